@@ -1,0 +1,13 @@
+//! Untyped Kubernetes objects and everything that can be decided about them without I/O.
+//!
+//! The API server, the controllers and the command line share these pieces, so that one object means the same
+//! thing in all three. Nothing here reads a clock, draws a random number, or knows what a federation is.
+
+pub mod key;
+pub mod object;
+pub mod schema;
+pub mod status;
+
+pub use key::{GroupKind, GroupVersion, GroupVersionKind, ObjectKey};
+pub use object::Object;
+pub use status::{Fault, FieldError, Status};

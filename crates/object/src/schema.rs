@@ -1,0 +1,159 @@
+//! Structural schemas: what fields a kind has and how its lists and maps merge.
+//!
+//! Built-in kinds and custom resources share this form. Strategic merge, server-side apply, pruning, defaulting,
+//! validation and unknown-field detection all walk it.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+/// Index of a node in its [`SchemaSet`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct NodeId(pub u32);
+
+/// A graph of schema nodes; kinds of one set share their nodes (`ObjectMeta`, `PodSpec`).
+#[derive(Debug, Clone, Default)]
+pub struct SchemaSet {
+    /// All nodes; a [`NodeId`] is an index into this.
+    pub nodes: Vec<Node>,
+}
+
+/// A node together with its set, cheap to copy.
+#[derive(Debug, Clone, Copy)]
+pub struct Schema<'a> {
+    set: &'a SchemaSet,
+    id: NodeId,
+}
+
+/// What a value may be, and how it merges.
+#[derive(Debug, Clone, Default)]
+pub struct Node {
+    /// The shape of the value.
+    pub shape: Shape,
+    /// `nullable: true`.
+    pub nullable: bool,
+    /// The default that is filled in when the value is absent.
+    pub default: Option<Value>,
+    /// Names of properties that must be there.
+    pub required: Vec<Box<str>>,
+    /// How server-side apply treats a list; ignored on other shapes.
+    pub list: ListKind,
+    /// Server-side apply owns a map as one value (`x-kubernetes-map-type: atomic`).
+    pub atomic: bool,
+    /// Strategic merge of a list merges instead of replacing (`x-kubernetes-patch-strategy`).
+    pub patch_merge: bool,
+    /// Strategic merge keeps only the listed keys (`retainKeys`).
+    pub patch_retain_keys: bool,
+    /// The key by which strategic merge matches list elements.
+    pub patch_merge_key: Option<Box<str>>,
+    /// `x-kubernetes-preserve-unknown-fields`.
+    pub preserve_unknown: bool,
+    /// `x-kubernetes-embedded-resource`.
+    pub embedded_resource: bool,
+    /// Value constraints; `None` for the many nodes that have none.
+    pub checks: Option<Box<Checks>>,
+}
+
+/// The shape of a value.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum Shape {
+    /// Anything: no schema is known here.
+    #[default]
+    Any,
+    /// A map with known properties; others are unknown fields.
+    Object(BTreeMap<Box<str>, NodeId>),
+    /// A map from arbitrary strings (`additionalProperties`).
+    Map(NodeId),
+    /// A list.
+    Array(NodeId),
+    /// A string.
+    String,
+    /// A whole number.
+    Integer,
+    /// Any number.
+    Number,
+    /// A truth value.
+    Boolean,
+    /// `x-kubernetes-int-or-string`, and `IntOrString` and `Quantity` of the built-in kinds.
+    IntOrString,
+}
+
+/// How server-side apply treats a list.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum ListKind {
+    /// One value, replaced as a whole.
+    #[default]
+    Atomic,
+    /// A set of scalars.
+    Set,
+    /// Elements identified by these keys.
+    Map(Vec<Box<str>>),
+}
+
+/// Value constraints of one node.
+#[derive(Debug, Clone, Default)]
+pub struct Checks {
+    /// Allowed values, in the order declared.
+    pub one_of: Vec<Value>,
+    /// `format`.
+    pub format: Option<Box<str>>,
+    /// `pattern`, compiled once.
+    pub pattern: Option<regex::Regex>,
+    /// `minimum`, and whether it is exclusive.
+    pub minimum: Option<(f64, bool)>,
+    /// `maximum`, and whether it is exclusive.
+    pub maximum: Option<(f64, bool)>,
+    /// `minLength`, in code points.
+    pub min_length: Option<u64>,
+    /// `maxLength`, in code points.
+    pub max_length: Option<u64>,
+    /// `minItems`.
+    pub min_items: Option<u64>,
+    /// `maxItems`.
+    pub max_items: Option<u64>,
+    /// `minProperties`.
+    pub min_properties: Option<u64>,
+    /// `maxProperties`.
+    pub max_properties: Option<u64>,
+    /// `x-kubernetes-validations`, as written.
+    pub rules: Vec<Value>,
+}
+
+impl SchemaSet {
+    /// A view of one node.
+    pub fn view(&self, id: NodeId) -> Schema<'_> {
+        Schema { set: self, id }
+    }
+
+    /// Adds a node.
+    pub fn push(&mut self, node: Node) -> NodeId {
+        let id = NodeId(u32::try_from(self.nodes.len()).unwrap_or(u32::MAX));
+        self.nodes.push(node);
+        id
+    }
+}
+
+impl<'a> Schema<'a> {
+    /// The node itself.
+    pub fn node(self) -> &'a Node {
+        &self.set.nodes[self.id.0 as usize]
+    }
+
+    /// The schema of a property, or of a map's values; `None` when the field is unknown here.
+    pub fn property(self, name: &str) -> Option<Schema<'a>> {
+        let id = match &self.node().shape {
+            Shape::Object(properties) => *properties.get(name)?,
+            Shape::Map(values) => *values,
+            _ => return None,
+        };
+        Some(self.set.view(id))
+    }
+
+    /// The schema of a list's elements.
+    pub fn items(self) -> Option<Schema<'a>> {
+        match self.node().shape {
+            Shape::Array(items) => Some(self.set.view(items)),
+            _ => None,
+        }
+    }
+}

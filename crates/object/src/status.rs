@@ -1,0 +1,265 @@
+//! The error that a Kubernetes API answers with, and the field errors inside a 422.
+//!
+//! Texts are part of the contract: clients, users and tests match on them (kube-api-contract 2.12).
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+/// `metav1.Status` of a failure.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, thiserror::Error)]
+#[error("{message}")]
+pub struct Status {
+    /// The HTTP status.
+    pub code: u16,
+    /// Machine-readable reason, such as `NotFound`; empty when upstream sends none.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub reason: String,
+    /// For people.
+    #[serde(default)]
+    pub message: String,
+    /// What the failure is about.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub details: Option<Box<Details>>,
+}
+
+/// `StatusDetails`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Details {
+    /// Name of the object.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub name: String,
+    /// API group.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub group: String,
+    /// Plural resource for most reasons, the kind for `Invalid`.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub kind: String,
+    /// Identity of the object.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub uid: String,
+    /// One entry per fault.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub causes: Vec<Cause>,
+    /// When to try again.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub retry_after_seconds: Option<u32>,
+}
+
+/// `StatusCause`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Cause {
+    /// Such as `FieldValueRequired`.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub reason: String,
+    /// For people.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub message: String,
+    /// Path of the field.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub field: String,
+}
+
+impl Status {
+    /// A failure without details.
+    pub fn new(code: u16, reason: &str, message: impl Into<String>) -> Self {
+        Self { code, reason: reason.to_owned(), message: message.into(), details: None }
+    }
+
+    /// 400 `BadRequest`.
+    pub fn bad_request(message: impl Into<String>) -> Self {
+        Self::new(400, "BadRequest", message)
+    }
+
+    /// 500 `InternalError`.
+    pub fn internal(message: impl fmt::Display) -> Self {
+        Self::new(500, "InternalError", format!("Internal error occurred: {message}"))
+    }
+
+    /// 404 for one object of `resource` (plural) in `group`.
+    pub fn not_found(group: &str, resource: &str, name: &str) -> Self {
+        let message = format!("{} {name:?} not found", qualified(group, resource));
+        Self::new(404, "NotFound", message).about(group, resource, name)
+    }
+
+    /// 409 for an object that is already there.
+    pub fn already_exists(group: &str, resource: &str, name: &str) -> Self {
+        let message = format!("{} {name:?} already exists", qualified(group, resource));
+        Self::new(409, "AlreadyExists", message).about(group, resource, name)
+    }
+
+    /// 409 for a lost race or a failed precondition.
+    pub fn conflict(group: &str, resource: &str, name: &str, cause: &str) -> Self {
+        let resource_name = qualified(group, resource);
+        let message = format!("Operation cannot be fulfilled on {resource_name} {name:?}: {cause}");
+        Self::new(409, "Conflict", message).about(group, resource, name)
+    }
+
+    /// 403 for one object, or for the collection when `name` is empty.
+    pub fn forbidden(group: &str, resource: &str, name: &str, cause: &str) -> Self {
+        let resource_name = qualified(group, resource);
+        let message = match name {
+            "" => format!("{resource_name} is forbidden: {cause}"),
+            _ => format!("{resource_name} {name:?} is forbidden: {cause}"),
+        };
+        Self::new(403, "Forbidden", message).about(group, resource, name)
+    }
+
+    /// 422 listing every fault of one object; `kind` is the kind, not the plural.
+    pub fn invalid(group: &str, kind: &str, name: &str, errors: &[FieldError]) -> Self {
+        let texts: Vec<String> = errors.iter().map(ToString::to_string).collect();
+        let faults = match texts.as_slice() {
+            [one] => one.clone(),
+            many => format!("[{}]", many.join(", ")),
+        };
+        let kind_name = qualified(group, kind);
+        let mut status = Self::new(422, "Invalid", format!("{kind_name} {name:?} is invalid: {faults}"));
+        status = status.about(group, kind, name);
+        if let Some(details) = &mut status.details {
+            details.causes = errors.iter().map(FieldError::cause).collect();
+        }
+        status
+    }
+
+    /// Adds what the failure is about.
+    #[must_use]
+    pub fn about(mut self, group: &str, kind: &str, name: &str) -> Self {
+        let details = self.details.get_or_insert_default();
+        details.group = group.to_owned();
+        details.kind = kind.to_owned();
+        details.name = name.to_owned();
+        self
+    }
+
+    /// The object as the API sends it.
+    pub fn to_value(&self) -> Value {
+        let mut value = json!({ "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure" });
+        value["message"] = json!(self.message);
+        if !self.reason.is_empty() {
+            value["reason"] = json!(self.reason);
+        }
+        if let Some(details) = &self.details {
+            value["details"] = json!(details);
+        }
+        value["code"] = json!(self.code);
+        value
+    }
+}
+
+/// `deployments.apps`, or `pods` for the core group.
+fn qualified(group: &str, name: &str) -> String {
+    if group.is_empty() { name.to_owned() } else { format!("{name}.{group}") }
+}
+
+/// One fault of one field.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FieldError {
+    /// Path such as `spec.ports[0].port`.
+    pub field: String,
+    /// What is wrong.
+    pub fault: Fault,
+}
+
+/// What is wrong with a field; the texts follow `field.Error` of apimachinery.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Fault {
+    /// Missing; the text may be empty.
+    Required(String),
+    /// The value as JSON, and why it is wrong.
+    Invalid(String, String),
+    /// Wrong type: the value as JSON, and what it should be.
+    TypeInvalid(String, String),
+    /// The value as JSON that stands there twice.
+    Duplicate(String),
+    /// The value as JSON, and the allowed ones, unquoted, in the order to print.
+    NotSupported(String, Vec<String>),
+    /// Not allowed here.
+    Forbidden(String),
+    /// The reference, as JSON, points nowhere.
+    NotFound(String),
+    /// Longer than so many bytes.
+    TooLong(u64),
+    /// How many there are, and how many are allowed.
+    TooMany(u64, u64),
+    /// Something that is not the user's doing.
+    Internal(String),
+}
+
+impl FieldError {
+    /// Builds a fault at a path.
+    pub fn new(field: impl Into<String>, fault: Fault) -> Self {
+        Self { field: field.into(), fault }
+    }
+
+    /// The field is missing.
+    pub fn required(field: impl Into<String>, detail: &str) -> Self {
+        Self::new(field, Fault::Required(detail.to_owned()))
+    }
+
+    /// The value is not acceptable.
+    pub fn invalid(field: impl Into<String>, value: &Value, detail: impl Into<String>) -> Self {
+        Self::new(field, Fault::Invalid(value.to_string(), detail.into()))
+    }
+
+    /// The field may not be set here.
+    pub fn forbidden(field: impl Into<String>, detail: impl Into<String>) -> Self {
+        Self::new(field, Fault::Forbidden(detail.into()))
+    }
+
+    /// The value is not one of the allowed ones.
+    pub fn not_supported(field: impl Into<String>, value: &Value, allowed: &[&str]) -> Self {
+        let allowed = allowed.iter().map(|&text| text.to_owned()).collect();
+        Self::new(field, Fault::NotSupported(value.to_string(), allowed))
+    }
+
+    /// The entry for `details.causes`.
+    pub fn cause(&self) -> Cause {
+        let reason = match &self.fault {
+            Fault::Required(_) => "FieldValueRequired",
+            Fault::Invalid(..) => "FieldValueInvalid",
+            Fault::TypeInvalid(..) => "FieldValueTypeInvalid",
+            Fault::Duplicate(_) => "FieldValueDuplicate",
+            Fault::NotSupported(..) => "FieldValueNotSupported",
+            Fault::Forbidden(_) => "FieldValueForbidden",
+            Fault::NotFound(_) => "FieldValueNotFound",
+            Fault::TooLong(_) => "FieldValueTooLong",
+            Fault::TooMany(..) => "FieldValueTooMany",
+            Fault::Internal(_) => "InternalError",
+        };
+        Cause { reason: reason.to_owned(), message: self.fault.to_string(), field: self.field.clone() }
+    }
+}
+
+impl fmt::Display for FieldError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.field, self.fault)
+    }
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let detailed = |f: &mut fmt::Formatter<'_>, kind: &str, detail: &str| match detail {
+            "" => f.write_str(kind),
+            _ => write!(f, "{kind}: {detail}"),
+        };
+        match self {
+            Fault::Required(detail) => detailed(f, "Required value", detail),
+            Fault::Invalid(value, detail) | Fault::TypeInvalid(value, detail) => {
+                detailed(f, &format!("Invalid value: {value}"), detail)
+            }
+            Fault::Duplicate(value) => write!(f, "Duplicate value: {value}"),
+            Fault::NotSupported(value, allowed) => {
+                let allowed: Vec<String> = allowed.iter().map(|text| format!("{text:?}")).collect();
+                write!(f, "Unsupported value: {value}: supported values: {}", allowed.join(", "))
+            }
+            Fault::Forbidden(detail) => detailed(f, "Forbidden", detail),
+            Fault::NotFound(value) => write!(f, "Not found: {value}"),
+            Fault::TooLong(limit) => write!(f, "Too long: may not be more than {limit} bytes"),
+            Fault::TooMany(found, limit) => write!(f, "Too many: {found}: must have at most {limit} items"),
+            Fault::Internal(detail) => detailed(f, "Internal error", detail),
+        }
+    }
+}

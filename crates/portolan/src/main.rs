@@ -1,0 +1,3 @@
+//! The `portolan` binary: arguments, output and wiring; no logic.
+
+fn main() {}
