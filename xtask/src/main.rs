@@ -1,3 +1,51 @@
-//! Developer commands.
+//! Developer commands: `cargo xtask help` lists them.
 
-fn main() {}
+mod arrows;
+mod test;
+mod tools;
+mod workspace;
+
+use anyhow::{Result, bail};
+use clap::{Parser, Subcommand};
+
+/// Developer commands of Portolan.
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask")]
+struct Arguments {
+    #[command(subcommand)]
+    command: Task,
+}
+
+#[derive(Debug, Subcommand)]
+enum Task {
+    /// Provide kubectl, kube-apiserver, kube-controller-manager and etcd for the tests.
+    Tools,
+    /// Run every check: format, lints, unit, in-process and end-to-end tests.
+    Test {
+        /// Leave out what needs real API servers.
+        #[arg(long)]
+        quick: bool,
+    },
+    /// Check that crates depend on each other only in the allowed directions.
+    Arrows,
+}
+
+fn main() -> Result<()> {
+    match Arguments::parse().command {
+        Task::Tools => {
+            let folder = tools::provide(tools::Needs::ControlPlane)?;
+            println!("export {}={}", tools::ASSETS, folder.display());
+            Ok(())
+        }
+        Task::Test { quick } => test::run(if quick { test::Scope::Quick } else { test::Scope::Full }),
+        Task::Arrows => check_arrows(),
+    }
+}
+
+fn check_arrows() -> Result<()> {
+    let broken = arrows::broken(&workspace::dependencies()?);
+    if !broken.is_empty() {
+        bail!("the design forbids these dependencies:\n  {}", broken.join("\n  "));
+    }
+    Ok(())
+}

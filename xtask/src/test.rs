@@ -1,0 +1,62 @@
+//! `cargo xtask test`: everything that has to hold before a change lands, cheapest first.
+
+use std::env;
+use std::path::Path;
+use std::process::Command;
+use std::time::Instant;
+
+use anyhow::{Context, Result, bail};
+
+use crate::tools::{self, Needs};
+
+/// How much to run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Scope {
+    /// Without the tests that need real API servers.
+    Quick,
+    /// Everything.
+    Full,
+}
+
+/// End-to-end tests that need kube-apiserver, kube-controller-manager and etcd.
+const REAL_KUBERNETES: &str = "real_kubernetes";
+
+/// Runs every check and stops at the first that fails.
+pub(crate) fn run(scope: Scope) -> Result<()> {
+    let needs = if scope == Scope::Full { Needs::ControlPlane } else { Needs::Client };
+    step("format", cargo(&["fmt", "--all", "--check"]))?;
+    step("lints", cargo(&["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]))?;
+    step("generated files", cargo(&["run", "--quiet", "--package", "xtask", "--", "crds", "--check"]))?;
+    step("unit and in-process tests", cargo(&["test", "--workspace", "--exclude", "portolan-e2e"]))?;
+    let assets = tools::provide(needs)?;
+    step("binary", cargo(&["build", "--package", "portolan"]))?;
+    let mut end_to_end = vec!["test", "--package", "portolan-e2e", "--lib", "--test", "walkthroughs"];
+    if scope == Scope::Full {
+        end_to_end.extend(["--test", REAL_KUBERNETES]);
+    }
+    // One at a time: each starts whole clusters, and two cores are enough for one of them.
+    end_to_end.extend(["--", "--test-threads=1"]);
+    step("end-to-end tests", with_assets(cargo(&end_to_end), &assets))
+}
+
+fn cargo(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    command.args(arguments);
+    command
+}
+
+fn with_assets(mut command: Command, folder: &Path) -> Command {
+    command.env(tools::ASSETS, folder);
+    command
+}
+
+fn step(name: &str, mut command: Command) -> Result<()> {
+    println!("==> {name}");
+    let started = Instant::now();
+    let status = command.status().with_context(|| format!("cannot start {command:?}"))?;
+    if !status.success() {
+        bail!("{name}: {command:?} failed ({status})");
+    }
+    println!("==> {name}: ok in {:.0?}", started.elapsed());
+    Ok(())
+}
