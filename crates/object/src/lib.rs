@@ -6,6 +6,7 @@
 pub mod key;
 pub mod object;
 pub mod schema;
+pub mod selector;
 pub mod status;
 
 pub use key::{GroupKind, GroupVersion, GroupVersionKind, ObjectKey};
