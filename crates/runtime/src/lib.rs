@@ -1,1 +1,9 @@
-//! runtime
+//! Clients, caches, the work queue, the reconcile driver and the members of the federation.
+//!
+//! Controllers are written against this crate alone; it is the only one that knows kube. It takes no decisions.
+
+pub mod client;
+pub mod resource;
+
+pub use client::{Api, Client, ClientError, Endpoint};
+pub use resource::Resource;

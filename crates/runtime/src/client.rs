@@ -1,0 +1,197 @@
+//! Requests to one Kubernetes API server.
+//!
+//! Controllers, the agent and the command line talk to hub and members through [`Client`]; whether the server is in
+//! this process, behind HTTP/2 over TLS, or named by a kubeconfig is decided where the client is made. Nothing is
+//! retried here: the work queue knows better when to try again.
+
+mod connect;
+mod decode;
+mod discovery;
+mod error;
+mod kubeconfig;
+mod operations;
+mod options;
+mod transport;
+mod watch;
+
+use std::fmt;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{Method, Request, Response, header};
+use portolan_api::Kind;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use tower::Service;
+
+pub use connect::{ConnectError, Credential, Endpoint};
+pub use decode::{Seen, WatchEvent};
+pub use discovery::{Discovered, Discovery};
+pub use error::{BoxError, ClientError};
+pub use kubeconfig::KubeconfigError;
+pub use operations::{Api, List};
+pub use options::{Apply, Delete, Patch, Propagation, Selection};
+pub use transport::Body;
+pub use watch::WatchStream;
+
+use transport::{Transport, full};
+
+use crate::resource::Resource;
+
+/// How long a request may take, unless [`Client::with_timeout`] says otherwise; karmada's member clients use 32 s.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// A client of one API server; a clone shares its connections.
+#[derive(Clone)]
+pub struct Client {
+    transport: Transport,
+    timeout: Duration,
+}
+
+impl Client {
+    /// A client of a server in this process: any tower service that answers HTTP requests.
+    pub fn in_process<S, B>(service: S) -> Self
+    where
+        S: Service<Request<Body>, Response = Response<B>> + Clone + Send + Sync + 'static,
+        S::Future: Send + 'static,
+        S::Error: Into<BoxError>,
+        B: http_body::Body<Data = Bytes> + Send + 'static,
+        B::Error: Into<BoxError>,
+    {
+        Self::over(Transport::new(service, "the embedded API server".to_owned()))
+    }
+
+    /// A client that connects when the first request is sent, and again whenever needed.
+    ///
+    /// # Errors
+    /// When the address, the CA or the credential cannot be understood; nothing is sent here.
+    pub fn connect(endpoint: Endpoint) -> Result<Self, ConnectError> {
+        connect::transport(endpoint).map(Self::over)
+    }
+
+    /// A client for a context of a kubeconfig file; the current context when `context` is absent.
+    ///
+    /// # Errors
+    /// When the file cannot be read, or names no such context, or its credentials cannot be understood.
+    pub async fn from_kubeconfig(
+        path: &std::path::Path,
+        context: Option<&str>,
+    ) -> Result<Self, KubeconfigError> {
+        kubeconfig::transport(path, context).await.map(Self::over)
+    }
+
+    fn over(transport: Transport) -> Self {
+        Self { transport, timeout: REQUEST_TIMEOUT }
+    }
+
+    /// The same client with another limit for every request; watches are limited by their own silence.
+    #[must_use]
+    pub fn with_timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = timeout;
+        self
+    }
+
+    /// Operations on objects of one resource, whose content is `T`: an `Object`, or a typed kind.
+    pub fn resource<T>(&self, resource: &Resource) -> Api<T> {
+        Api::new(self.clone(), resource.clone())
+    }
+
+    /// Operations on objects of a typed kind.
+    pub fn kind<T: Kind>(&self) -> Api<T> {
+        Api::new(self.clone(), Resource::of::<T>())
+    }
+
+    /// The text that a GET of `path` answers, such as `/readyz`.
+    ///
+    /// # Errors
+    /// Every answer of 400 and above, and every failure to get one.
+    pub async fn text(&self, path: &str) -> Result<String, ClientError> {
+        let body = self.exchange(self.request(Method::GET, path, None, Bytes::new())).await?;
+        Ok(String::from_utf8_lossy(&body).into_owned())
+    }
+
+    /// The JSON that a GET of `path` answers, such as `/version`.
+    ///
+    /// # Errors
+    /// Every answer of 400 and above, and every failure to get or read one.
+    pub async fn json<T: DeserializeOwned>(&self, path: &str) -> Result<T, ClientError> {
+        let body = self.exchange(self.request(Method::GET, path, None, Bytes::new())).await?;
+        decode_answer(&Method::GET, path, &body)
+    }
+
+    /// Posts `content` to any path, such as a `token` subresource, and reads the answer.
+    ///
+    /// # Errors
+    /// Every answer of 400 and above, and every failure to get or read one.
+    pub async fn post<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        content: &impl Serialize,
+    ) -> Result<T, ClientError> {
+        self.send_json(Method::POST, path, "application/json", content).await
+    }
+
+    async fn send_json<T: DeserializeOwned>(
+        &self,
+        method: Method,
+        path: &str,
+        content_type: &'static str,
+        content: &impl Serialize,
+    ) -> Result<T, ClientError> {
+        let body = serde_json::to_vec(content).map_err(|source| unreadable(&method, path, source))?;
+        let request = self.request(method.clone(), path, Some(content_type), Bytes::from(body));
+        decode_answer(&method, path, &self.exchange(request).await?)
+    }
+
+    fn request(
+        &self,
+        method: Method,
+        path: &str,
+        content_type: Option<&'static str>,
+        body: Bytes,
+    ) -> Request<Body> {
+        let mut request = Request::new(full(body));
+        *request.method_mut() = method;
+        // Paths are made by `Resource` or are constants; one that is no URI at all asks for the root.
+        *request.uri_mut() = path.parse().unwrap_or_default();
+        let headers = request.headers_mut();
+        headers.insert(header::ACCEPT, header::HeaderValue::from_static("application/json"));
+        if let Some(content_type) = content_type {
+            headers.insert(header::CONTENT_TYPE, header::HeaderValue::from_static(content_type));
+        }
+        request
+    }
+
+    /// Sends a request and reads the whole answer.
+    async fn exchange(&self, request: Request<Body>) -> Result<Bytes, ClientError> {
+        let response = self.open(request).await?;
+        self.transport.collect(response.into_body(), self.timeout).await
+    }
+
+    /// Sends a request; an answer of 400 or above is an error, the body of any other is still to come.
+    async fn open(&self, request: Request<Body>) -> Result<Response<Body>, ClientError> {
+        let response = self.transport.send(request, self.timeout).await?;
+        if response.status().as_u16() < 400 {
+            return Ok(response);
+        }
+        let (head, body) = response.into_parts();
+        let retry_after = head.headers.get(header::RETRY_AFTER).and_then(|value| value.to_str().ok());
+        let retry_after = retry_after.and_then(|text| text.parse().ok()).map(Duration::from_secs);
+        let body = self.transport.collect(body, self.timeout).await?;
+        Err(ClientError::from_answer(head.status, retry_after, &body))
+    }
+}
+
+impl fmt::Debug for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Client").field("timeout", &self.timeout).finish_non_exhaustive()
+    }
+}
+
+fn decode_answer<T: DeserializeOwned>(method: &Method, path: &str, body: &[u8]) -> Result<T, ClientError> {
+    serde_json::from_slice(body).map_err(|source| unreadable(method, path, source))
+}
+
+fn unreadable(method: &Method, path: &str, source: serde_json::Error) -> ClientError {
+    ClientError::Unreadable { request: format!("{method} {path}"), source }
+}

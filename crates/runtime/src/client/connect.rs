@@ -1,0 +1,416 @@
+//! Connections to a remote API server: HTTP/2 where the server offers it, HTTP/1.1 otherwise.
+//!
+//! kube's own connector speaks HTTP/1.1 only, which costs a TLS connection for every open watch; with hundreds of
+//! members that is thousands. Here all requests and watches of one client share a connection.
+
+use std::fmt;
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use futures::future::BoxFuture;
+use http::{HeaderValue, Request, Uri, header, uri};
+use hyper_util::client::legacy::Client as HttpClient;
+use hyper_util::client::legacy::connect::{Connected, Connection};
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::crypto::CryptoProvider;
+use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
+use rustls_pki_types::pem::PemObject;
+use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
+use tower::{Service, ServiceExt};
+
+use crate::client::error::BoxError;
+use crate::client::transport::{Body, Transport};
+
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// A half-open connection is noticed after the sum of these two.
+const PING_INTERVAL: Duration = Duration::from_secs(10);
+const PING_TIMEOUT: Duration = Duration::from_secs(10);
+const IDLE_TIMEOUT: Duration = Duration::from_secs(90);
+/// Receive windows: one large list must not hold up the watches beside it.
+const STREAM_WINDOW: u32 = 2 << 20;
+const CONNECTION_WINDOW: u32 = 16 << 20;
+
+/// How to prove who we are.
+#[derive(Clone, Default)]
+pub enum Credential {
+    /// Not at all.
+    #[default]
+    Anonymous,
+    /// A bearer token.
+    Token(String),
+    /// A client certificate chain and its key, both PEM.
+    Certificate {
+        /// Leaf first.
+        chain_pem: Vec<u8>,
+        /// PKCS#8, PKCS#1 or SEC1.
+        key_pem: Vec<u8>,
+    },
+}
+
+impl fmt::Debug for Credential {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Anonymous => "Anonymous",
+            Self::Token(_) => "Token(..)",
+            Self::Certificate { .. } => "Certificate(..)",
+        })
+    }
+}
+
+/// Where an API server is, and how to trust each other.
+#[derive(Debug, Clone, Default)]
+pub struct Endpoint {
+    /// Such as `https://10.0.0.1:6443`; a path is put before every request's own.
+    pub url: String,
+    /// The CA of the server's certificate, PEM.
+    pub ca_pem: Vec<u8>,
+    /// Our credential.
+    pub credential: Credential,
+    /// Accept any certificate. Anyone on the way can read and change everything then.
+    pub insecure_skip_verify: bool,
+}
+
+/// Why an [`Endpoint`] cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ConnectError {
+    /// The URL is not one, or has no host, or is neither http nor https.
+    #[error("{url:?} is not the address of an API server: {reason}")]
+    Address {
+        /// As given.
+        url: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The CA is no PEM certificate, or missing.
+    #[error("the CA bundle for {url} cannot be used: {reason}")]
+    Authority {
+        /// The server.
+        url: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The token or the client certificate cannot be used.
+    #[error("the credential for {url} cannot be used: {reason}")]
+    Credential {
+        /// The server.
+        url: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+}
+
+/// Builds the transport; nothing is sent.
+pub(super) fn transport(endpoint: Endpoint) -> Result<Transport, ConnectError> {
+    let base = Base::parse(&endpoint.url)?;
+    let tls = if base.is_tls() { Some(tls_config(&endpoint)?) } else { None };
+    let authorization = authorization(&endpoint)?;
+    let service = http_service(&base, tls, None)?;
+    let service = service.map_request(move |mut request: Request<Body>| {
+        if let Some(value) = &authorization {
+            request.headers_mut().insert(header::AUTHORIZATION, value.clone());
+        }
+        request
+    });
+    Ok(Transport::new(service, endpoint.url))
+}
+
+fn authorization(endpoint: &Endpoint) -> Result<Option<HeaderValue>, ConnectError> {
+    let Credential::Token(token) = &endpoint.credential else { return Ok(None) };
+    let value = HeaderValue::from_str(&format!("Bearer {}", token.trim()));
+    let mut value = value.map_err(|_| ConnectError::Credential {
+        url: endpoint.url.clone(),
+        reason: "the token holds characters that no header may carry".to_owned(),
+    })?;
+    value.set_sensitive(true);
+    Ok(Some(value))
+}
+
+/// The address of a server, taken apart once.
+#[derive(Debug, Clone)]
+pub(super) struct Base {
+    url: String,
+    scheme: uri::Scheme,
+    authority: uri::Authority,
+    prefix: String,
+}
+
+impl Base {
+    pub(super) fn parse(url: &str) -> Result<Self, ConnectError> {
+        let fault = |reason: &str| ConnectError::Address { url: url.to_owned(), reason: reason.to_owned() };
+        let uri: Uri = url.parse().map_err(|error| fault(&format!("{error}")))?;
+        let parts = uri.into_parts();
+        let scheme = parts.scheme.ok_or_else(|| fault("it does not start with https://"))?;
+        if scheme != uri::Scheme::HTTP && scheme != uri::Scheme::HTTPS {
+            return Err(fault("only http and https are known"));
+        }
+        let authority = parts.authority.ok_or_else(|| fault("it has no host"))?;
+        let prefix = parts.path_and_query.map(|path| path.path().trim_end_matches('/').to_owned());
+        Ok(Self { url: url.to_owned(), scheme, authority, prefix: prefix.unwrap_or_default() })
+    }
+
+    fn is_tls(&self) -> bool {
+        self.scheme == uri::Scheme::HTTPS
+    }
+
+    /// Host without brackets, and port.
+    fn host_port(&self) -> (String, u16) {
+        let host = self.authority.host().trim_start_matches('[').trim_end_matches(']').to_owned();
+        let default = if self.is_tls() { 443 } else { 80 };
+        (host, self.authority.port_u16().unwrap_or(default))
+    }
+
+    /// Makes a request's path absolute.
+    fn absolute(&self, uri: &Uri) -> Uri {
+        let path = uri.path_and_query().map_or("/", uri::PathAndQuery::as_str);
+        let full = Uri::builder()
+            .scheme(self.scheme.clone())
+            .authority(self.authority.clone())
+            .path_and_query(format!("{}{path}", self.prefix))
+            .build();
+        full.unwrap_or_else(|_| uri.clone())
+    }
+}
+
+type Pooled = HttpClient<Connector, Body>;
+
+/// A pooled HTTP service that makes paths absolute.
+pub(super) fn http_service(
+    base: &Base,
+    tls: Option<ClientConfig>,
+    server_name: Option<&str>,
+) -> Result<
+    impl Service<
+        Request<Body>,
+        Response = http::Response<hyper::body::Incoming>,
+        Error = hyper_util::client::legacy::Error,
+        Future: Send + 'static,
+    > + Clone
+    + Send
+    + Sync
+    + 'static,
+    ConnectError,
+> {
+    let (host, port) = base.host_port();
+    let tls = match tls {
+        Some(config) => {
+            let name = ServerName::try_from(server_name.unwrap_or(&host).to_owned());
+            let name = name.map_err(|error| ConnectError::Address {
+                url: base.url.clone(),
+                reason: format!("{error}"),
+            })?;
+            Some((TlsConnector::from(Arc::new(with_protocols(config))), name))
+        }
+        None => None,
+    };
+    let connector = Connector { target: Arc::new(Target { host, port, tls }) };
+    let client: Pooled = HttpClient::builder(TokioExecutor::new())
+        .timer(TokioTimer::new())
+        .pool_timer(TokioTimer::new())
+        .pool_idle_timeout(IDLE_TIMEOUT)
+        .http2_keep_alive_interval(PING_INTERVAL)
+        .http2_keep_alive_timeout(PING_TIMEOUT)
+        .http2_keep_alive_while_idle(true)
+        .http2_initial_stream_window_size(STREAM_WINDOW)
+        .http2_initial_connection_window_size(CONNECTION_WINDOW)
+        .build(connector);
+    let base = base.clone();
+    Ok(client.map_request(move |mut request: Request<Body>| {
+        *request.uri_mut() = base.absolute(request.uri());
+        request
+    }))
+}
+
+fn with_protocols(mut config: ClientConfig) -> ClientConfig {
+    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    config
+}
+
+fn provider() -> Arc<CryptoProvider> {
+    Arc::new(rustls::crypto::ring::default_provider())
+}
+
+fn tls_config(endpoint: &Endpoint) -> Result<ClientConfig, ConnectError> {
+    let authority = |reason: String| ConnectError::Authority { url: endpoint.url.clone(), reason };
+    let credential = |reason: String| ConnectError::Credential { url: endpoint.url.clone(), reason };
+    let builder = ClientConfig::builder_with_provider(provider())
+        .with_safe_default_protocol_versions()
+        .map_err(|error| authority(error.to_string()))?;
+    let builder = if endpoint.insecure_skip_verify {
+        builder.dangerous().with_custom_certificate_verifier(Arc::new(AcceptAny(provider())))
+    } else {
+        builder.with_root_certificates(roots(&endpoint.ca_pem).map_err(authority)?)
+    };
+    match &endpoint.credential {
+        Credential::Certificate { chain_pem, key_pem } => {
+            let chain = certificates(chain_pem).map_err(credential)?;
+            let key =
+                PrivateKeyDer::from_pem_slice(key_pem).map_err(|error| credential(error.to_string()))?;
+            builder.with_client_auth_cert(chain, key).map_err(|error| credential(error.to_string()))
+        }
+        Credential::Anonymous | Credential::Token(_) => Ok(builder.with_no_client_auth()),
+    }
+}
+
+fn certificates(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, String> {
+    let chain: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem).collect();
+    chain.map_err(|error| error.to_string())
+}
+
+fn roots(ca_pem: &[u8]) -> Result<RootCertStore, String> {
+    let mut roots = RootCertStore::empty();
+    for certificate in certificates(ca_pem)? {
+        roots.add(certificate).map_err(|error| error.to_string())?;
+    }
+    if roots.is_empty() {
+        return Err("it holds no certificate".to_owned());
+    }
+    Ok(roots)
+}
+
+/// Checks nothing but the signatures of the handshake.
+#[derive(Debug)]
+struct AcceptAny(Arc<CryptoProvider>);
+
+impl ServerCertVerifier for AcceptAny {
+    fn verify_server_cert(
+        &self,
+        _end_entity: &CertificateDer<'_>,
+        _intermediates: &[CertificateDer<'_>],
+        _server_name: &ServerName<'_>,
+        _ocsp_response: &[u8],
+        _now: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        Ok(ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        let algorithms = &self.0.signature_verification_algorithms;
+        rustls::crypto::verify_tls12_signature(message, certificate, signed, algorithms)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        let algorithms = &self.0.signature_verification_algorithms;
+        rustls::crypto::verify_tls13_signature(message, certificate, signed, algorithms)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.0.signature_verification_algorithms.supported_schemes()
+    }
+}
+
+struct Target {
+    host: String,
+    port: u16,
+    tls: Option<(TlsConnector, ServerName<'static>)>,
+}
+
+/// Dials the one server that the client is for, whatever URI the pool asks for.
+#[derive(Clone)]
+pub(super) struct Connector {
+    target: Arc<Target>,
+}
+
+impl Service<Uri> for Connector {
+    type Response = TokioIo<Stream>;
+    type Error = BoxError;
+    type Future = BoxFuture<'static, Result<Self::Response, BoxError>>;
+
+    fn poll_ready(&mut self, _context: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, _uri: Uri) -> Self::Future {
+        let target = self.target.clone();
+        Box::pin(async move {
+            match tokio::time::timeout(CONNECT_TIMEOUT, target.dial()).await {
+                Ok(dialled) => Ok(TokioIo::new(dialled?)),
+                Err(_) => Err(format!("no connection within {CONNECT_TIMEOUT:?}").into()),
+            }
+        })
+    }
+}
+
+impl Target {
+    async fn dial(&self) -> io::Result<Stream> {
+        let tcp = TcpStream::connect((self.host.as_str(), self.port)).await?;
+        tcp.set_nodelay(true)?;
+        match &self.tls {
+            Some((connector, name)) => {
+                let tls = connector.connect(name.clone(), tcp).await?;
+                Ok(Stream::Tls(Box::new(tls)))
+            }
+            None => Ok(Stream::Plain(tcp)),
+        }
+    }
+}
+
+/// A dialled connection.
+pub(super) enum Stream {
+    Plain(TcpStream),
+    Tls(Box<TlsStream<TcpStream>>),
+}
+
+impl Connection for Stream {
+    fn connected(&self) -> Connected {
+        let is_h2 = match self {
+            Self::Plain(_) => false,
+            Self::Tls(tls) => tls.get_ref().1.alpn_protocol() == Some(b"h2"),
+        };
+        if is_h2 { Connected::new().negotiated_h2() } else { Connected::new() }
+    }
+}
+
+impl AsyncRead for Stream {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Self::Plain(tcp) => Pin::new(tcp).poll_read(context, buffer),
+            Self::Tls(tls) => Pin::new(tls).poll_read(context, buffer),
+        }
+    }
+}
+
+impl AsyncWrite for Stream {
+    fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, buffer: &[u8]) -> Poll<io::Result<usize>> {
+        match self.get_mut() {
+            Self::Plain(tcp) => Pin::new(tcp).poll_write(context, buffer),
+            Self::Tls(tls) => Pin::new(tls).poll_write(context, buffer),
+        }
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Self::Plain(tcp) => Pin::new(tcp).poll_flush(context),
+            Self::Tls(tls) => Pin::new(tls).poll_flush(context),
+        }
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Self::Plain(tcp) => Pin::new(tcp).poll_shutdown(context),
+            Self::Tls(tls) => Pin::new(tls).poll_shutdown(context),
+        }
+    }
+}

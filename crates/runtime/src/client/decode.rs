@@ -1,0 +1,210 @@
+//! Reading objects out of answers without building more than is asked for.
+//!
+//! The identity of an object is read by itself, so that lists and watches work for any content type; the object
+//! stays text until then.
+
+use std::borrow::Cow;
+
+use bytes::Bytes;
+use portolan_object::{ObjectKey, Status};
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_json::value::RawValue;
+
+use crate::client::error::ClientError;
+use crate::resource::Resource;
+
+/// An object together with its identity, as it came from the server.
+#[derive(Debug, Clone)]
+pub struct Seen<T> {
+    /// Namespace and name.
+    pub key: ObjectKey,
+    /// `metadata.resourceVersion`.
+    pub resource_version: String,
+    /// The object.
+    pub object: T,
+}
+
+/// One page of a list.
+#[derive(Debug)]
+pub(crate) struct Page<T> {
+    pub(crate) items: Vec<Seen<T>>,
+    pub(crate) resource_version: String,
+    pub(crate) continue_token: String,
+}
+
+/// One frame of a watch.
+#[derive(Debug)]
+pub enum WatchEvent<T> {
+    /// Created, or came to match the selectors, or part of the initial state.
+    Added(Seen<T>),
+    /// Changed.
+    Modified(Seen<T>),
+    /// Deleted, or no longer matches; the object is as last visible here.
+    Deleted(Seen<T>),
+    /// Everything up to this version was delivered.
+    Bookmark {
+        /// To resume from.
+        resource_version: String,
+        /// The initial state is complete (streaming lists).
+        initial_events_end: bool,
+    },
+}
+
+#[derive(Deserialize)]
+pub(crate) struct Envelope<'a> {
+    #[serde(borrow, default)]
+    pub(crate) kind: Option<Cow<'a, str>>,
+    #[serde(borrow, default)]
+    pub(crate) metadata: Metadata<'a>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Metadata<'a> {
+    #[serde(borrow, default)]
+    pub(crate) name: Option<Cow<'a, str>>,
+    #[serde(borrow, default)]
+    pub(crate) namespace: Option<Cow<'a, str>>,
+    #[serde(borrow, default)]
+    resource_version: Option<Cow<'a, str>>,
+    #[serde(borrow, default)]
+    annotations: Option<InitialEventsEnd<'a>>,
+}
+
+#[derive(Deserialize)]
+struct InitialEventsEnd<'a> {
+    #[serde(borrow, default, rename = "k8s.io/initial-events-end")]
+    value: Option<Cow<'a, str>>,
+}
+
+#[derive(Deserialize)]
+struct Frame<'a> {
+    #[serde(borrow, rename = "type")]
+    kind: Cow<'a, str>,
+    #[serde(borrow)]
+    object: &'a RawValue,
+}
+
+#[derive(Deserialize)]
+#[serde(bound(deserialize = "'de: 'a"))]
+struct ListBody<'a> {
+    #[serde(default)]
+    metadata: ListMetadata,
+    #[serde(borrow, default)]
+    items: Option<Vec<&'a RawValue>>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct ListMetadata {
+    resource_version: String,
+    #[serde(rename = "continue")]
+    continue_token: String,
+}
+
+impl Envelope<'_> {
+    pub(crate) fn key(&self) -> ObjectKey {
+        let text = |part: &Option<Cow<'_, str>>| part.as_deref().unwrap_or_default().to_owned();
+        ObjectKey { namespace: text(&self.metadata.namespace), name: text(&self.metadata.name) }
+    }
+
+    fn resource_version(&self) -> String {
+        self.metadata.resource_version.as_deref().unwrap_or_default().to_owned()
+    }
+}
+
+/// Reads one object; items of built-in lists carry no `apiVersion` and `kind`, so they are put in.
+fn object<T: DeserializeOwned>(raw: &str, resource: &Resource) -> Result<Seen<T>, serde_json::Error> {
+    let envelope: Envelope<'_> = serde_json::from_str(raw)?;
+    let seen = |object| Seen { key: envelope.key(), resource_version: envelope.resource_version(), object };
+    if envelope.kind.is_some() {
+        return Ok(seen(serde_json::from_str(raw)?));
+    }
+    let fields = raw.trim_start().strip_prefix('{').unwrap_or(raw);
+    let (api_version, kind) = (resource.gvk.api_version(), &resource.gvk.kind);
+    let typed = format!(r#"{{"apiVersion":"{api_version}","kind":"{kind}",{fields}"#);
+    Ok(seen(serde_json::from_str(&typed)?))
+}
+
+pub(crate) fn page<T: DeserializeOwned>(
+    body: &[u8],
+    resource: &Resource,
+) -> Result<Page<T>, serde_json::Error> {
+    let list: ListBody<'_> = serde_json::from_slice(body)?;
+    let raw = list.items.unwrap_or_default();
+    let items = raw.into_iter().map(|raw| object(raw.get(), resource)).collect::<Result<_, _>>()?;
+    let ListMetadata { resource_version, continue_token } = list.metadata;
+    Ok(Page { items, resource_version, continue_token })
+}
+
+/// Reads one line of a watch.
+pub(crate) fn frame<T: DeserializeOwned>(
+    line: &Bytes,
+    resource: &Resource,
+) -> Result<WatchEvent<T>, ClientError> {
+    let unreadable = |source| ClientError::Unreadable { request: format!("watch of {resource}"), source };
+    let frame: Frame<'_> = serde_json::from_slice(line).map_err(unreadable)?;
+    let raw = frame.object.get();
+    match &*frame.kind {
+        "ADDED" => object(raw, resource).map(WatchEvent::Added).map_err(unreadable),
+        "MODIFIED" => object(raw, resource).map(WatchEvent::Modified).map_err(unreadable),
+        "DELETED" => object(raw, resource).map(WatchEvent::Deleted).map_err(unreadable),
+        "BOOKMARK" => {
+            let envelope: Envelope<'_> = serde_json::from_str(raw).map_err(unreadable)?;
+            let end = envelope.metadata.annotations.as_ref().and_then(|mark| mark.value.as_deref());
+            let initial_events_end = end == Some("true");
+            Ok(WatchEvent::Bookmark { resource_version: envelope.resource_version(), initial_events_end })
+        }
+        // ERROR, and whatever a server invents: the object is a Status then.
+        _ => {
+            let status: Status = serde_json::from_str(raw).map_err(unreadable)?;
+            Err(ClientError::from_status(status))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use portolan_object::Object;
+
+    use super::*;
+
+    fn config_maps() -> Resource {
+        Resource::namespaced("", "v1", "ConfigMap", "configmaps")
+    }
+
+    #[test]
+    fn list_items_get_their_kind() {
+        let body =
+            br#"{"kind":"ConfigMapList","apiVersion":"v1","metadata":{"resourceVersion":"7","continue":"t"},
+            "items":[{"metadata":{"name":"a","namespace":"n","resourceVersion":"3"},"data":{"k":"v"}}]}"#;
+        let page = page::<Object>(body, &config_maps()).expect("a list");
+        assert_eq!((page.resource_version.as_str(), page.continue_token.as_str()), ("7", "t"));
+        let item = &page.items[0];
+        assert_eq!(item.key, ObjectKey::namespaced("n", "a"));
+        assert_eq!(item.resource_version, "3");
+        assert_eq!(item.object.group_version_kind(), config_maps().gvk);
+        assert_eq!(item.object.str_at(&["data", "k"]), "v");
+    }
+
+    #[test]
+    fn an_empty_list_may_say_null() {
+        let body = br#"{"metadata":{"resourceVersion":"7"},"items":null}"#;
+        assert!(page::<Object>(body, &config_maps()).expect("a list").items.is_empty());
+    }
+
+    #[test]
+    fn frames() {
+        let read = |text: &'static str| frame::<Object>(&Bytes::from_static(text.as_bytes()), &config_maps());
+        let added = r#"{"type":"ADDED","object":{"kind":"ConfigMap","apiVersion":"v1","metadata":{"name":"a","namespace":"n","resourceVersion":"3"}}}"#;
+        assert!(matches!(read(added), Ok(WatchEvent::Added(seen)) if seen.resource_version == "3"));
+        let end = r#"{"type":"BOOKMARK","object":{"kind":"ConfigMap","apiVersion":"v1","metadata":{"resourceVersion":"9","annotations":{"k8s.io/initial-events-end":"true"}}}}"#;
+        assert!(matches!(read(end), Ok(WatchEvent::Bookmark { initial_events_end: true, .. })));
+        let bookmark = r#"{"type":"BOOKMARK","object":{"metadata":{"resourceVersion":"9"}}}"#;
+        assert!(matches!(read(bookmark), Ok(WatchEvent::Bookmark { initial_events_end: false, .. })));
+        let gone = r#"{"type":"ERROR","object":{"kind":"Status","apiVersion":"v1","metadata":{},"status":"Failure","message":"too old resource version: 1138 (1148)","reason":"Expired","code":410}}"#;
+        assert!(matches!(read(gone), Err(ClientError::Expired(_))));
+        assert!(matches!(read("{"), Err(ClientError::Unreadable { .. })));
+    }
+}

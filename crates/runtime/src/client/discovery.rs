@@ -1,0 +1,235 @@
+//! Which resources a server has.
+//!
+//! Two requests where the server speaks aggregated discovery (1.27 and later), one per group version otherwise. A
+//! group whose backend is down is reported and does not hide the others.
+
+use bytes::Bytes;
+use http::{HeaderValue, Method, header};
+use portolan_object::GroupVersion;
+use serde::Deserialize;
+
+use crate::client::error::ClientError;
+use crate::client::{Client, decode_answer};
+use crate::resource::Resource;
+
+const AGGREGATED: &str =
+    "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList,application/json";
+
+/// One resource that a server has; subresources are left out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Discovered {
+    /// Where it is.
+    pub resource: Resource,
+    /// What can be done with it, such as `list`.
+    pub verbs: Vec<String>,
+    /// Whether its version is the one that the server prefers in its group.
+    pub preferred: bool,
+}
+
+impl Discovered {
+    /// Whether all of `verbs` are possible.
+    pub fn allows(&self, verbs: &[&str]) -> bool {
+        verbs.iter().all(|verb| self.verbs.iter().any(|have| have == verb))
+    }
+}
+
+/// Everything that a server has.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Discovery {
+    /// In the server's order: core first, then groups, preferred versions first.
+    pub resources: Vec<Discovered>,
+    /// Group versions that are announced and cannot be listed now.
+    pub failed: Vec<GroupVersion>,
+}
+
+#[derive(Deserialize)]
+struct Aggregated {
+    items: Vec<AggregatedGroup>,
+}
+
+#[derive(Deserialize)]
+struct AggregatedGroup {
+    #[serde(default)]
+    metadata: GroupName,
+    #[serde(default)]
+    versions: Vec<AggregatedVersion>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct GroupName {
+    name: String,
+}
+
+#[derive(Deserialize)]
+struct AggregatedVersion {
+    version: String,
+    #[serde(default)]
+    resources: Vec<AggregatedResource>,
+    #[serde(default)]
+    freshness: String,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct AggregatedResource {
+    resource: String,
+    #[serde(default)]
+    response_kind: Option<ResponseKind>,
+    #[serde(default)]
+    scope: String,
+    #[serde(default)]
+    verbs: Vec<String>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct ResponseKind {
+    group: String,
+    version: String,
+    kind: String,
+}
+
+#[derive(Deserialize)]
+struct CoreVersions {
+    #[serde(default)]
+    versions: Vec<String>,
+}
+
+#[derive(Deserialize)]
+struct Groups {
+    #[serde(default)]
+    groups: Vec<Group>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Group {
+    name: String,
+    versions: Vec<GroupVersionName>,
+    #[serde(default)]
+    preferred_version: Option<GroupVersionName>,
+}
+
+#[derive(Deserialize)]
+struct GroupVersionName {
+    version: String,
+}
+
+#[derive(Deserialize)]
+struct ResourceList {
+    #[serde(default)]
+    resources: Vec<LegacyResource>,
+}
+
+#[derive(Deserialize)]
+struct LegacyResource {
+    name: String,
+    #[serde(default)]
+    namespaced: bool,
+    kind: String,
+    #[serde(default)]
+    verbs: Vec<String>,
+}
+
+impl Client {
+    /// Asks the server for everything that it has.
+    ///
+    /// # Errors
+    /// When the root documents cannot be had; a group version that fails is in [`Discovery::failed`].
+    pub async fn discover(&self) -> Result<Discovery, ClientError> {
+        let mut discovery = Discovery::default();
+        for root in ["/api", "/apis"] {
+            let (is_aggregated, body) = self.discovery_root(root).await?;
+            if is_aggregated {
+                let document: Aggregated = decode_answer(&Method::GET, root, &body)?;
+                document.items.into_iter().for_each(|group| discovery.add_group(group));
+            } else {
+                self.discover_legacy(root, &body, &mut discovery).await?;
+            }
+        }
+        Ok(discovery)
+    }
+
+    /// The root document, and whether the server answered with the aggregated form.
+    async fn discovery_root(&self, path: &str) -> Result<(bool, Bytes), ClientError> {
+        let mut request = self.request(Method::GET, path, None, Bytes::new());
+        request.headers_mut().insert(header::ACCEPT, HeaderValue::from_static(AGGREGATED));
+        let response = self.open(request).await?;
+        let content_type = response.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+        let is_aggregated = content_type.is_some_and(|text| text.contains("apidiscovery.k8s.io"));
+        Ok((is_aggregated, self.transport.collect(response.into_body(), self.timeout).await?))
+    }
+
+    async fn discover_legacy(
+        &self,
+        root: &str,
+        body: &[u8],
+        discovery: &mut Discovery,
+    ) -> Result<(), ClientError> {
+        let mut versions = Vec::new();
+        if root == "/api" {
+            let core: CoreVersions = decode_answer(&Method::GET, root, body)?;
+            versions.extend(core.versions.into_iter().map(|version| (GroupVersion::new("", version), true)));
+        } else {
+            let groups: Groups = decode_answer(&Method::GET, root, body)?;
+            for group in groups.groups {
+                let preferred = group.preferred_version.map(|preferred| preferred.version);
+                versions.extend(group.versions.into_iter().map(|GroupVersionName { version }| {
+                    let is_preferred = preferred.as_ref() == Some(&version);
+                    (GroupVersion::new(group.name.clone(), version), is_preferred)
+                }));
+            }
+        }
+        for (version, preferred) in versions {
+            match self.json::<ResourceList>(&format!("{root}/{version}")).await {
+                Ok(list) => discovery.add_list(&version, preferred, list),
+                Err(error) if error.is_unreachable() => return Err(error),
+                Err(_) => discovery.failed.push(version),
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Discovery {
+    fn add_group(&mut self, group: AggregatedGroup) {
+        let name = group.metadata.name;
+        for (index, version) in group.versions.into_iter().enumerate() {
+            let here = GroupVersion::new(name.clone(), version.version);
+            if version.freshness == "Stale" {
+                self.failed.push(here.clone());
+            }
+            for resource in version.resources {
+                let Some(response) = resource.response_kind else { continue };
+                let other_version = !response.version.is_empty() && response.version != here.version;
+                // `scale` and the like answer with another group's kind; the resource itself is always its own.
+                if response.group != here.group && !response.group.is_empty() || other_version {
+                    continue;
+                }
+                let namespaced = resource.scope == "Namespaced";
+                let resource_name = resource.resource;
+                let resource_here =
+                    Resource { gvk: here.kind(response.kind), plural: resource_name, namespaced };
+                let preferred = index == 0;
+                self.resources.push(Discovered { resource: resource_here, verbs: resource.verbs, preferred });
+            }
+        }
+    }
+
+    fn add_list(&mut self, version: &GroupVersion, preferred: bool, list: ResourceList) {
+        for resource in list.resources.into_iter().filter(|resource| !resource.name.contains('/')) {
+            let gvk = version.kind(resource.kind);
+            let here = Resource { gvk, plural: resource.name, namespaced: resource.namespaced };
+            self.resources.push(Discovered { resource: here, verbs: resource.verbs, preferred });
+        }
+    }
+
+    /// The preferred version of a kind, or of any version where none is preferred.
+    pub fn find(&self, group: &str, kind: &str) -> Option<&Discovered> {
+        let of_kind =
+            |found: &&Discovered| found.resource.gvk.group == group && found.resource.gvk.kind == kind;
+        let preferred = self.resources.iter().find(|found| of_kind(found) && found.preferred);
+        preferred.or_else(|| self.resources.iter().find(of_kind))
+    }
+}

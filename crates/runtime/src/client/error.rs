@@ -1,0 +1,186 @@
+//! Why a request did not succeed, by what the caller can do about it.
+//!
+//! Made from HTTP answers and transport failures by `client`; controllers match on the variants, people read the text.
+
+use std::time::Duration;
+
+use http::StatusCode;
+use portolan_object::Status;
+
+/// Any error of the layers below, kept for its text.
+pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
+
+/// Why a request did not succeed. The API server's own words are in the [`Status`].
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ClientError {
+    /// The object, or the whole resource type, is not there.
+    #[error(transparent)]
+    NotFound(Status),
+    /// Somebody changed the object first, or a precondition failed: read again and retry.
+    #[error(transparent)]
+    Conflict(Status),
+    /// Created by somebody else meanwhile.
+    #[error(transparent)]
+    AlreadyExists(Status),
+    /// The API server refuses the content; the same request never succeeds.
+    #[error(transparent)]
+    Invalid(Status),
+    /// Not authenticated or not allowed.
+    #[error(transparent)]
+    Forbidden(Status),
+    /// The resource version is too old: list anew.
+    #[error(transparent)]
+    Expired(Status),
+    /// Asked too often; wait that long.
+    #[error("{status}, retry after {retry_after:?}")]
+    TooManyRequests {
+        /// What the server said.
+        status: Status,
+        /// What it asked for, one second when it did not say.
+        retry_after: Duration,
+    },
+    /// No answer: refused, reset, timed out, or TLS did not come about.
+    #[error("cannot reach {server}: {}", chain(source.as_ref()))]
+    Unreachable {
+        /// The address that was tried.
+        server: String,
+        /// The failure below.
+        source: BoxError,
+    },
+    /// The answer is not what was asked for.
+    #[error("cannot read the answer to {request}: {source}")]
+    Unreadable {
+        /// Method and path.
+        request: String,
+        /// Where reading stopped.
+        source: serde_json::Error,
+    },
+    /// Anything else that the API server answered.
+    #[error(transparent)]
+    Other(Status),
+}
+
+impl ClientError {
+    /// The API server's words, when it answered.
+    pub fn status(&self) -> Option<&Status> {
+        match self {
+            Self::NotFound(status)
+            | Self::Conflict(status)
+            | Self::AlreadyExists(status)
+            | Self::Invalid(status)
+            | Self::Forbidden(status)
+            | Self::Expired(status)
+            | Self::TooManyRequests { status, .. }
+            | Self::Other(status) => Some(status),
+            Self::Unreachable { .. } | Self::Unreadable { .. } => None,
+        }
+    }
+
+    /// Whether the object is not there.
+    pub fn is_not_found(&self) -> bool {
+        matches!(self, Self::NotFound(_))
+    }
+
+    /// Whether a retry with fresh data is the answer: a lost race, not a fault.
+    pub fn is_race(&self) -> bool {
+        matches!(self, Self::Conflict(_) | Self::AlreadyExists(_))
+    }
+
+    /// Whether nobody answered.
+    pub fn is_unreachable(&self) -> bool {
+        matches!(self, Self::Unreachable { .. })
+    }
+
+    /// Sorts an answer of 400 or above.
+    pub(crate) fn from_answer(code: StatusCode, retry_after: Option<Duration>, body: &[u8]) -> Self {
+        let status = read_status(code, body);
+        let requested = status.details.as_ref().and_then(|details| details.retry_after_seconds);
+        match (status.code, status.reason.as_str()) {
+            (404, _) => Self::NotFound(status),
+            (409, "AlreadyExists") => Self::AlreadyExists(status),
+            (409, _) => Self::Conflict(status),
+            (400 | 413 | 415 | 422, _) => Self::Invalid(status),
+            (401 | 403, _) => Self::Forbidden(status),
+            (410, _) => Self::Expired(status),
+            (429, _) => {
+                let seconds = requested.map(|seconds| Duration::from_secs(seconds.into()));
+                let retry_after = retry_after.or(seconds).unwrap_or(Duration::from_secs(1));
+                Self::TooManyRequests { status, retry_after }
+            }
+            _ => Self::Other(status),
+        }
+    }
+
+    /// Sorts a failure that came inside a stream.
+    pub(crate) fn from_status(status: Status) -> Self {
+        let code = StatusCode::from_u16(status.code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        match code {
+            StatusCode::GONE => Self::Expired(status),
+            StatusCode::FORBIDDEN | StatusCode::UNAUTHORIZED => Self::Forbidden(status),
+            _ => Self::Other(status),
+        }
+    }
+}
+
+fn read_status(code: StatusCode, body: &[u8]) -> Status {
+    let parsed = serde_json::from_slice::<Status>(body).ok().filter(|status| status.code >= 400);
+    parsed.unwrap_or_else(|| {
+        let text = String::from_utf8_lossy(&body[..body.len().min(512)]);
+        let message = match text.trim() {
+            "" => code.canonical_reason().unwrap_or("unknown error").to_owned(),
+            text => text.to_owned(),
+        };
+        Status::new(code.as_u16(), "", message)
+    })
+}
+
+/// The whole chain of causes, because the outermost text of a transport error says nothing.
+fn chain(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut text = error.to_string();
+    let mut next = error.source();
+    while let Some(cause) = next {
+        let cause_text = cause.to_string();
+        if !text.ends_with(&cause_text) {
+            text.push_str(": ");
+            text.push_str(&cause_text);
+        }
+        next = cause.source();
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn answers_sort_by_what_the_caller_can_do() {
+        let status = |code: u16, reason: &str| Status::new(code, reason, "words").to_value().to_string();
+        let kind = |code: u16, reason: &str| {
+            let code_value = StatusCode::from_u16(code).expect("a valid code");
+            let error = ClientError::from_answer(code_value, None, status(code, reason).as_bytes());
+            format!("{error:?}").split(['(', ' ', '{']).next().unwrap_or_default().to_owned()
+        };
+        let cases = [
+            (404, "NotFound", "NotFound"),
+            (409, "Conflict", "Conflict"),
+            (409, "AlreadyExists", "AlreadyExists"),
+            (422, "Invalid", "Invalid"),
+            (401, "Unauthorized", "Forbidden"),
+            (403, "Forbidden", "Forbidden"),
+            (410, "Expired", "Expired"),
+            (429, "TooManyRequests", "TooManyRequests"),
+            (500, "InternalError", "Other"),
+        ];
+        for (code, reason, want) in cases {
+            assert_eq!(kind(code, reason), want, "{code} {reason}");
+        }
+    }
+
+    #[test]
+    fn a_plain_text_answer_keeps_its_text() {
+        let error = ClientError::from_answer(StatusCode::NOT_FOUND, None, b"404 page not found\n");
+        assert_eq!(error.to_string(), "404 page not found");
+    }
+}

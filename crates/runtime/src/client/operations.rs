@@ -1,0 +1,254 @@
+//! The verbs on objects of one resource.
+//!
+//! Content is any serde type: the untyped `Object`, or a typed kind. Names and namespaces are read from the content
+//! itself, so a caller cannot send an object to another one's address.
+
+use std::marker::PhantomData;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{Method, Request, header};
+use portolan_object::ObjectKey;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::client::decode::{self, Envelope, Seen};
+use crate::client::error::ClientError;
+use crate::client::options::{Apply, Delete, Patch, Selection};
+use crate::client::transport::Body;
+use crate::client::watch::WatchStream;
+use crate::client::{Client, unreadable};
+use crate::resource::{Resource, push_query};
+
+const JSON: &str = "application/json";
+/// Objects per page of a list.
+const PAGE: u32 = 500;
+/// How long the server keeps a watch open; five to ten minutes is what client-go asks for.
+const WATCH_SECONDS: u32 = 290;
+/// A healthy server sends a bookmark each minute, and ends the watch in time.
+const WATCH_SILENCE: Duration = Duration::from_secs(WATCH_SECONDS as u64 + 10);
+
+/// The verbs on one resource of one server.
+#[derive(Debug, Clone)]
+pub struct Api<T> {
+    client: Client,
+    resource: Resource,
+    content: PhantomData<fn() -> T>,
+}
+
+/// A whole collection.
+#[derive(Debug)]
+pub struct List<T> {
+    /// The objects, in the server's order.
+    pub items: Vec<Seen<T>>,
+    /// The version to watch from.
+    pub resource_version: String,
+}
+
+/// Where a watch starts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum WatchStart<'a> {
+    /// With the state as it is now, closed by a bookmark (a streaming list).
+    Now,
+    /// After a version.
+    After(&'a str),
+}
+
+impl<T> Api<T> {
+    pub(super) fn new(client: Client, resource: Resource) -> Self {
+        Self { client, resource, content: PhantomData }
+    }
+
+    /// The resource.
+    pub fn resource(&self) -> &Resource {
+        &self.resource
+    }
+
+    /// Deletes one object. `Ok` also when it stays for its finalizers.
+    ///
+    /// # Errors
+    /// [`ClientError::NotFound`] when it is not there, [`ClientError::Conflict`] when a precondition fails.
+    pub async fn delete(&self, key: &ObjectKey, options: &Delete) -> Result<(), ClientError> {
+        let path = self.resource.object_path(key, "");
+        let body = Bytes::from(options.body().to_string());
+        self.client.exchange(self.client.request(Method::DELETE, &path, Some(JSON), body)).await?;
+        Ok(())
+    }
+}
+
+impl<T: Serialize + DeserializeOwned> Api<T> {
+    /// Reads one object.
+    ///
+    /// # Errors
+    /// [`ClientError::NotFound`] when it is not there.
+    pub async fn get(&self, key: &ObjectKey) -> Result<T, ClientError> {
+        self.client.json(&self.resource.object_path(key, "")).await
+    }
+
+    /// Reads a whole collection, in pages.
+    ///
+    /// # Errors
+    /// [`ClientError::Expired`] when the server compacted its history between two pages; list again.
+    pub async fn list(&self, selection: &Selection) -> Result<List<T>, ClientError> {
+        let mut items = Vec::new();
+        let mut token = String::new();
+        loop {
+            let mut path = self.resource.collection_path(&selection.namespace);
+            selection.push_to(&mut path);
+            push_query(&mut path, "limit", &PAGE.to_string());
+            if !token.is_empty() {
+                push_query(&mut path, "continue", &token);
+            }
+            let body =
+                self.client.exchange(self.client.request(Method::GET, &path, None, Bytes::new())).await?;
+            let page = decode::page(&body, &self.resource);
+            let page = page.map_err(|source| unreadable(&Method::GET, &path, source))?;
+            items.extend(page.items);
+            if page.continue_token.is_empty() {
+                return Ok(List { items, resource_version: page.resource_version });
+            }
+            token = page.continue_token;
+        }
+    }
+
+    /// Creates an object.
+    ///
+    /// # Errors
+    /// [`ClientError::AlreadyExists`]; [`ClientError::NotFound`] when the namespace or the type is missing.
+    pub async fn create(&self, object: &T) -> Result<T, ClientError> {
+        let (key, body) = self.encode(object)?;
+        let path = self.resource.collection_path(&key.namespace);
+        self.write(Method::POST, &path, JSON, body).await
+    }
+
+    /// Replaces an object; its `resourceVersion`, when set, must be the current one.
+    ///
+    /// # Errors
+    /// [`ClientError::Conflict`] when it is not.
+    pub async fn replace(&self, object: &T) -> Result<T, ClientError> {
+        let (key, body) = self.encode(object)?;
+        self.write(Method::PUT, &self.resource.object_path(&key, ""), JSON, body).await
+    }
+
+    /// Replaces the status of an object and leaves the rest alone.
+    ///
+    /// # Errors
+    /// [`ClientError::Conflict`] when `resourceVersion` is set and not the current one.
+    pub async fn replace_status(&self, object: &T) -> Result<T, ClientError> {
+        let (key, body) = self.encode(object)?;
+        self.write(Method::PUT, &self.resource.object_path(&key, "status"), JSON, body).await
+    }
+
+    /// Server-side apply of the fields in `object`.
+    ///
+    /// # Errors
+    /// [`ClientError::Conflict`] when another manager owns a field and `force` is not set.
+    pub async fn apply(&self, object: &T, options: &Apply) -> Result<T, ClientError> {
+        self.apply_to(object, "", options).await
+    }
+
+    /// Server-side apply of the status in `object`.
+    ///
+    /// # Errors
+    /// As [`Api::apply`].
+    pub async fn apply_status(&self, object: &T, options: &Apply) -> Result<T, ClientError> {
+        self.apply_to(object, "status", options).await
+    }
+
+    async fn apply_to(&self, object: &T, subresource: &str, options: &Apply) -> Result<T, ClientError> {
+        let (key, body) = self.encode(object)?;
+        let mut path = self.resource.object_path(&key, subresource);
+        push_query(&mut path, "fieldManager", &options.manager);
+        push_query(&mut path, "force", if options.force { "true" } else { "false" });
+        // JSON is YAML.
+        self.write(Method::PATCH, &path, "application/apply-patch+yaml", body).await
+    }
+
+    /// Patches an object.
+    ///
+    /// # Errors
+    /// [`ClientError::NotFound`]; [`ClientError::Conflict`] when the patch names another `resourceVersion`.
+    pub async fn patch(&self, key: &ObjectKey, patch: &Patch) -> Result<T, ClientError> {
+        self.patch_subresource(key, "", patch).await
+    }
+
+    /// Patches the status of an object.
+    ///
+    /// # Errors
+    /// As [`Api::patch`].
+    pub async fn patch_status(&self, key: &ObjectKey, patch: &Patch) -> Result<T, ClientError> {
+        self.patch_subresource(key, "status", patch).await
+    }
+
+    async fn patch_subresource(
+        &self,
+        key: &ObjectKey,
+        subresource: &str,
+        patch: &Patch,
+    ) -> Result<T, ClientError> {
+        let path = self.resource.object_path(key, subresource);
+        self.client.send_json(Method::PATCH, &path, patch.content_type(), patch.body()).await
+    }
+
+    /// Watches for changes after `resource_version`.
+    ///
+    /// # Errors
+    /// Every refusal to start; later failures come out of the stream.
+    pub async fn watch(
+        &self,
+        selection: &Selection,
+        resource_version: &str,
+    ) -> Result<WatchStream<T>, ClientError> {
+        self.watch_from(selection, WatchStart::After(resource_version)).await
+    }
+
+    pub(crate) async fn watch_from(
+        &self,
+        selection: &Selection,
+        start: WatchStart<'_>,
+    ) -> Result<WatchStream<T>, ClientError> {
+        let response = self.client.open(self.watch_request(selection, start)).await?;
+        let (transport, body) = (self.client.transport.clone(), response.into_body());
+        Ok(WatchStream::new(transport, body, self.resource.clone(), WATCH_SILENCE))
+    }
+
+    fn watch_request(&self, selection: &Selection, start: WatchStart<'_>) -> Request<Body> {
+        let mut path = self.resource.collection_path(&selection.namespace);
+        selection.push_to(&mut path);
+        push_query(&mut path, "watch", "true");
+        push_query(&mut path, "allowWatchBookmarks", "true");
+        push_query(&mut path, "timeoutSeconds", &WATCH_SECONDS.to_string());
+        match start {
+            WatchStart::Now => {
+                push_query(&mut path, "sendInitialEvents", "true");
+                push_query(&mut path, "resourceVersionMatch", "NotOlderThan");
+            }
+            WatchStart::After(version) => push_query(&mut path, "resourceVersion", version),
+        }
+        let mut request = self.client.request(Method::GET, &path, None, Bytes::new());
+        request.headers_mut().insert(header::ACCEPT, header::HeaderValue::from_static(JSON));
+        request
+    }
+
+    async fn write(
+        &self,
+        method: Method,
+        path: &str,
+        content_type: &'static str,
+        body: Bytes,
+    ) -> Result<T, ClientError> {
+        let answer =
+            self.client.exchange(self.client.request(method.clone(), path, Some(content_type), body));
+        serde_json::from_slice(&answer.await?).map_err(|source| unreadable(&method, path, source))
+    }
+
+    /// The encoded object and the key that it carries.
+    fn encode(&self, object: &T) -> Result<(ObjectKey, Bytes), ClientError> {
+        let request = || format!("write of {}", self.resource);
+        let body = serde_json::to_vec(object)
+            .map_err(|source| ClientError::Unreadable { request: request(), source })?;
+        let envelope: Envelope<'_> = serde_json::from_slice(&body)
+            .map_err(|source| ClientError::Unreadable { request: request(), source })?;
+        Ok((envelope.key(), Bytes::from(body)))
+    }
+}

@@ -1,0 +1,100 @@
+//! A watch as a stream of lines.
+//!
+//! Splits the body as it arrives, so an event is handed on the moment its last byte is there. Reconnecting is the
+//! cache's business: a stream ends when the server ends it, and every failure ends it.
+
+use std::marker::PhantomData;
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use http_body_util::BodyExt;
+use serde::de::DeserializeOwned;
+
+use crate::client::decode::{self, WatchEvent};
+use crate::client::error::ClientError;
+use crate::client::transport::{Body, Transport};
+use crate::resource::Resource;
+
+/// No object is larger than this; upstream's own limit for a request is 3 MiB, and a frame carries one object.
+const LONGEST_LINE: usize = 16 << 20;
+
+/// A running watch.
+pub struct WatchStream<T> {
+    transport: Transport,
+    body: Body,
+    resource: Resource,
+    buffer: BytesMut,
+    /// Where the search for the next line end starts.
+    searched: usize,
+    /// The longest silence before the connection counts as dead.
+    silence: Duration,
+    content: PhantomData<fn() -> T>,
+}
+
+impl<T: DeserializeOwned> WatchStream<T> {
+    pub(crate) fn new(transport: Transport, body: Body, resource: Resource, silence: Duration) -> Self {
+        let (buffer, searched) = (BytesMut::new(), 0);
+        Self { transport, body, resource, buffer, searched, silence, content: PhantomData }
+    }
+
+    /// The next event; `None` when the server ended the stream in order.
+    ///
+    /// # Errors
+    /// [`ClientError::Expired`] when the server has forgotten the version to resume from; the stream is over after
+    /// any error.
+    pub async fn next(&mut self) -> Result<Option<WatchEvent<T>>, ClientError> {
+        loop {
+            if let Some(line) = self.take_line() {
+                if line.iter().all(u8::is_ascii_whitespace) {
+                    continue;
+                }
+                return decode::frame(&line, &self.resource).map(Some);
+            }
+            if self.buffer.len() > LONGEST_LINE {
+                return Err(self.transport.unreachable("a watch frame is longer than 16 MiB".into()));
+            }
+            if !self.read().await? {
+                return self.last_line();
+            }
+        }
+    }
+
+    /// Splits off the next complete line.
+    fn take_line(&mut self) -> Option<Bytes> {
+        let Some(offset) = self.buffer[self.searched..].iter().position(|&byte| byte == b'\n') else {
+            self.searched = self.buffer.len();
+            return None;
+        };
+        let line = self.buffer.split_to(self.searched + offset + 1).freeze();
+        self.searched = 0;
+        Some(line)
+    }
+
+    /// Reads more; false at the end.
+    async fn read(&mut self) -> Result<bool, ClientError> {
+        match tokio::time::timeout(self.silence, self.body.frame()).await {
+            Ok(Some(Ok(frame))) => {
+                if let Ok(data) = frame.into_data() {
+                    self.buffer.extend_from_slice(&data);
+                }
+                Ok(true)
+            }
+            Ok(Some(Err(source))) => Err(self.transport.unreachable(source)),
+            Ok(None) => Ok(false),
+            Err(_) => {
+                let text = format!("a watch was silent for {:?}", self.silence);
+                Err(self.transport.unreachable(text.into()))
+            }
+        }
+    }
+
+    /// What stands behind the last line end; a cut-off frame is no event, the resumed watch brings it again.
+    fn last_line(&mut self) -> Result<Option<WatchEvent<T>>, ClientError> {
+        let rest = self.buffer.split().freeze();
+        self.searched = 0;
+        match decode::frame(&rest, &self.resource) {
+            Err(ClientError::Unreadable { .. }) => Ok(None),
+            complete => complete.map(Some),
+        }
+    }
+}
