@@ -3,11 +3,13 @@
 //! The API server, the controllers and the command line share these pieces, so that one object means the same
 //! thing in all three. Nothing here reads a clock, draws a random number, or knows what a federation is.
 
+pub mod age;
 pub mod key;
 pub mod object;
 pub mod schema;
 pub mod selector;
 pub mod status;
+pub mod yaml;
 
 pub use key::{GroupKind, GroupVersion, GroupVersionKind, ObjectKey};
 pub use object::Object;
