@@ -1,1 +1,29 @@
-//! store
+//! The ordered, revisioned key-value store below the API server: memory, or memory over SQLite.
+//!
+//! Every key has one current value in an in-memory index. Each write takes the next revision of one global
+//! counter, and the last writes stay in a bounded history from which watchers resume and old snapshots are read.
+//! The store knows keys, values and revisions; it does not know what a namespace or a label is.
+//!
+//! ```text
+//! commit(batch) ─► one writer: guards ─► revisions ─► durable? ─► publish ─┬─► index   (get, range)
+//!                                                                          └─► history (watch, range at)
+//! ```
+
+mod batch;
+mod draft;
+mod index;
+mod interest;
+mod options;
+mod read;
+mod state;
+mod store;
+mod tail;
+mod versioned;
+mod watch;
+
+pub use batch::{Batch, CommitError, Guard, Unavailable, Write};
+pub use options::{Limits, Options};
+pub use read::{Page, Query, ReadError};
+pub use store::Store;
+pub use versioned::{Event, Payload, PayloadError, Revision, Versioned};
+pub use watch::{Lagged, Watch};

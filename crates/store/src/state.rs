@@ -1,0 +1,73 @@
+//! Everything readers see, behind one lock that is held for microseconds.
+//!
+//! Only the writer changes it, through [`Shared::publish`], and only with events that are already durable.
+
+use std::sync::Arc;
+
+use parking_lot::RwLock;
+
+use crate::index::Index;
+use crate::interest::Interest;
+use crate::options::Limits;
+use crate::tail::Tail;
+use crate::versioned::{Event, Payload, Revision};
+
+pub(crate) struct State<P> {
+    pub(crate) index: Index<P>,
+    pub(crate) tail: Tail<P>,
+    pub(crate) interest: Interest,
+    /// The newest write.
+    pub(crate) revision: Revision,
+}
+
+impl<P: Payload> State<P> {
+    /// No values, and no history up to `revision`.
+    pub(crate) fn new(revision: Revision, limits: Limits) -> Self {
+        Self {
+            index: Index::new(),
+            tail: Tail::new(revision, limits),
+            interest: Interest::default(),
+            revision,
+        }
+    }
+
+    /// The oldest revision from which a watch can start and at which a range can be read.
+    pub(crate) fn oldest(&self) -> Revision {
+        self.tail.oldest()
+    }
+
+    /// Takes in the next event; watchers are the caller's business.
+    pub(crate) fn apply(&mut self, event: Arc<Event<P>>) {
+        match &event.current {
+            Some(value) => self.index.put(value.clone()),
+            None => self.index.remove(&event.key),
+        }
+        self.revision = event.revision;
+        self.tail.push(event);
+    }
+}
+
+/// The state and its lock.
+pub(crate) struct Shared<P> {
+    pub(crate) state: RwLock<State<P>>,
+}
+
+impl<P: Payload> Shared<P> {
+    pub(crate) fn new(state: State<P>) -> Self {
+        Self { state: RwLock::new(state) }
+    }
+
+    /// Makes durable events visible, in order, and wakes the watchers they concern.
+    pub(crate) fn publish(&self, events: impl IntoIterator<Item = Arc<Event<P>>>) {
+        let mut woken = Vec::new();
+        let mut state = self.state.write();
+        for event in events {
+            state.interest.note(&event.key, event.revision, &mut woken);
+            state.apply(event);
+        }
+        drop(state);
+        for slot in woken {
+            slot.wake();
+        }
+    }
+}

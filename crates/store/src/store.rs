@@ -1,0 +1,136 @@
+//! The store itself: the handle that callers hold.
+
+use std::fmt;
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+
+use crate::batch::{Batch, CommitError, Unavailable};
+use crate::draft::Draft;
+use crate::options::Limits;
+use crate::read::{Page, Query, ReadError};
+use crate::state::{Shared, State};
+use crate::versioned::{Event, Payload, Revision, Versioned};
+use crate::watch::Watch;
+
+/// A handle to one store; clones share it.
+///
+/// Reads never wait for the disk and see a write as soon as it is durable. A caller that got the answer of its
+/// [`Store::commit`] finds its write in every later read.
+pub struct Store<P: Payload> {
+    shared: Arc<Shared<P>>,
+    writer: Arc<Writer>,
+}
+
+/// How a batch becomes durable.
+enum Writer {
+    /// It does not: it is published at once, by the caller, one at a time.
+    Memory(Mutex<Gate>),
+}
+
+/// Whether the memory backend takes writes.
+#[derive(PartialEq, Eq)]
+enum Gate {
+    Open,
+    Closed,
+}
+
+impl<P: Payload> Clone for Store<P> {
+    fn clone(&self) -> Self {
+        Self { shared: Arc::clone(&self.shared), writer: Arc::clone(&self.writer) }
+    }
+}
+
+impl<P: Payload> fmt::Debug for Store<P> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Store").field("revision", &self.revision()).finish_non_exhaustive()
+    }
+}
+
+impl<P: Payload> Store<P> {
+    /// An empty store that is gone with its last handle.
+    pub fn in_memory() -> Self {
+        Self::in_memory_with(Limits::default())
+    }
+
+    /// As [`Store::in_memory`], with other bounds for the history.
+    pub fn in_memory_with(limits: Limits) -> Self {
+        Self {
+            shared: Arc::new(Shared::new(State::new(Revision::default(), limits))),
+            writer: Arc::new(Writer::Memory(Mutex::new(Gate::Open))),
+        }
+    }
+
+    /// The newest committed revision.
+    pub fn revision(&self) -> Revision {
+        self.shared.state.read().revision
+    }
+
+    /// The oldest revision from which can be watched and at which can be listed.
+    pub fn oldest(&self) -> Revision {
+        self.shared.state.read().oldest()
+    }
+
+    /// The current value of a key.
+    pub fn get(&self, key: &str) -> Option<Versioned<P>> {
+        self.shared.state.read().index.get(key).cloned()
+    }
+
+    /// The values below a prefix, in key order, from one consistent snapshot.
+    ///
+    /// # Errors
+    /// [`ReadError::Compacted`] when the history no longer covers `query.at`, [`ReadError::Future`] when no write has
+    /// reached it.
+    ///
+    /// # Cost
+    /// Pointers are copied, values are not. An older revision costs one step per event since.
+    pub fn range(&self, query: &Query) -> Result<Page<P>, ReadError> {
+        self.shared.range(query)
+    }
+
+    /// Commits a batch; returns one event per write, in order, once they are durable and visible.
+    ///
+    /// A caller that stops waiting does not take the batch back: it may still be committed.
+    ///
+    /// # Errors
+    /// [`CommitError::Conflict`] when a guard fails or a key to be deleted does not exist;
+    /// [`CommitError::Unavailable`] when the store cannot write. Either way nothing changed.
+    pub async fn commit(&self, batch: Batch<P>) -> Result<Vec<Event<P>>, CommitError<P>> {
+        match &*self.writer {
+            Writer::Memory(gate) => self.commit_inline(&gate.lock(), batch),
+        }
+    }
+
+    /// Watches the keys with a prefix, for every write after `after`.
+    ///
+    /// # Errors
+    /// [`ReadError::Compacted`] when events after `after` were dropped. A revision in the future is not an error:
+    /// the watch is silent until it is passed.
+    pub fn watch(&self, prefix: &str, after: Revision) -> Result<Watch<P>, ReadError> {
+        Watch::start(Arc::clone(&self.shared), prefix, after)
+    }
+
+    /// Stops accepting writes through any handle, waits for those accepted, and brings the files in order.
+    ///
+    /// Reads go on through other handles.
+    pub async fn close(self) {
+        match &*self.writer {
+            Writer::Memory(gate) => *gate.lock() = Gate::Closed,
+        }
+    }
+
+    fn commit_inline(&self, gate: &Gate, batch: Batch<P>) -> Result<Vec<Event<P>>, CommitError<P>> {
+        if *gate == Gate::Closed {
+            return Err(CommitError::Unavailable { source: Unavailable::Closed });
+        }
+        let mut draft = Draft::new(&self.shared);
+        draft.add(batch)?;
+        let events = draft.into_events();
+        let answer = events.iter().map(|event| Event::clone(event)).collect();
+        self.shared.publish(events);
+        Ok(answer)
+    }
+}
+
+#[cfg(test)]
+mod tests;
