@@ -1,3 +1,18 @@
-//! apiserver
+//! A Kubernetes-compatible API server over a Portolan store.
+//!
+//! Unmodified clients (kubectl, client-go, kube-rs, Helm) speak to it over TLS, controllers of this process speak to
+//! it without a socket. It knows Kubernetes objects and custom resources; it does not know what a federation is.
+//!
+//! ```text
+//! request ─► request (what is asked) ─► auth ─► resources (which kind) ─┬─► read, watch ─┐
+//!                                                                       └─► write ───────┴─► store
+//! ```
 
 pub mod kinds;
+pub mod negotiate;
+pub mod record;
+pub mod request;
+pub mod respond;
+
+pub use record::Record;
+pub use respond::{Body, BoxError};

@@ -1,0 +1,252 @@
+//! Which encoding and form a client accepts, and which encoding its body has.
+//!
+//! Only headers are looked at. An entry of `Accept` that cannot be served is passed over, as upstream does, so a
+//! client that offers protobuf first and JSON second gets JSON.
+
+use http::HeaderMap;
+use http::header::{ACCEPT, CONTENT_TYPE, USER_AGENT};
+use portolan_object::Status;
+
+use crate::request::query::Query;
+
+#[cfg(test)]
+mod tests;
+
+/// How a reply is written.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Reply {
+    /// The encoding.
+    pub media: Media,
+    /// The form of objects.
+    pub form: Form,
+    /// Indented for people.
+    pub is_pretty: bool,
+}
+
+/// An encoding of replies.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Media {
+    /// `application/json`.
+    #[default]
+    Json,
+    /// `application/yaml`.
+    Yaml,
+}
+
+/// The form in which objects are sent.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Form {
+    /// As they are.
+    #[default]
+    Object,
+    /// Rows for people (`meta.k8s.io/v1 Table`).
+    Table,
+    /// Only `metadata` of one object or of a watch event.
+    Metadata,
+    /// Only `metadata` of every object of a list.
+    MetadataList,
+}
+
+/// What an endpoint can send besides JSON objects.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Offer {
+    /// Objects of a resource, in every form.
+    Objects,
+    /// A stream of events: every form, JSON alone.
+    Stream,
+    /// A document in its own form (discovery, reviews, subresources without a table).
+    Document,
+}
+
+const JSON: &str = "application/json";
+const YAML: &str = "application/yaml";
+/// The typed encoding of Kubernetes.
+pub const PROTOBUF: &str = "application/vnd.kubernetes.protobuf";
+
+impl Reply {
+    /// Picks the first acceptable entry of `Accept`.
+    ///
+    /// # Errors
+    /// 406 when none is.
+    pub fn negotiate(headers: &HeaderMap, query: &Query, offer: Offer) -> Result<Self, Status> {
+        let is_pretty = wants_pretty(headers, query);
+        let (media, form) = entries(headers)
+            .iter()
+            .find_map(|entry| entry.serve(offer))
+            .ok_or_else(|| not_acceptable(offer))?;
+        Ok(Self { media, form, is_pretty })
+    }
+
+    /// How errors are written: in the accepted encoding if there is one, else compact JSON.
+    pub fn for_error(headers: &HeaderMap, query: &Query) -> Self {
+        let reply = Self::negotiate(headers, query, Offer::Document).unwrap_or_default();
+        Self { is_pretty: wants_pretty(headers, query), ..reply }
+    }
+}
+
+fn wants_pretty(headers: &HeaderMap, query: &Query) -> bool {
+    if query.has("pretty") {
+        return query.flag("pretty");
+    }
+    let agent = header(headers, &USER_AGENT);
+    ["curl", "Wget", "Mozilla"].iter().any(|prefix| agent.starts_with(prefix))
+}
+
+fn not_acceptable(offer: Offer) -> Status {
+    let accepted = if offer == Offer::Stream { JSON.to_owned() } else { format!("{JSON}, {YAML}") };
+    let text = format!("only the following media types are accepted: {accepted}");
+    Status::new(406, "NotAcceptable", text)
+}
+
+/// One media range of `Accept`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Entry<'a> {
+    /// Such as `application/json`.
+    pub media_type: &'a str,
+    parameters: Vec<(&'a str, &'a str)>,
+    quality: f32,
+}
+
+impl<'a> Entry<'a> {
+    fn parse(text: &'a str) -> Self {
+        let mut parts = text.split(';').map(str::trim);
+        let media_type = parts.next().unwrap_or_default();
+        let parameters: Vec<_> = parts
+            .filter_map(|part| part.split_once('='))
+            .map(|(key, value)| (key, value.trim_matches('"')))
+            .collect();
+        let quality =
+            parameters.iter().find(|(key, _)| *key == "q").and_then(|(_, value)| value.parse().ok());
+        Self { media_type, parameters, quality: quality.unwrap_or(1.0) }
+    }
+
+    /// A parameter of the entry, empty when it is missing.
+    pub fn parameter(&self, name: &str) -> &'a str {
+        self.parameters.iter().find(|(key, _)| *key == name).map_or("", |(_, value)| value)
+    }
+
+    /// Whether the entry accepts JSON.
+    pub fn is_json(&self) -> bool {
+        matches!(self.media_type, JSON | "*/*" | "application/*")
+    }
+
+    fn serve(&self, offer: Offer) -> Option<(Media, Form)> {
+        let media = match self.media_type {
+            _ if self.is_json() => Media::Json,
+            YAML if offer != Offer::Stream => Media::Yaml,
+            _ => return None,
+        };
+        let wanted = (self.parameter("as"), self.parameter("g"), self.parameter("v"));
+        let form = match wanted {
+            ("", _, _) => Form::Object,
+            _ if offer == Offer::Document => return None,
+            ("Table", "meta.k8s.io", "v1") => Form::Table,
+            ("PartialObjectMetadata", "meta.k8s.io", "v1") => Form::Metadata,
+            ("PartialObjectMetadataList", "meta.k8s.io", "v1") if offer != Offer::Stream => {
+                Form::MetadataList
+            }
+            _ => return None,
+        };
+        Some((media, form))
+    }
+}
+
+/// The entries of `Accept` in order of preference; a missing header accepts everything.
+pub fn entries(headers: &HeaderMap) -> Vec<Entry<'_>> {
+    let values = headers.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok());
+    let mut entries: Vec<Entry<'_>> = values
+        .flat_map(|value| value.split(','))
+        .filter(|text| !text.trim().is_empty())
+        .map(Entry::parse)
+        .collect();
+    entries.sort_by(|a, b| b.quality.total_cmp(&a.quality));
+    if entries.is_empty() {
+        entries.push(Entry::parse("*/*"));
+    }
+    entries
+}
+
+/// The encoding of an object in a request body.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BodyType {
+    /// JSON, also when the header is missing.
+    Json,
+    /// YAML.
+    Yaml,
+    /// The envelope of Kubernetes around protobuf.
+    Protobuf,
+}
+
+impl BodyType {
+    /// Reads `Content-Type` of a create, update or delete.
+    ///
+    /// # Errors
+    /// 415 listing what is understood.
+    pub fn of(headers: &HeaderMap) -> Result<Self, Status> {
+        match content_type(headers) {
+            "" | JSON => Ok(Self::Json),
+            YAML | "application/x-yaml" => Ok(Self::Yaml),
+            PROTOBUF => Ok(Self::Protobuf),
+            _ => Err(unsupported(&[JSON, YAML, PROTOBUF])),
+        }
+    }
+}
+
+/// The type of a patch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PatchType {
+    /// RFC 6902.
+    Json,
+    /// RFC 7386.
+    Merge,
+    /// Strategic merge, for built-in kinds.
+    Strategic,
+    /// Server-side apply.
+    Apply,
+}
+
+const PATCH_TYPES: [(&str, PatchType); 4] = [
+    ("application/json-patch+json", PatchType::Json),
+    ("application/merge-patch+json", PatchType::Merge),
+    ("application/strategic-merge-patch+json", PatchType::Strategic),
+    ("application/apply-patch+yaml", PatchType::Apply),
+];
+
+impl PatchType {
+    /// Reads `Content-Type` of a PATCH; `strategic` says whether the resource has strategic merge.
+    ///
+    /// # Errors
+    /// 415 when the type is no patch, or is strategic for a resource without it.
+    pub fn of(headers: &HeaderMap, strategic: bool) -> Result<Self, Status> {
+        let sent = content_type(headers);
+        let (_, found) = PATCH_TYPES
+            .into_iter()
+            .find(|(name, _)| *name == sent)
+            .ok_or_else(|| Status::new(415, UNSUPPORTED, "415: Unsupported Media Type"))?;
+        if found == Self::Strategic && !strategic {
+            let accepted = PATCH_TYPES.into_iter().filter(|(_, kind)| *kind != Self::Strategic);
+            let names: Vec<&str> = accepted.map(|(name, _)| name).collect();
+            return Err(unsupported(&names));
+        }
+        Ok(found)
+    }
+}
+
+const UNSUPPORTED: &str = "UnsupportedMediaType";
+
+fn unsupported(accepted: &[&str]) -> Status {
+    let text = format!(
+        "the body of the request was in an unknown format - accepted media types include: {}",
+        accepted.join(", ")
+    );
+    Status::new(415, UNSUPPORTED, text)
+}
+
+/// `Content-Type` without parameters.
+fn content_type(headers: &HeaderMap) -> &str {
+    header(headers, &CONTENT_TYPE).split(';').next().unwrap_or_default().trim()
+}
+
+fn header<'a>(headers: &'a HeaderMap, name: &http::HeaderName) -> &'a str {
+    headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
+}

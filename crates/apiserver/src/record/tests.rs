@@ -1,0 +1,81 @@
+use serde_json::json;
+
+use super::*;
+
+fn config_map(value: &str) -> Value {
+    json!({
+        "apiVersion": "v1", "kind": "ConfigMap",
+        "metadata": { "name": "a", "resourceVersion": "7", "uid": "u", "labels": { "l": "1" } },
+        "data": { "k": value },
+    })
+}
+
+fn record(change: Change, value: &str) -> Record {
+    Record::new(Arc::new(Opening::new("v1", "ConfigMap", change)), &config_map(value))
+}
+
+fn stamped(change: Change, revision: u64) -> Record {
+    let mut record = record(change, "v");
+    record.stamp(Revision(revision));
+    record
+}
+
+fn text(bytes: &[u8]) -> &str {
+    std::str::from_utf8(bytes).unwrap()
+}
+
+const OBJECT: &str = r#"{"kind":"ConfigMap","apiVersion":"v1","metadata":{"resourceVersion":"42","labels":{"l":"1"},"name":"a","uid":"u"},"data":{"k":"v"}}"#;
+
+#[test]
+fn a_stamped_record_is_a_frame_with_slices() {
+    let record = stamped(Change::Added, 42);
+    assert_eq!(text(record.frame()), format!("{{\"type\":\"ADDED\",\"object\":{OBJECT}}}\n"));
+    assert_eq!(text(&record.object()), OBJECT);
+    let metadata = r#""metadata":{"resourceVersion":"42","labels":{"l":"1"},"name":"a","uid":"u"}"#;
+    assert_eq!(text(record.metadata()), metadata);
+    assert_eq!(text(record.members()), format!("{metadata},\"data\":{{\"k\":\"v\"}}}}"));
+    assert_eq!(record.value()["metadata"]["resourceVersion"], "42");
+    assert!(record.was_added());
+}
+
+#[test]
+fn any_revision_fits() {
+    for revision in [1, 9, 10, u64::MAX] {
+        let record = stamped(Change::Modified, revision);
+        assert_eq!(record.value()["metadata"]["resourceVersion"], json!(revision.to_string()));
+        assert!(!record.was_added());
+    }
+}
+
+#[test]
+fn the_farewell_has_the_old_content_and_the_new_revision() {
+    let frame = stamped(Change::Added, 42).farewell(Revision(1000));
+    let want = OBJECT.replace("\"42\"", "\"1000\"");
+    assert_eq!(text(&frame), format!("{{\"type\":\"DELETED\",\"object\":{want}}}\n"));
+}
+
+#[test]
+fn the_durable_form_comes_back_whole() {
+    let first = stamped(Change::Added, 42);
+    let durable = first.encode();
+    assert_eq!(durable, record(Change::Added, "v").encode(), "stamping does not change it");
+    assert_eq!(text(&durable), OBJECT.replace("\"resourceVersion\":\"42\",", ""));
+    let second = Record::decode(durable, Revision(42)).unwrap();
+    assert_eq!(second.object(), first.object());
+    assert_eq!(second.metadata(), first.metadata());
+    assert_eq!(second.envelope(), first.envelope());
+}
+
+#[test]
+fn foreign_bytes_are_refused() {
+    for bytes in ["", "{}", r#"{"apiVersion":"v1","kind":"A","metadata":{"name":"a"}}"#] {
+        assert!(Record::decode(Bytes::from_static(bytes.as_bytes()), Revision(1)).is_err(), "{bytes}");
+    }
+}
+
+#[test]
+fn equality_ignores_revisions() {
+    let old = stamped(Change::Added, 42);
+    assert!(record(Change::Modified, "v").is_same(&old));
+    assert!(!record(Change::Modified, "w").is_same(&old));
+}

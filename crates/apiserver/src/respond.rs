@@ -1,0 +1,209 @@
+//! Writing replies: encodings, pretty printing, compression, and the headers every reply carries.
+//!
+//! Handlers build a reply with [`status`], [`value`], [`encoded`] or [`chunks`]; [`finish`] is applied once, at the
+//! edge. A watch stream is never compressed and never buffered.
+
+mod body;
+
+use bytes::Bytes;
+use flate2::Compression;
+use http::header::{
+    ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderName, HeaderValue,
+    RETRY_AFTER, VARY, WARNING,
+};
+use http::{HeaderMap, Response, StatusCode};
+use http_body::Body as _;
+use http_body_util::BodyExt as _;
+use http_body_util::combinators::UnsyncBoxBody;
+use portolan_object::Status;
+use serde_json::Value;
+
+use crate::negotiate::{Media, Reply};
+
+#[cfg(test)]
+mod tests;
+
+pub use body::{Chunks, Compressed};
+
+/// Any error of a body.
+pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
+
+/// Bodies of requests and replies.
+pub type Body = UnsyncBoxBody<Bytes, BoxError>;
+
+/// Smallest body that is compressed, in bytes.
+const COMPRESS_FROM: u64 = 128 * 1024;
+
+/// All warnings together may take so many bytes before each is cut.
+const WARNINGS_BUDGET: usize = 4096;
+
+/// Characters that are left of a warning once the budget is spent.
+const SHORT_WARNING: usize = 256;
+
+/// A body of one piece.
+pub fn full(bytes: impl Into<Bytes>) -> Body {
+    http_body_util::Full::new(bytes.into()).map_err(|never| match never {}).boxed_unsync()
+}
+
+/// A body without content.
+pub fn empty() -> Body {
+    full(Bytes::new())
+}
+
+/// Plain text.
+pub fn text(code: StatusCode, text: impl Into<Bytes>) -> Response<Body> {
+    typed(code, "text/plain; charset=utf-8", full(text))
+}
+
+/// A reply of any type.
+pub fn typed(code: StatusCode, content_type: &'static str, body: Body) -> Response<Body> {
+    let mut response = Response::new(body);
+    *response.status_mut() = code;
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+    response
+}
+
+/// An error.
+pub fn status(status: &Status, reply: Reply) -> Response<Body> {
+    let code = StatusCode::from_u16(status.code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let mut response = value(code, &status.to_value(), reply);
+    let wait = status.details.as_ref().and_then(|details| details.retry_after_seconds);
+    if let Some(seconds) = wait.or(matches!(status.code, 429 | 503).then_some(1)) {
+        response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
+    }
+    if matches!(status.code, 401 | 403) {
+        let nosniff = HeaderValue::from_static("nosniff");
+        response.headers_mut().insert(HeaderName::from_static("x-content-type-options"), nosniff);
+    }
+    response
+}
+
+/// A JSON tree in the negotiated encoding.
+pub fn value(code: StatusCode, value: &Value, reply: Reply) -> Response<Body> {
+    match reply.media {
+        Media::Json if reply.is_pretty => json(code, indented(value)),
+        Media::Json => {
+            let mut bytes = serde_json::to_vec(value).unwrap_or_default();
+            bytes.push(b'\n');
+            json(code, bytes)
+        }
+        Media::Yaml => typed(code, "application/yaml", full(portolan_object::yaml::to_string(value))),
+    }
+}
+
+/// One object or document that is encoded as JSON already, without the newline that ends it.
+pub fn encoded(code: StatusCode, bytes: &[u8], reply: Reply) -> Response<Body> {
+    if reply.media == Media::Json && !reply.is_pretty {
+        let mut line = Vec::with_capacity(bytes.len() + 1);
+        line.extend_from_slice(bytes);
+        line.push(b'\n');
+        return json(code, line);
+    }
+    match serde_json::from_slice(bytes) {
+        Ok(tree) => value(code, &tree, reply),
+        Err(error) => status(&Status::internal(error), Reply::default()),
+    }
+}
+
+/// A long JSON document in pieces, which are made while they are sent; `length` is their sum.
+pub fn chunks<I>(pieces: I, length: u64, reply: Reply) -> Response<Body>
+where
+    I: Iterator<Item = Bytes> + Send + Unpin + 'static,
+{
+    if reply.media == Media::Json && !reply.is_pretty {
+        let body = Chunks::new(pieces, length).boxed_unsync();
+        return typed(StatusCode::OK, "application/json", body);
+    }
+    let whole: Vec<u8> = pieces.flatten().collect();
+    encoded(StatusCode::OK, &whole, reply)
+}
+
+/// Compact JSON.
+pub fn json(code: StatusCode, bytes: impl Into<Bytes>) -> Response<Body> {
+    typed(code, "application/json", full(bytes))
+}
+
+fn indented(value: &Value) -> Vec<u8> {
+    let mut bytes = serde_json::to_vec_pretty(value).unwrap_or_default();
+    bytes.push(b'\n');
+    bytes
+}
+
+/// Marks a reply as a live stream that must reach the client piece by piece.
+#[derive(Debug, Clone, Copy)]
+pub struct Streaming;
+
+/// Adds the headers of every reply, and compresses a large body for clients that ask for it.
+pub fn finish(request: &HeaderMap, warnings: &[String], response: Response<Body>) -> Response<Body> {
+    let mut response = compress(request, response);
+    let headers = response.headers_mut();
+    headers.insert(AUDIT_ID, audit_id(request));
+    if !headers.contains_key(CACHE_CONTROL) {
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache, private"));
+    }
+    for warning in warning_headers(warnings) {
+        headers.append(WARNING, warning);
+    }
+    response
+}
+
+const AUDIT_ID: HeaderName = HeaderName::from_static("audit-id");
+
+fn audit_id(request: &HeaderMap) -> HeaderValue {
+    let fresh = || HeaderValue::from_str(&uuid::Uuid::new_v4().to_string());
+    match request.get(AUDIT_ID) {
+        Some(sent) if !sent.is_empty() => sent.clone(),
+        _ => fresh().unwrap_or(HeaderValue::from_static("-")),
+    }
+}
+
+fn compress(request: &HeaderMap, response: Response<Body>) -> Response<Body> {
+    let large = response.body().size_hint().lower() >= COMPRESS_FROM;
+    let is_stream = response.extensions().get::<Streaming>().is_some();
+    if !large || is_stream || !accepts_gzip(request) || response.headers().contains_key(CONTENT_ENCODING) {
+        return response;
+    }
+    let (mut parts, body) = response.into_parts();
+    parts.headers.remove(CONTENT_LENGTH);
+    parts.headers.insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+    parts.headers.append(VARY, HeaderValue::from_static("Accept-Encoding"));
+    Response::from_parts(parts, Compressed::new(body, Compression::fast()).boxed_unsync())
+}
+
+fn accepts_gzip(request: &HeaderMap) -> bool {
+    let values = request.get_all(ACCEPT_ENCODING).iter().filter_map(|value| value.to_str().ok());
+    values.flat_map(|value| value.split(',')).any(|coding| {
+        let (name, quality) = coding.trim().split_once(';').unwrap_or((coding.trim(), ""));
+        name == "gzip" && quality.replace(' ', "") != "q=0"
+    })
+}
+
+/// `299 - "text"` for each distinct warning.
+fn warning_headers(warnings: &[String]) -> Vec<HeaderValue> {
+    let mut distinct: Vec<&String> = Vec::new();
+    for warning in warnings {
+        if !warning.is_empty() && !distinct.contains(&warning) {
+            distinct.push(warning);
+        }
+    }
+    let total: usize = distinct.iter().map(|text| text.len()).sum();
+    let limit = if total > WARNINGS_BUDGET { SHORT_WARNING } else { usize::MAX };
+    let mut sent = 0;
+    let mut headers = Vec::new();
+    for text in distinct {
+        let quoted: String = text.chars().take(limit).flat_map(quoted).collect();
+        sent += quoted.len();
+        if sent > 2 * WARNINGS_BUDGET {
+            break;
+        }
+        headers.extend(HeaderValue::from_str(&format!("299 - \"{quoted}\"")));
+    }
+    headers
+}
+
+/// A character inside a quoted string; what is not printable ASCII becomes a space.
+fn quoted(letter: char) -> impl Iterator<Item = char> {
+    let escape = matches!(letter, '"' | '\\').then_some('\\');
+    let shown = if letter.is_ascii_graphic() || letter == ' ' { letter } else { ' ' };
+    escape.into_iter().chain([shown])
+}
