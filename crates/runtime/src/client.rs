@@ -15,6 +15,8 @@ mod transport;
 mod watch;
 
 use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -34,6 +36,8 @@ pub use options::{Apply, Delete, Patch, Propagation, Selection};
 pub use transport::Body;
 pub use watch::WatchStream;
 
+pub(crate) use operations::WatchStart;
+
 use transport::{Transport, full};
 
 use crate::resource::Resource;
@@ -46,6 +50,8 @@ const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
 pub struct Client {
     transport: Transport,
     timeout: Duration,
+    /// Cleared once the server turned out not to serve streaming lists.
+    streaming_lists: Arc<AtomicBool>,
 }
 
 impl Client {
@@ -81,7 +87,7 @@ impl Client {
     }
 
     fn over(transport: Transport) -> Self {
-        Self { transport, timeout: REQUEST_TIMEOUT }
+        Self { transport, timeout: REQUEST_TIMEOUT, streaming_lists: Arc::new(AtomicBool::new(true)) }
     }
 
     /// The same client with another limit for every request; watches are limited by their own silence.
@@ -89,6 +95,14 @@ impl Client {
     pub fn with_timeout(mut self, timeout: Duration) -> Self {
         self.timeout = timeout;
         self
+    }
+
+    pub(crate) fn may_stream_lists(&self) -> bool {
+        self.streaming_lists.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn cannot_stream_lists(&self) {
+        self.streaming_lists.store(false, Ordering::Relaxed);
     }
 
     /// Operations on objects of one resource, whose content is `T`: an `Object`, or a typed kind.

@@ -2,8 +2,14 @@
 //!
 //! Controllers are written against this crate alone; it is the only one that knows kube. It takes no decisions.
 
+pub mod backoff;
+pub mod cache;
 pub mod client;
 pub mod resource;
+pub mod tasks;
 
+pub use backoff::Backoff;
+pub use cache::Cache;
 pub use client::{Api, Client, ClientError, Endpoint};
 pub use resource::Resource;
+pub use tasks::Tasks;

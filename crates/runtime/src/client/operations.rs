@@ -64,6 +64,11 @@ impl<T> Api<T> {
         &self.resource
     }
 
+    /// The client below.
+    pub fn client(&self) -> &Client {
+        &self.client
+    }
+
     /// Deletes one object. `Ok` also when it stays for its finalizers.
     ///
     /// # Errors

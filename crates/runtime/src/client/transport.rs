@@ -5,6 +5,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures::future::BoxFuture;
 use http::{Request, Response};
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt, Full};
@@ -54,7 +55,8 @@ impl Transport {
         request: Request<Body>,
         limit: Duration,
     ) -> Result<Response<Body>, ClientError> {
-        let answer = self.service.clone().oneshot(request);
+        // Named as a boxed future: otherwise the compiler loses sight of `Send` in callers of callers.
+        let answer: BoxFuture<'static, _> = Box::pin(self.service.clone().oneshot(request));
         match tokio::time::timeout(limit, answer).await {
             Ok(Ok(response)) => Ok(response),
             Ok(Err(source)) => Err(self.unreachable(source)),
