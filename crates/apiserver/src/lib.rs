@@ -13,6 +13,8 @@ pub mod negotiate;
 pub mod record;
 pub mod request;
 pub mod respond;
+pub mod tables;
+mod tree;
 
 pub use record::Record;
 pub use respond::{Body, BoxError};

@@ -1,0 +1,52 @@
+//! Reading and completing untyped objects by JSON pointer.
+//!
+//! Printing, defaulting, validation and authorisation all look into trees whose shape the schema has already
+//! checked; a value that is missing, null or of the wrong type reads as empty here and is never an error.
+
+use serde_json::{Map, Value};
+
+/// The value at `pointer`, where null counts as missing.
+pub(crate) fn present<'a>(value: &'a Value, pointer: &str) -> Option<&'a Value> {
+    value.pointer(pointer).filter(|found| !found.is_null())
+}
+
+/// The string at `pointer`, or an empty one.
+pub(crate) fn text<'a>(value: &'a Value, pointer: &str) -> &'a str {
+    value.pointer(pointer).and_then(Value::as_str).unwrap_or_default()
+}
+
+/// The whole number at `pointer`.
+pub(crate) fn integer(value: &Value, pointer: &str) -> Option<i64> {
+    value.pointer(pointer).and_then(Value::as_i64)
+}
+
+/// Whether `pointer` holds `true`.
+pub(crate) fn is_true(value: &Value, pointer: &str) -> bool {
+    value.pointer(pointer).and_then(Value::as_bool).unwrap_or_default()
+}
+
+/// The elements of the list at `pointer`.
+pub(crate) fn list<'a>(value: &'a Value, pointer: &str) -> &'a [Value] {
+    value.pointer(pointer).and_then(Value::as_array).map_or(&[], Vec::as_slice)
+}
+
+/// The strings of the list at `pointer`.
+pub(crate) fn texts<'a>(value: &'a Value, pointer: &str) -> impl Iterator<Item = &'a str> + use<'a> {
+    list(value, pointer).iter().filter_map(Value::as_str)
+}
+
+/// The entries of the map at `pointer`, sorted by key.
+pub(crate) fn entries<'a>(
+    value: &'a Value,
+    pointer: &str,
+) -> impl Iterator<Item = (&'a str, &'a Value)> + use<'a> {
+    let mut found: Vec<(&str, &Value)> =
+        map(value, pointer).into_iter().flatten().map(|(key, value)| (key.as_str(), value)).collect();
+    found.sort_unstable_by_key(|(key, _)| *key);
+    found.into_iter()
+}
+
+/// The map at `pointer`.
+pub(crate) fn map<'a>(value: &'a Value, pointer: &str) -> Option<&'a Map<String, Value>> {
+    value.pointer(pointer).and_then(Value::as_object)
+}
