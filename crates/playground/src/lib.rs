@@ -1,1 +1,7 @@
-//! playground
+//! Embedded member clusters and pods that really answer.
+//!
+//! A member cluster of the playground is an API server, the controllers that every cluster has, and nodes whose
+//! containers are played by built-in programs on one shared network. The parts speak to each other only through the
+//! Kubernetes API and through that network, so the node part serves a real API server as well.
+
+pub mod network;

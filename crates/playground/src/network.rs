@@ -1,0 +1,318 @@
+//! The one network of all clusters in this process.
+//!
+//! Pods and Services carry ordinary addresses; behind every port that listens stands a loopback socket, and the
+//! network knows which. Programs dial through their pod's [`Interface`], which applies the Service rules of their
+//! cluster as a node's proxy would and then crosses to whichever cluster owns the endpoint. Nothing here needs
+//! privileges, and nothing here decides what runs.
+//!
+//! ```text
+//! program ─ Interface::dial(10.13.0.9:80) ─► proxy rules of the cluster ─► 10.10.0.5:8080 of member1
+//!                                                     ─► link up? ─► 127.0.0.1:40123
+//! ```
+
+mod address_pool;
+mod balance;
+mod connection;
+mod datagram;
+mod door;
+mod fabric;
+mod interface;
+mod links;
+mod names;
+mod proxy;
+mod rules;
+
+use std::fmt;
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use ipnet::Ipv4Net;
+use portolan_object::{Object, ObjectKey};
+use tokio_util::task::TaskTracker;
+
+pub use self::address_pool::ClaimError;
+pub use self::connection::Connection;
+pub use self::datagram::Flow;
+pub use self::door::Door;
+pub use self::interface::{CONNECT_PATIENCE, Datagrams, Interface, ListenError, Listener, Publication};
+pub use self::links::Link;
+
+use self::fabric::{Fabric, Origin};
+
+/// The name of a cluster on the network.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ClusterName(Arc<str>);
+
+impl ClusterName {
+    /// Names a cluster.
+    pub fn new(name: &str) -> Self {
+        Self(name.into())
+    }
+
+    /// The name.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for ClusterName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// A transport protocol that the network carries.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Protocol {
+    /// Connections.
+    Tcp,
+    /// Datagrams.
+    Udp,
+}
+
+impl Protocol {
+    /// Reads the spelling of the Kubernetes API, where nothing means TCP; `None` for what is not carried.
+    pub fn parse(text: &str) -> Option<Self> {
+        match text {
+            "" | "TCP" => Some(Self::Tcp),
+            "UDP" => Some(Self::Udp),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for Protocol {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Tcp => "TCP",
+            Self::Udp => "UDP",
+        })
+    }
+}
+
+/// Why a connection was not made. Texts are those of the operating system, which programs print.
+#[derive(Debug, thiserror::Error)]
+pub enum DialError {
+    /// Nobody listens there, or the Service has no ready endpoint.
+    #[error("connection refused")]
+    Refused,
+    /// No cluster has the address, or the link to it is down and says so.
+    #[error("no route to host")]
+    Unreachable,
+    /// The link is silent.
+    #[error("connection timed out")]
+    TimedOut,
+    /// The network carries as many connections as it may.
+    #[error("too many open connections")]
+    TooMany,
+    /// The host's sockets failed.
+    #[error("{0}")]
+    Host(#[source] io::Error),
+}
+
+/// Why a cluster cannot join the network.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum JoinError {
+    /// The name is taken.
+    #[error("cluster {0} is on the network already")]
+    Taken(ClusterName),
+    /// Its addresses would mean two things.
+    #[error("{range} of cluster {cluster} overlaps {other_range} of cluster {other}")]
+    Overlap {
+        /// The cluster that joins.
+        cluster: ClusterName,
+        /// Its range.
+        range: Ipv4Net,
+        /// The cluster that is there.
+        other: ClusterName,
+        /// The range of that one.
+        other_range: Ipv4Net,
+    },
+}
+
+/// Why an address was not attached.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum AttachError {
+    /// No such cluster joined.
+    #[error("cluster {0} is not on the network")]
+    NoCluster(ClusterName),
+    /// All pod addresses are in use.
+    #[error("cluster {cluster} has no free address left in {range}")]
+    Exhausted {
+        /// The cluster.
+        cluster: ClusterName,
+        /// Its pod range.
+        range: Ipv4Net,
+    },
+    /// The address asked for cannot be had.
+    #[error("cluster {cluster}: {reason}")]
+    Claim {
+        /// The cluster.
+        cluster: ClusterName,
+        /// What is wrong with the address.
+        #[source]
+        reason: ClaimError,
+    },
+    /// Another node has the address.
+    #[error("cluster {cluster}: node address {address} is taken")]
+    NodeTaken {
+        /// The cluster.
+        cluster: ClusterName,
+        /// The address.
+        address: IpAddr,
+    },
+}
+
+/// The network. Clones share it.
+#[derive(Debug, Clone)]
+pub struct Network {
+    fabric: Arc<Fabric>,
+    tasks: TaskTracker,
+}
+
+impl Default for Network {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Network {
+    /// A network without clusters.
+    pub fn new() -> Self {
+        Self { fabric: Arc::new(Fabric::new()), tasks: TaskTracker::new() }
+    }
+
+    /// Adds a cluster with the ranges of its pods and its Services.
+    ///
+    /// # Errors
+    /// When the name is taken or a range overlaps one that is there.
+    pub fn join(&self, cluster: &ClusterName, pods: Ipv4Net, services: Ipv4Net) -> Result<(), JoinError> {
+        if pods.contains(&services.network()) || services.contains(&pods.network()) {
+            let (cluster, other) = (cluster.clone(), cluster.clone());
+            return Err(JoinError::Overlap { cluster, range: services, other, other_range: pods });
+        }
+        for range in [pods, services] {
+            if let Some((other, other_range)) = self.fabric.overlapping(range) {
+                return Err(JoinError::Overlap { cluster: cluster.clone(), range, other, other_range });
+            }
+        }
+        match self.fabric.add_cluster(cluster, pods, services) {
+            true => Ok(()),
+            false => Err(JoinError::Taken(cluster.clone())),
+        }
+    }
+
+    /// Gives a new pod an address.
+    pub fn attach_pod(&self, cluster: &ClusterName) -> Result<Interface, AttachError> {
+        let owner = self.owner(cluster)?;
+        let free = owner.pool.lock().allocate();
+        let exhausted = || AttachError::Exhausted { cluster: cluster.clone(), range: owner.pods };
+        let address = free.ok_or_else(exhausted)?;
+        Ok(Interface::new(self.fabric.clone(), owner, IpAddr::V4(address)))
+    }
+
+    /// Takes the address that a pod had before this process started.
+    pub fn reattach_pod(&self, cluster: &ClusterName, address: IpAddr) -> Result<Interface, AttachError> {
+        let owner = self.owner(cluster)?;
+        let claimed = match address {
+            IpAddr::V4(address) => owner.pool.lock().claim(address),
+            IpAddr::V6(_) => return self.attach_pod(cluster),
+        };
+        claimed.map_err(|reason| AttachError::Claim { cluster: cluster.clone(), reason })?;
+        Ok(Interface::new(self.fabric.clone(), owner, address))
+    }
+
+    /// Puts a node on the network: pods on its host network and published host sockets share this address.
+    pub fn attach_node(&self, cluster: &ClusterName, address: IpAddr) -> Result<Interface, AttachError> {
+        let owner = self.owner(cluster)?;
+        if owner.attached.read().contains(&address) {
+            return Err(AttachError::NodeTaken { cluster: cluster.clone(), address });
+        }
+        Ok(Interface::new(self.fabric.clone(), owner, address))
+    }
+
+    /// Replaces the forwarding rules of one Service of `cluster`.
+    ///
+    /// `slices` may hold those of other Services; `nodes` are the addresses on which node ports answer.
+    pub fn serve<'a>(
+        &self,
+        cluster: &ClusterName,
+        service: &Object,
+        slices: impl IntoIterator<Item = &'a Object>,
+        nodes: &[IpAddr],
+    ) {
+        if let Some(cluster) = self.fabric.cluster(cluster) {
+            cluster.proxy.replace(&service.key(), Some(rules::service_rules(service, slices, nodes)));
+        }
+    }
+
+    /// Drops the forwarding rules of a Service that is gone.
+    pub fn forget(&self, cluster: &ClusterName, service: &ObjectKey) {
+        if let Some(cluster) = self.fabric.cluster(cluster) {
+            cluster.proxy.replace(service, None);
+        }
+    }
+
+    /// Sets the state of the link between two clusters.
+    pub fn set_link(&self, a: &ClusterName, b: &ClusterName, link: Link) {
+        self.fabric.links.set(a, b, link);
+    }
+
+    /// Cuts two clusters apart: traffic between them is lost until [`Network::restore`].
+    pub fn cut(&self, a: &ClusterName, b: &ClusterName) {
+        self.set_link(a, b, Link::Silent);
+    }
+
+    /// Joins two clusters again; stalled connections go on.
+    pub fn restore(&self, a: &ClusterName, b: &ClusterName) {
+        self.set_link(a, b, Link::Up);
+    }
+
+    /// Connects from somewhere in `cluster` that is not a pod.
+    pub async fn dial(
+        &self,
+        cluster: &ClusterName,
+        to: SocketAddr,
+        patience: Duration,
+    ) -> Result<Connection, DialError> {
+        interface::dial(&self.fabric, &outsider(cluster), to, patience).await
+    }
+
+    /// Opens a flow of datagrams from somewhere in `cluster` that is not a pod.
+    pub async fn flow(&self, cluster: &ClusterName, to: SocketAddr) -> Result<Flow, DialError> {
+        Flow::open(self.fabric.clone(), outsider(cluster), to).await
+    }
+
+    /// Opens a socket on the host that leads to an address of `cluster`.
+    pub async fn door(&self, cluster: &ClusterName, to: SocketAddr, protocol: Protocol) -> io::Result<Door> {
+        let (fabric, origin) = (self.fabric.clone(), outsider(cluster));
+        match protocol {
+            Protocol::Tcp => Door::open_tcp(fabric, origin, to, &self.tasks).await,
+            Protocol::Udp => Door::open_udp(fabric, origin, to, &self.tasks).await,
+        }
+    }
+
+    /// The loopback socket behind a port of a pod or node, `None` when nobody listens there.
+    pub fn socket(&self, cluster: &ClusterName, to: SocketAddr, protocol: Protocol) -> Option<SocketAddr> {
+        self.fabric.socket(cluster, rules::Front { address: to, protocol })
+    }
+
+    /// Waits for the forwarding tasks to end; their doors must be closed.
+    pub async fn closed(&self) {
+        self.tasks.close();
+        self.tasks.wait().await;
+    }
+
+    fn owner(&self, cluster: &ClusterName) -> Result<Arc<fabric::Cluster>, AttachError> {
+        self.fabric.cluster(cluster).ok_or_else(|| AttachError::NoCluster(cluster.clone()))
+    }
+}
+
+fn outsider(cluster: &ClusterName) -> Origin {
+    Origin { cluster: cluster.clone(), address: None, node: None }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,225 @@
+use serde_json::json;
+
+use super::*;
+
+/// `web 80/TCP` style fronts with their endpoints, one line per front.
+fn render(rules: &ServiceRules) -> Vec<String> {
+    rules
+        .fronts
+        .iter()
+        .map(|(front, backend)| {
+            let endpoints: Vec<String> = backend.endpoints.iter().map(|e| e.address.to_string()).collect();
+            format!("{}/{} -> [{}]", front.address, front.protocol, endpoints.join(" "))
+        })
+        .collect()
+}
+
+fn service(spec: Value) -> Object {
+    Object(json!({ "metadata": { "name": "serve", "namespace": "default" }, "spec": spec }))
+}
+
+fn slice_of(service: &str, endpoints: Value, ports: Value) -> Object {
+    Object(json!({
+        "metadata": { "namespace": "default", "labels": { "kubernetes.io/service-name": service } },
+        "addressType": "IPv4", "endpoints": endpoints, "ports": ports,
+    }))
+}
+
+fn slice(endpoints: Value, ports: Value) -> Object {
+    slice_of("serve", endpoints, ports)
+}
+
+fn ready(address: &str) -> Value {
+    json!({ "addresses": [address], "conditions": { "ready": true, "serving": true, "terminating": false } })
+}
+
+fn with_conditions(address: &str, ready: bool, serving: bool, terminating: bool) -> Value {
+    json!({ "addresses": [address],
+            "conditions": { "ready": ready, "serving": serving, "terminating": terminating } })
+}
+
+fn plain_service() -> Object {
+    service(json!({ "clusterIP": "10.13.0.9", "clusterIPs": ["10.13.0.9"], "ports": [{ "port": 80 }] }))
+}
+
+#[test]
+fn fronts_and_their_endpoints() {
+    struct Case {
+        name: &'static str,
+        service: Object,
+        slices: Vec<Object>,
+        want: &'static [&'static str],
+    }
+    let unnamed = || json!([{ "name": "", "port": 8080, "protocol": "TCP" }]);
+    let cases = [
+        Case {
+            name: "a slice without a port name serves the unnamed port, whatever its number",
+            service: plain_service(),
+            slices: vec![slice(json!([ready("10.10.0.5")]), unnamed())],
+            want: &["10.13.0.9:80/TCP -> [10.10.0.5:8080]"],
+        },
+        Case {
+            name: "two slices are joined, an address in both counts once",
+            service: plain_service(),
+            slices: vec![
+                slice(json!([ready("10.10.0.6"), ready("10.10.0.5")]), unnamed()),
+                slice(json!([ready("10.10.0.5")]), unnamed()),
+            ],
+            want: &["10.13.0.9:80/TCP -> [10.10.0.5:8080 10.10.0.6:8080]"],
+        },
+        Case {
+            name: "ports are matched by name and protocol",
+            service: service(json!({ "clusterIP": "10.13.0.9", "ports": [
+                { "name": "web", "port": 80 }, { "name": "dns", "port": 53, "protocol": "UDP" },
+                { "name": "dns-tcp", "port": 53, "protocol": "TCP" }] })),
+            slices: vec![slice(
+                json!([ready("10.10.0.5")]),
+                json!([{ "name": "dns", "port": 5353, "protocol": "UDP" },
+                       { "name": "dns-tcp", "port": 5354, "protocol": "TCP" },
+                       { "name": "web", "port": 8080, "protocol": "UDP" }]),
+            )],
+            want: &[
+                "10.13.0.9:53/TCP -> [10.10.0.5:5354]",
+                "10.13.0.9:53/UDP -> [10.10.0.5:5353]",
+                "10.13.0.9:80/TCP -> []",
+            ],
+        },
+        Case {
+            name: "endpoints that are not ready get nothing",
+            service: plain_service(),
+            slices: vec![slice(
+                json!([with_conditions("10.10.0.5", false, false, false), ready("10.10.0.6")]),
+                unnamed(),
+            )],
+            want: &["10.13.0.9:80/TCP -> [10.10.0.6:8080]"],
+        },
+        Case {
+            name: "with nobody ready, those that serve while they end are used",
+            service: plain_service(),
+            slices: vec![slice(
+                json!([
+                    with_conditions("10.10.0.5", false, true, true),
+                    with_conditions("10.10.0.6", false, false, true)
+                ]),
+                unnamed(),
+            )],
+            want: &["10.13.0.9:80/TCP -> [10.10.0.5:8080]"],
+        },
+        Case {
+            name: "unset conditions mean ready",
+            service: plain_service(),
+            slices: vec![slice(json!([{ "addresses": ["10.10.0.5"] }]), unnamed())],
+            want: &["10.13.0.9:80/TCP -> [10.10.0.5:8080]"],
+        },
+        Case {
+            name: "slices of other services and other families are not ours",
+            service: plain_service(),
+            slices: vec![
+                slice_of("other", json!([ready("10.10.0.5")]), unnamed()),
+                slice(json!([ready("fd00::5")]), unnamed()),
+            ],
+            want: &["10.13.0.9:80/TCP -> []"],
+        },
+        Case {
+            name: "a slice without ports or endpoints is harmless",
+            service: plain_service(),
+            slices: vec![slice(json!([ready("10.10.0.5")]), Value::Null), slice(Value::Null, unnamed())],
+            want: &["10.13.0.9:80/TCP -> []"],
+        },
+        Case {
+            name: "headless services have no front",
+            service: service(
+                json!({ "clusterIP": "None", "clusterIPs": ["None"], "ports": [{ "port": 80 }] }),
+            ),
+            slices: vec![slice(json!([ready("10.10.0.5")]), unnamed())],
+            want: &[],
+        },
+        Case {
+            name: "external names have no front",
+            service: service(json!({ "type": "ExternalName", "externalName": "example.com" })),
+            slices: vec![],
+            want: &[],
+        },
+        Case {
+            name: "external, balancer and node addresses lead to the same endpoints",
+            service: Object(json!({
+                "metadata": { "name": "serve", "namespace": "default" },
+                "spec": { "clusterIP": "10.13.0.9", "externalIPs": ["198.51.100.7"],
+                          "ports": [{ "port": 80, "nodePort": 30080 }] },
+                "status": { "loadBalancer": { "ingress": [
+                    { "ip": "203.0.113.9", "ipMode": "VIP" }, { "ip": "203.0.113.10", "ipMode": "Proxy" },
+                    { "hostname": "balancer.example" }] } },
+            })),
+            slices: vec![slice(json!([ready("10.10.0.5")]), unnamed())],
+            want: &[
+                "10.13.0.9:80/TCP -> [10.10.0.5:8080]",
+                "172.18.0.2:30080/TCP -> [10.10.0.5:8080]",
+                "198.51.100.7:80/TCP -> [10.10.0.5:8080]",
+                "203.0.113.9:80/TCP -> [10.10.0.5:8080]",
+            ],
+        },
+        Case {
+            name: "SCTP is not carried",
+            service: service(
+                json!({ "clusterIP": "10.13.0.9", "ports": [{ "port": 80, "protocol": "SCTP" }] }),
+            ),
+            slices: vec![],
+            want: &[],
+        },
+        Case {
+            name: "a service of another proxy is left to it",
+            service: Object(json!({
+                "metadata": { "name": "serve", "namespace": "default",
+                              "labels": { "service.kubernetes.io/service-proxy-name": "mesh" } },
+                "spec": { "clusterIP": "10.13.0.9", "ports": [{ "port": 80 }] },
+            })),
+            slices: vec![],
+            want: &[],
+        },
+    ];
+    for case in cases {
+        let rules = service_rules(&case.service, &case.slices, &["172.18.0.2".parse().expect("address")]);
+        assert_eq!(render(&rules), case.want, "{}", case.name);
+    }
+}
+
+#[test]
+fn names_mean_cluster_addresses_or_endpoints() {
+    let endpoints = slice(json!([ready("10.10.0.6"), ready("10.10.0.5")]), json!([]));
+    let headless = service(json!({ "clusterIP": "None", "clusterIPs": ["None"] }));
+    let named = |service: &Object| service_rules(service, [&endpoints], &[]).named;
+    assert_eq!(named(&plain_service()), ["10.13.0.9".parse::<IpAddr>().expect("address")]);
+    assert_eq!(named(&headless), ["10.10.0.5", "10.10.0.6"].map(|a| a.parse::<IpAddr>().expect("address")));
+}
+
+#[test]
+fn affinity_and_node_locality_come_from_the_spec() {
+    struct Case {
+        name: &'static str,
+        spec: Value,
+        want: (Option<u64>, bool),
+    }
+    let cases = [
+        Case { name: "neither", spec: json!({ "sessionAffinity": "None" }), want: (None, false) },
+        Case {
+            name: "affinity with its default",
+            spec: json!({ "sessionAffinity": "ClientIP" }),
+            want: (Some(10_800), false),
+        },
+        Case {
+            name: "affinity with a timeout",
+            spec: json!({ "sessionAffinity": "ClientIP",
+                          "sessionAffinityConfig": { "clientIP": { "timeoutSeconds": 10 } } }),
+            want: (Some(10), false),
+        },
+        Case { name: "local traffic", spec: json!({ "internalTrafficPolicy": "Local" }), want: (None, true) },
+    ];
+    for mut case in cases {
+        case.spec["clusterIP"] = json!("10.13.0.9");
+        case.spec["ports"] = json!([{ "port": 80 }]);
+        let rules = service_rules(&service(case.spec), [], &[]);
+        let backend = rules.fronts.values().next().expect("one front");
+        let got = (backend.affinity.map(|timeout| timeout.as_secs()), backend.same_node);
+        assert_eq!(got, case.want, "{}", case.name);
+    }
+}
