@@ -7,10 +7,14 @@ pub mod age;
 pub mod envelope;
 pub mod key;
 pub mod object;
+pub mod patch;
 pub mod schema;
 pub mod selector;
 pub mod status;
 pub mod yaml;
+
+#[cfg(test)]
+mod test_schemas;
 
 pub use key::{GroupKind, GroupVersion, GroupVersionKind, ObjectKey};
 pub use object::Object;

@@ -1,0 +1,71 @@
+//! The three patch formats that carry changes: JSON patch, merge patch, strategic merge patch.
+//!
+//! The API server applies them to the stored object in the version of the request. Nothing is checked here but the
+//! patch itself: defaulting, validation and conflicts follow afterwards. Server-side apply is in [`crate::apply`].
+
+mod json;
+mod merge;
+mod print;
+pub mod strategic;
+
+pub use json::json_patch;
+pub use merge::merge_patch;
+pub use print::go_text;
+
+use crate::status::{Details, Status};
+
+/// Why a patch was not applied; the texts are those that an API server answers with.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum PatchError {
+    /// Not a patch of this format.
+    #[error("{0}")]
+    Malformed(String),
+    /// More operations than allowed.
+    #[error(
+        "Request entity is too large: The allowed maximum operations in a JSON patch is {limit}, got {found}"
+    )]
+    TooManyOperations {
+        /// How many the patch has.
+        found: usize,
+        /// How many it may have.
+        limit: usize,
+    },
+    /// A patch of the format that does not fit the object. Servers answer with a text that is the same for all
+    /// such faults; the one here is for logs.
+    #[error("{0}")]
+    Inapplicable(String),
+    /// A strategic patch that contradicts itself or the schema; upstream has no code of its own for it.
+    #[error("{0}")]
+    Inconsistent(String),
+}
+
+impl PatchError {
+    /// What a server answers.
+    pub fn to_status(&self) -> Status {
+        match self {
+            Self::Malformed(text) => Status::bad_request(text),
+            Self::TooManyOperations { .. } => Status::new(413, "RequestEntityTooLarge", self.to_string()),
+            Self::Inapplicable(_) => {
+                let text = "the server rejected our request due to an error in our request";
+                let mut status = Status::new(422, "Invalid", text);
+                status.details = Some(Box::new(Details::default()));
+                status
+            }
+            Self::Inconsistent(text) => Status::new(500, "", text),
+        }
+    }
+}
+
+/// How Go's decoder names the type of a JSON value.
+fn json_type(value: &serde_json::Value) -> &'static str {
+    use serde_json::Value;
+    match value {
+        Value::Null => "null",
+        Value::Bool(_) => "bool",
+        Value::Number(_) => "number",
+        Value::String(_) => "string",
+        Value::Array(_) => "array",
+        Value::Object(_) => "object",
+    }
+}
