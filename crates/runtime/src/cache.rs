@@ -15,6 +15,7 @@ mod subscription;
 use std::ops::Bound;
 use std::sync::Arc;
 
+use portolan_net::Shutdown;
 use portolan_object::{Object, ObjectKey};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -24,7 +25,7 @@ pub use subscription::{Notice, Subscription};
 
 use crate::client::{Client, Selection};
 use crate::resource::Resource;
-use crate::tasks::Tasks;
+use crate::scope::spawn_until_stop;
 use reflector::Reflector;
 use state::Shared;
 
@@ -110,8 +111,8 @@ impl<T: Content> CacheBuilder<T> {
         self
     }
 
-    /// Starts to fill the cache; it ends with `tasks`.
-    pub fn start(self, tasks: &Tasks) -> Cache<T> {
+    /// Starts to fill the cache; it ends with `scope`.
+    pub fn start(self, scope: &Shutdown) -> Cache<T> {
         let shared = Arc::new(Shared::new(self.indexes));
         let (synced_sender, synced) = watch::channel(false);
         let resource = Arc::new(self.resource.clone());
@@ -122,7 +123,7 @@ impl<T: Content> CacheBuilder<T> {
             shared.clone(),
             synced_sender,
         );
-        tasks.spawn(reflector.run());
+        spawn_until_stop(scope, reflector.run());
         Cache { shared, synced, resource }
     }
 }
@@ -247,3 +248,6 @@ impl<T: Send + Sync + 'static> Cache<T> {
         subscription
     }
 }
+
+#[cfg(test)]
+mod tests;

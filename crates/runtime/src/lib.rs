@@ -5,11 +5,14 @@
 pub mod backoff;
 pub mod cache;
 pub mod client;
+pub mod driver;
+pub mod queue;
 pub mod resource;
-pub mod tasks;
+pub mod scope;
 
 pub use backoff::Backoff;
 pub use cache::Cache;
 pub use client::{Api, Client, ClientError, Endpoint};
+pub use driver::{Outcome, Reconciler};
+pub use queue::Queue;
 pub use resource::Resource;
-pub use tasks::Tasks;

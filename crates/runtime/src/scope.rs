@@ -1,0 +1,17 @@
+//! Spawning into a [`Shutdown`] scope.
+
+use std::future::Future;
+
+use portolan_net::Shutdown;
+
+/// Runs `task` until it ends or `scope` is asked to stop; it is dropped at its next await then.
+pub fn spawn_until_stop(scope: &Shutdown, task: impl Future<Output = ()> + Send + 'static) {
+    let stop = scope.clone();
+    // The scope waits for it; nobody needs the handle.
+    let _handle = scope.spawn(async move {
+        tokio::select! {
+            () = task => {}
+            () = stop.requested() => {}
+        }
+    });
+}
