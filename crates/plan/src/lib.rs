@@ -1,1 +1,8 @@
-//! plan
+//! Every decision of Portolan as a function from what is observed to what should be.
+//!
+//! Nothing here waits, reads a clock or draws a random number: a failing case is a pair of values that can be pasted
+//! into a test. The shells in `controllers` watch, call these functions, and apply the difference.
+
+pub mod discovery;
+pub mod kubernetes;
+// pub mod propagation;

@@ -1,0 +1,137 @@
+//! What an importing cluster must have for one import, and the steps from what it has.
+
+use std::collections::BTreeMap;
+
+use portolan_api::labels;
+use portolan_object::{Object, ObjectKey};
+use serde_json::{Value, json};
+
+use super::service::derived_service;
+use super::slices::{imported_slice, is_exportable};
+
+/// One cluster that exports the service, with the slices of the Service there.
+#[derive(Debug, Clone)]
+pub struct Exporter<'a> {
+    /// The cluster.
+    pub cluster: &'a str,
+    /// All slices of the Service in that cluster.
+    pub slices: Vec<&'a Object>,
+}
+
+/// Everything that decides about one import in one cluster, at one instant.
+#[derive(Debug, Clone, Default)]
+pub struct Observed<'a> {
+    /// The ServiceImport in the consumer; `None` once it is gone.
+    pub import: Option<&'a Object>,
+    /// The clusters that export the service.
+    pub exporters: Vec<Exporter<'a>>,
+    /// Clusters whose state is unknown: what came from them stays as it was last seen.
+    pub unreachable: Vec<&'a str>,
+    /// The object called like the derived Service, whoever made it.
+    pub service: Option<&'a Object>,
+    /// Slices of the derived Service in the consumer.
+    pub slices: Vec<&'a Object>,
+}
+
+/// One step in the consumer.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Action {
+    /// Create the object, or bring it in line.
+    Apply(Object),
+    /// Remove an EndpointSlice that is ours.
+    DeleteSlice(ObjectKey),
+    /// Remove the derived Service, which is ours.
+    DeleteService(ObjectKey),
+    /// A Service of that name is somebody else's: leave it, and say so.
+    ReportForeignService(ObjectKey),
+}
+
+/// Computes the steps that give the consumer what its import asks for, in the order to take them.
+///
+/// Planning again after the steps were taken yields none. Objects without our mark are neither changed nor removed.
+pub fn plan(seen: &Observed<'_>) -> Vec<Action> {
+    let mut actions = Vec::new();
+    let wanted_service = seen.import.filter(|import| !import.is_deleting()).and_then(derived_service);
+    let (Some(import), Some(wanted)) = (seen.import, wanted_service) else {
+        return withdraw(seen);
+    };
+    match seen.service {
+        Some(service) if !is_ours(service) => return vec![Action::ReportForeignService(service.key())],
+        Some(service) if covers(&service.0, &wanted.0) => {}
+        _ => actions.push(Action::Apply(wanted)),
+    }
+    let wanted = wanted_slices(seen, import);
+    let mine = seen.slices.iter().filter(|slice| is_imported(slice));
+    let present: BTreeMap<&str, &Object> = mine.map(|slice| (slice.name(), *slice)).collect();
+    for (name, slice) in &wanted {
+        if !present.get(name.as_str()).is_some_and(|old| same_slice(old, slice)) {
+            actions.push(Action::Apply(slice.clone()));
+        }
+    }
+    for (name, slice) in present {
+        let source = slice.label(labels::endpoint_slice::SOURCE_CLUSTER).unwrap_or_default();
+        if !wanted.contains_key(name) && !seen.unreachable.contains(&source) {
+            actions.push(Action::DeleteSlice(slice.key()));
+        }
+    }
+    actions
+}
+
+/// Without an import everything of ours goes, slices first so that nobody is sent to a Service without endpoints.
+fn withdraw(seen: &Observed<'_>) -> Vec<Action> {
+    let service =
+        seen.service.filter(|service| is_ours(service)).map(|service| Action::DeleteService(service.key()));
+    let slices =
+        seen.slices.iter().filter(|slice| is_imported(slice)).map(|slice| Action::DeleteSlice(slice.key()));
+    service.into_iter().chain(slices).collect()
+}
+
+fn wanted_slices(seen: &Observed<'_>, import: &Object) -> BTreeMap<String, Object> {
+    let mut wanted = BTreeMap::new();
+    for exporter in &seen.exporters {
+        for slice in exporter.slices.iter().filter(|slice| is_exportable(slice)) {
+            let imported = imported_slice(exporter.cluster, import.name(), slice);
+            wanted.insert(imported.name().to_owned(), imported);
+        }
+    }
+    wanted
+}
+
+fn is_ours(object: &Object) -> bool {
+    object.label(labels::MANAGED) == Some(labels::TRUE)
+}
+
+fn is_imported(slice: &Object) -> bool {
+    is_ours(slice)
+        && slice.label(labels::endpoint_slice::MANAGED_BY) == Some(labels::endpoint_slice::IMPORT_MANAGER)
+}
+
+/// Whether `actual` has everything that `wanted` sets; what the API server filled in beside it does not count.
+fn covers(actual: &Value, wanted: &Value) -> bool {
+    match (actual, wanted) {
+        (Value::Object(actual), Value::Object(wanted)) => {
+            wanted.iter().all(|(key, value)| actual.get(key).is_some_and(|actual| covers(actual, value)))
+        }
+        (Value::Array(actual), Value::Array(wanted)) => {
+            actual.len() == wanted.len()
+                && actual.iter().zip(wanted).all(|(actual, wanted)| covers(actual, wanted))
+        }
+        (actual, wanted) => actual == wanted,
+    }
+}
+
+/// Endpoints and ports must be equal, not only covered: an endpoint that lost a zone has to lose it here as well.
+fn same_slice(actual: &Object, wanted: &Object) -> bool {
+    let part = |object: &Object, field: &str| match object.0.get(field) {
+        None | Some(Value::Null) => json!([]),
+        Some(value) => value.clone(),
+    };
+    let same = |field: &str| part(actual, field) == part(wanted, field);
+    same("endpoints")
+        && same("ports")
+        && same("addressType")
+        && covers(&actual.0["metadata"], &wanted.0["metadata"])
+}
+
+#[cfg(test)]
+mod tests;

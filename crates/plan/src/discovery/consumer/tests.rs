@@ -1,0 +1,119 @@
+use super::*;
+
+fn import() -> Object {
+    Object(json!({"apiVersion": "multicluster.x-k8s.io/v1alpha1", "kind": "ServiceImport",
+        "metadata": {"name": "serve", "namespace": "default", "uid": "u1"},
+        "spec": {"type": "ClusterSetIP", "ports": [{"port": 80, "protocol": "TCP"}]}}))
+}
+
+fn exported(name: &str, address: &str) -> Object {
+    Object(json!({"apiVersion": "discovery.k8s.io/v1", "kind": "EndpointSlice", "addressType": "IPv4",
+        "metadata": {"name": name, "namespace": "default", "labels": {"kubernetes.io/service-name": "serve"}},
+        "endpoints": [{"addresses": [address], "conditions": {"ready": true}}],
+        "ports": [{"name": "", "port": 8080, "protocol": "TCP"}]}))
+}
+
+/// The consumer's objects after the actions, as an API server would hold them.
+fn applied(actions: &[Action]) -> Vec<Object> {
+    let objects = actions.iter().filter_map(|action| match action {
+        Action::Apply(object) => Some(object.clone()),
+        _ => None,
+    });
+    let stored = objects.map(|mut object| {
+        object.metadata_mut().insert("uid".to_owned(), json!("x"));
+        if object.kind() == "Service" {
+            object.0["spec"]["clusterIP"] = json!("10.13.0.7");
+            object.0["spec"]["ports"][0]["targetPort"] = json!(80);
+        }
+        object
+    });
+    stored.collect()
+}
+
+fn render(actions: &[Action]) -> Vec<String> {
+    let text = |action: &Action| match action {
+        Action::Apply(object) => format!("apply {} {}", object.kind(), object.name()),
+        Action::DeleteSlice(key) => format!("delete slice {}", key.name),
+        Action::DeleteService(key) => format!("delete service {}", key.name),
+        Action::ReportForeignService(key) => format!("foreign service {}", key.name),
+    };
+    actions.iter().map(text).collect()
+}
+
+#[test]
+fn plans() {
+    let (import, slice) = (import(), exported("serve-a", "10.10.0.5"));
+    let export = |slices: Vec<&'static str>| -> Vec<Object> {
+        slices.into_iter().map(|name| exported(name, "10.10.0.5")).collect()
+    };
+    let exporters = vec![Exporter { cluster: "m1", slices: vec![&slice] }];
+    let first =
+        plan(&Observed { import: Some(&import), exporters: exporters.clone(), ..Observed::default() });
+    assert_eq!(render(&first), ["apply Service derived-serve", "apply EndpointSlice imported-m1-serve-a"]);
+
+    let stored = applied(&first);
+    let settled = Observed {
+        import: Some(&import),
+        exporters: exporters.clone(),
+        service: Some(&stored[0]),
+        slices: vec![&stored[1]],
+        ..Observed::default()
+    };
+    assert_eq!(plan(&settled), [], "settled state is left alone");
+
+    let moved = exported("serve-a", "10.10.0.6");
+    let more = export(vec!["serve-a", "serve-b"]);
+    let foreign =
+        Object(json!({"kind": "Service", "metadata": {"name": "derived-serve", "namespace": "default"}}));
+    let cases: Vec<(&str, Observed<'_>, Vec<&str>)> = vec![
+        (
+            "an address moved",
+            Observed { exporters: vec![Exporter { cluster: "m1", slices: vec![&moved] }], ..settled.clone() },
+            vec!["apply EndpointSlice imported-m1-serve-a"],
+        ),
+        (
+            "a second slice",
+            Observed {
+                exporters: vec![Exporter { cluster: "m1", slices: more.iter().collect() }],
+                ..settled.clone()
+            },
+            vec!["apply EndpointSlice imported-m1-serve-b"],
+        ),
+        (
+            "a second exporter",
+            Observed {
+                exporters: vec![exporters[0].clone(), Exporter { cluster: "m3", slices: vec![&slice] }],
+                ..settled.clone()
+            },
+            vec!["apply EndpointSlice imported-m3-serve-a"],
+        ),
+        (
+            "export withdrawn",
+            Observed { exporters: vec![], ..settled.clone() },
+            vec!["delete slice imported-m1-serve-a"],
+        ),
+        (
+            "exporter out of sight",
+            Observed { exporters: vec![], unreachable: vec!["m1"], ..settled.clone() },
+            vec![],
+        ),
+        (
+            "import gone",
+            Observed { import: None, ..settled.clone() },
+            vec!["delete service derived-serve", "delete slice imported-m1-serve-a"],
+        ),
+        (
+            "somebody else's service",
+            Observed { service: Some(&foreign), slices: vec![], ..settled.clone() },
+            vec!["foreign service derived-serve"],
+        ),
+        (
+            "never somebody else's",
+            Observed { import: None, service: Some(&foreign), slices: vec![&slice], ..settled },
+            vec![],
+        ),
+    ];
+    for (name, seen, want) in cases {
+        assert_eq!(render(&plan(&seen)), want, "{name}");
+    }
+}

@@ -1,0 +1,157 @@
+//! What every namespace holds from its start, and how one ends (kube-api-contract 5.1).
+
+use std::collections::BTreeMap;
+
+use portolan_object::{GroupVersionKind, Object, ObjectKey};
+use serde_json::{Value, json};
+
+/// The finalizer, in `spec.finalizers`, under which the content of a namespace is removed.
+pub const FINALIZER: &str = "kubernetes";
+/// The service account that pods use unless they name one.
+pub const SERVICE_ACCOUNT: &str = "default";
+/// The ConfigMap with the CA of the API server.
+pub const ROOT_CA: &str = "kube-root-ca.crt";
+
+/// Whether the namespace's content has to go.
+pub fn is_terminating(namespace: &Object) -> bool {
+    namespace.is_deleting()
+}
+
+/// The objects that a living namespace must have; `ca_pem` is the certificate of the API server's CA.
+pub fn content(namespace: &str, ca_pem: &str) -> [Object; 2] {
+    let account = Object::new(
+        &GroupVersionKind::new("", "v1", "ServiceAccount"),
+        &ObjectKey::namespaced(namespace, SERVICE_ACCOUNT),
+    );
+    let mut root_ca = Object::new(
+        &GroupVersionKind::new("", "v1", "ConfigMap"),
+        &ObjectKey::namespaced(namespace, ROOT_CA),
+    );
+    root_ca.set_annotation(
+        "kubernetes.io/description",
+        "Contains a CA bundle that can be used to verify the kube-apiserver when using internal endpoints such as the \
+         internal service IP or kubernetes.default.svc. No other usage is guaranteed across distributions of Kubernetes clusters.",
+    );
+    root_ca.0["data"] = json!({ "ca.crt": ca_pem });
+    [account, root_ca]
+}
+
+/// What is left in a terminating namespace.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Remaining {
+    /// How many objects of each resource (`configmaps`, `deployments.apps`).
+    pub objects: BTreeMap<String, usize>,
+    /// How many objects wait for each finalizer.
+    pub finalizers: BTreeMap<String, usize>,
+}
+
+impl Remaining {
+    /// Whether the namespace may go.
+    pub fn is_empty(&self) -> bool {
+        self.objects.is_empty()
+    }
+}
+
+/// The conditions that tell a user why a namespace is not gone yet.
+///
+/// `failure` is the last error while deleting; `now` is RFC 3339.
+pub fn conditions(namespace: &Object, remaining: &Remaining, failure: Option<&str>, now: &str) -> Value {
+    let counted = |counts: &BTreeMap<String, usize>, unit: &str| {
+        let parts: Vec<String> =
+            counts.iter().map(|(name, count)| format!("{name} {unit} {count} resource instances")).collect();
+        parts.join(", ")
+    };
+    let content = counted(&remaining.objects, "has");
+    let finalizers = counted(&remaining.finalizers, "in");
+    let rows = [
+        (
+            "NamespaceDeletionDiscoveryFailure",
+            None,
+            "ResourcesDiscovered",
+            "All resources successfully discovered",
+        ),
+        (
+            "NamespaceDeletionGroupVersionParsingFailure",
+            None,
+            "ParsedGroupVersions",
+            "All legacy kube types successfully parsed",
+        ),
+        (
+            "NamespaceDeletionContentFailure",
+            failure.map(|failure| ("ContentDeletionFailed", failure.to_owned())),
+            "ContentDeleted",
+            "All content successfully deleted, may be waiting on finalization",
+        ),
+        (
+            "NamespaceContentRemaining",
+            (!content.is_empty())
+                .then(|| ("SomeResourcesRemain", format!("Some resources are remaining: {content}"))),
+            "ContentRemoved",
+            "All content successfully removed",
+        ),
+        (
+            "NamespaceFinalizersRemaining",
+            (!finalizers.is_empty()).then(|| {
+                (
+                    "SomeFinalizersRemain",
+                    format!("Some content in the namespace has finalizers remaining: {finalizers}"),
+                )
+            }),
+            "ContentHasNoFinalizers",
+            "All content-preserving finalizers finished",
+        ),
+    ];
+    let conditions = rows.map(|(kind, trouble, good_reason, good_message)| {
+        let (status, reason, message) = match trouble {
+            Some((reason, message)) => ("True", reason, message),
+            None => ("False", good_reason, good_message.to_owned()),
+        };
+        let old = namespace.at(&["status", "conditions"]).and_then(Value::as_array);
+        let old = old.and_then(|old| old.iter().find(|condition| condition["type"] == kind));
+        let since = match old {
+            Some(old) if old["status"] == status => old["lastTransitionTime"].clone(),
+            _ => json!(now),
+        };
+        json!({ "type": kind, "status": status, "reason": reason, "message": message, "lastTransitionTime": since })
+    });
+    json!(conditions)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_namespace_has_an_account_and_the_ca() {
+        let [account, root_ca] = content("shop", "PEM");
+        assert_eq!(
+            (account.kind(), account.name(), account.namespace()),
+            ("ServiceAccount", "default", "shop")
+        );
+        assert_eq!(root_ca.0["data"]["ca.crt"], "PEM");
+    }
+
+    #[test]
+    fn conditions_say_what_is_left() {
+        let namespace = Object(json!({"metadata": {"name": "shop"}}));
+        let remaining = Remaining {
+            objects: BTreeMap::from([("pods".to_owned(), 2)]),
+            finalizers: BTreeMap::from([("example.io/hold".to_owned(), 1)]),
+        };
+        let conditions = conditions(&namespace, &remaining, Some("pods: forbidden"), "now");
+        let message = |index: usize| conditions[index]["message"].as_str().unwrap();
+        assert_eq!(message(2), "pods: forbidden");
+        assert_eq!(message(3), "Some resources are remaining: pods has 2 resource instances");
+        assert_eq!(
+            message(4),
+            "Some content in the namespace has finalizers remaining: example.io/hold in 1 resource instances"
+        );
+    }
+
+    #[test]
+    fn an_empty_namespace_says_so() {
+        let namespace = Object(json!({"metadata": {"name": "shop"}}));
+        let conditions = conditions(&namespace, &Remaining::default(), None, "now");
+        assert!(conditions.as_array().unwrap().iter().all(|condition| condition["status"] == "False"));
+    }
+}

@@ -1,0 +1,18 @@
+//! From a template and a policy to manifests in members, and back from their status: one file per decision.
+//!
+//! ```text
+//! template + policies ─► matching ─► binding ─► schedule ─► overrides ─► work ─► member
+//!        template.status ◄─ aggregate ◄─ binding.status ◄─ work.status ◄─ reflect, health
+//! ```
+
+pub mod affinity;
+pub mod aggregate;
+pub mod division;
+pub mod health;
+pub mod matching;
+pub mod overrides;
+pub mod prune;
+pub mod reflect;
+pub mod replicas;
+pub mod retain;
+pub mod schedule;

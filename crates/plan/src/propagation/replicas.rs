@@ -1,0 +1,88 @@
+//! How many replicas a template asks for, and writing a cluster's share into its manifest (karmada-behaviour 2.9).
+
+use portolan_object::Object;
+use serde_json::{Value, json};
+
+use super::division::{Claim, TieBreak, divide};
+
+/// Where a kind keeps its replica count.
+fn replicas_path(object: &Object) -> Option<[&'static str; 2]> {
+    let kind = object.group_version_kind();
+    match (kind.group.as_str(), kind.kind.as_str()) {
+        ("apps", "Deployment" | "ReplicaSet" | "StatefulSet") => Some(["spec", "replicas"]),
+        ("batch", "Job") => Some(["spec", "parallelism"]),
+        _ => None,
+    }
+}
+
+/// Replicas that a template asks for; `None` for kinds that are not divided (their copies are plain objects).
+pub fn replicas(template: &Object) -> Option<i64> {
+    let kind = template.group_version_kind();
+    if (kind.group.as_str(), kind.kind.as_str()) == ("", "Pod") {
+        return Some(1);
+    }
+    let path = replicas_path(template)?;
+    let asked = template.at(&path).and_then(Value::as_i64).unwrap_or(1);
+    match template.at(&["spec", "completions"]).and_then(Value::as_i64) {
+        Some(completions) if kind.kind == "Job" => Some(asked.min(completions)),
+        _ => Some(asked),
+    }
+}
+
+/// Writes a cluster's share of the replicas into its manifest; kinds without replicas stay as they are.
+pub fn revise(manifest: &mut Object, share: i64) {
+    let Some([parent, field]) = replicas_path(manifest) else { return };
+    if let Some(spec) = manifest.0.get_mut(parent).and_then(Value::as_object_mut) {
+        spec.insert(field.to_owned(), json!(share));
+    }
+}
+
+/// Divides a Job's completions over clusters in proportion to their replicas.
+///
+/// `shares` names each cluster with its replicas; the result has the same order and sums to `completions`.
+pub fn divide_completions(completions: i64, shares: &[(String, i64)], uid: &str) -> Vec<i64> {
+    let claims: Vec<Claim> =
+        shares.iter().map(|(cluster, replicas)| Claim { cluster: cluster.clone(), weight: *replicas }).collect();
+    divide(completions, &claims, TieBreak::for_uid(uid))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counts_replicas() {
+        let cases = [
+            ("deployment", json!({"apiVersion": "apps/v1", "kind": "Deployment", "spec": {"replicas": 3}}), Some(3)),
+            ("deployment default", json!({"apiVersion": "apps/v1", "kind": "Deployment", "spec": {}}), Some(1)),
+            ("stateful set", json!({"apiVersion": "apps/v1", "kind": "StatefulSet", "spec": {"replicas": 0}}), Some(0)),
+            ("job", json!({"apiVersion": "batch/v1", "kind": "Job", "spec": {"parallelism": 5, "completions": 2}}), Some(2)),
+            ("pod", json!({"apiVersion": "v1", "kind": "Pod", "spec": {}}), Some(1)),
+            ("daemon set", json!({"apiVersion": "apps/v1", "kind": "DaemonSet", "spec": {}}), None),
+            ("config map", json!({"apiVersion": "v1", "kind": "ConfigMap"}), None),
+        ];
+        for (name, object, want) in cases {
+            assert_eq!(replicas(&Object(object)), want, "{name}");
+        }
+    }
+
+    #[test]
+    fn writes_the_share_back() {
+        let mut job = Object(json!({"apiVersion": "batch/v1", "kind": "Job", "spec": {"parallelism": 5}}));
+        revise(&mut job, 2);
+        assert_eq!(job.0["spec"]["parallelism"], 2);
+        let mut map = Object(json!({"apiVersion": "v1", "kind": "ConfigMap", "spec": {}}));
+        revise(&mut map, 2);
+        assert_eq!(map.0["spec"], json!({}));
+    }
+
+    #[test]
+    fn divides_completions_by_parallelism() {
+        let shares = |replicas: &[i64]| -> Vec<(String, i64)> {
+            replicas.iter().enumerate().map(|(index, &count)| (format!("c{index}"), count)).collect()
+        };
+        assert_eq!(divide_completions(10, &shares(&[2, 3, 5]), ""), [2, 3, 5]);
+        assert_eq!(divide_completions(10, &shares(&[2, 3]), ""), [4, 6]);
+        assert_eq!(divide_completions(7, &shares(&[1, 1, 1]), ""), [3, 2, 2]);
+    }
+}

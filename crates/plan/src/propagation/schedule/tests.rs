@@ -1,0 +1,192 @@
+use portolan_api::meta::{ObjectMeta, Taint, Toleration};
+use serde_json::json;
+
+use super::*;
+
+/// `member1 member2+taint member3-api member4!` : a taint, no API, leaving.
+fn clusters(text: &str) -> Vec<Cluster> {
+    let one = |word: &str| {
+        let name = word.trim_end_matches("+taint").trim_end_matches("-api").trim_end_matches('!');
+        let mut cluster = Cluster { metadata: ObjectMeta::cluster(name), ..Cluster::default() };
+        if word.ends_with("+taint") {
+            let taint = json!({"key": "dedicated", "value": "special-user", "effect": "NoSchedule"});
+            cluster.spec.taints = vec![serde_json::from_value::<Taint>(taint).unwrap()];
+        }
+        if !word.ends_with("-api") {
+            let apis = json!([{"groupVersion": "apps/v1", "resources": [{"name": "deployments", "kind": "Deployment"}]}]);
+            cluster.status.api_enablements = serde_json::from_value(apis).unwrap();
+        }
+        if word.ends_with('!') {
+            cluster.metadata.deletion_timestamp = Some("2026-01-01T00:00:00Z".to_owned());
+        }
+        cluster
+    };
+    text.split_whitespace().map(one).collect()
+}
+
+struct Case {
+    name: &'static str,
+    clusters: &'static str,
+    placement: serde_json::Value,
+    replicas: Option<i64>,
+    current: &'static str,
+    want: Result<&'static str, &'static str>,
+}
+
+impl Default for Case {
+    fn default() -> Self {
+        let placement = json!({});
+        Self { name: "", clusters: "m1 m2", placement, replicas: None, current: "", want: Ok("") }
+    }
+}
+
+fn targets(text: &str) -> Vec<TargetCluster> {
+    text.split_whitespace()
+        .map(|word| {
+            let (name, replicas) = word.split_once(':').unwrap_or((word, "0"));
+            TargetCluster { name: name.to_owned(), replicas: replicas.parse().unwrap(), ..TargetCluster::default() }
+        })
+        .collect()
+}
+
+fn render(result: &Result<Placed, Unplaced>) -> Result<String, String> {
+    let one = |target: &TargetCluster| match target.replicas {
+        0 => target.name.clone(),
+        replicas => format!("{}:{replicas}", target.name),
+    };
+    match result {
+        Ok(placed) => Ok(placed.clusters.iter().map(one).collect::<Vec<_>>().join(" ")),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+#[test]
+fn schedules() {
+    let tolerant = json!({"clusterTolerations": [{"key": "dedicated", "operator": "Equal", "value": "special-user",
+                          "effect": "NoSchedule"}]});
+    let named = |names: &[&str]| json!({"clusterAffinity": {"clusterNames": names}});
+    let divided = |weights: serde_json::Value| {
+        json!({"replicaScheduling": {"replicaSchedulingType": "Divided", "replicaDivisionPreference": "Weighted",
+               "weightPreference": {"staticWeightList": weights}}})
+    };
+    let weight = |name: &str, weight: i64| json!({"targetCluster": {"clusterNames": [name]}, "weight": weight});
+    let cases = [
+        Case { name: "everywhere without an affinity", want: Ok("m1 m2"), ..Case::default() },
+        Case { name: "named", placement: named(&["m2"]), want: Ok("m2"), ..Case::default() },
+        Case { name: "replicas are duplicated", replicas: Some(3), want: Ok("m1:3 m2:3"), ..Case::default() },
+        Case { name: "a taint keeps away", clusters: "m1 m2+taint", want: Ok("m1"), ..Case::default() },
+        Case { name: "unless tolerated", clusters: "m1 m2+taint", placement: tolerant, want: Ok("m1 m2"), ..Case::default() },
+        Case { name: "or already there", clusters: "m1 m2+taint", current: "m2", want: Ok("m1 m2"), ..Case::default() },
+        Case { name: "an API is needed", clusters: "m1-api m2", want: Ok("m2"), ..Case::default() },
+        Case { name: "nothing new for one that leaves", clusters: "m1! m2", current: "m1", want: Ok("m2"), ..Case::default() },
+        Case {
+            name: "every reason is counted",
+            clusters: "m1 m2+taint m3-api m4",
+            placement: named(&["m2", "m3"]),
+            want: Err("0/4 clusters are available: 1 cluster(s) did not have the API resource, 1 cluster(s) had untolerated \
+                       taint {dedicated=special-user:NoSchedule}, 2 cluster(s) did not match the placement cluster affinity \
+                       constraint."),
+            ..Case::default()
+        },
+        Case {
+            name: "a cluster that does not exist is named",
+            placement: named(&["m9"]),
+            want: Err("0/2 clusters are available: 2 cluster(s) did not match the placement cluster affinity constraint. \
+                       The placement names clusters that do not exist: m9."),
+            ..Case::default()
+        },
+        Case {
+            name: "no cluster at all",
+            clusters: "",
+            want: Err("0/0 clusters are available: no cluster has joined yet."),
+            ..Case::default()
+        },
+        Case {
+            name: "divided by weight",
+            placement: divided(json!([weight("m1", 1), weight("m2", 2)])),
+            replicas: Some(9),
+            want: Ok("m1:3 m2:6"),
+            ..Case::default()
+        },
+        Case {
+            name: "a cluster without weight is left out",
+            placement: divided(json!([weight("m1", 5)])),
+            replicas: Some(3),
+            want: Ok("m1:3"),
+            ..Case::default()
+        },
+        Case {
+            name: "no weights are equal weights",
+            placement: divided(json!([])),
+            replicas: Some(3),
+            want: Ok("m1:2 m2:1"),
+            ..Case::default()
+        },
+        Case {
+            name: "the largest matching weight counts",
+            placement: divided(json!([weight("m1", 1), weight("m1", 2), weight("m2", 1)])),
+            replicas: Some(3),
+            want: Ok("m1:2 m2:1"),
+            ..Case::default()
+        },
+        Case {
+            name: "what cannot be done is refused",
+            placement: json!({"spreadConstraints": [{"spreadByField": "cluster", "maxGroups": 1}]}),
+            want: Err("placement.spreadConstraints is not supported by this version of Portolan: name the clusters in \
+                       clusterAffinity"),
+            ..Case::default()
+        },
+    ];
+    for case in cases {
+        let clusters = clusters(case.clusters);
+        let result = run(&case.placement, case.replicas, &targets(case.current), "", &clusters);
+        let want = case.want.map(str::to_owned).map_err(str::to_owned);
+        assert_eq!(render(&result), want, "{}", case.name);
+    }
+}
+
+fn run(
+    placement: &serde_json::Value,
+    replicas: Option<i64>,
+    current: &[TargetCluster],
+    observed_affinity: &str,
+    clusters: &[Cluster],
+) -> Result<Placed, Unplaced> {
+    let kind = GroupVersionKind::new("apps", "v1", "Deployment");
+    let placement: Placement = serde_json::from_value(placement.clone()).unwrap();
+    let request = Request {
+        kind: &kind,
+        uid: "",
+        placement: &placement,
+        replicas,
+        current,
+        evicted_from: &[],
+        observed_affinity,
+    };
+    schedule(&request, &clusters.iter().collect::<Vec<_>>())
+}
+
+#[test]
+fn groups_are_tried_in_order_and_never_back() {
+    let placement = json!({"clusterAffinities": [
+        {"affinityName": "first", "clusterNames": ["m1"]}, {"affinityName": "second", "clusterNames": ["m2"]}]});
+    let cases = [
+        ("the first that works", "m1 m2", "", "m1", "first"),
+        ("the next when it does not", "m1+taint m2", "", "m2", "second"),
+        ("not back to an earlier one", "m1 m2", "second", "m2", "second"),
+    ];
+    for (name, text, observed, want, group) in cases {
+        let placed = run(&placement, None, &[], observed, &clusters(text)).unwrap();
+        assert_eq!((placed.clusters, placed.affinity_name.as_str()), (targets(want), group), "{name}");
+    }
+    let failed = run(&placement, None, &[], "", &clusters("m3")).unwrap_err();
+    assert_eq!(failed.reason(), "NoClusterFit");
+}
+
+#[test]
+fn tolerations_follow_the_rules_for_nodes() {
+    let toleration: Toleration = serde_json::from_value(json!({"operator": "Exists"})).unwrap();
+    let placement = Placement { cluster_tolerations: vec![toleration], ..Placement::default() };
+    let result = run(&json!(placement), None, &[], "", &clusters("m1+taint"));
+    assert_eq!(render(&result), Ok("m1".to_owned()));
+}
