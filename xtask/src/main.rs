@@ -1,6 +1,7 @@
 //! Developer commands: `cargo xtask help` lists them.
 
 mod arrows;
+mod codegen;
 mod test;
 mod tools;
 mod workspace;
@@ -26,6 +27,12 @@ enum Task {
         #[arg(long)]
         quick: bool,
     },
+    /// Make the tables of built-in kinds from the pinned Kubernetes modules.
+    Codegen {
+        /// Write nothing; fail when the committed tables are stale.
+        #[arg(long)]
+        check: bool,
+    },
     /// Check that crates depend on each other only in the allowed directions.
     Arrows,
 }
@@ -38,6 +45,9 @@ fn main() -> Result<()> {
             Ok(())
         }
         Task::Test { quick } => test::run(if quick { test::Scope::Quick } else { test::Scope::Full }),
+        Task::Codegen { check } => {
+            codegen::run(&workspace::root()?, if check { codegen::Mode::Check } else { codegen::Mode::Write })
+        }
         Task::Arrows => check_arrows(),
     }
 }

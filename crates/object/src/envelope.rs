@@ -142,6 +142,8 @@ impl Envelope {
 }
 
 /// Go clients send `null` for empty maps, lists and times (kube-api-contract 2.14).
-fn null_as_default<'de, D: Deserializer<'de>, T: DeserializeOwned + Default>(source: D) -> Result<T, D::Error> {
+fn null_as_default<'de, D: Deserializer<'de>, T: DeserializeOwned + Default>(
+    source: D,
+) -> Result<T, D::Error> {
     Ok(Option::deserialize(source)?.unwrap_or_default())
 }

@@ -4,6 +4,7 @@
 //! thing in all three. Nothing here reads a clock, draws a random number, or knows what a federation is.
 
 pub mod age;
+pub mod builtin;
 pub mod envelope;
 pub mod key;
 pub mod object;

@@ -4,6 +4,7 @@
 //! validation and unknown-field detection all walk it.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde_json::Value;
 
@@ -52,6 +53,52 @@ pub struct Node {
     pub embedded_resource: bool,
     /// Value constraints; `None` for the many nodes that have none.
     pub checks: Option<Box<Checks>>,
+    /// How Go decodes the value; `None` for custom resources.
+    pub native: Option<Arc<Native>>,
+}
+
+/// How Go decodes a value of a built-in kind: what decides over errors and their texts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Native {
+    /// The type as Go prints it, such as `[]v1.Container`.
+    pub go_type: Box<str>,
+    /// The JSON form.
+    pub codec: Codec,
+    /// For properties that come from an inlined struct, the Go field that holds it; it appears in error texts.
+    pub embedded: BTreeMap<Box<str>, Box<str>>,
+}
+
+/// The JSON form of a Go type.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Codec {
+    /// An object with fields.
+    Struct,
+    /// A list.
+    List,
+    /// A map from strings.
+    Map,
+    /// A string.
+    String,
+    /// A string in base64.
+    Bytes,
+    /// A truth value.
+    Bool,
+    /// A whole number of 32 bits.
+    Int32,
+    /// A whole number of 64 bits.
+    Int64,
+    /// Any number.
+    Double,
+    /// RFC 3339.
+    Time,
+    /// RFC 3339 with exactly six digits after the second.
+    MicroTime,
+    /// `resource.Quantity`.
+    Quantity,
+    /// A whole number of 32 bits, or a string.
+    IntOrString,
+    /// Any JSON.
+    Raw,
 }
 
 /// The shape of a value.

@@ -28,7 +28,8 @@ fn reads_type_and_metadata() {
 
 #[test]
 fn accepts_null_for_whatever_is_empty() {
-    let text = r#"{"metadata": {"name": "x", "creationTimestamp": null, "labels": null, "ownerReferences": null}}"#;
+    let text =
+        r#"{"metadata": {"name": "x", "creationTimestamp": null, "labels": null, "ownerReferences": null}}"#;
     let envelope = Envelope::parse(text.as_bytes()).expect("nulls are allowed");
     assert_eq!(envelope.metadata, Metadata { name: "x".to_owned(), ..Metadata::default() });
     assert_eq!(Envelope::parse(br#"{"metadata": null}"#).expect("no metadata"), Envelope::default());

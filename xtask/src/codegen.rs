@@ -1,0 +1,120 @@
+//! `cargo xtask codegen`: makes the committed tables of built-in kinds under `crates/object/data`.
+//!
+//! Inputs are the Kubernetes modules that `tools/go.mod` pins, so the result is a function of the repository.
+//! With `--check` nothing is written and stale files are an error.
+
+mod go_source;
+mod modules;
+mod openapi;
+mod protobuf;
+mod tables;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::io::Write as _;
+use std::path::Path;
+
+use anyhow::{Context, Result, bail};
+use flate2::Compression;
+use flate2::write::GzEncoder;
+
+use go_source::Package;
+use modules::Modules;
+use openapi::{Documents, ServedKind};
+use protobuf::Messages;
+use tables::Sources;
+
+/// Packages outside the served groups that their types refer to.
+const SHARED_PACKAGES: [&str; 5] = [
+    "k8s.io/apimachinery/pkg/apis/meta/v1",
+    "k8s.io/apimachinery/pkg/types",
+    "k8s.io/apimachinery/pkg/runtime",
+    "k8s.io/apimachinery/pkg/api/resource",
+    "k8s.io/apimachinery/pkg/util/intstr",
+];
+
+/// Whether to write the tables or to compare them with what is committed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Mode {
+    Write,
+    Check,
+}
+
+/// Makes all tables.
+pub(crate) fn run(root: &Path, mode: Mode) -> Result<()> {
+    let modules = Modules::locate(&root.join("tools"))?;
+    let files = generate(&modules)?;
+    let folder = root.join("crates/object/data");
+    match mode {
+        Mode::Write => write(&folder, &files),
+        Mode::Check => check(&folder, &files),
+    }
+}
+
+/// File contents by path below the data folder.
+fn generate(modules: &Modules) -> Result<BTreeMap<String, Vec<u8>>> {
+    let documents = Documents::read(modules)?;
+    let kinds = kinds(&documents);
+    let packages = packages(modules, &kinds)?;
+    let messages = Messages::compile(modules, packages.keys().map(String::as_str))?;
+    let schemas = documents.schemas();
+    let sources = Sources { packages: &packages, messages: &messages, schemas: &schemas };
+    let mut files = BTreeMap::new();
+    files.insert("kinds.txt".to_owned(), tables::table(&sources, &kinds)?.into_bytes());
+    for (group_version, document) in documents.pruned() {
+        let name = format!("openapi/{}.json.gz", group_version.replace('/', "_"));
+        files.insert(name, compress(&serde_json::to_vec(&document)?)?);
+    }
+    Ok(files)
+}
+
+/// The served kinds, and those of apimachinery, which bodies carry with any group version.
+fn kinds(documents: &Documents) -> Vec<ServedKind> {
+    let shared = ["DeleteOptions", "PartialObjectMetadata", "Status"].map(|kind| ServedKind {
+        group_version: "*".to_owned(),
+        kind: kind.to_owned(),
+        model: format!("io.k8s.apimachinery.pkg.apis.meta.v1.{kind}"),
+    });
+    documents.kinds().into_iter().chain(shared).collect()
+}
+
+fn packages(modules: &Modules, kinds: &[ServedKind]) -> Result<BTreeMap<String, Package>> {
+    let of_kinds =
+        kinds.iter().map(|kind| tables::package_of(&kind.model)).collect::<Result<BTreeSet<_>>>()?;
+    let shared = SHARED_PACKAGES.iter().map(|path| (*path).to_owned());
+    let mut packages = BTreeMap::new();
+    for path in of_kinds.into_iter().chain(shared) {
+        let folder = modules.resolve(&path).with_context(|| format!("no module holds {path}"))?;
+        packages.insert(path.clone(), Package::read(&path, &folder)?);
+    }
+    Ok(packages)
+}
+
+/// Gzip without a time stamp, so that equal input gives equal bytes.
+fn compress(bytes: &[u8]) -> Result<Vec<u8>> {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
+    encoder.write_all(bytes)?;
+    Ok(encoder.finish()?)
+}
+
+fn write(folder: &Path, files: &BTreeMap<String, Vec<u8>>) -> Result<()> {
+    if folder.exists() {
+        fs::remove_dir_all(folder)?;
+    }
+    for (name, bytes) in files {
+        let path = folder.join(name);
+        fs::create_dir_all(path.parent().context("files lie below the data folder")?)?;
+        fs::write(&path, bytes)?;
+    }
+    Ok(())
+}
+
+fn check(folder: &Path, files: &BTreeMap<String, Vec<u8>>) -> Result<()> {
+    let is_stale =
+        |(name, bytes): &(&String, &Vec<u8>)| fs::read(folder.join(name)).ok().as_ref() != Some(*bytes);
+    let stale: Vec<&str> = files.iter().filter(is_stale).map(|(name, _)| name.as_str()).collect();
+    if !stale.is_empty() {
+        bail!("stale, run `cargo xtask codegen`: {}", stale.join(", "));
+    }
+    Ok(())
+}
