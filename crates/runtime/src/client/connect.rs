@@ -39,7 +39,7 @@ const STREAM_WINDOW: u32 = 2 << 20;
 const CONNECTION_WINDOW: u32 = 16 << 20;
 
 /// How to prove who we are.
-#[derive(Clone, Default)]
+#[derive(Clone, Default, PartialEq, Eq)]
 pub enum Credential {
     /// Not at all.
     #[default]
@@ -66,7 +66,7 @@ impl fmt::Debug for Credential {
 }
 
 /// Where an API server is, and how to trust each other.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Endpoint {
     /// Such as `https://10.0.0.1:6443`; a path is put before every request's own.
     pub url: String,

@@ -1,0 +1,110 @@
+//! From a Cluster object and its Secret to an address and a credential. Pure.
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use portolan_object::{Object, ObjectKey};
+use serde_json::Value;
+
+use crate::client::{Credential, Endpoint};
+
+/// Why a Cluster object does not say how to reach its cluster.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum EndpointError {
+    /// `spec.apiEndpoint` is empty.
+    #[error("the cluster has no spec.apiEndpoint")]
+    NoAddress,
+    /// `spec.proxyURL` is set.
+    #[error("spec.proxyURL is not supported; give an apiEndpoint that can be reached directly")]
+    Proxy,
+    /// `spec.secretRef` is missing.
+    #[error("the cluster has no spec.secretRef")]
+    NoSecret,
+    /// The Secret lacks a key, or its value is not base64.
+    #[error("secret {secret} has no usable {field:?}")]
+    Secret {
+        /// Which Secret.
+        secret: ObjectKey,
+        /// Which key of its data.
+        field: &'static str,
+    },
+}
+
+/// The Secret that holds a cluster's credential.
+pub(super) fn secret_key(cluster: &Object) -> Option<ObjectKey> {
+    let part = |name| cluster.str_at(&["spec", "secretRef", name]);
+    let key = ObjectKey::namespaced(part("namespace"), part("name"));
+    (!key.name.is_empty()).then_some(key)
+}
+
+/// How to reach a cluster: `apiEndpoint` and `insecureSkipTLSVerification` of the Cluster, `token` and `caBundle` of
+/// its Secret.
+///
+/// # Errors
+/// When something of that is missing; see [`EndpointError`].
+pub fn endpoint(cluster: &Object, secret: &Object) -> Result<Endpoint, EndpointError> {
+    let url = cluster.str_at(&["spec", "apiEndpoint"]);
+    if url.is_empty() {
+        return Err(EndpointError::NoAddress);
+    }
+    if !cluster.str_at(&["spec", "proxyURL"]).is_empty() {
+        return Err(EndpointError::Proxy);
+    }
+    let insecure = cluster.at(&["spec", "insecureSkipTLSVerification"]).and_then(Value::as_bool);
+    let insecure_skip_verify = insecure.unwrap_or_default();
+    let field = |field: &'static str| {
+        let encoded = secret.str_at(&["data", field]);
+        let decoded = STANDARD.decode(encoded).ok().filter(|decoded| !decoded.is_empty());
+        decoded.ok_or_else(|| EndpointError::Secret { secret: secret.key(), field })
+    };
+    let ca_pem = if insecure_skip_verify { Vec::new() } else { field("caBundle")? };
+    let token = String::from_utf8(field("token")?)
+        .map_err(|_| EndpointError::Secret { secret: secret.key(), field: "token" })?;
+    Ok(Endpoint { url: url.to_owned(), ca_pem, credential: Credential::Token(token), insecure_skip_verify })
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn endpoints() {
+        let secret =
+            |data: Value| Object(json!({ "metadata": { "namespace": "n", "name": "s" }, "data": data }));
+        let complete = secret(json!({ "token": "dG9rZW4=", "caBundle": "Y2E=" }));
+        let cluster = |spec: Value| Object(json!({ "spec": spec }));
+        let reach = |spec: Value, secret: &Object| endpoint(&cluster(spec), secret);
+        let missing = |field| Err(EndpointError::Secret { secret: ObjectKey::namespaced("n", "s"), field });
+        let found = Endpoint {
+            url: "https://a".to_owned(),
+            ca_pem: b"ca".to_vec(),
+            credential: Credential::Token("token".to_owned()),
+            insecure_skip_verify: false,
+        };
+        let insecure = Endpoint { ca_pem: Vec::new(), insecure_skip_verify: true, ..found.clone() };
+        let address = json!({ "apiEndpoint": "https://a" });
+        let careless = json!({ "apiEndpoint": "https://a", "insecureSkipTLSVerification": true });
+        let cases = [
+            ("complete", reach(address.clone(), &complete), Ok(found)),
+            ("insecure needs no CA", reach(careless, &secret(json!({ "token": "dG9rZW4=" }))), Ok(insecure)),
+            ("no address", reach(json!({}), &complete), Err(EndpointError::NoAddress)),
+            ("no token", reach(address.clone(), &secret(json!({ "caBundle": "Y2E=" }))), missing("token")),
+            ("no CA", reach(address.clone(), &secret(json!({ "token": "dG9rZW4=" }))), missing("caBundle")),
+            (
+                "not base64",
+                reach(address, &secret(json!({ "token": "%", "caBundle": "Y2E=" }))),
+                missing("token"),
+            ),
+            (
+                "proxy",
+                reach(json!({ "apiEndpoint": "https://a", "proxyURL": "http://p" }), &complete),
+                Err(EndpointError::Proxy),
+            ),
+        ];
+        for (name, got, want) in cases {
+            assert_eq!(got, want, "{name}");
+        }
+    }
+}

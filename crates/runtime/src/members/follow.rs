@@ -1,0 +1,87 @@
+//! Keeps the registry equal to the Cluster objects of the hub.
+//!
+//! A cluster in pull mode is worked on by its own agent and has no entry here. A Cluster object that is being deleted
+//! keeps its member until it is gone, because leaving still has to clean up there.
+
+use std::sync::Arc;
+
+use portolan_api::names;
+use portolan_net::Shutdown;
+use portolan_object::{Object, ObjectKey};
+
+use crate::cache::Cache;
+use crate::client::{BoxError, Client, Selection};
+use crate::driver::{self, Outcome, Reconciler};
+use crate::members::endpoint::{endpoint, secret_key};
+use crate::members::{ClusterName, Members};
+use crate::queue::Queue;
+use crate::resource::Resource;
+
+struct Follower {
+    hub: Client,
+    members: Members,
+    clusters: Cache<Object>,
+}
+
+fn secrets() -> Resource {
+    Resource::namespaced("", "v1", "Secret", "secrets")
+}
+
+/// Starts to keep `members` equal to `clusters`, until `scope` stops.
+pub fn follow(hub: &Client, members: &Members, clusters: &Cache<Object>, scope: &Shutdown) {
+    let queue: Queue<ClusterName> = Queue::new("members");
+    let follower = Follower { hub: hub.clone(), members: members.clone(), clusters: clusters.clone() };
+    let changed = queue.clone();
+    clusters.observe(move |change| changed.add(ClusterName::new(change.key.name.as_str())));
+
+    // A rotated credential: the Secret changes, the Cluster does not.
+    let selection = Selection::namespace(names::CLUSTER_NAMESPACE);
+    let credentials = Cache::of_objects(hub, secrets())
+        .select(selection)
+        .trim(|secret| *secret = Object::new(&secret.group_version_kind(), &secret.key()))
+        .start(scope);
+    let (rotated, known) = (queue.clone(), clusters.clone());
+    credentials.observe(move |change| {
+        let named = ClusterName::new(change.key.name.as_str());
+        if known.contains(&ObjectKey::cluster(named.as_str())) {
+            rotated.add(named);
+            return;
+        }
+        let users =
+            known.list().into_iter().filter(|cluster| secret_key(cluster).as_ref() == Some(&change.key));
+        users.for_each(|cluster| rotated.add(ClusterName::new(cluster.name())));
+    });
+    driver::run(Arc::new(follower), &queue, 4, scope);
+}
+
+impl Reconciler for Follower {
+    type Key = ClusterName;
+
+    async fn reconcile(&self, name: &ClusterName) -> Outcome {
+        self.settle(name).await.into()
+    }
+}
+
+impl Follower {
+    async fn settle(&self, name: &ClusterName) -> Result<(), BoxError> {
+        let Some(cluster) = self.clusters.get(&ObjectKey::cluster(name.as_str())) else {
+            self.members.remove(name);
+            return Ok(());
+        };
+        if cluster.str_at(&["spec", "syncMode"]) == "Pull" {
+            self.members.remove(name);
+            return Ok(());
+        }
+        let Some(secret_key) = secret_key(&cluster) else {
+            return Err(Box::new(super::EndpointError::NoSecret));
+        };
+        // A secret that cannot be read does not end a member that works: losing contact is not leaving.
+        let secret: Object = self.hub.resource(&secrets()).get(&secret_key).await?;
+        let endpoint = endpoint(&cluster, &secret)?;
+        if endpoint.insecure_skip_verify {
+            tracing::warn!(cluster = %name, "the certificate of this member is not verified (insecureSkipTLSVerification)");
+        }
+        self.members.put(name, endpoint)?;
+        Ok(())
+    }
+}
