@@ -1,1 +1,16 @@
-//! net
+//! The process kit: what a program needs to serve, to be trusted, to tell the time and to stop.
+//!
+//! Everything here is about sockets, certificates, files and tasks. Nothing here knows a Kubernetes object, except for
+//! the kubeconfig, which is a client's address book.
+
+pub mod clock;
+pub mod files;
+pub mod kubeconfig;
+pub mod pki;
+pub mod server;
+pub mod shutdown;
+pub mod tls;
+
+pub use clock::Clock;
+pub use kubeconfig::Kubeconfig;
+pub use shutdown::Shutdown;

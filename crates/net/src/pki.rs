@@ -1,0 +1,304 @@
+//! The certificate authority of a control plane, and the certificates it issues.
+//!
+//! Keys are ECDSA P-256. A certificate's subject says who a client is, as Kubernetes reads it: the common name is the
+//! user, each organization a group. Nothing here opens a socket; `tls` uses what is issued here.
+
+mod files;
+mod inspect;
+mod subject;
+
+use std::fmt;
+use std::net::IpAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use rcgen::{
+    BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer,
+    KeyPair, KeyUsagePurpose, PKCS_ECDSA_P256_SHA256, SanType, SerialNumber,
+};
+use ring::rand::{SecureRandom, SystemRandom};
+use rustls_pki_types::pem::PemObject;
+use rustls_pki_types::{CertificateDer, PrivateKeyDer};
+
+use crate::files::FileError;
+
+/// Certificates are valid from this long before they are issued, for readers whose clocks are behind.
+const BACK_DATED: Duration = Duration::from_secs(3600);
+/// How long an authority is valid.
+const AUTHORITY_LIFETIME: Duration = Duration::from_secs(10 * 365 * 24 * 3600);
+
+/// Why a certificate cannot be issued or used.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum PkiError {
+    /// A file cannot be read or written.
+    #[error(transparent)]
+    File(#[from] FileError),
+
+    /// A file of a pair is missing.
+    #[error("{} is missing beside {}: {advice}", missing.display(), present.display())]
+    Incomplete {
+        /// What is not there.
+        missing: PathBuf,
+        /// What is.
+        present: PathBuf,
+        /// What to do.
+        advice: &'static str,
+    },
+
+    /// A file does not hold what it should.
+    #[error("{} {fault}: {advice}", path.display())]
+    Unusable {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        fault: String,
+        /// What to do.
+        advice: &'static str,
+    },
+
+    /// The certificate is no longer valid.
+    #[error("{} expired at {at}: {advice}", path.display())]
+    Expired {
+        /// The file.
+        path: PathBuf,
+        /// When it expired.
+        at: Timestamp,
+        /// What to do.
+        advice: &'static str,
+    },
+
+    /// A name cannot stand in a certificate.
+    #[error("{name:?} cannot stand in a certificate: {reason}")]
+    Name {
+        /// The user, group or host name.
+        name: String,
+        /// Why not.
+        reason: &'static str,
+    },
+
+    /// The certificate could not be made.
+    #[error("cannot make a certificate")]
+    Make(#[source] rcgen::Error),
+}
+
+/// Who signs certificates. Holds a private key.
+pub struct Authority {
+    issuer: Issuer<'static, KeyPair>,
+    certificate: CertificateDer<'static>,
+    pem: String,
+    expires: Timestamp,
+}
+
+impl fmt::Debug for Authority {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Authority").field("expires", &self.expires).finish_non_exhaustive()
+    }
+}
+
+/// The names by which clients reach a server.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ServerNames {
+    /// The common name; for readers, clients do not check it.
+    pub common_name: String,
+    /// Host names.
+    pub dns: Vec<String>,
+    /// Addresses.
+    pub addresses: Vec<IpAddr>,
+}
+
+impl Authority {
+    /// Makes a new authority with a new key, valid for ten years.
+    ///
+    /// # Errors
+    /// [`PkiError::Name`] or [`PkiError::Make`].
+    pub fn create(common_name: &str, now: Timestamp) -> Result<Self, PkiError> {
+        let mut params = params(now, saturating_add(now, AUTHORITY_LIFETIME));
+        params.distinguished_name = common_name_only(common_name)?;
+        params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
+        params.key_usages =
+            vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign, KeyUsagePurpose::DigitalSignature];
+        let key = new_key()?;
+        let certificate = params.self_signed(&key).map_err(PkiError::Make)?;
+        let (der, pem) = (certificate.der().clone(), certificate.pem());
+        let expires = timestamp(params.not_after.unix_timestamp());
+        Ok(Self { issuer: Issuer::new(params, key), certificate: der, pem, expires })
+    }
+
+    /// Issues a server's certificate. It never outlives the authority.
+    ///
+    /// # Errors
+    /// [`PkiError::Name`] when a host name is none, or [`PkiError::Make`].
+    pub fn issue_server(
+        &self,
+        names: &ServerNames,
+        lifetime: Duration,
+        now: Timestamp,
+    ) -> Result<Identity, PkiError> {
+        let mut params = params(now, saturating_add(now, lifetime).min(self.expires));
+        params.distinguished_name = common_name_only(&names.common_name)?;
+        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+        for name in &names.dns {
+            let name = name
+                .as_str()
+                .try_into()
+                .map_err(|_| PkiError::Name { name: name.clone(), reason: "a host name is ASCII" })?;
+            params.subject_alt_names.push(SanType::DnsName(name));
+        }
+        params.subject_alt_names.extend(names.addresses.iter().copied().map(SanType::IpAddress));
+        let key = new_key()?;
+        let certificate = params.signed_by(&key, &self.issuer).map_err(PkiError::Make)?;
+        Ok(Identity::new(certificate.der().clone(), &key, &params))
+    }
+
+    /// Issues a client's certificate for a user and its groups. It never outlives the authority.
+    ///
+    /// # Errors
+    /// [`PkiError::Name`] when the user or a group is empty, or [`PkiError::Make`].
+    pub fn issue_client(
+        &self,
+        user: &str,
+        groups: &[&str],
+        lifetime: Duration,
+        now: Timestamp,
+    ) -> Result<Identity, PkiError> {
+        let mut params = params(now, saturating_add(now, lifetime).min(self.expires));
+        params.distinguished_name = common_name_only(user)?;
+        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
+        if let Some(group) = groups.iter().find(|group| group.is_empty()) {
+            return Err(PkiError::Name { name: (*group).to_owned(), reason: "a group has a name" });
+        }
+        let key = new_key()?;
+        let plain = params.signed_by(&key, &self.issuer).map_err(PkiError::Make)?;
+        let certificate =
+            subject::replace(plain.der(), user, groups, self.issuer.key()).map_err(PkiError::Make)?;
+        Ok(Identity::new(certificate, &key, &params))
+    }
+
+    /// The authority's certificate, for those who are to trust it.
+    pub fn certificate(&self) -> &CertificateDer<'static> {
+        &self.certificate
+    }
+
+    /// [`Authority::certificate`] as PEM.
+    pub fn certificate_pem(&self) -> &str {
+        &self.pem
+    }
+
+    /// When the authority ends, and with it everything it issued.
+    pub fn expires(&self) -> Timestamp {
+        self.expires
+    }
+}
+
+/// A certificate with its private key.
+pub struct Identity {
+    chain: Vec<CertificateDer<'static>>,
+    key: PrivateKeyDer<'static>,
+    certificate_pem: String,
+    key_pem: String,
+    expires: Timestamp,
+}
+
+impl fmt::Debug for Identity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Identity").field("expires", &self.expires).finish_non_exhaustive()
+    }
+}
+
+impl Clone for Identity {
+    fn clone(&self) -> Self {
+        Self {
+            chain: self.chain.clone(),
+            key: self.key.clone_key(),
+            certificate_pem: self.certificate_pem.clone(),
+            key_pem: self.key_pem.clone(),
+            expires: self.expires,
+        }
+    }
+}
+
+impl Identity {
+    fn new(certificate: CertificateDer<'static>, key: &KeyPair, params: &CertificateParams) -> Self {
+        let key_pem = key.serialize_pem();
+        Self {
+            certificate_pem: inspect::pem(&certificate),
+            chain: vec![certificate],
+            key: PrivateKeyDer::from_pem_slice(key_pem.as_bytes()).expect("a key that was just written"),
+            key_pem,
+            expires: timestamp(params.not_after.unix_timestamp()),
+        }
+    }
+
+    /// The certificate, followed by any intermediate ones.
+    pub fn chain(&self) -> &[CertificateDer<'static>] {
+        &self.chain
+    }
+
+    /// The private key.
+    pub fn key(&self) -> &PrivateKeyDer<'static> {
+        &self.key
+    }
+
+    /// [`Identity::chain`] as PEM.
+    pub fn certificate_pem(&self) -> &str {
+        &self.certificate_pem
+    }
+
+    /// [`Identity::key`] as PEM. A secret.
+    pub fn key_pem(&self) -> &str {
+        &self.key_pem
+    }
+
+    /// When the certificate ends.
+    pub fn expires(&self) -> Timestamp {
+        self.expires
+    }
+}
+
+fn params(now: Timestamp, expires: Timestamp) -> CertificateParams {
+    let mut params = CertificateParams::default();
+    let date = |at: Timestamp| {
+        let since = u64::try_from(at.as_second()).unwrap_or_default();
+        rcgen::date_time_ymd(1970, 1, 1) + Duration::from_secs(since)
+    };
+    params.not_before = date(now.checked_sub(BACK_DATED).unwrap_or(now));
+    params.not_after = date(expires);
+    params.serial_number = Some(serial_number());
+    params.use_authority_key_identifier_extension = true;
+    params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
+    params
+}
+
+/// RFC 5280, section 4.1.2.2: positive, unique for the issuer, at most 20 bytes.
+fn serial_number() -> SerialNumber {
+    let mut bytes = [0; 16];
+    SystemRandom::new().fill(&mut bytes).expect("the system has randomness");
+    bytes[0] = (bytes[0] & 0x7f) | 0x40;
+    SerialNumber::from_slice(&bytes)
+}
+
+fn new_key() -> Result<KeyPair, PkiError> {
+    KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256).map_err(PkiError::Make)
+}
+
+fn common_name_only(name: &str) -> Result<DistinguishedName, PkiError> {
+    if name.is_empty() {
+        return Err(PkiError::Name { name: String::new(), reason: "the common name is empty" });
+    }
+    let mut distinguished = DistinguishedName::new();
+    distinguished.push(DnType::CommonName, name);
+    Ok(distinguished)
+}
+
+fn saturating_add(at: Timestamp, by: Duration) -> Timestamp {
+    at.checked_add(by).unwrap_or(Timestamp::MAX)
+}
+
+fn timestamp(seconds: i64) -> Timestamp {
+    Timestamp::from_second(seconds).unwrap_or(Timestamp::MAX)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,37 @@
+//! What a certificate says about itself.
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use jiff::Timestamp;
+use rustls_pki_types::CertificateDer;
+use x509_parser::prelude::{FromDer, X509Certificate};
+
+/// The parts of a certificate that decide whether it can be used.
+pub(super) struct Facts {
+    pub(super) expires: Timestamp,
+    pub(super) is_authority: bool,
+    /// SubjectPublicKeyInfo, DER.
+    pub(super) public_key: Vec<u8>,
+}
+
+/// Reads a certificate; `None` when it is none.
+pub(super) fn facts(certificate: &CertificateDer<'_>) -> Option<Facts> {
+    let (_, parsed) = X509Certificate::from_der(certificate).ok()?;
+    Some(Facts {
+        expires: super::timestamp(parsed.validity().not_after.timestamp()),
+        is_authority: parsed.is_ca(),
+        public_key: parsed.public_key().raw.to_vec(),
+    })
+}
+
+/// RFC 7468: lines of 64 characters between two labels.
+pub(super) fn pem(certificate: &CertificateDer<'_>) -> String {
+    let body = STANDARD.encode(certificate);
+    let mut text = String::from("-----BEGIN CERTIFICATE-----\n");
+    for line in body.as_bytes().chunks(64) {
+        text.extend(line.iter().map(|byte| char::from(*byte)));
+        text.push('\n');
+    }
+    text.push_str("-----END CERTIFICATE-----\n");
+    text
+}

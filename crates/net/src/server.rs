@@ -1,0 +1,209 @@
+//! The accept loop: TCP, TLS, HTTP/1.1 or HTTP/2, and an orderly end.
+//!
+//! It hands each request to a tower service, with [`PeerIdentity`] and [`PeerAddress`] among the request's extensions.
+//! Connections, handshakes and their duration are bounded, so strangers cannot use up the process. It does not
+//! authenticate, route or log requests.
+
+mod connection;
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::{Request, Response};
+use hyper::body::Incoming;
+use rustls_pki_types::CertificateDer;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::rustls::ServerConfig;
+use tower::Service;
+
+use crate::shutdown::Shutdown;
+
+/// What bodies and services fail with.
+pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
+
+/// Connections waiting to be accepted, in the kernel.
+const BACKLOG: u32 = 1024;
+/// Rest after an accept that failed for want of resources.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// The certificates that a client proved to own, its own one first; `None` without TLS or without a certificate.
+///
+/// Verified against the authorities of the listener's TLS settings. Every request carries it as an extension.
+#[derive(Debug, Clone)]
+pub struct PeerIdentity(pub Option<Arc<[CertificateDer<'static>]>>);
+
+/// Where a request came from. Every request carries it as an extension.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PeerAddress(pub SocketAddr);
+
+/// An address that cannot be listened on.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot listen on {address}: {}", advice(source))]
+pub struct ListenError {
+    /// The address asked for.
+    pub address: SocketAddr,
+    /// What the system said.
+    #[source]
+    pub source: io::Error,
+}
+
+fn advice(source: &io::Error) -> String {
+    match source.kind() {
+        io::ErrorKind::AddrInUse => {
+            "the port is taken; stop the program that has it, or choose another port".into()
+        }
+        io::ErrorKind::AddrNotAvailable => {
+            "this machine does not have the address; choose one that it has".into()
+        }
+        io::ErrorKind::PermissionDenied => "not permitted; choose a port from 1024 on".into(),
+        _ => source.to_string(),
+    }
+}
+
+/// Listens on a TCP address; port 0 takes a free one.
+///
+/// # Errors
+/// [`ListenError`] naming the address and what to do.
+pub fn listen(address: SocketAddr) -> Result<TcpListener, ListenError> {
+    let bound = || {
+        let socket = match address {
+            SocketAddr::V4(_) => tokio::net::TcpSocket::new_v4()?,
+            SocketAddr::V6(_) => tokio::net::TcpSocket::new_v6()?,
+        };
+        // A restart may take the port while old connections linger; a second listener may not.
+        socket.set_reuseaddr(true)?;
+        socket.bind(address)?;
+        socket.listen(BACKLOG)
+    };
+    bound().map_err(|source| ListenError { address, source })
+}
+
+/// Bounds of a server; the default is what production runs with.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// Connections at a time; more wait in the kernel.
+    pub connections: usize,
+    /// TLS handshakes at a time; more wait for their turn.
+    pub handshakes: usize,
+    /// Time for a handshake including its wait for a turn, and again for the first request after it.
+    pub patience: Duration,
+    /// Time an HTTP/1.1 client may let pass before the head of its next request is complete.
+    pub idle: Duration,
+    /// Requests at a time on one HTTP/2 connection. A client with many watches keeps one stream for each.
+    pub streams: u32,
+    /// Silence on an HTTP/2 connection after which the client is asked for a sign of life.
+    pub ping_interval: Duration,
+    /// Time to give that sign.
+    pub ping_patience: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            connections: 10_000,
+            handshakes: 256,
+            patience: Duration::from_secs(10),
+            idle: Duration::from_secs(90),
+            streams: 1000,
+            ping_interval: Duration::from_secs(30),
+            ping_patience: Duration::from_secs(15),
+        }
+    }
+}
+
+/// A server on one listener.
+#[derive(Debug)]
+pub struct Server {
+    listener: TcpListener,
+    tls: Option<Arc<ServerConfig>>,
+    limits: Limits,
+}
+
+impl Server {
+    /// Without TLS: for loopback only.
+    pub fn plain(listener: TcpListener) -> Self {
+        Self { listener, tls: None, limits: Limits::default() }
+    }
+
+    /// With TLS.
+    pub fn tls(listener: TcpListener, config: Arc<ServerConfig>) -> Self {
+        Self { listener, tls: Some(config), limits: Limits::default() }
+    }
+
+    /// Replaces the default limits.
+    #[must_use]
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.limits = limits;
+        self
+    }
+
+    /// Serves until `shutdown` is requested, on tasks that `shutdown` owns.
+    ///
+    /// Then no connection is accepted any more, idle ones are closed, and the others end after their last response or
+    /// when [`Shutdown::drain`] reaches its deadline. Responses without an end, such as watches, are for the service
+    /// to end. An upgraded connection belongs to the service.
+    pub fn spawn<S, B>(self, service: S, shutdown: &Shutdown)
+    where
+        S: Service<Request<Incoming>, Response = Response<B>> + Clone + Send + Sync + 'static,
+        S::Future: Send + 'static,
+        S::Error: Into<BoxError>,
+        B: http_body::Body + Send + 'static,
+        B::Data: Send,
+        B::Error: Into<BoxError>,
+    {
+        let scope = shutdown.clone();
+        shutdown.spawn(async move {
+            let Self { listener, tls, limits } = self;
+            let connections = Arc::new(Semaphore::new(limits.connections));
+            let context = connection::Context {
+                acceptor: tls.map(TlsAcceptor::from),
+                handshakes: Arc::new(Semaphore::new(limits.handshakes)),
+                limits,
+                shutdown: scope.clone(),
+            };
+            loop {
+                let accepted = tokio::select! {
+                    accepted = accept(&listener, &connections) => accepted,
+                    () = scope.requested() => break,
+                };
+                let (stream, peer, permit) = accepted;
+                let (context, service) = (context.clone(), service.clone());
+                scope.spawn(async move {
+                    connection::serve(context, stream, PeerAddress(peer), service).await;
+                    drop(permit);
+                });
+            }
+        });
+    }
+}
+
+/// The next connection, once there is room for it.
+async fn accept(
+    listener: &TcpListener,
+    connections: &Arc<Semaphore>,
+) -> (TcpStream, SocketAddr, OwnedSemaphorePermit) {
+    let permit = Arc::clone(connections).acquire_owned().await.expect("the semaphore is never closed");
+    loop {
+        match listener.accept().await {
+            Ok((stream, peer)) => return (stream, peer, permit),
+            Err(error) if is_about_one_connection(&error) => {}
+            Err(error) => {
+                tracing::warn!(%error, "cannot accept connections, trying again");
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+            }
+        }
+    }
+}
+
+/// Errors of a connection that ended before it was accepted; see accept(2).
+fn is_about_one_connection(error: &io::Error) -> bool {
+    use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset, Interrupted};
+    matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset | Interrupted)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,175 @@
+//! One connection from its handshake to its end.
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::{Request, Response};
+use hyper::body::Incoming;
+use hyper::rt::Executor;
+use hyper::service::{Service as _, service_fn};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::server::conn::auto::Builder;
+use hyper_util::service::TowerToHyperService;
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::sync::Semaphore;
+use tokio::time::timeout;
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
+use tokio_util::sync::CancellationToken;
+use tower::Service;
+
+use super::{BoxError, Limits, PeerAddress, PeerIdentity};
+use crate::shutdown::Shutdown;
+
+/// What a client may send ahead of our reading, per HTTP/2 stream and per connection.
+const STREAM_WINDOW: u32 = 1 << 20;
+const CONNECTION_WINDOW: u32 = 8 << 20;
+/// What we buffer for a stream whose client reads slowly.
+const SEND_BUFFER: usize = 1 << 20;
+/// Header fields of one request; continue tokens and selectors can be long.
+const HEADER_BYTES: u32 = 64 << 10;
+/// The first byte of a TLS record that starts a handshake.
+const TLS_HANDSHAKE: u8 = 0x16;
+/// The words of Go's server, which users know.
+const NOT_TLS: &[u8] = b"HTTP/1.0 400 Bad Request\r\nContent-Type: text/plain\r\nConnection: close\r\n\r\n\
+    Client sent an HTTP request to an HTTPS server.\n";
+
+/// What the connections of a server share.
+#[derive(Clone)]
+pub(super) struct Context {
+    pub(super) acceptor: Option<TlsAcceptor>,
+    pub(super) handshakes: Arc<Semaphore>,
+    pub(super) limits: Limits,
+    pub(super) shutdown: Shutdown,
+}
+
+/// Serves a connection to its end. Errors of a connection are the client's, and only for debugging.
+pub(super) async fn serve<S, B>(context: Context, stream: TcpStream, peer: PeerAddress, service: S)
+where
+    S: Service<Request<Incoming>, Response = Response<B>> + Clone + Send + Sync + 'static,
+    S::Future: Send + 'static,
+    S::Error: Into<BoxError>,
+    B: http_body::Body + Send + 'static,
+    B::Data: Send,
+    B::Error: Into<BoxError>,
+{
+    // Watch frames are small and must not wait for more.
+    let _ = stream.set_nodelay(true);
+    let Some(acceptor) = &context.acceptor else {
+        return converse(&context, stream, peer, PeerIdentity(None), service).await;
+    };
+    let handshake = async {
+        let _permit = context.handshakes.acquire().await.expect("the semaphore is never closed");
+        shake_hands(acceptor, stream).await
+    };
+    let shaken = tokio::select! {
+        shaken = timeout(context.limits.patience, handshake) => shaken,
+        () = context.shutdown.requested() => return,
+    };
+    match shaken {
+        Ok(Ok(stream)) => {
+            let chain = stream.get_ref().1.peer_certificates();
+            let identity =
+                PeerIdentity(chain.map(|chain| chain.iter().map(|c| c.clone().into_owned()).collect()));
+            converse(&context, stream, peer, identity, service).await;
+        }
+        Ok(Err(error)) => tracing::debug!(peer = %peer.0, %error, "TLS handshake failed"),
+        Err(_) => tracing::debug!(peer = %peer.0, "TLS handshake took too long"),
+    }
+}
+
+async fn shake_hands(acceptor: &TlsAcceptor, mut stream: TcpStream) -> io::Result<TlsStream<TcpStream>> {
+    let mut first = [0];
+    if stream.peek(&mut first).await? == 1 && first[0] != TLS_HANDSHAKE && first[0].is_ascii_uppercase() {
+        stream.write_all(NOT_TLS).await?;
+        stream.shutdown().await?;
+        return Err(io::Error::new(io::ErrorKind::InvalidData, "the client speaks plain HTTP"));
+    }
+    acceptor.accept(stream).await
+}
+
+/// HTTP on an open stream, until the client leaves or the server stops.
+async fn converse<I, S, B>(
+    context: &Context,
+    stream: I,
+    peer: PeerAddress,
+    identity: PeerIdentity,
+    service: S,
+) where
+    I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    S: Service<Request<Incoming>, Response = Response<B>> + Clone + Send + Sync + 'static,
+    S::Future: Send + 'static,
+    S::Error: Into<BoxError>,
+    B: http_body::Body + Send + 'static,
+    B::Data: Send,
+    B::Error: Into<BoxError>,
+{
+    let first_request = CancellationToken::new();
+    let service = service_fn({
+        let service = TowerToHyperService::new(service);
+        let arrived = first_request.clone();
+        move |mut request: Request<Incoming>| {
+            arrived.cancel();
+            request.extensions_mut().insert(peer);
+            request.extensions_mut().insert(identity.clone());
+            service.call(request)
+        }
+    });
+    let builder = protocol(context);
+    let connection = builder.serve_connection_with_upgrades(TokioIo::new(stream), service);
+    tokio::pin!(connection);
+    let ended = tokio::select! {
+        ended = connection.as_mut() => ended,
+        () = silence(&first_request, context.limits.patience) => {
+            tracing::debug!(peer = %peer.0, "connection without a request");
+            return;
+        }
+        () = context.shutdown.requested() => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
+    if let Err(error) = ended {
+        tracing::debug!(peer = %peer.0, error, "connection ended");
+    }
+}
+
+/// Completes when no request arrived in time. A client that opens a connection and says nothing is not waited for.
+async fn silence(first_request: &CancellationToken, patience: Duration) {
+    if timeout(patience, first_request.cancelled()).await.is_ok() {
+        std::future::pending::<()>().await;
+    }
+}
+
+fn protocol(context: &Context) -> Builder<Tasks> {
+    let limits = &context.limits;
+    let mut builder = Builder::new(Tasks(context.shutdown.clone()));
+    builder.http1().timer(TokioTimer::new()).header_read_timeout(limits.idle);
+    builder
+        .http2()
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(limits.streams)
+        .initial_stream_window_size(STREAM_WINDOW)
+        .initial_connection_window_size(CONNECTION_WINDOW)
+        .max_send_buf_size(SEND_BUFFER)
+        .max_header_list_size(HEADER_BYTES)
+        .keep_alive_interval(limits.ping_interval)
+        .keep_alive_timeout(limits.ping_patience);
+    builder
+}
+
+/// Runs the tasks of HTTP/2 requests, so that they have the same owner as their connection.
+#[derive(Clone)]
+struct Tasks(Shutdown);
+
+impl<F> Executor<F> for Tasks
+where
+    F: Future + Send + 'static,
+    F::Output: Send,
+{
+    fn execute(&self, task: F) {
+        self.0.spawn(task);
+    }
+}

@@ -1,0 +1,178 @@
+//! Ownership of tasks: every task has an owner that tells it to stop and waits for it.
+//!
+//! A [`Shutdown`] is handed down the program. Tasks are spawned through it, see the request to stop, and get until a
+//! deadline to finish; what has not finished by then is dropped at its next await. A child scope stops with its
+//! parent or on its own.
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tokio_util::task::task_tracker::TaskTrackerToken;
+
+/// How long dropped tasks get to be gone.
+const DROPPING: Duration = Duration::from_secs(1);
+
+/// A scope of tasks; clones share it.
+#[derive(Debug, Clone, Default)]
+pub struct Shutdown {
+    requested: CancellationToken,
+    abandoned: CancellationToken,
+    tasks: TaskTracker,
+    /// The scopes around this one; they wait for its tasks too.
+    outer: Arc<[TaskTracker]>,
+}
+
+/// Tasks that did not finish before the deadline and were dropped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("{0} tasks did not stop in time and were dropped")]
+pub struct Undrained(pub usize);
+
+impl Shutdown {
+    /// A scope of its own.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// A scope within this one: it is asked to stop with this one, or alone.
+    #[must_use]
+    pub fn child(&self) -> Self {
+        Self {
+            requested: self.requested.child_token(),
+            abandoned: self.abandoned.child_token(),
+            tasks: TaskTracker::new(),
+            outer: self.outer.iter().chain([&self.tasks]).cloned().collect(),
+        }
+    }
+
+    /// Runs a task that this scope waits for. It should end soon after [`Shutdown::requested`].
+    ///
+    /// The handle gives the result, or `None` when the task was dropped at the deadline; it may be ignored.
+    pub fn spawn<F>(&self, task: F) -> JoinHandle<Option<F::Output>>
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static,
+    {
+        let abandoned = self.abandoned.clone();
+        let outer: Vec<TaskTrackerToken> = self.outer.iter().map(TaskTracker::token).collect();
+        self.tasks.spawn(async move {
+            let output = abandoned.run_until_cancelled(task).await;
+            drop(outer);
+            output
+        })
+    }
+
+    /// Asks every task of this scope and of the scopes within to stop.
+    pub fn request(&self) {
+        self.requested.cancel();
+    }
+
+    /// Completes when the scope is asked to stop.
+    pub async fn requested(&self) {
+        self.requested.cancelled().await;
+    }
+
+    /// Whether the scope was asked to stop.
+    pub fn is_requested(&self) -> bool {
+        self.requested.is_cancelled()
+    }
+
+    /// Requests the stop when the process gets SIGTERM or SIGINT; a second signal drops the tasks at once.
+    ///
+    /// # Errors
+    /// When the handlers cannot be installed.
+    pub fn request_on_signals(&self) -> io::Result<()> {
+        let (mut terminate, mut interrupt) =
+            (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+        let (requested, abandoned) = (self.requested.clone(), self.abandoned.clone());
+        // Not tracked: it has to outlive the other tasks to see a second signal, and holds nothing.
+        tokio::spawn(abandoned.clone().run_until_cancelled_owned(async move {
+            for step in [requested, abandoned] {
+                tokio::select! {
+                    _ = terminate.recv() => {}
+                    _ = interrupt.recv() => {}
+                }
+                step.cancel();
+            }
+        }));
+        Ok(())
+    }
+
+    /// Asks the tasks to stop, waits until they did or the deadline passes, and then drops the rest.
+    ///
+    /// # Errors
+    /// [`Undrained`] when tasks had to be dropped.
+    pub async fn drain(&self, deadline: Duration) -> Result<(), Undrained> {
+        self.request();
+        self.tasks.close();
+        let finished = tokio::select! {
+            () = self.tasks.wait() => true,
+            () = tokio::time::sleep(deadline) => false,
+            () = self.abandoned.cancelled() => false,
+        };
+        let left = if finished { 0 } else { self.tasks.len() };
+        // Also ends the tasks that somebody spawned meanwhile, and the wait for signals.
+        self.abandoned.cancel();
+        // A task that blocks its thread cannot be dropped; the process does not wait for it.
+        let _ = tokio::time::timeout(DROPPING, self.tasks.wait()).await;
+        if left == 0 { Ok(()) } else { Err(Undrained(left)) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::pending;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use super::*;
+
+    const SOON: Duration = Duration::from_secs(5);
+
+    #[tokio::test(start_paused = true)]
+    async fn waits_for_tasks_that_stop() {
+        let shutdown = Shutdown::new();
+        let stopped = Arc::new(AtomicUsize::new(0));
+        for scope in [shutdown.clone(), shutdown.child(), shutdown.child().child()] {
+            let stopped = Arc::clone(&stopped);
+            scope.clone().spawn(async move {
+                scope.requested().await;
+                tokio::time::sleep(Duration::from_secs(1)).await;
+                stopped.fetch_add(1, Ordering::Relaxed);
+            });
+        }
+        assert_eq!(shutdown.drain(SOON).await, Ok(()));
+        assert_eq!(stopped.load(Ordering::Relaxed), 3);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn drops_tasks_that_do_not() {
+        let shutdown = Shutdown::new();
+        let stuck = shutdown.spawn(pending::<()>());
+        let child = shutdown.child().spawn(pending::<()>());
+        assert_eq!(shutdown.drain(SOON).await, Err(Undrained(2)));
+        assert_eq!((stuck.await.expect("no panic"), child.await.expect("no panic")), (None, None));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_child_stops_alone() {
+        let shutdown = Shutdown::new();
+        let child = shutdown.child();
+        let other = shutdown.clone();
+        let outlives = shutdown.spawn(async move { other.requested().await });
+        child.spawn(pending::<()>());
+        assert_eq!(child.drain(SOON).await, Err(Undrained(1)));
+        assert!(!shutdown.is_requested() && !outlives.is_finished());
+        assert_eq!(shutdown.drain(SOON).await, Ok(()));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_task_spawned_after_the_end_does_not_run_on() {
+        let shutdown = Shutdown::new();
+        assert_eq!(shutdown.drain(SOON).await, Ok(()));
+        assert_eq!(shutdown.spawn(pending::<()>()).await.expect("no panic"), None);
+    }
+}

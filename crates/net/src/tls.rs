@@ -1,0 +1,114 @@
+//! TLS settings of our servers: TLS 1.2 and 1.3 with ring, HTTP/2 before HTTP/1.1, client certificates where wanted.
+//!
+//! The certificate can be replaced while the server runs; connections made before keep the old one.
+
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use rustls::RootCertStore;
+use rustls::ServerConfig;
+use rustls::crypto::CryptoProvider;
+use rustls::server::{ClientHello, ResolvesServerCert, VerifierBuilderError, WebPkiClientVerifier};
+use rustls::sign::CertifiedKey;
+use rustls_pki_types::CertificateDer;
+
+use crate::pki::Identity;
+
+/// ALPN names, the preferred one first.
+const PROTOCOLS: [&[u8]; 2] = [b"h2", b"http/1.1"];
+
+/// Why TLS cannot be set up.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum TlsError {
+    /// The server's own certificate and key do not fit or are of a kind that is not supported.
+    #[error("the server's certificate cannot be used")]
+    Identity(#[source] rustls::Error),
+    /// A client authority is no certificate.
+    #[error("a client authority cannot be used")]
+    Authority(#[source] rustls::Error),
+    /// No client authority is left to verify with.
+    #[error("client certificates cannot be verified")]
+    Verifier(#[source] VerifierBuilderError),
+    /// The cryptography does not cover the protocol versions.
+    #[error("no usable protocol version")]
+    Versions(#[source] rustls::Error),
+}
+
+/// The cryptography of every connection. Nothing depends on a process-wide default.
+pub fn provider() -> Arc<CryptoProvider> {
+    Arc::new(rustls::crypto::ring::default_provider())
+}
+
+/// The certificate that a server shows, replaceable at any time; clones share it.
+#[derive(Debug, Clone)]
+pub struct ServerCertificate(Arc<ArcSwap<CertifiedKey>>);
+
+impl ServerCertificate {
+    /// Starts with `identity`.
+    ///
+    /// # Errors
+    /// [`TlsError::Identity`].
+    pub fn new(identity: &Identity) -> Result<Self, TlsError> {
+        Ok(Self(Arc::new(ArcSwap::from_pointee(certified(identity)?))))
+    }
+
+    /// Shows `identity` to every client that connects from now on.
+    ///
+    /// # Errors
+    /// [`TlsError::Identity`]; the certificate before stays.
+    pub fn replace(&self, identity: &Identity) -> Result<(), TlsError> {
+        self.0.store(Arc::new(certified(identity)?));
+        Ok(())
+    }
+}
+
+impl ResolvesServerCert for ServerCertificate {
+    fn resolve(&self, _: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        Some(self.0.load_full())
+    }
+}
+
+fn certified(identity: &Identity) -> Result<CertifiedKey, TlsError> {
+    CertifiedKey::from_der(identity.chain().to_vec(), identity.key().clone_key(), &provider())
+        .map_err(TlsError::Identity)
+}
+
+/// Whether clients are asked for a certificate.
+#[derive(Debug, Clone)]
+pub enum ClientCertificates {
+    /// They are not.
+    Ignored,
+    /// They may show one of these authorities, and are anonymous to TLS when they do not. Any other one is refused.
+    SignedBy(Vec<CertificateDer<'static>>),
+}
+
+/// The settings of a server.
+///
+/// # Errors
+/// [`TlsError`] when the client authorities cannot be used.
+pub fn server_config(
+    certificate: ServerCertificate,
+    clients: &ClientCertificates,
+) -> Result<Arc<ServerConfig>, TlsError> {
+    let builder = ServerConfig::builder_with_provider(provider())
+        .with_safe_default_protocol_versions()
+        .map_err(TlsError::Versions)?;
+    let builder = match clients {
+        ClientCertificates::Ignored => builder.with_no_client_auth(),
+        ClientCertificates::SignedBy(authorities) => {
+            let mut roots = RootCertStore::empty();
+            for authority in authorities {
+                roots.add(authority.clone()).map_err(TlsError::Authority)?;
+            }
+            let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider())
+                .allow_unauthenticated()
+                .build()
+                .map_err(TlsError::Verifier)?;
+            builder.with_client_cert_verifier(verifier)
+        }
+    };
+    let mut config = builder.with_cert_resolver(Arc::new(certificate));
+    config.alpn_protocols = PROTOCOLS.map(<[u8]>::to_vec).into();
+    Ok(Arc::new(config))
+}
