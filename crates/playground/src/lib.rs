@@ -5,3 +5,4 @@
 //! Kubernetes API and through that network, so the node part serves a real API server as well.
 
 pub mod network;
+pub mod programs;

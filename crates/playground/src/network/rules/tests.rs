@@ -43,6 +43,7 @@ fn plain_service() -> Object {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "one table")]
 fn fronts_and_their_endpoints() {
     struct Case {
         name: &'static str,

@@ -1,0 +1,32 @@
+//! The repository part of an image reference.
+
+/// Cuts tag and digest off: `registry:5000/team/serve:1@sha256:…` becomes `registry:5000/team/serve`.
+pub(crate) fn repository(reference: &str) -> &str {
+    let named = reference.split_once('@').map_or(reference, |(name, _)| name);
+    match named.rsplit_once(':') {
+        // A colon before the last slash belongs to the registry's port.
+        Some((name, tag)) if !tag.contains('/') => name,
+        _ => named,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn repositories() {
+        let cases = [
+            ("jeremyot/serve:0a40de8", "jeremyot/serve"),
+            ("harbor.assistfc.com/middleware/serve:0a40de8", "harbor.assistfc.com/middleware/serve"),
+            ("nginx", "nginx"),
+            ("localhost:5000/nginx", "localhost:5000/nginx"),
+            ("localhost:5000/nginx:1.17.0-alpine@sha256:0123", "localhost:5000/nginx"),
+            ("nginx@sha256:0123", "nginx"),
+            ("", ""),
+        ];
+        for (reference, want) in cases {
+            assert_eq!(repository(reference), want, "{reference}");
+        }
+    }
+}

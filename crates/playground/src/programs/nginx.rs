@@ -1,0 +1,58 @@
+//! `nginx`: serves a welcome page on port 80.
+//!
+//! Any arguments are taken, as its configuration cannot be read here; the page says that Portolan plays it.
+
+use bytes::Bytes;
+use http::request::Parts;
+use http::{HeaderValue, StatusCode, header};
+use http_body_util::Full;
+
+use crate::programs::web::{self, Answer};
+use crate::programs::{Executable, Image, Process, Running};
+
+pub(crate) const IMAGE: Image = Image {
+    repositories: &["nginx"],
+    entrypoint: &["/docker-entrypoint.sh"],
+    command: &["nginx", "-g", "daemon off;"],
+    executables: &[
+        Executable { path: "/docker-entrypoint.sh", run },
+        Executable { path: "/usr/sbin/nginx", run },
+    ],
+};
+
+const PORT: u16 = 80;
+
+const WELCOME: &str = "<!DOCTYPE html>
+<html>
+<head><title>nginx, played by Portolan</title></head>
+<body>
+<h1>nginx, played by Portolan</h1>
+<p>The playground runs a built-in program in place of this image. It serves this page and nothing else.</p>
+</body>
+</html>
+";
+
+fn run(process: Process) -> Running {
+    Box::pin(async move {
+        match web::serve(&process.network, PORT, &process.stopping, answer).await {
+            Ok(()) => 0,
+            Err(error) => {
+                process.stderr.line(format_args!("nginx: [emerg] bind() to 0.0.0.0:{PORT} failed ({error})"));
+                1
+            }
+        }
+    })
+}
+
+fn answer(request: &Parts) -> Answer {
+    let (status, page) = match request.uri.path() {
+        "/" | "/index.html" => (StatusCode::OK, WELCOME),
+        _ => (StatusCode::NOT_FOUND, "<html><body><h1>404 Not Found</h1></body></html>\n"),
+    };
+    let mut answer = Answer::new(Full::new(Bytes::from_static(page.as_bytes())));
+    *answer.status_mut() = status;
+    let headers = answer.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/html"));
+    headers.insert(header::SERVER, HeaderValue::from_static("nginx (played by Portolan)"));
+    answer
+}

@@ -1,0 +1,329 @@
+use std::net::IpAddr;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use portolan_object::Object;
+use serde_json::json;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::time::timeout;
+
+use super::*;
+use crate::network::{ClusterName, Network};
+
+const DEADLINE: Duration = Duration::from_secs(10);
+
+struct World {
+    network: Network,
+    one: ClusterName,
+    two: ClusterName,
+}
+
+fn world() -> World {
+    let network = Network::new();
+    let (one, two) = (ClusterName::new("member1"), ClusterName::new("member2"));
+    let range = |text: &str| text.parse().expect("range");
+    network.join(&one, range("10.10.0.0/16"), range("10.11.0.0/16")).expect("member1 joins");
+    network.join(&two, range("10.12.0.0/16"), range("10.13.0.0/16")).expect("member2 joins");
+    World { network, one, two }
+}
+
+/// A program of its own pod.
+struct Played {
+    interface: Interface,
+    journal: Journal,
+    stopping: CancellationToken,
+    running: tokio::task::JoinHandle<i32>,
+}
+
+impl Played {
+    async fn code(self) -> i32 {
+        timeout(DEADLINE, self.running).await.expect("ends").expect("does not panic")
+    }
+
+    fn printed(&self) -> String {
+        printed(&self.journal)
+    }
+}
+
+fn printed(journal: &Journal) -> String {
+    let entries = journal.entries();
+    entries.iter().map(|entry| String::from_utf8_lossy(&entry.bytes).into_owned()).collect()
+}
+
+fn start(interface: Interface, reference: &str, args: &[&str], env: &[(&str, &str)]) -> Played {
+    start_with(interface, reference, args, env, Input::none())
+}
+
+fn start_with(
+    interface: Interface,
+    reference: &str,
+    args: &[&str],
+    env: &[(&str, &str)],
+    stdin: Input,
+) -> Played {
+    let (clock, _) = Clock::manual("2022-07-24T15:13:08Z".parse::<Timestamp>().expect("a time"));
+    let (journal, stopping) = (Journal::default(), CancellationToken::new());
+    let args: Vec<String> = args.iter().map(ToString::to_string).collect();
+    let invocation = image(reference).expect("a known image").invoke(&[], &args).expect("an executable");
+    let process = Process {
+        arguments: vec![],
+        environment: Arc::new(env.iter().map(|(k, v)| (k.to_string(), v.to_string())).collect()),
+        stdin,
+        stdout: Output::new(journal.clone(), Stream::Stdout, clock.clone()),
+        stderr: Output::new(journal.clone(), Stream::Stderr, clock.clone()),
+        network: interface.clone(),
+        clock,
+        stopping: stopping.clone(),
+    };
+    Played { interface, journal, stopping, running: tokio::spawn(invocation.start(process)) }
+}
+
+/// Waits until the pod listens on a port.
+async fn listening(world: &World, pod: &Played, port: u16, protocol: crate::network::Protocol) {
+    let to = std::net::SocketAddr::new(pod.interface.address(), port);
+    let poll = async {
+        while world.network.socket(pod.interface.cluster(), to, protocol).is_none() {
+            tokio::task::yield_now().await;
+        }
+    };
+    timeout(DEADLINE, poll).await.expect("listens");
+}
+
+fn derived_serve(world: &World, endpoints: &[IpAddr]) {
+    let service = Object(json!({
+        "metadata": { "name": "derived-serve", "namespace": "default" },
+        "spec": { "clusterIP": "10.13.205.2", "ports": [{ "port": 80, "protocol": "TCP" }] },
+    }));
+    let slice = Object(json!({
+        "metadata": { "namespace": "default", "labels": { "kubernetes.io/service-name": "derived-serve" } },
+        "addressType": "IPv4",
+        "endpoints": endpoints.iter().map(|a| json!({ "addresses": [a.to_string()] })).collect::<Vec<_>>(),
+        "ports": [{ "name": "", "port": 8080, "protocol": "TCP" }],
+    }));
+    world.network.serve(&world.two, &service, [&slice], &[]);
+}
+
+const MESSAGE: &str = "--message='hello from cluster member1 (Node: {{env \"NODE_NAME\"}} Pod: {{env \"POD_NAME\"}} \
+                       Address: {{addr}})'";
+
+#[tokio::test]
+async fn the_walkthrough_between_two_clusters() {
+    let world = world();
+    let pod = world.network.attach_pod(&world.one).expect("address");
+    let env = [("NODE_NAME", "member1-control-plane"), ("POD_NAME", "serve-9b5b94f65-cp87p")];
+    let serve = start(pod, "harbor.assistfc.com/middleware/serve:0a40de8", &[MESSAGE], &env);
+    listening(&world, &serve, 8080, crate::network::Protocol::Tcp).await;
+    derived_serve(&world, &[serve.interface.address()]);
+
+    let pod = world.network.attach_pod(&world.two).expect("address");
+    let args = ["--duration=25ms", "--interval=10ms", "--address=10.13.205.2"];
+    let request = start(pod, "jeremyot/request:0a40de8", &args, &[]);
+    let journal = request.journal.clone();
+    assert_eq!(request.code().await, 0);
+    let line = "2022/07/24 15:13:08 'hello from cluster member1 (Node: member1-control-plane \
+                Pod: serve-9b5b94f65-cp87p Address: 10.10.0.5)'\n";
+    let got = printed(&journal);
+    assert!(got.len() >= line.len() && got == line.repeat(got.len() / line.len()), "{got}");
+
+    serve.stopping.cancel();
+    let journal = serve.journal.clone();
+    assert_eq!(serve.code().await, 0);
+    assert_eq!(printed(&journal), "2022/07/24 15:13:08 Exiting (terminated)...\n");
+}
+
+#[tokio::test]
+async fn requests_tell_why_they_failed() {
+    let world = world();
+    derived_serve(&world, &[]);
+    let cases = [
+        ("10.13.205.2", "Get \"http://10.13.205.2\": dial tcp 10.13.205.2:80: connect: connection refused"),
+        (
+            "http://10.99.0.1:81/x",
+            "Get \"http://10.99.0.1:81/x\": dial tcp 10.99.0.1:81: connect: no route to host",
+        ),
+        ("serve.nowhere", "Get \"http://serve.nowhere\": dial tcp: lookup serve.nowhere: no such host"),
+        (
+            "https://10.13.205.2",
+            "Get \"https://10.13.205.2\": \"https://10.13.205.2\" is not an http address",
+        ),
+    ];
+    for (address, want) in cases {
+        let pod = world.network.attach_pod(&world.two).expect("address");
+        let request = start(pod, "jeremyot/request", &["--once", "--address", address], &[]);
+        let journal = request.journal.clone();
+        assert_eq!(request.code().await, 0);
+        assert_eq!(printed(&journal), format!("2022/07/24 15:13:08 Request error: {want}\n"));
+    }
+}
+
+#[tokio::test]
+async fn programs_refuse_what_they_do_not_understand() {
+    let world = world();
+    let cases: [(&str, &[&str], i32, &str); 7] = [
+        (
+            "jeremyot/serve",
+            &["--message={{nope}}"],
+            2,
+            "panic: template: message:1: function \"nope\" not defined",
+        ),
+        ("jeremyot/serve", &["--port=1"], 2, "flag provided but not defined: -port"),
+        ("hashicorp/http-echo", &[], 127, "Missing -text option!"),
+        ("alpine/socat", &["PIPE"], 1, "socat: E exactly 2 addresses required (there are 1)"),
+        ("busybox:1.36", &["sleep", "x"], 1, "sleep: invalid number 'x'"),
+        (
+            "busybox",
+            &["sh"],
+            127,
+            "sh: there is no shell in Portolan's busybox; give a command and its arguments instead",
+        ),
+        ("curlimages/curl", &["-X", "POST", "http://a"], 2, "curl: option -X: is not played by Portolan"),
+    ];
+    for (reference, args, code, text) in cases {
+        let pod = world.network.attach_pod(&world.one).expect("address");
+        let program = start(pod, reference, args, &[]);
+        let journal = program.journal.clone();
+        assert_eq!(program.code().await, code, "{reference} {args:?}");
+        assert_eq!(printed(&journal).lines().next(), Some(text), "{reference}");
+    }
+}
+
+#[tokio::test]
+async fn web_servers_answer_web_clients() {
+    let world = world();
+    let cases: [(&str, &[&str], &str, &str); 3] = [
+        ("hashicorp/http-echo:1.0", &["-text=hi", "-listen=:80"], "/any", "hi\n"),
+        ("nginx:1.27", &["-g", "daemon off;"], "/", "<h1>nginx, played by Portolan</h1>"),
+        ("nginx", &[], "/missing", "404 Not Found"),
+    ];
+    for (reference, args, path, want) in cases {
+        let pod = world.network.attach_pod(&world.one).expect("address");
+        let server = start(pod, reference, args, &[]);
+        listening(&world, &server, 80, crate::network::Protocol::Tcp).await;
+        let client = world.network.attach_pod(&world.two).expect("address");
+        let url = format!("http://{}{path}", server.interface.address());
+        let curl = start(client, "curlimages/curl:8.5.0", &["-s", &url], &[]);
+        let journal = curl.journal.clone();
+        assert_eq!(curl.code().await, 0, "{reference}");
+        assert!(printed(&journal).contains(want), "{reference}: {}", printed(&journal));
+    }
+    let client = world.network.attach_pod(&world.two).expect("address");
+    let wget = start(client, "busybox", &["wget", "-qO-", "-T", "2", "http://10.12.0.99"], &[]);
+    let journal = wget.journal.clone();
+    assert_eq!(wget.code().await, 1);
+    assert_eq!(printed(&journal), "wget: can't connect to remote host (10.12.0.99): no route to host\n");
+}
+
+#[tokio::test]
+async fn echoes_come_back_over_tcp_and_udp() {
+    let world = world();
+    let echo =
+        start(world.network.attach_pod(&world.one).expect("address"), "portolan/echo", &["-listen=:7"], &[]);
+    listening(&world, &echo, 7, crate::network::Protocol::Udp).await;
+    let client = world.network.attach_pod(&world.two).expect("address");
+    let to = std::net::SocketAddr::new(echo.interface.address(), 7);
+    let mut connection = client.dial(to, DEADLINE).await.expect("connects");
+    connection.write_all(b"ping").await.expect("writes");
+    connection.shutdown().await.expect("half closes");
+    let mut text = String::new();
+    timeout(DEADLINE, connection.read_to_string(&mut text)).await.expect("ends").expect("reads");
+    assert_eq!(text, "ping");
+
+    let flow = client.flow(to).await.expect("a flow");
+    flow.send(b"pong").await.expect("sends");
+    let mut buffer = [0; 16];
+    let length = timeout(DEADLINE, flow.receive(&mut buffer)).await.expect("answers").expect("receives");
+    assert_eq!(&buffer[..length], b"pong");
+    echo.stopping.cancel();
+    assert_eq!(echo.code().await, 0);
+}
+
+#[tokio::test]
+async fn socat_answers_as_in_the_conformance_suite() {
+    let world = world();
+    for listen in ["TCP-LISTEN:42,crlf,reuseaddr,fork", "UDP-LISTEN:42,crlf,reuseaddr,fork"] {
+        let pod = world.network.attach_pod(&world.one).expect("address");
+        let socat = start(pod, "alpine/socat:1.7.4.4", &[listen, "SYSTEM:echo pod ip 10.10.0.5"], &[]);
+        let to = std::net::SocketAddr::new(socat.interface.address(), 42);
+        let client = world.network.attach_pod(&world.two).expect("address");
+        let mut text = String::new();
+        if listen.starts_with("TCP") {
+            listening(&world, &socat, 42, crate::network::Protocol::Tcp).await;
+            let mut connection = client.dial(to, DEADLINE).await.expect("connects");
+            connection.write_all(b"hi\n").await.expect("writes");
+            timeout(DEADLINE, connection.read_to_string(&mut text)).await.expect("ends").expect("reads");
+        } else {
+            listening(&world, &socat, 42, crate::network::Protocol::Udp).await;
+            let flow = client.flow(to).await.expect("a flow");
+            flow.send(b"hi\n").await.expect("sends");
+            let mut buffer = [0; 64];
+            let length =
+                timeout(DEADLINE, flow.receive(&mut buffer)).await.expect("answers").expect("receives");
+            text.push_str(&String::from_utf8_lossy(&buffer[..length]));
+        }
+        assert_eq!(text, "pod ip 10.10.0.5\r\n", "{listen}");
+    }
+}
+
+#[tokio::test]
+async fn cat_reads_to_the_end_of_its_input() {
+    let world = world();
+    let (input, mut feeder) = Input::fed();
+    let pod = world.network.attach_pod(&world.one).expect("address");
+    let cat = start_with(pod, "busybox", &["cat"], &[], input);
+    feeder.feed(b"one\ntwo\n").await.expect("writes");
+    drop(feeder);
+    let journal = cat.journal.clone();
+    assert_eq!(cat.code().await, 0);
+    assert_eq!(printed(&journal), "one\ntwo\n");
+}
+
+#[tokio::test]
+async fn a_second_listener_on_a_port_fails() {
+    let world = world();
+    let pod = world.network.attach_pod(&world.one).expect("address");
+    let first = start(pod.clone(), "nginx", &[], &[]);
+    listening(&world, &first, 80, crate::network::Protocol::Tcp).await;
+    let second = start(pod, "nginx", &[], &[]);
+    let journal = second.journal.clone();
+    assert_eq!(second.code().await, 1);
+    assert_eq!(printed(&journal), "nginx: [emerg] bind() to 0.0.0.0:80 failed (address already in use)\n");
+    assert_eq!(first.printed(), "");
+}
+
+#[test]
+fn images_and_the_names_they_go_by() {
+    let cases = [
+        ("jeremyot/serve:0a40de8", Some("serve")),
+        ("harbor.assistfc.com/middleware/serve:0a40de8", Some("serve")),
+        ("preserve", None),
+        ("nginx", Some("nginx")),
+        ("docker.io/library/nginx:1.17.0-alpine", Some("nginx")),
+        ("mirror.example/portolan/echo", Some("portolan/echo")),
+        ("mirror.example/echo", None),
+        ("postgres:17", None),
+    ];
+    for (reference, want) in cases {
+        let found = image(reference).and_then(|image| image.repositories.first().copied());
+        assert_eq!(found, want, "{reference}");
+    }
+}
+
+#[test]
+fn command_lines_follow_entrypoint_and_arguments() {
+    let words = |line: &str| line.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
+    let cases = [
+        ("nginx", "", "", "/docker-entrypoint.sh nginx -g daemon off;"),
+        ("nginx", "", "-q", "/docker-entrypoint.sh -q"),
+        ("nginx", "/usr/sbin/nginx -q", "", "/usr/sbin/nginx -q"),
+        ("busybox", "", "", "sh"),
+        ("busybox", "", "sleep 5", "sleep 5"),
+        ("busybox", "/bin/sleep", "5", "/bin/sleep 5"),
+        ("busybox", "nope", "5", "exec: \"nope\": executable file not found in $PATH"),
+        ("jeremyot/serve", "", "--message=x", "/serve --message=x"),
+    ];
+    for (reference, command, args, want) in cases {
+        let invoked = image(reference).expect("known").invoke(&words(command), &words(args));
+        let got = invoked.map_or_else(|error| error.to_string(), |invocation| invocation.arguments.join(" "));
+        assert_eq!(got, want, "{reference} {command:?} {args:?}");
+    }
+}

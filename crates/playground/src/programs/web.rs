@@ -1,0 +1,180 @@
+//! HTTP/1.1 for programs: serve a port of the pod, fetch a page.
+
+use std::convert::Infallible;
+use std::future::Future;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::request::Parts;
+use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, Uri, header};
+use http_body_util::{BodyExt, Empty, Full, Limited};
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::task::JoinSet;
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
+
+use crate::network::{Connection, DialError, Interface, ListenError, Listener};
+
+/// Connections that a program serves at a time; the next one waits to be accepted.
+const CONNECTIONS: usize = 256;
+/// The largest page that a program reads.
+const LARGEST_PAGE: usize = 8 << 20;
+
+/// What a handler answers.
+pub(crate) type Answer = Response<Full<Bytes>>;
+
+/// An answer with a text and the content type that Go finds for it.
+pub(crate) fn text(status: StatusCode, body: impl Into<Bytes>) -> Answer {
+    let mut answer = Response::new(Full::new(body.into()));
+    *answer.status_mut() = status;
+    let plain = HeaderValue::from_static("text/plain; charset=utf-8");
+    answer.headers_mut().insert(header::CONTENT_TYPE, plain);
+    answer
+}
+
+/// Serves `port` until `stopping`, then lets the answers under way finish.
+///
+/// # Errors
+/// When the port cannot be listened on.
+pub(crate) async fn serve<H>(
+    network: &Interface,
+    port: u16,
+    stopping: &CancellationToken,
+    handler: H,
+) -> Result<(), ListenError>
+where
+    H: Fn(&Parts) -> Answer + Clone + Send + 'static,
+{
+    let listener = network.listen(port).await?;
+    serve_connections(&listener, stopping, move |stream, stopping| {
+        let handler = handler.clone();
+        async move {
+            let service = service_fn(move |request: Request<hyper::body::Incoming>| {
+                let answer = handler(&request.into_parts().0);
+                async move { Ok::<_, Infallible>(answer) }
+            });
+            let connection = hyper::server::conn::http1::Builder::new()
+                .timer(TokioTimer::new())
+                .serve_connection(TokioIo::new(stream), service);
+            tokio::pin!(connection);
+            // A client that breaks off is nobody's error.
+            tokio::select! {
+                _ = connection.as_mut() => {}
+                () = stopping.cancelled() => {
+                    connection.as_mut().graceful_shutdown();
+                    let _ = connection.await;
+                }
+            }
+        }
+    })
+    .await;
+    Ok(())
+}
+
+/// Gives every connection of a listener to `serve`, so many at a time, until `stopping`.
+pub(crate) async fn serve_connections<S, F>(listener: &Listener, stopping: &CancellationToken, serve: S)
+where
+    S: Fn(tokio::net::TcpStream, CancellationToken) -> F,
+    F: Future<Output = ()> + Send + 'static,
+{
+    let mut connections = JoinSet::new();
+    loop {
+        while connections.len() >= CONNECTIONS {
+            connections.join_next().await;
+        }
+        tokio::select! {
+            () = stopping.cancelled() => break,
+            accepted = listener.accept() => match accepted {
+                Ok(stream) => { connections.spawn(serve(stream, stopping.clone())); }
+                // The host is out of sockets: give it a moment.
+                Err(_) => tokio::time::sleep(Duration::from_millis(50)).await,
+            },
+            Some(_) = connections.join_next() => {}
+        }
+    }
+    while connections.join_next().await.is_some() {}
+}
+
+/// A fetched page.
+#[derive(Debug)]
+pub(crate) struct Page {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Bytes,
+}
+
+/// Why there is no page.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum FetchError {
+    #[error("{0:?} is not an http address")]
+    NotHttp(String),
+    #[error("lookup {0}: no such host")]
+    NoSuchHost(String),
+    #[error("dial tcp {to}: connect: {source}")]
+    Dial { to: SocketAddr, source: DialError },
+    #[error("no answer in time")]
+    TimedOut,
+    #[error("{0}")]
+    Broken(#[source] hyper::Error),
+    #[error("the page is longer than {LARGEST_PAGE} bytes, or broke off")]
+    Body,
+}
+
+/// Fetches `http://host[:port]/path`, following no redirects.
+pub(crate) async fn fetch(
+    network: &Interface,
+    address: &str,
+    headers: &[(header::HeaderName, &str)],
+    connect: Duration,
+    total: Duration,
+) -> Result<Page, FetchError> {
+    let (to, request) = request(network, address, headers)?;
+    let exchange = async {
+        let dialled = network.dial(to, connect).await;
+        let connection = dialled.map_err(|source| FetchError::Dial { to, source })?;
+        exchange(connection, request).await
+    };
+    timeout(total, exchange).await.map_err(|_| FetchError::TimedOut)?
+}
+
+fn request(
+    network: &Interface,
+    address: &str,
+    headers: &[(header::HeaderName, &str)],
+) -> Result<(SocketAddr, Request<Empty<Bytes>>), FetchError> {
+    let wrong = || FetchError::NotHttp(address.to_owned());
+    let uri: Uri = address.parse().map_err(|_| wrong())?;
+    let authority = uri.authority().filter(|_| uri.scheme_str() == Some("http")).ok_or_else(wrong)?;
+    let host = authority.host();
+    let found = network.resolve(host.trim_start_matches('[').trim_end_matches(']'));
+    let found = found.ok_or_else(|| FetchError::NoSuchHost(host.to_owned()))?;
+    let to = SocketAddr::new(found, authority.port_u16().unwrap_or(80));
+    let path = uri.path_and_query().map_or("/", |path| path.as_str());
+    let mut request = Request::builder()
+        .uri(path)
+        .header(header::HOST, authority.as_str())
+        .header(header::CONNECTION, "close");
+    for (name, value) in headers {
+        request = request.header(name, *value);
+    }
+    Ok((to, request.body(Empty::new()).map_err(|_| wrong())?))
+}
+
+async fn exchange(connection: Connection, request: Request<Empty<Bytes>>) -> Result<Page, FetchError> {
+    let handshake = hyper::client::conn::http1::handshake(TokioIo::new(connection)).await;
+    let (mut sender, driver) = handshake.map_err(FetchError::Broken)?;
+    let answer = async {
+        let response = sender.send_request(request).await.map_err(FetchError::Broken)?;
+        let (head, body) = response.into_parts();
+        let body = Limited::new(body, LARGEST_PAGE).collect().await.map_err(|_| FetchError::Body)?;
+        Ok(Page { status: head.status, headers: head.headers, body: body.to_bytes() })
+    };
+    tokio::pin!(answer);
+    tokio::select! {
+        page = answer.as_mut() => page,
+        // The driver ends with the connection; what it read before is still to be taken.
+        _ = driver => answer.await,
+    }
+}
