@@ -8,6 +8,7 @@
 //!                                                                       └─► write ───────┴─► store
 //! ```
 
+pub mod auth;
 pub mod kinds;
 pub mod negotiate;
 pub mod record;

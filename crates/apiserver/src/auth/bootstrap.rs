@@ -1,0 +1,139 @@
+//! The roles and bindings that every cluster has, and how they are kept.
+//!
+//! At start the server writes what is missing. What an administrator added stays; what was taken away comes back,
+//! unless the object carries the annotation that switches this off.
+
+mod roles;
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeSet;
+
+use serde_json::{Map, Value, json};
+
+use super::rule::Rule;
+use super::user::{AUTHENTICATED, MASTERS, NODES, SERVICE_ACCOUNTS, UNAUTHENTICATED};
+use crate::tree;
+
+const API_VERSION: &str = "rbac.authorization.k8s.io/v1";
+const GROUP: &str = "rbac.authorization.k8s.io";
+const AUTO_UPDATE: &str = "rbac.authorization.kubernetes.io/autoupdate";
+
+/// The cluster roles that every cluster has.
+pub fn cluster_roles() -> Vec<Value> {
+    roles::ROLES.iter().map(roles::Role::to_value).collect()
+}
+
+/// The cluster role bindings that every cluster has.
+///
+/// Nodes are bound to `system:node` by their group: there is no authorizer of its own that holds a node to the
+/// objects of its pods.
+pub fn cluster_role_bindings() -> Vec<Value> {
+    let bindings: [(&str, &[(&str, &str)]); 10] = [
+        ("cluster-admin", &[("Group", MASTERS)]),
+        ("system:monitoring", &[("Group", "system:monitoring")]),
+        ("system:discovery", &[("Group", AUTHENTICATED)]),
+        ("system:basic-user", &[("Group", AUTHENTICATED)]),
+        ("system:public-info-viewer", &[("Group", AUTHENTICATED), ("Group", UNAUTHENTICATED)]),
+        ("system:node", &[("Group", NODES)]),
+        ("system:node-proxier", &[("User", "system:kube-proxy")]),
+        ("system:kube-controller-manager", &[("User", "system:kube-controller-manager")]),
+        ("system:kube-scheduler", &[("User", "system:kube-scheduler")]),
+        ("system:service-account-issuer-discovery", &[("Group", SERVICE_ACCOUNTS)]),
+    ];
+    bindings.into_iter().map(|(role, subjects)| binding(role, subjects)).collect()
+}
+
+fn binding(role: &str, subjects: &[(&str, &str)]) -> Value {
+    let subject = |(kind, name): &(&str, &str)| json!({ "apiGroup": GROUP, "kind": kind, "name": name });
+    json!({
+        "apiVersion": API_VERSION,
+        "kind": "ClusterRoleBinding",
+        "metadata": metadata(role, Map::new()),
+        "roleRef": { "apiGroup": GROUP, "kind": "ClusterRole", "name": role },
+        "subjects": subjects.iter().map(subject).collect::<Vec<_>>(),
+    })
+}
+
+fn metadata(name: &str, mut labels: Map<String, Value>) -> Value {
+    labels.insert("kubernetes.io/bootstrapping".to_owned(), json!("rbac-defaults"));
+    json!({ "name": name, "labels": labels, "annotations": { AUTO_UPDATE: "true" } })
+}
+
+/// What to write so that `existing` grants at least what `wanted` does; `None` when nothing is to be written.
+///
+/// Reconciling the result writes nothing.
+pub fn reconcile(existing: Option<&Value>, wanted: &Value) -> Option<Value> {
+    let Some(existing) = existing else {
+        return Some(wanted.clone());
+    };
+    let key = AUTO_UPDATE.replace('/', "~1");
+    if tree::text(existing, &format!("/metadata/annotations/{key}")) == "false" {
+        return None;
+    }
+    let mut merged = existing.clone();
+    for part in ["labels", "annotations"] {
+        complete(&mut merged["metadata"], wanted.pointer("/metadata"), part);
+    }
+    if tree::text(wanted, "/kind") == "ClusterRole" {
+        complete_rules(&mut merged, wanted);
+    } else {
+        complete_subjects(&mut merged, wanted);
+    }
+    (merged != *existing).then_some(merged)
+}
+
+/// Adds entries of a map that are missing; those that are there keep their value.
+fn complete(metadata: &mut Value, wanted: Option<&Value>, part: &str) {
+    let Some(wanted) = wanted.and_then(|wanted| wanted.get(part)).and_then(Value::as_object) else {
+        return;
+    };
+    if !metadata[part].is_object() {
+        metadata[part] = json!({});
+    }
+    for (key, value) in wanted {
+        if metadata[part].get(key).is_none() {
+            metadata[part][key] = value.clone();
+        }
+    }
+}
+
+fn complete_rules(merged: &mut Value, wanted: &Value) {
+    let aggregation = wanted.get("aggregationRule");
+    if let Some(aggregation) = aggregation {
+        if merged.get("aggregationRule") != Some(aggregation) {
+            merged["aggregationRule"] = aggregation.clone();
+        }
+        // The rules of an aggregated role are gathered, never given.
+        return;
+    }
+    let held = Rule::list(merged, "/rules");
+    let pieces = Rule::list(wanted, "/rules").into_iter().filter(|rule| {
+        let mut pieces = rule.pieces().into_iter();
+        !pieces.all(|piece| held.iter().any(|own| own.covers(&piece)))
+    });
+    let missing: Vec<Value> = pieces.map(|rule| json!(rule)).collect();
+    if missing.is_empty() {
+        return;
+    }
+    match merged.get_mut("rules").and_then(Value::as_array_mut) {
+        Some(rules) => rules.extend(missing),
+        None => merged["rules"] = json!(missing),
+    }
+}
+
+fn complete_subjects(merged: &mut Value, wanted: &Value) {
+    let identity =
+        |subject: &Value| ["/kind", "/namespace", "/name"].map(|field| tree::text(subject, field).to_owned());
+    let held: BTreeSet<[String; 3]> = tree::list(merged, "/subjects").iter().map(identity).collect();
+    let wanted = tree::list(wanted, "/subjects").iter();
+    let missing: Vec<Value> = wanted.filter(|subject| !held.contains(&identity(subject))).cloned().collect();
+    if missing.is_empty() {
+        return;
+    }
+    match merged.get_mut("subjects").and_then(Value::as_array_mut) {
+        Some(subjects) => subjects.extend(missing),
+        None => merged["subjects"] = json!(missing),
+    }
+}

@@ -1,0 +1,83 @@
+use super::*;
+use crate::auth::{Attributes, Decision, ResourceTarget, Rules, Target, User};
+
+fn allowed(user: &User, verb: &str, target: Target<'_>) -> bool {
+    let objects: Vec<Value> = cluster_roles().into_iter().chain(cluster_role_bindings()).collect();
+    let rules = Rules::build(&objects);
+    matches!(rules.authorize(&Attributes { user, verb, target }), Decision::Allowed(_))
+}
+
+#[test]
+fn everybody_may_look_around() {
+    let alice = User::new("alice", ["devs"]);
+    let reviews = |resource| {
+        Target::Resource(ResourceTarget {
+            group: "authorization.k8s.io",
+            resource,
+            ..ResourceTarget::default()
+        })
+    };
+    assert!(allowed(&alice, "get", Target::Path("/apis/apps/v1")));
+    assert!(allowed(&alice, "get", Target::Path("/openapi/v3/api/v1")));
+    assert!(allowed(&alice, "create", reviews("selfsubjectaccessreviews")));
+    assert!(!allowed(&alice, "create", reviews("subjectaccessreviews")));
+    assert!(!allowed(&alice, "get", Target::Path("/metrics")));
+    for path in ["/healthz", "/livez", "/readyz", "/version"] {
+        assert!(allowed(&User::anonymous(), "get", Target::Path(path)), "{path}");
+    }
+    assert!(!allowed(&User::anonymous(), "get", Target::Path("/apis")));
+    assert!(!allowed(&User::anonymous(), "get", Target::Path("/readyz/store")));
+}
+
+#[test]
+fn user_roles_build_on_one_another() {
+    let mut objects = cluster_roles();
+    for role in ["view", "edit", "admin"] {
+        objects.push(json!({ "kind": "RoleBinding", "metadata": { "name": role, "namespace": "n" },
+            "roleRef": { "kind": "ClusterRole", "name": role }, "subjects": [{ "kind": "User", "name": role }] }));
+    }
+    let rules = Rules::build(&objects);
+    let may = |user: &str, verb: &str, group: &str, resource: &str, subresource: &str| {
+        let target = ResourceTarget { group, resource, subresource, namespace: "n", name: "x" };
+        let user = User::new(user, [""; 0]);
+        let attributes = Attributes { user: &user, verb, target: Target::Resource(target) };
+        matches!(rules.authorize(&attributes), Decision::Allowed(_))
+    };
+    let cases = [
+        ("get", "", "pods", "", [true, true, true]),
+        ("get", "", "pods", "log", [true, true, true]),
+        ("get", "", "secrets", "", [false, true, true]),
+        ("create", "apps", "deployments", "", [false, true, true]),
+        ("create", "", "pods", "exec", [false, true, true]),
+        ("create", "rbac.authorization.k8s.io", "roles", "", [false, false, true]),
+        ("update", "", "pods", "status", [false, false, false]),
+        ("create", "", "resourcequotas", "", [false, false, false]),
+    ];
+    for (verb, group, resource, part, want) in cases {
+        let got = ["view", "edit", "admin"].map(|user| may(user, verb, group, resource, part));
+        assert_eq!(got, want, "{verb} {resource}/{part}");
+    }
+}
+
+#[test]
+fn what_was_added_stays_and_what_was_taken_comes_back() {
+    let wanted = &cluster_roles()[3];
+    assert_eq!(reconcile(None, wanted).as_ref(), Some(wanted));
+    assert_eq!(reconcile(Some(wanted), wanted), None, "nothing changed");
+    let mut changed = wanted.clone();
+    changed["rules"] = json!([{ "verbs": ["get"], "apiGroups": ["x"], "resources": ["y"] }]);
+    changed["metadata"]["labels"]["own"] = json!("1");
+    let merged = reconcile(Some(&changed), wanted).unwrap();
+    assert_eq!(merged["rules"].as_array().unwrap().len(), 3);
+    assert_eq!(merged["metadata"]["labels"]["own"], "1");
+    assert_eq!(reconcile(Some(&merged), wanted), None, "a second look writes nothing");
+    changed["metadata"]["annotations"][AUTO_UPDATE] = json!("false");
+    assert_eq!(reconcile(Some(&changed), wanted), None, "switched off");
+
+    let wanted = &cluster_role_bindings()[4];
+    let mut changed = wanted.clone();
+    changed["subjects"] = json!([{ "kind": "User", "name": "bob" }]);
+    let merged = reconcile(Some(&changed), wanted).unwrap();
+    assert_eq!(merged["subjects"].as_array().unwrap().len(), 3);
+    assert_eq!(reconcile(Some(&merged), wanted), None);
+}

@@ -1,0 +1,114 @@
+//! Users from client certificates.
+//!
+//! The TLS layer has verified the chain before anything gets here; this module only reads names. Alternative names
+//! do not matter.
+
+use ring::digest;
+use x509_parser::prelude::{FromDer, X509Certificate};
+
+use super::user::{CREDENTIAL_ID, User};
+
+/// Attribute of the subject that carries the user's identity.
+///
+/// # Source
+/// `1.3.6.1.4.1.57683.2`, assigned by Kubernetes.
+const UID_ATTRIBUTE: &str = "1.3.6.1.4.1.57683.2";
+
+/// Why a verified certificate names no user.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum CertificateError {
+    /// It is not a certificate.
+    #[error("the client certificate cannot be parsed")]
+    Malformed,
+    /// It has no common name.
+    #[error("the client certificate has no common name")]
+    Nameless,
+    /// It carries an identity that is empty, repeated, or not a string.
+    #[error("the client certificate has an unusable user identity: {0}")]
+    Identity(&'static str),
+}
+
+/// Reads the user from a certificate in DER: the common name, and the organizations as groups.
+///
+/// # Errors
+/// When there is no common name, or the identity attribute is not a single text.
+pub fn user(certificate: &[u8]) -> Result<User, CertificateError> {
+    let (_, parsed) = X509Certificate::from_der(certificate).map_err(|_| CertificateError::Malformed)?;
+    let subject = parsed.subject();
+    let name = subject.iter_common_name().last().and_then(|name| name.as_str().ok()).unwrap_or_default();
+    if name.is_empty() {
+        return Err(CertificateError::Nameless);
+    }
+    let groups = subject.iter_organization().filter_map(|group| group.as_str().ok());
+    let mut user = User::new(name, groups);
+    let mut identities =
+        subject.iter_attributes().filter(|attribute| attribute.attr_type().to_id_string() == UID_ATTRIBUTE);
+    if let Some(identity) = identities.next() {
+        let text = identity.as_str().map_err(|_| CertificateError::Identity("it is not a string"))?;
+        if text.is_empty() {
+            return Err(CertificateError::Identity("it is empty"));
+        }
+        if identities.next().is_some() {
+            return Err(CertificateError::Identity("there is more than one"));
+        }
+        text.clone_into(&mut user.uid);
+    }
+    let fingerprint = hexadecimal(digest::digest(&digest::SHA256, certificate).as_ref());
+    user.extra.insert(CREDENTIAL_ID.to_owned(), vec![format!("X509SHA256={fingerprint}")]);
+    Ok(user)
+}
+
+fn hexadecimal(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use rcgen::{CertificateParams, DnType, KeyPair};
+
+    use super::*;
+
+    fn certificate(attributes: &[(DnType, &str)]) -> Vec<u8> {
+        let mut parameters = CertificateParams::new(vec!["san.example".to_owned()]).unwrap();
+        parameters.distinguished_name = rcgen::DistinguishedName::new();
+        for (kind, value) in attributes {
+            parameters.distinguished_name.push(kind.clone(), *value);
+        }
+        parameters.self_signed(&KeyPair::generate().unwrap()).unwrap().der().to_vec()
+    }
+
+    #[test]
+    fn names_become_users_and_groups() {
+        let user = user(&certificate(&[
+            (DnType::CommonName, "alice"),
+            (DnType::OrganizationName, "devs"),
+            (DnType::CustomDnType(vec![1, 3, 6, 1, 4, 1, 57683, 2]), "u-1"),
+        ]))
+        .unwrap();
+        assert_eq!((user.name.as_str(), user.uid.as_str()), ("alice", "u-1"));
+        assert_eq!(user.groups, ["devs", "system:authenticated"]);
+        let id = &user.extra[CREDENTIAL_ID][0];
+        assert_eq!(id.len(), "X509SHA256=".len() + 64, "{id}");
+    }
+
+    #[test]
+    fn certificates_without_a_user() {
+        let uid = DnType::CustomDnType(vec![1, 3, 6, 1, 4, 1, 57683, 2]);
+        let cases = [
+            (
+                "no common name",
+                certificate(&[(DnType::OrganizationName, "devs")]),
+                CertificateError::Nameless,
+            ),
+            (
+                "empty identity",
+                certificate(&[(DnType::CommonName, "a"), (uid, "")]),
+                CertificateError::Identity("it is empty"),
+            ),
+            ("not a certificate", b"hello".to_vec(), CertificateError::Malformed),
+        ];
+        for (name, der, want) in cases {
+            assert_eq!(user(&der).unwrap_err(), want, "{name}");
+        }
+    }
+}

@@ -1,0 +1,136 @@
+//! Nobody hands out permissions that they do not hold.
+//!
+//! Writes of roles and bindings pass here after authorization: holding `create` on roles must not be a way to
+//! everything. The verbs `escalate` and `bind` lift the guard for one who is trusted with them.
+
+use std::collections::BTreeMap;
+
+use portolan_object::Status;
+use serde_json::Value;
+
+use super::rule::{Rule, quoted};
+use super::{Attributes, Decision, ResourceTarget, Rules, Target, User};
+use crate::tree;
+
+const GROUP: &str = "rbac.authorization.k8s.io";
+
+/// Checks the write of a role or binding; other kinds always pass.
+///
+/// # Errors
+/// 403 listing what the user does not hold, 404 when the role of a binding does not exist.
+pub fn check(user: &User, rules: &Rules, new: &Value, old: Option<&Value>) -> Result<(), Status> {
+    if user.is_master() || old.is_some_and(|old| changes_only_ownership(new, old)) {
+        return Ok(());
+    }
+    match tree::text(new, "/kind") {
+        "Role" => check_role(user, rules, "roles", new, old),
+        "ClusterRole" => check_role(user, rules, "clusterroles", new, old),
+        "RoleBinding" => check_binding(user, rules, "rolebindings", new),
+        "ClusterRoleBinding" => check_binding(user, rules, "clusterrolebindings", new),
+        _ => Ok(()),
+    }
+}
+
+fn check_role(
+    user: &User,
+    rules: &Rules,
+    resource: &str,
+    new: &Value,
+    old: Option<&Value>,
+) -> Result<(), Status> {
+    let namespace = tree::text(new, "/metadata/namespace");
+    let name = tree::text(new, "/metadata/name");
+    let target = ResourceTarget { group: GROUP, resource, namespace, name, subresource: "" };
+    if is_allowed(user, rules, "escalate", target) {
+        return Ok(());
+    }
+    let refuse = |cause: String| Status::forbidden(GROUP, resource, name, &cause);
+    confirm(user, rules, namespace, &Rule::list(new, "/rules")).map_err(refuse)?;
+    let gathers = |role: &Value| !tree::list(role, "/aggregationRule/clusterRoleSelectors").is_empty();
+    if gathers(new) || old.is_some_and(gathers) {
+        let all = || vec!["*".to_owned()];
+        let everything = [
+            Rule { verbs: all(), api_groups: all(), resources: all(), ..Rule::default() },
+            Rule { verbs: all(), non_resource_urls: all(), ..Rule::default() },
+        ];
+        confirm(user, rules, namespace, &everything).map_err(|_| {
+            refuse("must have cluster-admin privileges to use the aggregationRule".to_owned())
+        })?;
+    }
+    Ok(())
+}
+
+fn check_binding(user: &User, rules: &Rules, resource: &str, new: &Value) -> Result<(), Status> {
+    let namespace = tree::text(new, "/metadata/namespace");
+    let role_ref = new.pointer("/roleRef").unwrap_or(&Value::Null);
+    let role = tree::text(role_ref, "/name");
+    let role_resource = match tree::text(role_ref, "/kind") {
+        "ClusterRole" => "clusterroles",
+        _ => "roles",
+    };
+    let target = ResourceTarget {
+        group: tree::text(role_ref, "/apiGroup"),
+        resource: role_resource,
+        namespace,
+        name: role,
+        subresource: "",
+    };
+    if is_allowed(user, rules, "bind", target) {
+        return Ok(());
+    }
+    let granted =
+        rules.of_role(role_ref, namespace).map_err(|_| Status::not_found(GROUP, role_resource, role))?;
+    confirm(user, rules, namespace, &granted)
+        .map_err(|cause| Status::forbidden(GROUP, resource, tree::text(new, "/metadata/name"), &cause))
+}
+
+fn is_allowed(user: &User, rules: &Rules, verb: &str, target: ResourceTarget<'_>) -> bool {
+    let attributes = Attributes { user, verb, target: Target::Resource(target) };
+    matches!(rules.authorize(&attributes), Decision::Allowed(_))
+}
+
+/// Whether the user holds all of `wanted`; otherwise the sentence that lists the rest.
+fn confirm(user: &User, rules: &Rules, namespace: &str, wanted: &[Rule]) -> Result<(), String> {
+    let held = rules.held(user, namespace);
+    let pieces = wanted.iter().flat_map(Rule::pieces);
+    let missing: Vec<Rule> = pieces.filter(|piece| !held.iter().any(|own| own.covers(piece))).collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let mut lines: Vec<String> = compact(missing).iter().map(Rule::describe).collect();
+    lines.sort();
+    lines.dedup();
+    Err(format!(
+        "user {:?} (groups={}) is attempting to grant RBAC permissions not currently held:\n{}",
+        user.name,
+        quoted(&user.groups),
+        lines.join("\n")
+    ))
+}
+
+/// Joins the verbs of pieces that are otherwise the same.
+fn compact(pieces: Vec<Rule>) -> Vec<Rule> {
+    let (resources, paths): (Vec<Rule>, Vec<Rule>) =
+        pieces.into_iter().partition(|piece| piece.non_resource_urls.is_empty());
+    let mut verbs_by_rest: BTreeMap<Rule, Vec<String>> = BTreeMap::new();
+    for mut piece in resources {
+        let verbs = std::mem::take(&mut piece.verbs);
+        verbs_by_rest.entry(piece).or_default().extend(verbs);
+    }
+    let joined = verbs_by_rest.into_iter().map(|(rest, verbs)| Rule { verbs, ..rest });
+    joined.chain(paths).collect()
+}
+
+/// Whether a write only lets the object go: garbage collection must work without holding what the role grants.
+fn changes_only_ownership(new: &Value, old: &Value) -> bool {
+    let stripped = |object: &Value| {
+        let mut object = object.clone();
+        if let Some(metadata) = object.get_mut("metadata").and_then(Value::as_object_mut) {
+            for name in ["ownerReferences", "finalizers", "managedFields"] {
+                metadata.remove(name);
+            }
+        }
+        object
+    };
+    stripped(new) == stripped(old)
+}

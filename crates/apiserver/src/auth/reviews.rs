@@ -1,0 +1,234 @@
+//! Answers to review requests: who am I, may I, may they, is this token good.
+//!
+//! A review is a `create` that stores nothing: the body comes back with its `status` filled in.
+
+#[cfg(test)]
+mod tests;
+
+use jiff::Timestamp;
+use portolan_object::{FieldError, Status};
+use serde_json::{Value, json};
+
+use super::rule::Rule;
+use super::token::TokenError;
+use super::user::{ANONYMOUS, User};
+use super::{Attributes, Authentication, Decision, Directory, ResourceTarget, Rules, Target};
+use crate::tree;
+
+const AUTHENTICATION: &str = "authentication.k8s.io";
+const AUTHORIZATION: &str = "authorization.k8s.io";
+
+/// `SelfSubjectReview`: the user as the server sees it.
+///
+/// # Errors
+/// 403 for requests without credentials: nobody is nothing to review.
+pub fn self_subject(user: &User, now: Timestamp) -> Result<Value, Status> {
+    if user.name == ANONYMOUS {
+        let attributes =
+            Attributes { user, verb: "create", target: collection(AUTHENTICATION, "selfsubjectreviews") };
+        return Err(attributes.forbidden(""));
+    }
+    let created = Timestamp::from_second(now.as_second()).unwrap_or(now).to_string();
+    Ok(json!({
+        "apiVersion": "authentication.k8s.io/v1",
+        "kind": "SelfSubjectReview",
+        "metadata": { "creationTimestamp": created },
+        "status": { "userInfo": user.to_value() },
+    }))
+}
+
+/// `TokenReview`: whose token this is.
+///
+/// # Errors
+/// 400 when there is no token in it.
+pub fn token(
+    mut review: Value,
+    authentication: &Authentication,
+    directory: &dyn Directory,
+    now: Timestamp,
+) -> Result<Value, Status> {
+    let token = tree::text(&review, "/spec/token");
+    if token.is_empty() {
+        return Err(Status::bad_request("token is required for TokenReview in authentication"));
+    }
+    let mut audiences: Vec<String> = tree::texts(&review, "/spec/audiences").map(str::to_owned).collect();
+    if audiences.is_empty() {
+        audiences = authentication.issuer().map(|issuer| issuer.audiences.clone()).unwrap_or_default();
+    }
+    let status = match authentication.token(token, &audiences, directory, now) {
+        Ok((user, audiences)) => {
+            json!({ "authenticated": true, "user": user.to_value(), "audiences": audiences })
+        }
+        Err(error @ TokenError::Unknown) => json!({ "user": {}, "error": error.to_string() }),
+        Err(error) => json!({ "user": {}, "error": format!("[{}, {error}]", TokenError::Unknown) }),
+    };
+    review["status"] = status;
+    Ok(review)
+}
+
+/// `SelfSubjectAccessReview`: whether the asking user may do something.
+///
+/// # Errors
+/// 422 unless it asks about exactly one thing.
+pub fn self_subject_access(mut review: Value, user: &User, rules: &Rules) -> Result<Value, Status> {
+    let mut faults = targets(&review);
+    faults.extend(metadata(&review, "must be empty"));
+    refuse(faults)?;
+    review["status"] = answer(&review, user, rules);
+    Ok(review)
+}
+
+/// `SubjectAccessReview`: whether somebody may do something.
+///
+/// # Errors
+/// 422 unless it names somebody and asks about exactly one thing.
+pub fn subject_access(mut review: Value, rules: &Rules) -> Result<Value, Status> {
+    let mut faults = targets(&review);
+    faults.extend(subject(&review));
+    faults.extend(metadata(&review, "must be empty"));
+    refuse(faults)?;
+    let user = User::from_review(review.pointer("/spec").unwrap_or(&Value::Null));
+    review["status"] = answer(&review, &user, rules);
+    Ok(review)
+}
+
+/// `LocalSubjectAccessReview`: whether somebody may do something in the namespace of the request.
+///
+/// # Errors
+/// As [`subject_access`], and when the body speaks of another namespace.
+pub fn local_subject_access(mut review: Value, namespace: &str, rules: &Rules) -> Result<Value, Status> {
+    let own = tree::text(&review, "/metadata/namespace").to_owned();
+    let mut faults = targets(&review);
+    faults.extend(subject(&review));
+    faults.extend(metadata(&review, "must be empty except for namespace"));
+    if let Some(attributes) = tree::present(&review, "/spec/resourceAttributes") {
+        let asked = tree::text(attributes, "/namespace");
+        if asked != own {
+            let field = "spec.resourceAttributes.namespace";
+            faults.push(FieldError::invalid(field, &json!(asked), "must match metadata.namespace"));
+        }
+    }
+    if let Some(attributes) = tree::present(&review, "/spec/nonResourceAttributes") {
+        let detail = "disallowed on this kind of request";
+        faults.push(FieldError::invalid("spec.nonResourceAttributes", attributes, detail));
+    }
+    refuse(faults)?;
+    if own != namespace {
+        let text = format!("spec.resourceAttributes.namespace must match namespace: {namespace}");
+        return Err(Status::bad_request(text));
+    }
+    let user = User::from_review(review.pointer("/spec").unwrap_or(&Value::Null));
+    review["status"] = answer(&review, &user, rules);
+    Ok(review)
+}
+
+/// `SelfSubjectRulesReview`: everything the asking user may do in a namespace.
+///
+/// # Errors
+/// 400 without a namespace.
+pub fn self_subject_rules(review: &Value, user: &User, rules: &Rules) -> Result<Value, Status> {
+    let namespace = tree::text(review, "/spec/namespace");
+    if namespace.is_empty() {
+        return Err(Status::bad_request("no namespace on request"));
+    }
+    let held = rules.held(user, namespace);
+    let resources = held.iter().filter(|rule| !rule.resources.is_empty()).map(|rule| json!(rule));
+    let paths = held.iter().filter(|rule| !rule.non_resource_urls.is_empty()).map(|rule| json!(rule));
+    let all = || vec!["*".to_owned()];
+    let (mut resource_rules, mut path_rules) = (Vec::new(), Vec::new());
+    if user.is_master() {
+        resource_rules.push(json!(Rule {
+            verbs: all(),
+            api_groups: all(),
+            resources: all(),
+            ..Rule::default()
+        }));
+        path_rules.push(json!(Rule { verbs: all(), non_resource_urls: all(), ..Rule::default() }));
+    }
+    resource_rules.extend(resources);
+    path_rules.extend(paths);
+    Ok(json!({
+        "apiVersion": "authorization.k8s.io/v1",
+        "kind": "SelfSubjectRulesReview",
+        "metadata": { "creationTimestamp": null },
+        "spec": {},
+        "status": { "resourceRules": resource_rules, "nonResourceRules": path_rules, "incomplete": false },
+    }))
+}
+
+fn collection<'a>(group: &'a str, resource: &'a str) -> Target<'a> {
+    Target::Resource(ResourceTarget { group, resource, ..ResourceTarget::default() })
+}
+
+fn answer(review: &Value, user: &User, rules: &Rules) -> Value {
+    let spec = review.pointer("/spec").unwrap_or(&Value::Null);
+    let attributes = match tree::present(spec, "/resourceAttributes") {
+        Some(asked) => Attributes {
+            user,
+            verb: tree::text(asked, "/verb"),
+            target: Target::Resource(ResourceTarget {
+                group: tree::text(asked, "/group"),
+                resource: tree::text(asked, "/resource"),
+                subresource: tree::text(asked, "/subresource"),
+                namespace: tree::text(asked, "/namespace"),
+                name: tree::text(asked, "/name"),
+            }),
+        },
+        None => Attributes {
+            user,
+            verb: tree::text(spec, "/nonResourceAttributes/verb"),
+            target: Target::Path(tree::text(spec, "/nonResourceAttributes/path")),
+        },
+    };
+    let (allowed, reason) = match rules.authorize(&attributes) {
+        Decision::Allowed(reason) => (true, reason),
+        Decision::Denied(reason) => (false, reason),
+    };
+    let mut status = json!({ "allowed": allowed });
+    if !reason.is_empty() {
+        status["reason"] = json!(&*reason);
+    }
+    status
+}
+
+/// A review asks about resources or about a path, never both or neither.
+fn targets(review: &Value) -> Vec<FieldError> {
+    let resource = tree::present(review, "/spec/resourceAttributes");
+    let path = tree::present(review, "/spec/nonResourceAttributes");
+    match (resource, path) {
+        (Some(_), Some(path)) => vec![FieldError::invalid(
+            "spec.nonResourceAttributes",
+            path,
+            "cannot be specified in combination with resourceAttributes",
+        )],
+        (None, None) => vec![FieldError::invalid(
+            "spec.resourceAttributes",
+            &Value::Null,
+            "exactly one of nonResourceAttributes or resourceAttributes must be specified",
+        )],
+        _ => Vec::new(),
+    }
+}
+
+fn subject(review: &Value) -> Option<FieldError> {
+    let is_missing =
+        tree::text(review, "/spec/user").is_empty() && tree::list(review, "/spec/groups").is_empty();
+    is_missing.then(|| {
+        FieldError::invalid("spec.user", &json!(""), "at least one of user or group must be specified")
+    })
+}
+
+fn metadata(review: &Value, detail: &str) -> Option<FieldError> {
+    let is_local = tree::text(review, "/kind") == "LocalSubjectAccessReview";
+    let metadata = tree::map(review, "/metadata")?;
+    let is_set = |(key, value): (&String, &Value)| {
+        let is_ignored = key == "managedFields" || (is_local && key == "namespace");
+        !is_ignored && !value.is_null() && value.as_str() != Some("")
+    };
+    metadata.iter().any(is_set).then(|| FieldError::invalid("metadata", &json!(metadata), detail))
+}
+
+/// The refusal of a review. Its message has no kind: the reference server reads it before it is filled in.
+fn refuse(faults: Vec<FieldError>) -> Result<(), Status> {
+    if faults.is_empty() { Ok(()) } else { Err(Status::invalid(AUTHORIZATION, "", "", &faults)) }
+}
