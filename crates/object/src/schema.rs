@@ -3,10 +3,17 @@
 //! Built-in kinds and custom resources share this form. Strategic merge, server-side apply, pruning, defaulting,
 //! validation and unknown-field detection all walk it.
 
+pub mod decode;
+pub mod json;
+mod path;
+pub mod prune;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde_json::Value;
+
+pub use prune::{prune, unknown_fields};
 
 /// Index of a node in its [`SchemaSet`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
