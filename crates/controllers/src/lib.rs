@@ -1,1 +1,9 @@
-//! controllers
+//! Controllers: thin shells around the decisions in `portolan_plan`.
+//!
+//! They watch hub and members through `portolan_runtime`, call a pure function, and apply the difference. They speak
+//! nothing but the Kubernetes API, so they run unchanged on the embedded API server and on a real one.
+
+mod discovery;
+
+/// The field manager of everything that Portolan writes.
+pub const MANAGER: &str = "portolan";

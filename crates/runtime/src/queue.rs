@@ -122,7 +122,7 @@ impl<K: Key> Queue<K> {
     }
 
     /// Keys that are ready or waiting for their time; keys being worked on are not counted.
-    pub fn len(&self) -> usize {
+    pub fn waiting(&self) -> usize {
         self.inner.state.lock().len()
     }
 

@@ -176,11 +176,14 @@ impl<T: Content> Reflector<T> {
             objects.push((key, object));
         }
         let before = std::mem::take(&mut self.versions);
-        self.shared.replace(objects, |key, _| before.get(key) == versions.get(key));
+        // Observers of the first list find a synced cache.
+        let synced = || {
+            self.synced.send_replace(true);
+        };
+        self.shared.replace(objects, |key, _| before.get(key) == versions.get(key), synced);
         self.versions = versions;
         self.resume = Some(resource_version);
         self.recovered();
-        self.synced.send_replace(true);
     }
 
     fn trimmed(&self, mut seen: Seen<T>) -> Seen<T> {

@@ -113,8 +113,14 @@ impl<T> Shared<T> {
         }
     }
 
-    /// Replaces everything and announces the difference; `unchanged` says that two states are the same.
-    pub(super) fn replace(&self, objects: Vec<(ObjectKey, T)>, unchanged: impl Fn(&ObjectKey, &T) -> bool) {
+    /// Replaces everything and announces the difference; `unchanged` says that two states are the same, and
+    /// `applied` is called between the change and its announcement.
+    pub(super) fn replace(
+        &self,
+        objects: Vec<(ObjectKey, T)>,
+        unchanged: impl Fn(&ObjectKey, &T) -> bool,
+        applied: impl FnOnce(),
+    ) {
         let observers = self.observers.lock();
         let mut changes = Vec::new();
         {
@@ -134,6 +140,7 @@ impl<T> Shared<T> {
                 changes.push(Change { key, old, new: None });
             }
         }
+        applied();
         let mut observers = observers;
         for change in &changes {
             observers.retain(|observer| observer(change));
@@ -199,7 +206,7 @@ mod tests {
         shared.put(key("b"), "2".to_owned());
         shared.remove(key("c"), "9".to_owned());
         let next = vec![(key("b"), "2".to_owned()), (key("d"), "3".to_owned())];
-        shared.replace(next, |key, text| key.name == "b" && text == "2");
+        shared.replace(next, |key, text| key.name == "b" && text == "2", || {});
         assert_eq!(*seen.lock(), ["a ->1", "a 1>2", "b ->2", "d ->3", "a 2>-"]);
     }
 

@@ -8,8 +8,10 @@ use parking_lot::Mutex;
 use super::*;
 use crate::client::Body;
 
+type Writes = Arc<Mutex<Vec<(Method, String, Value)>>>;
+
 /// A server that answers every write with what was sent, and keeps it.
-fn echo() -> (Client, Arc<Mutex<Vec<(Method, String, Value)>>>) {
+fn echo() -> (Client, Writes) {
     let seen = Arc::new(Mutex::new(Vec::new()));
     let sink = seen.clone();
     let service = tower::service_fn(move |request: Request<Body>| {

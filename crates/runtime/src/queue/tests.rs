@@ -148,7 +148,7 @@ proptest! {
     #[test]
     fn nothing_is_lost_and_nothing_runs_twice(steps in proptest::collection::vec(step(), 0..60)) {
         let now = Instant::now();
-        let lane = |key: &u8| -> Arc<str> { Arc::from(if key % 2 == 0 { "even" } else { "odd" }) };
+        let lane = |key: &u8| -> Arc<str> { Arc::from(if key.is_multiple_of(2) { "even" } else { "odd" }) };
         let mut state: State<u8> = State::new(2);
         let mut running = Vec::new();
         let mut owed: BTreeMap<u8, bool> = BTreeMap::new();

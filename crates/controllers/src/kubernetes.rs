@@ -1,0 +1,83 @@
+//! What kube-controller-manager does for a cluster whose API server is ours.
+//!
+//! [`housekeeping`] keeps namespaces and garbage in order and belongs to every API server; [`workloads`] makes pods
+//! and endpoints and belongs to clusters that run any. The decisions are in `plan::kubernetes`.
+
+mod deployments;
+mod endpoints;
+mod expectations;
+mod garbage;
+mod namespaces;
+mod replica_sets;
+
+use portolan_net::{Clock, Shutdown};
+use portolan_object::Object;
+use portolan_runtime::cache::drop_managed_fields;
+use portolan_runtime::{Cache, Client, Resource};
+
+use crate::collections::Collections;
+
+/// Workers of each controller: an API server in the same process answers in microseconds.
+const WORKERS: usize = 4;
+
+/// CustomResourceDefinitions, by which kinds come and go.
+pub fn definitions(client: &Client, scope: &Shutdown) -> Cache<Object> {
+    let resource = Resource::cluster("apiextensions.k8s.io", "v1", "CustomResourceDefinition", "customresourcedefinitions");
+    // The schemas are most of their size, and nobody here reads them.
+    let drop_schemas = |definition: &mut Object| {
+        drop_managed_fields(definition);
+        let versions = definition.0.get_mut("spec").and_then(|spec| spec.get_mut("versions"));
+        for version in versions.and_then(serde_json::Value::as_array_mut).into_iter().flatten() {
+            if let Some(version) = version.as_object_mut() {
+                version.remove("schema");
+            }
+        }
+    };
+    Cache::of(client, resource).trim(drop_schemas).start(scope)
+}
+
+/// Starts the namespace controller and the garbage collector; `ca_pem` is the CA of the API server.
+pub fn housekeeping(client: &Client, definitions: &Cache<Object>, ca_pem: &str, clock: &Clock, scope: &Shutdown) {
+    let everything = Collections::start(
+        client,
+        definitions,
+        |found| found.allows(&["delete"]) && found.resource.gvk.kind != "Event",
+        keep_metadata,
+        scope,
+    );
+    namespaces::start(client, &everything, ca_pem, clock, scope);
+    garbage::start(client, &everything, scope);
+}
+
+/// Starts the controllers of Deployments, ReplicaSets and EndpointSlices.
+pub fn workloads(client: &Client, clock: &Clock, scope: &Shutdown) {
+    let pods = Cache::of_objects(client, Resource::namespaced("", "v1", "Pod", "pods"))
+        .index("controller", |_, pod| controller_uid(pod))
+        .start(scope);
+    let sets = Cache::of_objects(client, Resource::namespaced("apps", "v1", "ReplicaSet", "replicasets"))
+        .index("controller", |_, set| controller_uid(set))
+        .start(scope);
+    deployments::start(client, &sets, clock, scope);
+    replica_sets::start(client, &sets, &pods, scope);
+    endpoints::start(client, &pods, scope);
+}
+
+fn controller_uid(object: &Object) -> Vec<String> {
+    let controller = portolan_plan::kubernetes::pods::controller(object);
+    controller.and_then(|reference| reference["uid"].as_str()).map(str::to_owned).into_iter().collect()
+}
+
+/// Ownership, finalizers and deletion are all that housekeeping looks at; the namespace's status is read from it too.
+fn keep_metadata(object: &mut Object) {
+    drop_managed_fields(object);
+    let keeps_status = object.kind() == "Namespace";
+    if let Some(root) = object.0.as_object_mut() {
+        root.retain(|field, _| {
+            matches!(field.as_str(), "apiVersion" | "kind" | "metadata")
+                || (keeps_status && matches!(field.as_str(), "spec" | "status"))
+        });
+    }
+    let metadata = object.metadata_mut();
+    metadata.remove("annotations");
+    metadata.remove("labels");
+}

@@ -1,0 +1,93 @@
+//! Runs `plan::kubernetes::deployment` over the Deployments of a cluster.
+
+use std::sync::Arc;
+
+use portolan_net::{Clock, Shutdown};
+use portolan_object::{Object, ObjectKey};
+use portolan_plan::kubernetes::deployment::{Action, plan};
+use portolan_plan::kubernetes::pods::controller;
+use portolan_runtime::client::{Delete, Patch};
+use portolan_runtime::{Api, Cache, Client, ClientError, Outcome, Queue, Reconciler, Resource, driver};
+use serde_json::json;
+
+use super::WORKERS;
+
+struct Deployments {
+    api: Api<Object>,
+    sets_api: Api<Object>,
+    deployments: Cache<Object>,
+    sets: Cache<Object>,
+    clock: Clock,
+}
+
+pub(super) fn start(client: &Client, sets: &Cache<Object>, clock: &Clock, scope: &Shutdown) {
+    let resource = Resource::namespaced("apps", "v1", "Deployment", "deployments");
+    let deployments = Cache::of_objects(client, resource.clone()).start(scope);
+    let queue = Queue::new("deployments");
+    let adder = queue.clone();
+    deployments.observe(move |change| adder.add(change.key.clone()));
+    let adder = queue.clone();
+    sets.observe(move |change| {
+        for set in change.old.iter().chain(&change.new) {
+            let owner = controller(set).filter(|reference| reference["kind"] == "Deployment");
+            if let Some(name) = owner.and_then(|reference| reference["name"].as_str()) {
+                adder.add(ObjectKey::namespaced(set.namespace(), name));
+            }
+        }
+    });
+    let controller = Deployments {
+        api: client.resource(&resource),
+        sets_api: client.resource(sets.resource()),
+        deployments,
+        sets: sets.clone(),
+        clock: clock.clone(),
+    };
+    driver::run(Arc::new(controller), &queue, WORKERS, scope);
+}
+
+impl Reconciler for Deployments {
+    type Key = ObjectKey;
+
+    async fn reconcile(&self, key: &ObjectKey) -> Outcome {
+        if !(self.deployments.synced().await && self.sets.synced().await) {
+            return Outcome::Done;
+        }
+        let Some(deployment) = self.deployments.get(key) else { return Outcome::Done };
+        let sets = self.sets.by_index("controller", deployment.uid());
+        let sets: Vec<&Object> = sets.iter().map(|set| &**set).collect();
+        let now = crate::time::rfc3339(&self.clock);
+        for action in plan(&deployment, &sets, &now) {
+            if let Err(error) = self.take(key, action).await {
+                return Outcome::retry(error);
+            }
+        }
+        Outcome::Done
+    }
+}
+
+impl Deployments {
+    async fn take(&self, key: &ObjectKey, action: Action) -> Result<(), ClientError> {
+        match action {
+            Action::Create(set) => {
+                // Its name follows from the template: creating it twice fails and changes nothing.
+                self.sets_api.create(&set).await?;
+            }
+            Action::Scale(set, replicas) => {
+                self.sets_api.patch(&set, &Patch::Merge(json!({ "spec": { "replicas": replicas } }))).await?;
+            }
+            Action::Delete(set) => match self.sets_api.delete(&set, &Delete::background()).await {
+                Err(error) if !error.is_not_found() => return Err(error),
+                _ => {}
+            },
+            Action::Revision(revision) => {
+                let annotations = json!({ "deployment.kubernetes.io/revision": revision.to_string() });
+                let patch = Patch::Merge(json!({ "metadata": { "annotations": annotations } }));
+                self.api.patch(key, &patch).await?;
+            }
+            Action::Status(status) => {
+                self.api.patch_status(key, &Patch::Merge(json!({ "status": status }))).await?;
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,134 @@
+//! Runs `plan::kubernetes::endpoints` over the Services of a cluster.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+use portolan_api::labels::endpoint_slice::SERVICE_NAME;
+use portolan_net::Shutdown;
+use portolan_object::{Object, ObjectKey};
+use portolan_plan::kubernetes::endpoints::{Action, legacy, plan, selects};
+use portolan_runtime::client::{Apply, Delete};
+use portolan_runtime::{Api, Cache, Client, ClientError, Outcome, Queue, Reconciler, Resource, driver};
+
+use super::WORKERS;
+use super::expectations::{Expectations, PATIENCE};
+
+/// Field manager of the legacy Endpoints objects.
+const MANAGER: &str = "endpoint-controller";
+
+struct Endpoints {
+    slices_api: Api<Object>,
+    legacy_api: Api<Object>,
+    services: Cache<Object>,
+    slices: Cache<Object>,
+    pods: Cache<Object>,
+    expectations: Arc<Expectations>,
+    waited: Mutex<BTreeSet<ObjectKey>>,
+}
+
+pub(super) fn start(client: &Client, pods: &Cache<Object>, scope: &Shutdown) {
+    let services = Cache::of_objects(client, Resource::namespaced("", "v1", "Service", "services")).start(scope);
+    let slices_resource = Resource::namespaced("discovery.k8s.io", "v1", "EndpointSlice", "endpointslices");
+    let slices = Cache::of_objects(client, slices_resource.clone())
+        .index("service", |_, slice| service_key(slice).map(|key| key.to_string()).into_iter().collect())
+        .start(scope);
+    let queue = Queue::new("endpoints");
+    let expectations = Arc::new(Expectations::default());
+    let adder = queue.clone();
+    services.observe(move |change| adder.add(change.key.clone()));
+    let (adder, seen) = (queue.clone(), expectations.clone());
+    slices.observe(move |change| {
+        for key in change.old.iter().chain(&change.new).filter_map(|slice| service_key(slice)) {
+            seen.seen(&key, &change.key);
+            adder.add(key);
+        }
+    });
+    let (adder, selecting) = (queue.clone(), services.clone());
+    pods.observe(move |change| {
+        for service in selecting.list_namespace(&change.key.namespace) {
+            if change.old.iter().chain(&change.new).any(|pod| selects(&service, pod)) {
+                adder.add(service.key());
+            }
+        }
+    });
+    let controller = Endpoints {
+        slices_api: client.resource(&slices_resource),
+        legacy_api: client.resource(&Resource::namespaced("", "v1", "Endpoints", "endpoints")),
+        services,
+        slices,
+        pods: pods.clone(),
+        expectations,
+        waited: Mutex::default(),
+    };
+    driver::run(Arc::new(controller), &queue, WORKERS, scope);
+}
+
+fn service_key(slice: &Object) -> Option<ObjectKey> {
+    Some(ObjectKey::namespaced(slice.namespace(), slice.label(SERVICE_NAME)?))
+}
+
+impl Reconciler for Endpoints {
+    type Key = ObjectKey;
+
+    async fn reconcile(&self, key: &ObjectKey) -> Outcome {
+        if !(self.services.synced().await && self.slices.synced().await && self.pods.synced().await) {
+            return Outcome::Done;
+        }
+        let service = self.services.get(key);
+        if service.is_some()
+            && self.expectations.are_pending(key, &self.slices)
+            && self.waited.lock().insert(key.clone())
+        {
+            return Outcome::RequeueAfter(PATIENCE);
+        }
+        self.waited.lock().remove(key);
+        let pods = match &service {
+            Some(service) => {
+                let mut pods = self.pods.list_namespace(&key.namespace);
+                pods.retain(|pod| selects(service, pod));
+                pods
+            }
+            None => Vec::new(),
+        };
+        let pods: Vec<&Object> = pods.iter().map(|pod| &**pod).collect();
+        let slices = self.slices.by_index("service", &key.to_string());
+        let slices: Vec<&Object> = slices.iter().map(|slice| &**slice).collect();
+        let actions = plan(service.as_deref(), &pods, &slices);
+        let changed = !actions.is_empty();
+        for action in actions {
+            if let Err(error) = self.take(key, action).await {
+                return Outcome::retry(error);
+            }
+        }
+        match service.filter(|_| changed).and_then(|service| legacy(&service, &pods)) {
+            Some(endpoints) => self.mirror(&endpoints).await.into(),
+            None => Outcome::Done,
+        }
+    }
+}
+
+impl Endpoints {
+    async fn take(&self, key: &ObjectKey, action: Action) -> Result<(), ClientError> {
+        match action {
+            Action::Create(slice) => {
+                let created = self.slices_api.create(&slice).await?;
+                self.expectations.created(key, &created, &self.slices);
+            }
+            Action::Replace(slice) => {
+                self.slices_api.replace(&slice).await?;
+            }
+            Action::Delete(slice) => match self.slices_api.delete(&slice, &Delete::background()).await {
+                Err(error) if !error.is_not_found() => return Err(error),
+                _ => {}
+            },
+        }
+        Ok(())
+    }
+
+    /// Old clients read Endpoints; nobody here does.
+    async fn mirror(&self, endpoints: &Object) -> Result<(), ClientError> {
+        let options = Apply { manager: MANAGER.to_owned(), force: true };
+        self.legacy_api.apply(endpoints, &options).await.map(drop)
+    }
+}

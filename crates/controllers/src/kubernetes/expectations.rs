@@ -1,0 +1,59 @@
+//! Objects that were created and are not in the cache yet.
+//!
+//! A controller that counts what it sees would create the same object twice while the first one is still on its way
+//! through the watch. It waits for its own creations instead.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use portolan_object::{Object, ObjectKey};
+use portolan_runtime::Cache;
+
+/// How long a creation may take to be seen; after that it is looked for again from what is there.
+pub(super) const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Creations by owner.
+#[derive(Debug, Default)]
+pub(super) struct Expectations {
+    pending: Mutex<BTreeMap<ObjectKey, BTreeSet<ObjectKey>>>,
+}
+
+impl Expectations {
+    /// Notes a creation, unless the cache has it already.
+    pub(super) fn created(&self, owner: &ObjectKey, object: &Object, cache: &Cache<Object>) {
+        let key = object.key();
+        let mut pending = self.pending.lock();
+        if !cache.contains(&key) {
+            pending.entry(owner.clone()).or_default().insert(key);
+        }
+    }
+
+    /// Notes that an object was seen, or seen to go.
+    pub(super) fn seen(&self, owner: &ObjectKey, object: &ObjectKey) {
+        let mut pending = self.pending.lock();
+        if let Some(objects) = pending.get_mut(owner) {
+            objects.remove(object);
+            if objects.is_empty() {
+                pending.remove(owner);
+            }
+        }
+    }
+
+    /// Whether creations of this owner are still on their way.
+    pub(super) fn are_pending(&self, owner: &ObjectKey, cache: &Cache<Object>) -> bool {
+        let mut pending = self.pending.lock();
+        let Some(objects) = pending.get_mut(owner) else { return false };
+        objects.retain(|key| !cache.contains(key));
+        let waits = !objects.is_empty();
+        if !waits {
+            pending.remove(owner);
+        }
+        waits
+    }
+
+    /// Stops waiting for an owner's creations.
+    pub(super) fn forget(&self, owner: &ObjectKey) {
+        self.pending.lock().remove(owner);
+    }
+}

@@ -1,0 +1,215 @@
+//! Removes objects whose owners went, by uid, never by name.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::sync::Arc;
+
+use parking_lot::RwLock;
+use portolan_net::Shutdown;
+use portolan_object::{Object, ObjectKey};
+use portolan_plan::kubernetes::garbage::{FOREGROUND, ORPHAN, Owner, Verdict, is_blocked, is_leaving_with, owners, verdict};
+use portolan_runtime::cache::Change;
+use portolan_runtime::client::{Delete, Patch, Propagation};
+use portolan_runtime::{Client, ClientError, Outcome, Queue, Reconciler, Resource, driver};
+use serde_json::{Value, json};
+
+use super::WORKERS;
+use crate::collections::Collections;
+
+/// An object anywhere in the cluster.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+struct Node {
+    resource: Resource,
+    key: ObjectKey,
+}
+
+impl fmt::Display for Node {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.resource.plural, self.key)
+    }
+}
+
+/// Who exists, and who refers to whom.
+#[derive(Debug, Default)]
+struct Graph {
+    by_uid: BTreeMap<String, Node>,
+    dependents: BTreeMap<String, BTreeSet<Node>>,
+}
+
+impl Graph {
+    /// Takes a change in and returns the nodes whose fate may depend on it.
+    fn update(&mut self, resource: &Resource, change: &Change<Object>) -> Vec<Node> {
+        let node = Node { resource: resource.clone(), key: change.key.clone() };
+        let mut affected = Vec::new();
+        if let Some(old) = &change.old {
+            for uid in owner_uids(old) {
+                if let Some(dependents) = self.dependents.get_mut(uid) {
+                    dependents.remove(&node);
+                    if dependents.is_empty() {
+                        self.dependents.remove(uid);
+                    }
+                }
+                // An owner in the foreground may have waited for this one.
+                affected.extend(self.by_uid.get(uid).cloned());
+            }
+            let replaced = change.new.as_ref().is_none_or(|new| new.uid() != old.uid());
+            if replaced {
+                self.by_uid.remove(old.uid());
+                affected.extend(self.dependents.get(old.uid()).into_iter().flatten().cloned());
+            }
+        }
+        if let Some(new) = &change.new {
+            self.by_uid.insert(new.uid().to_owned(), node.clone());
+            for uid in owner_uids(new) {
+                self.dependents.entry(uid.to_owned()).or_default().insert(node.clone());
+            }
+            let has_owners = owner_uids(new).next().is_some();
+            let is_leaving = [FOREGROUND, ORPHAN].iter().any(|finalizer| is_leaving_with(new, finalizer));
+            if has_owners || is_leaving {
+                affected.push(node);
+            }
+            if is_leaving {
+                affected.extend(self.dependents.get(new.uid()).into_iter().flatten().cloned());
+            }
+        }
+        affected
+    }
+
+    fn dependents_of(&self, uid: &str) -> Vec<Node> {
+        self.dependents.get(uid).into_iter().flatten().cloned().collect()
+    }
+}
+
+fn owner_uids(object: &Object) -> impl Iterator<Item = &str> {
+    owners(object).filter_map(|reference| reference["uid"].as_str())
+}
+
+struct Garbage {
+    client: Client,
+    everything: Collections,
+    graph: Arc<RwLock<Graph>>,
+}
+
+pub(super) fn start(client: &Client, everything: &Collections, scope: &Shutdown) {
+    let queue = Queue::new("garbage");
+    let graph = Arc::new(RwLock::new(Graph::default()));
+    let (adder, updated) = (queue.clone(), graph.clone());
+    everything.observe(move |resource, change| {
+        let affected = updated.write().update(resource, change);
+        affected.into_iter().for_each(|node| adder.add(node));
+    });
+    let controller = Garbage { client: client.clone(), everything: everything.clone(), graph };
+    driver::run(Arc::new(controller), &queue, WORKERS, scope);
+}
+
+impl Reconciler for Garbage {
+    type Key = Node;
+
+    async fn reconcile(&self, node: &Node) -> Outcome {
+        if !self.everything.synced().await {
+            return Outcome::Done;
+        }
+        let Some(object) = self.object(node) else { return Outcome::Done };
+        let dependents = self.graph.read().dependents_of(object.uid());
+        if is_leaving_with(&object, ORPHAN) {
+            return self.orphan(node, &object, &dependents).await.into();
+        }
+        if is_leaving_with(&object, FOREGROUND) {
+            let objects: Vec<Arc<Object>> = dependents.iter().filter_map(|dependent| self.object(dependent)).collect();
+            if !is_blocked(&object, objects.iter().map(|object| &**object)) {
+                return self.remove_finalizer(node, &object, FOREGROUND).await.into();
+            }
+        }
+        self.collect(node, &object, !dependents.is_empty()).await.into()
+    }
+}
+
+impl Garbage {
+    fn object(&self, node: &Node) -> Option<Arc<Object>> {
+        self.everything.get(&node.resource)?.get(&node.key)
+    }
+
+    async fn collect(&self, node: &Node, object: &Object, has_dependents: bool) -> Result<(), ClientError> {
+        match verdict(object, has_dependents, |reference| self.state(object, reference)) {
+            Verdict::Keep => Ok(()),
+            Verdict::DropReferences(uids) => self.drop_references(node, object, &uids).await,
+            Verdict::Delete { foreground } => {
+                if self.has_live_owner(object).await? {
+                    return Ok(());
+                }
+                let propagation = if foreground { Propagation::Foreground } else { Propagation::Background };
+                let options = Delete { propagation: Some(propagation), ..Delete::default() }.uid(object.uid());
+                ignore_gone(self.client.resource::<Object>(&node.resource).delete(&node.key, &options).await)
+            }
+        }
+    }
+
+    fn state(&self, dependent: &Object, reference: &Value) -> Owner {
+        let owner = reference["uid"].as_str().and_then(|uid| self.graph.read().by_uid.get(uid).cloned());
+        let Some(owner) = owner else { return Owner::Absent };
+        // An owner in another namespace counts as absent.
+        if !owner.key.namespace.is_empty() && owner.key.namespace != dependent.namespace() {
+            return Owner::Absent;
+        }
+        match self.object(&owner) {
+            Some(object) if is_leaving_with(&object, FOREGROUND) => Owner::Waiting,
+            Some(_) => Owner::Present,
+            None => Owner::Absent,
+        }
+    }
+
+    /// Asks the API server before anything is deleted: a cache may simply not have seen the owner yet.
+    async fn has_live_owner(&self, object: &Object) -> Result<bool, ClientError> {
+        for reference in owners(object) {
+            if self.state(object, reference) == Owner::Waiting {
+                continue;
+            }
+            let kind = portolan_object::Object(reference.clone()).group_version_kind().group_kind();
+            // A kind that is not served may be one that is not discovered yet: better keep than lose.
+            let Some(cache) = self.everything.of_kind(&kind) else { return Ok(true) };
+            let namespace = if cache.resource().namespaced { object.namespace() } else { "" };
+            let key = ObjectKey::namespaced(namespace, reference["name"].as_str().unwrap_or_default());
+            match self.client.resource::<Object>(cache.resource()).get(&key).await {
+                Ok(owner) if owner.uid() == reference["uid"] => return Ok(true),
+                Ok(_) | Err(ClientError::NotFound(_)) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(false)
+    }
+
+    async fn drop_references(&self, node: &Node, object: &Object, uids: &[String]) -> Result<(), ClientError> {
+        let kept: Vec<&Value> = owners(object)
+            .filter(|reference| !uids.iter().any(|uid| reference["uid"] == uid.as_str()))
+            .collect();
+        let metadata = json!({ "uid": object.uid(), "resourceVersion": object.resource_version(), "ownerReferences": kept });
+        self.patch(node, metadata).await
+    }
+
+    async fn orphan(&self, node: &Node, object: &Object, dependents: &[Node]) -> Result<(), ClientError> {
+        for dependent in dependents {
+            if let Some(orphaned) = self.object(dependent) {
+                self.drop_references(dependent, &orphaned, &[object.uid().to_owned()]).await?;
+            }
+        }
+        self.remove_finalizer(node, object, ORPHAN).await
+    }
+
+    async fn remove_finalizer(&self, node: &Node, object: &Object, finalizer: &str) -> Result<(), ClientError> {
+        let kept: Vec<&str> = object.finalizers().filter(|held| *held != finalizer).collect();
+        let metadata = json!({ "uid": object.uid(), "resourceVersion": object.resource_version(), "finalizers": kept });
+        self.patch(node, metadata).await
+    }
+
+    async fn patch(&self, node: &Node, metadata: Value) -> Result<(), ClientError> {
+        let patch = Patch::Merge(json!({ "metadata": metadata }));
+        ignore_gone(self.client.resource::<Object>(&node.resource).patch(&node.key, &patch).await.map(drop))
+    }
+}
+
+fn ignore_gone(result: Result<(), ClientError>) -> Result<(), ClientError> {
+    match result {
+        Err(error) if error.is_not_found() => Ok(()),
+        other => other,
+    }
+}

@@ -1,0 +1,154 @@
+//! Fills new namespaces and empties terminating ones.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use portolan_net::{Clock, Shutdown};
+use portolan_object::{GroupKind, Object, ObjectKey};
+use portolan_plan::kubernetes::namespace::{FINALIZER, Remaining, conditions, content, is_terminating};
+use portolan_runtime::client::{Delete, Patch};
+use portolan_runtime::{Api, Client, ClientError, Outcome, Queue, Reconciler, Resource, driver};
+use serde_json::json;
+
+use super::WORKERS;
+use crate::collections::Collections;
+
+/// A terminating namespace is looked at again although nothing in it changed: pods end after their grace period.
+const RECHECK: Duration = Duration::from_millis(500);
+
+struct Namespaces {
+    client: Client,
+    api: Api<Object>,
+    everything: Collections,
+    ca_pem: String,
+    clock: Clock,
+}
+
+pub(super) fn start(client: &Client, everything: &Collections, ca_pem: &str, clock: &Clock, scope: &Shutdown) {
+    let queue = Queue::new("namespaces");
+    let adder = queue.clone();
+    everything.observe(move |resource, change| {
+        if resource.gvk.kind == "Namespace" && resource.gvk.group.is_empty() {
+            adder.add(change.key.name.clone());
+        } else if change.new.is_none() && !change.key.namespace.is_empty() {
+            // Something went: perhaps the last object, perhaps one that every namespace must have.
+            adder.add(change.key.namespace.clone());
+        }
+    });
+    let controller = Namespaces {
+        client: client.clone(),
+        api: client.resource(&Resource::cluster("", "v1", "Namespace", "namespaces")),
+        everything: everything.clone(),
+        ca_pem: ca_pem.to_owned(),
+        clock: clock.clone(),
+    };
+    driver::run(Arc::new(controller), &queue, WORKERS, scope);
+}
+
+impl Reconciler for Namespaces {
+    type Key = String;
+
+    async fn reconcile(&self, name: &String) -> Outcome {
+        if !self.everything.synced().await {
+            return Outcome::Done;
+        }
+        let namespaces = GroupKind { group: String::new(), kind: "Namespace".to_owned() };
+        let Some(namespaces) = self.everything.of_kind(&namespaces) else { return Outcome::Done };
+        match namespaces.get(&ObjectKey::cluster(name)) {
+            Some(namespace) if is_terminating(&namespace) => self.empty(&namespace).await.into(),
+            Some(_) => self.fill(name).await.into(),
+            None => Outcome::Done,
+        }
+    }
+}
+
+impl Namespaces {
+    async fn fill(&self, namespace: &str) -> Result<(), ClientError> {
+        for object in content(namespace, &self.ca_pem) {
+            let plural = if object.kind() == "ConfigMap" { "configmaps" } else { "serviceaccounts" };
+            let resource = Resource { gvk: object.group_version_kind(), plural: plural.to_owned(), namespaced: true };
+            if self.everything.get(&resource).is_some_and(|cache| cache.contains(&object.key())) {
+                continue;
+            }
+            match self.client.resource::<Object>(&resource).create(&object).await {
+                // The namespace may be going, or somebody was faster.
+                Err(ClientError::AlreadyExists(_) | ClientError::Forbidden(_) | ClientError::NotFound(_)) | Ok(_) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
+    async fn empty(&self, namespace: &Object) -> Result<Outcome, ClientError> {
+        let mut remaining = Remaining::default();
+        let mut failure = None;
+        for cache in self.everything.all().iter().filter(|cache| cache.resource().namespaced) {
+            let objects = cache.list_namespace(namespace.name());
+            if objects.is_empty() {
+                continue;
+            }
+            let resource = cache.resource();
+            let name = match resource.gvk.group.as_str() {
+                "" => resource.plural.clone(),
+                group => format!("{}.{group}", resource.plural),
+            };
+            remaining.objects.insert(name.clone(), objects.len());
+            for object in objects {
+                for finalizer in object.finalizers() {
+                    *remaining.finalizers.entry(finalizer.to_owned()).or_default() += 1;
+                }
+                if let Err(error) = self.delete(resource, &object).await {
+                    failure = Some(format!("{name}: {error}"));
+                }
+            }
+        }
+        if remaining.is_empty() {
+            self.finalize(namespace).await?;
+            return Ok(Outcome::Done);
+        }
+        self.report(namespace, &remaining, failure.as_deref()).await?;
+        Ok(Outcome::RequeueAfter(RECHECK))
+    }
+
+    async fn delete(&self, resource: &Resource, object: &Object) -> Result<(), ClientError> {
+        if object.is_deleting() {
+            return Ok(());
+        }
+        let options = Delete::background().uid(object.uid());
+        match self.client.resource::<Object>(resource).delete(&object.key(), &options).await {
+            Err(error) if !error.is_not_found() => Err(error),
+            _ => Ok(()),
+        }
+    }
+
+    /// Gives the namespace free; the API server removes it.
+    async fn finalize(&self, namespace: &Object) -> Result<(), ClientError> {
+        let mut freed = namespace.clone();
+        let kept: Vec<_> = freed.0["spec"]["finalizers"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .filter(|finalizer| *finalizer != FINALIZER)
+            .cloned()
+            .collect();
+        freed.0["spec"]["finalizers"] = json!(kept);
+        let path = self.api.resource().object_path(&namespace.key(), "finalize");
+        match self.client.put::<Object>(&path, &freed.0).await {
+            Err(error) if !error.is_not_found() => Err(error),
+            _ => Ok(()),
+        }
+    }
+
+    async fn report(&self, namespace: &Object, remaining: &Remaining, failure: Option<&str>) -> Result<(), ClientError> {
+        let now = crate::time::rfc3339(&self.clock);
+        let conditions = conditions(namespace, remaining, failure, &now);
+        if namespace.at(&["status", "conditions"]) == Some(&conditions) {
+            return Ok(());
+        }
+        let patch = Patch::Merge(json!({ "status": { "conditions": conditions } }));
+        match self.api.patch_status(&namespace.key(), &patch).await {
+            Err(error) if !error.is_not_found() => Err(error),
+            _ => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,99 @@
+//! Runs `plan::kubernetes::replica_set` over the ReplicaSets of a cluster.
+
+use std::sync::Arc;
+
+use futures::future::try_join_all;
+use parking_lot::Mutex;
+use portolan_net::Shutdown;
+use portolan_object::{Object, ObjectKey};
+use portolan_plan::kubernetes::pods::controller;
+use portolan_plan::kubernetes::replica_set::{Action, plan};
+use portolan_runtime::client::{Delete, Patch};
+use portolan_runtime::{Api, Cache, Client, ClientError, Outcome, Queue, Reconciler, driver};
+use serde_json::json;
+
+use super::WORKERS;
+use super::expectations::{Expectations, PATIENCE};
+
+struct ReplicaSets {
+    api: Api<Object>,
+    pods_api: Api<Object>,
+    sets: Cache<Object>,
+    pods: Cache<Object>,
+    expectations: Arc<Expectations>,
+    /// Owners that have waited once for their creations; the second time nothing is expected any more.
+    waited: Mutex<std::collections::BTreeSet<ObjectKey>>,
+}
+
+pub(super) fn start(client: &Client, sets: &Cache<Object>, pods: &Cache<Object>, scope: &Shutdown) {
+    let queue = Queue::new("replica sets");
+    let expectations = Arc::new(Expectations::default());
+    let adder = queue.clone();
+    sets.observe(move |change| adder.add(change.key.clone()));
+    let (adder, seen) = (queue.clone(), expectations.clone());
+    pods.observe(move |change| {
+        for pod in change.old.iter().chain(&change.new) {
+            if let Some(owner) = owner(pod) {
+                seen.seen(&owner, &change.key);
+                adder.add(owner);
+            }
+        }
+    });
+    let controller = ReplicaSets {
+        api: client.resource(sets.resource()),
+        pods_api: client.resource(pods.resource()),
+        sets: sets.clone(),
+        pods: pods.clone(),
+        expectations,
+        waited: Mutex::default(),
+    };
+    driver::run(Arc::new(controller), &queue, WORKERS, scope);
+}
+
+/// The ReplicaSet that controls a pod.
+fn owner(pod: &Object) -> Option<ObjectKey> {
+    let reference = controller(pod).filter(|reference| reference["kind"] == "ReplicaSet")?;
+    Some(ObjectKey::namespaced(pod.namespace(), reference["name"].as_str()?))
+}
+
+impl Reconciler for ReplicaSets {
+    type Key = ObjectKey;
+
+    async fn reconcile(&self, key: &ObjectKey) -> Outcome {
+        if !(self.sets.synced().await && self.pods.synced().await) {
+            return Outcome::Done;
+        }
+        let Some(set) = self.sets.get(key) else {
+            self.expectations.forget(key);
+            return Outcome::Done;
+        };
+        if self.expectations.are_pending(key, &self.pods) && self.waited.lock().insert(key.clone()) {
+            return Outcome::RequeueAfter(PATIENCE);
+        }
+        self.waited.lock().remove(key);
+        let pods = self.pods.by_index("controller", set.uid());
+        let pods: Vec<&Object> = pods.iter().map(|pod| &**pod).collect();
+        // Pods come and go together; the status is written once at the end.
+        let results = plan(&set, &pods).into_iter().map(|action| self.take(key, action));
+        try_join_all(results).await.map(|_| ()).into()
+    }
+}
+
+impl ReplicaSets {
+    async fn take(&self, key: &ObjectKey, action: Action) -> Result<(), ClientError> {
+        match action {
+            Action::Create(pod) => {
+                let created = self.pods_api.create(&pod).await?;
+                self.expectations.created(key, &created, &self.pods);
+            }
+            Action::Delete(pod) => match self.pods_api.delete(&pod, &Delete::background()).await {
+                Err(error) if !error.is_not_found() => return Err(error),
+                _ => {}
+            },
+            Action::Status(status) => {
+                self.api.patch_status(key, &Patch::Merge(json!({ "status": status }))).await?;
+            }
+        }
+        Ok(())
+    }
+}
