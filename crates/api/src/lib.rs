@@ -1,1 +1,27 @@
-//! api
+//! The typed API groups of the federation: types, defaults, validation, generated names and CRDs.
+//!
+//! The spelling of every group, field, label and generated name is Karmada's or the SIG's, so that manifests and
+//! objects that exist already keep their meaning. The Rust types are the single source: CRDs are generated from
+//! them. Nothing here reads a clock, draws a random number or does I/O; what needs such a value takes it.
+
+pub mod about;
+pub mod annotations;
+// pub mod apps;
+pub mod cluster;
+pub mod conditions;
+// pub mod config;
+pub mod finalizers;
+pub mod kind;
+pub mod labels;
+pub mod meta;
+// pub mod multicluster;
+pub mod names;
+// pub mod networking;
+pub mod policy;
+pub mod quantity;
+// pub mod remedy;
+mod schema;
+pub mod work;
+
+pub use kind::Kind;
+pub use quantity::Quantity;

@@ -5,4 +5,4 @@
 
 pub mod discovery;
 pub mod kubernetes;
-// pub mod propagation;
+pub mod propagation;

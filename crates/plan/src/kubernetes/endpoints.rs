@@ -44,6 +44,39 @@ pub fn plan(service: Option<&Object>, pods: &[&Object], slices: &[&Object]) -> V
     actions
 }
 
+/// The Endpoints object that old clients read; `None` for Services without selector.
+pub fn legacy(service: &Object, pods: &[&Object]) -> Option<Object> {
+    if !has_selector(service) {
+        return None;
+    }
+    let mut subsets: Vec<Value> = Vec::new();
+    for (group, endpoints) in groups(service, pods).into_iter().filter(|(_, endpoints)| !endpoints.is_empty())
+    {
+        let mut subset = json!({ "ports": group.ports });
+        for (address, endpoint) in endpoints {
+            let list =
+                if endpoint["conditions"]["ready"] == true { "addresses" } else { "notReadyAddresses" };
+            let mut entry = json!({ "ip": address, "targetRef": endpoint["targetRef"] });
+            if let Some(node) = endpoint.get("nodeName") {
+                entry["nodeName"] = node.clone();
+            }
+            match subset[list].as_array_mut() {
+                Some(entries) => entries.push(entry),
+                None => subset[list] = json!([entry]),
+            }
+        }
+        subsets.push(subset);
+    }
+    Some(Object(json!({
+        "apiVersion": "v1", "kind": "Endpoints",
+        "metadata": {
+            "name": service.name(), "namespace": service.namespace(),
+            "labels": { "endpoints.kubernetes.io/managed-by": "endpoint-controller" },
+        },
+        "subsets": subsets,
+    })))
+}
+
 /// What a slice has in common.
 #[derive(Debug, Clone, PartialEq)]
 struct Group {

@@ -18,10 +18,9 @@ pub fn matches(affinity: &ClusterAffinity, cluster: &Cluster) -> bool {
         let selector = selector::LabelSelector::from_value(&json!(labels));
         selector.is_ok_and(|selector| selector.matches(&cluster.metadata.labels))
     });
-    let by_field = affinity
-        .field_selector
-        .as_ref()
-        .is_none_or(|fields| fields.match_expressions.iter().all(|requirement| field_matches(requirement, cluster)));
+    let by_field = affinity.field_selector.as_ref().is_none_or(|fields| {
+        fields.match_expressions.iter().all(|requirement| field_matches(requirement, cluster))
+    });
     by_label && by_field && (affinity.cluster_names.is_empty() || affinity.cluster_names.contains(name))
 }
 
@@ -84,7 +83,11 @@ mod tests {
         };
         let cases = [
             ("nothing asked", ClusterAffinity::default(), true),
-            ("named", ClusterAffinity { cluster_names: names(&["us-1", "eu-1"]), ..Default::default() }, true),
+            (
+                "named",
+                ClusterAffinity { cluster_names: names(&["us-1", "eu-1"]), ..Default::default() },
+                true,
+            ),
             ("not named", ClusterAffinity { cluster_names: names(&["us-1"]), ..Default::default() }, false),
             (
                 "excluded wins over named",

@@ -29,9 +29,12 @@ pub fn aggregate(template: &Object, reports: &[Report]) -> Option<Value> {
                 ["replicas", "readyReplicas", "updatedReplicas", "availableReplicas", "unavailableReplicas"];
             counted(template, old, reports, &counters)
         }
-        ("apps", "ReplicaSet") => counted(template, old, reports, &["replicas", "readyReplicas", "availableReplicas"]),
+        ("apps", "ReplicaSet") => {
+            counted(template, old, reports, &["replicas", "readyReplicas", "availableReplicas"])
+        }
         ("apps", "StatefulSet") => {
-            let counters = ["replicas", "readyReplicas", "currentReplicas", "updatedReplicas", "availableReplicas"];
+            let counters =
+                ["replicas", "readyReplicas", "currentReplicas", "updatedReplicas", "availableReplicas"];
             counted(template, old, reports, &counters)
         }
         ("apps", "DaemonSet") => {
@@ -51,7 +54,9 @@ pub fn aggregate(template: &Object, reports: &[Report]) -> Option<Value> {
         ("batch", "Job") => job(old, reports),
         ("batch", "CronJob") => cron_job(reports),
         ("", "Pod") => pod(reports),
-        ("", "PersistentVolume") => phase(old, reports, &["Failed", "Pending", "Available", "Bound", "Released"], "Pending"),
+        ("", "PersistentVolume") => {
+            phase(old, reports, &["Failed", "Pending", "Available", "Bound", "Released"], "Pending")
+        }
         ("", "PersistentVolumeClaim") => claim(old, reports),
         ("policy", "PodDisruptionBudget") => disruption_budget(old, reports),
         ("autoscaling", "HorizontalPodAutoscaler") => {
@@ -102,7 +107,8 @@ fn counted(template: &Object, old: Value, reports: &[Report], counters: &[&str])
 
 /// Every address once: host names first, then addresses.
 fn load_balancer(reports: &[Report]) -> Value {
-    let entries = statuses(reports).filter_map(|status| status["loadBalancer"]["ingress"].as_array()).flatten();
+    let entries =
+        statuses(reports).filter_map(|status| status["loadBalancer"]["ingress"].as_array()).flatten();
     let text = |entry: &Value, field: &str| entry[field].as_str().unwrap_or_default().to_owned();
     let mut sorted: Vec<&Value> = entries.collect();
     sorted.sort_by_cached_key(|entry| {
@@ -110,7 +116,11 @@ fn load_balancer(reports: &[Report]) -> Value {
         (hostname.is_empty(), hostname, text(entry, "ip"), text(entry, "ipMode"))
     });
     sorted.dedup();
-    if sorted.is_empty() { json!({ "loadBalancer": {} }) } else { json!({ "loadBalancer": { "ingress": sorted } }) }
+    if sorted.is_empty() {
+        json!({ "loadBalancer": {} })
+    } else {
+        json!({ "loadBalancer": { "ingress": sorted } })
+    }
 }
 
 fn has_condition(status: &Value, kind: &str) -> bool {
@@ -130,7 +140,9 @@ fn job(old: Value, reports: &[Report]) -> Value {
         .collect();
     let everywhere = |kind: &str| {
         !reports.is_empty()
-            && reports.iter().all(|report| report.status.as_ref().is_some_and(|status| has_condition(status, kind)))
+            && reports
+                .iter()
+                .all(|report| report.status.as_ref().is_some_and(|status| has_condition(status, kind)))
     };
     let mut conditions = Vec::new();
     let mut add = |kind: &str, reason: &str, message: String| {
@@ -240,7 +252,9 @@ fn disruption_budget(old: Value, reports: &[Report]) -> Value {
     let disrupted: Map<String, Value> = reports
         .iter()
         .filter_map(|report| Some((&report.cluster, report.status.as_ref()?["disruptedPods"].as_object()?)))
-        .flat_map(|(cluster, pods)| pods.iter().map(move |(pod, time)| (format!("{cluster}/{pod}"), time.clone())))
+        .flat_map(|(cluster, pods)| {
+            pods.iter().map(move |(pod, time)| (format!("{cluster}/{pod}"), time.clone()))
+        })
         .collect();
     if !disrupted.is_empty() {
         status["disruptedPods"] = Value::Object(disrupted);

@@ -44,7 +44,9 @@ pub fn divide(total: i64, claims: &[Claim], ties: TieBreak) -> Vec<i64> {
     let mut seats = vec![0; claims.len()];
     for _ in 0..total {
         let candidates = (0..claims.len()).filter(|&index| claims[index].weight > 0);
-        let Some(next) = candidates.min_by(|&one, &other| rank(claims, &seats, ties, one, other)) else { break };
+        let Some(next) = candidates.min_by(|&one, &other| rank(claims, &seats, ties, one, other)) else {
+            break;
+        };
         seats[next] += 1;
     }
     seats

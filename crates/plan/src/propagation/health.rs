@@ -34,7 +34,9 @@ pub fn health(object: &Object) -> Health {
                 && status(object, "updatedReplicas") >= replicas(object)
                 && status(object, "availableReplicas") >= status(object, "updatedReplicas")
         }
-        ("apps", "ReplicaSet") => is_observed(object) && status(object, "availableReplicas") >= replicas(object),
+        ("apps", "ReplicaSet") => {
+            is_observed(object) && status(object, "availableReplicas") >= replicas(object)
+        }
         ("apps", "DaemonSet") => {
             is_observed(object)
                 && status(object, "updatedNumberScheduled") >= status(object, "desiredNumberScheduled")
@@ -44,7 +46,9 @@ pub fn health(object: &Object) -> Health {
         ("networking.k8s.io" | "extensions", "Ingress") => has_ingress(object),
         ("", "PersistentVolumeClaim") => object.str_at(&["status", "phase"]) == "Bound",
         ("", "Pod") => is_pod_healthy(object),
-        ("policy", "PodDisruptionBudget") => status(object, "currentHealthy") >= status(object, "desiredHealthy"),
+        ("policy", "PodDisruptionBudget") => {
+            status(object, "currentHealthy") >= status(object, "desiredHealthy")
+        }
         _ => true,
     };
     if healthy { Health::Healthy } else { Health::Unhealthy }

@@ -61,7 +61,9 @@ pub fn choose<'a>(
         let rank = best_rank(&spec.resource_selectors, object)?;
         Some((spec.priority(), rank, Reverse(&metadata.name), metadata))
     });
-    ranked.max_by(|one, other| (one.0, one.1, &one.2).cmp(&(other.0, other.1, &other.2))).map(|(.., policy)| policy)
+    ranked
+        .max_by(|one, other| (one.0, one.1, &one.2).cmp(&(other.0, other.1, &other.2)))
+        .map(|(.., policy)| policy)
 }
 
 #[cfg(test)]
@@ -69,7 +71,8 @@ mod tests {
     use super::*;
 
     fn selector(kind: &str, name: &str, labels: &[(&str, &str)]) -> ResourceSelector {
-        let match_labels = labels.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
+        let match_labels =
+            labels.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
         ResourceSelector {
             api_version: "apps/v1".to_owned(),
             kind: kind.to_owned(),
@@ -87,11 +90,17 @@ mod tests {
 
     #[test]
     fn ranks() {
-        let elsewhere = ResourceSelector { namespace: "other".to_owned(), ..selector("Deployment", "web", &[]) };
-        let other_version = ResourceSelector { api_version: "apps/v1beta1".to_owned(), ..selector("Deployment", "", &[]) };
+        let elsewhere =
+            ResourceSelector { namespace: "other".to_owned(), ..selector("Deployment", "web", &[]) };
+        let other_version =
+            ResourceSelector { api_version: "apps/v1beta1".to_owned(), ..selector("Deployment", "", &[]) };
         let cases = [
             ("by name", selector("Deployment", "web", &[]), Some(Rank::Name)),
-            ("a name makes labels irrelevant", selector("Deployment", "web", &[("app", "x")]), Some(Rank::Name)),
+            (
+                "a name makes labels irrelevant",
+                selector("Deployment", "web", &[("app", "x")]),
+                Some(Rank::Name),
+            ),
             ("another name", selector("Deployment", "db", &[]), None),
             ("by label", selector("Deployment", "", &[("app", "web")]), Some(Rank::Labels)),
             ("another label", selector("Deployment", "", &[("app", "db")]), None),

@@ -86,12 +86,15 @@ pub enum OverrideFault {
 ///
 /// # Errors
 /// The first policy that fails; `manifest` is then to be thrown away.
-pub fn apply(policies: &[Policy<'_>], manifest: &mut Object, cluster: &Cluster) -> Result<Vec<Applied>, OverrideError> {
+pub fn apply(
+    policies: &[Policy<'_>],
+    manifest: &mut Object,
+    cluster: &Cluster,
+) -> Result<Vec<Applied>, OverrideError> {
     let mut applied = Vec::new();
     for policy in in_order(policies, manifest) {
-        let rules = rules(policy.spec).filter(|(target, _)| {
-            target.is_none_or(|target| affinity::matches(target, cluster))
-        });
+        let rules = rules(policy.spec)
+            .filter(|(target, _)| target.is_none_or(|target| affinity::matches(target, cluster)));
         let mut merged = Overriders::default();
         for (_, overriders) in rules {
             apply_overriders(overriders, manifest).map_err(|fault| OverrideError {
@@ -143,7 +146,13 @@ fn apply_overriders(overriders: &Overriders, manifest: &mut Object) -> Result<()
         image::apply(overrider, manifest)?;
     }
     for overrider in &overriders.command_overrider {
-        containers::apply(manifest, "command", &overrider.container_name, overrider.operator, &overrider.value);
+        containers::apply(
+            manifest,
+            "command",
+            &overrider.container_name,
+            overrider.operator,
+            &overrider.value,
+        );
     }
     for overrider in &overriders.args_overrider {
         containers::apply(manifest, "args", &overrider.container_name, overrider.operator, &overrider.value);

@@ -37,13 +37,18 @@ pub fn prune(template: &mut Object) {
     let kind = template.group_version_kind();
     match (kind.group.as_str(), kind.kind.as_str()) {
         ("apps", "Deployment") => {
-            remove_annotations(template, &["deployment.kubernetes.io/revision", "deployment.kubernetes.io/revision-history"]);
+            remove_annotations(
+                template,
+                &["deployment.kubernetes.io/revision", "deployment.kubernetes.io/revision-history"],
+            );
         }
         ("batch", "Job") => prune_job(template),
         ("", "Secret") => prune_secret(template),
         ("", "ServiceAccount") => prune_service_account(template),
         ("", "Service") => prune_service(template),
-        ("", "PersistentVolumeClaim") => remove_annotations(template, &["volume.kubernetes.io/selected-node"]),
+        ("", "PersistentVolumeClaim") => {
+            remove_annotations(template, &["volume.kubernetes.io/selected-node"])
+        }
         _ => {}
     }
     drop_empty_metadata(template);

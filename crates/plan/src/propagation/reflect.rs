@@ -1,6 +1,6 @@
 //! What of a member object's status is carried to the control plane (karmada-behaviour 4.7).
 
-use portolan_api::labels;
+use portolan_api::annotations;
 use portolan_object::Object;
 use serde_json::{Map, Value, json};
 
@@ -11,8 +11,17 @@ pub fn reflect(object: &Object) -> Option<Value> {
     let picked = match (kind.group.as_str(), kind.kind.as_str()) {
         ("apps", "Deployment") => with_generations(
             object,
-            pick(status, &["replicas", "readyReplicas", "updatedReplicas", "availableReplicas", "unavailableReplicas",
-                           "observedGeneration"]),
+            pick(
+                status,
+                &[
+                    "replicas",
+                    "readyReplicas",
+                    "updatedReplicas",
+                    "availableReplicas",
+                    "unavailableReplicas",
+                    "observedGeneration",
+                ],
+            ),
         ),
         ("apps", "ReplicaSet") => with_generations(
             object,
@@ -20,14 +29,34 @@ pub fn reflect(object: &Object) -> Option<Value> {
         ),
         ("apps", "DaemonSet") => with_generations(
             object,
-            pick(status, &["currentNumberScheduled", "numberMisscheduled", "desiredNumberScheduled", "numberReady",
-                           "updatedNumberScheduled", "numberAvailable", "numberUnavailable", "observedGeneration"]),
+            pick(
+                status,
+                &[
+                    "currentNumberScheduled",
+                    "numberMisscheduled",
+                    "desiredNumberScheduled",
+                    "numberReady",
+                    "updatedNumberScheduled",
+                    "numberAvailable",
+                    "numberUnavailable",
+                    "observedGeneration",
+                ],
+            ),
         ),
         // Karmada leaves observedGeneration out here, so that its own aggregation never advances; we report it.
         ("apps", "StatefulSet") => with_generations(
             object,
-            pick(status, &["replicas", "readyReplicas", "currentReplicas", "updatedReplicas", "availableReplicas",
-                           "observedGeneration"]),
+            pick(
+                status,
+                &[
+                    "replicas",
+                    "readyReplicas",
+                    "currentReplicas",
+                    "updatedReplicas",
+                    "availableReplicas",
+                    "observedGeneration",
+                ],
+            ),
         ),
         ("", "Service") => {
             if object.str_at(&["spec", "type"]) != "LoadBalancer" {
@@ -58,7 +87,8 @@ fn with_generations(object: &Object, mut status: Map<String, Value>) -> Map<Stri
     if object.generation() > 0 {
         status.insert("generation".to_owned(), json!(object.generation()));
     }
-    let template = object.annotation(labels::template::GENERATION).and_then(|text| text.parse::<i64>().ok());
+    let template =
+        object.annotation(annotations::template::GENERATION).and_then(|text| text.parse::<i64>().ok());
     if let Some(generation) = template {
         status.insert("resourceTemplateGeneration".to_owned(), json!(generation));
     }

@@ -41,8 +41,10 @@ pub fn revise(manifest: &mut Object, share: i64) {
 ///
 /// `shares` names each cluster with its replicas; the result has the same order and sums to `completions`.
 pub fn divide_completions(completions: i64, shares: &[(String, i64)], uid: &str) -> Vec<i64> {
-    let claims: Vec<Claim> =
-        shares.iter().map(|(cluster, replicas)| Claim { cluster: cluster.clone(), weight: *replicas }).collect();
+    let claims: Vec<Claim> = shares
+        .iter()
+        .map(|(cluster, replicas)| Claim { cluster: cluster.clone(), weight: *replicas })
+        .collect();
     divide(completions, &claims, TieBreak::for_uid(uid))
 }
 
@@ -53,10 +55,26 @@ mod tests {
     #[test]
     fn counts_replicas() {
         let cases = [
-            ("deployment", json!({"apiVersion": "apps/v1", "kind": "Deployment", "spec": {"replicas": 3}}), Some(3)),
-            ("deployment default", json!({"apiVersion": "apps/v1", "kind": "Deployment", "spec": {}}), Some(1)),
-            ("stateful set", json!({"apiVersion": "apps/v1", "kind": "StatefulSet", "spec": {"replicas": 0}}), Some(0)),
-            ("job", json!({"apiVersion": "batch/v1", "kind": "Job", "spec": {"parallelism": 5, "completions": 2}}), Some(2)),
+            (
+                "deployment",
+                json!({"apiVersion": "apps/v1", "kind": "Deployment", "spec": {"replicas": 3}}),
+                Some(3),
+            ),
+            (
+                "deployment default",
+                json!({"apiVersion": "apps/v1", "kind": "Deployment", "spec": {}}),
+                Some(1),
+            ),
+            (
+                "stateful set",
+                json!({"apiVersion": "apps/v1", "kind": "StatefulSet", "spec": {"replicas": 0}}),
+                Some(0),
+            ),
+            (
+                "job",
+                json!({"apiVersion": "batch/v1", "kind": "Job", "spec": {"parallelism": 5, "completions": 2}}),
+                Some(2),
+            ),
             ("pod", json!({"apiVersion": "v1", "kind": "Pod", "spec": {}}), Some(1)),
             ("daemon set", json!({"apiVersion": "apps/v1", "kind": "DaemonSet", "spec": {}}), None),
             ("config map", json!({"apiVersion": "v1", "kind": "ConfigMap"}), None),

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 
-use portolan_api::labels;
+use portolan_api::{annotations, labels};
 use portolan_object::Object;
 use serde_json::{Map, Value};
 
@@ -39,7 +39,10 @@ fn retain_metadata(desired: &mut Object, observed: &Object) {
     for field in ["resourceVersion", "finalizers", "ownerReferences"] {
         copy(desired, observed, &["metadata", field]);
     }
-    let sets = [("labels", labels::template::MANAGED_LABELS), ("annotations", labels::template::MANAGED_ANNOTATIONS)];
+    let sets = [
+        ("labels", annotations::template::MANAGED_LABELS),
+        ("annotations", annotations::template::MANAGED_ANNOTATIONS),
+    ];
     for (field, recorded) in sets {
         let ours: BTreeSet<&str> = observed.annotation(recorded).unwrap_or_default().split(',').collect();
         let theirs = observed.at(&["metadata", field]).and_then(Value::as_object).into_iter().flatten();
@@ -69,7 +72,8 @@ fn retain_pod(desired: &mut Object, observed: &Object) {
     }
     for list in ["containers", "initContainers"] {
         let theirs = observed.at(&["spec", list]).and_then(Value::as_array).cloned().unwrap_or_default();
-        let ours = desired.0.get_mut("spec").and_then(|spec| spec.get_mut(list)).and_then(Value::as_array_mut);
+        let ours =
+            desired.0.get_mut("spec").and_then(|spec| spec.get_mut(list)).and_then(Value::as_array_mut);
         for container in ours.into_iter().flatten() {
             let same = theirs.iter().find(|other| other["name"] == container["name"]);
             if let Some(mounts) = same.and_then(|other| other.get("volumeMounts")) {

@@ -89,8 +89,10 @@ impl std::fmt::Display for Explanation {
         } else {
             let mut texts: Vec<String> = self.rejections.iter().map(ToString::to_string).collect();
             texts.sort();
-            let counted = texts.chunk_by(|one, other| one == other).map(|same| format!("{} {}", same.len(), same[0]));
-            let reasons: Vec<String> = counted.collect();
+            let counted =
+                texts.chunk_by(|one, other| one == other).map(|same| format!("{} {}", same.len(), same[0]));
+            let mut reasons: Vec<String> = counted.collect();
+            reasons.sort();
             write!(f, "0/{} clusters are available: {}.", self.total, reasons.join(", "))?;
         }
         if !self.missing.is_empty() {
@@ -113,7 +115,8 @@ pub fn schedule(request: &Request<'_>, clusters: &[&Cluster]) -> Result<Placed, 
         let clusters = place(request, affinity, clusters)?;
         return Ok(Placed { clusters, affinity_name: String::new() });
     }
-    let first = groups.iter().position(|group| group.affinity_name == request.observed_affinity).unwrap_or_default();
+    let first =
+        groups.iter().position(|group| group.affinity_name == request.observed_affinity).unwrap_or_default();
     let mut failure = None;
     for group in &groups[first..] {
         match place(request, &group.affinity, clusters) {
@@ -157,7 +160,10 @@ fn reject_unsupported(placement: &Placement) -> Result<(), Unplaced> {
         return unsupported("placement.workloadAffinity", "name the clusters in clusterAffinity");
     }
     if placement.cluster_affinities.iter().any(|group| !group.overflow_affinities.is_empty()) {
-        return unsupported("placement.clusterAffinities[].overflowAffinities", "list the group's clusters in one group");
+        return unsupported(
+            "placement.clusterAffinities[].overflowAffinities",
+            "list the group's clusters in one group",
+        );
     }
     let Some(replicas) = &placement.replica_scheduling else { return Ok(()) };
     if replicas.replica_scheduling_type == ReplicaSchedulingType::Duplicated {

@@ -141,3 +141,13 @@ fn selectors_take_pods_of_the_same_namespace() {
     elsewhere.metadata_mut().insert("namespace".to_owned(), json!("other"));
     assert!(!selects(&service, &elsewhere));
 }
+
+#[test]
+fn old_clients_get_endpoints() {
+    let (a, b) = (pod("a", "10.0.0.1", true), pod("b", "10.0.0.2", false));
+    let endpoints = legacy(&service(json!(80)), &[&a, &b]).expect("the service has a selector");
+    let subset = &endpoints.0["subsets"][0];
+    assert_eq!(subset["addresses"][0]["ip"], "10.0.0.1");
+    assert_eq!(subset["notReadyAddresses"][0]["ip"], "10.0.0.2");
+    assert_eq!(subset["ports"][0]["port"], 80);
+}

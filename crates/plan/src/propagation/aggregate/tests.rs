@@ -52,9 +52,16 @@ fn aggregates() {
                 json!({"loadBalancer": {"ingress": [{"ip": "2.2.2.2"}, {"ip": "1.1.1.1"}]}}),
                 json!({"loadBalancer": {"ingress": [{"hostname": "b.example"}, {"ip": "1.1.1.1"}]}}),
             ],
-            Some(json!({"loadBalancer": {"ingress": [{"hostname": "b.example"}, {"ip": "1.1.1.1"}, {"ip": "2.2.2.2"}]}})),
+            Some(
+                json!({"loadBalancer": {"ingress": [{"hostname": "b.example"}, {"ip": "1.1.1.1"}, {"ip": "2.2.2.2"}]}}),
+            ),
         ),
-        ("an inner service is not aggregated", template("v1/Service", json!({"spec": {"type": "ClusterIP"}})), vec![], None),
+        (
+            "an inner service is not aggregated",
+            template("v1/Service", json!({"spec": {"type": "ClusterIP"}})),
+            vec![],
+            None,
+        ),
         (
             "a job completes when all do",
             template("batch/v1/Job", json!({})),
@@ -62,15 +69,22 @@ fn aggregates() {
                 json!({"succeeded": 1, "conditions": complete, "startTime": "2026-01-01T00:00:01Z", "completionTime": "2026-01-01T00:01:00Z"}),
                 json!({"succeeded": 2, "conditions": complete, "startTime": "2026-01-01T00:00:00Z", "completionTime": "2026-01-01T00:02:00Z"}),
             ],
-            Some(json!({"succeeded": 3, "startTime": "2026-01-01T00:00:00Z", "completionTime": "2026-01-01T00:02:00Z",
-                "conditions": [{"type": "Complete", "status": "True", "reason": "Completed", "message": "Job completed"}]})),
+            Some(
+                json!({"succeeded": 3, "startTime": "2026-01-01T00:00:00Z", "completionTime": "2026-01-01T00:02:00Z",
+                "conditions": [{"type": "Complete", "status": "True", "reason": "Completed", "message": "Job completed"}]}),
+            ),
         ),
         (
             "a job fails when one does",
             template("batch/v1/Job", json!({})),
-            vec![json!({"failed": 1, "conditions": [{"type": "Failed", "status": "True"}]}), json!({"active": 1})],
-            Some(json!({"active": 1, "failed": 1, "conditions": [{"type": "Failed", "status": "True", "reason": "JobFailed",
-                "message": "Job executed failed in member clusters m1"}]})),
+            vec![
+                json!({"failed": 1, "conditions": [{"type": "Failed", "status": "True"}]}),
+                json!({"active": 1}),
+            ],
+            Some(
+                json!({"active": 1, "failed": 1, "conditions": [{"type": "Failed", "status": "True", "reason": "JobFailed",
+                "message": "Job executed failed in member clusters m1"}]}),
+            ),
         ),
         (
             "a finished job stays",
@@ -81,8 +95,13 @@ fn aggregates() {
         (
             "pods: pending beats running",
             template("v1/Pod", json!({})),
-            vec![json!({"phase": "Running", "containerStatuses": [{"name": "x", "ready": true, "state": {"running": {}}}]}), Value::Null],
-            Some(json!({"phase": "Pending", "containerStatuses": [{"ready": true, "state": {"running": {}}}]})),
+            vec![
+                json!({"phase": "Running", "containerStatuses": [{"name": "x", "ready": true, "state": {"running": {}}}]}),
+                Value::Null,
+            ],
+            Some(
+                json!({"phase": "Pending", "containerStatuses": [{"ready": true, "state": {"running": {}}}]}),
+            ),
         ),
         (
             "claims: lost wins",
@@ -94,7 +113,9 @@ fn aggregates() {
             "disruption budgets name the cluster of a pod",
             template("policy/v1/PodDisruptionBudget", json!({})),
             vec![json!({"currentHealthy": 1, "disruptedPods": {"p": "t"}})],
-            Some(json!({"currentHealthy": 1, "desiredHealthy": 0, "expectedPods": 0, "disruptionsAllowed": 0, "disruptedPods": {"m1/p": "t"}})),
+            Some(
+                json!({"currentHealthy": 1, "desiredHealthy": 0, "expectedPods": 0, "disruptionsAllowed": 0, "disruptedPods": {"m1/p": "t"}}),
+            ),
         ),
         ("other kinds are not aggregated", template("v1/ConfigMap", json!({})), vec![], None),
     ];

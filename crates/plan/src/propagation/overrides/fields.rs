@@ -18,7 +18,11 @@ pub(super) fn apply(overrider: &FieldOverrider, object: &mut Object) -> Result<(
     let format = if is_yaml { "YAML" } else { "JSON" };
     let unreadable = |cause: String| OverrideFault::UnreadableText { path: path.clone(), format, cause };
     let mut content = if is_yaml {
-        yaml::parse_documents(text).map_err(|error| unreadable(error.to_string()))?.into_iter().next().unwrap_or_default()
+        yaml::parse_documents(text)
+            .map_err(|error| unreadable(error.to_string()))?
+            .into_iter()
+            .next()
+            .unwrap_or_default()
     } else {
         serde_json::from_str(text).map_err(|error| unreadable(error.to_string()))?
     };

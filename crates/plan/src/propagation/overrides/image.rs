@@ -10,11 +10,11 @@ use serde_json::Value;
 
 use super::{OverrideFault, containers};
 
-static TAG: LazyLock<Regex> = LazyLock::new(|| {
-    Regex::new(r"^\w[\w.-]{0,127}$").expect("a constant pattern compiles")
-});
+static TAG: LazyLock<Regex> =
+    LazyLock::new(|| Regex::new(r"^\w[\w.-]{0,127}$").expect("a constant pattern compiles"));
 static DIGEST: LazyLock<Regex> = LazyLock::new(|| {
-    Regex::new(r"^[A-Za-z][A-Za-z0-9]*(?:[-_+.][A-Za-z][A-Za-z0-9]*)*:[0-9A-Fa-f]{32,}$").expect("a constant pattern compiles")
+    Regex::new(r"^[A-Za-z][A-Za-z0-9]*(?:[-_+.][A-Za-z][A-Za-z0-9]*)*:[0-9A-Fa-f]{32,}$")
+        .expect("a constant pattern compiles")
 });
 
 /// An image name taken apart.
@@ -109,7 +109,8 @@ pub(super) fn apply(overrider: &ImageOverrider, object: &mut Object) -> Result<(
     let path = &predicate.path;
     let missing = || OverrideFault::NoSuchPath { operator: "change image", path: path.clone() };
     let image = object.0.pointer_mut(path).ok_or_else(missing)?;
-    let text = image.as_str().ok_or_else(|| OverrideFault::WrongType { path: path.clone(), wanted: "a string" })?;
+    let text =
+        image.as_str().ok_or_else(|| OverrideFault::WrongType { path: path.clone(), wanted: "a string" })?;
     *image = changed(text);
     Ok(())
 }
@@ -124,8 +125,16 @@ mod tests {
         use OverrideOperator::{Add, Remove, Replace};
         let digest = format!("a/nginx@sha256:{}", "0".repeat(64));
         let cases: Vec<(&str, Vec<(ImageComponent, OverrideOperator, &str)>, &str)> = vec![
-            ("nginx:1.19.0", vec![(Registry, Replace, "fictional.registry.us")], "fictional.registry.us/nginx:1.19.0"),
-            ("registry.k8s.io/kube-proxy:v1", vec![(Registry, Add, ".cn")], "registry.k8s.io.cn/kube-proxy:v1"),
+            (
+                "nginx:1.19.0",
+                vec![(Registry, Replace, "fictional.registry.us")],
+                "fictional.registry.us/nginx:1.19.0",
+            ),
+            (
+                "registry.k8s.io/kube-proxy:v1",
+                vec![(Registry, Add, ".cn")],
+                "registry.k8s.io.cn/kube-proxy:v1",
+            ),
             ("registry.k8s.io/kube-proxy:v1", vec![(Registry, Remove, "")], "kube-proxy:v1"),
             ("foo/bar:1", vec![(Registry, Replace, "r.io")], "r.io/foo/bar:1"),
             ("nginx:1", vec![(Repository, Add, "-slim")], "nginx-slim:1"),

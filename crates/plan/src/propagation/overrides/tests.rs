@@ -89,8 +89,10 @@ fn overriders_change_what_they_name() {
 
 #[test]
 fn a_field_may_hold_text_of_another_format() {
-    let mut map = Object(json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "c", "namespace": "default"},
-        "data": {"app.json": "{\"log\":{\"level\":\"info\"}}", "app.yaml": "log:\n  level: info\n"}}));
+    let mut map = Object(
+        json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "c", "namespace": "default"},
+        "data": {"app.json": "{\"log\":{\"level\":\"info\"}}", "app.yaml": "log:\n  level: info\n"}}),
+    );
     let overriders = json!({"fieldOverrider": [
         {"fieldPath": "/data/app.json", "json": [{"subPath": "/log/level", "operator": "replace", "value": "debug"}]},
         {"fieldPath": "/data/app.yaml", "yaml": [{"subPath": "/log/level", "operator": "replace", "value": "debug"}]}]});
@@ -125,7 +127,8 @@ fn the_closest_policy_has_the_last_word() {
         (ObjectMeta::namespaced("default", "b-kind"), set(2, json!([kind]))),
         (ObjectMeta::namespaced("default", "c-all"), set(3, json!([]))),
     ];
-    let policies: Vec<Policy<'_>> = policies.iter().map(|(metadata, spec)| Policy { metadata, spec }).collect();
+    let policies: Vec<Policy<'_>> =
+        policies.iter().map(|(metadata, spec)| Policy { metadata, spec }).collect();
     let mut manifest = deployment();
     let applied = apply(&policies, &mut manifest, &cluster("m")).unwrap();
     assert_eq!(manifest.0["spec"]["replicas"], 1);
@@ -142,7 +145,8 @@ fn rules_apply_to_their_clusters_only() {
     let metadata = ObjectMeta::cluster("p");
     for (name, want) in [("member1", None), ("member2", Some("two"))] {
         let mut manifest = deployment();
-        let applied = apply(&[Policy { metadata: &metadata, spec: &spec }], &mut manifest, &cluster(name)).unwrap();
+        let applied =
+            apply(&[Policy { metadata: &metadata, spec: &spec }], &mut manifest, &cluster(name)).unwrap();
         assert_eq!(manifest.label("where"), want, "{name}");
         assert_eq!(applied.is_empty(), want.is_none(), "{name}");
     }

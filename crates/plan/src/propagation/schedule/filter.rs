@@ -28,7 +28,9 @@ impl fmt::Display for Rejection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Rejection::Leaving => f.write_str("cluster(s) are being removed"),
-            Rejection::Affinity => f.write_str("cluster(s) did not match the placement cluster affinity constraint"),
+            Rejection::Affinity => {
+                f.write_str("cluster(s) did not match the placement cluster affinity constraint")
+            }
             Rejection::Taint(taint) => {
                 let Taint { key, value, effect, .. } = taint;
                 let equals = if value.is_empty() { "" } else { "=" };
@@ -43,7 +45,11 @@ impl fmt::Display for Rejection {
 /// Passes a cluster, or says why not.
 ///
 /// The affinity is looked at first: of a cluster that nobody asked for, no other fault is interesting.
-pub(super) fn check(request: &Request<'_>, wanted: &ClusterAffinity, cluster: &Cluster) -> Result<(), Rejection> {
+pub(super) fn check(
+    request: &Request<'_>,
+    wanted: &ClusterAffinity,
+    cluster: &Cluster,
+) -> Result<(), Rejection> {
     if cluster.metadata.is_deleting() {
         return Err(Rejection::Leaving);
     }
@@ -77,4 +83,3 @@ fn serves(request: &Request<'_>, cluster: &Cluster) -> bool {
     let group = cluster.status.api_enablements.iter().find(|enablement| enablement.group_version == wanted);
     group.is_some_and(|group| group.resources.iter().any(|resource| resource.kind == request.kind.kind))
 }
-

@@ -44,7 +44,11 @@ fn targets(text: &str) -> Vec<TargetCluster> {
     text.split_whitespace()
         .map(|word| {
             let (name, replicas) = word.split_once(':').unwrap_or((word, "0"));
-            TargetCluster { name: name.to_owned(), replicas: replicas.parse().unwrap(), ..TargetCluster::default() }
+            TargetCluster {
+                name: name.to_owned(),
+                replicas: replicas.parse().unwrap(),
+                ..TargetCluster::default()
+            }
         })
         .collect()
 }
@@ -69,30 +73,53 @@ fn schedules() {
         json!({"replicaScheduling": {"replicaSchedulingType": "Divided", "replicaDivisionPreference": "Weighted",
                "weightPreference": {"staticWeightList": weights}}})
     };
-    let weight = |name: &str, weight: i64| json!({"targetCluster": {"clusterNames": [name]}, "weight": weight});
+    let weight =
+        |name: &str, weight: i64| json!({"targetCluster": {"clusterNames": [name]}, "weight": weight});
     let cases = [
         Case { name: "everywhere without an affinity", want: Ok("m1 m2"), ..Case::default() },
         Case { name: "named", placement: named(&["m2"]), want: Ok("m2"), ..Case::default() },
         Case { name: "replicas are duplicated", replicas: Some(3), want: Ok("m1:3 m2:3"), ..Case::default() },
         Case { name: "a taint keeps away", clusters: "m1 m2+taint", want: Ok("m1"), ..Case::default() },
-        Case { name: "unless tolerated", clusters: "m1 m2+taint", placement: tolerant, want: Ok("m1 m2"), ..Case::default() },
-        Case { name: "or already there", clusters: "m1 m2+taint", current: "m2", want: Ok("m1 m2"), ..Case::default() },
+        Case {
+            name: "unless tolerated",
+            clusters: "m1 m2+taint",
+            placement: tolerant,
+            want: Ok("m1 m2"),
+            ..Case::default()
+        },
+        Case {
+            name: "or already there",
+            clusters: "m1 m2+taint",
+            current: "m2",
+            want: Ok("m1 m2"),
+            ..Case::default()
+        },
         Case { name: "an API is needed", clusters: "m1-api m2", want: Ok("m2"), ..Case::default() },
-        Case { name: "nothing new for one that leaves", clusters: "m1! m2", current: "m1", want: Ok("m2"), ..Case::default() },
+        Case {
+            name: "nothing new for one that leaves",
+            clusters: "m1! m2",
+            current: "m1",
+            want: Ok("m2"),
+            ..Case::default()
+        },
         Case {
             name: "every reason is counted",
             clusters: "m1 m2+taint m3-api m4",
             placement: named(&["m2", "m3"]),
-            want: Err("0/4 clusters are available: 1 cluster(s) did not have the API resource, 1 cluster(s) had untolerated \
+            want: Err(
+                "0/4 clusters are available: 1 cluster(s) did not have the API resource, 1 cluster(s) had untolerated \
                        taint {dedicated=special-user:NoSchedule}, 2 cluster(s) did not match the placement cluster affinity \
-                       constraint."),
+                       constraint.",
+            ),
             ..Case::default()
         },
         Case {
             name: "a cluster that does not exist is named",
             placement: named(&["m9"]),
-            want: Err("0/2 clusters are available: 2 cluster(s) did not match the placement cluster affinity constraint. \
-                       The placement names clusters that do not exist: m9."),
+            want: Err(
+                "0/2 clusters are available: 2 cluster(s) did not match the placement cluster affinity constraint. \
+                       The placement names clusters that do not exist: m9.",
+            ),
             ..Case::default()
         },
         Case {
@@ -132,8 +159,10 @@ fn schedules() {
         Case {
             name: "what cannot be done is refused",
             placement: json!({"spreadConstraints": [{"spreadByField": "cluster", "maxGroups": 1}]}),
-            want: Err("placement.spreadConstraints is not supported by this version of Portolan: name the clusters in \
-                       clusterAffinity"),
+            want: Err(
+                "placement.spreadConstraints is not supported by this version of Portolan: name the clusters in \
+                       clusterAffinity",
+            ),
             ..Case::default()
         },
     ];

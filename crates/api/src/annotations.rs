@@ -1,0 +1,94 @@
+//! Keys of annotations (karmada-api 3.4), grouped like [`labels`](crate::labels).
+
+/// Of PropagationPolicies, on templates and bindings that they claimed.
+pub mod propagation_policy {
+    /// Namespace of the claiming policy.
+    pub const NAMESPACE: &str = "propagationpolicy.karmada.io/namespace";
+    /// Name of the claiming policy.
+    pub const NAME: &str = "propagationpolicy.karmada.io/name";
+}
+
+/// Of ClusterPropagationPolicies, on templates and bindings that they claimed.
+pub mod cluster_propagation_policy {
+    /// Name of the claiming policy.
+    pub const NAME: &str = "clusterpropagationpolicy.karmada.io/name";
+}
+
+/// Of ResourceBindings.
+pub mod binding {
+    /// Namespace of the source binding, on works and what they carry.
+    pub const NAMESPACE: &str = "resourcebinding.karmada.io/namespace";
+    /// Name of the source binding, on works and what they carry.
+    pub const NAME: &str = "resourcebinding.karmada.io/name";
+    /// What the binding's object needs beside it, on an independent binding: a JSON array of references.
+    pub const DEPENDENCIES: &str = "resourcebinding.karmada.io/dependencies";
+}
+
+/// Of ClusterResourceBindings.
+pub mod cluster_binding {
+    /// Name of the source binding, on works and what they carry.
+    pub const NAME: &str = "clusterresourcebinding.karmada.io/name";
+}
+
+/// Of Works, on what they carry.
+pub mod work {
+    /// Namespace of the work.
+    pub const NAMESPACE: &str = "work.karmada.io/namespace";
+    /// Name of the work.
+    pub const NAME: &str = "work.karmada.io/name";
+    /// `overwrite` or `abort` for an object that is already in the member; users may set it on templates.
+    pub const CONFLICT_RESOLUTION: &str = "work.karmada.io/conflict-resolution";
+}
+
+/// Of templates, on what works carry.
+pub mod template {
+    /// UID of the template.
+    pub const UID: &str = "resourcetemplate.karmada.io/uid";
+    /// Generation of the template.
+    pub const GENERATION: &str = "resourcetemplate.karmada.io/generation";
+    /// The label keys that came from the control plane, sorted and joined by commas.
+    pub const MANAGED_LABELS: &str = "resourcetemplate.karmada.io/managed-labels";
+    /// The annotation keys that came from the control plane, sorted and joined by commas, this one among them.
+    pub const MANAGED_ANNOTATIONS: &str = "resourcetemplate.karmada.io/managed-annotations";
+}
+
+/// What was last applied.
+pub mod policy {
+    /// The placement last scheduled, as JSON, on bindings.
+    pub const APPLIED_PLACEMENT: &str = "policy.karmada.io/applied-placement";
+    /// The OverridePolicies applied, as a JSON array, on works.
+    pub const APPLIED_OVERRIDES: &str = "policy.karmada.io/applied-overrides";
+    /// The ClusterOverridePolicies applied, as a JSON array, on works.
+    pub const APPLIED_CLUSTER_OVERRIDES: &str = "policy.karmada.io/applied-cluster-overrides";
+}
+
+/// Of MultiClusterServices, on Services and their bindings. On works the same keys are labels.
+pub mod multi_cluster_service {
+    /// Its namespace.
+    pub const NAMESPACE: &str = "multiclusterservice.karmada.io/namespace";
+    /// Its name.
+    pub const NAME: &str = "multiclusterservice.karmada.io/name";
+}
+
+/// Of EndpointSlices.
+pub mod endpoint_slice {
+    /// The providing cluster, on a dispatched slice and its work.
+    pub const PROVISION_CLUSTER: &str = "endpointslice.karmada.io/provision-cluster";
+}
+
+/// Of ServiceImports.
+pub mod service_import {
+    /// Name of the Service derived from the import (Multi-Cluster Services API, reference controllers).
+    pub const DERIVED_SERVICE: &str = "multicluster.kubernetes.io/derived-service";
+}
+
+/// Of answers that come from members.
+pub mod resource {
+    /// The cluster whose cache answered.
+    pub const CACHED_FROM_CLUSTER: &str = "resource.karmada.io/cached-from-cluster";
+    /// The cluster that answered.
+    pub const QUERY_FROM_CLUSTER: &str = "resource.karmada.io/query-from-cluster";
+}
+
+/// Of CRDs in groups that Kubernetes owns: who approved the API.
+pub const API_APPROVED: &str = "api-approved.kubernetes.io";

@@ -1,0 +1,198 @@
+//! Group `cluster.karmada.io/v1alpha1`: the clusters of the federation.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::kind::kind;
+use crate::meta::{Condition, Taint};
+use crate::policy::ResourceList;
+use crate::quantity::Quantity;
+use crate::schema::is_default;
+
+kind! {
+    /// A cluster of the federation.
+    Cluster, "cluster.karmada.io", "v1alpha1", "clusters", Cluster {
+        /// How it is reached, where it is, what keeps away from it.
+        spec: ClusterSpec,
+        /// What is known of it.
+        #[serde(skip_serializing_if = "is_default")]
+        status: ClusterStatus,
+    }
+}
+
+/// How a cluster is reached, where it is, what keeps away from it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", default)]
+pub struct ClusterSpec {
+    /// Identity of the cluster: the uid of its namespace kube-system.
+    #[serde(skip_serializing_if = "is_default")]
+    #[schemars(length(max = 128_000))]
+    pub id: String,
+    /// Who talks to whom.
+    pub sync_mode: SyncMode,
+    /// URL of its API server.
+    #[serde(skip_serializing_if = "is_default")]
+    pub api_endpoint: String,
+    /// Secret with `token` and `caBundle`.
+    #[serde(skip_serializing_if = "is_default")]
+    pub secret_ref: Option<LocalSecretReference>,
+    /// Secret with the `token` of an account that may impersonate users.
+    #[serde(skip_serializing_if = "is_default")]
+    pub impersonator_secret_ref: Option<LocalSecretReference>,
+    /// Whether its certificate is not checked.
+    #[serde(skip_serializing_if = "is_default")]
+    pub insecure_skip_tls_verification: bool,
+    /// Proxy on the way to its API server.
+    #[serde(skip_serializing_if = "is_default", rename = "proxyURL")]
+    pub proxy_url: String,
+    /// Headers for that proxy; several values are separated by commas.
+    #[serde(skip_serializing_if = "is_default")]
+    pub proxy_header: BTreeMap<String, String>,
+    /// Name of the cloud.
+    #[serde(skip_serializing_if = "is_default")]
+    pub provider: String,
+    /// Name of the region.
+    #[serde(skip_serializing_if = "is_default")]
+    pub region: String,
+    /// Deprecated: use zones.
+    #[serde(skip_serializing_if = "is_default")]
+    pub zone: String,
+    /// Names of the zones.
+    #[serde(skip_serializing_if = "is_default")]
+    pub zones: Vec<String>,
+    /// What keeps resources away that do not tolerate it.
+    #[serde(skip_serializing_if = "is_default")]
+    pub taints: Vec<Taint>,
+    /// Grades of nodes, by which free room is counted.
+    #[serde(skip_serializing_if = "is_default")]
+    pub resource_models: Vec<ResourceModel>,
+}
+
+/// Who talks to whom.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+pub enum SyncMode {
+    /// The control plane talks to the cluster's API server.
+    #[default]
+    Push,
+    /// An agent in the cluster talks to the control plane.
+    Pull,
+}
+
+/// A Secret in the control plane.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", default)]
+pub struct LocalSecretReference {
+    /// Namespace of the Secret.
+    pub namespace: String,
+    /// Name of the Secret.
+    pub name: String,
+}
+
+/// One grade of nodes.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", default)]
+pub struct ResourceModel {
+    /// Number of the grade; larger nodes have larger numbers.
+    pub grade: u32,
+    /// What a node of the grade has free.
+    pub ranges: Vec<ResourceModelRange>,
+}
+
+/// A range of one resource.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", default)]
+pub struct ResourceModelRange {
+    /// Name of the resource.
+    pub name: String,
+    /// The least, included.
+    pub min: Quantity,
+    /// The most, excluded.
+    pub max: Quantity,
+}
+
+/// What is known of a cluster.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", default)]
+pub struct ClusterStatus {
+    /// Version of its API server.
+    #[serde(skip_serializing_if = "is_default")]
+    pub kubernetes_version: String,
+    /// What its API server has.
+    #[serde(skip_serializing_if = "is_default")]
+    pub api_enablements: Vec<ApiEnablement>,
+    /// How it is.
+    #[serde(skip_serializing_if = "is_default")]
+    pub conditions: Vec<Condition>,
+    /// Its nodes.
+    #[serde(skip_serializing_if = "is_default")]
+    pub node_summary: Option<NodeSummary>,
+    /// What its nodes have, and what is used of it.
+    #[serde(skip_serializing_if = "is_default")]
+    pub resource_summary: Option<ResourceSummary>,
+    /// What is done because something is broken.
+    #[serde(skip_serializing_if = "is_default")]
+    pub remedy_actions: Vec<String>,
+}
+
+/// The resources of one group version.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", default)]
+pub struct ApiEnablement {
+    /// The group version.
+    pub group_version: String,
+    /// Its resources.
+    #[serde(skip_serializing_if = "is_default")]
+    pub resources: Vec<ApiResource>,
+}
+
+/// One resource.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", default)]
+pub struct ApiResource {
+    /// Its plural.
+    pub name: String,
+    /// Its kind.
+    pub kind: String,
+}
+
+/// Nodes of a cluster.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", default)]
+pub struct NodeSummary {
+    /// How many there are.
+    #[serde(skip_serializing_if = "is_default")]
+    pub total_num: i32,
+    /// How many are ready.
+    #[serde(skip_serializing_if = "is_default")]
+    pub ready_num: i32,
+}
+
+/// What the nodes of a cluster have, and what is used of it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", default)]
+pub struct ResourceSummary {
+    /// What there is.
+    #[serde(skip_serializing_if = "is_default")]
+    pub allocatable: ResourceList,
+    /// What pods without a node ask for.
+    #[serde(skip_serializing_if = "is_default")]
+    pub allocating: ResourceList,
+    /// What pods on nodes ask for.
+    #[serde(skip_serializing_if = "is_default")]
+    pub allocated: ResourceList,
+    /// How many nodes there are of each grade.
+    #[serde(skip_serializing_if = "is_default")]
+    pub allocatable_modelings: Vec<AllocatableModeling>,
+}
+
+/// How many nodes there are of a grade.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", default)]
+pub struct AllocatableModeling {
+    /// The grade.
+    pub grade: u32,
+    /// The nodes.
+    pub count: i32,
+}

@@ -1,0 +1,22 @@
+//! Finalizers (karmada-api 3.5): who must agree before an object goes.
+
+/// On a PropagationPolicy until the templates and bindings that it claimed are released.
+pub const PROPAGATION_POLICY: &str = "karmada.io/propagation-policy-controller";
+/// On a ClusterPropagationPolicy until the templates and bindings that it claimed are released.
+pub const CLUSTER_PROPAGATION_POLICY: &str = "karmada.io/cluster-propagation-policy-controller";
+/// On a ResourceBinding until its works are gone.
+pub const BINDING: &str = "karmada.io/binding-controller";
+/// On a ClusterResourceBinding until its works are gone.
+pub const CLUSTER_BINDING: &str = "karmada.io/cluster-resource-binding-controller";
+/// On a ResourceBinding with dependencies until they are detached.
+pub const DEPENDENCIES: &str = "karmada.io/binding-dependencies-distributor";
+/// On a Work until the object is gone from the member, or left there on purpose.
+pub const EXECUTION: &str = "karmada.io/execution-controller";
+/// On a Work with an EndpointSlice collected for a ServiceExport until the imported slices are gone.
+pub const ENDPOINT_SLICE: &str = "karmada.io/endpointslice-controller";
+/// On a Work with an EndpointSlice collected for a MultiClusterService until the dispatched slices are gone.
+pub const ENDPOINT_SLICE_DISPATCH: &str = "karmada.io/mcs-endpointslice-dispatch-controller";
+/// On a MultiClusterService until what was made for it is gone.
+pub const MULTI_CLUSTER_SERVICE: &str = "karmada.io/multiclusterservice-controller";
+/// On a Cluster until its execution namespace is gone and no binding names it.
+pub const CLUSTER: &str = "karmada.io/cluster-controller";

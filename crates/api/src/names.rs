@@ -1,0 +1,178 @@
+//! Every generated name: given an object, what its binding, works, namespaces and derived objects are called.
+//!
+//! The spelling is Karmada's (karmada-api 3.1), because objects that exist in members are found by it. The API
+//! group is part of no name, and nothing is truncated: both are Karmada's and cannot change without losing
+//! objects.
+
+/// Namespace of credentials and leases of clusters.
+pub const CLUSTER_NAMESPACE: &str = "karmada-cluster";
+
+/// Namespace of the control plane's own objects.
+pub const SYSTEM_NAMESPACE: &str = "karmada-system";
+
+/// The service account that the control plane acts through in a member when it impersonates users.
+pub const IMPERSONATOR: &str = "karmada-impersonator";
+
+const EXECUTION_PREFIX: &str = "karmada-es-";
+
+/// Name of the binding of an object.
+pub fn binding(kind: &str, name: &str) -> String {
+    format!("{}-{kind}", name.replace(':', ".")).to_lowercase()
+}
+
+/// Name of the work that carries an object; `namespace` is empty for a cluster-scoped one.
+pub fn work(kind: &str, name: &str, namespace: &str) -> String {
+    let name = name.replace(':', ".").to_lowercase();
+    let identity = match namespace {
+        "" => format!("{name}-{kind}"),
+        _ => format!("{namespace}-{name}-{kind}"),
+    };
+    format!("{name}-{}", short_hash(&identity.to_lowercase()))
+}
+
+/// The key by which labels refer to a binding; `namespace` is empty for a cluster-scoped one.
+pub fn binding_reference(namespace: &str, name: &str) -> String {
+    match namespace {
+        "" => short_hash(name),
+        _ => short_hash(&format!("{namespace}/{name}")),
+    }
+}
+
+/// Name of the policy made for one object when a member's object is taken over; `gvk` is its printed kind.
+pub fn adopted_policy(namespace: &str, name: &str, gvk: &str) -> String {
+    format!("{}-{}", name.replace(':', "."), short_hash(&format!("{namespace}{gvk}"))).to_lowercase()
+}
+
+/// The namespace that holds the works of a cluster.
+pub fn execution_namespace(cluster: &str) -> String {
+    format!("{EXECUTION_PREFIX}{cluster}")
+}
+
+/// The cluster whose works a namespace holds.
+pub fn cluster_of_execution_namespace(namespace: &str) -> Option<&str> {
+    namespace.strip_prefix(EXECUTION_PREFIX)
+}
+
+/// Whether a namespace belongs to the control plane, so that nothing in it is ever propagated.
+pub fn is_reserved_namespace(namespace: &str) -> bool {
+    matches!(namespace, SYSTEM_NAMESPACE | CLUSTER_NAMESPACE) || namespace.starts_with(EXECUTION_PREFIX)
+}
+
+/// Name of the Service derived from a ServiceImport.
+pub fn derived_service(import: &str) -> String {
+    format!("derived-{import}")
+}
+
+/// The import behind a derived Service.
+pub fn import_of_derived_service(service: &str) -> Option<&str> {
+    service.strip_prefix("derived-")
+}
+
+/// Name, at the importing end, of an EndpointSlice that `cluster` exports.
+pub fn imported_endpoint_slice(cluster: &str, slice: &str) -> String {
+    format!("imported-{cluster}-{slice}")
+}
+
+/// Name, in a consuming cluster, of an EndpointSlice that a MultiClusterService brings from `provider`.
+pub fn dispatched_endpoint_slice(provider: &str, slice: &str) -> String {
+    format!("{provider}-{slice}")
+}
+
+/// The control plane's service account in a member.
+pub fn service_account(cluster: &str) -> String {
+    format!("karmada-{cluster}")
+}
+
+/// The ClusterRole, and its binding, of the control plane's service account in a member.
+pub fn cluster_role(cluster: &str) -> String {
+    format!("karmada-controller-manager:{}", service_account(cluster))
+}
+
+/// Secret with the impersonator's token for a cluster, in [`CLUSTER_NAMESPACE`]. The secret with the cluster's own
+/// credentials and its Lease are named after the cluster.
+pub fn impersonation_secret(cluster: &str) -> String {
+    format!("{cluster}-impersonator")
+}
+
+/// Service of the capacity estimator of a cluster.
+pub fn estimator_service(cluster: &str) -> String {
+    format!("karmada-scheduler-estimator-{cluster}")
+}
+
+/// FNV-1a of `text`, in the safe alphabet of Kubernetes names.
+pub fn short_hash(text: &str) -> String {
+    const ALPHABET: &[u8; 27] = b"bcdfghjklmnpqrstvwxz2456789";
+    let encode = |digit: u8| char::from(ALPHABET[usize::from(digit) % ALPHABET.len()]);
+    fnv1a_32(text.as_bytes()).to_string().bytes().map(encode).collect()
+}
+
+/// FNV-1a, 32 bits.
+pub fn fnv1a_32(bytes: &[u8]) -> u32 {
+    bytes.iter().fold(0x811c_9dc5, |hash, &byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bindings() {
+        for (kind, name, want) in [
+            ("Deployment", "nginx", "nginx-deployment"),
+            ("ClusterRole", "system:tom", "system.tom-clusterrole"),
+            ("RoleBinding", "system::tt:Tom", "system..tt.tom-rolebinding"),
+        ] {
+            assert_eq!(binding(kind, name), want);
+        }
+    }
+
+    #[test]
+    fn works() {
+        for (kind, name, namespace, want) in [
+            ("Deployment", "nginx", "default", "nginx-687f7fb96f"),
+            ("ClusterRole", "system:tom", "", "system.tom-84f4c7868f"),
+            ("Service", "web", "demo", "web-84587dbbbc"),
+            ("Service", "derived-web", "demo", "derived-web-c487c987f"),
+            ("ServiceExport", "web", "demo", "web-79976cd48f"),
+            ("ServiceImport", "web", "demo", "web-7b64f55758"),
+            ("MultiClusterService", "web", "demo", "web-f47c4cf68"),
+            ("EndpointSlice", "web-abcde", "demo", "web-abcde-d59f4568c"),
+            ("ResourceQuota", "rq", "demo", "rq-96fb7456f"),
+            ("Namespace", "demo", "", "demo-6654f4c4f6"),
+        ] {
+            assert_eq!(work(kind, name, namespace), want);
+        }
+        assert_eq!(work("Role", "A:B", "x"), work("role", "a.b", "x"), "case and colons do not count");
+    }
+
+    #[test]
+    fn references() {
+        assert_eq!(binding_reference("test", "test-binding"), "5dbb6dc9c8");
+        assert_ne!(binding_reference("a", "b-c"), binding_reference("a-b", "c"));
+        assert_eq!(adopted_policy("ns-foo", "foo", "rand"), "foo-b4978784");
+    }
+
+    #[test]
+    fn namespaces() {
+        assert_eq!(execution_namespace("member1"), "karmada-es-member1");
+        assert_eq!(cluster_of_execution_namespace("karmada-es-member1"), Some("member1"));
+        assert_eq!(cluster_of_execution_namespace("default"), None);
+        for (namespace, reserved) in
+            [("karmada-system", true), ("karmada-cluster", true), ("karmada-es-x", true), ("default", false)]
+        {
+            assert_eq!(is_reserved_namespace(namespace), reserved, "{namespace}");
+        }
+    }
+
+    #[test]
+    fn simple_names() {
+        assert_eq!(derived_service("web"), "derived-web");
+        assert_eq!(import_of_derived_service("derived-web"), Some("web"));
+        assert_eq!(imported_endpoint_slice("member1", "web-abcde"), "imported-member1-web-abcde");
+        assert_eq!(dispatched_endpoint_slice("member1", "web-abcde"), "member1-web-abcde");
+        assert_eq!(service_account("eu"), "karmada-eu");
+        assert_eq!(cluster_role("eu"), "karmada-controller-manager:karmada-eu");
+        assert_eq!(impersonation_secret("eu"), "eu-impersonator");
+        assert_eq!(estimator_service("eu"), "karmada-scheduler-estimator-eu");
+    }
+}
