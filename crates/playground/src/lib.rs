@@ -6,3 +6,4 @@
 
 pub mod network;
 pub mod programs;
+mod spdy;
