@@ -11,6 +11,7 @@
 
 mod batch;
 mod draft;
+mod durable;
 mod index;
 mod interest;
 mod options;
@@ -22,6 +23,7 @@ mod versioned;
 mod watch;
 
 pub use batch::{Batch, CommitError, Guard, Unavailable, Write};
+pub use durable::OpenError;
 pub use options::{Limits, Options};
 pub use read::{Page, Query, ReadError};
 pub use store::Store;

@@ -1,13 +1,15 @@
 //! The store itself: the handle that callers hold.
 
 use std::fmt;
+use std::path::Path;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
 
 use crate::batch::{Batch, CommitError, Unavailable};
 use crate::draft::Draft;
-use crate::options::Limits;
+use crate::durable::{Durable, OpenError};
+use crate::options::{Limits, Options};
 use crate::read::{Page, Query, ReadError};
 use crate::state::{Shared, State};
 use crate::versioned::{Event, Payload, Revision, Versioned};
@@ -19,13 +21,15 @@ use crate::watch::Watch;
 /// [`Store::commit`] finds its write in every later read.
 pub struct Store<P: Payload> {
     shared: Arc<Shared<P>>,
-    writer: Arc<Writer>,
+    writer: Arc<Writer<P>>,
 }
 
 /// How a batch becomes durable.
-enum Writer {
+enum Writer<P> {
     /// It does not: it is published at once, by the caller, one at a time.
     Memory(Mutex<Gate>),
+    /// By the thread that owns the database.
+    Durable(Durable<P>),
 }
 
 /// Whether the memory backend takes writes.
@@ -59,6 +63,32 @@ impl<P: Payload> Store<P> {
             shared: Arc::new(Shared::new(State::new(Revision::default(), limits))),
             writer: Arc::new(Writer::Memory(Mutex::new(Gate::Open))),
         }
+    }
+
+    /// The store kept in the database file `path`, which is made with its directory unless it exists.
+    ///
+    /// A restart finds every acknowledged write and the recent history, so that watchers go on where they were. Other
+    /// processes are kept out until the last handle is gone or [`Store::close`] has returned.
+    ///
+    /// # Errors
+    /// [`OpenError`] naming the file and what to do; the file is then as it was.
+    ///
+    /// # Cost
+    /// Reads the whole file into memory.
+    pub async fn open(path: &Path) -> Result<Self, OpenError> {
+        Self::open_with(path, Options::default()).await
+    }
+
+    /// As [`Store::open`], with other bounds.
+    ///
+    /// # Errors
+    /// As [`Store::open`].
+    pub async fn open_with(path: &Path, options: Options) -> Result<Self, OpenError> {
+        let file = path.to_owned();
+        let opened = tokio::task::spawn_blocking(move || Durable::open(&file, options)).await;
+        let failed = |source| OpenError::Failed { path: path.to_owned(), source: Box::new(source) };
+        let (durable, shared) = opened.map_err(failed)??;
+        Ok(Self { shared, writer: Arc::new(Writer::Durable(durable)) })
     }
 
     /// The newest committed revision.
@@ -98,6 +128,7 @@ impl<P: Payload> Store<P> {
     pub async fn commit(&self, batch: Batch<P>) -> Result<Vec<Event<P>>, CommitError<P>> {
         match &*self.writer {
             Writer::Memory(gate) => self.commit_inline(&gate.lock(), batch),
+            Writer::Durable(durable) => durable.commit(batch).await,
         }
     }
 
@@ -116,6 +147,7 @@ impl<P: Payload> Store<P> {
     pub async fn close(self) {
         match &*self.writer {
             Writer::Memory(gate) => *gate.lock() = Gate::Closed,
+            Writer::Durable(durable) => durable.close().await,
         }
     }
 
@@ -133,4 +165,4 @@ impl<P: Payload> Store<P> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -1,0 +1,177 @@
+//! The one thread that decides and writes.
+//!
+//! It takes all batches that wait, drafts them, makes them durable in one transaction, publishes them and answers. When
+//! the disk fails nothing of the group is visible and everybody in it is told, also those whose batch was refused: the
+//! refusal may rest on a write that did not happen.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use tokio::sync::{mpsc, oneshot};
+
+use super::checkpointer::Checkpointer;
+use super::database::{Database, Entry};
+use super::fault::{OpenError, is_full};
+use super::retention::Retention;
+use crate::batch::{Batch, CommitError, Unavailable};
+use crate::draft::Draft;
+use crate::state::Shared;
+use crate::versioned::{Event, Payload};
+
+/// Bounds of one transaction, so that the first batch of a group does not wait for too many others.
+const GROUP_BATCHES: usize = 512;
+const GROUP_BYTES: usize = 8 << 20;
+
+type Answer<P> = Result<Vec<Event<P>>, CommitError<P>>;
+
+/// What the writer is asked to do.
+pub(super) enum Request<P> {
+    Commit {
+        batch: Batch<P>,
+        /// The durable form of each write.
+        values: Vec<Option<Bytes>>,
+        reply: oneshot::Sender<Answer<P>>,
+    },
+    /// Finish what is queued, then end.
+    Close,
+}
+
+/// Batches that are committed together.
+struct Group<P> {
+    batches: Vec<(Batch<P>, Vec<Option<Bytes>>, oneshot::Sender<Answer<P>>)>,
+    is_last: bool,
+    bytes: usize,
+}
+
+impl<P> Group<P> {
+    fn add(&mut self, request: Request<P>) {
+        match request {
+            Request::Close => self.is_last = true,
+            Request::Commit { batch, values, reply } => {
+                self.bytes += values.iter().flatten().map(Bytes::len).sum::<usize>();
+                self.batches.push((batch, values, reply));
+            }
+        }
+    }
+
+    fn has_room(&self) -> bool {
+        self.batches.len() < GROUP_BATCHES && self.bytes < GROUP_BYTES
+    }
+}
+
+pub(super) struct Writer<P> {
+    database: Database,
+    checkpointer: Checkpointer,
+    retention: Retention,
+    clock: Arc<dyn Fn() -> Duration + Send + Sync>,
+    shared: Arc<Shared<P>>,
+    /// Why nothing is written any more.
+    fault: Option<Unavailable>,
+}
+
+impl<P: Payload> Writer<P> {
+    pub(super) fn new(
+        database: Database,
+        retention: Retention,
+        clock: Arc<dyn Fn() -> Duration + Send + Sync>,
+        shared: Arc<Shared<P>>,
+    ) -> Result<Self, OpenError> {
+        let failed = |source| OpenError::Failed { path: database.path().to_owned(), source };
+        let checkpointer = Checkpointer::start(database.path()).map_err(failed)?;
+        Ok(Self { database, checkpointer, retention, clock, shared, fault: None })
+    }
+
+    /// Serves until every handle is gone or one of them closes the store.
+    pub(super) fn run(mut self, mut requests: mpsc::Receiver<Request<P>>) {
+        while let Some(first) = requests.blocking_recv() {
+            let mut group = Group { batches: Vec::new(), is_last: false, bytes: 0 };
+            group.add(first);
+            while group.has_room()
+                && let Ok(next) = requests.try_recv()
+            {
+                group.add(next);
+            }
+            if group.is_last {
+                // What is queued already is still served.
+                requests.close();
+            }
+            self.serve(group);
+        }
+        self.checkpointer.stop();
+        let path = self.database.path().to_owned();
+        if let Err(error) = self.database.close() {
+            tracing::warn!(path = %path.display(), %error, "the store was not closed tidily; nothing is lost");
+        }
+    }
+
+    fn serve(&mut self, group: Group<P>) {
+        let shared = Arc::clone(&self.shared);
+        let mut draft = Draft::new(&shared);
+        let mut accepted = Vec::new();
+        let mut decided = Vec::with_capacity(group.batches.len());
+        for (batch, values, reply) in group.batches {
+            let decision = draft.add(batch);
+            if decision.is_ok() {
+                accepted.extend(values);
+            }
+            decided.push((decision, reply));
+        }
+        let events = draft.into_events();
+        if let Err(source) = self.persist(&events, &accepted) {
+            for (_, reply) in decided {
+                let _ = reply.send(Err(CommitError::Unavailable { source: source.clone() }));
+            }
+            return;
+        }
+        self.shared.publish(events.iter().cloned());
+        for (decision, reply) in decided {
+            let answer =
+                decision.map(|range| events[range].iter().map(|event| Event::clone(event)).collect());
+            // Nobody waits any more when the caller gave up; the write stands all the same.
+            let _ = reply.send(answer);
+        }
+        if self.checkpointer.note(self.database.log_pages())
+            && let Err(error) = self.database.finish_checkpoint()
+        {
+            tracing::warn!(%error, "cannot checkpoint the store now, it is tried again later");
+        }
+    }
+
+    /// Makes events durable. `values` are their durable forms, in the same order.
+    fn persist(&mut self, events: &[Arc<Event<P>>], values: &[Option<Bytes>]) -> Result<(), Unavailable> {
+        if let Some(fault) = &self.fault {
+            return Err(fault.clone());
+        }
+        let Some(last) = events.last() else { return Ok(()) };
+        let entries: Vec<_> =
+            events.iter().zip(values).map(|(event, value)| Entry { event, value: value.as_ref() }).collect();
+        let now = (self.clock)();
+        let (committed, oldest) = {
+            let state = self.shared.state.read();
+            (state.revision, state.oldest())
+        };
+        let horizon = self.retention.horizon(now, committed, oldest);
+        let appended = match self.database.append(&entries, now, horizon) {
+            Err(error) if is_full(&error) => {
+                // Old history may make the room that is missing.
+                self.database.relieve(horizon).and_then(|()| self.database.append(&entries, now, horizon))
+            }
+            appended => appended,
+        };
+        appended.map_err(|error| self.refuse(&error))?;
+        self.retention.note(now, last.revision);
+        Ok(())
+    }
+
+    fn refuse(&mut self, error: &rusqlite::Error) -> Unavailable {
+        let unavailable = Unavailable::from_sqlite(self.database.path(), error);
+        if matches!(unavailable, Unavailable::Faulty { .. }) {
+            tracing::error!(error = %unavailable, "the store refuses writes until it is restarted");
+            self.fault = Some(unavailable.clone());
+        } else {
+            tracing::warn!(error = %unavailable, "a write was refused");
+        }
+        unavailable
+    }
+}
