@@ -1,0 +1,158 @@
+//! From single probes to a state that does not flap (karmada-behaviour 5.2 and 5.3).
+
+use std::time::Duration;
+
+use portolan_api::conditions::cluster as reasons;
+use portolan_api::meta::{Condition, ConditionStatus, condition};
+
+/// What one probe found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Probe {
+    /// `/readyz` answered ok.
+    Healthy,
+    /// It answered something else; the text says what.
+    Unhealthy(String),
+    /// Nobody answered; the text says why.
+    Unreachable(String),
+}
+
+impl Probe {
+    /// Whether the cluster is fine.
+    pub fn is_healthy(&self) -> bool {
+        matches!(self, Self::Healthy)
+    }
+
+    /// The `Ready` condition that says this.
+    pub fn condition(&self, now: &str) -> Condition {
+        let (status, reason, message) = match self {
+            Self::Healthy => {
+                (true, reasons::CLUSTER_READY, "cluster is healthy and ready to accept workloads".to_owned())
+            }
+            Self::Unhealthy(detail) => {
+                let message =
+                    format!("cluster is reachable but health endpoint responded without ok: {detail}");
+                (false, reasons::CLUSTER_NOT_READY, message)
+            }
+            Self::Unreachable(detail) => {
+                let message = format!("cluster is not reachable: {detail}");
+                (false, reasons::CLUSTER_NOT_REACHABLE, message)
+            }
+        };
+        Condition::new(reasons::READY, status, reason, message, now)
+    }
+}
+
+/// How long an opposite state must last before it counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Thresholds {
+    /// From not ready to ready.
+    pub success: Duration,
+    /// From ready to not ready.
+    pub failure: Duration,
+}
+
+impl Default for Thresholds {
+    fn default() -> Self {
+        Self { success: Duration::from_secs(30), failure: Duration::from_secs(30) }
+    }
+}
+
+/// Since when probes contradict the published state.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Doubt {
+    since: Option<Duration>,
+}
+
+impl Doubt {
+    /// Whether `probe` is to be published now, given the published `conditions` and the time `elapsed` on a clock
+    /// that never jumps.
+    ///
+    /// The first observation counts at once. A probe that agrees ends the doubt. A flip counts once the opposite
+    /// state has lasted for its threshold.
+    pub fn judge(
+        &mut self,
+        conditions: &[Condition],
+        probe: &Probe,
+        elapsed: Duration,
+        thresholds: Thresholds,
+    ) -> bool {
+        let published = condition(conditions, reasons::READY).map(|ready| ready.status);
+        let was_ready = match published {
+            None | Some(ConditionStatus::Unknown) => {
+                self.since = None;
+                return true;
+            }
+            Some(status) => status == ConditionStatus::True,
+        };
+        if was_ready == probe.is_healthy() {
+            self.since = None;
+            return true;
+        }
+        let since = *self.since.get_or_insert(elapsed);
+        let threshold = if probe.is_healthy() { thresholds.success } else { thresholds.failure };
+        let counts = elapsed.saturating_sub(since) >= threshold;
+        if counts {
+            self.since = None;
+        }
+        counts
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_flip_has_to_last() {
+        let lost = || Probe::Unreachable("refused".to_owned());
+        let ready = vec![Probe::Healthy.condition("t")];
+        let not_ready = vec![lost().condition("t")];
+        // Each row: published conditions, then (second, probe, counts).
+        let cases = [
+            ("first contact counts at once", &[][..], vec![(0, Probe::Healthy, true)]),
+            ("first failure counts at once", &[][..], vec![(0, lost(), true)]),
+            ("agreement", &ready[..], vec![(0, Probe::Healthy, true)]),
+            (
+                "a failure must last",
+                &ready[..],
+                vec![(0, lost(), false), (29, lost(), false), (30, lost(), true)],
+            ),
+            (
+                "one good probe ends the doubt",
+                &ready[..],
+                vec![
+                    (0, lost(), false),
+                    (20, Probe::Healthy, true),
+                    (31, lost(), false),
+                    (60, lost(), false),
+                ],
+            ),
+            (
+                "recovery must last",
+                &not_ready[..],
+                vec![(0, Probe::Healthy, false), (30, Probe::Healthy, true)],
+            ),
+            (
+                "another kind of failure is told at once",
+                &not_ready[..],
+                vec![(0, Probe::Unhealthy("x".to_owned()), true)],
+            ),
+        ];
+        for (name, conditions, probes) in cases {
+            let mut doubt = Doubt::default();
+            for (second, probe, counts) in probes {
+                let elapsed = Duration::from_secs(second);
+                let judged = doubt.judge(conditions, &probe, elapsed, Thresholds::default());
+                assert_eq!(judged, counts, "{name} at {second} s");
+            }
+        }
+    }
+
+    #[test]
+    fn reasons_say_whether_anybody_answered() {
+        let reason = |probe: Probe| probe.condition("t").reason;
+        assert_eq!(reason(Probe::Healthy), "ClusterReady");
+        assert_eq!(reason(Probe::Unhealthy(String::new())), "ClusterNotReady");
+        assert_eq!(reason(Probe::Unreachable(String::new())), "ClusterNotReachable");
+    }
+}

@@ -1,0 +1,110 @@
+//! What a member serves and consists of, as its Cluster object reports it (karmada-behaviour 5.3).
+
+use std::collections::BTreeMap;
+
+use portolan_api::cluster::{ApiEnablement, ApiResource, NodeSummary};
+use portolan_api::conditions::cluster as reasons;
+use portolan_api::meta::{Condition, ConditionStatus};
+use portolan_object::{GroupVersionKind, Object};
+use serde_json::Value;
+
+/// Everything a member serves, sorted, so that equal answers give equal status.
+///
+/// Each item is a kind with its plural name.
+pub fn api_enablements<'a>(
+    resources: impl IntoIterator<Item = (&'a GroupVersionKind, &'a str)>,
+) -> Vec<ApiEnablement> {
+    let mut groups: BTreeMap<String, Vec<ApiResource>> = BTreeMap::new();
+    for (kind, plural) in resources {
+        let resource = ApiResource { name: plural.to_owned(), kind: kind.kind.clone() };
+        groups.entry(kind.api_version()).or_default().push(resource);
+    }
+    let enablement = |(group_version, mut resources): (String, Vec<ApiResource>)| {
+        resources.sort_by(|one, other| one.name.cmp(&other.name));
+        resources.dedup();
+        ApiEnablement { group_version, resources }
+    };
+    groups.into_iter().map(enablement).collect()
+}
+
+/// The `CompleteAPIEnablements` condition; `failed` names the group versions that could not be listed.
+pub fn completeness(enablements: &[ApiEnablement], failed: &[String], now: &str) -> Condition {
+    let condition = |status: ConditionStatus, reason: &str, message: String| {
+        Condition::new(reasons::COMPLETE_API_ENABLEMENTS, status, reason, message, now)
+    };
+    if enablements.is_empty() {
+        return condition(
+            ConditionStatus::False,
+            reasons::EMPTY,
+            "collected empty APIEnablements".to_owned(),
+        );
+    }
+    if !failed.is_empty() {
+        let message = format!("discovery failed for: {}", failed.join(", "));
+        return condition(ConditionStatus::False, reasons::PARTIAL, message);
+    }
+    condition(ConditionStatus::True, reasons::COMPLETE, "collected complete APIEnablements".to_owned())
+}
+
+/// How many nodes there are and how many are ready.
+pub fn node_summary<'a>(nodes: impl IntoIterator<Item = &'a Object>) -> NodeSummary {
+    let mut summary = NodeSummary::default();
+    for node in nodes {
+        summary.total_num += 1;
+        summary.ready_num += i32::from(is_ready(node));
+    }
+    summary
+}
+
+fn is_ready(node: &Object) -> bool {
+    let conditions = node.at(&["status", "conditions"]).and_then(Value::as_array);
+    let mut ready = conditions.into_iter().flatten().filter(|condition| condition["type"] == "Ready");
+    ready.any(|condition| condition["status"] == "True")
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn enablements_are_sorted_and_said_once() {
+        let kind = |group: &str, kind: &str| GroupVersionKind::new(group, "v1", kind);
+        let (deployment, pod) = (kind("apps", "Deployment"), kind("", "Pod"));
+        let set = kind("apps", "DaemonSet");
+        let listed = [(&pod, "pods"), (&deployment, "deployments"), (&set, "daemonsets"), (&pod, "pods")];
+        let enablements = api_enablements(listed);
+        let text: Vec<String> = enablements
+            .iter()
+            .map(|group| {
+                let names: Vec<&str> =
+                    group.resources.iter().map(|resource| resource.name.as_str()).collect();
+                format!("{}: {}", group.group_version, names.join(" "))
+            })
+            .collect();
+        assert_eq!(text, ["apps/v1: daemonsets deployments", "v1: pods"]);
+    }
+
+    #[test]
+    fn completeness_says_what_is_missing() {
+        let some = api_enablements([(&GroupVersionKind::new("", "v1", "Pod"), "pods")]);
+        let reason = |enablements: &[ApiEnablement], failed: &[&str]| {
+            let failed: Vec<String> = failed.iter().map(|&name| name.to_owned()).collect();
+            let condition = completeness(enablements, &failed, "t");
+            (condition.status.as_str(), condition.reason)
+        };
+        assert_eq!(reason(&some, &[]), ("True", "Complete".to_owned()));
+        assert_eq!(reason(&some, &["metrics.k8s.io/v1beta1"]), ("False", "Partial".to_owned()));
+        assert_eq!(reason(&[], &[]), ("False", "Empty".to_owned()));
+    }
+
+    #[test]
+    fn nodes_are_counted() {
+        let node = |status: &str| {
+            Object(json!({ "status": { "conditions": [{ "type": "Ready", "status": status }] } }))
+        };
+        let nodes = [node("True"), node("False"), Object(json!({}))];
+        assert_eq!(node_summary(&nodes), NodeSummary { total_num: 3, ready_num: 1 });
+    }
+}
