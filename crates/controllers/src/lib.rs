@@ -3,7 +3,10 @@
 //! They watch hub and members through `portolan_runtime`, call a pure function, and apply the difference. They speak
 //! nothing but the Kubernetes API, so they run unchanged on the embedded API server and on a real one.
 
+pub mod collections;
 mod discovery;
+pub mod kubernetes;
+pub mod time;
 
 /// The field manager of everything that Portolan writes.
 pub const MANAGER: &str = "portolan";

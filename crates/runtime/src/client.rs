@@ -133,6 +133,14 @@ impl Client {
         decode_answer(&Method::GET, path, &body)
     }
 
+    /// Puts `content` to any path, such as a `finalize` subresource, and reads the answer.
+    ///
+    /// # Errors
+    /// Every answer of 400 and above, and every failure to get or read one.
+    pub async fn put<T: DeserializeOwned>(&self, path: &str, content: &impl Serialize) -> Result<T, ClientError> {
+        self.send_json(Method::PUT, path, "application/json", content).await
+    }
+
     /// Posts `content` to any path, such as a `token` subresource, and reads the answer.
     ///
     /// # Errors
