@@ -7,6 +7,8 @@
 
 pub mod affinity;
 pub mod aggregate;
+pub mod binding;
+pub mod claim;
 pub mod division;
 pub mod health;
 pub mod matching;
@@ -16,3 +18,5 @@ pub mod reflect;
 pub mod replicas;
 pub mod retain;
 pub mod schedule;
+pub mod status;
+pub mod work;

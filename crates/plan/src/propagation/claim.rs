@@ -1,0 +1,129 @@
+//! Which policy holds a template, written on the template and on its binding.
+//!
+//! A claim is complete only with all of its marks (karmada: pkg/detector/claim.go): a label with the identity of the
+//! policy, and annotations with its name. Once claimed, an object stays with its policy.
+
+use std::collections::BTreeMap;
+
+use portolan_api::meta::ObjectMeta;
+use portolan_api::{annotations, labels};
+use portolan_object::{Object, ObjectKey};
+
+/// A policy that holds a template.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Claim {
+    /// A PropagationPolicy.
+    Namespaced {
+        /// Namespace and name of the policy.
+        policy: ObjectKey,
+        /// Its permanent id.
+        id: String,
+    },
+    /// A ClusterPropagationPolicy.
+    Cluster {
+        /// Name of the policy.
+        policy: String,
+        /// Its permanent id.
+        id: String,
+    },
+}
+
+/// Every label that a claim may set.
+pub const LABELS: &[&str] =
+    &[labels::propagation_policy::PERMANENT_ID, labels::cluster_propagation_policy::PERMANENT_ID];
+
+/// Every annotation that a claim may set.
+pub const ANNOTATIONS: &[&str] = &[
+    annotations::propagation_policy::NAMESPACE,
+    annotations::propagation_policy::NAME,
+    annotations::cluster_propagation_policy::NAME,
+];
+
+impl Claim {
+    /// The claim by a policy; `None` while the policy has no permanent id.
+    pub fn by(policy: &ObjectMeta) -> Option<Self> {
+        if policy.namespace.is_empty() {
+            let id = policy.label(labels::cluster_propagation_policy::PERMANENT_ID)?;
+            return Some(Self::Cluster { policy: policy.name.clone(), id: id.to_owned() });
+        }
+        let id = policy.label(labels::propagation_policy::PERMANENT_ID)?;
+        let key = ObjectKey::namespaced(&*policy.namespace, &*policy.name);
+        Some(Self::Namespaced { policy: key, id: id.to_owned() })
+    }
+
+    /// Reads the claim on an object; an incomplete one counts as none. A namespaced claim wins.
+    pub fn on(object: &Object) -> Option<Self> {
+        let namespaced = || {
+            let id = object.label(labels::propagation_policy::PERMANENT_ID)?;
+            let namespace = object.annotation(annotations::propagation_policy::NAMESPACE)?;
+            let name = object.annotation(annotations::propagation_policy::NAME)?;
+            Some(Self::Namespaced { policy: ObjectKey::namespaced(namespace, name), id: id.to_owned() })
+        };
+        let cluster = || {
+            let id = object.label(labels::cluster_propagation_policy::PERMANENT_ID)?;
+            let name = object.annotation(annotations::cluster_propagation_policy::NAME)?;
+            Some(Self::Cluster { policy: name.to_owned(), id: id.to_owned() })
+        };
+        namespaced().or_else(cluster)
+    }
+
+    /// The label of the claim.
+    pub fn labels(&self) -> BTreeMap<String, String> {
+        let (key, id) = match self {
+            Self::Namespaced { id, .. } => (labels::propagation_policy::PERMANENT_ID, id),
+            Self::Cluster { id, .. } => (labels::cluster_propagation_policy::PERMANENT_ID, id),
+        };
+        BTreeMap::from([(key.to_owned(), id.clone())])
+    }
+
+    /// The annotations of the claim.
+    pub fn annotations(&self) -> BTreeMap<String, String> {
+        let entries = match self {
+            Self::Namespaced { policy, .. } => vec![
+                (annotations::propagation_policy::NAMESPACE, &policy.namespace),
+                (annotations::propagation_policy::NAME, &policy.name),
+            ],
+            Self::Cluster { policy, .. } => vec![(annotations::cluster_propagation_policy::NAME, policy)],
+        };
+        entries.into_iter().map(|(key, value)| (key.to_owned(), value.clone())).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn claimed(claim: &Claim) -> Object {
+        let mut object = Object(json!({"metadata": {"name": "web"}}));
+        claim.labels().into_iter().for_each(|(key, value)| object.set_label(&key, value));
+        claim.annotations().into_iter().for_each(|(key, value)| object.set_annotation(&key, value));
+        object
+    }
+
+    #[test]
+    fn a_claim_is_read_as_it_was_written() {
+        let claims = [
+            Claim::Namespaced { policy: ObjectKey::namespaced("shop", "p"), id: "1".to_owned() },
+            Claim::Cluster { policy: "cp".to_owned(), id: "2".to_owned() },
+        ];
+        for claim in claims {
+            assert_eq!(Claim::on(&claimed(&claim)), Some(claim));
+        }
+    }
+
+    #[test]
+    fn half_a_claim_is_none() {
+        let mut object = claimed(&Claim::Cluster { policy: "cp".to_owned(), id: "2".to_owned() });
+        object.metadata_mut().remove("annotations");
+        assert_eq!(Claim::on(&object), None);
+    }
+
+    #[test]
+    fn a_policy_without_identity_cannot_claim() {
+        let mut policy = ObjectMeta::namespaced("shop", "p");
+        assert_eq!(Claim::by(&policy), None);
+        policy.labels.insert(labels::propagation_policy::PERMANENT_ID.to_owned(), "1".to_owned());
+        assert!(matches!(Claim::by(&policy), Some(Claim::Namespaced { .. })));
+    }
+}

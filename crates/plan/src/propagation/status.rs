@@ -1,0 +1,173 @@
+//! What becomes of a Work and of a binding, as their status says it (karmada-behaviour 4.7 to 4.9).
+
+use portolan_api::conditions;
+use portolan_api::meta::{Condition, condition};
+use portolan_api::names;
+use portolan_api::policy::PurgeMode;
+use portolan_api::work::{
+    AggregatedStatusItem, ManifestStatus, ResourceBindingSpec, ResourceHealth, ResourceIdentifier, Work,
+};
+use portolan_object::Object;
+
+use super::aggregate::Report;
+use super::health::{Health, health};
+use super::reflect::reflect;
+use super::work::targets;
+
+/// `Applied` of a Work; `failure` is why the member does not have the object.
+pub fn applied(failure: Option<&str>, now: &str) -> Condition {
+    use conditions::work::{APPLIED, APPLIED_FAILED, APPLIED_SUCCESSFUL};
+    match failure {
+        None => {
+            Condition::new(APPLIED, true, APPLIED_SUCCESSFUL, "Manifest has been successfully applied", now)
+        }
+        Some(failure) => {
+            let message = format!("Failed to apply all manifests (0/1): {failure}");
+            Condition::new(APPLIED, false, APPLIED_FAILED, message, now)
+        }
+    }
+}
+
+/// `Dispatching` of a Work.
+pub fn dispatching(suspended: bool, now: &str) -> Condition {
+    use conditions::work::{DISPATCHING, SUSPEND_DISPATCHING};
+    if suspended {
+        let message = "Work dispatching is in a suspended state.";
+        return Condition::new(DISPATCHING, false, SUSPEND_DISPATCHING, message, now);
+    }
+    Condition::new(DISPATCHING, true, DISPATCHING, "Work is being dispatched to member clusters.", now)
+}
+
+/// The status entry of a Work's one manifest from the object in the member.
+pub fn manifest_status(observed: &Object) -> ManifestStatus {
+    let kind = observed.group_version_kind();
+    ManifestStatus {
+        identifier: ResourceIdentifier {
+            ordinal: 0,
+            group: kind.group,
+            version: kind.version,
+            kind: kind.kind,
+            resource: String::new(),
+            namespace: observed.namespace().to_owned(),
+            name: observed.name().to_owned(),
+        },
+        status: reflect(observed),
+        health: Some(match health(observed) {
+            Health::Healthy => ResourceHealth::Healthy,
+            Health::Unhealthy => ResourceHealth::Unhealthy,
+            Health::Unknown => ResourceHealth::Unknown,
+        }),
+    }
+}
+
+/// One entry per Work that is not on its way out, sorted by cluster.
+pub fn aggregated<'a>(works: impl IntoIterator<Item = &'a Work>) -> Vec<AggregatedStatusItem> {
+    let living = works.into_iter().filter(|work| !work.metadata.is_deleting());
+    let mut items: Vec<AggregatedStatusItem> = living.filter_map(item).collect();
+    items.sort_by(|one, other| one.cluster_name.cmp(&other.cluster_name));
+    items
+}
+
+fn item(work: &Work) -> Option<AggregatedStatusItem> {
+    let cluster_name = names::cluster_of_execution_namespace(&work.metadata.namespace)?.to_owned();
+    let condition = condition(&work.status.conditions, conditions::work::APPLIED);
+    if !condition.is_some_and(Condition::is_true) {
+        let applied_message = condition.map(|condition| condition.message.clone()).unwrap_or_default();
+        let health = Some(ResourceHealth::Unknown);
+        return Some(AggregatedStatusItem {
+            cluster_name,
+            applied_message,
+            health,
+            ..AggregatedStatusItem::default()
+        });
+    }
+    let reported = work.status.manifest_statuses.first();
+    Some(AggregatedStatusItem {
+        cluster_name,
+        status: reported.and_then(|reported| reported.status.clone()),
+        applied: true,
+        applied_message: String::new(),
+        health: reported.map_or(Some(ResourceHealth::Unknown), |reported| reported.health),
+    })
+}
+
+/// `FullyApplied` of a binding: every cluster that is to have the object has it.
+pub fn fully_applied(spec: &ResourceBindingSpec, items: &[AggregatedStatusItem], now: &str) -> Condition {
+    use conditions::binding::{FULLY_APPLIED, FULLY_APPLIED_FAILED, FULLY_APPLIED_SUCCESS};
+    let mut expected: Vec<String> = targets(spec).into_iter().map(|target| target.name).collect();
+    let leaving =
+        spec.graceful_eviction_tasks.iter().filter(|task| task.purge_mode != Some(PurgeMode::Directly));
+    expected.extend(leaving.map(|task| task.from_cluster.clone()));
+    expected.sort();
+    expected.dedup();
+    let everywhere = !expected.is_empty()
+        && expected.len() == items.len()
+        && items.iter().all(|item| item.applied && expected.contains(&item.cluster_name));
+    if everywhere {
+        let message = "All works have been successfully applied";
+        return Condition::new(FULLY_APPLIED, true, FULLY_APPLIED_SUCCESS, message, now);
+    }
+    let message = "Failed to apply all works, see status.aggregatedStatus for details";
+    Condition::new(FULLY_APPLIED, false, FULLY_APPLIED_FAILED, message, now)
+}
+
+/// What the template's status is summed up from.
+pub fn reports(items: &[AggregatedStatusItem]) -> Vec<Report> {
+    let report = |item: &AggregatedStatusItem| Report {
+        cluster: item.cluster_name.clone(),
+        status: item.status.clone(),
+    };
+    items.iter().map(report).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use portolan_api::meta::ObjectMeta;
+    use serde_json::json;
+
+    fn work(cluster: &str, failure: Option<&str>) -> Work {
+        let metadata = ObjectMeta::namespaced(names::execution_namespace(cluster), "w");
+        let mut work = Work { metadata, ..Work::default() };
+        work.status.conditions = vec![applied(failure, "t")];
+        if failure.is_none() {
+            let observed =
+                Object(json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "c"}}));
+            work.status.manifest_statuses = vec![manifest_status(&observed)];
+        }
+        work
+    }
+
+    #[test]
+    fn a_binding_is_applied_when_every_target_has_it() {
+        let spec: ResourceBindingSpec =
+            serde_json::from_value(json!({"clusters": [{"name": "a"}, {"name": "b"}]})).unwrap();
+        let nowhere = ResourceBindingSpec::default();
+        let cases = [
+            ("everywhere", &spec, vec![work("b", None), work("a", None)], true),
+            ("one is missing", &spec, vec![work("a", None)], false),
+            ("one failed", &spec, vec![work("a", None), work("b", Some("refused"))], false),
+            ("one too many", &spec, vec![work("a", None), work("b", None), work("c", None)], false),
+            ("nowhere to go", &nowhere, vec![], false),
+        ];
+        for (name, spec, works, want) in cases {
+            assert_eq!(fully_applied(spec, &aggregated(&works), "t").is_true(), want, "{name}");
+        }
+    }
+
+    #[test]
+    fn items_say_what_happened_in_each_cluster() {
+        let items = aggregated(&[work("b", Some("the server is on fire")), work("a", None)]);
+        assert_eq!(items[0].cluster_name, "a");
+        assert_eq!((items[0].applied, items[0].health), (true, Some(ResourceHealth::Healthy)));
+        assert_eq!(items[1].applied_message, "Failed to apply all manifests (0/1): the server is on fire");
+        assert_eq!(items[1].health, Some(ResourceHealth::Unknown));
+    }
+
+    #[test]
+    fn works_on_their_way_out_do_not_count() {
+        let mut leaving = work("a", None);
+        leaving.metadata.deletion_timestamp = Some("t".to_owned());
+        assert_eq!(aggregated(&[leaving]), []);
+    }
+}

@@ -1,0 +1,207 @@
+//! The Work of one cluster: the template as that cluster is to have it.
+
+use std::collections::BTreeMap;
+
+use portolan_api::cluster::Cluster;
+use portolan_api::meta::ObjectMeta;
+use portolan_api::work::{ResourceBindingSpec, TargetCluster, Work, WorkSpec, WorkloadTemplate};
+use portolan_api::{annotations, finalizers, labels, names};
+use portolan_object::{Object, ObjectKey};
+use serde_json::{Value, json};
+
+use super::overrides::{self, Applied, OverrideError, Policy};
+use super::prune::prune;
+use super::replicas::{divide_completions, revise};
+
+/// Everything that the Works of one binding follow from.
+#[derive(Debug, Clone, Copy)]
+pub struct Input<'a> {
+    /// The template.
+    pub template: &'a Object,
+    /// Metadata of its binding.
+    pub binding: &'a ObjectMeta,
+    /// Spec of its binding, scheduled.
+    pub spec: &'a ResourceBindingSpec,
+    /// Cluster-wide override policies.
+    pub cluster_overrides: &'a [Policy<'a>],
+    /// Override policies of the template's namespace.
+    pub overrides: &'a [Policy<'a>],
+}
+
+/// The clusters that are to have a copy: the scheduled ones, and those of bindings that this one follows.
+pub fn targets(spec: &ResourceBindingSpec) -> Vec<TargetCluster> {
+    let mut targets: BTreeMap<&str, &TargetCluster> = BTreeMap::new();
+    for snapshot in &spec.required_by {
+        targets.extend(snapshot.clusters.iter().map(|target| (target.name.as_str(), target)));
+    }
+    targets.extend(spec.clusters.iter().map(|target| (target.name.as_str(), target)));
+    targets.into_values().cloned().collect()
+}
+
+/// Where the Work of a template for a cluster is kept.
+pub fn key(template: &Object, cluster: &str) -> ObjectKey {
+    let name = names::work(template.kind(), template.name(), template.namespace());
+    ObjectKey::namespaced(names::execution_namespace(cluster), name)
+}
+
+/// Builds the Work for one target.
+///
+/// `id` is the permanent id of the Work that is there, or a new one. Building it again from the same input gives the
+/// same Work.
+///
+/// # Errors
+/// When an override policy cannot be applied: the Work that is there stays as it is.
+pub fn build(
+    input: &Input<'_>,
+    target: &TargetCluster,
+    cluster: &Cluster,
+    id: &str,
+) -> Result<Work, OverrideError> {
+    let Input { template, binding, spec, .. } = input;
+    let mut manifest = (*template).clone();
+    if spec.replicas > 0 {
+        revise(&mut manifest, i64::from(target.replicas));
+        share_completions(&mut manifest, spec, target);
+    }
+    prune(&mut manifest);
+    let cluster_applied = overrides::apply(input.cluster_overrides, &mut manifest, cluster)?;
+    let applied = if template.namespace().is_empty() {
+        Vec::new()
+    } else {
+        overrides::apply(input.overrides, &mut manifest, cluster)?
+    };
+    let key = key(template, &cluster.metadata.name);
+    let conflict_resolution = conflict_resolution(template, spec);
+    let marks = Marks { template, binding, work: &key, id, conflict_resolution };
+    marks.put_on(&mut manifest);
+    let mut metadata = ObjectMeta::namespaced(&*key.namespace, &*key.name);
+    metadata.finalizers = vec![finalizers::EXECUTION.to_owned()];
+    metadata.labels = marks.binding_labels();
+    metadata.labels.insert(labels::work::PERMANENT_ID.to_owned(), id.to_owned());
+    metadata.annotations = marks.binding_annotations();
+    metadata
+        .annotations
+        .insert(annotations::work::CONFLICT_RESOLUTION.to_owned(), conflict_resolution.to_owned());
+    record(&mut metadata, annotations::policy::APPLIED_CLUSTER_OVERRIDES, &cluster_applied);
+    record(&mut metadata, annotations::policy::APPLIED_OVERRIDES, &applied);
+    let spec = WorkSpec {
+        workload: WorkloadTemplate { manifests: vec![manifest.0] },
+        suspend_dispatching: is_suspended(spec, &cluster.metadata.name).then_some(true),
+        preserve_resources_on_deletion: spec.preserve_resources_on_deletion,
+    };
+    Ok(Work { metadata, spec, ..Work::default() })
+}
+
+/// A divided Job's completions follow its parallelism.
+fn share_completions(manifest: &mut Object, spec: &ResourceBindingSpec, target: &TargetCluster) {
+    use portolan_api::policy::ReplicaSchedulingType::Divided;
+    let scheduling = spec.placement.as_ref().and_then(|placement| placement.replica_scheduling.as_ref());
+    let is_divided = scheduling.is_some_and(|scheduling| scheduling.replica_scheduling_type == Divided);
+    let completions = manifest.at(&["spec", "completions"]).and_then(Value::as_i64);
+    let (true, "Job", Some(completions)) = (is_divided, manifest.kind(), completions) else { return };
+    let shares: Vec<(String, i64)> =
+        spec.clusters.iter().map(|cluster| (cluster.name.clone(), i64::from(cluster.replicas))).collect();
+    let divided = divide_completions(completions, &shares, &spec.resource.uid);
+    let mine = shares.iter().zip(divided).find(|((name, _), _)| *name == target.name);
+    if let Some((_, share)) = mine {
+        manifest.0["spec"]["completions"] = json!(share);
+    }
+}
+
+/// The template's own wish beats its policy's; a value that is neither is ignored.
+fn conflict_resolution(template: &Object, spec: &ResourceBindingSpec) -> &'static str {
+    match template.annotation(annotations::work::CONFLICT_RESOLUTION) {
+        Some("overwrite") => "overwrite",
+        Some("abort") => "abort",
+        _ => spec.conflict_resolution.annotation(),
+    }
+}
+
+fn is_suspended(spec: &ResourceBindingSpec, cluster: &str) -> bool {
+    let Some(suspension) = &spec.suspension else { return false };
+    let here = suspension.dispatching_on_clusters.as_ref();
+    suspension.dispatching == Some(true)
+        || here.is_some_and(|clusters| clusters.cluster_names.iter().any(|name| name == cluster))
+}
+
+fn record(metadata: &mut ObjectMeta, annotation: &str, applied: &[Applied]) {
+    if !applied.is_empty() {
+        metadata.annotations.insert(annotation.to_owned(), json!(applied).to_string());
+    }
+}
+
+/// The marks by which an object in a member is known as ours, and leads back to where it came from.
+struct Marks<'a> {
+    template: &'a Object,
+    binding: &'a ObjectMeta,
+    work: &'a ObjectKey,
+    id: &'a str,
+    conflict_resolution: &'a str,
+}
+
+impl Marks<'_> {
+    fn binding_labels(&self) -> BTreeMap<String, String> {
+        let key = if self.binding.namespace.is_empty() {
+            labels::cluster_binding::PERMANENT_ID
+        } else {
+            labels::binding::PERMANENT_ID
+        };
+        let id = self.binding.label(key).unwrap_or_default();
+        BTreeMap::from([(key.to_owned(), id.to_owned())])
+    }
+
+    fn binding_annotations(&self) -> BTreeMap<String, String> {
+        let entry = |key: &str, value: &str| (key.to_owned(), value.to_owned());
+        if self.binding.namespace.is_empty() {
+            return BTreeMap::from([entry(annotations::cluster_binding::NAME, &self.binding.name)]);
+        }
+        BTreeMap::from([
+            entry(annotations::binding::NAMESPACE, &self.binding.namespace),
+            entry(annotations::binding::NAME, &self.binding.name),
+        ])
+    }
+
+    fn put_on(&self, manifest: &mut Object) {
+        for (key, value) in self.binding_labels() {
+            manifest.set_label(&key, value);
+        }
+        manifest.set_label(labels::MANAGED, labels::TRUE);
+        manifest.set_label(labels::work::PERMANENT_ID, self.id);
+        for (key, value) in self.binding_annotations() {
+            manifest.set_annotation(&key, value);
+        }
+        manifest.set_annotation(annotations::work::NAMESPACE, &*self.work.namespace);
+        manifest.set_annotation(annotations::work::NAME, &*self.work.name);
+        manifest.set_annotation(annotations::work::CONFLICT_RESOLUTION, self.conflict_resolution);
+        manifest.set_annotation(annotations::template::UID, self.template.uid());
+        if self.template.generation() > 0 {
+            manifest
+                .set_annotation(annotations::template::GENERATION, self.template.generation().to_string());
+        }
+        record_managed_keys(manifest);
+    }
+}
+
+/// Lists the keys that we set, so that a later manifest without one of them takes it away from the member.
+fn record_managed_keys(manifest: &mut Object) {
+    let managed_labels: Vec<String> = manifest.labels().into_keys().collect();
+    manifest.set_annotation(annotations::template::MANAGED_LABELS, managed_labels.join(","));
+    manifest.set_annotation(annotations::template::MANAGED_ANNOTATIONS, "");
+    let managed_annotations: Vec<String> = manifest.annotations().into_keys().collect();
+    manifest.set_annotation(annotations::template::MANAGED_ANNOTATIONS, managed_annotations.join(","));
+}
+
+/// Whether the Work that is there already says what `wanted` says; others' additions to its metadata do not count.
+pub fn is_current(actual: &Work, wanted: &Work) -> bool {
+    let covers = |actual: &BTreeMap<String, String>, wanted: &BTreeMap<String, String>| {
+        wanted.iter().all(|(key, value)| actual.get(key) == Some(value))
+    };
+    let overrides = [annotations::policy::APPLIED_OVERRIDES, annotations::policy::APPLIED_CLUSTER_OVERRIDES];
+    actual.spec == wanted.spec
+        && covers(&actual.metadata.labels, &wanted.metadata.labels)
+        && covers(&actual.metadata.annotations, &wanted.metadata.annotations)
+        && overrides.iter().all(|key| actual.metadata.annotation(key) == wanted.metadata.annotation(key))
+}
+
+#[cfg(test)]
+mod tests;
