@@ -30,7 +30,7 @@ use crate::versioned::{Event, Payload};
 pub use fault::OpenError;
 
 use database::Database;
-use writer::{Request, Writer};
+use writer::{Commit, Request, Writer};
 
 /// Batches that wait for the writer. When it is full, committers wait for room.
 const QUEUE: usize = 1024;
@@ -69,7 +69,7 @@ impl<P: Payload> Durable<P> {
         // Encoded here, so that the one writer thread does not have to.
         let values = batch.writes.iter().map(encoded).collect();
         let (reply, answer) = oneshot::channel();
-        let request = Request::Commit { batch, values, reply };
+        let request = Request::Commit(Commit { batch, values, reply });
         self.requests.send(request).await.map_err(|_| self.stopped())?;
         answer.await.map_err(|_| self.stopped())?
     }

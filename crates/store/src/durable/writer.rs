@@ -27,19 +27,22 @@ type Answer<P> = Result<Vec<Event<P>>, CommitError<P>>;
 
 /// What the writer is asked to do.
 pub(super) enum Request<P> {
-    Commit {
-        batch: Batch<P>,
-        /// The durable form of each write.
-        values: Vec<Option<Bytes>>,
-        reply: oneshot::Sender<Answer<P>>,
-    },
+    Commit(Commit<P>),
     /// Finish what is queued, then end.
     Close,
 }
 
+/// A batch and who waits for it.
+pub(super) struct Commit<P> {
+    pub(super) batch: Batch<P>,
+    /// The durable form of each write.
+    pub(super) values: Vec<Option<Bytes>>,
+    pub(super) reply: oneshot::Sender<Answer<P>>,
+}
+
 /// Batches that are committed together.
 struct Group<P> {
-    batches: Vec<(Batch<P>, Vec<Option<Bytes>>, oneshot::Sender<Answer<P>>)>,
+    batches: Vec<Commit<P>>,
     is_last: bool,
     bytes: usize,
 }
@@ -48,9 +51,9 @@ impl<P> Group<P> {
     fn add(&mut self, request: Request<P>) {
         match request {
             Request::Close => self.is_last = true,
-            Request::Commit { batch, values, reply } => {
-                self.bytes += values.iter().flatten().map(Bytes::len).sum::<usize>();
-                self.batches.push((batch, values, reply));
+            Request::Commit(commit) => {
+                self.bytes += commit.values.iter().flatten().map(Bytes::len).sum::<usize>();
+                self.batches.push(commit);
             }
         }
     }
@@ -110,7 +113,7 @@ impl<P: Payload> Writer<P> {
         let mut draft = Draft::new(&shared);
         let mut accepted = Vec::new();
         let mut decided = Vec::with_capacity(group.batches.len());
-        for (batch, values, reply) in group.batches {
+        for Commit { batch, values, reply } in group.batches {
             let decision = draft.add(batch);
             if decision.is_ok() {
                 accepted.extend(values);
