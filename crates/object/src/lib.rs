@@ -4,11 +4,13 @@
 //! thing in all three. Nothing here reads a clock, draws a random number, or knows what a federation is.
 
 pub mod age;
+pub mod apply;
 pub mod builtin;
 pub mod envelope;
 pub mod key;
 pub mod object;
 pub mod patch;
+pub mod proto;
 pub mod schema;
 pub mod selector;
 pub mod status;
