@@ -9,8 +9,10 @@
 //! ```
 
 pub mod auth;
+pub mod defaults;
 pub mod kinds;
 pub mod negotiate;
+pub mod quantity;
 pub mod record;
 pub mod request;
 pub mod respond;

@@ -50,3 +50,47 @@ pub(crate) fn entries<'a>(
 pub(crate) fn map<'a>(value: &'a Value, pointer: &str) -> Option<&'a Map<String, Value>> {
     value.pointer(pointer).and_then(Value::as_object)
 }
+/// The map that is the member `name`, made when it is missing or null; `None` when something else stands there.
+pub(crate) fn child<'a>(
+    parent: &'a mut Map<String, Value>,
+    name: &str,
+) -> Option<&'a mut Map<String, Value>> {
+    let slot = parent.entry(name).or_insert(Value::Null);
+    if slot.is_null() {
+        *slot = Value::Object(Map::new());
+    }
+    slot.as_object_mut()
+}
+
+/// The map that is the member `name`, when it is there.
+pub(crate) fn child_if_present<'a>(
+    parent: &'a mut Map<String, Value>,
+    name: &str,
+) -> Option<&'a mut Map<String, Value>> {
+    parent.get_mut(name).and_then(Value::as_object_mut)
+}
+
+/// The elements of the list that is the member `name`, as maps.
+pub(crate) fn children<'a>(
+    parent: &'a mut Map<String, Value>,
+    name: &str,
+) -> impl Iterator<Item = &'a mut Map<String, Value>> + use<'a> {
+    let list = parent.get_mut(name).and_then(Value::as_array_mut);
+    list.into_iter().flatten().filter_map(Value::as_object_mut)
+}
+
+/// Sets a member that is missing, null, or an empty string, as typed servers see all three alike.
+pub(crate) fn default(parent: &mut Map<String, Value>, name: &str, value: impl Into<Value>) {
+    if is_unset(parent.get(name)) {
+        parent.insert(name.to_owned(), value.into());
+    }
+}
+
+/// Whether a member is missing, null, or an empty string.
+pub(crate) fn is_unset(value: Option<&Value>) -> bool {
+    match value {
+        None | Some(Value::Null) => true,
+        Some(Value::String(text)) => text.is_empty(),
+        Some(_) => false,
+    }
+}

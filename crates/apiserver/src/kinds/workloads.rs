@@ -42,8 +42,10 @@ pub(super) const RESOURCES: &[BuiltinResource] = &[
     workload("apps", "ReplicaSet", "replicasets", "replicaset")
         .short(&["rs"])
         .parts(&[Subresource::scale(), Subresource::status("ReplicaSet")]),
+    // Pods are named after the set, and a pod's name becomes a host name.
     workload("apps", "StatefulSet", "statefulsets", "statefulset")
         .short(&["sts"])
+        .names(NameRule::Label)
         .parts(&[Subresource::scale(), Subresource::status("StatefulSet")]),
     autoscaler("v2"),
     autoscaler("v1"),
@@ -57,6 +59,7 @@ pub(super) const RESOURCES: &[BuiltinResource] = &[
         .singular("poddisruptionbudget")
         .namespaced()
         .short(&["pdb"])
+        .names(NameRule::PathSegment)
         .generation(Generation::Spec)
         .update_requires_version()
         .parts(&[Subresource::status("PodDisruptionBudget")]),
