@@ -42,7 +42,7 @@ pub struct ClusterSpec {
     #[serde(skip_serializing_if = "is_default")]
     pub impersonator_secret_ref: Option<LocalSecretReference>,
     /// Whether its certificate is not checked.
-    #[serde(skip_serializing_if = "is_default")]
+    #[serde(skip_serializing_if = "is_default", rename = "insecureSkipTLSVerification")]
     pub insecure_skip_tls_verification: bool,
     /// Proxy on the way to its API server.
     #[serde(skip_serializing_if = "is_default", rename = "proxyURL")]

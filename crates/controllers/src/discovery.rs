@@ -15,7 +15,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use parking_lot::RwLock;
-use portolan_object::{Object, ObjectKey};
+use portolan_api::cluster::Cluster;
+use portolan_object::ObjectKey;
 use portolan_runtime::members::MembershipChange;
 use portolan_runtime::scope::spawn_until_stop;
 use portolan_runtime::{Cache, ClusterName, Member, Members};
@@ -30,12 +31,12 @@ const WORKERS_PER_MEMBER: usize = 4;
 pub(crate) struct Discovery {
     sites: RwLock<BTreeMap<ClusterName, Arc<Site>>>,
     /// The Cluster objects of the hub: a source that is in there and cannot be read is not gone.
-    clusters: Cache<Object>,
+    clusters: Cache<Cluster>,
 }
 
 impl Discovery {
     /// Starts for every member that is there or joins.
-    pub(crate) fn start(members: &Members, clusters: &Cache<Object>) -> Arc<Self> {
+    pub(crate) fn start(members: &Members, clusters: &Cache<Cluster>) -> Arc<Self> {
         let discovery = Arc::new(Self { sites: RwLock::new(BTreeMap::new()), clusters: clusters.clone() });
         let joining = discovery.clone();
         members.observe(move |change| match change {

@@ -45,6 +45,8 @@ use crate::resource::Resource;
 /// How long a request may take, unless [`Client::with_timeout`] says otherwise; karmada's member clients use 32 s.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
 
+const USER_AGENT: &str = concat!("portolan/", env!("CARGO_PKG_VERSION"));
+
 /// A client of one API server; a clone shares its connections.
 #[derive(Clone)]
 pub struct Client {
@@ -137,7 +139,11 @@ impl Client {
     ///
     /// # Errors
     /// Every answer of 400 and above, and every failure to get or read one.
-    pub async fn put<T: DeserializeOwned>(&self, path: &str, content: &impl Serialize) -> Result<T, ClientError> {
+    pub async fn put<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        content: &impl Serialize,
+    ) -> Result<T, ClientError> {
         self.send_json(Method::PUT, path, "application/json", content).await
     }
 
@@ -178,6 +184,8 @@ impl Client {
         *request.uri_mut() = path.parse().unwrap_or_default();
         let headers = request.headers_mut();
         headers.insert(header::ACCEPT, header::HeaderValue::from_static("application/json"));
+        // API servers name the field manager after its first part.
+        headers.insert(header::USER_AGENT, header::HeaderValue::from_static(USER_AGENT));
         if let Some(content_type) = content_type {
             headers.insert(header::CONTENT_TYPE, header::HeaderValue::from_static(content_type));
         }

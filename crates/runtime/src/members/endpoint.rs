@@ -2,8 +2,8 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use portolan_api::cluster::Cluster;
 use portolan_object::{Object, ObjectKey};
-use serde_json::Value;
 
 use crate::client::{Credential, Endpoint};
 
@@ -31,10 +31,9 @@ pub enum EndpointError {
 }
 
 /// The Secret that holds a cluster's credential.
-pub(super) fn secret_key(cluster: &Object) -> Option<ObjectKey> {
-    let part = |name| cluster.str_at(&["spec", "secretRef", name]);
-    let key = ObjectKey::namespaced(part("namespace"), part("name"));
-    (!key.name.is_empty()).then_some(key)
+pub(super) fn secret_key(cluster: &Cluster) -> Option<ObjectKey> {
+    let reference = cluster.spec.secret_ref.as_ref().filter(|reference| !reference.name.is_empty())?;
+    Some(ObjectKey::namespaced(&*reference.namespace, &*reference.name))
 }
 
 /// How to reach a cluster: `apiEndpoint` and `insecureSkipTLSVerification` of the Cluster, `token` and `caBundle` of
@@ -42,16 +41,15 @@ pub(super) fn secret_key(cluster: &Object) -> Option<ObjectKey> {
 ///
 /// # Errors
 /// When something of that is missing; see [`EndpointError`].
-pub fn endpoint(cluster: &Object, secret: &Object) -> Result<Endpoint, EndpointError> {
-    let url = cluster.str_at(&["spec", "apiEndpoint"]);
-    if url.is_empty() {
+pub fn endpoint(cluster: &Cluster, secret: &Object) -> Result<Endpoint, EndpointError> {
+    let spec = &cluster.spec;
+    if spec.api_endpoint.is_empty() {
         return Err(EndpointError::NoAddress);
     }
-    if !cluster.str_at(&["spec", "proxyURL"]).is_empty() {
+    if !spec.proxy_url.is_empty() {
         return Err(EndpointError::Proxy);
     }
-    let insecure = cluster.at(&["spec", "insecureSkipTLSVerification"]).and_then(Value::as_bool);
-    let insecure_skip_verify = insecure.unwrap_or_default();
+    let insecure_skip_verify = spec.insecure_skip_tls_verification;
     let field = |field: &'static str| {
         let encoded = secret.str_at(&["data", field]);
         let decoded = STANDARD.decode(encoded).ok().filter(|decoded| !decoded.is_empty());
@@ -60,12 +58,17 @@ pub fn endpoint(cluster: &Object, secret: &Object) -> Result<Endpoint, EndpointE
     let ca_pem = if insecure_skip_verify { Vec::new() } else { field("caBundle")? };
     let token = String::from_utf8(field("token")?)
         .map_err(|_| EndpointError::Secret { secret: secret.key(), field: "token" })?;
-    Ok(Endpoint { url: url.to_owned(), ca_pem, credential: Credential::Token(token), insecure_skip_verify })
+    Ok(Endpoint {
+        url: spec.api_endpoint.clone(),
+        ca_pem,
+        credential: Credential::Token(token),
+        insecure_skip_verify,
+    })
 }
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     use super::*;
 
@@ -74,7 +77,11 @@ mod tests {
         let secret =
             |data: Value| Object(json!({ "metadata": { "namespace": "n", "name": "s" }, "data": data }));
         let complete = secret(json!({ "token": "dG9rZW4=", "caBundle": "Y2E=" }));
-        let cluster = |spec: Value| Object(json!({ "spec": spec }));
+        let cluster = |spec: Value| {
+            let object =
+                json!({ "apiVersion": "cluster.karmada.io/v1alpha1", "kind": "Cluster", "spec": spec });
+            Object(object).to_typed::<Cluster>().expect("a cluster")
+        };
         let reach = |spec: Value, secret: &Object| endpoint(&cluster(spec), secret);
         let missing = |field| Err(EndpointError::Secret { secret: ObjectKey::namespaced("n", "s"), field });
         let found = Endpoint {

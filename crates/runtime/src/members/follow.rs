@@ -5,6 +5,7 @@
 
 use std::sync::Arc;
 
+use portolan_api::cluster::{Cluster, SyncMode};
 use portolan_api::names;
 use portolan_net::Shutdown;
 use portolan_object::{Object, ObjectKey};
@@ -20,7 +21,7 @@ use crate::resource::Resource;
 struct Follower {
     hub: Client,
     members: Members,
-    clusters: Cache<Object>,
+    clusters: Cache<Cluster>,
 }
 
 fn secrets() -> Resource {
@@ -28,7 +29,7 @@ fn secrets() -> Resource {
 }
 
 /// Starts to keep `members` equal to `clusters`, until `scope` stops.
-pub fn follow(hub: &Client, members: &Members, clusters: &Cache<Object>, scope: &Shutdown) {
+pub fn follow(hub: &Client, members: &Members, clusters: &Cache<Cluster>, scope: &Shutdown) {
     let queue: Queue<ClusterName> = Queue::new("members");
     let follower = Follower { hub: hub.clone(), members: members.clone(), clusters: clusters.clone() };
     let changed = queue.clone();
@@ -49,7 +50,7 @@ pub fn follow(hub: &Client, members: &Members, clusters: &Cache<Object>, scope: 
         }
         let users =
             known.list().into_iter().filter(|cluster| secret_key(cluster).as_ref() == Some(&change.key));
-        users.for_each(|cluster| rotated.add(ClusterName::new(cluster.name())));
+        users.for_each(|cluster| rotated.add(ClusterName::new(cluster.metadata.name.as_str())));
     });
     driver::run(Arc::new(follower), &queue, 4, scope);
 }
@@ -68,7 +69,7 @@ impl Follower {
             self.members.remove(name);
             return Ok(());
         };
-        if cluster.str_at(&["spec", "syncMode"]) == "Pull" {
+        if cluster.spec.sync_mode == SyncMode::Pull {
             self.members.remove(name);
             return Ok(());
         }
