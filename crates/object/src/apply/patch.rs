@@ -1,0 +1,178 @@
+//! Applying a patch: the object that results, and who then owns what.
+
+use serde_json::{Map, Value, json};
+
+use super::managers::{Entry, Identity, Managers, Operation, managed_fields};
+use super::merge::merge_object;
+use super::prune::prune;
+use super::root::{compare_objects, extract_object, restrict};
+use super::set::FieldSet;
+use super::{ApplyError, Conflict, OnConflict, Scope, Writer, check, client_side};
+use crate::key::GroupVersion;
+use crate::schema::Schema;
+
+/// Who owns what was there before anything was tracked.
+const BEFORE: &str = "before-first-apply";
+
+/// Merges `patch` into `live` and returns the object with its new `managedFields`; without a live object, the
+/// patch is what is created.
+///
+/// The patch must carry `apiVersion`, `kind` and what else the request needs; that they fit the request is the
+/// caller's business, like everything about `resourceVersion` and `uid`. An apply that changes neither object nor
+/// ownership returns `managedFields` as it was, times included.
+///
+/// # Errors
+/// [`ApplyError::Conflicts`] when others own what would change and `on_conflict` is [`OnConflict::Fail`],
+/// [`ApplyError::Untyped`] for fields that the schema does not declare, values of another type and list elements
+/// that cannot be told apart, [`ApplyError::Malformed`] for a patch that sets `managedFields`.
+///
+/// # Source
+/// `managedfields` of apimachinery and `structured-merge-diff`.
+pub fn apply(
+    live: Option<&Value>,
+    patch: &Value,
+    schema: Schema<'_>,
+    writer: Writer<'_>,
+    on_conflict: OnConflict,
+) -> Result<Value, ApplyError> {
+    let Value::Object(members) = patch else {
+        return Err(ApplyError::Malformed("the patch is not an object".to_owned()));
+    };
+    if managed_fields(patch).is_some_and(|entries| !entries.is_null()) {
+        return Err(ApplyError::Malformed("metadata.managedFields must be nil".to_owned()));
+    }
+    if let Some(faults) = check::faults(members, schema) {
+        return Err(ApplyError::Untyped { object: describe(patch), faults });
+    }
+    let restricted;
+    let patch = match writer.scope {
+        Scope::Whole => patch,
+        scope => {
+            restricted = restrict(patch, scope);
+            &restricted
+        }
+    };
+    Apply::new(live, patch, schema, writer).run(on_conflict)
+}
+
+/// One apply under way.
+struct Apply<'a> {
+    live: &'a Value,
+    patch: &'a Value,
+    schema: Schema<'a>,
+    writer: Writer<'a>,
+    identity: Identity<'a>,
+    managers: Managers,
+}
+
+impl<'a> Apply<'a> {
+    fn new(live: Option<&'a Value>, patch: &'a Value, schema: Schema<'a>, writer: Writer<'a>) -> Self {
+        let api_version = patch.get("apiVersion").and_then(Value::as_str).unwrap_or_default();
+        let identity = writer.identity(Operation::Apply, api_version);
+        let mut managers = live.map(Managers::stored).unwrap_or_default();
+        if let (Some(live), true) = (live, managers.is_empty()) {
+            let before = compare_objects(&Value::Null, live, schema, writer.scope).touched;
+            let owner = Identity { manager: BEFORE, operation: Operation::Update, ..identity };
+            managers.claim(owner, before, writer.now);
+        }
+        Self { live: live.unwrap_or(&Value::Null), patch, schema, writer, identity, managers }
+    }
+
+    fn run(mut self, on_conflict: OnConflict) -> Result<Value, ApplyError> {
+        let set = extract_object(self.patch, self.schema, self.writer.scope);
+        let mut merged = self.merge(&set);
+        let changes = compare_objects(self.live, &merged, self.schema, self.writer.scope);
+        if on_conflict == OnConflict::Fail {
+            self.check_conflicts(&changes.touched)?;
+        }
+        self.managers.release(&changes.all(), Some(self.identity));
+        let is_changed = !equal_but_for_nulls(self.live, &merged);
+        self.managers.assign(self.identity, set, is_changed, self.writer.now);
+        if self.is_kubectl() {
+            client_side::refresh(&mut merged, self.patch);
+        }
+        self.managers.write(&mut merged);
+        Ok(merged)
+    }
+
+    /// The live object with the patch, without what this manager no longer applies.
+    fn merge(&self, set: &FieldSet) -> Value {
+        let mut merged = match self.live {
+            Value::Null => json!({ "metadata": {} }),
+            live => live.clone(),
+        };
+        merge_object(&mut merged, self.patch, self.schema);
+        if let Some(last) = self.managers.find(self.identity).map(Entry::fields) {
+            let mut owned = set.clone();
+            for other in self.managers.others(self.identity) {
+                owned.union(&other.fields());
+            }
+            if prune(&mut merged, &last, &owned, self.schema) {
+                // A container that the patch wants empty may have gone with its last content.
+                merge_object(&mut merged, self.patch, self.schema);
+            }
+        }
+        merged
+    }
+
+    fn check_conflicts(&self, touched: &FieldSet) -> Result<(), ApplyError> {
+        if touched.is_empty() {
+            return Ok(());
+        }
+        let others = self.managers.others(self.identity);
+        let mut owners: Vec<(&Entry, FieldSet)> =
+            others.map(|entry| (entry, entry.fields().intersection(touched))).collect();
+        owners.retain(|(_, taken)| !taken.is_empty());
+        if !owners.is_empty()
+            && self.is_kubectl()
+            && let Some(allowed) = client_side::taken_over(self.live, self.schema, self.identity.api_version)
+        {
+            for (_, taken) in &mut owners {
+                taken.subtract(&allowed);
+            }
+        }
+        owners.sort_by_key(|(entry, _)| {
+            let owner = entry.identity();
+            (owner.manager, owner.operation, owner.api_version, owner.subresource)
+        });
+        let conflicts = owners.iter().flat_map(|(entry, taken)| {
+            taken.paths().into_iter().map(|path| Conflict::new(entry, &path)).collect::<Vec<_>>()
+        });
+        let conflicts: Vec<Conflict> = conflicts.collect();
+        if conflicts.is_empty() { Ok(()) } else { Err(ApplyError::Conflicts(conflicts)) }
+    }
+
+    /// Only kubectl's own manager moves objects from client-side apply; any other name opts out.
+    fn is_kubectl(&self) -> bool {
+        self.identity.manager == "kubectl"
+    }
+}
+
+/// Whether two values differ in more than members that are null, which mean nothing once stored.
+fn equal_but_for_nulls(a: &Value, b: &Value) -> bool {
+    match (a, b) {
+        (Value::Object(a), Value::Object(b)) => {
+            let absent = |a: &Map<String, Value>, b: &Map<String, Value>| {
+                a.iter().all(|(name, value)| value.is_null() || b.contains_key(name))
+            };
+            let matching = |(name, value): (&String, &Value)| {
+                b.get(name).is_none_or(|other| equal_but_for_nulls(value, other))
+            };
+            absent(a, b) && absent(b, a) && a.iter().all(matching)
+        }
+        (Value::Array(a), Value::Array(b)) => {
+            a.len() == b.len() && a.iter().zip(b).all(|(a, b)| equal_but_for_nulls(a, b))
+        }
+        (a, b) => a == b,
+    }
+}
+
+/// Namespace, name and kind as upstream's messages give them: `/s1; /v1, Kind=ConfigMap`.
+fn describe(object: &Value) -> String {
+    let text = |path: &str| object.pointer(path).and_then(Value::as_str).unwrap_or_default();
+    let api_version = text("/apiVersion");
+    let GroupVersion { group, version } =
+        api_version.parse().unwrap_or_else(|_| GroupVersion::new("", api_version));
+    let (namespace, name, kind) = (text("/metadata/namespace"), text("/metadata/name"), text("/kind"));
+    format!("{namespace}/{name}; {group}/{version}, Kind={kind}")
+}

@@ -1,0 +1,136 @@
+//! Removing what a manager applied before and no longer does.
+//!
+//! A path goes when the manager's last set has it, the merged object has it, and nobody owns it any more. A list
+//! element, or a map that the schema declares as a field, goes with all that hangs below it: whoever changed only
+//! a part of an element does not own the element.
+
+use serde_json::{Map, Value};
+
+use super::element;
+use super::extract::{Containers, extract_field, extract_fields};
+use super::root;
+use super::set::{Branch, FieldSet};
+use super::shape::{Place, View, declares, items, property, view};
+use crate::schema::Schema;
+
+/// Removes from `merged` what is in `last` but not in `owned`; whether there was anything to remove.
+pub(super) fn prune(merged: &mut Value, last: &FieldSet, owned: &FieldSet, schema: Schema<'_>) -> bool {
+    let mut dropped = last.clone();
+    dropped.subtract(owned);
+    let Value::Object(object) = merged else { return false };
+    if dropped.is_empty() {
+        return false;
+    }
+    let root = Root(schema);
+    let last = root.with_named_fields(last);
+    let all = root.with_named_fields(&root.extract(object));
+    let remaining_after = |removed: &FieldSet| {
+        let mut remaining = object.clone();
+        root.remove(&mut remaining, removed);
+        root.with_named_fields(&root.extract(&remaining))
+    };
+    // What goes when everything of the last set goes, except what somebody owns.
+    let mut unowned = all.clone();
+    unowned.subtract(&remaining_after(&last));
+    unowned.subtract(&root.with_named_fields(owned));
+    // Of that, what was never in the last set stays.
+    let mut gone = all;
+    gone.subtract(&remaining_after(&unowned));
+    root.remove(object, &gone.intersection(&last));
+    true
+}
+
+/// An object's root: like any map with fields, but `metadata` has its schema even if the object's has none for it.
+#[derive(Clone, Copy)]
+struct Root<'s>(Schema<'s>);
+
+impl<'s> Root<'s> {
+    fn place(self, name: &str) -> Place<'s> {
+        if name == "metadata" { root::metadata(self.0) } else { property(Some(self.0), name) }
+    }
+
+    fn extract(self, object: &Map<String, Value>) -> FieldSet {
+        let mut set = FieldSet::default();
+        for (name, value) in object {
+            let branch = match value {
+                Value::Object(members) if name == "metadata" => {
+                    let below = extract_fields(members, root::metadata(self.0), Containers::Elements);
+                    Branch { member: false, below }
+                }
+                _ => extract_field(name, value, Some(self.0), Containers::Elements),
+            };
+            set.attach(|| element::field(name), branch);
+        }
+        set
+    }
+
+    fn remove(self, object: &mut Map<String, Value>, set: &FieldSet) {
+        object.retain(|name, value| retain_field(value, set, name, self.place(name)));
+    }
+
+    fn with_named_fields(self, set: &FieldSet) -> FieldSet {
+        let mut named = FieldSet::default();
+        for (name, below) in &set.0 {
+            let place = name.strip_prefix("f:").and_then(|name| self.place(name));
+            named.0.insert(name.clone(), with_named_fields(below, place));
+            // An object does not lose its `metadata`, whoever owns what in it.
+            if name != "f:metadata" {
+                named.mark(name);
+            }
+        }
+        named
+    }
+}
+
+/// The set with the fields on the way to its paths, as far as the schema names them.
+fn with_named_fields(set: &Value, place: Place<'_>) -> Value {
+    let mut named = FieldSet::default();
+    for (name, below) in set.as_object().into_iter().flatten() {
+        let field = name.strip_prefix("f:");
+        let inner = match field {
+            Some(field) => property(place, field),
+            None => items(place),
+        };
+        named.0.insert(name.clone(), with_named_fields(below, inner));
+        if field.is_some_and(|field| declares(place, field)) {
+            named.mark(name);
+        }
+    }
+    named.into_value()
+}
+
+/// Removes the paths of `set` below a value; `false` when nothing of it is left.
+fn remove(value: &mut Value, set: &FieldSet, place: Place<'_>) -> bool {
+    let kind = match view(value, place) {
+        View::Fields(_) => None,
+        View::Items(_, kind) => Some(kind),
+        View::Leaf | View::Null => return true,
+    };
+    match (value, kind) {
+        (Value::Object(fields), _) => {
+            fields.retain(|name, value| retain_field(value, set, name, property(place, name)));
+            !fields.is_empty()
+        }
+        (Value::Array(list), Some(kind)) => {
+            let items = items(place);
+            list.retain_mut(|item| match element::of_item(item, kind, items) {
+                Ok(identity) => retain(item, set, &identity, items),
+                Err(_) => true,
+            });
+            !list.is_empty()
+        }
+        _ => true,
+    }
+}
+
+fn retain_field(value: &mut Value, set: &FieldSet, name: &str, place: Place<'_>) -> bool {
+    retain(value, set, &element::field(name), place)
+}
+
+fn retain(value: &mut Value, set: &FieldSet, name: &str, place: Place<'_>) -> bool {
+    match set.below(name) {
+        None => true,
+        Some((true, _)) => false,
+        Some((false, below)) => remove(value, &FieldSet(below.clone()), place),
+    }
+}

@@ -1,0 +1,163 @@
+//! Where ownership starts and what it leaves out: identity, bookkeeping, and the half of an object that the
+//! written resource does not reach.
+
+use std::collections::BTreeMap;
+use std::sync::LazyLock;
+
+use serde_json::{Map, Value};
+
+use super::Scope;
+use super::compare::Changes;
+use super::extract::{Containers, extract_field};
+use super::set::{Branch, FieldSet};
+use super::shape::{Place, property};
+use crate::schema::{ListKind, Node, NodeId, Schema, SchemaSet, Shape};
+
+/// Members of `metadata` that nobody owns.
+const BOOKKEEPING: [&str; 9] = [
+    "name",
+    "namespace",
+    "creationTimestamp",
+    "selfLink",
+    "uid",
+    "clusterName",
+    "generation",
+    "managedFields",
+    "resourceVersion",
+];
+
+impl Scope {
+    /// Whether a member of the object, other than `metadata`, can be owned through this resource.
+    pub(super) fn covers(self, name: &str) -> bool {
+        match self {
+            _ if matches!(name, "apiVersion" | "kind" | "metadata") => false,
+            Self::Whole => true,
+            Self::ExceptStatus => name != "status",
+            Self::Status => name == "status",
+        }
+    }
+
+    fn covers_metadata(self) -> bool {
+        self != Self::Status
+    }
+}
+
+/// What `new` changes of `old`, as far as it can be owned.
+pub(super) fn compare_objects(old: &Value, new: &Value, schema: Schema<'_>, scope: Scope) -> Changes {
+    let nothing = Map::new();
+    let (old, new) = (old.as_object().unwrap_or(&nothing), new.as_object().unwrap_or(&nothing));
+    let mut changes = Changes::default();
+    for (name, before) in old.iter().filter(|(name, _)| scope.covers(name)) {
+        changes.compare_field(name, Some(before), new.get(name), Some(schema));
+    }
+    for (name, after) in new.iter().filter(|(name, _)| scope.covers(name) && !old.contains_key(*name)) {
+        changes.compare_field(name, None, Some(after), Some(schema));
+    }
+    if scope.covers_metadata() {
+        let place = metadata(schema);
+        let [old, new] = [old, new].map(|object| object.get("metadata").and_then(Value::as_object));
+        let (old, new) = (old.unwrap_or(&nothing), new.unwrap_or(&nothing));
+        let mut inner = Changes::default();
+        for (name, before) in old.iter().filter(|(name, _)| is_ownable(name)) {
+            inner.compare_field(name, Some(before), new.get(name), place);
+        }
+        for (name, after) in new.iter().filter(|(name, _)| is_ownable(name) && !old.contains_key(*name)) {
+            inner.compare_field(name, None, Some(after), place);
+        }
+        changes.attach_metadata(inner);
+    }
+    changes
+}
+
+/// The paths that a patch owns when it is applied.
+pub(super) fn extract_object(object: &Value, schema: Schema<'_>, scope: Scope) -> FieldSet {
+    let nothing = Map::new();
+    let object = object.as_object().unwrap_or(&nothing);
+    let mut set = FieldSet::default();
+    let insert = |set: &mut FieldSet, name: &str, value: &Value, place: Place<'_>| {
+        let branch = extract_field(name, value, place, Containers::Elements);
+        set.attach(|| super::element::field(name), branch);
+    };
+    for (name, value) in object.iter().filter(|(name, _)| scope.covers(name)) {
+        insert(&mut set, name, value, Some(schema));
+    }
+    if scope.covers_metadata() {
+        let place = metadata(schema);
+        let members = object.get("metadata").and_then(Value::as_object).unwrap_or(&nothing);
+        let mut below = FieldSet::default();
+        for (name, value) in members.iter().filter(|(name, _)| is_ownable(name)) {
+            insert(&mut below, name, value, place);
+        }
+        set.attach(|| "f:metadata".to_owned(), Branch { member: false, below });
+    }
+    set
+}
+
+/// The part of a patch that can be applied through this resource, together with the identity.
+pub(super) fn restrict(patch: &Value, scope: Scope) -> Value {
+    let mut members = patch.as_object().cloned().unwrap_or_default();
+    members
+        .retain(|name, _| matches!(name.as_str(), "apiVersion" | "kind" | "metadata") || scope.covers(name));
+    if !scope.covers_metadata()
+        && let Some(Value::Object(metadata)) = members.get_mut("metadata")
+    {
+        metadata.retain(|name, _| !is_ownable(name));
+    }
+    Value::Object(members)
+}
+
+fn is_ownable(name: &str) -> bool {
+    !BOOKKEEPING.contains(&name)
+}
+
+/// The schema of `metadata`. Schemas of custom resources may say nothing about it, but it is the same for all.
+pub(super) fn metadata(schema: Schema<'_>) -> Place<'_> {
+    let declared = property(Some(schema), "metadata");
+    let is_complete = |schema: &Schema<'_>| match &schema.node().shape {
+        Shape::Object(properties) => properties.contains_key("labels"),
+        _ => false,
+    };
+    declared.filter(is_complete).or_else(|| Some(OBJECT_META.0.view(OBJECT_META.1)))
+}
+
+static OBJECT_META: LazyLock<(SchemaSet, NodeId)> = LazyLock::new(|| {
+    let mut set = SchemaSet::default();
+    let string = set.push(Node { shape: Shape::String, ..Node::default() });
+    let integer = set.push(Node { shape: Shape::Integer, ..Node::default() });
+    let boolean = set.push(Node { shape: Shape::Boolean, ..Node::default() });
+    let any = set.push(Node::default());
+    let strings = set.push(Node { shape: Shape::Map(string), ..Node::default() });
+    let list = |set: &mut SchemaSet, items, list| {
+        set.push(Node { shape: Shape::Array(items), list, ..Node::default() })
+    };
+    let finalizers = list(&mut set, string, ListKind::Set);
+    let managed_fields = list(&mut set, any, ListKind::Atomic);
+    let texts = ["apiVersion", "kind", "name", "uid"].map(|name| (name.into(), string));
+    let flags = ["blockOwnerDeletion", "controller"].map(|name| (name.into(), boolean));
+    let properties: BTreeMap<Box<str>, NodeId> = texts.into_iter().chain(flags).collect();
+    let owner = set.push(Node { shape: Shape::Object(properties), atomic: true, ..Node::default() });
+    let owners = list(&mut set, owner, ListKind::Map(vec!["uid".into()]));
+    let texts = [
+        "name",
+        "generateName",
+        "namespace",
+        "selfLink",
+        "uid",
+        "resourceVersion",
+        "creationTimestamp",
+        "deletionTimestamp",
+    ];
+    let others = [
+        ("annotations", strings),
+        ("deletionGracePeriodSeconds", integer),
+        ("finalizers", finalizers),
+        ("generation", integer),
+        ("labels", strings),
+        ("managedFields", managed_fields),
+        ("ownerReferences", owners),
+    ];
+    let properties = texts.iter().map(|name| (*name, string)).chain(others);
+    let properties = properties.map(|(name, node)| (name.into(), node)).collect();
+    let root = set.push(Node { shape: Shape::Object(properties), ..Node::default() });
+    (set, root)
+});

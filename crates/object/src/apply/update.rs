@@ -1,0 +1,49 @@
+//! Ownership after an ordinary write: create, update, and every kind of patch but apply.
+
+use serde_json::Value;
+
+use super::Writer;
+use super::managers::{Managers, Operation};
+use super::root::compare_objects;
+use crate::schema::Schema;
+
+/// Sets `metadata.managedFields` of `new`, the object that is about to be stored in place of `old`.
+///
+/// The writer comes to own each path whose value differs, everybody else loses it, and paths that are gone are
+/// owned by nobody. A client may send entries of its own, which then are the ones to start from; an empty list, or
+/// a list with one empty entry, clears them. Once cleared, ordinary writes do not track anything until the next
+/// apply. Above ten entries of ordinary writes the oldest are merged into one of `ancient-changes`.
+///
+/// # Cost
+/// A comparison of the two objects, plus what the changed parts take; entries that a write does not touch are
+/// neither read nor copied when the client sends them back unchanged.
+///
+/// # Source
+/// `managedfields` of apimachinery.
+pub fn update(old: Option<&Value>, new: &mut Value, schema: Schema<'_>, writer: Writer<'_>) {
+    let mut managers = match old {
+        // What is sent through a subresource cannot change the entries.
+        Some(old) if !writer.subresource.is_empty() => {
+            remove_sent(new);
+            Managers::stored(old)
+        }
+        _ => Managers::of_write(old, new),
+    };
+    if managers.is_empty() && old.is_some() {
+        return;
+    }
+    let changes = compare_objects(old.unwrap_or(&Value::Null), new, schema, writer.scope);
+    if !changes.is_empty() {
+        managers.release(&changes.all(), None);
+        let api_version = new.get("apiVersion").and_then(Value::as_str).unwrap_or_default().to_owned();
+        managers.claim(writer.identity(Operation::Update, &api_version), changes.touched, writer.now);
+        managers.cap();
+    }
+    managers.write(new);
+}
+
+fn remove_sent(new: &mut Value) {
+    if let Some(metadata) = new.get_mut("metadata").and_then(Value::as_object_mut) {
+        metadata.remove("managedFields");
+    }
+}
