@@ -182,7 +182,7 @@ pub struct User {
     #[serde(rename = "tokenFile", skip_serializing_if = "Option::is_none")]
     pub token_file: Option<String>,
     /// Everything else; what changes who the client is gets refused.
-    #[serde(flatten)]
+    #[serde(flatten, skip_serializing)]
     pub other: BTreeMap<String, Ignored>,
 }
 
@@ -287,6 +287,8 @@ impl Kubeconfig {
     }
 
     /// Writes the file, readable by its owner alone (0600), in one step.
+    ///
+    /// Meant for kubeconfigs made here: of one that was read, fields that this type does not know are not kept.
     ///
     /// # Errors
     /// [`KubeconfigError::File`].

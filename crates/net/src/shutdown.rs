@@ -6,13 +6,13 @@
 
 use std::io;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use tokio_util::task::task_tracker::TaskTrackerToken;
 
 /// How long dropped tasks get to be gone.
 const DROPPING: Duration = Duration::from_secs(1);
@@ -20,11 +20,18 @@ const DROPPING: Duration = Duration::from_secs(1);
 /// A scope of tasks; clones share it.
 #[derive(Debug, Clone, Default)]
 pub struct Shutdown {
+    own: Arc<Scope>,
+    /// The scopes around this one; they wait for its tasks too.
+    outer: Arc<[Arc<Scope>]>,
+}
+
+#[derive(Debug, Default)]
+struct Scope {
     requested: CancellationToken,
     abandoned: CancellationToken,
     tasks: TaskTracker,
-    /// The scopes around this one; they wait for its tasks too.
-    outer: Arc<[TaskTracker]>,
+    /// Tasks that were dropped because this scope was abandoned.
+    dropped: AtomicUsize,
 }
 
 /// Tasks that did not finish before the deadline and were dropped.
@@ -41,12 +48,17 @@ impl Shutdown {
     /// A scope within this one: it is asked to stop with this one, or alone.
     #[must_use]
     pub fn child(&self) -> Self {
-        Self {
-            requested: self.requested.child_token(),
-            abandoned: self.abandoned.child_token(),
-            tasks: TaskTracker::new(),
-            outer: self.outer.iter().chain([&self.tasks]).cloned().collect(),
-        }
+        let own = Scope {
+            requested: self.own.requested.child_token(),
+            abandoned: self.own.abandoned.child_token(),
+            ..Scope::default()
+        };
+        Self { own: Arc::new(own), outer: self.scopes().cloned().collect() }
+    }
+
+    /// All scopes that wait for the tasks of this one.
+    fn scopes(&self) -> impl Iterator<Item = &Arc<Scope>> {
+        self.outer.iter().chain([&self.own])
     }
 
     /// Runs a task that this scope waits for. It should end soon after [`Shutdown::requested`].
@@ -57,28 +69,33 @@ impl Shutdown {
         F: Future + Send + 'static,
         F::Output: Send + 'static,
     {
-        let abandoned = self.abandoned.clone();
-        let outer: Vec<TaskTrackerToken> = self.outer.iter().map(TaskTracker::token).collect();
-        self.tasks.spawn(async move {
+        let abandoned = self.own.abandoned.clone();
+        let scopes: Vec<_> = self.scopes().map(|scope| (Arc::clone(scope), scope.tasks.token())).collect();
+        tokio::spawn(async move {
             let output = abandoned.run_until_cancelled(task).await;
-            drop(outer);
+            if output.is_none() {
+                for (scope, _) in scopes.iter().filter(|(scope, _)| scope.abandoned.is_cancelled()) {
+                    scope.dropped.fetch_add(1, Ordering::Relaxed);
+                }
+            }
+            drop(scopes);
             output
         })
     }
 
     /// Asks every task of this scope and of the scopes within to stop.
     pub fn request(&self) {
-        self.requested.cancel();
+        self.own.requested.cancel();
     }
 
     /// Completes when the scope is asked to stop.
     pub async fn requested(&self) {
-        self.requested.cancelled().await;
+        self.own.requested.cancelled().await;
     }
 
     /// Whether the scope was asked to stop.
     pub fn is_requested(&self) -> bool {
-        self.requested.is_cancelled()
+        self.own.requested.is_cancelled()
     }
 
     /// Requests the stop when the process gets SIGTERM or SIGINT; a second signal drops the tasks at once.
@@ -88,7 +105,7 @@ impl Shutdown {
     pub fn request_on_signals(&self) -> io::Result<()> {
         let (mut terminate, mut interrupt) =
             (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
-        let (requested, abandoned) = (self.requested.clone(), self.abandoned.clone());
+        let (requested, abandoned) = (self.own.requested.clone(), self.own.abandoned.clone());
         // Not tracked: it has to outlive the other tasks to see a second signal, and holds nothing.
         tokio::spawn(abandoned.clone().run_until_cancelled_owned(async move {
             for step in [requested, abandoned] {
@@ -108,25 +125,26 @@ impl Shutdown {
     /// [`Undrained`] when tasks had to be dropped.
     pub async fn drain(&self, deadline: Duration) -> Result<(), Undrained> {
         self.request();
-        self.tasks.close();
-        let finished = tokio::select! {
-            () = self.tasks.wait() => true,
-            () = tokio::time::sleep(deadline) => false,
-            () = self.abandoned.cancelled() => false,
-        };
-        let left = if finished { 0 } else { self.tasks.len() };
+        self.own.tasks.close();
+        tokio::select! {
+            () = self.own.tasks.wait() => {}
+            () = tokio::time::sleep(deadline) => {}
+            () = self.own.abandoned.cancelled() => {}
+        }
         // Also ends the tasks that somebody spawned meanwhile, and the wait for signals.
-        self.abandoned.cancel();
+        self.own.abandoned.cancel();
         // A task that blocks its thread cannot be dropped; the process does not wait for it.
-        let _ = tokio::time::timeout(DROPPING, self.tasks.wait()).await;
-        if left == 0 { Ok(()) } else { Err(Undrained(left)) }
+        let _ = tokio::time::timeout(DROPPING, self.own.tasks.wait()).await;
+        match self.own.dropped.load(Ordering::Relaxed) + self.own.tasks.len() {
+            0 => Ok(()),
+            left => Err(Undrained(left)),
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use std::future::pending;
-    use std::sync::atomic::{AtomicUsize, Ordering};
 
     use super::*;
 
@@ -174,5 +192,25 @@ mod tests {
         let shutdown = Shutdown::new();
         assert_eq!(shutdown.drain(SOON).await, Ok(()));
         assert_eq!(shutdown.spawn(pending::<()>()).await.expect("no panic"), None);
+    }
+
+    #[tokio::test]
+    async fn signals_ask_first_and_then_insist() {
+        let shutdown = Shutdown::new();
+        shutdown.request_on_signals().expect("handlers");
+        let other = shutdown.clone();
+        let stuck = shutdown.spawn(pending::<()>());
+        let terminate = || {
+            let own = std::process::id().to_string();
+            assert!(
+                std::process::Command::new("kill").args(["-TERM", &own]).status().expect("run").success()
+            );
+        };
+        terminate();
+        tokio::time::timeout(SOON, other.requested()).await.expect("asked");
+        let drained = tokio::spawn(async move { shutdown.drain(Duration::from_secs(3600)).await });
+        terminate();
+        let drained = tokio::time::timeout(SOON, drained).await.expect("insisted").expect("no panic");
+        assert_eq!((drained, stuck.await.expect("no panic")), (Err(Undrained(1)), None));
     }
 }

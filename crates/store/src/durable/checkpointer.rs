@@ -73,3 +73,36 @@ fn run(connection: &Connection, signals: &Receiver<()>) {
 pub(super) fn checkpoint(connection: &Connection, mode: &str) -> rusqlite::Result<()> {
     connection.query_row(&format!("PRAGMA wal_checkpoint({mode})"), [], |_| Ok(()))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn copies_once_per_step_and_asks_for_help_at_the_limit() {
+        let directory = tempfile::tempdir().expect("directory");
+        let path = directory.path().join("store.db");
+        let other = Connection::open(&path).expect("opened");
+        other.pragma_update(None, "journal_mode", "WAL").expect("set");
+        let mut checkpointer = Checkpointer::start(&path).expect("started");
+        // (length of the log, length at the last signal, whether the writer should help)
+        let lengths = [
+            (STEP - 1, 0, false),
+            (STEP, STEP, false),
+            (STEP + 1, STEP, false),
+            (2 * STEP, 2 * STEP, false),
+            (5, 0, false),
+            (STEP, STEP, false),
+            (LIMIT, LIMIT, true),
+            (LIMIT + 1, LIMIT, true),
+        ];
+        for (length, signalled, wants_help) in lengths {
+            assert_eq!(
+                (checkpointer.note(length), checkpointer.signalled),
+                (wants_help, signalled),
+                "{length}"
+            );
+        }
+        checkpointer.stop();
+    }
+}
