@@ -11,6 +11,7 @@ mod error;
 mod kubeconfig;
 mod operations;
 mod options;
+mod table;
 mod transport;
 mod watch;
 
@@ -33,6 +34,7 @@ pub use error::{BoxError, ClientError};
 pub use kubeconfig::KubeconfigError;
 pub use operations::{Api, List};
 pub use options::{Apply, Delete, Patch, Propagation, Selection};
+pub use table::{Column, Row, Table};
 pub use transport::Body;
 pub use watch::WatchStream;
 

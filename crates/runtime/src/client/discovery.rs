@@ -24,6 +24,8 @@ pub struct Discovered {
     pub verbs: Vec<String>,
     /// Whether its version is the one that the server prefers in its group.
     pub preferred: bool,
+    /// What else it is called: its singular and its short names.
+    pub aliases: Vec<String>,
 }
 
 impl Discovered {
@@ -80,6 +82,10 @@ struct AggregatedResource {
     scope: String,
     #[serde(default)]
     verbs: Vec<String>,
+    #[serde(default)]
+    singular_resource: String,
+    #[serde(default)]
+    short_names: Vec<String>,
 }
 
 #[derive(Default, Deserialize)]
@@ -123,6 +129,7 @@ struct ResourceList {
 }
 
 #[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
 struct LegacyResource {
     name: String,
     #[serde(default)]
@@ -130,6 +137,14 @@ struct LegacyResource {
     kind: String,
     #[serde(default)]
     verbs: Vec<String>,
+    #[serde(default)]
+    singular_name: String,
+    #[serde(default)]
+    short_names: Vec<String>,
+}
+
+fn aliases(singular: String, short_names: Vec<String>) -> Vec<String> {
+    [singular].into_iter().filter(|name| !name.is_empty()).chain(short_names).collect()
 }
 
 impl Client {
@@ -212,7 +227,13 @@ impl Discovery {
                 let resource_here =
                     Resource { gvk: here.kind(response.kind), plural: resource_name, namespaced };
                 let preferred = index == 0;
-                self.resources.push(Discovered { resource: resource_here, verbs: resource.verbs, preferred });
+                let aliases = aliases(resource.singular_resource, resource.short_names);
+                self.resources.push(Discovered {
+                    resource: resource_here,
+                    verbs: resource.verbs,
+                    preferred,
+                    aliases,
+                });
             }
         }
     }
@@ -221,7 +242,8 @@ impl Discovery {
         for resource in list.resources.into_iter().filter(|resource| !resource.name.contains('/')) {
             let gvk = version.kind(resource.kind);
             let here = Resource { gvk, plural: resource.name, namespaced: resource.namespaced };
-            self.resources.push(Discovered { resource: here, verbs: resource.verbs, preferred });
+            let aliases = aliases(resource.singular_name, resource.short_names);
+            self.resources.push(Discovered { resource: here, verbs: resource.verbs, preferred, aliases });
         }
     }
 

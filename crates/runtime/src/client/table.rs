@@ -1,0 +1,63 @@
+//! Collections as tables: the columns and cells that an API server prints for people.
+
+use bytes::Bytes;
+use http::{HeaderValue, Method, header};
+use portolan_object::{Object, ObjectKey};
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::{Client, ClientError, decode_answer};
+use crate::resource::Resource;
+
+const TABLE: &str = "application/json;as=Table;v=v1;g=meta.k8s.io,application/json";
+
+/// `meta.k8s.io/v1` Table.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Table {
+    /// The columns.
+    pub column_definitions: Vec<Column>,
+    /// One row per object.
+    #[serde(default)]
+    pub rows: Vec<Row>,
+}
+
+/// A column.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+pub struct Column {
+    /// Heading, in the server's case.
+    pub name: String,
+    /// 0 is always printed, 1 only on request.
+    #[serde(default)]
+    pub priority: i32,
+}
+
+/// A row.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+pub struct Row {
+    /// One cell per column.
+    pub cells: Vec<Value>,
+    /// The object, at least its metadata.
+    pub object: Object,
+}
+
+impl Client {
+    /// Prints a collection, or one object when `name` is given; an empty namespace is all of them.
+    ///
+    /// # Errors
+    /// As for reading the same objects.
+    pub async fn table(
+        &self,
+        resource: &Resource,
+        namespace: &str,
+        name: Option<&str>,
+    ) -> Result<Table, ClientError> {
+        let path = match name {
+            Some(name) => resource.object_path(&ObjectKey::namespaced(namespace, name), ""),
+            None => resource.collection_path(namespace),
+        };
+        let mut request = self.request(Method::GET, &path, None, Bytes::new());
+        request.headers_mut().insert(header::ACCEPT, HeaderValue::from_static(TABLE));
+        decode_answer(&Method::GET, &path, &self.exchange(request).await?)
+    }
+}
