@@ -1,0 +1,60 @@
+//! The life of a member cluster: its namespace for works, its health and taints, what it serves, and its leaving.
+//!
+//! `lifecycle` acts on the hub alone and works for clusters that cannot be reached; `status` asks the members. The
+//! decisions are in `portolan_plan::clusters`.
+
+pub mod join;
+mod lifecycle;
+mod status;
+
+use std::sync::Arc;
+
+use portolan_plan::clusters::probe::Thresholds;
+use portolan_runtime::members::MembershipChange;
+use portolan_runtime::scope::spawn_until_stop;
+use portolan_runtime::{ClusterName, Queue};
+
+use crate::hub::Hub;
+use lifecycle::Lifecycle;
+use status::Collector;
+
+/// Clusters worked on at once; none of that waits for a member.
+const WORKERS: usize = 4;
+
+/// How often, and how patiently, members are probed.
+#[derive(Debug, Clone, Copy)]
+pub struct Probing {
+    /// From one probe to the next.
+    pub interval: std::time::Duration,
+    /// How long a change must last.
+    pub thresholds: Thresholds,
+}
+
+impl Default for Probing {
+    fn default() -> Self {
+        Self { interval: std::time::Duration::from_secs(10), thresholds: Thresholds::default() }
+    }
+}
+
+/// Starts everything about clusters.
+pub(crate) fn start(hub: &Hub, probing: Probing) {
+    let queue: Queue<ClusterName> = Queue::new("clusters");
+    let changed = queue.clone();
+    hub.clusters.observe(move |change| changed.add(ClusterName::new(change.key.name.as_str())));
+    let emptied = queue.clone();
+    hub.works.observe(move |change| {
+        let cluster = portolan_api::names::cluster_of_execution_namespace(&change.key.namespace);
+        if let (None, Some(cluster)) = (&change.new, cluster) {
+            emptied.add(ClusterName::new(cluster));
+        }
+    });
+    portolan_runtime::driver::run(Arc::new(Lifecycle::new(hub)), &queue, WORKERS, &hub.scope);
+
+    let hub = hub.clone();
+    hub.members.clone().observe(move |change| {
+        if let MembershipChange::Joined(member) = change {
+            let collector = Collector::new(&hub, member.clone(), probing);
+            spawn_until_stop(member.scope(), collector.run());
+        }
+    });
+}

@@ -1,0 +1,407 @@
+//! Joining and leaving, as `portolan join`, `portolan unjoin` and the playground do it.
+//!
+//! Joining gives the hub an identity in the member and makes the Cluster object; the controllers do the rest. Both
+//! can be repeated after any failure. Names and contents are Karmada's (karmada-behaviour 5.1), so a member that was
+//! joined before is taken over.
+
+use std::time::Duration;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use portolan_api::cluster::{Cluster, ClusterSpec, LocalSecretReference, SyncMode};
+use portolan_api::meta::ObjectMeta;
+use portolan_api::{labels, names};
+use portolan_object::{Object, ObjectKey};
+use portolan_runtime::client::{Delete, Patch, Selection};
+use portolan_runtime::{Client, ClientError, Resource};
+use serde_json::{Value, json};
+
+/// A token for as long as the member's API server grants; ten years are asked for.
+const TOKEN_SECONDS: u64 = 10 * 365 * 24 * 3600;
+/// Karmada's limit for a cluster's name.
+const LONGEST_NAME: usize = 48;
+
+/// What to join.
+#[derive(Debug, Clone, Default)]
+pub struct JoinRequest {
+    /// The name in the federation: a DNS label of at most 48 characters.
+    pub name: String,
+    /// The member's address as the hub reaches it.
+    pub url: String,
+    /// The CA of that address, PEM; may be empty when `insecure_skip_verify` is set.
+    pub ca_pem: Vec<u8>,
+    /// Do not verify the member's certificate.
+    pub insecure_skip_verify: bool,
+    /// `spec.provider`.
+    pub provider: String,
+    /// `spec.region`.
+    pub region: String,
+    /// `spec.zones`.
+    pub zones: Vec<String>,
+    /// Labels of the Cluster object, for selection by policies.
+    pub labels: Vec<(String, String)>,
+}
+
+/// Why a cluster cannot join or leave.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum JoinError {
+    /// The name cannot be used.
+    #[error(
+        "{name:?} cannot be a cluster's name: it must be a DNS label of at most {LONGEST_NAME} characters"
+    )]
+    Name {
+        /// As given.
+        name: String,
+    },
+    /// The same cluster is a member already, under another name.
+    #[error("this cluster has joined already as {holder:?} (id {id}); unjoin that first")]
+    AlreadyJoined {
+        /// The name it has.
+        holder: String,
+        /// Its identity: the uid of its namespace `kube-system`.
+        id: String,
+    },
+    /// Another cluster has the name.
+    #[error("the name {name:?} belongs to another cluster (id {id}); choose another name")]
+    NameTaken {
+        /// As given.
+        name: String,
+        /// Whose it is.
+        id: String,
+    },
+    /// A request to the member failed.
+    #[error("member {cluster}: {step}: {source}")]
+    Member {
+        /// The member.
+        cluster: String,
+        /// What was tried.
+        step: &'static str,
+        /// Why it failed.
+        source: ClientError,
+    },
+    /// A request to the control plane failed.
+    #[error("control plane: {step}: {source}")]
+    Hub {
+        /// What was tried.
+        step: &'static str,
+        /// Why it failed.
+        source: ClientError,
+    },
+    /// The cluster object is still there.
+    #[error("cluster {cluster} has not left within {waited:?}; its works are still being removed")]
+    StillLeaving {
+        /// The member.
+        cluster: String,
+        /// How long was waited.
+        waited: Duration,
+    },
+}
+
+/// Joins the cluster behind `member` to the federation of `hub`. Joining again renews the credentials.
+///
+/// # Errors
+/// See [`JoinError`]; nothing that was made is rolled back, so a second try continues.
+pub async fn join(hub: &Client, member: &Client, request: &JoinRequest) -> Result<(), JoinError> {
+    if !is_name(&request.name) {
+        return Err(JoinError::Name { name: request.name.clone() });
+    }
+    let id = identity(member, &request.name).await?;
+    let known = refuse_duplicates(hub, &request.name, &id).await?;
+    let identity = Identity { member, cluster: &request.name };
+    let token = identity.controller_token().await?;
+    let impersonator = identity.impersonator_token().await?;
+
+    let on_hub = |step| move |source| JoinError::Hub { step, source };
+    ensure(hub, &namespaces(), &namespace(names::CLUSTER_NAMESPACE)).await.map_err(on_hub("namespace"))?;
+    let ca = STANDARD.encode(&request.ca_pem);
+    let secret_name = &request.name;
+    let data = json!({ "caBundle": ca, "token": STANDARD.encode(&token) });
+    put_secret(hub, secret_name, data).await.map_err(on_hub("secret"))?;
+    let impersonator_name = names::impersonation_secret(&request.name);
+    let data = json!({ "token": STANDARD.encode(&impersonator) });
+    put_secret(hub, &impersonator_name, data).await.map_err(on_hub("impersonation secret"))?;
+
+    let desired = cluster_object(request, &id);
+    let clusters = hub.kind::<Cluster>();
+    let cluster = match known {
+        true => {
+            let patch = Patch::Merge(json!({ "spec": addressing(&desired.spec) }));
+            clusters.patch(&ObjectKey::cluster(&*request.name), &patch).await
+        }
+        false => clusters.create(&desired).await,
+    };
+    let cluster = cluster.map_err(on_hub("cluster"))?;
+    let owner = json!({ "metadata": { "ownerReferences": [{ "apiVersion": "cluster.karmada.io/v1alpha1",
+        "kind": "Cluster", "name": request.name, "uid": cluster.metadata.uid }] } });
+    for name in [secret_name, &impersonator_name] {
+        let key = ObjectKey::namespaced(names::CLUSTER_NAMESPACE, name.as_str());
+        let api = hub.resource::<Object>(&secrets());
+        api.patch(&key, &Patch::Merge(owner.clone())).await.map_err(on_hub("owner of the secret"))?;
+    }
+    Ok(())
+}
+
+/// Takes a cluster out of the federation and waits until it has left, at most `patience`.
+///
+/// With `member`, the hub's identity there is removed as well.
+///
+/// # Errors
+/// [`JoinError::StillLeaving`] when works are still being removed; they go on being removed.
+pub async fn unjoin(
+    hub: &Client,
+    member: Option<&Client>,
+    name: &str,
+    patience: Duration,
+) -> Result<(), JoinError> {
+    let on_hub = |step| move |source| JoinError::Hub { step, source };
+    let (clusters, key) = (hub.kind::<Cluster>(), ObjectKey::cluster(name));
+    clusters.delete(&key, &Delete::default()).await.map_err(on_hub("cluster"))?;
+    let left = async {
+        loop {
+            match clusters.get(&key).await {
+                Err(ClientError::NotFound(_)) => return Ok(()),
+                Err(source) => return Err(JoinError::Hub { step: "cluster", source }),
+                Ok(_) => tokio::time::sleep(Duration::from_millis(100)).await,
+            }
+        }
+    };
+    match tokio::time::timeout(patience, left).await {
+        Ok(result) => result?,
+        Err(_) => return Err(JoinError::StillLeaving { cluster: name.to_owned(), waited: patience }),
+    }
+    if let Some(member) = member {
+        Identity { member, cluster: name }.remove().await?;
+    }
+    Ok(())
+}
+
+fn is_name(name: &str) -> bool {
+    let is_edge = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
+    let bytes = name.as_bytes();
+    let (Some(&first), Some(&last)) = (bytes.first(), bytes.last()) else { return false };
+    bytes.len() <= LONGEST_NAME
+        && is_edge(first)
+        && is_edge(last)
+        && bytes.iter().all(|&byte| is_edge(byte) || byte == b'-')
+}
+
+/// What a cluster is known by, whatever it is called: the uid of its namespace `kube-system`.
+async fn identity(member: &Client, cluster: &str) -> Result<String, JoinError> {
+    let api = member.resource::<Object>(&namespaces());
+    let system = api.get(&ObjectKey::cluster("kube-system")).await;
+    let failed = |source| JoinError::Member { cluster: cluster.to_owned(), step: "identity", source };
+    Ok(system.map_err(failed)?.uid().to_owned())
+}
+
+/// Whether this very cluster has the name already.
+async fn refuse_duplicates(hub: &Client, name: &str, id: &str) -> Result<bool, JoinError> {
+    let listed = hub.kind::<Cluster>().list(&Selection::all()).await;
+    let listed = listed.map_err(|source| JoinError::Hub { step: "clusters", source })?;
+    for seen in listed.items {
+        let (holder, holder_id) = (&seen.object.metadata.name, &seen.object.spec.id);
+        match (holder == name, holder_id == id) {
+            (true, true) => return Ok(true),
+            (true, false) => {
+                return Err(JoinError::NameTaken { name: name.to_owned(), id: holder_id.clone() });
+            }
+            (false, true) => {
+                return Err(JoinError::AlreadyJoined { holder: holder.clone(), id: id.to_owned() });
+            }
+            (false, false) => {}
+        }
+    }
+    Ok(false)
+}
+
+fn cluster_object(request: &JoinRequest, id: &str) -> Cluster {
+    let reference =
+        |name: String| Some(LocalSecretReference { namespace: names::CLUSTER_NAMESPACE.to_owned(), name });
+    let mut metadata = ObjectMeta::cluster(&*request.name);
+    metadata.labels.extend(request.labels.iter().cloned());
+    let spec = ClusterSpec {
+        id: id.to_owned(),
+        sync_mode: SyncMode::Push,
+        api_endpoint: request.url.clone(),
+        secret_ref: reference(request.name.clone()),
+        impersonator_secret_ref: reference(names::impersonation_secret(&request.name)),
+        insecure_skip_tls_verification: request.insecure_skip_verify,
+        provider: request.provider.clone(),
+        region: request.region.clone(),
+        zones: request.zones.clone(),
+        ..ClusterSpec::default()
+    };
+    Cluster { metadata, spec, ..Cluster::default() }
+}
+
+/// The part of the spec that joining again renews; region, zones and taints may have been edited since.
+fn addressing(spec: &ClusterSpec) -> Value {
+    json!({
+        "apiEndpoint": spec.api_endpoint,
+        "secretRef": spec.secret_ref,
+        "impersonatorSecretRef": spec.impersonator_secret_ref,
+        "insecureSkipTLSVerification": spec.insecure_skip_tls_verification,
+    })
+}
+
+/// The hub's identity in a member.
+struct Identity<'a> {
+    member: &'a Client,
+    cluster: &'a str,
+}
+
+impl Identity<'_> {
+    fn failed(&self, step: &'static str) -> impl Fn(ClientError) -> JoinError {
+        let cluster = self.cluster.to_owned();
+        move |source| JoinError::Member { cluster: cluster.clone(), step, source }
+    }
+
+    fn account(&self) -> String {
+        names::service_account(self.cluster)
+    }
+
+    fn role(&self) -> String {
+        names::cluster_role(self.cluster)
+    }
+
+    /// A service account that may do everything, and a token for it.
+    async fn controller_token(&self) -> Result<String, JoinError> {
+        let namespace = namespace(names::CLUSTER_NAMESPACE);
+        ensure(self.member, &namespaces(), &namespace).await.map_err(self.failed("namespace"))?;
+        let account = self.account();
+        let service_account = service_account(&account);
+        ensure(self.member, &service_accounts(), &service_account)
+            .await
+            .map_err(self.failed("service account"))?;
+        let role = cluster_role(&self.role());
+        ensure(self.member, &cluster_roles(), &role).await.map_err(self.failed("cluster role"))?;
+        let binding = cluster_role_binding(&self.role(), &account);
+        ensure(self.member, &cluster_role_bindings(), &binding)
+            .await
+            .map_err(self.failed("cluster role binding"))?;
+        self.token(&account).await
+    }
+
+    /// A service account through which users of the hub are impersonated.
+    async fn impersonator_token(&self) -> Result<String, JoinError> {
+        let account = service_account(names::IMPERSONATOR);
+        ensure(self.member, &service_accounts(), &account).await.map_err(self.failed("impersonator"))?;
+        self.token(names::IMPERSONATOR).await
+    }
+
+    async fn token(&self, account: &str) -> Result<String, JoinError> {
+        let key = ObjectKey::namespaced(names::CLUSTER_NAMESPACE, account);
+        let path = service_accounts().object_path(&key, "token");
+        let request = json!({ "apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest",
+            "spec": { "expirationSeconds": TOKEN_SECONDS } });
+        let answer: Value = self.member.post(&path, &request).await.map_err(self.failed("token"))?;
+        Ok(answer["status"]["token"].as_str().unwrap_or_default().to_owned())
+    }
+
+    /// Removes everything that [`Identity::controller_token`] made. The namespace goes when no other hub uses it.
+    async fn remove(&self) -> Result<(), JoinError> {
+        let account = ObjectKey::namespaced(names::CLUSTER_NAMESPACE, self.account());
+        let role = ObjectKey::cluster(self.role());
+        for (resource, key) in
+            [(cluster_role_bindings(), &role), (cluster_roles(), &role), (service_accounts(), &account)]
+        {
+            let deleted = self.member.resource::<Object>(&resource).delete(key, &Delete::background()).await;
+            match deleted {
+                Err(error) if !error.is_not_found() => return Err(self.failed("identity")(error)),
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Creates an object unless it is there.
+async fn ensure(client: &Client, resource: &Resource, object: &Object) -> Result<(), ClientError> {
+    match client.resource::<Object>(resource).create(object).await {
+        Ok(_) | Err(ClientError::AlreadyExists(_)) => Ok(()),
+        Err(error) => Err(error),
+    }
+}
+
+async fn put_secret(hub: &Client, name: &str, data: Value) -> Result<(), ClientError> {
+    let secret = Object(json!({ "apiVersion": "v1", "kind": "Secret", "type": "Opaque", "data": data,
+        "metadata": { "namespace": names::CLUSTER_NAMESPACE, "name": name } }));
+    let api = hub.resource::<Object>(&secrets());
+    match api.create(&secret).await {
+        Err(ClientError::AlreadyExists(_)) => {
+            api.patch(&secret.key(), &Patch::Merge(json!({ "data": secret.0["data"] }))).await.map(drop)
+        }
+        result => result.map(drop),
+    }
+}
+
+fn namespace(name: &str) -> Object {
+    Object(json!({ "apiVersion": "v1", "kind": "Namespace",
+        "metadata": { "name": name, "labels": { labels::SYSTEM: labels::TRUE } } }))
+}
+
+fn service_account(name: &str) -> Object {
+    Object(json!({ "apiVersion": "v1", "kind": "ServiceAccount",
+        "metadata": { "namespace": names::CLUSTER_NAMESPACE, "name": name, "labels": { labels::SYSTEM: labels::TRUE } } }))
+}
+
+fn cluster_role(name: &str) -> Object {
+    Object(json!({ "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRole",
+        "metadata": { "name": name, "labels": { labels::SYSTEM: labels::TRUE } },
+        "rules": [
+            { "apiGroups": ["*"], "resources": ["*"], "verbs": ["*"] },
+            { "nonResourceURLs": ["*"], "verbs": ["get"] },
+        ] }))
+}
+
+fn cluster_role_binding(name: &str, account: &str) -> Object {
+    Object(json!({ "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRoleBinding",
+        "metadata": { "name": name, "labels": { labels::SYSTEM: labels::TRUE } },
+        "roleRef": { "apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": name },
+        "subjects": [{ "kind": "ServiceAccount", "name": account, "namespace": names::CLUSTER_NAMESPACE }] }))
+}
+
+fn namespaces() -> Resource {
+    Resource::cluster("", "v1", "Namespace", "namespaces")
+}
+
+fn secrets() -> Resource {
+    Resource::namespaced("", "v1", "Secret", "secrets")
+}
+
+fn service_accounts() -> Resource {
+    Resource::namespaced("", "v1", "ServiceAccount", "serviceaccounts")
+}
+
+fn cluster_roles() -> Resource {
+    Resource::cluster("rbac.authorization.k8s.io", "v1", "ClusterRole", "clusterroles")
+}
+
+fn cluster_role_bindings() -> Resource {
+    Resource::cluster("rbac.authorization.k8s.io", "v1", "ClusterRoleBinding", "clusterrolebindings")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_clusters() {
+        let longest = "a".repeat(48);
+        let too_long = "a".repeat(49);
+        let cases = [
+            ("kind-my-cluster", true),
+            ("1", true),
+            (longest.as_str(), true),
+            (too_long.as_str(), false),
+            ("", false),
+            ("-a", false),
+            ("a-", false),
+            ("A", false),
+            ("a.b", false),
+        ];
+        for (name, want) in cases {
+            assert_eq!(is_name(name), want, "{name:?}");
+        }
+    }
+}

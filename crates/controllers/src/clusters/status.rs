@@ -1,0 +1,213 @@
+//! Asks one member how it is and what it has, and writes that into the status of its Cluster object.
+//!
+//! One task per member, so a member that hangs delays nobody. Besides the clock, a change of the member's
+//! CustomResourceDefinitions or nodes wakes it: what a CRD adds can be used at once.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use portolan_api::cluster::{Cluster, ClusterStatus};
+use portolan_api::meta::set_condition;
+use portolan_object::{GroupKind, Object, ObjectKey};
+use portolan_plan::clusters::probe::{Doubt, Probe};
+use portolan_plan::clusters::status::{api_enablements, completeness, node_summary};
+use portolan_runtime::client::{Discovery, Patch, Selection};
+use portolan_runtime::members::Health;
+use portolan_runtime::{Cache, ClientError, Member, Resource};
+use serde_json::{Value, json};
+use tokio::sync::Notify;
+use tokio::time::Instant;
+
+use crate::clusters::Probing;
+use crate::hub::Hub;
+
+const PROBE_TIMEOUT: Duration = Duration::from_secs(5);
+/// An API server serves a new type a moment after it says that it is established.
+const SETTLING: Duration = Duration::from_millis(25);
+const SETTLING_LOOKS: u32 = 40;
+/// After a failed write; the next probe would come too late.
+const WRITE_RETRY: Duration = Duration::from_millis(200);
+
+pub(super) struct Collector {
+    hub: Hub,
+    member: Arc<Member>,
+    probing: Probing,
+    doubt: Doubt,
+    definitions: Cache<Object>,
+    nodes: Cache<Object>,
+    changed: Arc<Notify>,
+}
+
+/// What an answering member told.
+struct Told {
+    version: String,
+    discovery: Discovery,
+}
+
+impl Collector {
+    pub(super) fn new(hub: &Hub, member: Arc<Member>, probing: Probing) -> Self {
+        let changed = Arc::new(Notify::new());
+        let wake = |cache: &Cache<Object>| {
+            let changed = changed.clone();
+            cache.observe(move |change| {
+                // What is kept of both kinds is little; most changes do not touch it.
+                if change.old != change.new {
+                    changed.notify_one();
+                }
+            });
+        };
+        let definitions =
+            member.cache(&definitions(), Selection::all(), |builder| builder.trim(outline), wake);
+        let nodes = member.cache(&nodes(), Selection::all(), |builder| builder.trim(readiness), wake);
+        Self { hub: hub.clone(), member, probing, doubt: Doubt::default(), definitions, nodes, changed }
+    }
+
+    pub(super) async fn run(mut self) {
+        loop {
+            let started = Instant::now();
+            let pause = match self.look().await {
+                Ok(()) => self.probing.interval,
+                Err(error) => {
+                    tracing::debug!(cluster = %self.member.name(), %error, "status not written, trying again");
+                    WRITE_RETRY
+                }
+            };
+            let next = started + pause;
+            tokio::select! {
+                () = tokio::time::sleep_until(next) => {}
+                () = self.changed.notified() => {}
+            }
+        }
+    }
+
+    /// One probe and what follows from it.
+    async fn look(&mut self) -> Result<(), ClientError> {
+        let probe = self.probe().await;
+        let Some(cluster) = self.hub.cluster(self.member.name()) else { return Ok(()) };
+        let elapsed = self.hub.clock.elapsed();
+        let counts = self.doubt.judge(&cluster.status.conditions, &probe, elapsed, self.probing.thresholds);
+        match probe.is_healthy() {
+            // Work goes on at the first good answer, and stops only when the failure counts.
+            true => self.member.set_health(Health::Ready),
+            false if counts => self.member.set_health(Health::NotReady),
+            false => {}
+        }
+        let told = if probe.is_healthy() { self.ask().await } else { None };
+        let mut status = cluster.status.clone();
+        if counts {
+            set_condition(&mut status.conditions, probe.condition(&self.hub.now()));
+        }
+        if let Some(told) = told {
+            self.report(&mut status, told);
+        }
+        if status == cluster.status {
+            return Ok(());
+        }
+        self.write(&cluster, &status).await
+    }
+
+    async fn probe(&self) -> Probe {
+        let client = self.member.client().clone().with_timeout(PROBE_TIMEOUT);
+        let mut answer = client.text("/readyz").await;
+        if matches!(answer, Err(ClientError::NotFound(_))) {
+            answer = client.text("/healthz").await;
+        }
+        match answer {
+            Ok(_) => Probe::Healthy,
+            Err(error @ ClientError::Unreachable { .. }) => Probe::Unreachable(error.to_string()),
+            Err(error) => Probe::Unhealthy(error.to_string()),
+        }
+    }
+
+    /// Version and resources; `None` when the member stops answering in between.
+    async fn ask(&self) -> Option<Told> {
+        let version = self.member.client().json::<Value>("/version").await.ok()?;
+        let version = version["gitVersion"].as_str().unwrap_or_default().to_owned();
+        let mut discovery = self.member.client().discover().await.ok()?;
+        for _ in 0..SETTLING_LOOKS {
+            if self.serves_definitions(&discovery) {
+                break;
+            }
+            tokio::time::sleep(SETTLING).await;
+            discovery = self.member.client().discover().await.ok()?;
+        }
+        Some(Told { version, discovery })
+    }
+
+    /// Whether every established definition is in the list.
+    fn serves_definitions(&self, discovery: &Discovery) -> bool {
+        let definitions = self.definitions.list();
+        let mut kinds = definitions.iter().filter_map(|definition| established_kind(definition));
+        kinds.all(|kind| discovery.find(&kind.group, &kind.kind).is_some())
+    }
+
+    fn report(&self, status: &mut ClusterStatus, told: Told) {
+        let resources = &told.discovery.resources;
+        let listed = resources.iter().map(|found| (&found.resource.gvk, found.resource.plural.as_str()));
+        status.api_enablements = api_enablements(listed);
+        status.kubernetes_version = told.version;
+        let failed: Vec<String> = told.discovery.failed.iter().map(ToString::to_string).collect();
+        set_condition(
+            &mut status.conditions,
+            completeness(&status.api_enablements, &failed, &self.hub.now()),
+        );
+        if self.nodes.is_synced() {
+            let nodes = self.nodes.list();
+            status.node_summary = Some(node_summary(nodes.iter().map(AsRef::as_ref)));
+        }
+        self.member.set_discovery(told.discovery);
+    }
+
+    async fn write(&self, cluster: &Cluster, status: &ClusterStatus) -> Result<(), ClientError> {
+        let mut patch =
+            json!({ "metadata": { "resourceVersion": cluster.metadata.resource_version }, "status": {} });
+        let (old, new) = (json!(cluster.status), json!(status));
+        for (field, value) in new.as_object().into_iter().flatten() {
+            if old.get(field) != Some(value) {
+                patch["status"][field] = value.clone();
+            }
+        }
+        let key = ObjectKey::cluster(self.member.name().as_str());
+        self.hub.client.kind::<Cluster>().patch_status(&key, &Patch::Merge(patch)).await?;
+        Ok(())
+    }
+}
+
+fn definitions() -> Resource {
+    Resource::cluster("apiextensions.k8s.io", "v1", "CustomResourceDefinition", "customresourcedefinitions")
+}
+
+fn nodes() -> Resource {
+    Resource::cluster("", "v1", "Node", "nodes")
+}
+
+/// Keeps of a CustomResourceDefinition what [`established_kind`] reads; schemas are large.
+fn outline(definition: &mut Object) {
+    let group = definition.str_at(&["spec", "group"]).to_owned();
+    let kind = definition.str_at(&["spec", "names", "kind"]).to_owned();
+    let conditions = definition.at(&["status", "conditions"]).cloned().unwrap_or_default();
+    let mut kept = Object::new(&definition.group_version_kind(), &definition.key());
+    kept.0["spec"] = json!({ "group": group, "names": { "kind": kind } });
+    kept.0["status"] = json!({ "conditions": conditions });
+    *definition = kept;
+}
+
+fn established_kind(definition: &Object) -> Option<GroupKind> {
+    let conditions = definition.at(&["status", "conditions"]).and_then(Value::as_array);
+    let mut established =
+        conditions.into_iter().flatten().filter(|condition| condition["type"] == "Established");
+    established.any(|condition| condition["status"] == "True").then(|| GroupKind {
+        group: definition.str_at(&["spec", "group"]).to_owned(),
+        kind: definition.str_at(&["spec", "names", "kind"]).to_owned(),
+    })
+}
+
+/// Keeps of a Node whether it is ready, so that heartbeats are no changes.
+fn readiness(node: &mut Object) {
+    let conditions = node.at(&["status", "conditions"]).and_then(Value::as_array);
+    let ready = conditions.into_iter().flatten().find(|condition| condition["type"] == "Ready");
+    let status = ready.map(|ready| ready["status"].clone()).unwrap_or_default();
+    let mut kept = Object::new(&node.group_version_kind(), &node.key());
+    kept.0["status"] = json!({ "conditions": [{ "type": "Ready", "status": status }] });
+    *node = kept;
+}
