@@ -30,6 +30,7 @@ use std::time::Duration;
 
 use ipnet::Ipv4Net;
 use portolan_object::{Object, ObjectKey};
+pub use portolan_runtime::ClusterName;
 use tokio_util::task::TaskTracker;
 
 pub use self::address_pool::ClaimError;
@@ -40,28 +41,6 @@ pub use self::interface::{CONNECT_PATIENCE, Datagrams, Interface, ListenError, L
 pub use self::links::Link;
 
 use self::fabric::{Fabric, Origin};
-
-/// The name of a cluster on the network.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct ClusterName(Arc<str>);
-
-impl ClusterName {
-    /// Names a cluster.
-    pub fn new(name: &str) -> Self {
-        Self(name.into())
-    }
-
-    /// The name.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Display for ClusterName {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
 
 /// A transport protocol that the network carries.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

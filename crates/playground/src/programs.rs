@@ -33,7 +33,7 @@ use crate::network::Interface;
 
 pub use self::journal::{Cursor, Entry, Journal, Seen};
 pub use self::streams::{Feeder, Input, Output, Stream};
-pub use self::terminal::Terminal;
+pub use self::terminal::{Typed, typed};
 
 /// The code of a program that was ended by SIGTERM, as a shell reports it.
 pub const TERMINATED: i32 = 143;

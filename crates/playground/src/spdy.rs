@@ -12,5 +12,4 @@ pub(crate) mod headers;
 pub(crate) mod session;
 mod window;
 
-pub(crate) use self::headers::HeaderList;
 pub(crate) use self::session::{Reader, Session, Stream, StreamError, Writer};

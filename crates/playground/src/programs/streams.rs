@@ -58,6 +58,11 @@ impl Output {
         self.journal.write(self.stream, &translated, self.clock.now());
     }
 
+    /// Writes bytes that are for a terminal as they are.
+    pub(crate) fn write_raw(&self, bytes: &[u8]) {
+        self.journal.write(self.stream, bytes, self.clock.now());
+    }
+
     /// Writes a text and a line break.
     pub fn line(&self, text: impl fmt::Display) {
         self.write(format!("{text}\n"));

@@ -6,10 +6,6 @@
 const INTERRUPT: u8 = 0x03;
 const END_OF_INPUT: u8 = 0x04;
 
-/// The line discipline of one container.
-#[derive(Debug, Default)]
-pub struct Terminal;
-
 /// What typed keys amount to.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Typed {
@@ -23,33 +19,31 @@ pub struct Typed {
     pub end: bool,
 }
 
-impl Terminal {
-    /// Interprets keys; what follows Ctrl-C or Ctrl-D is dropped.
-    pub fn keys(&self, keys: &[u8]) -> Typed {
-        let mut typed = Typed::default();
-        for key in keys {
-            match *key {
-                INTERRUPT => {
-                    typed.echo.extend_from_slice(b"^C");
-                    typed.interrupt = true;
-                    return typed;
-                }
-                END_OF_INPUT => {
-                    typed.end = true;
-                    return typed;
-                }
-                b'\r' | b'\n' => {
-                    typed.input.push(b'\n');
-                    typed.echo.extend_from_slice(b"\r\n");
-                }
-                other => {
-                    typed.input.push(other);
-                    typed.echo.push(other);
-                }
+/// Interprets keys; what follows Ctrl-C or Ctrl-D is dropped.
+pub fn typed(keys: &[u8]) -> Typed {
+    let mut typed = Typed::default();
+    for key in keys {
+        match *key {
+            INTERRUPT => {
+                typed.echo.extend_from_slice(b"^C");
+                typed.interrupt = true;
+                return typed;
+            }
+            END_OF_INPUT => {
+                typed.end = true;
+                return typed;
+            }
+            b'\r' | b'\n' => {
+                typed.input.push(b'\n');
+                typed.echo.extend_from_slice(b"\r\n");
+            }
+            other => {
+                typed.input.push(other);
+                typed.echo.push(other);
             }
         }
-        typed
     }
+    typed
 }
 
 #[cfg(test)]
@@ -76,7 +70,7 @@ mod tests {
             ),
         ];
         for (name, keys, want) in cases {
-            assert_eq!(Terminal.keys(keys), want, "{name}");
+            assert_eq!(typed(keys), want, "{name}");
         }
     }
 }

@@ -7,11 +7,13 @@
 use std::collections::BTreeMap;
 use std::io;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use parking_lot::Mutex;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::sync::{Notify, mpsc};
+use tokio::time::timeout;
 
 use crate::spdy::frame::{self, Frame, FrameError, GOAWAY_OK, INITIAL_WINDOW_SIZE, Reset};
 use crate::spdy::headers::{Decoder, Encoder, HeaderError, HeaderList};
@@ -25,6 +27,8 @@ const INBOX: usize = 16;
 const OUTBOX: usize = 16;
 /// Streams that a peer may have open; the next one is refused.
 const MOST_STREAMS: usize = 256;
+/// How long a peer that was told goodbye may take to close its end.
+const LINGER: Duration = Duration::from_secs(5);
 /// Consumed bytes after which the peer is granted new credit.
 const GRANT_AFTER: usize = INITIAL as usize / 2;
 
@@ -131,9 +135,15 @@ impl Session {
         };
         let driver = async move {
             let (reader, writer) = tokio::io::split(connection);
+            let receiving = receiver.run(reader);
+            tokio::pin!(receiving);
             let result = tokio::select! {
-                received = receiver.run(reader) => received,
-                sent = send(writer, outgoing) => sent.map_err(SessionError::from),
+                received = receiving.as_mut() => received,
+                sent = send(writer, outgoing) => match sent {
+                    // Closing under what the peer still sends could cost it what it has not read yet.
+                    Ok(()) => timeout(LINGER, receiving).await.unwrap_or(Ok(())),
+                    Err(error) => Err(error.into()),
+                },
             };
             shared.lose_all();
             result
@@ -439,5 +449,7 @@ async fn send(
     connection.shutdown().await
 }
 
+#[cfg(test)]
+pub(crate) mod peer;
 #[cfg(test)]
 mod tests;

@@ -4,67 +4,17 @@ use tokio::io::DuplexStream;
 use tokio::time::timeout;
 use tokio_util::task::AbortOnDropHandle;
 
+use super::peer::Peer;
 use super::*;
 
 const DEADLINE: Duration = Duration::from_secs(10);
 
-/// The client's end of a session, frame by frame.
-struct Peer {
-    wire: DuplexStream,
-    buffer: BytesMut,
-    encoder: Encoder,
-    _driver: AbortOnDropHandle<Result<(), SessionError>>,
-}
-
-fn connected() -> (Peer, Session) {
+fn connected() -> (Peer<DuplexStream>, Session) {
     let (near, far) = tokio::io::duplex(1 << 20);
     let (session, driver) = Session::serve(far);
-    let driver = AbortOnDropHandle::new(tokio::spawn(driver));
-    (Peer { wire: near, buffer: BytesMut::new(), encoder: Encoder::new(), _driver: driver }, session)
-}
-
-impl Peer {
-    async fn send(&mut self, frame: Frame) {
-        let mut bytes = BytesMut::new();
-        frame.encode(&mut bytes);
-        self.raw(&bytes).await;
-    }
-
-    async fn raw(&mut self, bytes: &[u8]) {
-        timeout(DEADLINE, self.wire.write_all(bytes)).await.expect("room").expect("open");
-    }
-
-    async fn open(&mut self, stream: u32, kind: &str) {
-        let headers = HeaderList(vec![("streamtype".to_owned(), kind.to_owned())]);
-        let block = self.encoder.encode(&headers);
-        let frame =
-            Frame::SynStream { stream, associated: 0, priority: 0, fin: false, unidirectional: false, block };
-        self.send(frame).await;
-    }
-
-    async fn receive(&mut self) -> Frame {
-        loop {
-            if let Some(frame) = frame::decode(&mut self.buffer).expect("valid frames") {
-                return frame;
-            }
-            let read = timeout(DEADLINE, self.wire.read_buf(&mut self.buffer)).await.expect("a frame");
-            assert!(read.expect("open") > 0, "the session ended");
-        }
-    }
-
-    /// The next frame that is no grant of credit.
-    async fn next(&mut self) -> Frame {
-        loop {
-            match self.receive().await {
-                Frame::WindowUpdate { .. } => {}
-                other => return other,
-            }
-        }
-    }
-
-    async fn reply(&mut self, stream: u32) {
-        assert!(matches!(self.next().await, Frame::SynReply { stream: replied, .. } if replied == stream));
-    }
+    // It ends with the peer's connection.
+    tokio::spawn(driver);
+    (Peer::new(near), session)
 }
 
 async fn accept(session: &mut Session) -> Stream {
@@ -110,7 +60,7 @@ async fn a_recorded_port_forwarding_session_is_understood() {
 async fn a_peer_that_grants_credit_is_held_to_it() {
     let (mut peer, mut session) = connected();
     peer.send(Frame::Settings(vec![(INITIAL_WINDOW_SIZE, 10)])).await;
-    peer.open(1, "data").await;
+    peer.open(1, &[("streamtype", "data")]).await;
     let mut stream = accept(&mut session).await;
     peer.reply(1).await;
     let sending = AbortOnDropHandle::new(tokio::spawn(async move {
@@ -130,7 +80,7 @@ async fn a_peer_that_grants_credit_is_held_to_it() {
 #[tokio::test]
 async fn consumed_bytes_are_granted_again() {
     let (mut peer, mut session) = connected();
-    peer.open(1, "data").await;
+    peer.open(1, &[("streamtype", "data")]).await;
     let mut stream = accept(&mut session).await;
     peer.reply(1).await;
     peer.send(Frame::Data { stream: 1, fin: true, bytes: Bytes::from(vec![7; GRANT_AFTER]) }).await;
@@ -147,14 +97,14 @@ async fn consumed_bytes_are_granted_again() {
 #[tokio::test]
 async fn resets_end_both_sides() {
     let (mut peer, mut session) = connected();
-    peer.open(1, "data").await;
+    peer.open(1, &[("streamtype", "data")]).await;
     let mut stream = accept(&mut session).await;
     peer.reply(1).await;
     peer.send(Frame::RstStream { stream: 1, status: Reset::Cancel as u32 }).await;
     assert_eq!(read(&mut stream).await, Err(StreamError));
     assert_eq!(stream.writer.send(Bytes::from_static(b"late")).await, Err(StreamError));
 
-    peer.open(3, "data").await;
+    peer.open(3, &[("streamtype", "data")]).await;
     drop(accept(&mut session).await);
     peer.reply(3).await;
     assert_eq!(peer.next().await, Frame::RstStream { stream: 3, status: Reset::Cancel as u32 });
@@ -164,31 +114,31 @@ async fn resets_end_both_sides() {
 async fn wrong_streams_are_refused_and_the_session_goes_on() {
     let (mut peer, mut session) = connected();
     let reset = |stream, reason| Frame::RstStream { stream, status: reason as u32 };
-    peer.open(2, "data").await;
+    peer.open(2, &[("streamtype", "data")]).await;
     assert_eq!(peer.next().await, reset(2, Reset::ProtocolError));
-    peer.open(5, "data").await;
+    peer.open(5, &[("streamtype", "data")]).await;
     let _five = accept(&mut session).await;
     peer.reply(5).await;
-    peer.open(3, "data").await;
+    peer.open(3, &[("streamtype", "data")]).await;
     assert_eq!(peer.next().await, reset(3, Reset::ProtocolError));
     peer.send(Frame::Data { stream: 9, fin: false, bytes: Bytes::from_static(b"x") }).await;
     assert_eq!(peer.next().await, reset(9, Reset::InvalidStream));
     let mut held = Vec::new();
     for number in 0..MOST_STREAMS as u32 - 1 {
-        peer.open(11 + 2 * number, "data").await;
+        peer.open(11 + 2 * number, &[("streamtype", "data")]).await;
         held.push(accept(&mut session).await);
         peer.reply(11 + 2 * number).await;
     }
-    peer.open(10_001, "data").await;
+    peer.open(10_001, &[("streamtype", "data")]).await;
     assert_eq!(peer.next().await, reset(10_001, Reset::RefusedStream));
 }
 
 #[tokio::test]
 async fn the_end_of_the_connection_ends_the_session() {
     let (mut peer, mut session) = connected();
-    peer.open(1, "data").await;
+    peer.open(1, &[("streamtype", "data")]).await;
     let mut stream = accept(&mut session).await;
-    drop(peer.wire);
+    drop(peer);
     assert_eq!(read(&mut stream).await, Err(StreamError));
     assert!(timeout(DEADLINE, session.accept()).await.expect("an end").is_none());
 }

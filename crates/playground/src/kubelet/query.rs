@@ -1,0 +1,30 @@
+//! The query of a kubelet request.
+
+use http::Request;
+
+/// Names and decoded values, in order.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Query(Vec<(String, String)>);
+
+impl Query {
+    /// The query of a request.
+    pub(crate) fn of<B>(request: &Request<B>) -> Self {
+        let text = request.uri().query().unwrap_or_default();
+        Self(form_urlencoded::parse(text.as_bytes()).into_owned().collect())
+    }
+
+    /// The first value of a name.
+    pub(crate) fn get(&self, name: &str) -> Option<&str> {
+        self.all(name).next()
+    }
+
+    /// All values of a name.
+    pub(crate) fn all(&self, name: &str) -> impl Iterator<Item = &str> {
+        self.0.iter().filter(move |(other, _)| other == name).map(|(_, value)| value.as_str())
+    }
+
+    /// Whether a switch is on: `1` and `true` are how API servers write it.
+    pub(crate) fn is_on(&self, name: &str) -> bool {
+        matches!(self.get(name), Some("1" | "true"))
+    }
+}
