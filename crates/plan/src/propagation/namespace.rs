@@ -1,0 +1,106 @@
+//! Namespaces of the hub in every member (karmada-behaviour 1.12).
+
+use portolan_api::cluster::Cluster;
+use portolan_api::meta::{ObjectMeta, OwnerReference};
+use portolan_api::work::{Work, WorkSpec, WorkloadTemplate};
+use portolan_api::{annotations, finalizers, labels, names};
+use portolan_object::Object;
+
+use super::overrides::{self, OverrideError, Policy};
+use super::prune::prune;
+use super::work::key;
+
+/// Whether a namespace goes to the members by itself.
+pub fn is_propagated(namespace: &Object) -> bool {
+    let name = namespace.name();
+    name != "default"
+        && !name.starts_with("kube-")
+        && !names::is_reserved_namespace(name)
+        && namespace.label(labels::namespace::SKIP_AUTO_PROPAGATION) != Some(labels::TRUE)
+        && !namespace.is_deleting()
+}
+
+/// Whether an object that is in a member already and is not ours serves as well as ours would: a namespace of the
+/// same name means the same everywhere. It is used and never marked, so that it stays when the hub's is deleted.
+pub fn is_shared(manifest: &Object) -> bool {
+    manifest.api_version() == "v1" && manifest.kind() == "Namespace"
+}
+
+/// The Work that brings a namespace into a cluster; `id` is the permanent id of the Work.
+///
+/// # Errors
+/// When a cluster-wide override policy cannot be applied.
+pub fn work(
+    namespace: &Object,
+    cluster: &Cluster,
+    policies: &[Policy<'_>],
+    id: &str,
+) -> Result<Work, OverrideError> {
+    let mut manifest = namespace.clone();
+    prune(&mut manifest);
+    // `spec.finalizers` are the API server's own.
+    if let Some(root) = manifest.0.as_object_mut() {
+        root.remove("spec");
+    }
+    overrides::apply(policies, &mut manifest, cluster)?;
+    let key = key(namespace, &cluster.metadata.name);
+    manifest.set_label(labels::MANAGED, labels::TRUE);
+    manifest.set_label(labels::work::PERMANENT_ID, id);
+    manifest.set_annotation(annotations::work::NAMESPACE, &*key.namespace);
+    manifest.set_annotation(annotations::work::NAME, &*key.name);
+    manifest.set_annotation(annotations::work::CONFLICT_RESOLUTION, "abort");
+    let mut metadata = ObjectMeta::namespaced(&*key.namespace, &*key.name);
+    metadata.finalizers = vec![finalizers::EXECUTION.to_owned()];
+    metadata.labels.insert(labels::work::PERMANENT_ID.to_owned(), id.to_owned());
+    metadata.owner_references = vec![OwnerReference {
+        api_version: "v1".to_owned(),
+        kind: "Namespace".to_owned(),
+        name: namespace.name().to_owned(),
+        uid: namespace.uid().to_owned(),
+        controller: Some(true),
+        block_owner_deletion: Some(true),
+    }];
+    let workload = WorkloadTemplate { manifests: vec![manifest.0] };
+    let spec = WorkSpec { workload, ..WorkSpec::default() };
+    Ok(Work { metadata, spec, ..Work::default() })
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn namespace(name: &str, labels: serde_json::Value) -> Object {
+        Object(json!({ "apiVersion": "v1", "kind": "Namespace",
+            "metadata": { "name": name, "uid": "u", "labels": labels, "resourceVersion": "1" },
+            "spec": { "finalizers": ["kubernetes"] }, "status": { "phase": "Active" } }))
+    }
+
+    #[test]
+    fn which_namespaces_go() {
+        let cases = [
+            ("shop", json!({}), true),
+            ("default", json!({}), false),
+            ("kube-system", json!({}), false),
+            ("karmada-es-eu", json!({}), false),
+            ("shop", json!({ "namespace.karmada.io/skip-auto-propagation": "true" }), false),
+        ];
+        for (name, labels, want) in cases {
+            assert_eq!(is_propagated(&namespace(name, labels.clone())), want, "{name} {labels}");
+        }
+    }
+
+    #[test]
+    fn the_manifest_is_a_bare_namespace_with_our_marks() {
+        let cluster = Cluster { metadata: ObjectMeta::cluster("eu"), ..Cluster::default() };
+        let work =
+            work(&namespace("shop", json!({ "team": "a" })), &cluster, &[], "id").expect("no overrides");
+        assert_eq!(work.metadata.namespace, "karmada-es-eu");
+        let manifest = &work.spec.workload.manifests[0];
+        assert_eq!(manifest.get("spec"), None);
+        assert_eq!(manifest["metadata"]["labels"]["team"], "a");
+        assert_eq!(manifest["metadata"]["labels"]["karmada.io/managed"], "true");
+        assert_eq!(manifest["metadata"]["annotations"]["work.karmada.io/namespace"], "karmada-es-eu");
+    }
+}
