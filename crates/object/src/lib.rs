@@ -7,6 +7,7 @@ pub mod age;
 pub mod apply;
 pub mod builtin;
 pub mod envelope;
+pub mod jsonpath;
 pub mod key;
 pub mod object;
 pub mod patch;

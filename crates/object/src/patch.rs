@@ -11,6 +11,7 @@ pub mod strategic;
 pub use json::json_patch;
 pub use merge::merge_patch;
 pub use print::go_text;
+pub(crate) use print::go_type;
 
 use crate::status::{Details, Status};
 

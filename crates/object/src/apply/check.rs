@@ -11,7 +11,7 @@ use serde_json::{Map, Value};
 use super::element;
 use super::root;
 use super::shape::{Place, property};
-use crate::patch::go_text;
+use crate::patch::{go_text, go_type};
 use crate::schema::{ListKind, Schema, Shape};
 
 /// What is wrong with the patch, as one text; `None` when nothing is.
@@ -120,19 +120,6 @@ impl Check {
             }
             self.under(&text, |check| check.value(item, items));
         }
-    }
-}
-
-/// Go's `%T`.
-fn go_type(value: &Value) -> &'static str {
-    match value {
-        Value::Null => "<nil>",
-        Value::Bool(_) => "bool",
-        Value::Number(number) if number.is_f64() => "float64",
-        Value::Number(_) => "int64",
-        Value::String(_) => "string",
-        Value::Array(_) => "[]interface {}",
-        Value::Object(_) => "map[string]interface {}",
     }
 }
 
