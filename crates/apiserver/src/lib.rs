@@ -8,16 +8,39 @@
 //!                                                                       └─► write ───────┴─► store
 //! ```
 
+mod access;
+pub mod admission;
+mod api_server;
 pub mod auth;
+mod bootstrap;
+mod call;
+mod config;
+mod conversion;
+pub mod crd;
 pub mod defaults;
+pub mod discovery;
+mod dispatch;
+mod health;
 pub mod kinds;
 pub mod negotiate;
+pub mod openapi;
+mod parts;
 pub mod quantity;
+mod read;
 pub mod record;
 pub mod request;
+pub mod resources;
 pub mod respond;
+mod service;
 pub mod tables;
 mod tree;
+mod watch;
+mod write;
 
+pub use admission::Admission;
+pub use api_server::{ApiServer, StartError};
+pub use auth::User;
+pub use config::{Config, VERSION};
 pub use record::Record;
 pub use respond::{Body, BoxError};
+pub use service::{LocalService, RemoteService};

@@ -83,7 +83,7 @@ pub const FRAME_END: &str = "}\n";
 
 /// What is known of an object without parsing it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Envelope {
+pub struct Summary {
     /// `metadata.uid`.
     pub uid: Box<str>,
     /// `metadata.labels`.
@@ -106,7 +106,7 @@ pub struct Record {
     content: u16,
     /// Bytes of content up to the end of `metadata`.
     metadata: u32,
-    envelope: Envelope,
+    summary: Summary,
     /// The frame that tells watchers of this version's end.
     farewell: OnceLock<Box<Bytes>>,
     /// Values of the kind's selectable fields, in the order of its table.
@@ -127,11 +127,11 @@ impl Record {
         let room = opening.text.len() + REVISION_DIGITS;
         let mut buffer = vec![0; room];
         let metadata_end = write_content(&mut buffer, object);
-        let envelope = Envelope::of(object);
-        Self::pending(opening, buffer, metadata_end - room, envelope)
+        let summary = Summary::of(object);
+        Self::pending(opening, buffer, metadata_end - room, summary)
     }
 
-    fn pending(opening: Arc<Opening>, mut buffer: Vec<u8>, metadata: usize, envelope: Envelope) -> Self {
+    fn pending(opening: Arc<Opening>, mut buffer: Vec<u8>, metadata: usize, summary: Summary) -> Self {
         buffer.extend_from_slice(FRAME_END.as_bytes());
         buffer.shrink_to_fit();
         Self {
@@ -142,7 +142,7 @@ impl Record {
             content: 0,
             metadata: u32::try_from(metadata).unwrap_or(u32::MAX),
             pending: Some(Box::new(Pending { opening, buffer })),
-            envelope,
+            summary,
             farewell: OnceLock::new(),
             fields: OnceLock::new(),
         }
@@ -164,14 +164,20 @@ impl Record {
     }
 
     /// The object without its opening brace, kind and apiVersion: `"metadata":{...},...}`.
-    pub fn members(&self) -> &[u8] {
-        &self.frame[usize::from(self.members)..self.end()]
+    pub fn members(&self) -> Bytes {
+        self.frame.slice(usize::from(self.members)..self.end())
     }
 
     /// `"metadata":{...}`.
-    pub fn metadata(&self) -> &[u8] {
+    pub fn metadata(&self) -> Bytes {
         let end = usize::from(self.content) + self.metadata as usize;
-        &self.frame[usize::from(self.members)..end]
+        self.frame.slice(usize::from(self.members)..end)
+    }
+
+    /// The same object as if it had been written at another revision.
+    #[must_use]
+    pub fn at(&self, revision: Revision) -> Self {
+        Self::decode(self.encode(), revision).expect("the durable form of a record is a record")
     }
 
     /// The frame `DELETED` with this content and the revision that ended it: a deletion, or a change by which the
@@ -189,8 +195,8 @@ impl Record {
     }
 
     /// What is known without parsing.
-    pub fn envelope(&self) -> &Envelope {
-        &self.envelope
+    pub fn summary(&self) -> &Summary {
+        &self.summary
     }
 
     /// Values of selectable fields, read once by `read`.
@@ -303,7 +309,7 @@ struct Header<'a> {
     metadata: &'a serde_json::value::RawValue,
 }
 
-/// The part of `metadata` that becomes the envelope.
+/// The part of `metadata` that becomes the summary.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Labels {
@@ -314,14 +320,14 @@ struct Labels {
     deletion_timestamp: Option<serde::de::IgnoredAny>,
 }
 
-impl From<Labels> for Envelope {
+impl From<Labels> for Summary {
     fn from(metadata: Labels) -> Self {
         let is_deleting = metadata.deletion_timestamp.is_some();
         Self { uid: metadata.uid, labels: metadata.labels, is_deleting }
     }
 }
 
-impl Envelope {
+impl Summary {
     fn of(object: &Value) -> Self {
         let metadata = &object["metadata"];
         let labels = metadata["labels"].as_object().into_iter().flatten();
@@ -333,6 +339,14 @@ impl Envelope {
             is_deleting: metadata["deletionTimestamp"].is_string(),
         }
     }
+}
+
+/// `"metadata":{...},...}` of an object that is shown otherwise than it is stored.
+pub fn encode_members(object: &Value) -> Bytes {
+    let version = object["metadata"]["resourceVersion"].as_str().unwrap_or_default();
+    let mut bytes = format!("{METADATA_OPENING}{version}").into_bytes();
+    write_content(&mut bytes, object);
+    Bytes::from(bytes)
 }
 
 /// Appends everything behind the revision, and says where `metadata` ends.

@@ -32,8 +32,8 @@ fn a_stamped_record_is_a_frame_with_slices() {
     assert_eq!(text(record.frame()), format!("{{\"type\":\"ADDED\",\"object\":{OBJECT}}}\n"));
     assert_eq!(text(&record.object()), OBJECT);
     let metadata = r#""metadata":{"resourceVersion":"42","labels":{"l":"1"},"name":"a","uid":"u"}"#;
-    assert_eq!(text(record.metadata()), metadata);
-    assert_eq!(text(record.members()), format!("{metadata},\"data\":{{\"k\":\"v\"}}}}"));
+    assert_eq!(text(&record.metadata()), metadata);
+    assert_eq!(text(&record.members()), format!("{metadata},\"data\":{{\"k\":\"v\"}}}}"));
     assert_eq!(record.value()["metadata"]["resourceVersion"], "42");
     assert!(record.was_added());
 }
@@ -63,7 +63,7 @@ fn the_durable_form_comes_back_whole() {
     let second = Record::decode(durable, Revision(42)).unwrap();
     assert_eq!(second.object(), first.object());
     assert_eq!(second.metadata(), first.metadata());
-    assert_eq!(second.envelope(), first.envelope());
+    assert_eq!(second.summary(), first.summary());
 }
 
 #[test]

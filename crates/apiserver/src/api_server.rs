@@ -1,0 +1,99 @@
+//! The API server as the embedding program sees it: start, services, stop.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use portolan_net::shutdown::{Shutdown, Undrained};
+use portolan_object::Status;
+use portolan_store::Store;
+use tokio_util::sync::CancellationToken;
+
+use crate::access::Access;
+use crate::auth::User;
+use crate::bootstrap;
+use crate::config::Config;
+use crate::crd::lifecycle::Lifecycle;
+use crate::record::Record;
+use crate::resources::Registry;
+use crate::service::{LocalService, RemoteService, Server};
+
+/// The server could not be started.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StartError {
+    /// Custom resource definitions in the store cannot be read.
+    #[error("custom resource definitions cannot be read")]
+    Definitions {
+        /// What the store said.
+        #[source]
+        source: Status,
+    },
+    /// An object that every cluster has cannot be written.
+    #[error("cannot write {object}")]
+    Bootstrap {
+        /// The path of the object.
+        object: String,
+        /// What the server itself said.
+        #[source]
+        source: Status,
+    },
+}
+
+/// A running API server. Dropping it does not stop it: call [`ApiServer::stop`].
+#[derive(Debug, Clone)]
+pub struct ApiServer {
+    server: Arc<Server>,
+    tasks: Shutdown,
+}
+
+impl ApiServer {
+    /// Starts over a store, and writes the objects that every cluster has.
+    ///
+    /// When this returns, every resource that the store has definitions for is served.
+    ///
+    /// # Errors
+    /// [`StartError`] when the store does not hold what an API server has written, or does not accept writes.
+    pub async fn start(config: Config, store: Store<Record>) -> Result<Self, StartError> {
+        let server = Arc::new(Server {
+            access: Access::new(store.clone()),
+            store,
+            registry: Registry::default(),
+            authentication: config.authentication,
+            admission: config.admission,
+            clock: config.clock,
+            version: config.version,
+            stopping: CancellationToken::new(),
+        });
+        let tasks = Shutdown::new();
+        let mut lifecycle = Lifecycle::new(Arc::clone(&server), tasks.clone());
+        lifecycle.load().await.map_err(|source| StartError::Definitions { source })?;
+        tasks.spawn(lifecycle.run());
+        let started = Self { server, tasks };
+        bootstrap::write(&started, config.endpoint).await?;
+        Ok(started)
+    }
+
+    /// Answers callers in this process as one user, without a socket.
+    pub fn local(&self, user: User) -> LocalService {
+        LocalService::new(Arc::clone(&self.server), user)
+    }
+
+    /// Answers requests from the network; each is authenticated by its client certificate or token.
+    pub fn service(&self) -> RemoteService {
+        RemoteService::new(Arc::clone(&self.server))
+    }
+
+    /// Says at `/readyz` that no more requests should come, and ends all watches. Other requests are still answered.
+    pub fn drain(&self) {
+        self.server.stopping.cancel();
+    }
+
+    /// Drains, and stops the background tasks.
+    ///
+    /// # Errors
+    /// [`Undrained`] when a task did not stop in time and was dropped.
+    pub async fn stop(&self, deadline: Duration) -> Result<(), Undrained> {
+        self.drain();
+        self.tasks.drain(deadline).await
+    }
+}

@@ -1,0 +1,146 @@
+//! The objects that every cluster has: system namespaces, roles, and the Service by which pods reach the server.
+//!
+//! They are written through the server's own API, so that they obey the same rules as everything else. What is there
+//! already is left as it is, roles are completed.
+
+use std::net::SocketAddr;
+
+use bytes::Bytes;
+use http::{Method, Request, StatusCode};
+use http_body_util::{BodyExt as _, Full};
+use portolan_object::Status;
+use serde_json::{Value, json};
+use tower::Service as _;
+
+use crate::api_server::{ApiServer, StartError};
+use crate::auth::{User, bootstrap as roles, user};
+use crate::service::LocalService;
+
+/// Namespaces that are made when they are missing.
+const NAMESPACES: [&str; 4] = ["default", "kube-node-lease", "kube-public", "kube-system"];
+
+/// The name that the server's own writes are attributed to.
+const AGENT: &str = "kube-apiserver";
+
+/// Writes what is missing.
+pub(crate) async fn write(server: &ApiServer, endpoint: Option<SocketAddr>) -> Result<(), StartError> {
+    let mut client = Client(server.local(User::new("system:apiserver", [user::MASTERS])));
+    for name in NAMESPACES {
+        let namespace = json!({ "apiVersion": "v1", "kind": "Namespace", "metadata": { "name": name } });
+        client.ensure("/api/v1/namespaces", &namespace).await?;
+    }
+    let root = "/apis/rbac.authorization.k8s.io/v1";
+    for role in roles::cluster_roles() {
+        client.reconcile(&format!("{root}/clusterroles"), &role).await?;
+    }
+    for binding in roles::cluster_role_bindings() {
+        client.reconcile(&format!("{root}/clusterrolebindings"), &binding).await?;
+    }
+    match endpoint {
+        Some(endpoint) => client.publish(endpoint).await,
+        None => Ok(()),
+    }
+}
+
+/// Speaks to the server itself.
+struct Client(LocalService);
+
+/// An answer that is no success; 404 is one that callers expect.
+enum Failure {
+    Missing,
+    Other(Status),
+}
+
+impl Client {
+    async fn send(&mut self, method: Method, path: &str, body: Option<&Value>) -> Result<Value, Failure> {
+        let bytes = body.map(ToString::to_string).unwrap_or_default();
+        let request = Request::builder().method(method).uri(path).header(http::header::USER_AGENT, AGENT);
+        let request = request
+            .body(Full::new(Bytes::from(bytes)))
+            .map_err(|error| Failure::Other(Status::internal(error)))?;
+        let Ok(response) = self.0.call(request).await;
+        let code = response.status();
+        let body =
+            response.into_body().collect().await.map_err(|error| Failure::Other(Status::internal(error)))?;
+        let answer: Value = serde_json::from_slice(&body.to_bytes())
+            .map_err(|error| Failure::Other(Status::internal(error)))?;
+        match code {
+            code if code.is_success() => Ok(answer),
+            StatusCode::NOT_FOUND => Err(Failure::Missing),
+            _ => Err(Failure::Other(serde_json::from_value(answer).unwrap_or_else(Status::internal))),
+        }
+    }
+
+    async fn find(&mut self, collection: &str, name: &str) -> Result<Option<Value>, StartError> {
+        let path = format!("{collection}/{name}");
+        match self.send(Method::GET, &path, None).await {
+            Ok(found) => Ok(Some(found)),
+            Err(Failure::Missing) => Ok(None),
+            Err(Failure::Other(source)) => Err(StartError::Bootstrap { object: path, source }),
+        }
+    }
+
+    async fn write(&mut self, method: Method, path: &str, object: &Value) -> Result<(), StartError> {
+        match self.send(method, path, Some(object)).await {
+            Ok(_) => Ok(()),
+            Err(Failure::Other(source)) => Err(StartError::Bootstrap { object: path.to_owned(), source }),
+            Err(Failure::Missing) => {
+                let source = Status::new(404, "NotFound", "the path does not exist");
+                Err(StartError::Bootstrap { object: path.to_owned(), source })
+            }
+        }
+    }
+
+    /// Creates an object that is missing.
+    async fn ensure(&mut self, collection: &str, object: &Value) -> Result<(), StartError> {
+        let name = object["metadata"]["name"].as_str().unwrap_or_default();
+        match self.find(collection, name).await? {
+            Some(_) => Ok(()),
+            None => self.write(Method::POST, collection, object).await,
+        }
+    }
+
+    /// Creates a role or binding that is missing, and adds what one that is there lacks.
+    async fn reconcile(&mut self, collection: &str, wanted: &Value) -> Result<(), StartError> {
+        let name = wanted["metadata"]["name"].as_str().unwrap_or_default();
+        let existing = self.find(collection, name).await?;
+        match (roles::reconcile(existing.as_ref(), wanted), existing) {
+            (None, _) => Ok(()),
+            (Some(object), None) => self.write(Method::POST, collection, &object).await,
+            (Some(object), Some(_)) => {
+                self.write(Method::PUT, &format!("{collection}/{name}"), &object).await
+            }
+        }
+    }
+
+    /// Makes the Service `default/kubernetes` lead to the server.
+    async fn publish(&mut self, endpoint: SocketAddr) -> Result<(), StartError> {
+        let port = json!({ "name": "https", "port": 443, "protocol": "TCP", "targetPort": endpoint.port() });
+        let labels = json!({ "component": "apiserver", "provider": "kubernetes" });
+        let service = json!({
+            "apiVersion": "v1", "kind": "Service",
+            "metadata": { "name": "kubernetes", "namespace": "default", "labels": labels },
+            "spec": { "type": "ClusterIP", "sessionAffinity": "None", "ports": [port] },
+        });
+        self.ensure("/api/v1/namespaces/default/services", &service).await?;
+        let family = if endpoint.is_ipv4() { "IPv4" } else { "IPv6" };
+        let slice = json!({
+            "apiVersion": "discovery.k8s.io/v1", "kind": "EndpointSlice",
+            "metadata": { "name": "kubernetes", "namespace": "default",
+                          "labels": { "kubernetes.io/service-name": "kubernetes" } },
+            "addressType": family,
+            "endpoints": [{ "addresses": [endpoint.ip().to_string()], "conditions": { "ready": true } }],
+            "ports": [{ "name": "https", "port": endpoint.port(), "protocol": "TCP" }],
+        });
+        self.replace("/apis/discovery.k8s.io/v1/namespaces/default/endpointslices", &slice).await
+    }
+
+    /// Makes an object what it should be.
+    async fn replace(&mut self, collection: &str, object: &Value) -> Result<(), StartError> {
+        let name = object["metadata"]["name"].as_str().unwrap_or_default();
+        match self.find(collection, name).await? {
+            None => self.write(Method::POST, collection, object).await,
+            Some(_) => self.write(Method::PUT, &format!("{collection}/{name}"), object).await,
+        }
+    }
+}

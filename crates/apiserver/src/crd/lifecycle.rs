@@ -1,0 +1,282 @@
+//! The background task that serves custom resources: it follows definitions, accepts their names, publishes their
+//! resources, and empties those that are deleted.
+//!
+//! A resource is served before its definition says `Established`, so a client that waits for the condition can go on
+//! at once. The task only writes the status of definitions and deletes objects of those that go.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use portolan_net::shutdown::Shutdown;
+use portolan_object::Status;
+use portolan_store::{Batch, CommitError, Query, Revision, Versioned};
+use serde_json::Value;
+use tokio_util::sync::CancellationToken;
+
+use super::definition::Term;
+use super::{CLEANUP, CustomVersion, PREFIX, is_true, naming};
+use crate::call::timestamp;
+use crate::record::{Change, Record};
+use crate::resources::Resource;
+use crate::service::Server;
+use crate::write;
+
+/// A definition that the task knows.
+struct Known {
+    object: Value,
+    modified: Revision,
+    /// What the served versions were made from; see [`essence`].
+    essence: Value,
+    term: Term,
+    versions: Vec<Arc<CustomVersion>>,
+    /// Whether its objects are being deleted already.
+    is_emptying: bool,
+}
+
+/// Follows the definitions of one store.
+pub(crate) struct Lifecycle {
+    server: Arc<Server>,
+    tasks: Shutdown,
+    known: BTreeMap<String, Known>,
+    /// Where the last look at the store stood.
+    seen: Revision,
+}
+
+/// Everything about a definition that its resources depend on.
+fn essence(definition: &Value) -> Value {
+    let established = is_true(definition, "Established");
+    let names = definition["status"]["acceptedNames"].clone();
+    Value::Array(vec![definition["spec"].clone(), names, Value::from(established)])
+}
+
+impl Lifecycle {
+    pub(crate) fn new(server: Arc<Server>, tasks: Shutdown) -> Self {
+        Self { server, tasks, known: BTreeMap::new(), seen: Revision::default() }
+    }
+
+    /// Brings everything in line with the definitions there are.
+    pub(crate) async fn load(&mut self) -> Result<(), Status> {
+        let page = self.server.store.range(&Query::prefix(PREFIX)).map_err(Status::internal)?;
+        self.seen = page.revision;
+        let gone: Vec<String> = {
+            let present = |key: &String| page.items.iter().any(|item| *item.key == **key);
+            self.known.keys().filter(|key| !present(key)).cloned().collect()
+        };
+        gone.iter().for_each(|key| self.forget(key));
+        for item in &page.items {
+            self.learn(item);
+        }
+        self.settle().await;
+        Ok(())
+    }
+
+    /// Follows changes until the server stops.
+    pub(crate) async fn run(mut self) {
+        let stopping = self.server.stopping.clone();
+        loop {
+            let Some(changes) = stopping.run_until_cancelled(self.changes()).await else { return };
+            match changes {
+                Some(changes) => {
+                    for (key, item) in changes {
+                        match item {
+                            Some(item) => self.learn(&item),
+                            None => self.forget(&key),
+                        }
+                    }
+                    self.settle().await;
+                }
+                // Too far behind: look at everything again.
+                None => {
+                    if let Err(status) = self.load().await {
+                        tracing::error!(%status, "custom resource definitions cannot be read");
+                    }
+                }
+            }
+        }
+    }
+
+    /// Waits for changes, and takes all there are.
+    async fn changes(&mut self) -> Option<Vec<(String, Option<Versioned<Record>>)>> {
+        let mut watch = self.server.store.watch(PREFIX, self.seen).ok()?;
+        let mut changes = Vec::new();
+        let mut event = watch.next().await.ok()?;
+        loop {
+            changes.push((event.key.to_string(), event.current.clone()));
+            match watch.try_next().ok()? {
+                Some(next) => event = next,
+                None => break,
+            }
+        }
+        self.seen = watch.seen();
+        Some(changes)
+    }
+
+    fn learn(&mut self, item: &Versioned<Record>) {
+        let known = self.known.get(&*item.key);
+        if known.is_some_and(|known| known.modified >= item.modified) {
+            return;
+        }
+        let object = item.value.value();
+        let term = known.map_or_else(
+            || Term { since: item.modified, retired: CancellationToken::new() },
+            |known| known.term.clone(),
+        );
+        let entry = self.known.entry(item.key.to_string()).or_insert_with(|| Known {
+            object: Value::Null,
+            modified: Revision::default(),
+            essence: Value::Null,
+            term,
+            versions: Vec::new(),
+            is_emptying: false,
+        });
+        entry.object = object;
+        entry.modified = item.modified;
+    }
+
+    fn forget(&mut self, key: &str) {
+        if let Some(known) = self.known.remove(key) {
+            // Published first: the watches that end now must not be able to start again.
+            self.publish();
+            known.term.retired.cancel();
+        }
+    }
+
+    /// Decides on every name, publishes what follows, and writes down what was decided.
+    async fn settle(&mut self) {
+        let now = timestamp(self.server.clock.now());
+        let keys: Vec<String> = self.known.keys().cloned().collect();
+        let mut decided = Vec::new();
+        for key in keys {
+            let known = &self.known[&key];
+            let others = self.known.values().map(|known| &known.object);
+            if let Some(status) = naming::decide(&known.object, others, &now)
+                && let Some(known) = self.known.get_mut(&key)
+            {
+                known.object["status"] = status;
+                decided.push(key);
+            }
+        }
+        let retired = self.compile();
+        self.publish();
+        retired.iter().for_each(CancellationToken::cancel);
+        for key in decided {
+            self.write_status(&key).await;
+        }
+        self.empty_terminating();
+    }
+
+    /// Makes the versions of definitions that have changed. The answer ends the watches of the former ones.
+    fn compile(&mut self) -> Vec<CancellationToken> {
+        let mut retired = Vec::new();
+        for known in self.known.values_mut() {
+            let essence = essence(&known.object);
+            let is_terminating = known.object["metadata"]["deletionTimestamp"].is_string();
+            let is_marked = known.versions.iter().any(|version| version.definition.is_terminating);
+            let is_same = essence == known.essence;
+            if is_same && is_terminating == is_marked {
+                continue;
+            }
+            if !is_same && !known.essence.is_null() {
+                let next = Term { since: known.modified, retired: CancellationToken::new() };
+                retired.push(std::mem::replace(&mut known.term, next).retired);
+            }
+            known.essence = essence;
+            known.versions = match is_true(&known.object, "Established") {
+                true => CustomVersion::list(&known.object, &known.term),
+                false => Vec::new(),
+            };
+        }
+        retired
+    }
+
+    fn publish(&self) {
+        let versions = self.known.values().flat_map(|known| &known.versions);
+        let served: Vec<_> = versions.filter(|version| version.is_served).cloned().collect();
+        self.server.registry.replace(&served);
+    }
+
+    async fn write_status(&mut self, key: &str) {
+        let Some(known) = self.known.get_mut(key) else { return };
+        let Some(resource) = definitions(&self.server) else { return };
+        let record = resource.encode(Change::Modified, &known.object);
+        match self.server.store.commit(Batch::update(key, known.modified, record)).await {
+            Ok(events) => known.modified = events.last().map_or(known.modified, |event| event.revision),
+            // Somebody else wrote it; the event of that write leads back here.
+            Err(CommitError::Conflict { .. }) => {}
+            Err(error) => tracing::error!(%error, key, "the status of a definition cannot be written"),
+        }
+    }
+
+    /// Starts to delete the objects of definitions that are going.
+    fn empty_terminating(&mut self) {
+        let server = &self.server;
+        for (key, known) in &mut self.known {
+            let is_held = known.object["metadata"]["finalizers"]
+                .as_array()
+                .is_some_and(|list| list.contains(&CLEANUP.into()));
+            let is_going = known.object["metadata"]["deletionTimestamp"].is_string();
+            if !is_going || !is_held || known.is_emptying {
+                continue;
+            }
+            known.is_emptying = true;
+            let resource = known.versions.first().map(|version| Resource::custom(Arc::clone(version)));
+            let (server, key) = (Arc::clone(server), key.clone());
+            self.tasks.spawn(async move {
+                let stopping = server.stopping.clone();
+                stopping.run_until_cancelled(empty(&server, resource.map(Arc::new), &key)).await;
+            });
+        }
+    }
+}
+
+fn definitions(server: &Server) -> Option<Arc<Resource>> {
+    server.registry.snapshot().find(super::GROUP, "v1", super::PLURAL).cloned()
+}
+
+/// Deletes the objects of a definition, waits for those that are held, and then lets go of the definition.
+async fn empty(server: &Arc<Server>, resource: Option<Arc<Resource>>, key: &str) {
+    if let Some(resource) = resource {
+        loop {
+            let prefix = resource.collection("");
+            let Ok(page) = server.store.range(&Query::prefix(prefix.clone())) else { return };
+            if page.items.is_empty() {
+                break;
+            }
+            for item in page.items.iter().filter(|item| !item.value.summary().is_deleting) {
+                let (namespace, name) = resource.locate(&item.key);
+                if let Err(status) = write::delete_internally(server, &resource, namespace, name).await {
+                    tracing::warn!(%status, key = &*item.key, "an object of a deleted definition stays for now");
+                }
+            }
+            let Ok(mut watch) = server.store.watch(&prefix, page.revision) else { continue };
+            // Falling behind is as good a reason to look again as an event.
+            let _ = watch.next().await;
+        }
+    }
+    release(server, key).await;
+}
+
+/// Takes the finalizer off a definition whose objects are gone, which ends it unless others hold it.
+async fn release(server: &Server, key: &str) {
+    let Some(definitions) = definitions(server) else { return };
+    while let Some(item) = server.store.get(key) {
+        let mut object = item.value.value();
+        let mut is_free = true;
+        if let Some(finalizers) = object["metadata"]["finalizers"].as_array_mut() {
+            finalizers.retain(|name| name != CLEANUP);
+            is_free = finalizers.is_empty();
+        }
+        let batch = match is_free {
+            true => Batch::delete(key, item.modified),
+            false => Batch::update(key, item.modified, definitions.encode(Change::Modified, &object)),
+        };
+        match server.store.commit(batch).await {
+            Err(CommitError::Conflict { .. }) => {}
+            Err(error) => {
+                tracing::error!(%error, key, "a definition cannot be let go");
+                return;
+            }
+            Ok(_) => return,
+        }
+    }
+}

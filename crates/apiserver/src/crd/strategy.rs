@@ -1,0 +1,66 @@
+//! What the server fills in and keeps in definitions themselves.
+
+use serde_json::{Value, json};
+
+use super::{CLEANUP, GROUP, PLURAL};
+use crate::resources::Resource;
+
+/// Fills in the names and the conversion that a definition may leave out.
+pub(crate) fn default(definition: &mut Value) {
+    let names = &mut definition["spec"]["names"];
+    let kind = names["kind"].as_str().unwrap_or_default().to_owned();
+    for (member, value) in [("singular", kind.to_lowercase()), ("listKind", format!("{kind}List"))] {
+        if names[member].as_str().is_none_or(str::is_empty) && !kind.is_empty() {
+            names[member] = json!(value);
+        }
+    }
+    if definition["spec"]["conversion"]["strategy"].as_str().is_none_or(str::is_empty) {
+        definition["spec"]["conversion"]["strategy"] = json!("None");
+    }
+}
+
+/// The status of a new definition: nothing is accepted yet, and objects will be stored in one version.
+pub(crate) fn begin(definition: &mut Value) {
+    definition["status"] = json!({
+        "acceptedNames": { "plural": "", "kind": "" },
+        "conditions": null,
+        "storedVersions": storage_version(definition).into_iter().collect::<Vec<_>>(),
+    });
+}
+
+/// Remembers every version that objects may be stored in.
+pub(crate) fn carry_on(definition: &mut Value) {
+    let Some(storage) = storage_version(definition) else { return };
+    let stored = &mut definition["status"]["storedVersions"];
+    if !stored.is_array() {
+        *stored = json!([]);
+    }
+    if let Some(versions) = stored.as_array_mut()
+        && !versions.contains(&json!(storage))
+    {
+        versions.push(json!(storage));
+    }
+}
+
+/// Holds a definition that is about to be deleted until its objects are gone.
+pub(crate) fn before_deletion(resource: &Resource, definition: &mut Value) {
+    if !resource.is(GROUP, PLURAL) || definition["metadata"]["deletionTimestamp"].is_string() {
+        return;
+    }
+    let finalizers = &mut definition["metadata"]["finalizers"];
+    if !finalizers.is_array() {
+        *finalizers = json!([]);
+    }
+    if let Some(list) = finalizers.as_array_mut()
+        && !list.contains(&json!(CLEANUP))
+    {
+        list.push(json!(CLEANUP));
+    }
+}
+
+/// The version in which objects are stored.
+pub(super) fn storage_version(definition: &Value) -> Option<String> {
+    let versions = definition["spec"]["versions"].as_array()?;
+    let storage = versions.iter().find(|version| version["storage"] == true)?;
+    storage["name"].as_str().map(str::to_owned)
+}

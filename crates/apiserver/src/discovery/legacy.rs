@@ -1,0 +1,79 @@
+//! The legacy form: one document for each group and for each group version.
+
+use serde_json::{Map, Value, json};
+
+use crate::resources::{Group, Part, Resource, Snapshot};
+
+/// `/api`. Upstream sends no apiVersion here.
+pub(super) fn versions() -> Value {
+    json!({
+        "kind": "APIVersions",
+        "versions": ["v1"],
+        "serverAddressByClientCIDRs": [{ "clientCIDR": "0.0.0.0/0", "serverAddress": "" }],
+    })
+}
+
+/// `/apis`.
+pub(super) fn groups(groups: &[Group]) -> Value {
+    let named: Vec<Value> = groups.iter().filter(|group| !group.name.is_empty()).map(entry).collect();
+    json!({ "kind": "APIGroupList", "apiVersion": "v1", "groups": named })
+}
+
+/// `/apis/{group}`.
+pub(super) fn group(group: &Group) -> Value {
+    let mut document = entry(group);
+    document["kind"] = json!("APIGroup");
+    document["apiVersion"] = json!("v1");
+    document
+}
+
+fn entry(group: &Group) -> Value {
+    let version = |name: &str| json!({ "groupVersion": format!("{}/{name}", group.name), "version": name });
+    let versions: Vec<Value> = group.versions.iter().map(|entry| version(&entry.name)).collect();
+    json!({ "name": group.name, "preferredVersion": versions.first(), "versions": versions })
+}
+
+/// `/api/v1` and `/apis/{group}/{version}`.
+pub(super) fn resources(snapshot: &Snapshot, group: &str, version: &str) -> Value {
+    let found =
+        snapshot.group(group).and_then(|group| group.versions.iter().find(|entry| entry.name == version));
+    let resources = found.map(|version| version.resources.as_slice()).unwrap_or_default();
+    let entries = resources.iter().flat_map(|resource| {
+        std::iter::once(whole(resource)).chain(resource.parts.iter().map(|entry| part(resource, entry)))
+    });
+    let group_version = if group.is_empty() { version.to_owned() } else { format!("{group}/{version}") };
+    json!({
+        "kind": "APIResourceList", "apiVersion": "v1", "groupVersion": group_version,
+        "resources": entries.collect::<Vec<_>>(),
+    })
+}
+
+fn whole(resource: &Resource) -> Value {
+    let mut entry = Map::new();
+    entry.insert("name".to_owned(), json!(resource.plural));
+    entry.insert("singularName".to_owned(), json!(resource.singular));
+    entry.insert("namespaced".to_owned(), json!(resource.is_namespaced));
+    entry.insert("kind".to_owned(), json!(resource.kind.kind));
+    entry.insert("verbs".to_owned(), json!(resource.verbs));
+    for (name, list) in [("shortNames", &resource.short_names), ("categories", &resource.categories)] {
+        if !list.is_empty() {
+            entry.insert(name.to_owned(), json!(list));
+        }
+    }
+    Value::Object(entry)
+}
+
+fn part(resource: &Resource, part: &Part) -> Value {
+    let mut entry = json!({
+        "name": format!("{}/{}", resource.plural, part.name),
+        "singularName": "",
+        "namespaced": resource.is_namespaced,
+        "kind": part.kind.kind,
+        "verbs": part.verbs,
+    });
+    if part.is_foreign {
+        entry["group"] = json!(part.kind.group);
+        entry["version"] = json!(part.kind.version);
+    }
+    entry
+}

@@ -1,0 +1,59 @@
+//! LIST: a page of a collection in the form that the client asked for.
+//!
+//! The reply is put together from stored bytes while it is sent; a list is never held encoded as a whole.
+
+use http::{Response, StatusCode};
+use portolan_object::Status;
+use serde_json::json;
+
+pub(crate) use super::page::{Listing, NoPage, collect};
+use super::present::Presenter;
+use super::selection::Selection;
+use crate::call::Call;
+use crate::negotiate::{Form, Offer, Reply};
+use crate::request::options::ListOptions;
+use crate::respond::{self, Body};
+
+/// GET of a collection.
+pub(crate) async fn list(call: &Call) -> Result<Response<Body>, Status> {
+    let reply = Reply::negotiate(&call.headers, &call.query, Offer::Objects)?;
+    let options = ListOptions::parse(&call.query, false)?;
+    let selection = Selection::parse(&call.resource, &options)?;
+    if reply.form == Form::Metadata {
+        return Err(wrong_form(&call.resource.list_kind));
+    }
+    let presenter = Presenter::new(call, Reply { form: item_form(reply.form), ..reply })?;
+    if options.continue_token.is_empty() {
+        super::fresh_enough(&call.server.store, &options.resource_version).await?;
+    }
+    let listing =
+        match collect(&call.server.store, &call.resource, &call.info.namespace, &selection, &options) {
+            Ok(listing) => listing,
+            Err(NoPage::Refused(status)) => return Err(status),
+            Err(NoPage::Expired { restart }) => return Ok(expired(&restart, reply)),
+        };
+    Ok(presenter.list(listing))
+}
+
+/// The form of one item of a list.
+fn item_form(form: Form) -> Form {
+    if form == Form::MetadataList { Form::Metadata } else { form }
+}
+
+fn wrong_form(list_kind: &str) -> Status {
+    let text =
+        format!("you requested PartialObjectMetadata, but the requested object is a list ({list_kind})");
+    Status::new(406, "NotAcceptable", text)
+}
+
+/// 410 with a token that goes on from the same key in the newest state.
+fn expired(restart: &str, reply: Reply) -> Response<Body> {
+    let text = "The provided continue parameter is too old to display a consistent list result. You can start a \
+                new list without the continue parameter, or use the continue token in this response to retrieve \
+                the remainder of the results. Continuing with the provided token results in an inconsistent list \
+                - objects that were created, modified, or deleted between the time the first chunk was returned \
+                and now may show up in the list.";
+    let mut body = Status::new(410, "Expired", text).to_value();
+    body["metadata"] = json!({ "continue": restart });
+    respond::value(StatusCode::GONE, &body, reply)
+}

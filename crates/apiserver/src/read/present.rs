@@ -1,0 +1,296 @@
+//! Showing objects in the form that the client asked for: as they are, as metadata, or as rows of a table.
+//!
+//! Everything here appends bytes to bytes. Only table rows need an object as a tree.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::{Response, StatusCode};
+use jiff::Timestamp;
+use portolan_object::Status;
+use portolan_store::{Revision, Versioned};
+use serde_json::{Map, Value, json};
+
+use super::list::Listing;
+use crate::call::Call;
+use crate::negotiate::{Form, Reply};
+use crate::record::{self, Record};
+use crate::request::query::Query;
+use crate::resources::{Resource, Source};
+use crate::respond::{self, Body};
+use crate::tables;
+
+/// Bytes of a list that are sent at once.
+const PIECE: usize = 64 * 1024;
+
+const METADATA_OPENING: &str = r#"{"kind":"PartialObjectMetadata","apiVersion":"meta.k8s.io/v1","#;
+
+/// What the rows of a table carry of their objects.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Include {
+    Nothing,
+    Metadata,
+    Object,
+}
+
+impl Include {
+    fn parse(query: &Query) -> Result<Self, Status> {
+        match query.get("includeObject").unwrap_or_default() {
+            "" | "Metadata" => Ok(Self::Metadata),
+            "None" => Ok(Self::Nothing),
+            "Object" => Ok(Self::Object),
+            other => Err(Status::bad_request(format!(
+                "Invalid value: unrecognized includeObject value: {other:?}: must be one of \
+                 \"None\", \"Metadata\", \"Object\""
+            ))),
+        }
+    }
+}
+
+/// Shows objects of one resource in one form.
+#[derive(Debug, Clone)]
+pub(crate) struct Presenter {
+    resource: Arc<Resource>,
+    reply: Reply,
+    include: Include,
+    now: Timestamp,
+}
+
+impl Presenter {
+    /// The presenter that a request asks for.
+    ///
+    /// # Errors
+    /// 406 for the form of a list, 400 for an unknown `includeObject`.
+    pub(crate) fn new(call: &Call, reply: Reply) -> Result<Self, Status> {
+        if reply.form == Form::MetadataList {
+            let kind = &call.resource.kind.kind;
+            let text = format!(
+                "you requested PartialObjectMetadataList, but the requested object is not a list ({kind})"
+            );
+            return Err(Status::new(406, "NotAcceptable", text));
+        }
+        let include = Include::parse(&call.query)?;
+        Ok(Self { resource: Arc::clone(&call.resource), reply, include, now: call.now })
+    }
+
+    /// The form of objects.
+    pub(crate) fn form(&self) -> Form {
+        self.reply.form
+    }
+
+    /// The time that ages in table rows are counted to.
+    pub(crate) fn set_now(&mut self, now: Timestamp) {
+        self.now = now;
+    }
+
+    /// One stored object.
+    pub(crate) fn object(&self, item: &Versioned<Record>) -> Bytes {
+        match self.reply.form {
+            Form::Object => self.resource.object(item),
+            Form::Metadata | Form::MetadataList => metadata_object(&item.value.metadata()),
+            Form::Table => self.table(item, true),
+        }
+    }
+
+    /// One object that is not stored, such as the outcome of a dry run.
+    pub(crate) fn value(&self, object: &Value) -> Value {
+        match self.reply.form {
+            Form::Object => object.clone(),
+            Form::Metadata | Form::MetadataList => partial(object),
+            Form::Table => {
+                let version = object["metadata"]["resourceVersion"].as_str().unwrap_or_default();
+                let carried = match self.include {
+                    Include::Nothing => Value::Null,
+                    Include::Metadata => partial(object),
+                    Include::Object => object.clone(),
+                };
+                json!({
+                    "kind": "Table", "apiVersion": "meta.k8s.io/v1",
+                    "metadata": { "resourceVersion": version },
+                    "columnDefinitions": self.columns(),
+                    "rows": [{ "cells": self.cells(object), "object": carried }],
+                })
+            }
+        }
+    }
+
+    /// A whole list.
+    pub(crate) fn list(&self, listing: Listing) -> Response<Body> {
+        let mut metadata = Map::new();
+        metadata.insert("resourceVersion".to_owned(), json!(listing.revision.0.to_string()));
+        if let Some(next) = &listing.next {
+            metadata.insert("continue".to_owned(), json!(next));
+        }
+        if let Some(remaining) = listing.remaining {
+            metadata.insert("remainingItemCount".to_owned(), json!(remaining));
+        }
+        let metadata = Value::Object(metadata).to_string();
+        match self.reply.form {
+            Form::Table => {
+                let mut bytes = self.table_opening(&metadata, true);
+                for (index, item) in listing.items.iter().enumerate() {
+                    if index > 0 {
+                        bytes.push(b',');
+                    }
+                    self.append_row(&mut bytes, item);
+                }
+                bytes.extend_from_slice(b"]}");
+                respond::encoded(StatusCode::OK, &bytes, self.reply)
+            }
+            form => {
+                let pieces = self.pieces(form, &metadata, &listing.items);
+                let length = pieces.length();
+                respond::chunks(pieces, length, self.reply)
+            }
+        }
+    }
+
+    fn pieces(&self, form: Form, metadata: &str, items: &[Versioned<Record>]) -> Pieces {
+        let is_object = form == Form::Object;
+        let (kind, api_version) = match is_object {
+            true => (self.resource.list_kind.as_str(), self.resource.kind.api_version()),
+            false => ("PartialObjectMetadataList", "meta.k8s.io/v1".to_owned()),
+        };
+        let item_opening = match &self.resource.source {
+            _ if !is_object => METADATA_OPENING.to_owned(),
+            // Items of built-in lists carry neither kind nor apiVersion.
+            Source::Builtin(_) => "{".to_owned(),
+            Source::Custom(_) => self.resource.opening().to_owned(),
+        };
+        let opening = record::object_opening(&api_version, kind);
+        let shown = |item| if is_object { self.resource.members(item) } else { item.value.metadata() };
+        Pieces {
+            opening: Some(format!("{opening}\"metadata\":{metadata},\"items\":[")),
+            items: items.iter().map(shown).collect::<Vec<_>>().into_iter(),
+            item_opening,
+            item_closing: if is_object { "" } else { "}" },
+            closing: Some("]}\n"),
+        }
+    }
+
+    /// A table with one row. Later events of a watch have no column definitions.
+    pub(crate) fn table(&self, item: &Versioned<Record>, with_columns: bool) -> Bytes {
+        let metadata = json!({ "resourceVersion": item.modified.0.to_string() }).to_string();
+        let mut bytes = self.table_opening(&metadata, with_columns);
+        self.append_row(&mut bytes, item);
+        bytes.extend_from_slice(b"]}");
+        Bytes::from(bytes)
+    }
+
+    /// A table whose only row is a bookmark.
+    pub(crate) fn bookmark_table(&self, bookmark: &Value, revision: Revision, with_columns: bool) -> Bytes {
+        let metadata = json!({ "resourceVersion": revision.0.to_string() }).to_string();
+        let mut bytes = self.table_opening(&metadata, with_columns);
+        let cells = vec![Value::Null; self.column_count()];
+        let row = json!({ "cells": cells, "object": bookmark });
+        bytes.extend_from_slice(row.to_string().as_bytes());
+        bytes.extend_from_slice(b"]}");
+        Bytes::from(bytes)
+    }
+
+    fn table_opening(&self, metadata: &str, with_columns: bool) -> Vec<u8> {
+        let columns = if with_columns { Value::Array(self.columns()) } else { Value::Null };
+        let opening = record::object_opening("meta.k8s.io/v1", "Table");
+        format!("{opening}\"metadata\":{metadata},\"columnDefinitions\":{columns},\"rows\":[").into_bytes()
+    }
+
+    fn append_row(&self, bytes: &mut Vec<u8>, item: &Versioned<Record>) {
+        let cells = Value::Array(self.cells(&self.resource.value(item)));
+        bytes.extend_from_slice(format!("{{\"cells\":{cells},\"object\":").as_bytes());
+        match self.include {
+            Include::Nothing => bytes.extend_from_slice(b"null"),
+            Include::Metadata => bytes.extend_from_slice(&metadata_object(&item.value.metadata())),
+            Include::Object => bytes.extend_from_slice(&self.resource.object(item)),
+        }
+        bytes.push(b'}');
+    }
+
+    fn columns(&self) -> Vec<Value> {
+        match &self.resource.source {
+            Source::Builtin(_) => tables::columns(&self.resource.kind).iter().map(column).collect(),
+            Source::Custom(version) => version.columns(),
+        }
+    }
+
+    fn column_count(&self) -> usize {
+        match &self.resource.source {
+            Source::Builtin(_) => tables::columns(&self.resource.kind).len(),
+            Source::Custom(version) => version.columns().len(),
+        }
+    }
+
+    fn cells(&self, object: &Value) -> Vec<Value> {
+        match &self.resource.source {
+            Source::Builtin(_) => tables::row(&self.resource.kind, object, self.now),
+            Source::Custom(version) => version.row(object, self.now),
+        }
+    }
+}
+
+fn column(column: &tables::Column) -> Value {
+    json!({
+        "name": column.name, "type": column.kind, "format": column.format,
+        "description": column.description, "priority": column.priority,
+    })
+}
+
+fn metadata_object(metadata: &[u8]) -> Bytes {
+    let mut bytes = Vec::with_capacity(METADATA_OPENING.len() + metadata.len() + 1);
+    bytes.extend_from_slice(METADATA_OPENING.as_bytes());
+    bytes.extend_from_slice(metadata);
+    bytes.push(b'}');
+    Bytes::from(bytes)
+}
+
+fn partial(object: &Value) -> Value {
+    json!({ "kind": "PartialObjectMetadata", "apiVersion": "meta.k8s.io/v1", "metadata": object["metadata"] })
+}
+
+/// A list, put together while it is sent.
+struct Pieces {
+    opening: Option<String>,
+    items: std::vec::IntoIter<Bytes>,
+    item_opening: String,
+    item_closing: &'static str,
+    closing: Option<&'static str>,
+}
+
+impl Pieces {
+    /// Bytes of the whole list.
+    fn length(&self) -> u64 {
+        let items = self.items.as_slice();
+        let each = self.item_opening.len() + self.item_closing.len();
+        let commas = items.len().saturating_sub(1);
+        let content: usize = items.iter().map(|item| item.len() + each).sum();
+        let ends = self.opening.as_ref().map_or(0, String::len) + self.closing.map_or(0, str::len);
+        (ends + content + commas) as u64
+    }
+}
+
+impl Iterator for Pieces {
+    type Item = Bytes;
+
+    fn next(&mut self) -> Option<Bytes> {
+        self.closing?;
+        let mut piece = Vec::with_capacity(PIECE);
+        let mut is_first = false;
+        if let Some(opening) = self.opening.take() {
+            piece.extend_from_slice(opening.as_bytes());
+            is_first = true;
+        }
+        while piece.len() < PIECE {
+            let Some(item) = self.items.next() else {
+                piece.extend_from_slice(self.closing.take().unwrap_or_default().as_bytes());
+                break;
+            };
+            if !is_first {
+                piece.push(b',');
+            }
+            is_first = false;
+            piece.extend_from_slice(self.item_opening.as_bytes());
+            piece.extend_from_slice(&item);
+            piece.extend_from_slice(self.item_closing.as_bytes());
+        }
+        Some(Bytes::from(piece))
+    }
+}

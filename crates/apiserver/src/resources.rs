@@ -1,0 +1,340 @@
+//! The resources that are served: built-in ones from [`crate::kinds`], custom ones from their definitions.
+//!
+//! A [`Resource`] is one plural in one version with everything that handlers ask of it; whether it is built in or
+//! custom shows only where the two really differ. All resources of one moment form a [`Snapshot`], which requests
+//! hold on to while definitions come and go.
+
+mod order;
+mod registry;
+
+#[cfg(test)]
+mod tests;
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use portolan_object::schema::Schema;
+use portolan_object::{FieldError, GroupVersionKind, Status, builtin};
+use portolan_store::Versioned;
+use serde_json::Value;
+
+use crate::crd::CustomVersion;
+use crate::kinds::{self, BuiltinResource, Generation, NameRule};
+use crate::record::{self, Change, Opening, Record};
+
+pub use order::by_version;
+pub use registry::{Group, Registry, Snapshot, Version};
+
+/// One resource in one version.
+#[derive(Debug)]
+pub struct Resource {
+    /// Group, version and kind of its objects.
+    pub kind: GroupVersionKind,
+    /// Name in paths.
+    pub plural: String,
+    /// Name of one object in commands.
+    pub singular: String,
+    /// Kind of a list.
+    pub list_kind: String,
+    /// Abbreviations.
+    pub short_names: Vec<String>,
+    /// Groups of resources for commands.
+    pub categories: Vec<String>,
+    /// Whether objects live in a namespace.
+    pub is_namespaced: bool,
+    /// Verbs in discovery order.
+    pub verbs: &'static [&'static str],
+    /// Subresources, sorted by name.
+    pub parts: Vec<Part>,
+    /// How objects are written.
+    pub rules: Rules,
+    /// Where the facts come from.
+    pub source: Source,
+    /// Keys of its objects start with this; ends with a slash.
+    prefix: String,
+    /// `{"kind":...,"apiVersion":...,` of this version.
+    opening: String,
+    /// Openings of the version that is stored, for new and for changed objects.
+    stored: [Arc<Opening>; 2],
+    /// The schema of a built-in kind.
+    builtin_schema: Option<Schema<'static>>,
+}
+
+/// A subresource.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Part {
+    /// Name in paths.
+    pub name: &'static str,
+    /// Kind of its body.
+    pub kind: GroupVersionKind,
+    /// Whether the body belongs to another group version than the resource.
+    pub is_foreign: bool,
+    /// Verbs in discovery order.
+    pub verbs: &'static [&'static str],
+}
+
+/// How objects of a resource are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Rules {
+    /// When `metadata.generation` grows.
+    pub generation: Generation,
+    /// What names may be.
+    pub names: NameRule,
+    /// A PUT of a missing object creates it.
+    pub create_on_update: bool,
+    /// A PUT without resourceVersion is refused.
+    pub update_requires_version: bool,
+    /// DELETE answers with the object even when it is gone.
+    pub delete_returns_object: bool,
+    /// CREATE stores the status of the body.
+    pub keeps_status_on_create: bool,
+}
+
+/// Where the facts of a resource come from.
+#[derive(Debug, Clone)]
+pub enum Source {
+    /// The table of built-in resources.
+    Builtin(&'static BuiltinResource),
+    /// A CustomResourceDefinition.
+    Custom(Arc<CustomVersion>),
+}
+
+impl Resource {
+    /// A resource of the built-in table.
+    pub fn builtin(entry: &'static BuiltinResource) -> Self {
+        let owned = |names: &[&str]| names.iter().map(|&name| name.to_owned()).collect();
+        let kind = GroupVersionKind::new(entry.group, entry.version, entry.kind);
+        let stored = crate::conversion::stored_version(entry);
+        let storage_group = if stored.group.is_empty() { CORE } else { stored.group };
+        Self {
+            plural: entry.plural.to_owned(),
+            singular: entry.singular.to_owned(),
+            list_kind: format!("{}List", entry.kind),
+            short_names: owned(entry.short_names),
+            categories: owned(entry.categories),
+            is_namespaced: entry.namespaced,
+            verbs: entry.verbs,
+            parts: entry.subresources.iter().map(|part| Part::builtin(part, &kind)).collect(),
+            rules: Rules {
+                generation: entry.generation,
+                names: entry.names,
+                create_on_update: entry.create_on_update,
+                update_requires_version: entry.update_requires_version,
+                delete_returns_object: entry.delete_returns_object,
+                keeps_status_on_create: entry.keeps_status_on_create,
+            },
+            source: Source::Builtin(entry),
+            prefix: format!("{storage_group}/{}/", entry.plural),
+            opening: record::object_opening(&kind.api_version(), &kind.kind),
+            stored: openings(
+                &GroupVersionKind::new(stored.group, stored.version, stored.kind).api_version(),
+                stored.kind,
+            ),
+            builtin_schema: builtin::schema(&kind),
+            kind,
+        }
+    }
+
+    /// A version of a custom resource.
+    pub fn custom(version: Arc<CustomVersion>) -> Self {
+        let definition = &version.definition;
+        let kind = GroupVersionKind::new(&definition.group, &version.name, &definition.names.kind);
+        let stored = GroupVersionKind::new(&definition.group, &definition.storage_version, &kind.kind);
+        let names = &definition.names;
+        Self {
+            plural: names.plural.clone(),
+            singular: names.singular.clone(),
+            list_kind: names.list_kind.clone(),
+            short_names: names.short_names.clone(),
+            categories: names.categories.clone(),
+            is_namespaced: definition.is_namespaced,
+            verbs: CUSTOM_VERBS,
+            parts: version.parts(&kind),
+            rules: Rules {
+                generation: Generation::All,
+                names: NameRule::Subdomain,
+                create_on_update: false,
+                update_requires_version: true,
+                delete_returns_object: false,
+                keeps_status_on_create: false,
+            },
+            prefix: format!("{}/{}/", definition.group, names.plural),
+            opening: record::object_opening(&kind.api_version(), &kind.kind),
+            stored: openings(&stored.api_version(), &stored.kind),
+            source: Source::Custom(version),
+            builtin_schema: None,
+            kind,
+        }
+    }
+
+    /// The custom version behind the resource, if it is one.
+    pub fn as_custom(&self) -> Option<&CustomVersion> {
+        match &self.source {
+            Source::Custom(version) => Some(version),
+            Source::Builtin(_) => None,
+        }
+    }
+
+    /// The schema of its objects.
+    pub fn schema(&self) -> Option<Schema<'_>> {
+        match &self.source {
+            Source::Builtin(_) => self.builtin_schema,
+            Source::Custom(version) => Some(version.schema()),
+        }
+    }
+
+    /// Whether this is the built-in resource of a group, whatever its version.
+    pub fn is(&self, group: &str, plural: &str) -> bool {
+        matches!(self.source, Source::Builtin(_)) && self.kind.group == group && self.plural == plural
+    }
+
+    /// A subresource by name.
+    pub fn part(&self, name: &str) -> Option<&Part> {
+        self.parts.iter().find(|part| part.name == name)
+    }
+
+    /// Whether `status` is a part that only its own path changes.
+    pub fn has_status(&self) -> bool {
+        self.part("status").is_some()
+    }
+
+    /// Whether a verb is served.
+    pub fn allows(&self, verb: &str) -> bool {
+        self.verbs.contains(&verb)
+    }
+
+    /// The store's key of an object.
+    pub fn key(&self, namespace: &str, name: &str) -> String {
+        format!("{}{name}", self.collection(namespace))
+    }
+
+    /// What keys of a namespace's objects start with; of all objects when `namespace` is empty.
+    pub fn collection(&self, namespace: &str) -> String {
+        match namespace {
+            "" => self.prefix.clone(),
+            _ if self.is_namespaced => format!("{}{namespace}/", self.prefix),
+            _ => self.prefix.clone(),
+        }
+    }
+
+    /// Namespace and name from a key.
+    pub fn locate<'k>(&self, key: &'k str) -> (&'k str, &'k str) {
+        let rest = key.strip_prefix(&self.prefix).unwrap_or(key);
+        rest.split_once('/').unwrap_or(("", rest))
+    }
+
+    /// What every object of this version starts with.
+    pub fn opening(&self) -> &str {
+        &self.opening
+    }
+
+    /// Encodes an object of the stored version for the store.
+    pub fn encode(&self, change: Change, stored: &Value) -> Record {
+        let opening = match change {
+            Change::Added => &self.stored[0],
+            Change::Modified => &self.stored[1],
+        };
+        Record::new(Arc::clone(opening), stored)
+    }
+
+    /// Whether records hold objects as this version shows them, kind and apiVersion included.
+    pub fn shows_stored(&self, item: &Versioned<Record>) -> bool {
+        match &self.source {
+            Source::Builtin(entry) => crate::conversion::is_stored(entry),
+            Source::Custom(version) => version.is_storage() && !version.is_outdated(item.modified),
+        }
+    }
+
+    /// The members of an object in this version: `"metadata":{...},...}`.
+    pub fn members(&self, item: &Versioned<Record>) -> Bytes {
+        let as_they_are = match &self.source {
+            Source::Builtin(entry) => crate::conversion::is_stored(entry),
+            Source::Custom(version) => !version.is_outdated(item.modified),
+        };
+        if as_they_are { item.value.members() } else { record::encode_members(&self.value(item)) }
+    }
+
+    /// An encoded object in this version.
+    pub fn object(&self, item: &Versioned<Record>) -> Bytes {
+        if self.shows_stored(item) {
+            return item.value.object();
+        }
+        let members = self.members(item);
+        let mut bytes = Vec::with_capacity(self.opening.len() + members.len());
+        bytes.extend_from_slice(self.opening.as_bytes());
+        bytes.extend_from_slice(&members);
+        Bytes::from(bytes)
+    }
+
+    /// An object in this version, as a tree.
+    pub fn value(&self, item: &Versioned<Record>) -> Value {
+        let mut value = item.value.value();
+        match &self.source {
+            Source::Builtin(entry) => crate::conversion::from_stored(entry, &mut value),
+            Source::Custom(version) => version.from_stored(&mut value, item.modified),
+        }
+        value
+    }
+
+    /// Turns an object of this version into the stored one.
+    pub fn stored<'v>(&self, value: &'v Value) -> Cow<'v, Value> {
+        match &self.source {
+            Source::Builtin(entry) => crate::conversion::to_stored(entry, value),
+            // The record's opening carries the stored apiVersion.
+            Source::Custom(_) => Cow::Borrowed(value),
+        }
+    }
+
+    /// 404 for one object.
+    pub fn not_found(&self, name: &str) -> Status {
+        Status::not_found(&self.kind.group, &self.plural, name)
+    }
+
+    /// 409 for an object that is already there.
+    pub fn already_exists(&self, name: &str) -> Status {
+        Status::already_exists(&self.kind.group, &self.plural, name)
+    }
+
+    /// 409 for a lost race or a failed precondition.
+    pub fn conflict(&self, name: &str, cause: &str) -> Status {
+        Status::conflict(&self.kind.group, &self.plural, name, cause)
+    }
+
+    /// 403 for one object, or for the collection when `name` is empty.
+    pub fn forbidden(&self, name: &str, cause: &str) -> Status {
+        Status::forbidden(&self.kind.group, &self.plural, name, cause)
+    }
+
+    /// 422 listing every fault.
+    pub fn invalid(&self, name: &str, faults: &[FieldError]) -> Status {
+        Status::invalid(&self.kind.group, &self.kind.kind, name, faults)
+    }
+}
+
+/// What the core group is called in keys; no group may have a name without a dot.
+const CORE: &str = "core";
+
+/// Verbs of custom resources, in the order that upstream lists them.
+const CUSTOM_VERBS: &[&str] =
+    &["delete", "deletecollection", "get", "list", "patch", "create", "update", "watch"];
+
+fn openings(api_version: &str, kind: &str) -> [Arc<Opening>; 2] {
+    [Change::Added, Change::Modified].map(|change| Arc::new(Opening::new(api_version, kind, change)))
+}
+
+impl Part {
+    fn builtin(part: &kinds::Subresource, parent: &GroupVersionKind) -> Self {
+        let is_foreign = !part.version.is_empty();
+        let kind = match is_foreign {
+            true => GroupVersionKind::new(part.group, part.version, part.kind),
+            false => parent.group_version().kind(part.kind),
+        };
+        Self { name: part.name, kind, is_foreign, verbs: part.verbs }
+    }
+
+    /// Whether a verb is served.
+    pub fn allows(&self, verb: &str) -> bool {
+        self.verbs.contains(&verb)
+    }
+}

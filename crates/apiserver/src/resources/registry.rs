@@ -1,0 +1,155 @@
+//! All resources of one moment, and the place where the newest such snapshot is found.
+
+use std::collections::HashMap;
+use std::sync::{Arc, OnceLock};
+
+use arc_swap::ArcSwap;
+
+use super::{Resource, by_version};
+use crate::crd::CustomVersion;
+use crate::discovery::Documents;
+use crate::kinds;
+use crate::openapi::Specifications;
+
+/// One API group.
+#[derive(Debug)]
+pub struct Group {
+    /// Name, empty for the core group.
+    pub name: String,
+    /// Versions, the preferred one first.
+    pub versions: Vec<Version>,
+    priority: u32,
+}
+
+/// One version of a group.
+#[derive(Debug)]
+pub struct Version {
+    /// Such as `v1`.
+    pub name: String,
+    /// Resources, sorted by plural.
+    pub resources: Vec<Arc<Resource>>,
+}
+
+/// All resources of one moment.
+#[derive(Debug, Default)]
+pub struct Snapshot {
+    /// Groups in discovery order.
+    pub groups: Vec<Group>,
+    by_path: HashMap<String, HashMap<String, HashMap<String, Arc<Resource>>>>,
+    discovery: OnceLock<Documents>,
+    specifications: OnceLock<Arc<Specifications>>,
+    /// The documents of an earlier snapshot, of which most stay the same.
+    former: Option<Arc<Specifications>>,
+}
+
+impl Snapshot {
+    /// Orders and indexes the built-in resources together with custom ones.
+    ///
+    /// A custom resource cannot take the path of a built-in one.
+    fn new(builtin: &[Arc<Resource>], custom: &[Arc<CustomVersion>]) -> Self {
+        let mut snapshot = Self::default();
+        for resource in builtin {
+            snapshot.add(Arc::clone(resource));
+        }
+        for version in custom {
+            let definition = &version.definition;
+            if snapshot.find(&definition.group, &version.name, &definition.names.plural).is_none() {
+                snapshot.add(Arc::new(Resource::custom(Arc::clone(version))));
+            }
+        }
+        snapshot.sort();
+        snapshot
+    }
+
+    fn add(&mut self, resource: Arc<Resource>) {
+        let (group, version) = (&resource.kind.group, &resource.kind.version);
+        let versions = self.by_path.entry(group.clone()).or_default();
+        versions.entry(version.clone()).or_default().insert(resource.plural.clone(), Arc::clone(&resource));
+        let at = self.groups.iter().position(|entry| entry.name == *group).unwrap_or_else(|| {
+            let priority = kinds::group(group).map_or(kinds::CUSTOM_GROUP_PRIORITY, |known| known.priority);
+            self.groups.push(Group { name: group.clone(), versions: Vec::new(), priority });
+            self.groups.len() - 1
+        });
+        let versions = &mut self.groups[at].versions;
+        match versions.iter_mut().find(|entry| entry.name == *version) {
+            Some(entry) => entry.resources.push(resource),
+            None => versions.push(Version { name: version.clone(), resources: vec![resource] }),
+        }
+    }
+
+    fn sort(&mut self) {
+        // The built-in table fixes the order of groups of the same priority; custom groups are sorted by name.
+        let place =
+            |name: &str| kinds::GROUPS.iter().position(|known| known.name == name).unwrap_or(usize::MAX);
+        self.groups.sort_by(|a, b| {
+            b.priority.cmp(&a.priority).then(place(&a.name).cmp(&place(&b.name))).then(a.name.cmp(&b.name))
+        });
+        for group in &mut self.groups {
+            group.versions.sort_by(|a, b| by_version(&a.name, &b.name));
+            for version in &mut group.versions {
+                version.resources.sort_by(|a, b| a.plural.cmp(&b.plural));
+            }
+        }
+    }
+
+    /// The resource at a path.
+    pub fn find(&self, group: &str, version: &str, plural: &str) -> Option<&Arc<Resource>> {
+        self.by_path.get(group)?.get(version)?.get(plural)
+    }
+
+    /// The resource that holds objects of a kind.
+    pub fn find_kind(&self, group: &str, version: &str, kind: &str) -> Option<&Arc<Resource>> {
+        self.by_path.get(group)?.get(version)?.values().find(|resource| resource.kind.kind == kind)
+    }
+
+    /// A group by name.
+    pub fn group(&self, name: &str) -> Option<&Group> {
+        self.groups.iter().find(|group| group.name == name)
+    }
+
+    /// Whether a group version is served.
+    pub fn has_version(&self, group: &str, version: &str) -> bool {
+        self.by_path.get(group).is_some_and(|versions| versions.contains_key(version))
+    }
+
+    /// Discovery documents, made when first asked for.
+    pub fn discovery(&self) -> &Documents {
+        self.discovery.get_or_init(|| Documents::new(&self.groups))
+    }
+
+    /// OpenAPI documents, each made when first asked for.
+    pub fn specifications(&self) -> &Specifications {
+        self.specifications
+            .get_or_init(|| Arc::new(Specifications::new(&self.groups, self.former.as_deref())))
+    }
+}
+
+/// Where the newest snapshot is found.
+#[derive(Debug)]
+pub struct Registry {
+    builtin: Vec<Arc<Resource>>,
+    current: ArcSwap<Snapshot>,
+}
+
+impl Default for Registry {
+    fn default() -> Self {
+        let builtin: Vec<_> = kinds::BUILTIN.iter().map(|entry| Arc::new(Resource::builtin(entry))).collect();
+        let current = ArcSwap::from_pointee(Snapshot::new(&builtin, &[]));
+        Self { builtin, current }
+    }
+}
+
+impl Registry {
+    /// The newest snapshot.
+    pub fn snapshot(&self) -> Arc<Snapshot> {
+        self.current.load_full()
+    }
+
+    /// Serves these custom resources from now on, and no others.
+    pub fn replace(&self, custom: &[Arc<CustomVersion>]) {
+        let current = self.current.load();
+        let mut next = Snapshot::new(&self.builtin, custom);
+        next.former = current.specifications.get().or(current.former.as_ref()).cloned();
+        self.current.store(Arc::new(next));
+    }
+}

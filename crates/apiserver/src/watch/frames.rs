@@ -1,0 +1,130 @@
+//! Watch events as lines of JSON.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use portolan_object::Status;
+use portolan_store::{Event, Revision, Versioned};
+use serde_json::json;
+
+use crate::negotiate::Form;
+use crate::read::{Presenter, Selection};
+use crate::record::{FRAME_END, Record, frame_opening};
+use crate::resources::Resource;
+
+/// Marks the bookmark that ends the initial events of a streaming list.
+const INITIAL_EVENTS_END: &str = "k8s.io/initial-events-end";
+
+/// Makes the frames of one watch.
+#[derive(Debug)]
+pub(super) struct Frames {
+    resource: Arc<Resource>,
+    presenter: Presenter,
+    /// Whether the next table still has to say what its columns are.
+    wants_columns: bool,
+}
+
+impl Frames {
+    pub(super) fn new(resource: &Arc<Resource>, presenter: Presenter) -> Self {
+        Self { resource: Arc::clone(resource), presenter, wants_columns: true }
+    }
+
+    /// The resource whose objects are shown.
+    pub(super) fn resource(&self) -> &Resource {
+        &self.resource
+    }
+
+    /// The time that ages in table rows are counted to.
+    pub(super) fn set_now(&mut self, now: jiff::Timestamp) {
+        self.presenter.set_now(now);
+    }
+
+    /// The frame that tells a watcher of an event, if it concerns what the watcher selects.
+    ///
+    /// An object that comes to match is `ADDED`, one that ceases to match is `DELETED` with its last content that
+    /// did, under the revision of the change.
+    pub(super) fn event(&mut self, selection: &Selection, event: &Event<Record>) -> Option<Bytes> {
+        let selects = |item: &&Versioned<Record>| selection.matches(&self.resource, item);
+        let current = event.current.as_ref().filter(selects);
+        let previous = event.previous.as_ref().filter(selects);
+        match (previous, current) {
+            (None, None) => None,
+            (None, Some(item)) => Some(self.frame("ADDED", item)),
+            (Some(_), Some(item)) => Some(self.frame("MODIFIED", item)),
+            (Some(item), None) => Some(self.farewell(item, event.revision)),
+        }
+    }
+
+    /// An object that was there when the watch began.
+    pub(super) fn initial(&mut self, item: &Versioned<Record>) -> Bytes {
+        self.frame("ADDED", item)
+    }
+
+    fn frame(&mut self, word: &str, item: &Versioned<Record>) -> Bytes {
+        let is_plain = self.presenter.form() == Form::Object && self.resource.shows_stored(item);
+        if is_plain && item.value.was_added() == (word == "ADDED") {
+            return item.value.frame().clone();
+        }
+        let object = self.present(item);
+        wrap(word, &object)
+    }
+
+    fn farewell(&mut self, item: &Versioned<Record>, ended: Revision) -> Bytes {
+        if self.presenter.form() == Form::Object && self.resource.shows_stored(item) {
+            return item.value.farewell(ended);
+        }
+        // The same content under the revision of its end, which then goes the way of every other object.
+        let ended = Versioned {
+            key: Arc::clone(&item.key),
+            value: Arc::new(item.value.at(ended)),
+            created: item.created,
+            modified: ended,
+        };
+        let object = self.present(&ended);
+        wrap("DELETED", &object)
+    }
+
+    fn present(&mut self, item: &Versioned<Record>) -> Bytes {
+        if self.presenter.form() == Form::Table {
+            return self.presenter.table(item, std::mem::take(&mut self.wants_columns));
+        }
+        self.presenter.object(item)
+    }
+
+    /// A sign of life with the revision up to which the watcher has seen everything.
+    pub(super) fn bookmark(&mut self, revision: Revision, ends_initial_events: bool) -> Bytes {
+        let is_object = self.presenter.form() == Form::Object;
+        let (api_version, kind) = match is_object {
+            true => (self.resource.kind.api_version(), self.resource.kind.kind.as_str()),
+            false => ("meta.k8s.io/v1".to_owned(), "PartialObjectMetadata"),
+        };
+        let mut metadata = json!({ "resourceVersion": revision.0.to_string(), "creationTimestamp": null });
+        if ends_initial_events {
+            metadata["annotations"] = json!({ INITIAL_EVENTS_END: "true" });
+        }
+        let bookmark = json!({ "kind": kind, "apiVersion": api_version, "metadata": metadata });
+        if self.presenter.form() == Form::Table {
+            let with_columns = std::mem::take(&mut self.wants_columns);
+            return wrap("BOOKMARK", &self.presenter.bookmark_table(&bookmark, revision, with_columns));
+        }
+        wrap("BOOKMARK", bookmark.to_string().as_bytes())
+    }
+}
+
+/// The frame after which a watch ends.
+pub(super) fn error(status: &Status) -> Bytes {
+    wrap("ERROR", status.to_value().to_string().as_bytes())
+}
+
+/// 410 for a watch whose next event is gone: `asked` is where it stood, `oldest` where it could start anew.
+pub(super) fn expired(asked: Revision, oldest: Revision) -> Bytes {
+    error(&Status::new(410, "Expired", format!("too old resource version: {asked} ({oldest})")))
+}
+
+fn wrap(word: &str, object: &[u8]) -> Bytes {
+    let mut frame = frame_opening(word).into_bytes();
+    frame.reserve(object.len() + FRAME_END.len());
+    frame.extend_from_slice(object);
+    frame.extend_from_slice(FRAME_END.as_bytes());
+    Bytes::from(frame)
+}

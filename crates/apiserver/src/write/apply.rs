@@ -1,0 +1,143 @@
+//! Server-side apply: PATCH with `application/apply-patch+yaml`.
+
+use bytes::Bytes;
+use http::{Response, StatusCode};
+use portolan_object::schema::decode::Source;
+use portolan_object::schema::json;
+use portolan_object::{GroupVersionKind, Status};
+use serde_json::Value;
+
+use super::create::{Written, insert};
+use super::metadata::{self, Origin};
+use super::ownership::Writer;
+use super::update::{Modification, Part, Produce, modify};
+use super::{body, findings};
+use crate::call::{Call, read_body};
+use crate::negotiate::Reply;
+use crate::read::Presenter;
+use crate::request::options::{FieldValidation, WriteKind, WriteOptions};
+use crate::respond::Body;
+
+/// Applies a configuration to the object that a call names.
+pub(super) async fn apply(
+    call: &Call,
+    part: Part,
+    body: Body,
+    presenter: &Presenter,
+    reply: Reply,
+) -> Result<Response<Body>, Status> {
+    let options = WriteOptions::parse(&call.query, WriteKind::Apply)?;
+    let patch = read(call, &options, &read_body(body).await?)?;
+    let writer = Writer::apply(call, &options);
+    let (code, written) = write(call, part, &options, &writer, patch).await?;
+    Ok(written.respond(code, presenter, reply))
+}
+
+/// Merges a configuration into the stored object, or creates the object with it.
+pub(super) async fn write(
+    call: &Call,
+    part: Part,
+    options: &WriteOptions,
+    writer: &Writer,
+    patch: Value,
+) -> Result<(StatusCode, Written), Status> {
+    let resource = &call.resource;
+    let now = call.timestamp();
+    let change = Modification { part, origin: Origin::Patched, options, writer };
+    let applied = Applied { patch: &patch, options, writer, now: &now };
+    if let Some(written) = modify(call, &change, &applied).await? {
+        return Ok((StatusCode::OK, written));
+    }
+    if part != Part::Whole {
+        return Err(resource.not_found(&call.info.name));
+    }
+    let mut patch = patch;
+    let metadata = metadata::metadata_of(&mut patch);
+    metadata.remove("resourceVersion");
+    if let Some(uid) = metadata.get("uid").and_then(Value::as_str).filter(|uid| !uid.is_empty()) {
+        let cause = format!(
+            "uid mismatch: the provided object specified uid {uid}, and no existing object was found"
+        );
+        return Err(resource.conflict(&call.info.name, &cause));
+    }
+    let made = conform(call, writer.merge(resource, None, &patch, options.force, &now)?)?;
+    Ok((StatusCode::CREATED, insert(call, made, options, writer).await?))
+}
+
+/// What a configuration makes of an object that is there.
+struct Applied<'a> {
+    patch: &'a Value,
+    options: &'a WriteOptions,
+    writer: &'a Writer,
+    now: &'a str,
+}
+
+impl Produce for Applied<'_> {
+    fn produce(&self, call: &Call, old: &Value) -> Result<Value, Status> {
+        let merged =
+            self.writer.merge(&call.resource, Some(old), self.patch, self.options.force, self.now)?;
+        conform(call, merged)
+    }
+}
+
+fn conform(call: &Call, mut merged: Value) -> Result<Value, Status> {
+    // Unknown fields were refused by the merge already.
+    match body::conform(&call.resource, &mut merged, Source::Json) {
+        Ok(_) => Ok(merged),
+        Err(text) => Err(findings::refuse_patch(&Value::from(merged.to_string()), &text)),
+    }
+}
+
+/// Reads the applied configuration and completes what the URL says.
+fn read(call: &Call, options: &WriteOptions, bytes: &Bytes) -> Result<Value, Status> {
+    let mut patch = parse(call, options.field_validation, bytes)?;
+    let kind = &call.resource.kind;
+    let member = |name: &str| patch.get(name).and_then(Value::as_str).unwrap_or_default();
+    let sent = type_of(member("apiVersion"), member("kind"));
+    if sent != *kind {
+        return Err(Status::bad_request(format!(
+            "invalid object type: {}/{}, Kind={}",
+            sent.group, sent.version, sent.kind
+        )));
+    }
+    let name = metadata::name_of(&patch);
+    if !name.is_empty() {
+        metadata::check_name(&call.info.name, name)?;
+    }
+    metadata::place(&call.resource, &call.info.namespace, &mut patch)?;
+    let metadata = metadata::metadata_of(&mut patch);
+    if metadata.get("managedFields").is_some_and(|entries| !entries.is_null()) {
+        return Err(Status::bad_request("metadata.managedFields must be nil"));
+    }
+    metadata.insert("name".to_owned(), Value::from(call.info.name.as_str()));
+    Ok(patch)
+}
+
+fn type_of(api_version: &str, kind: &str) -> GroupVersionKind {
+    let (group, version) = api_version.split_once('/').unwrap_or(("", api_version));
+    GroupVersionKind::new(group, version, kind)
+}
+
+/// Reads JSON quickly, and anything else as YAML.
+fn parse(call: &Call, mode: FieldValidation, bytes: &Bytes) -> Result<Value, Status> {
+    let is_json = bytes.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'{');
+    let as_json = if is_json { json::parse(bytes).ok() } else { None };
+    let (value, repeated) = match as_json {
+        Some(parsed) => (parsed.value, parsed.findings.iter().map(ToString::to_string).collect()),
+        None => {
+            let decoded = body::yaml_value(bytes)
+                .map_err(|text| Status::bad_request(format!("error decoding YAML: {text}")))?;
+            (decoded.value, decoded.findings)
+        }
+    };
+    if mode == FieldValidation::Strict && !repeated.is_empty() {
+        return Err(Status::bad_request(format!("error strict decoding YAML: {}", repeated.join(", "))));
+    }
+    if mode == FieldValidation::Warn {
+        repeated.into_iter().for_each(|finding| call.warn(finding));
+    }
+    match value {
+        Value::Object(_) => Ok(value),
+        _ => Err(Status::bad_request("error decoding YAML: the configuration is not an object")),
+    }
+}

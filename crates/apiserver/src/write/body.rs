@@ -1,0 +1,218 @@
+//! From the bytes of a request to the tree of an object of the expected kind.
+
+use bytes::Bytes;
+use portolan_object::schema::{self, Schema, decode, json};
+use portolan_object::{FieldError, GroupVersionKind, Status, yaml};
+use serde_json::Value;
+
+use crate::negotiate::BodyType;
+use crate::resources::{Resource, Source};
+
+/// A decoded body.
+#[derive(Debug)]
+pub(super) struct Decoded {
+    pub(super) value: Value,
+    /// Unknown and repeated fields, as the texts that clients get.
+    pub(super) findings: Vec<String>,
+}
+
+/// Reads an object of a resource.
+///
+/// # Errors
+/// 400 with the texts of kube-api-contract 2.12 for what is no such object.
+pub(super) fn object(resource: &Resource, bytes: &Bytes, body_type: BodyType) -> Result<Decoded, Status> {
+    let kind = &resource.kind;
+    match &resource.source {
+        Source::Builtin(_) => typed(kind, resource.schema(), bytes, body_type),
+        Source::Custom(_) => {
+            let mut decoded = untyped(&kind.kind, bytes, body_type, None)?;
+            check_custom_type(kind, &mut decoded.value)?;
+            let unknown = custom(resource, &mut decoded.value).map_err(|text| unmarshallable(kind, &text))?;
+            // Upstream names what it prunes before what is repeated.
+            let repeated = std::mem::replace(&mut decoded.findings, unknown);
+            decoded.findings.extend(repeated);
+            Ok(decoded)
+        }
+    }
+}
+
+/// Reads an object of a built-in kind, which need not be that of a resource.
+pub(super) fn typed(
+    kind: &GroupVersionKind,
+    schema: Option<Schema<'_>>,
+    bytes: &Bytes,
+    body_type: BodyType,
+) -> Result<Decoded, Status> {
+    let mut decoded = untyped(&kind.kind, bytes, body_type, schema)?;
+    check_typed(kind, schema, &mut decoded.value)?;
+    Ok(decoded)
+}
+
+/// Checks that a value is an object of a built-in kind, and completes its type.
+pub(super) fn check_typed(
+    kind: &GroupVersionKind,
+    schema: Option<Schema<'_>>,
+    value: &mut Value,
+) -> Result<(), Status> {
+    check_builtin_type(kind, value)?;
+    if let Some(schema) = schema {
+        decode::decode(value, schema, decode::Source::Json)
+            .map_err(|error| unmarshallable(kind, &error.to_string()))?;
+    }
+    Ok(())
+}
+
+/// Reads any value; with a schema, unknown fields of JSON and YAML are noted.
+pub(super) fn untyped(
+    expected: &str,
+    bytes: &Bytes,
+    body_type: BodyType,
+    schema: Option<Schema<'_>>,
+) -> Result<Decoded, Status> {
+    match body_type {
+        BodyType::Json => {
+            let parsed = match schema {
+                Some(schema) => json::parse_as(bytes, schema),
+                None => json::parse(bytes),
+            };
+            let parsed = parsed.map_err(|error| {
+                unrecognized(expected, &format!("couldn't get version/kind; json parse error: {error}"))
+            })?;
+            let findings = parsed.findings.iter().map(ToString::to_string).collect();
+            Ok(Decoded { value: parsed.value, findings })
+        }
+        BodyType::Yaml => {
+            let mut decoded = yaml_value(bytes).map_err(|text| unrecognized(expected, &text))?;
+            if let Some(schema) = schema {
+                let unknown = schema::unknown_fields(&decoded.value, schema);
+                decoded.findings.extend(unknown.iter().map(|path| unknown_field(path)));
+            }
+            Ok(decoded)
+        }
+        BodyType::Protobuf => {
+            let value = portolan_object::proto::decode(bytes)
+                .map_err(|error| unrecognized(expected, &error.to_string()))?;
+            Ok(Decoded { value, findings: Vec::new() })
+        }
+    }
+}
+
+/// Reads YAML, of which JSON is a part.
+pub(super) fn yaml_value(bytes: &Bytes) -> Result<Decoded, String> {
+    let text = std::str::from_utf8(bytes).map_err(|error| error.to_string())?;
+    let document = yaml::read_document(text).map_err(|error| error.to_string())?;
+    let repeated: Vec<String> = document
+        .duplicates
+        .iter()
+        .map(|repeated| format!("line {}: key {:?} already set in map", repeated.line, repeated.key))
+        .collect();
+    let findings = match repeated.as_slice() {
+        [] => Vec::new(),
+        lines => vec![format!("yaml: unmarshal errors:\n  {}", lines.join("\n  "))],
+    };
+    Ok(Decoded { value: document.value, findings })
+}
+
+/// Brings an object of a built-in kind or custom resource in line with its schema, after a patch. The answer is what
+/// was unknown in it.
+///
+/// # Errors
+/// The text that says why the object cannot be of its kind.
+pub(super) fn conform(
+    resource: &Resource,
+    value: &mut Value,
+    source: decode::Source,
+) -> Result<Vec<String>, String> {
+    match (&resource.source, resource.schema()) {
+        (Source::Builtin(_), Some(schema)) => {
+            let unknown = schema::unknown_fields(value, schema);
+            decode::decode(value, schema, source).map_err(|error| error.to_string())?;
+            Ok(unknown.iter().map(|path| unknown_field(path)).collect())
+        }
+        (Source::Builtin(_), None) => Ok(Vec::new()),
+        (Source::Custom(_), _) => custom(resource, value),
+    }
+}
+
+/// Checks the metadata of a custom resource as strictly as that of built-in kinds, and drops what its schema does
+/// not have.
+fn custom(resource: &Resource, value: &mut Value) -> Result<Vec<String>, String> {
+    let Some(schema) = resource.schema() else { return Ok(Vec::new()) };
+    let unknown = schema::prune(value, schema);
+    if let Some(metadata) = value.get_mut("metadata") {
+        let source = decode::Source::Json;
+        decode::decode(metadata, portolan_object::builtin::object_meta(), source)
+            .map_err(|error| error.to_string())?;
+    }
+    Ok(unknown.iter().map(|path| unknown_field(path)).collect())
+}
+
+fn unknown_field(path: &str) -> String {
+    json::Finding::Unknown(path.to_owned()).to_string()
+}
+
+fn unrecognized(kind: &str, cause: &str) -> Status {
+    Status::bad_request(format!("the object provided is unrecognized (must be of type {kind}): {cause}"))
+}
+
+fn unmarshallable(kind: &GroupVersionKind, cause: &str) -> Status {
+    let (name, version) = (&kind.kind, &kind.version);
+    Status::bad_request(format!("{name} in version {version:?} cannot be handled as a {name}: {cause}"))
+}
+
+fn text<'v>(value: &'v Value, member: &str) -> &'v str {
+    value.get(member).and_then(Value::as_str).unwrap_or_default()
+}
+
+/// A built-in kind may leave its type out; another one is refused as upstream fails to convert it.
+fn check_builtin_type(expected: &GroupVersionKind, value: &mut Value) -> Result<(), Status> {
+    let name = &expected.kind;
+    let Some(object) = value.as_object() else {
+        return Err(unmarshallable(expected, "json: the body is not an object"));
+    };
+    let member = |name: &str| object.get(name).and_then(Value::as_str).unwrap_or_default();
+    let (api_version, kind) = (member("apiVersion"), member("kind"));
+    if !kind.is_empty() && kind != name {
+        let version = api_version.rsplit('/').next().unwrap_or_default();
+        let group = expected.group.split('.').next().filter(|group| !group.is_empty()).unwrap_or("core");
+        return Err(Status::bad_request(format!(
+            "{kind} in version {version:?} cannot be handled as a {name}: \
+             converting ({version}.{kind}) to ({group}.{name}): unknown conversion"
+        )));
+    }
+    check_version(expected, api_version)?;
+    fill_type(expected, value);
+    Ok(())
+}
+
+/// A custom resource must say what it is.
+fn check_custom_type(expected: &GroupVersionKind, value: &mut Value) -> Result<(), Status> {
+    let (api_version, kind) = (text(value, "apiVersion"), text(value, "kind"));
+    for (member, found) in [("Kind", kind), ("apiVersion", api_version)] {
+        if found.is_empty() {
+            return Err(unrecognized(&expected.kind, &format!("Object '{member}' is missing in '{value}'")));
+        }
+    }
+    if kind != expected.kind {
+        let fault = FieldError::invalid("kind", &Value::from(kind), format!("must be {}", expected.kind));
+        return Err(Status::invalid(&expected.group, kind, super::metadata::name_of(value), &[fault]));
+    }
+    check_version(expected, api_version)?;
+    fill_type(expected, value);
+    Ok(())
+}
+
+fn check_version(expected: &GroupVersionKind, found: &str) -> Result<(), Status> {
+    let wanted = expected.api_version();
+    if found.is_empty() || found == wanted {
+        return Ok(());
+    }
+    Err(Status::bad_request(format!(
+        "the API version in the data ({found}) does not match the expected API version ({wanted})"
+    )))
+}
+
+fn fill_type(expected: &GroupVersionKind, value: &mut Value) {
+    value["apiVersion"] = Value::from(expected.api_version());
+    value["kind"] = Value::from(expected.kind.as_str());
+}

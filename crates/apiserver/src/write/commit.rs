@@ -1,0 +1,37 @@
+//! Putting a write into the store.
+
+use portolan_object::Status;
+use portolan_store::{Batch, CommitError, Unavailable, Versioned};
+
+use crate::record::Record;
+use crate::service::Server;
+
+/// Why a write was not committed.
+#[derive(Debug)]
+pub(super) enum NotCommitted {
+    /// Somebody else was faster: read again and decide anew.
+    Raced,
+    /// The store does not take writes.
+    Refused(Status),
+}
+
+/// Commits a batch of one write; the answer is the new version, `None` after a deletion.
+pub(super) async fn commit(
+    server: &Server,
+    batch: Batch<Record>,
+) -> Result<Option<Versioned<Record>>, NotCommitted> {
+    match server.store.commit(batch).await {
+        Ok(mut events) => Ok(events.pop().and_then(|event| event.current)),
+        Err(CommitError::Conflict { .. }) => Err(NotCommitted::Raced),
+        Err(CommitError::Unavailable { source }) => Err(NotCommitted::Refused(unavailable(&source))),
+    }
+}
+
+/// 503 that says what stands in the way.
+fn unavailable(cause: &Unavailable) -> Status {
+    tracing::error!(%cause, "the store refused a write");
+    let mut status =
+        Status::new(503, "ServiceUnavailable", format!("the store does not accept writes: {cause}"));
+    status.details.get_or_insert_default().retry_after_seconds = Some(1);
+    status
+}

@@ -1,0 +1,69 @@
+//! What a kind adds to its objects and demands of them: defaults, own state, validation.
+//!
+//! Built-in kinds have theirs in [`crate::defaults`] and [`crate::validation`], custom resources in their schema. The
+//! few kinds whose state the server keeps itself (namespaces, definitions) are completed here.
+
+use portolan_object::FieldError;
+use serde_json::Value;
+
+use super::namespaces;
+use crate::resources::{Resource, Source};
+
+/// Fills in defaults.
+pub(super) fn default(resource: &Resource, object: &mut Value) {
+    match &resource.source {
+        Source::Builtin(_) if resource.is(crate::crd::GROUP, crate::crd::PLURAL) => {
+            crate::crd::default(object)
+        }
+        Source::Builtin(_) => crate::defaults::apply(&resource.kind, object),
+        Source::Custom(version) => version.default(object),
+    }
+}
+
+/// Gives a new object the state that the server keeps for its kind.
+pub(super) fn begin(resource: &Resource, object: &mut Value) {
+    let drops_status = resource.has_status() && !resource.rules.keeps_status_on_create;
+    if drops_status && let Some(map) = object.as_object_mut() {
+        map.remove("status");
+    }
+    if resource.is("", "namespaces") {
+        namespaces::label(object);
+    }
+    if let Source::Builtin(_) = resource.source {
+        crate::defaults::on_create(&resource.kind, object);
+    }
+    if resource.is(crate::crd::GROUP, crate::crd::PLURAL) {
+        crate::crd::begin(object);
+    }
+}
+
+/// Keeps the state that the server keeps for a kind, whatever an update says.
+pub(super) fn carry_on(resource: &Resource, new: &mut Value) {
+    if resource.is("", "namespaces") {
+        namespaces::label(new);
+    }
+    if resource.is(crate::crd::GROUP, crate::crd::PLURAL) {
+        crate::crd::carry_on(new);
+    }
+}
+
+/// Everything that is wrong with a new object.
+pub(super) fn faults_of_new(resource: &Resource, object: &Value) -> Vec<FieldError> {
+    let mut faults = Vec::new();
+    match &resource.source {
+        Source::Builtin(_) => {}
+        Source::Custom(version) => faults.extend(version.faults(object, None)),
+    }
+    faults
+}
+
+/// Everything that is wrong with a changed object.
+pub(super) fn faults_of_change(resource: &Resource, old: &Value, new: &Value) -> Vec<FieldError> {
+    let mut faults = Vec::new();
+    faults.extend(super::metadata::check_finalizers(old, new));
+    match &resource.source {
+        Source::Builtin(_) => {}
+        Source::Custom(version) => faults.extend(version.faults(new, Some(old))),
+    }
+    faults
+}

@@ -1,0 +1,123 @@
+//! POST of a new object, and creation as the outcome of an update or apply.
+
+use http::{Response, StatusCode};
+use portolan_object::Status;
+use portolan_store::{Batch, Versioned};
+use rand::RngExt as _;
+use serde_json::Value;
+
+use super::commit::{NotCommitted, commit};
+use super::metadata::{self, Birth, RANDOM_LETTERS};
+use super::ownership::Writer;
+use super::{body, completion, findings, namespaces, reviews};
+use crate::admission::Operation;
+use crate::call::{Call, read_body};
+use crate::negotiate::{BodyType, Offer, Reply};
+use crate::read::Presenter;
+use crate::record::{Change, Record};
+use crate::request::options::{WriteKind, WriteOptions};
+use crate::respond::{self, Body};
+
+/// How often a generated name is drawn until one is free.
+const NAME_TRIES: usize = 8;
+
+/// What a write has led to.
+#[derive(Debug)]
+pub(crate) enum Written {
+    /// The stored object.
+    Stored(Versioned<Record>),
+    /// An object that is not stored: the outcome of a dry run, or the last state of what is gone.
+    Shown(Value),
+}
+
+impl Written {
+    /// The reply that shows it.
+    pub(super) fn respond(&self, code: StatusCode, presenter: &Presenter, reply: Reply) -> Response<Body> {
+        match self {
+            Self::Stored(item) => respond::encoded(code, &presenter.object(item), reply),
+            Self::Shown(object) => respond::value(code, &presenter.value(object), reply),
+        }
+    }
+}
+
+/// POST to a collection.
+pub(crate) async fn create(call: &Call, body: Body) -> Result<Response<Body>, Status> {
+    if reviews::is_review(&call.resource) {
+        return reviews::answer(call, body).await;
+    }
+    let reply = Reply::negotiate(&call.headers, &call.query, Offer::Objects)?;
+    let presenter = Presenter::new(call, reply)?;
+    let options = WriteOptions::parse(&call.query, WriteKind::Create)?;
+    let body_type = BodyType::of(&call.headers)?;
+    let bytes = read_body(body).await?;
+    let decoded = body::object(&call.resource, &bytes, body_type)?;
+    findings::judge_body(call, options.field_validation, &decoded.findings)?;
+    let writer = Writer::update(call, &options);
+    let written = insert(call, decoded.value, &options, &writer).await?;
+    Ok(written.respond(StatusCode::CREATED, &presenter, reply))
+}
+
+/// Stores a new object.
+///
+/// # Errors
+/// In the order of kube-api-contract 2.1: namespace, admission, validation, and only then the name being taken.
+pub(super) async fn insert(
+    call: &Call,
+    mut object: Value,
+    options: &WriteOptions,
+    writer: &Writer,
+) -> Result<Written, Status> {
+    let resource = &call.resource;
+    let asks_for_name = metadata::name_of(&object).is_empty();
+    for attempt in 1.. {
+        let mut candidate =
+            if asks_for_name && attempt < NAME_TRIES { object.clone() } else { std::mem::take(&mut object) };
+        metadata::create(resource, &call.info.namespace, &mut candidate, &birth(call))?;
+        prepare(call, &mut candidate, options)?;
+        writer.record_new(resource, &mut candidate, &call.timestamp());
+        let name = metadata::name_of(&candidate).to_owned();
+        let key = resource.key(&call.info.namespace, &name);
+        let is_taken = call.server.store.get(&key).is_some();
+        if !is_taken && options.dry_run {
+            return Ok(Written::Shown(candidate));
+        }
+        if !is_taken {
+            let record = resource.encode(Change::Added, &resource.stored(&candidate));
+            match commit(&call.server, Batch::create(key, record)).await {
+                Ok(Some(item)) => return Ok(Written::Stored(item)),
+                Ok(None) | Err(NotCommitted::Raced) => {}
+                Err(NotCommitted::Refused(status)) => return Err(status),
+            }
+        }
+        if !asks_for_name {
+            return Err(resource.already_exists(&name));
+        }
+        if attempt >= NAME_TRIES {
+            let mut status = resource.already_exists(&name);
+            status.message += ", the server was not able to generate a unique name for the object";
+            return Err(status);
+        }
+    }
+    unreachable!("the last attempt returns")
+}
+
+/// Defaults, admission and validation of a new object.
+fn prepare(call: &Call, object: &mut Value, options: &WriteOptions) -> Result<(), Status> {
+    let resource = &call.resource;
+    let name = metadata::name_of(object).to_owned();
+    completion::begin(resource, object);
+    namespaces::admit_content(&call.server.store, resource, &call.info.namespace, &name)?;
+    if let Some(version) = resource.as_custom() {
+        version.admit_creation(resource, &name)?;
+    }
+    completion::default(resource, object);
+    super::admit(call, Operation::Create, options.dry_run, object, None)?;
+    let faults = completion::faults_of_new(resource, object);
+    if faults.is_empty() { Ok(()) } else { Err(resource.invalid(&name, &faults)) }
+}
+
+fn birth(call: &Call) -> Birth {
+    let mut random = [0; RANDOM_LETTERS];
+    rand::rng().fill(&mut random);
+    Birth { uid: uuid::Uuid::new_v4().to_string(), created: call.timestamp(), random }
+}

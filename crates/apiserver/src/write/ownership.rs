@@ -1,0 +1,79 @@
+//! Whom a write is attributed to in `metadata.managedFields`.
+
+use http::header::USER_AGENT;
+use portolan_object::Status;
+use portolan_object::apply::{self, Scope};
+use serde_json::Value;
+
+use crate::call::Call;
+use crate::request::options::{WriteOptions, manager_of};
+use crate::resources::Resource;
+
+/// The writer of a request.
+#[derive(Debug, Clone)]
+pub(super) struct Writer {
+    manager: String,
+    subresource: String,
+    /// Whether the write is an apply, which has settled the ownership itself.
+    has_applied: bool,
+}
+
+impl Writer {
+    /// The writer of a create, update or patch.
+    pub(super) fn update(call: &Call, options: &WriteOptions) -> Self {
+        Self {
+            manager: manager_of(options, call.header(USER_AGENT)),
+            subresource: call.info.subresource.clone(),
+            has_applied: false,
+        }
+    }
+
+    /// The writer of an apply.
+    pub(super) fn apply(call: &Call, options: &WriteOptions) -> Self {
+        Self { has_applied: true, ..Self::update(call, options) }
+    }
+
+    /// The writer as the pure part knows it.
+    pub(super) fn at<'a>(&'a self, resource: &Resource, now: &'a str) -> apply::Writer<'a> {
+        let scope = match self.subresource.as_str() {
+            "status" => Scope::Status,
+            _ if resource.has_status() => Scope::ExceptStatus,
+            _ => Scope::Whole,
+        };
+        apply::Writer { manager: &self.manager, subresource: &self.subresource, scope, now }
+    }
+
+    /// Attributes a new object.
+    pub(super) fn record_new(&self, resource: &Resource, object: &mut Value, now: &str) {
+        if let (false, Some(schema)) = (self.has_applied, resource.schema()) {
+            apply::update(None, object, schema, self.at(resource, now));
+        }
+    }
+
+    /// Attributes a change.
+    pub(super) fn record_change(&self, resource: &Resource, old: &Value, new: &mut Value, now: &str) {
+        if let (false, Some(schema)) = (self.has_applied, resource.schema()) {
+            apply::update(Some(old), new, schema, self.at(resource, now));
+        }
+    }
+
+    /// Merges an applied configuration into an object, or makes a new one.
+    ///
+    /// # Errors
+    /// 409 when others own what would change, 500 for what the schema does not know, 400 for what makes no sense.
+    pub(super) fn merge(
+        &self,
+        resource: &Resource,
+        live: Option<&Value>,
+        patch: &Value,
+        is_forced: bool,
+        now: &str,
+    ) -> Result<Value, Status> {
+        let Some(schema) = resource.schema() else {
+            return Err(Status::internal(format!("{} has no schema to apply by", resource.kind)));
+        };
+        let on_conflict = if is_forced { apply::OnConflict::Force } else { apply::OnConflict::Fail };
+        let merged = apply::apply(live, patch, schema, self.at(resource, now), on_conflict);
+        merged.map_err(|error| error.to_status())
+    }
+}

@@ -1,0 +1,117 @@
+//! PATCH: JSON patch, merge patch, strategic merge patch, and the way into server-side apply.
+
+use bytes::Bytes;
+use http::{Response, StatusCode};
+use portolan_object::patch::{self, go_text};
+use portolan_object::schema::decode::Source;
+use portolan_object::schema::json;
+use portolan_object::{Object, Status};
+use serde_json::Value;
+
+use super::metadata::Origin;
+use super::ownership::Writer;
+use super::update::{Modification, Part, Produce, modify};
+use super::{apply, body, findings};
+use crate::call::{Call, read_body};
+use crate::negotiate::{Offer, PatchType, Reply};
+use crate::read::Presenter;
+use crate::request::options::{WriteKind, WriteOptions};
+use crate::resources;
+use crate::respond::Body;
+
+/// PATCH of one object.
+pub(crate) async fn patch(call: &Call, part: Part, body: Body) -> Result<Response<Body>, Status> {
+    let resource = &call.resource;
+    let reply = Reply::negotiate(&call.headers, &call.query, Offer::Objects)?;
+    let presenter = Presenter::new(call, reply)?;
+    let is_builtin = matches!(resource.source, resources::Source::Builtin(_));
+    let patch_type = PatchType::of(&call.headers, is_builtin)?;
+    if patch_type == PatchType::Apply {
+        return apply::apply(call, part, body, &presenter, reply).await;
+    }
+    let options = WriteOptions::parse(&call.query, WriteKind::Patch)?;
+    let patch = Patch::read(patch_type, &read_body(body).await?)?;
+    let writer = Writer::update(call, &options);
+    let change = Modification { part, origin: Origin::Patched, options: &options, writer: &writer };
+    let changed = modify(call, &change, &Patched { patch: &patch, options: &options }).await?;
+    let written = changed.ok_or_else(|| resource.not_found(&call.info.name))?;
+    Ok(written.respond(StatusCode::OK, &presenter, reply))
+}
+
+/// A patch that was read.
+#[derive(Debug)]
+pub(super) struct Patch {
+    patch_type: PatchType,
+    value: Value,
+    /// Repeated fields.
+    findings: Vec<String>,
+}
+
+impl Patch {
+    /// Reads the body of a patch.
+    ///
+    /// # Errors
+    /// 400 for what is no JSON.
+    pub(super) fn read(patch_type: PatchType, bytes: &Bytes) -> Result<Self, Status> {
+        let parsed = json::parse(bytes).map_err(|error| match patch_type {
+            PatchType::Strategic => Status::bad_request(error.to_string()),
+            _ => Status::bad_request(format!("error decoding patch: {error}")),
+        })?;
+        let findings = parsed.findings.iter().map(ToString::to_string).collect();
+        Ok(Self { patch_type, value: parsed.value, findings })
+    }
+
+    /// The patched object, whatever it is.
+    ///
+    /// # Errors
+    /// What the patch's format says about a patch that cannot be applied.
+    pub(super) fn apply_to(
+        &self,
+        old: &Value,
+        schema: Option<portolan_object::schema::Schema<'_>>,
+    ) -> Result<Value, Status> {
+        let patched = match (self.patch_type, schema) {
+            (PatchType::Json, _) => patch::json_patch(old, &self.value),
+            (PatchType::Strategic, Some(schema)) => patch::strategic::merge(old, &self.value, schema),
+            _ => {
+                let mut new = old.clone();
+                patch::merge_patch(&mut new, &self.value).map(|()| new)
+            }
+        };
+        patched.map_err(|error| error.to_status())
+    }
+}
+
+/// What a patch makes of an object, in line with the object's schema.
+struct Patched<'a> {
+    patch: &'a Patch,
+    options: &'a WriteOptions,
+}
+
+impl Produce for Patched<'_> {
+    fn produce(&self, call: &Call, old: &Value) -> Result<Value, Status> {
+        let (patch, resource) = (self.patch, &call.resource);
+        let mut new = patch.apply_to(old, resource.schema())?;
+        let is_tree = patch.patch_type == PatchType::Strategic;
+        // Upstream shows the patch where it never made JSON of the result, else the result.
+        let shown = |new: &Value| if is_tree { go_text(&patch.value) } else { new.to_string() };
+        if changes_type(old, &new) {
+            let kind = Object(new.clone()).group_version_kind();
+            let text = format!("no kind {:?} is registered for version {:?}", kind.kind, kind.api_version());
+            return Err(findings::refuse_patch(&Value::from(shown(&new)), &text));
+        }
+        let source = if is_tree { Source::Tree } else { Source::Json };
+        let conformed = body::conform(resource, &mut new, source);
+        // Made again only for the error: a patch that fails is rare, a copy of every patched object is not.
+        let patched =
+            || patch.apply_to(old, resource.schema()).map_or_else(|_| String::new(), |new| shown(&new));
+        let unknown = conformed.map_err(|text| findings::refuse_patch(&Value::from(patched()), &text))?;
+        let all: Vec<String> = patch.findings.iter().cloned().chain(unknown).collect();
+        findings::judge_patch(call, self.options.field_validation, &all, patched)?;
+        Ok(new)
+    }
+}
+
+fn changes_type(old: &Value, new: &Value) -> bool {
+    ["apiVersion", "kind"].iter().any(|member| old[*member] != new[*member])
+}

@@ -1,0 +1,243 @@
+//! PUT of an object, and the way that every change of a stored object goes.
+
+use http::{Response, StatusCode};
+use portolan_object::Status;
+use portolan_store::{Batch, Versioned};
+use serde_json::Value;
+
+use super::commit::{NotCommitted, commit};
+use super::create::{Written, insert};
+use super::metadata::{self, Origin};
+use super::ownership::Writer;
+use super::{body, completion, findings, generation, namespaces};
+use crate::admission::Operation;
+use crate::call::{Call, read_body};
+use crate::negotiate::{BodyType, Offer, Reply};
+use crate::read::Presenter;
+use crate::record::{Change, Record};
+use crate::request::options::{WriteKind, WriteOptions};
+use crate::respond::Body;
+
+/// How often a change that lost a race is made again on the newer object.
+const TRIES: usize = 5;
+
+/// Which part of an object a change may touch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Part {
+    /// Everything but `status`, where that is a part of its own.
+    Whole,
+    /// `status`.
+    Status,
+    /// `spec.finalizers` of a namespace.
+    Finalizers,
+    /// `spec.replicas`, through a `Scale`.
+    Scale,
+    /// `spec.ephemeralContainers` of a pod.
+    EphemeralContainers,
+    /// Resources of a pod's containers.
+    Resources,
+    /// What a binding gives to a pod: its node, and the condition that says so.
+    Binding,
+    /// `status.conditions` of a certificate signing request.
+    Approval,
+}
+
+/// PUT of one object.
+pub(crate) async fn update(call: &Call, part: Part, body: Body) -> Result<Response<Body>, Status> {
+    let resource = &call.resource;
+    let reply = Reply::negotiate(&call.headers, &call.query, Offer::Objects)?;
+    let presenter = Presenter::new(call, reply)?;
+    let options = WriteOptions::parse(&call.query, WriteKind::Update)?;
+    let body_type = BodyType::of(&call.headers)?;
+    let bytes = read_body(body).await?;
+    let decoded = body::object(resource, &bytes, body_type)?;
+    findings::judge_body(call, options.field_validation, &decoded.findings)?;
+    metadata::check_name(&call.info.name, metadata::name_of(&decoded.value))?;
+    let writer = Writer::update(call, &options);
+    let change = Modification { part, origin: Origin::Replacement, options: &options, writer: &writer };
+    let changed = modify(call, &change, &Replacement(&decoded.value)).await?;
+    match changed {
+        Some(written) => Ok(written.respond(StatusCode::OK, &presenter, reply)),
+        None if resource.rules.create_on_update && part == Part::Whole => {
+            let mut object = decoded.value;
+            refuse_version_of_missing(call, &mut object)?;
+            let written = insert(call, object, &options, &writer).await?;
+            Ok(written.respond(StatusCode::CREATED, &presenter, reply))
+        }
+        None => Err(resource.not_found(&call.info.name)),
+    }
+}
+
+/// A version that a missing object should have is a lost race.
+fn refuse_version_of_missing(call: &Call, object: &mut Value) -> Result<(), Status> {
+    let metadata = metadata::metadata_of(object);
+    match metadata.remove("resourceVersion").as_ref().and_then(Value::as_str) {
+        None | Some("" | "0") => Ok(()),
+        Some(_) => {
+            let cause = "StorageError: invalid object, Code: 4, Key: , ResourceVersion: 0, AdditionalErrorMsg: \
+                         the object does not exist";
+            Err(call.resource.conflict(&call.info.name, cause))
+        }
+    }
+}
+
+/// How an object is changed.
+pub(super) struct Modification<'a> {
+    /// What may be touched.
+    pub(super) part: Part,
+    /// Where the new state comes from.
+    pub(super) origin: Origin,
+    /// Options of the request.
+    pub(super) options: &'a WriteOptions,
+    /// Whom the change is attributed to.
+    pub(super) writer: &'a Writer,
+}
+
+/// Makes the new state of an object out of the stored one.
+pub(super) trait Produce: Sync {
+    /// The new state; asked again with a newer `old` when somebody else was faster.
+    ///
+    /// # Errors
+    /// What the client gets when there is no new state.
+    fn produce(&self, call: &Call, old: &Value) -> Result<Value, Status>;
+}
+
+/// The body of a PUT, whatever was there before.
+struct Replacement<'a>(&'a Value);
+
+impl Produce for Replacement<'_> {
+    fn produce(&self, _: &Call, _: &Value) -> Result<Value, Status> {
+        Ok(self.0.clone())
+    }
+}
+
+/// Changes the object that a call names; `None` when there is none.
+///
+/// When somebody else was faster, the new state is made again out of the newer one, and the checks of versions decide
+/// whether that is what the client wants.
+pub(super) async fn modify(
+    call: &Call,
+    change: &Modification<'_>,
+    state: &dyn Produce,
+) -> Result<Option<Written>, Status> {
+    let resource = &call.resource;
+    let key = resource.key(&call.info.namespace, &call.info.name);
+    for _ in 0..TRIES {
+        let Some(item) = call.server.store.get(&key) else { return Ok(None) };
+        let old = resource.value(&item);
+        let produced = state.produce(call, &old)?;
+        let new = prepare(call, change, &old, produced)?;
+        if change.options.dry_run {
+            return Ok(Some(Written::Shown(new)));
+        }
+        match store(call, &item, new).await {
+            Ok(written) => return Ok(Some(written)),
+            Err(NotCommitted::Raced) => {}
+            Err(NotCommitted::Refused(status)) => return Err(status),
+        }
+    }
+    Err(resource.conflict(&call.info.name, metadata::MODIFIED))
+}
+
+/// Rules, defaults, admission and validation of a changed object.
+fn prepare(call: &Call, change: &Modification<'_>, old: &Value, mut new: Value) -> Result<Value, Status> {
+    let resource = &call.resource;
+    metadata::update(resource, old, &mut new, change.origin)?;
+    let mut new = isolate(call, change.part, old, new);
+    completion::default(resource, &mut new);
+    completion::carry_on(resource, &mut new);
+    super::admit(call, Operation::Update, change.options.dry_run, &mut new, Some(old))?;
+    change.writer.record_change(resource, old, &mut new, &call.timestamp());
+    let faults = completion::faults_of_change(resource, old, &new);
+    if !faults.is_empty() {
+        return Err(resource.invalid(&call.info.name, &faults));
+    }
+    if let Some(generation) = generation::next(resource, old, &new) {
+        new["metadata"]["generation"] = Value::from(generation);
+    }
+    Ok(new)
+}
+
+/// The old object with that part of the new one which may be touched.
+fn isolate(call: &Call, part: Part, old: &Value, mut new: Value) -> Value {
+    let resource = &call.resource;
+    let take = |pointers: &[&str]| {
+        let mut result = old.clone();
+        for pointer in pointers {
+            copy(&new, &mut result, pointer);
+        }
+        result
+    };
+    match part {
+        Part::Whole => {
+            if resource.has_status() {
+                copy(old, &mut new, "status");
+            }
+            if resource.is("", "namespaces") {
+                copy(old, &mut new, "spec");
+            }
+            new
+        }
+        Part::Scale | Part::Binding => new,
+        Part::Status => take(&["metadata.managedFields", "status"]),
+        Part::Finalizers => take(&["metadata.managedFields", "spec.finalizers"]),
+        Part::EphemeralContainers => take(&["metadata.managedFields", "spec.ephemeralContainers"]),
+        Part::Approval => take(&["metadata.managedFields", "status.conditions"]),
+        Part::Resources => {
+            let mut result = take(&["metadata.managedFields"]);
+            let count = old["spec"]["containers"].as_array().map_or(0, Vec::len);
+            for index in 0..count {
+                let resources = new["spec"]["containers"][index].get("resources");
+                if let (Some(resources), Some(container)) =
+                    (resources, result["spec"]["containers"].get_mut(index))
+                {
+                    container["resources"] = resources.clone();
+                }
+            }
+            result
+        }
+    }
+}
+
+/// Copies what is at a path; where the source has nothing, the target loses it.
+fn copy(source: &Value, target: &mut Value, path: &str) {
+    let (parents, member) = path.rsplit_once('.').unwrap_or(("", path));
+    let parents: Vec<&str> = parents.split('.').filter(|part| !part.is_empty()).collect();
+    let found =
+        parents.iter().try_fold(source, |value, name| value.get(name)).and_then(|value| value.get(member));
+    let target = parents.iter().fold(target, |value, name| &mut value[*name]);
+    match found {
+        Some(value) => target[member] = value.clone(),
+        None => {
+            if let Some(map) = target.as_object_mut() {
+                map.remove(member);
+            }
+        }
+    }
+}
+
+/// Stores a changed object, or lets go of one that waited only for its last finalizer.
+async fn store(call: &Call, item: &Versioned<Record>, new: Value) -> Result<Written, NotCommitted> {
+    let (server, resource) = (&call.server, &call.resource);
+    if is_released(&new) {
+        commit(server, Batch::delete(item.key.clone(), item.modified)).await?;
+        super::delete::settle(call, &new);
+        return Ok(Written::Shown(new));
+    }
+    let record = resource.encode(Change::Modified, &resource.stored(&new));
+    if record.is_same(&item.value) {
+        return Ok(Written::Stored(item.clone()));
+    }
+    let committed = commit(server, Batch::update(item.key.clone(), item.modified, record)).await?;
+    Ok(committed.map_or(Written::Shown(new), Written::Stored))
+}
+
+/// Whether deletion was asked for and nothing holds the object back any more.
+fn is_released(object: &Value) -> bool {
+    let metadata = &object["metadata"];
+    let grace = metadata["deletionGracePeriodSeconds"].as_i64().unwrap_or(0);
+    metadata["deletionTimestamp"].is_string()
+        && grace == 0
+        && metadata["finalizers"].as_array().is_none_or(Vec::is_empty)
+        && !namespaces::is_namespace_with_content(object)
+}
