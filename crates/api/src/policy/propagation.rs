@@ -58,7 +58,7 @@ pub struct PropagationSpec {
 }
 
 /// The scheduler that policies mean when they name none.
-pub const DEFAULT_SCHEDULER: &str = "default-scheduler";
+pub(crate) const DEFAULT_SCHEDULER: &str = "default-scheduler";
 
 impl Default for PropagationSpec {
     fn default() -> Self {
