@@ -18,6 +18,7 @@ pub mod request;
 pub mod respond;
 pub mod tables;
 mod tree;
+pub mod validation;
 
 pub use record::Record;
 pub use respond::{Body, BoxError};
