@@ -7,11 +7,12 @@ use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema, Schema};
 use serde_json::{Map, Value, json};
 
-use crate::schema::{DEFAULTED, OPTIONAL};
+use crate::schema::{DEFAULT, DEFAULTED, OPTIONAL};
 
 /// The structural schema of a kind.
 pub(super) fn schema_of<T: JsonSchema>() -> Value {
-    // Defaults are known to the reading side, required fields to the writing side.
+    // Defaults are known to the reading side, required fields to the writing side. Of the defaults only the marked
+    // ones are the API's; every other field just has some value in Rust when it is absent.
     let generate = |settings: SchemaSettings| {
         let settings = settings.with(|settings| {
             settings.inline_subschemas = true;
@@ -80,11 +81,13 @@ fn straighten(node: &mut Value, read: &Value) {
 struct Marks {
     optional: bool,
     defaulted: bool,
+    /// A default that the Rust type does not have: the API server's.
+    default: Option<Value>,
 }
 
 fn take_marks(property: &mut Value) -> Marks {
-    let mut take = |mark: &str| property.as_object_mut().is_some_and(|map| map.remove(mark).is_some());
-    Marks { optional: take(OPTIONAL), defaulted: take(DEFAULTED) }
+    let mut take = |mark: &str| property.as_object_mut().and_then(|map| map.remove(mark));
+    Marks { optional: take(OPTIONAL).is_some(), defaulted: take(DEFAULTED).is_some(), default: take(DEFAULT) }
 }
 
 /// An `Option` says so by an alternative, or a second type; whether a field is there is said by `required`.

@@ -33,9 +33,16 @@ fn every_node_is_structural() {
             let is_free = node["x-kubernetes-int-or-string"] == true
                 || node["x-kubernetes-preserve-unknown-fields"] == true;
             assert!(is_free || node["type"].is_string(), "{path} has no type: {node}");
-            for keyword in
-                ["$ref", "oneOf", "allOf", "nullable", "title", "x-portolan-optional", "x-portolan-defaulted"]
-            {
+            for keyword in [
+                "$ref",
+                "oneOf",
+                "allOf",
+                "nullable",
+                "title",
+                "x-portolan-optional",
+                "x-portolan-defaulted",
+                "x-portolan-default",
+            ] {
                 assert!(!map.contains_key(keyword), "{path} has {keyword}: {node}");
             }
         });
@@ -93,6 +100,9 @@ fn defaults_and_constraints_are_karmadas() {
             json!(["Directly", "Gracefully"]),
         ),
         (policy, format!("{spec}/suspension/default"), Value::Null),
+        (policy, format!("{spec}/placement/default"), Value::Null),
+        (policy, "/properties/apiVersion/default".to_owned(), Value::Null),
+        ("clusters.cluster.karmada.io", format!("{spec}/syncMode/default"), Value::Null),
         ("serviceimports.multicluster.x-k8s.io", format!("{spec}/ips/maxItems"), json!(2)),
         (
             "serviceimports.multicluster.x-k8s.io",

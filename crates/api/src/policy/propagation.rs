@@ -26,7 +26,7 @@ pub struct PropagationSpec {
     pub placement: Placement,
     /// Of several policies that select a resource, the one with the highest priority gets it.
     #[serde(skip_serializing_if = "is_default")]
-    #[schemars(extend("default" = 0))]
+    #[schemars(extend("x-portolan-default" = 0))]
     pub priority: Option<i32>,
     /// Whether the policy takes resources from policies of lower priority.
     #[schemars(transform = defaulted)]
