@@ -58,11 +58,12 @@ fn straighten(node: &mut Value, read: &Value) {
             let read_property = &read["properties"][name];
             let marks = take_marks(property);
             straighten(property, read_property);
-            // An explicit default stands on the writing side; that of the Rust type only on the reading side.
-            if marks.defaulted
-                && let Some(property) = property.as_object_mut()
-            {
-                property.insert("default".to_owned(), read_property["default"].clone());
+            if let Some(property) = property.as_object_mut() {
+                property.remove("default");
+                let of_the_type = marks.defaulted.then(|| read_property["default"].clone());
+                if let Some(default) = marks.default.clone().or(of_the_type) {
+                    property.insert("default".to_owned(), default);
+                }
             }
             if marks.optional || marks.defaulted {
                 optional.push(name.clone());
