@@ -2,6 +2,7 @@
 
 mod arrows;
 mod codegen;
+mod crds;
 mod test;
 mod tools;
 mod workspace;
@@ -33,6 +34,12 @@ enum Task {
         #[arg(long)]
         check: bool,
     },
+    /// Write the CustomResourceDefinitions of the federation to deploy/crds.
+    Crds {
+        /// Write nothing; fail when the committed manifests are stale.
+        #[arg(long)]
+        check: bool,
+    },
     /// Check that crates depend on each other only in the allowed directions.
     Arrows,
 }
@@ -48,6 +55,8 @@ fn main() -> Result<()> {
         Task::Codegen { check } => {
             codegen::run(&workspace::root()?, if check { codegen::Mode::Check } else { codegen::Mode::Write })
         }
+        Task::Crds { check: true } => crds::check(),
+        Task::Crds { check: false } => crds::write(),
         Task::Arrows => check_arrows(),
     }
 }

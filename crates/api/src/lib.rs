@@ -6,20 +6,17 @@
 
 pub mod about;
 pub mod annotations;
-// pub mod apps;
 pub mod cluster;
 pub mod conditions;
-// pub mod config;
+pub mod crd;
 pub mod finalizers;
 pub mod kind;
 pub mod labels;
 pub mod meta;
-// pub mod multicluster;
+pub mod multicluster;
 pub mod names;
-// pub mod networking;
 pub mod policy;
 pub mod quantity;
-// pub mod remedy;
 mod schema;
 pub mod work;
 

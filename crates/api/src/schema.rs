@@ -11,6 +11,9 @@ pub(crate) const OPTIONAL: &str = "x-portolan-optional";
 /// The mark of a field whose Rust default is also the default in the CRD.
 pub(crate) const DEFAULTED: &str = "x-portolan-defaulted";
 
+/// The mark that carries a default of the CRD which the Rust type does not have.
+pub(crate) const DEFAULT: &str = "x-portolan-default";
+
 /// For `skip_serializing_if`: whether a field says nothing.
 pub(crate) fn is_default<T: Default + PartialEq>(value: &T) -> bool {
     *value == T::default()

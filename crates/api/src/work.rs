@@ -281,7 +281,7 @@ pub struct BindingSuspension {
 #[serde(rename_all = "camelCase", default)]
 pub struct BindingPriority {
     /// Larger is sooner.
-    #[schemars(extend("default" = 0))]
+    #[schemars(extend("x-portolan-default" = 0))]
     pub priority: i32,
 }
 

@@ -34,6 +34,7 @@ pub mod respond;
 mod service;
 pub mod tables;
 mod tree;
+pub mod validation;
 mod watch;
 mod write;
 

@@ -28,31 +28,29 @@ use site::Site;
 const WORKERS_PER_MEMBER: usize = 4;
 
 /// All members as exporters and importers.
-pub(crate) struct Discovery {
+struct Discovery {
     sites: RwLock<BTreeMap<ClusterName, Arc<Site>>>,
     /// The Cluster objects of the hub: a source that is in there and cannot be read is not gone.
     clusters: Cache<Cluster>,
 }
 
-impl Discovery {
-    /// Starts for every member that is there or joins.
-    pub(crate) fn start(members: &Members, clusters: &Cache<Cluster>) -> Arc<Self> {
-        let discovery = Arc::new(Self { sites: RwLock::new(BTreeMap::new()), clusters: clusters.clone() });
-        let joining = discovery.clone();
-        members.observe(move |change| match change {
-            MembershipChange::Joined(member) => joining.join(member),
-            MembershipChange::Left(name) => joining.leave(name),
-        });
-        let leaving = discovery.clone();
-        clusters.observe(move |change| {
-            // A cluster left for good: what came from it is withdrawn everywhere.
-            if change.new.is_none() {
-                leaving.all_sites().iter().for_each(|site| site.queue_all());
-            }
-        });
-        discovery
-    }
+/// Starts for every member that is there or joins.
+pub(crate) fn start(members: &Members, clusters: &Cache<Cluster>) {
+    let discovery = Arc::new(Discovery { sites: RwLock::new(BTreeMap::new()), clusters: clusters.clone() });
+    let joining = discovery.clone();
+    members.observe(move |change| match change {
+        MembershipChange::Joined(member) => joining.join(member),
+        MembershipChange::Left(name) => joining.leave(name),
+    });
+    clusters.observe(move |change| {
+        // A cluster left for good: what came from it is withdrawn everywhere.
+        if change.new.is_none() {
+            discovery.all_sites().iter().for_each(|site| site.queue_all());
+        }
+    });
+}
 
+impl Discovery {
     fn join(self: &Arc<Self>, member: &Arc<Member>) {
         let site = Arc::new(Site::new(member.clone()));
         self.sites.write().insert(member.name().clone(), site.clone());

@@ -8,7 +8,11 @@ pub mod collections;
 mod discovery;
 mod hub;
 pub mod kubernetes;
+mod propagation;
+mod start;
 pub mod time;
+
+pub use start::{Controllers, Options};
 
 /// The field manager of everything that Portolan writes.
 pub const MANAGER: &str = "portolan";

@@ -4,6 +4,7 @@
 //! the Kubernetes modules through `cargo xtask codegen`; nothing here is written by hand. Schemas are built once,
 //! on first use; documents stay compressed until they are asked for.
 
+mod custom;
 mod nodes;
 pub(crate) mod table;
 
@@ -12,6 +13,7 @@ use std::sync::LazyLock;
 
 use crate::key::{GroupVersion, GroupVersionKind};
 use crate::schema::Schema;
+pub use custom::openapi_for_crds;
 use nodes::Nodes;
 use table::Table;
 

@@ -4,16 +4,22 @@
 //! validation and unknown-field detection all walk it.
 
 pub mod decode;
+pub mod defaults;
+mod formats;
 pub mod json;
 mod path;
 pub mod prune;
+pub mod structural;
+pub mod validate;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde_json::Value;
 
+pub use defaults::default;
 pub use prune::{prune, unknown_fields};
+pub use validate::{validate, validate_update};
 
 /// Index of a node in its [`SchemaSet`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -152,7 +158,7 @@ pub struct Checks {
     /// `format`.
     pub format: Option<Box<str>>,
     /// `pattern`, compiled once.
-    pub pattern: Option<regex::Regex>,
+    pub pattern: Option<Pattern>,
     /// `minimum`, and whether it is exclusive.
     pub minimum: Option<(f64, bool)>,
     /// `maximum`, and whether it is exclusive.
@@ -169,8 +175,29 @@ pub struct Checks {
     pub min_properties: Option<u64>,
     /// `maxProperties`.
     pub max_properties: Option<u64>,
+    /// `multipleOf`.
+    pub multiple_of: Option<f64>,
     /// `x-kubernetes-validations`, as written.
     pub rules: Vec<Value>,
+    /// `anyOf`.
+    pub any_of: Vec<NodeId>,
+    /// `allOf`.
+    pub all_of: Vec<NodeId>,
+    /// `oneOf`.
+    pub exactly_one_of: Vec<NodeId>,
+    /// `not`.
+    pub not: Option<NodeId>,
+    /// No type is declared: the shape says only where constraints of parts apply, and any value may stand here.
+    pub untyped: bool,
+}
+
+/// A regular expression and how it was written.
+#[derive(Debug, Clone)]
+pub struct Pattern {
+    /// As in the schema, in Go's syntax.
+    pub source: Box<str>,
+    /// The same in ours.
+    pub regex: regex::Regex,
 }
 
 impl SchemaSet {
@@ -183,6 +210,32 @@ impl SchemaSet {
     pub fn push(&mut self, node: Node) -> NodeId {
         let id = NodeId(u32::try_from(self.nodes.len()).unwrap_or(u32::MAX));
         self.nodes.push(node);
+        id
+    }
+
+    /// Copies a schema of another set, with all that it refers to.
+    pub fn copy(&mut self, schema: Schema<'_>) -> NodeId {
+        self.copy_into(schema, &mut BTreeMap::new())
+    }
+
+    fn copy_into(&mut self, schema: Schema<'_>, copied: &mut BTreeMap<NodeId, NodeId>) -> NodeId {
+        if let Some(known) = copied.get(&schema.id) {
+            return *known;
+        }
+        let mut node = schema.node().clone();
+        let id = self.push(Node::default());
+        copied.insert(schema.id, id);
+        let mut copy = |part: &mut NodeId| *part = self.copy_into(schema.sibling(*part), copied);
+        match &mut node.shape {
+            Shape::Object(properties) => properties.values_mut().for_each(&mut copy),
+            Shape::Map(part) | Shape::Array(part) => copy(part),
+            _ => {}
+        }
+        if let Some(checks) = node.checks.as_deref_mut() {
+            let nested = [&mut checks.any_of, &mut checks.all_of, &mut checks.exactly_one_of];
+            nested.into_iter().flatten().chain(&mut checks.not).for_each(copy);
+        }
+        self.nodes[id.0 as usize] = node;
         id
     }
 }
@@ -201,6 +254,21 @@ impl<'a> Schema<'a> {
             _ => return None,
         };
         Some(self.set.view(id))
+    }
+
+    /// Whether names are free (`additionalProperties`), so that paths print them in brackets.
+    pub(crate) fn is_map(self) -> bool {
+        matches!(self.node().shape, Shape::Map(_))
+    }
+
+    /// Another node of the same set.
+    pub(crate) fn sibling(self, id: NodeId) -> Schema<'a> {
+        self.set.view(id)
+    }
+
+    /// Whether any node of the set has validation rules.
+    pub(crate) fn set_has_rules(self) -> bool {
+        self.set.nodes.iter().any(|node| node.checks.as_ref().is_some_and(|checks| !checks.rules.is_empty()))
     }
 
     /// The schema of a list's elements.

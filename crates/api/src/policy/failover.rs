@@ -52,7 +52,7 @@ pub struct ClusterFailover {
 pub struct DecisionConditions {
     /// Seconds for which it may be unhealthy.
     #[serde(skip_serializing_if = "is_default")]
-    #[schemars(extend("default" = 300))]
+    #[schemars(extend("x-portolan-default" = 300))]
     pub toleration_seconds: Option<i32>,
 }
 

@@ -26,7 +26,7 @@ pub struct PropagationSpec {
     pub placement: Placement,
     /// Of several policies that select a resource, the one with the highest priority gets it.
     #[serde(skip_serializing_if = "is_default")]
-    #[schemars(extend("default" = 0))]
+    #[schemars(extend("x-portolan-default" = 0))]
     pub priority: Option<i32>,
     /// Whether the policy takes resources from policies of lower priority.
     #[schemars(transform = defaulted)]
@@ -58,7 +58,7 @@ pub struct PropagationSpec {
 }
 
 /// The scheduler that policies mean when they name none.
-pub const DEFAULT_SCHEDULER: &str = "default-scheduler";
+pub(crate) const DEFAULT_SCHEDULER: &str = "default-scheduler";
 
 impl Default for PropagationSpec {
     fn default() -> Self {

@@ -4,7 +4,7 @@ use serde_json::{Map, Value, json};
 
 use super::managers::{Entry, Identity, Managers, Operation, managed_fields};
 use super::merge::merge_object;
-use super::prune::prune;
+use super::prune::{prune, sweep};
 use super::root::{compare_objects, extract_object, restrict};
 use super::set::FieldSet;
 use super::{ApplyError, Conflict, OnConflict, Scope, Writer, check, client_side};
@@ -80,12 +80,17 @@ impl<'a> Apply<'a> {
 
     fn run(mut self, on_conflict: OnConflict) -> Result<Value, ApplyError> {
         let set = extract_object(self.patch, self.schema, self.writer.scope);
-        let mut merged = self.merge(&set);
+        let (mut merged, gone) = self.merge(&set);
         let changes = compare_objects(self.live, &merged, self.schema, self.writer.scope);
         if on_conflict == OnConflict::Fail {
             self.check_conflicts(&changes.touched)?;
         }
         self.managers.release(&changes.all(), Some(self.identity));
+        if !gone.is_empty() {
+            sweep(&mut merged, &gone, self.schema);
+            // A container that the patch wants empty may have gone with its last content.
+            merge_object(&mut merged, self.patch, self.schema);
+        }
         let is_changed = !equal_but_for_nulls(self.live, &merged);
         self.managers.assign(self.identity, set, is_changed, self.writer.now);
         if self.is_kubectl() {
@@ -95,24 +100,22 @@ impl<'a> Apply<'a> {
         Ok(merged)
     }
 
-    /// The live object with the patch, without what this manager no longer applies.
-    fn merge(&self, set: &FieldSet) -> Value {
+    /// The live object with the patch, without what this manager no longer applies, and that.
+    fn merge(&self, set: &FieldSet) -> (Value, FieldSet) {
         let mut merged = match self.live {
             Value::Null => json!({ "metadata": {} }),
             live => live.clone(),
         };
         merge_object(&mut merged, self.patch, self.schema);
-        if let Some(last) = self.managers.find(self.identity).map(Entry::fields) {
-            let mut owned = set.clone();
-            for other in self.managers.others(self.identity) {
-                owned.union(&other.fields());
-            }
-            if prune(&mut merged, &last, &owned, self.schema) {
-                // A container that the patch wants empty may have gone with its last content.
-                merge_object(&mut merged, self.patch, self.schema);
-            }
+        let Some(last) = self.managers.find(self.identity).map(Entry::fields) else {
+            return (merged, FieldSet::default());
+        };
+        let mut owned = set.clone();
+        for other in self.managers.others(self.identity) {
+            owned.union(&other.fields());
         }
-        merged
+        let gone = prune(&mut merged, &last, &owned, self.schema);
+        (merged, gone)
     }
 
     fn check_conflicts(&self, touched: &FieldSet) -> Result<(), ApplyError> {

@@ -13,20 +13,23 @@ use super::set::{Branch, FieldSet};
 use super::shape::{Place, View, declares, items, property, view};
 use crate::schema::Schema;
 
-/// Removes from `merged` what is in `last` but not in `owned`; whether there was anything to remove.
-pub(super) fn prune(merged: &mut Value, last: &FieldSet, owned: &FieldSet, schema: Schema<'_>) -> bool {
+/// Removes from `merged` what is in `last` but not in `owned`, and returns it.
+///
+/// A container that loses its last content becomes null, which tells apart "emptied" from "removed" for whoever
+/// compares the object afterwards; [`sweep`] then takes it away.
+pub(super) fn prune(merged: &mut Value, last: &FieldSet, owned: &FieldSet, schema: Schema<'_>) -> FieldSet {
     let mut dropped = last.clone();
     dropped.subtract(owned);
-    let Value::Object(object) = merged else { return false };
+    let Value::Object(object) = merged else { return dropped };
     if dropped.is_empty() {
-        return false;
+        return dropped;
     }
     let root = Root(schema);
     let last = root.with_named_fields(last);
     let all = root.with_named_fields(&root.extract(object));
     let remaining_after = |removed: &FieldSet| {
         let mut remaining = object.clone();
-        root.remove(&mut remaining, removed);
+        root.remove(&mut remaining, removed, Emptied::Null);
         root.with_named_fields(&root.extract(&remaining))
     };
     // What goes when everything of the last set goes, except what somebody owns.
@@ -36,8 +39,23 @@ pub(super) fn prune(merged: &mut Value, last: &FieldSet, owned: &FieldSet, schem
     // Of that, what was never in the last set stays.
     let mut gone = all;
     gone.subtract(&remaining_after(&unowned));
-    root.remove(object, &gone.intersection(&last));
-    true
+    let gone = gone.intersection(&last);
+    root.remove(object, &gone, Emptied::Null);
+    gone
+}
+
+/// Takes away the containers that [`prune`] has emptied.
+pub(super) fn sweep(pruned: &mut Value, gone: &FieldSet, schema: Schema<'_>) {
+    if let Value::Object(object) = pruned {
+        Root(schema).remove(object, gone, Emptied::Gone);
+    }
+}
+
+/// What becomes of a container that has lost its last content.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Emptied {
+    Null,
+    Gone,
 }
 
 /// An object's root: like any map with fields, but `metadata` has its schema even if the object's has none for it.
@@ -64,8 +82,8 @@ impl<'s> Root<'s> {
         set
     }
 
-    fn remove(self, object: &mut Map<String, Value>, set: &FieldSet) {
-        object.retain(|name, value| retain_field(value, set, name, self.place(name)));
+    fn remove(self, object: &mut Map<String, Value>, set: &FieldSet, emptied: Emptied) {
+        object.retain(|name, value| retain_field(value, set, name, self.place(name), emptied));
     }
 
     fn with_named_fields(self, set: &FieldSet) -> FieldSet {
@@ -100,37 +118,44 @@ fn with_named_fields(set: &Value, place: Place<'_>) -> Value {
 }
 
 /// Removes the paths of `set` below a value; `false` when nothing of it is left.
-fn remove(value: &mut Value, set: &FieldSet, place: Place<'_>) -> bool {
+fn remove(value: &mut Value, set: &FieldSet, place: Place<'_>, emptied: Emptied) -> bool {
     let kind = match view(value, place) {
         View::Fields(_) => None,
         View::Items(_, kind) => Some(kind),
-        View::Leaf | View::Null => return true,
+        View::Leaf => return true,
+        View::Null => return false,
     };
     match (value, kind) {
         (Value::Object(fields), _) => {
-            fields.retain(|name, value| retain_field(value, set, name, property(place, name)));
-            !fields.is_empty()
+            fields.retain(|name, value| retain_field(value, set, name, property(place, name), emptied));
+            !fields.is_empty() || emptied == Emptied::Gone
         }
         (Value::Array(list), Some(kind)) => {
             let items = items(place);
             list.retain_mut(|item| match element::of_item(item, kind, items) {
-                Ok(identity) => retain(item, set, &identity, items),
-                Err(_) => true,
+                Ok(identity) => retain(item, set, &identity, items, emptied),
+                Err(_) => !item.is_null() || emptied == Emptied::Null,
             });
-            !list.is_empty()
+            !list.is_empty() || emptied == Emptied::Gone
         }
         _ => true,
     }
 }
 
-fn retain_field(value: &mut Value, set: &FieldSet, name: &str, place: Place<'_>) -> bool {
-    retain(value, set, &element::field(name), place)
+fn retain_field(value: &mut Value, set: &FieldSet, name: &str, place: Place<'_>, emptied: Emptied) -> bool {
+    retain(value, set, &element::field(name), place, emptied)
 }
 
-fn retain(value: &mut Value, set: &FieldSet, name: &str, place: Place<'_>) -> bool {
+fn retain(value: &mut Value, set: &FieldSet, name: &str, place: Place<'_>, emptied: Emptied) -> bool {
     match set.below(name) {
         None => true,
         Some((true, _)) => false,
-        Some((false, below)) => remove(value, &FieldSet(below.clone()), place),
+        Some((false, below)) => {
+            let is_left = remove(value, &FieldSet(below.clone()), place, emptied);
+            if !is_left && emptied == Emptied::Null {
+                *value = Value::Null;
+            }
+            is_left || emptied == Emptied::Null
+        }
     }
 }

@@ -141,7 +141,10 @@ fn merge_ordered_lists(
             continue;
         };
         let order = list_of(patch.remove(&directive).unwrap_or_default())?;
-        let changes = patch.remove(field).filter(|value| !value.is_null()).map(list_of).transpose()?;
+        if patch.get(field).is_some_and(Value::is_null) {
+            continue;
+        }
+        let changes = patch.remove(field).map(list_of).transpose()?;
         let current = original.remove(field).filter(|value| !value.is_null()).map(list_of).transpose()?;
         let known = schema.and_then(|schema| schema.property(field));
         if schema.is_some_and(|schema| matches!(schema.node().shape, Shape::Object(_))) && known.is_none() {

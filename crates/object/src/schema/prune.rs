@@ -62,6 +62,11 @@ pub fn prune(value: &mut Value, schema: Schema<'_>) -> Vec<String> {
     pruner.dropped
 }
 
+/// Prunes a value that is a part of an object.
+pub(super) fn prune_part(value: &mut Value, schema: Schema<'_>) {
+    Pruner { path: Path::default(), dropped: Vec::new() }.value(value, Some(schema));
+}
+
 struct Pruner {
     path: Path,
     dropped: Vec<String>,

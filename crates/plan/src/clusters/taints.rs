@@ -21,7 +21,7 @@ pub fn health_taints(taints: &[Taint], conditions: &[Condition], now: &str) -> O
     let is_kept = |taint: &&Taint| !is_ours(taint) || Some(taint.key.as_str()) == wanted;
     let mut result: Vec<Taint> = taints.iter().filter(is_kept).cloned().collect();
     if let Some(key) = wanted
-        && !result.iter().any(|taint| is_ours(taint))
+        && !result.iter().any(is_ours)
     {
         let (key, effect, time_added) = (key.to_owned(), NO_SCHEDULE.to_owned(), Some(now.to_owned()));
         result.push(Taint { key, effect, time_added, ..Taint::default() });

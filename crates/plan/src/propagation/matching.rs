@@ -24,7 +24,9 @@ pub enum Rank {
 
 /// How closely `selector` fits; `None` when it does not.
 pub fn rank(selector: &ResourceSelector, object: &Object) -> Option<Rank> {
-    let same_kind = selector.api_version == object.api_version() && selector.kind == object.kind();
+    // One object is served in every version of its group; which one somebody named, or we read, says nothing.
+    let same_kind =
+        group(&selector.api_version) == group(object.api_version()) && selector.kind == object.kind();
     let same_namespace = selector.namespace.is_empty() || selector.namespace == object.namespace();
     if !same_kind || !same_namespace {
         return None;
@@ -36,6 +38,10 @@ pub fn rank(selector: &ResourceSelector, object: &Object) -> Option<Rank> {
         Some(labels) => selects(labels, object).then_some(Rank::Labels),
         None => Some(Rank::Kind),
     }
+}
+
+fn group(api_version: &str) -> &str {
+    api_version.split_once('/').map_or("", |(group, _)| group)
 }
 
 /// The closest fit among `selectors`.
@@ -94,6 +100,8 @@ mod tests {
             ResourceSelector { namespace: "other".to_owned(), ..selector("Deployment", "web", &[]) };
         let other_version =
             ResourceSelector { api_version: "apps/v1beta1".to_owned(), ..selector("Deployment", "", &[]) };
+        let other_group =
+            ResourceSelector { api_version: "extensions/v1".to_owned(), ..selector("Deployment", "", &[]) };
         let cases = [
             ("by name", selector("Deployment", "web", &[]), Some(Rank::Name)),
             (
@@ -107,7 +115,8 @@ mod tests {
             ("by kind", selector("Deployment", "", &[]), Some(Rank::Kind)),
             ("another kind", selector("StatefulSet", "", &[]), None),
             ("another namespace", elsewhere, None),
-            ("another version", other_version, None),
+            ("another version of the same object", other_version, Some(Rank::Kind)),
+            ("another group", other_group, None),
         ];
         for (name, selector, want) in cases {
             assert_eq!(rank(&selector, &deployment()), want, "{name}");

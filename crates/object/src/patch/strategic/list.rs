@@ -88,14 +88,35 @@ pub(super) fn merge_in_order(
 ) -> Result<Option<Vec<Value>>, PatchError> {
     let ordered = rule.identities(order)?;
     check_order(patch.as_deref().unwrap_or_default(), order, &ordered, rule)?;
-    let before = positions(rule.identities(original.as_deref().unwrap_or_default())?);
+    let mut before = rule.identities(original.as_deref().unwrap_or_default())?;
     let merged = match (original, patch) {
         (None, None) => return Ok(None),
         (Some(original), None) => original,
         (None, Some(patch)) => patch.into_iter().filter_map(without_directives).collect(),
-        (Some(original), Some(patch)) => merge(original, patch, rule)?,
+        (Some(original), Some(patch)) => {
+            let is_replaced =
+                patch.iter().any(|element| element.get(DIRECTIVE).is_some_and(|it| it == "replace"));
+            let merged = merge(original, patch, rule)?;
+            if !is_replaced {
+                refill(&mut before, rule.identities(&merged)?);
+            }
+            merged
+        }
     };
-    arrange(merged, &positions(ordered), &before, rule).map(Some)
+    arrange(merged, &positions(ordered), &positions(before), rule).map(Some)
+}
+
+/// Lets new elements take the places of deleted ones among those that were there before.
+///
+/// Upstream merges into the very list that it later asks for the old order, so that this is the order that clients
+/// see when a patch exchanges one element for another.
+fn refill(before: &mut Vec<String>, merged: Vec<String>) {
+    let places = before.len();
+    let remaining: HashSet<String> = merged.iter().cloned().collect();
+    let old: HashSet<String> = before.iter().cloned().collect();
+    before.retain(|identity| remaining.contains(identity));
+    before.extend(merged.into_iter().filter(|identity| !old.contains(identity)));
+    before.truncate(places);
 }
 
 enum Elements {

@@ -85,6 +85,14 @@ fn lists_of_a_pod_merge_in_order() {
             vec!["x", "n", "y"],
         ),
         (
+            "one for another",
+            json!({"$setElementOrder/containers": [{"name": "n"}],
+                   "containers": [{"name": "n"}, {"name": "y", "$patch": "delete"}]}),
+            "/containers",
+            "name",
+            vec!["x", "n"],
+        ),
+        (
             "order without a list",
             json!({"$setElementOrder/containers": [{"name": "y"}, {"name": "x"}]}),
             "/containers",
@@ -175,6 +183,12 @@ fn fields_of_a_pod_merge() {
             Some(json!(["h2"])),
         ),
         ("SM26", json!({"tolerations": null}), "/tolerations", None),
+        (
+            "null with an order",
+            json!({"volumes": null, "$setElementOrder/volumes": [{"name": "v1"}]}),
+            "/volumes",
+            None,
+        ),
         (
             "directives in what is new",
             json!({"containers": [{"name": "z", "$retainKeys": ["name"], "image": null,

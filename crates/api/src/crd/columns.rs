@@ -1,0 +1,74 @@
+//! What `kubectl get` prints for each kind (karmada-api 1.2, mcs 1.1).
+
+use serde_json::{Value, json};
+
+/// A printed column.
+pub(super) struct Column {
+    name: &'static str,
+    path: &'static str,
+    kind: &'static str,
+    priority: i32,
+}
+
+impl Column {
+    const fn text(name: &'static str, path: &'static str) -> Self {
+        Self { name, path, kind: "string", priority: 0 }
+    }
+
+    const fn wide(name: &'static str, path: &'static str) -> Self {
+        Self { name, path, kind: "string", priority: 1 }
+    }
+
+    const fn age(name: &'static str) -> Self {
+        Self { name, path: ".metadata.creationTimestamp", kind: "date", priority: 0 }
+    }
+
+    /// As it stands in the definition.
+    pub(super) fn to_value(&self) -> Value {
+        let mut value = json!({ "name": self.name, "jsonPath": self.path, "type": self.kind });
+        if self.priority > 0 {
+            value["priority"] = json!(self.priority);
+        }
+        value
+    }
+}
+
+pub(super) const POLICY: &[Column] = &[
+    Column::text("Conflict-Resolution", ".spec.conflictResolution"),
+    Column::text("Priority", ".spec.priority"),
+    Column::age("Age"),
+];
+
+pub(super) const QUOTA: &[Column] =
+    &[Column::text("OVERALL", ".status.overall"), Column::text("OVERALL_USED", ".status.overallUsed")];
+
+pub(super) const BINDING: &[Column] = &[
+    Column::text("Scheduled", r#".status.conditions[?(@.type=="Scheduled")].status"#),
+    Column::text("FullyApplied", r#".status.conditions[?(@.type=="FullyApplied")].status"#),
+    Column::age("Age"),
+];
+
+pub(super) const WORK: &[Column] = &[
+    Column::text("Workload-Kind", ".spec.workload.manifests[*].kind"),
+    Column::text("Applied", r#".status.conditions[?(@.type=="Applied")].status"#),
+    Column::age("Age"),
+];
+
+pub(super) const CLUSTER: &[Column] = &[
+    Column::text("Version", ".status.kubernetesVersion"),
+    Column::text("Mode", ".spec.syncMode"),
+    Column::text("Ready", r#".status.conditions[?(@.type=="Ready")].status"#),
+    Column::age("Age"),
+    Column::wide("Zones", ".spec.zones"),
+    Column::wide("Region", ".spec.region"),
+    Column::wide("Provider", ".spec.provider"),
+    Column::wide("API-Endpoint", ".spec.apiEndpoint"),
+    Column::wide("Proxy-URL", ".spec.proxyURL"),
+];
+
+pub(super) const EXPORT: &[Column] = &[Column::age("Age")];
+
+pub(super) const IMPORT: &[Column] =
+    &[Column::text("Type", ".spec.type"), Column::text("IP", ".spec.ips"), Column::age("Age")];
+
+pub(super) const PROPERTY: &[Column] = &[Column::text("value", ".spec.value"), Column::age("age")];

@@ -1,0 +1,259 @@
+//! What the API server refuses in CustomResourceDefinitions.
+//!
+//! The write path calls [`create`] and [`update`] after defaulting, on definitions whose shape the schema of built-in
+//! kinds has checked; metadata as such is checked there. Nothing here looks at other definitions: whether names are
+//! free is decided later and shows in the status.
+//!
+//! # Source
+//! Order and texts are those of a kube-apiserver 1.36 (kube-api-contract 4.1, 4.2); `testdata` holds its answers.
+
+mod conversion;
+mod fields;
+mod names;
+mod versions;
+
+use std::fmt::Write as _;
+
+use portolan_object::FieldError;
+use portolan_object::schema::structural;
+use serde_json::{Value, json};
+
+use super::is_true;
+use crate::tree;
+use versions::Versions;
+
+#[cfg(test)]
+mod tests;
+
+/// Says that a protected group was agreed on, or that it was not.
+const APPROVAL: &str = "api-approved.kubernetes.io";
+
+/// Everything that is wrong with a new definition.
+pub(crate) fn create(definition: &Value) -> Vec<FieldError> {
+    let mut faults = Vec::new();
+    check_name(definition, &mut faults);
+    check_spec(definition, None, &mut faults);
+    names::check(&definition["status"]["acceptedNames"], "status.acceptedNames", &mut faults);
+    check_stored_versions(definition, &mut faults);
+    check_approval(definition, None, &mut faults);
+    check_preservation(definition, None, &mut faults);
+    faults
+}
+
+/// Everything that is wrong with a changed definition.
+///
+/// What `old` already has is not looked at again, so a rule that has become stricter never keeps a definition from
+/// being changed elsewhere. With an unchanged `spec` that leaves the status, where clients take versions off
+/// `storedVersions` once nothing is stored in them any more.
+pub(crate) fn update(new: &Value, old: &Value) -> Vec<FieldError> {
+    let mut faults = Vec::new();
+    let has_new_spec = new["spec"] != old["spec"];
+    if has_new_spec {
+        check_spec(new, Some(old), &mut faults);
+        check_immutable(new, old, &mut faults);
+    }
+    names::check(&new["status"]["acceptedNames"], "status.acceptedNames", &mut faults);
+    if has_new_spec {
+        check_stored_versions(new, &mut faults);
+    }
+    check_approval(new, Some(old), &mut faults);
+    check_preservation(new, Some(old), &mut faults);
+    faults
+}
+
+/// What the writer of a definition should know although it is accepted, apart from what `old` already had.
+pub(crate) fn warnings(new: &Value, old: Option<&Value>) -> Vec<String> {
+    let known = old.map(remarks).unwrap_or_default();
+    remarks(new).into_iter().filter(|remark| !known.contains(remark)).collect()
+}
+
+fn remarks(definition: &Value) -> Vec<String> {
+    let mut remarks = Vec::new();
+    for version in tree::list(definition, "/spec/versions") {
+        let schema = &version["schema"]["openAPIV3Schema"];
+        let compiled = structural::compile(schema, "");
+        remarks.extend(compiled.into_iter().flat_map(|compiled| compiled.warnings));
+    }
+    if tree::text(definition, "/spec/conversion/strategy") == "Webhook" {
+        let stored = super::strategy::storage_version(definition).unwrap_or_default();
+        remarks.push(format!(
+            "spec.conversion.strategy: this server does not call conversion webhooks; only version {stored:?} is served"
+        ));
+    }
+    let mut seen = Vec::new();
+    remarks.retain(|remark| {
+        let is_new = !seen.contains(remark);
+        seen.push(remark.clone());
+        is_new
+    });
+    remarks
+}
+
+fn check_name(definition: &Value, faults: &mut Vec<FieldError>) {
+    let (plural, group) =
+        (tree::text(definition, "/spec/names/plural"), tree::text(definition, "/spec/group"));
+    let wanted = format!("{plural}.{group}");
+    for member in ["generateName", "name"] {
+        let name = definition["metadata"][member].as_str().unwrap_or_default();
+        if name != wanted && (member == "name" || !name.is_empty()) {
+            let detail = r#"must be spec.names.plural+"."+spec.group"#;
+            faults.push(FieldError::invalid(format!("metadata.{member}"), &json!(name), detail));
+        }
+    }
+}
+
+fn check_spec(definition: &Value, old: Option<&Value>, faults: &mut Vec<FieldError>) {
+    let spec = &definition["spec"];
+    check_group(tree::text(spec, "/group"), faults);
+    match tree::text(spec, "/scope") {
+        "Cluster" | "Namespaced" => {}
+        "" => faults.push(FieldError::required("spec.scope", "")),
+        scope => {
+            faults.push(FieldError::not_supported("spec.scope", &json!(scope), &["Cluster", "Namespaced"]))
+        }
+    }
+    let versions = Versions::new(
+        tree::list(spec, "/versions"),
+        old.map_or(&[], |old| tree::list(old, "/spec/versions")),
+    );
+    versions.check_presence(faults);
+    versions.check_each(faults);
+    versions.check_together(faults);
+    names::check_presence(&spec["names"], faults);
+    names::check(&spec["names"], "spec.names", faults);
+    versions.check_shared(faults);
+    let is_accepted = old.is_some_and(|old| old["spec"]["conversion"] == spec["conversion"]);
+    if !is_accepted {
+        conversion::check(spec, faults);
+    }
+}
+
+fn check_group(group: &str, faults: &mut Vec<FieldError>) {
+    if group.is_empty() {
+        faults.push(FieldError::required("spec.group", ""));
+    } else if let Some(detail) = names::subdomain_faults(group) {
+        faults.push(FieldError::invalid("spec.group", &json!(group), detail));
+    } else if !group.contains('.') {
+        faults.push(FieldError::invalid(
+            "spec.group",
+            &json!(group),
+            "should be a domain with at least one dot",
+        ));
+    }
+}
+
+/// What the keys of stored objects are made of cannot change; kind and scope can until objects may exist.
+fn check_immutable(new: &Value, old: &Value, faults: &mut Vec<FieldError>) {
+    let since_established = ["/scope", "/names/kind"];
+    let always = ["/group", "/names/plural"];
+    let checked = if is_true(old, "Established") { &since_established[..] } else { &[] };
+    for pointer in checked.iter().chain(&always) {
+        let value = tree::text(&new["spec"], pointer);
+        if value != tree::text(&old["spec"], pointer) {
+            let field = format!("spec{}", pointer.replace('/', "."));
+            faults.push(FieldError::invalid(field, &json!(value), "field is immutable"));
+        }
+    }
+}
+
+/// A version in which objects may be stored cannot go.
+fn check_stored_versions(definition: &Value, faults: &mut Vec<FieldError>) {
+    let stored: Vec<&str> = tree::texts(definition, "/status/storedVersions").collect();
+    let field = "status.storedVersions";
+    if stored.is_empty() {
+        faults.push(FieldError::invalid(field, &Value::Null, "must have at least one stored version"));
+        return;
+    }
+    let versions = tree::list(definition, "/spec/versions");
+    for version in versions.iter().filter(|version| version["storage"] == true) {
+        let name = tree::text(version, "/name");
+        if !stored.contains(&name) {
+            faults.push(FieldError::invalid(
+                field,
+                &json!(stored),
+                format!("must have the storage version {name}"),
+            ));
+        }
+    }
+    for (index, name) in stored.iter().enumerate() {
+        if versions.iter().all(|version| version["name"] != *name) {
+            let detail = format!(
+                "missing from spec.versions; {name} was previously a storage version, and must remain in \
+                 spec.versions until a storage migration ensures no data remains persisted in {name} and removes \
+                 {name} from status.storedVersions"
+            );
+            faults.push(FieldError::invalid(format!("{field}[{index}]"), &json!(name), detail));
+        }
+    }
+}
+
+/// What the annotation of a definition in a protected group says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Approval {
+    /// Nothing.
+    Missing,
+    /// Something else than what is understood.
+    Unreadable,
+    /// That there is none.
+    Refused,
+    /// Where the group was agreed on.
+    Given,
+}
+
+/// The approval that a definition shows; `None` when its group needs none.
+pub(super) fn approval(definition: &Value) -> Option<(Approval, &str)> {
+    let group = tree::text(definition, "/spec/group");
+    let is_protected = ["k8s.io", "kubernetes.io"]
+        .iter()
+        .any(|domain| group.strip_suffix(domain).is_some_and(|rest| rest.is_empty() || rest.ends_with('.')));
+    let text = definition["metadata"]["annotations"][APPROVAL].as_str().unwrap_or_default();
+    let approval = match text {
+        "" => Approval::Missing,
+        text if text.starts_with("unapproved") => Approval::Refused,
+        text if is_url(text) => Approval::Given,
+        _ => Approval::Unreadable,
+    };
+    is_protected.then_some((approval, text))
+}
+
+fn is_url(text: &str) -> bool {
+    text.split_once("://").is_some_and(|(scheme, rest)| {
+        let host = rest.split(['/', '?', '#']).next().unwrap_or_default();
+        let is_scheme = scheme.starts_with(|letter: char| letter.is_ascii_alphabetic());
+        is_scheme && !host.is_empty() && !text.contains(|letter: char| letter.is_control() || letter == ' ')
+    })
+}
+
+fn check_approval(new: &Value, old: Option<&Value>, faults: &mut Vec<FieldError>) {
+    let Some((approval, text)) = approval(new) else { return };
+    let was = old.and_then(self::approval).map(|(approval, _)| approval);
+    if was == Some(approval) {
+        return;
+    }
+    let field = format!("metadata.annotations[{APPROVAL}]");
+    let mut detail = format!("protected groups must have approval annotation {APPROVAL:?}");
+    let reference = "see https://github.com/kubernetes/enhancements/pull/1111";
+    match approval {
+        Approval::Refused | Approval::Given => {}
+        Approval::Missing => {
+            let _ = write!(detail, ", {reference}");
+            faults.push(FieldError::required(field, &detail));
+        }
+        Approval::Unreadable => {
+            let _ =
+                write!(detail, " with either a URL or a reason starting with \"unapproved\", {reference}");
+            faults.push(FieldError::invalid(field, &json!(text), detail));
+        }
+    }
+}
+
+fn check_preservation(new: &Value, old: Option<&Value>, faults: &mut Vec<FieldError>) {
+    let preserves = |definition: &Value| tree::is_true(definition, "/spec/preserveUnknownFields");
+    if preserves(new) && !old.is_some_and(preserves) {
+        faults.push(FieldError::invalid(
+            "spec.preserveUnknownFields",
+            &json!(true),
+            "cannot set to true, set x-kubernetes-preserve-unknown-fields to true in spec.versions[*].schema instead",
+        ));
+    }
+}

@@ -1,0 +1,85 @@
+//! Names in definitions: of the resource, its versions and its group.
+
+use portolan_object::FieldError;
+use serde_json::{Value, json};
+
+use crate::tree;
+
+const LABEL: &str = "a DNS-1035 label must consist of lower case alphanumeric characters or '-', start with an \
+                     alphabetic character, and end with an alphanumeric character (e.g. 'my-name',  or 'abc-123', \
+                     regex used for validation is '[a-z]([-a-z0-9]*[a-z0-9])?')";
+const SUBDOMAIN: &str = "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or \
+                         '.', and must start and end with an alphanumeric character (e.g. 'example.com', regex used \
+                         for validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')";
+
+/// What keeps a text from being an RFC 1035 label; `None` when it is one.
+pub(super) fn label_faults(text: &str) -> Option<String> {
+    let starts_well = text.starts_with(|letter: char| letter.is_ascii_lowercase());
+    faults_of(text, 63, starts_well && is_label(text), LABEL)
+}
+
+/// What keeps a text from being an RFC 1123 subdomain; `None` when it is one.
+pub(super) fn subdomain_faults(text: &str) -> Option<String> {
+    faults_of(text, 253, text.split('.').all(is_label), SUBDOMAIN)
+}
+
+fn faults_of(text: &str, limit: usize, is_well_formed: bool, form: &str) -> Option<String> {
+    let is_long = text.len() > limit;
+    let too_long = format!("must be no more than {limit} characters");
+    match (is_long, is_well_formed) {
+        (false, true) => None,
+        (true, true) => Some(too_long),
+        (false, false) => Some(form.to_owned()),
+        (true, false) => Some(format!("{too_long},{form}")),
+    }
+}
+
+fn is_label(text: &str) -> bool {
+    let is_inner = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+    !text.is_empty() && !text.starts_with('-') && !text.ends_with('-') && text.bytes().all(is_inner)
+}
+
+/// The names that a definition must ask for.
+pub(super) fn check_presence(names: &Value, faults: &mut Vec<FieldError>) {
+    for member in ["plural", "singular", "kind", "listKind"] {
+        if tree::is_unset(names.get(member)) {
+            faults.push(FieldError::required(format!("spec.names.{member}"), ""));
+        }
+    }
+}
+
+/// The form of the names that are there.
+pub(super) fn check(names: &Value, field: &str, faults: &mut Vec<FieldError>) {
+    let mut refuse = |member: &str, name: &str, detail: String| {
+        faults.push(FieldError::invalid(format!("{field}.{member}"), &json!(name), detail));
+    };
+    let text = |member: &str| names[member].as_str().unwrap_or_default();
+    for member in ["plural", "singular"] {
+        if let Some(detail) = label_faults(text(member)).filter(|_| !text(member).is_empty()) {
+            refuse(member, text(member), detail);
+        }
+    }
+    for member in ["kind", "listKind"] {
+        if let Some(detail) = label_faults(&text(member).to_lowercase()).filter(|_| !text(member).is_empty())
+        {
+            refuse(
+                member,
+                text(member),
+                format!("may have mixed case, but should otherwise match: {detail}"),
+            );
+        }
+    }
+    let check_list = |member: &str, refuse: &mut dyn FnMut(&str, &str, String)| {
+        let list = names[member].as_array().into_iter().flatten().filter_map(Value::as_str);
+        for (index, name) in list.enumerate() {
+            if let Some(detail) = label_faults(name) {
+                refuse(&format!("{member}[{index}]"), name, detail);
+            }
+        }
+    };
+    check_list("shortNames", &mut refuse);
+    if !text("kind").is_empty() && text("kind") == text("listKind") {
+        refuse("listKind", text("listKind"), "kind and listKind may not be the same".to_owned());
+    }
+    check_list("categories", &mut refuse);
+}

@@ -1,0 +1,164 @@
+//! Horizontal pod autoscalers and disruption budgets.
+
+use serde_json::Value;
+
+use super::faults::Faults;
+use super::path::Path;
+use super::workloads::{at_most_all, count_or_percent};
+use super::{names, selectors};
+use crate::tree;
+
+const SPEC: Path<'static> = Path::root("spec");
+const SOURCES: [(&str, &str); 5] = [
+    ("ContainerResource", "containerResource"),
+    ("External", "external"),
+    ("Object", "object"),
+    ("Pods", "pods"),
+    ("Resource", "resource"),
+];
+
+pub(super) fn first_autoscaler(new: &Value, _: Option<&Value>, faults: &mut Faults) {
+    bounds(new.get("spec").unwrap_or(&Value::Null), faults);
+    if let Some(target) = tree::integer(new, "/spec/targetCPUUtilizationPercentage")
+        && target < 1
+    {
+        let detail = "must be greater than 0";
+        faults.invalid(&SPEC.child("targetCPUUtilizationPercentage"), target, detail);
+    }
+}
+
+pub(super) fn autoscaler(new: &Value, _: Option<&Value>, faults: &mut Faults) {
+    let spec = new.get("spec").unwrap_or(&Value::Null);
+    bounds(spec, faults);
+    let list = SPEC.child("metrics");
+    for (index, metric) in tree::list(spec, "/metrics").iter().enumerate() {
+        self::metric(&list.index(index), metric, faults);
+    }
+    let behavior = SPEC.child("behavior");
+    for direction in ["scaleUp", "scaleDown"] {
+        if let Some(rules) = tree::present(spec, &format!("/behavior/{direction}")) {
+            scaling_rules(&behavior.child(direction), rules, faults);
+        }
+    }
+}
+
+fn bounds(spec: &Value, faults: &mut Faults) {
+    let least = tree::integer(spec, "/minReplicas");
+    let most = tree::integer(spec, "/maxReplicas").unwrap_or_default();
+    let path = SPEC.child("maxReplicas");
+    if let Some(least) = least
+        && least < 1
+    {
+        faults.invalid(&SPEC.child("minReplicas"), least, "must be greater than or equal to 1");
+    }
+    match most {
+        0 => faults.required(&path, "must be set and greater than 0"),
+        ..0 => faults.invalid(&path, most, "must be greater than or equal to 1"),
+        _ => {}
+    }
+    if least.is_some_and(|least| most < least) {
+        faults.invalid(&path, most, "must be greater than or equal to `minReplicas`");
+    }
+    let target = SPEC.child("scaleTargetRef");
+    for field in ["kind", "name"] {
+        match tree::text(spec, &format!("/scaleTargetRef/{field}")) {
+            "" => faults.required(&target.child(field), ""),
+            text => faults.texts(&target.child(field), text, names::path_segment(text)),
+        }
+    }
+}
+
+fn metric(path: &Path<'_>, metric: &Value, faults: &mut Faults) {
+    let kind = tree::text(metric, "/type");
+    let kinds = SOURCES.map(|(kind, _)| kind);
+    if kind.is_empty() {
+        faults.required(&path.child("type"), "must specify a metric source type");
+    }
+    let Some((_, field)) = SOURCES.iter().find(|(name, _)| *name == kind) else {
+        faults.not_supported(&path.child("type"), kind, &kinds);
+        return;
+    };
+    for (_, other) in SOURCES.iter().filter(|(_, other)| other != field) {
+        if tree::present(metric, &format!("/{other}")).is_some() {
+            let detail =
+                format!("must populate the given metric source only (currently populated: {field}, {other})");
+            faults.forbidden(&path.child(other), detail);
+        }
+    }
+    let at = path.child(field);
+    let Some(source) = tree::present(metric, &format!("/{field}")) else {
+        faults.required(&at, "must populate information for the given metric source");
+        return;
+    };
+    if field.ends_with("esource") && tree::text(source, "/name").is_empty() {
+        faults.required(&at.child("name"), "must specify a resource name");
+    }
+    let target = at.child("target");
+    let kind = tree::text(source, "/target/type");
+    if kind.is_empty() {
+        faults.required(&target.child("type"), "must specify a metric target type");
+    } else if !["Utilization", "Value", "AverageValue"].contains(&kind) {
+        let detail = "must be either Utilization, Value, or AverageValue";
+        faults.invalid(&target.child("type"), kind, detail);
+    }
+    if let Some(share) = tree::integer(source, "/target/averageUtilization")
+        && share < 1
+    {
+        faults.invalid(&target.child("averageUtilization"), share, "must be greater than 0");
+    }
+}
+
+fn scaling_rules(path: &Path<'_>, rules: &Value, faults: &mut Faults) {
+    let at = path.child("stabilizationWindowSeconds");
+    match tree::integer(rules, "/stabilizationWindowSeconds") {
+        Some(seconds @ ..0) => faults.invalid(&at, seconds, "must be greater than or equal to zero"),
+        Some(seconds @ 3601..) => faults.invalid(&at, seconds, "must be less than or equal to 3600"),
+        _ => {}
+    }
+    let select = tree::text(rules, "/selectPolicy");
+    if !select.is_empty() {
+        faults.one_of(&path.child("selectPolicy"), select, &["Disabled", "Max", "Min"]);
+    }
+    let list = path.child("policies");
+    let policies = tree::list(rules, "/policies");
+    if policies.is_empty() {
+        faults.required(&list, "must specify at least one Policy");
+    }
+    for (index, policy) in policies.iter().enumerate() {
+        let at = list.index(index);
+        let kind = tree::text(policy, "/type");
+        if !["Percent", "Pods"].contains(&kind) {
+            faults.not_supported(&at.child("type"), kind, &["Percent", "Pods"]);
+        }
+        for field in ["value", "periodSeconds"] {
+            let number = tree::integer(policy, &format!("/{field}")).unwrap_or_default();
+            if number <= 0 {
+                faults.invalid(&at.child(field), number, "must be greater than zero");
+            }
+        }
+        let period = tree::integer(policy, "/periodSeconds").unwrap_or_default();
+        if period > 1800 {
+            faults.invalid(&at.child("periodSeconds"), period, "must be less than or equal to 1800");
+        }
+    }
+}
+
+pub(super) fn disruption_budget(new: &Value, _: Option<&Value>, faults: &mut Faults) {
+    let spec = new.get("spec").unwrap_or(&Value::Null);
+    let limits = ["minAvailable", "maxUnavailable"];
+    if limits.iter().all(|field| tree::present(spec, &format!("/{field}")).is_some()) {
+        faults.invalid(&SPEC, spec.clone(), "minAvailable and maxUnavailable cannot be both set");
+    }
+    for field in limits {
+        count_or_percent(&SPEC.child(field), spec.get(field), faults);
+        at_most_all(&SPEC.child(field), spec.get(field), faults);
+    }
+    if let Some(selector) = tree::present(spec, "/selector") {
+        selectors::selector(&SPEC.child("selector"), selector, faults);
+    }
+    let policy = tree::text(spec, "/unhealthyPodEvictionPolicy");
+    if !policy.is_empty() {
+        let path = SPEC.child("unhealthyPodEvictionPolicy");
+        faults.one_of(&path, policy, &["AlwaysAllow", "IfHealthyBudget"]);
+    }
+}

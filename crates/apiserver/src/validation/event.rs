@@ -1,0 +1,127 @@
+//! Events of both groups, which share one storage.
+
+use serde_json::Value;
+
+use super::faults::Faults;
+use super::metadata;
+use super::path::Path;
+use crate::tree;
+
+/// How one group spells what both say.
+struct Spelling {
+    object: &'static str,
+    controller: &'static str,
+    message: &'static str,
+}
+
+const CORE: Spelling =
+    Spelling { object: "involvedObject", controller: "reportingComponent", message: "message" };
+const EVENTS: Spelling = Spelling { object: "regarding", controller: "reportingController", message: "note" };
+
+pub(super) fn core(new: &Value, _: Option<&Value>, faults: &mut Faults) {
+    common(new, &CORE, faults);
+}
+
+pub(super) fn events(new: &Value, old: Option<&Value>, faults: &mut Faults) {
+    common(new, &EVENTS, faults);
+    match old {
+        None => fresh(new, faults),
+        Some(old) => unchanged(new, old, faults),
+    }
+}
+
+fn common(event: &Value, spelling: &Spelling, faults: &mut Faults) {
+    let namespace = tree::text(event, "/metadata/namespace");
+    let of_object = tree::text(event, &format!("/{}/namespace", spelling.object));
+    // Faults of both groups name the fields of the core group.
+    let object = Path::root("involvedObject");
+    let mut mismatch = |is_broken: bool| {
+        if is_broken {
+            faults.invalid(&object.child("namespace"), of_object, "does not match event.namespace");
+        }
+    };
+    if tree::text(event, "/eventTime").is_empty() {
+        match of_object {
+            "" => mismatch(!namespace.is_empty() && namespace != "default"),
+            _ => mismatch(namespace != of_object),
+        }
+        return;
+    }
+    mismatch(of_object.is_empty() && namespace != "default" && namespace != "kube-system");
+    let controller = tree::text(event, &format!("/{}", spelling.controller));
+    let path = Path::root(spelling.controller);
+    if controller.is_empty() {
+        faults.required(&path, "");
+    }
+    faults.texts(&path, controller, metadata::qualified_name_faults(controller));
+    for (field, limit) in [("reportingInstance", 128), ("action", 128), ("reason", 128)] {
+        let text = tree::text(event, &format!("/{field}"));
+        if text.is_empty() {
+            faults.required(&Path::root(field), "");
+        }
+        if text.len() > limit {
+            faults.invalid(&Path::root(field), "", format!("can have at most {limit} characters"));
+        }
+    }
+    if tree::text(event, &format!("/{}", spelling.message)).len() > 1024 {
+        faults.invalid(&Path::root("message"), "", "can have at most 1024 characters");
+    }
+}
+
+/// What a new event of the newer group must have, and what it may not carry over from the older one.
+fn fresh(event: &Value, faults: &mut Faults) {
+    series(event, faults);
+    if tree::text(event, "/eventTime").is_empty() {
+        faults.required(&Path::root("eventTime"), "");
+    }
+    let kind = tree::text(event, "/type");
+    if !["Normal", "Warning"].contains(&kind) {
+        faults.invalid(&Path::root("type"), "", format!("has invalid value: {kind}"));
+    }
+    for (field, pointer) in
+        [("firstTimestamp", "/deprecatedFirstTimestamp"), ("lastTimestamp", "/deprecatedLastTimestamp")]
+    {
+        if !tree::text(event, pointer).is_empty() {
+            faults.invalid(&Path::root(field), "", "needs to be unset");
+        }
+    }
+    if tree::integer(event, "/deprecatedCount").unwrap_or_default() != 0 {
+        faults.invalid(&Path::root("count"), "", "needs to be unset");
+    }
+    let has_source = ["component", "host"]
+        .iter()
+        .any(|field| !tree::text(event, &format!("/deprecatedSource/{field}")).is_empty());
+    if has_source {
+        faults.invalid(&Path::root("source"), "", "needs to be unset");
+    }
+}
+
+fn series(event: &Value, faults: &mut Faults) {
+    let Some(series) = tree::present(event, "/series") else { return };
+    if tree::integer(series, "/count").unwrap_or_default() < 2 {
+        faults.invalid(&Path::root("series.count"), "", "should be at least 2");
+    }
+    if tree::text(series, "/lastObservedTime").is_empty() {
+        faults.required(&Path::root("series.lastObservedTime"), "");
+    }
+}
+
+/// An event that has happened only happens again: its series may change, nothing else.
+fn unchanged(new: &Value, old: &Value, faults: &mut Faults) {
+    if new.get("series") != old.get("series") {
+        series(new, faults);
+    }
+    for (field, pointer) in [
+        ("involvedObject", "/regarding"),
+        ("reason", "/reason"),
+        ("message", "/note"),
+        ("type", "/type"),
+        ("eventTime", "/eventTime"),
+        ("action", "/action"),
+        ("related", "/related"),
+        ("reportingController", "/reportingController"),
+        ("reportingInstance", "/reportingInstance"),
+    ] {
+        faults.immutable(&Path::root(field), new, old, pointer);
+    }
+}

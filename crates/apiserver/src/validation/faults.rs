@@ -1,0 +1,103 @@
+//! The faults found so far, and the checks that every kind needs.
+
+use portolan_object::{Fault, FieldError};
+use serde_json::Value;
+
+use super::path::Path;
+use crate::tree;
+
+/// Text of a changed field that may not change.
+pub(super) const IMMUTABLE: &str = "field is immutable";
+
+/// Faults in the order they were found.
+#[derive(Debug, Default)]
+pub(crate) struct Faults(Vec<FieldError>);
+
+impl Faults {
+    pub(super) fn into_errors(self) -> Vec<FieldError> {
+        self.0
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    pub(crate) fn required(&mut self, path: &Path<'_>, detail: &str) {
+        self.0.push(FieldError::required(path.to_string(), detail));
+    }
+
+    pub(crate) fn invalid(&mut self, path: &Path<'_>, value: impl Into<Value>, detail: impl Into<String>) {
+        self.0.push(FieldError::invalid(path.to_string(), &value.into(), detail));
+    }
+
+    pub(crate) fn forbidden(&mut self, path: &Path<'_>, detail: impl Into<String>) {
+        self.0.push(FieldError::forbidden(path.to_string(), detail));
+    }
+
+    pub(super) fn duplicate(&mut self, path: &Path<'_>, value: impl Into<Value>) {
+        self.0.push(FieldError::new(path.to_string(), Fault::Duplicate(value.into().to_string())));
+    }
+
+    /// A value that stands there twice, as the text to print.
+    pub(super) fn duplicate_text(&mut self, path: &Path<'_>, text: String) {
+        self.0.push(FieldError::new(path.to_string(), Fault::Duplicate(text)));
+    }
+
+    pub(super) fn not_found(&mut self, path: &Path<'_>, value: &str) {
+        let value = Value::from(value).to_string();
+        self.0.push(FieldError::new(path.to_string(), Fault::NotFound(value)));
+    }
+
+    pub(super) fn not_supported(&mut self, path: &Path<'_>, value: impl Into<Value>, allowed: &[&str]) {
+        self.0.push(FieldError::not_supported(path.to_string(), &value.into(), allowed));
+    }
+
+    pub(super) fn too_many(&mut self, path: &Path<'_>, found: usize, limit: usize) {
+        let [found, limit] = [found, limit].map(|count| u64::try_from(count).unwrap_or(u64::MAX));
+        self.0.push(FieldError::new(path.to_string(), Fault::TooMany(found, limit)));
+    }
+
+    pub(super) fn too_long(&mut self, path: &str, limit: u64) {
+        self.0.push(FieldError::new(path, Fault::TooLong(limit)));
+    }
+
+    /// One fault for each text about the same value.
+    pub(super) fn texts(&mut self, path: &Path<'_>, value: &str, details: Vec<String>) {
+        for detail in details {
+            self.invalid(path, value, detail);
+        }
+    }
+
+    /// A value that is one of a few words.
+    pub(super) fn one_of(&mut self, path: &Path<'_>, value: &str, allowed: &[&str]) {
+        if value.is_empty() {
+            self.required(path, "");
+        } else if !allowed.contains(&value) {
+            self.not_supported(path, value, allowed);
+        }
+    }
+
+    /// A number that is not below zero, when it is there.
+    pub(super) fn not_negative(&mut self, parent: &Path<'_>, object: &Value, name: &str) {
+        if let Some(number) = object.get(name).and_then(Value::as_i64)
+            && number < 0
+        {
+            self.invalid(&parent.child(name), number, "must be greater than or equal to 0");
+        }
+    }
+
+    /// A port number.
+    pub(super) fn port(&mut self, path: &Path<'_>, number: i64) {
+        if !(1..=65535).contains(&number) {
+            self.invalid(path, number, "must be between 1 and 65535, inclusive");
+        }
+    }
+
+    /// A member that is the same in both objects; missing and null are alike.
+    pub(super) fn immutable(&mut self, path: &Path<'_>, new: &Value, old: &Value, pointer: &str) {
+        let [new, old] = [new, old].map(|object| tree::present(object, pointer));
+        if new != old {
+            self.invalid(path, new.cloned().unwrap_or(Value::Null), IMMUTABLE);
+        }
+    }
+}

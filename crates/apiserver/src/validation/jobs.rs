@@ -1,0 +1,185 @@
+//! Jobs and cron jobs.
+
+use serde_json::Value;
+
+use super::faults::Faults;
+use super::path::Path;
+use super::{pod, schedule, selectors};
+use crate::tree;
+
+const SPEC: Path<'static> = Path::root("spec");
+const INDEXED: &str = "requires indexed completion mode";
+const COUNTS: [&str; 7] = [
+    "parallelism",
+    "completions",
+    "activeDeadlineSeconds",
+    "backoffLimit",
+    "ttlSecondsAfterFinished",
+    "backoffLimitPerIndex",
+    "maxFailedIndexes",
+];
+
+pub(super) fn job(new: &Value, old: Option<&Value>, faults: &mut Faults) {
+    let spec = new.get("spec").unwrap_or(&Value::Null);
+    if old.is_none() && !tree::is_true(spec, "/manualSelector") {
+        generated_labels(new, spec, faults);
+    }
+    job_spec(&SPEC, spec, faults);
+    let path = SPEC.child("selector");
+    let labels = spec.pointer("/template/metadata/labels");
+    match tree::present(spec, "/selector") {
+        None => faults.required(&path, ""),
+        Some(selector) => {
+            selectors::selector(&path, selector, faults);
+            if !selectors::matches(selector, labels) {
+                let template = SPEC.child("template");
+                let labels = labels.cloned().unwrap_or(Value::Null);
+                let detail = "`selector` does not match template `labels`";
+                faults.invalid(&template.child("metadata").child("labels"), labels, detail);
+            }
+        }
+    }
+    if let Some(old) = old {
+        changes(new, old, faults);
+    }
+}
+
+fn changes(new: &Value, old: &Value, faults: &mut Faults) {
+    if tree::text(new, "/spec/completionMode") != "Indexed" {
+        faults.immutable(&SPEC.child("completions"), new, old, "/spec/completions");
+    }
+    let mut fields =
+        vec!["selector", "completionMode", "podFailurePolicy", "backoffLimitPerIndex", "managedBy"];
+    // A suspended job may still be told where its pods should go.
+    if !tree::is_true(old, "/spec/suspend") {
+        fields.insert(1, "template");
+    }
+    for field in fields {
+        faults.immutable(&SPEC.child(field), new, old, &format!("/spec/{field}"));
+    }
+}
+
+/// Labels that the user set against those that the server generates.
+fn generated_labels(job: &Value, spec: &Value, faults: &mut Faults) {
+    let template = SPEC.child("template");
+    let metadata = template.child("metadata");
+    let path = metadata.child("labels");
+    let labels = spec.pointer("/template/metadata/labels").unwrap_or(&Value::Null);
+    let (name, uid) = (tree::text(job, "/metadata/name"), tree::text(job, "/metadata/uid"));
+    for (key, want) in [
+        ("controller-uid", uid),
+        ("job-name", name),
+        ("batch.kubernetes.io/controller-uid", uid),
+        ("batch.kubernetes.io/job-name", name),
+    ] {
+        let found = labels.get(key).and_then(Value::as_str).unwrap_or_default();
+        if found != want {
+            let detail = format!("must be '{want}'");
+            faults.invalid(&path.key(key), labels.clone(), detail);
+        }
+    }
+}
+
+pub(super) fn cron_job(new: &Value, old: Option<&Value>, faults: &mut Faults) {
+    let spec = new.get("spec").unwrap_or(&Value::Null);
+    let path = SPEC.child("schedule");
+    match tree::text(spec, "/schedule") {
+        "" => faults.required(&path, ""),
+        text => {
+            let allows_zone = old.is_some_and(|old| tree::text(old, "/spec/schedule").contains("TZ"));
+            if let Err(detail) = schedule::check(text) {
+                faults.invalid(&path, text, detail);
+            }
+            if !allows_zone && text.contains("TZ") {
+                let detail = "cannot use TZ or CRON_TZ in schedule, use timeZone field instead";
+                faults.invalid(&path, text, detail);
+            }
+        }
+    }
+    faults.not_negative(&SPEC, spec, "startingDeadlineSeconds");
+    time_zone(spec, faults);
+    let policy = tree::text(spec, "/concurrencyPolicy");
+    faults.one_of(&SPEC.child("concurrencyPolicy"), policy, &["Allow", "Forbid", "Replace"]);
+    job_template(spec, faults);
+    for field in ["successfulJobsHistoryLimit", "failedJobsHistoryLimit"] {
+        faults.not_negative(&SPEC, spec, field);
+    }
+}
+
+fn time_zone(spec: &Value, faults: &mut Faults) {
+    let Some(zone) = tree::present(spec, "/timeZone").and_then(Value::as_str) else { return };
+    let path = SPEC.child("timeZone");
+    if zone.is_empty() {
+        faults.invalid(&path, zone, "timeZone must be nil or non-empty string");
+        return;
+    }
+    let is_part = |part: &str| {
+        let is_inner = |byte: u8| byte.is_ascii_alphanumeric() || b"_.-+".contains(&byte);
+        !part.is_empty()
+            && part != "."
+            && part != ".."
+            && !part.starts_with('-')
+            && part.bytes().all(is_inner)
+    };
+    if !zone.split('/').all(is_part) {
+        faults.invalid(&path, zone, format!("unknown time zone {zone}"));
+    } else if zone.eq_ignore_ascii_case("local") {
+        let detail = "timeZone must be an explicit time zone as defined in https://www.iana.org/time-zones";
+        faults.invalid(&path, zone, detail);
+    }
+}
+
+fn job_template(spec: &Value, faults: &mut Faults) {
+    let template = SPEC.child("jobTemplate");
+    let path = template.child("spec");
+    let job = spec.pointer("/jobTemplate/spec").unwrap_or(&Value::Null);
+    job_spec(&path, job, faults);
+    if let Some(selector) = tree::present(job, "/selector") {
+        faults.invalid(&path.child("selector"), selector.clone(), "`selector` will be auto-generated");
+    }
+    if tree::is_true(job, "/manualSelector") {
+        faults.not_supported(&path.child("manualSelector"), true, &["nil", "false"]);
+    }
+}
+
+fn job_spec(path: &Path<'_>, spec: &Value, faults: &mut Faults) {
+    for field in COUNTS {
+        faults.not_negative(path, spec, field);
+    }
+    let mode = tree::text(spec, "/completionMode");
+    if !mode.is_empty() {
+        faults.one_of(&path.child("completionMode"), mode, &["NonIndexed", "Indexed"]);
+    }
+    if mode == "Indexed" {
+        if tree::integer(spec, "/completions").is_none() {
+            faults.required(&path.child("completions"), "when completion mode is Indexed");
+        }
+        let parallelism = tree::integer(spec, "/parallelism").unwrap_or_default();
+        if parallelism > 100_000 {
+            let detail = "must be less than or equal to 100000 when completion mode is Indexed";
+            faults.invalid(&path.child("parallelism"), parallelism, detail);
+        }
+    } else {
+        for field in ["backoffLimitPerIndex", "maxFailedIndexes", "successPolicy"] {
+            if let Some(value) = tree::present(spec, &format!("/{field}")) {
+                faults.invalid(&path.child(field), value.clone(), INDEXED);
+            }
+        }
+    }
+    let template = path.child("template");
+    pod::template(&template, spec.get("template").unwrap_or(&Value::Null), faults);
+    restart_policy(&template.child("spec").child("restartPolicy"), spec, faults);
+}
+
+fn restart_policy(path: &Path<'_>, spec: &Value, faults: &mut Faults) {
+    let policy = tree::text(spec, "/template/spec/restartPolicy");
+    match policy {
+        "" | "Always" => faults.required(path, r#"valid values: "OnFailure", "Never""#),
+        "OnFailure" if tree::present(spec, "/podFailurePolicy").is_some() => {
+            let detail = r#"only "Never" is supported when podFailurePolicy is specified"#;
+            faults.invalid(path, policy, detail);
+        }
+        "OnFailure" | "Never" => {}
+        _ => faults.not_supported(path, policy, &["OnFailure", "Never"]),
+    }
+}

@@ -1,0 +1,173 @@
+//! Volumes, claims and storage classes.
+
+use serde_json::{Value, json};
+
+use super::faults::Faults;
+use super::path::Path;
+use super::{names, resources, selectors};
+use crate::tree;
+
+const SPEC: Path<'static> = Path::root("spec");
+const ACCESS_MODES: [&str; 4] = ["ReadOnlyMany", "ReadWriteMany", "ReadWriteOnce", "ReadWriteOncePod"];
+const VOLUME_MODES: [&str; 2] = ["Block", "Filesystem"];
+
+/// Members of a volume's spec that do not say where the volume is.
+const NOT_SOURCES: [&str; 10] = [
+    "accessModes",
+    "capacity",
+    "claimRef",
+    "mountOptions",
+    "nodeAffinity",
+    "persistentVolumeReclaimPolicy",
+    "storageClassName",
+    "volumeAttributesClassName",
+    "volumeMode",
+    "status",
+];
+
+pub(super) fn volume(new: &Value, old: Option<&Value>, faults: &mut Faults) {
+    let spec = new.get("spec").unwrap_or(&Value::Null);
+    access_modes(&SPEC, spec, "", faults);
+    let path = SPEC.child("capacity");
+    let capacity = tree::map(spec, "/capacity");
+    if capacity.is_none_or(serde_json::Map::is_empty) {
+        faults.required(&path, "");
+    }
+    if capacity.is_none_or(|capacity| capacity.len() != 1 || !capacity.contains_key("storage")) {
+        faults.not_supported(&path, json!(capacity), &["storage"]);
+    }
+    for (name, amount) in tree::entries(spec, "/capacity") {
+        resources::positive(&path.key(name), amount, faults);
+    }
+    let policy = tree::text(spec, "/persistentVolumeReclaimPolicy");
+    faults.one_of(&SPEC.child("persistentVolumeReclaimPolicy"), policy, &["Delete", "Recycle", "Retain"]);
+    source(spec, faults);
+    class_name(&SPEC, spec, faults);
+    faults.one_of(&SPEC.child("volumeMode"), tree::text(spec, "/volumeMode"), &VOLUME_MODES);
+    let Some(old) = old else { return };
+    let sources = |object: &Value| {
+        let members = tree::map(object, "/spec").cloned().unwrap_or_default().into_iter();
+        members.filter(|(name, value)| is_source(name, value)).collect::<Vec<_>>()
+    };
+    if sources(new) != sources(old) {
+        let detail = "spec.persistentvolumesource is immutable after creation";
+        faults.forbidden(&SPEC.child("persistentvolumesource"), detail);
+    }
+    faults.immutable(&Path::root("volumeMode"), new, old, "/spec/volumeMode");
+}
+
+fn is_source(name: &str, value: &Value) -> bool {
+    !NOT_SOURCES.contains(&name) && !value.is_null()
+}
+
+fn source(spec: &Value, faults: &mut Faults) {
+    let members = tree::map(spec, "").into_iter().flatten();
+    let sources: Vec<&String> =
+        members.filter(|(name, value)| is_source(name, value)).map(|(name, _)| name).collect();
+    match sources.as_slice() {
+        [] => faults.required(&SPEC, "must specify a volume type"),
+        [one] => {
+            if *one == "local" && tree::present(spec, "/nodeAffinity/required").is_none() {
+                faults.required(&SPEC.child("nodeAffinity"), "Local volume requires node affinity");
+            }
+        }
+        [_, others @ ..] => {
+            for other in others {
+                faults.forbidden(&SPEC.child(other), "may not specify more than 1 volume type");
+            }
+        }
+    }
+}
+
+pub(super) fn claim(new: &Value, old: Option<&Value>, faults: &mut Faults) {
+    let spec = new.get("spec").unwrap_or(&Value::Null);
+    claim_spec(&SPEC, spec, faults);
+    let Some(old) = old else { return };
+    let before = old.get("spec").unwrap_or(&Value::Null);
+    if fixed_part(spec, before) != fixed_part(before, before) {
+        let detail = "spec is immutable after creation except resources.requests and volumeAttributesClassName for \
+                      bound claims";
+        faults.forbidden(&SPEC, detail);
+    }
+}
+
+/// The spec of a claim, also inside templates.
+pub(super) fn claim_spec(path: &Path<'_>, spec: &Value, faults: &mut Faults) {
+    access_modes(path, spec, "at least 1 access mode is required", faults);
+    if let Some(selector) = tree::present(spec, "/selector") {
+        selectors::selector(&path.child("selector"), selector, faults);
+    }
+    let at = path.child("resources");
+    match tree::present(spec, "/resources/requests/storage") {
+        None => faults.required(&at.key("storage"), ""),
+        Some(amount) => {
+            let requests = at.child("requests");
+            resources::positive(&requests.key("storage"), amount, faults);
+        }
+    }
+    class_name(path, spec, faults);
+    let mode = tree::text(spec, "/volumeMode");
+    if !mode.is_empty() {
+        faults.one_of(&path.child("volumeMode"), mode, &VOLUME_MODES);
+    }
+}
+
+/// The spec without what may change: the volume once, the size and the class of attributes at any time.
+fn fixed_part(spec: &Value, old: &Value) -> Value {
+    let mut fixed = spec.clone();
+    let Some(members) = fixed.as_object_mut() else { return fixed };
+    members.remove("resources");
+    members.remove("volumeAttributesClassName");
+    if tree::text(old, "/volumeName").is_empty() {
+        members.remove("volumeName");
+    }
+    if tree::present(old, "/storageClassName").is_none() {
+        members.remove("storageClassName");
+    }
+    members.retain(|_, value| !value.is_null());
+    fixed
+}
+
+fn access_modes(path: &Path<'_>, spec: &Value, missing: &str, faults: &mut Faults) {
+    let at = path.child("accessModes");
+    let modes: Vec<&str> = tree::texts(spec, "/accessModes").collect();
+    if modes.is_empty() {
+        faults.required(&at, missing);
+    }
+    for mode in modes.iter().filter(|mode| !ACCESS_MODES.contains(mode)) {
+        faults.not_supported(&at, *mode, &ACCESS_MODES);
+    }
+    if modes.contains(&"ReadWriteOncePod") && modes.len() > 1 {
+        faults.forbidden(&at, "may not use ReadWriteOncePod with other access modes");
+    }
+}
+
+fn class_name(path: &Path<'_>, spec: &Value, faults: &mut Faults) {
+    let class = tree::text(spec, "/storageClassName");
+    if !class.is_empty() {
+        faults.texts(&path.child("storageClassName"), class, names::subdomain(class));
+    }
+}
+
+pub(super) fn storage_class(new: &Value, old: Option<&Value>, faults: &mut Faults) {
+    if tree::text(new, "/provisioner").is_empty() {
+        faults.required(&Path::root("provisioner"), "");
+    }
+    let policy = tree::text(new, "/reclaimPolicy");
+    faults.one_of(&Path::root("reclaimPolicy"), policy, &["Delete", "Retain"]);
+    let mode = tree::text(new, "/volumeBindingMode");
+    faults.one_of(&Path::root("volumeBindingMode"), mode, &["Immediate", "WaitForFirstConsumer"]);
+    let Some(old) = old else { return };
+    let pairs = [
+        ("parameters", "updates to parameters are forbidden."),
+        ("provisioner", "updates to provisioner are forbidden."),
+    ];
+    for (field, detail) in pairs {
+        if new.get(field) != old.get(field) {
+            faults.forbidden(&Path::root(field), detail);
+        }
+    }
+    for field in ["reclaimPolicy", "volumeBindingMode"] {
+        faults.immutable(&Path::root(field), new, old, &format!("/{field}"));
+    }
+}

@@ -1,0 +1,317 @@
+//! The controllers of `apps`, and replication controllers.
+
+use serde_json::{Value, json};
+
+use super::faults::Faults;
+use super::path::Path;
+use super::{names, pod, selectors, storage};
+use crate::tree;
+
+const SPEC: Path<'static> = Path::root("spec");
+const NO_MATCH: &str = "`selector` does not match template `labels`";
+const SET_CHANGES: &str = "updates to statefulset spec for fields other than 'replicas', 'ordinals', 'template', \
+                           'updateStrategy', 'revisionHistoryLimit', 'persistentVolumeClaimRetentionPolicy' and \
+                           'minReadySeconds' are forbidden";
+
+fn spec_of(object: &Value) -> &Value {
+    object.get("spec").unwrap_or(&Value::Null)
+}
+
+pub(super) fn deployment(new: &Value, old: Option<&Value>, faults: &mut Faults) {
+    let spec = spec_of(new);
+    faults.not_negative(&SPEC, spec, "replicas");
+    selector_and_template(spec, "deployment", "ReplicaSet", faults);
+    rollout(spec, faults);
+    for field in ["minReadySeconds", "revisionHistoryLimit", "progressDeadlineSeconds"] {
+        faults.not_negative(&SPEC, spec, field);
+    }
+    let ready = tree::integer(spec, "/minReadySeconds").unwrap_or_default();
+    if let Some(deadline) = tree::integer(spec, "/progressDeadlineSeconds")
+        && deadline <= ready
+    {
+        let detail = "must be greater than minReadySeconds";
+        faults.invalid(&SPEC.child("progressDeadlineSeconds"), deadline, detail);
+    }
+    same_selector(new, old, faults);
+}
+
+pub(super) fn replica_set(new: &Value, old: Option<&Value>, faults: &mut Faults) {
+    let spec = spec_of(new);
+    faults.not_negative(&SPEC, spec, "replicas");
+    faults.not_negative(&SPEC, spec, "minReadySeconds");
+    selector_and_template(spec, "deployment", "ReplicaSet", faults);
+    same_selector(new, old, faults);
+}
+
+pub(super) fn replication_controller(new: &Value, _: Option<&Value>, faults: &mut Faults) {
+    let spec = spec_of(new);
+    faults.not_negative(&SPEC, spec, "minReadySeconds");
+    let labels = tree::map(spec, "/selector").filter(|labels| !labels.is_empty());
+    if labels.is_none() {
+        faults.required(&SPEC.child("selector"), "");
+    }
+    faults.not_negative(&SPEC, spec, "replicas");
+    match tree::present(spec, "/template") {
+        None => faults.required(&SPEC.child("template"), ""),
+        Some(_) => {
+            let selector = labels.map(|labels| json!({ "matchLabels": labels }));
+            always_running(spec, selector.as_ref(), "ReplicationController", faults);
+        }
+    }
+}
+
+/// The selector of a controller whose pods run for ever, and the template that must satisfy it.
+fn selector_and_template(spec: &Value, kind: &str, controller: &str, faults: &mut Faults) {
+    let selector = tree::present(spec, "/selector");
+    required_selector(selector, kind, faults);
+    always_running(spec, selector, controller, faults);
+}
+
+fn required_selector(selector: Option<&Value>, kind: &str, faults: &mut Faults) {
+    let path = SPEC.child("selector");
+    match selector {
+        None => faults.required(&path, ""),
+        Some(selector) => {
+            selectors::selector(&path, selector, faults);
+            if selectors::is_empty(selector) {
+                faults.invalid(&path, selector.clone(), format!("empty selector is invalid for {kind}"));
+            }
+        }
+    }
+}
+
+fn always_running(spec: &Value, selector: Option<&Value>, controller: &str, faults: &mut Faults) {
+    let template = spec.get("template").unwrap_or(&Value::Null);
+    let path = SPEC.child("template");
+    matching_labels(&path, selector, template, faults);
+    pod::template(&path, template, faults);
+    runs_always(&path, template, controller, faults);
+}
+
+fn matching_labels(path: &Path<'_>, selector: Option<&Value>, template: &Value, faults: &mut Faults) {
+    let labels = template.pointer("/metadata/labels");
+    let Some(selector) = selector.filter(|selector| !selectors::is_empty(selector)) else { return };
+    if !selectors::matches(selector, labels) {
+        let labels = labels.cloned().unwrap_or(Value::Null);
+        faults.invalid(&path.child("metadata").child("labels"), labels, NO_MATCH);
+    }
+}
+
+fn runs_always(path: &Path<'_>, template: &Value, controller: &str, faults: &mut Faults) {
+    let at = path.child("spec");
+    let restart = tree::text(template, "/spec/restartPolicy");
+    if restart != "Always" {
+        faults.not_supported(&at.child("restartPolicy"), restart, &["Always"]);
+    }
+    if tree::present(template, "/spec/activeDeadlineSeconds").is_some() {
+        let detail = format!("activeDeadlineSeconds in {controller} is not Supported");
+        faults.forbidden(&at.child("activeDeadlineSeconds"), detail);
+    }
+}
+
+fn same_selector(new: &Value, old: Option<&Value>, faults: &mut Faults) {
+    if let Some(old) = old {
+        faults.immutable(&SPEC.child("selector"), new, old, "/spec/selector");
+    }
+}
+
+fn rollout(spec: &Value, faults: &mut Faults) {
+    let path = SPEC.child("strategy");
+    let rolling = tree::present(spec, "/strategy/rollingUpdate");
+    let at = path.child("rollingUpdate");
+    match (tree::text(spec, "/strategy/type"), rolling) {
+        ("Recreate", Some(_)) => {
+            faults.forbidden(&at, "may not be specified when strategy `type` is 'Recreate'");
+        }
+        ("Recreate", None) => {}
+        ("RollingUpdate", None) => faults.required(&at, "this should be defaulted and never be nil"),
+        ("RollingUpdate", Some(rolling)) => {
+            for field in ["maxUnavailable", "maxSurge"] {
+                count_or_percent(&at.child(field), rolling.get(field), faults);
+            }
+            if is_none(rolling.get("maxUnavailable")) && is_none(rolling.get("maxSurge")) {
+                let value = rolling.get("maxUnavailable").cloned().unwrap_or(Value::Null);
+                faults.invalid(&at.child("maxUnavailable"), value, "may not be 0 when `maxSurge` is 0");
+            }
+            at_most_all(&at.child("maxUnavailable"), rolling.get("maxUnavailable"), faults);
+        }
+        _ => {
+            let strategy = spec.get("strategy").cloned().unwrap_or(Value::Null);
+            faults.not_supported(&path, strategy, &["Recreate", "RollingUpdate"]);
+        }
+    }
+}
+
+/// A number that is not negative, or a share.
+pub(super) fn count_or_percent(path: &Path<'_>, value: Option<&Value>, faults: &mut Faults) {
+    match value {
+        Some(Value::String(text)) => faults.texts(path, text, names::percent(text)),
+        Some(number) if number.as_i64().is_some_and(|number| number < 0) => {
+            faults.invalid(path, number.clone(), "must be greater than or equal to 0");
+        }
+        _ => {}
+    }
+}
+
+/// A share that is not more than everything.
+pub(super) fn at_most_all(path: &Path<'_>, value: Option<&Value>, faults: &mut Faults) {
+    if let Some(text) = value.and_then(Value::as_str)
+        && percent(text).is_some_and(|percent| percent > 100)
+    {
+        faults.invalid(path, text, "must not be greater than 100%");
+    }
+}
+
+fn percent(text: &str) -> Option<u64> {
+    text.strip_suffix('%')?.parse().ok()
+}
+
+/// Whether a number or share amounts to nothing.
+fn is_none(value: Option<&Value>) -> bool {
+    match value {
+        Some(Value::String(text)) => percent(text).unwrap_or_default() == 0,
+        value => value.and_then(Value::as_i64).unwrap_or_default() == 0,
+    }
+}
+
+pub(super) fn daemon_set(new: &Value, old: Option<&Value>, faults: &mut Faults) {
+    let spec = spec_of(new);
+    let selector = tree::present(spec, "/selector");
+    required_selector(selector, "daemonset", faults);
+    always_running(spec, selector, "DaemonSet", faults);
+    for field in ["minReadySeconds", "revisionHistoryLimit"] {
+        faults.not_negative(&SPEC, spec, field);
+    }
+    let path = SPEC.child("updateStrategy");
+    match tree::text(spec, "/updateStrategy/type") {
+        "OnDelete" => {}
+        "RollingUpdate" => node_rollout(&path.child("rollingUpdate"), spec, faults),
+        _ => {
+            let strategy = spec.get("updateStrategy").cloned().unwrap_or(Value::Null);
+            faults.not_supported(&path, strategy, &["RollingUpdate", "OnDelete"]);
+        }
+    }
+    same_selector(new, old, faults);
+}
+
+fn node_rollout(path: &Path<'_>, spec: &Value, faults: &mut Faults) {
+    let Some(rolling) = tree::present(spec, "/updateStrategy/rollingUpdate") else {
+        faults.required(path, "");
+        return;
+    };
+    for field in ["maxUnavailable", "maxSurge"] {
+        count_or_percent(&path.child(field), rolling.get(field), faults);
+        at_most_all(&path.child(field), rolling.get(field), faults);
+    }
+    match (is_none(rolling.get("maxUnavailable")), is_none(rolling.get("maxSurge"))) {
+        (false, false) => {
+            let surge = rolling.get("maxSurge").cloned().unwrap_or(Value::Null);
+            faults.invalid(&path.child("maxSurge"), surge, "may not be set when maxUnavailable is non-zero");
+        }
+        (true, true) => faults.required(&path.child("maxUnavailable"), "cannot be 0 when maxSurge is 0"),
+        _ => {}
+    }
+}
+
+pub(super) fn stateful_set(new: &Value, old: Option<&Value>, faults: &mut Faults) {
+    let spec = spec_of(new);
+    let management = tree::text(spec, "/podManagementPolicy");
+    if !["OrderedReady", "Parallel"].contains(&management) {
+        let detail = "must be 'OrderedReady' or 'Parallel'";
+        faults.invalid(&SPEC.child("podManagementPolicy"), management, detail);
+    }
+    set_strategy(spec, faults);
+    for field in ["whenDeleted", "whenScaled"] {
+        let path = SPEC.child("persistentVolumeClaimRetentionPolicy");
+        let policy = tree::text(spec, &format!("/persistentVolumeClaimRetentionPolicy/{field}"));
+        faults.one_of(&path.child(field), policy, &["Retain", "Delete"]);
+    }
+    for field in ["replicas", "minReadySeconds"] {
+        faults.not_negative(&SPEC, spec, field);
+    }
+    let service = tree::text(spec, "/serviceName");
+    if old.is_none() && !service.is_empty() {
+        faults.texts(&SPEC.child("serviceName"), service, names::label(service));
+    }
+    let claims = SPEC.child("volumeClaimTemplates");
+    if old.is_none() {
+        for (index, claim) in tree::list(spec, "/volumeClaimTemplates").iter().enumerate() {
+            storage::claim_spec(&claims.index(index).child("spec"), spec_of(claim), faults);
+        }
+    }
+    let selector = tree::present(spec, "/selector");
+    required_selector(selector, "statefulset", faults);
+    always_running(&with_claims(spec), selector, "StatefulSet", faults);
+    if let Some(old) = old
+        && fixed_part(spec) != fixed_part(spec_of(old))
+    {
+        faults.forbidden(&SPEC, SET_CHANGES);
+    }
+}
+
+fn set_strategy(spec: &Value, faults: &mut Faults) {
+    let path = SPEC.child("updateStrategy");
+    let rolling = tree::present(spec, "/updateStrategy/rollingUpdate");
+    let at = path.child("rollingUpdate");
+    match (tree::text(spec, "/updateStrategy/type"), rolling) {
+        ("OnDelete", Some(rolling)) => {
+            faults.invalid(&at, rolling.clone(), "only allowed for updateStrategy 'RollingUpdate'");
+        }
+        ("RollingUpdate", Some(rolling)) => faults.not_negative(&at, rolling, "partition"),
+        ("OnDelete" | "RollingUpdate", None) => {}
+        _ => {
+            let strategy = spec.get("updateStrategy").cloned().unwrap_or(Value::Null);
+            faults.invalid(&path, strategy, "must be 'RollingUpdate' or 'OnDelete'");
+        }
+    }
+}
+
+/// The spec as its pods will have it: each claim template is a volume of its name.
+fn with_claims(spec: &Value) -> Value {
+    let mut spec = spec.clone();
+    let names: Vec<String> = tree::list(&spec, "/volumeClaimTemplates")
+        .iter()
+        .map(|claim| tree::text(claim, "/metadata/name").to_owned())
+        .collect();
+    let Some(pod) = spec.pointer_mut("/template/spec").and_then(Value::as_object_mut) else { return spec };
+    let volumes = pod.entry("volumes").or_insert_with(|| json!([]));
+    if volumes.is_null() {
+        *volumes = json!([]);
+    }
+    if let Some(volumes) = volumes.as_array_mut() {
+        volumes.retain(|volume| !names.iter().any(|name| tree::text(volume, "/name") == name));
+        let claimed = |name| json!({ "name": name, "persistentVolumeClaim": { "claimName": name } });
+        volumes.extend(names.iter().map(claimed));
+    }
+    spec
+}
+
+/// What a stateful set keeps for life.
+fn fixed_part(spec: &Value) -> Value {
+    let mut fixed = spec.clone();
+    if let Some(members) = fixed.as_object_mut() {
+        members.retain(|name, value| {
+            let may_change = [
+                "replicas",
+                "template",
+                "updateStrategy",
+                "minReadySeconds",
+                "ordinals",
+                "revisionHistoryLimit",
+                "persistentVolumeClaimRetentionPolicy",
+            ];
+            !may_change.contains(&name.as_str()) && !value.is_null()
+        });
+    }
+    fixed
+}
+
+pub(super) fn controller_revision(new: &Value, old: Option<&Value>, faults: &mut Faults) {
+    if tree::integer(new, "/revision").is_some_and(|revision| revision < 0) {
+        let revision = new["revision"].clone();
+        faults.invalid(&Path::root("revision"), revision, "must be greater than or equal to 0");
+    }
+    if let Some(old) = old {
+        faults.immutable(&Path::root("data"), new, old, "/data");
+    }
+}

@@ -1,0 +1,93 @@
+//! One binding, from scheduling to status; or its removal.
+//!
+//! One controller does all of it, so that a binding has one writer and its status is written once per change.
+
+use std::sync::Arc;
+
+use portolan_api::finalizers;
+use portolan_object::{Object, ObjectKey};
+use portolan_plan::propagation::binding::belongs_to_another;
+use portolan_runtime::client::{BoxError, Delete, Patch};
+use portolan_runtime::{ClientError, Outcome, Reconciler};
+use serde_json::json;
+
+use crate::propagation::Pipeline;
+use crate::propagation::forms::Binding;
+use crate::propagation::{report, schedule, templates, works};
+
+pub(super) struct Bindings(pub(super) Pipeline);
+
+impl Reconciler for Bindings {
+    type Key = ObjectKey;
+
+    async fn reconcile(&self, key: &ObjectKey) -> Outcome {
+        let Some(binding) = self.0.bindings.get(key) else { return Outcome::Done };
+        if binding.metadata.is_deleting() {
+            return self.leave(key, &binding).await.into();
+        }
+        self.settle(key, &binding).await.into()
+    }
+}
+
+impl Bindings {
+    async fn settle(&self, key: &ObjectKey, binding: &Arc<Binding>) -> Result<Outcome, BoxError> {
+        let template = self.0.template(&binding.template_kind(), &binding.template_key());
+        let Some(template) = template.filter(|template| !belongs_to_another(&binding.metadata, template))
+        else {
+            return self.without_template(key, binding).await;
+        };
+        let (binding, scheduled) = schedule::settle(&self.0, key, (**binding).clone()).await?;
+        let applied = works::settle(&self.0, key, &binding, &template).await;
+        report::settle(&self.0, key, &binding, &template, scheduled).await?;
+        applied?;
+        Ok(Outcome::Done)
+    }
+
+    /// The template is not in the cache. Only the API server's own word that it does not exist removes anything:
+    /// a cache can be empty for many reasons.
+    async fn without_template(&self, key: &ObjectKey, binding: &Binding) -> Result<Outcome, BoxError> {
+        if !templates::is_claimed(binding) && binding.metadata.owner_references.is_empty() {
+            return Ok(Outcome::Done);
+        }
+        let kind = binding.template_kind();
+        let Some(cache) = self.0.templates.of_kind(&kind.group_kind()) else { return Ok(Outcome::Done) };
+        let api = self.0.hub.client.resource::<Object>(cache.resource());
+        match api.get(&binding.template_key()).await {
+            // The cache is behind.
+            Ok(found) if found.uid() == binding.spec.resource.uid => return Ok(Outcome::Stale),
+            Ok(_) => {}
+            // Names the object, so the type is served and the object is not there.
+            Err(ClientError::NotFound(status))
+                if status.details.as_ref().is_some_and(|details| !details.name.is_empty()) => {}
+            Err(error) => return Err(error.into()),
+        }
+        let uid = binding.metadata.uid.clone();
+        match self.0.bindings.api(key).delete(key, &Delete::default().uid(uid)).await {
+            Err(error) if !error.is_not_found() => Err(error.into()),
+            _ => Ok(Outcome::Done),
+        }
+    }
+
+    /// Works first; each goes when its object in the member is gone. Their removal adds this key again.
+    async fn leave(&self, key: &ObjectKey, binding: &Binding) -> Result<(), ClientError> {
+        let works = works::of_binding(&self.0.hub, key);
+        for work in works.iter().filter(|work| !work.metadata.is_deleting()) {
+            works::remove(&self.0.hub, work).await?;
+        }
+        if !works.is_empty() {
+            return Ok(());
+        }
+        let ours = [finalizers::BINDING, finalizers::CLUSTER_BINDING];
+        let mut finalizers = binding.metadata.finalizers.clone();
+        finalizers.retain(|held| !ours.contains(&held.as_str()));
+        if finalizers == binding.metadata.finalizers {
+            return Ok(());
+        }
+        let patch = json!({ "metadata": {
+            "resourceVersion": binding.metadata.resource_version, "finalizers": finalizers } });
+        match self.0.bindings.api(key).patch(key, &Patch::Merge(patch)).await {
+            Err(error) if !error.is_not_found() => Err(error),
+            _ => Ok(()),
+        }
+    }
+}

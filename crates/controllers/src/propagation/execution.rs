@@ -1,0 +1,156 @@
+//! From Works to objects in members, and the objects' status back into the Works. One queue per member.
+//!
+//! The same pass applies a Work and reports on it, so that a Work has one writer, and its status is written once when
+//! it is applied and once per change that means something. A change in the member (drift, deletion, status) brings
+//! its Work back into the queue.
+
+mod apply;
+mod remove;
+
+use std::sync::Arc;
+
+use portolan_api::work::Work;
+use portolan_api::{annotations, names};
+use portolan_object::{Object, ObjectKey};
+use portolan_runtime::cache::Change;
+use portolan_runtime::members::{Health, MembershipChange};
+use portolan_runtime::scope::spawn_until_stop;
+use portolan_runtime::{Cache, ClusterName, Member, Outcome, Queue, Reconciler, Resource, driver};
+use std::collections::HashMap;
+
+use parking_lot::RwLock;
+
+use crate::hub::Hub;
+
+/// Requests to one member at a time.
+const WORKERS_PER_MEMBER: usize = 8;
+
+type Queues = Arc<RwLock<HashMap<ClusterName, Queue<ObjectKey>>>>;
+
+/// Starts execution for every member that is there or joins, and the release of Works of clusters that are gone.
+pub(super) fn start(hub: &Hub) {
+    let queues: Queues = Arc::default();
+    let abandoned: Queue<ObjectKey> = Queue::new("abandoned works");
+    let (changed, without_member) = (queues.clone(), abandoned.clone());
+    hub.works.observe(move |change| {
+        if is_own_status(change) {
+            return;
+        }
+        let Some(cluster) = names::cluster_of_execution_namespace(&change.key.namespace) else { return };
+        match changed.read().get(&ClusterName::new(cluster)) {
+            Some(queue) => queue.add(change.key.clone()),
+            None => without_member.add(change.key.clone()),
+        }
+    });
+    let (joining, hub_of_members) = (queues.clone(), hub.clone());
+    let lost = abandoned.clone();
+    hub.members.observe(move |change| match change {
+        MembershipChange::Joined(member) => {
+            let queue = Executor::start(&hub_of_members, member.clone());
+            joining.write().insert(member.name().clone(), queue);
+        }
+        MembershipChange::Left(name) => {
+            joining.write().remove(name);
+            let namespace = names::execution_namespace(name.as_str());
+            for work in hub_of_members.works.list_namespace(&namespace) {
+                lost.add(ObjectKey::namespaced(&*namespace, &*work.metadata.name));
+            }
+        }
+    });
+    driver::run(Arc::new(remove::Abandoned(hub.clone())), &abandoned, 2, &hub.scope);
+}
+
+/// Whether only the status of a Work changed, which is our own writing.
+fn is_own_status(change: &Change<Work>) -> bool {
+    let (Some(old), Some(new)) = (&change.old, &change.new) else { return false };
+    old.metadata.generation == new.metadata.generation
+        && old.metadata.deletion_timestamp == new.metadata.deletion_timestamp
+        && old.metadata.finalizers == new.metadata.finalizers
+        && old.spec == new.spec
+}
+
+/// Carries out the Works of one member.
+pub(super) struct Executor {
+    hub: Hub,
+    member: Arc<Member>,
+    queue: Queue<ObjectKey>,
+}
+
+impl Executor {
+    fn start(hub: &Hub, member: Arc<Member>) -> Queue<ObjectKey> {
+        let queue = Queue::new(format!("works of {}", member.name()));
+        let executor = Arc::new(Self { hub: hub.clone(), member: member.clone(), queue: queue.clone() });
+        executor.queue_all();
+        spawn_until_stop(member.scope(), executor.clone().wake_with_member());
+        driver::run(executor, &queue, WORKERS_PER_MEMBER, member.scope());
+        queue
+    }
+
+    fn queue_all(&self) {
+        let namespace = names::execution_namespace(self.member.name().as_str());
+        for work in self.hub.works.list_namespace(&namespace) {
+            self.queue.add(ObjectKey::namespaced(&*namespace, &*work.metadata.name));
+        }
+    }
+
+    /// Everything is looked at again when the member recovers, and when it serves something new.
+    async fn wake_with_member(self: Arc<Self>) {
+        let (mut health, mut served) = (self.member.watch_health(), self.member.watch_discovery());
+        loop {
+            tokio::select! {
+                changed = health.changed() => if changed.is_err() { return },
+                changed = served.changed() => if changed.is_err() { return },
+            }
+            if self.member.health() == Health::Ready {
+                self.queue_all();
+            }
+        }
+    }
+
+    /// The member's marked objects of a kind; the first call starts to follow them.
+    fn managed(&self, resource: &Resource) -> Cache<Object> {
+        let queue = self.queue.clone();
+        let namespace = names::execution_namespace(self.member.name().as_str());
+        self.member.managed_with(resource, move |cache| {
+            cache.observe(move |change| {
+                for object in change.old.iter().chain(change.new.iter()).take(2) {
+                    if let Some(work) = work_of(object).filter(|work| work.namespace == namespace) {
+                        queue.add(work);
+                    }
+                }
+            });
+        })
+    }
+}
+
+impl Reconciler for Executor {
+    type Key = ObjectKey;
+
+    async fn reconcile(&self, key: &ObjectKey) -> Outcome {
+        if self.member.health() == Health::NotReady {
+            // Nothing is sent to a member that does not answer; its recovery adds the key again.
+            let work = self.hub.works.get(key);
+            return match work.filter(|work| work.metadata.is_deleting()) {
+                Some(work) => remove::abandon_if_leaving(&self.hub, self.member.name(), &work).await.into(),
+                None => Outcome::Done,
+            };
+        }
+        let Some(work) = self.hub.works.get(key) else { return Outcome::Done };
+        if work.metadata.is_deleting() {
+            return self.remove(&work).await.into();
+        }
+        self.apply(&work).await
+    }
+}
+
+/// The Work that an object in a member comes from, as its annotations say.
+fn work_of(object: &Object) -> Option<ObjectKey> {
+    let namespace = object.annotation(annotations::work::NAMESPACE)?;
+    let name = object.annotation(annotations::work::NAME)?;
+    Some(ObjectKey::namespaced(namespace, name))
+}
+
+/// The one manifest of a Work.
+fn manifest(work: &Work) -> Option<Object> {
+    work.spec.workload.manifests.first().cloned().map(Object)
+}

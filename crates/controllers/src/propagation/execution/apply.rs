@@ -1,0 +1,228 @@
+//! One Work into its member: create, bring in line, or say why not (karmada-behaviour 4.1 to 4.3).
+
+use std::borrow::Cow;
+
+use portolan_api::conditions::work::APPLIED;
+use portolan_api::meta::{condition, set_condition};
+use portolan_api::work::{Work, WorkStatus};
+use portolan_api::{annotations, labels};
+use portolan_object::{GroupVersionKind, Object, ObjectKey};
+use portolan_plan::propagation::namespace::is_shared;
+use portolan_plan::propagation::retain::retain;
+use portolan_plan::propagation::status::{applied, dispatching, manifest_status};
+use portolan_runtime::client::Patch;
+use portolan_runtime::events::{Regarding, Severity};
+use portolan_runtime::{Api, ClientError, Outcome};
+use serde_json::{Value, json};
+
+use super::{Executor, manifest};
+use crate::propagation::report::difference;
+
+/// Why a manifest is not in the member as it should be.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum ApplyError {
+    #[error("the work holds no manifest")]
+    Empty,
+    #[error("cluster {cluster} does not serve {kind} yet")]
+    NotServed { cluster: String, kind: GroupVersionKind },
+    // The text is Karmada's: users and tests look for it.
+    #[error(
+        "resource(kind={kind}, {key}) already exists in the cluster {cluster} and the \
+         work.karmada.io/conflict-resolution strategy value is empty, Karmada will not manage this resource"
+    )]
+    Foreign { kind: String, key: ObjectKey, cluster: String },
+    #[error(transparent)]
+    Member(#[from] ClientError),
+}
+
+impl ApplyError {
+    /// Whether trying again by itself makes sense; otherwise a change of something brings the Work back.
+    fn is_worth_retrying(&self) -> bool {
+        matches!(self, Self::Member(_) | Self::Foreign { .. })
+    }
+}
+
+impl Executor {
+    /// Applies a Work and reports on it.
+    pub(super) async fn apply(&self, work: &Work) -> Outcome {
+        let is_suspended = work.spec.suspend_dispatching == Some(true);
+        let result = match is_suspended {
+            true => Ok(self.observed(work)),
+            false => self.put(work).await.map(Some),
+        };
+        if let Err(ApplyError::Member(error)) = &result
+            && error.is_race()
+        {
+            return Outcome::Stale;
+        }
+        let status = self.status(work, is_suspended, &result);
+        if let Err(error) = self.report(work, &status).await {
+            return Outcome::retry(error);
+        }
+        match result {
+            Ok(_) => Outcome::Done,
+            Err(error) => {
+                self.tell(work, &error);
+                if error.is_worth_retrying() { Outcome::Retry(Box::new(error)) } else { Outcome::Done }
+            }
+        }
+    }
+
+    /// The object as the member has it, without asking.
+    fn observed(&self, work: &Work) -> Option<Object> {
+        let manifest = manifest(work)?;
+        let resource = self.member.resource(&manifest.group_version_kind())?;
+        self.managed(&resource).get(&manifest.key()).map(|object| (*object).clone())
+    }
+
+    /// Brings the object in line and returns it as the member has it then.
+    async fn put(&self, work: &Work) -> Result<Object, ApplyError> {
+        let manifest = manifest(work).ok_or(ApplyError::Empty)?;
+        let kind = manifest.group_version_kind();
+        let Some(resource) = self.member.resource(&kind) else {
+            return Err(ApplyError::NotServed { cluster: self.member.name().to_string(), kind });
+        };
+        let api = self.member.client().resource::<Object>(&resource);
+        if let Some(observed) = self.managed(&resource).get(&manifest.key()) {
+            return self.update(&api, work, manifest, &observed).await;
+        }
+        // Not in the cache: nearly always it is not there, and creating it is the only request.
+        match api.create(&manifest).await {
+            Err(ClientError::AlreadyExists(_)) => {}
+            result => return Ok(result?),
+        }
+        let observed = api.get(&manifest.key()).await?;
+        let is_ours = observed.label(labels::MANAGED) == Some(labels::TRUE);
+        if is_ours || wants_overwrite(&manifest) {
+            return self.update(&api, work, manifest, &observed).await;
+        }
+        if is_shared(&manifest) {
+            return Ok(observed);
+        }
+        let key = manifest.key();
+        Err(ApplyError::Foreign { kind: kind.kind, key, cluster: self.member.name().to_string() })
+    }
+
+    /// Replaces what is there by the manifest and what belongs to the member; nothing is sent when nothing differs.
+    async fn update(
+        &self,
+        api: &Api<Object>,
+        work: &Work,
+        manifest: Object,
+        observed: &Object,
+    ) -> Result<Object, ApplyError> {
+        let mut desired = manifest;
+        retain(&mut desired, observed);
+        if is_applied(work) && covers(&observed.0, &desired.0) {
+            return Ok(observed.clone());
+        }
+        let mut written = api.replace(&desired).await?;
+        portolan_runtime::cache::drop_managed_fields(&mut written);
+        Ok(written)
+    }
+
+    fn status(
+        &self,
+        work: &Work,
+        is_suspended: bool,
+        result: &Result<Option<Object>, ApplyError>,
+    ) -> WorkStatus {
+        let (now, mut status) = (self.hub.now(), work.status.clone());
+        set_condition(&mut status.conditions, dispatching(is_suspended, &now));
+        if !is_suspended {
+            let failure = result.as_ref().err().map(ToString::to_string);
+            let mut condition = applied(failure.as_deref(), &now);
+            condition.observed_generation = Some(work.metadata.generation);
+            set_condition(&mut status.conditions, condition);
+        }
+        if let Ok(Some(object)) = result {
+            status.manifest_statuses = vec![manifest_status(object)];
+        }
+        status
+    }
+
+    async fn report(&self, work: &Work, status: &WorkStatus) -> Result<(), ClientError> {
+        if *status == work.status {
+            return Ok(());
+        }
+        let patch = difference(&json!(work.status), &json!(status));
+        let key = ObjectKey::namespaced(&*work.metadata.namespace, &*work.metadata.name);
+        let api = self.hub.client.kind::<Work>();
+        match api.patch_status(&key, &Patch::Merge(json!({ "status": patch }))).await {
+            Err(error) if !error.is_not_found() => Err(error),
+            _ => Ok(()),
+        }
+    }
+
+    /// An event when the failure is news.
+    fn tell(&self, work: &Work, error: &ApplyError) {
+        let text = error.to_string();
+        let known = condition(&work.status.conditions, APPLIED);
+        if known.is_none_or(|known| !known.message.ends_with(&text)) {
+            let message = format!("Failed to apply manifest to cluster {}: {text}", self.member.name());
+            self.hub.events.record(Regarding::kind(work), Severity::Warning, "SyncFailed", message);
+        }
+    }
+}
+
+/// Whether this generation of the Work has reached the member before, as its status says. Fields that a newer
+/// manifest no longer has can be seen in no other way.
+fn is_applied(work: &Work) -> bool {
+    let applied = condition(&work.status.conditions, APPLIED);
+    applied.is_some_and(|one| one.is_true() && one.observed_generation == Some(work.metadata.generation))
+}
+
+fn wants_overwrite(manifest: &Object) -> bool {
+    manifest.annotation(annotations::work::CONFLICT_RESOLUTION) == Some("overwrite")
+}
+
+/// Whether `actual` says everything that `desired` says; what the member's API server filled in does not count.
+fn covers(actual: &Value, desired: &Value) -> bool {
+    match (actual, desired) {
+        (Value::Object(actual), Value::Object(desired)) => desired.iter().all(|(key, value)| {
+            let actual = actual.get(key).map_or(Cow::Owned(Value::Null), Cow::Borrowed);
+            is_empty(&actual) && is_empty(value) || covers(&actual, value)
+        }),
+        (Value::Array(actual), Value::Array(desired)) => {
+            actual.len() == desired.len()
+                && actual.iter().zip(desired).all(|(actual, desired)| covers(actual, desired))
+        }
+        (actual, desired) => actual == desired,
+    }
+}
+
+/// API servers drop empty values of most fields.
+fn is_empty(value: &Value) -> bool {
+    match value {
+        Value::Null => true,
+        Value::Array(items) => items.is_empty(),
+        Value::Object(fields) => fields.is_empty(),
+        Value::String(text) => text.is_empty(),
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn covering() {
+        let cases = [
+            ("defaults do not count", json!({ "a": 1, "b": 2 }), json!({ "a": 1 }), true),
+            ("a changed value", json!({ "a": 1 }), json!({ "a": 2 }), false),
+            ("a missing value", json!({}), json!({ "a": 2 }), false),
+            ("empty and absent are the same", json!({}), json!({ "a": {}, "b": [], "c": null }), true),
+            ("lists count", json!({ "l": [1, 2] }), json!({ "l": [1] }), false),
+            (
+                "defaults inside lists do not",
+                json!({ "l": [{ "a": 1, "b": 2 }] }),
+                json!({ "l": [{ "a": 1 }] }),
+                true,
+            ),
+        ];
+        for (name, actual, desired, want) in cases {
+            assert_eq!(covers(&actual, &desired), want, "{name}");
+        }
+    }
+}

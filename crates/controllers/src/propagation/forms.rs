@@ -1,0 +1,157 @@
+//! Kinds that exist in a namespaced and a cluster-wide form and share their spec: one Rust type for both.
+//!
+//! A key without namespace means the cluster-wide form everywhere in this module tree.
+
+use std::sync::Arc;
+
+use portolan_api::meta::ObjectMeta;
+use portolan_api::policy::{
+    ClusterOverridePolicy, ClusterPropagationPolicy, OverridePolicy, OverrideSpec, PropagationPolicy,
+    PropagationSpec,
+};
+use portolan_api::work::{
+    ClusterResourceBinding, ResourceBinding, ResourceBindingSpec, ResourceBindingStatus,
+};
+use portolan_net::Shutdown;
+use portolan_object::{GroupVersionKind, ObjectKey};
+use portolan_runtime::cache::{Change, Content, IndexBy};
+use portolan_runtime::{Api, Cache, Client, Resource};
+use serde::{Deserialize, Serialize};
+
+/// PropagationPolicy or ClusterPropagationPolicy.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub(crate) struct Policy {
+    pub(crate) api_version: String,
+    pub(crate) kind: String,
+    pub(crate) metadata: ObjectMeta,
+    pub(crate) spec: PropagationSpec,
+}
+
+/// OverridePolicy or ClusterOverridePolicy.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub(crate) struct Override {
+    pub(crate) api_version: String,
+    pub(crate) kind: String,
+    pub(crate) metadata: ObjectMeta,
+    pub(crate) spec: OverrideSpec,
+}
+
+/// ResourceBinding or ClusterResourceBinding.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub(crate) struct Binding {
+    pub(crate) api_version: String,
+    pub(crate) kind: String,
+    pub(crate) metadata: ObjectMeta,
+    pub(crate) spec: ResourceBindingSpec,
+    pub(crate) status: ResourceBindingStatus,
+}
+
+impl Binding {
+    /// The kind of its template.
+    pub(crate) fn template_kind(&self) -> GroupVersionKind {
+        let reference = &self.spec.resource;
+        let version: Result<portolan_object::GroupVersion, _> = reference.api_version.parse();
+        version.unwrap_or_else(|_| portolan_object::GroupVersion::new("", "")).kind(&*reference.kind)
+    }
+
+    /// The key of its template.
+    pub(crate) fn template_key(&self) -> ObjectKey {
+        ObjectKey::namespaced(&*self.spec.resource.namespace, &*self.spec.resource.name)
+    }
+}
+
+/// What both forms have.
+pub(crate) trait Form: Content {
+    /// The namespaced and the cluster-wide resource.
+    fn resources() -> [Resource; 2];
+    /// Metadata, to change.
+    fn metadata_mut(&mut self) -> &mut ObjectMeta;
+}
+
+macro_rules! form {
+    ($name:ident, $namespaced:ty, $cluster:ty) => {
+        impl Form for $name {
+            fn resources() -> [Resource; 2] {
+                [Resource::of::<$namespaced>(), Resource::of::<$cluster>()]
+            }
+            fn metadata_mut(&mut self) -> &mut ObjectMeta {
+                &mut self.metadata
+            }
+        }
+    };
+}
+form!(Policy, PropagationPolicy, ClusterPropagationPolicy);
+form!(Override, OverridePolicy, ClusterOverridePolicy);
+form!(Binding, ResourceBinding, ClusterResourceBinding);
+
+/// Caches of both forms.
+pub(crate) struct Both<T> {
+    client: Client,
+    pub(crate) namespaced: Cache<T>,
+    pub(crate) cluster: Cache<T>,
+}
+
+impl<T> Clone for Both<T> {
+    fn clone(&self) -> Self {
+        let (namespaced, cluster) = (self.namespaced.clone(), self.cluster.clone());
+        Self { client: self.client.clone(), namespaced, cluster }
+    }
+}
+
+impl<T: Form> Both<T> {
+    /// Starts both caches, each with one index.
+    pub(crate) fn start(
+        client: &Client,
+        scope: &Shutdown,
+        index: &'static str,
+        values: impl Fn() -> IndexBy<T>,
+    ) -> Self {
+        let start = |resource| {
+            let values = values();
+            Cache::of(client, resource)
+                .trim(|object: &mut T| object.metadata_mut().managed_fields.clear())
+                .index(index, move |key, object| values(key, object))
+                .start(scope)
+        };
+        let [namespaced, cluster] = T::resources().map(start);
+        Self { client: client.clone(), namespaced, cluster }
+    }
+
+    fn of(&self, key: &ObjectKey) -> &Cache<T> {
+        if key.namespace.is_empty() { &self.cluster } else { &self.namespaced }
+    }
+
+    pub(crate) fn get(&self, key: &ObjectKey) -> Option<Arc<T>> {
+        self.of(key).get(key)
+    }
+
+    /// The verbs on the form that `key` is of.
+    pub(crate) fn api(&self, key: &ObjectKey) -> Api<T> {
+        self.client.resource(self.of(key).resource())
+    }
+
+    /// Both forms, namespaced first.
+    pub(crate) fn by_index(&self, index: &str, value: &str) -> Vec<Arc<T>> {
+        let mut found = self.namespaced.by_index(index, value);
+        found.extend(self.cluster.by_index(index, value));
+        found
+    }
+
+    pub(crate) fn keys(&self) -> Vec<ObjectKey> {
+        let mut keys = self.namespaced.keys();
+        keys.extend(self.cluster.keys());
+        keys
+    }
+
+    pub(crate) fn observe(&self, observer: impl Fn(&Change<T>) + Send + Sync + Clone + 'static) {
+        self.namespaced.observe(observer.clone());
+        self.cluster.observe(observer);
+    }
+
+    pub(crate) async fn synced(&self) -> bool {
+        self.namespaced.synced().await && self.cluster.synced().await
+    }
+}

@@ -1,0 +1,139 @@
+//! What became of a binding: its own status from its Works, and the status of its template from that.
+
+use portolan_api::conditions::binding as reasons;
+use portolan_api::meta::{Condition, condition, set_condition};
+use portolan_object::{Object, ObjectKey};
+use portolan_plan::propagation::aggregate::aggregate;
+use portolan_plan::propagation::status::{aggregated, fully_applied, reports};
+use portolan_runtime::ClientError;
+use portolan_runtime::client::Patch;
+use portolan_runtime::events::{Regarding, Severity};
+use serde_json::{Value, json};
+
+use crate::propagation::Pipeline;
+use crate::propagation::forms::Binding;
+use crate::propagation::schedule::Scheduled;
+use crate::propagation::works::of_binding;
+
+/// Writes what changed; nothing when nothing did.
+pub(super) async fn settle(
+    pipeline: &Pipeline,
+    key: &ObjectKey,
+    binding: &Binding,
+    template: &Object,
+    scheduled: Scheduled,
+) -> Result<(), ClientError> {
+    let now = pipeline.hub.now();
+    let works = of_binding(&pipeline.hub, key);
+    let items = aggregated(works.iter().map(AsRef::as_ref));
+    let mut status = binding.status.clone();
+    if let Some(decided) = scheduled.condition {
+        tell(pipeline, binding, template, &decided);
+        set_condition(&mut status.conditions, decided);
+        if status.scheduler_observed_generation != binding.metadata.generation {
+            status.scheduler_observed_generation = binding.metadata.generation;
+            status.last_scheduled_time = Some(now.clone());
+        }
+        if let Some(name) = scheduled.affinity_name {
+            status.scheduler_observed_affinity_name = name;
+        }
+    }
+    // Without any Work yet there is nothing to say; the first one brings us here again.
+    if !items.is_empty() || !status.aggregated_status.is_empty() {
+        set_condition(&mut status.conditions, fully_applied(&binding.spec, &items, &now));
+        status.aggregated_status = items;
+    }
+    let all_reported = works.iter().all(|work| !work.status.conditions.is_empty());
+    let is_settled = all_reported && !works.is_empty();
+    // While Works are still being applied for the first time, only a failure to schedule is worth a write.
+    let is_urgent = condition(&status.conditions, reasons::SCHEDULED).is_some_and(|one| !one.is_true());
+    let knew_before = !binding.status.aggregated_status.is_empty();
+    if status != binding.status && (is_settled || is_urgent || knew_before) {
+        let patch = difference(&json!(binding.status), &json!(status));
+        pipeline.bindings.api(key).patch_status(key, &Patch::Merge(json!({ "status": patch }))).await?;
+    }
+    template_status(pipeline, template, &status.aggregated_status).await
+}
+
+/// An event when the decision is news.
+fn tell(pipeline: &Pipeline, binding: &Binding, template: &Object, decided: &Condition) {
+    let known = condition(&binding.status.conditions, reasons::SCHEDULED);
+    let is_news = known.is_none_or(|known| known.message != decided.message);
+    if is_news && !decided.is_true() {
+        let about = Regarding::object(template);
+        pipeline.hub.events.record(
+            about,
+            Severity::Warning,
+            "ScheduleBindingFailed",
+            decided.message.clone(),
+        );
+    }
+}
+
+/// The template's status, for kinds that have one to sum up.
+async fn template_status(
+    pipeline: &Pipeline,
+    template: &Object,
+    items: &[portolan_api::work::AggregatedStatusItem],
+) -> Result<(), ClientError> {
+    let Some(status) = aggregate(template, &reports(items)) else { return Ok(()) };
+    let present = template.at(&["status"]).cloned().unwrap_or_else(|| json!({}));
+    if status == present {
+        return Ok(());
+    }
+    let kind = template.group_version_kind().group_kind();
+    let Some(cache) = pipeline.templates.of_kind(&kind) else { return Ok(()) };
+    let api = pipeline.hub.client.resource::<Object>(cache.resource());
+    let patch = Patch::Merge(json!({ "status": difference(&present, &status) }));
+    match api.patch_status(&template.key(), &patch).await {
+        Err(error) if !error.is_not_found() => Err(error),
+        _ => Ok(()),
+    }
+}
+
+/// A merge patch of the top level: changed fields, and null for those that are gone.
+pub(super) fn difference(old: &Value, new: &Value) -> Value {
+    let mut patch = serde_json::Map::new();
+    for (field, value) in new.as_object().into_iter().flatten() {
+        match (old.get(field), value) {
+            (Some(present), _) if present == value => {}
+            // A merge would keep members of the old map that are gone from the new one.
+            (Some(Value::Object(present)), Value::Object(wanted)) => {
+                let mut inner: serde_json::Map<String, Value> = wanted.clone();
+                let gone = present.keys().filter(|key| !wanted.contains_key(*key));
+                inner.extend(gone.map(|key| (key.clone(), Value::Null)));
+                patch.insert(field.clone(), Value::Object(inner));
+            }
+            _ => drop(patch.insert(field.clone(), value.clone())),
+        }
+    }
+    for field in old.as_object().into_iter().flat_map(|old| old.keys()) {
+        if new.get(field).is_none() {
+            patch.insert(field.clone(), Value::Null);
+        }
+    }
+    Value::Object(patch)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn differences() {
+        let cases = [
+            ("nothing", json!({ "a": 1 }), json!({ "a": 1 }), json!({})),
+            ("changed and new", json!({ "a": 1 }), json!({ "a": 2, "b": 3 }), json!({ "a": 2, "b": 3 })),
+            ("gone", json!({ "a": 1, "b": 2 }), json!({ "a": 1 }), json!({ "b": null })),
+            (
+                "gone inside",
+                json!({ "m": { "x": 1, "y": 2 } }),
+                json!({ "m": { "x": 1 } }),
+                json!({ "m": { "x": 1, "y": null } }),
+            ),
+        ];
+        for (name, old, new, want) in cases {
+            assert_eq!(difference(&old, &new), want, "{name}");
+        }
+    }
+}

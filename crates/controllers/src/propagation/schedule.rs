@@ -1,0 +1,119 @@
+//! Where a binding goes: asks `portolan_plan` with the clusters as they are, and writes the answer.
+
+use portolan_api::annotations;
+use portolan_api::conditions::binding as reasons;
+use portolan_api::meta::Condition;
+use portolan_api::policy::PurgeMode;
+use portolan_object::ObjectKey;
+use portolan_plan::propagation::reschedule::{View, is_due, is_schedulable, placement_record};
+use portolan_plan::propagation::schedule::{Placed, Request, Unplaced, schedule};
+use portolan_runtime::ClientError;
+
+use crate::propagation::Pipeline;
+use crate::propagation::forms::Binding;
+
+/// Decides for one binding.
+pub(super) fn place(pipeline: &Pipeline, view: View<'_>) -> Result<Placed, Unplaced> {
+    let clusters = pipeline.hub.clusters.list();
+    let clusters: Vec<_> = clusters.iter().map(AsRef::as_ref).collect();
+    let reference = &view.spec.resource;
+    let version = reference.api_version.parse::<portolan_object::GroupVersion>();
+    let kind = version.unwrap_or_else(|_| portolan_object::GroupVersion::new("", "")).kind(&*reference.kind);
+    let evicted: Vec<String> =
+        view.spec.graceful_eviction_tasks.iter().map(|task| task.from_cluster.clone()).collect();
+    let default_placement = Default::default();
+    let request = Request {
+        kind: &kind,
+        uid: &reference.uid,
+        placement: view.spec.placement.as_ref().unwrap_or(&default_placement),
+        replicas: (view.spec.replicas > 0).then_some(i64::from(view.spec.replicas)),
+        current: &view.spec.clusters,
+        evicted_from: &evicted,
+        observed_affinity: &view.status.scheduler_observed_affinity_name,
+    };
+    schedule(&request, &clusters)
+}
+
+/// What scheduling left behind for the status.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Scheduled {
+    /// The `Scheduled` condition; `None` when the binding is not ours to schedule.
+    pub(super) condition: Option<Condition>,
+    /// The group of `clusterAffinities` that worked.
+    pub(super) affinity_name: Option<String>,
+    /// Whether `spec.clusters` was decided anew.
+    pub(super) is_new: bool,
+}
+
+/// Schedules a binding when that is due. Returns the binding as it is then.
+pub(super) async fn settle(
+    pipeline: &Pipeline,
+    key: &ObjectKey,
+    binding: Binding,
+) -> Result<(Binding, Scheduled), ClientError> {
+    let view = View { metadata: &binding.metadata, spec: &binding.spec, status: &binding.status };
+    if !is_schedulable(view) {
+        return Ok((binding, Scheduled::default()));
+    }
+    let now = pipeline.hub.now();
+    let is_leaving = |name: &str| {
+        let cluster = pipeline.hub.clusters.get(&ObjectKey::cluster(name));
+        cluster.is_none_or(|cluster| cluster.metadata.is_deleting())
+    };
+    if !is_due(view, is_leaving) {
+        return Ok((binding, Scheduled { condition: Some(success(&now)), ..Scheduled::default() }));
+    }
+    let (clusters, scheduled) = match place(pipeline, view) {
+        Ok(placed) => {
+            let scheduled = Scheduled {
+                condition: Some(success(&now)),
+                affinity_name: Some(placed.affinity_name),
+                is_new: false,
+            };
+            (Some(placed.clusters), scheduled)
+        }
+        Err(unplaced) => {
+            let message = unplaced.to_string();
+            let condition = Condition::new(reasons::SCHEDULED, false, unplaced.reason(), message, now);
+            let withdrawn = matches!(unplaced, Unplaced::NoFit(_)).then(Vec::new);
+            (withdrawn, Scheduled { condition: Some(condition), ..Scheduled::default() })
+        }
+    };
+    write(pipeline, key, binding, clusters, scheduled).await
+}
+
+/// Writes clusters and placement record when they differ.
+async fn write(
+    pipeline: &Pipeline,
+    key: &ObjectKey,
+    binding: Binding,
+    clusters: Option<Vec<portolan_api::work::TargetCluster>>,
+    mut scheduled: Scheduled,
+) -> Result<(Binding, Scheduled), ClientError> {
+    let mut wanted = binding.clone();
+    if let Some(clusters) = clusters {
+        wanted.spec.clusters = clusters;
+    }
+    let succeeded = scheduled.condition.as_ref().is_some_and(Condition::is_true);
+    if let (true, Some(placement)) = (succeeded, &wanted.spec.placement) {
+        let record = placement_record(placement);
+        wanted.metadata.annotations.insert(annotations::policy::APPLIED_PLACEMENT.to_owned(), record);
+    }
+    // Clusters that an eviction has not finished with keep their copy through the task, not through the result.
+    debug_assert!(wanted.spec.graceful_eviction_tasks.iter().all(|task| {
+        task.purge_mode == Some(PurgeMode::Directly)
+            || wanted.spec.clusters.iter().all(|target| target.name != task.from_cluster)
+    }));
+    if wanted == binding {
+        return Ok((binding, scheduled));
+    }
+    scheduled.is_new = true;
+    let mut written = pipeline.bindings.api(key).replace(&wanted).await?;
+    written.metadata.managed_fields.clear();
+    Ok((written, scheduled))
+}
+
+fn success(now: &str) -> Condition {
+    let message = "Binding has been scheduled successfully.";
+    Condition::new(reasons::SCHEDULED, true, reasons::SUCCESS, message, now)
+}

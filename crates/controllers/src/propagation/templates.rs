@@ -1,0 +1,213 @@
+//! One template: find its policy, write the claim, keep its binding.
+//!
+//! A new binding is written with its clusters already in it, so that the first object is in a member two writes
+//! earlier; from then on `schedule` looks after it.
+
+use std::sync::Arc;
+
+use portolan_api::policy::PropagationSpec;
+use portolan_api::{annotations, labels, names};
+use portolan_object::{Object, ObjectKey};
+use portolan_plan::propagation::claim::{ANNOTATIONS, Claim, LABELS};
+use portolan_plan::propagation::detect::{Candidate, Decision, decide, is_template};
+use portolan_plan::propagation::{binding, reschedule};
+use portolan_runtime::client::{BoxError, Delete, Patch};
+use portolan_runtime::{ClientError, Outcome, Reconciler, Resource};
+use serde_json::{Map, Value, json};
+
+use crate::propagation::forms::{Binding, Policy};
+use crate::propagation::schedule::place;
+use crate::propagation::{Pipeline, TemplateKey};
+
+pub(super) struct Templates(pub(super) Pipeline);
+
+impl Reconciler for Templates {
+    type Key = TemplateKey;
+
+    async fn reconcile(&self, key: &TemplateKey) -> Outcome {
+        match self.0.template(&key.kind, &key.key) {
+            Some(template) if template.is_deleting() || !is_template(&template) => Outcome::Done,
+            Some(template) => self.settle(template).await.into(),
+            None => {
+                // Its binding notices, and makes sure.
+                self.0.binding_queue.add(binding_key(&key.kind.kind, &key.key));
+                Outcome::Done
+            }
+        }
+    }
+}
+
+/// The key of the binding of a template.
+pub(super) fn binding_key(kind: &str, template: &ObjectKey) -> ObjectKey {
+    ObjectKey::namespaced(&*template.namespace, names::binding(kind, &template.name))
+}
+
+/// The permanent ids of the policies that claim a binding.
+pub(super) fn claim_ids(binding: &Binding) -> Vec<String> {
+    LABELS.iter().filter_map(|label| binding.metadata.label(label)).map(str::to_owned).collect()
+}
+
+impl Templates {
+    async fn settle(&self, template: Arc<Object>) -> Result<Outcome, BoxError> {
+        let policies = &self.0.policies;
+        let namespaced = match template.namespace() {
+            "" => Vec::new(),
+            namespace => policies.namespaced.list_namespace(namespace),
+        };
+        let cluster = policies.cluster.list();
+        let (namespaced, cluster) = (candidates(&namespaced), candidates(&cluster));
+        match decide(&template, &namespaced, &cluster) {
+            Decision::Nothing | Decision::Wait => Ok(Outcome::Done),
+            Decision::Release(claim) => {
+                self.release(&template, &claim).await?;
+                Ok(Outcome::Done)
+            }
+            Decision::Follow(policy, spec) => {
+                let claim = portolan_plan::propagation::detect::claim_of(policy);
+                self.bind(&template, spec, &claim).await
+            }
+            Decision::Take(policy, spec, claim) => {
+                if let Some(missing) = self.missing_override(policy, spec) {
+                    return Err(format!("policy {} waits for override policy {missing}", policy.name).into());
+                }
+                let claimed = self.claim(&template, &claim).await?;
+                self.bind(&claimed, spec, &claim).await
+            }
+        }
+    }
+
+    /// An override that the policy insists on and that is not there.
+    fn missing_override<'a>(
+        &self,
+        policy: &portolan_api::meta::ObjectMeta,
+        spec: &'a PropagationSpec,
+    ) -> Option<&'a String> {
+        let is_there = |name: &String| {
+            let key = ObjectKey::namespaced(&*policy.namespace, &**name);
+            self.0.overrides.get(&key).is_some()
+        };
+        spec.dependent_overrides.iter().find(|name| !is_there(name))
+    }
+
+    /// Writes the claim onto the template.
+    async fn claim(&self, template: &Object, claim: &Claim) -> Result<Object, ClientError> {
+        let patch = json!({ "metadata": {
+            "resourceVersion": template.resource_version(),
+            "labels": with_nulls(LABELS, claim.labels()),
+            "annotations": with_nulls(ANNOTATIONS, claim.annotations()),
+        } });
+        let mut claimed = self.api(template)?.patch(&template.key(), &Patch::Merge(patch)).await?;
+        portolan_runtime::cache::drop_managed_fields(&mut claimed);
+        Ok(claimed)
+    }
+
+    /// Takes the claim off the binding and then off the template. The binding and what follows from it stay.
+    async fn release(&self, template: &Object, claim: &Claim) -> Result<(), ClientError> {
+        let strip = json!({ "metadata": {
+            "labels": with_nulls(LABELS, Default::default()),
+            "annotations": with_nulls(ANNOTATIONS, Default::default()),
+        } });
+        let key = binding_key(template.kind(), &template.key());
+        if let Some(binding) = self.0.bindings.get(&key)
+            && claim.labels().iter().all(|(label, id)| binding.metadata.label(label) == Some(id.as_str()))
+        {
+            self.0.bindings.api(&key).patch(&key, &Patch::Merge(strip.clone())).await?;
+        }
+        self.api(template)?.patch(&template.key(), &Patch::Merge(strip)).await?;
+        Ok(())
+    }
+
+    /// Creates the binding of a template, or brings it in line.
+    async fn bind(
+        &self,
+        template: &Object,
+        policy: &PropagationSpec,
+        claim: &Claim,
+    ) -> Result<Outcome, BoxError> {
+        let key = binding_key(template.kind(), &template.key());
+        let Some(present) = self.0.bindings.get(&key) else {
+            let new = self.new_binding(template, policy, claim);
+            self.0.bindings.api(&key).create(&new).await?;
+            return Ok(Outcome::Done);
+        };
+        if binding::belongs_to_another(&present.metadata, template) {
+            self.remove_orphan(&key, &present).await?;
+            return Ok(Outcome::Stale);
+        }
+        let spec = binding::spec(template, policy, Some(&present.spec));
+        let is_claimed = is_covered(&present.metadata.labels, &claim.labels())
+            && is_covered(&present.metadata.annotations, &claim.annotations());
+        if is_claimed && !binding::differs(&present.spec, &spec) {
+            // Nothing about the binding itself: its Works may follow the template's content.
+            self.0.binding_queue.add(key);
+            return Ok(Outcome::Done);
+        }
+        let mut changed = (*present).clone();
+        changed.spec = spec;
+        LABELS.iter().for_each(|label| drop(changed.metadata.labels.remove(*label)));
+        ANNOTATIONS.iter().for_each(|name| drop(changed.metadata.annotations.remove(*name)));
+        changed.metadata.labels.extend(claim.labels());
+        changed.metadata.annotations.extend(claim.annotations());
+        self.0.bindings.api(&key).replace(&changed).await?;
+        Ok(Outcome::Done)
+    }
+
+    fn new_binding(&self, template: &Object, policy: &PropagationSpec, claim: &Claim) -> Binding {
+        let mut metadata = binding::metadata(template, claim, &uuid::Uuid::new_v4().to_string());
+        let mut spec = binding::spec(template, policy, None);
+        let is_cluster_wide = metadata.namespace.is_empty();
+        let view = reschedule::View { metadata: &metadata, spec: &spec, status: &Default::default() };
+        if reschedule::is_schedulable(view)
+            && let Ok(placed) = place(&self.0, view)
+        {
+            spec.clusters = placed.clusters;
+            let record = reschedule::placement_record(&policy.placement);
+            metadata.annotations.insert(annotations::policy::APPLIED_PLACEMENT.to_owned(), record);
+        }
+        let kind = if is_cluster_wide { "ClusterResourceBinding" } else { "ResourceBinding" };
+        let api_version = "work.karmada.io/v1alpha2".to_owned();
+        Binding { api_version, kind: kind.to_owned(), metadata, spec, ..Binding::default() }
+    }
+
+    /// The binding of an earlier template of the same name: its owner is gone, so it goes.
+    async fn remove_orphan(&self, key: &ObjectKey, binding: &Binding) -> Result<(), ClientError> {
+        let uid = binding.metadata.uid.clone();
+        match self.0.bindings.api(key).delete(key, &Delete::default().uid(uid)).await {
+            Err(error) if !error.is_not_found() => Err(error),
+            _ => Ok(()),
+        }
+    }
+
+    fn api(&self, template: &Object) -> Result<portolan_runtime::Api<Object>, ClientError> {
+        let kind = template.group_version_kind();
+        let resource = self.0.templates.of_kind(&kind.group_kind()).map(|cache| cache.resource().clone());
+        // It was read from that cache a moment ago.
+        let resource =
+            resource.unwrap_or_else(|| Resource::namespaced(&kind.group, &kind.version, &kind.kind, ""));
+        Ok(self.0.hub.client.resource(&resource))
+    }
+}
+
+fn candidates(policies: &[Arc<Policy>]) -> Vec<Candidate<'_>> {
+    policies.iter().map(|policy| Candidate { metadata: &policy.metadata, spec: &policy.spec }).collect()
+}
+
+fn is_covered(
+    actual: &std::collections::BTreeMap<String, String>,
+    wanted: &std::collections::BTreeMap<String, String>,
+) -> bool {
+    wanted.iter().all(|(key, value)| actual.get(key) == Some(value))
+}
+
+/// A merge patch that sets `values` and removes the other `keys`.
+pub(super) fn with_nulls(keys: &[&str], values: std::collections::BTreeMap<String, String>) -> Value {
+    let mut patch: Map<String, Value> = keys.iter().map(|key| ((*key).to_owned(), Value::Null)).collect();
+    patch.extend(values.into_iter().map(|(key, value)| (key, Value::String(value))));
+    Value::Object(patch)
+}
+
+/// Whether a label set marks a binding as made by a policy.
+pub(super) fn is_claimed(binding: &Binding) -> bool {
+    LABELS.iter().any(|label| binding.metadata.label(label).is_some())
+        || binding.metadata.label(labels::binding::MANAGED_BY).is_some()
+}

@@ -1,0 +1,50 @@
+//! The one entry point: starts every hub controller.
+
+use portolan_net::{Clock, Shutdown};
+use portolan_runtime::members::{self, Dial};
+use portolan_runtime::{Client, Members};
+
+use crate::clusters::Probing;
+use crate::hub::Hub;
+use crate::{clusters, discovery, propagation};
+
+/// How controllers run.
+#[derive(Clone, Default)]
+pub struct Options {
+    /// The clock, by which members are judged and times are written.
+    pub clock: Clock,
+    /// How members are probed.
+    pub probing: Probing,
+    /// Makes the clients for members; ordinary connections when absent.
+    pub dial: Option<Dial>,
+}
+
+/// Running controllers. Dropping this does not stop them; the scope they were started in does.
+#[derive(Debug, Clone)]
+pub struct Controllers {
+    members: Members,
+}
+
+impl Controllers {
+    /// Starts every controller on `hub`, until `scope` is asked to stop. Returns at once: what cannot be reached yet
+    /// is waited for in the background.
+    pub fn start(hub: &Client, options: Options, scope: &Shutdown) -> Self {
+        let Options { clock, probing, dial } = options;
+        let members = match dial {
+            Some(dial) => Members::with_dial(scope, dial),
+            None => Members::new(scope),
+        };
+        let shared = Hub::start(hub, members.clone(), clock, scope);
+        // The observers first, then the members: nobody misses one.
+        clusters::start(&shared, probing);
+        discovery::start(&members, &shared.clusters);
+        propagation::start(&shared);
+        members::follow(hub, &members, &shared.clusters, scope);
+        Self { members }
+    }
+
+    /// The members, for those who run beside the controllers.
+    pub fn members(&self) -> &Members {
+        &self.members
+    }
+}

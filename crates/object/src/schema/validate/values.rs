@@ -1,0 +1,319 @@
+//! Checks every value against the constraints of its node.
+
+use serde_json::{Map, Number, Value, json};
+
+use super::{expected_type, type_name, wrong_type};
+use crate::schema::formats::Format;
+use crate::schema::path::Path;
+use crate::schema::{Checks, ListKind, NodeId, Schema, Shape};
+use crate::status::{Fault, FieldError};
+
+/// One pass over an object.
+pub(super) struct Values<'p> {
+    /// Where the whole value stands; only errors about defaults have one.
+    prefix: &'p str,
+    path: Path,
+    errors: Vec<FieldError>,
+    /// Schemas that were applied; the alternative of `anyOf` that got furthest is reported.
+    applied: usize,
+}
+
+impl<'p> Values<'p> {
+    pub(super) fn new(prefix: &'p str) -> Self {
+        Self { prefix, path: Path::default(), errors: Vec::new(), applied: 0 }
+    }
+
+    pub(super) fn into_errors(self) -> Vec<FieldError> {
+        self.errors
+    }
+
+    /// Checks a value. What equals its `old` counterpart is not checked.
+    pub(super) fn check(&mut self, value: &Value, old: Option<&Value>, schema: Schema<'_>) {
+        let node = schema.node();
+        if node.native.is_some() || old == Some(value) {
+            return;
+        }
+        self.applied += 1;
+        let checks = node.checks.as_deref();
+        self.check_type(value, schema, checks);
+        if value.is_null() {
+            self.check_enum(value, checks);
+            return;
+        }
+        if let Some(checks) = checks {
+            self.check_operators(value, schema, checks);
+        }
+        match value {
+            Value::String(text) => self.check_text(text, checks),
+            Value::Number(number) => self.check_number(number, &node.shape, checks),
+            Value::Array(list) => self.check_list(list, old, schema, checks),
+            _ => {}
+        }
+        self.check_enum(value, checks);
+        if let Value::Object(map) = value {
+            self.check_object(map, old, schema, checks);
+        }
+    }
+
+    fn check_type(&mut self, value: &Value, schema: Schema<'_>, checks: Option<&Checks>) {
+        let node = schema.node();
+        let (false, Some(expected)) =
+            (checks.is_some_and(|checks| checks.untyped), expected_type(&node.shape))
+        else {
+            return;
+        };
+        let is_whole = value.as_f64().is_some_and(|number| number.fract() == 0.0);
+        let fits = match (&node.shape, value) {
+            (_, Value::Null) => node.nullable,
+            (Shape::Object(_) | Shape::Map(_), Value::Object(_))
+            | (Shape::Array(_), Value::Array(_))
+            | (Shape::String | Shape::IntOrString, Value::String(_))
+            | (Shape::Number, Value::Number(_))
+            | (Shape::Boolean, Value::Bool(_)) => true,
+            (Shape::Integer | Shape::IntOrString, Value::Number(_)) => is_whole,
+            _ => false,
+        };
+        if fits {
+            return;
+        }
+        let format = checks.and_then(|checks| checks.format.as_deref());
+        let (expected, found) = match (format, value) {
+            (None, _) | (_, Value::Null | Value::String(_) | Value::Array(_)) => (expected, type_name(value)),
+            // Where a format is declared, upstream compares formats instead of types.
+            (Some(format), Value::Number(number)) => {
+                (format, if number.is_f64() { "float64" } else { "int64" })
+            }
+            (Some(format), _) => (format, ""),
+        };
+        let error = wrong_type(self.field(), self.path.as_str(), expected, found);
+        self.errors.push(error);
+    }
+
+    fn check_text(&mut self, text: &str, checks: Option<&Checks>) {
+        let Some(checks) = checks else { return };
+        let length = text.chars().count() as u64;
+        // Only the first of these is reported.
+        if let Some(limit) = checks.max_length.filter(|limit| length > *limit) {
+            self.errors.push(FieldError::new(self.field(), Fault::TooLong(limit)));
+        } else if let Some(limit) = checks.min_length.filter(|limit| length < *limit) {
+            self.invalid(&json!(text), &format!("should be at least {limit} chars long"));
+        } else if let Some(pattern) = checks.pattern.as_ref().filter(|pattern| !pattern.regex.is_match(text))
+        {
+            self.invalid(&json!(text), &format!("should match '{}'", pattern.source));
+        }
+        let format = checks.format.as_deref();
+        if let Some(format) =
+            format.filter(|name| Format::parse(name).is_some_and(|format| !format.matches(text)))
+        {
+            let error = wrong_type(self.field(), self.path.as_str(), format, text);
+            self.errors.push(error);
+        }
+    }
+
+    fn check_number(&mut self, number: &Number, shape: &Shape, checks: Option<&Checks>) {
+        let Some(value) = number.as_f64() else { return };
+        if *shape == Shape::Integer {
+            let format = checks.and_then(|checks| checks.format.as_deref());
+            let fits_32 = number.as_i64().is_none_or(|number| i32::try_from(number).is_ok());
+            if value.fract() != 0.0
+                || number.is_u64() && !number.is_i64()
+                || (format == Some("int32") && !fits_32)
+            {
+                let format =
+                    format.map_or("(default format)".to_owned(), |format| format!("with format {format}"));
+                let name = self.path.as_str();
+                self.composite(format!("Checked value must be of type integer {format} in {name}"));
+            }
+        }
+        let Some(checks) = checks else { return };
+        let number = Value::Number(number.clone());
+        if let Some(factor) = checks.multiple_of.filter(|factor| (value / factor).fract() != 0.0) {
+            self.invalid(&number, &format!("should be a multiple of {}", plain(factor)));
+        }
+        match checks.minimum {
+            Some((limit, false)) if value < limit => {
+                self.invalid(&number, &format!("should be greater than or equal to {}", plain(limit)));
+            }
+            Some((limit, true)) if value <= limit => {
+                self.invalid(&number, &format!("should be greater than {}", plain(limit)));
+            }
+            _ => {}
+        }
+        match checks.maximum {
+            Some((limit, false)) if value > limit => {
+                self.invalid(&number, &format!("should be less than or equal to {}", plain(limit)));
+            }
+            Some((limit, true)) if value >= limit => {
+                self.invalid(&number, &format!("should be less than {}", plain(limit)));
+            }
+            _ => {}
+        }
+    }
+
+    fn check_list(
+        &mut self,
+        list: &[Value],
+        old: Option<&Value>,
+        schema: Schema<'_>,
+        checks: Option<&Checks>,
+    ) {
+        if let Some(items) = schema.items() {
+            for (index, element) in list.iter().enumerate() {
+                let mark = self.path.enter_index(index);
+                self.check(element, old_element(element, old, &schema.node().list), items);
+                self.path.leave(mark);
+            }
+        }
+        let Some(checks) = checks else { return };
+        let count = list.len() as u64;
+        if let Some(limit) = checks.min_items.filter(|limit| count < *limit) {
+            self.invalid(&json!(count), &format!("should have at least {limit} items"));
+        }
+        if let Some(limit) = checks.max_items.filter(|limit| count > *limit) {
+            self.errors.push(FieldError::new(self.field(), Fault::TooMany(count, limit)));
+        }
+    }
+
+    fn check_enum(&mut self, value: &Value, checks: Option<&Checks>) {
+        let Some(checks) = checks.filter(|checks| !checks.one_of.is_empty()) else { return };
+        let is_same = |allowed: &Value| match (allowed.as_f64(), value.as_f64()) {
+            (Some(allowed), Some(value)) => allowed == value,
+            _ => allowed == value,
+        };
+        if !checks.one_of.iter().any(is_same) {
+            let texts = checks.one_of.iter().map(|allowed| match allowed {
+                Value::String(text) => text.clone(),
+                other => other.to_string(),
+            });
+            let fault = Fault::NotSupported(value.to_string(), texts.collect());
+            self.errors.push(FieldError::new(self.field(), fault));
+        }
+    }
+
+    fn check_object(
+        &mut self,
+        map: &Map<String, Value>,
+        old: Option<&Value>,
+        schema: Schema<'_>,
+        checks: Option<&Checks>,
+    ) {
+        let count = map.len() as u64;
+        if let Some(limit) = checks.and_then(|checks| checks.min_properties).filter(|limit| count < *limit) {
+            self.invalid(&json!(count), &format!("should have at least {limit} properties"));
+        }
+        if let Some(limit) = checks.and_then(|checks| checks.max_properties).filter(|limit| count > *limit) {
+            self.errors.push(FieldError::new(self.field(), Fault::TooMany(count, limit)));
+        }
+        for (name, value) in map {
+            let Some(property) = schema.property(name) else { continue };
+            let mark = self.path.enter(name);
+            self.check(value, old.and_then(|old| old.get(name)), property);
+            self.path.leave(mark);
+        }
+        for name in schema.node().required.iter().filter(|name| !map.contains_key(&***name)) {
+            let mark = self.path.enter(name);
+            self.errors.push(FieldError::required(self.field(), ""));
+            self.path.leave(mark);
+        }
+    }
+
+    fn check_operators(&mut self, value: &Value, schema: Schema<'_>, checks: &Checks) {
+        let quoted = format!("{:?}", self.path.as_str());
+        if !checks.any_of.is_empty() {
+            let outcomes = self.outcomes(value, schema, &checks.any_of);
+            if !outcomes.iter().any(Outcome::is_valid) {
+                self.composite(format!("{quoted} must validate at least one schema (anyOf)"));
+                self.blame_best(outcomes);
+            }
+        }
+        if !checks.exactly_one_of.is_empty() {
+            let outcomes = self.outcomes(value, schema, &checks.exactly_one_of);
+            match outcomes.iter().filter(|outcome| outcome.is_valid()).count() {
+                0 => {
+                    self.composite(format!(
+                        "{quoted} must validate one and only one schema (oneOf). Found none valid"
+                    ));
+                    self.blame_best(outcomes);
+                }
+                1 => {}
+                valid => self.composite(format!(
+                    "{quoted} must validate one and only one schema (oneOf). Found {valid} valid alternatives"
+                )),
+            }
+        }
+        if !checks.all_of.is_empty() {
+            let outcomes = self.outcomes(value, schema, &checks.all_of);
+            let invalid = outcomes.iter().filter(|outcome| !outcome.is_valid()).count();
+            let none_validated = invalid == outcomes.len();
+            self.errors.extend(outcomes.into_iter().flat_map(|outcome| outcome.errors));
+            if invalid > 0 {
+                let none = if none_validated { ". None validated" } else { "" };
+                self.composite(format!("{quoted} must validate all the schemas (allOf){none}"));
+            }
+        }
+        if let Some(not) = checks.not
+            && self.outcomes(value, schema, &[not]).iter().any(Outcome::is_valid)
+        {
+            self.composite(format!("{quoted} must not validate the schema (not)"));
+        }
+    }
+
+    fn outcomes(&self, value: &Value, schema: Schema<'_>, nested: &[NodeId]) -> Vec<Outcome> {
+        let apply = |id: &NodeId| {
+            let mut values = Values { path: self.path.clone(), ..Values::new(self.prefix) };
+            values.check(value, None, schema.sibling(*id));
+            Outcome { errors: values.errors, applied: values.applied }
+        };
+        nested.iter().map(apply).collect()
+    }
+
+    /// Reports the alternative that got furthest, the first of several.
+    fn blame_best(&mut self, outcomes: Vec<Outcome>) {
+        let best = outcomes.into_iter().rev().max_by_key(|outcome| outcome.applied);
+        self.errors.extend(best.into_iter().flat_map(|outcome| outcome.errors));
+    }
+
+    /// An error whose field is only in its text, as upstream words those about several schemas.
+    fn composite(&mut self, detail: String) {
+        let field = if self.prefix.is_empty() { "<nil>" } else { self.prefix };
+        self.errors.push(FieldError::invalid(field, &json!(""), detail));
+    }
+
+    fn invalid(&mut self, value: &Value, detail: &str) {
+        let detail = format!("{} in body {detail}", self.path.as_str());
+        self.errors.push(FieldError::invalid(self.field(), value, detail));
+    }
+
+    fn field(&self) -> String {
+        match (self.prefix, self.path.as_str()) {
+            ("", "") => "<nil>".to_owned(),
+            ("", path) => path.to_owned(),
+            (prefix, "") => prefix.to_owned(),
+            (prefix, path) => format!("{prefix}.{path}"),
+        }
+    }
+}
+
+/// What one alternative says.
+struct Outcome {
+    errors: Vec<FieldError>,
+    applied: usize,
+}
+
+impl Outcome {
+    fn is_valid(&self) -> bool {
+        self.errors.is_empty()
+    }
+}
+
+/// A number as Go prints it: whole ones without a fraction.
+fn plain(number: f64) -> String {
+    format!("{number}")
+}
+
+/// The counterpart of a list element, which only lists with keys have.
+fn old_element<'v>(element: &Value, old: Option<&'v Value>, list: &ListKind) -> Option<&'v Value> {
+    let ListKind::Map(keys) = list else { return None };
+    let is_same = |other: &&Value| keys.iter().all(|key| other.get(&**key) == element.get(&**key));
+    old?.as_array()?.iter().find(is_same)
+}
