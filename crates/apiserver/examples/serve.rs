@@ -26,13 +26,16 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let directory = PathBuf::from(std::env::args().nth(1).ok_or("usage: serve DIRECTORY")?);
     let now = Clock::system().now();
     let authority = Authority::create("serve", now)?;
-    let names = ServerNames { common_name: "serve".to_owned(), addresses: vec![Ipv4Addr::LOCALHOST.into()], ..ServerNames::default() };
+    let names = ServerNames {
+        common_name: "serve".to_owned(),
+        addresses: vec![Ipv4Addr::LOCALHOST.into()],
+        ..ServerNames::default()
+    };
     let identity = authority.issue_server(&names, LIFETIME, now)?;
     let listener = listen(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)))?;
     let address = listener.local_addr()?;
 
-    let api_server =
-        ApiServer::start(Config { endpoint: Some(address), ..Config::default() }, Store::in_memory()).await?;
+    let api_server = ApiServer::start(Config::default(), Store::in_memory()).await?;
     let shutdown = Shutdown::new();
     let clients = ClientCertificates::SignedBy(vec![authority.certificate().clone()]);
     let tls = server_config(ServerCertificate::new(&identity)?, &clients)?;

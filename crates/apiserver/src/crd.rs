@@ -9,6 +9,7 @@ pub(crate) mod definition;
 pub(crate) mod lifecycle;
 pub(crate) mod naming;
 mod strategy;
+pub(crate) mod validation;
 
 pub use definition::{CustomVersion, Definition, Names, Scale};
 pub(crate) use strategy::{before_deletion, begin, carry_on, default};

@@ -4,8 +4,6 @@
 //! documents are sent as immutable. Those of built-in kinds are compressed constants, those of custom resources are
 //! put together from their schemas when first asked for, and kept while the resources stay the same.
 
-mod custom;
-
 use std::collections::BTreeMap;
 use std::sync::{Arc, LazyLock, OnceLock};
 
@@ -127,11 +125,18 @@ impl Document {
         match self {
             Self::Builtin(encoded) => encoded,
             Self::Custom { versions, made } => made.get_or_init(|| {
-                let bytes = custom::document(versions).to_string();
+                let bytes = custom_document(versions).to_string();
                 Encoded { hash: hash(bytes.as_bytes()), bytes: Bytes::from(bytes), is_gzip: false }
             }),
         }
     }
+}
+
+fn custom_document(versions: &[Arc<CustomVersion>]) -> Value {
+    let Some(first) = versions.first() else { return Value::Null };
+    let group_version = GroupVersion::new(&first.definition.group, &first.name);
+    let definitions = versions.iter().map(|version| &*version.definition.source);
+    builtin::openapi_for_crds(&group_version, definitions)
 }
 
 /// Answers a path below `/openapi/v3`; `None` when the path is none.

@@ -57,12 +57,12 @@ impl Column {
             "name": text("name"), "type": text("type"), "format": text("format"), "description": description,
             "priority": column["priority"].as_i64().unwrap_or(0),
         });
-        Some(Self { definition, kind, path: JsonPath::parse(&format!("{{{path}}}")).ok()? })
+        Some(Self { definition, kind, path: JsonPath::parse(path).ok()? })
     }
 
     /// The cell of an object.
     fn cell(&self, object: &Value, now: Timestamp) -> Value {
-        let Some(value) = self.path.find(object).into_iter().next() else { return Value::Null };
+        let Some(value) = self.path.first(object) else { return Value::Null };
         match (self.kind, value) {
             (Kind::Text, value) => json!(text(value)),
             (Kind::Integer, Value::Number(number)) => match (number.as_i64(), number.as_f64()) {

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use portolan_object::schema::{self, NodeId, Schema, SchemaSet};
+use portolan_object::schema::structural::{self, Structural};
+use portolan_object::schema::{self, Node, Schema, SchemaSet};
 use portolan_object::{FieldError, GroupVersionKind, Status};
 use portolan_store::Revision;
 use serde_json::Value;
@@ -16,6 +17,8 @@ use crate::resources::{Part, Resource, by_version};
 /// What all versions of a custom resource share.
 #[derive(Debug)]
 pub struct Definition {
+    /// The definition itself.
+    pub source: Arc<Value>,
     /// API group.
     pub group: String,
     /// The accepted names.
@@ -58,15 +61,13 @@ pub struct CustomVersion {
     pub name: String,
     /// Whether requests are answered in this version.
     pub is_served: bool,
-    /// The schema as written, for OpenAPI.
-    pub openapi: Value,
     /// Whether `status` is a part of its own.
     pub has_status: bool,
     /// Where replicas are, if the resource can be scaled.
     pub scale: Option<Scale>,
     /// The warning that comes with every request, if the version is deprecated.
     pub deprecation: Option<String>,
-    schema: Compiled,
+    schema: Structural,
     columns: Vec<Column>,
     /// Fields that selectors may name, such as `spec.color`.
     selectable: Vec<String>,
@@ -83,12 +84,6 @@ pub struct Scale {
     pub selector: Option<String>,
 }
 
-#[derive(Debug)]
-struct Compiled {
-    set: SchemaSet,
-    root: NodeId,
-}
-
 /// How long a definition's watchers are told, and since when its schema holds.
 #[derive(Debug, Clone)]
 pub(crate) struct Term {
@@ -100,9 +95,10 @@ pub(crate) struct Term {
 
 impl CustomVersion {
     /// All versions of a definition, served or not.
-    pub(crate) fn list(definition: &Value, term: &Term) -> Vec<Arc<Self>> {
+    pub(crate) fn list(definition: &Arc<Value>, term: &Term) -> Vec<Arc<Self>> {
         let spec = &definition["spec"];
         let shared = Arc::new(Definition {
+            source: Arc::clone(definition),
             group: text(spec, "group"),
             names: Names::parse(&definition["status"]["acceptedNames"]),
             is_namespaced: spec["scope"] == "Namespaced",
@@ -117,14 +113,12 @@ impl CustomVersion {
 
     fn parse(definition: &Arc<Definition>, spec: &Value, version: &Value) -> Self {
         let parts = &version["subresources"];
-        let openapi = version["schema"]["openAPIV3Schema"].clone();
         let selectable = version["selectableFields"].as_array().into_iter().flatten();
         Self {
             definition: Arc::clone(definition),
             name: text(version, "name"),
-            is_served: version["served"] == true,
-            schema: Compiled::new(&openapi),
-            openapi,
+            is_served: version["served"] == true && is_convertible(spec, version),
+            schema: compile(&version["schema"]["openAPIV3Schema"]),
             has_status: parts["status"].is_object(),
             scale: Scale::parse(&parts["scale"]),
             deprecation: deprecation(definition, spec, version),
@@ -149,7 +143,7 @@ impl CustomVersion {
 
     /// The compiled schema.
     pub fn schema(&self) -> Schema<'_> {
-        self.schema.set.view(self.schema.root)
+        self.schema.schema()
     }
 
     /// Whether objects are stored in this version.
@@ -174,14 +168,14 @@ impl CustomVersion {
 
     /// Fills in the defaults of the schema.
     pub(crate) fn default(&self, object: &mut Value) {
-        let _ = object;
+        schema::default(object, self.schema());
     }
 
     /// Everything that is wrong with an object by the schema.
     pub(crate) fn faults(&self, object: &Value, old: Option<&Value>) -> Vec<FieldError> {
-        let mut faults = {
-            let _ = old;
-            Vec::new()
+        let mut faults = match old {
+            Some(old) => schema::validate_update(object, old, self.schema()),
+            None => schema::validate(object, self.schema()),
         };
         if let Some(scale) = &self.scale {
             let replicas = object.pointer(&scale.replicas);
@@ -229,16 +223,6 @@ impl CustomVersion {
     /// The cells of an object.
     pub(crate) fn row(&self, object: &Value, now: Timestamp) -> Vec<Value> {
         columns::row(&self.columns, object, now)
-    }
-}
-
-impl Compiled {
-    /// Without a schema, or with one that cannot be compiled, nothing is pruned or checked.
-    fn new(openapi: &Value) -> Self {
-        let mut set = SchemaSet::default();
-        let _ = openapi;
-        let root = set.push(schema::Node { preserve_unknown: true, ..Default::default() });
-        Self { set, root }
     }
 }
 
@@ -291,6 +275,21 @@ fn deprecation(definition: &Definition, spec: &Value, version: &Value) -> Option
     Some(format!("{group}/{name} {kind} is deprecated{instead}"))
 }
 
+/// Without calling a webhook, only the stored version can be shown.
+fn is_convertible(spec: &Value, version: &Value) -> bool {
+    spec["conversion"]["strategy"] != "Webhook" || version["storage"] == true
+}
+
 fn text(value: &Value, member: &str) -> String {
     value[member].as_str().unwrap_or_default().to_owned()
+}
+
+/// Compiles a schema. One that the validation of definitions would have refused prunes and checks nothing, so that
+/// objects stored under it are not lost.
+fn compile(openapi: &Value) -> Structural {
+    structural::compile(openapi, "").unwrap_or_else(|_| {
+        let mut set = SchemaSet::default();
+        let root = set.push(Node { preserve_unknown: true, ..Node::default() });
+        Structural { set, root, warnings: Vec::new() }
+    })
 }

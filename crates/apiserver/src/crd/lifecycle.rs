@@ -182,7 +182,7 @@ impl Lifecycle {
             }
             known.essence = essence;
             known.versions = match is_true(&known.object, "Established") {
-                true => CustomVersion::list(&known.object, &known.term),
+                true => CustomVersion::list(&Arc::new(known.object.clone()), &known.term),
                 false => Vec::new(),
             };
         }

@@ -74,7 +74,7 @@ pub(crate) fn decide<'v>(
     (status != definition["status"]).then_some(status)
 }
 
-/// The names that the definition may have, and the first conflict. What is taken stays as it was before.
+/// The names that the definition may have, and a conflict. What is taken stays as it was before.
 fn accept(definition: &Value, taken: &Taken) -> (Value, Option<(&'static str, String)>) {
     let wanted = &definition["spec"]["names"];
     let mut accepted = definition["status"]["acceptedNames"].clone();
@@ -90,7 +90,8 @@ fn accept(definition: &Value, taken: &Taken) -> (Value, Option<(&'static str, St
         let before: Vec<String> = texts(&accepted[member]).collect();
         let clash = texts(&wanted[member]).find(|name| !before.contains(name) && used.contains(name));
         match clash {
-            Some(name) => conflict = conflict.or(Some((reason, name))),
+            // Several may clash; like upstream, the last one is told.
+            Some(name) => conflict = Some((reason, name)),
             None => copy(wanted, &mut accepted, member),
         }
     }
@@ -171,7 +172,7 @@ mod tests {
     fn taken_names_are_not() {
         let first = settled(definition("widgets", "Widget", &["w"]));
         let cases = [
-            ("kind", definition("others", "Widget", &[]), "KindConflict", "Widget"),
+            ("kind", definition("others", "Widget", &[]), "ListKindConflict", "WidgetList"),
             ("short name", definition("others", "Other", &["w"]), "ShortNamesConflict", "w"),
             (
                 "singular as short name",

@@ -14,8 +14,8 @@ pub(crate) fn default(definition: &mut Value) {
             names[member] = json!(value);
         }
     }
-    if definition["spec"]["conversion"]["strategy"].as_str().is_none_or(str::is_empty) {
-        definition["spec"]["conversion"]["strategy"] = json!("None");
+    if definition["spec"]["conversion"].is_null() {
+        definition["spec"]["conversion"] = json!({ "strategy": "None" });
     }
 }
 

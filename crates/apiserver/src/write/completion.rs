@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use super::namespaces;
 use crate::resources::{Resource, Source};
+use crate::validation;
 
 /// Fills in defaults.
 pub(super) fn default(resource: &Resource, object: &mut Value) {
@@ -49,21 +50,45 @@ pub(super) fn carry_on(resource: &Resource, new: &mut Value) {
 
 /// Everything that is wrong with a new object.
 pub(super) fn faults_of_new(resource: &Resource, object: &Value) -> Vec<FieldError> {
-    let mut faults = Vec::new();
     match &resource.source {
-        Source::Builtin(_) => {}
-        Source::Custom(version) => faults.extend(version.faults(object, None)),
+        Source::Builtin(_) => {
+            let mut faults = validation::create(&resource.kind, object);
+            if resource.is(crate::crd::GROUP, crate::crd::PLURAL) {
+                faults.extend(crate::crd::validation::create(object));
+            }
+            faults
+        }
+        Source::Custom(version) => {
+            let mut faults =
+                validation::metadata::create(object, resource.rules.names, resource.is_namespaced);
+            faults.extend(version.faults(object, None));
+            faults
+        }
     }
-    faults
 }
 
 /// Everything that is wrong with a changed object.
 pub(super) fn faults_of_change(resource: &Resource, old: &Value, new: &Value) -> Vec<FieldError> {
-    let mut faults = Vec::new();
-    faults.extend(super::metadata::check_finalizers(old, new));
     match &resource.source {
-        Source::Builtin(_) => {}
-        Source::Custom(version) => faults.extend(version.faults(new, Some(old))),
+        Source::Builtin(_) => {
+            let mut faults = validation::update(&resource.kind, new, old);
+            if resource.is(crate::crd::GROUP, crate::crd::PLURAL) {
+                faults.extend(crate::crd::validation::update(new, old));
+            }
+            faults
+        }
+        Source::Custom(version) => {
+            let mut faults = validation::metadata::update(new, old);
+            faults.extend(version.faults(new, Some(old)));
+            faults
+        }
     }
-    faults
+}
+
+/// What the writer should know although the object is accepted.
+pub(super) fn warnings(resource: &Resource, old: Option<&Value>, new: &Value) -> Vec<String> {
+    match resource.is(crate::crd::GROUP, crate::crd::PLURAL) {
+        true => crate::crd::validation::warnings(new, old),
+        false => Vec::new(),
+    }
 }

@@ -113,7 +113,11 @@ fn prepare(call: &Call, object: &mut Value, options: &WriteOptions) -> Result<()
     completion::default(resource, object);
     super::admit(call, Operation::Create, options.dry_run, object, None)?;
     let faults = completion::faults_of_new(resource, object);
-    if faults.is_empty() { Ok(()) } else { Err(resource.invalid(&name, &faults)) }
+    if !faults.is_empty() {
+        return Err(resource.invalid(&name, &faults));
+    }
+    completion::warnings(resource, None, object).into_iter().for_each(|warning| call.warn(warning));
+    Ok(())
 }
 
 fn birth(call: &Call) -> Birth {

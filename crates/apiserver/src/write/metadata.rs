@@ -208,28 +208,6 @@ fn check_uid(
     }
 }
 
-/// Once an object is going, no finalizer may come.
-pub(super) fn check_finalizers(old: &Value, new: &Value) -> Vec<FieldError> {
-    if !old["metadata"]["deletionTimestamp"].is_string() {
-        return Vec::new();
-    }
-    let list = |object: &Value| -> Vec<String> {
-        let finalizers = object["metadata"]["finalizers"].as_array().into_iter().flatten();
-        finalizers.filter_map(Value::as_str).map(str::to_owned).collect()
-    };
-    let before = list(old);
-    let added: Vec<String> = list(new).into_iter().filter(|name| !before.contains(name)).collect();
-    if added.is_empty() {
-        return Vec::new();
-    }
-    let quoted: Vec<String> = added.iter().map(|name| format!("{name:?}")).collect();
-    let detail = format!(
-        "no new finalizers can be added if the object is being deleted, found new finalizers []string{{{}}}",
-        quoted.join(", ")
-    );
-    vec![FieldError::forbidden("metadata.finalizers", detail)]
-}
-
 fn restore(metadata: &mut Map<String, Value>, stored: &Value, name: &str) {
     match stored.get(name) {
         Some(value) => metadata.insert(name.to_owned(), value.clone()),

@@ -152,6 +152,7 @@ fn prepare(call: &Call, change: &Modification<'_>, old: &Value, mut new: Value) 
     if !faults.is_empty() {
         return Err(resource.invalid(&call.info.name, &faults));
     }
+    completion::warnings(resource, Some(old), &new).into_iter().for_each(|warning| call.warn(warning));
     if let Some(generation) = generation::next(resource, old, &new) {
         new["metadata"]["generation"] = Value::from(generation);
     }
