@@ -8,6 +8,7 @@
 //!                                                                       └─► write ───────┴─► store
 //! ```
 
+pub mod allocation;
 pub mod auth;
 pub mod defaults;
 pub mod kinds;
