@@ -94,6 +94,8 @@ fn approve(mut definition: Value, approval: &str) -> Value {
 
 fn define<T: Kind + JsonSchema>(names: &Names, versions: &[Version], columns: &[Column]) -> Value {
     let mut schema = structural::schema_of::<T>();
+    // An API server knows metadata itself and takes no word about it.
+    schema["properties"]["metadata"] = json!({ "type": "object" });
     if !names.has_status
         && let Some(properties) = schema["properties"].as_object_mut()
     {

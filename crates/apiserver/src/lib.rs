@@ -10,6 +10,7 @@
 
 mod access;
 pub mod admission;
+pub mod allocation;
 mod api_server;
 pub mod auth;
 mod bootstrap;

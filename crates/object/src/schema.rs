@@ -5,6 +5,7 @@
 
 pub mod decode;
 pub mod defaults;
+mod field_path;
 mod formats;
 pub mod json;
 mod path;

@@ -258,7 +258,10 @@ impl fmt::Display for Fault {
             Fault::Forbidden(detail) => detailed(f, "Forbidden", detail),
             Fault::NotFound(value) => write!(f, "Not found: {value}"),
             Fault::TooLong(limit) => write!(f, "Too long: may not be more than {limit} bytes"),
-            Fault::TooMany(found, limit) => write!(f, "Too many: {found}: must have at most {limit} items"),
+            Fault::TooMany(found, limit) => {
+                let plural = if *limit == 1 { "" } else { "s" };
+                write!(f, "Too many: {found}: must have at most {limit} item{plural}")
+            }
             Fault::Internal(detail) => detailed(f, "Internal error", detail),
         }
     }

@@ -7,5 +7,6 @@
 pub mod containers;
 pub mod kubelet;
 pub mod network;
+pub mod node;
 pub mod programs;
 mod spdy;

@@ -39,6 +39,7 @@ pub use self::datagram::Flow;
 pub use self::door::Door;
 pub use self::interface::{CONNECT_PATIENCE, Datagrams, Interface, ListenError, Listener, Publication};
 pub use self::links::Link;
+pub(crate) use self::rules::SERVICE_NAME;
 
 use self::fabric::{Fabric, Origin};
 

@@ -20,7 +20,7 @@ mod socat;
 mod streams;
 mod template;
 mod terminal;
-mod web;
+pub(crate) mod web;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

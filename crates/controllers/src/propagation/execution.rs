@@ -135,6 +135,10 @@ impl Reconciler for Executor {
                 None => Outcome::Done,
             };
         }
+        if self.member.discovery().resources.is_empty() {
+            // What the member serves is not known yet; its first discovery adds the key again.
+            return Outcome::Done;
+        }
         let Some(work) = self.hub.works.get(key) else { return Outcome::Done };
         if work.metadata.is_deleting() {
             return self.remove(&work).await.into();

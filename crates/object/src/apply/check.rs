@@ -16,7 +16,7 @@ use crate::schema::{ListKind, Schema, Shape};
 
 /// What is wrong with the patch, as one text; `None` when nothing is.
 pub(super) fn faults(patch: &Map<String, Value>, schema: Schema<'_>) -> Option<String> {
-    let mut check = Check { path: String::new(), faults: Vec::new() };
+    let mut check = Check { path: Vec::new(), faults: Vec::new() };
     for (name, value) in patch {
         let place = match name.as_str() {
             "apiVersion" | "kind" => continue,
@@ -26,7 +26,7 @@ pub(super) fn faults(patch: &Map<String, Value>, schema: Schema<'_>) -> Option<S
                 Err(()) => break,
             },
         };
-        check.under(&element::text(&element::field(name)), |check| check.value(value, place));
+        check.under(Step::Field(name), |check| check.value(value, place));
     }
     match check.faults.as_slice() {
         [] => None,
@@ -35,38 +35,46 @@ pub(super) fn faults(patch: &Map<String, Value>, schema: Schema<'_>) -> Option<S
     }
 }
 
-struct Check {
-    path: String,
+/// One step of a path. Paths are only put into words when there is a fault to report.
+enum Step<'a> {
+    Field(&'a str),
+    Item(String),
+}
+
+struct Check<'a> {
+    path: Vec<Step<'a>>,
     faults: Vec<String>,
 }
 
-impl Check {
+impl<'a> Check<'a> {
     fn fault(&mut self, text: &str) {
-        let separator = if self.path.is_empty() { "" } else { ": " };
-        self.faults.push(format!("{}{separator}{text}", self.path));
+        let steps = self.path.iter().map(|step| match step {
+            Step::Field(name) => format!(".{name}"),
+            Step::Item(identity) => element::text(identity),
+        });
+        let path: String = steps.collect();
+        let separator = if path.is_empty() { "" } else { ": " };
+        self.faults.push(format!("{path}{separator}{text}"));
     }
 
-    fn under(&mut self, step: &str, check: impl FnOnce(&mut Self)) {
-        let length = self.path.len();
-        self.path.push_str(step);
+    fn under(&mut self, step: Step<'a>, check: impl FnOnce(&mut Self)) {
+        self.path.push(step);
         check(self);
-        self.path.truncate(length);
+        self.path.pop();
     }
 
     /// The place of a member, or a fault when the schema does not have it.
-    fn declared<'s>(&mut self, name: &str, schema: Schema<'s>) -> Result<Place<'s>, ()> {
+    fn declared<'s>(&mut self, name: &'a str, schema: Schema<'s>) -> Result<Place<'s>, ()> {
         let node = schema.node();
         let place = property(Some(schema), name);
         if place.is_none() && matches!(node.shape, Shape::Object(_)) && !node.preserve_unknown {
-            self.under(&element::text(&element::field(name)), |check| {
-                check.fault("field not declared in schema")
-            });
+            self.under(Step::Field(name), |check| check.fault("field not declared in schema"));
             return Err(());
         }
         Ok(place)
     }
 
-    fn value(&mut self, value: &Value, place: Place<'_>) {
+    fn value(&mut self, value: &'a Value, place: Place<'_>) {
         let (Some(schema), false) = (place, value.is_null()) else { return };
         match (&schema.node().shape, value) {
             (Shape::Any, _)
@@ -94,15 +102,15 @@ impl Check {
         }
     }
 
-    fn members(&mut self, members: &Map<String, Value>, schema: Schema<'_>) {
+    fn members(&mut self, members: &'a Map<String, Value>, schema: Schema<'_>) {
         for (name, value) in members {
             // Upstream stops at the first unknown member of a map, too.
             let Ok(place) = self.declared(name, schema) else { return };
-            self.under(&element::text(&element::field(name)), |check| check.value(value, place));
+            self.under(Step::Field(name), |check| check.value(value, place));
         }
     }
 
-    fn list(&mut self, list: &[Value], schema: Schema<'_>) {
+    fn list(&mut self, list: &'a [Value], schema: Schema<'_>) {
         let kind = &schema.node().list;
         let items = schema.items();
         let mut seen = HashSet::new();
@@ -114,11 +122,12 @@ impl Check {
                     Err(anonymous) => return self.fault(&format!("element {index}: {}", anonymous.text())),
                 },
             };
-            let text = element::text(&identity);
-            if !seen.insert(identity) {
-                self.fault(&format!("duplicate entries for key {text}"));
+            if seen.contains(&identity) {
+                self.fault(&format!("duplicate entries for key {}", element::text(&identity)));
+            } else {
+                seen.insert(identity.clone());
             }
-            self.under(&text, |check| check.value(item, items));
+            self.under(Step::Item(identity), |check| check.value(item, items));
         }
     }
 }

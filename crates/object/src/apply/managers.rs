@@ -5,7 +5,7 @@
 
 use serde_json::{Map, Value};
 
-use super::set::FieldSet;
+use super::set::{FieldSet, intersection};
 
 /// Entries of ordinary writes above which the oldest are merged.
 const UPDATE_LIMIT: usize = 10;
@@ -96,9 +96,24 @@ impl Entry {
             && (own.operation == Operation::Apply || own.api_version == other.api_version)
     }
 
+    /// The set of this entry, as it stands there.
+    fn elements(&self) -> Option<&Map<String, Value>> {
+        self.0.get("fieldsV1").and_then(Value::as_object)
+    }
+
     /// The set of this entry.
     pub(super) fn fields(&self) -> FieldSet {
-        FieldSet(self.0.get("fieldsV1").and_then(Value::as_object).cloned().unwrap_or_default())
+        FieldSet(self.elements().cloned().unwrap_or_default())
+    }
+
+    /// Whether the set of this entry is just this one.
+    pub(super) fn owns_just(&self, paths: &FieldSet) -> bool {
+        self.elements().is_some_and(|elements| *elements == paths.0)
+    }
+
+    /// Those of the paths that are in the set of this entry.
+    pub(super) fn shared(&self, paths: &FieldSet) -> FieldSet {
+        self.elements().map(|elements| FieldSet(intersection(elements, &paths.0))).unwrap_or_default()
     }
 
     /// Changes the set in place.
@@ -113,7 +128,7 @@ impl Entry {
     }
 
     fn is_empty(&self) -> bool {
-        self.0.get("fieldsV1").and_then(Value::as_object).is_none_or(Map::is_empty)
+        self.elements().is_none_or(Map::is_empty)
     }
 
     fn set_time(&mut self, now: &str) {
@@ -178,9 +193,6 @@ impl Managers {
 
     /// Takes paths away from all entries, or from all but one.
     pub(super) fn release(&mut self, paths: &FieldSet, except: Option<Identity<'_>>) {
-        if paths.is_empty() {
-            return;
-        }
         for entry in &mut self.0 {
             if !except.is_some_and(|identity| entry.is(identity)) {
                 entry.change(|fields| fields.subtract(paths));
@@ -212,11 +224,10 @@ impl Managers {
             }
             Some(place) => {
                 let entry = &mut self.0[place];
-                let time = entry.0.get("time").cloned();
-                let is_changed = is_changed || entry.fields() != paths;
-                *entry = Entry::new(identity, paths, now);
-                if let (false, Some(time)) = (is_changed, time) {
-                    entry.0.insert("time".to_owned(), time);
+                if is_changed || !entry.owns_just(&paths) {
+                    *entry = Entry::new(identity, paths, now);
+                } else {
+                    entry.0.insert("apiVersion".to_owned(), identity.api_version.into());
                 }
             }
             None if paths.is_empty() => {}

@@ -85,13 +85,15 @@ impl<'a> Apply<'a> {
         if on_conflict == OnConflict::Fail {
             self.check_conflicts(&changes.touched)?;
         }
-        self.managers.release(&changes.all(), Some(self.identity));
+        if !changes.is_empty() {
+            self.managers.release(&changes.all(), Some(self.identity));
+        }
         if !gone.is_empty() {
             sweep(&mut merged, &gone, self.schema);
             // A container that the patch wants empty may have gone with its last content.
             merge_object(&mut merged, self.patch, self.schema);
         }
-        let is_changed = !equal_but_for_nulls(self.live, &merged);
+        let is_changed = !changes.is_empty() && !is_same_object(self.live, &merged);
         self.managers.assign(self.identity, set, is_changed, self.writer.now);
         if self.is_kubectl() {
             client_side::refresh(&mut merged, self.patch);
@@ -102,12 +104,10 @@ impl<'a> Apply<'a> {
 
     /// The live object with the patch, without what this manager no longer applies, and that.
     fn merge(&self, set: &FieldSet) -> (Value, FieldSet) {
-        let mut merged = match self.live {
-            Value::Null => json!({ "metadata": {} }),
-            live => live.clone(),
-        };
+        let mut merged = clone_without_entries(self.live);
         merge_object(&mut merged, self.patch, self.schema);
-        let Some(last) = self.managers.find(self.identity).map(Entry::fields) else {
+        let last = self.managers.find(self.identity).filter(|entry| !entry.owns_just(set));
+        let Some(last) = last.map(Entry::fields) else {
             return (merged, FieldSet::default());
         };
         let mut owned = set.clone();
@@ -124,7 +124,7 @@ impl<'a> Apply<'a> {
         }
         let others = self.managers.others(self.identity);
         let mut owners: Vec<(&Entry, FieldSet)> =
-            others.map(|entry| (entry, entry.fields().intersection(touched))).collect();
+            others.map(|entry| (entry, entry.shared(touched))).collect();
         owners.retain(|(_, taken)| !taken.is_empty());
         if !owners.is_empty()
             && self.is_kubectl()
@@ -151,23 +151,46 @@ impl<'a> Apply<'a> {
     }
 }
 
-/// Whether two values differ in more than members that are null, which mean nothing once stored.
-fn equal_but_for_nulls(a: &Value, b: &Value) -> bool {
-    match (a, b) {
-        (Value::Object(a), Value::Object(b)) => {
-            let absent = |a: &Map<String, Value>, b: &Map<String, Value>| {
-                a.iter().all(|(name, value)| value.is_null() || b.contains_key(name))
-            };
-            let matching = |(name, value): (&String, &Value)| {
-                b.get(name).is_none_or(|other| equal_but_for_nulls(value, other))
-            };
-            absent(a, b) && absent(b, a) && a.iter().all(matching)
+/// A copy without `managedFields`, the largest part of many objects, which is written anew.
+fn clone_without_entries(live: &Value) -> Value {
+    let Value::Object(members) = live else { return json!({ "metadata": {} }) };
+    let copy = |(name, value): (&String, &Value)| match value {
+        Value::Object(metadata) if name == "metadata" => {
+            let others = metadata.iter().filter(|(name, _)| *name != "managedFields");
+            (name.clone(), others.map(|(name, value)| (name.clone(), value.clone())).collect())
         }
+        value => (name.clone(), value.clone()),
+    };
+    Value::Object(members.iter().map(copy).collect())
+}
+
+/// Whether two objects, apart from `managedFields`, are the same once members that are null are dropped.
+fn is_same_object(a: &Value, b: &Value) -> bool {
+    let (Value::Object(a), Value::Object(b)) = (a, b) else { return false };
+    let nothing = Map::new();
+    let [own, other] =
+        [a, b].map(|object| object.get("metadata").and_then(Value::as_object).unwrap_or(&nothing));
+    have_same_members(a, b, Some("metadata")) && have_same_members(own, other, Some("managedFields"))
+}
+
+fn is_same(a: &Value, b: &Value) -> bool {
+    match (a, b) {
+        (Value::Object(a), Value::Object(b)) => have_same_members(a, b, None),
         (Value::Array(a), Value::Array(b)) => {
-            a.len() == b.len() && a.iter().zip(b).all(|(a, b)| equal_but_for_nulls(a, b))
+            a.len() == b.len() && a.iter().zip(b).all(|(a, b)| is_same(a, b))
         }
         (a, b) => a == b,
     }
+}
+
+fn have_same_members(a: &Map<String, Value>, b: &Map<String, Value>, except: Option<&str>) -> bool {
+    let counts = |name: &String, value: &Value| Some(name.as_str()) != except && !value.is_null();
+    let is_missing =
+        |(name, value): (&String, &Value)| counts(name, value) && a.get(name).is_none_or(Value::is_null);
+    !b.iter().any(is_missing)
+        && a.iter()
+            .filter(|(name, value)| counts(name, value))
+            .all(|(name, value)| b.get(name).is_some_and(|other| is_same(value, other)))
 }
 
 /// Namespace, name and kind as upstream's messages give them: `/s1; /v1, Kind=ConfigMap`.

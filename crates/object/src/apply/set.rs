@@ -191,7 +191,8 @@ fn subtract(ours: &mut Map<String, Value>, theirs: &Map<String, Value>) {
     }
 }
 
-fn intersection(ours: &Map<String, Value>, theirs: &Map<String, Value>) -> Map<String, Value> {
+/// The paths that are in both.
+pub(super) fn intersection(ours: &Map<String, Value>, theirs: &Map<String, Value>) -> Map<String, Value> {
     let mut both = FieldSet::default();
     for (name, our_below) in ours.iter().filter(|(name, _)| *name != SELF) {
         let Some(their_below) = theirs.get(name) else { continue };

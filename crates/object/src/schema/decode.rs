@@ -42,6 +42,11 @@ pub fn decode(value: &mut Value, schema: Schema<'_>, source: Source) -> Result<(
     decoder.first.map_or(Ok(()), Err)
 }
 
+/// Rewrites RFC 3339 in UTC; the error is Go's text.
+pub(super) fn normalise_time(text: &mut String) -> Result<(), String> {
+    time::normalise(text, false)
+}
+
 /// Go reports a value of the wrong type at the end, but a type that decodes itself stops everything.
 struct Decoder<'a> {
     source: Source,

@@ -3,11 +3,11 @@
 //! Names may be written with or without dashes. Rules follow the libraries that kube-apiserver uses, which are
 //! those of Go where Go has one.
 
-use std::net::{Ipv4Addr, Ipv6Addr};
+use std::net::Ipv6Addr;
 use std::sync::LazyLock;
 
 use base64::Engine as _;
-use base64::engine::general_purpose::{STANDARD, URL_SAFE};
+use base64::engine::general_purpose::STANDARD;
 use regex::Regex;
 
 mod duration;
@@ -82,7 +82,7 @@ impl Format {
     pub(super) fn matches(self, text: &str) -> bool {
         match self {
             Self::BsonObjectId => text.len() == 24 && text.bytes().all(|byte| byte.is_ascii_hexdigit()),
-            Self::Byte => STANDARD.decode(text).is_ok() || URL_SAFE.decode(text).is_ok(),
+            Self::Byte => !text.is_empty() && STANDARD.decode(text).is_ok(),
             Self::Cidr => is_cidr(text),
             Self::CreditCard => is_credit_card(text),
             Self::Date => text.len() == 10 && text.parse::<jiff::civil::Date>().is_ok(),
@@ -91,7 +91,7 @@ impl Format {
             Self::Email => is_email(text),
             Self::HexColor => HEX_COLOR.is_match(text),
             Self::Hostname => is_hostname(text),
-            Self::Ipv4 => text.parse::<Ipv4Addr>().is_ok(),
+            Self::Ipv4 => is_ipv4(text),
             Self::Ipv6 => text.parse::<Ipv6Addr>().is_ok(),
             Self::Isbn => is_isbn10(text) || is_isbn13(text),
             Self::Isbn10 => is_isbn10(text),
@@ -115,12 +115,34 @@ macro_rules! pattern {
 }
 
 pattern!(HEX_COLOR, "^#?([0-9a-fA-F]{3}|[0-9a-fA-F]{6})$");
-pattern!(RGB_COLOR, r"^rgb\(\s*[0-9]{1,3}\s*,\s*[0-9]{1,3}\s*,\s*[0-9]{1,3}\s*\)$");
-pattern!(SSN, "^[0-9]{3}[- ]?[0-9]{2}[- ]?[0-9]{4}$");
+pattern!(
+    RGB_COLOR,
+    r"(?x)^rgb\(
+        \s* (?:0|[1-9][0-9]?|1[0-9]{2}|2[0-4][0-9]|25[0-5]) \s*,
+        \s* (?:0|[1-9][0-9]?|1[0-9]{2}|2[0-4][0-9]|25[0-5]) \s*,
+        \s* (?:0|[1-9][0-9]?|1[0-9]{2}|2[0-4][0-9]|25[0-5]) \s*\)$"
+);
+pattern!(
+    HOSTNAME,
+    r"(?x)^(?:
+        [a-zA-Z0-9\p{S}\p{L}] -? [a-zA-Z0-9\p{S}\p{L}]{0,62}
+      | (?: [a-zA-Z0-9\p{S}\p{L}] (?: [-a-zA-Z0-9\p{S}\p{L}]{0,61} [a-zA-Z0-9\p{S}\p{L}] )? \. )+ [a-zA-Z\p{L}]{2,63}
+    )$"
+);
+pattern!(SSN, "^[0-9]{3}[- ][0-9]{2}[- ][0-9]{4}$");
+
+/// Four decimal numbers; leading zeros are tolerated, as in all of Kubernetes' older fields.
+fn is_ipv4(text: &str) -> bool {
+    let is_byte = |part: &str| {
+        let is_number = !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
+        is_number && part.parse::<u32>().is_ok_and(|number| number <= 255)
+    };
+    text.split('.').count() == 4 && text.split('.').all(is_byte)
+}
 
 fn is_cidr(text: &str) -> bool {
     let Some((address, bits)) = text.split_once('/') else { return false };
-    let limit = if address.parse::<Ipv4Addr>().is_ok() {
+    let limit = if is_ipv4(address) {
         32
     } else if address.parse::<Ipv6Addr>().is_ok() {
         128
@@ -134,11 +156,10 @@ fn is_cidr(text: &str) -> bool {
 /// Digits of the right length for an issuer, with a valid check digit; anything between them is ignored.
 fn is_credit_card(text: &str) -> bool {
     let digits: Vec<u32> = text.chars().filter_map(|c| c.to_digit(10)).collect();
-    let is_issued = match (digits.first(), digits.get(1), digits.len()) {
-        (Some(4), _, 13 | 16) => true,
-        (Some(5), Some(1..=5), 16) | (Some(6), _, 16) => true,
-        (Some(3), Some(4 | 7), 15) | (Some(3), Some(0 | 6 | 8), 14) => true,
-        (Some(1 | 2 | 3), _, 15 | 16) => true,
+    let is_issued = match (digits.as_slice(), digits.len()) {
+        ([4, ..], 13 | 16) | ([5, 1..=5, ..], 16) | ([6, 0, 1, 1, ..] | [6, 5, ..], 16) => true,
+        ([3, 4 | 7, ..], 15) | ([3, 0, 0..=5, ..] | [3, 6 | 8, ..], 14) => true,
+        ([2, 1, 3, 1, ..] | [1, 8, 0, 0, ..], 15) | ([3, 5, ..], 16) => true,
         _ => false,
     };
     let weighted = digits.iter().rev().enumerate().map(|(at, digit)| match (at % 2, digit * 2) {
@@ -149,9 +170,10 @@ fn is_credit_card(text: &str) -> bool {
     is_issued && weighted.sum::<u32>().is_multiple_of(10)
 }
 
+/// RFC 3339 in either case; a leap second is none that Go knows.
 fn is_date_time(text: &str) -> bool {
-    let has_separator = matches!(text.as_bytes().get(10), Some(b'T' | b't'));
-    has_separator && text.parse::<jiff::Timestamp>().is_ok()
+    let mut text = text.to_ascii_uppercase();
+    super::decode::normalise_time(&mut text).is_ok()
 }
 
 /// An address as in the header of a mail, perhaps with a name before it.
@@ -166,19 +188,13 @@ fn is_email(text: &str) -> bool {
     };
     let is_local =
         (local.len() > 2 && local.starts_with('"') && local.ends_with('"')) || local.split('.').all(is_atom);
-    is_local && domain.split('.').all(is_atom)
+    let literal = domain.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
+    is_local && literal.map_or_else(|| domain.split('.').all(is_atom), is_ipv4)
 }
 
+/// One label, in which only the second character may be a dash, or several with letters in the last.
 fn is_hostname(text: &str) -> bool {
-    let is_label = |label: &str| {
-        let inner = |c: char| c.is_alphanumeric() || c == '-';
-        !label.is_empty()
-            && label.len() <= 63
-            && !label.starts_with('-')
-            && !label.ends_with('-')
-            && label.chars().all(inner)
-    };
-    text.len() <= 255 && text.strip_suffix('.').unwrap_or(text).split('.').all(is_label)
+    text.len() <= 255 && HOSTNAME.is_match(text) && text.split('.').all(|label| label.len() <= 63)
 }
 
 fn is_isbn10(text: &str) -> bool {
@@ -201,7 +217,7 @@ fn is_isbn13(text: &str) -> bool {
     plain.len() == 13 && sum.is_some_and(|sum| sum.is_multiple_of(10))
 }
 
-/// Six, eight or twenty bytes, in pairs with `:` or `-`, or in fours with `.`.
+/// Six, eight or twenty bytes, in pairs with `:` or `-`, in fours with `.`, or without a break.
 fn is_mac(text: &str) -> bool {
     let parts = |separator: char, digits: usize| {
         let mut count = 0;
@@ -211,7 +227,8 @@ fn is_mac(text: &str) -> bool {
         });
         is_well_formed.then_some(count * digits / 2)
     };
-    let bytes = parts(':', 2).or_else(|| parts('-', 2)).or_else(|| parts('.', 4));
+    let undivided = || text.bytes().all(|byte| byte.is_ascii_hexdigit()).then_some(text.len() / 2);
+    let bytes = parts(':', 2).or_else(|| parts('-', 2)).or_else(|| parts('.', 4)).or_else(undivided);
     matches!(bytes, Some(6 | 8 | 20))
 }
 
@@ -240,18 +257,31 @@ fn is_request_uri(text: &str) -> bool {
     let is_scheme = scheme.starts_with(|c: char| c.is_ascii_alphabetic())
         && scheme.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte));
     let authority = rest.strip_prefix("//").map(|rest| rest.split(['/', '?']).next().unwrap_or_default());
-    is_scheme
-        && !has_bad_escape
-        && !authority.is_some_and(|authority| authority.contains([' ', '<', '>', '"']))
+    is_scheme && !has_bad_escape && authority.is_none_or(is_authority)
 }
 
-/// Thirty-two digits, with or without dashes; the version and variant must fit when one is asked for.
+/// A host that may have a user before it and a port after it.
+fn is_authority(text: &str) -> bool {
+    let host = text.rsplit_once('@').map_or(text, |(_, host)| host);
+    let port = match host.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
+        Some((_, rest)) => rest.strip_prefix(':').unwrap_or(rest),
+        None => host.split_once(':').map_or("", |(_, port)| port),
+    };
+    !text.contains([' ', '<', '>', '"']) && port.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+/// Thirty-two digits, each usual dash there or not; the version and variant must fit when one is asked for.
 fn is_uuid(text: &str, version: u8) -> bool {
-    let lengths: Vec<usize> = text.split('-').map(str::len).collect();
-    let digits: Vec<u8> = text.bytes().filter(|byte| *byte != b'-').collect();
-    let dashes_fit = lengths == [8, 4, 4, 4, 12] || lengths.len() == 1;
+    let mut digits: Vec<u8> = Vec::with_capacity(32);
+    let dashes_fit = text.bytes().all(|byte| match byte {
+        b'-' => [8, 12, 16, 20].contains(&digits.len()),
+        digit => {
+            digits.push(digit);
+            true
+        }
+    });
     let is_hex = digits.len() == 32 && digits.iter().all(u8::is_ascii_hexdigit);
     let version_fits = version == 0 || digits.get(12) == Some(&(b'0' + version));
     let variant_fits = version < 4 || digits.get(16).is_some_and(|byte| b"89abAB".contains(byte));
-    dashes_fit && is_hex && version_fits && variant_fits
+    dashes_fit && is_hex && !text.contains("--") && version_fits && variant_fits
 }

@@ -229,6 +229,7 @@ fn go_syntax_error(bytes: &[u8], error: &serde_json::Error) -> SyntaxError {
         ("expected `,` or `}`", "after object key:value pair"),
         ("expected `,` or `]`", "after array element"),
         ("trailing characters", "after top-level value"),
+        ("control character", "in string literal"),
     ];
     let situation = situations.iter().find(|(prefix, _)| text.starts_with(prefix));
     match (situation, character_at(bytes, error.line(), error.column())) {
@@ -247,9 +248,10 @@ fn go_quote(character: char) -> String {
     }
 }
 
-/// The character at a line and byte column, both counted from 1.
+/// The character at a line and byte column, both counted from 1; column 0 is the end of the line before.
 fn character_at(bytes: &[u8], line: usize, column: usize) -> Option<char> {
+    let Some(column) = column.checked_sub(1) else { return Some('\n') };
     let line = bytes.split(|byte| *byte == b'\n').nth(line.checked_sub(1)?)?;
-    let rest = line.get(column.checked_sub(1)?..)?;
+    let rest = line.get(column..)?;
     String::from_utf8_lossy(rest.get(..rest.len().min(4))?).chars().next()
 }

@@ -32,7 +32,7 @@ pub enum FieldOperator {
 }
 
 impl FieldSelector {
-    /// Parses the query form; empty terms are skipped.
+    /// Parses the query form; empty terms, and those of nothing but an operator, are skipped.
     ///
     /// # Errors
     /// A term without an operator, an unknown escape, or a bare `=` in a value.
@@ -40,7 +40,9 @@ impl FieldSelector {
         let mut parts = split_terms(text);
         parts.sort_unstable();
         let parts = parts.into_iter().filter(|part| !part.is_empty());
-        Ok(Self { terms: parts.map(|part| FieldTerm::parse(text, part)).collect::<Result<_, _>>()? })
+        let mut terms: Vec<_> = parts.map(|part| FieldTerm::parse(text, part)).collect::<Result<_, _>>()?;
+        terms.retain(|term| !(term.field.is_empty() && term.value.is_empty()));
+        Ok(Self { terms })
     }
 
     /// Whether every object matches.

@@ -147,6 +147,7 @@ fn field_selectors_parse() {
         ("b!=x,a==y,", "a=y,b!=x"),
         (r"a=x\,y\=z\\", r"a=x\,y\=z\\"),
         ("a=", "a="),
+        ("==,!=", ""),
     ];
     for (text, want) in cases {
         assert_eq!(FieldSelector::parse(text).unwrap().to_string(), want, "{text:?}");

@@ -20,14 +20,13 @@ where
         let (mut reader, mut writer) = tokio::io::split(far);
         let incoming = async {
             while let Some(Ok(message)) = messages.next().await {
-                match message {
-                    Message::Binary(bytes) => {
-                        if writer.write_all(&bytes).await.is_err() {
-                            return;
-                        }
-                    }
-                    Message::Close(_) => return,
-                    _ => {}
+                let passed_on = match message {
+                    Message::Binary(bytes) => writer.write_all(&bytes).await.is_ok(),
+                    Message::Close(_) => false,
+                    _ => true,
+                };
+                if !passed_on {
+                    return;
                 }
             }
         };

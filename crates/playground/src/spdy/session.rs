@@ -346,7 +346,7 @@ impl Receiver {
 
     async fn open(&mut self, stream: u32, fin: bool, headers: HeaderList) {
         // Draft 3, section 2.3.2: streams of a client have odd ids that grow.
-        if stream % 2 == 0 || stream <= self.last {
+        if stream.is_multiple_of(2) || stream <= self.last {
             return self.reset(stream, Reset::ProtocolError).await;
         }
         self.last = stream;
@@ -375,7 +375,7 @@ impl Receiver {
     async fn data(&self, stream: u32, fin: bool, mut bytes: Bytes) {
         let Some(inbox) = self.shared.inbox(stream) else {
             self.discard(bytes.len()).await;
-            if stream > self.last || stream % 2 == 0 {
+            if stream > self.last || stream.is_multiple_of(2) {
                 self.reset(stream, Reset::InvalidStream).await;
             }
             return;

@@ -1,6 +1,7 @@
 //! One Work into its member: create, bring in line, or say why not (karmada-behaviour 4.1 to 4.3).
 
 use std::borrow::Cow;
+use std::time::Duration;
 
 use portolan_api::conditions::work::APPLIED;
 use portolan_api::meta::{condition, set_condition};
@@ -17,6 +18,9 @@ use serde_json::{Value, json};
 
 use super::{Executor, manifest};
 use crate::propagation::report::difference;
+
+/// Objects without our mark are not watched; that one of them has gone is noticed after this time.
+const FOREIGN_RECHECK: Duration = Duration::from_secs(30);
 
 /// Why a manifest is not in the member as it should be.
 #[derive(Debug, thiserror::Error)]
@@ -36,9 +40,18 @@ pub(super) enum ApplyError {
 }
 
 impl ApplyError {
-    /// Whether trying again by itself makes sense; otherwise a change of something brings the Work back.
-    fn is_worth_retrying(&self) -> bool {
-        matches!(self, Self::Member(_) | Self::Foreign { .. })
+    /// When to try again.
+    fn outcome(self, work: &Work) -> Outcome {
+        match self {
+            // A change of the Work, or of what the member serves, brings it back.
+            Self::Empty | Self::NotServed { .. } => Outcome::Done,
+            Self::Foreign { key, cluster, .. } => {
+                let work = &work.metadata.name;
+                tracing::warn!(%cluster, object = %key, work, "the object in the member is not ours and stays as it is");
+                Outcome::RequeueAfter(FOREIGN_RECHECK)
+            }
+            Self::Member(_) => Outcome::Retry(Box::new(self)),
+        }
     }
 }
 
@@ -63,7 +76,7 @@ impl Executor {
             Ok(_) => Outcome::Done,
             Err(error) => {
                 self.tell(work, &error);
-                if error.is_worth_retrying() { Outcome::Retry(Box::new(error)) } else { Outcome::Done }
+                error.outcome(work)
             }
         }
     }

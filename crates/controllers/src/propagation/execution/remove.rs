@@ -47,9 +47,6 @@ impl Executor {
             } else {
                 delete(&api, &manifest.key(), work).await?;
             }
-        } else if self.member.discovery().resources.is_empty() {
-            // What the member serves is not known yet; its first discovery adds the key again.
-            return Ok(Outcome::Done);
         }
         release(&self.hub, work).await?;
         Ok(Outcome::Done)

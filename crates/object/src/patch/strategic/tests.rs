@@ -99,6 +99,13 @@ fn lists_of_a_pod_merge_in_order() {
             "name",
             vec!["y", "x"],
         ),
+    ];
+    check_columns(cases);
+}
+
+#[test]
+fn lists_within_a_container_merge_in_order() {
+    let cases = [
         (
             "SM9",
             json!({"containers": [{"name": "x", "env": [{"name": "B", "value": "3"}, {"name": "C", "value": "4"}]}]}),
@@ -136,6 +143,11 @@ fn lists_of_a_pod_merge_in_order() {
             vec!["s2", "s1"],
         ),
     ];
+    check_columns(cases);
+}
+
+/// Each row names a list in the merged pod, a member of its elements, and what these then are.
+fn check_columns<const N: usize>(cases: [(&str, Value, &str, &str, Vec<&str>); N]) {
     for (id, patch, list, key, want) in cases {
         let merged = patch_pod(patch).unwrap_or_else(|fault| panic!("{id}: {fault}"));
         assert_eq!(column(merged.pointer(list).unwrap_or(&Value::Null), key), want, "{id}");

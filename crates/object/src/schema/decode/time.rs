@@ -31,8 +31,11 @@ pub(super) fn normalise(text: &mut String, is_micro: bool) -> Result<(), String>
     if let Some((rest, element)) = misfit(text, is_micro) {
         return Err(format!("parsing time {text:?} as {layout:?}: cannot parse {rest:?} as {element:?}"));
     }
-    let parsed: Timestamp =
-        text.parse().map_err(|_| format!("parsing time {text:?}: {} out of range", out_of_range(text)))?;
+    let out_of_range = |part| format!("parsing time {text:?}: {part} out of range");
+    if text.get(17..19).is_some_and(|second| second > "59") {
+        return Err(out_of_range("second"));
+    }
+    let parsed: Timestamp = text.parse().map_err(|_| out_of_range(part_out_of_range(text)))?;
     let format = if is_micro { "%Y-%m-%dT%H:%M:%S%.6fZ" } else { "%Y-%m-%dT%H:%M:%SZ" };
     *text = parsed.strftime(format).to_string();
     Ok(())
@@ -54,10 +57,12 @@ fn misfit(text: &str, is_micro: bool) -> Option<(&str, &'static str)> {
             None => return Some((rest, element)),
         }
     }
-    let fraction = fraction_length(rest);
-    if is_micro && fraction != 7 {
-        return Some((rest, ".000000"));
-    }
+    let fraction = match fraction_length(rest) {
+        // Go takes six digits and reads what follows as the zone.
+        7.. if is_micro => 7,
+        _ if is_micro => return Some((rest, ".000000")),
+        length => length,
+    };
     rest = &rest[fraction..];
     let is_zone = rest == "Z"
         || (rest.len() == 6
@@ -78,7 +83,7 @@ fn fraction_length(text: &str) -> usize {
 }
 
 /// The element of a well-formed time that no clock shows.
-fn out_of_range(text: &str) -> &'static str {
+fn part_out_of_range(text: &str) -> &'static str {
     let number =
         |from: usize| text.get(from..from + 2).and_then(|part| part.parse::<u32>().ok()).unwrap_or_default();
     if !(1..=12).contains(&number(5)) {
@@ -87,8 +92,6 @@ fn out_of_range(text: &str) -> &'static str {
         "hour"
     } else if number(14) > 59 {
         "minute"
-    } else if number(17) > 59 {
-        "second"
     } else {
         "day"
     }
@@ -133,6 +136,11 @@ mod tests {
                 "2026-01-02T03:04:05Z",
                 true,
                 r#"parsing time "2026-01-02T03:04:05Z" as "2006-01-02T15:04:05.000000Z07:00": cannot parse "Z" as ".000000""#,
+            ),
+            (
+                "2026-01-02T03:04:05.1234567Z",
+                true,
+                r#"parsing time "2026-01-02T03:04:05.1234567Z" as "2006-01-02T15:04:05.000000Z07:00": cannot parse "7Z" as "Z07:00""#,
             ),
             ("2026-13-02T03:04:05Z", false, r#"parsing time "2026-13-02T03:04:05Z": month out of range"#),
             ("2026-02-30T03:04:05Z", false, r#"parsing time "2026-02-30T03:04:05Z": day out of range"#),

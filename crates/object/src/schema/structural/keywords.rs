@@ -7,13 +7,13 @@ use std::collections::BTreeSet;
 use serde_json::{Value, json};
 
 use super::props::Props;
+use crate::schema::field_path;
 use crate::status::FieldError;
 
 const TYPES: [&str; 6] = ["array", "boolean", "integer", "number", "object", "string"];
 const REASONS: [&str; 4] =
     ["FieldValueDuplicate", "FieldValueForbidden", "FieldValueInvalid", "FieldValueRequired"];
-const UNSUPPORTED: [&str; 7] =
-    ["id", "additionalItems", "patternProperties", "definitions", "dependencies", "$ref", "$schema"];
+const UNSUPPORTED: [&str; 6] = ["id", "patternProperties", "definitions", "dependencies", "$ref", "$schema"];
 
 /// Whether the schema or a part of it has a keyword that makes it impossible to read as structural.
 pub(super) fn has_unsupported(schema: Props<'_>) -> bool {
@@ -92,7 +92,7 @@ fn check_node(schema: Props<'_>, path: &str, place: Place<'_>, errors: &mut Vec<
     check_list_map(schema, path, errors);
     check_list_keys(schema, path, errors);
     for (at, rule) in schema.list("x-kubernetes-validations").iter().enumerate() {
-        check_rule(Props(rule), &format!("{path}.x-kubernetes-validations[{at}]"), errors);
+        check_rule(Props(rule), schema, &format!("{path}.x-kubernetes-validations[{at}]"), errors);
     }
 }
 
@@ -117,6 +117,12 @@ fn check_support(schema: Props<'_>, path: &str, place: Place<'_>, errors: &mut V
     }
     for name in UNSUPPORTED.iter().filter(|name| **name != "$schema" && schema.has(name)) {
         errors.push(FieldError::forbidden(format!("{path}.{name}"), format!("{name} is not supported")));
+    }
+    if schema.get("additionalItems").is_some() {
+        errors.push(FieldError::forbidden(
+            format!("{path}.additionalItems"),
+            "additionalItems is not supported",
+        ));
     }
     if kind == "null" {
         let detail = "type cannot be set to null, use nullable as an alternative";
@@ -256,7 +262,7 @@ fn check_list_keys(schema: Props<'_>, path: &str, errors: &mut Vec<FieldError>) 
 }
 
 /// The form of a validation rule; its expression is compiled elsewhere.
-fn check_rule(rule: Props<'_>, path: &str, errors: &mut Vec<FieldError>) {
+fn check_rule(rule: Props<'_>, schema: Props<'_>, path: &str, errors: &mut Vec<FieldError>) {
     let (text, message) = (rule.text("rule"), rule.text("message"));
     let has_breaks = |text: &str| text.trim().contains(['\n', '\r']);
     let is_blank = |text: &str| !text.is_empty() && text.trim().is_empty();
@@ -296,4 +302,18 @@ fn check_rule(rule: Props<'_>, path: &str, errors: &mut Vec<FieldError>) {
         let detail = "must not contain line breaks";
         errors.push(FieldError::invalid(format!("{path}.fieldPath"), &json!(field_path), detail));
     }
+    if !field_path.is_empty() && !leads_to_a_field(schema, field_path) {
+        let detail = "must be a valid path";
+        errors.push(FieldError::invalid(format!("{path}.fieldPath"), &json!(field_path), detail));
+    }
+}
+
+/// Whether a path such as `.spec['a.b']` leads to a part of the schema.
+fn leads_to_a_field(schema: Props<'_>, path: &str) -> bool {
+    let Some(names) = field_path::parse(path) else { return false };
+    let part = names.iter().try_fold(schema, |schema, name| match schema.has("properties") {
+        true => schema.property(name),
+        false => schema.schema("additionalProperties"),
+    });
+    part.is_some()
 }

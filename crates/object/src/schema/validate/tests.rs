@@ -121,7 +121,7 @@ fn errors_are_worded_as_upstream() {
             "map",
             json!({"labels": {"a": 1, "b": "x"}}),
             &[
-                "spec.labels: Too many: 2: must have at most 1 items",
+                "spec.labels: Too many: 2: must have at most 1 item",
                 r#"spec.labels.a: Invalid value: "integer": spec.labels.a in body must be of type string: "integer""#,
             ],
         ),

@@ -62,7 +62,7 @@ impl<'p> Values<'p> {
         else {
             return;
         };
-        let is_whole = value.as_f64().is_some_and(|number| number.fract() == 0.0);
+        let is_whole = value.as_number().is_some_and(is_whole);
         let fits = match (&node.shape, value) {
             (_, Value::Null) => node.nullable,
             (Shape::Object(_) | Shape::Map(_), Value::Object(_))
@@ -114,11 +114,8 @@ impl<'p> Values<'p> {
         let Some(value) = number.as_f64() else { return };
         if *shape == Shape::Integer {
             let format = checks.and_then(|checks| checks.format.as_deref());
-            let fits_32 = number.as_i64().is_none_or(|number| i32::try_from(number).is_ok());
-            if value.fract() != 0.0
-                || number.is_u64() && !number.is_i64()
-                || (format == Some("int32") && !fits_32)
-            {
+            let fits_32 = value.abs() < f64::from(i32::MAX) + 1.0;
+            if !is_whole(number) || (format == Some("int32") && !fits_32) {
                 let format =
                     format.map_or("(default format)".to_owned(), |format| format!("with format {format}"));
                 let name = self.path.as_str();
@@ -126,25 +123,25 @@ impl<'p> Values<'p> {
             }
         }
         let Some(checks) = checks else { return };
-        let number = Value::Number(number.clone());
+        let plain = |limit: f64| if number.is_f64() { go_float(limit) } else { limit.to_string() };
         if let Some(factor) = checks.multiple_of.filter(|factor| (value / factor).fract() != 0.0) {
-            self.invalid(&number, &format!("should be a multiple of {}", plain(factor)));
+            self.invalid_number(number, &format!("should be a multiple of {}", plain(factor)));
         }
         match checks.minimum {
             Some((limit, false)) if value < limit => {
-                self.invalid(&number, &format!("should be greater than or equal to {}", plain(limit)));
+                self.invalid_number(number, &format!("should be greater than or equal to {}", plain(limit)));
             }
             Some((limit, true)) if value <= limit => {
-                self.invalid(&number, &format!("should be greater than {}", plain(limit)));
+                self.invalid_number(number, &format!("should be greater than {}", plain(limit)));
             }
             _ => {}
         }
         match checks.maximum {
             Some((limit, false)) if value > limit => {
-                self.invalid(&number, &format!("should be less than or equal to {}", plain(limit)));
+                self.invalid_number(number, &format!("should be less than or equal to {}", plain(limit)));
             }
             Some((limit, true)) if value >= limit => {
-                self.invalid(&number, &format!("should be less than {}", plain(limit)));
+                self.invalid_number(number, &format!("should be less than {}", plain(limit)));
             }
             _ => {}
         }
@@ -284,6 +281,13 @@ impl<'p> Values<'p> {
         self.errors.push(FieldError::invalid(self.field(), value, detail));
     }
 
+    fn invalid_number(&mut self, number: &Number, detail: &str) {
+        let printed =
+            number.as_f64().filter(|_| number.is_f64()).map_or_else(|| number.to_string(), go_float);
+        let detail = format!("{} in body {detail}", self.path.as_str());
+        self.errors.push(FieldError::new(self.field(), Fault::Invalid(printed, detail)));
+    }
+
     fn field(&self) -> String {
         match (self.prefix, self.path.as_str()) {
             ("", "") => "<nil>".to_owned(),
@@ -306,9 +310,22 @@ impl Outcome {
     }
 }
 
-/// A number as Go prints it: whole ones without a fraction.
-fn plain(number: f64) -> String {
-    format!("{number}")
+/// Whether a number is an integer; beyond 53 bits floating point does not count as such.
+fn is_whole(number: &Number) -> bool {
+    const MAX_EXACT: f64 = 9_007_199_254_740_991.0;
+    number.as_i64().is_some()
+        || number.as_f64().is_some_and(|float| float.fract() == 0.0 && float.abs() <= MAX_EXACT)
+}
+
+/// A floating-point number as Go prints it: `1e+06` from a million on, `1e-05` below one ten-thousandth.
+fn go_float(number: f64) -> String {
+    let scientific = format!("{number:e}");
+    let Some((mantissa, exponent)) = scientific.split_once('e') else { return scientific };
+    match exponent.parse::<i32>() {
+        Ok(-4..6) => number.to_string(),
+        Ok(exponent) => format!("{mantissa}e{}{:02}", if exponent < 0 { '-' } else { '+' }, exponent.abs()),
+        Err(_) => scientific,
+    }
 }
 
 /// The counterpart of a list element, which only lists with keys have.

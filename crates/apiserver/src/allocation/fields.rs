@@ -1,0 +1,232 @@
+//! The linked fields of a Service: two spellings of its address, its families, and what depends on its type.
+
+use portolan_object::FieldError;
+use serde_json::{Map, Value, json};
+
+use crate::tree;
+
+/// The address family that the cluster's Services have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Families {
+    /// IPv4.
+    Fourth,
+    /// IPv6.
+    Sixth,
+}
+
+impl Families {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Fourth => "IPv4",
+            Self::Sixth => "IPv6",
+        }
+    }
+
+    fn other(self) -> &'static str {
+        match self {
+            Self::Fourth => "IPv6",
+            Self::Sixth => "IPv4",
+        }
+    }
+}
+
+fn kind(service: &Value) -> &str {
+    tree::text(service, "/spec/type")
+}
+
+fn is_named(service: &Value) -> bool {
+    kind(service) == "ExternalName"
+}
+
+fn is_headless(service: &Value) -> bool {
+    tree::text(service, "/spec/clusterIP") == "None"
+}
+
+/// Whether the Service has an address of the range.
+pub(super) fn needs_address(service: &Value) -> bool {
+    !is_named(service) && !is_headless(service)
+}
+
+/// Whether its ports may be reached on nodes.
+pub(super) fn needs_node_ports(service: &Value) -> bool {
+    matches!(kind(service), "NodePort" | "LoadBalancer")
+}
+
+/// Whether ports get node ports without asking.
+pub(super) fn allocates_node_ports(service: &Value) -> bool {
+    let allocates = service.pointer("/spec/allocateLoadBalancerNodePorts").and_then(Value::as_bool);
+    kind(service) == "NodePort" || allocates.unwrap_or(true)
+}
+
+/// Whether load balancers ask each node if it serves.
+pub(super) fn needs_health_check_port(service: &Value) -> bool {
+    kind(service) == "LoadBalancer" && tree::text(service, "/spec/externalTrafficPolicy") == "Local"
+}
+
+/// Brings the linked fields in line, with the help of what is stored.
+pub(super) fn settle(service: &mut Value, old: Option<&Value>) {
+    if !service["spec"].is_object() {
+        return;
+    }
+    match old {
+        None => {
+            let address = tree::text(service, "/spec/clusterIP").to_owned();
+            if !address.is_empty() && tree::list(service, "/spec/clusterIPs").is_empty() {
+                service["spec"]["clusterIPs"] = json!([address]);
+            }
+        }
+        Some(old) => {
+            restore(service, old);
+            align_addresses(service, old);
+            drop_stale(service, old);
+        }
+    }
+    if let Some(spec) = service["spec"].as_object_mut()
+        && tree::is_unset(spec.get("clusterIP"))
+    {
+        spec.remove("clusterIP");
+    }
+}
+
+/// Takes from the stored Service what a client that does not know it left out.
+fn restore(service: &mut Value, old: &Value) {
+    if !is_named(service) && !is_named(old) {
+        if tree::text(service, "/spec/clusterIP").is_empty() {
+            service["spec"]["clusterIP"] = old["spec"]["clusterIP"].clone();
+        }
+        for field in ["clusterIPs", "ipFamilies"] {
+            if tree::list(service, &format!("/spec/{field}")).is_empty() && old["spec"].get(field).is_some() {
+                service["spec"][field] = old["spec"][field].clone();
+            }
+        }
+        if tree::text(service, "/spec/ipFamilyPolicy").is_empty()
+            && old["spec"].get("ipFamilyPolicy").is_some()
+        {
+            service["spec"]["ipFamilyPolicy"] = old["spec"]["ipFamilyPolicy"].clone();
+        }
+    }
+    if needs_node_ports(service) && needs_node_ports(old) {
+        restore_node_ports(service, old);
+    }
+    let health = |service: &Value| tree::integer(service, "/spec/healthCheckNodePort").unwrap_or_default();
+    if needs_health_check_port(service)
+        && needs_health_check_port(old)
+        && health(service) == 0
+        && health(old) != 0
+    {
+        service["spec"]["healthCheckNodePort"] = old["spec"]["healthCheckNodePort"].clone();
+    }
+}
+
+/// A port keeps its node port by its name, unless another port asks for that one now.
+fn restore_node_ports(service: &mut Value, old: &Value) {
+    let number = |port: &Value| tree::integer(port, "/nodePort").unwrap_or_default();
+    let asked: Vec<i64> = tree::list(service, "/spec/ports").iter().map(number).collect();
+    let stored = tree::list(old, "/spec/ports");
+    let Some(ports) = service["spec"]["ports"].as_array_mut() else { return };
+    for port in ports.iter_mut().filter(|port| number(port) == 0) {
+        let name = tree::text(port, "/name");
+        let known =
+            stored.iter().find(|other| tree::text(other, "/name") == name).map(number).unwrap_or_default();
+        if known != 0 && !asked.contains(&known) {
+            port["nodePort"] = json!(known);
+        }
+    }
+}
+
+/// A client that knows only one spelling of the address has changed that one.
+fn align_addresses(service: &mut Value, old: &Value) {
+    let [address, before] = [&*service, old].map(|service| tree::text(service, "/spec/clusterIP").to_owned());
+    let is_same_list = service["spec"].get("clusterIPs") == old["spec"].get("clusterIPs");
+    if address != before && !address.is_empty() && is_same_list && !is_named(service) {
+        service["spec"]["clusterIPs"] = json!([address]);
+    }
+}
+
+/// Drops what the new type does not have and the client did not set anew.
+fn drop_stale(service: &mut Value, old: &Value) {
+    let drop_same = |service: &mut Value, fields: &[&str]| {
+        let Some(spec) = service["spec"].as_object_mut() else { return };
+        for field in fields {
+            if spec.get(*field) == old["spec"].get(*field) {
+                spec.remove(*field);
+            }
+        }
+    };
+    if is_named(service) && !is_named(old) {
+        drop_same(service, &["clusterIP", "clusterIPs", "ipFamilies", "ipFamilyPolicy"]);
+    }
+    let ports = |service: &Value| -> Vec<Option<i64>> {
+        tree::list(service, "/spec/ports").iter().map(|port| tree::integer(port, "/nodePort")).collect()
+    };
+    if needs_node_ports(old) && !needs_node_ports(service) && ports(service) == ports(old) {
+        for port in service["spec"]["ports"].as_array_mut().into_iter().flatten() {
+            if let Some(port) = port.as_object_mut() {
+                port.remove("nodePort");
+            }
+        }
+    }
+    if needs_health_check_port(old) && !needs_health_check_port(service) {
+        drop_same(service, &["healthCheckNodePort"]);
+    }
+    if kind(old) == "LoadBalancer" && kind(service) != "LoadBalancer" {
+        drop_same(service, &["allocateLoadBalancerNodePorts", "loadBalancerClass"]);
+    }
+    if is_external(old) && !is_external(service) {
+        drop_same(service, &["externalTrafficPolicy"]);
+    }
+}
+
+fn is_external(service: &Value) -> bool {
+    needs_node_ports(service)
+        || (kind(service) == "ClusterIP" && !tree::list(service, "/spec/externalIPs").is_empty())
+}
+
+/// Settles which address families the Service has; a cluster has one.
+///
+/// # Errors
+/// When it asks for a family, or for two, that the cluster does not have.
+pub(super) fn families(service: &mut Value, own: Families) -> Result<(), Vec<FieldError>> {
+    if is_named(service) {
+        return Ok(());
+    }
+    let has_selector = !tree::map(service, "/spec/selector").is_none_or(Map::is_empty);
+    let is_free = is_headless(service) && !has_selector;
+    let Some(spec) = service["spec"].as_object_mut() else { return Ok(()) };
+    if tree::is_unset(spec.get("ipFamilyPolicy")) {
+        let policy = if is_free { "RequireDualStack" } else { "SingleStack" };
+        spec.insert("ipFamilyPolicy".to_owned(), json!(policy));
+    }
+    let policy = spec["ipFamilyPolicy"].as_str().unwrap_or_default().to_owned();
+    let mut families: Vec<String> = tree::texts(service, "/spec/ipFamilies").map(str::to_owned).collect();
+    if is_free {
+        // Whoever fills in the endpoints decides; the cluster has no say.
+        if families.is_empty() {
+            families.push(own.name().to_owned());
+        }
+        if families.len() < 2 && policy != "SingleStack" {
+            let second = if families[0] == own.name() { own.other() } else { own.name() };
+            families.push(second.to_owned());
+        }
+    } else {
+        let mut faults = Vec::new();
+        if policy == "RequireDualStack" {
+            let detail = "this cluster is not configured for dual-stack services";
+            faults.push(FieldError::invalid("spec.ipFamilyPolicy", &json!(policy), detail));
+        }
+        for (index, family) in families.iter().enumerate() {
+            if ["IPv4", "IPv6"].contains(&family.as_str()) && family != own.name() {
+                let field = format!("spec.ipFamilies[{index}]");
+                faults.push(FieldError::invalid(field, &json!(family), "not configured on this cluster"));
+            }
+        }
+        if !faults.is_empty() {
+            return Err(faults);
+        }
+        if families.is_empty() {
+            families.push(own.name().to_owned());
+        }
+    }
+    service["spec"]["ipFamilies"] = json!(families);
+    Ok(())
+}

@@ -1,0 +1,177 @@
+//! The scheduler's role: binds pods that have no node to one that fits.
+//!
+//! `schedule` decides; this shell watches pods and nodes, posts Bindings, and says in condition and event why a pod
+//! goes nowhere. It stands in for kube-scheduler and leaves pods of other schedulers alone.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use portolan_net::{Clock, Shutdown};
+use portolan_object::{GroupVersionKind, Object, ObjectKey};
+use portolan_runtime::client::Patch;
+use portolan_runtime::driver::{self, Outcome, Reconciler};
+use portolan_runtime::events::{EventRecorder, Regarding, Severity};
+use portolan_runtime::{Api, Cache, Client, ClientError, Queue, Resource};
+use serde_json::{Value, json};
+
+use crate::node::pod_spec::{PodSpec, is_finished, node_of};
+use crate::node::schedule::{self, Unschedulable};
+use crate::node::status::seconds;
+
+/// A pod without a place is looked at again this often, besides whenever a node changes.
+const RECHECK: Duration = Duration::from_secs(60);
+
+/// Starts to bind pods.
+pub(crate) fn start(
+    client: &Client,
+    pods: Cache<Object>,
+    nodes: Cache<Object>,
+    clock: Clock,
+    scope: &Shutdown,
+) {
+    let queue: Queue<ObjectKey> = Queue::new("scheduler");
+    let waiting = queue.clone();
+    pods.observe(move |change| {
+        if change.new.as_ref().is_some_and(|pod| is_waiting(pod)) {
+            waiting.add(change.key.clone());
+        }
+    });
+    let (waiting, all) = (queue.clone(), pods.clone());
+    nodes.observe(move |_| {
+        for pod in all.list().iter().filter(|pod| is_waiting(pod)) {
+            waiting.add(pod.key());
+        }
+    });
+    let binder = Arc::new(Binder {
+        client: client.clone(),
+        api: client.resource(&Resource::namespaced("", "v1", "Pod", "pods")),
+        pods,
+        nodes,
+        assumed: Mutex::default(),
+        events: EventRecorder::new(client, "default-scheduler", clock.clone(), scope),
+        clock,
+    });
+    // One worker: each decision sees the ones before it.
+    driver::run(binder, &queue, 1, scope);
+}
+
+/// Whether the pod is for this scheduler to place.
+fn is_waiting(pod: &Object) -> bool {
+    let gates = pod.at(&["spec", "schedulingGates"]).and_then(Value::as_array);
+    node_of(pod).is_empty()
+        && !pod.is_deleting()
+        && !is_finished(pod)
+        && matches!(pod.str_at(&["spec", "schedulerName"]), "" | "default-scheduler")
+        && gates.is_none_or(Vec::is_empty)
+}
+
+struct Binder {
+    client: Client,
+    api: Api<Object>,
+    pods: Cache<Object>,
+    nodes: Cache<Object>,
+    /// Nodes of pods, by uid, whose bindings the cache does not show yet.
+    assumed: Mutex<BTreeMap<String, String>>,
+    events: EventRecorder,
+    clock: Clock,
+}
+
+impl Reconciler for Binder {
+    type Key = ObjectKey;
+
+    async fn reconcile(&self, key: &ObjectKey) -> Outcome {
+        let Some(pod) = self.pods.get(key).filter(|pod| is_waiting(pod)) else {
+            return Outcome::Done;
+        };
+        if self.assumed.lock().contains_key(pod.uid()) {
+            return Outcome::Done;
+        }
+        let spec = match PodSpec::of(&pod) {
+            Ok(spec) => spec,
+            Err(error) => return Outcome::Retry(error.into()),
+        };
+        match self.choose(&spec) {
+            Ok(node) => self.bind(&pod, node).await.into(),
+            Err(reason) => self.refuse(&pod, &reason).await.map(|()| Outcome::RequeueAfter(RECHECK)).into(),
+        }
+    }
+}
+
+impl Binder {
+    fn choose(&self, spec: &PodSpec) -> Result<String, Unschedulable> {
+        let pods = self.with_assumed();
+        let nodes = self.nodes.list();
+        schedule::choose(spec, nodes.iter().map(AsRef::as_ref), pods.iter().map(AsRef::as_ref))
+    }
+
+    /// All pods, with those just bound where they will be.
+    fn with_assumed(&self) -> Vec<Arc<Object>> {
+        let pods = self.pods.list();
+        let mut assumed = self.assumed.lock();
+        let unplaced: BTreeSet<&str> =
+            pods.iter().filter(|pod| node_of(pod).is_empty()).map(|pod| pod.uid()).collect();
+        assumed.retain(|uid, _| unplaced.contains(uid.as_str()));
+        let place = |pod: &Arc<Object>| match assumed.get(pod.uid()) {
+            None => pod.clone(),
+            Some(node) => {
+                let mut placed = Object::clone(pod);
+                placed.0["spec"]["nodeName"] = json!(node);
+                Arc::new(placed)
+            }
+        };
+        pods.iter().map(place).collect()
+    }
+
+    async fn bind(&self, pod: &Object, node: String) -> Result<(), ClientError> {
+        let key = pod.key();
+        let path = format!("/api/v1/namespaces/{}/pods/{}/binding", key.namespace, key.name);
+        let binding = json!({
+            "apiVersion": "v1", "kind": "Binding",
+            "metadata": { "name": key.name, "namespace": key.namespace, "uid": pod.uid() },
+            "target": { "apiVersion": "v1", "kind": "Node", "name": node },
+        });
+        match self.client.post::<Value>(&path, &binding).await {
+            Ok(_) => {
+                let message = format!("Successfully assigned {key} to {node}");
+                self.events.record(regarding(pod), Severity::Normal, "Scheduled", message);
+                self.assumed.lock().insert(pod.uid().to_owned(), node);
+                Ok(())
+            }
+            // Deleted, or placed by somebody else: the watch tells.
+            Err(ClientError::NotFound(_) | ClientError::Conflict(_)) => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Writes down why the pod goes nowhere, once.
+    async fn refuse(&self, pod: &Object, reason: &Unschedulable) -> Result<(), ClientError> {
+        let conditions = pod.at(&["status", "conditions"]).and_then(Value::as_array);
+        let mut conditions = conditions.cloned().unwrap_or_default();
+        let is_known = conditions.iter().any(|condition| {
+            condition["type"] == "PodScheduled"
+                && condition["status"] == "False"
+                && condition["message"] == reason.message
+        });
+        if is_known {
+            return Ok(());
+        }
+        conditions.retain(|condition| condition["type"] != "PodScheduled");
+        conditions.push(json!({
+            "type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": reason.message,
+            "lastProbeTime": null, "lastTransitionTime": seconds(self.clock.now()),
+        }));
+        self.events.record(regarding(pod), Severity::Warning, "FailedScheduling", &reason.message);
+        let patch = json!({ "metadata": { "uid": pod.uid() }, "status": { "conditions": conditions } });
+        match self.api.patch_status(&pod.key(), &Patch::Merge(patch)).await {
+            Ok(_) | Err(ClientError::NotFound(_)) => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+/// A pod, for events: objects of a list do not carry their kind.
+pub(crate) fn regarding(pod: &Object) -> Regarding {
+    Regarding { gvk: GroupVersionKind::new("", "v1", "Pod"), key: pod.key(), uid: pod.uid().to_owned() }
+}

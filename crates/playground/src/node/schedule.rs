@@ -1,0 +1,213 @@
+//! Which node a pod goes to: the part of a scheduler that the playground needs.
+//!
+//! Pure. A node must match the pod's node selector and required affinity, its taints must be tolerated, and it must
+//! have room; of those the one with the fewest pods is taken.
+
+use std::collections::BTreeMap;
+
+use portolan_api::meta::Taint;
+use portolan_object::Object;
+use portolan_object::selector::{Operator, Requirement};
+use serde::Deserialize;
+
+use crate::node::pod_spec::{NodeRequirement, NodeSelectorTerm, PodSpec, is_finished, node_of};
+
+/// Pods per node when the node does not say.
+const PODS: usize = 110;
+
+/// Why a pod goes nowhere, in the words of the scheduler.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub(crate) struct Unschedulable {
+    pub(crate) message: String,
+}
+
+/// Chooses a node for a pod. `pods` are all pods of the cluster.
+pub(crate) fn choose<'a>(
+    spec: &PodSpec,
+    nodes: impl IntoIterator<Item = &'a Object>,
+    pods: impl IntoIterator<Item = &'a Object>,
+) -> Result<String, Unschedulable> {
+    let mut load: BTreeMap<&str, usize> = BTreeMap::new();
+    for pod in pods.into_iter().filter(|pod| !is_finished(pod)) {
+        *load.entry(node_of(pod)).or_default() += 1;
+    }
+    let mut refusals: BTreeMap<String, usize> = BTreeMap::new();
+    let (mut best, mut total): (Option<(usize, &str)>, usize) = (None, 0);
+    for node in nodes {
+        total += 1;
+        let load = load.get(node.name()).copied().unwrap_or_default();
+        match refusal(spec, node, load) {
+            Some(reason) => *refusals.entry(reason).or_default() += 1,
+            None => {
+                let candidate = (load, node.name());
+                best = Some(best.map_or(candidate, |best| best.min(candidate)));
+            }
+        }
+    }
+    match best {
+        Some((_, name)) => Ok(name.to_owned()),
+        None => Err(Unschedulable { message: explain(total, &refusals) }),
+    }
+}
+
+fn explain(total: usize, refusals: &BTreeMap<String, usize>) -> String {
+    if total == 0 {
+        return "no nodes available to schedule pods".to_owned();
+    }
+    let reasons: Vec<String> = refusals.iter().map(|(reason, count)| format!("{count} {reason}")).collect();
+    format!("0/{total} nodes are available: {}.", reasons.join(", "))
+}
+
+/// Why a node does not take the pod.
+fn refusal(spec: &PodSpec, node: &Object, load: usize) -> Option<String> {
+    let node_spec: NodeSpec =
+        node.at(&["spec"]).and_then(|spec| NodeSpec::deserialize(spec).ok()).unwrap_or_default();
+    if node_spec.unschedulable {
+        return Some("node(s) were unschedulable".to_owned());
+    }
+    let untolerated = node_spec.taints.iter().find(|taint| {
+        taint.effect != "PreferNoSchedule"
+            && !spec.tolerations.iter().any(|toleration| toleration.tolerates(taint))
+    });
+    if let Some(taint) = untolerated {
+        return Some(format!("node(s) had untolerated taint {{{}: {}}}", taint.key, taint.value));
+    }
+    let selected = spec.node_selector.iter().all(|(key, value)| node.label(key) == Some(value));
+    let required = &spec.affinity.node_affinity.required_during_scheduling_ignored_during_execution;
+    let fits = required
+        .as_ref()
+        .is_none_or(|required| required.node_selector_terms.iter().any(|term| matches_term(term, node)));
+    if !selected || !fits {
+        return Some("node(s) didn't match Pod's node affinity/selector".to_owned());
+    }
+    let room = node.str_at(&["status", "allocatable", "pods"]).parse().unwrap_or(PODS);
+    (load >= room).then(|| "Too many pods".to_owned())
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct NodeSpec {
+    unschedulable: bool,
+    taints: Vec<Taint>,
+}
+
+/// All requirements of a term; a term without any matches nothing.
+fn matches_term(term: &NodeSelectorTerm, node: &Object) -> bool {
+    let has_any = !term.match_expressions.is_empty() || !term.match_fields.is_empty();
+    has_any
+        && term.match_expressions.iter().all(|requirement| matches(requirement, node.label(&requirement.key)))
+        && term
+            .match_fields
+            .iter()
+            .all(|requirement| requirement.key == "metadata.name" && matches(requirement, Some(node.name())))
+}
+
+fn matches(requirement: &NodeRequirement, value: Option<&str>) -> bool {
+    let operator = match requirement.operator.as_str() {
+        "In" => Operator::In,
+        "NotIn" => Operator::NotIn,
+        "Exists" => Operator::Exists,
+        "DoesNotExist" => Operator::DoesNotExist,
+        "Gt" => Operator::GreaterThan,
+        "Lt" => Operator::LessThan,
+        _ => return false,
+    };
+    // An API server has checked it; one that cannot be read matches nothing.
+    Requirement::new(requirement.key.clone(), operator, requirement.values.clone())
+        .is_ok_and(|requirement| requirement.matches(value))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn node(name: &str, labels: Value, spec: Value) -> Object {
+        Object(json!({ "metadata": { "name": name, "labels": labels }, "spec": spec,
+                       "status": { "allocatable": { "pods": "2" } } }))
+    }
+
+    fn on(node: &str, phase: &str) -> Object {
+        Object(json!({ "spec": { "nodeName": node }, "status": { "phase": phase } }))
+    }
+
+    fn chosen(spec: Value, nodes: &[Object], pods: &[Object]) -> String {
+        let pod = Object(json!({ "spec": spec }));
+        let spec = PodSpec::of(&pod).expect("a spec");
+        choose(&spec, nodes, pods).unwrap_or_else(|error| error.to_string())
+    }
+
+    #[test]
+    fn pods_and_where_they_go() {
+        let plain =
+            || [node("a", json!({}), json!({})), node("b", json!({ "disk": "ssd", "size": "3" }), json!({}))];
+        let tainted = || {
+            [node(
+                "a",
+                json!({}),
+                json!({ "taints": [{ "key": "dedicated", "value": "special-user",
+                                                                   "effect": "NoSchedule" }] }),
+            )]
+        };
+        let affinity = |expression: Value| {
+            json!({ "affinity": { "nodeAffinity": { "requiredDuringSchedulingIgnoredDuringExecution": {
+                "nodeSelectorTerms": [{ "matchExpressions": [expression] }] } } } })
+        };
+        let mismatch = "0/2 nodes are available: 2 node(s) didn't match Pod's node affinity/selector.";
+        let cases = [
+            ("the first of equals", chosen(json!({}), &plain(), &[]), "a"),
+            ("the emptier one", chosen(json!({}), &plain(), &[on("a", "Running")]), "b"),
+            ("finished pods do not count", chosen(json!({}), &plain(), &[on("a", "Succeeded")]), "a"),
+            ("a selector", chosen(json!({ "nodeSelector": { "disk": "ssd" } }), &plain(), &[]), "b"),
+            (
+                "a selector of nobody",
+                chosen(json!({ "nodeSelector": { "disk": "tape" } }), &plain(), &[]),
+                mismatch,
+            ),
+            (
+                "affinity",
+                chosen(affinity(json!({ "key": "size", "operator": "Gt", "values": ["2"] })), &plain(), &[]),
+                "b",
+            ),
+            (
+                "affinity to none",
+                chosen(
+                    affinity(json!({ "key": "disk", "operator": "NotIn", "values": ["ssd"] })),
+                    &plain(),
+                    &[],
+                ),
+                "a",
+            ),
+            (
+                "an untolerated taint",
+                chosen(json!({}), &tainted(), &[]),
+                "0/1 nodes are available: 1 node(s) had untolerated taint {dedicated: special-user}.",
+            ),
+            (
+                "a tolerated taint",
+                chosen(
+                    json!({ "tolerations": [{ "key": "dedicated", "operator": "Exists" }] }),
+                    &tainted(),
+                    &[],
+                ),
+                "a",
+            ),
+            (
+                "a cordoned node",
+                chosen(json!({}), &[node("a", json!({}), json!({ "unschedulable": true }))], &[]),
+                "0/1 nodes are available: 1 node(s) were unschedulable.",
+            ),
+            (
+                "a full node",
+                chosen(json!({}), &plain()[..1], &[on("a", "Running"), on("a", "Pending")]),
+                "0/1 nodes are available: 1 Too many pods.",
+            ),
+            ("no node at all", chosen(json!({}), &[], &[]), "no nodes available to schedule pods"),
+        ];
+        for (name, got, want) in cases {
+            assert_eq!(got, want, "{name}");
+        }
+    }
+}

@@ -1,0 +1,69 @@
+//! The proxy's role: keeps the network's forwarding rules in step with Services and EndpointSlices.
+//!
+//! What the rules are is decided in `network::rules`; this shell watches and calls it for the Service that changed.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use portolan_net::Shutdown;
+use portolan_object::{Object, ObjectKey};
+use portolan_runtime::driver::{self, Outcome, Reconciler};
+use portolan_runtime::{Cache, Client, Queue, Resource};
+
+use crate::network::{ClusterName, Network, SERVICE_NAME};
+
+const BY_SERVICE: &str = "service";
+
+/// Starts to follow the Services of a cluster. `nodes` are the addresses on which node ports answer.
+pub(crate) fn start(
+    client: &Client,
+    services: Cache<Object>,
+    network: Network,
+    cluster: ClusterName,
+    nodes: Vec<IpAddr>,
+    scope: &Shutdown,
+) -> Cache<Object> {
+    let resource = Resource::namespaced("discovery.k8s.io", "v1", "EndpointSlice", "endpointslices");
+    let slices = Cache::of_objects(client, resource)
+        .index(BY_SERVICE, |_, slice| service_of(slice).iter().map(ToString::to_string).collect())
+        .start(scope);
+    let queue: Queue<ObjectKey> = Queue::new("service-proxy");
+    let changed = queue.clone();
+    services.observe(move |change| changed.add(change.key.clone()));
+    let changed = queue.clone();
+    slices.observe(move |change| {
+        // A slice may have moved from one Service to another.
+        let objects = change.old.iter().chain(&change.new);
+        objects.filter_map(|slice| service_of(slice)).for_each(|service| changed.add(service));
+    });
+    let proxy = ServiceProxy { services, slices: slices.clone(), network, cluster, nodes };
+    driver::run(Arc::new(proxy), &queue, 1, scope);
+    slices
+}
+
+fn service_of(slice: &Object) -> Option<ObjectKey> {
+    Some(ObjectKey::namespaced(slice.namespace(), slice.label(SERVICE_NAME)?))
+}
+
+struct ServiceProxy {
+    services: Cache<Object>,
+    slices: Cache<Object>,
+    network: Network,
+    cluster: ClusterName,
+    nodes: Vec<IpAddr>,
+}
+
+impl Reconciler for ServiceProxy {
+    type Key = ObjectKey;
+
+    async fn reconcile(&self, key: &ObjectKey) -> Outcome {
+        match self.services.get(key) {
+            None => self.network.forget(&self.cluster, key),
+            Some(service) => {
+                let slices = self.slices.by_index(BY_SERVICE, &key.to_string());
+                self.network.serve(&self.cluster, &service, slices.iter().map(AsRef::as_ref), &self.nodes);
+            }
+        }
+        Outcome::Done
+    }
+}
