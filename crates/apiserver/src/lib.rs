@@ -13,6 +13,7 @@ pub mod auth;
 pub mod defaults;
 pub mod kinds;
 pub mod negotiate;
+pub mod proxy;
 pub mod quantity;
 pub mod record;
 pub mod request;
