@@ -26,6 +26,7 @@ pub mod kinds;
 pub mod negotiate;
 pub mod openapi;
 mod parts;
+pub mod proxy;
 pub mod quantity;
 mod read;
 pub mod record;

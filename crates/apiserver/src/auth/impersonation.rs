@@ -14,6 +14,7 @@ use portolan_object::Status;
 use super::user::{ANONYMOUS, User, parse_service_account, service_account_groups};
 use super::user::{AUTHENTICATED, UNAUTHENTICATED};
 use super::{Attributes, Decision, ResourceTarget, Rules, Target};
+use crate::request::query::decode;
 
 const USER: &str = "impersonate-user";
 const GROUP: &str = "impersonate-group";
@@ -57,7 +58,7 @@ impl Wanted {
         let first = |name: &str| texts(name).into_iter().next().unwrap_or_default();
         let extras = headers.keys().filter_map(|name| {
             let key = name.as_str().strip_prefix(EXTRA)?;
-            Some((percent_decoded(key), texts(name.as_str())))
+            Some((decode(key, false), texts(name.as_str())))
         });
         Self { name: first(USER), uid: first(UID), groups: texts(GROUP), extra: extras.collect() }
     }
@@ -124,24 +125,4 @@ impl Wanted {
             self.uid
         ))
     }
-}
-
-/// Undoes percent encoding; a text that is not encoded properly stays as it is.
-fn percent_decoded(text: &str) -> String {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let [first, after @ ..] = rest {
-        if *first != b'%' {
-            bytes.push(*first);
-            rest = after;
-            continue;
-        }
-        let digits = after.get(..2).and_then(|digits| std::str::from_utf8(digits).ok());
-        let Some(byte) = digits.and_then(|digits| u8::from_str_radix(digits, 16).ok()) else {
-            return text.to_owned();
-        };
-        bytes.push(byte);
-        rest = &after[2..];
-    }
-    String::from_utf8(bytes).unwrap_or_else(|_| text.to_owned())
 }

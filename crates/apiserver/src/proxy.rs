@@ -1,0 +1,214 @@
+//! Logs, exec, attach and port forwarding of pods, passed on to the node that runs them.
+//!
+//! The API server has authorized the request and found the pod; [`Target::locate`] decides where it goes and
+//! [`Kubelets`] takes it there. Streams pass as they come: an upgraded connection (WebSocket or SPDY) becomes a pipe
+//! of bytes in both directions that nobody here looks into.
+//!
+//! ```text
+//! client ─► API server ─► Target::locate ─► Kubelets ─► TLS ─► kubelet
+//!    ◄──────────────── bytes in both directions ──────────────►
+//! ```
+
+mod dial;
+mod target;
+mod tunnel;
+
+#[cfg(test)]
+mod tests;
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::header::{CONTENT_LENGTH, CONTENT_TYPE, HOST};
+use http::{HeaderValue, Request, Response, StatusCode};
+use http_body_util::{BodyExt as _, Empty, Limited};
+use hyper::body::Incoming;
+use hyper::client::conn::http1;
+use hyper::upgrade::OnUpgrade;
+use hyper_util::rt::TokioIo;
+use portolan_net::Shutdown;
+use portolan_object::Status;
+use portolan_object::status::Cause;
+use rustls::ClientConfig;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use crate::respond::{self, Body};
+
+pub use dial::{Connection, Dialing, DirectDialer, KubeletAddress, KubeletDialer, TlsError, client_config};
+pub use target::{Action, Target};
+
+/// Connections to kubelets at a time; the next request is refused.
+const CONNECTIONS: usize = 1024;
+/// Time for a connection to a kubelet to be ready, TLS included.
+const DIALING: Duration = Duration::from_secs(10);
+/// Time for a kubelet to begin its answer.
+const ANSWERING: Duration = Duration::from_secs(30);
+/// So much of a kubelet's refusal is told.
+const REFUSAL_LIMIT: usize = 10_000;
+
+/// The way to the kubelets of a cluster. Clones share its limits.
+#[derive(Clone)]
+pub struct Kubelets {
+    dialer: Arc<dyn KubeletDialer>,
+    tls: Arc<ClientConfig>,
+    /// Streams outlive the request that opened them; they end with this scope.
+    scope: Shutdown,
+    connections: Arc<Semaphore>,
+}
+
+impl fmt::Debug for Kubelets {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Kubelets").field("connections", &self.connections.available_permits()).finish()
+    }
+}
+
+impl Kubelets {
+    /// Reaches kubelets through a dialer, and proves who asks with the client certificate in `tls`.
+    pub fn new(dialer: Arc<dyn KubeletDialer>, tls: Arc<ClientConfig>, scope: &Shutdown) -> Self {
+        Self { dialer, tls, scope: scope.clone(), connections: Arc::new(Semaphore::new(CONNECTIONS)) }
+    }
+
+    /// Passes a request on and answers what the kubelet answers.
+    ///
+    /// # Errors
+    /// 400 when a stream is asked for without an upgrade, 429 when too many are open, 500 when the node cannot be
+    /// reached or does not answer in time; for logs, what the kubelet refuses.
+    pub async fn forward<B>(&self, target: &Target, request: Request<B>) -> Result<Response<Body>, Status> {
+        let permit = Arc::clone(&self.connections).try_acquire_owned().map_err(|_| too_many())?;
+        match target.action {
+            Action::Logs => self.logs(target, permit).await,
+            Action::Exec | Action::Attach | Action::PortForward => self.stream(target, request, permit).await,
+        }
+    }
+
+    async fn logs(&self, target: &Target, permit: OwnedSemaphorePermit) -> Result<Response<Body>, Status> {
+        let request = addressed(Request::get(&target.path_and_query), target);
+        let answer = self.send(target, request).await?;
+        if !answer.status().is_success() {
+            return Err(refusal(target, answer).await);
+        }
+        let body = answer.into_body().map_frame(move |frame| {
+            // The permit lives as long as the body does.
+            let _held = &permit;
+            frame
+        });
+        let mut response = Response::new(body.map_err(Into::into).boxed_unsync());
+        response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/plain"));
+        Ok(response)
+    }
+
+    async fn stream<B>(
+        &self,
+        target: &Target,
+        mut request: Request<B>,
+        permit: OwnedSemaphorePermit,
+    ) -> Result<Response<Body>, Status> {
+        let client = request.extensions_mut().remove::<OnUpgrade>();
+        let Some(client) = client.filter(|_| tunnel::is_upgrade(request.headers())) else {
+            return Err(Status::bad_request("Upgrade request required"));
+        };
+        let onward = Request::builder().method(request.method()).uri(&target.path_and_query);
+        let mut onward = addressed(onward, target);
+        tunnel::copy_request_headers(request.headers(), onward.headers_mut());
+        let mut answer = self.send(target, onward).await?;
+        if answer.status() != StatusCode::SWITCHING_PROTOCOLS {
+            return Ok(passed_on(answer, permit));
+        }
+        let kubelet = hyper::upgrade::on(&mut answer);
+        let scope = self.scope.clone();
+        self.scope.spawn(async move {
+            tunnel::join(client, kubelet, &scope).await;
+            drop(permit);
+        });
+        let mut response = Response::new(respond::empty());
+        *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
+        tunnel::copy_answer_headers(answer.headers(), response.headers_mut());
+        Ok(response)
+    }
+
+    /// Opens a connection of its own for a request, and waits for the head of the answer.
+    async fn send(
+        &self,
+        target: &Target,
+        request: Request<Empty<Bytes>>,
+    ) -> Result<Response<Incoming>, Status> {
+        let address = &target.address;
+        let dialing = dial::connect(&*self.dialer, Arc::clone(&self.tls), address);
+        let connection = tokio::time::timeout(DIALING, dialing).await;
+        let connection = connection
+            .map_err(|_| unreachable_node(address, "i/o timeout"))?
+            .map_err(|error| unreachable_node(address, &error.to_string()))?;
+        let handshake = http1::handshake::<_, Empty<Bytes>>(TokioIo::new(connection)).await;
+        let (mut sender, driver) =
+            handshake.map_err(|error| unreachable_node(address, &error.to_string()))?;
+        self.scope.spawn(async move {
+            if let Err(error) = driver.with_upgrades().await {
+                tracing::debug!(%error, "connection to a kubelet ended");
+            }
+        });
+        let answer = tokio::time::timeout(ANSWERING, sender.send_request(request)).await;
+        let answer = answer.map_err(|_| unreachable_node(address, "no answer in time"))?;
+        answer.map_err(|error| unreachable_node(address, &error.to_string()))
+    }
+}
+
+/// The request with its host, which the target has checked.
+fn addressed(builder: http::request::Builder, target: &Target) -> Request<Empty<Bytes>> {
+    let host = target.address.authority();
+    builder.header(HOST, host).body(Empty::new()).expect("the target was made of valid parts")
+}
+
+/// A refusal to open a stream reaches the client as the kubelet wrote it.
+fn passed_on(answer: Response<Incoming>, permit: OwnedSemaphorePermit) -> Response<Body> {
+    let (head, body) = answer.into_parts();
+    let body = body.map_frame(move |frame| {
+        let _held = &permit;
+        frame
+    });
+    let mut response = Response::new(body.map_err(Into::into).boxed_unsync());
+    *response.status_mut() = head.status;
+    for name in [CONTENT_TYPE, CONTENT_LENGTH] {
+        if let Some(value) = head.headers.get(&name) {
+            response.headers_mut().insert(name, value.clone());
+        }
+    }
+    response
+}
+
+/// What a kubelet says when it has no logs to give.
+async fn refusal(target: &Target, answer: Response<Incoming>) -> Status {
+    let code = answer.status().as_u16();
+    let body = Limited::new(answer.into_body(), REFUSAL_LIMIT).collect();
+    let body = tokio::time::timeout(ANSWERING, body).await.ok().and_then(Result::ok);
+    let bytes = body.map(http_body_util::Collected::to_bytes).unwrap_or_default();
+    let text = String::from_utf8_lossy(&bytes).trim_end().to_owned();
+    let name = &target.pod;
+    let (reason, message) = match code {
+        400 => return Status::bad_request(text),
+        500 => return Status::internal(text),
+        401 => ("Unauthorized", "the server has asked for the client to provide credentials"),
+        403 => ("Forbidden", text.as_str()),
+        404 => ("NotFound", "the server could not find the requested resource"),
+        _ => ("InternalError", "the node's answer cannot be used"),
+    };
+    let message = format!("{message} ( pods/log {name})");
+    let mut status = Status::new(code, reason, message).about("", "pods/log", name);
+    if let Some(details) = &mut status.details {
+        let cause =
+            Cause { reason: "UnexpectedServerResponse".to_owned(), message: text, field: String::new() };
+        details.causes.push(cause);
+    }
+    status
+}
+
+fn unreachable_node(address: &KubeletAddress, problem: &str) -> Status {
+    let text = format!("error dialing backend: dial tcp {}: {problem}", address.authority());
+    Status::new(500, "InternalError", text)
+}
+
+fn too_many() -> Status {
+    let text = format!("{CONNECTIONS} streams to nodes are open already; close some and try again");
+    Status::new(429, "TooManyRequests", text)
+}

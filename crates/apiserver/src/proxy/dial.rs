@@ -1,0 +1,124 @@
+//! Connections to kubelets, secured with TLS from both sides.
+
+use std::io;
+use std::net::IpAddr;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use portolan_net::pki::Identity;
+use rustls::{ClientConfig, RootCertStore};
+use rustls_pki_types::{CertificateDer, ServerName};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
+
+/// Bytes to and from a kubelet's port.
+pub trait Connection: AsyncRead + AsyncWrite + Send + Unpin {}
+
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> Connection for T {}
+
+/// A connection on its way.
+pub type Dialing<'a> = Pin<Box<dyn Future<Output = io::Result<Box<dyn Connection>>> + Send + 'a>>;
+
+/// Opens connections to nodes. A cluster whose nodes have no real network brings its own.
+pub trait KubeletDialer: Send + Sync + 'static {
+    /// Connects to the port of a kubelet, without TLS. The caller bounds the time.
+    fn dial<'a>(&'a self, address: &'a KubeletAddress) -> Dialing<'a>;
+}
+
+/// Where a kubelet listens.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KubeletAddress {
+    /// Name of the node.
+    pub node: String,
+    /// Host name or address.
+    pub host: String,
+    /// TCP port.
+    pub port: u16,
+}
+
+impl KubeletAddress {
+    /// `host:port`, with brackets where the host needs them.
+    pub fn authority(&self) -> String {
+        if self.host.contains(':') {
+            format!("[{}]:{}", self.host, self.port)
+        } else {
+            format!("{}:{}", self.host, self.port)
+        }
+    }
+
+    /// Whether this can be dialed and named in a request.
+    pub(super) fn is_valid(&self) -> bool {
+        self.port != 0 && self.server_name().is_ok()
+    }
+
+    /// The name that the kubelet's certificate must carry.
+    fn server_name(&self) -> io::Result<ServerName<'static>> {
+        let problem = |_| io::Error::new(io::ErrorKind::InvalidInput, "the host of the node is no host name");
+        ServerName::try_from(self.host.clone()).map_err(problem)
+    }
+}
+
+/// Dials nodes over the network of this machine.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct DirectDialer;
+
+impl KubeletDialer for DirectDialer {
+    fn dial<'a>(&'a self, address: &'a KubeletAddress) -> Dialing<'a> {
+        Box::pin(async move {
+            let stream = match address.host.parse::<IpAddr>() {
+                Ok(host) => TcpStream::connect((host, address.port)).await?,
+                Err(_) => TcpStream::connect((address.host.as_str(), address.port)).await?,
+            };
+            stream.set_nodelay(true)?;
+            Ok(Box::new(stream) as Box<dyn Connection>)
+        })
+    }
+}
+
+/// TLS settings that cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum TlsError {
+    /// An authority's certificate is not one.
+    #[error("an authority of kubelets cannot be used")]
+    Authority(#[source] rustls::Error),
+    /// The client certificate does not fit its key.
+    #[error("the client certificate for kubelets cannot be used")]
+    Identity(#[source] rustls::Error),
+    /// The protocol versions are not available.
+    #[error("no TLS version is available")]
+    Versions(#[source] rustls::Error),
+}
+
+/// TLS towards kubelets: they are trusted when one of the authorities signed them, and shown `identity`.
+///
+/// # Errors
+/// When a certificate cannot be used.
+pub fn client_config(
+    authorities: &[CertificateDer<'static>],
+    identity: &Identity,
+) -> Result<Arc<ClientConfig>, TlsError> {
+    let mut roots = RootCertStore::empty();
+    for authority in authorities {
+        roots.add(authority.clone()).map_err(TlsError::Authority)?;
+    }
+    let builder = ClientConfig::builder_with_provider(portolan_net::tls::provider());
+    let builder = builder.with_safe_default_protocol_versions().map_err(TlsError::Versions)?;
+    let config = builder
+        .with_root_certificates(roots)
+        .with_client_auth_cert(identity.chain().to_vec(), identity.key().clone_key())
+        .map_err(TlsError::Identity)?;
+    Ok(Arc::new(config))
+}
+
+/// A secured connection to a kubelet.
+pub(super) async fn connect(
+    dialer: &dyn KubeletDialer,
+    tls: Arc<ClientConfig>,
+    address: &KubeletAddress,
+) -> io::Result<TlsStream<Box<dyn Connection>>> {
+    let name = address.server_name()?;
+    let plain = dialer.dial(address).await?;
+    TlsConnector::from(tls).connect(name, plain).await
+}
