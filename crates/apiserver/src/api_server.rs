@@ -1,14 +1,18 @@
 //! The API server as the embedding program sees it: start, services, stop.
 
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::time::Duration;
 
+use ipnet::IpNet;
 use portolan_net::shutdown::{Shutdown, Undrained};
 use portolan_object::Status;
-use portolan_store::Store;
+use portolan_store::{Query, Store};
+use rand::RngExt as _;
 use tokio_util::sync::CancellationToken;
 
 use crate::access::Access;
+use crate::allocation::Services;
 use crate::auth::User;
 use crate::bootstrap;
 use crate::config::Config;
@@ -54,7 +58,10 @@ impl ApiServer {
     /// # Errors
     /// [`StartError`] when the store does not hold what an API server has written, or does not accept writes.
     pub async fn start(config: Config, store: Store<Record>) -> Result<Self, StartError> {
+        let services = config.service_cidr.map(|range| allocated(&store, range, config.node_ports));
         let server = Arc::new(Server {
+            services,
+            kubelets: config.kubelets,
             access: Access::new(store.clone()),
             store,
             registry: Registry::default(),
@@ -96,4 +103,14 @@ impl ApiServer {
         self.drain();
         self.tasks.drain(deadline).await
     }
+}
+
+/// The pools of a range of addresses, with what the stored Services hold.
+fn allocated(store: &Store<Record>, range: IpNet, node_ports: RangeInclusive<u16>) -> Services {
+    let services = Services::new(range, node_ports, Box::new(|below| rand::rng().random_range(0..below)));
+    let stored = store.range(&Query::prefix("core/services/"));
+    for item in stored.iter().flat_map(|page| &page.items) {
+        services.restore(&item.value.value());
+    }
+    services
 }

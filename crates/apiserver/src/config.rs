@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::net::SocketAddr;
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 use ipnet::IpNet;
@@ -9,6 +10,7 @@ use portolan_net::clock::Clock;
 
 use crate::admission::Admission;
 use crate::auth::Authentication;
+use crate::proxy::Kubelets;
 
 /// The Kubernetes version whose API is served.
 pub const VERSION: &str = "v1.36.2";
@@ -19,6 +21,10 @@ pub struct Config {
     pub authentication: Authentication,
     /// Where Services get their addresses from; without it they get none.
     pub service_cidr: Option<IpNet>,
+    /// The ports that Services of type NodePort get.
+    pub node_ports: RangeInclusive<u16>,
+    /// The way to the kubelets; without it, logs and streams of pods are not served.
+    pub kubelets: Option<Kubelets>,
     /// Where clients inside the cluster reach the server: becomes the endpoint of the Service `default/kubernetes`.
     pub endpoint: Option<SocketAddr>,
     /// Plugins, in the order in which they see writes.
@@ -34,6 +40,8 @@ impl Default for Config {
         Self {
             authentication: Authentication::default(),
             service_cidr: None,
+            node_ports: 30_000..=32_767,
+            kubelets: None,
             endpoint: None,
             admission: Vec::new(),
             version: VERSION.to_owned(),
@@ -47,6 +55,8 @@ impl fmt::Debug for Config {
         f.debug_struct("Config")
             .field("authentication", &self.authentication)
             .field("service_cidr", &self.service_cidr)
+            .field("node_ports", &self.node_ports)
+            .field("kubelets", &self.kubelets)
             .field("endpoint", &self.endpoint)
             .field("admission", &self.admission.len())
             .field("version", &self.version)

@@ -214,6 +214,10 @@ async fn route(call: &mut Call, parts: http::request::Parts, body: Body) -> Resu
         return Err(method_not_allowed());
     }
     check_place(call)?;
+    let is_of_one = matches!(info.verb, "get" | "update" | "patch" | "delete");
+    if is_of_one == info.is_collection() {
+        return Err(method_not_allowed());
+    }
     match info.verb {
         "get" => read::get(call).await,
         "list" => read::list(call).await,
@@ -266,10 +270,7 @@ fn no_such_path() -> Status {
 
 /// 404 for a resource that is not there; where even its group is unknown the reply is plain text.
 fn unknown_resource(snapshot: &Snapshot, info: &RequestInfo) -> Result<Response<Body>, Status> {
-    if info.group.is_empty() || snapshot.has_version(&info.group, &info.version) {
-        return Err(no_such_path());
-    }
-    Ok(page_not_found())
+    if snapshot.group(&info.group).is_some() { Err(no_such_path()) } else { Ok(page_not_found()) }
 }
 
 fn unknown_path(snapshot: &Snapshot, path: &str) -> Result<Response<Body>, Status> {

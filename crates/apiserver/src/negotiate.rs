@@ -222,7 +222,7 @@ impl PatchType {
         let (_, found) = PATCH_TYPES
             .into_iter()
             .find(|(name, _)| *name == sent)
-            .ok_or_else(|| Status::new(415, UNSUPPORTED, "415: Unsupported Media Type"))?;
+            .ok_or_else(|| Status::new(415, UNSUPPORTED, "415: Unsupported Media Type").about("", "", ""))?;
         if found == Self::Strategic && !strategic {
             let accepted = PATCH_TYPES.into_iter().filter(|(_, kind)| *kind != Self::Strategic);
             let names: Vec<&str> = accepted.map(|(name, _)| name).collect();

@@ -1,10 +1,13 @@
 //! Requests for subresources: which of them change a part of their object, and which do something else.
 
-use http::{Response, StatusCode};
+use http::{Request, Response, StatusCode};
 use portolan_object::Status;
 
+use crate::access::CoreObjects;
+use crate::auth::{Attributes, Decision, Directory as _};
 use crate::call::Call;
-use crate::respond::Body;
+use crate::proxy::{Action, Target};
+use crate::respond::{self, Body};
 use crate::write::{Part, pods, scale, token};
 use crate::{read, write};
 
@@ -25,10 +28,10 @@ pub(crate) async fn answer(
         ("pods", "binding") => return pods::bind(call, body).await,
         ("pods", "eviction") => return pods::evict(call, body).await,
         ("serviceaccounts", "token") => return token::issue(call, body).await,
-        _ => {
-            let _ = request;
-            return Err(not_served(call));
+        ("pods", name) if let Some(action) = Action::of(name) => {
+            return pass_on(call, action, request, body).await;
         }
+        _ => return Err(not_served(call)),
     };
     match call.info.verb {
         "get" => read::get(call).await,
@@ -45,8 +48,35 @@ async fn scaled(call: &Call, body: Body) -> Result<Response<Body>, Status> {
     }
 }
 
+/// Hands a request for logs or a stream of a pod to its node.
+async fn pass_on(
+    call: &Call,
+    action: Action,
+    request: http::request::Parts,
+    body: Body,
+) -> Result<Response<Body>, Status> {
+    let (server, info) = (&call.server, &call.info);
+    if let Some(verb) = action.needs_verb().filter(|_| !call.user.is_master()) {
+        let attributes = Attributes { verb, ..Attributes::of(&call.user, info) };
+        if let Decision::Denied(reason) = server.access.rules().authorize(&attributes) {
+            return Err(attributes.forbidden(&reason));
+        }
+    }
+    let objects = CoreObjects(&server.store);
+    let pod = objects.find("pods", &info.namespace, &info.name);
+    let pod = pod.ok_or_else(|| call.resource.not_found(&info.name))?;
+    let target = Target::locate(action, &pod, &call.query, |node| objects.find("nodes", "", node))?;
+    let Some(target) = target else {
+        let mut response = Response::new(respond::empty());
+        *response.status_mut() = StatusCode::NO_CONTENT;
+        return Ok(response);
+    };
+    let Some(kubelets) = &server.kubelets else { return Err(not_served(call)) };
+    kubelets.forward(&target, Request::from_parts(request, body)).await
+}
+
 /// A subresource whose kind is known but which this server does not have.
-pub(crate) fn not_served(call: &Call) -> Status {
+fn not_served(call: &Call) -> Status {
     let text = format!("{} is not served here", call.info.resource_path());
     Status::new(StatusCode::NOT_IMPLEMENTED.as_u16(), "", text)
 }

@@ -10,7 +10,7 @@ mod present;
 mod selection;
 mod token;
 
-pub(crate) use get::{fresh_enough, get};
+pub(crate) use get::{fresh_enough, get, invalid_revision};
 pub(crate) use list::{Listing, NoPage, collect, list};
 pub(crate) use present::Presenter;
 pub(crate) use selection::Selection;

@@ -286,6 +286,18 @@ impl Resource {
         }
     }
 
+    /// The name that errors of upstream give to its Go type for a kind.
+    pub(crate) fn go_type(&self, kind: &str) -> String {
+        match &self.source {
+            Source::Builtin(_) => {
+                let package = self.kind.group.split('.').next().filter(|group| !group.is_empty());
+                format!("*{}.{kind}", package.unwrap_or("core"))
+            }
+            Source::Custom(_) if kind == self.list_kind => "*unstructured.UnstructuredList".to_owned(),
+            Source::Custom(_) => "*unstructured.Unstructured".to_owned(),
+        }
+    }
+
     /// 404 for one object.
     pub fn not_found(&self, name: &str) -> Status {
         Status::not_found(&self.kind.group, &self.plural, name)

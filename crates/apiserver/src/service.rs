@@ -22,8 +22,10 @@ use tower::Service;
 
 use crate::access::{Access, CoreObjects};
 use crate::admission::Admission;
+use crate::allocation::Services;
 use crate::auth::{Authentication, Credentials, User};
 use crate::dispatch::dispatch;
+use crate::proxy::Kubelets;
 use crate::record::Record;
 use crate::resources::Registry;
 use crate::respond::{Body, BoxError};
@@ -38,6 +40,10 @@ pub(crate) struct Server {
     pub(crate) access: Access,
     /// Who may speak.
     pub(crate) authentication: Authentication,
+    /// Addresses and ports of Services.
+    pub(crate) services: Option<Services>,
+    /// The way to the nodes.
+    pub(crate) kubelets: Option<Kubelets>,
     /// Plugins.
     pub(crate) admission: Vec<Arc<dyn Admission>>,
     /// The time.

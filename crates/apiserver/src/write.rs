@@ -11,6 +11,7 @@
 
 mod apply;
 mod body;
+mod claims;
 mod commit;
 mod completion;
 mod create;

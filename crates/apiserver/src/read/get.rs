@@ -21,7 +21,10 @@ pub(crate) async fn get(call: &Call) -> Result<Response<Body>, Status> {
     let resource = &call.resource;
     let reply = Reply::negotiate(&call.headers, &call.query, Offer::Objects)?;
     let presenter = Presenter::new(call, reply)?;
-    fresh_enough(&call.server.store, call.query.get("resourceVersion").unwrap_or_default()).await?;
+    let version = call.query.get("resourceVersion").unwrap_or_default();
+    // Upstream has no code of its own for this on a single object.
+    parse_revision(version).map_err(|_| Status::new(500, "", invalid_revision(version)))?;
+    fresh_enough(&call.server.store, version).await?;
     let item = call
         .server
         .store
@@ -58,13 +61,13 @@ pub(super) fn parse_revision(text: &str) -> Result<Option<Revision>, Status> {
     if matches!(text, "" | "0") {
         return Ok(None);
     }
-    let revision: u64 = text.parse().map_err(|_| {
-        Status::bad_request(format!(
-            "invalid resource version: resourceVersion: Invalid value: {text:?}: \
-             strconv.ParseUint: parsing {text:?}: invalid syntax"
-        ))
-    })?;
-    Ok(Some(Revision(revision)))
+    let refuse = |_| Status::bad_request(format!("invalid resource version: {}", invalid_revision(text)));
+    text.parse().map(|revision| Some(Revision(revision))).map_err(refuse)
+}
+
+/// What is wrong with a revision that is no number.
+pub(crate) fn invalid_revision(text: &str) -> String {
+    format!("resourceVersion: Invalid value: {text:?}: strconv.ParseUint: parsing {text:?}: invalid syntax")
 }
 
 /// 504 for a revision of the future.

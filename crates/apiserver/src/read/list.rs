@@ -12,6 +12,7 @@ use super::selection::Selection;
 use crate::call::Call;
 use crate::negotiate::{Form, Offer, Reply};
 use crate::request::options::ListOptions;
+use crate::resources::Resource;
 use crate::respond::{self, Body};
 
 /// GET of a collection.
@@ -20,7 +21,7 @@ pub(crate) async fn list(call: &Call) -> Result<Response<Body>, Status> {
     let options = ListOptions::parse(&call.query, false)?;
     let selection = Selection::parse(&call.resource, &options)?;
     if reply.form == Form::Metadata {
-        return Err(wrong_form(&call.resource.list_kind));
+        return Err(wrong_form(&call.resource));
     }
     let presenter = Presenter::new(call, Reply { form: item_form(reply.form), ..reply })?;
     if options.continue_token.is_empty() {
@@ -40,9 +41,9 @@ fn item_form(form: Form) -> Form {
     if form == Form::MetadataList { Form::Metadata } else { form }
 }
 
-fn wrong_form(list_kind: &str) -> Status {
-    let text =
-        format!("you requested PartialObjectMetadata, but the requested object is a list ({list_kind})");
+fn wrong_form(resource: &Resource) -> Status {
+    let go_type = resource.go_type(&resource.list_kind);
+    let text = format!("you requested PartialObjectMetadata, but the requested object is a list ({go_type})");
     Status::new(406, "NotAcceptable", text)
 }
 

@@ -40,8 +40,8 @@ impl Include {
             "None" => Ok(Self::Nothing),
             "Object" => Ok(Self::Object),
             other => Err(Status::bad_request(format!(
-                "Invalid value: unrecognized includeObject value: {other:?}: must be one of \
-                 \"None\", \"Metadata\", \"Object\""
+                "Unable to convert to Table as requested: includeObject: Invalid value: {other:?}: \
+                 must be 'Metadata', 'Object', 'None', or empty"
             ))),
         }
     }
@@ -63,9 +63,9 @@ impl Presenter {
     /// 406 for the form of a list, 400 for an unknown `includeObject`.
     pub(crate) fn new(call: &Call, reply: Reply) -> Result<Self, Status> {
         if reply.form == Form::MetadataList {
-            let kind = &call.resource.kind.kind;
+            let go_type = call.resource.go_type(&call.resource.kind.kind);
             let text = format!(
-                "you requested PartialObjectMetadataList, but the requested object is not a list ({kind})"
+                "you requested PartialObjectMetadataList, but the requested object is not a list ({go_type})"
             );
             return Err(Status::new(406, "NotAcceptable", text));
         }

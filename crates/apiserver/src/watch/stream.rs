@@ -47,9 +47,9 @@ impl Begin {
         let text = options.resource_version.as_str();
         let revision = match text {
             "" | "0" => None,
-            text => Some(text.parse().map(Revision).map_err(|_| {
-                Status::new(500, "", format!("strconv.ParseUint: parsing {text:?}: invalid syntax"))
-            })?),
+            text => Some(
+                text.parse().map(Revision).map_err(|_| Status::new(500, "", read::invalid_revision(text)))?,
+            ),
         };
         Ok(match (options.send_initial_events, revision) {
             (Some(true), least) => Self::State { least },

@@ -60,6 +60,7 @@ pub(super) async fn write(
         );
         return Err(resource.conflict(&call.info.name, &cause));
     }
+    metadata::check_name(&call.info.name, metadata::name_of(&patch))?;
     let made = conform(call, writer.merge(resource, None, &patch, options.force, &now)?)?;
     Ok((StatusCode::CREATED, insert(call, made, options, writer).await?))
 }
@@ -104,12 +105,14 @@ fn read(call: &Call, options: &WriteOptions, bytes: &Bytes) -> Result<Value, Sta
     if !name.is_empty() {
         metadata::check_name(&call.info.name, name)?;
     }
-    metadata::place(&call.resource, &call.info.namespace, &mut patch)?;
+    let own = patch["metadata"]["namespace"].as_str().unwrap_or_default();
+    if !own.is_empty() && own != call.info.namespace && call.resource.is_namespaced {
+        return Err(Status::bad_request(metadata::OTHER_NAMESPACE));
+    }
     let metadata = metadata::metadata_of(&mut patch);
     if metadata.get("managedFields").is_some_and(|entries| !entries.is_null()) {
         return Err(Status::bad_request("metadata.managedFields must be nil"));
     }
-    metadata.insert("name".to_owned(), Value::from(call.info.name.as_str()));
     Ok(patch)
 }
 

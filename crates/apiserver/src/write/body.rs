@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use portolan_object::schema::{self, Schema, decode, json};
-use portolan_object::{FieldError, GroupVersionKind, Status, yaml};
+use portolan_object::{FieldError, GroupVersion, GroupVersionKind, Status, builtin, yaml};
 use serde_json::Value;
 
 use crate::negotiate::BodyType;
@@ -62,7 +62,8 @@ pub(super) fn check_typed(
     Ok(())
 }
 
-/// Reads any value; with a schema, unknown fields of JSON and YAML are noted.
+/// Reads any object; with a schema, unknown fields of JSON and YAML are noted. Errors name the expected kind unless it
+/// is empty.
 pub(super) fn untyped(
     expected: &str,
     bytes: &Bytes,
@@ -76,8 +77,13 @@ pub(super) fn untyped(
                 None => json::parse(bytes),
             };
             let parsed = parsed.map_err(|error| {
-                unrecognized(expected, &format!("couldn't get version/kind; json parse error: {error}"))
+                let cause =
+                    format!("couldn't get version/kind; json parse error: {error} ({})", excerpt(bytes));
+                unrecognized(expected, &cause)
             })?;
+            if !parsed.value.is_object() {
+                return Err(unrecognized(expected, &not_an_object(&parsed.value, bytes)));
+            }
             let findings = parsed.findings.iter().map(ToString::to_string).collect();
             Ok(Decoded { value: parsed.value, findings })
         }
@@ -151,7 +157,38 @@ fn unknown_field(path: &str) -> String {
     json::Finding::Unknown(path.to_owned()).to_string()
 }
 
+/// The beginning of a body, as errors show it.
+fn excerpt(bytes: &[u8]) -> String {
+    const LONGEST: usize = 30;
+    let shown = &bytes[..bytes.len().min(LONGEST)];
+    let dots = if bytes.len() > LONGEST { " ..." } else { "" };
+    match shown.first() {
+        None => "<empty>".to_owned(),
+        Some(b'{') => format!("{}{dots}", String::from_utf8_lossy(shown)),
+        Some(_) => shown.iter().map(|byte| format!("{byte:02x}")).chain([dots.to_owned()]).collect(),
+    }
+}
+
+/// What Go says when it looks for the type of something that is no object.
+fn not_an_object(value: &Value, bytes: &[u8]) -> String {
+    let found = match value {
+        Value::Array(_) => "array",
+        Value::String(_) => "string",
+        Value::Number(_) => "number",
+        Value::Bool(_) => "bool",
+        Value::Null | Value::Object(_) => "null",
+    };
+    format!(
+        "couldn't get version/kind; json parse error: json: cannot unmarshal {found} into Go value of type struct \
+         {{ APIVersion string \"json:\\\"apiVersion,omitempty\\\"\"; Kind string \"json:\\\"kind,omitempty\\\"\" }} ({})",
+        excerpt(bytes)
+    )
+}
+
 fn unrecognized(kind: &str, cause: &str) -> Status {
+    if kind.is_empty() {
+        return Status::bad_request(cause);
+    }
     Status::bad_request(format!("the object provided is unrecognized (must be of type {kind}): {cause}"))
 }
 
@@ -179,6 +216,11 @@ fn check_builtin_type(expected: &GroupVersionKind, value: &mut Value) -> Result<
             "{kind} in version {version:?} cannot be handled as a {name}: \
              converting ({version}.{kind}) to ({group}.{name}): unknown conversion"
         )));
+    }
+    let is_known = |sent: GroupVersion| builtin::schema(&sent.kind(name.as_str())).is_some();
+    if !api_version.is_empty() && !api_version.parse().is_ok_and(is_known) {
+        let cause = format!("no kind {name:?} is registered for version {api_version:?}");
+        return Err(unmarshallable(expected, &cause));
     }
     check_version(expected, api_version)?;
     fill_type(expected, value);

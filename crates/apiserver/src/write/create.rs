@@ -9,8 +9,9 @@ use serde_json::Value;
 use super::commit::{NotCommitted, commit};
 use super::metadata::{self, Birth, RANDOM_LETTERS};
 use super::ownership::Writer;
-use super::{body, completion, findings, namespaces, reviews};
+use super::{body, claims, completion, findings, namespaces, reviews};
 use crate::admission::Operation;
+use crate::allocation::Reservation;
 use crate::call::{Call, read_body};
 use crate::negotiate::{BodyType, Offer, Reply};
 use crate::read::Presenter;
@@ -73,7 +74,7 @@ pub(super) async fn insert(
         let mut candidate =
             if asks_for_name && attempt < NAME_TRIES { object.clone() } else { std::mem::take(&mut object) };
         metadata::create(resource, &call.info.namespace, &mut candidate, &birth(call))?;
-        prepare(call, &mut candidate, options)?;
+        let claim = prepare(call, &mut candidate, options)?;
         writer.record_new(resource, &mut candidate, &call.timestamp());
         let name = metadata::name_of(&candidate).to_owned();
         let key = resource.key(&call.info.namespace, &name);
@@ -84,7 +85,12 @@ pub(super) async fn insert(
         if !is_taken {
             let record = resource.encode(Change::Added, &resource.stored(&candidate));
             match commit(&call.server, Batch::create(key, record)).await {
-                Ok(Some(item)) => return Ok(Written::Stored(item)),
+                Ok(Some(item)) => {
+                    if let Some(claim) = claim {
+                        claim.commit();
+                    }
+                    return Ok(Written::Stored(item));
+                }
                 Ok(None) | Err(NotCommitted::Raced) => {}
                 Err(NotCommitted::Refused(status)) => return Err(status),
             }
@@ -102,7 +108,7 @@ pub(super) async fn insert(
 }
 
 /// Defaults, admission and validation of a new object.
-fn prepare(call: &Call, object: &mut Value, options: &WriteOptions) -> Result<(), Status> {
+fn prepare(call: &Call, object: &mut Value, options: &WriteOptions) -> Result<Option<Reservation>, Status> {
     let resource = &call.resource;
     let name = metadata::name_of(object).to_owned();
     completion::begin(resource, object);
@@ -112,12 +118,13 @@ fn prepare(call: &Call, object: &mut Value, options: &WriteOptions) -> Result<()
     }
     completion::default(resource, object);
     super::admit(call, Operation::Create, options.dry_run, object, None)?;
+    let claim = claims::claim(call, object, None, options.dry_run)?;
     let faults = completion::faults_of_new(resource, object);
     if !faults.is_empty() {
         return Err(resource.invalid(&name, &faults));
     }
     completion::warnings(resource, None, object).into_iter().for_each(|warning| call.warn(warning));
-    Ok(())
+    Ok(claim)
 }
 
 fn birth(call: &Call) -> Birth {

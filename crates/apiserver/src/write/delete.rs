@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use super::commit::{NotCommitted, commit};
 use super::deletion::{self, Verdict};
-use super::{body, metadata, namespaces};
+use super::{body, claims, metadata, namespaces};
 use crate::admission::Operation;
 use crate::call::{Call, read_body};
 use crate::negotiate::{BodyType, Offer, Reply};
@@ -108,7 +108,7 @@ pub(crate) async fn read_options(call: &Call, body: Body) -> Result<DeleteOption
 
 fn decode_options(call: &Call, bytes: &Bytes) -> Result<Value, Status> {
     let kind = GroupVersionKind::new("", "v1", "DeleteOptions");
-    let mut decoded = body::untyped(&kind.kind, bytes, BodyType::of(&call.headers)?, None)?;
+    let mut decoded = body::untyped("", bytes, BodyType::of(&call.headers)?, None)?;
     if decoded.value.is_object() {
         // The version may be that of the core group, of meta.k8s.io or of the resource.
         decoded.value["apiVersion"] = json!("v1");
@@ -149,7 +149,7 @@ pub(super) async fn remove(
             Verdict::Remove => {
                 let batch = Batch::delete(Arc::clone(&item.key), item.modified);
                 commit(server, batch).await.map(|_| {
-                    settle(call, &old);
+                    claims::release(server, call, &old);
                     Deleted::Gone(old)
                 })
             }
@@ -175,9 +175,6 @@ fn tried(verdict: Verdict, old: Value) -> Deleted {
         Verdict::Mark(new) => Deleted::Tried { is_gone: false, object: new },
     }
 }
-
-/// Gives back what the server had set aside for an object that is gone.
-pub(super) fn settle(_call: &Call, _object: &Value) {}
 
 /// The `Status` that says an object is gone.
 fn success(call: &Call, object: &Value) -> Value {

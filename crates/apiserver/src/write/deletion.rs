@@ -67,12 +67,8 @@ fn check_preconditions(resource: &Resource, old: &Value, options: &DeleteOptions
     let own = |member: &str| metadata[member].as_str().unwrap_or_default();
     let conflict = |cause: &str| {
         let name = own("name");
-        // Upstream puts the kind here, where other conflicts have the plural.
-        let mut status = resource.conflict(name, cause);
-        if let Some(details) = &mut status.details {
-            details.kind.clone_from(&resource.kind.kind);
-        }
-        status
+        // Upstream says the kind here, where other conflicts say the plural.
+        Status::conflict(&resource.kind.group, &resource.kind.kind, name, cause)
     };
     if let Some(wanted) = options.uid.as_deref().filter(|wanted| *wanted != own("uid")) {
         return Err(conflict(&format!(
@@ -256,7 +252,7 @@ mod tests {
         let map = resource("", "configmaps");
         assert_eq!(
             verdict(&map, &old, &uid),
-            "409 Operation cannot be fulfilled on configmaps \"a\": the UID in the precondition (x) does not match \
+            "409 Operation cannot be fulfilled on ConfigMap \"a\": the UID in the precondition (x) does not match \
              the UID in record (u). The object might have been deleted and then recreated"
         );
         assert!(verdict(&map, &old, &version).ends_with("The object might have been modified"));

@@ -74,8 +74,12 @@ pub(super) fn create(
     Ok(())
 }
 
+/// What a client is told whose object belongs elsewhere.
+pub(super) const OTHER_NAMESPACE: &str =
+    "the namespace of the provided object does not match the namespace sent on the request";
+
 /// Puts the object into the namespace of the URL.
-pub(super) fn place(resource: &Resource, namespace: &str, object: &mut Value) -> Result<(), Status> {
+fn place(resource: &Resource, namespace: &str, object: &mut Value) -> Result<(), Status> {
     let metadata = metadata_of(object);
     let own = metadata.get("namespace").and_then(Value::as_str).unwrap_or_default();
     if !resource.is_namespaced {
@@ -83,9 +87,7 @@ pub(super) fn place(resource: &Resource, namespace: &str, object: &mut Value) ->
         return Ok(());
     }
     if !own.is_empty() && own != namespace {
-        return Err(Status::bad_request(
-            "the namespace of the provided object does not match the namespace sent on the request",
-        ));
+        return Err(Status::bad_request(OTHER_NAMESPACE));
     }
     metadata.insert("namespace".to_owned(), json!(namespace));
     Ok(())

@@ -9,8 +9,9 @@ use super::commit::{NotCommitted, commit};
 use super::create::{Written, insert};
 use super::metadata::{self, Origin};
 use super::ownership::Writer;
-use super::{body, completion, findings, generation, namespaces};
+use super::{body, claims, completion, findings, generation, namespaces};
 use crate::admission::Operation;
+use crate::allocation::Reservation;
 use crate::call::{Call, read_body};
 use crate::negotiate::{BodyType, Offer, Reply};
 use crate::read::Presenter;
@@ -126,12 +127,17 @@ pub(super) async fn modify(
         let Some(item) = call.server.store.get(&key) else { return Ok(None) };
         let old = resource.value(&item);
         let produced = state.produce(call, &old)?;
-        let new = prepare(call, change, &old, produced)?;
+        let (new, claim) = prepare(call, change, &old, produced)?;
         if change.options.dry_run {
             return Ok(Some(Written::Shown(new)));
         }
         match store(call, &item, new).await {
-            Ok(written) => return Ok(Some(written)),
+            Ok(written) => {
+                if let Some(claim) = claim {
+                    claim.commit();
+                }
+                return Ok(Some(written));
+            }
             Err(NotCommitted::Raced) => {}
             Err(NotCommitted::Refused(status)) => return Err(status),
         }
@@ -140,13 +146,19 @@ pub(super) async fn modify(
 }
 
 /// Rules, defaults, admission and validation of a changed object.
-fn prepare(call: &Call, change: &Modification<'_>, old: &Value, mut new: Value) -> Result<Value, Status> {
+fn prepare(
+    call: &Call,
+    change: &Modification<'_>,
+    old: &Value,
+    mut new: Value,
+) -> Result<(Value, Option<Reservation>), Status> {
     let resource = &call.resource;
     metadata::update(resource, old, &mut new, change.origin)?;
     let mut new = isolate(call, change.part, old, new);
     completion::default(resource, &mut new);
     completion::carry_on(resource, &mut new);
     super::admit(call, Operation::Update, change.options.dry_run, &mut new, Some(old))?;
+    let claim = claims::claim(call, &mut new, Some(old), change.options.dry_run)?;
     change.writer.record_change(resource, old, &mut new, &call.timestamp());
     let faults = completion::faults_of_change(resource, old, &new);
     if !faults.is_empty() {
@@ -156,7 +168,7 @@ fn prepare(call: &Call, change: &Modification<'_>, old: &Value, mut new: Value) 
     if let Some(generation) = generation::next(resource, old, &new) {
         new["metadata"]["generation"] = Value::from(generation);
     }
-    Ok(new)
+    Ok((new, claim))
 }
 
 /// The old object with that part of the new one which may be touched.
@@ -222,7 +234,7 @@ async fn store(call: &Call, item: &Versioned<Record>, new: Value) -> Result<Writ
     let (server, resource) = (&call.server, &call.resource);
     if is_released(&new) {
         commit(server, Batch::delete(item.key.clone(), item.modified)).await?;
-        super::delete::settle(call, &new);
+        claims::release(server, call, &new);
         return Ok(Written::Shown(new));
     }
     let record = resource.encode(Change::Modified, &resource.stored(&new));
