@@ -123,6 +123,8 @@ pub struct Settings<'a> {
     pub service_cidr: Ipv4Net,
     /// Its address; that of the last run, else a free port, when absent.
     pub address: Option<SocketAddr>,
+    /// Where its pods reach it: the endpoint of the Service `default/kubernetes`. Without it there is no such Service.
+    pub endpoint: Option<SocketAddr>,
     /// What else decides about requests.
     pub admission: Vec<Arc<dyn Admission>>,
     /// By which it calls the kubelets of its nodes; none when it has no nodes.
@@ -135,6 +137,8 @@ pub struct Settings<'a> {
 pub struct Embedded {
     /// As an administrator, without a socket.
     pub client: Client,
+    /// Its address on this machine.
+    pub address: SocketAddr,
     /// Its URL.
     pub url: String,
     /// The CA of its certificate, PEM.
@@ -176,7 +180,7 @@ impl Embedded {
         let config = portolan_apiserver::Config {
             authentication: Authentication::default().with_issuer(issuer),
             service_cidr: Some(settings.service_cidr.into()),
-            endpoint: Some(address),
+            endpoint: settings.endpoint,
             admission: settings.admission.clone(),
             clock: settings.clock.clone(),
             ..portolan_apiserver::Config::default()
@@ -195,7 +199,7 @@ impl Embedded {
         let definitions = kubernetes::definitions(&client, scope);
         kubernetes::housekeeping(&client, &definitions, &ca_pem, settings.clock, scope);
         let url = format!("https://{address}");
-        Ok(Self { client, url, ca_pem, administrator, api_server, store })
+        Ok(Self { client, address, url, ca_pem, administrator, api_server, store })
     }
 
     /// Adds a context with the rights of an administrator.

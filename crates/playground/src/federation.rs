@@ -24,14 +24,14 @@ use serde_json::json;
 use crate::config::{Cluster, Config};
 use crate::embedded::{Embedded, EmbeddedError, Settings};
 use crate::network::Network;
-use crate::node::Nodes;
+
 use crate::state::{StateDirectory, StateError};
 
 mod admission;
 mod definitions;
 mod nodes;
 
-use nodes::NodeError;
+use nodes::{MemberNodes, NodeError};
 
 /// Folder of the control plane; no member can be called so, for names of members have no such character.
 const HUB: &str = "_control-plane";
@@ -133,6 +133,7 @@ impl ControlPlane {
             directory: &directory,
             service_cidr: HUB_SERVICES,
             address,
+            endpoint: None,
             admission: vec![Arc::new(admission::Federation)],
             kubelet_client: None,
             clock,
@@ -192,7 +193,7 @@ struct Member {
     name: String,
     client: Client,
     embedded: Option<Embedded>,
-    nodes: Nodes,
+    nodes: MemberNodes,
 }
 
 impl Playground {
@@ -305,7 +306,7 @@ async fn drain(scope: &Shutdown, patience: Duration) {
 struct Started {
     client: Client,
     embedded: Option<Embedded>,
-    nodes: Nodes,
+    nodes: MemberNodes,
 }
 
 impl Started {
@@ -356,6 +357,7 @@ async fn start_member(
                 directory: &directory,
                 service_cidr: cluster.service_cidr.unwrap_or(HUB_SERVICES),
                 address: None,
+                endpoint: Some(nodes::api_server_address(index)),
                 admission: Vec::new(),
                 kubelet_client: Some(kubelet.client.clone()),
                 clock,
@@ -365,7 +367,9 @@ async fn start_member(
             (embedded.client.clone(), Some(embedded))
         }
     };
-    let nodes = nodes::start(cluster, index, &client, network, &kubelet, clock, scope)?;
+    let place =
+        nodes::Place { cluster, index, api_server: embedded.as_ref().map(|embedded| embedded.address) };
+    let nodes = nodes::start(&place, &client, network, &kubelet, clock, scope)?;
     Ok(Started { client, embedded, nodes })
 }
 

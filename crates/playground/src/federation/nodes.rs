@@ -1,7 +1,7 @@
 //! The nodes of a member: their certificates, their place on the network, and starting them.
 
 use std::fs;
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,13 +15,16 @@ use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 
 use crate::config::Cluster;
-use crate::network::{ClusterName, JoinError, Network};
+use crate::network::{AttachError, ClusterName, JoinError, ListenError, Network, Protocol, Publication};
 use crate::node::{self, NodeSetting, Settings};
 
 /// Issued anew at every start.
 const CERTIFICATE_LIFETIME: Duration = Duration::from_secs(365 * 24 * 3600);
 /// Node addresses come from here: they only have to differ from those of pods and Services.
 const NODE_ADDRESSES: Ipv4Net = Ipv4Net::new_assert(Ipv4Addr::new(172, 18, 0, 0), 16);
+
+/// The port of an API server as its pods see it.
+const API_SERVER_PORT: u16 = 6443;
 
 /// Why the nodes of a member do not start.
 #[derive(Debug, thiserror::Error)]
@@ -59,6 +62,22 @@ pub enum NodeError {
         cluster: String,
         /// Why.
         source: JoinError,
+    },
+    /// The address of its API server.
+    #[error("the API server's address in {cluster}: {source}")]
+    Address {
+        /// Which cluster.
+        cluster: String,
+        /// Why.
+        source: AttachError,
+    },
+    /// The port of its API server.
+    #[error("the API server's port in {cluster}: {source}")]
+    Publish {
+        /// Which cluster.
+        cluster: String,
+        /// Why.
+        source: ListenError,
     },
     /// The nodes themselves.
     #[error("the nodes of {cluster}: {source}")]
@@ -120,36 +139,76 @@ fn read_authorities(path: &Path, cluster: &Cluster) -> Result<Vec<CertificateDer
     }
 }
 
-/// Starts the nodes of a member; they end with `scope`. `index` is the member's place among all.
+/// Where a member is.
+pub(super) struct Place<'a> {
+    /// The member.
+    pub(super) cluster: &'a Cluster,
+    /// Its place among all members.
+    pub(super) index: u8,
+    /// The address of its API server on this machine, when that is embedded.
+    pub(super) api_server: Option<SocketAddr>,
+}
+
+/// The nodes of a member, and what makes its API server reachable for its pods.
+pub(super) struct MemberNodes {
+    nodes: node::Nodes,
+    _api_server: Option<Publication>,
+}
+
+impl MemberNodes {
+    /// Waits until all nodes are registered. False when they were stopped before.
+    pub(super) async fn ready(&self) -> bool {
+        self.nodes.ready().await
+    }
+}
+
+/// Where the pods of a member reach its API server: an address like that of a machine.
+pub(super) fn api_server_address(index: u8) -> SocketAddr {
+    let [first, second, ..] = NODE_ADDRESSES.network().octets();
+    SocketAddr::from(([first, second, index, 1], API_SERVER_PORT))
+}
+
+/// Starts the nodes of a member; they end with `scope`.
 pub(super) fn start(
-    cluster: &Cluster,
-    index: u8,
+    place: &Place<'_>,
     client: &Client,
     network: &Network,
     certificates: &Certificates,
     clock: &Clock,
     scope: &Shutdown,
-) -> Result<node::Nodes, NodeError> {
+) -> Result<MemberNodes, NodeError> {
+    let cluster = place.cluster;
     let name = ClusterName::new(&*cluster.name);
     let (Some(pods), Some(services)) = (cluster.pod_cidr, cluster.service_cidr) else {
         unreachable!("a complete configuration has networks");
     };
-    network
-        .join(&name, pods, services)
-        .map_err(|source| NodeError::Network { cluster: cluster.name.clone(), source })?;
-    let tls = |source| NodeError::Tls { cluster: cluster.name.clone(), source };
+    let named = || cluster.name.clone();
+    network.join(&name, pods, services).map_err(|source| NodeError::Network { cluster: named(), source })?;
+    let api_server = match place.api_server {
+        Some(socket) => {
+            let address = api_server_address(place.index);
+            let interface = network
+                .attach_node(&name, address.ip())
+                .map_err(|source| NodeError::Address { cluster: named(), source })?;
+            let published = interface.publish(address.port(), Protocol::Tcp, socket);
+            Some(published.map_err(|source| NodeError::Publish { cluster: named(), source })?)
+        }
+        None => None,
+    };
+    let tls = |source| NodeError::Tls { cluster: named(), source };
     let certificate = ServerCertificate::new(&certificates.server).map_err(tls)?;
     let callers = ClientCertificates::SignedBy(certificates.callers.clone());
     let settings = Settings {
         cluster: name,
         client: client.clone(),
         network: network.clone(),
-        nodes: node_settings(cluster, index, pods),
+        nodes: node_settings(cluster, place.index, pods),
         tls: server_config(certificate, &callers).map_err(tls)?,
         clock: clock.clone(),
     };
-    node::Nodes::start(settings, scope)
-        .map_err(|source| NodeError::Start { cluster: cluster.name.clone(), source })
+    let nodes = node::Nodes::start(settings, scope)
+        .map_err(|source| NodeError::Start { cluster: named(), source })?;
+    Ok(MemberNodes { nodes, _api_server: api_server })
 }
 
 fn node_settings(cluster: &Cluster, index: u8, pods: Ipv4Net) -> Vec<NodeSetting> {
