@@ -34,7 +34,7 @@ impl Override for ClusterOverridePolicy {
 
 /// Fills in the namespace of selectors, and refuses what cannot be applied.
 pub(super) fn admit<T: Override>(object: &mut Value, namespace: &str) -> Result<(), Status> {
-    let mut policy: T = typed(object)?;
+    let Some(mut policy) = typed::<T>(object) else { return Ok(()) };
     let spec = policy.spec();
     let mut faults = Vec::new();
     for (index, selector) in spec.resource_selectors.iter_mut().enumerate() {

@@ -50,7 +50,7 @@ pub(super) fn admit<T: Propagation>(
     namespace: &str,
     new_id: Option<String>,
 ) -> Result<(), Status> {
-    let mut policy: T = typed(object)?;
+    let Some(mut policy) = typed::<T>(object) else { return Ok(()) };
     let spec = policy.spec();
     let before = spec.clone();
     complete(spec, namespace);
@@ -104,7 +104,7 @@ fn check_unchanged<T: Propagation>(
     spec: &PropagationSpec,
 ) -> Result<(), Status> {
     let Some(old) = old else { return Ok(()) };
-    let mut before: T = typed(old)?;
+    let Some(mut before) = typed::<T>(old) else { return Ok(()) };
     if before.spec().scheduler_name != spec.scheduler_name {
         return Err(denied(T::WEBHOOK, "the schedulerName should not be updated"));
     }
