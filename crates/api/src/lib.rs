@@ -5,6 +5,7 @@
 //! them. Nothing here reads a clock, draws a random number or does I/O; what needs such a value takes it.
 
 pub mod about;
+pub mod admission;
 pub mod annotations;
 pub mod cluster;
 pub mod conditions;

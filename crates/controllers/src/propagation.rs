@@ -67,6 +67,7 @@ pub(crate) struct Pipeline {
     policy_queue: Queue<ObjectKey>,
     binding_queue: Queue<ObjectKey>,
     namespace_queue: Queue<ObjectKey>,
+    first_reports: report::FirstReports,
 }
 
 /// Starts the whole pipeline.
@@ -112,6 +113,7 @@ impl Pipeline {
             policy_queue: Queue::new("policies"),
             binding_queue: Queue::new("bindings"),
             namespace_queue: Queue::new("namespaces"),
+            first_reports: report::FirstReports::default(),
         }
     }
 

@@ -10,6 +10,8 @@ mod formats;
 pub mod json;
 mod path;
 pub mod prune;
+#[cfg(feature = "cel")]
+pub mod rules;
 pub mod structural;
 pub mod validate;
 
@@ -255,6 +257,12 @@ impl<'a> Schema<'a> {
             _ => return None,
         };
         Some(self.set.view(id))
+    }
+
+    /// Which node this is.
+    #[cfg(feature = "cel")]
+    pub(crate) fn id(self) -> NodeId {
+        self.id
     }
 
     /// Whether names are free (`additionalProperties`), so that paths print them in brackets.

@@ -168,7 +168,7 @@ pub struct FieldError {
 pub enum Fault {
     /// Missing; the text may be empty.
     Required(String),
-    /// The value as JSON, and why it is wrong.
+    /// The value as JSON, or nothing where upstream prints no value, and why it is wrong.
     Invalid(String, String),
     /// Wrong type: the value as JSON, and what it should be.
     TypeInvalid(String, String),
@@ -247,9 +247,13 @@ impl fmt::Display for Fault {
         };
         match self {
             Fault::Required(detail) => detailed(f, "Required value", detail),
+            Fault::Invalid(value, detail) | Fault::TypeInvalid(value, detail) if value.is_empty() => {
+                detailed(f, "Invalid value", detail)
+            }
             Fault::Invalid(value, detail) | Fault::TypeInvalid(value, detail) => {
                 detailed(f, &format!("Invalid value: {value}"), detail)
             }
+            Fault::Duplicate(value) if value.is_empty() => f.write_str("Duplicate value"),
             Fault::Duplicate(value) => write!(f, "Duplicate value: {value}"),
             Fault::NotSupported(value, allowed) => {
                 let allowed: Vec<String> = allowed.iter().map(|text| format!("{text:?}")).collect();

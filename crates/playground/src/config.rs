@@ -153,7 +153,8 @@ impl Config {
     fn resolve_paths(&mut self, folder: &Path) {
         let existing = self.control_plane.iter_mut().map(|existing| &mut existing.kubeconfig);
         let clusters = self.clusters.iter_mut();
-        let members = clusters.flat_map(|cluster| cluster.kubeconfig.iter_mut().chain(&mut cluster.kubelet_client_ca));
+        let members =
+            clusters.flat_map(|cluster| cluster.kubeconfig.iter_mut().chain(&mut cluster.kubelet_client_ca));
         for path in existing.chain(members) {
             *path = folder.join(&*path);
         }
@@ -165,8 +166,11 @@ impl Config {
     /// [`ConfigError::Faults`] with everything that does not work.
     pub fn complete(mut self) -> Result<Self, ConfigError> {
         let mut faults = Vec::new();
-        let taken: Vec<Ipv4Net> =
-            self.clusters.iter().flat_map(|cluster| cluster.pod_cidr.into_iter().chain(cluster.service_cidr)).collect();
+        let taken: Vec<Ipv4Net> = self
+            .clusters
+            .iter()
+            .flat_map(|cluster| cluster.pod_cidr.into_iter().chain(cluster.service_cidr))
+            .collect();
         let mut free = (10..=250).filter_map(|second| Ipv4Net::new([10, second, 0, 0].into(), 16).ok());
         let mut next = || free.find(|net| taken.iter().all(|other| !overlaps(net, other)));
         for cluster in &mut self.clusters {
@@ -191,7 +195,9 @@ impl Config {
         let mut seen = BTreeSet::new();
         for cluster in &self.clusters {
             let name = &cluster.name;
-            let allowed = |character: char| character.is_ascii_lowercase() || character.is_ascii_digit() || character == '-';
+            let allowed = |character: char| {
+                character.is_ascii_lowercase() || character.is_ascii_digit() || character == '-'
+            };
             let is_label = !name.is_empty() && name.len() <= 48 && name.chars().all(allowed);
             if !is_label || name.starts_with('-') || name.ends_with('-') {
                 faults.push(format!("cluster {name:?}: names have 1 to 48 characters a-z, 0-9 and -, and start and end with a letter or digit"));
@@ -203,7 +209,10 @@ impl Config {
         let nodes: Vec<&String> = self.clusters.iter().flat_map(|cluster| &cluster.nodes).collect();
         let distinct: BTreeSet<&&String> = nodes.iter().collect();
         if distinct.len() < nodes.len() {
-            faults.push("nodes: a name is there twice; node names must differ between clusters to tell answers apart".to_owned());
+            faults.push(
+                "nodes: a name is there twice; node names must differ between clusters to tell answers apart"
+                    .to_owned(),
+            );
         }
     }
 
@@ -213,7 +222,10 @@ impl Config {
             let networks = [("podCIDR", cluster.pod_cidr), ("serviceCIDR", cluster.service_cidr)];
             for (field, network) in networks {
                 // A cluster that runs already has its own service network, which is not ours to know.
-                let Some(network) = network.filter(|_| field == "podCIDR" || cluster.kubeconfig.is_none()) else { continue };
+                let Some(network) = network.filter(|_| field == "podCIDR" || cluster.kubeconfig.is_none())
+                else {
+                    continue;
+                };
                 let place = format!("{field} {network} of cluster {}", cluster.name);
                 if network.addr().is_loopback() {
                     faults.push(format!("{place}: Kubernetes refuses loopback addresses in EndpointSlices; use a private network"));
@@ -249,17 +261,29 @@ mod tests {
         let text: Vec<String> = config
             .clusters
             .iter()
-            .map(|cluster| format!("{} {} {}", cluster.nodes[0], cluster.pod_cidr.unwrap(), cluster.service_cidr.unwrap()))
+            .map(|cluster| {
+                format!(
+                    "{} {} {}",
+                    cluster.nodes[0],
+                    cluster.pod_cidr.unwrap(),
+                    cluster.service_cidr.unwrap()
+                )
+            })
             .collect();
         assert_eq!(
             text,
-            ["member1-control-plane 10.10.0.0/16 10.11.0.0/16", "member2-control-plane 10.12.0.0/16 10.13.0.0/16"]
+            [
+                "member1-control-plane 10.10.0.0/16 10.11.0.0/16",
+                "member2-control-plane 10.12.0.0/16 10.13.0.0/16"
+            ]
         );
     }
 
     #[test]
     fn open_networks_avoid_given_ones() {
-        let config = parse("clusters:\n- name: a\n  podCIDR: 10.10.0.0/16\n- name: b\n  serviceCIDR: 10.11.0.0/16\n").unwrap();
+        let config =
+            parse("clusters:\n- name: a\n  podCIDR: 10.10.0.0/16\n- name: b\n  serviceCIDR: 10.11.0.0/16\n")
+                .unwrap();
         let all: Vec<Ipv4Net> = config
             .clusters
             .iter()
@@ -276,7 +300,11 @@ mod tests {
             ("a bad name", "clusters:\n- name: Nope\n", "cluster \"Nope\""),
             ("a name twice", "clusters:\n- name: a\n  nodes: [x]\n- name: a\n  nodes: [y]\n", "twice"),
             ("a node twice", "clusters:\n- name: a\n  nodes: [x]\n- name: b\n  nodes: [x]\n", "nodes"),
-            ("overlap", "clusters:\n- name: a\n  podCIDR: 10.0.0.0/8\n- name: b\n  podCIDR: 10.1.0.0/16\n", "overlaps"),
+            (
+                "overlap",
+                "clusters:\n- name: a\n  podCIDR: 10.0.0.0/8\n- name: b\n  podCIDR: 10.1.0.0/16\n",
+                "overlaps",
+            ),
             ("loopback", "clusters:\n- name: a\n  podCIDR: 127.0.0.0/8\n", "loopback"),
             ("too small", "clusters:\n- name: a\n  podCIDR: 10.1.1.0/28\n", "too small"),
         ];

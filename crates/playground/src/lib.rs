@@ -4,9 +4,13 @@
 //! containers are played by built-in programs on one shared network. The parts speak to each other only through the
 //! Kubernetes API and through that network, so the node part serves a real API server as well.
 
+pub mod config;
 pub mod containers;
+pub mod embedded;
+pub mod federation;
 pub mod kubelet;
 pub mod network;
 pub mod node;
 pub mod programs;
 mod spdy;
+pub mod state;

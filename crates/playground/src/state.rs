@@ -22,7 +22,9 @@ pub struct StateDirectory {
 #[derive(Debug, thiserror::Error)]
 pub enum StateError {
     /// The operating system refuses.
-    #[error("cannot use {path} as the playground's folder: {source}; choose another with --dir, or mend its permissions")]
+    #[error(
+        "cannot use {path} as the playground's folder: {source}; choose another with --dir, or mend its permissions"
+    )]
     Io {
         /// The folder or file.
         path: PathBuf,
@@ -30,7 +32,9 @@ pub enum StateError {
         source: io::Error,
     },
     /// Another release wrote it.
-    #[error("{path} has version {found}, this binary understands {VERSION}: use the release that wrote it, or another folder with --dir")]
+    #[error(
+        "{path} has version {found}, this binary understands {VERSION}: use the release that wrote it, or another folder with --dir"
+    )]
     Version {
         /// The folder.
         path: PathBuf,
@@ -56,14 +60,21 @@ impl StateDirectory {
         let version_file = root.join(VERSION_FILE);
         match fs::read_to_string(&version_file) {
             Ok(text) if text.trim() == VERSION.to_string() => {}
-            Ok(text) => return Err(StateError::Version { path: root.to_owned(), found: text.trim().chars().take(40).collect() }),
+            Ok(text) => {
+                return Err(StateError::Version {
+                    path: root.to_owned(),
+                    found: text.trim().chars().take(40).collect(),
+                });
+            }
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 let mut entries = fs::read_dir(root).map_err(|source| failed(root, source))?;
                 if entries.next().is_some() {
                     return Err(StateError::Foreign { path: root.to_owned() });
                 }
-                fs::set_permissions(root, Permissions::from_mode(0o700)).map_err(|source| failed(root, source))?;
-                fs::write(&version_file, format!("{VERSION}\n")).map_err(|source| failed(&version_file, source))?;
+                fs::set_permissions(root, Permissions::from_mode(0o700))
+                    .map_err(|source| failed(root, source))?;
+                fs::write(&version_file, format!("{VERSION}\n"))
+                    .map_err(|source| failed(&version_file, source))?;
             }
             Err(source) => return Err(failed(&version_file, source)),
         }

@@ -1,3 +1,45 @@
-//! The `portolan` binary: arguments, output and wiring; no logic.
+//! The `portolan` binary: arguments, output and wiring.
+//!
+//! Logic lives in the crates below; this one reads what the user asked for, connects the parts, and prints.
 
-fn main() {}
+mod arguments;
+mod get;
+mod join;
+mod manifests;
+mod output;
+mod playground;
+mod quickstart;
+mod server;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use arguments::{Arguments, Command};
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    output::log::start(&arguments.log);
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return output::fail(&anyhow::Error::new(error).context("cannot start the runtime")),
+    };
+    match runtime.block_on(run(arguments.command)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => output::fail(&error),
+    }
+}
+
+async fn run(command: Command) -> anyhow::Result<()> {
+    match command {
+        Command::Server(arguments) => server::run(arguments).await,
+        Command::Playground(arguments) => playground::run(arguments).await,
+        Command::Quickstart(arguments) => quickstart::run(arguments).await,
+        Command::Join(arguments) => join::run(arguments).await,
+        Command::Get(arguments) => get::run(arguments).await,
+        Command::Completion { shell } => {
+            output::completion(shell);
+            Ok(())
+        }
+    }
+}

@@ -21,7 +21,10 @@ impl Reconciler for Bindings {
     type Key = ObjectKey;
 
     async fn reconcile(&self, key: &ObjectKey) -> Outcome {
-        let Some(binding) = self.0.bindings.get(key) else { return Outcome::Done };
+        let Some(binding) = self.0.bindings.get(key) else {
+            self.0.first_reports.forget(key);
+            return Outcome::Done;
+        };
         if binding.metadata.is_deleting() {
             return self.leave(key, &binding).await.into();
         }
@@ -38,9 +41,9 @@ impl Bindings {
         };
         let (binding, scheduled) = schedule::settle(&self.0, key, (**binding).clone()).await?;
         let applied = works::settle(&self.0, key, &binding, &template).await;
-        report::settle(&self.0, key, &binding, &template, scheduled).await?;
+        let reported = report::settle(&self.0, key, &binding, &template, scheduled).await?;
         applied?;
-        Ok(Outcome::Done)
+        Ok(reported)
     }
 
     /// The template is not in the cache. Only the API server's own word that it does not exist removes anything:

@@ -1,14 +1,20 @@
 //! What became of a binding: its own status from its Works, and the status of its template from that.
 
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use parking_lot::Mutex;
 use portolan_api::conditions::binding as reasons;
 use portolan_api::meta::{Condition, condition, set_condition};
 use portolan_object::{Object, ObjectKey};
 use portolan_plan::propagation::aggregate::aggregate;
 use portolan_plan::propagation::status::{aggregated, fully_applied, reports};
-use portolan_runtime::ClientError;
 use portolan_runtime::client::Patch;
 use portolan_runtime::events::{Regarding, Severity};
+use portolan_runtime::{ClientError, Outcome};
 use serde_json::{Value, json};
+use tokio::time::Instant;
 
 use crate::propagation::Pipeline;
 use crate::propagation::forms::Binding;
@@ -22,7 +28,7 @@ pub(super) async fn settle(
     binding: &Binding,
     template: &Object,
     scheduled: Scheduled,
-) -> Result<(), ClientError> {
+) -> Result<Outcome, ClientError> {
     let now = pipeline.hub.now();
     let works = of_binding(&pipeline.hub, key);
     let items = aggregated(works.iter().map(AsRef::as_ref));
@@ -43,16 +49,41 @@ pub(super) async fn settle(
         set_condition(&mut status.conditions, fully_applied(&binding.spec, &items, &now));
         status.aggregated_status = items;
     }
-    let all_reported = works.iter().all(|work| !work.status.conditions.is_empty());
-    let is_settled = all_reported && !works.is_empty();
-    // While Works are still being applied for the first time, only a failure to schedule is worth a write.
-    let is_urgent = condition(&status.conditions, reasons::SCHEDULED).is_some_and(|one| !one.is_true());
-    let knew_before = !binding.status.aggregated_status.is_empty();
-    if status != binding.status && (is_settled || is_urgent || knew_before) {
+    if status != binding.status {
+        let all_reported = works.iter().all(|work| !work.status.conditions.is_empty());
+        let is_settled = all_reported && !works.is_empty();
+        let is_urgent = condition(&status.conditions, reasons::SCHEDULED).is_some_and(|one| !one.is_true());
+        let knew_before = !binding.status.aggregated_status.is_empty();
+        if !(is_settled || is_urgent || knew_before || pipeline.first_reports.is_over(key)) {
+            return Ok(Outcome::RequeueAfter(FIRST_REPORT));
+        }
         let patch = difference(&json!(binding.status), &json!(status));
         pipeline.bindings.api(key).patch_status(key, &Patch::Merge(json!({ "status": patch }))).await?;
     }
-    template_status(pipeline, template, &status.aggregated_status).await
+    pipeline.first_reports.forget(key);
+    template_status(pipeline, template, &status.aggregated_status).await?;
+    Ok(Outcome::Done)
+}
+
+/// How long the first status of a binding waits for all its clusters to report. One write then says it all; a member
+/// that does not answer delays it by no more than this.
+const FIRST_REPORT: Duration = Duration::from_millis(500);
+
+/// Bindings whose first status waits, and since when.
+#[derive(Clone, Default)]
+pub(super) struct FirstReports(Arc<Mutex<HashMap<ObjectKey, Instant>>>);
+
+impl FirstReports {
+    /// Whether a binding has waited long enough; the first question starts its wait.
+    fn is_over(&self, key: &ObjectKey) -> bool {
+        let now = Instant::now();
+        let since = *self.0.lock().entry(key.clone()).or_insert(now);
+        now.duration_since(since) >= FIRST_REPORT
+    }
+
+    pub(super) fn forget(&self, key: &ObjectKey) {
+        self.0.lock().remove(key);
+    }
 }
 
 /// An event when the decision is news.

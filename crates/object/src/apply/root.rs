@@ -1,9 +1,6 @@
 //! Where ownership starts and what it leaves out: identity, bookkeeping, and the half of an object that the
 //! written resource does not reach.
 
-use std::collections::BTreeMap;
-use std::sync::LazyLock;
-
 use serde_json::{Map, Value};
 
 use super::Scope;
@@ -11,7 +8,8 @@ use super::compare::Changes;
 use super::extract::{Containers, extract_field};
 use super::set::{Branch, FieldSet};
 use super::shape::{Place, property};
-use crate::schema::{ListKind, Node, NodeId, Schema, SchemaSet, Shape};
+use crate::builtin;
+use crate::schema::{Schema, Shape};
 
 /// Members of `metadata` that nobody owns.
 const BOOKKEEPING: [&str; 9] = [
@@ -110,54 +108,11 @@ fn is_ownable(name: &str) -> bool {
     !BOOKKEEPING.contains(&name)
 }
 
-/// The schema of `metadata`. Schemas of custom resources may say nothing about it, but it is the same for all.
+/// The schema of `metadata`, which is the same for all kinds; schemas of custom resources may say nothing about it.
 pub(super) fn metadata(schema: Schema<'_>) -> Place<'_> {
-    let declared = property(Some(schema), "metadata");
     let is_complete = |schema: &Schema<'_>| match &schema.node().shape {
         Shape::Object(properties) => properties.contains_key("labels"),
         _ => false,
     };
-    declared.filter(is_complete).or_else(|| Some(OBJECT_META.0.view(OBJECT_META.1)))
+    property(Some(schema), "metadata").filter(is_complete).or_else(|| Some(builtin::object_meta()))
 }
-
-static OBJECT_META: LazyLock<(SchemaSet, NodeId)> = LazyLock::new(|| {
-    let mut set = SchemaSet::default();
-    let string = set.push(Node { shape: Shape::String, ..Node::default() });
-    let integer = set.push(Node { shape: Shape::Integer, ..Node::default() });
-    let boolean = set.push(Node { shape: Shape::Boolean, ..Node::default() });
-    let any = set.push(Node::default());
-    let strings = set.push(Node { shape: Shape::Map(string), ..Node::default() });
-    let list = |set: &mut SchemaSet, items, list| {
-        set.push(Node { shape: Shape::Array(items), list, ..Node::default() })
-    };
-    let finalizers = list(&mut set, string, ListKind::Set);
-    let managed_fields = list(&mut set, any, ListKind::Atomic);
-    let texts = ["apiVersion", "kind", "name", "uid"].map(|name| (name.into(), string));
-    let flags = ["blockOwnerDeletion", "controller"].map(|name| (name.into(), boolean));
-    let properties: BTreeMap<Box<str>, NodeId> = texts.into_iter().chain(flags).collect();
-    let owner = set.push(Node { shape: Shape::Object(properties), atomic: true, ..Node::default() });
-    let owners = list(&mut set, owner, ListKind::Map(vec!["uid".into()]));
-    let texts = [
-        "name",
-        "generateName",
-        "namespace",
-        "selfLink",
-        "uid",
-        "resourceVersion",
-        "creationTimestamp",
-        "deletionTimestamp",
-    ];
-    let others = [
-        ("annotations", strings),
-        ("deletionGracePeriodSeconds", integer),
-        ("finalizers", finalizers),
-        ("generation", integer),
-        ("labels", strings),
-        ("managedFields", managed_fields),
-        ("ownerReferences", owners),
-    ];
-    let properties = texts.iter().map(|name| (*name, string)).chain(others);
-    let properties = properties.map(|(name, node)| (name.into(), node)).collect();
-    let root = set.push(Node { shape: Shape::Object(properties), ..Node::default() });
-    (set, root)
-});

@@ -9,18 +9,18 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::patch::merge_patch;
-use crate::test_schemas::TestSchema;
+use crate::schema::Schema;
 
 /// One object, its schema, and a clock that a test moves by hand.
 pub(super) struct World {
-    pub(super) schema: TestSchema,
+    pub(super) schema: Schema<'static>,
     pub(super) object: Option<Value>,
     pub(super) minute: u32,
     pub(super) identity: Value,
 }
 
 impl World {
-    pub(super) fn new(schema: TestSchema, api_version: &str, kind: &str, name: &str) -> Self {
+    pub(super) fn new(schema: Schema<'static>, api_version: &str, kind: &str, name: &str) -> Self {
         let identity = json!({"apiVersion": api_version, "kind": kind, "metadata": {"name": name}});
         Self { schema, object: None, minute: 0, identity }
     }
@@ -45,7 +45,7 @@ impl World {
         let now = self.now();
         let writer = Writer { manager, subresource: "", scope: Scope::ExceptStatus, now: &now };
         let patch = self.patch(patch);
-        self.object = Some(apply(self.object.as_ref(), &patch, self.schema.view(), writer, on_conflict)?);
+        self.object = Some(apply(self.object.as_ref(), &patch, self.schema, writer, on_conflict)?);
         Ok(())
     }
 
@@ -62,7 +62,7 @@ impl World {
         let writer = Writer { manager, subresource: "status", scope: Scope::Status, now: &now };
         let patch = self.patch(patch);
         let live = self.object.as_ref();
-        self.object = Some(apply(live, &patch, self.schema.view(), writer, OnConflict::Fail)?);
+        self.object = Some(apply(live, &patch, self.schema, writer, OnConflict::Fail)?);
         Ok(())
     }
 
@@ -72,7 +72,7 @@ impl World {
         let mut new = self.object.clone().unwrap_or_else(|| self.identity.clone());
         merge_patch(&mut new, &patch).unwrap();
         let writer = Writer { manager, subresource, scope, now: &now };
-        update(self.object.as_ref(), &mut new, self.schema.view(), writer);
+        update(self.object.as_ref(), &mut new, self.schema, writer);
         self.object = Some(new);
     }
 
@@ -80,7 +80,7 @@ impl World {
     pub(super) fn replace(&mut self, manager: &str, mut new: Value) {
         let now = self.now();
         let writer = Writer { manager, subresource: "", scope: Scope::ExceptStatus, now: &now };
-        update(self.object.as_ref(), &mut new, self.schema.view(), writer);
+        update(self.object.as_ref(), &mut new, self.schema, writer);
         self.object = Some(new);
     }
 

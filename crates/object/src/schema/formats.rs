@@ -156,12 +156,13 @@ fn is_cidr(text: &str) -> bool {
 /// Digits of the right length for an issuer, with a valid check digit; anything between them is ignored.
 fn is_credit_card(text: &str) -> bool {
     let digits: Vec<u32> = text.chars().filter_map(|c| c.to_digit(10)).collect();
-    let is_issued = match (digits.as_slice(), digits.len()) {
-        ([4, ..], 13 | 16) | ([5, 1..=5, ..], 16) | ([6, 0, 1, 1, ..] | [6, 5, ..], 16) => true,
-        ([3, 4 | 7, ..], 15) | ([3, 0, 0..=5, ..] | [3, 6 | 8, ..], 14) => true,
-        ([2, 1, 3, 1, ..] | [1, 8, 0, 0, ..], 15) | ([3, 5, ..], 16) => true,
-        _ => false,
-    };
+    let is_issued = matches!(
+        (digits.as_slice(), digits.len()),
+        ([4, ..], 13 | 16)
+            | ([5, 1..=5, ..] | [6, 0, 1, 1, ..] | [6, 5, ..] | [3, 5, ..], 16)
+            | ([3, 4 | 7, ..] | [2, 1, 3, 1, ..] | [1, 8, 0, 0, ..], 15)
+            | ([3, 0, 0..=5, ..] | [3, 6 | 8, ..], 14)
+    );
     let weighted = digits.iter().rev().enumerate().map(|(at, digit)| match (at % 2, digit * 2) {
         (0, _) => *digit,
         (_, doubled) if doubled > 9 => doubled - 9,

@@ -88,7 +88,7 @@ fn type_name(value: &Value) -> &'static str {
 }
 
 /// The types that a shape allows, as schemas name them; `None` for any.
-fn expected_type(shape: &Shape) -> Option<&'static str> {
+pub(super) fn expected_type(shape: &Shape) -> Option<&'static str> {
     Some(match shape {
         Shape::Any => return None,
         Shape::Object(_) | Shape::Map(_) => "object",

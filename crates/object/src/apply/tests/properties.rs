@@ -143,7 +143,7 @@ proptest! {
             }
             let object = world.object.clone().unwrap();
             let all = super::super::root::compare_objects(
-                &Value::Null, &object, world.schema.view(), super::Scope::Whole).touched;
+                &Value::Null, &object, world.schema, super::Scope::Whole).touched;
             for entry in object["metadata"]["managedFields"].as_array().into_iter().flatten() {
                 let set = FieldSet::parse(&entry["fieldsV1"]).unwrap();
                 // Like upstream, a container that apply empties and takes away stays owned.

@@ -6,15 +6,15 @@ use super::{ApplyError, OnConflict, Scope, World};
 use crate::test_schemas;
 
 fn config_map() -> World {
-    World::new(test_schemas::config_map(), "v1", "ConfigMap", "s1")
+    World::new(test_schemas::built_in("v1", "ConfigMap"), "v1", "ConfigMap", "s1")
 }
 
 fn deployment() -> World {
-    World::new(test_schemas::deployment(), "apps/v1", "Deployment", "d1")
+    World::new(test_schemas::built_in("apps/v1", "Deployment"), "apps/v1", "Deployment", "d1")
 }
 
 fn service() -> World {
-    World::new(test_schemas::service(), "v1", "Service", "s1")
+    World::new(test_schemas::built_in("v1", "Service"), "v1", "Service", "s1")
 }
 
 fn custom() -> World {
@@ -85,7 +85,7 @@ fn sa13_null_is_owned() {
         json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "s1"}, "data": {"y": null}});
     let writer =
         super::Writer { manager: "m1", subresource: "", scope: Scope::Whole, now: "2026-01-01T00:00:00Z" };
-    let applied = super::apply(world.object.as_ref(), &patch, world.schema.view(), writer, OnConflict::Fail);
+    let applied = super::apply(world.object.as_ref(), &patch, world.schema, writer, OnConflict::Fail);
     world.object = Some(applied.unwrap());
     assert_eq!(world.at("/data"), json!({"y": null}));
     assert_eq!(world.owners(), ["m1: .data.y"]);
@@ -283,17 +283,19 @@ fn sa27_unknown_fields_and_wrong_types() {
             json!({"metadata": {"finalizers": ["a", "a"]}}),
             ".metadata.finalizers: duplicate entries for key [=\"a\"]",
         ),
-        (
-            json!({"metadata": {"ownerReferences": [{"name": "x"}]}}),
-            ".metadata.ownerReferences: element 0: associative list with keys has an element that omits all key \
-             fields [\"uid\"] (and doesn't have default values for any key fields)",
-        ),
     ];
     for (patch, faults) in cases {
         let status = refused(config_map().try_apply("m1", patch, OnConflict::Fail));
         assert_eq!(status["message"], untyped(faults).as_str());
         assert_eq!((&status["code"], &status["reason"]), (&json!(500), &Value::Null));
     }
+    let keyless = json!({"spec": {"list": [{"value": "x"}]}});
+    let status = refused(custom().try_apply("m1", keyless, OnConflict::Fail));
+    assert_eq!(
+        status["message"],
+        "failed to create typed patch object (/f1; ex.io/v1, Kind=Foo): .spec.list: element 0: associative list with \
+         keys has an element that omits all key fields [\"name\"] (and doesn't have default values for any key fields)"
+    );
     let mut world = config_map();
     let status = refused(world.try_apply("m1", json!({"metadata": {"managedFields": []}}), OnConflict::Fail));
     assert_eq!(

@@ -41,7 +41,7 @@ fn patch_pod(patch: Value) -> Result<Value, PatchError> {
 }
 
 fn merge_base(patch: &Value) -> Result<Value, PatchError> {
-    merge(&base(), patch, test_schemas::deployment().view())
+    merge(&base(), patch, test_schemas::built_in("apps/v1", "Deployment"))
 }
 
 /// The names (or other identifying texts) of a list's elements.
@@ -340,7 +340,7 @@ fn faults() {
 
 #[test]
 fn without_a_schema_maps_merge_and_lists_are_replaced() {
-    let schema = test_schemas::TestSchema::read(&json!({}));
-    let merged = merge(&json!({"a": {"b": 1, "c": [1]}}), &json!({"a": {"c": [2], "d": 3}}), schema.view());
+    let (set, root) = test_schemas::read(&json!({}));
+    let merged = merge(&json!({"a": {"b": 1, "c": [1]}}), &json!({"a": {"c": [2], "d": 3}}), set.view(root));
     assert_eq!(merged, Ok(json!({"a": {"b": 1, "c": [2], "d": 3}})));
 }

@@ -107,6 +107,11 @@ impl Builder {
     }
 
     fn checks(&mut self, schema: Props<'_>) -> Option<Box<Checks>> {
+        if cfg!(not(feature = "cel")) {
+            let rules = schema.schemas("x-kubernetes-validations");
+            self.warnings
+                .extend(rules.map(|rule| format!("validation rule not enforced: {:?}", rule.text("rule"))));
+        }
         let exclusive =
             |limit: &str, flag: &str| schema.number(limit).map(|number| (number, schema.flag(flag)));
         let checks = Checks {

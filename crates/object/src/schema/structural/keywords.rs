@@ -17,8 +17,9 @@ const UNSUPPORTED: [&str; 6] = ["id", "patternProperties", "definitions", "depen
 
 /// Whether the schema or a part of it has a keyword that makes it impossible to read as structural.
 pub(super) fn has_unsupported(schema: Props<'_>) -> bool {
-    let is_unsupported =
-        UNSUPPORTED.iter().any(|name| schema.has(name)) || schema.list("items").first().is_some();
+    let is_unsupported = UNSUPPORTED.iter().any(|name| schema.has(name))
+        || schema.get("additionalItems").is_some()
+        || !schema.list("items").is_empty();
     is_unsupported || parts(schema, "").any(|(part, _)| has_unsupported(part))
 }
 

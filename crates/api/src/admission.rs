@@ -1,0 +1,116 @@
+//! What the federation's webhooks decide about a write: defaults, identities, and refusals (karmada-api 5).
+//!
+//! The embedded API server asks here; controllers cope without it on an API server that has no such rules. Texts of
+//! refusals name the webhook, because that is what users of Karmada search for.
+
+mod cluster;
+mod overrides;
+mod propagation;
+
+use portolan_object::{FieldError, GroupVersionKind, Object, Status};
+use serde_json::Value;
+
+use crate::kind::Kind;
+use crate::labels;
+use crate::policy::{ClusterOverridePolicy, ClusterPropagationPolicy, OverridePolicy, PropagationPolicy};
+use crate::{cluster::Cluster, work};
+
+/// What a write does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Operation {
+    /// The object is new.
+    Create,
+    /// The object changes.
+    Update,
+    /// The object goes.
+    Delete,
+}
+
+/// Changes `object` as the webhooks would, or refuses the write.
+///
+/// `old` is the state before an update; `new_id` makes permanent ids. The texts returned are warnings.
+///
+/// # Errors
+/// 403 for policies and protected objects, 422 for clusters, as the original system answers.
+pub fn admit(
+    operation: Operation,
+    kind: &GroupVersionKind,
+    namespace: &str,
+    object: &mut Value,
+    old: Option<&Value>,
+    mut new_id: impl FnMut() -> String,
+) -> Result<Vec<String>, Status> {
+    if operation == Operation::Delete {
+        return refuse_protected(kind, object).map(|()| Vec::new());
+    }
+    match (kind.group.as_str(), kind.kind.as_str()) {
+        ("policy.karmada.io", PropagationPolicy::KIND) => {
+            let id = (operation == Operation::Create).then(&mut new_id);
+            propagation::admit::<PropagationPolicy>(object, old, namespace, id)?;
+        }
+        ("policy.karmada.io", ClusterPropagationPolicy::KIND) => {
+            let id = (operation == Operation::Create).then(&mut new_id);
+            propagation::admit::<ClusterPropagationPolicy>(object, old, "", id)?;
+        }
+        ("policy.karmada.io", OverridePolicy::KIND) => overrides::admit::<OverridePolicy>(object, namespace)?,
+        ("policy.karmada.io", ClusterOverridePolicy::KIND) => {
+            overrides::admit::<ClusterOverridePolicy>(object, "")?;
+        }
+        ("work.karmada.io", work::ResourceBinding::KIND) => {
+            identify(object, labels::binding::PERMANENT_ID, new_id)
+        }
+        ("work.karmada.io", work::ClusterResourceBinding::KIND) => {
+            identify(object, labels::cluster_binding::PERMANENT_ID, new_id);
+        }
+        ("work.karmada.io", work::Work::KIND) => identify(object, labels::work::PERMANENT_ID, new_id),
+        ("cluster.karmada.io", Cluster::KIND) => cluster::admit(object)?,
+        _ => {}
+    }
+    Ok(Vec::new())
+}
+
+/// Gives an object the identity that it keeps, unless it has one.
+fn identify(object: &mut Value, label: &str, new_id: impl FnOnce() -> String) {
+    let has_one = object["metadata"]["labels"][label].as_str().is_some_and(|id| !id.is_empty());
+    if has_one {
+        return;
+    }
+    let mut tree = Object(object.take());
+    tree.set_label(label, new_id());
+    *object = tree.0;
+}
+
+/// A template that carries the label stays until somebody takes the label away.
+fn refuse_protected(kind: &GroupVersionKind, object: &Value) -> Result<(), Status> {
+    let protection = object["metadata"]["labels"][labels::template::DELETION_PROTECTED].as_str();
+    if protection != Some(labels::template::ALWAYS) {
+        return Ok(());
+    }
+    let name = object["metadata"]["name"].as_str().unwrap_or_default();
+    let label = labels::template::DELETION_PROTECTED;
+    let cause = format!("This resource is protected, please make sure to remove the label: {label}");
+    Err(denied("resourcedeletionprotection.karmada.io", &format!("{} {name}: {cause}", kind.kind)))
+}
+
+/// The answer of a webhook that refuses.
+fn denied(webhook: &str, cause: &str) -> Status {
+    Status::new(403, "Forbidden", format!("admission webhook \"{webhook}\" denied the request: {cause}"))
+}
+
+/// One text for all faults.
+fn deny_for(webhook: &str, faults: &[FieldError]) -> Result<(), Status> {
+    let texts: Vec<String> = faults.iter().map(ToString::to_string).collect();
+    match texts.as_slice() {
+        [] => Ok(()),
+        [one] => Err(denied(webhook, one)),
+        many => Err(denied(webhook, &format!("[{}]", many.join(", ")))),
+    }
+}
+
+/// Reads the typed object; `None` for one that does not fit its schema, which validation refuses in its own words.
+fn typed<T: Kind>(object: &Value) -> Option<T> {
+    serde_json::from_value(object.clone()).ok()
+}
+
+#[cfg(test)]
+mod tests;

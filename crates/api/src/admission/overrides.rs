@@ -1,0 +1,132 @@
+//! Rules for override policies (karmada-api 5.4.3).
+
+use portolan_object::{FieldError, Status};
+use serde_json::{Value, json};
+
+use super::propagation::check_affinity;
+use super::{deny_for, typed};
+use crate::kind::Kind;
+use crate::policy::{
+    ClusterOverridePolicy, FieldPatch, OverrideOperator, OverridePolicy, OverrideSpec, Overriders,
+};
+
+/// A kind whose spec is an override.
+pub(super) trait Override: Kind {
+    /// The name that refusals carry.
+    const WEBHOOK: &'static str;
+    /// The spec.
+    fn spec(&mut self) -> &mut OverrideSpec;
+}
+
+impl Override for OverridePolicy {
+    const WEBHOOK: &'static str = "overridepolicy.karmada.io";
+    fn spec(&mut self) -> &mut OverrideSpec {
+        &mut self.spec
+    }
+}
+
+impl Override for ClusterOverridePolicy {
+    const WEBHOOK: &'static str = "clusteroverridepolicy.karmada.io";
+    fn spec(&mut self) -> &mut OverrideSpec {
+        &mut self.spec
+    }
+}
+
+/// Fills in the namespace of selectors, and refuses what cannot be applied.
+pub(super) fn admit<T: Override>(object: &mut Value, namespace: &str) -> Result<(), Status> {
+    let Some(mut policy) = typed::<T>(object) else { return Ok(()) };
+    let spec = policy.spec();
+    let mut faults = Vec::new();
+    for (index, selector) in spec.resource_selectors.iter_mut().enumerate() {
+        if namespace.is_empty() {
+            break;
+        }
+        if selector.namespace.is_empty() {
+            namespace.clone_into(&mut selector.namespace);
+        } else if selector.namespace != namespace {
+            let path = format!("spec.resourceSelectors[{index}].namespace");
+            let detail = format!(
+                "the namespace of resourceSelector must be the same as the namespace of the policy, {namespace}"
+            );
+            faults.push(FieldError::invalid(path, &json!(selector.namespace), detail));
+        }
+    }
+    check(spec, &mut faults);
+    deny_for(T::WEBHOOK, &faults)?;
+    if !spec.resource_selectors.is_empty() {
+        object["spec"]["resourceSelectors"] = json!(spec.resource_selectors);
+    }
+    Ok(())
+}
+
+fn check(spec: &OverrideSpec, faults: &mut Vec<FieldError>) {
+    if !spec.override_rules.is_empty() {
+        let detail = "overrideRules and targetCluster/overriders can not co-exist";
+        if spec.target_cluster.is_some() {
+            faults.push(FieldError::invalid("spec.targetCluster", &json!(spec.target_cluster), detail));
+        }
+        if spec.overriders != Overriders::default() {
+            faults.push(FieldError::invalid("spec.overriders", &json!(spec.overriders), detail));
+        }
+    }
+    for (index, rule) in spec.override_rules.iter().enumerate() {
+        let path = format!("spec.overrideRules[{index}]");
+        if let Some(target) = &rule.target_cluster {
+            check_affinity(target, &format!("{path}.targetCluster"), faults);
+        }
+        check_overriders(&rule.overriders, &format!("{path}.overriders"), faults);
+    }
+}
+
+fn check_overriders(overriders: &Overriders, path: &str, faults: &mut Vec<FieldError>) {
+    for (index, overrider) in overriders.image_overrider.iter().enumerate() {
+        if let Some(predicate) = &overrider.predicate {
+            check_pointer(&predicate.path, &format!("{path}.imageOverrider[{index}].predicate.path"), faults);
+        }
+    }
+    for (index, overrider) in overriders.field_overrider.iter().enumerate() {
+        let path = format!("{path}.fieldOverrider[{index}]");
+        check_pointer(&overrider.field_path, &format!("{path}.fieldPath"), faults);
+        match (overrider.json.is_empty(), overrider.yaml.is_empty()) {
+            (false, false) => {
+                faults.push(FieldError::invalid(
+                    &*path,
+                    &json!(overrider),
+                    "only one of json and yaml may be set",
+                ));
+            }
+            (true, true) => faults.push(FieldError::required(&*path, "one of json and yaml is needed")),
+            _ => {}
+        }
+        for (format, patches) in [("json", &overrider.json), ("yaml", &overrider.yaml)] {
+            for (index, patch) in patches.iter().enumerate() {
+                check_patch(patch, &format!("{path}.{format}[{index}]"), faults);
+            }
+        }
+    }
+}
+
+fn check_patch(patch: &FieldPatch, path: &str, faults: &mut Vec<FieldError>) {
+    check_pointer(&patch.sub_path, &format!("{path}.subPath"), faults);
+    let has_value = patch.value.as_ref().is_some_and(|value| !value.is_null());
+    match patch.operator {
+        OverrideOperator::Remove if has_value => {
+            faults.push(FieldError::forbidden(format!("{path}.value"), "value is not allowed for remove"));
+        }
+        OverrideOperator::Add | OverrideOperator::Replace if !has_value => {
+            faults
+                .push(FieldError::required(format!("{path}.value"), "value is required for add and replace"));
+        }
+        _ => {}
+    }
+}
+
+fn check_pointer(pointer: &str, path: &str, faults: &mut Vec<FieldError>) {
+    if !pointer.is_empty() && !pointer.starts_with('/') {
+        faults.push(FieldError::invalid(
+            path,
+            &json!(pointer),
+            "a JSON pointer must be empty or start with /",
+        ));
+    }
+}

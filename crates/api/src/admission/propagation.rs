@@ -1,0 +1,255 @@
+//! Rules for propagation policies (karmada-api 5.2 and 5.4.2).
+
+use std::collections::BTreeSet;
+
+use portolan_object::{Fault, FieldError, Object, Status};
+use serde_json::{Value, json};
+
+use super::{denied, deny_for, typed};
+use crate::kind::Kind;
+use crate::labels;
+use crate::policy::{
+    ClusterAffinity, ClusterPropagationPolicy, Placement, PreemptionBehavior, PropagationPolicy,
+    PropagationSpec, PurgeMode, ReplicaDivisionPreference, ReplicaSchedulingType, SpreadField,
+};
+
+/// Seconds that a failed workload may stay where it was.
+const GRACE_PERIOD: i32 = 600;
+
+/// A kind whose spec is a propagation.
+pub(super) trait Propagation: Kind {
+    /// The name that refusals carry.
+    const WEBHOOK: &'static str;
+    /// The label with the identity of the policy.
+    const ID: &'static str;
+    /// The spec.
+    fn spec(&mut self) -> &mut PropagationSpec;
+}
+
+impl Propagation for PropagationPolicy {
+    const WEBHOOK: &'static str = "propagationpolicy.karmada.io";
+    const ID: &'static str = labels::propagation_policy::PERMANENT_ID;
+    fn spec(&mut self) -> &mut PropagationSpec {
+        &mut self.spec
+    }
+}
+
+impl Propagation for ClusterPropagationPolicy {
+    const WEBHOOK: &'static str = "clusterpropagationpolicy.karmada.io";
+    const ID: &'static str = labels::cluster_propagation_policy::PERMANENT_ID;
+    fn spec(&mut self) -> &mut PropagationSpec {
+        &mut self.spec
+    }
+}
+
+/// Fills in what is left open, and refuses what cannot work. `new_id` is the identity of a new policy: always a fresh
+/// one, even when a backup is restored.
+pub(super) fn admit<T: Propagation>(
+    object: &mut Value,
+    old: Option<&Value>,
+    namespace: &str,
+    new_id: Option<String>,
+) -> Result<(), Status> {
+    let Some(mut policy) = typed::<T>(object) else { return Ok(()) };
+    let spec = policy.spec();
+    let before = spec.clone();
+    complete(spec, namespace);
+    check_unchanged::<T>(object, old, spec)?;
+    let mut faults = Vec::new();
+    check(spec, namespace, &mut faults);
+    deny_for(T::WEBHOOK, &faults)?;
+    if *spec != before {
+        object["spec"] = json!(spec);
+    }
+    if let Some(id) = new_id {
+        let mut tree = Object(object.take());
+        tree.set_label(T::ID, id);
+        *object = tree.0;
+    }
+    Ok(())
+}
+
+fn complete(spec: &mut PropagationSpec, namespace: &str) {
+    for selector in &mut spec.resource_selectors {
+        if selector.namespace.is_empty() {
+            namespace.clone_into(&mut selector.namespace);
+        }
+        if selector.kind == "ServiceImport" && selector.api_version == "multicluster.x-k8s.io/v1alpha1" {
+            spec.propagate_deps = true;
+        }
+    }
+    for constraint in &mut spec.placement.spread_constraints {
+        if constraint.spread_by_field.is_none() && constraint.spread_by_label.is_empty() {
+            constraint.spread_by_field = Some(SpreadField::Cluster);
+        }
+        if constraint.min_groups == 0 {
+            constraint.min_groups = 1;
+        }
+    }
+    if let Some(scheduling) = &mut spec.placement.replica_scheduling
+        && scheduling.replica_scheduling_type == ReplicaSchedulingType::Divided
+    {
+        scheduling.replica_division_preference.get_or_insert(ReplicaDivisionPreference::Weighted);
+    }
+    if let Some(application) = spec.failover.as_mut().and_then(|failover| failover.application.as_mut())
+        && application.purge_mode == PurgeMode::Gracefully
+    {
+        application.grace_period_seconds.get_or_insert(GRACE_PERIOD);
+    }
+}
+
+fn check_unchanged<T: Propagation>(
+    object: &Value,
+    old: Option<&Value>,
+    spec: &PropagationSpec,
+) -> Result<(), Status> {
+    let Some(old) = old else { return Ok(()) };
+    let Some(mut before) = typed::<T>(old) else { return Ok(()) };
+    if before.spec().scheduler_name != spec.scheduler_name {
+        return Err(denied(T::WEBHOOK, "the schedulerName should not be updated"));
+    }
+    let id = |object: &Value| object["metadata"]["labels"][T::ID].as_str().map(str::to_owned);
+    let had = id(old).filter(|id| !id.is_empty());
+    if had.is_some() && id(object) != had {
+        let fault = FieldError::invalid(
+            format!("metadata.labels[{}]", T::ID),
+            &json!(id(object)),
+            "label is immutable",
+        );
+        return deny_for(T::WEBHOOK, &[fault]);
+    }
+    Ok(())
+}
+
+fn check(spec: &PropagationSpec, namespace: &str, faults: &mut Vec<FieldError>) {
+    for (index, selector) in spec.resource_selectors.iter().enumerate() {
+        let path = format!("spec.resourceSelectors[{index}]");
+        if !namespace.is_empty() && selector.namespace != namespace {
+            let detail = format!(
+                "the namespace of resourceSelector must be the same as the namespace of the policy, {namespace}"
+            );
+            faults.push(FieldError::invalid(format!("{path}.namespace"), &json!(selector.namespace), detail));
+        }
+        if spec.preemption == PreemptionBehavior::Always && selector.name.is_empty() {
+            let detail = "name cannot be empty if preemption is Always, the empty name may cause unexpected resources preemption";
+            faults.push(FieldError::invalid(format!("{path}.name"), &json!(selector.name), detail));
+        }
+    }
+    check_placement(&spec.placement, faults);
+    if let Some(application) = spec.failover.as_ref().and_then(|failover| failover.application.as_ref()) {
+        if !spec.propagate_deps {
+            let detail = "application failover is set, propagateDeps must be true";
+            faults.push(FieldError::invalid("spec.propagateDeps", &json!(false), detail));
+        }
+        let path = "spec.failover.application";
+        let toleration = application.decision_conditions.toleration_seconds.unwrap_or_default();
+        if toleration < 0 {
+            let field = format!("{path}.decisionConditions.tolerationSeconds");
+            faults.push(FieldError::invalid(field, &json!(toleration), "must be greater than or equal to 0"));
+        }
+        if let Some(grace) = application.grace_period_seconds {
+            let field = format!("{path}.gracePeriodSeconds");
+            if application.purge_mode != PurgeMode::Gracefully {
+                faults.push(FieldError::invalid(
+                    field,
+                    &json!(grace),
+                    "only takes effect when purgeMode is Gracefully",
+                ));
+            } else if grace <= 0 {
+                faults.push(FieldError::invalid(field, &json!(grace), "must be greater than 0"));
+            }
+        }
+    }
+    if let Some(suspension) = &spec.suspension
+        && suspension.dispatching == Some(true)
+        && suspension
+            .dispatching_on_clusters
+            .as_ref()
+            .is_some_and(|clusters| !clusters.cluster_names.is_empty())
+    {
+        // The path is the original's; programs may look for it.
+        let detail = "suspension dispatching cannot co-exist with dispatchingOnClusters.clusterNames";
+        faults.push(FieldError::invalid("spec.suspension.suspension", &json!(suspension), detail));
+    }
+}
+
+fn check_placement(placement: &Placement, faults: &mut Vec<FieldError>) {
+    let path = "spec.placement";
+    if placement.cluster_affinity.is_some() && !placement.cluster_affinities.is_empty() {
+        faults.push(FieldError::invalid(
+            path,
+            &json!({}),
+            "clusterAffinities cannot co-exist with clusterAffinity",
+        ));
+    }
+    if let Some(affinity) = &placement.cluster_affinity {
+        check_affinity(affinity, &format!("{path}.clusterAffinity"), faults);
+    }
+    let mut names = BTreeSet::new();
+    for (index, term) in placement.cluster_affinities.iter().enumerate() {
+        let field = format!("{path}.clusterAffinities");
+        if !names.insert(&term.affinity_name) {
+            faults.push(FieldError::invalid(
+                &*field,
+                &json!(term.affinity_name),
+                "each affinity term in a policy must have a unique name",
+            ));
+        }
+        check_affinity(&term.affinity, &format!("{field}[{index}]"), faults);
+    }
+    for (index, toleration) in placement.cluster_tolerations.iter().enumerate() {
+        if matches!(toleration.operator.as_str(), "Lt" | "Gt") {
+            let field = format!("{path}.clusterTolerations[{index}].operator");
+            faults.push(FieldError::not_supported(field, &json!(toleration.operator), &["Equal", "Exists"]));
+        }
+    }
+    check_spread(placement, faults);
+}
+
+fn check_spread(placement: &Placement, faults: &mut Vec<FieldError>) {
+    let path = "spec.placement.spreadConstraints";
+    let mut fields = BTreeSet::new();
+    for (index, constraint) in placement.spread_constraints.iter().enumerate() {
+        let field = format!("{path}[{index}]");
+        let mut refuse = |detail: &str| faults.push(FieldError::invalid(&*field, &json!(constraint), detail));
+        if constraint.spread_by_field.is_some() && !constraint.spread_by_label.is_empty() {
+            refuse("spreadByLabel should not co-exist with spreadByField");
+        }
+        if constraint.min_groups < 0 {
+            refuse("minGroups lower than 0 is not allowed");
+        }
+        if constraint.max_groups < 0 {
+            refuse("maxGroups lower than 0 is not allowed");
+        }
+        if constraint.max_groups > 0 && constraint.max_groups < constraint.min_groups {
+            refuse("maxGroups lower than minGroups is not allowed");
+        }
+        if let Some(by) = constraint.spread_by_field
+            && !fields.insert(by)
+        {
+            faults.push(FieldError::new(
+                path,
+                Fault::Invalid(json!(by).to_string(), "multiple constraints of one field".to_owned()),
+            ));
+        }
+    }
+    if !fields.is_empty() && !fields.contains(&SpreadField::Cluster) {
+        let detail = "the cluster spread constraint must be enabled in one of the constraints in case of SpreadByField is enabled";
+        faults.push(FieldError::invalid(path, &json!(placement.spread_constraints), detail));
+    }
+}
+
+/// Only what a cluster has can be selected by field.
+pub(super) fn check_affinity(affinity: &ClusterAffinity, path: &str, faults: &mut Vec<FieldError>) {
+    let Some(selector) = &affinity.field_selector else { return };
+    for requirement in &selector.match_expressions {
+        let field = format!("{path}.fieldSelector");
+        if !matches!(requirement.key.as_str(), "provider" | "region" | "zone") {
+            let allowed = ["provider", "region", "zone"];
+            faults.push(FieldError::not_supported(&*field, &json!(requirement.key), &allowed));
+        }
+        if !matches!(requirement.operator.as_str(), "In" | "NotIn") {
+            faults.push(FieldError::not_supported(field, &json!(requirement.operator), &["In", "NotIn"]));
+        }
+    }
+}

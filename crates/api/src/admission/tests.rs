@@ -1,0 +1,230 @@
+use serde_json::json;
+
+use super::*;
+
+fn kind(name: &str) -> GroupVersionKind {
+    let (group, version) = match name {
+        "Cluster" => ("cluster.karmada.io", "v1alpha1"),
+        "ResourceBinding" => ("work.karmada.io", "v1alpha2"),
+        "Work" => ("work.karmada.io", "v1alpha1"),
+        "ConfigMap" => ("", "v1"),
+        _ => ("policy.karmada.io", "v1alpha1"),
+    };
+    GroupVersionKind::new(group, version, name)
+}
+
+fn object(name: &str, spec: Value) -> Value {
+    let kind = kind(name);
+    json!({"apiVersion": kind.api_version(), "kind": name, "metadata": {"name": "p", "namespace": "shop"}, "spec": spec})
+}
+
+fn created(name: &str, spec: Value) -> Result<Value, String> {
+    let mut object = object(name, spec);
+    let admitted = admit(Operation::Create, &kind(name), "shop", &mut object, None, || "new-id".to_owned());
+    admitted.map(|_| object).map_err(|status| status.message)
+}
+
+fn policy(extra: Value) -> Value {
+    let mut spec =
+        json!({"resourceSelectors": [{"apiVersion": "apps/v1", "kind": "Deployment", "name": "web"}]});
+    spec.as_object_mut().unwrap().extend(extra.as_object().unwrap().clone());
+    spec
+}
+
+#[test]
+fn a_policy_is_completed() {
+    let cases = [
+        ("the selector's namespace", json!({}), "/spec/resourceSelectors/0/namespace", json!("shop")),
+        (
+            "an identity",
+            json!({}),
+            "/metadata/labels/propagationpolicy.karmada.io~1permanent-id",
+            json!("new-id"),
+        ),
+        (
+            "spread by cluster",
+            json!({"placement": {"spreadConstraints": [{"maxGroups": 2}]}}),
+            "/spec/placement/spreadConstraints/0",
+            json!({"spreadByField": "cluster", "maxGroups": 2, "minGroups": 1}),
+        ),
+        (
+            "weighted division",
+            json!({"placement": {"replicaScheduling": {}}}),
+            "/spec/placement/replicaScheduling/replicaDivisionPreference",
+            json!("Weighted"),
+        ),
+    ];
+    for (name, extra, pointer, want) in cases {
+        let object = created("PropagationPolicy", policy(extra)).unwrap();
+        assert_eq!(object.pointer(pointer), Some(&want), "{name}");
+    }
+    let import = json!({"resourceSelectors": [{"apiVersion": "multicluster.x-k8s.io/v1alpha1", "kind": "ServiceImport"}]});
+    assert_eq!(created("PropagationPolicy", import).unwrap()["spec"]["propagateDeps"], true);
+}
+
+#[test]
+fn faulty_policies_are_refused_with_the_path() {
+    let expression = |key: &str, operator: &str| json!({"placement": {"clusterAffinity": {"fieldSelector": {"matchExpressions": [{"key": key, "operator": operator, "values": ["x"]}]}}}});
+    let cases = [
+        (
+            "two affinities",
+            json!({"placement": {"clusterAffinity": {}, "clusterAffinities": [{"affinityName": "a"}]}}),
+            "clusterAffinities cannot co-exist with clusterAffinity",
+        ),
+        (
+            "an unknown field",
+            expression("country", "In"),
+            "spec.placement.clusterAffinity.fieldSelector: Unsupported value: \"country\"",
+        ),
+        ("an unknown operator", expression("region", "Gt"), "Unsupported value: \"Gt\""),
+        (
+            "an affinity twice",
+            json!({"placement": {"clusterAffinities": [{"affinityName": "a"}, {"affinityName": "a"}]}}),
+            "spec.placement.clusterAffinities: Invalid value",
+        ),
+        (
+            "a toleration of nodes only",
+            json!({"placement": {"clusterTolerations": [{"key": "k", "operator": "Gt"}]}}),
+            "clusterTolerations[0].operator",
+        ),
+        (
+            "fewer than the least",
+            json!({"placement": {"spreadConstraints": [{"spreadByField": "cluster", "minGroups": 3, "maxGroups": 2}]}}),
+            "maxGroups lower than minGroups is not allowed",
+        ),
+        (
+            "no cluster constraint",
+            json!({"placement": {"spreadConstraints": [{"spreadByField": "region", "minGroups": 1}]}}),
+            "the cluster spread constraint must be enabled",
+        ),
+        (
+            "failover alone",
+            json!({"failover": {"application": {"decisionConditions": {}}}}),
+            "spec.propagateDeps",
+        ),
+        (
+            "suspended twice",
+            json!({"suspension": {"dispatching": true, "dispatchingOnClusters": {"clusterNames": ["m"]}}}),
+            "spec.suspension.suspension",
+        ),
+        (
+            "greedy without a name",
+            json!({"preemption": "Always", "resourceSelectors": [{"apiVersion": "v1", "kind": "Service"}]}),
+            "spec.resourceSelectors[0].name",
+        ),
+        (
+            "another namespace",
+            json!({"resourceSelectors": [{"apiVersion": "v1", "kind": "Service", "namespace": "other"}]}),
+            "spec.resourceSelectors[0].namespace",
+        ),
+    ];
+    for (name, extra, want) in cases {
+        let error = created("PropagationPolicy", policy(extra)).expect_err(name);
+        assert!(
+            error.starts_with("admission webhook \"propagationpolicy.karmada.io\" denied the request: "),
+            "{name}: {error}"
+        );
+        assert!(error.contains(want), "{name}: {error}");
+    }
+}
+
+#[test]
+fn what_may_not_change_is_refused() {
+    let old = created("PropagationPolicy", policy(json!({}))).unwrap();
+    let mut scheduler = old.clone();
+    scheduler["spec"]["schedulerName"] = json!("mine");
+    let mut identity = old.clone();
+    identity["metadata"]["labels"] = json!({});
+    for (name, mut new, want) in
+        [("scheduler", scheduler, "schedulerName"), ("identity", identity, "label is immutable")]
+    {
+        let refused =
+            admit(Operation::Update, &kind("PropagationPolicy"), "shop", &mut new, Some(&old), String::new);
+        assert!(refused.unwrap_err().message.contains(want), "{name}");
+    }
+}
+
+#[test]
+fn faulty_overrides_are_refused() {
+    let rule = |overriders: Value| json!({"overrideRules": [{"overriders": overriders}]});
+    let cases = [
+        (
+            "both forms",
+            json!({"targetCluster": {}, "overrideRules": [{"overriders": {}}]}),
+            "spec.targetCluster",
+        ),
+        (
+            "no format",
+            rule(json!({"fieldOverrider": [{"fieldPath": "/data/a"}]})),
+            "fieldOverrider[0]: Required value",
+        ),
+        (
+            "a bad pointer",
+            rule(
+                json!({"imageOverrider": [{"component": "Tag", "operator": "add", "predicate": {"path": "spec"}}]}),
+            ),
+            "predicate.path",
+        ),
+        (
+            "no value",
+            rule(
+                json!({"fieldOverrider": [{"fieldPath": "/data/a", "json": [{"subPath": "/x", "operator": "add"}]}]}),
+            ),
+            "json[0].value: Required value",
+        ),
+    ];
+    for (name, spec, want) in cases {
+        let error = created("OverridePolicy", spec).expect_err(name);
+        assert!(error.contains(want), "{name}: {error}");
+    }
+}
+
+#[test]
+fn faulty_clusters_are_invalid() {
+    let cases = [
+        ("no host", json!({"syncMode": "Push", "apiEndpoint": "10.0.0.1:6443"}), "spec.apiEndpoint"),
+        (
+            "an effect of nodes only",
+            json!({"syncMode": "Push", "taints": [{"key": "a", "effect": "PreferNoSchedule"}]}),
+            "spec.taints[0].effect",
+        ),
+        (
+            "a taint twice",
+            json!({"syncMode": "Push", "taints": [{"key": "a", "effect": "NoSchedule"}, {"key": "a", "effect": "NoSchedule"}]}),
+            "spec.taints[1]: Duplicate value",
+        ),
+        (
+            "half a reference",
+            json!({"syncMode": "Push", "secretRef": {"name": "x", "namespace": ""}}),
+            "spec.secretRef.namespace: Required value",
+        ),
+    ];
+    for (name, spec, want) in cases {
+        let error = created("Cluster", spec).expect_err(name);
+        assert!(error.contains(want), "{name}: {error}");
+    }
+    let moved = created("Cluster", json!({"syncMode": "Push", "zone": "a"})).unwrap();
+    assert_eq!(moved["spec"]["zones"], json!(["a"]));
+}
+
+#[test]
+fn identities_are_given_once() {
+    let label = "/metadata/labels/resourcebinding.karmada.io~1permanent-id";
+    let mut binding = created("ResourceBinding", json!({"resource": {}})).unwrap();
+    assert_eq!(binding.pointer(label), Some(&json!("new-id")));
+    let kind = kind("ResourceBinding");
+    admit(Operation::Update, &kind, "shop", &mut binding, None, || "other".to_owned()).unwrap();
+    assert_eq!(binding.pointer(label), Some(&json!("new-id")));
+}
+
+#[test]
+fn protected_objects_stay() {
+    let mut map = object("ConfigMap", json!({}));
+    let mut delete =
+        |map: &mut Value| admit(Operation::Delete, &kind("ConfigMap"), "shop", map, None, String::new);
+    assert!(delete(&mut map).is_ok());
+    map["metadata"]["labels"] = json!({"resourcetemplate.karmada.io/deletion-protected": "Always"});
+    let refused = delete(&mut map).unwrap_err();
+    assert_eq!(refused.code, 403);
+    assert!(refused.message.contains("please make sure to remove the label"), "{}", refused.message);
+}

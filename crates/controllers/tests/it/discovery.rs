@@ -1,0 +1,99 @@
+//! Endpoints of one member in another.
+
+use serde_json::{Value, json};
+
+use crate::federation::Federation;
+
+const SLICE: &str = "discovery.k8s.io/v1/EndpointSlice";
+const IMPORTED: &str = "default/imported-eu-serve-1";
+
+fn slice(address: &str) -> Value {
+    json!({ "apiVersion": "discovery.k8s.io/v1", "kind": "EndpointSlice", "addressType": "IPv4",
+        "metadata": { "namespace": "default", "name": "serve-1", "labels": { "kubernetes.io/service-name": "serve" } },
+        "ports": [{ "name": "", "port": 8080, "protocol": "TCP" }],
+        "endpoints": [{ "addresses": [address], "conditions": { "ready": true } }] })
+}
+
+fn mcs(kind: &str, spec: Value) -> Value {
+    json!({ "apiVersion": "multicluster.x-k8s.io/v1alpha1", "kind": kind,
+        "metadata": { "namespace": "default", "name": "serve" }, "spec": spec })
+}
+
+/// The clusters have the MCS types from the start.
+async fn federation() -> Federation {
+    let set = Federation::start(&["eu", "us"]).await;
+    for name in ["serviceexports.multicluster.x-k8s.io", "serviceimports.multicluster.x-k8s.io"] {
+        let definition = portolan_api::crd::all().into_iter().find(|crd| crd["metadata"]["name"] == name);
+        let definition = definition.expect("an MCS definition");
+        for member in ["eu", "us"] {
+            set.member(member).define(definition.clone()).await;
+        }
+    }
+    for member in ["eu", "us"] {
+        set.hub
+            .when(crate::federation::CLUSTER, member, |cluster| {
+                cluster.0["status"]["apiEnablements"].to_string().contains("ServiceImport")
+            })
+            .await;
+    }
+    set
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn endpoints_of_an_export_reach_the_importer_and_go_with_it() {
+    let set = federation().await;
+    let (eu, us) = (set.member("eu"), set.member("us"));
+    eu.create(slice("10.10.0.5")).await;
+    eu.create(mcs("ServiceExport", json!({}))).await;
+    us.create(mcs(
+        "ServiceImport",
+        json!({ "type": "ClusterSetIP", "ports": [{ "port": 80, "protocol": "TCP" }] }),
+    ))
+    .await;
+
+    let service = us.when_there("v1/Service", "default/derived-serve").await;
+    assert_eq!(service.at(&["spec", "selector"]), None);
+    let imported = us.when_there(SLICE, IMPORTED).await;
+    assert_eq!(imported.label("kubernetes.io/service-name"), Some("derived-serve"));
+    assert_eq!(imported.0["endpoints"][0]["addresses"], json!(["10.10.0.5"]));
+
+    let moved = json!({ "endpoints": [{ "addresses": ["10.10.0.6"], "conditions": { "ready": true } }] });
+    eu.patch(SLICE, "default/serve-1", moved).await;
+    us.when(SLICE, IMPORTED, |slice| slice.0["endpoints"][0]["addresses"] == json!(["10.10.0.6"])).await;
+
+    // What somebody breaks by hand is put back.
+    us.delete(SLICE, IMPORTED).await;
+    us.when_there(SLICE, IMPORTED).await;
+
+    eu.delete("multicluster.x-k8s.io/v1alpha1/ServiceExport", "default/serve").await;
+    us.when_gone(SLICE, IMPORTED).await;
+    assert!(us.get("v1/Service", "default/derived-serve").await.is_some(), "the import is still there");
+
+    us.delete("multicluster.x-k8s.io/v1alpha1/ServiceImport", "default/serve").await;
+    us.when_gone("v1/Service", "default/derived-serve").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_service_of_the_same_name_is_not_taken_over() {
+    let set = federation().await;
+    let (eu, us) = (set.member("eu"), set.member("us"));
+    us.create(json!({ "apiVersion": "v1", "kind": "Service", "metadata": { "namespace": "default", "name": "derived-serve" },
+        "spec": { "ports": [{ "port": 1234 }] } }))
+        .await;
+    eu.create(slice("10.10.0.5")).await;
+    eu.create(mcs("ServiceExport", json!({}))).await;
+    us.create(mcs(
+        "ServiceImport",
+        json!({ "type": "ClusterSetIP", "ports": [{ "port": 80, "protocol": "TCP" }] }),
+    ))
+    .await;
+    // A second import that works proves that the first was looked at.
+    let mut other =
+        mcs("ServiceImport", json!({ "type": "ClusterSetIP", "ports": [{ "port": 80, "protocol": "TCP" }] }));
+    other["metadata"]["name"] = json!("other");
+    us.create(other).await;
+    us.when_there("v1/Service", "default/derived-other").await;
+    let theirs = us.get("v1/Service", "default/derived-serve").await.expect("theirs");
+    assert_eq!(theirs.0["spec"]["ports"][0]["port"], 1234);
+    assert!(us.get(SLICE, IMPORTED).await.is_none());
+}

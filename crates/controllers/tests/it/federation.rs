@@ -1,0 +1,278 @@
+//! A hub with members, and the verbs of a user.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use portolan_apiserver::{ApiServer, Config, User};
+use portolan_controllers::clusters::Probing;
+use portolan_controllers::{Controllers, Options, kubernetes};
+use portolan_net::{Clock, Shutdown};
+use portolan_object::{GroupVersion, Object, ObjectKey};
+use portolan_plan::clusters::probe::Thresholds;
+use portolan_runtime::client::{Delete, Patch};
+use portolan_runtime::{Client, ClientError, Resource};
+use portolan_store::Store;
+use serde_json::{Value, json};
+
+/// Everything happens within milliseconds; this is for machines that do ten other things.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// One control plane.
+pub(crate) struct Plane {
+    pub(crate) client: Client,
+    api_server: ApiServer,
+}
+
+/// A hub and its members; ends with the test.
+pub(crate) struct Federation {
+    pub(crate) hub: Plane,
+    members: BTreeMap<String, Plane>,
+    dialled: Arc<Mutex<BTreeMap<String, Client>>>,
+    scope: Shutdown,
+}
+
+impl Plane {
+    async fn start(scope: &Shutdown) -> Self {
+        let api_server =
+            ApiServer::start(Config::default(), Store::in_memory()).await.expect("a new API server");
+        let admin =
+            User { name: "admin".to_owned(), groups: vec!["system:masters".to_owned()], ..User::default() };
+        let client = Client::in_process(api_server.local(admin));
+        let definitions = kubernetes::definitions(&client, scope);
+        kubernetes::housekeeping(&client, &definitions, "", &Clock::system(), scope);
+        Self { client, api_server }
+    }
+
+    /// Creates a CustomResourceDefinition and waits until its kind is served.
+    pub(crate) async fn define(&self, definition: Value) {
+        let created = self.create(definition).await;
+        let (group, kind) = (created.str_at(&["spec", "group"]), created.str_at(&["spec", "names", "kind"]));
+        let served = async {
+            while self.client.discover().await.is_ok_and(|discovery| discovery.find(group, kind).is_none()) {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, served).await.unwrap_or_else(|_| panic!("{kind} is never served"));
+    }
+
+    /// Creates what a user would apply.
+    pub(crate) async fn create(&self, object: Value) -> Object {
+        let object = Object(object);
+        self.api(&object)
+            .create(&object)
+            .await
+            .unwrap_or_else(|error| panic!("create {}: {error}", object.name()))
+    }
+
+    pub(crate) async fn patch(&self, kind: &str, name: &str, patch: Value) -> Object {
+        let object = identity(kind, name);
+        let patched = self.api(&object).patch(&object.key(), &Patch::Merge(patch)).await;
+        patched.unwrap_or_else(|error| panic!("patch {kind} {name}: {error}"))
+    }
+
+    pub(crate) async fn patch_status(&self, kind: &str, name: &str, patch: Value) -> Object {
+        let object = identity(kind, name);
+        let patched = self.api(&object).patch_status(&object.key(), &Patch::Merge(patch)).await;
+        patched.unwrap_or_else(|error| panic!("patch status of {kind} {name}: {error}"))
+    }
+
+    pub(crate) async fn delete(&self, kind: &str, name: &str) {
+        let object = identity(kind, name);
+        let deleted = self.api(&object).delete(&object.key(), &Delete::background()).await;
+        deleted.unwrap_or_else(|error| panic!("delete {kind} {name}: {error}"));
+    }
+
+    /// The object; `None` when it, or its type, is not there.
+    pub(crate) async fn get(&self, kind: &str, name: &str) -> Option<Object> {
+        let object = identity(kind, name);
+        match self.api(&object).get(&object.key()).await {
+            Ok(found) => Some(found),
+            Err(ClientError::NotFound(_)) => None,
+            Err(error) => panic!("get {kind} {name}: {error}"),
+        }
+    }
+
+    /// Waits until the object is there and `accept` likes it.
+    pub(crate) async fn when(&self, kind: &str, name: &str, accept: impl Fn(&Object) -> bool) -> Object {
+        let mut last = None;
+        let reached = async {
+            loop {
+                last = self.get(kind, name).await;
+                if let Some(found) = last.as_ref().filter(|found| accept(found)) {
+                    return found.clone();
+                }
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        match tokio::time::timeout(PATIENCE, reached).await {
+            Ok(found) => found,
+            Err(_) => panic!("{kind} {name} never was as expected; at last: {last:#?}"),
+        }
+    }
+
+    pub(crate) async fn when_there(&self, kind: &str, name: &str) -> Object {
+        self.when(kind, name, |_| true).await
+    }
+
+    pub(crate) async fn when_gone(&self, kind: &str, name: &str) {
+        let gone = async {
+            while self.get(kind, name).await.is_some() {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        let waited = tokio::time::timeout(PATIENCE, gone).await;
+        assert!(waited.is_ok(), "{kind} {name} is still there: {:#?}", self.get(kind, name).await);
+    }
+
+    fn api(&self, object: &Object) -> portolan_runtime::Api<Object> {
+        let kind = object.group_version_kind();
+        let plural = match kind.kind.as_str() {
+            kind if kind.ends_with('y') => format!("{}ies", kind.trim_end_matches('y').to_lowercase()),
+            kind => format!("{}s", kind.to_lowercase()),
+        };
+        let namespaced = !object.namespace().is_empty();
+        self.client.resource(&Resource { gvk: kind, plural, namespaced })
+    }
+}
+
+/// `apps/v1/Deployment` and `namespace/name`, or `v1/Namespace` and `name`.
+fn identity(kind: &str, name: &str) -> Object {
+    let (api_version, kind) = kind.rsplit_once('/').expect("apiVersion/Kind");
+    let kind = api_version.parse::<GroupVersion>().expect("an apiVersion").kind(kind);
+    let key = match name.split_once('/') {
+        Some((namespace, name)) => ObjectKey::namespaced(namespace, name),
+        None => ObjectKey::cluster(name),
+    };
+    Object::new(&kind, &key)
+}
+
+impl Federation {
+    /// A hub with controllers, and members that have joined and are ready.
+    pub(crate) async fn start(names: &[&str]) -> Self {
+        let scope = Shutdown::new();
+        let hub = Plane::start(&scope).await;
+        for definition in portolan_api::crd::all() {
+            hub.define(definition).await;
+        }
+        let dialled: Arc<Mutex<BTreeMap<String, Client>>> = Arc::default();
+        let federation = Self { hub, members: BTreeMap::new(), dialled, scope };
+        federation.run_controllers();
+        let mut federation = federation;
+        for name in names {
+            federation.join(name).await;
+        }
+        for name in names {
+            federation.is_ready(name).await;
+        }
+        federation
+    }
+
+    /// Starts controllers; they end with the federation.
+    pub(crate) fn run_controllers(&self) -> Controllers {
+        let dialled = self.dialled.clone();
+        let nowhere = || {
+            Client::connect(portolan_runtime::Endpoint {
+                url: "http://127.0.0.1:1".to_owned(),
+                ..Default::default()
+            })
+        };
+        let dial = move |name: &portolan_runtime::ClusterName, _| {
+            let found = dialled.lock().get(name.as_str()).cloned();
+            found.map_or_else(nowhere, Ok)
+        };
+        let short = Duration::from_millis(100);
+        let probing = Probing { interval: short, thresholds: Thresholds { success: short, failure: short } };
+        let options = Options { probing, dial: Some(Arc::new(dial)), ..Options::default() };
+        Controllers::start(&self.hub.client, options, &self.scope)
+    }
+
+    pub(crate) async fn join(&mut self, name: &str) {
+        let member = Plane::start(&self.scope).await;
+        self.dialled.lock().insert(name.to_owned(), member.client.clone());
+        self.members.insert(name.to_owned(), member);
+        if self.hub.get("v1/Namespace", "karmada-cluster").await.is_none() {
+            self.hub
+                .create(json!({ "apiVersion": "v1", "kind": "Namespace", "metadata": { "name": "karmada-cluster" } }))
+                .await;
+        }
+        self.hub
+            .create(json!({ "apiVersion": "v1", "kind": "Secret", "data": { "token": "dG9rZW4=" },
+                "metadata": { "namespace": "karmada-cluster", "name": name } }))
+            .await;
+        self.hub
+            .create(json!({ "apiVersion": "cluster.karmada.io/v1alpha1", "kind": "Cluster", "metadata": { "name": name },
+                "spec": { "syncMode": "Push", "apiEndpoint": format!("https://{name}.test"),
+                    "insecureSkipTLSVerification": true,
+                    "secretRef": { "namespace": "karmada-cluster", "name": name } } }))
+            .await;
+    }
+
+    /// Waits until a member can be scheduled to.
+    pub(crate) async fn is_ready(&self, name: &str) {
+        let is_ready = |cluster: &Object| condition(cluster, "Ready") == "True" && taints(cluster).is_empty();
+        self.hub.when(CLUSTER, name, is_ready).await;
+    }
+
+    pub(crate) fn member(&self, name: &str) -> &Plane {
+        &self.members[name]
+    }
+}
+
+impl Drop for Federation {
+    fn drop(&mut self) {
+        self.scope.request();
+        self.members.values().for_each(|member| member.api_server.drain());
+        self.hub.api_server.drain();
+    }
+}
+
+pub(crate) const CLUSTER: &str = "cluster.karmada.io/v1alpha1/Cluster";
+pub(crate) const BINDING: &str = "work.karmada.io/v1alpha2/ResourceBinding";
+pub(crate) const WORK: &str = "work.karmada.io/v1alpha1/Work";
+pub(crate) const CONFIG_MAP: &str = "v1/ConfigMap";
+pub(crate) const DEPLOYMENT: &str = "apps/v1/Deployment";
+
+/// The status of a condition, empty when it is not there.
+pub(crate) fn condition(object: &Object, kind: &str) -> String {
+    let conditions = object.at(&["status", "conditions"]).and_then(Value::as_array);
+    let found = conditions.into_iter().flatten().find(|condition| condition["type"] == kind);
+    found.and_then(|condition| condition["status"].as_str()).unwrap_or_default().to_owned()
+}
+
+/// The message of a condition.
+pub(crate) fn message(object: &Object, kind: &str) -> String {
+    let conditions = object.at(&["status", "conditions"]).and_then(Value::as_array);
+    let found = conditions.into_iter().flatten().find(|condition| condition["type"] == kind);
+    found.and_then(|condition| condition["message"].as_str()).unwrap_or_default().to_owned()
+}
+
+/// The keys of a cluster's taints.
+pub(crate) fn taints(cluster: &Object) -> Vec<String> {
+    let taints = cluster.at(&["spec", "taints"]).and_then(Value::as_array).into_iter().flatten();
+    taints.map(|taint| taint["key"].as_str().unwrap_or_default().to_owned()).collect()
+}
+
+/// A ConfigMap in `default`.
+pub(crate) fn config_map(name: &str, data: &str) -> Value {
+    json!({ "apiVersion": "v1", "kind": "ConfigMap", "metadata": { "namespace": "default", "name": name },
+        "data": { "k": data } })
+}
+
+/// A Deployment in `default`.
+pub(crate) fn deployment(name: &str, replicas: u32) -> Value {
+    json!({ "apiVersion": "apps/v1", "kind": "Deployment", "metadata": { "namespace": "default", "name": name },
+        "spec": { "replicas": replicas, "selector": { "matchLabels": { "app": name } },
+            "template": { "metadata": { "labels": { "app": name } },
+                "spec": { "containers": [{ "name": "web", "image": "nginx" }] } } } })
+}
+
+/// A PropagationPolicy in `default` for one object.
+pub(crate) fn policy(name: &str, kind: &str, object: &str, clusters: &[&str]) -> Value {
+    let (api_version, kind) = kind.rsplit_once('/').expect("apiVersion/Kind");
+    json!({ "apiVersion": "policy.karmada.io/v1alpha1", "kind": "PropagationPolicy",
+        "metadata": { "namespace": "default", "name": name },
+        "spec": { "resourceSelectors": [{ "apiVersion": api_version, "kind": kind, "name": object }],
+            "placement": { "clusterAffinity": { "clusterNames": clusters } } } })
+}

@@ -1,0 +1,57 @@
+//! Clusters that come, report and leave.
+
+use serde_json::json;
+
+use crate::federation::{CLUSTER, CONFIG_MAP, Federation, config_map, policy};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cluster_reports_what_it_is() {
+    let set = Federation::start(&["eu"]).await;
+    let cluster = set.hub.when(CLUSTER, "eu", |cluster| cluster.0["status"]["nodeSummary"].is_object()).await;
+    assert_eq!(cluster.str_at(&["status", "kubernetesVersion"]), portolan_apiserver::VERSION);
+    let enablements = cluster.0["status"]["apiEnablements"].to_string();
+    assert!(enablements.contains("\"apps/v1\"") && enablements.contains("\"Deployment\""), "{enablements}");
+    assert!(cluster.finalizers().any(|held| held == "karmada.io/cluster-controller"));
+    set.hub.when_there("v1/Namespace", "karmada-es-eu").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_new_type_in_a_member_is_known_at_once() {
+    let set = Federation::start(&["eu"]).await;
+    let name = "serviceexports.multicluster.x-k8s.io";
+    let definition = portolan_api::crd::all().into_iter().find(|crd| crd["metadata"]["name"] == name);
+    set.member("eu").create(definition.expect("an MCS definition")).await;
+    set.hub
+        .when(CLUSTER, "eu", |cluster| {
+            cluster.0["status"]["apiEnablements"].to_string().contains("ServiceExport")
+        })
+        .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_new_cluster_gets_what_policies_say() {
+    let mut set = Federation::start(&["eu"]).await;
+    set.hub.create(config_map("app", "1")).await;
+    let mut everywhere = policy("app", CONFIG_MAP, "app", &[]);
+    everywhere["spec"]["placement"] = json!({});
+    set.hub.create(everywhere).await;
+    set.member("eu").when_there(CONFIG_MAP, "default/app").await;
+
+    set.join("us").await;
+    set.member("us").when_there(CONFIG_MAP, "default/app").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn leaving_takes_our_objects_along_and_nothing_else() {
+    let set = Federation::start(&["eu", "us"]).await;
+    set.member("eu").create(config_map("theirs", "1")).await;
+    set.hub.create(config_map("app", "1")).await;
+    set.hub.create(policy("app", CONFIG_MAP, "app", &["eu", "us"])).await;
+    set.member("eu").when_there(CONFIG_MAP, "default/app").await;
+
+    set.hub.delete(CLUSTER, "eu").await;
+    set.hub.when_gone(CLUSTER, "eu").await;
+    set.member("eu").when_gone(CONFIG_MAP, "default/app").await;
+    assert!(set.member("eu").get(CONFIG_MAP, "default/theirs").await.is_some());
+    assert!(set.member("us").get(CONFIG_MAP, "default/app").await.is_some());
+}

@@ -1,0 +1,185 @@
+//! Converts JSON to the values that CEL sees, by the schema.
+//!
+//! Property names are escaped as Kubernetes escapes them, entries of maps are not. Texts with a format of time are
+//! times; numbers of type `number` are doubles even when whole. What the schema does not declare is not visible.
+
+use std::collections::HashMap;
+use std::sync::{Arc, LazyLock};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use kube_cel::cel::extractors::This;
+use kube_cel::cel::objects::{Key, Map};
+use kube_cel::cel::{Context, ExecutionError, Value as CelValue};
+use serde_json::Value;
+
+use super::{FUNCTIONS, Program};
+use crate::schema::{ListKind, Schema, Shape};
+
+/// Words that CEL keeps for itself.
+const RESERVED: [&str; 21] = [
+    "true",
+    "false",
+    "null",
+    "in",
+    "as",
+    "break",
+    "const",
+    "continue",
+    "else",
+    "for",
+    "function",
+    "if",
+    "import",
+    "let",
+    "loop",
+    "package",
+    "namespace",
+    "return",
+    "var",
+    "void",
+    "while",
+];
+
+/// The value of a node.
+pub(super) fn convert(value: &Value, schema: Schema<'_>) -> CelValue {
+    let node = schema.node();
+    let format = node.checks.as_ref().and_then(|checks| checks.format.as_deref());
+    match (value, &node.shape) {
+        (Value::Null, _) => CelValue::Null,
+        (Value::Bool(flag), _) => CelValue::Bool(*flag),
+        (Value::Number(number), Shape::Number) => CelValue::Float(number.as_f64().unwrap_or_default()),
+        (Value::Number(_), _) => plain(value),
+        (Value::String(text), _) => formatted(text, format),
+        (Value::Array(list), _) => {
+            let mut list: Vec<&Value> = list.iter().collect();
+            if node.list == ListKind::Set {
+                // Sets are equal whatever their order; in one order they are equal to the library, too.
+                list.sort_by_cached_key(ToString::to_string);
+            }
+            let elements = list.into_iter().map(|element| match schema.items() {
+                Some(items) => convert(element, items),
+                None => plain(element),
+            });
+            CelValue::List(Arc::new(elements.collect()))
+        }
+        (Value::Object(map), Shape::Any) => {
+            object(map.iter().map(|(name, value)| (escape(name), plain(value))))
+        }
+        (Value::Object(map), _) => object(map.iter().filter_map(|(name, value)| {
+            let name_seen = if schema.is_map() { name.clone() } else { escape(name) };
+            Some((name_seen, convert(value, schema.property(name)?)))
+        })),
+    }
+}
+
+/// A value that may be missing, as rules with `optionalOldSelf` see the old one.
+pub(super) fn optional(value: Option<CelValue>) -> Option<CelValue> {
+    let source = if value.is_some() { "optional.of(value)" } else { "optional.none()" };
+    let mut context = FUNCTIONS.new_inner_scope();
+    context.add_variable_from_value("value", value.unwrap_or(CelValue::Null));
+    Program::parse(source).ok()?.execute(&context).ok()
+}
+
+/// Adds what the library lacks or does otherwise: `type()` with the types to compare with (a type is its name),
+/// and `size()` of a text in code points.
+pub(super) fn add_functions(context: &mut Context<'static>) {
+    for name in ["bool", "bytes", "double", "int", "list", "map", "null_type", "string", "uint"] {
+        context.add_variable_from_value(name, format!("type {name}"));
+    }
+    context.add_function("type", |This(value): This<CelValue>| -> Result<CelValue, ExecutionError> {
+        let name = match value {
+            CelValue::Float(_) => "double".to_owned(),
+            CelValue::Null => "null_type".to_owned(),
+            other => other.type_of().to_string(),
+        };
+        Ok(CelValue::String(Arc::new(format!("type {name}"))))
+    });
+    context
+        .add_function("dyn", |This(value): This<CelValue>| -> Result<CelValue, ExecutionError> { Ok(value) });
+    context.add_function("bool", |This(value): This<CelValue>| -> Result<CelValue, ExecutionError> {
+        match &value {
+            CelValue::Bool(_) => Ok(value),
+            CelValue::String(text) if ["1", "t", "true", "TRUE", "True"].contains(&text.as_str()) => {
+                Ok(true.into())
+            }
+            CelValue::String(text) if ["0", "f", "false", "FALSE", "False"].contains(&text.as_str()) => {
+                Ok(false.into())
+            }
+            _ => Err(ExecutionError::UnsupportedTargetType { target: value }),
+        }
+    });
+    context.add_function("size", |This(value): This<CelValue>| -> Result<CelValue, ExecutionError> {
+        let size = match &value {
+            CelValue::List(list) => list.len(),
+            CelValue::Map(map) => map.map.len(),
+            CelValue::String(text) => text.chars().count(),
+            CelValue::Bytes(bytes) => bytes.len(),
+            _ => return Err(ExecutionError::UnsupportedTargetType { target: value }),
+        };
+        Ok(CelValue::Int(i64::try_from(size).unwrap_or(i64::MAX)))
+    });
+}
+
+/// A value without a schema.
+fn plain(value: &Value) -> CelValue {
+    match value {
+        Value::Null => CelValue::Null,
+        Value::Bool(flag) => CelValue::Bool(*flag),
+        Value::Number(number) => match number.as_i64() {
+            Some(whole) => CelValue::Int(whole),
+            None => whole_or_float(number.as_f64().unwrap_or_default()),
+        },
+        Value::String(text) => CelValue::String(Arc::new(text.clone())),
+        Value::Array(list) => CelValue::List(Arc::new(list.iter().map(plain).collect())),
+        Value::Object(map) => object(map.iter().map(|(name, value)| (name.clone(), plain(value)))),
+    }
+}
+
+/// `1.0` in an integer field is 1.
+fn whole_or_float(number: f64) -> CelValue {
+    const MAX_EXACT: f64 = 9_007_199_254_740_991.0;
+    if number.fract() == 0.0 && number.abs() <= MAX_EXACT {
+        #[allow(clippy::cast_possible_truncation)]
+        return CelValue::Int(number as i64);
+    }
+    CelValue::Float(number)
+}
+
+fn object(entries: impl Iterator<Item = (String, CelValue)>) -> CelValue {
+    let map: HashMap<Key, CelValue> =
+        entries.map(|(name, value)| (Key::String(Arc::new(name)), value)).collect();
+    CelValue::Map(Map { map: Arc::new(map) })
+}
+
+fn formatted(text: &str, format: Option<&str>) -> CelValue {
+    static TIMESTAMP: LazyLock<Option<Program>> = LazyLock::new(|| Program::parse("timestamp(text)").ok());
+    static DURATION: LazyLock<Option<Program>> = LazyLock::new(|| Program::parse("duration(text)").ok());
+    let through = |program: &Option<Program>, text: String| {
+        let mut context = FUNCTIONS.new_inner_scope();
+        context.add_variable_from_value("text", text);
+        program.as_ref().and_then(|program| program.execute(&context).ok())
+    };
+    let converted = match format {
+        Some("date-time" | "datetime") => through(&TIMESTAMP, text.to_owned()),
+        Some("date") => through(&TIMESTAMP, format!("{text}T00:00:00Z")),
+        Some("duration") => through(&DURATION, text.to_owned()),
+        Some("byte") => STANDARD.decode(text).ok().map(|bytes| CelValue::Bytes(Arc::new(bytes))),
+        _ => None,
+    };
+    converted.unwrap_or_else(|| CelValue::String(Arc::new(text.to_owned())))
+}
+
+/// A property name as an identifier of CEL.
+fn escape(name: &str) -> String {
+    if RESERVED.contains(&name) {
+        return format!("__{name}__");
+    }
+    let escape = |character: char| match character {
+        '.' => "__dot__".to_owned(),
+        '-' => "__dash__".to_owned(),
+        '/' => "__slash__".to_owned(),
+        other => other.to_string(),
+    };
+    name.replace("__", "__underscores__").chars().map(escape).collect()
+}

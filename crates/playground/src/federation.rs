@@ -1,0 +1,423 @@
+//! A whole federation in one process: the control plane, the members, and everything between them.
+//!
+//! `portolan playground`, `portolan quickstart` and tests start one of these. The control plane and each member may
+//! also be an API server that runs already; then only what it lacks is added: the federation's kinds, controllers and
+//! nodes.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use ipnet::Ipv4Net;
+use portolan_api::cluster::Cluster as ClusterObject;
+use portolan_api::meta::condition;
+use portolan_controllers::clusters::join::{JoinError, JoinRequest, join};
+use portolan_controllers::{Controllers, Options as ControllerOptions, kubernetes};
+use portolan_net::kubeconfig::KubeconfigError;
+use portolan_net::{Clock, Kubeconfig, Shutdown};
+use portolan_object::{Object, ObjectKey};
+use portolan_runtime::client::{KubeconfigError as ClientKubeconfigError, Patch};
+use portolan_runtime::{Client, ClientError};
+use serde_json::json;
+
+use crate::config::{Cluster, Config};
+use crate::embedded::{Embedded, EmbeddedError, Settings};
+use crate::network::Network;
+
+use crate::state::{StateDirectory, StateError};
+
+mod admission;
+mod definitions;
+mod nodes;
+
+use nodes::{MemberNodes, NodeError};
+
+/// Folder of the control plane; no member can be called so, for names of members have no such character.
+const HUB: &str = "_control-plane";
+/// Services of the control plane are templates; their addresses are never used.
+const HUB_SERVICES: Ipv4Net = Ipv4Net::new_assert(Ipv4Addr::new(10, 96, 0, 0), 16);
+/// Time for everything to answer after the start; it takes far less.
+const READY_PATIENCE: Duration = Duration::from_secs(60);
+const LOOK_AGAIN: Duration = Duration::from_millis(5);
+
+/// What does not depend on the configuration.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Port of the control plane on 127.0.0.1; see [`Settings::address`].
+    pub port: Option<u16>,
+    /// The clock.
+    pub clock: Clock,
+}
+
+/// Why a federation does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// Its folder.
+    #[error(transparent)]
+    State(#[from] StateError),
+    /// An embedded cluster.
+    #[error(transparent)]
+    Embedded(#[from] EmbeddedError),
+    /// The kubeconfig of a cluster that runs already cannot be used.
+    #[error("the kubeconfig of {cluster}: {source}")]
+    Client {
+        /// Which cluster.
+        cluster: String,
+        /// Why.
+        source: ClientKubeconfigError,
+    },
+    /// A kubeconfig cannot be read or written.
+    #[error(transparent)]
+    Kubeconfig(#[from] KubeconfigError),
+    /// The federation's kinds cannot be installed.
+    #[error("cannot install the federation's kinds in the control plane: {0}")]
+    Definitions(ClientError),
+    /// The nodes of a member.
+    #[error(transparent)]
+    Node(#[from] NodeError),
+    /// A member cannot join.
+    #[error("cluster {cluster} cannot join: {source}")]
+    Join {
+        /// Which cluster.
+        cluster: String,
+        /// Why.
+        source: JoinError,
+    },
+    /// A Cluster object cannot be written.
+    #[error("cannot set the taints of cluster {cluster}: {source}")]
+    Taints {
+        /// Which cluster.
+        cluster: String,
+        /// Why.
+        source: ClientError,
+    },
+}
+
+/// A federation that started and does not get ready.
+#[derive(Debug, thiserror::Error)]
+pub enum NotReady {
+    /// Some clusters are not ready.
+    #[error("these clusters are not ready after {READY_PATIENCE:?}: {0}")]
+    Clusters(String),
+    /// The control plane does not answer.
+    #[error("the control plane does not answer: {0}")]
+    ControlPlane(#[from] ClientError),
+    /// No such member.
+    #[error("there is no cluster {0}")]
+    NoMember(String),
+}
+
+/// The API server that holds the federation, and its controllers.
+pub struct ControlPlane {
+    client: Client,
+    /// Absent when the API server was there before.
+    embedded: Option<Embedded>,
+    kubeconfig: Kubeconfig,
+}
+
+impl ControlPlane {
+    /// Starts an embedded one with the federation's kinds.
+    ///
+    /// # Errors
+    /// [`StartError`] naming the cause.
+    pub async fn embedded(
+        state: &StateDirectory,
+        address: Option<SocketAddr>,
+        clock: &Clock,
+        scope: &Shutdown,
+    ) -> Result<Self, StartError> {
+        let directory = state.cluster(HUB)?;
+        let settings = Settings {
+            name: "the control plane",
+            directory: &directory,
+            service_cidr: HUB_SERVICES,
+            address,
+            endpoint: None,
+            admission: vec![Arc::new(admission::Federation)],
+            kubelet_client: None,
+            clock,
+        };
+        let embedded = Embedded::start(settings, scope).await?;
+        definitions::install(&embedded.client).await.map_err(StartError::Definitions)?;
+        let kubeconfig = embedded.add_to(Kubeconfig::new(), "portolan");
+        Ok(Self { client: embedded.client.clone(), embedded: Some(embedded), kubeconfig })
+    }
+
+    /// Uses an API server that runs already and has the federation's kinds.
+    async fn existing(kubeconfig: &Path, context: Option<&str>) -> Result<Self, StartError> {
+        let cluster = || "the control plane".to_owned();
+        let client = Client::from_kubeconfig(kubeconfig, context)
+            .await
+            .map_err(|source| StartError::Client { cluster: cluster(), source })?;
+        let kubeconfig = existing_context(Kubeconfig::new(), "portolan", kubeconfig, context)?;
+        Ok(Self { client, embedded: None, kubeconfig })
+    }
+
+    /// Writes the kubeconfig with the context `portolan`.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub fn write_kubeconfig(&self, path: &Path) -> Result<(), StartError> {
+        Ok(self.kubeconfig.write(path)?)
+    }
+
+    /// Starts the federation's controllers; they end with `scope`.
+    pub fn start_controllers(&self, clock: &Clock, scope: &Shutdown) -> Controllers {
+        let options = ControllerOptions { clock: clock.clone(), ..ControllerOptions::default() };
+        Controllers::start(&self.client, options, scope)
+    }
+
+    /// Ends everything of `scope` and closes the store.
+    pub async fn stop(self, scope: &Shutdown, patience: Duration) {
+        self.embedded.iter().for_each(Embedded::drain);
+        drain(scope, patience).await;
+        if let Some(embedded) = self.embedded {
+            embedded.close().await;
+        }
+    }
+}
+
+/// A running federation.
+pub struct Playground {
+    /// The control plane, as an administrator.
+    pub hub: Client,
+    control_plane: ControlPlane,
+    members: Vec<Member>,
+    network: Network,
+    _controllers: Controllers,
+}
+
+/// A member of it.
+struct Member {
+    name: String,
+    client: Client,
+    embedded: Option<Embedded>,
+    nodes: MemberNodes,
+}
+
+impl Playground {
+    /// Starts everything; it ends with `scope`.
+    ///
+    /// # Errors
+    /// [`StartError`] naming the cause; nothing stored is lost.
+    pub async fn start(
+        config: &Config,
+        state: &StateDirectory,
+        options: &Options,
+        scope: &Shutdown,
+    ) -> Result<Self, StartError> {
+        let clock = &options.clock;
+        let control_plane = match &config.control_plane {
+            Some(existing) => {
+                ControlPlane::existing(&existing.kubeconfig, existing.context.as_deref()).await?
+            }
+            None => {
+                let address = options.port.map(|port| SocketAddr::from((Ipv4Addr::LOCALHOST, port)));
+                ControlPlane::embedded(state, address, clock, scope).await?
+            }
+        };
+        control_plane.write_kubeconfig(&state.hub_kubeconfig())?;
+        let controllers = control_plane.start_controllers(clock, scope);
+        let network = Network::new();
+        let mut contexts = Kubeconfig::new();
+        let mut members = Vec::new();
+        for (cluster, index) in config.clusters.iter().zip(0..=u8::MAX) {
+            let started = start_member(cluster, index, state, &network, clock, scope).await?;
+            let (member, url, ca_pem, with_member) = started.into_parts(contexts, cluster)?;
+            contexts = with_member;
+            join_member(&control_plane.client, &member.client, cluster, url, ca_pem).await?;
+            members.push(member);
+        }
+        contexts.write(&state.members_kubeconfig())?;
+        let hub = control_plane.client.clone();
+        Ok(Self { hub, control_plane, members, network, _controllers: controllers })
+    }
+
+    /// A member, as an administrator.
+    ///
+    /// # Errors
+    /// [`NotReady::NoMember`].
+    pub fn member(&self, name: &str) -> Result<&Client, NotReady> {
+        let found = self.members.iter().find(|member| member.name == name);
+        found.map(|member| &member.client).ok_or_else(|| NotReady::NoMember(name.to_owned()))
+    }
+
+    /// The network that carries the pods' traffic.
+    pub fn network(&self) -> &Network {
+        &self.network
+    }
+
+    /// Waits until the control plane says that every member is ready.
+    ///
+    /// # Errors
+    /// [`NotReady`] naming the members that are not, and why.
+    pub async fn ready(&self) -> Result<(), NotReady> {
+        let mut waiting = String::new();
+        let wait = async {
+            for member in &self.members {
+                member.nodes.ready().await;
+                loop {
+                    let cluster =
+                        self.hub.kind::<ClusterObject>().get(&ObjectKey::cluster(&*member.name)).await?;
+                    let ready = condition(&cluster.status.conditions, "Ready");
+                    if ready.is_some_and(|ready| ready.is_true())
+                        && !cluster.status.api_enablements.is_empty()
+                    {
+                        break;
+                    }
+                    let reason = ready.map_or("not looked at yet", |ready| ready.message.as_str());
+                    waiting = format!("{} ({reason})", member.name);
+                    tokio::time::sleep(LOOK_AGAIN).await;
+                }
+            }
+            Ok::<_, ClientError>(())
+        };
+        let waited = tokio::time::timeout(READY_PATIENCE, wait).await;
+        match waited {
+            Ok(result) => Ok(result?),
+            Err(_) => Err(NotReady::Clusters(waiting)),
+        }
+    }
+
+    /// Ends everything of `scope` and closes the stores.
+    pub async fn stop(self, scope: &Shutdown, patience: Duration) {
+        let members = self.members.iter().filter_map(|member| member.embedded.as_ref());
+        members.chain(&self.control_plane.embedded).for_each(Embedded::drain);
+        drain(scope, patience).await;
+        for member in self.members {
+            if let Some(embedded) = member.embedded {
+                embedded.close().await;
+            }
+        }
+        if let Some(embedded) = self.control_plane.embedded {
+            embedded.close().await;
+        }
+    }
+}
+
+async fn drain(scope: &Shutdown, patience: Duration) {
+    if let Err(error) = scope.drain(patience).await {
+        tracing::debug!(%error, "ended");
+    }
+}
+
+/// A member that runs and has not joined yet.
+struct Started {
+    client: Client,
+    embedded: Option<Embedded>,
+    nodes: MemberNodes,
+}
+
+impl Started {
+    /// The member, its address and CA, and the kubeconfig with its context.
+    fn into_parts(
+        self,
+        contexts: Kubeconfig,
+        cluster: &Cluster,
+    ) -> Result<(Member, String, String, Kubeconfig), StartError> {
+        let Self { client, embedded, nodes } = self;
+        let (url, ca_pem, contexts) = match (&embedded, &cluster.kubeconfig) {
+            (Some(embedded), _) => {
+                (embedded.url.clone(), embedded.ca_pem.clone(), embedded.add_to(contexts, &cluster.name))
+            }
+            (None, Some(path)) => {
+                let context = cluster.context.as_deref();
+                let connection = Kubeconfig::read(path)?.connection(context)?;
+                let contexts = existing_context(contexts, &cluster.name, path, context)?;
+                (connection.server, connection.authorities_pem.unwrap_or_default(), contexts)
+            }
+            (None, None) => unreachable!("a member is embedded unless it has a kubeconfig"),
+        };
+        Ok((Member { name: cluster.name.clone(), client, embedded, nodes }, url, ca_pem, contexts))
+    }
+}
+
+async fn start_member(
+    cluster: &Cluster,
+    index: u8,
+    state: &StateDirectory,
+    network: &Network,
+    clock: &Clock,
+    scope: &Shutdown,
+) -> Result<Started, StartError> {
+    let directory = state.cluster(&cluster.name)?;
+    let kubelet = nodes::certificates(&directory, cluster, clock)?;
+    let (client, embedded) = match &cluster.kubeconfig {
+        Some(path) => {
+            let client = Client::from_kubeconfig(path, cluster.context.as_deref());
+            let client = client
+                .await
+                .map_err(|source| StartError::Client { cluster: cluster.name.clone(), source })?;
+            (client, None)
+        }
+        None => {
+            let settings = Settings {
+                name: &cluster.name,
+                directory: &directory,
+                service_cidr: cluster.service_cidr.unwrap_or(HUB_SERVICES),
+                address: None,
+                endpoint: Some(nodes::api_server_address(index)),
+                admission: Vec::new(),
+                kubelet_client: Some(kubelet.client.clone()),
+                clock,
+            };
+            let embedded = Embedded::start(settings, scope).await?;
+            kubernetes::workloads(&embedded.client, clock, scope);
+            (embedded.client.clone(), Some(embedded))
+        }
+    };
+    let place =
+        nodes::Place { cluster, index, api_server: embedded.as_ref().map(|embedded| embedded.address) };
+    let nodes = nodes::start(&place, &client, network, &kubelet, clock, scope)?;
+    Ok(Started { client, embedded, nodes })
+}
+
+async fn join_member(
+    hub: &Client,
+    member: &Client,
+    cluster: &Cluster,
+    url: String,
+    ca_pem: String,
+) -> Result<(), StartError> {
+    let request = JoinRequest {
+        name: cluster.name.clone(),
+        url,
+        ca_pem: ca_pem.into_bytes(),
+        insecure_skip_verify: false,
+        provider: cluster.provider.clone(),
+        region: cluster.region.clone(),
+        zones: [&cluster.zone].into_iter().filter(|zone| !zone.is_empty()).cloned().collect(),
+        labels: cluster.labels.clone().into_iter().collect(),
+    };
+    join(hub, member, &request)
+        .await
+        .map_err(|source| StartError::Join { cluster: cluster.name.clone(), source })?;
+    if cluster.taints.is_empty() {
+        return Ok(());
+    }
+    let patch = Patch::Merge(json!({ "spec": { "taints": cluster.taints } }));
+    let key = ObjectKey::cluster(&*cluster.name);
+    let resource = portolan_runtime::Resource::of::<ClusterObject>();
+    let patched = hub.resource::<Object>(&resource).patch(&key, &patch).await;
+    patched.map(drop).map_err(|source| StartError::Taints { cluster: cluster.name.clone(), source })
+}
+
+/// Copies a context of a file under another name, with everything inline.
+fn existing_context(
+    contexts: Kubeconfig,
+    name: &str,
+    path: &Path,
+    context: Option<&str>,
+) -> Result<Kubeconfig, StartError> {
+    use portolan_net::kubeconfig::{Cluster, Credential, User};
+    let connection = Kubeconfig::read(path)?.connection(context)?;
+    let cluster =
+        Cluster::new(&*connection.server, connection.authorities_pem.as_deref().unwrap_or_default());
+    let user = match &connection.credential {
+        Credential::Anonymous => User::default(),
+        Credential::Token(token) => User::token(&**token),
+        Credential::Certificate { chain_pem, key_pem } => User::certificate(chain_pem, key_pem),
+    };
+    Ok(contexts.with_context(name, cluster, user))
+}

@@ -1,0 +1,171 @@
+//! Every command and flag, in one place.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// Joins Kubernetes clusters into one federation.
+///
+/// Policies place workloads into clusters, and every cluster finds and reaches the services of every other.
+#[derive(Debug, Parser)]
+#[command(name = "portolan", version, propagate_version = true)]
+pub(crate) struct Arguments {
+    /// What is logged, to standard error: error, warn, info, debug or trace, also per module (`warn,portolan_runtime=debug`).
+    #[arg(long, global = true, env = "PORTOLAN_LOG", default_value = "warn", value_name = "LEVEL")]
+    pub(crate) log: String,
+
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Run the control plane: an API server with the federation's kinds, and the controllers.
+    Server(Server),
+    /// Run a control plane and member clusters in this process, with pods that really answer.
+    Playground(Playground),
+    /// Show the first walkthrough: two clusters, and a Service of one answered in the other.
+    Quickstart(Quickstart),
+    /// Let a cluster join the federation.
+    Join(Join),
+    /// Print resources of the control plane and of its members in one table.
+    Get(Get),
+    /// Print a completion script for a shell.
+    Completion {
+        /// The shell.
+        shell: clap_complete::Shell,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Server {
+    /// Folder for the database, certificates and the kubeconfig.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) dir: PathBuf,
+    /// Address of the API server.
+    #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:6443")]
+    pub(crate) listen: SocketAddr,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Playground {
+    /// Folder for all state; it survives a restart.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) dir: PathBuf,
+    /// File that describes the clusters; two members called member1 and member2 without it.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// Port of the control plane's API server on 127.0.0.1; that of the last run, else a free one, without it.
+    #[arg(long, value_name = "PORT")]
+    pub(crate) port: Option<u16>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Quickstart {
+    /// Leave everything running afterwards, and say what to try next.
+    #[arg(long)]
+    pub(crate) keep: bool,
+    /// Folder for all state; a temporary one without it.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) dir: Option<PathBuf>,
+}
+
+/// Access to the control plane.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct HubAccess {
+    /// Kubeconfig of the control plane.
+    #[arg(long, env = "KUBECONFIG", value_name = "FILE")]
+    pub(crate) kubeconfig: PathBuf,
+    /// Context in that file; the current one without it.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) context: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Join {
+    /// Name of the cluster in the federation.
+    pub(crate) name: String,
+    #[command(flatten)]
+    pub(crate) hub: HubAccess,
+    /// Kubeconfig of the cluster, with the rights of an administrator.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) cluster_kubeconfig: PathBuf,
+    /// Context in that file; the current one without it.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) cluster_context: Option<String>,
+    /// Name of its provider.
+    #[arg(long, default_value = "")]
+    pub(crate) cluster_provider: String,
+    /// Name of its region.
+    #[arg(long, default_value = "")]
+    pub(crate) cluster_region: String,
+    /// Names of its zones.
+    #[arg(long, value_delimiter = ',')]
+    pub(crate) cluster_zones: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Get {
+    /// Kind, plural or short name, such as `deploy`, `cpp` or `serviceexports`.
+    pub(crate) resource: String,
+    /// Name of one object.
+    pub(crate) name: Option<String>,
+    #[command(flatten)]
+    pub(crate) hub: HubAccess,
+    /// Namespace.
+    #[arg(short, long, default_value = "default")]
+    pub(crate) namespace: String,
+    /// All namespaces.
+    #[arg(short = 'A', long)]
+    pub(crate) all_namespaces: bool,
+    /// Where to look.
+    #[arg(long, value_enum, default_value_t = Scope::Karmada)]
+    pub(crate) operation_scope: Scope,
+    /// Only these members.
+    #[arg(short = 'C', long, value_delimiter = ',', value_name = "NAME")]
+    pub(crate) clusters: Vec<String>,
+    /// `wide` for all columns.
+    #[arg(short, long, value_enum)]
+    pub(crate) output: Option<Output>,
+}
+
+/// Where to look; the names are karmadactl's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Scope {
+    /// The control plane.
+    Karmada,
+    /// The members.
+    Members,
+    /// Both.
+    All,
+}
+
+impl Scope {
+    /// Whether the control plane is meant.
+    pub(crate) fn has_hub(self) -> bool {
+        self != Scope::Members
+    }
+
+    /// Whether the members are meant.
+    pub(crate) fn has_members(self) -> bool {
+        self != Scope::Karmada
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Output {
+    /// All columns.
+    Wide,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_arguments_are_consistent() {
+        Arguments::command().debug_assert();
+    }
+}

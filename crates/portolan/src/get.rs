@@ -1,0 +1,148 @@
+//! `portolan get`: resources of the control plane and of its members in one table.
+
+use anyhow::{Context, Result, bail};
+use portolan_api::cluster::Cluster;
+use portolan_object::{Object, ObjectKey};
+use portolan_runtime::client::{Client, Discovered, Selection};
+use portolan_runtime::members::endpoint;
+use portolan_runtime::{ClientError, Resource};
+
+use crate::arguments::{Get, HubAccess};
+use crate::output::table::{CONTROL_PLANE, Columns, Federated};
+
+/// Prints the table; a member that cannot answer is a line on standard error, and the others are printed all the same.
+pub(crate) async fn run(arguments: Get) -> Result<()> {
+    let hub = connect(&arguments.hub).await?;
+    let columns = Columns { wide: arguments.output.is_some(), namespaces: arguments.all_namespaces };
+    let mut table = Federated::new(columns);
+    let mut failures = Vec::new();
+    if arguments.operation_scope.has_hub() && arguments.clusters.is_empty() {
+        let read = read(&hub, &arguments).await;
+        table.add(CONTROL_PLANE, &read.map_err(|reason| anyhow::anyhow!(reason))?);
+    }
+    if arguments.operation_scope.has_members() || !arguments.clusters.is_empty() {
+        for (name, member) in members(&hub, &arguments.clusters).await? {
+            match member {
+                Ok(member) => match read(&member, &arguments).await {
+                    Ok(rows) => table.add(&name, &rows),
+                    Err(reason) => failures.push(format!("cluster({name}): {reason}")),
+                },
+                Err(reason) => failures.push(format!("cluster({name}): {reason}")),
+            }
+        }
+    }
+    if table.is_empty() && failures.is_empty() {
+        anstream::eprintln!("No resources found.");
+    }
+    anstream::print!("{}", table.render());
+    for failure in failures {
+        anstream::eprintln!("{failure}");
+    }
+    Ok(())
+}
+
+/// Connects to the control plane.
+pub(crate) async fn connect(access: &HubAccess) -> Result<Client> {
+    Client::from_kubeconfig(&access.kubeconfig, access.context.as_deref())
+        .await
+        .context("cannot use the control plane's kubeconfig")
+}
+
+async fn read(client: &Client, arguments: &Get) -> Result<portolan_runtime::client::Table, String> {
+    let resource = find(client, &arguments.resource).await?;
+    let namespace = match arguments.all_namespaces {
+        true => "",
+        false => arguments.namespace.as_str(),
+    };
+    let namespace = if resource.namespaced { namespace } else { "" };
+    client.table(&resource, namespace, arguments.name.as_deref()).await.map_err(|error| error.to_string())
+}
+
+/// The resource that a user means by `asked`: kind, plural, singular or short name, with or without the group.
+async fn find(client: &Client, asked: &str) -> Result<Resource, String> {
+    let discovery = client.discover().await.map_err(|error| error.to_string())?;
+    let asked = asked.to_lowercase();
+    let found = discovery
+        .resources
+        .iter()
+        .find(|found| found.preferred && found.allows(&["list"]) && is_called(found, &asked));
+    match found {
+        Some(found) => Ok(found.resource.clone()),
+        None => Err(format!("the server doesn't have a resource type \"{asked}\"")),
+    }
+}
+
+fn is_called(found: &Discovered, asked: &str) -> bool {
+    let resource = &found.resource;
+    let (name, group) = asked.split_once('.').unwrap_or((asked, &resource.gvk.group));
+    let names = [resource.plural.as_str()].into_iter().chain(found.aliases.iter().map(String::as_str));
+    group == resource.gvk.group
+        && (names.into_iter().any(|own| own == name) || resource.gvk.kind.to_lowercase() == name)
+}
+
+type Connected = (String, Result<Client, String>);
+
+/// The members asked for, or all; each with a client or why there is none.
+async fn members(hub: &Client, only: &[String]) -> Result<Vec<Connected>> {
+    let clusters = match hub.kind::<Cluster>().list(&Selection::all()).await {
+        Ok(clusters) => clusters,
+        Err(ClientError::NotFound(_)) => {
+            bail!(
+                "the control plane has no clusters resource: is this kubeconfig that of a Portolan control plane?"
+            )
+        }
+        Err(error) => return Err(error).context("cannot list the clusters"),
+    };
+    let clusters: Vec<Cluster> = clusters.items.into_iter().map(|seen| seen.object).collect();
+    for name in only {
+        if !clusters.iter().any(|cluster| cluster.metadata.name == *name) {
+            bail!(
+                "cluster {name} has not joined this federation: `portolan get clusters` lists those that have"
+            );
+        }
+    }
+    let mut connected = Vec::new();
+    for cluster in
+        clusters.into_iter().filter(|cluster| only.is_empty() || only.contains(&cluster.metadata.name))
+    {
+        let client = member(hub, &cluster).await;
+        connected.push((cluster.metadata.name, client));
+    }
+    Ok(connected)
+}
+
+async fn member(hub: &Client, cluster: &Cluster) -> Result<Client, String> {
+    let reference = cluster.spec.secret_ref.as_ref().ok_or("the Cluster object has no spec.secretRef")?;
+    let secrets = hub.resource::<Object>(&Resource::namespaced("", "v1", "Secret", "secrets"));
+    let key = ObjectKey::namespaced(&*reference.namespace, &*reference.name);
+    let secret = secrets.get(&key).await.map_err(|error| error.to_string())?;
+    let endpoint = endpoint(cluster, &secret).map_err(|error| error.to_string())?;
+    Client::connect(endpoint).map_err(|error| error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn resources_are_found_by_every_name() {
+        let found = Discovered {
+            resource: Resource::cluster(
+                "policy.karmada.io",
+                "v1alpha1",
+                "ClusterPropagationPolicy",
+                "clusterpropagationpolicies",
+            ),
+            verbs: Vec::new(),
+            preferred: true,
+            aliases: vec!["clusterpropagationpolicy".to_owned(), "cpp".to_owned()],
+        };
+        for name in ["cpp", "clusterpropagationpolicy", "clusterpropagationpolicies", "cpp.policy.karmada.io"]
+        {
+            assert!(is_called(&found, name), "{name}");
+        }
+        for name in ["pp", "cpp.apps", ""] {
+            assert!(!is_called(&found, name), "{name}");
+        }
+    }
+}

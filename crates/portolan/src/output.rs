@@ -1,0 +1,51 @@
+//! What the user sees: errors with their causes, tables, logs, completions.
+
+pub(crate) mod log;
+pub(crate) mod progress;
+pub(crate) mod table;
+
+use std::process::ExitCode;
+
+use clap::CommandFactory;
+
+use crate::arguments::Arguments;
+
+/// Prints an error with everything that led to it.
+pub(crate) fn fail(error: &anyhow::Error) -> ExitCode {
+    anstream::eprintln!("error: {}", causes(error));
+    ExitCode::FAILURE
+}
+
+/// The chain of causes in one line; a cause that its effect repeats already is said once.
+fn causes(error: &anyhow::Error) -> String {
+    let mut text = String::new();
+    for cause in error.chain() {
+        let cause = cause.to_string();
+        if text.contains(&cause) {
+            continue;
+        }
+        if !text.is_empty() {
+            text.push_str(": ");
+        }
+        text.push_str(&cause);
+    }
+    text
+}
+
+/// Prints a completion script.
+pub(crate) fn completion(shell: clap_complete::Shell) {
+    let mut command = Arguments::command();
+    clap_complete::generate(shell, &mut command, "portolan", &mut std::io::stdout());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn causes_are_said_once() {
+        let error =
+            anyhow::anyhow!("port taken").context("cannot listen: port taken").context("cannot start");
+        assert_eq!(causes(&error), "cannot start: cannot listen: port taken");
+    }
+}

@@ -1,0 +1,39 @@
+//! `portolan playground`: a federation in the foreground.
+
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use portolan_net::{Clock, Shutdown};
+use portolan_playground::config::Config;
+use portolan_playground::federation::{Options, Playground};
+use portolan_playground::state::StateDirectory;
+
+use crate::arguments;
+
+/// Time for requests that are under way when the playground is asked to stop.
+const DRAIN: Duration = Duration::from_secs(5);
+
+/// Starts, prints `ready` when everything answers, and runs until SIGTERM or SIGINT.
+pub(crate) async fn run(arguments: arguments::Playground) -> Result<()> {
+    let config = match &arguments.config {
+        Some(path) => Config::read(path)?,
+        None => Config::default().complete()?,
+    };
+    let state = StateDirectory::open(&arguments.dir)?;
+    let scope = Shutdown::new();
+    scope.request_on_signals().context("cannot listen for signals")?;
+    let options = Options { port: arguments.port, clock: Clock::system() };
+    let playground = Playground::start(&config, &state, &options, &scope).await?;
+    anstream::println!("control plane: {}", state.hub_kubeconfig().display());
+    anstream::println!("members:       {}", state.members_kubeconfig().display());
+    tokio::select! {
+        ready = playground.ready() => {
+            ready?;
+            anstream::println!("ready");
+            scope.requested().await;
+        }
+        () = scope.requested() => {}
+    }
+    playground.stop(&scope, DRAIN).await;
+    Ok(())
+}

@@ -1,0 +1,98 @@
+//! `portolan quickstart`: the first walkthrough, step by step, in a federation of its own.
+//!
+//! A Service runs in member1; member2 asks it through a Service of its own. Every step goes through the Kubernetes
+//! API, and the command fails unless the answers really came.
+
+mod walkthrough;
+
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result};
+use portolan_net::{Clock, Shutdown};
+use portolan_playground::config::Config;
+use portolan_playground::federation::{Options, Playground};
+use portolan_playground::state::StateDirectory;
+
+use crate::arguments;
+use crate::output::progress::{Progress, readable};
+
+const DRAIN: Duration = Duration::from_secs(2);
+
+/// Runs the walkthrough and cleans up, unless the user wants to keep it.
+pub(crate) async fn run(arguments: arguments::Quickstart) -> Result<()> {
+    let folder = Folder::choose(arguments.dir)?;
+    let state = StateDirectory::open(folder.path())?;
+    let scope = Shutdown::new();
+    scope.request_on_signals().context("cannot listen for signals")?;
+    let started = Instant::now();
+    let progress = Progress::new();
+    let options = Options { port: None, clock: Clock::system() };
+    let config = Config::default().complete()?;
+    let playground = progress
+        .step("start a control plane and two member clusters, member1 and member2", async {
+            let playground = Playground::start(&config, &state, &options, &scope).await?;
+            playground.ready().await?;
+            anyhow::Ok((playground, String::new()))
+        })
+        .await?;
+    let walked = tokio::select! {
+        walked = walkthrough::run(&playground, &progress) => walked,
+        () = scope.requested() => Err(anyhow::anyhow!("interrupted")),
+    };
+    if walked.is_ok() {
+        progress.say(&format!("\nAll of it in {}.", readable(started.elapsed())));
+    }
+    if walked.is_ok() && arguments.keep {
+        progress.say(&what_next(&state));
+        scope.requested().await;
+    }
+    playground.stop(&scope, DRAIN).await;
+    folder.remove(arguments.keep);
+    walked
+}
+
+/// Five commands that show the rest.
+fn what_next(state: &StateDirectory) -> String {
+    let hub = state.hub_kubeconfig();
+    let members = state.members_kubeconfig();
+    let (hub, members) = (hub.display(), members.display());
+    format!(
+        "\nEverything keeps running until Ctrl-C. Kubeconfigs:\n  \
+           control plane  {hub}\n  members        {members}\n\nTry in another terminal:\n  \
+           kubectl --kubeconfig {hub} get clusters,rb,crb\n  \
+           kubectl --kubeconfig {hub} scale deployment serve --replicas=3\n  \
+           kubectl --kubeconfig {members} --context member2 get svc,endpointslices\n  \
+           kubectl --kubeconfig {members} --context member2 port-forward svc/derived-serve 8080:80\n  \
+           portolan get svc --operation-scope all --kubeconfig {hub}\n"
+    )
+}
+
+/// Where the state lives: the user's folder stays, a temporary one goes.
+struct Folder {
+    path: PathBuf,
+    is_temporary: bool,
+}
+
+impl Folder {
+    fn choose(asked: Option<PathBuf>) -> Result<Self> {
+        if let Some(path) = asked {
+            return Ok(Self { path, is_temporary: false });
+        }
+        let name = format!("portolan-quickstart-{}", std::process::id());
+        Ok(Self { path: std::env::temp_dir().join(name), is_temporary: true })
+    }
+
+    fn path(&self) -> &std::path::Path {
+        &self.path
+    }
+
+    fn remove(&self, keep: bool) {
+        if !self.is_temporary || keep {
+            return;
+        }
+        if let Err(error) = std::fs::remove_dir_all(&self.path) {
+            tracing::warn!(%error, path = %self.path.display(), "cannot remove the temporary folder");
+        }
+    }
+}
