@@ -35,7 +35,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let listener = listen(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)))?;
     let address = listener.local_addr()?;
 
-    let api_server = ApiServer::start(Config::default(), Store::in_memory()).await?;
+    let config = Config { service_cidr: Some("10.96.0.0/16".parse()?), ..Config::default() };
+    let api_server = ApiServer::start(config, Store::in_memory()).await?;
     let shutdown = Shutdown::new();
     let clients = ClientCertificates::SignedBy(vec![authority.certificate().clone()]);
     let tls = server_config(ServerCertificate::new(&identity)?, &clients)?;

@@ -45,7 +45,7 @@ pub struct Resource {
     pub is_namespaced: bool,
     /// Verbs in discovery order.
     pub verbs: &'static [&'static str],
-    /// Subresources, sorted by name.
+    /// Subresources, in discovery order.
     pub parts: Vec<Part>,
     /// How objects are written.
     pub rules: Rules,

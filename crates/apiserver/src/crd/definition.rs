@@ -138,7 +138,7 @@ impl CustomVersion {
             verbs: PART_VERBS,
         });
         let status = Part { name: "status", kind: kind.clone(), is_foreign: false, verbs: PART_VERBS };
-        scale.into_iter().chain(self.has_status.then_some(status)).collect()
+        self.has_status.then_some(status).into_iter().chain(scale).collect()
     }
 
     /// The compiled schema.

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use portolan_net::shutdown::Shutdown;
-use portolan_object::Status;
+use portolan_object::{GroupVersionKind, Status, apply, builtin};
 use portolan_store::{Batch, CommitError, Query, Revision, Versioned};
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
@@ -152,7 +152,9 @@ impl Lifecycle {
             if let Some(status) = naming::decide(&known.object, others, &now)
                 && let Some(known) = self.known.get_mut(&key)
             {
+                let old = known.object.clone();
                 known.object["status"] = status;
+                attribute(&old, &mut known.object, &now);
                 decided.push(key);
             }
         }
@@ -226,6 +228,16 @@ impl Lifecycle {
                 stopping.run_until_cancelled(empty(&server, resource.map(Arc::new), &key)).await;
             });
         }
+    }
+}
+
+/// Says in `managedFields` that the server has written the status.
+fn attribute(old: &Value, new: &mut Value, now: &str) {
+    let kind = GroupVersionKind::new(super::GROUP, "v1", "CustomResourceDefinition");
+    let writer =
+        apply::Writer { manager: "kube-apiserver", subresource: "status", scope: apply::Scope::Status, now };
+    if let Some(schema) = builtin::schema(&kind) {
+        apply::update(Some(old), new, schema, writer);
     }
 }
 

@@ -111,7 +111,12 @@ fn copy(from: &Value, to: &mut Value, member: &str) {
 }
 
 /// Sets a condition; its time changes only with its state.
-fn set_condition(status: &mut Value, kind: &str, (state, reason, message): (&str, &str, String), now: &str) {
+pub(super) fn set_condition(
+    status: &mut Value,
+    kind: &str,
+    (state, reason, message): (&str, &str, String),
+    now: &str,
+) {
     if !status["conditions"].is_array() {
         status["conditions"] = json!([]);
     }

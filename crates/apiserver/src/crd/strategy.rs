@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{CLEANUP, GROUP, PLURAL};
+use super::{CLEANUP, GROUP, PLURAL, naming};
 use crate::resources::Resource;
 
 /// Fills in the names and the conversion that a definition may leave out.
@@ -43,10 +43,13 @@ pub(crate) fn carry_on(definition: &mut Value) {
 }
 
 /// Holds a definition that is about to be deleted until its objects are gone.
-pub(crate) fn before_deletion(resource: &Resource, definition: &mut Value) {
+pub(crate) fn before_deletion(resource: &Resource, definition: &mut Value, now: &str) {
     if !resource.is(GROUP, PLURAL) || definition["metadata"]["deletionTimestamp"].is_string() {
         return;
     }
+    let text = "CustomResourceDefinition marked for deletion; CustomResource deletion will begin soon";
+    let going = ("True", "InstanceDeletionPending", text.to_owned());
+    naming::set_condition(&mut definition["status"], "Terminating", going, now);
     let finalizers = &mut definition["metadata"]["finalizers"];
     if !finalizers.is_array() {
         *finalizers = json!([]);

@@ -42,10 +42,14 @@ pub(super) fn resources(snapshot: &Snapshot, group: &str, version: &str) -> Valu
         std::iter::once(whole(resource)).chain(resource.parts.iter().map(|entry| part(resource, entry)))
     });
     let group_version = if group.is_empty() { version.to_owned() } else { format!("{group}/{version}") };
-    json!({
-        "kind": "APIResourceList", "apiVersion": "v1", "groupVersion": group_version,
-        "resources": entries.collect::<Vec<_>>(),
-    })
+    let mut document = json!({
+        "kind": "APIResourceList", "groupVersion": group_version, "resources": entries.collect::<Vec<_>>(),
+    });
+    // As with `/api`, upstream sends no apiVersion for the core group.
+    if !group.is_empty() {
+        document["apiVersion"] = json!("v1");
+    }
+    document
 }
 
 fn whole(resource: &Resource) -> Value {

@@ -26,7 +26,7 @@ pub(super) fn object(resource: &Resource, bytes: &Bytes, body_type: BodyType) ->
         Source::Builtin(_) => typed(kind, resource.schema(), bytes, body_type),
         Source::Custom(_) => {
             let mut decoded = untyped(&kind.kind, bytes, body_type, None)?;
-            check_custom_type(kind, &mut decoded.value)?;
+            check_custom_type(kind, &mut decoded.value, bytes)?;
             let unknown = custom(resource, &mut decoded.value).map_err(|text| unmarshallable(kind, &text))?;
             // Upstream names what it prunes before what is repeated.
             let repeated = std::mem::replace(&mut decoded.findings, unknown);
@@ -145,12 +145,35 @@ pub(super) fn conform(
 fn custom(resource: &Resource, value: &mut Value) -> Result<Vec<String>, String> {
     let Some(schema) = resource.schema() else { return Ok(Vec::new()) };
     let unknown = schema::prune(value, schema);
+    normalize_numbers(value);
     if let Some(metadata) = value.get_mut("metadata") {
         let source = decode::Source::Json;
         decode::decode(metadata, portolan_object::builtin::object_meta(), source)
             .map_err(|error| error.to_string())?;
     }
     Ok(unknown.iter().map(|path| unknown_field(path)).collect())
+}
+
+/// Writes whole numbers as such: Go reads `1.0` into a float of untyped objects, and writes that as `1`.
+fn normalize_numbers(value: &mut Value) {
+    match value {
+        Value::Number(number) if number.is_f64() => {
+            let float = number.as_f64().unwrap_or_default();
+            #[expect(clippy::cast_possible_truncation, reason = "it is checked that nothing is lost")]
+            let whole = float as i64;
+            #[expect(
+                clippy::cast_precision_loss,
+                clippy::float_cmp,
+                reason = "it is checked that nothing is lost"
+            )]
+            if whole as f64 == float && whole != i64::MAX {
+                *value = Value::from(whole);
+            }
+        }
+        Value::Array(list) => list.iter_mut().for_each(normalize_numbers),
+        Value::Object(map) => map.values_mut().for_each(normalize_numbers),
+        _ => {}
+    }
 }
 
 fn unknown_field(path: &str) -> String {
@@ -222,31 +245,39 @@ fn check_builtin_type(expected: &GroupVersionKind, value: &mut Value) -> Result<
         let cause = format!("no kind {name:?} is registered for version {api_version:?}");
         return Err(unmarshallable(expected, &cause));
     }
-    check_version(expected, api_version)?;
+    if !api_version.is_empty() {
+        check_version(expected, api_version)?;
+    }
     fill_type(expected, value);
     Ok(())
 }
 
 /// A custom resource must say what it is.
-fn check_custom_type(expected: &GroupVersionKind, value: &mut Value) -> Result<(), Status> {
+fn check_custom_type(expected: &GroupVersionKind, value: &mut Value, bytes: &Bytes) -> Result<(), Status> {
     let (api_version, kind) = (text(value, "apiVersion"), text(value, "kind"));
-    for (member, found) in [("Kind", kind), ("apiVersion", api_version)] {
-        if found.is_empty() {
-            return Err(unrecognized(&expected.kind, &format!("Object '{member}' is missing in '{value}'")));
-        }
+    if kind.is_empty() {
+        let body = String::from_utf8_lossy(bytes);
+        let cause = format!("Object 'Kind' is missing in '{body}' ({})", excerpt(bytes));
+        return Err(unrecognized(&expected.kind, &cause));
     }
     if kind != expected.kind {
-        let fault = FieldError::invalid("kind", &Value::from(kind), format!("must be {}", expected.kind));
-        return Err(Status::invalid(&expected.group, kind, super::metadata::name_of(value), &[fault]));
+        return Err(other_custom_kind(expected, value));
     }
     check_version(expected, api_version)?;
     fill_type(expected, value);
     Ok(())
 }
 
+/// 422 for an object of another kind than the custom resource.
+pub(super) fn other_custom_kind(expected: &GroupVersionKind, value: &Value) -> Status {
+    let kind = text(value, "kind");
+    let fault = FieldError::invalid("kind", &Value::from(kind), format!("must be {}", expected.kind));
+    Status::invalid(&expected.group, kind, super::metadata::name_of(value), &[fault])
+}
+
 fn check_version(expected: &GroupVersionKind, found: &str) -> Result<(), Status> {
     let wanted = expected.api_version();
-    if found.is_empty() || found == wanted {
+    if found == wanted {
         return Ok(());
     }
     Err(Status::bad_request(format!(

@@ -7,6 +7,7 @@ use portolan_object::FieldError;
 use serde_json::Value;
 
 use super::namespaces;
+use super::update::Part;
 use crate::resources::{Resource, Source};
 use crate::validation;
 
@@ -21,12 +22,16 @@ pub(super) fn default(resource: &Resource, object: &mut Value) {
     }
 }
 
-/// Gives a new object the state that the server keeps for its kind.
-pub(super) fn begin(resource: &Resource, object: &mut Value) {
+/// Takes the status from a new object whose kind writes it through its own path.
+pub(super) fn drop_status(resource: &Resource, object: &mut Value) {
     let drops_status = resource.has_status() && !resource.rules.keeps_status_on_create;
     if drops_status && let Some(map) = object.as_object_mut() {
         map.remove("status");
     }
+}
+
+/// Gives a new object the state that the server keeps for its kind.
+pub(super) fn begin(resource: &Resource, object: &mut Value) {
     if resource.is("", "namespaces") {
         namespaces::label(object);
     }
@@ -68,8 +73,12 @@ pub(super) fn faults_of_new(resource: &Resource, object: &Value) -> Vec<FieldErr
 }
 
 /// Everything that is wrong with a changed object.
-pub(super) fn faults_of_change(resource: &Resource, old: &Value, new: &Value) -> Vec<FieldError> {
+pub(super) fn faults_of_change(resource: &Resource, part: Part, old: &Value, new: &Value) -> Vec<FieldError> {
     match &resource.source {
+        // These parts exist to change what the whole may not.
+        Source::Builtin(_) if matches!(part, Part::Binding | Part::EphemeralContainers | Part::Resources) => {
+            validation::metadata::update(new, old)
+        }
         Source::Builtin(_) => {
             let mut faults = validation::update(&resource.kind, new, old);
             if resource.is(crate::crd::GROUP, crate::crd::PLURAL) {

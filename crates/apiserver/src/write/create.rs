@@ -74,8 +74,7 @@ pub(super) async fn insert(
         let mut candidate =
             if asks_for_name && attempt < NAME_TRIES { object.clone() } else { std::mem::take(&mut object) };
         metadata::create(resource, &call.info.namespace, &mut candidate, &birth(call))?;
-        let claim = prepare(call, &mut candidate, options)?;
-        writer.record_new(resource, &mut candidate, &call.timestamp());
+        let claim = prepare(call, &mut candidate, options, writer)?;
         let name = metadata::name_of(&candidate).to_owned();
         let key = resource.key(&call.info.namespace, &name);
         let is_taken = call.server.store.get(&key).is_some();
@@ -108,14 +107,23 @@ pub(super) async fn insert(
 }
 
 /// Defaults, admission and validation of a new object.
-fn prepare(call: &Call, object: &mut Value, options: &WriteOptions) -> Result<Option<Reservation>, Status> {
+fn prepare(
+    call: &Call,
+    object: &mut Value,
+    options: &WriteOptions,
+    writer: &Writer,
+) -> Result<Option<Reservation>, Status> {
     let resource = &call.resource;
     let name = metadata::name_of(object).to_owned();
-    completion::begin(resource, object);
+    completion::drop_status(resource, object);
     namespaces::admit_content(&call.server.store, resource, &call.info.namespace, &name)?;
     if let Some(version) = resource.as_custom() {
         version.admit_creation(resource, &name)?;
     }
+    completion::default(resource, object);
+    // What the server adds from here on belongs to nobody.
+    writer.record_new(resource, object, &call.timestamp());
+    completion::begin(resource, object);
     completion::default(resource, object);
     super::admit(call, Operation::Create, options.dry_run, object, None)?;
     let claim = claims::claim(call, object, None, options.dry_run)?;

@@ -139,18 +139,18 @@ pub(super) async fn remove(
         let Some(item) = server.store.get(&key) else { return Ok(None) };
         let mut old = resource.value(&item);
         super::admit(call, Operation::Delete, options.dry_run, &mut old.clone(), Some(&old))?;
-        crate::crd::before_deletion(resource, &mut old);
+        crate::crd::before_deletion(resource, &mut old, &call.timestamp());
         let verdict = deletion::decide(resource, &old, options, call.now)?;
         if options.dry_run {
             return Ok(Some(tried(verdict, old)));
         }
         let outcome = match verdict {
             Verdict::Keep => return Ok(Some(Deleted::Stays(item))),
-            Verdict::Remove => {
+            Verdict::Remove(last) => {
                 let batch = Batch::delete(Arc::clone(&item.key), item.modified);
                 commit(server, batch).await.map(|_| {
-                    claims::release(server, call, &old);
-                    Deleted::Gone(old)
+                    claims::release(server, call, &last);
+                    Deleted::Gone(last)
                 })
             }
             Verdict::Mark(new) => {
@@ -170,7 +170,7 @@ pub(super) async fn remove(
 
 fn tried(verdict: Verdict, old: Value) -> Deleted {
     match verdict {
-        Verdict::Remove => Deleted::Tried { is_gone: true, object: old },
+        Verdict::Remove(last) => Deleted::Tried { is_gone: true, object: last },
         Verdict::Keep => Deleted::Tried { is_gone: false, object: old },
         Verdict::Mark(new) => Deleted::Tried { is_gone: false, object: new },
     }

@@ -20,8 +20,8 @@ const DEFAULT_GRACE: i64 = 30;
 /// What becomes of the object.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Verdict {
-    /// It goes at once.
-    Remove,
+    /// It goes at once; this is its last state.
+    Remove(Value),
     /// It stays, changed like this, until its finalizers or its time are over.
     Mark(Value),
     /// It is on its way already.
@@ -54,12 +54,21 @@ pub(super) fn decide(
     };
     let is_held = !finalizers.is_empty() || namespaces::is_namespace_with_content(old);
     if !is_held && (has_ended || (is_marked && new["metadata"]["deletionGracePeriodSeconds"] == 0)) {
-        return Ok(Verdict::Remove);
+        return Ok(Verdict::Remove(last(resource, old, now)));
     }
     if !is_marked {
-        mark(&mut new, grace.unwrap_or(0), now);
+        mark(resource, &mut new, grace.unwrap_or(0), now);
     }
     Ok(if new == *old { Verdict::Keep } else { Verdict::Mark(new) })
+}
+
+/// The last state of an object. One that could have had time says that it has none left.
+fn last(resource: &Resource, old: &Value, now: Timestamp) -> Value {
+    let mut last = old.clone();
+    if resource.is("", "pods") {
+        set_deadline(&mut last, 0, now);
+    }
+    last
 }
 
 fn check_preconditions(resource: &Resource, old: &Value, options: &DeleteOptions) -> Result<(), Status> {
@@ -155,8 +164,15 @@ fn shorten(new: &mut Value, old: &Value, grace: Option<i64>, now: Timestamp) -> 
     }
 }
 
-fn mark(object: &mut Value, grace: i64, now: Timestamp) {
+fn mark(resource: &Resource, object: &mut Value, grace: i64, now: Timestamp) {
     set_deadline(object, grace, now);
+    if resource.is(crate::crd::GROUP, crate::crd::PLURAL) {
+        // Definitions are not deleted the common way upstream: they have neither a grace period nor a new generation.
+        if let Some(metadata) = object["metadata"].as_object_mut() {
+            metadata.remove("deletionGracePeriodSeconds");
+        }
+        return;
+    }
     if let Some(generation) = object["metadata"]["generation"].as_i64().filter(|&generation| generation > 0) {
         object["metadata"]["generation"] = json!(generation + 1);
     }
@@ -187,7 +203,7 @@ mod tests {
     /// `remove`, `keep`, or the marks: `mark finalizers=[..] grace=..`.
     fn verdict(resource: &Resource, old: &Value, options: &DeleteOptions) -> String {
         match decide(resource, old, options, Timestamp::UNIX_EPOCH) {
-            Ok(Verdict::Remove) => "remove".to_owned(),
+            Ok(Verdict::Remove(_)) => "remove".to_owned(),
             Ok(Verdict::Keep) => "keep".to_owned(),
             Ok(Verdict::Mark(new)) => {
                 let metadata = &new["metadata"];

@@ -97,6 +97,9 @@ impl Produce for Patched<'_> {
         let shown = |new: &Value| if is_tree { go_text(&patch.value) } else { new.to_string() };
         if changes_type(old, &new) {
             let kind = Object(new.clone()).group_version_kind();
+            if resource.as_custom().is_some() && kind.kind != resource.kind.kind {
+                return Err(body::other_custom_kind(&resource.kind, &new));
+            }
             let text = format!("no kind {:?} is registered for version {:?}", kind.kind, kind.api_version());
             return Err(findings::refuse_patch(&Value::from(shown(&new)), &text));
         }

@@ -46,11 +46,11 @@ impl Produce for BoundTo<'_> {
         let current = old["spec"]["nodeName"].as_str().unwrap_or_default();
         if !current.is_empty() {
             let cause = format!("pod {name} is already assigned to node {current:?}");
-            return Err(call.resource.conflict(name, &cause));
+            return Err(Status::conflict("", "pods/binding", name, &cause));
         }
         if old["metadata"]["deletionTimestamp"].is_string() {
             let cause = format!("pod {name} is being deleted, cannot be assigned to a host");
-            return Err(call.resource.conflict(name, &cause));
+            return Err(Status::conflict("", "pods/binding", name, &cause));
         }
         let mut new = old.clone();
         new["spec"]["nodeName"] = json!(self.0);

@@ -11,7 +11,7 @@ use super::metadata::Origin;
 use super::ownership::Writer;
 use super::patch::Patch;
 use super::update::{Modification, Part, Produce, modify};
-use super::{apply, body, findings};
+use super::{apply, body, findings, metadata};
 use crate::call::{Call, read_body};
 use crate::negotiate::{BodyType, Offer, PatchType, Reply};
 use crate::request::options::{WriteKind, WriteOptions};
@@ -90,7 +90,13 @@ pub(crate) fn get(call: &Call) -> Result<Response<Body>, Status> {
     let reply = Reply::negotiate(&call.headers, &call.query, Offer::Document)?;
     let found = call.server.store.get(&resource.key(&info.namespace, &info.name));
     let item = found.ok_or_else(|| resource.not_found(&info.name))?;
-    Ok(respond::value(StatusCode::OK, &of(resource, &resource.value(&item)), reply))
+    let object = resource.value(&item);
+    let replicas = Paths::of(resource).replicas;
+    if resource.as_custom().is_some() && object.pointer(&replicas).is_none() {
+        let field = replicas.replace('/', ".");
+        return Err(Status::internal(format!("the spec replicas field {field:?} does not exist")));
+    }
+    Ok(respond::value(StatusCode::OK, &of(resource, &object), reply))
 }
 
 /// PUT of a scale.
@@ -100,7 +106,11 @@ pub(crate) async fn update(call: &Call, body: Body) -> Result<Response<Body>, St
     let bytes = read_body(body).await?;
     let decoded = body::typed(&kind(), builtin::schema(&kind()), &bytes, BodyType::of(&call.headers)?)?;
     findings::judge_body(call, options.field_validation, &decoded.findings)?;
-    super::metadata::check_name(&call.info.name, super::metadata::name_of(&decoded.value))?;
+    metadata::check_name(&call.info.name, metadata::name_of(&decoded.value))?;
+    let namespace = decoded.value["metadata"]["namespace"].as_str().unwrap_or_default();
+    if !namespace.is_empty() && namespace != call.info.namespace {
+        return Err(Status::bad_request(metadata::OTHER_NAMESPACE));
+    }
     let writer = Writer::update(call, &options);
     let change =
         Modification { part: Part::Scale, origin: Origin::Replacement, options: &options, writer: &writer };
@@ -177,7 +187,8 @@ fn scaled(resource: &Resource, old: &Value, scale: &Value) -> Result<Value, Stat
     let replicas =
         scale["spec"].get("replicas").filter(|replicas| !replicas.is_null()).cloned().unwrap_or(json!(0));
     let name = old["metadata"]["name"].as_str().unwrap_or_default();
-    if replicas.as_i64().is_none_or(|count| count < 0) {
+    // Custom resources say themselves how many replicas are too few.
+    if resource.as_custom().is_none() && replicas.as_i64().is_none_or(|count| count < 0) {
         let detail = "must be greater than or equal to 0";
         let fault = FieldError::invalid("spec.replicas", &replicas, detail);
         return Err(Status::invalid("autoscaling", "Scale", name, &[fault]));

@@ -61,24 +61,12 @@ pub(crate) async fn update(call: &Call, part: Part, body: Body) -> Result<Respon
         Some(written) => Ok(written.respond(StatusCode::OK, &presenter, reply)),
         None if resource.rules.create_on_update && part == Part::Whole => {
             let mut object = decoded.value;
-            refuse_version_of_missing(call, &mut object)?;
+            // A version that a missing object should have is ignored, as upstream does.
+            metadata::metadata_of(&mut object).remove("resourceVersion");
             let written = insert(call, object, &options, &writer).await?;
             Ok(written.respond(StatusCode::CREATED, &presenter, reply))
         }
         None => Err(resource.not_found(&call.info.name)),
-    }
-}
-
-/// A version that a missing object should have is a lost race.
-fn refuse_version_of_missing(call: &Call, object: &mut Value) -> Result<(), Status> {
-    let metadata = metadata::metadata_of(object);
-    match metadata.remove("resourceVersion").as_ref().and_then(Value::as_str) {
-        None | Some("" | "0") => Ok(()),
-        Some(_) => {
-            let cause = "StorageError: invalid object, Code: 4, Key: , ResourceVersion: 0, AdditionalErrorMsg: \
-                         the object does not exist";
-            Err(call.resource.conflict(&call.info.name, cause))
-        }
     }
 }
 
@@ -156,16 +144,20 @@ fn prepare(
     metadata::update(resource, old, &mut new, change.origin)?;
     let mut new = isolate(call, change.part, old, new);
     completion::default(resource, &mut new);
+    // What the server adds from here on belongs to nobody.
+    if change.part != Part::Binding {
+        change.writer.record_change(resource, old, &mut new, &call.timestamp());
+    }
     completion::carry_on(resource, &mut new);
     super::admit(call, Operation::Update, change.options.dry_run, &mut new, Some(old))?;
     let claim = claims::claim(call, &mut new, Some(old), change.options.dry_run)?;
-    change.writer.record_change(resource, old, &mut new, &call.timestamp());
-    let faults = completion::faults_of_change(resource, old, &new);
+    let faults = completion::faults_of_change(resource, change.part, old, &new);
     if !faults.is_empty() {
         return Err(resource.invalid(&call.info.name, &faults));
     }
     completion::warnings(resource, Some(old), &new).into_iter().for_each(|warning| call.warn(warning));
-    if let Some(generation) = generation::next(resource, old, &new) {
+    // A scheduler's decision is no change of what was asked for.
+    if let Some(generation) = generation::next(resource, old, &new).filter(|_| change.part != Part::Binding) {
         new["metadata"]["generation"] = Value::from(generation);
     }
     Ok((new, claim))
