@@ -27,10 +27,8 @@ pub(super) fn object(resource: &Resource, bytes: &Bytes, body_type: BodyType) ->
         Source::Custom(_) => {
             let mut decoded = untyped(&kind.kind, bytes, body_type, None)?;
             check_custom_type(kind, &mut decoded.value)?;
-            let unknown = custom(resource, &mut decoded.value).map_err(|text| unmarshallable(kind, &text))?;
-            // Upstream names what it prunes before what is repeated.
-            let repeated = std::mem::replace(&mut decoded.findings, unknown);
-            decoded.findings.extend(repeated);
+            let unknown = conform(resource, &mut decoded.value, decode::Source::Json);
+            decoded.findings.extend(unknown.map_err(|text| unmarshallable(kind, &text))?);
             Ok(decoded)
         }
     }
@@ -130,27 +128,17 @@ pub(super) fn conform(
     source: decode::Source,
 ) -> Result<Vec<String>, String> {
     match (&resource.source, resource.schema()) {
+        (Source::Custom(version), _) => {
+            let unknown = version.conform(value)?;
+            Ok(unknown.iter().map(|path| unknown_field(path)).collect())
+        }
         (Source::Builtin(_), Some(schema)) => {
             let unknown = schema::unknown_fields(value, schema);
             decode::decode(value, schema, source).map_err(|error| error.to_string())?;
             Ok(unknown.iter().map(|path| unknown_field(path)).collect())
         }
         (Source::Builtin(_), None) => Ok(Vec::new()),
-        (Source::Custom(_), _) => custom(resource, value),
     }
-}
-
-/// Checks the metadata of a custom resource as strictly as that of built-in kinds, and drops what its schema does
-/// not have.
-fn custom(resource: &Resource, value: &mut Value) -> Result<Vec<String>, String> {
-    let Some(schema) = resource.schema() else { return Ok(Vec::new()) };
-    let unknown = schema::prune(value, schema);
-    if let Some(metadata) = value.get_mut("metadata") {
-        let source = decode::Source::Json;
-        decode::decode(metadata, portolan_object::builtin::object_meta(), source)
-            .map_err(|error| error.to_string())?;
-    }
-    Ok(unknown.iter().map(|path| unknown_field(path)).collect())
 }
 
 fn unknown_field(path: &str) -> String {
@@ -230,10 +218,11 @@ fn check_builtin_type(expected: &GroupVersionKind, value: &mut Value) -> Result<
 /// A custom resource must say what it is.
 fn check_custom_type(expected: &GroupVersionKind, value: &mut Value) -> Result<(), Status> {
     let (api_version, kind) = (text(value, "apiVersion"), text(value, "kind"));
-    for (member, found) in [("Kind", kind), ("apiVersion", api_version)] {
-        if found.is_empty() {
-            return Err(unrecognized(&expected.kind, &format!("Object '{member}' is missing in '{value}'")));
-        }
+    if kind.is_empty() {
+        return Err(unrecognized(&expected.kind, &format!("Object 'Kind' is missing in '{value}'")));
+    }
+    if api_version.is_empty() {
+        return Err(wrong_version(expected, api_version));
     }
     if kind != expected.kind {
         let fault = FieldError::invalid("kind", &Value::from(kind), format!("must be {}", expected.kind));
@@ -245,13 +234,18 @@ fn check_custom_type(expected: &GroupVersionKind, value: &mut Value) -> Result<(
 }
 
 fn check_version(expected: &GroupVersionKind, found: &str) -> Result<(), Status> {
-    let wanted = expected.api_version();
-    if found.is_empty() || found == wanted {
-        return Ok(());
+    if found.is_empty() || found == expected.api_version() {
+        Ok(())
+    } else {
+        Err(wrong_version(expected, found))
     }
-    Err(Status::bad_request(format!(
+}
+
+fn wrong_version(expected: &GroupVersionKind, found: &str) -> Status {
+    let wanted = expected.api_version();
+    Status::bad_request(format!(
         "the API version in the data ({found}) does not match the expected API version ({wanted})"
-    )))
+    ))
 }
 
 fn fill_type(expected: &GroupVersionKind, value: &mut Value) {

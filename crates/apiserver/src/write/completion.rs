@@ -7,6 +7,7 @@ use portolan_object::FieldError;
 use serde_json::Value;
 
 use super::namespaces;
+use crate::crd::CustomVersion;
 use crate::resources::{Resource, Source};
 use crate::validation;
 
@@ -87,8 +88,11 @@ pub(super) fn faults_of_change(resource: &Resource, old: &Value, new: &Value) ->
 
 /// What the writer should know although the object is accepted.
 pub(super) fn warnings(resource: &Resource, old: Option<&Value>, new: &Value) -> Vec<String> {
-    match resource.is(crate::crd::GROUP, crate::crd::PLURAL) {
-        true => crate::crd::validation::warnings(new, old),
-        false => Vec::new(),
+    match resource.source {
+        Source::Builtin(_) if resource.is(crate::crd::GROUP, crate::crd::PLURAL) => {
+            crate::crd::validation::warnings(new, old)
+        }
+        Source::Builtin(_) => Vec::new(),
+        Source::Custom(_) => CustomVersion::remarks(new, old),
     }
 }

@@ -21,8 +21,6 @@ pub(super) fn judge_body(call: &Call, mode: FieldValidation, findings: &[String]
             let kind = &call.resource.kind;
             let (name, version) = (&kind.kind, &kind.version);
             let listed = findings.join(", ");
-            let version =
-                if call.resource.as_custom().is_some() { kind.api_version() } else { version.clone() };
             Err(Status::bad_request(format!(
                 "{name} in version {version:?} cannot be handled as a {name}: strict decoding error: {listed}"
             )))
