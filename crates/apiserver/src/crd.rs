@@ -1,17 +1,24 @@
 //! Custom resources: from a CustomResourceDefinition to resources that are served.
 //!
-//! A definition is parsed and its schemas are compiled once, when it appears or changes ([`definition`]). Whether its
-//! names are free is a pure decision ([`naming`]); acting on it, and emptying a definition that is deleted, is the
-//! one background task of the API server ([`lifecycle`]).
+//! A definition is parsed and its schemas are compiled once, when it appears or changes ([`definition`]); what that
+//! means for objects is in [`objects`]. Whether its names are free is a pure decision ([`naming`]); acting on it, and
+//! emptying a definition that is deleted, is the one background task of the API server ([`lifecycle`]).
 
+mod approval;
 pub(crate) mod columns;
+mod compiled;
 pub(crate) mod definition;
+mod embedded;
 pub(crate) mod lifecycle;
 pub(crate) mod naming;
+mod numbers;
+pub(crate) mod objects;
+mod scale;
 mod strategy;
 pub(crate) mod validation;
 
-pub use definition::{CustomVersion, Definition, Names, Scale};
+pub use definition::{CustomVersion, Definition, Names};
+pub use scale::Scale;
 pub(crate) use strategy::{before_deletion, begin, carry_on, default};
 
 /// Group of definitions.

@@ -301,7 +301,8 @@ fn paths(snapshot: &Snapshot) -> Vec<String> {
         paths.push(format!("/apis/{}", group.name));
         paths.extend(group.versions.iter().map(|version| format!("/apis/{}/{}", group.name, version.name)));
     }
-    let others = ["/healthz", "/healthz/ping", "/livez", "/livez/ping", "/openapi/v3", "/openapi/v3/"];
+    let others =
+        ["/healthz", "/healthz/ping", "/livez", "/livez/ping", "/openapi/v2", "/openapi/v3", "/openapi/v3/"];
     paths.extend(
         others
             .into_iter()

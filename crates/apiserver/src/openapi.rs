@@ -4,6 +4,8 @@
 //! documents are sent as immutable. Those of built-in kinds are compressed constants, those of custom resources are
 //! put together from their schemas when first asked for, and kept while the resources stay the same.
 
+mod version2;
+
 use std::collections::BTreeMap;
 use std::sync::{Arc, LazyLock, OnceLock};
 
@@ -139,13 +141,16 @@ fn custom_document(versions: &[Arc<CustomVersion>]) -> Value {
     builtin::openapi_for_crds(&group_version, definitions)
 }
 
-/// Answers a path below `/openapi/v3`; `None` when the path is none.
+/// Answers `/openapi/v2` and paths below `/openapi/v3`; `None` when the path is neither.
 pub(crate) fn answer(
     snapshot: &Snapshot,
     path: &str,
     headers: &HeaderMap,
     query: &Query,
 ) -> Option<Result<Response<Body>, Status>> {
+    if path.trim_end_matches('/') == "/openapi/v2" {
+        return Some(Ok(version2::answer(crate::config::VERSION, headers)));
+    }
     let rest = path.strip_prefix("/openapi/v3")?.trim_matches('/');
     let specifications = snapshot.specifications();
     if rest.is_empty() {

@@ -242,7 +242,7 @@ impl Resource {
     pub fn shows_stored(&self, item: &Versioned<Record>) -> bool {
         match &self.source {
             Source::Builtin(entry) => crate::conversion::is_stored(entry),
-            Source::Custom(version) => version.is_storage() && !version.is_outdated(item.modified),
+            Source::Custom(version) => version.is_storage() && version.shows_stored_members(item.modified),
         }
     }
 
@@ -250,7 +250,7 @@ impl Resource {
     pub fn members(&self, item: &Versioned<Record>) -> Bytes {
         let as_they_are = match &self.source {
             Source::Builtin(entry) => crate::conversion::is_stored(entry),
-            Source::Custom(version) => !version.is_outdated(item.modified),
+            Source::Custom(version) => version.shows_stored_members(item.modified),
         };
         if as_they_are { item.value.members() } else { record::encode_members(&self.value(item)) }
     }
@@ -272,7 +272,7 @@ impl Resource {
         let mut value = item.value.value();
         match &self.source {
             Source::Builtin(entry) => crate::conversion::from_stored(entry, &mut value),
-            Source::Custom(version) => version.from_stored(&mut value, item.modified),
+            Source::Custom(version) => version.show(&mut value, item.modified),
         }
         value
     }
@@ -281,8 +281,7 @@ impl Resource {
     pub fn stored<'v>(&self, value: &'v Value) -> Cow<'v, Value> {
         match &self.source {
             Source::Builtin(entry) => crate::conversion::to_stored(entry, value),
-            // The record's opening carries the stored apiVersion.
-            Source::Custom(_) => Cow::Borrowed(value),
+            Source::Custom(version) => version.to_stored(value),
         }
     }
 

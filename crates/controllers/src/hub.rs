@@ -52,6 +52,13 @@ impl Hub {
         crate::time::rfc3339(&self.clock)
     }
 
+    /// Puts in what an own write has made of a Work.
+    pub(crate) fn work_written(&self, work: Work) {
+        let key = ObjectKey::namespaced(&*work.metadata.namespace, &*work.metadata.name);
+        let version = work.metadata.resource_version.clone();
+        self.works.written(key, &version, work);
+    }
+
     /// One cluster.
     pub(crate) fn cluster(&self, name: &ClusterName) -> Option<std::sync::Arc<Cluster>> {
         self.clusters.get(&ObjectKey::cluster(name.as_str()))

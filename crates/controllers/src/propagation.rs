@@ -132,7 +132,11 @@ impl Pipeline {
         let pipeline = self.clone();
         self.templates.observe(move |resource, change| pipeline.template_changed(resource, change));
         let queue = self.policy_queue.clone();
-        self.policies.observe(move |change| queue.add(change.key.clone()));
+        self.policies.observe(move |change| {
+            if !policies::is_own_identity(change) {
+                queue.add(change.key.clone());
+            }
+        });
         let pipeline = self.clone();
         self.overrides.observe(move |change| pipeline.override_changed(&change.key));
         let queue = self.binding_queue.clone();

@@ -12,6 +12,7 @@ use std::time::Duration;
 use ipnet::Ipv4Net;
 use portolan_apiserver::auth::token::{Issuer, KeyError, SigningKey};
 use portolan_apiserver::auth::{Authentication, User as ApiUser};
+use portolan_apiserver::proxy::Kubelets;
 use portolan_apiserver::{Admission, ApiServer, Record};
 use portolan_controllers::kubernetes;
 use portolan_net::files::{FileError, write_private};
@@ -127,8 +128,8 @@ pub struct Settings<'a> {
     pub endpoint: Option<SocketAddr>,
     /// What else decides about requests.
     pub admission: Vec<Arc<dyn Admission>>,
-    /// By which it calls the kubelets of its nodes; none when it has no nodes.
-    pub kubelet_client: Option<Arc<Identity>>,
+    /// How it calls the kubelets of its nodes; none when it has no nodes.
+    pub kubelets: Option<Kubelets>,
     /// The clock.
     pub clock: &'a Clock,
 }
@@ -180,6 +181,7 @@ impl Embedded {
         let config = portolan_apiserver::Config {
             authentication: Authentication::default().with_issuer(issuer),
             service_cidr: Some(settings.service_cidr.into()),
+            kubelets: settings.kubelets.clone(),
             endpoint: settings.endpoint,
             admission: settings.admission.clone(),
             clock: settings.clock.clone(),

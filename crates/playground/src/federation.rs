@@ -135,7 +135,7 @@ impl ControlPlane {
             address,
             endpoint: None,
             admission: vec![Arc::new(admission::Federation)],
-            kubelet_client: None,
+            kubelets: None,
             clock,
         };
         let embedded = Embedded::start(settings, scope).await?;
@@ -359,7 +359,7 @@ async fn start_member(
                 address: None,
                 endpoint: Some(nodes::api_server_address(index)),
                 admission: Vec::new(),
-                kubelet_client: Some(kubelet.client.clone()),
+                kubelets: Some(nodes::kubelets(cluster, &kubelet, scope)?),
                 clock,
             };
             let embedded = Embedded::start(settings, scope).await?;

@@ -113,13 +113,12 @@ impl<T: Content> CacheBuilder<T> {
 
     /// Starts to fill the cache; it ends with `scope`.
     pub fn start(self, scope: &Shutdown) -> Cache<T> {
-        let shared = Arc::new(Shared::new(self.indexes));
+        let shared = Arc::new(Shared::new(self.indexes, self.trim));
         let (synced_sender, synced) = watch::channel(false);
         let resource = Arc::new(self.resource.clone());
         let reflector = Reflector::new(
             self.client.resource(&self.resource),
             self.selection,
-            self.trim,
             shared.clone(),
             synced_sender,
         );
@@ -227,6 +226,14 @@ impl<T> Cache<T> {
     /// Why the cache has no contact with its server at the moment.
     pub fn trouble(&self) -> Option<String> {
         self.shared.trouble()
+    }
+
+    /// Puts in what an own write has just made of an object, so that nobody decides on the state before it; the watch
+    /// brings the same state later. Ignored when the cache is as new already.
+    ///
+    /// `key` and `version` are the object's; it must be one that this cache selects.
+    pub fn written(&self, key: ObjectKey, version: &str, object: T) {
+        self.shared.put_own(key, version, object);
     }
 
     /// Calls `observer` for every object that is there, and from then on for every change, in order, from the task

@@ -130,9 +130,9 @@ impl Scope<'_> {
     }
 
     fn field(&self, line: &str) -> Result<Option<Field>> {
-        let (declaration, tag) = line.split_once('`').map_or((line, ""), |(left, right)| {
-            (left, right.split('`').next().unwrap_or_default())
-        });
+        let (declaration, tag) = line
+            .split_once('`')
+            .map_or((line, ""), |(left, right)| (left, right.split('`').next().unwrap_or_default()));
         let declaration = declaration.split("//").next().unwrap_or_default();
         let mut words = declaration.split_whitespace();
         let first = words.next().context("empty declaration")?;
@@ -265,7 +265,8 @@ type Check func(thing *Thing) error
             Declaration::Named(Type::Named(String::new(), "string".to_owned()))
         );
         let Declaration::Struct(fields) = &package.types["Thing"] else { panic!("a struct") };
-        let summary: Vec<_> = fields.iter().map(|f| (f.go_name.as_str(), &f.json, f.omits_empty, f.number)).collect();
+        let summary: Vec<_> =
+            fields.iter().map(|f| (f.go_name.as_str(), &f.json, f.omits_empty, f.number)).collect();
         let name = |text: &str| Json::Name(text.to_owned());
         assert_eq!(
             summary,

@@ -52,7 +52,8 @@ pub(super) struct Documents {
 impl Documents {
     /// Reads the documents of [`SERVED`].
     pub(super) fn read(modules: &Modules) -> Result<Self> {
-        let folder = modules.resolve("k8s.io/kubernetes/api/openapi-spec/v3").context("no OpenAPI documents")?;
+        let folder =
+            modules.resolve("k8s.io/kubernetes/api/openapi-spec/v3").context("no OpenAPI documents")?;
         let mut by_group_version = BTreeMap::new();
         for group_version in SERVED {
             let prefix = if group_version.contains('/') { "apis" } else { "api" };
@@ -65,7 +66,10 @@ impl Documents {
 
     /// Every schema by name; the documents agree on those that they share, but for lists of known kinds.
     pub(super) fn schemas(&self) -> BTreeMap<String, Value> {
-        let all = self.by_group_version.values().filter_map(|document| document["components"]["schemas"].as_object());
+        let all = self
+            .by_group_version
+            .values()
+            .filter_map(|document| document["components"]["schemas"].as_object());
         all.flatten().map(|(name, schema)| (name.clone(), schema.clone())).collect()
     }
 

@@ -78,7 +78,8 @@ impl Messages {
     /// What travels in a field.
     pub(super) fn wire(&self, field: &FieldDescriptorProto) -> Result<(Cardinality, Wire)> {
         if let Some(entry) = self.map_entry(field) {
-            let value = entry.field.iter().find(|field| field.number() == 2).context("map entry without value")?;
+            let value =
+                entry.field.iter().find(|field| field.number() == 2).context("map entry without value")?;
             return Ok((Cardinality::Map, scalar(value)?));
         }
         let cardinality = match field.label() {

@@ -57,8 +57,8 @@ fn difference(found: &Value, want: &Value, path: &str) -> String {
     if let (Value::Array(found), Value::Array(want)) = (found, want)
         && found.len() == want.len()
     {
-        let pairs = found.iter().zip(want).enumerate();
-        for (index, (found, want)) in pairs.filter(|(_, (found, want))| found != want) {
+        let mut pairs = found.iter().zip(want).enumerate();
+        if let Some((index, (found, want))) = pairs.find(|(_, (found, want))| found != want) {
             return difference(found, want, &format!("{path}[{index}]"));
         }
     }

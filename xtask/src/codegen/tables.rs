@@ -51,7 +51,11 @@ const SPECIAL: [(&str, &str, &str); 10] = [
     ("k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1", "JSON", "raw"),
     ("k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1", "JSONSchemaPropsOrArray", "schemaorarray"),
     ("k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1", "JSONSchemaPropsOrBool", "schemaorbool"),
-    ("k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1", "JSONSchemaPropsOrStringArray", "schemaorstrings"),
+    (
+        "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1",
+        "JSONSchemaPropsOrStringArray",
+        "schemaorstrings",
+    ),
 ];
 
 struct Models<'a> {
@@ -85,7 +89,8 @@ impl Models<'_> {
         let (package, declared) = declaration(self.sources.packages, &model.import_path, &model.name)?;
         let Declaration::Struct(fields) = declared else { bail!("a model must be a struct") };
         let name = model_name(&model.import_path, &model.name);
-        let schema_name = self.sources.schemas.contains_key(&name).then(|| name.clone()).or(model.outer.clone());
+        let schema_name =
+            self.sources.schemas.contains_key(&name).then(|| name.clone()).or(model.outer.clone());
         let schema = schema_name.as_ref().and_then(|name| self.sources.schemas.get(name));
         let mut text = format!("model {name} {}.{}", package.name, model.name);
         if schema.is_some_and(is_atomic) && model.outer.is_none() {
@@ -155,7 +160,9 @@ impl Models<'_> {
     fn kind(&mut self, kind: &Type) -> Result<String> {
         Ok(match kind {
             Type::Pointer(inner) => self.kind(inner)?,
-            Type::List(element) if **element == Type::Named(String::new(), "byte".to_owned()) => "bytes".to_owned(),
+            Type::List(element) if **element == Type::Named(String::new(), "byte".to_owned()) => {
+                "bytes".to_owned()
+            }
             Type::List(element) => format!("list:{}", self.kind(element)?),
             Type::Map(key, value) => match key.as_ref() {
                 Type::Named(package, _) if package.is_empty() => format!("map:{}", self.kind(value)?),
@@ -171,14 +178,18 @@ impl Models<'_> {
     }
 
     fn named(&mut self, import_path: &str, name: &str) -> Result<String> {
-        if let Some((.., special)) = SPECIAL.iter().find(|(path, known, _)| (*path, *known) == (import_path, name)) {
+        if let Some((.., special)) =
+            SPECIAL.iter().find(|(path, known, _)| (*path, *known) == (import_path, name))
+        {
             let package = import_path.rsplit('/').next().unwrap_or_default();
             return Ok(format!("{package}.{name}={special}"));
         }
         let (package, declared) = declaration(self.sources.packages, import_path, name)?;
         match declared {
             Declaration::Struct(_) => Ok(format!("@{}", self.reference(import_path, name, None))),
-            Declaration::Named(Type::List(element)) if self.sources.messages.get(import_path, name).is_some() => {
+            Declaration::Named(Type::List(element))
+                if self.sources.messages.get(import_path, name).is_some() =>
+            {
                 Ok(format!("{}.{name}=items:{}", package.name, self.kind(element)?))
             }
             Declaration::Named(inner) => {
@@ -203,7 +214,8 @@ impl Models<'_> {
     }
 
     fn compare_with_protobuf(&self, model: &Waiting, number: i32, described: &str) -> Result<()> {
-        let message = self.sources.messages.get(&model.import_path, &model.name).context("no protobuf message")?;
+        let message =
+            self.sources.messages.get(&model.import_path, &model.name).context("no protobuf message")?;
         let field = message.field.iter().find(|field| field.number() == number);
         let field: &FieldDescriptorProto = field.with_context(|| format!("no protobuf field {number}"))?;
         let found = self.sources.messages.wire(field)?;

@@ -109,6 +109,97 @@ fn text(value: &Value) -> String {
 fn since(time: &str, now: Timestamp) -> String {
     match time.parse::<Timestamp>() {
         Ok(then) => age::human(now.duration_since(then)),
-        Err(_) => "<unknown>".to_owned(),
+        Err(_) => age::INVALID.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The cell of an object in a table with one column.
+    fn cell(kind: &str, path: &str, object: &Value) -> Value {
+        let version =
+            json!({ "additionalPrinterColumns": [{ "name": "C", "type": kind, "jsonPath": path }] });
+        row(&Column::list(&version), object, "2026-01-01T10:00:00Z".parse().unwrap()).remove(1)
+    }
+
+    /// The cells that a kube-apiserver 1.36 prints.
+    #[test]
+    fn cells_follow_the_type_of_their_column() {
+        let object = json!({ "metadata": { "name": "a", "labels": { "a.b/c": "label" } }, "spec": {
+            "s": "text", "l": ["a", "b", 3], "m": { "k": "v", "a": { "z": 1 } }, "n": 7, "b": true, "f": 2.5,
+            "null": null, "empty": "", "c": [{ "type": "Other", "status": "x" }, { "type": "Ready", "status": "True" }],
+            "then": "2026-01-01T00:00:00Z", "ago": "2026-01-01T00:00:00.123+02:00", "soon": "2026-01-01T11:00:00Z",
+            "big": 9_007_199_254_740_993_i64, "html": "a<b>&\"q\"",
+        } });
+        let cases = [
+            ("string", ".spec.s", json!("text")),
+            ("string", ".spec.l", json!("[\"a\",\"b\",3]")),
+            ("string", ".spec.m", json!("{\"a\":{\"z\":1},\"k\":\"v\"}")),
+            ("string", ".spec.n", json!("7")),
+            ("string", ".spec.b", json!("true")),
+            ("string", ".spec.f", json!("2.5")),
+            ("string", ".spec.null", json!("<no value>")),
+            ("string", ".spec.empty", json!("")),
+            ("string", ".spec.html", json!("a<b>&\"q\"")),
+            ("string", ".spec.missing", Value::Null),
+            ("string", ".spec.s.deeper", Value::Null),
+            ("string", ".spec.l[*]", json!("a")),
+            ("string", ".spec.l[0]", json!("a")),
+            ("string", ".spec.l[9]", Value::Null),
+            ("string", ".spec.c[?(@.type==\"Ready\")].status", json!("True")),
+            ("string", ".metadata.labels.a\\.b/c", json!("label")),
+            ("integer", ".spec.n", json!(7)),
+            ("integer", ".spec.f", json!(2)),
+            ("integer", ".spec.big", json!(9_007_199_254_740_993_i64)),
+            ("integer", ".spec.s", Value::Null),
+            ("integer", ".spec.null", Value::Null),
+            ("number", ".spec.n", json!(7)),
+            ("number", ".spec.f", json!(2.5)),
+            ("number", ".spec.s", Value::Null),
+            ("boolean", ".spec.b", json!(true)),
+            ("boolean", ".spec.s", Value::Null),
+            ("date", ".spec.then", json!("10h")),
+            ("date", ".spec.ago", json!("11h")),
+            ("date", ".spec.soon", json!("<invalid>")),
+            ("date", ".spec.s", json!("<invalid>")),
+            ("date", ".spec.n", Value::Null),
+            ("date", ".spec.null", Value::Null),
+        ];
+        for (kind, path, want) in cases {
+            assert_eq!(cell(kind, path, &object), want, "{kind} at {path}");
+        }
+    }
+
+    #[test]
+    fn without_columns_the_age_is_printed() {
+        let columns = Column::list(&json!({}));
+        let names: Vec<_> = definitions(&columns).into_iter().map(|column| column["name"].clone()).collect();
+        assert_eq!(names, ["Name", "Age"]);
+        let object = json!({ "metadata": { "name": "a", "creationTimestamp": "2026-01-01T00:00:00Z" } });
+        assert_eq!(row(&columns, &object, "2026-01-01T10:00:00Z".parse().unwrap()), ["a", "10h"]);
+    }
+
+    #[test]
+    fn columns_describe_themselves() {
+        let column = json!({ "name": "C", "type": "string", "jsonPath": ".spec.c" });
+        let described = json!({ "name": "D", "type": "integer", "jsonPath": ".spec.d", "description": "words",
+                                "priority": 1, "format": "int32" });
+        let version = json!({ "additionalPrinterColumns": [column, described] });
+        let definitions = definitions(&Column::list(&version));
+        assert_eq!(
+            definitions[1],
+            json!({
+                "name": "C", "type": "string", "format": "", "priority": 0,
+                "description": "Custom resource definition column (in JSONPath format): .spec.c",
+            })
+        );
+        assert_eq!(
+            definitions[2],
+            json!({
+                "name": "D", "type": "integer", "format": "int32", "priority": 1, "description": "words",
+            })
+        );
     }
 }

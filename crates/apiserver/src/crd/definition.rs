@@ -1,18 +1,19 @@
 //! A CustomResourceDefinition, parsed and compiled.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use jiff::Timestamp;
-use portolan_object::schema::structural::{self, Structural};
-use portolan_object::schema::{self, Node, Schema, SchemaSet};
-use portolan_object::{FieldError, GroupVersionKind, Status};
+use portolan_object::GroupVersionKind;
 use portolan_store::Revision;
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
-use super::columns::{self, Column};
+use super::columns::Column;
+use super::compiled::Compiled;
+use super::scale::Scale;
 use crate::kinds::PART_VERBS;
-use crate::resources::{Part, Resource, by_version};
+use crate::resources::{Part, by_version};
+use crate::tree;
 
 /// What all versions of a custom resource share.
 #[derive(Debug)]
@@ -33,6 +34,8 @@ pub struct Definition {
     pub is_terminating: bool,
     /// Cancelled when the definition changes or goes; ends the watches of its resources.
     pub retired: CancellationToken,
+    /// The schemas of all versions by name; versions with the same schema share it.
+    schemas: BTreeMap<String, Arc<Compiled>>,
 }
 
 /// The names of a custom resource.
@@ -67,21 +70,10 @@ pub struct CustomVersion {
     pub scale: Option<Scale>,
     /// The warning that comes with every request, if the version is deprecated.
     pub deprecation: Option<String>,
-    schema: Structural,
-    columns: Vec<Column>,
+    pub(super) schema: Arc<Compiled>,
+    pub(super) columns: Vec<Column>,
     /// Fields that selectors may name, such as `spec.color`.
     selectable: Vec<String>,
-}
-
-/// Where the replicas of a custom resource are, as JSON pointers.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Scale {
-    /// `specReplicasPath`.
-    pub replicas: String,
-    /// `statusReplicasPath`.
-    pub status_replicas: String,
-    /// `labelSelectorPath`.
-    pub selector: Option<String>,
 }
 
 /// How long a definition's watchers are told, and since when its schema holds.
@@ -93,10 +85,18 @@ pub(crate) struct Term {
     pub(crate) retired: CancellationToken,
 }
 
+impl Definition {
+    /// The schema that objects stored in a version were written under.
+    pub(super) fn schema_of(&self, version: &str) -> Option<&Arc<Compiled>> {
+        self.schemas.get(version).or_else(|| self.schemas.get(&self.storage_version))
+    }
+}
+
 impl CustomVersion {
     /// All versions of a definition, served or not.
     pub(crate) fn list(definition: &Arc<Value>, term: &Term) -> Vec<Arc<Self>> {
         let spec = &definition["spec"];
+        let versions = tree::list(spec, "/versions");
         let shared = Arc::new(Definition {
             source: Arc::clone(definition),
             group: text(spec, "group"),
@@ -106,19 +106,20 @@ impl CustomVersion {
             since: term.since,
             is_terminating: definition["metadata"]["deletionTimestamp"].is_string(),
             retired: term.retired.clone(),
+            schemas: compile(versions),
         });
-        let versions = spec["versions"].as_array().into_iter().flatten();
-        versions.map(|version| Arc::new(Self::parse(&shared, spec, version))).collect()
+        versions.iter().map(|version| Arc::new(Self::parse(&shared, spec, version))).collect()
     }
 
     fn parse(definition: &Arc<Definition>, spec: &Value, version: &Value) -> Self {
         let parts = &version["subresources"];
         let selectable = version["selectableFields"].as_array().into_iter().flatten();
+        let name = text(version, "name");
         Self {
             definition: Arc::clone(definition),
-            name: text(version, "name"),
+            schema: definition.schemas.get(&name).cloned().unwrap_or_default(),
             is_served: version["served"] == true && is_convertible(spec, version),
-            schema: compile(&version["schema"]["openAPIV3Schema"]),
+            name,
             has_status: parts["status"].is_object(),
             scale: Scale::parse(&parts["scale"]),
             deprecation: deprecation(definition, spec, version),
@@ -129,76 +130,21 @@ impl CustomVersion {
         }
     }
 
-    /// The subresources of the version.
+    /// The subresources of the version, in the order that upstream lists them.
     pub(crate) fn parts(&self, kind: &GroupVersionKind) -> Vec<Part> {
+        let status = Part { name: "status", kind: kind.clone(), is_foreign: false, verbs: PART_VERBS };
         let scale = self.scale.as_ref().map(|_| Part {
             name: "scale",
             kind: GroupVersionKind::new("autoscaling", "v1", "Scale"),
             is_foreign: true,
             verbs: PART_VERBS,
         });
-        let status = Part { name: "status", kind: kind.clone(), is_foreign: false, verbs: PART_VERBS };
         self.has_status.then_some(status).into_iter().chain(scale).collect()
-    }
-
-    /// The compiled schema.
-    pub fn schema(&self) -> Schema<'_> {
-        self.schema.schema()
     }
 
     /// Whether objects are stored in this version.
     pub fn is_storage(&self) -> bool {
         self.definition.storage_version == self.name
-    }
-
-    /// Whether an object was written under an older schema.
-    pub fn is_outdated(&self, modified: Revision) -> bool {
-        modified < self.definition.since
-    }
-
-    /// Turns a stored object into one of this version. What was written under an older schema gets today's defaults,
-    /// and loses what is unknown today.
-    pub(crate) fn from_stored(&self, object: &mut Value, modified: Revision) {
-        object["apiVersion"] = Value::from(format!("{}/{}", self.definition.group, self.name));
-        if self.is_outdated(modified) {
-            schema::prune(object, self.schema());
-            self.default(object);
-        }
-    }
-
-    /// Fills in the defaults of the schema.
-    pub(crate) fn default(&self, object: &mut Value) {
-        schema::default(object, self.schema());
-    }
-
-    /// Everything that is wrong with an object by the schema.
-    pub(crate) fn faults(&self, object: &Value, old: Option<&Value>) -> Vec<FieldError> {
-        let mut faults = match old {
-            Some(old) => schema::validate_update(object, old, self.schema()),
-            None => schema::validate(object, self.schema()),
-        };
-        if let Some(scale) = &self.scale {
-            let replicas = object.pointer(&scale.replicas);
-            if let Some(negative) = replicas.filter(|value| value.as_i64().is_some_and(|count| count < 0)) {
-                let field = scale.replicas.replace('/', ".");
-                faults.push(FieldError::invalid(field, negative, "should be a non-negative integer"));
-            }
-        }
-        faults
-    }
-
-    /// Checks that objects may be created.
-    ///
-    /// # Errors
-    /// 403 while the definition is being deleted.
-    pub(crate) fn admit_creation(&self, resource: &Resource, name: &str) -> Result<(), Status> {
-        match self.definition.is_terminating {
-            true => {
-                let cause = "create not allowed while custom resource definition is terminating";
-                Err(resource.forbidden(name, cause))
-            }
-            false => Ok(()),
-        }
     }
 
     /// Whether selectors may name a field.
@@ -213,16 +159,6 @@ impl CustomVersion {
             Some(value @ (Value::Bool(_) | Value::Number(_))) => value.to_string(),
             _ => String::new(),
         }
-    }
-
-    /// The `columnDefinitions` of a table.
-    pub(crate) fn columns(&self) -> Vec<Value> {
-        columns::definitions(&self.columns)
-    }
-
-    /// The cells of an object.
-    pub(crate) fn row(&self, object: &Value, now: Timestamp) -> Vec<Value> {
-        columns::row(&self.columns, object, now)
     }
 }
 
@@ -240,20 +176,6 @@ impl Names {
             short_names: list("shortNames"),
             categories: list("categories"),
         }
-    }
-}
-
-impl Scale {
-    fn parse(scale: &Value) -> Option<Self> {
-        let pointer = |member: &str| {
-            let path = scale[member].as_str().filter(|path| !path.is_empty())?;
-            Some(path.replace('.', "/"))
-        };
-        Some(Self {
-            replicas: pointer("specReplicasPath")?,
-            status_replicas: pointer("statusReplicasPath")?,
-            selector: pointer("labelSelectorPath"),
-        })
     }
 }
 
@@ -284,12 +206,15 @@ fn text(value: &Value, member: &str) -> String {
     value[member].as_str().unwrap_or_default().to_owned()
 }
 
-/// Compiles a schema. One that the validation of definitions would have refused prunes and checks nothing, so that
-/// objects stored under it are not lost.
-fn compile(openapi: &Value) -> Structural {
-    structural::compile(openapi, "").unwrap_or_else(|_| {
-        let mut set = SchemaSet::default();
-        let root = set.push(Node { preserve_unknown: true, ..Node::default() });
-        Structural { set, root, warnings: Vec::new() }
-    })
+fn compile(versions: &[Value]) -> BTreeMap<String, Arc<Compiled>> {
+    let mut compiled: Vec<(&Value, Arc<Compiled>)> = Vec::new();
+    let mut schemas = BTreeMap::new();
+    for version in versions {
+        let source = &version["schema"]["openAPIV3Schema"];
+        let known = compiled.iter().find(|(other, _)| *other == source).map(|(_, schema)| Arc::clone(schema));
+        let schema = known.unwrap_or_else(|| Arc::new(Compiled::new(source)));
+        compiled.push((source, Arc::clone(&schema)));
+        schemas.insert(text(version, "name"), schema);
+    }
+    schemas
 }

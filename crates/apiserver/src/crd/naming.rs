@@ -1,6 +1,7 @@
 //! Whether the names of a definition are free, and what its status says about it.
 //!
-//! Pure. Names are taken by the definitions of the same group whose names were accepted before.
+//! Pure. Names are taken by the built-in kinds of the same group, and by its definitions whose names were accepted
+//! before.
 //!
 //! # Source
 //! The naming and establishing controllers of apiextensions-apiserver (kube-api-contract 4.1).
@@ -9,7 +10,9 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
-use super::{condition, is_true};
+use super::approval::Approval;
+use super::is_true;
+use crate::{kinds, tree};
 
 /// Names that others have taken: resources are all that stands in paths, kinds all that stands in objects.
 #[derive(Debug, Default)]
@@ -20,7 +23,7 @@ struct Taken {
 
 impl Taken {
     fn by<'v>(definition: &Value, others: impl IntoIterator<Item = &'v Value>) -> Self {
-        let mut taken = Self::default();
+        let mut taken = Self::by_builtin(tree::text(definition, "/spec/group"));
         for other in others {
             let is_same = other["metadata"]["name"] == definition["metadata"]["name"];
             if is_same || other["spec"]["group"] != definition["spec"]["group"] {
@@ -30,6 +33,16 @@ impl Taken {
             taken.resources.extend(texts(&names["plural"]).chain(texts(&names["singular"])));
             taken.resources.extend(texts(&names["shortNames"]));
             taken.kinds.extend(texts(&names["kind"]).chain(texts(&names["listKind"])));
+        }
+        taken
+    }
+
+    fn by_builtin(group: &str) -> Self {
+        let mut taken = Self::default();
+        for entry in kinds::BUILTIN.iter().filter(|entry| entry.group == group) {
+            let names = [entry.plural, entry.singular].into_iter().chain(entry.short_names.iter().copied());
+            taken.resources.extend(names.map(str::to_owned));
+            taken.kinds.extend([entry.kind.to_owned(), format!("{}List", entry.kind)]);
         }
         taken
     }
@@ -66,10 +79,12 @@ pub(crate) fn decide<'v>(
         let text = "not all names are accepted".to_owned();
         set_condition(&mut status, "Established", ("False", "NotAccepted", text), now);
     }
-    let is_going = definition["metadata"]["deletionTimestamp"].is_string();
-    if is_going && condition(definition, "Terminating").is_none() {
+    if definition["metadata"]["deletionTimestamp"].is_string() {
         let text = "CustomResource deletion is in progress".to_owned();
-        set_condition(&mut status, "Terminating", ("True", "InstanceDeletionPending", text), now);
+        set_condition(&mut status, "Terminating", ("True", "InstanceDeletionInProgress", text), now);
+    }
+    if let Some(approval) = Approval::of(definition) {
+        set_condition(&mut status, "KubernetesAPIApprovalPolicyConformant", approval.condition(), now);
     }
     (status != definition["status"]).then_some(status)
 }
@@ -208,6 +223,33 @@ mod tests {
         let mut definition = settled(definition("widgets", "Widget", &[]));
         definition["metadata"]["deletionTimestamp"] = json!("then");
         let status = decide(&definition, [], "now").unwrap();
-        assert_eq!(conditions(&status)[2], "Terminating=True InstanceDeletionPending");
+        assert_eq!(conditions(&status)[2], "Terminating=True InstanceDeletionInProgress");
+        definition["status"] = status;
+        assert_eq!(decide(&definition, [], "later"), None, "settled");
+    }
+
+    #[test]
+    fn approval_shows() {
+        let cases = [
+            ("unapproved, test", "False UnapprovedAnnotation", "not approved: \"unapproved, test\""),
+            ("https://x/y", "True ApprovedAnnotation", "approved in https://x/y"),
+        ];
+        for (annotation, want, message) in cases {
+            let mut definition = definition("widgets", "Widget", &[]);
+            definition["spec"]["group"] = json!("ex.k8s.io");
+            definition["metadata"]["annotations"] = json!({ "api-approved.kubernetes.io": annotation });
+            let status = decide(&definition, [], "now").unwrap();
+            let want = format!("KubernetesAPIApprovalPolicyConformant={want}");
+            assert_eq!(conditions(&status)[2], want, "{annotation}");
+            assert_eq!(status["conditions"][2]["message"], message, "{annotation}");
+        }
+    }
+
+    #[test]
+    fn builtin_kinds_have_taken_their_names() {
+        let mut definition = definition("ingresses", "Custom", &[]);
+        definition["spec"]["group"] = json!("networking.k8s.io");
+        let status = decide(&definition, [], "now").unwrap();
+        assert_eq!(conditions(&status)[0], "NamesAccepted=False PluralConflict");
     }
 }

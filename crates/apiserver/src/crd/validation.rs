@@ -12,21 +12,17 @@ mod fields;
 mod names;
 mod versions;
 
-use std::fmt::Write as _;
-
 use portolan_object::FieldError;
 use portolan_object::schema::structural;
 use serde_json::{Value, json};
 
+use super::approval::Approval;
 use super::is_true;
 use crate::tree;
 use versions::Versions;
 
 #[cfg(test)]
 mod tests;
-
-/// Says that a protected group was agreed on, or that it was not.
-const APPROVAL: &str = "api-approved.kubernetes.io";
 
 /// Everything that is wrong with a new definition.
 pub(crate) fn create(definition: &Value) -> Vec<FieldError> {
@@ -187,63 +183,12 @@ fn check_stored_versions(definition: &Value, faults: &mut Vec<FieldError>) {
     }
 }
 
-/// What the annotation of a definition in a protected group says.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Approval {
-    /// Nothing.
-    Missing,
-    /// Something else than what is understood.
-    Unreadable,
-    /// That there is none.
-    Refused,
-    /// Where the group was agreed on.
-    Given,
-}
-
-/// The approval that a definition shows; `None` when its group needs none.
-pub(super) fn approval(definition: &Value) -> Option<(Approval, &str)> {
-    let group = tree::text(definition, "/spec/group");
-    let is_protected = ["k8s.io", "kubernetes.io"]
-        .iter()
-        .any(|domain| group.strip_suffix(domain).is_some_and(|rest| rest.is_empty() || rest.ends_with('.')));
-    let text = definition["metadata"]["annotations"][APPROVAL].as_str().unwrap_or_default();
-    let approval = match text {
-        "" => Approval::Missing,
-        text if text.starts_with("unapproved") => Approval::Refused,
-        text if is_url(text) => Approval::Given,
-        _ => Approval::Unreadable,
-    };
-    is_protected.then_some((approval, text))
-}
-
-fn is_url(text: &str) -> bool {
-    text.split_once("://").is_some_and(|(scheme, rest)| {
-        let host = rest.split(['/', '?', '#']).next().unwrap_or_default();
-        let is_scheme = scheme.starts_with(|letter: char| letter.is_ascii_alphabetic());
-        is_scheme && !host.is_empty() && !text.contains(|letter: char| letter.is_control() || letter == ' ')
-    })
-}
-
+/// What the annotation says may stay as it is, whatever that is.
 fn check_approval(new: &Value, old: Option<&Value>, faults: &mut Vec<FieldError>) {
-    let Some((approval, text)) = approval(new) else { return };
-    let was = old.and_then(self::approval).map(|(approval, _)| approval);
-    if was == Some(approval) {
-        return;
-    }
-    let field = format!("metadata.annotations[{APPROVAL}]");
-    let mut detail = format!("protected groups must have approval annotation {APPROVAL:?}");
-    let reference = "see https://github.com/kubernetes/enhancements/pull/1111";
-    match approval {
-        Approval::Refused | Approval::Given => {}
-        Approval::Missing => {
-            let _ = write!(detail, ", {reference}");
-            faults.push(FieldError::required(field, &detail));
-        }
-        Approval::Unreadable => {
-            let _ =
-                write!(detail, " with either a URL or a reason starting with \"unapproved\", {reference}");
-            faults.push(FieldError::invalid(field, &json!(text), detail));
-        }
+    let Some(approval) = Approval::of(new) else { return };
+    let before = old.and_then(Approval::of);
+    if before.is_none_or(|before| before.state != approval.state) {
+        faults.extend(approval.fault());
     }
 }
 

@@ -27,10 +27,8 @@ pub(super) fn object(resource: &Resource, bytes: &Bytes, body_type: BodyType) ->
         Source::Custom(_) => {
             let mut decoded = untyped(&kind.kind, bytes, body_type, None)?;
             check_custom_type(kind, &mut decoded.value, bytes)?;
-            let unknown = custom(resource, &mut decoded.value).map_err(|text| unmarshallable(kind, &text))?;
-            // Upstream names what it prunes before what is repeated.
-            let repeated = std::mem::replace(&mut decoded.findings, unknown);
-            decoded.findings.extend(repeated);
+            let unknown = conform(resource, &mut decoded.value, decode::Source::Json);
+            decoded.findings.extend(unknown.map_err(|text| unmarshallable(kind, &text))?);
             Ok(decoded)
         }
     }
@@ -130,49 +128,16 @@ pub(super) fn conform(
     source: decode::Source,
 ) -> Result<Vec<String>, String> {
     match (&resource.source, resource.schema()) {
+        (Source::Custom(version), _) => {
+            let unknown = version.conform(value)?;
+            Ok(unknown.iter().map(|path| unknown_field(path)).collect())
+        }
         (Source::Builtin(_), Some(schema)) => {
             let unknown = schema::unknown_fields(value, schema);
             decode::decode(value, schema, source).map_err(|error| error.to_string())?;
             Ok(unknown.iter().map(|path| unknown_field(path)).collect())
         }
         (Source::Builtin(_), None) => Ok(Vec::new()),
-        (Source::Custom(_), _) => custom(resource, value),
-    }
-}
-
-/// Checks the metadata of a custom resource as strictly as that of built-in kinds, and drops what its schema does
-/// not have.
-fn custom(resource: &Resource, value: &mut Value) -> Result<Vec<String>, String> {
-    let Some(schema) = resource.schema() else { return Ok(Vec::new()) };
-    let unknown = schema::prune(value, schema);
-    normalize_numbers(value);
-    if let Some(metadata) = value.get_mut("metadata") {
-        let source = decode::Source::Json;
-        decode::decode(metadata, portolan_object::builtin::object_meta(), source)
-            .map_err(|error| error.to_string())?;
-    }
-    Ok(unknown.iter().map(|path| unknown_field(path)).collect())
-}
-
-/// Writes whole numbers as such: Go reads `1.0` into a float of untyped objects, and writes that as `1`.
-fn normalize_numbers(value: &mut Value) {
-    match value {
-        Value::Number(number) if number.is_f64() => {
-            let float = number.as_f64().unwrap_or_default();
-            #[expect(clippy::cast_possible_truncation, reason = "it is checked that nothing is lost")]
-            let whole = float as i64;
-            #[expect(
-                clippy::cast_precision_loss,
-                clippy::float_cmp,
-                reason = "it is checked that nothing is lost"
-            )]
-            if whole as f64 == float && whole != i64::MAX {
-                *value = Value::from(whole);
-            }
-        }
-        Value::Array(list) => list.iter_mut().for_each(normalize_numbers),
-        Value::Object(map) => map.values_mut().for_each(normalize_numbers),
-        _ => {}
     }
 }
 
@@ -260,6 +225,9 @@ fn check_custom_type(expected: &GroupVersionKind, value: &mut Value, bytes: &Byt
         let cause = format!("Object 'Kind' is missing in '{body}' ({})", excerpt(bytes));
         return Err(unrecognized(&expected.kind, &cause));
     }
+    if api_version.is_empty() {
+        return Err(wrong_version(expected, api_version));
+    }
     if kind != expected.kind {
         return Err(other_custom_kind(expected, value));
     }
@@ -276,13 +244,18 @@ pub(super) fn other_custom_kind(expected: &GroupVersionKind, value: &Value) -> S
 }
 
 fn check_version(expected: &GroupVersionKind, found: &str) -> Result<(), Status> {
-    let wanted = expected.api_version();
-    if found == wanted {
-        return Ok(());
+    if found.is_empty() || found == expected.api_version() {
+        Ok(())
+    } else {
+        Err(wrong_version(expected, found))
     }
-    Err(Status::bad_request(format!(
+}
+
+fn wrong_version(expected: &GroupVersionKind, found: &str) -> Status {
+    let wanted = expected.api_version();
+    Status::bad_request(format!(
         "the API version in the data ({found}) does not match the expected API version ({wanted})"
-    )))
+    ))
 }
 
 fn fill_type(expected: &GroupVersionKind, value: &mut Value) {

@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use super::namespaces;
 use super::update::Part;
+use crate::crd::CustomVersion;
 use crate::resources::{Resource, Source};
 use crate::validation;
 
@@ -96,8 +97,11 @@ pub(super) fn faults_of_change(resource: &Resource, part: Part, old: &Value, new
 
 /// What the writer should know although the object is accepted.
 pub(super) fn warnings(resource: &Resource, old: Option<&Value>, new: &Value) -> Vec<String> {
-    match resource.is(crate::crd::GROUP, crate::crd::PLURAL) {
-        true => crate::crd::validation::warnings(new, old),
-        false => Vec::new(),
+    match resource.source {
+        Source::Builtin(_) if resource.is(crate::crd::GROUP, crate::crd::PLURAL) => {
+            crate::crd::validation::warnings(new, old)
+        }
+        Source::Builtin(_) => Vec::new(),
+        Source::Custom(_) => CustomVersion::remarks(new, old),
     }
 }

@@ -172,7 +172,7 @@ fn check_version(resource: &Resource, name: &str, old: &Value, new: &Value) -> R
         if resource.rules.update_requires_version {
             let fault =
                 FieldError::invalid("metadata.resourceVersion", &json!(0), "must be specified for an update");
-            // Upstream says the plural here, where other faults say the kind.
+            // Upstream puts the plural here, where other faults have the kind.
             return Err(Status::invalid(&resource.kind.group, &resource.plural, name, &[fault]));
         }
         return Ok(());

@@ -84,6 +84,12 @@ fn selector_text(selector: &Value) -> String {
     }
 }
 
+/// Where the wanted replicas of a custom resource should be and are not; what is not there cannot be shown.
+fn unset_path(resource: &Resource, object: &Value) -> Option<String> {
+    let scale = resource.as_custom()?.scale.as_ref()?;
+    object.pointer(&scale.replicas).is_none().then(|| scale.replicas_path())
+}
+
 /// GET of a scale.
 pub(crate) fn get(call: &Call) -> Result<Response<Body>, Status> {
     let (resource, info) = (&call.resource, &call.info);
@@ -91,10 +97,8 @@ pub(crate) fn get(call: &Call) -> Result<Response<Body>, Status> {
     let found = call.server.store.get(&resource.key(&info.namespace, &info.name));
     let item = found.ok_or_else(|| resource.not_found(&info.name))?;
     let object = resource.value(&item);
-    let replicas = Paths::of(resource).replicas;
-    if resource.as_custom().is_some() && object.pointer(&replicas).is_none() {
-        let field = replicas.replace('/', ".");
-        return Err(Status::internal(format!("the spec replicas field {field:?} does not exist")));
+    if let Some(path) = unset_path(resource, &object) {
+        return Err(Status::internal(format!("the spec replicas field {path:?} does not exist")));
     }
     Ok(respond::value(StatusCode::OK, &of(resource, &object), reply))
 }
@@ -154,6 +158,9 @@ struct ScaledBy<'a>(&'a Patch);
 impl Produce for ScaledBy<'_> {
     fn produce(&self, call: &Call, old: &Value) -> Result<Value, Status> {
         let scale = self.0.apply_to(&of(&call.resource, old), builtin::schema(&kind()))?;
+        if let Some(path) = unset_path(&call.resource, old).filter(|_| scale["spec"]["replicas"].is_null()) {
+            return Err(Status::bad_request(format!("the spec replicas field {path:?} cannot be empty")));
+        }
         scaled(&call.resource, old, &scale)
     }
 }
@@ -186,9 +193,10 @@ fn applied_parent(call: &Call, bytes: &bytes::Bytes) -> Result<Value, Status> {
 fn scaled(resource: &Resource, old: &Value, scale: &Value) -> Result<Value, Status> {
     let replicas =
         scale["spec"].get("replicas").filter(|replicas| !replicas.is_null()).cloned().unwrap_or(json!(0));
-    let name = old["metadata"]["name"].as_str().unwrap_or_default();
-    // Custom resources say themselves how many replicas are too few.
-    if resource.as_custom().is_none() && replicas.as_i64().is_none_or(|count| count < 0) {
+    // Those of custom resources are looked at with the rest of the object, and errors speak of that.
+    let is_builtin = matches!(resource.source, Source::Builtin(_));
+    if is_builtin && replicas.as_i64().is_none_or(|count| count < 0) {
+        let name = old["metadata"]["name"].as_str().unwrap_or_default();
         let detail = "must be greater than or equal to 0";
         let fault = FieldError::invalid("spec.replicas", &replicas, detail);
         return Err(Status::invalid("autoscaling", "Scale", name, &[fault]));

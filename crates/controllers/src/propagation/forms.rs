@@ -67,6 +67,8 @@ impl Binding {
 pub(crate) trait Form: Content {
     /// The namespaced and the cluster-wide resource.
     fn resources() -> [Resource; 2];
+    /// Metadata.
+    fn metadata(&self) -> &ObjectMeta;
     /// Metadata, to change.
     fn metadata_mut(&mut self) -> &mut ObjectMeta;
 }
@@ -76,6 +78,9 @@ macro_rules! form {
         impl Form for $name {
             fn resources() -> [Resource; 2] {
                 [Resource::of::<$namespaced>(), Resource::of::<$cluster>()]
+            }
+            fn metadata(&self) -> &ObjectMeta {
+                &self.metadata
             }
             fn metadata_mut(&mut self) -> &mut ObjectMeta {
                 &mut self.metadata
@@ -126,6 +131,14 @@ impl<T: Form> Both<T> {
 
     pub(crate) fn get(&self, key: &ObjectKey) -> Option<Arc<T>> {
         self.of(key).get(key)
+    }
+
+    /// Puts in what an own write has made of an object.
+    pub(crate) fn written(&self, object: T) {
+        let metadata = object.metadata();
+        let key = ObjectKey::namespaced(&*metadata.namespace, &*metadata.name);
+        let version = metadata.resource_version.clone();
+        self.of(&key).written(key.clone(), &version, object);
     }
 
     /// The verbs on the form that `key` is of.

@@ -9,6 +9,7 @@ use portolan_object::{Object, ObjectKey};
 use portolan_plan::propagation::claim::{ANNOTATIONS, LABELS};
 use portolan_plan::propagation::detect::{claim_of, is_template, permanent_id_label};
 use portolan_plan::propagation::matching::rank;
+use portolan_runtime::cache::Change;
 use portolan_runtime::client::Patch;
 use portolan_runtime::{ClientError, Outcome, Reconciler};
 use serde_json::json;
@@ -18,6 +19,16 @@ use crate::propagation::templates::with_nulls;
 use crate::propagation::{BY_ID, Pipeline, TemplateKey};
 
 pub(super) struct Policies(pub(super) Pipeline);
+
+/// Whether a change of a policy is no more than the identity that we give it.
+pub(super) fn is_own_identity(change: &Change<Policy>) -> bool {
+    let (Some(old), Some(new)) = (&change.old, &change.new) else { return false };
+    old.spec == new.spec
+        && old.metadata.deletion_timestamp == new.metadata.deletion_timestamp
+        && new.metadata.finalizers.iter().any(|held| held == finalizer(new))
+        && !ids(new).is_empty()
+        && (ids(old).is_empty() || ids(old) == ids(new))
+}
 
 /// The permanent id of a policy, as an index.
 pub(super) fn ids(policy: &Policy) -> Vec<String> {
@@ -55,7 +66,7 @@ impl Policies {
         let claim = claim_of(&policy.metadata);
         let patch = json!({ "metadata": {
             "resourceVersion": policy.metadata.resource_version, "finalizers": finalizers, "labels": claim.labels() } });
-        self.0.policies.api(key).patch(key, &Patch::Merge(patch)).await?;
+        self.0.policies.written(self.0.policies.api(key).patch(key, &Patch::Merge(patch)).await?);
         Ok(())
     }
 

@@ -58,7 +58,8 @@ pub(super) async fn settle(
             return Ok(Outcome::RequeueAfter(FIRST_REPORT));
         }
         let patch = difference(&json!(binding.status), &json!(status));
-        pipeline.bindings.api(key).patch_status(key, &Patch::Merge(json!({ "status": patch }))).await?;
+        let patch = Patch::Merge(json!({ "status": patch }));
+        pipeline.bindings.written(pipeline.bindings.api(key).patch_status(key, &patch).await?);
     }
     pipeline.first_reports.forget(key);
     template_status(pipeline, template, &status.aggregated_status).await?;

@@ -3,7 +3,6 @@
 use portolan_api::annotations;
 use portolan_api::conditions::binding as reasons;
 use portolan_api::meta::Condition;
-use portolan_api::policy::PurgeMode;
 use portolan_object::ObjectKey;
 use portolan_plan::propagation::reschedule::{View, is_due, is_schedulable, placement_record};
 use portolan_plan::propagation::schedule::{Placed, Request, Unplaced, schedule};
@@ -99,17 +98,13 @@ async fn write(
         let record = placement_record(placement);
         wanted.metadata.annotations.insert(annotations::policy::APPLIED_PLACEMENT.to_owned(), record);
     }
-    // Clusters that an eviction has not finished with keep their copy through the task, not through the result.
-    debug_assert!(wanted.spec.graceful_eviction_tasks.iter().all(|task| {
-        task.purge_mode == Some(PurgeMode::Directly)
-            || wanted.spec.clusters.iter().all(|target| target.name != task.from_cluster)
-    }));
     if wanted == binding {
         return Ok((binding, scheduled));
     }
     scheduled.is_new = true;
     let mut written = pipeline.bindings.api(key).replace(&wanted).await?;
     written.metadata.managed_fields.clear();
+    pipeline.bindings.written(written.clone());
     Ok((written, scheduled))
 }
 

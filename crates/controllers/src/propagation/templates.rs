@@ -98,6 +98,9 @@ impl Templates {
         } });
         let mut claimed = self.api(template)?.patch(&template.key(), &Patch::Merge(patch)).await?;
         portolan_runtime::cache::drop_managed_fields(&mut claimed);
+        if let Some(cache) = self.0.templates.of_kind(&claimed.group_version_kind().group_kind()) {
+            cache.written(claimed.key(), claimed.resource_version(), claimed.clone());
+        }
         Ok(claimed)
     }
 
@@ -127,7 +130,7 @@ impl Templates {
         let key = binding_key(template.kind(), &template.key());
         let Some(present) = self.0.bindings.get(&key) else {
             let new = self.new_binding(template, policy, claim);
-            self.0.bindings.api(&key).create(&new).await?;
+            self.0.bindings.written(self.0.bindings.api(&key).create(&new).await?);
             return Ok(Outcome::Done);
         };
         if binding::belongs_to_another(&present.metadata, template) {
@@ -139,7 +142,9 @@ impl Templates {
             && is_covered(&present.metadata.annotations, &claim.annotations());
         if is_claimed && !binding::differs(&present.spec, &spec) {
             // Nothing about the binding itself: its Works may follow the template's content.
-            self.0.binding_queue.add(key);
+            if present.spec.resource.resource_version != template.resource_version() {
+                self.0.binding_queue.add(key);
+            }
             return Ok(Outcome::Done);
         }
         let mut changed = (*present).clone();
@@ -148,7 +153,7 @@ impl Templates {
         ANNOTATIONS.iter().for_each(|name| drop(changed.metadata.annotations.remove(*name)));
         changed.metadata.labels.extend(claim.labels());
         changed.metadata.annotations.extend(claim.annotations());
-        self.0.bindings.api(&key).replace(&changed).await?;
+        self.0.bindings.written(self.0.bindings.api(&key).replace(&changed).await?);
         Ok(Outcome::Done)
     }
 

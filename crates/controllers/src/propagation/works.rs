@@ -123,10 +123,12 @@ pub(super) fn difference(old: Option<&Work>, new: Work) -> Option<Write> {
 /// Sends a write.
 pub(super) async fn put(hub: &Hub, write: Write) -> Result<(), ClientError> {
     let api = hub.client.kind::<Work>();
-    match write {
-        Write::Create(work) => api.create(&work).await.map(drop),
-        Write::Replace(work) => api.replace(&work).await.map(drop),
-    }
+    let written = match write {
+        Write::Create(work) => api.create(&work).await?,
+        Write::Replace(work) => api.replace(&work).await?,
+    };
+    hub.work_written(written);
+    Ok(())
 }
 
 /// Asks for the removal of a Work; execution removes the object in the member first.

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ipnet::Ipv4Net;
+use portolan_apiserver::proxy::{DirectDialer, Kubelets, client_config};
 use portolan_net::pki::{Authority, Identity, PkiError, ServerNames};
 use portolan_net::tls::{ClientCertificates, ServerCertificate, TlsError, server_config};
 use portolan_net::{Clock, Shutdown};
@@ -44,6 +45,14 @@ pub enum NodeError {
         cluster: String,
         /// Why.
         source: TlsError,
+    },
+    /// TLS towards their endpoints.
+    #[error("TLS towards the nodes of {cluster}: {source}")]
+    Proxy {
+        /// Which cluster.
+        cluster: String,
+        /// Why.
+        source: portolan_apiserver::proxy::TlsError,
     },
     /// The CA file of an API server that runs already.
     #[error("{path}, the kubeletClientCA of {cluster}, is not a PEM file with certificates: {reason}")]
@@ -92,7 +101,9 @@ pub enum NodeError {
 /// The certificates between an API server and its kubelets.
 pub(super) struct Certificates {
     /// By which an embedded API server calls its kubelets.
-    pub(super) client: Arc<Identity>,
+    client: Identity,
+    /// Who signed it, and what kubelets show.
+    authority: CertificateDer<'static>,
     /// What kubelets show.
     server: Identity,
     /// Who signs the certificates of those that may call.
@@ -121,7 +132,7 @@ pub(super) fn certificates(
         Some(path) => read_authorities(path, cluster)?,
         None => vec![authority.certificate().clone()],
     };
-    Ok(Certificates { client: Arc::new(client), server, callers })
+    Ok(Certificates { client, authority: authority.certificate().clone(), server, callers })
 }
 
 fn read_authorities(path: &Path, cluster: &Cluster) -> Result<Vec<CertificateDer<'static>>, NodeError> {
@@ -137,6 +148,17 @@ fn read_authorities(path: &Path, cluster: &Cluster) -> Result<Vec<CertificateDer
         Ok(_) => Err(failed("it has none".to_owned())),
         Err(error) => Err(failed(error.to_string())),
     }
+}
+
+/// The way of an embedded API server to the kubelets.
+pub(super) fn kubelets(
+    cluster: &Cluster,
+    certificates: &Certificates,
+    scope: &Shutdown,
+) -> Result<Kubelets, NodeError> {
+    let tls = client_config(std::slice::from_ref(&certificates.authority), &certificates.client)
+        .map_err(|source| NodeError::Proxy { cluster: cluster.name.clone(), source })?;
+    Ok(Kubelets::new(Arc::new(DirectDialer), tls, scope))
 }
 
 /// Where a member is.

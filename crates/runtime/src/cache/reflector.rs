@@ -15,8 +15,8 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use crate::backoff::Backoff;
+use crate::cache::Content;
 use crate::cache::state::Shared;
-use crate::cache::{Content, Trim};
 use crate::client::{Api, ClientError, Seen, Selection, WatchEvent, WatchStart, WatchStream};
 
 const BACKOFF: Backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(30));
@@ -28,7 +28,6 @@ const SHORT_WATCH: Duration = Duration::from_secs(1);
 pub(super) struct Reflector<T> {
     api: Api<T>,
     selection: Selection,
-    trim: Option<Trim<T>>,
     shared: Arc<Shared<T>>,
     synced: watch::Sender<bool>,
     /// Version of each object, to tell after a relist what changed.
@@ -42,11 +41,10 @@ impl<T: Content> Reflector<T> {
     pub(super) fn new(
         api: Api<T>,
         selection: Selection,
-        trim: Option<Trim<T>>,
         shared: Arc<Shared<T>>,
         synced: watch::Sender<bool>,
     ) -> Self {
-        Self { api, selection, trim, shared, synced, versions: HashMap::new(), resume: None, failures: 0 }
+        Self { api, selection, shared, synced, versions: HashMap::new(), resume: None, failures: 0 }
     }
 
     /// Never returns; the scope that spawned it drops it.
@@ -152,16 +150,16 @@ impl<T: Content> Reflector<T> {
     fn apply(&mut self, event: WatchEvent<T>) {
         match event {
             WatchEvent::Added(seen) | WatchEvent::Modified(seen) => {
-                let Seen { key, resource_version, object } = self.trimmed(seen);
-                self.resume = Some(resource_version.clone());
-                self.versions.insert(key.clone(), resource_version);
-                self.shared.put(key, object);
+                let Seen { key, resource_version, object } = seen;
+                self.versions.insert(key.clone(), resource_version.clone());
+                self.shared.put(key, &resource_version, object);
+                self.resume = Some(resource_version);
             }
             WatchEvent::Deleted(seen) => {
-                let Seen { key, resource_version, object } = self.trimmed(seen);
-                self.resume = Some(resource_version);
+                let Seen { key, resource_version, object } = seen;
                 self.versions.remove(&key);
-                self.shared.remove(key, object);
+                self.shared.remove(key, &resource_version, object);
+                self.resume = Some(resource_version);
             }
             WatchEvent::Bookmark { resource_version, .. } => self.resume = Some(resource_version),
         }
@@ -171,7 +169,7 @@ impl<T: Content> Reflector<T> {
         let mut versions = HashMap::with_capacity(items.len());
         let mut objects = Vec::with_capacity(items.len());
         for seen in items {
-            let Seen { key, resource_version, object } = self.trimmed(seen);
+            let Seen { key, resource_version, object } = seen;
             versions.insert(key.clone(), resource_version);
             objects.push((key, object));
         }
@@ -180,16 +178,10 @@ impl<T: Content> Reflector<T> {
         let synced = || {
             self.synced.send_replace(true);
         };
-        self.shared.replace(objects, |key, _| before.get(key) == versions.get(key), synced);
+        let is_same = |key: &ObjectKey| before.get(key) == versions.get(key);
+        self.shared.replace(objects, &resource_version, is_same, synced);
         self.versions = versions;
         self.resume = Some(resource_version);
         self.recovered();
-    }
-
-    fn trimmed(&self, mut seen: Seen<T>) -> Seen<T> {
-        if let Some(trim) = &self.trim {
-            trim(&mut seen.object);
-        }
-        seen
     }
 }

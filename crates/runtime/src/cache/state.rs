@@ -1,7 +1,7 @@
 //! The objects of a cache, their indexes, and who wants to know of changes.
 //!
-//! Written by the reflector alone. Changes are applied first and announced second, so an observer that reads the
-//! cache sees at least the change that it is told of.
+//! Written by the reflector, and by those who know what their own write made of an object. Changes are applied first
+//! and announced second, so an observer that reads the cache sees at least the change that it is told of.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
@@ -9,7 +9,7 @@ use std::sync::Arc;
 use parking_lot::{Mutex, RwLock};
 use portolan_object::ObjectKey;
 
-use crate::cache::{Change, IndexBy};
+use crate::cache::{Change, IndexBy, Trim};
 
 /// Called for each change; false when it wants no more.
 pub(super) type Observer<T> = Box<dyn Fn(&Change<T>) -> bool + Send + Sync>;
@@ -18,8 +18,42 @@ pub(super) type Observer<T> = Box<dyn Fn(&Change<T>) -> bool + Send + Sync>;
 pub(super) struct Shared<T> {
     state: RwLock<State<T>>,
     /// Held while a change is applied and announced, so that a new observer misses nothing and sees nothing twice.
-    observers: Mutex<Vec<Observer<T>>>,
+    announcing: Mutex<Announcing<T>>,
     trouble: Mutex<Option<String>>,
+    trim: Option<Trim<T>>,
+}
+
+struct Announcing<T> {
+    observers: Vec<Observer<T>>,
+    /// Everything up to this version has come from the watch; 0 before the first list.
+    newest: u64,
+    /// Own writes that were put in before the watch brought them, with their versions.
+    ahead: HashMap<ObjectKey, u64>,
+}
+
+impl<T> Announcing<T> {
+    fn announce(&mut self, change: &Change<T>) {
+        self.observers.retain(|observer| observer(change));
+    }
+
+    /// Notes that the watch got to `version`. False when what it says of `key` is known from an own write.
+    fn is_news(&mut self, key: &ObjectKey, version: &str) -> bool {
+        let Some(version) = number(version) else { return true };
+        self.newest = self.newest.max(version);
+        match self.ahead.get(key) {
+            Some(&own) if own > version => false,
+            Some(&own) => {
+                self.ahead.remove(key);
+                own != version
+            }
+            None => true,
+        }
+    }
+}
+
+/// Versions of one resource are numbers that grow; a server where they are not is served by its watch alone.
+fn number(version: &str) -> Option<u64> {
+    version.parse().ok()
 }
 
 pub(super) struct State<T> {
@@ -79,10 +113,16 @@ impl<T> Index<T> {
 }
 
 impl<T> Shared<T> {
-    pub(super) fn new(indexes: Vec<(&'static str, IndexBy<T>)>) -> Self {
+    pub(super) fn new(indexes: Vec<(&'static str, IndexBy<T>)>, trim: Option<Trim<T>>) -> Self {
         let indexes = indexes.into_iter().map(|(name, values)| Index { name, values, keys: HashMap::new() });
         let state = State { objects: BTreeMap::new(), indexes: indexes.collect() };
-        Self { state: RwLock::new(state), observers: Mutex::new(Vec::new()), trouble: Mutex::new(None) }
+        let announcing = Announcing { observers: Vec::new(), newest: 0, ahead: HashMap::new() };
+        Self {
+            state: RwLock::new(state),
+            announcing: Mutex::new(announcing),
+            trouble: Mutex::new(None),
+            trim,
+        }
     }
 
     pub(super) fn read<R>(&self, read: impl FnOnce(&State<T>) -> R) -> R {
@@ -97,20 +137,46 @@ impl<T> Shared<T> {
         *self.trouble.lock() = trouble;
     }
 
-    /// Adds or replaces one object.
-    pub(super) fn put(&self, key: ObjectKey, object: T) {
-        let observers = self.observers.lock();
-        let object = Arc::new(object);
-        let old = self.state.write().put(&key, object.clone());
-        announce(observers, &Change { key, old, new: Some(object) });
+    /// Drops from an object what is not kept.
+    fn trimmed(&self, mut object: T) -> Arc<T> {
+        if let Some(trim) = &self.trim {
+            trim(&mut object);
+        }
+        Arc::new(object)
     }
 
-    /// Removes one object; `last` is its last state, for observers that never saw it.
-    pub(super) fn remove(&self, key: ObjectKey, last: T) {
-        let observers = self.observers.lock();
-        if self.state.write().remove(&key).is_some() {
-            announce(observers, &Change { key, old: Some(Arc::new(last)), new: None });
+    /// Adds or replaces one object, as the watch says.
+    pub(super) fn put(&self, key: ObjectKey, version: &str, object: T) {
+        let object = self.trimmed(object);
+        let mut announcing = self.announcing.lock();
+        if announcing.is_news(&key, version) {
+            let old = self.state.write().put(&key, object.clone());
+            announcing.announce(&Change { key, old, new: Some(object) });
         }
+    }
+
+    /// Removes one object, as the watch says; `last` is its last state.
+    pub(super) fn remove(&self, key: ObjectKey, version: &str, last: T) {
+        let last = self.trimmed(last);
+        let mut announcing = self.announcing.lock();
+        if announcing.is_news(&key, version) && self.state.write().remove(&key).is_some() {
+            announcing.announce(&Change { key, old: Some(last), new: None });
+        }
+    }
+
+    /// Adds or replaces one object that an own write has just made. Ignored when the watch has got as far already:
+    /// then the object is here, or has been removed since.
+    pub(super) fn put_own(&self, key: ObjectKey, version: &str, object: T) {
+        let Some(version) = number(version) else { return };
+        let object = self.trimmed(object);
+        let mut announcing = self.announcing.lock();
+        let known = announcing.ahead.get(&key).copied().unwrap_or_default().max(announcing.newest);
+        if announcing.newest == 0 || version <= known {
+            return;
+        }
+        announcing.ahead.insert(key.clone(), version);
+        let old = self.state.write().put(&key, object.clone());
+        announcing.announce(&Change { key, old, new: Some(object) });
     }
 
     /// Replaces everything and announces the difference; `unchanged` says that two states are the same, and
@@ -118,20 +184,24 @@ impl<T> Shared<T> {
     pub(super) fn replace(
         &self,
         objects: Vec<(ObjectKey, T)>,
-        unchanged: impl Fn(&ObjectKey, &T) -> bool,
+        version: &str,
+        unchanged: impl Fn(&ObjectKey) -> bool,
         applied: impl FnOnce(),
     ) {
-        let observers = self.observers.lock();
+        let mut announcing = self.announcing.lock();
+        // An own write that the list lacks comes with the watch that follows it.
+        announcing.ahead.clear();
+        announcing.newest = number(version).unwrap_or_default();
         let mut changes = Vec::new();
         {
             let mut state = self.state.write();
             let mut gone: BTreeSet<ObjectKey> = state.objects.keys().cloned().collect();
             for (key, object) in objects {
                 gone.remove(&key);
-                if state.objects.contains_key(&key) && unchanged(&key, &object) {
+                if state.objects.contains_key(&key) && unchanged(&key) {
                     continue;
                 }
-                let object = Arc::new(object);
+                let object = self.trimmed(object);
                 let old = state.put(&key, object.clone());
                 changes.push(Change { key, old, new: Some(object) });
             }
@@ -141,15 +211,14 @@ impl<T> Shared<T> {
             }
         }
         applied();
-        let mut observers = observers;
         for change in &changes {
-            observers.retain(|observer| observer(change));
+            announcing.announce(change);
         }
     }
 
     /// Tells `observer` of everything that is there, and of every change from then on.
     pub(super) fn observe(&self, observer: Observer<T>) {
-        let mut observers = self.observers.lock();
+        let mut announcing = self.announcing.lock();
         let present: Vec<_> = self.read(|state| {
             let entries = state.objects.iter();
             entries.map(|(key, object)| (key.clone(), object.clone())).collect()
@@ -157,17 +226,13 @@ impl<T> Shared<T> {
         for (key, object) in present {
             observer(&Change { key, old: None, new: Some(object) });
         }
-        observers.push(observer);
+        announcing.observers.push(observer);
     }
 
     /// Tells `observer` of every change from now on.
     pub(super) fn observe_changes(&self, observer: Observer<T>) {
-        self.observers.lock().push(observer);
+        self.announcing.lock().observers.push(observer);
     }
-}
-
-fn announce<T>(mut observers: parking_lot::MutexGuard<'_, Vec<Observer<T>>>, change: &Change<T>) {
-    observers.retain(|observer| observer(change));
 }
 
 #[cfg(test)]
@@ -182,7 +247,7 @@ mod tests {
 
     fn shared() -> Shared<String> {
         let by_text: IndexBy<String> = Box::new(|_, text| vec![text.clone()]);
-        Shared::new(vec![("text", by_text)])
+        Shared::new(vec![("text", by_text)], None)
     }
 
     fn log(shared: &Shared<String>) -> Arc<Mutex<Vec<String>>> {
@@ -200,13 +265,13 @@ mod tests {
     #[test]
     fn observers_see_present_state_and_every_difference() {
         let shared = shared();
-        shared.put(key("a"), "1".to_owned());
+        shared.put(key("a"), "1", "1".to_owned());
         let seen = log(&shared);
-        shared.put(key("a"), "2".to_owned());
-        shared.put(key("b"), "2".to_owned());
-        shared.remove(key("c"), "9".to_owned());
+        shared.put(key("a"), "2", "2".to_owned());
+        shared.put(key("b"), "3", "2".to_owned());
+        shared.remove(key("c"), "4", "9".to_owned());
         let next = vec![(key("b"), "2".to_owned()), (key("d"), "3".to_owned())];
-        shared.replace(next, |key, text| key.name == "b" && text == "2", || {});
+        shared.replace(next, "9", |key| key.name == "b", || {});
         assert_eq!(*seen.lock(), ["a ->1", "a 1>2", "b ->2", "d ->3", "a 2>-"]);
     }
 
@@ -216,12 +281,33 @@ mod tests {
         let found = |value: &str| {
             shared.read(|state| state.indexed("text", value).map(|key| key.name.clone()).collect::<Vec<_>>())
         };
-        shared.put(key("b"), "x".to_owned());
-        shared.put(key("a"), "x".to_owned());
+        shared.put(key("b"), "1", "x".to_owned());
+        shared.put(key("a"), "2", "x".to_owned());
         assert_eq!(found("x"), ["a", "b"]);
-        shared.put(key("a"), "y".to_owned());
+        shared.put(key("a"), "3", "y".to_owned());
         assert_eq!((found("x"), found("y")), (vec!["b".to_owned()], vec!["a".to_owned()]));
-        shared.remove(key("b"), "x".to_owned());
+        shared.remove(key("b"), "4", "x".to_owned());
         assert!(found("x").is_empty());
+    }
+
+    #[test]
+    fn own_writes_are_seen_at_once_and_only_once() {
+        let shared = shared();
+        shared.put_own(key("a"), "4", "too early".to_owned());
+        shared.replace(vec![], "5", |_| false, || {});
+        let seen = log(&shared);
+        let text = |value: &str| value.to_owned();
+        shared.put_own(key("a"), "7", text("own 7"));
+        shared.put(key("a"), "6", text("older than ours"));
+        shared.put_own(key("a"), "8", text("own 8"));
+        shared.put(key("a"), "7", text("our first write again"));
+        shared.put(key("a"), "8", text("our second write again"));
+        shared.put(key("a"), "9", text("theirs 9"));
+        shared.put_own(key("a"), "9", text("known from the watch"));
+        shared.remove(key("a"), "10", text("last"));
+        shared.put_own(key("a"), "9", text("answered after the removal was seen"));
+        let want = ["a ->own 7", "a own 7>own 8", "a own 8>theirs 9", "a last>-"];
+        assert_eq!(*seen.lock(), want);
+        assert!(shared.read(|state| state.objects.is_empty()));
     }
 }

@@ -82,8 +82,18 @@ fn storing_another_version_is_remembered() {
     assert_eq!(migrated()["status"]["storedVersions"], json!(["v1", "v2"]));
 }
 
+/// Rows of name, definition, patch and faults; the definitions are established.
+fn check_changes<const N: usize>(cases: [(&str, Value, Value, Vec<&str>); N]) {
+    for (name, mut old, patch, want) in cases {
+        old["status"]["conditions"] = json!([{ "type": "Established", "status": "True" }]);
+        let mut new = old.clone();
+        merge_patch(&mut new, &patch).unwrap();
+        assert_eq!(texts(&update(&new, &old)), want, "{name}");
+    }
+}
+
 #[test]
-fn changes_are_judged_as_upstream_judges_them() {
+fn approval_may_stay_as_it_is() {
     let protected = json!({
         "metadata": { "name": "widgets.ex.k8s.io", "annotations": { "api-approved.kubernetes.io": "unapproved" } },
         "spec": { "group": "ex.k8s.io" },
@@ -91,6 +101,30 @@ fn changes_are_judged_as_upstream_judges_them() {
     let approval = "metadata.annotations[api-approved.kubernetes.io]: Required value: protected groups must have \
                     approval annotation \"api-approved.kubernetes.io\", see \
                     https://github.com/kubernetes/enhancements/pull/1111";
+    check_changes([
+        (
+            "approval goes",
+            definition(&protected),
+            json!({ "metadata": { "annotations": null } }),
+            vec![approval],
+        ),
+        (
+            "approval stays missing",
+            definition(&json!({ "spec": { "group": "ex.k8s.io" } })),
+            json!({ "spec": { "names": { "singular": "wid" } } }),
+            vec![],
+        ),
+        (
+            "approval is given",
+            definition(&protected),
+            json!({ "metadata": { "annotations": { "api-approved.kubernetes.io": "https://x/y" } } }),
+            vec![],
+        ),
+    ]);
+}
+
+#[test]
+fn changes_are_judged_as_upstream_judges_them() {
     let missing = "status.storedVersions[0]: Invalid value: \"v1\": missing from spec.versions; v1 was previously a \
                    storage version, and must remain in spec.versions until a storage migration ensures no data remains \
                    persisted in v1 and removes v1 from status.storedVersions";
@@ -146,24 +180,6 @@ fn changes_are_judged_as_upstream_judges_them() {
             ],
         ),
         (
-            "approval goes",
-            definition(&protected),
-            json!({ "metadata": { "annotations": null } }),
-            vec![approval],
-        ),
-        (
-            "approval stays missing",
-            definition(&json!({ "spec": { "group": "ex.k8s.io" } })),
-            json!({ "spec": { "names": { "singular": "wid" } } }),
-            vec![],
-        ),
-        (
-            "approval is given",
-            definition(&protected),
-            json!({ "metadata": { "annotations": { "api-approved.kubernetes.io": "https://x/y" } } }),
-            vec![],
-        ),
-        (
             "preservation",
             plain,
             json!({ "spec": { "preserveUnknownFields": true } }),
@@ -173,12 +189,7 @@ fn changes_are_judged_as_upstream_judges_them() {
             ],
         ),
     ];
-    for (name, mut old, patch, want) in cases {
-        old["status"]["conditions"] = json!([{ "type": "Established", "status": "True" }]);
-        let mut new = old.clone();
-        merge_patch(&mut new, &patch).unwrap();
-        assert_eq!(texts(&update(&new, &old)), want, "{name}");
-    }
+    check_changes(cases);
 }
 
 #[test]

@@ -96,13 +96,18 @@ impl Executor {
             return Err(ApplyError::NotServed { cluster: self.member.name().to_string(), kind });
         };
         let api = self.member.client().resource::<Object>(&resource);
-        if let Some(observed) = self.managed(&resource).get(&manifest.key()) {
+        let managed = self.managed(&resource);
+        if let Some(observed) = managed.get(&manifest.key()) {
             return self.update(&api, work, manifest, &observed).await;
         }
         // Not in the cache: nearly always it is not there, and creating it is the only request.
         match api.create(&manifest).await {
             Err(ClientError::AlreadyExists(_)) => {}
-            result => return Ok(result?),
+            result => {
+                let created = result?;
+                managed.written(created.key(), created.resource_version(), created.clone());
+                return Ok(created);
+            }
         }
         let observed = api.get(&manifest.key()).await?;
         let is_ours = observed.label(labels::MANAGED) == Some(labels::TRUE);
@@ -163,7 +168,11 @@ impl Executor {
         let api = self.hub.client.kind::<Work>();
         match api.patch_status(&key, &Patch::Merge(json!({ "status": patch }))).await {
             Err(error) if !error.is_not_found() => Err(error),
-            _ => Ok(()),
+            Err(_) => Ok(()),
+            Ok(written) => {
+                self.hub.work_written(written);
+                Ok(())
+            }
         }
     }
 

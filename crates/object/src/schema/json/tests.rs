@@ -51,6 +51,13 @@ fn numbers_keep_64_bits() {
 }
 
 #[test]
+fn whole_numbers_lose_their_fraction() {
+    let mut value = json!({"a": [1.0, 100.0, 1.5, -0.0, 1e300], "b": 9_007_199_254_740_993_i64});
+    whole_numbers(&mut value);
+    assert_eq!(value, json!({"a": [1, 100, 1.5, 0, 1e300], "b": 9_007_199_254_740_993_i64}));
+}
+
+#[test]
 fn findings_are_bounded() {
     let fields: Vec<String> = (0..500).map(|at| format!("\"x{at}\": 1")).collect();
     assert_eq!(findings(&format!("{{{}}}", fields.join(","))).len(), MAX_FINDINGS);
