@@ -119,6 +119,9 @@ impl Stream {
             Err(error) => Phase::Fail(cannot_start(&error)),
         };
         let phase = match begin {
+            Begin::State { least } if least.is_none_or(|least| store.revision() >= least) => {
+                snapshot(store, &prefix)
+            }
             Begin::State { least } => Phase::Fetch { least },
             Begin::After(revision) => start(revision),
             Begin::Now => start(store.revision()),
@@ -184,14 +187,7 @@ impl Stream {
         {
             return Phase::Fail(frames::error(&status));
         }
-        let page = match self.store.range(&Query::prefix(self.prefix.clone())) {
-            Ok(page) => page,
-            Err(error) => return Phase::Fail(cannot_start(&error)),
-        };
-        match self.store.watch(&self.prefix, page.revision) {
-            Ok(watch) => Phase::Initial(page.items.into_iter(), watch),
-            Err(error) => Phase::Fail(cannot_start(&error)),
-        }
+        snapshot(&self.store, &self.prefix)
     }
 
     /// A piece of the initial state, closed by the bookmark that says so.
@@ -271,6 +267,15 @@ fn append(single: &mut Option<Bytes>, gathered: &mut Option<Vec<u8>>, frame: Byt
         (None, Some(bytes)) => bytes.extend_from_slice(&frame),
         (Some(first), _) => *gathered = Some([&first[..], &frame[..]].concat()),
     }
+}
+
+/// The state there is, and a watch of what follows.
+fn snapshot(store: &Store<Record>, prefix: &str) -> Phase {
+    let begun = store.range(&Query::prefix(prefix)).and_then(|page| {
+        let watch = store.watch(prefix, page.revision)?;
+        Ok(Phase::Initial(page.items.into_iter(), watch))
+    });
+    begun.unwrap_or_else(|error| Phase::Fail(cannot_start(&error)))
 }
 
 fn cannot_start(error: &ReadError) -> Bytes {
