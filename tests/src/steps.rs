@@ -55,5 +55,6 @@ pub fn request(member: &Kubectl, address: &str) -> Vec<String> {
     ]);
     assert!(output.success, "kubectl run failed:\n{output}");
     assert!(output.to_string().contains("pod \"request\" deleted"), "{output}");
-    output.stdout.lines().filter(|line| line.contains("hello from")).map(str::to_owned).collect()
+    // The program logs its answers, and logs go to standard error.
+    output.to_string().lines().filter(|line| line.contains("hello from")).map(str::to_owned).collect()
 }

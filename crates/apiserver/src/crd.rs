@@ -18,6 +18,7 @@ mod strategy;
 pub(crate) mod validation;
 
 pub use definition::{CustomVersion, Definition, Names};
+pub(crate) use objects::Judgement;
 pub use scale::Scale;
 pub(crate) use strategy::{before_deletion, begin, carry_on, default};
 

@@ -22,7 +22,7 @@ use crate::resources::Snapshot;
 use crate::respond::{self, Body};
 use crate::service::Server;
 use crate::write::Part;
-use crate::{discovery, openapi, read, watch, write};
+use crate::{discovery, kinds, openapi, read, watch, write};
 
 /// A request that is not a watch takes at most so long.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -156,7 +156,7 @@ impl Asked {
                 let keys = respond::full(issuer.key_set().to_string());
                 Ok(respond::typed(StatusCode::OK, "application/jwk-set+json", keys))
             }
-            path => unknown_path(&snapshot, path),
+            path => unknown_path(path),
         }
     }
 
@@ -165,7 +165,7 @@ impl Asked {
         let Self { server, user, info, query, parts } = self;
         let snapshot = server.registry.snapshot();
         let Some(resource) = snapshot.find(&info.group, &info.version, &info.resource).cloned() else {
-            return unknown_resource(&snapshot, &info);
+            return unknown_in(&info.group);
         };
         if info.verb.is_empty() || matches!(parts.method, Method::HEAD | Method::OPTIONS) {
             return Err(method_not_allowed());
@@ -208,7 +208,9 @@ async fn route(call: &mut Call, parts: http::request::Parts, body: Body) -> Resu
         if !part.allows(info.verb) {
             return Err(method_not_allowed());
         }
-        check_place(call)?;
+        if let Some(refusal) = misplaced(call) {
+            return refusal;
+        }
         return crate::parts::answer(call, parts, body).await;
     }
     if !resource.allows(info.verb) {
@@ -218,7 +220,9 @@ async fn route(call: &mut Call, parts: http::request::Parts, body: Body) -> Resu
         }
         return Err(method_not_allowed());
     }
-    check_place(call)?;
+    if let Some(refusal) = misplaced(call) {
+        return refusal;
+    }
     let is_of_one = matches!(info.verb, "get" | "update" | "patch" | "delete");
     if is_of_one == info.is_collection() {
         return Err(method_not_allowed());
@@ -235,18 +239,19 @@ async fn route(call: &mut Call, parts: http::request::Parts, body: Body) -> Resu
     }
 }
 
-/// Namespaced objects are addressed through their namespace, others never are; all namespaces can only be read.
-fn check_place(call: &Call) -> Result<(), Status> {
+/// What answers a path in the wrong place: namespaced objects are addressed through their namespace, others never are;
+/// all namespaces can only be read.
+fn misplaced(call: &Call) -> Option<Result<Response<Body>, Status>> {
     let (resource, info) = (&call.resource, &call.info);
     let is_namespace_itself = resource.is("", "namespaces");
     if is_namespace_itself || (info.namespace.is_empty() != resource.is_namespaced) {
-        return Ok(());
+        return None;
     }
     let reads_all = resource.is_namespaced && info.is_collection() && matches!(info.verb, "list" | "watch");
     match (reads_all, resource.is_namespaced && info.is_collection()) {
-        (true, _) => Ok(()),
-        (false, true) => Err(method_not_allowed()),
-        (false, false) => Err(no_such_path()),
+        (true, _) => None,
+        (false, true) => Some(Err(method_not_allowed())),
+        (false, false) => Some(unknown_in(&resource.kind.group)),
     }
 }
 
@@ -273,16 +278,17 @@ fn no_such_path() -> Status {
     status
 }
 
-/// 404 for a resource that is not there; where even its group is unknown the reply is plain text.
-fn unknown_resource(snapshot: &Snapshot, info: &RequestInfo) -> Result<Response<Body>, Status> {
-    if snapshot.group(&info.group).is_some() { Err(no_such_path()) } else { Ok(page_not_found()) }
+/// 404 for a path below a group: with a status where the group is built in, else as plain text, even if there are
+/// custom resources of that group.
+fn unknown_in(group: &str) -> Result<Response<Body>, Status> {
+    if group.is_empty() || kinds::group(group).is_some() { Err(no_such_path()) } else { Ok(page_not_found()) }
 }
 
-fn unknown_path(snapshot: &Snapshot, path: &str) -> Result<Response<Body>, Status> {
+fn unknown_path(path: &str) -> Result<Response<Body>, Status> {
     let mut parts = path.trim_start_matches('/').split('/');
     match (parts.next(), parts.next()) {
         (Some("api"), _) => Err(no_such_path()),
-        (Some("apis"), Some(group)) if snapshot.group(group).is_some() => Err(no_such_path()),
+        (Some("apis"), Some(group)) if !group.is_empty() => unknown_in(group),
         _ => Ok(page_not_found()),
     }
 }

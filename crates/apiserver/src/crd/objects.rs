@@ -4,7 +4,7 @@
 //! the storage version, so whatever goes through another version loses what only one of the two knows.
 //!
 //! ```text
-//! body ─► conform ─► default ─► faults ─► to_stored ─► record ─► show ─► reply
+//! body ─► conform ─► default ─► judge ─► to_stored ─► record ─► show ─► reply
 //! ```
 
 use std::borrow::Cow;
@@ -12,6 +12,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use portolan_object::schema::decode::{self, Source};
+use portolan_object::schema::validate::blocks_rules;
 use portolan_object::schema::{self, Schema};
 use portolan_object::{FieldError, Status, builtin};
 use portolan_store::Revision;
@@ -27,6 +28,24 @@ mod tests;
 
 /// Finalizers without a domain that mean something.
 const STANDARD_FINALIZERS: [&str; 3] = ["foregroundDeletion", "kubernetes", "orphan"];
+
+/// What is to be said about an object.
+#[derive(Debug, Default)]
+pub(crate) struct Judgement {
+    /// What keeps it from being stored.
+    pub(crate) faults: Vec<FieldError>,
+    /// What its writer should know although it is stored.
+    pub(crate) warnings: Vec<String>,
+}
+
+impl Judgement {
+    /// The same with faults that come first.
+    pub(crate) fn after(mut self, mut faults: Vec<FieldError>) -> Self {
+        faults.append(&mut self.faults);
+        self.faults = faults;
+        self
+    }
+}
 
 impl CustomVersion {
     /// Checks that objects may be created.
@@ -63,11 +82,22 @@ impl CustomVersion {
         schema::default(object, self.schema());
     }
 
-    /// Everything that is wrong with an object by the schema. `old` is what an update replaces.
-    pub(crate) fn faults(&self, object: &Value, old: Option<&Value>) -> Vec<FieldError> {
-        if let Some(old) = old.filter(|old| self.has_status && old["status"] != object["status"]) {
-            return self.faults_of_status(object, old);
+    /// Says what is wrong with an object, and what its writer should know. `old` is what an update replaces.
+    pub(crate) fn judge(&self, object: &Value, old: Option<&Value>) -> Judgement {
+        let mut faults = match old.filter(|old| self.has_status && old["status"] != object["status"]) {
+            Some(old) => self.faults_of_status(object, old),
+            None => self.faults(object, old),
+        };
+        let mut warnings = remarks(object, old);
+        if !blocks_rules(&faults) {
+            let evaluation = self.schema.evaluate(object, old);
+            faults.extend(evaluation.errors);
+            warnings.extend(evaluation.warnings);
         }
+        Judgement { faults, warnings }
+    }
+
+    fn faults(&self, object: &Value, old: Option<&Value>) -> Vec<FieldError> {
         let mut faults = match old {
             Some(old) => schema::validate_update(object, old, self.schema()),
             None => schema::validate(object, self.schema()),
@@ -91,14 +121,6 @@ impl CustomVersion {
         }
         faults.extend(self.scale.iter().flat_map(|scale| scale.faults_of_status(object)));
         faults
-    }
-
-    /// What the writer should know although the object is accepted.
-    pub(crate) fn remarks(object: &Value, old: Option<&Value>) -> Vec<String> {
-        let known: Vec<&str> =
-            old.map(|old| tree::texts(old, "/metadata/finalizers").collect()).unwrap_or_default();
-        let added = tree::texts(object, "/metadata/finalizers").filter(|name| !known.contains(name));
-        added.filter_map(remark_on_finalizer).collect()
     }
 
     /// Whether an object was written under an older definition.
@@ -168,6 +190,13 @@ fn below_status(field: &str) -> String {
         _ if field.starts_with('[') => format!("status{field}"),
         _ => format!("status.{field}"),
     }
+}
+
+fn remarks(object: &Value, old: Option<&Value>) -> Vec<String> {
+    let known: Vec<&str> =
+        old.map(|old| tree::texts(old, "/metadata/finalizers").collect()).unwrap_or_default();
+    let added = tree::texts(object, "/metadata/finalizers").filter(|name| !known.contains(name));
+    added.filter_map(remark_on_finalizer).collect()
 }
 
 /// Finalizers of different writers should not meet by accident.

@@ -13,7 +13,7 @@ mod names;
 mod versions;
 
 use portolan_object::FieldError;
-use portolan_object::schema::structural;
+use portolan_object::schema::{rules, structural};
 use serde_json::{Value, json};
 
 use super::approval::Approval;
@@ -65,10 +65,12 @@ pub(crate) fn warnings(new: &Value, old: Option<&Value>) -> Vec<String> {
 
 fn remarks(definition: &Value) -> Vec<String> {
     let mut remarks = Vec::new();
-    for version in tree::list(definition, "/spec/versions") {
-        let schema = &version["schema"]["openAPIV3Schema"];
-        let compiled = structural::compile(schema, "");
-        remarks.extend(compiled.into_iter().flat_map(|compiled| compiled.warnings));
+    for (index, version) in tree::list(definition, "/spec/versions").iter().enumerate() {
+        let field = format!("spec.versions[{index}].schema.openAPIV3Schema");
+        if let Ok(structural) = structural::compile(&version["schema"]["openAPIV3Schema"], &field) {
+            remarks.extend(rules::compile(&structural, &field).warnings);
+            remarks.extend(structural.warnings);
+        }
     }
     if tree::text(definition, "/spec/conversion/strategy") == "Webhook" {
         let stored = super::strategy::storage_version(definition).unwrap_or_default();

@@ -13,7 +13,7 @@ pub(super) fn list(groups: &[&Group]) -> Value {
 }
 
 fn group(group: &Group) -> Value {
-    let mut metadata = json!({ "creationTimestamp": null });
+    let mut metadata = json!({});
     if !group.name.is_empty() {
         metadata["name"] = json!(group.name);
     }

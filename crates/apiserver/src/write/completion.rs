@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::namespaces;
 use super::update::Part;
-use crate::crd::CustomVersion;
+use crate::crd::Judgement;
 use crate::resources::{Resource, Source};
 use crate::validation;
 
@@ -54,54 +54,54 @@ pub(super) fn carry_on(resource: &Resource, new: &mut Value) {
     }
 }
 
-/// Everything that is wrong with a new object.
-pub(super) fn faults_of_new(resource: &Resource, object: &Value) -> Vec<FieldError> {
+/// Says what is wrong with a new object, and what its writer should know.
+pub(super) fn judge_new(resource: &Resource, object: &Value) -> Judgement {
     match &resource.source {
         Source::Builtin(_) => {
             let mut faults = validation::create(&resource.kind, object);
             if resource.is(crate::crd::GROUP, crate::crd::PLURAL) {
                 faults.extend(crate::crd::validation::create(object));
             }
-            faults
+            judge_builtin(resource, None, object, faults)
         }
         Source::Custom(version) => {
-            let mut faults =
-                validation::metadata::create(object, resource.rules.names, resource.is_namespaced);
-            faults.extend(version.faults(object, None));
-            faults
+            let faults = validation::metadata::create(object, resource.rules.names, resource.is_namespaced);
+            version.judge(object, None).after(faults)
         }
     }
 }
 
-/// Everything that is wrong with a changed object.
-pub(super) fn faults_of_change(resource: &Resource, part: Part, old: &Value, new: &Value) -> Vec<FieldError> {
+/// Says what is wrong with a changed object, and what its writer should know.
+pub(super) fn judge_change(resource: &Resource, part: Part, old: &Value, new: &Value) -> Judgement {
     match &resource.source {
         // These parts exist to change what the whole may not.
         Source::Builtin(_) if matches!(part, Part::Binding | Part::EphemeralContainers | Part::Resources) => {
-            validation::metadata::update(new, old)
+            judge_builtin(resource, Some(old), new, validation::metadata::update(new, old))
         }
         Source::Builtin(_) => {
             let mut faults = validation::update(&resource.kind, new, old);
             if resource.is(crate::crd::GROUP, crate::crd::PLURAL) {
                 faults.extend(crate::crd::validation::update(new, old));
             }
-            faults
+            judge_builtin(resource, Some(old), new, faults)
         }
         Source::Custom(version) => {
-            let mut faults = validation::metadata::update(new, old);
-            faults.extend(version.faults(new, Some(old)));
-            faults
+            let faults = validation::metadata::update(new, old);
+            version.judge(new, Some(old)).after(faults)
         }
     }
 }
 
-/// What the writer should know although the object is accepted.
-pub(super) fn warnings(resource: &Resource, old: Option<&Value>, new: &Value) -> Vec<String> {
-    match resource.source {
-        Source::Builtin(_) if resource.is(crate::crd::GROUP, crate::crd::PLURAL) => {
-            crate::crd::validation::warnings(new, old)
-        }
-        Source::Builtin(_) => Vec::new(),
-        Source::Custom(_) => CustomVersion::remarks(new, old),
-    }
+fn judge_builtin(
+    resource: &Resource,
+    old: Option<&Value>,
+    new: &Value,
+    faults: Vec<FieldError>,
+) -> Judgement {
+    let is_definition = resource.is(crate::crd::GROUP, crate::crd::PLURAL);
+    let warnings = match is_definition && faults.is_empty() {
+        true => crate::crd::validation::warnings(new, old),
+        false => Vec::new(),
+    };
+    Judgement { faults, warnings }
 }

@@ -127,11 +127,11 @@ fn prepare(
     completion::default(resource, object);
     super::admit(call, Operation::Create, options.dry_run, object, None)?;
     let claim = claims::claim(call, object, None, options.dry_run)?;
-    let faults = completion::faults_of_new(resource, object);
-    if !faults.is_empty() {
-        return Err(resource.invalid(&name, &faults));
+    let judgement = completion::judge_new(resource, object);
+    if !judgement.faults.is_empty() {
+        return Err(resource.invalid(&name, &judgement.faults));
     }
-    completion::warnings(resource, None, object).into_iter().for_each(|warning| call.warn(warning));
+    judgement.warnings.into_iter().for_each(|warning| call.warn(warning));
     Ok(claim)
 }
 

@@ -151,11 +151,11 @@ fn prepare(
     completion::carry_on(resource, &mut new);
     super::admit(call, Operation::Update, change.options.dry_run, &mut new, Some(old))?;
     let claim = claims::claim(call, &mut new, Some(old), change.options.dry_run)?;
-    let faults = completion::faults_of_change(resource, change.part, old, &new);
-    if !faults.is_empty() {
-        return Err(resource.invalid(&call.info.name, &faults));
+    let judgement = completion::judge_change(resource, change.part, old, &new);
+    if !judgement.faults.is_empty() {
+        return Err(resource.invalid(&call.info.name, &judgement.faults));
     }
-    completion::warnings(resource, Some(old), &new).into_iter().for_each(|warning| call.warn(warning));
+    judgement.warnings.into_iter().for_each(|warning| call.warn(warning));
     // A scheduler's decision is no change of what was asked for.
     if let Some(generation) = generation::next(resource, old, &new).filter(|_| change.part != Part::Binding) {
         new["metadata"]["generation"] = Value::from(generation);

@@ -166,11 +166,11 @@ impl Run {
     }
 
     /// Follows the output. The first viewer of a container that waits for one sees it from the start: what was
-    /// written before `kubectl run -i` could attach is not lost. Others see what is written from now on.
+    /// written before `kubectl run -i` could attach is not lost, nor repeated when kubectl fetched it as a log. Others see what is written from now on.
     pub fn view(&self) -> Cursor {
         let is_first = !self.was_viewed.swap(true, Ordering::AcqRel);
         if is_first && self.stdin != Stdin::Closed {
-            self.journal.from_start()
+            self.journal.from_unread()
         } else {
             self.journal.from_now()
         }

@@ -45,6 +45,8 @@ struct Pages {
     /// The number of the oldest entry that is kept.
     first: u64,
     bytes: usize,
+    /// The number of the first entry that no reader has got yet.
+    unread: u64,
 }
 
 #[derive(Debug, Clone, Copy, Default)]
@@ -85,6 +87,13 @@ impl Journal {
     /// A reader that starts with the oldest entry that is kept.
     pub fn from_start(&self) -> Cursor {
         let next = self.pages.lock().first;
+        Cursor { journal: self.clone(), written: self.written.subscribe(), next }
+    }
+
+    /// A reader that starts with the oldest entry that no reader has got yet.
+    pub fn from_unread(&self) -> Cursor {
+        let pages = self.pages.lock();
+        let next = pages.unread.max(pages.first);
         Cursor { journal: self.clone(), written: self.written.subscribe(), next }
     }
 
@@ -150,10 +159,11 @@ impl Cursor {
 
     /// The next entry if it is there.
     pub fn try_next(&mut self) -> Option<Entry> {
-        let pages = self.journal.pages.lock();
+        let mut pages = self.journal.pages.lock();
         self.next = self.next.max(pages.first);
         let entry = pages.entries.get(usize::try_from(self.next - pages.first).ok()?)?.clone();
         self.next += 1;
+        pages.unread = pages.unread.max(self.next);
         Some(entry)
     }
 }
@@ -164,6 +174,17 @@ mod tests {
 
     fn write(journal: &Journal, text: &str) {
         journal.write(Stream::Stdout, text.as_bytes(), Timestamp::UNIX_EPOCH);
+    }
+
+    #[test]
+    fn what_one_reader_got_the_next_may_skip() {
+        let journal = Journal::default();
+        write(&journal, "one\ntwo\n");
+        journal.from_start().try_next();
+        write(&journal, "three\n");
+        let mut rest = journal.from_unread();
+        assert_eq!([text(rest.try_next()), text(rest.try_next())], ["two\n", "three\n"]);
+        assert_eq!(rest.try_next(), None);
     }
 
     fn text(entry: Option<Entry>) -> String {

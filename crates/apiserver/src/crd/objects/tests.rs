@@ -171,7 +171,7 @@ fn texts(faults: &[FieldError]) -> Vec<String> {
 fn faults_speak_of_schema_and_scale() {
     let negative = object("v1", json!({ "replicas": -1 }));
     assert_eq!(
-        texts(&rich().faults(&negative, None)),
+        texts(&rich().judge(&negative, None).faults),
         [
             "spec.replicas: Invalid value: -1: spec.replicas in body should be greater than or equal to 0",
             ".spec.replicas: Invalid value: -1: should be a non-negative integer",
@@ -187,7 +187,7 @@ fn status_is_checked_alone() {
     let with = |status: Value| {
         let mut new = old.clone();
         new["status"] = status;
-        texts(&rich().faults(&new, Some(&old)))
+        texts(&rich().judge(&new, Some(&old)).faults)
     };
     assert_eq!(with(json!({ "replicas": 2 })), Vec::<String>::new());
     assert_eq!(
@@ -212,18 +212,46 @@ fn finalizers_without_a_domain_are_remarked() {
     let with = |finalizers: Value| json!({ "metadata": { "finalizers": finalizers } });
     let dotted = with(json!(["foo.bar", "ex.io/ok", "orphan"]));
     assert_eq!(
-        CustomVersion::remarks(&with(json!(["foo"])), None),
+        remarks(&with(json!(["foo"])), None),
         [
             "metadata.finalizers: \"foo\": prefer a domain-qualified finalizer name to avoid accidental conflicts with \
          other finalizer writers",
         ]
     );
     assert_eq!(
-        CustomVersion::remarks(&dotted, None),
+        remarks(&dotted, None),
         [
             "metadata.finalizers: \"foo.bar\": prefer a domain-qualified finalizer name including a path (/) to avoid \
          accidental conflicts with other finalizer writers",
         ]
     );
-    assert_eq!(CustomVersion::remarks(&dotted, Some(&dotted)), Vec::<String>::new());
+    assert_eq!(remarks(&dotted, Some(&dotted)), Vec::<String>::new());
+}
+
+#[test]
+fn rules_are_evaluated_when_the_rest_is_well() {
+    let mut ruled =
+        version("v1", true, json!({ "replicas": { "type": "integer" }, "fixed": { "type": "string" } }));
+    let spec = &mut ruled["schema"]["openAPIV3Schema"]["properties"]["spec"];
+    spec["x-kubernetes-validations"] = json!([
+        { "rule": "self.replicas != 7", "message": "seven is forbidden", "reason": "FieldValueForbidden",
+          "fieldPath": ".replicas" },
+        { "rule": "!has(oldSelf.fixed) || self.fixed == oldSelf.fixed", "message": "is fixed" },
+    ]);
+    let version = versions(json!([ruled])).remove(0);
+    let judge = |new: Value, old: Option<Value>| {
+        let old = old.map(|old| object("v1", old));
+        texts(&version.judge(&object("v1", new), old.as_ref()).faults)
+    };
+    let seven = ["spec.replicas: Forbidden: seven is forbidden"];
+    assert_eq!(judge(json!({ "replicas": 7 }), None), seven);
+    assert_eq!(judge(json!({ "replicas": 6, "fixed": "a" }), None), Vec::<String>::new());
+    let changed = judge(json!({ "replicas": 6, "fixed": "b" }), Some(json!({ "replicas": 6, "fixed": "a" })));
+    assert_eq!(changed, ["spec: Invalid value: is fixed"]);
+    let blocked = judge(json!({ "replicas": "x" }), None);
+    assert_eq!(
+        blocked[1],
+        "<nil>: Invalid value: null: some validation rules were not checked because the object \
+                            was invalid; correct the existing errors to complete validation"
+    );
 }

@@ -4,7 +4,7 @@
 //! errors name that place: `spec.validation` instead of `spec.versions[0].schema`.
 
 use portolan_object::FieldError;
-use portolan_object::schema::structural;
+use portolan_object::schema::{rules, structural};
 use serde_json::{Value, json};
 
 use super::{fields, names};
@@ -157,7 +157,10 @@ impl<'a> Versions<'a> {
                     check_root(schema, &field, faults);
                 }
                 if !self.was_accepted(part, value) {
-                    faults.extend(structural::compile(schema, &field).err().into_iter().flatten());
+                    match structural::compile(schema, &field) {
+                        Ok(structural) => faults.extend(rules::compile(&structural, &field).errors),
+                        Err(found) => faults.extend(found),
+                    }
                 }
             }
             Part::Subresources => {
