@@ -27,8 +27,10 @@ pub(super) fn next(resource: &Resource, old: &Value, new: &Value) -> Option<i64>
 
 /// Whether anything differs besides metadata, type and, where that is a part of its own, status.
 fn differs_outside(old: &Value, new: &Value, has_status: bool) -> bool {
-    let counts = |name: &&String| {
-        !matches!(name.as_str(), "metadata" | "apiVersion" | "kind") && !(has_status && *name == "status")
+    let counts = |name: &&String| match name.as_str() {
+        "metadata" | "apiVersion" | "kind" => false,
+        "status" => !has_status,
+        _ => true,
     };
     let members = |object| Value::as_object(object).into_iter().flat_map(|map| map.keys()).filter(counts);
     members(old).chain(members(new)).any(|name| old.get(name) != new.get(name))
