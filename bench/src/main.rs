@@ -1,3 +1,71 @@
-//! Benchmarks.
+//! `portolan-bench`: the figures that Portolan promises, measured on this machine.
+//!
+//! Standard output gets one Markdown table, standard error the progress. The exit code is 1 when something did not
+//! arrive at all; a missed target is printed and is no failure, for machines differ.
 
-fn main() {}
+mod arguments;
+mod arrivals;
+mod bulk;
+mod discovery;
+mod federation;
+mod figure;
+mod machine;
+mod memory;
+mod objects;
+mod propagation;
+mod report;
+mod run;
+mod start;
+mod statistics;
+mod walkthrough;
+
+use std::process::ExitCode;
+
+use anyhow::{Context, Result, bail};
+use clap::Parser;
+use portolan_net::Shutdown;
+use tracing_subscriber::EnvFilter;
+
+use arguments::Arguments;
+use report::Report;
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    match measure(&arguments) {
+        Ok(report) if report.failures.is_empty() => ExitCode::SUCCESS,
+        Ok(_) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn measure(arguments: &Arguments) -> Result<Report> {
+    let filter = EnvFilter::try_new(&arguments.log).context("--log")?;
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let report = runtime.context("cannot start the runtime")?.block_on(until_interrupted(arguments))?;
+    print!("{}", report.render());
+    if let Some(path) = &arguments.json {
+        let text = serde_json::to_string_pretty(&report)?;
+        std::fs::write(path, text + "\n").with_context(|| format!("cannot write {}", path.display()))?;
+    }
+    Ok(report)
+}
+
+/// Temporary directories are removed also when the user gives up.
+async fn until_interrupted(arguments: &Arguments) -> Result<Report> {
+    let scope = Shutdown::new();
+    scope.request_on_signals().context("cannot listen for signals")?;
+    let run = async {
+        match &arguments.dir {
+            Some(folder) => run::beside(arguments, folder, &scope).await,
+            None => run::here(arguments, &scope).await,
+        }
+    };
+    tokio::select! {
+        report = run => report,
+        () = scope.requested() => bail!("interrupted"),
+    }
+}

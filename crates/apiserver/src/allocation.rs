@@ -137,7 +137,7 @@ impl Services {
     ) -> Result<Reservation, Vec<FieldError>> {
         fields::settle(service, old);
         let own = if self.shared.range.addr().is_ipv4() { Families::Fourth } else { Families::Sixth };
-        fields::families(service, own)?;
+        fields::families(service, old, own)?;
         let mut reservation = Reservation {
             shared: Arc::clone(&self.shared),
             taken: Holding::default(),
@@ -185,6 +185,10 @@ impl Reservation {
         }
         let shared = Arc::clone(&self.shared);
         let wanted = tree::text(service, "/spec/clusterIP").to_owned();
+        // One spelling of the address without the other is for validation to refuse.
+        if wanted.is_empty() && !tree::list(service, "/spec/clusterIPs").is_empty() {
+            return Ok(());
+        }
         if wanted.is_empty() {
             let offset = match shared.is_first(service) {
                 _ if dry_run => 0,
@@ -266,8 +270,8 @@ impl Reservation {
             let is_held = before.ports.contains(&own) || self.taken.ports.contains(&own);
             let is_in_range = self.shared.pools.lock().ports.contains(own);
             let result = match is_in_range {
+                _ if is_held || dry_run => Ok(()),
                 false => Err(Refusal::OutOfRange),
-                true if is_held || dry_run => Ok(()),
                 true => self.take_port(own),
             };
             result.map_err(|why| self.shared.refused_port(index, own, why))?;

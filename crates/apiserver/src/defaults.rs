@@ -65,6 +65,9 @@ fn defaults_of(group: &str, kind: &str) -> Option<Defaults> {
         ("rbac.authorization.k8s.io", "RoleBinding" | "ClusterRoleBinding") => configuration::role_binding,
         ("storage.k8s.io", "StorageClass") => storage::storage_class,
         ("storage.k8s.io", "CSIDriver") => storage::csi_driver,
+        ("", "Event") => configuration::core_event,
+        ("events.k8s.io", "Event") => configuration::event,
+        ("coordination.k8s.io", "Lease") => configuration::lease,
         ("scheduling.k8s.io", "PriorityClass") => configuration::priority_class,
         _ => return None,
     })

@@ -200,9 +200,8 @@ async fn route(call: &mut Call, parts: http::request::Parts, body: Body) -> Resu
     let (resource, info) = (Arc::clone(&call.resource), call.info.clone());
     if !info.subresource.is_empty() {
         let Some(part) = resource.part(&info.subresource) else {
-            // The path of a custom resource's status exists even where the status is no part.
-            let is_custom =
-                resource.as_custom().is_some() && matches!(&*info.subresource, "status" | "scale");
+            // What a custom resource does not have is looked for below the object, as upstream does.
+            let is_custom = resource.as_custom().is_some();
             return Err(if is_custom { resource.not_found(&info.name) } else { no_such_path() });
         };
         if !part.allows(info.verb) {

@@ -82,6 +82,12 @@ impl Quantity {
         self.nanos % NANOS == 0
     }
 
+    /// The amount rounded up to whole units.
+    pub fn round_up(self) -> i64 {
+        let whole = self.nanos.div_euclid(NANOS) + i128::from(!self.is_whole());
+        i64::try_from(whole).unwrap_or(i64::MAX)
+    }
+
     /// The amount rounded up to thousandths.
     #[must_use]
     pub fn round_up_to_milli(self) -> Self {
@@ -150,6 +156,13 @@ fn divided(digits: &str, places: usize, factor: i128) -> i128 {
         is_exact &= sum % 10 == 0;
     }
     whole.saturating_add(part).saturating_add(i128::from(!is_exact)).min(MAX)
+}
+
+/// Nothing.
+impl Default for Quantity {
+    fn default() -> Self {
+        Self { nanos: 0, format: Format::Decimal }
+    }
 }
 
 impl PartialEq for Quantity {

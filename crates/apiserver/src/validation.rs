@@ -43,7 +43,7 @@ pub fn create(kind: &GroupVersionKind, object: &Value) -> Vec<FieldError> {
     };
     let mut faults = Faults::default();
     metadata::check(object, resource.names, resource.namespaced, &mut faults);
-    metadata::check_standard_finalizers(object, &mut faults);
+    check_finalizers(kind, object, &mut faults);
     check(kind, object, None, &mut faults);
     faults.into_errors()
 }
@@ -57,8 +57,23 @@ pub fn update(kind: &GroupVersionKind, new: &Value, old: &Value) -> Vec<FieldErr
     }
     let mut faults = Faults::default();
     metadata::check_update(new, old, &mut faults);
+    check_finalizers(kind, new, &mut faults);
     check(kind, new, Some(old), &mut faults);
     faults.into_errors()
+}
+
+/// Some kinds never had their finalizers looked at.
+fn check_finalizers(kind: &GroupVersionKind, object: &Value, faults: &mut Faults) {
+    let is_lax = matches!(
+        (kind.group.as_str(), kind.kind.as_str()),
+        ("", "Event")
+            | ("policy", "PodDisruptionBudget")
+            | ("coordination.k8s.io", "Lease")
+            | ("node.k8s.io", "RuntimeClass")
+    );
+    if !is_lax {
+        metadata::check_standard_finalizers(object, faults);
+    }
 }
 
 fn check(kind: &GroupVersionKind, new: &Value, old: Option<&Value>, faults: &mut Faults) {
@@ -106,6 +121,8 @@ fn check_of(group: &str, version: &str, kind: &str) -> Option<Check> {
         ("rbac.authorization.k8s.io", "ClusterRoleBinding") => access::cluster_role_binding,
         ("coordination.k8s.io", "Lease") => cluster::lease,
         ("storage.k8s.io", "StorageClass") => storage::storage_class,
+        ("storage.k8s.io", "CSIDriver") => storage::csi_driver,
+        ("node.k8s.io", "RuntimeClass") => cluster::runtime_class,
         ("scheduling.k8s.io", "PriorityClass") => cluster::priority_class,
         ("admissionregistration.k8s.io", _) => cluster::admission,
         _ => return None,

@@ -139,7 +139,9 @@ impl Inner {
             let wanted = established(&definitions);
             for look in 0.. {
                 match self.refresh().await {
-                    Ok(served) if look >= SETTLING_LOOKS || wanted.iter().all(|kind| served.contains(kind)) => {
+                    Ok(served)
+                        if look >= SETTLING_LOOKS || wanted.iter().all(|kind| served.contains(kind)) =>
+                    {
                         ready.send_replace(true);
                         break;
                     }
@@ -200,13 +202,18 @@ impl Inner {
 fn established(definitions: &Cache<Object>) -> Vec<GroupKind> {
     let is_established = |definition: &Object| {
         let conditions = definition.at(&["status", "conditions"]).and_then(serde_json::Value::as_array);
-        conditions.into_iter().flatten().any(|condition| {
-            condition["type"] == "Established" && condition["status"] == "True"
-        }) && !definition.is_deleting()
+        conditions
+            .into_iter()
+            .flatten()
+            .any(|condition| condition["type"] == "Established" && condition["status"] == "True")
+            && !definition.is_deleting()
     };
-    let kinds = definitions.list().into_iter().filter(|definition| is_established(definition)).map(|definition| GroupKind {
-        group: definition.str_at(&["spec", "group"]).to_owned(),
-        kind: definition.str_at(&["spec", "names", "kind"]).to_owned(),
-    });
+    let kinds =
+        definitions.list().into_iter().filter(|definition| is_established(definition)).map(|definition| {
+            GroupKind {
+                group: definition.str_at(&["spec", "group"]).to_owned(),
+                kind: definition.str_at(&["spec", "names", "kind"]).to_owned(),
+            }
+        });
     kinds.collect()
 }

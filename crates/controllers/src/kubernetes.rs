@@ -22,7 +22,12 @@ const WORKERS: usize = 4;
 
 /// CustomResourceDefinitions, by which kinds come and go.
 pub fn definitions(client: &Client, scope: &Shutdown) -> Cache<Object> {
-    let resource = Resource::cluster("apiextensions.k8s.io", "v1", "CustomResourceDefinition", "customresourcedefinitions");
+    let resource = Resource::cluster(
+        "apiextensions.k8s.io",
+        "v1",
+        "CustomResourceDefinition",
+        "customresourcedefinitions",
+    );
     // The schemas are most of their size, and nobody here reads them.
     let drop_schemas = |definition: &mut Object| {
         drop_managed_fields(definition);
@@ -37,7 +42,13 @@ pub fn definitions(client: &Client, scope: &Shutdown) -> Cache<Object> {
 }
 
 /// Starts the namespace controller and the garbage collector; `ca_pem` is the CA of the API server.
-pub fn housekeeping(client: &Client, definitions: &Cache<Object>, ca_pem: &str, clock: &Clock, scope: &Shutdown) {
+pub fn housekeeping(
+    client: &Client,
+    definitions: &Cache<Object>,
+    ca_pem: &str,
+    clock: &Clock,
+    scope: &Shutdown,
+) {
     let everything = Collections::start(
         client,
         definitions,

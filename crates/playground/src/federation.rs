@@ -82,7 +82,7 @@ pub enum StartError {
         /// Which cluster.
         cluster: String,
         /// Why.
-        source: JoinError,
+        source: Box<JoinError>,
     },
     /// A Cluster object cannot be written.
     #[error("cannot set the taints of cluster {cluster}: {source}")]
@@ -392,7 +392,7 @@ async fn join_member(
     };
     join(hub, member, &request)
         .await
-        .map_err(|source| StartError::Join { cluster: cluster.name.clone(), source })?;
+        .map_err(|source| StartError::Join { cluster: cluster.name.clone(), source: Box::new(source) })?;
     if cluster.taints.is_empty() {
         return Ok(());
     }

@@ -220,7 +220,7 @@ fn identities_are_given_once() {
 #[test]
 fn protected_objects_stay() {
     let mut map = object("ConfigMap", json!({}));
-    let mut delete =
+    let delete =
         |map: &mut Value| admit(Operation::Delete, &kind("ConfigMap"), "shop", map, None, String::new);
     assert!(delete(&mut map).is_ok());
     map["metadata"]["labels"] = json!({"resourcetemplate.karmada.io/deletion-protected": "Always"});

@@ -186,12 +186,20 @@ fn is_external(service: &Value) -> bool {
 ///
 /// # Errors
 /// When it asks for a family, or for two, that the cluster does not have.
-pub(super) fn families(service: &mut Value, own: Families) -> Result<(), Vec<FieldError>> {
+///
+/// A stored Service keeps its first family; validation says so when `service` has another.
+pub(super) fn families(
+    service: &mut Value,
+    old: Option<&Value>,
+    own: Families,
+) -> Result<(), Vec<FieldError>> {
     if is_named(service) {
         return Ok(());
     }
     let has_selector = !tree::map(service, "/spec/selector").is_none_or(Map::is_empty);
     let is_free = is_headless(service) && !has_selector;
+    let before = old.map(first_family).unwrap_or_default();
+    let is_changed = !before.is_empty() && before != first_family(service);
     let Some(spec) = service["spec"].as_object_mut() else { return Ok(()) };
     if tree::is_unset(spec.get("ipFamilyPolicy")) {
         let policy = if is_free { "RequireDualStack" } else { "SingleStack" };
@@ -208,7 +216,7 @@ pub(super) fn families(service: &mut Value, own: Families) -> Result<(), Vec<Fie
             let second = if families[0] == own.name() { own.other() } else { own.name() };
             families.push(second.to_owned());
         }
-    } else {
+    } else if !is_changed {
         let mut faults = Vec::new();
         if policy == "RequireDualStack" {
             let detail = "this cluster is not configured for dual-stack services";
@@ -229,4 +237,8 @@ pub(super) fn families(service: &mut Value, own: Families) -> Result<(), Vec<Fie
     }
     service["spec"]["ipFamilies"] = json!(families);
     Ok(())
+}
+
+fn first_family(service: &Value) -> &str {
+    tree::texts(service, "/spec/ipFamilies").next().unwrap_or_default()
 }

@@ -25,8 +25,10 @@ use crate::write;
 struct Known {
     object: Value,
     modified: Revision,
-    /// What the served versions were made from; see [`essence`].
-    essence: Value,
+    /// Whether `object` is newer than `versions`.
+    is_changed: bool,
+    /// What `versions` were made from.
+    compiled: Option<Arc<Value>>,
     term: Term,
     versions: Vec<Arc<CustomVersion>>,
     /// Whether its objects are being deleted already.
@@ -42,11 +44,15 @@ pub(crate) struct Lifecycle {
     seen: Revision,
 }
 
-/// Everything about a definition that its resources depend on.
-fn essence(definition: &Value) -> Value {
-    let established = is_true(definition, "Established");
-    let names = definition["status"]["acceptedNames"].clone();
-    Value::Array(vec![definition["spec"].clone(), names, Value::from(established)])
+/// Whether two states of a definition make the same resources.
+fn make_the_same(one: &Value, other: &Value) -> bool {
+    one["spec"] == other["spec"]
+        && one["status"]["acceptedNames"] == other["status"]["acceptedNames"]
+        && is_true(one, "Established") == is_true(other, "Established")
+}
+
+fn is_going(definition: &Value) -> bool {
+    definition["metadata"]["deletionTimestamp"].is_string()
 }
 
 impl Lifecycle {
@@ -112,25 +118,26 @@ impl Lifecycle {
     }
 
     fn learn(&mut self, item: &Versioned<Record>) {
+        let object = item.value.value();
         let known = self.known.get(&*item.key);
         if known.is_some_and(|known| known.modified >= item.modified) {
             return;
         }
-        let object = item.value.value();
-        let term = known.map_or_else(
-            || Term { since: item.modified, retired: CancellationToken::new() },
-            |known| known.term.clone(),
-        );
+        if known.is_some_and(|known| known.object["metadata"]["uid"] != object["metadata"]["uid"]) {
+            self.forget(&item.key);
+        }
         let entry = self.known.entry(item.key.to_string()).or_insert_with(|| Known {
             object: Value::Null,
-            modified: Revision::default(),
-            essence: Value::Null,
-            term,
+            modified: item.modified,
+            is_changed: true,
+            compiled: None,
+            term: Term { since: item.modified, retired: CancellationToken::new() },
             versions: Vec::new(),
             is_emptying: false,
         });
         entry.object = object;
         entry.modified = item.modified;
+        entry.is_changed = true;
     }
 
     fn forget(&mut self, key: &str) {
@@ -155,38 +162,42 @@ impl Lifecycle {
                 let old = known.object.clone();
                 known.object["status"] = status;
                 attribute(&old, &mut known.object, &now);
+                known.is_changed = true;
                 decided.push(key);
             }
         }
-        let retired = self.compile();
-        self.publish();
-        retired.iter().for_each(CancellationToken::cancel);
+        if let Some(retired) = self.compile() {
+            self.publish();
+            retired.iter().for_each(CancellationToken::cancel);
+        }
         for key in decided {
             self.write_status(&key).await;
         }
         self.empty_terminating();
     }
 
-    /// Makes the versions of definitions that have changed. The answer ends the watches of the former ones.
-    fn compile(&mut self) -> Vec<CancellationToken> {
-        let mut retired = Vec::new();
-        for known in self.known.values_mut() {
-            let essence = essence(&known.object);
-            let is_terminating = known.object["metadata"]["deletionTimestamp"].is_string();
-            let is_marked = known.versions.iter().any(|version| version.definition.is_terminating);
-            let is_same = essence == known.essence;
-            if is_same && is_terminating == is_marked {
+    /// Makes the versions of definitions that have changed; `None` when there are none. The answer ends the watches of
+    /// the former versions.
+    fn compile(&mut self) -> Option<Vec<CancellationToken>> {
+        let mut retired = None;
+        for known in self.known.values_mut().filter(|known| known.is_changed) {
+            known.is_changed = false;
+            let is_same = known.compiled.as_ref().is_some_and(|before| make_the_same(before, &known.object));
+            let was_going = known.compiled.as_ref().is_some_and(|before| is_going(before));
+            if is_same && was_going == is_going(&known.object) {
                 continue;
             }
-            if !is_same && !known.essence.is_null() {
+            let retired = retired.get_or_insert_with(Vec::new);
+            if !is_same && known.compiled.is_some() {
                 let next = Term { since: known.modified, retired: CancellationToken::new() };
                 retired.push(std::mem::replace(&mut known.term, next).retired);
             }
-            known.essence = essence;
-            known.versions = match is_true(&known.object, "Established") {
-                true => CustomVersion::list(&Arc::new(known.object.clone()), &known.term),
+            let definition = Arc::new(known.object.clone());
+            known.versions = match is_true(&definition, "Established") {
+                true => CustomVersion::list(&definition, &known.term),
                 false => Vec::new(),
             };
+            known.compiled = Some(definition);
         }
         retired
     }
@@ -216,8 +227,7 @@ impl Lifecycle {
             let is_held = known.object["metadata"]["finalizers"]
                 .as_array()
                 .is_some_and(|list| list.contains(&CLEANUP.into()));
-            let is_going = known.object["metadata"]["deletionTimestamp"].is_string();
-            if !is_going || !is_held || known.is_emptying {
+            if !is_going(&known.object) || !is_held || known.is_emptying {
                 continue;
             }
             known.is_emptying = true;

@@ -97,6 +97,26 @@ pub(super) fn role_binding(object: &mut Map<String, Value>) {
     }
 }
 
+/// Events of the core group always say who reports them, even when that is nobody.
+pub(super) fn core_event(object: &mut Map<String, Value>) {
+    child(object, "source");
+    default(object, "reportingComponent", "");
+    default(object, "reportingInstance", "");
+}
+
+/// The same in the words of the newer group.
+pub(super) fn event(object: &mut Map<String, Value>) {
+    child(object, "deprecatedSource");
+}
+
+/// Leases without what belongs to elections that this server does not coordinate.
+pub(super) fn lease(object: &mut Map<String, Value>) {
+    if let Some(spec) = child_if_present(object, "spec") {
+        spec.remove("strategy");
+        spec.remove("preferredHolder");
+    }
+}
+
 pub(super) fn priority_class(object: &mut Map<String, Value>) {
     default(object, "preemptionPolicy", "PreemptLowerPriority");
 }

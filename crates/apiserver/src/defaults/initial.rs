@@ -15,12 +15,37 @@ pub fn on_create(kind: &GroupVersionKind, object: &mut Value) {
         ("batch", "Job") => job_selector(object),
         ("", "Service") | ("networking.k8s.io", "Ingress") => empty_status(object, "loadBalancer"),
         ("", "PersistentVolumeClaim" | "PersistentVolume") => phase(object, "Pending"),
-        ("apps" | "batch" | "policy" | "autoscaling", kind) if kind != "ControllerRevision" => {
-            if let Some(object) = object.as_object_mut() {
-                child(object, "status");
-            }
+        ("", "ResourceQuota") => counts(object, &[]),
+        ("", "ReplicationController") | ("apps", "ReplicaSet") => counts(object, &["replicas"]),
+        ("apps", "Deployment") | ("batch", "CronJob") => counts(object, &[]),
+        ("apps", "StatefulSet") => counts(object, &["replicas", "availableReplicas"]),
+        ("apps", "DaemonSet") => {
+            let names =
+                ["currentNumberScheduled", "desiredNumberScheduled", "numberMisscheduled", "numberReady"];
+            counts(object, &names);
         }
+        ("policy", "PodDisruptionBudget") => {
+            let names = ["currentHealthy", "desiredHealthy", "disruptionsAllowed", "expectedPods"];
+            counts(object, &names);
+        }
+        ("autoscaling", "HorizontalPodAutoscaler") => autoscaler(object),
         _ => {}
+    }
+}
+
+/// A status in which the counts that clients expect are zero.
+fn counts(object: &mut Value, names: &[&str]) {
+    let Some(object) = object.as_object_mut() else { return };
+    if let Some(status) = child(object, "status") {
+        status.extend(names.iter().map(|&name| (name.to_owned(), json!(0))));
+    }
+}
+
+fn autoscaler(object: &mut Value) {
+    if tree::text(object, "/apiVersion") == "autoscaling/v1" {
+        counts(object, &["currentReplicas", "desiredReplicas"]);
+    } else {
+        counts(object, &["desiredReplicas"]);
     }
 }
 
@@ -53,8 +78,7 @@ fn namespace(object: &mut Value) {
     }
 }
 
-/// A pod waits at first. Taints that come and go within minutes do not drive it away, and the rest of what
-/// scheduling needs is settled.
+/// A pod waits at first, and what scheduling needs is settled.
 fn pod(object: &mut Value) {
     let class = quality_of_service(object);
     phase(object, "Pending");
@@ -62,25 +86,6 @@ fn pod(object: &mut Value) {
     let Some(spec) = object.get_mut("spec").and_then(Value::as_object_mut) else { return };
     default(spec, "priority", 0);
     default(spec, "preemptionPolicy", "PreemptLowerPriority");
-    tolerate(spec, "node.kubernetes.io/not-ready");
-    tolerate(spec, "node.kubernetes.io/unreachable");
-}
-
-fn tolerate(spec: &mut Map<String, Value>, taint: &str) {
-    let tolerations = spec.entry("tolerations").or_insert_with(|| json!([]));
-    if tolerations.is_null() {
-        *tolerations = json!([]);
-    }
-    let Some(tolerations) = tolerations.as_array_mut() else { return };
-    let covers = |toleration: &Value| {
-        let (key, effect) = (tree::text(toleration, "/key"), tree::text(toleration, "/effect"));
-        (key == taint || key.is_empty()) && (effect == "NoExecute" || effect.is_empty())
-    };
-    if !tolerations.iter().any(covers) {
-        tolerations.push(json!({
-            "key": taint, "operator": "Exists", "effect": "NoExecute", "tolerationSeconds": 300
-        }));
-    }
 }
 
 /// How well the pod is kept when its node runs short.
@@ -124,6 +129,7 @@ fn job_selector(job: &mut Value) {
     let name = tree::text(job, "/metadata/name").to_owned();
     let uid = tree::text(job, "/metadata/uid").to_owned();
     let Some(spec) = job.get_mut("spec").and_then(Value::as_object_mut) else { return };
+    let mut own = Map::new();
     let labels = child(spec, "template")
         .and_then(|template| child(template, "metadata"))
         .and_then(|metadata| child(metadata, "labels"));
@@ -136,9 +142,17 @@ fn job_selector(job: &mut Value) {
         ] {
             labels.entry(key).or_insert_with(|| json!(value));
         }
+        own = labels.clone();
     }
     let selector = child(spec, "selector").and_then(|selector| child(selector, "matchLabels"));
     if let Some(selector) = selector {
         selector.entry("batch.kubernetes.io/controller-uid").or_insert_with(|| json!(uid));
+    }
+    // A job without labels takes those of its pods, as the other workloads do.
+    let labels = job.get_mut("metadata").and_then(Value::as_object_mut);
+    if let Some(labels) =
+        labels.and_then(|metadata| child(metadata, "labels")).filter(|labels| labels.is_empty())
+    {
+        *labels = own;
     }
 }

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use crate::quantity::Quantity;
-use crate::tree::{child, child_if_present, children, default, is_unset};
+use crate::tree::{self, child, child_if_present, children, default, is_unset};
 
 const CONTAINERS: [&str; 3] = ["initContainers", "containers", "ephemeralContainers"];
 const FILE_MODE: i64 = 0o644;
@@ -18,12 +18,32 @@ pub(super) fn pod(object: &mut Map<String, Value>) {
         }
     }
     default(spec, "enableServiceLinks", true);
+    tolerate(spec, "node.kubernetes.io/not-ready");
+    tolerate(spec, "node.kubernetes.io/unreachable");
     if spec.get("hostNetwork").and_then(Value::as_bool) == Some(true) {
         for name in ["initContainers", "containers"] {
             for container in children(spec, name) {
                 host_ports(container);
             }
         }
+    }
+}
+
+/// Taints that come and go within minutes do not drive a pod away.
+fn tolerate(spec: &mut Map<String, Value>, taint: &str) {
+    let tolerations = spec.entry("tolerations").or_insert_with(|| json!([]));
+    if tolerations.is_null() {
+        *tolerations = json!([]);
+    }
+    let Some(tolerations) = tolerations.as_array_mut() else { return };
+    let covers = |toleration: &Value| {
+        let (key, effect) = (tree::text(toleration, "/key"), tree::text(toleration, "/effect"));
+        (key == taint || key.is_empty()) && (effect == "NoExecute" || effect.is_empty())
+    };
+    if !tolerations.iter().any(covers) {
+        tolerations.push(json!({
+            "key": taint, "operator": "Exists", "effect": "NoExecute", "tolerationSeconds": 300
+        }));
     }
 }
 
@@ -34,7 +54,7 @@ pub(super) fn pod_template(object: &mut Map<String, Value>) {
 
 /// The member `template` of a workload's spec.
 pub(super) fn template(parent: &mut Map<String, Value>) {
-    let Some(template) = child_if_present(parent, "template") else { return };
+    let Some(template) = child(parent, "template") else { return };
     child(template, "metadata");
     if let Some(spec) = child(template, "spec") {
         pod_spec(spec);

@@ -168,6 +168,7 @@ fn a_job_selects_by_its_identity() {
         job["spec"]["template"]["metadata"]["labels"],
         json!({ "batch.kubernetes.io/controller-uid": "u", "batch.kubernetes.io/job-name": "j", "controller-uid": "u", "job-name": "j" })
     );
+    assert_eq!(job["metadata"]["labels"], job["spec"]["template"]["metadata"]["labels"]);
     let manual =
         created("batch/v1", "Job", json!({ "metadata": { "uid": "u" }, "spec": { "manualSelector": true } }));
     assert!(manual["spec"].get("selector").is_none());
@@ -277,6 +278,37 @@ fn other_kinds() {
         json!({ "volumeMode": "Filesystem", "resources": { "requests": { "storage": "1Gi" } } })
     );
     assert_eq!(claim["status"]["phase"], "Pending");
+}
+
+#[test]
+fn first_states() {
+    let zeros =
+        |names: &[&str]| Value::Object(names.iter().map(|&name| (name.to_owned(), json!(0))).collect());
+    let cases = [
+        ("v1", "ResourceQuota", json!({})),
+        ("v1", "ReplicationController", zeros(&["replicas"])),
+        ("apps/v1", "Deployment", json!({})),
+        ("apps/v1", "ReplicaSet", zeros(&["replicas"])),
+        ("apps/v1", "StatefulSet", zeros(&["replicas", "availableReplicas"])),
+        (
+            "apps/v1",
+            "DaemonSet",
+            zeros(&["currentNumberScheduled", "desiredNumberScheduled", "numberMisscheduled", "numberReady"]),
+        ),
+        (
+            "policy/v1",
+            "PodDisruptionBudget",
+            zeros(&["currentHealthy", "desiredHealthy", "disruptionsAllowed", "expectedPods"]),
+        ),
+        ("autoscaling/v1", "HorizontalPodAutoscaler", zeros(&["currentReplicas", "desiredReplicas"])),
+        ("autoscaling/v2", "HorizontalPodAutoscaler", zeros(&["desiredReplicas"])),
+        ("v1", "PersistentVolumeClaim", json!({ "phase": "Pending" })),
+        ("v1", "Service", json!({ "loadBalancer": {} })),
+    ];
+    for (api_version, name, want) in cases {
+        let object = created(api_version, name, json!({ "apiVersion": api_version, "spec": {} }));
+        assert_eq!(object["status"], want, "{api_version} {name}");
+    }
 }
 
 #[test]

@@ -8,7 +8,9 @@ use crate::tree::{child, child_if_present, children, default};
 pub(super) fn replication_controller(object: &mut Map<String, Value>) {
     let Some(spec) = child(object, "spec") else { return };
     default(spec, "replicas", 1);
-    template(spec);
+    if spec.get("template").is_some_and(Value::is_object) {
+        template(spec);
+    }
     let labels = template_labels(spec);
     if let Some(labels) = labels {
         if spec.get("selector").and_then(Value::as_object).is_none_or(Map::is_empty) {

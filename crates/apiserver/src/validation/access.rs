@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::faults::Faults;
+use super::faults::{Faults, printed};
 use super::path::Path;
 use super::{names, selectors};
 use crate::tree;
@@ -23,7 +23,11 @@ pub(super) fn cluster_role(new: &Value, _: Option<&Value>, faults: &mut Faults) 
         faults.required(&list, "at least one clusterRoleSelector required if aggregationRule is non-nil");
     }
     for (index, selector) in all.iter().enumerate() {
+        let before = faults.len();
         selectors::selector(&list.index(index), selector, faults);
+        if faults.len() > before {
+            faults.invalid(&list.index(index), Value::Null, "invalid label selector.");
+        }
     }
 }
 
@@ -86,7 +90,9 @@ fn binding(new: &Value, old: Option<&Value>, is_namespaced: bool, faults: &mut F
     if let Some(old) = old
         && new.get("roleRef") != old.get("roleRef")
     {
-        faults.invalid(&path, new["roleRef"].clone(), "cannot change roleRef");
+        let [group, kind, name] = ["apiGroup", "kind", "name"].map(|field| new["roleRef"].get(field));
+        let text = printed(&[("APIGroup", group), ("Kind", kind), ("Name", name)]);
+        faults.invalid_text(&path, text, "cannot change roleRef");
     }
 }
 

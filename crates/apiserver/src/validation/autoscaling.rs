@@ -17,23 +17,31 @@ const SOURCES: [(&str, &str); 5] = [
     ("Resource", "resource"),
 ];
 
-pub(super) fn first_autoscaler(new: &Value, _: Option<&Value>, faults: &mut Faults) {
-    bounds(new.get("spec").unwrap_or(&Value::Null), faults);
+/// The first version is checked in the form of the second, and its faults name the fields of that.
+pub(super) fn first_autoscaler(new: &Value, old: Option<&Value>, faults: &mut Faults) {
+    bounds(new, old, faults);
+    let list = SPEC.child("metrics");
     if let Some(target) = tree::integer(new, "/spec/targetCPUUtilizationPercentage")
         && target < 1
     {
+        let metric = list.index(0);
+        let resource = metric.child("resource");
         let detail = "must be greater than 0";
-        faults.invalid(&SPEC.child("targetCPUUtilizationPercentage"), target, detail);
+        faults.invalid(&resource.child("target").child("averageUtilization"), target, detail);
     }
+    scale_to_zero(new, false, faults);
 }
 
-pub(super) fn autoscaler(new: &Value, _: Option<&Value>, faults: &mut Faults) {
+pub(super) fn autoscaler(new: &Value, old: Option<&Value>, faults: &mut Faults) {
     let spec = new.get("spec").unwrap_or(&Value::Null);
-    bounds(spec, faults);
+    bounds(new, old, faults);
     let list = SPEC.child("metrics");
-    for (index, metric) in tree::list(spec, "/metrics").iter().enumerate() {
+    let metrics = tree::list(spec, "/metrics");
+    for (index, metric) in metrics.iter().enumerate() {
         self::metric(&list.index(index), metric, faults);
     }
+    let is_outside = |metric: &Value| matches!(tree::text(metric, "/type"), "Object" | "External");
+    scale_to_zero(new, metrics.iter().any(is_outside), faults);
     let behavior = SPEC.child("behavior");
     for direction in ["scaleUp", "scaleDown"] {
         if let Some(rules) = tree::present(spec, &format!("/behavior/{direction}")) {
@@ -42,7 +50,17 @@ pub(super) fn autoscaler(new: &Value, _: Option<&Value>, faults: &mut Faults) {
     }
 }
 
-fn bounds(spec: &Value, faults: &mut Faults) {
+/// Without pods there is nothing to measure but what stands outside of them.
+fn scale_to_zero(autoscaler: &Value, has_outside_metric: bool, faults: &mut Faults) {
+    if tree::integer(autoscaler, "/spec/minReplicas") == Some(0) && !has_outside_metric {
+        let detail =
+            "must specify at least one Object or External metric to support scaling to zero replicas";
+        faults.forbidden(&SPEC.child("metrics"), detail);
+    }
+}
+
+fn bounds(new: &Value, old: Option<&Value>, faults: &mut Faults) {
+    let spec = new.get("spec").unwrap_or(&Value::Null);
     let least = tree::integer(spec, "/minReplicas");
     let most = tree::integer(spec, "/maxReplicas").unwrap_or_default();
     let path = SPEC.child("maxReplicas");
@@ -65,6 +83,24 @@ fn bounds(spec: &Value, faults: &mut Faults) {
             "" => faults.required(&target.child(field), ""),
             text => faults.texts(&target.child(field), text, names::path_segment(text)),
         }
+    }
+    let version = |object| {
+        let part = |field| tree::text(object, field);
+        (part("/spec/scaleTargetRef/apiVersion"), part("/spec/scaleTargetRef/kind"))
+    };
+    let (api_version, kind) = version(new);
+    if old.is_none_or(|old| version(old) != version(new)) {
+        group_of_target(&target.child("apiVersion"), api_version, kind, faults);
+    }
+}
+
+/// All that scales has a group, but for replication controllers.
+fn group_of_target(path: &Path<'_>, api_version: &str, kind: &str, faults: &mut Faults) {
+    let has_group = api_version.contains('/');
+    if api_version.matches('/').count() > 1 {
+        faults.invalid(path, api_version, format!("unexpected GroupVersion string: {api_version}"));
+    } else if !has_group && kind != "ReplicationController" {
+        faults.invalid(path, api_version, "apiVersion must specify API group");
     }
 }
 
@@ -97,7 +133,8 @@ fn metric(path: &Path<'_>, metric: &Value, faults: &mut Faults) {
     let kind = tree::text(source, "/target/type");
     if kind.is_empty() {
         faults.required(&target.child("type"), "must specify a metric target type");
-    } else if !["Utilization", "Value", "AverageValue"].contains(&kind) {
+    }
+    if !["Utilization", "Value", "AverageValue"].contains(&kind) {
         let detail = "must be either Utilization, Value, or AverageValue";
         faults.invalid(&target.child("type"), kind, detail);
     }
@@ -106,6 +143,30 @@ fn metric(path: &Path<'_>, metric: &Value, faults: &mut Faults) {
     {
         faults.invalid(&target.child("averageUtilization"), share, "must be greater than 0");
     }
+    let has = |name: &str| tree::present(source, &format!("/target/{name}")).is_some();
+    if field.ends_with("esource") {
+        match (has("averageUtilization"), has("averageValue")) {
+            (false, false) => {
+                let detail = "must set either a target raw value or a target utilization";
+                faults.required(&target.child("averageUtilization"), detail);
+            }
+            (true, true) => {
+                let detail = "may not set both a target raw value and a target utilization";
+                faults.forbidden(&target.child("averageValue"), detail);
+            }
+            _ => {}
+        }
+        return;
+    }
+    let missing = match *field {
+        "pods" if !has("averageValue") => "must specify a positive target averageValue",
+        "object" if !has("value") && !has("averageValue") => "must set either a target value or averageValue",
+        "external" if !has("value") && !has("averageValue") => {
+            "must set either a target value for metric or a per-pod target"
+        }
+        _ => return,
+    };
+    faults.required(&target.child("averageValue"), missing);
 }
 
 fn scaling_rules(path: &Path<'_>, rules: &Value, faults: &mut Faults) {
@@ -147,7 +208,15 @@ pub(super) fn disruption_budget(new: &Value, _: Option<&Value>, faults: &mut Fau
     let spec = new.get("spec").unwrap_or(&Value::Null);
     let limits = ["minAvailable", "maxUnavailable"];
     if limits.iter().all(|field| tree::present(spec, &format!("/{field}")).is_some()) {
-        faults.invalid(&SPEC, spec.clone(), "minAvailable and maxUnavailable cannot be both set");
+        let selector = tree::present(spec, "/selector").map_or_else(|| "null".to_owned(), selectors::printed);
+        let member = |name: &str| spec.get(name).unwrap_or(&Value::Null);
+        let text = format!(
+            r#"{{"MinAvailable":{},"Selector":{selector},"MaxUnavailable":{},"UnhealthyPodEvictionPolicy":{}}}"#,
+            member("minAvailable"),
+            member("maxUnavailable"),
+            member("unhealthyPodEvictionPolicy")
+        );
+        faults.invalid_text(&SPEC, text, "minAvailable and maxUnavailable cannot be both set");
     }
     for field in limits {
         count_or_percent(&SPEC.child(field), spec.get(field), faults);

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
-use super::faults::Faults;
+use super::faults::{Faults, IMMUTABLE, printed};
 use super::names::{self, label_key_faults, label_value_faults};
 use super::path::Path;
 use super::{metadata, pod, resources};
@@ -12,6 +12,15 @@ use crate::tree;
 
 const SPEC: Path<'static> = Path::root("spec");
 const STATUS: Path<'static> = Path::root("status");
+const SCOPES: [&str; 7] = [
+    "BestEffort",
+    "CrossNamespacePodAffinity",
+    "NotBestEffort",
+    "NotTerminating",
+    "PriorityClass",
+    "Terminating",
+    "VolumeAttributesClass",
+];
 /// Higher priorities are kept for the system.
 const HIGHEST_PRIORITY: i64 = 1_000_000_000;
 
@@ -28,7 +37,7 @@ pub(super) fn node(new: &Value, old: Option<&Value>, faults: &mut Faults) {
     for field in ["capacity", "allocatable"] {
         let path = STATUS.child(field);
         for (name, amount) in tree::entries(new, &format!("/status/{field}")) {
-            resources::not_negative(&path.child(name), amount, faults);
+            resources::counted(&path.child(name), name, amount, faults);
         }
     }
     let ranges = SPEC.child("podCIDRs");
@@ -61,7 +70,15 @@ fn taints(node: &Value, faults: &mut Faults) {
         }
         pod::taint_effect(&at.child("effect"), effect, faults);
         if !known.insert((key, effect)) {
-            faults.duplicate_text(&at, format!("{taint}: taints must be unique by key and effect pair"));
+            let nothing = Value::Null;
+            let [key, value, effect] = [key, value, effect].map(Value::from);
+            let text = printed(&[
+                ("Key", Some(&key)),
+                ("Value", Some(&value)),
+                ("Effect", Some(&effect)),
+                ("TimeAdded", Some(taint.get("timeAdded").unwrap_or(&nothing))),
+            ]);
+            faults.duplicate_text(&at, format!("{text}: taints must be unique by key and effect pair"));
         }
     }
 }
@@ -73,21 +90,57 @@ pub(super) fn lease(new: &Value, _: Option<&Value>, faults: &mut Faults) {
         faults.invalid(&SPEC.child("leaseDurationSeconds"), seconds, "must be greater than 0");
     }
     faults.not_negative(&SPEC, new.get("spec").unwrap_or(&Value::Null), "leaseTransitions");
-    let strategy = tree::text(new, "/spec/strategy");
-    if !tree::text(new, "/spec/preferredHolder").is_empty() && strategy.is_empty() {
-        let detail = "may only be specified if `strategy` is defined";
-        faults.forbidden(&SPEC.child("preferredHolder"), detail);
-    }
 }
 
 pub(super) fn resource_quota(new: &Value, old: Option<&Value>, faults: &mut Faults) {
     let path = SPEC.child("hard");
     for (name, amount) in tree::entries(new, "/spec/hard") {
-        faults.texts(&path.key(name), name, label_key_faults(name));
-        resources::not_negative(&path.key(name), amount, faults);
+        resources::quota(&path.key(name), name, amount, faults);
     }
-    if let Some(old) = old {
-        faults.immutable(&SPEC.child("scopes"), new, old, "/spec/scopes");
+    scopes(new, faults);
+    let of = |object| -> BTreeSet<&str> { tree::texts(object, "/spec/scopes").collect() };
+    if let Some(old) = old
+        && of(new) != of(old)
+    {
+        faults.invalid(&SPEC.child("scopes"), scopes_of(new), IMMUTABLE);
+    }
+}
+
+/// Scopes pick pods, or claims, so they go with resources of those only.
+fn scopes(quota: &Value, faults: &mut Faults) {
+    let path = SPEC.child("scopes");
+    let scopes: Vec<&str> = tree::texts(quota, "/spec/scopes").collect();
+    for scope in &scopes {
+        if !SCOPES.contains(scope) {
+            faults.invalid(&path, scopes_of(quota), "unsupported scope");
+        }
+        for (name, _) in tree::entries(quota, "/spec/hard") {
+            if resources::is_of_quotas(name) && !is_in_scope(scope, name) {
+                faults.invalid(&path, scopes_of(quota), "unsupported scope applied to resource");
+            }
+        }
+    }
+    for pair in [["BestEffort", "NotBestEffort"], ["Terminating", "NotTerminating"]] {
+        if pair.iter().all(|scope| scopes.contains(scope)) {
+            faults.invalid(&path, scopes_of(quota), "conflicting scopes");
+        }
+    }
+}
+
+fn scopes_of(quota: &Value) -> Value {
+    quota.pointer("/spec/scopes").cloned().unwrap_or(Value::Null)
+}
+
+fn is_in_scope(scope: &str, resource: &str) -> bool {
+    let is_compute = matches!(
+        resource,
+        "cpu" | "memory" | "limits.cpu" | "limits.memory" | "requests.cpu" | "requests.memory"
+    );
+    match scope {
+        "BestEffort" => resource == "pods",
+        "VolumeAttributesClass" => matches!(resource, "persistentvolumeclaims" | "requests.storage"),
+        scope if SCOPES.contains(&scope) => resource == "pods" || is_compute,
+        _ => true,
     }
 }
 
@@ -97,9 +150,18 @@ pub(super) fn priority_class(new: &Value, old: Option<&Value>, faults: &mut Faul
     let is_system = ["system-cluster-critical", "system-node-critical"].contains(&name);
     if name.starts_with("system-") && !is_system {
         let metadata = Path::root("metadata");
-        let detail = "priority class names with 'system-' prefix are reserved for system use only. error: not a known \
-                      system priority class";
+        let detail = format!(
+            "priority class names with 'system-' prefix are reserved for system use only. error: {name} is not a known \
+             system priority class"
+        );
         faults.forbidden(&metadata.child("name"), detail);
+    }
+    if let Some(old) = old {
+        if tree::integer(old, "/value").unwrap_or_default() != value {
+            faults.forbidden(&Path::root("value"), "may not be changed in an update.");
+        }
+        faults.immutable(&Path::root("preemptionPolicy"), new, old, "/preemptionPolicy");
+        return;
     }
     if value > HIGHEST_PRIORITY && !is_system {
         let detail = format!("maximum allowed value of a user defined priority is {HIGHEST_PRIORITY}");
@@ -107,11 +169,17 @@ pub(super) fn priority_class(new: &Value, old: Option<&Value>, faults: &mut Faul
     }
     let policy = tree::text(new, "/preemptionPolicy");
     faults.one_of(&Path::root("preemptionPolicy"), policy, &["PreemptLowerPriority", "Never"]);
-    let Some(old) = old else { return };
-    if tree::integer(old, "/value").unwrap_or_default() != value {
-        faults.forbidden(&Path::root("value"), "may not be changed in an update.");
+}
+
+pub(super) fn runtime_class(new: &Value, old: Option<&Value>, faults: &mut Faults) {
+    let path = Path::root("handler");
+    match tree::text(new, "/handler") {
+        "" => faults.required(&path, ""),
+        handler => faults.texts(&path, handler, names::label(handler)),
     }
-    faults.immutable(&Path::root("preemptionPolicy"), new, old, "/preemptionPolicy");
+    if let Some(old) = old {
+        faults.immutable(&path, new, old, "/handler");
+    }
 }
 
 /// Admission webhooks and policies are not run here; storing one would promise checks that never happen.

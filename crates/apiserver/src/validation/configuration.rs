@@ -32,8 +32,8 @@ pub(super) fn config_map(new: &Value, old: Option<&Value>, faults: &mut Faults) 
         size += decoded_length(value);
     }
     if size > LIMIT {
-        // About the whole object: there is no path to name.
-        faults.too_long("", LIMIT as u64);
+        // About the whole object: there is no path to name, and this is how clients know that.
+        faults.too_long("[]", LIMIT as u64);
     }
 }
 

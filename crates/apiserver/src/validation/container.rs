@@ -5,15 +5,31 @@ use std::collections::BTreeSet;
 use serde_json::{Value, json};
 
 use super::faults::Faults;
+use super::names::{self, label_key_faults};
 use super::path::Path;
+use super::resources;
 use super::volume::Volumes;
-use super::{names, resources};
 use crate::tree;
 
 /// Protocols of ports, sorted.
 pub(super) const PROTOCOLS: [&str; 3] = ["SCTP", "TCP", "UDP"];
 
 const SOURCES: [&str; 5] = ["fieldRef", "resourceFieldRef", "configMapKeyRef", "secretKeyRef", "fileKeyRef"];
+/// What the environment may hold of the pod.
+const POD_FIELDS: [&str; 9] = [
+    "metadata.name",
+    "metadata.namespace",
+    "metadata.uid",
+    "spec.nodeName",
+    "spec.serviceAccountName",
+    "status.hostIP",
+    "status.hostIPs",
+    "status.podIP",
+    "status.podIPs",
+];
+/// Fields that can be named elsewhere only.
+const OTHER_POD_FIELDS: [&str; 5] =
+    ["metadata.annotations", "metadata.labels", "spec.restartPolicy", "spec.schedulerName", "status.phase"];
 const NO_PROBES: &str = "may not be set for init containers without restartPolicy=Always";
 
 /// The containers that serve; there must be at least one.
@@ -146,18 +162,43 @@ fn environment(path: &Path<'_>, container: &Value, faults: &mut Faults) {
                 key_reference(&from.child(name), reference, faults);
             }
         }
-        if let Some(field) = tree::present(source, "/fieldRef")
-            && tree::text(field, "/fieldPath").is_empty()
-        {
-            faults.required(&from.child("fieldRef").child("fieldPath"), "");
+        if let Some(field) = tree::present(source, "/fieldRef") {
+            field_reference(&from.child("fieldRef"), tree::text(field, "/fieldPath"), faults);
         }
     }
 }
 
-fn key_reference(path: &Path<'_>, reference: &Value, faults: &mut Faults) {
-    if tree::text(reference, "/name").is_empty() {
-        faults.required(&path.child("name"), "");
+/// The path of a field of the pod itself.
+fn field_reference(path: &Path<'_>, field: &str, faults: &mut Faults) {
+    let at = path.child("fieldPath");
+    if field.is_empty() {
+        faults.required(&at, "");
+        return;
     }
+    let parts = field.strip_suffix("']").and_then(|rest| rest.split_once("['"));
+    let unsupported = match parts {
+        Some(("metadata.annotations", key)) => {
+            faults.texts(path, &key.to_lowercase(), label_key_faults(&key.to_lowercase()));
+            return;
+        }
+        Some(("metadata.labels", key)) => {
+            faults.texts(path, key, label_key_faults(key));
+            return;
+        }
+        Some(_) => "field label does not support subscript",
+        None if POD_FIELDS.contains(&field) => return,
+        None if OTHER_POD_FIELDS.contains(&field) => {
+            faults.not_supported(&at, field, &POD_FIELDS);
+            return;
+        }
+        None => "field label not supported",
+    };
+    faults.invalid(&at, field, format!("error converting fieldPath: {unsupported}: {field}"));
+}
+
+fn key_reference(path: &Path<'_>, reference: &Value, faults: &mut Faults) {
+    let name = tree::text(reference, "/name");
+    faults.texts(&path.child("name"), name, names::subdomain(name));
     match tree::text(reference, "/key") {
         "" => faults.required(&path.child("key"), ""),
         key => faults.texts(&path.child("key"), key, names::config_key(key)),

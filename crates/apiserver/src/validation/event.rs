@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::faults::Faults;
+use super::faults::{Faults, IMMUTABLE, printed};
 use super::metadata;
 use super::path::Path;
 use crate::tree;
@@ -17,6 +17,17 @@ struct Spelling {
 const CORE: Spelling =
     Spelling { object: "involvedObject", controller: "reportingComponent", message: "message" };
 const EVENTS: Spelling = Spelling { object: "regarding", controller: "reportingController", message: "note" };
+
+const REFERENCE: [(&str, &str); 7] = [
+    ("Kind", "kind"),
+    ("Namespace", "namespace"),
+    ("Name", "name"),
+    ("UID", "uid"),
+    ("APIVersion", "apiVersion"),
+    ("ResourceVersion", "resourceVersion"),
+    ("FieldPath", "fieldPath"),
+];
+const SOURCE: [(&str, &str); 2] = [("Component", "component"), ("Host", "host")];
 
 pub(super) fn core(new: &Value, _: Option<&Value>, faults: &mut Faults) {
     common(new, &CORE, faults);
@@ -112,16 +123,33 @@ fn unchanged(new: &Value, old: &Value, faults: &mut Faults) {
         series(new, faults);
     }
     for (field, pointer) in [
-        ("involvedObject", "/regarding"),
         ("reason", "/reason"),
         ("message", "/note"),
+        ("firstTimestamp", "/deprecatedFirstTimestamp"),
+        ("lastTimestamp", "/deprecatedLastTimestamp"),
+        ("count", "/deprecatedCount"),
         ("type", "/type"),
         ("eventTime", "/eventTime"),
         ("action", "/action"),
-        ("related", "/related"),
         ("reportingController", "/reportingController"),
         ("reportingInstance", "/reportingInstance"),
     ] {
         faults.immutable(&Path::root(field), new, old, pointer);
+    }
+    kept(new, old, "involvedObject", "regarding", &REFERENCE, faults);
+    kept(new, old, "related", "related", &REFERENCE, faults);
+    kept(new, old, "source", "deprecatedSource", &SOURCE, faults);
+}
+
+/// A part that may not change; a fault about it prints every member, under its Go name.
+fn kept(new: &Value, old: &Value, field: &str, member: &str, names: &[(&str, &str)], faults: &mut Faults) {
+    let [new, old] = [new, old].map(|event| {
+        let part = event.get(member).unwrap_or(&Value::Null);
+        let text = |(_, name): &(&str, &str)| Value::from(tree::text(part, &format!("/{name}")));
+        names.iter().map(text).collect::<Vec<_>>()
+    });
+    if new != old {
+        let members: Vec<_> = names.iter().map(|(name, _)| *name).zip(new.iter().map(Some)).collect();
+        faults.invalid_text(&Path::root(field), printed(&members), IMMUTABLE);
     }
 }

@@ -9,6 +9,15 @@ use crate::tree;
 /// Text of a changed field that may not change.
 pub(super) const IMMUTABLE: &str = "field is immutable";
 
+/// An object as a fault prints it: with these members, in this order. A member without a value is left out.
+pub(super) fn printed(members: &[(&str, Option<&Value>)]) -> String {
+    let members: Vec<String> = members
+        .iter()
+        .filter_map(|(name, value)| Some(format!("{}:{}", Value::from(*name), (*value)?)))
+        .collect();
+    format!("{{{}}}", members.join(","))
+}
+
 /// Faults in the order they were found.
 #[derive(Debug, Default)]
 pub(crate) struct Faults(Vec<FieldError>);
@@ -28,6 +37,11 @@ impl Faults {
 
     pub(crate) fn invalid(&mut self, path: &Path<'_>, value: impl Into<Value>, detail: impl Into<String>) {
         self.0.push(FieldError::invalid(path.to_string(), &value.into(), detail));
+    }
+
+    /// An unacceptable value, as the text to print: for values whose members stand in an order of their own.
+    pub(super) fn invalid_text(&mut self, path: &Path<'_>, text: String, detail: impl Into<String>) {
+        self.0.push(FieldError::new(path.to_string(), Fault::Invalid(text, detail.into())));
     }
 
     pub(crate) fn forbidden(&mut self, path: &Path<'_>, detail: impl Into<String>) {
@@ -50,6 +64,11 @@ impl Faults {
 
     pub(super) fn not_supported(&mut self, path: &Path<'_>, value: impl Into<Value>, allowed: &[&str]) {
         self.0.push(FieldError::not_supported(path.to_string(), &value.into(), allowed));
+    }
+
+    pub(super) fn not_supported_text(&mut self, path: &Path<'_>, text: String, allowed: &[&str]) {
+        let allowed = allowed.iter().map(|&word| word.to_owned()).collect();
+        self.0.push(FieldError::new(path.to_string(), Fault::NotSupported(text, allowed)));
     }
 
     pub(super) fn too_many(&mut self, path: &Path<'_>, found: usize, limit: usize) {

@@ -1,6 +1,6 @@
 //! Jobs and cron jobs.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::faults::Faults;
 use super::path::Path;
@@ -21,23 +21,22 @@ const COUNTS: [&str; 7] = [
 
 pub(super) fn job(new: &Value, old: Option<&Value>, faults: &mut Faults) {
     let spec = new.get("spec").unwrap_or(&Value::Null);
-    if old.is_none() && !tree::is_true(spec, "/manualSelector") {
+    if !tree::is_true(spec, "/manualSelector") && tree::present(spec, "/selector").is_some() {
         generated_labels(new, spec, faults);
     }
     job_spec(&SPEC, spec, faults);
     let path = SPEC.child("selector");
     let labels = spec.pointer("/template/metadata/labels");
-    match tree::present(spec, "/selector") {
+    let selector = tree::present(spec, "/selector");
+    match selector {
         None => faults.required(&path, ""),
-        Some(selector) => {
-            selectors::selector(&path, selector, faults);
-            if !selectors::matches(selector, labels) {
-                let template = SPEC.child("template");
-                let labels = labels.cloned().unwrap_or(Value::Null);
-                let detail = "`selector` does not match template `labels`";
-                faults.invalid(&template.child("metadata").child("labels"), labels, detail);
-            }
-        }
+        Some(selector) => selectors::selector(&path, selector, faults),
+    }
+    if selector.is_none_or(|selector| !selectors::matches(selector, labels)) {
+        let template = SPEC.child("template");
+        let labels = labels.cloned().unwrap_or(Value::Null);
+        let detail = "`selector` does not match template `labels`";
+        faults.invalid(&template.child("metadata").child("labels"), labels, detail);
     }
     if let Some(old) = old {
         changes(new, old, faults);
@@ -48,15 +47,42 @@ fn changes(new: &Value, old: &Value, faults: &mut Faults) {
     if tree::text(new, "/spec/completionMode") != "Indexed" {
         faults.immutable(&SPEC.child("completions"), new, old, "/spec/completions");
     }
-    let mut fields =
-        vec!["selector", "completionMode", "podFailurePolicy", "backoffLimitPerIndex", "managedBy"];
-    // A suspended job may still be told where its pods should go.
-    if !tree::is_true(old, "/spec/suspend") {
-        fields.insert(1, "template");
+    faults.immutable(&SPEC.child("selector"), new, old, "/spec/selector");
+    let is_suspended = tree::is_true(old, "/spec/suspend");
+    if !is_suspended || undirected(new) != undirected(old) {
+        faults.immutable(&SPEC.child("template"), new, old, "/spec/template");
     }
-    for field in fields {
+    for field in ["completionMode", "podFailurePolicy", "backoffLimitPerIndex", "managedBy", "successPolicy"]
+    {
         faults.immutable(&SPEC.child(field), new, old, &format!("/spec/{field}"));
     }
+}
+
+/// The template without what a suspended job may still be told: where its pods go and what they use.
+fn undirected(job: &Value) -> Value {
+    let mut template = job.pointer("/spec/template").cloned().unwrap_or(Value::Null);
+    if let Some(metadata) = template.get_mut("metadata").and_then(Value::as_object_mut) {
+        metadata.retain(|name, _| !["annotations", "labels"].contains(&name.as_str()));
+    }
+    for part in ["/spec/containers", "/spec/initContainers"] {
+        for container in template.pointer_mut(part).and_then(Value::as_array_mut).into_iter().flatten() {
+            if let Some(container) = container.as_object_mut() {
+                container.remove("resources");
+            }
+        }
+    }
+    let Some(spec) = template.get_mut("spec").and_then(Value::as_object_mut) else { return template };
+    for name in ["nodeSelector", "tolerations", "schedulingGates"] {
+        spec.remove(name);
+    }
+    if let Some(affinity) = spec.get_mut("affinity").and_then(Value::as_object_mut) {
+        affinity.remove("nodeAffinity");
+        affinity.retain(|_, value| !value.is_null());
+        if affinity.is_empty() {
+            spec.remove("affinity");
+        }
+    }
+    template
 }
 
 /// Labels that the user set against those that the server generates.
@@ -72,11 +98,21 @@ fn generated_labels(job: &Value, spec: &Value, faults: &mut Faults) {
         ("batch.kubernetes.io/controller-uid", uid),
         ("batch.kubernetes.io/job-name", name),
     ] {
-        let found = labels.get(key).and_then(Value::as_str).unwrap_or_default();
-        if found != want {
-            let detail = format!("must be '{want}'");
-            faults.invalid(&path.key(key), labels.clone(), detail);
+        let detail = format!("must be '{want}'");
+        match labels.get(key).and_then(Value::as_str) {
+            None => faults.required(&path.key(key), &detail),
+            Some(found) if found != want => faults.invalid(&path.key(key), labels.clone(), detail),
+            Some(_) => {}
         }
+    }
+    let selector = spec.get("selector").unwrap_or(&Value::Null);
+    let expected = json!({
+        "controller-uid": uid, "job-name": name,
+        "batch.kubernetes.io/controller-uid": uid, "batch.kubernetes.io/job-name": name,
+    });
+    if !selectors::matches(selector, Some(&expected)) {
+        let text = selectors::printed(selector);
+        faults.invalid_text(&SPEC.child("selector"), text, "`selector` not auto-generated");
     }
 }
 
@@ -165,6 +201,14 @@ fn job_spec(path: &Path<'_>, spec: &Value, faults: &mut Faults) {
                 faults.invalid(&path.child(field), value.clone(), INDEXED);
             }
         }
+    }
+    let replacement = tree::text(spec, "/podReplacementPolicy");
+    let allowed: &[&str] = match tree::present(spec, "/podFailurePolicy") {
+        Some(_) => &["Failed"],
+        None => &["Failed", "TerminatingOrFailed"],
+    };
+    if !replacement.is_empty() && !allowed.contains(&replacement) {
+        faults.not_supported(&path.child("podReplacementPolicy"), replacement, allowed);
     }
     let template = path.child("template");
     pod::template(&template, spec.get("template").unwrap_or(&Value::Null), faults);

@@ -6,7 +6,7 @@ use portolan_object::selector::subdomain_faults;
 use portolan_object::{FieldError, GroupVersion};
 use serde_json::{Value, json};
 
-use super::faults::Faults;
+use super::faults::{Faults, printed};
 use super::names::{self, label_key_faults, label_value_faults};
 use super::path::Path;
 use crate::kinds::NameRule;
@@ -70,8 +70,8 @@ pub(super) fn check_update(new: &Value, old: &Value, faults: &mut Faults) {
 /// Finalizers of built-in kinds are standard ones or carry a domain.
 pub(super) fn check_standard_finalizers(object: &Value, faults: &mut Faults) {
     let path = METADATA.child("finalizers");
-    for finalizer in tree::texts(object, "/metadata/finalizers") {
-        standard_finalizer(&path, finalizer, faults);
+    for (index, finalizer) in tree::texts(object, "/metadata/finalizers").enumerate() {
+        standard_finalizer(&path.index(index), finalizer, faults);
     }
 }
 
@@ -144,11 +144,18 @@ fn owners(object: &Value, faults: &mut Faults) {
                         "Only one reference can have Controller set to true. Found \"true\" in references for {first} \
                          and {this}"
                     );
-                    faults.invalid(&path, json!(owners), detail);
+                    faults.invalid_text(&path, printed_owners(owners), detail);
                 }
             }
         }
     }
+}
+
+fn printed_owners(owners: &[Value]) -> String {
+    let fields = ["apiVersion", "kind", "name", "uid", "controller", "blockOwnerDeletion"];
+    let owner = |owner: &Value| printed(&fields.map(|field| (field, owner.get(field))));
+    let owners: Vec<String> = owners.iter().map(owner).collect();
+    format!("[{}]", owners.join(","))
 }
 
 fn finalizers(object: &Value, faults: &mut Faults) {

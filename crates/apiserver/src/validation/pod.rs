@@ -65,6 +65,16 @@ fn changed_pod(new: &Value, old: &Value, faults: &mut Faults) {
         let detail = "existing toleration can not be modified except its tolerationSeconds";
         faults.forbidden(&SPEC.child("tolerations"), detail);
     }
+    let gates = SPEC.child("schedulingGates");
+    for (index, gate) in tree::list(new, "/schedulingGates").iter().enumerate() {
+        let name = tree::text(gate, "/name");
+        let is_known =
+            tree::list(old, "/schedulingGates").iter().any(|gate| tree::text(gate, "/name") == name);
+        if !is_known {
+            let detail = format!("only deletion is allowed, but found new scheduling gate '{name}'");
+            faults.forbidden(&gates.index(index).child("name"), detail);
+        }
+    }
     if fixed_part(new, old) != fixed_part(old, old) {
         let detail = format!("pod updates may not change fields other than {CHANGEABLE}");
         faults.forbidden(&SPEC, detail);
@@ -354,8 +364,9 @@ fn pod_term(path: &Path<'_>, term: &Value, faults: &mut Faults) {
             selectors::selector(&path.child(field), selector, faults);
         }
     }
-    match tree::text(term, "/topologyKey") {
-        "" => faults.required(&path.child("topologyKey"), "can not be empty"),
-        key => faults.texts(&path.child("topologyKey"), key, label_key_faults(key)),
+    let key = tree::text(term, "/topologyKey");
+    if key.is_empty() {
+        faults.required(&path.child("topologyKey"), "can not be empty");
     }
+    faults.texts(&path.child("topologyKey"), key, label_key_faults(key));
 }

@@ -10,6 +10,19 @@ use crate::tree;
 
 const OF_CONTAINERS: [&str; 3] = ["cpu", "memory", "ephemeral-storage"];
 
+/// What quotas count by the object.
+const OBJECTS: [&str; 9] = [
+    "configmaps",
+    "persistentvolumeclaims",
+    "pods",
+    "replicationcontrollers",
+    "resourcequotas",
+    "secrets",
+    "services",
+    "services.loadbalancers",
+    "services.nodeports",
+];
+
 /// Checks `limits` and `requests` of a container.
 pub(super) fn requirements(path: &Path<'_>, requirements: &Value, faults: &mut Faults) {
     let limits = path.child("limits");
@@ -50,15 +63,52 @@ fn within_limit(
 }
 
 fn entry(path: &Path<'_>, name: &str, amount: &Value, faults: &mut Faults) {
-    faults.texts(path, name, label_key_faults(name));
+    known_name(path, name, faults);
     if !name.contains('/') && !OF_CONTAINERS.contains(&name) && !name.starts_with("hugepages-") {
-        faults.invalid(path, name, "must be a standard resource type or fully qualified");
         faults.invalid(path, name, "must be a standard resource for containers");
     }
     not_negative(path, amount, faults);
     if name.contains('/') && !is_native(name) && quantity(amount).is_some_and(|amount| !amount.is_whole()) {
         faults.invalid(path, amount.clone(), "must be an integer");
     }
+}
+
+/// The name of a resource: well-formed, and either Kubernetes' own or with a domain.
+fn known_name(path: &Path<'_>, name: &str, faults: &mut Faults) {
+    let texts = label_key_faults(name);
+    let is_known = name.contains('/') || name == "storage" || is_of_quotas(name);
+    if texts.is_empty() && !is_known {
+        faults.invalid(path, name, "must be a standard resource type or fully qualified");
+    }
+    faults.texts(path, name, texts);
+}
+
+/// Checks one line of what a namespace may use.
+pub(super) fn quota(path: &Path<'_>, name: &str, amount: &Value, faults: &mut Faults) {
+    known_name(path, name, faults);
+    if !name.contains('/') && !is_of_quotas(name) {
+        faults.invalid(path, name, "must be a standard resource for quota");
+    }
+    counted(path, name, amount, faults);
+}
+
+/// An amount that is not below zero, and whole when it counts things.
+pub(super) fn counted(path: &Path<'_>, name: &str, amount: &Value, faults: &mut Faults) {
+    not_negative(path, amount, faults);
+    let is_count = OBJECTS.contains(&name) || (name.contains('/') && !is_native(name));
+    if is_count && quantity(amount).is_some_and(|amount| !amount.is_whole()) {
+        faults.invalid(path, amount.clone(), "must be an integer");
+    }
+}
+
+/// Whether a quota may count it.
+pub(super) fn is_of_quotas(name: &str) -> bool {
+    let plain = name.strip_prefix("requests.").or_else(|| name.strip_prefix("limits.")).unwrap_or(name);
+    OBJECTS.contains(&name)
+        || OF_CONTAINERS.contains(&plain)
+        || name == "requests.storage"
+        || name.starts_with("hugepages-")
+        || name.starts_with("requests.hugepages-")
 }
 
 /// An amount that is a quantity and not below zero.
@@ -83,7 +133,7 @@ pub(super) fn positive(path: &Path<'_>, amount: &Value, faults: &mut Faults) {
     }
 }
 
-fn quantity(amount: &Value) -> Option<Quantity> {
+pub(super) fn quantity(amount: &Value) -> Option<Quantity> {
     match amount {
         Value::String(text) => Quantity::parse(text).ok(),
         Value::Number(number) => Quantity::parse(&number.to_string()).ok(),

@@ -3,7 +3,7 @@
 use portolan_object::selector::LabelSelector;
 use serde_json::Value;
 
-use super::faults::Faults;
+use super::faults::{self, Faults};
 use super::metadata;
 use super::names::{label_key_faults, label_value_faults};
 use super::path::Path;
@@ -36,6 +36,11 @@ fn requirement(path: &Path<'_>, expression: &Value, faults: &mut Faults) {
     for (index, value) in values.into_iter().enumerate() {
         faults.texts(&path.child("values").index(index), value, label_value_faults(value));
     }
+}
+
+/// A selector as faults print it.
+pub(super) fn printed(selector: &Value) -> String {
+    faults::printed(&["matchLabels", "matchExpressions"].map(|member| (member, selector.get(member))))
 }
 
 /// Whether a selector asks for nothing at all.

@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use serde_json::{Value, json};
 
 use super::container::{PROTOCOLS, port_or_name};
-use super::faults::Faults;
+use super::faults::{Faults, IMMUTABLE};
 use super::path::Path;
 use super::{metadata, names};
 use crate::tree;
@@ -241,7 +241,7 @@ fn traffic(spec: &Value, kind: &str, faults: &mut Faults) {
         }
     }
     let internal = tree::text(spec, "/internalTrafficPolicy");
-    if kind != "ExternalName" || !internal.is_empty() {
+    if matches!(kind, "ClusterIP" | "NodePort" | "LoadBalancer") || !internal.is_empty() {
         faults.one_of(&SPEC.child("internalTrafficPolicy"), internal, &["Cluster", "Local"]);
     }
     let distribution = tree::text(spec, "/trafficDistribution");
@@ -256,28 +256,41 @@ fn changes(new: &Value, old: &Value, faults: &mut Faults) {
     if is_name(new) || is_name(old) {
         return;
     }
+    let mut broken = Faults::default();
+    addresses(new, &mut broken);
+    if broken.len() == 0 {
+        kept_addresses(new, old, faults);
+    }
+    let is_balancer = |spec| tree::text(spec, "/type") == "LoadBalancer";
+    if is_balancer(new) && is_balancer(old) {
+        kept_balancer(new, old, faults);
+    }
+}
+
+/// Addresses that are sound in themselves may still not be others than before.
+fn kept_addresses(new: &Value, old: &Value, faults: &mut Faults) {
     if !(is_headless(new) && is_headless(old)) {
         kept_list(new, old, "clusterIPs", faults);
     }
     if !is_headless(new) && !is_headless(old) {
         kept_list(new, old, "ipFamilies", faults);
     }
-    let is_balancer = |spec| tree::text(spec, "/type") == "LoadBalancer";
-    if is_balancer(new) && is_balancer(old) {
-        let path = SPEC.child("loadBalancerClass");
-        let [class, before] = [new, old].map(|spec| tree::present(spec, "/loadBalancerClass"));
-        if class != before {
-            faults.invalid(&path, class.cloned().unwrap_or(Value::Null), "may not change once set");
-        }
-        let health = |spec| {
-            let port = tree::integer(spec, "/healthCheckNodePort").unwrap_or_default();
-            (tree::text(spec, "/externalTrafficPolicy") == "Local").then_some(port)
-        };
-        if let (Some(port), Some(before)) = (health(new), health(old))
-            && port != before
-        {
-            faults.forbidden(&SPEC.child("healthCheckNodePort"), "field is immutable");
-        }
+}
+
+fn kept_balancer(new: &Value, old: &Value, faults: &mut Faults) {
+    let [class, before] = [new, old].map(|spec| tree::present(spec, "/loadBalancerClass"));
+    if class != before {
+        let class = class.cloned().unwrap_or(Value::Null);
+        faults.invalid(&SPEC.child("loadBalancerClass"), class, "may not change once set");
+    }
+    let health = |spec| {
+        let port = tree::integer(spec, "/healthCheckNodePort").unwrap_or_default();
+        (tree::text(spec, "/externalTrafficPolicy") == "Local").then_some(port)
+    };
+    if let (Some(port), Some(before)) = (health(new), health(old))
+        && port != before
+    {
+        faults.forbidden(&SPEC.child("healthCheckNodePort"), IMMUTABLE);
     }
 }
 

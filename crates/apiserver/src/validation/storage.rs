@@ -37,6 +37,9 @@ pub(super) fn volume(new: &Value, old: Option<&Value>, faults: &mut Faults) {
         faults.not_supported(&path, json!(capacity), &["storage"]);
     }
     for (name, amount) in tree::entries(spec, "/capacity") {
+        if let Some(below) = resources::quantity(amount).filter(|amount| amount.is_negative()) {
+            faults.invalid(&path.key(name), below.round_up(), "must be a valid resource quantity");
+        }
         resources::positive(&path.key(name), amount, faults);
     }
     let policy = tree::text(spec, "/persistentVolumeReclaimPolicy");
@@ -84,11 +87,20 @@ pub(super) fn claim(new: &Value, old: Option<&Value>, faults: &mut Faults) {
     claim_spec(&SPEC, spec, faults);
     let Some(old) = old else { return };
     let before = old.get("spec").unwrap_or(&Value::Null);
-    if fixed_part(spec, before) != fixed_part(before, before) {
+    let is_bound = tree::text(new, "/status/phase") == "Bound";
+    if fixed_part(spec, before, is_bound) != fixed_part(before, before, is_bound) {
         let detail = "spec is immutable after creation except resources.requests and volumeAttributesClassName for \
                       bound claims";
         faults.forbidden(&SPEC, detail);
     }
+    let size = |object: &Value, pointer: &str| tree::present(object, pointer).and_then(resources::quantity);
+    let asked = size(spec, "/resources/requests/storage").unwrap_or_default();
+    let given = size(old, "/status/capacity/storage").unwrap_or_default();
+    if size(before, "/resources/requests/storage").is_some_and(|before| asked < before) && asked <= given {
+        let detail = "field can not be less than status.capacity";
+        faults.forbidden(&SPEC.child("resources").child("requests").child("storage"), detail);
+    }
+    faults.immutable(&Path::root("volumeMode"), new, old, "/spec/volumeMode");
 }
 
 /// The spec of a claim, also inside templates.
@@ -100,10 +112,7 @@ pub(super) fn claim_spec(path: &Path<'_>, spec: &Value, faults: &mut Faults) {
     let at = path.child("resources");
     match tree::present(spec, "/resources/requests/storage") {
         None => faults.required(&at.key("storage"), ""),
-        Some(amount) => {
-            let requests = at.child("requests");
-            resources::positive(&requests.key("storage"), amount, faults);
-        }
+        Some(amount) => resources::positive(&at.key("storage"), amount, faults),
     }
     class_name(path, spec, faults);
     let mode = tree::text(spec, "/volumeMode");
@@ -112,12 +121,17 @@ pub(super) fn claim_spec(path: &Path<'_>, spec: &Value, faults: &mut Faults) {
     }
 }
 
-/// The spec without what may change: the volume once, the size and the class of attributes at any time.
-fn fixed_part(spec: &Value, old: &Value) -> Value {
+/// The spec without what may change: the volume once, the size and the class of attributes when it is bound.
+fn fixed_part(spec: &Value, old: &Value, is_bound: bool) -> Value {
     let mut fixed = spec.clone();
     let Some(members) = fixed.as_object_mut() else { return fixed };
-    members.remove("resources");
-    members.remove("volumeAttributesClassName");
+    if is_bound {
+        members.remove("volumeAttributesClassName");
+        let requests = members.get_mut("resources").and_then(|resources| resources.get_mut("requests"));
+        if let Some(requests) = requests.and_then(Value::as_object_mut) {
+            requests.remove("storage");
+        }
+    }
     if tree::text(old, "/volumeName").is_empty() {
         members.remove("volumeName");
     }
@@ -158,16 +172,13 @@ pub(super) fn storage_class(new: &Value, old: Option<&Value>, faults: &mut Fault
     let mode = tree::text(new, "/volumeBindingMode");
     faults.one_of(&Path::root("volumeBindingMode"), mode, &["Immediate", "WaitForFirstConsumer"]);
     let Some(old) = old else { return };
-    let pairs = [
-        ("parameters", "updates to parameters are forbidden."),
-        ("provisioner", "updates to provisioner are forbidden."),
-    ];
-    for (field, detail) in pairs {
-        if new.get(field) != old.get(field) {
-            faults.forbidden(&Path::root(field), detail);
-        }
-    }
-    for field in ["reclaimPolicy", "volumeBindingMode"] {
+    for field in ["parameters", "provisioner", "reclaimPolicy", "volumeBindingMode"] {
         faults.immutable(&Path::root(field), new, old, &format!("/{field}"));
     }
+}
+
+pub(super) fn csi_driver(new: &Value, old: Option<&Value>, faults: &mut Faults) {
+    let Some(old) = old else { return };
+    faults.immutable(&SPEC.child("attachedRequired"), new, old, "/spec/attachRequired");
+    faults.immutable(&SPEC.child("volumeLifecycleModes"), new, old, "/spec/volumeLifecycleModes");
 }

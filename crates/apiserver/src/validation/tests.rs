@@ -89,7 +89,7 @@ fn metadata_of_new_objects() {
         (
             "bare finalizer",
             json!({ "name": "a", "namespace": "n", "finalizers": ["mine"] }),
-            r#"metadata.finalizers: Invalid value: "mine": name is neither a standard finalizer name nor is it fully qualified"#,
+            r#"metadata.finalizers[0]: Invalid value: "mine": name is neither a standard finalizer name nor is it fully qualified"#,
         ),
         (
             "owner without identity",
@@ -107,6 +107,10 @@ fn metadata_of_new_objects() {
         assert_eq!(lines(create(&kind_of("v1", "ConfigMap"), &object)), want, "{name}");
     }
     let two = json!({ "metadata": { "ownerReferences": [owner(true), owner(true)] } });
+    assert!(
+        faults("v1", "ConfigMap", two.clone())
+            .contains(r#"[{"apiVersion":"v1","kind":"Pod","name":"p","uid":"u","controller":true},"#)
+    );
     assert!(faults("v1", "ConfigMap", two).contains(r#"Only one reference can have Controller set to true. Found "true" in references for Pod/p and Pod/p"#));
     let placed = json!({ "metadata": { "namespace": "n" } });
     assert_eq!(faults("v1", "Node", placed), "metadata.namespace: Forbidden: not allowed on this type");
@@ -152,7 +156,7 @@ fn configuration() {
             "v1",
             "ConfigMap",
             json!({ "data": { "a": "x".repeat(1_048_577) } }),
-            ": Too long: may not be more than 1048576 bytes",
+            "[]: Too long: may not be more than 1048576 bytes",
         ),
         (
             "v1",
@@ -174,10 +178,23 @@ fn configuration() {
             "spec.leaseDurationSeconds: Invalid value: 0: must be greater than 0",
         ),
         (
+            "v1",
+            "ResourceQuota",
+            json!({ "spec": { "hard": { "pods": "1500m", "foo": "1" }, "scopes": ["Odd"] } }),
+            "spec.hard[foo]: Invalid value: \"foo\": must be a standard resource type or fully qualified\nspec.hard[foo]: Invalid value: \"foo\": must be a standard resource for quota\nspec.hard[pods]: Invalid value: \"1500m\": must be an integer\nspec.scopes: Invalid value: [\"Odd\"]: unsupported scope",
+        ),
+        (
+            "v1",
+            "ResourceQuota",
+            json!({ "spec": { "hard": { "cpu": "1" }, "scopes": ["BestEffort"] } }),
+            r#"spec.scopes: Invalid value: ["BestEffort"]: unsupported scope applied to resource"#,
+        ),
+        ("node.k8s.io/v1", "RuntimeClass", json!({}), "handler: Required value"),
+        (
             "policy/v1",
             "PodDisruptionBudget",
             json!({ "spec": { "minAvailable": 1, "maxUnavailable": 1 } }),
-            r#"spec: Invalid value: {"maxUnavailable":1,"minAvailable":1}: minAvailable and maxUnavailable cannot be both set"#,
+            r#"spec: Invalid value: {"MinAvailable":1,"Selector":null,"MaxUnavailable":1,"UnhealthyPodEvictionPolicy":null}: minAvailable and maxUnavailable cannot be both set"#,
         ),
     ];
     for (api_version, kind, object, want) in cases {
@@ -227,7 +244,7 @@ fn roles_and_bindings() {
     let binding = |name: &str| json!({ "roleRef": { "kind": "Role", "name": name } });
     assert_eq!(
         changed(RBAC, "RoleBinding", binding("a"), binding("b")),
-        r#"roleRef: Invalid value: {"apiGroup":"rbac.authorization.k8s.io","kind":"Role","name":"b"}: cannot change roleRef"#
+        r#"roleRef: Invalid value: {"APIGroup":"rbac.authorization.k8s.io","Kind":"Role","Name":"b"}: cannot change roleRef"#
     );
 }
 
@@ -309,6 +326,13 @@ fn storage_and_scaling() {
     let mut bound = good.clone();
     bound["volumeName"] = json!("v");
     assert_eq!(changed("v1", "PersistentVolumeClaim", claim(good.clone()), claim(bound.clone())), "");
+    let mut larger = good.clone();
+    larger["resources"]["requests"]["storage"] = json!("2Gi");
+    let in_phase = |spec: &Value, phase: &str| json!({ "spec": spec, "status": { "phase": phase } });
+    let grow =
+        |phase| changed("v1", "PersistentVolumeClaim", in_phase(&good, phase), in_phase(&larger, phase));
+    assert_eq!(grow("Bound"), "");
+    assert!(grow("Pending").starts_with("spec: Forbidden: spec is immutable"), "{}", grow("Pending"));
     let mut other = bound.clone();
     other["accessModes"] = json!(["ReadOnlyMany"]);
     assert!(
@@ -328,7 +352,7 @@ fn storage_and_scaling() {
             "autoscaling/v2",
             "HorizontalPodAutoscaler",
             claim(
-                json!({ "minReplicas": 5, "maxReplicas": 2, "scaleTargetRef": { "kind": "Deployment", "name": "d" } })
+                json!({ "minReplicas": 5, "maxReplicas": 2, "scaleTargetRef": { "apiVersion": "apps/v1", "kind": "Deployment", "name": "d" } })
             )
         ),
         "spec.maxReplicas: Invalid value: 2: must be greater than or equal to `minReplicas`"
@@ -337,7 +361,19 @@ fn storage_and_scaling() {
         faults(
             "autoscaling/v1",
             "HorizontalPodAutoscaler",
-            claim(json!({ "scaleTargetRef": { "kind": "Deployment", "name": "d" } }))
+            claim(
+                json!({ "minReplicas": 0, "maxReplicas": 2, "scaleTargetRef": { "kind": "Deployment", "name": "d" } })
+            )
+        ),
+        "spec.minReplicas: Invalid value: 0: must be greater than or equal to 1\nspec.scaleTargetRef.apiVersion: Invalid value: \"\": apiVersion must specify API group\nspec.metrics: Forbidden: must specify at least one Object or External metric to support scaling to zero replicas"
+    );
+    assert_eq!(
+        faults(
+            "autoscaling/v1",
+            "HorizontalPodAutoscaler",
+            claim(
+                json!({ "scaleTargetRef": { "apiVersion": "apps/v1", "kind": "Deployment", "name": "d" } })
+            )
         ),
         "spec.maxReplicas: Required value: must be set and greater than 0\nspec.maxReplicas: Invalid value: 0: must be greater than or equal to `minReplicas`"
     );

@@ -7,6 +7,7 @@ use serde_json::Value;
 use super::faults::Faults;
 use super::path::Path;
 use super::{container, names, resources};
+use crate::quantity::Quantity;
 use crate::tree;
 
 /// Names of the volumes that containers may mount.
@@ -49,11 +50,11 @@ fn source(path: &Path<'_>, volume: &Value, faults: &mut Faults) {
             faults.required(&at.child(field), "");
         }
     };
+    let limit = tree::present(first, "/sizeLimit").and_then(resources::quantity);
     match kind.as_str() {
-        "emptyDir" => {
-            if let Some(limit) = tree::present(first, "/sizeLimit") {
-                resources::not_negative(&at.child("sizeLimit"), limit, faults);
-            }
+        "emptyDir" if limit.is_some_and(Quantity::is_negative) => {
+            let detail = "SizeLimit field must be a valid resource quantity";
+            faults.forbidden(&at.child("sizeLimit"), detail);
         }
         "hostPath" => {
             need(faults, "path");
@@ -73,6 +74,10 @@ fn source(path: &Path<'_>, volume: &Value, faults: &mut Faults) {
         "nfs" => {
             need(faults, "server");
             need(faults, "path");
+            let path = tree::text(first, "/path");
+            if !path.starts_with('/') {
+                faults.invalid(&at.child("path"), path, "must be an absolute path");
+            }
         }
         "csi" => need(faults, "driver"),
         "projected" | "downwardAPI" => mode(&at.child("defaultMode"), first.get("defaultMode"), faults),

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::faults::Faults;
+use super::faults::{Faults, printed};
 use super::path::Path;
 use super::{names, pod, selectors, storage};
 use crate::tree;
@@ -20,7 +20,7 @@ fn spec_of(object: &Value) -> &Value {
 pub(super) fn deployment(new: &Value, old: Option<&Value>, faults: &mut Faults) {
     let spec = spec_of(new);
     faults.not_negative(&SPEC, spec, "replicas");
-    selector_and_template(spec, "deployment", "ReplicaSet", faults);
+    selector_and_template(spec, &DEPLOYMENT, faults);
     rollout(spec, faults);
     for field in ["minReadySeconds", "revisionHistoryLimit", "progressDeadlineSeconds"] {
         faults.not_negative(&SPEC, spec, field);
@@ -39,7 +39,7 @@ pub(super) fn replica_set(new: &Value, old: Option<&Value>, faults: &mut Faults)
     let spec = spec_of(new);
     faults.not_negative(&SPEC, spec, "replicas");
     faults.not_negative(&SPEC, spec, "minReadySeconds");
-    selector_and_template(spec, "deployment", "ReplicaSet", faults);
+    selector_and_template(spec, &DEPLOYMENT, faults);
     same_selector(new, old, faults);
 }
 
@@ -54,33 +54,52 @@ pub(super) fn replication_controller(new: &Value, _: Option<&Value>, faults: &mu
     match tree::present(spec, "/template") {
         None => faults.required(&SPEC.child("template"), ""),
         Some(_) => {
-            let selector = labels.map(|labels| json!({ "matchLabels": labels }));
-            always_running(spec, selector.as_ref(), "ReplicationController", faults);
+            let selector = json!({ "matchLabels": labels });
+            always_running(spec, &selector, "ReplicationController", faults);
         }
     }
 }
+
+/// The words of a kind in the faults of its selector and template.
+struct Words {
+    /// What the selector is of.
+    kind: &'static str,
+    /// What the template is of.
+    controller: &'static str,
+    /// What an unreadable selector is told in addition to its own faults.
+    unreadable: &'static str,
+}
+
+const DEPLOYMENT: Words =
+    Words { kind: "deployment", controller: "ReplicaSet", unreadable: "invalid label selector" };
+const STATEFUL_SET: Words = Words { kind: "statefulset", controller: "StatefulSet", unreadable: "" };
 
 /// The selector of a controller whose pods run for ever, and the template that must satisfy it.
-fn selector_and_template(spec: &Value, kind: &str, controller: &str, faults: &mut Faults) {
-    let selector = tree::present(spec, "/selector");
-    required_selector(selector, kind, faults);
-    always_running(spec, selector, controller, faults);
-}
-
-fn required_selector(selector: Option<&Value>, kind: &str, faults: &mut Faults) {
+///
+/// A missing selector matches nothing; with an unreadable one the template is not looked at.
+fn selector_and_template(spec: &Value, words: &Words, faults: &mut Faults) {
     let path = SPEC.child("selector");
-    match selector {
-        None => faults.required(&path, ""),
-        Some(selector) => {
-            selectors::selector(&path, selector, faults);
-            if selectors::is_empty(selector) {
-                faults.invalid(&path, selector.clone(), format!("empty selector is invalid for {kind}"));
-            }
-        }
+    let Some(selector) = tree::present(spec, "/selector") else {
+        faults.required(&path, "");
+        no_match(&SPEC.child("template"), spec.get("template").unwrap_or(&Value::Null), faults);
+        always_running(spec, &json!({}), words.controller, faults);
+        return;
+    };
+    let before = faults.len();
+    selectors::selector(&path, selector, faults);
+    let is_unreadable = faults.len() > before;
+    if selectors::is_empty(selector) {
+        let detail = format!("empty selector is invalid for {}", words.kind);
+        faults.invalid(&path, selector.clone(), detail);
+    }
+    if is_unreadable {
+        faults.invalid_text(&path, selectors::printed(selector), words.unreadable);
+    } else {
+        always_running(spec, selector, words.controller, faults);
     }
 }
 
-fn always_running(spec: &Value, selector: Option<&Value>, controller: &str, faults: &mut Faults) {
+fn always_running(spec: &Value, selector: &Value, controller: &str, faults: &mut Faults) {
     let template = spec.get("template").unwrap_or(&Value::Null);
     let path = SPEC.child("template");
     matching_labels(&path, selector, template, faults);
@@ -88,13 +107,15 @@ fn always_running(spec: &Value, selector: Option<&Value>, controller: &str, faul
     runs_always(&path, template, controller, faults);
 }
 
-fn matching_labels(path: &Path<'_>, selector: Option<&Value>, template: &Value, faults: &mut Faults) {
-    let labels = template.pointer("/metadata/labels");
-    let Some(selector) = selector.filter(|selector| !selectors::is_empty(selector)) else { return };
-    if !selectors::matches(selector, labels) {
-        let labels = labels.cloned().unwrap_or(Value::Null);
-        faults.invalid(&path.child("metadata").child("labels"), labels, NO_MATCH);
+fn matching_labels(path: &Path<'_>, selector: &Value, template: &Value, faults: &mut Faults) {
+    if !selectors::is_empty(selector) && !selectors::matches(selector, template.pointer("/metadata/labels")) {
+        no_match(path, template, faults);
     }
+}
+
+fn no_match(path: &Path<'_>, template: &Value, faults: &mut Faults) {
+    let labels = template.pointer("/metadata/labels").cloned().unwrap_or(Value::Null);
+    faults.invalid(&path.child("metadata").child("labels"), labels, NO_MATCH);
 }
 
 fn runs_always(path: &Path<'_>, template: &Value, controller: &str, faults: &mut Faults) {
@@ -136,10 +157,16 @@ fn rollout(spec: &Value, faults: &mut Faults) {
             at_most_all(&at.child("maxUnavailable"), rolling.get("maxUnavailable"), faults);
         }
         _ => {
-            let strategy = spec.get("strategy").cloned().unwrap_or(Value::Null);
-            faults.not_supported(&path, strategy, &["Recreate", "RollingUpdate"]);
+            let strategy = printed_strategy(spec.get("strategy"));
+            faults.not_supported_text(&path, strategy, &["Recreate", "RollingUpdate"]);
         }
     }
+}
+
+/// A strategy as faults print it: members have their Go names.
+fn printed_strategy(strategy: Option<&Value>) -> String {
+    let member = |name: &str| strategy.and_then(|strategy| strategy.get(name)).unwrap_or(&Value::Null);
+    printed(&[("Type", Some(member("type"))), ("RollingUpdate", Some(member("rollingUpdate")))])
 }
 
 /// A number that is not negative, or a share.
@@ -176,9 +203,21 @@ fn is_none(value: Option<&Value>) -> bool {
 
 pub(super) fn daemon_set(new: &Value, old: Option<&Value>, faults: &mut Faults) {
     let spec = spec_of(new);
-    let selector = tree::present(spec, "/selector");
-    required_selector(selector, "daemonset", faults);
-    always_running(spec, selector, "DaemonSet", faults);
+    let template = SPEC.child("template");
+    match tree::present(spec, "/selector") {
+        None => {
+            no_match(&template, spec.get("template").unwrap_or(&Value::Null), faults);
+            always_running(spec, &json!({}), "DaemonSet", faults);
+        }
+        Some(selector) => {
+            let path = SPEC.child("selector");
+            selectors::selector(&path, selector, faults);
+            if selectors::is_empty(selector) {
+                faults.invalid(&path, selector.clone(), "empty selector is invalid for daemonset");
+            }
+            always_running(spec, selector, "DaemonSet", faults);
+        }
+    }
     for field in ["minReadySeconds", "revisionHistoryLimit"] {
         faults.not_negative(&SPEC, spec, field);
     }
@@ -187,8 +226,8 @@ pub(super) fn daemon_set(new: &Value, old: Option<&Value>, faults: &mut Faults) 
         "OnDelete" => {}
         "RollingUpdate" => node_rollout(&path.child("rollingUpdate"), spec, faults),
         _ => {
-            let strategy = spec.get("updateStrategy").cloned().unwrap_or(Value::Null);
-            faults.not_supported(&path, strategy, &["RollingUpdate", "OnDelete"]);
+            let strategy = printed_strategy(spec.get("updateStrategy"));
+            faults.not_supported_text(&path, strategy, &["RollingUpdate", "OnDelete"]);
         }
     }
     same_selector(new, old, faults);
@@ -239,9 +278,7 @@ pub(super) fn stateful_set(new: &Value, old: Option<&Value>, faults: &mut Faults
             storage::claim_spec(&claims.index(index).child("spec"), spec_of(claim), faults);
         }
     }
-    let selector = tree::present(spec, "/selector");
-    required_selector(selector, "statefulset", faults);
-    always_running(&with_claims(spec), selector, "StatefulSet", faults);
+    selector_and_template(&with_claims(spec), &STATEFUL_SET, faults);
     if let Some(old) = old
         && fixed_part(spec) != fixed_part(spec_of(old))
     {
@@ -255,13 +292,16 @@ fn set_strategy(spec: &Value, faults: &mut Faults) {
     let at = path.child("rollingUpdate");
     match (tree::text(spec, "/updateStrategy/type"), rolling) {
         ("OnDelete", Some(rolling)) => {
-            faults.invalid(&at, rolling.clone(), "only allowed for updateStrategy 'RollingUpdate'");
+            let member = |name: &str| Some(rolling.get(name).unwrap_or(&Value::Null));
+            let text =
+                printed(&[("Partition", member("partition")), ("MaxUnavailable", member("maxUnavailable"))]);
+            faults.invalid_text(&at, text, "only allowed for updateStrategy 'RollingUpdate'");
         }
         ("RollingUpdate", Some(rolling)) => faults.not_negative(&at, rolling, "partition"),
         ("OnDelete" | "RollingUpdate", None) => {}
         _ => {
-            let strategy = spec.get("updateStrategy").cloned().unwrap_or(Value::Null);
-            faults.invalid(&path, strategy, "must be 'RollingUpdate' or 'OnDelete'");
+            let strategy = printed_strategy(spec.get("updateStrategy"));
+            faults.invalid_text(&path, strategy, "must be 'RollingUpdate' or 'OnDelete'");
         }
     }
 }
@@ -311,7 +351,11 @@ pub(super) fn controller_revision(new: &Value, old: Option<&Value>, faults: &mut
         let revision = new["revision"].clone();
         faults.invalid(&Path::root("revision"), revision, "must be greater than or equal to 0");
     }
-    if let Some(old) = old {
-        faults.immutable(&Path::root("data"), new, old, "/data");
+    let path = Path::root("data");
+    match (old, tree::present(new, "/data")) {
+        (Some(old), _) => faults.immutable(&path, new, old, "/data"),
+        (None, None) => faults.required(&path, "data is mandatory"),
+        (None, Some(Value::Object(_))) => {}
+        (None, Some(_)) => faults.required(&path, "data must be a valid JSON object"),
     }
 }

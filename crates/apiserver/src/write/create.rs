@@ -17,6 +17,7 @@ use crate::negotiate::{BodyType, Offer, Reply};
 use crate::read::Presenter;
 use crate::record::{Change, Record};
 use crate::request::options::{WriteKind, WriteOptions};
+use crate::resources::Resource;
 use crate::respond::{self, Body};
 
 /// How often a generated name is drawn until one is free.
@@ -77,11 +78,11 @@ pub(super) async fn insert(
         let claim = prepare(call, &mut candidate, options, writer)?;
         let name = metadata::name_of(&candidate).to_owned();
         let key = resource.key(&call.info.namespace, &name);
-        let is_taken = call.server.store.get(&key).is_some();
-        if !is_taken && options.dry_run {
+        let holder = call.server.store.get(&key);
+        if holder.is_none() && options.dry_run {
             return Ok(Written::Shown(candidate));
         }
-        if !is_taken {
+        if holder.is_none() {
             let record = resource.encode(Change::Added, &resource.stored(&candidate));
             match commit(&call.server, Batch::create(key, record)).await {
                 Ok(Some(item)) => {
@@ -95,7 +96,7 @@ pub(super) async fn insert(
             }
         }
         if !asks_for_name {
-            return Err(resource.already_exists(&name));
+            return Err(taken(resource, &name, holder.as_ref()));
         }
         if attempt >= NAME_TRIES {
             let mut status = resource.already_exists(&name);
@@ -104,6 +105,15 @@ pub(super) async fn insert(
         }
     }
     unreachable!("the last attempt returns")
+}
+
+/// 409 that tells whether waiting helps.
+fn taken(resource: &Resource, name: &str, holder: Option<&Versioned<Record>>) -> Status {
+    let mut status = resource.already_exists(name);
+    if holder.is_some_and(|holder| holder.value.summary().is_deleting) {
+        status.message = format!("object is being deleted: {}", status.message);
+    }
+    status
 }
 
 /// Defaults, admission and validation of a new object.

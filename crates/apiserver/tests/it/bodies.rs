@@ -7,7 +7,6 @@ use crate::cluster::{CONFIG_MAPS, Cluster, check, config_map};
 const YAML: &[(&str, &str)] = &[("content-type", "application/yaml")];
 
 #[tokio::test]
-#[expect(clippy::too_many_lines, reason = "a table")]
 async fn faulty_bodies() {
     let cluster = Cluster::start().await;
     let large = format!(r#"{{"metadata":{{"name":"{}"}}}}"#, "x".repeat(3 << 20));

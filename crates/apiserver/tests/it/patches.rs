@@ -6,7 +6,6 @@ use serde_json::json;
 use crate::cluster::{CONFIG_MAPS, Cluster, JSON_PATCH, MERGE, STRATEGIC, check, config_map};
 
 #[tokio::test]
-#[expect(clippy::too_many_lines, reason = "a table")]
 async fn faulty_patches() {
     let cluster = Cluster::start().await;
     cluster.post(CONFIG_MAPS, &config_map("a", "v")).await;

@@ -28,7 +28,8 @@ struct Endpoints {
 }
 
 pub(super) fn start(client: &Client, pods: &Cache<Object>, scope: &Shutdown) {
-    let services = Cache::of_objects(client, Resource::namespaced("", "v1", "Service", "services")).start(scope);
+    let services =
+        Cache::of_objects(client, Resource::namespaced("", "v1", "Service", "services")).start(scope);
     let slices_resource = Resource::namespaced("discovery.k8s.io", "v1", "EndpointSlice", "endpointslices");
     let slices = Cache::of_objects(client, slices_resource.clone())
         .index("service", |_, slice| service_key(slice).map(|key| key.to_string()).into_iter().collect())

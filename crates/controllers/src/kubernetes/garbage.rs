@@ -7,7 +7,9 @@ use std::sync::Arc;
 use parking_lot::RwLock;
 use portolan_net::Shutdown;
 use portolan_object::{Object, ObjectKey};
-use portolan_plan::kubernetes::garbage::{FOREGROUND, ORPHAN, Owner, Verdict, is_blocked, is_leaving_with, owners, verdict};
+use portolan_plan::kubernetes::garbage::{
+    FOREGROUND, ORPHAN, Owner, Verdict, is_blocked, is_leaving_with, owners, verdict,
+};
 use portolan_runtime::cache::Change;
 use portolan_runtime::client::{Delete, Patch, Propagation};
 use portolan_runtime::{Client, ClientError, Outcome, Queue, Reconciler, Resource, driver};
@@ -115,7 +117,8 @@ impl Reconciler for Garbage {
             return self.orphan(node, &object, &dependents).await.into();
         }
         if is_leaving_with(&object, FOREGROUND) {
-            let objects: Vec<Arc<Object>> = dependents.iter().filter_map(|dependent| self.object(dependent)).collect();
+            let objects: Vec<Arc<Object>> =
+                dependents.iter().filter_map(|dependent| self.object(dependent)).collect();
             if !is_blocked(&object, objects.iter().map(|object| &**object)) {
                 return self.remove_finalizer(node, &object, FOREGROUND).await.into();
             }
@@ -138,7 +141,8 @@ impl Garbage {
                     return Ok(());
                 }
                 let propagation = if foreground { Propagation::Foreground } else { Propagation::Background };
-                let options = Delete { propagation: Some(propagation), ..Delete::default() }.uid(object.uid());
+                let options =
+                    Delete { propagation: Some(propagation), ..Delete::default() }.uid(object.uid());
                 ignore_gone(self.client.resource::<Object>(&node.resource).delete(&node.key, &options).await)
             }
         }
@@ -178,7 +182,12 @@ impl Garbage {
         Ok(false)
     }
 
-    async fn drop_references(&self, node: &Node, object: &Object, uids: &[String]) -> Result<(), ClientError> {
+    async fn drop_references(
+        &self,
+        node: &Node,
+        object: &Object,
+        uids: &[String],
+    ) -> Result<(), ClientError> {
         let kept: Vec<&Value> = owners(object)
             .filter(|reference| !uids.iter().any(|uid| reference["uid"] == uid.as_str()))
             .collect();
@@ -195,9 +204,15 @@ impl Garbage {
         self.remove_finalizer(node, object, ORPHAN).await
     }
 
-    async fn remove_finalizer(&self, node: &Node, object: &Object, finalizer: &str) -> Result<(), ClientError> {
+    async fn remove_finalizer(
+        &self,
+        node: &Node,
+        object: &Object,
+        finalizer: &str,
+    ) -> Result<(), ClientError> {
         let kept: Vec<&str> = object.finalizers().filter(|held| *held != finalizer).collect();
-        let metadata = json!({ "uid": object.uid(), "resourceVersion": object.resource_version(), "finalizers": kept });
+        let metadata =
+            json!({ "uid": object.uid(), "resourceVersion": object.resource_version(), "finalizers": kept });
         self.patch(node, metadata).await
     }
 

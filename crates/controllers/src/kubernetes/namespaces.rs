@@ -24,7 +24,13 @@ struct Namespaces {
     clock: Clock,
 }
 
-pub(super) fn start(client: &Client, everything: &Collections, ca_pem: &str, clock: &Clock, scope: &Shutdown) {
+pub(super) fn start(
+    client: &Client,
+    everything: &Collections,
+    ca_pem: &str,
+    clock: &Clock,
+    scope: &Shutdown,
+) {
     let queue = Queue::new("namespaces");
     let adder = queue.clone();
     everything.observe(move |resource, change| {
@@ -66,13 +72,15 @@ impl Namespaces {
     async fn fill(&self, namespace: &str) -> Result<(), ClientError> {
         for object in content(namespace, &self.ca_pem) {
             let plural = if object.kind() == "ConfigMap" { "configmaps" } else { "serviceaccounts" };
-            let resource = Resource { gvk: object.group_version_kind(), plural: plural.to_owned(), namespaced: true };
+            let resource =
+                Resource { gvk: object.group_version_kind(), plural: plural.to_owned(), namespaced: true };
             if self.everything.get(&resource).is_some_and(|cache| cache.contains(&object.key())) {
                 continue;
             }
             match self.client.resource::<Object>(&resource).create(&object).await {
                 // The namespace may be going, or somebody was faster.
-                Err(ClientError::AlreadyExists(_) | ClientError::Forbidden(_) | ClientError::NotFound(_)) | Ok(_) => {}
+                Err(ClientError::AlreadyExists(_) | ClientError::Forbidden(_) | ClientError::NotFound(_))
+                | Ok(_) => {}
                 Err(error) => return Err(error),
             }
         }
@@ -139,7 +147,12 @@ impl Namespaces {
         }
     }
 
-    async fn report(&self, namespace: &Object, remaining: &Remaining, failure: Option<&str>) -> Result<(), ClientError> {
+    async fn report(
+        &self,
+        namespace: &Object,
+        remaining: &Remaining,
+        failure: Option<&str>,
+    ) -> Result<(), ClientError> {
         let now = crate::time::rfc3339(&self.clock);
         let conditions = conditions(namespace, remaining, failure, &now);
         if namespace.at(&["status", "conditions"]) == Some(&conditions) {

@@ -105,8 +105,8 @@ mod tests {
     #[test]
     fn a_flip_has_to_last() {
         let lost = || Probe::Unreachable("refused".to_owned());
-        let ready = vec![Probe::Healthy.condition("t")];
-        let not_ready = vec![lost().condition("t")];
+        let ready = [Probe::Healthy.condition("t")];
+        let not_ready = [lost().condition("t")];
         // Each row: published conditions, then (second, probe, counts).
         let cases = [
             ("first contact counts at once", &[][..], vec![(0, Probe::Healthy, true)]),

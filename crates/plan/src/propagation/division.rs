@@ -27,7 +27,7 @@ pub enum TieBreak {
 impl TieBreak {
     /// By the parity of the template's uid, so that not every workload favours the same clusters.
     pub fn for_uid(uid: &str) -> Self {
-        if uid.is_empty() || portolan_api::names::fnv1a_32(uid.as_bytes()) % 2 == 0 {
+        if uid.is_empty() || portolan_api::names::fnv1a_32(uid.as_bytes()).is_multiple_of(2) {
             TieBreak::Ascending
         } else {
             TieBreak::Descending

@@ -48,7 +48,7 @@ pub struct OverrideError {
     /// The cluster.
     pub cluster: String,
     /// What went wrong.
-    pub fault: OverrideFault,
+    pub fault: Box<OverrideFault>,
 }
 
 /// What went wrong with an override.
@@ -101,7 +101,7 @@ pub fn apply(
                 policy: policy.metadata.name.clone(),
                 object: format!("{} {}", manifest.kind(), manifest.key()),
                 cluster: cluster.metadata.name.clone(),
-                fault,
+                fault: Box::new(fault),
             })?;
             extend(&mut merged, overriders);
         }

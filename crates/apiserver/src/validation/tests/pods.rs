@@ -26,6 +26,21 @@ fn specs() {
             r#"spec.containers[1].name: Duplicate value: "c""#,
         ),
         (
+            "a field of another kind",
+            json!({ "containers": [{ "name": "c", "image": "i", "env": [{ "name": "A", "valueFrom": { "fieldRef": { "fieldPath": "spec.foo" } } }] }] }),
+            "spec.containers[0].env[0].valueFrom.fieldRef.fieldPath: Invalid value: \"spec.foo\": error converting fieldPath: field label not supported: spec.foo",
+        ),
+        (
+            "a label as environment",
+            json!({ "containers": [{ "name": "c", "image": "i", "env": [{ "name": "A", "valueFrom": { "fieldRef": { "fieldPath": "metadata.labels['a.b/c']" } } }] }] }),
+            "",
+        ),
+        (
+            "a negative limit of a volume",
+            json!({ "volumes": [{ "name": "v", "emptyDir": { "sizeLimit": "-1" } }] }),
+            "spec.volumes[0].emptyDir.sizeLimit: Forbidden: SizeLimit field must be a valid resource quantity",
+        ),
+        (
             "restart policy",
             json!({ "restartPolicy": "Sometimes" }),
             r#"spec.restartPolicy: Unsupported value: "Sometimes": supported values: "Always", "OnFailure", "Never""#,
@@ -126,7 +141,7 @@ fn running_pods() {
     let image = |image: &str| pod(json!({ "containers": [{ "name": "c", "image": image }] }));
     assert_eq!(changed("v1", "Pod", image("a:1"), image("a:2")), "", "an image may change");
     let mut longer = image("a:1");
-    longer["spec"]["tolerations"] = json!([{ "operator": "Exists" }]);
+    longer["spec"]["tolerations"] = json!([{ "key": "k", "operator": "Exists" }]);
     assert_eq!(changed("v1", "Pod", image("a:1"), longer.clone()), "", "tolerations may grow");
     assert_eq!(
         changed("v1", "Pod", longer, image("a:1")),

@@ -22,7 +22,31 @@ fn controllers() {
         ("ReplicaSet", json!({}), ""),
         ("DaemonSet", json!({}), ""),
         ("StatefulSet", json!({}), ""),
-        ("Deployment", json!({ "selector": null }), "spec.selector: Required value"),
+        (
+            "Deployment",
+            json!({ "selector": null }),
+            "spec.selector: Required value\nspec.template.metadata.labels: Invalid value: {\"a\":\"b\"}: `selector` does not match template `labels`",
+        ),
+        (
+            "Deployment",
+            json!({ "selector": { "matchExpressions": [{ "key": "a", "operator": "Odd" }] } }),
+            "spec.selector.matchExpressions[0].operator: Invalid value: \"Odd\": not a valid selector operator\nspec.selector: Invalid value: {\"matchExpressions\":[{\"key\":\"a\",\"operator\":\"Odd\"}]}: invalid label selector",
+        ),
+        (
+            "Deployment",
+            json!({ "strategy": { "type": "X" } }),
+            r#"spec.strategy: Unsupported value: {"Type":"X","RollingUpdate":null}: supported values: "Recreate", "RollingUpdate""#,
+        ),
+        (
+            "DaemonSet",
+            json!({ "selector": null }),
+            r#"spec.template.metadata.labels: Invalid value: {"a":"b"}: `selector` does not match template `labels`"#,
+        ),
+        (
+            "StatefulSet",
+            json!({ "updateStrategy": { "type": "OnDelete", "rollingUpdate": { "partition": 1 } } }),
+            r#"spec.updateStrategy.rollingUpdate: Invalid value: {"Partition":1,"MaxUnavailable":null}: only allowed for updateStrategy 'RollingUpdate'"#,
+        ),
         (
             "Deployment",
             json!({ "selector": { "matchLabels": { "x": "y" } } }),
@@ -123,7 +147,13 @@ fn jobs() {
         (
             "selector of another",
             json!({ "selector": { "matchLabels": { "x": "y" } } }),
-            r#"spec.template.metadata.labels: Invalid value: {"a":"b","batch.kubernetes.io/controller-uid":"u","batch.kubernetes.io/job-name":"x","controller-uid":"u","job-name":"x"}: `selector` does not match template `labels`"#,
+            r#"spec.selector: Invalid value: {"matchLabels":{"batch.kubernetes.io/controller-uid":"u","x":"y"}}: `selector` not auto-generated
+spec.template.metadata.labels: Invalid value: {"a":"b","batch.kubernetes.io/controller-uid":"u","batch.kubernetes.io/job-name":"x","controller-uid":"u","job-name":"x"}: `selector` does not match template `labels`"#,
+        ),
+        (
+            "replacement while failing",
+            json!({ "podFailurePolicy": { "rules": [] }, "podReplacementPolicy": "TerminatingOrFailed" }),
+            r#"spec.podReplacementPolicy: Unsupported value: "TerminatingOrFailed": supported values: "Failed""#,
         ),
         (
             "negative",
@@ -133,6 +163,34 @@ fn jobs() {
     ];
     for (name, spec, want) in cases {
         assert_eq!(job(spec), want, "{name}");
+    }
+}
+
+#[test]
+fn templates_of_jobs_stay() {
+    let job = |suspend: bool, pod: Value| {
+        let mut template = template(json!({ "restartPolicy": "Never" }));
+        template["spec"].as_object_mut().unwrap().extend(pod.as_object().unwrap().clone());
+        let mut job = completed(
+            "batch/v1",
+            "Job",
+            json!({ "metadata": { "uid": "u" }, "spec": { "suspend": suspend, "template": template } }),
+        );
+        defaults::on_create(&kind_of("batch/v1", "Job"), &mut job);
+        job
+    };
+    let (placed, hidden) = (json!({ "nodeSelector": { "a": "b" } }), json!({ "hostNetwork": true }));
+    let cases = [
+        (false, json!({}), ""),
+        (false, placed.clone(), "spec.template"),
+        (true, placed, ""),
+        (true, hidden, "spec.template"),
+    ];
+    for (suspend, pod, want) in cases {
+        let errors =
+            update(&kind_of("batch/v1", "Job"), &job(suspend, pod.clone()), &job(suspend, json!({})));
+        let fields: Vec<&str> = errors.iter().map(|error| error.field.as_str()).collect();
+        assert_eq!(fields.join(" "), want, "suspended: {suspend}, {pod}");
     }
 }
 

@@ -124,7 +124,8 @@ mod tests {
         use ImageComponent::{Registry, Repository, Tag};
         use OverrideOperator::{Add, Remove, Replace};
         let digest = format!("a/nginx@sha256:{}", "0".repeat(64));
-        let cases: Vec<(&str, Vec<(ImageComponent, OverrideOperator, &str)>, &str)> = vec![
+        type Case<'a> = (&'a str, Vec<(ImageComponent, OverrideOperator, &'a str)>, &'a str);
+        let cases: Vec<Case<'_>> = vec![
             (
                 "nginx:1.19.0",
                 vec![(Registry, Replace, "fictional.registry.us")],

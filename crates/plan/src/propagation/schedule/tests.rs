@@ -65,6 +65,7 @@ fn render(result: &Result<Placed, Unplaced>) -> Result<String, String> {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "one table")]
 fn schedules() {
     let tolerant = json!({"clusterTolerations": [{"key": "dedicated", "operator": "Equal", "value": "special-user",
                           "effect": "NoSchedule"}]});

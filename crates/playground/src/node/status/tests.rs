@@ -86,6 +86,7 @@ fn condition<'a>(status: &'a Value, kind: &str) -> &'a Value {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "one table")]
 fn phases_and_readiness() {
     let unready = ("Running", "ContainersNotReady");
     let cases = [
