@@ -145,7 +145,10 @@ impl ControlPlane {
     }
 
     /// Uses an API server that runs already and has the federation's kinds.
-    async fn existing(kubeconfig: &Path, context: Option<&str>) -> Result<Self, StartError> {
+    ///
+    /// # Errors
+    /// When the kubeconfig cannot be used.
+    pub async fn existing(kubeconfig: &Path, context: Option<&str>) -> Result<Self, StartError> {
         let cluster = || "the control plane".to_owned();
         let client = Client::from_kubeconfig(kubeconfig, context)
             .await

@@ -40,12 +40,18 @@ pub(crate) enum Command {
 
 #[derive(Debug, Args)]
 pub(crate) struct Server {
-    /// Folder for the database, certificates and the kubeconfig.
-    #[arg(long, value_name = "DIR")]
-    pub(crate) dir: PathBuf,
-    /// Address of the API server.
+    /// Folder for the database, certificates and the kubeconfig of an embedded API server.
+    #[arg(long, value_name = "DIR", required_unless_present = "kubeconfig")]
+    pub(crate) dir: Option<PathBuf>,
+    /// Address of the embedded API server.
     #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:6443")]
     pub(crate) listen: SocketAddr,
+    /// Run the controllers on an API server that runs already and has the federation's kinds.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["dir", "listen"])]
+    pub(crate) kubeconfig: Option<PathBuf>,
+    /// Context in that file; the current one without it.
+    #[arg(long, value_name = "NAME", requires = "kubeconfig")]
+    pub(crate) context: Option<String>,
 }
 
 #[derive(Debug, Args)]
