@@ -12,6 +12,7 @@ use rand::RngExt as _;
 use tokio_util::sync::CancellationToken;
 
 use crate::access::Access;
+use crate::aggregation;
 use crate::allocation::Services;
 use crate::auth::User;
 use crate::bootstrap;
@@ -77,6 +78,7 @@ impl ApiServer {
         tasks.spawn(lifecycle.run());
         let started = Self { server, tasks };
         bootstrap::write(&started, config.endpoint).await?;
+        started.tasks.spawn(aggregation::run(Arc::clone(&started.server)));
         Ok(started)
     }
 

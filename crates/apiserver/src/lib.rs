@@ -10,6 +10,7 @@
 
 mod access;
 pub mod admission;
+mod aggregation;
 pub mod allocation;
 mod api_server;
 pub mod auth;

@@ -135,3 +135,18 @@ async fn users_do_what_roles_allow() {
     let answer = alice.post("/apis/authorization.k8s.io/v1/selfsubjectaccessreviews", &review).await;
     assert_eq!((answer.code, &answer.body["status"]["allowed"]), (201, &json!(true)));
 }
+
+#[tokio::test]
+async fn aggregated_roles_show_what_they_gather() {
+    let cluster = Cluster::start().await;
+    let path = "/apis/rbac.authorization.k8s.io/v1/clusterroles";
+    let role = json!({ "metadata": { "name": "extra", "labels": { "rbac.authorization.k8s.io/aggregate-to-view": "true" } },
+        "rules": [{ "apiGroups": ["ex.io"], "resources": ["widgets"], "verbs": ["get"] }] });
+    cluster.post(path, &role).await;
+    for name in ["view", "edit", "admin"] {
+        let has_rule = |rules: &serde_json::Value| {
+            rules.as_array().is_some_and(|rules| rules.contains(&role["rules"][0]))
+        };
+        cluster.eventually(&format!("{path}/{name}"), |answer| has_rule(&answer.body["rules"])).await;
+    }
+}
