@@ -148,3 +148,63 @@ fn names_and_versions_are_the_standard_ones() {
     assert_eq!(binding["spec"]["versions"][0]["additionalPrinterColumns"][0]["name"], "Scheduled");
     assert_eq!(definition("clusterpropagationpolicies.policy.karmada.io")["spec"]["scope"], "Cluster");
 }
+
+/// A complete object of each kind that users write.
+const COMPLETE: &[&str] = &[
+    include_str!("../../testdata/propagationpolicy.yaml"),
+    include_str!("../../testdata/overridepolicy.yaml"),
+    include_str!("../../testdata/resourcebinding.yaml"),
+    include_str!("../../testdata/work.yaml"),
+    include_str!("../../testdata/cluster.yaml"),
+    include_str!("../../testdata/serviceexport.yaml"),
+    include_str!("../../testdata/serviceimport.yaml"),
+];
+
+fn complete() -> Vec<Value> {
+    COMPLETE.iter().flat_map(|text| portolan_object::yaml::parse_documents(text).unwrap()).collect()
+}
+
+/// Reads and writes an object through its type.
+fn through_its_type(object: &Value) -> Value {
+    fn pass<T: Kind>(object: &Value) -> Value {
+        serde_json::to_value(serde_json::from_value::<T>(object.clone()).unwrap()).unwrap()
+    }
+    match object["kind"].as_str().unwrap() {
+        "PropagationPolicy" => pass::<policy::PropagationPolicy>(object),
+        "OverridePolicy" => pass::<policy::OverridePolicy>(object),
+        "ResourceBinding" => pass::<work::ResourceBinding>(object),
+        "Work" => pass::<work::Work>(object),
+        "Cluster" => pass::<cluster::Cluster>(object),
+        "ServiceExport" => pass::<multicluster::ServiceExport>(object),
+        "ServiceImport" => pass::<multicluster::ServiceImport>(object),
+        other => panic!("no type for {other}"),
+    }
+}
+
+#[test]
+fn types_lose_no_field() {
+    for object in complete() {
+        assert_eq!(through_its_type(&object), object, "{}", object["kind"]);
+    }
+}
+
+#[test]
+fn schemas_compile_and_lose_no_field() {
+    use portolan_object::schema;
+    for definition in all() {
+        let name = definition["metadata"]["name"].as_str().unwrap();
+        let compiled =
+            schema::structural::compile(&definition["spec"]["versions"][0]["schema"]["openAPIV3Schema"], "");
+        assert!(compiled.is_ok(), "{name}: {:?}", compiled.err());
+    }
+    for object in complete() {
+        let kind = &object["kind"];
+        let definition =
+            all().into_iter().find(|definition| definition["spec"]["names"]["kind"] == *kind).unwrap();
+        let schema = &definition["spec"]["versions"][0]["schema"]["openAPIV3Schema"];
+        let compiled = schema::structural::compile(schema, "").unwrap();
+        let mut kept = object.clone();
+        assert_eq!(schema::prune::prune(&mut kept, compiled.schema()), Vec::<String>::new(), "{kind}");
+        assert_eq!(schema::validate::validate(&kept, compiled.schema()), [], "{kind}");
+    }
+}

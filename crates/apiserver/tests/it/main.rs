@@ -9,6 +9,7 @@ mod apply;
 mod bodies;
 mod cluster;
 mod custom;
+mod definitions;
 mod delete;
 mod forms;
 mod lists;
