@@ -7,7 +7,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::{Response, StatusCode};
 use jiff::Timestamp;
-use portolan_object::Status;
+use portolan_object::{GroupVersionKind, Status};
 use portolan_store::{Revision, Versioned};
 use serde_json::{Map, Value, json};
 
@@ -94,6 +94,17 @@ impl Presenter {
 
     /// One object that is not stored, such as the outcome of a dry run.
     pub(crate) fn value(&self, object: &Value) -> Value {
+        self.shown(object, || (self.columns(), self.cells(object)))
+    }
+
+    /// The body of a subresource that has a kind of its own.
+    pub(crate) fn part(&self, kind: &GroupVersionKind, object: &Value) -> Value {
+        self.shown(object, || {
+            (tables::columns(kind).iter().map(column).collect(), tables::row(kind, object, self.now))
+        })
+    }
+
+    fn shown(&self, object: &Value, table: impl FnOnce() -> (Vec<Value>, Vec<Value>)) -> Value {
         match self.reply.form {
             Form::Object => object.clone(),
             Form::Metadata | Form::MetadataList => partial(object),
@@ -104,11 +115,12 @@ impl Presenter {
                     Include::Metadata => partial(object),
                     Include::Object => object.clone(),
                 };
+                let (columns, cells) = table();
                 json!({
                     "kind": "Table", "apiVersion": "meta.k8s.io/v1",
                     "metadata": { "resourceVersion": version },
-                    "columnDefinitions": self.columns(),
-                    "rows": [{ "cells": self.cells(object), "object": carried }],
+                    "columnDefinitions": columns,
+                    "rows": [{ "cells": cells, "object": carried }],
                 })
             }
         }

@@ -14,6 +14,7 @@ use super::update::{Modification, Part, Produce, modify};
 use super::{apply, body, findings, metadata};
 use crate::call::{Call, read_body};
 use crate::negotiate::{BodyType, Offer, PatchType, Reply};
+use crate::read::Presenter;
 use crate::request::options::{WriteKind, WriteOptions};
 use crate::resources::{Resource, Source};
 use crate::respond::{self, Body};
@@ -93,14 +94,16 @@ fn unset_path(resource: &Resource, object: &Value) -> Option<String> {
 /// GET of a scale.
 pub(crate) fn get(call: &Call) -> Result<Response<Body>, Status> {
     let (resource, info) = (&call.resource, &call.info);
-    let reply = Reply::negotiate(&call.headers, &call.query, Offer::Document)?;
+    let reply = Reply::negotiate(&call.headers, &call.query, Offer::Objects)?;
+    let presenter = Presenter::new(call, reply)?;
     let found = call.server.store.get(&resource.key(&info.namespace, &info.name));
     let item = found.ok_or_else(|| resource.not_found(&info.name))?;
     let object = resource.value(&item);
     if let Some(path) = unset_path(resource, &object) {
         return Err(Status::internal(format!("the spec replicas field {path:?} does not exist")));
     }
-    Ok(respond::value(StatusCode::OK, &of(resource, &object), reply))
+    let scale = presenter.part(&kind(), &of(resource, &object));
+    Ok(respond::value(StatusCode::OK, &scale, reply))
 }
 
 /// PUT of a scale.

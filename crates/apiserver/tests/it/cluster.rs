@@ -73,7 +73,10 @@ impl Cluster {
 
     pub(crate) async fn over(store: Store<Record>) -> Self {
         let service_cidr = Some("10.96.0.0/16".parse().unwrap());
-        let server = ApiServer::start(Config { service_cidr, ..Config::default() }, store).await.unwrap();
+        Self::of(ApiServer::start(Config { service_cidr, ..Config::default() }, store).await.unwrap())
+    }
+
+    pub(crate) fn of(server: ApiServer) -> Self {
         let service = server.local(User::new("admin", ["system:masters"]));
         Self { server, service }
     }

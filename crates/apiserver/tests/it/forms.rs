@@ -41,6 +41,20 @@ async fn tables_have_columns_and_rows() {
 }
 
 #[tokio::test]
+async fn scales_are_tables_too() {
+    let cluster = Cluster::start().await;
+    let path = "/apis/apps/v1/namespaces/default/deployments";
+    let deployment = json!({ "metadata": { "name": "d" }, "spec": { "replicas": 2, "selector": { "matchLabels": { "a": "b" } },
+        "template": { "metadata": { "labels": { "a": "b" } }, "spec": { "containers": [{ "name": "c", "image": "i" }] } } } });
+    assert_eq!(cluster.post(path, &deployment).await.code, 201);
+    let table = cluster.send("GET", &format!("{path}/d/scale"), &[TABLE], "").await.body;
+    let columns: Vec<_> =
+        table["columnDefinitions"].as_array().unwrap().iter().map(|column| &column["name"]).collect();
+    assert_eq!(columns, ["Name", "Desired", "Available", "Age"]);
+    assert_eq!(table["rows"][0]["cells"].as_array().unwrap()[..3], [json!("d"), json!(2), json!(0)]);
+}
+
+#[tokio::test]
 async fn metadata_alone() {
     let cluster = Cluster::start().await;
     cluster.post(CONFIG_MAPS, &config_map("a", "v")).await;

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use portolan_apiserver::{ApiServer, Config};
 use portolan_store::Store;
 use serde_json::json;
 
@@ -48,4 +49,25 @@ async fn a_restart_forgets_nothing() {
         422,
         "addresses stay taken"
     );
+}
+
+#[tokio::test]
+async fn the_server_is_a_service_of_its_cluster() {
+    let config = || Config {
+        service_cidr: Some("10.96.0.0/16".parse().unwrap()),
+        endpoint: Some("192.0.2.1:6443".parse().unwrap()),
+        ..Config::default()
+    };
+    let store = Store::in_memory();
+    for _ in 0..2 {
+        let server = ApiServer::start(config(), store.clone()).await.unwrap();
+        let cluster = Cluster::of(server);
+        let service = cluster.get("/api/v1/namespaces/default/services/kubernetes").await.body;
+        assert_eq!(service["spec"]["clusterIP"], "10.96.0.1");
+        let slice = "/apis/discovery.k8s.io/v1/namespaces/default/endpointslices/kubernetes";
+        let slice = cluster.get(slice).await.body;
+        assert_eq!(slice["endpoints"][0]["addresses"], json!(["192.0.2.1"]));
+        assert_eq!(slice["ports"][0]["port"], 6443);
+        cluster.server.stop(Duration::from_secs(5)).await.unwrap();
+    }
 }

@@ -193,3 +193,76 @@ async fn events_of_both_groups_are_the_same_objects() {
     cluster.delete(&format!("{new}/e")).await;
     assert_eq!(events.next().await.unwrap()["object"]["note"], "m");
 }
+
+/// Numbers that look random and are the same in every run.
+struct Dice(u64);
+
+impl Dice {
+    fn roll(&mut self, sides: u64) -> u64 {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (self.0 >> 33) % sides
+    }
+}
+
+#[tokio::test]
+async fn a_list_and_the_watch_from_it_add_up_to_the_state() {
+    for seed in 0..8 {
+        let (cluster, mut dice) = (Cluster::start().await, Dice(seed));
+        for selector in ["", "&labelSelector=l%3D1", "&fieldSelector=metadata.name!%3Dn2"] {
+            write_at_random(&cluster, &mut dice).await;
+            let list = cluster.get(&format!("{CONFIG_MAPS}?x=1{selector}")).await;
+            let mut seen = std::collections::BTreeMap::new();
+            for item in list.body["items"].as_array().unwrap() {
+                seen.insert(
+                    item["metadata"]["name"].to_string(),
+                    item["metadata"]["resourceVersion"].clone(),
+                );
+            }
+            let from = list.version();
+            let mut events =
+                cluster.watch(&format!("{CONFIG_MAPS}?watch=1&resourceVersion={from}{selector}")).await;
+            write_at_random(&cluster, &mut dice).await;
+            let mut end = config_map("end", "x");
+            end["metadata"]["labels"] = json!({ "l": "1" });
+            cluster.post(CONFIG_MAPS, &end).await;
+            loop {
+                let event = events.next().await.unwrap();
+                let metadata = &event["object"]["metadata"];
+                let name = metadata["name"].to_string();
+                let was_known = seen.contains_key(&name);
+                match event["type"].as_str().unwrap() {
+                    "DELETED" => assert!(seen.remove(&name).is_some(), "what was never there cannot go"),
+                    word => {
+                        assert_eq!(word == "MODIFIED", was_known, "{name}");
+                        seen.insert(name.clone(), metadata["resourceVersion"].clone());
+                    }
+                }
+                if name == "\"end\"" {
+                    break;
+                }
+            }
+            let now = cluster.get(&format!("{CONFIG_MAPS}?x=1{selector}")).await.body;
+            let versions = now["items"].as_array().unwrap().iter();
+            let want = versions.map(|item| {
+                (item["metadata"]["name"].to_string(), item["metadata"]["resourceVersion"].clone())
+            });
+            assert_eq!(seen, want.collect(), "seed {seed}, {selector}");
+            cluster.delete(&format!("{CONFIG_MAPS}/end")).await;
+        }
+    }
+}
+
+/// Creates, changes, relabels and deletes a few config maps.
+async fn write_at_random(cluster: &Cluster, dice: &mut Dice) {
+    for _ in 0..40 {
+        let name = format!("n{}", dice.roll(5));
+        let mut body = config_map(&name, &dice.roll(4).to_string());
+        body["metadata"]["labels"] = json!({ "l": dice.roll(2).to_string() });
+        let one = format!("{CONFIG_MAPS}/{name}");
+        match dice.roll(3) {
+            0 => cluster.delete(&one).await,
+            1 => cluster.put(&one, &body).await,
+            _ => cluster.post(CONFIG_MAPS, &body).await,
+        };
+    }
+}
