@@ -26,7 +26,7 @@ fn parse(status: &str) -> Option<Memory> {
     Some(Memory { resident: field(status, "VmRSS:")?, peak: field(status, "VmHWM:")? })
 }
 
-/// A line such as `VmRSS:	   75432 kB`, where kB means 1,024 bytes; see proc_pid_status(5).
+/// A line such as `VmRSS: 75432 kB`, where kB means 1,024 bytes; see proc_pid_status(5).
 fn field(status: &str, name: &str) -> Option<u64> {
     let line = status.lines().find_map(|line| line.strip_prefix(name))?;
     let kibibytes: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;

@@ -42,7 +42,7 @@ const BESIDE: &str = "Control plane and two members share one process; the measu
 pub(crate) async fn here(arguments: &Arguments, scope: &Shutdown) -> Result<Report> {
     let scratch = arguments.scratch.clone().unwrap_or_else(std::env::temp_dir);
     let mut report = Report::new(Machine::describe(&scratch), IN_PROCESS);
-    report.add("disk", machine::disk_floor(&scratch).map(|floor| vec![floor]));
+    report.add("disk", disk(&scratch, "before"));
     progress("first start");
     let (federation, first) = start::run(&scratch, scope).await.context("cannot start a federation")?;
     scenarios(&federation, arguments, &mut report).await;
@@ -59,6 +59,7 @@ pub(crate) async fn here(arguments: &Arguments, scope: &Shutdown) -> Result<Repo
         }
     }
     report.add("start", Ok(start::figures(&starts)));
+    report.add("disk", disk(&scratch, "after"));
     Ok(report)
 }
 
@@ -68,12 +69,22 @@ pub(crate) async fn here(arguments: &Arguments, scope: &Shutdown) -> Result<Repo
 /// As [`here`].
 pub(crate) async fn beside(arguments: &Arguments, folder: &Path, scope: &Shutdown) -> Result<Report> {
     let mut report = Report::new(Machine::describe(folder), BESIDE);
-    report.add("disk", machine::disk_floor(folder).map(|floor| vec![floor]));
+    report.add("disk", disk(folder, "before"));
     let federation = Federation::running(folder, scope).await?;
     let applied = scenarios(&federation, arguments, &mut report).await;
     report.add("cleaning up", clean_up(&federation, applied).await.map(|()| Vec::new()));
+    report.add("disk", disk(folder, "after"));
     federation.stop().await;
     Ok(report)
+}
+
+/// What no write can be faster than, `when` the scenarios run.
+fn disk(directory: &Path, when: &str) -> Result<Vec<Figure>> {
+    let samples = machine::disk_floor(directory)?;
+    Ok(vec![Figure::times(
+        format!("disk floor {when} the run: 4 KiB appended and kept by fdatasync"),
+        &samples,
+    )])
 }
 
 async fn scenarios(federation: &Federation, arguments: &Arguments, report: &mut Report) -> Applied {

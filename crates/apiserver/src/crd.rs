@@ -11,7 +11,6 @@ pub(crate) mod definition;
 mod embedded;
 pub(crate) mod lifecycle;
 pub(crate) mod naming;
-mod numbers;
 pub(crate) mod objects;
 mod scale;
 mod strategy;

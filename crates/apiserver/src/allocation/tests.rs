@@ -1,4 +1,7 @@
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicU64, Ordering};
+
+use proptest::prelude::*;
 
 use super::*;
 use crate::defaults;
@@ -276,4 +279,81 @@ fn small_ranges_are_used_up_to_the_last() {
     let spec = created(&sixth, json!({})).unwrap();
     assert!(address(&spec).starts_with("fd00::"), "{spec}");
     assert_eq!(spec["ipFamilies"], json!(["IPv6"]));
+}
+
+/// What may happen to one of a few Services.
+#[derive(Debug, Clone)]
+enum Step {
+    /// It is created or changed; the write may fail.
+    Write { name: usize, kind: &'static str, address: Option<u8>, port: Option<u16>, is_durable: bool },
+    /// It is deleted.
+    Delete { name: usize },
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let kind = prop::sample::select(vec!["ClusterIP", "NodePort", "LoadBalancer", "ExternalName"]);
+    let write =
+        (0..6_usize, kind, prop::option::of(1..16_u8), prop::option::of(30000..30006_u16), any::<bool>());
+    prop_oneof![
+        4 => write.prop_map(|(name, kind, address, port, is_durable)| Step::Write {
+            name, kind, address, port, is_durable
+        }),
+        1 => (0..6_usize).prop_map(|name| Step::Delete { name }),
+    ]
+}
+
+proptest! {
+    /// However Services come, change, fail to be written and go: no two hold the same address or port, and what none
+    /// holds can be had.
+    #[test]
+    fn nothing_is_given_twice_and_nothing_is_lost(steps in prop::collection::vec(step(), 1..60)) {
+        let services = Services::new("10.0.0.0/28".parse().unwrap(), 30000..=30005, counting());
+        let mut stored: BTreeMap<usize, Value> = BTreeMap::new();
+        for step in steps {
+            match step {
+                Step::Delete { name } => {
+                    if let Some(old) = stored.remove(&name) {
+                        services.release(&old);
+                    }
+                }
+                Step::Write { name, kind, address, port, is_durable } => {
+                    let mut spec = json!({ "type": kind, "ports": [{ "port": 80 }] });
+                    if let Some(address) = address.filter(|_| kind != "ExternalName") {
+                        spec["clusterIP"] = json!(format!("10.0.0.{address}"));
+                    }
+                    if let Some(port) = port.filter(|_| ["NodePort", "LoadBalancer"].contains(&kind)) {
+                        spec["ports"][0]["nodePort"] = json!(port);
+                    }
+                    let mut new = service(spec);
+                    let old = stored.get(&name);
+                    let Ok(reservation) = services.allocate(&mut new, old, false) else { continue };
+                    let kept = |service: &Value| service["spec"]["clusterIP"].clone();
+                    let is_moved = old.is_some_and(|old| !kept(old).is_null() && !kept(&new).is_null() && kept(old) != kept(&new));
+                    // Validation refuses a changed address, and then nothing is written.
+                    if is_durable && !is_moved {
+                        reservation.commit();
+                        stored.insert(name, new);
+                    }
+                }
+            }
+        }
+        let (mut addresses, mut ports) = (BTreeSet::new(), BTreeSet::new());
+        for service in stored.values() {
+            let address = tree::text(service, "/spec/clusterIP");
+            prop_assert!(address.is_empty() || addresses.insert(address.to_owned()), "{address} twice");
+            if let Some(port) = tree::integer(service, "/spec/ports/0/nodePort") {
+                prop_assert!(ports.insert(port), "{port} twice");
+            }
+        }
+        // Fourteen addresses of the range can be given but for the first, and six ports.
+        let fill = |kind: &str| -> usize {
+            let spec = json!({ "type": kind, "ports": [{ "port": 80 }] });
+            let new: Vec<Value> = std::iter::from_fn(|| created(&services, spec.clone()).ok()).take(20).collect();
+            new.iter().for_each(|spec| services.release(&json!({ "spec": spec })));
+            new.len()
+        };
+        let free = 13 - addresses.len();
+        prop_assert_eq!(fill("ClusterIP"), free);
+        prop_assert_eq!(fill("NodePort"), free.min(6 - ports.len()));
+    }
 }

@@ -13,13 +13,13 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use portolan_object::schema::decode::{self, Source};
 use portolan_object::schema::validate::blocks_rules;
-use portolan_object::schema::{self, Schema};
+use portolan_object::schema::{self, Schema, json};
 use portolan_object::{FieldError, Status, builtin};
 use portolan_store::Revision;
 use serde_json::Value;
 
 use super::definition::CustomVersion;
-use super::{columns, embedded, numbers};
+use super::{columns, embedded};
 use crate::resources::Resource;
 use crate::tree;
 
@@ -67,7 +67,7 @@ impl CustomVersion {
     /// # Errors
     /// The text that says which metadata is none.
     pub(crate) fn conform(&self, object: &mut Value) -> Result<Vec<String>, String> {
-        numbers::normalize(object);
+        json::whole_numbers(object);
         let dropped = schema::prune(object, self.schema());
         if let Some(metadata) = object.get_mut("metadata") {
             decode::decode(metadata, builtin::object_meta(), Source::Json)

@@ -1,3 +1,5 @@
+use proptest::prelude::*;
+
 use super::*;
 
 fn canonical(text: &str) -> String {
@@ -70,5 +72,20 @@ fn rounding_goes_up() {
     let cases = [("1", "1"), ("1.0001", "1001m"), ("100u", "1m"), ("0", "0"), ("-1.0001", "-1")];
     for (text, want) in cases {
         assert_eq!(Quantity::parse(text).unwrap().round_up_to_milli().to_string(), want, "{text}");
+    }
+}
+
+proptest! {
+    /// Writing and reading again changes nothing, and a written amount is written the same way again.
+    #[test]
+    fn canonical_forms_are_stable(
+        number in r"[+-]?[0-9]{1,12}(\.[0-9]{0,10})?",
+        suffix in prop::sample::select(vec!["", "n", "u", "m", "k", "M", "G", "Ki", "Mi", "Gi", "e2", "e-3", "E3"]),
+    ) {
+        let quantity = Quantity::parse(&format!("{number}{suffix}")).unwrap();
+        let written = quantity.to_string();
+        let again = Quantity::parse(&written).unwrap();
+        prop_assert_eq!(again, quantity, "{}", written);
+        prop_assert_eq!(again.to_string(), written);
     }
 }

@@ -88,7 +88,7 @@ static PRIORITY_CLASS: Printer = Printer {
         Column::integer("Value", "Priority; higher is served first."),
         Column::boolean("Global-Default", "Whether pods without a class are of this one."),
         AGE,
-        Column::text("PreemptionPolicy", "Whether pods of the class evict others.").wide(),
+        Column::text("PreemptionPolicy", "Whether pods of the class evict others."),
     ],
     cells: priority_class,
 };

@@ -86,18 +86,6 @@ static CSI_DRIVER: Printer = Printer {
     cells: csi_driver,
 };
 
-static CSI_CAPACITY: Printer = Printer {
-    columns: &[
-        NAME,
-        Column::text("StorageClassName", "Class that the capacity is for."),
-        Column::text("Capacity", "Free capacity."),
-    ],
-    cells: |source| {
-        let capacity = json!(source.text_or("/capacity", "<unset>"));
-        vec![source.name(), json!(source.text("/storageClassName")), capacity]
-    },
-};
-
 pub(super) fn printer(kind: &str) -> Option<&'static Printer> {
     Some(match kind {
         "PersistentVolume" => &VOLUME,
@@ -107,7 +95,6 @@ pub(super) fn printer(kind: &str) -> Option<&'static Printer> {
         "VolumeAttachment" => &ATTACHMENT,
         "CSINode" => &CSI_NODE,
         "CSIDriver" => &CSI_DRIVER,
-        "CSIStorageCapacity" => &CSI_CAPACITY,
         _ => return None,
     })
 }
