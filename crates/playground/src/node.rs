@@ -207,3 +207,6 @@ fn register_node(
     });
     registered
 }
+
+#[cfg(test)]
+mod tests;

@@ -165,8 +165,8 @@ impl Run {
         self.killed.cancel();
     }
 
-    /// Follows the output. The first viewer of a container that waits for one sees it from the start: what was
-    /// written before `kubectl run -i` could attach is not lost, nor repeated when kubectl fetched it as a log. Others see what is written from now on.
+    /// Follows the output. The first viewer of a container that waits for one also sees what was written before
+    /// `kubectl run -i` could attach, unless it fetched that as a log. Others see what is written from now on.
     pub fn view(&self) -> Cursor {
         let is_first = !self.was_viewed.swap(true, Ordering::AcqRel);
         if is_first && self.stdin != Stdin::Closed {

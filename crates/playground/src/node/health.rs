@@ -16,6 +16,9 @@ use crate::containers::{Container, Pod, Run, Setting, Stdin};
 use crate::node::pod_spec::{ContainerSpec, HttpGet, Probe, TcpSocket};
 use crate::programs::web;
 
+/// Failures that are kept until they are told; while nobody listens, more are not worth keeping.
+const UNTOLD: usize = 8;
+
 /// What is known of one run of a container.
 #[derive(Debug, Default)]
 pub(crate) struct Health {
@@ -23,7 +26,7 @@ pub(crate) struct Health {
     ready: AtomicBool,
     /// Why the container must be restarted.
     verdict: Mutex<Option<String>>,
-    /// The last failure of each kind of probe that has not been told yet.
+    /// Failures that have not been told yet.
     complaints: Mutex<Vec<String>>,
 }
 
@@ -39,6 +42,13 @@ impl Health {
     /// Why the container must be restarted; told once.
     pub(crate) fn take_verdict(&self) -> Option<String> {
         self.verdict.lock().take()
+    }
+
+    fn complain(&self, complaint: String) {
+        let mut complaints = self.complaints.lock();
+        if complaints.len() < UNTOLD {
+            complaints.push(complaint);
+        }
     }
 
     /// Failures since the last call, for events.
@@ -144,7 +154,7 @@ async fn repeat(
         let checked = timeout(or_default(probe.timeout_seconds, 1), check(probe, patient)).await;
         let result = checked.unwrap_or_else(|_| Err("no answer in time".to_owned()));
         if let Err(problem) = &result {
-            health.complaints.lock().push(format!("{kind} probe failed: {problem}"));
+            health.complain(format!("{kind} probe failed: {problem}"));
             changed();
         }
         if let Some(result) = tally.count(result.is_ok(), probe)
