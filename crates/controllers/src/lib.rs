@@ -8,6 +8,7 @@ pub mod collections;
 mod discovery;
 mod hub;
 pub mod kubernetes;
+mod merge;
 mod propagation;
 mod start;
 pub mod time;

@@ -8,9 +8,10 @@ use portolan_plan::kubernetes::deployment::{Action, plan};
 use portolan_plan::kubernetes::pods::controller;
 use portolan_runtime::client::{Delete, Patch};
 use portolan_runtime::{Api, Cache, Client, ClientError, Outcome, Queue, Reconciler, Resource, driver};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::WORKERS;
+use crate::merge::difference;
 
 struct Deployments {
     api: Api<Object>,
@@ -57,7 +58,7 @@ impl Reconciler for Deployments {
         let sets: Vec<&Object> = sets.iter().map(|set| &**set).collect();
         let now = crate::time::rfc3339(&self.clock);
         for action in plan(&deployment, &sets, &now) {
-            if let Err(error) = self.take(key, action).await {
+            if let Err(error) = self.take(&deployment, action).await {
                 return Outcome::retry(error);
             }
         }
@@ -66,7 +67,8 @@ impl Reconciler for Deployments {
 }
 
 impl Deployments {
-    async fn take(&self, key: &ObjectKey, action: Action) -> Result<(), ClientError> {
+    async fn take(&self, deployment: &Object, action: Action) -> Result<(), ClientError> {
+        let key = deployment.key();
         match action {
             Action::Create(set) => {
                 // Its name follows from the template: creating it twice fails and changes nothing.
@@ -82,10 +84,11 @@ impl Deployments {
             Action::Revision(revision) => {
                 let annotations = json!({ "deployment.kubernetes.io/revision": revision.to_string() });
                 let patch = Patch::Merge(json!({ "metadata": { "annotations": annotations } }));
-                self.api.patch(key, &patch).await?;
+                self.api.patch(&key, &patch).await?;
             }
             Action::Status(status) => {
-                self.api.patch_status(key, &Patch::Merge(json!({ "status": status }))).await?;
+                let status = difference(deployment.at(&["status"]).unwrap_or(&Value::Null), &status);
+                self.api.patch_status(&key, &Patch::Merge(json!({ "status": status }))).await?;
             }
         }
         Ok(())

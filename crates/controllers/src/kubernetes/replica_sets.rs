@@ -10,10 +10,11 @@ use portolan_plan::kubernetes::pods::controller;
 use portolan_plan::kubernetes::replica_set::{Action, plan};
 use portolan_runtime::client::{Delete, Patch};
 use portolan_runtime::{Api, Cache, Client, ClientError, Outcome, Queue, Reconciler, driver};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::WORKERS;
 use super::expectations::{Expectations, PATIENCE};
+use crate::merge::difference;
 
 struct ReplicaSets {
     api: Api<Object>,
@@ -74,24 +75,26 @@ impl Reconciler for ReplicaSets {
         let pods = self.pods.by_index("controller", set.uid());
         let pods: Vec<&Object> = pods.iter().map(|pod| &**pod).collect();
         // Pods come and go together; the status is written once at the end.
-        let results = plan(&set, &pods).into_iter().map(|action| self.take(key, action));
+        let results = plan(&set, &pods).into_iter().map(|action| self.take(&set, action));
         try_join_all(results).await.map(|_| ()).into()
     }
 }
 
 impl ReplicaSets {
-    async fn take(&self, key: &ObjectKey, action: Action) -> Result<(), ClientError> {
+    async fn take(&self, set: &Object, action: Action) -> Result<(), ClientError> {
+        let key = set.key();
         match action {
             Action::Create(pod) => {
                 let created = self.pods_api.create(&pod).await?;
-                self.expectations.created(key, &created, &self.pods);
+                self.expectations.created(&key, &created, &self.pods);
             }
             Action::Delete(pod) => match self.pods_api.delete(&pod, &Delete::background()).await {
                 Err(error) if !error.is_not_found() => return Err(error),
                 _ => {}
             },
             Action::Status(status) => {
-                self.api.patch_status(key, &Patch::Merge(json!({ "status": status }))).await?;
+                let status = difference(set.at(&["status"]).unwrap_or(&Value::Null), &status);
+                self.api.patch_status(&key, &Patch::Merge(json!({ "status": status }))).await?;
             }
         }
         Ok(())

@@ -129,9 +129,11 @@ impl Reconciler for Executor {
     async fn reconcile(&self, key: &ObjectKey) -> Outcome {
         if self.member.health() == Health::NotReady {
             // Nothing is sent to a member that does not answer; its recovery adds the key again.
-            let work = self.hub.works.get(key);
-            return match work.filter(|work| work.metadata.is_deleting()) {
-                Some(work) => remove::abandon_if_leaving(&self.hub, self.member.name(), &work).await.into(),
+            return match self.hub.works.get(key) {
+                Some(work) if work.metadata.is_deleting() => {
+                    remove::abandon_if_leaving(&self.hub, self.member.name(), &work).await.into()
+                }
+                Some(work) => self.postpone(&work).await,
                 None => Outcome::Done,
             };
         }

@@ -1,5 +1,7 @@
 //! Where a binding goes: asks `portolan_plan` with the clusters as they are, and writes the answer.
 
+use std::collections::BTreeSet;
+
 use portolan_api::annotations;
 use portolan_api::conditions::binding as reasons;
 use portolan_api::meta::Condition;
@@ -55,17 +57,18 @@ pub(super) async fn settle(
         return Ok((binding, Scheduled::default()));
     }
     let now = pipeline.hub.now();
+    let success = success(&missing(pipeline, &binding), &now);
     let is_leaving = |name: &str| {
         let cluster = pipeline.hub.clusters.get(&ObjectKey::cluster(name));
         cluster.is_none_or(|cluster| cluster.metadata.is_deleting())
     };
     if !is_due(view, is_leaving) {
-        return Ok((binding, Scheduled { condition: Some(success(&now)), ..Scheduled::default() }));
+        return Ok((binding, Scheduled { condition: Some(success), ..Scheduled::default() }));
     }
     let (clusters, scheduled) = match place(pipeline, view) {
         Ok(placed) => {
             let scheduled = Scheduled {
-                condition: Some(success(&now)),
+                condition: Some(success),
                 affinity_name: Some(placed.affinity_name),
                 is_new: false,
             };
@@ -73,7 +76,7 @@ pub(super) async fn settle(
         }
         Err(unplaced) => {
             let message = unplaced.to_string();
-            let condition = Condition::new(reasons::SCHEDULED, false, unplaced.reason(), message, now);
+            let condition = Condition::new(reasons::SCHEDULED, false, unplaced.reason(), message, &*now);
             let withdrawn = matches!(unplaced, Unplaced::NoFit(_)).then(Vec::new);
             (withdrawn, Scheduled { condition: Some(condition), ..Scheduled::default() })
         }
@@ -108,7 +111,39 @@ async fn write(
     Ok((written, scheduled))
 }
 
-fn success(now: &str) -> Condition {
-    let message = "Binding has been scheduled successfully.";
+/// Clusters that the placement names and that do not exist.
+fn missing(pipeline: &Pipeline, binding: &Binding) -> Vec<String> {
+    let Some(placement) = &binding.spec.placement else { return Vec::new() };
+    let groups = placement.cluster_affinities.iter().map(|group| &group.affinity);
+    let named = placement.cluster_affinity.iter().chain(groups).flat_map(|affinity| &affinity.cluster_names);
+    let missing: BTreeSet<&String> =
+        named.filter(|name| pipeline.hub.clusters.get(&ObjectKey::cluster(&***name)).is_none()).collect();
+    missing.into_iter().cloned().collect()
+}
+
+/// Success is also that a part of the clusters asked for exists; which ones do not is said, for it may be a typo.
+fn success(missing: &[String], now: &str) -> Condition {
+    let mut message = "Binding has been scheduled successfully.".to_owned();
+    if !missing.is_empty() {
+        message += &format!(" The placement names clusters that do not exist: {}.", missing.join(", "));
+    }
     Condition::new(reasons::SCHEDULED, true, reasons::SUCCESS, message, now)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn success_names_clusters_that_do_not_exist() {
+        let missing = |names: &[&str]| names.iter().map(|&name| name.to_owned()).collect::<Vec<_>>();
+        assert_eq!(success(&[], "t").message, "Binding has been scheduled successfully.");
+        let some = success(&missing(&["berlin", "paris"]), "t");
+        assert!(some.is_true());
+        assert_eq!(
+            some.message,
+            "Binding has been scheduled successfully. \
+             The placement names clusters that do not exist: berlin, paris."
+        );
+    }
 }

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
+use portolan_api::conditions::cluster::READY;
 use portolan_api::conditions::work::APPLIED;
 use portolan_api::meta::{condition, set_condition};
 use portolan_api::work::{Work, WorkStatus};
@@ -17,7 +18,7 @@ use portolan_runtime::{Api, ClientError, Outcome};
 use serde_json::{Value, json};
 
 use super::{Executor, manifest};
-use crate::propagation::report::difference;
+use crate::merge::difference;
 
 /// Objects without our mark are not watched; that one of them has gone is noticed after this time.
 const FOREIGN_RECHECK: Duration = Duration::from_secs(30);
@@ -35,6 +36,8 @@ pub(super) enum ApplyError {
          work.karmada.io/conflict-resolution strategy value is empty, Karmada will not manage this resource"
     )]
     Foreign { kind: String, key: ObjectKey, cluster: String },
+    #[error("cluster {cluster} is not ready ({reason}); this is applied as soon as it answers again")]
+    NotReady { cluster: String, reason: String },
     #[error(transparent)]
     Member(#[from] ClientError),
 }
@@ -43,8 +46,8 @@ impl ApplyError {
     /// When to try again.
     fn outcome(self, work: &Work) -> Outcome {
         match self {
-            // A change of the Work, or of what the member serves, brings it back.
-            Self::Empty | Self::NotServed { .. } => Outcome::Done,
+            // A change of the Work, of what the member serves, or of its health brings it back.
+            Self::Empty | Self::NotServed { .. } | Self::NotReady { .. } => Outcome::Done,
             Self::Foreign { key, cluster, .. } => {
                 let work = &work.metadata.name;
                 tracing::warn!(%cluster, object = %key, work, "the object in the member is not ours and stays as it is");
@@ -68,6 +71,28 @@ impl Executor {
         {
             return Outcome::Stale;
         }
+        self.conclude(work, is_suspended, result).await
+    }
+
+    /// Says on a Work that its member does not answer, unless the member has it already or is not to get it.
+    pub(super) async fn postpone(&self, work: &Work) -> Outcome {
+        if is_applied(work) || work.spec.suspend_dispatching == Some(true) {
+            return Outcome::Done;
+        }
+        let cluster = self.hub.cluster(self.member.name());
+        let ready = cluster.as_ref().and_then(|cluster| condition(&cluster.status.conditions, READY));
+        let reason = ready.map_or("no answer yet", |ready| ready.message.as_str()).to_owned();
+        let failure = ApplyError::NotReady { cluster: self.member.name().to_string(), reason };
+        self.conclude(work, false, Err(failure)).await
+    }
+
+    /// Writes what became of a Work, and decides when to look again.
+    async fn conclude(
+        &self,
+        work: &Work,
+        is_suspended: bool,
+        result: Result<Option<Object>, ApplyError>,
+    ) -> Outcome {
         let status = self.status(work, is_suspended, &result);
         if let Err(error) = self.report(work, &status).await {
             return Outcome::retry(error);
