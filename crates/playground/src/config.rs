@@ -81,7 +81,9 @@ pub struct Cluster {
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
     /// The file cannot be read.
-    #[error("cannot read {path}: {source}")]
+    #[error(
+        "cannot read {path}: {source}; --config takes a file that describes the clusters, and may be left out for two"
+    )]
     Read {
         /// The file.
         path: PathBuf,
@@ -97,8 +99,13 @@ pub enum ConfigError {
         reason: String,
     },
     /// A value does not work; all faults at once.
-    #[error("the playground configuration cannot work:\n  {}", .0.join("\n  "))]
-    Faults(Vec<String>),
+    #[error("{origin} cannot work:\n  {}", faults.join("\n  "))]
+    Faults {
+        /// The file, or what else describes the playground.
+        origin: String,
+        /// Each names the cluster, the cause and what to change.
+        faults: Vec<String>,
+    },
 }
 
 impl Default for Config {
@@ -147,7 +154,7 @@ impl Config {
         let mut config: Self =
             serde_saphyr::from_str(&text).map_err(|error| parse(error.without_snippet().to_string()))?;
         config.resolve_paths(path.parent().unwrap_or(Path::new(".")));
-        config.complete()
+        config.completed(&path.display().to_string())
     }
 
     fn resolve_paths(&mut self, folder: &Path) {
@@ -164,7 +171,11 @@ impl Config {
     ///
     /// # Errors
     /// [`ConfigError::Faults`] with everything that does not work.
-    pub fn complete(mut self) -> Result<Self, ConfigError> {
+    pub fn complete(self) -> Result<Self, ConfigError> {
+        self.completed("the playground configuration")
+    }
+
+    fn completed(mut self, origin: &str) -> Result<Self, ConfigError> {
         let mut faults = Vec::new();
         let taken: Vec<Ipv4Net> = self
             .clusters
@@ -185,7 +196,11 @@ impl Config {
         }
         self.check_names(&mut faults);
         self.check_networks(&mut faults);
-        if faults.is_empty() { Ok(self) } else { Err(ConfigError::Faults(faults)) }
+        if faults.is_empty() {
+            Ok(self)
+        } else {
+            Err(ConfigError::Faults { origin: origin.to_owned(), faults })
+        }
     }
 
     fn check_names(&self, faults: &mut Vec<String>) {

@@ -31,6 +31,12 @@ pub enum StateError {
         /// Why.
         source: io::Error,
     },
+    /// A file has its name.
+    #[error("{path} is not a folder: choose another with --dir")]
+    NotAFolder {
+        /// The file.
+        path: PathBuf,
+    },
     /// Another release wrote it.
     #[error(
         "{path} has version {found}, this binary understands {VERSION}: use the release that wrote it, or another folder with --dir"
@@ -56,6 +62,9 @@ impl StateDirectory {
     /// [`StateError`] naming the folder and what to do. Nothing in it has been changed then.
     pub fn open(root: &Path) -> Result<Self, StateError> {
         let failed = |path: &Path, source| StateError::Io { path: path.to_owned(), source };
+        if root.exists() && !root.is_dir() {
+            return Err(StateError::NotAFolder { path: root.to_owned() });
+        }
         fs::create_dir_all(root).map_err(|source| failed(root, source))?;
         let version_file = root.join(VERSION_FILE);
         match fs::read_to_string(&version_file) {
@@ -148,6 +157,6 @@ mod tests {
         let path = folder.path().join("file");
         fs::write(&path, "").unwrap();
         let error = StateDirectory::open(&path).unwrap_err().to_string();
-        assert!(error.contains(path.to_str().unwrap()), "{error}");
+        assert_eq!(error, format!("{} is not a folder: choose another with --dir", path.display()));
     }
 }

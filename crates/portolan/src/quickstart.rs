@@ -63,7 +63,7 @@ fn what_next(state: &StateDirectory) -> String {
            kubectl --kubeconfig {hub} get clusters,rb,crb\n  \
            kubectl --kubeconfig {hub} scale deployment serve --replicas=3\n  \
            kubectl --kubeconfig {members} --context member2 get svc,endpointslices\n  \
-           kubectl --kubeconfig {members} --context member2 port-forward svc/derived-serve 8080:80\n  \
+           kubectl --kubeconfig {members} --context member2 run -i --rm --restart=Never --image=curlimages/curl curl -- -s http://derived-serve\n  \
            portolan get svc --operation-scope all --kubeconfig {hub}\n"
     )
 }
