@@ -2,13 +2,14 @@
 
 use std::fs::{self, File};
 use std::net::TcpListener;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 
 use rcgen::{BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair};
 use tempfile::TempDir;
 
 use crate::kubectl::Kubectl;
+use crate::programs::send_signal;
 use crate::{eventually, programs};
 
 /// The token of the user in `system:masters` that every kubeconfig here carries.
@@ -26,7 +27,11 @@ pub enum Role {
 /// A running control plane; ended when dropped.
 #[derive(Debug)]
 pub struct ControlPlane {
-    children: Vec<Child>,
+    etcd: Option<Child>,
+    api_server: Option<Child>,
+    controller_manager: Option<Child>,
+    /// What the API server was started with, so that it can come back at the same address.
+    api_server_arguments: Vec<String>,
     folder: TempDir,
 }
 
@@ -34,14 +39,47 @@ impl ControlPlane {
     /// Starts one that allocates Services out of `service_cidr`, and waits until it answers.
     pub fn start(role: Role, service_cidr: &str) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
-        let mut plane = Self { children: Vec::new(), folder };
+        let mut plane = Self {
+            etcd: None,
+            api_server: None,
+            controller_manager: None,
+            api_server_arguments: Vec::new(),
+            folder,
+        };
         plane.write_credentials();
         let etcd = plane.start_etcd();
-        let port = plane.start_api_server(&etcd, service_cidr);
+        let port = free_port();
+        plane.api_server_arguments = plane.api_server_arguments(port, &etcd, service_cidr);
         plane.write_kubeconfig(port);
-        plane.wait_until_ready();
+        plane.start_api_server();
         plane.start_controller_manager(role);
         plane
+    }
+
+    /// Ends the API server without a chance to say goodbye: its port refuses connections then.
+    pub fn kill_api_server(&mut self) {
+        end(self.api_server.take());
+    }
+
+    /// Starts the API server, at its old address when it ran before, and waits until it answers.
+    pub fn start_api_server(&mut self) {
+        self.api_server = Some(self.spawn("kube-apiserver", &self.api_server_arguments));
+        self.wait_until_ready();
+    }
+
+    /// Halts the API server: connections stay open and nothing is answered.
+    pub fn pause_api_server(&self) {
+        self.signal_api_server("STOP");
+    }
+
+    /// Lets a halted API server go on, and waits until it answers.
+    pub fn resume_api_server(&self) {
+        self.signal_api_server("CONT");
+        self.wait_until_ready();
+    }
+
+    fn signal_api_server(&self, name: &str) {
+        send_signal(self.api_server.as_ref().expect("the API server runs"), name);
     }
 
     /// Admin access to it.
@@ -84,7 +122,7 @@ impl ControlPlane {
         let client = format!("http://127.0.0.1:{}", free_port());
         let peer = format!("http://127.0.0.1:{}", free_port());
         let data = self.text("etcd");
-        self.spawn(
+        self.etcd = Some(self.spawn(
             "etcd",
             &[
                 format!("--data-dir={data}"),
@@ -95,13 +133,12 @@ impl ControlPlane {
                 format!("--initial-cluster=default={peer}"),
                 "--unsafe-no-fsync=true".to_owned(),
             ],
-        );
+        ));
         client
     }
 
-    fn start_api_server(&mut self, etcd: &str, service_cidr: &str) -> u16 {
-        let port = free_port();
-        let arguments = [
+    fn api_server_arguments(&self, port: u16, etcd: &str, service_cidr: &str) -> Vec<String> {
+        vec![
             format!("--etcd-servers={etcd}"),
             "--bind-address=127.0.0.1".to_owned(),
             format!("--secure-port={port}"),
@@ -116,9 +153,7 @@ impl ControlPlane {
             format!("--kubelet-client-key={}", self.text("kubelet-client.key")),
             // Its own address is loopback, which no EndpointSlice may carry.
             "--endpoint-reconciler-type=none".to_owned(),
-        ];
-        self.spawn("kube-apiserver", &arguments);
-        port
+        ]
     }
 
     fn write_kubeconfig(&self, port: u16) {
@@ -156,16 +191,16 @@ impl ControlPlane {
             "--bind-address=127.0.0.1".to_owned(),
             format!("--secure-port={}", free_port()),
         ];
-        self.spawn("kube-controller-manager", &arguments);
+        self.controller_manager = Some(self.spawn("kube-controller-manager", &arguments));
     }
 
-    fn spawn(&mut self, program: &str, arguments: &[String]) {
+    fn spawn(&self, program: &str, arguments: &[String]) -> Child {
         let log = File::create(self.path(&format!("{program}.log"))).expect("the folder is writable");
         let errors = log.try_clone().expect("a file can be cloned");
         let mut command = Command::new(programs::kubernetes(program));
         command.args(arguments).current_dir(self.folder.path());
         let child = command.stdin(Stdio::null()).stdout(log).stderr(errors).spawn();
-        self.children.push(child.unwrap_or_else(|error| panic!("cannot start {program}: {error}")));
+        child.unwrap_or_else(|error| panic!("cannot start {program}: {error}"))
     }
 
     /// The end of a program's log, for the message of a failed wait.
@@ -179,10 +214,17 @@ impl ControlPlane {
 impl Drop for ControlPlane {
     fn drop(&mut self) {
         // Controllers first, the store last, so that nobody retries against a closed port.
-        for child in self.children.iter_mut().rev() {
-            let _ = child.kill();
-            let _ = child.wait();
+        for child in [&mut self.controller_manager, &mut self.api_server, &mut self.etcd] {
+            end(child.take());
         }
+    }
+}
+
+fn end(child: Option<Child>) {
+    if let Some(mut child) = child {
+        // It may have ended already.
+        let _ = child.kill();
+        let _ = child.wait();
     }
 }
 
@@ -206,9 +248,4 @@ fn kubelet_client_certificate() -> (String, String, String) {
     client.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
     let certificate = client.signed_by(&key, &issuer).expect("a certificate");
     (ca_certificate.pem(), certificate.pem(), key.serialize_pem())
-}
-
-/// The path as text, for arguments.
-pub fn text(path: &Path) -> String {
-    path.to_str().expect("temporary folders have UTF-8 names").to_owned()
 }

@@ -10,6 +10,7 @@ use std::time::Duration;
 use tempfile::TempDir;
 
 use crate::kubectl::Kubectl;
+use crate::programs::send_signal;
 use crate::{eventually, programs};
 
 /// How long a start may take in a debug build on a busy machine.
@@ -62,7 +63,7 @@ impl Playground {
 
     /// Sends SIGTERM and waits for the end.
     pub fn stop(&mut self) -> ExitStatus {
-        self.signal("TERM");
+        send_signal(&self.child, "TERM");
         eventually("the playground to end after SIGTERM", || match self.child.try_wait() {
             Ok(Some(status)) => Ok(status),
             other => Err(format!("{other:?}")),
@@ -79,11 +80,6 @@ impl Playground {
     pub fn restart(&mut self) {
         self.child = spawn(&self.directory, &self.arguments);
         self.starts += 1;
-    }
-
-    fn signal(&self, name: &str) {
-        let status = Command::new("kill").arg(format!("-{name}")).arg(self.child.id().to_string()).status();
-        assert!(status.is_ok_and(|status| status.success()), "cannot signal the playground");
     }
 }
 

@@ -1,7 +1,8 @@
-//! Finding the programs under test.
+//! Finding the programs under test, and signalling them.
 
 use std::env;
 use std::path::{Path, PathBuf};
+use std::process::{Child, Command};
 
 /// The `portolan` binary of the build that these tests belong to.
 ///
@@ -34,4 +35,13 @@ pub fn example(name: &str) -> PathBuf {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples").join(name);
     assert!(path.exists(), "{} does not exist", path.display());
     path
+}
+
+/// Sends a signal by its name without `SIG`.
+///
+/// # Panics
+/// When the program has ended.
+pub fn send_signal(child: &Child, name: &str) {
+    let status = Command::new("kill").arg(format!("-{name}")).arg(child.id().to_string()).status();
+    assert!(status.is_ok_and(|status| status.success()), "cannot send SIG{name} to {child:?}");
 }

@@ -11,6 +11,16 @@ pub fn apply(hub: &Kubectl, file: &str) -> String {
     hub.ok(&["apply", "-f", path.to_str().expect("examples have UTF-8 names")])
 }
 
+/// Applies a manifest and returns what kubectl printed.
+///
+/// # Panics
+/// When kubectl fails.
+pub fn apply_text(kubectl: &Kubectl, manifest: &str) -> String {
+    let output = kubectl.run_with_input(&["apply", "-f", "-"], manifest);
+    assert!(output.success, "{output}");
+    output.stdout
+}
+
 /// Columns of a printed table: one row per object, split where kubectl pads.
 fn rows(table: &str) -> Vec<Vec<String>> {
     table.lines().skip(1).map(|line| line.split_whitespace().map(str::to_owned).collect()).collect()

@@ -4,9 +4,9 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use portolan_e2e::kubernetes::{ControlPlane, Role, text};
-use portolan_e2e::steps::{apply, derived_service_address, request};
-use portolan_e2e::{Kubectl, Playground};
+use portolan_e2e::kubernetes::{ControlPlane, Role};
+use portolan_e2e::steps::{apply, apply_text, derived_service_address, request};
+use portolan_e2e::{Kubectl, Playground, text};
 use tempfile::TempDir;
 
 /// A playground configuration whose members are the given control planes.
@@ -25,7 +25,7 @@ fn config(folder: &TempDir, members: &[(&str, &str, &ControlPlane)]) -> PathBuf 
 }
 
 fn start(config: &Path) -> Playground {
-    Playground::start_with(&["--config", &text(config)])
+    Playground::start_with(&["--config", text(config)])
 }
 
 /// Runs karmada-mcs without a pause between its files and asks across the clusters.
@@ -63,10 +63,108 @@ fn the_control_plane_is_real() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let hub = ControlPlane::start(Role::Hub, "10.96.0.0/16");
     let crds = Path::new(env!("CARGO_MANIFEST_DIR")).join("../deploy/crds");
-    hub.kubectl().ok(&["apply", "--server-side", "-f", &text(&crds)]);
+    hub.kubectl().ok(&["apply", "--server-side", "-f", text(&crds)]);
     let path = folder.path().join("playground.yaml");
     fs::write(&path, format!("controlPlane:\n  kubeconfig: {}\n", text(&hub.kubeconfig())))
         .expect("writable");
     let playground = start(&path);
     walk(&hub.kubectl(), &playground.member("member1"), &playground.member("member2"));
+}
+
+/// How an API server stops.
+#[derive(Debug, Clone, Copy)]
+enum Stop {
+    /// Its port refuses connections.
+    Killed,
+    /// Connections stay open, and nothing is answered.
+    Halted,
+}
+
+const EVERYWHERE: &str = "\
+apiVersion: policy.karmada.io/v1alpha1
+kind: ClusterPropagationPolicy
+metadata: {name: everywhere}
+spec:
+  resourceSelectors: [{apiVersion: v1, kind: ConfigMap, labelSelector: {matchLabels: {everywhere: \"yes\"}}}]
+  placement: {}
+";
+
+fn config_map(name: &str, value: &str) -> String {
+    format!(
+        "apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: {name}, labels: {{everywhere: \"yes\"}}}}\n\
+         data: {{value: \"{value}\"}}\n"
+    )
+}
+
+fn wait_for_value(member: &Kubectl, name: &str, value: &str) {
+    let arguments = ["get", "configmap", name, "-o", "jsonpath={.data.value}"];
+    member.eventually(&arguments, &format!("the value {value}"), |text| text == value);
+}
+
+/// Stops member1's API server while things change, and lets it come back.
+fn stop_in_the_middle(stop: Stop) {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let mut plane = ControlPlane::start(Role::Member, "10.11.0.0/16");
+    let member1 = plane.kubectl();
+    let path = config(&folder, &[("member1", "10.10.0.0/16", &plane)]);
+    let yaml = fs::read_to_string(&path).expect("it is there") + "- name: member2\n";
+    fs::write(&path, yaml).expect("the folder is writable");
+    let playground = start(&path);
+    let (hub, member2) = (playground.hub(), playground.member("member2"));
+    apply_text(&hub, EVERYWHERE);
+    apply_text(&hub, &config_map("before", "old"));
+    for member in [&member1, &member2] {
+        wait_for_value(member, "before", "old");
+    }
+    let uid = ["get", "configmap", "before", "-o", "jsonpath={.metadata.uid}"];
+    let before = member1.ok(&uid);
+
+    match stop {
+        Stop::Killed => plane.kill_api_server(),
+        Stop::Halted => plane.pause_api_server(),
+    }
+    apply_text(&hub, &config_map("before", "new"));
+    apply_text(&hub, &config_map("during", "new"));
+    // The other member does not wait.
+    for name in ["before", "during"] {
+        wait_for_value(&member2, name, "new");
+    }
+    let applied = "jsonpath={.items[*].status.conditions[?(@.type==\"Applied\")].message}";
+    let works = ["get", "work", "-n", "karmada-es-member1", "-o", applied];
+    hub.eventually(&works, "why nothing arrives", |messages| {
+        messages.contains("cannot reach") || messages.contains("cluster member1 is not ready")
+    });
+    hub.eventually(&["get", "clusters"], "member1 as not ready", |table| {
+        let row = table.lines().find(|line| line.starts_with("member1")).unwrap_or_default();
+        row.contains("False")
+    });
+    // Known to be away by now; this has to arrive later all the same.
+    apply_text(&hub, &config_map("late", "new"));
+    wait_for_value(&member2, "late", "new");
+
+    match stop {
+        Stop::Killed => plane.start_api_server(),
+        Stop::Halted => plane.resume_api_server(),
+    }
+    for name in ["before", "during", "late"] {
+        wait_for_value(&member1, name, "new");
+    }
+    assert_eq!(member1.ok(&uid), before, "the object was deleted and made anew");
+    hub.eventually(&["get", "clusters"], "member1 as ready", |table| {
+        table.lines().any(|line| line.starts_with("member1") && line.contains("True"))
+    });
+    let bindings = ["get", "rb"];
+    hub.eventually(&bindings, "everything applied", |table| {
+        table.lines().skip(1).all(|line| line.matches("True").count() == 2)
+    });
+}
+
+#[test]
+fn a_member_that_is_killed_catches_up() {
+    stop_in_the_middle(Stop::Killed);
+}
+
+#[test]
+fn a_member_that_hangs_catches_up() {
+    stop_in_the_middle(Stop::Halted);
 }

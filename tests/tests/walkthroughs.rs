@@ -1,8 +1,9 @@
 //! The walkthroughs of `examples/`, run as their users wrote them: the built binary and plain kubectl.
 
 use portolan_e2e::Playground;
+use portolan_e2e::manifests::{DEPLOYMENT, POLICY};
 use portolan_e2e::programs::example;
-use portolan_e2e::steps::{apply, derived_service_address, request};
+use portolan_e2e::steps::{apply, apply_text, derived_service_address, request};
 
 #[test]
 fn karmada_mcs_answers_across_clusters() {
@@ -148,4 +149,22 @@ fn federation_override_is_seen_in_the_member() {
     hub.eventually(&["get", "deploy"], "the member's replicas", |table| table.contains("1/1"));
     hub.ok(&["delete", "deployment", "nginx"]);
     member1.eventually(&["get", "deployments"], "nothing", |table| !table.contains("nginx"));
+}
+
+#[test]
+fn counters_of_a_status_return_to_zero() {
+    let playground = Playground::start();
+    let (hub, member1) = (playground.hub(), playground.member("member1"));
+    apply_text(&hub, DEPLOYMENT);
+    apply_text(&hub, POLICY);
+    let status = ["get", "deployment", "web", "-o", "jsonpath={.status}"];
+    for kubectl in [&hub, &member1] {
+        kubectl.eventually(&status, "two replicas and none unavailable", |text| {
+            text.contains("\"readyReplicas\":2") && !text.contains("unavailableReplicas")
+        });
+    }
+    hub.ok(&["scale", "deployment", "web", "--replicas=0"]);
+    for kubectl in [&member1, &hub] {
+        kubectl.eventually(&["get", "deployment", "web"], "no replicas", |table| table.contains("0/0"));
+    }
 }

@@ -19,6 +19,9 @@ pub(crate) enum Scope {
     Full,
 }
 
+/// End-to-end tests that need kubectl only.
+const EMBEDDED: [&str; 5] = ["walkthroughs", "commands", "faults", "restarts", "streams"];
+
 /// End-to-end tests that need kube-apiserver, kube-controller-manager and etcd.
 const REAL_KUBERNETES: &str = "real_kubernetes";
 
@@ -32,7 +35,8 @@ pub(crate) fn run(scope: Scope) -> Result<()> {
     step("unit and in-process tests", cargo(&["test", "--workspace", "--exclude", "portolan-e2e"]))?;
     let assets = tools::provide(needs)?;
     step("binary", cargo(&["build", "--package", "portolan"]))?;
-    let mut end_to_end = vec!["test", "--package", "portolan-e2e", "--lib", "--test", "walkthroughs"];
+    let mut end_to_end = vec!["test", "--package", "portolan-e2e", "--lib"];
+    end_to_end.extend(EMBEDDED.iter().flat_map(|name| ["--test", name]));
     if scope == Scope::Full {
         end_to_end.extend(["--test", REAL_KUBERNETES]);
     }

@@ -1,0 +1,90 @@
+//! The `portolan` binary run to its end, for commands that finish and for those that must refuse to start.
+
+use std::fmt;
+use std::io::Read;
+use std::process::{Child, Command, Stdio};
+use std::thread;
+
+use crate::{eventually, programs};
+
+/// What a run left behind.
+#[derive(Debug, Clone)]
+pub struct Finished {
+    /// Exit code; `None` after a signal.
+    pub code: Option<i32>,
+    /// Standard output.
+    pub stdout: String,
+    /// Standard error.
+    pub stderr: String,
+}
+
+impl fmt::Display for Finished {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "exit code {:?}\n{}{}", self.code, self.stdout, self.stderr)
+    }
+}
+
+/// Runs the binary with arguments.
+///
+/// # Panics
+/// When it does not end within the deadline of [`eventually`].
+pub fn portolan(arguments: &[&str]) -> Finished {
+    finish(Command::new(programs::portolan()).args(arguments))
+}
+
+/// Runs the binary and returns what it says about why it does not start.
+///
+/// # Panics
+/// When it ends with another exit code than 1, or goes on.
+pub fn refusal(arguments: &[&str]) -> String {
+    refusal_of(Command::new(programs::portolan()).args(arguments))
+}
+
+/// The same for a prepared command.
+///
+/// # Panics
+/// See [`refusal`].
+pub fn refusal_of(command: &mut Command) -> String {
+    let finished = finish(command);
+    assert_eq!(finished.code, Some(1), "{command:?} was expected to refuse: {finished}");
+    finished.stderr
+}
+
+/// Runs a command to its end.
+///
+/// # Panics
+/// When it does not end within the deadline of [`eventually`].
+pub fn finish(command: &mut Command) -> Finished {
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut running = Running(command.spawn().expect("the binary starts"));
+    let stdout = drain(running.0.stdout.take());
+    let stderr = drain(running.0.stderr.take());
+    let status = eventually(&format!("{command:?} to end"), || match running.0.try_wait() {
+        Ok(Some(status)) => Ok(status),
+        other => Err(format!("{other:?}")),
+    });
+    let text = |reader: thread::JoinHandle<String>| reader.join().expect("reading does not panic");
+    Finished { code: status.code(), stdout: text(stdout), stderr: text(stderr) }
+}
+
+/// Ended when dropped: a wait that gave up leaves nothing behind.
+struct Running(Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // It may have ended already.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// Reads to the end beside the program, so that it never blocks on a full pipe.
+fn drain(pipe: Option<impl Read + Send + 'static>) -> thread::JoinHandle<String> {
+    let mut pipe = pipe.expect("the stream is a pipe");
+    thread::spawn(move || {
+        let mut bytes = Vec::new();
+        // What was read before a failure is still worth showing.
+        let _ = pipe.read_to_end(&mut bytes);
+        String::from_utf8_lossy(&bytes).into_owned()
+    })
+}
