@@ -23,8 +23,8 @@ use crate::{bulk, discovery, memory, objects, propagation, start, walkthrough};
 
 /// Time to come to rest before memory is read.
 const REST: Duration = Duration::from_secs(1);
-/// What quickstart may use, in MiB.
-const MEMORY_TARGET: f64 = 150.0;
+/// What quickstart may use: 150 MB, in MiB.
+const MEMORY_TARGET: f64 = 150e6 / 1_048_576.0;
 /// What the processes of Karmada's control plane use together, in MiB.
 const MEMORY_KARMADA: f64 = 756.0;
 
@@ -91,12 +91,12 @@ async fn scenarios(federation: &Federation, arguments: &Arguments, report: &mut 
     let has_memory = arguments.dir.is_none() || arguments.pid.is_some();
     let mut applied = Applied::default();
     if has_memory {
-        report.add("memory", resident("after the start", arguments.pid).await);
+        report.add("memory", resident("after the start", Some(MEMORY_TARGET), arguments.pid).await);
     }
     progress("walkthrough");
     report.add("walkthrough", walkthrough::run(federation, &mut applied).await);
     if has_memory {
-        report.add("memory", resident("after the walkthrough", arguments.pid).await);
+        report.add("memory", resident("after the walkthrough", Some(MEMORY_TARGET), arguments.pid).await);
     }
     progress("policies");
     match make_namespace(federation).await {
@@ -122,19 +122,18 @@ async fn bulk_rounds(
     for round in 0..arguments.bulk_rounds {
         rounds.push(bulk::propagate(federation, round, arguments.bulk).await?);
         if has_memory && round == 0 {
-            report.add("memory", resident("with the bulk in it", arguments.pid).await);
+            report.add("memory", resident("with the bulk in it", None, arguments.pid).await);
         }
         withdrawals.push(bulk::withdraw(federation, round, arguments.bulk).await?);
     }
     Ok(bulk::figures(arguments.bulk, &rounds, &withdrawals))
 }
 
-async fn resident(when: &str, pid: Option<u32>) -> Result<Vec<Figure>> {
+async fn resident(when: &str, target: Option<f64>, pid: Option<u32>) -> Result<Vec<Figure>> {
     tokio::time::sleep(REST).await;
     let memory = memory::read(pid)?;
     Ok(vec![
-        Figure::memory(format!("resident memory {when}"), memory.resident)
-            .target(MEMORY_TARGET)
+        Figure { target, ..Figure::memory(format!("resident memory {when}"), memory.resident) }
             .karmada(MEMORY_KARMADA),
         Figure::memory(format!("peak of resident memory {when}"), memory.peak),
     ])
