@@ -98,7 +98,9 @@ fn pinned_kubernetes_version(go_mod: &str) -> Result<String> {
     go_mod
         .lines()
         .filter_map(|line| line.trim().strip_prefix("k8s.io/kubernetes v"))
-        .map(|version| format!("v{}", version.trim()))
+        // What follows the version is a comment (`// indirect`).
+        .filter_map(|rest| rest.split_whitespace().next())
+        .map(|version| format!("v{version}"))
         .next()
         .context("tools/go.mod does not require k8s.io/kubernetes")
 }
@@ -120,8 +122,12 @@ mod tests {
 
     #[test]
     fn the_version_comes_from_the_pin() {
-        let go_mod = "require (\n\tgo.etcd.io/etcd/server/v3 v3.6.8\n\tk8s.io/kubernetes v1.36.3\n)\n";
-        assert_eq!(pinned_kubernetes_version(go_mod).unwrap(), "v1.36.3");
+        for comment in ["", " // indirect"] {
+            let go_mod = format!(
+                "require (\n\tgo.etcd.io/etcd/server/v3 v3.6.8\n\tk8s.io/kubernetes v1.36.3{comment}\n)\n"
+            );
+            assert_eq!(pinned_kubernetes_version(&go_mod).unwrap(), "v1.36.3", "comment {comment:?}");
+        }
         assert!(pinned_kubernetes_version("module x").is_err());
     }
 
