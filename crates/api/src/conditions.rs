@@ -96,6 +96,10 @@ pub mod multicluster {
     pub const NO_SERVICE: &str = "NoService";
     /// `Valid` is false: the type of the Service, such as ExternalName, cannot be exported.
     pub const INVALID_SERVICE_TYPE: &str = "InvalidServiceType";
+    /// `Valid` is false: this Service is the cluster's own, such as `default/kubernetes`.
+    pub const SERVICE_NOT_EXPORTABLE: &str = "ServiceNotExportable";
+    /// `Valid` is false: a label or annotation to export is none.
+    pub const INVALID_EXPORTED_METADATA: &str = "InvalidExportedMetadata";
     /// Whether the export is available to others, or the import is usable here.
     pub const READY: &str = "Ready";
     /// `Ready` is true on an export.
@@ -110,4 +114,22 @@ pub mod multicluster {
     pub const CONFLICT: &str = "Conflict";
     /// `Conflict` is false.
     pub const NO_CONFLICTS: &str = "NoConflicts";
+    /// `Conflict` is true: the ports differ.
+    pub const PORT_CONFLICT: &str = "PortConflict";
+    /// `Conflict` is true: one has an address, another is headless.
+    pub const TYPE_CONFLICT: &str = "TypeConflict";
+    /// `Conflict` is true: session affinity differs.
+    pub const SESSION_AFFINITY_CONFLICT: &str = "SessionAffinityConflict";
+    /// `Conflict` is true: the time that session affinity lasts differs.
+    pub const SESSION_AFFINITY_CONFIG_CONFLICT: &str = "SessionAffinityConfigConflict";
+    /// `Conflict` is true: the labels to export differ.
+    pub const LABELS_CONFLICT: &str = "LabelsConflict";
+    /// `Conflict` is true: the annotations to export differ.
+    pub const ANNOTATIONS_CONFLICT: &str = "AnnotationsConflict";
+    /// `Conflict` is true: one keeps traffic on the node, another does not.
+    pub const INTERNAL_TRAFFIC_POLICY_CONFLICT: &str = "InternalTrafficPolicyConflict";
+    /// `Conflict` is true: which endpoints are preferred differs.
+    pub const TRAFFIC_DISTRIBUTION_CONFLICT: &str = "TrafficDistributionConflict";
+    /// `Conflict` is true: clients of one address family reach only a part of the endpoints.
+    pub const IP_FAMILY_CONFLICT: &str = "IPFamilyConflict";
 }

@@ -9,7 +9,7 @@ use schemars::JsonSchema;
 use serde_json::{Value, json};
 
 use crate::kind::Kind;
-use crate::{about, annotations, cluster, multicluster, policy, work};
+use crate::{about, annotations, cluster, clusterset, multicluster, policy, work};
 use columns::Column;
 
 /// One version of a kind.
@@ -52,13 +52,21 @@ pub fn all() -> Vec<Value> {
             ONLY_V1ALPHA1,
             columns::CLUSTER,
         ),
-        service_export(),
-        service_import(),
-        cluster_property(),
+        define::<clusterset::ClusterSet>(
+            &Names { short: &[], categories: &[], has_status: true },
+            ONLY_V1ALPHA1,
+            columns::CLUSTER_SET,
+        ),
     ];
+    definitions.extend(members());
     definitions
         .sort_by_key(|definition| definition["metadata"]["name"].as_str().unwrap_or_default().to_owned());
     definitions
+}
+
+/// The definitions that a member of a cluster set needs.
+pub fn members() -> Vec<Value> {
+    vec![service_export(), service_import(), cluster_property()]
 }
 
 fn service_export() -> Value {

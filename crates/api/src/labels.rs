@@ -101,6 +101,8 @@ pub mod endpoint_slice {
     pub const MANAGED_BY: &str = "endpointslice.kubernetes.io/managed-by";
     /// The value of [`MANAGED_BY`] on slices imported for a ServiceImport.
     pub const IMPORT_MANAGER: &str = "endpointslice-controller.karmada.io";
+    /// The value of [`MANAGED_BY`] on slices of services that a cluster set imports by itself.
+    pub const CLUSTER_SET_MANAGER: &str = "endpointslice-controller.portolan.dev";
     /// The value of [`MANAGED_BY`] on slices that a MultiClusterService brought.
     pub const DISPATCH_MANAGER: &str = "endpointslice-dispatch-controller.karmada.io";
     /// The value of [`MANAGED_BY`] on slices of the cluster's own Services.
@@ -111,4 +113,10 @@ pub mod endpoint_slice {
     pub const IMPORT_NAME: &str = "multicluster.kubernetes.io/service-name";
     /// The cluster that exported the slice (Multi-Cluster Services API).
     pub const SOURCE_CLUSTER: &str = "multicluster.kubernetes.io/source-cluster";
+}
+
+/// Of what a cluster set puts into its members.
+pub mod cluster_set {
+    /// The set; on imports, Services, slices and properties that its membership brought.
+    pub const NAME: &str = "portolan.dev/clusterset";
 }

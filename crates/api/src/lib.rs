@@ -8,6 +8,7 @@ pub mod about;
 pub mod admission;
 pub mod annotations;
 pub mod cluster;
+pub mod clusterset;
 pub mod conditions;
 pub mod crd;
 pub mod finalizers;

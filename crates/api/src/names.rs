@@ -4,6 +4,8 @@
 //! group is part of no name, and nothing is truncated: both are Karmada's and cannot change without losing
 //! objects.
 
+use sha2::{Digest, Sha256};
+
 /// Namespace of credentials and leases of clusters.
 pub const CLUSTER_NAMESPACE: &str = "karmada-cluster";
 
@@ -61,6 +63,30 @@ pub fn is_reserved_namespace(namespace: &str) -> bool {
 /// Name of the Service derived from a ServiceImport.
 pub fn derived_service(import: &str) -> String {
     format!("derived-{import}")
+}
+
+/// Name of the Service derived from an import of a cluster set: short enough for every import's name, and what the
+/// SIG's reference controllers call it (mcs-api: controllers/common.go).
+pub fn derived_service_of_set(namespace: &str, import: &str) -> String {
+    let digest = Sha256::digest(format!("{namespace}/{import}"));
+    format!("derived-{}", base32_hex(&digest, 10))
+}
+
+/// Name of an EndpointSlice of a cluster set's import; `part` counts the pieces of one source slice.
+///
+/// Everything that makes it different is hashed: names of clusters and slices may both contain hyphens, and no member
+/// shall be able to choose a name that collides with another's.
+pub fn endpoint_slice_of_set(import: &str, cluster_id: &str, slice: &str, part: usize) -> String {
+    let digest = Sha256::digest(format!("{cluster_id}/{slice}/{part}"));
+    format!("{import}-{cluster_id}-{}", base32_hex(&digest, 10))
+}
+
+/// The first `length` characters of lower-case base32 with the extended hex alphabet, without padding (RFC 4648).
+fn base32_hex(bytes: &[u8], length: usize) -> String {
+    const ALPHABET: &[u8; 32] = b"0123456789abcdefghijklmnopqrstuv";
+    let bit = |index: usize| bytes.get(index / 8).map_or(0, |byte| byte >> (7 - index % 8) & 1);
+    let digit = |place: usize| (0..5).fold(0, |digit, offset| digit << 1 | bit(place * 5 + offset));
+    (0..length).map(|place| char::from(ALPHABET[usize::from(digit(place))])).collect()
 }
 
 /// The import behind a derived Service.
@@ -169,6 +195,9 @@ mod tests {
         assert_eq!(derived_service("web"), "derived-web");
         assert_eq!(import_of_derived_service("derived-web"), Some("web"));
         assert_eq!(imported_endpoint_slice("member1", "web-abcde"), "imported-member1-web-abcde");
+        assert_eq!(derived_service_of_set("default", "serve"), "derived-0p6lqce99d");
+        let slices = [("a-b", "c"), ("a", "b-c")].map(|(id, slice)| endpoint_slice_of_set("s", id, slice, 0));
+        assert_ne!(slices[0], slices[1]);
         assert_eq!(dispatched_endpoint_slice("member1", "web-abcde"), "member1-web-abcde");
         assert_eq!(service_account("eu"), "karmada-eu");
         assert_eq!(cluster_role("eu"), "karmada-controller-manager:karmada-eu");

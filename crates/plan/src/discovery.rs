@@ -10,5 +10,7 @@
 //! ```
 
 pub mod consumer;
+pub mod export;
+pub mod merge;
 pub mod service;
 pub mod slices;

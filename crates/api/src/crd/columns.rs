@@ -72,3 +72,5 @@ pub(super) const IMPORT: &[Column] =
     &[Column::text("Type", ".spec.type"), Column::text("IP", ".spec.ips"), Column::age("Age")];
 
 pub(super) const PROPERTY: &[Column] = &[Column::text("value", ".spec.value"), Column::age("age")];
+
+pub(super) const CLUSTER_SET: &[Column] = &[Column::text("Joined", ".status.joined"), Column::age("Age")];

@@ -1,0 +1,107 @@
+use serde_json::json;
+
+use super::*;
+
+fn export(spec: Value) -> Object {
+    Object(json!({ "apiVersion": "multicluster.x-k8s.io/v1beta1", "kind": "ServiceExport", "spec": spec,
+        "metadata": { "namespace": "shop", "name": "web", "creationTimestamp": "2026-01-01T00:00:00Z",
+            "labels": { "mine": "x" }, "annotations": { "mine": "x" } } }))
+}
+
+fn service(spec: Value) -> Object {
+    Object(json!({ "apiVersion": "v1", "kind": "Service", "spec": spec,
+        "metadata": { "namespace": "shop", "name": "web", "labels": { "app": "web" } } }))
+}
+
+/// A row: the case, the Service, and a view of the offer or the reason and the start of the message.
+#[test]
+fn types_of_services() {
+    let cases = [
+        ("an address", Some(json!({ "type": "ClusterIP", "clusterIP": "10.0.0.7" })), "ClusterSetIP"),
+        ("headless", Some(json!({ "type": "ClusterIP", "clusterIP": "None" })), "Headless"),
+        ("a node port", Some(json!({ "type": "NodePort", "clusterIP": "10.0.0.7" })), "ClusterSetIP"),
+        ("a load balancer", Some(json!({ "type": "LoadBalancer", "clusterIP": "10.0.0.7" })), "ClusterSetIP"),
+        ("without a selector", Some(json!({ "clusterIP": "10.0.0.7" })), "ClusterSetIP"),
+        (
+            "an external name",
+            Some(json!({ "type": "ExternalName", "externalName": "example.com" })),
+            "InvalidServiceType: service shop/web is of type ExternalName",
+        ),
+        ("no service", None, "NoService: service shop/web does not exist"),
+    ];
+    for (name, spec, want) in cases {
+        let service = spec.map(service);
+        let seen = match judge("east", &export(json!({})), service.as_ref()) {
+            Ok(offer) => format!("{:?}", offer.kind),
+            Err(invalid) => format!("{}: {invalid}", invalid.reason()),
+        };
+        assert!(seen.starts_with(want), "{name}: {seen}");
+    }
+}
+
+#[test]
+fn a_service_that_is_going_is_gone() {
+    let mut going = service(json!({ "clusterIP": "10.0.0.7" }));
+    going.0["metadata"]["deletionTimestamp"] = json!("2026-01-02T00:00:00Z");
+    assert_eq!(
+        judge("east", &export(json!({})), Some(&going)),
+        Err(Invalid::NoService("shop/web".to_owned()))
+    );
+}
+
+#[test]
+fn the_api_server_is_never_exported() {
+    let mut own = export(json!({}));
+    own.0["metadata"] = json!({ "namespace": "default", "name": "kubernetes" });
+    let invalid = judge("east", &own, Some(&service(json!({ "clusterIP": "10.0.0.1" })))).unwrap_err();
+    assert_eq!(invalid.reason(), "ServiceNotExportable");
+}
+
+#[test]
+fn an_offer_is_what_service_and_export_say_and_nothing_of_their_metadata() {
+    let service = service(json!({ "clusterIP": "10.0.0.7", "sessionAffinity": "ClientIP",
+        "sessionAffinityConfig": { "clientIP": { "timeoutSeconds": 10 } },
+        "internalTrafficPolicy": "Cluster", "trafficDistribution": "PreferClose", "ipFamilies": ["IPv6", "IPv4"],
+        "ports": [{ "name": "http", "port": 80, "appProtocol": "http", "targetPort": "web" },
+                  { "name": "dns", "port": 53, "protocol": "UDP", "nodePort": 30053 }] }));
+    let export =
+        export(json!({ "exportedLabels": { "team": "a" }, "exportedAnnotations": { "note": "b c" } }));
+    let offer = judge("east", &export, Some(&service)).unwrap();
+    let port = |name: &str, protocol: &str, app_protocol: Option<&str>, port| ServicePort {
+        name: name.to_owned(),
+        protocol: protocol.to_owned(),
+        app_protocol: app_protocol.map(str::to_owned),
+        port,
+    };
+    let want = Offer {
+        cluster: "east".to_owned(),
+        since: "2026-01-01T00:00:00Z".to_owned(),
+        kind: ServiceImportType::ClusterSetIP,
+        ports: vec![port("http", "TCP", Some("http"), 80), port("dns", "UDP", None, 53)],
+        session_affinity: "ClientIP".to_owned(),
+        affinity_seconds: Some(10),
+        internal_traffic_policy: Some("Cluster".to_owned()),
+        traffic_distribution: Some("PreferClose".to_owned()),
+        families: vec!["IPv6".to_owned(), "IPv4".to_owned()],
+        labels: [("team".to_owned(), "a".to_owned())].into(),
+        annotations: [("note".to_owned(), "b c".to_owned())].into(),
+    };
+    assert_eq!(offer, want);
+}
+
+#[test]
+fn the_time_of_session_affinity_has_a_default() {
+    let seconds =
+        |spec: Value| judge("east", &export(json!({})), Some(&service(spec))).unwrap().affinity_seconds;
+    assert_eq!(seconds(json!({ "clusterIP": "10.0.0.7", "sessionAffinity": "ClientIP" })), Some(10_800));
+    assert_eq!(seconds(json!({ "clusterIP": "10.0.0.7" })), None);
+}
+
+#[test]
+fn illegal_metadata_is_named() {
+    let spec = json!({ "exportedLabels": { "my label": "x" } });
+    let invalid =
+        judge("east", &export(spec), Some(&service(json!({ "clusterIP": "10.0.0.7" })))).unwrap_err();
+    assert_eq!(invalid.reason(), "InvalidExportedMetadata");
+    assert!(invalid.to_string().starts_with("spec.exportedLabels[\"my label\"]"), "{invalid}");
+}
