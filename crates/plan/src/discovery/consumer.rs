@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use portolan_api::labels;
 use portolan_object::{Object, ObjectKey};
-use serde_json::{Value, json};
 
+use super::compare::{covers, is_ours, same_slice};
 use super::service::derived_service;
 use super::slices::{imported_slice, is_exportable};
 
@@ -97,40 +97,9 @@ fn wanted_slices(seen: &Observed<'_>, import: &Object) -> BTreeMap<String, Objec
     wanted
 }
 
-fn is_ours(object: &Object) -> bool {
-    object.label(labels::MANAGED) == Some(labels::TRUE)
-}
-
 fn is_imported(slice: &Object) -> bool {
     is_ours(slice)
         && slice.label(labels::endpoint_slice::MANAGED_BY) == Some(labels::endpoint_slice::IMPORT_MANAGER)
-}
-
-/// Whether `actual` has everything that `wanted` sets; what the API server filled in beside it does not count.
-fn covers(actual: &Value, wanted: &Value) -> bool {
-    match (actual, wanted) {
-        (Value::Object(actual), Value::Object(wanted)) => {
-            wanted.iter().all(|(key, value)| actual.get(key).is_some_and(|actual| covers(actual, value)))
-        }
-        (Value::Array(actual), Value::Array(wanted)) => {
-            actual.len() == wanted.len()
-                && actual.iter().zip(wanted).all(|(actual, wanted)| covers(actual, wanted))
-        }
-        (actual, wanted) => actual == wanted,
-    }
-}
-
-/// Endpoints and ports must be equal, not only covered: an endpoint that lost a zone has to lose it here as well.
-fn same_slice(actual: &Object, wanted: &Object) -> bool {
-    let part = |object: &Object, field: &str| match object.0.get(field) {
-        None | Some(Value::Null) => json!([]),
-        Some(value) => value.clone(),
-    };
-    let same = |field: &str| part(actual, field) == part(wanted, field);
-    same("endpoints")
-        && same("ports")
-        && same("addressType")
-        && covers(&actual.0["metadata"], &wanted.0["metadata"])
 }
 
 #[cfg(test)]

@@ -17,6 +17,9 @@ use metadata::IllegalMetadata;
 /// Seconds for which `ClientIP` holds unless the Service says otherwise (Kubernetes, core/v1 defaults).
 const DEFAULT_AFFINITY_SECONDS: i32 = 10_800;
 
+/// What a Service can carry.
+const PROTOCOLS: &[&str] = &["TCP", "UDP", "SCTP"];
+
 /// What one cluster offers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Offer {
@@ -63,6 +66,9 @@ pub enum Invalid {
         "service {0} is of type ExternalName, which cannot be exported: it has no endpoints in this cluster"
     )]
     ExternalName(String),
+    /// No API server with Kubernetes' own rules would have taken it.
+    #[error("port {0:?} of the Service is not a port that an import can have")]
+    Port(String),
     /// A label or annotation that no import could carry.
     #[error(transparent)]
     Metadata(#[from] IllegalMetadata),
@@ -73,7 +79,7 @@ impl Invalid {
     pub fn reason(&self) -> &'static str {
         match self {
             Self::Unreadable(_) | Self::Metadata(_) => reasons::INVALID_EXPORTED_METADATA,
-            Self::ApiServer => reasons::SERVICE_NOT_EXPORTABLE,
+            Self::ApiServer | Self::Port(_) => reasons::SERVICE_NOT_EXPORTABLE,
             Self::NoService(_) => reasons::NO_SERVICE,
             Self::ExternalName(_) => reasons::INVALID_SERVICE_TYPE,
         }
@@ -116,7 +122,7 @@ pub fn judge(cluster: &str, export: &Object, service: Option<&Object>) -> Result
         } else {
             ServiceImportType::ClusterSetIP
         },
-        ports: ports(service),
+        ports: ports(service)?,
         session_affinity,
         affinity_seconds,
         internal_traffic_policy: optional("internalTrafficPolicy"),
@@ -127,20 +133,22 @@ pub fn judge(cluster: &str, export: &Object, service: Option<&Object>) -> Result
     })
 }
 
-fn ports(service: &Object) -> Vec<ServicePort> {
+/// The ports, each one such that a Service in another cluster can have it: one member shall not be able to break a
+/// service for all others.
+fn ports(service: &Object) -> Result<Vec<ServicePort>, Invalid> {
     let listed = service.at(&["spec", "ports"]).and_then(Value::as_array).into_iter().flatten();
     let port = |port: &Value| {
         let text = |field: &str| port[field].as_str().unwrap_or_default().to_owned();
-        Some(ServicePort {
-            name: text("name"),
-            protocol: Some(text("protocol"))
-                .filter(|set| !set.is_empty())
-                .unwrap_or_else(|| "TCP".to_owned()),
-            app_protocol: port["appProtocol"].as_str().map(str::to_owned),
-            port: i32::try_from(port["port"].as_i64()?).ok()?,
-        })
+        let number = port["port"].as_u64().and_then(|number| u16::try_from(number).ok());
+        let protocol =
+            Some(text("protocol")).filter(|set| !set.is_empty()).unwrap_or_else(|| "TCP".to_owned());
+        let is_legal = metadata::is_port_name(&text("name")) && PROTOCOLS.contains(&protocol.as_str());
+        let number =
+            number.filter(|number| *number > 0 && is_legal).ok_or_else(|| Invalid::Port(text("name")))?;
+        let app_protocol = port["appProtocol"].as_str().map(str::to_owned);
+        Ok(ServicePort { name: text("name"), protocol, app_protocol, port: i32::from(number) })
     };
-    listed.filter_map(port).collect()
+    listed.map(port).collect()
 }
 
 /// Every API server since 1.20 writes them; before, there was one family, and it was nearly always this one.

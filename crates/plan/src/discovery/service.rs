@@ -35,7 +35,7 @@ pub fn derived_service(import: &Object) -> Option<Object> {
 }
 
 /// With the import goes everything that was derived from it, even while the control plane is away.
-fn owner(import: &Object) -> Value {
+pub(super) fn owner(import: &Object) -> Value {
     json!({ "apiVersion": import.api_version(), "kind": import.kind(), "name": import.name(), "uid": import.uid() })
 }
 

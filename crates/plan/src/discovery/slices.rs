@@ -11,8 +11,14 @@ const ENDPOINT_FIELDS: &[&str] = &["addresses", "conditions", "hostname", "zone"
 /// Whether a slice holds endpoints of the cluster itself: only those are exported, never imported ones again.
 pub fn is_exportable(slice: &Object) -> bool {
     let manager = slice.label(labels::endpoint_slice::MANAGED_BY);
-    let imported = [labels::endpoint_slice::IMPORT_MANAGER, labels::endpoint_slice::DISPATCH_MANAGER];
+    let imported = [
+        labels::endpoint_slice::IMPORT_MANAGER,
+        labels::endpoint_slice::CLUSTER_SET_MANAGER,
+        labels::endpoint_slice::DISPATCH_MANAGER,
+    ];
     !manager.is_some_and(|manager| imported.contains(&manager))
+        // Whoever says that endpoints come from elsewhere does not get them exported as this cluster's own.
+        && slice.label(labels::endpoint_slice::SOURCE_CLUSTER).is_none()
         && matches!(slice.str_at(&["addressType"]), "IPv4" | "IPv6")
         && !slice.is_deleting()
 }
@@ -103,6 +109,12 @@ mod tests {
             ("made by hand", slice(json!({}), "IPv6"), true),
             ("imported", slice(managed_by("endpointslice-controller.karmada.io"), "IPv4"), false),
             ("dispatched", slice(managed_by("endpointslice-dispatch-controller.karmada.io"), "IPv4"), false),
+            ("of a cluster set", slice(managed_by("endpointslice-controller.portolan.dev"), "IPv4"), false),
+            (
+                "said to be of another cluster",
+                slice(json!({"multicluster.kubernetes.io/source-cluster": "east"}), "IPv4"),
+                false,
+            ),
             ("host names", slice(json!({}), "FQDN"), false),
         ];
         for (name, slice, want) in cases {

@@ -86,15 +86,22 @@ fn is_name(text: &str) -> bool {
 }
 
 fn is_subdomain(text: &str) -> bool {
+    text.len() <= LONGEST_PREFIX && text.split('.').all(is_dns_label)
+}
+
+fn is_dns_label(text: &str) -> bool {
     let is_edge =
         |byte: Option<&u8>| byte.is_some_and(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit());
-    let is_label = |label: &str| {
-        let bytes = label.as_bytes();
-        is_edge(bytes.first())
-            && is_edge(bytes.last())
-            && bytes.iter().all(|byte| is_edge(Some(byte)) || *byte == b'-')
-    };
-    text.len() <= LONGEST_PREFIX && text.split('.').all(is_label)
+    let bytes = text.as_bytes();
+    bytes.len() <= LONGEST_NAME
+        && is_edge(bytes.first())
+        && is_edge(bytes.last())
+        && bytes.iter().all(|byte| is_edge(Some(byte)) || *byte == b'-')
+}
+
+/// Whether a port of a Service can be called so; a single one need not have a name.
+pub(super) fn is_port_name(text: &str) -> bool {
+    text.is_empty() || is_dns_label(text)
 }
 
 #[cfg(test)]

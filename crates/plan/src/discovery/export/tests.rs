@@ -105,3 +105,20 @@ fn illegal_metadata_is_named() {
     assert_eq!(invalid.reason(), "InvalidExportedMetadata");
     assert!(invalid.to_string().starts_with("spec.exportedLabels[\"my label\"]"), "{invalid}");
 }
+
+#[test]
+fn ports_that_no_service_can_have_are_refused() {
+    let of =
+        |port: Value| judge("east", &export(json!({})), Some(&service(json!({ "ports": [port] })))).is_ok();
+    let cases = [
+        ("plain", json!({ "name": "http", "port": 80 }), true),
+        ("an upper-case name", json!({ "name": "HTTP", "port": 80 }), false),
+        ("number 0", json!({ "name": "http", "port": 0 }), false),
+        ("a number too large", json!({ "name": "http", "port": 65_536 }), false),
+        ("no number", json!({ "name": "http" }), false),
+        ("another protocol", json!({ "name": "http", "port": 80, "protocol": "ICMP" }), false),
+    ];
+    for (name, port, want) in cases {
+        assert_eq!(of(port), want, "{name}");
+    }
+}

@@ -1,0 +1,116 @@
+//! The ServiceImport of a set in one member, and an import that stands in for exporters that cannot be seen.
+//!
+//! Only the controllers write such imports (KEP-1645), so labels, annotations and spec are exactly what is computed
+//! here; an edit by anybody else is undone.
+
+use std::collections::BTreeMap;
+
+use portolan_api::multicluster::{
+    ClientIpConfig, ServiceImport, ServiceImportSpec, ServiceImportType, SessionAffinityConfig,
+};
+use portolan_api::{Kind, annotations, labels, names};
+use portolan_object::Object;
+use serde_json::{Map, Value};
+
+use super::Observed;
+use crate::discovery::export::Offer;
+use crate::discovery::merge::Merged;
+
+/// The addresses of an import, and their families in the same order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Addresses {
+    pub(super) ips: Vec<String>,
+    pub(super) families: Vec<String>,
+}
+
+/// The import as it should be, without status.
+pub(super) fn wanted(seen: &Observed<'_>, set: &str, merged: &Merged, addresses: &Addresses) -> Object {
+    let key = seen.service_key;
+    let spec = ServiceImportSpec {
+        ports: merged.ports.clone(),
+        ips: addresses.ips.clone(),
+        ip_families: addresses.families.clone(),
+        kind: merged.kind,
+        session_affinity: merged.session_affinity.clone(),
+        session_affinity_config: merged.affinity_seconds.map(|seconds| SessionAffinityConfig {
+            client_ip: Some(ClientIpConfig { timeout_seconds: Some(seconds) }),
+        }),
+        internal_traffic_policy: merged.internal_traffic_policy.clone(),
+        traffic_distribution: merged.traffic_distribution.clone(),
+    };
+    let mut import = ServiceImport { spec, ..ServiceImport::default() };
+    import.metadata.namespace.clone_from(&key.namespace);
+    import.metadata.name.clone_from(&key.name);
+    import.metadata.labels.clone_from(&merged.labels);
+    import.metadata.labels.insert(labels::MANAGED.to_owned(), labels::TRUE.to_owned());
+    import.metadata.labels.insert(labels::cluster_set::NAME.to_owned(), set.to_owned());
+    import.metadata.annotations.clone_from(&merged.annotations);
+    if merged.kind == ServiceImportType::ClusterSetIP {
+        import.metadata.annotations.insert(
+            annotations::service_import::DERIVED_SERVICE.to_owned(),
+            names::derived_service_of_set(&key.namespace, &key.name),
+        );
+    }
+    let mut object = import.to_object();
+    object.0["apiVersion"] = seen.import_version.into();
+    object
+}
+
+/// Whether a present import is as it should be; its status and the server's own metadata do not count.
+pub(super) fn is_same(import: &Object, wanted: &Object) -> bool {
+    import.0["spec"] == wanted.0["spec"]
+        && import.labels() == wanted.labels()
+        && import.annotations() == wanted.annotations()
+}
+
+/// The object to write: `wanted` on top of the one that is there.
+pub(super) fn over(present: Option<&Object>, mut wanted: Object) -> Object {
+    let Some(present) = present else { return wanted };
+    for field in ["uid", "resourceVersion", "finalizers", "ownerReferences"] {
+        if let Some(value) = present.at(&["metadata", field]) {
+            wanted.metadata_mut().insert(field.to_owned(), value.clone());
+        }
+    }
+    if let Some(status) = present.0.get("status") {
+        wanted.0["status"] = status.clone();
+    }
+    wanted
+}
+
+/// What an import says of its exporters, as an offer older than any other: what it has stays as it is.
+pub(super) fn as_offer(import: &Object) -> Offer {
+    let typed = import.to_typed::<ServiceImport>().unwrap_or_default();
+    let spec = typed.spec;
+    let own = |map: BTreeMap<String, String>, keys: &[&str]| -> BTreeMap<String, String> {
+        map.into_iter().filter(|(key, _)| !keys.contains(&key.as_str())).collect()
+    };
+    let seconds = spec.session_affinity_config.and_then(|config| config.client_ip?.timeout_seconds);
+    Offer {
+        cluster: String::new(),
+        since: String::new(),
+        kind: spec.kind,
+        ports: spec.ports,
+        session_affinity: spec.session_affinity,
+        affinity_seconds: seconds,
+        internal_traffic_policy: spec.internal_traffic_policy,
+        traffic_distribution: spec.traffic_distribution,
+        families: spec.ip_families,
+        labels: own(typed.metadata.labels, &[labels::MANAGED, labels::cluster_set::NAME]),
+        annotations: own(typed.metadata.annotations, &[annotations::service_import::DERIVED_SERVICE]),
+    }
+}
+
+/// The reference by which everything of an import goes with it.
+pub(super) fn set_marks(object: &mut Object, set: &str, import: Option<&Object>) {
+    object.set_label(labels::MANAGED, labels::TRUE);
+    object.set_label(labels::cluster_set::NAME, set);
+    if let Some(import) = import {
+        let owner = crate::discovery::service::owner(import);
+        object.metadata_mut().insert("ownerReferences".to_owned(), Value::Array(vec![owner]));
+    }
+}
+
+/// A map with the fields that are there.
+pub(super) fn fields<const N: usize>(fields: [(&str, Option<Value>); N]) -> Map<String, Value> {
+    fields.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect()
+}

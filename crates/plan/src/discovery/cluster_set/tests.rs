@@ -1,0 +1,364 @@
+use serde_json::json;
+
+use super::*;
+use crate::discovery::export::judge;
+
+const SERVICE: &str = "derived-0p6lqce99d";
+
+fn service_of(cluster_ip: &str, ports: Value) -> Object {
+    Object(
+        json!({ "apiVersion": "v1", "kind": "Service", "metadata": { "namespace": "default", "name": "serve" },
+        "spec": { "clusterIP": cluster_ip, "ports": ports, "ipFamilies": ["IPv4"], "internalTrafficPolicy": "Cluster" } }),
+    )
+}
+
+fn offer(cluster: &str, since: &str, cluster_ip: &str, ports: Value) -> Offer {
+    let export = Object(json!({ "apiVersion": "multicluster.x-k8s.io/v1beta1", "kind": "ServiceExport",
+        "metadata": { "namespace": "default", "name": "serve", "creationTimestamp": since } }));
+    judge(cluster, &export, Some(&service_of(cluster_ip, ports))).unwrap()
+}
+
+fn slice(name: &str, address: &str) -> Object {
+    Object(json!({ "apiVersion": "discovery.k8s.io/v1", "kind": "EndpointSlice", "addressType": "IPv4",
+        "metadata": { "namespace": "default", "name": name, "labels": { "kubernetes.io/service-name": "serve" } },
+        "endpoints": [{ "addresses": [address], "conditions": { "ready": true }, "nodeName": "n1", "zone": "z1",
+                        "hostname": "serve-0", "targetRef": { "kind": "Pod", "name": "p" } }],
+        "ports": [{ "name": "http", "port": 8080, "protocol": "TCP" }] }))
+}
+
+/// A member as its API server would hold it, to which steps are applied.
+#[derive(Default)]
+struct Cluster {
+    import: Option<Object>,
+    derived: Option<Object>,
+    slices: BTreeMap<String, Object>,
+}
+
+impl Cluster {
+    fn apply(&mut self, action: &Action) {
+        match action.clone() {
+            Action::PutService(mut service) => {
+                let spec = &mut service.0["spec"];
+                spec["clusterIP"] = json!("10.13.0.7");
+                spec["clusterIPs"] = json!(["10.13.0.7"]);
+                spec["ports"][0]["targetPort"] = json!(80);
+                self.derived = Some(service);
+            }
+            Action::PutImport(mut import) | Action::PutStatus(mut import) => {
+                import.metadata_mut().insert("uid".to_owned(), json!("u1"));
+                self.import = Some(import);
+            }
+            Action::PutSlice(slice) => drop(self.slices.insert(slice.name().to_owned(), slice)),
+            Action::DeleteSlice(key) => drop(self.slices.remove(&key.name)),
+            Action::DeleteService(_) => self.derived = None,
+            Action::DeleteImport(_) => self.import = None,
+            Action::ReportForeignService(_) => {}
+        }
+    }
+}
+
+fn render(actions: &[Action]) -> Vec<String> {
+    let text = |action: &Action| match action {
+        Action::PutService(service) => format!("put service {}", service.name()),
+        Action::PutImport(import) => format!("put import {} {}", import.name(), import.0["spec"]["ips"]),
+        Action::PutStatus(import) => format!("put status {}", import.0["status"]["clusters"]),
+        Action::PutSlice(slice) => {
+            format!(
+                "put slice of {}",
+                slice.label(labels::endpoint_slice::SOURCE_CLUSTER).unwrap_or_default()
+            )
+        }
+        Action::DeleteSlice(_) => "delete slice".to_owned(),
+        Action::DeleteService(key) => format!("delete service {}", key.name),
+        Action::DeleteImport(key) => format!("delete import {}", key.name),
+        Action::ReportForeignService(key) => format!("foreign service {}", key.name),
+    };
+    actions.iter().map(text).collect()
+}
+
+/// The set of two clusters, of which the importing one is `west`.
+struct World {
+    key: ObjectKey,
+    offers: Vec<Offer>,
+    sources: Vec<(&'static str, Vec<Object>)>,
+    unknown: BTreeSet<String>,
+    set: Option<&'static str>,
+    has_namespace: bool,
+    refused: Option<&'static str>,
+    cluster: Cluster,
+}
+
+impl World {
+    fn new() -> Self {
+        Self {
+            key: ObjectKey::namespaced("default", "serve"),
+            offers: vec![offer(
+                "east",
+                "2026-01-01T00:00:00Z",
+                "10.11.0.9",
+                json!([{ "name": "http", "port": 80 }]),
+            )],
+            sources: vec![("east", vec![slice("serve-a", "10.10.0.5")])],
+            unknown: BTreeSet::new(),
+            set: Some("prod"),
+            has_namespace: true,
+            refused: None,
+            cluster: Cluster::default(),
+        }
+    }
+
+    fn plan(&self) -> Vec<Action> {
+        let sources = self.sources.iter().map(|(cluster, slices)| Source {
+            cluster,
+            is_here: *cluster == "west",
+            slices: slices.iter().collect(),
+        });
+        plan(&Observed {
+            service_key: &self.key,
+            set: self.set,
+            import_version: "multicluster.x-k8s.io/v1beta1",
+            has_namespace: self.has_namespace,
+            offers: self.offers.clone(),
+            used: None,
+            sources: sources.collect(),
+            unknown: &self.unknown,
+            families: &["IPv4".to_owned()],
+            refused: self.refused,
+            import: self.cluster.import.as_ref(),
+            derived: self.cluster.derived.as_ref(),
+            slices: self.cluster.slices.values().collect(),
+            now: "2026-01-01T00:00:09Z",
+        })
+    }
+
+    /// Takes steps until none is left; the steps of each round.
+    fn settle(&mut self) -> Vec<Vec<String>> {
+        let mut rounds = Vec::new();
+        for _ in 0..6 {
+            let actions = self.plan();
+            if actions.is_empty() || matches!(actions[..], [Action::ReportForeignService(_)]) {
+                if !actions.is_empty() {
+                    rounds.push(render(&actions));
+                }
+                return rounds;
+            }
+            rounds.push(render(&actions));
+            actions.iter().for_each(|action| self.cluster.apply(action));
+        }
+        panic!("never settles: {rounds:#?}");
+    }
+
+    fn settled() -> Self {
+        let mut world = Self::new();
+        world.settle();
+        world
+    }
+}
+
+#[test]
+fn an_import_is_right_at_its_first_write() {
+    let mut world = World::new();
+    assert_eq!(
+        world.settle(),
+        [
+            vec![format!("put service {SERVICE}")],
+            vec!["put import serve [\"10.13.0.7\"]".to_owned()],
+            vec![
+                format!("put service {SERVICE}"),
+                "put slice of east".to_owned(),
+                "put status [{\"cluster\":\"east\"}]".to_owned()
+            ],
+        ]
+    );
+    let import = world.cluster.import.as_ref().unwrap();
+    assert_eq!(
+        import.0["spec"],
+        json!({ "type": "ClusterSetIP", "ips": ["10.13.0.7"], "ipFamilies": ["IPv4"], "sessionAffinity": "None",
+                "internalTrafficPolicy": "Cluster", "ports": [{ "name": "http", "protocol": "TCP", "port": 80 }] })
+    );
+    assert_eq!(import.annotation("multicluster.kubernetes.io/derived-service"), Some(SERVICE));
+    let derived = world.cluster.derived.as_ref().unwrap();
+    assert_eq!(derived.at(&["spec", "selector"]), None);
+    assert_eq!(derived.0["metadata"]["ownerReferences"][0]["uid"], "u1");
+}
+
+#[test]
+fn a_slice_has_the_labels_and_fields_of_the_specification() {
+    let world = World::settled();
+    let slice = world.cluster.slices.values().next().unwrap();
+    assert_eq!(
+        json!(slice.labels()),
+        json!({ "karmada.io/managed": "true", "portolan.dev/clusterset": "prod",
+            "endpointslice.kubernetes.io/managed-by": "endpointslice-controller.portolan.dev",
+            "kubernetes.io/service-name": SERVICE, "multicluster.kubernetes.io/service-name": "serve",
+            "multicluster.kubernetes.io/source-cluster": "east" })
+    );
+    assert_eq!(
+        slice.0["endpoints"],
+        json!([{ "addresses": ["10.10.0.5"], "conditions": { "ready": true }, "hostname": "serve-0", "zone": "z1" }])
+    );
+    assert_eq!(slice.0["metadata"]["ownerReferences"][0]["kind"], "ServiceImport");
+}
+
+#[test]
+fn the_exporting_cluster_imports_its_own_endpoints_with_their_nodes() {
+    let mut world = World::new();
+    world.offers =
+        vec![offer("west", "2026-01-01T00:00:00Z", "10.11.0.9", json!([{ "name": "http", "port": 80 }]))];
+    world.sources = vec![("west", vec![slice("serve-a", "10.12.0.5")])];
+    world.settle();
+    let slice = world.cluster.slices.values().next().unwrap();
+    assert_eq!(slice.0["endpoints"][0]["nodeName"], "n1");
+    assert_eq!(slice.0["endpoints"][0].get("targetRef"), None);
+}
+
+#[test]
+fn zones_are_preferred_by_hints() {
+    let mut world = World::new();
+    world.offers[0].traffic_distribution = Some("PreferClose".to_owned());
+    world.settle();
+    let slice = world.cluster.slices.values().next().unwrap();
+    assert_eq!(slice.0["endpoints"][0]["hints"], json!({ "forZones": [{ "name": "z1" }] }));
+    assert_eq!(world.cluster.derived.as_ref().unwrap().0["spec"]["trafficDistribution"], "PreferClose");
+    world.offers[0].traffic_distribution = None;
+    world.settle();
+    assert_eq!(world.cluster.slices.values().next().unwrap().0["endpoints"][0].get("hints"), None);
+    assert_eq!(world.cluster.derived.as_ref().unwrap().0["spec"].get("trafficDistribution"), None);
+}
+
+#[test]
+fn headless_services_have_no_service_of_their_own() {
+    let mut world = World::new();
+    world.offers =
+        vec![offer("east", "2026-01-01T00:00:00Z", "None", json!([{ "name": "http", "port": 80 }]))];
+    world.settle();
+    let import = world.cluster.import.as_ref().unwrap();
+    assert_eq!(import.0["spec"].get("ips"), None);
+    assert_eq!(import.0["spec"]["ipFamilies"], json!(["IPv4"]));
+    assert!(world.cluster.derived.is_none());
+    let slice = world.cluster.slices.values().next().unwrap();
+    assert_eq!(slice.label("kubernetes.io/service-name"), None);
+}
+
+#[test]
+fn ports_go_only_to_clusters_that_expose_them() {
+    let mut world = World::new();
+    let port = |name: &str, number: i32| json!([{ "name": name, "port": number }]);
+    world.offers.push(offer("west", "2026-01-01T00:00:05Z", "10.11.0.9", port("http", 4242)));
+    world.sources.push(("west", vec![slice("serve-b", "10.12.0.5")]));
+    world.settle();
+    let sources = |world: &World| -> Vec<(String, String)> {
+        let text = |slice: &Object| {
+            let source = slice.label("multicluster.kubernetes.io/source-cluster").unwrap_or_default();
+            (source.to_owned(), slice.0["ports"][0]["name"].as_str().unwrap_or_default().to_owned())
+        };
+        world.cluster.slices.values().map(text).collect()
+    };
+    assert_eq!(sources(&world), [("east".to_owned(), "http".to_owned())], "the port of west lost");
+
+    world.offers[1] = offer("west", "2026-01-01T00:00:05Z", "10.11.0.9", port("web", 80));
+    world.sources[1].1[0].0["ports"][0]["name"] = json!("web");
+    world.settle();
+    let renamed = sources(&world);
+    assert!(renamed.contains(&("west".to_owned(), "http".to_owned())), "renamed: {renamed:?}");
+}
+
+#[test]
+fn what_changes_is_one_slice() {
+    let mut world = World::settled();
+    world.sources[0].1[0] = slice("serve-a", "10.10.0.6");
+    assert_eq!(world.settle(), [vec!["put slice of east"]]);
+}
+
+#[test]
+fn withdrawal() {
+    type Change = fn(&mut World);
+    let all: &[&str] = &["delete import serve", "delete slice", "delete service derived-0p6lqce99d"];
+    let cases: [(&str, Change, &[&str]); 5] = [
+        (
+            "the last export is gone",
+            |w| {
+                w.offers.clear();
+                w.sources.clear();
+            },
+            all,
+        ),
+        ("the cluster left the set", |w| w.set = None, all),
+        ("the namespace is going", |w| w.has_namespace = false, all),
+        (
+            "the exporter cannot be seen",
+            |w| {
+                w.offers.clear();
+                w.sources.clear();
+                w.unknown.insert("east".to_owned());
+            },
+            &[],
+        ),
+        (
+            "the exporter cannot be seen, and another exports",
+            |w| {
+                w.unknown.insert("east".to_owned());
+                let ports = json!([{ "name": "http", "port": 4242 }, { "name": "more", "port": 81 }]);
+                w.offers = vec![offer("west", "2026-01-01T00:00:05Z", "10.11.0.9", ports)];
+                w.sources = vec![];
+            },
+            // The port of east stays as it is, the new one is added.
+            &[
+                "put service derived-0p6lqce99d",
+                "put import serve [\"10.13.0.7\"]",
+                "put status [{\"cluster\":\"east\"},{\"cluster\":\"west\"}]",
+            ],
+        ),
+    ];
+    for (name, change, want) in cases {
+        let mut world = World::settled();
+        change(&mut world);
+        assert_eq!(world.settle().concat(), want, "{name}");
+    }
+}
+
+#[test]
+fn edits_by_others_are_undone() {
+    type Edit = fn(&mut Cluster);
+    let edits: [(&str, Edit, &str); 4] = [
+        ("spec", |c| c.import.as_mut().unwrap().0["spec"]["ports"] = json!([]), "put import"),
+        ("a label", |c| c.import.as_mut().unwrap().set_label("a", "b"), "put import"),
+        (
+            "the service",
+            |c| c.derived.as_mut().unwrap().0["spec"]["ports"][0]["port"] = json!(81),
+            "put service",
+        ),
+        ("a slice", |c| c.slices.clear(), "put slice"),
+    ];
+    for (name, edit, want) in edits {
+        let mut world = World::settled();
+        edit(&mut world.cluster);
+        let steps = world.settle().concat();
+        assert!(steps.len() == 1 && steps[0].starts_with(want), "{name}: {steps:?}");
+    }
+}
+
+#[test]
+fn what_is_not_ours_is_left_alone() {
+    let mut world = World::new();
+    world.cluster.derived =
+        Some(Object(json!({ "kind": "Service", "metadata": { "namespace": "default", "name": SERVICE } })));
+    assert_eq!(world.settle(), [vec![format!("foreign service {SERVICE}")]]);
+    let mut gone = World::settled();
+    gone.set = None;
+    gone.cluster.import.as_mut().unwrap().metadata_mut().remove("labels");
+    let steps = gone.settle().concat();
+    assert!(!steps.iter().any(|step| step.starts_with("delete import")), "{steps:?}");
+}
+
+#[test]
+fn a_cluster_without_the_family_says_so() {
+    let mut world = World::new();
+    world.offers[0].families = vec!["IPv6".to_owned()];
+    assert_eq!(render(&world.plan()), [format!("put service {SERVICE}")], "it is tried once");
+    world.refused = Some("spec.ipFamilies[0]: IPv6 is not configured on this cluster");
+    world.settle();
+    let import = world.cluster.import.as_ref().unwrap();
+    let ready = &import.0["status"]["conditions"][0];
+    assert_eq!((&ready["status"], &ready["reason"]), (&json!("False"), &json!("IPFamilyNotSupported")));
+}
