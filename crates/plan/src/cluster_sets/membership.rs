@@ -1,0 +1,326 @@
+//! Which clusters are members of which set, and why others are not.
+//!
+//! A cluster is in one set at a time, and an id belongs to one cluster of a set. Who joined first keeps it, however the
+//! specifications are edited afterwards.
+
+use std::collections::BTreeMap;
+
+use portolan_api::cluster::Cluster;
+use portolan_api::clusterset::{ClusterSet, LONGEST_ID, MemberPhase};
+
+/// A cluster's place in a set.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Membership {
+    /// Name of the set.
+    pub set: String,
+    /// What the cluster is called in it.
+    pub id: String,
+    /// Which cluster it is: the uid of its namespace kube-system.
+    pub uid: String,
+}
+
+/// Why a cluster that a set lists is no member.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// There is no such cluster.
+    #[error("cluster {cluster} has not joined the federation: `portolan join {cluster}` first")]
+    NotJoined {
+        /// As listed.
+        cluster: String,
+    },
+    /// It is being taken out of the federation.
+    #[error("cluster {cluster} is leaving the federation")]
+    LeavingFederation {
+        /// As listed.
+        cluster: String,
+    },
+    /// The id cannot be part of a DNS name.
+    #[error(
+        "id {id:?} of cluster {cluster} must be a DNS label, or two joined by a full stop, of at most {LONGEST_ID} characters: choose another with --id"
+    )]
+    IllegalId {
+        /// As listed.
+        cluster: String,
+        /// As given.
+        id: String,
+    },
+    /// Another member is called so.
+    #[error(
+        "id {id:?} belongs to cluster {holder} of cluster set {set} already: choose another for {cluster} with --id"
+    )]
+    IdTaken {
+        /// As listed.
+        cluster: String,
+        /// As given.
+        id: String,
+        /// Who has it.
+        holder: String,
+        /// Where.
+        set: String,
+    },
+    /// It is in another set.
+    #[error("cluster {cluster} is a member of cluster set {other} already: remove it there first")]
+    InOtherSet {
+        /// As listed.
+        cluster: String,
+        /// The other set.
+        other: String,
+    },
+    /// Another cluster answers under the name.
+    #[error(
+        "cluster {cluster} is not the one that joined as {id:?} (kube-system {known}, now {found}): remove it from the set and add it again, if that is meant"
+    )]
+    Replaced {
+        /// As listed.
+        cluster: String,
+        /// Its id.
+        id: String,
+        /// Who joined.
+        known: String,
+        /// Who is there.
+        found: String,
+    },
+}
+
+/// All memberships of the federation.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Memberships {
+    members: BTreeMap<String, Membership>,
+    /// By set and cluster.
+    refused: BTreeMap<(String, String), Refusal>,
+}
+
+impl Memberships {
+    /// A cluster's membership.
+    pub fn of(&self, cluster: &str) -> Option<&Membership> {
+        self.members.get(cluster)
+    }
+
+    /// Why a set does not have a cluster that it lists.
+    pub fn refusal(&self, set: &str, cluster: &str) -> Option<&Refusal> {
+        self.refused.get(&(set.to_owned(), cluster.to_owned()))
+    }
+
+    /// The members of a set: names of clusters and their memberships.
+    pub fn of_set<'a>(&'a self, set: &'a str) -> impl Iterator<Item = (&'a str, &'a Membership)> {
+        let members = self.members.iter().filter(move |(_, membership)| membership.set == set);
+        members.map(|(cluster, membership)| (cluster.as_str(), membership))
+    }
+}
+
+/// Decides from all sets and clusters.
+pub fn memberships<'a>(
+    sets: impl IntoIterator<Item = &'a ClusterSet>,
+    clusters: impl IntoIterator<Item = &'a Cluster>,
+) -> Memberships {
+    let clusters: BTreeMap<&str, &Cluster> =
+        clusters.into_iter().map(|cluster| (cluster.metadata.name.as_str(), cluster)).collect();
+    let mut sets: Vec<&ClusterSet> = sets.into_iter().filter(|set| !set.metadata.is_deleting()).collect();
+    sets.sort_by_key(|set| (&set.metadata.creation_timestamp, &set.metadata.name));
+    let mut decided = Memberships::default();
+    // Those who joined before come first: nobody is pushed out by an edit of somebody else's entry.
+    for has_joined in [true, false] {
+        for set in &sets {
+            for member in &set.spec.members {
+                let status = set.status.members.iter().find(|status| status.cluster == member.cluster);
+                let joined = status.filter(|status| status.phase == MemberPhase::Joined);
+                if joined.is_some() != has_joined {
+                    continue;
+                }
+                let known = joined.map(|status| status.uid.as_str()).filter(|uid| !uid.is_empty());
+                let asked =
+                    Asked { set: &set.metadata.name, cluster: &member.cluster, id: member.id(), known };
+                match decide(&decided, &asked, clusters.get(member.cluster.as_str()).copied()) {
+                    Ok(membership) => drop(decided.members.insert(member.cluster.clone(), membership)),
+                    Err(refusal) => {
+                        let place = (set.metadata.name.clone(), member.cluster.clone());
+                        decided.refused.insert(place, refusal);
+                    }
+                }
+            }
+        }
+    }
+    decided
+}
+
+struct Asked<'a> {
+    set: &'a str,
+    cluster: &'a str,
+    id: &'a str,
+    /// The uid of the cluster that joined under this entry.
+    known: Option<&'a str>,
+}
+
+fn decide(
+    decided: &Memberships,
+    asked: &Asked<'_>,
+    cluster: Option<&Cluster>,
+) -> Result<Membership, Refusal> {
+    let (name, id) = (asked.cluster.to_owned(), asked.id.to_owned());
+    let Some(found) = cluster else { return Err(Refusal::NotJoined { cluster: name }) };
+    if found.metadata.is_deleting() {
+        return Err(Refusal::LeavingFederation { cluster: name });
+    }
+    if !is_id(asked.id) {
+        return Err(Refusal::IllegalId { cluster: name, id });
+    }
+    if let Some(other) = decided.of(asked.cluster) {
+        return Err(Refusal::InOtherSet { cluster: name, other: other.set.clone() });
+    }
+    if let Some((holder, _)) = decided.of_set(asked.set).find(|(_, member)| member.id == asked.id) {
+        let (holder, set) = (holder.to_owned(), asked.set.to_owned());
+        return Err(Refusal::IdTaken { cluster: name, id, holder, set });
+    }
+    let uid = &found.spec.id;
+    match asked.known.filter(|known| *known != uid && !uid.is_empty()) {
+        Some(known) => {
+            Err(Refusal::Replaced { cluster: name, id, known: known.to_owned(), found: uid.clone() })
+        }
+        None => Ok(Membership { set: asked.set.to_owned(), id, uid: uid.clone() }),
+    }
+}
+
+/// Whether a text can be an id: a DNS label, or `name.context` (KEP-1645), short enough for a label's value.
+pub fn is_id(text: &str) -> bool {
+    let is_edge =
+        |byte: Option<&u8>| byte.is_some_and(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit());
+    let is_label = |label: &str| {
+        let bytes = label.as_bytes();
+        is_edge(bytes.first())
+            && is_edge(bytes.last())
+            && bytes.iter().all(|byte| is_edge(Some(byte)) || *byte == b'-')
+    };
+    text.len() <= LONGEST_ID && text.split('.').count() <= 2 && text.split('.').all(is_label)
+}
+
+#[cfg(test)]
+mod tests {
+    use portolan_api::clusterset::{ClusterSetMember, MemberStatus};
+
+    use super::*;
+
+    fn cluster(name: &str) -> Cluster {
+        let mut cluster = Cluster::default();
+        cluster.metadata.name = name.to_owned();
+        cluster.spec.id = format!("uid-{name}");
+        cluster
+    }
+
+    fn set(name: &str, members: &[(&str, &str)]) -> ClusterSet {
+        let mut set = ClusterSet::default();
+        set.metadata.name = name.to_owned();
+        let member = |(cluster, id): &(&str, &str)| ClusterSetMember {
+            cluster: (*cluster).to_owned(),
+            id: (*id).to_owned(),
+        };
+        set.spec.members = members.iter().map(member).collect();
+        set
+    }
+
+    fn joined(set: &mut ClusterSet, cluster: &str, uid: &str) {
+        set.status.members.push(MemberStatus {
+            cluster: cluster.to_owned(),
+            uid: uid.to_owned(),
+            phase: MemberPhase::Joined,
+            ..MemberStatus::default()
+        });
+    }
+
+    fn view(sets: &[ClusterSet], clusters: &[Cluster]) -> Vec<String> {
+        let decided = memberships(sets, clusters);
+        let members = decided
+            .members
+            .iter()
+            .map(|(cluster, member)| format!("{cluster}: {}/{}", member.set, member.id));
+        let refused = decided
+            .refused
+            .iter()
+            .map(|((set, cluster), refusal)| format!("{cluster} not in {set}: {refusal}"));
+        members.chain(refused).collect()
+    }
+
+    #[test]
+    fn members_and_refusals() {
+        let clusters = [cluster("east"), cluster("west")];
+        let mut first_joined = set("prod", &[("west", "a"), ("east", "a")]);
+        joined(&mut first_joined, "east", "uid-east");
+        let mut replaced = set("prod", &[("east", "")]);
+        joined(&mut replaced, "east", "uid-before");
+        let cases: Vec<(&str, Vec<ClusterSet>, Vec<&str>)> = vec![
+            (
+                "names are ids",
+                vec![set("prod", &[("east", ""), ("west", "w.eu")])],
+                vec!["east: prod/east", "west: prod/w.eu"],
+            ),
+            (
+                "an id that is taken",
+                vec![set("prod", &[("east", ""), ("west", "east")])],
+                vec![
+                    "east: prod/east",
+                    "west not in prod: id \"east\" belongs to cluster east of cluster set prod already",
+                ],
+            ),
+            (
+                "who joined first keeps it",
+                vec![first_joined],
+                vec!["east: prod/a", "west not in prod: id \"a\" belongs to cluster east"],
+            ),
+            (
+                "the same id in two sets",
+                vec![set("dev", &[("east", "a")]), set("prod", &[("west", "a")])],
+                vec!["east: dev/a", "west: prod/a"],
+            ),
+            (
+                "two sets at once",
+                vec![set("dev", &[("east", "")]), set("prod", &[("east", "")])],
+                vec![
+                    "east: dev/east",
+                    "east not in prod: cluster east is a member of cluster set dev already",
+                ],
+            ),
+            (
+                "not in the federation",
+                vec![set("prod", &[("north", "")])],
+                vec!["north not in prod: cluster north has not joined"],
+            ),
+            (
+                "another cluster of that name",
+                vec![replaced],
+                vec!["east not in prod: cluster east is not the one that joined"],
+            ),
+            (
+                "an illegal id",
+                vec![set("prod", &[("east", "a_b")])],
+                vec!["east not in prod: id \"a_b\" of cluster east must be"],
+            ),
+        ];
+        for (name, sets, want) in cases {
+            let seen = view(&sets, &clusters);
+            assert_eq!(seen.len(), want.len(), "{name}: {seen:?}");
+            for (seen, want) in seen.iter().zip(want) {
+                assert!(seen.starts_with(want), "{name}: {seen}");
+            }
+        }
+    }
+
+    #[test]
+    fn ids() {
+        let longest = "a".repeat(63);
+        let too_long = "a".repeat(64);
+        let cases = [
+            ("east", true),
+            ("east.prod", true),
+            ("1", true),
+            (longest.as_str(), true),
+            (too_long.as_str(), false),
+            ("a.b.c", false),
+            ("", false),
+            ("East", false),
+            ("a..b", false),
+            ("-a", false),
+        ];
+        for (id, want) in cases {
+            assert_eq!(is_id(id), want, "{id:?}");
+        }
+    }
+}
