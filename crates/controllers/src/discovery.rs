@@ -1,27 +1,38 @@
-//! Services across clusters: what one member exports and another imports.
+//! Services across clusters: what one member exports and others import.
 //!
 //! Endpoints go from the caches of the exporting members straight to the importing ones; no object in between is
-//! written, so the hub can be away or restarted and never serves old endpoints. What an importing member must have is
-//! decided by `portolan_plan::discovery`; this module watches and applies the difference.
+//! written, so the hub can be away or restarted and never serves old endpoints. What an importing member must have, and
+//! what exports say of themselves, is decided by `portolan_plan::discovery`; this module watches and applies the
+//! difference.
 //!
 //! ```text
-//! member A: ServiceExport, EndpointSlice ─► fan out ─► queue of member B ─► plan ─► derived Service, imported slices
+//! member A: ServiceExport, Service, EndpointSlice ─► fan out ─► queue of member B ─► plan ─► import, Service, slices
+//!                                                      └──────► queue of exports of A ────► conditions
 //! ```
 
-mod reconcile;
+mod explicit;
+mod exporter;
+mod importer;
+mod of_set;
 mod site;
+mod write;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use parking_lot::RwLock;
 use portolan_api::cluster::Cluster;
+use portolan_net::Clock;
 use portolan_object::ObjectKey;
 use portolan_runtime::members::MembershipChange;
 use portolan_runtime::scope::spawn_until_stop;
-use portolan_runtime::{Cache, ClusterName, Member, Members};
+use portolan_runtime::{Cache, ClusterName, EventRecorder, Member};
 
-use reconcile::Importer;
+use crate::MANAGER;
+use crate::cluster_sets::{ClusterSets, Standing};
+use crate::hub::Hub;
+use exporter::Exporter;
+use importer::Importer;
 use site::Site;
 
 /// Passes over imports of one member at a time.
@@ -32,20 +43,37 @@ struct Discovery {
     sites: RwLock<BTreeMap<ClusterName, Arc<Site>>>,
     /// The Cluster objects of the hub: a source that is in there and cannot be read is not gone.
     clusters: Cache<Cluster>,
+    sets: ClusterSets,
+    clock: Clock,
 }
 
 /// Starts for every member that is there or joins.
-pub(crate) fn start(members: &Members, clusters: &Cache<Cluster>) {
-    let discovery = Arc::new(Discovery { sites: RwLock::new(BTreeMap::new()), clusters: clusters.clone() });
+pub(crate) fn start(hub: &Hub) {
+    let discovery = Arc::new(Discovery {
+        sites: RwLock::new(BTreeMap::new()),
+        clusters: hub.clusters.clone(),
+        sets: hub.cluster_sets.clone(),
+        clock: hub.clock.clone(),
+    });
     let joining = discovery.clone();
-    members.observe(move |change| match change {
+    hub.members.observe(move |change| match change {
         MembershipChange::Joined(member) => joining.join(member),
         MembershipChange::Left(name) => joining.leave(name),
     });
-    clusters.observe(move |change| {
+    let withdrawing = discovery.clone();
+    hub.clusters.observe(move |change| {
         // A cluster left for good: what came from it is withdrawn everywhere.
         if change.new.is_none() {
-            discovery.all_sites().iter().for_each(|site| site.queue_all());
+            withdrawing.queue_everything();
+        }
+    });
+    let mut standings = hub.cluster_sets.watch();
+    spawn_until_stop(&hub.scope, async move {
+        loop {
+            discovery.queue_everything();
+            if standings.changed().await.is_err() {
+                return;
+            }
         }
     });
 }
@@ -54,9 +82,12 @@ impl Discovery {
     fn join(self: &Arc<Self>, member: &Arc<Member>) {
         let site = Arc::new(Site::new(member.clone()));
         self.sites.write().insert(member.name().clone(), site.clone());
-        site.follow_slices(self);
-        let importer = Arc::new(Importer { discovery: self.clone(), site: site.clone() });
-        portolan_runtime::driver::run(importer, site.queue(), WORKERS_PER_MEMBER, member.scope());
+        site.follow(self);
+        let importer = Arc::new(Importer::new(self, &site));
+        portolan_runtime::driver::run(importer, site.imports_queue(), WORKERS_PER_MEMBER, member.scope());
+        let events = EventRecorder::new(member.client(), MANAGER, self.clock.clone(), member.scope());
+        let exporter = Arc::new(Exporter { discovery: self.clone(), site: site.clone(), events });
+        portolan_runtime::driver::run(exporter, site.exports_queue(), 1, member.scope());
 
         let (discovery, mut discovered) = (self.clone(), member.watch_discovery());
         spawn_until_stop(member.scope(), async move {
@@ -65,7 +96,7 @@ impl Discovery {
                 let settled = async {
                     site.synced().await;
                     // Now this member can be judged, as an importer and as a source.
-                    discovery.all_sites().iter().for_each(|site| site.queue_all());
+                    discovery.queue_everything();
                     std::future::pending::<()>().await;
                 };
                 tokio::select! {
@@ -84,12 +115,56 @@ impl Discovery {
         self.sites.read().values().cloned().collect()
     }
 
-    /// Has every importer of a service look again.
-    fn fan_out(&self, service: &ObjectKey) {
+    fn site(&self, cluster: &ClusterName) -> Option<Arc<Site>> {
+        self.sites.read().get(cluster).cloned()
+    }
+
+    /// Has every service looked at again, everywhere.
+    fn queue_everything(&self) {
+        let sites = self.all_sites();
+        let exported: BTreeSet<ObjectKey> = sites.iter().flat_map(|site| site.exported()).collect();
+        for site in &sites {
+            site.queue_own();
+            exported.iter().for_each(|key| site.imports_queue().add(key.clone()));
+        }
+    }
+
+    /// Has the services of one namespace looked at again in one member.
+    fn queue_namespace(&self, site: &Site, namespace: &str) {
+        let exported = self.all_sites().into_iter().flat_map(|site| site.exported_in(namespace));
+        exported.chain(site.imported_in(namespace)).for_each(|key| site.imports_queue().add(key));
+    }
+
+    /// Endpoints changed: every importer of the service looks again.
+    fn fan_out_endpoints(&self, service: &ObjectKey) {
         for site in self.sites.read().values() {
             if site.imports_service(service) {
-                site.queue().add(service.clone());
+                site.imports_queue().add(service.clone());
             }
         }
+    }
+
+    /// What a cluster offers changed: so may every import, and every other export of the service.
+    fn fan_out_offer(&self, service: &ObjectKey) {
+        for site in self.sites.read().values() {
+            site.imports_queue().add(service.clone());
+            if site.exports_service(service) {
+                site.exports_queue().add(service.clone());
+            }
+        }
+    }
+
+    /// The members of a set that can be judged, with their ids, and the ids of those that cannot.
+    fn members_of(&self, set: &str) -> (Vec<(Arc<Site>, String)>, BTreeSet<String>) {
+        let (mut known, mut unknown) = (Vec::new(), BTreeSet::new());
+        for (cluster, membership) in self.sets.of_set(set) {
+            let site = self.site(&cluster).filter(|site| site.is_known());
+            let is_told = matches!(self.sets.standing(&cluster), Standing::Member(_));
+            match site.filter(|_| is_told) {
+                Some(site) => known.push((site, membership.id)),
+                None => drop(unknown.insert(membership.id)),
+            }
+        }
+        (known, unknown)
     }
 }

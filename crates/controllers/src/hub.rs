@@ -8,6 +8,8 @@ use portolan_net::{Clock, Shutdown};
 use portolan_object::{Object, ObjectKey};
 use portolan_runtime::{Cache, Client, ClusterName, EventRecorder, Members, Resource};
 
+use crate::cluster_sets::ClusterSets;
+
 /// Index of Works by the binding that they belong to, as `namespace/name`.
 pub(crate) const WORKS_BY_BINDING: &str = "binding";
 
@@ -22,6 +24,7 @@ pub(crate) struct Hub {
     pub(crate) clusters: Cache<Cluster>,
     pub(crate) namespaces: Cache<Object>,
     pub(crate) works: Cache<Work>,
+    pub(crate) cluster_sets: ClusterSets,
 }
 
 impl Hub {
@@ -35,13 +38,15 @@ impl Hub {
             .index(WORKS_BY_BINDING, |_, work| {
                 binding_of(work).map(|key| key.to_string()).into_iter().collect()
             });
+        let clusters = clusters.start(scope);
         Self {
             client: client.clone(),
             members,
             events: EventRecorder::new(client, crate::MANAGER, clock.clone(), scope),
             clock,
             scope: scope.clone(),
-            clusters: clusters.start(scope),
+            cluster_sets: ClusterSets::new(client, &clusters, scope),
+            clusters,
             namespaces: namespaces.start(scope),
             works: works.start(scope),
         }

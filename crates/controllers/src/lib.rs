@@ -3,6 +3,7 @@
 //! They watch hub and members through `portolan_runtime`, call a pure function, and apply the difference. They speak
 //! nothing but the Kubernetes API, so they run unchanged on the embedded API server and on a real one.
 
+mod cluster_sets;
 pub mod clusters;
 pub mod collections;
 mod discovery;

@@ -6,7 +6,7 @@ use portolan_runtime::{Client, Members};
 
 use crate::clusters::Probing;
 use crate::hub::Hub;
-use crate::{clusters, discovery, propagation};
+use crate::{cluster_sets, clusters, discovery, propagation};
 
 /// How controllers run.
 #[derive(Clone, Default)]
@@ -37,7 +37,8 @@ impl Controllers {
         let shared = Hub::start(hub, members.clone(), clock, scope);
         // The observers first, then the members: nobody misses one.
         clusters::start(&shared, probing);
-        discovery::start(&members, &shared.clusters);
+        cluster_sets::start(&shared);
+        discovery::start(&shared);
         propagation::start(&shared);
         members::follow(hub, &members, &shared.clusters, scope);
         Self { members }

@@ -12,6 +12,7 @@ use portolan_object::{GroupVersionKind, Object, ObjectKey};
 use portolan_plan::clusters::taints::health_taints;
 use portolan_runtime::client::{Delete, Patch};
 use portolan_runtime::events::{Regarding, Severity};
+use portolan_runtime::members::Health;
 use portolan_runtime::{ClientError, ClusterName, Outcome, Reconciler, Resource};
 use serde_json::json;
 
@@ -108,7 +109,7 @@ impl Lifecycle {
             ignore_missing(api.delete(&key, &Delete::background()).await)?;
             return Ok(Outcome::RequeueAfter(LEAVING_RECHECK));
         }
-        if self.is_target(name).await? {
+        if self.is_target(name).await? || self.is_in_set(name) {
             return Ok(Outcome::RequeueAfter(LEAVING_RECHECK));
         }
         let mut finalizers = cluster.metadata.finalizers.clone();
@@ -119,6 +120,12 @@ impl Lifecycle {
         self.hub.client.kind::<Cluster>().patch(&key, &Patch::Merge(patch)).await?;
         tracing::info!(cluster = %name, "cluster left");
         Ok(Outcome::Done)
+    }
+
+    /// Whether a member that answers still has something of a cluster set. One that does not answer keeps it.
+    fn is_in_set(&self, name: &ClusterName) -> bool {
+        let answers = self.hub.members.get(name).is_some_and(|member| member.health() == Health::Ready);
+        answers && self.hub.cluster_sets.is_known() && !self.hub.cluster_sets.has_left(name)
     }
 
     /// Whether a binding still wants the cluster; asked of the server, because it happens once in a cluster's life.

@@ -56,8 +56,8 @@ impl Collector {
                 }
             });
         };
-        let definitions =
-            member.cache(&definitions(), Selection::all(), |builder| builder.trim(outline), wake);
+        let definitions = definition_cache(&member);
+        wake(&definitions);
         let nodes = member.cache(&nodes(), Selection::all(), |builder| builder.trim(readiness), wake);
         Self { hub: hub.clone(), member, probing, doubt: Doubt::default(), definitions, nodes, changed }
     }
@@ -173,6 +173,11 @@ impl Collector {
     }
 }
 
+/// The CustomResourceDefinitions of a member, without what is large.
+pub(crate) fn definition_cache(member: &Member) -> Cache<Object> {
+    member.cache(&definitions(), Selection::all(), |builder| builder.trim(outline), |_| {})
+}
+
 fn definitions() -> Resource {
     Resource::cluster("apiextensions.k8s.io", "v1", "CustomResourceDefinition", "customresourcedefinitions")
 }
@@ -181,13 +186,17 @@ fn nodes() -> Resource {
     Resource::cluster("", "v1", "Node", "nodes")
 }
 
-/// Keeps of a CustomResourceDefinition what [`established_kind`] reads; schemas are large.
+/// Keeps of a CustomResourceDefinition what [`established_kind`] and cluster sets read; schemas are large.
 fn outline(definition: &mut Object) {
     let group = definition.str_at(&["spec", "group"]).to_owned();
     let kind = definition.str_at(&["spec", "names", "kind"]).to_owned();
     let conditions = definition.at(&["status", "conditions"]).cloned().unwrap_or_default();
     let mut kept = Object::new(&definition.group_version_kind(), &definition.key());
-    kept.0["spec"] = json!({ "group": group, "names": { "kind": kind } });
+    let versions = definition.at(&["spec", "versions"]).and_then(Value::as_array).into_iter().flatten();
+    let versions: Value =
+        versions.map(|version| json!({ "name": version["name"], "served": version["served"] })).collect();
+    kept.0["spec"] = json!({ "group": group, "names": { "kind": kind }, "versions": versions });
+    definition.labels().into_iter().for_each(|(label, value)| kept.set_label(&label, value));
     kept.0["status"] = json!({ "conditions": conditions });
     *definition = kept;
 }
