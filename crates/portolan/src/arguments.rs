@@ -29,6 +29,10 @@ pub(crate) enum Command {
     Quickstart(Quickstart),
     /// Let a cluster join the federation.
     Join(Join),
+    /// Take a cluster out of the federation.
+    Unjoin(Unjoin),
+    /// Form cluster sets: a service exported from one member is a service of all.
+    Clusterset(ClusterSet),
     /// Print resources of the control plane and of its members in one table.
     Get(Get),
     /// Print a completion script for a shell.
@@ -109,6 +113,83 @@ pub(crate) struct Join {
     /// Names of its zones.
     #[arg(long, value_delimiter = ',')]
     pub(crate) cluster_zones: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Unjoin {
+    /// Name of the cluster in the federation.
+    pub(crate) name: String,
+    #[command(flatten)]
+    pub(crate) hub: HubAccess,
+    /// Kubeconfig of the cluster, to remove the control plane's account there as well.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) cluster_kubeconfig: Option<PathBuf>,
+    /// Context in that file; the current one without it.
+    #[arg(long, value_name = "NAME", requires = "cluster_kubeconfig")]
+    pub(crate) cluster_context: Option<String>,
+    /// Seconds to wait until the cluster has left.
+    #[arg(long, default_value_t = 60, value_name = "SECONDS")]
+    pub(crate) wait: u64,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ClusterSet {
+    #[command(subcommand)]
+    pub(crate) command: ClusterSetCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ClusterSetCommand {
+    /// Create a set without members.
+    Create {
+        #[command(flatten)]
+        hub: HubAccess,
+        /// Name of the set.
+        name: String,
+    },
+    /// Add clusters to a set, and wait until they know of it.
+    Add {
+        #[command(flatten)]
+        hub: HubAccess,
+        /// Name of the set.
+        name: String,
+        /// Clusters that have joined the federation.
+        #[arg(required = true, value_name = "CLUSTER")]
+        clusters: Vec<String>,
+        /// What the cluster is called in the set; its name without it. For one cluster at a time.
+        #[arg(long)]
+        id: Option<String>,
+        /// Seconds to wait.
+        #[arg(long, default_value_t = 60, value_name = "SECONDS")]
+        wait: u64,
+    },
+    /// Remove clusters from a set, and wait until what it put there is gone.
+    Remove {
+        #[command(flatten)]
+        hub: HubAccess,
+        /// Name of the set.
+        name: String,
+        /// Members of the set.
+        #[arg(required = true, value_name = "CLUSTER")]
+        clusters: Vec<String>,
+        /// Seconds to wait.
+        #[arg(long, default_value_t = 60, value_name = "SECONDS")]
+        wait: u64,
+    },
+    /// Delete a set that has no members.
+    Delete {
+        #[command(flatten)]
+        hub: HubAccess,
+        /// Name of the set.
+        name: String,
+    },
+    /// Print sets and their members.
+    List {
+        #[command(flatten)]
+        hub: HubAccess,
+        /// Only this set.
+        name: Option<String>,
+    },
 }
 
 #[derive(Debug, Args)]

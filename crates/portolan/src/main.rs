@@ -3,6 +3,7 @@
 //! Logic lives in the crates below; this one reads what the user asked for, connects the parts, and prints.
 
 mod arguments;
+mod clusterset;
 mod get;
 mod join;
 mod manifests;
@@ -10,6 +11,7 @@ mod output;
 mod playground;
 mod quickstart;
 mod server;
+mod unjoin;
 
 use std::process::ExitCode;
 
@@ -36,6 +38,8 @@ async fn run(command: Command) -> anyhow::Result<()> {
         Command::Playground(arguments) => playground::run(arguments).await,
         Command::Quickstart(arguments) => quickstart::run(arguments).await,
         Command::Join(arguments) => join::run(arguments).await,
+        Command::Unjoin(arguments) => unjoin::run(arguments).await,
+        Command::Clusterset(arguments) => clusterset::run(arguments).await,
         Command::Get(arguments) => get::run(arguments).await,
         Command::Completion { shell } => {
             output::completion(shell);

@@ -1,5 +1,6 @@
 //! Controllers against embedded API servers: a hub and two members, in one process and without sockets.
 
+mod cluster_sets;
 mod discovery;
 mod federation;
 mod membership;

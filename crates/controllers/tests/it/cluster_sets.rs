@@ -1,0 +1,203 @@
+//! Services of a cluster set: membership, imports that appear by themselves, conflicts, leaving.
+
+use portolan_object::Object;
+use serde_json::{Value, json};
+
+use crate::federation::{Federation, condition, message};
+
+const SET: &str = "portolan.dev/v1alpha1/ClusterSet";
+const PROPERTY: &str = "about.k8s.io/v1beta1/ClusterProperty";
+const EXPORT: &str = "multicluster.x-k8s.io/v1beta1/ServiceExport";
+const IMPORT: &str = "multicluster.x-k8s.io/v1beta1/ServiceImport";
+const SERVE: &str = "default/serve";
+const DERIVED: &str = "default/derived-0p6lqce99d";
+
+fn set(members: &[(&str, &str)]) -> Value {
+    let members: Vec<Value> =
+        members.iter().map(|(cluster, id)| json!({ "cluster": cluster, "id": id })).collect();
+    json!({ "apiVersion": "portolan.dev/v1alpha1", "kind": "ClusterSet", "metadata": { "name": "prod" },
+        "spec": { "members": members } })
+}
+
+fn service(namespace: &str, spec: Value) -> Value {
+    json!({ "apiVersion": "v1", "kind": "Service", "metadata": { "namespace": namespace, "name": "serve" }, "spec": spec })
+}
+
+fn serving(port: u16) -> Value {
+    service("default", json!({ "ports": [{ "name": "http", "port": port }] }))
+}
+
+fn slice(address: &str) -> Value {
+    json!({ "apiVersion": "discovery.k8s.io/v1", "kind": "EndpointSlice", "addressType": "IPv4",
+        "metadata": { "namespace": "default", "name": "serve-1", "labels": { "kubernetes.io/service-name": "serve" } },
+        "ports": [{ "name": "http", "port": 8080, "protocol": "TCP" }],
+        "endpoints": [{ "addresses": [address], "conditions": { "ready": true } }] })
+}
+
+fn export(namespace: &str) -> Value {
+    json!({ "apiVersion": "multicluster.x-k8s.io/v1beta1", "kind": "ServiceExport",
+        "metadata": { "namespace": namespace, "name": "serve" } })
+}
+
+/// Two members of one set.
+async fn federation() -> Federation {
+    let federation = Federation::start(&["eu", "us"]).await;
+    federation.hub.create(set(&[("eu", ""), ("us", "")])).await;
+    federation.hub.when(SET, "prod", |set| set.0["status"]["joined"] == "2/2").await;
+    federation
+}
+
+fn clusters(import: &Object) -> Vec<String> {
+    let listed = import.at(&["status", "clusters"]).and_then(Value::as_array).into_iter().flatten();
+    listed.map(|cluster| cluster["cluster"].as_str().unwrap_or_default().to_owned()).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_service_exported_from_one_member_is_imported_by_all() {
+    let set = federation().await;
+    let (eu, us) = (set.member("eu"), set.member("us"));
+    for (member, id) in [(eu, "eu"), (us, "us")] {
+        let property = member.when_there(PROPERTY, "cluster.clusterset.k8s.io").await;
+        assert_eq!(property.str_at(&["spec", "value"]), id);
+        let property = member.when_there(PROPERTY, "clusterset.k8s.io").await;
+        assert_eq!(property.str_at(&["spec", "value"]), "prod");
+    }
+    // The export may come before its Service.
+    eu.create(export("default")).await;
+    let early = eu.when(EXPORT, SERVE, |export| condition(export, "Valid") == "False").await;
+    assert!(message(&early, "Valid").contains("does not exist in this cluster"), "{early:?}");
+    eu.create(slice("10.10.0.5")).await;
+    eu.create(serving(80)).await;
+
+    for member in [eu, us] {
+        let import = member.when_there(IMPORT, SERVE).await;
+        assert_eq!(import.str_at(&["spec", "type"]), "ClusterSetIP", "right at first sight");
+        let derived =
+            member.get("v1/Service", DERIVED).await.expect("the Service is there before its import");
+        assert_eq!(import.0["spec"]["ips"], derived.0["spec"]["clusterIPs"], "with its address");
+        assert_eq!(import.0["spec"]["ipFamilies"], json!(["IPv4"]));
+        let ready = member.when(IMPORT, SERVE, |import| condition(import, "Ready") == "True").await;
+        assert_eq!(clusters(&ready), ["eu"]);
+        assert_eq!(ready.0["status"]["endpointSliceObjects"], "Present");
+    }
+    let settled = eu.when(EXPORT, SERVE, |export| condition(export, "Conflict") == "False").await;
+    assert_eq!((condition(&settled, "Valid"), condition(&settled, "Ready")), ("True".into(), "True".into()));
+
+    // What somebody edits or deletes is put back.
+    us.patch(IMPORT, SERVE, json!({ "spec": { "ports": [{ "port": 1 }] } })).await;
+    us.when(IMPORT, SERVE, |import| import.0["spec"]["ports"][0]["port"] == 80).await;
+    us.delete(IMPORT, SERVE).await;
+    us.when(IMPORT, SERVE, |import| condition(import, "Ready") == "True").await;
+
+    eu.delete(EXPORT, SERVE).await;
+    for member in [eu, us] {
+        member.when_gone(IMPORT, SERVE).await;
+        member.when_gone("v1/Service", DERIVED).await;
+    }
+    assert!(eu.get("v1/Service", SERVE).await.is_some(), "the user's own Service stays");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn exports_that_differ_are_told_everywhere_and_the_oldest_wins() {
+    let set = federation().await;
+    let (eu, us) = (set.member("eu"), set.member("us"));
+    us.create(serving(80)).await;
+    us.create(export("default")).await;
+    us.when_there(IMPORT, SERVE).await;
+    // Timestamps have whole seconds; with equal ones the id decides, and eu would come first.
+    let since = us
+        .get(EXPORT, SERVE)
+        .await
+        .expect("the export")
+        .str_at(&["metadata", "creationTimestamp"])
+        .to_owned();
+    eu.create(serving(81)).await;
+    loop {
+        let created = eu.create(export("default")).await;
+        if created.str_at(&["metadata", "creationTimestamp"]) > since.as_str() {
+            break;
+        }
+        eu.delete(EXPORT, SERVE).await;
+        eu.when_gone(EXPORT, SERVE).await;
+    }
+    for member in [eu, us] {
+        let export = member.when(EXPORT, SERVE, |export| condition(export, "Conflict") == "True").await;
+        let text = message(&export, "Conflict");
+        assert!(text.contains("port \"http\" is 81/TCP in eu and 80/TCP in us, which is used"), "{text}");
+        let import = member.when(IMPORT, SERVE, |import| clusters(import).len() == 2).await;
+        assert_eq!(import.0["spec"]["ports"][0]["port"], 80);
+    }
+    // The import stays in place while one cluster takes over from the other.
+    let uid = eu.get(IMPORT, SERVE).await.expect("the import").uid().to_owned();
+    us.delete(EXPORT, SERVE).await;
+    let taken_over = eu.when(IMPORT, SERVE, |import| import.0["spec"]["ports"][0]["port"] == 81).await;
+    assert_eq!(taken_over.uid(), uid);
+    eu.when(EXPORT, SERVE, |export| condition(export, "Conflict") == "False").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_namespace_that_comes_later_gets_its_imports() {
+    let set = federation().await;
+    let (eu, us) = (set.member("eu"), set.member("us"));
+    let namespace = json!({ "apiVersion": "v1", "kind": "Namespace", "metadata": { "name": "shop" } });
+    eu.create(namespace.clone()).await;
+    eu.create(service("shop", json!({ "clusterIP": "None", "ports": [{ "name": "http", "port": 80 }] })))
+        .await;
+    eu.create(export("shop")).await;
+    let here = eu.when(IMPORT, "shop/serve", |import| condition(import, "Ready") == "True").await;
+    assert_eq!(here.str_at(&["spec", "type"]), "Headless");
+    assert!(us.get(IMPORT, "shop/serve").await.is_none(), "there is no such namespace");
+    us.create(namespace).await;
+    us.when_there(IMPORT, "shop/serve").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cluster_that_leaves_keeps_what_is_its_own() {
+    let federation = federation().await;
+    let (eu, us) = (federation.member("eu"), federation.member("us"));
+    for member in [eu, us] {
+        member.create(serving(80)).await;
+        member.create(export("default")).await;
+        member.when(IMPORT, SERVE, |import| clusters(import).len() == 2).await;
+    }
+    let members = json!({ "spec": { "members": [{ "cluster": "us" }] } });
+    federation.hub.patch(SET, "prod", members).await;
+    eu.when_gone(IMPORT, SERVE).await;
+    for property in ["clusterset.k8s.io", "cluster.clusterset.k8s.io"] {
+        eu.when_gone(PROPERTY, property).await;
+    }
+    eu.when_gone("v1/Service", DERIVED).await;
+    assert!(eu.get("v1/Service", SERVE).await.is_some());
+    assert!(eu.get(EXPORT, SERVE).await.is_some(), "the user's export stays");
+    us.when(IMPORT, SERVE, |import| clusters(import) == ["us"]).await;
+    let set = federation.hub.when(SET, "prod", |set| set.0["status"]["joined"] == "1/1").await;
+    assert_eq!(set.0["status"]["members"].as_array().map(Vec::len), Some(1));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_second_cluster_with_the_same_id_is_refused_by_name() {
+    let federation = Federation::start(&["eu", "us"]).await;
+    federation.hub.create(set(&[("eu", "one"), ("us", "one")])).await;
+    let set = federation.hub.when(SET, "prod", |set| set.0["status"]["joined"] == "1/2").await;
+    let refused = &set.0["status"]["members"][1];
+    assert_eq!(refused["phase"], "Refused");
+    let text = refused["message"].as_str().unwrap_or_default();
+    assert!(text.starts_with("id \"one\" belongs to cluster eu of cluster set prod already"), "{text}");
+    assert!(federation.member("us").get(PROPERTY, "clusterset.k8s.io").await.is_none());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn properties_and_exports_that_mean_something_else_are_refused() {
+    let federation = federation().await;
+    let eu = federation.member("eu");
+    eu.patch(PROPERTY, "clusterset.k8s.io", json!({ "spec": { "value": "other" } })).await;
+    eu.when(PROPERTY, "clusterset.k8s.io", |property| property.str_at(&["spec", "value"]) == "prod").await;
+    eu.delete(PROPERTY, "cluster.clusterset.k8s.io").await;
+    eu.when_there(PROPERTY, "cluster.clusterset.k8s.io").await;
+
+    eu.create(json!({ "apiVersion": "multicluster.x-k8s.io/v1beta1", "kind": "ServiceExport",
+        "metadata": { "namespace": "default", "name": "kubernetes" } }))
+        .await;
+    let export = eu.when(EXPORT, "default/kubernetes", |export| condition(export, "Valid") == "False").await;
+    assert!(message(&export, "Valid").contains("cannot be exported"), "{export:?}");
+}

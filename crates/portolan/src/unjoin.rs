@@ -1,0 +1,28 @@
+//! `portolan unjoin`: takes a cluster out of the federation, whether it answers or not.
+
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use portolan_controllers::clusters::join::unjoin;
+use portolan_runtime::client::Client;
+
+use crate::arguments::Unjoin;
+use crate::get::connect;
+
+/// Leaves and says so; the output is karmadactl's.
+pub(crate) async fn run(arguments: Unjoin) -> Result<()> {
+    let hub = connect(&arguments.hub).await?;
+    let member = match &arguments.cluster_kubeconfig {
+        Some(path) => {
+            let member = Client::from_kubeconfig(path, arguments.cluster_context.as_deref()).await;
+            Some(member.context("cannot use the cluster's kubeconfig")?)
+        }
+        None => None,
+    };
+    let patience = Duration::from_secs(arguments.wait);
+    unjoin(&hub, member.as_ref(), &arguments.name, patience)
+        .await
+        .with_context(|| format!("cluster {} cannot leave", arguments.name))?;
+    anstream::println!("cluster({}) is unjoined successfully", arguments.name);
+    Ok(())
+}
