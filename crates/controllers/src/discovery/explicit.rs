@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use portolan_object::{Object, ObjectKey};
 use portolan_plan::discovery::consumer::{Action, Exporter, Observed, plan};
+use portolan_plan::discovery::service::brought_in_line;
 use portolan_runtime::ClusterName;
 
 use super::importer::{ActError, Importer, first_failure};
@@ -36,7 +37,12 @@ impl Importer {
         });
         let mut failure = None;
         for action in actions {
-            first_failure(&mut failure, self.act_explicitly(action).await);
+            let is_slice = matches!(&action, Action::Apply(object) if object.kind() == "EndpointSlice");
+            match self.act_explicitly(action).await {
+                // Without its Service a slice is of no use, and the Service may turn out to be somebody else's.
+                Err(error) if !is_slice => return Err(error),
+                result => first_failure(&mut failure, result),
+            }
         }
         failure.map_or(Ok(()), Err)
     }
@@ -60,7 +66,7 @@ impl Importer {
             Action::Apply(object) if object.kind() == "EndpointSlice" => Ok(slices.put(object).await?),
             // Created, not applied: a Service that appeared meanwhile is somebody else's.
             Action::Apply(service) => match self.site.service(&service.key()) {
-                Some(_) => Ok(services.apply(&service).await?),
+                Some(present) => Ok(services.put(brought_in_line(&present, &service)).await?),
                 None => Ok(services.create(&service).await?),
             },
             Action::DeleteSlice(key) => Ok(slices.delete(&key).await?),

@@ -8,6 +8,7 @@ use portolan_api::names;
 use portolan_object::{Object, ObjectKey};
 use portolan_plan::discovery::cluster_set::{Action, Observed, Source, is_of_set, plan};
 use portolan_plan::discovery::export::{Offer, judge};
+use portolan_plan::discovery::service::brought_in_line;
 use portolan_runtime::client::ClientError;
 
 use super::Discovery;
@@ -126,7 +127,12 @@ impl Importer {
                 actions.iter().any(|action| matches!(action, Action::PutService(_) | Action::PutImport(_)));
             let mut failure = None;
             for action in actions {
-                first_failure(&mut failure, self.act_of_set(key, action).await);
+                let is_slice = matches!(action, Action::PutSlice(_) | Action::DeleteSlice(_));
+                match self.act_of_set(key, action).await {
+                    // What follows rests on it.
+                    Err(error) if !is_slice => return Err(error),
+                    result => first_failure(&mut failure, result),
+                }
             }
             if let Some(failure) = failure {
                 return Err(failure);
@@ -148,7 +154,7 @@ impl Importer {
         let slices = Writer { member, cache: self.site.slice_cache() };
         let imports = Writer { member, cache: &import_cache };
         match action {
-            Action::PutService(service) => match services.apply(&service).await {
+            Action::PutService(service) => match put_service(&services, &service).await {
                 Err(error) if is_about_families(&error) => {
                     // The next round says so in the import; a new attempt is made when anything changes.
                     self.refused.lock().insert(key.clone(), error.to_string());
@@ -170,6 +176,14 @@ impl Importer {
             }
             Action::ReportForeignService(service) => Err(ActError::Foreign { service }),
         }
+    }
+}
+
+/// Created when it is not known: a Service that appeared meanwhile is somebody else's.
+async fn put_service(services: &Writer<'_>, service: &Object) -> Result<(), ClientError> {
+    match services.cache.get(&service.key()) {
+        Some(present) => services.put(brought_in_line(&present, service)).await,
+        None => services.create(service).await,
     }
 }
 

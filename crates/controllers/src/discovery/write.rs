@@ -22,13 +22,6 @@ impl Writer<'_> {
         self.cache.written(written.key(), &version, written);
     }
 
-    /// Creates an object, or brings what we applied to it in line; fields of others stay.
-    pub(super) async fn apply(&self, object: &Object) -> Result<(), ClientError> {
-        let options = Apply { manager: MANAGER.to_owned(), force: true };
-        self.note(self.api().apply(object, &options).await?);
-        Ok(())
-    }
-
     /// Creates an object; one of that name that is there already is an error.
     pub(super) async fn create(&self, object: &Object) -> Result<(), ClientError> {
         self.note(self.api().create(object).await?);

@@ -158,6 +158,8 @@ async fn a_cluster_that_leaves_keeps_what_is_its_own() {
     for member in [eu, us] {
         member.create(serving(80)).await;
         member.create(export("default")).await;
+    }
+    for member in [eu, us] {
         member.when(IMPORT, SERVE, |import| clusters(import).len() == 2).await;
     }
     let members = json!({ "spec": { "members": [{ "cluster": "us" }] } });

@@ -35,8 +35,9 @@ pub(crate) struct Federation {
 
 impl Plane {
     async fn start(scope: &Shutdown) -> Self {
-        let api_server =
-            ApiServer::start(Config::default(), Store::in_memory()).await.expect("a new API server");
+        let services = "10.96.0.0/16".parse().expect("a range");
+        let config = Config { service_cidr: Some(services), ..Config::default() };
+        let api_server = ApiServer::start(config, Store::in_memory()).await.expect("a new API server");
         let admin =
             User { name: "admin".to_owned(), groups: vec!["system:masters".to_owned()], ..User::default() };
         let client = Client::in_process(api_server.local(admin));

@@ -114,6 +114,8 @@ pub fn plan(seen: &Observed<'_>) -> Vec<Action> {
             }
             service::Step::Replace(key) => return vec![Action::DeleteService(key)],
             service::Step::Refused(reason) => usable = Usable::NoFamily(reason),
+            // The API server chooses its addresses in the same moment; until they are seen there is no import.
+            service::Step::Waiting if seen.import.is_none() => return actions,
             service::Step::Waiting => usable = Usable::Pending,
             service::Step::Foreign(key) => return vec![Action::ReportForeignService(key)],
         },

@@ -12,6 +12,11 @@ pub(super) fn is_ours(object: &Object) -> bool {
     object.label(labels::MANAGED) == Some(labels::TRUE)
 }
 
+/// Whether it was made for an import that a user or a policy put there.
+pub(super) fn is_explicit(object: &Object) -> bool {
+    is_ours(object) && object.label(labels::cluster_set::NAME).is_none()
+}
+
 /// Whether `actual` has everything that `wanted` sets; what the API server filled in beside it does not count.
 pub(super) fn covers(actual: &Value, wanted: &Value) -> bool {
     match (actual, wanted) {

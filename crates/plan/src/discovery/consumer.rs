@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use portolan_api::labels;
 use portolan_object::{Object, ObjectKey};
 
-use super::compare::{covers, is_ours, same_slice};
+use super::compare::{covers, is_explicit, same_slice};
 use super::service::derived_service;
 use super::slices::{imported_slice, is_exportable};
 
@@ -56,7 +56,7 @@ pub fn plan(seen: &Observed<'_>) -> Vec<Action> {
         return withdraw(seen);
     };
     match seen.service {
-        Some(service) if !is_ours(service) => return vec![Action::ReportForeignService(service.key())],
+        Some(service) if !is_explicit(service) => return vec![Action::ReportForeignService(service.key())],
         Some(service) if covers(&service.0, &wanted.0) => {}
         _ => actions.push(Action::Apply(wanted)),
     }
@@ -79,8 +79,10 @@ pub fn plan(seen: &Observed<'_>) -> Vec<Action> {
 
 /// Without an import everything of ours goes, slices first so that nobody is sent to a Service without endpoints.
 fn withdraw(seen: &Observed<'_>) -> Vec<Action> {
-    let service =
-        seen.service.filter(|service| is_ours(service)).map(|service| Action::DeleteService(service.key()));
+    let service = seen
+        .service
+        .filter(|service| is_explicit(service))
+        .map(|service| Action::DeleteService(service.key()));
     let slices =
         seen.slices.iter().filter(|slice| is_imported(slice)).map(|slice| Action::DeleteSlice(slice.key()));
     service.into_iter().chain(slices).collect()
@@ -98,7 +100,7 @@ fn wanted_slices(seen: &Observed<'_>, import: &Object) -> BTreeMap<String, Objec
 }
 
 fn is_imported(slice: &Object) -> bool {
-    is_ours(slice)
+    is_explicit(slice)
         && slice.label(labels::endpoint_slice::MANAGED_BY) == Some(labels::endpoint_slice::IMPORT_MANAGER)
 }
 

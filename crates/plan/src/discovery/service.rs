@@ -34,6 +34,34 @@ pub fn derived_service(import: &Object) -> Option<Object> {
     Some(service)
 }
 
+/// A present derived Service with everything that `wanted` says in place of what it said before.
+///
+/// For a replacement, not for server-side apply: a Service is created by a plain create, so that one of somebody else is
+/// never taken over, and what was created so is not given up by a later apply. Its addresses stay.
+pub fn brought_in_line(present: &Object, wanted: &Object) -> Object {
+    const OURS: &[&str] = &["sessionAffinityConfig", "trafficDistribution"];
+    let mut object = present.clone();
+    for (label, value) in wanted.labels() {
+        object.set_label(&label, value);
+    }
+    if let Some(owners) = wanted.at(&["metadata", "ownerReferences"]) {
+        object.metadata_mut().insert("ownerReferences".to_owned(), owners.clone());
+    }
+    let (Some(spec), Some(wanted)) = (object.0["spec"].as_object_mut(), wanted.0["spec"].as_object()) else {
+        return wanted.clone();
+    };
+    OURS.iter().for_each(|field| drop(spec.remove(*field)));
+    let families = wanted.get("ipFamilies").and_then(Value::as_array).map(Vec::len);
+    if let (Some(families), Some(addresses)) =
+        (families, spec.get_mut("clusterIPs").and_then(Value::as_array_mut))
+    {
+        // A second family that the import has no longer takes its address along.
+        addresses.truncate(families.max(1));
+    }
+    spec.extend(wanted.iter().map(|(field, value)| (field.clone(), value.clone())));
+    object
+}
+
 /// With the import goes everything that was derived from it, even while the control plane is away.
 pub(super) fn owner(import: &Object) -> Value {
     json!({ "apiVersion": import.api_version(), "kind": import.kind(), "name": import.name(), "uid": import.uid() })
@@ -84,5 +112,22 @@ mod tests {
         for (name, spec) in cases {
             assert_eq!(derived_service(&import(spec)), None, "{name}");
         }
+    }
+
+    #[test]
+    fn a_present_service_keeps_its_address_and_loses_what_is_no_longer_wanted() {
+        let wanted =
+            derived_service(&import(json!({"type": "ClusterSetIP", "ports": [{"port": 81}]}))).unwrap();
+        let mut present = wanted.clone();
+        present.0["spec"] = json!({"type": "ClusterIP", "clusterIP": "10.0.0.7", "clusterIPs": ["10.0.0.7"],
+            "trafficDistribution": "PreferClose", "ports": [{"port": 80, "targetPort": 80, "protocol": "TCP"}]});
+        present.0["metadata"]["resourceVersion"] = json!("7");
+        let object = brought_in_line(&present, &wanted);
+        assert_eq!(
+            object.0["spec"],
+            json!({"type": "ClusterIP", "clusterIP": "10.0.0.7", "clusterIPs": ["10.0.0.7"],
+                "ports": [{"port": 81, "protocol": "TCP"}]})
+        );
+        assert_eq!(object.resource_version(), "7");
     }
 }

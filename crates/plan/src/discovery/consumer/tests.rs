@@ -67,6 +67,9 @@ fn plans() {
     let more = export(vec!["serve-a", "serve-b"]);
     let foreign =
         Object(json!({"kind": "Service", "metadata": {"name": "derived-serve", "namespace": "default"}}));
+    let of_set =
+        Object(json!({"kind": "Service", "metadata": {"name": "derived-serve", "namespace": "default",
+        "labels": {"karmada.io/managed": "true", "portolan.dev/clusterset": "prod"}}}));
     let cases: Vec<(&str, Observed<'_>, Vec<&str>)> = vec![
         (
             "an address moved",
@@ -108,6 +111,11 @@ fn plans() {
             "somebody else's service",
             Observed { service: Some(&foreign), slices: vec![], ..settled.clone() },
             vec!["foreign service derived-serve"],
+        ),
+        (
+            "a service of a cluster set that is called so",
+            Observed { import: None, service: Some(&of_set), slices: vec![], ..settled.clone() },
+            vec![],
         ),
         (
             "never somebody else's",
