@@ -12,5 +12,6 @@ pub mod kubelet;
 pub mod network;
 pub mod node;
 pub mod programs;
+pub mod sandbox;
 mod spdy;
 pub mod state;

@@ -31,6 +31,12 @@ pub(crate) enum Command {
     Join(Join),
     /// Print resources of the control plane and of its members in one table.
     Get(Get),
+    /// Be a process inside of a pod; only a playground starts this.
+    #[command(hide = true)]
+    Inside {
+        /// What to do there.
+        order: String,
+    },
     /// Print a completion script for a shell.
     Completion {
         /// The shell.
@@ -65,6 +71,26 @@ pub(crate) struct Playground {
     /// Port of the control plane's API server on 127.0.0.1; that of the last run, else a free one, without it.
     #[arg(long, value_name = "PORT")]
     pub(crate) port: Option<u16>,
+    /// What carries the traffic between pods; what the file says, else `loopback`, without it.
+    #[arg(long, value_enum, value_name = "MODE")]
+    pub(crate) network: Option<NetworkMode>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum NetworkMode {
+    /// Pods are built-in programs on loopback sockets; needs no rights.
+    Loopback,
+    /// Pods are real processes with namespaces and addresses of their own; needs root, `ip` and `nft`.
+    Namespaces,
+}
+
+impl From<NetworkMode> for portolan_playground::config::NetworkMode {
+    fn from(mode: NetworkMode) -> Self {
+        match mode {
+            NetworkMode::Loopback => Self::Loopback,
+            NetworkMode::Namespaces => Self::Namespaces,
+        }
+    }
 }
 
 #[derive(Debug, Args)]

@@ -15,14 +15,17 @@ const DRAIN: Duration = Duration::from_secs(5);
 
 /// Starts, prints `ready` when everything answers, and runs until SIGTERM or SIGINT.
 pub(crate) async fn run(arguments: arguments::Playground) -> Result<()> {
-    let config = match &arguments.config {
+    let mut config = match &arguments.config {
         Some(path) => Config::read(path)?,
         None => Config::default().complete()?,
     };
+    if let Some(network) = arguments.network {
+        config.network = network.into();
+    }
     let state = StateDirectory::open(&arguments.dir)?;
     let scope = Shutdown::new();
     scope.request_on_signals().context("cannot listen for signals")?;
-    let options = Options { port: arguments.port, clock: Clock::system() };
+    let options = Options { port: arguments.port, ..Options::new(Clock::system()) };
     let playground = Playground::start(&config, &state, &options, &scope).await?;
     anstream::println!("control plane: {}", state.hub_kubeconfig().display());
     anstream::println!("members:       {}", state.members_kubeconfig().display());
