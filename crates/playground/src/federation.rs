@@ -4,6 +4,7 @@
 //! also be an API server that runs already; then only what it lacks is added: the federation's kinds, controllers and
 //! nodes.
 
+use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -22,6 +23,7 @@ use portolan_runtime::{Client, ClientError};
 use serde_json::json;
 
 use crate::config::{Cluster, Config, NetworkMode};
+use crate::control;
 use crate::embedded::{Embedded, EmbeddedError, Settings};
 use crate::network::Network;
 use crate::network::namespaces::{self, Unavailable};
@@ -91,6 +93,9 @@ pub enum StartError {
     /// The nodes of a member.
     #[error(transparent)]
     Node(#[from] NodeError),
+    /// The socket for commands.
+    #[error("cannot open the socket for commands in the playground's folder: {0}")]
+    Control(#[source] io::Error),
     /// A member cannot join.
     #[error("cluster {cluster} cannot join: {source}")]
     Join {
@@ -256,6 +261,7 @@ impl Playground {
             members.push(member);
         }
         contexts.write(&state.members_kubeconfig())?;
+        control::listen(state.root(), &network, scope).map_err(StartError::Control)?;
         let hub = control_plane.client.clone();
         Ok(Self { hub, control_plane, members, network, _controllers: controllers })
     }

@@ -6,6 +6,7 @@
 
 pub mod config;
 pub mod containers;
+pub mod control;
 pub mod embedded;
 pub mod federation;
 pub mod kubelet;

@@ -119,6 +119,25 @@ pub enum JoinError {
     },
 }
 
+/// Why a link was not cut or restored.
+#[derive(Debug, thiserror::Error)]
+pub enum SwitchError {
+    /// No such cluster.
+    #[error("there is no cluster {cluster}; there are {known}")]
+    NoCluster {
+        /// The cluster asked for.
+        cluster: ClusterName,
+        /// All that there are.
+        known: String,
+    },
+    /// A link has two ends.
+    #[error("{0} has no link to itself")]
+    Same(ClusterName),
+    /// The kernel refuses.
+    #[error(transparent)]
+    Kernel(#[from] ToolError),
+}
+
 /// Why an address was not attached.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum AttachError {
@@ -332,12 +351,44 @@ impl Network {
         self.fabric.links.set(a, b, link);
     }
 
-    /// Cuts two clusters apart: traffic between them is lost until [`Network::restore`].
+    /// Sets the state of the link between two clusters, whatever carries the traffic. The kernel knows only links that
+    /// are up and links that are silent.
+    ///
+    /// # Errors
+    /// [`SwitchError`] naming the cluster that does not exist, or what the kernel says.
+    pub async fn switch_link(&self, a: &ClusterName, b: &ClusterName, link: Link) -> Result<(), SwitchError> {
+        let names = self.fabric.names();
+        for cluster in [a, b] {
+            if !names.contains(cluster) {
+                let known = names.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+                return Err(SwitchError::NoCluster { cluster: cluster.clone(), known });
+            }
+        }
+        if a == b {
+            return Err(SwitchError::Same(a.clone()));
+        }
+        if let Some(namespaces) = &self.fabric.namespaces {
+            namespaces.cut(a, b, link != Link::Up).await?;
+        }
+        self.set_link(a, b, link);
+        Ok(())
+    }
+
+    /// The links between all clusters and their states, each once, in the order of the names.
+    pub fn links(&self) -> Vec<(ClusterName, ClusterName, Link)> {
+        let names = self.fabric.names();
+        let pairs = names.iter().enumerate().flat_map(|(at, a)| names[at + 1..].iter().map(move |b| (a, b)));
+        pairs
+            .filter_map(|(a, b)| Some((a.clone(), b.clone(), self.fabric.links.gate(a, b)?.state())))
+            .collect()
+    }
+
+    /// Cuts two clusters apart on the loopback network: traffic between them is lost until [`Network::restore`].
     pub fn cut(&self, a: &ClusterName, b: &ClusterName) {
         self.set_link(a, b, Link::Silent);
     }
 
-    /// Joins two clusters again; stalled connections go on.
+    /// Joins two clusters again on the loopback network; stalled connections go on.
     pub fn restore(&self, a: &ClusterName, b: &ClusterName) {
         self.set_link(a, b, Link::Up);
     }

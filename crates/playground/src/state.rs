@@ -109,6 +109,11 @@ impl StateDirectory {
         Ok(path)
     }
 
+    /// The folder itself.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
     /// An empty folder on which containers put their file systems, each for itself only.
     ///
     /// # Errors

@@ -61,10 +61,13 @@ pub(crate) struct Server {
 }
 
 #[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
 pub(crate) struct Playground {
+    #[command(subcommand)]
+    pub(crate) command: Option<PlaygroundCommand>,
     /// Folder for all state; it survives a restart.
-    #[arg(long, value_name = "DIR")]
-    pub(crate) dir: PathBuf,
+    #[arg(long, value_name = "DIR", required = true)]
+    pub(crate) dir: Option<PathBuf>,
     /// File that describes the clusters; two members called member1 and member2 without it.
     #[arg(long, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
@@ -74,6 +77,35 @@ pub(crate) struct Playground {
     /// What carries the traffic between pods; what the file says, else `loopback`, without it.
     #[arg(long, value_enum, value_name = "MODE")]
     pub(crate) network: Option<NetworkMode>,
+}
+
+/// Commands for a playground that runs.
+#[derive(Debug, Subcommand)]
+pub(crate) enum PlaygroundCommand {
+    /// Cut two clusters apart: traffic between them is lost until the link is restored, or the playground restarts.
+    Cut(Ends),
+    /// Restore the link between two clusters.
+    Restore(Ends),
+    /// List the links between the clusters.
+    Links {
+        /// Folder of the playground.
+        #[arg(long, value_name = "DIR")]
+        dir: PathBuf,
+    },
+}
+
+/// The ends of a link.
+#[derive(Debug, Args)]
+pub(crate) struct Ends {
+    /// One cluster.
+    #[arg(value_name = "CLUSTER")]
+    pub(crate) one: String,
+    /// The other.
+    #[arg(value_name = "CLUSTER")]
+    pub(crate) other: String,
+    /// Folder of the playground.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) dir: PathBuf,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

@@ -85,6 +85,11 @@ impl Fabric {
         self.clusters.read().get(name).cloned()
     }
 
+    /// All clusters, in the order of their names.
+    pub(crate) fn names(&self) -> Vec<ClusterName> {
+        self.clusters.read().keys().cloned().collect()
+    }
+
     /// Adds a cluster unless its name is taken.
     pub(crate) fn add_cluster(&self, name: &ClusterName, pods: Ipv4Net, services: Ipv4Net) -> bool {
         let mut clusters = self.clusters.write();

@@ -24,8 +24,9 @@ const IMAGES: &[Installed] = &[
         repositories: &["socat"],
         entrypoint: &["socat"],
         command: &[],
-        programs: &["socat"],
-        has_busybox: false,
+        // The real image is an Alpine, whose shell this is.
+        programs: &["socat", "busybox"],
+        has_busybox: true,
     },
     Installed {
         repositories: &["netshoot"],
@@ -188,14 +189,14 @@ mod tests {
                 "registry.example/alpine/socat:1.7.4.4",
                 "",
                 "TCP-LISTEN:42 PIPE",
-                "socat TCP-LISTEN:42 PIPE",
+                "[busybox] socat TCP-LISTEN:42 PIPE",
             ),
             (
                 "a command in place of the entry point",
                 "alpine/socat",
                 "/bin/sh",
                 "-c true",
-                "/bin/sh -c true",
+                "[busybox] /bin/sh -c true",
             ),
             (
                 "arguments for no entry point",

@@ -263,3 +263,6 @@ impl Script<'_> {
         locals
     }
 }
+
+#[cfg(test)]
+mod tests;
