@@ -3,7 +3,6 @@
 //! Pure. A table maps the names of images, from any registry and with any tag, to programs of this machine; an image
 //! that is in no table still runs when its command is installed here.
 
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use crate::programs;
@@ -164,12 +163,9 @@ impl Launch {
         Self { needed: Vec::new(), ..known }
     }
 
-    /// The first program that it needs and `path` does not have.
-    pub(crate) fn missing(&self, environment: &BTreeMap<String, String>) -> Option<NoSuchProgram> {
-        let path = environment.get("PATH").map(String::as_str).unwrap_or_default();
-        let is_there =
-            |program: &String| std::env::split_paths(path).any(|folder| folder.join(program).exists());
-        self.needed.iter().find(|program| !is_there(program)).map(|program| NoSuchProgram::named(program))
+    /// The first program that it needs and that is not installed.
+    pub(crate) fn missing(&self, is_installed: impl Fn(&str) -> bool) -> Option<NoSuchProgram> {
+        self.needed.iter().find(|program| !is_installed(program)).map(|program| NoSuchProgram::named(program))
     }
 }
 
@@ -229,7 +225,7 @@ mod tests {
 
     #[test]
     fn what_is_not_installed_is_named_with_its_package() {
-        let nothing = BTreeMap::from([("PATH".to_owned(), "/nonexistent".to_owned())]);
+        let nothing = |_: &str| false;
         let cases = [
             ("an image of the table", "nicolaka/netshoot", "", "bash", "Debian package bash"),
             (
@@ -242,10 +238,10 @@ mod tests {
             ("a command of nobody", "example/tool", "tool", "\"tool\"", "install it on this machine"),
         ];
         for (name, image, command, program, advice) in cases {
-            let missing = launch(image, &words(command), &[]).missing(&nothing).expect(name).to_string();
+            let missing = launch(image, &words(command), &[]).missing(nothing).expect(name).to_string();
             assert!(missing.contains(program) && missing.contains(advice), "{name}: {missing}");
         }
         assert_eq!(launch("busybox", &words("httpd"), &[]).needed, ["busybox"]);
-        assert_eq!(launch("serve", &[], &[]).missing(&nothing), None);
+        assert_eq!(launch("serve", &[], &[]).missing(nothing), None);
     }
 }

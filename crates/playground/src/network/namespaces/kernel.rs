@@ -70,7 +70,7 @@ impl NetworkNamespace {
     pub(crate) async fn run(
         &self,
         program: &'static str,
-        arguments: &'static [&'static str],
+        arguments: Vec<String>,
         input: String,
     ) -> Result<(), ToolError> {
         let start = |source| ToolError::Start { program, source };

@@ -98,8 +98,8 @@ impl Router {
             Ok(())
         });
         forwarding.await.map_err(|source| ToolError::Start { program: "sysctl", source })?;
-        namespace.run("ip", &["-batch", "-"], plan.commands()).await?;
-        namespace.run("nft", &["-f", "-"], ruleset::table(plan.services)).await?;
+        ip(&namespace, plan.commands()).await?;
+        nft(&namespace, ruleset::table(plan.services)).await?;
         Ok(Self {
             plan,
             namespace,
@@ -123,9 +123,9 @@ impl Router {
             format!("addr add {far}/31 dev {to_self}\nlink set {to_self} up\n{}", other.routes(self, near));
         // The far end must be up before routes over the near one can be set.
         let (link, routes) = commands.split_once("addr add").unwrap_or((&commands, ""));
-        self.namespace.run("ip", &["-batch", "-"], link.to_owned()).await?;
-        self.namespace.run("ip", &["-batch", "-"], format!("addr add{routes}")).await?;
-        other.namespace.run("ip", &["-batch", "-"], theirs).await?;
+        ip(&self.namespace, link.to_owned()).await?;
+        ip(&self.namespace, format!("addr add{routes}")).await?;
+        ip(&other.namespace, theirs).await?;
         self.links.lock().insert(other.plan.cluster.clone(), to_other);
         other.links.lock().insert(self.plan.cluster.clone(), to_self);
         Ok(())
@@ -135,7 +135,7 @@ impl Router {
     pub(crate) async fn cut(&self, other: &ClusterName, is_cut: bool) -> Result<(), ToolError> {
         let interface = self.links.lock().get(other).cloned();
         match interface {
-            Some(interface) => self.nft(ruleset::link(&interface, is_cut)).await,
+            Some(interface) => nft(&self.namespace, ruleset::link(&interface, is_cut)).await,
             None => Ok(()),
         }
     }
@@ -164,7 +164,8 @@ impl Router {
         let old = programmed.get(service).unwrap_or(&nothing);
         let change = ruleset::change(service, old, &rules, &self.plan.nodes);
         if !change.is_empty() {
-            self.nft(change).await?;
+            nft(&self.namespace, change).await?;
+            self.forget_flows(ruleset::lost_flows(old, &rules)).await;
         }
         match rules == nothing {
             true => programmed.remove(service),
@@ -173,8 +174,15 @@ impl Router {
         Ok(())
     }
 
-    async fn nft(&self, commands: String) -> Result<(), ToolError> {
-        self.namespace.run("nft", &["-f", "-"], commands).await
+    /// Makes the kernel choose anew for datagrams whose endpoint is gone: it would keep to it as long as they flow.
+    async fn forget_flows(&self, flows: Vec<(SocketAddr, SocketAddr)>) {
+        for (front, endpoint) in flows {
+            let (address, port, to) = (front.ip(), front.port(), endpoint.ip());
+            let arguments = format!("-D -p udp --orig-dst {address} --orig-port-dst {port} --dst-nat {to}");
+            let arguments = arguments.split(' ').map(str::to_owned).collect();
+            // It fails when there is no such flow. Where it is not installed, flows end by their silence.
+            let _ = self.namespace.run("conntrack", arguments, String::new()).await;
+        }
     }
 
     /// Makes the network namespace of a pod and connects it.
@@ -203,10 +211,18 @@ impl Router {
              route add {gateway} dev eth0 scope link\n\
              route add default via {gateway} dev eth0\n"
         );
-        self.namespace.run("ip", &["-batch", "-"], outside).await?;
-        namespace.run("ip", &["-batch", "-"], inside).await?;
+        ip(&self.namespace, outside).await?;
+        ip(&namespace, inside).await?;
         Ok(namespace)
     }
+}
+
+async fn ip(namespace: &NetworkNamespace, commands: String) -> Result<(), ToolError> {
+    namespace.run("ip", vec!["-batch".to_owned(), "-".to_owned()], commands).await
+}
+
+async fn nft(namespace: &NetworkNamespace, commands: String) -> Result<(), ToolError> {
+    namespace.run("nft", vec!["-f".to_owned(), "-".to_owned()], commands).await
 }
 
 /// Connects from inside of a namespace.

@@ -17,6 +17,7 @@ use std::sync::Arc;
 use ipnet::Ipv4Net;
 use portolan_object::ObjectKey;
 
+use crate::network::Protocol;
 use crate::network::rules::{Backend, Endpoint, Front, ServiceRules};
 
 /// The table, in the network namespace of the cluster.
@@ -102,6 +103,21 @@ pub(crate) fn change(
         script.add(service, *front, backend);
     }
     script.text
+}
+
+/// Fronts of datagrams with endpoints that they no longer have.
+pub(crate) fn lost_flows(old: &ServiceRules, new: &ServiceRules) -> Vec<(SocketAddr, SocketAddr)> {
+    let datagrams = old.fronts.iter().filter(|(front, _)| front.protocol == Protocol::Udp);
+    datagrams
+        .flat_map(|(front, backend)| {
+            let now = new.fronts.get(front);
+            let is_kept = move |endpoint: &Endpoint| {
+                now.is_some_and(|now| now.endpoints.iter().any(|other| other.address == endpoint.address))
+            };
+            let lost = backend.endpoints.iter().filter(move |endpoint| !is_kept(endpoint));
+            lost.map(|endpoint| (front.address, endpoint.address))
+        })
+        .collect()
 }
 
 /// The command that cuts the link behind an interface, or restores it.

@@ -118,7 +118,10 @@ impl Lifecycle {
         if !spec.working_dir.is_empty() {
             launch.directory = spec.working_dir.clone().into();
         }
-        if let Some(missing) = launch.missing(variables) {
+        let path = variables.get("PATH").map(String::as_str).unwrap_or_default();
+        // Containers see the folders of this machine.
+        let is_installed = |name: &str| std::env::split_paths(path).any(|folder| folder.join(name).exists());
+        if let Some(missing) = launch.missing(is_installed) {
             return Err(missing.to_string());
         }
         let with = Streams { stdin: spec.stdin, tty: spec.tty };

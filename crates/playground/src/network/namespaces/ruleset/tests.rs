@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use super::*;
-use crate::network::Protocol;
 
 fn key() -> ObjectKey {
     ObjectKey::namespaced("shop", "web")
@@ -163,6 +162,20 @@ fn addresses_of_another_family_are_not_for_this_table() {
         named: vec![],
     };
     assert_eq!(commands(&ServiceRules::default(), &other), Vec::<String>::new());
+}
+
+#[test]
+fn only_datagrams_are_remembered_by_the_kernel() {
+    let both = |endpoints: &[&str]| {
+        let fronts = [Protocol::Udp, Protocol::Tcp].map(|p| (front("10.11.0.9:53", p), backend(endpoints)));
+        ServiceRules { fronts: fronts.into(), named: vec![] }
+    };
+    let address = |text: &str| text.parse::<SocketAddr>().expect("address");
+    let (front, one, two) = (address("10.11.0.9:53"), address("10.10.0.5:53"), address("10.10.0.6:53"));
+    let old = both(&["10.10.0.5:53", "10.10.0.6:53"]);
+    assert_eq!(lost_flows(&old, &both(&["10.10.0.6:53"])), [(front, one)]);
+    assert_eq!(lost_flows(&old, &ServiceRules::default()), [(front, one), (front, two)]);
+    assert_eq!(lost_flows(&old, &old), []);
 }
 
 #[test]
