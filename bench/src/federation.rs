@@ -54,7 +54,7 @@ impl Federation {
         let folder = tempfile::Builder::new().prefix("portolan-bench-").tempdir_in(scratch);
         let folder = folder.context("cannot make a temporary directory")?;
         let config = Config::default().complete()?;
-        let options = Options { port: None, clock: Clock::system() };
+        let options = Options::new(Clock::system());
         let scope = scope.child();
         let at = Instant::now();
         let state = StateDirectory::open(&folder.path().join("state"))?;

@@ -46,6 +46,11 @@ impl Playground {
         &self.directory
     }
 
+    /// The number of the process.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// kubectl against the control plane.
     pub fn hub(&self) -> Kubectl {
         self.kubectl("portolan.config")

@@ -20,9 +20,23 @@ pub struct Config {
     /// The API server that holds the federation; embedded when absent.
     #[serde(default)]
     pub control_plane: Option<Existing>,
+    /// What carries the traffic between pods.
+    #[serde(default)]
+    pub network: NetworkMode,
     /// The member clusters.
     #[serde(default = "default_clusters")]
     pub clusters: Vec<Cluster>,
+}
+
+/// What carries the traffic between pods.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum NetworkMode {
+    /// Loopback sockets of this process; pods are played by built-in programs. Needs no rights.
+    #[default]
+    Loopback,
+    /// Namespaces of the kernel; pods are real processes with addresses of their own. Needs root, `ip` and `nft`.
+    Namespaces,
 }
 
 /// An API server that runs already.
@@ -110,7 +124,7 @@ pub enum ConfigError {
 
 impl Default for Config {
     fn default() -> Self {
-        Self { control_plane: None, clusters: default_clusters() }
+        Self { control_plane: None, network: NetworkMode::default(), clusters: default_clusters() }
     }
 }
 

@@ -12,9 +12,11 @@ use parking_lot::{Mutex, RwLock};
 use portolan_object::ObjectKey;
 
 use crate::network::Interface;
-use crate::programs::Image;
+use crate::programs::{self, Image};
+use crate::sandbox::Sandbox;
 
 pub use self::run::{Exit, Run, Setting, Stdin};
+pub(crate) use self::run::{Program, Size};
 
 /// The pods that run on the nodes of one cluster. Clones share the register.
 #[derive(Debug, Clone, Default)]
@@ -49,6 +51,8 @@ pub struct Pod {
     pub uid: String,
     /// Its place on the network.
     pub network: Interface,
+    /// Its namespaces, once it has them; never on the loopback network.
+    pub(crate) sandbox: Mutex<Option<Arc<Sandbox>>>,
     /// Its containers by name, init containers among them.
     pub containers: BTreeMap<String, Arc<Container>>,
 }
@@ -60,6 +64,8 @@ pub struct Container {
     pub name: String,
     /// The image; `None` when nobody plays it.
     pub image: Option<&'static Image>,
+    /// What the pod's spec calls the image.
+    pub reference: String,
     /// What its programs find around them, apart from the environment of a run.
     pub setting: Setting,
     runs: Mutex<Runs>,
@@ -73,8 +79,10 @@ struct Runs {
 
 impl Container {
     /// A container that has not run yet.
-    pub fn new(name: &str, image: Option<&'static Image>, setting: Setting) -> Self {
-        Self { name: name.to_owned(), image, setting, runs: Mutex::default() }
+    pub fn new(name: &str, reference: &str, setting: Setting) -> Self {
+        let image = programs::image(reference);
+        let (name, reference) = (name.to_owned(), reference.to_owned());
+        Self { name, image, reference, setting, runs: Mutex::default() }
     }
 
     /// The newest run, over or not.

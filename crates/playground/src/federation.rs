@@ -4,8 +4,9 @@
 //! also be an API server that runs already; then only what it lacks is added: the federation's kinds, controllers and
 //! nodes.
 
+use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -21,14 +22,17 @@ use portolan_runtime::client::{KubeconfigError as ClientKubeconfigError, Patch};
 use portolan_runtime::{Client, ClientError};
 use serde_json::json;
 
-use crate::config::{Cluster, Config};
+use crate::config::{Cluster, Config, NetworkMode};
+use crate::control;
 use crate::embedded::{Embedded, EmbeddedError, Settings};
 use crate::network::Network;
-
+use crate::network::namespaces::{self, Unavailable};
+use crate::sandbox::Host;
 use crate::state::{StateDirectory, StateError};
 
 mod admission;
 mod definitions;
+mod gate;
 mod nodes;
 
 use nodes::{MemberNodes, NodeError};
@@ -46,8 +50,18 @@ const LOOK_AGAIN: Duration = Duration::from_millis(5);
 pub struct Options {
     /// Port of the control plane on 127.0.0.1; see [`Settings::address`].
     pub port: Option<u16>,
+    /// The `portolan` binary, which plays the inner side of pods with namespaces.
+    pub program: PathBuf,
     /// The clock.
     pub clock: Clock,
+}
+
+impl Options {
+    /// Those of the binary that is running.
+    pub fn new(clock: Clock) -> Self {
+        // What this path means stays the same when the file is replaced by a newer one.
+        Self { port: None, program: PathBuf::from("/proc/self/exe"), clock }
+    }
 }
 
 /// Why a federation does not start.
@@ -56,6 +70,9 @@ pub enum StartError {
     /// Its folder.
     #[error(transparent)]
     State(#[from] StateError),
+    /// Pods cannot have namespaces here.
+    #[error(transparent)]
+    Unavailable(#[from] Unavailable),
     /// An embedded cluster.
     #[error(transparent)]
     Embedded(#[from] EmbeddedError),
@@ -76,6 +93,9 @@ pub enum StartError {
     /// The nodes of a member.
     #[error(transparent)]
     Node(#[from] NodeError),
+    /// The socket for commands.
+    #[error("cannot open the socket for commands in the playground's folder: {0}")]
+    Control(#[source] io::Error),
     /// A member cannot join.
     #[error("cluster {cluster} cannot join: {source}")]
     Join {
@@ -222,17 +242,26 @@ impl Playground {
         };
         control_plane.write_kubeconfig(&state.hub_kubeconfig())?;
         let controllers = control_plane.start_controllers(clock, scope);
-        let network = Network::new();
+        let (network, host) = match config.network {
+            NetworkMode::Loopback => (Network::new(), None),
+            NetworkMode::Namespaces => {
+                namespaces::check().await?;
+                let host = Host { program: options.program.clone(), mount_point: state.mount_point()? };
+                (Network::of_namespaces(), Some(host))
+            }
+        };
+        let shared = Shared { network: &network, host: host.as_ref(), clock };
         let mut contexts = Kubeconfig::new();
         let mut members = Vec::new();
         for (cluster, index) in config.clusters.iter().zip(0..=u8::MAX) {
-            let started = start_member(cluster, index, state, &network, clock, scope).await?;
+            let started = start_member(cluster, index, state, &shared, scope).await?;
             let (member, url, ca_pem, with_member) = started.into_parts(contexts, cluster)?;
             contexts = with_member;
             join_member(&control_plane.client, &member.client, cluster, url, ca_pem).await?;
             members.push(member);
         }
         contexts.write(&state.members_kubeconfig())?;
+        control::listen(state.root(), &network, scope).map_err(StartError::Control)?;
         let hub = control_plane.client.clone();
         Ok(Self { hub, control_plane, members, network, _controllers: controllers })
     }
@@ -336,14 +365,22 @@ impl Started {
     }
 }
 
+/// What all members share.
+struct Shared<'a> {
+    network: &'a Network,
+    /// What pods with namespaces need of this machine.
+    host: Option<&'a Host>,
+    clock: &'a Clock,
+}
+
 async fn start_member(
     cluster: &Cluster,
     index: u8,
     state: &StateDirectory,
-    network: &Network,
-    clock: &Clock,
+    shared: &Shared<'_>,
     scope: &Shutdown,
 ) -> Result<Started, StartError> {
+    let clock = shared.clock;
     let directory = state.cluster(&cluster.name)?;
     let kubelet = nodes::certificates(&directory, cluster, clock)?;
     let (client, embedded) = match &cluster.kubeconfig {
@@ -372,7 +409,7 @@ async fn start_member(
     };
     let place =
         nodes::Place { cluster, index, api_server: embedded.as_ref().map(|embedded| embedded.address) };
-    let nodes = nodes::start(&place, &client, network, &kubelet, clock, scope)?;
+    let nodes = nodes::start(&place, &client, shared, &kubelet, scope).await?;
     Ok(Started { client, embedded, nodes })
 }
 

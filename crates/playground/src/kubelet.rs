@@ -10,6 +10,7 @@ mod exec;
 mod forward;
 mod handshake;
 mod logs;
+mod process;
 mod query;
 mod status;
 mod streams;

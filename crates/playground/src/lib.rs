@@ -6,11 +6,13 @@
 
 pub mod config;
 pub mod containers;
+pub mod control;
 pub mod embedded;
 pub mod federation;
 pub mod kubelet;
 pub mod network;
 pub mod node;
 pub mod programs;
+pub mod sandbox;
 mod spdy;
 pub mod state;

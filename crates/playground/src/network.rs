@@ -2,8 +2,8 @@
 //!
 //! Pods and Services carry ordinary addresses; behind every port that listens stands a loopback socket, and the
 //! network knows which. Programs dial through their pod's [`Interface`], which applies the Service rules of their
-//! cluster as a node's proxy would and then crosses to whichever cluster owns the endpoint. Nothing here needs
-//! privileges, and nothing here decides what runs.
+//! cluster as a node's proxy would and then crosses to whichever cluster owns the endpoint. Nothing of that needs
+//! privileges, and nothing here decides what runs. With them, `namespaces` puts the kernel in place of the sockets.
 //!
 //! ```text
 //! program ─ Interface::dial(10.13.0.9:80) ─► proxy rules of the cluster ─► 10.10.0.5:8080 of member1
@@ -19,6 +19,7 @@ mod fabric;
 mod interface;
 mod links;
 mod names;
+pub mod namespaces;
 mod proxy;
 mod rules;
 
@@ -42,6 +43,8 @@ pub use self::links::Link;
 pub(crate) use self::rules::SERVICE_NAME;
 
 use self::fabric::{Fabric, Origin};
+use self::namespaces::router::{Plan, Router};
+use self::namespaces::{Namespaces, ToolError};
 
 /// A transport protocol that the network carries.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -50,6 +53,8 @@ pub enum Protocol {
     Tcp,
     /// Datagrams.
     Udp,
+    /// Messages of SCTP: only kernels carry them, so pods of the loopback network cannot listen on such ports.
+    Sctp,
 }
 
 impl Protocol {
@@ -58,6 +63,7 @@ impl Protocol {
         match text {
             "" | "TCP" => Some(Self::Tcp),
             "UDP" => Some(Self::Udp),
+            "SCTP" => Some(Self::Sctp),
             _ => None,
         }
     }
@@ -68,6 +74,7 @@ impl fmt::Display for Protocol {
         f.write_str(match self {
             Self::Tcp => "TCP",
             Self::Udp => "UDP",
+            Self::Sctp => "SCTP",
         })
     }
 }
@@ -110,6 +117,25 @@ pub enum JoinError {
         /// The range of that one.
         other_range: Ipv4Net,
     },
+}
+
+/// Why a link was not cut or restored.
+#[derive(Debug, thiserror::Error)]
+pub enum SwitchError {
+    /// No such cluster.
+    #[error("there is no cluster {cluster}; there are {known}")]
+    NoCluster {
+        /// The cluster asked for.
+        cluster: ClusterName,
+        /// All that there are.
+        known: String,
+    },
+    /// A link has two ends.
+    #[error("{0} has no link to itself")]
+    Same(ClusterName),
+    /// The kernel refuses.
+    #[error(transparent)]
+    Kernel(#[from] ToolError),
 }
 
 /// Why an address was not attached.
@@ -159,9 +185,19 @@ impl Default for Network {
 }
 
 impl Network {
-    /// A network without clusters.
+    /// A network without clusters, over loopback sockets.
     pub fn new() -> Self {
-        Self { fabric: Arc::new(Fabric::new()), tasks: TaskTracker::new() }
+        Self { fabric: Arc::new(Fabric::new(None)), tasks: TaskTracker::new() }
+    }
+
+    /// A network without clusters, made of namespaces; [`namespaces::check`] tells whether that can work.
+    pub fn of_namespaces() -> Self {
+        Self { fabric: Arc::new(Fabric::new(Some(Namespaces::default()))), tasks: TaskTracker::new() }
+    }
+
+    /// Whether pods have namespaces of their own.
+    pub fn has_namespaces(&self) -> bool {
+        self.fabric.namespaces.is_some()
     }
 
     /// Adds a cluster with the ranges of its pods and its Services.
@@ -182,6 +218,34 @@ impl Network {
             true => Ok(()),
             false => Err(JoinError::Taken(cluster.clone())),
         }
+    }
+
+    /// Makes the namespace of a cluster that joined, with the addresses of its machines: its API server and its nodes,
+    /// by name. Does nothing on the loopback network.
+    ///
+    /// # Errors
+    /// When a program that sets up the network fails.
+    pub async fn build(
+        &self,
+        cluster: &ClusterName,
+        api_server: Option<IpAddr>,
+        nodes: &[(&str, IpAddr)],
+    ) -> Result<(), ToolError> {
+        let (Some(namespaces), Some(owner)) = (&self.fabric.namespaces, self.fabric.cluster(cluster)) else {
+            return Ok(());
+        };
+        let addresses = nodes.iter().map(|(_, address)| *address);
+        let numbered = nodes.iter().enumerate();
+        let plan = Plan {
+            cluster: cluster.clone(),
+            number: 0,
+            pods: owner.pods,
+            services: owner.services,
+            machines: api_server.into_iter().chain(addresses).collect(),
+            nodes: numbered.map(|(number, (name, _))| (Arc::from(*name), number)).collect(),
+        };
+        namespaces.build(plan).await?;
+        Ok(())
     }
 
     /// Gives a new pod an address.
@@ -235,17 +299,96 @@ impl Network {
         }
     }
 
+    /// Gives the kernel what [`Network::serve`] and [`Network::forget`] have changed for one Service. Does nothing on
+    /// the loopback network.
+    ///
+    /// # Errors
+    /// When `nft` fails; nothing has changed then, and the call may be repeated.
+    pub async fn program(&self, cluster: &ClusterName, service: &ObjectKey) -> Result<(), ToolError> {
+        match (self.router(cluster), self.fabric.cluster(cluster)) {
+            (Some(router), Some(owner)) => router.program(service, owner.proxy.owned(service)).await,
+            _ => Ok(()),
+        }
+    }
+
+    /// A TCP socket that listens inside of a cluster's namespace, on an address of the cluster itself: those of its
+    /// nodes and [`namespaces::dns_address`]. `None` on the loopback network.
+    ///
+    /// # Errors
+    /// When the address is taken, or is not one of the cluster's.
+    pub async fn listen_inside(
+        &self,
+        cluster: &ClusterName,
+        address: SocketAddr,
+    ) -> io::Result<Option<std::net::TcpListener>> {
+        match self.router(cluster) {
+            Some(router) => namespaces::router::listen(&router.namespace, address).await.map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// The same for datagrams.
+    ///
+    /// # Errors
+    /// See [`Network::listen_inside`].
+    pub async fn bind_inside(
+        &self,
+        cluster: &ClusterName,
+        address: SocketAddr,
+    ) -> io::Result<Option<std::net::UdpSocket>> {
+        match self.router(cluster) {
+            Some(router) => namespaces::router::bind(&router.namespace, address).await.map(Some),
+            None => Ok(None),
+        }
+    }
+
+    fn router(&self, cluster: &ClusterName) -> Option<Arc<Router>> {
+        self.fabric.router(cluster)
+    }
+
     /// Sets the state of the link between two clusters.
     pub fn set_link(&self, a: &ClusterName, b: &ClusterName, link: Link) {
         self.fabric.links.set(a, b, link);
     }
 
-    /// Cuts two clusters apart: traffic between them is lost until [`Network::restore`].
+    /// Sets the state of the link between two clusters, whatever carries the traffic. The kernel knows only links that
+    /// are up and links that are silent.
+    ///
+    /// # Errors
+    /// [`SwitchError`] naming the cluster that does not exist, or what the kernel says.
+    pub async fn switch_link(&self, a: &ClusterName, b: &ClusterName, link: Link) -> Result<(), SwitchError> {
+        let names = self.fabric.names();
+        for cluster in [a, b] {
+            if !names.contains(cluster) {
+                let known = names.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+                return Err(SwitchError::NoCluster { cluster: cluster.clone(), known });
+            }
+        }
+        if a == b {
+            return Err(SwitchError::Same(a.clone()));
+        }
+        if let Some(namespaces) = &self.fabric.namespaces {
+            namespaces.cut(a, b, link != Link::Up).await?;
+        }
+        self.set_link(a, b, link);
+        Ok(())
+    }
+
+    /// The links between all clusters and their states, each once, in the order of the names.
+    pub fn links(&self) -> Vec<(ClusterName, ClusterName, Link)> {
+        let names = self.fabric.names();
+        let pairs = names.iter().enumerate().flat_map(|(at, a)| names[at + 1..].iter().map(move |b| (a, b)));
+        pairs
+            .filter_map(|(a, b)| Some((a.clone(), b.clone(), self.fabric.links.gate(a, b)?.state())))
+            .collect()
+    }
+
+    /// Cuts two clusters apart on the loopback network: traffic between them is lost until [`Network::restore`].
     pub fn cut(&self, a: &ClusterName, b: &ClusterName) {
         self.set_link(a, b, Link::Silent);
     }
 
-    /// Joins two clusters again; stalled connections go on.
+    /// Joins two clusters again on the loopback network; stalled connections go on.
     pub fn restore(&self, a: &ClusterName, b: &ClusterName) {
         self.set_link(a, b, Link::Up);
     }
@@ -271,6 +414,7 @@ impl Network {
         match protocol {
             Protocol::Tcp => Door::open_tcp(fabric, origin, to, &self.tasks).await,
             Protocol::Udp => Door::open_udp(fabric, origin, to, &self.tasks).await,
+            Protocol::Sctp => Err(io::ErrorKind::Unsupported.into()),
         }
     }
 

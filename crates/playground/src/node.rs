@@ -35,6 +35,7 @@ use tokio::sync::watch;
 use crate::containers::Pods;
 use crate::kubelet::Kubelet;
 use crate::network::{AttachError, ClusterName, Network};
+use crate::sandbox::Host;
 
 use self::lifecycle::Surroundings;
 use self::registration::{Common, Registration};
@@ -71,6 +72,10 @@ pub struct Settings {
     pub client: Client,
     /// The network of all clusters.
     pub network: Network,
+    /// What pods need of this machine when the network has namespaces.
+    pub host: Option<Host>,
+    /// Where pods look names up when it has.
+    pub dns: Option<IpAddr>,
     /// The nodes.
     pub nodes: Vec<NodeSetting>,
     /// TLS of the kubelet endpoints. Clients with a certificate of its authorities are trusted.
@@ -113,7 +118,7 @@ impl Nodes {
     /// # Errors
     /// [`StartError`] when an address is taken.
     pub fn start(settings: Settings, scope: &Shutdown) -> Result<Self, StartError> {
-        let Settings { cluster, client, network, nodes, tls, clock } = settings;
+        let Settings { cluster, client, network, host, dns, nodes, tls, clock } = settings;
         let mut interfaces = BTreeMap::new();
         for node in &nodes {
             let attached = network.attach_node(&cluster, node.address);
@@ -143,6 +148,8 @@ impl Nodes {
             client: client.clone(),
             cluster,
             network,
+            host,
+            dns,
             nodes: interfaces,
             pods: pods.clone(),
             services: services.clone(),

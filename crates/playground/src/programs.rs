@@ -128,8 +128,29 @@ static SILENT: Image = Image {
 
 /// The image that `reference` names, from any registry and with any tag; `None` when it is not played.
 pub fn image(reference: &str) -> Option<&'static Image> {
+    IMAGES.iter().find(|image| is_named(reference, image.repositories))
+}
+
+/// Whether a reference, from any registry and with any tag, ends with one of some repository names.
+pub(crate) fn is_named(reference: &str, repositories: &[&str]) -> bool {
     let repository = image_reference::repository(reference);
-    IMAGES.iter().find(|image| image.repositories.iter().any(|end| ends_with_path(repository, end)))
+    repositories.iter().any(|end| ends_with_path(repository, end))
+}
+
+/// The command line of a container: `command` replaces the image's entrypoint and `args` its default arguments,
+/// which count only with the entrypoint they were made for (Kubernetes, "Define a command and arguments").
+pub(crate) fn command_line(
+    entrypoint: &[&str],
+    default: &[&str],
+    command: &[String],
+    args: &[String],
+) -> Vec<String> {
+    let own = |words: &[&str]| words.iter().map(ToString::to_string).collect::<Vec<_>>();
+    match (command.is_empty(), args.is_empty()) {
+        (true, true) => [own(entrypoint), own(default)].concat(),
+        (true, false) => [own(entrypoint), args.to_vec()].concat(),
+        (false, _) => [command.to_vec(), args.to_vec()].concat(),
+    }
 }
 
 /// The invocation that stands for every image that is not played.
@@ -138,16 +159,14 @@ pub fn silent() -> Invocation {
 }
 
 impl Image {
-    /// The command line of a container: `command` replaces the image's entrypoint and `args` its default arguments,
-    /// which count only with the entrypoint they were made for (Kubernetes, "Define a command and arguments").
+    /// The program that a container starts.
     pub fn invoke(&self, command: &[String], args: &[String]) -> Result<Invocation, ExecutableNotFound> {
-        let own = |words: &[&str]| words.iter().map(ToString::to_string).collect::<Vec<_>>();
-        let arguments = match (command.is_empty(), args.is_empty()) {
-            (true, true) => [own(self.entrypoint), own(self.command)].concat(),
-            (true, false) => [own(self.entrypoint), args.to_vec()].concat(),
-            (false, _) => [command.to_vec(), args.to_vec()].concat(),
-        };
-        self.execute(arguments)
+        self.execute(self.command_line(command, args))
+    }
+
+    /// The command line of a container.
+    pub(crate) fn command_line(&self, command: &[String], args: &[String]) -> Vec<String> {
+        command_line(self.entrypoint, self.command, command, args)
     }
 
     /// A command line inside of the image, as `exec` gives it.

@@ -109,6 +109,20 @@ impl StateDirectory {
         Ok(path)
     }
 
+    /// The folder itself.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// An empty folder on which containers put their file systems, each for itself only.
+    ///
+    /// # Errors
+    /// [`StateError::Io`].
+    pub fn mount_point(&self) -> Result<PathBuf, StateError> {
+        let path = self.cluster("_container")?;
+        fs::canonicalize(&path).map_err(|source| StateError::Io { path, source })
+    }
+
     /// The kubeconfig of the control plane.
     pub fn hub_kubeconfig(&self) -> PathBuf {
         self.root.join("portolan.config")

@@ -35,6 +35,12 @@ pub(crate) enum Command {
     Clusterset(ClusterSet),
     /// Print resources of the control plane and of its members in one table.
     Get(Get),
+    /// Be a process inside of a pod; only a playground starts this.
+    #[command(hide = true)]
+    Inside {
+        /// What to do there.
+        order: String,
+    },
     /// Print a completion script for a shell.
     Completion {
         /// The shell.
@@ -59,16 +65,68 @@ pub(crate) struct Server {
 }
 
 #[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
 pub(crate) struct Playground {
+    #[command(subcommand)]
+    pub(crate) command: Option<PlaygroundCommand>,
     /// Folder for all state; it survives a restart.
-    #[arg(long, value_name = "DIR")]
-    pub(crate) dir: PathBuf,
+    #[arg(long, value_name = "DIR", required = true)]
+    pub(crate) dir: Option<PathBuf>,
     /// File that describes the clusters; two members called member1 and member2 without it.
     #[arg(long, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
     /// Port of the control plane's API server on 127.0.0.1; that of the last run, else a free one, without it.
     #[arg(long, value_name = "PORT")]
     pub(crate) port: Option<u16>,
+    /// What carries the traffic between pods; what the file says, else `loopback`, without it.
+    #[arg(long, value_enum, value_name = "MODE")]
+    pub(crate) network: Option<NetworkMode>,
+}
+
+/// Commands for a playground that runs.
+#[derive(Debug, Subcommand)]
+pub(crate) enum PlaygroundCommand {
+    /// Cut two clusters apart: traffic between them is lost until the link is restored, or the playground restarts.
+    Cut(Ends),
+    /// Restore the link between two clusters.
+    Restore(Ends),
+    /// List the links between the clusters.
+    Links {
+        /// Folder of the playground.
+        #[arg(long, value_name = "DIR")]
+        dir: PathBuf,
+    },
+}
+
+/// The ends of a link.
+#[derive(Debug, Args)]
+pub(crate) struct Ends {
+    /// One cluster.
+    #[arg(value_name = "CLUSTER")]
+    pub(crate) one: String,
+    /// The other.
+    #[arg(value_name = "CLUSTER")]
+    pub(crate) other: String,
+    /// Folder of the playground.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) dir: PathBuf,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum NetworkMode {
+    /// Pods are built-in programs on loopback sockets; needs no rights.
+    Loopback,
+    /// Pods are real processes with namespaces and addresses of their own; needs root, `ip` and `nft`.
+    Namespaces,
+}
+
+impl From<NetworkMode> for portolan_playground::config::NetworkMode {
+    fn from(mode: NetworkMode) -> Self {
+        match mode {
+            NetworkMode::Loopback => Self::Loopback,
+            NetworkMode::Namespaces => Self::Namespaces,
+        }
+    }
 }
 
 #[derive(Debug, Args)]

@@ -21,6 +21,10 @@ use arguments::{Arguments, Command};
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
+    if let Command::Inside { order } = &arguments.command {
+        // Before anything starts a thread: afterwards, a process cannot enter a container.
+        return portolan_playground::sandbox::inside(order);
+    }
     output::log::start(&arguments.log);
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
@@ -41,6 +45,7 @@ async fn run(command: Command) -> anyhow::Result<()> {
         Command::Unjoin(arguments) => unjoin::run(arguments).await,
         Command::Clusterset(arguments) => clusterset::run(arguments).await,
         Command::Get(arguments) => get::run(arguments).await,
+        Command::Inside { .. } => anyhow::bail!("a process inside of a pod has no runtime"),
         Command::Completion { shell } => {
             output::completion(shell);
             Ok(())

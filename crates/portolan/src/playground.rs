@@ -1,5 +1,7 @@
 //! `portolan playground`: a federation in the foreground.
 
+mod links;
+
 use std::time::Duration;
 
 use anyhow::{Context, Result};
@@ -15,14 +17,21 @@ const DRAIN: Duration = Duration::from_secs(5);
 
 /// Starts, prints `ready` when everything answers, and runs until SIGTERM or SIGINT.
 pub(crate) async fn run(arguments: arguments::Playground) -> Result<()> {
-    let config = match &arguments.config {
+    if let Some(command) = arguments.command {
+        return links::run(command).await;
+    }
+    let mut config = match &arguments.config {
         Some(path) => Config::read(path)?,
         None => Config::default().complete()?,
     };
-    let state = StateDirectory::open(&arguments.dir)?;
+    if let Some(network) = arguments.network {
+        config.network = network.into();
+    }
+    let dir = arguments.dir.context("--dir is missing")?;
+    let state = StateDirectory::open(&dir)?;
     let scope = Shutdown::new();
     scope.request_on_signals().context("cannot listen for signals")?;
-    let options = Options { port: arguments.port, clock: Clock::system() };
+    let options = Options { port: arguments.port, ..Options::new(Clock::system()) };
     let playground = Playground::start(&config, &state, &options, &scope).await?;
     anstream::println!("control plane: {}", state.hub_kubeconfig().display());
     anstream::println!("members:       {}", state.members_kubeconfig().display());

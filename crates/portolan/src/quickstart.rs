@@ -27,7 +27,7 @@ pub(crate) async fn run(arguments: arguments::Quickstart) -> Result<()> {
     scope.request_on_signals().context("cannot listen for signals")?;
     let started = Instant::now();
     let progress = Progress::new();
-    let options = Options { port: None, clock: Clock::system() };
+    let options = Options::new(Clock::system());
     let config = Config::default().complete()?;
     let playground = progress
         .step("start a control plane and two member clusters, member1 and member2", async {

@@ -11,6 +11,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use futures::FutureExt;
 use jiff::Timestamp;
 use portolan_net::{Clock, Shutdown};
+use serde::Deserialize;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
@@ -19,6 +20,7 @@ use crate::programs::{
     Cursor, Feeder, INTERRUPTED, Input, Invocation, Journal, KILLED, Output, Process, Stream, TERMINATED,
     typed,
 };
+use crate::sandbox::{self, Orders, Root, Terminal};
 
 /// The code of a program that broke, as a shell reports an abort.
 const BROKEN: i32 = 134;
@@ -56,6 +58,31 @@ pub struct Exit {
     pub at: Timestamp,
 }
 
+/// What a run is made from.
+#[derive(Debug)]
+pub(crate) enum Program {
+    /// A built-in program, on a task of this process.
+    Played(Invocation),
+    /// A process in the container with this file system.
+    Real(sandbox::Process, Arc<Root>),
+}
+
+impl From<Invocation> for Program {
+    fn from(invocation: Invocation) -> Self {
+        Self::Played(invocation)
+    }
+}
+
+/// The size of a terminal, as clients tell it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct Size {
+    /// Columns.
+    pub(crate) width: u16,
+    /// Rows.
+    pub(crate) height: u16,
+}
+
 /// A program that runs or has run.
 #[derive(Debug)]
 pub struct Run {
@@ -70,6 +97,8 @@ pub struct Run {
     feeder: tokio::sync::Mutex<Option<Feeder>>,
     stdin: Stdin,
     tty: bool,
+    terminal: Option<Terminal>,
+    root: Option<Arc<Root>>,
     echo: Output,
     exit: watch::Receiver<Option<Exit>>,
     stopping: CancellationToken,
@@ -80,14 +109,19 @@ pub struct Run {
 
 impl Run {
     /// Starts a program on a task of `scope`.
-    pub fn start(
-        invocation: Invocation,
+    pub(crate) fn start(
+        program: impl Into<Program>,
         setting: &Setting,
         environment: Arc<BTreeMap<String, String>>,
         scope: &Shutdown,
     ) -> Arc<Self> {
         let (journal, clock) = (Journal::default(), setting.clock.clone());
-        let output = |stream| match setting.tty {
+        let program = program.into();
+        let (terminal, root) = match &program {
+            Program::Played(_) => (None, None),
+            Program::Real(process, root) => (process.ends.terminal.clone(), Some(root.clone())),
+        };
+        let output = |stream| match setting.tty && terminal.is_none() {
             true => Output::terminal(journal.clone(), clock.clone()),
             false => Output::new(journal.clone(), stream, clock.clone()),
         };
@@ -107,6 +141,8 @@ impl Run {
             feeder: tokio::sync::Mutex::new(feeder),
             stdin: setting.stdin,
             tty: setting.tty,
+            terminal: terminal.clone(),
+            root,
             echo: output(Stream::Stdout),
             exit,
             stopping: CancellationToken::new(),
@@ -114,23 +150,33 @@ impl Run {
             interrupted: Arc::default(),
             was_viewed: AtomicBool::new(false),
         });
-        let program = invocation.start(Process {
-            arguments: Vec::new(),
-            environment,
-            stdin,
-            stdout: output(Stream::Stdout),
-            stderr: output(Stream::Stderr),
-            network: setting.network.clone(),
-            clock: clock.clone(),
-            stopping: run.stopping.clone(),
-        });
-        let (killed, interrupted, over) = (run.killed.clone(), run.interrupted.clone(), scope.clone());
+        let (stdout, stderr) = (output(Stream::Stdout), output(Stream::Stderr));
+        let network = setting.network.clone();
+        let (stopping, killed) = (run.stopping.clone(), run.killed.clone());
+        let (interrupted, over) = (run.interrupted.clone(), scope.clone());
         // The scope waits for it; the exit is read from the channel.
         let _handle = scope.spawn(async move {
-            let code = tokio::select! {
-                code = AssertUnwindSafe(program).catch_unwind() => code.unwrap_or(BROKEN),
-                () = killed.cancelled() => KILLED,
-                () = over.requested() => KILLED,
+            let code = match program {
+                Program::Played(invocation) => {
+                    let clock = clock.clone();
+                    let arguments = Vec::new();
+                    let process =
+                        Process { arguments, environment, stdin, stdout, stderr, network, clock, stopping };
+                    let program = invocation.start(process);
+                    tokio::select! {
+                        code = AssertUnwindSafe(program).catch_unwind() => code.unwrap_or(BROKEN),
+                        () = killed.cancelled() => KILLED,
+                        () = over.requested() => KILLED,
+                    }
+                }
+                Program::Real(process, _) => {
+                    let orders = Orders { stopping, killed };
+                    // Dropped, it is killed; the pod's first process ends what is left.
+                    tokio::select! {
+                        code = process.play(stdin, stdout, stderr, orders) => code,
+                        () = over.requested() => KILLED,
+                    }
+                }
             };
             let code =
                 if code == TERMINATED && interrupted.load(Ordering::Acquire) { INTERRUPTED } else { code };
@@ -183,7 +229,8 @@ impl Run {
 
     /// Feeds the input, waiting while the program is behind; bytes that nobody reads any more are dropped.
     pub async fn feed(&self, bytes: &[u8]) {
-        if !self.tty {
+        // A real terminal echoes and interrupts by itself.
+        if !self.tty || self.terminal.is_some() {
             return self.pass_on(bytes).await;
         }
         let typed = typed(bytes);
@@ -196,6 +243,18 @@ impl Run {
         if typed.end {
             self.feeder.lock().await.take();
         }
+    }
+
+    /// Sets the size of the program's terminal, if that is a real one.
+    pub(crate) fn resize(&self, size: Size) {
+        if let Some(terminal) = &self.terminal {
+            terminal.resize(size.width, size.height);
+        }
+    }
+
+    /// The container's file system, if the program is a process.
+    pub(crate) fn root(&self) -> Option<&Arc<Root>> {
+        self.root.as_ref()
     }
 
     /// Ends the input if it is to end with the one who fed it.

@@ -1,10 +1,10 @@
 //! The nodes of a member: their certificates, their place on the network, and starting them.
 
-use std::fs;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
+use std::{fs, io};
 
 use ipnet::Ipv4Net;
 use portolan_apiserver::proxy::{DirectDialer, Kubelets, client_config};
@@ -16,7 +16,9 @@ use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 
 use crate::config::Cluster;
-use crate::network::{AttachError, ClusterName, JoinError, ListenError, Network, Protocol, Publication};
+use crate::federation::{Shared, gate};
+use crate::network::namespaces::{ToolError, dns_address};
+use crate::network::{AttachError, ClusterName, JoinError, ListenError, Protocol, Publication};
 use crate::node::{self, NodeSetting, Settings};
 
 /// Issued anew at every start.
@@ -87,6 +89,22 @@ pub enum NodeError {
         cluster: String,
         /// Why.
         source: ListenError,
+    },
+    /// The namespaces of the cluster.
+    #[error("the namespaces of {cluster}: {source}")]
+    Namespaces {
+        /// Which cluster.
+        cluster: String,
+        /// Why.
+        source: ToolError,
+    },
+    /// The API server cannot be reached from the cluster's namespace.
+    #[error("the API server's address in the namespace of {cluster}: {source}")]
+    ApiServer {
+        /// Which cluster.
+        cluster: String,
+        /// Why.
+        source: io::Error,
     },
     /// The nodes themselves.
     #[error("the nodes of {cluster}: {source}")]
@@ -191,14 +209,14 @@ pub(super) fn api_server_address(index: u8) -> SocketAddr {
 }
 
 /// Starts the nodes of a member; they end with `scope`.
-pub(super) fn start(
+pub(super) async fn start(
     place: &Place<'_>,
     client: &Client,
-    network: &Network,
+    shared: &Shared<'_>,
     certificates: &Certificates,
-    clock: &Clock,
     scope: &Shutdown,
 ) -> Result<MemberNodes, NodeError> {
+    let Shared { network, host, clock } = *shared;
     let cluster = place.cluster;
     let name = ClusterName::new(&*cluster.name);
     let (Some(pods), Some(services)) = (cluster.pod_cidr, cluster.service_cidr) else {
@@ -206,6 +224,15 @@ pub(super) fn start(
     };
     let named = || cluster.name.clone();
     network.join(&name, pods, services).map_err(|source| NodeError::Network { cluster: named(), source })?;
+    let nodes = node_settings(cluster, place.index, pods);
+    let machines: Vec<(&str, IpAddr)> = nodes.iter().map(|node| (&*node.name, node.address)).collect();
+    let inner = place.api_server.map(|_| api_server_address(place.index));
+    let built = network.build(&name, inner.map(|address| address.ip()), &machines).await;
+    built.map_err(|source| NodeError::Namespaces { cluster: named(), source })?;
+    if let (Some(inner), Some(outer)) = (inner, place.api_server) {
+        let opened = gate::open(network, &name, inner, outer, scope).await;
+        opened.map_err(|source| NodeError::ApiServer { cluster: named(), source })?;
+    }
     let api_server = match place.api_server {
         Some(socket) => {
             let address = api_server_address(place.index);
@@ -224,7 +251,9 @@ pub(super) fn start(
         cluster: name,
         client: client.clone(),
         network: network.clone(),
-        nodes: node_settings(cluster, place.index, pods),
+        host: host.cloned(),
+        dns: network.has_namespaces().then(|| dns_address(services).map(IpAddr::from)).flatten(),
+        nodes,
         tls: server_config(certificate, &callers).map_err(tls)?,
         clock: clock.clone(),
     };

@@ -10,7 +10,7 @@ use http::{Request, Response, StatusCode};
 use crate::containers::Run;
 use crate::kubelet::handshake::{self, Carrier};
 use crate::kubelet::query::Query;
-use crate::kubelet::streams::{self, PROTOCOLS, Said, Streams, Wanted};
+use crate::kubelet::streams::{self, Heard, PROTOCOLS, Said, Streams, Wanted};
 use crate::kubelet::{Body, Kubelet, Refusal, Target, status};
 use crate::programs::{Cursor, Seen, Stream};
 
@@ -42,8 +42,13 @@ pub(crate) fn open<B>(
 async fn attach(run: Arc<Run>, session: Streams, wanted: Wanted) {
     let Streams { mut input, output } = session;
     let feed = async {
-        while let Some(bytes) = input.recv().await {
-            run.feed(&bytes).await;
+        while let Some(heard) = input.recv().await {
+            match heard {
+                Heard::Input(bytes) => run.feed(&bytes).await,
+                Heard::Size(size) => run.resize(size),
+                Heard::End if wanted.stdin => run.leave().await,
+                Heard::End => {}
+            }
         }
         if wanted.stdin {
             run.leave().await;

@@ -14,12 +14,13 @@ use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 
-use crate::kubelet::streams::{Ends, Said, Wanted};
+use crate::kubelet::streams::{self, Ends, Heard, Said, Wanted};
 
 const STDIN: u8 = 0;
 const STDOUT: u8 = 1;
 const STDERR: u8 = 2;
 const ERROR: u8 = 3;
+const RESIZE: u8 = 4;
 const CLOSE: u8 = 255;
 /// How long a client that was told goodbye may take to answer.
 const LINGER: Duration = Duration::from_secs(5);
@@ -32,7 +33,7 @@ where
     let Ends { input, mut output } = ends;
     let (mut sink, mut messages) = socket.split();
     let listen = async {
-        let mut input = Some(input).filter(|_| wanted.stdin);
+        let mut takes_input = wanted.stdin;
         while let Some(Ok(message)) = messages.next().await {
             let Message::Binary(bytes) = message else {
                 if matches!(message, Message::Close(_)) {
@@ -41,15 +42,19 @@ where
                 continue;
             };
             match (bytes.first(), bytes.get(1)) {
-                (Some(&STDIN), Some(_)) => {
-                    if let Some(open) = &input
-                        && open.send(bytes.slice(1..)).await.is_err()
-                    {
-                        input = None;
+                (Some(&STDIN), Some(_)) if takes_input => {
+                    takes_input = input.send(Heard::Input(bytes.slice(1..))).await.is_ok();
+                }
+                (Some(&CLOSE), Some(&STDIN)) if closes && takes_input => {
+                    takes_input = false;
+                    // A session that is over does not need the end of its input.
+                    let _ = input.send(Heard::End).await;
+                }
+                (Some(&RESIZE), Some(_)) => {
+                    if let Some(size) = streams::size(&bytes[1..]) {
+                        let _ = input.send(Heard::Size(size)).await;
                     }
                 }
-                (Some(&CLOSE), Some(&STDIN)) if closes => input = None,
-                // Terminal sizes matter to no program here.
                 _ => {}
             }
         }

@@ -1,18 +1,22 @@
-//! `exec`: runs one more command of a container's image next to its program.
+//! `exec`: runs one more command of a container next to its program.
 //!
-//! Only the commands that are played exist; any other one is an error of the session, as with an image that lacks it.
-//! The command's code reaches the client through the error channel.
+//! In a pod with namespaces that is a further process; what it writes waits for the client to read it. On the loopback
+//! network only the commands that are played exist; any other one is an error of the session, as with an image that
+//! lacks it. The command's code reaches the client through the error channel.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use http::{Request, Response, StatusCode};
+use serde_json::Value;
 
 use crate::containers::{Run, Setting, Stdin};
 use crate::kubelet::attach::show;
 use crate::kubelet::handshake::{self, Carrier};
 use crate::kubelet::query::Query;
-use crate::kubelet::streams::{self, PROTOCOLS, Said, Streams, Wanted};
-use crate::kubelet::{Body, Kubelet, Refusal, Target, status};
+use crate::kubelet::streams::{self, Heard, PROTOCOLS, Said, Streams, Wanted};
+use crate::kubelet::{Body, Kubelet, Refusal, Target, process, status};
+use crate::sandbox::{self, Launch, Process};
 
 /// Opens an exec session.
 pub(crate) fn open<B>(
@@ -35,26 +39,59 @@ pub(crate) fn open<B>(
     };
     let carrier = Carrier::of(request)?;
     let (protocol, response, upgraded) = handshake::accept(request, carrier, PROTOCOLS)?.split();
-    let started = start(kubelet, &target, &main, command, wanted);
+    let scope = kubelet.scope.clone();
     kubelet.run_session(async move {
         let Some(connection) = handshake::connection(upgraded).await else { return };
         let (session, ends) = streams::pair();
-        tokio::join!(
-            execute(started, session, wanted),
-            streams::carry(carrier, protocol, connection, wanted, ends)
-        );
+        let execute = async {
+            if main.root().is_some() {
+                return match start_process(&target, &main, command, wanted).await {
+                    Ok(process) => process::execute(process, session, wanted).await,
+                    Err(problem) => say(session, problem).await,
+                };
+            }
+            match start(&target, &main, command, wanted, &scope) {
+                Ok(run) => execute(run, session, wanted).await,
+                Err(problem) => say(session, problem).await,
+            }
+        };
+        tokio::join!(execute, streams::carry(carrier, protocol, connection, wanted, ends));
     })?;
     Ok(response)
 }
 
-/// The started command, or the status that says why there is none.
-fn start(
-    kubelet: &Kubelet,
+async fn say(session: Streams, problem: Value) {
+    // A client that is gone does not need the last word.
+    let _ = session.output.send(Said::Status(problem)).await;
+}
+
+/// The started process, or the status that says why there is none.
+async fn start_process(
     target: &Target,
     main: &Run,
     command: Vec<String>,
     wanted: Wanted,
-) -> Result<Arc<Run>, serde_json::Value> {
+) -> Result<Process, Value> {
+    let failure = |text: &str| status::failure(&target.container.name, &target.pod.key, text);
+    let sandbox = target.pod.sandbox.lock().clone();
+    let (Some(sandbox), Some(root)) = (sandbox, main.root()) else {
+        return Err(failure("the pod has no namespaces any more"));
+    };
+    let launch = Launch::beside(&target.container.reference, command);
+    let with = sandbox::Streams { stdin: wanted.stdin, tty: wanted.tty };
+    let environment: &BTreeMap<String, String> = &main.environment;
+    let started = sandbox.spawn(root, &launch, environment, with).await;
+    started.map_err(|error| failure(&error.to_string()))
+}
+
+/// The started command, or the status that says why there is none.
+fn start(
+    target: &Target,
+    main: &Run,
+    command: Vec<String>,
+    wanted: Wanted,
+    scope: &portolan_net::Shutdown,
+) -> Result<Arc<Run>, Value> {
     let failure = |text: &str| status::failure(&target.container.name, &target.pod.key, text);
     let Some(image) = target.container.image else {
         return Err(failure("no command of its image is played by Portolan"));
@@ -65,22 +102,18 @@ fn start(
         tty: wanted.tty,
         ..target.container.setting.clone()
     };
-    Ok(Run::start(invocation, &setting, main.environment.clone(), &kubelet.scope))
+    Ok(Run::start(invocation, &setting, main.environment.clone(), scope))
 }
 
-async fn execute(started: Result<Arc<Run>, serde_json::Value>, session: Streams, wanted: Wanted) {
+async fn execute(run: Arc<Run>, session: Streams, wanted: Wanted) {
     let Streams { mut input, output } = session;
-    let run = match started {
-        Ok(run) => run,
-        Err(problem) => {
-            // A client that is gone does not need the last word.
-            let _ = output.send(Said::Status(problem)).await;
-            return;
-        }
-    };
     let feed = async {
-        while let Some(bytes) = input.recv().await {
-            run.feed(&bytes).await;
+        while let Some(heard) = input.recv().await {
+            match heard {
+                Heard::Input(bytes) => run.feed(&bytes).await,
+                Heard::End => run.leave().await,
+                Heard::Size(_) => {}
+            }
         }
         run.leave().await;
         output.closed().await;

@@ -12,6 +12,7 @@ use tokio::sync::mpsc;
 use tokio::time::timeout;
 use tracing::debug;
 
+use crate::containers::Size;
 use crate::kubelet::channels;
 use crate::kubelet::handshake::{self, Carrier, Upgraded};
 use crate::kubelet::query::Query;
@@ -43,11 +44,20 @@ pub(crate) enum Said {
     Status(Value),
 }
 
+/// What a client sends.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Heard {
+    Input(Bytes),
+    /// The end of the input; the client may still tell sizes.
+    End,
+    Size(Size),
+}
+
 /// The session's side of its streams.
 #[derive(Debug)]
 pub(crate) struct Streams {
-    /// The client's input; closed at its end and when the client is gone.
-    pub(crate) input: mpsc::Receiver<Bytes>,
+    /// From the client; closed when it is gone, or has nothing more to say.
+    pub(crate) input: mpsc::Receiver<Heard>,
     /// To the client; sending fails when it is gone.
     pub(crate) output: mpsc::Sender<Said>,
 }
@@ -55,7 +65,7 @@ pub(crate) struct Streams {
 /// The carrier's side of the streams.
 #[derive(Debug)]
 pub(crate) struct Ends {
-    pub(crate) input: mpsc::Sender<Bytes>,
+    pub(crate) input: mpsc::Sender<Heard>,
     pub(crate) output: mpsc::Receiver<Said>,
 }
 
@@ -108,7 +118,8 @@ struct Opened {
     stdin: Option<Reader>,
     stdout: Option<Writer>,
     stderr: Option<Writer>,
-    /// Halves that carry nothing but must stay open, terminal sizes among them.
+    sizes: Option<Reader>,
+    /// Halves that carry nothing but must stay open.
     idle: Vec<(Option<Reader>, Option<Writer>)>,
 }
 
@@ -149,7 +160,7 @@ async fn open(session: &mut Session, wanted: Wanted) -> Option<Opened> {
             Some("stdin") => (opened.stdin.replace(reader), Some(writer)),
             Some("stdout") => (Some(reader), opened.stdout.replace(writer)),
             Some("stderr") => (Some(reader), opened.stderr.replace(writer)),
-            Some("resize") => (Some(reader), Some(writer)),
+            Some("resize") => (opened.sizes.replace(reader), Some(writer)),
             // Dropping both halves resets the stream.
             _ => continue,
         };
@@ -161,15 +172,33 @@ async fn open(session: &mut Session, wanted: Wanted) -> Option<Opened> {
 
 async fn exchange(mut opened: Opened, ends: Ends) {
     let Ends { input, mut output } = ends;
-    let feed = async {
+    let sized = input.clone();
+    let read_input = async {
         if let Some(stdin) = opened.stdin.as_mut() {
             while let Ok(Some(bytes)) = stdin.read().await {
-                if input.send(bytes).await.is_err() {
+                if input.send(Heard::Input(bytes)).await.is_err() {
+                    break;
+                }
+            }
+            // A session that is over does not need the end of its input.
+            let _ = input.send(Heard::End).await;
+        }
+        drop(input);
+    };
+    let read_sizes = async {
+        if let Some(sizes) = opened.sizes.as_mut() {
+            while let Ok(Some(bytes)) = sizes.read().await {
+                if let Some(size) = size(&bytes)
+                    && sized.send(Heard::Size(size)).await.is_err()
+                {
                     break;
                 }
             }
         }
-        drop(input);
+        drop(sized);
+    };
+    let feed = async {
+        tokio::join!(read_input, read_sizes);
         std::future::pending::<()>().await;
     };
     let (mut error, mut stdout, mut stderr) = (opened.error, opened.stdout, opened.stderr);
@@ -193,6 +222,11 @@ async fn exchange(mut opened: Opened, ends: Ends) {
         () = feed => {}
         () = say => {}
     }
+}
+
+/// The newest size in a message; clients send one or several JSON objects.
+pub(crate) fn size(bytes: &[u8]) -> Option<Size> {
+    serde_json::Deserializer::from_slice(bytes).into_iter().map_while(Result::ok).last()
 }
 
 async fn send(writer: Option<&mut Writer>, bytes: Bytes) -> Result<(), StreamError> {

@@ -53,7 +53,7 @@ impl Node {
             Some(image) => image.invoke(&[], &args).expect("an executable"),
             None => programs::silent(),
         };
-        let container = Arc::new(Container::new(name, image, setting));
+        let container = Arc::new(Container::new(name, reference, setting));
         let run = Run::start(invocation, &container.setting, Arc::default(), &self.scope);
         container.started(run.clone());
         self.pods.insert(Arc::new(Pod {

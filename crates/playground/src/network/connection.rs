@@ -24,11 +24,16 @@ pub struct Connection {
     /// A reader and a writer may be two tasks: each waits for the gate on its own.
     reader: Option<Pin<Box<OwnedNotified>>>,
     writer: Option<Pin<Box<OwnedNotified>>>,
-    _permit: OwnedSemaphorePermit,
+    /// A process inside of a pod counts nothing: its kernel does.
+    _permit: Option<OwnedSemaphorePermit>,
 }
 
 impl Connection {
-    pub(crate) fn new(stream: TcpStream, gate: Option<Arc<Gate>>, permit: OwnedSemaphorePermit) -> Self {
+    pub(crate) fn new(
+        stream: TcpStream,
+        gate: Option<Arc<Gate>>,
+        permit: Option<OwnedSemaphorePermit>,
+    ) -> Self {
         Self { stream, gate, reader: None, writer: None, _permit: permit }
     }
 }

@@ -1,7 +1,8 @@
 //! A flow of datagrams from one client to one address.
 //!
 //! The flow keeps the endpoint that was chosen for its first datagram, as connection tracking does, until it has
-//! been idle for too long or the endpoint is gone. Datagrams over a cut link are lost.
+//! been idle for too long or the endpoint is gone. Datagrams over a cut link are lost. Where the kernel carries the
+//! traffic, it does all of this.
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -14,6 +15,7 @@ use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
 
 use crate::network::fabric::{Fabric, Origin, Route};
+use crate::network::namespaces::router;
 use crate::network::rules::Front;
 use crate::network::{DialError, Protocol};
 
@@ -27,6 +29,9 @@ pub struct Flow {
     origin: Origin,
     to: SocketAddr,
     socket: UdpSocket,
+    /// The socket is inside of the cluster's namespace.
+    is_inside: bool,
+    used: Mutex<Instant>,
     tracked: Mutex<Option<Tracked>>,
     _permit: OwnedSemaphorePermit,
 }
@@ -37,12 +42,23 @@ struct Tracked {
     used: Instant,
 }
 
+const ANY: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0);
+
 impl Flow {
     pub(crate) async fn open(fabric: Arc<Fabric>, origin: Origin, to: SocketAddr) -> Result<Self, DialError> {
         let permit = fabric.connections.clone().try_acquire_owned().map_err(|_| DialError::TooMany)?;
-        let any = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
-        let socket = UdpSocket::bind(any).await.map_err(DialError::Host)?;
-        Ok(Self { fabric, origin, to, socket, tracked: Mutex::default(), _permit: permit })
+        let (socket, is_inside) = match fabric.router(&origin.cluster) {
+            Some(router) => {
+                let socket = router::bind(&router.namespace, ANY).await;
+                (socket.and_then(UdpSocket::from_std).map_err(DialError::Host)?, true)
+            }
+            None => {
+                let any = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
+                (UdpSocket::bind(any).await.map_err(DialError::Host)?, false)
+            }
+        };
+        let used = Mutex::new(Instant::now());
+        Ok(Self { fabric, origin, to, socket, is_inside, used, tracked: Mutex::default(), _permit: permit })
     }
 
     /// Sends one datagram.
@@ -50,6 +66,10 @@ impl Flow {
     /// # Errors
     /// [`DialError::Refused`] when nobody listens there: the caller learns at once what ICMP would tell it later.
     pub async fn send(&self, bytes: &[u8]) -> Result<(), DialError> {
+        *self.used.lock() = Instant::now();
+        if self.is_inside {
+            return self.socket.send_to(bytes, self.to).await.map(|_| ()).map_err(DialError::Host);
+        }
         let route = self.track(Instant::now())?;
         if route.gate.as_ref().is_some_and(|gate| !gate.is_up()) {
             return Ok(());
@@ -61,12 +81,17 @@ impl Flow {
     pub async fn receive(&self, buffer: &mut [u8]) -> io::Result<usize> {
         loop {
             let (length, from) = self.socket.recv_from(buffer).await?;
+            if self.is_inside && from == self.to {
+                *self.used.lock() = Instant::now();
+                return Ok(length);
+            }
             let mut tracked = self.tracked.lock();
             let current = tracked.as_mut().filter(|tracked| tracked.route.socket == from);
             if let Some(tracked) = current
                 && tracked.route.gate.as_ref().is_none_or(|gate| gate.is_up())
             {
                 tracked.used = Instant::now();
+                *self.used.lock() = tracked.used;
                 return Ok(length);
             }
         }
@@ -74,8 +99,7 @@ impl Flow {
 
     /// The time since the last datagram in either direction.
     pub(crate) fn idle(&self, now: Instant) -> Duration {
-        let tracked = self.tracked.lock();
-        tracked.as_ref().map_or(Duration::ZERO, |tracked| now.saturating_duration_since(tracked.used))
+        now.saturating_duration_since(*self.used.lock())
     }
 
     fn track(&self, now: Instant) -> Result<Route, DialError> {

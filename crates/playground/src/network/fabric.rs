@@ -13,6 +13,8 @@ use tokio::time::Instant;
 use crate::network::address_pool::AddressPool;
 use crate::network::balance::Caller;
 use crate::network::links::{Gate, Links};
+use crate::network::namespaces::Namespaces;
+use crate::network::namespaces::router::Router;
 use crate::network::proxy::{Proxy, Verdict};
 use crate::network::rules::Front;
 use crate::network::{ClusterName, DialError};
@@ -28,6 +30,8 @@ pub(crate) struct Fabric {
     sockets: RwLock<BTreeMap<(ClusterName, Front), SocketAddr>>,
     pub(crate) links: Links,
     pub(crate) connections: Arc<Semaphore>,
+    /// The kernel's part, when there is one.
+    pub(crate) namespaces: Option<Namespaces>,
 }
 
 /// One cluster's part of the network.
@@ -62,17 +66,28 @@ pub(crate) struct Route {
 }
 
 impl Fabric {
-    pub(crate) fn new() -> Self {
+    pub(crate) fn new(namespaces: Option<Namespaces>) -> Self {
         Self {
             clusters: RwLock::default(),
             sockets: RwLock::default(),
             links: Links::default(),
             connections: Arc::new(Semaphore::new(CONNECTIONS)),
+            namespaces,
         }
+    }
+
+    /// The namespace of a cluster, when it has one.
+    pub(crate) fn router(&self, cluster: &ClusterName) -> Option<Arc<Router>> {
+        self.namespaces.as_ref()?.router(cluster)
     }
 
     pub(crate) fn cluster(&self, name: &ClusterName) -> Option<Arc<Cluster>> {
         self.clusters.read().get(name).cloned()
+    }
+
+    /// All clusters, in the order of their names.
+    pub(crate) fn names(&self) -> Vec<ClusterName> {
+        self.clusters.read().keys().cloned().collect()
     }
 
     /// Adds a cluster unless its name is taken.

@@ -1,7 +1,7 @@
 //! An address on the network, as the programs of a pod hold it: listen on it, dial from it.
 //!
 //! Handles are guards. Dropping a listener frees its port, dropping the last handle of an interface frees the
-//! address.
+//! address. Inside of a pod that is a process of its own, the interface is simply that of the process.
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -9,12 +9,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::{TcpListener, TcpStream, UdpSocket};
+use tokio::sync::{OnceCell, OwnedSemaphorePermit};
 use tokio::time::{Instant, timeout};
 
 use crate::network::connection::Connection;
 use crate::network::datagram::Flow;
 use crate::network::fabric::{Cluster, Fabric, Origin};
 use crate::network::names;
+use crate::network::namespaces::ToolError;
+use crate::network::namespaces::kernel::NetworkNamespace;
+use crate::network::namespaces::router;
 use crate::network::rules::Front;
 use crate::network::{ClusterName, DialError, Protocol};
 
@@ -26,9 +30,17 @@ const LOOPBACK: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0)
 /// A pod's or a node's place on the network. Clones share the address.
 #[derive(Debug, Clone)]
 pub struct Interface {
-    held: Arc<Held>,
+    place: Place,
     node: Option<Arc<str>>,
     namespace: Arc<str>,
+}
+
+#[derive(Debug, Clone)]
+enum Place {
+    /// On the network that this process carries.
+    Held(Arc<Held>),
+    /// This process is in the namespace of the address.
+    Own(IpAddr),
 }
 
 #[derive(Debug)]
@@ -36,6 +48,8 @@ struct Held {
     fabric: Arc<Fabric>,
     cluster: Arc<Cluster>,
     address: IpAddr,
+    /// The namespace of the pod, once it has one.
+    wire: OnceCell<Arc<NetworkNamespace>>,
 }
 
 impl Drop for Held {
@@ -56,12 +70,35 @@ pub enum ListenError {
     /// The host has no socket left.
     #[error("no loopback socket")]
     Host(#[source] io::Error),
+    /// The network is not this process's.
+    #[error("a process inside of a pod has no sockets of other processes to publish")]
+    Foreign,
 }
 
 impl Interface {
     pub(crate) fn new(fabric: Arc<Fabric>, cluster: Arc<Cluster>, address: IpAddr) -> Self {
         cluster.attached.write().insert(address);
-        Self { held: Arc::new(Held { fabric, cluster, address }), node: None, namespace: "default".into() }
+        let held = Held { fabric, cluster, address, wire: OnceCell::new() };
+        Self { place: Place::Held(Arc::new(held)), node: None, namespace: "default".into() }
+    }
+
+    /// The interface of a process that is in the namespace of this address.
+    pub(crate) fn own(address: IpAddr) -> Self {
+        Self { place: Place::Own(address), node: None, namespace: "default".into() }
+    }
+
+    /// The namespace of the pod, made when it is asked for first; that of the cluster for a node's own address.
+    /// `None` on the loopback network.
+    pub(crate) async fn wire(&self) -> Result<Option<Arc<NetworkNamespace>>, ToolError> {
+        let Place::Held(held) = &self.place else { return Ok(None) };
+        let Some(router) = held.fabric.router(&held.cluster.name) else { return Ok(None) };
+        let address = match held.address {
+            IpAddr::V4(address) if held.cluster.pods.contains(&address) => address,
+            _ => return Ok(Some(router.namespace.clone())),
+        };
+        let node = self.node.as_deref().unwrap_or_default();
+        let wire = held.wire.get_or_try_init(|| router.wire(address, node)).await?;
+        Ok(Some(wire.clone()))
     }
 
     /// The same address as seen from `node` and from a pod of `namespace`: they decide which endpoints count as
@@ -75,28 +112,42 @@ impl Interface {
 
     /// The address.
     pub fn address(&self) -> IpAddr {
-        self.held.address
+        match &self.place {
+            Place::Held(held) => held.address,
+            Place::Own(address) => *address,
+        }
     }
 
-    /// The cluster it belongs to.
-    pub fn cluster(&self) -> &ClusterName {
-        &self.held.cluster.name
+    /// The cluster it belongs to, unless this process is inside of the pod.
+    pub fn cluster(&self) -> Option<&ClusterName> {
+        match &self.place {
+            Place::Held(held) => Some(&held.cluster.name),
+            Place::Own(_) => None,
+        }
     }
 
     /// Listens for TCP connections on a port of this address.
     pub async fn listen(&self, port: u16) -> Result<Listener, ListenError> {
+        if let Place::Own(_) = self.place {
+            let socket = TcpListener::bind((Ipv4Addr::UNSPECIFIED, port)).await.map_err(in_use)?;
+            return Ok(Listener { socket, _publication: None });
+        }
         let socket = TcpListener::bind(LOOPBACK).await.map_err(ListenError::Host)?;
         let local = socket.local_addr().map_err(ListenError::Host)?;
         let publication = self.publish(port, Protocol::Tcp, local)?;
-        Ok(Listener { socket, _publication: publication })
+        Ok(Listener { socket, _publication: Some(publication) })
     }
 
     /// Receives datagrams on a port of this address.
     pub async fn bind(&self, port: u16) -> Result<Datagrams, ListenError> {
+        if let Place::Own(_) = self.place {
+            let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, port)).await.map_err(in_use)?;
+            return Ok(Datagrams { socket, _publication: None });
+        }
         let socket = UdpSocket::bind(LOOPBACK).await.map_err(ListenError::Host)?;
         let local = socket.local_addr().map_err(ListenError::Host)?;
         let publication = self.publish(port, Protocol::Udp, local)?;
-        Ok(Datagrams { socket, _publication: publication })
+        Ok(Datagrams { socket, _publication: Some(publication) })
     }
 
     /// Makes a socket of the host reachable as a port of this address, for as long as the result is kept.
@@ -107,42 +158,94 @@ impl Interface {
         socket: SocketAddr,
     ) -> Result<Publication, ListenError> {
         let front = Front { address: SocketAddr::new(self.address(), port), protocol };
-        if !self.held.fabric.listen(self.cluster(), front, socket) {
+        let Place::Held(held) = &self.place else { return Err(ListenError::Foreign) };
+        if !held.fabric.listen(&held.cluster.name, front, socket) {
             return Err(ListenError::InUse);
         }
-        Ok(Publication { interface: self.clone(), front })
+        Ok(Publication { held: held.clone(), front })
     }
 
     /// Connects to a pod or a Service; a silent link is waited for until `patience` is over.
     pub async fn dial(&self, to: SocketAddr, patience: Duration) -> Result<Connection, DialError> {
-        dial(&self.held.fabric, &self.origin(), to, patience).await
+        match &self.place {
+            Place::Held(held) => dial(&held.fabric, &self.origin(held), to, patience).await,
+            Place::Own(_) => real(TcpStream::connect(to), patience, None).await,
+        }
     }
 
     /// Connects to a port of this very address, as from inside of the pod.
     pub async fn dial_self(&self, port: u16) -> Result<Connection, DialError> {
+        if let Place::Held(held) = &self.place
+            && let Some(wire) = held.wire.get()
+        {
+            let permit = permit(&held.fabric)?;
+            let to = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+            return real(router::connect(wire, to), CONNECT_PATIENCE, Some(permit)).await;
+        }
         self.dial(SocketAddr::new(self.address(), port), CONNECT_PATIENCE).await
     }
 
     /// Opens a flow of datagrams to a pod or a Service.
+    ///
+    /// # Errors
+    /// [`DialError::Unreachable`] inside of a pod, whose programs have sockets of their own for it.
     pub async fn flow(&self, to: SocketAddr) -> Result<Flow, DialError> {
-        Flow::open(self.held.fabric.clone(), self.origin(), to).await
+        match &self.place {
+            Place::Held(held) => Flow::open(held.fabric.clone(), self.origin(held), to).await,
+            Place::Own(_) => Err(DialError::Unreachable),
+        }
     }
 
     /// The first address behind `host`: an address as it is, or the name of a Service.
-    pub fn resolve(&self, host: &str) -> Option<IpAddr> {
+    pub async fn resolve(&self, host: &str) -> Option<IpAddr> {
         if let Ok(address) = host.parse() {
             return Some(address);
         }
-        if host == "localhost" {
-            return Some(self.address());
+        match &self.place {
+            Place::Held(_) if host == "localhost" => Some(self.address()),
+            Place::Held(held) => {
+                let candidates = names::services(host, &self.namespace);
+                candidates.iter().find_map(|service| held.cluster.proxy.named(service).first().copied())
+            }
+            Place::Own(_) => {
+                let found = tokio::net::lookup_host((host, 0)).await;
+                found.ok()?.map(|address| address.ip()).find(IpAddr::is_ipv4)
+            }
         }
-        let candidates = names::services(host, &self.namespace);
-        candidates.iter().find_map(|service| self.held.cluster.proxy.named(service).first().copied())
     }
 
-    fn origin(&self) -> Origin {
-        Origin { cluster: self.cluster().clone(), address: Some(self.address()), node: self.node.clone() }
+    fn origin(&self, held: &Held) -> Origin {
+        Origin { cluster: held.cluster.name.clone(), address: Some(held.address), node: self.node.clone() }
     }
+}
+
+/// A port that is taken is told apart, for programs say so.
+fn in_use(error: io::Error) -> ListenError {
+    match error.kind() {
+        io::ErrorKind::AddrInUse => ListenError::InUse,
+        _ => ListenError::Host(error),
+    }
+}
+
+fn permit(fabric: &Fabric) -> Result<OwnedSemaphorePermit, DialError> {
+    fabric.connections.clone().try_acquire_owned().map_err(|_| DialError::TooMany)
+}
+
+/// A connection that the kernel makes.
+async fn real(
+    connect: impl Future<Output = io::Result<TcpStream>>,
+    patience: Duration,
+    permit: Option<OwnedSemaphorePermit>,
+) -> Result<Connection, DialError> {
+    let stream = timeout(patience, connect).await.map_err(|_| DialError::TimedOut)?;
+    let stream = stream.map_err(|error| match error.kind() {
+        io::ErrorKind::ConnectionRefused => DialError::Refused,
+        io::ErrorKind::HostUnreachable | io::ErrorKind::NetworkUnreachable => DialError::Unreachable,
+        io::ErrorKind::TimedOut => DialError::TimedOut,
+        _ => DialError::Host(error),
+    })?;
+    stream.set_nodelay(true).map_err(DialError::Host)?;
+    Ok(Connection::new(stream, None, permit))
 }
 
 /// Connects from `origin`, shared by interfaces, doors and callers outside of any pod.
@@ -152,7 +255,10 @@ pub(crate) async fn dial(
     to: SocketAddr,
     patience: Duration,
 ) -> Result<Connection, DialError> {
-    let permit = fabric.connections.clone().try_acquire_owned().map_err(|_| DialError::TooMany)?;
+    let permit = permit(fabric)?;
+    if let Some(router) = fabric.router(&origin.cluster) {
+        return real(router::connect(&router.namespace, to), patience, Some(permit)).await;
+    }
     let route = fabric.route(origin, Front { address: to, protocol: Protocol::Tcp }, Instant::now())?;
     let connect = async {
         if let Some(gate) = &route.gate {
@@ -165,19 +271,19 @@ pub(crate) async fn dial(
     };
     let stream = timeout(patience, connect).await.map_err(|_| DialError::TimedOut)??;
     stream.set_nodelay(true).map_err(DialError::Host)?;
-    Ok(Connection::new(stream, route.gate, permit))
+    Ok(Connection::new(stream, route.gate, Some(permit)))
 }
 
 /// A registered port; dropping it frees the port.
 #[derive(Debug)]
 pub struct Publication {
-    interface: Interface,
+    held: Arc<Held>,
     front: Front,
 }
 
 impl Drop for Publication {
     fn drop(&mut self) {
-        self.interface.held.fabric.unlisten(self.interface.cluster(), self.front);
+        self.held.fabric.unlisten(&self.held.cluster.name, self.front);
     }
 }
 
@@ -185,7 +291,7 @@ impl Drop for Publication {
 #[derive(Debug)]
 pub struct Listener {
     socket: TcpListener,
-    _publication: Publication,
+    _publication: Option<Publication>,
 }
 
 impl Listener {
@@ -201,7 +307,7 @@ impl Listener {
 #[derive(Debug)]
 pub struct Datagrams {
     socket: UdpSocket,
-    _publication: Publication,
+    _publication: Option<Publication>,
 }
 
 impl Datagrams {

@@ -83,6 +83,14 @@ impl Gate {
         &self.changed
     }
 
+    pub(crate) fn state(&self) -> Link {
+        match self.state.load(Ordering::Acquire) {
+            state if state == Link::Up as u8 => Link::Up,
+            state if state == Link::Silent as u8 => Link::Silent,
+            _ => Link::Unreachable,
+        }
+    }
+
     fn set(&self, link: Link) {
         self.state.store(link as u8, Ordering::Release);
         self.changed.notify_waiters();

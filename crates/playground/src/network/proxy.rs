@@ -59,6 +59,14 @@ impl Proxy {
         }
     }
 
+    /// The rules of a Service for the fronts that are its own.
+    pub(crate) fn owned(&self, service: &ObjectKey) -> ServiceRules {
+        let state = self.state.lock();
+        let mut rules = state.services.get(service).cloned().unwrap_or_default();
+        rules.fronts.retain(|front, _| state.owners.get(front) == Some(service));
+        rules
+    }
+
     /// Decides where a new connection to `front` goes.
     pub(crate) fn choose(&self, front: Front, caller: Caller<'_>, now: Instant) -> Verdict {
         let mut state = self.state.lock();

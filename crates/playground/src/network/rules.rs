@@ -58,7 +58,7 @@ pub(crate) struct ServiceRules {
 
 /// Computes the rules of `service` from the EndpointSlices of its namespace; slices of other Services are skipped.
 ///
-/// `nodes` are the addresses on which node ports answer. Protocols other than TCP and UDP are left out.
+/// `nodes` are the addresses on which node ports answer. Protocols of which Kubernetes knows nothing are left out.
 pub(crate) fn service_rules<'a>(
     service: &Object,
     slices: impl IntoIterator<Item = &'a Object>,

@@ -15,6 +15,7 @@ use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
 use crate::containers::{Container, Pod, Run, Setting, Stdin};
 use crate::node::pod_spec::{ContainerSpec, HttpGet, Probe, TcpSocket};
 use crate::programs::web;
+use crate::sandbox::{Launch, Root, Sandbox, Streams};
 
 /// Failures that are kept until they are told; while nobody listens, more are not worth keeping.
 const UNTOLD: usize = 8;
@@ -223,7 +224,8 @@ async fn check_page(get: &HttpGet, patient: &Patient) -> Result<(), String> {
 async fn check_socket(socket: &TcpSocket, patient: &Patient) -> Result<(), String> {
     let port = patient.spec.port(&socket.port).ok_or("the port has no such name")?;
     let host = host(&socket.host, patient);
-    let address = patient.pod.network.resolve(&host).ok_or_else(|| format!("lookup {host}: no such host"))?;
+    let resolved = patient.pod.network.resolve(&host).await;
+    let address = resolved.ok_or_else(|| format!("lookup {host}: no such host"))?;
     let to = SocketAddr::new(address, port);
     let dialled = patient.pod.network.dial(to, Duration::from_secs(3600)).await;
     dialled.map(drop).map_err(|error| format!("dial tcp {to}: connect: {error}"))
@@ -234,11 +236,32 @@ fn host(given: &str, patient: &Patient) -> String {
 }
 
 async fn check_command(command: &[String], patient: &Patient) -> Result<(), String> {
+    let sandbox = patient.pod.sandbox.lock().clone();
+    if let (Some(sandbox), Some(root)) = (sandbox, patient.run.root()) {
+        return check_process(command, patient, &sandbox, root).await;
+    }
     let image = patient.container.image.ok_or("no command of the image is played by Portolan")?;
     let invocation = image.execute(command.to_vec()).map_err(|error| error.to_string())?;
     let setting = Setting { stdin: Stdin::Closed, tty: false, ..patient.container.setting.clone() };
     let run = KilledOnDrop(Run::start(invocation, &setting, patient.run.environment.clone(), &patient.scope));
     match run.0.exited().await.code {
+        0 => Ok(()),
+        code => Err(format!("command exited with code {code}")),
+    }
+}
+
+/// Runs a command in the container; dropped, it is killed.
+async fn check_process(
+    command: &[String],
+    patient: &Patient,
+    sandbox: &Sandbox,
+    root: &Root,
+) -> Result<(), String> {
+    let launch = Launch::beside(&patient.container.reference, command.to_vec());
+    let with = Streams { stdin: false, tty: false };
+    let process = sandbox.spawn(root, &launch, &patient.run.environment, with).await;
+    let process = process.map_err(|error| error.to_string())?;
+    match process.finish().await {
         0 => Ok(()),
         code => Err(format!("command exited with code {code}")),
     }

@@ -5,6 +5,7 @@
 //! starts and stops programs, and writes the status when it is another one. Any pass may be repeated or lost.
 
 mod kept;
+mod sandbox;
 mod starting;
 
 use std::collections::BTreeMap;
@@ -27,6 +28,7 @@ use crate::node::binding::regarding;
 use crate::node::pod_spec::{PodSpec, RestartPolicy, is_finished, node_of};
 use crate::node::record::{Next, State};
 use crate::node::status::{self, Input};
+use crate::sandbox::Host;
 
 use self::kept::{Kept, Place, Written};
 
@@ -38,6 +40,10 @@ pub(crate) struct Surroundings {
     pub(crate) client: Client,
     pub(crate) cluster: ClusterName,
     pub(crate) network: Network,
+    /// What pods with namespaces need of this machine.
+    pub(crate) host: Option<Host>,
+    /// The DNS server of the cluster.
+    pub(crate) dns: Option<IpAddr>,
     /// Our nodes by name, with their places on the network.
     pub(crate) nodes: BTreeMap<String, Interface>,
     pub(crate) pods: Cache<Object>,
@@ -204,6 +210,11 @@ impl Lifecycle {
     async fn run(&self, pod: &Object, kept: &mut Kept) -> Option<Duration> {
         let mut wait: Option<Duration> = None;
         let policy = kept.spec.restart_policy;
+        if !matches!(kept.phase(pod), "Succeeded" | "Failed")
+            && let Some(later) = self.provide_sandbox(pod, kept).await
+        {
+            return Some(later);
+        }
         let init_policy = if policy == RestartPolicy::Never { policy } else { RestartPolicy::OnFailure };
         let finished = matches!(kept.phase(pod), "Succeeded" | "Failed");
         for index in 0..kept.init.len() {
@@ -293,6 +304,8 @@ impl Lifecycle {
     /// Takes the pod out of the register and ends what is left of it.
     fn forget(&self, kept: Kept) {
         kept.kill_all();
+        // With its namespaces ends whatever still runs in them.
+        kept.pod.sandbox.lock().take();
         self.around.register.remove(&kept.pod.key, &kept.pod.uid);
     }
 

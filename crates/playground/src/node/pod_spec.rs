@@ -19,12 +19,40 @@ pub(crate) struct PodSpec {
     pub(crate) tolerations: Vec<Toleration>,
     pub(crate) host_network: bool,
     pub(crate) hostname: String,
+    pub(crate) subdomain: String,
+    pub(crate) host_aliases: Vec<HostAlias>,
+    pub(crate) dns_policy: String,
+    pub(crate) dns_config: DnsConfig,
     pub(crate) service_account_name: String,
     pub(crate) enable_service_links: Option<bool>,
     pub(crate) restart_policy: RestartPolicy,
     pub(crate) readiness_gates: Vec<ReadinessGate>,
     pub(crate) init_containers: Vec<ContainerSpec>,
     pub(crate) containers: Vec<ContainerSpec>,
+}
+
+/// Names that `/etc/hosts` is to have.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub(crate) struct HostAlias {
+    pub(crate) ip: String,
+    pub(crate) hostnames: Vec<String>,
+}
+
+/// What `/etc/resolv.conf` is to have.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub(crate) struct DnsConfig {
+    pub(crate) nameservers: Vec<String>,
+    pub(crate) searches: Vec<String>,
+    pub(crate) options: Vec<DnsOption>,
+}
+
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub(crate) struct DnsOption {
+    pub(crate) name: String,
+    pub(crate) value: String,
 }
 
 /// When an ended container is started again.
@@ -83,6 +111,7 @@ pub(crate) struct ContainerSpec {
     pub(crate) image: String,
     pub(crate) command: Vec<String>,
     pub(crate) args: Vec<String>,
+    pub(crate) working_dir: String,
     pub(crate) env: Vec<EnvVar>,
     pub(crate) env_from: Vec<EnvFrom>,
     pub(crate) ports: Vec<ContainerPort>,

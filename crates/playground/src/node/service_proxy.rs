@@ -64,6 +64,9 @@ impl Reconciler for ServiceProxy {
                 self.network.serve(&self.cluster, &service, slices.iter().map(AsRef::as_ref), &self.nodes);
             }
         }
-        Outcome::Done
+        match self.network.program(&self.cluster, key).await {
+            Ok(()) => Outcome::Done,
+            Err(error) => Outcome::Retry(error.into()),
+        }
     }
 }

@@ -47,7 +47,8 @@ fn run(process: Process) -> Running {
         };
         let played = match plan.protocol {
             Protocol::Tcp => answer_connections(&process, plan).await,
-            Protocol::Udp => answer_datagrams(&process, plan).await,
+            // A plan never says SCTP.
+            Protocol::Udp | Protocol::Sctp => answer_datagrams(&process, plan).await,
         };
         match played {
             Ok(()) => crate::programs::TERMINATED,

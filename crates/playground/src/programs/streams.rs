@@ -78,6 +78,11 @@ impl Input {
         Self(Box::pin(tokio::io::empty()))
     }
 
+    /// An input that is read from elsewhere.
+    pub(crate) fn of(reader: impl AsyncRead + Send + Sync + 'static) -> Self {
+        Self(Box::pin(reader))
+    }
+
     /// An input and what feeds it.
     pub fn fed() -> (Self, Feeder) {
         let (reader, writer) = tokio::io::duplex(PIPE_BYTES);

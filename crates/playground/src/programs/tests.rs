@@ -82,7 +82,7 @@ fn start_with(
 async fn listening(world: &World, pod: &Played, port: u16, protocol: crate::network::Protocol) {
     let to = std::net::SocketAddr::new(pod.interface.address(), port);
     let poll = async {
-        while world.network.socket(pod.interface.cluster(), to, protocol).is_none() {
+        while world.network.socket(pod.interface.cluster().expect("held"), to, protocol).is_none() {
             tokio::task::yield_now().await;
         }
     };

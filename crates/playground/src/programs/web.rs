@@ -130,7 +130,7 @@ pub(crate) async fn fetch(
     connect: Duration,
     total: Duration,
 ) -> Result<Page, FetchError> {
-    let (to, request) = request(network, address, headers)?;
+    let (to, request) = request(network, address, headers).await?;
     let exchange = async {
         let dialled = network.dial(to, connect).await;
         let connection = dialled.map_err(|source| FetchError::Dial { to, source })?;
@@ -139,7 +139,7 @@ pub(crate) async fn fetch(
     timeout(total, exchange).await.map_err(|_| FetchError::TimedOut)?
 }
 
-fn request(
+async fn request(
     network: &Interface,
     address: &str,
     headers: &[(header::HeaderName, &str)],
@@ -148,7 +148,7 @@ fn request(
     let uri: Uri = address.parse().map_err(|_| wrong())?;
     let authority = uri.authority().filter(|_| uri.scheme_str() == Some("http")).ok_or_else(wrong)?;
     let host = authority.host();
-    let found = network.resolve(host.trim_start_matches('[').trim_end_matches(']'));
+    let found = network.resolve(host.trim_start_matches('[').trim_end_matches(']')).await;
     let found = found.ok_or_else(|| FetchError::NoSuchHost(host.to_owned()))?;
     let to = SocketAddr::new(found, authority.port_u16().unwrap_or(80));
     let path = uri.path_and_query().map_or("/", |path| path.as_str());

@@ -160,12 +160,12 @@ fn fronts_and_their_endpoints() {
             ],
         },
         Case {
-            name: "SCTP is not carried",
+            name: "SCTP is told apart",
             service: service(
                 json!({ "clusterIP": "10.13.0.9", "ports": [{ "port": 80, "protocol": "SCTP" }] }),
             ),
             slices: vec![],
-            want: &[],
+            want: &["10.13.0.9:80/SCTP -> []"],
         },
         Case {
             name: "a service of another proxy is left to it",

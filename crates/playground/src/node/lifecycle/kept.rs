@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use jiff::Timestamp;
+use parking_lot::Mutex;
 use portolan_net::Clock;
 use portolan_object::Object;
 use serde_json::Value;
@@ -15,7 +16,6 @@ use crate::node::health::Health;
 use crate::node::pod_spec::{ContainerSpec, PodSpec};
 use crate::node::record::{Ended, Record, State};
 use crate::node::status;
-use crate::programs;
 
 /// A pod that has its place.
 pub(super) struct Kept {
@@ -58,7 +58,7 @@ impl Kept {
             };
             let setting =
                 Setting { network: place.network.clone(), clock: place.clock.clone(), stdin, tty: spec.tty };
-            let container = Container::new(&spec.name, programs::image(&spec.image), setting);
+            let container = Container::new(&spec.name, &spec.image, setting);
             (spec.name.clone(), Arc::new(container))
         };
         let containers = spec.all_containers().map(container).collect();
@@ -70,6 +70,7 @@ impl Kept {
                 key: pod.key(),
                 uid: pod.uid().to_owned(),
                 network: place.network,
+                sandbox: Mutex::default(),
                 containers,
             }),
             host_address: place.host_address,

@@ -11,7 +11,7 @@ use portolan_runtime::events::Severity;
 use portolan_runtime::{Api, ClientError};
 use serde_json::Value;
 
-use crate::containers::Run;
+use crate::containers::{Program, Run};
 use crate::node::binding::regarding;
 use crate::node::environment::{self, Contents, EnvironmentError, Sources};
 use crate::node::expansion::expand;
@@ -20,6 +20,7 @@ use crate::node::lifecycle::Lifecycle;
 use crate::node::lifecycle::kept::Kept;
 use crate::node::record::Ended;
 use crate::programs::{self, ExecutableNotFound, Invocation};
+use crate::sandbox::{Streams, launch};
 
 /// What is missing is looked for again after this time.
 const LOOK_AGAIN: Duration = Duration::from_secs(5);
@@ -56,8 +57,8 @@ impl Lifecycle {
         let about = regarding(pod);
         let pulled = format!("Container image {:?} already present on machine", spec.image);
         self.events.record(about.clone(), Severity::Normal, "Pulled", pulled);
-        let invocation = match invocation(kept, index, &variables) {
-            Ok(invocation) => invocation,
+        let program = match self.program(kept, index, &variables).await {
+            Ok(program) => program,
             Err(error) => {
                 self.events.record(about, Severity::Warning, "Failed", format!("Error: {error}"));
                 let now = self.around.clock.now();
@@ -67,7 +68,7 @@ impl Lifecycle {
                     id: String::new(),
                     code: NOT_STARTED,
                     reason: "StartError".to_owned(),
-                    message: error.to_string(),
+                    message: error,
                     started: now,
                     finished: now,
                 });
@@ -77,14 +78,18 @@ impl Lifecycle {
         };
         self.events.record(about.clone(), Severity::Normal, "Created", "Container created");
         let container = kept.container(index).clone();
-        if container.image.is_none() {
+        let is_silent = match &program {
+            Program::Played(_) => container.image.is_none(),
+            Program::Real(..) => launch(&spec.image, &spec.command, &spec.args).arguments.is_empty(),
+        };
+        if is_silent {
             let message = format!(
                 "image {:?} is not played by Portolan: container {} runs, but nothing in it works and nothing listens",
                 spec.image, spec.name
             );
             self.events.record(about.clone(), Severity::Warning, "NothingListens", message);
         }
-        let run = Run::start(invocation, &container.setting, variables, &self.scope);
+        let run = Run::start(program, &container.setting, variables, &self.scope);
         self.events.record(about, Severity::Normal, "Started", "Container started");
         self.look_again_after(&run, pod.key());
         let (queue, key) = (self.queue.clone(), pod.key());
@@ -93,6 +98,36 @@ impl Lifecycle {
         let health = health::watch(patient, move || queue.add(key.clone()));
         kept.has_started(index, &run, health);
         None
+    }
+
+    /// What a container starts: a process where the pod has namespaces, a built-in program otherwise.
+    async fn program(
+        &self,
+        kept: &Kept,
+        index: usize,
+        variables: &BTreeMap<String, String>,
+    ) -> Result<Program, String> {
+        let sandbox = kept.pod.sandbox.lock().clone();
+        let Some(sandbox) = sandbox else {
+            let played = invocation(kept, index, variables).map(Program::from);
+            return played.map_err(|error| error.to_string());
+        };
+        let spec = kept.container_spec(index);
+        let words = |words: &[String]| words.iter().map(|word| expand(word, variables)).collect::<Vec<_>>();
+        let mut launch = launch(&spec.image, &words(&spec.command), &words(&spec.args));
+        if !spec.working_dir.is_empty() {
+            launch.directory = spec.working_dir.clone().into();
+        }
+        let path = variables.get("PATH").map(String::as_str).unwrap_or_default();
+        // Containers see the folders of this machine.
+        let is_installed = |name: &str| std::env::split_paths(path).any(|folder| folder.join(name).exists());
+        if let Some(missing) = launch.missing(is_installed) {
+            return Err(missing.to_string());
+        }
+        let with = Streams { stdin: spec.stdin, tty: spec.tty };
+        let root = sandbox.root(launch.has_busybox).await.map_err(|error| error.to_string())?;
+        let process = sandbox.spawn(&root, &launch, variables, with).await;
+        process.map(|process| Program::Real(process, root)).map_err(|error| error.to_string())
     }
 
     /// Has a pass made when the run ends.

@@ -1,0 +1,240 @@
+//! Commands for a playground that runs already: cutting links between its clusters, restoring and listing them.
+//!
+//! The playground listens on a socket in its folder, whose permissions decide who may ask; `portolan playground cut`
+//! and its like connect to it. One line of JSON each way per connection.
+
+use std::fs::{self, File};
+use std::io;
+use std::os::fd::AsRawFd;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use portolan_net::Shutdown;
+use serde::{Deserialize, Serialize};
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::net::{UnixListener, UnixStream};
+use tokio::task::JoinSet;
+use tokio::time::timeout;
+
+use crate::network::{ClusterName, Link, Network};
+
+/// The socket in the playground's folder.
+const SOCKET: &str = "control.sock";
+/// Longer lines are not commands.
+const LONGEST_LINE: u64 = 64 << 10;
+/// Time for a whole exchange.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// Exchanges at a time; the next one waits to be accepted.
+const EXCHANGES: usize = 16;
+
+/// What can be asked.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Command {
+    /// Lose all traffic between two clusters.
+    Cut(String, String),
+    /// Carry it again.
+    Restore(String, String),
+    /// Tell the state of all links.
+    Links,
+}
+
+/// The state of the link between two clusters.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct LinkState {
+    /// The clusters, in the order of their names.
+    pub clusters: (String, String),
+    /// Whether traffic passes.
+    pub up: bool,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+enum Answer {
+    Links(Vec<LinkState>),
+    Refused(String),
+}
+
+/// Why a command was not carried out.
+#[derive(Debug, thiserror::Error)]
+pub enum ControlError {
+    /// Nobody listens.
+    #[error("no playground runs on {path} ({source}): start one with `portolan playground --dir {path}`")]
+    NotRunning {
+        /// The folder.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The playground broke off.
+    #[error("the playground on {path} does not answer: {source}")]
+    Broken {
+        /// The folder.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// It says what is wrong.
+    #[error("{0}")]
+    Refused(String),
+}
+
+/// Opens the socket in `folder`; it closes with `scope`.
+///
+/// # Errors
+/// When the folder takes no socket. One that a killed playground left behind is replaced.
+pub(crate) fn listen(folder: &Path, network: &Network, scope: &Shutdown) -> io::Result<()> {
+    match fs::remove_file(folder.join(SOCKET)) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    let (open, path) = short_path(folder)?;
+    let listener = UnixListener::bind(path)?;
+    drop(open);
+    let (network, folder) = (network.clone(), folder.to_owned());
+    portolan_runtime::scope::spawn_until_stop(scope, async move {
+        let _remove = RemovedOnDrop(folder.join(SOCKET));
+        let mut exchanges = JoinSet::new();
+        loop {
+            while exchanges.len() >= EXCHANGES {
+                exchanges.join_next().await;
+            }
+            tokio::select! {
+                accepted = listener.accept() => match accepted {
+                    Ok((stream, _)) => {
+                        let network = network.clone();
+                        exchanges.spawn(async move {
+                            // A client that leaves or stalls gets no answer.
+                            let _ = timeout(PATIENCE, answer(stream, &network)).await;
+                        });
+                    }
+                    // This machine is out of sockets: whoever holds them must first let go of some.
+                    Err(_) => { exchanges.join_next().await; }
+                },
+                Some(_) = exchanges.join_next() => {}
+            }
+        }
+    });
+    Ok(())
+}
+
+/// Sends a command to the playground on `folder`; the answer is the state of all links after it.
+///
+/// # Errors
+/// [`ControlError`] naming the folder or what is wrong with the command.
+pub async fn send(folder: &Path, command: &Command) -> Result<Vec<LinkState>, ControlError> {
+    let not_running = |source| ControlError::NotRunning { path: folder.to_owned(), source };
+    let (_open, path) = short_path(folder).map_err(not_running)?;
+    let stream = UnixStream::connect(path).await.map_err(not_running)?;
+    let exchange = async {
+        let mut stream = BufReader::new(stream);
+        stream.write_all(format!("{}\n", serde_json::to_string(command)?).as_bytes()).await?;
+        let mut line = String::new();
+        stream.read_line(&mut line).await?;
+        Ok::<Answer, io::Error>(serde_json::from_str(&line)?)
+    };
+    let answered = timeout(PATIENCE, exchange).await.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()));
+    match answered.map_err(|source| ControlError::Broken { path: folder.to_owned(), source })? {
+        Answer::Links(links) => Ok(links),
+        Answer::Refused(problem) => Err(ControlError::Refused(problem)),
+    }
+}
+
+/// A path of the socket that is short enough for one, however deep the folder is; it holds while the file is open.
+fn short_path(folder: &Path) -> io::Result<(File, PathBuf)> {
+    let open = File::open(folder)?;
+    let path = PathBuf::from(format!("/proc/self/fd/{}", open.as_raw_fd())).join(SOCKET);
+    Ok((open, path))
+}
+
+struct RemovedOnDrop(PathBuf);
+
+impl Drop for RemovedOnDrop {
+    fn drop(&mut self) {
+        // The next start replaces it.
+        let _ = fs::remove_file(&self.0);
+    }
+}
+
+async fn answer(stream: UnixStream, network: &Network) -> io::Result<()> {
+    let (reader, mut writer) = stream.into_split();
+    let mut line = String::new();
+    BufReader::new(reader.take(LONGEST_LINE)).read_line(&mut line).await?;
+    let answer = match serde_json::from_str(&line) {
+        Ok(command) => match carry_out(command, network).await {
+            Ok(()) => Answer::Links(links(network)),
+            Err(problem) => Answer::Refused(problem),
+        },
+        Err(error) => Answer::Refused(format!("this is not a command of this release: {error}")),
+    };
+    writer.write_all(format!("{}\n", serde_json::to_string(&answer)?).as_bytes()).await
+}
+
+async fn carry_out(command: Command, network: &Network) -> Result<(), String> {
+    let (a, b, link) = match command {
+        Command::Cut(a, b) => (a, b, Link::Silent),
+        Command::Restore(a, b) => (a, b, Link::Up),
+        Command::Links => return Ok(()),
+    };
+    let switched = network.switch_link(&ClusterName::new(&*a), &ClusterName::new(&*b), link).await;
+    switched.map_err(|error| error.to_string())
+}
+
+fn links(network: &Network) -> Vec<LinkState> {
+    let state = |(a, b, link): (ClusterName, ClusterName, Link)| LinkState {
+        clusters: (a.to_string(), b.to_string()),
+        up: link == Link::Up,
+    };
+    network.links().into_iter().map(state).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn network() -> Network {
+        let network = Network::new();
+        for (number, name) in ["one", "three", "two"].into_iter().enumerate() {
+            let range = |second: usize| format!("10.{second}.0.0/16").parse().expect("a range");
+            network
+                .join(&ClusterName::new(name), range(10 + number), range(20 + number))
+                .expect("the ranges are free");
+        }
+        network
+    }
+
+    async fn text(folder: &Path, command: Command) -> String {
+        match send(folder, &command).await {
+            Ok(links) => links
+                .iter()
+                .map(|link| {
+                    format!("{}-{} {}", link.clusters.0, link.clusters.1, if link.up { "up" } else { "cut" })
+                })
+                .collect::<Vec<_>>()
+                .join(", "),
+            Err(error) => error.to_string(),
+        }
+    }
+
+    #[tokio::test]
+    async fn links_are_cut_and_restored() {
+        let scratch = tempfile::tempdir().expect("a folder");
+        // Longer than a socket's own path may be.
+        let folder = scratch.path().join("long".repeat(40));
+        fs::create_dir(&folder).expect("a folder");
+        let scope = Shutdown::new();
+        assert!(text(&folder, Command::Links).await.contains("no playground runs on"));
+        listen(&folder, &network(), &scope).expect("listens");
+        let pair = |a: &str, b: &str| (a.to_owned(), b.to_owned());
+        let (one, two) = pair("one", "two");
+        assert_eq!(text(&folder, Command::Links).await, "one-three up, one-two up, three-two up");
+        let cut = text(&folder, Command::Cut(two.clone(), one.clone())).await;
+        assert_eq!(cut, "one-three up, one-two cut, three-two up");
+        let restored = text(&folder, Command::Restore(one.clone(), two)).await;
+        assert_eq!(restored, "one-three up, one-two up, three-two up");
+        let unknown = text(&folder, Command::Cut(one.clone(), "four".to_owned())).await;
+        assert_eq!(unknown, "there is no cluster four; there are one, three, two");
+        assert_eq!(text(&folder, Command::Cut(one.clone(), one)).await, "one has no link to itself");
+    }
+}

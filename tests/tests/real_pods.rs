@@ -1,0 +1,432 @@
+//! The playground's pods as real processes: `--network namespaces`, seen through kubectl.
+//!
+//! These tests need root, iproute2, nftables, socat, busybox, curl, dig and nc. Without them they fail and say so;
+//! with `PORTOLAN_SKIP_NAMESPACES` set they are left out.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::io::Read;
+use std::path::PathBuf;
+use std::process::Stdio;
+
+use portolan_e2e::binary::{portolan, refusal};
+use portolan_e2e::steps::{apply, apply_text, derived_service_address, request};
+use portolan_e2e::{Kubectl, Playground, eventually, text};
+
+/// A playground of this mode, unless these tests are left out.
+fn playground() -> Option<Playground> {
+    if std::env::var_os("PORTOLAN_SKIP_NAMESPACES").is_some() {
+        println!("left out: PORTOLAN_SKIP_NAMESPACES is set");
+        return None;
+    }
+    Some(Playground::start_with(&["--network", "namespaces"]))
+}
+
+/// A pod to look around from.
+const SHELL: &str = "\
+apiVersion: v1
+kind: Pod
+metadata: {name: shell}
+spec:
+  terminationGracePeriodSeconds: 1
+  containers:
+  - {name: shell, image: 'nicolaka/netshoot:v0.15', args: [/bin/sh, -ec, 'while :; do echo .; sleep 5; done']}
+";
+
+/// Three pods that tell their address over TCP and UDP, behind Services with and without memory of their clients.
+const HELLO: &str = r#"
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: hello}
+spec:
+  replicas: 3
+  selector: {matchLabels: {app: hello}}
+  template:
+    metadata: {labels: {app: hello}}
+    spec:
+      containers:
+      - name: tcp
+        image: alpine/socat:1.7.4.4
+        args: ["TCP-LISTEN:42,reuseaddr,fork", "SYSTEM:sleep 0.1; echo pod ip $POD_IP"]
+        env: &env [{name: POD_IP, valueFrom: {fieldRef: {fieldPath: status.podIP}}}]
+        readinessProbe: {tcpSocket: {port: 42}, periodSeconds: 1}
+      - name: udp
+        image: alpine/socat:1.7.4.4
+        args: ["UDP-LISTEN:42,reuseaddr,fork", "SYSTEM:sleep 0.1; echo pod ip $POD_IP"]
+        env: *env
+        livenessProbe: {exec: {command: [sh, -c, 'test -n "$POD_IP"']}, periodSeconds: 1}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: hello}
+spec:
+  selector: {app: hello}
+  ports: [{name: tcp, port: 42}, {name: udp, port: 42, protocol: UDP}]
+---
+apiVersion: v1
+kind: Service
+metadata: {name: sticky}
+spec:
+  selector: {app: hello}
+  sessionAffinity: ClientIP
+  ports: [{name: tcp, port: 42}]
+---
+apiVersion: v1
+kind: Service
+metadata: {name: local}
+spec:
+  selector: {app: hello}
+  internalTrafficPolicy: Local
+  ports: [{name: tcp, port: 42}]
+---
+apiVersion: v1
+kind: Service
+metadata: {name: nobody}
+spec:
+  selector: {app: nobody}
+  ports: [{name: tcp, port: 42}]
+"#;
+
+fn start_shell(member: &Kubectl) {
+    apply_text(member, SHELL);
+    member.ok(&["wait", "--for=condition=Ready", "pod/shell", "--timeout=60s"]);
+}
+
+/// Runs a script in the pod `shell`; what it prints, and nothing when it fails.
+fn shell(member: &Kubectl, script: &str) -> String {
+    member.run(&["exec", "shell", "--", "sh", "-c", script]).stdout.trim().to_owned()
+}
+
+fn field(member: &Kubectl, kind: &str, name: &str, path: &str) -> String {
+    member.ok(&["get", kind, name, "-o", &format!("jsonpath={path}")])
+}
+
+#[test]
+fn karmada_mcs_answers_between_namespaces() {
+    let Some(playground) = playground() else { return };
+    let (hub, member1, member2) =
+        (playground.hub(), playground.member("member1"), playground.member("member2"));
+    for file in ["1-propagate-crds", "2-workload", "3-export", "4-import"] {
+        apply(&hub, &format!("karmada-mcs/{file}.yaml"));
+    }
+    let address = derived_service_address(&member2);
+    member2.eventually(&["get", "endpointslices"], "the imported slice", |table| {
+        table.contains("imported-member1-serve-") && table.contains("8080")
+    });
+    let answers = request(&member2, &address);
+    assert!(answers.len() >= 2, "{answers:?}");
+    for answer in &answers {
+        assert!(
+            answer.contains("hello from cluster member1 (Node: member1-control-plane Pod: serve-"),
+            "{answer}"
+        );
+    }
+
+    // Every pod is somewhere else, and this machine is in none of these places.
+    start_shell(&member2);
+    let pod = member1.ok(&["get", "pods", "-l", "app=serve", "-o", "jsonpath={.items[0].status.podIP}"]);
+    let answer = shell(&member2, &format!("curl -s -m 5 http://{pod}:8080"));
+    assert!(answer.contains(&format!("Address: {pod}")), "{answer}");
+    assert_eq!(shell(&member2, "hostname"), "shell");
+    let own = field(&member2, "pod", "shell", "{.status.podIP}");
+    assert!(shell(&member2, "ip -o -4 addr show dev eth0").contains(&format!("inet {own}/32 ")));
+    assert_eq!(
+        shell(&member2, "cat /etc/resolv.conf"),
+        "nameserver 10.13.0.10\nsearch default.svc.cluster.local svc.cluster.local cluster.local\noptions ndots:5"
+    );
+    let routes = fs::read_to_string("/proc/net/fib_trie").expect("the kernel tells its routes");
+    for foreign in [pod.as_str(), own.as_str(), address.as_str(), "10.10.0.1", "10.12.0.1"] {
+        assert!(!routes.contains(&format!("-- {foreign}\n")), "{foreign} is an address of this machine");
+    }
+    assert_eq!(
+        shell(
+            &member2,
+            "curl -sk -m 5 https://kubernetes.default.svc/healthz || curl -sk -m 5 https://$KUBERNETES_SERVICE_HOST/healthz"
+        ),
+        "ok"
+    );
+}
+
+#[test]
+fn services_choose_remember_and_refuse() {
+    let Some(playground) = playground() else { return };
+    let member = playground.member("member1");
+    apply_text(&member, HELLO);
+    start_shell(&member);
+    member.eventually(&["get", "deployment", "hello"], "three ready pods", |table| table.contains("3/3"));
+    let addresses = member.ok(&["get", "pods", "-l", "app=hello", "-o", "jsonpath={.items[*].status.podIP}"]);
+    let pods: BTreeSet<String> = addresses.split_whitespace().map(|pod| format!("pod ip {pod}")).collect();
+    assert_eq!(pods.len(), 3, "{addresses}");
+    let front = |service: &str| field(&member, "service", service, "{.spec.clusterIP}");
+    let ask = |service: &str, options: &str, times: u32| -> Vec<String> {
+        let script =
+            format!("for i in $(seq {times}); do nc {options} -w 2 {} 42 < /dev/null; done", front(service));
+        shell(&member, &script).lines().map(str::to_owned).collect()
+    };
+
+    eventually("all three pods to answer over TCP", || {
+        let seen: BTreeSet<String> = ask("hello", "", 12).into_iter().collect();
+        if seen == pods { Ok(()) } else { Err(format!("{seen:?}")) }
+    });
+    let script = format!("echo hi | nc -u -w 1 {} 42", front("hello"));
+    eventually("an answer over UDP", || {
+        let answer = shell(&member, &script);
+        if pods.contains(&answer) { Ok(()) } else { Err(answer) }
+    });
+    let remembered = eventually("a pod that remembers its client", || {
+        let seen = ask("sticky", "", 10);
+        if seen.len() == 10 { Ok(seen) } else { Err(format!("{seen:?}")) }
+    });
+    assert_eq!(remembered.iter().collect::<BTreeSet<_>>().len(), 1, "{remembered:?}");
+    eventually("an answer on the same node", || {
+        let seen = ask("local", "", 1);
+        if seen.len() == 1 && pods.contains(&seen[0]) { Ok(()) } else { Err(format!("{seen:?}")) }
+    });
+    for refused in [front("nobody"), "10.11.77.77".to_owned()] {
+        let said = shell(&member, &format!("nc -v -w 5 {refused} 42 2>&1"));
+        assert!(said.ends_with("Connection refused"), "{said}");
+    }
+
+    // A pod that is its own client.
+    member.ok(&["scale", "deployment", "hello", "--replicas=1"]);
+    member.eventually(&["get", "pods", "-l", "app=hello", "--no-headers"], "one pod", |table| {
+        table.lines().count() == 1
+    });
+    let front = front("hello");
+    let alone = member.ok(&["get", "pods", "-l", "app=hello", "-o", "jsonpath={.items[0].metadata.name}"]);
+    let script = format!("exec nc -w 2 {front} 42 < /dev/null");
+    let own =
+        member.eventually(&["exec", &alone, "-c", "tcp", "--", "sh", "-c", &script], "itself", |text| {
+            text.contains("pod ip ")
+        });
+    assert!(pods.contains(own.trim()), "{own}");
+    member.ok(&["delete", "deployment", "hello"]);
+    eventually("the Service without pods to refuse", || {
+        let said = shell(&member, &format!("nc -v -w 5 {front} 42 2>&1"));
+        if said.ends_with("Connection refused") { Ok(()) } else { Err(said) }
+    });
+}
+
+#[test]
+fn commands_run_beside_the_program() {
+    let Some(playground) = playground() else { return };
+    let member = playground.member("member1");
+    start_shell(&member);
+    let scratch = tempfile::tempdir().expect("a temporary folder");
+    for carrier in ["true", "false"] {
+        let kubectl = |arguments: &[&str]| {
+            let mut command = member.command(arguments);
+            command.env("KUBECTL_REMOTE_COMMAND_WEBSOCKETS", carrier);
+            command
+        };
+        let code =
+            |arguments: &[&str]| kubectl(arguments).stderr(Stdio::null()).status().expect("kubectl").code();
+        assert_eq!(code(&["exec", "shell", "--", "sh", "-c", "exit 3"]), Some(3), "{carrier}");
+        assert_eq!(code(&["exec", "shell", "--", "sh", "-c", "kill -9 $$"]), Some(137), "{carrier}");
+        assert_eq!(code(&["exec", "shell", "--", "nonsense"]), Some(127), "{carrier}");
+
+        // More than is ever kept of a log, there and back.
+        let (there, back) = (scratch.path().join("there"), scratch.path().join(carrier));
+        let content: Vec<u8> = (0..3_000_000_u32).flat_map(|n| n.to_le_bytes()).collect();
+        fs::write(&there, &content).expect("a file");
+        assert_eq!(code(&["cp", text(&there), "shell:/tmp/copy"]), Some(0), "{carrier}");
+        assert_eq!(code(&["cp", "shell:/tmp/copy", text(&back)]), Some(0), "{carrier}");
+        assert!(fs::read(&back).expect("the copy") == content, "{carrier}: the copy differs");
+
+        // A terminal of the kernel: programs know it, and it ends lines as terminals do.
+        let script =
+            kubectl(&["exec", "-it", "shell", "--", "sh", "-c", "test -t 0 && test -t 1 && echo a terminal"]);
+        let mut in_terminal = std::process::Command::new("script");
+        in_terminal.args(["-qec", &shell_words(&script), "/dev/null"]);
+        in_terminal.env("KUBECTL_REMOTE_COMMAND_WEBSOCKETS", carrier).stdin(Stdio::null());
+        let output = in_terminal.output().expect("script runs");
+        let seen = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert!(seen.contains("a terminal\r\n"), "{carrier}: {seen:?}");
+    }
+    // Each container's files are its own.
+    assert!(!PathBuf::from("/tmp/copy").exists());
+
+    member.eventually(&["logs", "shell"], "the first line", |log| log.starts_with(".\n"));
+    let mut follower =
+        member.command(&["logs", "-f", "shell"]).stdout(Stdio::piped()).spawn().expect("kubectl");
+    let mut start = [0; 4];
+    let mut stdout = follower.stdout.take().expect("a pipe");
+    stdout.read_exact(&mut start).expect("two lines");
+    assert_eq!(&start, b".\n.\n");
+    member.ok(&["delete", "pod", "shell"]);
+    assert!(follower.wait().expect("kubectl ends with the pod").success());
+}
+
+/// A command line for a shell; nothing in it has quotes of its own.
+fn shell_words(command: &std::process::Command) -> String {
+    let words = std::iter::once(command.get_program()).chain(command.get_args());
+    words.map(|word| format!("'{}'", word.to_string_lossy())).collect::<Vec<_>>().join(" ")
+}
+
+#[test]
+fn programs_end_as_they_are_told() {
+    let Some(playground) = playground() else { return };
+    let member = playground.member("member1");
+    let exit_code = "jsonpath={.status.containerStatuses[0].state.terminated.exitCode}";
+    let run = |name: &str, image: &str, command: &[&str]| {
+        let mut arguments = vec!["run", name, "--image", image, "--restart=Never", "--"];
+        arguments.extend(command);
+        member.ok(&arguments);
+    };
+    run("seven", "busybox", &["sh", "-c", "echo out; echo err >&2; exit 7"]);
+    member.eventually(&["get", "pod", "seven", "-o", exit_code], "its code", |code| code == "7");
+    assert_eq!(
+        member.ok(&["logs", "seven"]).lines().collect::<BTreeSet<_>>(),
+        BTreeSet::from(["out", "err"])
+    );
+    let script = "trap 'echo asked; exit 0' TERM; echo started; while :; do sleep 0.1; done";
+    run("asked", "busybox", &["sh", "-c", script]);
+    member.eventually(&["logs", "asked"], "its first line", |log| log == "started\n");
+    let mut follower =
+        member.command(&["logs", "-f", "asked"]).stdout(Stdio::piped()).spawn().expect("kubectl");
+    member.ok(&["delete", "pod", "asked"]);
+    let mut log = String::new();
+    follower.stdout.take().expect("a pipe").read_to_string(&mut log).expect("text");
+    follower.wait().expect("kubectl ends");
+    assert_eq!(log, "started\nasked\n");
+    run("deaf", "busybox", &["sh", "-c", "trap '' TERM; echo started; while :; do sleep 0.1; done"]);
+    member.eventually(&["logs", "deaf"], "its first line", |log| log == "started\n");
+    member.ok(&["delete", "pod", "deaf", "--grace-period=1"]);
+
+    run("missing", "example/tool", &["portolan-has-no-such-program"]);
+    member.eventually(&["get", "events"], "what is missing", |events| {
+        events.contains("portolan-has-no-such-program") && events.contains("install it on this machine")
+    });
+
+    // What the program wrote before it was started again.
+    apply_text(
+        &member,
+        "{apiVersion: v1, kind: Pod, metadata: {name: again}, spec: {containers: [{name: again, image: busybox, \
+         command: [sh, -c, 'echo run; sleep 1; exit 1']}]}}",
+    );
+    member.eventually(&["logs", "again", "--previous"], "the run before", |log| log == "run\n");
+}
+
+#[test]
+fn attached_terminals_reach_the_program() {
+    let Some(playground) = playground() else { return };
+    let member = playground.member("member1");
+    let run = ["run", "-i", "--rm", "--restart=Never", "--image=busybox", "echoes", "--", "cat"];
+    let output = member.run_with_input(&run, "one\ntwo\n");
+    assert!(output.success, "{output}");
+    assert!(output.stdout.starts_with("one\ntwo\n"), "{output}");
+}
+
+#[test]
+fn cut_links_lose_everything_until_they_are_restored() {
+    let Some(playground) = playground() else { return };
+    let (member1, member2) = (playground.member("member1"), playground.member("member2"));
+    member1.ok(&["run", "web", "--image=jeremyot/serve", "--restart=Never"]);
+    member1.ok(&["wait", "--for=condition=Ready", "pod/web", "--timeout=60s"]);
+    let address = field(&member1, "pod", "web", "{.status.podIP}");
+    start_shell(&member1);
+    start_shell(&member2);
+    let ask = |member: &Kubectl| shell(member, &format!("curl -s -m 1 http://{address}:8080"));
+    let wanted = format!("Hello from {address}");
+    let answers = |member: &Kubectl| {
+        eventually("an answer", || match ask(member) {
+            answer if answer == wanted => Ok(()),
+            other => Err(other),
+        });
+    };
+    answers(&member2);
+    let command = |words: &[&str]| {
+        let mut all = vec!["playground"];
+        all.extend(words);
+        all.extend(["--dir", text(playground.directory())]);
+        let finished = portolan(&all);
+        assert_eq!(finished.code, Some(0), "{finished}");
+        finished.stdout
+    };
+    assert!(command(&["links"]).contains("up"));
+    assert!(command(&["cut", "member1", "member2"]).contains("cut"));
+    assert!(command(&["links"]).contains("cut"));
+    assert_eq!(ask(&member2), "", "the link is cut");
+    answers(&member1);
+    assert!(command(&["restore", "member2", "member1"]).contains("up"));
+    answers(&member2);
+    let unknown =
+        refusal(&["playground", "cut", "member1", "member9", "--dir", text(playground.directory())]);
+    assert!(unknown.contains("there is no cluster member9; there are member1, member2"), "{unknown}");
+}
+
+#[test]
+fn nothing_is_left_behind_by_a_kill() {
+    let Some(mut playground) = playground() else { return };
+    let member = playground.member("member1");
+    start_shell(&member);
+    member.ok(&["exec", "shell", "--", "sh", "-c", "setsid sleep 3600 > /dev/null 2>&1 &"]);
+    let before = field(&member, "pod", "shell", "{.status.podIP}");
+    let family = descendants(playground.id());
+    let namespaces = namespaces_of(&family);
+    assert!(family.len() >= 3 && namespaces.len() >= 4, "{family:?} {namespaces:?}");
+    playground.kill();
+    eventually("every process and namespace of the playground to end", || {
+        let left: Vec<u32> =
+            family.iter().copied().filter(|process| is_same(*process, &namespaces)).collect();
+        let held: BTreeSet<PathBuf> =
+            namespaces_of(&all_processes()).intersection(&namespaces).cloned().collect();
+        if left.is_empty() && held.is_empty() { Ok(()) } else { Err(format!("{left:?} {held:?}")) }
+    });
+    let mounts = fs::read_to_string("/proc/self/mounts").expect("the kernel tells its mounts");
+    assert!(!mounts.contains(text(playground.directory())), "{mounts}");
+
+    playground.restart();
+    let member = playground.member("member1");
+    member.ok(&["wait", "--for=condition=Ready", "pod/shell", "--timeout=60s"]);
+    assert_eq!(field(&member, "pod", "shell", "{.status.podIP}"), before);
+    eventually("the shell to run again", || match shell(&member, "hostname") {
+        name if name == "shell" => Ok(()),
+        other => Err(other),
+    });
+    let family = descendants(playground.id());
+    let namespaces = namespaces_of(&family);
+    playground.stop();
+    let held = namespaces_of(&all_processes());
+    assert!(held.is_disjoint(&namespaces), "{held:?}");
+}
+
+/// A process that still is one of those namespaces' and has not been replaced by another of its number.
+fn is_same(process: u32, namespaces: &BTreeSet<PathBuf>) -> bool {
+    !namespaces_of(&[process]).is_disjoint(namespaces)
+}
+
+fn all_processes() -> Vec<u32> {
+    let entries = fs::read_dir("/proc").expect("the kernel lists its processes").flatten();
+    entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect()
+}
+
+/// All processes that a process has started, and those that they have.
+fn descendants(of: u32) -> Vec<u32> {
+    let parent = |process: u32| -> Option<u32> {
+        let status = fs::read_to_string(format!("/proc/{process}/status")).ok()?;
+        status.lines().find_map(|line| line.strip_prefix("PPid:"))?.trim().parse().ok()
+    };
+    let all: Vec<(u32, u32)> =
+        all_processes().into_iter().filter_map(|process| Some((process, parent(process)?))).collect();
+    let mut family = vec![of];
+    let mut at = 0;
+    while let Some(elder) = family.get(at).copied() {
+        family.extend(all.iter().filter(|(_, parent)| *parent == elder).map(|(process, _)| *process));
+        at += 1;
+    }
+    family.split_off(1)
+}
+
+/// The namespaces that some processes are in, apart from those of this machine.
+fn namespaces_of(processes: &[u32]) -> BTreeSet<PathBuf> {
+    let kinds = ["net", "pid", "mnt", "uts", "ipc"];
+    let own = |kind: &str| fs::read_link(format!("/proc/self/ns/{kind}")).ok();
+    let found = processes.iter().flat_map(|process| {
+        kinds.iter().filter_map(move |kind| {
+            let namespace = fs::read_link(format!("/proc/{process}/ns/{kind}")).ok()?;
+            (Some(&namespace) != own(kind).as_ref()).then_some(namespace)
+        })
+    });
+    found.collect()
+}
