@@ -10,5 +10,7 @@
 //! ```
 
 pub mod consumer;
+pub mod overview;
 pub mod service;
 pub mod slices;
+pub mod why;
