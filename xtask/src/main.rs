@@ -2,6 +2,7 @@
 
 mod arrows;
 mod codegen;
+mod conformance;
 mod crds;
 mod test;
 mod tools;
@@ -20,8 +21,10 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Task {
-    /// Provide kubectl, kube-apiserver, kube-controller-manager and etcd for the tests.
+    /// Provide kubectl, kube-apiserver, kube-controller-manager, etcd and the conformance suite for the tests.
     Tools,
+    /// Run SIG Multicluster's conformance suite, against a playground unless clusters are given.
+    Conformance(conformance::Arguments),
     /// Run every check: format, lints, unit, in-process and end-to-end tests.
     Test {
         /// Leave out what needs real API servers.
@@ -48,9 +51,11 @@ fn main() -> Result<()> {
     match Arguments::parse().command {
         Task::Tools => {
             let folder = tools::provide(tools::Needs::ControlPlane)?;
+            tools::conformance_suite()?;
             println!("export {}={}", tools::ASSETS, folder.display());
             Ok(())
         }
+        Task::Conformance(arguments) => conformance::run(&arguments),
         Task::Test { quick } => test::run(if quick { test::Scope::Quick } else { test::Scope::Full }),
         Task::Codegen { check } => {
             codegen::run(&workspace::root()?, if check { codegen::Mode::Check } else { codegen::Mode::Write })

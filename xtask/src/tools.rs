@@ -1,7 +1,8 @@
-//! The Kubernetes programs that end-to-end tests run: found on the machine, or built from `tools/go.mod`.
+//! The programs that end-to-end tests run: found on the machine, or built from the modules under `tools/`.
 //!
 //! `KUBEBUILDER_ASSETS` wins (the usual convention of controller tests), then `PATH`; what neither has is built
 //! once into the target directory. The result is one folder with all of them, so that a test needs one variable.
+//! Which versions they are is pinned in those modules and nowhere else.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -14,18 +15,43 @@ use crate::workspace;
 /// The variable by which tests find the folder; the convention of controller-runtime's envtest.
 pub(crate) const ASSETS: &str = "KUBEBUILDER_ASSETS";
 
-/// One program and the Go package that builds it.
+/// One program and how Go makes it.
 struct Program {
     name: &'static str,
+    /// Folder of the Go module that pins it.
+    module: &'static str,
     package: &'static str,
+    form: Form,
+}
+
+/// What a Go package is made into.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Form {
+    /// The program that it is.
+    Program,
+    /// The program that runs its tests.
+    Tests,
 }
 
 const PROGRAMS: &[Program] = &[
-    Program { name: "kubectl", package: "k8s.io/kubernetes/cmd/kubectl" },
-    Program { name: "kube-apiserver", package: "k8s.io/kubernetes/cmd/kube-apiserver" },
-    Program { name: "kube-controller-manager", package: "k8s.io/kubernetes/cmd/kube-controller-manager" },
-    Program { name: "etcd", package: "go.etcd.io/etcd/server/v3" },
+    kubernetes("kubectl", "k8s.io/kubernetes/cmd/kubectl"),
+    kubernetes("kube-apiserver", "k8s.io/kubernetes/cmd/kube-apiserver"),
+    kubernetes("kube-controller-manager", "k8s.io/kubernetes/cmd/kube-controller-manager"),
+    kubernetes("etcd", "go.etcd.io/etcd/server/v3"),
 ];
+
+/// SIG Multicluster's conformance suite: a package of tests, and a module of its own because it is written against
+/// older Kubernetes client modules than the programs need.
+const CONFORMANCE: Program = Program {
+    name: "mcs-conformance",
+    module: "tools/conformance",
+    package: "sigs.k8s.io/mcs-api/conformance",
+    form: Form::Tests,
+};
+
+const fn kubernetes(name: &'static str, package: &'static str) -> Program {
+    Program { name, module: "tools", package, form: Form::Program }
+}
 
 /// Which programs a caller needs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,8 +64,7 @@ pub(crate) enum Needs {
 
 /// Returns a folder that holds every program asked for, building what the machine lacks.
 pub(crate) fn provide(needs: Needs) -> Result<PathBuf> {
-    let folder = workspace::target_directory()?.join("tools");
-    fs::create_dir_all(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
+    let folder = folder()?;
     let wanted = match needs {
         Needs::Client => &PROGRAMS[..1],
         Needs::ControlPlane => PROGRAMS,
@@ -47,6 +72,19 @@ pub(crate) fn provide(needs: Needs) -> Result<PathBuf> {
     for program in wanted {
         provide_one(&folder, program)?;
     }
+    Ok(folder)
+}
+
+/// Returns the program that runs the conformance suite of the Multi-Cluster Services API.
+pub(crate) fn conformance_suite() -> Result<PathBuf> {
+    let folder = folder()?;
+    provide_one(&folder, &CONFORMANCE)?;
+    Ok(folder.join(CONFORMANCE.name))
+}
+
+fn folder() -> Result<PathBuf> {
+    let folder = workspace::target_directory()?.join("tools");
+    fs::create_dir_all(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
     Ok(folder)
 }
 
@@ -71,13 +109,14 @@ fn find(name: &str) -> Option<PathBuf> {
 }
 
 fn build(place: &Path, program: &Program) -> Result<()> {
-    let modules = workspace::root()?.join("tools");
-    let version = pinned_kubernetes_version(&fs::read_to_string(modules.join("go.mod"))?)?;
     println!("{}: not found in {ASSETS} or PATH, building it (minutes, once)", program.name);
+    let root = workspace::root()?;
+    let version = pinned_kubernetes_version(&fs::read_to_string(root.join("tools/go.mod"))?)?;
     let status = Command::new("go")
-        .current_dir(&modules)
+        .current_dir(root.join(program.module))
         .env("CGO_ENABLED", "0")
-        .args(["build", "-trimpath", "-ldflags", &linker_flags(&version), "-o"])
+        .args(go_arguments(program, &version))
+        .arg("-o")
         .arg(place)
         .arg(program.package)
         .status()
@@ -88,9 +127,18 @@ fn build(place: &Path, program: &Program) -> Result<()> {
             )
         })?;
     if !status.success() {
-        bail!("building {} failed: see the output of `go build` above", program.name);
+        bail!("building {} failed: see the output of `go` above", program.name);
     }
     Ok(())
+}
+
+fn go_arguments(program: &Program, kubernetes: &str) -> Vec<String> {
+    let (command, flags) = match program.form {
+        Form::Program => (vec!["build"], linker_flags(kubernetes)),
+        Form::Tests => (vec!["test", "-c"], "-s -w".to_owned()),
+    };
+    let fixed = command.into_iter().chain(["-trimpath", "-ldflags"]).map(str::to_owned);
+    fixed.chain([flags]).collect()
 }
 
 /// The version that `tools/go.mod` pins, such as `v1.36.3`.
@@ -136,6 +184,29 @@ mod tests {
         let flags = linker_flags("v1.36.3");
         for part in [".gitVersion=v1.36.3", ".gitMajor=1", ".gitMinor=36"] {
             assert!(flags.contains(part), "{part} in {flags}");
+        }
+    }
+
+    #[test]
+    fn tests_are_compiled_and_programs_are_built() {
+        assert_eq!(go_arguments(&CONFORMANCE, "v1.36.3"), ["test", "-c", "-trimpath", "-ldflags", "-s -w"]);
+        let arguments = go_arguments(&PROGRAMS[0], "v1.36.3");
+        assert_eq!(arguments[..3], ["build", "-trimpath", "-ldflags"]);
+    }
+
+    #[test]
+    fn every_program_is_pinned_by_its_module() {
+        let root = workspace::root().unwrap();
+        for program in PROGRAMS.iter().chain([&CONFORMANCE]) {
+            let module = fs::read_to_string(root.join(program.module).join("go.mod")).unwrap();
+            let is_pinned =
+                module.lines().filter_map(|line| line.split_whitespace().find(|word| word.contains('/')));
+            assert!(
+                is_pinned.into_iter().any(|path| program.package.starts_with(path)),
+                "{} does not pin {}",
+                program.module,
+                program.package
+            );
         }
     }
 }

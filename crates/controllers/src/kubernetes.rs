@@ -9,6 +9,7 @@ mod expectations;
 mod garbage;
 mod namespaces;
 mod replica_sets;
+mod stateful_sets;
 
 use portolan_net::{Clock, Shutdown};
 use portolan_object::Object;
@@ -60,7 +61,7 @@ pub fn housekeeping(
     garbage::start(client, &everything, scope);
 }
 
-/// Starts the controllers of Deployments, ReplicaSets and EndpointSlices.
+/// Starts the controllers of Deployments, ReplicaSets, StatefulSets and EndpointSlices.
 pub fn workloads(client: &Client, clock: &Clock, scope: &Shutdown) {
     let pods = Cache::of_objects(client, Resource::namespaced("", "v1", "Pod", "pods"))
         .index("controller", |_, pod| controller_uid(pod))
@@ -70,6 +71,7 @@ pub fn workloads(client: &Client, clock: &Clock, scope: &Shutdown) {
         .start(scope);
     deployments::start(client, &sets, clock, scope);
     replica_sets::start(client, &sets, &pods, scope);
+    stateful_sets::start(client, &pods, clock, scope);
     endpoints::start(client, &pods, scope);
 }
 

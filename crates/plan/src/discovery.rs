@@ -17,5 +17,7 @@ pub mod conditions;
 pub mod consumer;
 pub mod export;
 pub mod merge;
+pub mod overview;
 pub mod service;
 pub mod slices;
+pub mod why;

@@ -8,3 +8,4 @@ pub mod garbage;
 pub mod namespace;
 pub mod pods;
 pub mod replica_set;
+pub mod stateful_set;

@@ -57,8 +57,10 @@ pub fn legacy(service: &Object, pods: &[&Object]) -> Option<Object> {
             let list =
                 if endpoint["conditions"]["ready"] == true { "addresses" } else { "notReadyAddresses" };
             let mut entry = json!({ "ip": address, "targetRef": endpoint["targetRef"] });
-            if let Some(node) = endpoint.get("nodeName") {
-                entry["nodeName"] = node.clone();
+            for field in ["nodeName", "hostname"] {
+                if let Some(value) = endpoint.get(field) {
+                    entry[field] = value.clone();
+                }
             }
             match subset[list].as_array_mut() {
                 Some(entries) => entries.push(entry),

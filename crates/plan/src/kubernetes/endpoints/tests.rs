@@ -151,3 +151,64 @@ fn old_clients_get_endpoints() {
     assert_eq!(subset["notReadyAddresses"][0]["ip"], "10.0.0.2");
     assert_eq!(subset["ports"][0]["port"], 80);
 }
+
+#[test]
+fn a_pod_with_a_host_name_in_the_services_domain_carries_it() {
+    let cases = [
+        ("host name and subdomain", "db-0", "web", json!("db-0")),
+        ("the subdomain of another service", "db-0", "other", Value::Null),
+        ("no subdomain", "db-0", "", Value::Null),
+        ("no host name", "", "web", Value::Null),
+    ];
+    let mut headless = service(json!(80));
+    headless.0["spec"]["clusterIP"] = json!("None");
+    for (name, hostname, subdomain, want) in cases {
+        let mut pod = pod("a", "10.0.0.1", true);
+        pod.0["spec"]["hostname"] = json!(hostname);
+        pod.0["spec"]["subdomain"] = json!(subdomain);
+        let slices = settle(&headless, std::slice::from_ref(&pod), &[]);
+        assert_eq!(slices[0].0["endpoints"][0]["hostname"], want, "{name}");
+        assert_eq!(slices[0].label("service.kubernetes.io/headless"), Some(""), "{name}");
+        let old = legacy(&headless, &[&pod]).expect("the service has a selector");
+        assert_eq!(old.0["subsets"][0]["addresses"][0]["hostname"], want, "{name}");
+    }
+}
+
+#[test]
+fn headless_services_without_ports_have_endpoints() {
+    let mut headless = service(json!(80));
+    headless.0["spec"]["clusterIP"] = json!("None");
+    headless.0["spec"].as_object_mut().expect("an object").remove("ports");
+    assert_eq!(render(&settle(&headless, &[pod("a", "10.0.0.1", true)], &[])), [": 10.0.0.1"]);
+}
+
+#[test]
+fn unready_addresses_are_published_on_request() {
+    let mut eager = service(json!(80));
+    eager.0["spec"]["publishNotReadyAddresses"] = json!(true);
+    let slices = settle(&eager, &[pod("a", "10.0.0.1", false)], &[]);
+    assert_eq!(
+        slices[0].0["endpoints"][0]["conditions"],
+        json!({"ready": true, "serving": false, "terminating": false})
+    );
+}
+
+#[test]
+fn a_named_port_may_have_another_number_in_each_pod() {
+    let mut moved = pod("b", "10.0.0.2", true);
+    moved.0["spec"]["containers"][0]["ports"][0]["containerPort"] = json!(9090);
+    let slices = settle(&service(json!("http")), &[pod("a", "10.0.0.1", true), moved], &[]);
+    assert_eq!(render(&slices), ["8080: 10.0.0.1", "9090: 10.0.0.2"]);
+}
+
+#[test]
+fn both_families_have_slices_of_their_own() {
+    let mut dual = service(json!(80));
+    dual.0["spec"]["ipFamilies"] = json!(["IPv4", "IPv6"]);
+    let mut pod = pod("a", "10.0.0.1", true);
+    pod.0["status"]["podIPs"] = json!([{"ip": "10.0.0.1"}, {"ip": "fd00::1"}]);
+    let slices = settle(&dual, &[pod], &[]);
+    let families: Vec<&str> = slices.iter().map(|slice| slice.str_at(&["addressType"])).collect();
+    assert_eq!(families, ["IPv4", "IPv6"]);
+    assert_eq!(render(&slices), ["80: 10.0.0.1", "80: fd00::1"]);
+}

@@ -1,0 +1,173 @@
+//! Runs `plan::kubernetes::stateful_set` over the StatefulSets of a cluster.
+//!
+//! Every name that it makes follows from the set, so that making a thing twice fails and changes nothing: unlike the
+//! controller of ReplicaSets it need not wait for its own creations. Never touches a pod that another owner has.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use portolan_net::{Clock, Shutdown};
+use portolan_object::{Object, ObjectKey};
+use portolan_plan::kubernetes::pods::{controller, is_controlled_by};
+use portolan_plan::kubernetes::stateful_set::{Action, plan};
+use portolan_runtime::client::{Delete, Patch};
+use portolan_runtime::events::{Regarding, Severity};
+use portolan_runtime::{
+    Api, Cache, Client, ClientError, EventRecorder, Outcome, Queue, Reconciler, Resource, driver,
+};
+use serde_json::{Value, json};
+
+use super::WORKERS;
+use crate::merge::difference;
+
+const COMPONENT: &str = "statefulset-controller";
+/// A pod of another owner that has the name is not watched for; it is looked for again after this time.
+const FOREIGN_RECHECK: Duration = Duration::from_secs(10);
+
+struct StatefulSets {
+    api: Api<Object>,
+    pods_api: Api<Object>,
+    revisions_api: Api<Object>,
+    sets: Cache<Object>,
+    pods: Cache<Object>,
+    revisions: Cache<Object>,
+    events: EventRecorder,
+    clock: Clock,
+}
+
+/// Why a step was not taken.
+#[derive(Debug, thiserror::Error)]
+enum StepError {
+    #[error(transparent)]
+    Client(#[from] ClientError),
+    #[error("pod {pod} exists and does not belong to the set: delete or rename it")]
+    Foreign { pod: ObjectKey },
+}
+
+pub(super) fn start(client: &Client, pods: &Cache<Object>, clock: &Clock, scope: &Shutdown) {
+    let resource = Resource::namespaced("apps", "v1", "StatefulSet", "statefulsets");
+    let sets = Cache::of_objects(client, resource.clone()).start(scope);
+    let revision_resource = Resource::namespaced("apps", "v1", "ControllerRevision", "controllerrevisions");
+    let revisions = Cache::of_objects(client, revision_resource.clone())
+        .index("controller", |_, revision| super::controller_uid(revision))
+        .start(scope);
+    let queue = Queue::new("stateful sets");
+    let adder = queue.clone();
+    sets.observe(move |change| adder.add(change.key.clone()));
+    for owned in [pods, &revisions] {
+        let adder = queue.clone();
+        owned.observe(move |change| {
+            let owners = change.old.iter().chain(&change.new).filter_map(|object| owner(object));
+            owners.for_each(|owner| adder.add(owner));
+        });
+    }
+    let controller = StatefulSets {
+        api: client.resource(&resource),
+        pods_api: client.resource(pods.resource()),
+        revisions_api: client.resource(&revision_resource),
+        sets,
+        pods: pods.clone(),
+        revisions,
+        events: EventRecorder::new(client, COMPONENT, clock.clone(), scope),
+        clock: clock.clone(),
+    };
+    driver::run(Arc::new(controller), &queue, WORKERS, scope);
+}
+
+/// The StatefulSet that controls an object.
+fn owner(object: &Object) -> Option<ObjectKey> {
+    let reference = controller(object).filter(|reference| reference["kind"] == "StatefulSet")?;
+    Some(ObjectKey::namespaced(object.namespace(), reference["name"].as_str()?))
+}
+
+impl Reconciler for StatefulSets {
+    type Key = ObjectKey;
+
+    async fn reconcile(&self, key: &ObjectKey) -> Outcome {
+        if !(self.sets.synced().await && self.pods.synced().await && self.revisions.synced().await) {
+            return Outcome::Done;
+        }
+        let Some(set) = self.sets.get(key) else { return Outcome::Done };
+        let pods = self.pods.by_index("controller", set.uid());
+        let revisions = self.revisions.by_index("controller", set.uid());
+        let pods: Vec<&Object> = pods.iter().map(|pod| &**pod).collect();
+        let revisions: Vec<&Object> = revisions.iter().map(|revision| &**revision).collect();
+        let now = crate::time::rfc3339(&self.clock);
+        for action in plan(&set, &pods, &revisions, &now) {
+            match self.take(&set, action).await {
+                Ok(()) => {}
+                Err(StepError::Client(error)) => return Outcome::retry(error),
+                Err(error @ StepError::Foreign { .. }) => {
+                    self.warn(&set, "FailedCreate", error.to_string());
+                    return Outcome::RequeueAfter(FOREIGN_RECHECK);
+                }
+            }
+        }
+        Outcome::Done
+    }
+}
+
+impl StatefulSets {
+    async fn take(&self, set: &Object, action: Action) -> Result<(), StepError> {
+        match action {
+            Action::CreateRevision(revision) => match self.revisions_api.create(&revision).await {
+                // Made by the pass before, which this cache does not show yet.
+                Err(ClientError::AlreadyExists(_)) => {}
+                result => drop(result?),
+            },
+            Action::RenumberRevision(key, number) => {
+                self.revisions_api.patch(&key, &Patch::Merge(json!({ "revision": number }))).await?;
+            }
+            Action::DeleteRevision(key) => {
+                gone(self.revisions_api.delete(&key, &Delete::background()).await)?
+            }
+            Action::Create(pod) => self.create(set, &pod).await?,
+            Action::Delete(key, uid) => {
+                gone(self.pods_api.delete(&key, &Delete::background().uid(uid)).await)?;
+                self.note(set, "SuccessfulDelete", format!("delete Pod {} successful", key.name));
+            }
+            Action::Refuse(message) => self.warn(set, "VolumesNotProvided", message),
+            Action::Status(status) => {
+                let status = difference(set.at(&["status"]).unwrap_or(&Value::Null), &status);
+                self.api.patch_status(&set.key(), &Patch::Merge(json!({ "status": status }))).await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn create(&self, set: &Object, pod: &Object) -> Result<(), StepError> {
+        match self.pods_api.create(pod).await {
+            Ok(_) => self.note(set, "SuccessfulCreate", format!("create Pod {} successful", pod.name())),
+            Err(ClientError::AlreadyExists(_)) => {
+                let present = self.pods_api.get(&pod.key()).await?;
+                if !is_controlled_by(&present, set) {
+                    return Err(StepError::Foreign { pod: pod.key() });
+                }
+            }
+            Err(error) => {
+                if let ClientError::Invalid(_) | ClientError::Forbidden(_) = &error {
+                    let reason = format!("create Pod {} failed: {error}", pod.name());
+                    self.warn(set, "FailedCreate", reason);
+                }
+                return Err(error.into());
+            }
+        }
+        Ok(())
+    }
+
+    fn note(&self, set: &Object, reason: &str, message: String) {
+        self.events.record(Regarding::object(set), Severity::Normal, reason, message);
+    }
+
+    fn warn(&self, set: &Object, reason: &str, message: String) {
+        self.events.record(Regarding::object(set), Severity::Warning, reason, message);
+    }
+}
+
+/// What is gone, or has been replaced by another object of its name, need not be deleted.
+fn gone(result: Result<(), ClientError>) -> Result<(), ClientError> {
+    match result {
+        Err(ClientError::NotFound(_) | ClientError::Conflict(_)) => Ok(()),
+        result => result,
+    }
+}

@@ -1,0 +1,185 @@
+//! Every exported service of the federation in one list: who exports it, who imports it, what is in conflict.
+//!
+//! Called by `portolan services` with what each member holds; a member that could not be read is a note, and what
+//! others hold of it still counts. Nothing here reads a cluster or a clock.
+
+mod cluster;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use portolan_object::ObjectKey;
+use serde::Serialize;
+
+pub use cluster::{Cluster, Contents};
+use cluster::{conflict, endpoints, exported_by, invalid, last_change, ports};
+pub(crate) use cluster::{is_imported_slice, is_own_slice, said};
+
+/// All services, by namespace and name.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Overview {
+    /// The services.
+    pub services: Vec<Service>,
+    /// Members that could not be read, and why.
+    pub notes: Vec<Note>,
+}
+
+/// A member that could not be read.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Note {
+    /// Its name.
+    pub cluster: String,
+    /// Why.
+    pub reason: String,
+}
+
+/// One service of the federation.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Service {
+    /// Its namespace, the same in every cluster.
+    pub namespace: String,
+    /// Its name.
+    pub name: String,
+    /// ClusterSetIP or Headless; empty while nobody imports it.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// Ports of the imports, as `name:number/protocol`.
+    pub ports: Vec<String>,
+    /// Clusters that export it, by name.
+    pub exporters: Vec<Exporter>,
+    /// Clusters that import it, by name.
+    pub importers: Vec<Importer>,
+    /// The latest change of anything that belongs to it, RFC 3339; empty when nothing says.
+    pub last_change: String,
+}
+
+/// A cluster that exports a service.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Exporter {
+    /// Its name.
+    pub cluster: String,
+    /// Whether the cluster could be read; counts of one that could not are what others hold of it.
+    pub reachable: bool,
+    /// Endpoints that get traffic.
+    pub ready_endpoints: usize,
+    /// All endpoints.
+    pub endpoints: usize,
+    /// Why the export is not valid; empty when it is.
+    pub invalid: String,
+    /// The reasons of its conflict; empty without one.
+    pub conflict: String,
+    /// What the conflict is about.
+    pub conflict_message: String,
+}
+
+/// A cluster that imports a service.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Importer {
+    /// Its name.
+    pub cluster: String,
+    /// Addresses of the service there.
+    pub ips: Vec<String>,
+}
+
+impl Service {
+    /// Reasons of all conflicts, each once.
+    pub fn conflicts(&self) -> Vec<&str> {
+        let reasons: BTreeSet<&str> = self
+            .exporters
+            .iter()
+            .flat_map(|exporter| exporter.conflict.split(','))
+            .filter(|reason| !reason.is_empty())
+            .collect();
+        reasons.into_iter().collect()
+    }
+}
+
+/// Collects the services of `namespace`, or of all with an empty one.
+pub fn overview(clusters: &[Cluster], namespace: &str) -> Overview {
+    let mut services: BTreeMap<ObjectKey, Service> = BTreeMap::new();
+    for key in exported(clusters).into_iter().filter(|key| namespace.is_empty() || key.namespace == namespace)
+    {
+        services.insert(key.clone(), service(&key, clusters));
+    }
+    let unread = clusters.iter().filter_map(|cluster| {
+        let reason = cluster.contents.as_ref().err()?.clone();
+        Some(Note { cluster: cluster.name.clone(), reason })
+    });
+    Overview { services: services.into_values().collect(), notes: unread.collect() }
+}
+
+/// Services that somebody exports, or exported when it could last be read.
+fn exported(clusters: &[Cluster]) -> BTreeSet<ObjectKey> {
+    let mut keys = BTreeSet::new();
+    for contents in clusters.iter().filter_map(|cluster| cluster.contents.as_ref().ok()) {
+        keys.extend(
+            contents.exports.iter().filter(|export| !export.is_deleting()).map(|export| export.key()),
+        );
+        keys.extend(contents.imports.iter().map(|import| import.key()));
+    }
+    keys
+}
+
+fn service(key: &ObjectKey, clusters: &[Cluster]) -> Service {
+    let read: Vec<(&str, &Contents)> = clusters
+        .iter()
+        .filter_map(|cluster| Some((cluster.name.as_str(), cluster.contents.as_ref().ok()?)))
+        .collect();
+    let imports = read.iter().filter_map(|(name, contents)| Some((*name, contents.import(key)?)));
+    let imports: Vec<_> = imports.collect();
+    let kind =
+        imports.iter().map(|(_, import)| import.str_at(&["spec", "type"])).find(|kind| !kind.is_empty());
+    let importers = imports.iter().map(|(cluster, import)| Importer {
+        cluster: (*cluster).to_owned(),
+        ips: cluster::texts(import, &["spec", "ips"]),
+    });
+    let changes = read.iter().flat_map(|(_, contents)| contents.parts(key)).map(last_change);
+    Service {
+        namespace: key.namespace.clone(),
+        name: key.name.clone(),
+        kind: kind.unwrap_or_default().to_owned(),
+        ports: imports.first().map(|(_, import)| ports(import)).unwrap_or_default(),
+        exporters: exporters(key, clusters),
+        importers: importers.collect(),
+        last_change: changes.max().unwrap_or_default(),
+    }
+}
+
+fn exporters(key: &ObjectKey, clusters: &[Cluster]) -> Vec<Exporter> {
+    let others: Vec<&Contents> =
+        clusters.iter().filter_map(|cluster| cluster.contents.as_ref().ok()).collect();
+    let exporter = |cluster: &Cluster| match &cluster.contents {
+        Ok(contents) => {
+            let export = contents.export(key)?;
+            let (ready, all) = endpoints(contents.own_slices(key));
+            let (conflict, conflict_message) = conflict(export);
+            Some(Exporter {
+                cluster: cluster.name.clone(),
+                reachable: true,
+                ready_endpoints: ready,
+                endpoints: all,
+                invalid: invalid(export),
+                conflict,
+                conflict_message,
+            })
+        }
+        Err(_) => {
+            // Whoever imported from it holds the last that was known.
+            let held = others.iter().filter(|contents| exported_by(contents, key, cluster));
+            let counts = held.map(|contents| endpoints(contents.slices_from(key, cluster)));
+            let (ready, all) = counts.max()?;
+            Some(Exporter {
+                cluster: cluster.name.clone(),
+                ready_endpoints: ready,
+                endpoints: all,
+                ..Exporter::default()
+            })
+        }
+    };
+    clusters.iter().filter_map(exporter).collect()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,198 @@
+//! The hops in the cluster that asks: its ServiceImport, and the endpoints that were sent to it.
+
+use std::collections::BTreeSet;
+
+use portolan_object::Object;
+use serde_json::Value;
+
+use super::Finding;
+use super::facts::{Facts, Member, View};
+use crate::discovery::overview::said;
+use crate::kubernetes::pods::condition;
+
+/// Is the import there, complete, and does it have the ports of every exporter.
+pub(super) fn import(facts: &Facts, from: &str) -> Finding {
+    let Some(member) = facts.member(from) else {
+        return Finding::broken(
+            format!("{from} has not joined this federation"),
+            "`portolan get clusters` lists those that have",
+        );
+    };
+    let view = match &member.view {
+        Ok(view) => view,
+        Err(reason) => {
+            return Finding::broken(
+                format!("{from} cannot be reached: {reason}"),
+                format!("bring {from} back, or check its Cluster object with `portolan get clusters {from}`"),
+            );
+        }
+    };
+    let Some(import) = &view.import else { return missing(facts, member, view) };
+    if let Some(finding) = unusable(facts, from, import) {
+        return finding;
+    }
+    let exporters = || facts.exporters();
+    let lost_port = exporters().find_map(|(exporter, at_home)| dropped(facts, exporter, at_home, import));
+    let lost_type = || exporters().find_map(|(exporter, at_home)| other_type(exporter, at_home, import));
+    let conflict = || exporters().find_map(|(exporter, at_home)| conflict(facts, exporter, at_home));
+    lost_port.or_else(lost_type).or_else(conflict).unwrap_or_else(|| {
+        let addresses: Vec<&str> = texts(import, &["spec", "ips"]).collect();
+        Finding::Good(
+            format!("{} {}", import.str_at(&["spec", "type"]), addresses.join(", ")).trim_end().to_owned(),
+        )
+    })
+}
+
+fn missing(facts: &Facts, member: &Member, view: &View) -> Finding {
+    let (from, namespace) = (&member.name, &facts.service.namespace);
+    if !view.has_namespace {
+        return Finding::broken(
+            format!(
+                "{from} has no namespace {namespace}, and nothing is imported where the namespace is missing"
+            ),
+            format!("`kubectl --context {from} create namespace {namespace}`"),
+        );
+    }
+    let sets: BTreeSet<&str> = facts.exporters().filter_map(|(exporter, _)| exporter.set()).collect();
+    match member.set() {
+        None => {
+            let set = sets.first().copied().unwrap_or("SET");
+            Finding::broken(
+                format!("{from} is in no clusterset and has no ServiceImport of its own"),
+                format!("`portolan clusterset add {set} {from}`, or send it a ServiceImport with a policy"),
+            )
+        }
+        Some(own) if !sets.is_empty() && !sets.contains(own) => {
+            let others: Vec<&str> = sets.into_iter().collect();
+            Finding::broken(
+                format!("{from} is in clusterset {own}, the exporters are in {}", others.join(", ")),
+                format!("move one of them: `portolan clusterset remove {own} {from}`, then `add`"),
+            )
+        }
+        Some(own) => Finding::broken(
+            format!("{from} has no ServiceImport although it is in clusterset {own} with an exporter"),
+            format!("see that the control plane runs and reaches {from}: `portolan get clusters {from}`"),
+        ),
+    }
+}
+
+/// An import that nobody can use.
+fn unusable(facts: &Facts, from: &str, import: &Object) -> Option<Finding> {
+    let look = facts.kubectl(from, &format!("describe serviceimport {}", facts.service.name));
+    if condition(import, "Ready") == Some("False") {
+        let (reason, message) = said(import, "Ready");
+        return Some(Finding::broken(
+            format!("the ServiceImport in {from} is not ready ({reason}): {message}"),
+            look,
+        ));
+    }
+    let has_address = texts(import, &["spec", "ips"]).next().is_some();
+    (import.str_at(&["spec", "type"]) != "Headless" && !has_address)
+        .then(|| Finding::broken(format!("the ServiceImport in {from} has no address yet"), look))
+}
+
+/// A port of an exporter that lost a conflict: its endpoints get no traffic on it.
+///
+/// A port whose name alone differs is sent there under the name that won.
+fn dropped(facts: &Facts, exporter: &Member, view: &View, import: &Object) -> Option<Finding> {
+    let service = view.local.as_ref()?;
+    let (cluster, name) = (&exporter.name, &facts.service.name);
+    let imported: BTreeSet<String> = ports(import).map(|(_, number)| number).collect();
+    let lost: Vec<String> = ports(service)
+        .filter(|(_, number)| !imported.contains(number))
+        .map(|(name, number)| format!("{name} {number}").trim_start().to_owned())
+        .collect();
+    (!lost.is_empty()).then(|| {
+        Finding::broken(
+            format!(
+                "port conflict: {cluster} exports {}, which an older export defines differently",
+                lost.join(", ")
+            ),
+            format!("give the ports of {name} in {cluster} the names and numbers of the other clusters"),
+        )
+    })
+}
+
+/// A type that lost a conflict: the endpoints count all the same, but not in the way that the exporter asked for.
+fn other_type(exporter: &Member, view: &View, import: &Object) -> Option<Finding> {
+    let service = view.local.as_ref()?;
+    let cluster = &exporter.name;
+    let own = if service.str_at(&["spec", "clusterIP"]) == "None" { "Headless" } else { "ClusterSetIP" };
+    let kind = import.str_at(&["spec", "type"]);
+    (!kind.is_empty() && kind != own).then(|| {
+        Finding::doubtful(
+            format!(
+                "type conflict: the Service in {cluster} is {own}, the service is {kind} by an older export"
+            ),
+            format!("make the Service in {cluster} {kind} too, or delete its ServiceExport"),
+        )
+    })
+}
+
+/// A conflict that traffic survives.
+fn conflict(facts: &Facts, exporter: &Member, view: &View) -> Option<Finding> {
+    let export = view.export.as_ref()?;
+    if condition(export, "Conflict") != Some("True") {
+        return None;
+    }
+    let (reason, message) = said(export, "Conflict");
+    let look = facts.kubectl(&exporter.name, &format!("describe serviceexport {}", facts.service.name));
+    Some(Finding::doubtful(format!("the exports differ ({reason}): {message}"), look))
+}
+
+/// Names of ports, and `number/protocol`.
+fn ports(object: &Object) -> impl Iterator<Item = (String, String)> {
+    let list = object.at(&["spec", "ports"]).and_then(Value::as_array);
+    list.into_iter().flatten().map(|port| {
+        let text = |field: &str, default: &'static str| port[field].as_str().unwrap_or(default).to_owned();
+        (text("name", ""), format!("{}/{}", port["port"], text("protocol", "TCP")))
+    })
+}
+
+fn texts<'a>(object: &'a Object, path: &[&str]) -> impl Iterator<Item = &'a str> {
+    object.at(path).and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str)
+}
+
+/// Have the exporters' ready endpoints arrived.
+pub(super) fn slices(facts: &Facts, from: &str) -> Finding {
+    let Some(view) = facts.member(from).and_then(Member::view) else {
+        return Finding::Unseen(format!("{from} cannot be read"));
+    };
+    let mut received = 0;
+    for (exporter, at_home) in facts.exporters() {
+        let (ready, all) = (facts.ready_at_home(at_home), facts.all_at_home(at_home));
+        let there = facts.received(view, exporter);
+        let next = format!("see that the control plane runs and reaches {from}: `portolan get clusters`");
+        let cluster = &exporter.name;
+        if there.is_empty() && !ready.is_empty() {
+            return Finding::broken(
+                format!("{from} has no EndpointSlice with the {} ready endpoints of {cluster}", ready.len()),
+                next,
+            );
+        }
+        if let Some(address) = there.iter().find(|address| !all.contains(*address)) {
+            return Finding::broken(
+                format!(
+                    "stale: {from} still has {address} of {cluster}, which is no endpoint there any more"
+                ),
+                next,
+            );
+        }
+        if let Some(address) = ready.iter().find(|address| !there.contains(*address)) {
+            return Finding::broken(format!("stale: {from} has not got {address} of {cluster} yet"), next);
+        }
+        received += there.len();
+    }
+    let lost: Vec<&str> = facts.lost().map(|(cluster, _)| cluster).collect();
+    if lost.is_empty() {
+        Finding::Good(format!("{from} has all {received} ready endpoints"))
+    } else {
+        Finding::doubtful(
+            format!(
+                "{} cannot be reached; what {from} has from it is the last that was known",
+                lost.join(", ")
+            ),
+            format!("bring {} back: `portolan get clusters`", lost.join(", ")),
+        )
+    }
+}

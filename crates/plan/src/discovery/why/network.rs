@@ -1,0 +1,139 @@
+//! The last hops: what the name means in the cluster that asks, and whether packets can get where it points.
+
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+
+use serde_json::Value;
+
+use super::Finding;
+use super::facts::{Facts, Member, View};
+
+/// Does the name mean what the import says.
+pub(super) fn dns(facts: &Facts, from: &str) -> Finding {
+    let Some(view) = facts.member(from).and_then(Member::view) else {
+        return Finding::Unseen(format!("{from} cannot be read"));
+    };
+    let name = format!("{}.{}.svc.clusterset.local", facts.service.name, facts.service.namespace);
+    if view.dns.hooked_up == Some(false) {
+        return Finding::broken(
+            format!("the cluster DNS of {from} does not pass clusterset.local on"),
+            format!("add the stub domain to its CoreDNS (docs/dns.md), then ask again for {name}"),
+        );
+    }
+    let wanted = wanted(facts, view);
+    match &view.dns.answer {
+        None => Finding::Unseen(format!(
+            "not asked: `{}`",
+            facts.kubectl(
+                from,
+                &format!("run ask --rm -i --restart=Never --image=busybox -- nslookup {name}")
+            )
+        )),
+        Some(Err(reason)) => Finding::broken(
+            format!("the DNS of {from} has no answer for {name}: {reason}"),
+            "see that its DNS server runs and is ready; it answers nothing before it has read everything once",
+        ),
+        Some(Ok(got)) if *got == wanted => Finding::Good(format!("{name} is {}", join(got))),
+        Some(Ok(got)) => Finding::broken(
+            format!("the DNS of {from} answers {} for {name}, expected {}", join(got), join(&wanted)),
+            "answers may be cached for 5 seconds; after that, look at the age of the DNS server's state",
+        ),
+    }
+}
+
+/// The addresses of the import, or of the endpoints of a headless service.
+fn wanted(facts: &Facts, view: &View) -> BTreeSet<String> {
+    let ips = view.import.as_ref().and_then(|import| import.at(&["spec", "ips"])?.as_array());
+    let ips: BTreeSet<String> =
+        ips.into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect();
+    if ips.is_empty() {
+        facts.exporters().flat_map(|(exporter, _)| facts.received(view, exporter)).collect()
+    } else {
+        ips
+    }
+}
+
+fn join(addresses: &BTreeSet<String>) -> String {
+    match addresses.len() {
+        0 => "nothing".to_owned(),
+        _ => addresses.iter().map(String::as_str).collect::<Vec<_>>().join(", "),
+    }
+}
+
+/// Can packets find the endpoints: two clusters must not use the same pod addresses.
+pub(super) fn connection(facts: &Facts, from: &str) -> Finding {
+    let Some(view) = facts.member(from).and_then(Member::view) else {
+        return Finding::Unseen(format!("{from} cannot be read"));
+    };
+    for (exporter, at_home) in facts.exporters().filter(|(exporter, _)| exporter.name != from) {
+        let pairs =
+            view.pod_ranges.iter().flat_map(|own| at_home.pod_ranges.iter().map(move |other| (own, other)));
+        if let Some((own, other)) = pairs.into_iter().find(|(own, other)| overlap(own, other)) {
+            let cluster = &exporter.name;
+            return Finding::broken(
+                format!("the pod addresses of {from} ({own}) and {cluster} ({other}) overlap"),
+                format!(
+                    "packets of {from} for {cluster} stay in {from}: give one of them other pod addresses"
+                ),
+            );
+        }
+    }
+    let ask = format!(
+        "run ask --rm -i --restart=Never --image=busybox -- wget -qO- http://{}.{}.svc.clusterset.local",
+        facts.service.name, facts.service.namespace
+    );
+    Finding::Unseen(format!(
+        "no addresses overlap; a request from a pod tells the rest: `{}`",
+        facts.kubectl(from, &ask)
+    ))
+}
+
+/// Whether two ranges in CIDR notation share an address; text that is none shares nothing.
+fn overlap(one: &str, other: &str) -> bool {
+    let (Some(one), Some(other)) = (range(one), range(other)) else { return false };
+    one.is_ipv4 == other.is_ipv4 && {
+        let shift = one.host_bits.max(other.host_bits);
+        one.address.checked_shr(shift).unwrap_or_default()
+            == other.address.checked_shr(shift).unwrap_or_default()
+    }
+}
+
+struct Range {
+    is_ipv4: bool,
+    address: u128,
+    host_bits: u32,
+}
+
+fn range(text: &str) -> Option<Range> {
+    let (address, length) = text.split_once('/')?;
+    let length: u32 = length.parse().ok()?;
+    let (is_ipv4, address, width) = match address.parse().ok()? {
+        IpAddr::V4(address) => (true, u128::from(u32::from(address)), 32),
+        IpAddr::V6(address) => (false, u128::from(address), 128),
+    };
+    Some(Range { is_ipv4, address, host_bits: u32::checked_sub(width, length)? })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ranges_overlap_when_one_holds_the_other() {
+        let cases = [
+            ("10.0.0.0/8", "10.1.0.0/16", true),
+            ("10.1.0.0/16", "10.0.0.0/8", true),
+            ("10.1.0.0/16", "10.2.0.0/16", false),
+            ("10.1.0.0/16", "10.1.0.0/16", true),
+            ("0.0.0.0/0", "10.1.0.0/16", true),
+            ("::/0", "fd00::/64", true),
+            ("fd00::/64", "fd00:0:0:1::/64", false),
+            ("0.0.0.0/0", "::/0", false),
+            ("10.0.0.0/33", "10.0.0.0/8", false),
+            ("nonsense", "10.0.0.0/8", false),
+        ];
+        for (one, other, want) in cases {
+            assert_eq!(overlap(one, other), want, "{one} and {other}");
+        }
+    }
+}

@@ -1,0 +1,200 @@
+//! StatefulSets: pods with names that stay, made, replaced and removed in the order of their ordinals.
+//!
+//! Called by the controller of the same name with everything that the set controls. A pod is made from the template of
+//! its revision, not of the set, so that a pod below the partition of a rolling update comes back as it was.
+//!
+//! ```text
+//! set, pods, revisions ─► Templates (current, update) ─► scale up ─► scale down ─► replace old ones ─► status
+//! ```
+//!
+//! Volumes are not made: a set that asks for them is refused with a condition.
+
+mod revision;
+mod status;
+
+use portolan_object::{Object, ObjectKey};
+use serde_json::{Value, json};
+
+use super::pods::{controller_reference, is_ready};
+use super::replica_set::desired;
+pub use revision::REVISION_LABEL;
+use revision::Templates;
+
+/// The pod's own name, by which a Service can select one pod.
+const POD_NAME: &str = "statefulset.kubernetes.io/pod-name";
+/// The pod's ordinal.
+const POD_INDEX: &str = "apps.kubernetes.io/pod-index";
+
+/// One step.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Action {
+    /// Create a ControllerRevision; its name follows from the template.
+    CreateRevision(Object),
+    /// Make an old ControllerRevision the newest: the set went back to its template.
+    RenumberRevision(ObjectKey, i64),
+    /// Delete a ControllerRevision beyond the history limit.
+    DeleteRevision(ObjectKey),
+    /// Create a pod; its name follows from its ordinal.
+    Create(Object),
+    /// Delete this very pod, not one that has taken its name.
+    Delete(ObjectKey, String),
+    /// Tell the user why nothing is done.
+    Refuse(String),
+    /// Write the status.
+    Status(Value),
+}
+
+/// Computes the steps from the pods and ControllerRevisions that the set controls; `now` is RFC 3339.
+///
+/// With `podManagementPolicy: OrderedReady` a pass makes or removes one pod at most and waits while another is not
+/// ready; with `Parallel` it makes and removes all at once. Planning after a finished roll-out yields nothing.
+pub fn plan(set: &Object, pods: &[&Object], revisions: &[&Object], now: &str) -> Vec<Action> {
+    let templates = Templates::of(set, revisions);
+    let refusal = refusal(set);
+    let mut actions = Vec::new();
+    if !set.is_deleting() {
+        actions.extend(templates.steps(pods));
+        match &refusal {
+            Some(message) if !status::says(set, message) => actions.push(Action::Refuse(message.clone())),
+            Some(_) => {}
+            None => actions.extend(pod_step(set, pods, &templates)),
+        }
+    }
+    let status = status::of(set, pods, &templates, refusal.as_deref(), now);
+    if set.at(&["status"]) != Some(&status) {
+        actions.push(Action::Status(status));
+    }
+    actions
+}
+
+/// Why the set gets no pods.
+fn refusal(set: &Object) -> Option<String> {
+    let claims = set.at(&["spec", "volumeClaimTemplates"]).and_then(Value::as_array)?;
+    let first = claims.first()?["metadata"]["name"].as_str().unwrap_or_default();
+    Some(format!(
+        "statefulset {} asks for persistent volumes (spec.volumeClaimTemplates `{first}`), which this cluster does not \
+         provide: no pods are made; use an emptyDir volume instead",
+        set.name()
+    ))
+}
+
+/// Whether pods come and go one after the other.
+fn is_ordered(set: &Object) -> bool {
+    set.str_at(&["spec", "podManagementPolicy"]) != "Parallel"
+}
+
+/// The first ordinal, and the one after the last.
+fn ordinals(set: &Object) -> (i64, i64) {
+    let start = set.at(&["spec", "ordinals", "start"]).and_then(Value::as_i64).unwrap_or_default().max(0);
+    (start, start + desired(set))
+}
+
+/// Pods below this ordinal keep the current revision during a rolling update.
+fn partition(set: &Object) -> i64 {
+    let path = ["spec", "updateStrategy", "rollingUpdate", "partition"];
+    let given = set.at(&path).and_then(Value::as_i64).unwrap_or_default();
+    ordinals(set).0 + given
+}
+
+fn is_rolling(set: &Object) -> bool {
+    set.str_at(&["spec", "updateStrategy", "type"]) != "OnDelete"
+}
+
+/// The ordinal in the name of a pod of this set.
+fn ordinal(set: &Object, pod: &Object) -> Option<i64> {
+    pod.name().strip_prefix(set.name())?.strip_prefix('-')?.parse().ok()
+}
+
+fn is_finished(pod: &Object) -> bool {
+    matches!(pod.str_at(&["status", "phase"]), "Succeeded" | "Failed")
+}
+
+fn is_healthy(pod: &Object) -> bool {
+    is_ready(pod) && !pod.is_deleting() && !is_finished(pod)
+}
+
+fn delete(pod: &Object) -> Action {
+    Action::Delete(pod.key(), pod.uid().to_owned())
+}
+
+fn pod_step(set: &Object, pods: &[&Object], templates: &Templates) -> Vec<Action> {
+    let (first, end) = ordinals(set);
+    let mut actions = Vec::new();
+    let mut waits = false;
+    for number in first..end {
+        let pod = pods.iter().copied().find(|pod| ordinal(set, pod) == Some(number));
+        match pod {
+            None => actions.push(Action::Create(new_pod(set, number, templates))),
+            // Its name is free once it is gone.
+            Some(pod) if is_finished(pod) && !pod.is_deleting() => actions.push(delete(pod)),
+            Some(pod) => waits |= !is_healthy(pod),
+        }
+        if is_ordered(set) && (waits || !actions.is_empty()) {
+            return actions;
+        }
+    }
+    actions.extend(scale_down(set, pods, (first, end), waits));
+    if actions.is_empty() && is_rolling(set) {
+        actions.extend(replacement(set, pods, end, templates));
+    }
+    actions
+}
+
+/// Pods outside the ordinals go, the highest first.
+fn scale_down(set: &Object, pods: &[&Object], (first, end): (i64, i64), others_wait: bool) -> Vec<Action> {
+    let mut condemned: Vec<(i64, &Object)> = pods
+        .iter()
+        .filter_map(|pod| Some((ordinal(set, pod)?, *pod)))
+        .filter(|(number, _)| !(first..end).contains(number))
+        .collect();
+    condemned.sort_by_key(|(number, _)| std::cmp::Reverse(*number));
+    if !is_ordered(set) {
+        return condemned.iter().filter(|(_, pod)| !pod.is_deleting()).map(|(_, pod)| delete(pod)).collect();
+    }
+    let is_leaving = condemned.iter().any(|(_, pod)| pod.is_deleting());
+    let Some(((_, highest), below)) = condemned.split_first() else { return Vec::new() };
+    // Of several broken ones the lowest goes first, as in Kubernetes: the others may depend on it.
+    let is_held = !is_healthy(highest) && below.iter().any(|(_, pod)| !is_healthy(pod));
+    if is_leaving || others_wait || is_held { Vec::new() } else { vec![delete(highest)] }
+}
+
+/// The highest pod of an old revision, once all pods above it are of the new one and ready.
+fn replacement(set: &Object, pods: &[&Object], end: i64, templates: &Templates) -> Option<Action> {
+    for number in (partition(set)..end).rev() {
+        let pod = pods.iter().copied().find(|pod| ordinal(set, pod) == Some(number))?;
+        if pod.label(REVISION_LABEL) != Some(templates.update()) && !pod.is_deleting() {
+            return Some(delete(pod));
+        }
+        if !is_healthy(pod) {
+            return None;
+        }
+    }
+    None
+}
+
+fn new_pod(set: &Object, number: i64, templates: &Templates) -> Object {
+    let keeps_current = is_rolling(set) && number < partition(set);
+    let (revision, template) = templates.choose(keeps_current);
+    let name = format!("{}-{number}", set.name());
+    let mut metadata = json!({
+        "name": name, "namespace": set.namespace(), "ownerReferences": [controller_reference(set)],
+    });
+    for field in ["labels", "annotations"] {
+        if let Some(value) = template["metadata"].get(field) {
+            metadata[field] = value.clone();
+        }
+    }
+    metadata["labels"][POD_NAME] = json!(name);
+    metadata["labels"][POD_INDEX] = json!(number.to_string());
+    metadata["labels"][REVISION_LABEL] = json!(revision);
+    let mut spec = template["spec"].clone();
+    spec["hostname"] = json!(name);
+    let service = set.str_at(&["spec", "serviceName"]);
+    if !service.is_empty() {
+        spec["subdomain"] = json!(service);
+    }
+    Object(json!({ "apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec }))
+}
+
+#[cfg(test)]
+mod tests;

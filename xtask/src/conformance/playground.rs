@@ -1,0 +1,142 @@
+//! A playground for the suite: two clusters in one clusterset, with pods in network namespaces of their own.
+//!
+//! It is made with the built binary and its command line, as a user would; it ends with the value.
+
+use std::ffi::OsStr;
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+
+use crate::workspace;
+
+/// The contexts of the members; the first exports.
+pub(super) const MEMBERS: [&str; 2] = ["member1", "member2"];
+/// The clusterset that they are in.
+const CLUSTERSET: &str = "conformance";
+
+/// How long a start may take in a debug build on a busy machine.
+const START: Duration = Duration::from_secs(120);
+/// How long it may take to remove its namespaces and processes.
+const STOP: Duration = Duration::from_secs(30);
+const POLL: Duration = Duration::from_millis(100);
+
+/// A running playground; asked to stop when dropped.
+pub(super) struct Playground {
+    child: Child,
+    directory: PathBuf,
+}
+
+impl Playground {
+    /// Starts one in `directory`, whatever an earlier run left there, and puts its members into a clusterset.
+    pub(super) fn start(directory: &Path) -> Result<Self> {
+        build()?;
+        let binary = workspace::target_directory()?.join("debug/portolan");
+        if directory.exists() {
+            fs::remove_dir_all(directory)
+                .with_context(|| format!("cannot remove {}", directory.display()))?;
+        }
+        let mut child = Command::new(&binary)
+            .args([OsStr::new("playground"), OsStr::new("--dir"), directory.as_os_str()])
+            .args(["--network", "namespaces"])
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .spawn()
+            .with_context(|| format!("cannot run {}", binary.display()))?;
+        let stdout = child.stdout.take().context("the playground's output is not a pipe")?;
+        // From here on the child ends with this value, also when a step below fails.
+        let playground = Self { child, directory: directory.to_owned() };
+        await_ready(stdout)?;
+        playground.portolan(&binary, &["clusterset", "create", CLUSTERSET])?;
+        let mut add = vec!["clusterset", "add", CLUSTERSET];
+        add.extend(MEMBERS);
+        playground.portolan(&binary, &add)?;
+        Ok(playground)
+    }
+
+    /// The kubeconfig with the contexts of [`MEMBERS`].
+    pub(super) fn members_kubeconfig(&self) -> PathBuf {
+        self.directory.join("members.config")
+    }
+
+    fn portolan(&self, binary: &Path, arguments: &[&str]) -> Result<()> {
+        let status = Command::new(binary)
+            .args(arguments)
+            .env("KUBECONFIG", self.directory.join("portolan.config"))
+            .status()
+            .with_context(|| format!("cannot run {}", binary.display()))?;
+        if !status.success() {
+            bail!("`portolan {}` failed ({status}): see its output above", arguments.join(" "));
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Playground {
+    fn drop(&mut self) {
+        // SIGTERM lets it remove its network namespaces; what does not end then is killed.
+        let _ = Command::new("kill").arg("-TERM").arg(self.child.id().to_string()).status();
+        let deadline = Instant::now() + STOP;
+        while Instant::now() < deadline {
+            if matches!(self.child.try_wait(), Ok(Some(_))) {
+                return;
+            }
+            thread::sleep(POLL);
+        }
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn build() -> Result<()> {
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let status = Command::new(cargo)
+        .args(["build", "--package", "portolan"])
+        .status()
+        .context("cannot run cargo to build the portolan binary")?;
+    if !status.success() {
+        bail!("building the portolan binary failed: see the output of cargo above");
+    }
+    Ok(())
+}
+
+/// Waits for the line `ready`; what the playground prints is read to its end, so that it never blocks on a full pipe.
+fn await_ready(stdout: impl std::io::Read + Send + 'static) -> Result<()> {
+    let (lines, received) = mpsc::sync_channel::<String>(16);
+    thread::spawn(move || {
+        for line in BufReader::new(stdout).lines().map_while(Result::ok) {
+            println!("playground: {line}");
+            // Nobody listens any more once it is ready.
+            let _ = lines.try_send(line);
+        }
+    });
+    let deadline = Instant::now() + START;
+    loop {
+        let left = deadline.saturating_duration_since(Instant::now());
+        match received.recv_timeout(left) {
+            Ok(line) if line.trim() == "ready" => return Ok(()),
+            Ok(_) => {}
+            Err(mpsc::RecvTimeoutError::Timeout) => bail!("the playground was not ready within {START:?}"),
+            Err(mpsc::RecvTimeoutError::Disconnected) => {
+                bail!("the playground ended before it was ready: see its output above")
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn readiness_is_a_line_of_its_own() {
+        assert!(await_ready("control plane: x\nready\n".as_bytes()).is_ok());
+        let error = await_ready("control plane: not ready\n".as_bytes()).unwrap_err();
+        assert!(error.to_string().starts_with("the playground ended"), "{error}");
+    }
+}
