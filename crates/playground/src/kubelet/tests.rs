@@ -60,6 +60,7 @@ impl Node {
             key: ObjectKey::namespaced("default", name),
             uid: format!("uid-of-{name}"),
             network,
+            sandbox: Default::default(),
             containers: [(name.to_owned(), container)].into(),
         }));
         run

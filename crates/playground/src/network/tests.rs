@@ -103,8 +103,8 @@ async fn a_service_of_one_cluster_forwards_to_a_pod_of_another() {
     assert_eq!(heard(client.dial(address("10.10.0.5:8080"), DEADLINE).await).await, "hello", "pod to pod");
     assert_eq!(heard(server.dial(address("127.0.0.1:8080"), DEADLINE).await).await, "hello", "to itself");
     assert_eq!(heard(world.network.dial(&world.two, front, DEADLINE).await).await, "hello", "not from a pod");
-    assert_eq!(client.resolve("derived-serve"), Some(front.ip()));
-    assert_eq!(server.resolve("derived-serve"), None, "the service exists in the other cluster only");
+    assert_eq!(client.resolve("derived-serve").await, Some(front.ip()));
+    assert_eq!(server.resolve("derived-serve").await, None, "the service exists in the other cluster only");
 }
 
 #[tokio::test]

@@ -235,8 +235,11 @@ impl Lifecycle {
             kept.see_health(index);
         }
         if finished {
-            // Sidecars end with the containers that they were for.
+            // Sidecars end with the containers that they were for, and namespaces with the last of them.
             kept.stop_all();
+            if kept.is_quiet() {
+                kept.pod.sandbox.lock().take();
+            }
         }
         self.tell_complaints(pod, kept);
         wait

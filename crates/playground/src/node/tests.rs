@@ -61,6 +61,8 @@ async fn start_nodes(client: Client, api_server: Arc<ApiServer>) -> World {
         cluster: cluster.clone(),
         client: client.clone(),
         network: network.clone(),
+        host: None,
+        dns: None,
         nodes: vec![node],
         tls: tls(),
         clock: Clock::system(),
