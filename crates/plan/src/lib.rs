@@ -5,5 +5,6 @@
 
 pub mod clusters;
 pub mod discovery;
+pub mod dns;
 pub mod kubernetes;
 pub mod propagation;
