@@ -6,6 +6,7 @@
 pub mod clusters;
 pub mod collections;
 mod discovery;
+pub mod dns;
 mod hub;
 pub mod kubernetes;
 mod merge;

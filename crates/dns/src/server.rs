@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use portolan_net::Shutdown;
 use portolan_net::server::ListenError;
-use socket2::{Domain, Protocol, SockRef, Socket, Type};
+use rustix::net::{AddressFamily, SocketFlags, SocketType, sockopt};
 use tokio::sync::oneshot;
 
 use crate::counters::Statistics;
@@ -21,8 +21,6 @@ use crate::datagrams;
 use crate::respond::{Transport, respond};
 use crate::zones::Zones;
 
-/// Connections waiting to be accepted, in the kernel.
-const BACKLOG: i32 = 1024;
 /// What the kernel keeps of queries that arrive faster than they are answered; it may grant less.
 const RECEIVE_BUFFER: usize = 4 << 20;
 /// A worker that nothing else woke looks this often whether it shall stop.
@@ -131,12 +129,7 @@ fn name_of(protocol: &str, address: io::Result<SocketAddr>) -> String {
 }
 
 fn bind_both(address: SocketAddr, workers: usize) -> io::Result<(Vec<UdpSocket>, TcpListener)> {
-    let tcp = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
-    // A restart may take the port while old connections linger; a second listener may not.
-    tcp.set_reuse_address(true)?;
-    tcp.bind(&address.into())?;
-    tcp.listen(BACKLOG)?;
-    let tcp = TcpListener::from(tcp);
+    let tcp = TcpListener::bind(address)?;
     let address = tcp.local_addr()?;
     // Workers share a port, and would share it with a stranger as well: without sharing, a taken port is noticed.
     drop(UdpSocket::bind(address)?);
@@ -145,9 +138,10 @@ fn bind_both(address: SocketAddr, workers: usize) -> io::Result<(Vec<UdpSocket>,
 }
 
 fn bind_shared(address: SocketAddr) -> io::Result<UdpSocket> {
-    let socket = Socket::new(Domain::for_address(address), Type::DGRAM, Some(Protocol::UDP))?;
-    socket.set_reuse_port(true)?;
-    socket.bind(&address.into())?;
+    let family = if address.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 };
+    let socket = rustix::net::socket_with(family, SocketType::DGRAM, SocketFlags::CLOEXEC, None)?;
+    sockopt::set_socket_reuseport(&socket, true)?;
+    rustix::net::bind(&socket, &address)?;
     Ok(socket.into())
 }
 
@@ -164,7 +158,7 @@ impl Workers {
         socket.set_nonblocking(false)?;
         socket.set_read_timeout(Some(WAKE_UP))?;
         // A wish: the kernel has its own limit.
-        let _ = SockRef::from(&socket).set_recv_buffer_size(RECEIVE_BUFFER);
+        let _ = sockopt::set_socket_recv_buffer_size(&socket, RECEIVE_BUFFER);
         let socket = Arc::new(socket);
         let (worker, zones, counters) = (socket.clone(), zones.clone(), statistics.worker());
         let (stop, (alive, ended)) = (self.stop.clone(), oneshot::channel::<()>());
@@ -191,7 +185,7 @@ impl Workers {
         self.stop.store(true, Ordering::Relaxed);
         for socket in &self.sockets {
             // On Linux this wakes whoever receives, and says at the same time that there is no connection to end.
-            let _ = SockRef::from(&**socket).shutdown(std::net::Shutdown::Both);
+            let _ = rustix::net::shutdown(socket, rustix::net::Shutdown::Both);
         }
     }
 

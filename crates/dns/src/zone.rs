@@ -19,6 +19,9 @@ use crate::zones::{ZoneError, ZoneSettings};
 /// How long the version of the specification may be kept.
 const VERSION_TTL_SECS: u32 = 28_800;
 
+/// Names in wire format, without the origin, and their sets.
+type FixedNames = Box<[(Box<[u8]>, Sets)]>;
+
 /// What never changes about a zone.
 #[derive(Debug)]
 struct Origin {
@@ -30,7 +33,7 @@ struct Origin {
     /// The name server's name.
     server: String,
     /// Names outside of `svc`, by their labels left of the origin: `dns-version`, `ns.dns`.
-    fixed: Box<[(Box<[u8]>, Sets)]>,
+    fixed: FixedNames,
 }
 
 #[derive(Debug, Clone)]
@@ -85,7 +88,7 @@ impl Zone {
         text: &str,
         server: String,
         ttl_secs: u32,
-        fixed: Box<[(Box<[u8]>, Sets)]>,
+        fixed: FixedNames,
         content: Content,
     ) -> Result<Self, ZoneError> {
         let name = Name::parse(text).filter(|name| name.labels() > 0);
@@ -129,6 +132,17 @@ impl Zone {
     pub(crate) fn authority(&self) -> &RecordSet {
         // `set_serial` puts it first, and no zone is made without.
         &self.apex[0]
+    }
+
+    /// Whether this is one of the zones of addresses.
+    pub(crate) fn is_reverse(&self) -> bool {
+        matches!(self.content, Content::Reverse(_))
+    }
+
+    /// Whether this is the zone of services of `kind`; settings give each kind one zone.
+    pub(crate) fn serves(&self, settings: &[ZoneSettings], kind: ZoneKind) -> bool {
+        matches!(self.content, Content::Services { .. })
+            && settings.iter().any(|zone| zone.kind == kind && zone.name == self.origin.text)
     }
 
     /// Gives the zone a new serial number.
@@ -215,7 +229,7 @@ impl Zone {
 }
 
 /// The names of a zone that no service has.
-fn fixed(settings: &ZoneSettings) -> Result<Box<[(Box<[u8]>, Sets)]>, Unencodable> {
+fn fixed(settings: &ZoneSettings) -> Result<FixedNames, Unencodable> {
     let mut version = Builder::new(TXT, VERSION_TTL_SECS);
     version.text(settings.kind.schema_version())?;
     let (mut v4, mut v6) = (Builder::new(A, settings.ttl_secs), Builder::new(AAAA, settings.ttl_secs));
@@ -229,17 +243,4 @@ fn fixed(settings: &ZoneSettings) -> Result<Box<[(Box<[u8]>, Sets)]>, Unencodabl
         (relative_wire(name).into_boxed_slice(), sets)
     });
     Ok(encoded.collect())
-}
-
-impl Zone {
-    /// Whether this is one of the zones of addresses.
-    pub(crate) fn is_reverse(&self) -> bool {
-        matches!(self.content, Content::Reverse(_))
-    }
-
-    /// Whether this is the zone of services of `kind`; settings give each kind one zone.
-    pub(crate) fn serves(&self, settings: &[ZoneSettings], kind: ZoneKind) -> bool {
-        matches!(self.content, Content::Services { .. })
-            && settings.iter().any(|zone| zone.kind == kind && zone.name == self.origin.text)
-    }
 }

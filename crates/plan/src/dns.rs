@@ -9,6 +9,7 @@
 //! Service + EndpointSlices ────────────────► service::records ─┴► ServiceRecords ─► RecordSink
 //! ```
 
+pub mod corefile;
 mod endpoints;
 pub mod import;
 pub mod names;

@@ -34,7 +34,7 @@ pub(crate) struct Federation {
 }
 
 impl Plane {
-    async fn start(scope: &Shutdown) -> Self {
+    pub(crate) async fn start(scope: &Shutdown) -> Self {
         let api_server =
             ApiServer::start(Config::default(), Store::in_memory()).await.expect("a new API server");
         let admin =

@@ -1,6 +1,7 @@
 //! Controllers against embedded API servers: a hub and two members, in one process and without sockets.
 
 mod discovery;
+mod dns;
 mod federation;
 mod membership;
 mod propagation;
