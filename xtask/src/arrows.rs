@@ -14,7 +14,8 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("apiserver", &["object", "api", "store", "net"]),
     ("runtime", &["object", "api", "net"]),
     ("controllers", &["object", "api", "plan", "runtime", "net"]),
-    ("playground", &["object", "api", "plan", "store", "net", "apiserver", "runtime", "controllers"]),
+    ("dns", &["object", "api", "plan", "net"]),
+    ("playground", &["object", "api", "plan", "store", "net", "apiserver", "runtime", "controllers", "dns"]),
 ];
 
 /// Crates without I/O: nothing that waits, looks at a clock, draws random numbers or opens a socket.

@@ -7,6 +7,7 @@ mod cluster_sets;
 pub mod clusters;
 pub mod collections;
 mod discovery;
+pub mod dns;
 mod hub;
 pub mod kubernetes;
 mod merge;

@@ -6,5 +6,6 @@
 pub mod cluster_sets;
 pub mod clusters;
 pub mod discovery;
+pub mod dns;
 pub mod kubernetes;
 pub mod propagation;

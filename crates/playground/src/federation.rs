@@ -32,6 +32,7 @@ use crate::state::{StateDirectory, StateError};
 
 mod admission;
 mod definitions;
+mod dns;
 mod gate;
 mod nodes;
 
@@ -93,6 +94,9 @@ pub enum StartError {
     /// The nodes of a member.
     #[error(transparent)]
     Node(#[from] NodeError),
+    /// The names of a member.
+    #[error(transparent)]
+    Dns(#[from] dns::DnsError),
     /// The socket for commands.
     #[error("cannot open the socket for commands in the playground's folder: {0}")]
     Control(#[source] io::Error),
@@ -410,6 +414,7 @@ async fn start_member(
     let place =
         nodes::Place { cluster, index, api_server: embedded.as_ref().map(|embedded| embedded.address) };
     let nodes = nodes::start(&place, &client, shared, &kubelet, scope).await?;
+    dns::start(&place, &client, shared, scope).await?;
     Ok(Started { client, embedded, nodes })
 }
 

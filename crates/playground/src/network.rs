@@ -31,6 +31,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ipnet::Ipv4Net;
+use portolan_dns::Zones;
 use portolan_object::{Object, ObjectKey};
 pub use portolan_runtime::ClusterName;
 use tokio_util::task::TaskTracker;
@@ -199,6 +200,14 @@ impl Network {
     ) {
         if let Some(cluster) = self.fabric.cluster(cluster) {
             cluster.proxy.replace(&service.key(), Some(rules::service_rules(service, slices, nodes)));
+        }
+    }
+
+    /// Says what names mean to the pods of a cluster, once: a cluster keeps its zones.
+    pub fn resolve_with(&self, cluster: &ClusterName, zones: Arc<Zones>) {
+        if let Some(cluster) = self.fabric.cluster(cluster) {
+            // A second call would be a second DNS server for one cluster.
+            let _ = cluster.zones.set(zones);
         }
     }
 

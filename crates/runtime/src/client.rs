@@ -90,6 +90,14 @@ impl Client {
         kubeconfig::transport(path, context).await.map(Self::over)
     }
 
+    /// A client with the service account of the pod that the process runs in.
+    ///
+    /// # Errors
+    /// When the process runs in no pod, or its credentials cannot be understood.
+    pub fn in_cluster() -> Result<Self, KubeconfigError> {
+        kubeconfig::in_cluster().map(Self::over)
+    }
+
     fn over(transport: Transport) -> Self {
         Self { transport, timeout: REQUEST_TIMEOUT, streaming_lists: Arc::new(AtomicBool::new(true)) }
     }

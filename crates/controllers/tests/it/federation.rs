@@ -34,7 +34,7 @@ pub(crate) struct Federation {
 }
 
 impl Plane {
-    async fn start(scope: &Shutdown) -> Self {
+    pub(crate) async fn start(scope: &Shutdown) -> Self {
         let services = "10.96.0.0/16".parse().expect("a range");
         let config = Config { service_cidr: Some(services), ..Config::default() };
         let api_server = ApiServer::start(config, Store::in_memory()).await.expect("a new API server");

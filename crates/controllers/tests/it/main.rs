@@ -2,6 +2,7 @@
 
 mod cluster_sets;
 mod discovery;
+mod dns;
 mod federation;
 mod membership;
 mod propagation;

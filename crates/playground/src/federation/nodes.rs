@@ -16,7 +16,7 @@ use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 
 use crate::config::Cluster;
-use crate::federation::{Shared, gate};
+use crate::federation::{Shared, dns, gate};
 use crate::network::namespaces::{ToolError, dns_address};
 use crate::network::{AttachError, ClusterName, JoinError, ListenError, Protocol, Publication};
 use crate::node::{self, NodeSetting, Settings};
@@ -24,7 +24,7 @@ use crate::node::{self, NodeSetting, Settings};
 /// Issued anew at every start.
 const CERTIFICATE_LIFETIME: Duration = Duration::from_secs(365 * 24 * 3600);
 /// Node addresses come from here: they only have to differ from those of pods and Services.
-const NODE_ADDRESSES: Ipv4Net = Ipv4Net::new_assert(Ipv4Addr::new(172, 18, 0, 0), 16);
+pub(super) const NODE_ADDRESSES: Ipv4Net = Ipv4Net::new_assert(Ipv4Addr::new(172, 18, 0, 0), 16);
 
 /// The port of an API server as its pods see it.
 const API_SERVER_PORT: u16 = 6443;
@@ -225,7 +225,8 @@ pub(super) async fn start(
     let named = || cluster.name.clone();
     network.join(&name, pods, services).map_err(|source| NodeError::Network { cluster: named(), source })?;
     let nodes = node_settings(cluster, place.index, pods);
-    let machines: Vec<(&str, IpAddr)> = nodes.iter().map(|node| (&*node.name, node.address)).collect();
+    let mut machines: Vec<(&str, IpAddr)> = nodes.iter().map(|node| (&*node.name, node.address)).collect();
+    machines.push(("cluster-dns", dns::server_address(place.index).ip()));
     let inner = place.api_server.map(|_| api_server_address(place.index));
     let built = network.build(&name, inner.map(|address| address.ip()), &machines).await;
     built.map_err(|source| NodeError::Namespaces { cluster: named(), source })?;
@@ -252,7 +253,7 @@ pub(super) async fn start(
         client: client.clone(),
         network: network.clone(),
         host: host.cloned(),
-        dns: network.has_namespaces().then(|| dns_address(services).map(IpAddr::from)).flatten(),
+        dns: dns_address(services).map(IpAddr::from),
         nodes,
         tls: server_config(certificate, &callers).map_err(tls)?,
         clock: clock.clone(),

@@ -3,10 +3,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use ipnet::Ipv4Net;
 use parking_lot::{Mutex, RwLock};
+use portolan_dns::Zones;
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
@@ -44,6 +45,8 @@ pub(crate) struct Cluster {
     /// Addresses in use, of pods and of nodes.
     pub(crate) attached: RwLock<BTreeSet<IpAddr>>,
     pub(crate) proxy: Proxy,
+    /// What names mean to its pods.
+    pub(crate) zones: OnceLock<Arc<Zones>>,
 }
 
 /// Where a connection comes from.
@@ -103,6 +106,7 @@ impl Fabric {
             pool: Mutex::new(AddressPool::new(pods)),
             attached: RwLock::default(),
             proxy: Proxy::default(),
+            zones: OnceLock::new(),
         };
         clusters.insert(name.clone(), Arc::new(cluster));
         true

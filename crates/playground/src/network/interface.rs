@@ -8,6 +8,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
+use portolan_dns::{AddressType, Resolution};
 use tokio::net::{TcpListener, TcpStream, UdpSocket};
 use tokio::sync::{OnceCell, OwnedSemaphorePermit};
 use tokio::time::{Instant, timeout};
@@ -204,8 +205,13 @@ impl Interface {
         match &self.place {
             Place::Held(_) if host == "localhost" => Some(self.address()),
             Place::Held(held) => {
-                let candidates = names::services(host, &self.namespace);
-                candidates.iter().find_map(|service| held.cluster.proxy.named(service).first().copied())
+                let zones = held.cluster.zones.get()?;
+                names::candidates(host, &self.namespace).iter().find_map(|name| {
+                    match zones.resolve(name, AddressType::V4) {
+                        Resolution::Addresses(addresses) => addresses.first().copied(),
+                        _ => None,
+                    }
+                })
             }
             Place::Own(_) => {
                 let found = tokio::net::lookup_host((host, 0)).await;

@@ -1,28 +1,29 @@
-//! What a host name inside a cluster can mean: the Services that a pod's resolver would look up for it, in order.
+//! What a host name inside a cluster can mean: the names that a pod's resolver asks for, in order.
 //!
 //! Pure. It follows the search path of a pod with `dnsPolicy: ClusterFirst` (Kubernetes, "DNS for Services and
-//! Pods"); addresses come from the rules of the cluster. Names outside of the cluster are not resolved.
-
-use portolan_object::ObjectKey;
+//! Pods"); the cluster's DNS zones say what they mean. Names outside of the cluster and its set are not resolved.
 
 const CLUSTER_DOMAIN: &str = "cluster.local";
+/// A name with as many dots is asked for as it is first (`options ndots:5`).
+const DOTS: usize = 5;
 
-/// The Services that `host` may name for a pod of `namespace`.
-pub(crate) fn services(host: &str, namespace: &str) -> Vec<ObjectKey> {
-    let host = host.strip_suffix('.').unwrap_or(host).to_ascii_lowercase();
-    let search = [
+/// The names that `host` may stand for in a pod of `namespace`.
+pub(crate) fn candidates(host: &str, namespace: &str) -> Vec<String> {
+    if let Some(absolute) = host.strip_suffix('.') {
+        return vec![absolute.to_owned()];
+    }
+    if host.is_empty() {
+        return Vec::new();
+    }
+    let searched = [
         format!("{host}.{namespace}.svc.{CLUSTER_DOMAIN}"),
         format!("{host}.svc.{CLUSTER_DOMAIN}"),
         format!("{host}.{CLUSTER_DOMAIN}"),
-        host,
     ];
-    search.iter().filter_map(|name| service(name)).collect()
-}
-
-fn service(name: &str) -> Option<ObjectKey> {
-    let (rest, _) = name.split_once(".svc.").filter(|(_, domain)| *domain == CLUSTER_DOMAIN)?;
-    let (name, namespace) = rest.split_once('.')?;
-    (!namespace.contains('.') && !name.is_empty()).then(|| ObjectKey::namespaced(namespace, name))
+    let mut candidates = searched.to_vec();
+    let place = if host.matches('.').count() >= DOTS { 0 } else { candidates.len() };
+    candidates.insert(place, host.to_owned());
+    candidates
 }
 
 #[cfg(test)]
@@ -30,20 +31,32 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_and_the_services_they_may_mean() {
+    fn names_and_what_is_asked_for() {
+        let search = |host: &str| {
+            ["shop.svc.cluster.local", "svc.cluster.local", "cluster.local"].map(|domain| format!("{host}.{domain}"))
+        };
         let cases = [
-            ("a bare name is of the pod's namespace", "serve", "shop/serve"),
-            ("two labels name a namespace", "serve.default", "default/serve"),
-            ("with svc", "serve.default.svc", "default/serve"),
-            ("in full", "Serve.default.svc.cluster.local", "default/serve"),
-            ("in full with a dot", "serve.default.svc.cluster.local.", "default/serve"),
-            ("outside of the cluster", "www.example.com", ""),
-            ("the clusterset is not this cluster", "serve.default.svc.clusterset.local", ""),
-            ("nothing", "", ""),
+            ("a bare name", "serve", [search("serve").as_slice(), &["serve".to_owned()]].concat()),
+            (
+                "few dots",
+                "serve.default.svc.clusterset.local",
+                [search("serve.default.svc.clusterset.local").as_slice(), &["serve.default.svc.clusterset.local".to_owned()]]
+                    .concat(),
+            ),
+            (
+                "many dots",
+                "serve-0.east.serve.default.svc.clusterset.local",
+                [
+                    &["serve-0.east.serve.default.svc.clusterset.local".to_owned()],
+                    search("serve-0.east.serve.default.svc.clusterset.local").as_slice(),
+                ]
+                .concat(),
+            ),
+            ("in full with a dot", "serve.default.svc.cluster.local.", vec!["serve.default.svc.cluster.local".to_owned()]),
+            ("nothing", "", vec![]),
         ];
         for (name, host, want) in cases {
-            let found: Vec<String> = services(host, "shop").iter().map(ToString::to_string).collect();
-            assert_eq!(found.join(" "), want, "{name}");
+            assert_eq!(candidates(host, "shop"), want, "{name}");
         }
     }
 }

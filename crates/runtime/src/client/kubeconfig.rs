@@ -47,18 +47,31 @@ pub enum KubeconfigError {
         /// The file.
         path: PathBuf,
     },
+    /// The process does not run in a pod, or its service account is not mounted.
+    #[error("this is no pod with a service account: give a kubeconfig file instead")]
+    NotInCluster(#[source] Box<kube::config::InClusterError>),
 }
 
 pub(super) async fn transport(path: &Path, context: Option<&str>) -> Result<Transport, KubeconfigError> {
-    let path_buf = path.to_path_buf();
-    let file = |source| KubeconfigError::File { path: path_buf.clone(), source: Box::new(source) };
-    let credential =
-        |source| KubeconfigError::Credential { path: path_buf.clone(), source: Box::new(source) };
-    let server = |source| KubeconfigError::Server { path: path_buf.clone(), source };
-
+    let file = |source| KubeconfigError::File { path: path.to_path_buf(), source: Box::new(source) };
     let options = KubeConfigOptions { context: context.map(str::to_owned), ..KubeConfigOptions::default() };
     let kubeconfig = Kubeconfig::read_from(path).map_err(file)?;
     let config = kube::Config::from_custom_kubeconfig(kubeconfig, &options).await.map_err(file)?;
+    connect(&config, path)
+}
+
+/// The service account's credentials are read again as they are renewed.
+pub(super) fn in_cluster() -> Result<Transport, KubeconfigError> {
+    let config =
+        kube::Config::incluster().map_err(|source| KubeconfigError::NotInCluster(Box::new(source)))?;
+    connect(&config, Path::new("of the pod's service account"))
+}
+
+/// A connection as `config` says; `path` is where it comes from.
+fn connect(config: &kube::Config, path: &Path) -> Result<Transport, KubeconfigError> {
+    let credential =
+        |source| KubeconfigError::Credential { path: path.to_path_buf(), source: Box::new(source) };
+    let server = |source| KubeconfigError::Server { path: path.to_path_buf(), source };
     if config.proxy_url.is_some() {
         return Err(KubeconfigError::Proxy { path: path.to_path_buf() });
     }

@@ -1,0 +1,233 @@
+//! Ready endpoints out of EndpointSlices, and the records of a headless service.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+
+use portolan_api::labels::endpoint_slice::SOURCE_CLUSTER;
+use portolan_object::Object;
+use serde_json::Value;
+
+use super::names::{dashed, is_label, is_name};
+use super::record::{Data, Problem, ServiceRecords};
+
+/// Endpoints in the answer for a service's own name: what fits into 64 KiB of A as well as of AAAA records, so that
+/// both describe the same endpoints.
+pub(super) const MAX_ENDPOINTS: usize = 2000;
+
+/// A port by which a service is found.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Port {
+    /// Empty for the one port that needs none.
+    pub(super) name: String,
+    /// `tcp`, `udp` or `sctp`.
+    pub(super) protocol: &'static str,
+    pub(super) number: u16,
+}
+
+impl Port {
+    /// The prefix of the port's SRV records; unnamed ports have none.
+    pub(super) fn prefix(&self) -> Option<String> {
+        (!self.name.is_empty()).then(|| format!("_{}._{}", self.name.to_ascii_lowercase(), self.protocol))
+    }
+}
+
+/// A ready endpoint under the name by which it is found.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+struct Endpoint {
+    /// Empty within one cluster.
+    cluster: String,
+    hostname: String,
+    address: IpAddr,
+    ports: Vec<Port>,
+}
+
+impl Endpoint {
+    fn prefix(&self) -> String {
+        match self.cluster.as_str() {
+            "" => self.hostname.clone(),
+            cluster => format!("{}.{cluster}", self.hostname),
+        }
+    }
+}
+
+/// Whether the names of endpoints carry the cluster that they come from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Naming {
+    WithCluster,
+    WithoutCluster,
+}
+
+/// Reads the ports of a Service, an import or a slice (they look alike) and reports those that cannot be published.
+pub(super) fn ports(listed: Option<&Value>, problems: &mut Vec<Problem>) -> Vec<Port> {
+    let listed = listed.and_then(Value::as_array).into_iter().flatten();
+    listed
+        .filter_map(|port| {
+            let (name, number) = (text(port, "name"), port["port"].as_i64()?);
+            let report = |reason| {
+                let (name, protocol) = (name.to_owned(), text(port, "protocol").to_owned());
+                Problem::Port { name, number, protocol, reason }
+            };
+            let protocol = match text(port, "protocol") {
+                // The ServiceImport API has no default; everything else that reads one takes TCP.
+                "" | "TCP" => Ok("tcp"),
+                "UDP" => Ok("udp"),
+                "SCTP" => Ok("sctp"),
+                _ => Err(report("its protocol is neither TCP, UDP nor SCTP")),
+            };
+            let checked = protocol.and_then(|protocol| {
+                // With its underscore the label has one character more.
+                if !(name.is_empty() || is_label(name) && name.len() < 63) {
+                    return Err(report("its name is not a DNS label of at most 62 characters"));
+                }
+                let Some(number) = u16::try_from(number).ok().filter(|&number| number > 0) else {
+                    return Err(report("its number is not between 1 and 65535"));
+                };
+                Ok(Port { name: name.to_owned(), protocol, number })
+            });
+            checked.map_err(|problem| problems.push(problem)).ok()
+        })
+        .collect()
+}
+
+/// Adds the records of a headless service: addresses, a name per endpoint, and SRV records for every port.
+///
+/// `default_ports` stand in for slices that leave their ports open.
+pub(super) fn add_headless(
+    records: &mut ServiceRecords,
+    slices: &[&Object],
+    naming: Naming,
+    default_ports: &[Port],
+) {
+    let endpoints = ready(slices, naming, default_ports, &mut records.problems);
+    for endpoint in &endpoints {
+        records.add(endpoint.prefix(), Data::Address(endpoint.address));
+        if naming == Naming::WithoutCluster {
+            records.reverse.push((endpoint.address, endpoint.prefix()));
+        }
+    }
+    for endpoint in published(&endpoints, &mut records.problems) {
+        records.add("", Data::Address(endpoint.address));
+        let target = endpoint.prefix();
+        for port in &endpoint.ports {
+            let data = |port: &Port| Data::Server {
+                priority: 0,
+                weight: 0,
+                port: port.number,
+                target: target.clone(),
+            };
+            // The bare name has the SRV records of all ports; equal ones are removed when the set is finished.
+            records.add("", data(port));
+            if let Some(prefix) = port.prefix() {
+                records.add(prefix, data(port));
+            }
+        }
+    }
+}
+
+/// All ready endpoints in order, each address once per name.
+fn ready(
+    slices: &[&Object],
+    naming: Naming,
+    default_ports: &[Port],
+    problems: &mut Vec<Problem>,
+) -> Vec<Endpoint> {
+    let mut found = BTreeSet::new();
+    for slice in slices {
+        let place = format!("EndpointSlice {}", slice.key());
+        let family = match slice.str_at(&["addressType"]) {
+            family @ ("IPv4" | "IPv6") => family,
+            // FQDN slices cannot be imported.
+            _ => continue,
+        };
+        let Some(cluster) = cluster(slice, naming, &place, problems) else { continue };
+        let own_ports = slice.at(&["ports"]).filter(|ports| ports.is_array());
+        let ports = own_ports.map_or_else(|| default_ports.to_vec(), |own| ports(Some(own), problems));
+        let listed = slice.at(&["endpoints"]).and_then(Value::as_array).into_iter().flatten();
+        // No word about readiness means ready.
+        for endpoint in listed.filter(|endpoint| endpoint["conditions"]["ready"] != false) {
+            let Some(hostname) = hostname(endpoint, &place, problems) else { continue };
+            for address in addresses(endpoint, family, &place, problems) {
+                let hostname = hostname.clone().unwrap_or_else(|| dashed(address));
+                let (cluster, ports) = (cluster.clone(), ports.clone());
+                found.insert(Endpoint { cluster, hostname, address, ports });
+            }
+        }
+    }
+    found.into_iter().collect()
+}
+
+/// The cluster's part of the names of a slice's endpoints; `None` when they cannot be named.
+fn cluster(slice: &Object, naming: Naming, place: &str, problems: &mut Vec<Problem>) -> Option<String> {
+    if naming == Naming::WithoutCluster {
+        return Some(String::new());
+    }
+    let Some(id) = slice.label(SOURCE_CLUSTER).filter(|id| !id.is_empty()) else {
+        problems.push(Problem::NoClusterId { place: place.to_owned() });
+        return None;
+    };
+    if !is_name(id) {
+        problems.push(Problem::ClusterId { id: id.to_owned(), place: place.to_owned() });
+        return None;
+    }
+    Some(id.to_ascii_lowercase())
+}
+
+/// The host name that an endpoint brings, if any; `None` when it brings one that cannot be used.
+fn hostname(endpoint: &Value, place: &str, problems: &mut Vec<Problem>) -> Option<Option<String>> {
+    match text(endpoint, "hostname") {
+        "" => Some(None),
+        hostname if is_label(hostname) => Some(Some(hostname.to_ascii_lowercase())),
+        hostname => {
+            problems.push(Problem::Hostname { hostname: hostname.to_owned(), place: place.to_owned() });
+            None
+        }
+    }
+}
+
+fn addresses(endpoint: &Value, family: &str, place: &str, problems: &mut Vec<Problem>) -> Vec<IpAddr> {
+    let expected = if family == "IPv4" { "IPv4" } else { "IPv6" };
+    let listed = endpoint["addresses"].as_array().into_iter().flatten().filter_map(Value::as_str);
+    listed
+        .filter_map(|text| {
+            let address =
+                text.parse().ok().filter(|address: &IpAddr| address.is_ipv4() == (family == "IPv4"));
+            if address.is_none() {
+                problems.push(Problem::Address { text: text.to_owned(), place: place.to_owned(), expected });
+            }
+            address
+        })
+        .collect()
+}
+
+/// The endpoints in the answer for the service's own name: all, or an even choice from every cluster.
+fn published<'a>(endpoints: &'a [Endpoint], problems: &mut Vec<Problem>) -> Vec<&'a Endpoint> {
+    if endpoints.len() <= MAX_ENDPOINTS {
+        return endpoints.iter().collect();
+    }
+    problems.push(Problem::TooManyEndpoints { have: endpoints.len(), limit: MAX_ENDPOINTS });
+    // Whole names, so that A and AAAA describe the same pods: cluster by cluster, one name of each in turn.
+    let mut clusters: BTreeMap<&str, BTreeMap<&str, Vec<&Endpoint>>> = BTreeMap::new();
+    for endpoint in endpoints {
+        let hosts = clusters.entry(&endpoint.cluster).or_default();
+        hosts.entry(&endpoint.hostname).or_default().push(endpoint);
+    }
+    let mut turns: Vec<_> = clusters.into_values().map(BTreeMap::into_values).collect();
+    let mut chosen = Vec::new();
+    loop {
+        let before = chosen.len();
+        for hosts in &mut turns {
+            let Some(host) = hosts.next() else { continue };
+            if chosen.len() + host.len() > MAX_ENDPOINTS {
+                return chosen;
+            }
+            chosen.extend(host);
+        }
+        if chosen.len() == before {
+            return chosen;
+        }
+    }
+}
+
+fn text<'a>(value: &'a Value, field: &str) -> &'a str {
+    value.get(field).and_then(Value::as_str).unwrap_or_default()
+}

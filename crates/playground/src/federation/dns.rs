@@ -1,0 +1,171 @@
+//! The DNS of a member: one server for the cluster's own names and for those of its cluster set.
+//!
+//! It reads nothing but the member's own objects. Pods find it as in any cluster, by the Service `kube-system/kube-dns`;
+//! programs on the loopback network ask the same zones without a socket.
+
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+
+use portolan_api::labels::endpoint_slice::{MANAGED_BY, SERVICE_NAME};
+use portolan_controllers::dns::{Follower, Zone};
+use portolan_dns::server::{ListenError, StartError};
+use portolan_dns::{Server, ZoneSettings, Zones};
+use portolan_net::Shutdown;
+use portolan_object::Object;
+use portolan_plan::dns::ZoneKind;
+use portolan_runtime::client::Apply;
+use portolan_runtime::{Client, ClientError, Resource};
+use serde_json::{Value, json};
+
+use super::Shared;
+use super::nodes::{NODE_ADDRESSES, Place};
+use crate::network::namespaces::dns_address;
+use crate::network::{AttachError, ClusterName, ListenError as NetworkListenError, Protocol};
+
+const PORT: u16 = 53;
+/// The last address of a member's machines; nodes have the first ones.
+const MACHINE: u8 = 254;
+/// Who keeps the Service and its endpoints.
+const MANAGER: &str = "portolan-playground";
+
+/// Why a member has no DNS.
+#[derive(Debug, thiserror::Error)]
+pub enum DnsError {
+    /// The sockets inside of its namespace.
+    #[error("the DNS server of {cluster}: {source}")]
+    Socket {
+        /// Which cluster.
+        cluster: String,
+        /// Why.
+        source: io::Error,
+    },
+    /// The sockets on this machine.
+    #[error("the DNS server of {cluster}: {source}")]
+    Listen {
+        /// Which cluster.
+        cluster: String,
+        /// Why.
+        source: ListenError,
+    },
+    /// Its threads.
+    #[error("the DNS server of {cluster}: {source}")]
+    Start {
+        /// Which cluster.
+        cluster: String,
+        /// Why.
+        source: StartError,
+    },
+    /// Its place on the network.
+    #[error("the address of the DNS server of {cluster}: {source}")]
+    Address {
+        /// Which cluster.
+        cluster: String,
+        /// Why.
+        source: AttachError,
+    },
+    /// Its ports.
+    #[error("the port of the DNS server of {cluster}: {source}")]
+    Publish {
+        /// Which cluster.
+        cluster: String,
+        /// Why.
+        source: NetworkListenError,
+    },
+    /// The Service by which pods find it.
+    #[error("cannot write the Service kube-system/kube-dns of {cluster}: {source}; is {address} in the range of its Services and free?")]
+    Service {
+        /// Which cluster.
+        cluster: String,
+        /// The address that it should have.
+        address: Ipv4Addr,
+        /// Why.
+        source: ClientError,
+    },
+}
+
+/// Where the DNS server of a member listens.
+pub(super) fn server_address(index: u8) -> SocketAddr {
+    let [first, second, ..] = NODE_ADDRESSES.network().octets();
+    SocketAddr::from(([first, second, index, MACHINE], PORT))
+}
+
+/// Starts the DNS of a member; it ends with `scope`.
+pub(super) async fn start(
+    place: &Place<'_>,
+    client: &Client,
+    shared: &Shared<'_>,
+    scope: &Shutdown,
+) -> Result<(), DnsError> {
+    let named = || place.cluster.name.clone();
+    let Some(address) = place.cluster.service_cidr.and_then(dns_address) else { return Ok(()) };
+    let kinds = [ZoneKind::Cluster, ZoneKind::ClusterSet];
+    let settings = kinds.map(|kind| ZoneSettings {
+        server_addresses: vec![IpAddr::V4(address)],
+        ..ZoneSettings::new(kind)
+    });
+    let Ok(zones) = Zones::new(settings.into()) else {
+        unreachable!("the zones under their usual names are two that can be served")
+    };
+    listen(place, shared, &zones, scope).await?;
+    Follower::start(client, &kinds.map(Zone::new), &zones, shared.clock, scope);
+    shared.network.resolve_with(&ClusterName::new(&*place.cluster.name), zones);
+    let listens = server_address(place.index).ip();
+    announce(client, address, listens).await.map_err(|source| DnsError::Service { cluster: named(), address, source })
+}
+
+async fn listen(
+    place: &Place<'_>,
+    shared: &Shared<'_>,
+    zones: &Arc<Zones>,
+    scope: &Shutdown,
+) -> Result<(), DnsError> {
+    let named = || place.cluster.name.clone();
+    let (network, cluster) = (shared.network, ClusterName::new(&*place.cluster.name));
+    let inner = server_address(place.index);
+    let socket = |source| DnsError::Socket { cluster: named(), source };
+    let start = |source| DnsError::Start { cluster: named(), source };
+    let udp = network.bind_inside(&cluster, inner).await.map_err(socket)?;
+    let tcp = network.listen_inside(&cluster, inner).await.map_err(socket)?;
+    if let (Some(udp), Some(tcp)) = (udp, tcp) {
+        Server::on_sockets(zones.clone(), vec![udp], vec![tcp]).start(scope).map_err(start)?;
+        return Ok(());
+    }
+    let loopback = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+    let server = Server::bind(zones.clone(), loopback, 1);
+    let server = server.map_err(|source| DnsError::Listen { cluster: named(), source })?;
+    let sockets = server.addresses();
+    server.start(scope).map_err(start)?;
+    let interface = network.attach_node(&cluster, inner.ip());
+    let interface = interface.map_err(|source| DnsError::Address { cluster: named(), source })?;
+    let mut published = Vec::new();
+    // UDP and TCP listen on the same port.
+    for (socket, protocol) in sockets.iter().flat_map(|socket| [(socket, Protocol::Udp), (socket, Protocol::Tcp)]) {
+        let publication = interface.publish(PORT, protocol, *socket);
+        published.push(publication.map_err(|source| DnsError::Publish { cluster: named(), source })?);
+    }
+    portolan_runtime::scope::spawn_until_stop(scope, async move {
+        let _published = published;
+        std::future::pending::<()>().await;
+    });
+    Ok(())
+}
+
+/// Tells pods where the server is, as every cluster does.
+async fn announce(client: &Client, address: Ipv4Addr, listens: IpAddr) -> Result<(), ClientError> {
+    let options = Apply { manager: MANAGER.to_owned(), force: true };
+    let port = |name: &str, protocol: &str| json!({ "name": name, "port": PORT, "protocol": protocol });
+    let ports: Value = json!([port("dns", "UDP"), port("dns-tcp", "TCP")]);
+    let service = Object(json!({ "apiVersion": "v1", "kind": "Service",
+        "metadata": { "namespace": "kube-system", "name": "kube-dns", "labels": { "k8s-app": "kube-dns" } },
+        "spec": { "clusterIP": address, "ports": ports } }));
+    let services = Resource::namespaced("", "v1", "Service", "services");
+    client.resource::<Object>(&services).apply(&service, &options).await?;
+    let slice = Object(json!({ "apiVersion": "discovery.k8s.io/v1", "kind": "EndpointSlice", "addressType": "IPv4",
+        "metadata": { "namespace": "kube-system", "name": "kube-dns",
+            "labels": { SERVICE_NAME: "kube-dns", MANAGED_BY: MANAGER } },
+        "endpoints": [{ "addresses": [listens], "conditions": { "ready": true } }], "ports": ports }));
+    let slices = Resource::namespaced("discovery.k8s.io", "v1", "EndpointSlice", "endpointslices");
+    client.resource::<Object>(&slices).apply(&slice, &options).await?;
+    Ok(())
+}
