@@ -32,10 +32,13 @@ pub(crate) fn run(scope: Scope) -> Result<()> {
     step("lints", cargo(&["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]))?;
     println!("==> generated files");
     crds::check()?;
-    step("unit and in-process tests", cargo(&["test", "--workspace", "--exclude", "portolan-e2e"]))?;
+    // Always the whole workspace, narrowed by targets: with another selection of packages, cargo chooses other features
+    // and compiles every dependency once more.
+    step("unit and in-process tests", cargo(&["test", "--workspace", "--lib", "--bins", "--test", "it"]))?;
+    step("documentation tests", cargo(&["test", "--workspace", "--doc"]))?;
     let assets = tools::provide(needs)?;
-    step("binary", cargo(&["build", "--package", "portolan"]))?;
-    let mut end_to_end = vec!["test", "--package", "portolan-e2e", "--lib"];
+    step("binary", cargo(&["build", "--workspace", "--bin", "portolan"]))?;
+    let mut end_to_end = vec!["test", "--workspace"];
     end_to_end.extend(EMBEDDED.iter().flat_map(|name| ["--test", name]));
     if scope == Scope::Full {
         end_to_end.extend(["--test", REAL_KUBERNETES]);

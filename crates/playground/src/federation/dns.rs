@@ -9,9 +9,10 @@ use std::sync::Arc;
 
 use portolan_api::labels::endpoint_slice::{MANAGED_BY, SERVICE_NAME};
 use portolan_controllers::dns::{Follower, Zone};
-use portolan_dns::server::{ListenError, StartError};
+use portolan_dns::server::StartError;
 use portolan_dns::{Server, ZoneSettings, Zones};
 use portolan_net::Shutdown;
+use portolan_net::server::ListenError;
 use portolan_object::Object;
 use portolan_plan::dns::ZoneKind;
 use portolan_runtime::client::Apply;
@@ -73,7 +74,9 @@ pub enum DnsError {
         source: NetworkListenError,
     },
     /// The Service by which pods find it.
-    #[error("cannot write the Service kube-system/kube-dns of {cluster}: {source}; is {address} in the range of its Services and free?")]
+    #[error(
+        "cannot write the Service kube-system/kube-dns of {cluster}: {source}; is {address} in the range of its Services and free?"
+    )]
     Service {
         /// Which cluster.
         cluster: String,
@@ -100,10 +103,8 @@ pub(super) async fn start(
     let named = || place.cluster.name.clone();
     let Some(address) = place.cluster.service_cidr.and_then(dns_address) else { return Ok(()) };
     let kinds = [ZoneKind::Cluster, ZoneKind::ClusterSet];
-    let settings = kinds.map(|kind| ZoneSettings {
-        server_addresses: vec![IpAddr::V4(address)],
-        ..ZoneSettings::new(kind)
-    });
+    let settings = kinds
+        .map(|kind| ZoneSettings { server_addresses: vec![IpAddr::V4(address)], ..ZoneSettings::new(kind) });
     let Ok(zones) = Zones::new(settings.into()) else {
         unreachable!("the zones under their usual names are two that can be served")
     };
@@ -111,7 +112,11 @@ pub(super) async fn start(
     Follower::start(client, &kinds.map(Zone::new), &zones, shared.clock, scope);
     shared.network.resolve_with(&ClusterName::new(&*place.cluster.name), zones);
     let listens = server_address(place.index).ip();
-    announce(client, address, listens).await.map_err(|source| DnsError::Service { cluster: named(), address, source })
+    announce(client, address, listens).await.map_err(|source| DnsError::Service {
+        cluster: named(),
+        address,
+        source,
+    })
 }
 
 async fn listen(
@@ -140,7 +145,9 @@ async fn listen(
     let interface = interface.map_err(|source| DnsError::Address { cluster: named(), source })?;
     let mut published = Vec::new();
     // UDP and TCP listen on the same port.
-    for (socket, protocol) in sockets.iter().flat_map(|socket| [(socket, Protocol::Udp), (socket, Protocol::Tcp)]) {
+    for (socket, protocol) in
+        sockets.iter().flat_map(|socket| [(socket, Protocol::Udp), (socket, Protocol::Tcp)])
+    {
         let publication = interface.publish(PORT, protocol, *socket);
         published.push(publication.map_err(|source| DnsError::Publish { cluster: named(), source })?);
     }
@@ -161,7 +168,8 @@ async fn announce(client: &Client, address: Ipv4Addr, listens: IpAddr) -> Result
         "spec": { "clusterIP": address, "ports": ports } }));
     let services = Resource::namespaced("", "v1", "Service", "services");
     client.resource::<Object>(&services).apply(&service, &options).await?;
-    let slice = Object(json!({ "apiVersion": "discovery.k8s.io/v1", "kind": "EndpointSlice", "addressType": "IPv4",
+    let slice =
+        Object(json!({ "apiVersion": "discovery.k8s.io/v1", "kind": "EndpointSlice", "addressType": "IPv4",
         "metadata": { "namespace": "kube-system", "name": "kube-dns",
             "labels": { SERVICE_NAME: "kube-dns", MANAGED_BY: MANAGER } },
         "endpoints": [{ "addresses": [listens], "conditions": { "ready": true } }], "ports": ports }));

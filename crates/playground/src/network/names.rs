@@ -33,15 +33,19 @@ mod tests {
     #[test]
     fn names_and_what_is_asked_for() {
         let search = |host: &str| {
-            ["shop.svc.cluster.local", "svc.cluster.local", "cluster.local"].map(|domain| format!("{host}.{domain}"))
+            ["shop.svc.cluster.local", "svc.cluster.local", "cluster.local"]
+                .map(|domain| format!("{host}.{domain}"))
         };
         let cases = [
             ("a bare name", "serve", [search("serve").as_slice(), &["serve".to_owned()]].concat()),
             (
                 "few dots",
                 "serve.default.svc.clusterset.local",
-                [search("serve.default.svc.clusterset.local").as_slice(), &["serve.default.svc.clusterset.local".to_owned()]]
-                    .concat(),
+                [
+                    search("serve.default.svc.clusterset.local").as_slice(),
+                    &["serve.default.svc.clusterset.local".to_owned()],
+                ]
+                .concat(),
             ),
             (
                 "many dots",
@@ -52,7 +56,11 @@ mod tests {
                 ]
                 .concat(),
             ),
-            ("in full with a dot", "serve.default.svc.cluster.local.", vec!["serve.default.svc.cluster.local".to_owned()]),
+            (
+                "in full with a dot",
+                "serve.default.svc.cluster.local.",
+                vec!["serve.default.svc.cluster.local".to_owned()],
+            ),
             ("nothing", "", vec![]),
         ];
         for (name, host, want) in cases {
