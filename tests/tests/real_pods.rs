@@ -301,8 +301,8 @@ fn programs_end_as_they_are_told() {
     // What the program wrote before it was started again.
     apply_text(
         &member,
-        "{apiVersion: v1, kind: Pod, metadata: {name: again}, spec: {containers: [{name: again, image: busybox, \
-         command: [sh, -c, 'echo run; sleep 1; exit 1']}]}}",
+        "apiVersion: v1\nkind: Pod\nmetadata: {name: again}\nspec: {containers: [{name: again, image: busybox, \
+         command: [sh, -c, 'echo run; sleep 1; exit 1']}]}\n",
     );
     member.eventually(&["logs", "again", "--previous"], "the run before", |log| log == "run\n");
 }
