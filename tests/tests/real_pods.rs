@@ -284,11 +284,14 @@ fn programs_end_as_they_are_told() {
     member.eventually(&["logs", "asked"], "its first line", |log| log == "started\n");
     let mut follower =
         member.command(&["logs", "-f", "asked"]).stdout(Stdio::piped()).spawn().expect("kubectl");
+    let mut stdout = follower.stdout.take().expect("a pipe");
+    let mut first = [0; 8];
+    stdout.read_exact(&mut first).expect("the first line");
     member.ok(&["delete", "pod", "asked"]);
-    let mut log = String::new();
-    follower.stdout.take().expect("a pipe").read_to_string(&mut log).expect("text");
+    let mut last = String::new();
+    stdout.read_to_string(&mut last).expect("text");
     follower.wait().expect("kubectl ends");
-    assert_eq!(log, "started\nasked\n");
+    assert_eq!((&first, &*last), (b"started\n", "asked\n"));
     run("deaf", "busybox", &["sh", "-c", "trap '' TERM; echo started; while :; do sleep 0.1; done"]);
     member.eventually(&["logs", "deaf"], "its first line", |log| log == "started\n");
     member.ok(&["delete", "pod", "deaf", "--grace-period=1"]);
@@ -301,8 +304,8 @@ fn programs_end_as_they_are_told() {
     // What the program wrote before it was started again.
     apply_text(
         &member,
-        "{apiVersion: v1, kind: Pod, metadata: {name: again}, spec: {containers: [{name: again, image: busybox, \
-         command: [sh, -c, 'echo run; sleep 1; exit 1']}]}}",
+        "apiVersion: v1\nkind: Pod\nmetadata: {name: again}\nspec: {containers: [{name: again, image: busybox, \
+         command: [sh, -c, 'echo run; sleep 1; exit 1']}]}\n",
     );
     member.eventually(&["logs", "again", "--previous"], "the run before", |log| log == "run\n");
 }

@@ -235,6 +235,14 @@ impl Playground {
         scope: &Shutdown,
     ) -> Result<Self, StartError> {
         let clock = &options.clock;
+        let (network, host) = match config.network {
+            NetworkMode::Loopback => (Network::new(), None),
+            NetworkMode::Namespaces => {
+                namespaces::check().await?;
+                let host = Host { program: options.program.clone(), mount_point: state.mount_point()? };
+                (Network::of_namespaces(), Some(host))
+            }
+        };
         let control_plane = match &config.control_plane {
             Some(existing) => {
                 ControlPlane::existing(&existing.kubeconfig, existing.context.as_deref()).await?
@@ -246,14 +254,6 @@ impl Playground {
         };
         control_plane.write_kubeconfig(&state.hub_kubeconfig())?;
         let controllers = control_plane.start_controllers(clock, scope);
-        let (network, host) = match config.network {
-            NetworkMode::Loopback => (Network::new(), None),
-            NetworkMode::Namespaces => {
-                namespaces::check().await?;
-                let host = Host { program: options.program.clone(), mount_point: state.mount_point()? };
-                (Network::of_namespaces(), Some(host))
-            }
-        };
         let shared = Shared { network: &network, host: host.as_ref(), clock };
         let mut contexts = Kubeconfig::new();
         let mut members = Vec::new();

@@ -24,12 +24,14 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 use std::process::{ExitCode, Stdio};
 use std::sync::Arc;
+use std::time::Duration;
 
 use nix::sched::{CloneFlags, setns, unshare};
 use parking_lot::Mutex;
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, ChildStdin, Command};
 use tokio::runtime::Handle;
+use tokio::time::timeout;
 
 use crate::network::Interface;
 use crate::network::namespaces::ToolError;
@@ -46,6 +48,9 @@ use self::order::{Order, RootOrder, RunOrder};
 
 /// The hidden subcommand of the binary that takes an order.
 pub const SUBCOMMAND: &str = "inside";
+
+/// How long a process may take to set something up; it takes milliseconds.
+const SET_UP: Duration = Duration::from_secs(30);
 
 /// Carries out the order of a playground. The binary calls it for its hidden subcommand, before it starts a thread.
 pub fn inside(order: &str) -> ExitCode {
@@ -230,7 +235,10 @@ impl Helper {
     /// Waits until it is ready.
     async fn ready(&mut self) -> Result<(), SandboxError> {
         let mut answer = String::new();
-        self.stdout.read_line(&mut answer).await?;
+        let read = timeout(SET_UP, self.stdout.read_line(&mut answer)).await;
+        read.map_err(|_| {
+            SandboxError::Refused(format!("a process of the pod was not ready after {SET_UP:?}"))
+        })??;
         match answer.trim() {
             READY => Ok(()),
             "" => Err(SandboxError::Refused("a process of the pod has ended without a word".to_owned())),

@@ -24,6 +24,9 @@ const LAST_WORDS: Duration = Duration::from_secs(2);
 /// Bytes that are moved at once.
 pub(crate) const PIECE: usize = 32 << 10;
 
+/// The key by which a terminal ends the input of a program.
+const END_OF_INPUT: u8 = 0x04;
+
 /// Which streams a program gets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Streams {
@@ -195,6 +198,10 @@ async fn feed(mut input: Input, stdin: Option<ChildStdin>, terminal: Option<Term
         if written.is_err() {
             return;
         }
+    }
+    if let (None, Some(terminal)) = (&stdin, &terminal) {
+        // The end of what is typed; a terminal that has hung up needs none.
+        let _ = terminal.write_all(&[END_OF_INPUT]).await;
     }
 }
 

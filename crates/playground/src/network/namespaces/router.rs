@@ -1,8 +1,8 @@
-//! The network of one cluster: a namespace with a bridge for its pods, its Service rules, and links to the others.
+//! The network of one cluster: a namespace with a bridge per node for its pods, Service rules, and links to the others.
 //!
 //! `Network` asks for it when clusters are built, rules change or pods start; the commands are those of iproute2 and
 //! nftables. Pods have their address alone on their interface and send everything to the gateway, so that all
-//! traffic, that between two pods of the cluster too, is seen and rewritten here.
+//! traffic, that between two pods of a node too, is seen and rewritten here.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -64,18 +64,22 @@ impl Plan {
 
     /// The commands for `ip` that make the bridge and the addresses of the cluster itself.
     fn commands(&self) -> String {
-        let Self { pods, services, .. } = self;
-        let gateway = self.gateway();
-        let mut commands = format!(
-            "link set lo up\n\
-             link add pods type bridge\n\
-             addr add {gateway}/{} dev pods\n\
-             link set pods up\n\
-             route add {services} dev pods src {gateway}\n",
-            pods.prefix_len()
-        );
-        for address in dns_address(*services).map(IpAddr::V4).iter().chain(&self.machines) {
+        let (services, gateway) = (self.services, self.gateway());
+        let mut commands = "link set lo up\n".to_owned();
+        for bridge in self.nodes.values().map(|number| ruleset::bridge(*number)) {
+            // Every node's gateway is the same address: pods have it wherever they are.
             // Writing into a String cannot fail.
+            let _ = write!(
+                commands,
+                "link add {bridge} type bridge\naddr add {gateway}/32 dev {bridge}\nlink set {bridge} up\n"
+            );
+        }
+        if let Some(any) = self.nodes.values().next() {
+            let bridge = ruleset::bridge(*any);
+            // Only for what this namespace sends itself: rules turn it elsewhere.
+            let _ = writeln!(commands, "route add {services} dev {bridge} src {gateway}");
+        }
+        for address in dns_address(services).map(IpAddr::V4).iter().chain(&self.machines) {
             let _ = writeln!(commands, "addr add {address}/32 dev lo");
         }
         commands
@@ -196,14 +200,15 @@ impl Router {
         let number = self.plan.nodes.get(node).copied().unwrap_or_default();
         // Never used twice: the kernel takes its time to remove the interface of a pod that is gone.
         let name = format!("n{number}-{}", self.wires.fetch_add(1, Ordering::Relaxed));
+        let (bridge, gateway) = (ruleset::bridge(number), self.plan.gateway());
         let [a, b, c, d] = address.octets();
         let outside = format!(
             "link add {name} type veth peer name eth0 address 02:00:{a:02x}:{b:02x}:{c:02x}:{d:02x} netns {}\n\
-             link set {name} master pods\n\
-             link set {name} up\n",
+             link set {name} master {bridge}\n\
+             link set {name} up\n\
+             route replace {address}/32 dev {bridge} src {gateway}\n",
             namespace.path()
         );
-        let gateway = self.plan.gateway();
         let inside = format!(
             "link set lo up\n\
              addr add {address}/32 dev eth0\n\

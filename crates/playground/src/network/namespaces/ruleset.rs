@@ -27,9 +27,14 @@ const HAIRPIN: &str = "0x1";
 /// Clients that one endpoint remembers; the kernel refuses more until some have timed out.
 const STICKY_CLIENTS: u32 = 65_535;
 
-/// The numbers of a cluster's nodes. The interfaces of a node's pods are called `n<number>-…` in the cluster's
-/// namespace, which is how a rule knows where a packet comes from.
+/// The numbers of a cluster's nodes. The bridge of a node's pods is called [`bridge`], which is how a rule knows where a
+/// packet comes from.
 pub(crate) type NodeNumbers = BTreeMap<Arc<str>, usize>;
+
+/// The bridge of a node's pods, in the namespace of its cluster.
+pub(crate) fn bridge(number: usize) -> String {
+    format!("node-{number}")
+}
 
 /// The table of a cluster without any Service.
 pub(crate) fn table(services: Ipv4Net) -> String {
@@ -211,8 +216,9 @@ impl Script<'_> {
             self.line(format_args!("add chain {TABLE} f-{name}"));
             for (number, endpoints) in locals {
                 self.add_choice(service, front, backend, &format!("f-{name}/{number}"), &endpoints);
+                let bridge = bridge(number);
                 self.line(format_args!(
-                    "add rule {TABLE} f-{name} iifname \"n{number}-*\" goto f-{name}/{number}"
+                    "add rule {TABLE} f-{name} iifname {bridge:?} goto f-{name}/{number}"
                 ));
             }
         } else {

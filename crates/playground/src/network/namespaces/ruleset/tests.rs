@@ -136,9 +136,9 @@ fn local_traffic_stays_on_its_node() {
         choices,
         [
             "add rule f-WEB/0 numgen random mod 1 vmap { 0 : goto e-WEB/10.10.0.5/1 }",
-            "add rule f-WEB iifname \"n0-*\" goto f-WEB/0",
+            "add rule f-WEB iifname \"node-0\" goto f-WEB/0",
             "add rule f-WEB/1 numgen random mod 2 vmap { 0 : goto e-WEB/10.10.0.6/1, 1 : goto e-WEB/10.10.0.7/1 }",
-            "add rule f-WEB iifname \"n1-*\" goto f-WEB/1",
+            "add rule f-WEB iifname \"node-1\" goto f-WEB/1",
         ]
     );
     let removed = commands(&rules(local), &ServiceRules::default());
