@@ -10,6 +10,9 @@ mod output;
 mod playground;
 mod quickstart;
 mod server;
+mod services;
+mod survey;
+mod why;
 
 use std::process::ExitCode;
 
@@ -37,6 +40,8 @@ async fn run(command: Command) -> anyhow::Result<()> {
         Command::Quickstart(arguments) => quickstart::run(arguments).await,
         Command::Join(arguments) => join::run(arguments).await,
         Command::Get(arguments) => get::run(arguments).await,
+        Command::Services(arguments) => services::run(arguments).await,
+        Command::Why(arguments) => why::run(arguments).await,
         Command::Completion { shell } => {
             output::completion(shell);
             Ok(())

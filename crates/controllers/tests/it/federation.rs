@@ -34,7 +34,8 @@ pub(crate) struct Federation {
 }
 
 impl Plane {
-    async fn start(scope: &Shutdown) -> Self {
+    /// Starts one with the controllers that every API server has.
+    pub(crate) async fn start(scope: &Shutdown) -> Self {
         let api_server =
             ApiServer::start(Config::default(), Store::in_memory()).await.expect("a new API server");
         let admin =

@@ -4,3 +4,4 @@ mod discovery;
 mod federation;
 mod membership;
 mod propagation;
+mod workloads;

@@ -102,7 +102,7 @@ pub(crate) fn plain(table: &Table) -> String {
 }
 
 /// Pads cells so that columns stand below each other.
-fn align(lines: &[&Vec<String>]) -> String {
+pub(crate) fn align(lines: &[&Vec<String>]) -> String {
     let columns = lines.iter().map(|line| line.len()).max().unwrap_or_default();
     let width = |column: usize| {
         lines.iter().filter_map(|line| line.get(column)).map(|cell| cell.chars().count()).max()
