@@ -4,7 +4,7 @@ use std::process::Command;
 use std::{env, fs};
 
 use portolan_e2e::binary::{finish, portolan, refusal};
-use portolan_e2e::steps::apply;
+use portolan_e2e::steps::{apply, apply_text};
 use portolan_e2e::{Playground, eventually, programs, text};
 
 #[test]
@@ -58,4 +58,79 @@ fn get_tells_where_objects_are() {
     let missing = env::temp_dir().join("no-such-portolan.config");
     let message = refusal(&["get", "cpp", "--kubeconfig", text(&missing)]);
     assert!(message.contains(text(&missing)), "{message}");
+}
+
+/// A cluster that has joined and does not answer.
+const LOST: &str = "\
+apiVersion: v1
+kind: Secret
+metadata: {name: berlin, namespace: karmada-cluster}
+stringData: {token: none}
+---
+apiVersion: cluster.karmada.io/v1alpha1
+kind: Cluster
+metadata: {name: berlin}
+spec:
+  syncMode: Push
+  apiEndpoint: https://127.0.0.1:1
+  insecureSkipTLSVerification: true
+  secretRef: {name: berlin, namespace: karmada-cluster}
+";
+
+#[test]
+fn services_and_why_follow_a_service_from_nothing_to_an_import() {
+    let playground = Playground::start();
+    let kubeconfig = playground.directory().join("portolan.config");
+    let run = |arguments: &[&str]| {
+        let all: Vec<&str> = arguments.iter().copied().chain(["--kubeconfig", text(&kubeconfig)]).collect();
+        portolan(&all)
+    };
+    // Objects arrive one after the other: waits until the verdict is the one that is meant.
+    let verdict = |arguments: &[&str], code: i32, first_line: &str| {
+        eventually(&format!("`portolan why` to say {first_line:?}"), || {
+            let why = run(&[&["why", "service", "serve"], arguments].concat());
+            let is_it = why.code == Some(code) && why.stdout.lines().next() == Some(first_line);
+            if is_it { Ok(()) } else { Err(why.to_string()) }
+        });
+    };
+    let none = run(&["services"]);
+    assert_eq!((none.code, none.stdout.as_str()), (Some(0), ""), "{none}");
+    assert!(none.stderr.contains("No services found"), "{none}");
+    verdict(
+        &[],
+        1,
+        "default/serve: broken at export: no cluster has a Service or a ServiceExport of this name",
+    );
+
+    apply(&playground.hub(), "karmada-mcs/1-propagate-crds.yaml");
+    apply(&playground.hub(), "karmada-mcs/2-workload.yaml");
+    verdict(
+        &[],
+        1,
+        "default/serve: broken at export: no cluster exports it: member1 has the Service but no ServiceExport",
+    );
+    apply(&playground.hub(), "karmada-mcs/3-export.yaml");
+    verdict(
+        &["--from", "member2"],
+        1,
+        "default/serve from member2: broken at import: member2 is in no clusterset and has no ServiceImport of its own",
+    );
+    apply(&playground.hub(), "karmada-mcs/4-import.yaml");
+    verdict(&[], 0, "default/serve from member2: works as far as can be seen from here");
+
+    apply_text(&playground.hub(), LOST);
+    let table = run(&["services", "-A"]);
+    let rows: Vec<Vec<&str>> = table.stdout.lines().map(|line| line.split_whitespace().collect()).collect();
+    assert_eq!(rows[0], ["NAMESPACE", "NAME", "TYPE", "EXPORTERS", "IMPORTERS", "CONFLICTS", "CHANGED"]);
+    assert_eq!(rows[1][..6], ["default", "serve", "ClusterSetIP", "member1(1/1)", "member2", "-"], "{table}");
+    assert!(table.stderr.contains("cluster(berlin): "), "one that does not answer is a note: {table}");
+    assert_eq!(table.code, Some(0), "{table}");
+    let json: serde_json::Value =
+        serde_json::from_str(&run(&["services", "-o", "json"]).stdout).expect("JSON");
+    assert_eq!(json["services"][0]["exporters"][0]["readyEndpoints"], 1, "{json}");
+    let lost = run(&["why", "service", "serve", "--from", "berlin"]);
+    assert!(
+        lost.stdout.starts_with("default/serve from berlin: broken at import: berlin cannot be reached: "),
+        "{lost}"
+    );
 }

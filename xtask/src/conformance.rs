@@ -42,6 +42,9 @@ pub(crate) struct Arguments {
     /// Kubeconfig of clusters that run already; a playground is started without it.
     #[arg(long, value_name = "FILE", requires = "contexts")]
     kubeconfig: Option<PathBuf>,
+    /// The portolan binary that starts the playground; built without it.
+    #[arg(long, value_name = "FILE", conflicts_with = "kubeconfig")]
+    portolan: Option<PathBuf>,
     /// Two contexts of that file or more; the first is the one that exports.
     #[arg(long, value_name = "A,B", value_delimiter = ',', requires = "kubeconfig")]
     contexts: Vec<String>,
@@ -88,7 +91,8 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
             run_suite(&suite, &folder, &arguments.for_suite(&kubeconfig, &arguments.contexts))?
         }
         None => {
-            let playground = Playground::start(&folder.join("playground"))?;
+            let binary = playground::binary(arguments.portolan.as_deref())?;
+            let playground = Playground::start(&binary, &folder.join("playground"))?;
             let contexts = playground::MEMBERS.map(str::to_owned);
             run_suite(&suite, &folder, &arguments.for_suite(&playground.members_kubeconfig(), &contexts))?
         }
@@ -153,7 +157,13 @@ mod tests {
     use super::*;
 
     fn arguments(focus: Option<&str>) -> Arguments {
-        Arguments { focus: focus.map(str::to_owned), labels: None, kubeconfig: None, contexts: Vec::new() }
+        Arguments {
+            focus: focus.map(str::to_owned),
+            labels: None,
+            kubeconfig: None,
+            portolan: None,
+            contexts: Vec::new(),
+        }
     }
 
     #[test]

@@ -41,6 +41,11 @@ pub(crate) enum Command {
         /// What to do there.
         order: String,
     },
+    /// Print the services that clusters export to each other.
+    Services(Services),
+    /// Explain why something does not work.
+    #[command(subcommand)]
+    Why(Why),
     /// Print a completion script for a shell.
     Completion {
         /// The shell.
@@ -302,6 +307,60 @@ impl Scope {
 pub(crate) enum Output {
     /// All columns.
     Wide,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Services {
+    #[command(flatten)]
+    pub(crate) hub: HubAccess,
+    /// Namespace.
+    #[arg(short, long, default_value = "default")]
+    pub(crate) namespace: String,
+    /// All namespaces.
+    #[arg(short = 'A', long)]
+    pub(crate) all_namespaces: bool,
+    /// How to print them.
+    #[arg(short, long, value_enum)]
+    pub(crate) output: Option<ServicesOutput>,
+    /// Go on, and print what changes.
+    #[arg(short, long)]
+    pub(crate) watch: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ServicesOutput {
+    /// All columns.
+    Wide,
+    /// JSON.
+    Json,
+    /// YAML.
+    Yaml,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Why {
+    /// Walk from a service's export to a connection, and show the first hop that is broken.
+    Service(WhyService),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct WhyService {
+    /// Name of the service.
+    pub(crate) name: String,
+    #[command(flatten)]
+    pub(crate) hub: HubAccess,
+    /// Namespace.
+    #[arg(short, long, default_value = "default")]
+    pub(crate) namespace: String,
+    /// The cluster that asks; every cluster that the service is for without it.
+    #[arg(long, value_name = "CLUSTER")]
+    pub(crate) from: Option<String>,
+    /// Also ask DNS and connect, from a pod that is started in the asking cluster and deleted afterwards.
+    #[arg(long)]
+    pub(crate) probe: bool,
+    /// Image of that pod; it must have busybox's sh, nslookup and nc.
+    #[arg(long, value_name = "IMAGE", default_value = "busybox", requires = "probe")]
+    pub(crate) probe_image: String,
 }
 
 #[cfg(test)]

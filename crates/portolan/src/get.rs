@@ -80,10 +80,11 @@ fn is_called(found: &Discovered, asked: &str) -> bool {
         && (names.into_iter().any(|own| own == name) || resource.gvk.kind.to_lowercase() == name)
 }
 
-type Connected = (String, Result<Client, String>);
+/// A member's name, and a client or why there is none.
+pub(crate) type Connected = (String, Result<Client, String>);
 
 /// The members asked for, or all; each with a client or why there is none.
-async fn members(hub: &Client, only: &[String]) -> Result<Vec<Connected>> {
+pub(crate) async fn members(hub: &Client, only: &[String]) -> Result<Vec<Connected>> {
     let clusters = match hub.kind::<Cluster>().list(&Selection::all()).await {
         Ok(clusters) => clusters,
         Err(ClientError::NotFound(_)) => {

@@ -12,6 +12,9 @@ mod playground;
 mod quickstart;
 mod server;
 mod unjoin;
+mod services;
+mod survey;
+mod why;
 
 use std::process::ExitCode;
 
@@ -46,6 +49,8 @@ async fn run(command: Command) -> anyhow::Result<()> {
         Command::Clusterset(arguments) => clusterset::run(arguments).await,
         Command::Get(arguments) => get::run(arguments).await,
         Command::Inside { .. } => anyhow::bail!("a process inside of a pod has no runtime"),
+        Command::Services(arguments) => services::run(arguments).await,
+        Command::Why(arguments) => why::run(arguments).await,
         Command::Completion { shell } => {
             output::completion(shell);
             Ok(())

@@ -34,14 +34,12 @@ pub(super) struct Playground {
 
 impl Playground {
     /// Starts one in `directory`, whatever an earlier run left there, and puts its members into a clusterset.
-    pub(super) fn start(directory: &Path) -> Result<Self> {
-        build()?;
-        let binary = workspace::target_directory()?.join("debug/portolan");
+    pub(super) fn start(binary: &Path, directory: &Path) -> Result<Self> {
         if directory.exists() {
             fs::remove_dir_all(directory)
                 .with_context(|| format!("cannot remove {}", directory.display()))?;
         }
-        let mut child = Command::new(&binary)
+        let mut child = Command::new(binary)
             .args([OsStr::new("playground"), OsStr::new("--dir"), directory.as_os_str()])
             .args(["--network", "namespaces"])
             .stdin(Stdio::null())
@@ -52,10 +50,10 @@ impl Playground {
         // From here on the child ends with this value, also when a step below fails.
         let playground = Self { child, directory: directory.to_owned() };
         await_ready(stdout)?;
-        playground.portolan(&binary, &["clusterset", "create", CLUSTERSET])?;
+        playground.portolan(binary, &["clusterset", "create", CLUSTERSET])?;
         let mut add = vec!["clusterset", "add", CLUSTERSET];
         add.extend(MEMBERS);
-        playground.portolan(&binary, &add)?;
+        playground.portolan(binary, &add)?;
         Ok(playground)
     }
 
@@ -93,7 +91,11 @@ impl Drop for Playground {
     }
 }
 
-fn build() -> Result<()> {
+/// The binary to run: the one that is given, or one that is built now.
+pub(super) fn binary(given: Option<&Path>) -> Result<PathBuf> {
+    if let Some(given) = given {
+        return fs::canonicalize(given).with_context(|| format!("there is no binary {}", given.display()));
+    }
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let status = Command::new(cargo)
         .args(["build", "--package", "portolan"])
@@ -102,7 +104,7 @@ fn build() -> Result<()> {
     if !status.success() {
         bail!("building the portolan binary failed: see the output of cargo above");
     }
-    Ok(())
+    Ok(workspace::target_directory()?.join("debug/portolan"))
 }
 
 /// Waits for the line `ready`; what the playground prints is read to its end, so that it never blocks on a full pipe.

@@ -34,6 +34,7 @@ pub(crate) struct Federation {
 }
 
 impl Plane {
+    /// Starts one with the controllers that every API server has.
     pub(crate) async fn start(scope: &Shutdown) -> Self {
         let services = "10.96.0.0/16".parse().expect("a range");
         let config = Config { service_cidr: Some(services), ..Config::default() };

@@ -6,3 +6,4 @@ mod dns;
 mod federation;
 mod membership;
 mod propagation;
+mod workloads;

@@ -12,6 +12,7 @@ mod asking;
 mod exporting;
 mod facts;
 mod network;
+pub mod probe;
 
 use std::fmt;
 
@@ -106,11 +107,20 @@ impl Diagnosis {
         })
     }
 
+    /// Whether it is broken where the service comes from, which is the same for every cluster that asks.
+    pub fn is_broken_everywhere(&self) -> bool {
+        self.broken().is_some_and(|(hop, _)| hop <= Hop::Endpoints)
+    }
+
     /// The verdict in one line.
     pub fn headline(&self) -> String {
         let subject = format!("{} from {}", self.service, self.from);
-        if let Some((hop, cause)) = self.broken() {
-            return format!("{subject}: broken at {hop}: {cause}");
+        match self.broken() {
+            Some((hop, cause)) if self.is_broken_everywhere() => {
+                return format!("{}: broken at {hop}: {cause}", self.service);
+            }
+            Some((hop, cause)) => return format!("{subject}: broken at {hop}: {cause}"),
+            None => {}
         }
         let doubt = self.path.iter().find_map(|(hop, finding)| match finding {
             Finding::Doubtful { cause, .. } => Some((hop, cause)),

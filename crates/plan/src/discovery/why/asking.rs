@@ -2,12 +2,13 @@
 
 use std::collections::BTreeSet;
 
+use portolan_api::labels::endpoint_slice::SOURCE_CLUSTER;
 use portolan_object::Object;
 use serde_json::Value;
 
 use super::Finding;
 use super::facts::{Facts, Member, View};
-use crate::discovery::overview::said;
+use crate::discovery::overview::{is_imported_slice, said};
 use crate::kubernetes::pods::condition;
 
 /// Is the import there, complete, and does it have the ports of every exporter.
@@ -28,7 +29,7 @@ pub(super) fn import(facts: &Facts, from: &str) -> Finding {
         }
     };
     let Some(import) = &view.import else { return missing(facts, member, view) };
-    if let Some(finding) = unusable(facts, from, import) {
+    if let Some(finding) = unusable(facts, from, view, import) {
         return finding;
     }
     let exporters = || facts.exporters();
@@ -36,10 +37,9 @@ pub(super) fn import(facts: &Facts, from: &str) -> Finding {
     let lost_type = || exporters().find_map(|(exporter, at_home)| other_type(exporter, at_home, import));
     let conflict = || exporters().find_map(|(exporter, at_home)| conflict(facts, exporter, at_home));
     lost_port.or_else(lost_type).or_else(conflict).unwrap_or_else(|| {
-        let addresses: Vec<&str> = texts(import, &["spec", "ips"]).collect();
-        Finding::Good(
-            format!("{} {}", import.str_at(&["spec", "type"]), addresses.join(", ")).trim_end().to_owned(),
-        )
+        let addresses: Vec<String> = facts.addresses(view).into_iter().collect();
+        let kind = import.str_at(&["spec", "type"]);
+        Finding::Good(format!("{kind} {}", addresses.join(", ")).trim_end().to_owned())
     })
 }
 
@@ -77,7 +77,7 @@ fn missing(facts: &Facts, member: &Member, view: &View) -> Finding {
 }
 
 /// An import that nobody can use.
-fn unusable(facts: &Facts, from: &str, import: &Object) -> Option<Finding> {
+fn unusable(facts: &Facts, from: &str, view: &View, import: &Object) -> Option<Finding> {
     let look = facts.kubectl(from, &format!("describe serviceimport {}", facts.service.name));
     if condition(import, "Ready") == Some("False") {
         let (reason, message) = said(import, "Ready");
@@ -86,7 +86,7 @@ fn unusable(facts: &Facts, from: &str, import: &Object) -> Option<Finding> {
             look,
         ));
     }
-    let has_address = texts(import, &["spec", "ips"]).next().is_some();
+    let has_address = !facts.addresses(view).is_empty();
     (import.str_at(&["spec", "type"]) != "Headless" && !has_address)
         .then(|| Finding::broken(format!("the ServiceImport in {from} has no address yet"), look))
 }
@@ -149,10 +149,6 @@ fn ports(object: &Object) -> impl Iterator<Item = (String, String)> {
     })
 }
 
-fn texts<'a>(object: &'a Object, path: &[&str]) -> impl Iterator<Item = &'a str> {
-    object.at(path).and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str)
-}
-
 /// Have the exporters' ready endpoints arrived.
 pub(super) fn slices(facts: &Facts, from: &str) -> Finding {
     let Some(view) = facts.member(from).and_then(Member::view) else {
@@ -183,16 +179,25 @@ pub(super) fn slices(facts: &Facts, from: &str) -> Finding {
         }
         received += there.len();
     }
+    strangers(facts, from, view)
+        .unwrap_or_else(|| Finding::Good(format!("ready endpoints in {from}: {received}")))
+}
+
+/// Endpoints of a cluster that is no exporter: one that cannot be read, or one whose export is gone.
+fn strangers(facts: &Facts, from: &str, view: &View) -> Option<Finding> {
+    let sources = view.slices.iter().filter(|slice| is_imported_slice(slice, &facts.service));
+    let source = sources
+        .filter_map(|slice| slice.label(SOURCE_CLUSTER))
+        .find(|source| !facts.exporters().any(|(exporter, _)| exporter.is_called(source)))?;
     let lost: Vec<&str> = facts.lost().map(|(cluster, _)| cluster).collect();
     if lost.is_empty() {
-        Finding::Good(format!("{from} has all {received} ready endpoints"))
-    } else {
-        Finding::doubtful(
-            format!(
-                "{} cannot be reached; what {from} has from it is the last that was known",
-                lost.join(", ")
-            ),
-            format!("bring {} back: `portolan get clusters`", lost.join(", ")),
-        )
+        return Some(Finding::broken(
+            format!("stale: {from} still has endpoints of {source}, which does not export it"),
+            format!("see that the control plane runs and reaches {from}: `portolan get clusters`"),
+        ));
     }
+    Some(Finding::doubtful(
+        format!("{from} has endpoints of {source} as they last were: {} cannot be reached", lost.join(", ")),
+        format!("bring {} back: `portolan get clusters`", lost.join(", ")),
+    ))
 }

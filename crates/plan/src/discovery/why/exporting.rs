@@ -30,12 +30,11 @@ fn not_exported(facts: &Facts) -> Finding {
     }
     if let Some((member, _)) = facts.views().find(|(_, view)| view.local.is_some()) {
         let manifest = format!(
-            "apiVersion: multicluster.x-k8s.io/v1beta1, kind: ServiceExport, metadata: {{name: {name}, namespace: {}}}",
-            facts.service.namespace
+            r#"{{"apiVersion":"multicluster.x-k8s.io/v1beta1","kind":"ServiceExport","metadata":{{"name":"{name}"}}}}"#
         );
         return Finding::broken(
             format!("no cluster exports it: {} has the Service but no ServiceExport", member.name),
-            format!("create in {}: {manifest}", member.name),
+            format!("`{} <<< '{manifest}'`", facts.kubectl(&member.name, "apply -f -")),
         );
     }
     if let Some((cluster, reason)) = facts.lost().next() {
@@ -77,8 +76,10 @@ fn invalid(facts: &Facts, member: &Member, view: &View) -> Option<Finding> {
             facts.kubectl(cluster, &format!("describe serviceexport {name}")),
         ));
     }
+    // Outside of sets a policy may have brought an import somewhere; then nobody expects one to appear by itself.
     let others_are_in_sets = facts.views().any(|(_, view)| view.clusterset.is_some());
-    (view.clusterset.is_none() && others_are_in_sets).then(|| {
+    let by_policy = facts.views().any(|(_, view)| view.clusterset.is_none() && view.import.is_some());
+    (view.clusterset.is_none() && others_are_in_sets && !by_policy).then(|| {
         Finding::broken(
             format!("{cluster} exports it but is in no clusterset"),
             format!("`portolan clusterset add SET {cluster}`"),

@@ -41,12 +41,16 @@ pub struct View {
     pub local: Option<Object>,
     /// The ServiceImport.
     pub import: Option<Object>,
+    /// The Service derived from the import, which holds its addresses where the import does not.
+    pub derived: Option<Object>,
     /// All EndpointSlices of the namespace.
     pub slices: Vec<Object>,
     /// Pod address ranges of its nodes, in CIDR notation.
     pub pod_ranges: Vec<String>,
     /// What its DNS says.
     pub dns: Dns,
+    /// TCP ports of the service that a pod tried there, and whether they took the connection.
+    pub connections: Vec<(u16, bool)>,
 }
 
 /// Membership of a clusterset.
@@ -102,6 +106,25 @@ impl Facts {
     /// All addresses of the Service's own endpoints in a member.
     pub(super) fn all_at_home(&self, view: &View) -> BTreeSet<String> {
         addresses(view.slices.iter().filter(|slice| is_own_slice(slice, &self.service)), Wanted::All)
+    }
+
+    /// Addresses of the service in an importing member.
+    pub(super) fn addresses(&self, view: &View) -> BTreeSet<String> {
+        let texts = |object: &Option<Object>, field: &str| -> BTreeSet<String> {
+            let list = object.as_ref().and_then(|object| object.at(&["spec", field])?.as_array());
+            list.into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect()
+        };
+        let of_import = texts(&view.import, "ips");
+        if of_import.is_empty() { texts(&view.derived, "clusterIPs") } else { of_import }
+    }
+
+    /// The DNS name by which a member asks for the service: that of the clusterset, or of the derived Service where
+    /// the import came by a policy.
+    pub(super) fn dns_name(&self, view: &View) -> String {
+        match (&view.clusterset, &view.derived) {
+            (None, Some(derived)) => format!("{}.{}.svc.cluster.local", derived.name(), derived.namespace()),
+            _ => format!("{}.{}.svc.clusterset.local", self.service.name, self.service.namespace),
+        }
     }
 
     /// Ready addresses that `view` has got from `source`.

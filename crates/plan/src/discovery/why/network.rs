@@ -3,8 +3,6 @@
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 
-use serde_json::Value;
-
 use super::Finding;
 use super::facts::{Facts, Member, View};
 
@@ -13,22 +11,16 @@ pub(super) fn dns(facts: &Facts, from: &str) -> Finding {
     let Some(view) = facts.member(from).and_then(Member::view) else {
         return Finding::Unseen(format!("{from} cannot be read"));
     };
-    let name = format!("{}.{}.svc.clusterset.local", facts.service.name, facts.service.namespace);
-    if view.dns.hooked_up == Some(false) {
+    let name = facts.dns_name(view);
+    if view.clusterset.is_some() && view.dns.hooked_up == Some(false) {
         return Finding::broken(
             format!("the cluster DNS of {from} does not pass clusterset.local on"),
-            format!("add the stub domain to its CoreDNS (docs/dns.md), then ask again for {name}"),
+            format!("`portolan dns install` with the kubeconfig of {from}, then ask again for {name}"),
         );
     }
     let wanted = wanted(facts, view);
     match &view.dns.answer {
-        None => Finding::Unseen(format!(
-            "not asked: `{}`",
-            facts.kubectl(
-                from,
-                &format!("run ask --rm -i --restart=Never --image=busybox -- nslookup {name}")
-            )
-        )),
+        None => Finding::Unseen(format!("not asked for {name}: `--probe` asks from a pod in {from}")),
         Some(Err(reason)) => Finding::broken(
             format!("the DNS of {from} has no answer for {name}: {reason}"),
             "see that its DNS server runs and is ready; it answers nothing before it has read everything once",
@@ -41,15 +33,13 @@ pub(super) fn dns(facts: &Facts, from: &str) -> Finding {
     }
 }
 
-/// The addresses of the import, or of the endpoints of a headless service.
+/// The addresses of the service, or of the endpoints of a headless one.
 fn wanted(facts: &Facts, view: &View) -> BTreeSet<String> {
-    let ips = view.import.as_ref().and_then(|import| import.at(&["spec", "ips"])?.as_array());
-    let ips: BTreeSet<String> =
-        ips.into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect();
-    if ips.is_empty() {
+    let addresses = facts.addresses(view);
+    if addresses.is_empty() {
         facts.exporters().flat_map(|(exporter, _)| facts.received(view, exporter)).collect()
     } else {
-        ips
+        addresses
     }
 }
 
@@ -78,14 +68,26 @@ pub(super) fn connection(facts: &Facts, from: &str) -> Finding {
             );
         }
     }
-    let ask = format!(
-        "run ask --rm -i --restart=Never --image=busybox -- wget -qO- http://{}.{}.svc.clusterset.local",
-        facts.service.name, facts.service.namespace
-    );
-    Finding::Unseen(format!(
-        "no addresses overlap; a request from a pod tells the rest: `{}`",
-        facts.kubectl(from, &ask)
-    ))
+    let refused: Vec<String> =
+        view.connections.iter().filter(|(_, taken)| !taken).map(|(port, _)| port.to_string()).collect();
+    let name = facts.dns_name(view);
+    if !refused.is_empty() {
+        return Finding::broken(
+            format!("a pod in {from} gets no connection to {name} on port {}", refused.join(", ")),
+            format!(
+                "check that packets pass between the clusters (routes, firewalls, network policies) and that the pods \
+                 behind {} listen",
+                facts.service
+            ),
+        );
+    }
+    if view.connections.is_empty() {
+        return Finding::Unseen(format!(
+            "no addresses overlap; not tried: `--probe` connects from a pod in {from}"
+        ));
+    }
+    let taken: Vec<String> = view.connections.iter().map(|(port, _)| port.to_string()).collect();
+    Finding::Good(format!("a pod in {from} connects to {name} on port {}", taken.join(", ")))
 }
 
 /// Whether two ranges in CIDR notation share an address; text that is none shares nothing.

@@ -149,7 +149,7 @@ fn common_faults_are_named_in_the_first_line() {
         ),
         (
             "the exporter is in no clusterset",
-            with("a", |view| view.clusterset = None),
+            with("a", |view| (view.clusterset, view.import) = (None, None)),
             "broken at export: a exports it but is in no clusterset",
         ),
         (
@@ -250,9 +250,15 @@ fn common_faults_are_named_in_the_first_line() {
             overlapping,
             "broken at connection: the pod addresses of b (10.10.0.0/16) and a (10.10.0.0/24) overlap",
         ),
+        (
+            "a connection is refused",
+            with("b", |view| view.connections = vec![(80, false), (81, true)]),
+            "broken at connection: a pod in b gets no connection to web.shop.svc.clusterset.local on port 80",
+        ),
     ];
     for (name, facts, want) in cases {
-        assert_eq!(diagnose(&facts, "b").headline(), format!("shop/web from b: {want}"), "{name}");
+        let from = if diagnose(&facts, "b").is_broken_everywhere() { "" } else { " from b" };
+        assert_eq!(diagnose(&facts, "b").headline(), format!("shop/web{from}: {want}"), "{name}");
     }
 }
 
@@ -272,19 +278,63 @@ fn what_cannot_be_seen_is_not_called_good() {
     let diagnosis = diagnose(&with("b", |view| view.dns = Dns::default()), "b");
     let dns = diagnosis.path.iter().find(|(hop, _)| *hop == Hop::Dns).map(|(_, finding)| finding);
     assert!(
-        matches!(dns, Some(Finding::Unseen(text)) if text.contains("nslookup web.shop.svc.clusterset.local")),
+        matches!(dns, Some(Finding::Unseen(text)) if text.contains("web.shop.svc.clusterset.local")),
         "{dns:?}"
     );
 }
 
 #[test]
-fn a_lost_member_is_a_doubt_where_others_answer() {
-    let mut facts = healthy();
-    facts.members.push(Member { name: "c".to_owned(), view: Err("timeout".to_owned()) });
-    assert_eq!(
-        diagnose(&facts, "b").headline(),
-        "shop/web from b: works, with a doubt at slices: c cannot be reached; what b has from it is the last that was known"
+fn a_lost_member_is_a_doubt_where_its_endpoints_are() {
+    let lose = |facts: &mut Facts| {
+        facts.members.push(Member { name: "c".to_owned(), view: Err("timeout".to_owned()) });
+    };
+    let with_endpoints = || with("b", |view| view.slices.push(slice(Some("c"), &["10.14.0.5"])));
+    let (mut other, mut known, gone) = (healthy(), with_endpoints(), with_endpoints());
+    lose(&mut other);
+    lose(&mut known);
+    let cases = [
+        ("it has nothing to do with the service", other, "works as far as can be seen from here"),
+        (
+            "its endpoints are there",
+            known,
+            "works, with a doubt at slices: b has endpoints of c as they last were: c cannot be reached",
+        ),
+        (
+            "it is not lost but gone",
+            gone,
+            "broken at slices: stale: b still has endpoints of c, which does not export it",
+        ),
+    ];
+    for (name, facts, want) in cases {
+        assert_eq!(diagnose(&facts, "b").headline(), format!("shop/web from b: {want}"), "{name}");
+    }
+}
+
+#[test]
+fn an_import_by_policy_has_the_address_and_the_name_of_its_derived_service() {
+    let by_policy = |derived: Option<Object>| {
+        let mut facts = healthy();
+        view(&mut facts, "a").clusterset = None;
+        let held = view(&mut facts, "b");
+        held.clusterset = None;
+        held.import.as_mut().expect("an import").0["spec"]["ips"] = json!([]);
+        held.derived = derived;
+        held.slices = vec![slice(Some("a"), &["10.10.0.5", "10.10.0.6"])];
+        held.dns = Dns { hooked_up: Some(false), answer: None };
+        facts
+    };
+    let mut derived = service("10.13.0.7", 80);
+    derived.0["spec"]["clusterIPs"] = json!(["10.13.0.7"]);
+    derived.metadata_mut().insert("name".to_owned(), json!("derived-web"));
+    let diagnosis = diagnose(&by_policy(Some(derived)), "b");
+    assert_eq!(diagnosis.headline(), "shop/web from b: works as far as can be seen from here");
+    let dns = diagnosis.path.iter().find(|(hop, _)| *hop == Hop::Dns).map(|(_, finding)| finding);
+    assert!(
+        matches!(dns, Some(Finding::Unseen(text)) if text.contains("derived-web.shop.svc.cluster.local")),
+        "{dns:?}"
     );
+    let headline = diagnose(&by_policy(None), "b").headline();
+    assert_eq!(headline, "shop/web from b: broken at import: the ServiceImport in b has no address yet");
 }
 
 #[test]
@@ -314,4 +364,22 @@ fn consumers_are_those_that_the_service_is_for() {
     for (name, facts, want) in cases {
         assert_eq!(consumers(&facts), want, "{name}");
     }
+}
+
+#[test]
+fn a_probe_asks_for_the_name_and_tries_the_ports() {
+    let mut facts = healthy();
+    let held = view(&mut facts, "b").clone();
+    let script = probe::script(&facts, &held);
+    assert!(script.starts_with("nslookup web.shop.svc.clusterset.local. 2>&1;"), "{script}");
+    assert!(script.contains("\nnc -w 3 web.shop.svc.clusterset.local. 80 <"), "{script}");
+    let held = view(&mut facts, "b");
+    held.import.as_mut().expect("an import").0["spec"]["type"] = json!("Headless");
+    held.slices[0].0["ports"] = json!([{"port": 8080, "protocol": "TCP"}, {"port": 53, "protocol": "UDP"}]);
+    let held = held.clone();
+    let script = probe::script(&facts, &held);
+    assert!(
+        script.contains("local. 8080 <") && !script.contains(" 53 ") && !script.contains(" 80 "),
+        "{script}"
+    );
 }

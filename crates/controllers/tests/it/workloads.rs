@@ -1,0 +1,172 @@
+//! The controllers of a cluster's own workloads; the test plays the kubelet.
+
+use std::time::Duration;
+
+use portolan_controllers::kubernetes;
+use portolan_net::{Clock, Shutdown};
+use portolan_object::Object;
+use portolan_runtime::Resource;
+use portolan_runtime::client::Selection;
+use serde_json::{Value, json};
+
+use crate::federation::{Plane, condition, message};
+
+/// Everything happens within milliseconds; this is for machines that do ten other things.
+const PATIENCE: Duration = Duration::from_secs(20);
+const POLL: Duration = Duration::from_millis(5);
+
+const POD: &str = "v1/Pod";
+const SET: &str = "apps/v1/StatefulSet";
+
+/// A cluster with workload controllers and no nodes; ends with the test.
+struct Cluster {
+    plane: Plane,
+    scope: Shutdown,
+}
+
+impl Cluster {
+    async fn start() -> Self {
+        let scope = Shutdown::new();
+        let plane = Plane::start(&scope).await;
+        kubernetes::workloads(&plane.client, &Clock::system(), &scope);
+        Self { plane, scope }
+    }
+
+    /// Waits until the pod is there with this image, and says that it runs.
+    async fn run(&self, pod: &str, image: &str, address: &str) -> Object {
+        let has_image = |pod: &Object| pod.0["spec"]["containers"][0]["image"] == image && !pod.is_deleting();
+        self.plane.when(POD, pod, has_image).await;
+        let status = json!({ "phase": "Running", "podIP": address, "podIPs": [{ "ip": address }],
+            "conditions": [{ "type": "Ready", "status": "True" }] });
+        self.plane.patch_status(POD, pod, json!({ "status": status })).await
+    }
+
+    async fn list(&self, group: &str, kind: &str, plural: &str) -> Vec<Object> {
+        let resource = Resource::namespaced(group, "v1", kind, plural);
+        let found =
+            self.plane.client.resource::<Object>(&resource).list(&Selection::namespace("default")).await;
+        found.expect("it can be listed").items.into_iter().map(|seen| seen.object).collect()
+    }
+
+    /// Waits until a collection holds what `accept` likes.
+    async fn when_listed(
+        &self,
+        (group, kind, plural): (&str, &str, &str),
+        accept: impl Fn(&Object) -> bool,
+    ) -> Object {
+        let reached = async {
+            loop {
+                if let Some(found) = self.list(group, kind, plural).await.into_iter().find(&accept) {
+                    return found;
+                }
+                tokio::time::sleep(POLL).await;
+            }
+        };
+        match tokio::time::timeout(PATIENCE, reached).await {
+            Ok(found) => found,
+            Err(_) => panic!("no {kind} is as expected: {:#?}", self.list(group, kind, plural).await),
+        }
+    }
+
+    /// The slice with this many ready endpoints.
+    async fn slice_with(&self, ready: usize) -> Object {
+        let count = |slice: &Object| {
+            let endpoints = slice.0["endpoints"].as_array().into_iter().flatten();
+            endpoints.filter(|endpoint| endpoint["conditions"]["ready"] == true).count()
+        };
+        let slices = ("discovery.k8s.io", "EndpointSlice", "endpointslices");
+        self.when_listed(slices, |slice| count(slice) == ready).await
+    }
+
+    /// Waits until an Event with this reason is there.
+    async fn event(&self, reason: &str) -> Object {
+        self.when_listed(("", "Event", "events"), |event| event.0["reason"] == reason).await
+    }
+}
+
+impl Drop for Cluster {
+    fn drop(&mut self) {
+        self.scope.request();
+    }
+}
+
+fn set(replicas: u32, image: &str) -> Value {
+    json!({ "apiVersion": "apps/v1", "kind": "StatefulSet", "metadata": { "namespace": "default", "name": "db" },
+        "spec": { "replicas": replicas, "serviceName": "ledger", "selector": { "matchLabels": { "app": "db" } },
+            "template": { "metadata": { "labels": { "app": "db" } },
+                "spec": { "containers": [{ "name": "db", "image": image }] } } } })
+}
+
+fn headless() -> Value {
+    json!({ "apiVersion": "v1", "kind": "Service", "metadata": { "namespace": "default", "name": "ledger" },
+        // An API server without a range for Services fills nothing of this in.
+        "spec": { "clusterIP": "None", "clusterIPs": ["None"], "ipFamilies": ["IPv4"], "selector": { "app": "db" }, "ports": [{ "name": "db", "port": 5432 }] } })
+}
+
+/// `hostname address` of every endpoint.
+fn endpoints(slices: &[Object]) -> Vec<String> {
+    let of = |slice: &Object| slice.0["endpoints"].as_array().cloned().unwrap_or_default();
+    let text = |endpoint: Value| {
+        let hostname = endpoint["hostname"].as_str().unwrap_or_default().to_owned();
+        format!("{hostname} {}", endpoint["addresses"][0].as_str().unwrap_or_default())
+    };
+    slices.iter().flat_map(of).map(text).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stateful_set_comes_changes_and_goes_in_order() {
+    let cluster = Cluster::start().await;
+    cluster.plane.create(headless()).await;
+    cluster.plane.create(set(2, "one")).await;
+
+    let first = cluster.run("default/db-0", "one", "10.0.0.1").await;
+    assert_eq!(first.str_at(&["spec", "hostname"]), "db-0");
+    assert!(cluster.plane.get(POD, "default/db-2").await.is_none());
+    cluster.run("default/db-1", "one", "10.0.0.2").await;
+    cluster.plane.when(SET, "default/db", |set| set.0["status"]["readyReplicas"] == 2).await;
+    let slice = cluster.slice_with(2).await;
+    assert_eq!(endpoints(&[slice]), ["db-0 10.0.0.1", "db-1 10.0.0.2"]);
+
+    let template = json!({ "spec": { "containers": [{ "name": "db", "image": "two" }] } });
+    cluster.plane.patch(SET, "default/db", json!({ "spec": { "template": template } })).await;
+    cluster.run("default/db-1", "two", "10.0.0.3").await;
+    cluster.run("default/db-0", "two", "10.0.0.4").await;
+    let done = |set: &Object| {
+        let status = &set.0["status"];
+        status["updatedReplicas"] == 2 && status["currentRevision"] == status["updateRevision"]
+    };
+    cluster.plane.when(SET, "default/db", done).await;
+    let revisions = cluster.list("apps", "ControllerRevision", "controllerrevisions").await;
+    assert_eq!(revisions.len(), 2, "the old template can be gone back to");
+
+    cluster.plane.patch(SET, "default/db", json!({ "spec": { "replicas": 1 } })).await;
+    cluster.plane.when_gone(POD, "default/db-1").await;
+    assert!(cluster.plane.get(POD, "default/db-0").await.is_some());
+    cluster.plane.delete(SET, "default/db").await;
+    cluster.plane.when_gone(POD, "default/db-0").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_set_that_asks_for_volumes_is_told_why_it_gets_no_pods() {
+    let cluster = Cluster::start().await;
+    let mut asking = set(1, "one");
+    asking["spec"]["volumeClaimTemplates"] = json!([{ "metadata": { "name": "data" },
+        "spec": { "accessModes": ["ReadWriteOnce"], "resources": { "requests": { "storage": "1Gi" } } } }]);
+    cluster.plane.create(asking).await;
+    let told = |set: &Object| condition(set, "ReplicaFailure") == "True";
+    let set = cluster.plane.when(SET, "default/db", told).await;
+    assert!(message(&set, "ReplicaFailure").contains("emptyDir"), "{set:?}");
+    assert!(cluster.plane.get(POD, "default/db-0").await.is_none());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pod_of_somebody_else_is_left_alone() {
+    let cluster = Cluster::start().await;
+    let theirs = json!({ "apiVersion": "v1", "kind": "Pod", "metadata": { "namespace": "default", "name": "db-0" },
+        "spec": { "containers": [{ "name": "mine", "image": "mine" }] } });
+    cluster.plane.create(theirs).await;
+    cluster.plane.create(set(1, "one")).await;
+    cluster.event("FailedCreate").await;
+    let pod = cluster.plane.when_there(POD, "default/db-0").await;
+    assert_eq!(pod.0["spec"]["containers"][0]["name"], "mine");
+}

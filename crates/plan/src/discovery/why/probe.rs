@@ -1,0 +1,135 @@
+//! A pod that asks like any client in the cluster: what it runs, and what its output says.
+//!
+//! The shell starts the pod; the script needs the commands of busybox and nothing else. Text that does not come from
+//! the script decides nothing.
+
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+
+use portolan_api::labels::endpoint_slice::SOURCE_CLUSTER;
+use serde_json::Value;
+
+use super::facts::{Facts, View};
+use crate::discovery::overview::is_imported_slice;
+
+/// Marks of the lines that the script itself prints.
+const DNS_DONE: &str = "portolan-dns";
+const CONNECT_DONE: &str = "portolan-connect";
+/// Seconds to wait for a connection.
+const CONNECT_SECONDS: u32 = 3;
+
+/// What a pod found.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Probe {
+    /// What DNS answered, or why it did not.
+    pub dns: Option<Result<BTreeSet<String>, String>>,
+    /// TCP ports that it tried, and whether they took the connection.
+    pub connections: Vec<(u16, bool)>,
+}
+
+/// The script for a pod in the member `view`.
+pub fn script(facts: &Facts, view: &View) -> String {
+    // The final dot keeps search paths out of the answer.
+    let name = facts.dns_name(view);
+    let mut lines = vec![format!("nslookup {name}. 2>&1; echo {DNS_DONE} $?")];
+    lines.extend(ports(facts, view).into_iter().map(|port| {
+        format!(
+            "nc -w {CONNECT_SECONDS} {name}. {port} </dev/null >/dev/null 2>&1; echo {CONNECT_DONE} {port} $?"
+        )
+    }));
+    lines.join("\n")
+}
+
+/// TCP ports to connect to: of the import, or of the endpoints where clients reach those themselves.
+fn ports(facts: &Facts, view: &View) -> BTreeSet<u16> {
+    let import = view.import.as_ref();
+    let is_headless = import.is_some_and(|import| import.str_at(&["spec", "type"]) == "Headless");
+    let of_import = import.and_then(|import| import.at(&["spec", "ports"])?.as_array()).into_iter().flatten();
+    let slices = view
+        .slices
+        .iter()
+        .filter(|slice| is_imported_slice(slice, &facts.service) && slice.label(SOURCE_CLUSTER).is_some());
+    let of_slices = slices.filter_map(|slice| slice.at(&["ports"])?.as_array()).flatten();
+    let number = |port: &Value| {
+        let is_tcp = port["protocol"].as_str().unwrap_or("TCP") == "TCP";
+        u16::try_from(port["port"].as_u64()?).ok().filter(|_| is_tcp)
+    };
+    if is_headless { of_slices.filter_map(number).collect() } else { of_import.filter_map(number).collect() }
+}
+
+/// Reads the output of the script; what is not in it was not tried.
+pub fn read(output: &str) -> Probe {
+    let mut probe = Probe::default();
+    let mut said = Vec::new();
+    for line in output.lines().map(str::trim) {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        match words[..] {
+            [DNS_DONE, code] if probe.dns.is_none() => probe.dns = Some(answer(&said, code == "0")),
+            [CONNECT_DONE, port, code] => {
+                probe.connections.extend(port.parse().ok().map(|port: u16| (port, code == "0")));
+            }
+            _ => said.push(line.to_owned()),
+        }
+    }
+    probe
+}
+
+/// The addresses below the first `Name:`; above it stands the server's own.
+fn answer(said: &[String], succeeded: bool) -> Result<BTreeSet<String>, String> {
+    let below = said.iter().skip_while(|line| !line.starts_with("Name:"));
+    let addresses: BTreeSet<String> = below
+        .filter(|line| line.starts_with("Address"))
+        .filter_map(|line| line.split_whitespace().find_map(|word| word.parse::<IpAddr>().ok()))
+        .map(|address| address.to_string())
+        .collect();
+    if !addresses.is_empty() || succeeded {
+        return Ok(addresses);
+    }
+    let last = said.iter().rev().find(|line| !line.is_empty());
+    Err(last.cloned().unwrap_or_else(|| "it said nothing".to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn outputs_are_read() {
+        let set = |addresses: &[&str]| Some(Ok(addresses.iter().map(|&text| text.to_owned()).collect()));
+        let cases = [
+            (
+                "an answer of busybox",
+                "Server:\t\t10.96.0.10\nAddress:\t10.96.0.10:53\n\nName:\tweb.shop.svc.clusterset.local\nAddress: 10.1.0.9\n\
+                 Name:\tweb.shop.svc.clusterset.local\nAddress: fd00::9\n\nportolan-dns 0\nportolan-connect 80 0\nportolan-connect 81 1\n",
+                Probe { dns: set(&["10.1.0.9", "fd00::9"]), connections: vec![(80, true), (81, false)] },
+            ),
+            (
+                "an answer of an old busybox",
+                "Server:    10.96.0.10\nAddress 1: 10.96.0.10 dns\n\nName:      web\nAddress 1: 10.1.0.9 web\nportolan-dns 0",
+                Probe { dns: set(&["10.1.0.9"]), connections: vec![] },
+            ),
+            (
+                "no such name",
+                "Server:\t\t10.96.0.10\nAddress:\t10.96.0.10:53\n\n** server can't find web.shop.svc.clusterset.local: NXDOMAIN\n\nportolan-dns 1",
+                Probe {
+                    dns: Some(Err("** server can't find web.shop.svc.clusterset.local: NXDOMAIN".to_owned())),
+                    connections: vec![],
+                },
+            ),
+            (
+                "one family of two",
+                "** server can't find web: SERVFAIL\nName:\tweb\nAddress: 10.1.0.9\nportolan-dns 1",
+                Probe { dns: set(&["10.1.0.9"]), connections: vec![] },
+            ),
+            ("nothing ran", "sh: not found", Probe::default()),
+            (
+                "nothing was said",
+                "portolan-dns 1",
+                Probe { dns: Some(Err("it said nothing".to_owned())), connections: vec![] },
+            ),
+        ];
+        for (name, output, want) in cases {
+            assert_eq!(read(output), want, "{name}");
+        }
+    }
+}

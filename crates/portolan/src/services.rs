@@ -1,0 +1,290 @@
+//! `portolan services`: what the clusters of the federation export to each other.
+//!
+//! Reads the members directly, so that it shows what is there and not what the control plane believes; the overview
+//! itself is made by `portolan_plan::discovery::overview`.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use jiff::Timestamp;
+use portolan_net::Clock;
+use portolan_object::age;
+use portolan_plan::discovery::overview::{
+    Cluster, Contents, Exporter, Importer, Overview, Service, overview,
+};
+use portolan_runtime::client::Selection;
+use portolan_runtime::{Client, ClientError};
+
+use crate::arguments::{self, ServicesOutput};
+use crate::get::{connect, members};
+use crate::output::table::align;
+use crate::survey::{GROUP, list, property, read_all};
+
+/// Time between two looks of `--watch`.
+const WATCH_INTERVAL: Duration = Duration::from_secs(2);
+/// The ClusterProperty with the id of a cluster (KEP-2149).
+const CLUSTER_ID: &str = "cluster.clusterset.k8s.io";
+/// What stands in an empty cell.
+const NONE: &str = "-";
+
+/// Prints them; a member that cannot be read is a line on standard error.
+pub(crate) async fn run(arguments: arguments::Services) -> Result<()> {
+    let hub = connect(&arguments.hub).await?;
+    let namespace = if arguments.all_namespaces { "" } else { arguments.namespace.as_str() };
+    let page = Page { output: arguments.output, namespaces: arguments.all_namespaces };
+    let seen = look(&hub, namespace).await?;
+    page.print(&seen.services, Heading::Shown)?;
+    warn(&seen, &Overview::default());
+    if seen.services.is_empty() && page.output.is_none_or(|output| output == ServicesOutput::Wide) {
+        anstream::eprintln!("No services found: nothing is exported in {}.", place(namespace));
+    }
+    if arguments.watch {
+        return watch(&hub, namespace, &page, seen).await;
+    }
+    Ok(())
+}
+
+/// Prints what changes until the process is stopped.
+async fn watch(hub: &Client, namespace: &str, page: &Page, mut seen: Overview) -> Result<()> {
+    loop {
+        tokio::time::sleep(WATCH_INTERVAL).await;
+        let now = look(hub, namespace).await?;
+        page.print(&changes(&seen.services, &now.services), Heading::Hidden)?;
+        warn(&now, &seen);
+        seen = now;
+    }
+}
+
+fn place(namespace: &str) -> String {
+    if namespace.is_empty() { "any namespace".to_owned() } else { format!("namespace {namespace}") }
+}
+
+async fn look(hub: &Client, namespace: &str) -> Result<Overview> {
+    let connected = members(hub, &[]).await?;
+    let answers = read_all(connected, |client| read(client, namespace.to_owned())).await;
+    let clusters: Vec<Cluster> = answers
+        .into_iter()
+        .map(|(name, answer)| match answer {
+            Ok((id, contents)) => Cluster { name, id, contents: Ok(contents) },
+            Err(reason) => Cluster { name, id: None, contents: Err(reason) },
+        })
+        .collect();
+    Ok(overview(&clusters, namespace))
+}
+
+async fn read(client: Client, namespace: String) -> Result<(Option<String>, Contents), ClientError> {
+    let discovery = client.discover().await?;
+    let selection = Selection::namespace(namespace);
+    let (exports, imports, slices, id) = futures::try_join!(
+        list(&client, &discovery, (GROUP, "ServiceExport"), &selection),
+        list(&client, &discovery, (GROUP, "ServiceImport"), &selection),
+        list(&client, &discovery, ("discovery.k8s.io", "EndpointSlice"), &selection),
+        property(&client, &discovery, CLUSTER_ID),
+    )?;
+    Ok((id, Contents { exports, imports, slices }))
+}
+
+/// Says which members cannot be read, unless that was said before.
+fn warn(now: &Overview, before: &Overview) {
+    for note in now.notes.iter().filter(|note| !before.notes.contains(note)) {
+        anstream::eprintln!("cluster({}): {}", note.cluster, note.reason);
+    }
+}
+
+/// Services that are new or other than before; one that is gone has neither exporters nor importers.
+fn changes(before: &[Service], now: &[Service]) -> Vec<Service> {
+    let key = |service: &Service| (service.namespace.clone(), service.name.clone());
+    let mut old: BTreeMap<_, _> = before.iter().map(|service| (key(service), service)).collect();
+    let mut changed: Vec<Service> =
+        now.iter().filter(|service| old.remove(&key(service)) != Some(service)).cloned().collect();
+    changed.extend(old.into_keys().map(|(namespace, name)| Service {
+        namespace,
+        name,
+        ..Service::default()
+    }));
+    changed
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Heading {
+    Shown,
+    Hidden,
+}
+
+/// How services are printed.
+struct Page {
+    output: Option<ServicesOutput>,
+    namespaces: bool,
+}
+
+impl Page {
+    fn print(&self, services: &[Service], heading: Heading) -> Result<()> {
+        let is_list = heading == Heading::Shown;
+        if services.is_empty() && !is_list {
+            return Ok(());
+        }
+        let document = serde_json::json!({ "services": services });
+        match self.output {
+            Some(ServicesOutput::Json) => {
+                anstream::println!(
+                    "{}",
+                    serde_json::to_string_pretty(&document).context("cannot print JSON")?
+                );
+            }
+            Some(ServicesOutput::Yaml) => {
+                let separator = if is_list { "" } else { "---\n" };
+                let text = serde_saphyr::to_string(&document).context("cannot print YAML")?;
+                anstream::print!("{separator}{text}");
+            }
+            None | Some(ServicesOutput::Wide) if services.is_empty() => {}
+            None | Some(ServicesOutput::Wide) => {
+                anstream::print!("{}", self.table(services, heading, Clock::system().now()));
+            }
+        }
+        Ok(())
+    }
+
+    fn table(&self, services: &[Service], heading: Heading, now: Timestamp) -> String {
+        let wide = self.output == Some(ServicesOutput::Wide);
+        let mut lines: Vec<Vec<String>> = Vec::new();
+        if heading == Heading::Shown {
+            let names = ["NAME", "TYPE", "EXPORTERS", "IMPORTERS", "CONFLICTS", "CHANGED"];
+            let more: &[&str] = if wide { &["PORTS", "IPS", "MESSAGE"] } else { &[] };
+            let place = self.namespaces.then_some("NAMESPACE");
+            lines.push(place.iter().chain(&names).chain(more).map(|&name| name.to_owned()).collect());
+        }
+        for service in services {
+            let mut line: Vec<String> = Vec::new();
+            line.extend(self.namespaces.then(|| service.namespace.clone()));
+            line.extend([service.name.clone(), or_none(service.kind.clone())]);
+            line.push(joined(service.exporters.iter().map(exporter)));
+            line.push(joined(service.importers.iter().map(|importer| importer.cluster.clone())));
+            line.push(joined(service.conflicts().into_iter().map(str::to_owned)));
+            line.push(changed(&service.last_change, now));
+            if wide {
+                line.push(joined(service.ports.iter().cloned()));
+                line.push(joined(
+                    service.importers.iter().filter(|importer| !importer.ips.is_empty()).map(addresses),
+                ));
+                line.push(joined(service.exporters.iter().filter_map(message)));
+            }
+            lines.push(line);
+        }
+        align(&lines.iter().collect::<Vec<_>>())
+    }
+}
+
+fn or_none(text: String) -> String {
+    if text.is_empty() { NONE.to_owned() } else { text }
+}
+
+fn joined(parts: impl Iterator<Item = String>) -> String {
+    or_none(parts.collect::<Vec<_>>().join(","))
+}
+
+/// `member1(2/3)`: ready of all endpoints; a question mark says that the cluster itself could not be asked.
+fn exporter(exporter: &Exporter) -> String {
+    let invalid = exporter.invalid.split(':').next().unwrap_or_default();
+    let counts = format!("{}/{}", exporter.ready_endpoints, exporter.endpoints);
+    match (exporter.reachable, invalid) {
+        (true, "") => format!("{}({counts})", exporter.cluster),
+        (true, reason) => format!("{}({reason})", exporter.cluster),
+        (false, _) => format!("{}({counts}?)", exporter.cluster),
+    }
+}
+
+fn addresses(importer: &Importer) -> String {
+    format!("{}={}", importer.cluster, importer.ips.join("+"))
+}
+
+fn message(exporter: &Exporter) -> Option<String> {
+    let text = if exporter.invalid.is_empty() { &exporter.conflict_message } else { &exporter.invalid };
+    (!text.is_empty()).then(|| format!("{}: {text}", exporter.cluster))
+}
+
+fn changed(time: &str, now: Timestamp) -> String {
+    match time.parse::<Timestamp>() {
+        Ok(time) => age::human(now.duration_since(time)),
+        Err(_) => age::UNKNOWN.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn service() -> Service {
+        Service {
+            namespace: "shop".to_owned(),
+            name: "web".to_owned(),
+            kind: "ClusterSetIP".to_owned(),
+            ports: vec!["http:80/TCP".to_owned()],
+            exporters: vec![
+                Exporter {
+                    cluster: "a".to_owned(),
+                    reachable: true,
+                    ready_endpoints: 2,
+                    endpoints: 3,
+                    conflict: "PortConflict".to_owned(),
+                    conflict_message: "port http".to_owned(),
+                    ..Exporter::default()
+                },
+                Exporter { cluster: "b".to_owned(), ready_endpoints: 1, endpoints: 1, ..Exporter::default() },
+                Exporter {
+                    cluster: "c".to_owned(),
+                    reachable: true,
+                    invalid: "NoService: it has none".to_owned(),
+                    ..Exporter::default()
+                },
+            ],
+            importers: vec![Importer { cluster: "d".to_owned(), ips: vec!["10.1.0.9".to_owned()] }],
+            last_change: "2026-01-01T00:00:00Z".to_owned(),
+        }
+    }
+
+    fn now() -> Timestamp {
+        "2026-01-01T00:01:30Z".parse().unwrap()
+    }
+
+    #[test]
+    fn a_line_per_service() {
+        let page = Page { output: None, namespaces: false };
+        assert_eq!(
+            page.table(&[service()], Heading::Shown, now()),
+            "NAME   TYPE           EXPORTERS                     IMPORTERS   CONFLICTS      CHANGED\n\
+             web    ClusterSetIP   a(2/3),b(1/1?),c(NoService)   d           PortConflict   90s\n"
+        );
+    }
+
+    #[test]
+    fn wide_lines_say_ports_addresses_and_reasons() {
+        let page = Page { output: Some(ServicesOutput::Wide), namespaces: true };
+        let text = page.table(&[service()], Heading::Hidden, now());
+        assert!(text.starts_with("shop   web"), "{text}");
+        assert!(
+            text.ends_with("http:80/TCP   d=10.1.0.9   a: port http,c: NoService: it has none\n"),
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn watching_prints_what_changed() {
+        let other = Service { last_change: "2026-01-01T00:01:00Z".to_owned(), ..service() };
+        let gone = Service { namespace: "shop".to_owned(), name: "web".to_owned(), ..Service::default() };
+        let cases = [
+            ("nothing", vec![service()], vec![service()], vec![]),
+            ("new", vec![], vec![service()], vec![service()]),
+            ("changed", vec![service()], vec![other.clone()], vec![other]),
+            ("gone", vec![service()], vec![], vec![gone]),
+        ];
+        for (name, before, after, want) in cases {
+            assert_eq!(changes(&before, &after), want, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_time_that_is_none_has_no_age() {
+        assert_eq!(changed("", now()), "<unknown>");
+    }
+}
