@@ -2,10 +2,13 @@
 //!
 //! Logic lives in the crates below; this one reads what the user asked for, connects the parts, and prints.
 
+mod agent;
 mod arguments;
+mod dns;
 mod get;
 mod join;
 mod manifests;
+mod member;
 mod output;
 mod playground;
 mod quickstart;
@@ -35,6 +38,8 @@ async fn run(command: Command) -> anyhow::Result<()> {
         Command::Server(arguments) => server::run(arguments).await,
         Command::Playground(arguments) => playground::run(arguments).await,
         Command::Quickstart(arguments) => quickstart::run(arguments).await,
+        Command::Agent(arguments) => agent::run(arguments).await,
+        Command::Dns(command) => dns::run(command).await,
         Command::Join(arguments) => join::run(arguments).await,
         Command::Get(arguments) => get::run(arguments).await,
         Command::Completion { shell } => {
