@@ -1,15 +1,19 @@
 //! What the user may say on the command line.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use clap::Parser;
+use clap::{Args, Parser, Subcommand};
 
 /// Measures a federation and prints what it found, each figure beside its target.
 ///
 /// Without --dir a playground is started in this process on a temporary directory, measured, and removed again.
 #[derive(Debug, Parser)]
-#[command(name = "portolan-bench", version)]
+#[command(name = "portolan-bench", version, args_conflicts_with_subcommands = true)]
 pub(crate) struct Arguments {
+    /// Something else than a federation
+    #[command(subcommand)]
+    pub(crate) command: Option<Command>,
     /// Measure the playground that runs already on this directory, instead of starting one
     #[arg(long, value_name = "DIR")]
     pub(crate) dir: Option<PathBuf>,
@@ -40,4 +44,59 @@ pub(crate) struct Arguments {
     /// What is logged to standard error
     #[arg(long, default_value = "off")]
     pub(crate) log: String,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Measure the DNS server beside NSD, Knot DNS, CoreDNS and an echo of UDP datagrams
+    Dns(Dns),
+    /// Answer as one of the measured servers; `dns` starts this program so
+    #[command(hide = true)]
+    DnsServe(DnsServe),
+}
+
+/// Which servers are measured, and how long.
+#[derive(Debug, Args)]
+pub(crate) struct Dns {
+    /// Core that the server runs on
+    #[arg(long, default_value_t = 0)]
+    pub(crate) server_core: usize,
+    /// Core that asks
+    #[arg(long, default_value_t = 1)]
+    pub(crate) client_core: usize,
+    /// How often every server is measured, in turn with the others
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=100))]
+    pub(crate) rounds: u32,
+    /// Seconds of each measurement
+    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u64).range(1..=60))]
+    pub(crate) seconds: u64,
+    /// Services in the zone; one in ten is headless with ten endpoints
+    #[arg(long, default_value_t = 1000, value_parser = clap::value_parser!(u32).range(10..=20_000))]
+    pub(crate) services: u32,
+    /// CoreDNS; the one in PATH without it. What is not installed is left out and said so
+    #[arg(long, value_name = "FILE")]
+    pub(crate) coredns: Option<PathBuf>,
+    /// Only these: echo, portolan, churn (portolan with changing records), nsd, knot, coredns
+    #[arg(long, value_delimiter = ',', value_name = "NAME")]
+    pub(crate) only: Vec<String>,
+    /// Also write everything, with every sample, to this file
+    #[arg(long, value_name = "FILE")]
+    pub(crate) json: Option<PathBuf>,
+}
+
+/// One of the servers that are part of this program.
+#[derive(Debug, Args)]
+pub(crate) struct DnsServe {
+    /// Send every datagram back instead of answering it
+    #[arg(long)]
+    pub(crate) echo: bool,
+    /// Where
+    #[arg(long)]
+    pub(crate) listen: SocketAddr,
+    /// Services in the zone
+    #[arg(long)]
+    pub(crate) services: u32,
+    /// Changes of records per second, meanwhile
+    #[arg(long, default_value_t = 0)]
+    pub(crate) changes: u32,
 }

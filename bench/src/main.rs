@@ -7,6 +7,7 @@ mod arguments;
 mod arrivals;
 mod bulk;
 mod discovery;
+mod dns;
 mod federation;
 mod figure;
 mod machine;
@@ -26,14 +27,29 @@ use clap::Parser;
 use portolan_net::Shutdown;
 use tracing_subscriber::EnvFilter;
 
-use arguments::Arguments;
+use arguments::{Arguments, Command};
 use report::Report;
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    match measure(&arguments) {
+    let measured = match &arguments.command {
+        Some(Command::Dns(dns)) => return ending(dns::run(dns)),
+        Some(Command::DnsServe(serve)) => return ending(dns::serve(serve)),
+        None => measure(&arguments),
+    };
+    match measured {
         Ok(report) if report.failures.is_empty() => ExitCode::SUCCESS,
         Ok(_) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn ending(result: Result<()>) -> ExitCode {
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {error:#}");
             ExitCode::FAILURE

@@ -166,7 +166,9 @@ mod tests {
         let tsig_like = b"\x00\x00\xfa\x00\xff\x00\x00\x00\x00\x00\x00";
         let (one, with_one, with_two) =
             ([0, 1, 0, 0, 0, 0, 0, 0], [0, 1, 0, 0, 0, 0, 0, 1], [0, 1, 0, 0, 0, 0, 0, 2]);
-        let cases: Vec<(&str, Vec<u8>, bool, Result<Option<u16>, Unanswerable>)> = vec![
+        // The last is the size that EDNS gives, if any.
+        type Case = (&'static str, Vec<u8>, bool, Result<Option<u16>, Unanswerable>);
+        let cases: Vec<Case> = vec![
             ("a question", query(one, question), true, Ok(None)),
             ("with EDNS", query(with_one, &[&question[..], opt].concat()), true, Ok(Some(1232))),
             ("with a cookie", query(with_one, &[&question[..], with_cookie].concat()), true, Ok(Some(1232))),

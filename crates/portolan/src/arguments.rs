@@ -1,9 +1,11 @@
 //! Every command and flag, in one place.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::member::MemberAccess;
 
 /// Joins Kubernetes clusters into one federation.
 ///
@@ -27,6 +29,11 @@ pub(crate) enum Command {
     Playground(Playground),
     /// Show the first walkthrough: two clusters, and a Service of one answered in the other.
     Quickstart(Quickstart),
+    /// Run in a member: answer the DNS names of the cluster set.
+    Agent(Agent),
+    /// Have a member's CoreDNS send the cluster set's names to Portolan, or take that back.
+    #[command(subcommand)]
+    Dns(Dns),
     /// Let a cluster join the federation.
     Join(Join),
     /// Take a cluster out of the federation.
@@ -142,6 +149,77 @@ pub(crate) struct Quickstart {
     /// Folder for all state; a temporary one without it.
     #[arg(long, value_name = "DIR")]
     pub(crate) dir: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Agent {
+    #[command(flatten)]
+    pub(crate) member: MemberAccess,
+    /// Address on which DNS is answered, over UDP and TCP.
+    #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:1053")]
+    pub(crate) dns_listen: SocketAddr,
+    /// Address of the pages /metrics, /readyz and /healthz.
+    #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:8053")]
+    pub(crate) http_listen: SocketAddr,
+    /// Zone of the services of all clusters.
+    #[arg(long, value_name = "NAME", default_value = "clusterset.local")]
+    pub(crate) clusterset_zone: String,
+    /// Answer for the cluster's own services as well, in this zone, usually cluster.local.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) cluster_zone: Option<String>,
+    /// How long answers may be kept, in seconds.
+    #[arg(long, value_name = "SECONDS", default_value_t = portolan_dns::DEFAULT_TTL_SECS, value_parser = clap::value_parser!(u32).range(0..=3600))]
+    pub(crate) ttl: u32,
+    /// Where clients reach this server, for its own name in the zones; the listening address without it.
+    #[arg(long, value_name = "ADDRESS", value_delimiter = ',')]
+    pub(crate) advertise: Vec<IpAddr>,
+    /// Threads that answer UDP; one per core, at most four, without it.
+    #[arg(long, value_name = "NUMBER", value_parser = workers)]
+    pub(crate) workers: Option<usize>,
+}
+
+fn workers(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(number @ 1..=256) => Ok(number),
+        _ => Err("a number from 1 to 256".to_owned()),
+    }
+}
+
+/// The member's CoreDNS.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Dns {
+    /// Send the zone to Portolan: a marked block in the Corefile, shown as a difference.
+    Install {
+        #[command(flatten)]
+        change: DnsChange,
+        /// Where Portolan answers; the addresses of the agent's Service without it.
+        #[arg(long = "address", value_name = "ADDRESS", value_delimiter = ',')]
+        addresses: Vec<IpAddr>,
+        /// The agent's Service.
+        #[arg(long, value_name = "NAMESPACE/NAME", default_value = "portolan-system/portolan-dns")]
+        service: String,
+        /// The zone.
+        #[arg(long, value_name = "NAME", default_value = "clusterset.local")]
+        zone: String,
+    },
+    /// Remove the block again.
+    Uninstall {
+        #[command(flatten)]
+        change: DnsChange,
+    },
+}
+
+/// A change of the member's CoreDNS.
+#[derive(Debug, Args)]
+pub(crate) struct DnsChange {
+    #[command(flatten)]
+    pub(crate) member: MemberAccess,
+    /// The ConfigMap that holds the Corefile.
+    #[arg(long, value_name = "NAMESPACE/NAME", default_value = "kube-system/coredns")]
+    pub(crate) config_map: String,
+    /// Only show what would be changed.
+    #[arg(long)]
+    pub(crate) dry_run: bool,
 }
 
 /// Access to the control plane.

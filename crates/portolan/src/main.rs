@@ -2,11 +2,14 @@
 //!
 //! Logic lives in the crates below; this one reads what the user asked for, connects the parts, and prints.
 
+mod agent;
 mod arguments;
 mod clusterset;
+mod dns;
 mod get;
 mod join;
 mod manifests;
+mod member;
 mod output;
 mod playground;
 mod quickstart;
@@ -44,6 +47,8 @@ async fn run(command: Command) -> anyhow::Result<()> {
         Command::Server(arguments) => server::run(arguments).await,
         Command::Playground(arguments) => playground::run(arguments).await,
         Command::Quickstart(arguments) => quickstart::run(arguments).await,
+        Command::Agent(arguments) => agent::run(arguments).await,
+        Command::Dns(command) => dns::run(command).await,
         Command::Join(arguments) => join::run(arguments).await,
         Command::Unjoin(arguments) => unjoin::run(arguments).await,
         Command::Clusterset(arguments) => clusterset::run(arguments).await,

@@ -96,7 +96,7 @@ const CASES: &[(&str, &str, ResponseCode, &[&str])] = &[
 ];
 
 fn world() -> World {
-    let server_addresses = vec!["10.96.0.2".parse().unwrap()];
+    let server_addresses = vec!["10.96.0.2".parse().expect("an address")];
     let world = World::empty(vec![
         ZoneSettings { server_addresses, ..ZoneSettings::new(ZoneKind::Cluster) },
         ZoneSettings::new(ZoneKind::ClusterSet),

@@ -1,0 +1,70 @@
+//! `portolan agent`: what runs in a member, which is the DNS of the cluster set.
+//!
+//! Wiring only: a follower of the member's objects, a server that answers, and a few pages about their state.
+
+mod http;
+mod metrics;
+
+use std::net::IpAddr;
+use std::num::NonZero;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use portolan_controllers::dns::{Follower, Zone};
+use portolan_dns::{Server, ZoneSettings, Zones};
+use portolan_net::{Clock, Shutdown};
+use portolan_plan::dns::ZoneKind;
+
+use crate::arguments;
+use metrics::Observed;
+
+/// Time for requests that are under way when the agent is asked to stop.
+const DRAIN: Duration = Duration::from_secs(5);
+/// More threads than this gain nothing before the kernel is the limit.
+const MOST_WORKERS: usize = 4;
+
+/// Answers until SIGTERM or SIGINT.
+pub(crate) async fn run(arguments: arguments::Agent) -> Result<()> {
+    let scope = Shutdown::new();
+    scope.request_on_signals().context("cannot listen for signals")?;
+    let client = arguments.member.client().await.context("cannot reach the member")?;
+    let kinds = [
+        Some((ZoneKind::ClusterSet, arguments.clusterset_zone)),
+        arguments.cluster_zone.map(|name| (ZoneKind::Cluster, name)),
+    ];
+    let kinds: Vec<(ZoneKind, String)> = kinds.into_iter().flatten().collect();
+    let listens_on = arguments.dns_listen.ip();
+    let server_addresses: Vec<IpAddr> =
+        if listens_on.is_unspecified() { arguments.advertise } else { vec![listens_on] };
+    let settings = kinds.iter().map(|(kind, name)| ZoneSettings {
+        kind: *kind,
+        name: name.clone(),
+        ttl_secs: arguments.ttl,
+        server_addresses: server_addresses.clone(),
+    });
+    let zones = Zones::new(settings.collect())?;
+    // Both sockets before anything else: a taken port is said at once.
+    let pages = portolan_net::server::listen(arguments.http_listen)?;
+    let workers = arguments.workers.unwrap_or_else(default_workers);
+    let server = Server::bind(zones.clone(), arguments.dns_listen, workers)?;
+    let addresses = server.addresses();
+    anstream::println!("dns:  {}", addresses.first().map(ToString::to_string).unwrap_or_default());
+    anstream::println!("http: http://{}", pages.local_addr().context("cannot see the port that was taken")?);
+
+    let statistics = server.start(&scope)?;
+    let zones_to_follow: Vec<Zone> = kinds.into_iter().map(|(kind, name)| Zone { kind, name }).collect();
+    let follower = Follower::start(&client, &zones_to_follow, &zones, &Clock::system(), &scope);
+    let observed = Arc::new(Observed { zones, statistics, follower: follower.clone() });
+    http::serve(pages, observed, &scope);
+    tokio::select! {
+        synced = follower.synced() => if synced { anstream::println!("ready") },
+        () = scope.requested() => {}
+    }
+    scope.requested().await;
+    scope.drain(DRAIN).await.context("cannot stop in time")
+}
+
+fn default_workers() -> usize {
+    std::thread::available_parallelism().map_or(1, NonZero::get).min(MOST_WORKERS)
+}

@@ -1,0 +1,99 @@
+//! `portolan dns`: has a member's CoreDNS send the cluster set's zone to Portolan, and takes that back.
+
+use std::net::IpAddr;
+
+use anyhow::{Context, Result, bail};
+use portolan_object::{Object, ObjectKey};
+use portolan_plan::dns::corefile;
+use portolan_runtime::{Client, ClientError, Resource};
+use serde_json::Value;
+
+use crate::arguments::{Dns, DnsChange};
+
+const COREFILE: &str = "Corefile";
+
+/// Shows the change, and makes it unless told otherwise.
+pub(crate) async fn run(command: Dns) -> Result<()> {
+    match command {
+        Dns::Install { change, addresses, service, zone } => {
+            let client = change.member.client().await.context("cannot reach the member")?;
+            let addresses =
+                if addresses.is_empty() { addresses_of(&client, &service).await? } else { addresses };
+            apply(&client, &change, |text| corefile::install(text, &zone, &addresses)).await
+        }
+        Dns::Uninstall { change } => {
+            let client = change.member.client().await.context("cannot reach the member")?;
+            apply(&client, &change, corefile::uninstall).await
+        }
+    }
+}
+
+/// The addresses of the agent's Service.
+async fn addresses_of(client: &Client, service: &str) -> Result<Vec<IpAddr>> {
+    let key = key_of(service)?;
+    let services = client.resource::<Object>(&Resource::namespaced("", "v1", "Service", "services"));
+    let found = match services.get(&key).await {
+        Err(error) if error.is_not_found() => bail!(
+            "there is no service {service} in the member: deploy the agent first (deploy/agent/), or give --address"
+        ),
+        found => found.with_context(|| format!("cannot read service {service}"))?,
+    };
+    let several = found.at(&["spec", "clusterIPs"]).and_then(Value::as_array).into_iter().flatten();
+    let addresses: Vec<IpAddr> = several.filter_map(|text| text.as_str()?.parse().ok()).collect();
+    if addresses.is_empty() {
+        bail!("service {service} has no address: give it a ClusterIP, or give --address");
+    }
+    Ok(addresses)
+}
+
+async fn apply(
+    client: &Client,
+    change: &DnsChange,
+    edit: impl FnOnce(&str) -> Result<String, corefile::CorefileError>,
+) -> Result<()> {
+    let name = &change.config_map;
+    let maps = client.resource::<Object>(&Resource::namespaced("", "v1", "ConfigMap", "configmaps"));
+    let mut map = match maps.get(&key_of(name)?).await {
+        Err(error) if error.is_not_found() => bail!(
+            "there is no ConfigMap {name}: this cluster's DNS is set up in another way; name its ConfigMap with \
+             --config-map, or see docs/dns.md"
+        ),
+        map => map.with_context(|| format!("cannot read ConfigMap {name}"))?,
+    };
+    let old = map.str_at(&["data", COREFILE]).to_owned();
+    if old.is_empty() {
+        bail!("ConfigMap {name} has no {COREFILE}: name the one that has with --config-map");
+    }
+    let new = edit(&old).with_context(|| format!("ConfigMap {name} stays as it is"))?;
+    let difference = corefile::difference(&format!("configmap/{name} {COREFILE}"), &old, &new);
+    if difference.is_empty() {
+        anstream::println!("configmap/{name} unchanged");
+        return Ok(());
+    }
+    anstream::print!("{difference}");
+    if change.dry_run {
+        anstream::println!("configmap/{name} not changed (dry run)");
+        return Ok(());
+    }
+    map.0["data"][COREFILE] = Value::from(new);
+    // With the version that was read: what somebody else changed meanwhile is not overwritten.
+    match maps.replace(&map).await {
+        Err(ClientError::Conflict(_)) => {
+            bail!("ConfigMap {name} was changed by somebody else at the same time: run the command again")
+        }
+        replaced => replaced.with_context(|| format!("cannot change ConfigMap {name}"))?,
+    };
+    anstream::println!(
+        "configmap/{name} changed; CoreDNS reads it within two minutes when it runs with `reload`"
+    );
+    Ok(())
+}
+
+fn key_of(name: &str) -> Result<ObjectKey> {
+    match name.split_once('/') {
+        Some((namespace, name)) if !namespace.is_empty() && !name.is_empty() => {
+            Ok(ObjectKey::namespaced(namespace, name))
+        }
+        _ => bail!("{name:?} is not NAMESPACE/NAME"),
+    }
+}
