@@ -19,8 +19,9 @@ pub(crate) enum Scope {
     Full,
 }
 
-/// End-to-end tests that need kubectl only.
-const EMBEDDED: [&str; 5] = ["walkthroughs", "commands", "faults", "restarts", "streams"];
+/// End-to-end tests that need kubectl only, and for pods with namespaces root and some Debian packages.
+const EMBEDDED: [&str; 7] =
+    ["walkthroughs", "commands", "faults", "restarts", "streams", "getting_started", "real_pods"];
 
 /// End-to-end tests that need kube-apiserver, kube-controller-manager and etcd.
 const REAL_KUBERNETES: &str = "real_kubernetes";

@@ -23,6 +23,9 @@ pub struct Config {
     /// What carries the traffic between pods.
     #[serde(default)]
     pub network: NetworkMode,
+    /// A cluster set that all members are in; none when absent.
+    #[serde(default)]
+    pub cluster_set: Option<String>,
     /// The member clusters.
     #[serde(default = "default_clusters")]
     pub clusters: Vec<Cluster>,
@@ -124,7 +127,12 @@ pub enum ConfigError {
 
 impl Default for Config {
     fn default() -> Self {
-        Self { control_plane: None, network: NetworkMode::default(), clusters: default_clusters() }
+        Self {
+            control_plane: None,
+            network: NetworkMode::default(),
+            cluster_set: None,
+            clusters: default_clusters(),
+        }
     }
 }
 

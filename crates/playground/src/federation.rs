@@ -31,6 +31,7 @@ use crate::sandbox::Host;
 use crate::state::{StateDirectory, StateError};
 
 mod admission;
+mod cluster_set;
 mod definitions;
 mod dns;
 mod gate;
@@ -94,6 +95,14 @@ pub enum StartError {
     /// The nodes of a member.
     #[error(transparent)]
     Node(#[from] NodeError),
+    /// A cluster set cannot be formed.
+    #[error("cannot form cluster set {name}: {source}")]
+    ClusterSet {
+        /// Its name.
+        name: String,
+        /// Why.
+        source: ClientError,
+    },
     /// The names of a member.
     #[error(transparent)]
     Dns(#[from] dns::DnsError),
@@ -212,6 +221,7 @@ pub struct Playground {
     control_plane: ControlPlane,
     members: Vec<Member>,
     network: Network,
+    cluster_set: Option<String>,
     _controllers: Controllers,
 }
 
@@ -265,9 +275,13 @@ impl Playground {
             members.push(member);
         }
         contexts.write(&state.members_kubeconfig())?;
+        if let Some(set) = &config.cluster_set {
+            cluster_set::form(&control_plane.client, set, &config.clusters).await?;
+        }
         control::listen(state.root(), &network, scope).map_err(StartError::Control)?;
         let hub = control_plane.client.clone();
-        Ok(Self { hub, control_plane, members, network, _controllers: controllers })
+        let cluster_set = config.cluster_set.clone();
+        Ok(Self { hub, control_plane, members, network, cluster_set, _controllers: controllers })
     }
 
     /// A member, as an administrator.
@@ -304,6 +318,12 @@ impl Playground {
                     }
                     let reason = ready.map_or("not looked at yet", |ready| ready.message.as_str());
                     waiting = format!("{} ({reason})", member.name);
+                    tokio::time::sleep(LOOK_AGAIN).await;
+                }
+            }
+            if let Some(set) = &self.cluster_set {
+                while !cluster_set::is_formed(&self.hub, set).await? {
+                    waiting = format!("members of cluster set {set}");
                     tokio::time::sleep(LOOK_AGAIN).await;
                 }
             }

@@ -90,6 +90,9 @@ pub(crate) struct Playground {
     /// Port of the control plane's API server on 127.0.0.1; that of the last run, else a free one, without it.
     #[arg(long, value_name = "PORT")]
     pub(crate) port: Option<u16>,
+    /// Put all members into a cluster set of this name, so that a service exported from one is a service of all.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) clusterset: Option<String>,
     /// What carries the traffic between pods; what the file says, else `loopback`, without it.
     #[arg(long, value_enum, value_name = "MODE")]
     pub(crate) network: Option<NetworkMode>,

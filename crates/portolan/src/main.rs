@@ -14,9 +14,9 @@ mod output;
 mod playground;
 mod quickstart;
 mod server;
-mod unjoin;
 mod services;
 mod survey;
+mod unjoin;
 mod why;
 
 use std::process::ExitCode;

@@ -27,6 +27,9 @@ pub(crate) async fn run(arguments: arguments::Playground) -> Result<()> {
     if let Some(network) = arguments.network {
         config.network = network.into();
     }
+    if arguments.clusterset.is_some() {
+        config.cluster_set = arguments.clusterset;
+    }
     let dir = arguments.dir.context("--dir is missing")?;
     let state = StateDirectory::open(&dir)?;
     let scope = Shutdown::new();

@@ -4,7 +4,7 @@
 //! connection. Nothing here knows how rules are computed or how bytes travel.
 
 use std::collections::BTreeMap;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 
 use parking_lot::Mutex;
 use portolan_object::ObjectKey;
@@ -87,11 +87,6 @@ impl Proxy {
             state.owners.get(&front).and_then(|owner| state.services.get(owner)?.fronts.get(&front));
         backend.is_some_and(|backend| backend.endpoints.iter().any(|other| other.address == endpoint))
     }
-
-    /// The addresses that the name of a Service stands for; empty when there is no such Service.
-    pub(crate) fn named(&self, service: &ObjectKey) -> Vec<IpAddr> {
-        self.state.lock().services.get(service).map(|rules| rules.named.clone()).unwrap_or_default()
-    }
 }
 
 #[cfg(test)]
@@ -114,7 +109,7 @@ mod tests {
             same_node: false,
         };
         let fronts = fronts.iter().map(|(address, endpoints)| (front(address), backend(endpoints))).collect();
-        Some(ServiceRules { fronts, named: vec![] })
+        Some(ServiceRules { fronts })
     }
 
     fn ask(proxy: &Proxy, address: &str) -> Verdict {

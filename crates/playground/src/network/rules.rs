@@ -52,8 +52,6 @@ pub(crate) struct Backend {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct ServiceRules {
     pub(crate) fronts: BTreeMap<Front, Backend>,
-    /// What the Service's DNS name means: its cluster addresses, or for a headless Service its endpoints.
-    pub(crate) named: Vec<IpAddr>,
 }
 
 /// Computes the rules of `service` from the EndpointSlices of its namespace; slices of other Services are skipped.
@@ -77,9 +75,9 @@ pub(crate) fn service_rules<'a>(
         .collect();
     let cluster_addresses = spec.cluster_addresses();
     if cluster_addresses.is_empty() {
-        return ServiceRules { fronts: BTreeMap::new(), named: headless_addresses(&slices) };
+        return ServiceRules::default();
     }
-    let mut rules = ServiceRules { fronts: BTreeMap::new(), named: cluster_addresses.clone() };
+    let mut rules = ServiceRules::default();
     if service.label(PROXY_NAME).is_some() {
         return rules;
     }
@@ -273,14 +271,6 @@ impl SliceEndpoint {
         let address = SocketAddr::new(self.addresses.first()?.parse().ok()?, port);
         Some((Endpoint { address, node: self.node_name.clone() }, &self.conditions))
     }
-}
-
-fn headless_addresses(slices: &[Slice]) -> Vec<IpAddr> {
-    let ready = slices.iter().flat_map(|slice| &slice.endpoints).filter(|e| e.conditions.is_ready());
-    let mut addresses: Vec<IpAddr> = ready.filter_map(|e| e.addresses.first()?.parse().ok()).collect();
-    addresses.sort();
-    addresses.dedup();
-    addresses
 }
 
 /// A part of an object; an object that an API server accepted has the right shape, anything else counts as empty.

@@ -1,3 +1,5 @@
+use portolan_dns::ZoneSettings;
+use portolan_plan::dns::{Change, RecordSink, ZoneKind};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::timeout;
@@ -103,8 +105,29 @@ async fn a_service_of_one_cluster_forwards_to_a_pod_of_another() {
     assert_eq!(heard(client.dial(address("10.10.0.5:8080"), DEADLINE).await).await, "hello", "pod to pod");
     assert_eq!(heard(server.dial(address("127.0.0.1:8080"), DEADLINE).await).await, "hello", "to itself");
     assert_eq!(heard(world.network.dial(&world.two, front, DEADLINE).await).await, "hello", "not from a pod");
-    assert_eq!(client.resolve("derived-serve").await, Some(front.ip()));
-    assert_eq!(server.resolve("derived-serve").await, None, "the service exists in the other cluster only");
+}
+
+#[tokio::test]
+async fn names_are_looked_up_in_the_zones_of_the_own_cluster() {
+    let world = world();
+    let (one, two) = (world.network.attach_pod(&world.one), world.network.attach_pod(&world.two));
+    let (one, two) = (one.expect("address"), two.expect("address"));
+    assert_eq!(two.resolve("derived-serve").await, None, "there are no zones yet");
+    for cluster in [&world.one, &world.two] {
+        let zones = Zones::new(vec![ZoneSettings::new(ZoneKind::Cluster)]).expect("a zone");
+        if *cluster == world.two {
+            let metadata = json!({ "name": "derived-serve", "namespace": "default" });
+            let service = Object(json!({ "metadata": metadata, "spec": spec() }));
+            let records = portolan_plan::dns::service::records(&service, &[], "cluster.local");
+            zones.publish(ZoneKind::Cluster, vec![Change { service: service.key(), records }]);
+        }
+        zones.synced(ZoneKind::Cluster);
+        world.network.resolve_with(cluster, zones);
+    }
+    let front = Some("10.13.0.9".parse().expect("address"));
+    assert_eq!(two.resolve("derived-serve").await, front);
+    assert_eq!(two.resolve("derived-serve.default.svc.cluster.local").await, front);
+    assert_eq!(one.resolve("derived-serve").await, None, "the service exists in the other cluster only");
 }
 
 #[tokio::test]

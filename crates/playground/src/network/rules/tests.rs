@@ -185,15 +185,6 @@ fn fronts_and_their_endpoints() {
 }
 
 #[test]
-fn names_mean_cluster_addresses_or_endpoints() {
-    let endpoints = slice(json!([ready("10.10.0.6"), ready("10.10.0.5")]), json!([]));
-    let headless = service(json!({ "clusterIP": "None", "clusterIPs": ["None"] }));
-    let named = |service: &Object| service_rules(service, [&endpoints], &[]).named;
-    assert_eq!(named(&plain_service()), ["10.13.0.9".parse::<IpAddr>().expect("address")]);
-    assert_eq!(named(&headless), ["10.10.0.5", "10.10.0.6"].map(|a| a.parse::<IpAddr>().expect("address")));
-}
-
-#[test]
 fn affinity_and_node_locality_come_from_the_spec() {
     struct Case {
         name: &'static str,

@@ -25,7 +25,7 @@ fn backend(endpoints: &[&str]) -> Backend {
 }
 
 fn rules(backend: Backend) -> ServiceRules {
-    ServiceRules { fronts: BTreeMap::from([(front("10.11.0.9:80", Protocol::Tcp), backend)]), named: vec![] }
+    ServiceRules { fronts: BTreeMap::from([(front("10.11.0.9:80", Protocol::Tcp), backend)]) }
 }
 
 fn nodes() -> NodeNumbers {
@@ -159,7 +159,6 @@ fn names_fit_the_kernel() {
 fn addresses_of_another_family_are_not_for_this_table() {
     let other = ServiceRules {
         fronts: BTreeMap::from([(front("[fd00::9]:80", Protocol::Tcp), backend(&["[fd00::5]:1"]))]),
-        named: vec![],
     };
     assert_eq!(commands(&ServiceRules::default(), &other), Vec::<String>::new());
 }
@@ -168,7 +167,7 @@ fn addresses_of_another_family_are_not_for_this_table() {
 fn only_datagrams_are_remembered_by_the_kernel() {
     let both = |endpoints: &[&str]| {
         let fronts = [Protocol::Udp, Protocol::Tcp].map(|p| (front("10.11.0.9:53", p), backend(endpoints)));
-        ServiceRules { fronts: fronts.into(), named: vec![] }
+        ServiceRules { fronts: fronts.into() }
     };
     let address = |text: &str| text.parse::<SocketAddr>().expect("address");
     let (front, one, two) = (address("10.11.0.9:53"), address("10.10.0.5:53"), address("10.10.0.6:53"));
