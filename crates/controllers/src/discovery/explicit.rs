@@ -11,6 +11,9 @@ use super::importer::{ActError, Importer, first_failure};
 use super::site::derived;
 use super::write::Writer;
 
+/// An exporting cluster with the slices of its Service.
+type Exporting = (ClusterName, Vec<Arc<Object>>);
+
 impl Importer {
     /// Gives the member what an explicit import asks for; without one, takes back what it had.
     pub(super) async fn import_explicitly(
@@ -48,7 +51,7 @@ impl Importer {
     }
 
     /// The exporting clusters with their slices, and the clusters that cannot be judged.
-    fn sources(&self, key: &ObjectKey) -> (Vec<(ClusterName, Vec<Arc<Object>>)>, Vec<String>) {
+    fn sources(&self, key: &ObjectKey) -> (Vec<Exporting>, Vec<String>) {
         let sites = self.discovery.sites.read();
         let exporting = sites.iter().filter(|(_, site)| site.exports_service(key));
         let exporters = exporting.map(|(cluster, site)| (cluster.clone(), site.slices(key))).collect();

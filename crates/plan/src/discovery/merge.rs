@@ -65,8 +65,8 @@ pub fn merge(mut offers: Vec<Offer>, used: Option<ServiceImportType>) -> Option<
             &offers,
             reasons::SESSION_AFFINITY_CONFLICT,
             "spec.sessionAffinity",
-            |offer| &offer.session_affinity,
-            |value| shown(value),
+            |offer| offer.session_affinity.as_str(),
+            shown,
         ),
         affinity_conflict(&offers),
         disagreement(
@@ -75,7 +75,7 @@ pub fn merge(mut offers: Vec<Offer>, used: Option<ServiceImportType>) -> Option<
             "spec.internalTrafficPolicy",
             // Unset means Cluster.
             |offer| offer.internal_traffic_policy.as_deref().unwrap_or("Cluster"),
-            |value| shown(value),
+            shown,
         ),
         disagreement(
             &offers,
@@ -89,14 +89,14 @@ pub fn merge(mut offers: Vec<Offer>, used: Option<ServiceImportType>) -> Option<
             reasons::LABELS_CONFLICT,
             "spec.exportedLabels",
             |offer| &offer.labels,
-            |value| conflict::pairs(value),
+            conflict::pairs,
         ),
         disagreement(
             &offers,
             reasons::ANNOTATIONS_CONFLICT,
             "spec.exportedAnnotations",
             |offer| &offer.annotations,
-            |value| conflict::keys(value),
+            conflict::keys,
         ),
     ]);
     let mut conflicts: Vec<Conflict> = conflicts.into_iter().flatten().collect();
