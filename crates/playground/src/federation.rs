@@ -249,6 +249,7 @@ impl Playground {
             NetworkMode::Loopback => (Network::new(), None),
             NetworkMode::Namespaces => {
                 namespaces::check().await?;
+                namespaces::raise_file_limit();
                 let host = Host { program: options.program.clone(), mount_point: state.mount_point()? };
                 (Network::of_namespaces(), Some(host))
             }

@@ -64,7 +64,7 @@ pub(crate) enum Program {
     /// A built-in program, on a task of this process.
     Played(Invocation),
     /// A process in the container with this file system.
-    Real(sandbox::Process, Arc<Root>),
+    Real(Box<sandbox::Process>, Arc<Root>),
 }
 
 impl From<Invocation> for Program {

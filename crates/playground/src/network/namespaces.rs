@@ -14,6 +14,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use parking_lot::RwLock;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use crate::network::ClusterName;
 
@@ -75,6 +76,17 @@ pub async fn check() -> Result<(), Unavailable> {
     }
     let made = NetworkNamespace::create().await;
     made.map(drop).map_err(|error| Unavailable::Rights { reason: error.to_string() })
+}
+
+/// Takes as many files as this process may have: every pod needs a dozen, and the usual limit is for hundreds.
+pub(crate) fn raise_file_limit() {
+    let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
+    if current == maximum {
+        return;
+    }
+    if let Err(error) = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum }) {
+        tracing::warn!(%error, "cannot raise the limit of open files; many pods may not start");
+    }
 }
 
 /// A program by its name, as a shell finds it.

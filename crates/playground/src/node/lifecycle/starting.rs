@@ -127,7 +127,7 @@ impl Lifecycle {
         let with = Streams { stdin: spec.stdin, tty: spec.tty };
         let root = sandbox.root(launch.has_busybox).await.map_err(|error| error.to_string())?;
         let process = sandbox.spawn(&root, &launch, variables, with).await;
-        process.map(|process| Program::Real(process, root)).map_err(|error| error.to_string())
+        process.map(|process| Program::Real(Box::new(process), root)).map_err(|error| error.to_string())
     }
 
     /// Has a pass made when the run ends.

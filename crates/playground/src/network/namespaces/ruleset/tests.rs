@@ -149,7 +149,7 @@ fn local_traffic_stays_on_its_node() {
 
 #[test]
 fn names_fit_the_kernel() {
-    let longest = ObjectKey::namespaced(&"n".repeat(63), &"s".repeat(63));
+    let longest = ObjectKey::namespaced("n".repeat(63), "s".repeat(63));
     let endpoint = "255.255.255.255:65535".parse().expect("address");
     let name = memory(&longest, front("255.255.255.255:65535", Protocol::Sctp), endpoint, 86_400);
     assert!(name.len() < 256, "{}", name.len());
