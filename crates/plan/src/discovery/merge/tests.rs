@@ -263,7 +263,8 @@ fn the_type_in_use_stays_while_anybody_offers_it() {
 fn families() {
     let of = |families: &[&str]| families.iter().map(ToString::to_string).collect::<Vec<String>>();
     let (address, headless) = (ServiceImportType::ClusterSetIP, ServiceImportType::Headless);
-    let cases: [(&str, ServiceImportType, &[&str], &[&str], &[&str], bool); 6] = [
+    type Families = &'static [&'static str];
+    let cases: [(&str, ServiceImportType, Families, Families, Families, bool); 6] = [
         ("the same", address, &["IPv4"], &["IPv4"], &["IPv4"], false),
         ("the oldest's order", address, &["IPv6", "IPv4"], &["IPv4", "IPv6"], &["IPv6", "IPv4"], false),
         ("what both have", address, &["IPv4", "IPv6"], &["IPv6"], &["IPv6"], false),

@@ -100,6 +100,7 @@ fn with_second(service: Object, conditions: Value) -> Facts {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "one table")]
 fn common_faults_are_named_in_the_first_line() {
     let conflict =
         |reason: &str| json!([{"type": "Conflict", "status": "True", "reason": reason, "message": "a wins"}]);

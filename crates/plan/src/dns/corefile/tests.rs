@@ -40,7 +40,7 @@ fn installs_and_uninstalls() {
         ),
         (
             "the zone inside of another block or comment",
-            format!("# clusterset.local\n.:53 {{\n  rewrite name clusterset.local a\n}}\n"),
+            "# clusterset.local\n.:53 {\n  rewrite name clusterset.local a\n}\n".to_owned(),
             format!("# clusterset.local\n.:53 {{\n  rewrite name clusterset.local a\n}}\n{ours}"),
         ),
     ];

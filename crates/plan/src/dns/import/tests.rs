@@ -122,6 +122,7 @@ fn slice(of: &str, name: &str, cluster: &str, body: serde_json::Value) -> Object
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "one table")]
 fn edges() {
     let headless = json!({"type": "Headless", "ports": [{"name": "db", "port": 5432}]});
     let cases: Vec<(&str, Vec<Object>, &str, Vec<&str>)> = vec![
