@@ -20,8 +20,8 @@ pub(crate) enum Scope {
 }
 
 /// End-to-end tests that need kubectl only, and for pods with namespaces root and some Debian packages.
-const EMBEDDED: [&str; 7] =
-    ["walkthroughs", "commands", "faults", "restarts", "streams", "getting_started", "real_pods"];
+const EMBEDDED: [&str; 8] =
+    ["walkthroughs", "commands", "faults", "restarts", "streams", "getting_started", "real_pods", "agent"];
 
 /// End-to-end tests that need kube-apiserver, kube-controller-manager and etcd.
 const REAL_KUBERNETES: &str = "real_kubernetes";
