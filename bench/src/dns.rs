@@ -30,10 +30,12 @@ pub(crate) fn serve(arguments: &DnsServe) -> Result<()> {
 /// Measures and prints.
 pub(crate) fn run(arguments: &Dns) -> Result<()> {
     let scratch = tempfile::tempdir().context("cannot make a temporary directory")?;
+    // Before this process keeps to one core, which would be the only one it sees.
+    let machine = Machine::describe(scratch.path());
     pin(arguments.client_core)?;
     let world = World::of(arguments.services);
     let questions = world.questions();
-    let mut report = Report::new(Machine::describe(scratch.path()), arguments);
+    let mut report = Report::new(machine, arguments);
     let (peers, missing) = peers::available(arguments, &world, scratch.path())?;
     report.missing = missing;
     report.servers = peers.iter().map(|peer| Measured::new(peer.name, peer.version.clone())).collect();

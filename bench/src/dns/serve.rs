@@ -8,13 +8,16 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result};
 use portolan_dns::{Server, ZoneSettings, Zones, datagrams};
 use portolan_net::Shutdown;
-use portolan_plan::dns::{RecordSink, ZoneKind};
+use portolan_plan::dns::{Change, RecordSink, ZoneKind};
 
 use super::questions::{World, change};
 use crate::arguments::DnsServe;
 
 /// Changes of records are made this often; several at once where the rate is higher.
 const TICK: Duration = Duration::from_millis(1);
+
+/// Different states of every service that changes.
+const TURNS: u32 = 2;
 
 pub(super) fn run(arguments: &DnsServe) -> Result<()> {
     if arguments.echo { echo(arguments) } else { answer(arguments) }
@@ -46,16 +49,19 @@ fn answer(arguments: &DnsServe) -> Result<()> {
 }
 
 /// Gives one service after the other other addresses, at the wanted rate.
-fn keep_changing(zones: &Arc<Zones>, arguments: &DnsServe) -> ! {
+fn keep_changing(zones: &Arc<Zones>, arguments: &DnsServe) {
     let interval = Duration::from_secs(1) / arguments.changes;
+    // Made before: what is measured is to put a change in force, not to invent it.
+    let services = || 0..arguments.services;
+    let changes: Vec<Change> =
+        (1..=TURNS).flat_map(|turn| services().map(move |number| change(number, turn))).collect();
     let start = Instant::now();
     let mut made = 0u32;
-    loop {
-        while start.elapsed() >= interval.saturating_mul(made) {
-            let (number, turn) = (made % arguments.services, 1 + made / arguments.services);
-            zones.publish(ZoneKind::ClusterSet, vec![change(number, turn)]);
-            made = made.wrapping_add(1);
+    for change in changes.iter().cycle() {
+        while start.elapsed() < interval.saturating_mul(made) {
+            std::thread::sleep(TICK);
         }
-        std::thread::sleep(TICK);
+        zones.publish(ZoneKind::ClusterSet, vec![change.clone()]);
+        made = made.wrapping_add(1);
     }
 }

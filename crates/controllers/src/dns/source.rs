@@ -173,8 +173,10 @@ impl Source {
                 sink.publish(self.zone.kind, changes);
                 tokio::task::yield_now().await;
             }
-            if !self.published.send_replace(true) {
+            if !*self.published.borrow() {
+                // First in force, then said: who waits for it may ask at once.
                 sink.synced(self.zone.kind);
+                self.published.send_replace(true);
                 tracing::info!(zone = %self.zone.name, "zone is complete");
             }
             self.wake.notified().await;
