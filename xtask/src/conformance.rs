@@ -31,7 +31,7 @@ const METADATA: [&str; 4] = [
 ];
 
 /// Which specs, on which clusters.
-#[derive(Debug, Args)]
+#[derive(Debug, Default, Args)]
 pub(crate) struct Arguments {
     /// Run only the specs whose text matches this regular expression.
     #[arg(long, value_name = "EXPRESSION")]

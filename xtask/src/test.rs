@@ -7,8 +7,8 @@ use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
 
-use crate::crds;
 use crate::tools::{self, Needs};
+use crate::{conformance, crds};
 
 /// How much to run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,7 +46,12 @@ pub(crate) fn run(scope: Scope) -> Result<()> {
     }
     // One at a time: each starts whole clusters, and two cores are enough for one of them.
     end_to_end.extend(["--", "--test-threads=1"]);
-    step("end-to-end tests", with_assets(cargo(&end_to_end), &assets))
+    step("end-to-end tests", with_assets(cargo(&end_to_end), &assets))?;
+    if scope == Scope::Full {
+        println!("==> conformance");
+        conformance::run(&conformance::Arguments::default())?;
+    }
+    Ok(())
 }
 
 fn cargo(arguments: &[&str]) -> Command {

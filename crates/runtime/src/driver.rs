@@ -10,12 +10,17 @@ use std::time::Duration;
 
 use futures::FutureExt;
 use portolan_net::Shutdown;
+use portolan_object::Status;
 
 use crate::client::{BoxError, ClientError};
 use crate::queue::{Key, Next, Queue};
 
 /// How long a pass may go on after the stop signal; after that it is dropped where it waits.
 const STOP_GRACE: Duration = Duration::from_secs(2);
+/// Between two attempts in a namespace that is being deleted.
+const NAMESPACE_ENDS: Duration = Duration::from_secs(1);
+/// The cause by which API servers tell that (Kubernetes, core/v1 NamespaceTerminatingCause).
+const NAMESPACE_TERMINATING: &str = "NamespaceTerminating";
 
 /// How a pass ended.
 #[derive(Debug)]
@@ -37,9 +42,17 @@ impl Outcome {
         match error.downcast_ref::<ClientError>() {
             Some(ClientError::TooManyRequests { retry_after, .. }) => Self::RequeueAfter(*retry_after),
             Some(client) if client.is_race() => Self::Stale,
+            // What is being done there ends with the namespace; until then there is nothing to worry about.
+            Some(ClientError::Forbidden(status)) if is_ending(status) => Self::RequeueAfter(NAMESPACE_ENDS),
             _ => Self::Retry(error),
         }
     }
+}
+
+/// Whether an API server refuses because the object's namespace is being deleted.
+fn is_ending(status: &Status) -> bool {
+    let causes = status.details.as_ref().map(|details| details.causes.as_slice()).unwrap_or_default();
+    causes.iter().any(|cause| cause.reason == NAMESPACE_TERMINATING)
 }
 
 impl<E: Into<BoxError>> From<Result<(), E>> for Outcome {

@@ -98,7 +98,8 @@ pub(super) fn binary(given: Option<&Path>) -> Result<PathBuf> {
     }
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let status = Command::new(cargo)
-        .args(["build", "--package", "portolan"])
+        // The same selection as `cargo xtask test`, so that nothing is compiled twice.
+        .args(["build", "--workspace", "--bin", "portolan"])
         .status()
         .context("cannot run cargo to build the portolan binary")?;
     if !status.success() {
