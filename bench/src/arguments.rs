@@ -50,9 +50,28 @@ pub(crate) struct Arguments {
 pub(crate) enum Command {
     /// Measure the DNS server beside NSD, Knot DNS, CoreDNS and an echo of UDP datagrams
     Dns(Dns),
+    /// Measure how endpoints of a cluster set follow, with many members and services
+    Clusterset(ClusterSet),
     /// Answer as one of the measured servers; `dns` starts this program so
     #[command(hide = true)]
     DnsServe(DnsServe),
+}
+
+/// How large the set is, and how much changes in it.
+#[derive(Debug, Args)]
+pub(crate) struct ClusterSet {
+    /// Numbers of members, one after the other
+    #[arg(long, value_delimiter = ',', default_values_t = [2, 10, 30], value_name = "N")]
+    pub(crate) members: Vec<usize>,
+    /// Exported services
+    #[arg(long, default_value_t = 1000, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub(crate) services: u32,
+    /// Changes of endpoints per second, one rate after the other
+    #[arg(long, value_delimiter = ',', default_values_t = [1, 10, 100, 1000], value_name = "RATE")]
+    pub(crate) rates: Vec<u32>,
+    /// Seconds for each rate
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=60))]
+    pub(crate) seconds: u32,
 }
 
 /// Which servers are measured, and how long.

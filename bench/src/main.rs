@@ -6,6 +6,7 @@
 mod arguments;
 mod arrivals;
 mod bulk;
+mod cluster_set;
 mod discovery;
 mod dns;
 mod federation;
@@ -35,7 +36,7 @@ fn main() -> ExitCode {
     let measured = match &arguments.command {
         Some(Command::Dns(dns)) => return ending(dns::run(dns)),
         Some(Command::DnsServe(serve)) => return ending(dns::serve(serve)),
-        None => measure(&arguments),
+        Some(Command::Clusterset(_)) | None => measure(&arguments),
     };
     match measured {
         Ok(report) if report.failures.is_empty() => ExitCode::SUCCESS,
@@ -75,6 +76,9 @@ async fn until_interrupted(arguments: &Arguments) -> Result<Report> {
     let scope = Shutdown::new();
     scope.request_on_signals().context("cannot listen for signals")?;
     let run = async {
+        if let Some(Command::Clusterset(sizes)) = &arguments.command {
+            return cluster_set::run(sizes, &scope).await;
+        }
         match &arguments.dir {
             Some(folder) => run::beside(arguments, folder, &scope).await,
             None => run::here(arguments, &scope).await,
