@@ -3,10 +3,11 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use portolan_e2e::kubernetes::{ControlPlane, Role};
 use portolan_e2e::steps::{apply, apply_text, derived_service_address, request};
-use portolan_e2e::{Kubectl, Playground, text};
+use portolan_e2e::{Kubectl, Playground, programs, text};
 use tempfile::TempDir;
 
 /// A playground configuration whose members are the given control planes.
@@ -69,6 +70,31 @@ fn the_control_plane_is_real() {
         .expect("writable");
     let playground = start(&path);
     walk(&hub.kubectl(), &playground.member("member1"), &playground.member("member2"));
+}
+
+/// The specs of SIG Multicluster's suite that need no traffic, with Kubernetes' own API servers as members. Pods are those
+/// of the playground's nodes.
+#[test]
+fn real_members_conform() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let member1 = ControlPlane::start(Role::Member, "10.11.0.0/16");
+    let member2 = ControlPlane::start(Role::Member, "10.13.0.0/16");
+    let members = [("member1", "10.10.0.0/16", &member1), ("member2", "10.12.0.0/16", &member2)];
+    let path = config(&folder, &members);
+    let playground = Playground::start_with(&["--config", text(&path), "--clusterset", "prod"]);
+    let kubeconfig = format!("-kubeconfig={}", text(&playground.directory().join("members.config")));
+    let suite = Command::new(programs::kubernetes("mcs-conformance"))
+        .args(["-ginkgo.no-color", "-ginkgo.label-filter=!DNS && !Connectivity"])
+        .args([kubeconfig.as_str(), "-contexts=member1,member2"])
+        .current_dir(folder.path())
+        .output()
+        .expect("the suite starts");
+    let said = String::from_utf8_lossy(&suite.stdout);
+    assert!(suite.status.success(), "{said}");
+    let report = fs::read_to_string(folder.path().join("report.yaml")).expect("the suite leaves a report");
+    // All that are Required, and those of the optional ones that need no traffic.
+    let passed = report.matches("passed: true").count();
+    assert!(passed >= 17, "{passed} specs passed: {said}");
 }
 
 /// How an API server stops.

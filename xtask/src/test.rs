@@ -39,6 +39,9 @@ pub(crate) fn run(scope: Scope) -> Result<()> {
     step("documentation tests", cargo(&["test", "--workspace", "--doc"]))?;
     let assets = tools::provide(needs)?;
     step("binary", cargo(&["build", "--workspace", "--bin", "portolan"]))?;
+    if scope == Scope::Full {
+        tools::conformance_suite()?;
+    }
     let mut end_to_end = vec!["test", "--workspace"];
     end_to_end.extend(EMBEDDED.iter().flat_map(|name| ["--test", name]));
     if scope == Scope::Full {

@@ -29,6 +29,8 @@ const PORT: u16 = 53;
 const MACHINE: u8 = 254;
 /// Who keeps the Service and its endpoints.
 const MANAGER: &str = "portolan-playground";
+/// The label by which Kubernetes' tools say so.
+const MANAGED_BY_LABEL: &str = "app.kubernetes.io/managed-by";
 
 /// Why a member has no DNS.
 #[derive(Debug, thiserror::Error)]
@@ -112,11 +114,15 @@ pub(super) async fn start(
     Follower::start(client, &kinds.map(Zone::new), &zones, shared.clock, scope);
     shared.network.resolve_with(&ClusterName::new(&*place.cluster.name), zones);
     let listens = server_address(place.index).ip();
-    announce(client, address, listens).await.map_err(|source| DnsError::Service {
-        cluster: named(),
-        address,
-        source,
-    })
+    match announce(client, address, listens).await {
+        // A cluster that runs already may have DNS of its own, or other Service addresses than were said here.
+        Err(error) if place.cluster.kubeconfig.is_some() && is_in_the_way(&error) => {
+            let cluster = &place.cluster.name;
+            tracing::warn!(%cluster, %address, %error, "pods do not find the playground's DNS server");
+            Ok(())
+        }
+        result => result.map_err(|source| DnsError::Service { cluster: named(), address, source }),
+    }
 }
 
 async fn listen(
@@ -158,16 +164,30 @@ async fn listen(
     Ok(())
 }
 
-/// Tells pods where the server is, as every cluster does.
+/// Whether an API server already has something else under the name or at the address.
+fn is_in_the_way(error: &ClientError) -> bool {
+    matches!(error, ClientError::AlreadyExists(_) | ClientError::Invalid(_))
+}
+
+/// Tells pods where the server is, as every cluster does. A Service that is not the playground's is left alone.
 async fn announce(client: &Client, address: Ipv4Addr, listens: IpAddr) -> Result<(), ClientError> {
     let options = Apply { manager: MANAGER.to_owned(), force: true };
     let port = |name: &str, protocol: &str| json!({ "name": name, "port": PORT, "protocol": protocol });
     let ports: Value = json!([port("dns", "UDP"), port("dns-tcp", "TCP")]);
     let service = Object(json!({ "apiVersion": "v1", "kind": "Service",
-        "metadata": { "namespace": "kube-system", "name": "kube-dns", "labels": { "k8s-app": "kube-dns" } },
+        "metadata": { "namespace": "kube-system", "name": "kube-dns", "labels": { "k8s-app": "kube-dns", MANAGED_BY_LABEL: MANAGER } },
         "spec": { "clusterIP": address, "ports": ports } }));
     let services = Resource::namespaced("", "v1", "Service", "services");
-    client.resource::<Object>(&services).apply(&service, &options).await?;
+    let services = client.resource::<Object>(&services);
+    match services.create(&service).await {
+        Err(exists @ ClientError::AlreadyExists(_)) => {
+            let present = services.get(&service.key()).await?;
+            if present.label(MANAGED_BY_LABEL) != Some(MANAGER) {
+                return Err(exists);
+            }
+        }
+        result => drop(result?),
+    }
     let slice =
         Object(json!({ "apiVersion": "discovery.k8s.io/v1", "kind": "EndpointSlice", "addressType": "IPv4",
         "metadata": { "namespace": "kube-system", "name": "kube-dns",
