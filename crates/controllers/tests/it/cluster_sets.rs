@@ -203,3 +203,41 @@ async fn properties_and_exports_that_mean_something_else_are_refused() {
     let export = eu.when(EXPORT, "default/kubernetes", |export| condition(export, "Valid") == "False").await;
     assert!(message(&export, "Valid").contains("cannot be exported"), "{export:?}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cluster_that_is_unjoined_takes_everything_of_the_set_along() {
+    let federation = federation().await;
+    let (eu, us) = (federation.member("eu"), federation.member("us"));
+    for member in [eu, us] {
+        member.create(serving(80)).await;
+        member.create(export("default")).await;
+    }
+    for member in [eu, us] {
+        member.when(IMPORT, SERVE, |import| clusters(import).len() == 2).await;
+    }
+    federation.hub.delete(crate::federation::CLUSTER, "eu").await;
+    federation.hub.when_gone(crate::federation::CLUSTER, "eu").await;
+    assert!(eu.get(IMPORT, SERVE).await.is_none(), "the import went before the cluster");
+    assert!(eu.get(PROPERTY, "clusterset.k8s.io").await.is_none());
+    assert!(eu.get(EXPORT, SERVE).await.is_some() && eu.get("v1/Service", SERVE).await.is_some());
+    us.when(IMPORT, SERVE, |import| clusters(import) == ["us"]).await;
+    let set = federation.hub.when(SET, "prod", |set| set.0["status"]["joined"] == "1/2").await;
+    assert_eq!(set.0["status"]["members"][0]["phase"], "Refused", "it is still listed");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_illegal_label_is_told_on_the_export_and_others_go_on() {
+    let federation = federation().await;
+    let (eu, us) = (federation.member("eu"), federation.member("us"));
+    for member in [eu, us] {
+        member.create(serving(80)).await;
+    }
+    let mut illegal = export("default");
+    illegal["spec"] = json!({ "exportedLabels": { "not a key": "x" } });
+    eu.create(illegal).await;
+    us.create(export("default")).await;
+    let told = eu.when(EXPORT, SERVE, |export| condition(export, "Valid") == "False").await;
+    assert!(message(&told, "Valid").starts_with("spec.exportedLabels[\"not a key\"]"), "{told:?}");
+    us.when(IMPORT, SERVE, |import| clusters(import) == ["us"]).await;
+    us.when(EXPORT, SERVE, |export| condition(export, "Conflict") == "False").await;
+}

@@ -362,3 +362,56 @@ fn a_cluster_without_the_family_says_so() {
     let ready = &import.0["status"]["conditions"][0];
     assert_eq!((&ready["status"], &ready["reason"]), (&json!("False"), &json!("IPFamilyNotSupported")));
 }
+
+#[test]
+fn slices_that_contradict_the_service_bring_only_what_fits() {
+    let mut world = World::new();
+    let mut wrong_protocol = slice("serve-b", "10.10.0.6");
+    wrong_protocol.0["ports"][0]["protocol"] = json!("UDP");
+    let mut unknown_port = slice("serve-c", "10.10.0.7");
+    unknown_port.0["ports"][0]["name"] = json!("other");
+    let mut host_names = slice("serve-d", "example.com");
+    host_names.0["addressType"] = json!("FQDN");
+    let mut imported = slice("serve-e", "10.10.0.8");
+    imported.set_label("multicluster.kubernetes.io/source-cluster", "north");
+    world.sources[0].1.extend([wrong_protocol, unknown_port, host_names, imported]);
+    world.settle();
+    let addresses: Vec<&Value> =
+        world.cluster.slices.values().map(|slice| &slice.0["endpoints"][0]["addresses"][0]).collect();
+    assert_eq!(addresses, ["10.10.0.5"]);
+}
+
+#[test]
+fn ten_thousand_endpoints_are_slices_of_a_hundred_and_one_change_is_one_write() {
+    let mut world = World::new();
+    let large = |number: usize| {
+        let mut slice = slice(&format!("serve-{number}"), "10.10.0.5");
+        let endpoint =
+            |n: usize| json!({ "addresses": [format!("10.{}.{}.{}", number + 10, n / 250, n % 250)] });
+        slice.0["endpoints"] = (0..1000).map(endpoint).collect();
+        slice
+    };
+    world.sources = vec![("east", (0..10).map(large).collect())];
+    world.settle();
+    let sizes = |world: &World| -> Vec<usize> {
+        let size = |slice: &Object| slice.0["endpoints"].as_array().map_or(0, Vec::len);
+        world.cluster.slices.values().map(size).collect()
+    };
+    assert_eq!(sizes(&world).iter().sum::<usize>(), 10_000);
+    assert!(sizes(&world).iter().all(|size| *size <= 100));
+    world.sources[0].1[3].0["endpoints"][17]["conditions"] = json!({ "ready": false });
+    assert_eq!(world.settle(), [vec!["put slice of east"]]);
+}
+
+#[test]
+fn a_clock_that_is_an_hour_off_decides_only_who_is_older() {
+    let mut world = World::new();
+    let ports = |number: i32| json!([{ "name": "http", "port": number }]);
+    // `west` exports later, by a clock that is an hour slow.
+    world.offers.push(offer("west", "2025-12-31T23:00:00Z", "10.11.0.9", ports(81)));
+    world.settle();
+    let port = |world: &World| world.cluster.import.as_ref().unwrap().0["spec"]["ports"][0]["port"].clone();
+    assert_eq!(port(&world), 81);
+    world.offers.reverse();
+    assert_eq!(world.settle(), Vec::<Vec<String>>::new(), "and the same everywhere, whatever arrives first");
+}
