@@ -61,12 +61,10 @@ pub(super) fn add_with_address(
     }
 }
 
+/// None is no problem: an import that a user made is answered by its derived Service alone.
 fn addresses(import: &Object, problems: &mut Vec<Problem>) -> Vec<IpAddr> {
     let listed = import.at(&["spec", "ips"]).and_then(Value::as_array).into_iter().flatten();
     let texts: Vec<&str> = listed.filter_map(Value::as_str).collect();
-    if texts.is_empty() {
-        problems.push(Problem::NoAddress);
-    }
     let parse = |text: &&str| {
         let address = text.parse().ok();
         if address.is_none() {

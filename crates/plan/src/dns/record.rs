@@ -151,9 +151,6 @@ pub enum Problem {
         /// As given.
         kind: String,
     },
-    /// There is no address yet.
-    #[error("spec.ips is empty: no address has been assigned to the import yet")]
-    NoAddress,
     /// An address is none.
     #[error("{text:?} in {place} is not an {expected} address")]
     Address {

@@ -179,14 +179,12 @@ async fn announce(client: &Client, address: Ipv4Addr, listens: IpAddr) -> Result
         "spec": { "clusterIP": address, "ports": ports } }));
     let services = Resource::namespaced("", "v1", "Service", "services");
     let services = client.resource::<Object>(&services);
-    match services.create(&service).await {
-        Err(exists @ ClientError::AlreadyExists(_)) => {
-            let present = services.get(&service.key()).await?;
-            if present.label(MANAGED_BY_LABEL) != Some(MANAGER) {
-                return Err(exists);
-            }
-        }
-        result => drop(result?),
+    match services.get(&service.key()).await {
+        // Of an earlier run on the same folder.
+        Ok(present) if present.label(MANAGED_BY_LABEL) == Some(MANAGER) => {}
+        // Somebody else's: creating it says so.
+        Ok(_) | Err(ClientError::NotFound(_)) => drop(services.create(&service).await?),
+        Err(error) => return Err(error),
     }
     let slice =
         Object(json!({ "apiVersion": "discovery.k8s.io/v1", "kind": "EndpointSlice", "addressType": "IPv4",

@@ -143,10 +143,10 @@ fn edges() {
             ],
         ),
         (
-            "no address yet",
+            "no address, as in the explicit form",
             vec![import("web", json!({"type": "ClusterSetIP", "ports": [{"name": "http", "port": 80}]}))],
             "web",
-            vec!["problem: spec.ips is empty: no address has been assigned to the import yet"],
+            vec![],
         ),
         (
             "an address that is none",
