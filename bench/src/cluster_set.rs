@@ -66,9 +66,9 @@ async fn measure(arguments: &ClusterSet, members: usize, scope: &Shutdown) -> Re
     let mut number = 0;
     let mut figures = Vec::new();
     for rate in &arguments.rates {
-        let seconds = arguments.seconds;
-        let [each, last] =
-            at_rate(&source, &services, &flights, members - 1, *rate, seconds, &mut number).await?;
+        let load = Load { rate: *rate, seconds: arguments.seconds, first: number };
+        let [each, last] = at_rate(&source, &services, &flights, members - 1, load).await?;
+        number += load.changes();
         let name = |what: &str| {
             format!("{what}; {members} members, {} services, {rate} changes/s", arguments.services)
         };
@@ -97,38 +97,50 @@ fn watch(federation: &Federation, flights: &Flights, scope: &Shutdown) -> Vec<Ca
     follow.collect()
 }
 
+/// How much changes, and after which number.
+#[derive(Debug, Clone, Copy)]
+struct Load {
+    rate: u32,
+    seconds: u32,
+    first: u32,
+}
+
+impl Load {
+    fn changes(self) -> u32 {
+        self.rate * self.seconds
+    }
+}
+
 /// Changes one slice after the other for some seconds; the times of each arrival, and of the last of each change.
 async fn at_rate(
     source: &Api<Object>,
     services: &[Object],
     flights: &Flights,
     consumers: usize,
-    rate: u32,
-    seconds: u32,
-    number: &mut u32,
+    load: Load,
 ) -> Result<[Vec<Duration>; 2]> {
-    let mut ticks = tokio::time::interval(Duration::from_secs(1) / rate);
+    let mut ticks = tokio::time::interval(Duration::from_secs(1) / load.rate);
     // Late changes are made up for, as a busy cluster would.
     ticks.set_missed_tick_behavior(MissedTickBehavior::Burst);
-    let first = *number;
-    for index in 0..rate * seconds {
+    let mut number = load.first;
+    for index in 0..load.changes() {
         ticks.tick().await;
-        *number += 1;
+        number += 1;
         let slice = &services[index as usize % services.len()];
-        flights.lock().insert(*number, Flight { acknowledged: None, arrivals: Vec::new() });
-        let patch = Patch::Merge(json!({ "endpoints": objects::endpoints(&address(*number), true) }));
+        flights.lock().insert(number, Flight { acknowledged: None, arrivals: Vec::new() });
+        let patch = Patch::Merge(json!({ "endpoints": objects::endpoints(&address(number), true) }));
         source.patch(&slice.key(), &patch).await.context("cannot change an endpoint")?;
-        if let Some(flight) = flights.lock().get_mut(number) {
+        if let Some(flight) = flights.lock().get_mut(&number) {
             flight.acknowledged = Some(Instant::now());
         }
     }
     let deadline = Instant::now() + PATIENCE;
     // A later change of the same service may overtake an earlier one; the last of each service always arrives.
-    let newest = first.max(number.saturating_sub(u32::try_from(services.len()).unwrap_or(u32::MAX)));
+    let newest = load.first.max(number.saturating_sub(u32::try_from(services.len()).unwrap_or(u32::MAX)));
     loop {
         let missing = {
             let flights = flights.lock();
-            (newest + 1..=*number)
+            (newest + 1..=number)
                 .filter(|number| flights.get(number).is_none_or(|flight| flight.arrivals.len() < consumers))
                 .count()
         };

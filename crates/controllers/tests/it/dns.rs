@@ -143,8 +143,9 @@ async fn what_cannot_be_answered_is_known() {
     let scope = Shutdown::new();
     let plane = Plane::start(&scope).await;
     plane.define(import_definition()).await;
+    let ports = json!([{ "name": "http", "port": 80 }]);
     plane
-        .create(import("web", json!({ "type": "ClusterSetIP", "ports": [{ "name": "http", "port": 80 }] })))
+        .create(import("web", json!({ "type": "ClusterSetIP", "ports": ports, "ips": ["10.0.0.300"] })))
         .await;
     let records = Arc::new(Records::default());
     let zones = [Zone::new(ZoneKind::ClusterSet)];
@@ -152,7 +153,7 @@ async fn what_cannot_be_answered_is_known() {
     assert!(tokio::time::timeout(PATIENCE, follower.synced()).await.expect("synced"));
     let problems: Vec<String> =
         follower.problems().iter().map(|(_, service, problem)| format!("{service}: {problem}")).collect();
-    assert_eq!(problems, ["default/web: spec.ips is empty: no address has been assigned to the import yet"]);
+    assert_eq!(problems, ["default/web: \"10.0.0.300\" in spec.ips is not an IP address"]);
 
     plane.patch(IMPORT, "default/web", json!({ "spec": { "ips": ["10.0.0.1"] } })).await;
     records.when(ZoneKind::ClusterSet, &["default/web : 2", "default/web _http._tcp: 1"]).await;
