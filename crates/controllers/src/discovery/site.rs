@@ -37,6 +37,8 @@ pub(crate) struct Site {
     services: Cache<Object>,
     namespaces: Cache<Object>,
     types: RwLock<Types>,
+    /// Address families that any Service has; noted as they come, for passes must not look through all Services.
+    families: RwLock<BTreeSet<String>>,
     imports_queue: Queue<ObjectKey>,
     exports_queue: Queue<ObjectKey>,
 }
@@ -59,7 +61,8 @@ impl Site {
         let imports_queue = Queue::new(format!("imports of {}", member.name()));
         let exports_queue = Queue::new(format!("exports of {}", member.name()));
         let types = RwLock::default();
-        Self { member, slices, services, namespaces, types, imports_queue, exports_queue }
+        let families = RwLock::default();
+        Self { member, slices, services, namespaces, types, families, imports_queue, exports_queue }
     }
 
     pub(super) fn member(&self) -> &Member {
@@ -109,6 +112,9 @@ impl Site {
         let (site, discoveries) = both();
         self.services.observe(move |change| {
             let (Some(site), Some(discovery)) = (site.upgrade(), discoveries.upgrade()) else { return };
+            if let Some(service) = &change.new {
+                site.note_families(service);
+            }
             if let Some(import) = import_of(&change.key) {
                 site.imports_queue.add(import);
             }
@@ -256,15 +262,19 @@ impl Site {
         namespace.is_some_and(|namespace| !namespace.is_deleting())
     }
 
-    /// The address families that Services of this member have.
+    /// The address families that Services of this member have: the API server's own has the first one, and a second one
+    /// shows in any Service that asks for it.
     pub(super) fn families(&self) -> Vec<String> {
-        // The API server's own Service has the first family; a second one shows in any Service that asks for it.
-        let services = self.services.list_namespace("default");
-        let families =
-            services.iter().filter_map(|service| service.at(&["spec", "ipFamilies"])?.as_array().cloned());
-        let known: BTreeSet<String> =
-            families.flatten().filter_map(|family| family.as_str().map(str::to_owned)).collect();
-        known.into_iter().collect()
+        self.families.read().iter().cloned().collect()
+    }
+
+    fn note_families(&self, service: &Object) {
+        let listed = service.at(&["spec", "ipFamilies"]).and_then(Value::as_array).into_iter().flatten();
+        for family in listed.filter_map(Value::as_str) {
+            if !self.families.read().contains(family) {
+                self.families.write().insert(family.to_owned());
+            }
+        }
     }
 
     /// Has everything that this member exports or imports looked at again.
