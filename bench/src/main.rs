@@ -31,6 +31,10 @@ use tracing_subscriber::EnvFilter;
 use arguments::{Arguments, Command};
 use report::Report;
 
+/// The one that the measured program has.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let measured = match &arguments.command {

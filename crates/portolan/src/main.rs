@@ -25,6 +25,9 @@ use clap::Parser;
 
 use arguments::{Arguments, Command};
 
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
     if let Command::Inside { order } = &arguments.command {

@@ -4,10 +4,12 @@
 //! checked in [`super::authentication`]. Keys and randomness come from the caller, tokens are never logged.
 
 mod key;
+mod known;
 
 #[cfg(test)]
 mod tests;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use base64::Engine;
@@ -18,6 +20,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 pub use key::{KeyError, SigningKey};
+use known::Known;
 
 /// Clocks of two machines may differ by this much.
 const LEEWAY: i64 = 60;
@@ -35,6 +38,7 @@ pub struct Issuer {
     /// The longest time a token may hold; longer requests are shortened.
     pub longest: Duration,
     key: SigningKey,
+    known: Known,
 }
 
 /// What a token says.
@@ -128,7 +132,7 @@ impl Issuer {
         let url = url.into();
         // Years, as upstream leaves it open: 2^32 seconds is the limit that requests are held to.
         let longest = Duration::from_secs(1 << 32);
-        Self { audiences: vec![url.clone()], url, longest, key }
+        Self { audiences: vec![url.clone()], url, longest, key, known: Known::default() }
     }
 
     /// Signs a token.
@@ -147,7 +151,23 @@ impl Issuer {
     ///
     /// # Errors
     /// [`TokenError::Unknown`] when it is no token of this issuer, otherwise why it does not hold.
-    pub fn verify(&self, token: &str, now: Timestamp) -> Result<Claims, TokenError> {
+    pub fn verify(&self, token: &str, now: Timestamp) -> Result<Arc<Claims>, TokenError> {
+        if token.len() > MAX_TOKEN_BYTES {
+            return Err(TokenError::Unknown);
+        }
+        let claims = self.known.get_or_read(token, || self.read(token))?;
+        let now = now.as_second();
+        if now > claims.exp.saturating_add(LEEWAY) {
+            return Err(TokenError::Expired);
+        }
+        if now < claims.nbf.saturating_sub(LEEWAY) {
+            return Err(TokenError::NotYet);
+        }
+        Ok(claims)
+    }
+
+    /// What a token of this issuer says, whenever it holds.
+    fn read(&self, token: &str) -> Result<Claims, TokenError> {
         let (signed, signature) = self.split(token).ok_or(TokenError::Unknown)?;
         let (_, body) = signed.split_once('.').ok_or(TokenError::Unknown)?;
         let body = decode(body).ok_or(TokenError::Unknown)?;
@@ -159,15 +179,7 @@ impl Issuer {
         if !self.key.verifies(signed.as_bytes(), &signature) {
             return Err(TokenError::Signature);
         }
-        let claims = Claims::deserialize(issued_by).map_err(|_| TokenError::Unknown)?;
-        let now = now.as_second();
-        if now > claims.exp.saturating_add(LEEWAY) {
-            return Err(TokenError::Expired);
-        }
-        if now < claims.nbf.saturating_sub(LEEWAY) {
-            return Err(TokenError::NotYet);
-        }
-        Ok(claims)
+        Claims::deserialize(issued_by).map_err(|_| TokenError::Unknown)
     }
 
     /// The audiences that a token and the asked ones have in common.
@@ -201,9 +213,6 @@ impl Issuer {
 
     /// The signed part and the signature of a token with our algorithm and key.
     fn split<'a>(&self, token: &'a str) -> Option<(&'a str, Vec<u8>)> {
-        if token.len() > MAX_TOKEN_BYTES {
-            return None;
-        }
         let (signed, signature) = token.rsplit_once('.')?;
         let (header, _) = signed.split_once('.')?;
         let header: Value = serde_json::from_slice(&decode(header)?).ok()?;

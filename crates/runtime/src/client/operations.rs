@@ -1,7 +1,8 @@
 //! The verbs on objects of one resource.
 //!
 //! Content is any serde type: the untyped `Object`, or a typed kind. Names and namespaces are read from the content
-//! itself, so a caller cannot send an object to another one's address.
+//! itself, so a caller cannot send an object to another one's address. What writes answer and watches bring comes
+//! without `managedFields`; reads bring everything.
 
 use std::marker::PhantomData;
 use std::time::Duration;
@@ -192,10 +193,10 @@ impl<T: Serialize + DeserializeOwned> Api<T> {
         patch: &Patch,
     ) -> Result<T, ClientError> {
         let path = self.resource.object_path(key, subresource);
-        self.client.send_json(Method::PATCH, &path, patch.content_type(), patch.body()).await
+        self.write(Method::PATCH, &path, patch.content_type(), patch.body()).await
     }
 
-    /// Watches for changes after `resource_version`.
+    /// Watches for changes after `resource_version`; events come without `managedFields`.
     ///
     /// # Errors
     /// Every refusal to start; later failures come out of the stream.
@@ -244,7 +245,14 @@ impl<T: Serialize + DeserializeOwned> Api<T> {
     ) -> Result<T, ClientError> {
         let answer =
             self.client.exchange(self.client.request(method.clone(), path, Some(content_type), body));
-        serde_json::from_slice(&answer.await?).map_err(|source| unreadable(&method, path, source))
+        self.written(&method, path, &answer.await?)
+    }
+
+    /// Reads the answer to a write.
+    fn written(&self, method: &Method, path: &str, answer: &[u8]) -> Result<T, ClientError> {
+        let text = std::str::from_utf8(answer).map_err(serde::de::Error::custom);
+        let read = text.and_then(|text| decode::lean(text, &self.resource));
+        read.map(|seen| seen.object).map_err(|source| unreadable(method, path, source))
     }
 
     /// The encoded object and the key that it carries.

@@ -34,7 +34,7 @@ fn a_token_holds_between_its_times() {
         let got = issuer.verify(&token, at(now));
         assert_eq!(got.as_ref().map(|_| ()), want.as_ref().copied(), "{name}");
         if let Ok(got) = got {
-            assert_eq!(got, claims, "{name}");
+            assert_eq!(*got, claims, "{name}");
         }
     }
 }
