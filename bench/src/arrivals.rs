@@ -132,7 +132,7 @@ async fn forward(mut stream: WatchStream<Object>, sender: mpsc::Sender<Result<Ar
             Ok(Some(WatchEvent::Added(seen))) => (Change::Added, seen),
             Ok(Some(WatchEvent::Modified(seen))) => (Change::Modified, seen),
             Ok(Some(WatchEvent::Deleted(seen))) => (Change::Deleted, seen),
-            Ok(Some(WatchEvent::Bookmark { .. })) => continue,
+            Ok(Some(WatchEvent::Bookmark { .. } | WatchEvent::Known { .. })) => continue,
             Ok(None) => return,
             Err(error) => {
                 // Nobody listens any more when this fails.

@@ -174,6 +174,17 @@ impl Record {
         self.frame.slice(usize::from(self.members)..end)
     }
 
+    /// [`Record::metadata`] as if the object had been written at another revision.
+    pub fn metadata_at(&self, revision: Revision) -> Bytes {
+        let (content, digits) = (usize::from(self.content), revision.0.to_string());
+        let parts = [
+            &self.frame[usize::from(self.members)..usize::from(self.revision)],
+            digits.as_bytes(),
+            &self.frame[content..content + self.metadata as usize],
+        ];
+        Bytes::from(parts.concat())
+    }
+
     /// The same object as if it had been written at another revision.
     #[must_use]
     pub fn at(&self, revision: Revision) -> Self {

@@ -10,7 +10,7 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use portolan_net::Shutdown;
 use portolan_object::{GroupKind, Object};
-use portolan_runtime::cache::Change;
+use portolan_runtime::cache::{Change, drop_managed_fields};
 use portolan_runtime::client::Discovered;
 use portolan_runtime::{Cache, Client, ClientError, Resource};
 use tokio::sync::{Notify, watch};
@@ -23,7 +23,17 @@ const SETTLING: Duration = Duration::from_millis(20);
 const SETTLING_LOOKS: u32 = 50;
 
 type Filter = dyn Fn(&Discovered) -> bool + Send + Sync;
-type Trim = dyn Fn(&mut Object) + Send + Sync;
+
+/// How much of the objects is copied.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Extent {
+    /// Everything but `managedFields`.
+    Whole,
+    /// What tells which objects there are, who owns them and whether they are being deleted; of Namespaces also spec
+    /// and status.
+    Identity,
+}
+
 type Observer = dyn Fn(&Resource, &Change<Object>) + Send + Sync;
 
 /// The copies; a clone is the same ones.
@@ -36,7 +46,7 @@ pub struct Collections {
 struct Inner {
     client: Client,
     filter: Box<Filter>,
-    trim: Arc<Trim>,
+    extent: Extent,
     scope: Shutdown,
     changed: Notify,
     state: Mutex<State>,
@@ -51,20 +61,19 @@ struct State {
 impl Collections {
     /// Starts to copy every preferred resource that can be listed and watched and that `filter` takes.
     ///
-    /// `trim` drops what nobody reads from each object; `definitions` are the CustomResourceDefinitions of the same
-    /// server.
+    /// `definitions` are the CustomResourceDefinitions of the same server.
     pub fn start(
         client: &Client,
         definitions: &Cache<Object>,
         filter: impl Fn(&Discovered) -> bool + Send + Sync + 'static,
-        trim: impl Fn(&mut Object) + Send + Sync + 'static,
+        extent: Extent,
         scope: &Shutdown,
     ) -> Self {
         let (ready_sender, ready) = watch::channel(false);
         let inner = Arc::new(Inner {
             client: client.clone(),
             filter: Box::new(filter),
-            trim: Arc::new(trim),
+            extent,
             scope: scope.child(),
             changed: Notify::new(),
             state: Mutex::new(State::default()),
@@ -192,10 +201,35 @@ impl Inner {
 
     fn copy(&self, resource: &Resource) -> (Cache<Object>, Shutdown) {
         let scope = self.scope.child();
-        let trim = self.trim.clone();
-        let cache = Cache::of(&self.client, resource.clone()).trim(move |object: &mut Object| trim(object));
+        let cache = Cache::of(&self.client, resource.clone());
+        let cache = match self.extent {
+            Extent::Whole => cache.trim(drop_managed_fields),
+            Extent::Identity if resource.gvk.kind == "Namespace" => cache.trim(keep_identity),
+            Extent::Identity => {
+                let kind = resource.gvk.clone();
+                cache.metadata_only().trim(move |object: &mut Object| {
+                    object.0["apiVersion"] = kind.api_version().into();
+                    object.0["kind"] = kind.kind.as_str().into();
+                    keep_identity(object);
+                })
+            }
+        };
         (cache.start(&scope), scope)
     }
+}
+
+fn keep_identity(object: &mut Object) {
+    drop_managed_fields(object);
+    let keeps_status = object.kind() == "Namespace";
+    if let Some(root) = object.0.as_object_mut() {
+        root.retain(|field, _| {
+            matches!(field.as_str(), "apiVersion" | "kind" | "metadata")
+                || (keeps_status && matches!(field.as_str(), "spec" | "status"))
+        });
+    }
+    let metadata = object.metadata_mut();
+    metadata.remove("annotations");
+    metadata.remove("labels");
 }
 
 /// Kinds that a CustomResourceDefinition has established.

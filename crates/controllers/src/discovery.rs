@@ -14,6 +14,7 @@ mod explicit;
 mod exporter;
 mod importer;
 mod of_set;
+mod offered;
 mod site;
 mod write;
 
@@ -33,6 +34,7 @@ use crate::cluster_sets::{ClusterSets, Standing};
 use crate::hub::Hub;
 use exporter::Exporter;
 use importer::Importer;
+use offered::Offered;
 use site::Site;
 
 /// Passes over imports of one member at a time.
@@ -44,6 +46,7 @@ struct Discovery {
     /// The Cluster objects of the hub: a source that is in there and cannot be read is not gone.
     clusters: Cache<Cluster>,
     sets: ClusterSets,
+    offered: Offered,
     clock: Clock,
 }
 
@@ -53,6 +56,7 @@ pub(crate) fn start(hub: &Hub) {
         sites: RwLock::new(BTreeMap::new()),
         clusters: hub.clusters.clone(),
         sets: hub.cluster_sets.clone(),
+        offered: Offered::default(),
         clock: hub.clock.clone(),
     });
     let joining = discovery.clone();
@@ -64,16 +68,18 @@ pub(crate) fn start(hub: &Hub) {
     hub.clusters.observe(move |change| {
         // A cluster left for good: what came from it is withdrawn everywhere.
         if change.new.is_none() {
-            withdrawing.queue_everything();
+            let cluster = ClusterName::new(change.key.name.as_str());
+            withdrawing.queue_cluster(&cluster, &BTreeSet::from([change.key.name.clone()]));
         }
     });
     let mut standings = hub.cluster_sets.watch();
     spawn_until_stop(&hub.scope, async move {
-        loop {
-            discovery.queue_everything();
-            if standings.changed().await.is_err() {
-                return;
-            }
+        let mut known = discovery.standings();
+        discovery.queue_everything();
+        while standings.changed().await.is_ok() {
+            let now = discovery.standings();
+            discovery.standings_changed(&known, &now);
+            known = now;
         }
     });
 }
@@ -96,7 +102,7 @@ impl Discovery {
                 let settled = async {
                     site.synced().await;
                     // Now this member can be judged, as an importer and as a source.
-                    discovery.queue_everything();
+                    discovery.site_settled(&site);
                     std::future::pending::<()>().await;
                 };
                 tokio::select! {
@@ -109,6 +115,7 @@ impl Discovery {
 
     fn leave(&self, name: &ClusterName) {
         self.sites.write().remove(name);
+        self.offered.forget_all();
     }
 
     fn all_sites(&self) -> Vec<Arc<Site>> {
@@ -119,8 +126,65 @@ impl Discovery {
         self.sites.read().get(cluster).cloned()
     }
 
+    /// Where each cluster stands that has a site.
+    fn standings(&self) -> BTreeMap<ClusterName, Standing> {
+        let clusters: Vec<ClusterName> = self.sites.read().keys().cloned().collect();
+        clusters.into_iter().map(|cluster| (cluster.clone(), self.sets.standing(&cluster))).collect()
+    }
+
+    /// Has looked at again what depends on where clusters stand.
+    fn standings_changed(
+        &self,
+        before: &BTreeMap<ClusterName, Standing>,
+        after: &BTreeMap<ClusterName, Standing>,
+    ) {
+        let clusters: BTreeSet<&ClusterName> = before.keys().chain(after.keys()).collect();
+        let changed: Vec<_> =
+            clusters.into_iter().filter(|cluster| before.get(cluster) != after.get(cluster)).collect();
+        match changed[..] {
+            [] => {}
+            [cluster] => {
+                let standings = [before.get(cluster), after.get(cluster)];
+                let ids = standings.into_iter().flatten().filter_map(id_of);
+                let names = ids.map(str::to_owned).chain([cluster.to_string()]).collect();
+                self.queue_cluster(cluster, &names);
+            }
+            _ => self.queue_everything(),
+        }
+    }
+
+    /// A member can be judged from now on.
+    fn site_settled(&self, site: &Site) {
+        let cluster = site.member().name();
+        let standing = self.sets.standing(cluster);
+        let names = id_of(&standing).map(str::to_owned).into_iter().chain([cluster.to_string()]).collect();
+        self.queue_cluster(cluster, &names);
+    }
+
+    /// One cluster came, went, or stands elsewhere: everything is looked at again there, and elsewhere what it exports
+    /// or brought. `names` are those by which members know it: its own, and its ids in sets.
+    fn queue_cluster(&self, cluster: &ClusterName, names: &BTreeSet<String>) {
+        self.offered.forget_all();
+        let sites = self.all_sites();
+        let own = sites.iter().find(|site| site.member().name() == cluster);
+        let exported = own.map(|site| site.exported()).unwrap_or_default();
+        for site in &sites {
+            if site.member().name() == cluster {
+                site.queue_own();
+                let everything = sites.iter().flat_map(|site| site.exported());
+                everything.for_each(|key| site.imports_queue().add(key));
+            } else {
+                let brought = site.brought_from(names);
+                exported.iter().cloned().chain(brought).for_each(|key| site.imports_queue().add(key));
+                // What an export is told depends on whether all members can be seen.
+                site.queue_exports();
+            }
+        }
+    }
+
     /// Has every service looked at again, everywhere.
     fn queue_everything(&self) {
+        self.offered.forget_all();
         let sites = self.all_sites();
         let exported: BTreeSet<ObjectKey> = sites.iter().flat_map(|site| site.exported()).collect();
         for site in &sites {
@@ -146,6 +210,7 @@ impl Discovery {
 
     /// What a cluster offers changed: so may every import, and every other export of the service.
     fn fan_out_offer(&self, service: &ObjectKey) {
+        self.offered.forget(service);
         for site in self.sites.read().values() {
             site.imports_queue().add(service.clone());
             if site.exports_service(service) {
@@ -166,5 +231,13 @@ impl Discovery {
             }
         }
         (known, unknown)
+    }
+}
+
+/// The id by which members of its set know a cluster.
+fn id_of(standing: &Standing) -> Option<&str> {
+    match standing {
+        Standing::Unknown | Standing::Alone => None,
+        Standing::Pending(membership) | Standing::Member(membership) => Some(&membership.id),
     }
 }

@@ -16,7 +16,7 @@ use portolan_object::Object;
 use portolan_runtime::cache::drop_managed_fields;
 use portolan_runtime::{Cache, Client, Resource};
 
-use crate::collections::Collections;
+use crate::collections::{Collections, Extent};
 
 /// Workers of each controller: an API server in the same process answers in microseconds.
 const WORKERS: usize = 4;
@@ -54,7 +54,8 @@ pub fn housekeeping(
         client,
         definitions,
         |found| found.allows(&["delete"]) && found.resource.gvk.kind != "Event",
-        keep_metadata,
+        // Ownership, finalizers and deletion are all that housekeeping looks at, and the status of namespaces.
+        Extent::Identity,
         scope,
     );
     namespaces::start(client, &everything, ca_pem, clock, scope);
@@ -78,19 +79,4 @@ pub fn workloads(client: &Client, clock: &Clock, scope: &Shutdown) {
 fn controller_uid(object: &Object) -> Vec<String> {
     let controller = portolan_plan::kubernetes::pods::controller(object);
     controller.and_then(|reference| reference["uid"].as_str()).map(str::to_owned).into_iter().collect()
-}
-
-/// Ownership, finalizers and deletion are all that housekeeping looks at; the namespace's status is read from it too.
-fn keep_metadata(object: &mut Object) {
-    drop_managed_fields(object);
-    let keeps_status = object.kind() == "Namespace";
-    if let Some(root) = object.0.as_object_mut() {
-        root.retain(|field, _| {
-            matches!(field.as_str(), "apiVersion" | "kind" | "metadata")
-                || (keeps_status && matches!(field.as_str(), "spec" | "status"))
-        });
-    }
-    let metadata = object.metadata_mut();
-    metadata.remove("annotations");
-    metadata.remove("labels");
 }

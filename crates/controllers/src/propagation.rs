@@ -26,12 +26,12 @@ use std::time::Duration;
 use portolan_api::cluster::Cluster;
 use portolan_object::{GroupVersionKind, Object, ObjectKey};
 use portolan_plan::propagation::detect;
-use portolan_runtime::cache::{Change, drop_managed_fields};
+use portolan_runtime::cache::Change;
 use portolan_runtime::driver;
 use portolan_runtime::scope::spawn_until_stop;
 use portolan_runtime::{Cache, Queue, Resource};
 
-use crate::collections::Collections;
+use crate::collections::{Collections, Extent};
 use crate::hub::{Hub, binding_of};
 use forms::{Binding, Both, Override, Policy};
 
@@ -103,7 +103,7 @@ impl Pipeline {
         };
         Self {
             hub: hub.clone(),
-            templates: Collections::start(client, &definitions, is_wanted, drop_managed_fields, scope),
+            templates: Collections::start(client, &definitions, is_wanted, Extent::Whole, scope),
             policies: Both::start(client, scope, BY_ID, || Box::new(|_, policy| policies::ids(policy))),
             overrides: Both::start(client, scope, BY_ID, || Box::new(|_, _| Vec::new())),
             bindings: Both::start(client, scope, BY_ID, || {

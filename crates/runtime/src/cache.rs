@@ -43,11 +43,13 @@ pub struct Change<T> {
     pub old: Option<Arc<T>>,
     /// After; absent when it was removed.
     pub new: Option<Arc<T>>,
+    /// Whether [`Cache::written`] put it in: whoever wrote it knows of it.
+    pub is_own: bool,
 }
 
 impl<T> Clone for Change<T> {
     fn clone(&self) -> Self {
-        Self { key: self.key.clone(), old: self.old.clone(), new: self.new.clone() }
+        Self { key: self.key.clone(), old: self.old.clone(), new: self.new.clone(), is_own: self.is_own }
     }
 }
 
@@ -83,6 +85,7 @@ pub struct CacheBuilder<T> {
     selection: Selection,
     trim: Option<Trim<T>>,
     indexes: Vec<(&'static str, IndexBy<T>)>,
+    is_metadata: bool,
 }
 
 impl<T: Content> CacheBuilder<T> {
@@ -97,6 +100,14 @@ impl<T: Content> CacheBuilder<T> {
     #[must_use]
     pub fn trim(mut self, trim: impl Fn(&mut T) + Send + Sync + 'static) -> Self {
         self.trim = Some(Box::new(trim));
+        self
+    }
+
+    /// Reads nothing of the objects but their metadata, which is most of what reading them costs; what is trimmed is of
+    /// the kind `PartialObjectMetadata` then.
+    #[must_use]
+    pub fn metadata_only(mut self) -> Self {
+        self.is_metadata = true;
         self
     }
 
@@ -116,8 +127,9 @@ impl<T: Content> CacheBuilder<T> {
         let shared = Arc::new(Shared::new(self.indexes, self.trim));
         let (synced_sender, synced) = watch::channel(false);
         let resource = Arc::new(self.resource.clone());
+        let api = self.client.resource(&self.resource);
         let reflector = Reflector::new(
-            self.client.resource(&self.resource),
+            if self.is_metadata { api.metadata_only() } else { api },
             self.selection,
             shared.clone(),
             synced_sender,
@@ -131,7 +143,8 @@ impl<T: Content> Cache<T> {
     /// Describes a cache of `resource`.
     pub fn of(client: &Client, resource: Resource) -> CacheBuilder<T> {
         let selection = Selection::all();
-        CacheBuilder { client: client.clone(), resource, selection, trim: None, indexes: Vec::new() }
+        let client = client.clone();
+        CacheBuilder { client, resource, selection, trim: None, indexes: Vec::new(), is_metadata: false }
     }
 }
 

@@ -6,8 +6,8 @@
 //!                                   checkpointer thread: write-ahead log ─► database file
 //! ```
 //!
-//! Reads never come here. One thread owns the database and decides, so group commit needs no timer: batches that arrive
-//! while the disk syncs make up the next transaction.
+//! Reads never come here. One thread owns the database and decides: batches that arrive while the disk syncs make up the
+//! next transaction, and while several write at a time it waits a moment for more.
 
 mod checkpointer;
 mod database;

@@ -92,6 +92,11 @@ impl Presenter {
         }
     }
 
+    /// The last state of an object that was ended at a revision, for clients that ask for metadata.
+    pub(crate) fn last_metadata(&self, item: &Versioned<Record>, ended: Revision) -> Bytes {
+        metadata_object(&item.value.metadata_at(ended))
+    }
+
     /// One object that is not stored, such as the outcome of a dry run.
     pub(crate) fn value(&self, object: &Value) -> Value {
         self.shown(object, || (self.columns(), self.cells(object)))

@@ -55,6 +55,13 @@ fn the_farewell_has_the_old_content_and_the_new_revision() {
 }
 
 #[test]
+fn the_last_metadata_has_the_new_revision() {
+    let record = stamped(Change::Added, 42);
+    let want = text(&record.metadata()).replace("\"42\"", "\"1000\"");
+    assert_eq!(text(&record.metadata_at(Revision(1000))), want);
+}
+
+#[test]
 fn the_durable_form_comes_back_whole() {
     let first = stamped(Change::Added, 42);
     let durable = first.encode();

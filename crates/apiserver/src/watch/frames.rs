@@ -73,6 +73,9 @@ impl Frames {
         if self.presenter.form() == Form::Object && self.resource.shows_stored(item) {
             return item.value.farewell(ended);
         }
+        if self.presenter.form() == Form::Metadata {
+            return wrap("DELETED", &self.presenter.last_metadata(item, ended));
+        }
         // The same content under the revision of its end, which then goes the way of every other object.
         let ended = Versioned {
             key: Arc::clone(&item.key),

@@ -49,7 +49,7 @@ impl Exporter {
             Standing::Pending(_) => export_conditions(export, judged, Judged::Unknown, &now),
             Standing::Member(membership) => {
                 let exports = self.discovery.exports_of(&membership.set, key);
-                match merge(exports.offers, exports.used) {
+                match merge(exports.offers.clone(), exports.used) {
                     Some(merged) if exports.unknown.is_empty() || !has_judgement(export) => {
                         export_conditions(export, judged, Judged::Merged(&merged), &now)
                     }

@@ -27,10 +27,11 @@ pub(super) struct Exporting {
 }
 
 /// What a set knows of one service.
+#[derive(Default)]
 pub(super) struct Exports {
     /// Valid offers.
     pub(super) offers: Vec<Offer>,
-    exporting: Vec<Exporting>,
+    pub(super) exporting: Vec<Exporting>,
     /// Ids of members that cannot be judged.
     pub(super) unknown: BTreeSet<String>,
     /// The type with which it is imported already.
@@ -38,8 +39,13 @@ pub(super) struct Exports {
 }
 
 impl Discovery {
+    /// What the members of a set export of a service.
+    pub(super) fn exports_of(&self, set: &str, key: &ObjectKey) -> Arc<Exports> {
+        self.offered.get_or_look(set, key, || self.look_at_exports(set, key))
+    }
+
     /// Looks at every member of a set.
-    pub(super) fn exports_of(&self, set: &str, key: &ObjectKey) -> Exports {
+    fn look_at_exports(&self, set: &str, key: &ObjectKey) -> Exports {
         let (known, unknown) = self.members_of(set);
         let mut exports = Exports { offers: Vec::new(), exporting: Vec::new(), unknown, used: None };
         let mut oldest_import: Option<(String, ServiceImportType)> = None;

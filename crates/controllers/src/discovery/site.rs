@@ -103,9 +103,13 @@ impl Site {
                 if site.exports_service(&key) {
                     discovery.fan_out_endpoints(&key);
                 }
-                if let Some(import) = import_of(&key) {
+                if let Some(import) = import_of(&key).filter(|_| !change.is_own) {
                     site.imports_queue.add(import);
                 }
+            }
+            if change.is_own {
+                // The pass that wrote it knows, and nothing follows from a slice.
+                return;
             }
             keys_of(change, import_of_slice).into_iter().for_each(|key| site.imports_queue.add(key));
         });
@@ -161,11 +165,14 @@ impl Site {
         {
             let cache = self.member.cache(&resource, Selection::all(), |builder| builder, |_| {});
             self.types.write().imports = Some(cache.clone());
-            let site = Arc::downgrade(self);
+            let (site, discovery) = (Arc::downgrade(self), Arc::downgrade(discovery));
             cache.observe(move |change| {
-                if let Some(site) = site.upgrade() {
-                    site.imports_queue.add(change.key.clone());
+                let (Some(site), Some(discovery)) = (site.upgrade(), discovery.upgrade()) else { return };
+                if !is_only_status(change) {
+                    // The type that is in use decides about the type of what is offered.
+                    discovery.offered.forget(&change.key);
                 }
+                site.imports_queue.add(change.key.clone());
             });
         }
     }
@@ -277,9 +284,31 @@ impl Site {
         }
     }
 
+    /// What this member imports from any of these clusters, as far as its slices and imports tell.
+    pub(super) fn brought_from(&self, clusters: &BTreeSet<String>) -> BTreeSet<ObjectKey> {
+        let is_from = |name: Option<&str>| name.is_some_and(|name| clusters.contains(name));
+        let slices = self.slices.list();
+        let from_there =
+            slices.iter().filter(|slice| is_from(slice.label(labels::endpoint_slice::SOURCE_CLUSTER)));
+        let by_slice = from_there.filter_map(|slice| {
+            import_of_slice(slice).or_else(|| service_of(slice).and_then(|service| import_of(&service)))
+        });
+        let imports = self.types.read().imports.as_ref().map(Cache::list).unwrap_or_default();
+        let by_import = imports.iter().filter(|import| {
+            let told = import.at(&["status", "clusters"]).and_then(Value::as_array);
+            told.into_iter().flatten().any(|told| is_from(told["cluster"].as_str()))
+        });
+        by_slice.chain(by_import.map(|import| import.key())).collect()
+    }
+
+    /// Has everything that this member exports judged again.
+    pub(super) fn queue_exports(&self) {
+        self.exported().into_iter().for_each(|key| self.exports_queue.add(key));
+    }
+
     /// Has everything that this member exports or imports looked at again.
     pub(super) fn queue_own(&self) {
-        self.exported().into_iter().for_each(|key| self.exports_queue.add(key));
+        self.queue_exports();
         let imports = self.types.read().imports.as_ref().map(Cache::keys).unwrap_or_default();
         imports.into_iter().for_each(|key| self.imports_queue.add(key));
         // What is left of imports that are gone.

@@ -130,7 +130,8 @@ impl<T: Content> Reflector<T> {
                     self.replace(items.into_values().collect(), resource_version);
                     return Ok(Some(stream));
                 }
-                Some(WatchEvent::Bookmark { .. }) => {}
+                // Nothing is written before the first list, so nothing is known yet.
+                Some(WatchEvent::Bookmark { .. } | WatchEvent::Known { .. }) => {}
                 None => return Ok(None),
             }
         }
@@ -139,7 +140,8 @@ impl<T: Content> Reflector<T> {
     /// Applies events until the stream ends. True when there was any.
     async fn follow(&mut self, mut stream: WatchStream<T>) -> Result<bool, ClientError> {
         let mut had_events = false;
-        while let Some(event) = stream.next().await? {
+        let shared = self.shared.clone();
+        while let Some(event) = stream.next_unless(|key, version| shared.is_known(key, version)).await? {
             had_events = true;
             self.recovered();
             self.apply(event);
@@ -153,6 +155,11 @@ impl<T: Content> Reflector<T> {
                 let Seen { key, resource_version, object } = seen;
                 self.versions.insert(key.clone(), resource_version.clone());
                 self.shared.put(key, &resource_version, object);
+                self.resume = Some(resource_version);
+            }
+            WatchEvent::Known { key, resource_version } => {
+                self.shared.confirm(&key, &resource_version);
+                self.versions.insert(key, resource_version.clone());
                 self.resume = Some(resource_version);
             }
             WatchEvent::Deleted(seen) => {

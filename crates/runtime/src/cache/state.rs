@@ -151,7 +151,7 @@ impl<T> Shared<T> {
         let mut announcing = self.announcing.lock();
         if announcing.is_news(&key, version) {
             let old = self.state.write().put(&key, object.clone());
-            announcing.announce(&Change { key, old, new: Some(object) });
+            announcing.announce(&Change { key, old, new: Some(object), is_own: false });
         }
     }
 
@@ -160,7 +160,7 @@ impl<T> Shared<T> {
         let last = self.trimmed(last);
         let mut announcing = self.announcing.lock();
         if announcing.is_news(&key, version) && self.state.write().remove(&key).is_some() {
-            announcing.announce(&Change { key, old: Some(last), new: None });
+            announcing.announce(&Change { key, old: Some(last), new: None, is_own: false });
         }
     }
 
@@ -176,7 +176,18 @@ impl<T> Shared<T> {
         }
         announcing.ahead.insert(key.clone(), version);
         let old = self.state.write().put(&key, object.clone());
-        announcing.announce(&Change { key, old, new: Some(object) });
+        announcing.announce(&Change { key, old, new: Some(object), is_own: true });
+    }
+
+    /// Whether an own write put in this version or a later one, and the watch has not brought that yet.
+    pub(super) fn is_known(&self, key: &ObjectKey, version: &str) -> bool {
+        let own = self.announcing.lock().ahead.get(key).copied();
+        own.is_some_and(|own| number(version).is_some_and(|version| version <= own))
+    }
+
+    /// Notes that the watch brought a version that is known.
+    pub(super) fn confirm(&self, key: &ObjectKey, version: &str) {
+        self.announcing.lock().is_news(key, version);
     }
 
     /// Replaces everything and announces the difference; `unchanged` says that two states are the same, and
@@ -203,11 +214,11 @@ impl<T> Shared<T> {
                 }
                 let object = self.trimmed(object);
                 let old = state.put(&key, object.clone());
-                changes.push(Change { key, old, new: Some(object) });
+                changes.push(Change { key, old, new: Some(object), is_own: false });
             }
             for key in gone {
                 let old = state.remove(&key);
-                changes.push(Change { key, old, new: None });
+                changes.push(Change { key, old, new: None, is_own: false });
             }
         }
         applied();
@@ -224,7 +235,7 @@ impl<T> Shared<T> {
             entries.map(|(key, object)| (key.clone(), object.clone())).collect()
         });
         for (key, object) in present {
-            observer(&Change { key, old: None, new: Some(object) });
+            observer(&Change { key, old: None, new: Some(object), is_own: false });
         }
         announcing.observers.push(observer);
     }
@@ -256,7 +267,8 @@ mod tests {
         shared.observe(Box::new(move |change: &Change<String>| {
             let text =
                 |side: &Option<Arc<String>>| side.as_deref().cloned().unwrap_or_else(|| "-".to_owned());
-            sink.lock().push(format!("{} {}>{}", change.key, text(&change.old), text(&change.new)));
+            let own = if change.is_own { " by us" } else { "" };
+            sink.lock().push(format!("{} {}>{}{own}", change.key, text(&change.old), text(&change.new)));
             true
         }));
         seen
@@ -301,12 +313,15 @@ mod tests {
         shared.put(key("a"), "6", text("older than ours"));
         shared.put_own(key("a"), "8", text("own 8"));
         shared.put(key("a"), "7", text("our first write again"));
-        shared.put(key("a"), "8", text("our second write again"));
+        assert!(shared.is_known(&key("a"), "7") && shared.is_known(&key("a"), "8"));
+        assert!(!shared.is_known(&key("a"), "9") && !shared.is_known(&key("b"), "8"));
+        shared.confirm(&key("a"), "8");
+        assert!(!shared.is_known(&key("a"), "8"));
         shared.put(key("a"), "9", text("theirs 9"));
         shared.put_own(key("a"), "9", text("known from the watch"));
         shared.remove(key("a"), "10", text("last"));
         shared.put_own(key("a"), "9", text("answered after the removal was seen"));
-        let want = ["a ->own 7", "a own 7>own 8", "a own 8>theirs 9", "a last>-"];
+        let want = ["a ->own 7 by us", "a own 7>own 8 by us", "a own 8>theirs 9", "a last>-"];
         assert_eq!(*seen.lock(), want);
         assert!(shared.read(|state| state.objects.is_empty()));
     }

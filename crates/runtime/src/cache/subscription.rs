@@ -70,7 +70,7 @@ mod tests {
     use super::*;
 
     fn change(name: &str) -> Change<()> {
-        Change { key: ObjectKey::cluster(name), old: None, new: None }
+        Change { key: ObjectKey::cluster(name), old: None, new: None, is_own: false }
     }
 
     #[tokio::test]

@@ -41,6 +41,13 @@ pub enum WatchEvent<T> {
     Added(Seen<T>),
     /// Changed.
     Modified(Seen<T>),
+    /// Created or changed by a write whose outcome is known, so the object is not read again.
+    Known {
+        /// Namespace and name.
+        key: ObjectKey,
+        /// `metadata.resourceVersion`.
+        resource_version: String,
+    },
     /// Deleted, or no longer matches; the object is as last visible here.
     Deleted(Seen<T>),
     /// Everything up to this version was delivered.
@@ -131,7 +138,10 @@ fn object<T: DeserializeOwned>(raw: &str, resource: &Resource) -> Result<Seen<T>
 }
 
 /// Reads one object without its `managedFields`.
-pub(crate) fn lean<T: DeserializeOwned>(raw: &str, resource: &Resource) -> Result<Seen<T>, serde_json::Error> {
+pub(crate) fn lean<T: DeserializeOwned>(
+    raw: &str,
+    resource: &Resource,
+) -> Result<Seen<T>, serde_json::Error> {
     let envelope: Envelope<'_> = serde_json::from_str(raw)?;
     let shortened = envelope.metadata.managed_fields.and_then(|fields| without(raw, fields.get()));
     let (key, resource_version) = (envelope.key(), envelope.resource_version());
@@ -171,14 +181,23 @@ pub(crate) fn page<T: DeserializeOwned>(
     Ok(Page { items, resource_version, continue_token })
 }
 
-/// Reads one line of a watch.
+/// Reads one line of a watch; of objects that `is_known` knows by key and version, nothing but these.
 pub(crate) fn frame<T: DeserializeOwned>(
     line: &Bytes,
     resource: &Resource,
+    is_known: impl Fn(&ObjectKey, &str) -> bool,
 ) -> Result<WatchEvent<T>, ClientError> {
     let unreadable = |source| ClientError::Unreadable { request: format!("watch of {resource}"), source };
     let frame: Frame<'_> = serde_json::from_slice(line).map_err(unreadable)?;
     let raw = frame.object.get();
+    let is_put = matches!(&*frame.kind, "ADDED" | "MODIFIED");
+    if is_put {
+        let envelope: Envelope<'_> = serde_json::from_str(raw).map_err(unreadable)?;
+        let (key, resource_version) = (envelope.key(), envelope.resource_version());
+        if is_known(&key, &resource_version) {
+            return Ok(WatchEvent::Known { key, resource_version });
+        }
+    }
     match &*frame.kind {
         "ADDED" => lean(raw, resource).map(WatchEvent::Added).map_err(unreadable),
         "MODIFIED" => lean(raw, resource).map(WatchEvent::Modified).map_err(unreadable),
@@ -219,7 +238,9 @@ mod tests {
             ("an annotation of that name", r#"{"annotations":{"managedFields":"x"},"managedFields":[1]}"#),
         ];
         for (name, metadata) in cases {
-            let text = format!(r#"{{"apiVersion":"v1","kind":"ConfigMap","metadata":{metadata},"data":{{"k":"v"}}}}"#);
+            let text = format!(
+                r#"{{"apiVersion":"v1","kind":"ConfigMap","metadata":{metadata},"data":{{"k":"v"}}}}"#
+            );
             let mut want: Object = serde_json::from_str(&text).expect("an object");
             let read: Seen<Object> = lean(&text, &config_maps()).expect("an object");
             // `null` costs nothing to read, and means the same.
@@ -252,9 +273,14 @@ mod tests {
 
     #[test]
     fn frames() {
-        let read = |text: &'static str| frame::<Object>(&Bytes::from_static(text.as_bytes()), &config_maps());
+        let read = |text: &'static str| {
+            frame::<Object>(&Bytes::from_static(text.as_bytes()), &config_maps(), |_, _| false)
+        };
         let added = r#"{"type":"ADDED","object":{"kind":"ConfigMap","apiVersion":"v1","metadata":{"name":"a","namespace":"n","resourceVersion":"3"}}}"#;
         assert!(matches!(read(added), Ok(WatchEvent::Added(seen)) if seen.resource_version == "3"));
+        let known = added.replace(r#""a""#, r#""known""#);
+        let known = frame::<Object>(&Bytes::from(known), &config_maps(), |key, _| key.name == "known");
+        assert!(matches!(known, Ok(WatchEvent::Known { resource_version, .. }) if resource_version == "3"));
         let end = r#"{"type":"BOOKMARK","object":{"kind":"ConfigMap","apiVersion":"v1","metadata":{"resourceVersion":"9","annotations":{"k8s.io/initial-events-end":"true"}}}}"#;
         assert!(matches!(read(end), Ok(WatchEvent::Bookmark { initial_events_end: true, .. })));
         let bookmark = r#"{"type":"BOOKMARK","object":{"metadata":{"resourceVersion":"9"}}}"#;

@@ -22,6 +22,10 @@ use crate::client::{Client, unreadable};
 use crate::resource::{Resource, push_query};
 
 const JSON: &str = "application/json";
+/// Asks for objects without anything but their metadata.
+const METADATA: &str = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1";
+/// The same for collections.
+const METADATA_LIST: &str = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1";
 /// Objects per page of a list.
 const PAGE: u32 = 500;
 /// How long the server keeps a watch open; five to ten minutes is what client-go asks for.
@@ -34,6 +38,8 @@ const WATCH_SILENCE: Duration = Duration::from_secs(WATCH_SECONDS as u64 + 10);
 pub struct Api<T> {
     client: Client,
     resource: Resource,
+    /// Whether collections are read as metadata only.
+    is_metadata: bool,
     content: PhantomData<fn() -> T>,
 }
 
@@ -57,7 +63,12 @@ pub(crate) enum WatchStart<'a> {
 
 impl<T> Api<T> {
     pub(super) fn new(client: Client, resource: Resource) -> Self {
-        Self { client, resource, content: PhantomData }
+        Self { client, resource, is_metadata: false, content: PhantomData }
+    }
+
+    /// The same resource, of which lists and watches bring metadata only: objects of the kind `PartialObjectMetadata`.
+    pub(crate) fn metadata_only(self) -> Self {
+        Self { is_metadata: true, ..self }
     }
 
     /// The resource.
@@ -105,8 +116,8 @@ impl<T: Serialize + DeserializeOwned> Api<T> {
             if !token.is_empty() {
                 push_query(&mut path, "continue", &token);
             }
-            let body =
-                self.client.exchange(self.client.request(Method::GET, &path, None, Bytes::new())).await?;
+            let accept = if self.is_metadata { METADATA_LIST } else { JSON };
+            let body = self.client.exchange(self.read(&path, accept)).await?;
             let page = decode::page(&body, &self.resource);
             let page = page.map_err(|source| unreadable(&Method::GET, &path, source))?;
             items.extend(page.items);
@@ -193,7 +204,7 @@ impl<T: Serialize + DeserializeOwned> Api<T> {
         patch: &Patch,
     ) -> Result<T, ClientError> {
         let path = self.resource.object_path(key, subresource);
-        self.write(Method::PATCH, &path, patch.content_type(), patch.body()).await
+        self.write(Method::PATCH, &path, patch.content_type(), Bytes::from(patch.body().to_string())).await
     }
 
     /// Watches for changes after `resource_version`; events come without `managedFields`.
@@ -231,8 +242,12 @@ impl<T: Serialize + DeserializeOwned> Api<T> {
             }
             WatchStart::After(version) => push_query(&mut path, "resourceVersion", version),
         }
-        let mut request = self.client.request(Method::GET, &path, None, Bytes::new());
-        request.headers_mut().insert(header::ACCEPT, header::HeaderValue::from_static(JSON));
+        self.read(&path, if self.is_metadata { METADATA } else { JSON })
+    }
+
+    fn read(&self, path: &str, accept: &'static str) -> Request<Body> {
+        let mut request = self.client.request(Method::GET, path, None, Bytes::new());
+        request.headers_mut().insert(header::ACCEPT, header::HeaderValue::from_static(accept));
         request
     }
 

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use http_body_util::BodyExt;
+use portolan_object::ObjectKey;
 use serde::de::DeserializeOwned;
 
 use crate::client::decode::{self, WatchEvent};
@@ -43,12 +44,20 @@ impl<T: DeserializeOwned> WatchStream<T> {
     /// [`ClientError::Expired`] when the server has forgotten the version to resume from; the stream is over after
     /// any error.
     pub async fn next(&mut self) -> Result<Option<WatchEvent<T>>, ClientError> {
+        self.next_unless(|_, _| false).await
+    }
+
+    /// The next event; objects that `is_known` knows by key and version are [`WatchEvent::Known`].
+    pub(crate) async fn next_unless(
+        &mut self,
+        is_known: impl Fn(&ObjectKey, &str) -> bool,
+    ) -> Result<Option<WatchEvent<T>>, ClientError> {
         loop {
             if let Some(line) = self.take_line() {
                 if line.iter().all(u8::is_ascii_whitespace) {
                     continue;
                 }
-                return decode::frame(&line, &self.resource).map(Some);
+                return decode::frame(&line, &self.resource, is_known).map(Some);
             }
             if self.buffer.len() > LONGEST_LINE {
                 return Err(self.transport.unreachable("a watch frame is longer than 16 MiB".into()));
@@ -92,7 +101,7 @@ impl<T: DeserializeOwned> WatchStream<T> {
     fn last_line(&mut self) -> Result<Option<WatchEvent<T>>, ClientError> {
         let rest = self.buffer.split().freeze();
         self.searched = 0;
-        match decode::frame(&rest, &self.resource) {
+        match decode::frame(&rest, &self.resource, |_, _| false) {
             Err(ClientError::Unreadable { .. }) => Ok(None),
             complete => complete.map(Some),
         }

@@ -22,6 +22,9 @@ use crate::versioned::{Event, Payload};
 /// Bounds of one transaction, so that the first batch of a group does not wait for too many others.
 const GROUP_BATCHES: usize = 512;
 const GROUP_BYTES: usize = 8 << 20;
+/// How long a group is gathered while several write at a time: about as long as the disk takes for a transaction, most
+/// of whose cost does not depend on what is in it. Whoever writes alone never waits.
+const GATHER: Duration = Duration::from_micros(250);
 
 type Answer<P> = Result<Vec<Event<P>>, CommitError<P>>;
 
@@ -58,6 +61,15 @@ impl<P> Group<P> {
         }
     }
 
+    /// Takes what waits, as far as there is room.
+    fn fill(&mut self, requests: &mut mpsc::Receiver<Request<P>>) {
+        while self.has_room()
+            && let Ok(next) = requests.try_recv()
+        {
+            self.add(next);
+        }
+    }
+
     fn has_room(&self) -> bool {
         self.batches.len() < GROUP_BATCHES && self.bytes < GROUP_BYTES
     }
@@ -87,19 +99,22 @@ impl<P: Payload> Writer<P> {
 
     /// Serves until every handle is gone or one of them closes the store.
     pub(super) fn run(mut self, mut requests: mpsc::Receiver<Request<P>>) {
+        let mut was_crowded = false;
         while let Some(first) = requests.blocking_recv() {
             let mut group = Group { batches: Vec::new(), is_last: false, bytes: 0 };
             group.add(first);
-            while group.has_room()
-                && let Ok(next) = requests.try_recv()
-            {
-                group.add(next);
+            group.fill(&mut requests);
+            if (was_crowded || group.batches.len() > 1) && group.has_room() && !group.is_last {
+                std::thread::sleep(GATHER);
+                group.fill(&mut requests);
             }
             if group.is_last {
                 // What is queued already is still served.
                 requests.close();
             }
+            let is_crowded = group.batches.len() > 1;
             self.serve(group);
+            was_crowded = is_crowded;
         }
         self.checkpointer.stop();
         let path = self.database.path().to_owned();

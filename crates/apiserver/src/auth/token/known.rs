@@ -60,7 +60,8 @@ mod tests {
     fn a_token_is_read_once_and_a_bad_one_each_time() {
         let known = Known::default();
         let mut reads = 0;
-        for (token, holds) in [("a", true), ("a", true), ("b", false), ("b", false), ("b", true), ("b", true)] {
+        for (token, holds) in [("a", true), ("a", true), ("b", false), ("b", false), ("b", true), ("b", true)]
+        {
             let found = known.get_or_read(token, || {
                 reads += 1;
                 if holds {
