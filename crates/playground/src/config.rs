@@ -38,7 +38,8 @@ pub enum NetworkMode {
     /// Loopback sockets of this process; pods are played by built-in programs. Needs no rights.
     #[default]
     Loopback,
-    /// Namespaces of the kernel; pods are real processes with addresses of their own. Needs root, `ip` and `nft`.
+    /// Namespaces of the kernel; pods are real processes with addresses of their own. Needs `ip`, `nft`, and root or user
+    /// namespaces.
     Namespaces,
 }
 

@@ -27,6 +27,7 @@ use crate::control;
 use crate::embedded::{Embedded, EmbeddedError, Settings};
 use crate::network::Network;
 use crate::network::namespaces::{self, Unavailable};
+use crate::rights;
 use crate::sandbox::Host;
 use crate::state::{StateDirectory, StateError};
 
@@ -250,7 +251,11 @@ impl Playground {
             NetworkMode::Namespaces => {
                 namespaces::check().await?;
                 namespaces::raise_file_limit();
-                let host = Host { program: options.program.clone(), mount_point: state.mount_point()? };
+                let host = Host {
+                    program: options.program.clone(),
+                    mount_point: state.mount_point()?,
+                    has_one_user: rights::has_one_user(),
+                };
                 (Network::of_namespaces(), Some(host))
             }
         };
