@@ -12,7 +12,7 @@ use std::process::{Command, Stdio};
 
 use portolan_e2e::binary::{Finished, portolan, refusal, refusal_of};
 use portolan_e2e::processes::{all_processes, descendants, is_same, namespaces_of};
-use portolan_e2e::steps::apply_text;
+use portolan_e2e::steps::{apply, apply_text};
 use portolan_e2e::{Kubectl, Playground, eventually, programs, text, walkthroughs};
 
 /// How this mode is asked for.
@@ -233,6 +233,68 @@ fn services_choose_remember_and_refuse() {
         let said = shell(&member, &format!("nc -v -w 5 {front} 42 2>&1"));
         if said.ends_with("Connection refused") { Ok(()) } else { Err(said) }
     });
+}
+
+/// Two clusters of a set, each with both address families.
+const DUAL_STACK: &str = "\
+network: namespaces
+clusterSet: world
+clusters:
+- {name: member1, podCIDR: '10.10.0.0/16,fd00:10::/64', serviceCIDR: '10.11.0.0/16,fd00:11::/112'}
+- {name: member2, podCIDR: '10.12.0.0/16,fd00:12::/64', serviceCIDR: '10.13.0.0/16,fd00:13::/112'}
+";
+
+#[test]
+fn pods_and_services_have_both_address_families() {
+    if are_left_out() {
+        return;
+    }
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let config = folder.path().join("playground.yaml");
+    fs::write(&config, DUAL_STACK).expect("a file");
+    let playground = Playground::start_with(&["--config", text(&config)]);
+    let (member1, member2) = (playground.member("member1"), playground.member("member2"));
+    apply(&member1, "clusterset/serve.yaml");
+    member1.ok(&["patch", "service", "serve", "-p", r#"{"spec":{"ipFamilyPolicy":"RequireDualStack"}}"#]);
+    for member in [&member1, &member2] {
+        start_shell(member);
+    }
+    let pods = field(&member1, "pods", "-lapp=serve", "{.items[0].status.podIPs[*].ip}");
+    assert!(pods.starts_with("10.10.0.") && pods.contains(" fd00:10::"), "{pods}");
+    let second = pods.split(' ').nth(1).expect("two addresses");
+    let own = field(&member1, "service", "serve", "{.spec.clusterIPs[*]}");
+    assert!(own.starts_with("10.11.") && own.contains(" fd00:11::"), "{own}");
+    let answers = |member: &Kubectl, url: &str| {
+        eventually(&format!("an answer of {url}"), || {
+            match shell(member, &format!("curl -6 -s -m 2 '{url}'")) {
+                answer if answer.contains("hello from cluster member1") => Ok(()),
+                other => Err(other),
+            }
+        });
+    };
+    let of_pod = format!("http://[{second}]:8080");
+    for member in [&member1, &member2] {
+        answers(member, &of_pod);
+        answers(member, "http://serve.default.svc.clusterset.local");
+    }
+    answers(&member1, "http://serve");
+    let slices = [
+        "get",
+        "endpointslices",
+        "-o",
+        "jsonpath={range .items[*]}{.addressType} {.endpoints[*].addresses[*]}{\"\\n\"}{end}",
+    ];
+    member2
+        .eventually(&slices, "the pod's IPv6 address", |lines| lines.contains(&format!("IPv6 {second}\n")));
+    let named = shell(&member2, "dig +short AAAA serve.default.svc.clusterset.local");
+    assert!(named.starts_with("fd00:13::"), "{named}");
+    let refused = shell(&member2, "nc -6 -v -w 5 fd00:13::7777 42 2>&1");
+    assert!(refused.ends_with("Connection refused"), "{refused}");
+
+    let cut = portolan(&["playground", "cut", "member1", "member2", "--dir", text(playground.directory())]);
+    assert_eq!(cut.code, Some(0), "{cut}");
+    assert_eq!(shell(&member2, &format!("curl -6 -s -m 1 '{of_pod}'")), "", "the link is cut");
+    answers(&member1, &of_pod);
 }
 
 #[test]

@@ -120,7 +120,7 @@ impl Sandbox {
             host: host.clone(),
             address: interface.address(),
             network,
-            files: files(identity, interface.address()),
+            files: files(identity, &interface.addresses()),
             processes: helper.namespace("pid")?,
             uts: helper.namespace("uts")?,
             ipc: helper.namespace("ipc")?,
