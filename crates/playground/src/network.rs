@@ -116,13 +116,7 @@ impl Network {
     ///
     /// # Errors
     /// When the name is taken or a range overlaps one that is there.
-    pub fn join(
-        &self,
-        cluster: &ClusterName,
-        pods: impl Into<Ranges>,
-        services: impl Into<Ranges>,
-    ) -> Result<(), JoinError> {
-        let (pods, services) = (pods.into(), services.into());
+    pub fn join(&self, cluster: &ClusterName, pods: Ranges, services: Ranges) -> Result<(), JoinError> {
         if let Some((range, other_range)) = services.overlap(&pods) {
             let (cluster, other) = (cluster.clone(), cluster.clone());
             return Err(JoinError::Overlap { cluster, range, other, other_range });

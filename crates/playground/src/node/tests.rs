@@ -46,7 +46,7 @@ async fn world() -> World {
 
 async fn start_nodes(client: Client, api_server: Arc<ApiServer>) -> World {
     let (network, cluster, scope) = (Network::new(), ClusterName::new("member1"), Shutdown::new());
-    let ranges = |text: &str| text.parse::<Ranges>().expect("a range");
+    let ranges = |text: &str| text.parse().expect("a range");
     let pod_range = ranges("10.10.0.0/16");
     network.join(&cluster, pod_range, ranges("10.11.0.0/16")).expect("joins");
     let node = NodeSetting {
