@@ -170,7 +170,7 @@ fn tolerated_import_answers_between_namespaces() {
 }
 
 #[test]
-fn federation_override_is_seen_in_a_real_pod_s_deployment() {
+fn federation_override_is_seen_with_namespaces() {
     let Some(playground) = playground() else { return };
     walkthroughs::federation(&playground);
 }

@@ -209,6 +209,7 @@ impl Reservation {
         let families: Vec<String> = tree::texts(service, "/spec/ipFamilies").map(str::to_owned).collect();
         let missing: Vec<usize> =
             families.iter().skip(all.len()).map_while(|family| shared.range_of(family)).collect();
+        let is_complete = missing.is_empty();
         for range in missing {
             let offset = match range == 0 && shared.is_first(service) {
                 _ if dry_run => 0,
@@ -221,10 +222,13 @@ impl Reservation {
             };
             all.push(shared.address((range, offset)).to_string());
         }
-        if let Some(first) = all.first() {
-            service["spec"]["clusterIP"] = json!(first);
-            service["spec"]["clusterIPs"] = json!(all);
+        if is_complete {
+            return Ok(());
         }
+        if wanted.is_empty() {
+            service["spec"]["clusterIP"] = json!(all[0]);
+        }
+        service["spec"]["clusterIPs"] = json!(all);
         Ok(())
     }
 

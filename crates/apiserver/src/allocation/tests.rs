@@ -73,6 +73,13 @@ fn addresses_that_are_asked_for() {
     assert!(ask("10.96.0.0").is_err(), "the network itself");
     assert!(ask("10.96.255.255").is_err(), "broadcast");
     assert!(ask("10.96.0.1").is_err(), "kept for the API server");
+    let two = json!({ "clusterIP": "10.96.0.6", "clusterIPs": ["10.96.0.7"], "ports": [{ "port": 80 }] });
+    let kept = created(&services, two).unwrap();
+    assert_eq!(
+        (&kept["clusterIP"], &kept["clusterIPs"]),
+        (&json!("10.96.0.6"), &json!(["10.96.0.7"])),
+        "two different spellings are for validation to refuse"
+    );
 }
 
 #[test]
