@@ -8,9 +8,11 @@ pub mod kubectl;
 pub mod kubernetes;
 pub mod manifests;
 pub mod playground;
+pub mod processes;
 pub mod programs;
 pub mod steps;
 pub mod wait;
+pub mod walkthroughs;
 
 use std::path::Path;
 

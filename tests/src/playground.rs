@@ -1,6 +1,9 @@
 //! A running `portolan playground`.
 
+use std::fs;
 use std::io::{BufRead, BufReader};
+use std::os::unix::fs::{MetadataExt, chown};
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc;
@@ -15,6 +18,8 @@ use crate::{eventually, programs};
 
 /// How long a start may take in a debug build on a busy machine.
 const START: Duration = Duration::from_secs(60);
+/// The user and the group `nobody`.
+const NOBODY: u32 = 65534;
 
 /// A playground in the foreground of a child process; ended when dropped.
 #[derive(Debug)]
@@ -23,7 +28,15 @@ pub struct Playground {
     directory: PathBuf,
     scratch: TempDir,
     starts: u32,
+    launch: Launch,
+}
+
+/// What is started, and by whom.
+#[derive(Debug)]
+struct Launch {
     arguments: Vec<String>,
+    /// Another user than the one who runs the tests.
+    user: Option<u32>,
 }
 
 impl Playground {
@@ -34,11 +47,25 @@ impl Playground {
 
     /// Starts with further arguments.
     pub fn start_with(arguments: &[&str]) -> Self {
+        Self::start_by(None, arguments)
+    }
+
+    /// Starts as an ordinary user: `nobody` where root runs the tests.
+    pub fn start_unprivileged(arguments: &[&str]) -> Self {
+        let is_root = fs::metadata("/proc/self").is_ok_and(|own| own.uid() == 0);
+        Self::start_by(is_root.then_some(NOBODY), arguments)
+    }
+
+    fn start_by(user: Option<u32>, arguments: &[&str]) -> Self {
         let scratch = tempfile::tempdir().expect("a temporary folder");
+        if let Some(user) = user {
+            chown(scratch.path(), Some(user), Some(user)).expect("root gives folders away");
+        }
         let directory = scratch.path().join("state");
-        let arguments: Vec<String> = arguments.iter().map(|&argument| argument.to_owned()).collect();
-        let child = spawn(&directory, &arguments);
-        Self { child, directory, scratch, starts: 1, arguments }
+        let arguments = arguments.iter().map(|&argument| argument.to_owned()).collect();
+        let launch = Launch { arguments, user };
+        let child = spawn(&directory, &launch);
+        Self { child, directory, scratch, starts: 1, launch }
     }
 
     /// Where the playground keeps its state and kubeconfigs.
@@ -83,7 +110,7 @@ impl Playground {
 
     /// Starts again on the same folder.
     pub fn restart(&mut self) {
-        self.child = spawn(&self.directory, &self.arguments);
+        self.child = spawn(&self.directory, &self.launch);
         self.starts += 1;
     }
 }
@@ -97,9 +124,12 @@ impl Drop for Playground {
 }
 
 /// Starts the binary and waits for the line `ready`.
-fn spawn(directory: &Path, arguments: &[String]) -> Child {
+fn spawn(directory: &Path, launch: &Launch) -> Child {
     let mut command = Command::new(programs::portolan());
-    command.arg("playground").arg("--dir").arg(directory).args(arguments);
+    command.arg("playground").arg("--dir").arg(directory).args(&launch.arguments);
+    if let Some(user) = launch.user {
+        command.uid(user).gid(user);
+    }
     let mut child = command.stdout(Stdio::piped()).spawn().expect("the binary starts");
     let stdout = child.stdout.take().expect("standard output is a pipe");
     let (lines, received) = mpsc::channel();

@@ -1,25 +1,40 @@
 //! The playground's pods as real processes: `--network namespaces`, seen through kubectl.
 //!
-//! These tests need root, iproute2, nftables, socat, busybox, curl, dig and nc. Without them they fail and say so;
-//! with `PORTOLAN_SKIP_NAMESPACES` set they are left out.
+//! These tests need root or user namespaces, and iproute2, nftables, socat, busybox, curl, dig and nc. Without them they
+//! fail and say so; with `PORTOLAN_SKIP_NAMESPACES` set they are left out.
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::io::Read;
+use std::io::{self, Read};
+use std::os::unix::fs::chown;
 use std::path::PathBuf;
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 
-use portolan_e2e::binary::{portolan, refusal};
-use portolan_e2e::steps::{apply, apply_text, derived_service_address, request};
-use portolan_e2e::{Kubectl, Playground, eventually, text};
+use portolan_e2e::binary::{Finished, portolan, refusal, refusal_of};
+use portolan_e2e::processes::{all_processes, descendants, is_same, namespaces_of};
+use portolan_e2e::steps::{apply, apply_text};
+use portolan_e2e::{Kubectl, Playground, eventually, programs, text, walkthroughs};
 
-/// A playground of this mode, unless these tests are left out.
-fn playground() -> Option<Playground> {
-    if std::env::var_os("PORTOLAN_SKIP_NAMESPACES").is_some() {
+/// How this mode is asked for.
+const NAMESPACES: [&str; 2] = ["--network", "namespaces"];
+
+/// Whether these tests are left out.
+fn are_left_out() -> bool {
+    let left_out = std::env::var_os("PORTOLAN_SKIP_NAMESPACES").is_some();
+    if left_out {
         println!("left out: PORTOLAN_SKIP_NAMESPACES is set");
-        return None;
     }
-    Some(Playground::start_with(&["--network", "namespaces"]))
+    left_out
+}
+
+/// A playground of this mode with further arguments, unless these tests are left out.
+fn playground_with(arguments: &[&str]) -> Option<Playground> {
+    (!are_left_out()).then(|| Playground::start_with(&[&NAMESPACES, arguments].concat()))
+}
+
+/// The same without any.
+fn playground() -> Option<Playground> {
+    playground_with(&[])
 }
 
 /// A pod to look around from.
@@ -97,6 +112,12 @@ fn shell(member: &Kubectl, script: &str) -> String {
     member.run(&["exec", "shell", "--", "sh", "-c", script]).stdout.trim().to_owned()
 }
 
+/// Asks why a service does not answer, from a pod.
+fn probe(playground: &Playground, arguments: &[&str]) -> Finished {
+    let kubeconfig = playground.directory().join("portolan.config");
+    portolan(&[&["why", "service"], arguments, &["--probe", "--kubeconfig", text(&kubeconfig)]].concat())
+}
+
 fn field(member: &Kubectl, kind: &str, name: &str, path: &str) -> String {
     member.ok(&["get", kind, name, "-o", &format!("jsonpath={path}")])
 }
@@ -104,23 +125,17 @@ fn field(member: &Kubectl, kind: &str, name: &str, path: &str) -> String {
 #[test]
 fn karmada_mcs_answers_between_namespaces() {
     let Some(playground) = playground() else { return };
-    let (hub, member1, member2) =
-        (playground.hub(), playground.member("member1"), playground.member("member2"));
-    for file in ["1-propagate-crds", "2-workload", "3-export", "4-import"] {
-        apply(&hub, &format!("karmada-mcs/{file}.yaml"));
+    let (member1, member2) = (playground.member("member1"), playground.member("member2"));
+    let address = walkthroughs::karmada_mcs(&playground);
+    let why = probe(&playground, &["serve", "--from", "member2"]);
+    assert_eq!(why.code, Some(0), "{why}");
+    for found in [
+        format!("derived-serve.default.svc.cluster.local is {address}\n"),
+        "a pod in member2 connects to derived-serve.default.svc.cluster.local on port 80\n".to_owned(),
+    ] {
+        assert!(why.stdout.contains(&found), "{why}");
     }
-    let address = derived_service_address(&member2);
-    member2.eventually(&["get", "endpointslices"], "the imported slice", |table| {
-        table.contains("imported-member1-serve-") && table.contains("8080")
-    });
-    let answers = request(&member2, &address);
-    assert!(answers.len() >= 2, "{answers:?}");
-    for answer in &answers {
-        assert!(
-            answer.contains("hello from cluster member1 (Node: member1-control-plane Pod: serve-"),
-            "{answer}"
-        );
-    }
+    assert!(!member2.ok(&["get", "pods"]).contains("portolan-probe"), "the pod is deleted");
 
     // Every pod is somewhere else, and this machine is in none of these places.
     start_shell(&member2);
@@ -145,6 +160,19 @@ fn karmada_mcs_answers_between_namespaces() {
         ),
         "ok"
     );
+}
+
+#[test]
+fn tolerated_import_answers_between_namespaces() {
+    let clusters = walkthroughs::tolerated_import_clusters();
+    let Some(playground) = playground_with(&["--config", text(&clusters)]) else { return };
+    walkthroughs::tolerated_import(&playground);
+}
+
+#[test]
+fn federation_override_is_seen_with_namespaces() {
+    let Some(playground) = playground() else { return };
+    walkthroughs::federation(&playground);
 }
 
 #[test]
@@ -207,6 +235,68 @@ fn services_choose_remember_and_refuse() {
     });
 }
 
+/// Two clusters of a set, each with both address families.
+const DUAL_STACK: &str = "\
+network: namespaces
+clusterSet: world
+clusters:
+- {name: member1, podCIDR: '10.10.0.0/16,fd00:10::/64', serviceCIDR: '10.11.0.0/16,fd00:11::/112'}
+- {name: member2, podCIDR: '10.12.0.0/16,fd00:12::/64', serviceCIDR: '10.13.0.0/16,fd00:13::/112'}
+";
+
+#[test]
+fn pods_and_services_have_both_address_families() {
+    if are_left_out() {
+        return;
+    }
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let config = folder.path().join("playground.yaml");
+    fs::write(&config, DUAL_STACK).expect("a file");
+    let playground = Playground::start_with(&["--config", text(&config)]);
+    let (member1, member2) = (playground.member("member1"), playground.member("member2"));
+    apply(&member1, "clusterset/serve.yaml");
+    member1.ok(&["patch", "service", "serve", "-p", r#"{"spec":{"ipFamilyPolicy":"RequireDualStack"}}"#]);
+    for member in [&member1, &member2] {
+        start_shell(member);
+    }
+    let pods = field(&member1, "pods", "-lapp=serve", "{.items[0].status.podIPs[*].ip}");
+    assert!(pods.starts_with("10.10.0.") && pods.contains(" fd00:10::"), "{pods}");
+    let second = pods.split(' ').nth(1).expect("two addresses");
+    let own = field(&member1, "service", "serve", "{.spec.clusterIPs[*]}");
+    assert!(own.starts_with("10.11.") && own.contains(" fd00:11::"), "{own}");
+    let answers = |member: &Kubectl, url: &str| {
+        eventually(&format!("an answer of {url}"), || {
+            match shell(member, &format!("curl -6 -s -m 2 '{url}'")) {
+                answer if answer.contains("hello from cluster member1") => Ok(()),
+                other => Err(other),
+            }
+        });
+    };
+    let of_pod = format!("http://[{second}]:8080");
+    for member in [&member1, &member2] {
+        answers(member, &of_pod);
+        answers(member, "http://serve.default.svc.clusterset.local");
+    }
+    answers(&member1, "http://serve");
+    let slices = [
+        "get",
+        "endpointslices",
+        "-o",
+        "jsonpath={range .items[*]}{.addressType} {.endpoints[*].addresses[*]}{\"\\n\"}{end}",
+    ];
+    member2
+        .eventually(&slices, "the pod's IPv6 address", |lines| lines.contains(&format!("IPv6 {second}\n")));
+    let named = shell(&member2, "dig +short AAAA serve.default.svc.clusterset.local");
+    assert!(named.starts_with("fd00:13::"), "{named}");
+    let refused = shell(&member2, "nc -6 -v -w 5 fd00:13::7777 42 2>&1");
+    assert!(refused.ends_with("Connection refused"), "{refused}");
+
+    let cut = portolan(&["playground", "cut", "member1", "member2", "--dir", text(playground.directory())]);
+    assert_eq!(cut.code, Some(0), "{cut}");
+    assert_eq!(shell(&member2, &format!("curl -6 -s -m 1 '{of_pod}'")), "", "the link is cut");
+    answers(&member1, &of_pod);
+}
+
 #[test]
 fn commands_run_beside_the_program() {
     let Some(playground) = playground() else { return };
@@ -236,7 +326,7 @@ fn commands_run_beside_the_program() {
         // A terminal of the kernel: programs know it, and it ends lines as terminals do.
         let script =
             kubectl(&["exec", "-it", "shell", "--", "sh", "-c", "test -t 0 && test -t 1 && echo a terminal"]);
-        let mut in_terminal = std::process::Command::new("script");
+        let mut in_terminal = Command::new("script");
         in_terminal.args(["-qec", &shell_words(&script), "/dev/null"]);
         in_terminal.env("KUBECTL_REMOTE_COMMAND_WEBSOCKETS", carrier).stdin(Stdio::null());
         let output = in_terminal.output().expect("script runs");
@@ -258,7 +348,7 @@ fn commands_run_beside_the_program() {
 }
 
 /// A command line for a shell; nothing in it has quotes of its own.
-fn shell_words(command: &std::process::Command) -> String {
+fn shell_words(command: &Command) -> String {
     let words = std::iter::once(command.get_program()).chain(command.get_args());
     words.map(|word| format!("'{}'", word.to_string_lossy())).collect::<Vec<_>>().join(" ")
 }
@@ -360,9 +450,64 @@ fn cut_links_lose_everything_until_they_are_restored() {
 
 #[test]
 fn nothing_is_left_behind_by_a_kill() {
-    let Some(mut playground) = playground() else { return };
+    let Some(playground) = playground() else { return };
+    start_shell(&playground.member("member1"));
+    leaves_nothing_behind(playground);
+}
+
+#[test]
+fn ordinary_users_have_real_pods_as_well() {
+    if are_left_out() {
+        return;
+    }
+    let playground = Playground::start_unprivileged(&NAMESPACES);
+    walkthroughs::karmada_mcs(&playground);
+    let (member1, member2) = (playground.member("member1"), playground.member("member2"));
+    start_shell(&member1);
+    start_shell(&member2);
+    let pod = member1.ok(&["get", "pods", "-l", "app=serve", "-o", "jsonpath={.items[0].status.podIP}"]);
+    let answer = shell(&member2, &format!("curl -s -m 5 http://{pod}:8080"));
+    assert!(answer.contains(&format!("Address: {pod}")), "{answer}");
+    assert_eq!(shell(&member2, "hostname; id -u"), "shell\n0");
+
+    // Owners of files have no meaning in pods that know one user only.
+    let file = playground.directory().join("file");
+    fs::write(&file, "content").expect("a file");
+    chown(&file, Some(1000), Some(1000)).or_else(ordinary).expect("an owner");
+    member2.ok(&["cp", text(&file), "shell:/tmp/copy"]);
+    assert_eq!(shell(&member2, "cat /tmp/copy"), "content");
+
+    let links = portolan(&["playground", "cut", "member1", "member2", "--dir", text(playground.directory())]);
+    assert!(links.stdout.contains("cut"), "{links}");
+    assert_eq!(shell(&member2, &format!("curl -s -m 1 http://{pod}:8080")), "", "the link is cut");
+    leaves_nothing_behind(playground);
+}
+
+/// Only root gives files away; everybody else goes on with a file of their own.
+fn ordinary(error: io::Error) -> io::Result<()> {
+    if error.kind() == io::ErrorKind::PermissionDenied { Ok(()) } else { Err(error) }
+}
+
+#[test]
+fn users_without_user_namespaces_are_told_what_to_do() {
+    if are_left_out() {
+        return;
+    }
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    // A user namespace of the test's own, in which there can be no further ones, and a program without rights in it.
+    let script = "echo 0 > /proc/sys/user/max_user_namespaces && exec setpriv --bounding-set=-all --inh-caps=-all -- \"$@\"";
+    let mut command = Command::new("unshare");
+    command.args(["--user", "--map-root-user", "sh", "-ec", script, "sh"]).arg(programs::portolan());
+    command.arg("playground").arg("--dir").arg(folder.path().join("state")).args(NAMESPACES);
+    let told = refusal_of(&mut command);
+    for part in ["user.max_user_namespaces is 0", "run as root", "--network loopback"] {
+        assert!(told.contains(part), "{told}");
+    }
+}
+
+/// Kills a playground with the pod `shell` in member1, starts it again, and stops it as it should be.
+fn leaves_nothing_behind(mut playground: Playground) {
     let member = playground.member("member1");
-    start_shell(&member);
     member.ok(&["exec", "shell", "--", "sh", "-c", "setsid sleep 3600 > /dev/null 2>&1 &"]);
     let before = field(&member, "pod", "shell", "{.status.podIP}");
     let family = descendants(playground.id());
@@ -392,44 +537,4 @@ fn nothing_is_left_behind_by_a_kill() {
     playground.stop();
     let held = namespaces_of(&all_processes());
     assert!(held.is_disjoint(&namespaces), "{held:?}");
-}
-
-/// A process that still is one of those namespaces' and has not been replaced by another of its number.
-fn is_same(process: u32, namespaces: &BTreeSet<PathBuf>) -> bool {
-    !namespaces_of(&[process]).is_disjoint(namespaces)
-}
-
-fn all_processes() -> Vec<u32> {
-    let entries = fs::read_dir("/proc").expect("the kernel lists its processes").flatten();
-    entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect()
-}
-
-/// All processes that a process has started, and those that they have.
-fn descendants(of: u32) -> Vec<u32> {
-    let parent = |process: u32| -> Option<u32> {
-        let status = fs::read_to_string(format!("/proc/{process}/status")).ok()?;
-        status.lines().find_map(|line| line.strip_prefix("PPid:"))?.trim().parse().ok()
-    };
-    let all: Vec<(u32, u32)> =
-        all_processes().into_iter().filter_map(|process| Some((process, parent(process)?))).collect();
-    let mut family = vec![of];
-    let mut at = 0;
-    while let Some(elder) = family.get(at).copied() {
-        family.extend(all.iter().filter(|(_, parent)| *parent == elder).map(|(process, _)| *process));
-        at += 1;
-    }
-    family.split_off(1)
-}
-
-/// The namespaces that some processes are in, apart from those of this machine.
-fn namespaces_of(processes: &[u32]) -> BTreeSet<PathBuf> {
-    let kinds = ["net", "pid", "mnt", "uts", "ipc"];
-    let own = |kind: &str| fs::read_link(format!("/proc/self/ns/{kind}")).ok();
-    let found = processes.iter().flat_map(|process| {
-        kinds.iter().filter_map(move |kind| {
-            let namespace = fs::read_link(format!("/proc/{process}/ns/{kind}")).ok()?;
-            (Some(&namespace) != own(kind).as_ref()).then_some(namespace)
-        })
-    });
-    found.collect()
 }

@@ -19,7 +19,8 @@ pub(crate) enum Scope {
     Full,
 }
 
-/// End-to-end tests that need kubectl only, and for pods with namespaces root and some Debian packages.
+/// End-to-end tests that need kubectl only, and for pods with namespaces some Debian packages and root, or user
+/// namespaces.
 const EMBEDDED: [&str; 8] =
     ["walkthroughs", "commands", "faults", "restarts", "streams", "getting_started", "real_pods", "agent"];
 

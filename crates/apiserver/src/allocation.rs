@@ -27,7 +27,7 @@ use portolan_object::{Fault, FieldError};
 use serde_json::{Value, json};
 
 use crate::tree;
-use fields::Families;
+use fields::Family;
 use pool::{Pool, Refusal};
 
 /// Draws a number below the bound; the bound is never zero.
@@ -43,7 +43,8 @@ pub struct Services {
 }
 
 struct Shared {
-    range: IpNet,
+    /// One of each address family; the first is the one that Services have unless they ask for more.
+    ranges: Vec<IpNet>,
     node_ports: RangeInclusive<u16>,
     draw: Draw,
     pools: Mutex<Pools>,
@@ -51,7 +52,8 @@ struct Shared {
 
 #[derive(Debug)]
 struct Pools {
-    addresses: Pool,
+    /// One for each range.
+    addresses: Vec<Pool>,
     ports: Pool,
 }
 
@@ -66,16 +68,22 @@ pub struct Reservation {
     leaving: Holding,
 }
 
-/// Addresses as offsets in the range, and ports.
+/// Addresses and ports.
 #[derive(Debug, Default)]
 struct Holding {
-    addresses: Vec<u128>,
+    addresses: Vec<Place>,
     ports: Vec<u128>,
 }
 
+/// An address as the place of its range and its offset there.
+type Place = (usize, u128);
+
 impl fmt::Debug for Shared {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Services").field("range", &self.range).field("node_ports", &self.node_ports).finish()
+        f.debug_struct("Services")
+            .field("ranges", &self.ranges)
+            .field("node_ports", &self.node_ports)
+            .finish()
     }
 }
 
@@ -86,39 +94,39 @@ impl fmt::Debug for Services {
 }
 
 impl Services {
-    /// Empty pools over a range of addresses and a range of ports.
+    /// Empty pools over ranges of addresses, of which the first of each family counts, and a range of ports.
     ///
-    /// The first address of the range is kept for the Service of the API server, the network's own address and, in
+    /// The first address of the first range is kept for the Service of the API server, the network's own address and, in
     /// IPv4, the broadcast address are never given. Automatic choices leave the lowest part of each range to those
     /// who ask for a certain value.
-    pub fn new(range: IpNet, node_ports: RangeInclusive<u16>, draw: Draw) -> Self {
-        let size = 1_u128 << u32::from(range.max_prefix_len() - range.prefix_len()).min(100);
-        let last = if range.addr().is_ipv4() { size.saturating_sub(2) } else { size - 1 };
+    pub fn new(ranges: impl IntoIterator<Item = IpNet>, node_ports: RangeInclusive<u16>, draw: Draw) -> Self {
+        let mut families: Vec<IpNet> = Vec::new();
+        for range in ranges {
+            if families.iter().all(|other| Family::of(other.addr()) != Family::of(range.addr())) {
+                families.push(range);
+            }
+        }
+        let addresses = |range: &IpNet| {
+            let size = 1_u128 << u32::from(range.max_prefix_len() - range.prefix_len()).min(100);
+            let last = if range.addr().is_ipv4() { size.saturating_sub(2) } else { size - 1 };
+            Pool::new(1..=last, (size / 16).clamp(16, 256))
+        };
         let pools = Pools {
-            addresses: Pool::new(1..=last, (size / 16).clamp(16, 256)),
+            addresses: families.iter().map(addresses).collect(),
             ports: Pool::new(
                 u128::from(*node_ports.start())..=u128::from(*node_ports.end()),
                 (u128::from(node_ports.end() - node_ports.start()) / 32).clamp(16, 128),
             ),
         };
-        Self { shared: Arc::new(Shared { range, node_ports, draw, pools: Mutex::new(pools) }) }
-    }
-
-    /// The range of addresses.
-    pub fn range(&self) -> IpNet {
-        self.shared.range
-    }
-
-    /// The address of the API server's own Service.
-    pub fn first_address(&self) -> IpAddr {
-        self.shared.address(1)
+        let pools = Mutex::new(pools);
+        Self { shared: Arc::new(Shared { ranges: families, node_ports, draw, pools }) }
     }
 
     /// Marks what a stored Service holds, at start; what lies outside the ranges is left alone.
     pub fn restore(&self, service: &Value) {
         let mut pools = self.shared.pools.lock();
         let held = self.shared.holding(service);
-        held.addresses.into_iter().for_each(|offset| pools.addresses.mark(offset));
+        held.addresses.into_iter().for_each(|(range, offset)| pools.addresses[range].mark(offset));
         held.ports.into_iter().for_each(|port| pools.ports.mark(port));
     }
 
@@ -136,15 +144,15 @@ impl Services {
         dry_run: bool,
     ) -> Result<Reservation, Vec<FieldError>> {
         fields::settle(service, old);
-        let own = if self.shared.range.addr().is_ipv4() { Families::Fourth } else { Families::Sixth };
-        fields::families(service, old, own)?;
+        let own: Vec<Family> = self.shared.ranges.iter().map(|range| Family::of(range.addr())).collect();
+        fields::families(service, old, &own)?;
         let mut reservation = Reservation {
             shared: Arc::clone(&self.shared),
             taken: Holding::default(),
             leaving: Holding::default(),
         };
         let before = old.map(|old| self.shared.holding(old)).unwrap_or_default();
-        reservation.address(service, &before, dry_run)?;
+        reservation.addresses(service, &before, dry_run)?;
         reservation.ports(service, &before, dry_run)?;
         if !dry_run {
             let after = self.shared.holding(service);
@@ -162,7 +170,7 @@ impl Services {
     }
 }
 
-fn without(all: Vec<u128>, kept: &[u128]) -> Vec<u128> {
+fn without<T: PartialEq>(all: Vec<T>, kept: &[T]) -> Vec<T> {
     all.into_iter().filter(|one| !kept.contains(one)).collect()
 }
 
@@ -174,7 +182,8 @@ impl Reservation {
         self.shared.free(&leaving);
     }
 
-    fn address(
+    /// An address for each family that the Service has: the one that it asks for, or a free one.
+    fn addresses(
         &mut self,
         service: &mut Value,
         before: &Holding,
@@ -185,49 +194,80 @@ impl Reservation {
         }
         let shared = Arc::clone(&self.shared);
         let wanted = tree::text(service, "/spec/clusterIP").to_owned();
+        let mut all: Vec<String> = tree::texts(service, "/spec/clusterIPs").map(str::to_owned).collect();
         // One spelling of the address without the other is for validation to refuse.
-        if wanted.is_empty() && !tree::list(service, "/spec/clusterIPs").is_empty() {
+        if wanted.is_empty() != all.is_empty() {
+            if let Ok(address) = wanted.parse() {
+                self.claim(service, address, before, dry_run)?;
+            }
+            return Ok(());
+        }
+        // An address that cannot be read is for validation to refuse as well.
+        for address in all.iter().filter_map(|text| text.parse().ok()) {
+            self.claim(service, address, before, dry_run)?;
+        }
+        let families: Vec<String> = tree::texts(service, "/spec/ipFamilies").map(str::to_owned).collect();
+        let missing: Vec<usize> =
+            families.iter().skip(all.len()).map_while(|family| shared.range_of(family)).collect();
+        let is_complete = missing.is_empty();
+        for range in missing {
+            let offset = match range == 0 && shared.is_first(service) {
+                _ if dry_run => 0,
+                true => {
+                    let first = shared.address((0, 1));
+                    self.take_address((0, 1)).map_err(|why| shared.refused(service, first, why))?;
+                    1
+                }
+                false => self.next_address(range)?,
+            };
+            all.push(shared.address((range, offset)).to_string());
+        }
+        if is_complete {
             return Ok(());
         }
         if wanted.is_empty() {
-            let offset = match shared.is_first(service) {
-                _ if dry_run => 0,
-                true => {
-                    self.take_address(1).map_err(|why| shared.refused(service, shared.address(1), why))?
-                }
-                false => self.next_address()?,
-            };
-            let address = shared.address(offset).to_string();
-            service["spec"]["clusterIP"] = json!(address);
-            service["spec"]["clusterIPs"] = json!([address]);
+            service["spec"]["clusterIP"] = json!(all[0]);
+        }
+        service["spec"]["clusterIPs"] = json!(all);
+        Ok(())
+    }
+
+    /// Takes an address that the Service asks for, unless it has one of that family: then it is its own, or another one,
+    /// which is for validation to refuse. To take it here would only hide that.
+    fn claim(
+        &mut self,
+        service: &Value,
+        address: IpAddr,
+        before: &Holding,
+        dry_run: bool,
+    ) -> Result<(), Vec<FieldError>> {
+        let shared = Arc::clone(&self.shared);
+        let family = Family::of(address);
+        let is_held = |(range, _): &Place| Family::of(shared.ranges[*range].addr()) == family;
+        if before.addresses.iter().any(is_held) {
             return Ok(());
         }
-        // An address that cannot be read is for validation to refuse, and so is a changed one: to take it here
-        // would only hide that.
-        let Ok(address) = wanted.parse::<IpAddr>() else { return Ok(()) };
-        if !before.addresses.is_empty() {
-            return Ok(());
-        }
-        let result = match shared.offset(address) {
+        let result = match shared.place(address) {
             None => Err(Refusal::OutOfRange),
             Some(_) if dry_run => Ok(()),
-            Some(1) if !shared.is_first(service) => Err(Refusal::Taken),
-            Some(offset) => self.take_address(offset).map(|_| ()),
+            Some((0, 1)) if !shared.is_first(service) => Err(Refusal::Taken),
+            Some(place) => self.take_address(place),
         };
         result.map_err(|why| shared.refused(service, address, why))
     }
 
-    fn take_address(&mut self, offset: u128) -> Result<u128, Refusal> {
-        self.shared.pools.lock().addresses.take(offset)?;
-        self.taken.addresses.push(offset);
-        Ok(offset)
+    fn take_address(&mut self, (range, offset): Place) -> Result<(), Refusal> {
+        self.shared.pools.lock().addresses[range].take(offset)?;
+        self.taken.addresses.push((range, offset));
+        Ok(())
     }
 
-    fn next_address(&mut self) -> Result<u128, Vec<FieldError>> {
-        let next = self.shared.pools.lock().addresses.next(&self.shared.draw, &[1]);
+    fn next_address(&mut self, range: usize) -> Result<u128, Vec<FieldError>> {
+        let kept: &[u128] = if range == 0 { &[1] } else { &[] };
+        let next = self.shared.pools.lock().addresses[range].next(&self.shared.draw, kept);
         let offset =
             next.ok_or_else(|| full("spec.clusterIP", "failed to allocate a serviceIP: range is full"))?;
-        self.taken.addresses.push(offset);
+        self.taken.addresses.push((range, offset));
         Ok(offset)
     }
 
@@ -316,14 +356,14 @@ impl Shared {
 
     fn free(&self, holding: &Holding) {
         let mut pools = self.pools.lock();
-        holding.addresses.iter().for_each(|offset| pools.addresses.free(*offset));
+        holding.addresses.iter().for_each(|(range, offset)| pools.addresses[*range].free(*offset));
         holding.ports.iter().for_each(|port| pools.ports.free(*port));
     }
 
     /// What a Service holds of the pools.
     fn holding(&self, service: &Value) -> Holding {
         let addresses =
-            tree::texts(service, "/spec/clusterIPs").filter_map(|text| self.offset(text.parse().ok()?));
+            tree::texts(service, "/spec/clusterIPs").filter_map(|text| self.place(text.parse().ok()?));
         let ports =
             tree::list(service, "/spec/ports").iter().filter_map(|port| tree::integer(port, "/nodePort"));
         let health = tree::integer(service, "/spec/healthCheckNodePort");
@@ -340,7 +380,7 @@ impl Shared {
             Refusal::Taken => "provided IP is already allocated".to_owned(),
             Refusal::OutOfRange => format!(
                 "the provided IP ({address}) is not in the valid range. The range of valid IPs is {}",
-                self.range
+                self.range_for(address)
             ),
         };
         let detail = format!("failed to allocate IP {address}: {detail}");
@@ -361,12 +401,24 @@ impl Shared {
         vec![FieldError::invalid(field, &json!(u64::try_from(port).unwrap_or_default()), detail)]
     }
 
-    fn offset(&self, address: IpAddr) -> Option<u128> {
-        self.range.contains(&address).then(|| bits(address) - bits(self.range.network()))
+    fn place(&self, address: IpAddr) -> Option<Place> {
+        let range = self.ranges.iter().position(|range| range.contains(&address))?;
+        Some((range, bits(address) - bits(self.ranges[range].network())))
     }
 
-    fn address(&self, offset: u128) -> IpAddr {
-        match self.range.network() {
+    /// The range of a family by its name in the API.
+    fn range_of(&self, family: &str) -> Option<usize> {
+        self.ranges.iter().position(|range| Family::of(range.addr()).name() == family)
+    }
+
+    /// The range that an address would have to be in.
+    fn range_for(&self, address: IpAddr) -> String {
+        let same = self.ranges.iter().find(|range| Family::of(range.addr()) == Family::of(address));
+        same.or(self.ranges.first()).map(ToString::to_string).unwrap_or_default()
+    }
+
+    fn address(&self, (range, offset): Place) -> IpAddr {
+        match self.ranges[range].network() {
             IpAddr::V4(base) => {
                 let offset = u32::try_from(offset).unwrap_or_default();
                 IpAddr::V4(base.to_bits().wrapping_add(offset).into())

@@ -59,7 +59,10 @@ impl ApiServer {
     /// # Errors
     /// [`StartError`] when the store does not hold what an API server has written, or does not accept writes.
     pub async fn start(config: Config, store: Store<Record>) -> Result<Self, StartError> {
-        let services = config.service_cidr.map(|range| allocated(&store, range, config.node_ports));
+        let services = config.service_cidr.map(|range| {
+            let ranges = std::iter::once(range).chain(config.second_service_cidr);
+            allocated(&store, ranges, config.node_ports)
+        });
         let server = Arc::new(Server {
             services,
             kubelets: config.kubelets,
@@ -108,8 +111,12 @@ impl ApiServer {
 }
 
 /// The pools of a range of addresses, with what the stored Services hold.
-fn allocated(store: &Store<Record>, range: IpNet, node_ports: RangeInclusive<u16>) -> Services {
-    let services = Services::new(range, node_ports, Box::new(|below| rand::rng().random_range(0..below)));
+fn allocated(
+    store: &Store<Record>,
+    ranges: impl IntoIterator<Item = IpNet>,
+    node_ports: RangeInclusive<u16>,
+) -> Services {
+    let services = Services::new(ranges, node_ports, Box::new(|below| rand::rng().random_range(0..below)));
     let stored = store.range(&Query::prefix("core/services/"));
     for item in stored.iter().flat_map(|page| &page.items) {
         services.restore(&item.value.value());

@@ -21,6 +21,8 @@ pub struct Config {
     pub authentication: Authentication,
     /// Where Services get their addresses from; without it they get none.
     pub service_cidr: Option<IpNet>,
+    /// A range of the other address family, for Services that ask for two addresses.
+    pub second_service_cidr: Option<IpNet>,
     /// The ports that Services of type NodePort get.
     pub node_ports: RangeInclusive<u16>,
     /// The way to the kubelets; without it, logs and streams of pods are not served.
@@ -40,6 +42,7 @@ impl Default for Config {
         Self {
             authentication: Authentication::default(),
             service_cidr: None,
+            second_service_cidr: None,
             node_ports: 30_000..=32_767,
             kubelets: None,
             endpoint: None,
@@ -55,6 +58,7 @@ impl fmt::Debug for Config {
         f.debug_struct("Config")
             .field("authentication", &self.authentication)
             .field("service_cidr", &self.service_cidr)
+            .field("second_service_cidr", &self.second_service_cidr)
             .field("node_ports", &self.node_ports)
             .field("kubelets", &self.kubelets)
             .field("endpoint", &self.endpoint)

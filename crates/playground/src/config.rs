@@ -10,6 +10,8 @@ use ipnet::Ipv4Net;
 use portolan_api::meta::Taint;
 use serde::Deserialize;
 
+use crate::network::Ranges;
+
 /// Larger files are not configurations.
 const MAX_BYTES: u64 = 1 << 20;
 
@@ -38,7 +40,8 @@ pub enum NetworkMode {
     /// Loopback sockets of this process; pods are played by built-in programs. Needs no rights.
     #[default]
     Loopback,
-    /// Namespaces of the kernel; pods are real processes with addresses of their own. Needs root, `ip` and `nft`.
+    /// Namespaces of the kernel; pods are real processes with addresses of their own. Needs `ip`, `nft`, and root or user
+    /// namespaces.
     Namespaces,
 }
 
@@ -77,12 +80,13 @@ pub struct Cluster {
     /// Names of its nodes; one called `<name>-control-plane` when empty.
     #[serde(default)]
     pub nodes: Vec<String>,
-    /// Where pods get their addresses; a free network when absent.
+    /// Where pods get their addresses; a free network of IPv4 when absent. With a second one, of IPv6, the cluster is
+    /// dual-stack.
     #[serde(default, rename = "podCIDR")]
-    pub pod_cidr: Option<Ipv4Net>,
-    /// Where Services get their addresses; a free network when absent.
+    pub pod_cidr: Option<Ranges>,
+    /// Where Services get their addresses, likewise.
     #[serde(default, rename = "serviceCIDR")]
-    pub service_cidr: Option<Ipv4Net>,
+    pub service_cidr: Option<Ranges>,
     /// An API server that runs already, for which only the nodes are played. Embedded when absent.
     #[serde(default)]
     pub kubeconfig: Option<PathBuf>,
@@ -141,6 +145,11 @@ fn default_clusters() -> Vec<Cluster> {
 }
 
 impl Cluster {
+    /// Whether its pods and Services have addresses of both families.
+    pub fn is_dual(&self) -> bool {
+        self.pod_cidr.is_some_and(|ranges| ranges.v6.is_some())
+    }
+
     /// A cluster with nothing but its name; networks and nodes are chosen by [`Config::complete`].
     pub fn named(name: &str) -> Self {
         Self {
@@ -199,13 +208,15 @@ impl Config {
 
     fn completed(mut self, origin: &str) -> Result<Self, ConfigError> {
         let mut faults = Vec::new();
-        let taken: Vec<Ipv4Net> = self
+        let taken: Vec<Ranges> = self
             .clusters
             .iter()
             .flat_map(|cluster| cluster.pod_cidr.into_iter().chain(cluster.service_cidr))
             .collect();
-        let mut free = (10..=250).filter_map(|second| Ipv4Net::new([10, second, 0, 0].into(), 16).ok());
-        let mut next = || free.find(|net| taken.iter().all(|other| !overlaps(net, other)));
+        let mut free = (10..=250)
+            .filter_map(|second| Ipv4Net::new([10, second, 0, 0].into(), 16).ok())
+            .map(Ranges::from);
+        let mut next = || free.find(|net| taken.iter().all(|other| net.overlap(other).is_none()));
         for cluster in &mut self.clusters {
             if cluster.nodes.is_empty() {
                 cluster.nodes = vec![format!("{}-control-plane", cluster.name)];
@@ -254,9 +265,15 @@ impl Config {
     }
 
     fn check_networks(&self, faults: &mut Vec<String>) {
-        let mut seen: Vec<(String, Ipv4Net)> = Vec::new();
+        let mut seen: Vec<(String, Ranges)> = Vec::new();
         for cluster in &self.clusters {
             let networks = [("podCIDR", cluster.pod_cidr), ("serviceCIDR", cluster.service_cidr)];
+            if let [(_, Some(pods)), (_, Some(services))] = networks
+                && pods.v6.is_some() != services.v6.is_some()
+            {
+                let name = &cluster.name;
+                faults.push(format!("cluster {name}: podCIDR {pods} and serviceCIDR {services} must both have a second range, of IPv6, or neither"));
+            }
             for (field, network) in networks {
                 // A cluster that runs already has its own service network, which is not ours to know.
                 let Some(network) = network.filter(|_| field == "podCIDR" || cluster.kubeconfig.is_none())
@@ -264,13 +281,8 @@ impl Config {
                     continue;
                 };
                 let place = format!("{field} {network} of cluster {}", cluster.name);
-                if network.addr().is_loopback() {
-                    faults.push(format!("{place}: Kubernetes refuses loopback addresses in EndpointSlices; use a private network"));
-                }
-                if network.prefix_len() > 24 {
-                    faults.push(format!("{place}: too small; use /24 or larger"));
-                }
-                if let Some((other, _)) = seen.iter().find(|(_, other)| overlaps(other, &network)) {
+                faults.extend(range_faults(&network).map(|fault| format!("{place}: {fault}")));
+                if let Some((other, _)) = seen.iter().find(|(_, other)| network.overlap(other).is_some()) {
                     faults.push(format!("{place} overlaps with {other}: networks of clusters that reach each other must differ"));
                 }
                 seen.push((place, network));
@@ -279,8 +291,24 @@ impl Config {
     }
 }
 
-fn overlaps(one: &Ipv4Net, other: &Ipv4Net) -> bool {
-    one.contains(other) || other.contains(one)
+/// What is wrong with ranges by themselves.
+fn range_faults(ranges: &Ranges) -> impl Iterator<Item = &'static str> + use<> {
+    let is_loopback = ranges.iter().any(|range| range.addr().is_loopback());
+    let is_small = ranges.v4.prefix_len() > 24;
+    let is_unfit = ranges.v6.is_some_and(|v6| v6.addr().is_multicast() || v6.addr().is_unicast_link_local());
+    let faults = [
+        (is_loopback, "Kubernetes refuses loopback addresses in EndpointSlices; use a private network"),
+        (is_small, "too small; use /24 or larger"),
+        (
+            !ranges.are_matched(),
+            "the IPv6 range has no address for each of the IPv4 range; use /112 or larger",
+        ),
+        (
+            is_unfit,
+            "addresses of links and groups are not for pods and Services; use a private network like fd00:10::/64",
+        ),
+    ];
+    faults.into_iter().filter(|(is_wrong, _)| *is_wrong).map(|(_, fault)| fault)
 }
 
 #[cfg(test)]
@@ -321,12 +349,13 @@ mod tests {
         let config =
             parse("clusters:\n- name: a\n  podCIDR: 10.10.0.0/16\n- name: b\n  serviceCIDR: 10.11.0.0/16\n")
                 .unwrap();
-        let all: Vec<Ipv4Net> = config
+        let all: BTreeSet<String> = config
             .clusters
             .iter()
             .flat_map(|cluster| [cluster.pod_cidr.unwrap(), cluster.service_cidr.unwrap()])
+            .map(|ranges| ranges.to_string())
             .collect();
-        assert_eq!(all.len(), all.iter().collect::<BTreeSet<_>>().len());
+        assert_eq!(all.len(), 4);
     }
 
     #[test]
@@ -344,6 +373,23 @@ mod tests {
             ),
             ("loopback", "clusters:\n- name: a\n  podCIDR: 127.0.0.0/8\n", "loopback"),
             ("too small", "clusters:\n- name: a\n  podCIDR: 10.1.1.0/28\n", "too small"),
+            ("no range", "clusters:\n- name: a\n  podCIDR: everywhere\n", "not a range like 10.10.0.0/16"),
+            ("half of two", "clusters:\n- name: a\n  podCIDR: '10.1.0.0/16,fd00:1::/64'\n", "or neither"),
+            (
+                "a narrow second",
+                "clusters:\n- name: a\n  podCIDR: '10.1.0.0/16,fd00:1::/120'\n  serviceCIDR: '10.2.0.0/16,fd00:2::/112'\n",
+                "use /112 or larger",
+            ),
+            (
+                "groups",
+                "clusters:\n- name: a\n  podCIDR: '10.1.0.0/16,ff02::/64'\n  serviceCIDR: '10.2.0.0/16,fd00:2::/112'\n",
+                "addresses of links and groups",
+            ),
+            (
+                "overlap of the second",
+                "clusters:\n- name: a\n  podCIDR: '10.1.0.0/16,fd00:1::/64'\n  serviceCIDR: '10.2.0.0/16,fd00:1::/112'\n",
+                "overlaps",
+            ),
         ];
         for (name, yaml, want) in cases {
             let error = parse(yaml).expect_err(name);

@@ -9,7 +9,6 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use ipnet::Ipv4Net;
 use portolan_apiserver::auth::token::{Issuer, KeyError, SigningKey};
 use portolan_apiserver::auth::{Authentication, User as ApiUser};
 use portolan_apiserver::proxy::Kubelets;
@@ -25,6 +24,8 @@ use portolan_runtime::Client;
 use portolan_store::{OpenError, Store};
 use ring::rand::SystemRandom;
 use tokio::net::TcpListener;
+
+use crate::network::Ranges;
 
 /// Time for an API server's background tasks to stop.
 const BACKGROUND_PATIENCE: Duration = Duration::from_secs(1);
@@ -121,7 +122,7 @@ pub struct Settings<'a> {
     /// Its folder.
     pub directory: &'a Path,
     /// Where Services get their addresses.
-    pub service_cidr: Ipv4Net,
+    pub service_cidr: Ranges,
     /// Its address; that of the last run, else a free port, when absent.
     pub address: Option<SocketAddr>,
     /// Where its pods reach it: the endpoint of the Service `default/kubernetes`. Without it there is no such Service.
@@ -180,7 +181,8 @@ impl Embedded {
             .map_err(|source| EmbeddedError::Tokens { cluster: cluster(), source })?;
         let config = portolan_apiserver::Config {
             authentication: Authentication::default().with_issuer(issuer),
-            service_cidr: Some(settings.service_cidr.into()),
+            service_cidr: Some(settings.service_cidr.v4.into()),
+            second_service_cidr: settings.service_cidr.v6.map(Into::into),
             kubelets: settings.kubelets.clone(),
             endpoint: settings.endpoint,
             admission: settings.admission.clone(),
@@ -278,7 +280,7 @@ fn server_names(settings: &Settings<'_>) -> ServerNames {
         "kubernetes.default.svc.cluster.local",
         "localhost",
     ];
-    let first = settings.service_cidr.hosts().next();
+    let first = settings.service_cidr.v4.hosts().next();
     let mut addresses = vec![Ipv4Addr::LOCALHOST.into()];
     addresses.extend(first.map(std::net::IpAddr::from));
     addresses.extend(settings.address.map(|address| address.ip()).filter(|ip| !ip.is_unspecified()));

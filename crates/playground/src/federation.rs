@@ -27,6 +27,7 @@ use crate::control;
 use crate::embedded::{Embedded, EmbeddedError, Settings};
 use crate::network::Network;
 use crate::network::namespaces::{self, Unavailable};
+use crate::rights;
 use crate::sandbox::Host;
 use crate::state::{StateDirectory, StateError};
 
@@ -75,6 +76,14 @@ pub enum StartError {
     /// Pods cannot have namespaces here.
     #[error(transparent)]
     Unavailable(#[from] Unavailable),
+    /// A cluster is to have two address families, and loopback sockets have one.
+    #[error(
+        "cluster {cluster} has ranges of IPv6, which the loopback network does not carry: use --network namespaces, or name only the IPv4 range in podCIDR and serviceCIDR"
+    )]
+    Families {
+        /// Which cluster.
+        cluster: String,
+    },
     /// An embedded cluster.
     #[error(transparent)]
     Embedded(#[from] EmbeddedError),
@@ -164,7 +173,7 @@ impl ControlPlane {
         let settings = Settings {
             name: "the control plane",
             directory: &directory,
-            service_cidr: HUB_SERVICES,
+            service_cidr: HUB_SERVICES.into(),
             address,
             endpoint: None,
             admission: vec![Arc::new(admission::Federation)],
@@ -246,11 +255,21 @@ impl Playground {
     ) -> Result<Self, StartError> {
         let clock = &options.clock;
         let (network, host) = match config.network {
-            NetworkMode::Loopback => (Network::new(), None),
+            NetworkMode::Loopback => {
+                let dual = config.clusters.iter().find(|cluster| cluster.is_dual());
+                if let Some(cluster) = dual {
+                    return Err(StartError::Families { cluster: cluster.name.clone() });
+                }
+                (Network::new(), None)
+            }
             NetworkMode::Namespaces => {
                 namespaces::check().await?;
                 namespaces::raise_file_limit();
-                let host = Host { program: options.program.clone(), mount_point: state.mount_point()? };
+                let host = Host {
+                    program: options.program.clone(),
+                    mount_point: state.mount_point()?,
+                    has_one_user: rights::has_one_user(),
+                };
                 (Network::of_namespaces(), Some(host))
             }
         };
@@ -420,7 +439,7 @@ async fn start_member(
             let settings = Settings {
                 name: &cluster.name,
                 directory: &directory,
-                service_cidr: cluster.service_cidr.unwrap_or(HUB_SERVICES),
+                service_cidr: cluster.service_cidr.unwrap_or(HUB_SERVICES.into()),
                 address: None,
                 endpoint: Some(nodes::api_server_address(index)),
                 admission: Vec::new(),

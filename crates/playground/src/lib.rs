@@ -13,6 +13,7 @@ pub mod kubelet;
 pub mod network;
 pub mod node;
 pub mod programs;
+pub mod rights;
 pub mod sandbox;
 mod spdy;
 pub mod state;

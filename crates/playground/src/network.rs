@@ -22,6 +22,7 @@ mod links;
 mod names;
 pub mod namespaces;
 mod proxy;
+mod ranges;
 mod rules;
 
 use std::fmt;
@@ -30,7 +31,6 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use ipnet::Ipv4Net;
 use portolan_dns::Zones;
 use portolan_object::{Object, ObjectKey};
 pub use portolan_runtime::ClusterName;
@@ -43,6 +43,7 @@ pub use self::door::Door;
 pub use self::error::{AttachError, DialError, JoinError, SwitchError};
 pub use self::interface::{CONNECT_PATIENCE, Datagrams, Interface, ListenError, Listener, Publication};
 pub use self::links::Link;
+pub use self::ranges::{Ranges, RangesError};
 pub(crate) use self::rules::SERVICE_NAME;
 
 use self::fabric::{Fabric, Origin};
@@ -115,13 +116,13 @@ impl Network {
     ///
     /// # Errors
     /// When the name is taken or a range overlaps one that is there.
-    pub fn join(&self, cluster: &ClusterName, pods: Ipv4Net, services: Ipv4Net) -> Result<(), JoinError> {
-        if pods.contains(&services.network()) || services.contains(&pods.network()) {
+    pub fn join(&self, cluster: &ClusterName, pods: Ranges, services: Ranges) -> Result<(), JoinError> {
+        if let Some((range, other_range)) = services.overlap(&pods) {
             let (cluster, other) = (cluster.clone(), cluster.clone());
-            return Err(JoinError::Overlap { cluster, range: services, other, other_range: pods });
+            return Err(JoinError::Overlap { cluster, range, other, other_range });
         }
-        for range in [pods, services] {
-            if let Some((other, other_range)) = self.fabric.overlapping(range) {
+        for ranges in [pods, services] {
+            if let Some((range, other, other_range)) = self.fabric.overlapping(&ranges) {
                 return Err(JoinError::Overlap { cluster: cluster.clone(), range, other, other_range });
             }
         }
@@ -163,7 +164,7 @@ impl Network {
     pub fn attach_pod(&self, cluster: &ClusterName) -> Result<Interface, AttachError> {
         let owner = self.owner(cluster)?;
         let free = owner.pool.lock().allocate();
-        let exhausted = || AttachError::Exhausted { cluster: cluster.clone(), range: owner.pods };
+        let exhausted = || AttachError::Exhausted { cluster: cluster.clone(), range: owner.pods.v4 };
         let address = free.ok_or_else(exhausted)?;
         Ok(Interface::new(self.fabric.clone(), owner, IpAddr::V4(address)))
     }

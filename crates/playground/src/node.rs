@@ -22,7 +22,6 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use ipnet::Ipv4Net;
 use portolan_api::meta::Taint;
 use portolan_net::server::{ListenError, Server, listen};
 use portolan_net::{Clock, Shutdown};
@@ -34,7 +33,7 @@ use tokio::sync::watch;
 
 use crate::containers::Pods;
 use crate::kubelet::Kubelet;
-use crate::network::{AttachError, ClusterName, Network};
+use crate::network::{AttachError, ClusterName, Network, Ranges};
 use crate::sandbox::Host;
 
 use self::lifecycle::Surroundings;
@@ -53,7 +52,7 @@ pub struct NodeSetting {
     /// Its address: that of its host network, and the `hostIP` of its pods.
     pub address: IpAddr,
     /// Where its pods get their addresses: the range of the cluster.
-    pub pod_range: Ipv4Net,
+    pub pod_range: Ranges,
     /// Region, empty for none.
     pub region: String,
     /// Zone, empty for none.

@@ -64,6 +64,8 @@ pub struct Host {
     pub program: PathBuf,
     /// An empty folder on which containers put their file systems, each for itself only.
     pub mount_point: PathBuf,
+    /// Whether pods know no other user than root; see [`crate::rights`].
+    pub has_one_user: bool,
 }
 
 /// Why a pod or a container cannot have its namespaces.
@@ -118,7 +120,7 @@ impl Sandbox {
             host: host.clone(),
             address: interface.address(),
             network,
-            files: files(identity, interface.address()),
+            files: files(identity, &interface.addresses()),
             processes: helper.namespace("pid")?,
             uts: helper.namespace("uts")?,
             ipc: helper.namespace("ipc")?,
@@ -176,6 +178,10 @@ impl Sandbox {
             if !environment.contains_key(name) && (name != "TERM" || with.tty) {
                 command.env(name, value);
             }
+        }
+        if self.host.has_one_user && launch.arguments.first().is_some_and(|program| program == "tar") {
+            // `kubectl cp` sends owners along, and there are none to give files to.
+            command.env("TAR_OPTIONS", "--no-same-owner");
         }
         Ok(Process::start(command, enter, with).await?)
     }

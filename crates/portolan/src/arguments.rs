@@ -131,7 +131,7 @@ pub(crate) struct Ends {
 pub(crate) enum NetworkMode {
     /// Pods are built-in programs on loopback sockets; needs no rights.
     Loopback,
-    /// Pods are real processes with namespaces and addresses of their own; needs root, `ip` and `nft`.
+    /// Pods are real processes with namespaces and addresses of their own; needs `ip`, `nft`, and root or user namespaces.
     Namespaces,
 }
 

@@ -35,6 +35,11 @@ fn main() -> ExitCode {
         return portolan_playground::sandbox::inside(order);
     }
     output::log::start(&arguments.log);
+    if let Command::Playground(playground) = &arguments.command
+        && let Err(error) = playground::obtain_rights(playground)
+    {
+        return output::fail(&error);
+    }
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return output::fail(&anyhow::Error::new(error).context("cannot start the runtime")),

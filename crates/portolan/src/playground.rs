@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use portolan_net::{Clock, Shutdown};
-use portolan_playground::config::Config;
+use portolan_playground::config::{Config, NetworkMode};
 use portolan_playground::federation::{Options, Playground};
+use portolan_playground::rights;
 use portolan_playground::state::StateDirectory;
 
 use crate::arguments;
@@ -15,21 +16,21 @@ use crate::arguments;
 /// Time for requests that are under way when the playground is asked to stop.
 const DRAIN: Duration = Duration::from_secs(5);
 
+/// Makes an ordinary user root of a user namespace where pods need that. Before anything starts a thread: afterwards, a
+/// process cannot enter one.
+pub(crate) fn obtain_rights(arguments: &arguments::Playground) -> Result<()> {
+    if arguments.command.is_none() && config(arguments)?.network == NetworkMode::Namespaces {
+        rights::obtain()?;
+    }
+    Ok(())
+}
+
 /// Starts, prints `ready` when everything answers, and runs until SIGTERM or SIGINT.
 pub(crate) async fn run(arguments: arguments::Playground) -> Result<()> {
     if let Some(command) = arguments.command {
         return links::run(command).await;
     }
-    let mut config = match &arguments.config {
-        Some(path) => Config::read(path)?,
-        None => Config::default().complete()?,
-    };
-    if let Some(network) = arguments.network {
-        config.network = network.into();
-    }
-    if arguments.clusterset.is_some() {
-        config.cluster_set = arguments.clusterset;
-    }
+    let config = config(&arguments)?;
     let dir = arguments.dir.context("--dir is missing")?;
     let state = StateDirectory::open(&dir)?;
     let scope = Shutdown::new();
@@ -48,4 +49,19 @@ pub(crate) async fn run(arguments: arguments::Playground) -> Result<()> {
     }
     playground.stop(&scope, DRAIN).await;
     Ok(())
+}
+
+/// What to start: the file's clusters or the usual ones, with what the command line says in place of the file.
+fn config(arguments: &arguments::Playground) -> Result<Config> {
+    let mut config = match &arguments.config {
+        Some(path) => Config::read(path)?,
+        None => Config::default().complete()?,
+    };
+    if let Some(network) = arguments.network {
+        config.network = network.into();
+    }
+    if arguments.clusterset.is_some() {
+        config.cluster_set.clone_from(&arguments.clusterset);
+    }
+    Ok(config)
 }

@@ -1,21 +1,29 @@
 //! The linked fields of a Service: two spellings of its address, its families, and what depends on its type.
 
+use std::net::IpAddr;
+
 use portolan_object::FieldError;
 use serde_json::{Map, Value, json};
 
 use crate::tree;
 
-/// The address family that the cluster's Services have.
+/// An address family.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Families {
+pub(super) enum Family {
     /// IPv4.
     Fourth,
     /// IPv6.
     Sixth,
 }
 
-impl Families {
-    fn name(self) -> &'static str {
+impl Family {
+    /// That of an address.
+    pub(super) fn of(address: IpAddr) -> Self {
+        if address.is_ipv4() { Self::Fourth } else { Self::Sixth }
+    }
+
+    /// What the API calls it.
+    pub(super) fn name(self) -> &'static str {
         match self {
             Self::Fourth => "IPv4",
             Self::Sixth => "IPv6",
@@ -77,6 +85,7 @@ pub(super) fn settle(service: &mut Value, old: Option<&Value>) {
         }
         Some(old) => {
             restore(service, old);
+            reduce_families(service, old);
             align_addresses(service, old);
             drop_stale(service, old);
         }
@@ -115,6 +124,21 @@ fn restore(service: &mut Value, old: &Value) {
         && health(old) != 0
     {
         service["spec"]["healthCheckNodePort"] = old["spec"]["healthCheckNodePort"].clone();
+    }
+}
+
+/// Who goes back to one family, and says no more, gives up the second one.
+fn reduce_families(service: &mut Value, old: &Value) {
+    let policy = |service: &Value| tree::text(service, "/spec/ipFamilyPolicy").to_owned();
+    if policy(service) != "SingleStack" || policy(old) == "SingleStack" || is_named(service) {
+        return;
+    }
+    for field in ["clusterIPs", "ipFamilies"] {
+        if service["spec"].get(field) == old["spec"].get(field)
+            && let Some(list) = service["spec"][field].as_array_mut()
+        {
+            list.truncate(1);
+        }
     }
 }
 
@@ -182,16 +206,16 @@ fn is_external(service: &Value) -> bool {
         || (kind(service) == "ClusterIP" && !tree::list(service, "/spec/externalIPs").is_empty())
 }
 
-/// Settles which address families the Service has; a cluster has one.
+/// Settles which address families the Service has; `own` are the cluster's, the usual one first.
 ///
 /// # Errors
-/// When it asks for a family, or for two, that the cluster does not have.
+/// When it asks for a family, or for two, that the cluster does not have, or for two and one at once.
 ///
 /// A stored Service keeps its first family; validation says so when `service` has another.
 pub(super) fn families(
     service: &mut Value,
     old: Option<&Value>,
-    own: Families,
+    own: &[Family],
 ) -> Result<(), Vec<FieldError>> {
     if is_named(service) {
         return Ok(());
@@ -207,36 +231,63 @@ pub(super) fn families(
     }
     let policy = spec["ipFamilyPolicy"].as_str().unwrap_or_default().to_owned();
     let mut families: Vec<String> = tree::texts(service, "/spec/ipFamilies").map(str::to_owned).collect();
+    let Some(usual) = own.first() else { return Ok(()) };
     if is_free {
         // Whoever fills in the endpoints decides; the cluster has no say.
         if families.is_empty() {
-            families.push(own.name().to_owned());
+            families.push(usual.name().to_owned());
         }
         if families.len() < 2 && policy != "SingleStack" {
-            let second = if families[0] == own.name() { own.other() } else { own.name() };
+            let second = if families[0] == usual.name() { usual.other() } else { usual.name() };
             families.push(second.to_owned());
         }
     } else if !is_changed {
-        let mut faults = Vec::new();
-        if policy == "RequireDualStack" {
-            let detail = "this cluster is not configured for dual-stack services";
-            faults.push(FieldError::invalid("spec.ipFamilyPolicy", &json!(policy), detail));
-        }
-        for (index, family) in families.iter().enumerate() {
-            if ["IPv4", "IPv6"].contains(&family.as_str()) && family != own.name() {
-                let field = format!("spec.ipFamilies[{index}]");
-                faults.push(FieldError::invalid(field, &json!(family), "not configured on this cluster"));
-            }
-        }
+        let faults = family_faults(service, &families, &policy, own);
         if !faults.is_empty() {
             return Err(faults);
         }
+        // Addresses that are asked for tell their families.
+        let asked: Vec<Family> = tree::texts(service, "/spec/clusterIPs")
+            .filter_map(|text| text.parse().ok().map(Family::of))
+            .filter(|family| own.contains(family))
+            .collect();
+        families.extend(asked.iter().skip(families.len()).map(|family| family.name().to_owned()));
         if families.is_empty() {
-            families.push(own.name().to_owned());
+            families.push(usual.name().to_owned());
+        }
+        let second = own.iter().find(|family| family.name() != families[0]);
+        if let Some(second) = second.filter(|_| families.len() < 2 && policy != "SingleStack") {
+            families.push(second.name().to_owned());
         }
     }
     service["spec"]["ipFamilies"] = json!(families);
     Ok(())
+}
+
+/// What is wrong with the families that a Service with addresses asks for.
+fn family_faults(service: &Value, families: &[String], policy: &str, own: &[Family]) -> Vec<FieldError> {
+    let mut faults = Vec::new();
+    let mut refuse_policy =
+        |detail: String| faults.push(FieldError::invalid("spec.ipFamilyPolicy", &json!(policy), detail));
+    if policy == "RequireDualStack" && own.len() < 2 {
+        refuse_policy("this cluster is not configured for dual-stack services".to_owned());
+    }
+    for field in ["clusterIPs", "ipFamilies"] {
+        let is_several = tree::list(service, &format!("/spec/{field}")).len() == 2;
+        if policy == "SingleStack" && own.len() == 2 && is_several {
+            refuse_policy(format!(
+                "must be 'RequireDualStack' or 'PreferDualStack' when multiple '{field}' are specified"
+            ));
+        }
+    }
+    for (index, family) in families.iter().enumerate() {
+        let is_own = own.iter().any(|own| own.name() == family);
+        if ["IPv4", "IPv6"].contains(&family.as_str()) && !is_own {
+            let field = format!("spec.ipFamilies[{index}]");
+            faults.push(FieldError::invalid(field, &json!(family), "not configured on this cluster"));
+        }
+    }
+    faults
 }
 
 fn first_family(service: &Value) -> &str {

@@ -14,7 +14,7 @@ fn counting() -> Draw {
 }
 
 fn services() -> Services {
-    Services::new("10.96.0.0/16".parse().unwrap(), 30000..=32767, counting())
+    Services::new(["10.96.0.0/16".parse().unwrap()], 30000..=32767, counting())
 }
 
 fn service(spec: Value) -> Value {
@@ -73,6 +73,13 @@ fn addresses_that_are_asked_for() {
     assert!(ask("10.96.0.0").is_err(), "the network itself");
     assert!(ask("10.96.255.255").is_err(), "broadcast");
     assert!(ask("10.96.0.1").is_err(), "kept for the API server");
+    let two = json!({ "clusterIP": "10.96.0.6", "clusterIPs": ["10.96.0.7"], "ports": [{ "port": 80 }] });
+    let kept = created(&services, two).unwrap();
+    assert_eq!(
+        (&kept["clusterIP"], &kept["clusterIPs"]),
+        (&json!("10.96.0.6"), &json!(["10.96.0.7"])),
+        "two different spellings are for validation to refuse"
+    );
 }
 
 #[test]
@@ -81,7 +88,6 @@ fn the_api_server_has_the_first_address() {
     let mut service = json!({ "metadata": { "namespace": "default", "name": "kubernetes" }, "spec": { "type": "ClusterIP" } });
     services.allocate(&mut service, None, false).unwrap().commit();
     assert_eq!(address(&service["spec"]), "10.96.0.1");
-    assert_eq!(services.first_address().to_string(), "10.96.0.1");
 }
 
 #[test]
@@ -204,6 +210,86 @@ fn families() {
     assert!(named.get("clusterIP").is_none() && named.get("ipFamilies").is_none());
 }
 
+/// With ranges of both families, IPv4 first.
+fn dual() -> Services {
+    let ranges = ["10.96.0.0/16", "fd00:96::/112"].map(|range| range.parse().unwrap());
+    Services::new(ranges, 30000..=32767, counting())
+}
+
+#[test]
+fn services_of_a_dual_stack_cluster() {
+    let cases = [
+        ("what nobody asks for", json!({}), "IPv4 SingleStack 10.96."),
+        (
+            "prefers both",
+            json!({ "ipFamilyPolicy": "PreferDualStack" }),
+            "IPv4,IPv6 PreferDualStack 10.96.,fd00:96::",
+        ),
+        (
+            "needs both",
+            json!({ "ipFamilyPolicy": "RequireDualStack" }),
+            "IPv4,IPv6 RequireDualStack 10.96.,fd00:96::",
+        ),
+        (
+            "the other one first",
+            json!({ "ipFamilyPolicy": "PreferDualStack", "ipFamilies": ["IPv6"] }),
+            "IPv6,IPv4 PreferDualStack fd00:96::,10.96.",
+        ),
+        ("the other one alone", json!({ "ipFamilies": ["IPv6"] }), "IPv6 SingleStack fd00:96::"),
+        ("an address of the other", json!({ "clusterIP": "fd00:96::7" }), "IPv6 SingleStack fd00:96::7"),
+        (
+            "the first address of the second range",
+            json!({ "ipFamilyPolicy": "RequireDualStack", "clusterIPs": ["10.96.0.9", "fd00:96::1"], "clusterIP": "10.96.0.9" }),
+            "IPv4,IPv6 RequireDualStack 10.96.0.9,fd00:96::1",
+        ),
+        (
+            "two and one at once",
+            json!({ "ipFamilies": ["IPv4", "IPv6"], "ipFamilyPolicy": "SingleStack" }),
+            "spec.ipFamilyPolicy: Invalid value: \"SingleStack\": must be 'RequireDualStack' or 'PreferDualStack' when multiple 'ipFamilies' are specified",
+        ),
+    ];
+    for (name, spec, want) in cases {
+        let got = match created(&dual(), spec) {
+            Err(text) => text,
+            Ok(spec) => {
+                let list = |field: &str| -> Vec<&str> {
+                    spec[field].as_array().into_iter().flatten().filter_map(Value::as_str).collect()
+                };
+                assert_eq!(spec["clusterIP"], spec["clusterIPs"][0], "{name}");
+                let wanted: Vec<&str> = want.rsplit(' ').next().unwrap().split(',').collect();
+                let addresses = list("clusterIPs");
+                assert_eq!(addresses.len(), wanted.len(), "{name}: {spec}");
+                for (address, start) in addresses.iter().zip(&wanted) {
+                    assert!(address.starts_with(start), "{name}: {spec}");
+                }
+                let policy = spec["ipFamilyPolicy"].as_str().unwrap();
+                format!("{} {policy} {}", list("ipFamilies").join(","), wanted.join(","))
+            }
+        };
+        assert_eq!(got, want, "{name}");
+    }
+}
+
+#[test]
+fn a_service_takes_a_second_family_and_gives_it_back() {
+    let services = dual();
+    let port = json!([{ "port": 80 }]);
+    let single = created(&services, json!({ "clusterIP": "10.96.0.5", "ports": port })).unwrap();
+    let mut wish = single.clone();
+    wish["ipFamilyPolicy"] = json!("PreferDualStack");
+    let both = updated(&services, &single, wish).unwrap();
+    assert_eq!(both["ipFamilies"], json!(["IPv4", "IPv6"]));
+    assert_eq!(both["clusterIPs"][0], "10.96.0.5");
+    let second = both["clusterIPs"][1].clone();
+    let ask = json!({ "clusterIP": second, "ports": port });
+    assert!(created(&services, ask.clone()).is_err(), "the second address is taken");
+    let mut back = both.clone();
+    back["ipFamilyPolicy"] = json!("SingleStack");
+    let single = updated(&services, &both, back).unwrap();
+    assert_eq!((&single["clusterIPs"], &single["ipFamilies"]), (&json!(["10.96.0.5"]), &json!(["IPv4"])));
+    assert!(created(&services, ask).is_ok(), "it is free");
+}
+
 #[test]
 fn updates_keep_what_clients_leave_out() {
     let services = services();
@@ -268,14 +354,14 @@ fn stored_services_are_remembered() {
 
 #[test]
 fn small_ranges_are_used_up_to_the_last() {
-    let services = Services::new("10.0.0.0/29".parse().unwrap(), 30000..=30001, counting());
+    let services = Services::new(["10.0.0.0/29".parse().unwrap()], 30000..=30001, counting());
     let given: Vec<String> =
         (0..5).map(|_| address(&created(&services, json!({})).unwrap()).to_owned()).collect();
     let mut sorted = given.clone();
     sorted.sort();
     assert_eq!(sorted, ["10.0.0.2", "10.0.0.3", "10.0.0.4", "10.0.0.5", "10.0.0.6"]);
     assert!(created(&services, json!({})).unwrap_err().contains("range is full"));
-    let sixth = Services::new("fd00::/112".parse().unwrap(), 30000..=30001, counting());
+    let sixth = Services::new(["fd00::/112".parse().unwrap()], 30000..=30001, counting());
     let spec = created(&sixth, json!({})).unwrap();
     assert!(address(&spec).starts_with("fd00::"), "{spec}");
     assert_eq!(spec["ipFamilies"], json!(["IPv6"]));
@@ -307,7 +393,7 @@ proptest! {
     /// holds can be had.
     #[test]
     fn nothing_is_given_twice_and_nothing_is_lost(steps in prop::collection::vec(step(), 1..60)) {
-        let services = Services::new("10.0.0.0/28".parse().unwrap(), 30000..=30005, counting());
+        let services = Services::new(["10.0.0.0/28".parse().unwrap()], 30000..=30005, counting());
         let mut stored: BTreeMap<usize, Value> = BTreeMap::new();
         for step in steps {
             match step {

@@ -103,7 +103,9 @@ pub(super) async fn start(
     scope: &Shutdown,
 ) -> Result<(), DnsError> {
     let named = || place.cluster.name.clone();
-    let Some(address) = place.cluster.service_cidr.and_then(dns_address) else { return Ok(()) };
+    let Some(address) = place.cluster.service_cidr.and_then(|services| dns_address(services.v4)) else {
+        return Ok(());
+    };
     let kinds = [ZoneKind::Cluster, ZoneKind::ClusterSet];
     let settings = kinds
         .map(|kind| ZoneSettings { server_addresses: vec![IpAddr::V4(address)], ..ZoneSettings::new(kind) });

@@ -18,7 +18,7 @@ use rustls::pki_types::pem::PemObject;
 use crate::config::Cluster;
 use crate::federation::{Shared, dns, gate};
 use crate::network::namespaces::{ToolError, dns_address};
-use crate::network::{AttachError, ClusterName, JoinError, ListenError, Protocol, Publication};
+use crate::network::{AttachError, ClusterName, JoinError, ListenError, Protocol, Publication, Ranges};
 use crate::node::{self, NodeSetting, Settings};
 
 /// Issued anew at every start.
@@ -253,7 +253,7 @@ pub(super) async fn start(
         client: client.clone(),
         network: network.clone(),
         host: host.cloned(),
-        dns: dns_address(services).map(IpAddr::from),
+        dns: dns_address(services.v4).map(IpAddr::from),
         nodes,
         tls: server_config(certificate, &callers).map_err(tls)?,
         clock: clock.clone(),
@@ -263,7 +263,7 @@ pub(super) async fn start(
     Ok(MemberNodes { nodes, _api_server: api_server })
 }
 
-fn node_settings(cluster: &Cluster, index: u8, pods: Ipv4Net) -> Vec<NodeSetting> {
+fn node_settings(cluster: &Cluster, index: u8, pods: Ranges) -> Vec<NodeSetting> {
     let [first, second, ..] = NODE_ADDRESSES.network().octets();
     let numbered = cluster.nodes.iter().zip(2..=u8::MAX);
     numbered

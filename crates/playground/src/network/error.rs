@@ -3,7 +3,7 @@
 use std::io;
 use std::net::IpAddr;
 
-use ipnet::Ipv4Net;
+use ipnet::{IpNet, Ipv4Net};
 
 use crate::network::namespaces::ToolError;
 use crate::network::{ClaimError, ClusterName};
@@ -40,11 +40,11 @@ pub enum JoinError {
         /// The cluster that joins.
         cluster: ClusterName,
         /// Its range.
-        range: Ipv4Net,
+        range: IpNet,
         /// The cluster that is there.
         other: ClusterName,
         /// The range of that one.
-        other_range: Ipv4Net,
+        other_range: IpNet,
     },
 }
 

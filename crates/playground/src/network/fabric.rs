@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, OnceLock};
 
-use ipnet::Ipv4Net;
+use ipnet::IpNet;
 use parking_lot::{Mutex, RwLock};
 use portolan_dns::Zones;
 use tokio::sync::Semaphore;
@@ -18,7 +18,7 @@ use crate::network::namespaces::Namespaces;
 use crate::network::namespaces::router::Router;
 use crate::network::proxy::{Proxy, Verdict};
 use crate::network::rules::Front;
-use crate::network::{ClusterName, DialError};
+use crate::network::{ClusterName, DialError, Ranges};
 
 /// Open connections and datagram flows of all clusters together.
 const CONNECTIONS: usize = 8192;
@@ -39,8 +39,8 @@ pub(crate) struct Fabric {
 #[derive(Debug)]
 pub(crate) struct Cluster {
     pub(crate) name: ClusterName,
-    pub(crate) pods: Ipv4Net,
-    pub(crate) services: Ipv4Net,
+    pub(crate) pods: Ranges,
+    pub(crate) services: Ranges,
     pub(crate) pool: Mutex<AddressPool>,
     /// Addresses in use, of pods and of nodes.
     pub(crate) attached: RwLock<BTreeSet<IpAddr>>,
@@ -94,7 +94,7 @@ impl Fabric {
     }
 
     /// Adds a cluster unless its name is taken.
-    pub(crate) fn add_cluster(&self, name: &ClusterName, pods: Ipv4Net, services: Ipv4Net) -> bool {
+    pub(crate) fn add_cluster(&self, name: &ClusterName, pods: Ranges, services: Ranges) -> bool {
         let mut clusters = self.clusters.write();
         if clusters.contains_key(name) {
             return false;
@@ -103,7 +103,7 @@ impl Fabric {
             name: name.clone(),
             pods,
             services,
-            pool: Mutex::new(AddressPool::new(pods)),
+            pool: Mutex::new(AddressPool::new(pods.v4)),
             attached: RwLock::default(),
             proxy: Proxy::default(),
             zones: OnceLock::new(),
@@ -112,13 +112,11 @@ impl Fabric {
         true
     }
 
-    /// Ranges of other clusters that `range` overlaps with, as `cluster range`.
-    pub(crate) fn overlapping(&self, range: Ipv4Net) -> Option<(ClusterName, Ipv4Net)> {
+    /// One of `ranges`, and the range of another cluster that it overlaps with.
+    pub(crate) fn overlapping(&self, ranges: &Ranges) -> Option<(IpNet, ClusterName, IpNet)> {
         let clusters = self.clusters.read();
-        let ranges = clusters.values().flat_map(|c| [(c.name.clone(), c.pods), (c.name.clone(), c.services)]);
-        ranges
-            .into_iter()
-            .find(|(_, other)| other.contains(&range.network()) || range.contains(&other.network()))
+        let mut others = clusters.values().flat_map(|c| [(&c.name, c.pods), (&c.name, c.services)]);
+        others.find_map(|(name, other)| ranges.overlap(&other).map(|(own, other)| (own, name.clone(), other)))
     }
 
     /// Registers the real socket behind an address; `false` when something listens there already.
@@ -161,7 +159,7 @@ impl Fabric {
         let address = front.address.ip();
         let Some(owner) = self.owner(own, address) else {
             // A cluster address that no Service has: proxies in nftables mode reject it.
-            let refused = matches!(address, IpAddr::V4(v4) if own.services.contains(&v4));
+            let refused = own.services.contains(address);
             return Err(if refused { DialError::Refused } else { DialError::Unreachable });
         };
         let gate = self.links.gate(&own.name, &owner.name);
@@ -190,10 +188,7 @@ impl Fabric {
         own_first
             .into_iter()
             .find(|cluster| cluster.attached.read().contains(&address))
-            .or_else(|| {
-                let IpAddr::V4(v4) = address else { return None };
-                clusters.values().find(|cluster| cluster.pods.contains(&v4))
-            })
+            .or_else(|| clusters.values().find(|cluster| cluster.pods.contains(address)))
             .cloned()
     }
 }

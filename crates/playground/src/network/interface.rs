@@ -4,7 +4,7 @@
 //! address. Inside of a pod that is a process of its own, the interface is simply that of the process.
 
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -94,7 +94,7 @@ impl Interface {
         let Place::Held(held) = &self.place else { return Ok(None) };
         let Some(router) = held.fabric.router(&held.cluster.name) else { return Ok(None) };
         let address = match held.address {
-            IpAddr::V4(address) if held.cluster.pods.contains(&address) => address,
+            IpAddr::V4(address) if held.cluster.pods.contains(held.address) => address,
             _ => return Ok(Some(router.namespace.clone())),
         };
         let node = self.node.as_deref().unwrap_or_default();
@@ -119,6 +119,17 @@ impl Interface {
         }
     }
 
+    /// All addresses: that one, and in a dual-stack cluster the pod's IPv6 address.
+    pub fn addresses(&self) -> Vec<IpAddr> {
+        let second = match (&self.place, self.address()) {
+            (Place::Held(held), IpAddr::V4(address)) if held.fabric.namespaces.is_some() => {
+                held.cluster.pods.second(address)
+            }
+            _ => None,
+        };
+        std::iter::once(self.address()).chain(second.map(IpAddr::V6)).collect()
+    }
+
     /// The cluster it belongs to, unless this process is inside of the pod.
     pub fn cluster(&self) -> Option<&ClusterName> {
         match &self.place {
@@ -130,7 +141,11 @@ impl Interface {
     /// Listens for TCP connections on a port of this address.
     pub async fn listen(&self, port: u16) -> Result<Listener, ListenError> {
         if let Place::Own(_) = self.place {
-            let socket = TcpListener::bind((Ipv4Addr::UNSPECIFIED, port)).await.map_err(in_use)?;
+            let socket = either(
+                TcpListener::bind((Ipv6Addr::UNSPECIFIED, port)).await,
+                TcpListener::bind((Ipv4Addr::UNSPECIFIED, port)),
+            );
+            let socket = socket.await.map_err(in_use)?;
             return Ok(Listener { socket, _publication: None });
         }
         let socket = TcpListener::bind(LOOPBACK).await.map_err(ListenError::Host)?;
@@ -142,7 +157,11 @@ impl Interface {
     /// Receives datagrams on a port of this address.
     pub async fn bind(&self, port: u16) -> Result<Datagrams, ListenError> {
         if let Place::Own(_) = self.place {
-            let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, port)).await.map_err(in_use)?;
+            let socket = either(
+                UdpSocket::bind((Ipv6Addr::UNSPECIFIED, port)).await,
+                UdpSocket::bind((Ipv4Addr::UNSPECIFIED, port)),
+            );
+            let socket = socket.await.map_err(in_use)?;
             return Ok(Datagrams { socket, _publication: None });
         }
         let socket = UdpSocket::bind(LOOPBACK).await.map_err(ListenError::Host)?;
@@ -222,6 +241,14 @@ impl Interface {
 
     fn origin(&self, held: &Held) -> Origin {
         Origin { cluster: held.cluster.name.clone(), address: Some(held.address), node: self.node.clone() }
+    }
+}
+
+/// A socket for both address families, or for IPv4 alone where the kernel has no other.
+async fn either<T>(both: io::Result<T>, fourth: impl Future<Output = io::Result<T>>) -> io::Result<T> {
+    match both {
+        Err(error) if error.kind() != io::ErrorKind::AddrInUse => fourth.await,
+        result => result,
     }
 }
 

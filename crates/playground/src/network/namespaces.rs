@@ -32,7 +32,7 @@ const PROGRAMS: &[(&str, &str)] = &[("ip", "iproute2"), ("nft", "nftables")];
 pub enum Unavailable {
     /// The kernel refuses.
     #[error(
-        "network mode `namespaces` needs the right to make namespaces ({reason}): run as root, or use --network loopback"
+        "network mode `namespaces` needs the right to make network namespaces ({reason}): run as root on a machine that gives it, or use --network loopback"
     )]
     Rights {
         /// What it says.

@@ -18,7 +18,7 @@ struct World {
 fn world() -> World {
     let network = Network::new();
     let (one, two) = (ClusterName::new("member1"), ClusterName::new("member2"));
-    let range = |text: &str| text.parse::<Ipv4Net>().expect("range");
+    let range = |text: &str| text.parse::<Ranges>().expect("range");
     network.join(&one, range("10.10.0.0/16"), range("10.11.0.0/16")).expect("member1 joins");
     network.join(&two, range("10.12.0.0/16"), range("10.13.0.0/16")).expect("member2 joins");
     World { network, one, two }
@@ -174,7 +174,7 @@ async fn ports_and_addresses_are_freed_with_their_guards() {
 #[test]
 fn clusters_must_not_overlap() {
     let world = world();
-    let range = |text: &str| text.parse::<Ipv4Net>().expect("range");
+    let range = |text: &str| text.parse::<Ranges>().expect("range");
     let three = ClusterName::new("member3");
     let overlap = world.network.join(&three, range("10.20.0.0/16"), range("10.10.128.0/17"));
     assert_eq!(

@@ -21,7 +21,8 @@ pub(crate) type Contents = BTreeMap<String, BTreeMap<String, String>>;
 pub(crate) struct Sources<'a> {
     pub(crate) pod: &'a Object,
     pub(crate) spec: &'a PodSpec,
-    pub(crate) pod_address: IpAddr,
+    /// Those of the pod, the main one first.
+    pub(crate) pod_addresses: &'a [IpAddr],
     pub(crate) host_address: IpAddr,
     pub(crate) config_maps: &'a Contents,
     pub(crate) secrets: &'a Contents,
@@ -159,7 +160,11 @@ fn field_value(path: &str, sources: &Sources<'_>) -> Result<String, EnvironmentE
         "spec.nodeName" => sources.spec.node_name.clone(),
         "spec.serviceAccountName" => sources.spec.service_account_name.clone(),
         "status.hostIP" | "status.hostIPs" => sources.host_address.to_string(),
-        "status.podIP" | "status.podIPs" => sources.pod_address.to_string(),
+        "status.podIP" => sources.pod_addresses.first().map(ToString::to_string).unwrap_or_default(),
+        "status.podIPs" => {
+            let all: Vec<String> = sources.pod_addresses.iter().map(ToString::to_string).collect();
+            all.join(",")
+        }
         other => return Err(EnvironmentError::FieldPath(other.to_owned())),
     })
 }
@@ -238,7 +243,10 @@ mod tests {
         let sources = Sources {
             pod: &pod,
             spec: &spec,
-            pod_address: "10.10.0.5".parse().expect("an address"),
+            pod_addresses: &[
+                "10.10.0.5".parse().expect("an address"),
+                "fd00:10::5".parse().expect("an address"),
+            ],
             host_address: "172.18.0.2".parse().expect("an address"),
             config_maps: &contents("settings", "colour", "blue"),
             secrets: &contents("keys", "token", "s3cret"),
@@ -270,6 +278,7 @@ mod tests {
             ("node", field("spec.nodeName"), none.clone(), Some("node1")),
             ("account", field("spec.serviceAccountName"), none.clone(), Some("robot")),
             ("pod address", field("status.podIP"), none.clone(), Some("10.10.0.5")),
+            ("pod addresses", field("status.podIPs"), none.clone(), Some("10.10.0.5,fd00:10::5")),
             ("host address", field("status.hostIP"), none.clone(), Some("172.18.0.2")),
             ("label", field("metadata.labels['app']"), none.clone(), Some("serve")),
             ("annotation", field("metadata.annotations['a/b']"), none.clone(), Some("c")),

@@ -329,7 +329,7 @@ impl Lifecycle {
             last: &newest.0["status"],
             init: &kept.init,
             containers: &kept.containers,
-            pod_address: Some(kept.pod.network.address()),
+            pod_addresses: &kept.pod.network.addresses(),
             host_address: kept.host_address,
             started: kept.started,
             now: self.around.clock.now(),

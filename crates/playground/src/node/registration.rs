@@ -54,7 +54,7 @@ pub(crate) fn node(setting: &NodeSetting) -> Object {
         labels[key] = json!(value);
     }
     let mut spec =
-        json!({ "podCIDR": setting.pod_range.to_string(), "podCIDRs": [setting.pod_range.to_string()] });
+        json!({ "podCIDR": setting.pod_range.v4, "podCIDRs": setting.pod_range.iter().collect::<Vec<_>>() });
     if !setting.taints.is_empty() {
         spec["taints"] = json!(setting.taints);
     }

@@ -22,7 +22,8 @@ pub(crate) struct Input<'a> {
     pub(crate) init: &'a [Record],
     /// Records of the containers, in the order of the spec.
     pub(crate) containers: &'a [Record],
-    pub(crate) pod_address: Option<IpAddr>,
+    /// Those of the pod, the main one first; none yet when empty.
+    pub(crate) pod_addresses: &'a [IpAddr],
     pub(crate) host_address: IpAddr,
     pub(crate) started: Timestamp,
     pub(crate) now: Timestamp,
@@ -38,9 +39,10 @@ pub(crate) fn status(input: &Input<'_>) -> Value {
     status.insert("startTime".to_owned(), json!(seconds(input.started)));
     status.insert("hostIP".to_owned(), json!(input.host_address.to_string()));
     status.insert("hostIPs".to_owned(), json!([{ "ip": input.host_address.to_string() }]));
-    if let Some(address) = input.pod_address {
-        status.insert("podIP".to_owned(), json!(address.to_string()));
-        status.insert("podIPs".to_owned(), json!([{ "ip": address.to_string() }]));
+    if let Some(address) = input.pod_addresses.first() {
+        let all: Vec<Value> = input.pod_addresses.iter().map(|address| json!({ "ip": address })).collect();
+        status.insert("podIP".to_owned(), json!(address));
+        status.insert("podIPs".to_owned(), json!(all));
     }
     status.insert("conditions".to_owned(), conditions(input, phase));
     if !input.init.is_empty() {
@@ -148,7 +150,7 @@ impl Finding {
 
 fn conditions(input: &Input<'_>, phase: &str) -> Value {
     let findings = [
-        match input.pod_address {
+        match input.pod_addresses.first() {
             Some(_) if phase != "Succeeded" && phase != "Failed" => {
                 Finding::holds("PodReadyToStartContainers")
             }

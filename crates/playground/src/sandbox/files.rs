@@ -51,10 +51,10 @@ pub(crate) struct Identity {
 }
 
 /// The files under `/etc`.
-pub(crate) fn files(identity: &Identity, address: IpAddr) -> BTreeMap<String, String> {
+pub(crate) fn files(identity: &Identity, addresses: &[IpAddr]) -> BTreeMap<String, String> {
     let files = [
         ("hostname", format!("{}\n", identity.hostname)),
-        ("hosts", hosts(identity, address)),
+        ("hosts", hosts(identity, addresses)),
         ("resolv.conf", resolv_conf(identity)),
         ("passwd", PASSWD.to_owned()),
         ("group", GROUP.to_owned()),
@@ -63,16 +63,18 @@ pub(crate) fn files(identity: &Identity, address: IpAddr) -> BTreeMap<String, St
     files.map(|(name, content)| (name.to_owned(), content)).into()
 }
 
-fn hosts(identity: &Identity, address: IpAddr) -> String {
+fn hosts(identity: &Identity, addresses: &[IpAddr]) -> String {
     let Identity { hostname, subdomain, namespace, aliases, .. } = identity;
     let names = match subdomain.as_str() {
         "" => hostname.clone(),
         _ => format!("{hostname}.{subdomain}.{namespace}.svc.{DOMAIN}\t{hostname}"),
     };
-    let mut hosts =
-        format!("127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n{address}\t{names}\n");
-    for (address, names) in aliases {
+    let mut hosts = "127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n".to_owned();
+    for address in addresses {
         // Writing into a String cannot fail.
+        let _ = writeln!(hosts, "{address}\t{names}");
+    }
+    for (address, names) in aliases {
         let _ = writeln!(hosts, "{address}\t{}", names.join("\t"));
     }
     hosts
@@ -167,14 +169,14 @@ mod tests {
 
     #[test]
     fn hosts_know_the_pod_and_its_aliases() {
-        let address = "10.10.0.5".parse().expect("address");
-        assert!(hosts(&identity(), address).ends_with("\n10.10.0.5\tweb-0\n"));
+        let addresses = ["10.10.0.5", "fd00:10::5"].map(|text| text.parse().expect("address"));
+        assert!(hosts(&identity(), &addresses).ends_with("\n10.10.0.5\tweb-0\nfd00:10::5\tweb-0\n"));
         let member = Identity {
             subdomain: "web".to_owned(),
             aliases: vec![("192.0.2.1".to_owned(), vec!["db".to_owned(), "db.example".to_owned()])],
             ..identity()
         };
-        let text = hosts(&member, address);
+        let text = hosts(&member, &addresses[..1]);
         assert!(text.contains("10.10.0.5\tweb-0.web.shop.svc.cluster.local\tweb-0\n"), "{text}");
         assert!(text.ends_with("192.0.2.1\tdb\tdb.example\n"), "{text}");
     }

@@ -157,7 +157,7 @@ impl Lifecycle {
             &Sources {
                 pod,
                 spec: &kept.spec,
-                pod_address: kept.pod.network.address(),
+                pod_addresses: &kept.pod.network.addresses(),
                 host_address: kept.host_address,
                 config_maps: &config_maps,
                 secrets: &secrets,

@@ -10,6 +10,7 @@ use std::process::{Command, ExitCode};
 
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use nix::sched::{CloneFlags, setns, unshare};
+use nix::sys::statvfs::{FsFlags, statvfs};
 use nix::unistd::pivot_root;
 
 use crate::sandbox::inside::answer;
@@ -142,8 +143,15 @@ fn share(root: &Path, folder: &str) -> Result<(), Failure> {
         fs::create_dir_all(&target)?;
         mount(Some(folder), &target, NOTHING, MsFlags::MS_BIND | MsFlags::MS_REC, NOTHING)?;
         let read_only = MsFlags::MS_BIND | MsFlags::MS_REMOUNT | MsFlags::MS_RDONLY | MsFlags::MS_NODEV;
-        Ok(mount(NOTHING, &target, NOTHING, read_only, NOTHING)?)
+        Ok(mount(NOTHING, &target, NOTHING, read_only | withheld(&target)?, NOTHING)?)
     })
+}
+
+/// What a folder of this machine does not give: in a user namespace that cannot be taken back.
+fn withheld(folder: &Path) -> nix::Result<MsFlags> {
+    let given = statvfs(folder)?.flags();
+    let flags = [(FsFlags::ST_NOSUID, MsFlags::MS_NOSUID), (FsFlags::ST_NOEXEC, MsFlags::MS_NOEXEC)];
+    Ok(flags.into_iter().filter(|(flag, _)| given.contains(*flag)).map(|(_, withhold)| withhold).collect())
 }
 
 fn devices(root: &Path) -> Result<(), Failure> {

@@ -24,6 +24,10 @@ fn backend(endpoints: &[&str]) -> Backend {
     Backend { endpoints: endpoints.iter().map(endpoint).collect(), affinity: None, same_node: false }
 }
 
+fn ranges(text: &str) -> Ranges {
+    text.parse().expect("ranges")
+}
+
 fn rules(backend: Backend) -> ServiceRules {
     ServiceRules { fronts: BTreeMap::from([(front("10.11.0.9:80", Protocol::Tcp), backend)]) }
 }
@@ -34,7 +38,7 @@ fn nodes() -> NodeNumbers {
 
 /// The commands without what all of them share.
 fn commands(old: &ServiceRules, new: &ServiceRules) -> Vec<String> {
-    let text = change(&key(), old, new, &nodes());
+    let text = change(&key(), old, new, &nodes(), &ranges("10.11.0.0/16"));
     text.lines()
         .map(|line| line.replace("ip portolan ", "").replace("shop/web/10.11.0.9/tcp/80", "WEB"))
         .collect()
@@ -150,17 +154,36 @@ fn local_traffic_stays_on_its_node() {
 #[test]
 fn names_fit_the_kernel() {
     let longest = ObjectKey::namespaced("n".repeat(63), "s".repeat(63));
-    let endpoint = "255.255.255.255:65535".parse().expect("address");
-    let name = memory(&longest, front("255.255.255.255:65535", Protocol::Sctp), endpoint, 86_400);
+    let address = "[ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff]:65535";
+    let name = memory(&longest, front(address, Protocol::Sctp), address.parse().expect("address"), 86_400);
     assert!(name.len() < 256, "{}", name.len());
 }
 
 #[test]
-fn addresses_of_another_family_are_not_for_this_table() {
-    let other = ServiceRules {
-        fronts: BTreeMap::from([(front("[fd00::9]:80", Protocol::Tcp), backend(&["[fd00::5]:1"]))]),
-    };
-    assert_eq!(commands(&ServiceRules::default(), &other), Vec::<String>::new());
+fn each_family_has_a_table_of_its_own() {
+    let sticky = Backend { affinity: Some(Duration::from_secs(10)), ..backend(&["[fd00::5]:1"]) };
+    let other = ServiceRules { fronts: BTreeMap::from([(front("[fd00::9]:80", Protocol::Tcp), sticky)]) };
+    let none = ServiceRules::default();
+    assert_eq!(commands(&none, &other), Vec::<String>::new(), "a cluster without IPv6");
+    let text = change(&key(), &none, &other, &nodes(), &ranges("10.11.0.0/16,fd00:11::/112"));
+    let lines: Vec<String> = text
+        .lines()
+        .map(|line| line.replace("ip6 portolan ", "").replace("shop/web/fd00__9/tcp/80", "WEB"))
+        .collect();
+    assert_eq!(
+        lines,
+        [
+            "add chain e-WEB/fd00__5/1",
+            "add rule e-WEB/fd00__5/1 ip6 saddr fd00::5 meta mark set meta mark or 0x1",
+            "add set s-WEB/fd00__5/1-10 { type ipv6_addr; flags dynamic,timeout; timeout 10s; size 65535; }",
+            "add rule e-WEB/fd00__5/1 update @s-WEB/fd00__5/1-10 { ip6 saddr }",
+            "add rule e-WEB/fd00__5/1 meta l4proto tcp dnat to [fd00::5]:1",
+            "add chain f-WEB",
+            "add rule f-WEB ip6 saddr @s-WEB/fd00__5/1-10 goto e-WEB/fd00__5/1",
+            "add rule f-WEB numgen random mod 1 vmap { 0 : goto e-WEB/fd00__5/1 }",
+            "add element fronts { fd00::9 . tcp . 80 : goto f-WEB }",
+        ]
+    );
 }
 
 #[test]
@@ -179,9 +202,13 @@ fn only_datagrams_are_remembered_by_the_kernel() {
 
 #[test]
 fn links() {
-    assert_eq!(link("to-1", true), "add element ip portolan cut { \"to-1\" }\n");
+    assert_eq!(link("to-1", true, &ranges("10.11.0.0/16")), "add element ip portolan cut { \"to-1\" }\n");
     assert_eq!(
-        link("to-1", false),
+        link("to-1", false, &ranges("10.11.0.0/16")),
         "add element ip portolan cut { \"to-1\" }\ndelete element ip portolan cut { \"to-1\" }\n"
+    );
+    assert_eq!(
+        link("to-1", true, &ranges("10.11.0.0/16,fd00:11::/112")),
+        "add element ip portolan cut { \"to-1\" }\nadd element ip6 portolan cut { \"to-1\" }\n"
     );
 }
