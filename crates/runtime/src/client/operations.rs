@@ -193,7 +193,7 @@ impl<T: Serialize + DeserializeOwned> Api<T> {
         patch: &Patch,
     ) -> Result<T, ClientError> {
         let path = self.resource.object_path(key, subresource);
-        self.write(Method::PATCH, &path, patch.content_type(), patch.body()).await
+        self.write(Method::PATCH, &path, patch.content_type(), Bytes::from(patch.body().to_string())).await
     }
 
     /// Watches for changes after `resource_version`; events come without `managedFields`.
