@@ -291,9 +291,11 @@ fn edges() {
     }
 }
 
+type Labels = &'static [(&'static str, &'static str)];
+
 #[test]
 fn a_slice_of_somebody_else_is_no_answer() {
-    const OF_SPECIFICATION: &[(&str, &str)] = &[
+    const OF_SPECIFICATION: Labels = &[
         ("multicluster.kubernetes.io/service-name", "web"),
         ("multicluster.kubernetes.io/source-cluster", "east"),
     ];
@@ -305,7 +307,7 @@ fn a_slice_of_somebody_else_is_no_answer() {
     let spec = json!({"type": "Headless", "ports": [{"name": "db", "port": 5432}]});
     let (of_set, mut explicit) = (import("web", spec.clone()), import("web", spec));
     explicit.metadata_mut().remove("labels");
-    let cases: [(&str, &Object, &[(&str, &str)], bool); 8] = [
+    let cases: [(&str, &Object, Labels, bool); 8] = [
         ("brought by the set", &of_set, &[MANAGED, OF_SET, BY_SET], true),
         ("labels of the specification alone", &of_set, &[], false),
         ("kept by its own author", &of_set, &[(KEPT_BY, "me")], false),
