@@ -98,7 +98,8 @@ fn real_members_conform() {
     assert!(passed >= 17, "{passed} specs passed: {said}");
 }
 
-/// In a member that has admission policies, nobody but Portolan changes what the cluster is called while it is in a set.
+/// In a member that has admission policies, nobody but Portolan changes what the cluster is called while it is in a
+/// set.
 #[test]
 fn what_a_member_is_called_is_protected_until_it_leaves() {
     const NAMES: [&str; 2] = ["cluster.clusterset.k8s.io", "clusterset.k8s.io"];

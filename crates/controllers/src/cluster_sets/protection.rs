@@ -1,6 +1,7 @@
-//! Puts the policy that protects a member's properties there, and takes it back; `plan::cluster_sets::protection` decides.
+//! Puts the policy that protects a member's properties there, and takes it back.
 //!
-//! A member that has no admission policies, or refuses this one, goes without: the keeper puts edited properties back.
+//! What it says and when it is there is decided by `portolan_plan::cluster_sets::protection`. A member that has no
+//! admission policies, or refuses this one, goes without: the keeper puts edited properties back.
 
 use std::sync::Arc;
 

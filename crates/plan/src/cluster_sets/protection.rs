@@ -1,7 +1,7 @@
 //! The admission policy that keeps a member's two ClusterProperties as they are while it is a member (KEP-2149).
 //!
-//! It refuses other values and deletion to everybody but Portolan itself. Members without admission policies go without:
-//! there an edit is put back, see `properties`.
+//! It refuses other values and deletion to everybody but Portolan itself. Members without admission policies go
+//! without: there an edit is put back, see `properties`.
 
 use portolan_api::about::ClusterProperty;
 use portolan_api::clusterset::{ID_PROPERTY, SET_PROPERTY};

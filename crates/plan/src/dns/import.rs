@@ -1,8 +1,8 @@
 //! Records of a ServiceImport in the cluster that imports it (KEP-1645, DNS specification 1.0.0, forms D2 to D6).
 //!
 //! Only objects of the importing cluster are read: the import, and the EndpointSlices with its name in the label
-//! `multicluster.kubernetes.io/service-name` that discovery brought. A slice of anybody else is no answer, or whoever may
-//! write slices in a namespace could answer for other clusters.
+//! `multicluster.kubernetes.io/service-name` that discovery brought. A slice of anybody else is no answer, or whoever
+//! may write slices in a namespace could answer for other clusters.
 
 use std::net::IpAddr;
 
