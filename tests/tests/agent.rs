@@ -28,7 +28,11 @@ kind: EndpointSlice
 metadata:
   name: web-east
   namespace: default
-  labels: {multicluster.kubernetes.io/service-name: web, multicluster.kubernetes.io/source-cluster: east}
+  labels:
+    karmada.io/managed: \"true\"
+    endpointslice.kubernetes.io/managed-by: endpointslice-controller.karmada.io
+    multicluster.kubernetes.io/service-name: web
+    multicluster.kubernetes.io/source-cluster: east
 addressType: IPv4
 ports: [{name: http, port: 8080, protocol: TCP}]
 endpoints: [{addresses: [10.1.0.5]}]

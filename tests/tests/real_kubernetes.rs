@@ -5,9 +5,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use portolan_e2e::binary::portolan;
 use portolan_e2e::kubernetes::{ControlPlane, Role};
 use portolan_e2e::steps::{apply, apply_text, derived_service_address, request};
-use portolan_e2e::{Kubectl, Playground, programs, text};
+use portolan_e2e::{Kubectl, Playground, eventually, programs, text};
 use tempfile::TempDir;
 
 /// A playground configuration whose members are the given control planes.
@@ -95,6 +96,57 @@ fn real_members_conform() {
     // All that are Required, and those of the optional ones that need no traffic.
     let passed = report.matches("passed: true").count();
     assert!(passed >= 17, "{passed} specs passed: {said}");
+}
+
+/// In a member that has admission policies, nobody but Portolan changes what the cluster is called while it is in a
+/// set.
+#[test]
+fn what_a_member_is_called_is_protected_until_it_leaves() {
+    const NAMES: [&str; 2] = ["cluster.clusterset.k8s.io", "clusterset.k8s.io"];
+    const COLLECTION: &str = "/apis/about.k8s.io/v1beta1/clusterproperties";
+    const BINDING: [&str; 2] = ["validatingadmissionpolicybinding", "portolan.dev-clusterset-properties"];
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let plane = ControlPlane::start(Role::Member, "10.11.0.0/16");
+    let path = config(&folder, &[("member1", "10.10.0.0/16", &plane)]);
+    let playground = Playground::start_with(&["--config", text(&path), "--clusterset", "prod"]);
+    let member = plane.kubectl();
+    let edit = |property| {
+        ["patch", "clusterproperty", property, "--type=merge", "--patch", r#"{"spec":{"value":"other"}}"#]
+    };
+    let refused = |arguments: &[&str], property: &str| {
+        let said = member.fails(arguments);
+        let wanted = format!(
+            "ClusterProperty {property} tells that this cluster is a member of cluster set prod, and stays as it is for \
+             so long: leave the set with `portolan clusterset remove prod member1` first"
+        );
+        assert!(said.contains(&wanted), "{arguments:?}: {said}");
+    };
+    for name in NAMES {
+        member.eventually(&["get", "clusterproperty", name], "the property", |table| table.contains(name));
+        // An API server puts a policy in force some moments after it was written.
+        eventually("an edit to be refused", || {
+            let trial = member.run(&[&edit(name)[..], &["--dry-run=server"]].concat());
+            if trial.success { Err(trial.to_string()) } else { Ok(()) }
+        });
+        refused(&edit(name), name);
+        refused(&["delete", "clusterproperty", name], name);
+        member.ok(&["label", "clusterproperty", name, "team=shop"]);
+    }
+    refused(&["delete", "--raw", COLLECTION], NAMES[0]);
+    let own = "apiVersion: about.k8s.io/v1beta1\nkind: ClusterProperty\nmetadata: {name: color}\nspec: {value: red}\n";
+    apply_text(&member, own);
+    member.ok(&edit("color"));
+    member.ok(&["delete", "clusterproperty", "color"]);
+    member.ok(&["delete", BINDING[0], BINDING[1]]);
+    member.eventually(&["get", BINDING[0]], "that it is put back", |table| table.contains(BINDING[1]));
+
+    let hub = playground.directory().join("portolan.config");
+    let left = portolan(&["clusterset", "remove", "prod", "member1", "--kubeconfig", text(&hub)]);
+    assert_eq!(left.code, Some(0), "{left}");
+    for kind in ["clusterproperties", "validatingadmissionpolicies", "validatingadmissionpolicybindings"] {
+        let rest = member.ok(&["get", kind, "--output=name", "--selector=portolan.dev/clusterset"]);
+        assert_eq!(rest, "", "{kind}");
+    }
 }
 
 /// How an API server stops.

@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use portolan_api::labels;
 use portolan_object::Object;
 use portolan_plan::dns::{Change, Data, import};
 use serde_json::json;
@@ -97,7 +98,8 @@ fn name_and_namespace(number: u32) -> [String; 2] {
 pub(super) fn change(number: u32, turn: u32) -> Change {
     let [name, namespace] = name_and_namespace(number);
     let (high, low) = (number / 250, number % 250);
-    let metadata = json!({"name": name, "namespace": namespace});
+    let metadata = json!({"name": name, "namespace": namespace,
+        "labels": {labels::MANAGED: labels::TRUE, labels::cluster_set::NAME: "prod"}});
     let ports = json!([{"name": "http", "port": 80, "protocol": "TCP"}]);
     let is_headless = number.is_multiple_of(HEADLESS);
     let spec = if is_headless {
@@ -114,7 +116,9 @@ pub(super) fn change(number: u32, turn: u32) -> Change {
     };
     let slice = Object(json!({"kind": "EndpointSlice", "addressType": "IPv4",
         "metadata": {"name": "s", "namespace": namespace, "labels": {
-            "multicluster.kubernetes.io/source-cluster": "east"}},
+            labels::MANAGED: labels::TRUE, labels::cluster_set::NAME: "prod",
+            labels::endpoint_slice::MANAGED_BY: labels::endpoint_slice::CLUSTER_SET_MANAGER,
+            labels::endpoint_slice::SOURCE_CLUSTER: "east"}},
         "ports": ports, "endpoints": (0..ENDPOINTS).map(endpoint).collect::<Vec<_>>()}));
     let slices: &[&Object] = if is_headless { &[&slice] } else { &[] };
     Change { service: import.key(), records: import::records(&import, slices, ZONE) }

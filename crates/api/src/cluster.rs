@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use portolan_object::dns_label::is_label;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -10,6 +11,14 @@ use crate::meta::{Condition, Taint};
 use crate::policy::ResourceList;
 use crate::quantity::Quantity;
 use crate::schema::is_default;
+
+/// The most characters of a cluster's name: names of namespaces, accounts and secrets are made of it.
+pub const LONGEST_NAME: usize = 48;
+
+/// Whether a cluster can be called so: a DNS label, short enough for [`LONGEST_NAME`].
+pub fn is_name(text: &str) -> bool {
+    text.len() <= LONGEST_NAME && is_label(text)
+}
 
 kind! {
     /// A cluster of the federation.
@@ -195,4 +204,27 @@ pub struct AllocatableModeling {
     pub grade: u32,
     /// The nodes.
     pub count: i32,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_clusters() {
+        let (longest, too_long) = ("a".repeat(48), "a".repeat(49));
+        let cases = [
+            ("kind-my-cluster", true),
+            ("1", true),
+            (longest.as_str(), true),
+            (too_long.as_str(), false),
+            ("", false),
+            ("-a", false),
+            ("A", false),
+            ("a.b", false),
+        ];
+        for (name, want) in cases {
+            assert_eq!(is_name(name), want, "{name:?}");
+        }
+    }
 }

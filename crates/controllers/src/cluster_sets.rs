@@ -4,6 +4,7 @@
 //! cluster counts as a member only once it has been told so itself. Decisions are in `portolan_plan::cluster_sets`.
 
 mod keeper;
+mod protection;
 mod report;
 
 use std::collections::BTreeMap;

@@ -6,6 +6,7 @@
 pub mod age;
 pub mod apply;
 pub mod builtin;
+pub mod dns_label;
 pub mod envelope;
 pub mod jsonpath;
 pub mod key;

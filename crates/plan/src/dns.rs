@@ -12,7 +12,7 @@
 pub mod corefile;
 mod endpoints;
 pub mod import;
-pub mod names;
+mod names;
 mod record;
 pub mod service;
 

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::{fs, io};
 
 use ipnet::Ipv4Net;
+use portolan_api::cluster::{LONGEST_NAME, is_name};
 use portolan_api::meta::Taint;
 use serde::Deserialize;
 
@@ -243,12 +244,8 @@ impl Config {
         let mut seen = BTreeSet::new();
         for cluster in &self.clusters {
             let name = &cluster.name;
-            let allowed = |character: char| {
-                character.is_ascii_lowercase() || character.is_ascii_digit() || character == '-'
-            };
-            let is_label = !name.is_empty() && name.len() <= 48 && name.chars().all(allowed);
-            if !is_label || name.starts_with('-') || name.ends_with('-') {
-                faults.push(format!("cluster {name:?}: names have 1 to 48 characters a-z, 0-9 and -, and start and end with a letter or digit"));
+            if !is_name(name) {
+                faults.push(format!("cluster {name:?}: names have 1 to {LONGEST_NAME} characters a-z, 0-9 and -, and start and end with a letter or digit"));
             }
             if !seen.insert(name) {
                 faults.push(format!("cluster {name:?}: the name is there twice"));

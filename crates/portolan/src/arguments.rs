@@ -4,6 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use portolan_plan::dns::ZoneKind;
 
 use crate::member::MemberAccess;
 
@@ -165,7 +166,7 @@ pub(crate) struct Agent {
     #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:8053")]
     pub(crate) http_listen: SocketAddr,
     /// Zone of the services of all clusters.
-    #[arg(long, value_name = "NAME", default_value = "clusterset.local")]
+    #[arg(long, value_name = "NAME", default_value = ZoneKind::ClusterSet.default_zone())]
     pub(crate) clusterset_zone: String,
     /// Answer for the cluster's own services as well, in this zone, usually cluster.local.
     #[arg(long, value_name = "NAME")]
@@ -202,7 +203,7 @@ pub(crate) enum Dns {
         #[arg(long, value_name = "NAMESPACE/NAME", default_value = "portolan-system/portolan-dns")]
         service: String,
         /// The zone.
-        #[arg(long, value_name = "NAME", default_value = "clusterset.local")]
+        #[arg(long, value_name = "NAME", default_value = ZoneKind::ClusterSet.default_zone())]
         zone: String,
     },
     /// Remove the block again.

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use jiff::Timestamp;
+use portolan_api::clusterset::ID_PROPERTY;
 use portolan_net::Clock;
 use portolan_object::age;
 use portolan_plan::discovery::overview::{
@@ -23,8 +24,6 @@ use crate::survey::{GROUP, list, property, read_all};
 
 /// Time between two looks of `--watch`.
 const WATCH_INTERVAL: Duration = Duration::from_secs(2);
-/// The ClusterProperty with the id of a cluster (KEP-2149).
-const CLUSTER_ID: &str = "cluster.clusterset.k8s.io";
 /// What stands in an empty cell.
 const NONE: &str = "-";
 
@@ -80,7 +79,7 @@ async fn read(client: Client, namespace: String) -> Result<(Option<String>, Cont
         list(&client, &discovery, (GROUP, "ServiceExport"), &selection),
         list(&client, &discovery, (GROUP, "ServiceImport"), &selection),
         list(&client, &discovery, ("discovery.k8s.io", "EndpointSlice"), &selection),
-        property(&client, &discovery, CLUSTER_ID),
+        property(&client, &discovery, ID_PROPERTY),
     )?;
     Ok((id, Contents { exports, imports, slices }))
 }

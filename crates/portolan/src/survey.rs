@@ -6,6 +6,9 @@ use std::future::Future;
 use std::time::Duration;
 
 use futures::StreamExt;
+use portolan_api::Kind;
+use portolan_api::about::ClusterProperty;
+use portolan_api::multicluster::ServiceExport;
 use portolan_object::{Object, ObjectKey};
 use portolan_runtime::client::{Discovery, Selection};
 use portolan_runtime::{Client, ClientError, Resource};
@@ -18,7 +21,7 @@ const AT_ONCE: usize = 32;
 const DEADLINE: Duration = Duration::from_secs(10);
 
 /// The group of exports and imports.
-pub(crate) const GROUP: &str = "multicluster.x-k8s.io";
+pub(crate) const GROUP: &str = ServiceExport::GROUP;
 
 /// Calls `read` for every member and returns its answer, or why there is none, in the order of the members.
 pub(crate) async fn read_all<T, R>(
@@ -73,7 +76,7 @@ pub(crate) async fn property(
     discovery: &Discovery,
     name: &str,
 ) -> Result<Option<String>, ClientError> {
-    let Some(found) = discovery.find("about.k8s.io", "ClusterProperty") else { return Ok(None) };
+    let Some(found) = discovery.find(ClusterProperty::GROUP, ClusterProperty::KIND) else { return Ok(None) };
     let property = find(client, &found.resource, &ObjectKey::cluster(name)).await?;
     Ok(property.map(|property| property.str_at(&["spec", "value"]).to_owned()))
 }

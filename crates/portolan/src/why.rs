@@ -7,11 +7,13 @@ mod probe;
 use std::collections::BTreeMap;
 
 use anyhow::{Result, bail};
+use portolan_api::clusterset::{ID_PROPERTY, SET_PROPERTY};
 use portolan_api::{annotations, names};
 use portolan_object::{Object, ObjectKey};
 use portolan_plan::discovery::why::{
     Clusterset, Diagnosis, Dns, Facts, Finding, Hop, Member, View, consumers, diagnose,
 };
+use portolan_plan::dns::ZoneKind;
 use portolan_runtime::client::Selection;
 use portolan_runtime::{Client, ClientError, Resource};
 use serde_json::Value;
@@ -19,12 +21,6 @@ use serde_json::Value;
 use crate::arguments::{Why, WhyService};
 use crate::get::{connect, members};
 use crate::survey::{GROUP, find, list, property, read_all};
-
-/// The ClusterProperties of a member of a clusterset (KEP-2149).
-const CLUSTER_ID: &str = "cluster.clusterset.k8s.io";
-const CLUSTERSET: &str = "clusterset.k8s.io";
-/// The zone of the clusterset.
-const ZONE: &str = "clusterset.local";
 
 /// Explains, and fails when something is broken.
 pub(crate) async fn run(subject: Why) -> Result<()> {
@@ -104,8 +100,8 @@ async fn view(client: Client, key: ObjectKey) -> Result<View, ClientError> {
     let namespaces = Resource::cluster("", "v1", "Namespace", "namespaces");
     let namespace = ObjectKey::cluster(key.namespace.as_str());
     let (set, id) = futures::try_join!(
-        property(&client, &discovery, CLUSTERSET),
-        property(&client, &discovery, CLUSTER_ID),
+        property(&client, &discovery, SET_PROPERTY),
+        property(&client, &discovery, ID_PROPERTY),
     )?;
     let (has_namespace, local, export, import) = futures::try_join!(
         find(&client, &namespaces, &namespace),
@@ -165,7 +161,10 @@ async fn dns(client: &Client) -> Result<Dns, ClientError> {
     let maps = Resource::namespaced("", "v1", "ConfigMap", "configmaps");
     let configuration = find(client, &maps, &ObjectKey::namespaced("kube-system", "coredns")).await?;
     let corefile = configuration.as_ref().map(|map| map.str_at(&["data", "Corefile"]));
-    Ok(Dns { hooked_up: corefile.map(|text| text.contains(ZONE)), answer: None })
+    Ok(Dns {
+        hooked_up: corefile.map(|text| text.contains(ZoneKind::ClusterSet.default_zone())),
+        answer: None,
+    })
 }
 
 fn pod_ranges(node: &Object) -> Vec<String> {

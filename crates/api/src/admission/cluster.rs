@@ -6,11 +6,8 @@ use portolan_object::{Fault, FieldError, Status};
 use serde_json::{Value, json};
 
 use super::typed;
-use crate::cluster::Cluster;
+use crate::cluster::{Cluster, LONGEST_NAME, is_name};
 use crate::kind::Kind;
-
-/// Longest name of a cluster.
-const MAX_NAME: usize = 48;
 
 /// Moves the deprecated zone, and refuses what cannot be a cluster.
 pub(super) fn admit(object: &mut Value) -> Result<(), Status> {
@@ -32,11 +29,8 @@ pub(super) fn admit(object: &mut Value) -> Result<(), Status> {
 fn faults(cluster: &Cluster) -> Vec<FieldError> {
     let mut faults = Vec::new();
     let name = &cluster.metadata.name;
-    let is_inner = |letter: char| letter.is_ascii_lowercase() || letter.is_ascii_digit() || letter == '-';
-    let is_label =
-        !name.is_empty() && name.chars().all(is_inner) && !name.starts_with('-') && !name.ends_with('-');
-    if !is_label || name.len() > MAX_NAME {
-        let detail = "must be a DNS-1123 label of at most 48 characters";
+    if !is_name(name) {
+        let detail = format!("must be a DNS-1123 label of at most {LONGEST_NAME} characters");
         faults.push(FieldError::invalid("metadata.name", &json!(name), detail));
     }
     let spec = &cluster.spec;

@@ -5,16 +5,13 @@
 use std::net::IpAddr;
 
 use ipnet::IpNet;
+use portolan_object::dns_label::{
+    LABEL_LIMIT, LABEL_RULE, SUBDOMAIN_LIMIT, SUBDOMAIN_RULE, has_label_form, has_subdomain_form,
+};
 pub(super) use portolan_object::selector::{label_key_faults, label_value_faults};
 
 use crate::kinds::NameRule;
 
-const SUBDOMAIN: &str = "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or \
-                         '.', and must start and end with an alphanumeric character (e.g. 'example.com', regex used \
-                         for validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')";
-const LABEL: &str = "a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', and must \
-                     start and end with an alphanumeric character (e.g. 'my-name',  or '123-abc', regex used for \
-                     validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?')";
 const WILDCARD: &str = "a wildcard DNS-1123 subdomain must start with '*.', followed by a valid DNS subdomain, which \
                         must consist of lower case alphanumeric characters, '-' or '.' and end with an alphanumeric \
                         character (e.g. '*.example.com', regex used for validation is \
@@ -54,11 +51,11 @@ pub(super) fn by_rule(rule: NameRule, name: &str) -> Vec<String> {
 /// RFC 1123 subdomain.
 pub(super) fn subdomain(name: &str) -> Vec<String> {
     let mut faults = Vec::new();
-    if name.len() > 253 {
-        faults.push("must be no more than 253 characters".to_owned());
+    if name.len() > SUBDOMAIN_LIMIT {
+        faults.push(format!("must be no more than {SUBDOMAIN_LIMIT} characters"));
     }
-    if !name.split('.').all(is_label) {
-        faults.push(SUBDOMAIN.to_owned());
+    if !has_subdomain_form(name) {
+        faults.push(SUBDOMAIN_RULE.to_owned());
     }
     faults
 }
@@ -66,19 +63,15 @@ pub(super) fn subdomain(name: &str) -> Vec<String> {
 /// RFC 1123 label.
 pub(super) fn label(name: &str) -> Vec<String> {
     let mut faults = Vec::new();
-    if name.len() > 63 {
-        faults.push("must be no more than 63 characters".to_owned());
+    if name.len() > LABEL_LIMIT {
+        faults.push(format!("must be no more than {LABEL_LIMIT} characters"));
     }
-    if !is_label(name) {
-        let is_dotted = name.contains('.') && name.split('.').all(is_label);
-        faults.push(if is_dotted { "must not contain dots".to_owned() } else { LABEL.to_owned() });
+    if !has_label_form(name) {
+        // It can only be dotted: without a full stop it would be a label.
+        let is_dotted = has_subdomain_form(name);
+        faults.push(if is_dotted { "must not contain dots".to_owned() } else { LABEL_RULE.to_owned() });
     }
     faults
-}
-
-fn is_label(text: &str) -> bool {
-    let is_inner = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
-    !text.is_empty() && !text.starts_with('-') && !text.ends_with('-') && text.bytes().all(is_inner)
 }
 
 /// A host name, possibly with `*` as its first label.
@@ -86,7 +79,7 @@ pub(super) fn host(name: &str) -> Vec<String> {
     if !name.contains('*') {
         return subdomain(name);
     }
-    let is_wildcard = name.strip_prefix("*.").is_some_and(|rest| rest.split('.').all(is_label));
+    let is_wildcard = name.strip_prefix("*.").is_some_and(has_subdomain_form);
     if is_wildcard { Vec::new() } else { vec![WILDCARD.to_owned()] }
 }
 

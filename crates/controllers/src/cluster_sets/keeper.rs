@@ -1,14 +1,16 @@
 //! Keeps one member in step with its set: the definitions that it needs, and the properties that tell it who it is.
 //!
 //! Its own properties are the member's proof of membership, so they are written last when it joins and removed last
-//! when it leaves. Definitions stay: the exports that users made are objects of them.
+//! when it leaves, inside of their protection. Definitions stay: the exports that users made are objects of them.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use parking_lot::Mutex;
+use portolan_api::about::ClusterProperty;
 use portolan_api::clusterset::{ID_PROPERTY, SET_PROPERTY};
-use portolan_api::{crd, labels};
+use portolan_api::multicluster::ServiceImport;
+use portolan_api::{Kind, crd, labels};
 use portolan_object::{Object, ObjectKey};
 use portolan_plan::cluster_sets::definitions::{self, Step as DefinitionStep};
 use portolan_plan::cluster_sets::membership::Membership;
@@ -17,6 +19,7 @@ use portolan_runtime::client::{Apply, Delete, Selection};
 use portolan_runtime::scope::spawn_until_stop;
 use portolan_runtime::{Cache, ClientError, Member, Outcome, Queue, Reconciler};
 
+use super::protection::{Protection, Readiness};
 use super::{ClusterSets, Progress};
 use crate::MANAGER;
 use crate::clusters::definition_cache;
@@ -28,13 +31,14 @@ const LEAVING_RECHECK: Duration = Duration::from_millis(100);
 const RECHECK: Duration = Duration::from_secs(30);
 /// What a set brings into a member, apart from its properties.
 const BROUGHT: &[(&str, &str)] =
-    &[("multicluster.x-k8s.io", "ServiceImport"), ("discovery.k8s.io", "EndpointSlice"), ("", "Service")];
+    &[(ServiceImport::GROUP, ServiceImport::KIND), ("discovery.k8s.io", "EndpointSlice"), ("", "Service")];
 
 struct Keeper {
     sets: ClusterSets,
     member: Arc<Member>,
     definitions: Cache<Object>,
     properties: Mutex<Option<Cache<Object>>>,
+    protection: Protection,
     queue: Queue<String>,
 }
 
@@ -46,6 +50,10 @@ pub(super) fn start(hub: &Hub, sets: &ClusterSets, member: &Arc<Member>) {
         member: member.clone(),
         definitions: definition_cache(member),
         properties: Mutex::default(),
+        protection: Protection::new(member, {
+            let queue = queue.clone();
+            move || queue.add(ONLY.to_owned())
+        }),
         queue: queue.clone(),
     });
     let changed = queue.clone();
@@ -109,10 +117,15 @@ impl Keeper {
         }
         match self.plan(&properties, Some(membership)) {
             Err(contradiction) => {
+                // Whoever made the property has to be able to remove it.
+                self.protection.release().await?;
                 self.proceed(Progress::Contradicted(contradiction.to_string()));
                 Ok(Outcome::RequeueAfter(RECHECK))
             }
             Ok(steps) => {
+                if self.protection.keep(membership).await? == Readiness::Reading {
+                    return Ok(Outcome::RequeueAfter(LEAVING_RECHECK));
+                }
                 self.take(&properties, steps).await?;
                 self.proceed(Progress::Joined(membership.clone()));
                 Ok(Outcome::Done)
@@ -122,24 +135,23 @@ impl Keeper {
 
     /// A cluster that is in no set, and may have been.
     async fn release(&self) -> Result<Outcome, ClientError> {
-        let Some(properties) = self.properties() else {
-            if !self.member.discovery().resources.is_empty() {
-                self.proceed(Progress::Alone);
-            }
-            return Ok(Outcome::Done);
-        };
-        if !properties.is_synced() {
-            return Ok(Outcome::RequeueAfter(LEAVING_RECHECK));
-        }
-        // Without a membership there is nothing to contradict.
-        let steps = self.plan(&properties, None).unwrap_or_default();
-        if !steps.is_empty() {
-            self.proceed(Progress::Leaving);
-            if self.has_brought().await? {
+        if let Some(properties) = self.properties() {
+            if !properties.is_synced() {
                 return Ok(Outcome::RequeueAfter(LEAVING_RECHECK));
             }
-            self.take(&properties, steps).await?;
+            // Without a membership there is nothing to contradict.
+            let steps = self.plan(&properties, None).unwrap_or_default();
+            if !steps.is_empty() {
+                self.proceed(Progress::Leaving);
+                if self.has_brought().await? {
+                    return Ok(Outcome::RequeueAfter(LEAVING_RECHECK));
+                }
+                self.take(&properties, steps).await?;
+            }
+        } else if self.member.discovery().resources.is_empty() {
+            return Ok(Outcome::Done);
         }
+        self.protection.release().await?;
         self.proceed(Progress::Alone);
         Ok(Outcome::Done)
     }
@@ -177,7 +189,7 @@ impl Keeper {
         let mut known = self.properties.lock();
         if known.is_none() {
             let served = self.member.discovery();
-            let resource = served.find("about.k8s.io", "ClusterProperty")?.resource.clone();
+            let resource = served.find(ClusterProperty::GROUP, ClusterProperty::KIND)?.resource.clone();
             let cache = self.member.cache(&resource, Selection::all(), |builder| builder, |_| {});
             let changed = self.queue.clone();
             cache.observe(move |_| changed.add(ONLY.to_owned()));
@@ -221,6 +233,6 @@ impl ClusterSets {
     }
 }
 
-fn apply() -> Apply {
+pub(super) fn apply() -> Apply {
     Apply { manager: MANAGER.to_owned(), force: true }
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use portolan_api::cluster::{Cluster, ClusterSpec, LocalSecretReference, SyncMode};
+use portolan_api::cluster::{Cluster, ClusterSpec, LONGEST_NAME, LocalSecretReference, SyncMode, is_name};
 use portolan_api::meta::ObjectMeta;
 use portolan_api::{labels, names};
 use portolan_object::{Object, ObjectKey};
@@ -18,8 +18,6 @@ use serde_json::{Value, json};
 
 /// A token for as long as the member's API server grants; ten years are asked for.
 const TOKEN_SECONDS: u64 = 10 * 365 * 24 * 3600;
-/// Karmada's limit for a cluster's name.
-const LONGEST_NAME: usize = 48;
 
 /// What to join.
 #[derive(Debug, Clone, Default)]
@@ -174,16 +172,6 @@ pub async fn unjoin(
         Identity { member, cluster: name }.remove().await?;
     }
     Ok(())
-}
-
-fn is_name(name: &str) -> bool {
-    let is_edge = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
-    let bytes = name.as_bytes();
-    let (Some(&first), Some(&last)) = (bytes.first(), bytes.last()) else { return false };
-    bytes.len() <= LONGEST_NAME
-        && is_edge(first)
-        && is_edge(last)
-        && bytes.iter().all(|&byte| is_edge(byte) || byte == b'-')
 }
 
 /// What a cluster is known by, whatever it is called: the uid of its namespace `kube-system`.
@@ -379,29 +367,4 @@ fn cluster_roles() -> Resource {
 
 fn cluster_role_bindings() -> Resource {
     Resource::cluster("rbac.authorization.k8s.io", "v1", "ClusterRoleBinding", "clusterrolebindings")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn names_of_clusters() {
-        let longest = "a".repeat(48);
-        let too_long = "a".repeat(49);
-        let cases = [
-            ("kind-my-cluster", true),
-            ("1", true),
-            (longest.as_str(), true),
-            (too_long.as_str(), false),
-            ("", false),
-            ("-a", false),
-            ("a-", false),
-            ("A", false),
-            ("a.b", false),
-        ];
-        for (name, want) in cases {
-            assert_eq!(is_name(name), want, "{name:?}");
-        }
-    }
 }

@@ -5,7 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use parking_lot::{Mutex, RwLock};
+use portolan_api::Kind;
 use portolan_api::labels::endpoint_slice::{IMPORT_NAME, SERVICE_NAME};
+use portolan_api::multicluster::ServiceImport;
 use portolan_net::Shutdown;
 use portolan_object::{Object, ObjectKey};
 use portolan_plan::dns::{Change, Problem, RecordSink, ServiceRecords, ZoneKind, import, service};
@@ -17,8 +19,6 @@ use tokio::sync::{Notify, watch};
 
 use super::Zone;
 
-const GROUP: &str = "multicluster.x-k8s.io";
-const KIND: &str = "ServiceImport";
 /// Index of slices by `namespace/name` of the object that they belong to.
 const BY_OWNER: &str = "owner";
 /// Pause between two looks for a type that is not there, or that cannot be read any more.
@@ -123,7 +123,9 @@ impl Source {
             let current = self.served();
             let is_read = current.as_ref().is_some_and(|cache| cache.trouble().is_none());
             let discovery = if is_read { None } else { client.discover().await.ok() };
-            let found = discovery.as_ref().and_then(|discovery| discovery.find(GROUP, KIND));
+            let found = discovery
+                .as_ref()
+                .and_then(|discovery| discovery.find(ServiceImport::GROUP, ServiceImport::KIND));
             match (found, &discovery) {
                 (Some(found), _) if current.as_ref().map(Cache::resource) != Some(&found.resource) => {
                     let stop = scope.child();

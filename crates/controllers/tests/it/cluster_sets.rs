@@ -47,6 +47,20 @@ async fn federation() -> Federation {
     federation
 }
 
+/// Two members of one set that both export the service.
+async fn exporting_federation() -> Federation {
+    let federation = federation().await;
+    let members = ["eu", "us"].map(|name| federation.member(name));
+    for member in members {
+        member.create(serving(80)).await;
+        member.create(export("default")).await;
+    }
+    for member in members {
+        member.when(IMPORT, SERVE, |import| clusters(import).len() == 2).await;
+    }
+    federation
+}
+
 fn clusters(import: &Object) -> Vec<String> {
     let listed = import.at(&["status", "clusters"]).and_then(Value::as_array).into_iter().flatten();
     listed.map(|cluster| cluster["cluster"].as_str().unwrap_or_default().to_owned()).collect()
@@ -153,15 +167,8 @@ async fn a_namespace_that_comes_later_gets_its_imports() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_cluster_that_leaves_keeps_what_is_its_own() {
-    let federation = federation().await;
+    let federation = exporting_federation().await;
     let (eu, us) = (federation.member("eu"), federation.member("us"));
-    for member in [eu, us] {
-        member.create(serving(80)).await;
-        member.create(export("default")).await;
-    }
-    for member in [eu, us] {
-        member.when(IMPORT, SERVE, |import| clusters(import).len() == 2).await;
-    }
     let members = json!({ "spec": { "members": [{ "cluster": "us" }] } });
     federation.hub.patch(SET, "prod", members).await;
     eu.when_gone(IMPORT, SERVE).await;
@@ -206,15 +213,8 @@ async fn properties_and_exports_that_mean_something_else_are_refused() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_cluster_that_is_unjoined_takes_everything_of_the_set_along() {
-    let federation = federation().await;
+    let federation = exporting_federation().await;
     let (eu, us) = (federation.member("eu"), federation.member("us"));
-    for member in [eu, us] {
-        member.create(serving(80)).await;
-        member.create(export("default")).await;
-    }
-    for member in [eu, us] {
-        member.when(IMPORT, SERVE, |import| clusters(import).len() == 2).await;
-    }
     federation.hub.delete(crate::federation::CLUSTER, "eu").await;
     federation.hub.when_gone(crate::federation::CLUSTER, "eu").await;
     assert!(eu.get(IMPORT, SERVE).await.is_none(), "the import went before the cluster");

@@ -19,6 +19,18 @@ fn mcs(kind: &str, spec: Value) -> Value {
         "metadata": { "namespace": "default", "name": "serve" }, "spec": spec })
 }
 
+fn import() -> Value {
+    mcs("ServiceImport", json!({ "type": "ClusterSetIP", "ports": [{ "port": 80, "protocol": "TCP" }] }))
+}
+
+/// One cluster exports the service, and the other asks for it.
+async fn export_and_import(set: &Federation) {
+    let (eu, us) = (set.member("eu"), set.member("us"));
+    eu.create(slice("10.10.0.5")).await;
+    eu.create(mcs("ServiceExport", json!({}))).await;
+    us.create(import()).await;
+}
+
 /// The clusters have the MCS types from the start.
 async fn federation() -> Federation {
     let set = Federation::start(&["eu", "us"]).await;
@@ -43,13 +55,7 @@ async fn federation() -> Federation {
 async fn endpoints_of_an_export_reach_the_importer_and_go_with_it() {
     let set = federation().await;
     let (eu, us) = (set.member("eu"), set.member("us"));
-    eu.create(slice("10.10.0.5")).await;
-    eu.create(mcs("ServiceExport", json!({}))).await;
-    us.create(mcs(
-        "ServiceImport",
-        json!({ "type": "ClusterSetIP", "ports": [{ "port": 80, "protocol": "TCP" }] }),
-    ))
-    .await;
+    export_and_import(&set).await;
 
     let service = us.when_there("v1/Service", "default/derived-serve").await;
     assert_eq!(service.at(&["spec", "selector"]), None);
@@ -76,20 +82,13 @@ async fn endpoints_of_an_export_reach_the_importer_and_go_with_it() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_service_of_the_same_name_is_not_taken_over() {
     let set = federation().await;
-    let (eu, us) = (set.member("eu"), set.member("us"));
+    let us = set.member("us");
     us.create(json!({ "apiVersion": "v1", "kind": "Service", "metadata": { "namespace": "default", "name": "derived-serve" },
         "spec": { "ports": [{ "port": 1234 }] } }))
         .await;
-    eu.create(slice("10.10.0.5")).await;
-    eu.create(mcs("ServiceExport", json!({}))).await;
-    us.create(mcs(
-        "ServiceImport",
-        json!({ "type": "ClusterSetIP", "ports": [{ "port": 80, "protocol": "TCP" }] }),
-    ))
-    .await;
+    export_and_import(&set).await;
     // A second import that works proves that the first was looked at.
-    let mut other =
-        mcs("ServiceImport", json!({ "type": "ClusterSetIP", "ports": [{ "port": 80, "protocol": "TCP" }] }));
+    let mut other = import();
     other["metadata"]["name"] = json!("other");
     us.create(other).await;
     us.when_there("v1/Service", "default/derived-other").await;

@@ -87,7 +87,8 @@ fn import_definition() -> Value {
 
 fn import(name: &str, spec: Value) -> Value {
     json!({ "apiVersion": "multicluster.x-k8s.io/v1beta1", "kind": "ServiceImport",
-        "metadata": { "namespace": "default", "name": name }, "spec": spec })
+        "metadata": { "namespace": "default", "name": name,
+            "labels": { "karmada.io/managed": "true", "portolan.dev/clusterset": "prod" } }, "spec": spec })
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -115,9 +116,14 @@ async fn records_follow_imports_whose_type_appears_later() {
         .await;
     records.when(ZoneKind::ClusterSet, &["default/web : 2", "default/web _http._tcp: 1"]).await;
 
-    let imported = json!({ "multicluster.kubernetes.io/service-name": "pods",
-                           "multicluster.kubernetes.io/source-cluster": "east" });
-    plane.create(slice("pods-east", imported, &["10.1.0.1", "10.1.0.2"])).await;
+    let mut imported = json!({ "karmada.io/managed": "true", "portolan.dev/clusterset": "prod",
+        "endpointslice.kubernetes.io/managed-by": "endpointslice-controller.portolan.dev",
+        "multicluster.kubernetes.io/service-name": "pods",
+        "multicluster.kubernetes.io/source-cluster": "east" });
+    plane.create(slice("pods-east", imported.clone(), &["10.1.0.1", "10.1.0.2"])).await;
+    // Nor is one that says so and was not brought by the set.
+    imported["endpointslice.kubernetes.io/managed-by"] = json!("somebody");
+    plane.create(slice("pods-forged", imported, &["10.6.6.6"])).await;
     // A slice of the cluster's own is none of an import's.
     plane.create(slice("pods-own", json!({ "kubernetes.io/service-name": "pods" }), &["10.9.9.9"])).await;
     let web = ["default/web : 2", "default/web _http._tcp: 1"];

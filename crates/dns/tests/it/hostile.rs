@@ -16,12 +16,15 @@ const CROWD: &str = "crowd.retail.svc.clusterset.local.";
 
 /// A headless service with that many endpoints.
 fn crowd(endpoints: usize) -> Vec<Object> {
-    let import = json!({"kind": "ServiceImport", "metadata": {"name": "crowd", "namespace": "retail"},
+    let import = json!({"kind": "ServiceImport", "metadata": {"name": "crowd", "namespace": "retail",
+            "labels": {"karmada.io/managed": "true", "portolan.dev/clusterset": "prod"}},
         "spec": {"type": "Headless", "ports": [{"name": "db", "port": 5432}]}});
     let addresses = (0..endpoints)
         .map(|n| json!({"addresses": [format!("10.{}.{}.{}", n / 60_000, n / 250 % 240, n % 250)]}));
     let slice = json!({"kind": "EndpointSlice", "addressType": "IPv4", "endpoints": addresses.collect::<Vec<_>>(),
         "metadata": {"name": "crowd-1", "namespace": "retail", "labels": {
+            "karmada.io/managed": "true", "portolan.dev/clusterset": "prod",
+            "endpointslice.kubernetes.io/managed-by": "endpointslice-controller.portolan.dev",
             "multicluster.kubernetes.io/service-name": "crowd", "multicluster.kubernetes.io/source-cluster": "east"}}});
     vec![Object(import), Object(slice)]
 }

@@ -2,14 +2,12 @@
 //!
 //! Selectors and object metadata are held to the same rules; the texts are those that an API server sends.
 
+use crate::dns_label::{SUBDOMAIN_LIMIT, SUBDOMAIN_RULE, has_subdomain_form};
+
 const NAME_FORMAT: &str = "([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]";
 const NAME_RULE: &str = "must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an \
                          alphanumeric character";
-const SUBDOMAIN_FORMAT: &str = r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*";
-const SUBDOMAIN_RULE: &str = "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' \
-                              or '.', and must start and end with an alphanumeric character";
 const NAME_LIMIT: usize = 63;
-const SUBDOMAIN_LIMIT: usize = 253;
 
 /// What is wrong with a label key such as `example.com/tier`; empty when nothing is.
 pub fn label_key_faults(key: &str) -> Vec<String> {
@@ -59,9 +57,8 @@ pub fn subdomain_faults(text: &str) -> Vec<String> {
     if text.len() > SUBDOMAIN_LIMIT {
         faults.push(format!("must be no more than {SUBDOMAIN_LIMIT} bytes"));
     }
-    if !text.split('.').all(is_dns_label) {
-        let example = "e.g. 'example.com', regex used for validation is";
-        faults.push(format!("{SUBDOMAIN_RULE} ({example} '{SUBDOMAIN_FORMAT}')"));
+    if !has_subdomain_form(text) {
+        faults.push(SUBDOMAIN_RULE.to_owned());
     }
     faults
 }
@@ -84,11 +81,4 @@ fn is_name(text: &str) -> bool {
     let (Some(first), Some(last)) = (bytes.first(), bytes.last()) else { return false };
     let inside = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
     first.is_ascii_alphanumeric() && last.is_ascii_alphanumeric() && bytes.iter().all(inside)
-}
-
-fn is_dns_label(text: &str) -> bool {
-    let bytes = text.as_bytes();
-    let (Some(first), Some(last)) = (bytes.first(), bytes.last()) else { return false };
-    let outer = |byte: &u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
-    outer(first) && outer(last) && bytes.iter().all(|byte| outer(byte) || *byte == b'-')
 }

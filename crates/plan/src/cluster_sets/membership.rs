@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 
 use portolan_api::cluster::Cluster;
 use portolan_api::clusterset::{ClusterSet, LONGEST_ID, MemberPhase};
+use portolan_object::dns_label::has_subdomain_form;
 
 /// A cluster's place in a set.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -182,15 +183,7 @@ fn decide(
 
 /// Whether a text can be an id: a DNS label, or `name.context` (KEP-1645), short enough for a label's value.
 pub fn is_id(text: &str) -> bool {
-    let is_edge =
-        |byte: Option<&u8>| byte.is_some_and(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit());
-    let is_label = |label: &str| {
-        let bytes = label.as_bytes();
-        is_edge(bytes.first())
-            && is_edge(bytes.last())
-            && bytes.iter().all(|byte| is_edge(Some(byte)) || *byte == b'-')
-    };
-    text.len() <= LONGEST_ID && text.split('.').count() <= 2 && text.split('.').all(is_label)
+    text.len() <= LONGEST_ID && text.split('.').count() <= 2 && has_subdomain_form(text)
 }
 
 #[cfg(test)]

@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use portolan_api::labels;
 use portolan_object::{Object, ObjectKey};
 
-use super::compare::{covers, is_explicit, same_slice};
+use super::compare::{is_explicit, same_service, same_slice};
 use super::service::derived_service;
-use super::slices::{imported_slice, is_exportable};
+use super::slices::{imported_slice, is_exportable, is_of_explicit_import};
 
 /// One cluster that exports the service, with the slices of the Service there.
 #[derive(Debug, Clone)]
@@ -57,11 +57,11 @@ pub fn plan(seen: &Observed<'_>) -> Vec<Action> {
     };
     match seen.service {
         Some(service) if !is_explicit(service) => return vec![Action::ReportForeignService(service.key())],
-        Some(service) if covers(&service.0, &wanted.0) => {}
+        Some(service) if same_service(service, &wanted) => {}
         _ => actions.push(Action::Apply(wanted)),
     }
     let wanted = wanted_slices(seen, import);
-    let mine = seen.slices.iter().filter(|slice| is_imported(slice));
+    let mine = seen.slices.iter().filter(|slice| is_of_explicit_import(slice));
     let present: BTreeMap<&str, &Object> = mine.map(|slice| (slice.name(), *slice)).collect();
     for (name, slice) in &wanted {
         if !present.get(name.as_str()).is_some_and(|old| same_slice(old, slice)) {
@@ -83,8 +83,11 @@ fn withdraw(seen: &Observed<'_>) -> Vec<Action> {
         .service
         .filter(|service| is_explicit(service))
         .map(|service| Action::DeleteService(service.key()));
-    let slices =
-        seen.slices.iter().filter(|slice| is_imported(slice)).map(|slice| Action::DeleteSlice(slice.key()));
+    let slices = seen
+        .slices
+        .iter()
+        .filter(|slice| is_of_explicit_import(slice))
+        .map(|slice| Action::DeleteSlice(slice.key()));
     service.into_iter().chain(slices).collect()
 }
 
@@ -97,11 +100,6 @@ fn wanted_slices(seen: &Observed<'_>, import: &Object) -> BTreeMap<String, Objec
         }
     }
     wanted
-}
-
-fn is_imported(slice: &Object) -> bool {
-    is_explicit(slice)
-        && slice.label(labels::endpoint_slice::MANAGED_BY) == Some(labels::endpoint_slice::IMPORT_MANAGER)
 }
 
 #[cfg(test)]

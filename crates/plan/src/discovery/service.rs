@@ -5,7 +5,7 @@ use portolan_object::{GroupVersionKind, Object, ObjectKey};
 use serde_json::{Map, Value, json};
 
 /// Fields of an import's port that a Service port has as well. The target port is left out: the slices carry it.
-const PORT_FIELDS: &[&str] = &["name", "protocol", "port", "appProtocol"];
+pub(super) const PORT_FIELDS: &[&str] = &["name", "protocol", "port", "appProtocol"];
 
 /// The derived Service of a ServiceImport.
 ///

@@ -4,6 +4,9 @@ use portolan_api::{labels, names};
 use portolan_object::{GroupVersionKind, Object, ObjectKey};
 use serde_json::{Map, Value, json};
 
+use super::cluster_set::is_of_set;
+use super::compare::is_explicit;
+
 /// What an endpoint keeps in another cluster. The node does not go along: its name may mean another node there, and
 /// proxies would take the endpoint for a local one (mcs 2.6, statement 45).
 const ENDPOINT_FIELDS: &[&str] = &["addresses", "conditions", "hostname", "zone"];
@@ -21,6 +24,20 @@ pub fn is_exportable(slice: &Object) -> bool {
         && slice.label(labels::endpoint_slice::SOURCE_CLUSTER).is_none()
         && matches!(slice.str_at(&["addressType"]), "IPv4" | "IPv6")
         && !slice.is_deleting()
+}
+
+/// Whether the slice was brought for an explicit import of this cluster.
+pub fn is_of_explicit_import(slice: &Object) -> bool {
+    is_explicit(slice) && is_kept_by(slice, labels::endpoint_slice::IMPORT_MANAGER)
+}
+
+/// Whether the slice was brought for an import of the cluster's set.
+pub fn is_of_set_import(slice: &Object) -> bool {
+    is_of_set(slice) && is_kept_by(slice, labels::endpoint_slice::CLUSTER_SET_MANAGER)
+}
+
+fn is_kept_by(slice: &Object, manager: &str) -> bool {
+    slice.label(labels::endpoint_slice::MANAGED_BY) == Some(manager)
 }
 
 /// The Service that a slice belongs to.

@@ -5,7 +5,7 @@
 use std::fmt::Write as _;
 use std::net::IpAddr;
 
-use super::names;
+use portolan_object::dns_label::is_host_name;
 
 const BEGIN: &str = "# BEGIN portolan: this block is changed and removed by `portolan dns`";
 const END: &str = "# END portolan";
@@ -60,7 +60,7 @@ pub enum CorefileError {
 /// [`CorefileError`] when the zone is somebody else's, or the text has been changed between the marks.
 pub fn install(corefile: &str, zone: &str, servers: &[IpAddr]) -> Result<String, CorefileError> {
     let zone = zone.trim_end_matches('.').to_ascii_lowercase();
-    if !names::is_name(&zone) {
+    if !is_host_name(&zone) {
         return Err(CorefileError::Zone { zone });
     }
     if servers.is_empty() {

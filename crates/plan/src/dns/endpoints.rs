@@ -5,9 +5,10 @@ use std::net::IpAddr;
 
 use portolan_api::labels::endpoint_slice::SOURCE_CLUSTER;
 use portolan_object::Object;
+use portolan_object::dns_label::{LABEL_LIMIT, is_host_label, is_host_name};
 use serde_json::Value;
 
-use super::names::{dashed, is_label, is_name};
+use super::names::dashed;
 use super::record::{Data, Problem, ServiceRecords};
 
 /// Endpoints in the answer for a service's own name: what fits into 64 KiB of A as well as of AAAA records, so that
@@ -76,7 +77,7 @@ pub(super) fn ports(listed: Option<&Value>, problems: &mut Vec<Problem>) -> Vec<
             };
             let checked = protocol.and_then(|protocol| {
                 // With its underscore the label has one character more.
-                if !(name.is_empty() || is_label(name) && name.len() < 63) {
+                if !(name.is_empty() || is_host_label(name) && name.len() < LABEL_LIMIT) {
                     return Err(report("its name is not a DNS label of at most 62 characters"));
                 }
                 let Some(number) = u16::try_from(number).ok().filter(|&number| number > 0) else {
@@ -165,7 +166,7 @@ fn cluster(slice: &Object, naming: Naming, place: &str, problems: &mut Vec<Probl
         problems.push(Problem::NoClusterId { place: place.to_owned() });
         return None;
     };
-    if !is_name(id) {
+    if !is_host_name(id) {
         problems.push(Problem::ClusterId { id: id.to_owned(), place: place.to_owned() });
         return None;
     }
@@ -176,7 +177,7 @@ fn cluster(slice: &Object, naming: Naming, place: &str, problems: &mut Vec<Probl
 fn hostname(endpoint: &Value, place: &str, problems: &mut Vec<Problem>) -> Option<Option<String>> {
     match text(endpoint, "hostname") {
         "" => Some(None),
-        hostname if is_label(hostname) => Some(Some(hostname.to_ascii_lowercase())),
+        hostname if is_host_label(hostname) => Some(Some(hostname.to_ascii_lowercase())),
         hostname => {
             problems.push(Problem::Hostname { hostname: hostname.to_owned(), place: place.to_owned() });
             None

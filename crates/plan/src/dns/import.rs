@@ -1,7 +1,8 @@
 //! Records of a ServiceImport in the cluster that imports it (KEP-1645, DNS specification 1.0.0, forms D2 to D6).
 //!
 //! Only objects of the importing cluster are read: the import, and the EndpointSlices with its name in the label
-//! `multicluster.kubernetes.io/service-name`.
+//! `multicluster.kubernetes.io/service-name` that discovery brought. A slice of anybody else is no answer, or whoever
+//! may write slices in a namespace could answer for other clusters.
 
 use std::net::IpAddr;
 
@@ -12,10 +13,13 @@ use serde_json::Value;
 use super::endpoints::{self, Naming};
 use super::names;
 use super::record::{Data, Problem, ServiceRecords};
+use crate::discovery::cluster_set::is_of_set;
+use crate::discovery::slices::{is_of_explicit_import, is_of_set_import};
 
-/// The import that a slice belongs to.
+/// The import that a slice belongs to; `None` for a slice that discovery did not bring.
 pub fn owner_of(slice: &Object) -> Option<ObjectKey> {
-    let name = slice.label(IMPORT_NAME).filter(|name| !name.is_empty())?;
+    let is_brought = is_of_set_import(slice) || is_of_explicit_import(slice);
+    let name = slice.label(IMPORT_NAME).filter(|name| is_brought && !name.is_empty())?;
     Some(ObjectKey::namespaced(slice.namespace(), name))
 }
 
@@ -27,6 +31,9 @@ pub fn records(import: &Object, slices: &[&Object], zone: &str) -> ServiceRecord
         Ok(base) => base,
         Err(problem) => return ServiceRecords::failed(problem),
     };
+    // Discovery takes back what it did not put there, but looks at an import of a set for slices of the set only.
+    let is_trusted = if is_of_set(import) { is_of_set_import } else { is_of_explicit_import };
+    let slices: Vec<&Object> = slices.iter().copied().filter(|slice| is_trusted(slice)).collect();
     let mut records = ServiceRecords::default();
     let ports = endpoints::ports(import.at(&["spec", "ports"]), &mut records.problems);
     match import.str_at(&["spec", "type"]) {
@@ -37,7 +44,7 @@ pub fn records(import: &Object, slices: &[&Object], zone: &str) -> ServiceRecord
             }
             add_with_address(&mut records, &addresses, &ports);
         }
-        "Headless" => endpoints::add_headless(&mut records, slices, Naming::WithCluster, &ports),
+        "Headless" => endpoints::add_headless(&mut records, &slices, Naming::WithCluster, &ports),
         kind => return ServiceRecords::failed(Problem::Type { kind: kind.to_owned() }),
     }
     records.finish(&base)

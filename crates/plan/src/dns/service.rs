@@ -5,6 +5,7 @@
 use std::net::IpAddr;
 
 use portolan_api::labels::endpoint_slice::SERVICE_NAME;
+use portolan_object::dns_label::is_host_name;
 use portolan_object::{Object, ObjectKey};
 use serde_json::Value;
 
@@ -46,7 +47,7 @@ pub fn records(service: &Object, slices: &[&Object], zone: &str) -> ServiceRecor
 fn add_alias(records: &mut ServiceRecords, target: &str) {
     let name = target.trim_end_matches('.');
     // Unlike host names, targets may have underscores.
-    if names::is_name(&name.replace('_', "a")) {
+    if is_host_name(&name.replace('_', "a")) {
         records.add("", Data::Alias(name.to_ascii_lowercase()));
     } else {
         records.problems.push(Problem::ExternalName { name: target.to_owned() });

@@ -1,6 +1,9 @@
 //! Names in definitions: of the resource, its versions and its group.
 
 use portolan_object::FieldError;
+use portolan_object::dns_label::{
+    LABEL_LIMIT, SUBDOMAIN_LIMIT, SUBDOMAIN_RULE, has_label_form, has_subdomain_form,
+};
 use serde_json::{Value, json};
 
 use crate::tree;
@@ -8,19 +11,16 @@ use crate::tree;
 const LABEL: &str = "a DNS-1035 label must consist of lower case alphanumeric characters or '-', start with an \
                      alphabetic character, and end with an alphanumeric character (e.g. 'my-name',  or 'abc-123', \
                      regex used for validation is '[a-z]([-a-z0-9]*[a-z0-9])?')";
-const SUBDOMAIN: &str = "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or \
-                         '.', and must start and end with an alphanumeric character (e.g. 'example.com', regex used \
-                         for validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')";
 
 /// What keeps a text from being an RFC 1035 label; `None` when it is one.
 pub(super) fn label_faults(text: &str) -> Option<String> {
     let starts_well = text.starts_with(|letter: char| letter.is_ascii_lowercase());
-    faults_of(text, 63, starts_well && is_label(text), LABEL)
+    faults_of(text, LABEL_LIMIT, starts_well && has_label_form(text), LABEL)
 }
 
 /// What keeps a text from being an RFC 1123 subdomain; `None` when it is one.
 pub(super) fn subdomain_faults(text: &str) -> Option<String> {
-    faults_of(text, 253, text.split('.').all(is_label), SUBDOMAIN)
+    faults_of(text, SUBDOMAIN_LIMIT, has_subdomain_form(text), SUBDOMAIN_RULE)
 }
 
 fn faults_of(text: &str, limit: usize, is_well_formed: bool, form: &str) -> Option<String> {
@@ -32,11 +32,6 @@ fn faults_of(text: &str, limit: usize, is_well_formed: bool, form: &str) -> Opti
         (false, false) => Some(form.to_owned()),
         (true, false) => Some(format!("{too_long},{form}")),
     }
-}
-
-fn is_label(text: &str) -> bool {
-    let is_inner = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
-    !text.is_empty() && !text.starts_with('-') && !text.ends_with('-') && text.bytes().all(is_inner)
 }
 
 /// The names that a definition must ask for.

@@ -9,11 +9,8 @@ use serde_json::{Value, json};
 
 use super::import::{Addresses, fields, set_marks};
 use super::{Observed, is_of_set};
+use crate::discovery::compare::same_service;
 use crate::discovery::merge::Merged;
-
-/// Fields of a Service that follow the import; what is missing on one side counts.
-const FOLLOWED: &[&str] =
-    &["sessionAffinity", "internalTrafficPolicy", "trafficDistribution", "ipFamilyPolicy"];
 
 /// What to do about the Service.
 pub(super) enum Step {
@@ -53,7 +50,7 @@ pub(super) fn decide(seen: &Observed<'_>, set: &str, merged: &Merged) -> Step {
         return Step::Waiting;
     }
     let wanted = wanted(seen, set, merged, Some(present));
-    match is_same(present, &wanted) {
+    match same_service(present, &wanted) {
         true => Step::Settled(addresses),
         false => Step::Put(wanted, Some(addresses)),
     }
@@ -125,29 +122,4 @@ fn requested_families(
     }
     let here = merged.families.iter().find(|family| seen.families.contains(family));
     here.or(merged.families.first()).into_iter().map(String::as_str).collect()
-}
-
-/// Whether a present Service is as it should be, apart from what its API server filled in.
-fn is_same(present: &Object, wanted: &Object) -> bool {
-    let followed = |object: &Object| -> Vec<Value> {
-        FOLLOWED.iter().map(|field| object.at(&["spec", field]).cloned().unwrap_or_default()).collect()
-    };
-    let seconds = |object: &Object| {
-        object
-            .at(&["spec", "sessionAffinityConfig", "clientIP", "timeoutSeconds"])
-            .cloned()
-            .unwrap_or_default()
-    };
-    let ports = |object: &Object| -> Vec<Vec<Value>> {
-        let listed = object.at(&["spec", "ports"]).and_then(Value::as_array).into_iter().flatten();
-        let port = |port: &Value| {
-            ["name", "protocol", "port", "appProtocol"]
-                .map(|field| port.get(field).cloned().unwrap_or_default())
-        };
-        listed.map(|value| port(value).to_vec()).collect()
-    };
-    followed(present) == followed(wanted)
-        && seconds(present) == seconds(wanted)
-        && ports(present) == ports(wanted)
-        && crate::discovery::compare::covers(&present.0["metadata"], &wanted.0["metadata"])
 }

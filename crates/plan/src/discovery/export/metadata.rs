@@ -4,9 +4,9 @@
 //! so it is refused here, at the export (mcs 1.2).
 
 use portolan_api::multicluster::ServiceExportSpec;
+use portolan_object::dns_label::{is_label, is_subdomain};
+use portolan_object::selector::{label_key_faults, label_value_faults};
 
-const LONGEST_NAME: usize = 63;
-const LONGEST_PREFIX: usize = 253;
 /// Kubernetes refuses more in all annotations of an object together; room is left for those that are ours.
 const MOST_ANNOTATIONS: usize = 200 * 1024;
 /// Keys by which the federation and other controllers know what they own.
@@ -50,10 +50,7 @@ fn refuse(field: &'static str, key: &str, problem: Option<&'static str>) -> Resu
 
 /// What is wrong with the key of a label or annotation (Kubernetes, IsQualifiedName).
 fn key_problem(key: &str) -> Option<&'static str> {
-    let (prefix, name) = match key.split_once('/') {
-        Some((prefix, name)) => (Some(prefix), name),
-        None => (None, key),
-    };
+    let prefix = key.split_once('/').map(|(prefix, _)| prefix);
     if prefix.is_some_and(|prefix| !is_subdomain(prefix)) {
         return Some("the part before the slash is not a DNS subdomain");
     }
@@ -65,43 +62,20 @@ fn key_problem(key: &str) -> Option<&'static str> {
     if prefix.is_some_and(is_reserved) {
         return Some("keys of this prefix are reserved for multi-cluster controllers");
     }
-    (!is_name(name)).then_some(
+    (!label_key_faults(key).is_empty()).then_some(
         "not a key: use letters, digits, '-', '_' and '.', at most 63, a letter or digit at both ends",
     )
 }
 
 fn value_problem(value: &str) -> Option<&'static str> {
-    (!value.is_empty() && !is_name(value)).then_some(
+    (!label_value_faults(value).is_empty()).then_some(
         "not a label value: use letters, digits, '-', '_' and '.', at most 63, a letter or digit at both ends",
     )
 }
 
-fn is_name(text: &str) -> bool {
-    let bytes = text.as_bytes();
-    let (Some(first), Some(last)) = (bytes.first(), bytes.last()) else { return false };
-    bytes.len() <= LONGEST_NAME
-        && first.is_ascii_alphanumeric()
-        && last.is_ascii_alphanumeric()
-        && bytes.iter().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(byte))
-}
-
-fn is_subdomain(text: &str) -> bool {
-    text.len() <= LONGEST_PREFIX && text.split('.').all(is_dns_label)
-}
-
-fn is_dns_label(text: &str) -> bool {
-    let is_edge =
-        |byte: Option<&u8>| byte.is_some_and(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit());
-    let bytes = text.as_bytes();
-    bytes.len() <= LONGEST_NAME
-        && is_edge(bytes.first())
-        && is_edge(bytes.last())
-        && bytes.iter().all(|byte| is_edge(Some(byte)) || *byte == b'-')
-}
-
 /// Whether a port of a Service can be called so; a single one need not have a name.
 pub(super) fn is_port_name(text: &str) -> bool {
-    text.is_empty() || is_dns_label(text)
+    text.is_empty() || is_label(text)
 }
 
 #[cfg(test)]

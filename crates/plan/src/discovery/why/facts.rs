@@ -7,6 +7,7 @@ use portolan_object::{Object, ObjectKey};
 use serde_json::Value;
 
 use crate::discovery::overview::{is_imported_slice, is_own_slice};
+use crate::dns::ZoneKind;
 
 /// The picture.
 #[derive(Debug, Clone)]
@@ -122,8 +123,14 @@ impl Facts {
     /// the import came by a policy.
     pub(super) fn dns_name(&self, view: &View) -> String {
         match (&view.clusterset, &view.derived) {
-            (None, Some(derived)) => format!("{}.{}.svc.cluster.local", derived.name(), derived.namespace()),
-            _ => format!("{}.{}.svc.clusterset.local", self.service.name, self.service.namespace),
+            (None, Some(derived)) => {
+                let zone = ZoneKind::Cluster.default_zone();
+                format!("{}.{}.svc.{zone}", derived.name(), derived.namespace())
+            }
+            _ => {
+                let zone = ZoneKind::ClusterSet.default_zone();
+                format!("{}.{}.svc.{zone}", self.service.name, self.service.namespace)
+            }
         }
     }
 

@@ -108,12 +108,15 @@ fn vectors() {
 
 fn import(name: &str, spec: serde_json::Value) -> Object {
     Object(json!({"apiVersion": "multicluster.x-k8s.io/v1beta1", "kind": "ServiceImport",
-                  "metadata": {"name": name, "namespace": "retail"}, "spec": spec}))
+        "metadata": {"name": name, "namespace": "retail",
+            "labels": {"karmada.io/managed": "true", "portolan.dev/clusterset": "prod"}}, "spec": spec}))
 }
 
 fn slice(of: &str, name: &str, cluster: &str, body: serde_json::Value) -> Object {
     let mut slice = json!({"apiVersion": "discovery.k8s.io/v1", "kind": "EndpointSlice", "addressType": "IPv4",
         "metadata": {"name": name, "namespace": "retail", "labels": {
+            "karmada.io/managed": "true", "portolan.dev/clusterset": "prod",
+            "endpointslice.kubernetes.io/managed-by": "endpointslice-controller.portolan.dev",
             "multicluster.kubernetes.io/service-name": of, "multicluster.kubernetes.io/source-cluster": cluster}}});
     if let (Some(slice), Some(body)) = (slice.as_object_mut(), body.as_object()) {
         slice.extend(body.clone());
@@ -285,6 +288,45 @@ fn edges() {
     ];
     for (name, world, import, want) in cases {
         assert_eq!(lines(&world, import), want, "{name}");
+    }
+}
+
+type Labels = &'static [(&'static str, &'static str)];
+
+#[test]
+fn a_slice_of_somebody_else_is_no_answer() {
+    const OF_SPECIFICATION: Labels = &[
+        ("multicluster.kubernetes.io/service-name", "web"),
+        ("multicluster.kubernetes.io/source-cluster", "east"),
+    ];
+    const MANAGED: (&str, &str) = ("karmada.io/managed", "true");
+    const OF_SET: (&str, &str) = ("portolan.dev/clusterset", "prod");
+    const KEPT_BY: &str = "endpointslice.kubernetes.io/managed-by";
+    const BY_SET: (&str, &str) = (KEPT_BY, "endpointslice-controller.portolan.dev");
+    const BY_IMPORT: (&str, &str) = (KEPT_BY, "endpointslice-controller.karmada.io");
+    let spec = json!({"type": "Headless", "ports": [{"name": "db", "port": 5432}]});
+    let (of_set, mut explicit) = (import("web", spec.clone()), import("web", spec));
+    explicit.metadata_mut().remove("labels");
+    let cases: [(&str, &Object, Labels, bool); 8] = [
+        ("brought by the set", &of_set, &[MANAGED, OF_SET, BY_SET], true),
+        ("labels of the specification alone", &of_set, &[], false),
+        ("kept by its own author", &of_set, &[(KEPT_BY, "me")], false),
+        ("the manager's name alone", &of_set, &[BY_SET], false),
+        ("of the explicit form, which discovery would leave there", &of_set, &[MANAGED, BY_IMPORT], false),
+        ("brought for an explicit import", &explicit, &[MANAGED, BY_IMPORT], true),
+        ("beside an explicit import", &explicit, &[], false),
+        ("of a set, for an explicit import", &explicit, &[MANAGED, OF_SET, BY_SET], false),
+    ];
+    for (name, import, labels, want) in cases {
+        let mut slice = slice("web", "s", "east", json!({"endpoints": [{"addresses": ["10.6.6.6"]}]}));
+        slice.metadata_mut().remove("labels");
+        for (label, value) in OF_SPECIFICATION.iter().chain(labels) {
+            slice.set_label(label, *value);
+        }
+        let slices: Vec<&Object> =
+            [&slice].into_iter().filter(|slice| owner_of(slice) == Some(import.key())).collect();
+        let answers = render(&records(import, &slices, ZONE)).contains(&"@ A 10.6.6.6".to_owned());
+        assert_eq!(answers, want, "{name}");
     }
 }
 
