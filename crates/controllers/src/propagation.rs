@@ -35,8 +35,9 @@ use crate::collections::{Collections, Extent};
 use crate::hub::{Hub, binding_of};
 use forms::{Binding, Both, Override, Policy};
 
-/// Workers of each controller; they wait for the hub's API server only.
-const WORKERS: usize = 16;
+/// Workers of each controller; they wait for the hub's API server only, which keeps more writes at a time with one sync of
+/// the disk the more there are.
+const WORKERS: usize = 48;
 /// Status events of one binding's Works are gathered for this long.
 const STATUS_WINDOW: Duration = Duration::from_millis(20);
 /// Index of bindings and policies by permanent id.

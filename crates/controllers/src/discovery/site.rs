@@ -6,7 +6,8 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use parking_lot::RwLock;
-use portolan_api::{labels, names};
+use portolan_api::multicluster::{ServiceExport, ServiceImport};
+use portolan_api::{Kind, labels, names};
 use portolan_object::{Object, ObjectKey};
 use portolan_plan::discovery::cluster_set::is_of_set;
 use portolan_plan::discovery::slices::service_of;
@@ -17,7 +18,6 @@ use serde_json::{Value, json};
 
 use crate::discovery::Discovery;
 
-const GROUP: &str = "multicluster.x-k8s.io";
 /// Index of slices by `namespace/service`.
 const BY_SERVICE: &str = "service";
 /// Index of slices by `namespace/import`, for those that a cluster set brought.
@@ -143,8 +143,8 @@ impl Site {
             let types = self.types.read();
             (types.exports.is_some(), types.imports.is_some())
         };
-        let find = |kind| served.find(GROUP, kind).map(|found| found.resource.clone());
-        if let Some(resource) = find("ServiceExport")
+        let find = |kind| served.find(ServiceExport::GROUP, kind).map(|found| found.resource.clone());
+        if let Some(resource) = find(ServiceExport::KIND)
             && !has_exports
         {
             let cache = self.member.cache(&resource, Selection::all(), |builder| builder, |_| {});
@@ -160,7 +160,7 @@ impl Site {
                 }
             });
         }
-        if let Some(resource) = find("ServiceImport")
+        if let Some(resource) = find(ServiceImport::KIND)
             && !has_imports
         {
             let cache = self.member.cache(&resource, Selection::all(), |builder| builder, |_| {});
@@ -168,8 +168,8 @@ impl Site {
             let (site, discovery) = (Arc::downgrade(self), Arc::downgrade(discovery));
             cache.observe(move |change| {
                 let (Some(site), Some(discovery)) = (site.upgrade(), discovery.upgrade()) else { return };
-                if !is_only_status(change) {
-                    // The type that is in use decides about the type of what is offered.
+                if !is_only_status(change) || labels_differ(change) {
+                    // The type that a set uses decides about the type of what is offered.
                     discovery.offered.forget(&change.key);
                 }
                 site.imports_queue.add(change.key.clone());
@@ -366,6 +366,11 @@ fn keys_of(change: &Change<Object>, key: impl Fn(&Object) -> Option<ObjectKey>) 
 fn is_only_status(change: &Change<Object>) -> bool {
     let (Some(old), Some(new)) = (&change.old, &change.new) else { return false };
     old.0.get("spec") == new.0.get("spec") && old.uid() == new.uid() && old.is_deleting() == new.is_deleting()
+}
+
+fn labels_differ(change: &Change<Object>) -> bool {
+    let labels = |object: &Option<Arc<Object>>| object.as_ref().map(|object| object.labels());
+    labels(&change.old) != labels(&change.new)
 }
 
 /// Keeps of a Service what an import can follow.

@@ -23,7 +23,7 @@ use parking_lot::RwLock;
 use crate::hub::Hub;
 
 /// Requests to one member at a time.
-const WORKERS_PER_MEMBER: usize = 8;
+const WORKERS_PER_MEMBER: usize = 24;
 
 type Queues = Arc<RwLock<HashMap<ClusterName, Queue<ObjectKey>>>>;
 

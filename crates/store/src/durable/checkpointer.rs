@@ -11,10 +11,10 @@ use rusqlite::Connection;
 
 use super::database::connect;
 
-/// Pages of log after which the background copies.
-const STEP: usize = 1000;
+/// Pages of log after which the background copies: 4 MiB.
+const STEP: usize = 500;
 /// Pages of log after which the writer makes it start over: 64 MiB.
-const LIMIT: usize = 16_384;
+const LIMIT: usize = 8192;
 
 pub(super) struct Checkpointer {
     /// `None` once it is told to end.

@@ -25,8 +25,15 @@ use crate::versioned::{Event, Payload, Revision, Versioned};
 const APPLICATION: i64 = 0x506f_7274;
 /// `PRAGMA user_version`: the format written here.
 const FORMAT: i64 = 1;
+/// Most objects fit into one page with their neighbours, which keeps the log short: with SQLite's own 4096 bytes each takes
+/// pages of its own. Files made with another size keep it.
+const PAGE_BYTES: i64 = 8192;
 /// How long to wait for somebody who looks into the file with another tool.
 const BUSY: Duration = Duration::from_secs(5);
+/// A process that is just being started has a copy of all open files for a moment, and with it of a lock that was let go
+/// meanwhile: so often, and at such distances, the lock is asked for before it counts as taken.
+const LOCK_TRIES: u32 = 20;
+const LOCK_PAUSE: Duration = Duration::from_millis(10);
 
 const SCHEMA: &str = "
     CREATE TABLE log (
@@ -193,11 +200,14 @@ fn lock(path: &Path) -> Result<File, OpenError> {
     let mut name = path.as_os_str().to_owned();
     name.push(".lock");
     let file = private().open(name).map_err(failed)?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(OpenError::Locked { path: path.to_owned() }),
-        Err(TryLockError::Error(error)) => Err(failed(error)),
+    for _ in 0..LOCK_TRIES {
+        match file.try_lock() {
+            Ok(()) => return Ok(file),
+            Err(TryLockError::WouldBlock) => std::thread::sleep(LOCK_PAUSE),
+            Err(TryLockError::Error(error)) => return Err(failed(error)),
+        }
     }
+    Err(OpenError::Locked { path: path.to_owned() })
 }
 
 /// Makes the file unless it exists, for its owner alone: objects hold secrets. SQLite's other files take over the mode.
@@ -230,6 +240,7 @@ fn is_new(connection: &Connection, path: &Path) -> Result<bool, OpenError> {
 }
 
 fn format(connection: &mut Connection) -> rusqlite::Result<()> {
+    connection.pragma_update(None, "page_size", PAGE_BYTES)?;
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     transaction.execute_batch(SCHEMA)?;
     transaction.pragma_update(None, "application_id", APPLICATION)?;

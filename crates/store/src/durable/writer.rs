@@ -22,8 +22,11 @@ use crate::versioned::{Event, Payload};
 /// Bounds of one transaction, so that the first batch of a group does not wait for too many others.
 const GROUP_BATCHES: usize = 512;
 const GROUP_BYTES: usize = 8 << 20;
-/// How long a group is gathered while several write at a time: about as long as the disk takes for a transaction, most
-/// of whose cost does not depend on what is in it. Whoever writes alone never waits.
+/// So many batches at a time are a crowd, for which a group is gathered. A few that come one after the other, such as the
+/// steps of one object on its way, never wait.
+const CROWD: usize = 4;
+/// How long a group is gathered: about as long as the disk takes for a transaction, most of whose cost does not depend
+/// on what is in it.
 const GATHER: Duration = Duration::from_micros(250);
 
 type Answer<P> = Result<Vec<Event<P>>, CommitError<P>>;
@@ -104,7 +107,7 @@ impl<P: Payload> Writer<P> {
             let mut group = Group { batches: Vec::new(), is_last: false, bytes: 0 };
             group.add(first);
             group.fill(&mut requests);
-            if (was_crowded || group.batches.len() > 1) && group.has_room() && !group.is_last {
+            if (was_crowded || group.batches.len() >= CROWD) && group.has_room() && !group.is_last {
                 std::thread::sleep(GATHER);
                 group.fill(&mut requests);
             }
@@ -112,7 +115,7 @@ impl<P: Payload> Writer<P> {
                 // What is queued already is still served.
                 requests.close();
             }
-            let is_crowded = group.batches.len() > 1;
+            let is_crowded = group.batches.len() >= CROWD;
             self.serve(group);
             was_crowded = is_crowded;
         }
