@@ -28,6 +28,8 @@ use members::Federation;
 
 const ARRANGEMENT: &str = "Control plane, members and the measuring side share one process, without sockets and without a disk; the first \
                            member exports, all others are measured. Times are from the acknowledged change to the event.";
+/// Time for the federation to come to rest before it is measured.
+const REST: Duration = Duration::from_secs(5);
 /// Longest wait for what is under way at the end of a rate.
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -62,6 +64,7 @@ async fn measure(arguments: &ClusterSet, members: usize, scope: &Shutdown) -> Re
     for cache in &caches {
         cache.synced().await;
     }
+    tokio::time::sleep(REST).await;
     let source = federation.exporter().resource::<Object>(&objects::endpoint_slices());
     let mut number = 0;
     let mut figures = Vec::new();

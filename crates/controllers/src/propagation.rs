@@ -150,6 +150,8 @@ impl Pipeline {
         self.hub.works.observe(move |change| {
             let Some(binding) = change.latest().and_then(|work| binding_of(work)) else { return };
             match (&change.old, &change.new) {
+                // The binding's own pass made it.
+                (None, Some(_)) if change.is_own => {}
                 // Gone, or changed by hand: at once. Status and creation: gathered.
                 (_, None) => queue.add(binding),
                 (Some(old), Some(new)) if old.spec != new.spec => queue.add(binding),

@@ -126,6 +126,11 @@ impl<K: Key> Queue<K> {
         self.inner.state.lock().len()
     }
 
+    /// Keys that only wait for a worker.
+    pub fn ready(&self) -> usize {
+        self.inner.state.lock().ready()
+    }
+
     /// Whether nothing is ready, waiting or being worked on.
     pub fn is_idle(&self) -> bool {
         self.inner.state.lock().is_idle()

@@ -6,6 +6,7 @@
 
 mod apply;
 mod remove;
+mod unreported;
 
 use std::sync::Arc;
 
@@ -21,6 +22,7 @@ use std::collections::HashMap;
 use parking_lot::RwLock;
 
 use crate::hub::Hub;
+use unreported::Unreported;
 
 /// Requests to one member at a time.
 const WORKERS_PER_MEMBER: usize = 24;
@@ -74,12 +76,18 @@ pub(super) struct Executor {
     hub: Hub,
     member: Arc<Member>,
     queue: Queue<ObjectKey>,
+    unreported: Unreported,
 }
 
 impl Executor {
     fn start(hub: &Hub, member: Arc<Member>) -> Queue<ObjectKey> {
         let queue = Queue::new(format!("works of {}", member.name()));
-        let executor = Arc::new(Self { hub: hub.clone(), member: member.clone(), queue: queue.clone() });
+        let executor = Arc::new(Self {
+            hub: hub.clone(),
+            member: member.clone(),
+            queue: queue.clone(),
+            unreported: Unreported::default(),
+        });
         executor.queue_all();
         spawn_until_stop(member.scope(), executor.clone().wake_with_member());
         driver::run(executor, &queue, WORKERS_PER_MEMBER, member.scope());
@@ -113,6 +121,10 @@ impl Executor {
         let namespace = names::execution_namespace(self.member.name().as_str());
         self.member.managed_with(resource, move |cache| {
             cache.observe(move |change| {
+                if change.is_own {
+                    // The pass that wrote it goes on to report on it.
+                    return;
+                }
                 for object in change.old.iter().chain(change.new.iter()).take(2) {
                     if let Some(work) = work_of(object).filter(|work| work.namespace == namespace) {
                         queue.add(work);
@@ -141,8 +153,12 @@ impl Reconciler for Executor {
             // What the member serves is not known yet; its first discovery adds the key again.
             return Outcome::Done;
         }
-        let Some(work) = self.hub.works.get(key) else { return Outcome::Done };
+        let Some(work) = self.hub.works.get(key) else {
+            self.unreported.forget(key);
+            return Outcome::Done;
+        };
         if work.metadata.is_deleting() {
+            self.unreported.forget(key);
             return self.remove(&work).await.into();
         }
         self.apply(&work).await

@@ -67,9 +67,9 @@ pub(super) async fn settle(
     Ok(Outcome::Done)
 }
 
-/// How long the first status of a binding waits for all its clusters to report. One write then says it all; a member
-/// that does not answer delays it by no more than this.
-const FIRST_REPORT: Duration = Duration::from_millis(500);
+/// How long the first status of a binding waits for all its clusters to report, which they do late while many objects
+/// are on their way to them. One write then says it all; a member that does not answer delays it by no more than this.
+const FIRST_REPORT: Duration = Duration::from_secs(4);
 
 /// Bindings whose first status waits, and since when.
 #[derive(Clone, Default)]

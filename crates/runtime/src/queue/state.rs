@@ -46,6 +46,10 @@ impl<K: Clone + Eq + Hash> State<K> {
         self.ready.len() + self.due.len()
     }
 
+    pub(super) fn ready(&self) -> usize {
+        self.ready.len()
+    }
+
     pub(super) fn is_idle(&self) -> bool {
         self.len() == 0 && self.running.is_empty()
     }

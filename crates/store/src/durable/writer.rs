@@ -4,8 +4,9 @@
 //! the disk fails nothing of the group is visible and everybody in it is told, also those whose batch was refused: the
 //! refusal may rest on a write that did not happen.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use tokio::sync::{mpsc, oneshot};
@@ -22,12 +23,12 @@ use crate::versioned::{Event, Payload};
 /// Bounds of one transaction, so that the first batch of a group does not wait for too many others.
 const GROUP_BATCHES: usize = 512;
 const GROUP_BYTES: usize = 8 << 20;
-/// So many batches at a time are a crowd, for which a group is gathered. A few that come one after the other, such as the
-/// steps of one object on its way, never wait.
-const CROWD: usize = 4;
-/// How long a group is gathered: about as long as the disk takes for a transaction, most of whose cost does not depend
-/// on what is in it.
-const GATHER: Duration = Duration::from_micros(250);
+/// How long a group is gathered while many write. Most of what a transaction costs does not depend on what is in it, and
+/// on a busy machine that time is missed elsewhere.
+const GATHER: Duration = Duration::from_millis(1);
+/// So many batches within [`CROWD_WINDOW`] are many; the steps of a few objects on their way are not, and never wait.
+const CROWD: usize = 24;
+const CROWD_WINDOW: Duration = Duration::from_millis(20);
 
 type Answer<P> = Result<Vec<Event<P>>, CommitError<P>>;
 
@@ -78,6 +79,25 @@ impl<P> Group<P> {
     }
 }
 
+/// The latest batches, to tell whether many write.
+#[derive(Default)]
+struct Crowd {
+    latest: VecDeque<Instant>,
+}
+
+impl Crowd {
+    fn note(&mut self, now: Instant, batches: usize) {
+        self.latest.extend(std::iter::repeat_n(now, batches.min(CROWD)));
+        let surplus = self.latest.len().saturating_sub(CROWD);
+        self.latest.drain(..surplus);
+    }
+
+    fn is_there(&self, now: Instant) -> bool {
+        let oldest = self.latest.front().filter(|_| self.latest.len() == CROWD);
+        oldest.is_some_and(|oldest| now.duration_since(*oldest) <= CROWD_WINDOW)
+    }
+}
+
 pub(super) struct Writer<P> {
     database: Database,
     checkpointer: Checkpointer,
@@ -102,12 +122,12 @@ impl<P: Payload> Writer<P> {
 
     /// Serves until every handle is gone or one of them closes the store.
     pub(super) fn run(mut self, mut requests: mpsc::Receiver<Request<P>>) {
-        let mut was_crowded = false;
+        let mut crowd = Crowd::default();
         while let Some(first) = requests.blocking_recv() {
             let mut group = Group { batches: Vec::new(), is_last: false, bytes: 0 };
             group.add(first);
             group.fill(&mut requests);
-            if (was_crowded || group.batches.len() >= CROWD) && group.has_room() && !group.is_last {
+            if crowd.is_there(Instant::now()) && group.has_room() && !group.is_last {
                 std::thread::sleep(GATHER);
                 group.fill(&mut requests);
             }
@@ -115,9 +135,8 @@ impl<P: Payload> Writer<P> {
                 // What is queued already is still served.
                 requests.close();
             }
-            let is_crowded = group.batches.len() >= CROWD;
+            crowd.note(Instant::now(), group.batches.len());
             self.serve(group);
-            was_crowded = is_crowded;
         }
         self.checkpointer.stop();
         let path = self.database.path().to_owned();
@@ -194,5 +213,29 @@ impl<P: Payload> Writer<P> {
             tracing::warn!(error = %unavailable, "a write was refused");
         }
         unavailable
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn many_batches_within_the_window_are_a_crowd() {
+        let start = Instant::now();
+        let after = |milliseconds| start + Duration::from_millis(milliseconds);
+        // (groups of so many batches at so many milliseconds, asked at, whether it is a crowd)
+        let cases: [(&str, &[(u64, usize)], u64, bool); 5] = [
+            ("nobody", &[], 0, false),
+            ("one object on its way", &[(0, 1), (2, 1), (4, 2), (6, 1), (8, 2)], 8, false),
+            ("many at once", &[(0, CROWD)], 0, true),
+            ("many one by one", &[(0, CROWD / 2), (10, CROWD / 2)], 20, true),
+            ("many, but a while ago", &[(0, 10 * CROWD)], 21, false),
+        ];
+        for (name, groups, asked, want) in cases {
+            let mut crowd = Crowd::default();
+            groups.iter().for_each(|(at, batches)| crowd.note(after(*at), *batches));
+            assert_eq!(crowd.is_there(after(asked)), want, "{name}");
+        }
     }
 }

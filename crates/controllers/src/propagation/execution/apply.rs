@@ -23,6 +23,9 @@ use crate::merge::difference;
 /// Objects without our mark are not watched; that one of them has gone is noticed after this time.
 const FOREIGN_RECHECK: Duration = Duration::from_secs(30);
 
+/// When to look again whether others still wait for a worker.
+const REPORT_LATER: Duration = Duration::from_millis(250);
+
 /// Why a manifest is not in the member as it should be.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum ApplyError {
@@ -62,6 +65,9 @@ impl Executor {
     /// Applies a Work and reports on it.
     pub(super) async fn apply(&self, work: &Work) -> Outcome {
         let is_suspended = work.spec.suspend_dispatching == Some(true);
+        if self.unreported.waits(work, self.queue.ready()) {
+            return Outcome::RequeueAfter(REPORT_LATER);
+        }
         let result = match is_suspended {
             true => Ok(self.observed(work)),
             false => self.put(work).await.map(Some),
@@ -70,6 +76,9 @@ impl Executor {
             && error.is_race()
         {
             return Outcome::Stale;
+        }
+        if result.is_ok() && !is_suspended && self.unreported.note(work, self.queue.ready()) {
+            return Outcome::RequeueAfter(REPORT_LATER);
         }
         self.conclude(work, is_suspended, result).await
     }
@@ -97,6 +106,7 @@ impl Executor {
         if let Err(error) = self.report(work, &status).await {
             return Outcome::retry(error);
         }
+        self.unreported.forget(&ObjectKey::namespaced(&*work.metadata.namespace, &*work.metadata.name));
         match result {
             Ok(_) => Outcome::Done,
             Err(error) => {
@@ -156,7 +166,7 @@ impl Executor {
     ) -> Result<Object, ApplyError> {
         let mut desired = manifest;
         retain(&mut desired, observed);
-        if is_applied(work) && covers(&observed.0, &desired.0) {
+        if (is_applied(work) || self.unreported.has(work)) && covers(&observed.0, &desired.0) {
             return Ok(observed.clone());
         }
         let mut written = api.replace(&desired).await?;
