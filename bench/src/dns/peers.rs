@@ -142,7 +142,9 @@ impl Peer {
     }
 
     fn coredns(&mut self, zone: &Path, given: Option<&Path>) -> Result<()> {
-        let Some(program) = given.map(Path::to_owned).or_else(|| find("coredns")) else { return Ok(()) };
+        // It runs in a folder of its own.
+        let given = given.map(std::path::absolute).transpose().context("cannot find CoreDNS")?;
+        let Some(program) = given.or_else(|| find("coredns")) else { return Ok(()) };
         let text = format!(
             "{ZONE}:{} {{\n  bind {}\n  file {} {{\n    reload 0\n  }}\n}}\n",
             self.address.port(),
