@@ -12,10 +12,13 @@ use portolan_object::ObjectKey;
 
 use super::of_set::Exports;
 
+/// What sets offer of one service; nearly always there is one set.
+type BySet = Vec<(String, Arc<Exports>)>;
+
 /// What is known; only of services that somebody exports, so it is bounded by their number.
 #[derive(Default)]
 pub(super) struct Offered {
-    by_service: RwLock<HashMap<ObjectKey, Vec<(String, Arc<Exports>)>>>,
+    by_service: RwLock<HashMap<ObjectKey, BySet>>,
     /// Counts what was forgotten: an answer that was begun before is not kept.
     forgotten: AtomicU64,
 }

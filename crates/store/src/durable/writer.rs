@@ -225,16 +225,16 @@ mod tests {
         let start = Instant::now();
         let after = |milliseconds| start + Duration::from_millis(milliseconds);
         // (groups of so many batches at so many milliseconds, asked at, whether it is a crowd)
-        let cases: [(&str, &[(u64, usize)], u64, bool); 5] = [
-            ("nobody", &[], 0, false),
-            ("one object on its way", &[(0, 1), (2, 1), (4, 2), (6, 1), (8, 2)], 8, false),
-            ("many at once", &[(0, CROWD)], 0, true),
-            ("many one by one", &[(0, CROWD / 2), (10, CROWD / 2)], 20, true),
-            ("many, but a while ago", &[(0, 10 * CROWD)], 21, false),
+        let cases = [
+            ("nobody", vec![], 0, false),
+            ("one object on its way", vec![(0, 1), (2, 1), (4, 2), (6, 1), (8, 2)], 8, false),
+            ("many at once", vec![(0, CROWD)], 0, true),
+            ("many one by one", vec![(0, CROWD / 2), (10, CROWD / 2)], 20, true),
+            ("many, but a while ago", vec![(0, 10 * CROWD)], 21, false),
         ];
         for (name, groups, asked, want) in cases {
             let mut crowd = Crowd::default();
-            groups.iter().for_each(|(at, batches)| crowd.note(after(*at), *batches));
+            groups.into_iter().for_each(|(at, batches)| crowd.note(after(at), batches));
             assert_eq!(crowd.is_there(after(asked)), want, "{name}");
         }
     }
