@@ -69,7 +69,7 @@ pub(crate) fn start(hub: &Hub) {
         // A cluster left for good: what came from it is withdrawn everywhere.
         if change.new.is_none() {
             let cluster = ClusterName::new(change.key.name.as_str());
-            withdrawing.queue_cluster(&cluster, &BTreeSet::from([change.key.name.clone()]));
+            withdrawing.queue_cluster(&cluster, []);
         }
     });
     let mut standings = hub.cluster_sets.watch();
@@ -145,9 +145,7 @@ impl Discovery {
             [] => {}
             [cluster] => {
                 let standings = [before.get(cluster), after.get(cluster)];
-                let ids = standings.into_iter().flatten().filter_map(id_of);
-                let names = ids.map(str::to_owned).chain([cluster.to_string()]).collect();
-                self.queue_cluster(cluster, &names);
+                self.queue_cluster(cluster, standings.into_iter().flatten());
             }
             _ => self.queue_everything(),
         }
@@ -156,15 +154,15 @@ impl Discovery {
     /// A member can be judged from now on.
     fn site_settled(&self, site: &Site) {
         let cluster = site.member().name();
-        let standing = self.sets.standing(cluster);
-        let names = id_of(&standing).map(str::to_owned).into_iter().chain([cluster.to_string()]).collect();
-        self.queue_cluster(cluster, &names);
+        self.queue_cluster(cluster, [&self.sets.standing(cluster)]);
     }
 
     /// One cluster came, went, or stands elsewhere: everything is looked at again there, and elsewhere what it exports
-    /// or brought. `names` are those by which members know it: its own, and its ids in sets.
-    fn queue_cluster(&self, cluster: &ClusterName, names: &BTreeSet<String>) {
+    /// or brought, under its own name and under its ids where it stood and stands.
+    fn queue_cluster<'a>(&self, cluster: &ClusterName, standings: impl IntoIterator<Item = &'a Standing>) {
         self.offered.forget_all();
+        let ids = standings.into_iter().filter_map(id_of).map(str::to_owned);
+        let names: BTreeSet<String> = ids.chain([cluster.to_string()]).collect();
         let sites = self.all_sites();
         let own = sites.iter().find(|site| site.member().name() == cluster);
         let exported = own.map(|site| site.exported()).unwrap_or_default();
@@ -174,7 +172,7 @@ impl Discovery {
                 let everything = sites.iter().flat_map(|site| site.exported());
                 everything.for_each(|key| site.imports_queue().add(key));
             } else {
-                let brought = site.brought_from(names);
+                let brought = site.brought_from(&names);
                 exported.iter().cloned().chain(brought).for_each(|key| site.imports_queue().add(key));
                 // What an export is told depends on whether all members can be seen.
                 site.queue_exports();

@@ -142,16 +142,21 @@ pub(crate) fn lean<T: DeserializeOwned>(
     raw: &str,
     resource: &Resource,
 ) -> Result<Seen<T>, serde_json::Error> {
-    let envelope: Envelope<'_> = serde_json::from_str(raw)?;
-    let shortened = envelope.metadata.managed_fields.and_then(|fields| without(raw, fields.get()));
-    let (key, resource_version) = (envelope.key(), envelope.resource_version());
-    match shortened {
-        // Items of watches and answers carry their kind.
-        Some(text) if envelope.kind.is_some() => {
-            Ok(Seen { key, resource_version, object: serde_json::from_str(&text)? })
-        }
-        _ => object(raw, resource),
+    rest_of(&serde_json::from_str(raw)?, raw, resource)
+}
+
+/// Reads the object of an envelope that is read already, without its `managedFields`.
+fn rest_of<T: DeserializeOwned>(
+    envelope: &Envelope<'_>,
+    raw: &str,
+    resource: &Resource,
+) -> Result<Seen<T>, serde_json::Error> {
+    if envelope.kind.is_none() {
+        return object(raw, resource);
     }
+    let shortened = envelope.metadata.managed_fields.and_then(|fields| without(raw, fields.get()));
+    let object = serde_json::from_str(shortened.as_deref().unwrap_or(raw))?;
+    Ok(Seen { key: envelope.key(), resource_version: envelope.resource_version(), object })
 }
 
 /// `raw` without the member `managedFields` of which `value`, a part of it, is the value. `None` when it does not look
@@ -190,17 +195,16 @@ pub(crate) fn frame<T: DeserializeOwned>(
     let unreadable = |source| ClientError::Unreadable { request: format!("watch of {resource}"), source };
     let frame: Frame<'_> = serde_json::from_slice(line).map_err(unreadable)?;
     let raw = frame.object.get();
-    let is_put = matches!(&*frame.kind, "ADDED" | "MODIFIED");
-    if is_put {
-        let envelope: Envelope<'_> = serde_json::from_str(raw).map_err(unreadable)?;
-        let (key, resource_version) = (envelope.key(), envelope.resource_version());
-        if is_known(&key, &resource_version) {
-            return Ok(WatchEvent::Known { key, resource_version });
-        }
-    }
     match &*frame.kind {
-        "ADDED" => lean(raw, resource).map(WatchEvent::Added).map_err(unreadable),
-        "MODIFIED" => lean(raw, resource).map(WatchEvent::Modified).map_err(unreadable),
+        kind @ ("ADDED" | "MODIFIED") => {
+            let envelope: Envelope<'_> = serde_json::from_str(raw).map_err(unreadable)?;
+            let (key, resource_version) = (envelope.key(), envelope.resource_version());
+            if is_known(&key, &resource_version) {
+                return Ok(WatchEvent::Known { key, resource_version });
+            }
+            let seen = rest_of(&envelope, raw, resource).map_err(unreadable)?;
+            Ok(if kind == "ADDED" { WatchEvent::Added(seen) } else { WatchEvent::Modified(seen) })
+        }
         "DELETED" => lean(raw, resource).map(WatchEvent::Deleted).map_err(unreadable),
         "BOOKMARK" => {
             let envelope: Envelope<'_> = serde_json::from_str(raw).map_err(unreadable)?;

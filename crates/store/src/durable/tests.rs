@@ -45,6 +45,33 @@ fn damage(path: &Path, sql: &str) {
 }
 
 #[tokio::test]
+async fn a_new_file_has_pages_for_several_objects() {
+    let (_directory, path) = directory();
+    open(&path).await.close().await;
+    let connection = Connection::open(&path).expect("opened");
+    let page: i64 = connection.pragma_query_value(None, "page_size", |row| row.get(0)).expect("read");
+    assert_eq!(page, 8192);
+}
+
+#[tokio::test]
+async fn a_lock_that_is_let_go_in_a_moment_is_waited_for() {
+    let (_directory, path) = directory();
+    open(&path).await.close().await;
+    let mut lock = path.clone().into_os_string();
+    lock.push(".lock");
+    let lock = std::fs::File::open(lock).expect("the lock's file");
+    lock.lock().expect("locked");
+    let opening = tokio::spawn({
+        let path = path.clone();
+        async move { Store::<Text>::open(&path).await }
+    });
+    // The moment itself: much less than what is waited, much more than one attempt takes.
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    drop(lock);
+    opening.await.expect("no panic").expect("opened").close().await;
+}
+
+#[tokio::test]
 async fn a_restart_finds_everything() {
     let (_directory, path) = directory();
     let store = open(&path).await;
