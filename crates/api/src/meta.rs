@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 
+use portolan_object::ObjectKey;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -70,6 +71,11 @@ pub struct ObjectMeta {
 }
 
 impl ObjectMeta {
+    /// Namespace and name.
+    pub fn key(&self) -> ObjectKey {
+        ObjectKey::namespaced(&*self.namespace, &*self.name)
+    }
+
     /// Metadata of a namespaced object.
     pub fn namespaced(namespace: impl Into<String>, name: impl Into<String>) -> Self {
         Self { namespace: namespace.into(), name: name.into(), ..Self::default() }

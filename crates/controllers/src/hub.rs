@@ -59,7 +59,7 @@ impl Hub {
 
     /// Puts in what an own write has made of a Work.
     pub(crate) fn work_written(&self, work: Work) {
-        let key = ObjectKey::namespaced(&*work.metadata.namespace, &*work.metadata.name);
+        let key = work.metadata.key();
         let version = work.metadata.resource_version.clone();
         self.works.written(key, &version, work);
     }

@@ -133,7 +133,7 @@ pub(super) async fn put(hub: &Hub, write: Write) -> Result<(), ClientError> {
 
 /// Asks for the removal of a Work; execution removes the object in the member first.
 pub(super) async fn remove(hub: &Hub, work: &Work) -> Result<(), ClientError> {
-    let key = ObjectKey::namespaced(&*work.metadata.namespace, &*work.metadata.name);
+    let key = work.metadata.key();
     match hub.client.kind::<Work>().delete(&key, &Delete::default()).await {
         Err(error) if !error.is_not_found() => Err(error),
         _ => Ok(()),

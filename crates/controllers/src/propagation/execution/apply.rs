@@ -106,7 +106,7 @@ impl Executor {
         if let Err(error) = self.report(work, &status).await {
             return Outcome::retry(error);
         }
-        self.unreported.forget(&ObjectKey::namespaced(&*work.metadata.namespace, &*work.metadata.name));
+        self.unreported.forget(&work.metadata.key());
         match result {
             Ok(_) => Outcome::Done,
             Err(error) => {
@@ -199,7 +199,7 @@ impl Executor {
             return Ok(());
         }
         let patch = difference(&json!(work.status), &json!(status));
-        let key = ObjectKey::namespaced(&*work.metadata.namespace, &*work.metadata.name);
+        let key = work.metadata.key();
         let api = self.hub.client.kind::<Work>();
         match api.patch_status(&key, &Patch::Merge(json!({ "status": patch }))).await {
             Err(error) if !error.is_not_found() => Err(error),

@@ -60,7 +60,7 @@ async fn ours(api: &Api<Object>, key: &ObjectKey, work: &Work) -> Result<Option<
         result => result?,
     };
     let is_marked = object.label(labels::MANAGED) == Some(labels::TRUE);
-    let work_key = ObjectKey::namespaced(&*work.metadata.namespace, &*work.metadata.name);
+    let work_key = work.metadata.key();
     // An object that another Work has taken over since is that one's.
     Ok(Some(object).filter(|object| is_marked && work_of(object).is_none_or(|owner| owner == work_key)))
 }
@@ -100,7 +100,7 @@ async fn release(hub: &Hub, work: &Work) -> Result<(), ClientError> {
     finalizers.retain(|held| held != finalizers::EXECUTION);
     let patch = json!({ "metadata": {
         "resourceVersion": work.metadata.resource_version, "finalizers": finalizers } });
-    let key = ObjectKey::namespaced(&*work.metadata.namespace, &*work.metadata.name);
+    let key = work.metadata.key();
     match hub.client.kind::<Work>().patch(&key, &Patch::Merge(patch)).await {
         Err(error) if !error.is_not_found() => Err(error),
         _ => Ok(()),
@@ -116,7 +116,7 @@ pub(super) async fn abandon_if_leaving(
 ) -> Result<Outcome, ClientError> {
     let is_leaving = hub.cluster(cluster).is_none_or(|cluster| cluster.metadata.is_deleting());
     if is_leaving && has_finalizer(work) {
-        let key = ObjectKey::namespaced(&*work.metadata.namespace, &*work.metadata.name);
+        let key = work.metadata.key();
         tracing::info!(%cluster, work = %key, "the object stays in the member, which cannot be reached and is leaving");
         release(hub, work).await?;
     }

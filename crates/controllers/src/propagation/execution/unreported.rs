@@ -37,13 +37,13 @@ impl Applied {
 impl Unreported {
     /// Whether this generation of a Work is in the member already.
     pub(super) fn has(&self, work: &Work) -> bool {
-        self.applied.lock().get(&key(work)).is_some_and(|applied| applied.is_of(work))
+        self.applied.lock().get(&work.metadata.key()).is_some_and(|applied| applied.is_of(work))
     }
 
     /// Whether a Work that is known to be in the member is to be left alone for now. `ready` Works wait for a worker.
     pub(super) fn waits(&self, work: &Work, ready: usize) -> bool {
         let applied = self.applied.lock();
-        let applied = applied.get(&key(work)).filter(|applied| applied.is_of(work));
+        let applied = applied.get(&work.metadata.key()).filter(|applied| applied.is_of(work));
         applied.is_some_and(|applied| is_early(applied.since, ready))
     }
 
@@ -54,12 +54,12 @@ impl Unreported {
         }
         let now = Instant::now();
         let mut applied = self.applied.lock();
-        let known = applied.get(&key(work)).filter(|applied| applied.is_of(work));
+        let known = applied.get(&work.metadata.key()).filter(|applied| applied.is_of(work));
         let since = known.map_or(now, |applied| applied.since);
         let waits = is_early(since, ready);
         if waits {
             let (uid, generation) = (work.metadata.uid.clone(), work.metadata.generation);
-            applied.insert(key(work), Applied { uid, generation, since });
+            applied.insert(work.metadata.key(), Applied { uid, generation, since });
         }
         waits
     }
@@ -72,10 +72,6 @@ impl Unreported {
 
 fn is_early(since: Instant, ready: usize) -> bool {
     ready >= BACKLOG && since.elapsed() < PATIENCE
-}
-
-fn key(work: &Work) -> ObjectKey {
-    ObjectKey::namespaced(&*work.metadata.namespace, &*work.metadata.name)
 }
 
 #[cfg(test)]
@@ -104,7 +100,7 @@ mod tests {
         assert!(!unreported.waits(&work(2), BACKLOG), "a newer generation is not in the member");
         tokio::time::advance(PATIENCE).await;
         assert!(!unreported.waits(&work(1), BACKLOG) && !unreported.note(&work(1), BACKLOG), "long enough");
-        unreported.forget(&key(&work(1)));
+        unreported.forget(&work(1).metadata.key());
         assert!(!unreported.has(&work(1)));
     }
 
