@@ -4,7 +4,7 @@
 //! members that is thousands. Here all requests and watches of one client share a connection.
 
 use std::fmt;
-use std::io;
+use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -397,6 +397,26 @@ impl AsyncWrite for Stream {
         match self.get_mut() {
             Self::Plain(tcp) => Pin::new(tcp).poll_write(context, buffer),
             Self::Tls(tls) => Pin::new(tls).poll_write(context, buffer),
+        }
+    }
+
+    /// Without this, head and body of a frame leave as two TLS records in two system calls, and the other side wakes up
+    /// for each.
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffers: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        match self.get_mut() {
+            Self::Plain(tcp) => Pin::new(tcp).poll_write_vectored(context, buffers),
+            Self::Tls(tls) => Pin::new(tls).poll_write_vectored(context, buffers),
+        }
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        match self {
+            Self::Plain(tcp) => tcp.is_write_vectored(),
+            Self::Tls(tls) => tls.is_write_vectored(),
         }
     }
 
