@@ -54,6 +54,28 @@ async fn a_new_file_has_pages_for_several_objects() {
 }
 
 #[tokio::test]
+async fn small_writes_do_not_make_the_log_longer() {
+    let (_directory, path) = directory();
+    let log = path.with_extension("db-wal");
+    let length = || std::fs::metadata(&log).expect("the log").len();
+    let store = open(&path).await;
+    let reserved = length();
+    assert!(reserved >= 4 << 20, "{reserved}");
+    for index in 0..100 {
+        put(&store, &format!("k{index}"), "v").await.expect("put");
+    }
+    assert_eq!(length(), reserved);
+    // As after a crash: what is behind the last write is not taken for one.
+    let copy = path.with_extension("copy");
+    std::fs::copy(&path, &copy).expect("copied");
+    std::fs::copy(&log, copy.with_extension("copy-wal")).expect("copied");
+    store.close().await;
+    let store = open(&copy).await;
+    assert_eq!(list(&store, None).len(), 100);
+    store.close().await;
+}
+
+#[tokio::test]
 async fn a_lock_that_is_let_go_in_a_moment_is_waited_for() {
     let (_directory, path) = directory();
     open(&path).await.close().await;
