@@ -19,7 +19,7 @@ use std::time::Duration;
 use portolan_net::{Clock, Shutdown};
 use portolan_object::ObjectKey;
 use portolan_plan::dns::{Problem, RecordSink, ZoneKind};
-use portolan_runtime::Client;
+use portolan_runtime::cache::Caches;
 
 use contact::Contact;
 use source::Source;
@@ -59,15 +59,15 @@ pub struct Follower {
 }
 
 impl Follower {
-    /// Starts to follow the cluster behind `client`.
+    /// Starts to follow the cluster behind `caches`.
     pub fn start(
-        client: &Client,
+        caches: &Caches,
         zones: &[Zone],
         sink: &Arc<impl RecordSink>,
         clock: &Clock,
         scope: &Shutdown,
     ) -> Self {
-        let start = |zone: &Zone| Source::start(client, zone, sink.clone(), scope);
+        let start = |zone: &Zone| Source::start(caches, zone, sink.clone(), scope);
         let sources: Arc<[Arc<Source>]> = zones.iter().map(start).collect();
         let contact = Contact::start(sources.clone(), clock, scope);
         Self { sources, contact }

@@ -13,7 +13,7 @@ mod stateful_sets;
 
 use portolan_net::{Clock, Shutdown};
 use portolan_object::Object;
-use portolan_runtime::cache::drop_managed_fields;
+use portolan_runtime::cache::{Caches, drop_managed_fields};
 use portolan_runtime::{Cache, Client, Resource};
 
 use crate::collections::{Collections, Extent};
@@ -63,17 +63,16 @@ pub fn housekeeping(
 }
 
 /// Starts the controllers of Deployments, ReplicaSets, StatefulSets and EndpointSlices.
-pub fn workloads(client: &Client, clock: &Clock, scope: &Shutdown) {
-    let pods = Cache::of_objects(client, Resource::namespaced("", "v1", "Pod", "pods"))
-        .index("controller", |_, pod| controller_uid(pod))
-        .start(scope);
-    let sets = Cache::of_objects(client, Resource::namespaced("apps", "v1", "ReplicaSet", "replicasets"))
-        .index("controller", |_, set| controller_uid(set))
-        .start(scope);
+pub fn workloads(caches: &Caches, clock: &Clock, scope: &Shutdown) {
+    let client = caches.client();
+    let pods = caches.of(&Resource::namespaced("", "v1", "Pod", "pods"));
+    pods.add_index("controller", |_, pod| controller_uid(pod));
+    let sets = caches.of(&Resource::namespaced("apps", "v1", "ReplicaSet", "replicasets"));
+    sets.add_index("controller", |_, set| controller_uid(set));
     deployments::start(client, &sets, clock, scope);
     replica_sets::start(client, &sets, &pods, scope);
     stateful_sets::start(client, &pods, clock, scope);
-    endpoints::start(client, &pods, scope);
+    endpoints::start(caches, &pods, scope);
 }
 
 fn controller_uid(object: &Object) -> Vec<String> {

@@ -25,7 +25,7 @@ pub(crate) const AAAA: u16 = 28;
 pub(crate) const SRV: u16 = 33;
 
 /// Where the records end.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 enum Ends {
     /// All have the same length.
     Every(usize),
@@ -33,7 +33,7 @@ enum Ends {
 }
 
 /// All records of one name and type; never empty.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct RecordSet {
     kind: u16,
     records: Box<[u8]>,

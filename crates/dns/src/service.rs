@@ -14,7 +14,7 @@ use crate::record_set::{A, AAAA, Builder, CNAME, RecordSet, SRV, Unencodable};
 pub(crate) type Sets = Box<[RecordSet]>;
 
 /// The names at and below one service's own.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Service {
     own: Sets,
     /// By prefix in wire format, in order; names that only have names below them are here too.

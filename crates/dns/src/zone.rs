@@ -185,15 +185,23 @@ impl Zone {
         }
     }
 
-    /// Replaces one service's names and returns what it was before and is now, for the reverse zones.
-    pub(crate) fn put(&mut self, key: &ObjectKey, records: &ServiceRecords) -> [Option<Arc<Service>>; 2] {
-        let Content::Services { services, namespaces } = &mut self.content else { return [None, None] };
+    /// Replaces one service's names and returns what it was before and is now, for the reverse zones; `None` when it is
+    /// the same.
+    pub(crate) fn put(
+        &mut self,
+        key: &ObjectKey,
+        records: &ServiceRecords,
+    ) -> Option<[Option<Arc<Service>>; 2]> {
+        let Content::Services { services, namespaces } = &mut self.content else { return None };
         let namespace = relative_wire(&key.namespace).into_boxed_slice();
         let wire = [relative_wire(&key.name), namespace.to_vec()].concat().into_boxed_slice();
         let old = services.get(&wire).cloned();
         let base = format!("{}.{}.svc.{}", key.name, key.namespace, self.origin.text);
         let new =
             (!records.is_empty()).then(|| Arc::new(Service::encode(records, &base, self.origin.ttl_secs)));
+        if old == new {
+            return None;
+        }
         match &new {
             Some(service) => services.insert_mut(wire, service.clone()),
             None => {
@@ -211,7 +219,7 @@ impl Zone {
         }
         let count = |service: &Option<Arc<Service>>| service.as_ref().map_or(0, |service| service.records());
         self.records = self.records + count(&new) - count(&old);
-        [old, new]
+        Some([old, new])
     }
 
     /// Takes over what a service's change means for a reverse zone; does nothing for other zones.

@@ -186,12 +186,15 @@ impl Zones {
         }
     }
 
-    fn change(&self, zone: ZoneKind, change: impl FnOnce(&mut [Zone], usize)) {
+    /// Replaces the snapshot, when `change` says that it made one that is different.
+    fn change(&self, zone: ZoneKind, change: impl FnOnce(&mut [Zone], usize) -> bool) {
         let _one_at_a_time = self.writing.lock();
         let old = self.snapshot.load_full();
         let mut zones = old.zones.clone();
         let Some(index) = zones.iter().position(|one| one.serves(&self.settings, zone)) else { return };
-        change(&mut zones, index);
+        if !change(&mut zones, index) {
+            return;
+        }
         let serial = old.serial.wrapping_add(1);
         for zone in &mut zones {
             if let Err(error) = zone.set_serial(serial) {
@@ -206,12 +209,15 @@ impl Zones {
 impl RecordSink for Zones {
     fn publish(&self, zone: ZoneKind, changes: Vec<Change>) {
         self.change(zone, |zones, index| {
+            let mut is_different = false;
             for Change { service, records } in &changes {
-                let change = zones[index].put(service, records);
+                let Some(change) = zones[index].put(service, records) else { continue };
+                is_different = true;
                 if zone == ZoneKind::Cluster {
                     zones.iter_mut().for_each(|zone| zone.put_reverse(service, &change));
                 }
             }
+            is_different
         });
     }
 
@@ -221,6 +227,7 @@ impl RecordSink for Zones {
             if kind == ZoneKind::Cluster {
                 zones.iter_mut().filter(|zone| zone.is_reverse()).for_each(|zone| zone.is_synced = true);
             }
+            true
         });
     }
 }

@@ -18,6 +18,7 @@ use portolan_controllers::{Controllers, Options as ControllerOptions, kubernetes
 use portolan_net::kubeconfig::KubeconfigError;
 use portolan_net::{Clock, Kubeconfig, Shutdown};
 use portolan_object::{Object, ObjectKey};
+use portolan_runtime::cache::Caches;
 use portolan_runtime::client::{KubeconfigError as ClientKubeconfigError, Patch};
 use portolan_runtime::{Client, ClientError};
 use serde_json::json;
@@ -447,14 +448,17 @@ async fn start_member(
                 clock,
             };
             let embedded = Embedded::start(settings, scope).await?;
-            kubernetes::workloads(&embedded.client, clock, scope);
             (embedded.client.clone(), Some(embedded))
         }
     };
+    let caches = Caches::new(&client, scope);
+    if embedded.is_some() {
+        kubernetes::workloads(&caches, clock, scope);
+    }
     let place =
         nodes::Place { cluster, index, api_server: embedded.as_ref().map(|embedded| embedded.address) };
-    let nodes = nodes::start(&place, &client, shared, &kubelet, scope).await?;
-    dns::start(&place, &client, shared, scope).await?;
+    let nodes = nodes::start(&place, &caches, shared, &kubelet, scope).await?;
+    dns::start(&place, &caches, shared, scope).await?;
     Ok(Started { client, embedded, nodes })
 }
 

@@ -26,6 +26,7 @@ use portolan_api::meta::Taint;
 use portolan_net::server::{ListenError, Server, listen};
 use portolan_net::{Clock, Shutdown};
 use portolan_object::Object;
+use portolan_runtime::cache::Caches;
 use portolan_runtime::{Backoff, Cache, Client, Resource};
 use rustls::ServerConfig;
 use serde_json::Value;
@@ -67,8 +68,8 @@ pub struct NodeSetting {
 pub struct Settings {
     /// The cluster, which must be on the network already.
     pub cluster: ClusterName,
-    /// The API server, with the rights of an administrator.
-    pub client: Client,
+    /// What there is at the API server, with the rights of an administrator.
+    pub caches: Caches,
     /// The network of all clusters.
     pub network: Network,
     /// What pods need of this machine when the network has namespaces.
@@ -117,7 +118,8 @@ impl Nodes {
     /// # Errors
     /// [`StartError`] when an address is taken.
     pub fn start(settings: Settings, scope: &Shutdown) -> Result<Self, StartError> {
-        let Settings { cluster, client, network, host, dns, nodes, tls, clock } = settings;
+        let Settings { cluster, caches, network, host, dns, nodes, tls, clock } = settings;
+        let client = caches.client().clone();
         let mut interfaces = BTreeMap::new();
         for node in &nodes {
             let attached = network.attach_node(&cluster, node.address);
@@ -129,13 +131,12 @@ impl Nodes {
         let register = Pods::default();
         Server::tls(listener, tls).spawn(Kubelet::new(register.clone(), clock.clone(), scope), scope);
 
-        let cache = |resource| Cache::of_objects(&client, resource).start(scope);
-        let pods = cache(Resource::namespaced("", "v1", "Pod", "pods"));
-        let services = cache(Resource::namespaced("", "v1", "Service", "services"));
-        let node_objects = cache(Resource::cluster("", "v1", "Node", "nodes"));
+        let pods = caches.of(&Resource::namespaced("", "v1", "Pod", "pods"));
+        let services = caches.of(&Resource::namespaced("", "v1", "Service", "services"));
+        let node_objects = caches.of(&Resource::cluster("", "v1", "Node", "nodes"));
         let addresses = nodes.iter().map(|node| node.address).collect();
         let slices = service_proxy::start(
-            &client,
+            &caches,
             services.clone(),
             network.clone(),
             cluster.clone(),

@@ -8,6 +8,7 @@
 //!                          └────► observers: called in place, or a bounded subscription
 //! ```
 
+mod caches;
 mod reflector;
 mod state;
 mod subscription;
@@ -21,6 +22,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::sync::watch;
 
+pub use caches::Caches;
 pub use subscription::{Notice, Subscription};
 
 use crate::client::{Client, Selection};
@@ -171,6 +173,16 @@ impl<T> Cache<T> {
     /// The resource of which this is a copy.
     pub fn resource(&self) -> &Resource {
         &self.resource
+    }
+
+    /// Adds an index for [`Cache::by_index`]. Of those who share a cache, whoever comes first with a name defines it: the
+    /// same name must mean the same values.
+    pub fn add_index(
+        &self,
+        name: &'static str,
+        values: impl Fn(&ObjectKey, &T) -> Vec<String> + Send + Sync + 'static,
+    ) {
+        self.shared.add_index(name, Box::new(values));
     }
 
     /// One object.

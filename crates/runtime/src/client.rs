@@ -8,6 +8,7 @@ mod connect;
 mod decode;
 mod discovery;
 mod error;
+mod gather;
 mod kubeconfig;
 mod operations;
 mod options;

@@ -75,6 +75,10 @@ pub trait Reconciler: Send + Sync + 'static {
     /// What it is keyed by.
     type Key: Key;
 
+    /// Whether a pass lets everything go first that became ready at the same time: for what nobody waits for, beside
+    /// which somebody waits for something else that follows from the same change.
+    const STEPS_BACK: bool = false;
+
     /// Brings what `key` names from what is to what shall be. Called for one key by one worker at a time; must be
     /// safe to repeat and to stop anywhere.
     fn reconcile(&self, key: &Self::Key) -> impl Future<Output = Outcome> + Send;
@@ -92,6 +96,9 @@ pub fn run<R: Reconciler>(reconciler: Arc<R>, queue: &Queue<R::Key>, workers: us
         let (reconciler, queue, stop) = (reconciler.clone(), queue.clone(), scope.clone());
         let _handle = scope.spawn(async move {
             while let Some(key) = queue.next().await {
+                if R::STEPS_BACK {
+                    tokio::task::yield_now().await;
+                }
                 let stopped = async {
                     stop.requested().await;
                     tokio::time::sleep(STOP_GRACE).await;

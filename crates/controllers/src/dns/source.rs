@@ -6,12 +6,12 @@ use std::time::Duration;
 
 use parking_lot::{Mutex, RwLock};
 use portolan_api::Kind;
-use portolan_api::labels::endpoint_slice::{IMPORT_NAME, SERVICE_NAME};
+use portolan_api::labels::endpoint_slice::IMPORT_NAME;
 use portolan_api::multicluster::ServiceImport;
 use portolan_net::Shutdown;
 use portolan_object::{Object, ObjectKey};
 use portolan_plan::dns::{Change, Problem, RecordSink, ServiceRecords, ZoneKind, import, service};
-use portolan_runtime::cache::{self, drop_managed_fields};
+use portolan_runtime::cache::{self, Caches, drop_managed_fields};
 use portolan_runtime::client::Selection;
 use portolan_runtime::scope::spawn_until_stop;
 use portolan_runtime::{Cache, Client, Resource};
@@ -49,25 +49,24 @@ pub(super) struct Source {
 
 impl Source {
     pub(super) fn start(
-        client: &Client,
+        caches: &Caches,
         zone: &Zone,
         sink: Arc<impl RecordSink>,
         scope: &Shutdown,
     ) -> Arc<Self> {
-        let (owner_of, label): (fn(&Object) -> _, _) = match zone.kind {
-            ZoneKind::ClusterSet => (import::owner_of, IMPORT_NAME),
-            ZoneKind::Cluster => (service::owner_of, SERVICE_NAME),
+        let client = caches.client();
+        let resource = Resource::namespaced("discovery.k8s.io", "v1", "EndpointSlice", "endpointslices");
+        // A cluster's own zone is made of nearly all of its slices, that of a set of those which the set brought.
+        let (owner_of, slices): (fn(&Object) -> _, _) = match zone.kind {
+            ZoneKind::ClusterSet => {
+                let slices = Cache::of(client, resource).select(Selection::labels(IMPORT_NAME));
+                (import::owner_of, slices.trim(trim_slice).start(scope))
+            }
+            ZoneKind::Cluster => (service::owner_of, caches.of(&resource)),
         };
-        let slices = Cache::of(
-            client,
-            Resource::namespaced("discovery.k8s.io", "v1", "EndpointSlice", "endpointslices"),
-        )
-        .select(Selection::labels(label))
-        .trim(trim_slice)
-        .index(BY_OWNER, move |_, slice| {
+        slices.add_index(BY_OWNER, move |_, slice| {
             owner_of(slice).map(|key: ObjectKey| key.to_string()).into_iter().collect()
-        })
-        .start(scope);
+        });
         let source = Arc::new(Self {
             zone: zone.clone(),
             slices,
@@ -86,7 +85,7 @@ impl Source {
         match zone.kind {
             ZoneKind::Cluster => {
                 let services = Resource::namespaced("", "v1", "Service", "services");
-                source.adopt(source.cache(client, &services, scope));
+                source.adopt(caches.of(&services));
             }
             ZoneKind::ClusterSet => {
                 let (following, client, within) = (source.clone(), client.clone(), scope.clone());
@@ -170,6 +169,8 @@ impl Source {
             cache.synced().await;
         }
         loop {
+            // Endpoints are on their way to other clusters at the same moment, and most changes of them change no record.
+            tokio::task::yield_now().await;
             while let Some(lot) = self.next_lot() {
                 let changes = lot.into_iter().map(|service| self.change(service)).collect();
                 sink.publish(self.zone.kind, changes);

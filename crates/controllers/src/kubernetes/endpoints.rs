@@ -8,8 +8,9 @@ use portolan_api::labels::endpoint_slice::SERVICE_NAME;
 use portolan_net::Shutdown;
 use portolan_object::{Object, ObjectKey};
 use portolan_plan::kubernetes::endpoints::{Action, legacy, plan, selects};
+use portolan_runtime::cache::Caches;
 use portolan_runtime::client::{Apply, Delete};
-use portolan_runtime::{Api, Cache, Client, ClientError, Outcome, Queue, Reconciler, Resource, driver};
+use portolan_runtime::{Api, Cache, ClientError, Outcome, Queue, Reconciler, Resource, driver};
 
 use super::WORKERS;
 use super::expectations::{Expectations, PATIENCE};
@@ -27,13 +28,13 @@ struct Endpoints {
     waited: Mutex<BTreeSet<ObjectKey>>,
 }
 
-pub(super) fn start(client: &Client, pods: &Cache<Object>, scope: &Shutdown) {
-    let services =
-        Cache::of_objects(client, Resource::namespaced("", "v1", "Service", "services")).start(scope);
+pub(super) fn start(caches: &Caches, pods: &Cache<Object>, scope: &Shutdown) {
+    let client = caches.client();
+    let services = caches.of(&Resource::namespaced("", "v1", "Service", "services"));
     let slices_resource = Resource::namespaced("discovery.k8s.io", "v1", "EndpointSlice", "endpointslices");
-    let slices = Cache::of_objects(client, slices_resource.clone())
-        .index("service", |_, slice| service_key(slice).map(|key| key.to_string()).into_iter().collect())
-        .start(scope);
+    let slices = caches.of(&slices_resource);
+    slices
+        .add_index("service", |_, slice| service_key(slice).map(|key| key.to_string()).into_iter().collect());
     let queue = Queue::new("endpoints");
     let expectations = Arc::new(Expectations::default());
     let adder = queue.clone();
@@ -71,6 +72,9 @@ fn service_key(slice: &Object) -> Option<ObjectKey> {
 
 impl Reconciler for Endpoints {
     type Key = ObjectKey;
+
+    /// Most changes of slices are its own, or those of others that do not concern it.
+    const STEPS_BACK: bool = true;
 
     async fn reconcile(&self, key: &ObjectKey) -> Outcome {
         if !(self.services.synced().await && self.slices.synced().await && self.pods.synced().await) {

@@ -8,6 +8,7 @@ use parking_lot::Mutex;
 use portolan_controllers::dns::{Follower, Zone};
 use portolan_net::{Clock, Shutdown};
 use portolan_plan::dns::{Change, RecordSink, ServiceRecords, ZoneKind};
+use portolan_runtime::cache::Caches;
 use serde_json::{Value, json};
 use tokio::sync::Notify;
 
@@ -97,7 +98,8 @@ async fn records_follow_imports_whose_type_appears_later() {
     let plane = Plane::start(&scope).await;
     let records = Arc::new(Records::default());
     let zones = [Zone::new(ZoneKind::ClusterSet)];
-    let follower = Follower::start(&plane.client, &zones, &records, &Clock::system(), &scope);
+    let follower =
+        Follower::start(&Caches::new(&plane.client, &scope), &zones, &records, &Clock::system(), &scope);
     assert!(tokio::time::timeout(PATIENCE, follower.synced()).await.expect("synced without the type"));
     assert_eq!(
         (follower.state().waiting_for, &records.synced.lock()[..]),
@@ -155,7 +157,8 @@ async fn what_cannot_be_answered_is_known() {
         .await;
     let records = Arc::new(Records::default());
     let zones = [Zone::new(ZoneKind::ClusterSet)];
-    let follower = Follower::start(&plane.client, &zones, &records, &Clock::system(), &scope);
+    let follower =
+        Follower::start(&Caches::new(&plane.client, &scope), &zones, &records, &Clock::system(), &scope);
     assert!(tokio::time::timeout(PATIENCE, follower.synced()).await.expect("synced"));
     let problems: Vec<String> =
         follower.problems().iter().map(|(_, service, problem)| format!("{service}: {problem}")).collect();
@@ -178,7 +181,8 @@ async fn a_cluster_has_a_zone_of_its_own() {
     plane.create(slice("pods-own", json!({ "kubernetes.io/service-name": "pods" }), &["10.1.0.1"])).await;
     let records = Arc::new(Records::default());
     let zones = [Zone::new(ZoneKind::Cluster)];
-    let follower = Follower::start(&plane.client, &zones, &records, &Clock::system(), &scope);
+    let follower =
+        Follower::start(&Caches::new(&plane.client, &scope), &zones, &records, &Clock::system(), &scope);
     assert!(tokio::time::timeout(PATIENCE, follower.synced()).await.expect("synced"));
     let pods = ["default/pods : 2", "default/pods 10-1-0-1: 1", "default/pods _http._tcp: 1"];
     assert_eq!(records.names(ZoneKind::Cluster), pods, "complete when it says so");

@@ -6,6 +6,7 @@ use portolan_controllers::kubernetes;
 use portolan_net::{Clock, Shutdown};
 use portolan_object::Object;
 use portolan_runtime::Resource;
+use portolan_runtime::cache::Caches;
 use portolan_runtime::client::Selection;
 use serde_json::{Value, json};
 
@@ -28,7 +29,7 @@ impl Cluster {
     async fn start() -> Self {
         let scope = Shutdown::new();
         let plane = Plane::start(&scope).await;
-        kubernetes::workloads(&plane.client, &Clock::system(), &scope);
+        kubernetes::workloads(&Caches::new(&plane.client, &scope), &Clock::system(), &scope);
         Self { plane, scope }
     }
 

@@ -15,6 +15,7 @@ use portolan_net::Shutdown;
 use portolan_net::server::ListenError;
 use portolan_object::Object;
 use portolan_plan::dns::ZoneKind;
+use portolan_runtime::cache::Caches;
 use portolan_runtime::client::Apply;
 use portolan_runtime::{Client, ClientError, Resource};
 use serde_json::{Value, json};
@@ -98,7 +99,7 @@ pub(super) fn server_address(index: u8) -> SocketAddr {
 /// Starts the DNS of a member; it ends with `scope`.
 pub(super) async fn start(
     place: &Place<'_>,
-    client: &Client,
+    caches: &Caches,
     shared: &Shared<'_>,
     scope: &Shutdown,
 ) -> Result<(), DnsError> {
@@ -113,10 +114,10 @@ pub(super) async fn start(
         unreachable!("the zones under their usual names are two that can be served")
     };
     listen(place, shared, &zones, scope).await?;
-    Follower::start(client, &kinds.map(Zone::new), &zones, shared.clock, scope);
+    Follower::start(caches, &kinds.map(Zone::new), &zones, shared.clock, scope);
     shared.network.resolve_with(&ClusterName::new(&*place.cluster.name), zones);
     let listens = server_address(place.index).ip();
-    match announce(client, address, listens).await {
+    match announce(caches.client(), address, listens).await {
         // A cluster that runs already may have DNS of its own, or other Service addresses than were said here.
         Err(error) if place.cluster.kubeconfig.is_some() && is_in_the_way(&error) => {
             let cluster = &place.cluster.name;

@@ -11,7 +11,7 @@ use portolan_apiserver::proxy::{DirectDialer, Kubelets, client_config};
 use portolan_net::pki::{Authority, Identity, PkiError, ServerNames};
 use portolan_net::tls::{ClientCertificates, ServerCertificate, TlsError, server_config};
 use portolan_net::{Clock, Shutdown};
-use portolan_runtime::Client;
+use portolan_runtime::cache::Caches;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 
@@ -211,7 +211,7 @@ pub(super) fn api_server_address(index: u8) -> SocketAddr {
 /// Starts the nodes of a member; they end with `scope`.
 pub(super) async fn start(
     place: &Place<'_>,
-    client: &Client,
+    caches: &Caches,
     shared: &Shared<'_>,
     certificates: &Certificates,
     scope: &Shutdown,
@@ -250,7 +250,7 @@ pub(super) async fn start(
     let callers = ClientCertificates::SignedBy(certificates.callers.clone());
     let settings = Settings {
         cluster: name,
-        client: client.clone(),
+        caches: caches.clone(),
         network: network.clone(),
         host: host.cloned(),
         dns: dns_address(services.v4).map(IpAddr::from),

@@ -70,8 +70,8 @@ pub(crate) fn service_rules<'a>(
         .into_iter()
         .filter(|slice| slice.namespace() == service.namespace())
         .filter(|slice| slice.label(SERVICE_NAME) == Some(service.name()))
-        .filter_map(|slice| serde_json::from_value(slice.0.clone()).ok())
-        .filter(|slice: &Slice| slice.address_type != "FQDN")
+        .filter_map(|slice| Slice::deserialize(&slice.0).ok())
+        .filter(|slice| slice.address_type != "FQDN")
         .collect();
     let cluster_addresses = spec.cluster_addresses();
     if cluster_addresses.is_empty() {

@@ -7,8 +7,9 @@ use std::sync::Arc;
 
 use portolan_net::Shutdown;
 use portolan_object::{Object, ObjectKey};
+use portolan_runtime::cache::Caches;
 use portolan_runtime::driver::{self, Outcome, Reconciler};
-use portolan_runtime::{Cache, Client, Queue, Resource};
+use portolan_runtime::{Cache, Queue, Resource};
 
 use crate::network::{ClusterName, Network, SERVICE_NAME};
 
@@ -16,7 +17,7 @@ const BY_SERVICE: &str = "service";
 
 /// Starts to follow the Services of a cluster. `nodes` are the addresses on which node ports answer.
 pub(crate) fn start(
-    client: &Client,
+    caches: &Caches,
     services: Cache<Object>,
     network: Network,
     cluster: ClusterName,
@@ -24,9 +25,8 @@ pub(crate) fn start(
     scope: &Shutdown,
 ) -> Cache<Object> {
     let resource = Resource::namespaced("discovery.k8s.io", "v1", "EndpointSlice", "endpointslices");
-    let slices = Cache::of_objects(client, resource)
-        .index(BY_SERVICE, |_, slice| service_of(slice).iter().map(ToString::to_string).collect())
-        .start(scope);
+    let slices = caches.of(&resource);
+    slices.add_index(BY_SERVICE, |_, slice| service_of(slice).iter().map(ToString::to_string).collect());
     let queue: Queue<ObjectKey> = Queue::new("service-proxy");
     let changed = queue.clone();
     services.observe(move |change| changed.add(change.key.clone()));
@@ -55,6 +55,9 @@ struct ServiceProxy {
 
 impl Reconciler for ServiceProxy {
     type Key = ObjectKey;
+
+    /// In a real cluster this is a process of its own.
+    const STEPS_BACK: bool = true;
 
     async fn reconcile(&self, key: &ObjectKey) -> Outcome {
         match self.services.get(key) {

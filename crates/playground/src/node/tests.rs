@@ -60,7 +60,7 @@ async fn start_nodes(client: Client, api_server: Arc<ApiServer>) -> World {
     };
     let settings = Settings {
         cluster: cluster.clone(),
-        client: client.clone(),
+        caches: Caches::new(&client, &scope),
         network: network.clone(),
         host: None,
         dns: None,

@@ -74,6 +74,19 @@ impl<T> State<T> {
         found.and_then(|index| index.keys.get(value)).into_iter().flatten()
     }
 
+    /// Adds an index over what is there; one of that name that is there already stays.
+    fn add_index(&mut self, name: &'static str, values: IndexBy<T>) {
+        if self.indexes.iter().any(|index| index.name == name) {
+            return;
+        }
+        let mut index = Index { name, values, keys: HashMap::new() };
+        for (key, object) in &self.objects {
+            let found = (index.values)(key, object);
+            index.replace(key, Vec::new(), found);
+        }
+        self.indexes.push(index);
+    }
+
     fn put(&mut self, key: &ObjectKey, object: Arc<T>) -> Option<Arc<T>> {
         let old = self.objects.insert(key.clone(), object.clone());
         for index in &mut self.indexes {
@@ -127,6 +140,10 @@ impl<T> Shared<T> {
 
     pub(super) fn read<R>(&self, read: impl FnOnce(&State<T>) -> R) -> R {
         read(&self.state.read())
+    }
+
+    pub(super) fn add_index(&self, name: &'static str, values: IndexBy<T>) {
+        self.state.write().add_index(name, values);
     }
 
     pub(super) fn trouble(&self) -> Option<String> {
@@ -298,8 +315,14 @@ mod tests {
         assert_eq!(found("x"), ["a", "b"]);
         shared.put(key("a"), "3", "y".to_owned());
         assert_eq!((found("x"), found("y")), (vec!["b".to_owned()], vec!["a".to_owned()]));
+        // An index that comes later, and one whose name is taken.
+        shared.add_index("length", Box::new(|_, text| vec![text.len().to_string()]));
+        shared.add_index("text", Box::new(|_, _| Vec::new()));
+        let count = |index| shared.read(|state| state.indexed(index, "1").count());
+        assert_eq!((count("length"), found("x")), (2, vec!["b".to_owned()]));
         shared.remove(key("b"), "4", "x".to_owned());
         assert!(found("x").is_empty());
+        assert_eq!(count("length"), 1);
     }
 
     #[test]

@@ -27,6 +27,7 @@ use tokio_rustls::client::TlsStream;
 use tower::{Service, ServiceExt};
 
 use crate::client::error::BoxError;
+use crate::client::gather::Gather;
 use crate::client::transport::{Body, Transport};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -330,7 +331,7 @@ pub(super) struct Connector {
 }
 
 impl Service<Uri> for Connector {
-    type Response = TokioIo<Stream>;
+    type Response = TokioIo<Gather<Stream>>;
     type Error = BoxError;
     type Future = BoxFuture<'static, Result<Self::Response, BoxError>>;
 
@@ -342,7 +343,7 @@ impl Service<Uri> for Connector {
         let target = self.target.clone();
         Box::pin(async move {
             match tokio::time::timeout(CONNECT_TIMEOUT, target.dial()).await {
-                Ok(dialled) => Ok(TokioIo::new(dialled?)),
+                Ok(dialled) => Ok(TokioIo::new(Gather::new(dialled?))),
                 Err(_) => Err(format!("no connection within {CONNECT_TIMEOUT:?}").into()),
             }
         })
@@ -369,11 +370,11 @@ pub(super) enum Stream {
     Tls(Box<TlsStream<TcpStream>>),
 }
 
-impl Connection for Stream {
+impl Connection for Gather<Stream> {
     fn connected(&self) -> Connected {
-        let is_h2 = match self {
-            Self::Plain(_) => false,
-            Self::Tls(tls) => tls.get_ref().1.alpn_protocol() == Some(b"h2"),
+        let is_h2 = match self.get_ref() {
+            Stream::Plain(_) => false,
+            Stream::Tls(tls) => tls.get_ref().1.alpn_protocol() == Some(b"h2"),
         };
         if is_h2 { Connected::new().negotiated_h2() } else { Connected::new() }
     }
@@ -400,8 +401,6 @@ impl AsyncWrite for Stream {
         }
     }
 
-    /// Without this, head and body of a frame leave as two TLS records in two system calls, and the other side wakes up
-    /// for each.
     fn poll_write_vectored(
         self: Pin<&mut Self>,
         context: &mut Context<'_>,

@@ -192,10 +192,32 @@ pub(crate) fn frame<T: DeserializeOwned>(
     resource: &Resource,
     is_known: impl Fn(&ObjectKey, &str) -> bool,
 ) -> Result<WatchEvent<T>, ClientError> {
+    if let Some((kind, raw)) = usual_parts(line)
+        && let Ok(event) = event(kind, raw, resource, &is_known)
+    {
+        return Ok(event);
+    }
     let unreadable = |source| ClientError::Unreadable { request: format!("watch of {resource}"), source };
     let frame: Frame<'_> = serde_json::from_slice(line).map_err(unreadable)?;
-    let raw = frame.object.get();
-    match &*frame.kind {
+    event(&frame.kind, frame.object.get(), resource, &is_known)
+}
+
+/// Type and object of a line that looks as every known server writes it, without reading the object to find its end.
+/// That nothing follows the object shows when it is read.
+fn usual_parts(line: &[u8]) -> Option<(&str, &str)> {
+    let text = std::str::from_utf8(line).ok()?.trim_ascii_end();
+    let (kind, rest) = text.strip_prefix(r#"{"type":""#)?.split_once('"')?;
+    Some((kind, rest.strip_prefix(r#","object":"#)?.strip_suffix('}')?))
+}
+
+fn event<T: DeserializeOwned>(
+    kind: &str,
+    raw: &str,
+    resource: &Resource,
+    is_known: &impl Fn(&ObjectKey, &str) -> bool,
+) -> Result<WatchEvent<T>, ClientError> {
+    let unreadable = |source| ClientError::Unreadable { request: format!("watch of {resource}"), source };
+    match kind {
         kind @ ("ADDED" | "MODIFIED") => {
             let envelope: Envelope<'_> = serde_json::from_str(raw).map_err(unreadable)?;
             let (key, resource_version) = (envelope.key(), envelope.resource_version());
@@ -292,5 +314,12 @@ mod tests {
         let gone = r#"{"type":"ERROR","object":{"kind":"Status","apiVersion":"v1","metadata":{},"status":"Failure","message":"too old resource version: 1138 (1148)","reason":"Expired","code":410}}"#;
         assert!(matches!(read(gone), Err(ClientError::Expired(_))));
         assert!(matches!(read("{"), Err(ClientError::Unreadable { .. })));
+        let other_order =
+            r#"{ "object" : {"metadata":{"name":"a","resourceVersion":"3"}}, "type" : "DELETED" }"#;
+        assert!(matches!(read(other_order), Ok(WatchEvent::Deleted(seen)) if seen.key.name == "a"));
+        let more = r#"{"type":"DELETED","object":{"metadata":{"name":"a"}},"later":{}}"#;
+        assert!(matches!(read(more), Ok(WatchEvent::Deleted(seen)) if seen.key.name == "a"));
+        let cut = r#"{"type":"DELETED","object":{"metadata":{"name":"a"}}"#;
+        assert!(matches!(read(cut), Err(ClientError::Unreadable { .. })));
     }
 }
