@@ -8,7 +8,6 @@ mod connect;
 mod decode;
 mod discovery;
 mod error;
-mod gather;
 mod kubeconfig;
 mod operations;
 mod options;

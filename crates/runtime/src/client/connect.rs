@@ -3,41 +3,26 @@
 //! kube's own connector speaks HTTP/1.1 only, which costs a TLS connection for every open watch; with hundreds of
 //! members that is thousands. Here all requests and watches of one client share a connection.
 
-use std::fmt;
-use std::io::{self, IoSlice};
-use std::pin::Pin;
-use std::sync::Arc;
-use std::task::{Context, Poll};
-use std::time::Duration;
+mod dial;
+mod http1;
+mod http2;
+mod link;
 
-use futures::future::BoxFuture;
-use http::{HeaderValue, Request, Uri, header, uri};
-use hyper_util::client::legacy::Client as HttpClient;
-use hyper_util::client::legacy::connect::{Connected, Connection};
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use std::fmt;
+use std::sync::Arc;
+
+use http::{HeaderValue, Request, Response, Uri, header, uri};
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::CryptoProvider;
 use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
-use tokio_rustls::TlsConnector;
-use tokio_rustls::client::TlsStream;
-use tower::{Service, ServiceExt};
+use tower::{Service, ServiceExt, service_fn};
 
 use crate::client::error::BoxError;
-use crate::client::gather::Gather;
 use crate::client::transport::{Body, Transport};
-
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
-/// A half-open connection is noticed after the sum of these two.
-const PING_INTERVAL: Duration = Duration::from_secs(10);
-const PING_TIMEOUT: Duration = Duration::from_secs(10);
-const IDLE_TIMEOUT: Duration = Duration::from_secs(90);
-/// Receive windows: one large list must not hold up the watches beside it.
-const STREAM_WINDOW: u32 = 2 << 20;
-const CONNECTION_WINDOW: u32 = 16 << 20;
+use dial::Target;
+use link::Link;
 
 /// How to prove who we are.
 #[derive(Clone, Default, PartialEq, Eq)]
@@ -181,20 +166,14 @@ impl Base {
     }
 }
 
-type Pooled = HttpClient<Connector, Body>;
-
-/// A pooled HTTP service that makes paths absolute.
+/// A service that makes paths absolute and sends the requests to one server.
 pub(super) fn http_service(
     base: &Base,
     tls: Option<ClientConfig>,
     server_name: Option<&str>,
 ) -> Result<
-    impl Service<
-        Request<Body>,
-        Response = http::Response<hyper::body::Incoming>,
-        Error = hyper_util::client::legacy::Error,
-        Future: Send + 'static,
-    > + Clone
+    impl Service<Request<Body>, Response = Response<Body>, Error = BoxError, Future: Send + 'static>
+    + Clone
     + Send
     + Sync
     + 'static,
@@ -208,31 +187,15 @@ pub(super) fn http_service(
                 url: base.url.clone(),
                 reason: format!("{error}"),
             })?;
-            Some((TlsConnector::from(Arc::new(with_protocols(config))), name))
+            Some((config, name))
         }
         None => None,
     };
-    let connector = Connector { target: Arc::new(Target { host, port, tls }) };
-    let client: Pooled = HttpClient::builder(TokioExecutor::new())
-        .timer(TokioTimer::new())
-        .pool_timer(TokioTimer::new())
-        .pool_idle_timeout(IDLE_TIMEOUT)
-        .http2_keep_alive_interval(PING_INTERVAL)
-        .http2_keep_alive_timeout(PING_TIMEOUT)
-        .http2_keep_alive_while_idle(true)
-        .http2_initial_stream_window_size(STREAM_WINDOW)
-        .http2_initial_connection_window_size(CONNECTION_WINDOW)
-        .build(connector);
-    let base = base.clone();
-    Ok(client.map_request(move |mut request: Request<Body>| {
+    let (base, link) = (base.clone(), Link::new(Target::new(host, port, tls)));
+    Ok(service_fn(move |mut request: Request<Body>| {
         *request.uri_mut() = base.absolute(request.uri());
-        request
+        link.clone().send(request)
     }))
-}
-
-fn with_protocols(mut config: ClientConfig) -> ClientConfig {
-    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-    config
 }
 
 fn provider() -> Arc<CryptoProvider> {
@@ -315,121 +278,5 @@ impl ServerCertVerifier for AcceptAny {
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
         self.0.signature_verification_algorithms.supported_schemes()
-    }
-}
-
-struct Target {
-    host: String,
-    port: u16,
-    tls: Option<(TlsConnector, ServerName<'static>)>,
-}
-
-/// Dials the one server that the client is for, whatever URI the pool asks for.
-#[derive(Clone)]
-pub(super) struct Connector {
-    target: Arc<Target>,
-}
-
-impl Service<Uri> for Connector {
-    type Response = TokioIo<Gather<Stream>>;
-    type Error = BoxError;
-    type Future = BoxFuture<'static, Result<Self::Response, BoxError>>;
-
-    fn poll_ready(&mut self, _context: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn call(&mut self, _uri: Uri) -> Self::Future {
-        let target = self.target.clone();
-        Box::pin(async move {
-            match tokio::time::timeout(CONNECT_TIMEOUT, target.dial()).await {
-                Ok(dialled) => Ok(TokioIo::new(Gather::new(dialled?))),
-                Err(_) => Err(format!("no connection within {CONNECT_TIMEOUT:?}").into()),
-            }
-        })
-    }
-}
-
-impl Target {
-    async fn dial(&self) -> io::Result<Stream> {
-        let tcp = TcpStream::connect((self.host.as_str(), self.port)).await?;
-        tcp.set_nodelay(true)?;
-        match &self.tls {
-            Some((connector, name)) => {
-                let tls = connector.connect(name.clone(), tcp).await?;
-                Ok(Stream::Tls(Box::new(tls)))
-            }
-            None => Ok(Stream::Plain(tcp)),
-        }
-    }
-}
-
-/// A dialled connection.
-pub(super) enum Stream {
-    Plain(TcpStream),
-    Tls(Box<TlsStream<TcpStream>>),
-}
-
-impl Connection for Gather<Stream> {
-    fn connected(&self) -> Connected {
-        let is_h2 = match self.get_ref() {
-            Stream::Plain(_) => false,
-            Stream::Tls(tls) => tls.get_ref().1.alpn_protocol() == Some(b"h2"),
-        };
-        if is_h2 { Connected::new().negotiated_h2() } else { Connected::new() }
-    }
-}
-
-impl AsyncRead for Stream {
-    fn poll_read(
-        self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        match self.get_mut() {
-            Self::Plain(tcp) => Pin::new(tcp).poll_read(context, buffer),
-            Self::Tls(tls) => Pin::new(tls).poll_read(context, buffer),
-        }
-    }
-}
-
-impl AsyncWrite for Stream {
-    fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, buffer: &[u8]) -> Poll<io::Result<usize>> {
-        match self.get_mut() {
-            Self::Plain(tcp) => Pin::new(tcp).poll_write(context, buffer),
-            Self::Tls(tls) => Pin::new(tls).poll_write(context, buffer),
-        }
-    }
-
-    fn poll_write_vectored(
-        self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        buffers: &[IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        match self.get_mut() {
-            Self::Plain(tcp) => Pin::new(tcp).poll_write_vectored(context, buffers),
-            Self::Tls(tls) => Pin::new(tls).poll_write_vectored(context, buffers),
-        }
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        match self {
-            Self::Plain(tcp) => tcp.is_write_vectored(),
-            Self::Tls(tls) => tls.is_write_vectored(),
-        }
-    }
-
-    fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match self.get_mut() {
-            Self::Plain(tcp) => Pin::new(tcp).poll_flush(context),
-            Self::Tls(tls) => Pin::new(tls).poll_flush(context),
-        }
-    }
-
-    fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match self.get_mut() {
-            Self::Plain(tcp) => Pin::new(tcp).poll_shutdown(context),
-            Self::Tls(tls) => Pin::new(tls).poll_shutdown(context),
-        }
     }
 }

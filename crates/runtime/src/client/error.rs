@@ -136,7 +136,7 @@ fn read_status(code: StatusCode, body: &[u8]) -> Status {
 }
 
 /// The whole chain of causes, because the outermost text of a transport error says nothing.
-fn chain(error: &(dyn std::error::Error + 'static)) -> String {
+pub(crate) fn chain(error: &(dyn std::error::Error + 'static)) -> String {
     let mut text = error.to_string();
     let mut next = error.source();
     while let Some(cause) = next {

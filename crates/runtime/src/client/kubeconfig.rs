@@ -7,10 +7,9 @@ use std::path::{Path, PathBuf};
 
 use kube::client::ConfigExt;
 use kube::config::{KubeConfigOptions, Kubeconfig};
-use tower::{ServiceBuilder, ServiceExt};
+use tower::ServiceBuilder;
 
 use crate::client::connect::{Base, ConnectError, http_service};
-use crate::client::error::BoxError;
 use crate::client::transport::Transport;
 
 /// Why a kubeconfig file gave no client.
@@ -83,7 +82,6 @@ fn connect(config: &kube::Config, path: &Path) -> Result<Transport, KubeconfigEr
     };
     let auth = config.auth_layer().map_err(credential)?;
     let http = http_service(&base, tls, config.tls_server_name.as_deref()).map_err(server)?;
-    let http = http.map_err(BoxError::from);
     let service = ServiceBuilder::new().option_layer(auth).service(http);
     Ok(Transport::new(service, url))
 }

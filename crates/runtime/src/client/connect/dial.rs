@@ -1,0 +1,155 @@
+//! Opens connections to the one server that a client is for.
+//!
+//! Which protocol is spoken on one is the server's choice, made in the TLS handshake.
+
+use std::io::{self, IoSlice};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use rustls::ClientConfig;
+use rustls_pki_types::ServerName;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
+
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+const HTTP_2: &[u8] = b"h2";
+const HTTP_1: &[u8] = b"http/1.1";
+
+/// Where the server is.
+pub(super) struct Target {
+    host: String,
+    port: u16,
+    tls: Option<Tls>,
+}
+
+struct Tls {
+    /// Offers both protocols.
+    both: TlsConnector,
+    /// Offers HTTP/1.1 only.
+    http_1: TlsConnector,
+    name: ServerName<'static>,
+}
+
+impl Target {
+    /// `tls` is what is trusted, and the name that the server's certificate must be for.
+    pub(super) fn new(host: String, port: u16, tls: Option<(ClientConfig, ServerName<'static>)>) -> Self {
+        let connector = |config: &ClientConfig, protocols: &[&[u8]]| {
+            let mut config = config.clone();
+            config.alpn_protocols = protocols.iter().map(|protocol| protocol.to_vec()).collect();
+            TlsConnector::from(Arc::new(config))
+        };
+        let tls = tls.map(|(config, name)| Tls {
+            both: connector(&config, &[HTTP_2, HTTP_1]),
+            http_1: connector(&config, &[HTTP_1]),
+            name,
+        });
+        Self { host, port, tls }
+    }
+
+    /// Whether the server could be asked for HTTP/2.
+    pub(super) fn may_speak_http_2(&self) -> bool {
+        self.tls.is_some()
+    }
+
+    /// A new connection, on which HTTP/2 is an offer.
+    pub(super) async fn dial(&self) -> io::Result<Stream> {
+        self.connect(|tls| &tls.both).await
+    }
+
+    /// A new connection for HTTP/1.1.
+    pub(super) async fn dial_http_1(&self) -> io::Result<Stream> {
+        self.connect(|tls| &tls.http_1).await
+    }
+
+    async fn connect(&self, connector: impl Fn(&Tls) -> &TlsConnector) -> io::Result<Stream> {
+        let connecting = async {
+            let tcp = TcpStream::connect((self.host.as_str(), self.port)).await?;
+            tcp.set_nodelay(true)?;
+            match &self.tls {
+                Some(tls) => {
+                    let stream = connector(tls).connect(tls.name.clone(), tcp).await?;
+                    Ok(Stream::Tls(Box::new(stream)))
+                }
+                None => Ok(Stream::Plain(tcp)),
+            }
+        };
+        let late =
+            || io::Error::new(io::ErrorKind::TimedOut, format!("no connection within {CONNECT_TIMEOUT:?}"));
+        tokio::time::timeout(CONNECT_TIMEOUT, connecting).await.unwrap_or_else(|_| Err(late()))
+    }
+}
+
+/// A dialled connection.
+pub(super) enum Stream {
+    Plain(TcpStream),
+    Tls(Box<TlsStream<TcpStream>>),
+}
+
+impl Stream {
+    /// Whether the server chose HTTP/2.
+    pub(super) fn is_http_2(&self) -> bool {
+        match self {
+            Self::Plain(_) => false,
+            Self::Tls(tls) => tls.get_ref().1.alpn_protocol() == Some(HTTP_2),
+        }
+    }
+}
+
+impl AsyncRead for Stream {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Self::Plain(tcp) => Pin::new(tcp).poll_read(context, buffer),
+            Self::Tls(tls) => Pin::new(tls).poll_read(context, buffer),
+        }
+    }
+}
+
+impl AsyncWrite for Stream {
+    fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, buffer: &[u8]) -> Poll<io::Result<usize>> {
+        match self.get_mut() {
+            Self::Plain(tcp) => Pin::new(tcp).poll_write(context, buffer),
+            Self::Tls(tls) => Pin::new(tls).poll_write(context, buffer),
+        }
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffers: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        match self.get_mut() {
+            Self::Plain(tcp) => Pin::new(tcp).poll_write_vectored(context, buffers),
+            Self::Tls(tls) => Pin::new(tls).poll_write_vectored(context, buffers),
+        }
+    }
+
+    /// Head and body of a frame leave in one TLS record.
+    fn is_write_vectored(&self) -> bool {
+        match self {
+            Self::Plain(tcp) => tcp.is_write_vectored(),
+            Self::Tls(tls) => tls.is_write_vectored(),
+        }
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Self::Plain(tcp) => Pin::new(tcp).poll_flush(context),
+            Self::Tls(tls) => Pin::new(tls).poll_flush(context),
+        }
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Self::Plain(tcp) => Pin::new(tcp).poll_shutdown(context),
+            Self::Tls(tls) => Pin::new(tls).poll_shutdown(context),
+        }
+    }
+}
