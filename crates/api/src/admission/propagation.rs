@@ -7,11 +7,11 @@ use serde_json::{Value, json};
 
 use super::{denied, deny_for, typed};
 use crate::kind::Kind;
-use crate::labels;
 use crate::policy::{
     ClusterAffinity, ClusterPropagationPolicy, Placement, PreemptionBehavior, PropagationPolicy,
     PropagationSpec, PurgeMode, ReplicaDivisionPreference, ReplicaSchedulingType, SpreadField,
 };
+use crate::{finalizers, labels};
 
 /// Seconds that a failed workload may stay where it was.
 const GRACE_PERIOD: i32 = 600;
@@ -22,6 +22,8 @@ pub(super) trait Propagation: Kind {
     const WEBHOOK: &'static str;
     /// The label with the identity of the policy.
     const ID: &'static str;
+    /// What holds the policy until its claims are taken back.
+    const FINALIZER: &'static str;
     /// The spec.
     fn spec(&mut self) -> &mut PropagationSpec;
 }
@@ -29,6 +31,7 @@ pub(super) trait Propagation: Kind {
 impl Propagation for PropagationPolicy {
     const WEBHOOK: &'static str = "propagationpolicy.karmada.io";
     const ID: &'static str = labels::propagation_policy::PERMANENT_ID;
+    const FINALIZER: &'static str = finalizers::PROPAGATION_POLICY;
     fn spec(&mut self) -> &mut PropagationSpec {
         &mut self.spec
     }
@@ -37,13 +40,15 @@ impl Propagation for PropagationPolicy {
 impl Propagation for ClusterPropagationPolicy {
     const WEBHOOK: &'static str = "clusterpropagationpolicy.karmada.io";
     const ID: &'static str = labels::cluster_propagation_policy::PERMANENT_ID;
+    const FINALIZER: &'static str = finalizers::CLUSTER_PROPAGATION_POLICY;
     fn spec(&mut self) -> &mut PropagationSpec {
         &mut self.spec
     }
 }
 
 /// Fills in what is left open, and refuses what cannot work. `new_id` is the identity of a new policy: always a fresh
-/// one, even when a backup is restored.
+/// one, even when a backup is restored. With it comes the finalizer that the controller would write next, so that a new
+/// policy is written once and never without it.
 pub(super) fn admit<T: Propagation>(
     object: &mut Value,
     old: Option<&Value>,
@@ -64,9 +69,22 @@ pub(super) fn admit<T: Propagation>(
     if let Some(id) = new_id {
         let mut tree = Object(object.take());
         tree.set_label(T::ID, id);
+        hold(&mut tree, T::FINALIZER);
         *object = tree.0;
     }
     Ok(())
+}
+
+fn hold(policy: &mut Object, finalizer: &str) {
+    let held = policy.metadata_mut().entry("finalizers").or_insert(Value::Null);
+    if held.is_null() {
+        *held = json!([]);
+    }
+    if let Some(list) = held.as_array_mut()
+        && !list.iter().any(|one| one == finalizer)
+    {
+        list.push(finalizer.into());
+    }
 }
 
 fn complete(spec: &mut PropagationSpec, namespace: &str) {

@@ -42,6 +42,12 @@ fn a_policy_is_completed() {
             json!("new-id"),
         ),
         (
+            "the finalizer of its controller",
+            json!({}),
+            "/metadata/finalizers",
+            json!(["karmada.io/propagation-policy-controller"]),
+        ),
+        (
             "spread by cluster",
             json!({"placement": {"spreadConstraints": [{"maxGroups": 2}]}}),
             "/spec/placement/spreadConstraints/0",

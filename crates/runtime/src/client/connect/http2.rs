@@ -13,8 +13,8 @@ use h2::client::SendRequest;
 use h2::{Ping, PingPong, Reason, RecvStream};
 use http::{HeaderMap, HeaderValue, Request, Response, header};
 use http_body::Frame;
+use tokio::io::{AsyncRead, AsyncWrite};
 
-use super::dial::Stream;
 use crate::client::error::BoxError;
 
 /// A half-open connection is noticed after the sum of these two.
@@ -40,7 +40,9 @@ pub(super) enum Failure {
 }
 
 /// Begins HTTP/2 on a connection, and keeps it up.
-pub(super) async fn open(stream: Stream) -> Result<Sender, h2::Error> {
+pub(super) async fn open(
+    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+) -> Result<Sender, h2::Error> {
     let (sender, mut connection) = h2::client::Builder::new()
         .initial_window_size(STREAM_WINDOW)
         .initial_connection_window_size(CONNECTION_WINDOW)
