@@ -7,7 +7,7 @@ use clap::{Args, Parser, Subcommand};
 
 /// Measures a federation and prints what it found, each figure beside its target.
 ///
-/// Without --dir a playground is started in this process on a temporary directory, measured, and removed again.
+/// Without --dir a playground is started beside this process on a temporary directory, measured, and removed again.
 #[derive(Debug, Parser)]
 #[command(name = "portolan-bench", version, args_conflicts_with_subcommands = true)]
 pub(crate) struct Arguments {
@@ -55,6 +55,12 @@ pub(crate) enum Command {
     /// Answer as one of the measured servers; `dns` starts this program so
     #[command(hide = true)]
     DnsServe(DnsServe),
+    /// Be the federation that is measured
+    #[command(hide = true)]
+    Serve {
+        /// Where it keeps its state
+        directory: PathBuf,
+    },
 }
 
 /// How large the set is, and how much changes in it.

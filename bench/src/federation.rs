@@ -1,21 +1,27 @@
-//! The federation that is measured: started here, or found running.
+//! The federation that is measured: started as a process of its own, or found running.
 //!
 //! Either way it is spoken to from outside, as users do: HTTP/2 over TLS with the kubeconfigs that it wrote. Knows
 //! nothing of what is measured.
 
+use std::io::Read;
 use std::path::Path;
+use std::process::Stdio;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use portolan_net::{Clock, Shutdown};
 use portolan_playground::config::Config;
 use portolan_playground::federation::{Options, Playground};
 use portolan_playground::state::StateDirectory;
 use portolan_runtime::Client;
 use tempfile::TempDir;
+use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::process::{Child, ChildStdout, Command};
 
 /// Time for what is under way when the federation is stopped.
 const DRAIN: Duration = Duration::from_secs(5);
+/// What the process says when both members are ready.
+const READY: &str = "ready";
 
 /// A control plane and two members, each as its administrator sees it.
 pub(crate) struct Federation {
@@ -32,49 +38,45 @@ pub(crate) struct Federation {
 
 /// What has to be removed after use.
 struct Own {
-    playground: Playground,
+    process: Child,
     folder: TempDir,
 }
 
 /// When a start reached which point.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Started {
-    /// Before the first file was written.
+    /// Before the process was started.
     pub(crate) at: Instant,
     /// From there until the control plane says that both members are ready.
     pub(crate) ready: Duration,
 }
 
 impl Federation {
-    /// Starts a playground in a new folder under `scratch`, as the binary does, and waits until it is ready.
+    /// Starts a playground in a new folder under `scratch`, in a process of its own, and waits until it is ready.
     ///
     /// # Errors
     /// When it does not start or does not get ready.
     pub(crate) async fn start(scratch: &Path, scope: &Shutdown) -> Result<(Self, Started)> {
         let folder = tempfile::Builder::new().prefix("portolan-bench-").tempdir_in(scratch);
         let folder = folder.context("cannot make a temporary directory")?;
-        let config = Config::default().complete()?;
-        let options = Options::new(Clock::system());
-        let scope = scope.child();
+        let state = folder.path().join("state");
+        let program = std::env::current_exe().context("cannot find this program")?;
         let at = Instant::now();
-        let state = StateDirectory::open(&folder.path().join("state"))?;
-        let playground = Playground::start(&config, &state, &options, &scope).await?;
-        let became_ready = playground.ready().await;
+        let mut process = Command::new(program)
+            .arg("serve")
+            .arg(&state)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .context("cannot start the federation")?;
+        let said = process.stdout.take().context("the federation has no output")?;
+        said_ready(said).await?;
         let ready = at.elapsed();
-        let connected = match became_ready {
-            Ok(()) => connect(&state.hub_kubeconfig(), &state.members_kubeconfig()).await,
-            Err(error) => Err(error.into()),
-        };
-        match connected {
-            Ok([hub, member1, member2]) => {
-                let own = Some(Own { playground, folder });
-                Ok((Self { hub, member1, member2, scope, own }, Started { at, ready }))
-            }
-            Err(error) => {
-                playground.stop(&scope, DRAIN).await;
-                Err(error)
-            }
-        }
+        let state = StateDirectory::open(&state)?;
+        let [hub, member1, member2] = connect(&state.hub_kubeconfig(), &state.members_kubeconfig()).await?;
+        let own = Some(Own { process, folder });
+        Ok((Self { hub, member1, member2, scope: scope.child(), own }, Started { at, ready }))
     }
 
     /// Uses the playground that runs on `folder`.
@@ -87,14 +89,59 @@ impl Federation {
         Ok(Self { hub, member1, member2, scope: scope.child(), own: None })
     }
 
+    /// The process that was started.
+    pub(crate) fn process(&self) -> Option<u32> {
+        self.own.as_ref().and_then(|own| own.process.id())
+    }
+
     /// Stops what was started, and removes its folder.
     pub(crate) async fn stop(self) {
         self.scope.request();
-        if let Some(Own { playground, folder }) = self.own {
-            playground.stop(&self.scope, DRAIN).await;
+        if let Some(Own { mut process, folder }) = self.own {
+            // It ends when nobody can speak to it any more.
+            drop(process.stdin.take());
+            if tokio::time::timeout(2 * DRAIN, process.wait()).await.is_err() {
+                eprintln!("the federation does not stop and is killed");
+            }
+            drop(process);
             drop(folder);
         }
     }
+}
+
+/// Waits until the federation says that it is ready.
+async fn said_ready(output: ChildStdout) -> Result<()> {
+    let line = BufReader::new(output).lines().next_line().await.context("cannot read from the federation")?;
+    if line.as_deref() != Some(READY) {
+        bail!("the federation ended before it was ready");
+    }
+    Ok(())
+}
+
+/// Runs the federation that is measured, until standard input ends or a signal comes.
+///
+/// # Errors
+/// When it does not start or does not get ready.
+pub(crate) async fn serve(directory: &Path) -> Result<()> {
+    let scope = Shutdown::new();
+    scope.request_on_signals().context("cannot listen for signals")?;
+    let orphaned = scope.clone();
+    std::thread::spawn(move || {
+        // Nothing is ever said; an error is as good as the end.
+        let _ = std::io::stdin().read(&mut [0]);
+        orphaned.request();
+    });
+    let config = Config::default().complete()?;
+    let options = Options::new(Clock::system());
+    let state = StateDirectory::open(directory)?;
+    let playground = Playground::start(&config, &state, &options, &scope).await?;
+    let became_ready = playground.ready().await;
+    if became_ready.is_ok() {
+        println!("{READY}");
+        scope.requested().await;
+    }
+    playground.stop(&scope, DRAIN).await;
+    Ok(became_ready?)
 }
 
 async fn connect(hub: &Path, members: &Path) -> Result<[Client; 3]> {

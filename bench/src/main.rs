@@ -21,6 +21,7 @@ mod start;
 mod statistics;
 mod walkthrough;
 
+use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail};
@@ -40,6 +41,7 @@ fn main() -> ExitCode {
     let measured = match &arguments.command {
         Some(Command::Dns(dns)) => return ending(dns::run(dns)),
         Some(Command::DnsServe(serve)) => return ending(dns::serve(serve)),
+        Some(Command::Serve { directory }) => return ending(serve(directory)),
         Some(Command::Clusterset(_)) | None => measure(&arguments),
     };
     match measured {
@@ -60,6 +62,11 @@ fn ending(result: Result<()>) -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+fn serve(directory: &Path) -> Result<()> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    runtime.context("cannot start the runtime")?.block_on(federation::serve(directory))
 }
 
 fn measure(arguments: &Arguments) -> Result<Report> {

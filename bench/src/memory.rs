@@ -11,12 +11,11 @@ pub(crate) struct Memory {
     pub(crate) peak: u64,
 }
 
-/// Reads the memory of a process; of this one when `pid` is absent.
+/// Reads the memory of a process.
 ///
 /// # Errors
 /// When there is no such process.
-pub(crate) fn read(pid: Option<u32>) -> Result<Memory> {
-    let process = pid.map_or_else(|| "self".to_owned(), |pid| pid.to_string());
+pub(crate) fn read(process: u32) -> Result<Memory> {
     let path = format!("/proc/{process}/status");
     let text = std::fs::read_to_string(&path).with_context(|| format!("cannot read {path}"))?;
     parse(&text).with_context(|| format!("{path} does not tell the resident memory"))
@@ -46,7 +45,7 @@ mod tests {
 
     #[test]
     fn this_process_has_memory() {
-        let memory = read(None).expect("a process can look at itself");
+        let memory = read(std::process::id()).expect("a process can look at itself");
         assert!(memory.resident > 0 && memory.peak >= memory.resident, "{memory:?}");
     }
 }

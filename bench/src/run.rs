@@ -28,20 +28,17 @@ const MEMORY_TARGET: f64 = 150e6 / 1_048_576.0;
 /// What the processes of Karmada's control plane use together, in MiB.
 const MEMORY_KARMADA: f64 = 756.0;
 
-const IN_PROCESS: &str = "Control plane, two members and the measuring side share one process; the measuring side \
-                          speaks HTTP/2 over TLS with client certificates. Every write is kept with fdatasync before \
-                          it is answered.";
-const BESIDE: &str = "Control plane and two members share one process; the measuring side is another one and speaks \
+const ABOUT: &str = "Control plane and two members share one process; the measuring side is another one and speaks \
                       HTTP/2 over TLS with client certificates. Every write is kept with fdatasync before it is \
                       answered.";
 
-/// Starts a federation in this process and measures it.
+/// Starts a federation beside this process and measures it.
 ///
 /// # Errors
 /// When there is no federation to measure; failures of scenarios are in the report.
 pub(crate) async fn here(arguments: &Arguments, scope: &Shutdown) -> Result<Report> {
     let scratch = arguments.scratch.clone().unwrap_or_else(std::env::temp_dir);
-    let mut report = Report::new(Machine::describe(&scratch), IN_PROCESS);
+    let mut report = Report::new(Machine::describe(&scratch), ABOUT);
     report.add("disk", disk(&scratch, "before"));
     progress("first start");
     let (federation, first) = start::run(&scratch, scope).await.context("cannot start a federation")?;
@@ -68,7 +65,7 @@ pub(crate) async fn here(arguments: &Arguments, scope: &Shutdown) -> Result<Repo
 /// # Errors
 /// As [`here`].
 pub(crate) async fn beside(arguments: &Arguments, folder: &Path, scope: &Shutdown) -> Result<Report> {
-    let mut report = Report::new(Machine::describe(folder), BESIDE);
+    let mut report = Report::new(Machine::describe(folder), ABOUT);
     report.add("disk", disk(folder, "before"));
     let federation = Federation::running(folder, scope).await?;
     let applied = scenarios(&federation, arguments, &mut report).await;
@@ -88,15 +85,15 @@ fn disk(directory: &Path, when: &str) -> Result<Vec<Figure>> {
 }
 
 async fn scenarios(federation: &Federation, arguments: &Arguments, report: &mut Report) -> Applied {
-    let has_memory = arguments.dir.is_none() || arguments.pid.is_some();
+    let process = arguments.pid.or_else(|| federation.process());
     let mut applied = Applied::default();
-    if has_memory {
-        report.add("memory", resident("after the start", Some(MEMORY_TARGET), arguments.pid).await);
+    if let Some(process) = process {
+        report.add("memory", resident("after the start", Some(MEMORY_TARGET), process).await);
     }
     progress("walkthrough");
     report.add("walkthrough", walkthrough::run(federation, &mut applied).await);
-    if has_memory {
-        report.add("memory", resident("after the walkthrough", Some(MEMORY_TARGET), arguments.pid).await);
+    if let Some(process) = process {
+        report.add("memory", resident("after the walkthrough", Some(MEMORY_TARGET), process).await);
     }
     progress("policies");
     match make_namespace(federation).await {
@@ -106,7 +103,7 @@ async fn scenarios(federation: &Federation, arguments: &Arguments, report: &mut 
     progress("endpoint changes");
     report.add("B1", discovery::run(federation, arguments.changes).await);
     progress("bulk");
-    let bulk = bulk_rounds(federation, arguments, has_memory, report).await;
+    let bulk = bulk_rounds(federation, arguments, process, report).await;
     report.add("bulk", bulk);
     applied
 }
@@ -115,23 +112,23 @@ async fn scenarios(federation: &Federation, arguments: &Arguments, report: &mut 
 async fn bulk_rounds(
     federation: &Federation,
     arguments: &Arguments,
-    has_memory: bool,
+    process: Option<u32>,
     report: &mut Report,
 ) -> Result<Vec<Figure>> {
     let (mut rounds, mut withdrawals) = (Vec::new(), Vec::new());
     for round in 0..arguments.bulk_rounds {
         rounds.push(bulk::propagate(federation, round, arguments.bulk).await?);
-        if has_memory && round == 0 {
-            report.add("memory", resident("with the bulk in it", None, arguments.pid).await);
+        if let Some(process) = process.filter(|_| round == 0) {
+            report.add("memory", resident("with the bulk in it", None, process).await);
         }
         withdrawals.push(bulk::withdraw(federation, round, arguments.bulk).await?);
     }
     Ok(bulk::figures(arguments.bulk, &rounds, &withdrawals))
 }
 
-async fn resident(when: &str, target: Option<f64>, pid: Option<u32>) -> Result<Vec<Figure>> {
+async fn resident(when: &str, target: Option<f64>, process: u32) -> Result<Vec<Figure>> {
     tokio::time::sleep(REST).await;
-    let memory = memory::read(pid)?;
+    let memory = memory::read(process)?;
     Ok(vec![
         Figure { target, ..Figure::memory(format!("resident memory {when}"), memory.resident) }
             .karmada(MEMORY_KARMADA),

@@ -88,7 +88,6 @@ impl Database {
             format(&mut connection).map_err(failed)?;
         }
         configure(&connection, options).map_err(failed)?;
-        reserve(path);
         let log_pages = Arc::new(AtomicUsize::new(0));
         let pages = Arc::clone(&log_pages);
         // Replaces SQLite's own checkpoints, which would run inside a commit.
@@ -98,6 +97,8 @@ impl Database {
         };
         connection.wal_hook(Some(hook)).map_err(failed)?;
         let compacted = connection.query_row(COMPACTED, [], |row| revision(row, 0)).map_err(failed)?;
+        // Now that something was read the log is there.
+        reserve(path);
         Ok(Self { connection, path: path.to_owned(), compacted, log_pages, _lock: lock })
     }
 

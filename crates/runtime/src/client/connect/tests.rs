@@ -60,7 +60,7 @@ fn serve(address: SocketAddr, config: &Arc<ServerConfig>) -> (SocketAddr, Shutdo
         let PeerAddress(peer) = *request.extensions().get().expect("set by the server");
         let head = format!("{:?} {} ", request.version(), peer.port());
         let sent = request.into_body().collect().await.expect("whole").to_bytes();
-        Ok::<_, Infallible>(Response::new(Full::from([head.as_bytes(), &sent].concat())))
+        Ok::<_, Infallible>(Response::new(Full::new(Bytes::from([head.as_bytes(), &sent].concat()))))
     });
     Server::tls(listener, config.clone()).spawn(answer, &scope);
     (address, scope)
