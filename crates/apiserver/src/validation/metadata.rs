@@ -87,8 +87,8 @@ pub(super) fn standard_finalizer(path: &Path<'_>, finalizer: &str, faults: &mut 
 
 fn common(object: &Value, faults: &mut Faults) {
     faults.not_negative(&METADATA, object.get("metadata").unwrap_or(&Value::Null), "generation");
-    labels(&METADATA.child("labels"), object.pointer("/metadata/labels"), faults);
-    annotations(&METADATA.child("annotations"), object.pointer("/metadata/annotations"), faults);
+    labels(&METADATA.child("labels"), tree::at(object, "/metadata/labels"), faults);
+    annotations(&METADATA.child("annotations"), tree::at(object, "/metadata/annotations"), faults);
     owners(object, faults);
 }
 

@@ -107,6 +107,9 @@ pub(super) fn start(client: &Client, everything: &Collections, scope: &Shutdown)
 impl Reconciler for Garbage {
     type Key = Node;
 
+    /// Nearly every change leaves no garbage.
+    const STEPS_BACK: bool = true;
+
     async fn reconcile(&self, node: &Node) -> Outcome {
         if !self.everything.synced().await {
             return Outcome::Done;
