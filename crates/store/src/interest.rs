@@ -86,7 +86,9 @@ impl Interest {
         }
     }
 
-    /// Notes an event of `key` for the watchers it concerns, and adds those that must be woken to `woken`.
+    /// Notes an event of `key` for the watchers it concerns, and adds those that must be woken to `woken`: the narrowest
+    /// interest first, and of equal ones the latest. Those that watch everything from the start keep house; somebody
+    /// waits for what those do that came later, and on a busy machine the first one is ahead of the others.
     ///
     /// # Cost
     /// One map look-up per prefix that matches, plus one per place where the registered prefixes leave the key.
@@ -100,7 +102,7 @@ impl Interest {
         {
             let common = prefix.iter().zip(key).take_while(|(a, b)| a == b).count();
             if common == prefix.len() {
-                woken.extend(slots.iter().filter(|slot| slot.note(revision)).cloned());
+                woken.extend(slots.iter().rev().filter(|slot| slot.note(revision)).cloned());
                 below = Bound::Excluded(&key[..common]);
             } else {
                 below = Bound::Included(&key[..common]);

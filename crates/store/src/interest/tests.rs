@@ -48,3 +48,16 @@ fn a_watcher_from_the_future_sleeps_until_then() {
     assert!(!later.note(Revision(5)));
     assert!(later.note(Revision(6)));
 }
+
+#[test]
+fn the_narrowest_interest_is_woken_first_and_of_equal_ones_the_latest() {
+    let mut interest = Interest::default();
+    let registered = ["/pods/", "/pods/", "/pods/shop/", "/"].map(|prefix| (prefix, slot()));
+    for (prefix, slot) in &registered {
+        interest.add(prefix, Arc::clone(slot));
+    }
+    let mut woken = Vec::new();
+    interest.note("/pods/shop/a", Revision(1), &mut woken);
+    let place = |slot| registered.iter().position(|(_, other)| Arc::ptr_eq(other, slot));
+    assert_eq!(woken.iter().filter_map(place).collect::<Vec<_>>(), [2, 1, 0, 3]);
+}
