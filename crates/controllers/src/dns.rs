@@ -19,6 +19,7 @@ use std::time::Duration;
 use portolan_net::{Clock, Shutdown};
 use portolan_object::ObjectKey;
 use portolan_plan::dns::{Problem, RecordSink, ZoneKind};
+use portolan_runtime::Client;
 use portolan_runtime::cache::Caches;
 
 use contact::Contact;
@@ -38,6 +39,11 @@ impl Zone {
     pub fn new(kind: ZoneKind) -> Self {
         Self { kind, name: kind.default_zone().to_owned() }
     }
+}
+
+/// Caches that hold no more than records are made of, for a program that does nothing else.
+pub fn caches(client: &Client, scope: &Shutdown) -> Caches {
+    Caches::trimmed(client, scope, source::trim_slice)
 }
 
 /// How much is known.

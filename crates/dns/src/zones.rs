@@ -236,3 +236,29 @@ impl RecordSink for Zones {
 fn text(wire: &[u8]) -> String {
     dnswire::base::Name::from_slice(wire).map(ToString::to_string).unwrap_or_default()
 }
+
+#[cfg(test)]
+mod tests {
+    use std::net::Ipv4Addr;
+
+    use portolan_object::ObjectKey;
+    use portolan_plan::dns::{Data, ServiceRecords};
+
+    use super::*;
+
+    #[test]
+    fn records_that_are_the_same_are_not_published_again() {
+        let kind = ZoneKind::ClusterSet;
+        let zones = Zones::new(vec![ZoneSettings::new(kind)]).expect("one zone");
+        let publish = |last: u8| {
+            let address = Data::Address(Ipv4Addr::new(10, 0, 0, last).into());
+            let records = [(String::new(), vec![address])].into();
+            let records = ServiceRecords { records, ..ServiceRecords::default() };
+            zones.publish(kind, vec![Change { service: ObjectKey::namespaced("shop", "web"), records }]);
+            zones.snapshot().serial
+        };
+        let first = publish(1);
+        assert_eq!(publish(1), first);
+        assert_eq!(publish(2), first + 1);
+    }
+}

@@ -44,7 +44,6 @@ pub use self::error::{AttachError, DialError, JoinError, SwitchError};
 pub use self::interface::{CONNECT_PATIENCE, Datagrams, Interface, ListenError, Listener, Publication};
 pub use self::links::Link;
 pub use self::ranges::{Ranges, RangesError};
-pub(crate) use self::rules::SERVICE_NAME;
 
 use self::fabric::{Fabric, Origin};
 use self::namespaces::router::{Plan, Router};

@@ -15,7 +15,6 @@ use portolan_controllers::dns::{Follower, Zone};
 use portolan_dns::{Server, ZoneSettings, Zones};
 use portolan_net::{Clock, Shutdown};
 use portolan_plan::dns::ZoneKind;
-use portolan_runtime::cache::Caches;
 
 use crate::arguments;
 use metrics::Observed;
@@ -55,7 +54,7 @@ pub(crate) async fn run(arguments: arguments::Agent) -> Result<()> {
 
     let statistics = server.start(&scope)?;
     let zones_to_follow: Vec<Zone> = kinds.into_iter().map(|(kind, name)| Zone { kind, name }).collect();
-    let caches = Caches::new(&client, &scope);
+    let caches = portolan_controllers::dns::caches(&client, &scope);
     let follower = Follower::start(&caches, &zones_to_follow, &zones, &Clock::system(), &scope);
     let observed = Arc::new(Observed { zones, statistics, follower: follower.clone() });
     http::serve(pages, observed, &scope);

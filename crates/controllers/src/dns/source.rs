@@ -262,7 +262,7 @@ impl Source {
 }
 
 /// Drops what no record is made of.
-fn trim_slice(slice: &mut Object) {
+pub(super) fn trim_slice(slice: &mut Object) {
     drop_managed_fields(slice);
     let endpoints = slice.0.get_mut("endpoints").and_then(serde_json::Value::as_array_mut);
     for endpoint in endpoints.into_iter().flatten().filter_map(serde_json::Value::as_object_mut) {

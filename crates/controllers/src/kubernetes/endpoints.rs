@@ -4,9 +4,9 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
-use portolan_api::labels::endpoint_slice::SERVICE_NAME;
 use portolan_net::Shutdown;
 use portolan_object::{Object, ObjectKey};
+use portolan_plan::discovery::slices::service_of;
 use portolan_plan::kubernetes::endpoints::{Action, legacy, plan, selects};
 use portolan_runtime::cache::Caches;
 use portolan_runtime::client::{Apply, Delete};
@@ -34,14 +34,14 @@ pub(super) fn start(caches: &Caches, pods: &Cache<Object>, scope: &Shutdown) {
     let slices_resource = Resource::namespaced("discovery.k8s.io", "v1", "EndpointSlice", "endpointslices");
     let slices = caches.of(&slices_resource);
     slices
-        .add_index("service", |_, slice| service_key(slice).map(|key| key.to_string()).into_iter().collect());
+        .add_index("service", |_, slice| service_of(slice).map(|key| key.to_string()).into_iter().collect());
     let queue = Queue::new("endpoints");
     let expectations = Arc::new(Expectations::default());
     let adder = queue.clone();
     services.observe(move |change| adder.add(change.key.clone()));
     let (adder, seen) = (queue.clone(), expectations.clone());
     slices.observe(move |change| {
-        for key in change.old.iter().chain(&change.new).filter_map(|slice| service_key(slice)) {
+        for key in change.old.iter().chain(&change.new).filter_map(|slice| service_of(slice)) {
             seen.seen(&key, &change.key);
             adder.add(key);
         }
@@ -64,10 +64,6 @@ pub(super) fn start(caches: &Caches, pods: &Cache<Object>, scope: &Shutdown) {
         waited: Mutex::default(),
     };
     driver::run(Arc::new(controller), &queue, WORKERS, scope);
-}
-
-fn service_key(slice: &Object) -> Option<ObjectKey> {
-    Some(ObjectKey::namespaced(slice.namespace(), slice.label(SERVICE_NAME)?))
 }
 
 impl Reconciler for Endpoints {

@@ -16,7 +16,7 @@ use serde_json::Value;
 use crate::network::Protocol;
 
 /// The label that ties a slice to its Service.
-pub(crate) const SERVICE_NAME: &str = "kubernetes.io/service-name";
+const SERVICE_NAME: &str = "kubernetes.io/service-name";
 /// Services with this label belong to another proxy.
 const PROXY_NAME: &str = "service.kubernetes.io/service-proxy-name";
 /// `sessionAffinityConfig.clientIP.timeoutSeconds` when it is not given.

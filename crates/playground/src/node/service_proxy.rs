@@ -7,11 +7,12 @@ use std::sync::Arc;
 
 use portolan_net::Shutdown;
 use portolan_object::{Object, ObjectKey};
+use portolan_plan::discovery::slices::service_of;
 use portolan_runtime::cache::Caches;
 use portolan_runtime::driver::{self, Outcome, Reconciler};
 use portolan_runtime::{Cache, Queue, Resource};
 
-use crate::network::{ClusterName, Network, SERVICE_NAME};
+use crate::network::{ClusterName, Network};
 
 const BY_SERVICE: &str = "service";
 
@@ -39,10 +40,6 @@ pub(crate) fn start(
     let proxy = ServiceProxy { services, slices: slices.clone(), network, cluster, nodes };
     driver::run(Arc::new(proxy), &queue, 1, scope);
     slices
-}
-
-fn service_of(slice: &Object) -> Option<ObjectKey> {
-    Some(ObjectKey::namespaced(slice.namespace(), slice.label(SERVICE_NAME)?))
 }
 
 struct ServiceProxy {

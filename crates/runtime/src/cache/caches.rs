@@ -10,7 +10,7 @@ use parking_lot::Mutex;
 use portolan_net::Shutdown;
 use portolan_object::Object;
 
-use crate::cache::Cache;
+use crate::cache::{Cache, drop_managed_fields};
 use crate::client::Client;
 use crate::resource::Resource;
 
@@ -23,14 +23,20 @@ pub struct Caches {
 struct Inner {
     client: Client,
     scope: Shutdown,
+    trim: fn(&mut Object),
     caches: Mutex<BTreeMap<Resource, Cache<Object>>>,
 }
 
 impl Caches {
     /// Caches of the server behind `client`; they are started when they are asked for, and end with `scope`.
     pub fn new(client: &Client, scope: &Shutdown) -> Self {
+        Self::trimmed(client, scope, drop_managed_fields)
+    }
+
+    /// The same for a program that needs only parts of the objects: `trim` drops the others before anything is kept.
+    pub fn trimmed(client: &Client, scope: &Shutdown, trim: fn(&mut Object)) -> Self {
         let inner =
-            Inner { client: client.clone(), scope: scope.clone(), caches: Mutex::new(BTreeMap::new()) };
+            Inner { client: client.clone(), scope: scope.clone(), trim, caches: Mutex::new(BTreeMap::new()) };
         Self { inner: Arc::new(inner) }
     }
 
@@ -39,10 +45,11 @@ impl Caches {
         &self.inner.client
     }
 
-    /// The cache of all objects of a resource, without their `managedFields`.
+    /// The cache of all objects of a resource; without `managedFields` where nothing else was asked for.
     pub fn of(&self, resource: &Resource) -> Cache<Object> {
         let mut caches = self.inner.caches.lock();
-        let start = || Cache::of_objects(&self.inner.client, resource.clone()).start(&self.inner.scope);
+        let start =
+            || Cache::of(&self.inner.client, resource.clone()).trim(self.inner.trim).start(&self.inner.scope);
         caches.entry(resource.clone()).or_insert_with(start).clone()
     }
 }

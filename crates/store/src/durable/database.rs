@@ -295,9 +295,10 @@ fn transaction(
 ) -> rusqlite::Result<()> {
     connection.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
     let done = work(connection).and_then(|()| connection.prepare_cached("COMMIT")?.execute([]).map(drop));
-    // After some failures, such as a full disk, SQLite has rolled back already.
+    // After some failures, such as a full disk, SQLite has rolled back already. If it cannot, the next transaction says so;
+    // what is told here is why.
     if done.is_err() && !connection.is_autocommit() {
-        connection.prepare_cached("ROLLBACK")?.execute([])?;
+        let _ = connection.execute_batch("ROLLBACK");
     }
     done
 }
