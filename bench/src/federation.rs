@@ -9,10 +9,11 @@ use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
+use portolan_controlplane::StateDirectory;
 use portolan_net::{Clock, Shutdown};
 use portolan_playground::config::Config;
 use portolan_playground::federation::{Options, Playground};
-use portolan_playground::state::StateDirectory;
+use portolan_playground::state::members_kubeconfig;
 use portolan_runtime::Client;
 use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt, BufReader};
@@ -74,7 +75,7 @@ impl Federation {
         said_ready(said).await?;
         let ready = at.elapsed();
         let state = StateDirectory::open(&state)?;
-        let [hub, member1, member2] = connect(&state.hub_kubeconfig(), &state.members_kubeconfig()).await?;
+        let [hub, member1, member2] = connect(&state.hub_kubeconfig(), &members_kubeconfig(&state)).await?;
         let own = Some(Own { process, folder });
         Ok((Self { hub, member1, member2, scope: scope.child(), own }, Started { at, ready }))
     }
@@ -85,7 +86,7 @@ impl Federation {
     /// When its kubeconfigs are not there or cannot be used.
     pub(crate) async fn running(folder: &Path, scope: &Shutdown) -> Result<Self> {
         let state = StateDirectory::open(folder)?;
-        let [hub, member1, member2] = connect(&state.hub_kubeconfig(), &state.members_kubeconfig()).await?;
+        let [hub, member1, member2] = connect(&state.hub_kubeconfig(), &members_kubeconfig(&state)).await?;
         Ok(Self { hub, member1, member2, scope: scope.child(), own: None })
     }
 

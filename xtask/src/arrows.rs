@@ -15,7 +15,22 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("runtime", &["object", "api", "net"]),
     ("controllers", &["object", "api", "plan", "runtime", "net"]),
     ("dns", &["object", "api", "plan", "net"]),
-    ("playground", &["object", "api", "plan", "store", "net", "apiserver", "runtime", "controllers", "dns"]),
+    ("controlplane", &["object", "api", "store", "net", "apiserver", "runtime", "controllers"]),
+    (
+        "playground",
+        &[
+            "object",
+            "api",
+            "plan",
+            "store",
+            "net",
+            "apiserver",
+            "runtime",
+            "controllers",
+            "controlplane",
+            "dns",
+        ],
+    ),
 ];
 
 /// Crates without I/O: nothing that waits, looks at a clock, draws random numbers or opens a socket.

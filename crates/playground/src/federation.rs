@@ -6,15 +6,16 @@
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use ipnet::Ipv4Net;
 use portolan_api::cluster::Cluster as ClusterObject;
 use portolan_api::meta::condition;
 use portolan_controllers::clusters::join::{JoinError, JoinRequest, join};
-use portolan_controllers::{Controllers, Options as ControllerOptions, kubernetes};
+use portolan_controllers::{Controllers, kubernetes};
+use portolan_controlplane::embedded::{EmbeddedServer, EmbeddedServerError, Settings};
+use portolan_controlplane::{ControlPlane, StateDirectory, StateError, copy_context};
 use portolan_net::kubeconfig::KubeconfigError;
 use portolan_net::{Clock, Kubeconfig, Shutdown};
 use portolan_object::{Object, ObjectKey};
@@ -25,26 +26,21 @@ use serde_json::json;
 
 use crate::config::{Cluster, Config, NetworkMode};
 use crate::control;
-use crate::embedded::{Embedded, EmbeddedError, Settings};
 use crate::network::Network;
 use crate::network::namespaces::{self, Unavailable};
 use crate::rights;
 use crate::sandbox::Host;
-use crate::state::{StateDirectory, StateError};
+use crate::state;
 
-mod admission;
 mod cluster_set;
-mod definitions;
 mod dns;
 mod gate;
 mod nodes;
 
 use nodes::{MemberNodes, NodeError};
 
-/// Folder of the control plane; no member can be called so, for names of members have no such character.
-const HUB: &str = "_control-plane";
-/// Services of the control plane are templates; their addresses are never used.
-const HUB_SERVICES: Ipv4Net = Ipv4Net::new_assert(Ipv4Addr::new(10, 96, 0, 0), 16);
+/// The Service range of a member whose configuration names none.
+const SERVICE_CIDR: Ipv4Net = Ipv4Net::new_assert(Ipv4Addr::new(10, 96, 0, 0), 16);
 /// Time for everything to answer after the start; it takes far less.
 const READY_PATIENCE: Duration = Duration::from_secs(60);
 const LOOK_AGAIN: Duration = Duration::from_millis(5);
@@ -74,6 +70,9 @@ pub enum StartError {
     /// Its folder.
     #[error(transparent)]
     State(#[from] StateError),
+    /// The control plane.
+    #[error(transparent)]
+    ControlPlane(#[from] portolan_controlplane::StartError),
     /// Pods cannot have namespaces here.
     #[error(transparent)]
     Unavailable(#[from] Unavailable),
@@ -87,7 +86,7 @@ pub enum StartError {
     },
     /// An embedded cluster.
     #[error(transparent)]
-    Embedded(#[from] EmbeddedError),
+    Embedded(#[from] EmbeddedServerError),
     /// The kubeconfig of a cluster that runs already cannot be used.
     #[error("the kubeconfig of {cluster}: {source}")]
     Client {
@@ -99,9 +98,6 @@ pub enum StartError {
     /// A kubeconfig cannot be read or written.
     #[error(transparent)]
     Kubeconfig(#[from] KubeconfigError),
-    /// The federation's kinds cannot be installed.
-    #[error("cannot install the federation's kinds in the control plane: {0}")]
-    Definitions(ClientError),
     /// The nodes of a member.
     #[error(transparent)]
     Node(#[from] NodeError),
@@ -151,79 +147,6 @@ pub enum NotReady {
     NoMember(String),
 }
 
-/// The API server that holds the federation, and its controllers.
-pub struct ControlPlane {
-    client: Client,
-    /// Absent when the API server was there before.
-    embedded: Option<Embedded>,
-    kubeconfig: Kubeconfig,
-}
-
-impl ControlPlane {
-    /// Starts an embedded one with the federation's kinds.
-    ///
-    /// # Errors
-    /// [`StartError`] naming the cause.
-    pub async fn embedded(
-        state: &StateDirectory,
-        address: Option<SocketAddr>,
-        clock: &Clock,
-        scope: &Shutdown,
-    ) -> Result<Self, StartError> {
-        let directory = state.cluster(HUB)?;
-        let settings = Settings {
-            name: "the control plane",
-            directory: &directory,
-            service_cidr: HUB_SERVICES.into(),
-            address,
-            endpoint: None,
-            admission: vec![Arc::new(admission::Federation)],
-            kubelets: None,
-            clock,
-        };
-        let embedded = Embedded::start(settings, scope).await?;
-        definitions::install(&embedded.client).await.map_err(StartError::Definitions)?;
-        let kubeconfig = embedded.add_to(Kubeconfig::new(), "portolan");
-        Ok(Self { client: embedded.client.clone(), embedded: Some(embedded), kubeconfig })
-    }
-
-    /// Uses an API server that runs already and has the federation's kinds.
-    ///
-    /// # Errors
-    /// When the kubeconfig cannot be used.
-    pub async fn existing(kubeconfig: &Path, context: Option<&str>) -> Result<Self, StartError> {
-        let cluster = || "the control plane".to_owned();
-        let client = Client::from_kubeconfig(kubeconfig, context)
-            .await
-            .map_err(|source| StartError::Client { cluster: cluster(), source })?;
-        let kubeconfig = existing_context(Kubeconfig::new(), "portolan", kubeconfig, context)?;
-        Ok(Self { client, embedded: None, kubeconfig })
-    }
-
-    /// Writes the kubeconfig with the context `portolan`.
-    ///
-    /// # Errors
-    /// When the file cannot be written.
-    pub fn write_kubeconfig(&self, path: &Path) -> Result<(), StartError> {
-        Ok(self.kubeconfig.write(path)?)
-    }
-
-    /// Starts the federation's controllers; they end with `scope`.
-    pub fn start_controllers(&self, clock: &Clock, scope: &Shutdown) -> Controllers {
-        let options = ControllerOptions { clock: clock.clone(), ..ControllerOptions::default() };
-        Controllers::start(&self.client, options, scope)
-    }
-
-    /// Ends everything of `scope` and closes the store.
-    pub async fn stop(self, scope: &Shutdown, patience: Duration) {
-        self.embedded.iter().for_each(Embedded::drain);
-        drain(scope, patience).await;
-        if let Some(embedded) = self.embedded {
-            embedded.close().await;
-        }
-    }
-}
-
 /// A running federation.
 pub struct Playground {
     /// The control plane, as an administrator.
@@ -239,7 +162,7 @@ pub struct Playground {
 struct Member {
     name: String,
     client: Client,
-    embedded: Option<Embedded>,
+    embedded: Option<EmbeddedServer>,
     nodes: MemberNodes,
 }
 
@@ -268,7 +191,7 @@ impl Playground {
                 namespaces::raise_file_limit();
                 let host = Host {
                     program: options.program.clone(),
-                    mount_point: state.mount_point()?,
+                    mount_point: state::mount_point(state)?,
                     has_one_user: rights::has_one_user(),
                 };
                 (Network::of_namespaces(), Some(host))
@@ -292,15 +215,15 @@ impl Playground {
             let started = start_member(cluster, index, state, &shared, scope).await?;
             let (member, url, ca_pem, with_member) = started.into_parts(contexts, cluster)?;
             contexts = with_member;
-            join_member(&control_plane.client, &member.client, cluster, url, ca_pem).await?;
+            join_member(control_plane.client(), &member.client, cluster, url, ca_pem).await?;
             members.push(member);
         }
-        contexts.write(&state.members_kubeconfig())?;
+        contexts.write(&state::members_kubeconfig(state))?;
         if let Some(set) = &config.cluster_set {
-            cluster_set::form(&control_plane.client, set, &config.clusters).await?;
+            cluster_set::form(control_plane.client(), set, &config.clusters).await?;
         }
         control::listen(state.root(), &network, scope).map_err(StartError::Control)?;
-        let hub = control_plane.client.clone();
+        let hub = control_plane.client().clone();
         let cluster_set = config.cluster_set.clone();
         Ok(Self { hub, control_plane, members, network, cluster_set, _controllers: controllers })
     }
@@ -359,30 +282,24 @@ impl Playground {
 
     /// Ends everything of `scope` and closes the stores.
     pub async fn stop(self, scope: &Shutdown, patience: Duration) {
-        let members = self.members.iter().filter_map(|member| member.embedded.as_ref());
-        members.chain(&self.control_plane.embedded).for_each(Embedded::drain);
-        drain(scope, patience).await;
+        self.members.iter().filter_map(|member| member.embedded.as_ref()).for_each(EmbeddedServer::drain);
+        self.control_plane.drain();
+        if let Err(error) = scope.drain(patience).await {
+            tracing::debug!(%error, "ended");
+        }
         for member in self.members {
             if let Some(embedded) = member.embedded {
                 embedded.close().await;
             }
         }
-        if let Some(embedded) = self.control_plane.embedded {
-            embedded.close().await;
-        }
-    }
-}
-
-async fn drain(scope: &Shutdown, patience: Duration) {
-    if let Err(error) = scope.drain(patience).await {
-        tracing::debug!(%error, "ended");
+        self.control_plane.close().await;
     }
 }
 
 /// A member that runs and has not joined yet.
 struct Started {
     client: Client,
-    embedded: Option<Embedded>,
+    embedded: Option<EmbeddedServer>,
     nodes: MemberNodes,
 }
 
@@ -401,7 +318,7 @@ impl Started {
             (None, Some(path)) => {
                 let context = cluster.context.as_deref();
                 let connection = Kubeconfig::read(path)?.connection(context)?;
-                let contexts = existing_context(contexts, &cluster.name, path, context)?;
+                let contexts = copy_context(contexts, &cluster.name, path, context)?;
                 (connection.server, connection.authorities_pem.unwrap_or_default(), contexts)
             }
             (None, None) => unreachable!("a member is embedded unless it has a kubeconfig"),
@@ -426,7 +343,7 @@ async fn start_member(
     scope: &Shutdown,
 ) -> Result<Started, StartError> {
     let clock = shared.clock;
-    let directory = state.cluster(&cluster.name)?;
+    let directory = state.subdirectory(&cluster.name)?;
     let kubelet = nodes::certificates(&directory, cluster, clock)?;
     let (client, embedded) = match &cluster.kubeconfig {
         Some(path) => {
@@ -437,17 +354,19 @@ async fn start_member(
             (client, None)
         }
         None => {
+            let services = cluster.service_cidr.unwrap_or(SERVICE_CIDR.into());
             let settings = Settings {
                 name: &cluster.name,
                 directory: &directory,
-                service_cidr: cluster.service_cidr.unwrap_or(HUB_SERVICES.into()),
+                service_cidr: services.v4.into(),
+                second_service_cidr: services.v6.map(Into::into),
                 address: None,
                 endpoint: Some(nodes::api_server_address(index)),
                 admission: Vec::new(),
                 kubelets: Some(nodes::kubelets(cluster, &kubelet, scope)?),
                 clock,
             };
-            let embedded = Embedded::start(settings, scope).await?;
+            let embedded = EmbeddedServer::start(settings, scope).await?;
             (embedded.client.clone(), Some(embedded))
         }
     };
@@ -490,23 +409,4 @@ async fn join_member(
     let resource = portolan_runtime::Resource::of::<ClusterObject>();
     let patched = hub.resource::<Object>(&resource).patch(&key, &patch).await;
     patched.map(drop).map_err(|source| StartError::Taints { cluster: cluster.name.clone(), source })
-}
-
-/// Copies a context of a file under another name, with everything inline.
-fn existing_context(
-    contexts: Kubeconfig,
-    name: &str,
-    path: &Path,
-    context: Option<&str>,
-) -> Result<Kubeconfig, StartError> {
-    use portolan_net::kubeconfig::{Cluster, Credential, User};
-    let connection = Kubeconfig::read(path)?.connection(context)?;
-    let cluster =
-        Cluster::new(&*connection.server, connection.authorities_pem.as_deref().unwrap_or_default());
-    let user = match &connection.credential {
-        Credential::Anonymous => User::default(),
-        Credential::Token(token) => User::token(&**token),
-        Credential::Certificate { chain_pem, key_pem } => User::certificate(chain_pem, key_pem),
-    };
-    Ok(contexts.with_context(name, cluster, user))
 }

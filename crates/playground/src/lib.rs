@@ -7,7 +7,6 @@
 pub mod config;
 pub mod containers;
 pub mod control;
-pub mod embedded;
 pub mod federation;
 pub mod kubelet;
 pub mod network;

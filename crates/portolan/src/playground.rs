@@ -5,11 +5,12 @@ mod links;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
+use portolan_controlplane::StateDirectory;
 use portolan_net::{Clock, Shutdown};
 use portolan_playground::config::{Config, NetworkMode};
 use portolan_playground::federation::{Options, Playground};
 use portolan_playground::rights;
-use portolan_playground::state::StateDirectory;
+use portolan_playground::state::members_kubeconfig;
 
 use crate::arguments;
 
@@ -38,7 +39,7 @@ pub(crate) async fn run(arguments: arguments::Playground) -> Result<()> {
     let options = Options { port: arguments.port, ..Options::new(Clock::system()) };
     let playground = Playground::start(&config, &state, &options, &scope).await?;
     anstream::println!("control plane: {}", state.hub_kubeconfig().display());
-    anstream::println!("members:       {}", state.members_kubeconfig().display());
+    anstream::println!("members:       {}", members_kubeconfig(&state).display());
     tokio::select! {
         ready = playground.ready() => {
             ready?;

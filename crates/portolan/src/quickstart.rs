@@ -9,10 +9,11 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
+use portolan_controlplane::StateDirectory;
 use portolan_net::{Clock, Shutdown};
 use portolan_playground::config::Config;
 use portolan_playground::federation::{Options, Playground};
-use portolan_playground::state::StateDirectory;
+use portolan_playground::state::members_kubeconfig;
 
 use crate::arguments;
 use crate::output::progress::{Progress, readable};
@@ -55,7 +56,7 @@ pub(crate) async fn run(arguments: arguments::Quickstart) -> Result<()> {
 /// Five commands that show the rest.
 fn what_next(state: &StateDirectory) -> String {
     let hub = state.hub_kubeconfig();
-    let members = state.members_kubeconfig();
+    let members = members_kubeconfig(state);
     let (hub, members) = (hub.display(), members.display());
     format!(
         "\nEverything keeps running until Ctrl-C. Kubeconfigs:\n  \

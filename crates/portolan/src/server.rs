@@ -3,9 +3,8 @@
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
+use portolan_controlplane::{ControlPlane, StateDirectory};
 use portolan_net::{Clock, Shutdown};
-use portolan_playground::federation::ControlPlane;
-use portolan_playground::state::StateDirectory;
 
 use crate::arguments;
 

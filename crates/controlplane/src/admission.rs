@@ -11,7 +11,7 @@ use serde_json::Value;
 
 /// The plugin.
 #[derive(Debug, Default)]
-pub(super) struct Federation;
+pub(crate) struct Federation;
 
 impl Admission for Federation {
     fn admit(

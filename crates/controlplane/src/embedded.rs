@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use ipnet::IpNet;
 use portolan_apiserver::auth::token::{Issuer, KeyError, SigningKey};
 use portolan_apiserver::auth::{Authentication, User as ApiUser};
 use portolan_apiserver::proxy::Kubelets;
@@ -25,8 +26,6 @@ use portolan_store::{OpenError, Store};
 use ring::rand::SystemRandom;
 use tokio::net::TcpListener;
 
-use crate::network::Ranges;
-
 /// Time for an API server's background tasks to stop.
 const BACKGROUND_PATIENCE: Duration = Duration::from_secs(1);
 /// Certificates are issued anew at every start, so they need not last.
@@ -38,7 +37,7 @@ const ADMINISTRATOR: (&str, &str) = ("kubernetes-admin", "system:masters");
 
 /// Why an embedded cluster does not start.
 #[derive(Debug, thiserror::Error)]
-pub enum EmbeddedError {
+pub enum EmbeddedServerError {
     /// The database.
     #[error("the store of {cluster}: {source}")]
     Store {
@@ -121,8 +120,10 @@ pub struct Settings<'a> {
     pub name: &'a str,
     /// Its folder.
     pub directory: &'a Path,
-    /// Where Services get their addresses.
-    pub service_cidr: Ranges,
+    /// Range of the addresses of Services.
+    pub service_cidr: IpNet,
+    /// A range of the other address family, for dual-stack Services.
+    pub second_service_cidr: Option<IpNet>,
     /// Its address; that of the last run, else a free port, when absent.
     pub address: Option<SocketAddr>,
     /// Where its pods reach it: the endpoint of the Service `default/kubernetes`. Without it there is no such Service.
@@ -136,7 +137,7 @@ pub struct Settings<'a> {
 }
 
 /// A running API server.
-pub struct Embedded {
+pub struct EmbeddedServer {
     /// As an administrator, without a socket.
     pub client: Client,
     /// Its address on this machine.
@@ -150,27 +151,27 @@ pub struct Embedded {
     store: Store<Record>,
 }
 
-impl Embedded {
+impl EmbeddedServer {
     /// Starts it; it ends with `scope`.
     ///
     /// # Errors
-    /// [`EmbeddedError`] naming the cluster and the cause. Nothing stored is touched then.
-    pub async fn start(settings: Settings<'_>, scope: &Shutdown) -> Result<Self, EmbeddedError> {
+    /// [`EmbeddedServerError`] naming the cluster and the cause. Nothing stored is touched then.
+    pub async fn start(settings: Settings<'_>, scope: &Shutdown) -> Result<Self, EmbeddedServerError> {
         let cluster = || settings.name.to_owned();
-        let certificates = |source| EmbeddedError::Certificates { cluster: cluster(), source };
+        let certificates = |source| EmbeddedServerError::Certificates { cluster: cluster(), source };
         let now = settings.clock.now();
         let database = settings.directory.join("store.db");
         let store = Store::open(&database)
             .await
-            .map_err(|source| EmbeddedError::Store { cluster: cluster(), source })?;
+            .map_err(|source| EmbeddedServerError::Store { cluster: cluster(), source })?;
         let authority =
             Authority::open(&settings.directory.join("pki"), &format!("{}-ca", settings.name), now)
                 .map_err(certificates)?;
         let listener =
-            bind(&settings).map_err(|source| EmbeddedError::Listen { cluster: cluster(), source })?;
+            bind(&settings).map_err(|source| EmbeddedServerError::Listen { cluster: cluster(), source })?;
         let address = listener.local_addr().map_err(|source| {
             let address = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-            EmbeddedError::Listen { cluster: cluster(), source: ListenError { address, source } }
+            EmbeddedServerError::Listen { cluster: cluster(), source: ListenError { address, source } }
         })?;
         let names = server_names(&settings);
         let server = authority.issue_server(&names, CERTIFICATE_LIFETIME, now).map_err(certificates)?;
@@ -178,11 +179,11 @@ impl Embedded {
         let administrator =
             authority.issue_client(user, &[group], CERTIFICATE_LIFETIME, now).map_err(certificates)?;
         let issuer = issuer(&settings.directory.join("pki"))
-            .map_err(|source| EmbeddedError::Tokens { cluster: cluster(), source })?;
+            .map_err(|source| EmbeddedServerError::Tokens { cluster: cluster(), source })?;
         let config = portolan_apiserver::Config {
             authentication: Authentication::default().with_issuer(issuer),
-            service_cidr: Some(settings.service_cidr.v4.into()),
-            second_service_cidr: settings.service_cidr.v6.map(Into::into),
+            service_cidr: Some(settings.service_cidr),
+            second_service_cidr: settings.second_service_cidr,
             kubelets: settings.kubelets.clone(),
             endpoint: settings.endpoint,
             admission: settings.admission.clone(),
@@ -191,8 +192,8 @@ impl Embedded {
         };
         let api_server = ApiServer::start(config, store.clone())
             .await
-            .map_err(|source| EmbeddedError::ApiServer { cluster: cluster(), source })?;
-        let tls = |source| EmbeddedError::Tls { cluster: cluster(), source };
+            .map_err(|source| EmbeddedServerError::ApiServer { cluster: cluster(), source })?;
+        let tls = |source| EmbeddedServerError::Tls { cluster: cluster(), source };
         let certificate = ServerCertificate::new(&server).map_err(tls)?;
         let clients = ClientCertificates::SignedBy(vec![authority.certificate().clone()]);
         let tls_config = server_config(certificate, &clients).map_err(tls)?;
@@ -280,9 +281,9 @@ fn server_names(settings: &Settings<'_>) -> ServerNames {
         "kubernetes.default.svc.cluster.local",
         "localhost",
     ];
-    let first = settings.service_cidr.v4.hosts().next();
+    let first = settings.service_cidr.hosts().next();
     let mut addresses = vec![Ipv4Addr::LOCALHOST.into()];
-    addresses.extend(first.map(std::net::IpAddr::from));
+    addresses.extend(first);
     addresses.extend(settings.address.map(|address| address.ip()).filter(|ip| !ip.is_unspecified()));
     ServerNames { common_name: "kube-apiserver".to_owned(), dns: dns.map(str::to_owned).into(), addresses }
 }

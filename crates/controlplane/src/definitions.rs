@@ -14,7 +14,7 @@ const LOOKS: usize = 2500;
 
 /// Applies every CustomResourceDefinition, an unchanged one is not written; and waits until their kinds are served, so
 /// that nobody who comes after is told that there is no such thing.
-pub(super) async fn install(client: &Client) -> Result<(), ClientError> {
+pub(crate) async fn install(client: &Client) -> Result<(), ClientError> {
     let resource = Resource::cluster(
         "apiextensions.k8s.io",
         "v1",
