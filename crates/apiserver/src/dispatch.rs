@@ -21,7 +21,7 @@ use crate::request::query::Query;
 use crate::resources::Snapshot;
 use crate::respond::{self, Body};
 use crate::service::Server;
-use crate::write::Part;
+use crate::write::WriteTarget;
 use crate::{discovery, kinds, openapi, read, watch, write};
 
 /// A request that is not a watch takes at most so long.
@@ -231,8 +231,8 @@ async fn route(call: &mut Call, parts: http::request::Parts, body: Body) -> Resu
         "list" => read::list(call).await,
         "watch" => watch::watch(call),
         "create" => write::create(call, body).await,
-        "update" => write::update(call, Part::Whole, body).await,
-        "patch" => write::patch(call, Part::Whole, body).await,
+        "update" => write::update(call, WriteTarget::Object, body).await,
+        "patch" => write::patch(call, WriteTarget::Object, body).await,
         "delete" => write::delete(call, body).await,
         _ => write::delete_collection(call, body).await,
     }

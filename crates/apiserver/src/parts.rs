@@ -8,7 +8,7 @@ use crate::auth::{Attributes, Decision, Directory as _};
 use crate::call::Call;
 use crate::proxy::{Action, Target};
 use crate::respond::{self, Body};
-use crate::write::{Part, pods, scale, token};
+use crate::write::{WriteTarget, pods, scale, token};
 use crate::{read, write};
 
 /// Answers a request for a subresource that exists and has the verb.
@@ -18,13 +18,13 @@ pub(crate) async fn answer(
     body: Body,
 ) -> Result<Response<Body>, Status> {
     let name = call.info.subresource.clone();
-    let part = match (call.resource.plural.as_str(), name.as_str()) {
+    let target = match (call.resource.plural.as_str(), name.as_str()) {
         (_, "scale") => return scaled(call, body).await,
-        (_, "status") => Part::Status,
-        ("namespaces", "finalize") => Part::Finalizers,
-        ("certificatesigningrequests", "approval") => Part::Approval,
-        ("pods", "ephemeralcontainers") => Part::EphemeralContainers,
-        ("pods", "resize") => Part::Resources,
+        (_, "status") => WriteTarget::Status,
+        ("namespaces", "finalize") => WriteTarget::Finalize,
+        ("certificatesigningrequests", "approval") => WriteTarget::Approval,
+        ("pods", "ephemeralcontainers") => WriteTarget::EphemeralContainers,
+        ("pods", "resize") => WriteTarget::Resize,
         ("pods", "binding") => return pods::bind(call, body).await,
         ("pods", "eviction") => return pods::evict(call, body).await,
         ("serviceaccounts", "token") => return token::issue(call, body).await,
@@ -35,8 +35,8 @@ pub(crate) async fn answer(
     };
     match call.info.verb {
         "get" => read::get(call).await,
-        "update" => write::update(call, part, body).await,
-        _ => write::patch(call, part, body).await,
+        "update" => write::update(call, target, body).await,
+        _ => write::patch(call, target, body).await,
     }
 }
 

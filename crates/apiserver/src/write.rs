@@ -13,7 +13,6 @@ mod apply;
 mod body;
 mod claims;
 mod commit;
-mod completion;
 mod create;
 mod delete;
 mod deletion;
@@ -26,6 +25,7 @@ mod patch;
 pub(crate) mod pods;
 mod reviews;
 pub(crate) mod scale;
+mod strategy;
 pub(crate) mod token;
 mod update;
 
@@ -39,7 +39,7 @@ use crate::call::Call;
 pub(crate) use create::create;
 pub(crate) use delete::{delete, delete_collection, delete_internally};
 pub(crate) use patch::patch;
-pub(crate) use update::{Part, update};
+pub(crate) use update::{WriteTarget, update};
 
 /// Lets the guards of roles and the plugins look at a write.
 fn admit(

@@ -10,7 +10,7 @@ use serde_json::Value;
 use super::create::{Written, insert};
 use super::metadata::{self, Origin};
 use super::ownership::Writer;
-use super::update::{Modification, Part, Produce, modify};
+use super::update::{Modification, Produce, WriteTarget, modify};
 use super::{body, findings};
 use crate::call::{Call, read_body};
 use crate::negotiate::Reply;
@@ -21,7 +21,7 @@ use crate::respond::Body;
 /// Applies a configuration to the object that a call names.
 pub(super) async fn apply(
     call: &Call,
-    part: Part,
+    target: WriteTarget,
     body: Body,
     presenter: &Presenter,
     reply: Reply,
@@ -29,26 +29,26 @@ pub(super) async fn apply(
     let options = WriteOptions::parse(&call.query, WriteKind::Apply)?;
     let patch = read(call, &options, &read_body(body).await?)?;
     let writer = Writer::apply(call, &options);
-    let (code, written) = write(call, part, &options, &writer, patch).await?;
+    let (code, written) = write(call, target, &options, &writer, patch).await?;
     Ok(written.respond(code, presenter, reply))
 }
 
 /// Merges a configuration into the stored object, or creates the object with it.
 pub(super) async fn write(
     call: &Call,
-    part: Part,
+    target: WriteTarget,
     options: &WriteOptions,
     writer: &Writer,
     patch: Value,
 ) -> Result<(StatusCode, Written), Status> {
     let resource = &call.resource;
     let now = call.timestamp();
-    let change = Modification { part, origin: Origin::Patched, options, writer };
+    let change = Modification { target, origin: Origin::Patched, options, writer };
     let applied = Applied { patch: &patch, options, writer, now: &now };
     if let Some(written) = modify(call, &change, &applied).await? {
         return Ok((StatusCode::OK, written));
     }
-    if part != Part::Whole {
+    if target != WriteTarget::Object {
         return Err(resource.not_found(&call.info.name));
     }
     let mut patch = patch;

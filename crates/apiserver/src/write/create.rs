@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::commit::{NotCommitted, commit};
 use super::metadata::{self, Birth, RANDOM_LETTERS};
 use super::ownership::Writer;
-use super::{body, claims, completion, findings, namespaces, reviews};
+use super::{body, claims, findings, namespaces, reviews, strategy};
 use crate::admission::Operation;
 use crate::allocation::Reservation;
 use crate::call::{Call, read_body};
@@ -125,19 +125,19 @@ fn prepare(
 ) -> Result<Option<Reservation>, Status> {
     let resource = &call.resource;
     let name = metadata::name_of(object).to_owned();
-    completion::drop_status(resource, object);
+    strategy::drop_status(resource, object);
     namespaces::admit_content(&call.server.store, resource, &call.info.namespace, &name)?;
     if let Some(version) = resource.as_custom() {
         version.admit_creation(resource, &name)?;
     }
-    completion::default(resource, object);
+    strategy::apply_defaults(resource, object);
     // What the server adds from here on belongs to nobody.
     writer.record_new(resource, object, &call.timestamp());
-    completion::begin(resource, object);
-    completion::default(resource, object);
+    strategy::prepare_for_create(resource, object);
+    strategy::apply_defaults(resource, object);
     super::admit(call, Operation::Create, options.dry_run, object, None)?;
     let claim = claims::claim(call, object, None, options.dry_run)?;
-    let judgement = completion::judge_new(resource, object);
+    let judgement = strategy::validate_create(resource, object);
     if !judgement.faults.is_empty() {
         return Err(resource.invalid(&name, &judgement.faults));
     }

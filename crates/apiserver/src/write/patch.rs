@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use super::metadata::Origin;
 use super::ownership::Writer;
-use super::update::{Modification, Part, Produce, modify};
+use super::update::{Modification, Produce, WriteTarget, modify};
 use super::{apply, body, findings};
 use crate::call::{Call, read_body};
 use crate::negotiate::{Offer, PatchType, Reply};
@@ -20,19 +20,19 @@ use crate::resources;
 use crate::respond::Body;
 
 /// PATCH of one object.
-pub(crate) async fn patch(call: &Call, part: Part, body: Body) -> Result<Response<Body>, Status> {
+pub(crate) async fn patch(call: &Call, target: WriteTarget, body: Body) -> Result<Response<Body>, Status> {
     let resource = &call.resource;
     let reply = Reply::negotiate(&call.headers, &call.query, Offer::Objects)?;
     let presenter = Presenter::new(call, reply)?;
     let is_builtin = matches!(resource.source, resources::Source::Builtin(_));
     let patch_type = PatchType::of(&call.headers, is_builtin)?;
     if patch_type == PatchType::Apply {
-        return apply::apply(call, part, body, &presenter, reply).await;
+        return apply::apply(call, target, body, &presenter, reply).await;
     }
     let options = WriteOptions::parse(&call.query, WriteKind::Patch)?;
     let patch = Patch::read(patch_type, &read_body(body).await?)?;
     let writer = Writer::update(call, &options);
-    let change = Modification { part, origin: Origin::Patched, options: &options, writer: &writer };
+    let change = Modification { target, origin: Origin::Patched, options: &options, writer: &writer };
     let changed = modify(call, &change, &Patched { patch: &patch, options: &options }).await?;
     let written = changed.ok_or_else(|| resource.not_found(&call.info.name))?;
     Ok(written.respond(StatusCode::OK, &presenter, reply))

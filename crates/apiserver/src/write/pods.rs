@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use super::metadata::Origin;
 use super::ownership::Writer;
-use super::update::{Modification, Part, Produce, modify};
+use super::update::{Modification, Produce, WriteTarget, modify};
 use super::{body, delete};
 use crate::call::{Call, read_body};
 use crate::negotiate::{BodyType, Offer, Reply};
@@ -28,8 +28,12 @@ pub(crate) async fn bind(call: &Call, body: Body) -> Result<Response<Body>, Stat
     }
     let name = call.info.name.as_str();
     let writer = Writer::update(call, &options);
-    let change =
-        Modification { part: Part::Binding, origin: Origin::Patched, options: &options, writer: &writer };
+    let change = Modification {
+        target: WriteTarget::Binding,
+        origin: Origin::Patched,
+        options: &options,
+        writer: &writer,
+    };
     let changed = modify(call, &change, &BoundTo(node)).await?;
     changed.ok_or_else(|| call.resource.not_found(name))?;
     let success =

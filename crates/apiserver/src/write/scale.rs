@@ -10,7 +10,7 @@ use super::create::Written;
 use super::metadata::Origin;
 use super::ownership::Writer;
 use super::patch::Patch;
-use super::update::{Modification, Part, Produce, modify};
+use super::update::{Modification, Produce, WriteTarget, modify};
 use super::{apply, body, findings, metadata};
 use crate::call::{Call, read_body};
 use crate::negotiate::{BodyType, Offer, PatchType, Reply};
@@ -119,8 +119,12 @@ pub(crate) async fn update(call: &Call, body: Body) -> Result<Response<Body>, St
         return Err(Status::bad_request(metadata::OTHER_NAMESPACE));
     }
     let writer = Writer::update(call, &options);
-    let change =
-        Modification { part: Part::Scale, origin: Origin::Replacement, options: &options, writer: &writer };
+    let change = Modification {
+        target: WriteTarget::Scale,
+        origin: Origin::Replacement,
+        options: &options,
+        writer: &writer,
+    };
     let changed = modify(call, &change, &ScaledTo(&decoded.value)).await?;
     respond_with(call, changed, reply)
 }
@@ -134,14 +138,18 @@ pub(crate) async fn patch(call: &Call, body: Body) -> Result<Response<Body>, Sta
         let options = WriteOptions::parse(&call.query, WriteKind::Apply)?;
         let parent = applied_parent(call, &bytes)?;
         let writer = Writer::apply(call, &options);
-        let (_, written) = apply::write(call, Part::Scale, &options, &writer, parent).await?;
+        let (_, written) = apply::write(call, WriteTarget::Scale, &options, &writer, parent).await?;
         return respond_with(call, Some(written), reply);
     }
     let options = WriteOptions::parse(&call.query, WriteKind::Patch)?;
     let patch = Patch::read(patch_type, &bytes)?;
     let writer = Writer::update(call, &options);
-    let change =
-        Modification { part: Part::Scale, origin: Origin::Patched, options: &options, writer: &writer };
+    let change = Modification {
+        target: WriteTarget::Scale,
+        origin: Origin::Patched,
+        options: &options,
+        writer: &writer,
+    };
     let changed = modify(call, &change, &ScaledBy(&patch)).await?;
     respond_with(call, changed, reply)
 }

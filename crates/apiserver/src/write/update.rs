@@ -9,7 +9,7 @@ use super::commit::{NotCommitted, commit};
 use super::create::{Written, insert};
 use super::metadata::{self, Origin};
 use super::ownership::Writer;
-use super::{body, claims, completion, findings, generation, namespaces};
+use super::{body, claims, findings, generation, namespaces, strategy};
 use crate::admission::Operation;
 use crate::allocation::Reservation;
 use crate::call::{Call, read_body};
@@ -22,29 +22,29 @@ use crate::respond::Body;
 /// How often a change that lost a race is made again on the newer object.
 const TRIES: usize = 5;
 
-/// Which part of an object a change may touch.
+/// The object or the subresource that a write addresses; it decides which fields the write may change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Part {
-    /// Everything but `status`, where that is a part of its own.
-    Whole,
-    /// `status`.
+pub(crate) enum WriteTarget {
+    /// The object itself: every field, except `status` where that is a subresource.
+    Object,
+    /// `status`: the field `status`.
     Status,
-    /// `spec.finalizers` of a namespace.
-    Finalizers,
-    /// `spec.replicas`, through a `Scale`.
+    /// `finalize` of a namespace: `spec.finalizers`.
+    Finalize,
+    /// `scale`: the replicas.
     Scale,
-    /// `spec.ephemeralContainers` of a pod.
+    /// `ephemeralcontainers` of a pod: `spec.ephemeralContainers`.
     EphemeralContainers,
-    /// Resources of a pod's containers.
-    Resources,
-    /// What a binding gives to a pod: its node, and the condition that says so.
+    /// `resize` of a pod: the resources of its containers.
+    Resize,
+    /// `binding` of a pod: its node, and the condition `PodScheduled`.
     Binding,
-    /// `status.conditions` of a certificate signing request.
+    /// `approval` of a certificate signing request: `status.conditions`.
     Approval,
 }
 
 /// PUT of one object.
-pub(crate) async fn update(call: &Call, part: Part, body: Body) -> Result<Response<Body>, Status> {
+pub(crate) async fn update(call: &Call, target: WriteTarget, body: Body) -> Result<Response<Body>, Status> {
     let resource = &call.resource;
     let reply = Reply::negotiate(&call.headers, &call.query, Offer::Objects)?;
     let presenter = Presenter::new(call, reply)?;
@@ -55,11 +55,11 @@ pub(crate) async fn update(call: &Call, part: Part, body: Body) -> Result<Respon
     findings::judge_body(call, options.field_validation, &decoded.findings)?;
     metadata::check_name(&call.info.name, metadata::name_of(&decoded.value))?;
     let writer = Writer::update(call, &options);
-    let change = Modification { part, origin: Origin::Replacement, options: &options, writer: &writer };
+    let change = Modification { target, origin: Origin::Replacement, options: &options, writer: &writer };
     let changed = modify(call, &change, &Replacement(&decoded.value)).await?;
     match changed {
         Some(written) => Ok(written.respond(StatusCode::OK, &presenter, reply)),
-        None if resource.rules.create_on_update && part == Part::Whole => {
+        None if resource.rules.create_on_update && target == WriteTarget::Object => {
             let mut object = decoded.value;
             // A version that a missing object should have is ignored, as upstream does.
             metadata::metadata_of(&mut object).remove("resourceVersion");
@@ -72,8 +72,8 @@ pub(crate) async fn update(call: &Call, part: Part, body: Body) -> Result<Respon
 
 /// How an object is changed.
 pub(super) struct Modification<'a> {
-    /// What may be touched.
-    pub(super) part: Part,
+    /// The object or subresource that is written.
+    pub(super) target: WriteTarget,
     /// Where the new state comes from.
     pub(super) origin: Origin,
     /// Options of the request.
@@ -142,29 +142,31 @@ fn prepare(
 ) -> Result<(Value, Option<Reservation>), Status> {
     let resource = &call.resource;
     metadata::update(resource, old, &mut new, change.origin)?;
-    let mut new = isolate(call, change.part, old, new);
-    completion::default(resource, &mut new);
+    let mut new = isolate(call, change.target, old, new);
+    strategy::apply_defaults(resource, &mut new);
     // What the server adds from here on belongs to nobody.
-    if change.part != Part::Binding {
+    if change.target != WriteTarget::Binding {
         change.writer.record_change(resource, old, &mut new, &call.timestamp());
     }
-    completion::carry_on(resource, &mut new);
+    strategy::prepare_for_update(resource, &mut new);
     super::admit(call, Operation::Update, change.options.dry_run, &mut new, Some(old))?;
     let claim = claims::claim(call, &mut new, Some(old), change.options.dry_run)?;
-    let judgement = completion::judge_change(resource, change.part, old, &new);
+    let judgement = strategy::validate_update(resource, change.target, old, &new);
     if !judgement.faults.is_empty() {
         return Err(resource.invalid(&call.info.name, &judgement.faults));
     }
     judgement.warnings.into_iter().for_each(|warning| call.warn(warning));
     // A scheduler's decision is no change of what was asked for.
-    if let Some(generation) = generation::next(resource, old, &new).filter(|_| change.part != Part::Binding) {
+    if let Some(generation) =
+        generation::next(resource, old, &new).filter(|_| change.target != WriteTarget::Binding)
+    {
         new["metadata"]["generation"] = Value::from(generation);
     }
     Ok((new, claim))
 }
 
 /// The old object with that part of the new one which may be touched.
-fn isolate(call: &Call, part: Part, old: &Value, mut new: Value) -> Value {
+fn isolate(call: &Call, target: WriteTarget, old: &Value, mut new: Value) -> Value {
     let resource = &call.resource;
     let take = |pointers: &[&str]| {
         let mut result = old.clone();
@@ -173,8 +175,8 @@ fn isolate(call: &Call, part: Part, old: &Value, mut new: Value) -> Value {
         }
         result
     };
-    match part {
-        Part::Whole => {
+    match target {
+        WriteTarget::Object => {
             if resource.has_status() {
                 copy(old, &mut new, "status");
             }
@@ -183,12 +185,12 @@ fn isolate(call: &Call, part: Part, old: &Value, mut new: Value) -> Value {
             }
             new
         }
-        Part::Scale | Part::Binding => new,
-        Part::Status => take(&["metadata.managedFields", "status"]),
-        Part::Finalizers => take(&["metadata.managedFields", "spec.finalizers"]),
-        Part::EphemeralContainers => take(&["metadata.managedFields", "spec.ephemeralContainers"]),
-        Part::Approval => take(&["metadata.managedFields", "status.conditions"]),
-        Part::Resources => {
+        WriteTarget::Scale | WriteTarget::Binding => new,
+        WriteTarget::Status => take(&["metadata.managedFields", "status"]),
+        WriteTarget::Finalize => take(&["metadata.managedFields", "spec.finalizers"]),
+        WriteTarget::EphemeralContainers => take(&["metadata.managedFields", "spec.ephemeralContainers"]),
+        WriteTarget::Approval => take(&["metadata.managedFields", "status.conditions"]),
+        WriteTarget::Resize => {
             let mut result = take(&["metadata.managedFields"]);
             let count = old["spec"]["containers"].as_array().map_or(0, Vec::len);
             for index in 0..count {

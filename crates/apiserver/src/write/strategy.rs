@@ -1,19 +1,20 @@
-//! What a kind adds to its objects and demands of them: defaults, own state, validation.
+//! The rules of a kind as the write path calls them: defaults, server-owned fields, validation.
 //!
-//! Built-in kinds have theirs in [`crate::defaults`] and [`crate::validation`], custom resources in their schema. The
-//! few kinds whose state the server keeps itself (namespaces, definitions) are completed here.
+//! The names are those of upstream's strategies (kubernetes staging/src/k8s.io/apiserver/pkg/registry/rest/create.go
+//! and update.go). Built-in kinds have their rules in [`crate::defaults`] and [`crate::validation`], custom resources
+//! in their schema; namespaces and CustomResourceDefinitions have server-owned fields besides.
 
 use portolan_object::FieldError;
 use serde_json::Value;
 
 use super::namespaces;
-use super::update::Part;
+use super::update::WriteTarget;
 use crate::crd::Judgement;
 use crate::resources::{Resource, Source};
 use crate::validation;
 
-/// Fills in defaults.
-pub(super) fn default(resource: &Resource, object: &mut Value) {
+/// Fills in the defaults of the kind.
+pub(super) fn apply_defaults(resource: &Resource, object: &mut Value) {
     match &resource.source {
         Source::Builtin(_) if resource.is(crate::crd::GROUP, crate::crd::PLURAL) => {
             crate::crd::default(object)
@@ -23,7 +24,7 @@ pub(super) fn default(resource: &Resource, object: &mut Value) {
     }
 }
 
-/// Takes the status from a new object whose kind writes it through its own path.
+/// Drops `status` on create for kinds with a status subresource.
 pub(super) fn drop_status(resource: &Resource, object: &mut Value) {
     let drops_status = resource.has_status() && !resource.rules.keeps_status_on_create;
     if drops_status && let Some(map) = object.as_object_mut() {
@@ -31,8 +32,8 @@ pub(super) fn drop_status(resource: &Resource, object: &mut Value) {
     }
 }
 
-/// Gives a new object the state that the server keeps for its kind.
-pub(super) fn begin(resource: &Resource, object: &mut Value) {
+/// Sets the server-owned fields of a new object.
+pub(super) fn prepare_for_create(resource: &Resource, object: &mut Value) {
     if resource.is("", "namespaces") {
         namespaces::label(object);
     }
@@ -44,8 +45,8 @@ pub(super) fn begin(resource: &Resource, object: &mut Value) {
     }
 }
 
-/// Keeps the state that the server keeps for a kind, whatever an update says.
-pub(super) fn carry_on(resource: &Resource, new: &mut Value) {
+/// Restores server-owned fields that an update must not change.
+pub(super) fn prepare_for_update(resource: &Resource, new: &mut Value) {
     if resource.is("", "namespaces") {
         namespaces::label(new);
     }
@@ -54,15 +55,15 @@ pub(super) fn carry_on(resource: &Resource, new: &mut Value) {
     }
 }
 
-/// Says what is wrong with a new object, and what its writer should know.
-pub(super) fn judge_new(resource: &Resource, object: &Value) -> Judgement {
+/// Validates a new object; returns errors and warnings.
+pub(super) fn validate_create(resource: &Resource, object: &Value) -> Judgement {
     match &resource.source {
         Source::Builtin(_) => {
             let mut faults = validation::create(&resource.kind, object);
             if resource.is(crate::crd::GROUP, crate::crd::PLURAL) {
                 faults.extend(crate::crd::validation::create(object));
             }
-            judge_builtin(resource, None, object, faults)
+            validate_builtin(resource, None, object, faults)
         }
         Source::Custom(version) => {
             let faults = validation::metadata::create(object, resource.rules.names, resource.is_namespaced);
@@ -71,19 +72,29 @@ pub(super) fn judge_new(resource: &Resource, object: &Value) -> Judgement {
     }
 }
 
-/// Says what is wrong with a changed object, and what its writer should know.
-pub(super) fn judge_change(resource: &Resource, part: Part, old: &Value, new: &Value) -> Judgement {
+/// Validates a changed object; returns errors and warnings.
+pub(super) fn validate_update(
+    resource: &Resource,
+    target: WriteTarget,
+    old: &Value,
+    new: &Value,
+) -> Judgement {
     match &resource.source {
-        // These parts exist to change what the whole may not.
-        Source::Builtin(_) if matches!(part, Part::Binding | Part::EphemeralContainers | Part::Resources) => {
-            judge_builtin(resource, Some(old), new, validation::metadata::update(new, old))
+        // These subresources exist to change fields that are immutable in an update of the object.
+        Source::Builtin(_)
+            if matches!(
+                target,
+                WriteTarget::Binding | WriteTarget::EphemeralContainers | WriteTarget::Resize
+            ) =>
+        {
+            validate_builtin(resource, Some(old), new, validation::metadata::update(new, old))
         }
         Source::Builtin(_) => {
             let mut faults = validation::update(&resource.kind, new, old);
             if resource.is(crate::crd::GROUP, crate::crd::PLURAL) {
                 faults.extend(crate::crd::validation::update(new, old));
             }
-            judge_builtin(resource, Some(old), new, faults)
+            validate_builtin(resource, Some(old), new, faults)
         }
         Source::Custom(version) => {
             let faults = validation::metadata::update(new, old);
@@ -92,7 +103,7 @@ pub(super) fn judge_change(resource: &Resource, part: Part, old: &Value, new: &V
     }
 }
 
-fn judge_builtin(
+fn validate_builtin(
     resource: &Resource,
     old: Option<&Value>,
     new: &Value,
