@@ -12,6 +12,8 @@
 
 mod counters;
 pub mod datagrams;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 mod name;
 mod record_set;
 mod request;
