@@ -4,6 +4,7 @@ mod arrows;
 mod codegen;
 mod conformance;
 mod crds;
+mod fuzz;
 mod test;
 mod tools;
 mod workspace;
@@ -25,6 +26,8 @@ enum Task {
     Tools,
     /// Run SIG Multicluster's conformance suite, against a playground unless clusters are given.
     Conformance(conformance::Arguments),
+    /// Run one fuzz target under libFuzzer.
+    Fuzz(fuzz::Arguments),
     /// Run every check: format, lints, unit, in-process and end-to-end tests.
     Test {
         /// Leave out what needs real API servers.
@@ -56,6 +59,7 @@ fn main() -> Result<()> {
             Ok(())
         }
         Task::Conformance(arguments) => conformance::run(&arguments),
+        Task::Fuzz(arguments) => fuzz::run(&arguments),
         Task::Test { quick } => test::run(if quick { test::Scope::Quick } else { test::Scope::Full }),
         Task::Codegen { check } => {
             codegen::run(&workspace::root()?, if check { codegen::Mode::Check } else { codegen::Mode::Write })

@@ -8,7 +8,7 @@ use std::time::Instant;
 use anyhow::{Context, Result, bail};
 
 use crate::tools::{self, Needs};
-use crate::{conformance, crds};
+use crate::{codegen, conformance, crds, workspace};
 
 /// How much to run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,9 +34,17 @@ pub(crate) fn run(scope: Scope) -> Result<()> {
     step("lints", cargo(&["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]))?;
     println!("==> generated files");
     crds::check()?;
+    if scope == Scope::Full {
+        codegen::run(&workspace::root()?, codegen::Mode::Check)?;
+        step("licences, sources and duplicate versions", cargo(&["deny", "check", "bans", "licenses", "sources"]))?;
+        step("unused dependencies", cargo(&["machete"]))?;
+    }
+    // The control plane alone, as `--no-default-features` builds it.
+    step("server without the playground", cargo(&["check", "--package", "portolan", "--no-default-features"]))?;
     // Always the whole workspace, narrowed by targets: with another selection of packages, cargo chooses other features
     // and compiles every dependency once more.
     step("unit and in-process tests", cargo(&["test", "--workspace", "--lib", "--bins", "--test", "it"]))?;
+    step("fuzz targets, bounded", cargo(&["test", "--workspace", "--test", "bounded"]))?;
     step("documentation tests", cargo(&["test", "--workspace", "--doc"]))?;
     let assets = tools::provide(needs)?;
     step("binary", cargo(&["build", "--workspace", "--bin", "portolan"]))?;
