@@ -14,6 +14,10 @@ pub(crate) fn yaml(data: &[u8]) {
     let Ok(documents) = yaml::parse_documents(text) else { return };
     for document in documents {
         let printed = yaml::to_string(&document);
-        assert_eq!(yaml::parse_documents(&printed).as_deref(), Ok([document].as_slice()), "printed:\n{printed}");
+        assert_eq!(
+            yaml::parse_documents(&printed).as_deref(),
+            Ok([document].as_slice()),
+            "printed:\n{printed}"
+        );
     }
 }

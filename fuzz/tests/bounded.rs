@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use portolan_fuzz::{TARGETS, Target};
+use proptest::prelude::RngExt as _;
 use proptest::test_runner::{RngAlgorithm, TestRng};
-use proptest::prelude::Rng as _;
 
 /// Mutations of each target, unless the time ends first.
 const MUTATIONS: u32 = 20_000;
@@ -17,9 +17,45 @@ const MAX_INPUT_TIME: Duration = Duration::from_secs(10);
 
 /// Pieces that the parsers treat specially, inserted by mutations.
 const TOKENS: &[&[u8]] = &[
-    b"\0", b"\xff", b"{", b"}", b"[", b"]", b"(", b")", b"\"", b"'", b"\\", b"/", b"~1", b"~0", b"-", b"*", b"&a ", b"*a",
-    b"..", b"@", b"?", b"!", b"==", b" notin ", b" in (", b"k8s\0", b"$patch", b"$deleteFromPrimitiveList/", b"f:", b"k:{",
-    b"v:", b".", b"9999999999999999999", b"1e999", b"\n", b"---\n", b"\t", b"\xc0\x0c", b"\x00\x00\x29",
+    b"\0",
+    b"\xff",
+    b"{",
+    b"}",
+    b"[",
+    b"]",
+    b"(",
+    b")",
+    b"\"",
+    b"'",
+    b"\\",
+    b"/",
+    b"~1",
+    b"~0",
+    b"-",
+    b"*",
+    b"&a ",
+    b"*a",
+    b"..",
+    b"@",
+    b"?",
+    b"!",
+    b"==",
+    b" notin ",
+    b" in (",
+    b"k8s\0",
+    b"$patch",
+    b"$deleteFromPrimitiveList/",
+    b"f:",
+    b"k:{",
+    b"v:",
+    b".",
+    b"9999999999999999999",
+    b"1e999",
+    b"\n",
+    b"---\n",
+    b"\t",
+    b"\xc0\x0c",
+    b"\x00\x00\x29",
 ];
 
 #[test]

@@ -34,7 +34,17 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     let status = Command::new("cargo")
         .current_dir(&root)
         .env("FUZZ_TARGET", &arguments.name)
-        .args(["fuzz", "run", "--fuzz-dir", "fuzz", "--features", "libfuzzer", "--sanitizer", "none", "fuzz_target"])
+        .args([
+            "fuzz",
+            "run",
+            "--fuzz-dir",
+            "fuzz",
+            "--features",
+            "libfuzzer",
+            "--sanitizer",
+            "none",
+            "fuzz_target",
+        ])
         .args([&corpus, &seeds])
         .args(["--", "-timeout=10", "-rss_limit_mb=2048"])
         .arg(format!("-max_total_time={}", arguments.seconds))

@@ -36,11 +36,17 @@ pub(crate) fn run(scope: Scope) -> Result<()> {
     crds::check()?;
     if scope == Scope::Full {
         codegen::run(&workspace::root()?, codegen::Mode::Check)?;
-        step("licences, sources and duplicate versions", cargo(&["deny", "check", "bans", "licenses", "sources"]))?;
+        step(
+            "licences, sources and duplicate versions",
+            cargo(&["deny", "check", "bans", "licenses", "sources"]),
+        )?;
         step("unused dependencies", cargo(&["machete"]))?;
     }
     // The control plane alone, as `--no-default-features` builds it.
-    step("server without the playground", cargo(&["check", "--package", "portolan", "--no-default-features"]))?;
+    step(
+        "server without the playground",
+        cargo(&["check", "--package", "portolan", "--no-default-features"]),
+    )?;
     // Always the whole workspace, narrowed by targets: with another selection of packages, cargo chooses other features
     // and compiles every dependency once more.
     step("unit and in-process tests", cargo(&["test", "--workspace", "--lib", "--bins", "--test", "it"]))?;
