@@ -29,7 +29,11 @@ pub fn answer(packet: &[u8]) {
     let mut answer = Vec::new();
     for (transport, limit) in [(Transport::Udp, 1232), (Transport::Tcp, usize::from(u16::MAX))] {
         if respond(&ZONES.snapshot(), packet, transport, 1, &mut answer).is_some() {
-            assert!(answer.len() <= limit, "an answer of {} octets, at most {limit} are allowed", answer.len());
+            assert!(
+                answer.len() <= limit,
+                "an answer of {} octets, at most {limit} are allowed",
+                answer.len()
+            );
         }
     }
 }
