@@ -1,5 +1,6 @@
 //! The objects that scenarios make, and the kinds they watch. Pure.
 
+use portolan_api::resources;
 use portolan_object::Object;
 use portolan_runtime::Resource;
 use serde_json::{Value, json};
@@ -11,22 +12,22 @@ pub(crate) const LABEL: &str = "portolan-bench";
 
 /// Deployments.
 pub(crate) fn deployments() -> Resource {
-    Resource::namespaced("apps", "v1", "Deployment", "deployments")
+    resources::DEPLOYMENT.into()
 }
 
 /// ConfigMaps.
 pub(crate) fn config_maps() -> Resource {
-    Resource::namespaced("", "v1", "ConfigMap", "configmaps")
+    resources::CONFIG_MAP.into()
 }
 
 /// EndpointSlices.
 pub(crate) fn endpoint_slices() -> Resource {
-    Resource::namespaced("discovery.k8s.io", "v1", "EndpointSlice", "endpointslices")
+    resources::ENDPOINT_SLICE.into()
 }
 
 /// Namespaces.
 pub(crate) fn namespaces() -> Resource {
-    Resource::cluster("", "v1", "Namespace", "namespaces")
+    resources::NAMESPACE.into()
 }
 
 /// PropagationPolicies.

@@ -7,6 +7,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 use futures::stream::{StreamExt, TryStreamExt};
 use parking_lot::Mutex;
+use portolan_api::resources;
 use portolan_apiserver::{ApiServer, Config, User};
 use portolan_controllers::{Controllers, Options, kubernetes};
 use portolan_net::{Clock, Shutdown};
@@ -58,7 +59,7 @@ impl Federation {
             members.push(member);
             let secret = json!({ "apiVersion": "v1", "kind": "Secret", "data": { "token": "dG9rZW4=" },
                 "metadata": { "namespace": "karmada-cluster", "name": name } });
-            create(&hub, &Resource::namespaced("", "v1", "Secret", "secrets"), secret).await?;
+            create(&hub, &resources::SECRET.into(), secret).await?;
             let cluster = json!({ "apiVersion": "cluster.karmada.io/v1alpha1", "kind": "Cluster",
                 "metadata": { "name": name }, "spec": { "syncMode": "Push", "apiEndpoint": format!("https://{name}.test"),
                     "insecureSkipTLSVerification": true,
@@ -99,7 +100,7 @@ impl Federation {
     /// Exports services from the first member and waits until every member imports all of them; their slices.
     pub(super) async fn export(&self, count: u32) -> Result<Vec<Object>> {
         let exporter = self.exporter();
-        let services = Resource::namespaced("", "v1", "Service", "services");
+        let services = Resource::from(resources::SERVICE);
         let exports =
             Resource::namespaced("multicluster.x-k8s.io", "v1beta1", "ServiceExport", "serviceexports");
         let made = futures::stream::iter(0..count).map(|index| {
@@ -164,7 +165,7 @@ async fn wait(what: &str, is_there: impl AsyncFn() -> Result<bool>) -> Result<()
 }
 
 fn definitions() -> Resource {
-    Resource::cluster("apiextensions.k8s.io", "v1", "CustomResourceDefinition", "customresourcedefinitions")
+    resources::CUSTOM_RESOURCE_DEFINITION.into()
 }
 
 fn sets() -> Resource {

@@ -19,6 +19,7 @@ pub mod multicluster;
 pub mod names;
 pub mod policy;
 pub mod quantity;
+pub mod resources;
 mod schema;
 pub mod work;
 

@@ -3,10 +3,11 @@
 //! Made once by `Controllers::start`; every controller holds a clone of the pieces it needs.
 
 use portolan_api::cluster::Cluster;
+use portolan_api::resources;
 use portolan_api::work::Work;
 use portolan_net::{Clock, Shutdown};
 use portolan_object::{Object, ObjectKey};
-use portolan_runtime::{Cache, Client, ClusterName, EventRecorder, Members, Resource};
+use portolan_runtime::{Cache, Client, ClusterName, EventRecorder, Members};
 
 use crate::cluster_sets::ClusterSets;
 
@@ -32,7 +33,7 @@ impl Hub {
     pub(crate) fn start(client: &Client, members: Members, clock: Clock, scope: &Shutdown) -> Self {
         let clusters =
             Cache::<Cluster>::of_kind(client).trim(|cluster| cluster.metadata.managed_fields.clear());
-        let namespaces = Cache::of_objects(client, Resource::cluster("", "v1", "Namespace", "namespaces"));
+        let namespaces = Cache::of_objects(client, resources::NAMESPACE.into());
         let works = Cache::<Work>::of_kind(client)
             .trim(|work| work.metadata.managed_fields.clear())
             .index(WORKS_BY_BINDING, |_, work| {

@@ -11,6 +11,7 @@ mod namespaces;
 mod replica_sets;
 mod stateful_sets;
 
+use portolan_api::resources;
 use portolan_net::{Clock, Shutdown};
 use portolan_object::Object;
 use portolan_runtime::cache::{Caches, drop_managed_fields};
@@ -23,12 +24,7 @@ const WORKERS: usize = 4;
 
 /// CustomResourceDefinitions, by which kinds come and go.
 pub fn definitions(client: &Client, scope: &Shutdown) -> Cache<Object> {
-    let resource = Resource::cluster(
-        "apiextensions.k8s.io",
-        "v1",
-        "CustomResourceDefinition",
-        "customresourcedefinitions",
-    );
+    let resource = Resource::from(resources::CUSTOM_RESOURCE_DEFINITION);
     // The schemas are most of their size, and nobody here reads them.
     let drop_schemas = |definition: &mut Object| {
         drop_managed_fields(definition);
@@ -65,9 +61,9 @@ pub fn housekeeping(
 /// Starts the controllers of Deployments, ReplicaSets, StatefulSets and EndpointSlices.
 pub fn workloads(caches: &Caches, clock: &Clock, scope: &Shutdown) {
     let client = caches.client();
-    let pods = caches.of(&Resource::namespaced("", "v1", "Pod", "pods"));
+    let pods = caches.of(&resources::POD.into());
     pods.add_index("controller", |_, pod| controller_uid(pod));
-    let sets = caches.of(&Resource::namespaced("apps", "v1", "ReplicaSet", "replicasets"));
+    let sets = caches.of(&resources::REPLICA_SET.into());
     sets.add_index("controller", |_, set| controller_uid(set));
     deployments::start(client, &sets, clock, scope);
     replica_sets::start(client, &sets, &pods, scope);

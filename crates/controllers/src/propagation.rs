@@ -24,6 +24,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use portolan_api::cluster::Cluster;
+use portolan_api::resources;
 use portolan_object::{GroupVersionKind, Object, ObjectKey};
 use portolan_plan::propagation::detect;
 use portolan_runtime::cache::Change;
@@ -224,5 +225,5 @@ fn is_own_status(change: &Change<Binding>) -> bool {
 }
 
 fn definitions() -> Resource {
-    Resource::cluster("apiextensions.k8s.io", "v1", "CustomResourceDefinition", "customresourcedefinitions")
+    resources::CUSTOM_RESOURCE_DEFINITION.into()
 }

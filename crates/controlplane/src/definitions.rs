@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use futures::future::try_join_all;
 use portolan_api::crd;
+use portolan_api::resources;
 use portolan_object::Object;
 use portolan_runtime::client::Apply;
 use portolan_runtime::{Client, ClientError, Resource};
@@ -15,12 +16,7 @@ const LOOKS: usize = 2500;
 /// Applies every CustomResourceDefinition, an unchanged one is not written; and waits until their kinds are served, so
 /// that nobody who comes after is told that there is no such thing.
 pub(crate) async fn install(client: &Client) -> Result<(), ClientError> {
-    let resource = Resource::cluster(
-        "apiextensions.k8s.io",
-        "v1",
-        "CustomResourceDefinition",
-        "customresourcedefinitions",
-    );
+    let resource = Resource::from(resources::CUSTOM_RESOURCE_DEFINITION);
     let api = client.resource::<Object>(&resource);
     let options = Apply { manager: portolan_controllers::MANAGER.to_owned(), force: true };
     let definitions: Vec<Object> = crd::all().into_iter().map(Object).collect();

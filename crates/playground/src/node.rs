@@ -23,11 +23,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use portolan_api::meta::Taint;
+use portolan_api::resources;
 use portolan_net::server::{ListenError, Server, listen};
 use portolan_net::{Clock, Shutdown};
 use portolan_object::Object;
 use portolan_runtime::cache::Caches;
-use portolan_runtime::{Backoff, Cache, Client, Resource};
+use portolan_runtime::{Backoff, Cache, Client};
 use rustls::ServerConfig;
 use serde_json::Value;
 use tokio::sync::watch;
@@ -131,9 +132,9 @@ impl Nodes {
         let register = Pods::default();
         Server::tls(listener, tls).spawn(Kubelet::new(register.clone(), clock.clone(), scope), scope);
 
-        let pods = caches.of(&Resource::namespaced("", "v1", "Pod", "pods"));
-        let services = caches.of(&Resource::namespaced("", "v1", "Service", "services"));
-        let node_objects = caches.of(&Resource::cluster("", "v1", "Node", "nodes"));
+        let pods = caches.of(&resources::POD.into());
+        let services = caches.of(&resources::SERVICE.into());
+        let node_objects = caches.of(&resources::NODE.into());
         let addresses = nodes.iter().map(|node| node.address).collect();
         let slices = service_proxy::start(
             &caches,

@@ -3,9 +3,10 @@
 use std::net::IpAddr;
 
 use anyhow::{Context, Result, bail};
+use portolan_api::resources;
 use portolan_object::{Object, ObjectKey};
 use portolan_plan::dns::corefile;
-use portolan_runtime::{Client, ClientError, Resource};
+use portolan_runtime::{Client, ClientError};
 use serde_json::Value;
 
 use crate::arguments::{Dns, DnsChange};
@@ -31,7 +32,7 @@ pub(crate) async fn run(command: Dns) -> Result<()> {
 /// The addresses of the agent's Service.
 async fn addresses_of(client: &Client, service: &str) -> Result<Vec<IpAddr>> {
     let key = key_of(service)?;
-    let services = client.resource::<Object>(&Resource::namespaced("", "v1", "Service", "services"));
+    let services = client.resource::<Object>(&resources::SERVICE.into());
     let found = match services.get(&key).await {
         Err(error) if error.is_not_found() => bail!(
             "there is no service {service} in the member: deploy the agent first (deploy/agent/), or give --address"
@@ -52,7 +53,7 @@ async fn apply(
     edit: impl FnOnce(&str) -> Result<String, corefile::CorefileError>,
 ) -> Result<()> {
     let name = &change.config_map;
-    let maps = client.resource::<Object>(&Resource::namespaced("", "v1", "ConfigMap", "configmaps"));
+    let maps = client.resource::<Object>(&resources::CONFIG_MAP.into());
     let mut map = match maps.get(&key_of(name)?).await {
         Err(error) if error.is_not_found() => bail!(
             "there is no ConfigMap {name}: this cluster's DNS is set up in another way; name its ConfigMap with \

@@ -2,6 +2,7 @@
 
 use anyhow::{Context, Result, bail};
 use portolan_api::cluster::Cluster;
+use portolan_api::resources;
 use portolan_object::{Object, ObjectKey};
 use portolan_runtime::client::{Client, Discovered, Selection};
 use portolan_runtime::members::endpoint;
@@ -114,7 +115,7 @@ pub(crate) async fn members(hub: &Client, only: &[String]) -> Result<Vec<Connect
 
 async fn member(hub: &Client, cluster: &Cluster) -> Result<Client, String> {
     let reference = cluster.spec.secret_ref.as_ref().ok_or("the Cluster object has no spec.secretRef")?;
-    let secrets = hub.resource::<Object>(&Resource::namespaced("", "v1", "Secret", "secrets"));
+    let secrets = hub.resource::<Object>(&resources::SECRET.into());
     let key = ObjectKey::namespaced(&*reference.namespace, &*reference.name);
     let secret = secrets.get(&key).await.map_err(|error| error.to_string())?;
     let endpoint = endpoint(cluster, &secret).map_err(|error| error.to_string())?;

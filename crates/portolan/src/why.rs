@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 
 use anyhow::{Result, bail};
 use portolan_api::clusterset::{ID_PROPERTY, SET_PROPERTY};
+use portolan_api::resources;
 use portolan_api::{annotations, names};
 use portolan_object::{Object, ObjectKey};
 use portolan_plan::discovery::why::{
@@ -96,8 +97,8 @@ async fn view(client: Client, key: ObjectKey) -> Result<View, ClientError> {
     let discovery = client.discover().await?;
     let own = |group: &str, kind: &str| discovery.find(group, kind).map(|found| found.resource.clone());
     let (export_kind, import_kind) = (own(GROUP, "ServiceExport"), own(GROUP, "ServiceImport"));
-    let services = Resource::namespaced("", "v1", "Service", "services");
-    let namespaces = Resource::cluster("", "v1", "Namespace", "namespaces");
+    let services = Resource::from(resources::SERVICE);
+    let namespaces = Resource::from(resources::NAMESPACE);
     let namespace = ObjectKey::cluster(key.namespace.as_str());
     let (set, id) = futures::try_join!(
         property(&client, &discovery, SET_PROPERTY),
@@ -158,7 +159,7 @@ fn derived_service(import: &Object) -> ObjectKey {
 
 /// What the CoreDNS configuration says; a cluster may have another DNS, of which nothing is known.
 async fn dns(client: &Client) -> Result<Dns, ClientError> {
-    let maps = Resource::namespaced("", "v1", "ConfigMap", "configmaps");
+    let maps = Resource::from(resources::CONFIG_MAP);
     let configuration = find(client, &maps, &ObjectKey::namespaced("kube-system", "coredns")).await?;
     let corefile = configuration.as_ref().map(|map| map.str_at(&["data", "Corefile"]));
     Ok(Dns {

@@ -9,6 +9,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use portolan_api::resources;
 use portolan_net::{Clock, Shutdown};
 use portolan_object::{GroupVersionKind, Object, ObjectKey};
 use serde_json::{Value, json};
@@ -76,7 +77,7 @@ impl EventRecorder {
     /// A recorder that writes to `client` as `component`, until `scope` stops.
     pub fn new(client: &Client, component: &str, clock: Clock, scope: &Shutdown) -> Self {
         let (notes, waiting) = mpsc::channel(BUFFER);
-        let events = Resource::namespaced("", "v1", "Event", "events");
+        let events = Resource::from(resources::EVENT);
         let writer = Writer {
             api: client.resource(&events),
             component: component.to_owned(),

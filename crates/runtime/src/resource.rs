@@ -7,6 +7,7 @@ use std::fmt;
 use std::fmt::Write as _;
 
 use portolan_api::Kind;
+use portolan_api::resources::StaticResource;
 use portolan_object::{GroupVersionKind, ObjectKey};
 
 /// A kind together with the plural and the scope under which an API server serves it.
@@ -68,6 +69,13 @@ impl Resource {
     }
 }
 
+impl From<StaticResource> for Resource {
+    fn from(resource: StaticResource) -> Self {
+        let StaticResource { plural, namespaced, .. } = resource;
+        Self { gvk: resource.gvk(), plural: plural.to_owned(), namespaced }
+    }
+}
+
 impl fmt::Display for Resource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.gvk.group.as_str() {
@@ -108,13 +116,15 @@ fn encode(text: &mut String, byte: u8) {
 
 #[cfg(test)]
 mod tests {
+    use portolan_api::resources;
+
     use super::*;
 
     #[test]
     fn paths() {
-        let deployments = Resource::namespaced("apps", "v1", "Deployment", "deployments");
-        let namespaces = Resource::cluster("", "v1", "Namespace", "namespaces");
-        let roles = Resource::cluster("rbac.authorization.k8s.io", "v1", "ClusterRole", "clusterroles");
+        let deployments = Resource::from(resources::DEPLOYMENT);
+        let namespaces = Resource::from(resources::NAMESPACE);
+        let roles = Resource::from(resources::CLUSTER_ROLE);
         let shop = ObjectKey::namespaced("shop", "web");
         let cases = [
             ("all namespaces", deployments.collection_path(""), "/apis/apps/v1/deployments"),

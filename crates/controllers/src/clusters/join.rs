@@ -10,6 +10,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use portolan_api::cluster::{Cluster, ClusterSpec, LONGEST_NAME, LocalSecretReference, SyncMode, is_name};
 use portolan_api::meta::ObjectMeta;
+use portolan_api::resources;
 use portolan_api::{labels, names};
 use portolan_object::{Object, ObjectKey};
 use portolan_runtime::client::{Delete, Patch, Selection};
@@ -350,21 +351,21 @@ fn cluster_role_binding(name: &str, account: &str) -> Object {
 }
 
 fn namespaces() -> Resource {
-    Resource::cluster("", "v1", "Namespace", "namespaces")
+    resources::NAMESPACE.into()
 }
 
 fn secrets() -> Resource {
-    Resource::namespaced("", "v1", "Secret", "secrets")
+    resources::SECRET.into()
 }
 
 fn service_accounts() -> Resource {
-    Resource::namespaced("", "v1", "ServiceAccount", "serviceaccounts")
+    resources::SERVICE_ACCOUNT.into()
 }
 
 fn cluster_roles() -> Resource {
-    Resource::cluster("rbac.authorization.k8s.io", "v1", "ClusterRole", "clusterroles")
+    resources::CLUSTER_ROLE.into()
 }
 
 fn cluster_role_bindings() -> Resource {
-    Resource::cluster("rbac.authorization.k8s.io", "v1", "ClusterRoleBinding", "clusterrolebindings")
+    resources::CLUSTER_ROLE_BINDING.into()
 }

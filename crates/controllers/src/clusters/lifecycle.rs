@@ -6,6 +6,7 @@
 use std::time::Duration;
 
 use portolan_api::cluster::Cluster;
+use portolan_api::resources;
 use portolan_api::work::{ClusterResourceBinding, ResourceBinding, Work};
 use portolan_api::{finalizers, labels, names};
 use portolan_object::{GroupVersionKind, Object, ObjectKey};
@@ -142,7 +143,7 @@ impl Lifecycle {
 }
 
 fn namespaces() -> Resource {
-    Resource::cluster("", "v1", "Namespace", "namespaces")
+    resources::NAMESPACE.into()
 }
 
 fn missing<T>(error: ClientError) -> Result<Option<T>, ClientError> {

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use portolan_api::cluster::{Cluster, ClusterStatus};
 use portolan_api::meta::set_condition;
+use portolan_api::resources;
 use portolan_object::{GroupKind, Object, ObjectKey};
 use portolan_plan::clusters::probe::{Doubt, Probe};
 use portolan_plan::clusters::status::{api_enablements, completeness, node_summary};
@@ -179,11 +180,11 @@ pub(crate) fn definition_cache(member: &Member) -> Cache<Object> {
 }
 
 fn definitions() -> Resource {
-    Resource::cluster("apiextensions.k8s.io", "v1", "CustomResourceDefinition", "customresourcedefinitions")
+    resources::CUSTOM_RESOURCE_DEFINITION.into()
 }
 
 fn nodes() -> Resource {
-    Resource::cluster("", "v1", "Node", "nodes")
+    resources::NODE.into()
 }
 
 /// Keeps of a CustomResourceDefinition what [`established_kind`] and cluster sets read; schemas are large.

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use parking_lot::RwLock;
 use portolan_api::multicluster::{ServiceExport, ServiceImport};
+use portolan_api::resources;
 use portolan_api::{Kind, labels, names};
 use portolan_object::{Object, ObjectKey};
 use portolan_plan::discovery::cluster_set::is_of_set;
@@ -323,15 +324,15 @@ impl Site {
 }
 
 pub(super) fn slice_resource() -> Resource {
-    Resource::namespaced("discovery.k8s.io", "v1", "EndpointSlice", "endpointslices")
+    resources::ENDPOINT_SLICE.into()
 }
 
 pub(super) fn service_resource() -> Resource {
-    Resource::namespaced("", "v1", "Service", "services")
+    resources::SERVICE.into()
 }
 
 fn namespaces() -> Resource {
-    Resource::cluster("", "v1", "Namespace", "namespaces")
+    resources::NAMESPACE.into()
 }
 
 /// The key of the derived Service of an explicit import.

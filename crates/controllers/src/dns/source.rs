@@ -8,6 +8,7 @@ use parking_lot::{Mutex, RwLock};
 use portolan_api::Kind;
 use portolan_api::labels::endpoint_slice::IMPORT_NAME;
 use portolan_api::multicluster::ServiceImport;
+use portolan_api::resources;
 use portolan_net::Shutdown;
 use portolan_object::{Object, ObjectKey};
 use portolan_plan::dns::{Change, Problem, RecordSink, ServiceRecords, ZoneKind, import, service};
@@ -55,7 +56,7 @@ impl Source {
         scope: &Shutdown,
     ) -> Arc<Self> {
         let client = caches.client();
-        let resource = Resource::namespaced("discovery.k8s.io", "v1", "EndpointSlice", "endpointslices");
+        let resource = Resource::from(resources::ENDPOINT_SLICE);
         // A cluster's own zone is made of nearly all of its slices, that of a set of those which the set brought.
         let (owner_of, slices): (fn(&Object) -> _, _) = match zone.kind {
             ZoneKind::ClusterSet => {
@@ -84,7 +85,7 @@ impl Source {
         });
         match zone.kind {
             ZoneKind::Cluster => {
-                let services = Resource::namespaced("", "v1", "Service", "services");
+                let services = Resource::from(resources::SERVICE);
                 source.adopt(caches.of(&services));
             }
             ZoneKind::ClusterSet => {

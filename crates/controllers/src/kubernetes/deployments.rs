@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use portolan_api::resources;
 use portolan_net::{Clock, Shutdown};
 use portolan_object::{Object, ObjectKey};
 use portolan_plan::kubernetes::deployment::{Action, plan};
@@ -22,7 +23,7 @@ struct Deployments {
 }
 
 pub(super) fn start(client: &Client, sets: &Cache<Object>, clock: &Clock, scope: &Shutdown) {
-    let resource = Resource::namespaced("apps", "v1", "Deployment", "deployments");
+    let resource = Resource::from(resources::DEPLOYMENT);
     let deployments = Cache::of_objects(client, resource.clone()).start(scope);
     let queue = Queue::new("deployments");
     let adder = queue.clone();

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
+use portolan_api::resources;
 use portolan_net::Shutdown;
 use portolan_object::{Object, ObjectKey};
 use portolan_plan::discovery::slices::service_of;
@@ -30,8 +31,8 @@ struct Endpoints {
 
 pub(super) fn start(caches: &Caches, pods: &Cache<Object>, scope: &Shutdown) {
     let client = caches.client();
-    let services = caches.of(&Resource::namespaced("", "v1", "Service", "services"));
-    let slices_resource = Resource::namespaced("discovery.k8s.io", "v1", "EndpointSlice", "endpointslices");
+    let services = caches.of(&resources::SERVICE.into());
+    let slices_resource = Resource::from(resources::ENDPOINT_SLICE);
     let slices = caches.of(&slices_resource);
     slices
         .add_index("service", |_, slice| service_of(slice).map(|key| key.to_string()).into_iter().collect());
@@ -56,7 +57,7 @@ pub(super) fn start(caches: &Caches, pods: &Cache<Object>, scope: &Shutdown) {
     });
     let controller = Endpoints {
         slices_api: client.resource(&slices_resource),
-        legacy_api: client.resource(&Resource::namespaced("", "v1", "Endpoints", "endpoints")),
+        legacy_api: client.resource(&resources::ENDPOINTS.into()),
         services,
         slices,
         pods: pods.clone(),

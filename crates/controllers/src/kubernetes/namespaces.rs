@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use portolan_api::resources;
 use portolan_net::{Clock, Shutdown};
 use portolan_object::{GroupKind, Object, ObjectKey};
 use portolan_plan::kubernetes::namespace::{FINALIZER, Remaining, conditions, content, is_terminating};
@@ -43,7 +44,7 @@ pub(super) fn start(
     });
     let controller = Namespaces {
         client: client.clone(),
-        api: client.resource(&Resource::cluster("", "v1", "Namespace", "namespaces")),
+        api: client.resource(&resources::NAMESPACE.into()),
         everything: everything.clone(),
         ca_pem: ca_pem.to_owned(),
         clock: clock.clone(),

@@ -6,6 +6,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use portolan_api::resources;
 use portolan_net::{Clock, Shutdown};
 use portolan_object::{Object, ObjectKey};
 use portolan_plan::kubernetes::pods::{controller, is_controlled_by};
@@ -45,9 +46,9 @@ enum StepError {
 }
 
 pub(super) fn start(client: &Client, pods: &Cache<Object>, clock: &Clock, scope: &Shutdown) {
-    let resource = Resource::namespaced("apps", "v1", "StatefulSet", "statefulsets");
+    let resource = Resource::from(resources::STATEFUL_SET);
     let sets = Cache::of_objects(client, resource.clone()).start(scope);
-    let revision_resource = Resource::namespaced("apps", "v1", "ControllerRevision", "controllerrevisions");
+    let revision_resource = Resource::from(resources::CONTROLLER_REVISION);
     let revisions = Cache::of_objects(client, revision_resource.clone())
         .index("controller", |_, revision| super::controller_uid(revision))
         .start(scope);

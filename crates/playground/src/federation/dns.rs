@@ -8,6 +8,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
 use portolan_api::labels::endpoint_slice::{MANAGED_BY, SERVICE_NAME};
+use portolan_api::resources;
 use portolan_controllers::dns::{Follower, Zone};
 use portolan_dns::server::StartError;
 use portolan_dns::{Server, ZoneSettings, Zones};
@@ -180,7 +181,7 @@ async fn announce(client: &Client, address: Ipv4Addr, listens: IpAddr) -> Result
     let service = Object(json!({ "apiVersion": "v1", "kind": "Service",
         "metadata": { "namespace": "kube-system", "name": "kube-dns", "labels": { "k8s-app": "kube-dns", MANAGED_BY_LABEL: MANAGER } },
         "spec": { "clusterIP": address, "ports": ports } }));
-    let services = Resource::namespaced("", "v1", "Service", "services");
+    let services = Resource::from(resources::SERVICE);
     let services = client.resource::<Object>(&services);
     match services.get(&service.key()).await {
         // Of an earlier run on the same folder.
@@ -194,7 +195,7 @@ async fn announce(client: &Client, address: Ipv4Addr, listens: IpAddr) -> Result
         "metadata": { "namespace": "kube-system", "name": "kube-dns",
             "labels": { SERVICE_NAME: "kube-dns", MANAGED_BY: MANAGER } },
         "endpoints": [{ "addresses": [listens], "conditions": { "ready": true } }], "ports": ports }));
-    let slices = Resource::namespaced("discovery.k8s.io", "v1", "EndpointSlice", "endpointslices");
+    let slices = Resource::from(resources::ENDPOINT_SLICE);
     client.resource::<Object>(&slices).apply(&slice, &options).await?;
     Ok(())
 }

@@ -8,12 +8,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use parking_lot::Mutex;
+use portolan_api::resources;
 use portolan_net::{Clock, Shutdown};
 use portolan_object::{GroupVersionKind, Object, ObjectKey};
 use portolan_runtime::client::Patch;
 use portolan_runtime::driver::{self, Outcome, Reconciler};
 use portolan_runtime::events::{EventRecorder, Regarding, Severity};
-use portolan_runtime::{Api, Cache, Client, ClientError, Queue, Resource};
+use portolan_runtime::{Api, Cache, Client, ClientError, Queue};
 use serde_json::{Value, json};
 
 use crate::node::pod_spec::{PodSpec, is_finished, node_of};
@@ -46,7 +47,7 @@ pub(crate) fn start(
     });
     let binder = Arc::new(Binder {
         client: client.clone(),
-        api: client.resource(&Resource::namespaced("", "v1", "Pod", "pods")),
+        api: client.resource(&resources::POD.into()),
         pods,
         nodes,
         assumed: Mutex::default(),

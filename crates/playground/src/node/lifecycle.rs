@@ -14,12 +14,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use parking_lot::Mutex;
+use portolan_api::resources;
 use portolan_net::{Clock, Shutdown};
 use portolan_object::{Object, ObjectKey};
 use portolan_runtime::client::{Delete, Patch};
 use portolan_runtime::driver::{self, Outcome, Reconciler};
 use portolan_runtime::events::{EventRecorder, Severity};
-use portolan_runtime::{Api, Cache, Client, ClientError, Queue, Resource};
+use portolan_runtime::{Api, Cache, Client, ClientError, Queue};
 use serde_json::{Value, json};
 
 use crate::containers::Pods;
@@ -81,9 +82,9 @@ pub(crate) fn start(around: Surroundings, scope: &Shutdown) {
     let queue: Queue<ObjectKey> = Queue::new("pods");
     let client = around.client.clone();
     let lifecycle = Arc::new(Lifecycle {
-        api: client.resource(&Resource::namespaced("", "v1", "Pod", "pods")),
-        config_maps: client.resource(&Resource::namespaced("", "v1", "ConfigMap", "configmaps")),
-        secrets: client.resource(&Resource::namespaced("", "v1", "Secret", "secrets")),
+        api: client.resource(&resources::POD.into()),
+        config_maps: client.resource(&resources::CONFIG_MAP.into()),
+        secrets: client.resource(&resources::SECRET.into()),
         kept: Mutex::default(),
         queue: queue.clone(),
         events: EventRecorder::new(&client, "kubelet", around.clock.clone(), scope),

@@ -7,10 +7,11 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use portolan_api::resources;
 use portolan_net::Clock;
 use portolan_object::{Object, ObjectKey};
 use portolan_runtime::client::Patch;
-use portolan_runtime::{Api, Client, ClientError, Resource};
+use portolan_runtime::{Api, Client, ClientError};
 use serde_json::{Value, json};
 use tokio::time::MissedTickBehavior;
 
@@ -143,8 +144,8 @@ pub(crate) struct Registration {
 impl Registration {
     pub(crate) fn new(client: &Client, setting: NodeSetting, common: Common, clock: Clock) -> Self {
         Self {
-            nodes: client.resource(&Resource::cluster("", "v1", "Node", "nodes")),
-            leases: client.resource(&Resource::namespaced("coordination.k8s.io", "v1", "Lease", "leases")),
+            nodes: client.resource(&resources::NODE.into()),
+            leases: client.resource(&resources::LEASE.into()),
             setting,
             common,
             clock,

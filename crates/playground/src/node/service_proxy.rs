@@ -5,6 +5,7 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use portolan_api::resources;
 use portolan_net::Shutdown;
 use portolan_object::{Object, ObjectKey};
 use portolan_plan::discovery::slices::service_of;
@@ -25,7 +26,7 @@ pub(crate) fn start(
     nodes: Vec<IpAddr>,
     scope: &Shutdown,
 ) -> Cache<Object> {
-    let resource = Resource::namespaced("discovery.k8s.io", "v1", "EndpointSlice", "endpointslices");
+    let resource = Resource::from(resources::ENDPOINT_SLICE);
     let slices = caches.of(&resource);
     slices.add_index(BY_SERVICE, |_, slice| service_of(slice).iter().map(ToString::to_string).collect());
     let queue: Queue<ObjectKey> = Queue::new("service-proxy");

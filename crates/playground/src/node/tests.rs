@@ -1,13 +1,14 @@
 use std::future::Future;
 
+use portolan_api::resources;
 use portolan_apiserver::auth::User;
 use portolan_apiserver::{ApiServer, Config};
 use portolan_net::pki::{Authority, ServerNames};
 use portolan_net::tls::{ClientCertificates, ServerCertificate, server_config};
 use portolan_object::ObjectKey;
-use portolan_runtime::Api;
 use portolan_runtime::cache::Subscription;
 use portolan_runtime::client::{Delete, Patch, Selection};
+use portolan_runtime::{Api, Resource};
 use portolan_store::Store;
 use serde_json::json;
 use tokio::io::AsyncReadExt;
@@ -91,7 +92,7 @@ impl World {
     }
 
     fn pods(&self) -> Watched {
-        self.watch(Resource::namespaced("", "v1", "Pod", "pods"))
+        self.watch(resources::POD.into())
     }
 
     async fn heard(&self, to: &str) -> String {
@@ -199,14 +200,14 @@ async fn services_lead_to_their_endpoints() {
     pods.api.create(&pod("echo", "Always", echo)).await.expect("created");
     let address = pods.until_ready("echo").await.str_at(&["status", "podIP"]).to_owned();
 
-    let services: Api<Object> = world.client.resource(&Resource::namespaced("", "v1", "Service", "services"));
+    let services: Api<Object> = world.client.resource(&resources::SERVICE.into());
     let service = Object(json!({
         "apiVersion": "v1", "kind": "Service", "metadata": { "name": "echo", "namespace": "default" },
         "spec": { "ports": [{ "port": 80 }] },
     }));
     let service = services.create(&service).await.expect("created");
     let front = format!("{}:80", service.str_at(&["spec", "clusterIP"]));
-    let resource = Resource::namespaced("discovery.k8s.io", "v1", "EndpointSlice", "endpointslices");
+    let resource = Resource::from(resources::ENDPOINT_SLICE);
     let slices: Api<Object> = world.client.resource(&resource);
     let slice = Object(json!({
         "apiVersion": "discovery.k8s.io/v1", "kind": "EndpointSlice", "addressType": "IPv4",
@@ -314,7 +315,7 @@ async fn a_pod_that_fits_nowhere_waits_for_a_node() {
     let waiting = pods.until("picky", waits).await.expect("a pod");
     assert_eq!(condition(&waiting, "PodScheduled")["reason"], "Unschedulable");
 
-    let nodes: Api<Object> = world.client.resource(&Resource::cluster("", "v1", "Node", "nodes"));
+    let nodes: Api<Object> = world.client.resource(&resources::NODE.into());
     let label = Patch::Merge(json!({ "metadata": { "labels": { "disk": "ssd" } } }));
     nodes.patch(&ObjectKey::cluster(NODE), &label).await.expect("patched");
     let placed = pods.until_ready("picky").await;
@@ -328,7 +329,7 @@ async fn what_happens_to_a_pod_is_told() {
     pods.api.create(&pod("db", "Always", json!({ "image": "postgres:17" }))).await.expect("created");
     pods.until_phase("db", "Running").await;
     pods.api.delete(&ObjectKey::namespaced("default", "db"), &Delete::default()).await.expect("deletable");
-    let events: Api<Object> = world.client.resource(&Resource::namespaced("", "v1", "Event", "events"));
+    let events: Api<Object> = world.client.resource(&resources::EVENT.into());
     let wanted = ["Scheduled", "Pulled", "Created", "Started", "NothingListens", "Killing"];
     within(async {
         loop {
@@ -354,7 +355,7 @@ async fn a_restart_finds_pods_where_they_were() {
     }
     let stays = pods.until_ready("stays").await;
     let (client, api_server) = first.stop().await;
-    let api: Api<Object> = client.resource(&Resource::namespaced("", "v1", "Pod", "pods"));
+    let api: Api<Object> = client.resource(&resources::POD.into());
     api.delete(&ObjectKey::namespaced("default", "gone"), &Delete::default()).await.expect("deletable");
     api.create(&pod("new", "Always", sleep())).await.expect("created");
 

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use anyhow::{Result, bail, ensure};
+use portolan_api::resources;
 use portolan_object::{Object, ObjectKey};
 use portolan_playground::federation::Playground;
 use portolan_runtime::client::{Client, Delete};
@@ -45,7 +46,7 @@ pub(crate) async fn run(playground: &Playground, progress: &Progress) -> Result<
     }
     progress
         .step("the workload arrives in member1 and answers there", async {
-            let deployment = Resource::namespaced("apps", "v1", "Deployment", "deployments");
+            let deployment = Resource::from(resources::DEPLOYMENT);
             let is_ready =
                 |object: &Object| object.at(&["status", "readyReplicas"]).and_then(Value::as_i64) >= Some(1);
             eventually(member1, &deployment, "serve", is_ready).await?;
@@ -72,12 +73,12 @@ pub(crate) async fn run(playground: &Playground, progress: &Progress) -> Result<
 
 /// Waits for the derived Service and a ready endpoint behind it, and returns its ClusterIP.
 async fn derived(member: &Client) -> Result<(String, String)> {
-    let service = Resource::namespaced("", "v1", "Service", "services");
+    let service = Resource::from(resources::SERVICE);
     let found = eventually(member, &service, "derived-serve", |object| {
         !object.str_at(&["spec", "clusterIP"]).is_empty()
     })
     .await?;
-    let slices = Resource::namespaced("discovery.k8s.io", "v1", "EndpointSlice", "endpointslices");
+    let slices = Resource::from(resources::ENDPOINT_SLICE);
     let selection = portolan_runtime::client::Selection::labels("kubernetes.io/service-name=derived-serve");
     let search = async {
         loop {
@@ -123,13 +124,13 @@ async fn eventually(
 
 /// The table that kubectl prints.
 async fn services(member: &Client) -> Result<String> {
-    let table = member.table(&Resource::namespaced("", "v1", "Service", "services"), "default", None).await?;
+    let table = member.table(&resources::SERVICE.into(), "default", None).await?;
     Ok(crate::output::table::plain(&table))
 }
 
 /// Runs the walkthrough's `request` pod in member2 and returns the lines it printed.
 async fn ask(member: &Client, address: &str) -> Result<Vec<String>> {
-    let resource = Resource::namespaced("", "v1", "Pod", "pods");
+    let resource = Resource::from(resources::POD);
     let pods = member.resource::<Object>(&resource);
     let key = ObjectKey::namespaced("default", "request");
     let pod = json!({

@@ -5,10 +5,11 @@
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
+use portolan_api::resources;
 use portolan_object::{Object, ObjectKey};
 use portolan_plan::discovery::why::{Facts, Member, probe};
 use portolan_runtime::client::Delete;
-use portolan_runtime::{Api, Client, Resource};
+use portolan_runtime::{Api, Client};
 use serde_json::json;
 
 /// How long the pod may take, with its image pulled on the way.
@@ -40,7 +41,7 @@ pub(super) async fn run(client: &Client, facts: &mut Facts, from: &str, image: &
 
 /// The output of a pod that runs the script.
 async fn output(client: &Client, namespace: &str, image: &str, script: &str) -> Result<String> {
-    let pods = client.resource::<Object>(&Resource::namespaced("", "v1", "Pod", "pods"));
+    let pods = client.resource::<Object>(&resources::POD.into());
     let created = pods.create(&pod(namespace, image, script)).await.context("cannot create the pod")?;
     let key = created.key();
     let ended = tokio::time::timeout(DEADLINE, finished(&pods, &key)).await;

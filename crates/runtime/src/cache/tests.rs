@@ -1,5 +1,6 @@
 //! Caches against a scripted server: each request gets the next scripted answer.
 
+use portolan_api::resources;
 use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::time::Duration;
@@ -101,7 +102,7 @@ struct Watched {
 fn watched(answers: Vec<Answer>) -> Watched {
     let (client, requests) = client(answers);
     let scope = Shutdown::new();
-    let resource = Resource::namespaced("", "v1", "ConfigMap", "configmaps");
+    let resource = Resource::from(resources::CONFIG_MAP);
     let cache = Cache::of_objects(&client, resource)
         .index("data", |_, object| vec![object.str_at(&["data", "k"]).to_owned()])
         .start(&scope);

@@ -246,10 +246,12 @@ fn event<T: DeserializeOwned>(
 mod tests {
     use portolan_object::Object;
 
+    use portolan_api::resources;
+
     use super::*;
 
     fn config_maps() -> Resource {
-        Resource::namespaced("", "v1", "ConfigMap", "configmaps")
+        resources::CONFIG_MAP.into()
     }
 
     #[test]

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use portolan_api::cluster::{Cluster, SyncMode};
 use portolan_api::names;
+use portolan_api::resources;
 use portolan_net::Shutdown;
 use portolan_object::{Object, ObjectKey};
 
@@ -25,7 +26,7 @@ struct Follower {
 }
 
 fn secrets() -> Resource {
-    Resource::namespaced("", "v1", "Secret", "secrets")
+    resources::SECRET.into()
 }
 
 /// Starts to keep `members` equal to `clusters`, until `scope` stops.

@@ -1,3 +1,4 @@
+use portolan_api::resources;
 use std::convert::Infallible;
 use std::time::Duration;
 
@@ -51,7 +52,7 @@ async fn a_cache_of_a_member_is_started_once() {
     let scope = Shutdown::new();
     let members = Members::with_dial(&scope, Arc::new(|_, _| Ok(nowhere())));
     let member = members.put(&ClusterName::new("eu"), address("1")).expect("a usable endpoint");
-    let pods = crate::Resource::namespaced("", "v1", "Pod", "pods");
+    let pods = resources::POD.into();
     let mut started = 0;
     member.managed_with(&pods, |_| started += 1);
     member.managed_with(&pods, |_| started += 1);
