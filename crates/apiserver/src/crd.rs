@@ -17,9 +17,8 @@ mod strategy;
 pub(crate) mod validation;
 
 pub use definition::{CustomVersion, Definition, Names};
-pub(crate) use objects::Judgement;
 pub use scale::Scale;
-pub(crate) use strategy::{before_deletion, begin, carry_on, default};
+pub(crate) use strategy::{apply_defaults, before_deletion, prepare_for_create, prepare_for_update};
 
 /// Group of definitions.
 pub(crate) const GROUP: &str = "apiextensions.k8s.io";

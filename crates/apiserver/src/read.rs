@@ -2,7 +2,6 @@
 //!
 //! Reads never change anything and never parse an object that is sent as it is stored.
 
-mod fields;
 mod get;
 mod list;
 mod page;

@@ -20,7 +20,7 @@ use portolan_store::Versioned;
 use serde_json::Value;
 
 use crate::crd::CustomVersion;
-use crate::kinds::{self, BuiltinResource, Generation, NameRule};
+use crate::kinds::{self, BuiltinKind, Generation, NameRule, StatusRule, Strategy};
 use crate::record::{self, Change, Opening, Record};
 
 pub use order::by_version;
@@ -87,25 +87,26 @@ pub struct Rules {
     pub update_requires_version: bool,
     /// DELETE answers with the object even when it is gone.
     pub delete_returns_object: bool,
-    /// CREATE stores the status of the body.
-    pub keeps_status_on_create: bool,
+    /// How `status` is written.
+    pub status: StatusRule,
 }
 
 /// Where the facts of a resource come from.
 #[derive(Debug, Clone)]
 pub enum Source {
     /// The table of built-in resources.
-    Builtin(&'static BuiltinResource),
+    Builtin(&'static BuiltinKind),
     /// A CustomResourceDefinition.
     Custom(Arc<CustomVersion>),
 }
 
 impl Resource {
-    /// A resource of the built-in table.
-    pub fn builtin(entry: &'static BuiltinResource) -> Self {
+    /// A resource of the built-in registry.
+    pub fn builtin(definition: &'static BuiltinKind) -> Self {
+        let entry = &definition.resource;
         let owned = |names: &[&str]| names.iter().map(|&name| name.to_owned()).collect();
         let kind = GroupVersionKind::new(entry.group, entry.version, entry.kind);
-        let stored = crate::conversion::stored_version(entry);
+        let stored = &definition.stored_version().resource;
         let storage_group = if stored.group.is_empty() { CORE } else { stored.group };
         Self {
             plural: entry.plural.to_owned(),
@@ -117,14 +118,14 @@ impl Resource {
             verbs: entry.verbs,
             parts: entry.subresources.iter().map(|part| Part::builtin(part, &kind)).collect(),
             rules: Rules {
-                generation: entry.generation,
-                names: entry.names,
+                generation: definition.generation,
+                names: definition.names,
                 create_on_update: entry.create_on_update,
                 update_requires_version: entry.update_requires_version,
                 delete_returns_object: entry.delete_returns_object,
-                keeps_status_on_create: entry.keeps_status_on_create,
+                status: definition.status,
             },
-            source: Source::Builtin(entry),
+            source: Source::Builtin(definition),
             prefix: format!("{storage_group}/{}/", entry.plural),
             opening: record::object_opening(&kind.api_version(), &kind.kind),
             stored: openings(
@@ -157,7 +158,7 @@ impl Resource {
                 create_on_update: false,
                 update_requires_version: true,
                 delete_returns_object: false,
-                keeps_status_on_create: false,
+                status: if version.has_status { StatusRule::DroppedOnCreate } else { StatusRule::None },
             },
             prefix: format!("{}/{}/", definition.group, names.plural),
             opening: record::object_opening(&kind.api_version(), &kind.kind),
@@ -173,6 +174,14 @@ impl Resource {
         match &self.source {
             Source::Custom(version) => Some(version),
             Source::Builtin(_) => None,
+        }
+    }
+
+    /// The rules for its objects.
+    pub fn strategy(&self) -> &dyn Strategy {
+        match &self.source {
+            Source::Builtin(kind) => *kind,
+            Source::Custom(version) => &**version,
         }
     }
 
@@ -240,19 +249,13 @@ impl Resource {
 
     /// Whether records hold objects as this version shows them, kind and apiVersion included.
     pub fn shows_stored(&self, item: &Versioned<Record>) -> bool {
-        match &self.source {
-            Source::Builtin(entry) => crate::conversion::is_stored(entry),
-            Source::Custom(version) => version.is_storage() && version.shows_stored_members(item.modified),
-        }
+        self.strategy().shows_stored_object(item.modified)
     }
 
     /// The members of an object in this version: `"metadata":{...},...}`.
     pub fn members(&self, item: &Versioned<Record>) -> Bytes {
-        let as_they_are = match &self.source {
-            Source::Builtin(entry) => crate::conversion::is_stored(entry),
-            Source::Custom(version) => version.shows_stored_members(item.modified),
-        };
-        if as_they_are { item.value.members() } else { record::encode_members(&self.value(item)) }
+        let is_stored_form = self.strategy().shows_stored_fields(item.modified);
+        if is_stored_form { item.value.members() } else { record::encode_members(&self.value(item)) }
     }
 
     /// An encoded object in this version.
@@ -270,19 +273,13 @@ impl Resource {
     /// An object in this version, as a tree.
     pub fn value(&self, item: &Versioned<Record>) -> Value {
         let mut value = item.value.value();
-        match &self.source {
-            Source::Builtin(entry) => crate::conversion::from_stored(entry, &mut value),
-            Source::Custom(version) => version.show(&mut value, item.modified),
-        }
+        self.strategy().from_stored(&mut value, item.modified);
         value
     }
 
     /// Turns an object of this version into the stored one.
     pub fn stored<'v>(&self, value: &'v Value) -> Cow<'v, Value> {
-        match &self.source {
-            Source::Builtin(entry) => crate::conversion::to_stored(entry, value),
-            Source::Custom(version) => version.to_stored(value),
-        }
+        self.strategy().to_stored(value)
     }
 
     /// The name that errors of upstream give to its Go type for a kind.

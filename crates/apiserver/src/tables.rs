@@ -3,27 +3,26 @@
 //! The request handler wraps them into `meta.k8s.io/v1 Table`. Custom resources are printed from their own
 //! column definitions, elsewhere. Cells never fail: what is missing prints as the kind's word for it.
 
-mod access;
-mod autoscaling;
-mod cells;
-mod cluster;
-mod network;
-mod pods;
-mod storage;
-mod workloads;
+pub(crate) mod access;
+pub(crate) mod autoscaling;
+pub(crate) mod cells;
+pub(crate) mod cluster;
+pub(crate) mod network;
+pub(crate) mod pods;
+pub(crate) mod storage;
+pub(crate) mod workloads;
 
 #[cfg(test)]
 mod tests;
 
 use jiff::Timestamp;
-use portolan_object::GroupVersionKind;
 use serde_json::{Value, json};
 
 use cells::Source;
 
 /// One column of a table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Column {
+pub(crate) struct Column {
     /// Heading; clients print it in upper case.
     pub name: &'static str,
     /// `string`, `integer`, `boolean` or `date`.
@@ -36,17 +35,14 @@ pub struct Column {
     pub priority: u8,
 }
 
-/// The columns of a kind; kinds without a printer of their own have a name and a date.
-pub fn columns(kind: &GroupVersionKind) -> &'static [Column] {
-    printer(kind).columns
-}
-
-/// The cells of one object, as many as there are columns.
-pub fn row(kind: &GroupVersionKind, object: &Value, now: Timestamp) -> Vec<Value> {
-    (printer(kind).cells)(Source { object, now })
-}
-
 impl Column {
+    fn definition(&self) -> Value {
+        json!({
+            "name": self.name, "type": self.kind, "format": self.format,
+            "description": self.description, "priority": self.priority,
+        })
+    }
+
     const fn of(kind: &'static str, name: &'static str, description: &'static str) -> Self {
         Self { name, kind, format: "", description, priority: 0 }
     }
@@ -83,12 +79,28 @@ const IMAGES: Column = Column::text("Images", "Images of the containers of the p
 const SELECTOR: Column = Column::text("Selector", "Labels of the pods that belong to the object.").wide();
 
 /// Columns of a kind together with the function that fills them.
-struct Printer {
-    columns: &'static [Column],
-    cells: fn(Source<'_>) -> Vec<Value>,
+#[derive(Debug)]
+pub struct Table {
+    /// Columns in the order in which they are printed.
+    pub(crate) columns: &'static [Column],
+    /// The cells of one object, as many as there are columns.
+    pub(crate) cells: fn(Source<'_>) -> Vec<Value>,
 }
 
-static DEFAULT: Printer = Printer { columns: &[NAME, CREATED], cells: default_cells };
+impl Table {
+    /// The `columnDefinitions` of a `meta.k8s.io/v1 Table`.
+    pub(crate) fn definitions(&self) -> Vec<Value> {
+        self.columns.iter().map(Column::definition).collect()
+    }
+
+    /// The cells of one object, as many as there are columns.
+    pub(crate) fn row(&self, object: &Value, now: Timestamp) -> Vec<Value> {
+        (self.cells)(Source { object, now })
+    }
+}
+
+/// The table of kinds without one: a name and a date.
+pub(crate) static DEFAULT: Table = Table { columns: &[NAME, CREATED], cells: default_cells };
 
 fn default_cells(source: Source<'_>) -> Vec<Value> {
     let created = match source.text("/metadata/creationTimestamp") {
@@ -96,26 +108,4 @@ fn default_cells(source: Source<'_>) -> Vec<Value> {
         created => json!(created),
     };
     vec![source.name(), created]
-}
-
-fn printer(kind: &GroupVersionKind) -> &'static Printer {
-    let found = match kind.group.as_str() {
-        "" => pods::printer(&kind.kind)
-            .or_else(|| workloads::printer(&kind.kind))
-            .or_else(|| network::printer(&kind.kind))
-            .or_else(|| storage::printer(&kind.kind))
-            .or_else(|| cluster::printer(&kind.kind)),
-        "apps" | "batch" => workloads::printer(&kind.kind),
-        "autoscaling" | "policy" => autoscaling::printer(&kind.kind),
-        "networking.k8s.io" | "discovery.k8s.io" => network::printer(&kind.kind),
-        "rbac.authorization.k8s.io" | "certificates.k8s.io" => access::printer(&kind.kind),
-        "storage.k8s.io" => storage::printer(&kind.kind),
-        "events.k8s.io"
-        | "coordination.k8s.io"
-        | "scheduling.k8s.io"
-        | "node.k8s.io"
-        | "admissionregistration.k8s.io" => cluster::printer(&kind.kind),
-        _ => None,
-    };
-    found.unwrap_or(&DEFAULT)
 }

@@ -10,7 +10,7 @@ mod syntax;
 
 pub use field::{FieldOperator, FieldSelector, FieldTerm};
 pub use label::{LabelSelector, Operator, Requirement};
-pub use syntax::{label_key_faults, label_value_faults, subdomain_faults};
+pub use syntax::{label_key_errors, label_value_errors, subdomain_errors};
 
 /// The text of a selector, or a `metav1.LabelSelector`, cannot be understood.
 ///

@@ -4,8 +4,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use proptest::prelude::*;
 
 use super::*;
-use crate::defaults;
-use portolan_object::GroupVersionKind;
+use crate::kinds::{self, Strategy as _};
 
 /// Draws 0, 1, 2 and so on, cut to the bound.
 fn counting() -> Draw {
@@ -19,7 +18,7 @@ fn services() -> Services {
 
 fn service(spec: Value) -> Value {
     let mut service = json!({ "metadata": { "namespace": "n", "name": "s" }, "spec": spec });
-    defaults::apply(&GroupVersionKind::new("", "v1", "Service"), &mut service);
+    kinds::find_kind("", "v1", "Service").unwrap().apply_defaults(&mut service);
     service
 }
 

@@ -9,7 +9,7 @@ const BEHAVIOR: &str = "autoscaling.alpha.kubernetes.io/behavior";
 const CURRENT: &str = "autoscaling.alpha.kubernetes.io/current-metrics";
 const CONDITIONS: &str = "autoscaling.alpha.kubernetes.io/conditions";
 
-pub(super) fn from_v2(autoscaler: &mut Value) {
+pub(crate) fn from_v2(autoscaler: &mut Value) {
     autoscaler["apiVersion"] = json!("autoscaling/v1");
     let metrics = take_list(&mut autoscaler["spec"], "metrics");
     let (cpu, others): (Vec<Value>, Vec<Value>) = metrics.into_iter().partition(is_cpu_utilization);
@@ -36,7 +36,7 @@ pub(super) fn from_v2(autoscaler: &mut Value) {
     }
 }
 
-pub(super) fn to_v2(autoscaler: &mut Value) {
+pub(crate) fn to_v2(autoscaler: &mut Value) {
     autoscaler["apiVersion"] = json!("autoscaling/v2");
     let mut metrics = Vec::new();
     if let Some(target) = take(&mut autoscaler["spec"], "targetCPUUtilizationPercentage") {

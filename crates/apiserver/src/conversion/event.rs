@@ -15,14 +15,14 @@ const NAMES: [(&str, &str); 7] = [
     ("reportingComponent", "reportingController"),
 ];
 
-pub(super) fn from_core(event: &mut Value) {
+pub(crate) fn from_core(event: &mut Value) {
     for (core, new) in NAMES {
         rename(event, core, new);
     }
     event["apiVersion"] = json!("events.k8s.io/v1");
 }
 
-pub(super) fn to_core(event: &mut Value) {
+pub(crate) fn to_core(event: &mut Value) {
     for (core, new) in NAMES {
         rename(event, new, core);
     }

@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 use super::columns::Column;
 use super::compiled::Compiled;
 use super::scale::Scale;
-use crate::kinds::PART_VERBS;
+use crate::kinds::SUBRESOURCE_VERBS;
 use crate::resources::{Part, by_version};
 use crate::tree;
 
@@ -132,12 +132,12 @@ impl CustomVersion {
 
     /// The subresources of the version, in the order that upstream lists them.
     pub(crate) fn parts(&self, kind: &GroupVersionKind) -> Vec<Part> {
-        let status = Part { name: "status", kind: kind.clone(), is_foreign: false, verbs: PART_VERBS };
+        let status = Part { name: "status", kind: kind.clone(), is_foreign: false, verbs: SUBRESOURCE_VERBS };
         let scale = self.scale.as_ref().map(|_| Part {
             name: "scale",
             kind: GroupVersionKind::new("autoscaling", "v1", "Scale"),
             is_foreign: true,
-            verbs: PART_VERBS,
+            verbs: SUBRESOURCE_VERBS,
         });
         self.has_status.then_some(status).into_iter().chain(scale).collect()
     }

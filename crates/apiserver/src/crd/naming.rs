@@ -39,7 +39,8 @@ impl Taken {
 
     fn by_builtin(group: &str) -> Self {
         let mut taken = Self::default();
-        for entry in kinds::BUILTIN.iter().filter(|entry| entry.group == group) {
+        for entry in kinds::group(group).into_iter().flat_map(|group| group.kinds).map(|kind| &kind.resource)
+        {
             let names = [entry.plural, entry.singular].into_iter().chain(entry.short_names.iter().copied());
             taken.resources.extend(names.map(str::to_owned));
             taken.kinds.extend([entry.kind.to_owned(), format!("{}List", entry.kind)]);

@@ -20,32 +20,16 @@ use serde_json::Value;
 
 use super::definition::CustomVersion;
 use super::{columns, embedded};
+use crate::kinds::{NameRule, Strategy, Validation};
 use crate::resources::Resource;
 use crate::tree;
+use crate::validation::metadata;
 
 #[cfg(test)]
 mod tests;
 
 /// Finalizers without a domain that mean something.
 const STANDARD_FINALIZERS: [&str; 3] = ["foregroundDeletion", "kubernetes", "orphan"];
-
-/// What is to be said about an object.
-#[derive(Debug, Default)]
-pub(crate) struct Judgement {
-    /// What keeps it from being stored.
-    pub(crate) faults: Vec<FieldError>,
-    /// What its writer should know although it is stored.
-    pub(crate) warnings: Vec<String>,
-}
-
-impl Judgement {
-    /// The same with faults that come first.
-    pub(crate) fn after(mut self, mut faults: Vec<FieldError>) -> Self {
-        faults.append(&mut self.faults);
-        self.faults = faults;
-        self
-    }
-}
 
 impl CustomVersion {
     /// Checks that objects may be created.
@@ -77,50 +61,45 @@ impl CustomVersion {
         Ok(dropped)
     }
 
-    /// Fills in the defaults of the schema.
-    pub(crate) fn default(&self, object: &mut Value) {
-        schema::default(object, self.schema());
-    }
-
-    /// Says what is wrong with an object, and what its writer should know. `old` is what an update replaces.
-    pub(crate) fn judge(&self, object: &Value, old: Option<&Value>) -> Judgement {
-        let mut faults = match old.filter(|old| self.has_status && old["status"] != object["status"]) {
-            Some(old) => self.faults_of_status(object, old),
-            None => self.faults(object, old),
+    /// Validates an object against schema and rules; `old` is what an update replaces.
+    fn validate(&self, object: &Value, old: Option<&Value>) -> Validation {
+        let mut errors = match old.filter(|old| self.has_status && old["status"] != object["status"]) {
+            Some(old) => self.status_errors(object, old),
+            None => self.schema_errors(object, old),
         };
         let mut warnings = remarks(object, old);
-        if !blocks_rules(&faults) {
+        if !blocks_rules(&errors) {
             let evaluation = self.schema.evaluate(object, old);
-            faults.extend(evaluation.errors);
+            errors.extend(evaluation.errors);
             warnings.extend(evaluation.warnings);
         }
-        Judgement { faults, warnings }
+        Validation { errors, warnings }
     }
 
-    fn faults(&self, object: &Value, old: Option<&Value>) -> Vec<FieldError> {
-        let mut faults = match old {
+    fn schema_errors(&self, object: &Value, old: Option<&Value>) -> Vec<FieldError> {
+        let mut errors = match old {
             Some(old) => schema::validate_update(object, old, self.schema()),
             None => schema::validate(object, self.schema()),
         };
         if let Some(scale) = &self.scale {
-            faults.extend(scale.faults_of_spec(object));
-            faults.extend(scale.faults_of_status(object));
+            errors.extend(scale.spec_errors(object));
+            errors.extend(scale.status_errors(object));
         }
-        faults
+        errors
     }
 
     /// Where status is a part of its own, it only ever changes alone: what else is wrong stays out of its way.
-    fn faults_of_status(&self, object: &Value, old: &Value) -> Vec<FieldError> {
-        let mut faults = Vec::new();
+    fn status_errors(&self, object: &Value, old: &Value) -> Vec<FieldError> {
+        let mut errors = Vec::new();
         if let (Some(status), Some(part)) = (object.get("status"), self.schema().property("status")) {
             let found = schema::validate_update(status, &old["status"], part);
-            faults.extend(found.into_iter().map(|mut fault| {
-                fault.field = below_status(&fault.field);
-                fault
+            errors.extend(found.into_iter().map(|mut error| {
+                error.field = below_status(&error.field);
+                error
             }));
         }
-        faults.extend(self.scale.iter().flat_map(|scale| scale.faults_of_status(object)));
-        faults
+        errors.extend(self.scale.iter().flat_map(|scale| scale.status_errors(object)));
+        errors
     }
 
     /// Whether an object was written under an older definition.
@@ -129,7 +108,7 @@ impl CustomVersion {
     }
 
     /// Whether the stored members of an object are those that this version shows.
-    pub(crate) fn shows_stored_members(&self, modified: Revision) -> bool {
+    fn has_stored_form(&self, modified: Revision) -> bool {
         let stored = self.definition.schema_of(&self.definition.storage_version);
         !self.is_outdated(modified) && stored.is_some_and(|stored| Arc::ptr_eq(stored, &self.schema))
     }
@@ -138,9 +117,9 @@ impl CustomVersion {
     ///
     /// What was written under an older definition loses what is unknown today, and gets the defaults of the version in
     /// which it was written.
-    pub(crate) fn show(&self, object: &mut Value, modified: Revision) {
+    fn show(&self, object: &mut Value, modified: Revision) {
         let definition = &self.definition;
-        if !self.shows_stored_members(modified) {
+        if !self.has_stored_form(modified) {
             let written = tree::text(object, "/apiVersion").rsplit('/').next().unwrap_or_default();
             let stored = definition.schema_of(written).unwrap_or(&self.schema);
             if self.is_outdated(modified) {
@@ -154,8 +133,53 @@ impl CustomVersion {
         object["apiVersion"] = Value::from(format!("{}/{}", definition.group, self.name));
     }
 
+    /// The compiled schema.
+    pub fn schema(&self) -> Schema<'_> {
+        self.schema.schema()
+    }
+}
+
+impl Strategy for CustomVersion {
+    fn apply_defaults(&self, object: &mut Value) {
+        schema::default(object, self.schema());
+    }
+
+    /// The server owns nothing in custom resources but their metadata.
+    fn prepare_for_create(&self, _: &mut Value) {}
+
+    fn prepare_for_update(&self, _: &mut Value) {}
+
+    fn validate_create(&self, object: &Value) -> Validation {
+        let errors = metadata::create(object, NameRule::Subdomain, self.definition.is_namespaced);
+        self.validate(object, None).after(errors)
+    }
+
+    fn validate_update(&self, new: &Value, old: &Value) -> Validation {
+        self.validate(new, Some(old)).after(metadata::update(new, old))
+    }
+
+    fn columns(&self) -> Vec<Value> {
+        columns::definitions(&self.columns)
+    }
+
+    fn cells(&self, object: &Value, now: Timestamp) -> Vec<Value> {
+        columns::row(&self.columns, object, now)
+    }
+
+    fn shows_stored_fields(&self, modified: Revision) -> bool {
+        self.has_stored_form(modified)
+    }
+
+    fn shows_stored_object(&self, modified: Revision) -> bool {
+        self.is_storage() && self.has_stored_form(modified)
+    }
+
+    fn from_stored(&self, object: &mut Value, modified: Revision) {
+        self.show(object, modified);
+    }
+
     /// Turns an object of this version into the stored one; the record provides the `apiVersion`.
-    pub(crate) fn to_stored<'v>(&self, object: &'v Value) -> Cow<'v, Value> {
+    fn to_stored<'v>(&self, object: &'v Value) -> Cow<'v, Value> {
         match self.definition.schema_of(&self.definition.storage_version) {
             Some(stored) if !Arc::ptr_eq(stored, &self.schema) => {
                 let mut object = object.clone();
@@ -164,21 +188,6 @@ impl CustomVersion {
             }
             _ => Cow::Borrowed(object),
         }
-    }
-
-    /// The compiled schema.
-    pub fn schema(&self) -> Schema<'_> {
-        self.schema.schema()
-    }
-
-    /// The `columnDefinitions` of a table.
-    pub(crate) fn columns(&self) -> Vec<Value> {
-        columns::definitions(&self.columns)
-    }
-
-    /// The cells of an object.
-    pub(crate) fn row(&self, object: &Value, now: Timestamp) -> Vec<Value> {
-        columns::row(&self.columns, object, now)
     }
 }
 

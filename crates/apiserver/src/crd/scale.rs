@@ -41,12 +41,12 @@ impl Scale {
     }
 
     /// What is wrong with the wanted replicas.
-    pub(super) fn faults_of_spec(&self, object: &Value) -> Vec<FieldError> {
+    pub(super) fn spec_errors(&self, object: &Value) -> Vec<FieldError> {
         check_count(object, &self.replicas).into_iter().collect()
     }
 
     /// What is wrong with the replicas and the selector that the status tells.
-    pub(super) fn faults_of_status(&self, object: &Value) -> Vec<FieldError> {
+    pub(super) fn status_errors(&self, object: &Value) -> Vec<FieldError> {
         let selector = self.selector.as_ref().and_then(|pointer| match find(object, pointer) {
             Ok(None | Some(Value::String(_))) => None,
             Ok(Some(other)) => Some(refuse(pointer, &json!(""), mismatch(pointer, other, "string"))),
@@ -164,8 +164,7 @@ mod tests {
             ),
         ];
         for (name, object, want) in cases {
-            let found: Vec<String> =
-                scale().faults_of_spec(&object).iter().map(ToString::to_string).collect();
+            let found: Vec<String> = scale().spec_errors(&object).iter().map(ToString::to_string).collect();
             let want: Vec<String> =
                 want.iter().map(|detail| format!(".spec.replicas: Invalid value: {detail}")).collect();
             assert_eq!(found, want, "{name}");
@@ -175,7 +174,7 @@ mod tests {
     #[test]
     fn status_tells_replicas_and_selector() {
         let object = json!({ "status": { "replicas": -3, "selector": 1 } });
-        let found: Vec<String> = scale().faults_of_status(&object).iter().map(ToString::to_string).collect();
+        let found: Vec<String> = scale().status_errors(&object).iter().map(ToString::to_string).collect();
         assert_eq!(
             found,
             [
@@ -185,6 +184,6 @@ mod tests {
             ]
         );
         let usual = json!({ "status": { "replicas": 3, "selector": "a=b" } });
-        assert_eq!(scale().faults_of_status(&usual), []);
+        assert_eq!(scale().status_errors(&usual), []);
     }
 }

@@ -1,26 +1,26 @@
 //! What the server fills in and keeps in definitions themselves.
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::{CLEANUP, GROUP, PLURAL, naming};
 use crate::resources::Resource;
+use crate::tree::{child, default};
 
 /// Fills in the names and the conversion that a definition may leave out.
-pub(crate) fn default(definition: &mut Value) {
-    let names = &mut definition["spec"]["names"];
-    let kind = names["kind"].as_str().unwrap_or_default().to_owned();
-    for (member, value) in [("singular", kind.to_lowercase()), ("listKind", format!("{kind}List"))] {
-        if names[member].as_str().is_none_or(str::is_empty) && !kind.is_empty() {
-            names[member] = json!(value);
+pub(crate) fn apply_defaults(definition: &mut Map<String, Value>) {
+    let Some(spec) = child(definition, "spec") else { return };
+    if let Some(names) = child(spec, "names") {
+        let kind = names.get("kind").and_then(Value::as_str).unwrap_or_default().to_owned();
+        if !kind.is_empty() {
+            default(names, "singular", kind.to_lowercase());
+            default(names, "listKind", format!("{kind}List"));
         }
     }
-    if definition["spec"]["conversion"].is_null() {
-        definition["spec"]["conversion"] = json!({ "strategy": "None" });
-    }
+    default(spec, "conversion", json!({ "strategy": "None" }));
 }
 
 /// The status of a new definition: nothing is accepted yet, and objects will be stored in one version.
-pub(crate) fn begin(definition: &mut Value) {
+pub(crate) fn prepare_for_create(definition: &mut Value) {
     definition["status"] = json!({
         "acceptedNames": { "plural": "", "kind": "" },
         "conditions": null,
@@ -29,7 +29,7 @@ pub(crate) fn begin(definition: &mut Value) {
 }
 
 /// Remembers every version that objects may be stored in.
-pub(crate) fn carry_on(definition: &mut Value) {
+pub(crate) fn prepare_for_update(definition: &mut Value) {
     let Some(storage) = storage_version(definition) else { return };
     let stored = &mut definition["status"]["storedVersions"];
     if !stored.is_array() {

@@ -129,7 +129,7 @@ fn check_spec(definition: &Value, old: Option<&Value>, faults: &mut Vec<FieldErr
 fn check_group(group: &str, faults: &mut Vec<FieldError>) {
     if group.is_empty() {
         faults.push(FieldError::required("spec.group", ""));
-    } else if let Some(detail) = names::subdomain_faults(group) {
+    } else if let Some(detail) = names::subdomain_errors(group) {
         faults.push(FieldError::invalid("spec.group", &json!(group), detail));
     } else if !group.contains('.') {
         faults.push(FieldError::invalid(

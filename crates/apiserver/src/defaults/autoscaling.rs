@@ -8,7 +8,7 @@ use crate::tree::{child, child_if_present, children, default};
 /// Share of the requested processor time that pods should use, in percent.
 const PROCESSOR_TARGET: i64 = 80;
 
-pub(super) fn autoscaler(object: &mut Map<String, Value>) {
+pub(crate) fn autoscaler(object: &mut Map<String, Value>) {
     let version = object.get("apiVersion").and_then(Value::as_str).unwrap_or_default();
     let is_first = version == "autoscaling/v1";
     let Some(spec) = child(object, "spec") else { return };

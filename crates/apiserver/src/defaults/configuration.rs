@@ -9,14 +9,14 @@ use crate::tree::{child, child_if_present, children, default};
 
 const RBAC: &str = "rbac.authorization.k8s.io";
 
-pub(super) fn config_map(object: &mut Map<String, Value>) {
+pub(crate) fn config_map(object: &mut Map<String, Value>) {
     if object.get("data").is_some_and(Value::is_null) {
         object.remove("data");
     }
 }
 
 /// Secrets: what was given as text wins over what was given encoded, and is never stored as text.
-pub(super) fn secret(object: &mut Map<String, Value>) {
+pub(crate) fn secret(object: &mut Map<String, Value>) {
     default(object, "type", "Opaque");
     let Some(Value::Object(texts)) = object.remove("stringData") else { return };
     if texts.is_empty() {
@@ -29,7 +29,7 @@ pub(super) fn secret(object: &mut Map<String, Value>) {
     }
 }
 
-pub(super) fn namespace(object: &mut Map<String, Value>) {
+pub(crate) fn namespace(object: &mut Map<String, Value>) {
     let Some(metadata) = child(object, "metadata") else { return };
     let name = metadata.get("name").cloned().unwrap_or(Value::Null);
     if name.as_str().is_some_and(|name| !name.is_empty())
@@ -42,7 +42,7 @@ pub(super) fn namespace(object: &mut Map<String, Value>) {
     }
 }
 
-pub(super) fn node(object: &mut Map<String, Value>) {
+pub(crate) fn node(object: &mut Map<String, Value>) {
     let Some(status) = child_if_present(object, "status") else { return };
     quantities(status, "capacity");
     quantities(status, "allocatable");
@@ -52,7 +52,7 @@ pub(super) fn node(object: &mut Map<String, Value>) {
     }
 }
 
-pub(super) fn limit_range(object: &mut Map<String, Value>) {
+pub(crate) fn limit_range(object: &mut Map<String, Value>) {
     let Some(spec) = child_if_present(object, "spec") else { return };
     for limit in children(spec, "limits") {
         for name in ["max", "min", "default", "defaultRequest", "maxLimitRequestRatio"] {
@@ -76,7 +76,7 @@ fn copy_missing(parent: &mut Map<String, Value>, from: &str, to: &str) {
     }
 }
 
-pub(super) fn resource_quota(object: &mut Map<String, Value>) {
+pub(crate) fn resource_quota(object: &mut Map<String, Value>) {
     if let Some(spec) = child_if_present(object, "spec") {
         quantities(spec, "hard");
     }
@@ -86,7 +86,7 @@ pub(super) fn resource_quota(object: &mut Map<String, Value>) {
     }
 }
 
-pub(super) fn role_binding(object: &mut Map<String, Value>) {
+pub(crate) fn role_binding(object: &mut Map<String, Value>) {
     if let Some(role) = child_if_present(object, "roleRef") {
         default(role, "apiGroup", RBAC);
     }
@@ -98,25 +98,25 @@ pub(super) fn role_binding(object: &mut Map<String, Value>) {
 }
 
 /// Events of the core group always say who reports them, even when that is nobody.
-pub(super) fn core_event(object: &mut Map<String, Value>) {
+pub(crate) fn core_event(object: &mut Map<String, Value>) {
     child(object, "source");
     default(object, "reportingComponent", "");
     default(object, "reportingInstance", "");
 }
 
 /// The same in the words of the newer group.
-pub(super) fn event(object: &mut Map<String, Value>) {
+pub(crate) fn event(object: &mut Map<String, Value>) {
     child(object, "deprecatedSource");
 }
 
 /// Leases without what belongs to elections that this server does not coordinate.
-pub(super) fn lease(object: &mut Map<String, Value>) {
+pub(crate) fn lease(object: &mut Map<String, Value>) {
     if let Some(spec) = child_if_present(object, "spec") {
         spec.remove("strategy");
         spec.remove("preferredHolder");
     }
 }
 
-pub(super) fn priority_class(object: &mut Map<String, Value>) {
+pub(crate) fn priority_class(object: &mut Map<String, Value>) {
     default(object, "preemptionPolicy", "PreemptLowerPriority");
 }

@@ -1,36 +1,48 @@
 //! What the server itself says about a new object: its first status, its generated selector, its finalizers.
 
-use portolan_object::GroupVersionKind;
 use serde_json::{Map, Value, json};
 
 use crate::quantity::Quantity;
 use crate::tree;
 use crate::tree::{child, default};
 
-/// Completes a new object of a built-in kind, after its name and identity are set and its status is dropped.
-pub fn on_create(kind: &GroupVersionKind, object: &mut Value) {
-    match (kind.group.as_str(), kind.kind.as_str()) {
-        ("", "Pod") => pod(object),
-        ("", "Namespace") => namespace(object),
-        ("batch", "Job") => job_selector(object),
-        ("", "Service") | ("networking.k8s.io", "Ingress") => empty_status(object, "loadBalancer"),
-        ("", "PersistentVolumeClaim" | "PersistentVolume") => phase(object, "Pending"),
-        ("", "ResourceQuota") => counts(object, &[]),
-        ("", "ReplicationController") | ("apps", "ReplicaSet") => counts(object, &["replicas"]),
-        ("apps", "Deployment") | ("batch", "CronJob") => counts(object, &[]),
-        ("apps", "StatefulSet") => counts(object, &["replicas", "availableReplicas"]),
-        ("apps", "DaemonSet") => {
-            let names =
-                ["currentNumberScheduled", "desiredNumberScheduled", "numberMisscheduled", "numberReady"];
-            counts(object, &names);
-        }
-        ("policy", "PodDisruptionBudget") => {
-            let names = ["currentHealthy", "desiredHealthy", "disruptionsAllowed", "expectedPods"];
-            counts(object, &names);
-        }
-        ("autoscaling", "HorizontalPodAutoscaler") => autoscaler(object),
-        _ => {}
+/// `status: {}`.
+pub(crate) fn empty_status(object: &mut Value) {
+    counts(object, &[]);
+}
+
+/// A status without replicas.
+pub(crate) fn replicas(object: &mut Value) {
+    counts(object, &["replicas"]);
+}
+
+/// A stateful set without replicas.
+pub(crate) fn stateful_set(object: &mut Value) {
+    counts(object, &["replicas", "availableReplicas"]);
+}
+
+/// A daemon set on no node.
+pub(crate) fn daemon_set(object: &mut Value) {
+    let names = ["currentNumberScheduled", "desiredNumberScheduled", "numberMisscheduled", "numberReady"];
+    counts(object, &names);
+}
+
+/// A disruption budget of no pods.
+pub(crate) fn disruption_budget(object: &mut Value) {
+    counts(object, &["currentHealthy", "desiredHealthy", "disruptionsAllowed", "expectedPods"]);
+}
+
+/// A Service or an ingress without addresses of a load balancer.
+pub(crate) fn load_balancer(object: &mut Value) {
+    let Some(object) = object.as_object_mut() else { return };
+    if let Some(status) = child(object, "status") {
+        child(status, "loadBalancer");
     }
+}
+
+/// A volume or a claim that is not bound.
+pub(crate) fn pending(object: &mut Value) {
+    phase(object, "Pending");
 }
 
 /// A status in which the counts that clients expect are zero.
@@ -41,7 +53,7 @@ fn counts(object: &mut Value, names: &[&str]) {
     }
 }
 
-fn autoscaler(object: &mut Value) {
+pub(crate) fn autoscaler(object: &mut Value) {
     if tree::text(object, "/apiVersion") == "autoscaling/v1" {
         counts(object, &["currentReplicas", "desiredReplicas"]);
     } else {
@@ -56,14 +68,7 @@ fn phase(object: &mut Value, phase: &str) {
     }
 }
 
-fn empty_status(object: &mut Value, part: &str) {
-    let Some(object) = object.as_object_mut() else { return };
-    if let Some(status) = child(object, "status") {
-        child(status, part);
-    }
-}
-
-fn namespace(object: &mut Value) {
+pub(crate) fn namespace(object: &mut Value) {
     let Some(object) = object.as_object_mut() else { return };
     if let Some(spec) = child(object, "spec") {
         let finalizers = spec.entry("finalizers").or_insert_with(|| json!([]));
@@ -79,7 +84,7 @@ fn namespace(object: &mut Value) {
 }
 
 /// A pod waits at first, and what scheduling needs is settled.
-fn pod(object: &mut Value) {
+pub(crate) fn pod(object: &mut Value) {
     let class = quality_of_service(object);
     phase(object, "Pending");
     object["status"]["qosClass"] = json!(class);
@@ -119,7 +124,7 @@ fn quality_of_service(pod: &Value) -> &'static str {
 }
 
 /// The labels by which a job finds its pods, made from its identity so that no other job finds them.
-fn job_selector(job: &mut Value) {
+pub(crate) fn job_selector(job: &mut Value) {
     if let Some(object) = job.as_object_mut() {
         child(object, "status");
     }

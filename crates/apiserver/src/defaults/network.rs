@@ -8,7 +8,7 @@ use crate::tree::{child, child_if_present, children, default, is_unset};
 const AFFINITY_TIMEOUT: i64 = 10_800;
 
 /// Services without their addresses and node ports, which allocation adds.
-pub(super) fn service(object: &mut Map<String, Value>) {
+pub(crate) fn service(object: &mut Map<String, Value>) {
     let Some(spec) = child(object, "spec") else { return };
     default(spec, "type", "ClusterIP");
     default(spec, "sessionAffinity", "None");
@@ -72,7 +72,7 @@ fn load_balancer_modes(object: &mut Map<String, Value>) {
     }
 }
 
-pub(super) fn endpoints(object: &mut Map<String, Value>) {
+pub(crate) fn endpoints(object: &mut Map<String, Value>) {
     for subset in children(object, "subsets") {
         for port in children(subset, "ports") {
             default(port, "protocol", "TCP");
@@ -80,7 +80,7 @@ pub(super) fn endpoints(object: &mut Map<String, Value>) {
     }
 }
 
-pub(super) fn endpoint_slice(object: &mut Map<String, Value>) {
+pub(crate) fn endpoint_slice(object: &mut Map<String, Value>) {
     for name in ["endpoints", "ports"] {
         object.entry(name).or_insert(Value::Null);
     }
@@ -95,20 +95,20 @@ pub(super) fn endpoint_slice(object: &mut Map<String, Value>) {
     }
 }
 
-pub(super) fn ingress(object: &mut Map<String, Value>) {
+pub(crate) fn ingress(object: &mut Map<String, Value>) {
     if let Some(status) = child(object, "status") {
         child(status, "loadBalancer");
     }
 }
 
-pub(super) fn ingress_class(object: &mut Map<String, Value>) {
+pub(crate) fn ingress_class(object: &mut Map<String, Value>) {
     let spec = child_if_present(object, "spec");
     if let Some(parameters) = spec.and_then(|spec| child_if_present(spec, "parameters")) {
         default(parameters, "scope", "Cluster");
     }
 }
 
-pub(super) fn network_policy(object: &mut Map<String, Value>) {
+pub(crate) fn network_policy(object: &mut Map<String, Value>) {
     let Some(spec) = child(object, "spec") else { return };
     child(spec, "podSelector");
     let has = |spec: &Map<String, Value>, name: &str| {

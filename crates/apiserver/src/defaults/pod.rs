@@ -9,7 +9,7 @@ const CONTAINERS: [&str; 3] = ["initContainers", "containers", "ephemeralContain
 const FILE_MODE: i64 = 0o644;
 
 /// A pod itself; it gets more than a template does.
-pub(super) fn pod(object: &mut Map<String, Value>) {
+pub(crate) fn pod(object: &mut Map<String, Value>) {
     let Some(spec) = child(object, "spec") else { return };
     pod_spec(spec);
     for name in ["initContainers", "containers"] {
@@ -48,12 +48,12 @@ fn tolerate(spec: &mut Map<String, Value>, taint: &str) {
 }
 
 /// An object of kind `PodTemplate`.
-pub(super) fn pod_template(object: &mut Map<String, Value>) {
+pub(crate) fn pod_template(object: &mut Map<String, Value>) {
     template(object);
 }
 
 /// The member `template` of a workload's spec.
-pub(super) fn template(parent: &mut Map<String, Value>) {
+pub(crate) fn template(parent: &mut Map<String, Value>) {
     let Some(template) = child(parent, "template") else { return };
     child(template, "metadata");
     if let Some(spec) = child(template, "spec") {
@@ -219,7 +219,7 @@ fn downward_items(source: &mut Map<String, Value>) {
 }
 
 /// Brings `limits` and `requests` into canonical form.
-pub(super) fn resources(resources: &mut Map<String, Value>) {
+pub(crate) fn resources(resources: &mut Map<String, Value>) {
     quantities(resources, "limits");
     quantities(resources, "requests");
 }
@@ -246,7 +246,7 @@ fn host_ports(container: &mut Map<String, Value>) {
 }
 
 /// Brings a map of quantities into canonical form, rounded up to thousandths.
-pub(super) fn quantities(parent: &mut Map<String, Value>, name: &str) {
+pub(crate) fn quantities(parent: &mut Map<String, Value>, name: &str) {
     let Some(amounts) = child_if_present(parent, name) else { return };
     for amount in amounts.values_mut() {
         canonical(amount, Quantity::round_up_to_milli);
@@ -254,7 +254,7 @@ pub(super) fn quantities(parent: &mut Map<String, Value>, name: &str) {
 }
 
 /// Brings one quantity into canonical form.
-pub(super) fn quantity(parent: &mut Map<String, Value>, name: &str) {
+pub(crate) fn quantity(parent: &mut Map<String, Value>, name: &str) {
     if let Some(amount) = parent.get_mut(name) {
         canonical(amount, |amount| amount);
     }

@@ -14,7 +14,7 @@ const VOLUME_PREFIX: &str = "kube-api-access-";
 const TOKEN_SECONDS: i64 = 3607;
 
 /// The account that a pod runs as; a pod without one is given `default`.
-pub fn account_name(pod: &Value) -> &str {
+pub(crate) fn account_name(pod: &Value) -> &str {
     match tree::text(pod, "/spec/serviceAccountName") {
         "" => match tree::text(pod, "/spec/serviceAccount") {
             "" => "default",
@@ -29,7 +29,7 @@ pub fn account_name(pod: &Value) -> &str {
 ///
 /// # Errors
 /// 403 when `account`, looked up under [`account_name`], does not exist.
-pub fn attach(pod: &mut Value, account: Option<&Object>, suffix: &str) -> Result<(), Status> {
+pub(crate) fn attach(pod: &mut Value, account: Option<&Object>, suffix: &str) -> Result<(), Status> {
     let name = account_name(pod).to_owned();
     let Some(account) = account else {
         let namespace = tree::text(pod, "/metadata/namespace");

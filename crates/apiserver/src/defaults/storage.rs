@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 use super::pod::{quantities, resources};
 use crate::tree::{child, child_if_present, default};
 
-pub(super) fn volume(object: &mut Map<String, Value>) {
+pub(crate) fn volume(object: &mut Map<String, Value>) {
     let Some(spec) = child(object, "spec") else { return };
     default(spec, "persistentVolumeReclaimPolicy", "Retain");
     default(spec, "volumeMode", "Filesystem");
@@ -20,7 +20,7 @@ pub(super) fn volume(object: &mut Map<String, Value>) {
     }
 }
 
-pub(super) fn claim(object: &mut Map<String, Value>) {
+pub(crate) fn claim(object: &mut Map<String, Value>) {
     if let Some(spec) = child(object, "spec") {
         claim_spec(spec);
     }
@@ -30,19 +30,19 @@ pub(super) fn claim(object: &mut Map<String, Value>) {
     }
 }
 
-pub(super) fn claim_spec(spec: &mut Map<String, Value>) {
+pub(crate) fn claim_spec(spec: &mut Map<String, Value>) {
     default(spec, "volumeMode", "Filesystem");
     if let Some(amounts) = child(spec, "resources") {
         resources(amounts);
     }
 }
 
-pub(super) fn storage_class(object: &mut Map<String, Value>) {
+pub(crate) fn storage_class(object: &mut Map<String, Value>) {
     default(object, "reclaimPolicy", "Delete");
     default(object, "volumeBindingMode", "Immediate");
 }
 
-pub(super) fn csi_driver(object: &mut Map<String, Value>) {
+pub(crate) fn csi_driver(object: &mut Map<String, Value>) {
     let Some(spec) = child(object, "spec") else { return };
     default(spec, "attachRequired", true);
     default(spec, "podInfoOnMount", false);

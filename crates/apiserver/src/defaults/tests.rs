@@ -1,27 +1,28 @@
 use portolan_object::Object;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::*;
+use crate::kinds::{self, BuiltinKind, Strategy as _};
 
-fn kind(api_version: &str, kind: &str) -> GroupVersionKind {
+fn kind(api_version: &str, kind: &str) -> &'static BuiltinKind {
     let (group, version) = api_version.split_once('/').unwrap_or(("", api_version));
-    GroupVersionKind::new(group, version, kind)
+    kinds::find_kind(group, version, kind).unwrap()
 }
 
 /// The object completed, after checking that completing it again changes nothing.
 fn completed(api_version: &str, name: &str, mut object: Value) -> Value {
     let kind = kind(api_version, name);
     object["apiVersion"] = json!(api_version);
-    apply(&kind, &mut object);
+    kind.apply_defaults(&mut object);
     let mut again = object.clone();
-    apply(&kind, &mut again);
+    kind.apply_defaults(&mut again);
     assert_eq!(object, again, "{name} is completed once");
     object
 }
 
 fn created(api_version: &str, name: &str, object: Value) -> Value {
     let mut object = completed(api_version, name, object);
-    on_create(&kind(api_version, name), &mut object);
+    kind(api_version, name).prepare_for_create(&mut object);
     object
 }
 

@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 use super::pod::template;
 use crate::tree::{child, child_if_present, children, default};
 
-pub(super) fn replication_controller(object: &mut Map<String, Value>) {
+pub(crate) fn replication_controller(object: &mut Map<String, Value>) {
     let Some(spec) = child(object, "spec") else { return };
     default(spec, "replicas", 1);
     if spec.get("template").is_some_and(Value::is_object) {
@@ -20,7 +20,7 @@ pub(super) fn replication_controller(object: &mut Map<String, Value>) {
     }
 }
 
-pub(super) fn deployment(object: &mut Map<String, Value>) {
+pub(crate) fn deployment(object: &mut Map<String, Value>) {
     let Some(spec) = child(object, "spec") else { return };
     template(spec);
     default(spec, "replicas", 1);
@@ -36,13 +36,13 @@ pub(super) fn deployment(object: &mut Map<String, Value>) {
     }
 }
 
-pub(super) fn replica_set(object: &mut Map<String, Value>) {
+pub(crate) fn replica_set(object: &mut Map<String, Value>) {
     let Some(spec) = child(object, "spec") else { return };
     template(spec);
     default(spec, "replicas", 1);
 }
 
-pub(super) fn stateful_set(object: &mut Map<String, Value>) {
+pub(crate) fn stateful_set(object: &mut Map<String, Value>) {
     let Some(spec) = child(object, "spec") else { return };
     template(spec);
     default(spec, "replicas", 1);
@@ -71,7 +71,7 @@ pub(super) fn stateful_set(object: &mut Map<String, Value>) {
     }
 }
 
-pub(super) fn daemon_set(object: &mut Map<String, Value>) {
+pub(crate) fn daemon_set(object: &mut Map<String, Value>) {
     let Some(spec) = child(object, "spec") else { return };
     template(spec);
     default(spec, "revisionHistoryLimit", 10);
@@ -85,7 +85,7 @@ pub(super) fn daemon_set(object: &mut Map<String, Value>) {
     }
 }
 
-pub(super) fn job(object: &mut Map<String, Value>) {
+pub(crate) fn job(object: &mut Map<String, Value>) {
     let Some(spec) = child(object, "spec") else { return };
     job_spec(spec);
     if let Some(labels) = template_labels(spec) {
@@ -93,7 +93,7 @@ pub(super) fn job(object: &mut Map<String, Value>) {
     }
 }
 
-pub(super) fn cron_job(object: &mut Map<String, Value>) {
+pub(crate) fn cron_job(object: &mut Map<String, Value>) {
     let Some(spec) = child(object, "spec") else { return };
     default(spec, "concurrencyPolicy", "Allow");
     default(spec, "suspend", false);

@@ -1,101 +1,51 @@
-//! Resources of the core group.
+//! The core group: what every cluster has.
 
-use super::{BuiltinResource, CREATE_ONLY, Generation, NameRule, Subresource};
+mod binding;
+mod config_map;
+mod endpoints;
+pub(super) mod event;
+mod limit_range;
+mod namespace;
+mod node;
+mod persistent_volume;
+mod persistent_volume_claim;
+mod pod;
+mod pod_template;
+mod replication_controller;
+mod resource_quota;
+mod secret;
+mod service;
+mod service_account;
 
-const CONNECT: &[&str] = &["create", "get"];
-const PROXY: &[&str] = &["create", "delete", "get", "patch", "update"];
+use super::Group;
+
+const GROUP: &str = "";
+
+const CONNECT_VERBS: &[&str] = &["create", "get"];
+const PROXY_VERBS: &[&str] = &["create", "delete", "get", "patch", "update"];
 const WITHOUT_COLLECTION: &[&str] = &["create", "delete", "get", "list", "patch", "update", "watch"];
 
-const fn core(kind: &'static str, plural: &'static str, singular: &'static str) -> BuiltinResource {
-    BuiltinResource::new("", "v1", kind, plural).singular(singular)
-}
-
-pub(super) const RESOURCES: &[BuiltinResource] = &[
-    core("Binding", "bindings", "binding").namespaced().verbs(CREATE_ONLY),
-    core("ConfigMap", "configmaps", "configmap").namespaced().short(&["cm"]),
-    core("Endpoints", "endpoints", "endpoints").namespaced().short(&["ep"]).create_on_update(),
-    core("Event", "events", "event")
-        .namespaced()
-        .short(&["ev"])
-        .names(NameRule::PathSegment)
-        .create_on_update(),
-    core("LimitRange", "limitranges", "limitrange").namespaced().short(&["limits"]).create_on_update(),
-    core("Namespace", "namespaces", "namespace")
-        .short(&["ns"])
-        .verbs(WITHOUT_COLLECTION)
-        .names(NameRule::Label)
-        .delete_returns_object()
-        .parts(&[Subresource::new("finalize", "Namespace", &["update"]), Subresource::status("Namespace")]),
-    core("Node", "nodes", "node")
-        .short(&["no"])
-        .keeps_status_on_create()
-        .parts(&[Subresource::new("proxy", "NodeProxyOptions", PROXY), Subresource::status("Node")]),
-    core("PersistentVolumeClaim", "persistentvolumeclaims", "persistentvolumeclaim")
-        .namespaced()
-        .short(&["pvc"])
-        .delete_returns_object()
-        .parts(&[Subresource::status("PersistentVolumeClaim")]),
-    core("PersistentVolume", "persistentvolumes", "persistentvolume")
-        .short(&["pv"])
-        .delete_returns_object()
-        .parts(&[Subresource::status("PersistentVolume")]),
-    core("Pod", "pods", "pod")
-        .namespaced()
-        .short(&["po"])
-        .category(&["all"])
-        .generation(Generation::Spec)
-        .delete_returns_object()
-        .parts(&[
-            Subresource::new("attach", "PodAttachOptions", CONNECT),
-            Subresource::new("binding", "Binding", CREATE_ONLY),
-            Subresource::new("ephemeralcontainers", "Pod", super::PART_VERBS),
-            Subresource {
-                name: "eviction",
-                kind: "Eviction",
-                group: "policy",
-                version: "v1",
-                verbs: CREATE_ONLY,
-            },
-            Subresource::new("exec", "PodExecOptions", CONNECT),
-            Subresource::new("log", "Pod", &["get"]),
-            Subresource::new("portforward", "PodPortForwardOptions", CONNECT),
-            Subresource::new("proxy", "PodProxyOptions", PROXY),
-            Subresource::new("resize", "Pod", super::PART_VERBS),
-            Subresource::status("Pod"),
-        ]),
-    core("PodTemplate", "podtemplates", "podtemplate")
-        .namespaced()
-        .generation(Generation::All)
-        .delete_returns_object(),
-    core("ReplicationController", "replicationcontrollers", "replicationcontroller")
-        .namespaced()
-        .short(&["rc"])
-        .category(&["all"])
-        .generation(Generation::Spec)
-        .parts(&[Subresource::scale(), Subresource::status("ReplicationController")]),
-    core("ResourceQuota", "resourcequotas", "resourcequota")
-        .namespaced()
-        .short(&["quota"])
-        .delete_returns_object()
-        .parts(&[Subresource::status("ResourceQuota")]),
-    core("Secret", "secrets", "secret").namespaced(),
-    core("ServiceAccount", "serviceaccounts", "serviceaccount")
-        .namespaced()
-        .short(&["sa"])
-        .delete_returns_object()
-        .parts(&[Subresource {
-            name: "token",
-            kind: "TokenRequest",
-            group: "authentication.k8s.io",
-            version: "v1",
-            verbs: CREATE_ONLY,
-        }]),
-    core("Service", "services", "service")
-        .namespaced()
-        .short(&["svc"])
-        .category(&["all"])
-        .names(NameRule::Label)
-        .create_on_update()
-        .delete_returns_object()
-        .parts(&[Subresource::new("proxy", "ServiceProxyOptions", PROXY), Subresource::status("Service")]),
-];
+/// The group.
+pub(super) static KINDS: Group = Group {
+    name: GROUP,
+    versions: &["v1"],
+    priority: 18000,
+    kinds: &[
+        &binding::KIND,
+        &config_map::KIND,
+        &endpoints::KIND,
+        &event::KIND,
+        &limit_range::KIND,
+        &namespace::KIND,
+        &node::KIND,
+        &persistent_volume_claim::KIND,
+        &persistent_volume::KIND,
+        &pod::KIND,
+        &pod_template::KIND,
+        &replication_controller::KIND,
+        &resource_quota::KIND,
+        &secret::KIND,
+        &service_account::KIND,
+        &service::KIND,
+    ],
+};

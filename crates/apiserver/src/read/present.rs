@@ -7,7 +7,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::{Response, StatusCode};
 use jiff::Timestamp;
-use portolan_object::{GroupVersionKind, Status};
+use portolan_object::Status;
 use portolan_store::{Revision, Versioned};
 use serde_json::{Map, Value, json};
 
@@ -18,7 +18,7 @@ use crate::record::{self, Record};
 use crate::request::query::Query;
 use crate::resources::{Resource, Source};
 use crate::respond::{self, Body};
-use crate::tables;
+use crate::tables::Table;
 
 /// Bytes of a list that are sent at once.
 const PIECE: usize = 64 * 1024;
@@ -102,11 +102,9 @@ impl Presenter {
         self.shown(object, || (self.columns(), self.cells(object)))
     }
 
-    /// The body of a subresource that has a kind of its own.
-    pub(crate) fn part(&self, kind: &GroupVersionKind, object: &Value) -> Value {
-        self.shown(object, || {
-            (tables::columns(kind).iter().map(column).collect(), tables::row(kind, object, self.now))
-        })
+    /// The body of a subresource with another kind than its object.
+    pub(crate) fn subresource(&self, table: &Table, object: &Value) -> Value {
+        self.shown(object, || (table.definitions(), table.row(object, self.now)))
     }
 
     fn shown(&self, object: &Value, table: impl FnOnce() -> (Vec<Value>, Vec<Value>)) -> Value {
@@ -223,32 +221,16 @@ impl Presenter {
     }
 
     fn columns(&self) -> Vec<Value> {
-        match &self.resource.source {
-            Source::Builtin(_) => tables::columns(&self.resource.kind).iter().map(column).collect(),
-            Source::Custom(version) => version.columns(),
-        }
+        self.resource.strategy().columns()
     }
 
     fn column_count(&self) -> usize {
-        match &self.resource.source {
-            Source::Builtin(_) => tables::columns(&self.resource.kind).len(),
-            Source::Custom(version) => version.columns().len(),
-        }
+        self.columns().len()
     }
 
     fn cells(&self, object: &Value) -> Vec<Value> {
-        match &self.resource.source {
-            Source::Builtin(_) => tables::row(&self.resource.kind, object, self.now),
-            Source::Custom(version) => version.row(object, self.now),
-        }
+        self.resource.strategy().cells(object, self.now)
     }
-}
-
-fn column(column: &tables::Column) -> Value {
-    json!({
-        "name": column.name, "type": column.kind, "format": column.format,
-        "description": column.description, "priority": column.priority,
-    })
 }
 
 fn metadata_object(metadata: &[u8]) -> Bytes {

@@ -4,7 +4,7 @@ use portolan_object::Status;
 use portolan_object::selector::{FieldSelector, InvalidSelector, LabelSelector};
 use portolan_store::Versioned;
 
-use super::fields;
+use crate::kinds::selectable;
 use crate::record::Record;
 use crate::request::options::ListOptions;
 use crate::resources::{Resource, Source};
@@ -64,9 +64,9 @@ impl Selection {
             return key_matches;
         }
         match &resource.source {
-            Source::Builtin(entry) => {
-                let Some(known) = fields::of(entry.group, entry.kind) else { return false };
-                let values = item.value.fields(|object| fields::values(known, object));
+            Source::Builtin(kind) => {
+                let Some(known) = kind.selectable.get() else { return false };
+                let values = item.value.fields(|object| selectable::values(known, object));
                 by_content.iter().all(|term| {
                     let value = known.iter().zip(values).find(|(field, _)| field.name == term.field);
                     value.is_some_and(|(_, value)| term.matches(value))
@@ -89,8 +89,8 @@ fn check_field(resource: &Resource, field: &str) -> Result<(), Status> {
         return Ok(());
     }
     let own = match &resource.source {
-        Source::Builtin(entry) => {
-            fields::of(entry.group, entry.kind).map(|known| known.iter().any(|entry| entry.name == field))
+        Source::Builtin(kind) => {
+            kind.selectable.get().map(|known| known.iter().any(|known| known.name == field))
         }
         Source::Custom(version) => Some(version.is_selectable(field)),
     };

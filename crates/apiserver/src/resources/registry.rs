@@ -133,7 +133,7 @@ pub struct Registry {
 
 impl Default for Registry {
     fn default() -> Self {
-        let builtin: Vec<_> = kinds::BUILTIN.iter().map(|entry| Arc::new(Resource::builtin(entry))).collect();
+        let builtin: Vec<_> = kinds::all().map(|kind| Arc::new(Resource::builtin(kind))).collect();
         let current = ArcSwap::from_pointee(Snapshot::new(&builtin, &[]));
         Self { builtin, current }
     }

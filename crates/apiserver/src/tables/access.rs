@@ -5,10 +5,10 @@ use portolan_object::age;
 use serde_json::{Value, json};
 
 use super::cells::Source;
-use super::{AGE, Column, NAME, Printer};
+use super::{AGE, Column, NAME, Table};
 use crate::tree;
 
-static ROLE_BINDING: Printer = Printer {
+pub(crate) static ROLE_BINDING: Table = Table {
     columns: &[
         NAME,
         Column::text("Role", "Role that is granted."),
@@ -20,7 +20,7 @@ static ROLE_BINDING: Printer = Printer {
     cells: role_binding,
 };
 
-static SIGNING_REQUEST: Printer = Printer {
+pub(crate) static SIGNING_REQUEST: Table = Table {
     columns: &[
         NAME,
         AGE,
@@ -31,14 +31,6 @@ static SIGNING_REQUEST: Printer = Printer {
     ],
     cells: signing_request,
 };
-
-pub(super) fn printer(kind: &str) -> Option<&'static Printer> {
-    Some(match kind {
-        "RoleBinding" | "ClusterRoleBinding" => &ROLE_BINDING,
-        "CertificateSigningRequest" => &SIGNING_REQUEST,
-        _ => return None,
-    })
-}
 
 fn role_binding(source: Source<'_>) -> Vec<Value> {
     let subjects = |kind: &str| {

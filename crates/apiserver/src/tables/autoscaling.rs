@@ -3,10 +3,10 @@
 use serde_json::{Value, json};
 
 use super::cells::{Source, shortened};
-use super::{AGE, Column, NAME, Printer};
+use super::{AGE, Column, NAME, Table};
 use crate::tree;
 
-static AUTOSCALER: Printer = Printer {
+pub(crate) static AUTOSCALER: Table = Table {
     columns: &[
         NAME,
         Column::text("Reference", "Workload that is scaled."),
@@ -19,7 +19,7 @@ static AUTOSCALER: Printer = Printer {
     cells: autoscaler,
 };
 
-static SCALE: Printer = Printer {
+pub(crate) static SCALE: Table = Table {
     columns: &[
         Column::text("Name", "Name of the scaled object."),
         Column::integer("Desired", "Pods that should exist."),
@@ -29,7 +29,7 @@ static SCALE: Printer = Printer {
     cells: scale,
 };
 
-static DISRUPTION_BUDGET: Printer = Printer {
+pub(crate) static DISRUPTION_BUDGET: Table = Table {
     columns: &[
         NAME,
         Column::text("Min Available", "Pods that must stay available."),
@@ -39,15 +39,6 @@ static DISRUPTION_BUDGET: Printer = Printer {
     ],
     cells: disruption_budget,
 };
-
-pub(super) fn printer(kind: &str) -> Option<&'static Printer> {
-    Some(match kind {
-        "HorizontalPodAutoscaler" => &AUTOSCALER,
-        "Scale" => &SCALE,
-        "PodDisruptionBudget" => &DISRUPTION_BUDGET,
-        _ => return None,
-    })
-}
 
 fn autoscaler(source: Source<'_>) -> Vec<Value> {
     let target = source.object.pointer("/spec/scaleTargetRef").unwrap_or(&Value::Null);

@@ -5,15 +5,15 @@ use std::collections::BTreeSet;
 use serde_json::{Value, json};
 
 use super::cells::{Source, joined, or_word};
-use super::{AGE, Column, NAME, Printer};
+use super::{AGE, Column, NAME, Table};
 use crate::tree;
 
-static NAMESPACE: Printer = Printer {
+pub(crate) static NAMESPACE: Table = Table {
     columns: &[NAME, Column::text("Status", "Whether the namespace is in use or going away."), AGE],
     cells: |source| vec![source.name(), json!(source.text("/status/phase")), source.age()],
 };
 
-static NODE: Printer = Printer {
+pub(crate) static NODE: Table = Table {
     columns: &[
         NAME,
         Column::text("Status", "Whether the node runs pods."),
@@ -29,7 +29,7 @@ static NODE: Printer = Printer {
     cells: node,
 };
 
-static EVENT: Printer = Printer {
+pub(crate) static EVENT: Table = Table {
     columns: &[
         Column::text("Last Seen", "Time since the event happened last."),
         Column::text("Type", "Normal or Warning."),
@@ -45,14 +45,14 @@ static EVENT: Printer = Printer {
     cells: event,
 };
 
-static CONFIG_MAP: Printer = Printer {
+pub(crate) static CONFIG_MAP: Table = Table {
     columns: &[NAME, Column::text("Data", "Number of entries."), AGE],
     cells: |source| {
         vec![source.name(), json!(source.count("/data") + source.count("/binaryData")), source.age()]
     },
 };
 
-static SECRET: Printer = Printer {
+pub(crate) static SECRET: Table = Table {
     columns: &[
         NAME,
         Column::text("Type", "What the entries are for."),
@@ -64,15 +64,15 @@ static SECRET: Printer = Printer {
     },
 };
 
-static SERVICE_ACCOUNT: Printer =
-    Printer { columns: &[NAME, AGE], cells: |source| vec![source.name(), source.age()] };
+pub(crate) static SERVICE_ACCOUNT: Table =
+    Table { columns: &[NAME, AGE], cells: |source| vec![source.name(), source.age()] };
 
-static LEASE: Printer = Printer {
+pub(crate) static LEASE: Table = Table {
     columns: &[NAME, Column::text("Holder", "Who holds the lease."), AGE],
     cells: |source| vec![source.name(), json!(source.text("/spec/holderIdentity")), source.age()],
 };
 
-static QUOTA: Printer = Printer {
+pub(crate) static QUOTA: Table = Table {
     columns: &[
         NAME,
         Column::text("Request", "Used and allowed amount of each counted resource."),
@@ -82,7 +82,7 @@ static QUOTA: Printer = Printer {
     cells: quota,
 };
 
-static PRIORITY_CLASS: Printer = Printer {
+pub(crate) static PRIORITY_CLASS: Table = Table {
     columns: &[
         NAME,
         Column::integer("Value", "Priority; higher is served first."),
@@ -93,17 +93,17 @@ static PRIORITY_CLASS: Printer = Printer {
     cells: priority_class,
 };
 
-static RUNTIME_CLASS: Printer = Printer {
+pub(crate) static RUNTIME_CLASS: Table = Table {
     columns: &[NAME, Column::text("Handler", "Configuration of the runtime."), AGE],
     cells: |source| vec![source.name(), json!(source.text("/handler")), source.age()],
 };
 
-static WEBHOOKS: Printer = Printer {
+pub(crate) static WEBHOOKS: Table = Table {
     columns: &[NAME, Column::integer("Webhooks", "Number of webhooks."), AGE],
     cells: |source| vec![source.name(), json!(source.list("/webhooks").len()), source.age()],
 };
 
-static ADMISSION_POLICY: Printer = Printer {
+pub(crate) static ADMISSION_POLICY: Table = Table {
     columns: &[
         NAME,
         Column::integer("Validations", "Number of rules."),
@@ -113,7 +113,7 @@ static ADMISSION_POLICY: Printer = Printer {
     cells: admission_policy,
 };
 
-static ADMISSION_BINDING: Printer = Printer {
+pub(crate) static ADMISSION_BINDING: Table = Table {
     columns: &[
         NAME,
         Column::text("PolicyName", "Policy that is put to use."),
@@ -122,25 +122,6 @@ static ADMISSION_BINDING: Printer = Printer {
     ],
     cells: admission_binding,
 };
-
-pub(super) fn printer(kind: &str) -> Option<&'static Printer> {
-    Some(match kind {
-        "Namespace" => &NAMESPACE,
-        "Node" => &NODE,
-        "Event" => &EVENT,
-        "ConfigMap" => &CONFIG_MAP,
-        "Secret" => &SECRET,
-        "ServiceAccount" => &SERVICE_ACCOUNT,
-        "Lease" => &LEASE,
-        "ResourceQuota" => &QUOTA,
-        "PriorityClass" => &PRIORITY_CLASS,
-        "RuntimeClass" => &RUNTIME_CLASS,
-        "MutatingWebhookConfiguration" | "ValidatingWebhookConfiguration" => &WEBHOOKS,
-        "ValidatingAdmissionPolicy" => &ADMISSION_POLICY,
-        "ValidatingAdmissionPolicyBinding" => &ADMISSION_BINDING,
-        _ => return None,
-    })
-}
 
 fn node(source: Source<'_>) -> Vec<Value> {
     let address = |kind| {

@@ -5,13 +5,13 @@ use std::collections::BTreeSet;
 use serde_json::{Value, json};
 
 use super::cells::{Source, joined, or_word, shortened};
-use super::{AGE, Column, NAME, Printer, SELECTOR};
+use super::{AGE, Column, NAME, SELECTOR, Table};
 use crate::tree;
 
 /// Lists of hosts, ports and addresses show this many entries.
 const SHOWN: usize = 3;
 
-static SERVICE: Printer = Printer {
+pub(crate) static SERVICE: Table = Table {
     columns: &[
         NAME,
         Column::text("Type", "How the service is reached."),
@@ -24,12 +24,12 @@ static SERVICE: Printer = Printer {
     cells: service,
 };
 
-static ENDPOINTS: Printer = Printer {
+pub(crate) static ENDPOINTS: Table = Table {
     columns: &[NAME, Column::text("Endpoints", "Addresses and ports that serve."), AGE],
     cells: endpoints,
 };
 
-static ENDPOINT_SLICE: Printer = Printer {
+pub(crate) static ENDPOINT_SLICE: Table = Table {
     columns: &[
         NAME,
         Column::text("AddressType", "Family of the addresses."),
@@ -40,7 +40,7 @@ static ENDPOINT_SLICE: Printer = Printer {
     cells: endpoint_slice,
 };
 
-static INGRESS: Printer = Printer {
+pub(crate) static INGRESS: Table = Table {
     columns: &[
         NAME,
         Column::text("Class", "Class that says which controller serves the ingress."),
@@ -52,7 +52,7 @@ static INGRESS: Printer = Printer {
     cells: ingress,
 };
 
-static INGRESS_CLASS: Printer = Printer {
+pub(crate) static INGRESS_CLASS: Table = Table {
     columns: &[
         NAME,
         Column::text("Controller", "Controller that serves ingresses of the class."),
@@ -62,34 +62,20 @@ static INGRESS_CLASS: Printer = Printer {
     cells: ingress_class,
 };
 
-static NETWORK_POLICY: Printer = Printer {
+pub(crate) static NETWORK_POLICY: Table = Table {
     columns: &[NAME, Column::text("Pod-Selector", "Labels of the pods that the policy is for."), AGE],
     cells: network_policy,
 };
 
-static IP_ADDRESS: Printer = Printer {
+pub(crate) static IP_ADDRESS: Table = Table {
     columns: &[NAME, Column::text("ParentRef", "Object that holds the address.")],
     cells: ip_address,
 };
 
-static SERVICE_CIDR: Printer = Printer {
+pub(crate) static SERVICE_CIDR: Table = Table {
     columns: &[NAME, Column::text("CIDRs", "Ranges that service addresses come from."), AGE],
     cells: service_cidr,
 };
-
-pub(super) fn printer(kind: &str) -> Option<&'static Printer> {
-    Some(match kind {
-        "Service" => &SERVICE,
-        "Endpoints" => &ENDPOINTS,
-        "EndpointSlice" => &ENDPOINT_SLICE,
-        "Ingress" => &INGRESS,
-        "IngressClass" => &INGRESS_CLASS,
-        "NetworkPolicy" => &NETWORK_POLICY,
-        "IPAddress" => &IP_ADDRESS,
-        "ServiceCIDR" => &SERVICE_CIDR,
-        _ => return None,
-    })
-}
 
 fn service(source: Source<'_>) -> Vec<Value> {
     let ports: Vec<String> = source.list("/spec/ports").iter().map(service_port).collect();

@@ -4,10 +4,10 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::cells::{Source, elapsed};
-use super::{AGE, Column, NAME, Printer};
+use super::{AGE, Column, NAME, Table};
 use crate::tree;
 
-static POD: Printer = Printer {
+pub(crate) static POD: Table = Table {
     columns: &[
         NAME,
         Column::text("Ready", "Containers that are ready, of all that should be."),
@@ -21,10 +21,6 @@ static POD: Printer = Printer {
     ],
     cells: pod,
 };
-
-pub(super) fn printer(kind: &str) -> Option<&'static Printer> {
-    (kind == "Pod").then_some(&POD)
-}
 
 fn pod(source: Source<'_>) -> Vec<Value> {
     let summary = summarize(source.object);

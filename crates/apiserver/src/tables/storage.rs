@@ -3,10 +3,10 @@
 use serde_json::{Value, json};
 
 use super::cells::{Source, joined};
-use super::{AGE, Column, NAME, Printer};
+use super::{AGE, Column, NAME, Table};
 use crate::tree;
 
-static VOLUME: Printer = Printer {
+pub(crate) static VOLUME: Table = Table {
     columns: &[
         NAME,
         Column::text("Capacity", "Size of the volume."),
@@ -23,7 +23,7 @@ static VOLUME: Printer = Printer {
     cells: volume,
 };
 
-static CLAIM: Printer = Printer {
+pub(crate) static CLAIM: Table = Table {
     columns: &[
         NAME,
         Column::text("Status", "Whether the claim has a volume."),
@@ -38,7 +38,7 @@ static CLAIM: Printer = Printer {
     cells: claim,
 };
 
-static STORAGE_CLASS: Printer = Printer {
+pub(crate) static STORAGE_CLASS: Table = Table {
     columns: &[
         NAME,
         Column::text("Provisioner", "Driver that makes volumes."),
@@ -50,12 +50,12 @@ static STORAGE_CLASS: Printer = Printer {
     cells: storage_class,
 };
 
-static ATTRIBUTES_CLASS: Printer = Printer {
+pub(crate) static ATTRIBUTES_CLASS: Table = Table {
     columns: &[NAME, Column::text("DriverName", "Driver that knows the attributes."), AGE],
     cells: |source| vec![source.name(), json!(source.text("/driverName")), source.age()],
 };
 
-static ATTACHMENT: Printer = Printer {
+pub(crate) static ATTACHMENT: Table = Table {
     columns: &[
         NAME,
         Column::text("Attacher", "Driver that attaches the volume.").identifying(),
@@ -67,12 +67,12 @@ static ATTACHMENT: Printer = Printer {
     cells: attachment,
 };
 
-static CSI_NODE: Printer = Printer {
+pub(crate) static CSI_NODE: Table = Table {
     columns: &[NAME, Column::integer("Drivers", "Drivers on the node."), AGE],
     cells: |source| vec![source.name(), json!(source.list("/spec/drivers").len()), source.age()],
 };
 
-static CSI_DRIVER: Printer = Printer {
+pub(crate) static CSI_DRIVER: Table = Table {
     columns: &[
         NAME,
         Column::boolean("AttachRequired", "Whether volumes are attached before they are mounted."),
@@ -85,19 +85,6 @@ static CSI_DRIVER: Printer = Printer {
     ],
     cells: csi_driver,
 };
-
-pub(super) fn printer(kind: &str) -> Option<&'static Printer> {
-    Some(match kind {
-        "PersistentVolume" => &VOLUME,
-        "PersistentVolumeClaim" => &CLAIM,
-        "StorageClass" => &STORAGE_CLASS,
-        "VolumeAttributesClass" => &ATTRIBUTES_CLASS,
-        "VolumeAttachment" => &ATTACHMENT,
-        "CSINode" => &CSI_NODE,
-        "CSIDriver" => &CSI_DRIVER,
-        _ => return None,
-    })
-}
 
 /// The abbreviations of access modes, in a fixed order.
 fn access_modes(source: Source<'_>, pointer: &str) -> String {

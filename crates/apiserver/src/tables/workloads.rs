@@ -4,11 +4,12 @@ use portolan_object::{GroupVersion, age};
 use serde_json::{Value, json};
 
 use super::cells::{Source, elapsed};
-use super::{AGE, CONTAINERS, Column, IMAGES, NAME, Printer, SELECTOR};
+use super::{AGE, CONTAINERS, Column, IMAGES, NAME, SELECTOR, Table};
 use crate::tree;
 
-static REPLICA_SET: Printer = Printer { columns: REPLICA_COLUMNS, cells: replica_set };
-static REPLICATION_CONTROLLER: Printer = Printer { columns: REPLICA_COLUMNS, cells: replication_controller };
+pub(crate) static REPLICA_SET: Table = Table { columns: REPLICA_COLUMNS, cells: replica_set };
+pub(crate) static REPLICATION_CONTROLLER: Table =
+    Table { columns: REPLICA_COLUMNS, cells: replication_controller };
 
 const REPLICA_COLUMNS: &[Column] = &[
     NAME,
@@ -21,7 +22,7 @@ const REPLICA_COLUMNS: &[Column] = &[
     SELECTOR,
 ];
 
-static DEPLOYMENT: Printer = Printer {
+pub(crate) static DEPLOYMENT: Table = Table {
     columns: &[
         NAME,
         Column::text("Ready", "Pods that are ready, of those that should exist."),
@@ -35,7 +36,7 @@ static DEPLOYMENT: Printer = Printer {
     cells: deployment,
 };
 
-static STATEFUL_SET: Printer = Printer {
+pub(crate) static STATEFUL_SET: Table = Table {
     columns: &[
         NAME,
         Column::text("Ready", "Pods that are ready, of those that should exist."),
@@ -46,7 +47,7 @@ static STATEFUL_SET: Printer = Printer {
     cells: stateful_set,
 };
 
-static DAEMON_SET: Printer = Printer {
+pub(crate) static DAEMON_SET: Table = Table {
     columns: &[
         NAME,
         Column::integer("Desired", "Nodes that should run the pod."),
@@ -63,7 +64,7 @@ static DAEMON_SET: Printer = Printer {
     cells: daemon_set,
 };
 
-static JOB: Printer = Printer {
+pub(crate) static JOB: Table = Table {
     columns: &[
         NAME,
         Column::text("Status", "How far the job is."),
@@ -77,7 +78,7 @@ static JOB: Printer = Printer {
     cells: job,
 };
 
-static CRON_JOB: Printer = Printer {
+pub(crate) static CRON_JOB: Table = Table {
     columns: &[
         NAME,
         Column::text("Schedule", "When jobs start, in cron format."),
@@ -93,7 +94,7 @@ static CRON_JOB: Printer = Printer {
     cells: cron_job,
 };
 
-static CONTROLLER_REVISION: Printer = Printer {
+pub(crate) static CONTROLLER_REVISION: Table = Table {
     columns: &[
         NAME,
         Column::text("Controller", "Object whose history this is part of."),
@@ -103,7 +104,7 @@ static CONTROLLER_REVISION: Printer = Printer {
     cells: controller_revision,
 };
 
-static POD_TEMPLATE: Printer = Printer {
+pub(crate) static POD_TEMPLATE: Table = Table {
     columns: &[
         NAME,
         Column::text("Containers", "Names of the containers of the template."),
@@ -112,21 +113,6 @@ static POD_TEMPLATE: Printer = Printer {
     ],
     cells: pod_template,
 };
-
-pub(super) fn printer(kind: &str) -> Option<&'static Printer> {
-    Some(match kind {
-        "ReplicaSet" => &REPLICA_SET,
-        "ReplicationController" => &REPLICATION_CONTROLLER,
-        "Deployment" => &DEPLOYMENT,
-        "StatefulSet" => &STATEFUL_SET,
-        "DaemonSet" => &DAEMON_SET,
-        "Job" => &JOB,
-        "CronJob" => &CRON_JOB,
-        "ControllerRevision" => &CONTROLLER_REVISION,
-        "PodTemplate" => &POD_TEMPLATE,
-        _ => return None,
-    })
-}
 
 const TEMPLATE: &str = "/spec/template/spec";
 

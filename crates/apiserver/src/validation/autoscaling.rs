@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::faults::Faults;
+use super::errors::FieldErrors;
 use super::path::Path;
 use super::workloads::{at_most_all, count_or_percent};
 use super::{names, selectors};
@@ -17,9 +17,9 @@ const SOURCES: [(&str, &str); 5] = [
     ("Resource", "resource"),
 ];
 
-/// The first version is checked in the form of the second, and its faults name the fields of that.
-pub(super) fn first_autoscaler(new: &Value, old: Option<&Value>, faults: &mut Faults) {
-    bounds(new, old, faults);
+/// The first version is checked in the form of the second, and its errors name the fields of that.
+pub(crate) fn first_autoscaler(new: &Value, old: Option<&Value>, errors: &mut FieldErrors) {
+    bounds(new, old, errors);
     let list = SPEC.child("metrics");
     if let Some(target) = tree::integer(new, "/spec/targetCPUUtilizationPercentage")
         && target < 1
@@ -27,39 +27,39 @@ pub(super) fn first_autoscaler(new: &Value, old: Option<&Value>, faults: &mut Fa
         let metric = list.index(0);
         let resource = metric.child("resource");
         let detail = "must be greater than 0";
-        faults.invalid(&resource.child("target").child("averageUtilization"), target, detail);
+        errors.invalid(&resource.child("target").child("averageUtilization"), target, detail);
     }
-    scale_to_zero(new, false, faults);
+    scale_to_zero(new, false, errors);
 }
 
-pub(super) fn autoscaler(new: &Value, old: Option<&Value>, faults: &mut Faults) {
+pub(crate) fn autoscaler(new: &Value, old: Option<&Value>, errors: &mut FieldErrors) {
     let spec = new.get("spec").unwrap_or(&Value::Null);
-    bounds(new, old, faults);
+    bounds(new, old, errors);
     let list = SPEC.child("metrics");
     let metrics = tree::list(spec, "/metrics");
     for (index, metric) in metrics.iter().enumerate() {
-        self::metric(&list.index(index), metric, faults);
+        self::metric(&list.index(index), metric, errors);
     }
     let is_outside = |metric: &Value| matches!(tree::text(metric, "/type"), "Object" | "External");
-    scale_to_zero(new, metrics.iter().any(is_outside), faults);
+    scale_to_zero(new, metrics.iter().any(is_outside), errors);
     let behavior = SPEC.child("behavior");
     for direction in ["scaleUp", "scaleDown"] {
         if let Some(rules) = tree::present(spec, &format!("/behavior/{direction}")) {
-            scaling_rules(&behavior.child(direction), rules, faults);
+            scaling_rules(&behavior.child(direction), rules, errors);
         }
     }
 }
 
 /// Without pods there is nothing to measure but what stands outside of them.
-fn scale_to_zero(autoscaler: &Value, has_outside_metric: bool, faults: &mut Faults) {
+fn scale_to_zero(autoscaler: &Value, has_outside_metric: bool, errors: &mut FieldErrors) {
     if tree::integer(autoscaler, "/spec/minReplicas") == Some(0) && !has_outside_metric {
         let detail =
             "must specify at least one Object or External metric to support scaling to zero replicas";
-        faults.forbidden(&SPEC.child("metrics"), detail);
+        errors.forbidden(&SPEC.child("metrics"), detail);
     }
 }
 
-fn bounds(new: &Value, old: Option<&Value>, faults: &mut Faults) {
+fn bounds(new: &Value, old: Option<&Value>, errors: &mut FieldErrors) {
     let spec = new.get("spec").unwrap_or(&Value::Null);
     let least = tree::integer(spec, "/minReplicas");
     let most = tree::integer(spec, "/maxReplicas").unwrap_or_default();
@@ -67,21 +67,21 @@ fn bounds(new: &Value, old: Option<&Value>, faults: &mut Faults) {
     if let Some(least) = least
         && least < 1
     {
-        faults.invalid(&SPEC.child("minReplicas"), least, "must be greater than or equal to 1");
+        errors.invalid(&SPEC.child("minReplicas"), least, "must be greater than or equal to 1");
     }
     match most {
-        0 => faults.required(&path, "must be set and greater than 0"),
-        ..0 => faults.invalid(&path, most, "must be greater than or equal to 1"),
+        0 => errors.required(&path, "must be set and greater than 0"),
+        ..0 => errors.invalid(&path, most, "must be greater than or equal to 1"),
         _ => {}
     }
     if least.is_some_and(|least| most < least) {
-        faults.invalid(&path, most, "must be greater than or equal to `minReplicas`");
+        errors.invalid(&path, most, "must be greater than or equal to `minReplicas`");
     }
     let target = SPEC.child("scaleTargetRef");
     for field in ["kind", "name"] {
         match tree::text(spec, &format!("/scaleTargetRef/{field}")) {
-            "" => faults.required(&target.child(field), ""),
-            text => faults.texts(&target.child(field), text, names::path_segment(text)),
+            "" => errors.required(&target.child(field), ""),
+            text => errors.texts(&target.child(field), text, names::path_segment(text)),
         }
     }
     let version = |object| {
@@ -90,69 +90,69 @@ fn bounds(new: &Value, old: Option<&Value>, faults: &mut Faults) {
     };
     let (api_version, kind) = version(new);
     if old.is_none_or(|old| version(old) != version(new)) {
-        group_of_target(&target.child("apiVersion"), api_version, kind, faults);
+        group_of_target(&target.child("apiVersion"), api_version, kind, errors);
     }
 }
 
 /// All that scales has a group, but for replication controllers.
-fn group_of_target(path: &Path<'_>, api_version: &str, kind: &str, faults: &mut Faults) {
+fn group_of_target(path: &Path<'_>, api_version: &str, kind: &str, errors: &mut FieldErrors) {
     let has_group = api_version.contains('/');
     if api_version.matches('/').count() > 1 {
-        faults.invalid(path, api_version, format!("unexpected GroupVersion string: {api_version}"));
+        errors.invalid(path, api_version, format!("unexpected GroupVersion string: {api_version}"));
     } else if !has_group && kind != "ReplicationController" {
-        faults.invalid(path, api_version, "apiVersion must specify API group");
+        errors.invalid(path, api_version, "apiVersion must specify API group");
     }
 }
 
-fn metric(path: &Path<'_>, metric: &Value, faults: &mut Faults) {
+fn metric(path: &Path<'_>, metric: &Value, errors: &mut FieldErrors) {
     let kind = tree::text(metric, "/type");
     let kinds = SOURCES.map(|(kind, _)| kind);
     if kind.is_empty() {
-        faults.required(&path.child("type"), "must specify a metric source type");
+        errors.required(&path.child("type"), "must specify a metric source type");
     }
     let Some((_, field)) = SOURCES.iter().find(|(name, _)| *name == kind) else {
-        faults.not_supported(&path.child("type"), kind, &kinds);
+        errors.not_supported(&path.child("type"), kind, &kinds);
         return;
     };
     for (_, other) in SOURCES.iter().filter(|(_, other)| other != field) {
         if tree::present(metric, &format!("/{other}")).is_some() {
             let detail =
                 format!("must populate the given metric source only (currently populated: {field}, {other})");
-            faults.forbidden(&path.child(other), detail);
+            errors.forbidden(&path.child(other), detail);
         }
     }
     let at = path.child(field);
     let Some(source) = tree::present(metric, &format!("/{field}")) else {
-        faults.required(&at, "must populate information for the given metric source");
+        errors.required(&at, "must populate information for the given metric source");
         return;
     };
     if field.ends_with("esource") && tree::text(source, "/name").is_empty() {
-        faults.required(&at.child("name"), "must specify a resource name");
+        errors.required(&at.child("name"), "must specify a resource name");
     }
     let target = at.child("target");
     let kind = tree::text(source, "/target/type");
     if kind.is_empty() {
-        faults.required(&target.child("type"), "must specify a metric target type");
+        errors.required(&target.child("type"), "must specify a metric target type");
     }
     if !["Utilization", "Value", "AverageValue"].contains(&kind) {
         let detail = "must be either Utilization, Value, or AverageValue";
-        faults.invalid(&target.child("type"), kind, detail);
+        errors.invalid(&target.child("type"), kind, detail);
     }
     if let Some(share) = tree::integer(source, "/target/averageUtilization")
         && share < 1
     {
-        faults.invalid(&target.child("averageUtilization"), share, "must be greater than 0");
+        errors.invalid(&target.child("averageUtilization"), share, "must be greater than 0");
     }
     let has = |name: &str| tree::present(source, &format!("/target/{name}")).is_some();
     if field.ends_with("esource") {
         match (has("averageUtilization"), has("averageValue")) {
             (false, false) => {
                 let detail = "must set either a target raw value or a target utilization";
-                faults.required(&target.child("averageUtilization"), detail);
+                errors.required(&target.child("averageUtilization"), detail);
             }
             (true, true) => {
                 let detail = "may not set both a target raw value and a target utilization";
-                faults.forbidden(&target.child("averageValue"), detail);
+                errors.forbidden(&target.child("averageValue"), detail);
             }
             _ => {}
         }
@@ -166,45 +166,45 @@ fn metric(path: &Path<'_>, metric: &Value, faults: &mut Faults) {
         }
         _ => return,
     };
-    faults.required(&target.child("averageValue"), missing);
+    errors.required(&target.child("averageValue"), missing);
 }
 
-fn scaling_rules(path: &Path<'_>, rules: &Value, faults: &mut Faults) {
+fn scaling_rules(path: &Path<'_>, rules: &Value, errors: &mut FieldErrors) {
     let at = path.child("stabilizationWindowSeconds");
     match tree::integer(rules, "/stabilizationWindowSeconds") {
-        Some(seconds @ ..0) => faults.invalid(&at, seconds, "must be greater than or equal to zero"),
-        Some(seconds @ 3601..) => faults.invalid(&at, seconds, "must be less than or equal to 3600"),
+        Some(seconds @ ..0) => errors.invalid(&at, seconds, "must be greater than or equal to zero"),
+        Some(seconds @ 3601..) => errors.invalid(&at, seconds, "must be less than or equal to 3600"),
         _ => {}
     }
     let select = tree::text(rules, "/selectPolicy");
     if !select.is_empty() {
-        faults.one_of(&path.child("selectPolicy"), select, &["Disabled", "Max", "Min"]);
+        errors.one_of(&path.child("selectPolicy"), select, &["Disabled", "Max", "Min"]);
     }
     let list = path.child("policies");
     let policies = tree::list(rules, "/policies");
     if policies.is_empty() {
-        faults.required(&list, "must specify at least one Policy");
+        errors.required(&list, "must specify at least one Policy");
     }
     for (index, policy) in policies.iter().enumerate() {
         let at = list.index(index);
         let kind = tree::text(policy, "/type");
         if !["Percent", "Pods"].contains(&kind) {
-            faults.not_supported(&at.child("type"), kind, &["Percent", "Pods"]);
+            errors.not_supported(&at.child("type"), kind, &["Percent", "Pods"]);
         }
         for field in ["value", "periodSeconds"] {
             let number = tree::integer(policy, &format!("/{field}")).unwrap_or_default();
             if number <= 0 {
-                faults.invalid(&at.child(field), number, "must be greater than zero");
+                errors.invalid(&at.child(field), number, "must be greater than zero");
             }
         }
         let period = tree::integer(policy, "/periodSeconds").unwrap_or_default();
         if period > 1800 {
-            faults.invalid(&at.child("periodSeconds"), period, "must be less than or equal to 1800");
+            errors.invalid(&at.child("periodSeconds"), period, "must be less than or equal to 1800");
         }
     }
 }
 
-pub(super) fn disruption_budget(new: &Value, _: Option<&Value>, faults: &mut Faults) {
+pub(crate) fn disruption_budget(new: &Value, _: Option<&Value>, errors: &mut FieldErrors) {
     let spec = new.get("spec").unwrap_or(&Value::Null);
     let limits = ["minAvailable", "maxUnavailable"];
     if limits.iter().all(|field| tree::present(spec, &format!("/{field}")).is_some()) {
@@ -216,18 +216,18 @@ pub(super) fn disruption_budget(new: &Value, _: Option<&Value>, faults: &mut Fau
             member("maxUnavailable"),
             member("unhealthyPodEvictionPolicy")
         );
-        faults.invalid_text(&SPEC, text, "minAvailable and maxUnavailable cannot be both set");
+        errors.invalid_text(&SPEC, text, "minAvailable and maxUnavailable cannot be both set");
     }
     for field in limits {
-        count_or_percent(&SPEC.child(field), spec.get(field), faults);
-        at_most_all(&SPEC.child(field), spec.get(field), faults);
+        count_or_percent(&SPEC.child(field), spec.get(field), errors);
+        at_most_all(&SPEC.child(field), spec.get(field), errors);
     }
     if let Some(selector) = tree::present(spec, "/selector") {
-        selectors::selector(&SPEC.child("selector"), selector, faults);
+        selectors::selector(&SPEC.child("selector"), selector, errors);
     }
     let policy = tree::text(spec, "/unhealthyPodEvictionPolicy");
     if !policy.is_empty() {
         let path = SPEC.child("unhealthyPodEvictionPolicy");
-        faults.one_of(&path, policy, &["AlwaysAllow", "IfHealthyBudget"]);
+        errors.one_of(&path, policy, &["AlwaysAllow", "IfHealthyBudget"]);
     }
 }

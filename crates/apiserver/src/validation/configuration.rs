@@ -4,7 +4,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value};
 
-use super::faults::Faults;
+use super::errors::FieldErrors;
 use super::names;
 use super::path::Path;
 use crate::tree;
@@ -14,54 +14,54 @@ const LIMIT: usize = 1024 * 1024;
 const FROZEN: &str = "field is immutable when `immutable` is set";
 const REDACTED: &str = "<secret contents redacted>";
 
-pub(super) fn config_map(new: &Value, old: Option<&Value>, faults: &mut Faults) {
-    frozen(new, old, &["data", "binaryData"], faults);
+pub(crate) fn config_map(new: &Value, old: Option<&Value>, errors: &mut FieldErrors) {
+    frozen(new, old, &["data", "binaryData"], errors);
     let mut size = 0;
     let binary = tree::map(new, "/binaryData");
     let data = Path::root("data");
     for (key, value) in tree::entries(new, "/data") {
-        faults.texts(&data.key(key), key, names::config_key(key));
+        errors.texts(&data.key(key), key, names::config_key(key));
         if binary.is_some_and(|binary| binary.contains_key(key)) {
-            faults.invalid(&data.key(key), key, "duplicate of key present in binaryData");
+            errors.invalid(&data.key(key), key, "duplicate of key present in binaryData");
         }
         size += value.as_str().map_or(0, str::len);
     }
     let data = Path::root("binaryData");
     for (key, value) in tree::entries(new, "/binaryData") {
-        faults.texts(&data.key(key), key, names::config_key(key));
+        errors.texts(&data.key(key), key, names::config_key(key));
         size += decoded_length(value);
     }
     if size > LIMIT {
         // About the whole object: there is no path to name, and this is how clients know that.
-        faults.too_long("[]", LIMIT as u64);
+        errors.too_long("[]", LIMIT as u64);
     }
 }
 
-pub(super) fn secret(new: &Value, old: Option<&Value>, faults: &mut Faults) {
+pub(crate) fn secret(new: &Value, old: Option<&Value>, errors: &mut FieldErrors) {
     if let Some(old) = old {
-        faults.immutable(&Path::root("type"), new, old, "/type");
+        errors.immutable(&Path::root("type"), new, old, "/type");
     }
-    frozen(new, old, &["data"], faults);
+    frozen(new, old, &["data"], errors);
     let data = Path::root("data");
     let mut size = 0;
     for (key, value) in tree::entries(new, "/data") {
-        faults.texts(&data.key(key), key, names::config_key(key));
+        errors.texts(&data.key(key), key, names::config_key(key));
         size += decoded_length(value);
     }
     if size > LIMIT {
-        faults.too_long("data", LIMIT as u64);
+        errors.too_long("data", LIMIT as u64);
     }
-    typed(new, faults);
+    typed(new, errors);
 }
 
 /// What secrets of well-known types must hold.
-fn typed(secret: &Value, faults: &mut Faults) {
+fn typed(secret: &Value, errors: &mut FieldErrors) {
     let data = Path::root("data");
     let empty = Map::new();
     let entries = tree::map(secret, "/data").unwrap_or(&empty);
-    let need = |faults: &mut Faults, key: &str| {
+    let need = |errors: &mut FieldErrors, key: &str| {
         if !entries.contains_key(key) {
-            faults.required(&data.key(key), "");
+            errors.required(&data.key(key), "");
         }
     };
     match tree::text(secret, "/type") {
@@ -69,54 +69,54 @@ fn typed(secret: &Value, faults: &mut Faults) {
             let name = "kubernetes.io/service-account.name";
             if tree::text(secret, "/metadata/annotations/kubernetes.io~1service-account.name").is_empty() {
                 let metadata = Path::root("metadata");
-                faults.required(&metadata.child("annotations").key(name), "");
+                errors.required(&metadata.child("annotations").key(name), "");
             }
         }
         "kubernetes.io/tls" => {
-            need(faults, "tls.crt");
-            need(faults, "tls.key");
+            need(errors, "tls.crt");
+            need(errors, "tls.key");
         }
-        "kubernetes.io/dockercfg" => docker(entries, ".dockercfg", faults),
-        "kubernetes.io/dockerconfigjson" => docker(entries, ".dockerconfigjson", faults),
+        "kubernetes.io/dockercfg" => docker(entries, ".dockercfg", errors),
+        "kubernetes.io/dockerconfigjson" => docker(entries, ".dockerconfigjson", errors),
         "kubernetes.io/basic-auth"
             if !entries.contains_key("username") && !entries.contains_key("password") =>
         {
-            need(faults, "username");
-            need(faults, "password");
+            need(errors, "username");
+            need(errors, "password");
         }
         "kubernetes.io/ssh-auth"
             if entries.get("ssh-privatekey").and_then(Value::as_str).is_none_or(str::is_empty) =>
         {
-            faults.required(&data.key("ssh-privatekey"), "");
+            errors.required(&data.key("ssh-privatekey"), "");
         }
         _ => {}
     }
 }
 
 /// Registry credentials must be JSON; what is wrong with them is told without showing them.
-fn docker(entries: &Map<String, Value>, key: &str, faults: &mut Faults) {
+fn docker(entries: &Map<String, Value>, key: &str, errors: &mut FieldErrors) {
     let data = Path::root("data");
     let Some(content) = entries.get(key).and_then(Value::as_str) else {
-        faults.required(&data.key(key), "");
+        errors.required(&data.key(key), "");
         return;
     };
     let parsed =
         STANDARD.decode(content).ok().map(|bytes| serde_json::from_slice::<Map<String, Value>>(&bytes));
     if let Some(Err(error)) = parsed {
         let detail = if error.is_eof() { "unexpected end of JSON input" } else { "invalid JSON object" };
-        faults.invalid(&data.key(key), REDACTED, detail);
+        errors.invalid(&data.key(key), REDACTED, detail);
     }
 }
 
-fn frozen(new: &Value, old: Option<&Value>, fields: &[&str], faults: &mut Faults) {
+fn frozen(new: &Value, old: Option<&Value>, fields: &[&str], errors: &mut FieldErrors) {
     let Some(old) = old.filter(|old| tree::is_true(old, "/immutable")) else { return };
     if !tree::is_true(new, "/immutable") {
-        faults.forbidden(&Path::root("immutable"), FROZEN);
+        errors.forbidden(&Path::root("immutable"), FROZEN);
     }
     for field in fields {
         let of = |object: &Value| object.get(*field).filter(|value| !value.is_null()).cloned();
         if of(new) != of(old) {
-            faults.forbidden(&Path::root(field), FROZEN);
+            errors.forbidden(&Path::root(field), FROZEN);
         }
     }
 }

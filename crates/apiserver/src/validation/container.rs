@@ -4,15 +4,15 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
-use super::faults::Faults;
-use super::names::{self, label_key_faults};
+use super::errors::FieldErrors;
+use super::names::{self, label_key_errors};
 use super::path::Path;
 use super::resources;
 use super::volume::Volumes;
 use crate::tree;
 
 /// Protocols of ports, sorted.
-pub(super) const PROTOCOLS: [&str; 3] = ["SCTP", "TCP", "UDP"];
+pub(crate) const PROTOCOLS: [&str; 3] = ["SCTP", "TCP", "UDP"];
 
 const SOURCES: [&str; 5] = ["fieldRef", "resourceFieldRef", "configMapKeyRef", "secretKeyRef", "fileKeyRef"];
 /// What the environment may hold of the pod.
@@ -33,73 +33,78 @@ const OTHER_POD_FIELDS: [&str; 5] =
 const NO_PROBES: &str = "may not be set for init containers without restartPolicy=Always";
 
 /// The containers that serve; there must be at least one.
-pub(super) fn containers(path: &Path<'_>, spec: &Value, volumes: &Volumes<'_>, faults: &mut Faults) {
+pub(crate) fn containers(path: &Path<'_>, spec: &Value, volumes: &Volumes<'_>, errors: &mut FieldErrors) {
     let containers = tree::list(spec, "/containers");
     if containers.is_empty() {
-        faults.required(path, "");
+        errors.required(path, "");
         return;
     }
     let mut names = BTreeSet::new();
     let mut host_ports = BTreeSet::new();
     for (index, container) in containers.iter().enumerate() {
         let at = path.index(index);
-        common(&at, container, volumes, faults);
+        common(&at, container, volumes, errors);
         let name = tree::text(container, "/name");
         if !names.insert(name) {
-            faults.duplicate(&at.child("name"), name);
+            errors.duplicate(&at.child("name"), name);
         }
-        hooks(&at, container, faults);
+        hooks(&at, container, errors);
     }
     for (index, container) in containers.iter().enumerate() {
-        unique_host_ports(&path.index(index), container, &mut host_ports, faults);
+        unique_host_ports(&path.index(index), container, &mut host_ports, errors);
     }
 }
 
 /// The containers that run first.
-pub(super) fn init_containers(path: &Path<'_>, spec: &Value, volumes: &Volumes<'_>, faults: &mut Faults) {
+pub(crate) fn init_containers(
+    path: &Path<'_>,
+    spec: &Value,
+    volumes: &Volumes<'_>,
+    errors: &mut FieldErrors,
+) {
     let regular = tree::list(spec, "/containers");
     let mut names: BTreeSet<&str> = regular.iter().map(|container| tree::text(container, "/name")).collect();
     for (index, container) in tree::list(spec, "/initContainers").iter().enumerate() {
         let at = path.index(index);
-        common(&at, container, volumes, faults);
+        common(&at, container, volumes, errors);
         let name = tree::text(container, "/name");
         if !names.insert(name) {
-            faults.duplicate(&at.child("name"), name);
+            errors.duplicate(&at.child("name"), name);
         }
         if tree::text(container, "/restartPolicy") == "Always" {
-            hooks(&at, container, faults);
+            hooks(&at, container, errors);
             continue;
         }
         for hook in ["lifecycle", "livenessProbe", "readinessProbe", "startupProbe"] {
             if tree::present(container, &format!("/{hook}")).is_some() {
-                faults.forbidden(&at.child(hook), NO_PROBES);
+                errors.forbidden(&at.child(hook), NO_PROBES);
             }
         }
     }
 }
 
-fn common(path: &Path<'_>, container: &Value, volumes: &Volumes<'_>, faults: &mut Faults) {
+fn common(path: &Path<'_>, container: &Value, volumes: &Volumes<'_>, errors: &mut FieldErrors) {
     match tree::text(container, "/name") {
-        "" => faults.required(&path.child("name"), ""),
-        name => faults.texts(&path.child("name"), name, names::label(name)),
+        "" => errors.required(&path.child("name"), ""),
+        name => errors.texts(&path.child("name"), name, names::label(name)),
     }
     if tree::text(container, "/image").is_empty() {
-        faults.required(&path.child("image"), "");
+        errors.required(&path.child("image"), "");
     }
     let policy = tree::text(container, "/terminationMessagePolicy");
-    faults.one_of(&path.child("terminationMessagePolicy"), policy, &["File", "FallbackToLogsOnError"]);
-    ports(&path.child("ports"), container, faults);
-    environment(&path.child("env"), container, faults);
-    environment_from(&path.child("envFrom"), container, faults);
-    mounts(&path.child("volumeMounts"), container, volumes, faults);
+    errors.one_of(&path.child("terminationMessagePolicy"), policy, &["File", "FallbackToLogsOnError"]);
+    ports(&path.child("ports"), container, errors);
+    environment(&path.child("env"), container, errors);
+    environment_from(&path.child("envFrom"), container, errors);
+    mounts(&path.child("volumeMounts"), container, volumes, errors);
     let pull = tree::text(container, "/imagePullPolicy");
-    faults.one_of(&path.child("imagePullPolicy"), pull, &["Always", "IfNotPresent", "Never"]);
+    errors.one_of(&path.child("imagePullPolicy"), pull, &["Always", "IfNotPresent", "Never"]);
     if let Some(requirements) = tree::present(container, "/resources") {
-        resources::requirements(&path.child("resources"), requirements, faults);
+        resources::requirements(&path.child("resources"), requirements, errors);
     }
 }
 
-fn ports(path: &Path<'_>, container: &Value, faults: &mut Faults) {
+fn ports(path: &Path<'_>, container: &Value, errors: &mut FieldErrors) {
     let mut known = BTreeSet::new();
     for (index, port) in tree::list(container, "/ports").iter().enumerate() {
         let at = path.index(index);
@@ -107,39 +112,44 @@ fn ports(path: &Path<'_>, container: &Value, faults: &mut Faults) {
         if !name.is_empty() {
             let texts = names::port(name);
             if texts.is_empty() && !known.insert(name) {
-                faults.duplicate(&at.child("name"), name);
+                errors.duplicate(&at.child("name"), name);
             }
-            faults.texts(&at.child("name"), name, texts);
+            errors.texts(&at.child("name"), name, texts);
         }
         match tree::integer(port, "/containerPort").unwrap_or_default() {
-            0 => faults.required(&at.child("containerPort"), ""),
-            number => faults.port(&at.child("containerPort"), number),
+            0 => errors.required(&at.child("containerPort"), ""),
+            number => errors.port(&at.child("containerPort"), number),
         }
         match tree::integer(port, "/hostPort").unwrap_or_default() {
             0 => {}
-            number => faults.port(&at.child("hostPort"), number),
+            number => errors.port(&at.child("hostPort"), number),
         }
-        faults.one_of(&at.child("protocol"), tree::text(port, "/protocol"), &PROTOCOLS);
+        errors.one_of(&at.child("protocol"), tree::text(port, "/protocol"), &PROTOCOLS);
     }
 }
 
-fn unique_host_ports(path: &Path<'_>, container: &Value, taken: &mut BTreeSet<String>, faults: &mut Faults) {
+fn unique_host_ports(
+    path: &Path<'_>,
+    container: &Value,
+    taken: &mut BTreeSet<String>,
+    errors: &mut FieldErrors,
+) {
     let ports = path.child("ports");
     for (index, port) in tree::list(container, "/ports").iter().enumerate() {
         let number = tree::integer(port, "/hostPort").unwrap_or_default();
         let key = format!("{}/{}/{number}", tree::text(port, "/protocol"), tree::text(port, "/hostIP"));
         if number != 0 && !taken.insert(key.clone()) {
-            faults.duplicate(&ports.index(index).child("hostPort"), key);
+            errors.duplicate(&ports.index(index).child("hostPort"), key);
         }
     }
 }
 
-fn environment(path: &Path<'_>, container: &Value, faults: &mut Faults) {
+fn environment(path: &Path<'_>, container: &Value, errors: &mut FieldErrors) {
     for (index, variable) in tree::list(container, "/env").iter().enumerate() {
         let at = path.index(index);
         match tree::text(variable, "/name") {
-            "" => faults.required(&at.child("name"), ""),
-            name => faults.texts(&at.child("name"), name, names::environment(name)),
+            "" => errors.required(&at.child("name"), ""),
+            name => errors.texts(&at.child("name"), name, names::environment(name)),
         }
         let Some(source) = tree::present(variable, "/valueFrom") else { continue };
         let from = at.child("valueFrom");
@@ -155,208 +165,208 @@ fn environment(path: &Path<'_>, container: &Value, faults: &mut Faults) {
             _ => "may not have more than one field specified at a time",
         };
         if !detail.is_empty() {
-            faults.invalid(&from, "", detail);
+            errors.invalid(&from, "", detail);
         }
         for name in ["configMapKeyRef", "secretKeyRef"] {
             if let Some(reference) = tree::present(source, &format!("/{name}")) {
-                key_reference(&from.child(name), reference, faults);
+                key_reference(&from.child(name), reference, errors);
             }
         }
         if let Some(field) = tree::present(source, "/fieldRef") {
-            field_reference(&from.child("fieldRef"), tree::text(field, "/fieldPath"), faults);
+            field_reference(&from.child("fieldRef"), tree::text(field, "/fieldPath"), errors);
         }
     }
 }
 
 /// The path of a field of the pod itself.
-fn field_reference(path: &Path<'_>, field: &str, faults: &mut Faults) {
+fn field_reference(path: &Path<'_>, field: &str, errors: &mut FieldErrors) {
     let at = path.child("fieldPath");
     if field.is_empty() {
-        faults.required(&at, "");
+        errors.required(&at, "");
         return;
     }
     let parts = field.strip_suffix("']").and_then(|rest| rest.split_once("['"));
     let unsupported = match parts {
         Some(("metadata.annotations", key)) => {
-            faults.texts(path, &key.to_lowercase(), label_key_faults(&key.to_lowercase()));
+            errors.texts(path, &key.to_lowercase(), label_key_errors(&key.to_lowercase()));
             return;
         }
         Some(("metadata.labels", key)) => {
-            faults.texts(path, key, label_key_faults(key));
+            errors.texts(path, key, label_key_errors(key));
             return;
         }
         Some(_) => "field label does not support subscript",
         None if POD_FIELDS.contains(&field) => return,
         None if OTHER_POD_FIELDS.contains(&field) => {
-            faults.not_supported(&at, field, &POD_FIELDS);
+            errors.not_supported(&at, field, &POD_FIELDS);
             return;
         }
         None => "field label not supported",
     };
-    faults.invalid(&at, field, format!("error converting fieldPath: {unsupported}: {field}"));
+    errors.invalid(&at, field, format!("error converting fieldPath: {unsupported}: {field}"));
 }
 
-fn key_reference(path: &Path<'_>, reference: &Value, faults: &mut Faults) {
+fn key_reference(path: &Path<'_>, reference: &Value, errors: &mut FieldErrors) {
     let name = tree::text(reference, "/name");
-    faults.texts(&path.child("name"), name, names::subdomain(name));
+    errors.texts(&path.child("name"), name, names::subdomain(name));
     match tree::text(reference, "/key") {
-        "" => faults.required(&path.child("key"), ""),
-        key => faults.texts(&path.child("key"), key, names::config_key(key)),
+        "" => errors.required(&path.child("key"), ""),
+        key => errors.texts(&path.child("key"), key, names::config_key(key)),
     }
 }
 
-fn environment_from(path: &Path<'_>, container: &Value, faults: &mut Faults) {
+fn environment_from(path: &Path<'_>, container: &Value, errors: &mut FieldErrors) {
     for (index, source) in tree::list(container, "/envFrom").iter().enumerate() {
         let at = path.index(index);
         let prefix = tree::text(source, "/prefix");
-        faults.texts(&at.child("prefix"), prefix, names::environment(prefix));
+        errors.texts(&at.child("prefix"), prefix, names::environment(prefix));
         let mut count = 0;
         for name in ["configMapRef", "secretRef"] {
             if let Some(reference) = tree::present(source, &format!("/{name}")) {
                 count += 1;
                 match tree::text(reference, "/name") {
-                    "" => faults.required(&at.child(name).child("name"), ""),
-                    target => faults.texts(&at.child(name).child("name"), target, names::subdomain(target)),
+                    "" => errors.required(&at.child(name).child("name"), ""),
+                    target => errors.texts(&at.child(name).child("name"), target, names::subdomain(target)),
                 }
             }
         }
         match count {
-            0 => faults.invalid(path, "", "must specify one of: `configMapRef` or `secretRef`"),
+            0 => errors.invalid(path, "", "must specify one of: `configMapRef` or `secretRef`"),
             1 => {}
-            _ => faults.invalid(path, "", "may not have more than one field specified at a time"),
+            _ => errors.invalid(path, "", "may not have more than one field specified at a time"),
         }
     }
 }
 
-fn mounts(path: &Path<'_>, container: &Value, volumes: &Volumes<'_>, faults: &mut Faults) {
+fn mounts(path: &Path<'_>, container: &Value, volumes: &Volumes<'_>, errors: &mut FieldErrors) {
     let mut places = BTreeSet::new();
     for (index, mount) in tree::list(container, "/volumeMounts").iter().enumerate() {
         let at = path.index(index);
         let name = tree::text(mount, "/name");
         if name.is_empty() {
-            faults.required(&at.child("name"), "");
+            errors.required(&at.child("name"), "");
         }
         if !volumes.contains(name) {
-            faults.not_found(&at.child("name"), name);
+            errors.not_found(&at.child("name"), name);
         }
         let place = tree::text(mount, "/mountPath");
         if place.is_empty() {
-            faults.required(&at.child("mountPath"), "");
+            errors.required(&at.child("mountPath"), "");
         }
         if !places.insert(place) {
-            faults.invalid(&at.child("mountPath"), place, "must be unique");
+            errors.invalid(&at.child("mountPath"), place, "must be unique");
         }
         let part = tree::text(mount, "/subPath");
         let expression = tree::text(mount, "/subPathExpr");
         if !part.is_empty() && !expression.is_empty() {
             let detail = "subPathExpr and subPath are mutually exclusive";
-            faults.invalid(&at.child("subPathExpr"), expression, detail);
+            errors.invalid(&at.child("subPathExpr"), expression, detail);
         }
         for (field, inner) in [("subPath", part), ("subPathExpr", expression)] {
-            inside(&path.child(field), inner, faults);
+            inside(&path.child(field), inner, errors);
         }
     }
 }
 
 /// A path that stays inside its volume.
-pub(super) fn inside(path: &Path<'_>, inner: &str, faults: &mut Faults) {
+pub(crate) fn inside(path: &Path<'_>, inner: &str, errors: &mut FieldErrors) {
     if inner.starts_with('/') {
-        faults.invalid(path, inner, "must be a relative path");
+        errors.invalid(path, inner, "must be a relative path");
     }
     if inner.split('/').any(|part| part == "..") {
-        faults.invalid(path, inner, "must not contain '..'");
+        errors.invalid(path, inner, "must not contain '..'");
     }
 }
 
 /// Probes and life cycle handlers.
-fn hooks(path: &Path<'_>, container: &Value, faults: &mut Faults) {
+fn hooks(path: &Path<'_>, container: &Value, errors: &mut FieldErrors) {
     if let Some(lifecycle) = tree::present(container, "/lifecycle") {
         let at = path.child("lifecycle");
         for name in ["postStart", "preStop"] {
             if let Some(handler) = tree::present(lifecycle, &format!("/{name}")) {
-                self::handler(&at.child(name), handler, faults);
+                self::handler(&at.child(name), handler, errors);
             }
         }
     }
     for name in ["livenessProbe", "readinessProbe", "startupProbe"] {
         if let Some(probe) = tree::present(container, &format!("/{name}")) {
-            self::probe(&path.child(name), name, probe, faults);
+            self::probe(&path.child(name), name, probe, errors);
         }
     }
 }
 
-fn probe(path: &Path<'_>, name: &str, probe: &Value, faults: &mut Faults) {
-    handler(path, probe, faults);
+fn probe(path: &Path<'_>, name: &str, probe: &Value, errors: &mut FieldErrors) {
+    handler(path, probe, errors);
     for field in
         ["initialDelaySeconds", "timeoutSeconds", "periodSeconds", "successThreshold", "failureThreshold"]
     {
-        faults.not_negative(path, probe, field);
+        errors.not_negative(path, probe, field);
     }
     let grace = tree::integer(probe, "/terminationGracePeriodSeconds");
     if let Some(grace) = grace
         && grace <= 0
     {
-        faults.invalid(&path.child("terminationGracePeriodSeconds"), grace, "must be greater than 0");
+        errors.invalid(&path.child("terminationGracePeriodSeconds"), grace, "must be greater than 0");
     }
     if name == "readinessProbe" {
         if let Some(grace) = grace {
             let detail = "must not be set for readinessProbes";
-            faults.invalid(&path.child("terminationGracePeriodSeconds"), grace, detail);
+            errors.invalid(&path.child("terminationGracePeriodSeconds"), grace, detail);
         }
         return;
     }
     let threshold = tree::integer(probe, "/successThreshold").unwrap_or(1);
     if threshold != 1 {
-        faults.invalid(&path.child("successThreshold"), threshold, "must be 1");
+        errors.invalid(&path.child("successThreshold"), threshold, "must be 1");
     }
 }
 
 /// Exactly one way to ask.
-fn handler(path: &Path<'_>, handler: &Value, faults: &mut Faults) {
+fn handler(path: &Path<'_>, handler: &Value, errors: &mut FieldErrors) {
     let kinds = ["exec", "httpGet", "tcpSocket", "grpc", "sleep"];
     let mut found =
         kinds.iter().filter_map(|&kind| Some((kind, tree::present(handler, &format!("/{kind}"))?)));
     let Some((kind, action)) = found.next() else {
-        faults.required(path, "must specify a handler type");
+        errors.required(path, "must specify a handler type");
         return;
     };
     let at = path.child(kind);
     match kind {
-        "exec" if tree::list(action, "/command").is_empty() => faults.required(&at.child("command"), ""),
-        "httpGet" => http_get(&at, action, faults),
-        "tcpSocket" | "grpc" => port_or_name(&at.child("port"), action.get("port"), faults),
+        "exec" if tree::list(action, "/command").is_empty() => errors.required(&at.child("command"), ""),
+        "httpGet" => http_get(&at, action, errors),
+        "tcpSocket" | "grpc" => port_or_name(&at.child("port"), action.get("port"), errors),
         _ => {}
     }
     for (kind, _) in found {
-        faults.forbidden(&path.child(kind), "may not specify more than 1 handler type");
+        errors.forbidden(&path.child(kind), "may not specify more than 1 handler type");
     }
 }
 
-fn http_get(path: &Path<'_>, action: &Value, faults: &mut Faults) {
+fn http_get(path: &Path<'_>, action: &Value, errors: &mut FieldErrors) {
     if tree::text(action, "/path").is_empty() {
-        faults.required(&path.child("path"), "");
+        errors.required(&path.child("path"), "");
     }
-    port_or_name(&path.child("port"), action.get("port"), faults);
+    port_or_name(&path.child("port"), action.get("port"), errors);
     let scheme = tree::text(action, "/scheme");
     if !["HTTP", "HTTPS"].contains(&scheme) {
-        faults.not_supported(&path.child("scheme"), scheme, &["HTTP", "HTTPS"]);
+        errors.not_supported(&path.child("scheme"), scheme, &["HTTP", "HTTPS"]);
     }
     for header in tree::list(action, "/httpHeaders") {
         let name = tree::text(header, "/name");
-        faults.texts(&path.child("httpHeaders"), name, names::header(name));
+        errors.texts(&path.child("httpHeaders"), name, names::header(name));
     }
 }
 
 /// A port by number or by name.
-pub(super) fn port_or_name(path: &Path<'_>, port: Option<&Value>, faults: &mut Faults) {
+pub(crate) fn port_or_name(path: &Path<'_>, port: Option<&Value>, errors: &mut FieldErrors) {
     match port {
-        Some(Value::String(name)) => faults.texts(path, name, names::port(name)),
-        port => faults.port(path, port.and_then(Value::as_i64).unwrap_or_default()),
+        Some(Value::String(name)) => errors.texts(path, name, names::port(name)),
+        port => errors.port(path, port.and_then(Value::as_i64).unwrap_or_default()),
     }
 }
 
 /// Containers that share the node's network use the node's ports.
-pub(super) fn host_network_ports(path: &Path<'_>, spec: &Value, faults: &mut Faults) {
+pub(crate) fn host_network_ports(path: &Path<'_>, spec: &Value, errors: &mut FieldErrors) {
     for (index, container) in tree::list(spec, "/containers").iter().enumerate() {
         let at = path.index(index);
         let ports = at.child("ports");
@@ -364,7 +374,7 @@ pub(super) fn host_network_ports(path: &Path<'_>, spec: &Value, faults: &mut Fau
             let host = tree::integer(port, "/hostPort").unwrap_or_default();
             if host != 0 && host != tree::integer(port, "/containerPort").unwrap_or_default() {
                 let detail = "must match `containerPort` when `hostNetwork` is true";
-                faults.invalid(&ports.index(index).child("hostPort"), json!(host), detail);
+                errors.invalid(&ports.index(index).child("hostPort"), json!(host), detail);
             }
         }
     }

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::faults::{Faults, IMMUTABLE, printed};
+use super::errors::{FieldErrors, IMMUTABLE, printed};
 use super::metadata;
 use super::path::Path;
 use crate::tree;
@@ -29,26 +29,26 @@ const REFERENCE: [(&str, &str); 7] = [
 ];
 const SOURCE: [(&str, &str); 2] = [("Component", "component"), ("Host", "host")];
 
-pub(super) fn core(new: &Value, _: Option<&Value>, faults: &mut Faults) {
-    common(new, &CORE, faults);
+pub(crate) fn core(new: &Value, _: Option<&Value>, errors: &mut FieldErrors) {
+    common(new, &CORE, errors);
 }
 
-pub(super) fn events(new: &Value, old: Option<&Value>, faults: &mut Faults) {
-    common(new, &EVENTS, faults);
+pub(crate) fn events(new: &Value, old: Option<&Value>, errors: &mut FieldErrors) {
+    common(new, &EVENTS, errors);
     match old {
-        None => fresh(new, faults),
-        Some(old) => unchanged(new, old, faults),
+        None => fresh(new, errors),
+        Some(old) => unchanged(new, old, errors),
     }
 }
 
-fn common(event: &Value, spelling: &Spelling, faults: &mut Faults) {
+fn common(event: &Value, spelling: &Spelling, errors: &mut FieldErrors) {
     let namespace = tree::text(event, "/metadata/namespace");
     let of_object = tree::text(event, &format!("/{}/namespace", spelling.object));
-    // Faults of both groups name the fields of the core group.
+    // FieldErrors of both groups name the fields of the core group.
     let object = Path::root("involvedObject");
     let mut mismatch = |is_broken: bool| {
         if is_broken {
-            faults.invalid(&object.child("namespace"), of_object, "does not match event.namespace");
+            errors.invalid(&object.child("namespace"), of_object, "does not match event.namespace");
         }
     };
     if tree::text(event, "/eventTime").is_empty() {
@@ -62,65 +62,65 @@ fn common(event: &Value, spelling: &Spelling, faults: &mut Faults) {
     let controller = tree::text(event, &format!("/{}", spelling.controller));
     let path = Path::root(spelling.controller);
     if controller.is_empty() {
-        faults.required(&path, "");
+        errors.required(&path, "");
     }
-    faults.texts(&path, controller, metadata::qualified_name_faults(controller));
+    errors.texts(&path, controller, metadata::qualified_name_errors(controller));
     for (field, limit) in [("reportingInstance", 128), ("action", 128), ("reason", 128)] {
         let text = tree::text(event, &format!("/{field}"));
         if text.is_empty() {
-            faults.required(&Path::root(field), "");
+            errors.required(&Path::root(field), "");
         }
         if text.len() > limit {
-            faults.invalid(&Path::root(field), "", format!("can have at most {limit} characters"));
+            errors.invalid(&Path::root(field), "", format!("can have at most {limit} characters"));
         }
     }
     if tree::text(event, &format!("/{}", spelling.message)).len() > 1024 {
-        faults.invalid(&Path::root("message"), "", "can have at most 1024 characters");
+        errors.invalid(&Path::root("message"), "", "can have at most 1024 characters");
     }
 }
 
 /// What a new event of the newer group must have, and what it may not carry over from the older one.
-fn fresh(event: &Value, faults: &mut Faults) {
-    series(event, faults);
+fn fresh(event: &Value, errors: &mut FieldErrors) {
+    series(event, errors);
     if tree::text(event, "/eventTime").is_empty() {
-        faults.required(&Path::root("eventTime"), "");
+        errors.required(&Path::root("eventTime"), "");
     }
     let kind = tree::text(event, "/type");
     if !["Normal", "Warning"].contains(&kind) {
-        faults.invalid(&Path::root("type"), "", format!("has invalid value: {kind}"));
+        errors.invalid(&Path::root("type"), "", format!("has invalid value: {kind}"));
     }
     for (field, pointer) in
         [("firstTimestamp", "/deprecatedFirstTimestamp"), ("lastTimestamp", "/deprecatedLastTimestamp")]
     {
         if !tree::text(event, pointer).is_empty() {
-            faults.invalid(&Path::root(field), "", "needs to be unset");
+            errors.invalid(&Path::root(field), "", "needs to be unset");
         }
     }
     if tree::integer(event, "/deprecatedCount").unwrap_or_default() != 0 {
-        faults.invalid(&Path::root("count"), "", "needs to be unset");
+        errors.invalid(&Path::root("count"), "", "needs to be unset");
     }
     let has_source = ["component", "host"]
         .iter()
         .any(|field| !tree::text(event, &format!("/deprecatedSource/{field}")).is_empty());
     if has_source {
-        faults.invalid(&Path::root("source"), "", "needs to be unset");
+        errors.invalid(&Path::root("source"), "", "needs to be unset");
     }
 }
 
-fn series(event: &Value, faults: &mut Faults) {
+fn series(event: &Value, errors: &mut FieldErrors) {
     let Some(series) = tree::present(event, "/series") else { return };
     if tree::integer(series, "/count").unwrap_or_default() < 2 {
-        faults.invalid(&Path::root("series.count"), "", "should be at least 2");
+        errors.invalid(&Path::root("series.count"), "", "should be at least 2");
     }
     if tree::text(series, "/lastObservedTime").is_empty() {
-        faults.required(&Path::root("series.lastObservedTime"), "");
+        errors.required(&Path::root("series.lastObservedTime"), "");
     }
 }
 
 /// An event that has happened only happens again: its series may change, nothing else.
-fn unchanged(new: &Value, old: &Value, faults: &mut Faults) {
+fn unchanged(new: &Value, old: &Value, errors: &mut FieldErrors) {
     if new.get("series") != old.get("series") {
-        series(new, faults);
+        series(new, errors);
     }
     for (field, pointer) in [
         ("reason", "/reason"),
@@ -134,15 +134,22 @@ fn unchanged(new: &Value, old: &Value, faults: &mut Faults) {
         ("reportingController", "/reportingController"),
         ("reportingInstance", "/reportingInstance"),
     ] {
-        faults.immutable(&Path::root(field), new, old, pointer);
+        errors.immutable(&Path::root(field), new, old, pointer);
     }
-    kept(new, old, "involvedObject", "regarding", &REFERENCE, faults);
-    kept(new, old, "related", "related", &REFERENCE, faults);
-    kept(new, old, "source", "deprecatedSource", &SOURCE, faults);
+    kept(new, old, "involvedObject", "regarding", &REFERENCE, errors);
+    kept(new, old, "related", "related", &REFERENCE, errors);
+    kept(new, old, "source", "deprecatedSource", &SOURCE, errors);
 }
 
 /// A part that may not change; a fault about it prints every member, under its Go name.
-fn kept(new: &Value, old: &Value, field: &str, member: &str, names: &[(&str, &str)], faults: &mut Faults) {
+fn kept(
+    new: &Value,
+    old: &Value,
+    field: &str,
+    member: &str,
+    names: &[(&str, &str)],
+    errors: &mut FieldErrors,
+) {
     let [new, old] = [new, old].map(|event| {
         let part = event.get(member).unwrap_or(&Value::Null);
         let text = |(_, name): &(&str, &str)| Value::from(tree::text(part, &format!("/{name}")));
@@ -150,6 +157,6 @@ fn kept(new: &Value, old: &Value, field: &str, member: &str, names: &[(&str, &st
     });
     if new != old {
         let members: Vec<_> = names.iter().map(|(name, _)| *name).zip(new.iter().map(Some)).collect();
-        faults.invalid_text(&Path::root(field), printed(&members), IMMUTABLE);
+        errors.invalid_text(&Path::root(field), printed(&members), IMMUTABLE);
     }
 }

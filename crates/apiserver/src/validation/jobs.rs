@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::faults::Faults;
+use super::errors::FieldErrors;
 use super::path::Path;
 use super::{pod, schedule, selectors};
 use crate::tree;
@@ -19,42 +19,42 @@ const COUNTS: [&str; 7] = [
     "maxFailedIndexes",
 ];
 
-pub(super) fn job(new: &Value, old: Option<&Value>, faults: &mut Faults) {
+pub(crate) fn job(new: &Value, old: Option<&Value>, errors: &mut FieldErrors) {
     let spec = new.get("spec").unwrap_or(&Value::Null);
     if !tree::is_true(spec, "/manualSelector") && tree::present(spec, "/selector").is_some() {
-        generated_labels(new, spec, faults);
+        generated_labels(new, spec, errors);
     }
-    job_spec(&SPEC, spec, faults);
+    job_spec(&SPEC, spec, errors);
     let path = SPEC.child("selector");
     let labels = spec.pointer("/template/metadata/labels");
     let selector = tree::present(spec, "/selector");
     match selector {
-        None => faults.required(&path, ""),
-        Some(selector) => selectors::selector(&path, selector, faults),
+        None => errors.required(&path, ""),
+        Some(selector) => selectors::selector(&path, selector, errors),
     }
     if selector.is_none_or(|selector| !selectors::matches(selector, labels)) {
         let template = SPEC.child("template");
         let labels = labels.cloned().unwrap_or(Value::Null);
         let detail = "`selector` does not match template `labels`";
-        faults.invalid(&template.child("metadata").child("labels"), labels, detail);
+        errors.invalid(&template.child("metadata").child("labels"), labels, detail);
     }
     if let Some(old) = old {
-        changes(new, old, faults);
+        changes(new, old, errors);
     }
 }
 
-fn changes(new: &Value, old: &Value, faults: &mut Faults) {
+fn changes(new: &Value, old: &Value, errors: &mut FieldErrors) {
     if tree::text(new, "/spec/completionMode") != "Indexed" {
-        faults.immutable(&SPEC.child("completions"), new, old, "/spec/completions");
+        errors.immutable(&SPEC.child("completions"), new, old, "/spec/completions");
     }
-    faults.immutable(&SPEC.child("selector"), new, old, "/spec/selector");
+    errors.immutable(&SPEC.child("selector"), new, old, "/spec/selector");
     let is_suspended = tree::is_true(old, "/spec/suspend");
     if !is_suspended || undirected(new) != undirected(old) {
-        faults.immutable(&SPEC.child("template"), new, old, "/spec/template");
+        errors.immutable(&SPEC.child("template"), new, old, "/spec/template");
     }
     for field in ["completionMode", "podFailurePolicy", "backoffLimitPerIndex", "managedBy", "successPolicy"]
     {
-        faults.immutable(&SPEC.child(field), new, old, &format!("/spec/{field}"));
+        errors.immutable(&SPEC.child(field), new, old, &format!("/spec/{field}"));
     }
 }
 
@@ -86,7 +86,7 @@ fn undirected(job: &Value) -> Value {
 }
 
 /// Labels that the user set against those that the server generates.
-fn generated_labels(job: &Value, spec: &Value, faults: &mut Faults) {
+fn generated_labels(job: &Value, spec: &Value, errors: &mut FieldErrors) {
     let template = SPEC.child("template");
     let metadata = template.child("metadata");
     let path = metadata.child("labels");
@@ -100,8 +100,8 @@ fn generated_labels(job: &Value, spec: &Value, faults: &mut Faults) {
     ] {
         let detail = format!("must be '{want}'");
         match labels.get(key).and_then(Value::as_str) {
-            None => faults.required(&path.key(key), &detail),
-            Some(found) if found != want => faults.invalid(&path.key(key), labels.clone(), detail),
+            None => errors.required(&path.key(key), &detail),
+            Some(found) if found != want => errors.invalid(&path.key(key), labels.clone(), detail),
             Some(_) => {}
         }
     }
@@ -112,41 +112,41 @@ fn generated_labels(job: &Value, spec: &Value, faults: &mut Faults) {
     });
     if !selectors::matches(selector, Some(&expected)) {
         let text = selectors::printed(selector);
-        faults.invalid_text(&SPEC.child("selector"), text, "`selector` not auto-generated");
+        errors.invalid_text(&SPEC.child("selector"), text, "`selector` not auto-generated");
     }
 }
 
-pub(super) fn cron_job(new: &Value, old: Option<&Value>, faults: &mut Faults) {
+pub(crate) fn cron_job(new: &Value, old: Option<&Value>, errors: &mut FieldErrors) {
     let spec = new.get("spec").unwrap_or(&Value::Null);
     let path = SPEC.child("schedule");
     match tree::text(spec, "/schedule") {
-        "" => faults.required(&path, ""),
+        "" => errors.required(&path, ""),
         text => {
             let allows_zone = old.is_some_and(|old| tree::text(old, "/spec/schedule").contains("TZ"));
             if let Err(detail) = schedule::check(text) {
-                faults.invalid(&path, text, detail);
+                errors.invalid(&path, text, detail);
             }
             if !allows_zone && text.contains("TZ") {
                 let detail = "cannot use TZ or CRON_TZ in schedule, use timeZone field instead";
-                faults.invalid(&path, text, detail);
+                errors.invalid(&path, text, detail);
             }
         }
     }
-    faults.not_negative(&SPEC, spec, "startingDeadlineSeconds");
-    time_zone(spec, faults);
+    errors.not_negative(&SPEC, spec, "startingDeadlineSeconds");
+    time_zone(spec, errors);
     let policy = tree::text(spec, "/concurrencyPolicy");
-    faults.one_of(&SPEC.child("concurrencyPolicy"), policy, &["Allow", "Forbid", "Replace"]);
-    job_template(spec, faults);
+    errors.one_of(&SPEC.child("concurrencyPolicy"), policy, &["Allow", "Forbid", "Replace"]);
+    job_template(spec, errors);
     for field in ["successfulJobsHistoryLimit", "failedJobsHistoryLimit"] {
-        faults.not_negative(&SPEC, spec, field);
+        errors.not_negative(&SPEC, spec, field);
     }
 }
 
-fn time_zone(spec: &Value, faults: &mut Faults) {
+fn time_zone(spec: &Value, errors: &mut FieldErrors) {
     let Some(zone) = tree::present(spec, "/timeZone").and_then(Value::as_str) else { return };
     let path = SPEC.child("timeZone");
     if zone.is_empty() {
-        faults.invalid(&path, zone, "timeZone must be nil or non-empty string");
+        errors.invalid(&path, zone, "timeZone must be nil or non-empty string");
         return;
     }
     let is_part = |part: &str| {
@@ -158,47 +158,47 @@ fn time_zone(spec: &Value, faults: &mut Faults) {
             && part.bytes().all(is_inner)
     };
     if !zone.split('/').all(is_part) {
-        faults.invalid(&path, zone, format!("unknown time zone {zone}"));
+        errors.invalid(&path, zone, format!("unknown time zone {zone}"));
     } else if zone.eq_ignore_ascii_case("local") {
         let detail = "timeZone must be an explicit time zone as defined in https://www.iana.org/time-zones";
-        faults.invalid(&path, zone, detail);
+        errors.invalid(&path, zone, detail);
     }
 }
 
-fn job_template(spec: &Value, faults: &mut Faults) {
+fn job_template(spec: &Value, errors: &mut FieldErrors) {
     let template = SPEC.child("jobTemplate");
     let path = template.child("spec");
     let job = spec.pointer("/jobTemplate/spec").unwrap_or(&Value::Null);
-    job_spec(&path, job, faults);
+    job_spec(&path, job, errors);
     if let Some(selector) = tree::present(job, "/selector") {
-        faults.invalid(&path.child("selector"), selector.clone(), "`selector` will be auto-generated");
+        errors.invalid(&path.child("selector"), selector.clone(), "`selector` will be auto-generated");
     }
     if tree::is_true(job, "/manualSelector") {
-        faults.not_supported(&path.child("manualSelector"), true, &["nil", "false"]);
+        errors.not_supported(&path.child("manualSelector"), true, &["nil", "false"]);
     }
 }
 
-fn job_spec(path: &Path<'_>, spec: &Value, faults: &mut Faults) {
+fn job_spec(path: &Path<'_>, spec: &Value, errors: &mut FieldErrors) {
     for field in COUNTS {
-        faults.not_negative(path, spec, field);
+        errors.not_negative(path, spec, field);
     }
     let mode = tree::text(spec, "/completionMode");
     if !mode.is_empty() {
-        faults.one_of(&path.child("completionMode"), mode, &["NonIndexed", "Indexed"]);
+        errors.one_of(&path.child("completionMode"), mode, &["NonIndexed", "Indexed"]);
     }
     if mode == "Indexed" {
         if tree::integer(spec, "/completions").is_none() {
-            faults.required(&path.child("completions"), "when completion mode is Indexed");
+            errors.required(&path.child("completions"), "when completion mode is Indexed");
         }
         let parallelism = tree::integer(spec, "/parallelism").unwrap_or_default();
         if parallelism > 100_000 {
             let detail = "must be less than or equal to 100000 when completion mode is Indexed";
-            faults.invalid(&path.child("parallelism"), parallelism, detail);
+            errors.invalid(&path.child("parallelism"), parallelism, detail);
         }
     } else {
         for field in ["backoffLimitPerIndex", "maxFailedIndexes", "successPolicy"] {
             if let Some(value) = tree::present(spec, &format!("/{field}")) {
-                faults.invalid(&path.child(field), value.clone(), INDEXED);
+                errors.invalid(&path.child(field), value.clone(), INDEXED);
             }
         }
     }
@@ -208,22 +208,22 @@ fn job_spec(path: &Path<'_>, spec: &Value, faults: &mut Faults) {
         None => &["Failed", "TerminatingOrFailed"],
     };
     if !replacement.is_empty() && !allowed.contains(&replacement) {
-        faults.not_supported(&path.child("podReplacementPolicy"), replacement, allowed);
+        errors.not_supported(&path.child("podReplacementPolicy"), replacement, allowed);
     }
     let template = path.child("template");
-    pod::template(&template, spec.get("template").unwrap_or(&Value::Null), faults);
-    restart_policy(&template.child("spec").child("restartPolicy"), spec, faults);
+    pod::template(&template, spec.get("template").unwrap_or(&Value::Null), errors);
+    restart_policy(&template.child("spec").child("restartPolicy"), spec, errors);
 }
 
-fn restart_policy(path: &Path<'_>, spec: &Value, faults: &mut Faults) {
+fn restart_policy(path: &Path<'_>, spec: &Value, errors: &mut FieldErrors) {
     let policy = tree::text(spec, "/template/spec/restartPolicy");
     match policy {
-        "" | "Always" => faults.required(path, r#"valid values: "OnFailure", "Never""#),
+        "" | "Always" => errors.required(path, r#"valid values: "OnFailure", "Never""#),
         "OnFailure" if tree::present(spec, "/podFailurePolicy").is_some() => {
             let detail = r#"only "Never" is supported when podFailurePolicy is specified"#;
-            faults.invalid(path, policy, detail);
+            errors.invalid(path, policy, detail);
         }
         "OnFailure" | "Never" => {}
-        _ => faults.not_supported(path, policy, &["OnFailure", "Never"]),
+        _ => errors.not_supported(path, policy, &["OnFailure", "Never"]),
     }
 }

@@ -8,7 +8,7 @@ use ipnet::IpNet;
 use portolan_object::dns_label::{
     LABEL_LIMIT, LABEL_RULE, SUBDOMAIN_LIMIT, SUBDOMAIN_RULE, has_label_form, has_subdomain_form,
 };
-pub(super) use portolan_object::selector::{label_key_faults, label_value_faults};
+pub(crate) use portolan_object::selector::{label_key_errors, label_value_errors};
 
 use crate::kinds::NameRule;
 
@@ -25,18 +25,18 @@ const HEADER: &str = "a valid HTTP header must consist of alphanumeric character
                       used for validation is '[-A-Za-z0-9]+')";
 
 /// A rule: the sentences that do not hold for a name.
-pub(super) type Rule = fn(&str) -> Vec<String>;
+pub(crate) type Rule = fn(&str) -> Vec<String>;
 
 /// Checks a name against the rule of its kind.
-pub(super) fn by_rule(rule: NameRule, name: &str) -> Vec<String> {
+pub(crate) fn by_rule(rule: NameRule, name: &str) -> Vec<String> {
     match rule {
         NameRule::Subdomain => subdomain(name),
         NameRule::ShortSubdomain(limit) => {
-            let mut faults = subdomain(name);
+            let mut errors = subdomain(name);
             if name.len() > limit {
-                faults.push(format!("must be no more than {limit} characters"));
+                errors.push(format!("must be no more than {limit} characters"));
             }
-            faults
+            errors
         }
         NameRule::Label => label(name),
         NameRule::PathSegment => path_segment(name),
@@ -49,33 +49,33 @@ pub(super) fn by_rule(rule: NameRule, name: &str) -> Vec<String> {
 }
 
 /// RFC 1123 subdomain.
-pub(super) fn subdomain(name: &str) -> Vec<String> {
-    let mut faults = Vec::new();
+pub(crate) fn subdomain(name: &str) -> Vec<String> {
+    let mut errors = Vec::new();
     if name.len() > SUBDOMAIN_LIMIT {
-        faults.push(format!("must be no more than {SUBDOMAIN_LIMIT} characters"));
+        errors.push(format!("must be no more than {SUBDOMAIN_LIMIT} characters"));
     }
     if !has_subdomain_form(name) {
-        faults.push(SUBDOMAIN_RULE.to_owned());
+        errors.push(SUBDOMAIN_RULE.to_owned());
     }
-    faults
+    errors
 }
 
 /// RFC 1123 label.
-pub(super) fn label(name: &str) -> Vec<String> {
-    let mut faults = Vec::new();
+pub(crate) fn label(name: &str) -> Vec<String> {
+    let mut errors = Vec::new();
     if name.len() > LABEL_LIMIT {
-        faults.push(format!("must be no more than {LABEL_LIMIT} characters"));
+        errors.push(format!("must be no more than {LABEL_LIMIT} characters"));
     }
     if !has_label_form(name) {
         // It can only be dotted: without a full stop it would be a label.
         let is_dotted = has_subdomain_form(name);
-        faults.push(if is_dotted { "must not contain dots".to_owned() } else { LABEL_RULE.to_owned() });
+        errors.push(if is_dotted { "must not contain dots".to_owned() } else { LABEL_RULE.to_owned() });
     }
-    faults
+    errors
 }
 
 /// A host name, possibly with `*` as its first label.
-pub(super) fn host(name: &str) -> Vec<String> {
+pub(crate) fn host(name: &str) -> Vec<String> {
     if !name.contains('*') {
         return subdomain(name);
     }
@@ -84,7 +84,7 @@ pub(super) fn host(name: &str) -> Vec<String> {
 }
 
 /// Anything that can stand between two slashes.
-pub(super) fn path_segment(name: &str) -> Vec<String> {
+pub(crate) fn path_segment(name: &str) -> Vec<String> {
     if name == "." || name == ".." {
         return vec![format!("may not be '{name}'")];
     }
@@ -96,11 +96,11 @@ pub(super) fn path_segment(name: &str) -> Vec<String> {
 }
 
 /// The name of a port, as IANA registers them.
-pub(super) fn port(name: &str) -> Vec<String> {
-    let mut faults = Vec::new();
+pub(crate) fn port(name: &str) -> Vec<String> {
+    let mut errors = Vec::new();
     let mut fault = |is_broken: bool, text: &str| {
         if is_broken {
-            faults.push(text.to_owned());
+            errors.push(text.to_owned());
         }
     };
     let is_inner = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
@@ -110,29 +110,29 @@ pub(super) fn port(name: &str) -> Vec<String> {
     fault(!name.bytes().any(|byte| byte.is_ascii_lowercase()), "must contain at least one letter (a-z)");
     fault(name.contains("--"), "must not contain consecutive hyphens");
     fault(name.starts_with('-') || name.ends_with('-'), "must not begin or end with a hyphen");
-    faults
+    errors
 }
 
 /// A key of a config map or secret.
-pub(super) fn config_key(key: &str) -> Vec<String> {
-    let mut faults = Vec::new();
+pub(crate) fn config_key(key: &str) -> Vec<String> {
+    let mut errors = Vec::new();
     if key.len() > 253 {
-        faults.push("must be no more than 253 characters".to_owned());
+        errors.push("must be no more than 253 characters".to_owned());
     }
     let is_inner = |byte: u8| byte.is_ascii_alphanumeric() || b"-._".contains(&byte);
     if key.is_empty() || !key.bytes().all(is_inner) {
-        faults.push(CONFIG_KEY.to_owned());
+        errors.push(CONFIG_KEY.to_owned());
     }
     match key {
-        "." | ".." => faults.push(format!("must not be '{key}'")),
-        key if key.starts_with("..") => faults.push("must not start with '..'".to_owned()),
+        "." | ".." => errors.push(format!("must not be '{key}'")),
+        key if key.starts_with("..") => errors.push("must not start with '..'".to_owned()),
         _ => {}
     }
-    faults
+    errors
 }
 
 /// The name of an environment variable.
-pub(super) fn environment(name: &str) -> Vec<String> {
+pub(crate) fn environment(name: &str) -> Vec<String> {
     let is_inner = |byte: u8| (b' '..=b'~').contains(&byte) && byte != b'=';
     if name.bytes().all(is_inner) {
         return Vec::new();
@@ -144,20 +144,20 @@ pub(super) fn environment(name: &str) -> Vec<String> {
 }
 
 /// A share such as `25%`.
-pub(super) fn percent(text: &str) -> Vec<String> {
+pub(crate) fn percent(text: &str) -> Vec<String> {
     let number = text.strip_suffix('%').unwrap_or_default();
     let is_percent = !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit());
     if is_percent { Vec::new() } else { vec![PERCENT.to_owned()] }
 }
 
 /// The name of an HTTP header.
-pub(super) fn header(name: &str) -> Vec<String> {
+pub(crate) fn header(name: &str) -> Vec<String> {
     let is_header = !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
     if is_header { Vec::new() } else { vec![HEADER.to_owned()] }
 }
 
 /// An IP address.
-pub(super) fn address(text: &str) -> Vec<String> {
+pub(crate) fn address(text: &str) -> Vec<String> {
     match text.parse::<IpAddr>() {
         Ok(IpAddr::V6(address)) if address.to_ipv4_mapped().is_some() => {
             vec!["must not be an IPv4-mapped IPv6 address".to_owned()]
@@ -168,7 +168,7 @@ pub(super) fn address(text: &str) -> Vec<String> {
 }
 
 /// A range of addresses.
-pub(super) fn range(text: &str) -> Vec<String> {
+pub(crate) fn range(text: &str) -> Vec<String> {
     match text.parse::<IpNet>() {
         Ok(range) if range.network() != range.addr() => {
             vec!["must not have bits set beyond the prefix length".to_owned()]
@@ -179,7 +179,7 @@ pub(super) fn range(text: &str) -> Vec<String> {
 }
 
 /// What an endpoint's address may not be.
-pub(super) fn endpoint_address(text: &str) -> Vec<String> {
+pub(crate) fn endpoint_address(text: &str) -> Vec<String> {
     let Ok(address) = text.parse::<IpAddr>() else {
         return vec!["must be a valid IP address".to_owned()];
     };

@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use super::faults::Faults;
-use super::names::{self, label_key_faults, label_value_faults};
+use super::errors::FieldErrors;
+use super::names::{self, label_key_errors, label_value_errors};
 use super::path::Path;
 use super::{container, metadata, selectors, volume};
 use crate::tree;
@@ -18,52 +18,52 @@ const CHANGEABLE: &str = "`spec.containers[*].image`,`spec.initContainers[*].ima
                           `spec.tolerations` (only additions to existing tolerations),\
                           `spec.terminationGracePeriodSeconds` (allow it to be set to 1 if it was previously negative)";
 
-pub(super) fn pod(new: &Value, old: Option<&Value>, faults: &mut Faults) {
+pub(crate) fn pod(new: &Value, old: Option<&Value>, errors: &mut FieldErrors) {
     let spec = new.get("spec").unwrap_or(&Value::Null);
-    pod_spec(&SPEC, spec, faults);
+    pod_spec(&SPEC, spec, errors);
     for part in ["containers", "initContainers"] {
         let path = SPEC.child(part);
         for (index, container) in tree::list(spec, &format!("/{part}")).iter().enumerate() {
             let image = tree::text(container, "/image");
             if image.trim() != image {
                 let detail = "must not have leading or trailing whitespace";
-                faults.invalid(&path.index(index).child("image"), image, detail);
+                errors.invalid(&path.index(index).child("image"), image, detail);
             }
         }
     }
     match old {
-        None => new_pod(spec, faults),
-        Some(old) => changed_pod(spec, old.get("spec").unwrap_or(&Value::Null), faults),
+        None => new_pod(spec, errors),
+        Some(old) => changed_pod(spec, old.get("spec").unwrap_or(&Value::Null), errors),
     }
 }
 
-fn new_pod(spec: &Value, faults: &mut Faults) {
+fn new_pod(spec: &Value, errors: &mut FieldErrors) {
     if !tree::list(spec, "/ephemeralContainers").is_empty() {
-        faults.forbidden(&SPEC.child("ephemeralContainers"), "cannot be set on create");
+        errors.forbidden(&SPEC.child("ephemeralContainers"), "cannot be set on create");
     }
     if !tree::text(spec, "/nodeName").is_empty() && !tree::list(spec, "/schedulingGates").is_empty() {
         let detail = "cannot be set until all schedulingGates have been cleared";
-        faults.forbidden(&SPEC.child("nodeName"), detail);
+        errors.forbidden(&SPEC.child("nodeName"), detail);
     }
 }
 
 /// A running pod keeps what it is. The text upstream adds about the difference is left out.
-fn changed_pod(new: &Value, old: &Value, faults: &mut Faults) {
+fn changed_pod(new: &Value, old: &Value, errors: &mut FieldErrors) {
     if new == old {
         return;
     }
     for part in ["containers", "initContainers"] {
         let count = |spec: &Value| tree::list(spec, &format!("/{part}")).len();
         if count(new) != count(old) {
-            faults.forbidden(&SPEC.child(part), "pod updates may not add or remove containers");
+            errors.forbidden(&SPEC.child(part), "pod updates may not add or remove containers");
             return;
         }
     }
-    deadline(new, old, faults);
+    deadline(new, old, errors);
     let kept = tree::list(new, "/tolerations");
     if tree::list(old, "/tolerations").iter().any(|toleration| !kept.contains(toleration)) {
         let detail = "existing toleration can not be modified except its tolerationSeconds";
-        faults.forbidden(&SPEC.child("tolerations"), detail);
+        errors.forbidden(&SPEC.child("tolerations"), detail);
     }
     let gates = SPEC.child("schedulingGates");
     for (index, gate) in tree::list(new, "/schedulingGates").iter().enumerate() {
@@ -72,24 +72,24 @@ fn changed_pod(new: &Value, old: &Value, faults: &mut Faults) {
             tree::list(old, "/schedulingGates").iter().any(|gate| tree::text(gate, "/name") == name);
         if !is_known {
             let detail = format!("only deletion is allowed, but found new scheduling gate '{name}'");
-            faults.forbidden(&gates.index(index).child("name"), detail);
+            errors.forbidden(&gates.index(index).child("name"), detail);
         }
     }
     if fixed_part(new, old) != fixed_part(old, old) {
         let detail = format!("pod updates may not change fields other than {CHANGEABLE}");
-        faults.forbidden(&SPEC, detail);
+        errors.forbidden(&SPEC, detail);
     }
 }
 
-fn deadline(new: &Value, old: &Value, faults: &mut Faults) {
+fn deadline(new: &Value, old: &Value, errors: &mut FieldErrors) {
     let path = SPEC.child("activeDeadlineSeconds");
     let seconds = |spec: &Value| tree::integer(spec, "/activeDeadlineSeconds");
     match (seconds(new), seconds(old)) {
         (Some(new), Some(old)) if new > old => {
-            faults.invalid(&path, new, "must be less than or equal to previous value");
+            errors.invalid(&path, new, "must be less than or equal to previous value");
         }
         (None, Some(_)) => {
-            faults.invalid(&path, Value::Null, "must not update from a positive integer to nil value");
+            errors.invalid(&path, Value::Null, "must not update from a positive integer to nil value");
         }
         _ => {}
     }
@@ -119,39 +119,39 @@ fn fixed_part(spec: &Value, old: &Value) -> Value {
     fixed
 }
 
-pub(super) fn pod_template(new: &Value, _: Option<&Value>, faults: &mut Faults) {
-    template(&Path::root("template"), new.get("template").unwrap_or(&Value::Null), faults);
+pub(crate) fn pod_template(new: &Value, _: Option<&Value>, errors: &mut FieldErrors) {
+    template(&Path::root("template"), new.get("template").unwrap_or(&Value::Null), errors);
 }
 
 /// The template of a workload.
-pub(super) fn template(path: &Path<'_>, template: &Value, faults: &mut Faults) {
-    metadata::labels(&path.child("labels"), template.pointer("/metadata/labels"), faults);
-    metadata::annotations(&path.child("annotations"), template.pointer("/metadata/annotations"), faults);
+pub(crate) fn template(path: &Path<'_>, template: &Value, errors: &mut FieldErrors) {
+    metadata::labels(&path.child("labels"), template.pointer("/metadata/labels"), errors);
+    metadata::annotations(&path.child("annotations"), template.pointer("/metadata/annotations"), errors);
     let spec = template.get("spec").unwrap_or(&Value::Null);
     let at = path.child("spec");
-    pod_spec(&at, spec, faults);
+    pod_spec(&at, spec, errors);
     if !tree::list(spec, "/ephemeralContainers").is_empty() {
         let detail = "ephemeral containers not allowed in pod template";
-        faults.forbidden(&at.child("ephemeralContainers"), detail);
+        errors.forbidden(&at.child("ephemeralContainers"), detail);
     }
 }
 
-fn pod_spec(path: &Path<'_>, spec: &Value, faults: &mut Faults) {
-    let volumes = volume::volumes(&path.child("volumes"), spec, faults);
-    container::containers(&path.child("containers"), spec, &volumes, faults);
-    container::init_containers(&path.child("initContainers"), spec, &volumes, faults);
+fn pod_spec(path: &Path<'_>, spec: &Value, errors: &mut FieldErrors) {
+    let volumes = volume::volumes(&path.child("volumes"), spec, errors);
+    container::containers(&path.child("containers"), spec, &volumes, errors);
+    container::init_containers(&path.child("initContainers"), spec, &volumes, errors);
     if tree::is_true(spec, "/hostNetwork") {
-        container::host_network_ports(&path.child("containers"), spec, faults);
+        container::host_network_ports(&path.child("containers"), spec, errors);
     }
     let restart = tree::text(spec, "/restartPolicy");
-    faults.one_of(&path.child("restartPolicy"), restart, &["Always", "OnFailure", "Never"]);
+    errors.one_of(&path.child("restartPolicy"), restart, &["Always", "OnFailure", "Never"]);
     let dns = ["ClusterFirstWithHostNet", "ClusterFirst", "Default", "None"];
-    faults.one_of(&path.child("dnsPolicy"), tree::text(spec, "/dnsPolicy"), &dns);
-    metadata::labels(&path.child("nodeSelector"), spec.get("nodeSelector"), faults);
-    affinity(&path.child("affinity"), spec.get("affinity").unwrap_or(&Value::Null), faults);
-    dns_config(path, spec, faults);
-    scheduling_gates(&path.child("schedulingGates"), spec, faults);
-    topology_spread(&path.child("topologySpreadConstraints"), spec, faults);
+    errors.one_of(&path.child("dnsPolicy"), tree::text(spec, "/dnsPolicy"), &dns);
+    metadata::labels(&path.child("nodeSelector"), spec.get("nodeSelector"), errors);
+    affinity(&path.child("affinity"), spec.get("affinity").unwrap_or(&Value::Null), errors);
+    dns_config(path, spec, errors);
+    scheduling_gates(&path.child("schedulingGates"), spec, errors);
+    topology_spread(&path.child("topologySpreadConstraints"), spec, errors);
     for (name, rule) in [
         ("serviceAccountName", names::subdomain as names::Rule),
         ("nodeName", names::subdomain),
@@ -162,129 +162,129 @@ fn pod_spec(path: &Path<'_>, spec: &Value, faults: &mut Faults) {
     ] {
         let value = tree::text(spec, &format!("/{name}"));
         if !value.is_empty() {
-            faults.texts(&path.child(name), value, rule(value));
+            errors.texts(&path.child(name), value, rule(value));
         }
     }
     if let Some(seconds) = tree::integer(spec, "/activeDeadlineSeconds")
         && !(1..=i64::from(i32::MAX)).contains(&seconds)
     {
         let detail = format!("must be between 1 and {}, inclusive", i32::MAX);
-        faults.invalid(&path.child("activeDeadlineSeconds"), seconds, detail);
+        errors.invalid(&path.child("activeDeadlineSeconds"), seconds, detail);
     }
-    tolerations(&path.child("tolerations"), spec, faults);
-    host_aliases(&path.child("hostAliases"), spec, faults);
+    tolerations(&path.child("tolerations"), spec, errors);
+    host_aliases(&path.child("hostAliases"), spec, errors);
 }
 
-fn dns_config(path: &Path<'_>, spec: &Value, faults: &mut Faults) {
+fn dns_config(path: &Path<'_>, spec: &Value, errors: &mut FieldErrors) {
     let at = path.child("dnsConfig");
     let config = tree::present(spec, "/dnsConfig");
     let servers: Vec<&str> =
         config.map(|config| tree::texts(config, "/nameservers").collect()).unwrap_or_default();
     if tree::text(spec, "/dnsPolicy") == "None" {
         if config.is_none() {
-            faults.required(&at, "must provide `dnsConfig` when `dnsPolicy` is None");
+            errors.required(&at, "must provide `dnsConfig` when `dnsPolicy` is None");
             return;
         }
         if servers.is_empty() {
             let detail = "must provide at least one DNS nameserver when `dnsPolicy` is None";
-            faults.required(&at.child("nameservers"), detail);
+            errors.required(&at.child("nameservers"), detail);
             return;
         }
     }
     if servers.len() > 3 {
-        faults.invalid(&at.child("nameservers"), servers.clone(), "must not have more than 3 nameservers");
+        errors.invalid(&at.child("nameservers"), servers.clone(), "must not have more than 3 nameservers");
     }
     for (index, server) in servers.into_iter().enumerate() {
-        faults.texts(&at.child("nameservers").index(index), server, names::address(server));
+        errors.texts(&at.child("nameservers").index(index), server, names::address(server));
     }
 }
 
-fn scheduling_gates(path: &Path<'_>, spec: &Value, faults: &mut Faults) {
+fn scheduling_gates(path: &Path<'_>, spec: &Value, errors: &mut FieldErrors) {
     let mut known = BTreeSet::new();
     for (index, gate) in tree::list(spec, "/schedulingGates").iter().enumerate() {
         let name = tree::text(gate, "/name");
-        faults.texts(&path.index(index), name, label_key_faults(name));
+        errors.texts(&path.index(index), name, label_key_errors(name));
         if !known.insert(name) {
-            faults.duplicate(&path.index(index), name);
+            errors.duplicate(&path.index(index), name);
         }
     }
 }
 
-fn topology_spread(path: &Path<'_>, spec: &Value, faults: &mut Faults) {
+fn topology_spread(path: &Path<'_>, spec: &Value, errors: &mut FieldErrors) {
     for (index, constraint) in tree::list(spec, "/topologySpreadConstraints").iter().enumerate() {
         let at = path.index(index);
         let skew = tree::integer(constraint, "/maxSkew").unwrap_or_default();
         if skew <= 0 {
-            faults.invalid(&at.child("maxSkew"), skew, "must be greater than zero");
+            errors.invalid(&at.child("maxSkew"), skew, "must be greater than zero");
         }
         if tree::text(constraint, "/topologyKey").is_empty() {
-            faults.required(&at.child("topologyKey"), "can not be empty");
+            errors.required(&at.child("topologyKey"), "can not be empty");
         }
         let unsatisfied = tree::text(constraint, "/whenUnsatisfiable");
         if !["DoNotSchedule", "ScheduleAnyway"].contains(&unsatisfied) {
             let allowed = ["DoNotSchedule", "ScheduleAnyway"];
-            faults.not_supported(&at.child("whenUnsatisfiable"), unsatisfied, &allowed);
+            errors.not_supported(&at.child("whenUnsatisfiable"), unsatisfied, &allowed);
         }
         if let Some(selector) = tree::present(constraint, "/labelSelector") {
-            selectors::selector(&at.child("labelSelector"), selector, faults);
+            selectors::selector(&at.child("labelSelector"), selector, errors);
         }
     }
 }
 
-fn tolerations(path: &Path<'_>, spec: &Value, faults: &mut Faults) {
+fn tolerations(path: &Path<'_>, spec: &Value, errors: &mut FieldErrors) {
     for (index, toleration) in tree::list(spec, "/tolerations").iter().enumerate() {
         let at = path.index(index);
         let [key, operator, value, effect] =
             ["/key", "/operator", "/value", "/effect"].map(|field| tree::text(toleration, field));
         if !key.is_empty() {
-            faults.texts(&at.child("key"), key, label_key_faults(key));
+            errors.texts(&at.child("key"), key, label_key_errors(key));
         } else if operator != "Exists" {
             let detail =
                 "operator must be Exists when `key` is empty, which means \"match all values and all keys\"";
-            faults.invalid(&at.child("operator"), operator, detail);
+            errors.invalid(&at.child("operator"), operator, detail);
         }
         if tree::integer(toleration, "/tolerationSeconds").is_some() && effect != "NoExecute" {
             let detail = "effect must be 'NoExecute' when `tolerationSeconds` is set";
-            faults.invalid(&at.child("effect"), effect, detail);
+            errors.invalid(&at.child("effect"), effect, detail);
         }
         match operator {
             "Equal" | "" => {
-                let texts = label_value_faults(value);
+                let texts = label_value_errors(value);
                 if !texts.is_empty() {
-                    faults.invalid(&at.child("operator"), value, texts.join(";"));
+                    errors.invalid(&at.child("operator"), value, texts.join(";"));
                 }
             }
             "Exists" if !value.is_empty() => {
                 let detail = "value must be empty when `operator` is 'Exists'";
-                faults.invalid(&at.child("operator"), value, detail);
+                errors.invalid(&at.child("operator"), value, detail);
             }
             "Exists" => {}
-            _ => faults.not_supported(&at.child("operator"), operator, &["Equal", "Exists"]),
+            _ => errors.not_supported(&at.child("operator"), operator, &["Equal", "Exists"]),
         }
         if !effect.is_empty() {
-            taint_effect(&at.child("effect"), effect, faults);
+            taint_effect(&at.child("effect"), effect, errors);
         }
     }
 }
 
 /// The effect of a taint, or the one that is tolerated.
-pub(super) fn taint_effect(path: &Path<'_>, effect: &str, faults: &mut Faults) {
-    faults.one_of(path, effect, &TAINT_EFFECTS);
+pub(crate) fn taint_effect(path: &Path<'_>, effect: &str, errors: &mut FieldErrors) {
+    errors.one_of(path, effect, &TAINT_EFFECTS);
 }
 
-fn host_aliases(path: &Path<'_>, spec: &Value, faults: &mut Faults) {
+fn host_aliases(path: &Path<'_>, spec: &Value, errors: &mut FieldErrors) {
     for (index, alias) in tree::list(spec, "/hostAliases").iter().enumerate() {
         let at = path.index(index);
         let address = tree::text(alias, "/ip");
-        faults.texts(&at.child("ip"), address, names::address(address));
+        errors.texts(&at.child("ip"), address, names::address(address));
         let hostnames = at.child("hostnames");
         for (index, name) in tree::texts(alias, "/hostnames").enumerate() {
-            faults.texts(&hostnames.index(index), name, names::subdomain(name));
+            errors.texts(&hostnames.index(index), name, names::subdomain(name));
         }
     }
 }
 
-fn affinity(path: &Path<'_>, affinity: &Value, faults: &mut Faults) {
+fn affinity(path: &Path<'_>, affinity: &Value, errors: &mut FieldErrors) {
     let node = path.child("nodeAffinity");
     let required = "requiredDuringSchedulingIgnoredDuringExecution";
     let preferred = "preferredDuringSchedulingIgnoredDuringExecution";
@@ -292,44 +292,44 @@ fn affinity(path: &Path<'_>, affinity: &Value, faults: &mut Faults) {
         let at = node.child(required);
         let terms = tree::list(selector, "/nodeSelectorTerms");
         if terms.is_empty() {
-            faults.required(&at.child("nodeSelectorTerms"), "must have at least one node selector term");
+            errors.required(&at.child("nodeSelectorTerms"), "must have at least one node selector term");
         }
         for (index, term) in terms.iter().enumerate() {
-            node_term(&at.child("nodeSelectorTerms").index(index), term, faults);
+            node_term(&at.child("nodeSelectorTerms").index(index), term, errors);
         }
     }
     for (index, term) in tree::list(affinity, &format!("/nodeAffinity/{preferred}")).iter().enumerate() {
         let list = node.child(preferred);
         let at = list.index(index);
-        weight(&at.child("weight"), term, faults);
-        node_term(&at.child("preference"), term.get("preference").unwrap_or(&Value::Null), faults);
+        weight(&at.child("weight"), term, errors);
+        node_term(&at.child("preference"), term.get("preference").unwrap_or(&Value::Null), errors);
     }
     for kind in ["podAffinity", "podAntiAffinity"] {
         let at = path.child(kind);
         for (index, term) in tree::list(affinity, &format!("/{kind}/{required}")).iter().enumerate() {
-            pod_term(&at.child(required).index(index), term, faults);
+            pod_term(&at.child(required).index(index), term, errors);
         }
         for (index, term) in tree::list(affinity, &format!("/{kind}/{preferred}")).iter().enumerate() {
             let list = at.child(preferred);
             let at = list.index(index);
-            weight(&at.child("weight"), term, faults);
+            weight(&at.child("weight"), term, errors);
             pod_term(
                 &at.child("podAffinityTerm"),
                 term.get("podAffinityTerm").unwrap_or(&Value::Null),
-                faults,
+                errors,
             );
         }
     }
 }
 
-fn weight(path: &Path<'_>, term: &Value, faults: &mut Faults) {
+fn weight(path: &Path<'_>, term: &Value, errors: &mut FieldErrors) {
     let weight = tree::integer(term, "/weight").unwrap_or_default();
     if !(1..=100).contains(&weight) {
-        faults.invalid(path, weight, "must be in the range 1-100");
+        errors.invalid(path, weight, "must be in the range 1-100");
     }
 }
 
-fn node_term(path: &Path<'_>, term: &Value, faults: &mut Faults) {
+fn node_term(path: &Path<'_>, term: &Value, errors: &mut FieldErrors) {
     let list = path.child("matchExpressions");
     for (index, expression) in tree::list(term, "/matchExpressions").iter().enumerate() {
         let at = list.index(index);
@@ -341,32 +341,32 @@ fn node_term(path: &Path<'_>, term: &Value, faults: &mut Faults) {
             }
             "Exists" | "DoesNotExist" if !values.is_empty() => {
                 let detail = "may not be specified when `operator` is 'Exists' or 'DoesNotExist'";
-                faults.forbidden(&at.child("values"), detail);
+                errors.forbidden(&at.child("values"), detail);
                 ""
             }
             "In" | "NotIn" | "Gt" | "Lt" | "Exists" | "DoesNotExist" => "",
             operator => {
-                faults.invalid(&at.child("operator"), operator, "not a valid selector operator");
+                errors.invalid(&at.child("operator"), operator, "not a valid selector operator");
                 ""
             }
         };
         if !needs.is_empty() {
-            faults.required(&at.child("values"), needs);
+            errors.required(&at.child("values"), needs);
         }
         let key = tree::text(expression, "/key");
-        faults.texts(&at.child("key"), key, label_key_faults(key));
+        errors.texts(&at.child("key"), key, label_key_errors(key));
     }
 }
 
-fn pod_term(path: &Path<'_>, term: &Value, faults: &mut Faults) {
+fn pod_term(path: &Path<'_>, term: &Value, errors: &mut FieldErrors) {
     for field in ["labelSelector", "namespaceSelector"] {
         if let Some(selector) = tree::present(term, &format!("/{field}")) {
-            selectors::selector(&path.child(field), selector, faults);
+            selectors::selector(&path.child(field), selector, errors);
         }
     }
     let key = tree::text(term, "/topologyKey");
     if key.is_empty() {
-        faults.required(&path.child("topologyKey"), "can not be empty");
+        errors.required(&path.child("topologyKey"), "can not be empty");
     }
-    faults.texts(&path.child("topologyKey"), key, label_key_faults(key));
+    errors.texts(&path.child("topologyKey"), key, label_key_errors(key));
 }

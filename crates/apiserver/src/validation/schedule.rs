@@ -23,7 +23,7 @@ const DESCRIPTORS: [&str; 7] =
 ///
 /// # Errors
 /// What cannot be read, as the reference server says it.
-pub(super) fn check(text: &str) -> Result<(), String> {
+pub(crate) fn check(text: &str) -> Result<(), String> {
     if text.starts_with('@') {
         return descriptor(text);
     }

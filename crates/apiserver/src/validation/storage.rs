@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::faults::Faults;
+use super::errors::FieldErrors;
 use super::path::Path;
 use super::{names, resources, selectors};
 use crate::tree;
@@ -25,28 +25,28 @@ const NOT_SOURCES: [&str; 10] = [
     "status",
 ];
 
-pub(super) fn volume(new: &Value, old: Option<&Value>, faults: &mut Faults) {
+pub(crate) fn volume(new: &Value, old: Option<&Value>, errors: &mut FieldErrors) {
     let spec = new.get("spec").unwrap_or(&Value::Null);
-    access_modes(&SPEC, spec, "", faults);
+    access_modes(&SPEC, spec, "", errors);
     let path = SPEC.child("capacity");
     let capacity = tree::map(spec, "/capacity");
     if capacity.is_none_or(serde_json::Map::is_empty) {
-        faults.required(&path, "");
+        errors.required(&path, "");
     }
     if capacity.is_none_or(|capacity| capacity.len() != 1 || !capacity.contains_key("storage")) {
-        faults.not_supported(&path, json!(capacity), &["storage"]);
+        errors.not_supported(&path, json!(capacity), &["storage"]);
     }
     for (name, amount) in tree::entries(spec, "/capacity") {
         if let Some(below) = resources::quantity(amount).filter(|amount| amount.is_negative()) {
-            faults.invalid(&path.key(name), below.round_up(), "must be a valid resource quantity");
+            errors.invalid(&path.key(name), below.round_up(), "must be a valid resource quantity");
         }
-        resources::positive(&path.key(name), amount, faults);
+        resources::positive(&path.key(name), amount, errors);
     }
     let policy = tree::text(spec, "/persistentVolumeReclaimPolicy");
-    faults.one_of(&SPEC.child("persistentVolumeReclaimPolicy"), policy, &["Delete", "Recycle", "Retain"]);
-    source(spec, faults);
-    class_name(&SPEC, spec, faults);
-    faults.one_of(&SPEC.child("volumeMode"), tree::text(spec, "/volumeMode"), &VOLUME_MODES);
+    errors.one_of(&SPEC.child("persistentVolumeReclaimPolicy"), policy, &["Delete", "Recycle", "Retain"]);
+    source(spec, errors);
+    class_name(&SPEC, spec, errors);
+    errors.one_of(&SPEC.child("volumeMode"), tree::text(spec, "/volumeMode"), &VOLUME_MODES);
     let Some(old) = old else { return };
     let sources = |object: &Value| {
         let members = tree::map(object, "/spec").cloned().unwrap_or_default().into_iter();
@@ -54,70 +54,70 @@ pub(super) fn volume(new: &Value, old: Option<&Value>, faults: &mut Faults) {
     };
     if sources(new) != sources(old) {
         let detail = "spec.persistentvolumesource is immutable after creation";
-        faults.forbidden(&SPEC.child("persistentvolumesource"), detail);
+        errors.forbidden(&SPEC.child("persistentvolumesource"), detail);
     }
-    faults.immutable(&Path::root("volumeMode"), new, old, "/spec/volumeMode");
+    errors.immutable(&Path::root("volumeMode"), new, old, "/spec/volumeMode");
 }
 
 fn is_source(name: &str, value: &Value) -> bool {
     !NOT_SOURCES.contains(&name) && !value.is_null()
 }
 
-fn source(spec: &Value, faults: &mut Faults) {
+fn source(spec: &Value, errors: &mut FieldErrors) {
     let members = tree::map(spec, "").into_iter().flatten();
     let sources: Vec<&String> =
         members.filter(|(name, value)| is_source(name, value)).map(|(name, _)| name).collect();
     match sources.as_slice() {
-        [] => faults.required(&SPEC, "must specify a volume type"),
+        [] => errors.required(&SPEC, "must specify a volume type"),
         [one] => {
             if *one == "local" && tree::present(spec, "/nodeAffinity/required").is_none() {
-                faults.required(&SPEC.child("nodeAffinity"), "Local volume requires node affinity");
+                errors.required(&SPEC.child("nodeAffinity"), "Local volume requires node affinity");
             }
         }
         [_, others @ ..] => {
             for other in others {
-                faults.forbidden(&SPEC.child(other), "may not specify more than 1 volume type");
+                errors.forbidden(&SPEC.child(other), "may not specify more than 1 volume type");
             }
         }
     }
 }
 
-pub(super) fn claim(new: &Value, old: Option<&Value>, faults: &mut Faults) {
+pub(crate) fn claim(new: &Value, old: Option<&Value>, errors: &mut FieldErrors) {
     let spec = new.get("spec").unwrap_or(&Value::Null);
-    claim_spec(&SPEC, spec, faults);
+    claim_spec(&SPEC, spec, errors);
     let Some(old) = old else { return };
     let before = old.get("spec").unwrap_or(&Value::Null);
     let is_bound = tree::text(new, "/status/phase") == "Bound";
     if fixed_part(spec, before, is_bound) != fixed_part(before, before, is_bound) {
         let detail = "spec is immutable after creation except resources.requests and volumeAttributesClassName for \
                       bound claims";
-        faults.forbidden(&SPEC, detail);
+        errors.forbidden(&SPEC, detail);
     }
     let size = |object: &Value, pointer: &str| tree::present(object, pointer).and_then(resources::quantity);
     let asked = size(spec, "/resources/requests/storage").unwrap_or_default();
     let given = size(old, "/status/capacity/storage").unwrap_or_default();
     if size(before, "/resources/requests/storage").is_some_and(|before| asked < before) && asked <= given {
         let detail = "field can not be less than status.capacity";
-        faults.forbidden(&SPEC.child("resources").child("requests").child("storage"), detail);
+        errors.forbidden(&SPEC.child("resources").child("requests").child("storage"), detail);
     }
-    faults.immutable(&Path::root("volumeMode"), new, old, "/spec/volumeMode");
+    errors.immutable(&Path::root("volumeMode"), new, old, "/spec/volumeMode");
 }
 
 /// The spec of a claim, also inside templates.
-pub(super) fn claim_spec(path: &Path<'_>, spec: &Value, faults: &mut Faults) {
-    access_modes(path, spec, "at least 1 access mode is required", faults);
+pub(crate) fn claim_spec(path: &Path<'_>, spec: &Value, errors: &mut FieldErrors) {
+    access_modes(path, spec, "at least 1 access mode is required", errors);
     if let Some(selector) = tree::present(spec, "/selector") {
-        selectors::selector(&path.child("selector"), selector, faults);
+        selectors::selector(&path.child("selector"), selector, errors);
     }
     let at = path.child("resources");
     match tree::present(spec, "/resources/requests/storage") {
-        None => faults.required(&at.key("storage"), ""),
-        Some(amount) => resources::positive(&at.key("storage"), amount, faults),
+        None => errors.required(&at.key("storage"), ""),
+        Some(amount) => resources::positive(&at.key("storage"), amount, errors),
     }
-    class_name(path, spec, faults);
+    class_name(path, spec, errors);
     let mode = tree::text(spec, "/volumeMode");
     if !mode.is_empty() {
-        faults.one_of(&path.child("volumeMode"), mode, &VOLUME_MODES);
+        errors.one_of(&path.child("volumeMode"), mode, &VOLUME_MODES);
     }
 }
 
@@ -142,43 +142,43 @@ fn fixed_part(spec: &Value, old: &Value, is_bound: bool) -> Value {
     fixed
 }
 
-fn access_modes(path: &Path<'_>, spec: &Value, missing: &str, faults: &mut Faults) {
+fn access_modes(path: &Path<'_>, spec: &Value, missing: &str, errors: &mut FieldErrors) {
     let at = path.child("accessModes");
     let modes: Vec<&str> = tree::texts(spec, "/accessModes").collect();
     if modes.is_empty() {
-        faults.required(&at, missing);
+        errors.required(&at, missing);
     }
     for mode in modes.iter().filter(|mode| !ACCESS_MODES.contains(mode)) {
-        faults.not_supported(&at, *mode, &ACCESS_MODES);
+        errors.not_supported(&at, *mode, &ACCESS_MODES);
     }
     if modes.contains(&"ReadWriteOncePod") && modes.len() > 1 {
-        faults.forbidden(&at, "may not use ReadWriteOncePod with other access modes");
+        errors.forbidden(&at, "may not use ReadWriteOncePod with other access modes");
     }
 }
 
-fn class_name(path: &Path<'_>, spec: &Value, faults: &mut Faults) {
+fn class_name(path: &Path<'_>, spec: &Value, errors: &mut FieldErrors) {
     let class = tree::text(spec, "/storageClassName");
     if !class.is_empty() {
-        faults.texts(&path.child("storageClassName"), class, names::subdomain(class));
+        errors.texts(&path.child("storageClassName"), class, names::subdomain(class));
     }
 }
 
-pub(super) fn storage_class(new: &Value, old: Option<&Value>, faults: &mut Faults) {
+pub(crate) fn storage_class(new: &Value, old: Option<&Value>, errors: &mut FieldErrors) {
     if tree::text(new, "/provisioner").is_empty() {
-        faults.required(&Path::root("provisioner"), "");
+        errors.required(&Path::root("provisioner"), "");
     }
     let policy = tree::text(new, "/reclaimPolicy");
-    faults.one_of(&Path::root("reclaimPolicy"), policy, &["Delete", "Retain"]);
+    errors.one_of(&Path::root("reclaimPolicy"), policy, &["Delete", "Retain"]);
     let mode = tree::text(new, "/volumeBindingMode");
-    faults.one_of(&Path::root("volumeBindingMode"), mode, &["Immediate", "WaitForFirstConsumer"]);
+    errors.one_of(&Path::root("volumeBindingMode"), mode, &["Immediate", "WaitForFirstConsumer"]);
     let Some(old) = old else { return };
     for field in ["parameters", "provisioner", "reclaimPolicy", "volumeBindingMode"] {
-        faults.immutable(&Path::root(field), new, old, &format!("/{field}"));
+        errors.immutable(&Path::root(field), new, old, &format!("/{field}"));
     }
 }
 
-pub(super) fn csi_driver(new: &Value, old: Option<&Value>, faults: &mut Faults) {
+pub(crate) fn csi_driver(new: &Value, old: Option<&Value>, errors: &mut FieldErrors) {
     let Some(old) = old else { return };
-    faults.immutable(&SPEC.child("attachedRequired"), new, old, "/spec/attachRequired");
-    faults.immutable(&SPEC.child("volumeLifecycleModes"), new, old, "/spec/volumeLifecycleModes");
+    errors.immutable(&SPEC.child("attachedRequired"), new, old, "/spec/attachRequired");
+    errors.immutable(&SPEC.child("volumeLifecycleModes"), new, old, "/spec/volumeLifecycleModes");
 }

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::faults::{Faults, printed};
+use super::errors::{FieldErrors, printed};
 use super::path::Path;
 use super::{names, pod, selectors, storage};
 use crate::tree;
@@ -17,56 +17,56 @@ fn spec_of(object: &Value) -> &Value {
     object.get("spec").unwrap_or(&Value::Null)
 }
 
-pub(super) fn deployment(new: &Value, old: Option<&Value>, faults: &mut Faults) {
+pub(crate) fn deployment(new: &Value, old: Option<&Value>, errors: &mut FieldErrors) {
     let spec = spec_of(new);
-    faults.not_negative(&SPEC, spec, "replicas");
-    selector_and_template(spec, &DEPLOYMENT, faults);
-    rollout(spec, faults);
+    errors.not_negative(&SPEC, spec, "replicas");
+    selector_and_template(spec, &DEPLOYMENT, errors);
+    rollout(spec, errors);
     for field in ["minReadySeconds", "revisionHistoryLimit", "progressDeadlineSeconds"] {
-        faults.not_negative(&SPEC, spec, field);
+        errors.not_negative(&SPEC, spec, field);
     }
     let ready = tree::integer(spec, "/minReadySeconds").unwrap_or_default();
     if let Some(deadline) = tree::integer(spec, "/progressDeadlineSeconds")
         && deadline <= ready
     {
         let detail = "must be greater than minReadySeconds";
-        faults.invalid(&SPEC.child("progressDeadlineSeconds"), deadline, detail);
+        errors.invalid(&SPEC.child("progressDeadlineSeconds"), deadline, detail);
     }
-    same_selector(new, old, faults);
+    same_selector(new, old, errors);
 }
 
-pub(super) fn replica_set(new: &Value, old: Option<&Value>, faults: &mut Faults) {
+pub(crate) fn replica_set(new: &Value, old: Option<&Value>, errors: &mut FieldErrors) {
     let spec = spec_of(new);
-    faults.not_negative(&SPEC, spec, "replicas");
-    faults.not_negative(&SPEC, spec, "minReadySeconds");
-    selector_and_template(spec, &DEPLOYMENT, faults);
-    same_selector(new, old, faults);
+    errors.not_negative(&SPEC, spec, "replicas");
+    errors.not_negative(&SPEC, spec, "minReadySeconds");
+    selector_and_template(spec, &DEPLOYMENT, errors);
+    same_selector(new, old, errors);
 }
 
-pub(super) fn replication_controller(new: &Value, _: Option<&Value>, faults: &mut Faults) {
+pub(crate) fn replication_controller(new: &Value, _: Option<&Value>, errors: &mut FieldErrors) {
     let spec = spec_of(new);
-    faults.not_negative(&SPEC, spec, "minReadySeconds");
+    errors.not_negative(&SPEC, spec, "minReadySeconds");
     let labels = tree::map(spec, "/selector").filter(|labels| !labels.is_empty());
     if labels.is_none() {
-        faults.required(&SPEC.child("selector"), "");
+        errors.required(&SPEC.child("selector"), "");
     }
-    faults.not_negative(&SPEC, spec, "replicas");
+    errors.not_negative(&SPEC, spec, "replicas");
     match tree::present(spec, "/template") {
-        None => faults.required(&SPEC.child("template"), ""),
+        None => errors.required(&SPEC.child("template"), ""),
         Some(_) => {
             let selector = json!({ "matchLabels": labels });
-            always_running(spec, &selector, "ReplicationController", faults);
+            always_running(spec, &selector, "ReplicationController", errors);
         }
     }
 }
 
-/// The words of a kind in the faults of its selector and template.
+/// The words of a kind in the errors of its selector and template.
 struct Words {
     /// What the selector is of.
     kind: &'static str,
     /// What the template is of.
     controller: &'static str,
-    /// What an unreadable selector is told in addition to its own faults.
+    /// What an unreadable selector is told in addition to its own errors.
     unreadable: &'static str,
 }
 
@@ -77,115 +77,115 @@ const STATEFUL_SET: Words = Words { kind: "statefulset", controller: "StatefulSe
 /// The selector of a controller whose pods run for ever, and the template that must satisfy it.
 ///
 /// A missing selector matches nothing; with an unreadable one the template is not looked at.
-fn selector_and_template(spec: &Value, words: &Words, faults: &mut Faults) {
+fn selector_and_template(spec: &Value, words: &Words, errors: &mut FieldErrors) {
     let path = SPEC.child("selector");
     let Some(selector) = tree::present(spec, "/selector") else {
-        faults.required(&path, "");
-        no_match(&SPEC.child("template"), spec.get("template").unwrap_or(&Value::Null), faults);
-        always_running(spec, &json!({}), words.controller, faults);
+        errors.required(&path, "");
+        no_match(&SPEC.child("template"), spec.get("template").unwrap_or(&Value::Null), errors);
+        always_running(spec, &json!({}), words.controller, errors);
         return;
     };
-    let before = faults.len();
-    selectors::selector(&path, selector, faults);
-    let is_unreadable = faults.len() > before;
+    let before = errors.len();
+    selectors::selector(&path, selector, errors);
+    let is_unreadable = errors.len() > before;
     if selectors::is_empty(selector) {
         let detail = format!("empty selector is invalid for {}", words.kind);
-        faults.invalid(&path, selector.clone(), detail);
+        errors.invalid(&path, selector.clone(), detail);
     }
     if is_unreadable {
-        faults.invalid_text(&path, selectors::printed(selector), words.unreadable);
+        errors.invalid_text(&path, selectors::printed(selector), words.unreadable);
     } else {
-        always_running(spec, selector, words.controller, faults);
+        always_running(spec, selector, words.controller, errors);
     }
 }
 
-fn always_running(spec: &Value, selector: &Value, controller: &str, faults: &mut Faults) {
+fn always_running(spec: &Value, selector: &Value, controller: &str, errors: &mut FieldErrors) {
     let template = spec.get("template").unwrap_or(&Value::Null);
     let path = SPEC.child("template");
-    matching_labels(&path, selector, template, faults);
-    pod::template(&path, template, faults);
-    runs_always(&path, template, controller, faults);
+    matching_labels(&path, selector, template, errors);
+    pod::template(&path, template, errors);
+    runs_always(&path, template, controller, errors);
 }
 
-fn matching_labels(path: &Path<'_>, selector: &Value, template: &Value, faults: &mut Faults) {
+fn matching_labels(path: &Path<'_>, selector: &Value, template: &Value, errors: &mut FieldErrors) {
     if !selectors::is_empty(selector) && !selectors::matches(selector, template.pointer("/metadata/labels")) {
-        no_match(path, template, faults);
+        no_match(path, template, errors);
     }
 }
 
-fn no_match(path: &Path<'_>, template: &Value, faults: &mut Faults) {
+fn no_match(path: &Path<'_>, template: &Value, errors: &mut FieldErrors) {
     let labels = template.pointer("/metadata/labels").cloned().unwrap_or(Value::Null);
-    faults.invalid(&path.child("metadata").child("labels"), labels, NO_MATCH);
+    errors.invalid(&path.child("metadata").child("labels"), labels, NO_MATCH);
 }
 
-fn runs_always(path: &Path<'_>, template: &Value, controller: &str, faults: &mut Faults) {
+fn runs_always(path: &Path<'_>, template: &Value, controller: &str, errors: &mut FieldErrors) {
     let at = path.child("spec");
     let restart = tree::text(template, "/spec/restartPolicy");
     if restart != "Always" {
-        faults.not_supported(&at.child("restartPolicy"), restart, &["Always"]);
+        errors.not_supported(&at.child("restartPolicy"), restart, &["Always"]);
     }
     if tree::present(template, "/spec/activeDeadlineSeconds").is_some() {
         let detail = format!("activeDeadlineSeconds in {controller} is not Supported");
-        faults.forbidden(&at.child("activeDeadlineSeconds"), detail);
+        errors.forbidden(&at.child("activeDeadlineSeconds"), detail);
     }
 }
 
-fn same_selector(new: &Value, old: Option<&Value>, faults: &mut Faults) {
+fn same_selector(new: &Value, old: Option<&Value>, errors: &mut FieldErrors) {
     if let Some(old) = old {
-        faults.immutable(&SPEC.child("selector"), new, old, "/spec/selector");
+        errors.immutable(&SPEC.child("selector"), new, old, "/spec/selector");
     }
 }
 
-fn rollout(spec: &Value, faults: &mut Faults) {
+fn rollout(spec: &Value, errors: &mut FieldErrors) {
     let path = SPEC.child("strategy");
     let rolling = tree::present(spec, "/strategy/rollingUpdate");
     let at = path.child("rollingUpdate");
     match (tree::text(spec, "/strategy/type"), rolling) {
         ("Recreate", Some(_)) => {
-            faults.forbidden(&at, "may not be specified when strategy `type` is 'Recreate'");
+            errors.forbidden(&at, "may not be specified when strategy `type` is 'Recreate'");
         }
         ("Recreate", None) => {}
-        ("RollingUpdate", None) => faults.required(&at, "this should be defaulted and never be nil"),
+        ("RollingUpdate", None) => errors.required(&at, "this should be defaulted and never be nil"),
         ("RollingUpdate", Some(rolling)) => {
             for field in ["maxUnavailable", "maxSurge"] {
-                count_or_percent(&at.child(field), rolling.get(field), faults);
+                count_or_percent(&at.child(field), rolling.get(field), errors);
             }
             if is_none(rolling.get("maxUnavailable")) && is_none(rolling.get("maxSurge")) {
                 let value = rolling.get("maxUnavailable").cloned().unwrap_or(Value::Null);
-                faults.invalid(&at.child("maxUnavailable"), value, "may not be 0 when `maxSurge` is 0");
+                errors.invalid(&at.child("maxUnavailable"), value, "may not be 0 when `maxSurge` is 0");
             }
-            at_most_all(&at.child("maxUnavailable"), rolling.get("maxUnavailable"), faults);
+            at_most_all(&at.child("maxUnavailable"), rolling.get("maxUnavailable"), errors);
         }
         _ => {
             let strategy = printed_strategy(spec.get("strategy"));
-            faults.not_supported_text(&path, strategy, &["Recreate", "RollingUpdate"]);
+            errors.not_supported_text(&path, strategy, &["Recreate", "RollingUpdate"]);
         }
     }
 }
 
-/// A strategy as faults print it: members have their Go names.
+/// A strategy as errors print it: members have their Go names.
 fn printed_strategy(strategy: Option<&Value>) -> String {
     let member = |name: &str| strategy.and_then(|strategy| strategy.get(name)).unwrap_or(&Value::Null);
     printed(&[("Type", Some(member("type"))), ("RollingUpdate", Some(member("rollingUpdate")))])
 }
 
 /// A number that is not negative, or a share.
-pub(super) fn count_or_percent(path: &Path<'_>, value: Option<&Value>, faults: &mut Faults) {
+pub(crate) fn count_or_percent(path: &Path<'_>, value: Option<&Value>, errors: &mut FieldErrors) {
     match value {
-        Some(Value::String(text)) => faults.texts(path, text, names::percent(text)),
+        Some(Value::String(text)) => errors.texts(path, text, names::percent(text)),
         Some(number) if number.as_i64().is_some_and(|number| number < 0) => {
-            faults.invalid(path, number.clone(), "must be greater than or equal to 0");
+            errors.invalid(path, number.clone(), "must be greater than or equal to 0");
         }
         _ => {}
     }
 }
 
 /// A share that is not more than everything.
-pub(super) fn at_most_all(path: &Path<'_>, value: Option<&Value>, faults: &mut Faults) {
+pub(crate) fn at_most_all(path: &Path<'_>, value: Option<&Value>, errors: &mut FieldErrors) {
     if let Some(text) = value.and_then(Value::as_str)
         && percent(text).is_some_and(|percent| percent > 100)
     {
-        faults.invalid(path, text, "must not be greater than 100%");
+        errors.invalid(path, text, "must not be greater than 100%");
     }
 }
 
@@ -201,92 +201,92 @@ fn is_none(value: Option<&Value>) -> bool {
     }
 }
 
-pub(super) fn daemon_set(new: &Value, old: Option<&Value>, faults: &mut Faults) {
+pub(crate) fn daemon_set(new: &Value, old: Option<&Value>, errors: &mut FieldErrors) {
     let spec = spec_of(new);
     let template = SPEC.child("template");
     match tree::present(spec, "/selector") {
         None => {
-            no_match(&template, spec.get("template").unwrap_or(&Value::Null), faults);
-            always_running(spec, &json!({}), "DaemonSet", faults);
+            no_match(&template, spec.get("template").unwrap_or(&Value::Null), errors);
+            always_running(spec, &json!({}), "DaemonSet", errors);
         }
         Some(selector) => {
             let path = SPEC.child("selector");
-            selectors::selector(&path, selector, faults);
+            selectors::selector(&path, selector, errors);
             if selectors::is_empty(selector) {
-                faults.invalid(&path, selector.clone(), "empty selector is invalid for daemonset");
+                errors.invalid(&path, selector.clone(), "empty selector is invalid for daemonset");
             }
-            always_running(spec, selector, "DaemonSet", faults);
+            always_running(spec, selector, "DaemonSet", errors);
         }
     }
     for field in ["minReadySeconds", "revisionHistoryLimit"] {
-        faults.not_negative(&SPEC, spec, field);
+        errors.not_negative(&SPEC, spec, field);
     }
     let path = SPEC.child("updateStrategy");
     match tree::text(spec, "/updateStrategy/type") {
         "OnDelete" => {}
-        "RollingUpdate" => node_rollout(&path.child("rollingUpdate"), spec, faults),
+        "RollingUpdate" => node_rollout(&path.child("rollingUpdate"), spec, errors),
         _ => {
             let strategy = printed_strategy(spec.get("updateStrategy"));
-            faults.not_supported_text(&path, strategy, &["RollingUpdate", "OnDelete"]);
+            errors.not_supported_text(&path, strategy, &["RollingUpdate", "OnDelete"]);
         }
     }
-    same_selector(new, old, faults);
+    same_selector(new, old, errors);
 }
 
-fn node_rollout(path: &Path<'_>, spec: &Value, faults: &mut Faults) {
+fn node_rollout(path: &Path<'_>, spec: &Value, errors: &mut FieldErrors) {
     let Some(rolling) = tree::present(spec, "/updateStrategy/rollingUpdate") else {
-        faults.required(path, "");
+        errors.required(path, "");
         return;
     };
     for field in ["maxUnavailable", "maxSurge"] {
-        count_or_percent(&path.child(field), rolling.get(field), faults);
-        at_most_all(&path.child(field), rolling.get(field), faults);
+        count_or_percent(&path.child(field), rolling.get(field), errors);
+        at_most_all(&path.child(field), rolling.get(field), errors);
     }
     match (is_none(rolling.get("maxUnavailable")), is_none(rolling.get("maxSurge"))) {
         (false, false) => {
             let surge = rolling.get("maxSurge").cloned().unwrap_or(Value::Null);
-            faults.invalid(&path.child("maxSurge"), surge, "may not be set when maxUnavailable is non-zero");
+            errors.invalid(&path.child("maxSurge"), surge, "may not be set when maxUnavailable is non-zero");
         }
-        (true, true) => faults.required(&path.child("maxUnavailable"), "cannot be 0 when maxSurge is 0"),
+        (true, true) => errors.required(&path.child("maxUnavailable"), "cannot be 0 when maxSurge is 0"),
         _ => {}
     }
 }
 
-pub(super) fn stateful_set(new: &Value, old: Option<&Value>, faults: &mut Faults) {
+pub(crate) fn stateful_set(new: &Value, old: Option<&Value>, errors: &mut FieldErrors) {
     let spec = spec_of(new);
     let management = tree::text(spec, "/podManagementPolicy");
     if !["OrderedReady", "Parallel"].contains(&management) {
         let detail = "must be 'OrderedReady' or 'Parallel'";
-        faults.invalid(&SPEC.child("podManagementPolicy"), management, detail);
+        errors.invalid(&SPEC.child("podManagementPolicy"), management, detail);
     }
-    set_strategy(spec, faults);
+    set_strategy(spec, errors);
     for field in ["whenDeleted", "whenScaled"] {
         let path = SPEC.child("persistentVolumeClaimRetentionPolicy");
         let policy = tree::text(spec, &format!("/persistentVolumeClaimRetentionPolicy/{field}"));
-        faults.one_of(&path.child(field), policy, &["Retain", "Delete"]);
+        errors.one_of(&path.child(field), policy, &["Retain", "Delete"]);
     }
     for field in ["replicas", "minReadySeconds"] {
-        faults.not_negative(&SPEC, spec, field);
+        errors.not_negative(&SPEC, spec, field);
     }
     let service = tree::text(spec, "/serviceName");
     if old.is_none() && !service.is_empty() {
-        faults.texts(&SPEC.child("serviceName"), service, names::label(service));
+        errors.texts(&SPEC.child("serviceName"), service, names::label(service));
     }
     let claims = SPEC.child("volumeClaimTemplates");
     if old.is_none() {
         for (index, claim) in tree::list(spec, "/volumeClaimTemplates").iter().enumerate() {
-            storage::claim_spec(&claims.index(index).child("spec"), spec_of(claim), faults);
+            storage::claim_spec(&claims.index(index).child("spec"), spec_of(claim), errors);
         }
     }
-    selector_and_template(&with_claims(spec), &STATEFUL_SET, faults);
+    selector_and_template(&with_claims(spec), &STATEFUL_SET, errors);
     if let Some(old) = old
         && fixed_part(spec) != fixed_part(spec_of(old))
     {
-        faults.forbidden(&SPEC, SET_CHANGES);
+        errors.forbidden(&SPEC, SET_CHANGES);
     }
 }
 
-fn set_strategy(spec: &Value, faults: &mut Faults) {
+fn set_strategy(spec: &Value, errors: &mut FieldErrors) {
     let path = SPEC.child("updateStrategy");
     let rolling = tree::present(spec, "/updateStrategy/rollingUpdate");
     let at = path.child("rollingUpdate");
@@ -295,13 +295,13 @@ fn set_strategy(spec: &Value, faults: &mut Faults) {
             let member = |name: &str| Some(rolling.get(name).unwrap_or(&Value::Null));
             let text =
                 printed(&[("Partition", member("partition")), ("MaxUnavailable", member("maxUnavailable"))]);
-            faults.invalid_text(&at, text, "only allowed for updateStrategy 'RollingUpdate'");
+            errors.invalid_text(&at, text, "only allowed for updateStrategy 'RollingUpdate'");
         }
-        ("RollingUpdate", Some(rolling)) => faults.not_negative(&at, rolling, "partition"),
+        ("RollingUpdate", Some(rolling)) => errors.not_negative(&at, rolling, "partition"),
         ("OnDelete" | "RollingUpdate", None) => {}
         _ => {
             let strategy = printed_strategy(spec.get("updateStrategy"));
-            faults.invalid_text(&path, strategy, "must be 'RollingUpdate' or 'OnDelete'");
+            errors.invalid_text(&path, strategy, "must be 'RollingUpdate' or 'OnDelete'");
         }
     }
 }
@@ -346,16 +346,16 @@ fn fixed_part(spec: &Value) -> Value {
     fixed
 }
 
-pub(super) fn controller_revision(new: &Value, old: Option<&Value>, faults: &mut Faults) {
+pub(crate) fn controller_revision(new: &Value, old: Option<&Value>, errors: &mut FieldErrors) {
     if tree::integer(new, "/revision").is_some_and(|revision| revision < 0) {
         let revision = new["revision"].clone();
-        faults.invalid(&Path::root("revision"), revision, "must be greater than or equal to 0");
+        errors.invalid(&Path::root("revision"), revision, "must be greater than or equal to 0");
     }
     let path = Path::root("data");
     match (old, tree::present(new, "/data")) {
-        (Some(old), _) => faults.immutable(&path, new, old, "/data"),
-        (None, None) => faults.required(&path, "data is mandatory"),
+        (Some(old), _) => errors.immutable(&path, new, old, "/data"),
+        (None, None) => errors.required(&path, "data is mandatory"),
         (None, Some(Value::Object(_))) => {}
-        (None, Some(_)) => faults.required(&path, "data must be a valid JSON object"),
+        (None, Some(_)) => errors.required(&path, "data must be a valid JSON object"),
     }
 }

@@ -6,7 +6,7 @@ use portolan_object::Status;
 use rand::RngExt as _;
 use serde_json::Value;
 
-use super::{metadata, strategy};
+use super::metadata;
 use crate::access::CoreObjects;
 use crate::allocation::Reservation;
 use crate::auth::Directory as _;
@@ -38,7 +38,7 @@ pub(super) fn claim(
     // Without an issuer there are no tokens, and so no use for accounts.
     if resource.is("", "pods") && old.is_none() && server.authentication.issuer().is_some() {
         attach_account(call, object)?;
-        strategy::apply_defaults(resource, object);
+        resource.strategy().apply_defaults(object);
     }
     Ok(None)
 }

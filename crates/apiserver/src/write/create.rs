@@ -130,18 +130,18 @@ fn prepare(
     if let Some(version) = resource.as_custom() {
         version.admit_creation(resource, &name)?;
     }
-    strategy::apply_defaults(resource, object);
+    resource.strategy().apply_defaults(object);
     // What the server adds from here on belongs to nobody.
     writer.record_new(resource, object, &call.timestamp());
-    strategy::prepare_for_create(resource, object);
-    strategy::apply_defaults(resource, object);
+    resource.strategy().prepare_for_create(object);
+    resource.strategy().apply_defaults(object);
     super::admit(call, Operation::Create, options.dry_run, object, None)?;
     let claim = claims::claim(call, object, None, options.dry_run)?;
-    let judgement = strategy::validate_create(resource, object);
-    if !judgement.faults.is_empty() {
-        return Err(resource.invalid(&name, &judgement.faults));
+    let validation = resource.strategy().validate_create(object);
+    if !validation.errors.is_empty() {
+        return Err(resource.invalid(&name, &validation.errors));
     }
-    judgement.warnings.into_iter().for_each(|warning| call.warn(warning));
+    validation.warnings.into_iter().for_each(|warning| call.warn(warning));
     Ok(claim)
 }
 

@@ -5,7 +5,7 @@
 use portolan_object::Status;
 use portolan_object::status::Cause;
 use portolan_store::Store;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::record::Record;
 use crate::resources::Resource;
@@ -41,18 +41,6 @@ pub(super) fn admit_content(
         field: "metadata.namespace".to_owned(),
     });
     Err(status)
-}
-
-/// The label by which selectors find a namespace by its name.
-const NAME_LABEL: &str = "kubernetes.io/metadata.name";
-
-/// Puts the label of the name back.
-pub(super) fn label(namespace: &mut Value) {
-    let name = namespace["metadata"]["name"].clone();
-    if !namespace["metadata"]["labels"].is_object() {
-        namespace["metadata"]["labels"] = json!({});
-    }
-    namespace["metadata"]["labels"][NAME_LABEL] = name;
 }
 
 /// Namespaces without which a cluster does not work.

@@ -102,7 +102,7 @@ pub(crate) fn get(call: &Call) -> Result<Response<Body>, Status> {
     if let Some(path) = unset_path(resource, &object) {
         return Err(Status::internal(format!("the spec replicas field {path:?} does not exist")));
     }
-    let scale = presenter.part(&kind(), &of(resource, &object));
+    let scale = presenter.subresource(&crate::tables::autoscaling::SCALE, &of(resource, &object));
     Ok(respond::value(StatusCode::OK, &scale, reply))
 }
 

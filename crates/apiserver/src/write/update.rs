@@ -143,19 +143,19 @@ fn prepare(
     let resource = &call.resource;
     metadata::update(resource, old, &mut new, change.origin)?;
     let mut new = isolate(call, change.target, old, new);
-    strategy::apply_defaults(resource, &mut new);
+    resource.strategy().apply_defaults(&mut new);
     // What the server adds from here on belongs to nobody.
     if change.target != WriteTarget::Binding {
         change.writer.record_change(resource, old, &mut new, &call.timestamp());
     }
-    strategy::prepare_for_update(resource, &mut new);
+    resource.strategy().prepare_for_update(&mut new);
     super::admit(call, Operation::Update, change.options.dry_run, &mut new, Some(old))?;
     let claim = claims::claim(call, &mut new, Some(old), change.options.dry_run)?;
-    let judgement = strategy::validate_update(resource, change.target, old, &new);
-    if !judgement.faults.is_empty() {
-        return Err(resource.invalid(&call.info.name, &judgement.faults));
+    let validation = strategy::validate_update(resource, change.target, old, &new);
+    if !validation.errors.is_empty() {
+        return Err(resource.invalid(&call.info.name, &validation.errors));
     }
-    judgement.warnings.into_iter().for_each(|warning| call.warn(warning));
+    validation.warnings.into_iter().for_each(|warning| call.warn(warning));
     // A scheduler's decision is no change of what was asked for.
     if let Some(generation) =
         generation::next(resource, old, &new).filter(|_| change.target != WriteTarget::Binding)

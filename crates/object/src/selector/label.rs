@@ -5,7 +5,7 @@ use std::fmt;
 
 use serde_json::{Map, Value};
 
-use super::{InvalidSelector, label_key_faults, label_value_faults, parse};
+use super::{InvalidSelector, label_key_errors, label_value_errors, parse};
 use crate::object::Object;
 use crate::status::FieldError;
 
@@ -138,7 +138,7 @@ impl Requirement {
         values.sort();
         values.dedup();
         let mut faults = Vec::new();
-        let key_faults = label_key_faults(&key);
+        let key_faults = label_key_errors(&key);
         if !key_faults.is_empty() {
             faults.push(FieldError::invalid("key", &Value::from(key.as_str()), key_faults.join("; ")));
         }
@@ -154,7 +154,7 @@ impl Requirement {
             }
         }
         for (index, value) in values.iter().enumerate() {
-            let value_faults = label_value_faults(value);
+            let value_faults = label_value_errors(value);
             if !value_faults.is_empty() {
                 let field = format!("values[{index}][{key}]");
                 faults.push(FieldError::invalid(

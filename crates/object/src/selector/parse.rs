@@ -8,7 +8,7 @@
 //! Keys, values and the words `in` and `notin` end at blanks and at any of `=!(),<>`. Which fault is reported for
 //! a text with several follows the order in which an API server finds them.
 
-use super::{InvalidSelector, Operator, Requirement, label_key_faults};
+use super::{InvalidSelector, Operator, Requirement, label_key_errors};
 
 /// The requirements of `text`, in the order written.
 pub(super) fn requirements(text: &str) -> Result<Vec<Requirement>, InvalidSelector> {
@@ -122,7 +122,7 @@ impl<'a> Parser<'a> {
             Token::Word(key) => key,
             other => return Err(expected(other, ", expected: identifier")),
         };
-        let faults = label_key_faults(key);
+        let faults = label_key_errors(key);
         if !faults.is_empty() {
             // Upstream prints the field path that it does not have here.
             return Err(InvalidSelector(format!("<nil>: Invalid value: {key:?}: {}", faults.join("; "))));

@@ -10,7 +10,7 @@ const NAME_RULE: &str = "must consist of alphanumeric characters, '-', '_' or '.
 const NAME_LIMIT: usize = 63;
 
 /// What is wrong with a label key such as `example.com/tier`; empty when nothing is.
-pub fn label_key_faults(key: &str) -> Vec<String> {
+pub fn label_key_errors(key: &str) -> Vec<String> {
     let mut faults = Vec::new();
     let mut parts = key.split('/');
     let name = match (parts.next(), parts.next(), parts.next()) {
@@ -36,7 +36,7 @@ pub fn label_key_faults(key: &str) -> Vec<String> {
 }
 
 /// What is wrong with a label value; empty when nothing is.
-pub fn label_value_faults(value: &str) -> Vec<String> {
+pub fn label_value_errors(value: &str) -> Vec<String> {
     let mut faults = Vec::new();
     if value.len() > NAME_LIMIT {
         faults.push(format!("must be no more than {NAME_LIMIT} bytes"));
@@ -52,7 +52,7 @@ pub fn label_value_faults(value: &str) -> Vec<String> {
 }
 
 /// What is wrong with a DNS subdomain such as `example.com`; empty when nothing is.
-pub fn subdomain_faults(text: &str) -> Vec<String> {
+pub fn subdomain_errors(text: &str) -> Vec<String> {
     let mut faults = Vec::new();
     if text.len() > SUBDOMAIN_LIMIT {
         faults.push(format!("must be no more than {SUBDOMAIN_LIMIT} bytes"));
@@ -67,7 +67,7 @@ fn prefix_faults(prefix: &str) -> Vec<String> {
     if prefix.is_empty() {
         return vec!["prefix part must be non-empty".to_owned()];
     }
-    subdomain_faults(prefix).into_iter().map(|fault| format!("prefix part {fault}")).collect()
+    subdomain_errors(prefix).into_iter().map(|fault| format!("prefix part {fault}")).collect()
 }
 
 fn name_rule() -> String {

@@ -47,14 +47,14 @@ fn another_version_shows_what_both_know() {
     let written = stable.to_stored(&object("v1", json!({ "a": "y", "only2": "two" }))).into_owned();
     assert_eq!(written["spec"], json!({ "a": "y" }));
     assert!(matches!(beta.to_stored(&stored), Cow::Borrowed(_)));
-    assert!(beta.shows_stored_members(SINCE) && !stable.shows_stored_members(SINCE));
+    assert!(beta.has_stored_form(SINCE) && !stable.has_stored_form(SINCE));
 }
 
 #[test]
 fn versions_of_one_schema_share_it() {
     let spec = json!({ "a": { "type": "string" } });
     let list = versions(json!([version("v1", true, spec.clone()), version("v2", false, spec)]));
-    assert!(list.iter().all(|version| version.shows_stored_members(SINCE)));
+    assert!(list.iter().all(|version| version.has_stored_form(SINCE)));
     let mut seen = object("v1", json!({ "a": "x" }));
     list[1].show(&mut seen, SINCE);
     assert_eq!(seen, object("v2", json!({ "a": "x" })));
@@ -68,7 +68,7 @@ fn older_objects_are_read_as_the_definition_is_today() {
     let mut seen = object("v1", json!({ "a": "x", "gone": 1 }));
     list[0].show(&mut seen, before);
     assert_eq!(seen, object("v1", json!({ "a": "x", "new": 3 })));
-    assert!(!list[0].shows_stored_members(before));
+    assert!(!list[0].has_stored_form(before));
 }
 
 #[test]
@@ -171,7 +171,7 @@ fn texts(faults: &[FieldError]) -> Vec<String> {
 fn faults_speak_of_schema_and_scale() {
     let negative = object("v1", json!({ "replicas": -1 }));
     assert_eq!(
-        texts(&rich().judge(&negative, None).faults),
+        texts(&rich().validate(&negative, None).errors),
         [
             "spec.replicas: Invalid value: -1: spec.replicas in body should be greater than or equal to 0",
             ".spec.replicas: Invalid value: -1: should be a non-negative integer",
@@ -187,7 +187,7 @@ fn status_is_checked_alone() {
     let with = |status: Value| {
         let mut new = old.clone();
         new["status"] = status;
-        texts(&rich().judge(&new, Some(&old)).faults)
+        texts(&rich().validate(&new, Some(&old)).errors)
     };
     assert_eq!(with(json!({ "replicas": 2 })), Vec::<String>::new());
     assert_eq!(
@@ -241,7 +241,7 @@ fn rules_are_evaluated_when_the_rest_is_well() {
     let version = versions(json!([ruled])).remove(0);
     let judge = |new: Value, old: Option<Value>| {
         let old = old.map(|old| object("v1", old));
-        texts(&version.judge(&object("v1", new), old.as_ref()).faults)
+        texts(&version.validate(&object("v1", new), old.as_ref()).errors)
     };
     let seven = ["spec.replicas: Forbidden: seven is forbidden"];
     assert_eq!(judge(json!({ "replicas": 7 }), None), seven);

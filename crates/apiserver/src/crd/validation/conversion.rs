@@ -118,7 +118,7 @@ fn check_path(path: &str, field: &str, faults: &mut Vec<FieldError>) {
     for (index, segment) in inner.strip_suffix('/').unwrap_or(&inner).split('/').enumerate() {
         if segment.is_empty() {
             refuse(format!("segment[{index}] may not be empty"));
-        } else if let Some(detail) = names::subdomain_faults(segment) {
+        } else if let Some(detail) = names::subdomain_errors(segment) {
             refuse(format!("segment[{index}]: {detail}"));
         }
     }

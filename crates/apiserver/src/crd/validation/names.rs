@@ -19,7 +19,7 @@ pub(super) fn label_faults(text: &str) -> Option<String> {
 }
 
 /// What keeps a text from being an RFC 1123 subdomain; `None` when it is one.
-pub(super) fn subdomain_faults(text: &str) -> Option<String> {
+pub(super) fn subdomain_errors(text: &str) -> Option<String> {
     faults_of(text, SUBDOMAIN_LIMIT, has_subdomain_form(text), SUBDOMAIN_RULE)
 }
 

@@ -5,7 +5,7 @@ use portolan_object::patch::merge_patch;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::crd::{begin, carry_on, default};
+use crate::crd::{apply_defaults, prepare_for_create, prepare_for_update};
 
 fn base() -> Value {
     serde_json::from_str(include_str!("testdata/base.json")).unwrap()
@@ -15,8 +15,8 @@ fn base() -> Value {
 fn definition(patch: &Value) -> Value {
     let mut definition = base();
     merge_patch(&mut definition, patch).unwrap();
-    default(&mut definition);
-    begin(&mut definition);
+    apply_defaults(definition.as_object_mut().unwrap());
+    prepare_for_create(&mut definition);
     definition
 }
 
@@ -73,7 +73,7 @@ fn migrated() -> Value {
     second["name"] = json!("v2");
     definition["spec"]["versions"][0]["storage"] = json!(false);
     definition["spec"]["versions"].as_array_mut().unwrap().push(second);
-    carry_on(&mut definition);
+    prepare_for_update(&mut definition);
     definition
 }
 

@@ -72,7 +72,7 @@ fn specs() {
         ),
     ];
     for (name, spec, want) in cases {
-        assert_eq!(faults("v1", "Pod", pod(spec)), want, "{name}");
+        assert_eq!(errors("v1", "Pod", pod(spec)), want, "{name}");
     }
 }
 
@@ -127,11 +127,11 @@ fn containers() {
         ("name", json!({ "name": "A" }), &format!("spec.containers[0].name: Invalid value: \"A\": {LABEL}")),
     ];
     for (name, container, want) in cases {
-        assert_eq!(faults("v1", "Pod", with(container)), want, "{name}");
+        assert_eq!(errors("v1", "Pod", with(container)), want, "{name}");
     }
     let first = json!({ "containers": [{ "name": "c", "image": "i" }], "initContainers": [{ "name": "c", "image": "i", "livenessProbe": { "exec": { "command": ["a"] } } }] });
     assert_eq!(
-        faults("v1", "Pod", pod(first)),
+        errors("v1", "Pod", pod(first)),
         "spec.initContainers[0].name: Duplicate value: \"c\"\nspec.initContainers[0].livenessProbe: Forbidden: may not be set for init containers without restartPolicy=Always"
     );
 }

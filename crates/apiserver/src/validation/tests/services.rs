@@ -1,7 +1,7 @@
 use super::*;
 
 fn service(spec: Value) -> String {
-    faults("v1", "Service", json!({ "spec": spec }))
+    errors("v1", "Service", json!({ "spec": spec }))
 }
 
 #[test]
@@ -117,7 +117,7 @@ fn endpoint_slices() {
         ),
     ];
     for (name, extra, want) in cases {
-        assert_eq!(faults("discovery.k8s.io/v1", "EndpointSlice", slice(extra)), want, "{name}");
+        assert_eq!(errors("discovery.k8s.io/v1", "EndpointSlice", slice(extra)), want, "{name}");
     }
     assert_eq!(
         changed(
@@ -142,7 +142,7 @@ fn endpoints() {
         ),
     ];
     for (name, subset, want) in cases {
-        assert_eq!(faults("v1", "Endpoints", json!({ "subsets": [subset] })), want, "{name}");
+        assert_eq!(errors("v1", "Endpoints", json!({ "subsets": [subset] })), want, "{name}");
     }
 }
 
@@ -174,11 +174,11 @@ fn ingresses() {
         ),
     ];
     for (name, spec, want) in cases {
-        assert_eq!(faults("networking.k8s.io/v1", "Ingress", json!({ "spec": spec })), want, "{name}");
+        assert_eq!(errors("networking.k8s.io/v1", "Ingress", json!({ "spec": spec })), want, "{name}");
     }
     let host = json!({ "rules": [{ "host": "A" }] });
     assert_eq!(
-        faults("networking.k8s.io/v1", "Ingress", json!({ "spec": host })),
+        errors("networking.k8s.io/v1", "Ingress", json!({ "spec": host })),
         format!("spec.rules[0].host: Invalid value: \"A\": {SUBDOMAIN}")
     );
 }
@@ -201,6 +201,6 @@ fn network_policies() {
         ),
     ];
     for (name, policy, want) in cases {
-        assert_eq!(faults("networking.k8s.io/v1", "NetworkPolicy", policy), want, "{name}");
+        assert_eq!(errors("networking.k8s.io/v1", "NetworkPolicy", policy), want, "{name}");
     }
 }

@@ -85,7 +85,7 @@ fn controllers() {
     ];
     for (kind, spec, want) in cases {
         let name = format!("{kind} {spec}");
-        assert_eq!(faults("apps/v1", kind, workload(spec)), want, "{name}");
+        assert_eq!(errors("apps/v1", kind, workload(spec)), want, "{name}");
     }
 }
 
@@ -118,7 +118,7 @@ fn claims_of_a_set_can_be_mounted() {
         json!({ "containers": [{ "name": "c", "image": "i", "volumeMounts": [{ "name": "data", "mountPath": "/d" }] }] }),
     );
     let set = workload(json!({ "volumeClaimTemplates": [claim], "template": mounted }));
-    assert_eq!(faults("apps/v1", "StatefulSet", set), "");
+    assert_eq!(errors("apps/v1", "StatefulSet", set), "");
 }
 
 fn job(spec: Value) -> String {
@@ -126,8 +126,8 @@ fn job(spec: Value) -> String {
     let mut whole = json!({ "template": template(json!({ "restartPolicy": "Never" })) });
     whole.as_object_mut().unwrap().extend(spec.as_object().unwrap().clone());
     let mut job = completed("batch/v1", "Job", json!({ "metadata": { "uid": "u" }, "spec": whole }));
-    defaults::on_create(&kind, &mut job);
-    lines(create(&kind, &job))
+    kind.prepare_for_create(&mut job);
+    lines(kind.validate_create(&job).errors)
 }
 
 #[test]
@@ -176,7 +176,7 @@ fn templates_of_jobs_stay() {
             "Job",
             json!({ "metadata": { "uid": "u" }, "spec": { "suspend": suspend, "template": template } }),
         );
-        defaults::on_create(&kind_of("batch/v1", "Job"), &mut job);
+        kind_of("batch/v1", "Job").prepare_for_create(&mut job);
         job
     };
     let (placed, hidden) = (json!({ "nodeSelector": { "a": "b" } }), json!({ "hostNetwork": true }));
@@ -187,8 +187,9 @@ fn templates_of_jobs_stay() {
         (true, hidden, "spec.template"),
     ];
     for (suspend, pod, want) in cases {
-        let errors =
-            update(&kind_of("batch/v1", "Job"), &job(suspend, pod.clone()), &job(suspend, json!({})));
+        let errors = kind_of("batch/v1", "Job")
+            .validate_update(&job(suspend, pod.clone()), &job(suspend, json!({})))
+            .errors;
         let fields: Vec<&str> = errors.iter().map(|error| error.field.as_str()).collect();
         assert_eq!(fields.join(" "), want, "suspended: {suspend}, {pod}");
     }
@@ -218,9 +219,9 @@ fn schedules() {
         } else {
             format!("spec.schedule: Invalid value: {schedule:?}: {want}")
         };
-        assert_eq!(faults("batch/v1", "CronJob", object), want, "{schedule}");
+        assert_eq!(errors("batch/v1", "CronJob", object), want, "{schedule}");
     }
     let long = json!({ "metadata": { "name": "a".repeat(53) }, "spec": { "schedule": "@daily", "jobTemplate": {
         "spec": { "template": template(json!({ "restartPolicy": "Never" })) } } } });
-    assert!(faults("batch/v1", "CronJob", long).ends_with("must be no more than 52 characters"));
+    assert!(errors("batch/v1", "CronJob", long).ends_with("must be no more than 52 characters"));
 }

@@ -5,7 +5,7 @@
 
 use portolan_api::multicluster::ServiceExportSpec;
 use portolan_object::dns_label::{is_label, is_subdomain};
-use portolan_object::selector::{label_key_faults, label_value_faults};
+use portolan_object::selector::{label_key_errors, label_value_errors};
 
 /// Kubernetes refuses more in all annotations of an object together; room is left for those that are ours.
 const MOST_ANNOTATIONS: usize = 200 * 1024;
@@ -62,13 +62,13 @@ fn key_problem(key: &str) -> Option<&'static str> {
     if prefix.is_some_and(is_reserved) {
         return Some("keys of this prefix are reserved for multi-cluster controllers");
     }
-    (!label_key_faults(key).is_empty()).then_some(
+    (!label_key_errors(key).is_empty()).then_some(
         "not a key: use letters, digits, '-', '_' and '.', at most 63, a letter or digit at both ends",
     )
 }
 
 fn value_problem(value: &str) -> Option<&'static str> {
-    (!label_value_faults(value).is_empty()).then_some(
+    (!label_value_errors(value).is_empty()).then_some(
         "not a label value: use letters, digits, '-', '_' and '.', at most 63, a letter or digit at both ends",
     )
 }

@@ -1,26 +1,26 @@
 //! Fields by which objects of a kind can be selected, besides name and namespace.
 //!
 //! # Source
-//! The field label conversions of kube-apiserver (kube-api-contract 2.7).
+//! The field label conversions of kube-apiserver, `pkg/apis/*/v1/conversion.go`.
 
 use serde_json::Value;
 
 /// One selectable field.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Field {
+pub struct SelectableField {
     /// Name in the selector.
-    pub(super) name: &'static str,
+    pub name: &'static str,
     /// Where its value is.
     path: &'static [&'static str],
     /// Its value when nothing is there.
     missing: &'static str,
 }
 
-const fn field(name: &'static str, path: &'static [&'static str]) -> Field {
-    Field { name, path, missing: "" }
+const fn field(name: &'static str, path: &'static [&'static str]) -> SelectableField {
+    SelectableField { name, path, missing: "" }
 }
 
-impl Field {
+impl SelectableField {
     const fn or(mut self, missing: &'static str) -> Self {
         self.missing = missing;
         self
@@ -38,7 +38,7 @@ impl Field {
 }
 
 /// The value of a field as selectors see it.
-pub(super) fn text(value: &Value) -> String {
+pub(crate) fn text(value: &Value) -> String {
     match value {
         Value::String(text) => text.clone(),
         Value::Bool(_) | Value::Number(_) => value.to_string(),
@@ -46,7 +46,7 @@ pub(super) fn text(value: &Value) -> String {
     }
 }
 
-const POD: &[Field] = &[
+pub(super) const POD: &[SelectableField] = &[
     field("spec.nodeName", &["spec", "nodeName"]),
     field("spec.host", &["spec", "nodeName"]),
     field("spec.restartPolicy", &["spec", "restartPolicy"]),
@@ -59,7 +59,7 @@ const POD: &[Field] = &[
     field("status.nominatedNodeName", &["status", "nominatedNodeName"]),
 ];
 
-const CORE_EVENT: &[Field] = &[
+pub(super) const CORE_EVENT: &[SelectableField] = &[
     field("involvedObject.kind", &["involvedObject", "kind"]),
     field("involvedObject.namespace", &["involvedObject", "namespace"]),
     field("involvedObject.name", &["involvedObject", "name"]),
@@ -74,7 +74,7 @@ const CORE_EVENT: &[Field] = &[
 ];
 
 /// Events are stored in the form of the core group, whatever group they are read through.
-const EVENT: &[Field] = &[
+pub(super) const EVENT: &[SelectableField] = &[
     field("regarding.kind", &["involvedObject", "kind"]),
     field("regarding.namespace", &["involvedObject", "namespace"]),
     field("regarding.name", &["involvedObject", "name"]),
@@ -87,33 +87,17 @@ const EVENT: &[Field] = &[
     field("type", &["type"]),
 ];
 
-const SERVICE: &[Field] =
+pub(super) const SERVICE: &[SelectableField] =
     &[field("spec.clusterIP", &["spec", "clusterIP"]), field("spec.type", &["spec", "type"])];
-const SECRET: &[Field] = &[field("type", &["type"])];
-const NAMESPACE: &[Field] = &[field("status.phase", &["status", "phase"])];
-const NODE: &[Field] = &[field("spec.unschedulable", &["spec", "unschedulable"]).or("false")];
-const REPLICAS: &[Field] = &[field("status.replicas", &["status", "replicas"]).or("0")];
-const JOB: &[Field] = &[field("status.successful", &["status", "succeeded"]).or("0")];
-const SIGNING_REQUEST: &[Field] = &[field("spec.signerName", &["spec", "signerName"])];
-
-/// The list of a built-in kind; `None` when only name and namespace can be selected.
-pub(super) fn of(group: &str, kind: &str) -> Option<&'static [Field]> {
-    Some(match (group, kind) {
-        ("", "Pod") => POD,
-        ("", "Event") => CORE_EVENT,
-        ("events.k8s.io", "Event") => EVENT,
-        ("", "Service") => SERVICE,
-        ("", "Secret") => SECRET,
-        ("", "Namespace") => NAMESPACE,
-        ("", "Node") => NODE,
-        ("", "ReplicationController") | ("apps", "ReplicaSet") => REPLICAS,
-        ("batch", "Job") => JOB,
-        ("certificates.k8s.io", "CertificateSigningRequest") => SIGNING_REQUEST,
-        _ => return None,
-    })
-}
+pub(super) const SECRET: &[SelectableField] = &[field("type", &["type"])];
+pub(super) const NAMESPACE: &[SelectableField] = &[field("status.phase", &["status", "phase"])];
+pub(super) const NODE: &[SelectableField] =
+    &[field("spec.unschedulable", &["spec", "unschedulable"]).or("false")];
+pub(super) const REPLICAS: &[SelectableField] = &[field("status.replicas", &["status", "replicas"]).or("0")];
+pub(super) const JOB: &[SelectableField] = &[field("status.successful", &["status", "succeeded"]).or("0")];
+pub(super) const SIGNING_REQUEST: &[SelectableField] = &[field("spec.signerName", &["spec", "signerName"])];
 
 /// The values of a list of fields, in its order.
-pub(super) fn values(fields: &[Field], object: &Value) -> Vec<String> {
+pub(crate) fn values(fields: &[SelectableField], object: &Value) -> Vec<String> {
     fields.iter().map(|field| field.read(object)).collect()
 }

@@ -1,4 +1,4 @@
-//! The faults found so far, and the checks that every kind needs.
+//! The errors found so far, and the checks that every kind needs.
 
 use portolan_object::{Fault, FieldError};
 use serde_json::Value;
@@ -7,10 +7,10 @@ use super::path::Path;
 use crate::tree;
 
 /// Text of a changed field that may not change.
-pub(super) const IMMUTABLE: &str = "field is immutable";
+pub(crate) const IMMUTABLE: &str = "field is immutable";
 
 /// An object as a fault prints it: with these members, in this order. A member without a value is left out.
-pub(super) fn printed(members: &[(&str, Option<&Value>)]) -> String {
+pub(crate) fn printed(members: &[(&str, Option<&Value>)]) -> String {
     let members: Vec<String> = members
         .iter()
         .filter_map(|(name, value)| Some(format!("{}:{}", Value::from(*name), (*value)?)))
@@ -18,16 +18,20 @@ pub(super) fn printed(members: &[(&str, Option<&Value>)]) -> String {
     format!("{{{}}}", members.join(","))
 }
 
-/// Faults in the order they were found.
+/// FieldErrors in the order they were found.
 #[derive(Debug, Default)]
-pub(crate) struct Faults(Vec<FieldError>);
+pub struct FieldErrors(Vec<FieldError>);
 
-impl Faults {
-    pub(super) fn into_errors(self) -> Vec<FieldError> {
+impl FieldErrors {
+    pub(crate) fn into_errors(self) -> Vec<FieldError> {
         self.0
     }
 
-    pub(super) fn len(&self) -> usize {
+    pub(crate) fn extend(&mut self, errors: Vec<FieldError>) {
+        self.0.extend(errors);
+    }
+
+    pub(crate) fn len(&self) -> usize {
         self.0.len()
     }
 
@@ -40,7 +44,7 @@ impl Faults {
     }
 
     /// An unacceptable value, as the text to print: for values whose members stand in an order of their own.
-    pub(super) fn invalid_text(&mut self, path: &Path<'_>, text: String, detail: impl Into<String>) {
+    pub(crate) fn invalid_text(&mut self, path: &Path<'_>, text: String, detail: impl Into<String>) {
         self.0.push(FieldError::new(path.to_string(), Fault::Invalid(text, detail.into())));
     }
 
@@ -48,47 +52,47 @@ impl Faults {
         self.0.push(FieldError::forbidden(path.to_string(), detail));
     }
 
-    pub(super) fn duplicate(&mut self, path: &Path<'_>, value: impl Into<Value>) {
+    pub(crate) fn duplicate(&mut self, path: &Path<'_>, value: impl Into<Value>) {
         self.0.push(FieldError::new(path.to_string(), Fault::Duplicate(value.into().to_string())));
     }
 
     /// A value that stands there twice, as the text to print.
-    pub(super) fn duplicate_text(&mut self, path: &Path<'_>, text: String) {
+    pub(crate) fn duplicate_text(&mut self, path: &Path<'_>, text: String) {
         self.0.push(FieldError::new(path.to_string(), Fault::Duplicate(text)));
     }
 
-    pub(super) fn not_found(&mut self, path: &Path<'_>, value: &str) {
+    pub(crate) fn not_found(&mut self, path: &Path<'_>, value: &str) {
         let value = Value::from(value).to_string();
         self.0.push(FieldError::new(path.to_string(), Fault::NotFound(value)));
     }
 
-    pub(super) fn not_supported(&mut self, path: &Path<'_>, value: impl Into<Value>, allowed: &[&str]) {
+    pub(crate) fn not_supported(&mut self, path: &Path<'_>, value: impl Into<Value>, allowed: &[&str]) {
         self.0.push(FieldError::not_supported(path.to_string(), &value.into(), allowed));
     }
 
-    pub(super) fn not_supported_text(&mut self, path: &Path<'_>, text: String, allowed: &[&str]) {
+    pub(crate) fn not_supported_text(&mut self, path: &Path<'_>, text: String, allowed: &[&str]) {
         let allowed = allowed.iter().map(|&word| word.to_owned()).collect();
         self.0.push(FieldError::new(path.to_string(), Fault::NotSupported(text, allowed)));
     }
 
-    pub(super) fn too_many(&mut self, path: &Path<'_>, found: usize, limit: usize) {
+    pub(crate) fn too_many(&mut self, path: &Path<'_>, found: usize, limit: usize) {
         let [found, limit] = [found, limit].map(|count| u64::try_from(count).unwrap_or(u64::MAX));
         self.0.push(FieldError::new(path.to_string(), Fault::TooMany(found, limit)));
     }
 
-    pub(super) fn too_long(&mut self, path: &str, limit: u64) {
+    pub(crate) fn too_long(&mut self, path: &str, limit: u64) {
         self.0.push(FieldError::new(path, Fault::TooLong(limit)));
     }
 
     /// One fault for each text about the same value.
-    pub(super) fn texts(&mut self, path: &Path<'_>, value: &str, details: Vec<String>) {
+    pub(crate) fn texts(&mut self, path: &Path<'_>, value: &str, details: Vec<String>) {
         for detail in details {
             self.invalid(path, value, detail);
         }
     }
 
     /// A value that is one of a few words.
-    pub(super) fn one_of(&mut self, path: &Path<'_>, value: &str, allowed: &[&str]) {
+    pub(crate) fn one_of(&mut self, path: &Path<'_>, value: &str, allowed: &[&str]) {
         if value.is_empty() {
             self.required(path, "");
         } else if !allowed.contains(&value) {
@@ -97,7 +101,7 @@ impl Faults {
     }
 
     /// A number that is not below zero, when it is there.
-    pub(super) fn not_negative(&mut self, parent: &Path<'_>, object: &Value, name: &str) {
+    pub(crate) fn not_negative(&mut self, parent: &Path<'_>, object: &Value, name: &str) {
         if let Some(number) = object.get(name).and_then(Value::as_i64)
             && number < 0
         {
@@ -106,14 +110,14 @@ impl Faults {
     }
 
     /// A port number.
-    pub(super) fn port(&mut self, path: &Path<'_>, number: i64) {
+    pub(crate) fn port(&mut self, path: &Path<'_>, number: i64) {
         if !(1..=65535).contains(&number) {
             self.invalid(path, number, "must be between 1 and 65535, inclusive");
         }
     }
 
     /// A member that is the same in both objects; missing and null are alike.
-    pub(super) fn immutable(&mut self, path: &Path<'_>, new: &Value, old: &Value, pointer: &str) {
+    pub(crate) fn immutable(&mut self, path: &Path<'_>, new: &Value, old: &Value, pointer: &str) {
         let [new, old] = [new, old].map(|object| tree::present(object, pointer));
         if new != old {
             self.invalid(path, new.cloned().unwrap_or(Value::Null), IMMUTABLE);

@@ -1,0 +1,23 @@
+//! `admissionregistration.k8s.io`: webhooks and policies of admission. They are stored, not called.
+
+mod mutating_webhook_configuration;
+mod validating_admission_policy;
+mod validating_admission_policy_binding;
+mod validating_webhook_configuration;
+
+use super::Group;
+
+const GROUP: &str = "admissionregistration.k8s.io";
+
+/// The group.
+pub(super) static KINDS: Group = Group {
+    name: GROUP,
+    versions: &["v1"],
+    priority: 16700,
+    kinds: &[
+        &mutating_webhook_configuration::KIND,
+        &validating_admission_policy::KIND,
+        &validating_admission_policy_binding::KIND,
+        &validating_webhook_configuration::KIND,
+    ],
+};

@@ -1,0 +1,34 @@
+//! Configurations of mutating webhooks.
+
+use super::GROUP;
+use crate::kinds::Hook::{Defined, NotNeeded};
+use crate::kinds::{
+    BuiltinKind, BuiltinResource, FinalizerRule, Generation, NAME_AND_NAMESPACE, NO_DEFAULTS,
+    NO_INITIAL_STATE, NO_KEPT_STATE, NO_WARNINGS, NameRule, ONE_FORM, StatusRule,
+};
+use crate::{tables, validation};
+
+/// The kind.
+pub(in crate::kinds) static KIND: BuiltinKind = BuiltinKind {
+    resource: BuiltinResource::new(
+        GROUP,
+        "v1",
+        "MutatingWebhookConfiguration",
+        "mutatingwebhookconfigurations",
+    )
+    .singular("mutatingwebhookconfiguration")
+    .category(&["api-extensions"])
+    .update_requires_version(),
+    names: NameRule::Subdomain,
+    generation: Generation::All,
+    status: StatusRule::None,
+    finalizers: FinalizerRule::Standard,
+    defaults: NotNeeded(NO_DEFAULTS),
+    prepare_for_create: NotNeeded(NO_INITIAL_STATE),
+    prepare_for_update: NotNeeded(NO_KEPT_STATE),
+    validate: Defined(validation::cluster::admission),
+    warnings: NotNeeded(NO_WARNINGS),
+    table: Defined(&tables::cluster::WEBHOOKS),
+    selectable: NotNeeded(NAME_AND_NAMESPACE),
+    conversion: NotNeeded(ONE_FORM),
+};

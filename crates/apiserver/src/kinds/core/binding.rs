@@ -1,0 +1,28 @@
+//! Bindings: the body of `pods/binding`, never stored.
+
+use super::GROUP;
+use crate::kinds::Hook::NotNeeded;
+use crate::kinds::{
+    BuiltinKind, BuiltinResource, CREATE_ONLY, DEFAULT_TABLE, FinalizerRule, Generation, NAME_AND_NAMESPACE,
+    NO_DEFAULTS, NO_INITIAL_STATE, NO_KEPT_STATE, NO_WARNINGS, NameRule, ONE_FORM, StatusRule,
+};
+
+/// The kind.
+pub(in crate::kinds) static KIND: BuiltinKind = BuiltinKind {
+    resource: BuiltinResource::new(GROUP, "v1", "Binding", "bindings")
+        .singular("binding")
+        .namespaced()
+        .verbs(CREATE_ONLY),
+    names: NameRule::Subdomain,
+    generation: Generation::None,
+    status: StatusRule::None,
+    finalizers: FinalizerRule::Standard,
+    defaults: NotNeeded(NO_DEFAULTS),
+    prepare_for_create: NotNeeded(NO_INITIAL_STATE),
+    prepare_for_update: NotNeeded(NO_KEPT_STATE),
+    validate: NotNeeded("an answer, never stored"),
+    warnings: NotNeeded(NO_WARNINGS),
+    table: NotNeeded(DEFAULT_TABLE),
+    selectable: NotNeeded(NAME_AND_NAMESPACE),
+    conversion: NotNeeded(ONE_FORM),
+};

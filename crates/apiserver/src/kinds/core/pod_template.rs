@@ -1,0 +1,29 @@
+//! Pod templates.
+
+use super::GROUP;
+use crate::kinds::Hook::{Defined, NotNeeded};
+use crate::kinds::{
+    BuiltinKind, BuiltinResource, FinalizerRule, Generation, NAME_AND_NAMESPACE, NO_INITIAL_STATE,
+    NO_KEPT_STATE, NO_WARNINGS, NameRule, ONE_FORM, StatusRule,
+};
+use crate::{defaults, tables, validation};
+
+/// The kind.
+pub(in crate::kinds) static KIND: BuiltinKind = BuiltinKind {
+    resource: BuiltinResource::new(GROUP, "v1", "PodTemplate", "podtemplates")
+        .singular("podtemplate")
+        .namespaced()
+        .delete_returns_object(),
+    names: NameRule::Subdomain,
+    generation: Generation::All,
+    status: StatusRule::None,
+    finalizers: FinalizerRule::Standard,
+    defaults: Defined(defaults::pod::pod_template),
+    prepare_for_create: NotNeeded(NO_INITIAL_STATE),
+    prepare_for_update: NotNeeded(NO_KEPT_STATE),
+    validate: Defined(validation::pod::pod_template),
+    warnings: NotNeeded(NO_WARNINGS),
+    table: Defined(&tables::workloads::POD_TEMPLATE),
+    selectable: NotNeeded(NAME_AND_NAMESPACE),
+    conversion: NotNeeded(ONE_FORM),
+};

@@ -1,0 +1,25 @@
+//! `networking.k8s.io`: ingresses, policies, address ranges.
+
+mod ingress;
+mod ingress_class;
+mod ip_address;
+mod network_policy;
+mod service_cidr;
+
+use super::Group;
+
+const GROUP: &str = "networking.k8s.io";
+
+/// The group.
+pub(super) static KINDS: Group = Group {
+    name: GROUP,
+    versions: &["v1"],
+    priority: 17200,
+    kinds: &[
+        &ingress_class::KIND,
+        &ingress::KIND,
+        &ip_address::KIND,
+        &network_policy::KIND,
+        &service_cidr::KIND,
+    ],
+};

@@ -1,0 +1,11 @@
+//! `node.k8s.io`: runtime classes.
+
+mod runtime_class;
+
+use super::Group;
+
+const GROUP: &str = "node.k8s.io";
+
+/// The group.
+pub(super) static KINDS: Group =
+    Group { name: GROUP, versions: &["v1"], priority: 16300, kinds: &[&runtime_class::KIND] };

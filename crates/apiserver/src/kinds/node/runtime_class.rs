@@ -1,0 +1,29 @@
+//! Runtime classes.
+
+use super::GROUP;
+use crate::kinds::Hook::{Defined, NotNeeded};
+use crate::kinds::{
+    BuiltinKind, BuiltinResource, FinalizerRule, Generation, NAME_AND_NAMESPACE, NO_DEFAULTS,
+    NO_INITIAL_STATE, NO_KEPT_STATE, NO_WARNINGS, NameRule, ONE_FORM, StatusRule,
+};
+use crate::{tables, validation};
+
+/// The kind.
+pub(in crate::kinds) static KIND: BuiltinKind = BuiltinKind {
+    resource: BuiltinResource::new(GROUP, "v1", "RuntimeClass", "runtimeclasses")
+        .singular("runtimeclass")
+        .create_on_update()
+        .update_requires_version(),
+    names: NameRule::Subdomain,
+    generation: Generation::None,
+    status: StatusRule::None,
+    finalizers: FinalizerRule::Unchecked,
+    defaults: NotNeeded(NO_DEFAULTS),
+    prepare_for_create: NotNeeded(NO_INITIAL_STATE),
+    prepare_for_update: NotNeeded(NO_KEPT_STATE),
+    validate: Defined(validation::cluster::runtime_class),
+    warnings: NotNeeded(NO_WARNINGS),
+    table: Defined(&tables::cluster::RUNTIME_CLASS),
+    selectable: NotNeeded(NAME_AND_NAMESPACE),
+    conversion: NotNeeded(ONE_FORM),
+};

@@ -1,0 +1,11 @@
+//! `policy`: disruption budgets.
+
+mod pod_disruption_budget;
+
+use super::Group;
+
+const GROUP: &str = "policy";
+
+/// The group.
+pub(super) static KINDS: Group =
+    Group { name: GROUP, versions: &["v1"], priority: 17100, kinds: &[&pod_disruption_budget::KIND] };

@@ -1,0 +1,28 @@
+//! Cluster role bindings.
+
+use super::GROUP;
+use crate::kinds::Hook::{Defined, NotNeeded};
+use crate::kinds::{
+    BuiltinKind, BuiltinResource, FinalizerRule, Generation, NAME_AND_NAMESPACE, NO_INITIAL_STATE,
+    NO_KEPT_STATE, NO_WARNINGS, NameRule, ONE_FORM, StatusRule,
+};
+use crate::{defaults, tables, validation};
+
+/// The kind.
+pub(in crate::kinds) static KIND: BuiltinKind = BuiltinKind {
+    resource: BuiltinResource::new(GROUP, "v1", "ClusterRoleBinding", "clusterrolebindings")
+        .singular("clusterrolebinding")
+        .create_on_update(),
+    names: NameRule::PathSegment,
+    generation: Generation::None,
+    status: StatusRule::None,
+    finalizers: FinalizerRule::Standard,
+    defaults: Defined(defaults::configuration::role_binding),
+    prepare_for_create: NotNeeded(NO_INITIAL_STATE),
+    prepare_for_update: NotNeeded(NO_KEPT_STATE),
+    validate: Defined(validation::access::cluster_role_binding),
+    warnings: NotNeeded(NO_WARNINGS),
+    table: Defined(&tables::access::ROLE_BINDING),
+    selectable: NotNeeded(NAME_AND_NAMESPACE),
+    conversion: NotNeeded(ONE_FORM),
+};

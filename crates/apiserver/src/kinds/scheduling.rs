@@ -1,0 +1,11 @@
+//! `scheduling.k8s.io`: priority classes.
+
+mod priority_class;
+
+use super::Group;
+
+const GROUP: &str = "scheduling.k8s.io";
+
+/// The group.
+pub(super) static KINDS: Group =
+    Group { name: GROUP, versions: &["v1"], priority: 16600, kinds: &[&priority_class::KIND] };

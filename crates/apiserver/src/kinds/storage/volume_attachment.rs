@@ -1,0 +1,29 @@
+//! Attachments of volumes to nodes.
+
+use super::GROUP;
+use crate::kinds::Hook::{Defined, NotNeeded};
+use crate::kinds::{
+    BuiltinKind, BuiltinResource, FinalizerRule, Generation, NAME_AND_NAMESPACE, NO_DEFAULTS,
+    NO_INITIAL_STATE, NO_KEPT_STATE, NO_WARNINGS, NameRule, ONE_FORM, StatusRule, Subresource,
+};
+use crate::tables;
+
+/// The kind.
+pub(in crate::kinds) static KIND: BuiltinKind = BuiltinKind {
+    resource: BuiltinResource::new(GROUP, "v1", "VolumeAttachment", "volumeattachments")
+        .singular("volumeattachment")
+        .delete_returns_object()
+        .subresources(&[Subresource::status("VolumeAttachment")]),
+    names: NameRule::Subdomain,
+    generation: Generation::None,
+    status: StatusRule::DroppedOnCreate,
+    finalizers: FinalizerRule::Standard,
+    defaults: NotNeeded(NO_DEFAULTS),
+    prepare_for_create: NotNeeded(NO_INITIAL_STATE),
+    prepare_for_update: NotNeeded(NO_KEPT_STATE),
+    validate: NotNeeded("the schema and the metadata say all that is checked"),
+    warnings: NotNeeded(NO_WARNINGS),
+    table: Defined(&tables::storage::ATTACHMENT),
+    selectable: NotNeeded(NAME_AND_NAMESPACE),
+    conversion: NotNeeded(ONE_FORM),
+};
