@@ -3,6 +3,7 @@
 //! Everything here is about sockets, certificates, files and tasks. Nothing here knows a Kubernetes object, except for
 //! the kubeconfig, which is a client's address book.
 
+pub mod accept;
 pub mod clock;
 pub mod files;
 pub mod kubeconfig;

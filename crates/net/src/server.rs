@@ -1,4 +1,4 @@
-//! The accept loop: TCP, TLS, HTTP/1.1 or HTTP/2, and an orderly end.
+//! HTTP servers: TLS, HTTP/1.1 or HTTP/2 on the connections of one listener, and an orderly end.
 //!
 //! It hands each request to a tower service, with [`PeerIdentity`] and [`PeerAddress`] among the request's extensions.
 //! Connections, handshakes and their duration are bounded, so strangers cannot use up the process. It does not
@@ -14,12 +14,13 @@ use std::time::Duration;
 use http::{Request, Response};
 use hyper::body::Incoming;
 use rustls_pki_types::CertificateDer;
-use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ServerConfig;
 use tower::Service;
 
+use crate::accept::{self, AcceptOptions};
 use crate::shutdown::Shutdown;
 
 /// What bodies and services fail with.
@@ -27,8 +28,6 @@ pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
 /// Connections waiting to be accepted, in the kernel.
 const BACKLOG: u32 = 1024;
-/// Rest after an accept that failed for want of resources.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// The certificates that a client proved to own, its own one first; `None` without TLS or without a certificate.
 ///
@@ -158,51 +157,26 @@ impl Server {
         let scope = shutdown.clone();
         shutdown.spawn(async move {
             let Self { listener, tls, limits } = self;
-            let connections = Arc::new(Semaphore::new(limits.connections));
+            let options = AcceptOptions { listener: "HTTP", max_connections: limits.connections };
             let context = connection::Context {
                 acceptor: tls.map(TlsAcceptor::from),
                 handshakes: Arc::new(Semaphore::new(limits.handshakes)),
                 limits,
                 shutdown: scope.clone(),
             };
-            loop {
-                let accepted = tokio::select! {
-                    accepted = accept(&listener, &connections) => accepted,
-                    () = scope.requested() => break,
-                };
-                let (stream, peer, permit) = accepted;
-                let (context, service) = (context.clone(), service.clone());
-                scope.spawn(async move {
-                    connection::serve(context, stream, PeerAddress(peer), service).await;
-                    drop(permit);
-                });
-            }
+            accept::serve(listener, options, scope.requested(), |(stream, peer)| {
+                // A task of the scope, so that `Shutdown::drain` counts the connections that it has to drop.
+                let connection =
+                    connection::serve(context.clone(), stream, PeerAddress(peer), service.clone());
+                let connection = scope.spawn(connection);
+                async move {
+                    // A panic of one request ends its connection only.
+                    let _ = connection.await;
+                }
+            })
+            .await;
         });
     }
-}
-
-/// The next connection, once there is room for it.
-async fn accept(
-    listener: &TcpListener,
-    connections: &Arc<Semaphore>,
-) -> (TcpStream, SocketAddr, OwnedSemaphorePermit) {
-    let permit = Arc::clone(connections).acquire_owned().await.expect("the semaphore is never closed");
-    loop {
-        match listener.accept().await {
-            Ok((stream, peer)) => return (stream, peer, permit),
-            Err(error) if is_about_one_connection(&error) => {}
-            Err(error) => {
-                tracing::warn!(%error, "cannot accept connections, trying again");
-                tokio::time::sleep(ACCEPT_PAUSE).await;
-            }
-        }
-    }
-}
-
-/// Errors of a connection that ended before it was accepted; see accept(2).
-fn is_about_one_connection(error: &io::Error) -> bool {
-    use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset, Interrupted};
-    matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset | Interrupted)
 }
 
 #[cfg(test)]

@@ -4,28 +4,29 @@
 //! and its like connect to it. One line of JSON each way per connection.
 
 use std::fs::{self, File};
+use std::future::pending;
 use std::io;
 use std::os::fd::AsRawFd;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use portolan_net::Shutdown;
+use portolan_net::accept::{self, AcceptOptions};
 use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{UnixListener, UnixStream};
-use tokio::task::JoinSet;
 use tokio::time::timeout;
 
 use crate::network::{ClusterName, Link, Network};
 
 /// The socket in the playground's folder.
 const SOCKET: &str = "control.sock";
-/// Longer lines are not commands.
-const LONGEST_LINE: u64 = 64 << 10;
+/// Bytes of a command; longer lines are rejected.
+const MAX_LINE: u64 = 64 << 10;
 /// Time for a whole exchange.
-const PATIENCE: Duration = Duration::from_secs(10);
-/// Exchanges at a time; the next one waits to be accepted.
-const EXCHANGES: usize = 16;
+const EXCHANGE_TIMEOUT: Duration = Duration::from_secs(10);
+/// Exchanges at a time; more wait in the kernel.
+const MAX_EXCHANGES: usize = 16;
 
 /// What can be asked.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -93,28 +94,17 @@ pub(crate) fn listen(folder: &Path, network: &Network, scope: &Shutdown) -> io::
     let listener = UnixListener::bind(path)?;
     drop(open);
     let (network, folder) = (network.clone(), folder.to_owned());
+    let options = AcceptOptions { listener: "playground control", max_connections: MAX_EXCHANGES };
     portolan_runtime::scope::spawn_until_stop(scope, async move {
         let _remove = RemovedOnDrop(folder.join(SOCKET));
-        let mut exchanges = JoinSet::new();
-        loop {
-            while exchanges.len() >= EXCHANGES {
-                exchanges.join_next().await;
+        accept::serve(listener, options, pending(), |stream| {
+            let network = network.clone();
+            async move {
+                // A client that leaves or stalls gets no answer.
+                let _ = timeout(EXCHANGE_TIMEOUT, answer(stream, &network)).await;
             }
-            tokio::select! {
-                accepted = listener.accept() => match accepted {
-                    Ok((stream, _)) => {
-                        let network = network.clone();
-                        exchanges.spawn(async move {
-                            // A client that leaves or stalls gets no answer.
-                            let _ = timeout(PATIENCE, answer(stream, &network)).await;
-                        });
-                    }
-                    // This machine is out of sockets: whoever holds them must first let go of some.
-                    Err(_) => { exchanges.join_next().await; }
-                },
-                Some(_) = exchanges.join_next() => {}
-            }
-        }
+        })
+        .await;
     });
     Ok(())
 }
@@ -134,7 +124,8 @@ pub async fn send(folder: &Path, command: &Command) -> Result<Vec<LinkState>, Co
         stream.read_line(&mut line).await?;
         Ok::<Answer, io::Error>(serde_json::from_str(&line)?)
     };
-    let answered = timeout(PATIENCE, exchange).await.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()));
+    let answered =
+        timeout(EXCHANGE_TIMEOUT, exchange).await.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()));
     match answered.map_err(|source| ControlError::Broken { path: folder.to_owned(), source })? {
         Answer::Links(links) => Ok(links),
         Answer::Refused(problem) => Err(ControlError::Refused(problem)),
@@ -160,7 +151,7 @@ impl Drop for RemovedOnDrop {
 async fn answer(stream: UnixStream, network: &Network) -> io::Result<()> {
     let (reader, mut writer) = stream.into_split();
     let mut line = String::new();
-    BufReader::new(reader.take(LONGEST_LINE)).read_line(&mut line).await?;
+    BufReader::new(reader.take(MAX_LINE)).read_line(&mut line).await?;
     let answer = match serde_json::from_str(&line) {
         Ok(command) => match carry_out(command, network).await {
             Ok(()) => Answer::Links(links(network)),

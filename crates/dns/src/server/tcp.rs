@@ -8,18 +8,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use portolan_net::Shutdown;
+use portolan_net::accept::{self, AcceptOptions};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::TcpStream;
-use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
 use super::Limits;
 use crate::counters::Counters;
 use crate::respond::{Transport, respond};
 use crate::zones::Zones;
-
-/// Rest after an accept that failed for want of resources.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// Serves a listener until `scope` is asked to stop.
 pub(super) fn spawn(
@@ -31,45 +28,23 @@ pub(super) fn spawn(
 ) -> io::Result<()> {
     listener.set_nonblocking(true)?;
     let listener = tokio::net::TcpListener::from_std(listener)?;
-    let connections = Arc::new(Semaphore::new(limits.connections));
+    let options = AcceptOptions { listener: "DNS over TCP", max_connections: limits.connections };
     let stop = scope.clone();
-    let serve = async move {
-        loop {
-            // The semaphore is never closed.
-            let Ok(permit) = connections.clone().acquire_owned().await else { return };
-            let stream = accept(&listener).await;
-            let (zones, counters, closing) = (zones.clone(), counters.clone(), stop.clone());
-            let _handle = stop.spawn(async move {
-                tokio::select! {
-                    // How a client leaves is its own affair.
-                    _ = converse(stream, &zones, &counters, limits.idle) => {}
-                    () = closing.requested() => {}
-                }
-                drop(permit);
-            });
-        }
-    };
-    let stop = scope.clone();
+    // The scope waits for the task; the handle is not needed.
     let _handle = scope.spawn(async move {
-        tokio::select! {
-            () = serve => {}
-            () = stop.requested() => {}
-        }
+        accept::serve(listener, options, stop.requested(), |(stream, _peer)| {
+            let (zones, counters, stop) = (zones.clone(), counters.clone(), stop.clone());
+            async move {
+                tokio::select! {
+                    // Ignore disconnect errors.
+                    _ = converse(stream, &zones, &counters, limits.idle) => {}
+                    () = stop.requested() => {}
+                }
+            }
+        })
+        .await;
     });
     Ok(())
-}
-
-async fn accept(listener: &tokio::net::TcpListener) -> TcpStream {
-    loop {
-        match listener.accept().await {
-            Ok((stream, _)) => return stream,
-            Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
-            Err(error) => {
-                tracing::warn!(%error, "cannot accept DNS connections, trying again");
-                tokio::time::sleep(ACCEPT_PAUSE).await;
-            }
-        }
-    }
 }
 
 /// Answers one query after the other, until the client closes, is silent for too long, or sends what is no query.

@@ -3,18 +3,19 @@
 //! Pods of a network with namespaces cannot see that address. So a socket inside of the namespace takes their
 //! connections, and this passes the bytes on.
 
+use std::future::pending;
 use std::io;
 use std::net::SocketAddr;
 
 use portolan_net::Shutdown;
+use portolan_net::accept::{self, AcceptOptions};
 use tokio::io::copy_bidirectional;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::task::JoinSet;
 
 use crate::network::{ClusterName, Network};
 
-/// Connections at a time; the next one waits to be accepted.
-const CONNECTIONS: usize = 512;
+/// Connections at a time; more wait in the kernel.
+const MAX_CONNECTIONS: usize = 512;
 
 /// Listens on `inner` inside of a cluster's namespace for `outer` on this machine, until `scope` ends. Does nothing on
 /// the loopback network.
@@ -27,27 +28,17 @@ pub(super) async fn open(
 ) -> io::Result<()> {
     let Some(listener) = network.listen_inside(cluster, inner).await? else { return Ok(()) };
     let listener = TcpListener::from_std(listener)?;
-    portolan_runtime::scope::spawn_until_stop(scope, async move {
-        let mut connections = JoinSet::new();
-        loop {
-            while connections.len() >= CONNECTIONS {
-                connections.join_next().await;
-            }
-            tokio::select! {
-                accepted = listener.accept() => match accepted {
-                    Ok((inside, _)) => { connections.spawn(pass_on(inside, outer)); }
-                    // This machine is out of sockets: whoever holds them must first let go of some.
-                    Err(_) => { connections.join_next().await; }
-                },
-                Some(_) = connections.join_next() => {}
-            }
-        }
-    });
+    let options =
+        AcceptOptions { listener: "API server inside of a cluster", max_connections: MAX_CONNECTIONS };
+    portolan_runtime::scope::spawn_until_stop(
+        scope,
+        accept::serve(listener, options, pending(), move |(inside, _peer)| relay(inside, outer)),
+    );
     Ok(())
 }
 
-async fn pass_on(mut inside: TcpStream, outer: SocketAddr) {
-    // Whoever breaks off is the other's concern.
+/// Copies bytes both ways. If either side closes, the other is closed too; errors are expected.
+async fn relay(mut inside: TcpStream, outer: SocketAddr) {
     if let Ok(mut server) = TcpStream::connect(outer).await {
         let _ = copy_bidirectional(&mut inside, &mut server).await;
     }

@@ -5,11 +5,13 @@
 //! endpoints of a Service, or to a pod.
 
 use std::collections::BTreeMap;
+use std::future::pending;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
+use portolan_net::accept::{self, AcceptOptions};
 use tokio::io::copy_bidirectional;
 use tokio::net::{TcpListener, TcpStream, UdpSocket};
 use tokio::task::JoinSet;
@@ -23,8 +25,8 @@ use crate::network::interface::dial;
 
 /// Clients that a datagram door remembers; the next one is not answered until one has been idle.
 const DATAGRAM_CLIENTS: usize = 256;
-/// Connections that one door forwards at a time; the next one waits to be accepted.
-const CONNECTIONS: usize = 512;
+/// Connections that one listener forwards at a time; more wait in the kernel.
+const MAX_CONNECTIONS: usize = 512;
 /// A door does not wait as long as a pod: its client sits at a terminal.
 const PATIENCE: Duration = Duration::from_secs(10);
 const LARGEST_DATAGRAM: usize = 65_535;
@@ -52,7 +54,12 @@ impl Door {
         let listener = TcpListener::bind(LOOPBACK).await?;
         let address = listener.local_addr()?;
         let closed = CancellationToken::new();
-        tasks.spawn(closed.clone().run_until_cancelled_owned(accept(listener, fabric, origin, to)));
+        let options = AcceptOptions { listener: "host listener", max_connections: MAX_CONNECTIONS };
+        let accept = accept::serve(listener, options, pending(), move |(client, _peer)| {
+            let (fabric, origin) = (fabric.clone(), origin.clone());
+            async move { forward(client, &fabric, &origin, to).await }
+        });
+        tasks.spawn(closed.clone().run_until_cancelled_owned(accept));
         Ok(Self { address, _close: closed.drop_guard() })
     }
 
@@ -68,28 +75,6 @@ impl Door {
         let relay = Relay { socket, fabric, origin, to };
         tasks.spawn(closed.clone().run_until_cancelled_owned(relay.run()));
         Ok(Self { address, _close: closed.drop_guard() })
-    }
-}
-
-async fn accept(listener: TcpListener, fabric: Arc<Fabric>, origin: Origin, to: SocketAddr) {
-    let mut connections = JoinSet::new();
-    loop {
-        while connections.len() >= CONNECTIONS {
-            connections.join_next().await;
-        }
-        tokio::select! {
-            accepted = listener.accept() => match accepted {
-                Ok((client, _)) => {
-                    let (fabric, origin) = (fabric.clone(), origin.clone());
-                    connections.spawn(async move { forward(client, &fabric, &origin, to).await });
-                }
-                Err(error) => {
-                    debug!(%to, %error, "door cannot accept");
-                    tokio::time::sleep(Duration::from_millis(50)).await;
-                }
-            },
-            Some(_) = connections.join_next() => {}
-        }
     }
 }
 

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use portolan_dns::{AddressType, Resolution};
+use portolan_net::accept;
 use tokio::net::{TcpListener, TcpStream, UdpSocket};
 use tokio::sync::{OnceCell, OwnedSemaphorePermit};
 use tokio::time::{Instant, timeout};
@@ -327,9 +328,11 @@ pub struct Listener {
     _publication: Option<Publication>,
 }
 
-impl Listener {
-    /// The next connection. Its peer address is a loopback socket, not the caller's address on the network.
-    pub async fn accept(&self) -> io::Result<TcpStream> {
+impl accept::Listener for Listener {
+    /// The peer address is a loopback socket on the loopback network, not the caller's address.
+    type Connection = TcpStream;
+
+    async fn accept(&self) -> io::Result<TcpStream> {
         let (stream, _) = self.socket.accept().await?;
         stream.set_nodelay(true)?;
         Ok(stream)

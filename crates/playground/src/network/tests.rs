@@ -1,4 +1,5 @@
 use portolan_dns::ZoneSettings;
+use portolan_net::accept::Listener as _;
 use portolan_plan::dns::{Change, RecordSink, ZoneKind};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};

@@ -47,7 +47,7 @@ async fn echo(process: &Process, port: u16) -> Result<(), ListenError> {
     let datagrams = process.network.bind(port).await?;
     process.stdout.line(format_args!("echo: listening on port {port}, TCP and UDP"));
     let connections =
-        web::serve_connections(&listener, &process.stopping, |mut stream, stopping| async move {
+        web::serve_connections(listener, &process.stopping, |mut stream, stopping| async move {
             let (mut reader, mut writer) = stream.split();
             // A client that breaks off is nobody's error.
             let _ = stopping.run_until_cancelled(copy(&mut reader, &mut writer)).await;

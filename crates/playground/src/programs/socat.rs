@@ -95,7 +95,7 @@ fn unquote(text: &str) -> &str {
 
 async fn answer_connections(process: &Process, plan: Plan) -> Result<(), ListenError> {
     let listener = process.network.listen(plan.port).await?;
-    web::serve_connections(&listener, &process.stopping, |stream, stopping| {
+    web::serve_connections(listener, &process.stopping, |stream, stopping| {
         let answer = plan.answer.clone();
         async move {
             // A client that breaks off is nobody's error.

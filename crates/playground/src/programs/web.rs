@@ -11,14 +11,15 @@ use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, Uri, header};
 use http_body_util::{BodyExt, Empty, Full, Limited};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::task::JoinSet;
+use portolan_net::accept::{self, AcceptOptions};
+use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use crate::network::{Connection, DialError, Interface, ListenError, Listener};
 
-/// Connections that a program serves at a time; the next one waits to be accepted.
-const CONNECTIONS: usize = 256;
+/// Connections that a program serves at a time; more wait in the kernel.
+const MAX_CONNECTIONS: usize = 256;
 /// The largest page that a program reads.
 const LARGEST_PAGE: usize = 8 << 20;
 
@@ -48,7 +49,7 @@ where
     H: Fn(&Parts) -> Answer + Clone + Send + 'static,
 {
     let listener = network.listen(port).await?;
-    serve_connections(&listener, stopping, move |stream, stopping| {
+    serve_connections(listener, stopping, move |stream, stopping| {
         let handler = handler.clone();
         async move {
             let service = service_fn(move |request: Request<hyper::body::Incoming>| {
@@ -73,28 +74,14 @@ where
     Ok(())
 }
 
-/// Gives every connection of a listener to `serve`, so many at a time, until `stopping`.
-pub(crate) async fn serve_connections<S, F>(listener: &Listener, stopping: &CancellationToken, serve: S)
+/// Runs `handler` for every connection of a listener until `stopping`, then waits for the handlers.
+pub(crate) async fn serve_connections<S, F>(listener: Listener, stopping: &CancellationToken, handler: S)
 where
-    S: Fn(tokio::net::TcpStream, CancellationToken) -> F,
+    S: Fn(TcpStream, CancellationToken) -> F,
     F: Future<Output = ()> + Send + 'static,
 {
-    let mut connections = JoinSet::new();
-    loop {
-        while connections.len() >= CONNECTIONS {
-            connections.join_next().await;
-        }
-        tokio::select! {
-            () = stopping.cancelled() => break,
-            accepted = listener.accept() => match accepted {
-                Ok(stream) => { connections.spawn(serve(stream, stopping.clone())); }
-                // The host is out of sockets: give it a moment.
-                Err(_) => tokio::time::sleep(Duration::from_millis(50)).await,
-            },
-            Some(_) = connections.join_next() => {}
-        }
-    }
-    while connections.join_next().await.is_some() {}
+    let options = AcceptOptions { listener: "program of a pod", max_connections: MAX_CONNECTIONS };
+    accept::serve(listener, options, stopping.cancelled(), |stream| handler(stream, stopping.clone())).await;
 }
 
 /// A fetched page.
