@@ -13,6 +13,7 @@ pub mod conditions;
 pub mod crd;
 pub mod finalizers;
 pub mod kind;
+pub mod kubernetes;
 pub mod labels;
 pub mod meta;
 pub mod multicluster;

@@ -1,0 +1,99 @@
+//! `v1` Service.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+
+use super::{IntOrString, LoadBalancerStatus, View};
+use crate::resources::{self, StaticResource};
+
+/// A Service.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Service<'a> {
+    /// Desired state.
+    #[serde(borrow)]
+    pub spec: ServiceSpec<'a>,
+    /// State of its load balancer.
+    pub status: LoadBalancerStatus<'a>,
+}
+
+/// `spec` of a Service.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct ServiceSpec<'a> {
+    /// `type`: `ClusterIP`, `NodePort`, `LoadBalancer` or `ExternalName`.
+    #[serde(rename = "type")]
+    pub kind: &'a str,
+    /// Primary address; `None` for a headless Service.
+    #[serde(rename = "clusterIP")]
+    pub cluster_ip: &'a str,
+    /// All addresses, one per family.
+    #[serde(rename = "clusterIPs", borrow)]
+    pub cluster_ips: Vec<&'a str>,
+    /// `IPv4` and `IPv6`, the primary family first.
+    pub ip_families: Vec<&'a str>,
+    /// Ports.
+    pub ports: Vec<ServicePort<'a>>,
+    /// Labels of its pods.
+    pub selector: BTreeMap<&'a str, &'a str>,
+    /// Name to which an `ExternalName` Service points.
+    pub external_name: &'a str,
+    /// Whether endpoints that are not ready count as ready.
+    pub publish_not_ready_addresses: bool,
+    /// `ClientIP` or `None`.
+    pub session_affinity: &'a str,
+    /// Settings of the session affinity.
+    pub session_affinity_config: SessionAffinityConfig,
+    /// `Cluster` or `Local`.
+    pub internal_traffic_policy: &'a str,
+    /// Port on which a load balancer asks a node about its health; 0 if there is none.
+    pub health_check_node_port: i64,
+    /// Preference for near endpoints, such as `PreferSameZone`.
+    pub traffic_distribution: &'a str,
+}
+
+/// One port of a Service.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct ServicePort<'a> {
+    /// Name; may be empty if there is only one port.
+    pub name: &'a str,
+    /// Port number of the Service.
+    pub port: i64,
+    /// `TCP` if absent.
+    pub protocol: Option<&'a str>,
+    /// Port number or name in the pods; `port` if absent or 0.
+    #[serde(borrow)]
+    pub target_port: Option<IntOrString<'a>>,
+    /// Application protocol, such as `http`.
+    pub app_protocol: Option<&'a str>,
+}
+
+/// `spec.sessionAffinityConfig` of a Service.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct SessionAffinityConfig {
+    /// Settings of affinity by client address.
+    #[serde(rename = "clientIP")]
+    pub client_ip: ClientIpConfig,
+}
+
+/// `spec.sessionAffinityConfig.clientIP` of a Service.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct ClientIpConfig {
+    /// Seconds after which a client may reach another endpoint.
+    pub timeout_seconds: Option<i64>,
+}
+
+impl<'a> View<'a> for Service<'a> {
+    const RESOURCE: StaticResource = resources::SERVICE;
+}
+
+impl ServiceSpec<'_> {
+    /// Whether the Service has no address by decision of its user.
+    pub fn is_headless(&self) -> bool {
+        self.cluster_ip == "None"
+    }
+}
