@@ -15,7 +15,7 @@ pub mod rules;
 pub mod structural;
 pub mod validate;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use serde_json::Value;
@@ -82,6 +82,8 @@ pub struct Native {
     pub codec: Codec,
     /// For properties that come from an inlined struct, the Go field that holds it; it appears in error texts.
     pub embedded: BTreeMap<Box<str>, Box<str>>,
+    /// Properties that Go leaves out of JSON when they are zero (`omitempty` without a pointer, `omitzero`).
+    pub omitted_zeros: BTreeSet<Box<str>>,
 }
 
 /// The JSON form of a Go type.

@@ -5,7 +5,7 @@
 
 pub mod cluster_sets;
 pub mod clusters;
-mod covers;
+pub mod covers;
 pub mod discovery;
 pub mod dns;
 pub mod kubernetes;

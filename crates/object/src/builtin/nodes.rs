@@ -3,7 +3,7 @@
 //! Fields of equal type and merging share a node, so that the graph stays small: a few thousand fields become
 //! several hundred nodes.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use super::table::{Field, Kind, Merging, ModelId, Scalar, Table, Typed};
@@ -44,8 +44,12 @@ impl Nodes {
         let mut object = Object::default();
         self.add_fields(table, id, "", &mut object);
         let model = table.model(id);
-        let native =
-            Native { go_type: model.go_type.into(), codec: Codec::Struct, embedded: object.embedded };
+        let native = Native {
+            go_type: model.go_type.into(),
+            codec: Codec::Struct,
+            embedded: object.embedded,
+            omitted_zeros: object.omitted_zeros,
+        };
         self.set.nodes[node.0 as usize] = Node {
             shape: Shape::Object(object.properties),
             required: object.required,
@@ -71,6 +75,9 @@ impl Nodes {
             object.properties.insert(field.name.into(), node);
             if field.is_required {
                 object.required.push(field.name.into());
+            }
+            if field.omits_zero_value() {
+                object.omitted_zeros.insert(field.name.into());
             }
             if !embedded.is_empty() {
                 object.embedded.insert(field.name.into(), embedded.into());
@@ -108,7 +115,12 @@ impl Nodes {
         if let Some(known) = self.by_signature.get(&signature) {
             return *known;
         }
-        let native = Native { go_type: go_type.into(), codec, embedded: BTreeMap::new() };
+        let native = Native {
+            go_type: go_type.into(),
+            codec,
+            embedded: BTreeMap::new(),
+            omitted_zeros: BTreeSet::new(),
+        };
         let preserve_unknown = codec == Codec::Raw;
         let node = self.set.push(Node {
             shape,
@@ -127,6 +139,7 @@ struct Object {
     properties: BTreeMap<Box<str>, NodeId>,
     required: Vec<Box<str>>,
     embedded: BTreeMap<Box<str>, Box<str>>,
+    omitted_zeros: BTreeSet<Box<str>>,
 }
 
 impl Merging {

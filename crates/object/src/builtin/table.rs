@@ -110,6 +110,15 @@ pub(crate) enum Scalar {
     SchemaOrStrings,
 }
 
+impl Field {
+    /// Whether JSON leaves the field out when it is zero. A pointer to zero is written; of structs, only `omitzero`
+    /// leaves an empty one out.
+    pub(crate) fn omits_zero_value(&self) -> bool {
+        let omits = if matches!(self.kind.kind, Kind::Model(_)) { self.omits_zero } else { self.omits_empty };
+        omits && !self.is_pointer
+    }
+}
+
 impl Table {
     /// Reads a table; `None` when the text is not one.
     pub(crate) fn read(text: &'static str) -> Option<Self> {

@@ -90,7 +90,7 @@ pub fn plan(
     let wanted = [(Part::Policy, policy), (Part::Binding, binding)];
     let steps = wanted.into_iter().filter_map(|(part, present)| {
         let wanted = part.wanted(protected);
-        let is_there = present.is_some_and(|present| covers(&present.0, &wanted.0));
+        let is_there = present.is_some_and(|present| covers(present, &wanted));
         (!is_there).then_some(Step::Put(part, wanted))
     });
     steps.collect()

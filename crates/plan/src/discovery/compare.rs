@@ -8,7 +8,7 @@ use portolan_object::Object;
 use serde_json::{Value, json};
 
 use super::service::PORT_FIELDS;
-use crate::covers::covers;
+use crate::covers::covers_metadata;
 
 /// Whether the federation made the object.
 pub(super) fn is_ours(object: &Object) -> bool {
@@ -39,7 +39,7 @@ pub(super) fn same_service(actual: &Object, wanted: &Object) -> bool {
     FILLED_IN.iter().all(is_filled_or_same)
         && distribution(actual) == distribution(wanted)
         && ports(actual) == ports(wanted)
-        && covers(&actual.0["metadata"], &wanted.0["metadata"])
+        && covers_metadata(actual, wanted)
 }
 
 /// What was said of the ports of a Service; an empty name is none.
@@ -56,10 +56,7 @@ pub(super) fn same_slice(actual: &Object, wanted: &Object) -> bool {
         Some(value) => value.clone(),
     };
     let same = |field: &str| part(actual, field) == part(wanted, field);
-    same("endpoints")
-        && same("ports")
-        && same("addressType")
-        && covers(&actual.0["metadata"], &wanted.0["metadata"])
+    same("endpoints") && same("ports") && same("addressType") && covers_metadata(actual, wanted)
 }
 
 #[cfg(test)]

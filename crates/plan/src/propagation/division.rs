@@ -6,16 +6,16 @@
 
 use std::cmp::Ordering;
 
-/// One cluster's claim.
+/// One cluster's part in a division of replicas.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Claim {
+pub struct ReplicaShare {
     /// The cluster; the last tie-breaker.
     pub cluster: String,
     /// Relative, unitless; zero gets nothing.
     pub weight: i64,
 }
 
-/// In which order of names equal claims are served.
+/// Order of names in which equal shares are served.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TieBreak {
     /// The smallest name first.
@@ -35,16 +35,16 @@ impl TieBreak {
     }
 }
 
-/// Divides `total` replicas; the result has the order of `claims` and sums to `total`, unless no weight is positive:
-/// then everybody gets zero.
+/// Divides `total` replicas. The result has the order of `shares` and sums to `total`; it is all zeros if no weight is
+/// positive.
 ///
 /// # Cost
-/// `total × claims` comparisons.
-pub fn divide(total: i64, claims: &[Claim], ties: TieBreak) -> Vec<i64> {
-    let mut seats = vec![0; claims.len()];
+/// `total × shares` comparisons.
+pub fn divide(total: i64, shares: &[ReplicaShare], ties: TieBreak) -> Vec<i64> {
+    let mut seats = vec![0; shares.len()];
     for _ in 0..total {
-        let candidates = (0..claims.len()).filter(|&index| claims[index].weight > 0);
-        let Some(next) = candidates.min_by(|&one, &other| rank(claims, &seats, ties, one, other)) else {
+        let candidates = (0..shares.len()).filter(|&index| shares[index].weight > 0);
+        let Some(next) = candidates.min_by(|&one, &other| rank(shares, &seats, ties, one, other)) else {
             break;
         };
         seats[next] += 1;
@@ -53,13 +53,13 @@ pub fn divide(total: i64, claims: &[Claim], ties: TieBreak) -> Vec<i64> {
 }
 
 /// `Less` when `one` is served before `other`: larger weight/(2·seats+1), then fewer seats, then the name.
-fn rank(claims: &[Claim], seats: &[i64], ties: TieBreak, one: usize, other: usize) -> Ordering {
+fn rank(shares: &[ReplicaShare], seats: &[i64], ties: TieBreak, one: usize, other: usize) -> Ordering {
     let quotient = |index: usize, divisor_of: usize| {
-        i128::from(claims[index].weight) * i128::from(2 * seats[divisor_of] + 1)
+        i128::from(shares[index].weight) * i128::from(2 * seats[divisor_of] + 1)
     };
     // one.weight / (2·one.seats+1) against other's, cross-multiplied: no rounding.
     let by_quotient = quotient(other, one).cmp(&quotient(one, other));
-    let by_name = claims[one].cluster.cmp(&claims[other].cluster);
+    let by_name = shares[one].cluster.cmp(&shares[other].cluster);
     let by_name = if ties == TieBreak::Ascending { by_name } else { by_name.reverse() };
     by_quotient.then(seats[one].cmp(&seats[other])).then(by_name)
 }
@@ -68,9 +68,9 @@ fn rank(claims: &[Claim], seats: &[i64], ties: TieBreak, one: usize, other: usiz
 mod tests {
     use super::*;
 
-    fn claims(weights: &[i64]) -> Vec<Claim> {
+    fn shares(weights: &[i64]) -> Vec<ReplicaShare> {
         let named = weights.iter().enumerate();
-        named.map(|(index, &weight)| Claim { cluster: format!("c{}", index + 1), weight }).collect()
+        named.map(|(index, &weight)| ReplicaShare { cluster: format!("c{}", index + 1), weight }).collect()
     }
 
     #[test]
@@ -101,7 +101,7 @@ mod tests {
             ("S23", 8, &[100_000, 80_000, 30_000, 20_000], &[3, 3, 1, 1]),
         ];
         for (name, total, weights, want) in cases {
-            assert_eq!(divide(*total, &claims(weights), TieBreak::Ascending), *want, "{name}");
+            assert_eq!(divide(*total, &shares(weights), TieBreak::Ascending), *want, "{name}");
         }
     }
 
@@ -114,7 +114,7 @@ mod tests {
             ("S16", 10, &[3, 3, 3], &[3, 3, 4]),
         ];
         for (name, total, weights, want) in cases {
-            assert_eq!(divide(*total, &claims(weights), TieBreak::Descending), *want, "{name}");
+            assert_eq!(divide(*total, &shares(weights), TieBreak::Descending), *want, "{name}");
         }
         for (uid, ties) in [
             ("", TieBreak::Ascending),

@@ -1,11 +1,12 @@
-//! What is cut from a template before it becomes a manifest for members.
+//! Pruning: which fields of a template must not reach a member.
 //!
-//! Fields that the control plane's API server filled in belong to the control plane: sent along, they would fight
-//! with the member's own (karmada: pkg/resourceinterpreter/default/native/prune). Called by `work`, never on
-//! objects read from members.
+//! Fields that the control plane's API server filled in belong to the control plane: in a manifest they would
+//! conflict with the member's. Called by `work`, never on objects read from members.
 
 use portolan_object::Object;
 use serde_json::{Map, Value};
+
+use super::interpreter::interpreter;
 
 /// Metadata that an API server writes.
 const SERVER_METADATA: &[&str] = &[
@@ -21,10 +22,6 @@ const SERVER_METADATA: &[&str] = &[
     "finalizers",
 ];
 
-/// Labels that the Job controller generates from the Job's uid, which differs in each cluster.
-const JOB_LABELS: &[&str] =
-    &["controller-uid", "batch.kubernetes.io/controller-uid", "job-name", "batch.kubernetes.io/job-name"];
-
 /// Removes everything from a template that must not reach a member.
 pub fn prune(template: &mut Object) {
     if let Some(root) = template.0.as_object_mut() {
@@ -34,69 +31,11 @@ pub fn prune(template: &mut Object) {
     for field in SERVER_METADATA {
         metadata.remove(*field);
     }
-    let kind = template.group_version_kind();
-    match (kind.group.as_str(), kind.kind.as_str()) {
-        ("apps", "Deployment") => {
-            remove_annotations(
-                template,
-                &["deployment.kubernetes.io/revision", "deployment.kubernetes.io/revision-history"],
-            );
-        }
-        ("batch", "Job") => prune_job(template),
-        ("", "Secret") => prune_secret(template),
-        ("", "ServiceAccount") => prune_service_account(template),
-        ("", "Service") => prune_service(template),
-        ("", "PersistentVolumeClaim") => {
-            remove_annotations(template, &["volume.kubernetes.io/selected-node"])
-        }
-        _ => {}
+    let hook = interpreter(&template.group_version_kind()).and_then(|interpreter| interpreter.prune.custom());
+    if let Some(prune) = hook {
+        prune(template);
     }
     drop_empty_metadata(template);
-}
-
-fn prune_job(job: &mut Object) {
-    let Some(spec) = map_at(&mut job.0, &["spec"]) else { return };
-    spec.remove("ttlSecondsAfterFinished");
-    if spec.get("manualSelector") == Some(&Value::Bool(true)) {
-        return;
-    }
-    for path in [&["spec", "selector", "matchLabels"][..], &["spec", "template", "metadata", "labels"]] {
-        if let Some(labels) = map_at(&mut job.0, path) {
-            labels.retain(|key, _| !JOB_LABELS.contains(&key.as_str()));
-        }
-    }
-}
-
-fn prune_secret(secret: &mut Object) {
-    if secret.str_at(&["type"]) != "kubernetes.io/service-account-token" {
-        return;
-    }
-    if let Some(root) = secret.0.as_object_mut() {
-        root.remove("data");
-    }
-    remove_annotations(secret, &["kubernetes.io/service-account.uid"]);
-}
-
-fn prune_service_account(account: &mut Object) {
-    let prefix = format!("{}-token-", account.name());
-    if let Some(secrets) = account.0.get_mut("secrets").and_then(Value::as_array_mut) {
-        secrets.retain(|secret| !secret["name"].as_str().is_some_and(|name| name.starts_with(&prefix)));
-    }
-}
-
-/// A headless Service stays headless; any other address is the member's to allocate.
-fn prune_service(service: &mut Object) {
-    let Some(spec) = map_at(&mut service.0, &["spec"]) else { return };
-    if spec.get("clusterIP").and_then(Value::as_str) != Some("None") {
-        spec.remove("clusterIP");
-        spec.remove("clusterIPs");
-    }
-}
-
-fn remove_annotations(object: &mut Object, keys: &[&str]) {
-    if let Some(annotations) = map_at(&mut object.0, &["metadata", "annotations"]) {
-        annotations.retain(|key, _| !keys.contains(&key.as_str()));
-    }
 }
 
 fn drop_empty_metadata(object: &mut Object) {
@@ -106,10 +45,6 @@ fn drop_empty_metadata(object: &mut Object) {
             metadata.remove(field);
         }
     }
-}
-
-fn map_at<'a>(value: &'a mut Value, path: &[&str]) -> Option<&'a mut Map<String, Value>> {
-    path.iter().try_fold(value, |value, name| value.get_mut(name))?.as_object_mut()
 }
 
 #[cfg(test)]

@@ -1,103 +1,24 @@
-//! What of a member object's status is carried to the control plane (karmada-behaviour 4.7).
+//! Reflecting: which part of an object's status in a member goes to the control plane.
 
-use portolan_api::annotations;
 use portolan_object::Object;
-use serde_json::{Map, Value, json};
+use serde_json::Value;
 
-/// The status to report for an object seen in a member; `None` when its kind reports nothing.
+use super::interpreter::interpreter;
+
+/// The status to report for an object in a member; `None` when it has none or its kind reports nothing.
 pub fn reflect(object: &Object) -> Option<Value> {
     let status = object.at(&["status"])?;
-    let kind = object.group_version_kind();
-    let picked = match (kind.group.as_str(), kind.kind.as_str()) {
-        ("apps", "Deployment") => with_generations(
-            object,
-            pick(
-                status,
-                &[
-                    "replicas",
-                    "readyReplicas",
-                    "updatedReplicas",
-                    "availableReplicas",
-                    "unavailableReplicas",
-                    "observedGeneration",
-                ],
-            ),
-        ),
-        ("apps", "ReplicaSet") => with_generations(
-            object,
-            pick(status, &["replicas", "readyReplicas", "availableReplicas", "observedGeneration"]),
-        ),
-        ("apps", "DaemonSet") => with_generations(
-            object,
-            pick(
-                status,
-                &[
-                    "currentNumberScheduled",
-                    "numberMisscheduled",
-                    "desiredNumberScheduled",
-                    "numberReady",
-                    "updatedNumberScheduled",
-                    "numberAvailable",
-                    "numberUnavailable",
-                    "observedGeneration",
-                ],
-            ),
-        ),
-        // Karmada leaves observedGeneration out here, so that its own aggregation never advances; we report it.
-        ("apps", "StatefulSet") => with_generations(
-            object,
-            pick(
-                status,
-                &[
-                    "replicas",
-                    "readyReplicas",
-                    "currentReplicas",
-                    "updatedReplicas",
-                    "availableReplicas",
-                    "observedGeneration",
-                ],
-            ),
-        ),
-        ("", "Service") => {
-            if object.str_at(&["spec", "type"]) != "LoadBalancer" {
-                return None;
-            }
-            pick(status, &["loadBalancer"])
-        }
-        ("batch", "Job") => {
-            pick(status, &["active", "succeeded", "failed", "conditions", "startTime", "completionTime"])
-        }
-        ("policy", "PodDisruptionBudget") => pick(
-            status,
-            &["currentHealthy", "desiredHealthy", "expectedPods", "disruptionsAllowed", "disruptedPods"],
-        ),
-        ("autoscaling", "HorizontalPodAutoscaler") => pick(status, &["currentReplicas", "desiredReplicas"]),
-        _ => return Some(status.clone()),
-    };
-    Some(Value::Object(picked))
-}
-
-fn pick(status: &Value, fields: &[&str]) -> Map<String, Value> {
-    let present = fields.iter().filter_map(|field| Some(((*field).to_owned(), status.get(field)?.clone())));
-    present.collect()
-}
-
-/// Generations tell the aggregation whether the member has caught up with the template.
-fn with_generations(object: &Object, mut status: Map<String, Value>) -> Map<String, Value> {
-    if object.generation() > 0 {
-        status.insert("generation".to_owned(), json!(object.generation()));
+    let hook = interpreter(&object.group_version_kind()).and_then(|interpreter| interpreter.reflect.custom());
+    match hook {
+        Some(reflect) => reflect(object),
+        None => Some(status.clone()),
     }
-    let template =
-        object.annotation(annotations::template::GENERATION).and_then(|text| text.parse::<i64>().ok());
-    if let Some(generation) = template {
-        status.insert("resourceTemplateGeneration".to_owned(), json!(generation));
-    }
-    status
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use serde_json::json;
 
     #[test]
     fn reflects() {

@@ -1,39 +1,23 @@
-//! How many replicas a template asks for, and writing a cluster's share into its manifest (karmada-behaviour 2.9).
+//! Replicas: how many a template wants, and writing a cluster's share into its manifest.
 
 use portolan_object::Object;
-use serde_json::{Value, json};
 
-use super::division::{Claim, TieBreak, divide};
+use super::division::{ReplicaShare, TieBreak, divide};
+use super::interpreter::{Replicas, interpreter};
 
-/// Where a kind keeps its replica count.
-fn replicas_path(object: &Object) -> Option<[&'static str; 2]> {
-    let kind = object.group_version_kind();
-    match (kind.group.as_str(), kind.kind.as_str()) {
-        ("apps", "Deployment" | "ReplicaSet" | "StatefulSet") => Some(["spec", "replicas"]),
-        ("batch", "Job") => Some(["spec", "parallelism"]),
-        _ => None,
-    }
+fn hook(object: &Object) -> Option<Replicas> {
+    interpreter(&object.group_version_kind())?.replicas.custom()
 }
 
-/// Replicas that a template asks for; `None` for kinds that are not divided (their copies are plain objects).
+/// Replicas that a template wants; `None` for kinds that are not divided (their copies are plain objects).
 pub fn replicas(template: &Object) -> Option<i64> {
-    let kind = template.group_version_kind();
-    if (kind.group.as_str(), kind.kind.as_str()) == ("", "Pod") {
-        return Some(1);
-    }
-    let path = replicas_path(template)?;
-    let asked = template.at(&path).and_then(Value::as_i64).unwrap_or(1);
-    match template.at(&["spec", "completions"]).and_then(Value::as_i64) {
-        Some(completions) if kind.kind == "Job" => Some(asked.min(completions)),
-        _ => Some(asked),
-    }
+    hook(template).map(|replicas| (replicas.count)(template))
 }
 
 /// Writes a cluster's share of the replicas into its manifest; kinds without replicas stay as they are.
 pub fn revise(manifest: &mut Object, share: i64) {
-    let Some([parent, field]) = replicas_path(manifest) else { return };
-    if let Some(spec) = manifest.0.get_mut(parent).and_then(Value::as_object_mut) {
-        spec.insert(field.to_owned(), json!(share));
+    if let Some(replicas) = hook(manifest) {
+        (replicas.set)(manifest, share);
     }
 }
 
@@ -41,16 +25,17 @@ pub fn revise(manifest: &mut Object, share: i64) {
 ///
 /// `shares` names each cluster with its replicas; the result has the same order and sums to `completions`.
 pub fn divide_completions(completions: i64, shares: &[(String, i64)], uid: &str) -> Vec<i64> {
-    let claims: Vec<Claim> = shares
+    let shares: Vec<ReplicaShare> = shares
         .iter()
-        .map(|(cluster, replicas)| Claim { cluster: cluster.clone(), weight: *replicas })
+        .map(|(cluster, replicas)| ReplicaShare { cluster: cluster.clone(), weight: *replicas })
         .collect();
-    divide(completions, &claims, TieBreak::for_uid(uid))
+    divide(completions, &shares, TieBreak::for_uid(uid))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use serde_json::json;
 
     #[test]
     fn counts_replicas() {

@@ -1,36 +1,23 @@
-//! What survives in a member when a manifest is applied over the object that is already there.
+//! Retaining: which fields survive in a member when a manifest is applied over an existing object.
 //!
-//! The member's own controllers write some fields of a propagated object (an allocated address, a bound volume);
-//! sending the manifest without them would take them away again (karmada: pkg/resourceinterpreter/default/native/retain.go).
+//! The member's own controllers write some fields of a propagated object, such as an allocated address or a bound
+//! volume. A manifest without them would remove them.
 
 use std::collections::BTreeSet;
 
-use portolan_api::{annotations, labels};
+use portolan_api::annotations;
 use portolan_object::Object;
 use serde_json::{Map, Value};
 
-/// Carries over what belongs to the member: `desired` is changed to the object to send.
+use super::fields::copy;
+use super::interpreter::interpreter;
+
+/// Carries over the member's fields: `desired` becomes the object to send.
 pub fn retain(desired: &mut Object, observed: &Object) {
     retain_metadata(desired, observed);
-    let kind = desired.group_version_kind();
-    match (kind.group.as_str(), kind.kind.as_str()) {
-        ("apps", "Deployment") if keeps_replicas(desired) => copy(desired, observed, &["spec", "replicas"]),
-        ("", "Pod") => retain_pod(desired, observed),
-        ("", "Service") => retain_service(desired, observed),
-        ("", "ServiceAccount") => {
-            merge_references(desired, observed, "secrets");
-            merge_references(desired, observed, "imagePullSecrets");
-        }
-        ("", "PersistentVolumeClaim") => copy(desired, observed, &["spec", "volumeName"]),
-        ("", "PersistentVolume") => copy(desired, observed, &["spec", "claimRef"]),
-        ("batch", "Job") => {
-            copy(desired, observed, &["spec", "selector", "matchLabels"]);
-            copy(desired, observed, &["spec", "template", "metadata", "labels"]);
-        }
-        ("", "Secret") if desired.str_at(&["type"]) == "kubernetes.io/service-account-token" => {
-            copy(desired, observed, &["data"]);
-        }
-        _ => {}
+    let hook = interpreter(&desired.group_version_kind()).and_then(|interpreter| interpreter.retain.custom());
+    if let Some(retain) = hook {
+        retain(desired, observed);
     }
 }
 
@@ -59,74 +46,6 @@ fn retain_metadata(desired: &mut Object, observed: &Object) {
                 target.entry(key).or_insert(value);
             }
         }
-    }
-}
-
-fn keeps_replicas(desired: &Object) -> bool {
-    desired.label(labels::template::RETAIN_REPLICAS) == Some("true")
-}
-
-fn retain_pod(desired: &mut Object, observed: &Object) {
-    for field in ["nodeName", "serviceAccountName", "volumes"] {
-        copy(desired, observed, &["spec", field]);
-    }
-    for list in ["containers", "initContainers"] {
-        let theirs = observed.at(&["spec", list]).and_then(Value::as_array).cloned().unwrap_or_default();
-        let ours =
-            desired.0.get_mut("spec").and_then(|spec| spec.get_mut(list)).and_then(Value::as_array_mut);
-        for container in ours.into_iter().flatten() {
-            let same = theirs.iter().find(|other| other["name"] == container["name"]);
-            if let Some(mounts) = same.and_then(|other| other.get("volumeMounts")) {
-                container["volumeMounts"] = mounts.clone();
-            }
-        }
-    }
-}
-
-/// The member's address always wins: it cannot change, and it is unique only there.
-fn retain_service(desired: &mut Object, observed: &Object) {
-    for field in ["clusterIP", "clusterIPs"] {
-        if observed.at(&["spec", field]).is_some_and(|value| !is_empty(value)) {
-            copy(desired, observed, &["spec", field]);
-        }
-    }
-    if observed.at(&["spec", "healthCheckNodePort"]).and_then(Value::as_i64).is_some_and(|port| port > 0) {
-        copy(desired, observed, &["spec", "healthCheckNodePort"]);
-    }
-}
-
-fn merge_references(desired: &mut Object, observed: &Object, field: &str) {
-    let theirs = observed.at(&[field]).and_then(Value::as_array).cloned().unwrap_or_default();
-    if theirs.is_empty() {
-        return;
-    }
-    let Some(root) = desired.0.as_object_mut() else { return };
-    let ours = root.entry(field).or_insert_with(|| Value::Array(Vec::new()));
-    if let Some(ours) = ours.as_array_mut() {
-        ours.extend(theirs.into_iter().filter(|reference| !ours.contains(reference)).collect::<Vec<_>>());
-    }
-}
-
-/// Copies the value at `path`, making the maps on the way; nothing happens when the member has none.
-fn copy(desired: &mut Object, observed: &Object, path: &[&str]) {
-    let Some(value) = observed.at(path) else { return };
-    let Some((last, parents)) = path.split_last() else { return };
-    let mut target = &mut desired.0;
-    for name in parents {
-        let Some(map) = target.as_object_mut() else { return };
-        target = map.entry(*name).or_insert_with(|| Value::Object(Map::new()));
-    }
-    if let Some(map) = target.as_object_mut() {
-        map.insert((*last).to_owned(), value.clone());
-    }
-}
-
-fn is_empty(value: &Value) -> bool {
-    match value {
-        Value::Null => true,
-        Value::String(text) => text.is_empty(),
-        Value::Array(items) => items.is_empty(),
-        _ => false,
     }
 }
 

@@ -9,8 +9,8 @@ use portolan_api::work::{
 };
 use portolan_object::Object;
 
-use super::aggregate::Report;
-use super::health::{Health, health};
+use super::health::health;
+use super::interpreter::Report;
 use super::reflect::reflect;
 use super::work::targets;
 
@@ -52,11 +52,7 @@ pub fn manifest_status(observed: &Object) -> ManifestStatus {
             name: observed.name().to_owned(),
         },
         status: reflect(observed),
-        health: Some(match health(observed) {
-            Health::Healthy => ResourceHealth::Healthy,
-            Health::Unhealthy => ResourceHealth::Unhealthy,
-            Health::Unknown => ResourceHealth::Unknown,
-        }),
+        health: Some(health(observed)),
     }
 }
 

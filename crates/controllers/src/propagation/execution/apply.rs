@@ -1,6 +1,5 @@
 //! One Work into its member: create, bring in line, or say why not (karmada-behaviour 4.1 to 4.3).
 
-use std::borrow::Cow;
 use std::time::Duration;
 
 use portolan_api::conditions::cluster::READY;
@@ -9,13 +8,14 @@ use portolan_api::meta::{condition, set_condition};
 use portolan_api::work::{Work, WorkStatus};
 use portolan_api::{annotations, labels};
 use portolan_object::{GroupVersionKind, Object, ObjectKey};
+use portolan_plan::covers::covers;
 use portolan_plan::propagation::namespace::is_shared;
 use portolan_plan::propagation::retain::retain;
 use portolan_plan::propagation::status::{applied, dispatching, manifest_status};
 use portolan_runtime::client::Patch;
 use portolan_runtime::events::{Regarding, Severity};
 use portolan_runtime::{Api, ClientError, Outcome};
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::{Executor, manifest};
 use crate::merge::difference;
@@ -166,7 +166,7 @@ impl Executor {
     ) -> Result<Object, ApplyError> {
         let mut desired = manifest;
         retain(&mut desired, observed);
-        if (is_applied(work) || self.unreported.has(work)) && covers(&observed.0, &desired.0) {
+        if (is_applied(work) || self.unreported.has(work)) && covers(observed, &desired) {
             return Ok(observed.clone());
         }
         let mut written = api.replace(&desired).await?;
@@ -231,55 +231,4 @@ fn is_applied(work: &Work) -> bool {
 
 fn wants_overwrite(manifest: &Object) -> bool {
     manifest.annotation(annotations::work::CONFLICT_RESOLUTION) == Some("overwrite")
-}
-
-/// Whether `actual` says everything that `desired` says; what the member's API server filled in does not count.
-fn covers(actual: &Value, desired: &Value) -> bool {
-    match (actual, desired) {
-        (Value::Object(actual), Value::Object(desired)) => desired.iter().all(|(key, value)| {
-            let actual = actual.get(key).map_or(Cow::Owned(Value::Null), Cow::Borrowed);
-            is_empty(&actual) && is_empty(value) || covers(&actual, value)
-        }),
-        (Value::Array(actual), Value::Array(desired)) => {
-            actual.len() == desired.len()
-                && actual.iter().zip(desired).all(|(actual, desired)| covers(actual, desired))
-        }
-        (actual, desired) => actual == desired,
-    }
-}
-
-/// API servers drop empty values of most fields.
-fn is_empty(value: &Value) -> bool {
-    match value {
-        Value::Null => true,
-        Value::Array(items) => items.is_empty(),
-        Value::Object(fields) => fields.is_empty(),
-        Value::String(text) => text.is_empty(),
-        _ => false,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn covering() {
-        let cases = [
-            ("defaults do not count", json!({ "a": 1, "b": 2 }), json!({ "a": 1 }), true),
-            ("a changed value", json!({ "a": 1 }), json!({ "a": 2 }), false),
-            ("a missing value", json!({}), json!({ "a": 2 }), false),
-            ("empty and absent are the same", json!({}), json!({ "a": {}, "b": [], "c": null }), true),
-            ("lists count", json!({ "l": [1, 2] }), json!({ "l": [1] }), false),
-            (
-                "defaults inside lists do not",
-                json!({ "l": [{ "a": 1, "b": 2 }] }),
-                json!({ "l": [{ "a": 1 }] }),
-                true,
-            ),
-        ];
-        for (name, actual, desired, want) in cases {
-            assert_eq!(covers(&actual, &desired), want, "{name}");
-        }
-    }
 }

@@ -6,7 +6,7 @@ use portolan_api::work::TargetCluster;
 
 use super::Request;
 use crate::propagation::affinity;
-use crate::propagation::division::{Claim, TieBreak, divide};
+use crate::propagation::division::{ReplicaShare, TieBreak, divide};
 
 /// Assigns replicas to `feasible` clusters, which are sorted by name; the result keeps that order.
 pub(super) fn assign(request: &Request<'_>, feasible: &[&Cluster]) -> Vec<TargetCluster> {
@@ -21,8 +21,8 @@ pub(super) fn assign(request: &Request<'_>, feasible: &[&Cluster]) -> Vec<Target
     };
     match &request.placement.replica_scheduling {
         Some(scheduling) if scheduling.replica_scheduling_type == ReplicaSchedulingType::Divided => {
-            let claims = static_claims(scheduling, feasible);
-            let shares = divide(replicas, &claims, TieBreak::for_uid(request.uid));
+            let shares = static_shares(scheduling, feasible);
+            let shares = divide(replicas, &shares, TieBreak::for_uid(request.uid));
             let shares = feasible.iter().zip(shares).filter(|(_, share)| *share > 0);
             shares.map(|(cluster, share)| target(cluster, share)).collect()
         }
@@ -30,20 +30,20 @@ pub(super) fn assign(request: &Request<'_>, feasible: &[&Cluster]) -> Vec<Target
     }
 }
 
-/// The largest weight among the rules that match a cluster; one each when no rule matches anybody.
-fn static_claims(scheduling: &ReplicaScheduling, feasible: &[&Cluster]) -> Vec<Claim> {
+/// The largest weight among the rules that match a cluster; one each if no rule matches any cluster.
+fn static_shares(scheduling: &ReplicaScheduling, feasible: &[&Cluster]) -> Vec<ReplicaShare> {
     let rules: &[StaticClusterWeight] =
         scheduling.weight_preference.as_ref().map_or(&[], |preference| &preference.static_weight_list);
     let weight = |cluster: &Cluster| {
         let matching = rules.iter().filter(|rule| affinity::matches(&rule.target_cluster, cluster));
         matching.map(|rule| rule.weight).max().unwrap_or_default()
     };
-    let mut claims: Vec<Claim> = feasible
+    let mut shares: Vec<ReplicaShare> = feasible
         .iter()
-        .map(|cluster| Claim { cluster: cluster.metadata.name.clone(), weight: weight(cluster) })
+        .map(|cluster| ReplicaShare { cluster: cluster.metadata.name.clone(), weight: weight(cluster) })
         .collect();
-    if claims.iter().all(|claim| claim.weight == 0) {
-        claims.iter_mut().for_each(|claim| claim.weight = 1);
+    if shares.iter().all(|share| share.weight == 0) {
+        shares.iter_mut().for_each(|share| share.weight = 1);
     }
-    claims
+    shares
 }

@@ -1,0 +1,62 @@
+//! `apps/v1` Deployment.
+
+use portolan_api::kubernetes::{Deployment, View, ViewError};
+use portolan_api::{labels, resources};
+use portolan_object::Object;
+use serde_json::Value;
+
+use super::counters::{pick_with_generations, set_spec_replicas, sum_observed};
+use super::{Hook, Interpreter, Replicas, Report};
+use crate::propagation::fields;
+
+const COUNTERS: &[&str] =
+    &["replicas", "readyReplicas", "updatedReplicas", "availableReplicas", "unavailableReplicas"];
+
+pub(super) const INTERPRETER: Interpreter = Interpreter {
+    resource: resources::DEPLOYMENT,
+    status_fields: &[
+        "replicas",
+        "readyReplicas",
+        "updatedReplicas",
+        "availableReplicas",
+        "unavailableReplicas",
+        "observedGeneration",
+    ],
+    replicas: Hook::Custom(Replicas { count: replicas, set: set_spec_replicas }),
+    prune: Hook::Custom(prune),
+    retain: Hook::Custom(retain),
+    reflect: Hook::Custom(reflect),
+    health: Hook::Custom(is_healthy),
+    aggregate: Hook::Custom(aggregate),
+};
+
+fn replicas(template: &Object) -> i64 {
+    Deployment::read(template).ok().and_then(|deployment| deployment.spec.replicas).unwrap_or(1)
+}
+
+fn prune(template: &mut Object) {
+    let revisions = ["deployment.kubernetes.io/revision", "deployment.kubernetes.io/revision-history"];
+    fields::remove_annotations(template, &revisions);
+}
+
+/// An autoscaler in the member keeps its replicas if the template's label says so.
+fn retain(manifest: &mut Object, observed: &Object) {
+    if manifest.label(labels::template::RETAIN_REPLICAS) == Some("true") {
+        fields::copy(manifest, observed, &["spec", "replicas"]);
+    }
+}
+
+fn reflect(object: &Object) -> Option<Value> {
+    pick_with_generations(object, INTERPRETER.status_fields)
+}
+
+fn is_healthy(object: &Object) -> Result<bool, ViewError> {
+    let Deployment { spec, status } = Deployment::read(object)?;
+    Ok(status.observed_generation == object.generation()
+        && status.updated_replicas >= spec.replicas.unwrap_or(1)
+        && status.available_replicas >= status.updated_replicas)
+}
+
+fn aggregate(template: &Object, status: Value, reports: &[Report]) -> Option<Value> {
+    Some(sum_observed(template, status, reports, COUNTERS))
+}

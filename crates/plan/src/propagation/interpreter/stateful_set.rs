@@ -1,0 +1,50 @@
+//! `apps/v1` StatefulSet.
+
+use portolan_api::kubernetes::{StatefulSet, View, ViewError};
+use portolan_api::resources;
+use portolan_object::Object;
+use serde_json::Value;
+
+use super::counters::{pick_with_generations, set_spec_replicas, sum_observed};
+use super::{Hook, Interpreter, Replicas, Report};
+
+const COUNTERS: &[&str] =
+    &["replicas", "readyReplicas", "currentReplicas", "updatedReplicas", "availableReplicas"];
+
+pub(super) const INTERPRETER: Interpreter = Interpreter {
+    resource: resources::STATEFUL_SET,
+    // Karmada leaves observedGeneration out here, so that its own aggregation never advances; Portolan reports it.
+    status_fields: &[
+        "replicas",
+        "readyReplicas",
+        "currentReplicas",
+        "updatedReplicas",
+        "availableReplicas",
+        "observedGeneration",
+    ],
+    replicas: Hook::Custom(Replicas { count: replicas, set: set_spec_replicas }),
+    prune: Hook::Default,
+    retain: Hook::Default,
+    reflect: Hook::Custom(reflect),
+    health: Hook::Custom(is_healthy),
+    aggregate: Hook::Custom(aggregate),
+};
+
+fn replicas(template: &Object) -> i64 {
+    StatefulSet::read(template).ok().and_then(|set| set.spec.replicas).unwrap_or(1)
+}
+
+fn reflect(object: &Object) -> Option<Value> {
+    pick_with_generations(object, INTERPRETER.status_fields)
+}
+
+fn is_healthy(object: &Object) -> Result<bool, ViewError> {
+    let StatefulSet { spec, status } = StatefulSet::read(object)?;
+    Ok(status.observed_generation == object.generation()
+        && status.updated_replicas >= spec.replicas.unwrap_or(1)
+        && status.available_replicas >= status.updated_replicas)
+}
+
+fn aggregate(template: &Object, status: Value, reports: &[Report]) -> Option<Value> {
+    Some(sum_observed(template, status, reports, COUNTERS))
+}
