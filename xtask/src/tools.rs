@@ -38,7 +38,13 @@ const PROGRAMS: &[Program] = &[
     kubernetes("kube-apiserver", "k8s.io/kubernetes/cmd/kube-apiserver"),
     kubernetes("kube-controller-manager", "k8s.io/kubernetes/cmd/kube-controller-manager"),
     kubernetes("etcd", "go.etcd.io/etcd/server/v3"),
+    OLD_ETCD,
 ];
+
+/// An etcd on which kube-apiserver cannot serve streaming lists. A module of its own because the 3.4 line has another
+/// module path and needs older versions of what the other programs are built with.
+const OLD_ETCD: Program =
+    Program { name: "etcd-3.4", module: "tools/old-etcd", package: "go.etcd.io/etcd", form: Form::Program };
 
 /// SIG Multicluster's conformance suite: a package of tests, and a module of its own because it is written against
 /// older Kubernetes client modules than the programs need.

@@ -13,14 +13,17 @@ mod reflector;
 mod state;
 mod subscription;
 
+use std::fmt;
 use std::ops::Bound;
 use std::sync::Arc;
+use std::time::Duration;
 
 use portolan_net::Shutdown;
 use portolan_object::{Object, ObjectKey};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::sync::watch;
+use tokio::time::Instant;
 
 pub use caches::Caches;
 pub use subscription::{Notice, Subscription};
@@ -60,6 +63,38 @@ impl<T> Change<T> {
     pub fn latest(&self) -> Option<&Arc<T>> {
         self.new.as_ref().or(self.old.as_ref())
     }
+}
+
+/// Why a cache has no contact with its server.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Trouble {
+    /// The last error.
+    pub reason: String,
+    /// Time of the first failure in a row.
+    pub since: Instant,
+    /// Whether the server does not serve the resource (404), for example because its CustomResourceDefinition is gone.
+    pub is_not_served: bool,
+}
+
+impl fmt::Display for Trouble {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.reason)
+    }
+}
+
+/// Figures of a cache, for metrics.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CacheFigures {
+    /// Objects held.
+    pub objects: usize,
+    /// Whether the first list has been read.
+    pub is_synced: bool,
+    /// Time since the server was last heard; servers send a bookmark each minute.
+    pub age: Duration,
+    /// Complete reads of the collection; more than one means that history was lost.
+    pub lists: u64,
+    /// Why there is no contact at the moment.
+    pub trouble: Option<Trouble>,
 }
 
 type Trim<T> = Box<dyn Fn(&mut T) + Send + Sync>;
@@ -248,9 +283,20 @@ impl<T> Cache<T> {
         synced.wait_for(|&synced| synced).await.is_ok()
     }
 
-    /// Why the cache has no contact with its server at the moment.
-    pub fn trouble(&self) -> Option<String> {
+    /// Why the cache has no contact with its server at the moment. `None` until the second failure in a row.
+    pub fn trouble(&self) -> Option<Trouble> {
         self.shared.trouble()
+    }
+
+    /// Figures for metrics.
+    pub fn figures(&self) -> CacheFigures {
+        self.shared.figures(self.is_synced())
+    }
+
+    /// Ends the back-off after a failure, for example because a probe reached the server. No effect otherwise, and
+    /// none on a delay that the server itself asked for.
+    pub fn retry(&self) {
+        self.shared.retry();
     }
 
     /// Puts in what an own write has just made of an object, so that nobody decides on the state before it; the watch

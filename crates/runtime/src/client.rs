@@ -38,7 +38,7 @@ pub use table::{Column, Row, Table};
 pub use transport::Body;
 pub use watch::WatchStream;
 
-pub(crate) use operations::WatchStart;
+pub(crate) use operations::{Pages, WatchStart};
 
 use transport::{Transport, full};
 

@@ -26,13 +26,23 @@ const REMEMBERED: usize = 4096;
 /// `message` may not be longer (events validation of Kubernetes).
 const LONGEST_MESSAGE: usize = 1024;
 
-/// Whether a person should worry.
+/// The type of an Event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Severity {
-    /// No.
+    /// Information only.
     Normal,
-    /// Yes.
+    /// A problem.
     Warning,
+}
+
+impl Severity {
+    /// The value of the Event's `type` (core/v1 `EventTypeNormal`, `EventTypeWarning`).
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Normal => "Normal",
+            Self::Warning => "Warning",
+        }
+    }
 }
 
 /// What a note is about.
@@ -178,7 +188,7 @@ impl Writer {
             "kind": "Event",
             "metadata": { "namespace": namespace, "name": name },
             "involvedObject": involved,
-            "type": format!("{:?}", note.severity),
+            "type": note.severity.as_str(),
             "reason": note.reason,
             "message": note.message,
             "source": { "component": self.component },

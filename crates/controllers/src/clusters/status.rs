@@ -26,6 +26,9 @@ const PROBE_TIMEOUT: Duration = Duration::from_secs(5);
 /// An API server serves a new type a moment after it says that it is established.
 const SETTLING: Duration = Duration::from_millis(25);
 const SETTLING_LOOKS: u32 = 40;
+/// Time that caches of an answering member may be without contact before the cluster is not ready.
+const TROUBLE_TOLERANCE: Duration = Duration::from_secs(5);
+const TROUBLE_POLL_INTERVAL: Duration = Duration::from_secs(1);
 /// After a failed write; the next probe would come too late.
 const WRITE_RETRY: Duration = Duration::from_millis(200);
 
@@ -37,6 +40,10 @@ pub(super) struct Collector {
     definitions: Cache<Object>,
     nodes: Cache<Object>,
     changed: Arc<Notify>,
+    /// Since when the member answers although caches of it have no contact.
+    unwatchable_since: Option<Instant>,
+    /// Whether a cache had no contact at the last probe.
+    was_in_trouble: bool,
 }
 
 /// What an answering member told.
@@ -60,7 +67,17 @@ impl Collector {
         let definitions = definition_cache(&member);
         wake(&definitions);
         let nodes = member.cache(&nodes(), Selection::all(), |builder| builder.trim(readiness), wake);
-        Self { hub: hub.clone(), member, probing, doubt: Doubt::default(), definitions, nodes, changed }
+        Self {
+            hub: hub.clone(),
+            member,
+            probing,
+            doubt: Doubt::default(),
+            definitions,
+            nodes,
+            changed,
+            unwatchable_since: None,
+            was_in_trouble: false,
+        }
     }
 
     pub(super) async fn run(mut self) {
@@ -73,27 +90,58 @@ impl Collector {
                     WRITE_RETRY
                 }
             };
+            let pause = if self.unwatchable_since.is_some() { pause.min(TROUBLE_TOLERANCE) } else { pause };
             let next = started + pause;
             tokio::select! {
                 () = tokio::time::sleep_until(next) => {}
                 () = self.changed.notified() => {}
+                () = self.trouble_changed() => {}
             }
         }
+    }
+
+    /// Waits until caches of the member lose contact, or have it again.
+    async fn trouble_changed(&self) {
+        loop {
+            tokio::time::sleep(TROUBLE_POLL_INTERVAL).await;
+            if self.member.trouble().is_some() != self.was_in_trouble {
+                return;
+            }
+        }
+    }
+
+    /// The state of a member that answers: healthy, unless caches have had no contact for a while.
+    fn watched(&mut self) -> Probe {
+        let Some((resource, trouble)) = self.member.trouble() else {
+            self.unwatchable_since = None;
+            return Probe::Healthy;
+        };
+        // A cache may still wait although the API server is back.
+        self.member.retry_caches();
+        let since = *self.unwatchable_since.get_or_insert_with(Instant::now);
+        if since.elapsed() < TROUBLE_TOLERANCE {
+            return Probe::Healthy;
+        }
+        Probe::Unwatchable(format!("{resource}: {trouble}"))
     }
 
     /// One probe and what follows from it.
     async fn look(&mut self) -> Result<(), ClientError> {
         let probe = self.probe().await;
+        self.was_in_trouble = self.member.trouble().is_some();
+        if !probe.is_answered() {
+            self.unwatchable_since = None;
+        }
         let Some(cluster) = self.hub.cluster(self.member.name()) else { return Ok(()) };
         let elapsed = self.hub.clock.elapsed();
         let counts = self.doubt.judge(&cluster.status.conditions, &probe, elapsed, self.probing.thresholds);
-        match probe.is_healthy() {
+        match probe.is_answered() {
             // Work goes on at the first good answer, and stops only when the failure counts.
             true => self.member.set_health(Health::Ready),
             false if counts => self.member.set_health(Health::NotReady),
             false => {}
         }
-        let told = if probe.is_healthy() { self.ask().await } else { None };
+        let told = if probe.is_answered() { self.ask().await } else { None };
         let mut status = cluster.status.clone();
         if counts {
             set_condition(&mut status.conditions, probe.condition(&self.hub.now()));
@@ -107,14 +155,14 @@ impl Collector {
         self.write(&cluster, &status).await
     }
 
-    async fn probe(&self) -> Probe {
+    async fn probe(&mut self) -> Probe {
         let client = self.member.client().clone().with_timeout(PROBE_TIMEOUT);
         let mut answer = client.text("/readyz").await;
         if matches!(answer, Err(ClientError::NotFound(_))) {
             answer = client.text("/healthz").await;
         }
         match answer {
-            Ok(_) => Probe::Healthy,
+            Ok(_) => self.watched(),
             Err(error @ ClientError::Unreachable { .. }) => Probe::Unreachable(error.to_string()),
             Err(error) => Probe::Unhealthy(error.to_string()),
         }

@@ -241,7 +241,8 @@ impl Source {
     }
 
     pub(super) fn trouble(&self) -> Option<String> {
-        self.slices.trouble().or_else(|| self.served()?.trouble())
+        let trouble = self.slices.trouble().or_else(|| self.served()?.trouble());
+        trouble.map(|trouble| trouble.reason)
     }
 
     pub(super) fn is_in_contact(&self) -> bool {

@@ -192,7 +192,31 @@ impl Federation {
 
     pub(crate) async fn join(&mut self, name: &str) {
         let member = Plane::start(&self.scope).await;
-        self.dialled.lock().insert(name.to_owned(), member.client.clone());
+        let client = member.client.clone();
+        self.join_through(name, member, client).await;
+    }
+
+    /// Joins a member with a credential that may do what `rules` of a ClusterRole `federation` say.
+    pub(crate) async fn join_limited(&mut self, name: &str, rules: Value) {
+        let member = Plane::start(&self.scope).await;
+        let user = User { name: "federation".to_owned(), ..User::default() };
+        let client = Client::in_process(member.api_server.local(user));
+        let group = "rbac.authorization.k8s.io";
+        let api_version = format!("{group}/v1");
+        let metadata = json!({ "name": "federation" });
+        let role =
+            json!({ "apiVersion": api_version, "kind": "ClusterRole", "metadata": metadata, "rules": rules });
+        member.create(role).await;
+        member
+            .create(json!({ "apiVersion": api_version, "kind": "ClusterRoleBinding", "metadata": metadata,
+                "roleRef": { "apiGroup": group, "kind": "ClusterRole", "name": "federation" },
+                "subjects": [{ "apiGroup": group, "kind": "User", "name": "federation" }] }))
+            .await;
+        self.join_through(name, member, client).await;
+    }
+
+    async fn join_through(&mut self, name: &str, member: Plane, client: Client) {
+        self.dialled.lock().insert(name.to_owned(), client);
         self.members.insert(name.to_owned(), member);
         if self.hub.get("v1/Namespace", "karmada-cluster").await.is_none() {
             self.hub

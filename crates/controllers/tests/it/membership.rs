@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::federation::{CLUSTER, CONFIG_MAP, Federation, config_map, policy};
+use crate::federation::{CLUSTER, CONFIG_MAP, Federation, condition, config_map, message, policy};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_cluster_reports_what_it_is() {
@@ -54,4 +54,27 @@ async fn leaving_takes_our_objects_along_and_nothing_else() {
     set.member("eu").when_gone(CONFIG_MAP, "default/app").await;
     assert!(set.member("eu").get(CONFIG_MAP, "default/theirs").await.is_some());
     assert!(set.member("us").get(CONFIG_MAP, "default/app").await.is_some());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_member_that_cannot_be_watched_is_not_ready() {
+    let rules = |core: &[&str]| {
+        let groups = ["apps", "discovery.k8s.io", "apiextensions.k8s.io", "multicluster.x-k8s.io"];
+        json!([
+            { "apiGroups": [""], "resources": core, "verbs": ["*"] },
+            { "apiGroups": groups, "resources": ["*"], "verbs": ["*"] },
+            { "nonResourceURLs": ["*"], "verbs": ["*"] },
+        ])
+    };
+    let mut set = Federation::start(&[]).await;
+    set.join_limited("eu", rules(&["namespaces", "services", "configmaps"])).await;
+    let cluster = set.hub.when(CLUSTER, "eu", |cluster| condition(cluster, "Ready") == "False").await;
+    let reason = message(&cluster, "Ready");
+    assert!(reason.contains("changes there are not seen: nodes.v1: "), "{reason}");
+    assert!(reason.contains("is forbidden") && reason.contains("the credential in its secret"), "{reason}");
+
+    let role = "rbac.authorization.k8s.io/v1/ClusterRole";
+    let rules = rules(&["namespaces", "services", "configmaps", "nodes"]);
+    set.member("eu").patch(role, "federation", json!({ "rules": rules })).await;
+    set.is_ready("eu").await;
 }

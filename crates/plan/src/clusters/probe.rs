@@ -14,12 +14,19 @@ pub enum Probe {
     Unhealthy(String),
     /// Nobody answered; the text says why.
     Unreachable(String),
+    /// `/readyz` answered ok, but some objects of the cluster cannot be watched; the text says which and why.
+    Unwatchable(String),
 }
 
 impl Probe {
     /// Whether the cluster is fine.
     pub fn is_healthy(&self) -> bool {
         matches!(self, Self::Healthy)
+    }
+
+    /// Whether the API server answers requests.
+    pub fn is_answered(&self) -> bool {
+        matches!(self, Self::Healthy | Self::Unwatchable(_))
     }
 
     /// The `Ready` condition that says this.
@@ -36,6 +43,13 @@ impl Probe {
             Self::Unreachable(detail) => {
                 let message = format!("cluster is not reachable: {detail}");
                 (false, reasons::CLUSTER_NOT_REACHABLE, message)
+            }
+            Self::Unwatchable(detail) => {
+                let message = format!(
+                    "cluster is reachable, but changes there are not seen: {detail}; check that its API server and etcd \
+                     serve lists and watches, and that the credential in its secret may list and watch this resource"
+                );
+                (false, reasons::CLUSTER_NOT_READY, message)
             }
         };
         Condition::new(reasons::READY, status, reason, message, now)
@@ -89,7 +103,12 @@ impl Doubt {
             return true;
         }
         let since = *self.since.get_or_insert(elapsed);
-        let threshold = if probe.is_healthy() { thresholds.success } else { thresholds.failure };
+        let threshold = match probe {
+            Probe::Healthy => thresholds.success,
+            Probe::Unhealthy(_) | Probe::Unreachable(_) => thresholds.failure,
+            // Has lasted for a while already.
+            Probe::Unwatchable(_) => Duration::ZERO,
+        };
         let counts = elapsed.saturating_sub(since) >= threshold;
         if counts {
             self.since = None;
@@ -131,6 +150,11 @@ mod tests {
                 "recovery must last",
                 &not_ready[..],
                 vec![(0, Probe::Healthy, false), (30, Probe::Healthy, true)],
+            ),
+            (
+                "caches report trouble only after a while",
+                &ready[..],
+                vec![(0, Probe::Unwatchable("x".to_owned()), true)],
             ),
             (
                 "another kind of failure is told at once",

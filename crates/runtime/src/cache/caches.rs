@@ -10,7 +10,7 @@ use parking_lot::Mutex;
 use portolan_net::Shutdown;
 use portolan_object::Object;
 
-use crate::cache::{Cache, drop_managed_fields};
+use crate::cache::{Cache, CacheFigures, drop_managed_fields};
 use crate::client::Client;
 use crate::resource::Resource;
 
@@ -51,5 +51,11 @@ impl Caches {
         let start =
             || Cache::of(&self.inner.client, resource.clone()).trim(self.inner.trim).start(&self.inner.scope);
         caches.entry(resource.clone()).or_insert_with(start).clone()
+    }
+
+    /// Figures of the caches, for metrics.
+    pub fn figures(&self) -> Vec<(Resource, CacheFigures)> {
+        let caches = self.inner.caches.lock();
+        caches.iter().map(|(resource, cache)| (resource.clone(), cache.figures())).collect()
     }
 }

@@ -8,8 +8,10 @@ use std::sync::Arc;
 
 use parking_lot::{Mutex, RwLock};
 use portolan_object::ObjectKey;
+use tokio::sync::Notify;
+use tokio::time::Instant;
 
-use crate::cache::{Change, IndexBy, Trim};
+use crate::cache::{CacheFigures, Change, IndexBy, Trim, Trouble};
 
 /// Called for each change; false when it wants no more.
 pub(super) type Observer<T> = Box<dyn Fn(&Change<T>) -> bool + Send + Sync>;
@@ -19,8 +21,18 @@ pub(super) struct Shared<T> {
     state: RwLock<State<T>>,
     /// Held while a change is applied and announced, so that a new observer misses nothing and sees nothing twice.
     announcing: Mutex<Announcing<T>>,
-    trouble: Mutex<Option<String>>,
+    contact: Mutex<Contact>,
+    /// Cuts the reflector's back-off short.
+    retry: Notify,
     trim: Option<Trim<T>>,
+}
+
+/// When the server was last heard, and what went wrong since.
+struct Contact {
+    last: Instant,
+    lists: u64,
+    failed_since: Option<Instant>,
+    trouble: Option<Trouble>,
 }
 
 struct Announcing<T> {
@@ -133,7 +145,13 @@ impl<T> Shared<T> {
         Self {
             state: RwLock::new(state),
             announcing: Mutex::new(announcing),
-            trouble: Mutex::new(None),
+            contact: Mutex::new(Contact {
+                last: Instant::now(),
+                lists: 0,
+                failed_since: None,
+                trouble: None,
+            }),
+            retry: Notify::new(),
             trim,
         }
     }
@@ -146,12 +164,47 @@ impl<T> Shared<T> {
         self.state.write().add_index(name, values);
     }
 
-    pub(super) fn trouble(&self) -> Option<String> {
-        self.trouble.lock().clone()
+    pub(super) fn trouble(&self) -> Option<Trouble> {
+        self.contact.lock().trouble.clone()
     }
 
-    pub(super) fn set_trouble(&self, trouble: Option<String>) {
-        *self.trouble.lock() = trouble;
+    pub(super) fn figures(&self, is_synced: bool) -> CacheFigures {
+        let objects = self.read(|state| state.objects.len());
+        let contact = self.contact.lock();
+        let (age, trouble) = (contact.last.elapsed(), contact.trouble.clone());
+        CacheFigures { objects, is_synced, age, lists: contact.lists, trouble }
+    }
+
+    /// Notes that the watch works.
+    pub(super) fn contact(&self) {
+        let mut contact = self.contact.lock();
+        contact.last = Instant::now();
+        contact.failed_since = None;
+        contact.trouble = None;
+    }
+
+    /// Notes that the whole collection was read.
+    pub(super) fn listed(&self) {
+        let mut contact = self.contact.lock();
+        contact.last = Instant::now();
+        contact.lists += 1;
+    }
+
+    /// Notes that a request failed. Readers see the trouble if `is_visible`.
+    pub(super) fn failed(&self, reason: String, is_not_served: bool, is_visible: bool) {
+        let mut contact = self.contact.lock();
+        let since = *contact.failed_since.get_or_insert_with(Instant::now);
+        contact.trouble = is_visible.then_some(Trouble { reason, since, is_not_served });
+    }
+
+    /// Wakes [`Shared::retried`], if the reflector waits there.
+    pub(super) fn retry(&self) {
+        self.retry.notify_waiters();
+    }
+
+    /// Waits for [`Shared::retry`].
+    pub(super) async fn retried(&self) {
+        self.retry.notified().await;
     }
 
     /// Drops from an object what is not kept.

@@ -7,6 +7,13 @@ use std::time::Duration;
 use http::StatusCode;
 use portolan_object::Status;
 
+/// metav1 `CauseTypeResourceVersionTooLarge`.
+const VERSION_TOO_LARGE: &str = "ResourceVersionTooLarge";
+/// Delay for an answer of 429 that names none.
+const DEFAULT_RETRY_AFTER: Duration = Duration::from_secs(1);
+/// Upper bound for a delay that a server asks for.
+const MAX_RETRY_AFTER: Duration = Duration::from_secs(120);
+
 /// Any error of the layers below, kept for its text.
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
@@ -92,10 +99,30 @@ impl ClientError {
         matches!(self, Self::Unreachable { .. })
     }
 
+    /// Whether the server has not reached the resource version of the request yet (504, metav1
+    /// `CauseTypeResourceVersionTooLarge`).
+    pub(crate) fn is_version_too_large(&self) -> bool {
+        let details = self.status().and_then(|status| status.details.as_ref());
+        details.is_some_and(|details| details.causes.iter().any(|cause| cause.reason == VERSION_TOO_LARGE))
+    }
+
+    /// How long the server asks to wait before the next attempt.
+    pub fn retry_after(&self) -> Option<Duration> {
+        if let Self::TooManyRequests { retry_after, .. } = self {
+            return Some(*retry_after);
+        }
+        let seconds = self.status()?.details.as_ref()?.retry_after_seconds?;
+        Some(capped(Duration::from_secs(seconds.into())))
+    }
+
     /// Sorts an answer of 400 or above.
     pub(crate) fn from_answer(code: StatusCode, retry_after: Option<Duration>, body: &[u8]) -> Self {
-        let status = read_status(code, body);
+        let mut status = read_status(code, body);
         let requested = status.details.as_ref().and_then(|details| details.retry_after_seconds);
+        if let (None, Some(delay)) = (requested, retry_after) {
+            let seconds = u32::try_from(delay.as_secs()).unwrap_or(u32::MAX);
+            status.details.get_or_insert_default().retry_after_seconds = Some(seconds);
+        }
         match (status.code, status.reason.as_str()) {
             (404, _) => Self::NotFound(status),
             (409, "AlreadyExists") => Self::AlreadyExists(status),
@@ -105,7 +132,7 @@ impl ClientError {
             (410, _) => Self::Expired(status),
             (429, _) => {
                 let seconds = requested.map(|seconds| Duration::from_secs(seconds.into()));
-                let retry_after = retry_after.or(seconds).unwrap_or(Duration::from_secs(1));
+                let retry_after = capped(retry_after.or(seconds).unwrap_or(DEFAULT_RETRY_AFTER));
                 Self::TooManyRequests { status, retry_after }
             }
             _ => Self::Other(status),
@@ -118,9 +145,19 @@ impl ClientError {
         match code {
             StatusCode::GONE => Self::Expired(status),
             StatusCode::FORBIDDEN | StatusCode::UNAUTHORIZED => Self::Forbidden(status),
+            StatusCode::TOO_MANY_REQUESTS => {
+                let seconds = status.details.as_ref().and_then(|details| details.retry_after_seconds);
+                let delay = seconds.map(|seconds| Duration::from_secs(seconds.into()));
+                Self::TooManyRequests { status, retry_after: capped(delay.unwrap_or(DEFAULT_RETRY_AFTER)) }
+            }
             _ => Self::Other(status),
         }
     }
+}
+
+/// Limits a delay that a server asks for, so that a faulty server cannot stop a controller for years.
+fn capped(delay: Duration) -> Duration {
+    delay.min(MAX_RETRY_AFTER)
 }
 
 fn read_status(code: StatusCode, body: &[u8]) -> Status {

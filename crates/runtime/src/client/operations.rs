@@ -26,8 +26,8 @@ const JSON: &str = "application/json";
 const METADATA: &str = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1";
 /// The same for collections.
 const METADATA_LIST: &str = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1";
-/// Objects per page of a list.
-const PAGE: u32 = 500;
+/// Objects per page of a list, as client-go's pager.
+const PAGE_SIZE: u32 = 500;
 /// How long the server keeps a watch open; five to ten minutes is what client-go asks for.
 const WATCH_SECONDS: u32 = 290;
 /// A healthy server sends a bookmark each minute, and ends the watch in time.
@@ -50,6 +50,15 @@ pub struct List<T> {
     pub items: Vec<Seen<T>>,
     /// The version to watch from.
     pub resource_version: String,
+}
+
+/// How a list is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Pages {
+    /// In pages of limited size.
+    Many,
+    /// In one answer, however large.
+    One,
 }
 
 /// Where a watch starts.
@@ -107,12 +116,19 @@ impl<T: Serialize + DeserializeOwned> Api<T> {
     /// # Errors
     /// [`ClientError::Expired`] when the server compacted its history between two pages; list again.
     pub async fn list(&self, selection: &Selection) -> Result<List<T>, ClientError> {
+        self.list_in(selection, Pages::Many).await
+    }
+
+    /// Reads a whole collection in pages, or in one answer.
+    pub(crate) async fn list_in(&self, selection: &Selection, pages: Pages) -> Result<List<T>, ClientError> {
         let mut items = Vec::new();
         let mut token = String::new();
         loop {
             let mut path = self.resource.collection_path(&selection.namespace);
             selection.push_to(&mut path);
-            push_query(&mut path, "limit", &PAGE.to_string());
+            if pages == Pages::Many {
+                push_query(&mut path, "limit", &PAGE_SIZE.to_string());
+            }
             if !token.is_empty() {
                 push_query(&mut path, "continue", &token);
             }
@@ -240,6 +256,8 @@ impl<T: Serialize + DeserializeOwned> Api<T> {
                 push_query(&mut path, "sendInitialEvents", "true");
                 push_query(&mut path, "resourceVersionMatch", "NotOlderThan");
             }
+            // Aggregated API servers may have no versions; without one, a watch starts with the present objects.
+            WatchStart::After("") => {}
             WatchStart::After(version) => push_query(&mut path, "resourceVersion", version),
         }
         self.read(&path, if self.is_metadata { METADATA } else { JSON })

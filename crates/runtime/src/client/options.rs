@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use crate::resource::push_query;
 
 /// Which objects of a collection.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Selection {
     /// Empty means all namespaces.
     pub namespace: String,
@@ -81,15 +81,26 @@ pub struct Apply {
     pub force: bool,
 }
 
-/// What happens to dependents of a deleted object.
+/// Deletion of the dependents of an object (`propagationPolicy` of DeleteOptions).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Propagation {
-    /// The garbage collector removes them afterwards.
+    /// The garbage collector deletes dependents after the object.
     Background,
-    /// They go first.
+    /// The garbage collector deletes dependents before the object.
     Foreground,
-    /// They stay.
+    /// Dependents stay.
     Orphan,
+}
+
+impl Propagation {
+    /// The value of `propagationPolicy` (metav1 `DeletionPropagation`).
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Background => "Background",
+            Self::Foreground => "Foreground",
+            Self::Orphan => "Orphan",
+        }
+    }
 }
 
 /// How to delete.
@@ -121,7 +132,7 @@ impl Delete {
     pub(crate) fn body(&self) -> Value {
         let mut body = json!({ "kind": "DeleteOptions", "apiVersion": "v1" });
         if let Some(propagation) = self.propagation {
-            body["propagationPolicy"] = json!(format!("{propagation:?}"));
+            body["propagationPolicy"] = json!(propagation.as_str());
         }
         if let Some(seconds) = self.grace_period_seconds {
             body["gracePeriodSeconds"] = json!(seconds);

@@ -11,7 +11,7 @@ use portolan_net::Shutdown;
 use portolan_object::{GroupVersionKind, Object};
 use tokio::sync::watch;
 
-use crate::cache::{Cache, CacheBuilder};
+use crate::cache::{Cache, CacheBuilder, CacheFigures, Trouble};
 use crate::client::{Client, Discovery, Selection};
 use crate::members::ClusterName;
 use crate::resource::Resource;
@@ -36,7 +36,7 @@ pub struct Member {
     health: watch::Sender<Health>,
     discovery: ArcSwap<Discovery>,
     discovered: watch::Sender<u64>,
-    caches: Mutex<BTreeMap<(Resource, String), Cache<Object>>>,
+    caches: Mutex<BTreeMap<(Resource, Selection), Cache<Object>>>,
 }
 
 impl Member {
@@ -129,7 +129,7 @@ impl Member {
         describe: impl FnOnce(CacheBuilder<Object>) -> CacheBuilder<Object>,
         started: impl FnOnce(&Cache<Object>),
     ) -> Cache<Object> {
-        let key = (resource.clone(), format!("{selection:?}"));
+        let key = (resource.clone(), selection.clone());
         let cache = {
             let mut caches = self.caches.lock();
             if let Some(cache) = caches.get(&key) {
@@ -142,6 +142,26 @@ impl Member {
         };
         started(&cache);
         cache
+    }
+
+    /// Figures of the caches, for metrics. A resource is there more than once if caches select different objects of it.
+    pub fn cache_figures(&self) -> Vec<(Resource, CacheFigures)> {
+        let caches = self.caches.lock();
+        caches.iter().map(|((resource, _), cache)| (resource.clone(), cache.figures())).collect()
+    }
+
+    /// The cache that has been without contact for the longest time, and why. Resources that the member does not serve
+    /// do not count: their CustomResourceDefinitions come and go.
+    pub fn trouble(&self) -> Option<(Resource, Trouble)> {
+        let caches = self.caches.lock();
+        let troubles = caches.iter().filter_map(|((resource, _), cache)| Some((resource, cache.trouble()?)));
+        let served = troubles.filter(|(_, trouble)| !trouble.is_not_served);
+        served.min_by_key(|(_, trouble)| trouble.since).map(|(resource, trouble)| (resource.clone(), trouble))
+    }
+
+    /// Ends the back-off of caches without contact: a probe has reached the member.
+    pub fn retry_caches(&self) {
+        self.caches.lock().values().for_each(Cache::retry);
     }
 }
 
