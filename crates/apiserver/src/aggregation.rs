@@ -1,6 +1,7 @@
-//! The background task that keeps the rules of aggregated cluster roles written into them.
+//! The background task that writes the rules of aggregated cluster roles into the stored roles.
 //!
-//! Decisions do not depend on it: [`Access`](crate::access) gathers rules itself. It is for those who read roles.
+//! Authorization does not depend on it: [`Access`](crate::access) resolves aggregation itself. It is for clients that
+//! read roles. Upstream: kubernetes pkg/controller/clusterroleaggregation.
 
 use std::sync::Arc;
 
@@ -9,12 +10,12 @@ use serde_json::Value;
 
 use crate::auth::rules;
 use crate::record::Change;
-use crate::service::Server;
+use crate::server::Server;
 
-/// Keys of cluster roles start with this.
+/// Key prefix of cluster roles.
 const PREFIX: &str = "rbac.authorization.k8s.io/clusterroles/";
 
-/// Follows cluster roles until the server stops.
+/// Writes aggregated rules after each change of a cluster role, until the server stops.
 pub(crate) async fn run(server: Arc<Server>) {
     let stopping = server.stopping.clone();
     let mut seen = Revision::default();
@@ -24,7 +25,7 @@ pub(crate) async fn run(server: Arc<Server>) {
     }
 }
 
-/// Waits for a change after a revision; falling behind counts as one.
+/// Waits for a change after a revision. If that revision was compacted, returns at once: there were changes.
 async fn next_change(server: &Server, seen: Revision) -> Revision {
     let Ok(mut watch) = server.store.watch(PREFIX, seen) else { return server.store.revision() };
     while let Ok(event) = watch.next().await {
@@ -35,11 +36,17 @@ async fn next_change(server: &Server, seen: Revision) -> Revision {
     server.store.revision()
 }
 
-/// Writes the rules that are not written yet.
+/// Writes the aggregated rules that differ from the stored ones.
 async fn write(server: &Server) {
     let snapshot = server.registry.snapshot();
     let Some(resource) = snapshot.find("rbac.authorization.k8s.io", "v1", "clusterroles") else { return };
-    let Ok(page) = server.store.range(&Query::prefix(PREFIX)) else { return };
+    let page = match server.store.range(&Query::prefix(PREFIX)) {
+        Ok(page) => page,
+        Err(error) => {
+            tracing::error!(%error, "cluster roles cannot be read; aggregated rules wait for the next change");
+            return;
+        }
+    };
     let roles: Vec<Value> = page.items.iter().map(|item| item.value.value()).collect();
     for (role, gathered) in rules::aggregated(&roles) {
         let name = role["metadata"]["name"].as_str().unwrap_or_default();
@@ -49,7 +56,7 @@ async fn write(server: &Server) {
         complete["rules"] = gathered;
         let record = resource.encode(Change::Modified, &complete);
         match server.store.commit(Batch::update(key, item.modified, record)).await {
-            // A lost race leads back here.
+            // The other write is a change, so this runs again.
             Ok(_) | Err(CommitError::Conflict { .. }) => {}
             Err(error) => tracing::error!(%error, name, "the rules of a cluster role cannot be written"),
         }

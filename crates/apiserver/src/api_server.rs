@@ -1,4 +1,4 @@
-//! The API server as the embedding program sees it: start, services, stop.
+//! The API server as the embedding program sees it: [`ApiServer::start`], services, [`ApiServer::stop`].
 
 use std::ops::RangeInclusive;
 use std::sync::Arc;
@@ -7,20 +7,21 @@ use std::time::Duration;
 use ipnet::IpNet;
 use portolan_net::shutdown::{Shutdown, Undrained};
 use portolan_object::Status;
-use portolan_store::{Query, Store};
+use portolan_store::{Query, ReadError, Store};
 use rand::RngExt as _;
 use tokio_util::sync::CancellationToken;
 
 use crate::access::Access;
 use crate::aggregation;
 use crate::allocation::Services;
-use crate::auth::User;
-use crate::bootstrap;
+use crate::auth::{User, user};
+use crate::bootstrap::{self, BootstrapError};
 use crate::config::Config;
 use crate::crd::lifecycle::Lifecycle;
 use crate::record::Record;
 use crate::resources::Registry;
-use crate::service::{LocalService, RemoteService, Server};
+use crate::server::Server;
+use crate::service::{LocalService, RemoteService};
 
 /// The server could not be started.
 #[derive(Debug, thiserror::Error)]
@@ -29,22 +30,23 @@ pub enum StartError {
     /// Custom resource definitions in the store cannot be read.
     #[error("custom resource definitions cannot be read")]
     Definitions {
-        /// What the store said.
+        /// Cause.
         #[source]
         source: Status,
+    },
+    /// The stored Services cannot be read, so their addresses are not known.
+    #[error("stored Services cannot be read")]
+    Services {
+        /// Cause.
+        #[source]
+        source: ReadError,
     },
     /// An object that every cluster has cannot be written.
-    #[error("cannot write {object}")]
-    Bootstrap {
-        /// The path of the object.
-        object: String,
-        /// What the server itself said.
-        #[source]
-        source: Status,
-    },
+    #[error(transparent)]
+    Bootstrap(#[from] BootstrapError),
 }
 
-/// A running API server. Dropping it does not stop it: call [`ApiServer::stop`].
+/// A running API server. Clones share state; dropping them does not stop it: call [`ApiServer::stop`].
 #[derive(Debug, Clone)]
 pub struct ApiServer {
     server: Arc<Server>,
@@ -52,17 +54,20 @@ pub struct ApiServer {
 }
 
 impl ApiServer {
-    /// Starts over a store, and writes the objects that every cluster has.
+    /// Starts an API server over a store, and writes the objects that every cluster has.
     ///
-    /// When this returns, every resource that the store has definitions for is served.
+    /// When this returns, the custom resources of all stored definitions are served.
     ///
     /// # Errors
-    /// [`StartError`] when the store does not hold what an API server has written, or does not accept writes.
+    /// [`StartError`] when the store was not written by an API server, or does not accept writes.
     pub async fn start(config: Config, store: Store<Record>) -> Result<Self, StartError> {
-        let services = config.service_cidr.map(|range| {
-            let ranges = std::iter::once(range).chain(config.second_service_cidr);
-            allocated(&store, ranges, config.node_ports)
-        });
+        let services = match config.service_cidr {
+            Some(range) => {
+                let ranges = std::iter::once(range).chain(config.second_service_cidr);
+                Some(restore_services(&store, ranges, config.node_ports)?)
+            }
+            None => None,
+        };
         let server = Arc::new(Server {
             services,
             kubelets: config.kubelets,
@@ -80,22 +85,23 @@ impl ApiServer {
         lifecycle.load().await.map_err(|source| StartError::Definitions { source })?;
         tasks.spawn(lifecycle.run());
         let started = Self { server, tasks };
-        bootstrap::write(&started, config.endpoint).await?;
+        bootstrap::write(started.local(User::new("system:apiserver", [user::MASTERS])), config.endpoint)
+            .await?;
         started.tasks.spawn(aggregation::run(Arc::clone(&started.server)));
         Ok(started)
     }
 
-    /// Answers callers in this process as one user, without a socket.
+    /// A service for callers in this process, which acts as one user.
     pub fn local(&self, user: User) -> LocalService {
         LocalService::new(Arc::clone(&self.server), user)
     }
 
-    /// Answers requests from the network; each is authenticated by its client certificate or token.
+    /// A service for listeners; each request is authenticated by its client certificate or token.
     pub fn service(&self) -> RemoteService {
         RemoteService::new(Arc::clone(&self.server))
     }
 
-    /// Says at `/readyz` that no more requests should come, and ends all watches. Other requests are still answered.
+    /// Makes `/readyz` fail and ends all watches. Other requests are still answered.
     pub fn drain(&self) {
         self.server.stopping.cancel();
     }
@@ -103,23 +109,26 @@ impl ApiServer {
     /// Drains, and stops the background tasks.
     ///
     /// # Errors
-    /// [`Undrained`] when a task did not stop in time and was dropped.
+    /// When a task did not stop before the deadline and was aborted.
     pub async fn stop(&self, deadline: Duration) -> Result<(), Undrained> {
         self.drain();
         self.tasks.drain(deadline).await
     }
 }
 
-/// The pools of a range of addresses, with what the stored Services hold.
-fn allocated(
+/// The allocator of Service addresses and ports, with those of the stored Services taken.
+///
+/// # Errors
+/// When the stored Services cannot be read: without them, addresses would be given out twice.
+fn restore_services(
     store: &Store<Record>,
     ranges: impl IntoIterator<Item = IpNet>,
     node_ports: RangeInclusive<u16>,
-) -> Services {
+) -> Result<Services, StartError> {
     let services = Services::new(ranges, node_ports, Box::new(|below| rand::rng().random_range(0..below)));
     let stored = store.range(&Query::prefix("core/services/"));
-    for item in stored.iter().flat_map(|page| &page.items) {
+    for item in stored.map_err(|source| StartError::Services { source })?.items {
         services.restore(&item.value.value());
     }
-    services
+    Ok(services)
 }

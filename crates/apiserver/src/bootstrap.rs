@@ -1,7 +1,9 @@
-//! The objects that every cluster has: system namespaces, roles, and the Service by which pods reach the server.
+//! Writes the objects that every cluster has: system namespaces, default roles and bindings, and the Service
+//! `default/kubernetes` with its EndpointSlice.
 //!
-//! They are written through the server's own API, so that they obey the same rules as everything else. What is there
-//! already is left as it is, roles are completed.
+//! They are written through the API of the server, so that defaults and validation apply to them. Namespaces and the
+//! Service are created if missing and otherwise left unchanged; roles and bindings get the rules and subjects that
+//! they lack.
 
 use std::net::SocketAddr;
 
@@ -12,19 +14,32 @@ use portolan_object::Status;
 use serde_json::{Value, json};
 use tower::Service as _;
 
-use crate::api_server::{ApiServer, StartError};
-use crate::auth::{User, bootstrap as roles, user};
+use crate::auth::bootstrap as roles;
 use crate::service::LocalService;
 
-/// Namespaces that are made when they are missing.
+/// Namespaces that are created if missing.
 const NAMESPACES: [&str; 4] = ["default", "kube-node-lease", "kube-public", "kube-system"];
 
-/// The name that the server's own writes are attributed to.
+/// `User-Agent` of these writes; it becomes their field manager.
 const AGENT: &str = "kube-apiserver";
 
-/// Writes what is missing.
-pub(crate) async fn write(server: &ApiServer, endpoint: Option<SocketAddr>) -> Result<(), StartError> {
-    let mut client = Client(server.local(User::new("system:apiserver", [user::MASTERS])));
+/// An object that every cluster has could not be written.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot write {object}")]
+pub struct BootstrapError {
+    /// The path of the object.
+    pub object: String,
+    /// The reply of the server.
+    #[source]
+    pub source: Status,
+}
+
+/// Writes missing objects as the user of `service`, which must be allowed everything.
+///
+/// # Errors
+/// At the first object that cannot be written.
+pub(crate) async fn write(service: LocalService, endpoint: Option<SocketAddr>) -> Result<(), BootstrapError> {
+    let mut client = Client(service);
     for name in NAMESPACES {
         let namespace = json!({ "apiVersion": "v1", "kind": "Namespace", "metadata": { "name": name } });
         client.ensure("/api/v1/namespaces", &namespace).await?;
@@ -42,11 +57,12 @@ pub(crate) async fn write(server: &ApiServer, endpoint: Option<SocketAddr>) -> R
     }
 }
 
-/// Speaks to the server itself.
+/// A client of the server in this process.
 struct Client(LocalService);
 
-/// An answer that is no success; 404 is one that callers expect.
+/// A reply that is not a success.
 enum Failure {
+    /// 404, which callers expect.
     Missing,
     Other(Status),
 }
@@ -71,28 +87,28 @@ impl Client {
         }
     }
 
-    async fn find(&mut self, collection: &str, name: &str) -> Result<Option<Value>, StartError> {
+    async fn find(&mut self, collection: &str, name: &str) -> Result<Option<Value>, BootstrapError> {
         let path = format!("{collection}/{name}");
         match self.send(Method::GET, &path, None).await {
             Ok(found) => Ok(Some(found)),
             Err(Failure::Missing) => Ok(None),
-            Err(Failure::Other(source)) => Err(StartError::Bootstrap { object: path, source }),
+            Err(Failure::Other(source)) => Err(BootstrapError { object: path, source }),
         }
     }
 
-    async fn write(&mut self, method: Method, path: &str, object: &Value) -> Result<(), StartError> {
+    async fn write(&mut self, method: Method, path: &str, object: &Value) -> Result<(), BootstrapError> {
         match self.send(method, path, Some(object)).await {
             Ok(_) => Ok(()),
-            Err(Failure::Other(source)) => Err(StartError::Bootstrap { object: path.to_owned(), source }),
+            Err(Failure::Other(source)) => Err(BootstrapError { object: path.to_owned(), source }),
             Err(Failure::Missing) => {
                 let source = Status::new(404, "NotFound", "the path does not exist");
-                Err(StartError::Bootstrap { object: path.to_owned(), source })
+                Err(BootstrapError { object: path.to_owned(), source })
             }
         }
     }
 
-    /// Creates an object that is missing.
-    async fn ensure(&mut self, collection: &str, object: &Value) -> Result<(), StartError> {
+    /// Creates an object if it is missing.
+    async fn ensure(&mut self, collection: &str, object: &Value) -> Result<(), BootstrapError> {
         let name = object["metadata"]["name"].as_str().unwrap_or_default();
         match self.find(collection, name).await? {
             Some(_) => Ok(()),
@@ -100,8 +116,8 @@ impl Client {
         }
     }
 
-    /// Creates a role or binding that is missing, and adds what one that is there lacks.
-    async fn reconcile(&mut self, collection: &str, wanted: &Value) -> Result<(), StartError> {
+    /// Creates a role or binding if it is missing, and adds the rules or subjects that an existing one lacks.
+    async fn reconcile(&mut self, collection: &str, wanted: &Value) -> Result<(), BootstrapError> {
         let name = wanted["metadata"]["name"].as_str().unwrap_or_default();
         let existing = self.find(collection, name).await?;
         match (roles::reconcile(existing.as_ref(), wanted), existing) {
@@ -113,8 +129,8 @@ impl Client {
         }
     }
 
-    /// Makes the Service `default/kubernetes` lead to the server.
-    async fn publish(&mut self, endpoint: SocketAddr) -> Result<(), StartError> {
+    /// Makes `endpoint` the endpoint of the Service `default/kubernetes`.
+    async fn publish(&mut self, endpoint: SocketAddr) -> Result<(), BootstrapError> {
         let port = json!({ "name": "https", "port": 443, "protocol": "TCP", "targetPort": endpoint.port() });
         let labels = json!({ "component": "apiserver", "provider": "kubernetes" });
         let service = json!({
@@ -135,8 +151,8 @@ impl Client {
         self.replace("/apis/discovery.k8s.io/v1/namespaces/default/endpointslices", &slice).await
     }
 
-    /// Makes an object what it should be.
-    async fn replace(&mut self, collection: &str, object: &Value) -> Result<(), StartError> {
+    /// Creates or replaces an object.
+    async fn replace(&mut self, collection: &str, object: &Value) -> Result<(), BootstrapError> {
         let name = object["metadata"]["name"].as_str().unwrap_or_default();
         match self.find(collection, name).await? {
             None => self.write(Method::POST, collection, object).await,

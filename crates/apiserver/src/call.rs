@@ -1,4 +1,8 @@
-//! One request on its way through the server.
+//! [`Call`]: the context of one resource request.
+//!
+//! [`crate::dispatch`] makes a `Call` once the request is authenticated, authorized and its resource is found; every
+//! handler takes it by reference. It depends on [`Server`] and knows no handler. To pass something new from the
+//! request to handlers, add a field here and fill it in `dispatch` and in [`Call::internal`].
 
 use std::sync::Arc;
 
@@ -15,35 +19,35 @@ use crate::request::RequestInfo;
 use crate::request::query::Query;
 use crate::resources::{Resource, Snapshot};
 use crate::respond::Body;
-use crate::service::Server;
+use crate::server::Server;
 
 /// Largest request body, in bytes.
 const BODY_LIMIT: usize = 3 * 1024 * 1024;
 
-/// A request for a resource that exists.
+/// A request for a resource that is served.
 pub(crate) struct Call {
-    /// The server that answers.
+    /// State shared by all requests.
     pub(crate) server: Arc<Server>,
-    /// Who asks.
+    /// The authenticated, possibly impersonated user.
     pub(crate) user: Arc<User>,
-    /// What is asked.
+    /// Verb, namespace, name and subresource.
     pub(crate) info: RequestInfo,
     /// The query parameters.
     pub(crate) query: Query,
-    /// The headers.
+    /// The headers of the request.
     pub(crate) headers: HeaderMap,
-    /// The resources at the moment of the request.
+    /// The resources that were served when the request arrived.
     pub(crate) snapshot: Arc<Snapshot>,
-    /// What is asked for.
+    /// The resource of the request, taken from `snapshot`.
     pub(crate) resource: Arc<Resource>,
     /// When the request arrived.
     pub(crate) now: Timestamp,
-    /// What the client should be told besides the answer.
+    /// Texts for `Warning` headers.
     pub(crate) warnings: Mutex<Vec<String>>,
 }
 
 impl Call {
-    /// A call of the server itself.
+    /// A call made by the server itself.
     pub(crate) fn internal(server: &Arc<Server>, resource: &Arc<Resource>, namespace: &str) -> Self {
         Self {
             server: Arc::clone(server),
@@ -58,23 +62,23 @@ impl Call {
         }
     }
 
-    /// Tells the client something besides the answer.
+    /// Adds a `Warning` header to the reply.
     pub(crate) fn warn(&self, text: impl Into<String>) {
         self.warnings.lock().push(text.into());
     }
 
-    /// A header as text, empty when it is missing.
+    /// A header as text; empty when it is missing or not ASCII.
     pub(crate) fn header(&self, name: http::HeaderName) -> &str {
         self.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
     }
 
-    /// The time of the request as objects carry it: whole seconds.
+    /// The time of the request in `metav1.Time` format (whole seconds).
     pub(crate) fn timestamp(&self) -> String {
         timestamp(self.now)
     }
 }
 
-/// A time as objects carry it: whole seconds.
+/// A time in `metav1.Time` format (whole seconds).
 pub(crate) fn timestamp(time: Timestamp) -> String {
     Timestamp::from_second(time.as_second()).unwrap_or(time).to_string()
 }
@@ -82,22 +86,22 @@ pub(crate) fn timestamp(time: Timestamp) -> String {
 /// Reads a request body.
 ///
 /// # Errors
-/// 413 when it is too large, 400 when it breaks off.
+/// 413 when it is too large, 400 when the connection breaks.
 pub(crate) async fn read_body(mut body: Body) -> Result<Bytes, Status> {
     let mut whole = BytesMut::new();
     while let Some(frame) = body.frame().await {
         let frame = frame
             .map_err(|error| Status::bad_request(format!("unable to read the request body: {error}")))?;
-        let Ok(piece) = frame.into_data() else { continue };
-        if whole.len() + piece.len() > BODY_LIMIT {
+        let Ok(data) = frame.into_data() else { continue };
+        if whole.len() + data.len() > BODY_LIMIT {
             let text = format!("Request entity too large: limit is {BODY_LIMIT}");
             return Err(Status::new(413, "RequestEntityTooLarge", text));
         }
-        // Most bodies are one piece, which is used as it is.
+        // Most bodies come in one frame, which is used without a copy.
         if whole.is_empty() && body.is_end_stream() {
-            return Ok(piece);
+            return Ok(data);
         }
-        whole.extend_from_slice(&piece);
+        whole.extend_from_slice(&data);
     }
     Ok(whole.freeze())
 }

@@ -1,15 +1,16 @@
-//! One stored version of an object: its encoded bytes, and beside them what selectors and deletion ask for.
+//! [`Record`]: one stored version of an object, encoded once for the store, for reads and for watches.
 //!
-//! The bytes are the watch frame of the write that made this version. A watcher gets them as they are, a GET or a
-//! LIST gets a slice of them, so an object is encoded once in its life. The revision is known only when the store
-//! commits, so it is written into room left in front of the content; nothing is moved or encoded again.
+//! The bytes are the watch frame of the write that made this version. Watches send the frame, GET and LIST send slices
+//! of it, so each version is encoded once. The revision is known only when the store commits; it is written into space
+//! reserved in front of the content, and nothing is moved.
 //!
 //! ```text
 //! {"type":"ADDED","object":{"kind":"K","apiVersion":"V","metadata":{"resourceVersion":"42","name":...},...}}\n
 //! └───────── opening, one for each kind ────────────────────────────┘└rev┘└──────── content ──────────────────┘
 //! ```
 //!
-//! Records never change after they are stamped. Field values are read from the bytes, not kept.
+//! A record is immutable once it is stamped. Beside the bytes it holds what selectors and deletion read often
+//! ([`Summary`]); other fields are parsed from the bytes.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
@@ -19,6 +20,10 @@ use portolan_store::{Payload, PayloadError, Revision};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
+use header::Header;
+
+mod header;
+
 #[cfg(test)]
 mod tests;
 
@@ -27,17 +32,17 @@ const REVISION_DIGITS: usize = 20;
 
 const METADATA_OPENING: &str = r#""metadata":{"resourceVersion":""#;
 
-/// What a write did to its object, as the watch frame names it.
+/// The event type of a write in watch frames.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Change {
-    /// The object is new.
+    /// The object was created.
     Added,
-    /// The object was there before.
+    /// The object existed before.
     Modified,
 }
 
 impl Change {
-    fn word(self) -> &'static str {
+    fn as_str(self) -> &'static str {
         match self {
             Self::Added => "ADDED",
             Self::Modified => "MODIFIED",
@@ -49,22 +54,47 @@ impl Change {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Opening {
     text: Box<str>,
-    /// Where the object starts in `text`.
-    object: usize,
-    /// Where `"metadata"` starts in `text`.
-    members: usize,
+    offsets: Offsets,
+}
+
+/// Offsets into an [`Opening`], in bytes. Records hold a copy, so they are small.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Offsets {
+    /// Start of the object.
+    object: u16,
+    /// Start of `"metadata"`.
+    fields: u16,
+    /// Start of the revision: the length of the opening.
+    revision: u16,
+}
+
+/// A kind and apiVersion that are too long for a record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("kind and apiVersion have {bytes} bytes together, more than a record can hold")]
+pub struct OpeningTooLong {
+    bytes: usize,
 }
 
 impl Opening {
-    /// The opening of objects of one kind, written by one sort of change.
-    pub fn new(api_version: &str, kind: &str, change: Change) -> Self {
-        let frame = frame_opening(change.word());
+    /// The opening of the frames of one kind and one event type.
+    ///
+    /// # Errors
+    /// When kind and apiVersion have about 64 KiB or more. Valid ones have less than 500 bytes.
+    pub fn new(api_version: &str, kind: &str, change: Change) -> Result<Self, OpeningTooLong> {
+        let frame = frame_opening(change.as_str());
         let object = object_opening(api_version, kind);
-        Self {
-            text: format!("{frame}{object}{METADATA_OPENING}").into(),
-            object: frame.len(),
-            members: frame.len() + object.len(),
-        }
+        let text = format!("{frame}{object}{METADATA_OPENING}");
+        let offset = |bytes: usize| {
+            // The revision follows, and its end must be a valid offset too.
+            let checked = u16::try_from(bytes + REVISION_DIGITS).and(u16::try_from(bytes));
+            checked.map_err(|_| OpeningTooLong { bytes: api_version.len() + kind.len() })
+        };
+        let offsets = Offsets {
+            object: offset(frame.len())?,
+            fields: offset(frame.len() + object.len())?,
+            revision: offset(text.len())?,
+        };
+        Ok(Self { text: text.into(), offsets })
     }
 }
 
@@ -78,10 +108,10 @@ pub fn object_opening(api_version: &str, kind: &str) -> String {
     format!(r#"{{"kind":"{kind}","apiVersion":"{api_version}","#)
 }
 
-/// What ends a watch frame after its object.
+/// The end of a watch frame, after its object.
 pub const FRAME_END: &str = "}\n";
 
-/// What is known of an object without parsing it.
+/// Fields of an object that are read without parsing it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Summary {
     /// `metadata.uid`.
@@ -97,26 +127,25 @@ pub struct Summary {
 pub struct Record {
     /// The whole watch frame; empty until stamped.
     frame: Bytes,
+    /// `None` once stamped.
     pending: Option<Box<Pending>>,
-    object: u16,
-    members: u16,
-    /// Where the revision's digits start.
-    revision: u16,
-    /// Where the content starts: the quote behind the revision.
-    content: u16,
+    offsets: Offsets,
+    /// Digits of the revision; 0 until stamped.
+    revision_digits: u16,
     /// Bytes of content up to the end of `metadata`.
-    metadata: u32,
+    metadata: usize,
     summary: Summary,
-    /// The frame that tells watchers of this version's end.
-    farewell: OnceLock<Box<Bytes>>,
+    /// The frame of the event that ends this version.
+    deleted_frame: OnceLock<Box<Bytes>>,
     /// Values of the kind's selectable fields, in the order of its table.
     fields: OnceLock<Box<[Box<str>]>>,
 }
 
+/// A record without a revision.
 #[derive(Debug)]
 struct Pending {
     opening: Arc<Opening>,
-    /// Room for opening and revision, then the content and the frame's end.
+    /// Reserved space for opening and revision, then the content and the end of the frame.
     buffer: Vec<u8>,
 }
 
@@ -136,14 +165,12 @@ impl Record {
         buffer.shrink_to_fit();
         Self {
             frame: Bytes::new(),
-            object: narrow(opening.object),
-            members: narrow(opening.members),
-            revision: narrow(opening.text.len()),
-            content: 0,
-            metadata: u32::try_from(metadata).unwrap_or(u32::MAX),
+            offsets: opening.offsets,
+            revision_digits: 0,
+            metadata,
             pending: Some(Box::new(Pending { opening, buffer })),
             summary,
-            farewell: OnceLock::new(),
+            deleted_frame: OnceLock::new(),
             fields: OnceLock::new(),
         }
     }
@@ -160,52 +187,68 @@ impl Record {
 
     /// The encoded object, with kind and apiVersion of the version it is stored in.
     pub fn object(&self) -> Bytes {
-        self.frame.slice(usize::from(self.object)..self.end())
+        self.frame.slice(usize::from(self.offsets.object)..self.end())
     }
 
     /// The object without its opening brace, kind and apiVersion: `"metadata":{...},...}`.
     pub fn members(&self) -> Bytes {
-        self.frame.slice(usize::from(self.members)..self.end())
+        self.frame.slice(usize::from(self.offsets.fields)..self.end())
     }
 
     /// `"metadata":{...}`.
     pub fn metadata(&self) -> Bytes {
-        let end = usize::from(self.content) + self.metadata as usize;
-        self.frame.slice(usize::from(self.members)..end)
+        self.frame.slice(usize::from(self.offsets.fields)..self.content() + self.metadata)
     }
 
     /// [`Record::metadata`] as if the object had been written at another revision.
     pub fn metadata_at(&self, revision: Revision) -> Bytes {
-        let (content, digits) = (usize::from(self.content), revision.0.to_string());
-        let parts = [
-            &self.frame[usize::from(self.members)..usize::from(self.revision)],
+        let content = self.content();
+        let digits = revision.0.to_string();
+        let slices = [
+            &self.frame[usize::from(self.offsets.fields)..usize::from(self.offsets.revision)],
             digits.as_bytes(),
-            &self.frame[content..content + self.metadata as usize],
+            &self.frame[content..content + self.metadata],
         ];
-        Bytes::from(parts.concat())
+        Bytes::from(slices.concat())
     }
 
-    /// The same object as if it had been written at another revision.
+    /// This record as if it had been written at another revision. The record must be stamped.
     #[must_use]
     pub fn at(&self, revision: Revision) -> Self {
-        Self::decode(self.encode(), revision).expect("the durable form of a record is a record")
+        let digits = revision.0.to_string();
+        let slices = [
+            &self.frame[..usize::from(self.offsets.revision)],
+            digits.as_bytes(),
+            &self.frame[self.content()..],
+        ];
+        Self {
+            frame: Bytes::from(slices.concat()),
+            pending: None,
+            offsets: self.offsets,
+            revision_digits: count_digits(&digits),
+            metadata: self.metadata,
+            summary: self.summary.clone(),
+            deleted_frame: OnceLock::new(),
+            fields: OnceLock::new(),
+        }
     }
 
-    /// The frame `DELETED` with this content and the revision that ended it: a deletion, or a change by which the
-    /// object left a selector. Each version ends only once, so all watchers share the bytes.
-    pub fn farewell(&self, ended: Revision) -> Bytes {
+    /// The frame `DELETED` with this content and the revision that ended it: of a deletion, or of a change after which
+    /// a selector no longer matches. A version ends only once, so all watchers share the bytes.
+    pub fn deleted_frame(&self, ended: Revision) -> Bytes {
         let make = || {
             let mut frame = frame_opening("DELETED").into_bytes();
             frame.reserve(self.frame.len() + REVISION_DIGITS);
-            frame.extend_from_slice(&self.frame[usize::from(self.object)..usize::from(self.revision)]);
+            let (object, revision) = (self.offsets.object, self.offsets.revision);
+            frame.extend_from_slice(&self.frame[usize::from(object)..usize::from(revision)]);
             frame.extend_from_slice(ended.0.to_string().as_bytes());
-            frame.extend_from_slice(&self.frame[usize::from(self.content)..]);
+            frame.extend_from_slice(&self.frame[self.content()..]);
             Box::new(Bytes::from(frame))
         };
-        Bytes::clone(self.farewell.get_or_init(make))
+        Bytes::clone(self.deleted_frame.get_or_init(make))
     }
 
-    /// What is known without parsing.
+    /// Fields that are read without parsing.
     pub fn summary(&self) -> &Summary {
         &self.summary
     }
@@ -218,25 +261,30 @@ impl Record {
 
     /// The object as a tree, with kind, apiVersion and resourceVersion.
     pub fn value(&self) -> Value {
-        let object = &self.frame[usize::from(self.object)..self.end()];
-        serde_json::from_slice(object).expect("a record holds what serde_json has written")
+        let object = &self.frame[usize::from(self.offsets.object)..self.end()];
+        serde_json::from_slice(object).expect("serde_json wrote these bytes, or `decode` parsed all of them")
     }
 
-    /// Whether both hold the same object, whatever their revisions.
+    /// Whether both hold the same object, apart from the revision.
     pub fn is_same(&self, other: &Self) -> bool {
         self.body() == other.body()
     }
 
-    /// The content with the object's closing brace, without the frame's end.
+    /// The content up to the closing brace of the object, without the end of the frame.
     fn body(&self) -> &[u8] {
         let bytes = match &self.pending {
             Some(pending) => &pending.buffer[pending.room()..],
-            None => &self.frame[usize::from(self.content)..],
+            None => &self.frame[self.content()..],
         };
         &bytes[..bytes.len() - FRAME_END.len()]
     }
 
-    /// Where the object ends in the frame.
+    /// Start of the content in the frame: the quote behind the revision.
+    fn content(&self) -> usize {
+        usize::from(self.offsets.revision) + usize::from(self.revision_digits)
+    }
+
+    /// End of the object in the frame.
     fn end(&self) -> usize {
         self.frame.len() - FRAME_END.len()
     }
@@ -259,22 +307,21 @@ impl Payload for Record {
         let mut buffer = pending.buffer;
         buffer[start..middle].copy_from_slice(text.as_bytes());
         buffer[middle..content].copy_from_slice(digits.as_bytes());
-        self.content = narrow(content - start);
+        self.revision_digits = count_digits(&digits);
         self.frame = Bytes::from(buffer).slice(start..);
     }
 
     fn encode(&self) -> Bytes {
-        let (opening, object, members) = match &self.pending {
-            Some(pending) => {
-                (pending.opening.text.as_bytes(), pending.opening.object, pending.opening.members)
-            }
-            None => (&self.frame[..], usize::from(self.object), usize::from(self.members)),
+        let opening = match &self.pending {
+            Some(pending) => pending.opening.text.as_bytes(),
+            None => &self.frame[..],
         };
+        let (object, fields) = (usize::from(self.offsets.object), usize::from(self.offsets.fields));
         let body = self.body();
-        let mut out = Vec::with_capacity(members - object + body.len() + METADATA_OPENING.len());
-        out.extend_from_slice(&opening[object..members]);
+        let mut out = Vec::with_capacity(fields - object + body.len() + METADATA_OPENING.len());
+        out.extend_from_slice(&opening[object..fields]);
         out.extend_from_slice(DURABLE_METADATA.as_bytes());
-        // The content starts with the revision's closing quote and a comma.
+        // The content starts with the closing quote of the revision and a comma.
         out.extend_from_slice(&body[2..]);
         Bytes::from(out)
     }
@@ -284,46 +331,37 @@ impl Payload for Record {
     }
 
     fn decode(bytes: Bytes, revision: Revision) -> Result<Self, PayloadError> {
-        let header: Header = serde_json::from_slice(&bytes).map_err(PayloadError::new)?;
+        let header: Header<'_> = serde_json::from_slice(&bytes).map_err(PayloadError::new)?;
         let object = object_opening(&header.api_version, &header.kind);
-        let members = bytes
+        let fields = bytes
             .strip_prefix(object.as_bytes())
             .and_then(|rest| rest.strip_prefix(DURABLE_METADATA.as_bytes()))
             .ok_or_else(|| {
                 PayloadError::new("the object does not start with kind, apiVersion and metadata")
             })?;
-        let opening = Arc::new(Opening::new(&header.api_version, &header.kind, Change::Modified));
+        let opening = Opening::new(&header.api_version, &header.kind, Change::Modified);
+        let opening = Arc::new(opening.map_err(PayloadError::new)?);
         let room = opening.text.len() + REVISION_DIGITS;
-        let mut buffer = Vec::with_capacity(room + members.len() + 4);
+        let mut buffer = Vec::with_capacity(room + fields.len() + 4);
         buffer.resize(room, 0);
         buffer.extend_from_slice(b"\",");
-        buffer.extend_from_slice(members);
-        // The raw text counts `{`, the content counts the quote and the comma that stand for it.
+        buffer.extend_from_slice(fields);
+        // The raw text starts with `{`, the content has a quote and a comma instead.
         let metadata = header.metadata.get().len() + 1;
-        let labels: Labels = serde_json::from_str(header.metadata.get()).map_err(PayloadError::new)?;
-        let mut record = Self::pending(opening, buffer, metadata, labels.into());
+        let meta: RecordMeta = serde_json::from_str(header.metadata.get()).map_err(PayloadError::new)?;
+        let mut record = Self::pending(opening, buffer, metadata, meta.into());
         record.stamp(revision);
         Ok(record)
     }
 }
 
-/// How `metadata` opens in the durable form, which has no revision.
+/// The opening of `metadata` in the durable form, which has no revision.
 const DURABLE_METADATA: &str = r#""metadata":{"#;
 
-/// The members that the durable form opens with.
+/// The fields of `metadata` that the summary has.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Header<'a> {
-    kind: String,
-    api_version: String,
-    #[serde(borrow)]
-    metadata: &'a serde_json::value::RawValue,
-}
-
-/// The part of `metadata` that becomes the summary.
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Labels {
+struct RecordMeta {
     #[serde(default)]
     uid: Box<str>,
     #[serde(default)]
@@ -331,8 +369,8 @@ struct Labels {
     deletion_timestamp: Option<serde::de::IgnoredAny>,
 }
 
-impl From<Labels> for Summary {
-    fn from(metadata: Labels) -> Self {
+impl From<RecordMeta> for Summary {
+    fn from(metadata: RecordMeta) -> Self {
         let is_deleting = metadata.deletion_timestamp.is_some();
         Self { uid: metadata.uid, labels: metadata.labels, is_deleting }
     }
@@ -352,7 +390,7 @@ impl Summary {
     }
 }
 
-/// `"metadata":{...},...}` of an object that is shown otherwise than it is stored.
+/// `"metadata":{...},...}` of an object that is sent in another version than it is stored in.
 pub fn encode_members(object: &Value) -> Bytes {
     let version = object["metadata"]["resourceVersion"].as_str().unwrap_or_default();
     let mut bytes = format!("{METADATA_OPENING}{version}").into_bytes();
@@ -360,7 +398,7 @@ pub fn encode_members(object: &Value) -> Bytes {
     Bytes::from(bytes)
 }
 
-/// Appends everything behind the revision, and says where `metadata` ends.
+/// Appends everything behind the revision; returns the end of `metadata`.
 fn write_content(out: &mut Vec<u8>, object: &Value) -> usize {
     let empty = Map::new();
     let metadata = object["metadata"].as_object().unwrap_or(&empty);
@@ -389,7 +427,7 @@ fn write_member(out: &mut Vec<u8>, name: &str, value: &Value) {
     serde_json::to_writer(out, value).expect(INFALLIBLE);
 }
 
-/// Openings are short: a kind has at most 63 characters and an apiVersion 253 and a few.
-fn narrow(offset: usize) -> u16 {
-    u16::try_from(offset).unwrap_or(u16::MAX)
+/// The number of digits of a revision, at most [`REVISION_DIGITS`].
+fn count_digits(digits: &str) -> u16 {
+    u16::try_from(digits.len()).expect("a u64 has at most 20 digits")
 }

@@ -1,28 +1,29 @@
-//! What a request asks for: verb, resource, namespace and name, taken from method and URL alone.
+//! [`RequestInfo`]: verb, resource, namespace and name of a request, parsed from method and URL.
 //!
-//! Authentication, authorization, admission and routing all decide on a [`RequestInfo`], so that they can never
-//! disagree about what a path means. Bodies and headers are not read here.
+//! Authorization, admission and routing all use the same `RequestInfo`, so they cannot disagree about a path. Bodies
+//! and headers are not read here. Upstream: kubernetes staging/src/k8s.io/apiserver/pkg/endpoints/request.
 
 pub mod options;
 pub mod query;
+pub(crate) mod timeout;
 
 #[cfg(test)]
 mod tests;
 
 use http::Method;
+use percent_encoding::percent_decode_str;
 
 use query::Query;
 
-/// What a request asks for.
+/// Verb and target of a request.
 ///
-/// Members that do not apply are empty. For a path that is not a resource only `verb` (the method in lower case),
-/// `path` and `prefix` are set.
+/// Fields that do not apply are empty. For a path that is not a resource only `verb` and `path` are set.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct RequestInfo {
     /// `get`, `list`, `watch`, `create`, `update`, `patch`, `delete` or `deletecollection`; for other paths the
     /// method in lower case.
     pub verb: &'static str,
-    /// The path as sent, without the query.
+    /// The path as sent, without the query; empty for resources.
     pub path: String,
     /// Whether the path names a resource.
     pub is_resource: bool,
@@ -36,21 +37,21 @@ pub struct RequestInfo {
     pub resource: String,
     /// Such as `status`.
     pub subresource: String,
-    /// What follows the subresource (`proxy` only).
+    /// The path after the subresource (`proxy` only).
     pub rest: String,
-    /// Name of the object. For a collection it is the name that `fieldSelector=metadata.name=` asks for.
+    /// Name of the object; for a collection the name in `fieldSelector=metadata.name=`.
     pub name: String,
 }
 
-/// Subresources of a namespace; any other word after its name is a resource inside it.
-const NAMESPACE_PARTS: [&str; 2] = ["status", "finalize"];
+/// Subresources of a namespace; any other segment after its name is a resource in the namespace.
+const NAMESPACE_SUBRESOURCES: [&str; 2] = ["status", "finalize"];
 
 impl RequestInfo {
     /// Reads method, path and query.
     pub fn parse(method: &Method, path: &str, query: &Query) -> Self {
-        let mut info = Self { verb: method_verb(method), path: path.to_owned(), ..Self::default() };
-        let parts: Vec<&str> = path.split('/').filter(|part| !part.is_empty()).collect();
-        let rest = match parts.as_slice() {
+        let mut info = Self { verb: method_verb(method), ..Self::default() };
+        let segments: Vec<&str> = path.split('/').filter(|segment| !segment.is_empty()).collect();
+        let rest = match segments.as_slice() {
             ["api", version, rest @ ..] => {
                 info.version = (*version).to_owned();
                 rest
@@ -60,10 +61,10 @@ impl RequestInfo {
                 info.version = (*version).to_owned();
                 rest
             }
-            _ => return info,
+            _ => &[],
         };
         if rest.is_empty() {
-            return info;
+            return Self { verb: info.verb, path: path.to_owned(), ..Self::default() };
         }
         info.is_resource = true;
         info.locate(rest);
@@ -73,7 +74,7 @@ impl RequestInfo {
 
     /// Whether the request addresses a collection rather than one object.
     ///
-    /// The name alone does not tell: a selector for one name also fills it in.
+    /// A collection has a `name` too when a field selector names one object.
     pub fn is_collection(&self) -> bool {
         self.name.is_empty() || matches!(self.verb, "list" | "watch" | "deletecollection")
     }
@@ -87,22 +88,22 @@ impl RequestInfo {
     }
 
     /// Splits what follows the version into namespace, resource, name and subresource.
-    fn locate(&mut self, parts: &[&str]) {
-        let parts = match parts {
+    fn locate(&mut self, segments: &[&str]) {
+        let segments = match segments {
             ["namespaces", namespace, rest @ ..] => {
                 self.namespace = decoded(namespace);
                 match rest {
-                    [] => parts,
-                    [part, ..] if NAMESPACE_PARTS.contains(part) => parts,
+                    [] => segments,
+                    [segment, ..] if NAMESPACE_SUBRESOURCES.contains(segment) => segments,
                     inside => inside,
                 }
             }
             all => all,
         };
-        if let [resource, rest @ ..] = parts {
+        if let [resource, rest @ ..] = segments {
             self.resource = (*resource).to_owned();
             self.name = rest.first().map(|name| decoded(name)).unwrap_or_default();
-            self.subresource = rest.get(1).map(|&part| part.to_owned()).unwrap_or_default();
+            self.subresource = rest.get(1).map(|&segment| segment.to_owned()).unwrap_or_default();
             self.rest = rest.get(2..).unwrap_or_default().join("/");
         }
     }
@@ -126,15 +127,16 @@ impl RequestInfo {
     }
 }
 
-/// The name that a field selector pins, if it pins one.
+/// The name that a field selector requires, if it requires one.
 fn selected_name(selector: &str) -> Option<String> {
     let value = selector.split(',').find_map(|term| term.strip_prefix("metadata.name="))?;
     let value = value.strip_prefix('=').unwrap_or(value);
     (!value.is_empty() && !value.contains('\\')).then(|| value.to_owned())
 }
 
-fn decoded(part: &str) -> String {
-    query::decode(part, false)
+/// A path segment without percent escapes. Unlike in a query, `+` stands for itself.
+fn decoded(segment: &str) -> String {
+    percent_decode_str(segment).decode_utf8_lossy().into_owned()
 }
 
 fn method_verb(method: &Method) -> &'static str {

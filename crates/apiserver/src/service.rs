@@ -1,90 +1,34 @@
-//! The server as a tower service: for listeners, which authenticate each request, and for callers in this process,
-//! who say who they are.
+//! The API server as a tower service.
 //!
-//! Both lead to [`dispatch`](crate::dispatch). Neither opens a socket or spawns a task.
+//! [`RemoteService`] is for listeners and authenticates each request; [`LocalService`] is for callers in this process
+//! and acts as one user. Both pass the request to [`dispatch`](crate::dispatch). Neither opens a socket or spawns a
+//! task.
 
 use std::convert::Infallible;
-use std::fmt;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use http::header::AUTHORIZATION;
 use http::{Request, Response};
 use http_body_util::BodyExt as _;
-use portolan_net::clock::Clock;
-use portolan_net::server::PeerIdentity;
-use portolan_object::Status;
-use portolan_store::Store;
-use tokio_util::sync::CancellationToken;
 use tower::Service;
 
-use crate::access::{Access, CoreObjects};
-use crate::admission::Admission;
-use crate::allocation::Services;
-use crate::auth::{Authentication, Credentials, User};
+use crate::auth::User;
 use crate::dispatch::dispatch;
-use crate::proxy::Kubelets;
-use crate::record::Record;
-use crate::resources::Registry;
 use crate::respond::{Body, BoxError};
+use crate::server::Server;
 
-/// What every request needs.
-pub(crate) struct Server {
-    /// All objects.
-    pub(crate) store: Store<Record>,
-    /// All resources.
-    pub(crate) registry: Registry,
-    /// Roles and bindings.
-    pub(crate) access: Access,
-    /// Who may speak.
-    pub(crate) authentication: Authentication,
-    /// Addresses and ports of Services.
-    pub(crate) services: Option<Services>,
-    /// The way to the nodes.
-    pub(crate) kubelets: Option<Kubelets>,
-    /// Plugins.
-    pub(crate) admission: Vec<Arc<dyn Admission>>,
-    /// The time.
-    pub(crate) clock: Clock,
-    /// What `/version` tells.
-    pub(crate) version: String,
-    /// Ends watches, and readiness with them.
-    pub(crate) stopping: CancellationToken,
-}
+type Reply = Pin<Box<dyn Future<Output = Result<Response<Body>, Infallible>> + Send>>;
 
-impl fmt::Debug for Server {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Server").field("store", &self.store).finish_non_exhaustive()
-    }
-}
-
-impl Server {
-    /// The user of a request that came over the network.
-    fn authenticate<B>(&self, request: &Request<B>) -> Result<User, Status> {
-        let identity = request.extensions().get::<PeerIdentity>();
-        let certificates = identity.and_then(|PeerIdentity(chain)| chain.as_deref());
-        let header = request.headers().get(AUTHORIZATION);
-        let credentials = Credentials {
-            certificate: certificates.and_then(<[_]>::first).map(|certificate| certificate.as_ref()),
-            // A header that is no text is no known scheme.
-            authorization: header.and_then(|value| value.to_str().ok()),
-        };
-        self.authentication.authenticate(credentials, &CoreObjects(&self.store), self.clock.now())
-    }
-}
-
-type Answer = Pin<Box<dyn Future<Output = Result<Response<Body>, Infallible>> + Send>>;
-
-/// Answers requests of callers in this process, all of one user; clones share everything.
+/// Answers requests of callers in this process, all as one user. Clones share state.
 #[derive(Debug, Clone)]
 pub struct LocalService {
     server: Arc<Server>,
     user: Arc<User>,
 }
 
-/// Answers requests from the network; clones share everything.
+/// Answers requests from the network. Clones share state.
 #[derive(Debug, Clone)]
 pub struct RemoteService {
     server: Arc<Server>,
@@ -109,13 +53,13 @@ where
 {
     type Response = Response<Body>;
     type Error = Infallible;
-    type Future = Answer;
+    type Future = Reply;
 
     fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
         Poll::Ready(Ok(()))
     }
 
-    fn call(&mut self, request: Request<B>) -> Answer {
+    fn call(&mut self, request: Request<B>) -> Reply {
         let (server, user) = (Arc::clone(&self.server), Ok(Arc::clone(&self.user)));
         Box::pin(async move { Ok(dispatch(server, user, request.map(boxed)).await) })
     }
@@ -128,13 +72,13 @@ where
 {
     type Response = Response<Body>;
     type Error = Infallible;
-    type Future = Answer;
+    type Future = Reply;
 
     fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
         Poll::Ready(Ok(()))
     }
 
-    fn call(&mut self, request: Request<B>) -> Answer {
+    fn call(&mut self, request: Request<B>) -> Reply {
         let server = Arc::clone(&self.server);
         let user = server.authenticate(&request).map(Arc::new);
         Box::pin(async move { Ok(dispatch(server, user, request.map(boxed)).await) })

@@ -9,12 +9,12 @@ mod tests;
 use std::collections::BTreeMap;
 
 use http::HeaderMap;
+use percent_encoding::percent_decode_str;
 use portolan_object::Status;
 
 use super::user::{ANONYMOUS, User, parse_service_account, service_account_groups};
 use super::user::{AUTHENTICATED, UNAUTHENTICATED};
 use super::{Attributes, Decision, ResourceTarget, Rules, Target};
-use crate::request::query::decode;
 
 const USER: &str = "impersonate-user";
 const GROUP: &str = "impersonate-group";
@@ -58,7 +58,7 @@ impl Wanted {
         let first = |name: &str| texts(name).into_iter().next().unwrap_or_default();
         let extras = headers.keys().filter_map(|name| {
             let key = name.as_str().strip_prefix(EXTRA)?;
-            Some((decode(key, false), texts(name.as_str())))
+            Some((percent_decode_str(key).decode_utf8_lossy().into_owned(), texts(name.as_str())))
         });
         Self { name: first(USER), uid: first(UID), groups: texts(GROUP), extra: extras.collect() }
     }

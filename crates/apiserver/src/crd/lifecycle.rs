@@ -18,7 +18,7 @@ use super::{CLEANUP, CustomVersion, PREFIX, is_true, naming};
 use crate::call::timestamp;
 use crate::record::{Change, Record};
 use crate::resources::Resource;
-use crate::service::Server;
+use crate::server::Server;
 use crate::write;
 
 /// A definition that the task knows.

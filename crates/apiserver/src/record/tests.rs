@@ -11,7 +11,7 @@ fn config_map(value: &str) -> Value {
 }
 
 fn record(change: Change, value: &str) -> Record {
-    Record::new(Arc::new(Opening::new("v1", "ConfigMap", change)), &config_map(value))
+    Record::new(Arc::new(Opening::new("v1", "ConfigMap", change).unwrap()), &config_map(value))
 }
 
 fn stamped(change: Change, revision: u64) -> Record {
@@ -48,8 +48,8 @@ fn any_revision_fits() {
 }
 
 #[test]
-fn the_farewell_has_the_old_content_and_the_new_revision() {
-    let frame = stamped(Change::Added, 42).farewell(Revision(1000));
+fn the_deleted_frame_has_the_old_content_and_the_new_revision() {
+    let frame = stamped(Change::Added, 42).deleted_frame(Revision(1000));
     let want = OBJECT.replace("\"42\"", "\"1000\"");
     assert_eq!(text(&frame), format!("{{\"type\":\"DELETED\",\"object\":{want}}}\n"));
 }
@@ -74,10 +74,56 @@ fn the_durable_form_comes_back_whole() {
 }
 
 #[test]
-fn foreign_bytes_are_refused() {
-    for bytes in ["", "{}", r#"{"apiVersion":"v1","kind":"A","metadata":{"name":"a"}}"#] {
-        assert!(Record::decode(Bytes::from_static(bytes.as_bytes()), Revision(1)).is_err(), "{bytes}");
+fn a_record_moves_to_another_revision() {
+    let record = stamped(Change::Added, 42);
+    for revision in [7, 1000, u64::MAX] {
+        let moved = record.at(Revision(revision));
+        assert_eq!(text(&moved.object()), OBJECT.replace("\"42\"", &format!("\"{revision}\"")));
+        assert_eq!(text(&moved.metadata()), text(&record.metadata_at(Revision(revision))));
+        assert_eq!(moved.summary(), record.summary());
+        assert!(moved.is_same(&record));
     }
+}
+
+#[test]
+fn damaged_bytes_are_refused() {
+    let with = |data: &[u8]| {
+        let start = br#"{"kind":"A","apiVersion":"v1","metadata":{"name":"a"},"data":"#;
+        [start.as_slice(), data, b"}"].concat()
+    };
+    let cases: [(&str, Vec<u8>); 8] = [
+        ("nothing", Vec::new()),
+        ("no fields", b"{}".to_vec()),
+        ("wrong order", br#"{"apiVersion":"v1","kind":"A","metadata":{"name":"a"}}"#.to_vec()),
+        ("cut", with(b"{\"k\":1")),
+        ("not UTF-8", with(b"\"\xff\"")),
+        ("half a surrogate pair", with(br#""\ud800""#)),
+        ("a number out of range", with(b"1e999")),
+        (
+            "metadata not UTF-8",
+            b"{\"kind\":\"A\",\"apiVersion\":\"v1\",\"metadata\":{\"x\":\"\xff\"}}".to_vec(),
+        ),
+    ];
+    for (name, bytes) in cases {
+        assert!(Record::decode(Bytes::from(bytes), Revision(1)).is_err(), "{name}");
+    }
+    assert!(
+        Record::decode(Bytes::from(with(br#"{"k":[1,-2,0.5,true,null,"\u00e4"]}"#)), Revision(1)).is_ok()
+    );
+}
+
+#[test]
+fn a_kind_that_is_too_long_is_an_error() {
+    let longest = usize::from(u16::MAX) - 200;
+    assert!(Opening::new("v1", &"K".repeat(longest), Change::Added).is_ok());
+    let error = Opening::new("v1", &"K".repeat(usize::from(u16::MAX)), Change::Added).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "kind and apiVersion have 65537 bytes together, more than a record can hold"
+    );
+    let durable =
+        format!(r#"{{"kind":"{}","apiVersion":"v1","metadata":{{"name":"a"}}}}"#, "K".repeat(70_000));
+    assert!(Record::decode(Bytes::from(durable), Revision(1)).is_err());
 }
 
 #[test]

@@ -83,4 +83,22 @@ fn queries_are_decoded() {
     assert_eq!(query.get("bad"), Some("%zz"));
     assert_eq!(query.all("x").collect::<Vec<_>>(), ["", "2"]);
     assert!(query.has("x") && query.non_empty("x").is_none());
+    let cases = [
+        ("a=1%2B1+2", "a", vec!["1+1 2"]),
+        ("a=%C3%A4", "a", vec!["ä"]),
+        ("a=b=c", "a", vec!["b=c"]),
+        ("a=1&&b=2&a=3", "a", vec!["1", "3"]),
+        ("field%20name=x", "field name", vec!["x"]),
+        ("a=100%", "a", vec!["100%"]),
+        ("command=ls&command=-l&command=", "command", vec!["ls", "-l", ""]),
+    ];
+    for (text, name, want) in cases {
+        assert_eq!(Query::parse(text).all(name).collect::<Vec<_>>(), want, "{text}");
+    }
+}
+
+#[test]
+fn a_plus_in_a_path_is_a_plus() {
+    let info = parse(Method::GET, "/api/v1/namespaces/a/configmaps/b+c%2Bd%20e");
+    assert_eq!(info.name, "b+c+d e");
 }

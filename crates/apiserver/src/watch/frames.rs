@@ -51,7 +51,7 @@ impl Frames {
             (None, None) => None,
             (None, Some(item)) => Some(self.frame("ADDED", item)),
             (Some(_), Some(item)) => Some(self.frame("MODIFIED", item)),
-            (Some(item), None) => Some(self.farewell(item, event.revision)),
+            (Some(item), None) => Some(self.deleted(item, event.revision)),
         }
     }
 
@@ -69,9 +69,9 @@ impl Frames {
         wrap(word, &object)
     }
 
-    fn farewell(&mut self, item: &Versioned<Record>, ended: Revision) -> Bytes {
+    fn deleted(&mut self, item: &Versioned<Record>, ended: Revision) -> Bytes {
         if self.presenter.form() == Form::Object && self.resource.shows_stored(item) {
-            return item.value.farewell(ended);
+            return item.value.deleted_frame(ended);
         }
         if self.presenter.form() == Form::Metadata {
             return wrap("DELETED", &self.presenter.last_metadata(item, ended));

@@ -12,7 +12,7 @@ use crate::allocation::Reservation;
 use crate::auth::Directory as _;
 use crate::call::Call;
 use crate::defaults::pod_account;
-use crate::service::Server;
+use crate::server::Server;
 
 /// Letters at the end of the name of a token's volume.
 const SUFFIX_LETTERS: &[u8] = b"bcdfghjklmnpqrstvwxz2456789";

@@ -4,7 +4,7 @@ use portolan_object::Status;
 use portolan_store::{Batch, CommitError, Unavailable, Versioned};
 
 use crate::record::Record;
-use crate::service::Server;
+use crate::server::Server;
 
 /// Why a write was not committed.
 #[derive(Debug)]

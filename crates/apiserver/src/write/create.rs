@@ -9,8 +9,7 @@ use serde_json::Value;
 use super::commit::{NotCommitted, commit};
 use super::metadata::{self, Birth, RANDOM_LETTERS};
 use super::ownership::Writer;
-use super::{body, claims, findings, namespaces, reviews, strategy};
-use crate::admission::Operation;
+use super::{admission, body, claims, findings, namespaces, reviews, strategy};
 use crate::allocation::Reservation;
 use crate::call::{Call, read_body};
 use crate::negotiate::{BodyType, Offer, Reply};
@@ -20,20 +19,20 @@ use crate::request::options::{WriteKind, WriteOptions};
 use crate::resources::Resource;
 use crate::respond::{self, Body};
 
-/// How often a generated name is drawn until one is free.
+/// Attempts to find a free generated name.
 const NAME_TRIES: usize = 8;
 
-/// What a write has led to.
+/// Outcome of a write.
 #[derive(Debug)]
 pub(crate) enum Written {
     /// The stored object.
     Stored(Versioned<Record>),
-    /// An object that is not stored: the outcome of a dry run, or the last state of what is gone.
+    /// An object that is not stored: the outcome of a dry run, or the last state of a deleted object.
     Shown(Value),
 }
 
 impl Written {
-    /// The reply that shows it.
+    /// The reply with the object.
     pub(super) fn respond(&self, code: StatusCode, presenter: &Presenter, reply: Reply) -> Response<Body> {
         match self {
             Self::Stored(item) => respond::encoded(code, &presenter.object(item), reply),
@@ -62,7 +61,8 @@ pub(crate) async fn create(call: &Call, body: Body) -> Result<Response<Body>, St
 /// Stores a new object.
 ///
 /// # Errors
-/// In the order of kube-api-contract 2.1: namespace, admission, validation, and only then the name being taken.
+/// In upstream's order (kubernetes staging/src/k8s.io/apiserver/pkg/registry/generic/registry/store.go `create`):
+/// namespace, admission, validation, and only then 409 for a name that is taken.
 pub(super) async fn insert(
     call: &Call,
     mut object: Value,
@@ -75,7 +75,7 @@ pub(super) async fn insert(
         let mut candidate =
             if asks_for_name && attempt < NAME_TRIES { object.clone() } else { std::mem::take(&mut object) };
         metadata::create(resource, &call.info.namespace, &mut candidate, &birth(call))?;
-        let claim = prepare(call, &mut candidate, options, writer)?;
+        let claim = prepare(call, &mut candidate, options, writer).await?;
         let name = metadata::name_of(&candidate).to_owned();
         let key = resource.key(&call.info.namespace, &name);
         let holder = call.server.store.get(&key);
@@ -107,7 +107,7 @@ pub(super) async fn insert(
     unreachable!("the last attempt returns")
 }
 
-/// 409 that tells whether waiting helps.
+/// 409; its text tells when the existing object is being deleted.
 fn taken(resource: &Resource, name: &str, holder: Option<&Versioned<Record>>) -> Status {
     let mut status = resource.already_exists(name);
     if holder.is_some_and(|holder| holder.value.summary().is_deleting) {
@@ -117,7 +117,7 @@ fn taken(resource: &Resource, name: &str, holder: Option<&Versioned<Record>>) ->
 }
 
 /// Defaults, admission and validation of a new object.
-fn prepare(
+async fn prepare(
     call: &Call,
     object: &mut Value,
     options: &WriteOptions,
@@ -131,11 +131,11 @@ fn prepare(
         version.admit_creation(resource, &name)?;
     }
     resource.strategy().apply_defaults(object);
-    // What the server adds from here on belongs to nobody.
+    // Fields that are set from here on have no manager.
     writer.record_new(resource, object, &call.timestamp());
     resource.strategy().prepare_for_create(object);
     resource.strategy().apply_defaults(object);
-    super::admit(call, Operation::Create, options.dry_run, object, None)?;
+    admission::admit(call, options.dry_run, object, None).await?;
     let claim = claims::claim(call, object, None, options.dry_run)?;
     let validation = resource.strategy().validate_create(object);
     if !validation.errors.is_empty() {

@@ -10,8 +10,7 @@ use serde_json::{Value, json};
 
 use super::commit::{NotCommitted, commit};
 use super::deletion::{self, Verdict};
-use super::{body, claims, metadata, namespaces};
-use crate::admission::Operation;
+use super::{admission, body, claims, metadata, namespaces};
 use crate::call::{Call, read_body};
 use crate::negotiate::{BodyType, Offer, Reply};
 use crate::read::{self, Listing, NoPage, Presenter, Selection};
@@ -19,7 +18,7 @@ use crate::record::{Change, Record};
 use crate::request::options::{DeleteOptions, ListOptions};
 use crate::resources::Resource;
 use crate::respond::{self, Body};
-use crate::service::Server;
+use crate::server::Server;
 
 /// How often a deletion that lost a race is decided again.
 const TRIES: usize = 5;
@@ -138,7 +137,7 @@ pub(super) async fn remove(
     for _ in 0..TRIES {
         let Some(item) = server.store.get(&key) else { return Ok(None) };
         let mut old = resource.value(&item);
-        super::admit(call, Operation::Delete, options.dry_run, &mut old.clone(), Some(&old))?;
+        admission::admit_deletion(call, options.dry_run, &old).await?;
         crate::crd::before_deletion(resource, &mut old, &call.timestamp());
         let verdict = deletion::decide(resource, &old, options, call.now)?;
         if options.dry_run {

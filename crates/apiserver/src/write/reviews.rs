@@ -36,10 +36,12 @@ fn ask(call: &Call, review: Value) -> Result<Value, Status> {
         "tokenreviews" => {
             reviews::token(review, &server.authentication, &CoreObjects(&server.store), call.now)
         }
-        "selfsubjectaccessreviews" => reviews::self_subject_access(review, &call.user, &rules()),
-        "subjectaccessreviews" => reviews::subject_access(review, &rules()),
-        "localsubjectaccessreviews" => reviews::local_subject_access(review, &call.info.namespace, &rules()),
-        "selfsubjectrulesreviews" => reviews::self_subject_rules(&review, &call.user, &rules()),
+        "selfsubjectaccessreviews" => reviews::self_subject_access(review, &call.user, &*rules()?),
+        "subjectaccessreviews" => reviews::subject_access(review, &*rules()?),
+        "localsubjectaccessreviews" => {
+            reviews::local_subject_access(review, &call.info.namespace, &*rules()?)
+        }
+        "selfsubjectrulesreviews" => reviews::self_subject_rules(&review, &call.user, &*rules()?),
         other => Err(Status::internal(format!("no answer to {other} is known"))),
     }
 }

@@ -1,4 +1,4 @@
-//! PUT of an object, and the way that every change of a stored object goes.
+//! PUT of an object, and [`modify`], through which every change of a stored object goes.
 
 use http::{Response, StatusCode};
 use portolan_object::Status;
@@ -9,8 +9,7 @@ use super::commit::{NotCommitted, commit};
 use super::create::{Written, insert};
 use super::metadata::{self, Origin};
 use super::ownership::Writer;
-use super::{body, claims, findings, generation, namespaces, strategy};
-use crate::admission::Operation;
+use super::{admission, body, claims, findings, generation, namespaces, strategy};
 use crate::allocation::Reservation;
 use crate::call::{Call, read_body};
 use crate::negotiate::{BodyType, Offer, Reply};
@@ -19,7 +18,7 @@ use crate::record::{Change, Record};
 use crate::request::options::{WriteKind, WriteOptions};
 use crate::respond::Body;
 
-/// How often a change that lost a race is made again on the newer object.
+/// Attempts to change an object that others change at the same time.
 const TRIES: usize = 5;
 
 /// The object or the subresource that a write addresses; it decides which fields the write may change.
@@ -74,24 +73,24 @@ pub(crate) async fn update(call: &Call, target: WriteTarget, body: Body) -> Resu
 pub(super) struct Modification<'a> {
     /// The object or subresource that is written.
     pub(super) target: WriteTarget,
-    /// Where the new state comes from.
+    /// How the new state was made.
     pub(super) origin: Origin,
     /// Options of the request.
     pub(super) options: &'a WriteOptions,
-    /// Whom the change is attributed to.
+    /// The field manager of the change.
     pub(super) writer: &'a Writer,
 }
 
-/// Makes the new state of an object out of the stored one.
+/// Computes the new state of an object from the stored one.
 pub(super) trait Produce: Sync {
-    /// The new state; asked again with a newer `old` when somebody else was faster.
+    /// The new state. Called again with a newer `old` after a conflict.
     ///
     /// # Errors
-    /// What the client gets when there is no new state.
+    /// The status for the client when there is no new state.
     fn produce(&self, call: &Call, old: &Value) -> Result<Value, Status>;
 }
 
-/// The body of a PUT, whatever was there before.
+/// The body of a PUT; the stored object does not matter.
 struct Replacement<'a>(&'a Value);
 
 impl Produce for Replacement<'_> {
@@ -100,10 +99,10 @@ impl Produce for Replacement<'_> {
     }
 }
 
-/// Changes the object that a call names; `None` when there is none.
+/// Changes the object that a call names; `None` when it does not exist.
 ///
-/// When somebody else was faster, the new state is made again out of the newer one, and the checks of versions decide
-/// whether that is what the client wants.
+/// If another write commits first, the new state is computed, admitted and validated again from the newer object. A
+/// client that sent a `resourceVersion` gets 409 from the version check then.
 pub(super) async fn modify(
     call: &Call,
     change: &Modification<'_>,
@@ -115,7 +114,7 @@ pub(super) async fn modify(
         let Some(item) = call.server.store.get(&key) else { return Ok(None) };
         let old = resource.value(&item);
         let produced = state.produce(call, &old)?;
-        let (new, claim) = prepare(call, change, &old, produced)?;
+        let (new, claim) = prepare(call, change, &old, produced).await?;
         if change.options.dry_run {
             return Ok(Some(Written::Shown(new)));
         }
@@ -133,8 +132,8 @@ pub(super) async fn modify(
     Err(resource.conflict(&call.info.name, metadata::MODIFIED))
 }
 
-/// Rules, defaults, admission and validation of a changed object.
-fn prepare(
+/// Metadata, defaults, admission and validation of a changed object.
+async fn prepare(
     call: &Call,
     change: &Modification<'_>,
     old: &Value,
@@ -144,19 +143,19 @@ fn prepare(
     metadata::update(resource, old, &mut new, change.origin)?;
     let mut new = isolate(call, change.target, old, new);
     resource.strategy().apply_defaults(&mut new);
-    // What the server adds from here on belongs to nobody.
+    // Fields that are set from here on have no manager.
     if change.target != WriteTarget::Binding {
         change.writer.record_change(resource, old, &mut new, &call.timestamp());
     }
     resource.strategy().prepare_for_update(&mut new);
-    super::admit(call, Operation::Update, change.options.dry_run, &mut new, Some(old))?;
+    admission::admit(call, change.options.dry_run, &mut new, Some(old)).await?;
     let claim = claims::claim(call, &mut new, Some(old), change.options.dry_run)?;
     let validation = strategy::validate_update(resource, change.target, old, &new);
     if !validation.errors.is_empty() {
         return Err(resource.invalid(&call.info.name, &validation.errors));
     }
     validation.warnings.into_iter().for_each(|warning| call.warn(warning));
-    // A scheduler's decision is no change of what was asked for.
+    // Binding a pod to a node does not change its generation.
     if let Some(generation) =
         generation::next(resource, old, &new).filter(|_| change.target != WriteTarget::Binding)
     {
@@ -165,7 +164,7 @@ fn prepare(
     Ok((new, claim))
 }
 
-/// The old object with that part of the new one which may be touched.
+/// The old object with the fields of the new one that the target may change.
 fn isolate(call: &Call, target: WriteTarget, old: &Value, mut new: Value) -> Value {
     let resource = &call.resource;
     let take = |pointers: &[&str]| {
@@ -206,24 +205,24 @@ fn isolate(call: &Call, target: WriteTarget, old: &Value, mut new: Value) -> Val
     }
 }
 
-/// Copies what is at a path; where the source has nothing, the target loses it.
+/// Copies the value at a path; removes it from the target when the source has none.
 fn copy(source: &Value, target: &mut Value, path: &str) {
-    let (parents, member) = path.rsplit_once('.').unwrap_or(("", path));
-    let parents: Vec<&str> = parents.split('.').filter(|part| !part.is_empty()).collect();
+    let (parents, field) = path.rsplit_once('.').unwrap_or(("", path));
+    let parents: Vec<&str> = parents.split('.').filter(|name| !name.is_empty()).collect();
     let found =
-        parents.iter().try_fold(source, |value, name| value.get(name)).and_then(|value| value.get(member));
+        parents.iter().try_fold(source, |value, name| value.get(name)).and_then(|value| value.get(field));
     let target = parents.iter().fold(target, |value, name| &mut value[*name]);
     match found {
-        Some(value) => target[member] = value.clone(),
+        Some(value) => target[field] = value.clone(),
         None => {
             if let Some(map) = target.as_object_mut() {
-                map.remove(member);
+                map.remove(field);
             }
         }
     }
 }
 
-/// Stores a changed object, or lets go of one that waited only for its last finalizer.
+/// Stores a changed object, or deletes it when the change removed the last finalizer of a deleted object.
 async fn store(call: &Call, item: &Versioned<Record>, new: Value) -> Result<Written, NotCommitted> {
     let (server, resource) = (&call.server, &call.resource);
     if is_released(&new) {
@@ -239,7 +238,7 @@ async fn store(call: &Call, item: &Versioned<Record>, new: Value) -> Result<Writ
     Ok(committed.map_or(Written::Shown(new), Written::Stored))
 }
 
-/// Whether deletion was asked for and nothing holds the object back any more.
+/// Whether the object is deleted and has no finalizer and no grace period left.
 fn is_released(object: &Value) -> bool {
     let metadata = &object["metadata"];
     let grace = metadata["deletionGracePeriodSeconds"].as_i64().unwrap_or(0);

@@ -5,6 +5,7 @@
 // A test may unwrap, and a table may be long.
 #![allow(clippy::unwrap_used, clippy::too_many_lines)]
 
+mod admission;
 mod apply;
 mod bodies;
 mod cluster;

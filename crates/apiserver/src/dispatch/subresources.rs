@@ -1,4 +1,4 @@
-//! Requests for subresources: which of them change a part of their object, and which do something else.
+//! The handler of a request for a subresource: a write of some fields of the object, or an action of its own kind.
 
 use http::{Request, Response, StatusCode};
 use portolan_object::Status;
@@ -12,13 +12,12 @@ use crate::write::{WriteTarget, pods, scale, token};
 use crate::{read, write};
 
 /// Answers a request for a subresource that exists and has the verb.
-pub(crate) async fn answer(
-    call: &mut Call,
+pub(super) async fn answer(
+    call: &Call,
     request: http::request::Parts,
     body: Body,
 ) -> Result<Response<Body>, Status> {
-    let name = call.info.subresource.clone();
-    let target = match (call.resource.plural.as_str(), name.as_str()) {
+    let target = match (call.resource.plural.as_str(), call.info.subresource.as_str()) {
         (_, "scale") => return scaled(call, body).await,
         (_, "status") => WriteTarget::Status,
         ("namespaces", "finalize") => WriteTarget::Finalize,
@@ -29,7 +28,7 @@ pub(crate) async fn answer(
         ("pods", "eviction") => return pods::evict(call, body).await,
         ("serviceaccounts", "token") => return token::issue(call, body).await,
         ("pods", name) if let Some(action) = Action::of(name) => {
-            return pass_on(call, action, request, body).await;
+            return forward(call, action, request, body).await;
         }
         _ => return Err(not_served(call)),
     };
@@ -48,17 +47,17 @@ async fn scaled(call: &Call, body: Body) -> Result<Response<Body>, Status> {
     }
 }
 
-/// Hands a request for logs or a stream of a pod to its node.
-async fn pass_on(
+/// Forwards a request for logs or a stream of a pod to the kubelet of its node.
+async fn forward(
     call: &Call,
     action: Action,
-    request: http::request::Parts,
+    mut request: http::request::Parts,
     body: Body,
 ) -> Result<Response<Body>, Status> {
     let (server, info) = (&call.server, &call.info);
     if let Some(verb) = action.needs_verb().filter(|_| !call.user.is_master()) {
         let attributes = Attributes { verb, ..Attributes::of(&call.user, info) };
-        if let Decision::Denied(reason) = server.access.rules().authorize(&attributes) {
+        if let Decision::Denied(reason) = server.access.rules()?.authorize(&attributes) {
             return Err(attributes.forbidden(&reason));
         }
     }
@@ -72,10 +71,11 @@ async fn pass_on(
         return Ok(response);
     };
     let Some(kubelets) = &server.kubelets else { return Err(not_served(call)) };
+    request.headers.clone_from(&call.headers);
     kubelets.forward(&target, Request::from_parts(request, body)).await
 }
 
-/// A subresource whose kind is known but which this server does not have.
+/// 501 for a subresource that upstream has and this server does not.
 fn not_served(call: &Call) -> Status {
     let text = format!("{} is not served here", call.info.resource_path());
     Status::new(StatusCode::NOT_IMPLEMENTED.as_u16(), "", text)

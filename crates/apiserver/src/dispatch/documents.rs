@@ -1,0 +1,83 @@
+//! Paths that are not resources: health checks, discovery, OpenAPI, the version, keys of service account tokens.
+
+use http::{HeaderMap, Method, Response, StatusCode};
+use portolan_object::Status;
+use serde_json::json;
+
+use super::refusal::{method_not_allowed, unknown_path};
+use crate::health::{self, Check, Probe};
+use crate::negotiate::{Offer, Reply};
+use crate::request::query::Query;
+use crate::resources::Snapshot;
+use crate::respond::{self, Body};
+use crate::server::Server;
+use crate::{discovery, openapi};
+
+/// Answers a path that is not a resource.
+///
+/// # Errors
+/// 404 and 405, and what the document's own module refuses.
+pub(super) fn answer(
+    server: &Server,
+    method: &Method,
+    path: &str,
+    headers: &HeaderMap,
+    query: &Query,
+) -> Result<Response<Body>, Status> {
+    if method != Method::GET {
+        return Err(method_not_allowed());
+    }
+    if let Some(response) = health::answer(path, query, |probe| checks(server, probe)) {
+        return Ok(response);
+    }
+    let snapshot = server.registry.snapshot();
+    if let Some(answer) = discovery::answer(&snapshot, path, headers, query) {
+        return answer;
+    }
+    if let Some(answer) = openapi::answer(&snapshot, path, headers, query) {
+        return answer;
+    }
+    let reply = || Reply::negotiate(headers, query, Offer::Document);
+    match path.trim_end_matches('/') {
+        "/version" => Ok(respond::value(StatusCode::OK, &health::version(&server.version), reply()?)),
+        "" => Ok(respond::value(StatusCode::OK, &json!({ "paths": paths(&snapshot) }), reply()?)),
+        "/.well-known/openid-configuration" if let Some(issuer) = server.authentication.issuer() => {
+            Ok(respond::value(StatusCode::OK, &issuer.configuration(), reply()?))
+        }
+        "/openid/v1/jwks" if let Some(issuer) = server.authentication.issuer() => {
+            let keys = respond::full(issuer.key_set().to_string());
+            Ok(respond::typed(StatusCode::OK, "application/jwk-set+json", keys))
+        }
+        path => unknown_path(path).into_answer(),
+    }
+}
+
+fn checks(server: &Server, probe: Probe) -> Vec<Check> {
+    let mut checks = vec![Check { name: "ping", is_well: true }];
+    if probe != Probe::Life {
+        checks.push(Check { name: "shutdown", is_well: !server.stopping.is_cancelled() });
+    }
+    checks
+}
+
+/// The paths that `GET /` lists.
+fn paths(snapshot: &Snapshot) -> Vec<String> {
+    let mut paths: Vec<String> = ["/.well-known/openid-configuration", "/api", "/api/v1", "/apis", "/apis/"]
+        .into_iter()
+        .map(str::to_owned)
+        .collect();
+    for group in snapshot.groups.iter().filter(|group| !group.name.is_empty()) {
+        paths.push(format!("/apis/{}", group.name));
+        paths.extend(group.versions.iter().map(|version| format!("/apis/{}/{}", group.name, version.name)));
+    }
+    let others =
+        ["/healthz", "/healthz/ping", "/livez", "/livez/ping", "/openapi/v2", "/openapi/v3", "/openapi/v3/"];
+    paths.extend(
+        others
+            .into_iter()
+            .chain(["/openid/v1/jwks", "/readyz", "/readyz/ping", "/version"])
+            .map(str::to_owned),
+    );
+    paths.sort();
+    paths
+}

@@ -1,0 +1,75 @@
+//! State that all requests share: the store, the served resources, who may do what, and settings.
+//!
+//! [`Server`] is the lowest layer of request handling. Above it are [`Call`](crate::call::Call), the context of one
+//! request; the handlers ([`crate::read`], [`crate::watch`], [`crate::write`]), which take a `Call`; and
+//! [`crate::dispatch`], which picks the handler. Nothing here knows about those.
+//!
+//! To give handlers something new, add a field here, a setting to [`Config`](crate::Config), and fill the field in
+//! [`ApiServer::start`](crate::ApiServer::start).
+
+use std::fmt;
+use std::sync::Arc;
+
+use http::Request;
+use http::header::AUTHORIZATION;
+use portolan_net::clock::Clock;
+use portolan_net::server::PeerIdentity;
+use portolan_object::Status;
+use portolan_store::Store;
+use tokio_util::sync::CancellationToken;
+
+use crate::access::{Access, CoreObjects};
+use crate::admission::Admission;
+use crate::allocation::Services;
+use crate::auth::{Authentication, Credentials, User};
+use crate::proxy::Kubelets;
+use crate::record::Record;
+use crate::resources::Registry;
+
+/// State shared by all requests.
+pub(crate) struct Server {
+    /// All objects.
+    pub(crate) store: Store<Record>,
+    /// The resources that are served.
+    pub(crate) registry: Registry,
+    /// RBAC rules in force.
+    pub(crate) access: Access,
+    /// Maps credentials to users.
+    pub(crate) authentication: Authentication,
+    /// Allocator of addresses and ports of Services; `None` without a service range.
+    pub(crate) services: Option<Services>,
+    /// Client for kubelet connections; `None` for a cluster without nodes.
+    pub(crate) kubelets: Option<Kubelets>,
+    /// Admission plugins, in the order in which they are called.
+    pub(crate) admission: Vec<Arc<dyn Admission>>,
+    /// The clock that timestamps and ages are taken from.
+    pub(crate) clock: Clock,
+    /// `gitVersion` at `/version`.
+    pub(crate) version: String,
+    /// Cancelled when the server stops: ends watches, and `/readyz` fails.
+    pub(crate) stopping: CancellationToken,
+}
+
+impl fmt::Debug for Server {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Server").field("store", &self.store).finish_non_exhaustive()
+    }
+}
+
+impl Server {
+    /// The user of a request that came over the network.
+    ///
+    /// # Errors
+    /// 401 when its credentials are not valid.
+    pub(crate) fn authenticate<B>(&self, request: &Request<B>) -> Result<User, Status> {
+        let identity = request.extensions().get::<PeerIdentity>();
+        let certificates = identity.and_then(|PeerIdentity(chain)| chain.as_deref());
+        let header = request.headers().get(AUTHORIZATION);
+        let credentials = Credentials {
+            certificate: certificates.and_then(<[_]>::first).map(|certificate| certificate.as_ref()),
+            // A non-ASCII Authorization header is treated as an unknown scheme.
+            authorization: header.and_then(|value| value.to_str().ok()),
+        };
+        self.authentication.authenticate(credentials, &CoreObjects(&self.store), self.clock.now())
+    }
+}
