@@ -80,7 +80,7 @@ impl Call {
 
 /// A time in `metav1.Time` format (whole seconds).
 pub(crate) fn timestamp(time: Timestamp) -> String {
-    Timestamp::from_second(time.as_second()).unwrap_or(time).to_string()
+    portolan_object::time::format_time(time)
 }
 
 /// Reads a request body.

@@ -1,10 +1,11 @@
-//! The present as objects carry it.
+//! The current time in the format of `metav1.Time`.
 
 use portolan_net::Clock;
+use portolan_object::time::format_time;
 
 /// RFC 3339, whole seconds, UTC: the form of `metav1.Time`.
 pub fn rfc3339(clock: &Clock) -> String {
-    clock.now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
+    format_time(clock.now())
 }
 
 #[cfg(test)]

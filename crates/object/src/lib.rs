@@ -16,6 +16,7 @@ pub mod proto;
 pub mod schema;
 pub mod selector;
 pub mod status;
+pub mod time;
 pub mod yaml;
 
 #[cfg(test)]

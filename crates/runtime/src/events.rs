@@ -202,7 +202,7 @@ impl Writer {
 
 /// The time as `metav1.Time` has it: whole seconds.
 pub fn timestamp(clock: &Clock) -> String {
-    clock.now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
+    portolan_object::time::format_time(clock.now())
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@
 use serde_json::{Map, Value};
 
 use super::set::{FieldSet, intersection};
+use crate::time::format_time;
 
 /// Entries of ordinary writes above which the oldest are merged.
 const UPDATE_LIMIT: usize = 10;
@@ -67,7 +68,7 @@ impl Entry {
         let fields = fields.map_or(Ok(FieldSet::default()), FieldSet::parse).ok().filter(|_| is_valid)?;
         entry.0.insert("fieldsV1".to_owned(), fields.into_value());
         if let Ok(time) = entry.text("time").parse::<jiff::Timestamp>() {
-            entry.set_time(&time.strftime("%Y-%m-%dT%H:%M:%SZ").to_string());
+            entry.set_time(&format_time(time));
         } else {
             entry.0.remove("time");
         }

@@ -8,6 +8,7 @@ use serde_json::{Map, Value};
 use super::wire::{self, Field, Reader};
 use super::{MAX_DEPTH, ProtoError, decode_within, is_protobuf, json};
 use crate::builtin::table::{self, Kind, ModelId, Scalar, Table, Typed};
+use crate::time::{format_micro_time, format_time};
 
 /// The model inside the unions that JSON schemas are made of.
 const JSON_SCHEMA: &str = "io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.JSONSchemaProps";
@@ -208,8 +209,8 @@ impl<'t> Decoder<'t> {
             Scalar::Int64 => varint_of(content)?.cast_signed().into(),
             Scalar::Double => double(content)?,
             Scalar::Quantity => quantity(bytes_of(content)?)?,
-            Scalar::Time => time(bytes_of(content)?, "%Y-%m-%dT%H:%M:%SZ")?,
-            Scalar::MicroTime => time(bytes_of(content)?, "%Y-%m-%dT%H:%M:%S%.6fZ")?,
+            Scalar::Time => time(bytes_of(content)?, format_time)?,
+            Scalar::MicroTime => time(bytes_of(content)?, format_micro_time)?,
             Scalar::IntOrString => int_or_string(bytes_of(content)?)?,
             Scalar::Raw => raw(bytes_of(content)?, depth)?,
             Scalar::SchemaOrArray | Scalar::SchemaOrBool | Scalar::SchemaOrStrings => {
@@ -298,7 +299,7 @@ fn quantity(bytes: &[u8]) -> Result<Value, ProtoError> {
 }
 
 /// `Null` for the zero time, which is written without or with zero fields.
-fn time(bytes: &[u8], format: &str) -> Result<Value, ProtoError> {
+fn time(bytes: &[u8], format: fn(Timestamp) -> String) -> Result<Value, ProtoError> {
     let (mut seconds, mut nanos) = (0, 0);
     let mut reader = Reader::new(bytes);
     while let Some((number, content)) = reader.next()? {
@@ -312,7 +313,7 @@ fn time(bytes: &[u8], format: &str) -> Result<Value, ProtoError> {
         return Ok(Value::Null);
     }
     let time = Timestamp::new(seconds, nanos).map_err(|_| ProtoError::Malformed("time out of range"))?;
-    Ok(time.strftime(format).to_string().into())
+    Ok(format(time).into())
 }
 
 fn int_or_string(bytes: &[u8]) -> Result<Value, ProtoError> {

@@ -10,6 +10,7 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use portolan_api::resources;
 use portolan_net::{Clock, Shutdown};
+use portolan_object::time::format_time;
 use portolan_object::{GroupVersionKind, Object, ObjectKey};
 use portolan_runtime::client::Patch;
 use portolan_runtime::driver::{self, Outcome, Reconciler};
@@ -19,7 +20,6 @@ use serde_json::{Value, json};
 
 use crate::node::pod_spec::{PodSpec, is_finished, node_of};
 use crate::node::schedule::{self, Unschedulable};
-use crate::node::status::seconds;
 
 /// A pod without a place is looked at again this often, besides whenever a node changes.
 const RECHECK: Duration = Duration::from_secs(60);
@@ -161,7 +161,7 @@ impl Binder {
         conditions.retain(|condition| condition["type"] != "PodScheduled");
         conditions.push(json!({
             "type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": reason.message,
-            "lastProbeTime": null, "lastTransitionTime": seconds(self.clock.now()),
+            "lastProbeTime": null, "lastTransitionTime": format_time(self.clock.now()),
         }));
         self.events.record(regarding(pod), Severity::Warning, "FailedScheduling", &reason.message);
         let patch = json!({ "metadata": { "uid": pod.uid() }, "status": { "conditions": conditions } });

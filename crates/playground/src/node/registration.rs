@@ -9,6 +9,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use portolan_api::resources;
 use portolan_net::Clock;
+use portolan_object::time::{format_micro_time, format_time};
 use portolan_object::{Object, ObjectKey};
 use portolan_runtime::client::Patch;
 use portolan_runtime::{Api, Client, ClientError};
@@ -16,7 +17,6 @@ use serde_json::{Value, json};
 use tokio::time::MissedTickBehavior;
 
 use crate::node::NodeSetting;
-use crate::node::status::seconds;
 
 /// How often a Lease is renewed, and for how long it then holds (kubelet's defaults).
 const RENEWAL: Duration = Duration::from_secs(10);
@@ -72,9 +72,9 @@ pub(crate) fn status(setting: &NodeSetting, common: &Common, last: &Value, now: 
         let old = last["conditions"].as_array().into_iter().flatten().find(|old| old["type"] == kind);
         let since =
             old.filter(|old| old["status"] == status).and_then(|old| old["lastTransitionTime"].as_str());
-        let since = since.map_or_else(|| seconds(now), str::to_owned);
+        let since = since.map_or_else(|| format_time(now), str::to_owned);
         json!({ "type": kind, "status": status, "reason": reason, "message": message,
-                "lastHeartbeatTime": seconds(now), "lastTransitionTime": since })
+                "lastHeartbeatTime": format_time(now), "lastTransitionTime": since })
     };
     json!({
         "addresses": [
@@ -114,13 +114,8 @@ fn lease(node: &Object, now: Timestamp) -> Object {
             "name": node.name(), "namespace": LEASE_NAMESPACE,
             "ownerReferences": [{ "apiVersion": "v1", "kind": "Node", "name": node.name(), "uid": node.uid() }],
         },
-        "spec": { "holderIdentity": node.name(), "leaseDurationSeconds": LEASE_SECONDS, "renewTime": micros(now) },
+        "spec": { "holderIdentity": node.name(), "leaseDurationSeconds": LEASE_SECONDS, "renewTime": format_micro_time(now) },
     }))
-}
-
-/// `metav1.MicroTime`.
-fn micros(time: Timestamp) -> String {
-    time.strftime("%Y-%m-%dT%H:%M:%S.%6fZ").to_string()
 }
 
 fn architecture() -> &'static str {

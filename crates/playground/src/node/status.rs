@@ -7,6 +7,7 @@ use std::net::IpAddr;
 
 use jiff::Timestamp;
 use portolan_object::Object;
+use portolan_object::time::format_time;
 use serde_json::{Map, Value, json};
 
 use crate::node::pod_spec::{ContainerSpec, PodSpec, RestartPolicy};
@@ -36,7 +37,7 @@ pub(crate) fn status(input: &Input<'_>) -> Value {
     let phase = phase(input);
     let mut status = Map::new();
     status.insert("phase".to_owned(), json!(phase));
-    status.insert("startTime".to_owned(), json!(seconds(input.started)));
+    status.insert("startTime".to_owned(), json!(format_time(input.started)));
     status.insert("hostIP".to_owned(), json!(input.host_address.to_string()));
     status.insert("hostIPs".to_owned(), json!([{ "ip": input.host_address.to_string() }]));
     if let Some(address) = input.pod_addresses.first() {
@@ -176,7 +177,7 @@ fn dated(finding: &Finding, old: Option<&Value>, now: Timestamp) -> Value {
     let status = if finding.holds { "True" } else { "False" };
     let unchanged =
         old.filter(|old| old["status"] == status).and_then(|old| old["lastTransitionTime"].as_str());
-    let since = unchanged.map_or_else(|| seconds(now), str::to_owned);
+    let since = unchanged.map_or_else(|| format_time(now), str::to_owned);
     let mut condition = json!({
         "type": finding.kind, "status": status, "lastProbeTime": null, "lastTransitionTime": since,
     });
@@ -271,7 +272,7 @@ fn container_status(spec: &ContainerSpec, record: &Record, ready: bool) -> Value
 
 fn state(state: &State) -> Value {
     match state {
-        State::Running { since, .. } => json!({ "running": { "startedAt": seconds(*since) } }),
+        State::Running { since, .. } => json!({ "running": { "startedAt": format_time(*since) } }),
         State::Ended(ended) => json!({ "terminated": terminated(ended) }),
         State::Waiting { reason, message } if message.is_empty() => {
             json!({ "waiting": { "reason": reason } })
@@ -284,8 +285,8 @@ fn terminated(ended: &Ended) -> Value {
     let mut terminated = json!({
         "exitCode": ended.code,
         "reason": ended.reason,
-        "startedAt": seconds(ended.started),
-        "finishedAt": seconds(ended.finished),
+        "startedAt": format_time(ended.started),
+        "finishedAt": format_time(ended.finished),
     });
     for (field, text) in [("message", &ended.message), ("containerID", &ended.id)] {
         if !text.is_empty() {
@@ -339,11 +340,6 @@ fn ended(terminated: &Value) -> Ended {
 /// Reads a time of the Kubernetes API.
 pub(crate) fn time(value: &Value) -> Option<Timestamp> {
     value.as_str()?.parse().ok()
-}
-
-/// A time of the Kubernetes API, which knows whole seconds.
-pub(crate) fn seconds(time: Timestamp) -> String {
-    time.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
 }
 
 #[cfg(test)]

@@ -10,11 +10,6 @@ pub(crate) fn log_prefix(now: Timestamp) -> String {
     now.to_zoned(TimeZone::UTC).strftime("%Y/%m/%d %H:%M:%S ").to_string()
 }
 
-/// `time.RFC3339` in UTC: `2022-07-24T15:13:08Z`.
-pub(crate) fn rfc3339(now: Timestamp) -> String {
-    now.to_zoned(TimeZone::UTC).strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
-}
-
 /// Reads the text of a duration (`time.ParseDuration`): `3s`, `1m30s`, `1.5h`, `0`. Negative ones count as zero.
 pub(crate) fn parse_duration(text: &str) -> Option<Duration> {
     let (negative, mut rest) = match text.strip_prefix('-') {
@@ -78,6 +73,5 @@ mod tests {
     fn log_lines_start_with_the_time() {
         let now: Timestamp = "2022-07-24T15:13:08.9Z".parse().expect("a time");
         assert_eq!(log_prefix(now), "2022/07/24 15:13:08 ");
-        assert_eq!(rfc3339(now), "2022-07-24T15:13:08Z");
     }
 }

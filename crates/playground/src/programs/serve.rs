@@ -6,6 +6,7 @@
 use std::net::SocketAddr;
 
 use http::StatusCode;
+use portolan_object::time::format_time;
 
 use crate::programs::go_flags::{self, Flag, Preset};
 use crate::programs::template::{Template, Values};
@@ -61,7 +62,7 @@ async fn serve(process: Process) -> i32 {
         let values = Values {
             env: |name: &str| environment.get(name).cloned().unwrap_or_default(),
             addr: address.clone(),
-            now: go_time::rfc3339(clock.now()),
+            now: format_time(clock.now()),
         };
         web::text(StatusCode::OK, template.render(&values))
     });

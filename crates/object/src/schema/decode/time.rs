@@ -4,6 +4,8 @@
 
 use jiff::Timestamp;
 
+use crate::time::{format_micro_time, format_time};
+
 const LAYOUT: &str = "2006-01-02T15:04:05Z07:00";
 const MICRO_LAYOUT: &str = "2006-01-02T15:04:05.000000Z07:00";
 
@@ -36,8 +38,7 @@ pub(super) fn normalise(text: &mut String, is_micro: bool) -> Result<(), String>
         return Err(out_of_range("second"));
     }
     let parsed: Timestamp = text.parse().map_err(|_| out_of_range(part_out_of_range(text)))?;
-    let format = if is_micro { "%Y-%m-%dT%H:%M:%S%.6fZ" } else { "%Y-%m-%dT%H:%M:%SZ" };
-    *text = parsed.strftime(format).to_string();
+    *text = if is_micro { format_micro_time(parsed) } else { format_time(parsed) };
     Ok(())
 }
 
