@@ -170,15 +170,22 @@ fn folders_that_cannot_be_used_are_named() {
     let cases = [
         (
             "other-version",
-            "has version 2031, this binary understands 1: use the release that wrote it, or another folder with --dir",
+            "has version 2031, this binary understands 1: use the release that wrote it, or another directory with --dir",
         ),
-        ("thesis", "is not empty and not a playground's folder: choose another with --dir"),
-        ("file", "is not a folder: choose another with --dir"),
-        ("file/below", "Not a directory (os error 20); choose another with --dir, or mend its permissions"),
+        (
+            "thesis",
+            "is not a state directory: it holds chapter1.txt and no portolan.version; choose a new or empty directory with --dir",
+        ),
+        ("file", "is a file, not a directory: choose another path with --dir"),
+        (
+            "file/below",
+            "Not a directory (os error 20); choose another with --dir, or correct its permissions",
+        ),
     ];
     for (name, wanted) in cases {
         for command in ["playground", "server"] {
             let message = refusal(&[command, "--dir", text(&path(name))]);
+            assert!(command == "playground" || !message.contains("playground"), "{message}");
             assert!(message.contains(text(&path(name))), "{command} {name}: {message}");
             assert!(message.contains(wanted), "{command} {name}: {message}");
         }
@@ -210,8 +217,8 @@ fn a_folder_without_write_permission_is_named() {
     let directory = closed.join("state");
     let message = refusal_of(command.args(["playground", "--dir", text(&directory)]));
     let wanted = format!(
-        "cannot use {} as the playground's folder: Permission denied (os error 13); \
-         choose another with --dir, or mend its permissions",
+        "cannot use {} as the state directory: Permission denied (os error 13); \
+         choose another with --dir, or correct its permissions",
         directory.display()
     );
     assert!(message.contains(&wanted), "{message}");

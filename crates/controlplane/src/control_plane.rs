@@ -1,25 +1,27 @@
 //! The control plane: an API server with the federation's kinds, and the controllers that work on it.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use ipnet::IpNet;
 use portolan_controllers::{Controllers, Options as ControllerOptions};
-use portolan_net::kubeconfig::{Cluster, Credential, KubeconfigError, User};
-use portolan_net::{Clock, Kubeconfig, Shutdown};
-use portolan_runtime::client::KubeconfigError as ClientKubeconfigError;
-use portolan_runtime::{Client, ClientError};
+use portolan_net::files::FileError;
+use portolan_net::{Clock, Shutdown};
+use portolan_runtime::Client;
+use portolan_runtime::client::{KubeconfigContext, KubeconfigError, KubeconfigFiles};
 
+use crate::address::TlsSan;
+use crate::admission;
+use crate::certificates::{CertificatePolicy, Certificates};
+use crate::definitions::{self, InstallError};
 use crate::embedded::{EmbeddedServer, EmbeddedServerError, Settings};
+use crate::kubeconfig::{ContextEntry, ContextUser, KubeconfigFile};
+use crate::service_cidr::ServiceCidr;
 use crate::state::{StateDirectory, StateError};
-use crate::{admission, definitions};
 
 /// Directory of the control plane below the state directory. Not a valid cluster name, so no member has it.
 const DIRECTORY: &str = "_control-plane";
-/// Services of the control plane are templates; their addresses are never used.
-const SERVICE_CIDR: IpNet = IpNet::new_assert(IpAddr::V4(Ipv4Addr::new(10, 96, 0, 0)), 16);
 /// Name of the context in the kubeconfig of the control plane.
 const CONTEXT: &str = "portolan";
 
@@ -34,21 +36,38 @@ pub enum StartError {
     Server(#[from] EmbeddedServerError),
     /// The kubeconfig of an API server that runs already cannot be used.
     #[error("the kubeconfig of the control plane: {0}")]
-    Client(#[from] ClientKubeconfigError),
-    /// A kubeconfig cannot be read or written.
+    Existing(#[from] KubeconfigError),
+    /// The kubeconfig cannot be written.
     #[error(transparent)]
-    Kubeconfig(#[from] KubeconfigError),
+    Kubeconfig(#[from] FileError),
     /// The federation's kinds cannot be installed.
     #[error("cannot install the federation's kinds in the control plane: {0}")]
-    Definitions(ClientError),
+    Definitions(#[from] InstallError),
+}
+
+/// Settings of a control plane with an embedded API server.
+#[derive(Debug, Clone, Default)]
+pub struct ControlPlaneSettings {
+    /// The address to listen on; `None` for the last port, or a free one, on 127.0.0.1.
+    pub address: Option<SocketAddr>,
+    /// The address by which clients on other machines reach it, if it differs from `address`.
+    pub advertise_address: Option<IpAddr>,
+    /// Further names and addresses that its certificate covers.
+    pub tls_sans: Vec<TlsSan>,
+    /// Ranges of the addresses of Services. Services of the control plane are templates: nothing uses their addresses.
+    pub service_cidr: ServiceCidr,
+    /// Life and renewal of its certificates.
+    pub certificates: CertificatePolicy,
+    /// The clock.
+    pub clock: Clock,
 }
 
 /// The API server that holds the federation, and its controllers.
 pub struct ControlPlane {
     client: Client,
-    /// Absent when the API server was there before.
+    /// `None` if the API server was there before.
     server: Option<EmbeddedServer>,
-    kubeconfig: Kubeconfig,
+    administrator: ContextEntry,
 }
 
 impl ControlPlane {
@@ -58,26 +77,27 @@ impl ControlPlane {
     /// [`StartError`] naming the cause.
     pub async fn embedded(
         state: &StateDirectory,
-        address: Option<SocketAddr>,
-        clock: &Clock,
+        settings: &ControlPlaneSettings,
         scope: &Shutdown,
     ) -> Result<Self, StartError> {
         let directory = state.subdirectory(DIRECTORY)?;
         let settings = Settings {
             name: "the control plane",
             directory: &directory,
-            service_cidr: SERVICE_CIDR,
-            second_service_cidr: None,
-            address,
+            service_cidr: settings.service_cidr,
+            address: settings.address,
+            advertise_address: settings.advertise_address,
+            tls_sans: &settings.tls_sans,
             endpoint: None,
             admission: vec![Arc::new(admission::Federation)],
             kubelets: None,
-            clock,
+            certificates: settings.certificates,
+            clock: &settings.clock,
         };
         let server = EmbeddedServer::start(settings, scope).await?;
-        definitions::install(&server.client).await.map_err(StartError::Definitions)?;
-        let kubeconfig = server.add_to(Kubeconfig::new(), CONTEXT);
-        Ok(Self { client: server.client.clone(), server: Some(server), kubeconfig })
+        definitions::install(&server.client).await?;
+        let administrator = server.administrator(CONTEXT);
+        Ok(Self { client: server.client.clone(), server: Some(server), administrator })
     }
 
     /// Uses an API server that runs already and has the federation's kinds.
@@ -85,9 +105,12 @@ impl ControlPlane {
     /// # Errors
     /// When the kubeconfig cannot be used.
     pub async fn existing(kubeconfig: &Path, context: Option<&str>) -> Result<Self, StartError> {
-        let client = Client::from_kubeconfig(kubeconfig, context).await?;
-        let kubeconfig = copy_context(Kubeconfig::new(), CONTEXT, kubeconfig, context)?;
-        Ok(Self { client, server: None, kubeconfig })
+        let files = KubeconfigFiles::Named(kubeconfig.to_owned());
+        let context = KubeconfigContext::load(&files, context).await?;
+        let (cluster, user) = context.entry()?;
+        let administrator =
+            ContextEntry { name: CONTEXT.to_owned(), cluster, user: ContextUser::Fixed(user) };
+        Ok(Self { client: context.client()?, server: None, administrator })
     }
 
     /// A client with the rights of an administrator.
@@ -95,12 +118,22 @@ impl ControlPlane {
         &self.client
     }
 
-    /// Writes the kubeconfig with the context `portolan`.
+    /// Writes the kubeconfig with the context `portolan`, and again when its certificate is renewed, until `scope` ends.
     ///
     /// # Errors
-    /// When the file cannot be written.
-    pub fn write_kubeconfig(&self, path: &Path) -> Result<(), StartError> {
-        Ok(self.kubeconfig.write(path)?)
+    /// When the file cannot be written now.
+    pub fn keep_kubeconfig(&self, path: &Path, scope: &Shutdown) -> Result<(), StartError> {
+        Ok(KubeconfigFile::new(path, vec![self.administrator.clone()]).keep_written(scope)?)
+    }
+
+    /// The address by which clients on other machines reach an embedded API server.
+    pub fn advertised(&self) -> Option<SocketAddr> {
+        self.server.as_ref()?.advertised
+    }
+
+    /// The certificates of an embedded API server.
+    pub fn certificates(&self) -> Option<&Certificates> {
+        self.server.as_ref().map(EmbeddedServer::certificates)
     }
 
     /// Starts the federation's controllers; they end with `scope`.
@@ -129,25 +162,4 @@ impl ControlPlane {
         }
         self.close().await;
     }
-}
-
-/// Copies a context of a kubeconfig file into `contexts` under another name, with everything inline.
-///
-/// # Errors
-/// When the file, or a file that it names, cannot be read.
-pub fn copy_context(
-    contexts: Kubeconfig,
-    name: &str,
-    path: &Path,
-    context: Option<&str>,
-) -> Result<Kubeconfig, KubeconfigError> {
-    let connection = Kubeconfig::read(path)?.connection(context)?;
-    let cluster =
-        Cluster::new(&*connection.server, connection.authorities_pem.as_deref().unwrap_or_default());
-    let user = match &connection.credential {
-        Credential::Anonymous => User::default(),
-        Credential::Token(token) => User::token(&**token),
-        Credential::Certificate { chain_pem, key_pem } => User::certificate(chain_pem, key_pem),
-    };
-    Ok(contexts.with_context(name, cluster, user))
 }

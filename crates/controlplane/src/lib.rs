@@ -2,12 +2,28 @@
 //!
 //! `portolan server` runs a [`ControlPlane`]. The playground runs one too, and builds its member clusters from the same
 //! [`embedded::EmbeddedServer`].
+//!
+//! ```text
+//! StateDirectory ── _control-plane/store.db          objects
+//!                ├─ _control-plane/pki/ca.{crt,key}  authority, ten years
+//!                ├─ _control-plane/pki/service-account.key
+//!                ├─ _control-plane/port              last port
+//!                └─ portolan.config                  kubeconfig, rewritten when its certificate is renewed
+//! ```
 
+mod address;
 mod admission;
+mod certificates;
 mod control_plane;
 mod definitions;
 pub mod embedded;
+pub mod kubeconfig;
+mod service_cidr;
 mod state;
 
-pub use control_plane::{ControlPlane, StartError, copy_context};
+pub use address::{AdvertiseAddressError, TlsSan, TlsSanError, parse_advertise_address};
+pub use certificates::{CertificateError, CertificateExpiry, CertificatePolicy, Certificates, Validity};
+pub use control_plane::{ControlPlane, ControlPlaneSettings, StartError};
+pub use definitions::InstallError;
+pub use service_cidr::{ServiceCidr, ServiceCidrError};
 pub use state::{StateDirectory, StateError};

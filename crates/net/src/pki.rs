@@ -1,11 +1,11 @@
 //! The certificate authority of a control plane, and the certificates it issues.
 //!
-//! Keys are ECDSA P-256. A certificate's subject says who a client is, as Kubernetes reads it: the common name is the
-//! user, each organization a group. Nothing here opens a socket; `tls` uses what is issued here.
+//! Keys are ECDSA P-256. Kubernetes reads a client from the certificate's subject: the common name is the user, the
+//! organization is a group. `rcgen` writes one organization, so a client has at most one group here. Nothing here opens
+//! a socket; `tls` uses the certificates.
 
 mod files;
 mod inspect;
-mod subject;
 
 use std::fmt;
 use std::net::IpAddr;
@@ -22,6 +22,8 @@ use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 
 use crate::files::FileError;
+
+pub use inspect::pem;
 
 /// Certificates are valid from this long before they are issued, for readers whose clocks are behind.
 const BACK_DATED: Duration = Duration::from_secs(3600);
@@ -129,7 +131,7 @@ impl Authority {
     /// Issues a server's certificate. It never outlives the authority.
     ///
     /// # Errors
-    /// [`PkiError::Name`] when a host name is none, or [`PkiError::Make`].
+    /// [`PkiError::Name`] when a host name is invalid, or [`PkiError::Make`].
     pub fn issue_server(
         &self,
         names: &ServerNames,
@@ -152,28 +154,29 @@ impl Authority {
         Ok(Identity::new(certificate.der().clone(), &key, &params))
     }
 
-    /// Issues a client's certificate for a user and its groups. It never outlives the authority.
+    /// Issues a client's certificate for a user, and a group if it has one. It never outlives the authority.
     ///
     /// # Errors
-    /// [`PkiError::Name`] when the user or a group is empty, or [`PkiError::Make`].
+    /// [`PkiError::Name`] when the user or the group is empty, or [`PkiError::Make`].
     pub fn issue_client(
         &self,
         user: &str,
-        groups: &[&str],
+        group: Option<&str>,
         lifetime: Duration,
         now: Timestamp,
     ) -> Result<Identity, PkiError> {
         let mut params = params(now, saturating_add(now, lifetime).min(self.expires));
         params.distinguished_name = common_name_only(user)?;
-        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
-        if let Some(group) = groups.iter().find(|group| group.is_empty()) {
-            return Err(PkiError::Name { name: (*group).to_owned(), reason: "a group has a name" });
+        if let Some(group) = group {
+            if group.is_empty() {
+                return Err(PkiError::Name { name: String::new(), reason: "the group is empty" });
+            }
+            params.distinguished_name.push(DnType::OrganizationName, group);
         }
+        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
         let key = new_key()?;
-        let plain = params.signed_by(&key, &self.issuer).map_err(PkiError::Make)?;
-        let certificate =
-            subject::replace(plain.der(), user, groups, self.issuer.key()).map_err(PkiError::Make)?;
-        Ok(Identity::new(certificate, &key, &params))
+        let certificate = params.signed_by(&key, &self.issuer).map_err(PkiError::Make)?;
+        Ok(Identity::new(certificate.der().clone(), &key, &params))
     }
 
     /// The authority's certificate, for those who are to trust it.
@@ -198,6 +201,7 @@ pub struct Identity {
     key: PrivateKeyDer<'static>,
     certificate_pem: String,
     key_pem: String,
+    not_before: Timestamp,
     expires: Timestamp,
 }
 
@@ -214,6 +218,7 @@ impl Clone for Identity {
             key: self.key.clone_key(),
             certificate_pem: self.certificate_pem.clone(),
             key_pem: self.key_pem.clone(),
+            not_before: self.not_before,
             expires: self.expires,
         }
     }
@@ -227,6 +232,7 @@ impl Identity {
             chain: vec![certificate],
             key: PrivateKeyDer::from_pem_slice(key_pem.as_bytes()).expect("a key that was just written"),
             key_pem,
+            not_before: timestamp(params.not_before.unix_timestamp()),
             expires: timestamp(params.not_after.unix_timestamp()),
         }
     }
@@ -251,7 +257,12 @@ impl Identity {
         &self.key_pem
     }
 
-    /// When the certificate ends.
+    /// The first instant at which the certificate is valid; an hour before it was issued.
+    pub fn not_before(&self) -> Timestamp {
+        self.not_before
+    }
+
+    /// The last instant at which the certificate is valid.
     pub fn expires(&self) -> Timestamp {
         self.expires
     }

@@ -15,12 +15,15 @@ use portolan_api::meta::condition;
 use portolan_controllers::clusters::join::{JoinError, JoinRequest, join};
 use portolan_controllers::{Controllers, kubernetes};
 use portolan_controlplane::embedded::{EmbeddedServer, EmbeddedServerError, Settings};
-use portolan_controlplane::{ControlPlane, StateDirectory, StateError, copy_context};
-use portolan_net::kubeconfig::KubeconfigError;
-use portolan_net::{Clock, Kubeconfig, Shutdown};
+use portolan_controlplane::kubeconfig::{ContextEntry, ContextUser, KubeconfigFile};
+use portolan_controlplane::{
+    CertificatePolicy, ControlPlane, ControlPlaneSettings, ServiceCidr, StateDirectory, StateError,
+};
+use portolan_net::files::FileError;
+use portolan_net::{Clock, Shutdown};
 use portolan_object::{Object, ObjectKey};
 use portolan_runtime::cache::Caches;
-use portolan_runtime::client::{KubeconfigError as ClientKubeconfigError, Patch};
+use portolan_runtime::client::{KubeconfigContext, KubeconfigError, KubeconfigFiles, Patch};
 use portolan_runtime::{Client, ClientError};
 use serde_json::json;
 
@@ -93,11 +96,11 @@ pub enum StartError {
         /// Which cluster.
         cluster: String,
         /// Why.
-        source: ClientKubeconfigError,
+        source: KubeconfigError,
     },
-    /// A kubeconfig cannot be read or written.
+    /// A kubeconfig cannot be written.
     #[error(transparent)]
-    Kubeconfig(#[from] KubeconfigError),
+    Kubeconfig(#[from] FileError),
     /// The nodes of a member.
     #[error(transparent)]
     Node(#[from] NodeError),
@@ -202,23 +205,27 @@ impl Playground {
                 ControlPlane::existing(&existing.kubeconfig, existing.context.as_deref()).await?
             }
             None => {
-                let address = options.port.map(|port| SocketAddr::from((Ipv4Addr::LOCALHOST, port)));
-                ControlPlane::embedded(state, address, clock, scope).await?
+                let settings = ControlPlaneSettings {
+                    address: options.port.map(|port| SocketAddr::from((Ipv4Addr::LOCALHOST, port))),
+                    clock: clock.clone(),
+                    ..ControlPlaneSettings::default()
+                };
+                ControlPlane::embedded(state, &settings, scope).await?
             }
         };
-        control_plane.write_kubeconfig(&state.hub_kubeconfig())?;
+        control_plane.keep_kubeconfig(&state.hub_kubeconfig(), scope)?;
         let controllers = control_plane.start_controllers(clock, scope);
         let shared = Shared { network: &network, host: host.as_ref(), clock };
-        let mut contexts = Kubeconfig::new();
+        let mut contexts = Vec::new();
         let mut members = Vec::new();
         for (cluster, index) in config.clusters.iter().zip(0..=u8::MAX) {
             let started = start_member(cluster, index, state, &shared, scope).await?;
-            let (member, url, ca_pem, with_member) = started.into_parts(contexts, cluster)?;
-            contexts = with_member;
-            join_member(control_plane.client(), &member.client, cluster, url, ca_pem).await?;
+            let (member, address, context) = started.into_parts(cluster).await?;
+            contexts.push(context);
+            join_member(control_plane.client(), &member.client, cluster, address).await?;
             members.push(member);
         }
-        contexts.write(&state::members_kubeconfig(state))?;
+        KubeconfigFile::new(&state::members_kubeconfig(state), contexts).keep_written(scope)?;
         if let Some(set) = &config.cluster_set {
             cluster_set::form(control_plane.client(), set, &config.clusters).await?;
         }
@@ -304,27 +311,43 @@ struct Started {
 }
 
 impl Started {
-    /// The member, its address and CA, and the kubeconfig with its context.
-    fn into_parts(
+    /// The member, the address of its API server, and its context in the kubeconfig of the members.
+    async fn into_parts(
         self,
-        contexts: Kubeconfig,
         cluster: &Cluster,
-    ) -> Result<(Member, String, String, Kubeconfig), StartError> {
+    ) -> Result<(Member, ApiServerAddress, ContextEntry), StartError> {
         let Self { client, embedded, nodes } = self;
-        let (url, ca_pem, contexts) = match (&embedded, &cluster.kubeconfig) {
+        let (address, context) = match (&embedded, &cluster.kubeconfig) {
             (Some(embedded), _) => {
-                (embedded.url.clone(), embedded.ca_pem.clone(), embedded.add_to(contexts, &cluster.name))
+                let (url, ca_pem) = (embedded.url.clone(), embedded.ca_pem.clone());
+                let address = ApiServerAddress { url, ca_pem, insecure_skip_verify: false };
+                (address, embedded.administrator(&cluster.name))
             }
             (None, Some(path)) => {
-                let context = cluster.context.as_deref();
-                let connection = Kubeconfig::read(path)?.connection(context)?;
-                let contexts = copy_context(contexts, &cluster.name, path, context)?;
-                (connection.server, connection.authorities_pem.unwrap_or_default(), contexts)
+                let failed = |source| StartError::Client { cluster: cluster.name.clone(), source };
+                let files = KubeconfigFiles::Named(path.clone());
+                let context = KubeconfigContext::load(&files, cluster.context.as_deref());
+                let context = context.await.map_err(failed)?;
+                let address = ApiServerAddress {
+                    url: context.server().to_owned(),
+                    ca_pem: context.ca_pem().unwrap_or_default(),
+                    insecure_skip_verify: context.skips_tls_verification(),
+                };
+                let (entry, user) = context.entry().map_err(failed)?;
+                let user = ContextUser::Fixed(user);
+                (address, ContextEntry { name: cluster.name.clone(), cluster: entry, user })
             }
             (None, None) => unreachable!("a member is embedded unless it has a kubeconfig"),
         };
-        Ok((Member { name: cluster.name.clone(), client, embedded, nodes }, url, ca_pem, contexts))
+        Ok((Member { name: cluster.name.clone(), client, embedded, nodes }, address, context))
     }
+}
+
+/// Address of a member's API server, and how the control plane verifies its certificate.
+struct ApiServerAddress {
+    url: String,
+    ca_pem: String,
+    insecure_skip_verify: bool,
 }
 
 /// What all members share.
@@ -358,12 +381,17 @@ async fn start_member(
             let settings = Settings {
                 name: &cluster.name,
                 directory: &directory,
-                service_cidr: services.v4.into(),
-                second_service_cidr: services.v6.map(Into::into),
+                service_cidr: ServiceCidr {
+                    primary: services.v4.into(),
+                    secondary: services.v6.map(Into::into),
+                },
                 address: None,
+                advertise_address: None,
+                tls_sans: &[],
                 endpoint: Some(nodes::api_server_address(index)),
                 admission: Vec::new(),
                 kubelets: Some(nodes::kubelets(cluster, &kubelet, scope)?),
+                certificates: CertificatePolicy::default(),
                 clock,
             };
             let embedded = EmbeddedServer::start(settings, scope).await?;
@@ -385,14 +413,13 @@ async fn join_member(
     hub: &Client,
     member: &Client,
     cluster: &Cluster,
-    url: String,
-    ca_pem: String,
+    address: ApiServerAddress,
 ) -> Result<(), StartError> {
     let request = JoinRequest {
         name: cluster.name.clone(),
-        url,
-        ca_pem: ca_pem.into_bytes(),
-        insecure_skip_verify: false,
+        url: address.url,
+        ca_pem: address.ca_pem.into_bytes(),
+        insecure_skip_verify: address.insecure_skip_verify,
         provider: cluster.provider.clone(),
         region: cluster.region.clone(),
         zones: [&cluster.zone].into_iter().filter(|zone| !zone.is_empty()).cloned().collect(),

@@ -22,7 +22,7 @@ use metrics::Observed;
 /// Time for requests that are under way when the agent is asked to stop.
 const DRAIN: Duration = Duration::from_secs(5);
 /// More threads than this gain nothing before the kernel is the limit.
-const MOST_WORKERS: usize = 4;
+const MAX_WORKERS: usize = 4;
 
 /// Answers until SIGTERM or SIGINT.
 pub(crate) async fn run(arguments: arguments::Agent) -> Result<()> {
@@ -35,8 +35,10 @@ pub(crate) async fn run(arguments: arguments::Agent) -> Result<()> {
     ];
     let kinds: Vec<(ZoneKind, String)> = kinds.into_iter().flatten().collect();
     let listens_on = arguments.dns_listen.ip();
-    let server_addresses: Vec<IpAddr> =
-        if listens_on.is_unspecified() { arguments.advertise } else { vec![listens_on] };
+    let server_addresses: Vec<IpAddr> = match arguments.advertise.is_empty() && !listens_on.is_unspecified() {
+        true => vec![listens_on],
+        false => arguments.advertise,
+    };
     let settings = kinds.iter().map(|(kind, name)| ZoneSettings {
         kind: *kind,
         name: name.clone(),
@@ -67,5 +69,5 @@ pub(crate) async fn run(arguments: arguments::Agent) -> Result<()> {
 }
 
 fn default_workers() -> usize {
-    std::thread::available_parallelism().map_or(1, NonZero::get).min(MOST_WORKERS)
+    std::thread::available_parallelism().map_or(1, NonZero::get).min(MAX_WORKERS)
 }

@@ -4,9 +4,12 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use portolan_controlplane::{ServiceCidr, TlsSan, parse_advertise_address};
 use portolan_plan::dns::ZoneKind;
 
 use crate::member::MemberAccess;
+#[cfg(feature = "playground")]
+use crate::playground::arguments::{Playground, Quickstart};
 
 /// Joins Kubernetes clusters into one federation.
 ///
@@ -14,12 +17,33 @@ use crate::member::MemberAccess;
 #[derive(Debug, Parser)]
 #[command(name = "portolan", version, propagate_version = true)]
 pub(crate) struct Arguments {
-    /// What is logged, to standard error: error, warn, info, debug or trace, also per module (`warn,portolan_runtime=debug`).
-    #[arg(long, global = true, env = "PORTOLAN_LOG", default_value = "warn", value_name = "LEVEL")]
+    /// Log filter: error, warn, info, debug or trace, also per module (`warn,portolan_runtime=debug`); logs go to
+    /// standard error
+    #[arg(long, global = true, env = "PORTOLAN_LOG", default_value = "warn", value_name = "FILTER")]
     pub(crate) log: String,
+
+    /// Format of the log
+    #[arg(
+        long,
+        global = true,
+        env = "PORTOLAN_LOG_FORMAT",
+        value_enum,
+        default_value_t,
+        value_name = "FORMAT"
+    )]
+    pub(crate) log_format: LogFormat,
 
     #[command(subcommand)]
     pub(crate) command: Command,
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum LogFormat {
+    /// Lines for people.
+    #[default]
+    Text,
+    /// One JSON object per line, for log collectors.
+    Json,
 }
 
 #[derive(Debug, Subcommand)]
@@ -27,26 +51,29 @@ pub(crate) enum Command {
     /// Run the control plane: an API server with the federation's kinds, and the controllers.
     Server(Server),
     /// Run a control plane and member clusters in this process, with pods that really answer.
+    #[cfg(feature = "playground")]
     Playground(Playground),
     /// Show the first walkthrough: two clusters, and a Service of one answered in the other.
+    #[cfg(feature = "playground")]
     Quickstart(Quickstart),
     /// Run in a member: answer the DNS names of the cluster set.
     Agent(Agent),
-    /// Have a member's CoreDNS send the cluster set's names to Portolan, or take that back.
+    /// Make a member's CoreDNS forward the cluster set's zone to Portolan, or undo that.
     #[command(subcommand)]
     Dns(Dns),
-    /// Let a cluster join the federation.
+    /// Join a cluster to the federation.
     Join(Join),
-    /// Take a cluster out of the federation.
+    /// Remove a cluster from the federation.
     Unjoin(Unjoin),
     /// Form cluster sets: a service exported from one member is a service of all.
     Clusterset(ClusterSet),
     /// Print resources of the control plane and of its members in one table.
     Get(Get),
-    /// Be a process inside of a pod; only a playground starts this.
+    /// Run a process inside of a pod; only a playground starts this.
+    #[cfg(feature = "playground")]
     #[command(hide = true)]
     Inside {
-        /// What to do there.
+        /// The process to run.
         order: String,
     },
     /// Print the services that clusters export to each other.
@@ -63,96 +90,33 @@ pub(crate) enum Command {
 
 #[derive(Debug, Args)]
 pub(crate) struct Server {
-    /// Folder for the database, certificates and the kubeconfig of an embedded API server.
+    /// State directory of an embedded API server: its database, certificates and kubeconfig
     #[arg(long, value_name = "DIR", required_unless_present = "kubeconfig")]
     pub(crate) dir: Option<PathBuf>,
-    /// Address of the embedded API server.
+    /// Address that the embedded API server listens on; 0.0.0.0 and [::] for all interfaces
     #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:6443")]
     pub(crate) listen: SocketAddr,
-    /// Run the controllers on an API server that runs already and has the federation's kinds.
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["dir", "listen"])]
+    /// Address by which clients on other machines reach the API server [default: the address of --listen, or that of
+    /// the interface with the default route]
+    #[arg(long, value_name = "ADDRESS", value_parser = parse_advertise_address)]
+    pub(crate) advertise_address: Option<IpAddr>,
+    /// Further name or address that the certificate of the API server covers, such as that of a load balancer; may be
+    /// repeated
+    #[arg(long, value_name = "NAME|ADDRESS", value_delimiter = ',')]
+    pub(crate) tls_san: Vec<TlsSan>,
+    /// Range of the addresses of Services: one range, or one of IPv4 and one of IPv6, separated by a comma
+    #[arg(long, value_name = "CIDR", default_value_t)]
+    pub(crate) service_cidr: ServiceCidr,
+    /// Run the controllers on an API server that runs already and has the federation's kinds
+    #[arg(
+        long,
+        value_name = "FILE",
+        conflicts_with_all = ["dir", "listen", "advertise_address", "tls_san", "service_cidr"]
+    )]
     pub(crate) kubeconfig: Option<PathBuf>,
-    /// Context in that file; the current one without it.
+    /// Context of the kubeconfig [default: the current context]
     #[arg(long, value_name = "NAME", requires = "kubeconfig")]
     pub(crate) context: Option<String>,
-}
-
-#[derive(Debug, Args)]
-#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
-pub(crate) struct Playground {
-    #[command(subcommand)]
-    pub(crate) command: Option<PlaygroundCommand>,
-    /// Folder for all state; it survives a restart.
-    #[arg(long, value_name = "DIR", required = true)]
-    pub(crate) dir: Option<PathBuf>,
-    /// File that describes the clusters; two members called member1 and member2 without it.
-    #[arg(long, value_name = "FILE")]
-    pub(crate) config: Option<PathBuf>,
-    /// Port of the control plane's API server on 127.0.0.1; that of the last run, else a free one, without it.
-    #[arg(long, value_name = "PORT")]
-    pub(crate) port: Option<u16>,
-    /// Put all members into a cluster set of this name, so that a service exported from one is a service of all.
-    #[arg(long, value_name = "NAME")]
-    pub(crate) clusterset: Option<String>,
-    /// What carries the traffic between pods; what the file says, else `loopback`, without it.
-    #[arg(long, value_enum, value_name = "MODE")]
-    pub(crate) network: Option<NetworkMode>,
-}
-
-/// Commands for a playground that runs.
-#[derive(Debug, Subcommand)]
-pub(crate) enum PlaygroundCommand {
-    /// Cut two clusters apart: traffic between them is lost until the link is restored, or the playground restarts.
-    Cut(Ends),
-    /// Restore the link between two clusters.
-    Restore(Ends),
-    /// List the links between the clusters.
-    Links {
-        /// Folder of the playground.
-        #[arg(long, value_name = "DIR")]
-        dir: PathBuf,
-    },
-}
-
-/// The ends of a link.
-#[derive(Debug, Args)]
-pub(crate) struct Ends {
-    /// One cluster.
-    #[arg(value_name = "CLUSTER")]
-    pub(crate) one: String,
-    /// The other.
-    #[arg(value_name = "CLUSTER")]
-    pub(crate) other: String,
-    /// Folder of the playground.
-    #[arg(long, value_name = "DIR")]
-    pub(crate) dir: PathBuf,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum NetworkMode {
-    /// Pods are built-in programs on loopback sockets; needs no rights.
-    Loopback,
-    /// Pods are real processes with namespaces and addresses of their own; needs `ip`, `nft`, and root or user namespaces.
-    Namespaces,
-}
-
-impl From<NetworkMode> for portolan_playground::config::NetworkMode {
-    fn from(mode: NetworkMode) -> Self {
-        match mode {
-            NetworkMode::Loopback => Self::Loopback,
-            NetworkMode::Namespaces => Self::Namespaces,
-        }
-    }
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct Quickstart {
-    /// Leave everything running afterwards, and say what to try next.
-    #[arg(long)]
-    pub(crate) keep: bool,
-    /// Folder for all state; a temporary one without it.
-    #[arg(long, value_name = "DIR")]
-    pub(crate) dir: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]
@@ -171,13 +135,14 @@ pub(crate) struct Agent {
     /// Answer for the cluster's own services as well, in this zone, usually cluster.local.
     #[arg(long, value_name = "NAME")]
     pub(crate) cluster_zone: Option<String>,
-    /// How long answers may be kept, in seconds.
+    /// Time to live of answers, in seconds
     #[arg(long, value_name = "SECONDS", default_value_t = portolan_dns::DEFAULT_TTL_SECS, value_parser = clap::value_parser!(u32).range(0..=3600))]
     pub(crate) ttl: u32,
-    /// Where clients reach this server, for its own name in the zones; the listening address without it.
+    /// Addresses by which clients reach this server, for its own name in the zones [default: the address of
+    /// --dns-listen]
     #[arg(long, value_name = "ADDRESS", value_delimiter = ',')]
     pub(crate) advertise: Vec<IpAddr>,
-    /// Threads that answer UDP; one per core, at most four, without it.
+    /// Threads that answer UDP [default: one per core, at most four]
     #[arg(long, value_name = "NUMBER", value_parser = workers)]
     pub(crate) workers: Option<usize>,
 }
@@ -192,11 +157,11 @@ fn workers(text: &str) -> Result<usize, String> {
 /// The member's CoreDNS.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Dns {
-    /// Send the zone to Portolan: a marked block in the Corefile, shown as a difference.
+    /// Forward the zone to Portolan: adds a marked block to the Corefile and prints the difference.
     Install {
         #[command(flatten)]
         change: DnsChange,
-        /// Where Portolan answers; the addresses of the agent's Service without it.
+        /// Addresses of Portolan's DNS server [default: the addresses of the agent's Service]
         #[arg(long = "address", value_name = "ADDRESS", value_delimiter = ',')]
         addresses: Vec<IpAddr>,
         /// The agent's Service.
@@ -206,7 +171,7 @@ pub(crate) enum Dns {
         #[arg(long, value_name = "NAME", default_value = ZoneKind::ClusterSet.default_zone())]
         zone: String,
     },
-    /// Remove the block again.
+    /// Remove the block.
     Uninstall {
         #[command(flatten)]
         change: DnsChange,
@@ -221,7 +186,7 @@ pub(crate) struct DnsChange {
     /// The ConfigMap that holds the Corefile.
     #[arg(long, value_name = "NAMESPACE/NAME", default_value = "kube-system/coredns")]
     pub(crate) config_map: String,
-    /// Only show what would be changed.
+    /// Print the change and do not make it
     #[arg(long)]
     pub(crate) dry_run: bool,
 }
@@ -229,10 +194,10 @@ pub(crate) struct DnsChange {
 /// Access to the control plane.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct HubAccess {
-    /// Kubeconfig of the control plane.
-    #[arg(long, env = "KUBECONFIG", value_name = "FILE")]
-    pub(crate) kubeconfig: PathBuf,
-    /// Context in that file; the current one without it.
+    /// Kubeconfig of the control plane [default: the files of $KUBECONFIG, or ~/.kube/config]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) kubeconfig: Option<PathBuf>,
+    /// Context of the kubeconfig [default: the current context]
     #[arg(long, value_name = "NAME")]
     pub(crate) context: Option<String>,
 }
@@ -246,7 +211,7 @@ pub(crate) struct Join {
     /// Kubeconfig of the cluster, with the rights of an administrator.
     #[arg(long, value_name = "FILE")]
     pub(crate) cluster_kubeconfig: PathBuf,
-    /// Context in that file; the current one without it.
+    /// Context of that kubeconfig [default: the current context]
     #[arg(long, value_name = "NAME")]
     pub(crate) cluster_context: Option<String>,
     /// Name of its provider.
@@ -269,7 +234,7 @@ pub(crate) struct Unjoin {
     /// Kubeconfig of the cluster, to remove the control plane's account there as well.
     #[arg(long, value_name = "FILE")]
     pub(crate) cluster_kubeconfig: Option<PathBuf>,
-    /// Context in that file; the current one without it.
+    /// Context of that kubeconfig [default: the current context]
     #[arg(long, value_name = "NAME", requires = "cluster_kubeconfig")]
     pub(crate) cluster_context: Option<String>,
     /// Seconds to wait until the cluster has left.
@@ -292,7 +257,7 @@ pub(crate) enum ClusterSetCommand {
         /// Name of the set.
         name: String,
     },
-    /// Add clusters to a set, and wait until they know of it.
+    /// Add clusters to a set, and wait until they have joined it.
     Add {
         #[command(flatten)]
         hub: HubAccess,
@@ -301,14 +266,14 @@ pub(crate) enum ClusterSetCommand {
         /// Clusters that have joined the federation.
         #[arg(required = true, value_name = "CLUSTER")]
         clusters: Vec<String>,
-        /// What the cluster is called in the set; its name without it. For one cluster at a time.
+        /// Name of the cluster in the set, if one cluster is added [default: the name of the cluster]
         #[arg(long)]
         id: Option<String>,
         /// Seconds to wait.
         #[arg(long, default_value_t = 60, value_name = "SECONDS")]
         wait: u64,
     },
-    /// Remove clusters from a set, and wait until what it put there is gone.
+    /// Remove clusters from a set, and wait until the set's objects are gone from them.
     Remove {
         #[command(flatten)]
         hub: HubAccess,
@@ -351,7 +316,7 @@ pub(crate) struct Get {
     /// All namespaces.
     #[arg(short = 'A', long)]
     pub(crate) all_namespaces: bool,
-    /// Where to look.
+    /// Clusters to read
     #[arg(long, value_enum, default_value_t = Scope::Karmada)]
     pub(crate) operation_scope: Scope,
     /// Only these members.
@@ -362,7 +327,7 @@ pub(crate) struct Get {
     pub(crate) output: Option<Output>,
 }
 
-/// Where to look; the names are karmadactl's.
+/// Clusters that `get` reads; the names are karmadactl's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Scope {
     /// The control plane.
@@ -374,12 +339,12 @@ pub(crate) enum Scope {
 }
 
 impl Scope {
-    /// Whether the control plane is meant.
+    /// Whether the control plane is read.
     pub(crate) fn has_hub(self) -> bool {
         self != Scope::Members
     }
 
-    /// Whether the members are meant.
+    /// Whether the members are read.
     pub(crate) fn has_members(self) -> bool {
         self != Scope::Karmada
     }
@@ -401,10 +366,10 @@ pub(crate) struct Services {
     /// All namespaces.
     #[arg(short = 'A', long)]
     pub(crate) all_namespaces: bool,
-    /// How to print them.
+    /// Output format
     #[arg(short, long, value_enum)]
     pub(crate) output: Option<ServicesOutput>,
-    /// Go on, and print what changes.
+    /// Keep running, and print changes
     #[arg(short, long)]
     pub(crate) watch: bool,
 }
@@ -434,10 +399,11 @@ pub(crate) struct WhyService {
     /// Namespace.
     #[arg(short, long, default_value = "default")]
     pub(crate) namespace: String,
-    /// The cluster that asks; every cluster that the service is for without it.
+    /// The cluster that uses the service [default: every cluster that the service is for]
     #[arg(long, value_name = "CLUSTER")]
     pub(crate) from: Option<String>,
-    /// Also ask DNS and connect, from a pod that is started in the asking cluster and deleted afterwards.
+    /// Also query DNS and connect, from a pod that is started in the cluster that uses the service, and deleted
+    /// afterwards
     #[arg(long)]
     pub(crate) probe: bool,
     /// Image of that pod; it must have busybox's sh, nslookup and nc.

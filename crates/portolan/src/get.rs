@@ -4,7 +4,7 @@ use anyhow::{Context, Result, bail};
 use portolan_api::cluster::Cluster;
 use portolan_api::resources;
 use portolan_object::{Object, ObjectKey};
-use portolan_runtime::client::{Client, Discovered, Selection};
+use portolan_runtime::client::{Client, Discovered, KubeconfigContext, KubeconfigFiles, Selection};
 use portolan_runtime::members::endpoint;
 use portolan_runtime::{ClientError, Resource};
 
@@ -44,9 +44,9 @@ pub(crate) async fn run(arguments: Get) -> Result<()> {
 
 /// Connects to the control plane.
 pub(crate) async fn connect(access: &HubAccess) -> Result<Client> {
-    Client::from_kubeconfig(&access.kubeconfig, access.context.as_deref())
-        .await
-        .context("cannot use the control plane's kubeconfig")
+    let files = KubeconfigFiles::find(access.kubeconfig.as_deref());
+    let context = KubeconfigContext::load(&files, access.context.as_deref()).await;
+    context.and_then(|context| context.client()).context("cannot use the control plane's kubeconfig")
 }
 
 async fn read(client: &Client, arguments: &Get) -> Result<portolan_runtime::client::Table, String> {

@@ -1,9 +1,8 @@
 //! `portolan join`: lets a cluster join the federation.
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use portolan_controllers::clusters::join::{JoinRequest, join};
-use portolan_net::Kubeconfig;
-use portolan_runtime::client::Client;
+use portolan_runtime::client::{KubeconfigContext, KubeconfigFiles};
 
 use crate::arguments::Join;
 use crate::get::connect;
@@ -11,16 +10,17 @@ use crate::get::connect;
 /// Joins and says so; the output is karmadactl's.
 pub(crate) async fn run(arguments: Join) -> Result<()> {
     let hub = connect(&arguments.hub).await?;
-    let (path, context) = (&arguments.cluster_kubeconfig, arguments.cluster_context.as_deref());
-    let member =
-        Client::from_kubeconfig(path, context).await.context("cannot use the cluster's kubeconfig")?;
-    let connection = Kubeconfig::read(path)
-        .and_then(|kubeconfig| kubeconfig.connection(context))
-        .context("cannot use the cluster's kubeconfig")?;
+    let files = KubeconfigFiles::Named(arguments.cluster_kubeconfig);
+    let unusable = "cannot use the cluster's kubeconfig";
+    let context =
+        KubeconfigContext::load(&files, arguments.cluster_context.as_deref()).await.context(unusable)?;
+    let member = context.client().context(unusable)?;
+    check(&context).context(unusable)?;
     let request = JoinRequest {
         name: arguments.name.clone(),
-        url: connection.server,
-        ca_pem: connection.authorities_pem.unwrap_or_default().into_bytes(),
+        url: context.server().to_owned(),
+        ca_pem: context.ca_pem().unwrap_or_default().into_bytes(),
+        insecure_skip_verify: context.skips_tls_verification(),
         provider: arguments.cluster_provider,
         region: arguments.cluster_region,
         zones: arguments.cluster_zones,
@@ -28,5 +28,26 @@ pub(crate) async fn run(arguments: Join) -> Result<()> {
     };
     join(&hub, &member, &request).await.with_context(|| format!("cluster {} cannot join", arguments.name))?;
     anstream::println!("cluster({}) is joined successfully", arguments.name);
+    Ok(())
+}
+
+/// Refuses a kubeconfig that this command could use and the control plane could not: a Cluster object holds a URL, a CA
+/// bundle and `insecureSkipTLSVerification`, nothing else.
+fn check(context: &KubeconfigContext) -> Result<()> {
+    if let Some(name) = context.tls_server_name() {
+        ensure!(
+            context.skips_tls_verification(),
+            "tls-server-name {name:?} cannot be kept in a Cluster object: use a server whose certificate has the \
+             host of {}",
+            context.server()
+        );
+    }
+    ensure!(
+        context.ca_pem().is_some()
+            || context.skips_tls_verification()
+            || !context.server().starts_with("https:"),
+        "it has no certificate-authority for {}: add the CA that signed the server's certificate",
+        context.server()
+    );
     Ok(())
 }

@@ -1,6 +1,7 @@
 //! The `portolan` binary: arguments, output and wiring.
 //!
-//! Logic lives in the crates below; this one reads what the user asked for, connects the parts, and prints.
+//! The logic is in the crates below; this one reads arguments, connects the crates, and prints. The feature `playground`
+//! adds `portolan playground` and `portolan quickstart`; a build without it has the server, the agent and the commands.
 
 mod agent;
 mod arguments;
@@ -8,10 +9,13 @@ mod clusterset;
 mod dns;
 mod get;
 mod join;
+#[cfg(feature = "playground")]
 mod manifests;
 mod member;
 mod output;
+#[cfg(feature = "playground")]
 mod playground;
+#[cfg(feature = "playground")]
 mod quickstart;
 mod server;
 mod services;
@@ -30,11 +34,13 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
+    #[cfg(feature = "playground")]
     if let Command::Inside { order } = &arguments.command {
         // Before anything starts a thread: afterwards, a process cannot enter a container.
         return portolan_playground::sandbox::inside(order);
     }
-    output::log::start(&arguments.log);
+    output::log::start(&arguments.log, arguments.log_format);
+    #[cfg(feature = "playground")]
     if let Command::Playground(playground) = &arguments.command
         && let Err(error) = playground::obtain_rights(playground)
     {
@@ -53,7 +59,9 @@ fn main() -> ExitCode {
 async fn run(command: Command) -> anyhow::Result<()> {
     match command {
         Command::Server(arguments) => server::run(arguments).await,
+        #[cfg(feature = "playground")]
         Command::Playground(arguments) => playground::run(arguments).await,
+        #[cfg(feature = "playground")]
         Command::Quickstart(arguments) => quickstart::run(arguments).await,
         Command::Agent(arguments) => agent::run(arguments).await,
         Command::Dns(command) => dns::run(command).await,
@@ -61,6 +69,7 @@ async fn run(command: Command) -> anyhow::Result<()> {
         Command::Unjoin(arguments) => unjoin::run(arguments).await,
         Command::Clusterset(arguments) => clusterset::run(arguments).await,
         Command::Get(arguments) => get::run(arguments).await,
+        #[cfg(feature = "playground")]
         Command::Inside { .. } => anyhow::bail!("a process inside of a pod has no runtime"),
         Command::Services(arguments) => services::run(arguments).await,
         Command::Why(arguments) => why::run(arguments).await,

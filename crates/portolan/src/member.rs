@@ -2,20 +2,22 @@
 
 use std::path::PathBuf;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use clap::Args;
 use portolan_runtime::Client;
+use portolan_runtime::client::{KubeconfigContext, KubeconfigFiles};
 
-/// In place of a file: the service account of the pod.
+/// The value of `--kubeconfig` for the service account of the pod.
 const IN_CLUSTER: &str = "in-cluster";
 
 /// Access to a member.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct MemberAccess {
-    /// Kubeconfig of the member, or `in-cluster` for the service account of the pod.
-    #[arg(long, env = "KUBECONFIG", value_name = "FILE|in-cluster")]
-    kubeconfig: PathBuf,
-    /// Context in that file; the current one without it.
+    /// Kubeconfig of the member, or `in-cluster` for the service account of the pod [default: the files of $KUBECONFIG,
+    /// or ~/.kube/config]
+    #[arg(long, value_name = "FILE|in-cluster")]
+    kubeconfig: Option<PathBuf>,
+    /// Context of the kubeconfig [default: the current context]
     #[arg(long, value_name = "NAME")]
     context: Option<String>,
 }
@@ -23,9 +25,11 @@ pub(crate) struct MemberAccess {
 impl MemberAccess {
     /// A client of the member. Nothing is sent yet.
     pub(crate) async fn client(&self) -> Result<Client> {
-        if self.kubeconfig.as_os_str() == IN_CLUSTER {
+        if self.kubeconfig.as_deref().is_some_and(|path| path.as_os_str() == IN_CLUSTER) {
             return Ok(Client::in_cluster()?);
         }
-        Ok(Client::from_kubeconfig(&self.kubeconfig, self.context.as_deref()).await?)
+        let files = KubeconfigFiles::find(self.kubeconfig.as_deref());
+        let context = KubeconfigContext::load(&files, self.context.as_deref()).await;
+        context.and_then(|context| context.client()).context("cannot use the member's kubeconfig")
     }
 }

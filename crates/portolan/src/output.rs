@@ -1,6 +1,7 @@
 //! What the user sees: errors with their causes, tables, logs, completions.
 
 pub(crate) mod log;
+#[cfg(feature = "playground")]
 pub(crate) mod progress;
 pub(crate) mod table;
 

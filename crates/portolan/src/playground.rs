@@ -1,5 +1,6 @@
 //! `portolan playground`: a federation in the foreground.
 
+pub(crate) mod arguments;
 mod links;
 
 use std::time::Duration;
@@ -11,8 +12,6 @@ use portolan_playground::config::{Config, NetworkMode};
 use portolan_playground::federation::{Options, Playground};
 use portolan_playground::rights;
 use portolan_playground::state::members_kubeconfig;
-
-use crate::arguments;
 
 /// Time for requests that are under way when the playground is asked to stop.
 const DRAIN: Duration = Duration::from_secs(5);

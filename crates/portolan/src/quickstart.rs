@@ -15,8 +15,8 @@ use portolan_playground::config::Config;
 use portolan_playground::federation::{Options, Playground};
 use portolan_playground::state::members_kubeconfig;
 
-use crate::arguments;
 use crate::output::progress::{Progress, readable};
+use crate::playground::arguments;
 
 const DRAIN: Duration = Duration::from_secs(2);
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
-use portolan_controlplane::{ControlPlane, StateDirectory};
+use portolan_controlplane::{ControlPlane, ControlPlaneSettings, StateDirectory};
 use portolan_net::{Clock, Shutdown};
 
 use crate::arguments;
@@ -19,8 +19,19 @@ pub(crate) async fn run(arguments: arguments::Server) -> Result<()> {
         (Some(kubeconfig), _) => ControlPlane::existing(kubeconfig, arguments.context.as_deref()).await?,
         (None, Some(dir)) => {
             let state = StateDirectory::open(dir)?;
-            let embedded = ControlPlane::embedded(&state, Some(arguments.listen), &clock, &scope).await?;
-            embedded.write_kubeconfig(&state.hub_kubeconfig())?;
+            let settings = ControlPlaneSettings {
+                address: Some(arguments.listen),
+                advertise_address: arguments.advertise_address,
+                tls_sans: arguments.tls_san,
+                service_cidr: arguments.service_cidr,
+                clock: clock.clone(),
+                ..ControlPlaneSettings::default()
+            };
+            let embedded = ControlPlane::embedded(&state, &settings, &scope).await?;
+            embedded.keep_kubeconfig(&state.hub_kubeconfig(), &scope)?;
+            if let Some(advertised) = embedded.advertised().filter(|address| !address.ip().is_loopback()) {
+                anstream::println!("advertised: https://{advertised}");
+            }
             anstream::println!("kubeconfig: {}", state.hub_kubeconfig().display());
             embedded
         }

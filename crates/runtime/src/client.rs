@@ -31,7 +31,7 @@ pub use connect::{ConnectError, Credential, Endpoint};
 pub use decode::{Seen, WatchEvent};
 pub use discovery::{Discovered, Discovery};
 pub use error::{BoxError, ClientError};
-pub use kubeconfig::KubeconfigError;
+pub use kubeconfig::{KubeconfigContext, KubeconfigError, KubeconfigFiles};
 pub use operations::{Api, List};
 pub use options::{Apply, Delete, Patch, Propagation, Selection};
 pub use table::{Column, Row, Table};
@@ -79,23 +79,23 @@ impl Client {
         connect::transport(endpoint).map(Self::over)
     }
 
-    /// A client for a context of a kubeconfig file; the current context when `context` is absent.
+    /// A client for a context of one kubeconfig file; the current context when `context` is absent.
     ///
     /// # Errors
-    /// When the file cannot be read, or names no such context, or its credentials cannot be understood.
+    /// When the file cannot be read, or has no such context, or its credentials cannot be used.
     pub async fn from_kubeconfig(
         path: &std::path::Path,
         context: Option<&str>,
     ) -> Result<Self, KubeconfigError> {
-        kubeconfig::transport(path, context).await.map(Self::over)
+        KubeconfigContext::load(&KubeconfigFiles::Named(path.to_owned()), context).await?.client()
     }
 
     /// A client with the service account of the pod that the process runs in.
     ///
     /// # Errors
-    /// When the process runs in no pod, or its credentials cannot be understood.
+    /// When the process does not run in a pod, or its credentials cannot be used.
     pub fn in_cluster() -> Result<Self, KubeconfigError> {
-        kubeconfig::in_cluster().map(Self::over)
+        kubeconfig::in_cluster()
     }
 
     fn over(transport: Transport) -> Self {

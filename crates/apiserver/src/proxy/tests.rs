@@ -82,7 +82,7 @@ fn cluster() -> (Kubelets, u16, Shutdown) {
     let listener = loopback();
     let port = listener.local_addr().unwrap().port();
     Server::tls(listener, tls).spawn(tower::service_fn(kubelet), &shutdown);
-    let identity = authority.issue_client("apiserver", &["system:masters"], DAY, now).unwrap();
+    let identity = authority.issue_client("apiserver", Some("system:masters"), DAY, now).unwrap();
     let tls = client_config(&trusted, &identity).unwrap();
     (Kubelets::new(Arc::new(DirectDialer), tls, &shutdown), port, shutdown)
 }

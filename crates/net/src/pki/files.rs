@@ -75,6 +75,7 @@ impl Identity {
             key,
             certificate_pem: loaded.certificate_pem,
             key_pem: loaded.key_pem,
+            not_before: loaded.facts.not_before,
             expires: loaded.facts.expires,
         })
     }

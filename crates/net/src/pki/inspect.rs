@@ -1,4 +1,4 @@
-//! What a certificate says about itself.
+//! Reading and printing certificates.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -6,26 +6,28 @@ use jiff::Timestamp;
 use rustls_pki_types::CertificateDer;
 use x509_parser::prelude::{FromDer, X509Certificate};
 
-/// The parts of a certificate that decide whether it can be used.
+/// The fields of a certificate that decide whether it can be used.
 pub(super) struct Facts {
+    pub(super) not_before: Timestamp,
     pub(super) expires: Timestamp,
     pub(super) is_authority: bool,
     /// SubjectPublicKeyInfo, DER.
     pub(super) public_key: Vec<u8>,
 }
 
-/// Reads a certificate; `None` when it is none.
+/// Reads a certificate; `None` if it cannot be parsed.
 pub(super) fn facts(certificate: &CertificateDer<'_>) -> Option<Facts> {
     let (_, parsed) = X509Certificate::from_der(certificate).ok()?;
     Some(Facts {
+        not_before: super::timestamp(parsed.validity().not_before.timestamp()),
         expires: super::timestamp(parsed.validity().not_after.timestamp()),
         is_authority: parsed.is_ca(),
         public_key: parsed.public_key().raw.to_vec(),
     })
 }
 
-/// RFC 7468: lines of 64 characters between two labels.
-pub(super) fn pem(certificate: &CertificateDer<'_>) -> String {
+/// A DER certificate as PEM (RFC 7468): lines of 64 characters between two labels.
+pub fn pem(certificate: &[u8]) -> String {
     let body = STANDARD.encode(certificate);
     let mut text = String::from("-----BEGIN CERTIFICATE-----\n");
     for line in body.as_bytes().chunks(64) {

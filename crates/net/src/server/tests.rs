@@ -143,7 +143,7 @@ async fn text(response: impl Future<Output = hyper::Result<Response<Incoming>>>)
 async fn requests_carry_the_certificates_of_their_connection() {
     let server = start(Limits::default(), true);
     let now = Timestamp::now();
-    let client = server.authority.issue_client("jane", &["a", "b"], DAY, now).expect("issued");
+    let client = server.authority.issue_client("jane", Some("a"), DAY, now).expect("issued");
     assert_eq!(text(server.h2(None).await.send_request(get("/peer"))).await, "HTTP/2.0 0");
     assert_eq!(text(server.h2(Some(&client)).await.send_request(get("/peer"))).await, "HTTP/2.0 1");
 
@@ -152,7 +152,7 @@ async fn requests_carry_the_certificates_of_their_connection() {
     tokio::spawn(connection);
     assert_eq!(text(sender.send_request(get("/peer"))).await, "HTTP/1.1 1");
 
-    let stranger = Authority::create("other", now).expect("made").issue_client("jane", &[], DAY, now);
+    let stranger = Authority::create("other", now).expect("made").issue_client("jane", None, DAY, now);
     // TLS 1.3 clients learn of the refusal when they read.
     let refused = match server.tls(b"h2", Some(&stranger.expect("issued"))).await {
         Ok(mut stream) => soon(stream.read_u8()).await.is_err(),

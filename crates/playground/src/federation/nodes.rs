@@ -144,7 +144,7 @@ pub(super) fn certificates(
     };
     let server = authority.issue_server(&names, CERTIFICATE_LIFETIME, now).map_err(failed)?;
     let client = authority
-        .issue_client("kube-apiserver-kubelet-client", &["system:masters"], CERTIFICATE_LIFETIME, now)
+        .issue_client("kube-apiserver-kubelet-client", Some("system:masters"), CERTIFICATE_LIFETIME, now)
         .map_err(failed)?;
     let callers = match &cluster.kubelet_client_ca {
         Some(path) => read_authorities(path, cluster)?,

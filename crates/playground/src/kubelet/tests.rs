@@ -407,7 +407,7 @@ async fn only_the_api_server_is_answered() {
     portolan_net::server::Server::tls(listener, config).spawn(node.kubelet.clone(), &node.scope);
 
     let client =
-        authority.issue_client("kube-apiserver", &["system:masters"], day, now).expect("a certificate");
+        authority.issue_client("kube-apiserver", Some("system:masters"), day, now).expect("a certificate");
     let cases = [(Some(&client), "200 OK", "hello\n"), (None, "401 Unauthorized", "Unauthorized")];
     for (identity, status, want) in cases {
         let mut roots = rustls::RootCertStore::empty();

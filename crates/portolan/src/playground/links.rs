@@ -3,7 +3,7 @@
 use anyhow::Result;
 use portolan_playground::control::{Command, LinkState, send};
 
-use crate::arguments::PlaygroundCommand;
+use super::arguments::PlaygroundCommand;
 
 /// Sends a command and prints the state of all links after it.
 pub(super) async fn run(command: PlaygroundCommand) -> Result<()> {

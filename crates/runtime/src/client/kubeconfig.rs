@@ -1,79 +1,262 @@
-//! A client from a kubeconfig file.
+//! Kubeconfigs, found and read by kubectl's rules.
 //!
-//! kube reads the file and refreshes its credentials (tokens in files, exec plugins, auth providers); the connection
-//! is our own, so that it speaks HTTP/2.
+//! [`KubeconfigFiles`] finds the files, [`KubeconfigContext`] is one context of them, and
+//! [`KubeconfigContext::client`] connects. kube parses and merges the files and refreshes credentials (token files,
+//! exec plugins, auth providers); the connection is our own, so that it speaks HTTP/2. A client certificate that an
+//! exec plugin returns is used for the life of the client.
+//!
+//! Kubeconfigs are written by `portolan_net::kubeconfig`.
 
+mod error;
+
+use std::env;
+use std::ffi::OsStr;
+use std::fmt;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use kube::client::ConfigExt;
-use kube::config::{KubeConfigOptions, Kubeconfig};
+use kube::config::{AuthInfo, Cluster, KubeConfigOptions, Kubeconfig as KubeKubeconfig};
+use portolan_net::kubeconfig::{Cluster as FileCluster, User as FileUser};
 use tower::ServiceBuilder;
 
-use crate::client::connect::{Base, ConnectError, http_service};
+use crate::client::Client;
+use crate::client::connect::{Base, http_service};
 use crate::client::transport::Transport;
 
-/// Why a kubeconfig file gave no client.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum KubeconfigError {
-    /// Not readable, not YAML, or the context is not in it.
-    #[error("kubeconfig {}: {source}", path.display())]
-    File {
-        /// The file.
-        path: PathBuf,
-        /// What kube said.
-        source: Box<kube::config::KubeconfigError>,
-    },
-    /// The certificates or the credentials cannot be used.
-    #[error("kubeconfig {}: {source}", path.display())]
-    Credential {
-        /// The file.
-        path: PathBuf,
-        /// What kube said.
-        source: Box<kube::Error>,
-    },
-    /// The server's address cannot be used.
-    #[error("kubeconfig {}: {source}", path.display())]
-    Server {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong.
-        source: ConnectError,
-    },
-    /// `proxy-url` is not supported.
-    #[error("kubeconfig {}: proxy-url is not supported", path.display())]
-    Proxy {
-        /// The file.
-        path: PathBuf,
-    },
-    /// The process does not run in a pod, or its service account is not mounted.
-    #[error("this is no pod with a service account: give a kubeconfig file instead")]
-    NotInCluster(#[source] Box<kube::config::InClusterError>),
+pub use error::KubeconfigError;
+
+/// The environment variable with a list of files, separated by colons.
+const VARIABLE: &str = "KUBECONFIG";
+/// The file that is read when nothing names another one, below the home directory.
+const DEFAULT_FILE: &str = ".kube/config";
+
+/// The files that make up a kubeconfig.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum KubeconfigFiles {
+    /// One file that a flag names. It must exist.
+    Named(PathBuf),
+    /// The files of `$KUBECONFIG`. They are merged: the first file that sets a value wins. Missing files are skipped.
+    Listed(Vec<PathBuf>),
+    /// `~/.kube/config`; `None` if there is no home directory.
+    Default(Option<PathBuf>),
 }
 
-pub(super) async fn transport(path: &Path, context: Option<&str>) -> Result<Transport, KubeconfigError> {
-    let file = |source| KubeconfigError::File { path: path.to_path_buf(), source: Box::new(source) };
-    let options = KubeConfigOptions { context: context.map(str::to_owned), ..KubeConfigOptions::default() };
-    let kubeconfig = Kubeconfig::read_from(path).map_err(file)?;
-    let config = kube::Config::from_custom_kubeconfig(kubeconfig, &options).await.map_err(file)?;
-    connect(&config, path)
+impl KubeconfigFiles {
+    /// The file named by a flag; else the files of `$KUBECONFIG`; else `~/.kube/config`.
+    pub fn find(named: Option<&Path>) -> Self {
+        Self::choose(named, env::var_os(VARIABLE).as_deref(), env::home_dir().as_deref())
+    }
+
+    fn choose(named: Option<&Path>, variable: Option<&OsStr>, home: Option<&Path>) -> Self {
+        if let Some(path) = named {
+            return Self::Named(path.to_owned());
+        }
+        let listed = env::split_paths(variable.unwrap_or_default());
+        let listed: Vec<PathBuf> = listed.filter(|path| !path.as_os_str().is_empty()).collect();
+        if listed.is_empty() {
+            return Self::Default(home.map(|home| home.join(DEFAULT_FILE)));
+        }
+        Self::Listed(listed)
+    }
+
+    fn paths(&self) -> &[PathBuf] {
+        match self {
+            Self::Named(path) | Self::Default(Some(path)) => std::slice::from_ref(path),
+            Self::Listed(paths) => paths,
+            Self::Default(None) => &[],
+        }
+    }
+
+    /// Reads and merges the files.
+    fn read(&self) -> Result<KubeKubeconfig, KubeconfigError> {
+        let mut merged = None;
+        for path in self.paths() {
+            let Some(next) = read_file(path, matches!(self, Self::Named(_)))? else { continue };
+            merged = Some(match merged {
+                None => next,
+                Some(merged) => KubeKubeconfig::merge(merged, next)
+                    .map_err(|source| KubeconfigError::invalid(path, &source))?,
+            });
+        }
+        merged.ok_or_else(|| KubeconfigError::NotFound { searched: self.to_string() })
+    }
 }
 
-/// The service account's credentials are read again as they are renewed.
-pub(super) fn in_cluster() -> Result<Transport, KubeconfigError> {
+impl fmt::Display for KubeconfigFiles {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if matches!(self, Self::Default(None)) {
+            return f.write_str("~/.kube/config");
+        }
+        let paths: Vec<String> = self.paths().iter().map(|path| path.display().to_string()).collect();
+        f.write_str(&paths.join(", "))
+    }
+}
+
+/// Reads one file; relative file names in it become absolute. `None` if the file is missing and need not exist.
+fn read_file(path: &Path, must_exist: bool) -> Result<Option<KubeKubeconfig>, KubeconfigError> {
+    let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    let mut config = match KubeKubeconfig::read_from(&absolute) {
+        Ok(config) => config,
+        Err(kube::config::KubeconfigError::ReadConfig(error, _))
+            if error.kind() == io::ErrorKind::NotFound && !must_exist =>
+        {
+            return Ok(None);
+        }
+        Err(source) => return Err(KubeconfigError::invalid(path, &source)),
+    };
+    let (kind, version) = (config.kind.as_deref(), config.api_version.as_deref());
+    if let (Some(kind), version) = (kind, version.unwrap_or("v1"))
+        && (kind, version) != ("Config", "v1")
+    {
+        let reason = format!("it is a {kind} of {version}, not a Config of v1");
+        return Err(KubeconfigError::Invalid { path: path.to_owned(), reason });
+    }
+    config.current_context = config.current_context.filter(|name| !name.is_empty());
+    Ok(Some(config))
+}
+
+/// One context of a kubeconfig: a server, and the identity that requests to it have.
+#[derive(Clone)]
+pub struct KubeconfigContext {
+    name: String,
+    /// The files, for messages.
+    files: String,
+    cluster: Cluster,
+    user: AuthInfo,
+    config: kube::Config,
+}
+
+impl fmt::Debug for KubeconfigContext {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("KubeconfigContext")
+            .field("name", &self.name)
+            .field("files", &self.files)
+            .finish_non_exhaustive()
+    }
+}
+
+impl KubeconfigContext {
+    /// Reads a context; the current one when `context` is absent. Nothing is sent, and no exec plugin is started.
+    ///
+    /// # Errors
+    /// [`KubeconfigError`] naming the file, the entry and the next step.
+    pub async fn load(files: &KubeconfigFiles, context: Option<&str>) -> Result<Self, KubeconfigError> {
+        let kubeconfig = files.read()?;
+        let origin = files.to_string();
+        let names = || kubeconfig.contexts.iter().map(|entry| entry.name.clone()).collect();
+        let name = context
+            .or(kubeconfig.current_context.as_deref())
+            .ok_or_else(|| KubeconfigError::NoCurrentContext { files: origin.clone(), known: names() })?;
+        let missing = |kind, name: &str, known| KubeconfigError::Missing {
+            files: origin.clone(),
+            kind,
+            name: name.to_owned(),
+            known,
+        };
+        let entry = kubeconfig.contexts.iter().find(|entry| entry.name == name);
+        let entry = entry.ok_or_else(|| missing("context", name, names()))?;
+        let chosen = entry.context.clone().unwrap_or_default();
+        let clusters = &kubeconfig.clusters;
+        let cluster = clusters.iter().find(|entry| entry.name == chosen.cluster).ok_or_else(|| {
+            missing("cluster", &chosen.cluster, clusters.iter().map(|entry| entry.name.clone()).collect())
+        })?;
+        let cluster = cluster.cluster.clone().unwrap_or_default();
+        if cluster.server.as_deref().unwrap_or_default().is_empty() {
+            return Err(KubeconfigError::NoServer { files: origin, cluster: chosen.cluster });
+        }
+        let users = &kubeconfig.auth_infos;
+        let user = match chosen.user.as_deref().unwrap_or_default() {
+            "" => AuthInfo::default(),
+            wanted => {
+                let user = users.iter().find(|entry| entry.name == wanted).ok_or_else(|| {
+                    missing("user", wanted, users.iter().map(|entry| entry.name.clone()).collect())
+                })?;
+                user.auth_info.clone().unwrap_or_default()
+            }
+        };
+        let name = name.to_owned();
+        let options = KubeConfigOptions { context: Some(name.clone()), ..KubeConfigOptions::default() };
+        let config = kube::Config::from_custom_kubeconfig(kubeconfig, &options).await;
+        let config = config.map_err(|source| KubeconfigError::unusable(&origin, &name, &source))?;
+        Ok(Self { name, files: origin, cluster, user, config })
+    }
+
+    /// A client of the server. Starts the exec plugin if the user has one; nothing is sent.
+    ///
+    /// # Errors
+    /// When the address or the credential cannot be used.
+    pub fn client(&self) -> Result<Client, KubeconfigError> {
+        if self.cluster.proxy_url.as_deref().is_some_and(|proxy| !proxy.is_empty()) {
+            return Err(KubeconfigError::Proxy { files: self.files.clone(), context: self.name.clone() });
+        }
+        let origin = Origin { files: &self.files, context: &self.name, user: &self.user };
+        transport(&self.config, &origin).map(Client::over)
+    }
+
+    /// URL of the server.
+    pub fn server(&self) -> &str {
+        self.cluster.server.as_deref().unwrap_or_default()
+    }
+
+    /// The authorities that the server's certificate is verified with, PEM; `None` for those of the system.
+    pub fn ca_pem(&self) -> Option<String> {
+        let certificates = self.config.root_cert.as_ref()?;
+        Some(certificates.iter().map(|certificate| portolan_net::pki::pem(certificate)).collect())
+    }
+
+    /// `insecure-skip-tls-verify`: the server's certificate is not verified.
+    pub fn skips_tls_verification(&self) -> bool {
+        self.cluster.insecure_skip_tls_verify == Some(true)
+    }
+
+    /// `tls-server-name`: the name that the server's certificate must have, if it is not the host of the URL.
+    pub fn tls_server_name(&self) -> Option<&str> {
+        self.cluster.tls_server_name.as_deref().filter(|name| !name.is_empty())
+    }
+
+    /// The cluster and the user, for a kubeconfig that this process writes. File names in them are absolute.
+    ///
+    /// # Errors
+    /// When an entry has a form that kubeconfigs do not have.
+    pub fn entry(&self) -> Result<(FileCluster, FileUser), KubeconfigError> {
+        let unusable = |error: serde_json::Error| KubeconfigError::Unusable {
+            files: self.files.clone(),
+            context: self.name.clone(),
+            reason: error.to_string(),
+        };
+        let cluster =
+            serde_json::to_value(&self.cluster).and_then(serde_json::from_value).map_err(unusable)?;
+        let user = serde_json::to_value(&self.user).and_then(serde_json::from_value).map_err(unusable)?;
+        Ok((cluster, user))
+    }
+}
+
+/// A client with the service account of the pod that the process runs in. Its credentials are read again as they are
+/// renewed.
+pub(super) fn in_cluster() -> Result<Client, KubeconfigError> {
     let config =
         kube::Config::incluster().map_err(|source| KubeconfigError::NotInCluster(Box::new(source)))?;
-    connect(&config, Path::new("of the pod's service account"))
+    let user = AuthInfo::default();
+    let origin = Origin { files: "the service account of the pod", context: "in-cluster", user: &user };
+    transport(&config, &origin).map(Client::over)
 }
 
-/// A connection as `config` says; `path` is where it comes from.
-fn connect(config: &kube::Config, path: &Path) -> Result<Transport, KubeconfigError> {
-    let credential =
-        |source| KubeconfigError::Credential { path: path.to_path_buf(), source: Box::new(source) };
-    let server = |source| KubeconfigError::Server { path: path.to_path_buf(), source };
-    if config.proxy_url.is_some() {
-        return Err(KubeconfigError::Proxy { path: path.to_path_buf() });
-    }
+/// Where a configuration comes from, for messages.
+struct Origin<'a> {
+    files: &'a str,
+    context: &'a str,
+    user: &'a AuthInfo,
+}
+
+/// A connection as `config` says. Proxies of the environment are not used.
+fn transport(config: &kube::Config, origin: &Origin<'_>) -> Result<Transport, KubeconfigError> {
+    let credential = |source| KubeconfigError::credential(origin, source);
+    let server = |source| KubeconfigError::Server {
+        files: origin.files.to_owned(),
+        context: origin.context.to_owned(),
+        source,
+    };
     let url = config.cluster_url.to_string();
     let base = Base::parse(&url).map_err(server)?;
     let tls = match config.cluster_url.scheme_str() {
@@ -81,7 +264,11 @@ fn connect(config: &kube::Config, path: &Path) -> Result<Transport, KubeconfigEr
         _ => Some(config.rustls_client_config().map_err(credential)?),
     };
     let auth = config.auth_layer().map_err(credential)?;
+    let headers = config.extra_headers_layer().map_err(credential)?;
     let http = http_service(&base, tls, config.tls_server_name.as_deref()).map_err(server)?;
-    let service = ServiceBuilder::new().option_layer(auth).service(http);
+    let service = ServiceBuilder::new().option_layer(auth).layer(headers).service(http);
     Ok(Transport::new(service, url))
 }
+
+#[cfg(test)]
+mod tests;
