@@ -1,4 +1,4 @@
-//! What the user may say on the command line.
+//! Command line arguments.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -17,7 +17,7 @@ pub(crate) struct Arguments {
     /// Measure the playground that runs already on this directory, instead of starting one
     #[arg(long, value_name = "DIR")]
     pub(crate) dir: Option<PathBuf>,
-    /// Process whose memory is read, with --dir
+    /// Process id for memory figures, with --dir
     #[arg(long, requires = "dir")]
     pub(crate) pid: Option<u32>,
     /// Where temporary directories are made; choose the disk that shall be measured
@@ -26,7 +26,7 @@ pub(crate) struct Arguments {
     /// How often a federation is started
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=100))]
     pub(crate) starts: u32,
-    /// How many policies are applied, each to a Deployment of its own
+    /// Number of policies, each for a separate Deployment
     #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=1000))]
     pub(crate) policies: u32,
     /// How many times an endpoint's address changes, and again its readiness
@@ -41,7 +41,7 @@ pub(crate) struct Arguments {
     /// Also write everything, with every sample, to this file
     #[arg(long, value_name = "FILE")]
     pub(crate) json: Option<PathBuf>,
-    /// What is logged to standard error
+    /// Log filter (stderr)
     #[arg(long, default_value = "off")]
     pub(crate) log: String,
 }
@@ -98,7 +98,7 @@ pub(crate) struct Dns {
     /// Services in the zone; one in ten is headless with ten endpoints
     #[arg(long, default_value_t = 1000, value_parser = clap::value_parser!(u32).range(10..=20_000))]
     pub(crate) services: u32,
-    /// CoreDNS; the one in PATH without it. What is not installed is left out and said so
+    /// CoreDNS binary [default: the one in PATH]; servers that are not installed are skipped with a message
     #[arg(long, value_name = "FILE")]
     pub(crate) coredns: Option<PathBuf>,
     /// Only these: echo, portolan, churn (portolan with changing records), nsd, knot, coredns
@@ -115,7 +115,7 @@ pub(crate) struct DnsServe {
     /// Send every datagram back instead of answering it
     #[arg(long)]
     pub(crate) echo: bool,
-    /// Where
+    /// Address to listen on
     #[arg(long)]
     pub(crate) listen: SocketAddr,
     /// Services in the zone

@@ -1,8 +1,8 @@
 //! When an object was seen by a watch.
 //!
 //! Every latency is measured between a request that this program sends and an event that arrives here. The watch is
-//! open before the request goes out, and a task of its own takes the time, so nothing polls and nothing that the
-//! measuring side does in between makes an event look late.
+//! open before the request goes out, and a separate task records the time, so nothing polls, and work of the measuring
+//! side does not delay a time stamp.
 
 use std::time::{Duration, Instant};
 
@@ -13,11 +13,10 @@ use portolan_runtime::client::{Client, Selection, WatchEvent, WatchStream};
 use portolan_runtime::{ClientError, Resource};
 use tokio::sync::mpsc;
 
-/// After this an object counts as never arrived; slow systems need minutes for some figures, and then that is the
-/// result.
+/// Timeout after which an object counts as lost. Slow systems need minutes for some figures.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
 
-/// Events that wait to be looked at; when full the watch is read no further, which no scenario comes near.
+/// Capacity of the event channel. No scenario fills it.
 const CAPACITY: usize = 1 << 16;
 
 /// One event of the watch.
@@ -123,7 +122,7 @@ impl Drop for Arrivals {
     }
 }
 
-/// Stamps what comes out of the stream, until that ends or nobody listens.
+/// Records the time of each event, until the stream ends or the receiver is dropped.
 async fn forward(mut stream: WatchStream<Object>, sender: mpsc::Sender<Result<Arrival, ClientError>>) {
     loop {
         let event = stream.next().await;
@@ -135,7 +134,7 @@ async fn forward(mut stream: WatchStream<Object>, sender: mpsc::Sender<Result<Ar
             Ok(Some(WatchEvent::Bookmark { .. } | WatchEvent::Known { .. })) => continue,
             Ok(None) => return,
             Err(error) => {
-                // Nobody listens any more when this fails.
+                // An error means that the receiver was dropped.
                 let _ = sender.send(Err(error)).await;
                 return;
             }

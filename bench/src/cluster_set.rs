@@ -169,7 +169,7 @@ async fn at_rate(
     Ok([each, last])
 }
 
-/// The address that stands for a change; out of a range that nobody routes (RFC 2544).
+/// The address that stands for a change; out of the benchmarking range (RFC 2544).
 fn address(number: u32) -> String {
     let [_, second, third, fourth] = number.to_be_bytes();
     format!("198.{}.{third}.{fourth}", 18 + u32::from(second) % 2)

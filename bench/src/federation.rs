@@ -1,4 +1,4 @@
-//! The federation that is measured: started as a process of its own, or found running.
+//! The measured federation: started as a separate process, or already running.
 //!
 //! Either way it is spoken to from outside, as users do: HTTP/2 over TLS with the kubeconfigs that it wrote. Knows
 //! nothing of what is measured.
@@ -53,7 +53,7 @@ pub(crate) struct Started {
 }
 
 impl Federation {
-    /// Starts a playground in a new folder under `scratch`, in a process of its own, and waits until it is ready.
+    /// Starts a playground in a new folder under `scratch`, in a separate process, and waits until it is ready.
     ///
     /// # Errors
     /// When it does not start or does not get ready.
@@ -99,7 +99,7 @@ impl Federation {
     pub(crate) async fn stop(self) {
         self.scope.request();
         if let Some(Own { mut process, folder }) = self.own {
-            // It ends when nobody can speak to it any more.
+            // The process ends when its standard input is closed.
             drop(process.stdin.take());
             if tokio::time::timeout(2 * DRAIN, process.wait()).await.is_err() {
                 eprintln!("the federation does not stop and is killed");
@@ -128,7 +128,7 @@ pub(crate) async fn serve(directory: &Path) -> Result<()> {
     scope.request_on_signals().context("cannot listen for signals")?;
     let orphaned = scope.clone();
     std::thread::spawn(move || {
-        // Nothing is ever said; an error is as good as the end.
+        // Nothing is ever written to standard input; an error counts as its end.
         let _ = std::io::stdin().read(&mut [0]);
         orphaned.request();
     });

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result};
 use serde::Serialize;
 
-/// Writes whose time is taken; enough for a P99.
+/// Number of timed writes; enough for a P99.
 const WRITES: usize = 200;
 /// One page: the least that a database writes.
 const PAGE: [u8; 4096] = [0x5a; 4096];

@@ -82,7 +82,7 @@ fn measure(arguments: &Arguments) -> Result<Report> {
     Ok(report)
 }
 
-/// Temporary directories are removed also when the user gives up.
+/// Temporary directories are removed on Ctrl-C as well.
 async fn until_interrupted(arguments: &Arguments) -> Result<Report> {
     let scope = Shutdown::new();
     scope.request_on_signals().context("cannot listen for signals")?;

@@ -1,7 +1,7 @@
 //! Scenario B2: a policy is applied to a template that is there already, and the object appears in the member.
 //!
-//! From just before the POST of the PropagationPolicy to the ADDED event of a watch in member1, with a Deployment of
-//! its own each time.
+//! From just before the POST of the PropagationPolicy to the ADDED event of a watch in member1, with a new
+//! Deployment each time.
 
 use std::time::{Duration, Instant};
 
@@ -52,7 +52,7 @@ pub(crate) async fn run(federation: &Federation, repeats: u32) -> Result<Vec<Fig
     ])
 }
 
-/// Applies the policies one by one. Says how long each took to arrive and to be answered.
+/// Applies the policies one by one. Returns the time until arrival and until the response of each.
 async fn apply(
     policies: Api<Object>,
     names: Vec<String>,

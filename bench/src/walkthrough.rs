@@ -32,7 +32,7 @@ pub(crate) struct Applied {
     objects: Vec<(Resource, ObjectKey)>,
 }
 
-/// Applies the files and waits for what they bring about.
+/// Applies the files and waits for their effect.
 ///
 /// # Errors
 /// When a manifest is refused, or no endpoint arrives.

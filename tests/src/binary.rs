@@ -7,7 +7,7 @@ use std::thread;
 
 use crate::{eventually, programs};
 
-/// What a run left behind.
+/// Exit code and output of a run.
 #[derive(Debug, Clone)]
 pub struct Finished {
     /// Exit code; `None` after a signal.
@@ -32,10 +32,10 @@ pub fn portolan(arguments: &[&str]) -> Finished {
     finish(Command::new(programs::portolan()).args(arguments))
 }
 
-/// Runs the binary and returns what it says about why it does not start.
+/// Runs the binary, expects exit code 1, and returns standard error.
 ///
 /// # Panics
-/// When it ends with another exit code than 1, or goes on.
+/// When it exits with another code than 1, or does not exit.
 pub fn refusal(arguments: &[&str]) -> String {
     refusal_of(Command::new(programs::portolan()).args(arguments))
 }
@@ -67,7 +67,7 @@ pub fn finish(command: &mut Command) -> Finished {
     Finished { code: status.code(), stdout: text(stdout), stderr: text(stderr) }
 }
 
-/// Ended when dropped: a wait that gave up leaves nothing behind.
+/// Killed when dropped, so that a failed wait leaves no process.
 struct Running(Child);
 
 impl Drop for Running {

@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use crate::programs;
 
-/// kubectl bound to a kubeconfig, a context and a discovery cache of its own.
+/// kubectl with a kubeconfig, a context and a separate discovery cache.
 #[derive(Debug, Clone)]
 pub struct Kubectl {
     kubeconfig: PathBuf,
@@ -69,7 +69,7 @@ impl Kubectl {
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().expect("kubectl starts");
         let mut stdin = child.stdin.take().expect("standard input is a pipe");
-        // kubectl may end without reading; that is its business.
+        // kubectl may end without reading its input, which breaks the pipe.
         let _ = stdin.write_all(input.as_bytes());
         drop(stdin);
         let output = child.wait_with_output().expect("kubectl can be waited for");
@@ -90,7 +90,7 @@ impl Kubectl {
         output.stdout
     }
 
-    /// Runs and expects a failure whose text it returns.
+    /// Runs, expects a failure, and returns the error text.
     ///
     /// # Panics
     /// When kubectl succeeds.

@@ -1,4 +1,4 @@
-//! Driving the built binary and the real kubectl, as a user would.
+//! Test support: the built binary and the real kubectl, used as a user would.
 //!
 //! Tests here know nothing of the crates: they start programs, read what these print, and wait on conditions with a
 //! deadline that names what was awaited.

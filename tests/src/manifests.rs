@@ -1,4 +1,4 @@
-//! Manifests that several tests apply, and change where they mean to.
+//! Manifests that several tests apply, some of them with changes.
 
 /// A Deployment with two replicas.
 pub const DEPLOYMENT: &str = "\
@@ -13,7 +13,7 @@ spec:
     spec: {containers: [{name: web, image: nginx}]}
 ";
 
-/// The policy that takes it to member1; its binding is called `web-deployment`.
+/// The policy that propagates it to member1; the binding's name is `web-deployment`.
 pub const POLICY: &str = "\
 apiVersion: policy.karmada.io/v1alpha1
 kind: PropagationPolicy

@@ -16,7 +16,7 @@ use crate::kubectl::Kubectl;
 use crate::programs::send_signal;
 use crate::{eventually, programs};
 
-/// How long a start may take in a debug build on a busy machine.
+/// Timeout of a start, in a debug build on a busy machine.
 const START: Duration = Duration::from_secs(60);
 /// The user and the group `nobody`.
 const NOBODY: u32 = 65534;
@@ -31,7 +31,7 @@ pub struct Playground {
     launch: Launch,
 }
 
-/// What is started, and by whom.
+/// The command line, and the user that runs it.
 #[derive(Debug)]
 struct Launch {
     arguments: Vec<String>,
@@ -102,7 +102,7 @@ impl Playground {
         })
     }
 
-    /// Ends it without a chance to clean up.
+    /// Sends SIGKILL.
     pub fn kill(&mut self) {
         self.child.kill().expect("the playground runs");
         self.child.wait().expect("a killed child can be waited for");

@@ -18,7 +18,7 @@ pub fn all_processes() -> Vec<u32> {
     entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect()
 }
 
-/// All processes that a process has started, and those that they have.
+/// All descendants of a process.
 pub fn descendants(of: u32) -> Vec<u32> {
     let parent = |process: u32| -> Option<u32> {
         let status = fs::read_to_string(format!("/proc/{process}/status")).ok()?;

@@ -6,13 +6,13 @@ use std::time::{Duration, Instant};
 /// How long a condition may take before a test fails; generous, because timing belongs in `bench`.
 pub const DEADLINE: Duration = Duration::from_secs(60);
 
-/// Pause between two looks: kubectl itself takes longer.
+/// Poll interval; kubectl itself takes longer.
 const PAUSE: Duration = Duration::from_millis(50);
 
 /// Repeats `probe` until it answers, and returns the answer.
 ///
 /// # Panics
-/// After [`DEADLINE`], naming what was awaited and what the last look found.
+/// After [`DEADLINE`], with the name of the condition and the last observation.
 pub fn eventually<T>(awaited: &str, mut probe: impl FnMut() -> Result<T, String>) -> T {
     let start = Instant::now();
     loop {

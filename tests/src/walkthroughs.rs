@@ -1,6 +1,6 @@
 //! The walkthroughs of `examples/`, step by step as their users wrote them, on a playground of either network.
 //!
-//! Whoever calls decides what carries the traffic; what a user types and sees is the same.
+//! The caller chooses the network; the commands and their output are the same for both.
 
 use std::path::PathBuf;
 

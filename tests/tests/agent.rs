@@ -159,7 +159,7 @@ fn an_agent_answers_also_when_its_api_server_is_gone() {
             Err(ready)
         }
     });
-    assert_eq!(agent.ask(WEB), (0, vec![[10, 1, 0, 6]]), "the last state goes on answering");
+    assert_eq!(agent.ask(WEB), (0, vec![[10, 1, 0, 6]]), "the last state is still answered");
 
     send_signal(&agent.child, "TERM");
     let status = eventually("the agent to end after SIGTERM", || match agent.child.try_wait() {

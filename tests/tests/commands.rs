@@ -85,7 +85,7 @@ fn services_and_why_follow_a_service_from_nothing_to_an_import() {
         let all: Vec<&str> = arguments.iter().copied().chain(["--kubeconfig", text(&kubeconfig)]).collect();
         portolan(&all)
     };
-    // Objects arrive one after the other: waits until the verdict is the one that is meant.
+    // Objects arrive one after the other: waits for the expected verdict.
     let verdict = |arguments: &[&str], code: i32, first_line: &str| {
         eventually(&format!("`portolan why` to say {first_line:?}"), || {
             let why = run(&[&["why", "service", "serve"], arguments].concat());

@@ -129,7 +129,7 @@ fn an_override_that_fails_leaves_the_member_alone() {
                 && line.contains("replace /spec/strategy/wrong: the path does not exist in the object")
         })
     });
-    // What is already there goes on, and a change waits for the override.
+    // Existing objects keep running; a change waits until the override applies.
     let replicas = ["get", "deployment", "web", "-o", "jsonpath={.spec.replicas}"];
     assert_eq!(member1.ok(&replicas), "2");
     apply_text(&hub, &manifest("/spec/replicas"));
@@ -207,7 +207,7 @@ fn a_folder_without_write_permission_is_named() {
     let probe = closed.join("probe");
     if fs::write(&probe, "").is_ok() {
         fs::remove_file(&probe).expect("it can be written, so it can be removed");
-        // Permissions do not stop root: the binary runs as nobody then, from where nobody can read it.
+        // Permissions do not stop root, so the binary runs as the user `nobody`, from a folder that this user can read.
         let binary = folder.path().join("portolan");
         fs::copy(programs::portolan(), &binary).expect("the binary can be copied");
         set_mode(folder.path(), 0o755);
@@ -236,7 +236,7 @@ fn a_folder_in_use_is_refused() {
             "{command}: {message}"
         );
     }
-    // The first one did not notice.
+    // The first one still works.
     assert!(playground.hub().ok(&["get", "clusters"]).contains("member2"));
 }
 

@@ -1,4 +1,4 @@
-//! The first steps of `docs/getting-started.md`, run as they stand there.
+//! The first steps of `docs/getting-started.md`, run unchanged.
 
 use std::fs;
 use std::path::Path;
@@ -8,7 +8,7 @@ use portolan_e2e::binary::finish;
 use portolan_e2e::{Playground, eventually, programs, text};
 
 const HEADING: &str = "## A service with one name in every cluster";
-/// More would not be the first five minutes any more.
+/// Upper bound for the first steps.
 const MOST_COMMANDS: usize = 4;
 
 /// The lines of the blocks of commands below [`HEADING`].

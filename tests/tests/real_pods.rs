@@ -15,10 +15,10 @@ use portolan_e2e::processes::{all_processes, descendants, is_same, namespaces_of
 use portolan_e2e::steps::{apply, apply_text};
 use portolan_e2e::{Kubectl, Playground, eventually, programs, text, walkthroughs};
 
-/// How this mode is asked for.
+/// The flag of this mode.
 const NAMESPACES: [&str; 2] = ["--network", "namespaces"];
 
-/// Whether these tests are left out.
+/// Whether these tests are skipped.
 fn are_left_out() -> bool {
     let left_out = std::env::var_os("PORTOLAN_SKIP_NAMESPACES").is_some();
     if left_out {
@@ -48,7 +48,7 @@ spec:
   - {name: shell, image: 'nicolaka/netshoot:v0.15', args: [/bin/sh, -ec, 'while :; do echo .; sleep 5; done']}
 ";
 
-/// Three pods that tell their address over TCP and UDP, behind Services with and without memory of their clients.
+/// Three pods that answer with their address over TCP and UDP, behind Services with and without session affinity.
 const HELLO: &str = r#"
 apiVersion: apps/v1
 kind: Deployment
@@ -137,7 +137,7 @@ fn karmada_mcs_answers_between_namespaces() {
     }
     assert!(!member2.ok(&["get", "pods"]).contains("portolan-probe"), "the pod is deleted");
 
-    // Every pod is somewhere else, and this machine is in none of these places.
+    // Every pod has its own namespaces, none of them this machine's.
     start_shell(&member2);
     let pod = member1.ok(&["get", "pods", "-l", "app=serve", "-o", "jsonpath={.items[0].status.podIP}"]);
     let answer = shell(&member2, &format!("curl -s -m 5 http://{pod}:8080"));
@@ -215,7 +215,7 @@ fn services_choose_remember_and_refuse() {
         assert!(said.ends_with("Connection refused"), "{said}");
     }
 
-    // A pod that is its own client.
+    // A pod that connects to itself through the Service.
     member.ok(&["scale", "deployment", "hello", "--replicas=1"]);
     member.eventually(&["get", "pods", "-l", "app=hello", "--no-headers"], "one pod", |table| {
         table.lines().count() == 1
@@ -347,14 +347,14 @@ fn commands_run_beside_the_program() {
     assert!(follower.wait().expect("kubectl ends with the pod").success());
 }
 
-/// A command line for a shell; nothing in it has quotes of its own.
+/// A command line for a shell; its words contain no quotes.
 fn shell_words(command: &Command) -> String {
     let words = std::iter::once(command.get_program()).chain(command.get_args());
     words.map(|word| format!("'{}'", word.to_string_lossy())).collect::<Vec<_>>().join(" ")
 }
 
 #[test]
-fn programs_end_as_they_are_told() {
+fn programs_end_with_the_requested_exit_code() {
     let Some(playground) = playground() else { return };
     let member = playground.member("member1");
     let exit_code = "jsonpath={.status.containerStatuses[0].state.terminated.exitCode}";
@@ -483,18 +483,18 @@ fn ordinary_users_have_real_pods_as_well() {
     leaves_nothing_behind(playground);
 }
 
-/// Only root gives files away; everybody else goes on with a file of their own.
+/// Changing a file's owner needs root; other users get the file copied.
 fn ordinary(error: io::Error) -> io::Result<()> {
     if error.kind() == io::ErrorKind::PermissionDenied { Ok(()) } else { Err(error) }
 }
 
 #[test]
-fn users_without_user_namespaces_are_told_what_to_do() {
+fn users_without_user_namespaces_get_an_error_with_the_setting_to_change() {
     if are_left_out() {
         return;
     }
     let folder = tempfile::tempdir().expect("a temporary folder");
-    // A user namespace of the test's own, in which there can be no further ones, and a program without rights in it.
+    // A user namespace made by the test, in which no further ones can be made, and a program without rights in it.
     let script = "echo 0 > /proc/sys/user/max_user_namespaces && exec setpriv --bounding-set=-all --inh-caps=-all -- \"$@\"";
     let mut command = Command::new("unshare");
     command.args(["--user", "--map-root-user", "sh", "-ec", script, "sh"]).arg(programs::portolan());
@@ -505,7 +505,7 @@ fn users_without_user_namespaces_are_told_what_to_do() {
     }
 }
 
-/// Kills a playground with the pod `shell` in member1, starts it again, and stops it as it should be.
+/// Kills a playground with the pod `shell` in member1, starts it again, and stops it with SIGTERM.
 fn leaves_nothing_behind(mut playground: Playground) {
     let member = playground.member("member1");
     member.ok(&["exec", "shell", "--", "sh", "-c", "setsid sleep 3600 > /dev/null 2>&1 &"]);

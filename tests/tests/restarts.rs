@@ -1,4 +1,4 @@
-//! A playground that ends, in the middle of its work or when it is asked to, and comes back on the same folder.
+//! A playground that is killed or stopped, and starts again on the same folder.
 
 use std::fs;
 use std::io::{BufRead, BufReader};
@@ -10,11 +10,11 @@ use portolan_e2e::manifests::{DEPLOYMENT, POLICY};
 use portolan_e2e::steps::{apply, apply_text, derived_service_address, request};
 use portolan_e2e::{Playground, text};
 
-/// How many ConfigMaps the kill interrupts, and after how many of them it comes.
+/// ConfigMaps to create, and the number after which the process is killed.
 const MANY: usize = 200;
 const KILLED_AFTER: usize = 60;
 
-/// A policy that takes the labelled ConfigMaps to every member, and the ConfigMaps.
+/// A policy that propagates the labelled ConfigMaps to every member, and the ConfigMaps.
 fn many_config_maps() -> String {
     let policy = "apiVersion: policy.karmada.io/v1alpha1\nkind: ClusterPropagationPolicy\nmetadata: {name: many}\nspec:\n  \
                   resourceSelectors: [{apiVersion: v1, kind: ConfigMap, labelSelector: {matchLabels: {many: \"yes\"}}}]\n  \
@@ -28,7 +28,7 @@ fn many_config_maps() -> String {
     std::iter::once(policy.to_owned()).chain((0..MANY).map(config_map)).collect()
 }
 
-/// Applies `file`, kills the playground when enough was acknowledged, and returns everything that was.
+/// Applies `file`, kills the playground after enough acknowledged creations, and returns the acknowledged names.
 fn killed_in_the_middle(playground: &mut Playground, file: &Path) -> Vec<String> {
     let mut command = playground.hub().command(&["apply", "-f", text(file)]);
     let mut applying = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().expect("kubectl starts");

@@ -8,7 +8,7 @@ use std::time::Duration;
 use portolan_e2e::steps::{apply, derived_service_address};
 use portolan_e2e::{Kubectl, Playground, eventually};
 
-/// Longer than any answer here takes, and short enough to end a test that hangs.
+/// Timeout of one read; longer than any answer takes.
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A pod that runs one of busybox's commands.
@@ -199,7 +199,7 @@ fn ports_are_forwarded_to_pods_and_services() {
 }
 
 #[test]
-fn a_port_that_nobody_listens_on_is_refused() {
+fn a_port_without_a_listener_is_refused() {
     let playground = Playground::start();
     let member = playground.member("member1");
     run(&member, "silent", &[], &["sleep", "3600"]);

@@ -1,4 +1,4 @@
-//! The walkthroughs of `examples/` on loopback sockets, and what follows when their users go on.
+//! The walkthroughs of `examples/` on loopback sockets, and what users do next.
 
 use portolan_e2e::manifests::{DEPLOYMENT, POLICY};
 use portolan_e2e::steps::apply_text;

@@ -1,6 +1,6 @@
 //! The dependency directions that the design allows, checked against the manifests.
 //!
-//! A broken arrow is how a layered design dies, so this is a test and not a page of prose.
+//! ARCHITECTURE.md describes the layers; this test keeps the manifests to them.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -36,11 +36,11 @@ const ALLOWED: &[(&str, &[&str])] = &[
 /// Crates without I/O: nothing that waits, looks at a clock, draws random numbers or opens a socket.
 const PURE: &[&str] = &["object", "api", "plan"];
 
-/// Dependencies that bring I/O, a clock or randomness with them.
+/// Dependencies that do I/O, read a clock or draw random numbers.
 const IMPURE: &[&str] =
     &["tokio", "hyper", "hyper-util", "kube", "k8s-openapi", "rand", "rusqlite", "uuid", "tower"];
 
-/// Kubernetes client types stay behind `runtime`, so that a new major of theirs is one crate's work.
+/// Only `runtime` uses Kubernetes client crates, so that a new major version of them changes one crate.
 const KUBERNETES_CLIENT: &[&str] = &["kube", "k8s-openapi"];
 
 /// Every forbidden dependency, as a sentence.

@@ -1,8 +1,8 @@
 //! `cargo xtask conformance`: SIG Multicluster's own tests against clusters of a Portolan federation.
 //!
-//! The suite decides what passes; this command gives it clusters, reads the report that it leaves, and fails unless
-//! every spec passed. A report of a whole run that passed replaces the one in `docs/conformance/`; what is in a report
-//! is never edited.
+//! The suite decides what passes. This command provides clusters, reads the suite's report, and fails unless
+//! every spec passed. A report of a complete run that passed replaces the one in `docs/conformance/`. Reports are
+//! never edited.
 
 mod playground;
 mod report;
@@ -18,11 +18,11 @@ use crate::{tools, workspace};
 use playground::Playground;
 use report::{Report, Selection};
 
-/// What the suite may take: 27 specs, each of which may wait minutes before it gives up.
+/// Timeout of the suite: 27 specs, each of which may wait for minutes.
 const TIME_LIMIT: &str = "90m";
 /// The files that the suite leaves in its working folder.
 const REPORTS: [&str; 2] = ["report.yaml", "report.html"];
-/// Who answers for the results.
+/// Contact in the report.
 const METADATA: [&str; 4] = [
     "-organization=Portolan",
     "-project=portolan",
@@ -30,19 +30,19 @@ const METADATA: [&str; 4] = [
     "-url=https://portolan.dev",
 ];
 
-/// Which specs, on which clusters.
+/// Specs to run, and the clusters.
 #[derive(Debug, Default, Args)]
 pub(crate) struct Arguments {
-    /// Run only the specs whose text matches this regular expression.
+    /// Run only the specs with a text that matches this regular expression.
     #[arg(long, value_name = "EXPRESSION")]
     focus: Option<String>,
-    /// Run only the specs whose labels match this filter, such as `Required` or `!DNS && !Connectivity`.
+    /// Run only the specs with labels that match this filter, such as `Required` or `!DNS && !Connectivity`.
     #[arg(long, value_name = "FILTER")]
     labels: Option<String>,
-    /// Kubeconfig of clusters that run already; a playground is started without it.
+    /// Kubeconfig of running clusters [default: a playground is started].
     #[arg(long, value_name = "FILE", requires = "contexts")]
     kubeconfig: Option<PathBuf>,
-    /// The portolan binary that starts the playground; built without it.
+    /// The portolan binary that starts the playground [default: it is built].
     #[arg(long, value_name = "FILE", conflicts_with = "kubeconfig")]
     portolan: Option<PathBuf>,
     /// Two contexts of that file or more; the first is the one that exports.
@@ -112,7 +112,7 @@ fn run_suite(suite: &Path, folder: &Path, arguments: &[String]) -> Result<Exit> 
     Ok(if status.success() { Exit::Passed } else { Exit::Failed(status.to_string()) })
 }
 
-/// What the suite itself says.
+/// The suite's own arguments.
 enum Exit {
     Passed,
     Failed(String),

@@ -1,4 +1,4 @@
-//! `cargo xtask test`: everything that has to hold before a change lands, cheapest first.
+//! `cargo xtask test`: every check of the gate, the cheapest first.
 
 use std::env;
 use std::path::Path;

@@ -70,7 +70,7 @@ impl Federation {
         }
         let dial = move |name: &ClusterName, _| match dialled.lock().get(name.as_str()) {
             Some(member) => Ok(member.clone()),
-            // Never asked for: every Cluster object here has a member.
+            // Unreachable: every Cluster object here has a member.
             None => Client::connect(Endpoint { url: "http://127.0.0.1:1".to_owned(), ..Endpoint::default() }),
         };
         Controllers::start(&hub, Options { dial: Some(Arc::new(dial)), ..Options::default() }, scope);

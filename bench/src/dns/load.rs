@@ -26,7 +26,7 @@ pub(super) struct Load<'a> {
     is_echo: bool,
 }
 
-/// What came of asking.
+/// Result of a load.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Asked {
     pub(super) answered: u64,
@@ -63,7 +63,7 @@ impl<'a> Load<'a> {
         let (mut batches, socket) = (Batches::new(), &self.sockets[0]);
         loop {
             let mut is_right = false;
-            // Until it listens, sending and receiving report that nobody does.
+            // Until the server listens, sending and receiving fail with ECONNREFUSED.
             let asked = send(socket, &self.questions.packets[..1]);
             let received = asked.and_then(|()| {
                 batches.receive(socket, Wait::ForOne, |answer| is_right |= self.is_right(0, answer))

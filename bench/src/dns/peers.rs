@@ -142,7 +142,7 @@ impl Peer {
     }
 
     fn coredns(&mut self, zone: &Path, given: Option<&Path>) -> Result<()> {
-        // It runs in a folder of its own.
+        // It runs in a separate folder.
         let given = given.map(std::path::absolute).transpose().context("cannot find CoreDNS")?;
         let Some(program) = given.or_else(|| find("coredns")) else { return Ok(()) };
         let text = format!(

@@ -1,7 +1,7 @@
-//! Reads the published OpenAPI v3 documents and cuts them down to what clients read (kube-api-contract 1.8).
+//! Reads the published OpenAPI v3 documents and cuts them down to the parts that clients read.
 //!
 //! kubectl looks for `components.schemas`, the group-version-kind of each operation, and the parameters of PATCH.
-//! Responses, watch paths and the descriptions of parameters go.
+//! Responses, watch paths and the descriptions of parameters are dropped.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -64,7 +64,7 @@ impl Documents {
         Ok(Self { by_group_version })
     }
 
-    /// Every schema by name; the documents agree on those that they share, but for lists of known kinds.
+    /// Every schema by name. Schemas that several documents have are equal, except for lists of known kinds.
     pub(super) fn schemas(&self) -> BTreeMap<String, Value> {
         let all = self
             .by_group_version

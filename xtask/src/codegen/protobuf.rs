@@ -1,4 +1,4 @@
-//! Compiles the published `generated.proto` files and answers what travels in which field.
+//! Compiles the published `generated.proto` files and looks up the content of fields.
 
 use std::collections::BTreeMap;
 
@@ -15,7 +15,7 @@ pub(super) struct Messages {
     by_name: BTreeMap<String, DescriptorProto>,
 }
 
-/// How a field travels.
+/// Encoding of a field.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Wire {
     Bool,
@@ -27,7 +27,7 @@ pub(super) enum Wire {
     Message,
 }
 
-/// How often a field travels.
+/// Cardinality of a field.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Cardinality {
     Single,
@@ -75,7 +75,7 @@ impl Messages {
         self.by_name.get(&format!(".{package}.{name}"))
     }
 
-    /// What travels in a field.
+    /// The content of a field.
     pub(super) fn wire(&self, field: &FieldDescriptorProto) -> Result<(Cardinality, Wire)> {
         if let Some(entry) = self.map_entry(field) {
             let value =

@@ -40,7 +40,7 @@ pub(super) fn table(sources: &Sources<'_>, kinds: &[ServedKind]) -> Result<Strin
     Ok(text)
 }
 
-/// Types whose JSON form is made by hand upstream, with the name that the table gives them.
+/// Types with hand-written JSON encoding upstream, and their names in the table.
 const SPECIAL: [(&str, &str, &str); 10] = [
     ("k8s.io/apimachinery/pkg/apis/meta/v1", "Time", "time"),
     ("k8s.io/apimachinery/pkg/apis/meta/v1", "MicroTime", "microtime"),
@@ -225,7 +225,7 @@ impl Models<'_> {
     }
 }
 
-/// How a type of the table travels.
+/// Protobuf encoding of a type of the table.
 fn expected_wire(described: &str) -> (Cardinality, Wire) {
     let plain = without_alias(described);
     let (cardinality, element) = if let Some(element) = plain.strip_prefix("list:") {

@@ -1,4 +1,4 @@
-//! A playground for the suite: two clusters in one clusterset, with pods in network namespaces of their own.
+//! A playground for the suite: two clusters in one clusterset, with pods in separate network namespaces.
 //!
 //! It is made with the built binary and its command line, as a user would; it ends with the value.
 
@@ -20,9 +20,9 @@ pub(super) const MEMBERS: [&str; 2] = ["member1", "member2"];
 /// The clusterset that they are in.
 const CLUSTERSET: &str = "conformance";
 
-/// How long a start may take in a debug build on a busy machine.
+/// Timeout of a start, in a debug build on a busy machine.
 const START: Duration = Duration::from_secs(120);
-/// How long it may take to remove its namespaces and processes.
+/// Timeout for removing its namespaces and processes.
 const STOP: Duration = Duration::from_secs(30);
 const POLL: Duration = Duration::from_millis(100);
 
@@ -114,7 +114,7 @@ fn await_ready(stdout: impl std::io::Read + Send + 'static) -> Result<()> {
     thread::spawn(move || {
         for line in BufReader::new(stdout).lines().map_while(Result::ok) {
             println!("playground: {line}");
-            // Nobody listens any more once it is ready.
+            // The receiver is dropped once the playground is ready.
             let _ = lines.try_send(line);
         }
     });
