@@ -14,7 +14,7 @@ use portolan_runtime::{ClientError, Resource};
 use tokio::sync::mpsc;
 
 /// Timeout after which an object counts as lost. Slow systems need minutes for some figures.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
+pub(crate) const ARRIVAL_TIMEOUT: Duration = Duration::from_secs(120);
 
 /// Capacity of the event channel. No scenario fills it.
 const CAPACITY: usize = 1 << 16;
@@ -86,7 +86,7 @@ impl Arrivals {
     /// Waits for the first event that is `wanted`; those before it are dropped.
     ///
     /// # Errors
-    /// When it does not come within [`PATIENCE`], or the watch ends.
+    /// When it does not come within [`ARRIVAL_TIMEOUT`], or the watch ends.
     pub(crate) async fn first(&mut self, wanted: impl Fn(&Arrival) -> bool) -> Result<Instant> {
         let what = self.what.clone();
         let search = async {
@@ -97,9 +97,9 @@ impl Arrivals {
                 }
             }
         };
-        match tokio::time::timeout(PATIENCE, search).await {
+        match tokio::time::timeout(ARRIVAL_TIMEOUT, search).await {
             Ok(found) => found,
-            Err(_) => bail!("nothing of what was expected arrived among {what} within {PATIENCE:?}"),
+            Err(_) => bail!("nothing of what was expected arrived among {what} within {ARRIVAL_TIMEOUT:?}"),
         }
     }
 

@@ -11,7 +11,7 @@ use futures::{StreamExt, TryStreamExt, stream};
 use portolan_object::Object;
 use portolan_runtime::client::{Client, Delete, Selection};
 
-use crate::arrivals::{Arrivals, Change, PATIENCE};
+use crate::arrivals::{ARRIVAL_TIMEOUT, Arrivals, Change};
 use crate::federation::Federation;
 use crate::figure::Figure;
 use crate::objects;
@@ -151,9 +151,9 @@ async fn all_changed(watch: &mut Arrivals, change: Change, count: u32) -> Result
             }
         }
     };
-    let outcome = tokio::time::timeout(PATIENCE, search).await;
+    let outcome = tokio::time::timeout(ARRIVAL_TIMEOUT, search).await;
     match outcome {
         Ok(last) => last,
-        Err(_) => bail!("{} of {count} ConfigMaps: {change:?} within {PATIENCE:?}", seen.len()),
+        Err(_) => bail!("{} of {count} ConfigMaps: {change:?} within {ARRIVAL_TIMEOUT:?}", seen.len()),
     }
 }

@@ -29,9 +29,9 @@ use members::Federation;
 const ARRANGEMENT: &str = "Control plane, members and the measuring side share one process, without sockets and without a disk; the first \
                            member exports, all others are measured. Times are from the acknowledged change to the event.";
 /// Time for the federation to come to rest before it is measured.
-const REST: Duration = Duration::from_secs(5);
+const IDLE_TIME: Duration = Duration::from_secs(5);
 /// Longest wait for what is under way at the end of a rate.
-const PATIENCE: Duration = Duration::from_secs(30);
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// One change on its way.
 struct Flight {
@@ -64,7 +64,7 @@ async fn measure(arguments: &ClusterSet, members: usize, scope: &Shutdown) -> Re
     for cache in &caches {
         cache.synced().await;
     }
-    tokio::time::sleep(REST).await;
+    tokio::time::sleep(IDLE_TIME).await;
     let source = federation.exporter().resource::<Object>(&objects::endpoint_slices());
     let mut number = 0;
     let mut figures = Vec::new();
@@ -137,7 +137,7 @@ async fn at_rate(
             flight.acknowledged = Some(Instant::now());
         }
     }
-    let deadline = Instant::now() + PATIENCE;
+    let deadline = Instant::now() + DRAIN_TIMEOUT;
     // A later change of the same service may overtake an earlier one; the last of each service always arrives.
     let newest = load.first.max(number.saturating_sub(u32::try_from(services.len()).unwrap_or(u32::MAX)));
     loop {
@@ -151,7 +151,7 @@ async fn at_rate(
             break;
         }
         if Instant::now() > deadline {
-            bail!("{missing} changes did not arrive everywhere within {PATIENCE:?}");
+            bail!("{missing} changes did not arrive everywhere within {DRAIN_TIMEOUT:?}");
         }
         tokio::time::sleep(Duration::from_millis(5)).await;
     }

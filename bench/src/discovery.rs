@@ -17,7 +17,7 @@ use crate::figure::Figure;
 use crate::objects;
 use crate::walkthrough::DERIVED;
 
-const SLICE: &str = "serve-portolan-bench";
+const SLICE_NAME: &str = "serve-portolan-bench";
 /// Time for the network rules of member2 to follow before the next change: an idle system is measured.
 const PAUSE: Duration = Duration::from_millis(20);
 
@@ -30,7 +30,7 @@ pub(crate) async fn run(federation: &Federation, repeats: u32) -> Result<Vec<Fig
     let selection = Selection { namespace: "default".to_owned(), ..Selection::labels(DERIVED) };
     let arrivals = Arrivals::open(&federation.member2, &slices, &selection, &federation.scope).await?;
     let source = federation.member1.resource::<Object>(&slices);
-    let slice = objects::slice(SLICE, &address(0));
+    let slice = objects::slice(SLICE_NAME, &address(0));
     source.create(&slice).await.context("cannot create a slice in member1")?;
     // A task like those of the program, so that no change begins with a switch of threads.
     let measured = tokio::spawn(changes(source.clone(), slice.clone(), arrivals, repeats)).await;

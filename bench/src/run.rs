@@ -22,7 +22,7 @@ use crate::walkthrough::Applied;
 use crate::{bulk, discovery, memory, objects, propagation, start, walkthrough};
 
 /// Time to come to rest before memory is read.
-const REST: Duration = Duration::from_secs(1);
+const IDLE_TIME: Duration = Duration::from_secs(1);
 /// What quickstart may use: 150 MB, in MiB.
 const MEMORY_TARGET: f64 = 150e6 / 1_048_576.0;
 /// What the processes of Karmada's control plane use together, in MiB.
@@ -127,7 +127,7 @@ async fn bulk_rounds(
 }
 
 async fn resident(when: &str, target: Option<f64>, process: u32) -> Result<Vec<Figure>> {
-    tokio::time::sleep(REST).await;
+    tokio::time::sleep(IDLE_TIME).await;
     let memory = memory::read(process)?;
     Ok(vec![
         Figure { target, ..Figure::memory(format!("resident memory {when}"), memory.resident) }

@@ -17,7 +17,7 @@ use crate::programs::send_signal;
 use crate::{eventually, programs};
 
 /// Timeout of a start, in a debug build on a busy machine.
-const START: Duration = Duration::from_secs(60);
+const START_TIMEOUT: Duration = Duration::from_secs(60);
 /// The user and the group `nobody`.
 const NOBODY: u32 = 65534;
 
@@ -141,7 +141,7 @@ fn spawn(directory: &Path, launch: &Launch) -> Child {
         }
     });
     loop {
-        match received.recv_timeout(START) {
+        match received.recv_timeout(START_TIMEOUT) {
             Ok(line) if line.trim() == "ready" => return child,
             Ok(_) => {}
             Err(error) => {

@@ -13,7 +13,7 @@ use portolan_e2e::{Playground, eventually, text};
 
 const WEB: &str = "web.default.svc.clusterset.local";
 const NO_SUCH_NAME: u8 = 3;
-const PATIENCE: Duration = Duration::from_secs(60);
+const TIMEOUT: Duration = Duration::from_secs(60);
 
 const IMPORTED: &str = "
 apiVersion: multicluster.x-k8s.io/v1alpha1
@@ -64,13 +64,13 @@ impl Agent {
     }
 
     fn line(&self) -> String {
-        self.lines.recv_timeout(PATIENCE).expect("the agent prints another line")
+        self.lines.recv_timeout(TIMEOUT).expect("the agent prints another line")
     }
 
     /// Asks for the A records of a name: the response code and the addresses.
     fn ask(&self, name: &str) -> (u8, Vec<[u8; 4]>) {
         let socket = UdpSocket::bind("127.0.0.1:0").expect("a socket");
-        socket.set_read_timeout(Some(PATIENCE)).expect("a timeout");
+        socket.set_read_timeout(Some(TIMEOUT)).expect("a timeout");
         let mut query = vec![0x12, 0x34, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0];
         for label in name.split('.') {
             query.push(u8::try_from(label.len()).expect("a short label"));
@@ -88,7 +88,7 @@ impl Agent {
     /// The status line and the body of a page.
     fn page(&self, path: &str) -> String {
         let mut stream = TcpStream::connect(&self.http).expect("the pages are served");
-        stream.set_read_timeout(Some(PATIENCE)).expect("a timeout");
+        stream.set_read_timeout(Some(TIMEOUT)).expect("a timeout");
         write!(stream, "GET {path} HTTP/1.1\r\nHost: agent\r\nConnection: close\r\n\r\n").expect("sent");
         let mut page = String::new();
         stream.read_to_string(&mut page).expect("a page");

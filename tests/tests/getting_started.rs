@@ -9,7 +9,7 @@ use portolan_e2e::{Playground, eventually, programs, text};
 
 const HEADING: &str = "## A service with one name in every cluster";
 /// Upper bound for the first steps.
-const MOST_COMMANDS: usize = 4;
+const MAX_COMMANDS: usize = 4;
 
 /// The lines of the blocks of commands below [`HEADING`].
 fn commands() -> Vec<String> {
@@ -28,7 +28,7 @@ fn commands() -> Vec<String> {
 #[test]
 fn a_new_user_reaches_a_service_of_the_set_with_four_commands() {
     let commands = commands();
-    assert!(commands.len() <= MOST_COMMANDS, "{commands:#?}");
+    assert!(commands.len() <= MAX_COMMANDS, "{commands:#?}");
     let (start, rest) = commands.split_first().expect("commands");
     let arguments =
         start.strip_prefix("portolan playground --dir /tmp/play").expect("the first starts the playground");

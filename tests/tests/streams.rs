@@ -9,7 +9,7 @@ use portolan_e2e::steps::{apply, derived_service_address};
 use portolan_e2e::{Kubectl, Playground, eventually};
 
 /// Timeout of one read; longer than any answer takes.
-const PATIENCE: Duration = Duration::from_secs(20);
+const TIMEOUT: Duration = Duration::from_secs(20);
 
 /// A pod that runs one of busybox's commands.
 fn run(member: &Kubectl, name: &str, options: &[&str], command: &[&str]) {
@@ -80,7 +80,7 @@ fn forward(member: &Kubectl, target: &str, port: u16) -> (Running, u16) {
 fn http_get(port: u16) -> Result<String, String> {
     let answer = || -> std::io::Result<String> {
         let mut stream = TcpStream::connect(("127.0.0.1", port))?;
-        stream.set_read_timeout(Some(PATIENCE))?;
+        stream.set_read_timeout(Some(TIMEOUT))?;
         stream.write_all(b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")?;
         let mut text = String::new();
         stream.read_to_string(&mut text)?;

@@ -21,8 +21,8 @@ use crate::objects;
 
 /// Requests at a time while everything is made.
 const CONCURRENCY: usize = 32;
-const LOOK_AGAIN: Duration = Duration::from_millis(20);
-const PATIENCE: Duration = Duration::from_secs(240);
+const POLL_INTERVAL: Duration = Duration::from_millis(20);
+const READY_TIMEOUT: Duration = Duration::from_secs(240);
 const SERVICES: &str = "10.96.0.0/12";
 
 /// The federation; it ends with its scope.
@@ -154,13 +154,13 @@ async fn create(client: &Client, resource: &Resource, object: Value) -> Result<O
 async fn wait(what: &str, is_there: impl AsyncFn() -> Result<bool>) -> Result<()> {
     let waited = async {
         while !is_there().await? {
-            tokio::time::sleep(LOOK_AGAIN).await;
+            tokio::time::sleep(POLL_INTERVAL).await;
         }
         Ok::<_, anyhow::Error>(())
     };
-    match tokio::time::timeout(PATIENCE, waited).await {
+    match tokio::time::timeout(READY_TIMEOUT, waited).await {
         Ok(result) => result,
-        Err(_) => bail!("waited {PATIENCE:?} for {what}"),
+        Err(_) => bail!("waited {READY_TIMEOUT:?} for {what}"),
     }
 }
 

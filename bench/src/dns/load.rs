@@ -15,7 +15,7 @@ const WINDOW: usize = 64;
 /// An answer that takes longer is lost.
 const LOST_AFTER: Duration = Duration::from_millis(500);
 /// Time for a server to answer at all.
-const START: Duration = Duration::from_secs(30);
+const START_TIMEOUT: Duration = Duration::from_secs(30);
 /// Identities of queries; as many can be under way at a fixed rate.
 const IDENTITIES: usize = 1 << 16;
 
@@ -59,7 +59,7 @@ impl<'a> Load<'a> {
 
     /// Waits until the server answers the first question as it should.
     pub(super) fn wait_until_ready(&self) -> Result<()> {
-        let deadline = Instant::now() + START;
+        let deadline = Instant::now() + START_TIMEOUT;
         let (mut batches, socket) = (Batches::new(), &self.sockets[0]);
         loop {
             let mut is_right = false;

@@ -21,7 +21,7 @@ pub(super) const MEMBERS: [&str; 2] = ["member1", "member2"];
 const CLUSTERSET: &str = "conformance";
 
 /// Timeout of a start, in a debug build on a busy machine.
-const START: Duration = Duration::from_secs(120);
+const START_TIMEOUT: Duration = Duration::from_secs(120);
 /// Timeout for removing its namespaces and processes.
 const STOP: Duration = Duration::from_secs(30);
 const POLL: Duration = Duration::from_millis(100);
@@ -118,13 +118,15 @@ fn await_ready(stdout: impl std::io::Read + Send + 'static) -> Result<()> {
             let _ = lines.try_send(line);
         }
     });
-    let deadline = Instant::now() + START;
+    let deadline = Instant::now() + START_TIMEOUT;
     loop {
         let left = deadline.saturating_duration_since(Instant::now());
         match received.recv_timeout(left) {
             Ok(line) if line.trim() == "ready" => return Ok(()),
             Ok(_) => {}
-            Err(mpsc::RecvTimeoutError::Timeout) => bail!("the playground was not ready within {START:?}"),
+            Err(mpsc::RecvTimeoutError::Timeout) => {
+                bail!("the playground was not ready within {START_TIMEOUT:?}")
+            }
             Err(mpsc::RecvTimeoutError::Disconnected) => {
                 bail!("the playground ended before it was ready: see its output above")
             }
