@@ -1,6 +1,6 @@
-//! How many queries were answered, by type and outcome.
+//! Counters of answered queries, by type and outcome.
 //!
-//! Every worker counts on its own, so that counting costs no contention; readers add up.
+//! Each worker has separate counters, so that counting causes no contention; readers add them up.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -20,36 +20,71 @@ const KINDS: [(u16, &str); 8] = [
     (NS, "NS"),
     (CNAME, "CNAME"),
 ];
-/// All types without a place of their own, and packets without a type.
+/// Label of all other types, and of packets that could not be parsed.
 const OTHER: &str = "other";
 
-const OUTCOMES: [(Outcome, &str); 8] = [
-    (Outcome::Data, "NOERROR"),
-    (Outcome::NoData, "NODATA"),
-    (Outcome::NoName, "NXDOMAIN"),
-    (Outcome::FormatError, "FORMERR"),
-    (Outcome::ServerFailure, "SERVFAIL"),
-    (Outcome::NotImplemented, "NOTIMP"),
-    (Outcome::Refused, "REFUSED"),
-    (Outcome::BadVersion, "BADVERS"),
-];
+/// Number of outcomes.
+const OUTCOMES: usize = 8;
 
-/// One worker's counters.
+/// Answered queries of one type, by outcome.
+#[derive(Debug, Default)]
+struct OutcomeCounters {
+    data: AtomicU64,
+    no_data: AtomicU64,
+    no_name: AtomicU64,
+    format_error: AtomicU64,
+    server_failure: AtomicU64,
+    not_implemented: AtomicU64,
+    refused: AtomicU64,
+    bad_version: AtomicU64,
+}
+
+impl OutcomeCounters {
+    #[inline]
+    fn counter(&self, outcome: Outcome) -> &AtomicU64 {
+        match outcome {
+            Outcome::Data => &self.data,
+            Outcome::NoData => &self.no_data,
+            Outcome::NoName => &self.no_name,
+            Outcome::FormatError => &self.format_error,
+            Outcome::ServerFailure => &self.server_failure,
+            Outcome::NotImplemented => &self.not_implemented,
+            Outcome::Refused => &self.refused,
+            Outcome::BadVersion => &self.bad_version,
+        }
+    }
+
+    /// All counters with their label: the response code, and `NODATA` for a NOERROR answer without records.
+    fn labelled(&self) -> [(&'static str, &AtomicU64); OUTCOMES] {
+        [
+            ("NOERROR", &self.data),
+            ("NODATA", &self.no_data),
+            ("NXDOMAIN", &self.no_name),
+            ("FORMERR", &self.format_error),
+            ("SERVFAIL", &self.server_failure),
+            ("NOTIMP", &self.not_implemented),
+            ("REFUSED", &self.refused),
+            ("BADVERS", &self.bad_version),
+        ]
+    }
+}
+
+/// Counters of one worker.
 #[derive(Debug, Default)]
 pub(crate) struct Counters {
-    answered: [[AtomicU64; OUTCOMES.len()]; KINDS.len() + 1],
+    /// One row per entry of [`KINDS`], and one for [`OTHER`].
+    answered: [OutcomeCounters; KINDS.len() + 1],
     ignored: AtomicU64,
 }
 
 impl Counters {
-    /// Counts a packet; `None` stands for one that got no answer.
+    /// Counts a packet; `None` stands for one that was not answered.
     #[inline]
     pub(crate) fn count(&self, answered: Option<Answered>) {
         let counter = match answered {
             Some(Answered { kind, outcome }) => {
                 let row = KINDS.iter().position(|(known, _)| *known == kind).unwrap_or(KINDS.len());
-                // The outcomes stand in the table in the order of their declaration.
-                &self.answered[row][outcome as usize]
+                self.answered[row].counter(outcome)
             }
             None => &self.ignored,
         };
@@ -57,18 +92,18 @@ impl Counters {
     }
 }
 
-/// Queries of one type with one outcome.
+/// Number of queries of one type with one outcome.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct QueryCount {
-    /// Such as `A`; `other` for rare types and for packets without one.
+    /// Record type such as `A`; `other` for rare types and for packets that could not be parsed.
     pub kind: &'static str,
-    /// The response code, and `NODATA` for an empty NOERROR.
+    /// Response code, and `NODATA` for a NOERROR answer without records.
     pub outcome: &'static str,
-    /// How many since the start.
+    /// Queries since the start of the server.
     pub count: u64,
 }
 
-/// The counters of all workers of a server; a clone is the same ones.
+/// Counters of all workers of a server; clones share state.
 #[derive(Debug, Clone, Default)]
 pub struct Statistics {
     workers: Arc<Mutex<Vec<Arc<Counters>>>>,
@@ -81,22 +116,23 @@ impl Statistics {
         counters
     }
 
-    /// Answered queries; combinations that never happened are left out.
+    /// Answered queries by type and outcome, without combinations that have not happened.
     pub fn queries(&self) -> Vec<QueryCount> {
         let workers = self.workers.lock();
         let kinds = KINDS.iter().map(|(_, kind)| *kind).chain([OTHER]).enumerate();
-        let all = kinds.flat_map(|(row, kind)| {
-            OUTCOMES.iter().enumerate().map(move |(column, (_, outcome))| (row, kind, column, *outcome))
+        let queries = kinds.flat_map(|(row, kind)| {
+            let mut totals = OutcomeCounters::default().labelled().map(|(outcome, _)| (outcome, 0));
+            for worker in workers.iter() {
+                for (total, (_, counter)) in totals.iter_mut().zip(worker.answered[row].labelled()) {
+                    total.1 += counter.load(Ordering::Relaxed);
+                }
+            }
+            totals.map(|(outcome, count)| QueryCount { kind, outcome, count })
         });
-        all.map(|(row, kind, column, outcome)| {
-            let each = workers.iter().map(|worker| worker.answered[row][column].load(Ordering::Relaxed));
-            QueryCount { kind, outcome, count: each.sum() }
-        })
-        .filter(|query| query.count > 0)
-        .collect()
+        queries.filter(|query| query.count > 0).collect()
     }
 
-    /// Packets that got no answer, because they are no queries.
+    /// Packets that were not answered because they are not queries.
     pub fn ignored(&self) -> u64 {
         self.workers.lock().iter().map(|worker| worker.ignored.load(Ordering::Relaxed)).sum()
     }
@@ -107,9 +143,21 @@ mod tests {
     use super::*;
 
     #[test]
-    fn outcomes_stand_in_their_order() {
-        for (index, (outcome, name)) in OUTCOMES.iter().enumerate() {
-            assert_eq!(*outcome as usize, index, "{name}");
+    fn each_outcome_has_its_label() {
+        let outcomes = [
+            (Outcome::Data, "NOERROR"),
+            (Outcome::NoData, "NODATA"),
+            (Outcome::NoName, "NXDOMAIN"),
+            (Outcome::FormatError, "FORMERR"),
+            (Outcome::ServerFailure, "SERVFAIL"),
+            (Outcome::NotImplemented, "NOTIMP"),
+            (Outcome::Refused, "REFUSED"),
+            (Outcome::BadVersion, "BADVERS"),
+        ];
+        for (outcome, label) in outcomes {
+            let statistics = Statistics::default();
+            statistics.worker().count(Some(Answered { kind: A, outcome }));
+            assert_eq!(statistics.queries(), [QueryCount { kind: "A", outcome: label, count: 1 }]);
         }
     }
 

@@ -1,7 +1,8 @@
-//! Many datagrams per system call: a loop that receives queries and sends answers in batches.
+//! UDP loop that receives queries and sends answers in batches, with one system call per batch.
 //!
-//! A system call costs more than an answer does, so a loaded server takes what has arrived together and answers it
-//! together; an idle one answers at once. The loop knows nothing of DNS, which lets a benchmark run it with an echo.
+//! A system call costs more than computing an answer. A loaded server receives and answers all waiting queries together;
+//! an idle one answers each query immediately. The loop is independent of DNS, so that a benchmark can run it with an
+//! echo function.
 
 use std::io;
 use std::net::{SocketAddr, UdpSocket};
@@ -12,18 +13,19 @@ use nix::errno::Errno;
 use nix::sys::socket::{MsgFlags, MultiHeaders, SockaddrIn, SockaddrIn6, SockaddrLike, recvmmsg};
 use rustix::net::{MMsgHdr, SendAncillaryBuffer, SendFlags, SocketAddrAny, sendmmsg};
 
-/// Datagrams that are taken together.
+/// Maximum datagrams per system call.
 const BATCH: usize = 32;
-/// The longest query that is taken whole; more is cut off, which makes it malformed.
-const LONGEST: usize = 2048;
+/// Maximum size of a query in octets; the kernel truncates longer ones, which makes them malformed.
+const MAX_QUERY_SIZE: usize = 2048;
 
-/// Answers datagrams until `stop` is set and a datagram, a shutdown of the socket or its timeout wakes the loop.
+/// Answers datagrams until `stop` is set. `stop` is read after each batch, after the socket's read timeout, and after a
+/// shutdown of the socket.
 ///
-/// `answer` writes the answer to its first argument into its second, and returns whether there is one. `begin` is
-/// called before each batch.
+/// `begin` is called before each batch. `answer` gets its result and a query, writes the answer into the buffer, and
+/// returns whether to send it.
 ///
 /// # Errors
-/// When the socket has no address, or receiving from it fails for good.
+/// When the socket has no local address, or receiving fails with an error that does not pass by retrying.
 pub fn serve<B>(
     socket: &UdpSocket,
     stop: &AtomicBool,
@@ -43,8 +45,8 @@ fn run<A: SockaddrLike + Copy + Into<SocketAddr>, B>(
     mut answer: impl FnMut(&B, &[u8], &mut Vec<u8>) -> bool,
 ) -> io::Result<()> {
     let mut headers = MultiHeaders::<A>::preallocate(BATCH, None);
-    let mut queries = Box::new([[0u8; LONGEST]; BATCH]);
-    let mut answers: [Vec<u8>; BATCH] = std::array::from_fn(|_| Vec::with_capacity(LONGEST));
+    let mut queries = Box::new([[0u8; MAX_QUERY_SIZE]; BATCH]);
+    let mut answers: [Vec<u8>; BATCH] = std::array::from_fn(|_| Vec::with_capacity(MAX_QUERY_SIZE));
     let mut peers: Vec<SocketAddrAny> = Vec::with_capacity(BATCH);
     while !stop.load(Ordering::Relaxed) {
         peers.clear();
@@ -64,7 +66,7 @@ fn run<A: SockaddrLike + Copy + Into<SocketAddr>, B>(
                     }
                 }
             }
-            Err(error) if is_passing(error) => continue,
+            Err(error) if is_transient(error) => continue,
             Err(error) => return Err(error.into()),
         }
         send(socket, &answers, &peers);
@@ -72,8 +74,8 @@ fn run<A: SockaddrLike + Copy + Into<SocketAddr>, B>(
     Ok(())
 }
 
-/// Errors of one datagram, of the read timeout, or of an earlier answer that nobody took.
-fn is_passing(error: Errno) -> bool {
+/// Read timeout, a shortage of kernel memory, or an ICMP error caused by an earlier answer.
+fn is_transient(error: Errno) -> bool {
     matches!(
         error,
         Errno::EINTR
@@ -88,20 +90,20 @@ fn is_passing(error: Errno) -> bool {
     )
 }
 
-/// Sends each answer to its peer. One that cannot be sent is lost, as datagrams may be; the others are not.
+/// Sends each answer to its peer. An answer that cannot be sent is dropped; the client retries.
 fn send(socket: &UdpSocket, answers: &[Vec<u8>; BATCH], peers: &[SocketAddrAny]) {
-    let parts = answers.each_ref().map(|answer| [io::IoSlice::new(answer)]);
+    let buffers = answers.each_ref().map(|answer| [io::IoSlice::new(answer)]);
     let mut controls: [SendAncillaryBuffer<'_, '_, '_>; BATCH] =
         std::array::from_fn(|_| SendAncillaryBuffer::default());
-    let messages = peers.iter().zip(&parts).zip(&mut controls);
+    let messages = peers.iter().zip(&buffers).zip(&mut controls);
     let mut messages: Vec<MMsgHdr<'_>> =
-        messages.map(|((peer, part), control)| MMsgHdr::new_with_addr(peer, part, control)).collect();
+        messages.map(|((peer, buffer), control)| MMsgHdr::new_with_addr(peer, buffer, control)).collect();
     let mut sent = 0;
     while sent < messages.len() {
         sent += match sendmmsg(socket, &mut messages[sent..], SendFlags::empty()) {
             Ok(count) => count.max(1),
             Err(rustix::io::Errno::INTR) => 0,
-            // It is about the first of the rest: a peer that cannot be reached.
+            // The error is about the first remaining message: its peer cannot be reached. Skip it.
             Err(_) => 1,
         };
     }

@@ -7,7 +7,8 @@ use portolan_object::ObjectKey;
 use portolan_plan::dns::{Change, Data, RecordSink, ServiceRecords, ZoneKind};
 
 use crate::respond::{Transport, respond};
-use crate::zones::{ZoneSettings, Zones};
+use crate::zone_settings::ZoneSettings;
+use crate::zones::Zones;
 
 /// Two zones with one service each.
 static ZONES: LazyLock<Arc<Zones>> = LazyLock::new(|| {

@@ -1,12 +1,13 @@
 //! The DNS server: authoritative answers for the services of a cluster and of its cluster set.
 //!
-//! Records come in through [`Zones`], one service at a time, and are encoded once; a query is answered by copying what
-//! was encoded. The server forwards nothing, asks nobody, and goes on with what it has when nothing comes in any more.
-//! Which records exist is decided by `portolan_plan::dns`; this crate must not know Kubernetes objects.
+//! [`Zones`] receives the records of one service at a time and encodes them once; a query is answered by copying the
+//! encoded bytes. The server forwards no queries, and keeps answering from its last state when updates stop.
+//! `portolan_plan::dns` decides which records exist. This crate reads no Kubernetes objects: a service is a namespace
+//! and a name (`ObjectKey`) with a list of records.
 //!
 //! ```text
 //! RecordSink ─► Zones ─► snapshot ──┬─► UDP: threads, batches of datagrams
-//!              (encodes the change) ├─► TCP: tasks, bounded
+//!              (encodes the change) ├─► TCP: tasks, limited in number
 //!                                   └─► resolve(): in this process, without a socket
 //! ```
 
@@ -14,6 +15,7 @@ mod counters;
 pub mod datagrams;
 #[cfg(feature = "fuzzing")]
 pub mod fuzzing;
+mod lookup;
 mod name;
 mod record_set;
 mod request;
@@ -22,8 +24,10 @@ mod reverse;
 pub mod server;
 mod service;
 mod zone;
+mod zone_settings;
 mod zones;
 
 pub use counters::{QueryCount, Statistics};
 pub use server::Server;
-pub use zones::{AddressType, DEFAULT_TTL_SECS, Resolution, ZoneError, ZoneSettings, Zones};
+pub use zone_settings::{DEFAULT_TTL_SECS, ZoneError, ZoneSettings};
+pub use zones::{AddressType, Resolution, Zones};

@@ -1,7 +1,8 @@
-//! Records of one name and type, encoded once, when they change.
+//! Record sets: all records of one name and type, encoded when they change.
 //!
-//! Owners are a pointer to the question's name, which every answer has at the same place, and names in the data are
-//! not compressed. So a set is copied into an answer as it is, at any place, starting at any record.
+//! The owner of each record is a compression pointer to the name in the question, which has the same offset in every
+//! answer, and names in the record data are not compressed. The bytes can therefore be copied to any offset of an
+//! answer, starting at any record.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -10,9 +11,9 @@ use dnswire::base::rdata::ComposeRecordData;
 use dnswire::base::{Name, RecordData, Serial, Ttl};
 use dnswire::rdata::{A, Aaaa, Cname, Ns, Ptr, Soa, Srv, Txt};
 
-/// Where the question's name begins, as a compression pointer.
+/// Compression pointer to the name in the question, at offset 12.
 pub(crate) const TO_QUESTION: [u8; 2] = [0xC0, 0x0C];
-/// Octets of a record before its data: owner, type, class, TTL and length.
+/// Octets of a record before its data: owner (2), type (2), class (2), TTL (4) and length (2).
 const RECORD_HEAD: usize = 12;
 
 pub(crate) const A: u16 = 1;
@@ -24,15 +25,15 @@ pub(crate) const TXT: u16 = 16;
 pub(crate) const AAAA: u16 = 28;
 pub(crate) const SRV: u16 = 33;
 
-/// Where the records end.
+/// Offsets at which the records end.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Ends {
-    /// All have the same length.
+    /// All records have this length.
     Every(usize),
     At(Box<[u32]>),
 }
 
-/// All records of one name and type; never empty.
+/// All records of one name and type; never empty (RFC 2181, section 5).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct RecordSet {
     kind: u16,
@@ -68,7 +69,8 @@ impl RecordSet {
         &self.record(index)[RECORD_HEAD..]
     }
 
-    /// Appends the records from `first` on, around the end, as far as they fit into `room`. Returns how many fitted.
+    /// Appends all records to `out`, starting with `first` and wrapping around, until `room` octets are used. Returns
+    /// how many records were appended.
     #[inline]
     pub(crate) fn write(&self, first: usize, room: usize, out: &mut Vec<u8>) -> usize {
         if self.records.len() <= room {
@@ -92,7 +94,7 @@ impl RecordSet {
         count
     }
 
-    /// The addresses of a set of A or AAAA records.
+    /// Addresses of a set of A or AAAA records; empty for other types.
     pub(crate) fn addresses(&self) -> impl Iterator<Item = IpAddr> {
         (0..self.count()).filter_map(|index| {
             let data = self.data(index);
@@ -105,23 +107,23 @@ impl RecordSet {
     }
 }
 
-/// A text that is no domain name, or too long for its record.
+/// The text is not a valid domain name, or too long for its record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Unencodable;
+pub(crate) struct EncodeError;
 
-fn wire(name: &str) -> Result<Name<Vec<u8>>, Unencodable> {
-    Name::vec_from_str(name).map_err(|_| Unencodable)
+fn wire_name(name: &str) -> Result<Name<Vec<u8>>, EncodeError> {
+    Name::vec_from_str(name).map_err(|_| EncodeError)
 }
 
-/// Collects the records of one set.
-pub(crate) struct Builder {
+/// Encodes the records of one set.
+pub(crate) struct RecordSetBuilder {
     kind: u16,
     ttl: Ttl,
     records: Vec<u8>,
     ends: Vec<u32>,
 }
 
-impl Builder {
+impl RecordSetBuilder {
     pub(crate) fn new(kind: u16, ttl_secs: u32) -> Self {
         Self { kind, ttl: Ttl::from_secs(ttl_secs), records: Vec::new(), ends: Vec::new() }
     }
@@ -144,52 +146,52 @@ impl Builder {
     }
 
     /// # Errors
-    /// When the target is no name.
+    /// When the target is not a valid domain name.
     pub(crate) fn server(
         &mut self,
         (priority, weight, port): (u16, u16, u16),
         target: &str,
-    ) -> Result<(), Unencodable> {
-        self.push(&Srv::new(priority, weight, port, wire(target)?));
+    ) -> Result<(), EncodeError> {
+        self.push(&Srv::new(priority, weight, port, wire_name(target)?));
         Ok(())
     }
 
     /// # Errors
-    /// When the target is no name.
-    pub(crate) fn alias(&mut self, target: &str) -> Result<(), Unencodable> {
-        self.push(&Cname::new(wire(target)?));
+    /// When the target is not a valid domain name.
+    pub(crate) fn alias(&mut self, target: &str) -> Result<(), EncodeError> {
+        self.push(&Cname::new(wire_name(target)?));
         Ok(())
     }
 
     /// # Errors
-    /// When the target is no name.
-    pub(crate) fn pointer(&mut self, target: &str) -> Result<(), Unencodable> {
-        self.push(&Ptr::new(wire(target)?));
+    /// When the target is not a valid domain name.
+    pub(crate) fn pointer(&mut self, target: &str) -> Result<(), EncodeError> {
+        self.push(&Ptr::new(wire_name(target)?));
         Ok(())
     }
 
     /// # Errors
-    /// When the target is no name.
-    pub(crate) fn name_server(&mut self, target: &str) -> Result<(), Unencodable> {
-        self.push(&Ns::new(wire(target)?));
+    /// When the target is not a valid domain name.
+    pub(crate) fn name_server(&mut self, target: &str) -> Result<(), EncodeError> {
+        self.push(&Ns::new(wire_name(target)?));
         Ok(())
     }
 
     /// # Errors
-    /// When the text is longer than 255 octets a string.
-    pub(crate) fn text(&mut self, text: &str) -> Result<(), Unencodable> {
-        self.push(&Txt::<Vec<u8>>::build_from_slice(text.as_bytes()).map_err(|_| Unencodable)?);
+    /// When the text does not fit into a TXT record.
+    pub(crate) fn text(&mut self, text: &str) -> Result<(), EncodeError> {
+        self.push(&Txt::<Vec<u8>>::build_from_slice(text.as_bytes()).map_err(|_| EncodeError)?);
         Ok(())
     }
 
-    /// The start of authority; negative answers may be kept for the set's own TTL.
+    /// Adds the SOA record; its minimum field, the TTL of negative answers (RFC 2308), is the TTL of the set.
     ///
     /// # Errors
-    /// When one of the names is none.
-    pub(crate) fn authority(&mut self, server: &str, mailbox: &str, serial: u32) -> Result<(), Unencodable> {
+    /// When one of the names is not a valid domain name.
+    pub(crate) fn authority(&mut self, server: &str, mailbox: &str, serial: u32) -> Result<(), EncodeError> {
         let soa = Soa::new(
-            wire(server)?,
-            wire(mailbox)?,
+            wire_name(server)?,
+            wire_name(mailbox)?,
             Serial(serial),
             Ttl::from_secs(7200),
             Ttl::from_secs(1800),
@@ -200,7 +202,7 @@ impl Builder {
         Ok(())
     }
 
-    /// The set; `None` when nothing was put in.
+    /// The encoded set; `None` without any record.
     pub(crate) fn finish(self) -> Option<RecordSet> {
         let first = *self.ends.first()? as usize;
         let is_even = self.ends.iter().enumerate().all(|(index, &end)| end as usize == (index + 1) * first);

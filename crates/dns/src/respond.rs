@@ -1,54 +1,55 @@
-//! From a packet to its answer.
+//! Answers one packet.
 //!
 //! ```text
-//! packet ─► Request ─► name in the snapshot ─► header, question as it was spelt, encoded records, EDNS
+//! packet ─► Request ─► lookup in the snapshot ─► header, question as received, encoded records, OPT record
 //! ```
 //!
-//! Nothing waits and nothing is allocated here, except in the rare forms.
+//! Nothing blocks here, and nothing is allocated for packets of the common form.
 
 use dnswire::base::iana::Rcode;
 
+use crate::lookup::Lookup;
 use crate::name::Name;
 use crate::record_set::{CNAME, RecordSet};
 use crate::request::{self, Edns, HEADER, OPT, Request};
 use crate::service::set_of;
-use crate::zone::{Found, Zone};
-use crate::zones::{Place, Snapshot};
+use crate::zone::Zone;
+use crate::zones::{Snapshot, ZoneLookup};
 
-/// The longest UDP answer, whatever the client allows: what passes every network in one piece.
+/// Maximum size of a UDP answer in octets, even if the client allows more: avoids IP fragmentation (DNS flag day 2020).
 pub(crate) const MAX_UDP: u16 = 1232;
-/// The longest UDP answer for a client that says nothing (RFC 1035).
+/// Maximum size of a UDP answer in octets without EDNS (RFC 1035).
 const PLAIN_UDP: u16 = 512;
 const MAX_TCP: usize = 65_535;
-/// Aliases that are followed for one answer.
+/// Maximum length of a CNAME chain in one answer.
 const MAX_ALIASES: usize = 8;
 
 const ANY: u16 = 255;
 const IN: u16 = 1;
 const ANY_CLASS: u16 = 255;
-/// Types that ask for more than records: transfers and the like.
+/// Range of query meta types such as TKEY, IXFR and AXFR (RFC 6895), without ANY.
 const FIRST_META: u16 = 249;
 const LAST_META: u16 = 254;
 
 const AUTHORITATIVE: u8 = 0x04;
 const TRUNCATED: u8 = 0x02;
 
-/// How the packet came.
+/// Transport that delivered the packet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Transport {
     Udp,
     Tcp,
 }
 
-/// What was asked and answered, for the counters.
+/// Type and outcome of an answered packet, for the counters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Answered {
-    /// The type asked for; zero when there was none.
+    /// Record type in the question; zero when the packet could not be parsed.
     pub(crate) kind: u16,
     pub(crate) outcome: Outcome,
 }
 
-/// How a query was answered.
+/// Outcome of a query.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Outcome {
     Data,
@@ -74,10 +75,11 @@ impl Outcome {
     }
 }
 
-/// Writes the answer to `packet` into `out`. `None` when it gets none; `out` is of no meaning then.
+/// Writes the answer to `packet` into `out`. Returns `None` if the packet must not be answered; in that case the
+/// contents of `out` are unspecified.
 ///
-/// `turn` says at which record sets of several begin; a caller counts it up, so that clients which take the first
-/// address spread.
+/// `turn` selects the first record of sets with several records. The caller increments it for each query, to spread
+/// clients that use the first address.
 pub(crate) fn respond(
     snapshot: &Snapshot,
     packet: &[u8],
@@ -85,10 +87,10 @@ pub(crate) fn respond(
     turn: usize,
     out: &mut Vec<u8>,
 ) -> Option<Answered> {
-    let request = match Request::plain(packet).map_or_else(|| request::odd(packet), Ok) {
+    let request = match Request::parse_common(packet).map_or_else(|| request::parse_unusual(packet), Ok) {
         Ok(request) => request,
         Err(reason) => {
-            let rcode = request::refusal(packet, reason, out)?;
+            let rcode = request::write_error(packet, reason, out)?;
             let outcome = if rcode == Rcode::NOTIMP { Outcome::NotImplemented } else { Outcome::FormatError };
             return Some(Answered { kind: 0, outcome });
         }
@@ -101,16 +103,16 @@ pub(crate) fn respond(
     out.clear();
     out.extend_from_slice(&packet[..request.end]);
     let room = limit - if request.edns.is_some() { OPT } else { 0 };
-    let mut writer = Writer { out, room, turn, answers: 0, authority: 0, is_truncated: false };
+    let mut writer = AnswerWriter { out, room, turn, answers: 0, authority: 0, is_truncated: false };
     let outcome = writer.answer(snapshot, &request);
     writer.finish(packet, &request, outcome, transport);
     Some(Answered { kind: request.kind, outcome })
 }
 
-/// An answer in the making: header and question are there, the records follow.
-struct Writer<'a> {
+/// Appends records to an answer that already has its header and question.
+struct AnswerWriter<'a> {
     out: &'a mut Vec<u8>,
-    /// Octets that header, question and records may have together.
+    /// Maximum size of header, question and records together, in octets.
     room: usize,
     turn: usize,
     answers: usize,
@@ -118,7 +120,7 @@ struct Writer<'a> {
     is_truncated: bool,
 }
 
-impl Writer<'_> {
+impl AnswerWriter<'_> {
     #[inline]
     fn answer(&mut self, snapshot: &Snapshot, request: &Request) -> Outcome {
         if request.edns.is_some_and(|edns| edns.version != 0) {
@@ -128,13 +130,13 @@ impl Writer<'_> {
             return Outcome::Refused;
         }
         match snapshot.find(&request.name) {
-            Place::Foreign => Outcome::Refused,
-            Place::Unknown => Outcome::ServerFailure,
-            Place::In(zone, Found::Missing) => {
+            ZoneLookup::NotServed => Outcome::Refused,
+            ZoneLookup::NotSynced => Outcome::ServerFailure,
+            ZoneLookup::Served(zone, Lookup::NoName) => {
                 self.deny(zone, &request.name);
                 Outcome::NoName
             }
-            Place::In(zone, Found::Sets(sets)) => match matching(sets, request.kind) {
+            ZoneLookup::Served(zone, Lookup::Exists(sets)) => match matching(sets, request.kind) {
                 Some(set) => {
                     self.put(set);
                     Outcome::Data
@@ -150,7 +152,7 @@ impl Writer<'_> {
         }
     }
 
-    /// Adds the records of the question's name.
+    /// Adds records with the name in the question as owner.
     #[inline]
     fn put(&mut self, set: &RecordSet) {
         let first = match set.count() {
@@ -162,16 +164,16 @@ impl Writer<'_> {
         self.is_truncated |= written < set.count();
     }
 
-    /// Adds an alias and, as far as they are ours, the names that it leads to.
+    /// Adds a CNAME record and follows it through the names of our zones.
     fn follow(&mut self, snapshot: &Snapshot, alias: &RecordSet, kind: u16) -> Outcome {
         self.put(alias);
         let mut target = alias.data(0);
         for _ in 0..MAX_ALIASES {
             let Some(name) = Name::read(target) else { return Outcome::Data };
-            let Place::In(zone, found) = snapshot.find(&name) else { return Outcome::Data };
-            let Found::Sets(sets) = found else {
+            let ZoneLookup::Served(zone, found) = snapshot.find(&name) else { return Outcome::Data };
+            let Lookup::Exists(sets) = found else {
                 self.deny_elsewhere(zone);
-                // The code is about the last name (RFC 6604).
+                // The response code applies to the last name of the chain (RFC 6604).
                 return Outcome::NoName;
             };
             match (matching(sets, kind), set_of(sets, CNAME)) {
@@ -192,7 +194,7 @@ impl Writer<'_> {
         Outcome::Data
     }
 
-    /// Adds the records of another name than the question's.
+    /// Adds records with another owner than the name in the question.
     fn put_elsewhere(&mut self, owner: &[u8], set: &RecordSet) {
         for index in 0..set.count() {
             let record = &set.record((self.turn + index) % set.count())[2..];
@@ -206,8 +208,8 @@ impl Writer<'_> {
         }
     }
 
-    /// Adds the start of authority, which lets resolvers keep that there is nothing. Its owner is the end of the
-    /// question's name.
+    /// Adds the SOA record, so that resolvers can cache the negative answer (RFC 2308). Its owner is a pointer into the
+    /// name in the question.
     fn deny(&mut self, zone: &Zone, name: &Name) {
         let soa = &zone.authority().record(0)[2..];
         if self.out.len() + 2 + soa.len() > self.room {
@@ -220,6 +222,7 @@ impl Writer<'_> {
         self.authority += 1;
     }
 
+    /// Adds the SOA record with its full owner name.
     fn deny_elsewhere(&mut self, zone: &Zone) {
         let soa = &zone.authority().record(0)[2..];
         if self.out.len() + zone.origin().len() + soa.len() <= self.room {
@@ -229,11 +232,11 @@ impl Writer<'_> {
         }
     }
 
-    /// Completes the header and adds EDNS.
+    /// Completes the header and adds the OPT record.
     #[inline]
     fn finish(self, packet: &[u8], request: &Request, outcome: Outcome, transport: Transport) {
         let is_ours = matches!(outcome, Outcome::Data | Outcome::NoData | Outcome::NoName);
-        // Over TCP there is no better way to ask again: what fits is the answer.
+        // TC tells the client to retry over TCP, so it is never set there.
         let is_truncated = self.is_truncated && transport == Transport::Udp;
         let flags = 0x80
             | packet[2] & 0x01
@@ -242,7 +245,7 @@ impl Writer<'_> {
         let answers = u16::try_from(self.answers).unwrap_or(u16::MAX).to_be_bytes();
         let authority = self.authority.to_be_bytes();
         let additional = u8::from(request.edns.is_some());
-        // Of the second half, only the "checking disabled" flag is the client's to set (RFC 4035).
+        // Of the client's second flag octet, only CD (checking disabled) is copied (RFC 4035).
         let header = [flags, packet[3] & 0x10 | outcome.rcode(), 0, 1, answers[0], answers[1]];
         self.out[2..8].copy_from_slice(&header);
         self.out[8..HEADER].copy_from_slice(&[authority[0], authority[1], 0, additional]);
@@ -255,7 +258,7 @@ impl Writer<'_> {
     }
 }
 
-/// The set that answers a question for `kind`; for ANY, one of them (RFC 8482).
+/// The record set that answers a query for `kind`; for ANY the first one (RFC 8482).
 #[inline]
 fn matching(sets: &[RecordSet], kind: u16) -> Option<&RecordSet> {
     if kind == ANY { sets.first() } else { set_of(sets, kind) }

@@ -1,4 +1,4 @@
-//! Names of addresses: `in-addr.arpa` and `ip6.arpa`, for the cluster's own services.
+//! Reverse zones `in-addr.arpa` and `ip6.arpa`: PTR records for addresses of the cluster's own services.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
@@ -6,14 +6,14 @@ use std::sync::Arc;
 use portolan_object::ObjectKey;
 use rpds::HashTrieMapSync;
 
+use crate::lookup::Lookup;
 use crate::name::Name;
-use crate::record_set::{Builder, PTR, RecordSet};
+use crate::record_set::{PTR, RecordSet, RecordSetBuilder};
 use crate::service::Service;
-use crate::zone::Found;
 
-/// Labels of a whole IPv4 address.
+/// Labels of a complete IPv4 address, one per octet.
 const V4_LABELS: usize = 4;
-/// Labels of a whole IPv6 address, one per four bits.
+/// Labels of a complete IPv6 address, one per four bits.
 const V6_LABELS: usize = 32;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,14 +22,14 @@ enum Family {
     V6,
 }
 
-/// The names that one address has, by the service that gives them.
+/// Names of one address, by the service that defines them.
 #[derive(Debug)]
 struct Names {
     by_service: Vec<(ObjectKey, Vec<Box<str>>)>,
     sets: Box<[RecordSet]>,
 }
 
-/// All names of one family's addresses.
+/// Names of all addresses of one family.
 #[derive(Debug, Clone)]
 pub(crate) struct Reverse {
     family: Family,
@@ -37,7 +37,7 @@ pub(crate) struct Reverse {
 }
 
 impl Reverse {
-    /// For both families.
+    /// Empty reverse zones for IPv4 and IPv6.
     pub(crate) fn both() -> [Self; 2] {
         [Family::V4, Family::V6].map(|family| Self { family, names: HashTrieMapSync::new_sync() })
     }
@@ -49,19 +49,19 @@ impl Reverse {
         }
     }
 
-    /// Finds the name of which `relative` labels stand for an address.
-    pub(crate) fn find(&self, name: &Name, relative: usize) -> Found<'_> {
-        match address(self.family, name, relative) {
-            Spelling::Whole(address) => {
-                self.names.get(&address).map_or(Found::Missing, |names| Found::Sets(&names.sets))
+    /// Looks up the address spelled by the first `relative` labels of a name.
+    pub(crate) fn find(&self, name: &Name, relative: usize) -> Lookup<'_> {
+        match parse_address(self.family, name, relative) {
+            AddressLabels::Complete(address) => {
+                self.names.get(&address).map_or(Lookup::NoName, |names| Lookup::Exists(&names.sets))
             }
-            // There may be addresses below. Which ones is not counted; to say so of an empty range does no harm.
-            Spelling::Part => Found::Sets(&[]),
-            Spelling::None => Found::Missing,
+            // There may be addresses below this name. They are not counted per range, so every range counts as existing.
+            AddressLabels::Prefix => Lookup::Exists(&[]),
+            AddressLabels::Invalid => Lookup::NoName,
         }
     }
 
-    /// Sets the names that one service gives to an address; `service` is `None` once it is gone.
+    /// Replaces the names that one service defines for an address; `service` is `None` once it is deleted.
     pub(crate) fn set(&mut self, address: IpAddr, key: &ObjectKey, service: Option<&Service>, ttl_secs: u32) {
         if address.is_ipv4() != (self.family == Family::V4) {
             return;
@@ -75,10 +75,10 @@ impl Reverse {
         if !given.is_empty() {
             by_service.push((key.clone(), given));
         }
-        let mut set = Builder::new(PTR, ttl_secs);
+        let mut set = RecordSetBuilder::new(PTR, ttl_secs);
         for name in by_service.iter().flat_map(|(_, names)| names) {
             if set.pointer(name).is_err() {
-                tracing::warn!(%name, "a name cannot be encoded");
+                tracing::warn!(%name, "cannot encode the target of a PTR record, leaving it out");
             }
         }
         match set.finish() {
@@ -93,29 +93,29 @@ impl Reverse {
     }
 }
 
-enum Spelling {
-    Whole(IpAddr),
-    Part,
-    None,
+enum AddressLabels {
+    Complete(IpAddr),
+    Prefix,
+    Invalid,
 }
 
-fn address(family: Family, name: &Name, relative: usize) -> Spelling {
+fn parse_address(family: Family, name: &Name, relative: usize) -> AddressLabels {
     let digits = (0..relative).map(|index| digit(family, name.label(index)));
-    let Some(digits) = digits.collect::<Option<Vec<u8>>>() else { return Spelling::None };
+    let Some(digits) = digits.collect::<Option<Vec<u8>>>() else { return AddressLabels::Invalid };
     match (family, relative) {
         (Family::V4, V4_LABELS) => {
-            Spelling::Whole(IpAddr::V4(Ipv4Addr::new(digits[3], digits[2], digits[1], digits[0])))
+            AddressLabels::Complete(IpAddr::V4(Ipv4Addr::new(digits[3], digits[2], digits[1], digits[0])))
         }
         (Family::V6, V6_LABELS) => {
             let bits = digits.iter().rev().fold(0u128, |bits, &nibble| bits << 4 | u128::from(nibble));
-            Spelling::Whole(IpAddr::V6(Ipv6Addr::from_bits(bits)))
+            AddressLabels::Complete(IpAddr::V6(Ipv6Addr::from_bits(bits)))
         }
-        (Family::V4, 0..V4_LABELS) | (Family::V6, 0..V6_LABELS) => Spelling::Part,
-        _ => Spelling::None,
+        (Family::V4, 0..V4_LABELS) | (Family::V6, 0..V6_LABELS) => AddressLabels::Prefix,
+        _ => AddressLabels::Invalid,
     }
 }
 
-/// The value of a label, where it is written as addresses are: no leading zeros, one hexadecimal digit.
+/// Value of one label: a decimal octet without leading zeros for IPv4, one hexadecimal digit for IPv6.
 fn digit(family: Family, label: &[u8]) -> Option<u8> {
     let text = std::str::from_utf8(label).ok()?;
     match family {

@@ -1,7 +1,7 @@
-//! Sockets, and what serves them: threads for UDP, tasks for TCP.
+//! The server's sockets: one thread per UDP socket, one task per TCP connection.
 //!
-//! The sockets may be the caller's, bound wherever it likes, a network namespace for instance. Everything stops with
-//! the scope it was started in.
+//! The caller may pass sockets that it has bound, for instance in a network namespace. All threads and tasks stop with
+//! the scope they were started in.
 
 mod tcp;
 
@@ -21,19 +21,19 @@ use crate::datagrams;
 use crate::respond::{Transport, respond};
 use crate::zones::Zones;
 
-/// What the kernel keeps of queries that arrive faster than they are answered; it may grant less.
+/// Requested size of the kernel's receive buffer per UDP socket, in octets.
 const RECEIVE_BUFFER: usize = 4 << 20;
-/// A worker that nothing else woke looks this often whether it shall stop.
-const WAKE_UP: Duration = Duration::from_secs(5);
-/// Attempts to find one free port for UDP and TCP.
+/// Read timeout of idle UDP workers, after which they check whether to stop.
+const STOP_POLL_INTERVAL: Duration = Duration::from_secs(5);
+/// Attempts to find a port that is free for both UDP and TCP.
 const PORT_ATTEMPTS: usize = 16;
 
-/// Bounds of a server; the default is what production runs with.
+/// Limits of a server; production uses the default.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
-    /// TCP connections at a time; more wait in the kernel.
+    /// Maximum concurrent TCP connections; further ones wait in the kernel's backlog.
     pub connections: usize,
-    /// Time a TCP client has for its next query, and for taking an answer.
+    /// Timeout for a TCP client to send its next query, and to read an answer.
     pub idle: Duration,
 }
 
@@ -43,7 +43,7 @@ impl Default for Limits {
     }
 }
 
-/// A server that has its sockets and does not answer yet.
+/// A server with bound sockets that does not answer yet.
 #[derive(Debug)]
 pub struct Server {
     zones: Arc<Zones>,
@@ -52,7 +52,7 @@ pub struct Server {
     limits: Limits,
 }
 
-/// A server could not be started on its sockets.
+/// Failure to set up a socket or a thread of the server.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot serve DNS on {socket}")]
 pub struct StartError {
@@ -62,15 +62,15 @@ pub struct StartError {
 }
 
 impl Server {
-    /// Takes sockets that the caller has bound. Each UDP socket gets a thread of its own.
+    /// Uses sockets that the caller has bound. Each UDP socket gets one thread.
     pub fn on_sockets(zones: Arc<Zones>, udp: Vec<UdpSocket>, tcp: Vec<TcpListener>) -> Self {
         Self { zones, udp, tcp, limits: Limits::default() }
     }
 
-    /// Binds UDP sockets for `workers` threads, and a TCP socket, to one address. Port 0 takes a free one.
+    /// Binds UDP sockets for `workers` threads, and one TCP socket, to one address. Port 0 selects a free port.
     ///
     /// # Errors
-    /// [`ListenError`] naming the address and what to do.
+    /// [`ListenError`] with the address and the next step.
     pub fn bind(zones: Arc<Zones>, address: SocketAddr, workers: usize) -> Result<Self, ListenError> {
         let mut attempts = if address.port() == 0 { PORT_ATTEMPTS } else { 1 };
         loop {
@@ -90,12 +90,12 @@ impl Server {
         self
     }
 
-    /// Where it listens, by UDP.
+    /// Local addresses of the UDP sockets.
     pub fn addresses(&self) -> Vec<SocketAddr> {
         self.udp.iter().filter_map(|socket| socket.local_addr().ok()).collect()
     }
 
-    /// Answers until `scope` is asked to stop. Has to be called within a tokio runtime.
+    /// Starts to answer; ends when `scope` is asked to stop. Must be called within a tokio runtime.
     ///
     /// # Errors
     /// [`StartError`] when a socket or a thread cannot be set up.
@@ -111,11 +111,11 @@ impl Server {
         let workers = udp.into_iter().try_fold(workers, |mut workers, socket| {
             let name = name_of("UDP", socket.local_addr());
             let started = workers.start(socket, &zones, &statistics);
-            // On an error, dropping the workers ends those that run already.
+            // On an error, dropping `workers` stops the threads that already run.
             started.map_err(|source| StartError { socket: name, source }).map(|()| workers)
         })?;
         let stopping = scope.clone();
-        // The scope waits for it; nobody needs the handle.
+        // The scope waits for the task, so the handle is not needed.
         let _handle = scope.spawn(async move {
             stopping.requested().await;
             workers.end().await;
@@ -131,7 +131,7 @@ fn name_of(protocol: &str, address: io::Result<SocketAddr>) -> String {
 fn bind_both(address: SocketAddr, workers: usize) -> io::Result<(Vec<UdpSocket>, TcpListener)> {
     let tcp = TcpListener::bind(address)?;
     let address = tcp.local_addr()?;
-    // Workers share a port, and would share it with a stranger as well: without sharing, a taken port is noticed.
+    // SO_REUSEPORT would also share the port with other programs of this user. Binding once without it detects them.
     drop(UdpSocket::bind(address)?);
     let udp: io::Result<Vec<UdpSocket>> = (0..workers).map(|_| bind_shared(address)).collect();
     Ok((udp?, tcp))
@@ -149,15 +149,15 @@ fn bind_shared(address: SocketAddr) -> io::Result<UdpSocket> {
 struct Workers {
     stop: Arc<AtomicBool>,
     sockets: Vec<Arc<UdpSocket>>,
-    /// Closed by each thread at its end.
+    /// One per thread; its sender is dropped when the thread ends.
     ended: Vec<oneshot::Receiver<()>>,
 }
 
 impl Workers {
     fn start(&mut self, socket: UdpSocket, zones: &Arc<Zones>, statistics: &Statistics) -> io::Result<()> {
         socket.set_nonblocking(false)?;
-        socket.set_read_timeout(Some(WAKE_UP))?;
-        // A wish: the kernel has its own limit.
+        socket.set_read_timeout(Some(STOP_POLL_INTERVAL))?;
+        // Best effort: the kernel caps the buffer size.
         let _ = sockopt::set_socket_recv_buffer_size(&socket, RECEIVE_BUFFER);
         let socket = Arc::new(socket);
         let (worker, zones, counters) = (socket.clone(), zones.clone(), statistics.worker());
@@ -172,7 +172,7 @@ impl Workers {
                 answered.is_some()
             });
             if let Err(error) = served {
-                tracing::error!(%error, "a DNS worker cannot receive queries any more; restart the program");
+                tracing::error!(%error, "a DNS worker stopped because it cannot receive queries; restart the program");
             }
             drop(alive);
         })?;
@@ -184,7 +184,7 @@ impl Workers {
     fn wake(&self) {
         self.stop.store(true, Ordering::Relaxed);
         for socket in &self.sockets {
-            // On Linux this wakes whoever receives, and says at the same time that there is no connection to end.
+            // On Linux this wakes a blocked receiver, and fails with ENOTCONN, which is expected.
             let _ = rustix::net::shutdown(socket, rustix::net::Shutdown::Both);
         }
     }
@@ -192,7 +192,7 @@ impl Workers {
     async fn end(mut self) {
         self.wake();
         for ended in std::mem::take(&mut self.ended) {
-            // An error is what is waited for: the thread dropped its end.
+            // The receiver fails when the thread drops its sender, which is the expected end.
             let _ = ended.await;
         }
     }

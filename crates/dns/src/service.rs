@@ -1,6 +1,6 @@
-//! One service's names, encoded.
+//! Encoded names of one service.
 //!
-//! Built from its records alone when they change, and shared between snapshots until they change again.
+//! Built when the records of the service change, and shared between snapshots until they change again.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -8,19 +8,19 @@ use std::net::IpAddr;
 use portolan_plan::dns::{Data, ServiceRecords};
 
 use crate::name::relative_wire;
-use crate::record_set::{A, AAAA, Builder, CNAME, RecordSet, SRV, Unencodable};
+use crate::record_set::{A, AAAA, CNAME, EncodeError, RecordSet, RecordSetBuilder, SRV};
 
-/// The sets of one name, by type; empty for a name that only has names below it.
+/// Record sets of one name, one per type; empty for a name that only has names below it.
 pub(crate) type Sets = Box<[RecordSet]>;
 
-/// The names at and below one service's own.
+/// The service's name and all names below it.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Service {
     own: Sets,
-    /// By prefix in wire format, in order; names that only have names below them are here too.
+    /// By prefix in wire format, sorted; includes names that only have names below them.
     below: Box<[(Box<[u8]>, Sets)]>,
     records: usize,
-    /// Addresses, and the names that their PTR records give.
+    /// Addresses with the target of their PTR record.
     pub(crate) reverse: Box<[(IpAddr, Box<str>)]>,
 }
 
@@ -29,7 +29,7 @@ impl Service {
     pub(crate) fn encode(records: &ServiceRecords, base: &str, ttl_secs: u32) -> Self {
         let mut names: BTreeMap<Vec<u8>, Sets> = BTreeMap::new();
         for (prefix, data) in &records.records {
-            // What lies between a name and the service exists as well.
+            // Names between this one and the service exist too (RFC 4592, empty non-terminals).
             let mut ancestor = prefix.as_str();
             while let Some((_, parent)) = ancestor.split_once('.') {
                 names.entry(relative_wire(parent)).or_default();
@@ -39,11 +39,12 @@ impl Service {
         }
         let own = names.remove(&Vec::new()).unwrap_or_default();
         let below = names.into_iter().map(|(prefix, sets)| (prefix.into_boxed_slice(), sets)).collect();
-        let reverse = records.reverse.iter().map(|(address, prefix)| (*address, full(prefix, base).into()));
+        let reverse =
+            records.reverse.iter().map(|(address, prefix)| (*address, full_name(prefix, base).into()));
         Self { own, below, records: records.len(), reverse: reverse.collect() }
     }
 
-    /// The sets of the name with this prefix; `None` when there is no such name.
+    /// Record sets of the name with this prefix; `None` when the name does not exist.
     pub(crate) fn find(&self, prefix: &[u8]) -> Option<&[RecordSet]> {
         if prefix.is_empty() {
             return Some(&self.own);
@@ -52,22 +53,22 @@ impl Service {
         Some(&self.below[found].1)
     }
 
-    /// How many records there are.
+    /// Number of records.
     pub(crate) fn records(&self) -> usize {
         self.records
     }
 }
 
-fn full(prefix: &str, base: &str) -> String {
+fn full_name(prefix: &str, base: &str) -> String {
     if prefix.is_empty() { base.to_owned() } else { format!("{prefix}.{base}") }
 }
 
 fn encode_sets(data: &[Data], base: &str, ttl_secs: u32) -> Sets {
-    let builder = |kind| Builder::new(kind, ttl_secs);
+    let builder = |kind| RecordSetBuilder::new(kind, ttl_secs);
     let (mut v4, mut v6, mut servers, mut aliases) =
         (builder(A), builder(AAAA), builder(SRV), builder(CNAME));
     for one in data {
-        let encoded: Result<(), Unencodable> = match one {
+        let encoded: Result<(), EncodeError> = match one {
             Data::Address(address @ IpAddr::V4(_)) => {
                 v4.address(*address);
                 Ok(())
@@ -77,19 +78,19 @@ fn encode_sets(data: &[Data], base: &str, ttl_secs: u32) -> Sets {
                 Ok(())
             }
             Data::Server { priority, weight, port, target } => {
-                servers.server((*priority, *weight, *port), &full(target, base))
+                servers.server((*priority, *weight, *port), &full_name(target, base))
             }
             Data::Alias(target) => aliases.alias(target),
         };
         if encoded.is_err() {
-            // `plan` has checked every name; one that gets here is its defect, and costs one record.
-            tracing::warn!(service = base, record = ?one, "a record cannot be encoded");
+            // `plan::dns` checks every name, so this is a bug there; only this record is lost.
+            tracing::warn!(service = base, record = ?one, "cannot encode a record, leaving it out");
         }
     }
-    [v4, v6, servers, aliases].into_iter().filter_map(Builder::finish).collect()
+    [v4, v6, servers, aliases].into_iter().filter_map(RecordSetBuilder::finish).collect()
 }
 
-/// The set of `kind` among the sets of one name.
+/// The record set of type `kind` among the sets of one name.
 #[inline]
 pub(crate) fn set_of(sets: &[RecordSet], kind: u16) -> Option<&RecordSet> {
     sets.iter().find(|set| set.kind() == kind)

@@ -1,7 +1,7 @@
-//! One zone at one instant: where each of its names is found.
+//! One zone at one instant: its names and their record sets.
 //!
-//! A copy of a zone shares everything with the original, and a change of one service touches that service and the
-//! path to it in two maps, never the other services.
+//! Cloning a zone is cheap, because the maps are persistent: a change of one service copies the path to that service in
+//! two maps and shares the rest.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -10,67 +10,61 @@ use portolan_object::ObjectKey;
 use portolan_plan::dns::{ServiceRecords, ZoneKind};
 use rpds::HashTrieMapSync;
 
+use crate::lookup::Lookup;
 use crate::name::{Name, relative_wire};
-use crate::record_set::{A, AAAA, Builder, NS, RecordSet, SOA, TXT, Unencodable};
+use crate::record_set::{A, AAAA, EncodeError, NS, RecordSet, RecordSetBuilder, SOA, TXT};
 use crate::reverse::Reverse;
 use crate::service::{Service, Sets};
-use crate::zones::{ZoneError, ZoneSettings};
+use crate::zone_settings::{ZoneError, ZoneSettings};
 
-/// How long the version of the specification may be kept.
+/// TTL of the `dns-version` record, as in the Kubernetes DNS specification.
 const VERSION_TTL_SECS: u32 = 28_800;
 
-/// Names in wire format, without the origin, and their sets.
+/// Names in wire format relative to the origin, with their record sets.
 type FixedNames = Box<[(Box<[u8]>, Sets)]>;
 
-/// What never changes about a zone.
+/// Immutable data of a zone, shared by all its snapshots.
 #[derive(Debug)]
 struct Origin {
-    /// Without a final dot.
+    /// Zone name without a final dot.
     text: String,
     wire: Box<[u8]>,
     labels: usize,
     ttl_secs: u32,
-    /// The name server's name.
+    /// Host name in the NS and SOA records.
     server: String,
-    /// Names outside of `svc`, by their labels left of the origin: `dns-version`, `ns.dns`.
+    /// Names outside of `svc`, such as `dns-version` and `ns.dns`.
     fixed: FixedNames,
 }
 
 #[derive(Debug, Clone)]
 enum Content {
     Services {
-        /// By the labels of service and namespace.
+        /// By `<service>.<namespace>` in wire format.
         services: HashTrieMapSync<Box<[u8]>, Arc<Service>>,
-        /// Services in each namespace, so that a namespace's name exists as long as one of them.
+        /// Number of services per namespace: the name of a namespace exists while it has one.
         namespaces: HashTrieMapSync<Box<[u8]>, usize>,
     },
     Reverse(Reverse),
 }
 
-/// A zone.
+/// A zone; cheap to clone.
 #[derive(Debug, Clone)]
 pub(crate) struct Zone {
     origin: Arc<Origin>,
-    /// SOA and NS.
+    /// SOA and NS, in this order.
     apex: Arc<[RecordSet]>,
     content: Content,
     records: usize,
     pub(crate) is_synced: bool,
 }
 
-/// What a zone knows of a name.
-pub(crate) enum Found<'a> {
-    /// It exists, with these sets.
-    Sets(&'a [RecordSet]),
-    /// It does not exist.
-    Missing,
-}
-
 impl Zone {
     /// An empty zone of services.
     pub(crate) fn of_services(settings: &ZoneSettings) -> Result<Self, ZoneError> {
         let server = format!("ns.dns.{}", settings.name);
-        let fixed = fixed(settings).map_err(|Unencodable| ZoneError::Name { name: settings.name.clone() })?;
+        let fixed =
+            encode_fixed(settings).map_err(|EncodeError| ZoneError::Name { name: settings.name.clone() })?;
         let content = Content::Services {
             services: HashTrieMapSync::new_sync(),
             namespaces: HashTrieMapSync::new_sync(),
@@ -78,7 +72,7 @@ impl Zone {
         Self::new(&settings.name, server, settings.ttl_secs, fixed, content)
     }
 
-    /// The empty reverse zone of one address family, served beside a cluster's zone.
+    /// The empty reverse zone of one address family, served together with a cluster's zone.
     pub(crate) fn of_reverse(reverse: Reverse, settings: &ZoneSettings) -> Result<Self, ZoneError> {
         let server = format!("ns.dns.{}", settings.name);
         Self::new(reverse.origin(), server, settings.ttl_secs, Box::default(), Content::Reverse(reverse))
@@ -93,7 +87,7 @@ impl Zone {
     ) -> Result<Self, ZoneError> {
         let name = Name::parse(text).filter(|name| name.labels() > 0);
         let name = name.ok_or_else(|| ZoneError::Name { name: text.to_owned() })?;
-        let (wire, labels) = (name.from(0).into(), name.labels());
+        let (wire, labels) = (name.suffix(0).into(), name.labels());
         let text = text.trim_end_matches('.').to_ascii_lowercase();
         let origin = Arc::new(Origin { text, wire, labels, ttl_secs, server, fixed });
         let mut zone = Self { origin, apex: Arc::new([]), content, records: 0, is_synced: false };
@@ -101,92 +95,93 @@ impl Zone {
         Ok(zone)
     }
 
-    /// The zone's name, without a final dot.
+    /// Name of the zone, without a final dot.
     pub(crate) fn name(&self) -> &str {
         &self.origin.text
     }
 
-    /// How many records there are, those of the zone itself aside.
+    /// Number of records, without those of the zone apex and the fixed names.
     pub(crate) fn records(&self) -> usize {
         self.records
     }
 
-    /// The zone's name in wire format.
+    /// Name of the zone in wire format.
     pub(crate) fn origin(&self) -> &[u8] {
         &self.origin.wire
     }
 
-    /// How many labels the zone's own name has.
+    /// Number of labels in the zone name.
     pub(crate) fn labels(&self) -> usize {
         self.origin.labels
     }
 
-    /// Whether a name is at or below the zone's own.
+    /// Whether a name is the zone name or below it.
     #[inline]
-    pub(crate) fn holds(&self, name: &Name) -> bool {
+    pub(crate) fn contains(&self, name: &Name) -> bool {
         let labels = self.origin.labels;
-        name.labels() >= labels && name.from(name.labels() - labels) == &*self.origin.wire
+        name.labels() >= labels && name.suffix(name.labels() - labels) == &*self.origin.wire
     }
 
-    /// The start of authority, for negative answers.
+    /// The SOA record, for negative answers.
     pub(crate) fn authority(&self) -> &RecordSet {
-        // `set_serial` puts it first, and no zone is made without.
+        // In bounds: `new` calls `set_serial`, which puts the SOA record first.
         &self.apex[0]
     }
 
-    /// Whether this is one of the zones of addresses.
+    /// Whether this is a reverse zone.
     pub(crate) fn is_reverse(&self) -> bool {
         matches!(self.content, Content::Reverse(_))
     }
 
-    /// Whether this is the zone of services of `kind`; settings give each kind one zone.
+    /// Whether this is the zone configured for services of `kind`.
     pub(crate) fn serves(&self, settings: &[ZoneSettings], kind: ZoneKind) -> bool {
         matches!(self.content, Content::Services { .. })
             && settings.iter().any(|zone| zone.kind == kind && zone.name == self.origin.text)
     }
 
-    /// Gives the zone a new serial number.
+    /// Encodes SOA and NS records with a new serial number.
     pub(crate) fn set_serial(&mut self, serial: u32) -> Result<(), ZoneError> {
         let Origin { text, ttl_secs, server, .. } = &*self.origin;
         let encode = || {
-            let (mut soa, mut ns) = (Builder::new(SOA, *ttl_secs), Builder::new(NS, *ttl_secs));
+            let (mut soa, mut ns) =
+                (RecordSetBuilder::new(SOA, *ttl_secs), RecordSetBuilder::new(NS, *ttl_secs));
             soa.authority(server, &format!("hostmaster.{text}"), serial)?;
             ns.name_server(server)?;
             Ok([soa.finish(), ns.finish()].into_iter().flatten().collect())
         };
-        self.apex = encode().map_err(|Unencodable| ZoneError::Name { name: text.clone() })?;
+        self.apex = encode().map_err(|EncodeError| ZoneError::Name { name: text.clone() })?;
         Ok(())
     }
 
-    /// Finds a name that the zone holds.
+    /// Looks up a name that the zone contains.
     #[inline]
-    pub(crate) fn find(&self, name: &Name) -> Found<'_> {
+    pub(crate) fn find(&self, name: &Name) -> Lookup<'_> {
         let relative = name.labels() - self.origin.labels;
         if relative == 0 {
-            return Found::Sets(&self.apex);
+            return Lookup::Exists(&self.apex);
         }
         match &self.content {
             Content::Reverse(reverse) => reverse.find(name, relative),
             Content::Services { services, namespaces } if name.label(relative - 1) == b"svc" => {
                 let found = match relative {
                     1 => Some(&[][..]),
-                    2 => namespaces.get(name.part(0, 1)).map(|_| &[][..]),
+                    2 => namespaces.get(name.range(0, 1)).map(|_| &[][..]),
                     _ => services
-                        .get(name.part(relative - 3, relative - 1))
-                        .and_then(|service| service.find(name.part(0, relative - 3))),
+                        .get(name.range(relative - 3, relative - 1))
+                        .and_then(|service| service.find(name.range(0, relative - 3))),
                 };
-                found.map_or(Found::Missing, Found::Sets)
+                found.map_or(Lookup::NoName, Lookup::Exists)
             }
             Content::Services { .. } => {
-                let prefix = name.part(0, relative);
+                let prefix = name.range(0, relative);
                 let found = self.origin.fixed.iter().find(|(fixed, _)| **fixed == *prefix);
-                found.map_or(Found::Missing, |(_, sets)| Found::Sets(sets))
+                found.map_or(Lookup::NoName, |(_, sets)| Lookup::Exists(sets))
             }
         }
     }
 
-    /// Replaces one service's names and returns what it was before and is now, for the reverse zones; `None` when it is
-    /// the same.
+    /// Replaces the records of one service. Returns the old and the new service, for the reverse zones; `None` when
+    /// nothing changed.
     pub(crate) fn put(
         &mut self,
         key: &ObjectKey,
@@ -222,7 +217,7 @@ impl Zone {
         Some([old, new])
     }
 
-    /// Takes over what a service's change means for a reverse zone; does nothing for other zones.
+    /// Updates a reverse zone with the old and the new addresses of a service. Other zones ignore it.
     pub(crate) fn put_reverse(&mut self, key: &ObjectKey, change: &[Option<Arc<Service>>; 2]) {
         let ttl_secs = self.origin.ttl_secs;
         let Content::Reverse(reverse) = &mut self.content else { return };
@@ -236,18 +231,19 @@ impl Zone {
     }
 }
 
-/// The names of a zone that no service has.
-fn fixed(settings: &ZoneSettings) -> Result<FixedNames, Unencodable> {
-    let mut version = Builder::new(TXT, VERSION_TTL_SECS);
+/// Encodes the names that do not belong to a service: `dns-version`, `dns` and `ns.dns`.
+fn encode_fixed(settings: &ZoneSettings) -> Result<FixedNames, EncodeError> {
+    let mut version = RecordSetBuilder::new(TXT, VERSION_TTL_SECS);
     version.text(settings.kind.schema_version())?;
-    let (mut v4, mut v6) = (Builder::new(A, settings.ttl_secs), Builder::new(AAAA, settings.ttl_secs));
+    let (mut v4, mut v6) =
+        (RecordSetBuilder::new(A, settings.ttl_secs), RecordSetBuilder::new(AAAA, settings.ttl_secs));
     for address in &settings.server_addresses {
         if address.is_ipv4() { v4.address(*address) } else { v6.address(*address) }
     }
-    let names: [(&str, Vec<Builder>); 3] =
+    let names: [(&str, Vec<RecordSetBuilder>); 3] =
         [("dns-version", vec![version]), ("dns", Vec::new()), ("ns.dns", vec![v4, v6])];
     let encoded = names.into_iter().map(|(name, sets)| {
-        let sets: Sets = sets.into_iter().filter_map(Builder::finish).collect();
+        let sets: Sets = sets.into_iter().filter_map(RecordSetBuilder::finish).collect();
         (relative_wire(name).into_boxed_slice(), sets)
     });
     Ok(encoded.collect())

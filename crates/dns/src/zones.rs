@@ -1,6 +1,6 @@
-//! What is answered: a snapshot of all zones that is replaced as a whole.
+//! A snapshot of all zones, replaced as a whole.
 //!
-//! Readers take the snapshot without a lock and see either all or nothing of a change. Writers go one after the other.
+//! Readers load the snapshot without a lock and see either all or nothing of a change. A mutex serializes writers.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -9,53 +9,13 @@ use arc_swap::{ArcSwap, Guard};
 use parking_lot::Mutex;
 use portolan_plan::dns::{Change, RecordSink, ZoneKind};
 
+use crate::lookup::Lookup;
 use crate::name::Name;
 use crate::record_set::{A, AAAA, CNAME};
 use crate::reverse::Reverse;
 use crate::service::set_of;
-use crate::zone::{Found, Zone};
-
-/// How long answers may be kept, where nobody chose otherwise.
-pub const DEFAULT_TTL_SECS: u32 = 5;
-
-/// One zone of services.
-#[derive(Debug, Clone)]
-pub struct ZoneSettings {
-    /// What its services are. A cluster's own zone brings the reverse zones with it.
-    pub kind: ZoneKind,
-    /// Its name.
-    pub name: String,
-    /// How long answers may be kept, negative ones included.
-    pub ttl_secs: u32,
-    /// Where the server is reached, for its own name.
-    pub server_addresses: Vec<IpAddr>,
-}
-
-impl ZoneSettings {
-    /// The zone under its usual name.
-    pub fn new(kind: ZoneKind) -> Self {
-        let name = kind.default_zone().to_owned();
-        Self { kind, name, ttl_secs: DEFAULT_TTL_SECS, server_addresses: Vec::new() }
-    }
-}
-
-/// A zone that cannot be served.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum ZoneError {
-    /// Its name is none.
-    #[error("{name:?} is not the name of a zone: use labels of letters, digits and hyphens, joined by dots")]
-    Name {
-        /// As given.
-        name: String,
-    },
-    /// Two zones would answer for the same names.
-    #[error("zone {name:?} is given twice: give every zone a name of its own, and every kind one zone")]
-    Twice {
-        /// Its name.
-        name: String,
-    },
-}
+use crate::zone::Zone;
+use crate::zone_settings::{ZoneError, ZoneSettings};
 
 /// All zones at one instant.
 #[derive(Debug)]
@@ -64,30 +24,30 @@ pub(crate) struct Snapshot {
     serial: u32,
 }
 
-/// What a snapshot knows of a name.
-pub(crate) enum Place<'a> {
-    /// A zone of ours holds it.
-    In(&'a Zone, Found<'a>),
-    /// A zone of ours holds it, and does not know its names yet.
-    Unknown,
-    /// No zone of ours holds it.
-    Foreign,
+/// Answer of a snapshot for one name.
+pub(crate) enum ZoneLookup<'a> {
+    /// A zone contains the name.
+    Served(&'a Zone, Lookup<'a>),
+    /// The zone that contains the name has not received all its records yet.
+    NotSynced,
+    /// No zone contains the name.
+    NotServed,
 }
 
 impl Snapshot {
-    /// Finds a name.
+    /// Looks a name up in the zone that contains it.
     #[inline]
-    pub(crate) fn find(&self, name: &Name) -> Place<'_> {
-        // Zones with more labels come first, so the first that holds a name is the closest.
-        match self.zones.iter().find(|zone| zone.holds(name)) {
-            Some(zone) if zone.is_synced => Place::In(zone, zone.find(name)),
-            Some(_) => Place::Unknown,
-            None => Place::Foreign,
+    pub(crate) fn find(&self, name: &Name) -> ZoneLookup<'_> {
+        // Zones are sorted by label count, longest first: the first match is the closest enclosing zone.
+        match self.zones.iter().find(|zone| zone.contains(name)) {
+            Some(zone) if zone.is_synced => ZoneLookup::Served(zone, zone.find(name)),
+            Some(_) => ZoneLookup::NotSynced,
+            None => ZoneLookup::NotServed,
         }
     }
 }
 
-/// Which addresses to resolve.
+/// Record type to resolve.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AddressType {
     /// A.
@@ -96,26 +56,26 @@ pub enum AddressType {
     V6,
 }
 
-/// What became of a look-up.
+/// Result of [`Zones::resolve`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Resolution {
-    /// These; never empty.
+    /// The addresses; never empty.
     Addresses(Vec<IpAddr>),
-    /// The name stands for another one, which is not ours to resolve.
+    /// The target of a CNAME, which this server does not resolve.
     Alias(String),
     /// The name exists, without addresses of this type.
     NoAddress,
-    /// There is no such name.
+    /// The name does not exist.
     NoName,
-    /// The name is in none of the zones.
+    /// No zone of this server contains the name.
     NotOurs,
-    /// The zone's names are not known yet.
+    /// The zone has not received all its records yet.
     NotSynced,
-    /// The text is no domain name.
+    /// The text is not a valid domain name.
     NotAName,
 }
 
-/// The zones, as they are now.
+/// All zones of a server: receives records as a [`RecordSink`] and provides snapshots to answer from.
 #[derive(Debug)]
 pub struct Zones {
     settings: Vec<ZoneSettings>,
@@ -124,10 +84,10 @@ pub struct Zones {
 }
 
 impl Zones {
-    /// Empty zones, which answer that they do not know yet until they are synced.
+    /// Empty zones. Queries get SERVFAIL until [`RecordSink::synced`] is called for their zone.
     ///
     /// # Errors
-    /// [`ZoneError`] for names that cannot be served.
+    /// [`ZoneError`] for an invalid or duplicate zone name.
     pub fn new(settings: Vec<ZoneSettings>) -> Result<Arc<Self>, ZoneError> {
         let mut settings = settings;
         let mut zones: Vec<Zone> = Vec::new();
@@ -142,7 +102,7 @@ impl Zones {
         }
         for (index, zone) in zones.iter().enumerate() {
             if zones[..index].iter().any(|other| other.name() == zone.name()) {
-                return Err(ZoneError::Twice { name: zone.name().to_owned() });
+                return Err(ZoneError::Duplicate { name: zone.name().to_owned() });
             }
         }
         zones.sort_by_key(|zone| std::cmp::Reverse(zone.labels()));
@@ -150,23 +110,23 @@ impl Zones {
         Ok(Arc::new(Self { settings, snapshot, writing: Mutex::new(()) }))
     }
 
-    /// What is answered now.
+    /// The current snapshot.
     pub(crate) fn snapshot(&self) -> Guard<Arc<Snapshot>> {
         self.snapshot.load()
     }
 
-    /// Whether every zone knows its names.
+    /// Whether every zone has received all its records.
     pub fn is_synced(&self) -> bool {
         self.snapshot.load().zones.iter().all(|zone| zone.is_synced)
     }
 
-    /// The name and the number of records of every zone.
+    /// Name and number of records of every zone.
     pub fn records(&self) -> Vec<(String, usize)> {
         let snapshot = self.snapshot.load();
         snapshot.zones.iter().map(|zone| (zone.name().to_owned(), zone.records())).collect()
     }
 
-    /// Resolves a name within this process, from the same data as the server. Never waits.
+    /// Resolves a name in this process, from the same data as the server. Never blocks.
     pub fn resolve(&self, name: &str, kind: AddressType) -> Resolution {
         let Some(name) = Name::parse(name) else { return Resolution::NotAName };
         let kind = match kind {
@@ -175,18 +135,18 @@ impl Zones {
         };
         let snapshot = self.snapshot.load();
         match snapshot.find(&name) {
-            Place::Foreign => Resolution::NotOurs,
-            Place::Unknown => Resolution::NotSynced,
-            Place::In(_, Found::Missing) => Resolution::NoName,
-            Place::In(_, Found::Sets(sets)) => match (set_of(sets, kind), set_of(sets, CNAME)) {
+            ZoneLookup::NotServed => Resolution::NotOurs,
+            ZoneLookup::NotSynced => Resolution::NotSynced,
+            ZoneLookup::Served(_, Lookup::NoName) => Resolution::NoName,
+            ZoneLookup::Served(_, Lookup::Exists(sets)) => match (set_of(sets, kind), set_of(sets, CNAME)) {
                 (Some(set), _) => Resolution::Addresses(set.addresses().collect()),
-                (None, Some(alias)) => Resolution::Alias(text(alias.data(0))),
+                (None, Some(alias)) => Resolution::Alias(dotted(alias.data(0))),
                 (None, None) => Resolution::NoAddress,
             },
         }
     }
 
-    /// Replaces the snapshot, when `change` says that it made one that is different.
+    /// Applies `change` to a copy of the zones, and publishes the copy if `change` returns true.
     fn change(&self, zone: ZoneKind, change: impl FnOnce(&mut [Zone], usize) -> bool) {
         let _one_at_a_time = self.writing.lock();
         let old = self.snapshot.load_full();
@@ -198,8 +158,8 @@ impl Zones {
         let serial = old.serial.wrapping_add(1);
         for zone in &mut zones {
             if let Err(error) = zone.set_serial(serial) {
-                // The same names were encoded when the zone was made.
-                tracing::warn!(zone = zone.name(), %error, "the serial number stays");
+                // Not expected: the same names were encoded when the zone was created.
+                tracing::warn!(zone = zone.name(), %error, "cannot encode the new serial number, keeping the old one");
             }
         }
         self.snapshot.store(Arc::new(Snapshot { zones, serial }));
@@ -232,8 +192,8 @@ impl RecordSink for Zones {
     }
 }
 
-/// The dotted text of an uncompressed name.
-fn text(wire: &[u8]) -> String {
+/// An uncompressed wire name as dotted text.
+fn dotted(wire: &[u8]) -> String {
     dnswire::base::Name::from_slice(wire).map(ToString::to_string).unwrap_or_default()
 }
 
@@ -247,7 +207,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn records_that_are_the_same_are_not_published_again() {
+    fn equal_records_do_not_make_a_new_snapshot() {
         let kind = ZoneKind::ClusterSet;
         let zones = Zones::new(vec![ZoneSettings::new(kind)]).expect("one zone");
         let publish = |last: u8| {

@@ -1,6 +1,6 @@
-//! DNS over TCP (RFC 7766): several queries on one connection, each with its length before it.
+//! DNS over TCP (RFC 7766): several queries on one connection, each prefixed with its length.
 //!
-//! Connections, their silence and the memory of each are bounded.
+//! The number of connections, their idle time and the memory of each are limited.
 
 use std::io;
 use std::net::TcpListener;
@@ -37,7 +37,7 @@ pub(super) fn spawn(
             async move {
                 tokio::select! {
                     // Ignore disconnect errors.
-                    _ = converse(stream, &zones, &counters, limits.idle) => {}
+                    _ = serve_connection(stream, &zones, &counters, limits.idle) => {}
                     () = stop.requested() => {}
                 }
             }
@@ -47,8 +47,14 @@ pub(super) fn spawn(
     Ok(())
 }
 
-/// Answers one query after the other, until the client closes, is silent for too long, or sends what is no query.
-async fn converse(stream: TcpStream, zones: &Zones, counters: &Counters, idle: Duration) -> io::Result<()> {
+/// Answers queries in order, until the client closes the connection, is idle for too long, or sends a packet that is
+/// not a query.
+async fn serve_connection(
+    stream: TcpStream,
+    zones: &Zones,
+    counters: &Counters,
+    idle: Duration,
+) -> io::Result<()> {
     let mut stream = BufReader::new(stream);
     let (mut query, mut answer, mut turn) = (Vec::new(), Vec::new(), 0usize);
     loop {
