@@ -167,3 +167,13 @@ pub enum EndpointSliceObjects {
     /// There are none.
     Absent,
 }
+
+impl ServiceImportType {
+    /// The type as in the API.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::ClusterSetIP => "ClusterSetIP",
+            Self::Headless => "Headless",
+        }
+    }
+}

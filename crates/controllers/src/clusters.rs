@@ -17,7 +17,6 @@ use portolan_runtime::{ClusterName, Queue};
 use crate::hub::Hub;
 use lifecycle::Lifecycle;
 use status::Collector;
-pub(crate) use status::definition_cache;
 
 /// Clusters worked on at once; none of that waits for a member.
 const WORKERS: usize = 4;

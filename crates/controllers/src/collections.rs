@@ -1,7 +1,7 @@
-//! A live copy of every resource that an API server has, as its kinds come and go.
+//! Caches of all resources that an API server serves, added and removed with their kinds.
 //!
-//! The garbage collector and the propagation of templates watch everything; they share one copy. A new
-//! CustomResourceDefinition is looked at as soon as it is established, not at the next tick of a clock.
+//! The garbage collector and the propagation of templates watch everything; they share these caches. Discovery runs when
+//! a CustomResourceDefinition changes, and periodically for kinds of aggregated API servers.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -12,31 +12,34 @@ use portolan_net::Shutdown;
 use portolan_object::{GroupKind, Object};
 use portolan_runtime::cache::{Change, drop_managed_fields};
 use portolan_runtime::client::Discovered;
-use portolan_runtime::{Cache, Client, ClientError, Resource};
+use portolan_runtime::{Backoff, Cache, Client, ClientError, Resource};
 use tokio::sync::{Notify, watch};
 
-/// Kinds that appear without a CustomResourceDefinition (aggregated ones) are found by looking again.
-const REDISCOVERY: Duration = Duration::from_secs(30);
-/// A CustomResourceDefinition is established before it is served: the pause between two looks meanwhile.
-const SETTLING: Duration = Duration::from_millis(20);
-/// Looks at one change until its kinds must be served.
-const SETTLING_LOOKS: u32 = 50;
+use crate::definitions::established_kind;
+
+/// Interval of discovery without a changed CustomResourceDefinition.
+const REDISCOVERY_INTERVAL: Duration = Duration::from_secs(30);
+/// Interval of discovery while an established CustomResourceDefinition is not served yet.
+const SERVED_POLL_INTERVAL: Duration = Duration::from_millis(20);
+/// Maximum polls for the kinds of established CustomResourceDefinitions to appear in discovery.
+const MAX_SERVED_POLLS: u32 = 50;
+/// Delays after failed discovery requests.
+const FAILURE_BACKOFF: Backoff = Backoff::new(SERVED_POLL_INTERVAL, Duration::from_secs(5));
 
 type Filter = dyn Fn(&Discovered) -> bool + Send + Sync;
 
-/// How much of the objects is copied.
+/// Fields of the objects that the caches keep.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Extent {
-    /// Everything but `managedFields`.
+    /// All fields except `managedFields`.
     Whole,
-    /// What tells which objects there are, who owns them and whether they are being deleted; of Namespaces also spec
-    /// and status.
+    /// Name, uid, owners and deletion timestamp; of Namespaces also spec and status.
     Identity,
 }
 
 type Observer = dyn Fn(&Resource, &Change<Object>) + Send + Sync;
 
-/// The copies; a clone is the same ones.
+/// Handle to the caches; clones share state.
 #[derive(Clone)]
 pub struct Collections {
     inner: Arc<Inner>,
@@ -49,17 +52,32 @@ struct Inner {
     extent: Extent,
     scope: Shutdown,
     changed: Notify,
-    state: Mutex<State>,
+    followed: Mutex<Followed>,
 }
 
+/// Caches that run, and observers to attach to new ones.
 #[derive(Default)]
-struct State {
+struct Followed {
     caches: BTreeMap<Resource, (Cache<Object>, Shutdown)>,
     observers: Vec<Arc<Observer>>,
 }
 
+/// Why discovery is incomplete.
+#[derive(Debug, thiserror::Error)]
+enum DiscoveryError {
+    #[error("cannot discover the resources of the API server: {0}")]
+    Request(#[from] ClientError),
+    #[error(
+        "{} established by CustomResourceDefinitions but not served after {polls} polls: look at the log of the API \
+         server; discovery is repeated every {} seconds",
+        kinds.join(", "),
+        REDISCOVERY_INTERVAL.as_secs()
+    )]
+    NotServed { kinds: Vec<String>, polls: u32 },
+}
+
 impl Collections {
-    /// Starts to copy every preferred resource that can be listed and watched and that `filter` takes.
+    /// Starts a cache of every preferred resource that `filter` accepts and that supports list and watch.
     ///
     /// `definitions` are the CustomResourceDefinitions of the same server.
     pub fn start(
@@ -76,7 +94,7 @@ impl Collections {
             extent,
             scope: scope.child(),
             changed: Notify::new(),
-            state: Mutex::new(State::default()),
+            followed: Mutex::new(Followed::default()),
         });
         let waker = Arc::downgrade(&inner);
         definitions.observe(move |_| {
@@ -85,7 +103,7 @@ impl Collections {
             }
         });
         let (follower, stop, definitions) = (inner.clone(), scope.clone(), definitions.clone());
-        // The scope waits for it; nobody needs the handle.
+        // The scope waits for the task, so the handle is not needed.
         let _handle = scope.spawn(async move {
             tokio::select! {
                 () = follower.follow(definitions, ready_sender) => {}
@@ -95,40 +113,40 @@ impl Collections {
         Self { inner, ready }
     }
 
-    /// Calls `observer` for every object that is there, and for every change from then on; see [`Cache::observe`].
+    /// Calls `observer` for every present object and for every later change; see [`Cache::observe`].
     pub fn observe(&self, observer: impl Fn(&Resource, &Change<Object>) + Send + Sync + 'static) {
         let observer: Arc<Observer> = Arc::new(observer);
-        let mut state = self.inner.state.lock();
-        for (cache, _) in state.caches.values() {
+        let mut followed = self.inner.followed.lock();
+        for (cache, _) in followed.caches.values() {
             attach(cache, &observer);
         }
-        state.observers.push(observer);
+        followed.observers.push(observer);
     }
 
-    /// The copy of a resource.
+    /// The cache of a resource.
     pub fn get(&self, resource: &Resource) -> Option<Cache<Object>> {
-        self.inner.state.lock().caches.get(resource).map(|(cache, _)| cache.clone())
+        self.inner.followed.lock().caches.get(resource).map(|(cache, _)| cache.clone())
     }
 
-    /// The copy of a kind, in whichever version it is held.
+    /// The cache of a kind, in its preferred version.
     pub fn of_kind(&self, kind: &GroupKind) -> Option<Cache<Object>> {
-        let state = self.inner.state.lock();
-        let found = state.caches.iter().find(|(resource, _)| resource.gvk.group_kind() == *kind);
+        let followed = self.inner.followed.lock();
+        let found = followed.caches.iter().find(|(resource, _)| resource.gvk.group_kind() == *kind);
         found.map(|(_, (cache, _))| cache.clone())
     }
 
-    /// All copies.
+    /// All caches.
     pub fn all(&self) -> Vec<Cache<Object>> {
-        self.inner.state.lock().caches.values().map(|(cache, _)| cache.clone()).collect()
+        self.inner.followed.lock().caches.values().map(|(cache, _)| cache.clone()).collect()
     }
 
     fn is_synced(&self) -> bool {
-        *self.ready.borrow() && self.inner.state.lock().caches.values().all(|(cache, _)| cache.is_synced())
+        *self.ready.borrow() && self.inner.followed.lock().caches.values().all(|(cache, _)| cache.is_synced())
     }
 
-    /// Waits until everything that the server had at the start has been read. False when stopped before.
+    /// Waits until discovery has succeeded and all caches are synced. False if the scope ended before.
     pub async fn synced(&self) -> bool {
-        // Asked in every pass of some controllers, and nearly always true.
+        // Fast path: some controllers call this in every pass, and it is nearly always true.
         if self.is_synced() {
             return true;
         }
@@ -152,29 +170,52 @@ fn attach(cache: &Cache<Object>, observer: &Arc<Observer>) {
 
 impl Inner {
     async fn follow(&self, definitions: Cache<Object>, ready: watch::Sender<bool>) {
+        let mut failures = 0;
         loop {
-            let wanted = established(&definitions);
-            for look in 0.. {
-                match self.refresh().await {
-                    Ok(served)
-                        if look >= SETTLING_LOOKS || wanted.iter().all(|kind| served.contains(kind)) =>
-                    {
-                        ready.send_replace(true);
-                        break;
-                    }
-                    Ok(_) => {}
-                    Err(error) => tracing::debug!(%error, "cannot discover resources, trying again"),
+            let next = match self.refresh_until_served(&definitions).await {
+                Err(error @ DiscoveryError::Request(_)) => {
+                    failures += 1;
+                    tracing::debug!(%error, failures, "discovery failed, trying again");
+                    FAILURE_BACKOFF.delay(failures, 0.0)
                 }
-                tokio::time::sleep(SETTLING).await;
-            }
+                result => {
+                    if let Err(error) = result {
+                        tracing::warn!(%error, "discovery is incomplete");
+                    }
+                    failures = 0;
+                    ready.send_replace(true);
+                    REDISCOVERY_INTERVAL
+                }
+            };
             tokio::select! {
                 () = self.changed.notified() => {}
-                () = tokio::time::sleep(REDISCOVERY) => {}
+                () = tokio::time::sleep(next) => {}
             }
         }
     }
 
-    /// Starts copies of what is new, ends those of what is gone, and returns the kinds that are served.
+    /// Refreshes the caches until the kind of every established CustomResourceDefinition is served. An API server serves
+    /// it a moment after it sets the condition `Established`.
+    async fn refresh_until_served(&self, definitions: &Cache<Object>) -> Result<(), DiscoveryError> {
+        let established: Vec<GroupKind> =
+            definitions.list().iter().filter_map(|definition| established_kind(definition)).collect();
+        let mut polls = 0;
+        loop {
+            let served = self.refresh().await?;
+            polls += 1;
+            let missing: Vec<&GroupKind> = established.iter().filter(|kind| !served.contains(kind)).collect();
+            if missing.is_empty() {
+                return Ok(());
+            }
+            if polls > MAX_SERVED_POLLS {
+                let kinds = missing.into_iter().map(ToString::to_string).collect();
+                return Err(DiscoveryError::NotServed { kinds, polls });
+            }
+            tokio::time::sleep(SERVED_POLL_INTERVAL).await;
+        }
+    }
+
+    /// Starts caches of new resources, stops those of removed resources, and returns the served kinds.
     async fn refresh(&self) -> Result<Vec<GroupKind>, ClientError> {
         let discovery = self.client.discover().await?;
         let served = discovery.resources.iter().map(|found| found.resource.gvk.group_kind()).collect();
@@ -184,10 +225,10 @@ impl Inner {
             .filter(|found| found.preferred && found.allows(&["list", "watch"]) && (self.filter)(found))
             .map(|found| &found.resource)
             .collect();
-        let mut state = self.state.lock();
-        // A group that could not be listed may still be there: only a complete answer removes anything.
+        let mut followed = self.followed.lock();
+        // A group with a failed request may still be served, so caches are only removed after complete discovery.
         if discovery.failed.is_empty() {
-            state.caches.retain(|resource, (_, scope)| {
+            followed.caches.retain(|resource, (_, scope)| {
                 let stays = wanted.contains(&resource);
                 if !stays {
                     scope.request();
@@ -196,18 +237,18 @@ impl Inner {
             });
         }
         for resource in wanted {
-            if !state.caches.contains_key(resource) {
-                let (cache, scope) = self.copy(resource);
-                for observer in &state.observers {
+            if !followed.caches.contains_key(resource) {
+                let (cache, scope) = self.start_cache(resource);
+                for observer in &followed.observers {
                     attach(&cache, observer);
                 }
-                state.caches.insert(resource.clone(), (cache, scope));
+                followed.caches.insert(resource.clone(), (cache, scope));
             }
         }
         Ok(served)
     }
 
-    fn copy(&self, resource: &Resource) -> (Cache<Object>, Shutdown) {
+    fn start_cache(&self, resource: &Resource) -> (Cache<Object>, Shutdown) {
         let scope = self.scope.child();
         let cache = Cache::of(&self.client, resource.clone());
         let cache = match self.extent {
@@ -238,24 +279,4 @@ fn keep_identity(object: &mut Object) {
     let metadata = object.metadata_mut();
     metadata.remove("annotations");
     metadata.remove("labels");
-}
-
-/// Kinds that a CustomResourceDefinition has established.
-fn established(definitions: &Cache<Object>) -> Vec<GroupKind> {
-    let is_established = |definition: &Object| {
-        let conditions = definition.at(&["status", "conditions"]).and_then(serde_json::Value::as_array);
-        conditions
-            .into_iter()
-            .flatten()
-            .any(|condition| condition["type"] == "Established" && condition["status"] == "True")
-            && !definition.is_deleting()
-    };
-    let kinds =
-        definitions.list().into_iter().filter(|definition| is_established(definition)).map(|definition| {
-            GroupKind {
-                group: definition.str_at(&["spec", "group"]).to_owned(),
-                kind: definition.str_at(&["spec", "names", "kind"]).to_owned(),
-            }
-        });
-    kinds.collect()
 }

@@ -1,22 +1,38 @@
-//! Services across clusters: what one member exports and others import.
+//! Service discovery: exports of one member become imports in others.
 //!
-//! Endpoints go from the caches of the exporting members straight to the importing ones; no object in between is
-//! written, so the hub can be away or restarted and never serves old endpoints. What an importing member must have, and
-//! what exports say of themselves, is decided by `portolan_plan::discovery`; this module watches and applies the
-//! difference.
+//! Endpoints go from the caches of the exporting members directly to the importing members, without an object on the
+//! hub: the hub may be restarted, and never serves outdated endpoints. `portolan_plan::discovery` computes the desired
+//! objects and conditions; this module watches and applies the differences.
 //!
 //! ```text
-//! member A: ServiceExport, Service, EndpointSlice ─► fan out ─► queue of member B ─► plan ─► import, Service, slices
-//!                                                      └──────► queue of exports of A ────► conditions
+//! member A: ServiceExport, Service, EndpointSlice ─┬► queue of imports of B ─► plan ─► import, Service, slices in B
+//!                                                  └► queue of exports of A ─► plan ─► conditions of the export
 //! ```
+//!
+//! # From a ServiceExport to a DNS answer in another member
+//!
+//! | # | step | file |
+//! | --- | --- | --- |
+//! | 1 | The caches of member A receive a ServiceExport, a Service or an EndpointSlice. | `controllers/src/discovery/site.rs` |
+//! | 2 | Their observers queue the service in every member: all of them after a changed export or Service, the importing ones after changed endpoints. | `controllers/src/discovery.rs` |
+//! | 3 | Exporter of A: validates the export, and merges it with the exports of the other members. | `plan/src/discovery/{export,merge}.rs` |
+//! | 4 | Exporter of A: writes the conditions of the ServiceExport. | `controllers/src/discovery/exporter.rs`, `plan/src/discovery/conditions.rs` |
+//! | 5 | Importer of B: chooses the form of the import, explicit or of the set. | `controllers/src/discovery/importer.rs` |
+//! | 6 | Importer of B: collects the exports of the set from a cache. | `controllers/src/discovery/{set_import,export_cache}.rs` |
+//! | 7 | Plans the derived Service, the ServiceImport and the EndpointSlices. | `plan/src/discovery/set_import.rs` (of a set), `plan/src/discovery/explicit_import.rs` |
+//! | 8 | Writes them to B, and puts each result into the cache of B. | `controllers/src/discovery/member_writer.rs` |
+//! | 9 | DNS in B: the caches of B report the changed import or EndpointSlice. | `controllers/src/dns/source.rs` |
+//! | 10 | Computes the records of the service. | `plan/src/dns/{import,endpoints}.rs` |
+//! | 11 | Encodes the records, and replaces the snapshot of the zone. | `dns/src/{zones,zone,service,record_set}.rs` |
+//! | 12 | A query looks up its name in the snapshot and copies the records into the answer. | `dns/src/{server,datagrams,respond}.rs` |
 
-mod explicit;
+mod explicit_import;
+mod export_cache;
 mod exporter;
 mod importer;
-mod of_set;
-mod offered;
+mod member_writer;
+mod set_import;
 mod site;
-mod write;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -30,33 +46,32 @@ use portolan_runtime::scope::spawn_until_stop;
 use portolan_runtime::{Cache, ClusterName, EventRecorder, Member};
 
 use crate::MANAGER;
-use crate::cluster_sets::{ClusterSets, Standing};
-use crate::hub::Hub;
+use crate::hub::{ClusterSets, Hub, MembershipState};
+use export_cache::ExportCache;
 use exporter::Exporter;
 use importer::Importer;
-use offered::Offered;
 use site::Site;
 
-/// Passes over imports of one member at a time.
+/// Concurrent reconciliations of imports per member.
 const WORKERS_PER_MEMBER: usize = 4;
 
-/// All members as exporters and importers.
+/// State of service discovery, shared by the controllers of all members.
 struct Discovery {
     sites: RwLock<BTreeMap<ClusterName, Arc<Site>>>,
-    /// The Cluster objects of the hub: a source that is in there and cannot be read is not gone.
+    /// Clusters of the hub. Endpoints of a listed cluster stay while it is unreachable.
     clusters: Cache<Cluster>,
     sets: ClusterSets,
-    offered: Offered,
+    exports: ExportCache,
     clock: Clock,
 }
 
-/// Starts for every member that is there or joins.
+/// Starts the controllers for every present and future member.
 pub(crate) fn start(hub: &Hub) {
     let discovery = Arc::new(Discovery {
         sites: RwLock::new(BTreeMap::new()),
         clusters: hub.clusters.clone(),
         sets: hub.cluster_sets.clone(),
-        offered: Offered::default(),
+        exports: ExportCache::default(),
         clock: hub.clock.clone(),
     });
     let joining = discovery.clone();
@@ -66,20 +81,20 @@ pub(crate) fn start(hub: &Hub) {
     });
     let withdrawing = discovery.clone();
     hub.clusters.observe(move |change| {
-        // A cluster left for good: what came from it is withdrawn everywhere.
+        // An unjoined cluster: delete its endpoints in all other members.
         if change.new.is_none() {
             let cluster = ClusterName::new(change.key.name.as_str());
             withdrawing.queue_cluster(&cluster, []);
         }
     });
-    let mut standings = hub.cluster_sets.watch();
+    let mut memberships = hub.cluster_sets.watch();
     spawn_until_stop(&hub.scope, async move {
-        let mut known = discovery.standings();
+        let mut before = discovery.membership_states();
         discovery.queue_everything();
-        while standings.changed().await.is_ok() {
-            let now = discovery.standings();
-            discovery.standings_changed(&known, &now);
-            known = now;
+        while memberships.changed().await.is_ok() {
+            let after = discovery.membership_states();
+            discovery.memberships_changed(&before, &after);
+            before = after;
         }
     });
 }
@@ -99,15 +114,14 @@ impl Discovery {
         spawn_until_stop(member.scope(), async move {
             loop {
                 site.follow_types(&discovery);
-                let settled = async {
+                let synced = async {
                     site.synced().await;
-                    // Now this member can be judged, as an importer and as a source.
-                    discovery.site_settled(&site);
+                    discovery.site_synced(&site);
                     std::future::pending::<()>().await;
                 };
                 tokio::select! {
                     changed = discovered.changed() => if changed.is_err() { return },
-                    () = settled => {}
+                    () = synced => {}
                 }
             }
         });
@@ -115,7 +129,7 @@ impl Discovery {
 
     fn leave(&self, name: &ClusterName) {
         self.sites.write().remove(name);
-        self.offered.forget_all();
+        self.exports.invalidate_all();
     }
 
     fn all_sites(&self) -> Vec<Arc<Site>> {
@@ -126,17 +140,17 @@ impl Discovery {
         self.sites.read().get(cluster).cloned()
     }
 
-    /// Where each cluster stands that has a site.
-    fn standings(&self) -> BTreeMap<ClusterName, Standing> {
+    /// Membership state of each member cluster.
+    fn membership_states(&self) -> BTreeMap<ClusterName, MembershipState> {
         let clusters: Vec<ClusterName> = self.sites.read().keys().cloned().collect();
-        clusters.into_iter().map(|cluster| (cluster.clone(), self.sets.standing(&cluster))).collect()
+        clusters.into_iter().map(|cluster| (cluster.clone(), self.sets.state(&cluster))).collect()
     }
 
-    /// Has looked at again what depends on where clusters stand.
-    fn standings_changed(
+    /// Re-queues the services that depend on changed memberships.
+    fn memberships_changed(
         &self,
-        before: &BTreeMap<ClusterName, Standing>,
-        after: &BTreeMap<ClusterName, Standing>,
+        before: &BTreeMap<ClusterName, MembershipState>,
+        after: &BTreeMap<ClusterName, MembershipState>,
     ) {
         let clusters: BTreeSet<&ClusterName> = before.keys().chain(after.keys()).collect();
         let changed: Vec<_> =
@@ -144,24 +158,29 @@ impl Discovery {
         match changed[..] {
             [] => {}
             [cluster] => {
-                let standings = [before.get(cluster), after.get(cluster)];
-                self.queue_cluster(cluster, standings.into_iter().flatten());
+                let states = [before.get(cluster), after.get(cluster)];
+                self.queue_cluster(cluster, states.into_iter().flatten());
             }
             _ => self.queue_everything(),
         }
     }
 
-    /// A member can be judged from now on.
-    fn site_settled(&self, site: &Site) {
+    /// Re-queues the services of a member after its caches have synced.
+    fn site_synced(&self, site: &Site) {
         let cluster = site.member().name();
-        self.queue_cluster(cluster, [&self.sets.standing(cluster)]);
+        self.queue_cluster(cluster, [&self.sets.state(cluster)]);
     }
 
-    /// One cluster came, went, or stands elsewhere: everything is looked at again there, and elsewhere what it exports
-    /// or brought, under its own name and under its ids where it stood and stands.
-    fn queue_cluster<'a>(&self, cluster: &ClusterName, standings: impl IntoIterator<Item = &'a Standing>) {
-        self.offered.forget_all();
-        let ids = standings.into_iter().filter_map(id_of).map(str::to_owned);
+    /// Re-queues services after a cluster joined, left, or changed its membership: in that cluster every service, and in
+    /// other clusters every service that it exports or that has endpoints from it. Endpoints are found by the cluster's
+    /// name and by its ids in `states`, the old and the new membership.
+    fn queue_cluster<'a>(
+        &self,
+        cluster: &ClusterName,
+        states: impl IntoIterator<Item = &'a MembershipState>,
+    ) {
+        self.exports.invalidate_all();
+        let ids = states.into_iter().filter_map(id_of).map(str::to_owned);
         let names: BTreeSet<String> = ids.chain([cluster.to_string()]).collect();
         let sites = self.all_sites();
         let own = sites.iter().find(|site| site.member().name() == cluster);
@@ -172,17 +191,17 @@ impl Discovery {
                 let everything = sites.iter().flat_map(|site| site.exported());
                 everything.for_each(|key| site.imports_queue().add(key));
             } else {
-                let brought = site.brought_from(&names);
-                exported.iter().cloned().chain(brought).for_each(|key| site.imports_queue().add(key));
-                // What an export is told depends on whether all members can be seen.
+                let imported = site.imported_from(&names);
+                exported.iter().cloned().chain(imported).for_each(|key| site.imports_queue().add(key));
+                // The conditions of an export depend on whether all members of the set are synced.
                 site.queue_exports();
             }
         }
     }
 
-    /// Has every service looked at again, everywhere.
+    /// Re-queues every service in every member.
     fn queue_everything(&self) {
-        self.offered.forget_all();
+        self.exports.invalidate_all();
         let sites = self.all_sites();
         let exported: BTreeSet<ObjectKey> = sites.iter().flat_map(|site| site.exported()).collect();
         for site in &sites {
@@ -191,14 +210,14 @@ impl Discovery {
         }
     }
 
-    /// Has the services of one namespace looked at again in one member.
+    /// Re-queues the services of one namespace in one member.
     fn queue_namespace(&self, site: &Site, namespace: &str) {
         let exported = self.all_sites().into_iter().flat_map(|site| site.exported_in(namespace));
         exported.chain(site.imported_in(namespace)).for_each(|key| site.imports_queue().add(key));
     }
 
-    /// Endpoints changed: every importer of the service looks again.
-    fn fan_out_endpoints(&self, service: &ObjectKey) {
+    /// Queues a service in every member that imports it, after its endpoints changed.
+    fn queue_importers(&self, service: &ObjectKey) {
         for site in self.sites.read().values() {
             if site.imports_service(service) {
                 site.imports_queue().add(service.clone());
@@ -206,9 +225,10 @@ impl Discovery {
         }
     }
 
-    /// What a cluster offers changed: so may every import, and every other export of the service.
-    fn fan_out_offer(&self, service: &ObjectKey) {
-        self.offered.forget(service);
+    /// Queues a service in every member, after its export or its Service changed: each import, and the conditions of
+    /// each other export, may change.
+    fn queue_service(&self, service: &ObjectKey) {
+        self.exports.invalidate(service);
         for site in self.sites.read().values() {
             site.imports_queue().add(service.clone());
             if site.exports_service(service) {
@@ -217,13 +237,13 @@ impl Discovery {
         }
     }
 
-    /// The members of a set that can be judged, with their ids, and the ids of those that cannot.
+    /// Members of a set: those with synced caches and their ids, and the ids of all others.
     fn members_of(&self, set: &str) -> (Vec<(Arc<Site>, String)>, BTreeSet<String>) {
         let (mut known, mut unknown) = (Vec::new(), BTreeSet::new());
-        for (cluster, membership) in self.sets.of_set(set) {
+        for (cluster, membership) in self.sets.members_of(set) {
             let site = self.site(&cluster).filter(|site| site.is_known());
-            let is_told = matches!(self.sets.standing(&cluster), Standing::Member(_));
-            match site.filter(|_| is_told) {
+            let has_joined = matches!(self.sets.state(&cluster), MembershipState::Member(_));
+            match site.filter(|_| has_joined) {
                 Some(site) => known.push((site, membership.id)),
                 None => drop(unknown.insert(membership.id)),
             }
@@ -232,10 +252,10 @@ impl Discovery {
     }
 }
 
-/// The id by which members of its set know a cluster.
-fn id_of(standing: &Standing) -> Option<&str> {
-    match standing {
-        Standing::Unknown | Standing::Alone => None,
-        Standing::Pending(membership) | Standing::Member(membership) => Some(&membership.id),
+/// The id of a cluster in its set.
+fn id_of(state: &MembershipState) -> Option<&str> {
+    match state {
+        MembershipState::Unknown | MembershipState::NoSet => None,
+        MembershipState::Pending(membership) | MembershipState::Member(membership) => Some(&membership.id),
     }
 }

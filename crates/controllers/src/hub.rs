@@ -1,6 +1,8 @@
-//! What all hub controllers share: the hub's client, its caches, the members, the clock.
+//! Data that all hub controllers share: the hub's client, its caches, the members, the clock.
 //!
-//! Made once by `Controllers::start`; every controller holds a clone of the pieces it needs.
+//! `Controllers::start` creates it once; each controller holds a clone. Nothing here starts a controller.
+
+mod cluster_sets;
 
 use portolan_api::cluster::Cluster;
 use portolan_api::resources;
@@ -9,12 +11,12 @@ use portolan_net::{Clock, Shutdown};
 use portolan_object::{Object, ObjectKey};
 use portolan_runtime::{Cache, Client, ClusterName, EventRecorder, Members};
 
-use crate::cluster_sets::ClusterSets;
+pub(crate) use cluster_sets::{ClusterSets, JoinProgress, MembershipState};
 
-/// Index of Works by the binding that they belong to, as `namespace/name`.
+/// Name of the index of Works by their binding; values are `namespace/name`.
 pub(crate) const WORKS_BY_BINDING: &str = "binding";
 
-/// The shared pieces; cheap to clone.
+/// Shared data of the hub controllers; clones share state.
 #[derive(Clone)]
 pub(crate) struct Hub {
     pub(crate) client: Client,
@@ -53,25 +55,25 @@ impl Hub {
         }
     }
 
-    /// The present, as objects carry it.
+    /// Current time in `metav1.Time` format (whole seconds).
     pub(crate) fn now(&self) -> String {
         crate::time::rfc3339(&self.clock)
     }
 
-    /// Puts in what an own write has made of a Work.
+    /// Inserts the result of our own write before the watch delivers it.
     pub(crate) fn work_written(&self, work: Work) {
         let key = work.metadata.key();
         let version = work.metadata.resource_version.clone();
         self.works.written(key, &version, work);
     }
 
-    /// One cluster.
+    /// The Cluster object of a member.
     pub(crate) fn cluster(&self, name: &ClusterName) -> Option<std::sync::Arc<Cluster>> {
         self.clusters.get(&ObjectKey::cluster(name.as_str()))
     }
 }
 
-/// The binding that a Work belongs to; without namespace for a cluster-wide one.
+/// The ResourceBinding of a Work, or its ClusterResourceBinding (a key without namespace).
 pub(crate) fn binding_of(work: &Work) -> Option<ObjectKey> {
     use portolan_api::annotations::{binding, cluster_binding};
     let annotations = &work.metadata.annotations;

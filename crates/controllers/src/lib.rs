@@ -1,11 +1,25 @@
 //! Controllers: thin shells around the decisions in `portolan_plan`.
 //!
-//! They watch hub and members through `portolan_runtime`, call a pure function, and apply the difference. They speak
-//! nothing but the Kubernetes API, so they run unchanged on the embedded API server and on a real one.
+//! They watch hub and members through `portolan_runtime`, call a pure function, and apply the difference. They use
+//! only the Kubernetes API, so they run unchanged on the embedded API server and on a real one.
+//!
+//! # How to add a controller
+//!
+//! 1. Write the decision as a pure function in `portolan_plan`: observed objects in, steps out. Test it with a table.
+//! 2. Implement `portolan_runtime::Reconciler` in a folder of this crate that is named after the feature. `reconcile`
+//!    reads caches, calls the function, and applies the steps. It returns `Outcome::Done`, `Outcome::retry(error)` or
+//!    `Outcome::RequeueAfter(delay)`; it never loops or sleeps. Write each result back into the cache with
+//!    `Cache::written`, so that the next pass sees it before the watch delivers it.
+//! 3. Write `start(hub: &Hub)`: create a `Queue`, let cache observers add keys to it, and call
+//!    `portolan_runtime::driver::run` with the number of workers. For a controller in each member, do this in
+//!    `hub.members.observe` with `member.scope()`, so that it ends when the member leaves.
+//! 4. Call `start` in `start.rs`. State that several controllers share belongs to `hub.rs`, which starts nothing.
+//! 5. Add an end-to-end test to `tests/it`, with the `Federation` of that folder.
 
 mod cluster_sets;
 pub mod clusters;
 pub mod collections;
+mod definitions;
 mod discovery;
 pub mod dns;
 mod hub;
@@ -17,5 +31,5 @@ pub mod time;
 
 pub use start::{Controllers, Options};
 
-/// The field manager of everything that Portolan writes.
+/// Field manager of all writes.
 pub const MANAGER: &str = "portolan";

@@ -1,8 +1,9 @@
-//! Who is in which cluster set, under which id, and what a member's own objects say about it (KEP-1645, KEP-2149).
+//! Cluster sets: which cluster is a member of which set, and the objects that record it in the member (KEP-1645,
+//! KEP-2149).
 //!
-//! `membership` decides for the whole federation, `properties` for one member's ClusterProperties, `protection` for the
-//! policy that keeps them as they are, `definitions` for the CustomResourceDefinitions that a member needs.
-//! `controllers::cluster_sets` calls them.
+//! `membership` decides for the whole federation; `properties` for one member's ClusterProperties; `protection` for the
+//! admission policy that protects them; `definitions` for the CustomResourceDefinitions that a member needs.
+//! `controllers::cluster_sets` calls these functions.
 
 pub mod definitions;
 pub mod membership;

@@ -1,23 +1,24 @@
-//! Services across clusters: from exports and their EndpointSlices to what each importing cluster gets.
+//! Service discovery across clusters: from ServiceExports and EndpointSlices to the objects of each importing member.
 //!
-//! In the explicit form a user's policies bring the ServiceExport and the ServiceImport into clusters, and an import
-//! `web` is answered by a Service `derived-web` (karmada: pkg/controllers/mcs describes the form that users see). In a
-//! cluster set the import appears by itself, merged from all exports (KEP-1645). In both, endpoints go from cluster to
-//! cluster without an object in between.
+//! There are two forms. In an *explicit* import, users or their policies create ServiceExport and ServiceImport in the
+//! members, and import `web` is served by a Service `derived-web` (karmada pkg/controllers/mcs). In a *cluster set*,
+//! Portolan creates the imports, merged from all exports (KEP-1645). In both forms, endpoints are copied from member to
+//! member without an object on the hub.
 //!
 //! ```text
 //! ServiceExport + Service of each exporter ─► export ─► merge ─┬─► conditions of the exports
-//! EndpointSlices of each exporter ───► slices ─┐               │
-//! ServiceImport by a user ─► service ──────────┴► consumer     └─► cluster_set ─► import, Service, slices
+//!                                                              └─► set_import ─► import, Service, slices
+//! EndpointSlices of each exporter ─► slices ─┐
+//! ServiceImport of a user ─► derived_service ┴► explicit_import ─► Service, slices
 //! ```
 
-pub mod cluster_set;
 mod compare;
 pub mod conditions;
-pub mod consumer;
+pub mod derived_service;
+pub mod explicit_import;
 pub mod export;
 pub mod merge;
 pub mod overview;
-pub mod service;
+pub mod set_import;
 pub mod slices;
 pub mod why;

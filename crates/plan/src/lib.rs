@@ -1,4 +1,4 @@
-//! Every decision of Portolan as a function from what is observed to what should be.
+//! Decisions of Portolan as pure functions from observed objects to desired ones.
 //!
 //! Nothing here waits, reads a clock or draws a random number: a failing case is a pair of values that can be pasted
 //! into a test. The shells in `controllers` watch, call these functions, and apply the difference.
@@ -8,5 +8,6 @@ pub mod clusters;
 pub mod covers;
 pub mod discovery;
 pub mod dns;
+pub mod import_marks;
 pub mod kubernetes;
 pub mod propagation;

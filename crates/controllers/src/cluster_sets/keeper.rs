@@ -1,7 +1,8 @@
-//! Keeps one member in step with its set: the definitions that it needs, and the properties that tell it who it is.
+//! Keeper of one member: installs the CustomResourceDefinitions that the member needs, and writes its ClusterProperties.
 //!
-//! Its own properties are the member's proof of membership, so they are written last when it joins and removed last
-//! when it leaves, inside of their protection. Definitions stay: the exports that users made are objects of them.
+//! The ClusterProperties are the member's proof of membership (KEP-2149). They are written last when it joins and
+//! deleted last when it leaves, while the admission policy protects them. The definitions stay, because deleting them
+//! would delete the ServiceExports of users.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,25 +13,24 @@ use portolan_api::clusterset::{ID_PROPERTY, SET_PROPERTY};
 use portolan_api::multicluster::ServiceImport;
 use portolan_api::{Kind, crd, labels};
 use portolan_object::{Object, ObjectKey};
-use portolan_plan::cluster_sets::definitions::{self, Step as DefinitionStep};
+use portolan_plan::cluster_sets::definitions::{self, DefinitionStep};
 use portolan_plan::cluster_sets::membership::Membership;
-use portolan_plan::cluster_sets::properties::{self, Step};
+use portolan_plan::cluster_sets::properties::{self, PropertyStep};
 use portolan_runtime::client::{Apply, Delete, Selection};
 use portolan_runtime::scope::spawn_until_stop;
 use portolan_runtime::{Cache, ClientError, Member, Outcome, Queue, Reconciler};
 
 use super::protection::{Protection, Readiness};
-use super::{ClusterSets, Progress};
 use crate::MANAGER;
-use crate::clusters::definition_cache;
-use crate::hub::Hub;
+use crate::definitions::definition_cache;
+use crate::hub::{ClusterSets, Hub, JoinProgress};
 
-/// While discovery takes back what the set brought.
+/// Requeue delay while a cache is being filled, or while discovery deletes the objects of the set.
 const LEAVING_RECHECK: Duration = Duration::from_millis(100);
-/// A property of somebody else is watched, and so is everything else; this is for what no watch tells.
+/// Requeue delay while a foreign object blocks the membership; its watch normally requeues earlier.
 const RECHECK: Duration = Duration::from_secs(30);
-/// What a set brings into a member, apart from its properties.
-const BROUGHT: &[(&str, &str)] =
+/// Kinds of the objects that a set creates in a member, apart from ClusterProperties.
+const KINDS_OF_SETS: &[(&str, &str)] =
     &[(ServiceImport::GROUP, ServiceImport::KIND), ("discovery.k8s.io", "EndpointSlice"), ("", "Service")];
 
 struct Keeper {
@@ -42,8 +42,9 @@ struct Keeper {
     queue: Queue<String>,
 }
 
-/// Starts to keep a member.
-pub(super) fn start(hub: &Hub, sets: &ClusterSets, member: &Arc<Member>) {
+/// Starts the keeper of a member.
+pub(super) fn start(hub: &Hub, member: &Arc<Member>) {
+    let sets = &hub.cluster_sets;
     let queue: Queue<String> = Queue::new(format!("cluster set of {}", member.name()));
     let keeper = Arc::new(Keeper {
         sets: sets.clone(),
@@ -59,21 +60,21 @@ pub(super) fn start(hub: &Hub, sets: &ClusterSets, member: &Arc<Member>) {
     let changed = queue.clone();
     keeper.definitions.observe(move |_| changed.add(ONLY.to_owned()));
     portolan_runtime::driver::run(keeper, &queue, 1, member.scope());
-    let (mut decisions, mut discovered) = (sets.watch(), member.watch_discovery());
+    let (mut memberships, mut discovered) = (sets.watch(), member.watch_discovery());
     let clusters = hub.clusters.clone();
     spawn_until_stop(member.scope(), async move {
         clusters.synced().await;
         loop {
             queue.add(ONLY.to_owned());
             tokio::select! {
-                changed = decisions.changed() => if changed.is_err() { return },
+                changed = memberships.changed() => if changed.is_err() { return },
                 changed = discovered.changed() => if changed.is_err() { return },
             }
         }
     });
 }
 
-/// There is one thing to keep.
+/// The only key in the queue of a keeper.
 const ONLY: &str = "membership";
 
 impl Reconciler for Keeper {
@@ -83,16 +84,16 @@ impl Reconciler for Keeper {
         if !self.sets.is_known() || !self.definitions.is_synced() {
             return Outcome::RequeueAfter(LEAVING_RECHECK);
         }
-        let membership = self.sets.inner.decided.read().of(self.member.name().as_str()).cloned();
-        let outcome = match membership {
-            Some(membership) => self.keep(&membership).await,
-            None => self.release().await,
+        let outcome = match self.sets.membership(self.member.name()) {
+            Some(membership) => self.join(&membership).await,
+            None => self.leave().await,
         };
         match outcome {
             Ok(outcome) => outcome,
             Err(error) => {
-                if error.is_unreachable() && !self.sets.has_joined(&self.member) {
-                    self.proceed(Progress::Pending(format!("the cluster cannot be reached: {error}")));
+                if error.is_unreachable() && !self.sets.has_joined(self.member.name()) {
+                    let message = format!("the cluster cannot be reached: {error}");
+                    self.set_progress(JoinProgress::Pending(message));
                 }
                 Outcome::retry(error)
             }
@@ -101,15 +102,16 @@ impl Reconciler for Keeper {
 }
 
 impl Keeper {
-    fn proceed(&self, progress: Progress) {
-        self.sets.proceed(self.member.name(), progress);
+    fn set_progress(&self, progress: JoinProgress) {
+        self.sets.set_progress(self.member.name(), progress);
     }
 
-    async fn keep(&self, membership: &Membership) -> Result<Outcome, ClientError> {
+    /// Writes the ClusterProperties of a membership.
+    async fn join(&self, membership: &Membership) -> Result<Outcome, ClientError> {
         self.install_definitions().await?;
         let Some(properties) = self.properties() else {
             let message = "waiting until the cluster serves ClusterProperty";
-            self.proceed(Progress::Pending(message.to_owned()));
+            self.set_progress(JoinProgress::Pending(message.to_owned()));
             return Ok(Outcome::RequeueAfter(RECHECK));
         };
         if !properties.is_synced() {
@@ -117,42 +119,42 @@ impl Keeper {
         }
         match self.plan(&properties, Some(membership)) {
             Err(contradiction) => {
-                // Whoever made the property has to be able to remove it.
-                self.protection.release().await?;
-                self.proceed(Progress::Contradicted(contradiction.to_string()));
+                // The owner of the contradicting property must be able to delete it.
+                self.protection.remove().await?;
+                self.set_progress(JoinProgress::Contradicted(contradiction.to_string()));
                 Ok(Outcome::RequeueAfter(RECHECK))
             }
             Ok(steps) => {
-                if self.protection.keep(membership).await? == Readiness::Reading {
+                if self.protection.ensure(membership).await? == Readiness::Syncing {
                     return Ok(Outcome::RequeueAfter(LEAVING_RECHECK));
                 }
-                self.take(&properties, steps).await?;
-                self.proceed(Progress::Joined(membership.clone()));
+                self.apply_steps(&properties, steps).await?;
+                self.set_progress(JoinProgress::Joined(membership.clone()));
                 Ok(Outcome::Done)
             }
         }
     }
 
-    /// A cluster that is in no set, and may have been.
-    async fn release(&self) -> Result<Outcome, ClientError> {
+    /// Deletes the ClusterProperties of a cluster that no set lists (any more).
+    async fn leave(&self) -> Result<Outcome, ClientError> {
         if let Some(properties) = self.properties() {
             if !properties.is_synced() {
                 return Ok(Outcome::RequeueAfter(LEAVING_RECHECK));
             }
-            // Without a membership there is nothing to contradict.
+            // `plan` returns no contradiction without a membership.
             let steps = self.plan(&properties, None).unwrap_or_default();
             if !steps.is_empty() {
-                self.proceed(Progress::Leaving);
-                if self.has_brought().await? {
+                self.set_progress(JoinProgress::Leaving);
+                if self.has_objects_of_set().await? {
                     return Ok(Outcome::RequeueAfter(LEAVING_RECHECK));
                 }
-                self.take(&properties, steps).await?;
+                self.apply_steps(&properties, steps).await?;
             }
         } else if self.member.discovery().resources.is_empty() {
             return Ok(Outcome::Done);
         }
-        self.protection.release().await?;
-        self.proceed(Progress::Alone);
+        self.protection.remove().await?;
+        self.set_progress(JoinProgress::Left);
         Ok(Outcome::Done)
     }
 
@@ -160,31 +162,37 @@ impl Keeper {
         &self,
         properties: &Cache<Object>,
         membership: Option<&Membership>,
-    ) -> Result<Vec<Step>, properties::Contradiction> {
+    ) -> Result<Vec<PropertyStep>, properties::Contradiction> {
         let property = |name: &str| properties.get(&ObjectKey::cluster(name));
         let (id, set) = (property(ID_PROPERTY), property(SET_PROPERTY));
         properties::plan(membership, id.as_deref(), set.as_deref(), &properties.resource().gvk.api_version())
     }
 
-    async fn take(&self, properties: &Cache<Object>, steps: Vec<Step>) -> Result<(), ClientError> {
+    async fn apply_steps(
+        &self,
+        properties: &Cache<Object>,
+        steps: Vec<PropertyStep>,
+    ) -> Result<(), ClientError> {
         let api = self.member.client().resource::<Object>(properties.resource());
         for step in steps {
             match step {
-                Step::Put(object) => {
+                PropertyStep::Put(object) => {
                     let written = api.apply(&object, &apply()).await?;
                     let version = written.resource_version().to_owned();
                     properties.written(written.key(), &version, written);
                 }
-                Step::Delete(name) => match api.delete(&ObjectKey::cluster(name), &Delete::default()).await {
-                    Err(error) if !error.is_not_found() => return Err(error),
-                    _ => {}
-                },
+                PropertyStep::Delete(name) => {
+                    match api.delete(&ObjectKey::cluster(name), &Delete::default()).await {
+                        Err(error) if !error.is_not_found() => return Err(error),
+                        _ => {}
+                    }
+                }
             }
         }
         Ok(())
     }
 
-    /// The cache of properties, from the moment that the member serves them.
+    /// The cache of ClusterProperties; `None` until the member serves them.
     fn properties(&self) -> Option<Cache<Object>> {
         let mut known = self.properties.lock();
         if known.is_none() {
@@ -206,16 +214,18 @@ impl Keeper {
             if step == DefinitionStep::Keep {
                 continue;
             }
-            tracing::info!(cluster = %self.member.name(), definition = definition.name(), ?step, "installing");
+            let (cluster, definition_name) = (self.member.name(), definition.name());
+            tracing::info!(%cluster, definition = definition_name, %step, "installing a CustomResourceDefinition");
             api.apply(&definition, &apply()).await?;
         }
         Ok(())
     }
 
-    /// Whether anything that the set brought is still there; asked of the server, because it happens once.
-    async fn has_brought(&self) -> Result<bool, ClientError> {
+    /// Whether the member has objects of a set. Lists them from the server instead of a cache, because this runs only
+    /// when a cluster leaves.
+    async fn has_objects_of_set(&self) -> Result<bool, ClientError> {
         let discovery = self.member.discovery();
-        for (group, kind) in BROUGHT {
+        for (group, kind) in KINDS_OF_SETS {
             let Some(found) = discovery.find(group, kind) else { continue };
             let api = self.member.client().resource::<Object>(&found.resource);
             let listed = api.list(&Selection::labels(labels::cluster_set::NAME)).await?;
@@ -224,12 +234,6 @@ impl Keeper {
             }
         }
         Ok(false)
-    }
-}
-
-impl ClusterSets {
-    fn has_joined(&self, member: &Member) -> bool {
-        matches!(self.inner.progress.lock().get(member.name()), Some(Progress::Joined(_)))
     }
 }
 

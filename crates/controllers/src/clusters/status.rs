@@ -9,7 +9,7 @@ use std::time::Duration;
 use portolan_api::cluster::{Cluster, ClusterStatus};
 use portolan_api::meta::set_condition;
 use portolan_api::resources;
-use portolan_object::{GroupKind, Object, ObjectKey};
+use portolan_object::{Object, ObjectKey};
 use portolan_plan::clusters::probe::{Doubt, Probe};
 use portolan_plan::clusters::status::{api_enablements, completeness, node_summary};
 use portolan_runtime::client::{Discovery, Patch, Selection};
@@ -20,6 +20,7 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use crate::clusters::Probing;
+use crate::definitions::{definition_cache, established_kind};
 use crate::hub::Hub;
 
 const PROBE_TIMEOUT: Duration = Duration::from_secs(5);
@@ -222,42 +223,8 @@ impl Collector {
     }
 }
 
-/// The CustomResourceDefinitions of a member, without what is large.
-pub(crate) fn definition_cache(member: &Member) -> Cache<Object> {
-    member.cache(&definitions(), Selection::all(), |builder| builder.trim(outline), |_| {})
-}
-
-fn definitions() -> Resource {
-    resources::CUSTOM_RESOURCE_DEFINITION.into()
-}
-
 fn nodes() -> Resource {
     resources::NODE.into()
-}
-
-/// Keeps of a CustomResourceDefinition what [`established_kind`] and cluster sets read; schemas are large.
-fn outline(definition: &mut Object) {
-    let group = definition.str_at(&["spec", "group"]).to_owned();
-    let kind = definition.str_at(&["spec", "names", "kind"]).to_owned();
-    let conditions = definition.at(&["status", "conditions"]).cloned().unwrap_or_default();
-    let mut kept = Object::new(&definition.group_version_kind(), &definition.key());
-    let versions = definition.at(&["spec", "versions"]).and_then(Value::as_array).into_iter().flatten();
-    let versions: Value =
-        versions.map(|version| json!({ "name": version["name"], "served": version["served"] })).collect();
-    kept.0["spec"] = json!({ "group": group, "names": { "kind": kind }, "versions": versions });
-    definition.labels().into_iter().for_each(|(label, value)| kept.set_label(&label, value));
-    kept.0["status"] = json!({ "conditions": conditions });
-    *definition = kept;
-}
-
-fn established_kind(definition: &Object) -> Option<GroupKind> {
-    let conditions = definition.at(&["status", "conditions"]).and_then(Value::as_array);
-    let mut established =
-        conditions.into_iter().flatten().filter(|condition| condition["type"] == "Established");
-    established.any(|condition| condition["status"] == "True").then(|| GroupKind {
-        group: definition.str_at(&["spec", "group"]).to_owned(),
-        kind: definition.str_at(&["spec", "names", "kind"]).to_owned(),
-    })
 }
 
 /// Keeps of a Node whether it is ready, so that heartbeats are no changes.

@@ -1,7 +1,7 @@
-//! One pass over one service of one importing member.
+//! Imports of one member: one pass per service.
 //!
-//! An import that a user made keeps its explicit form; without one, the member's cluster set decides. Both run in every
-//! pass, because each also takes back what it brought once the other has taken over.
+//! An explicit import has precedence; otherwise the member's cluster set decides. Both forms run in every pass, because
+//! each deletes its objects after the other has taken over.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -9,36 +9,40 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 use portolan_object::{Object, ObjectKey};
-use portolan_plan::discovery::cluster_set::is_of_set;
+use portolan_plan::discovery::set_import::RefusedFamilies;
+use portolan_plan::import_marks::is_of_set;
 use portolan_runtime::client::ClientError;
 use portolan_runtime::{Outcome, Reconciler};
 
 use crate::discovery::Discovery;
 use crate::discovery::site::Site;
 
-/// A Service that is in the way is somebody else's; how long it may take until it is looked at again.
-pub(super) const FOREIGN_RECHECK: Duration = Duration::from_secs(30);
+/// Requeue delay while a foreign Service has the name of a derived Service.
+pub(super) const FOREIGN_SERVICE_RECHECK: Duration = Duration::from_secs(30);
 
-/// Gives one member what its imports ask for.
+/// Reconciles the imports of one member.
 pub(super) struct Importer {
     pub(super) discovery: Arc<Discovery>,
     pub(super) site: Arc<Site>,
-    /// What the member's API server said when it refused the families of a derived Service.
-    pub(super) refused: Mutex<BTreeMap<ObjectKey, String>>,
+    /// Address families of derived Services that the member's API server has refused, by import.
+    pub(super) refused_families: Mutex<BTreeMap<ObjectKey, RefusedFamilies>>,
 }
 
-/// Why a step was not taken.
+/// Why a step failed.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum ActError {
+pub(super) enum ImportError {
     #[error(transparent)]
     Client(#[from] ClientError),
-    #[error("the import has no derived service: service {service} exists and is not managed by Portolan")]
-    Foreign { service: ObjectKey },
+    #[error(
+        "cannot create the derived service of the import: service {service} exists and is not managed by Portolan: \
+         delete or rename it"
+    )]
+    ForeignService { service: ObjectKey },
 }
 
 impl Importer {
     pub(super) fn new(discovery: &Arc<Discovery>, site: &Arc<Site>) -> Self {
-        Self { discovery: discovery.clone(), site: site.clone(), refused: Mutex::default() }
+        Self { discovery: discovery.clone(), site: site.clone(), refused_families: Mutex::default() }
     }
 }
 
@@ -47,7 +51,7 @@ impl Reconciler for Importer {
 
     async fn reconcile(&self, key: &ObjectKey) -> Outcome {
         if !self.site.is_synced() || !self.discovery.clusters.is_synced() {
-            // Whatever becomes known later adds the key again.
+            // The key is queued again after the caches have synced.
             return Outcome::Done;
         }
         let Some(import) = self.site.import(key) else { return Outcome::Done };
@@ -56,23 +60,23 @@ impl Reconciler for Importer {
             import => (None, import),
         };
         let is_explicit = explicit.is_some();
-        let outcome = match self.import_explicitly(key, explicit).await {
-            Ok(()) => self.import_of_set(key, of_set, is_explicit).await,
+        let outcome = match self.reconcile_explicit_import(key, explicit).await {
+            Ok(()) => self.reconcile_set_import(key, of_set, is_explicit).await,
             Err(error) => Err(error),
         };
         match outcome {
             Ok(()) => Outcome::Done,
-            Err(ActError::Client(error)) => Outcome::retry(error),
-            Err(error @ ActError::Foreign { .. }) => {
+            Err(ImportError::Client(error)) => Outcome::retry(error),
+            Err(error @ ImportError::ForeignService { .. }) => {
                 tracing::warn!(cluster = %self.site.member().name(), import = %key, %error);
-                Outcome::RequeueAfter(FOREIGN_RECHECK)
+                Outcome::RequeueAfter(FOREIGN_SERVICE_RECHECK)
             }
         }
     }
 }
 
-/// Keeps the first failure: one object that cannot be written must not keep back the others.
-pub(super) fn first_failure(failure: &mut Option<ActError>, result: Result<(), ActError>) {
+/// Keeps the first failure, so that the failed write of one object does not stop the writes of others.
+pub(super) fn keep_first(failure: &mut Option<ImportError>, result: Result<(), ImportError>) {
     if let Err(error) = result {
         failure.get_or_insert(error);
     }

@@ -1,6 +1,6 @@
-//! One member as exporter and importer: its caches and its queues.
+//! Site: caches and queues of one member, as exporter and importer.
 //!
-//! Answers from the caches alone. Which of it matters to whom is decided by `portolan_plan::discovery`.
+//! Reads caches only. Their observers queue the affected services, see `follow`.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -10,35 +10,34 @@ use portolan_api::multicluster::{ServiceExport, ServiceImport};
 use portolan_api::resources;
 use portolan_api::{Kind, labels, names};
 use portolan_object::{Object, ObjectKey};
-use portolan_plan::discovery::cluster_set::is_of_set;
-use portolan_plan::discovery::slices::service_of;
+use portolan_plan::import_marks::{is_of_set, service_of_slice};
 use portolan_runtime::cache::Change;
 use portolan_runtime::client::Selection;
 use portolan_runtime::{Cache, Member, Queue, Resource};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::discovery::Discovery;
 
-/// Index of slices by `namespace/service`.
+/// Name of the index of EndpointSlices by Service; values are `namespace/name`.
 const BY_SERVICE: &str = "service";
-/// Index of slices by `namespace/import`, for those that a cluster set brought.
+/// Name of the index of EndpointSlices by import of a set; values are `namespace/name`.
 const BY_IMPORT: &str = "import";
 
-/// What follows the API types that a member may get later.
+/// Caches of the kinds of the Multi-Cluster Services API, which a member may start to serve later.
 #[derive(Default)]
-struct Types {
+struct MultiClusterCaches {
     exports: Option<Cache<Object>>,
     imports: Option<Cache<Object>>,
 }
 
-/// One member.
+/// Caches and queues of one member.
 pub(crate) struct Site {
     member: Arc<Member>,
     slices: Cache<Object>,
     services: Cache<Object>,
     namespaces: Cache<Object>,
-    types: RwLock<Types>,
-    /// Address families that any Service has; noted as they come, for passes must not look through all Services.
+    types: RwLock<MultiClusterCaches>,
+    /// Address families of all Services seen so far. Collected by an observer, so that no pass lists all Services.
     families: RwLock<BTreeSet<String>>,
     imports_queue: Queue<ObjectKey>,
     exports_queue: Queue<ObjectKey>,
@@ -46,19 +45,21 @@ pub(crate) struct Site {
 
 impl Site {
     pub(super) fn new(member: Arc<Member>) -> Self {
-        let key_text = |key: Option<ObjectKey>| key.map(|key| key.to_string()).into_iter().collect();
+        let index_values = |key: Option<ObjectKey>| key.map(|key| key.to_string()).into_iter().collect();
         let slices = member.cache(
             &slice_resource(),
             Selection::all(),
             |builder| {
-                let builder = builder.index(BY_SERVICE, move |_, slice| key_text(service_of(slice)));
-                builder.index(BY_IMPORT, move |_, slice| key_text(import_of_slice(slice)))
+                let builder =
+                    builder.index(BY_SERVICE, move |_, slice| index_values(service_of_slice(slice)));
+                builder.index(BY_IMPORT, move |_, slice| index_values(set_import_of(slice)))
             },
             |_| {},
         );
         let services =
-            member.cache(&service_resource(), Selection::all(), |builder| builder.trim(terms), |_| {});
-        let namespaces = member.cache(&namespaces(), Selection::all(), |builder| builder.trim(phase), |_| {});
+            member.cache(&service_resource(), Selection::all(), |builder| builder.trim(trim_service), |_| {});
+        let namespaces =
+            member.cache(&namespaces(), Selection::all(), |builder| builder.trim(trim_namespace), |_| {});
         let imports_queue = Queue::new(format!("imports of {}", member.name()));
         let exports_queue = Queue::new(format!("exports of {}", member.name()));
         let types = RwLock::default();
@@ -94,38 +95,38 @@ impl Site {
         self.types.read().exports.clone()
     }
 
-    /// Reacts to endpoints, Services and namespaces of this member.
+    /// Observes EndpointSlices, Services and namespaces of this member, and queues the affected services.
     pub(super) fn follow(self: &Arc<Self>, discovery: &Arc<Discovery>) {
         let both = || (Arc::downgrade(self), Arc::downgrade(discovery));
         let (site, discoveries) = both();
         self.slices.observe(move |change| {
             let (Some(site), Some(discovery)) = (site.upgrade(), discoveries.upgrade()) else { return };
-            for key in keys_of(change, service_of) {
+            for key in keys_of(change, service_of_slice) {
                 if site.exports_service(&key) {
-                    discovery.fan_out_endpoints(&key);
+                    discovery.queue_importers(&key);
                 }
-                if let Some(import) = import_of(&key).filter(|_| !change.is_own) {
+                if let Some(import) = explicit_import_of(&key).filter(|_| !change.is_own) {
                     site.imports_queue.add(import);
                 }
             }
             if change.is_own {
-                // The pass that wrote it knows, and nothing follows from a slice.
+                // The result of our own write: the pass that wrote it is still running.
                 return;
             }
-            keys_of(change, import_of_slice).into_iter().for_each(|key| site.imports_queue.add(key));
+            keys_of(change, set_import_of).into_iter().for_each(|key| site.imports_queue.add(key));
         });
         let (site, discoveries) = both();
         self.services.observe(move |change| {
             let (Some(site), Some(discovery)) = (site.upgrade(), discoveries.upgrade()) else { return };
             if let Some(service) = &change.new {
-                site.note_families(service);
+                site.collect_families(service);
             }
-            if let Some(import) = import_of(&change.key) {
+            if let Some(import) = explicit_import_of(&change.key) {
                 site.imports_queue.add(import);
             }
-            keys_of(change, import_of_service).into_iter().for_each(|key| site.imports_queue.add(key));
+            keys_of(change, set_import_of).into_iter().for_each(|key| site.imports_queue.add(key));
             if site.exports_service(&change.key) {
-                discovery.fan_out_offer(&change.key);
+                discovery.queue_service(&change.key);
             }
         });
         let (site, discoveries) = both();
@@ -137,7 +138,7 @@ impl Site {
         });
     }
 
-    /// Starts to follow exports and imports once the member has these types.
+    /// Starts the caches of ServiceExports and ServiceImports once the member serves these kinds.
     pub(super) fn follow_types(self: &Arc<Self>, discovery: &Arc<Discovery>) {
         let served = self.member.discovery();
         let (has_exports, has_imports) = {
@@ -154,10 +155,10 @@ impl Site {
             cache.observe(move |change| {
                 let (Some(site), Some(discovery)) = (site.upgrade(), discovery.upgrade()) else { return };
                 if is_only_status(change) {
-                    // Conditions that somebody else wrote may need ours beside them.
+                    // Another writer may have removed our conditions.
                     site.exports_queue.add(change.key.clone());
                 } else {
-                    discovery.fan_out_offer(&change.key);
+                    discovery.queue_service(&change.key);
                 }
             });
         }
@@ -170,8 +171,8 @@ impl Site {
             cache.observe(move |change| {
                 let (Some(site), Some(discovery)) = (site.upgrade(), discovery.upgrade()) else { return };
                 if !is_only_status(change) || labels_differ(change) {
-                    // The type that a set uses decides about the type of what is offered.
-                    discovery.offered.forget(&change.key);
+                    // The type of the present imports decides a type conflict between the exports.
+                    discovery.exports.invalidate(&change.key);
                 }
                 site.imports_queue.add(change.key.clone());
             });
@@ -190,54 +191,54 @@ impl Site {
         self.export(key).is_some()
     }
 
-    /// Everything that the member exports.
+    /// All exported services of the member.
     pub(super) fn exported(&self) -> Vec<ObjectKey> {
         self.types.read().exports.as_ref().map(Cache::keys).unwrap_or_default()
     }
 
-    /// What the member exports of one namespace.
+    /// Exported services in one namespace.
     pub(super) fn exported_in(&self, namespace: &str) -> Vec<ObjectKey> {
         let types = self.types.read();
         let exports = types.exports.iter().flat_map(|exports| exports.list_namespace(namespace));
         exports.map(|export| export.key()).collect()
     }
 
-    /// What the member imports into one namespace.
+    /// Imported services in one namespace.
     pub(super) fn imported_in(&self, namespace: &str) -> Vec<ObjectKey> {
         let types = self.types.read();
         let imports = types.imports.iter().flat_map(|imports| imports.list_namespace(namespace));
         imports.map(|import| import.key()).collect()
     }
 
-    /// Whether the member imports a service, or did.
+    /// Whether the member has an import of the service, or a derived Service of a deleted one.
     pub(super) fn imports_service(&self, key: &ObjectKey) -> bool {
         self.types.read().imports.as_ref().is_some_and(|imports| imports.contains(key))
-            || self.services.contains(&derived(key))
+            || self.services.contains(&derived_service_key(key))
     }
 
-    /// The import of a service; `None` while it cannot be known.
+    /// The import of a service; the outer `None` means that the cache of imports is not synced.
     pub(super) fn import(&self, key: &ObjectKey) -> Option<Option<Arc<Object>>> {
         let types = self.types.read();
         let imports = types.imports.as_ref().filter(|imports| imports.is_synced())?;
         Some(imports.get(key))
     }
 
-    /// Whether what this member exports is known.
+    /// Whether the exports of the member are known: all caches are synced.
     pub(super) fn is_known(&self) -> bool {
         let exports_known = match &self.types.read().exports {
             Some(exports) => exports.is_synced(),
-            // Without the type there is nothing to export, once discovery has said so.
+            // A member that does not serve ServiceExports has none; discovery must have succeeded once to know that.
             None => !self.member.discovery().resources.is_empty(),
         };
         exports_known && self.is_synced()
     }
 
-    /// Whether everything that this member has of ours is known.
+    /// Whether the caches of EndpointSlices, Services and namespaces are synced.
     pub(super) fn is_synced(&self) -> bool {
         self.slices.is_synced() && self.services.is_synced() && self.namespaces.is_synced()
     }
 
-    /// Waits until everything that is followed by now has been read once.
+    /// Waits until all present caches are synced.
     pub(super) async fn synced(&self) {
         let (exports, imports) = {
             let types = self.types.read();
@@ -249,34 +250,34 @@ impl Site {
         }
     }
 
-    /// The member's slices of a Service.
+    /// EndpointSlices of a Service.
     pub(super) fn slices(&self, service: &ObjectKey) -> Vec<Arc<Object>> {
         self.slices.by_index(BY_SERVICE, &service.to_string())
     }
 
-    /// The member's slices of an import that a cluster set brought.
+    /// EndpointSlices of an import of a set.
     pub(super) fn imported_slices(&self, import: &ObjectKey) -> Vec<Arc<Object>> {
         self.slices.by_index(BY_IMPORT, &import.to_string())
     }
 
-    /// A Service, whoever made it.
+    /// A Service, managed by Portolan or not.
     pub(super) fn service(&self, key: &ObjectKey) -> Option<Arc<Object>> {
         self.services.get(key)
     }
 
-    /// Whether a namespace is there to stay.
+    /// Whether a namespace exists and is not being deleted.
     pub(super) fn has_namespace(&self, name: &str) -> bool {
         let namespace = self.namespaces.get(&ObjectKey::cluster(name));
         namespace.is_some_and(|namespace| !namespace.is_deleting())
     }
 
-    /// The address families that Services of this member have: the API server's own has the first one, and a second one
-    /// shows in any Service that asks for it.
+    /// Known address families of the member: Service `kubernetes` has the primary one, and a Service with two families
+    /// shows the second one.
     pub(super) fn families(&self) -> Vec<String> {
         self.families.read().iter().cloned().collect()
     }
 
-    fn note_families(&self, service: &Object) {
+    fn collect_families(&self, service: &Object) {
         let listed = service.at(&["spec", "ipFamilies"]).and_then(Value::as_array).into_iter().flatten();
         for family in listed.filter_map(Value::as_str) {
             if !self.families.read().contains(family) {
@@ -285,41 +286,42 @@ impl Site {
         }
     }
 
-    /// What this member imports from any of these clusters, as far as its slices and imports tell.
-    pub(super) fn brought_from(&self, clusters: &BTreeSet<String>) -> BTreeSet<ObjectKey> {
+    /// Imports with endpoints from one of these clusters, or with one of them in their status.
+    pub(super) fn imported_from(&self, clusters: &BTreeSet<String>) -> BTreeSet<ObjectKey> {
         let is_from = |name: Option<&str>| name.is_some_and(|name| clusters.contains(name));
         let slices = self.slices.list();
         let from_there =
             slices.iter().filter(|slice| is_from(slice.label(labels::endpoint_slice::SOURCE_CLUSTER)));
         let by_slice = from_there.filter_map(|slice| {
-            import_of_slice(slice).or_else(|| service_of(slice).and_then(|service| import_of(&service)))
+            set_import_of(slice)
+                .or_else(|| service_of_slice(slice).and_then(|service| explicit_import_of(&service)))
         });
         let imports = self.types.read().imports.as_ref().map(Cache::list).unwrap_or_default();
         let by_import = imports.iter().filter(|import| {
-            let told = import.at(&["status", "clusters"]).and_then(Value::as_array);
-            told.into_iter().flatten().any(|told| is_from(told["cluster"].as_str()))
+            let listed = import.at(&["status", "clusters"]).and_then(Value::as_array);
+            listed.into_iter().flatten().any(|listed| is_from(listed["cluster"].as_str()))
         });
         by_slice.chain(by_import.map(|import| import.key())).collect()
     }
 
-    /// Has everything that this member exports judged again.
+    /// Re-queues every ServiceExport of this member.
     pub(super) fn queue_exports(&self) {
         self.exported().into_iter().for_each(|key| self.exports_queue.add(key));
     }
 
-    /// Has everything that this member exports or imports looked at again.
+    /// Re-queues every export and import of this member.
     pub(super) fn queue_own(&self) {
         self.queue_exports();
         let imports = self.types.read().imports.as_ref().map(Cache::keys).unwrap_or_default();
         imports.into_iter().for_each(|key| self.imports_queue.add(key));
-        // What is left of imports that are gone.
+        // Objects of deleted imports.
         let services = self.services.list();
         let derived = services.iter().filter(|service| service.label(labels::MANAGED).is_some());
         derived
-            .filter_map(|service| import_of(&service.key()).or_else(|| import_of_service(service)))
+            .filter_map(|service| explicit_import_of(&service.key()).or_else(|| set_import_of(service)))
             .for_each(|key| self.imports_queue.add(key));
         let slices = self.slices.list();
-        slices.iter().filter_map(|slice| import_of_slice(slice)).for_each(|key| self.imports_queue.add(key));
+        slices.iter().filter_map(|slice| set_import_of(slice)).for_each(|key| self.imports_queue.add(key));
     }
 }
 
@@ -336,34 +338,30 @@ fn namespaces() -> Resource {
 }
 
 /// The key of the derived Service of an explicit import.
-pub(super) fn derived(import: &ObjectKey) -> ObjectKey {
+pub(super) fn derived_service_key(import: &ObjectKey) -> ObjectKey {
     ObjectKey::namespaced(import.namespace.clone(), names::derived_service(&import.name))
 }
 
 /// The explicit import of a derived Service.
-fn import_of(service: &ObjectKey) -> Option<ObjectKey> {
+fn explicit_import_of(service: &ObjectKey) -> Option<ObjectKey> {
     let name = names::import_of_derived_service(&service.name)?;
     Some(ObjectKey::namespaced(service.namespace.clone(), name))
 }
 
-/// The import of a cluster set that a slice or Service belongs to.
-fn import_of_slice(object: &Object) -> Option<ObjectKey> {
+/// The import of a set to which an EndpointSlice or Service belongs.
+fn set_import_of(object: &Object) -> Option<ObjectKey> {
     let name = object.label(labels::endpoint_slice::IMPORT_NAME).filter(|_| is_of_set(object))?;
     Some(ObjectKey::namespaced(object.namespace(), name))
 }
 
-fn import_of_service(service: &Object) -> Option<ObjectKey> {
-    import_of_slice(service)
-}
-
-/// What a changed object belongs or belonged to.
+/// Keys of the new and the old state of a changed object.
 fn keys_of(change: &Change<Object>, key: impl Fn(&Object) -> Option<ObjectKey>) -> Vec<ObjectKey> {
     let new = change.new.as_deref().and_then(&key);
     let old = change.old.as_deref().and_then(&key).filter(|old| Some(old) != new.as_ref());
     new.into_iter().chain(old).collect()
 }
 
-/// Whether only the status, or what an API server keeps for itself, changed.
+/// Whether neither spec, uid nor deletion changed.
 fn is_only_status(change: &Change<Object>) -> bool {
     let (Some(old), Some(new)) = (&change.old, &change.new) else { return false };
     old.0.get("spec") == new.0.get("spec") && old.uid() == new.uid() && old.is_deleting() == new.is_deleting()
@@ -374,20 +372,41 @@ fn labels_differ(change: &Change<Object>) -> bool {
     labels(&change.old) != labels(&change.new)
 }
 
-/// Keeps of a Service what an import can follow.
-fn terms(service: &mut Object) {
+/// Drops `managedFields` and `status` of a Service.
+fn trim_service(service: &mut Object) {
     portolan_runtime::cache::drop_managed_fields(service);
     if let Some(map) = service.0.as_object_mut() {
         map.remove("status");
     }
 }
 
-/// Keeps of a Namespace whether it is there to stay.
-fn phase(namespace: &mut Object) {
+/// Keeps name, uid and deletion timestamp of a Namespace.
+fn trim_namespace(namespace: &mut Object) {
     let mut kept = Object::new(&namespace.group_version_kind(), &namespace.key());
-    if namespace.is_deleting() {
-        kept.metadata_mut().insert("deletionTimestamp".to_owned(), Value::from("set"));
+    for field in ["uid", "deletionTimestamp"] {
+        if let Some(value) = namespace.at(&["metadata", field]) {
+            kept.metadata_mut().insert(field.to_owned(), value.clone());
+        }
     }
-    kept.0["metadata"]["uid"] = json!(namespace.uid());
     *namespace = kept;
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_trimmed_namespace_still_says_whether_it_is_being_deleted() {
+        for (name, deletion) in [("present", Value::Null), ("deleting", json!("2026-01-02T03:04:05Z"))] {
+            let mut namespace = Object(json!({ "apiVersion": "v1", "kind": "Namespace",
+                "metadata": { "name": "shop", "uid": "u1", "labels": { "a": "b" }, "deletionTimestamp": deletion },
+                "status": { "phase": "Active" } }));
+            let is_deleting = namespace.is_deleting();
+            trim_namespace(&mut namespace);
+            assert_eq!(namespace.is_deleting(), is_deleting, "{name}");
+            assert_eq!((namespace.uid(), namespace.0.get("status")), ("u1", None), "{name}");
+        }
+    }
 }

@@ -12,6 +12,7 @@ use portolan_api::resources;
 use portolan_net::Shutdown;
 use portolan_object::{Object, ObjectKey};
 use portolan_plan::dns::{Change, Problem, RecordSink, ServiceRecords, ZoneKind, import, service};
+use portolan_plan::import_marks::{import_of_slice, service_of_slice};
 use portolan_runtime::cache::{self, Caches, drop_managed_fields};
 use portolan_runtime::client::Selection;
 use portolan_runtime::scope::spawn_until_stop;
@@ -61,9 +62,9 @@ impl Source {
         let (owner_of, slices): (fn(&Object) -> _, _) = match zone.kind {
             ZoneKind::ClusterSet => {
                 let slices = Cache::of(client, resource).select(Selection::labels(IMPORT_NAME));
-                (import::owner_of, slices.trim(trim_slice).start(scope))
+                (import_of_slice, slices.trim(trim_slice).start(scope))
             }
-            ZoneKind::Cluster => (service::owner_of, caches.of(&resource)),
+            ZoneKind::Cluster => (service_of_slice, caches.of(&resource)),
         };
         slices.add_index(BY_OWNER, move |_, slice| {
             owner_of(slice).map(|key: ObjectKey| key.to_string()).into_iter().collect()

@@ -7,7 +7,7 @@ use parking_lot::Mutex;
 use portolan_api::resources;
 use portolan_net::Shutdown;
 use portolan_object::{Object, ObjectKey};
-use portolan_plan::discovery::slices::service_of;
+use portolan_plan::import_marks::service_of_slice;
 use portolan_plan::kubernetes::endpoints::{Action, legacy, plan, selects};
 use portolan_runtime::cache::Caches;
 use portolan_runtime::client::{Apply, Delete};
@@ -34,15 +34,16 @@ pub(super) fn start(caches: &Caches, pods: &Cache<Object>, scope: &Shutdown) {
     let services = caches.of(&resources::SERVICE.into());
     let slices_resource = Resource::from(resources::ENDPOINT_SLICE);
     let slices = caches.of(&slices_resource);
-    slices
-        .add_index("service", |_, slice| service_of(slice).map(|key| key.to_string()).into_iter().collect());
+    slices.add_index("service", |_, slice| {
+        service_of_slice(slice).map(|key| key.to_string()).into_iter().collect()
+    });
     let queue = Queue::new("endpoints");
     let expectations = Arc::new(Expectations::default());
     let adder = queue.clone();
     services.observe(move |change| adder.add(change.key.clone()));
     let (adder, seen) = (queue.clone(), expectations.clone());
     slices.observe(move |change| {
-        for key in change.old.iter().chain(&change.new).filter_map(|slice| service_of(slice)) {
+        for key in change.old.iter().chain(&change.new).filter_map(|slice| service_of_slice(slice)) {
             seen.seen(&key, &change.key);
             adder.add(key);
         }

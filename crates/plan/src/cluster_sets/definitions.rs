@@ -1,7 +1,10 @@
-//! Whether a CustomResourceDefinition that a member has is good enough, or has to be brought up to date.
+//! Whether to create or upgrade a CustomResourceDefinition in a member.
 //!
-//! Several products install the definitions of the Multi-Cluster Services API. Its releases label them, so that nobody
-//! puts an older one in place of a newer one (mcs 1.1).
+//! Several products install the definitions of the Multi-Cluster Services API. Its releases label them with their
+//! version, so that an installer does not replace a newer definition with an older one
+//! (kubernetes-sigs/mcs-api config/crd/multicluster.x-k8s.io_serviceexports.yaml).
+
+use std::fmt;
 
 use portolan_api::labels;
 use portolan_object::Object;
@@ -10,41 +13,52 @@ use serde_json::Value;
 const RELEASE: &str = "multicluster.x-k8s.io/release-version";
 const REVISION: &str = "multicluster.x-k8s.io/crd-schema-revision";
 
-/// What to do about one definition.
+/// Step for one definition.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Step {
-    /// It is there and as new, or somebody else brings it.
+pub enum DefinitionStep {
+    /// The definition is up to date, or a Work manages it.
     Keep,
-    /// It is missing.
+    /// The definition is missing.
     Create,
-    /// It is older, or lacks a version that we serve.
+    /// The definition is older than ours, or does not serve a version that ours serves.
     Upgrade,
 }
 
-/// Compares the definition that a member has with ours.
-pub fn plan(present: Option<&Object>, ours: &Object) -> Step {
-    let Some(present) = present else { return Step::Create };
-    // One that a Work brings follows its template in the control plane.
-    if present.label(labels::work::PERMANENT_ID).is_some() || age(present) > age(ours) {
-        return Step::Keep;
-    }
-    let served = versions(present);
-    match age(present) == age(ours) && versions(ours).iter().all(|version| served.contains(version)) {
-        true => Step::Keep,
-        false => Step::Upgrade,
+impl fmt::Display for DefinitionStep {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Keep => "keep",
+            Self::Create => "create",
+            Self::Upgrade => "upgrade",
+        })
     }
 }
 
-/// Release and revision; those from before the labels are the oldest.
-fn age(definition: &Object) -> (Vec<u64>, u64) {
+/// Compares the definition in a member with ours.
+pub fn plan(present: Option<&Object>, ours: &Object) -> DefinitionStep {
+    let Some(present) = present else { return DefinitionStep::Create };
+    // A definition that a Work manages follows its template on the hub.
+    if present.label(labels::work::PERMANENT_ID).is_some() || release(present) > release(ours) {
+        return DefinitionStep::Keep;
+    }
+    let served = versions(present);
+    match release(present) == release(ours) && versions(ours).iter().all(|version| served.contains(version)) {
+        true => DefinitionStep::Keep,
+        false => DefinitionStep::Upgrade,
+    }
+}
+
+/// Release and schema revision, comparable; a definition without the labels is the oldest.
+fn release(definition: &Object) -> (Vec<u64>, u64) {
     let release = definition.label(RELEASE).unwrap_or_default().trim_start_matches('v');
-    // What follows a hyphen is a pre-release or a distributor's mark and does not make it newer.
+    // The suffix after a hyphen marks a pre-release or a vendor's build; it does not count.
     let release = release.split('-').next().unwrap_or_default();
     let numbers = release.split('.').filter_map(|part| part.parse().ok()).collect();
     let revision = definition.label(REVISION).and_then(|revision| revision.parse().ok());
     (numbers, revision.unwrap_or_default())
 }
 
+/// Names of the served versions.
 fn versions(definition: &Object) -> Vec<&str> {
     let listed = definition.at(&["spec", "versions"]).and_then(Value::as_array).into_iter().flatten();
     listed
@@ -71,20 +85,24 @@ mod tests {
     }
 
     #[test]
-    fn never_older_in_place_of_newer() {
+    fn an_older_definition_never_replaces_a_newer_one() {
         let both = ["v1beta1", "v1alpha1"];
         let ours = definition("v0.5.0", "0", &both);
         let mut carried = definition("", "", &["v1alpha1"]);
         carried.set_label("work.karmada.io/permanent-id", "x");
         let cases = [
-            ("missing", None, Step::Create),
-            ("the same", Some(definition("v0.5.0", "0", &both)), Step::Keep),
-            ("older release", Some(definition("v0.4.1", "3", &["v1alpha1"])), Step::Upgrade),
-            ("newer release", Some(definition("v0.10.0", "0", &["v1beta1"])), Step::Keep),
-            ("newer revision", Some(definition("v0.5.0", "1", &both)), Step::Keep),
-            ("before the labels", Some(definition("", "", &["v1alpha1"])), Step::Upgrade),
-            ("the same without a version", Some(definition("v0.5.0", "0", &["v1beta1"])), Step::Upgrade),
-            ("brought by a work", Some(carried), Step::Keep),
+            ("missing", None, DefinitionStep::Create),
+            ("the same", Some(definition("v0.5.0", "0", &both)), DefinitionStep::Keep),
+            ("older release", Some(definition("v0.4.1", "3", &["v1alpha1"])), DefinitionStep::Upgrade),
+            ("newer release", Some(definition("v0.10.0", "0", &["v1beta1"])), DefinitionStep::Keep),
+            ("newer revision", Some(definition("v0.5.0", "1", &both)), DefinitionStep::Keep),
+            ("before the labels", Some(definition("", "", &["v1alpha1"])), DefinitionStep::Upgrade),
+            (
+                "the same without a version",
+                Some(definition("v0.5.0", "0", &["v1beta1"])),
+                DefinitionStep::Upgrade,
+            ),
+            ("managed by a Work", Some(carried), DefinitionStep::Keep),
         ];
         for (name, present, want) in cases {
             assert_eq!(plan(present.as_ref(), &ours), want, "{name}");

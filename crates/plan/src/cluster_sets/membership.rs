@@ -1,7 +1,7 @@
-//! Which clusters are members of which set, and why others are not.
+//! Memberships: which clusters are members of which set, and why listed clusters are refused.
 //!
-//! A cluster is in one set at a time, and an id belongs to one cluster of a set. Who joined first keeps it, however the
-//! specifications are edited afterwards.
+//! A cluster is in one set at a time, and an id belongs to one cluster of a set. The cluster that joined first keeps
+//! both, whatever edits of the ClusterSets follow.
 
 use std::collections::BTreeMap;
 
@@ -9,76 +9,76 @@ use portolan_api::cluster::Cluster;
 use portolan_api::clusterset::{ClusterSet, LONGEST_ID, MemberPhase};
 use portolan_object::dns_label::has_subdomain_form;
 
-/// A cluster's place in a set.
+/// Membership of a cluster in a set.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Membership {
     /// Name of the set.
     pub set: String,
-    /// What the cluster is called in it.
+    /// Id of the cluster in the set.
     pub id: String,
-    /// Which cluster it is: the uid of its namespace kube-system.
+    /// Uid of the cluster's namespace kube-system, which identifies the cluster.
     pub uid: String,
 }
 
-/// Why a cluster that a set lists is no member.
+/// Why a listed cluster is not a member.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
-    /// There is no such cluster.
+    /// No Cluster object has this name.
     #[error("cluster {cluster} has not joined the federation: `portolan join {cluster}` first")]
     NotJoined {
-        /// As listed.
+        /// Name in the ClusterSet.
         cluster: String,
     },
-    /// It is being taken out of the federation.
+    /// The Cluster object is being deleted.
     #[error("cluster {cluster} is leaving the federation")]
     LeavingFederation {
-        /// As listed.
+        /// Name in the ClusterSet.
         cluster: String,
     },
-    /// The id cannot be part of a DNS name.
+    /// The id is not a valid part of a DNS name.
     #[error(
         "id {id:?} of cluster {cluster} must be a DNS label, or two joined by a full stop, of at most {LONGEST_ID} characters: choose another with --id"
     )]
     IllegalId {
-        /// As listed.
+        /// Name in the ClusterSet.
         cluster: String,
-        /// As given.
+        /// Id in the ClusterSet.
         id: String,
     },
-    /// Another member is called so.
+    /// Another member of the set has the id.
     #[error(
         "id {id:?} belongs to cluster {holder} of cluster set {set} already: choose another for {cluster} with --id"
     )]
     IdTaken {
-        /// As listed.
+        /// Name in the ClusterSet.
         cluster: String,
-        /// As given.
+        /// Id in the ClusterSet.
         id: String,
-        /// Who has it.
+        /// Cluster with this id.
         holder: String,
-        /// Where.
+        /// The set.
         set: String,
     },
-    /// It is in another set.
+    /// The cluster is a member of another set.
     #[error("cluster {cluster} is a member of cluster set {other} already: remove it there first")]
     InOtherSet {
-        /// As listed.
+        /// Name in the ClusterSet.
         cluster: String,
         /// The other set.
         other: String,
     },
-    /// Another cluster answers under the name.
+    /// The Cluster object of this name now stands for a different cluster.
     #[error(
         "cluster {cluster} is not the one that joined as {id:?} (kube-system {known}, now {found}): remove it from the set and add it again, if that is meant"
     )]
     Replaced {
-        /// As listed.
+        /// Name in the ClusterSet.
         cluster: String,
-        /// Its id.
+        /// Id of the member.
         id: String,
-        /// Who joined.
+        /// Uid of the cluster that joined.
         known: String,
-        /// Who is there.
+        /// Uid of the present cluster.
         found: String,
     },
 }
@@ -92,24 +92,24 @@ pub struct Memberships {
 }
 
 impl Memberships {
-    /// A cluster's membership.
+    /// Membership of a cluster.
     pub fn of(&self, cluster: &str) -> Option<&Membership> {
         self.members.get(cluster)
     }
 
-    /// Why a set does not have a cluster that it lists.
+    /// Why a listed cluster is not a member of a set.
     pub fn refusal(&self, set: &str, cluster: &str) -> Option<&Refusal> {
         self.refused.get(&(set.to_owned(), cluster.to_owned()))
     }
 
-    /// The members of a set: names of clusters and their memberships.
+    /// Members of a set: cluster names with their memberships.
     pub fn of_set<'a>(&'a self, set: &'a str) -> impl Iterator<Item = (&'a str, &'a Membership)> {
         let members = self.members.iter().filter(move |(_, membership)| membership.set == set);
         members.map(|(cluster, membership)| (cluster.as_str(), membership))
     }
 }
 
-/// Decides from all sets and clusters.
+/// Computes all memberships from the ClusterSets and Clusters of the hub.
 pub fn memberships<'a>(
     sets: impl IntoIterator<Item = &'a ClusterSet>,
     clusters: impl IntoIterator<Item = &'a Cluster>,
@@ -119,7 +119,7 @@ pub fn memberships<'a>(
     let mut sets: Vec<&ClusterSet> = sets.into_iter().filter(|set| !set.metadata.is_deleting()).collect();
     sets.sort_by_key(|set| (&set.metadata.creation_timestamp, &set.metadata.name));
     let mut decided = Memberships::default();
-    // Those who joined before come first: nobody is pushed out by an edit of somebody else's entry.
+    // Members that have joined come first, so that an edit of another entry cannot displace them.
     for has_joined in [true, false] {
         for set in &sets {
             for member in &set.spec.members {
@@ -129,13 +129,13 @@ pub fn memberships<'a>(
                     continue;
                 }
                 let known = joined.map(|status| status.uid.as_str()).filter(|uid| !uid.is_empty());
-                let asked =
-                    Asked { set: &set.metadata.name, cluster: &member.cluster, id: member.id(), known };
-                match decide(&decided, &asked, clusters.get(member.cluster.as_str()).copied()) {
+                let entry =
+                    SetEntry { set: &set.metadata.name, cluster: &member.cluster, id: member.id(), known };
+                match decide(&decided, &entry, clusters.get(member.cluster.as_str()).copied()) {
                     Ok(membership) => drop(decided.members.insert(member.cluster.clone(), membership)),
                     Err(refusal) => {
-                        let place = (set.metadata.name.clone(), member.cluster.clone());
-                        decided.refused.insert(place, refusal);
+                        let key = (set.metadata.name.clone(), member.cluster.clone());
+                        decided.refused.insert(key, refusal);
                     }
                 }
             }
@@ -144,44 +144,45 @@ pub fn memberships<'a>(
     decided
 }
 
-struct Asked<'a> {
+/// A member as listed in a ClusterSet.
+struct SetEntry<'a> {
     set: &'a str,
     cluster: &'a str,
     id: &'a str,
-    /// The uid of the cluster that joined under this entry.
+    /// Uid of the cluster that joined with this entry.
     known: Option<&'a str>,
 }
 
 fn decide(
     decided: &Memberships,
-    asked: &Asked<'_>,
+    entry: &SetEntry<'_>,
     cluster: Option<&Cluster>,
 ) -> Result<Membership, Refusal> {
-    let (name, id) = (asked.cluster.to_owned(), asked.id.to_owned());
+    let (name, id) = (entry.cluster.to_owned(), entry.id.to_owned());
     let Some(found) = cluster else { return Err(Refusal::NotJoined { cluster: name }) };
     if found.metadata.is_deleting() {
         return Err(Refusal::LeavingFederation { cluster: name });
     }
-    if !is_id(asked.id) {
+    if !is_id(entry.id) {
         return Err(Refusal::IllegalId { cluster: name, id });
     }
-    if let Some(other) = decided.of(asked.cluster) {
+    if let Some(other) = decided.of(entry.cluster) {
         return Err(Refusal::InOtherSet { cluster: name, other: other.set.clone() });
     }
-    if let Some((holder, _)) = decided.of_set(asked.set).find(|(_, member)| member.id == asked.id) {
-        let (holder, set) = (holder.to_owned(), asked.set.to_owned());
+    if let Some((holder, _)) = decided.of_set(entry.set).find(|(_, member)| member.id == entry.id) {
+        let (holder, set) = (holder.to_owned(), entry.set.to_owned());
         return Err(Refusal::IdTaken { cluster: name, id, holder, set });
     }
     let uid = &found.spec.id;
-    match asked.known.filter(|known| *known != uid && !uid.is_empty()) {
+    match entry.known.filter(|known| *known != uid && !uid.is_empty()) {
         Some(known) => {
             Err(Refusal::Replaced { cluster: name, id, known: known.to_owned(), found: uid.clone() })
         }
-        None => Ok(Membership { set: asked.set.to_owned(), id, uid: uid.clone() }),
+        None => Ok(Membership { set: entry.set.to_owned(), id, uid: uid.clone() }),
     }
 }
 
-/// Whether a text can be an id: a DNS label, or `name.context` (KEP-1645), short enough for a label's value.
+/// Whether a text is a valid id: a DNS label, or two joined by a full stop (KEP-1645), that fits into a label value.
 pub fn is_id(text: &str) -> bool {
     text.len() <= LONGEST_ID && text.split('.').count() <= 2 && has_subdomain_form(text)
 }
@@ -254,7 +255,7 @@ mod tests {
                 ],
             ),
             (
-                "who joined first keeps it",
+                "the cluster that joined first keeps its id",
                 vec![first_joined],
                 vec!["east: prod/a", "west not in prod: id \"a\" belongs to cluster east"],
             ),

@@ -1,7 +1,7 @@
-//! The two ClusterProperties that tell a cluster who and where it is (KEP-2149).
+//! The two ClusterProperties with a cluster's id and set (KEP-2149).
 //!
-//! The id is there before the set and goes after it. A property that somebody else made is used when it says the same,
-//! and never changed or removed.
+//! The id is written before the set and deleted after it. A property that Portolan does not manage is accepted if it has
+//! the right value, and never changed or deleted.
 
 use portolan_api::about::{ClusterProperty, ClusterPropertySpec};
 use portolan_api::clusterset::{ID_PROPERTY, SET_PROPERTY};
@@ -11,49 +11,49 @@ use portolan_object::Object;
 
 use super::membership::Membership;
 
-/// One step in the member.
+/// Step for one ClusterProperty of the member.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Step {
-    /// Create the property, or bring ours in line.
+pub enum PropertyStep {
+    /// Create or update the property.
     Put(Object),
-    /// Remove a property that is ours, by its name.
+    /// Delete the property of this name, which Portolan manages.
     Delete(String),
 }
 
-/// Why a cluster cannot be told.
+/// A ClusterProperty that Portolan does not manage and that has another value.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Contradiction {
-    /// It calls itself otherwise.
+    /// The cluster has another id.
     #[error(
         "the cluster calls itself {found:?} in ClusterProperty {ID_PROPERTY}, which is not Portolan's: add it with --id {found}, or remove that property"
     )]
     Id {
-        /// What the property says.
+        /// Value of the property.
         found: String,
     },
-    /// Somebody else has it in a set.
+    /// The cluster is in another set.
     #[error(
         "the cluster is a member of cluster set {found:?} by ClusterProperty {SET_PROPERTY}, which is not Portolan's: leave that set first"
     )]
     Set {
-        /// What the property says.
+        /// Value of the property.
         found: String,
     },
 }
 
-/// The steps from the member's properties to what its membership asks for.
+/// Steps from the present ClusterProperties to those of the membership; `None` deletes those that Portolan manages.
 ///
 /// # Errors
-/// [`Contradiction`] when a property of somebody else says otherwise; nothing is to be written then.
+/// [`Contradiction`] when a property that Portolan does not manage has another value; nothing is written in that case.
 pub fn plan(
     membership: Option<&Membership>,
     id: Option<&Object>,
     set: Option<&Object>,
     version: &str,
-) -> Result<Vec<Step>, Contradiction> {
+) -> Result<Vec<PropertyStep>, Contradiction> {
     let Some(membership) = membership else {
         let ours = [set, id].into_iter().flatten().filter(|property| is_ours(property));
-        return Ok(ours.map(|property| Step::Delete(property.name().to_owned())).collect());
+        return Ok(ours.map(|property| PropertyStep::Delete(property.name().to_owned())).collect());
     };
     if let Some(found) = contradicting(id, &membership.id) {
         return Err(Contradiction::Id { found });
@@ -64,7 +64,7 @@ pub fn plan(
     let wanted = [(ID_PROPERTY, &membership.id, id), (SET_PROPERTY, &membership.set, set)];
     let steps = wanted.into_iter().filter_map(|(name, value, present)| {
         let is_there = present.is_some_and(|present| present.str_at(&["spec", "value"]) == value);
-        (!is_there).then(|| Step::Put(property(name, value, &membership.set, version)))
+        (!is_there).then(|| PropertyStep::Put(property(name, value, &membership.set, version)))
     });
     Ok(steps.collect())
 }
@@ -116,10 +116,10 @@ mod tests {
             Ok(steps) => steps
                 .iter()
                 .map(|step| match step {
-                    Step::Put(object) => {
+                    PropertyStep::Put(object) => {
                         format!("put {}={}", object.name(), object.str_at(&["spec", "value"]))
                     }
-                    Step::Delete(name) => format!("delete {name}"),
+                    PropertyStep::Delete(name) => format!("delete {name}"),
                 })
                 .collect::<Vec<_>>()
                 .join(", "),
@@ -133,12 +133,12 @@ mod tests {
                 None,
                 "put cluster.clusterset.k8s.io=east, put clusterset.k8s.io=prod",
             ),
-            ("settled", Some(&member), Some(&id), Some(&set), ""),
+            ("up to date", Some(&member), Some(&id), Some(&set), ""),
             ("edited by hand", Some(&member), Some(&id), Some(&edited), "put clusterset.k8s.io=prod"),
             ("an id that was there", Some(&member), Some(&theirs), None, "put clusterset.k8s.io=prod"),
             ("another id", Some(&member), Some(&contrary), None, "the cluster calls itself \"ost\""),
             (
-                "in a set of somebody else",
+                "in a set that Portolan does not manage",
                 Some(&member),
                 None,
                 Some(&elsewhere),
@@ -151,7 +151,7 @@ mod tests {
                 Some(&set),
                 "delete clusterset.k8s.io, delete cluster.clusterset.k8s.io",
             ),
-            ("leaving with an id of its own", None, Some(&theirs), Some(&set), "delete clusterset.k8s.io"),
+            ("leaving with an unmanaged id", None, Some(&theirs), Some(&set), "delete clusterset.k8s.io"),
             ("never a member", None, Some(&theirs), Some(&elsewhere), ""),
         ];
         for (name, membership, id, set, want) in cases {

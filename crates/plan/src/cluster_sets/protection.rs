@@ -1,7 +1,7 @@
-//! The admission policy that keeps a member's two ClusterProperties as they are while it is a member (KEP-2149).
+//! The ValidatingAdmissionPolicy that protects a member's two ClusterProperties while it is a member (KEP-2149).
 //!
-//! It refuses other values and deletion to everybody but Portolan itself. Members without admission policies go
-//! without: there an edit is put back, see `properties`.
+//! The policy denies changes and deletion to all users except Portolan. In members without admission policies the
+//! keeper reverts edits, see `properties`.
 
 use portolan_api::about::ClusterProperty;
 use portolan_api::clusterset::{ID_PROPERTY, SET_PROPERTY};
@@ -11,44 +11,44 @@ use serde_json::{Value, json};
 
 use crate::covers::covers;
 
-/// The group of admission policies.
+/// API group of admission policies.
 pub const GROUP: &str = "admissionregistration.k8s.io";
-/// The version in which they are no longer a preview (Kubernetes 1.30).
+/// Stable version of admission policies, since Kubernetes 1.30.
 pub const VERSION: &str = "v1";
-/// What policy and binding are called.
+/// Name of the policy and of its binding.
 pub const NAME: &str = "portolan.dev-clusterset-properties";
 
-/// Who is protected, and from whom not.
+/// Parameters of the policy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Protected<'a> {
-    /// The set.
+    /// Name of the set.
     pub set: &'a str,
-    /// The member, by its name in the federation.
+    /// Name of the member in the federation.
     pub cluster: &'a str,
-    /// The user that Portolan is in the member.
+    /// Portolan's user name in the member, which may change the properties.
     pub keeper: &'a str,
 }
 
-/// The objects that protect.
+/// The two objects of the protection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Part {
-    /// What is refused.
+pub enum ProtectionObject {
+    /// The rules.
     Policy,
-    /// That it is.
+    /// Puts the policy in force.
     Binding,
 }
 
-/// One step in the member.
+/// Step for one object in the member.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Step {
-    /// Create the object, or bring ours in line.
-    Put(Part, Object),
-    /// Remove ours.
-    Delete(Part),
+pub enum ProtectionStep {
+    /// Create or update the object.
+    Put(ProtectionObject, Object),
+    /// Delete the object, which Portolan manages.
+    Delete(ProtectionObject),
 }
 
-impl Part {
-    /// Its kind.
+impl ProtectionObject {
+    /// Kind of the object.
     pub const fn kind(self) -> &'static str {
         match self {
             Self::Policy => "ValidatingAdmissionPolicy",
@@ -56,7 +56,7 @@ impl Part {
         }
     }
 
-    /// The object as it should be.
+    /// Desired state of the object.
     pub fn wanted(self, protected: &Protected<'_>) -> Object {
         let kind = GroupVersionKind::new(GROUP, VERSION, self.kind());
         let mut object = Object::new(&kind, &ObjectKey::cluster(NAME));
@@ -70,28 +70,28 @@ impl Part {
     }
 }
 
-/// The steps from what the member has to what its membership asks for, `None` without one.
+/// Steps from the present objects to the desired protection; `None` deletes those that Portolan manages.
 ///
-/// Nothing is done where somebody else has the name: a binding would put a stranger's policy in force.
+/// Returns no steps if an object of this name is not managed by Portolan: a binding would put that policy in force.
 pub fn plan(
     protected: Option<&Protected<'_>>,
     policy: Option<&Object>,
     binding: Option<&Object>,
-) -> Vec<Step> {
+) -> Vec<ProtectionStep> {
     let is_foreign = |object: &Object| !is_ours(object);
     let Some(protected) = protected else {
-        let present = [(Part::Binding, binding), (Part::Policy, policy)];
+        let present = [(ProtectionObject::Binding, binding), (ProtectionObject::Policy, policy)];
         let ours = present.into_iter().filter(|(_, object)| object.is_some_and(is_ours));
-        return ours.map(|(part, _)| Step::Delete(part)).collect();
+        return ours.map(|(kind, _)| ProtectionStep::Delete(kind)).collect();
     };
     if policy.is_some_and(is_foreign) || binding.is_some_and(is_foreign) {
         return Vec::new();
     }
-    let wanted = [(Part::Policy, policy), (Part::Binding, binding)];
-    let steps = wanted.into_iter().filter_map(|(part, present)| {
-        let wanted = part.wanted(protected);
-        let is_there = present.is_some_and(|present| covers(present, &wanted));
-        (!is_there).then_some(Step::Put(part, wanted))
+    let present = [(ProtectionObject::Policy, policy), (ProtectionObject::Binding, binding)];
+    let steps = present.into_iter().filter_map(|(kind, present)| {
+        let wanted = kind.wanted(protected);
+        let is_up_to_date = present.is_some_and(|present| covers(present, &wanted));
+        (!is_up_to_date).then_some(ProtectionStep::Put(kind, wanted))
     });
     steps.collect()
 }
@@ -115,22 +115,23 @@ fn policy(protected: &Protected<'_>) -> Value {
             "apiGroups": [ClusterProperty::GROUP], "apiVersions": ["*"], "resources": [ClusterProperty::PLURAL],
             "operations": ["UPDATE", "DELETE"],
         }] },
-        // Not by resourceNames: a request that deletes the collection has no name and would pass.
+        // Conditions instead of resourceNames: a deletecollection request has no name, so that it would pass.
         "matchConditions": [
             { "name": "tells-of-membership",
-              "expression": format!("oldObject.metadata.name in [{}, {}]", text(ID_PROPERTY), text(SET_PROPERTY)) },
-            { "name": "by-somebody-else", "expression": format!("request.userInfo.username != {}", text(keeper)) },
+              "expression": format!("oldObject.metadata.name in [{}, {}]", cel_string(ID_PROPERTY), cel_string(SET_PROPERTY)) },
+            { "name": "by-somebody-else",
+              "expression": format!("request.userInfo.username != {}", cel_string(keeper)) },
         ],
         "validations": [{
             "expression": "request.operation != 'DELETE' && object.spec.value == oldObject.spec.value",
-            "messageExpression": format!("{} + oldObject.metadata.name + {}", text(before), text(&after)),
+            "messageExpression": format!("{} + oldObject.metadata.name + {}", cel_string(before), cel_string(&after)),
             "reason": "Forbidden",
         }],
     })
 }
 
-/// A CEL literal. JSON's escapes are among those of CEL.
-fn text(text: &str) -> String {
+/// A CEL string literal. CEL understands all escapes of JSON.
+fn cel_string(text: &str) -> String {
     Value::from(text).to_string()
 }
 
@@ -141,30 +142,31 @@ mod tests {
     const PROD: Protected<'_> =
         Protected { set: "prod", cluster: "eu", keeper: "system:serviceaccount:karmada-cluster:karmada-eu" };
 
-    /// What an API server stores.
-    fn stored(part: Part, protected: &Protected<'_>) -> Object {
-        let mut object = part.wanted(protected);
+    /// The object as stored by an API server, with defaults.
+    fn stored(kind: ProtectionObject, protected: &Protected<'_>) -> Object {
+        let mut object = kind.wanted(protected);
         object.metadata_mut().insert("uid".to_owned(), json!("u1"));
-        if part == Part::Policy {
+        if kind == ProtectionObject::Policy {
             object.0["spec"]["matchConstraints"]["matchPolicy"] = json!("Equivalent");
             object.0["spec"]["matchConstraints"]["resourceRules"][0]["scope"] = json!("*");
         }
         object
     }
 
-    fn render(steps: &[Step]) -> String {
-        let text = |step: &Step| match step {
-            Step::Put(part, object) => {
-                format!("put {part:?} of {}", object.label(labels::cluster_set::NAME).unwrap_or_default())
+    fn render(steps: &[ProtectionStep]) -> String {
+        let text = |step: &ProtectionStep| match step {
+            ProtectionStep::Put(kind, object) => {
+                format!("put {kind:?} of {}", object.label(labels::cluster_set::NAME).unwrap_or_default())
             }
-            Step::Delete(part) => format!("delete {part:?}"),
+            ProtectionStep::Delete(kind) => format!("delete {kind:?}"),
         };
         steps.iter().map(text).collect::<Vec<_>>().join(", ")
     }
 
     #[test]
     fn steps() {
-        let (policy, binding) = (stored(Part::Policy, &PROD), stored(Part::Binding, &PROD));
+        let (policy, binding) =
+            (stored(ProtectionObject::Policy, &PROD), stored(ProtectionObject::Binding, &PROD));
         let rejoined = Protected { keeper: "somebody", ..PROD };
         let moved = Protected { set: "dev", ..PROD };
         let mut audited = binding.clone();
@@ -174,14 +176,14 @@ mod tests {
         let both = (Some(&policy), Some(&binding));
         let cases = [
             ("joining", Some(&PROD), (None, None), "put Policy of prod, put Binding of prod"),
-            ("settled", Some(&PROD), both, ""),
+            ("up to date", Some(&PROD), both, ""),
             ("half done", Some(&PROD), (Some(&policy), None), "put Binding of prod"),
             ("out of force", Some(&PROD), (Some(&policy), Some(&audited)), "put Binding of prod"),
             ("another account of ours", Some(&rejoined), both, "put Policy of prod"),
             ("another set", Some(&moved), both, "put Policy of dev, put Binding of dev"),
             ("the name is taken", Some(&PROD), (Some(&foreign), None), ""),
             ("leaving", None, both, "delete Binding, delete Policy"),
-            ("leaving what somebody else has", None, (Some(&foreign), Some(&binding)), "delete Binding"),
+            ("leaving, with an unmanaged policy", None, (Some(&foreign), Some(&binding)), "delete Binding"),
             ("never a member", None, (None, None), ""),
         ];
         for (name, protected, (policy, binding), want) in cases {
@@ -190,8 +192,8 @@ mod tests {
     }
 
     #[test]
-    fn the_policy_names_property_set_and_way_out() {
-        let policy = Part::Policy.wanted(&PROD);
+    fn the_message_names_property_set_and_next_step() {
+        let policy = ProtectionObject::Policy.wanted(&PROD);
         let said = policy.0["spec"]["validations"][0]["messageExpression"].as_str().unwrap();
         assert_eq!(
             said,
@@ -201,8 +203,8 @@ mod tests {
     }
 
     #[test]
-    fn a_user_with_a_quote_is_still_one_text() {
-        let policy = Part::Policy.wanted(&Protected { keeper: "a\"b\\c", ..PROD });
+    fn quotes_in_a_user_name_are_escaped() {
+        let policy = ProtectionObject::Policy.wanted(&Protected { keeper: "a\"b\\c", ..PROD });
         let condition = &policy.0["spec"]["matchConditions"][1]["expression"];
         assert_eq!(condition, r#"request.userInfo.username != "a\"b\\c""#);
     }

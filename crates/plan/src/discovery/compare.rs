@@ -1,27 +1,15 @@
-//! Whose an object in a cluster is, and whether it is as it should be apart from what its API server filled in.
+//! Whether a present object equals the desired one, apart from defaults of its API server.
 //!
-//! Used by both forms of importing to decide whether a write is needed: writing what is there already would wake every
-//! watcher for nothing.
+//! Both forms of import use this to avoid needless writes, which would wake every watcher.
 
-use portolan_api::labels;
 use portolan_object::Object;
-use serde_json::{Value, json};
+use serde_json::Value;
 
-use super::service::PORT_FIELDS;
+use super::derived_service::PORT_FIELDS;
 use crate::covers::covers_metadata;
 
-/// Whether the federation made the object.
-pub(super) fn is_ours(object: &Object) -> bool {
-    object.label(labels::MANAGED) == Some(labels::TRUE)
-}
-
-/// Whether it was made for an import that a user or a policy put there.
-pub(super) fn is_explicit(object: &Object) -> bool {
-    is_ours(object) && object.label(labels::cluster_set::NAME).is_none()
-}
-
-/// Fields of a derived Service that its API server fills in where nobody says anything.
-const FILLED_IN: &[&[&str]] = &[
+/// Fields of a derived Service that the API server defaults.
+const DEFAULTED: &[&[&str]] = &[
     &["spec", "type"],
     &["spec", "sessionAffinity"],
     &["spec", "sessionAffinityConfig", "clientIP", "timeoutSeconds"],
@@ -29,38 +17,43 @@ const FILLED_IN: &[&[&str]] = &[
     &["spec", "ipFamilyPolicy"],
 ];
 
-/// Whether a derived Service is as `wanted` says. What the API server never fills in has to go when it is not wanted.
+/// Whether a derived Service equals `wanted`. Fields without a default must be absent if they are not wanted.
 pub(super) fn same_service(actual: &Object, wanted: &Object) -> bool {
-    let is_filled_or_same = |path: &&[&str]| match wanted.at(path) {
+    let is_default_or_same = |path: &&[&str]| match wanted.at(path) {
         None | Some(Value::Null) => true,
         wanted => actual.at(path) == wanted,
     };
     let distribution = |object: &Object| object.str_at(&["spec", "trafficDistribution"]).to_owned();
-    FILLED_IN.iter().all(is_filled_or_same)
+    DEFAULTED.iter().all(is_default_or_same)
         && distribution(actual) == distribution(wanted)
         && ports(actual) == ports(wanted)
         && covers_metadata(actual, wanted)
 }
 
-/// What was said of the ports of a Service; an empty name is none.
+/// The copied fields of each port of a Service; an empty text counts as absent.
 fn ports(service: &Object) -> Vec<Vec<Option<&Value>>> {
     let listed = service.at(&["spec", "ports"]).and_then(Value::as_array).into_iter().flatten();
-    let is_said = |value: &&Value| !value.is_null() && value.as_str() != Some("");
-    listed.map(|port| PORT_FIELDS.iter().map(|field| port.get(*field).filter(is_said)).collect()).collect()
+    let is_set = |value: &&Value| !value.is_null() && value.as_str() != Some("");
+    listed.map(|port| PORT_FIELDS.iter().map(|field| port.get(*field).filter(is_set)).collect()).collect()
 }
 
-/// Endpoints and ports must be equal, not only covered: an endpoint that lost a zone has to lose it here as well.
+/// Whether an imported slice equals `wanted`. Endpoints and ports must be equal, so that removed fields, such as a zone,
+/// are removed here too; other fields of the metadata may be added.
 pub(super) fn same_slice(actual: &Object, wanted: &Object) -> bool {
-    let part = |object: &Object, field: &str| match object.0.get(field) {
-        None | Some(Value::Null) => json!([]),
-        Some(value) => value.clone(),
-    };
-    let same = |field: &str| part(actual, field) == part(wanted, field);
+    let same = |name: &str| present_field(actual, name) == present_field(wanted, name);
     same("endpoints") && same("ports") && same("addressType") && covers_metadata(actual, wanted)
+}
+
+/// A field of the object; `null` and an empty list count as absent.
+fn present_field<'a>(object: &'a Object, name: &str) -> Option<&'a Value> {
+    let is_empty = |value: &Value| value.is_null() || value.as_array().is_some_and(Vec::is_empty);
+    object.0.get(name).filter(|value| !is_empty(value))
 }
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     fn service(spec: Value) -> Object {

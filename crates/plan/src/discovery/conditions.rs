@@ -1,35 +1,35 @@
-//! What exports and imports say about themselves: the conditions of KEP-1645, with the standard reasons.
+//! Conditions of ServiceExports and ServiceImports (KEP-1645), with the standard reasons.
 //!
-//! The controllers write the result to `status.conditions` whenever it differs from what is there. Transition times
-//! move only with the status, so that writing the same judgement again changes nothing.
+//! The controllers write the result to `status` if it differs from the present one. `lastTransitionTime` changes only
+//! with the status of a condition, so an unchanged result causes no write.
 
 use portolan_api::conditions::multicluster as reasons;
 use portolan_api::meta::{Condition, set_condition};
 use portolan_object::Object;
 use serde_json::{Value, json};
 
-use super::export::Invalid;
+use super::export::InvalidExport;
 use super::merge::Merged;
 
-/// The longest message that the API takes.
-const LONGEST_MESSAGE: usize = 32_768;
+/// Maximum length of a condition message in the API (`metav1.Condition`).
+const MAX_MESSAGE: usize = 32_768;
 
-/// What is known about an export beyond its own cluster.
+/// Exports of the other members of the set.
 #[derive(Debug, Clone, Copy)]
-pub enum Standing<'a> {
-    /// The cluster is in no set: imports are made by hand or by policy, and nothing is merged.
-    Alone,
-    /// The service as its set merges it.
+pub enum OtherExports<'a> {
+    /// The cluster is in no set, so exports are not merged.
+    NoSet,
+    /// The merged service of the set.
     Merged(&'a Merged),
-    /// Not yet known, because members of the set have not been read.
+    /// A member of the set is unreachable or not synced.
     Unknown,
 }
 
-/// The conditions of one export as they should be, given those that are there.
+/// Desired conditions of an export, with the present ones of other controllers.
 pub fn export_conditions(
     export: &Object,
-    judged: Result<(), &Invalid>,
-    standing: Standing<'_>,
+    validity: Result<(), &InvalidExport>,
+    others: OtherExports<'_>,
     now: &str,
 ) -> Vec<Condition> {
     let mut conditions = present(export);
@@ -38,15 +38,15 @@ pub fn export_conditions(
         condition.observed_generation = Some(export.generation()).filter(|generation| *generation > 0);
         set_condition(&mut conditions, condition);
     };
-    if let Err(invalid) = judged {
+    if let Err(invalid) = validity {
         set(reasons::VALID, false, invalid.reason(), &invalid.to_string());
         set(reasons::READY, false, reasons::PENDING, "nothing is exported while the export is not valid");
         conditions.retain(|condition| condition.kind != reasons::CONFLICT);
         return conditions;
     }
     set(reasons::VALID, true, reasons::VALID, "the Service can be exported");
-    match standing {
-        Standing::Alone => {
+    match others {
+        OtherExports::NoSet => {
             set(
                 reasons::READY,
                 true,
@@ -55,11 +55,11 @@ pub fn export_conditions(
             );
             conditions.retain(|condition| condition.kind != reasons::CONFLICT);
         }
-        Standing::Unknown => {
-            let message = "waiting until every member of the cluster set has been read";
+        OtherExports::Unknown => {
+            let message = "waiting for all members of the cluster set to be reachable";
             set(reasons::READY, false, reasons::PENDING, message);
         }
-        Standing::Merged(merged) => {
+        OtherExports::Merged(merged) => {
             set(
                 reasons::READY,
                 true,
@@ -81,51 +81,50 @@ pub fn export_conditions(
     conditions
 }
 
-/// Whether one cluster can use an import.
+/// Whether clients in the member can use an import.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Usable {
-    /// It can.
-    Yes,
-    /// The Service behind it has no address yet.
+pub enum Usability {
+    /// They can.
+    Usable,
+    /// The derived Service has no address yet.
     Pending,
-    /// The cluster has none of the service's address families; the text is its API server's.
+    /// The member has none of the service's address families; the text is the message of its API server.
     NoFamily(String),
 }
 
-/// The status of an import as it should be, given what is there.
+/// Desired status of an import, with the present conditions of other controllers.
 pub fn import_status(
     import: &Object,
-    clusters: &[String],
+    mut clusters: Vec<String>,
     has_slices: bool,
-    usable: &Usable,
+    usability: &Usability,
     now: &str,
 ) -> Value {
     let mut conditions = present(import);
-    let (status, reason, message) = match usable {
-        Usable::Yes => (true, reasons::READY, "the service can be used in this cluster".to_owned()),
-        Usable::Pending => {
+    let (status, reason, message) = match usability {
+        Usability::Usable => (true, reasons::READY, "the service can be used in this cluster".to_owned()),
+        Usability::Pending => {
             (false, reasons::PENDING, "the Service of the import has no address yet".to_owned())
         }
-        Usable::NoFamily(reason) => (false, reasons::IP_FAMILY_NOT_SUPPORTED, shortened(reason)),
+        Usability::NoFamily(reason) => (false, reasons::IP_FAMILY_NOT_SUPPORTED, shortened(reason)),
     };
     let mut condition = Condition::new(reasons::READY, status, reason, message, now);
     condition.observed_generation = Some(import.generation()).filter(|generation| *generation > 0);
     set_condition(&mut conditions, condition);
-    let mut clusters: Vec<&String> = clusters.iter().collect();
     clusters.sort();
     let clusters: Vec<Value> = clusters.into_iter().map(|cluster| json!({ "cluster": cluster })).collect();
     let slices = if has_slices { "Present" } else { "Absent" };
     json!({ "clusters": clusters, "conditions": conditions, "endpointSliceObjects": slices })
 }
 
-/// The conditions that an object has; what cannot be read is left out, and so replaced.
+/// Present conditions of an object. Unreadable entries are left out, so that the next write replaces them.
 pub fn present(object: &Object) -> Vec<Condition> {
     let listed = object.at(&["status", "conditions"]).and_then(Value::as_array).into_iter().flatten();
     listed.filter_map(|condition| serde_json::from_value(condition.clone()).ok()).collect()
 }
 
 fn shortened(message: &str) -> String {
-    match message.char_indices().nth(LONGEST_MESSAGE / 4) {
+    match message.char_indices().nth(MAX_MESSAGE / 4) {
         // Characters have at most four bytes.
         Some((end, _)) => format!("{}…", &message[..end]),
         None => message.to_owned(),
@@ -172,38 +171,38 @@ mod tests {
         let agreed = merge(vec![offer("a", address)], None).unwrap();
         let disputed =
             merge(vec![offer("a", address), offer("b", ServiceImportType::Headless)], None).unwrap();
-        let missing = Invalid::NoService("shop/web".to_owned());
+        let missing = InvalidExport::NoService("shop/web".to_owned());
         let cases = [
-            ("alone", Ok(()), Standing::Alone, vec!["Valid=True/Valid", "Ready=True/Exported"]),
-            ("not read yet", Ok(()), Standing::Unknown, vec!["Valid=True/Valid", "Ready=False/Pending"]),
+            ("alone", Ok(()), OtherExports::NoSet, vec!["Valid=True/Valid", "Ready=True/Exported"]),
+            ("not read yet", Ok(()), OtherExports::Unknown, vec!["Valid=True/Valid", "Ready=False/Pending"]),
             (
                 "agreed",
                 Ok(()),
-                Standing::Merged(&agreed),
+                OtherExports::Merged(&agreed),
                 vec!["Valid=True/Valid", "Ready=True/Exported", "Conflict=False/NoConflicts"],
             ),
             (
                 "disputed",
                 Ok(()),
-                Standing::Merged(&disputed),
+                OtherExports::Merged(&disputed),
                 vec!["Valid=True/Valid", "Ready=True/Exported", "Conflict=True/TypeConflict"],
             ),
             (
                 "not valid",
                 Err(&missing),
-                Standing::Merged(&agreed),
+                OtherExports::Merged(&agreed),
                 vec!["Valid=False/NoService", "Ready=False/Pending"],
             ),
         ];
-        for (name, judged, standing, want) in cases {
-            let conditions = export_conditions(&export(json!([])), judged, standing, "t1");
+        for (name, validity, others, want) in cases {
+            let conditions = export_conditions(&export(json!([])), validity, others, "t1");
             assert_eq!(seen(&conditions), want, "{name}");
             assert!(conditions.iter().all(|c| c.observed_generation == Some(2)), "{name}");
-            let again = export_conditions(&export(json!(conditions)), judged, standing, "t2");
+            let again = export_conditions(&export(json!(conditions)), validity, others, "t2");
             assert_eq!(again, conditions, "{name}: nothing changes, so no time changes");
         }
-        let over = export_conditions(&export(json!([])), Ok(()), Standing::Merged(&disputed), "t1");
-        let ended = export_conditions(&export(json!(over)), Ok(()), Standing::Merged(&agreed), "t2");
+        let over = export_conditions(&export(json!([])), Ok(()), OtherExports::Merged(&disputed), "t1");
+        let ended = export_conditions(&export(json!(over)), Ok(()), OtherExports::Merged(&agreed), "t2");
         assert_eq!(seen(&ended)[2], "Conflict=False/NoConflicts", "a conflict ends");
         assert_eq!(ended[2].last_transition_time, "t2");
     }
@@ -212,24 +211,24 @@ mod tests {
     fn conditions_of_others_stay() {
         let theirs = json!([{ "type": "Audited", "status": "True", "reason": "Yes", "message": "",
             "lastTransitionTime": "2026-01-01T00:00:00Z" }]);
-        let conditions = export_conditions(&export(theirs), Ok(()), Standing::Alone, "t1");
+        let conditions = export_conditions(&export(theirs), Ok(()), OtherExports::NoSet, "t1");
         assert_eq!(seen(&conditions)[0], "Audited=True/Yes");
     }
 
     #[test]
     fn imports() {
         let cases = [
-            ("usable", Usable::Yes, "Ready=True/Ready"),
-            ("without an address", Usable::Pending, "Ready=False/Pending"),
+            ("usable", Usability::Usable, "Ready=True/Ready"),
+            ("without an address", Usability::Pending, "Ready=False/Pending"),
             (
                 "without the family",
-                Usable::NoFamily("IPv6 is not configured".to_owned()),
+                Usability::NoFamily("IPv6 is not configured".to_owned()),
                 "Ready=False/IPFamilyNotSupported",
             ),
         ];
-        for (name, usable, want) in cases {
+        for (name, usability, want) in cases {
             let clusters = ["west".to_owned(), "east".to_owned()];
-            let status = import_status(&export(json!([])), &clusters, true, &usable, "t1");
+            let status = import_status(&export(json!([])), clusters.to_vec(), true, &usability, "t1");
             assert_eq!(status["clusters"], json!([{ "cluster": "east" }, { "cluster": "west" }]), "{name}");
             assert_eq!(status["endpointSliceObjects"], "Present");
             let conditions: Vec<Condition> = serde_json::from_value(status["conditions"].clone()).unwrap();

@@ -1,7 +1,7 @@
-//! What one cluster offers by a ServiceExport, or why it offers nothing.
+//! Validation of one ServiceExport, and the offer that it makes to the set.
 //!
-//! A purely local judgement (KEP-1645, condition `Valid`): it looks at the export and the Service of one cluster and
-//! never at other clusters. The controllers call it for every export; `merge` takes what is valid.
+//! Reads the export and the Service of one cluster only (KEP-1645, condition `Valid`). The controllers call it for every
+//! export; `merge` combines the valid offers.
 
 use std::collections::BTreeMap;
 
@@ -14,32 +14,33 @@ mod metadata;
 
 use metadata::IllegalMetadata;
 
-/// Seconds for which `ClientIP` holds unless the Service says otherwise (Kubernetes, core/v1 defaults).
+/// Default of `sessionAffinityConfig.clientIP.timeoutSeconds` (kubernetes pkg/apis/core/types.go,
+/// `DefaultClientIPServiceAffinitySeconds`).
 const DEFAULT_AFFINITY_SECONDS: i32 = 10_800;
 
-/// What a Service can carry.
+/// Protocols that a Service port can have.
 const PROTOCOLS: &[&str] = &["TCP", "UDP", "SCTP"];
 
-/// What one cluster offers.
+/// Properties of a service in one exporting cluster.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Offer {
-    /// The cluster's id in the set.
+    /// Id of the cluster in the set.
     pub cluster: String,
-    /// When the export was made, RFC 3339 in UTC, by the clock of that cluster's API server.
+    /// Creation time of the ServiceExport, RFC 3339 in UTC, by the clock of that cluster's API server.
     pub since: String,
     /// Whether the Service has an address.
     pub kind: ServiceImportType,
-    /// Ports of the Service, with their protocol written out.
+    /// Ports of the Service, with defaulted protocol.
     pub ports: Vec<ServicePort>,
     /// `None` or `ClientIP`.
     pub session_affinity: String,
-    /// Seconds for which `ClientIP` holds; `None` without it.
+    /// Timeout of affinity `ClientIP` in seconds; `None` without it.
     pub affinity_seconds: Option<i32>,
     /// `spec.internalTrafficPolicy` of the Service.
     pub internal_traffic_policy: Option<String>,
     /// `spec.trafficDistribution` of the Service.
     pub traffic_distribution: Option<String>,
-    /// Address families of the Service, in its order.
+    /// Address families of the Service, the primary one first.
     pub families: Vec<String>,
     /// Labels of the imports.
     pub labels: BTreeMap<String, String>,
@@ -47,35 +48,35 @@ pub struct Offer {
     pub annotations: BTreeMap<String, String>,
 }
 
-/// Why an export offers nothing.
+/// Why an export is not valid.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Invalid {
-    /// The export itself cannot be read.
+pub enum InvalidExport {
+    /// The ServiceExport has a field of a wrong type.
     #[error("the ServiceExport cannot be read: {0}")]
     Unreadable(String),
-    /// The API server's own Service means another thing in every cluster.
+    /// Service default/kubernetes, which is a different API server in each cluster.
     #[error(
         "service default/kubernetes is each cluster's own API server and cannot be exported: delete this ServiceExport"
     )]
     ApiServer,
-    /// There is no Service behind it.
+    /// The cluster has no Service of the export's name.
     #[error("service {0} does not exist in this cluster: create it, and the export takes effect")]
     NoService(String),
-    /// A Service without endpoints of its own.
+    /// The Service is of type ExternalName, which has no endpoints.
     #[error(
         "service {0} is of type ExternalName, which cannot be exported: it has no endpoints in this cluster"
     )]
     ExternalName(String),
-    /// No API server with Kubernetes' own rules would have taken it.
+    /// A port that Kubernetes' validation of Services does not allow.
     #[error("port {0:?} of the Service is not a port that an import can have")]
     Port(String),
-    /// A label or annotation that no import could carry.
+    /// A label or annotation that is not valid on an import.
     #[error(transparent)]
     Metadata(#[from] IllegalMetadata),
 }
 
-impl Invalid {
-    /// The reason of the condition `Valid`.
+impl InvalidExport {
+    /// Reason of condition `Valid`.
     pub fn reason(&self) -> &'static str {
         match self {
             Self::Unreadable(_) | Self::Metadata(_) => reasons::INVALID_EXPORTED_METADATA,
@@ -86,23 +87,25 @@ impl Invalid {
     }
 }
 
-/// What `cluster` offers by `export` of `service`, the Service of the same name.
+/// The offer of `cluster`, from `export` and the Service of the same name.
 ///
 /// # Errors
-/// [`Invalid`], whose text is the message of the condition `Valid`.
-pub fn judge(cluster: &str, export: &Object, service: Option<&Object>) -> Result<Offer, Invalid> {
+/// [`InvalidExport`]; its text is the message of condition `Valid`.
+pub fn offer_of(cluster: &str, export: &Object, service: Option<&Object>) -> Result<Offer, InvalidExport> {
     let key = export.key();
     if (key.namespace.as_str(), key.name.as_str()) == ("default", "kubernetes") {
-        return Err(Invalid::ApiServer);
+        return Err(InvalidExport::ApiServer);
     }
     let service = service.filter(|service| !service.is_deleting());
-    let service = service.ok_or_else(|| Invalid::NoService(key.to_string()))?;
+    let service = service.ok_or_else(|| InvalidExport::NoService(key.to_string()))?;
     let spec = |field: &str| service.str_at(&["spec", field]).to_owned();
     if spec("type") == "ExternalName" {
-        return Err(Invalid::ExternalName(key.to_string()));
+        return Err(InvalidExport::ExternalName(key.to_string()));
     }
-    let wanted =
-        export.to_typed::<ServiceExport>().map_err(|error| Invalid::Unreadable(error.to_string()))?.spec;
+    let wanted = export
+        .to_typed::<ServiceExport>()
+        .map_err(|error| InvalidExport::Unreadable(error.to_string()))?
+        .spec;
     metadata::check(&wanted)?;
     let session_affinity = match spec("sessionAffinity") {
         unset if unset.is_empty() => "None".to_owned(),
@@ -133,9 +136,9 @@ pub fn judge(cluster: &str, export: &Object, service: Option<&Object>) -> Result
     })
 }
 
-/// The ports, each one such that a Service in another cluster can have it: one member shall not be able to break a
-/// service for all others.
-fn ports(service: &Object) -> Result<Vec<ServicePort>, Invalid> {
+/// Ports of the Service. Each must be valid for the derived Services in other clusters: an invalid port would break the
+/// service in all of them.
+fn ports(service: &Object) -> Result<Vec<ServicePort>, InvalidExport> {
     let listed = service.at(&["spec", "ports"]).and_then(Value::as_array).into_iter().flatten();
     let port = |port: &Value| {
         let text = |field: &str| port[field].as_str().unwrap_or_default().to_owned();
@@ -143,15 +146,16 @@ fn ports(service: &Object) -> Result<Vec<ServicePort>, Invalid> {
         let protocol =
             Some(text("protocol")).filter(|set| !set.is_empty()).unwrap_or_else(|| "TCP".to_owned());
         let is_legal = metadata::is_port_name(&text("name")) && PROTOCOLS.contains(&protocol.as_str());
-        let number =
-            number.filter(|number| *number > 0 && is_legal).ok_or_else(|| Invalid::Port(text("name")))?;
+        let number = number
+            .filter(|number| *number > 0 && is_legal)
+            .ok_or_else(|| InvalidExport::Port(text("name")))?;
         let app_protocol = port["appProtocol"].as_str().map(str::to_owned);
         Ok(ServicePort { name: text("name"), protocol, app_protocol, port: i32::from(number) })
     };
     listed.map(port).collect()
 }
 
-/// Every API server since 1.20 writes them; before, there was one family, and it was nearly always this one.
+/// Address families of a Service. API servers before 1.20 do not write `ipFamilies`; IPv4 is the likely family there.
 fn families(service: &Object) -> Vec<String> {
     let listed = service.at(&["spec", "ipFamilies"]).and_then(Value::as_array).into_iter().flatten();
     let families: Vec<String> = listed.filter_map(Value::as_str).map(str::to_owned).collect();

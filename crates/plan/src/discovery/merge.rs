@@ -1,8 +1,7 @@
-//! One service out of the offers of several clusters (KEP-1645, "Constraints and Conflict Resolution").
+//! Merges the offers of several clusters into one service (KEP-1645, "Constraints and Conflict Resolution").
 //!
-//! Offers are put in order, the oldest export first, and folded: the same offers give the same service in whatever
-//! order they became known, and no cluster's own values count more there than elsewhere. `import` and `slices` build on
-//! the result; `conditions` tells the exporters what was not taken.
+//! The oldest export wins conflicts. The result depends neither on the order of the offers nor on the cluster in which it
+//! is computed. `set_import` builds imports from it; `conditions` reports the conflicts to the exporters.
 
 mod conflict;
 mod families;
@@ -17,18 +16,18 @@ use super::export::Offer;
 
 pub use conflict::Conflict;
 use conflict::{disagreement, shown};
-pub use ports::Route;
+pub use ports::PortMapping;
 
-/// The service that all importing clusters get.
+/// The merged service.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Merged {
     /// Whether it has an address.
     pub kind: ServiceImportType,
-    /// The ports of all offers; neither a name nor a number with its protocol occurs twice.
+    /// Union of the ports. Names are unique, and so are pairs of number and protocol.
     pub ports: Vec<ServicePort>,
     /// `None` or `ClientIP`.
     pub session_affinity: String,
-    /// Seconds for which `ClientIP` holds.
+    /// Timeout of affinity `ClientIP` in seconds.
     pub affinity_seconds: Option<i32>,
     /// `spec.internalTrafficPolicy`.
     pub internal_traffic_policy: Option<String>,
@@ -42,16 +41,16 @@ pub struct Merged {
     pub annotations: BTreeMap<String, String>,
     /// Ids of the exporting clusters, the oldest export first.
     pub clusters: Vec<String>,
-    /// For each exporting cluster, what becomes of its ports.
-    pub routes: BTreeMap<String, Route>,
-    /// What the offers disagree about, ordered by reason.
+    /// Ports of each exporting cluster, mapped to [`Merged::ports`].
+    pub port_mappings: BTreeMap<String, PortMapping>,
+    /// Differences between the offers, sorted by reason.
     pub conflicts: Vec<Conflict>,
 }
 
 /// Merges valid offers; `None` without any.
 ///
-/// `used` is the type with which the service is imported already: it stays as long as any cluster offers it, for
-/// changing it breaks every consumer (KEP-1645 allows to keep a value when a conflict ends).
+/// `used` is the type of the present imports. It stays while at least one cluster offers it, because a change of the type
+/// breaks all clients (KEP-1645 allows keeping a value after a conflict ends).
 pub fn merge(mut offers: Vec<Offer>, used: Option<ServiceImportType>) -> Option<Merged> {
     offers.sort_by(|a, b| (&a.since, &a.cluster).cmp(&(&b.since, &b.cluster)));
     let oldest = offers.first()?;
@@ -112,16 +111,16 @@ pub fn merge(mut offers: Vec<Offer>, used: Option<ServiceImportType>) -> Option<
         labels: oldest.labels.clone(),
         annotations: oldest.annotations.clone(),
         clusters: offers.iter().map(|offer| offer.cluster.clone()).collect(),
-        routes: union.routes,
+        port_mappings: union.port_mappings,
         conflicts,
     })
 }
 
 impl Merged {
-    /// The name of a port in the derived Service and in the EndpointSlices of the import.
+    /// Name of a port in the derived Service and in the EndpointSlices of the import.
     ///
-    /// A Service may have one port without a name, but not beside others, while the union may: that port gets a name
-    /// there. The import itself keeps the port as it is exported.
+    /// A Service with several ports needs a name for each, but the union may contain a port without one. That port gets a
+    /// generated name. The import keeps the port as exported.
     pub fn port_name(&self, port: &ServicePort) -> String {
         if !port.name.is_empty() || self.ports.len() == 1 || self.kind == ServiceImportType::Headless {
             return port.name.clone();
@@ -134,7 +133,7 @@ impl Merged {
     }
 }
 
-/// Whether offers differ in type; the type in use wins, else the oldest export.
+/// The conflict if the offers differ in type. The type in use wins, otherwise that of the oldest export.
 fn type_conflict(offers: &[Offer], kind: ServiceImportType) -> Option<Conflict> {
     let oldest = offers.first()?;
     let mut conflict = disagreement(
@@ -142,25 +141,25 @@ fn type_conflict(offers: &[Offer], kind: ServiceImportType) -> Option<Conflict> 
         reasons::TYPE_CONFLICT,
         "spec.type",
         |offer| offer.kind,
-        |value| shown(&format!("{value:?}")),
+        |value| shown(value.as_str()),
     )?;
     if oldest.kind != kind {
         conflict.message = format!(
             "spec.type: {} stays, because the service is imported with it already; the oldest export, of cluster {}, has {}",
-            shown(&format!("{kind:?}")),
+            shown(kind.as_str()),
             oldest.cluster,
-            shown(&format!("{:?}", oldest.kind)),
+            shown(oldest.kind.as_str()),
         );
     }
     Some(conflict)
 }
 
-/// Only clusters that ask for affinity can disagree about its time.
+/// The conflict if the timeouts differ between clusters with affinity `ClientIP`.
 fn affinity_conflict(offers: &[Offer]) -> Option<Conflict> {
-    let asking: Vec<Offer> =
+    let with_affinity: Vec<Offer> =
         offers.iter().filter(|offer| offer.affinity_seconds.is_some()).cloned().collect();
     disagreement(
-        &asking,
+        &with_affinity,
         reasons::SESSION_AFFINITY_CONFIG_CONFLICT,
         "spec.sessionAffinityConfig.clientIP.timeoutSeconds",
         |offer| offer.affinity_seconds,

@@ -1,17 +1,14 @@
-//! EndpointSlices of an exporter as a consumer gets them.
+//! EndpointSlices of an explicit import, and which EndpointSlices of a cluster are exported.
 
 use portolan_api::{labels, names};
 use portolan_object::{GroupVersionKind, Object, ObjectKey};
 use serde_json::{Map, Value, json};
 
-use super::cluster_set::is_of_set;
-use super::compare::is_explicit;
-
-/// What an endpoint keeps in another cluster. The node does not go along: its name may mean another node there, and
-/// proxies would take the endpoint for a local one (mcs 2.6, statement 45).
+/// Fields of an imported endpoint. Without `nodeName`: the importing cluster may have a different node of that name, and
+/// its proxies would take the endpoint for a local one.
 const ENDPOINT_FIELDS: &[&str] = &["addresses", "conditions", "hostname", "zone"];
 
-/// Whether a slice holds endpoints of the cluster itself: only those are exported, never imported ones again.
+/// Whether a slice has endpoints of its own cluster. Imported endpoints are not exported again.
 pub fn is_exportable(slice: &Object) -> bool {
     let manager = slice.label(labels::endpoint_slice::MANAGED_BY);
     let imported = [
@@ -20,36 +17,15 @@ pub fn is_exportable(slice: &Object) -> bool {
         labels::endpoint_slice::DISPATCH_MANAGER,
     ];
     !manager.is_some_and(|manager| imported.contains(&manager))
-        // Whoever says that endpoints come from elsewhere does not get them exported as this cluster's own.
+        // The label of another controller that imports endpoints.
         && slice.label(labels::endpoint_slice::SOURCE_CLUSTER).is_none()
         && matches!(slice.str_at(&["addressType"]), "IPv4" | "IPv6")
         && !slice.is_deleting()
 }
 
-/// Whether the slice was brought for an explicit import of this cluster.
-pub fn is_of_explicit_import(slice: &Object) -> bool {
-    is_explicit(slice) && is_kept_by(slice, labels::endpoint_slice::IMPORT_MANAGER)
-}
-
-/// Whether the slice was brought for an import of the cluster's set.
-pub fn is_of_set_import(slice: &Object) -> bool {
-    is_of_set(slice) && is_kept_by(slice, labels::endpoint_slice::CLUSTER_SET_MANAGER)
-}
-
-fn is_kept_by(slice: &Object, manager: &str) -> bool {
-    slice.label(labels::endpoint_slice::MANAGED_BY) == Some(manager)
-}
-
-/// The Service that a slice belongs to.
-pub fn service_of(slice: &Object) -> Option<ObjectKey> {
-    let name = slice.label(labels::endpoint_slice::SERVICE_NAME)?;
-    Some(ObjectKey::namespaced(slice.namespace(), name))
-}
-
-/// The slice that a consumer gets for `slice` of `exporter`, where the Service is called `service`.
+/// The EndpointSlice of the explicit import `service` for `slice` of `exporter`.
 ///
-/// Addresses, ports, readiness and zones are the exporter's; the labels say whose they are and to which derived
-/// Service they belong.
+/// Addresses, ports, conditions and zones are copied; labels name the exporter and the derived Service.
 pub fn imported_slice(exporter: &str, service: &str, slice: &Object) -> Object {
     let key =
         ObjectKey::namespaced(slice.namespace(), names::imported_endpoint_slice(exporter, slice.name()));
@@ -95,7 +71,7 @@ mod tests {
     }
 
     #[test]
-    fn the_consumer_gets_addresses_and_labels_but_no_node() {
+    fn the_imported_slice_has_addresses_and_labels_but_no_node() {
         let imported = imported_slice(
             "member1",
             "serve",
@@ -115,7 +91,7 @@ mod tests {
     }
 
     #[test]
-    fn only_own_endpoints_are_exported() {
+    fn only_endpoints_of_the_cluster_are_exported() {
         let managed_by = |manager: &str| json!({"endpointslice.kubernetes.io/managed-by": manager});
         let cases = [
             (

@@ -1,38 +1,29 @@
-//! Records of a ServiceImport in the cluster that imports it (KEP-1645, DNS specification 1.0.0, forms D2 to D6).
+//! Records of a ServiceImport in its importing cluster (KEP-1645, "DNS", specification 1.0.0).
 //!
-//! Only objects of the importing cluster are read: the import, and the EndpointSlices with its name in the label
-//! `multicluster.kubernetes.io/service-name` that discovery brought. A slice of anybody else is no answer, or whoever
-//! may write slices in a namespace could answer for other clusters.
+//! Reads objects of the importing cluster only: the import, and the EndpointSlices that discovery created for it. Other
+//! EndpointSlices are ignored, because write access to EndpointSlices in a namespace must not be enough to answer for
+//! other clusters.
 
 use std::net::IpAddr;
 
-use portolan_api::labels::endpoint_slice::IMPORT_NAME;
-use portolan_object::{Object, ObjectKey};
+use portolan_object::Object;
 use serde_json::Value;
 
 use super::endpoints::{self, Naming};
 use super::names;
 use super::record::{Data, Problem, ServiceRecords};
-use crate::discovery::cluster_set::is_of_set;
-use crate::discovery::slices::{is_of_explicit_import, is_of_set_import};
+use crate::import_marks::{is_of_set, is_slice_of_explicit_import, is_slice_of_set};
 
-/// The import that a slice belongs to; `None` for a slice that discovery did not bring.
-pub fn owner_of(slice: &Object) -> Option<ObjectKey> {
-    let is_brought = is_of_set_import(slice) || is_of_explicit_import(slice);
-    let name = slice.label(IMPORT_NAME).filter(|name| is_brought && !name.is_empty())?;
-    Some(ObjectKey::namespaced(slice.namespace(), name))
-}
-
-/// All records of `import` under `zone`; `slices` are those of the import.
+/// All records of `import` in `zone`; `slices` are the EndpointSlices of the import.
 ///
-/// What cannot be named is in [`ServiceRecords::problems`]; it takes nothing else down with it.
+/// Parts of the service without valid DNS name are reported in [`ServiceRecords::problems`] and left out.
 pub fn records(import: &Object, slices: &[&Object], zone: &str) -> ServiceRecords {
     let base = match names::base(import.name(), import.namespace(), zone) {
         Ok(base) => base,
         Err(problem) => return ServiceRecords::failed(problem),
     };
-    // Discovery takes back what it did not put there, but looks at an import of a set for slices of the set only.
-    let is_trusted = if is_of_set(import) { is_of_set_import } else { is_of_explicit_import };
+    // Discovery deletes foreign slices of the same form only, so slices of the other form are not trusted.
+    let is_trusted = if is_of_set(import) { is_slice_of_set } else { is_slice_of_explicit_import };
     let slices: Vec<&Object> = slices.iter().copied().filter(|slice| is_trusted(slice)).collect();
     let mut records = ServiceRecords::default();
     let ports = endpoints::ports(import.at(&["spec", "ports"]), &mut records.problems);
@@ -50,7 +41,7 @@ pub fn records(import: &Object, slices: &[&Object], zone: &str) -> ServiceRecord
     records.finish(&base)
 }
 
-/// D2 and D3: the addresses, and SRV records whose target is the service itself.
+/// Address records, and SRV records with the service itself as target.
 pub(super) fn add_with_address(
     records: &mut ServiceRecords,
     addresses: &[IpAddr],
@@ -68,7 +59,7 @@ pub(super) fn add_with_address(
     }
 }
 
-/// None is no problem: an import that a user made is answered by its derived Service alone.
+/// Addresses of an import. An explicit import has none: clients use its derived Service.
 fn addresses(import: &Object, problems: &mut Vec<Problem>) -> Vec<IpAddr> {
     let listed = import.at(&["spec", "ips"]).and_then(Value::as_array).into_iter().flatten();
     let texts: Vec<&str> = listed.filter_map(Value::as_str).collect();

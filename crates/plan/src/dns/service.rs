@@ -1,12 +1,11 @@
 //! Records of a Service in its own cluster (Kubernetes DNS specification 1.1.0).
 //!
-//! The playground's clusters have no other DNS. Records of the deprecated `pod` subdomain are left out.
+//! Used in the playground's clusters, which have no other DNS server. The deprecated `pod` subdomain has no records.
 
 use std::net::IpAddr;
 
-use portolan_api::labels::endpoint_slice::SERVICE_NAME;
+use portolan_object::Object;
 use portolan_object::dns_label::is_host_name;
-use portolan_object::{Object, ObjectKey};
 use serde_json::Value;
 
 use super::endpoints::{self, Naming};
@@ -14,13 +13,7 @@ use super::import::add_with_address;
 use super::names;
 use super::record::{Data, Problem, ServiceRecords};
 
-/// The Service that a slice belongs to.
-pub fn owner_of(slice: &Object) -> Option<ObjectKey> {
-    let name = slice.label(SERVICE_NAME).filter(|name| !name.is_empty())?;
-    Some(ObjectKey::namespaced(slice.namespace(), name))
-}
-
-/// All records of `service` under `zone`; `slices` are those of the Service.
+/// All records of `service` in `zone`; `slices` are the EndpointSlices of the Service.
 pub fn records(service: &Object, slices: &[&Object], zone: &str) -> ServiceRecords {
     let base = match names::base(service.name(), service.namespace(), zone) {
         Ok(base) => base,
@@ -46,7 +39,7 @@ pub fn records(service: &Object, slices: &[&Object], zone: &str) -> ServiceRecor
 
 fn add_alias(records: &mut ServiceRecords, target: &str) {
     let name = target.trim_end_matches('.');
-    // Unlike host names, targets may have underscores.
+    // Unlike host names, the target of a CNAME may contain underscores.
     if is_host_name(&name.replace('_', "a")) {
         records.add("", Data::Alias(name.to_ascii_lowercase()));
     } else {
@@ -54,7 +47,7 @@ fn add_alias(records: &mut ServiceRecords, target: &str) {
     }
 }
 
-/// The API server has checked the addresses of Services; one that is still empty is not assigned yet.
+/// Addresses of a Service; empty until the API server has assigned one.
 fn addresses(service: &Object) -> Vec<IpAddr> {
     let several = service.at(&["spec", "clusterIPs"]).and_then(Value::as_array);
     let several: Vec<IpAddr> =

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use portolan_api::resources;
 use portolan_net::Shutdown;
 use portolan_object::{Object, ObjectKey};
-use portolan_plan::discovery::slices::service_of;
+use portolan_plan::import_marks::service_of_slice;
 use portolan_runtime::cache::Caches;
 use portolan_runtime::driver::{self, Outcome, Reconciler};
 use portolan_runtime::{Cache, Queue, Resource};
@@ -28,7 +28,7 @@ pub(crate) fn start(
 ) -> Cache<Object> {
     let resource = Resource::from(resources::ENDPOINT_SLICE);
     let slices = caches.of(&resource);
-    slices.add_index(BY_SERVICE, |_, slice| service_of(slice).iter().map(ToString::to_string).collect());
+    slices.add_index(BY_SERVICE, |_, slice| service_of_slice(slice).iter().map(ToString::to_string).collect());
     let queue: Queue<ObjectKey> = Queue::new("service-proxy");
     let changed = queue.clone();
     services.observe(move |change| changed.add(change.key.clone()));
@@ -36,7 +36,7 @@ pub(crate) fn start(
     slices.observe(move |change| {
         // A slice may have moved from one Service to another.
         let objects = change.old.iter().chain(&change.new);
-        objects.filter_map(|slice| service_of(slice)).for_each(|service| changed.add(service));
+        objects.filter_map(|slice| service_of_slice(slice)).for_each(|service| changed.add(service));
     });
     let proxy = ServiceProxy { services, slices: slices.clone(), network, cluster, nodes };
     driver::run(Arc::new(proxy), &queue, 1, scope);

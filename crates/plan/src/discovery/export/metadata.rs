@@ -1,19 +1,20 @@
-//! Labels and annotations that an export may put on the imports.
+//! Validation of the labels and annotations that an export adds to its imports.
 //!
-//! The CRD checks neither keys nor values; an illegal one would make the write of the import fail in every cluster,
-//! so it is refused here, at the export (mcs 1.2).
+//! The CRD of ServiceExport does not validate keys and values. An invalid one would make the write of the import fail in
+//! every cluster, so the export is not valid in that case (KEP-1645, reason `InvalidExportedMetadata`).
 
 use portolan_api::multicluster::ServiceExportSpec;
 use portolan_object::dns_label::{is_label, is_subdomain};
 use portolan_object::selector::{label_key_errors, label_value_errors};
 
-/// Kubernetes refuses more in all annotations of an object together; room is left for those that are ours.
-const MOST_ANNOTATIONS: usize = 200 * 1024;
-/// Keys by which the federation and other controllers know what they own.
+/// Maximum size of all exported annotations in bytes. The API limit for an object is 256 KiB; the rest is for annotations
+/// of controllers.
+const MAX_ANNOTATIONS: usize = 200 * 1024;
+/// Prefixes of keys that multi-cluster controllers use for their own marks.
 const RESERVED: &[&str] =
     &["portolan.dev", "karmada.io", "multicluster.kubernetes.io", "multicluster.x-k8s.io"];
 
-/// Something that an import cannot carry.
+/// A label or annotation that is not valid on an import.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("spec.{field}[{key:?}]: {problem}; nothing is exported until it is corrected")]
 pub struct IllegalMetadata {
@@ -22,7 +23,7 @@ pub struct IllegalMetadata {
     problem: &'static str,
 }
 
-/// Whether imports can carry what an export asks for.
+/// Validates the labels and annotations of an export.
 pub(super) fn check(spec: &ServiceExportSpec) -> Result<(), IllegalMetadata> {
     for (key, value) in &spec.exported_labels {
         let problem = key_problem(key).or_else(|| value_problem(value));
@@ -34,7 +35,7 @@ pub(super) fn check(spec: &ServiceExportSpec) -> Result<(), IllegalMetadata> {
     let size: usize = spec.exported_annotations.iter().map(|(key, value)| key.len() + value.len()).sum();
     let largest = spec.exported_annotations.iter().max_by_key(|(_, value)| value.len());
     match largest {
-        Some((key, _)) if size > MOST_ANNOTATIONS => {
+        Some((key, _)) if size > MAX_ANNOTATIONS => {
             refuse("exportedAnnotations", key, Some("all annotations together are larger than 200 KiB"))
         }
         _ => Ok(()),
@@ -48,7 +49,7 @@ fn refuse(field: &'static str, key: &str, problem: Option<&'static str>) -> Resu
     }
 }
 
-/// What is wrong with the key of a label or annotation (Kubernetes, IsQualifiedName).
+/// The problem of a label or annotation key (kubernetes apimachinery, `validation.IsQualifiedName`).
 fn key_problem(key: &str) -> Option<&'static str> {
     let prefix = key.split_once('/').map(|(prefix, _)| prefix);
     if prefix.is_some_and(|prefix| !is_subdomain(prefix)) {
@@ -73,7 +74,7 @@ fn value_problem(value: &str) -> Option<&'static str> {
     )
 }
 
-/// Whether a port of a Service can be called so; a single one need not have a name.
+/// Whether a Service port can have this name; the name of a single port may be empty.
 pub(super) fn is_port_name(text: &str) -> bool {
     text.is_empty() || is_label(text)
 }
@@ -93,9 +94,9 @@ mod tests {
             ("an upper-case prefix", "Example.com/a", "x", "not a DNS subdomain"),
             ("a long value", "a", &long, "not a label value"),
             ("a value with a slash", "a", "b/c", "not a label value"),
-            ("ours", "portolan.dev/clusterset", "x", "reserved"),
-            ("a subdomain of ours", "work.karmada.io/name", "x", "reserved"),
-            ("no subdomain of ours", "notkarmada.io/name", "x", ""),
+            ("reserved", "portolan.dev/clusterset", "x", "reserved"),
+            ("a subdomain of a reserved prefix", "work.karmada.io/name", "x", "reserved"),
+            ("only ends like a reserved prefix", "notkarmada.io/name", "x", ""),
         ];
         for (name, key, value, want) in cases {
             let spec = ServiceExportSpec {

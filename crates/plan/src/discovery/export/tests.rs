@@ -31,7 +31,7 @@ fn types_of_services() {
     ];
     for (name, spec, want) in cases {
         let service = spec.map(service);
-        let seen = match judge("east", &export(json!({})), service.as_ref()) {
+        let seen = match offer_of("east", &export(json!({})), service.as_ref()) {
             Ok(offer) => format!("{:?}", offer.kind),
             Err(invalid) => format!("{}: {invalid}", invalid.reason()),
         };
@@ -44,8 +44,8 @@ fn a_service_that_is_going_is_gone() {
     let mut going = service(json!({ "clusterIP": "10.0.0.7" }));
     going.0["metadata"]["deletionTimestamp"] = json!("2026-01-02T00:00:00Z");
     assert_eq!(
-        judge("east", &export(json!({})), Some(&going)),
-        Err(Invalid::NoService("shop/web".to_owned()))
+        offer_of("east", &export(json!({})), Some(&going)),
+        Err(InvalidExport::NoService("shop/web".to_owned()))
     );
 }
 
@@ -53,7 +53,7 @@ fn a_service_that_is_going_is_gone() {
 fn the_api_server_is_never_exported() {
     let mut own = export(json!({}));
     own.0["metadata"] = json!({ "namespace": "default", "name": "kubernetes" });
-    let invalid = judge("east", &own, Some(&service(json!({ "clusterIP": "10.0.0.1" })))).unwrap_err();
+    let invalid = offer_of("east", &own, Some(&service(json!({ "clusterIP": "10.0.0.1" })))).unwrap_err();
     assert_eq!(invalid.reason(), "ServiceNotExportable");
 }
 
@@ -66,7 +66,7 @@ fn an_offer_is_what_service_and_export_say_and_nothing_of_their_metadata() {
                   { "name": "dns", "port": 53, "protocol": "UDP", "nodePort": 30053 }] }));
     let export =
         export(json!({ "exportedLabels": { "team": "a" }, "exportedAnnotations": { "note": "b c" } }));
-    let offer = judge("east", &export, Some(&service)).unwrap();
+    let offer = offer_of("east", &export, Some(&service)).unwrap();
     let port = |name: &str, protocol: &str, app_protocol: Option<&str>, port| ServicePort {
         name: name.to_owned(),
         protocol: protocol.to_owned(),
@@ -92,7 +92,7 @@ fn an_offer_is_what_service_and_export_say_and_nothing_of_their_metadata() {
 #[test]
 fn the_time_of_session_affinity_has_a_default() {
     let seconds =
-        |spec: Value| judge("east", &export(json!({})), Some(&service(spec))).unwrap().affinity_seconds;
+        |spec: Value| offer_of("east", &export(json!({})), Some(&service(spec))).unwrap().affinity_seconds;
     assert_eq!(seconds(json!({ "clusterIP": "10.0.0.7", "sessionAffinity": "ClientIP" })), Some(10_800));
     assert_eq!(seconds(json!({ "clusterIP": "10.0.0.7" })), None);
 }
@@ -101,15 +101,16 @@ fn the_time_of_session_affinity_has_a_default() {
 fn illegal_metadata_is_named() {
     let spec = json!({ "exportedLabels": { "my label": "x" } });
     let invalid =
-        judge("east", &export(spec), Some(&service(json!({ "clusterIP": "10.0.0.7" })))).unwrap_err();
+        offer_of("east", &export(spec), Some(&service(json!({ "clusterIP": "10.0.0.7" })))).unwrap_err();
     assert_eq!(invalid.reason(), "InvalidExportedMetadata");
     assert!(invalid.to_string().starts_with("spec.exportedLabels[\"my label\"]"), "{invalid}");
 }
 
 #[test]
 fn ports_that_no_service_can_have_are_refused() {
-    let of =
-        |port: Value| judge("east", &export(json!({})), Some(&service(json!({ "ports": [port] })))).is_ok();
+    let of = |port: Value| {
+        offer_of("east", &export(json!({})), Some(&service(json!({ "ports": [port] })))).is_ok()
+    };
     let cases = [
         ("plain", json!({ "name": "http", "port": 80 }), true),
         ("an upper-case name", json!({ "name": "HTTP", "port": 80 }), false),

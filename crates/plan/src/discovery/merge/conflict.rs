@@ -1,24 +1,24 @@
-//! What offers disagree about, in words: field, value, winner, and who has something else.
+//! Conflicts between offers, with their message: field, value, winner, and the clusters with other values.
 
 use std::collections::BTreeMap;
 
 use crate::discovery::export::Offer;
 
-/// So many of those that disagree are named; a set may have hundreds.
-const MOST_NAMED: usize = 5;
-/// Values are shown up to this length: a message has to fit into a condition.
-const LONGEST_SHOWN: usize = 256;
+/// Maximum clusters named in one message; a set may have hundreds.
+const MAX_NAMED: usize = 5;
+/// Maximum characters of a value in a message, which must fit into a condition.
+const MAX_SHOWN: usize = 256;
 
-/// One property that differs between exports of one service.
+/// A property that differs between the exports of one service.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Conflict {
-    /// Its part of the reason of the condition `Conflict`.
+    /// Reason in condition `Conflict`.
     pub reason: &'static str,
-    /// The field, the value that is used, whose it is and why, and who has another.
+    /// The field, the value in use and its cluster, and the clusters with other values.
     pub message: String,
 }
 
-/// The conflict when offers, the oldest first, differ in a property of which the oldest wins.
+/// The conflict if offers differ in a property. `offers` are sorted, the oldest first, which wins.
 pub(super) fn disagreement<'a, T: PartialEq>(
     offers: &'a [Offer],
     reason: &'static str,
@@ -46,11 +46,11 @@ pub(super) fn disagreement<'a, T: PartialEq>(
     Some(Conflict { reason, message })
 }
 
-/// The first few of a list of sentences, and how many more there are.
+/// The first [`MAX_NAMED`] sentences, and the number of further ones.
 pub(super) fn listed(sentences: impl Iterator<Item = String>) -> String {
     let mut sentences: Vec<String> = sentences.collect();
-    let more = sentences.len().saturating_sub(MOST_NAMED);
-    sentences.truncate(MOST_NAMED);
+    let more = sentences.len().saturating_sub(MAX_NAMED);
+    sentences.truncate(MAX_NAMED);
     let mut text = sentences.join(", ");
     if more > 0 {
         text.push_str(&format!(", and {more} more"));
@@ -58,21 +58,21 @@ pub(super) fn listed(sentences: impl Iterator<Item = String>) -> String {
     text
 }
 
-/// A value in quotation marks, cut when it is long.
+/// A value in quotation marks, truncated to [`MAX_SHOWN`] characters.
 pub(super) fn shown(value: &str) -> String {
-    match value.char_indices().nth(LONGEST_SHOWN) {
+    match value.char_indices().nth(MAX_SHOWN) {
         Some((end, _)) => format!("{:?}…", &value[..end]),
         None => format!("{value:?}"),
     }
 }
 
-/// Labels as they are written on a command line.
+/// Labels in the format of kubectl, `key=value,…`.
 pub(super) fn pairs(map: &BTreeMap<String, String>) -> String {
     let pairs: Vec<String> = map.iter().map(|(key, value)| format!("{key}={value}")).collect();
     shown(&pairs.join(","))
 }
 
-/// The keys of annotations; their values may be long.
+/// The keys of annotations. Their values may be long, so they are left out.
 pub(super) fn keys(map: &BTreeMap<String, String>) -> String {
     let keys: Vec<&str> = map.keys().map(String::as_str).collect();
     match keys.is_empty() {

@@ -1,8 +1,8 @@
-//! The address families that clients of a merged service can use.
+//! Address families of a merged service.
 //!
-//! KEP-1645 leaves the choice open. With an address, clients get the families that all exporters have in common, so
-//! that every endpoint is reached by either; a cluster that shares none with those before it is left out of the choice
-//! and reported. A headless service has no common address: names lead to the endpoints of each family.
+//! KEP-1645 does not define them. A service with an address gets the families that all exporters share, so that every
+//! address reaches all endpoints. An exporter that shares no family with the older ones is ignored here and reported as a
+//! conflict. A headless service has no address: its DNS names resolve to the endpoints of each family.
 
 use portolan_api::conditions::multicluster as reasons;
 use portolan_api::multicluster::ServiceImportType;
@@ -10,13 +10,13 @@ use portolan_api::multicluster::ServiceImportType;
 use super::conflict::{Conflict, listed};
 use crate::discovery::export::Offer;
 
-/// The families, and whether some endpoints are out of reach for one of them.
+/// The families, and the conflict if some endpoints cannot be reached with all of them.
 pub(super) struct Common {
     pub(super) families: Vec<String>,
     pub(super) conflict: Option<Conflict>,
 }
 
-/// The families of offers, the oldest first.
+/// Families of sorted offers, the oldest first.
 pub(super) fn common(offers: &[Offer], kind: ServiceImportType) -> Common {
     match kind {
         ServiceImportType::ClusterSetIP => shared(offers),
@@ -26,7 +26,7 @@ pub(super) fn common(offers: &[Offer], kind: ServiceImportType) -> Common {
 
 fn shared(offers: &[Offer]) -> Common {
     let mut families: Vec<String> = Vec::new();
-    let mut apart = Vec::new();
+    let mut without_shared = Vec::new();
     for offer in offers {
         if families.is_empty() {
             families.clone_from(&offer.families);
@@ -35,16 +35,16 @@ fn shared(offers: &[Offer]) -> Common {
         let both: Vec<String> =
             families.iter().filter(|family| offer.families.contains(family)).cloned().collect();
         match both.is_empty() {
-            true => apart.push(offer),
+            true => without_shared.push(offer),
             false => families = both,
         }
     }
-    let conflict = (!apart.is_empty()).then(|| Conflict {
+    let conflict = (!without_shared.is_empty()).then(|| Conflict {
         reason: reasons::IP_FAMILY_CONFLICT,
         message: format!(
             "spec.ipFamilies: {} is used, that of the oldest exports; endpoints of clusters without it are not reached: {}",
             families.join(","),
-            listed(apart.iter().map(|offer| format!("{} has {}", offer.cluster, offer.families.join(",")))),
+            listed(without_shared.iter().map(|offer| format!("{} has {}", offer.cluster, offer.families.join(",")))),
         ),
     });
     Common { families, conflict }

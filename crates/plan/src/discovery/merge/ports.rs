@@ -1,7 +1,7 @@
-//! The union of the ports of several offers, and what becomes of each cluster's own ports in it.
+//! Union of the ports of several offers, with a mapping from the ports of each cluster.
 //!
-//! Ports are the same by name first, then by protocol and number; on a clash the older definition stays, and the
-//! cluster with the younger one gets no traffic for it (KEP-1645: traffic goes only to clusters that expose the port).
+//! Ports are matched by name, then by protocol and number. In a conflict the older definition wins, and the cluster with
+//! the newer one gets no traffic for that port (KEP-1645: traffic goes only to clusters that expose the port).
 
 use std::collections::BTreeMap;
 
@@ -11,49 +11,49 @@ use portolan_api::multicluster::ServicePort;
 use super::conflict::{Conflict, listed, shown};
 use crate::discovery::export::Offer;
 
-/// From the names of one cluster's ports to the places of those ports in the union. A port that is missing here lost.
-pub type Route = BTreeMap<String, usize>;
+/// Indexes in the union by port name of one cluster. Ports that lost a conflict are missing.
+pub type PortMapping = BTreeMap<String, usize>;
 
 /// The union of all ports.
 pub(super) struct Union {
     pub(super) ports: Vec<ServicePort>,
-    pub(super) routes: BTreeMap<String, Route>,
+    pub(super) port_mappings: BTreeMap<String, PortMapping>,
     pub(super) conflict: Option<Conflict>,
 }
 
-/// The union of the ports of offers, the oldest first.
+/// Union of the ports of sorted offers, the oldest first.
 pub(super) fn union(offers: &[Offer]) -> Union {
     let mut ports: Vec<ServicePort> = Vec::new();
-    // For each port of the union, the cluster that defines it.
+    // The defining cluster of each port in the union.
     let mut owners: Vec<&str> = Vec::new();
-    let (mut routes, mut notes) = (BTreeMap::new(), Vec::new());
+    let (mut port_mappings, mut notes) = (BTreeMap::new(), Vec::new());
     for offer in offers {
-        let mut route = Route::new();
+        let mut mapping = PortMapping::new();
         for port in &offer.ports {
-            let (place, note) = place_of(&ports, port);
+            let (found, note) = match_port(&ports, port);
             if let Some(note) = note {
                 notes.push(note(&offer.cluster, port, &ports, &owners));
             }
-            match place {
-                Place::At(place) => drop(route.insert(port.name.clone(), place)),
-                Place::Lost => {}
-                Place::New => {
-                    route.insert(port.name.clone(), ports.len());
+            match found {
+                PortMatch::Existing(index) => drop(mapping.insert(port.name.clone(), index)),
+                PortMatch::Conflict => {}
+                PortMatch::New => {
+                    mapping.insert(port.name.clone(), ports.len());
                     ports.push(port.clone());
                     owners.push(&offer.cluster);
                 }
             }
         }
-        routes.insert(offer.cluster.clone(), route);
+        port_mappings.insert(offer.cluster.clone(), mapping);
     }
-    for (place, port) in ports.iter().enumerate() {
+    for (index, port) in ports.iter().enumerate() {
         let lacking: Vec<&Offer> =
             offers.iter().filter(|offer| !has_equivalent(&offer.ports, port)).collect();
         if !lacking.is_empty() {
             notes.push(format!(
                 "port {} of {} is not in {}, which gets no traffic for it",
                 described(port),
-                owners[place],
+                owners[index],
                 listed(lacking.iter().map(|offer| offer.cluster.clone())),
             ));
         }
@@ -65,35 +65,41 @@ pub(super) fn union(offers: &[Offer]) -> Union {
             listed(notes.into_iter())
         ),
     });
-    Union { ports, routes, conflict }
+    Union { ports, port_mappings, conflict }
 }
 
-enum Place {
-    At(usize),
+/// Match of one cluster's port in the union.
+enum PortMatch {
+    /// The port at this index.
+    Existing(usize),
+    /// The port is not in the union yet.
     New,
-    Lost,
+    /// The union has another port of that name.
+    Conflict,
 }
 
 type Note = fn(&str, &ServicePort, &[ServicePort], &[&str]) -> String;
 
-fn place_of(ports: &[ServicePort], port: &ServicePort) -> (Place, Option<Note>) {
+fn match_port(ports: &[ServicePort], port: &ServicePort) -> (PortMatch, Option<Note>) {
     let same_number = |other: &ServicePort| (&other.protocol, other.port) == (&port.protocol, port.port);
-    if let Some(place) = ports.iter().position(|other| other.name == port.name) {
-        return match same_number(&ports[place]) {
-            false => (Place::Lost, Some(note_lost)),
-            true if ports[place].app_protocol != port.app_protocol => (Place::At(place), Some(note_protocol)),
-            true => (Place::At(place), None),
+    if let Some(index) = ports.iter().position(|other| other.name == port.name) {
+        return match same_number(&ports[index]) {
+            false => (PortMatch::Conflict, Some(note_lost)),
+            true if ports[index].app_protocol != port.app_protocol => {
+                (PortMatch::Existing(index), Some(note_protocol))
+            }
+            true => (PortMatch::Existing(index), None),
         };
     }
     match ports.iter().position(same_number) {
-        Some(place) => (Place::At(place), Some(note_renamed)),
-        None => (Place::New, None),
+        Some(index) => (PortMatch::Existing(index), Some(note_renamed)),
+        None => (PortMatch::New, None),
     }
 }
 
-/// Whether a cluster has a port of the union, under this name or another.
+/// Whether a cluster has a port of the union, possibly with another name.
 fn has_equivalent(ports: &[ServicePort], wanted: &ServicePort) -> bool {
-    // A clash of names is told as such, not as a port that is missing.
+    // A port of the same name counts, because its conflict has a separate note.
     ports.iter().any(|port| {
         port.name == wanted.name || (&port.protocol, port.port) == (&wanted.protocol, wanted.port)
     })
@@ -111,10 +117,10 @@ fn winner<'a>(
     ports: &'a [ServicePort],
     owners: &[&'a str],
 ) -> Option<(&'a ServicePort, &'a str)> {
-    let place = ports.iter().position(|other| other.name == port.name).or_else(|| {
+    let index = ports.iter().position(|other| other.name == port.name).or_else(|| {
         ports.iter().position(|other| (&other.protocol, other.port) == (&port.protocol, port.port))
     })?;
-    Some((&ports[place], owners[place]))
+    Some((&ports[index], owners[index]))
 }
 
 fn note_lost(cluster: &str, port: &ServicePort, ports: &[ServicePort], owners: &[&str]) -> String {

@@ -117,7 +117,7 @@ fn ports() {
         let merged = merged(offers);
         assert_eq!(ports_of(&merged), want, "{name}");
         let routed: Vec<(&str, usize)> =
-            merged.routes["west"].iter().map(|(name, place)| (name.as_str(), *place)).collect();
+            merged.port_mappings["west"].iter().map(|(name, place)| (name.as_str(), *place)).collect();
         assert_eq!(routed, route, "{name}: route");
         let reasons = if conflicts { vec!["PortConflict"] } else { vec![] };
         assert_eq!(reasons_of(&merged), reasons, "{name}: conflict");
@@ -130,8 +130,8 @@ fn three_clusters_fold_in_order() {
         |cluster, since, number| Offer { ports: vec![port("tcp", "TCP", number)], ..offer(cluster, since) };
     let merged = merged(vec![with("c", "03", 44), with("b", "02", 43), with("a", "01", 42)]);
     assert_eq!(ports_of(&merged), ["tcp:42/TCP"]);
-    assert_eq!(merged.routes["b"], Route::new());
-    assert_eq!(merged.routes["c"], Route::new());
+    assert_eq!(merged.port_mappings["b"], PortMapping::new());
+    assert_eq!(merged.port_mappings["c"], PortMapping::new());
 }
 
 #[test]

@@ -3,6 +3,7 @@ use serde_json::json;
 
 use super::*;
 use crate::dns::endpoints::MAX_ENDPOINTS;
+use crate::import_marks::import_of_slice;
 
 const ZONE: &str = "clusterset.local";
 
@@ -19,7 +20,8 @@ fn lines(world: &[Object], name: &str) -> Vec<String> {
 fn of(world: &[Object], name: &str) -> ServiceRecords {
     let import =
         world.iter().find(|object| object.kind() == "ServiceImport" && object.name() == name).unwrap();
-    let slices: Vec<&Object> = world.iter().filter(|object| owner_of(object) == Some(import.key())).collect();
+    let slices: Vec<&Object> =
+        world.iter().filter(|object| import_of_slice(object) == Some(import.key())).collect();
     records(import, &slices, ZONE)
 }
 
@@ -324,7 +326,7 @@ fn a_slice_of_somebody_else_is_no_answer() {
             slice.set_label(label, *value);
         }
         let slices: Vec<&Object> =
-            [&slice].into_iter().filter(|slice| owner_of(slice) == Some(import.key())).collect();
+            [&slice].into_iter().filter(|slice| import_of_slice(slice) == Some(import.key())).collect();
         let answers = render(&records(import, &slices, ZONE)).contains(&"@ A 10.6.6.6".to_owned());
         assert_eq!(answers, want, "{name}");
     }

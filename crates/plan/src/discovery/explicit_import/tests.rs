@@ -16,9 +16,9 @@ fn exported(name: &str, address: &str) -> Object {
 }
 
 /// The consumer's objects after the actions, as an API server would hold them.
-fn applied(actions: &[Action]) -> Vec<Object> {
+fn applied(actions: &[ExplicitImportAction]) -> Vec<Object> {
     let objects = actions.iter().filter_map(|action| match action {
-        Action::Apply(object) => Some(object.clone()),
+        ExplicitImportAction::Apply(object) => Some(object.clone()),
         _ => None,
     });
     let stored = objects.map(|mut object| {
@@ -32,12 +32,12 @@ fn applied(actions: &[Action]) -> Vec<Object> {
     stored.collect()
 }
 
-fn render(actions: &[Action]) -> Vec<String> {
-    let text = |action: &Action| match action {
-        Action::Apply(object) => format!("apply {} {}", object.kind(), object.name()),
-        Action::DeleteSlice(key) => format!("delete slice {}", key.name),
-        Action::DeleteService(key) => format!("delete service {}", key.name),
-        Action::ReportForeignService(key) => format!("foreign service {}", key.name),
+fn render(actions: &[ExplicitImportAction]) -> Vec<String> {
+    let text = |action: &ExplicitImportAction| match action {
+        ExplicitImportAction::Apply(object) => format!("apply {} {}", object.kind(), object.name()),
+        ExplicitImportAction::DeleteSlice(key) => format!("delete slice {}", key.name),
+        ExplicitImportAction::DeleteService(key) => format!("delete service {}", key.name),
+        ExplicitImportAction::ReportForeignService(key) => format!("foreign service {}", key.name),
     };
     actions.iter().map(text).collect()
 }
@@ -49,19 +49,22 @@ fn plans() {
         slices.into_iter().map(|name| exported(name, "10.10.0.5")).collect()
     };
     let exporters = vec![Exporter { cluster: "m1", slices: vec![&slice] }];
-    let first =
-        plan(&Observed { import: Some(&import), exporters: exporters.clone(), ..Observed::default() });
+    let first = plan_explicit_import(&ExplicitImport {
+        import: Some(&import),
+        exporters: exporters.clone(),
+        ..ExplicitImport::default()
+    });
     assert_eq!(render(&first), ["apply Service derived-serve", "apply EndpointSlice imported-m1-serve-a"]);
 
     let stored = applied(&first);
-    let settled = Observed {
+    let settled = ExplicitImport {
         import: Some(&import),
         exporters: exporters.clone(),
         service: Some(&stored[0]),
         slices: vec![&stored[1]],
-        ..Observed::default()
+        ..ExplicitImport::default()
     };
-    assert_eq!(plan(&settled), [], "settled state is left alone");
+    assert_eq!(plan_explicit_import(&settled), [], "settled state is left alone");
 
     let moved = exported("serve-a", "10.10.0.6");
     let more = export(vec!["serve-a", "serve-b"]);
@@ -70,15 +73,18 @@ fn plans() {
     let of_set =
         Object(json!({"kind": "Service", "metadata": {"name": "derived-serve", "namespace": "default",
         "labels": {"karmada.io/managed": "true", "portolan.dev/clusterset": "prod"}}}));
-    let cases: Vec<(&str, Observed<'_>, Vec<&str>)> = vec![
+    let cases: Vec<(&str, ExplicitImport<'_>, Vec<&str>)> = vec![
         (
             "an address moved",
-            Observed { exporters: vec![Exporter { cluster: "m1", slices: vec![&moved] }], ..settled.clone() },
+            ExplicitImport {
+                exporters: vec![Exporter { cluster: "m1", slices: vec![&moved] }],
+                ..settled.clone()
+            },
             vec!["apply EndpointSlice imported-m1-serve-a"],
         ),
         (
             "a second slice",
-            Observed {
+            ExplicitImport {
                 exporters: vec![Exporter { cluster: "m1", slices: more.iter().collect() }],
                 ..settled.clone()
             },
@@ -86,7 +92,7 @@ fn plans() {
         ),
         (
             "a second exporter",
-            Observed {
+            ExplicitImport {
                 exporters: vec![exporters[0].clone(), Exporter { cluster: "m3", slices: vec![&slice] }],
                 ..settled.clone()
             },
@@ -94,36 +100,36 @@ fn plans() {
         ),
         (
             "export withdrawn",
-            Observed { exporters: vec![], ..settled.clone() },
+            ExplicitImport { exporters: vec![], ..settled.clone() },
             vec!["delete slice imported-m1-serve-a"],
         ),
         (
             "exporter out of sight",
-            Observed { exporters: vec![], unreachable: vec!["m1"], ..settled.clone() },
+            ExplicitImport { exporters: vec![], unreachable: vec!["m1"], ..settled.clone() },
             vec![],
         ),
         (
             "import gone",
-            Observed { import: None, ..settled.clone() },
+            ExplicitImport { import: None, ..settled.clone() },
             vec!["delete service derived-serve", "delete slice imported-m1-serve-a"],
         ),
         (
             "somebody else's service",
-            Observed { service: Some(&foreign), slices: vec![], ..settled.clone() },
+            ExplicitImport { service: Some(&foreign), slices: vec![], ..settled.clone() },
             vec!["foreign service derived-serve"],
         ),
         (
             "a service of a cluster set that is called so",
-            Observed { import: None, service: Some(&of_set), slices: vec![], ..settled.clone() },
+            ExplicitImport { import: None, service: Some(&of_set), slices: vec![], ..settled.clone() },
             vec![],
         ),
         (
             "never somebody else's",
-            Observed { import: None, service: Some(&foreign), slices: vec![&slice], ..settled },
+            ExplicitImport { import: None, service: Some(&foreign), slices: vec![&slice], ..settled },
             vec![],
         ),
     ];
     for (name, seen, want) in cases {
-        assert_eq!(render(&plan(&seen)), want, "{name}");
+        assert_eq!(render(&plan_explicit_import(&seen)), want, "{name}");
     }
 }

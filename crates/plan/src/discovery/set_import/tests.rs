@@ -1,7 +1,7 @@
 use serde_json::json;
 
 use super::*;
-use crate::discovery::export::judge;
+use crate::discovery::export::offer_of;
 
 const SERVICE: &str = "derived-0p6lqce99d";
 
@@ -15,7 +15,7 @@ fn service_of(cluster_ip: &str, ports: Value) -> Object {
 fn offer(cluster: &str, since: &str, cluster_ip: &str, ports: Value) -> Offer {
     let export = Object(json!({ "apiVersion": "multicluster.x-k8s.io/v1beta1", "kind": "ServiceExport",
         "metadata": { "namespace": "default", "name": "serve", "creationTimestamp": since } }));
-    judge(cluster, &export, Some(&service_of(cluster_ip, ports))).unwrap()
+    offer_of(cluster, &export, Some(&service_of(cluster_ip, ports))).unwrap()
 }
 
 fn slice(name: &str, address: &str) -> Object {
@@ -26,7 +26,7 @@ fn slice(name: &str, address: &str) -> Object {
         "ports": [{ "name": "http", "port": 8080, "protocol": "TCP" }] }))
 }
 
-/// A member as its API server would hold it, to which steps are applied.
+/// Objects of the importing member, with the effects of its API server.
 #[derive(Default)]
 struct Cluster {
     import: Option<Object>,
@@ -35,48 +35,50 @@ struct Cluster {
 }
 
 impl Cluster {
-    fn apply(&mut self, action: &Action) {
+    fn apply(&mut self, action: &SetImportAction) {
         match action.clone() {
-            Action::PutService(mut service) => {
+            SetImportAction::PutService(mut service) => {
                 let spec = &mut service.0["spec"];
                 spec["clusterIP"] = json!("10.13.0.7");
                 spec["clusterIPs"] = json!(["10.13.0.7"]);
                 spec["ports"][0]["targetPort"] = json!(80);
                 self.derived = Some(service);
             }
-            Action::PutImport(mut import) | Action::PutStatus(mut import) => {
+            SetImportAction::PutImport(mut import) | SetImportAction::PutStatus(mut import) => {
                 import.metadata_mut().insert("uid".to_owned(), json!("u1"));
                 self.import = Some(import);
             }
-            Action::PutSlice(slice) => drop(self.slices.insert(slice.name().to_owned(), slice)),
-            Action::DeleteSlice(key) => drop(self.slices.remove(&key.name)),
-            Action::DeleteService(_) => self.derived = None,
-            Action::DeleteImport(_) => self.import = None,
-            Action::ReportForeignService(_) => {}
+            SetImportAction::PutSlice(slice) => drop(self.slices.insert(slice.name().to_owned(), slice)),
+            SetImportAction::DeleteSlice(key) => drop(self.slices.remove(&key.name)),
+            SetImportAction::DeleteService(_) => self.derived = None,
+            SetImportAction::DeleteImport(_) => self.import = None,
+            SetImportAction::ReportForeignService(_) => {}
         }
     }
 }
 
-fn render(actions: &[Action]) -> Vec<String> {
-    let text = |action: &Action| match action {
-        Action::PutService(service) => format!("put service {}", service.name()),
-        Action::PutImport(import) => format!("put import {} {}", import.name(), import.0["spec"]["ips"]),
-        Action::PutStatus(import) => format!("put status {}", import.0["status"]["clusters"]),
-        Action::PutSlice(slice) => {
+fn render(actions: &[SetImportAction]) -> Vec<String> {
+    let text = |action: &SetImportAction| match action {
+        SetImportAction::PutService(service) => format!("put service {}", service.name()),
+        SetImportAction::PutImport(import) => {
+            format!("put import {} {}", import.name(), import.0["spec"]["ips"])
+        }
+        SetImportAction::PutStatus(import) => format!("put status {}", import.0["status"]["clusters"]),
+        SetImportAction::PutSlice(slice) => {
             format!(
                 "put slice of {}",
                 slice.label(labels::endpoint_slice::SOURCE_CLUSTER).unwrap_or_default()
             )
         }
-        Action::DeleteSlice(_) => "delete slice".to_owned(),
-        Action::DeleteService(key) => format!("delete service {}", key.name),
-        Action::DeleteImport(key) => format!("delete import {}", key.name),
-        Action::ReportForeignService(key) => format!("foreign service {}", key.name),
+        SetImportAction::DeleteSlice(_) => "delete slice".to_owned(),
+        SetImportAction::DeleteService(key) => format!("delete service {}", key.name),
+        SetImportAction::DeleteImport(key) => format!("delete import {}", key.name),
+        SetImportAction::ReportForeignService(key) => format!("foreign service {}", key.name),
     };
     actions.iter().map(text).collect()
 }
 
-/// The set of two clusters, of which the importing one is `west`.
+/// A set of two clusters; `west` is the importing one.
 struct World {
     key: ObjectKey,
     offers: Vec<Offer>,
@@ -84,7 +86,7 @@ struct World {
     unknown: BTreeSet<String>,
     set: Option<&'static str>,
     has_namespace: bool,
-    refused: Option<&'static str>,
+    refused: Option<RefusedFamilies>,
     cluster: Cluster,
 }
 
@@ -107,50 +109,51 @@ impl World {
         }
     }
 
-    fn plan(&self) -> Vec<Action> {
+    fn plan(&self) -> Vec<SetImportAction> {
         let sources = self.sources.iter().map(|(cluster, slices)| Source {
             cluster,
-            is_here: *cluster == "west",
+            is_local: *cluster == "west",
             slices: slices.iter().collect(),
         });
-        plan(&Observed {
-            service_key: &self.key,
-            set: self.set,
-            import_version: "multicluster.x-k8s.io/v1beta1",
-            has_namespace: self.has_namespace,
-            offers: self.offers.clone(),
+        let exported = self.set.map(|set| ExportedService {
+            set,
+            offers: &self.offers,
             used: None,
             sources: sources.collect(),
             unknown: &self.unknown,
+        });
+        let member = ImportingMember {
+            import_version: "multicluster.x-k8s.io/v1beta1",
+            has_namespace: self.has_namespace,
             families: &["IPv4".to_owned()],
-            refused: self.refused,
+            refused: self.refused.as_ref(),
             import: self.cluster.import.as_ref(),
-            derived: self.cluster.derived.as_ref(),
+            derived_service: self.cluster.derived.as_ref(),
             slices: self.cluster.slices.values().collect(),
-            now: "2026-01-01T00:00:09Z",
-        })
+        };
+        plan_set_import(&self.key, exported.as_ref(), &member, "2026-01-01T00:00:09Z")
     }
 
-    /// Takes steps until none is left; the steps of each round.
-    fn settle(&mut self) -> Vec<Vec<String>> {
-        let mut rounds = Vec::new();
+    /// Applies plans until one is empty; returns the steps of each pass.
+    fn run(&mut self) -> Vec<Vec<String>> {
+        let mut passes = Vec::new();
         for _ in 0..6 {
             let actions = self.plan();
-            if actions.is_empty() || matches!(actions[..], [Action::ReportForeignService(_)]) {
+            if actions.is_empty() || matches!(actions[..], [SetImportAction::ReportForeignService(_)]) {
                 if !actions.is_empty() {
-                    rounds.push(render(&actions));
+                    passes.push(render(&actions));
                 }
-                return rounds;
+                return passes;
             }
-            rounds.push(render(&actions));
+            passes.push(render(&actions));
             actions.iter().for_each(|action| self.cluster.apply(action));
         }
-        panic!("never settles: {rounds:#?}");
+        panic!("the plan never becomes empty: {passes:#?}");
     }
 
-    fn settled() -> Self {
+    fn complete() -> Self {
         let mut world = Self::new();
-        world.settle();
+        world.run();
         world
     }
 }
@@ -159,7 +162,7 @@ impl World {
 fn an_import_is_right_at_its_first_write() {
     let mut world = World::new();
     assert_eq!(
-        world.settle(),
+        world.run(),
         [
             vec![format!("put service {SERVICE}")],
             vec!["put import serve [\"10.13.0.7\"]".to_owned()],
@@ -184,7 +187,7 @@ fn an_import_is_right_at_its_first_write() {
 
 #[test]
 fn a_slice_has_the_labels_and_fields_of_the_specification() {
-    let world = World::settled();
+    let world = World::complete();
     let slice = world.cluster.slices.values().next().unwrap();
     assert_eq!(
         json!(slice.labels()),
@@ -206,7 +209,7 @@ fn the_exporting_cluster_imports_its_own_endpoints_with_their_nodes() {
     world.offers =
         vec![offer("west", "2026-01-01T00:00:00Z", "10.11.0.9", json!([{ "name": "http", "port": 80 }]))];
     world.sources = vec![("west", vec![slice("serve-a", "10.12.0.5")])];
-    world.settle();
+    world.run();
     let slice = world.cluster.slices.values().next().unwrap();
     assert_eq!(slice.0["endpoints"][0]["nodeName"], "n1");
     assert_eq!(slice.0["endpoints"][0].get("targetRef"), None);
@@ -216,12 +219,12 @@ fn the_exporting_cluster_imports_its_own_endpoints_with_their_nodes() {
 fn zones_are_preferred_by_hints() {
     let mut world = World::new();
     world.offers[0].traffic_distribution = Some("PreferClose".to_owned());
-    world.settle();
+    world.run();
     let slice = world.cluster.slices.values().next().unwrap();
     assert_eq!(slice.0["endpoints"][0]["hints"], json!({ "forZones": [{ "name": "z1" }] }));
     assert_eq!(world.cluster.derived.as_ref().unwrap().0["spec"]["trafficDistribution"], "PreferClose");
     world.offers[0].traffic_distribution = None;
-    world.settle();
+    world.run();
     assert_eq!(world.cluster.slices.values().next().unwrap().0["endpoints"][0].get("hints"), None);
     assert_eq!(world.cluster.derived.as_ref().unwrap().0["spec"].get("trafficDistribution"), None);
 }
@@ -231,7 +234,7 @@ fn headless_services_have_no_service_of_their_own() {
     let mut world = World::new();
     world.offers =
         vec![offer("east", "2026-01-01T00:00:00Z", "None", json!([{ "name": "http", "port": 80 }]))];
-    world.settle();
+    world.run();
     let import = world.cluster.import.as_ref().unwrap();
     assert_eq!(import.0["spec"].get("ips"), None);
     assert_eq!(import.0["spec"]["ipFamilies"], json!(["IPv4"]));
@@ -246,7 +249,7 @@ fn ports_go_only_to_clusters_that_expose_them() {
     let port = |name: &str, number: i32| json!([{ "name": name, "port": number }]);
     world.offers.push(offer("west", "2026-01-01T00:00:05Z", "10.11.0.9", port("http", 4242)));
     world.sources.push(("west", vec![slice("serve-b", "10.12.0.5")]));
-    world.settle();
+    world.run();
     let sources = |world: &World| -> Vec<(String, String)> {
         let text = |slice: &Object| {
             let source = slice.label("multicluster.kubernetes.io/source-cluster").unwrap_or_default();
@@ -258,16 +261,16 @@ fn ports_go_only_to_clusters_that_expose_them() {
 
     world.offers[1] = offer("west", "2026-01-01T00:00:05Z", "10.11.0.9", port("web", 80));
     world.sources[1].1[0].0["ports"][0]["name"] = json!("web");
-    world.settle();
+    world.run();
     let renamed = sources(&world);
     assert!(renamed.contains(&("west".to_owned(), "http".to_owned())), "renamed: {renamed:?}");
 }
 
 #[test]
 fn what_changes_is_one_slice() {
-    let mut world = World::settled();
+    let mut world = World::complete();
     world.sources[0].1[0] = slice("serve-a", "10.10.0.6");
-    assert_eq!(world.settle(), [vec!["put slice of east"]]);
+    assert_eq!(world.run(), [vec!["put slice of east"]]);
 }
 
 #[test]
@@ -311,9 +314,9 @@ fn withdrawal() {
         ),
     ];
     for (name, change, want) in cases {
-        let mut world = World::settled();
+        let mut world = World::complete();
         change(&mut world);
-        assert_eq!(world.settle().concat(), want, "{name}");
+        assert_eq!(world.run().concat(), want, "{name}");
     }
 }
 
@@ -331,9 +334,9 @@ fn edits_by_others_are_undone() {
         ("a slice", |c| c.slices.clear(), "put slice"),
     ];
     for (name, edit, want) in edits {
-        let mut world = World::settled();
+        let mut world = World::complete();
         edit(&mut world.cluster);
-        let steps = world.settle().concat();
+        let steps = world.run().concat();
         assert!(steps.len() == 1 && steps[0].starts_with(want), "{name}: {steps:?}");
     }
 }
@@ -343,11 +346,11 @@ fn what_is_not_ours_is_left_alone() {
     let mut world = World::new();
     world.cluster.derived =
         Some(Object(json!({ "kind": "Service", "metadata": { "namespace": "default", "name": SERVICE } })));
-    assert_eq!(world.settle(), [vec![format!("foreign service {SERVICE}")]]);
-    let mut gone = World::settled();
+    assert_eq!(world.run(), [vec![format!("foreign service {SERVICE}")]]);
+    let mut gone = World::complete();
     gone.set = None;
     gone.cluster.import.as_mut().unwrap().metadata_mut().remove("labels");
-    let steps = gone.settle().concat();
+    let steps = gone.run().concat();
     assert!(!steps.iter().any(|step| step.starts_with("delete import")), "{steps:?}");
 }
 
@@ -356,11 +359,15 @@ fn a_cluster_without_the_family_says_so() {
     let mut world = World::new();
     world.offers[0].families = vec!["IPv6".to_owned()];
     assert_eq!(render(&world.plan()), [format!("put service {SERVICE}")], "it is tried once");
-    world.refused = Some("spec.ipFamilies[0]: IPv6 is not configured on this cluster");
-    world.settle();
+    let service = Object(json!({ "spec": { "ipFamilies": ["IPv6"] } }));
+    let message = "spec.ipFamilies[0]: IPv6 is not configured on this cluster".to_owned();
+    world.refused = Some(RefusedFamilies::new(&service, message));
+    world.run();
     let import = world.cluster.import.as_ref().unwrap();
     let ready = &import.0["status"]["conditions"][0];
     assert_eq!((&ready["status"], &ready["reason"]), (&json!("False"), &json!("IPFamilyNotSupported")));
+    world.offers[0].families = vec!["IPv4".to_owned()];
+    assert_eq!(render(&world.plan()), [format!("put service {SERVICE}")], "other families are tried");
 }
 
 #[test]
@@ -375,7 +382,7 @@ fn slices_that_contradict_the_service_bring_only_what_fits() {
     let mut imported = slice("serve-e", "10.10.0.8");
     imported.set_label("multicluster.kubernetes.io/source-cluster", "north");
     world.sources[0].1.extend([wrong_protocol, unknown_port, host_names, imported]);
-    world.settle();
+    world.run();
     let addresses: Vec<&Value> =
         world.cluster.slices.values().map(|slice| &slice.0["endpoints"][0]["addresses"][0]).collect();
     assert_eq!(addresses, ["10.10.0.5"]);
@@ -392,7 +399,7 @@ fn ten_thousand_endpoints_are_slices_of_a_hundred_and_one_change_is_one_write() 
         slice
     };
     world.sources = vec![("east", (0..10).map(large).collect())];
-    world.settle();
+    world.run();
     let sizes = |world: &World| -> Vec<usize> {
         let size = |slice: &Object| slice.0["endpoints"].as_array().map_or(0, Vec::len);
         world.cluster.slices.values().map(size).collect()
@@ -400,7 +407,7 @@ fn ten_thousand_endpoints_are_slices_of_a_hundred_and_one_change_is_one_write() 
     assert_eq!(sizes(&world).iter().sum::<usize>(), 10_000);
     assert!(sizes(&world).iter().all(|size| *size <= 100));
     world.sources[0].1[3].0["endpoints"][17]["conditions"] = json!({ "ready": false });
-    assert_eq!(world.settle(), [vec!["put slice of east"]]);
+    assert_eq!(world.run(), [vec!["put slice of east"]]);
 }
 
 #[test]
@@ -409,9 +416,9 @@ fn a_clock_that_is_an_hour_off_decides_only_who_is_older() {
     let ports = |number: i32| json!([{ "name": "http", "port": number }]);
     // `west` exports later, by a clock that is an hour slow.
     world.offers.push(offer("west", "2025-12-31T23:00:00Z", "10.11.0.9", ports(81)));
-    world.settle();
+    world.run();
     let port = |world: &World| world.cluster.import.as_ref().unwrap().0["spec"]["ports"][0]["port"].clone();
     assert_eq!(port(&world), 81);
     world.offers.reverse();
-    assert_eq!(world.settle(), Vec::<Vec<String>>::new(), "and the same everywhere, whatever arrives first");
+    assert_eq!(world.run(), Vec::<Vec<String>>::new(), "and the same everywhere, whatever arrives first");
 }

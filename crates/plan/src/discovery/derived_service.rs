@@ -1,16 +1,16 @@
-//! The Service that stands for an import in the cluster that imports it.
+//! The derived Service of an explicit import, and updates of derived Services.
 
 use portolan_api::{labels, names};
 use portolan_object::{GroupVersionKind, Object, ObjectKey};
 use serde_json::{Map, Value, json};
 
-/// Fields of an import's port that a Service port has as well. The target port is left out: the slices carry it.
+/// Port fields that a derived Service copies from its import. EndpointSlices carry the target ports.
 pub(super) const PORT_FIELDS: &[&str] = &["name", "protocol", "port", "appProtocol"];
 
-/// The derived Service of a ServiceImport.
+/// The derived Service of an explicit ServiceImport.
 ///
-/// `None` for imports without an address of their own: type `Headless` is answered by DNS alone, and a Service
-/// without ports cannot exist.
+/// `None` for imports without an address: type `Headless` has DNS records only, and the API refuses a Service without
+/// ports.
 pub fn derived_service(import: &Object) -> Option<Object> {
     let ports = import.at(&["spec", "ports"]).and_then(Value::as_array).filter(|ports| !ports.is_empty())?;
     if import.str_at(&["spec", "type"]) != "ClusterSetIP" {
@@ -20,7 +20,7 @@ pub fn derived_service(import: &Object) -> Option<Object> {
     let mut service = Object::new(&GroupVersionKind::new("", "v1", "Service"), &key);
     service.set_label(labels::MANAGED, labels::TRUE);
     service.set_label(labels::endpoint_slice::IMPORT_NAME, import.name());
-    service.metadata_mut().insert("ownerReferences".to_owned(), json!([owner(import)]));
+    service.metadata_mut().insert("ownerReferences".to_owned(), json!([owner_reference(import)]));
     let mut spec = Map::new();
     spec.insert("type".to_owned(), json!("ClusterIP"));
     spec.insert("ports".to_owned(), ports.iter().map(service_port).collect());
@@ -34,12 +34,12 @@ pub fn derived_service(import: &Object) -> Option<Object> {
     Some(service)
 }
 
-/// A present derived Service with everything that `wanted` says in place of what it said before.
+/// The present derived Service with labels, owners and spec fields of `wanted`. Its addresses stay.
 ///
-/// For a replacement, not for server-side apply: a Service is created by a plain create, so that one of somebody else is
-/// never taken over, and what was created so is not given up by a later apply. Its addresses stay.
-pub fn brought_in_line(present: &Object, wanted: &Object) -> Object {
-    const OURS: &[&str] = &["sessionAffinityConfig", "trafficDistribution"];
+/// The result is for a PUT request instead of server-side apply. Derived Services are created with POST, so that an
+/// existing Service is never taken over; a later apply could not remove fields that the POST has set.
+pub fn updated_service(present: &Object, wanted: &Object) -> Object {
+    const REMOVED_IF_ABSENT: &[&str] = &["sessionAffinityConfig", "trafficDistribution"];
     let mut object = present.clone();
     for (label, value) in wanted.labels() {
         object.set_label(&label, value);
@@ -50,20 +50,20 @@ pub fn brought_in_line(present: &Object, wanted: &Object) -> Object {
     let (Some(spec), Some(wanted)) = (object.0["spec"].as_object_mut(), wanted.0["spec"].as_object()) else {
         return wanted.clone();
     };
-    OURS.iter().for_each(|field| drop(spec.remove(*field)));
+    REMOVED_IF_ABSENT.iter().for_each(|field| drop(spec.remove(*field)));
     let families = wanted.get("ipFamilies").and_then(Value::as_array).map(Vec::len);
     if let (Some(families), Some(addresses)) =
         (families, spec.get_mut("clusterIPs").and_then(Value::as_array_mut))
     {
-        // A second family that the import has no longer takes its address along.
+        // A removed second family loses its address.
         addresses.truncate(families.max(1));
     }
     spec.extend(wanted.iter().map(|(field, value)| (field.clone(), value.clone())));
     object
 }
 
-/// With the import goes everything that was derived from it, even while the control plane is away.
-pub(super) fn owner(import: &Object) -> Value {
+/// Owner reference to an import: the member's garbage collector deletes derived objects with their import.
+pub(super) fn owner_reference(import: &Object) -> Value {
     json!({ "apiVersion": import.api_version(), "kind": import.kind(), "name": import.name(), "uid": import.uid() })
 }
 
@@ -74,7 +74,7 @@ fn service_port(port: &Value) -> Value {
             Some(((*field).to_owned(), port.get(*field).filter(|value| !value.is_null())?.clone()))
         })
         .collect();
-    // The API server would default it; written out, because the field is part of a port's identity when applied.
+    // The default of the API server; explicit, because server-side apply identifies a port by port and protocol.
     fields.entry("protocol").or_insert_with(|| json!("TCP"));
     Value::Object(fields)
 }
@@ -115,14 +115,14 @@ mod tests {
     }
 
     #[test]
-    fn a_present_service_keeps_its_address_and_loses_what_is_no_longer_wanted() {
+    fn an_update_keeps_the_address_and_removes_unwanted_fields() {
         let wanted =
             derived_service(&import(json!({"type": "ClusterSetIP", "ports": [{"port": 81}]}))).unwrap();
         let mut present = wanted.clone();
         present.0["spec"] = json!({"type": "ClusterIP", "clusterIP": "10.0.0.7", "clusterIPs": ["10.0.0.7"],
             "trafficDistribution": "PreferClose", "ports": [{"port": 80, "targetPort": 80, "protocol": "TCP"}]});
         present.0["metadata"]["resourceVersion"] = json!("7");
-        let object = brought_in_line(&present, &wanted);
+        let object = updated_service(&present, &wanted);
         assert_eq!(
             object.0["spec"],
             json!({"type": "ClusterIP", "clusterIP": "10.0.0.7", "clusterIPs": ["10.0.0.7"],

@@ -1,7 +1,7 @@
-//! The ServiceImport of a set in one member, and an import that stands in for exporters that cannot be seen.
+//! The ServiceImport of a set in one member, and an import as an offer for unreachable exporters.
 //!
-//! Only the controllers write such imports (KEP-1645), so labels, annotations and spec are exactly what is computed
-//! here; an edit by anybody else is undone.
+//! KEP-1645 reserves writes of these imports to the controllers, so labels, annotations and spec are replaced as a
+//! whole, which reverts other edits.
 
 use std::collections::BTreeMap;
 
@@ -12,20 +12,19 @@ use portolan_api::{Kind, annotations, labels, names};
 use portolan_object::Object;
 use serde_json::{Map, Value};
 
-use super::Observed;
+use super::Pass;
 use crate::discovery::export::Offer;
-use crate::discovery::merge::Merged;
 
-/// The addresses of an import, and their families in the same order.
+/// Addresses of an import, with their families in the same order.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Addresses {
     pub(super) ips: Vec<String>,
     pub(super) families: Vec<String>,
 }
 
-/// The import as it should be, without status.
-pub(super) fn wanted(seen: &Observed<'_>, set: &str, merged: &Merged, addresses: &Addresses) -> Object {
-    let key = seen.service_key;
+/// The desired import, without status.
+pub(super) fn wanted(pass: &Pass<'_>, addresses: &Addresses) -> Object {
+    let (key, merged) = (pass.service, pass.merged);
     let spec = ServiceImportSpec {
         ports: merged.ports.clone(),
         ips: addresses.ips.clone(),
@@ -43,7 +42,7 @@ pub(super) fn wanted(seen: &Observed<'_>, set: &str, merged: &Merged, addresses:
     import.metadata.name.clone_from(&key.name);
     import.metadata.labels.clone_from(&merged.labels);
     import.metadata.labels.insert(labels::MANAGED.to_owned(), labels::TRUE.to_owned());
-    import.metadata.labels.insert(labels::cluster_set::NAME.to_owned(), set.to_owned());
+    import.metadata.labels.insert(labels::cluster_set::NAME.to_owned(), pass.exported.set.to_owned());
     import.metadata.annotations.clone_from(&merged.annotations);
     if merged.kind == ServiceImportType::ClusterSetIP {
         import.metadata.annotations.insert(
@@ -52,20 +51,19 @@ pub(super) fn wanted(seen: &Observed<'_>, set: &str, merged: &Merged, addresses:
         );
     }
     let mut object = import.to_object();
-    object.0["apiVersion"] = seen.import_version.into();
+    object.0["apiVersion"] = pass.member.import_version.into();
     object
 }
 
-/// Whether a present import is as it should be; its status and the server's own metadata do not count.
+/// Whether a present import has the desired spec, labels and annotations.
 pub(super) fn is_same(import: &Object, wanted: &Object) -> bool {
     import.0["spec"] == wanted.0["spec"]
         && import.labels() == wanted.labels()
         && import.annotations() == wanted.annotations()
 }
 
-/// The object to write: `wanted` on top of the one that is there.
-pub(super) fn over(present: Option<&Object>, mut wanted: Object) -> Object {
-    let Some(present) = present else { return wanted };
+/// `wanted` with the status and the server's metadata of the present import.
+pub(super) fn replacement(present: &Object, mut wanted: Object) -> Object {
     for field in ["uid", "resourceVersion", "finalizers", "ownerReferences"] {
         if let Some(value) = present.at(&["metadata", field]) {
             wanted.metadata_mut().insert(field.to_owned(), value.clone());
@@ -77,11 +75,11 @@ pub(super) fn over(present: Option<&Object>, mut wanted: Object) -> Object {
     wanted
 }
 
-/// What an import says of its exporters, as an offer older than any other: what it has stays as it is.
+/// The present import as an offer that is older than all others, so that its values win conflicts.
 pub(super) fn as_offer(import: &Object) -> Offer {
     let typed = import.to_typed::<ServiceImport>().unwrap_or_default();
     let spec = typed.spec;
-    let own = |map: BTreeMap<String, String>, keys: &[&str]| -> BTreeMap<String, String> {
+    let without = |map: BTreeMap<String, String>, keys: &[&str]| -> BTreeMap<String, String> {
         map.into_iter().filter(|(key, _)| !keys.contains(&key.as_str())).collect()
     };
     let seconds = spec.session_affinity_config.and_then(|config| config.client_ip?.timeout_seconds);
@@ -95,22 +93,22 @@ pub(super) fn as_offer(import: &Object) -> Offer {
         internal_traffic_policy: spec.internal_traffic_policy,
         traffic_distribution: spec.traffic_distribution,
         families: spec.ip_families,
-        labels: own(typed.metadata.labels, &[labels::MANAGED, labels::cluster_set::NAME]),
-        annotations: own(typed.metadata.annotations, &[annotations::service_import::DERIVED_SERVICE]),
+        labels: without(typed.metadata.labels, &[labels::MANAGED, labels::cluster_set::NAME]),
+        annotations: without(typed.metadata.annotations, &[annotations::service_import::DERIVED_SERVICE]),
     }
 }
 
-/// The reference by which everything of an import goes with it.
+/// Sets the labels of a set, and makes the import the owner, so that the object is garbage-collected with it.
 pub(super) fn set_marks(object: &mut Object, set: &str, import: Option<&Object>) {
     object.set_label(labels::MANAGED, labels::TRUE);
     object.set_label(labels::cluster_set::NAME, set);
     if let Some(import) = import {
-        let owner = crate::discovery::service::owner(import);
+        let owner = crate::discovery::derived_service::owner_reference(import);
         object.metadata_mut().insert("ownerReferences".to_owned(), Value::Array(vec![owner]));
     }
 }
 
-/// A map with the fields that are there.
+/// A JSON map of the fields with a value.
 pub(super) fn fields<const N: usize>(fields: [(&str, Option<Value>); N]) -> Map<String, Value> {
     fields.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect()
 }

@@ -1,42 +1,41 @@
-//! Writes into the status of a set how far its members are.
+//! Status of ClusterSets: phase of each member.
 
 use std::sync::Arc;
 
 use portolan_api::clusterset::{ClusterSet, ClusterSetStatus, MemberPhase, MemberStatus};
 use portolan_object::ObjectKey;
 use portolan_runtime::client::Patch;
-use portolan_runtime::{ClientError, ClusterName, Outcome, Queue, Reconciler};
+use portolan_runtime::{ClientError, ClusterName, Outcome, Reconciler};
 use serde_json::json;
 
-use super::{ClusterSets, Progress};
-use crate::hub::Hub;
+use crate::hub::{Hub, JoinProgress};
 use crate::merge::difference;
 
-struct Report {
+struct StatusReconciler {
     hub: Hub,
-    sets: ClusterSets,
 }
 
-pub(super) fn start(hub: &Hub, queue: &Queue<String>) {
-    let report = Report { hub: hub.clone(), sets: hub.cluster_sets.clone() };
-    portolan_runtime::driver::run(Arc::new(report), queue, 1, &hub.scope);
+pub(super) fn start(hub: &Hub) {
+    let reconciler = Arc::new(StatusReconciler { hub: hub.clone() });
+    portolan_runtime::driver::run(reconciler, hub.cluster_sets.status_queue(), 1, &hub.scope);
 }
 
-impl Reconciler for Report {
+impl Reconciler for StatusReconciler {
     type Key = String;
 
     async fn reconcile(&self, name: &String) -> Outcome {
-        if !self.sets.is_known() {
+        let sets = &self.hub.cluster_sets;
+        if !sets.is_known() {
             return Outcome::Done;
         }
         let key = ObjectKey::cluster(name.as_str());
-        let Some(set) = self.sets.inner.sets.get(&key) else { return Outcome::Done };
-        self.write(&key, &set).await.into()
+        let Some(set) = sets.sets().get(&key) else { return Outcome::Done };
+        self.update_status(&key, &set).await.into()
     }
 }
 
-impl Report {
-    async fn write(&self, key: &ObjectKey, set: &ClusterSet) -> Result<(), ClientError> {
+impl StatusReconciler {
+    async fn update_status(&self, key: &ObjectKey, set: &ClusterSet) -> Result<(), ClientError> {
         let members = self.members(set);
         let is_joined = |status: &&MemberStatus| status.phase == MemberPhase::Joined;
         let joined = format!("{}/{}", members.iter().filter(is_joined).count(), set.spec.members.len());
@@ -49,13 +48,13 @@ impl Report {
             "metadata": { "resourceVersion": set.metadata.resource_version }, "status": patch }));
         let written = self.hub.client.kind::<ClusterSet>().patch_status(key, &patch).await?;
         let version = written.metadata.resource_version.clone();
-        self.sets.inner.sets.written(key.clone(), &version, written);
+        self.hub.cluster_sets.sets().written(key.clone(), &version, written);
         Ok(())
     }
 
     fn members(&self, set: &ClusterSet) -> Vec<MemberStatus> {
         let listed = set.spec.members.iter().map(|member| {
-            let (phase, uid, message) = self.state(set, &member.cluster);
+            let (phase, uid, message) = self.phase(set, &member.cluster);
             let (cluster, id) = (member.cluster.clone(), member.id().to_owned());
             MemberStatus { cluster, id, uid, phase, message }
         });
@@ -63,13 +62,13 @@ impl Report {
         let leaving =
             set.status.members.iter().filter(|status| !is_listed(&status.cluster)).filter_map(|status| {
                 let cluster = ClusterName::new(status.cluster.as_str());
-                // With the Cluster object everything that the hub knew of it is gone.
+                // A cluster without Cluster object has been unjoined; there is nothing to wait for.
                 self.hub.cluster(&cluster)?;
-                if self.sets.has_left(&cluster) || status.phase == MemberPhase::Refused {
+                if self.hub.cluster_sets.has_left(&cluster) || status.phase == MemberPhase::Refused {
                     return None;
                 }
                 let message =
-                    "what the set put into the cluster is being removed; it has to be reachable for that";
+                    "the objects of the set in the cluster are being deleted; the cluster must be reachable for that";
                 Some(MemberStatus {
                     phase: MemberPhase::Leaving,
                     message: message.to_owned(),
@@ -79,26 +78,25 @@ impl Report {
         listed.chain(leaving).collect()
     }
 
-    /// Phase, uid and message of a member that is listed.
-    fn state(&self, set: &ClusterSet, cluster: &str) -> (MemberPhase, String, String) {
+    /// Phase, uid and message of a member that the set lists.
+    fn phase(&self, set: &ClusterSet, cluster: &str) -> (MemberPhase, String, String) {
         let before = set.status.members.iter().find(|status| status.cluster == cluster);
         let uid = before.map(|status| status.uid.clone()).unwrap_or_default();
-        let decided = self.sets.inner.decided.read().clone();
-        if let Some(refusal) = decided.refusal(&set.metadata.name, cluster) {
+        let memberships = self.hub.cluster_sets.memberships();
+        if let Some(refusal) = memberships.refusal(&set.metadata.name, cluster) {
             return (MemberPhase::Refused, uid, refusal.to_string());
         }
-        let pending = "waiting for the cluster";
-        match self.sets.inner.progress.lock().get(&ClusterName::new(cluster)) {
-            Some(Progress::Joined(told)) if decided.of(cluster) == Some(told) => {
-                (MemberPhase::Joined, told.uid.clone(), String::new())
+        match self.hub.cluster_sets.progress(&ClusterName::new(cluster)) {
+            Some(JoinProgress::Joined(joined)) if memberships.of(cluster) == Some(&joined) => {
+                (MemberPhase::Joined, joined.uid, String::new())
             }
-            Some(Progress::Contradicted(message)) => (MemberPhase::Refused, uid, message.clone()),
-            // A cluster that joined stays a member while the hub cannot see it, and keeps its id.
+            Some(JoinProgress::Contradicted(message)) => (MemberPhase::Refused, uid, message),
+            // A joined cluster stays a member, with its id, while the hub cannot reach it.
             _ if before.is_some_and(|status| status.phase == MemberPhase::Joined) => {
                 (MemberPhase::Joined, uid, String::new())
             }
-            Some(Progress::Pending(message)) => (MemberPhase::Pending, uid, message.clone()),
-            _ => (MemberPhase::Pending, uid, pending.to_owned()),
+            Some(JoinProgress::Pending(message)) => (MemberPhase::Pending, uid, message),
+            _ => (MemberPhase::Pending, uid, "waiting for the cluster".to_owned()),
         }
     }
 }

@@ -1,42 +1,45 @@
-//! What an importing cluster must have for one import, and the steps from what it has.
+//! Explicit import: steps for a ServiceImport that a user or a policy created in a member.
+//!
+//! The import `web` is served by a derived Service `derived-web` and by copies of the exporters' EndpointSlices.
 
 use std::collections::BTreeMap;
 
 use portolan_api::labels;
 use portolan_object::{Object, ObjectKey};
 
-use super::compare::{is_explicit, same_service, same_slice};
-use super::service::derived_service;
-use super::slices::{imported_slice, is_exportable, is_of_explicit_import};
+use super::compare::{same_service, same_slice};
+use super::derived_service::derived_service;
+use super::slices::{imported_slice, is_exportable};
+use crate::import_marks::{is_of_explicit_import, is_slice_of_explicit_import};
 
-/// One cluster that exports the service, with the slices of the Service there.
+/// One exporting cluster.
 #[derive(Debug, Clone)]
 pub struct Exporter<'a> {
-    /// The cluster.
+    /// Name of the cluster.
     pub cluster: &'a str,
-    /// All slices of the Service in that cluster.
+    /// All EndpointSlices of the exported Service.
     pub slices: Vec<&'a Object>,
 }
 
-/// Everything that decides about one import in one cluster, at one instant.
+/// Inputs of the plan for one import in one member.
 #[derive(Debug, Clone, Default)]
-pub struct Observed<'a> {
-    /// The ServiceImport in the consumer; `None` once it is gone.
+pub struct ExplicitImport<'a> {
+    /// The ServiceImport in the member; `None` after its deletion.
     pub import: Option<&'a Object>,
-    /// The clusters that export the service.
+    /// Exporting clusters.
     pub exporters: Vec<Exporter<'a>>,
-    /// Clusters whose state is unknown: what came from them stays as it was last seen.
+    /// Clusters that are unreachable or not synced. Endpoints from them stay unchanged.
     pub unreachable: Vec<&'a str>,
-    /// The object called like the derived Service, whoever made it.
+    /// The object with the name of the derived Service, managed by Portolan or not.
     pub service: Option<&'a Object>,
-    /// Slices of the derived Service in the consumer.
+    /// EndpointSlices of the derived Service in the member.
     pub slices: Vec<&'a Object>,
 }
 
-/// One step in the consumer.
+/// Step in the importing member.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Action {
-    /// Create the object, or bring it in line.
+pub enum ExplicitImportAction {
+    /// Create or update the object.
     Apply(Object),
     /// Remove an EndpointSlice that is ours.
     DeleteSlice(ObjectKey),
@@ -49,49 +52,51 @@ pub enum Action {
 /// Computes the steps that give the consumer what its import asks for, in the order to take them.
 ///
 /// Planning again after the steps were taken yields none. Objects without our mark are neither changed nor removed.
-pub fn plan(seen: &Observed<'_>) -> Vec<Action> {
+pub fn plan_explicit_import(seen: &ExplicitImport<'_>) -> Vec<ExplicitImportAction> {
     let mut actions = Vec::new();
     let wanted_service = seen.import.filter(|import| !import.is_deleting()).and_then(derived_service);
     let (Some(import), Some(wanted)) = (seen.import, wanted_service) else {
-        return withdraw(seen);
+        return delete_all(seen);
     };
     match seen.service {
-        Some(service) if !is_explicit(service) => return vec![Action::ReportForeignService(service.key())],
+        Some(service) if !is_of_explicit_import(service) => {
+            return vec![ExplicitImportAction::ReportForeignService(service.key())];
+        }
         Some(service) if same_service(service, &wanted) => {}
-        _ => actions.push(Action::Apply(wanted)),
+        _ => actions.push(ExplicitImportAction::Apply(wanted)),
     }
     let wanted = wanted_slices(seen, import);
-    let mine = seen.slices.iter().filter(|slice| is_of_explicit_import(slice));
-    let present: BTreeMap<&str, &Object> = mine.map(|slice| (slice.name(), *slice)).collect();
+    let managed = seen.slices.iter().filter(|slice| is_slice_of_explicit_import(slice));
+    let present: BTreeMap<&str, &Object> = managed.map(|slice| (slice.name(), *slice)).collect();
     for (name, slice) in &wanted {
         if !present.get(name.as_str()).is_some_and(|old| same_slice(old, slice)) {
-            actions.push(Action::Apply(slice.clone()));
+            actions.push(ExplicitImportAction::Apply(slice.clone()));
         }
     }
     for (name, slice) in present {
         let source = slice.label(labels::endpoint_slice::SOURCE_CLUSTER).unwrap_or_default();
         if !wanted.contains_key(name) && !seen.unreachable.contains(&source) {
-            actions.push(Action::DeleteSlice(slice.key()));
+            actions.push(ExplicitImportAction::DeleteSlice(slice.key()));
         }
     }
     actions
 }
 
-/// Without an import everything of ours goes, slices first so that nobody is sent to a Service without endpoints.
-fn withdraw(seen: &Observed<'_>) -> Vec<Action> {
+/// Deletes the managed objects of a deleted import.
+fn delete_all(seen: &ExplicitImport<'_>) -> Vec<ExplicitImportAction> {
     let service = seen
         .service
-        .filter(|service| is_explicit(service))
-        .map(|service| Action::DeleteService(service.key()));
+        .filter(|service| is_of_explicit_import(service))
+        .map(|service| ExplicitImportAction::DeleteService(service.key()));
     let slices = seen
         .slices
         .iter()
-        .filter(|slice| is_of_explicit_import(slice))
-        .map(|slice| Action::DeleteSlice(slice.key()));
+        .filter(|slice| is_slice_of_explicit_import(slice))
+        .map(|slice| ExplicitImportAction::DeleteSlice(slice.key()));
     service.into_iter().chain(slices).collect()
 }
 
-fn wanted_slices(seen: &Observed<'_>, import: &Object) -> BTreeMap<String, Object> {
+fn wanted_slices(seen: &ExplicitImport<'_>, import: &Object) -> BTreeMap<String, Object> {
     let mut wanted = BTreeMap::new();
     for exporter in &seen.exporters {
         for slice in exporter.slices.iter().filter(|slice| is_exportable(slice)) {

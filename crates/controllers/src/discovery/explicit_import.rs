@@ -1,0 +1,87 @@
+//! Explicit imports: a ServiceImport that a user or a policy created in a member, served by `derived-<name>`.
+
+use std::sync::Arc;
+
+use portolan_object::{Object, ObjectKey};
+use portolan_plan::discovery::derived_service::updated_service;
+use portolan_plan::discovery::explicit_import::{
+    ExplicitImport, ExplicitImportAction, Exporter, plan_explicit_import,
+};
+use portolan_runtime::ClusterName;
+
+use super::importer::{ImportError, Importer, keep_first};
+use super::member_writer::MemberWriter;
+use super::site::derived_service_key;
+
+/// An exporting cluster with the EndpointSlices of its Service.
+type ExporterSlices = (ClusterName, Vec<Arc<Object>>);
+
+impl Importer {
+    /// Creates, updates or deletes the objects of an explicit import; `import` is `None` after its deletion.
+    pub(super) async fn reconcile_explicit_import(
+        &self,
+        key: &ObjectKey,
+        import: Option<Arc<Object>>,
+    ) -> Result<(), ImportError> {
+        let service = self.site.service(&derived_service_key(key));
+        let slices = self.site.slices(&derived_service_key(key));
+        if import.is_none() && service.is_none() && slices.is_empty() {
+            return Ok(());
+        }
+        let (exporters, unreachable) = self.exporters(key);
+        let exporters = exporters.iter().map(|(cluster, slices)| Exporter {
+            cluster: cluster.as_str(),
+            slices: slices.iter().map(AsRef::as_ref).collect(),
+        });
+        let actions = plan_explicit_import(&ExplicitImport {
+            import: import.as_deref(),
+            exporters: exporters.collect(),
+            unreachable: unreachable.iter().map(String::as_str).collect(),
+            service: service.as_deref(),
+            slices: slices.iter().map(AsRef::as_ref).collect(),
+        });
+        let mut failure = None;
+        for action in actions {
+            let is_slice =
+                matches!(&action, ExplicitImportAction::Apply(object) if object.kind() == "EndpointSlice");
+            match self.apply_explicit_import(action).await {
+                // The slices depend on the Service, which may turn out to be managed by another controller.
+                Err(error) if !is_slice => return Err(error),
+                result => keep_first(&mut failure, result),
+            }
+        }
+        failure.map_or(Ok(()), Err)
+    }
+
+    /// Exporting clusters with their slices, and the names of clusters that are unreachable or not synced.
+    fn exporters(&self, key: &ObjectKey) -> (Vec<ExporterSlices>, Vec<String>) {
+        let sites = self.discovery.sites.read();
+        let exporting = sites.iter().filter(|(_, site)| site.exports_service(key));
+        let exporters = exporting.map(|(cluster, site)| (cluster.clone(), site.slices(key))).collect();
+        let is_known =
+            |cluster: &str| sites.get(&ClusterName::new(cluster)).is_some_and(|site| site.is_known());
+        let names = self.discovery.clusters.keys().into_iter().map(|cluster| cluster.name);
+        (exporters, names.filter(|name| !is_known(name)).collect())
+    }
+
+    async fn apply_explicit_import(&self, action: ExplicitImportAction) -> Result<(), ImportError> {
+        let member = self.site.member();
+        let services = MemberWriter { member, cache: self.site.service_cache() };
+        let slices = MemberWriter { member, cache: self.site.slice_cache() };
+        match action {
+            ExplicitImportAction::Apply(object) if object.kind() == "EndpointSlice" => {
+                Ok(slices.put(object).await?)
+            }
+            // POST instead of apply: a Service created meanwhile is not managed by Portolan.
+            ExplicitImportAction::Apply(service) => match self.site.service(&service.key()) {
+                Some(present) => Ok(services.put(updated_service(&present, &service)).await?),
+                None => Ok(services.create(&service).await?),
+            },
+            ExplicitImportAction::DeleteSlice(key) => Ok(slices.delete(&key).await?),
+            ExplicitImportAction::DeleteService(key) => Ok(services.delete(&key).await?),
+            ExplicitImportAction::ReportForeignService(service) => {
+                Err(ImportError::ForeignService { service })
+            }
+        }
+    }
+}

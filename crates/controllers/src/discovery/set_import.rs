@@ -1,0 +1,265 @@
+//! Imports of cluster sets: created by Portolan and merged from all exports of the set.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use portolan_api::multicluster::{ServiceImport, ServiceImportType};
+use portolan_api::names;
+use portolan_object::{Object, ObjectKey};
+use portolan_plan::cluster_sets::membership::Membership;
+use portolan_plan::discovery::derived_service::updated_service;
+use portolan_plan::discovery::export::{Offer, offer_of};
+use portolan_plan::discovery::set_import::{
+    ExportedService, ImportingMember, RefusedFamilies, SetImportAction, Source, plan_set_import,
+};
+use portolan_plan::import_marks::is_of_set;
+use portolan_runtime::Cache;
+use portolan_runtime::client::ClientError;
+
+use super::Discovery;
+use super::importer::{ImportError, Importer, keep_first};
+use super::member_writer::MemberWriter;
+use super::site::Site;
+use crate::hub::MembershipState;
+
+/// Maximum passes in one reconciliation. At most three passes change something and the fourth confirms; five is the
+/// safety limit.
+const MAX_PASSES: usize = 5;
+
+/// An exporting member of a set.
+pub(super) struct ExportingMember {
+    id: String,
+    site: Arc<Site>,
+}
+
+/// Exports of one service in a set.
+#[derive(Default)]
+pub(super) struct SetExports {
+    /// Valid offers.
+    pub(super) offers: Vec<Offer>,
+    pub(super) exporting: Vec<ExportingMember>,
+    /// Ids of members that are unreachable or not synced.
+    pub(super) unknown: BTreeSet<String>,
+    /// Type of the oldest import in the set.
+    pub(super) used: Option<ServiceImportType>,
+}
+
+impl Discovery {
+    /// Exports of a service by the members of a set.
+    pub(super) fn exports_of(&self, set: &str, key: &ObjectKey) -> Arc<SetExports> {
+        self.exports.get_or_collect(set, key, || self.collect_exports(set, key))
+    }
+
+    fn collect_exports(&self, set: &str, key: &ObjectKey) -> SetExports {
+        let (known, unknown) = self.members_of(set);
+        let mut exports = SetExports { offers: Vec::new(), exporting: Vec::new(), unknown, used: None };
+        let mut oldest_import: Option<(String, ServiceImportType)> = None;
+        for (site, id) in known {
+            if let Some(import) = site.import(key).flatten().filter(|import| is_of_set(import)) {
+                let since = import.str_at(&["metadata", "creationTimestamp"]).to_owned();
+                let kind = import.to_typed::<ServiceImport>().map(|import| import.spec.kind);
+                if oldest_import.as_ref().is_none_or(|(oldest, _)| since < *oldest) {
+                    oldest_import = Some((since, kind.unwrap_or_default()));
+                }
+            }
+            let Some(export) = site.export(key) else { continue };
+            if let Ok(offer) = offer_of(&id, &export, site.service(key).as_deref()) {
+                exports.offers.push(offer);
+                exports.exporting.push(ExportingMember { id, site });
+            }
+        }
+        exports.used = oldest_import.map(|(_, kind)| kind);
+        exports
+    }
+}
+
+/// Data of one reconciliation that does not change between its passes.
+struct SetImport<'a> {
+    key: &'a ObjectKey,
+    derived_service: ObjectKey,
+    imports: Cache<Object>,
+    /// Membership and exports; `None` deletes the objects of the set.
+    membership: Option<(Membership, Arc<SetExports>)>,
+    families: Vec<String>,
+}
+
+impl Importer {
+    /// Creates, updates or deletes the import of a set. Deletes it after the member has left the set, or when the user
+    /// has created an explicit import.
+    pub(super) async fn reconcile_set_import(
+        &self,
+        key: &ObjectKey,
+        import: Option<Arc<Object>>,
+        is_explicit: bool,
+    ) -> Result<(), ImportError> {
+        let membership = match self.discovery.sets.state(self.site.member().name()) {
+            MembershipState::Unknown | MembershipState::Pending(_) => return Ok(()),
+            MembershipState::NoSet => None,
+            MembershipState::Member(membership) => Some(membership).filter(|_| !is_explicit),
+        };
+        let Some(imports) = self.site.import_cache() else { return Ok(()) };
+        let derived_service = names::derived_service_of_set(&key.namespace, &key.name);
+        let derived_service = ObjectKey::namespaced(key.namespace.clone(), derived_service);
+        let has_objects = || {
+            import.is_some()
+                || self.site.service(&derived_service).is_some()
+                || !self.site.imported_slices(key).is_empty()
+        };
+        if membership.is_none() && !has_objects() {
+            return Ok(());
+        }
+        let membership = membership.map(|membership| {
+            let exports = self.discovery.exports_of(&membership.set, key);
+            (membership, exports)
+        });
+        let families = self.site.families();
+        let set_import = SetImport { key, derived_service, imports, membership, families };
+        let mut import = import;
+        for _ in 0..MAX_PASSES {
+            let actions = self.plan_pass(&set_import, import.as_deref());
+            let has_result = actions.iter().any(SetImportAction::has_result);
+            self.apply_set_import(&set_import, actions).await?;
+            if !has_result {
+                return Ok(());
+            }
+            import = self.site.import(key).flatten().filter(|import| is_of_set(import));
+        }
+        Ok(())
+    }
+
+    /// Plans one pass from the present caches.
+    fn plan_pass(&self, set_import: &SetImport<'_>, import: Option<&Object>) -> Vec<SetImportAction> {
+        let key = set_import.key;
+        let exports = set_import.membership.as_ref().map(|(_, exports)| exports);
+        let slices_of = |exporting: &ExportingMember| exporting.site.slices(key);
+        let exported_slices: Vec<Vec<Arc<Object>>> =
+            exports.iter().flat_map(|exports| &exports.exporting).map(slices_of).collect();
+        let exported = set_import.membership.as_ref().map(|(membership, exports)| {
+            let sources = exports.exporting.iter().zip(&exported_slices).map(|(exporting, slices)| Source {
+                cluster: &exporting.id,
+                is_local: Arc::ptr_eq(&exporting.site, &self.site),
+                slices: slices.iter().map(AsRef::as_ref).collect(),
+            });
+            ExportedService {
+                set: &membership.set,
+                offers: &exports.offers,
+                used: exports.used,
+                sources: sources.collect(),
+                unknown: &exports.unknown,
+            }
+        });
+        let service = self.site.service(&set_import.derived_service);
+        let slices = self.site.imported_slices(key);
+        let refused = self.refused_families.lock().get(key).cloned();
+        let member = ImportingMember {
+            import_version: &set_import.imports.resource().gvk.api_version(),
+            has_namespace: self.site.has_namespace(&key.namespace),
+            families: &set_import.families,
+            refused: refused.as_ref(),
+            import,
+            derived_service: service.as_deref(),
+            slices: slices.iter().map(AsRef::as_ref).collect(),
+        };
+        let now = crate::time::rfc3339(&self.discovery.clock);
+        plan_set_import(key, exported.as_ref(), &member, &now)
+    }
+
+    /// Takes the steps of one pass. A failed EndpointSlice does not stop the steps after it.
+    async fn apply_set_import(
+        &self,
+        set_import: &SetImport<'_>,
+        actions: Vec<SetImportAction>,
+    ) -> Result<(), ImportError> {
+        let mut failure = None;
+        for action in actions {
+            let is_independent = action.is_independent();
+            match self.apply_set_import_action(set_import, action).await {
+                Err(error) if !is_independent => return Err(error),
+                result => keep_first(&mut failure, result),
+            }
+        }
+        failure.map_or(Ok(()), Err)
+    }
+
+    async fn apply_set_import_action(
+        &self,
+        set_import: &SetImport<'_>,
+        action: SetImportAction,
+    ) -> Result<(), ImportError> {
+        let (key, member) = (set_import.key, self.site.member());
+        let services = MemberWriter { member, cache: self.site.service_cache() };
+        let slices = MemberWriter { member, cache: self.site.slice_cache() };
+        let imports = MemberWriter { member, cache: &set_import.imports };
+        match action {
+            SetImportAction::PutService(service) => match put_service(&services, &service).await {
+                Err(error) if is_family_refused(&error) => {
+                    // The next pass reports the refusal in the status of the import instead of repeating the request.
+                    let refused = RefusedFamilies::new(&service, error.to_string());
+                    self.refused_families.lock().insert(key.clone(), refused);
+                    Ok(())
+                }
+                result => {
+                    self.refused_families.lock().remove(key);
+                    Ok(result?)
+                }
+            },
+            SetImportAction::PutImport(import) => Ok(imports.put(import).await?),
+            SetImportAction::PutStatus(import) => Ok(imports.put_status(&import).await?),
+            SetImportAction::PutSlice(slice) => Ok(slices.put(slice).await?),
+            SetImportAction::DeleteSlice(key) => Ok(slices.delete(&key).await?),
+            SetImportAction::DeleteService(key) => Ok(services.delete(&key).await?),
+            SetImportAction::DeleteImport(import) => {
+                self.refused_families.lock().remove(key);
+                Ok(imports.delete(&import).await?)
+            }
+            SetImportAction::ReportForeignService(service) => Err(ImportError::ForeignService { service }),
+        }
+    }
+}
+
+/// POST if the cache has no such Service, so that a Service created meanwhile by another controller is not taken over.
+async fn put_service(services: &MemberWriter<'_>, service: &Object) -> Result<(), ClientError> {
+    match services.cache.get(&service.key()) {
+        Some(present) => services.put(updated_service(&present, service)).await,
+        None => services.create(service).await,
+    }
+}
+
+/// Whether an API server refused a Service because of its address families: a 422 with a cause for `spec.ipFamilies`
+/// (kubernetes pkg/registry/core/service/storage/alloc.go).
+fn is_family_refused(error: &ClientError) -> bool {
+    let ClientError::Invalid(status) = error else { return false };
+    let causes = status.details.iter().flat_map(|details| &details.causes);
+    causes.into_iter().any(|cause| cause.field.starts_with("spec.ipFamilies"))
+}
+
+#[cfg(test)]
+mod tests {
+    use portolan_object::Status;
+    use portolan_object::status::{Cause, Details};
+
+    use super::*;
+
+    #[test]
+    fn refused_families_are_recognised_by_the_field_of_the_cause() {
+        let cases = [
+            (
+                "a family",
+                "spec.ipFamilies[0]",
+                "Invalid value: \"IPv6\": not configured on this cluster",
+                true,
+            ),
+            ("all families", "spec.ipFamilies", "Invalid value", true),
+            ("another field", "spec.ports[0].port", "see spec.ipFamilies", false),
+            ("no field", "", "ipFamilies", false),
+        ];
+        for (name, field, message, want) in cases {
+            let cause = Cause { field: field.to_owned(), message: message.to_owned(), ..Cause::default() };
+            let details = Details { causes: vec![cause], ..Details::default() };
+            let mut status = Status::new(422, "Invalid", message);
+            status.details = Some(Box::new(details));
+            assert_eq!(is_family_refused(&ClientError::Invalid(status.clone())), want, "{name}");
+            assert!(!is_family_refused(&ClientError::Conflict(status)), "{name}: another error");
+        }
+    }
+}

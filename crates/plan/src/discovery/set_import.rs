@@ -1,0 +1,223 @@
+//! Import of one service in one member of a cluster set (KEP-1645).
+//!
+//! [`plan_set_import`] computes the steps from the present objects of the member to the desired ones. The controllers
+//! take the steps and call it again until no step is left, because some steps have results that later steps need: the
+//! API server chooses the addresses of the Service, and the uid of the import. Objects without the labels of a set are
+//! neither changed nor deleted.
+//!
+//! | pass | steps |
+//! | --- | --- |
+//! | 1 | create the derived Service |
+//! | 2 | create the ServiceImport with the addresses of the Service |
+//! | 3 | make the import the owner of the Service, create the EndpointSlices, write the status of the import |
+//! | 4 | none |
+
+mod import;
+mod service;
+mod slices;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use portolan_api::labels;
+use portolan_api::multicluster::ServiceImportType;
+use portolan_object::{Object, ObjectKey};
+use serde_json::Value;
+
+use super::compare::same_slice;
+use super::conditions::{Usability, import_status};
+use super::export::Offer;
+use super::merge::{Merged, merge};
+use crate::import_marks::is_of_set;
+use service::ServicePlan;
+
+pub use slices::Source;
+
+/// One service as the members of a set export it.
+#[derive(Debug, Clone)]
+pub struct ExportedService<'a> {
+    /// Name of the set.
+    pub set: &'a str,
+    /// Valid offers of the members.
+    pub offers: &'a [Offer],
+    /// Type of the oldest import in the set, which stays in use.
+    pub used: Option<ServiceImportType>,
+    /// Exporting members with their EndpointSlices.
+    pub sources: Vec<Source<'a>>,
+    /// Ids of members that are unreachable or not synced. Endpoints from them stay unchanged.
+    pub unknown: &'a BTreeSet<String>,
+}
+
+/// Objects of the service in the importing member.
+#[derive(Debug, Clone)]
+pub struct ImportingMember<'a> {
+    /// `apiVersion` in which the member serves ServiceImports.
+    pub import_version: &'a str,
+    /// Whether the namespace exists and is not being deleted.
+    pub has_namespace: bool,
+    /// Known address families of the member.
+    pub families: &'a [String],
+    /// Address families that the member's API server has refused for the derived Service.
+    pub refused: Option<&'a RefusedFamilies>,
+    /// The ServiceImport.
+    pub import: Option<&'a Object>,
+    /// The object with the name of the derived Service, with or without the labels of the set.
+    pub derived_service: Option<&'a Object>,
+    /// EndpointSlices of the import.
+    pub slices: Vec<&'a Object>,
+}
+
+/// Address families of a derived Service that the member's API server has refused.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RefusedFamilies {
+    families: Vec<String>,
+    message: String,
+}
+
+impl RefusedFamilies {
+    /// The families of a refused derived Service, with the message of the API server.
+    pub fn new(service: &Object, message: String) -> Self {
+        Self { families: service::families(service), message }
+    }
+}
+
+/// Step in the importing member.
+#[derive(Debug, Clone, PartialEq)]
+pub enum SetImportAction {
+    /// Create or update the derived Service.
+    PutService(Object),
+    /// Create or replace the ServiceImport.
+    PutImport(Object),
+    /// Write the status of the ServiceImport.
+    PutStatus(Object),
+    /// Create or replace an EndpointSlice.
+    PutSlice(Object),
+    /// Delete an EndpointSlice.
+    DeleteSlice(ObjectKey),
+    /// Delete the derived Service.
+    DeleteService(ObjectKey),
+    /// Delete the ServiceImport.
+    DeleteImport(ObjectKey),
+    /// Report that a Service with the name of the derived Service exists and is not managed by Portolan.
+    ReportForeignService(ObjectKey),
+}
+
+impl SetImportAction {
+    /// Whether the next pass needs the result of this step.
+    pub fn has_result(&self) -> bool {
+        matches!(self, Self::PutService(_) | Self::PutImport(_))
+    }
+
+    /// Whether the step concerns one EndpointSlice only, so that other steps are valid if it fails.
+    pub fn is_independent(&self) -> bool {
+        matches!(self, Self::PutSlice(_) | Self::DeleteSlice(_))
+    }
+}
+
+/// Inputs of one planning pass.
+#[derive(Clone, Copy)]
+struct Pass<'a> {
+    service: &'a ObjectKey,
+    exported: &'a ExportedService<'a>,
+    member: &'a ImportingMember<'a>,
+    merged: &'a Merged,
+}
+
+/// Computes the steps for `service`, in the order to take them; `exported` is `None` in a member without a set.
+pub fn plan_set_import(
+    service: &ObjectKey,
+    exported: Option<&ExportedService<'_>>,
+    member: &ImportingMember<'_>,
+    now: &str,
+) -> Vec<SetImportAction> {
+    let Some(exported) = exported.filter(|_| member.has_namespace) else { return delete_all(member) };
+    let unseen = unseen_exporters(exported, member);
+    let mut offers = exported.offers.to_vec();
+    if let (Some(import), false) = (member.import, unseen.is_empty()) {
+        // Unreachable exporters probably still export the service, so the present import counts as their offer.
+        offers.push(import::as_offer(import));
+    }
+    let Some(merged) = merge(offers, exported.used) else { return delete_all(member) };
+    let pass = Pass { service, exported, member, merged: &merged };
+    let (mut actions, addresses, usability) = match service::plan_service(&pass) {
+        ServicePlan::Continue { action, addresses, usability } => {
+            (Vec::from_iter(action), addresses, usability)
+        }
+        ServicePlan::Wait(actions) => return actions,
+    };
+    let wanted = import::wanted(&pass, &addresses);
+    match member.import {
+        // The EndpointSlices name the import as their owner, by its uid.
+        None => {
+            actions.push(SetImportAction::PutImport(wanted));
+            return actions;
+        }
+        Some(import) if !import::is_same(import, &wanted) => {
+            actions.push(SetImportAction::PutImport(import::replacement(import, wanted)));
+            actions.extend(plan_slices(&pass, import));
+            return actions;
+        }
+        Some(import) => actions.extend(plan_slices(&pass, import)),
+    }
+    let clusters = exported.offers.iter().map(|offer| offer.cluster.clone()).chain(unseen).collect();
+    actions.extend(plan_status(&pass, clusters, &usability, now));
+    actions
+}
+
+/// Exporters in the status of the present import that are unreachable or not synced.
+fn unseen_exporters(exported: &ExportedService<'_>, member: &ImportingMember<'_>) -> Vec<String> {
+    let clusters =
+        member.import.and_then(|import| import.at(&["status", "clusters"])).and_then(Value::as_array);
+    let named = clusters.into_iter().flatten().filter_map(|cluster| cluster["cluster"].as_str());
+    named.filter(|cluster| exported.unknown.contains(*cluster)).map(str::to_owned).collect()
+}
+
+fn plan_slices(pass: &Pass<'_>, import: &Object) -> Vec<SetImportAction> {
+    let mut wanted: BTreeMap<String, Object> = BTreeMap::new();
+    for source in &pass.exported.sources {
+        let slices = slices::wanted(import, pass, source);
+        wanted.extend(slices.into_iter().map(|slice| (slice.name().to_owned(), slice)));
+    }
+    let managed = pass.member.slices.iter().filter(|slice| is_of_set(slice));
+    let present: BTreeMap<&str, &Object> = managed.map(|slice| (slice.name(), *slice)).collect();
+    let mut deleted = Vec::new();
+    for (name, slice) in &present {
+        let source = slice.label(labels::endpoint_slice::SOURCE_CLUSTER).unwrap_or_default();
+        if !wanted.contains_key(*name) && !pass.exported.unknown.contains(source) {
+            deleted.push(SetImportAction::DeleteSlice(slice.key()));
+        }
+    }
+    let is_current = |slice: &Object| present.get(slice.name()).is_some_and(|old| same_slice(old, slice));
+    let put = wanted.into_values().filter(|slice| !is_current(slice)).map(SetImportAction::PutSlice);
+    put.chain(deleted).collect()
+}
+
+fn plan_status(
+    pass: &Pass<'_>,
+    clusters: Vec<String>,
+    usability: &Usability,
+    now: &str,
+) -> Option<SetImportAction> {
+    let import = pass.member.import?;
+    let has_slices = pass.exported.sources.iter().any(|source| !source.slices.is_empty())
+        || !pass.member.slices.is_empty();
+    let status = import_status(import, clusters, has_slices, usability, now);
+    (import.0.get("status") != Some(&status)).then(|| {
+        let mut written = import.clone();
+        written.0["status"] = status;
+        SetImportAction::PutStatus(written)
+    })
+}
+
+/// Deletes all objects of the set; the import first, so that new clients do not find the service.
+fn delete_all(member: &ImportingMember<'_>) -> Vec<SetImportAction> {
+    let import = member.import.filter(|import| is_of_set(import));
+    let import = import.map(|import| SetImportAction::DeleteImport(import.key()));
+    let slices = member.slices.iter().filter(|slice| is_of_set(slice));
+    let slices = slices.map(|slice| SetImportAction::DeleteSlice(slice.key()));
+    let service = member.derived_service.filter(|service| is_of_set(service));
+    let service = service.map(|service| SetImportAction::DeleteService(service.key()));
+    import.into_iter().chain(slices).chain(service).collect()
+}
+
+#[cfg(test)]
+mod tests;

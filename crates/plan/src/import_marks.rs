@@ -1,0 +1,51 @@
+//! Labels that mark the objects which Portolan manages for imports, and the form of the import they belong to.
+//!
+//! An *explicit* import was created in a member by a user or a policy; an import *of a set* was created by the member's
+//! cluster set. Discovery changes and deletes marked objects only. DNS publishes marked EndpointSlices only, so that write
+//! access to EndpointSlices in a namespace is not enough to answer for other clusters.
+
+use portolan_api::labels;
+use portolan_object::{Object, ObjectKey};
+
+/// Whether Portolan manages the object.
+pub fn is_managed(object: &Object) -> bool {
+    object.label(labels::MANAGED) == Some(labels::TRUE)
+}
+
+/// Whether the object belongs to an explicit import.
+pub fn is_of_explicit_import(object: &Object) -> bool {
+    is_managed(object) && object.label(labels::cluster_set::NAME).is_none()
+}
+
+/// Whether the object belongs to a cluster set: its import, or an object of that import.
+pub fn is_of_set(object: &Object) -> bool {
+    is_managed(object) && object.label(labels::cluster_set::NAME).is_some()
+}
+
+/// Whether the EndpointSlice was imported for an explicit import.
+pub fn is_slice_of_explicit_import(slice: &Object) -> bool {
+    is_of_explicit_import(slice) && is_managed_by(slice, labels::endpoint_slice::IMPORT_MANAGER)
+}
+
+/// Whether the EndpointSlice was imported for the import of a set.
+pub fn is_slice_of_set(slice: &Object) -> bool {
+    is_of_set(slice) && is_managed_by(slice, labels::endpoint_slice::CLUSTER_SET_MANAGER)
+}
+
+/// The import of an imported EndpointSlice; `None` for any other slice.
+pub fn import_of_slice(slice: &Object) -> Option<ObjectKey> {
+    let is_imported = is_slice_of_set(slice) || is_slice_of_explicit_import(slice);
+    let name = slice.label(labels::endpoint_slice::IMPORT_NAME);
+    let name = name.filter(|name| is_imported && !name.is_empty())?;
+    Some(ObjectKey::namespaced(slice.namespace(), name))
+}
+
+/// The Service of an EndpointSlice, from the label `kubernetes.io/service-name`.
+pub fn service_of_slice(slice: &Object) -> Option<ObjectKey> {
+    let name = slice.label(labels::endpoint_slice::SERVICE_NAME).filter(|name| !name.is_empty())?;
+    Some(ObjectKey::namespaced(slice.namespace(), name))
+}
+
+fn is_managed_by(slice: &Object, manager: &str) -> bool {
+    slice.label(labels::endpoint_slice::MANAGED_BY) == Some(manager)
+}
