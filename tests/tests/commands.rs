@@ -113,7 +113,7 @@ fn services_and_why_follow_a_service_from_nothing_to_an_import() {
     verdict(
         &["--from", "member2"],
         1,
-        "default/serve from member2: broken at import: member2 is in no clusterset and has no ServiceImport of its own",
+        "default/serve from member2: broken at import: member2 is in no clusterset and has no ServiceImport",
     );
     apply(&playground.hub(), "karmada-mcs/4-import.yaml");
     verdict(&[], 0, "default/serve from member2: works as far as can be seen from here");

@@ -1,8 +1,8 @@
-//! Follows the objects of one cluster and publishes the DNS records that come of them.
+//! Watches the objects of one cluster and publishes their DNS records.
 //!
-//! Only the cluster's own objects are read: what it imports is there already, so look-ups go on when the hub is away,
-//! and with the last state when its own API server is. Which records exist is decided by `portolan_plan::dns`; who
-//! answers with them is the affair of the [`RecordSink`].
+//! Reads objects of this cluster only, imports included. DNS therefore works while the hub is unreachable, and keeps the
+//! last records while the cluster's API server is. `portolan_plan::dns` computes the records; a [`RecordSink`] receives
+//! them.
 //!
 //! ```text
 //! ServiceImport ─┐                                  ┌─ one service at a time
@@ -25,39 +25,39 @@ use portolan_runtime::cache::Caches;
 use contact::Contact;
 use source::Source;
 
-/// One zone to keep filled.
+/// A zone to publish records for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Zone {
-    /// From which objects.
+    /// Kind of services in the zone.
     pub kind: ZoneKind,
-    /// Its name, without a final dot; names that become too long under it are left out.
+    /// Domain name of the zone, without a final dot.
     pub name: String,
 }
 
 impl Zone {
-    /// The zone under its usual name.
+    /// The zone with its default name.
     pub fn new(kind: ZoneKind) -> Self {
         Self { kind, name: kind.default_zone().to_owned() }
     }
 }
 
-/// Caches that hold no more than records are made of, for a program that does nothing else.
+/// Caches of EndpointSlices and Services, trimmed to the fields of records; for a program without other controllers.
 pub fn caches(client: &Client, scope: &Shutdown) -> Caches {
     Caches::trimmed(client, scope, source::trim_slice)
 }
 
-/// How much is known.
+/// State of the published records.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct State {
-    /// Why the first state is not complete yet; `None` once it was.
+    /// Reason why the first publication has not happened yet; `None` afterwards.
     pub waiting_for: Option<String>,
-    /// Why there is no contact with the API server now.
+    /// Error of the connection to the API server, if it has one now.
     pub trouble: Option<String>,
-    /// Time since the state was last known to be the newest.
+    /// Time since the records were last known to be up to date.
     pub age: Duration,
 }
 
-/// Keeps zones filled; a clone is the same one. It ends with the scope it was started in.
+/// Handle to the running publication of zones; clones share state. It ends with the scope it was started in.
 #[derive(Clone)]
 pub struct Follower {
     sources: Arc<[Arc<Source>]>,
@@ -65,7 +65,7 @@ pub struct Follower {
 }
 
 impl Follower {
-    /// Starts to follow the cluster behind `caches`.
+    /// Starts to publish the services in `caches`.
     pub fn start(
         caches: &Caches,
         zones: &[Zone],
@@ -79,7 +79,7 @@ impl Follower {
         Self { sources, contact }
     }
 
-    /// How much is known now.
+    /// Current state of the published records.
     pub fn state(&self) -> State {
         State {
             waiting_for: self.sources.iter().find_map(|source| source.waiting_for()),
@@ -88,7 +88,7 @@ impl Follower {
         }
     }
 
-    /// Waits until every zone has been published once. False when the scope ended before.
+    /// Waits until every zone has been published once. False if the scope ended before.
     pub async fn synced(&self) -> bool {
         for source in self.sources.iter() {
             if !source.published().await {
@@ -98,7 +98,7 @@ impl Follower {
         true
     }
 
-    /// Everything that has no records although it should, by service.
+    /// Present problems of all services.
     pub fn problems(&self) -> Vec<(ZoneKind, ObjectKey, Problem)> {
         self.sources.iter().flat_map(|source| source.problems()).collect()
     }

@@ -1,8 +1,8 @@
-//! Which DNS records exist, from the objects of one cluster.
+//! DNS records of services, computed from the objects of one cluster.
 //!
-//! A service's records follow from its own objects alone, so one change concerns one service. `controllers::dns`
-//! watches and calls; the crate `dns` answers from what comes out. Nothing here knows the wire format, and names are
-//! kept relative to the service, so the same records serve under any zone.
+//! The records of a service depend on its own objects only, so that a change concerns one service. `controllers::dns`
+//! watches the objects and calls these functions; the crate `dns` answers queries with the records. Names are relative to
+//! the service, so the records are independent of the zone and of the wire format.
 //!
 //! ```text
 //! ServiceImport + labelled EndpointSlices ─► import::records  ─┐

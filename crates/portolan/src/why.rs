@@ -80,8 +80,8 @@ fn render(diagnosis: &Diagnosis) -> String {
         let found = diagnosis.path.iter().find(|(walked, _)| *walked == hop).map(|(_, finding)| finding);
         let (mark, words, next) = match found {
             Some(Finding::Good(words)) => ('✓', words.as_str(), None),
-            Some(Finding::Unseen(words)) => ('·', words.as_str(), None),
-            Some(Finding::Doubtful { cause, next }) => ('!', cause.as_str(), Some(next)),
+            Some(Finding::Unknown(words)) => ('·', words.as_str(), None),
+            Some(Finding::Warning { cause, next }) => ('!', cause.as_str(), Some(next)),
             Some(Finding::Broken { cause, next }) => ('✗', cause.as_str(), Some(next)),
             None => ('·', "not looked at", None),
         };
@@ -163,7 +163,7 @@ async fn dns(client: &Client) -> Result<Dns, ClientError> {
     let configuration = find(client, &maps, &ObjectKey::namespaced("kube-system", "coredns")).await?;
     let corefile = configuration.as_ref().map(|map| map.str_at(&["data", "Corefile"]));
     Ok(Dns {
-        hooked_up: corefile.map(|text| text.contains(ZoneKind::ClusterSet.default_zone())),
+        forwards_zone: corefile.map(|text| text.contains(ZoneKind::ClusterSet.default_zone())),
         answer: None,
     })
 }

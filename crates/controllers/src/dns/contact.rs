@@ -1,4 +1,4 @@
-//! How old the published state may be: when the API server was last known to be in contact.
+//! Age of the published records: time since all caches were last connected to the API server.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -9,10 +9,10 @@ use portolan_runtime::scope::spawn_until_stop;
 
 use super::source::Source;
 
-/// The resolution of the age.
-const LOOK: Duration = Duration::from_secs(1);
+/// Interval at which the connection is checked; the resolution of the age.
+const CHECK_INTERVAL: Duration = Duration::from_secs(1);
 
-/// Remembers the last time that all sources were in contact.
+/// Time of the last check at which all sources were connected.
 pub(super) struct Contact {
     sources: Arc<[Arc<Source>]>,
     clock: Clock,
@@ -23,25 +23,25 @@ impl Contact {
     pub(super) fn start(sources: Arc<[Arc<Source>]>, clock: &Clock, scope: &Shutdown) -> Arc<Self> {
         let now = millis(clock.elapsed());
         let contact = Arc::new(Self { sources, clock: clock.clone(), last_millis: AtomicU64::new(now) });
-        let looking = contact.clone();
+        let checked = contact.clone();
         spawn_until_stop(scope, async move {
             loop {
-                looking.look();
-                tokio::time::sleep(LOOK).await;
+                checked.check();
+                tokio::time::sleep(CHECK_INTERVAL).await;
             }
         });
         contact
     }
 
-    fn look(&self) {
+    fn check(&self) {
         if self.sources.iter().all(|source| source.is_in_contact()) {
             self.last_millis.store(millis(self.clock.elapsed()), Ordering::Relaxed);
         }
     }
 
-    /// Time since the last contact; nothing while there is contact. Before the first one, time since the start.
+    /// Time since the last successful check, or since the start before the first one; zero while connected.
     pub(super) fn age(&self) -> Duration {
-        self.look();
+        self.check();
         let last = Duration::from_millis(self.last_millis.load(Ordering::Relaxed));
         self.clock.elapsed().saturating_sub(last)
     }

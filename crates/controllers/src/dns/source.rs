@@ -1,4 +1,4 @@
-//! One zone's objects: their caches, which services have changed, and their publication.
+//! Source of one zone: caches of its objects, the set of changed services, and their publication.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -21,19 +21,19 @@ use tokio::sync::{Notify, watch};
 
 use super::Zone;
 
-/// Index of slices by `namespace/name` of the object that they belong to.
+/// Name of the index of EndpointSlices by Service or ServiceImport; values are `namespace/name`.
 const BY_OWNER: &str = "owner";
-/// Pause between two looks for a type that is not there, or that cannot be read any more.
-const REDISCOVERY: Duration = Duration::from_secs(2);
-/// Services that are published together; between two such lots other tasks get their turn.
-const LOT: usize = 256;
+/// Interval of discovery while the kind of the zone's services is not served or cannot be watched.
+const REDISCOVERY_INTERVAL: Duration = Duration::from_secs(2);
+/// Maximum services in one publication. The task yields between two publications.
+const PUBLISH_BATCH: usize = 256;
 
-/// Whether the cluster has the type whose objects name the zone's services.
+/// Cache of the objects that define the zone's services: ServiceImports or Services.
 #[derive(Clone)]
 enum Owners {
-    /// It was not possible to ask yet.
+    /// Discovery has not succeeded yet.
     Unknown,
-    /// It does not, so there are no services.
+    /// The cluster does not serve the kind, so the zone is empty.
     Missing,
     Served(Cache<Object>),
 }
@@ -58,7 +58,7 @@ impl Source {
     ) -> Arc<Self> {
         let client = caches.client();
         let resource = Resource::from(resources::ENDPOINT_SLICE);
-        // A cluster's own zone is made of nearly all of its slices, that of a set of those which the set brought.
+        // The zone of a cluster needs nearly all EndpointSlices; the zone of a set only the imported ones.
         let (owner_of, slices): (fn(&Object) -> _, _) = match zone.kind {
             ZoneKind::ClusterSet => {
                 let slices = Cache::of(client, resource).select(Selection::labels(IMPORT_NAME));
@@ -103,7 +103,7 @@ impl Source {
         Cache::of_objects(client, resource.clone()).start(scope)
     }
 
-    /// Reads the zone's services from this cache from now on.
+    /// Replaces the cache of owners.
     fn adopt(self: &Arc<Self>, cache: Cache<Object>) {
         let before = self.owners.send_replace(Owners::Served(cache.clone()));
         let waking = Arc::downgrade(self);
@@ -117,7 +117,7 @@ impl Source {
         }
     }
 
-    /// Finds the type, also when it appears later or is served in another version.
+    /// Starts the cache of ServiceImports once the cluster serves them, and replaces it when their version changes.
     async fn follow_type(self: &Arc<Self>, client: &Client, scope: &Shutdown) {
         let mut within: Option<Shutdown> = None;
         loop {
@@ -131,7 +131,7 @@ impl Source {
                 (Some(found), _) if current.as_ref().map(Cache::resource) != Some(&found.resource) => {
                     let stop = scope.child();
                     let cache = self.cache(client, &found.resource, &stop);
-                    // What was known of the old version holds until the new one is complete.
+                    // Keep the cache of the old version until the new one is synced.
                     if current.is_none() || cache.synced().await {
                         self.adopt(cache);
                         if let Some(before) = within.replace(stop) {
@@ -139,13 +139,13 @@ impl Source {
                         }
                     }
                 }
-                // A group that could not be listed may still be there.
+                // A group with a failed request may still be served, so an absent kind counts only without failures.
                 (None, Some(discovery)) if current.is_none() && discovery.failed.is_empty() => {
                     self.owners.send_replace(Owners::Missing);
                 }
                 _ => {}
             }
-            tokio::time::sleep(REDISCOVERY).await;
+            tokio::time::sleep(REDISCOVERY_INTERVAL).await;
         }
     }
 
@@ -161,25 +161,26 @@ impl Source {
         self.wake.notify_one();
     }
 
-    /// Publishes everything once it is known, and every change from then on.
+    /// Publishes all services once the caches are synced, and then every change.
     async fn publish(&self, sink: &impl RecordSink) {
         let mut owners = self.owners.subscribe();
-        // The sender lives as long as this source.
+        // `self` owns the sender, so this does not fail.
         let Ok(_) = owners.wait_for(|owners| !matches!(owners, Owners::Unknown)).await else { return };
         self.slices.synced().await;
         if let Some(cache) = self.served() {
             cache.synced().await;
         }
         loop {
-            // Endpoints are on their way to other clusters at the same moment, and most changes of them change no record.
+            // Let importers run first: they forward the same change to other clusters, and most changes of endpoints do
+            // not change a record.
             tokio::task::yield_now().await;
-            while let Some(lot) = self.next_lot() {
-                let changes = lot.into_iter().map(|service| self.change(service)).collect();
+            while let Some(batch) = self.next_batch() {
+                let changes = batch.into_iter().map(|service| self.change(service)).collect();
                 sink.publish(self.zone.kind, changes);
                 tokio::task::yield_now().await;
             }
             if !*self.published.borrow() {
-                // First in force, then said: who waits for it may ask at once.
+                // The records must be visible before `published` wakes its waiters.
                 sink.synced(self.zone.kind);
                 self.published.send_replace(true);
                 tracing::info!(zone = %self.zone.name, "zone is complete");
@@ -188,15 +189,15 @@ impl Source {
         }
     }
 
-    fn next_lot(&self) -> Option<BTreeSet<ObjectKey>> {
+    fn next_batch(&self) -> Option<BTreeSet<ObjectKey>> {
         let mut changed = self.changed.lock();
-        let first_left = changed.iter().nth(LOT).cloned();
+        let first_left = changed.iter().nth(PUBLISH_BATCH).cloned();
         let left = first_left.map(|first| changed.split_off(&first)).unwrap_or_default();
-        let lot = std::mem::replace(&mut *changed, left);
-        (!lot.is_empty()).then_some(lot)
+        let batch = std::mem::replace(&mut *changed, left);
+        (!batch.is_empty()).then_some(batch)
     }
 
-    /// One service's records from what is there now.
+    /// Current records of one service.
     fn change(&self, service: ObjectKey) -> Change {
         let records = match self.served().and_then(|owners| owners.get(&service)) {
             None => ServiceRecords::default(),
@@ -209,33 +210,33 @@ impl Source {
                 }
             }
         };
-        self.note(&service, &records.problems);
+        self.set_problems(&service, &records.problems);
         Change { service, records }
     }
 
-    /// Logs a service's problems when they are new, and keeps them.
-    fn note(&self, service: &ObjectKey, found: &[Problem]) {
+    /// Stores the problems of a service, and logs new ones.
+    fn set_problems(&self, service: &ObjectKey, found: &[Problem]) {
         let mut problems = self.problems.write();
         let before = problems.remove(service).unwrap_or_default();
         for problem in found.iter().filter(|problem| !before.contains(problem)) {
-            tracing::warn!(zone = %self.zone.name, %service, %problem, "a service is not answered in full");
+            tracing::warn!(zone = %self.zone.name, %service, %problem, "a part of the service has no DNS record");
         }
         if !found.is_empty() {
             problems.insert(service.clone(), found.to_vec());
         }
     }
 
-    /// What the first publication waits for.
+    /// Reason why the first publication has not happened yet; `None` afterwards.
     pub(super) fn waiting_for(&self) -> Option<String> {
         if *self.published.borrow() {
             return None;
         }
         let zone = &self.zone.name;
         let what = match &*self.owners.borrow() {
-            Owners::Unknown => "the API server has not said which kinds it has".to_owned(),
-            Owners::Served(cache) if !cache.is_synced() => format!("{} are being read", cache.resource()),
-            _ if !self.slices.is_synced() => format!("{} are being read", self.slices.resource()),
-            _ => "records are being made".to_owned(),
+            Owners::Unknown => "discovery of the served kinds has not succeeded yet".to_owned(),
+            Owners::Served(cache) if !cache.is_synced() => format!("{} are being listed", cache.resource()),
+            _ if !self.slices.is_synced() => format!("{} are being listed", self.slices.resource()),
+            _ => "records are being computed".to_owned(),
         };
         let trouble = self.trouble().map(|trouble| format!(" ({trouble})")).unwrap_or_default();
         Some(format!("zone {zone}: {what}{trouble}"))
@@ -264,7 +265,7 @@ impl Source {
     }
 }
 
-/// Drops what no record is made of.
+/// Drops all fields of an EndpointSlice that no record needs.
 pub(super) fn trim_slice(slice: &mut Object) {
     drop_managed_fields(slice);
     let endpoints = slice.0.get_mut("endpoints").and_then(serde_json::Value::as_array_mut);

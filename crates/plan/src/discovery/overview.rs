@@ -1,7 +1,7 @@
-//! Every exported service of the federation in one list: who exports it, who imports it, what is in conflict.
+//! List of all exported services of the federation, with exporters, importers and conflicts.
 //!
-//! Called by `portolan services` with what each member holds; a member that could not be read is a note, and what
-//! others hold of it still counts. Nothing here reads a cluster or a clock.
+//! `portolan services` collects the objects of each member and calls [`overview`]; nothing here reads a cluster or a
+//! clock. An unreachable member becomes a note; its services are known from the objects in other members.
 
 mod cluster;
 
@@ -17,18 +17,18 @@ pub(crate) use cluster::{is_imported_slice, is_own_slice, said};
 /// All services, by namespace and name.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Overview {
-    /// The services.
+    /// Services by namespace and name.
     pub services: Vec<Service>,
-    /// Members that could not be read, and why.
+    /// Members that could not be read.
     pub notes: Vec<Note>,
 }
 
 /// A member that could not be read.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Note {
-    /// Its name.
+    /// Name of the member.
     pub cluster: String,
-    /// Why.
+    /// Message of the error.
     pub reason: String,
 }
 
@@ -36,11 +36,11 @@ pub struct Note {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Service {
-    /// Its namespace, the same in every cluster.
+    /// Namespace, the same in every cluster.
     pub namespace: String,
-    /// Its name.
+    /// Name.
     pub name: String,
-    /// ClusterSetIP or Headless; empty while nobody imports it.
+    /// ClusterSetIP or Headless; empty without an import.
     #[serde(rename = "type")]
     pub kind: String,
     /// Ports of the imports, as `name:number/protocol`.
@@ -49,7 +49,7 @@ pub struct Service {
     pub exporters: Vec<Exporter>,
     /// Clusters that import it, by name.
     pub importers: Vec<Importer>,
-    /// The latest change of anything that belongs to it, RFC 3339; empty when nothing says.
+    /// Time of the latest change of its exports, imports and slices, RFC 3339; empty if unknown.
     pub last_change: String,
 }
 
@@ -57,19 +57,19 @@ pub struct Service {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Exporter {
-    /// Its name.
+    /// Name of the cluster.
     pub cluster: String,
-    /// Whether the cluster could be read; counts of one that could not are what others hold of it.
+    /// Whether the cluster could be read; if not, the endpoints are those imported by other clusters.
     pub reachable: bool,
-    /// Endpoints that get traffic.
+    /// Ready endpoints.
     pub ready_endpoints: usize,
     /// All endpoints.
     pub endpoints: usize,
-    /// Why the export is not valid; empty when it is.
+    /// Reason and message of condition `Valid` if it is false; otherwise empty.
     pub invalid: String,
-    /// The reasons of its conflict; empty without one.
+    /// Reasons of condition `Conflict` if it is true; otherwise empty.
     pub conflict: String,
-    /// What the conflict is about.
+    /// Message of condition `Conflict` if it is true; otherwise empty.
     pub conflict_message: String,
 }
 
@@ -77,9 +77,9 @@ pub struct Exporter {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Importer {
-    /// Its name.
+    /// Name of the cluster.
     pub cluster: String,
-    /// Addresses of the service there.
+    /// Addresses of the import.
     pub ips: Vec<String>,
 }
 
@@ -96,7 +96,7 @@ impl Service {
     }
 }
 
-/// Collects the services of `namespace`, or of all with an empty one.
+/// Collects the services of `namespace`; of all namespaces if it is empty.
 pub fn overview(clusters: &[Cluster], namespace: &str) -> Overview {
     let mut services: BTreeMap<ObjectKey, Service> = BTreeMap::new();
     for key in exported(clusters).into_iter().filter(|key| namespace.is_empty() || key.namespace == namespace)
@@ -110,7 +110,7 @@ pub fn overview(clusters: &[Cluster], namespace: &str) -> Overview {
     Overview { services: services.into_values().collect(), notes: unread.collect() }
 }
 
-/// Services that somebody exports, or exported when it could last be read.
+/// Services with an export or an import.
 fn exported(clusters: &[Cluster]) -> BTreeSet<ObjectKey> {
     let mut keys = BTreeSet::new();
     for contents in clusters.iter().filter_map(|cluster| cluster.contents.as_ref().ok()) {
@@ -135,7 +135,7 @@ fn service(key: &ObjectKey, clusters: &[Cluster]) -> Service {
         cluster: (*cluster).to_owned(),
         ips: cluster::texts(import, &["spec", "ips"]),
     });
-    let changes = read.iter().flat_map(|(_, contents)| contents.parts(key)).map(last_change);
+    let changes = read.iter().flat_map(|(_, contents)| contents.objects_of(key)).map(last_change);
     Service {
         namespace: key.namespace.clone(),
         name: key.name.clone(),
@@ -166,9 +166,9 @@ fn exporters(key: &ObjectKey, clusters: &[Cluster]) -> Vec<Exporter> {
             })
         }
         Err(_) => {
-            // Whoever imported from it holds the last that was known.
-            let held = others.iter().filter(|contents| exported_by(contents, key, cluster));
-            let counts = held.map(|contents| endpoints(contents.slices_from(key, cluster)));
+            // The last known endpoints are in the clusters that imported them.
+            let importers = others.iter().filter(|contents| exported_by(contents, key, cluster));
+            let counts = importers.map(|contents| endpoints(contents.slices_from(key, cluster)));
             let (ready, all) = counts.max()?;
             Some(Exporter {
                 cluster: cluster.name.clone(),

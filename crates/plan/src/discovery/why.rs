@@ -1,16 +1,16 @@
-//! Why a service of the federation does or does not answer: the way from its export to a connection, hop by hop.
+//! Diagnosis of a service: checks the path from its export to a connection, hop by hop.
 //!
-//! Called by `portolan why service` with facts that were gathered from the clusters; nothing here reads a cluster.
-//! The walk ends at the first broken hop, because what comes after it only follows from it.
+//! `portolan why service` collects the facts from the clusters and calls [`diagnose`]; nothing here reads a cluster. The
+//! diagnosis ends at the first broken hop, because later hops depend on it.
 //!
 //! ```text
 //! export ─► endpoints ─► import ─► slices ─► dns ─► connection
-//! └─ the exporting clusters ─┘     └─ the cluster that asks ─┘
+//! └─ exporting clusters ─┘ └───────── client cluster ────────┘
 //! ```
 
-mod asking;
 mod exporting;
 mod facts;
+mod importing;
 mod network;
 pub mod probe;
 
@@ -18,25 +18,25 @@ use std::fmt;
 
 pub use facts::{Clusterset, Dns, Facts, Member, View};
 
-/// A station on the way.
+/// A step on the path from the export to a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Hop {
     /// The ServiceExport and the Service behind it.
     Export,
     /// Ready endpoints in the exporting clusters.
     Endpoints,
-    /// The merged ServiceImport where the service is asked for.
+    /// The ServiceImport in the client cluster.
     Import,
-    /// The EndpointSlices that were sent there.
+    /// The imported EndpointSlices in the client cluster.
     Slices,
-    /// What the name means there.
+    /// Resolution of the DNS name in the client cluster.
     Dns,
-    /// The way of the packets.
+    /// The network between the clusters.
     Connection,
 }
 
 impl Hop {
-    /// All, in the order of the walk.
+    /// All hops, in order.
     pub const ALL: [Self; 6] =
         [Self::Export, Self::Endpoints, Self::Import, Self::Slices, Self::Dns, Self::Connection];
 }
@@ -54,25 +54,25 @@ impl fmt::Display for Hop {
     }
 }
 
-/// What was found at a hop.
+/// Result of one hop.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Finding {
-    /// It is as it should be; the text says what is there.
+    /// No problem; the text describes the present state.
     Good(String),
-    /// Traffic flows, but something deserves a look.
-    Doubtful {
-        /// What.
+    /// Traffic flows, but there is a problem.
+    Warning {
+        /// The problem.
         cause: String,
-        /// What to do about it.
+        /// Next step.
         next: String,
     },
-    /// It cannot be seen from here.
-    Unseen(String),
-    /// Nothing gets past this hop.
+    /// The facts do not tell; the text says why.
+    Unknown(String),
+    /// No traffic passes this hop.
     Broken {
-        /// Why.
+        /// The problem.
         cause: String,
-        /// What to do about it.
+        /// Next step.
         next: String,
     },
 }
@@ -82,19 +82,19 @@ impl Finding {
         Self::Broken { cause: cause.into(), next: next.into() }
     }
 
-    pub(super) fn doubtful(cause: impl Into<String>, next: impl Into<String>) -> Self {
-        Self::Doubtful { cause: cause.into(), next: next.into() }
+    pub(super) fn warning(cause: impl Into<String>, next: impl Into<String>) -> Self {
+        Self::Warning { cause: cause.into(), next: next.into() }
     }
 }
 
-/// The walk for one service as one cluster sees it.
+/// Diagnosis of one service for one client cluster.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Diagnosis {
     /// `namespace/name`.
     pub service: String,
-    /// The cluster that asks.
+    /// The client cluster.
     pub from: String,
-    /// The hops that were walked; a broken one is the last.
+    /// Checked hops; a broken one is the last.
     pub path: Vec<(Hop, Finding)>,
 }
 
@@ -107,12 +107,12 @@ impl Diagnosis {
         })
     }
 
-    /// Whether it is broken where the service comes from, which is the same for every cluster that asks.
+    /// Whether the broken hop is in the exporting clusters, so that it affects every client cluster.
     pub fn is_broken_everywhere(&self) -> bool {
         self.broken().is_some_and(|(hop, _)| hop <= Hop::Endpoints)
     }
 
-    /// The verdict in one line.
+    /// Summary in one line.
     pub fn headline(&self) -> String {
         let subject = format!("{} from {}", self.service, self.from);
         match self.broken() {
@@ -122,26 +122,26 @@ impl Diagnosis {
             Some((hop, cause)) => return format!("{subject}: broken at {hop}: {cause}"),
             None => {}
         }
-        let doubt = self.path.iter().find_map(|(hop, finding)| match finding {
-            Finding::Doubtful { cause, .. } => Some((hop, cause)),
+        let warning = self.path.iter().find_map(|(hop, finding)| match finding {
+            Finding::Warning { cause, .. } => Some((hop, cause)),
             _ => None,
         });
-        match doubt {
-            Some((hop, cause)) => format!("{subject}: works, with a doubt at {hop}: {cause}"),
+        match warning {
+            Some((hop, cause)) => format!("{subject}: works, with a warning at {hop}: {cause}"),
             None => format!("{subject}: works as far as can be seen from here"),
         }
     }
 }
 
-/// Walks the way to the service for the cluster `from`.
+/// Checks all hops of the service for the client cluster `from`.
 pub fn diagnose(facts: &Facts, from: &str) -> Diagnosis {
     let mut path = Vec::new();
     for hop in Hop::ALL {
         let finding = match hop {
             Hop::Export => exporting::export(facts),
             Hop::Endpoints => exporting::endpoints(facts),
-            Hop::Import => asking::import(facts, from),
-            Hop::Slices => asking::slices(facts, from),
+            Hop::Import => importing::import(facts, from),
+            Hop::Slices => importing::slices(facts, from),
             Hop::Dns => network::dns(facts, from),
             Hop::Connection => network::connection(facts, from),
         };
@@ -154,8 +154,8 @@ pub fn diagnose(facts: &Facts, from: &str) -> Diagnosis {
     Diagnosis { service: facts.service.to_string(), from: from.to_owned(), path }
 }
 
-/// The clusters for which the service matters when the user names none: those that import it, else those that share a
-/// clusterset with an exporter, else all that do not export it.
+/// Default client clusters: those that import the service or share a clusterset with an exporter; else those that do not
+/// export it; else all.
 pub fn consumers(facts: &Facts) -> Vec<String> {
     let exporters: Vec<&Member> = facts.exporters().map(|(member, _)| member).collect();
     let names = |wanted: &dyn Fn(&Member) -> bool| -> Vec<String> {

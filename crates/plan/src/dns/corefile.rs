@@ -1,6 +1,6 @@
-//! The text by which a cluster's CoreDNS sends one zone on to Portolan.
+//! The Corefile block that makes a cluster's CoreDNS forward one zone to Portolan.
 //!
-//! Everything of ours stands between two marks and nothing else is touched, so the change can be taken back exactly.
+//! The block is between two marker comments, and the rest of the file is not changed, so that `uninstall` restores it.
 
 use std::fmt::Write as _;
 use std::net::IpAddr;
@@ -9,28 +9,28 @@ use portolan_object::dns_label::is_host_name;
 
 const BEGIN: &str = "# BEGIN portolan: this block is changed and removed by `portolan dns`";
 const END: &str = "# END portolan";
-/// Seconds that CoreDNS keeps answers.
+/// Cache time of CoreDNS for the zone, in seconds.
 const CACHE_SECS: u32 = 5;
-/// Lines around a change that a difference shows.
+/// Context lines of a diff.
 const CONTEXT: usize = 3;
 
-/// Why a Corefile is left as it is.
+/// Why a Corefile cannot be changed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum CorefileError {
-    /// The zone's name is none.
+    /// The zone name is not a valid domain name.
     #[error("{zone:?} is not the name of a zone")]
     Zone {
-        /// As given.
+        /// The name.
         zone: String,
     },
-    /// There is nothing to send the zone to.
+    /// No server address is given.
     #[error("no address to send the zone {zone} to")]
     NoAddress {
         /// The zone.
         zone: String,
     },
-    /// Somebody else's block answers for the zone.
+    /// Another server block answers for the zone.
     #[error(
         "line {line} of the Corefile answers for {zone} already, and not by Portolan: remove that server block, or \
          leave the zone to it"
@@ -38,26 +38,24 @@ pub enum CorefileError {
     Taken {
         /// The zone.
         zone: String,
-        /// Counted from one.
+        /// Line number, from 1.
         line: usize,
     },
-    /// One of the marks is missing or out of place.
+    /// A marker comment is missing or misplaced.
     #[error(
         "the marks `{BEGIN}` and `{END}` are not a pair at line {line} of the Corefile: remove what is left of the \
          block by hand"
     )]
     Marks {
-        /// Counted from one.
+        /// Line number, from 1.
         line: usize,
     },
 }
 
-/// The Corefile with a block that sends `zone` to `servers`, in place of the one that was there.
-///
-/// Doing it again changes nothing.
+/// The Corefile with a block that forwards `zone` to `servers`. Replaces a present block; idempotent.
 ///
 /// # Errors
-/// [`CorefileError`] when the zone is somebody else's, or the text has been changed between the marks.
+/// [`CorefileError`] when another server block answers for the zone, or the marker comments are not a pair.
 pub fn install(corefile: &str, zone: &str, servers: &[IpAddr]) -> Result<String, CorefileError> {
     let zone = zone.trim_end_matches('.').to_ascii_lowercase();
     if !is_host_name(&zone) {
@@ -75,17 +73,17 @@ pub fn install(corefile: &str, zone: &str, servers: &[IpAddr]) -> Result<String,
         "{BEGIN}\n{zone}:53 {{\n    errors\n    cache {CACHE_SECS}\n    forward .{}\n}}\n{END}\n",
         servers.concat()
     );
-    // Where the block was before; at the end when it is new.
-    let place = corefile.find(BEGIN).unwrap_or(rest.len());
-    let (before, after) = rest.split_at(place);
+    // Keep the position of a present block; append a new one.
+    let position = corefile.find(BEGIN).unwrap_or(rest.len());
+    let (before, after) = rest.split_at(position);
     let gap = if before.is_empty() || before.ends_with('\n') { "" } else { "\n" };
     Ok(format!("{before}{gap}{block}{after}"))
 }
 
-/// The Corefile without our block. Without one it comes back as it is.
+/// The Corefile without our block; unchanged if it has none.
 ///
 /// # Errors
-/// [`CorefileError::Marks`] when the marks are not a pair.
+/// [`CorefileError::Marks`] when the marker comments are not a pair.
 pub fn uninstall(corefile: &str) -> Result<String, CorefileError> {
     let mut rest = String::with_capacity(corefile.len());
     let mut begun: Option<usize> = None;
@@ -109,7 +107,7 @@ pub fn uninstall(corefile: &str) -> Result<String, CorefileError> {
     }
 }
 
-/// The line, in the whole text, on which a server block of somebody else names the zone.
+/// Line number in `corefile` of another server block for the zone; `rest` is the Corefile without our block.
 fn line_of(corefile: &str, rest: &str, zone: &str) -> Option<usize> {
     let mut depth = 0usize;
     for line in rest.lines() {
@@ -128,7 +126,7 @@ fn line_of(corefile: &str, rest: &str, zone: &str) -> Option<usize> {
     None
 }
 
-/// The difference between two texts that differ in one place, as `diff -u` shows it; empty when they are equal.
+/// Unified diff of two texts that differ in one place; empty when they are equal.
 pub fn difference(name: &str, old: &str, new: &str) -> String {
     if old == new {
         return String::new();

@@ -1,4 +1,4 @@
-//! Ready endpoints out of EndpointSlices, and the records of a headless service.
+//! Ready endpoints of EndpointSlices, and the records of headless services.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
@@ -11,14 +11,14 @@ use serde_json::Value;
 use super::names::dashed;
 use super::record::{Data, Problem, ServiceRecords};
 
-/// Endpoints in the answer for a service's own name: what fits into 64 KiB of A as well as of AAAA records, so that
-/// both describe the same endpoints.
+/// Maximum endpoints in the answer for the name of a service. Limited by 64 KiB of AAAA records; A answers have the same
+/// limit, so that both contain the same endpoints.
 pub(super) const MAX_ENDPOINTS: usize = 2000;
 
-/// A port by which a service is found.
+/// A valid port of a service.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Port {
-    /// Empty for the one port that needs none.
+    /// Name; empty for a single unnamed port.
     pub(super) name: String,
     /// `tcp`, `udp` or `sctp`.
     pub(super) protocol: &'static str,
@@ -26,16 +26,16 @@ pub(super) struct Port {
 }
 
 impl Port {
-    /// The prefix of the port's SRV records; unnamed ports have none.
+    /// Prefix of the port's SRV records; `None` for an unnamed port.
     pub(super) fn prefix(&self) -> Option<String> {
         (!self.name.is_empty()).then(|| format!("_{}._{}", self.name.to_ascii_lowercase(), self.protocol))
     }
 }
 
-/// A ready endpoint under the name by which it is found.
+/// A ready endpoint with its name in DNS.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 struct Endpoint {
-    /// Empty within one cluster.
+    /// Id of the exporting cluster; empty in the zone of a single cluster.
     cluster: String,
     hostname: String,
     address: IpAddr,
@@ -51,14 +51,14 @@ impl Endpoint {
     }
 }
 
-/// Whether the names of endpoints carry the cluster that they come from.
+/// Whether the names of endpoints contain the id of their cluster.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Naming {
     WithCluster,
     WithoutCluster,
 }
 
-/// Reads the ports of a Service, an import or a slice (they look alike) and reports those that cannot be published.
+/// Ports of a Service, a ServiceImport or an EndpointSlice, without invalid ones, which are reported as problems.
 pub(super) fn ports(listed: Option<&Value>, problems: &mut Vec<Problem>) -> Vec<Port> {
     let listed = listed.and_then(Value::as_array).into_iter().flatten();
     listed
@@ -69,14 +69,14 @@ pub(super) fn ports(listed: Option<&Value>, problems: &mut Vec<Problem>) -> Vec<
                 Problem::Port { name, number, protocol, reason }
             };
             let protocol = match text(port, "protocol") {
-                // The ServiceImport API has no default; everything else that reads one takes TCP.
+                // TCP is the default of the other two APIs; the ServiceImport API has none.
                 "" | "TCP" => Ok("tcp"),
                 "UDP" => Ok("udp"),
                 "SCTP" => Ok("sctp"),
                 _ => Err(report("its protocol is neither TCP, UDP nor SCTP")),
             };
             let checked = protocol.and_then(|protocol| {
-                // With its underscore the label has one character more.
+                // The underscore in front of the name is part of the label.
                 if !(name.is_empty() || is_host_label(name) && name.len() < LABEL_LIMIT) {
                     return Err(report("its name is not a DNS label of at most 62 characters"));
                 }
@@ -90,9 +90,9 @@ pub(super) fn ports(listed: Option<&Value>, problems: &mut Vec<Problem>) -> Vec<
         .collect()
 }
 
-/// Adds the records of a headless service: addresses, a name per endpoint, and SRV records for every port.
+/// Adds the records of a headless service: its addresses, one name per endpoint, and SRV records for every port.
 ///
-/// `default_ports` stand in for slices that leave their ports open.
+/// `default_ports` are the ports of slices without `ports`.
 pub(super) fn add_headless(
     records: &mut ServiceRecords,
     slices: &[&Object],
@@ -116,7 +116,7 @@ pub(super) fn add_headless(
                 port: port.number,
                 target: target.clone(),
             };
-            // The bare name has the SRV records of all ports; equal ones are removed when the set is finished.
+            // The name of the service has the SRV records of all ports; `finish` removes duplicates.
             records.add("", data(port));
             if let Some(prefix) = port.prefix() {
                 records.add(prefix, data(port));
@@ -125,7 +125,7 @@ pub(super) fn add_headless(
     }
 }
 
-/// All ready endpoints in order, each address once per name.
+/// All ready endpoints, sorted, without duplicates.
 fn ready(
     slices: &[&Object],
     naming: Naming,
@@ -137,14 +137,14 @@ fn ready(
         let place = format!("EndpointSlice {}", slice.key());
         let family = match slice.str_at(&["addressType"]) {
             family @ ("IPv4" | "IPv6") => family,
-            // FQDN slices cannot be imported.
+            // Slices of type FQDN are not exported.
             _ => continue,
         };
         let Some(cluster) = cluster(slice, naming, &place, problems) else { continue };
         let own_ports = slice.at(&["ports"]).filter(|ports| ports.is_array());
         let ports = own_ports.map_or_else(|| default_ports.to_vec(), |own| ports(Some(own), problems));
         let listed = slice.at(&["endpoints"]).and_then(Value::as_array).into_iter().flatten();
-        // No word about readiness means ready.
+        // Absent `ready` means ready (EndpointSlice API).
         for endpoint in listed.filter(|endpoint| endpoint["conditions"]["ready"] != false) {
             let Some(hostname) = hostname(endpoint, &place, problems) else { continue };
             for address in addresses(endpoint, family, &place, problems) {
@@ -157,7 +157,7 @@ fn ready(
     found.into_iter().collect()
 }
 
-/// The cluster's part of the names of a slice's endpoints; `None` when they cannot be named.
+/// The cluster id in the names of a slice's endpoints; `None` if it is missing or invalid.
 fn cluster(slice: &Object, naming: Naming, place: &str, problems: &mut Vec<Problem>) -> Option<String> {
     if naming == Naming::WithoutCluster {
         return Some(String::new());
@@ -173,7 +173,7 @@ fn cluster(slice: &Object, naming: Naming, place: &str, problems: &mut Vec<Probl
     Some(id.to_ascii_lowercase())
 }
 
-/// The host name that an endpoint brings, if any; `None` when it brings one that cannot be used.
+/// Host name of an endpoint, if it has one; the outer `None` means that it is invalid.
 fn hostname(endpoint: &Value, place: &str, problems: &mut Vec<Problem>) -> Option<Option<String>> {
     match text(endpoint, "hostname") {
         "" => Some(None),
@@ -200,13 +200,14 @@ fn addresses(endpoint: &Value, family: &str, place: &str, problems: &mut Vec<Pro
         .collect()
 }
 
-/// The endpoints in the answer for the service's own name: all, or an even choice from every cluster.
+/// Endpoints in the answer for the name of the service: all, or [`MAX_ENDPOINTS`] taken evenly from all clusters.
 fn published<'a>(endpoints: &'a [Endpoint], problems: &mut Vec<Problem>) -> Vec<&'a Endpoint> {
     if endpoints.len() <= MAX_ENDPOINTS {
         return endpoints.iter().collect();
     }
     problems.push(Problem::TooManyEndpoints { have: endpoints.len(), limit: MAX_ENDPOINTS });
-    // Whole names, so that A and AAAA describe the same pods: cluster by cluster, one name of each in turn.
+    // Take all addresses of a host name together, so that A and AAAA answers contain the same pods; one host name of each
+    // cluster in turn.
     let mut clusters: BTreeMap<&str, BTreeMap<&str, Vec<&Endpoint>>> = BTreeMap::new();
     for endpoint in endpoints {
         let hosts = clusters.entry(&endpoint.cluster).or_default();

@@ -1,4 +1,4 @@
-//! Names of services and of endpoints: made from what the objects say, and refused where DNS could not have them.
+//! DNS names of services and endpoints, and checks that they are valid.
 
 use std::net::IpAddr;
 
@@ -6,10 +6,10 @@ use portolan_object::dns_label::{SUBDOMAIN_LIMIT, is_host_label};
 
 use super::record::Problem;
 
-/// The host name of an endpoint that has none: its address with hyphens.
+/// Host name of an endpoint without `hostname`: its address with hyphens.
 pub(super) fn dashed(address: IpAddr) -> String {
     let mut name = address.to_string().replace(['.', ':'], "-");
-    // A label neither begins nor ends with a hyphen; `fd00::` would.
+    // A label must not begin or end with a hyphen, as `fd00::` would.
     if name.starts_with('-') {
         name.insert(0, '0');
     }
@@ -19,10 +19,10 @@ pub(super) fn dashed(address: IpAddr) -> String {
     name
 }
 
-/// The name under which a service's records stand.
+/// Full name of a service, `<service>.<namespace>.svc.<zone>`.
 ///
 /// # Errors
-/// When the service's or the namespace's name is not one label.
+/// When the name of the service or of the namespace is not a DNS label.
 pub(super) fn base(service: &str, namespace: &str, zone: &str) -> Result<String, Problem> {
     match [service, namespace].into_iter().find(|name| !is_host_label(name)) {
         Some(name) => Err(Problem::ServiceName { name: name.to_owned() }),
@@ -30,7 +30,7 @@ pub(super) fn base(service: &str, namespace: &str, zone: &str) -> Result<String,
     }
 }
 
-/// Whether a prefix fits under a base.
+/// Checks that `<prefix>.<base>` is not too long.
 pub(super) fn check_full(prefix: &str, base: &str) -> Result<(), Problem> {
     let name = if prefix.is_empty() { base.to_owned() } else { format!("{prefix}.{base}") };
     match name.len() {

@@ -1,4 +1,4 @@
-//! The records of one service, and why some of them cannot exist.
+//! Records of one service, and problems that leave some of them out.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -7,17 +7,17 @@ use portolan_object::ObjectKey;
 
 use super::names;
 
-/// Which of the two trees of names is meant.
+/// Kind of a DNS zone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum ZoneKind {
-    /// Services of all clusters of the set (KEP-1645, DNS specification 1.0.0).
+    /// Services of a cluster set (KEP-1645, DNS specification 1.0.0).
     ClusterSet,
     /// Services of one cluster (Kubernetes DNS specification 1.1.0).
     Cluster,
 }
 
 impl ZoneKind {
-    /// The zone's name, without a final dot, where nobody chose another one.
+    /// Default name of the zone, without a final dot.
     pub const fn default_zone(self) -> &'static str {
         match self {
             Self::ClusterSet => "clusterset.local",
@@ -25,7 +25,7 @@ impl ZoneKind {
         }
     }
 
-    /// The version of the specification, as `dns-version` answers it.
+    /// Version of the specification, for the TXT record `dns-version`.
     pub const fn schema_version(self) -> &'static str {
         match self {
             Self::ClusterSet => "1.0.0",
@@ -34,20 +34,20 @@ impl ZoneKind {
     }
 }
 
-/// What a record says. Targets are prefixes of the same service: see [`ServiceRecords::records`].
+/// Data of a record. Targets are prefixes of the same service, see [`ServiceRecords::records`].
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Data {
     /// A or AAAA.
     Address(IpAddr),
     /// SRV.
     Server {
-        /// Of two, the lower is tried first.
+        /// Priority; lower values are tried first.
         priority: u16,
-        /// Share among those of equal priority.
+        /// Weight among records of equal priority.
         weight: u16,
-        /// Where it listens.
+        /// Port number.
         port: u16,
-        /// Prefix of the name that has the address.
+        /// Prefix of the name with the addresses.
         target: String,
     },
     /// CNAME: an absolute name, without a final dot.
@@ -57,22 +57,22 @@ pub enum Data {
 /// All records of one service.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ServiceRecords {
-    /// By the labels left of `<service>.<namespace>.svc.<zone>`, such as `_https._tcp` or `ledger-0.east`; empty for
-    /// the service's own name. Lower case, never an empty list.
+    /// By prefix: the labels left of `<service>.<namespace>.svc.<zone>`, such as `_https._tcp` or `ledger-0.east`; empty
+    /// for the name of the service. Lower case; lists are not empty.
     pub records: BTreeMap<String, Vec<Data>>,
-    /// Addresses whose PTR records name a prefix of this service; in the cluster's own zone only.
+    /// Addresses with the prefix that their PTR record names; only in the zone of a single cluster.
     pub reverse: Vec<(IpAddr, String)>,
-    /// What could not be made into records.
+    /// Parts of the service that are left out.
     pub problems: Vec<Problem>,
 }
 
 impl ServiceRecords {
-    /// How many records there are.
+    /// Number of records.
     pub fn len(&self) -> usize {
         self.records.values().map(Vec::len).sum::<usize>() + self.reverse.len()
     }
 
-    /// Whether there is none.
+    /// Whether there are no records.
     pub fn is_empty(&self) -> bool {
         self.records.is_empty() && self.reverse.is_empty()
     }
@@ -85,7 +85,7 @@ impl ServiceRecords {
         self.records.entry(prefix.into()).or_default().push(data);
     }
 
-    /// Drops what does not fit under `base`, sorts, removes repetitions and gives SRV records their weights.
+    /// Removes names that are too long under `base`, sorts, removes duplicates, and sets the weights of SRV records.
     pub(super) fn finish(mut self, base: &str) -> Self {
         let (records, problems) = (&mut self.records, &mut self.problems);
         records.retain(|prefix, _| match names::check_full(prefix, base) {
@@ -100,7 +100,7 @@ impl ServiceRecords {
             set.retain(|data| !matches!(data, Data::Server { target, .. } if !fits(target)));
             set.sort();
             set.dedup();
-            weigh(set);
+            set_weights(set);
         }
         records.retain(|_, set| !set.is_empty());
         self.reverse.retain(|(_, prefix)| fits(prefix));
@@ -112,8 +112,8 @@ impl ServiceRecords {
     }
 }
 
-/// Equal shares of one hundred, as other cluster DNS gives them.
-fn weigh(set: &mut [Data]) {
+/// Gives each SRV record an equal share of 100, as CoreDNS does (coredns plugin/backend_lookup.go).
+fn set_weights(set: &mut [Data]) {
     let servers = set.iter().filter(|data| matches!(data, Data::Server { .. })).count();
     let share = u16::try_from(100 / servers.max(1)).unwrap_or(1).max(1);
     for data in set {
@@ -123,62 +123,62 @@ fn weigh(set: &mut [Data]) {
     }
 }
 
-/// Something of a service that DNS cannot show. The rest of the service is not affected.
+/// A part of a service without DNS records. The rest of the service is not affected.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, thiserror::Error)]
 #[non_exhaustive]
 pub enum Problem {
-    /// The name of the service or of its namespace is not one DNS label.
+    /// The name of the service or of its namespace is not a DNS label.
     #[error(
         "{name:?} cannot be part of a DNS name: use a name of at most 63 letters, digits and hyphens, without dots"
     )]
     ServiceName {
-        /// As given.
+        /// The invalid value.
         name: String,
     },
-    /// The whole name would be longer than DNS allows.
+    /// The full name is longer than DNS allows.
     #[error(
         "the name {name:?} has {length} characters, DNS allows 253: shorten the service, namespace, host name or cluster id"
     )]
     TooLong {
         /// The name.
         name: String,
-        /// Its length.
+        /// Length in characters.
         length: usize,
     },
-    /// The import is neither of the known types.
+    /// The type of the import is unknown.
     #[error("type {kind:?} is unknown: use ClusterSetIP or Headless")]
     Type {
-        /// As given.
+        /// The invalid value.
         kind: String,
     },
-    /// An address is none.
+    /// Not a valid IP address.
     #[error("{text:?} in {place} is not an {expected} address")]
     Address {
-        /// As given.
+        /// The invalid value.
         text: String,
-        /// Where it was found.
+        /// Object or field with the value.
         place: String,
         /// `IP`, `IPv4` or `IPv6`.
         expected: &'static str,
     },
-    /// A port cannot be published.
+    /// A port has no SRV record.
     #[error("port {name:?} ({number}/{protocol}) cannot be published: {reason}")]
     Port {
-        /// Its name.
+        /// Name of the port.
         name: String,
-        /// Its number.
+        /// Number of the port.
         number: i64,
-        /// Its protocol.
+        /// Protocol of the port.
         protocol: String,
-        /// Why.
+        /// The rule that it violates.
         reason: &'static str,
     },
-    /// A host name is not one DNS label.
+    /// A host name is not a DNS label.
     #[error(
         "host name {hostname:?} in {place} cannot be part of a DNS name: use at most 63 letters, digits and hyphens"
     )]
     Hostname {
-        /// As given.
+        /// The invalid value.
         hostname: String,
         /// The slice.
         place: String,
@@ -188,12 +188,12 @@ pub enum Problem {
         "cluster id {id:?} in {place} cannot be part of a DNS name: use lower-case letters, digits, hyphens and dots"
     )]
     ClusterId {
-        /// As given.
+        /// The invalid value.
         id: String,
         /// The slice.
         place: String,
     },
-    /// A slice does not say where it comes from.
+    /// A slice has no label with its source cluster.
     #[error(
         "{place} has no label multicluster.kubernetes.io/source-cluster: its endpoints are not published"
     )]
@@ -201,38 +201,39 @@ pub enum Problem {
         /// The slice.
         place: String,
     },
-    /// The target of an ExternalName Service is no name.
+    /// The target of an ExternalName Service is not a valid domain name.
     #[error("external name {name:?} is not a DNS name")]
     ExternalName {
-        /// As given.
+        /// The invalid value.
         name: String,
     },
-    /// More endpoints than one answer can hold.
+    /// More endpoints than one answer can contain.
     #[error(
-        "{have} endpoints are ready, the answer for the service's own name holds {limit} of them; each pod's own name answers"
+        "{have} endpoints are ready, but the answer for the name of the service contains only {limit} of them; the name \
+         of each pod still resolves"
     )]
     TooManyEndpoints {
-        /// Ready ones.
+        /// Ready endpoints.
         have: usize,
-        /// What is published.
+        /// Published endpoints.
         limit: usize,
     },
 }
 
-/// One service's new state.
+/// New records of one service.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Change {
-    /// The service.
+    /// Namespace and name of the service.
     pub service: ObjectKey,
-    /// All its records from now on; empty when it is gone.
+    /// All records of the service; empty after its deletion.
     pub records: ServiceRecords,
 }
 
-/// Takes records as they change: the DNS server, or a test.
+/// Receiver of changed records: the DNS server, or a test.
 pub trait RecordSink: Send + Sync + 'static {
-    /// Puts changes in force, all at once, and returns when they are.
+    /// Publishes changes atomically; they are visible to queries when the call returns.
     fn publish(&self, zone: ZoneKind, changes: Vec<Change>);
 
-    /// Says that everything there was at the start has been published. Called once per zone.
+    /// Called once per zone, after all services that existed at the start have been published.
     fn synced(&self, zone: ZoneKind);
 }

@@ -28,7 +28,8 @@ pub(crate) fn start(
 ) -> Cache<Object> {
     let resource = Resource::from(resources::ENDPOINT_SLICE);
     let slices = caches.of(&resource);
-    slices.add_index(BY_SERVICE, |_, slice| service_of_slice(slice).iter().map(ToString::to_string).collect());
+    slices
+        .add_index(BY_SERVICE, |_, slice| service_of_slice(slice).iter().map(ToString::to_string).collect());
     let queue: Queue<ObjectKey> = Queue::new("service-proxy");
     let changed = queue.clone();
     services.observe(move |change| changed.add(change.key.clone()));

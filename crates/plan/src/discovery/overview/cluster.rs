@@ -1,4 +1,4 @@
-//! What one cluster holds of the federation's services, and how to find the parts of one service in it.
+//! Objects of one cluster that belong to exported services.
 
 use portolan_api::labels::endpoint_slice::{IMPORT_NAME, SERVICE_NAME, SOURCE_CLUSTER};
 use portolan_object::{Object, ObjectKey};
@@ -10,27 +10,27 @@ use crate::kubernetes::pods::condition;
 /// One member.
 #[derive(Debug, Clone)]
 pub struct Cluster {
-    /// Its name in the federation.
+    /// Name in the federation.
     pub name: String,
-    /// Its id in the clusterset, where it has one: what the slices of its endpoints are labelled with.
+    /// Id in its clusterset; the value of the source-cluster label on its endpoints.
     pub id: Option<String>,
-    /// What it holds, or why it could not be read.
+    /// Its objects, or the message of the error that prevented reading them.
     pub contents: Result<Contents, String>,
 }
 
-/// What a member holds.
+/// Objects of a member.
 #[derive(Debug, Clone, Default)]
 pub struct Contents {
-    /// Its ServiceExports.
+    /// ServiceExports.
     pub exports: Vec<Object>,
-    /// Its ServiceImports.
+    /// ServiceImports.
     pub imports: Vec<Object>,
-    /// Its EndpointSlices, own and imported ones.
+    /// EndpointSlices, imported ones included.
     pub slices: Vec<Object>,
 }
 
 impl Cluster {
-    /// Whether a source-cluster label names this cluster.
+    /// Whether the value of a source-cluster label is its name or its id.
     pub(super) fn is_called(&self, label: &str) -> bool {
         label == self.name || self.id.as_deref() == Some(label)
     }
@@ -45,12 +45,12 @@ impl Contents {
         self.imports.iter().find(|import| import.key() == *key)
     }
 
-    /// Slices of the cluster's own Service.
+    /// EndpointSlices of the Service in this cluster.
     pub(super) fn own_slices<'a>(&'a self, key: &'a ObjectKey) -> impl Iterator<Item = &'a Object> {
         self.slices.iter().filter(move |slice| is_own_slice(slice, key))
     }
 
-    /// Slices that came from another cluster.
+    /// EndpointSlices imported from `source`.
     pub(super) fn slices_from<'a>(
         &'a self,
         key: &'a ObjectKey,
@@ -61,8 +61,8 @@ impl Contents {
         })
     }
 
-    /// Everything that belongs to a service.
-    pub(super) fn parts<'a>(&'a self, key: &'a ObjectKey) -> impl Iterator<Item = &'a Object> {
+    /// Exports, imports and EndpointSlices of a service.
+    pub(super) fn objects_of<'a>(&'a self, key: &'a ObjectKey) -> impl Iterator<Item = &'a Object> {
         let slices =
             self.slices.iter().filter(|slice| is_own_slice(slice, key) || is_imported_slice(slice, key));
         let objects = self.exports.iter().chain(&self.imports).filter(|object| object.key() == *key);
@@ -70,7 +70,7 @@ impl Contents {
     }
 }
 
-/// Whether a slice holds endpoints of the Service `key` of its own cluster.
+/// Whether an EndpointSlice has endpoints of the Service `key` in its own cluster.
 pub(crate) fn is_own_slice(slice: &Object, key: &ObjectKey) -> bool {
     slice.namespace() == key.namespace
         && slice.label(SERVICE_NAME) == Some(&key.name)
@@ -78,7 +78,7 @@ pub(crate) fn is_own_slice(slice: &Object, key: &ObjectKey) -> bool {
         && is_exportable(slice)
 }
 
-/// Whether a slice was put there for the import `key`.
+/// Whether an EndpointSlice was imported for the import `key`.
 pub(crate) fn is_imported_slice(slice: &Object, key: &ObjectKey) -> bool {
     slice.namespace() == key.namespace
         && slice.label(IMPORT_NAME) == Some(&key.name)
@@ -86,14 +86,14 @@ pub(crate) fn is_imported_slice(slice: &Object, key: &ObjectKey) -> bool {
         && !slice.is_deleting()
 }
 
-/// Whether what a cluster holds says that `source` exports the service.
+/// Whether the import or the EndpointSlices of a cluster name `source` as exporter.
 pub(super) fn exported_by(contents: &Contents, key: &ObjectKey, source: &Cluster) -> bool {
     let listed = contents.import(key).and_then(|import| import.at(&["status", "clusters"])?.as_array());
     let is_listed = |entry: &Value| entry["cluster"].as_str().is_some_and(|name| source.is_called(name));
     listed.into_iter().flatten().any(is_listed) || contents.slices_from(key, source).next().is_some()
 }
 
-/// Endpoints that get traffic, and all. An unset condition counts as ready (EndpointSlice API).
+/// Number of ready endpoints, and of all. Absent `ready` means ready (EndpointSlice API).
 pub(super) fn endpoints<'a>(slices: impl Iterator<Item = &'a Object>) -> (usize, usize) {
     let (mut ready, mut all) = (0, 0);
     for endpoint in slices.filter_map(|slice| slice.at(&["endpoints"])?.as_array()).flatten() {
@@ -103,7 +103,7 @@ pub(super) fn endpoints<'a>(slices: impl Iterator<Item = &'a Object>) -> (usize,
     (ready, all)
 }
 
-/// Why an export is not valid: reason and message of its condition.
+/// Reason and message of condition `Valid` if it is false; otherwise empty.
 pub(super) fn invalid(export: &Object) -> String {
     match condition(export, "Valid") {
         Some("False") => {
@@ -114,7 +114,7 @@ pub(super) fn invalid(export: &Object) -> String {
     }
 }
 
-/// Reasons and message of an export's conflict.
+/// Reasons and message of condition `Conflict` if it is true; otherwise empty.
 pub(super) fn conflict(export: &Object) -> (String, String) {
     match condition(export, "Conflict") {
         Some("True") => said(export, "Conflict"),
@@ -149,8 +149,8 @@ pub(super) fn ports(import: &Object) -> Vec<String> {
     list.into_iter().flatten().map(text).collect()
 }
 
-/// The latest time on an object: creation, deletion, writes, conditions. All are RFC 3339 in UTC with whole seconds,
-/// so that the latest is the greatest text.
+/// Latest of creation, deletion, writes and condition transitions of an object. All times are RFC 3339 in UTC with whole
+/// seconds, so the lexicographic maximum is the latest.
 pub(super) fn last_change(object: &Object) -> String {
     let entries = |path: &[&str], field: &'static str| -> Vec<String> {
         let list = object.at(path).and_then(Value::as_array);

@@ -1,11 +1,11 @@
-//! The hops in the exporting clusters: is the service exported, and is anybody there to answer.
+//! Hops in the exporting clusters: the export, and ready endpoints.
 
 use super::Finding;
 use super::facts::{Facts, Member, View};
 use crate::discovery::overview::said;
 use crate::kubernetes::pods::condition;
 
-/// Is there an export, and a Service behind every one of them.
+/// Checks that there is an export, and that each export is valid.
 pub(super) fn export(facts: &Facts) -> Finding {
     let exporters: Vec<(&Member, &View)> = facts.exporters().collect();
     if exporters.is_empty() {
@@ -21,7 +21,7 @@ fn not_exported(facts: &Facts) -> Finding {
     let name = &facts.service.name;
     if let Some((member, _)) = facts.views().find(|(_, view)| view.local.is_some() && !view.serves_api) {
         return Finding::broken(
-            format!("{} has the Service but does not know ServiceExports", member.name),
+            format!("{} has the Service but does not serve ServiceExports", member.name),
             format!(
                 "put {} into a clusterset with `portolan clusterset add`, which installs their CRDs",
                 member.name
@@ -41,7 +41,7 @@ fn not_exported(facts: &Facts) -> Finding {
         return Finding::broken(
             format!("no cluster that answers exports it, and {cluster} cannot be reached: {reason}"),
             format!(
-                "bring {cluster} back, or check its Cluster object with `portolan get clusters {cluster}`"
+                "make {cluster} reachable, or check its Cluster object with `portolan get clusters {cluster}`"
             ),
         );
     }
@@ -51,7 +51,7 @@ fn not_exported(facts: &Facts) -> Finding {
     )
 }
 
-/// What is wrong with one export.
+/// The problem of one export.
 fn invalid(facts: &Facts, member: &Member, view: &View) -> Option<Finding> {
     let (cluster, name) = (&member.name, &facts.service.name);
     let Some(service) = &view.local else {
@@ -76,7 +76,7 @@ fn invalid(facts: &Facts, member: &Member, view: &View) -> Option<Finding> {
             facts.kubectl(cluster, &format!("describe serviceexport {name}")),
         ));
     }
-    // Outside of sets a policy may have brought an import somewhere; then nobody expects one to appear by itself.
+    // Without a set, a policy may have created explicit imports; in that case no set is needed.
     let others_are_in_sets = facts.views().any(|(_, view)| view.clusterset.is_some());
     let by_policy = facts.views().any(|(_, view)| view.clusterset.is_none() && view.import.is_some());
     (view.clusterset.is_none() && others_are_in_sets && !by_policy).then(|| {
@@ -87,12 +87,12 @@ fn invalid(facts: &Facts, member: &Member, view: &View) -> Option<Finding> {
     })
 }
 
-/// Is there a ready endpoint anywhere; a cluster without one is a doubt.
+/// Checks that there is a ready endpoint. An exporter without one is a warning.
 pub(super) fn endpoints(facts: &Facts) -> Finding {
     let counts: Vec<(&str, usize, usize)> = facts
         .exporters()
         .map(|(member, view)| {
-            (member.name.as_str(), facts.ready_at_home(view).len(), facts.all_at_home(view).len())
+            (member.name.as_str(), facts.own_ready_addresses(view).len(), facts.own_addresses(view).len())
         })
         .collect();
     let text = |(cluster, ready, all): &(&str, usize, usize)| format!("{cluster}: {ready} of {all} ready");
@@ -104,10 +104,10 @@ pub(super) fn endpoints(facts: &Facts) -> Finding {
         first,
         &format!("get pods,endpointslices -l kubernetes.io/service-name={}", facts.service.name),
     );
-    let next = format!("look at the pods that the Service selects: `{look}` and `kubectl describe` them");
+    let next = format!("check the pods that the Service selects: `{look}` and `kubectl describe` them");
     if empty.len() == counts.len() {
         Finding::broken(format!("no ready endpoint ({})", texts.join(", ")), next)
     } else {
-        Finding::doubtful(format!("{} has no ready endpoint ({})", empty.join(", "), texts.join(", ")), next)
+        Finding::warning(format!("{} has no ready endpoint ({})", empty.join(", "), texts.join(", ")), next)
     }
 }

@@ -1,4 +1,4 @@
-//! What the walk is decided from: one picture of the federation as far as a service is concerned.
+//! Facts for the diagnosis of one service, collected from the clusters.
 
 use std::collections::BTreeSet;
 
@@ -9,32 +9,32 @@ use serde_json::Value;
 use crate::discovery::overview::{is_imported_slice, is_own_slice};
 use crate::dns::ZoneKind;
 
-/// The picture.
+/// State of the federation with respect to one service.
 #[derive(Debug, Clone)]
 pub struct Facts {
-    /// The service.
+    /// Namespace and name of the service.
     pub service: ObjectKey,
-    /// Every member of the federation.
+    /// All members of the federation.
     pub members: Vec<Member>,
 }
 
 /// One member.
 #[derive(Debug, Clone)]
 pub struct Member {
-    /// Its name in the federation.
+    /// Name in the federation.
     pub name: String,
-    /// What it holds, or why it could not be read.
+    /// Its objects, or the message of the error that prevented reading them.
     pub view: Result<View, String>,
 }
 
-/// What a member holds of a service and of itself.
+/// Objects of a member that concern the service.
 #[derive(Debug, Clone, Default)]
 pub struct View {
-    /// Whether it knows ServiceExports and ServiceImports.
+    /// Whether it serves ServiceExports and ServiceImports.
     pub serves_api: bool,
-    /// Whether the namespace is there.
+    /// Whether the namespace exists.
     pub has_namespace: bool,
-    /// The clusterset that it is in.
+    /// Clusterset of the member.
     pub clusterset: Option<Clusterset>,
     /// The ServiceExport.
     pub export: Option<Object>,
@@ -42,38 +42,38 @@ pub struct View {
     pub local: Option<Object>,
     /// The ServiceImport.
     pub import: Option<Object>,
-    /// The Service derived from the import, which holds its addresses where the import does not.
+    /// The derived Service of the import, which has the addresses of an explicit import.
     pub derived: Option<Object>,
     /// All EndpointSlices of the namespace.
     pub slices: Vec<Object>,
     /// Pod address ranges of its nodes, in CIDR notation.
     pub pod_ranges: Vec<String>,
-    /// What its DNS says.
+    /// State of its DNS.
     pub dns: Dns,
-    /// TCP ports of the service that a pod tried there, and whether they took the connection.
+    /// TCP ports that a probe pod tried, and whether it could connect.
     pub connections: Vec<(u16, bool)>,
 }
 
 /// Membership of a clusterset.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Clusterset {
-    /// The set.
+    /// Name of the set.
     pub name: String,
-    /// The id of the member in it.
+    /// Id of the member in the set.
     pub id: String,
 }
 
-/// What is known of a member's DNS.
+/// State of a member's DNS.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Dns {
-    /// Whether its cluster DNS passes the clusterset's zone on; `None` when its configuration is not there to read.
-    pub hooked_up: Option<bool>,
-    /// Addresses that it answers for the name, or why it did not answer; `None` when it was not asked.
+    /// Whether the cluster DNS forwards the zone of the clusterset; `None` without a readable Corefile.
+    pub forwards_zone: Option<bool>,
+    /// Addresses in the answer for the name, or an error message; `None` without a probe.
     pub answer: Option<Result<BTreeSet<String>, String>>,
 }
 
 impl Facts {
-    /// Members that export the service, with what they hold.
+    /// Members that export the service.
     pub(super) fn exporters(&self) -> impl Iterator<Item = (&Member, &View)> {
         self.views().filter(|(_, view)| view.export.as_ref().is_some_and(|export| !export.is_deleting()))
     }
@@ -83,7 +83,7 @@ impl Facts {
         self.members.iter().filter_map(|member| Some((member, member.view()?)))
     }
 
-    /// Members that could not be read, with the reason.
+    /// Unreachable members, with the error message.
     pub(super) fn lost(&self) -> impl Iterator<Item = (&str, &str)> {
         self.members
             .iter()
@@ -94,18 +94,18 @@ impl Facts {
         self.members.iter().find(|member| member.name == name)
     }
 
-    /// The commands here name contexts like members, as `portolan playground` writes them.
+    /// A kubectl command for a member. Assumes a context with the name of the member, as `portolan playground` writes it.
     pub(super) fn kubectl(&self, cluster: &str, rest: &str) -> String {
         format!("kubectl --context {cluster} --namespace {} {rest}", self.service.namespace)
     }
 
     /// Addresses of the Service's own ready endpoints in a member.
-    pub(super) fn ready_at_home(&self, view: &View) -> BTreeSet<String> {
+    pub(super) fn own_ready_addresses(&self, view: &View) -> BTreeSet<String> {
         addresses(view.slices.iter().filter(|slice| is_own_slice(slice, &self.service)), Wanted::Ready)
     }
 
     /// All addresses of the Service's own endpoints in a member.
-    pub(super) fn all_at_home(&self, view: &View) -> BTreeSet<String> {
+    pub(super) fn own_addresses(&self, view: &View) -> BTreeSet<String> {
         addresses(view.slices.iter().filter(|slice| is_own_slice(slice, &self.service)), Wanted::All)
     }
 
@@ -119,8 +119,8 @@ impl Facts {
         if of_import.is_empty() { texts(&view.derived, "clusterIPs") } else { of_import }
     }
 
-    /// The DNS name by which a member asks for the service: that of the clusterset, or of the derived Service where
-    /// the import came by a policy.
+    /// DNS name of the service in a member: in the zone of the clusterset, or the name of the derived Service for an
+    /// explicit import.
     pub(super) fn dns_name(&self, view: &View) -> String {
         match (&view.clusterset, &view.derived) {
             (None, Some(derived)) => {
@@ -134,7 +134,7 @@ impl Facts {
         }
     }
 
-    /// Ready addresses that `view` has got from `source`.
+    /// Ready addresses in the slices of `view` that were imported from `source`.
     pub(super) fn received(&self, view: &View, source: &Member) -> BTreeSet<String> {
         let from_source = |slice: &&Object| {
             is_imported_slice(slice, &self.service)
@@ -145,30 +145,31 @@ impl Facts {
 }
 
 impl Member {
-    /// What it holds, when it could be read.
+    /// Its objects, if it could be read.
     pub fn view(&self) -> Option<&View> {
         self.view.as_ref().ok()
     }
 
-    /// The clusterset that it is in.
+    /// Name of its clusterset.
     pub(super) fn set(&self) -> Option<&str> {
         self.view()?.clusterset.as_ref().map(|set| set.name.as_str())
     }
 
-    /// Whether a source-cluster label names it.
+    /// Whether the value of a source-cluster label is its name or its id.
     pub(super) fn is_called(&self, label: &str) -> bool {
         let id = self.view().and_then(|view| view.clusterset.as_ref()).map(|set| set.id.as_str());
         label == self.name || id == Some(label)
     }
 }
 
+/// Endpoints to select.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Wanted {
     Ready,
     All,
 }
 
-/// An unset condition counts as ready (EndpointSlice API).
+/// Addresses of endpoints. Absent `ready` means ready (EndpointSlice API).
 fn addresses<'a>(slices: impl Iterator<Item = &'a Object>, wanted: Wanted) -> BTreeSet<String> {
     let endpoints = slices.filter_map(|slice| slice.at(&["endpoints"])?.as_array()).flatten();
     let chosen =

@@ -1,4 +1,4 @@
-//! The last hops: what the name means in the cluster that asks, and whether packets can get where it points.
+//! Hops of the network: DNS in the client cluster, and connections to the endpoints.
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
@@ -6,34 +6,34 @@ use std::net::IpAddr;
 use super::Finding;
 use super::facts::{Facts, Member, View};
 
-/// Does the name mean what the import says.
+/// Checks that the DNS name resolves to the addresses of the import.
 pub(super) fn dns(facts: &Facts, from: &str) -> Finding {
     let Some(view) = facts.member(from).and_then(Member::view) else {
-        return Finding::Unseen(format!("{from} cannot be read"));
+        return Finding::Unknown(format!("{from} cannot be read"));
     };
     let name = facts.dns_name(view);
-    if view.clusterset.is_some() && view.dns.hooked_up == Some(false) {
+    if view.clusterset.is_some() && view.dns.forwards_zone == Some(false) {
         return Finding::broken(
-            format!("the cluster DNS of {from} does not pass clusterset.local on"),
+            format!("the cluster DNS of {from} does not forward clusterset.local"),
             format!("`portolan dns install` with the kubeconfig of {from}, then ask again for {name}"),
         );
     }
     let wanted = wanted(facts, view);
     match &view.dns.answer {
-        None => Finding::Unseen(format!("not asked for {name}: `--probe` asks from a pod in {from}")),
+        None => Finding::Unknown(format!("not asked for {name}: `--probe` asks from a pod in {from}")),
         Some(Err(reason)) => Finding::broken(
             format!("the DNS of {from} has no answer for {name}: {reason}"),
-            "see that its DNS server runs and is ready; it answers nothing before it has read everything once",
+            "check that its DNS server runs and is ready; it answers only after its caches have synced",
         ),
         Some(Ok(got)) if *got == wanted => Finding::Good(format!("{name} is {}", join(got))),
         Some(Ok(got)) => Finding::broken(
             format!("the DNS of {from} answers {} for {name}, expected {}", join(got), join(&wanted)),
-            "answers may be cached for 5 seconds; after that, look at the age of the DNS server's state",
+            "answers may be cached for 5 seconds; after that, check the age of the DNS server's state",
         ),
     }
 }
 
-/// The addresses of the service, or of the endpoints of a headless one.
+/// Expected addresses: those of the service, or of the endpoints of a headless one.
 fn wanted(facts: &Facts, view: &View) -> BTreeSet<String> {
     let addresses = facts.addresses(view);
     if addresses.is_empty() {
@@ -50,14 +50,16 @@ fn join(addresses: &BTreeSet<String>) -> String {
     }
 }
 
-/// Can packets find the endpoints: two clusters must not use the same pod addresses.
+/// Checks that the pod address ranges of the clusters do not overlap, and the connections of a probe.
 pub(super) fn connection(facts: &Facts, from: &str) -> Finding {
     let Some(view) = facts.member(from).and_then(Member::view) else {
-        return Finding::Unseen(format!("{from} cannot be read"));
+        return Finding::Unknown(format!("{from} cannot be read"));
     };
-    for (exporter, at_home) in facts.exporters().filter(|(exporter, _)| exporter.name != from) {
-        let pairs =
-            view.pod_ranges.iter().flat_map(|own| at_home.pod_ranges.iter().map(move |other| (own, other)));
+    for (exporter, source_view) in facts.exporters().filter(|(exporter, _)| exporter.name != from) {
+        let pairs = view
+            .pod_ranges
+            .iter()
+            .flat_map(|own| source_view.pod_ranges.iter().map(move |other| (own, other)));
         if let Some((own, other)) = pairs.into_iter().find(|(own, other)| overlap(own, other)) {
             let cluster = &exporter.name;
             return Finding::broken(
@@ -82,7 +84,7 @@ pub(super) fn connection(facts: &Facts, from: &str) -> Finding {
         );
     }
     if view.connections.is_empty() {
-        return Finding::Unseen(format!(
+        return Finding::Unknown(format!(
             "no addresses overlap; not tried: `--probe` connects from a pod in {from}"
         ));
     }
@@ -90,7 +92,7 @@ pub(super) fn connection(facts: &Facts, from: &str) -> Finding {
     Finding::Good(format!("a pod in {from} connects to {name} on port {}", taken.join(", ")))
 }
 
-/// Whether two ranges in CIDR notation share an address; text that is none shares nothing.
+/// Whether two ranges in CIDR notation share an address; false if one is malformed.
 fn overlap(one: &str, other: &str) -> bool {
     let (Some(one), Some(other)) = (range(one), range(other)) else { return false };
     one.is_ipv4 == other.is_ipv4 && {

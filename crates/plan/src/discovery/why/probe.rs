@@ -1,7 +1,6 @@
-//! A pod that asks like any client in the cluster: what it runs, and what its output says.
+//! Script of the probe pod, which resolves the name and connects like any client, and the parser of its output.
 //!
-//! The shell starts the pod; the script needs the commands of busybox and nothing else. Text that does not come from
-//! the script decides nothing.
+//! The command line starts the pod. The script needs the commands of busybox only.
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
@@ -12,24 +11,24 @@ use serde_json::Value;
 use super::facts::{Facts, View};
 use crate::discovery::overview::is_imported_slice;
 
-/// Marks of the lines that the script itself prints.
+/// Prefixes of the lines that the script prints after each command.
 const DNS_DONE: &str = "portolan-dns";
 const CONNECT_DONE: &str = "portolan-connect";
-/// Seconds to wait for a connection.
+/// Timeout of a connection in seconds.
 const CONNECT_SECONDS: u32 = 3;
 
-/// What a pod found.
+/// Result of a probe.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Probe {
-    /// What DNS answered, or why it did not.
+    /// Addresses in the DNS answer, or an error message; `None` if the command did not run.
     pub dns: Option<Result<BTreeSet<String>, String>>,
-    /// TCP ports that it tried, and whether they took the connection.
+    /// TCP ports, and whether the pod could connect.
     pub connections: Vec<(u16, bool)>,
 }
 
-/// The script for a pod in the member `view`.
+/// Script for a pod in the member of `view`.
 pub fn script(facts: &Facts, view: &View) -> String {
-    // The final dot keeps search paths out of the answer.
+    // The final dot prevents the use of search domains.
     let name = facts.dns_name(view);
     let mut lines = vec![format!("nslookup {name}. 2>&1; echo {DNS_DONE} $?")];
     lines.extend(ports(facts, view).into_iter().map(|port| {
@@ -40,7 +39,7 @@ pub fn script(facts: &Facts, view: &View) -> String {
     lines.join("\n")
 }
 
-/// TCP ports to connect to: of the import, or of the endpoints where clients reach those themselves.
+/// TCP ports to connect to: those of the import, or those of the endpoints for a headless service.
 fn ports(facts: &Facts, view: &View) -> BTreeSet<u16> {
     let import = view.import.as_ref();
     let is_headless = import.is_some_and(|import| import.str_at(&["spec", "type"]) == "Headless");
@@ -57,7 +56,7 @@ fn ports(facts: &Facts, view: &View) -> BTreeSet<u16> {
     if is_headless { of_slices.filter_map(number).collect() } else { of_import.filter_map(number).collect() }
 }
 
-/// Reads the output of the script; what is not in it was not tried.
+/// Parses the output of the script.
 pub fn read(output: &str) -> Probe {
     let mut probe = Probe::default();
     let mut said = Vec::new();
@@ -74,7 +73,7 @@ pub fn read(output: &str) -> Probe {
     probe
 }
 
-/// The addresses below the first `Name:`; above it stands the server's own.
+/// Addresses below the first `Name:` in the output of nslookup; the lines above it have the address of the server.
 fn answer(said: &[String], succeeded: bool) -> Result<BTreeSet<String>, String> {
     let below = said.iter().skip_while(|line| !line.starts_with("Name:"));
     let addresses: BTreeSet<String> = below
@@ -86,7 +85,7 @@ fn answer(said: &[String], succeeded: bool) -> Result<BTreeSet<String>, String> 
         return Ok(addresses);
     }
     let last = said.iter().rev().find(|line| !line.is_empty());
-    Err(last.cloned().unwrap_or_else(|| "it said nothing".to_owned()))
+    Err(last.cloned().unwrap_or_else(|| "nslookup printed nothing".to_owned()))
 }
 
 #[cfg(test)]
@@ -125,7 +124,7 @@ mod tests {
             (
                 "nothing was said",
                 "portolan-dns 1",
-                Probe { dns: Some(Err("it said nothing".to_owned())), connections: vec![] },
+                Probe { dns: Some(Err("nslookup printed nothing".to_owned())), connections: vec![] },
             ),
         ];
         for (name, output, want) in cases {

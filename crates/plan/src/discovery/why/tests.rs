@@ -50,7 +50,7 @@ fn member(name: &str, range: &str, slices: Vec<Object>) -> Member {
         )),
         slices,
         pod_ranges: vec![range.to_owned()],
-        dns: Dns { hooked_up: Some(true), answer: Some(Ok(BTreeSet::from(["10.1.0.9".to_owned()]))) },
+        dns: Dns { forwards_zone: Some(true), answer: Some(Ok(BTreeSet::from(["10.1.0.9".to_owned()]))) },
         ..View::default()
     };
     Member { name: name.to_owned(), view: Ok(view) }
@@ -176,7 +176,7 @@ fn common_faults_are_named_in_the_first_line() {
         (
             "the asking cluster is in no clusterset",
             with("b", |view| (view.clusterset, view.import) = (None, None)),
-            "broken at import: b is in no clusterset and has no ServiceImport of its own",
+            "broken at import: b is in no clusterset and has no ServiceImport",
         ),
         (
             "the asking cluster is in another clusterset",
@@ -204,17 +204,17 @@ fn common_faults_are_named_in_the_first_line() {
         (
             "a port of another name goes under the name that won",
             with_second(named_service("10.15.0.4", "web", 80), conflict("PortConflict")),
-            "works, with a doubt at import: the exports differ (PortConflict): a wins",
+            "works, with a warning at import: the exports differ (PortConflict): a wins",
         ),
         (
             "type conflict",
             with_second(service("None", 80), conflict("TypeConflict")),
-            "works, with a doubt at import: type conflict: the Service in c is Headless, the service is ClusterSetIP by an older export",
+            "works, with a warning at import: type conflict: the Service in c is Headless, the service is ClusterSetIP by an older export",
         ),
         (
             "a conflict that traffic survives",
             with_second(service("10.15.0.4", 80), conflict("SessionAffinityConflict")),
-            "works, with a doubt at import: the exports differ (SessionAffinityConflict): a wins",
+            "works, with a warning at import: the exports differ (SessionAffinityConflict): a wins",
         ),
         (
             "slices are missing",
@@ -224,17 +224,17 @@ fn common_faults_are_named_in_the_first_line() {
         (
             "slices hold an address that is gone",
             with("b", |view| view.slices = vec![slice(Some("a"), &["10.10.0.5", "10.10.0.6", "10.10.0.7"])]),
-            "broken at slices: stale: b still has 10.10.0.7 of a, which is no endpoint there any more",
+            "broken at slices: stale: b still has 10.10.0.7 of a, which is not an endpoint there any more",
         ),
         (
             "slices lack a new address",
             with("b", |view| view.slices = vec![slice(Some("a"), &["10.10.0.5"])]),
-            "broken at slices: stale: b has not got 10.10.0.6 of a yet",
+            "broken at slices: stale: b does not have 10.10.0.6 of a yet",
         ),
         (
             "DNS is not hooked up",
-            with("b", |view| view.dns.hooked_up = Some(false)),
-            "broken at dns: the cluster DNS of b does not pass clusterset.local on",
+            with("b", |view| view.dns.forwards_zone = Some(false)),
+            "broken at dns: the cluster DNS of b does not forward clusterset.local",
         ),
         (
             "DNS has no answer",
@@ -279,7 +279,7 @@ fn what_cannot_be_seen_is_not_called_good() {
     let diagnosis = diagnose(&with("b", |view| view.dns = Dns::default()), "b");
     let dns = diagnosis.path.iter().find(|(hop, _)| *hop == Hop::Dns).map(|(_, finding)| finding);
     assert!(
-        matches!(dns, Some(Finding::Unseen(text)) if text.contains("web.shop.svc.clusterset.local")),
+        matches!(dns, Some(Finding::Unknown(text)) if text.contains("web.shop.svc.clusterset.local")),
         "{dns:?}"
     );
 }
@@ -298,7 +298,7 @@ fn a_lost_member_is_a_doubt_where_its_endpoints_are() {
         (
             "its endpoints are there",
             known,
-            "works, with a doubt at slices: b has endpoints of c as they last were: c cannot be reached",
+            "works, with a warning at slices: b has the last known endpoints of c: c cannot be reached",
         ),
         (
             "it is not lost but gone",
@@ -321,7 +321,7 @@ fn an_import_by_policy_has_the_address_and_the_name_of_its_derived_service() {
         held.import.as_mut().expect("an import").0["spec"]["ips"] = json!([]);
         held.derived = derived;
         held.slices = vec![slice(Some("a"), &["10.10.0.5", "10.10.0.6"])];
-        held.dns = Dns { hooked_up: Some(false), answer: None };
+        held.dns = Dns { forwards_zone: Some(false), answer: None };
         facts
     };
     let mut derived = service("10.13.0.7", 80);
@@ -331,7 +331,7 @@ fn an_import_by_policy_has_the_address_and_the_name_of_its_derived_service() {
     assert_eq!(diagnosis.headline(), "shop/web from b: works as far as can be seen from here");
     let dns = diagnosis.path.iter().find(|(hop, _)| *hop == Hop::Dns).map(|(_, finding)| finding);
     assert!(
-        matches!(dns, Some(Finding::Unseen(text)) if text.contains("derived-web.shop.svc.cluster.local")),
+        matches!(dns, Some(Finding::Unknown(text)) if text.contains("derived-web.shop.svc.cluster.local")),
         "{dns:?}"
     );
     let headline = diagnose(&by_policy(None), "b").headline();

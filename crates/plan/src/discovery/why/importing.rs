@@ -1,4 +1,4 @@
-//! The hops in the cluster that asks: its ServiceImport, and the endpoints that were sent to it.
+//! Hops in the client cluster: its ServiceImport, and the imported endpoints.
 
 use std::collections::BTreeSet;
 
@@ -11,12 +11,12 @@ use super::facts::{Facts, Member, View};
 use crate::discovery::overview::{is_imported_slice, said};
 use crate::kubernetes::pods::condition;
 
-/// Is the import there, complete, and does it have the ports of every exporter.
+/// Checks that the import exists, is ready, and has the ports of every exporter.
 pub(super) fn import(facts: &Facts, from: &str) -> Finding {
     let Some(member) = facts.member(from) else {
         return Finding::broken(
             format!("{from} has not joined this federation"),
-            "`portolan get clusters` lists those that have",
+            "`portolan get clusters` lists the members",
         );
     };
     let view = match &member.view {
@@ -24,7 +24,9 @@ pub(super) fn import(facts: &Facts, from: &str) -> Finding {
         Err(reason) => {
             return Finding::broken(
                 format!("{from} cannot be reached: {reason}"),
-                format!("bring {from} back, or check its Cluster object with `portolan get clusters {from}`"),
+                format!(
+                    "make {from} reachable, or check its Cluster object with `portolan get clusters {from}`"
+                ),
             );
         }
     };
@@ -33,9 +35,11 @@ pub(super) fn import(facts: &Facts, from: &str) -> Finding {
         return finding;
     }
     let exporters = || facts.exporters();
-    let lost_port = exporters().find_map(|(exporter, at_home)| dropped(facts, exporter, at_home, import));
-    let lost_type = || exporters().find_map(|(exporter, at_home)| other_type(exporter, at_home, import));
-    let conflict = || exporters().find_map(|(exporter, at_home)| conflict(facts, exporter, at_home));
+    let lost_port =
+        exporters().find_map(|(exporter, source_view)| dropped(facts, exporter, source_view, import));
+    let lost_type =
+        || exporters().find_map(|(exporter, source_view)| other_type(exporter, source_view, import));
+    let conflict = || exporters().find_map(|(exporter, source_view)| conflict(facts, exporter, source_view));
     lost_port.or_else(lost_type).or_else(conflict).unwrap_or_else(|| {
         let addresses: Vec<String> = facts.addresses(view).into_iter().collect();
         let kind = import.str_at(&["spec", "type"]);
@@ -58,7 +62,7 @@ fn missing(facts: &Facts, member: &Member, view: &View) -> Finding {
         None => {
             let set = sets.first().copied().unwrap_or("SET");
             Finding::broken(
-                format!("{from} is in no clusterset and has no ServiceImport of its own"),
+                format!("{from} is in no clusterset and has no ServiceImport"),
                 format!("`portolan clusterset add {set} {from}`, or send it a ServiceImport with a policy"),
             )
         }
@@ -71,12 +75,12 @@ fn missing(facts: &Facts, member: &Member, view: &View) -> Finding {
         }
         Some(own) => Finding::broken(
             format!("{from} has no ServiceImport although it is in clusterset {own} with an exporter"),
-            format!("see that the control plane runs and reaches {from}: `portolan get clusters {from}`"),
+            format!("check that the control plane runs and reaches {from}: `portolan get clusters {from}`"),
         ),
     }
 }
 
-/// An import that nobody can use.
+/// The problem of an import without address or with condition `Ready` false.
 fn unusable(facts: &Facts, from: &str, view: &View, import: &Object) -> Option<Finding> {
     let look = facts.kubectl(from, &format!("describe serviceimport {}", facts.service.name));
     if condition(import, "Ready") == Some("False") {
@@ -91,9 +95,8 @@ fn unusable(facts: &Facts, from: &str, view: &View, import: &Object) -> Option<F
         .then(|| Finding::broken(format!("the ServiceImport in {from} has no address yet"), look))
 }
 
-/// A port of an exporter that lost a conflict: its endpoints get no traffic on it.
-///
-/// A port whose name alone differs is sent there under the name that won.
+/// Ports of an exporter that lost a conflict, so that its endpoints get no traffic on them. Ports that differ in name only
+/// do get traffic.
 fn dropped(facts: &Facts, exporter: &Member, view: &View, import: &Object) -> Option<Finding> {
     let service = view.local.as_ref()?;
     let (cluster, name) = (&exporter.name, &facts.service.name);
@@ -113,14 +116,14 @@ fn dropped(facts: &Facts, exporter: &Member, view: &View, import: &Object) -> Op
     })
 }
 
-/// A type that lost a conflict: the endpoints count all the same, but not in the way that the exporter asked for.
+/// A type of an exporter that lost a conflict. Its endpoints get traffic, but the service has the other type.
 fn other_type(exporter: &Member, view: &View, import: &Object) -> Option<Finding> {
     let service = view.local.as_ref()?;
     let cluster = &exporter.name;
     let own = if service.str_at(&["spec", "clusterIP"]) == "None" { "Headless" } else { "ClusterSetIP" };
     let kind = import.str_at(&["spec", "type"]);
     (!kind.is_empty() && kind != own).then(|| {
-        Finding::doubtful(
+        Finding::warning(
             format!(
                 "type conflict: the Service in {cluster} is {own}, the service is {kind} by an older export"
             ),
@@ -129,7 +132,7 @@ fn other_type(exporter: &Member, view: &View, import: &Object) -> Option<Finding
     })
 }
 
-/// A conflict that traffic survives.
+/// A conflict that does not stop traffic.
 fn conflict(facts: &Facts, exporter: &Member, view: &View) -> Option<Finding> {
     let export = view.export.as_ref()?;
     if condition(export, "Conflict") != Some("True") {
@@ -137,7 +140,7 @@ fn conflict(facts: &Facts, exporter: &Member, view: &View) -> Option<Finding> {
     }
     let (reason, message) = said(export, "Conflict");
     let look = facts.kubectl(&exporter.name, &format!("describe serviceexport {}", facts.service.name));
-    Some(Finding::doubtful(format!("the exports differ ({reason}): {message}"), look))
+    Some(Finding::warning(format!("the exports differ ({reason}): {message}"), look))
 }
 
 /// Names of ports, and `number/protocol`.
@@ -149,16 +152,16 @@ fn ports(object: &Object) -> impl Iterator<Item = (String, String)> {
     })
 }
 
-/// Have the exporters' ready endpoints arrived.
+/// Checks that the client cluster has exactly the ready endpoints of the exporters.
 pub(super) fn slices(facts: &Facts, from: &str) -> Finding {
     let Some(view) = facts.member(from).and_then(Member::view) else {
-        return Finding::Unseen(format!("{from} cannot be read"));
+        return Finding::Unknown(format!("{from} cannot be read"));
     };
     let mut received = 0;
-    for (exporter, at_home) in facts.exporters() {
-        let (ready, all) = (facts.ready_at_home(at_home), facts.all_at_home(at_home));
+    for (exporter, source_view) in facts.exporters() {
+        let (ready, all) = (facts.own_ready_addresses(source_view), facts.own_addresses(source_view));
         let there = facts.received(view, exporter);
-        let next = format!("see that the control plane runs and reaches {from}: `portolan get clusters`");
+        let next = format!("check that the control plane runs and reaches {from}: `portolan get clusters`");
         let cluster = &exporter.name;
         if there.is_empty() && !ready.is_empty() {
             return Finding::broken(
@@ -169,22 +172,22 @@ pub(super) fn slices(facts: &Facts, from: &str) -> Finding {
         if let Some(address) = there.iter().find(|address| !all.contains(*address)) {
             return Finding::broken(
                 format!(
-                    "stale: {from} still has {address} of {cluster}, which is no endpoint there any more"
+                    "stale: {from} still has {address} of {cluster}, which is not an endpoint there any more"
                 ),
                 next,
             );
         }
         if let Some(address) = ready.iter().find(|address| !there.contains(*address)) {
-            return Finding::broken(format!("stale: {from} has not got {address} of {cluster} yet"), next);
+            return Finding::broken(format!("stale: {from} does not have {address} of {cluster} yet"), next);
         }
         received += there.len();
     }
-    strangers(facts, from, view)
+    leftovers(facts, from, view)
         .unwrap_or_else(|| Finding::Good(format!("ready endpoints in {from}: {received}")))
 }
 
-/// Endpoints of a cluster that is no exporter: one that cannot be read, or one whose export is gone.
-fn strangers(facts: &Facts, from: &str, view: &View) -> Option<Finding> {
+/// Endpoints from a cluster that does not export the service: it is unreachable, or its export was deleted.
+fn leftovers(facts: &Facts, from: &str, view: &View) -> Option<Finding> {
     let sources = view.slices.iter().filter(|slice| is_imported_slice(slice, &facts.service));
     let source = sources
         .filter_map(|slice| slice.label(SOURCE_CLUSTER))
@@ -193,11 +196,11 @@ fn strangers(facts: &Facts, from: &str, view: &View) -> Option<Finding> {
     if lost.is_empty() {
         return Some(Finding::broken(
             format!("stale: {from} still has endpoints of {source}, which does not export it"),
-            format!("see that the control plane runs and reaches {from}: `portolan get clusters`"),
+            format!("check that the control plane runs and reaches {from}: `portolan get clusters`"),
         ));
     }
-    Some(Finding::doubtful(
-        format!("{from} has endpoints of {source} as they last were: {} cannot be reached", lost.join(", ")),
-        format!("bring {} back: `portolan get clusters`", lost.join(", ")),
+    Some(Finding::warning(
+        format!("{from} has the last known endpoints of {source}: {} cannot be reached", lost.join(", ")),
+        format!("make {} reachable: `portolan get clusters`", lost.join(", ")),
     ))
 }
