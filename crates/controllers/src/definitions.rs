@@ -1,5 +1,6 @@
 //! CustomResourceDefinitions of a server: the kinds that they establish, and a cache without their schemas.
 
+use portolan_api::resources;
 use portolan_object::{GroupKind, Object};
 use portolan_runtime::client::Selection;
 use portolan_runtime::{Cache, Member, Resource};
@@ -7,12 +8,7 @@ use serde_json::{Value, json};
 
 /// The CustomResourceDefinitions of a member, trimmed to the fields that controllers read. Callers share one cache.
 pub(crate) fn definition_cache(member: &Member) -> Cache<Object> {
-    let resource = Resource::cluster(
-        "apiextensions.k8s.io",
-        "v1",
-        "CustomResourceDefinition",
-        "customresourcedefinitions",
-    );
+    let resource = Resource::from(resources::CUSTOM_RESOURCE_DEFINITION);
     member.cache(&resource, Selection::all(), |builder| builder.trim(trim_definition), |_| {})
 }
 
