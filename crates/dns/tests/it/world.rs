@@ -7,6 +7,7 @@ use portolan_dns::{Server, Statistics, ZoneSettings, Zones};
 use portolan_net::Shutdown;
 use portolan_object::{Object, yaml};
 use portolan_plan::dns::{Change, RecordSink, ZoneKind, import, service};
+use portolan_plan::import_marks::{import_of_slice, service_of_slice};
 
 /// A server that ends with the test.
 pub(crate) struct World {
@@ -48,7 +49,7 @@ impl World {
         let imports = objects.iter().filter(|object| object.kind() == "ServiceImport");
         let changes = imports.map(|import| {
             let slices: Vec<&Object> =
-                objects.iter().filter(|object| import::owner_of(object) == Some(import.key())).collect();
+                objects.iter().filter(|object| import_of_slice(object) == Some(import.key())).collect();
             Change { service: import.key(), records: import::records(import, &slices, "clusterset.local") }
         });
         self.zones.publish(ZoneKind::ClusterSet, changes.collect());
@@ -59,7 +60,7 @@ impl World {
         let services = objects.iter().filter(|object| object.kind() == "Service");
         let changes = services.map(|one| {
             let slices: Vec<&Object> =
-                objects.iter().filter(|object| service::owner_of(object) == Some(one.key())).collect();
+                objects.iter().filter(|object| service_of_slice(object) == Some(one.key())).collect();
             Change { service: one.key(), records: service::records(one, &slices, "cluster.local") }
         });
         self.zones.publish(ZoneKind::Cluster, changes.collect());
