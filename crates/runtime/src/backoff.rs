@@ -1,7 +1,6 @@
-//! How long to wait before the next attempt: doubling, capped, spread.
+//! Exponential back-off with an upper bound and random spread, for caches and the work queue.
 //!
-//! Shared by caches and the work queue. The spread keeps five hundred watches of a restarted server from coming back
-//! in the same instant.
+//! The spread prevents that the watches of a restarted server all reconnect at the same moment.
 
 use std::time::Duration;
 
@@ -20,8 +19,7 @@ impl Backoff {
         Self { first, longest }
     }
 
-    /// The delay after `failures` failures in a row, at least one; `spread` is in `0.0..1.0` and takes up to a
-    /// quarter off.
+    /// The delay after `failures` failures in a row (0 counts as 1). `spread` in `0.0..1.0` subtracts up to a quarter.
     pub fn delay(&self, failures: u32, spread: f64) -> Duration {
         let doublings = failures.saturating_sub(1).min(31);
         let full = self.first.saturating_mul(1 << doublings).min(self.longest);

@@ -1,8 +1,21 @@
 //! Requests to one Kubernetes API server.
 //!
-//! Controllers, the agent and the command line talk to hub and members through [`Client`]; whether the server is in
-//! this process, behind HTTP/2 over TLS, or named by a kubeconfig is decided where the client is made. Nothing is
-//! retried here: the work queue knows better when to try again.
+//! Controllers, the agent and the command line reach hub and members through [`Client`]. The constructor decides how:
+//! a server in this process, HTTP/2 over TLS, or the context of a kubeconfig. The client does not retry; the work queue
+//! does.
+//!
+//! ```no_run
+//! # use portolan_runtime::client::{Client, Endpoint, Selection};
+//! # use portolan_runtime::Resource;
+//! # use portolan_object::Object;
+//! # async fn example(endpoint: Endpoint) -> Result<(), Box<dyn std::error::Error>> {
+//! let client = Client::connect(endpoint)?;
+//! let config_maps = Resource::namespaced("", "v1", "ConfigMap", "configmaps");
+//! let list = client.resource::<Object>(&config_maps).list(&Selection::namespace("shop")).await?;
+//! println!("{} ConfigMaps at version {}", list.items.len(), list.resource_version);
+//! # Ok(())
+//! # }
+//! ```
 
 mod connect;
 mod decode;
@@ -44,22 +57,22 @@ use transport::{Transport, full};
 
 use crate::resource::Resource;
 
-/// How long a request may take, unless [`Client::with_timeout`] says otherwise; karmada's member clients use 32 s.
+/// Timeout of a request unless [`Client::with_timeout`] sets another; Karmada's member clients use 32 s.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
 
 const USER_AGENT: &str = concat!("portolan/", env!("CARGO_PKG_VERSION"));
 
-/// A client of one API server; a clone shares its connections.
+/// A client of one API server; clones share connections.
 #[derive(Clone)]
 pub struct Client {
     transport: Transport,
     timeout: Duration,
-    /// Cleared once the server turned out not to serve streaming lists.
+    /// False after the server has refused a streaming list.
     streaming_lists: Arc<AtomicBool>,
 }
 
 impl Client {
-    /// A client of a server in this process: any tower service that answers HTTP requests.
+    /// A client of a server in this process, which is any tower service that answers HTTP requests.
     pub fn in_process<S, B>(service: S) -> Self
     where
         S: Service<Request<Body>, Response = Response<B>> + Clone + Send + Sync + 'static,
@@ -71,10 +84,10 @@ impl Client {
         Self::over(Transport::new(service, "the embedded API server".to_owned()))
     }
 
-    /// A client that connects when the first request is sent, and again whenever needed.
+    /// A client that connects at the first request, and again after a connection broke. Sends nothing itself.
     ///
     /// # Errors
-    /// When the address, the CA or the credential cannot be understood; nothing is sent here.
+    /// If the address, the CA or the credential is malformed.
     pub fn connect(endpoint: Endpoint) -> Result<Self, ConnectError> {
         connect::transport(endpoint).map(Self::over)
     }
@@ -102,7 +115,7 @@ impl Client {
         Self { transport, timeout: REQUEST_TIMEOUT, streaming_lists: Arc::new(AtomicBool::new(true)) }
     }
 
-    /// The same client with another limit for every request; watches are limited by their own silence.
+    /// The same client with another timeout for each request. A watch has a limit for silence instead.
     #[must_use]
     pub fn with_timeout(mut self, timeout: Duration) -> Self {
         self.timeout = timeout;
@@ -117,7 +130,7 @@ impl Client {
         self.streaming_lists.store(false, Ordering::Relaxed);
     }
 
-    /// Operations on objects of one resource, whose content is `T`: an `Object`, or a typed kind.
+    /// Operations on objects of one resource. `T` is `Object` or a typed kind.
     pub fn resource<T>(&self, resource: &Resource) -> Api<T> {
         Api::new(self.clone(), resource.clone())
     }
@@ -127,28 +140,28 @@ impl Client {
         Api::new(self.clone(), Resource::of::<T>())
     }
 
-    /// The text that a GET of `path` answers, such as `/readyz`.
+    /// Gets a path such as `/readyz` as text.
     ///
     /// # Errors
-    /// Every answer of 400 and above, and every failure to get one.
+    /// Each answer of 400 and above, and each failure to get one.
     pub async fn text(&self, path: &str) -> Result<String, ClientError> {
-        let body = self.exchange(self.request(Method::GET, path, None, Bytes::new())).await?;
+        let body = self.exchange(self.request(Method::GET, path, None, Bytes::new())?).await?;
         Ok(String::from_utf8_lossy(&body).into_owned())
     }
 
-    /// The JSON that a GET of `path` answers, such as `/version`.
+    /// Gets a path such as `/version` as JSON.
     ///
     /// # Errors
-    /// Every answer of 400 and above, and every failure to get or read one.
+    /// Each answer of 400 and above, and each failure to get or read one.
     pub async fn json<T: DeserializeOwned>(&self, path: &str) -> Result<T, ClientError> {
-        let body = self.exchange(self.request(Method::GET, path, None, Bytes::new())).await?;
+        let body = self.exchange(self.request(Method::GET, path, None, Bytes::new())?).await?;
         decode_answer(&Method::GET, path, &body)
     }
 
-    /// Puts `content` to any path, such as a `finalize` subresource, and reads the answer.
+    /// Puts `content` to a path such as a `finalize` subresource, and reads the answer.
     ///
     /// # Errors
-    /// Every answer of 400 and above, and every failure to get or read one.
+    /// Each answer of 400 and above, and each failure to get or read one.
     pub async fn put<T: DeserializeOwned>(
         &self,
         path: &str,
@@ -157,10 +170,10 @@ impl Client {
         self.send_json(Method::PUT, path, "application/json", content).await
     }
 
-    /// Posts `content` to any path, such as a `token` subresource, and reads the answer.
+    /// Posts `content` to a path such as a `token` subresource, and reads the answer.
     ///
     /// # Errors
-    /// Every answer of 400 and above, and every failure to get or read one.
+    /// Each answer of 400 and above, and each failure to get or read one.
     pub async fn post<T: DeserializeOwned>(
         &self,
         path: &str,
@@ -177,7 +190,7 @@ impl Client {
         content: &impl Serialize,
     ) -> Result<T, ClientError> {
         let body = serde_json::to_vec(content).map_err(|source| unreadable(&method, path, source))?;
-        let request = self.request(method.clone(), path, Some(content_type), Bytes::from(body));
+        let request = self.request(method.clone(), path, Some(content_type), Bytes::from(body))?;
         decode_answer(&method, path, &self.exchange(request).await?)
     }
 
@@ -187,19 +200,20 @@ impl Client {
         path: &str,
         content_type: Option<&'static str>,
         body: Bytes,
-    ) -> Request<Body> {
+    ) -> Result<Request<Body>, ClientError> {
+        let invalid = |source| ClientError::InvalidPath { path: path.to_owned(), source };
+        let uri = path.parse().map_err(invalid)?;
         let mut request = Request::new(full(body));
         *request.method_mut() = method;
-        // Paths are made by `Resource` or are constants; one that is no URI at all asks for the root.
-        *request.uri_mut() = path.parse().unwrap_or_default();
+        *request.uri_mut() = uri;
         let headers = request.headers_mut();
         headers.insert(header::ACCEPT, header::HeaderValue::from_static("application/json"));
-        // API servers name the field manager after its first part.
+        // API servers use the part before the slash as the field manager.
         headers.insert(header::USER_AGENT, header::HeaderValue::from_static(USER_AGENT));
         if let Some(content_type) = content_type {
             headers.insert(header::CONTENT_TYPE, header::HeaderValue::from_static(content_type));
         }
-        request
+        Ok(request)
     }
 
     /// Sends a request and reads the whole answer.
@@ -208,7 +222,7 @@ impl Client {
         self.transport.collect(response.into_body(), self.timeout).await
     }
 
-    /// Sends a request; an answer of 400 or above is an error, the body of any other is still to come.
+    /// Sends a request and reads the head of the answer. An answer of 400 or above is an error.
     async fn open(&self, request: Request<Body>) -> Result<Response<Body>, ClientError> {
         let response = self.transport.send(request, self.timeout).await?;
         if response.status().as_u16() < 400 {

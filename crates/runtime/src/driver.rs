@@ -1,7 +1,41 @@
-//! Runs reconcilers: the one loop that all controllers share.
+//! Runs the reconcilers of all controllers.
 //!
-//! Workers take keys from a queue, run a pass, log a failure once, and tell the queue when to try again. A pass that
-//! panics is a failure of its key and of nothing else.
+//! A controller implements [`Reconciler`], lets caches add keys to a [`Queue`](crate::Queue), and calls [`run`]. Workers
+//! take keys, run a pass each, log failures, and requeue by the [`Outcome`]. A panic fails the key of the pass only.
+//!
+//! ```no_run
+//! # use std::sync::Arc;
+//! # use portolan_net::Shutdown;
+//! # use portolan_object::{Object, ObjectKey};
+//! # use portolan_runtime::{Cache, Client, ClientError, Outcome, Queue, Reconciler, Resource, driver};
+//! struct Labeler {
+//!     client: Client,
+//!     config_maps: Cache<Object>,
+//! }
+//!
+//! impl Reconciler for Labeler {
+//!     type Key = ObjectKey;
+//!
+//!     async fn reconcile(&self, key: &ObjectKey) -> Outcome {
+//!         let Some(found) = self.config_maps.get(key) else { return Outcome::Done };
+//!         let mut wanted = Object::clone(&found);
+//!         wanted.set_label("seen", "yes");
+//!         if wanted == *found {
+//!             return Outcome::Done;
+//!         }
+//!         let api = self.client.resource(self.config_maps.resource());
+//!         api.replace(&wanted).await.map(drop).into()
+//!     }
+//! }
+//!
+//! # fn start(client: Client, resource: Resource, scope: &Shutdown) {
+//! let config_maps = Cache::of_objects(&client, resource).start(scope);
+//! let queue = Queue::new("labeler");
+//! let changed = queue.clone();
+//! config_maps.observe(move |change| changed.add(change.key.clone()));
+//! driver::run(Arc::new(Labeler { client, config_maps }), &queue, 2, scope);
+//! # }
+//! ```
 
 use std::future::Future;
 use std::panic::AssertUnwindSafe;
@@ -15,42 +49,49 @@ use portolan_object::Status;
 use crate::client::{BoxError, ClientError};
 use crate::queue::{Key, Next, Queue};
 
-/// How long a pass may go on after the stop signal; after that it is dropped where it waits.
+/// Time for a pass to end after the stop signal; then it is cancelled.
 const STOP_GRACE: Duration = Duration::from_secs(2);
-/// Between two attempts in a namespace that is being deleted.
-const NAMESPACE_ENDS: Duration = Duration::from_secs(1);
-/// The cause by which API servers tell that (Kubernetes, core/v1 NamespaceTerminatingCause).
+/// Delay between two attempts in a namespace that is being deleted.
+const TERMINATING_NAMESPACE_DELAY: Duration = Duration::from_secs(1);
+/// Cause in the Status of a write into such a namespace (core/v1 `NamespaceTerminatingCause`).
 const NAMESPACE_TERMINATING: &str = "NamespaceTerminating";
 
 /// How a pass ended.
 #[derive(Debug)]
 pub enum Outcome {
-    /// Nothing more to do until something changes.
+    /// Nothing to do until something changes.
     Done,
-    /// Look again after this time.
+    /// Another pass after this delay. Not a failure.
     RequeueAfter(Duration),
-    /// Somebody else wrote first: run again with fresh data. Not a failure.
+    /// Another client wrote first: another pass with fresh data. Not a failure.
     Stale,
-    /// Run again later; the reason is logged.
+    /// Another pass after the back-off. The reason is logged.
     Retry(BoxError),
+    /// As [`Outcome::Retry`], but no sooner than this delay, because the server asks for it (`Retry-After`).
+    RetryAfter(Duration, BoxError),
 }
 
 impl Outcome {
-    /// The outcome for an error: a lost race is stale, anything else is retried.
+    /// The outcome for an error: [`Outcome::Stale`] for a lost race, a retry for any other.
     pub fn retry(error: impl Into<BoxError>) -> Self {
         let error = error.into();
         match error.downcast_ref::<ClientError>() {
-            Some(ClientError::TooManyRequests { retry_after, .. }) => Self::RequeueAfter(*retry_after),
             Some(client) if client.is_race() => Self::Stale,
-            // What is being done there ends with the namespace; until then there is nothing to worry about.
-            Some(ClientError::Forbidden(status)) if is_ending(status) => Self::RequeueAfter(NAMESPACE_ENDS),
-            _ => Self::Retry(error),
+            // The object is deleted with the namespace, so this is not a failure.
+            Some(ClientError::Forbidden(status)) if is_terminating(status) => {
+                Self::RequeueAfter(TERMINATING_NAMESPACE_DELAY)
+            }
+            Some(client) => match client.retry_after() {
+                Some(delay) => Self::RetryAfter(delay, error),
+                None => Self::Retry(error),
+            },
+            None => Self::Retry(error),
         }
     }
 }
 
-/// Whether an API server refuses because the object's namespace is being deleted.
-fn is_ending(status: &Status) -> bool {
+/// Whether an API server refuses a write because the namespace is being deleted.
+fn is_terminating(status: &Status) -> bool {
     let causes = status.details.as_ref().map(|details| details.causes.as_slice()).unwrap_or_default();
     causes.iter().any(|cause| cause.reason == NAMESPACE_TERMINATING)
 }
@@ -72,19 +113,18 @@ impl<E: Into<BoxError>> From<Result<Outcome, E>> for Outcome {
 
 /// One controller.
 pub trait Reconciler: Send + Sync + 'static {
-    /// What it is keyed by.
+    /// Identifies what a pass reconciles.
     type Key: Key;
 
-    /// Whether a pass lets everything go first that became ready at the same time: for what nobody waits for, beside
-    /// which somebody waits for something else that follows from the same change.
-    const STEPS_BACK: bool = false;
+    /// Low priority: yield once before each pass, so that other ready tasks run first.
+    const LOW_PRIORITY: bool = false;
 
-    /// Brings what `key` names from what is to what shall be. Called for one key by one worker at a time; must be
-    /// safe to repeat and to stop anywhere.
+    /// One pass: makes the actual state of `key` match the desired state. Called by one worker at a time for each key;
+    /// must be idempotent and safe to cancel at any await.
     fn reconcile(&self, key: &Self::Key) -> impl Future<Output = Outcome> + Send;
 }
 
-/// Starts `workers` workers of `reconciler` on `queue`; they end with `scope`.
+/// Starts `workers` workers of `reconciler` on `queue`. They end with `scope`.
 pub fn run<R: Reconciler>(reconciler: Arc<R>, queue: &Queue<R::Key>, workers: usize, scope: &Shutdown) {
     let closing = queue.clone();
     let stop = scope.clone();
@@ -96,7 +136,7 @@ pub fn run<R: Reconciler>(reconciler: Arc<R>, queue: &Queue<R::Key>, workers: us
         let (reconciler, queue, stop) = (reconciler.clone(), queue.clone(), scope.clone());
         let _handle = scope.spawn(async move {
             while let Some(key) = queue.next().await {
-                if R::STEPS_BACK {
+                if R::LOW_PRIORITY {
                     tokio::task::yield_now().await;
                 }
                 let stopped = async {
@@ -127,6 +167,10 @@ async fn pass<R: Reconciler>(reconciler: &R, controller: &str, key: &R::Key) -> 
             tracing::warn!(controller, %key, %error, "pass failed, running again later");
             Next::Backoff
         }
+        Ok(Outcome::RetryAfter(delay, error)) => {
+            tracing::warn!(controller, %key, %error, ?delay, "pass failed, running again when the server allows");
+            Next::BackoffAtLeast(delay)
+        }
         Err(_) => {
             tracing::error!(controller, %key, "pass panicked; this is a bug, running again later");
             Next::Backoff
@@ -140,7 +184,7 @@ mod tests {
 
     use super::*;
 
-    /// Fails in every way once, then is done.
+    /// Ends once in each way, then is done.
     struct Moody {
         passes: AtomicUsize,
         concurrent: AtomicUsize,
@@ -164,7 +208,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn every_outcome_but_done_comes_back() {
+    async fn each_outcome_but_done_leads_to_another_pass() {
         let moody = Arc::new(Moody { passes: AtomicUsize::new(0), concurrent: AtomicUsize::new(0) });
         let queue = Queue::new("moody");
         let scope = Shutdown::new();
@@ -179,6 +223,27 @@ mod tests {
         }
         assert!(moody.passes.load(Ordering::SeqCst) >= 5);
         assert!(scope.drain(Duration::from_secs(5)).await.is_ok());
+    }
+
+    #[test]
+    fn errors_decide_how_a_pass_is_repeated() {
+        let answer = |code: u16, retry_after: Option<u64>| {
+            let code = http::StatusCode::from_u16(code).expect("a valid code");
+            let delay = retry_after.map(Duration::from_secs);
+            Outcome::retry(ClientError::from_answer(code, delay, b"words"))
+        };
+        assert!(matches!(answer(409, None), Outcome::Stale));
+        assert!(matches!(answer(500, None), Outcome::Retry(_)));
+        let asked = |outcome| match outcome {
+            Outcome::RetryAfter(delay, _) => Some(delay.as_secs()),
+            _ => None,
+        };
+        assert_eq!(asked(answer(429, None)), Some(1));
+        assert_eq!(asked(answer(429, Some(7))), Some(7));
+        assert_eq!(asked(answer(503, Some(7))), Some(7));
+        // A faulty server must not stop a controller for years.
+        assert_eq!(asked(answer(429, Some(u64::MAX))), Some(120));
+        assert_eq!(asked(answer(503, Some(u64::MAX))), Some(120));
     }
 
     #[tokio::test(start_paused = true)]

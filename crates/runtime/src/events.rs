@@ -1,8 +1,8 @@
-//! Kubernetes Events for people: what happened to an object, and how often.
+//! Records Kubernetes Events.
 //!
-//! Recording puts a note into a bounded buffer and returns; a task writes them. A full buffer drops notes and counts
-//! them, because an Event is never worth delaying a reconcile for. The same note about the same object becomes one
-//! Event with a count.
+//! [`EventRecorder::record`] puts a note into a bounded buffer and returns; a task writes the Events. If the buffer is full,
+//! notes are dropped and counted, so that Events never delay a pass. Equal notes about one object become one Event with a
+//! count.
 
 use std::collections::{HashMap, VecDeque};
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -19,12 +19,12 @@ use crate::client::{Api, Client, ClientError, Patch};
 use crate::resource::Resource;
 use crate::scope::spawn_until_stop;
 
-/// Notes that wait to be written.
+/// Notes in the buffer.
 const BUFFER: usize = 1024;
-/// Notes remembered for their count.
-const REMEMBERED: usize = 4096;
-/// `message` may not be longer (events validation of Kubernetes).
-const LONGEST_MESSAGE: usize = 1024;
+/// Events that are kept in memory for their count.
+const MAX_REMEMBERED: usize = 4096;
+/// Largest `message`, in bytes (kubernetes pkg/apis/core/validation/events.go).
+const MAX_MESSAGE_BYTES: usize = 1024;
 
 /// The type of an Event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -45,24 +45,24 @@ impl Severity {
     }
 }
 
-/// What a note is about.
+/// The object of an Event (`involvedObject`).
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Regarding {
-    /// Its kind.
+    /// Kind.
     pub gvk: GroupVersionKind,
-    /// Its name.
+    /// Namespace and name.
     pub key: ObjectKey,
-    /// Its identity; empty when not known.
+    /// `metadata.uid`; empty if unknown.
     pub uid: String,
 }
 
 impl Regarding {
-    /// About this object.
+    /// The reference to an object.
     pub fn object(object: &Object) -> Self {
         Self { gvk: object.group_version_kind(), key: object.key(), uid: object.uid().to_owned() }
     }
 
-    /// About an object of a typed kind.
+    /// The reference to an object of a typed kind.
     pub fn kind<T: portolan_api::Kind>(object: &T) -> Self {
         Self { gvk: T::gvk(), key: object.key(), uid: object.metadata().uid.clone() }
     }
@@ -76,19 +76,41 @@ struct Note {
     message: String,
 }
 
-/// Records Events; a clone is the same recorder.
+/// Records Events; clones share the buffer.
 #[derive(Debug, Clone)]
 pub struct EventRecorder {
     notes: mpsc::Sender<Note>,
-    dropped: Arc<AtomicU64>,
+    counters: Arc<EventCounters>,
+}
+
+/// Counters since the start.
+#[derive(Debug, Default)]
+struct EventCounters {
+    written: AtomicU64,
+    failed: AtomicU64,
+    dropped: AtomicU64,
+}
+
+/// Figures of a recorder since the start, for metrics.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct EventFigures {
+    /// Notes that were written.
+    pub written: u64,
+    /// Notes that the API server refused or did not answer.
+    pub failed: u64,
+    /// Notes that were dropped because the buffer was full.
+    pub dropped: u64,
 }
 
 impl EventRecorder {
-    /// A recorder that writes to `client` as `component`, until `scope` stops.
+    /// A recorder that writes to `client` as `component` until `scope` stops.
     pub fn new(client: &Client, component: &str, clock: Clock, scope: &Shutdown) -> Self {
         let (notes, waiting) = mpsc::channel(BUFFER);
         let events = Resource::from(resources::EVENT);
-        let writer = Writer {
+        let counters: Arc<EventCounters> = Arc::default();
+        let writer = EventWriter {
+            counters: counters.clone(),
+            reported_drops: 0,
             api: client.resource(&events),
             component: component.to_owned(),
             clock,
@@ -96,49 +118,70 @@ impl EventRecorder {
             oldest: VecDeque::new(),
         };
         spawn_until_stop(scope, writer.run(waiting));
-        Self { notes, dropped: Arc::new(AtomicU64::new(0)) }
+        Self { notes, counters }
     }
 
-    /// Notes that something happened. Never waits.
+    /// Records an Event. Never waits.
     pub fn record(&self, regarding: Regarding, severity: Severity, reason: &str, message: impl Into<String>) {
         let mut message = message.into();
-        if message.len() > LONGEST_MESSAGE {
-            let cut = (0..=LONGEST_MESSAGE).rev().find(|&end| message.is_char_boundary(end));
+        if message.len() > MAX_MESSAGE_BYTES {
+            let cut = (0..=MAX_MESSAGE_BYTES).rev().find(|&end| message.is_char_boundary(end));
             message.truncate(cut.unwrap_or_default());
         }
         let note = Note { regarding, severity, reason: reason.to_owned(), message };
         if self.notes.try_send(note).is_err() {
-            self.dropped.fetch_add(1, Ordering::Relaxed);
+            self.counters.dropped.fetch_add(1, Ordering::Relaxed);
         }
     }
 
-    /// How many notes were dropped because the buffer was full.
-    pub fn dropped(&self) -> u64 {
-        self.dropped.load(Ordering::Relaxed)
+    /// Figures for metrics.
+    pub fn figures(&self) -> EventFigures {
+        let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        let EventCounters { written, failed, dropped } = &*self.counters;
+        EventFigures { written: count(written), failed: count(failed), dropped: count(dropped) }
     }
 }
 
-struct Written {
+struct WrittenEvent {
     key: ObjectKey,
     count: u64,
 }
 
-struct Writer {
+struct EventWriter {
+    counters: Arc<EventCounters>,
+    /// Dropped notes that were logged.
+    reported_drops: u64,
     api: Api<Object>,
     component: String,
     clock: Clock,
-    written: HashMap<Note, Written>,
+    written: HashMap<Note, WrittenEvent>,
     /// Remembered notes, oldest first.
     oldest: VecDeque<Note>,
 }
 
-impl Writer {
+impl EventWriter {
     async fn run(mut self, mut waiting: mpsc::Receiver<Note>) {
         while let Some(note) = waiting.recv().await {
             if let Err(error) = self.write(&note).await {
+                self.counters.failed.fetch_add(1, Ordering::Relaxed);
                 let (object, reason) = (&note.regarding.key, &note.reason);
                 tracing::debug!(%object, reason, %error, "event not written");
+            } else {
+                self.counters.written.fetch_add(1, Ordering::Relaxed);
             }
+            if waiting.is_empty() {
+                self.report_drops();
+            }
+        }
+    }
+
+    /// Logs once, at the end of a burst, how many notes the burst cost.
+    fn report_drops(&mut self) {
+        let dropped = self.counters.dropped.load(Ordering::Relaxed);
+        if dropped > self.reported_drops {
+            let count = dropped - self.reported_drops;
+            tracing::warn!(count, "events were dropped: more were recorded than the API server took");
+            self.reported_drops = dropped;
         }
     }
 
@@ -148,7 +191,7 @@ impl Writer {
             written.count += 1;
             let patch = Patch::Merge(json!({ "count": written.count, "lastTimestamp": now }));
             match self.api.patch(&written.key, &patch).await {
-                // Expired in the meantime: written anew below.
+                // The API server has removed the Event by age: create it again.
                 Err(ClientError::NotFound(_)) => {}
                 result => return result.map(drop),
             }
@@ -160,10 +203,10 @@ impl Writer {
     }
 
     fn remember(&mut self, note: Note, key: ObjectKey) {
-        if self.written.insert(note.clone(), Written { key, count: 1 }).is_none() {
+        if self.written.insert(note.clone(), WrittenEvent { key, count: 1 }).is_none() {
             self.oldest.push_back(note);
         }
-        if self.oldest.len() > REMEMBERED
+        if self.oldest.len() > MAX_REMEMBERED
             && let Some(forgotten) = self.oldest.pop_front()
         {
             self.written.remove(&forgotten);
@@ -172,7 +215,7 @@ impl Writer {
 
     fn event(&self, note: &Note, now: &str) -> Object {
         let Regarding { gvk, key, uid } = &note.regarding;
-        // Events about objects without namespace live in `default`.
+        // Events about cluster-scoped objects are in the namespace `default`.
         let namespace = if key.namespace.is_empty() { "default" } else { &key.namespace };
         let mut hasher = DefaultHasher::new();
         (note, now, self.clock.now().as_nanosecond()).hash(&mut hasher);
@@ -200,7 +243,7 @@ impl Writer {
     }
 }
 
-/// The time as `metav1.Time` has it: whole seconds.
+/// The present in `metav1.Time` format (whole seconds).
 pub fn timestamp(clock: &Clock) -> String {
     portolan_object::time::format_time(clock.now())
 }

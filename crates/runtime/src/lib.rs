@@ -1,6 +1,9 @@
 //! Clients, caches, the work queue, the reconcile driver and the members of the federation.
 //!
-//! Controllers are written against this crate alone; it is the only one that knows kube. It takes no decisions.
+//! The client library of the controllers, the agent and the command line. Only this crate depends on kube. It decides
+//! nothing about objects; `plan` does.
+//!
+//! A controller is a [`Reconciler`] on a [`Queue`] that observers of a [`Cache`] fill; [`driver`] has an example.
 
 pub mod backoff;
 pub mod cache;

@@ -1,9 +1,27 @@
-//! The work queue: which key is reconciled next, and when.
+//! The work queue of a controller: which key is reconciled next, and when.
 //!
-//! Each key is in the queue once however often it is added, and is never handed out while it is being worked on; an
-//! addition meanwhile makes it run once more afterwards. Lanes (clusters) take turns, so that a lane with ten thousand
-//! keys delays another lane's single key by one key. The queue never drops a key, and holds at most one entry per
-//! existing key.
+//! Caches add the keys of changed objects; the workers of [`driver::run`](crate::driver::run) take them.
+//!
+//! Guarantees:
+//! - A key is in the queue at most once, however often it is added, and is never dropped.
+//! - A key is in at most one pass at a time. If it is added during a pass, another pass follows.
+//! - Lanes (usually clusters) take turns: ten thousand keys of one lane delay a single key of another by one pass.
+//! - A key that fails comes back after an exponential back-off; other keys do not wait for it.
+//!
+//! ```
+//! # use portolan_runtime::Queue;
+//! # use portolan_runtime::queue::Next;
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() {
+//! let queue: Queue<String> = Queue::new("policies");
+//! queue.add("shop/web".to_owned());
+//! queue.add("shop/web".to_owned());
+//! assert_eq!(queue.figures().ready, 1);
+//! let key = queue.next().await.expect("the queue is open");
+//! queue.finish(key, Next::Forget);
+//! assert!(queue.is_idle());
+//! # }
+//! ```
 
 mod state;
 
@@ -18,28 +36,28 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use crate::backoff::Backoff;
-use state::State;
+use state::QueueState;
 
-/// Something that can be queued.
+/// A key of a queue.
 pub trait Key: Clone + Eq + Hash + Display + Send + Sync + 'static {}
 
 impl<K: Clone + Eq + Hash + Display + Send + Sync + 'static> Key for K {}
 
-/// Names the lane of a key.
+/// Returns the lane of a key.
 type LaneOf<K> = Box<dyn Fn(&K) -> Arc<str> + Send + Sync>;
 
-/// How many of what happened since the start.
+/// Counters since the start.
 #[derive(Debug, Default)]
 pub struct Counters {
     /// Keys added, merged ones included.
     pub added: AtomicU64,
     /// Passes started.
     pub started: AtomicU64,
-    /// Passes that ended well.
+    /// Passes that succeeded.
     pub succeeded: AtomicU64,
-    /// Passes that lost a race and run again.
+    /// Passes that lost a race (retried soon).
     pub raced: AtomicU64,
-    /// Passes that failed and run again later.
+    /// Passes that failed (retried after a back-off).
     pub failed: AtomicU64,
 }
 
@@ -49,172 +67,238 @@ impl Counters {
     }
 }
 
-/// How a pass over a key ended, as far as the queue is concerned.
+/// Figures of a queue at one moment, for metrics.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Next {
-    /// Nothing to do until somebody adds the key.
-    Forget,
-    /// Once more after this time.
-    After(Duration),
-    /// Once more soon: a race was lost.
-    Soon,
-    /// Once more, later each time.
-    Backoff,
+pub struct QueueFigures {
+    /// Keys that wait for a worker.
+    pub ready: usize,
+    /// Keys that wait for a due time: back-off, or a requeue after a delay.
+    pub delayed: usize,
+    /// Keys in a pass.
+    pub running: usize,
+    /// Keys that have failed since their last success.
+    pub failing: usize,
+    /// Age of the ready key that waits longest.
+    pub oldest: Option<Duration>,
+    /// Keys added since the start, merged ones included.
+    pub added: u64,
+    /// Passes since the start that succeeded.
+    pub succeeded: u64,
+    /// Passes since the start that lost a race.
+    pub raced: u64,
+    /// Passes since the start that failed.
+    pub failed: u64,
 }
 
-struct Inner<K> {
+/// A queue of any key type, as metrics see it.
+pub trait Measured: Send + Sync {
+    /// Name of the queue.
+    fn name(&self) -> &str;
+
+    /// Present figures.
+    fn figures(&self) -> QueueFigures;
+}
+
+/// What follows a pass over a key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Next {
+    /// Nothing, until the key is added again.
+    Forget,
+    /// Another pass after this delay. Not a failure.
+    After(Duration),
+    /// Another pass soon: a race was lost.
+    Soon,
+    /// Another pass after the back-off.
+    Backoff,
+    /// Another pass after the back-off, and no sooner than this delay: the server asks for it.
+    BackoffAtLeast(Duration),
+}
+
+struct SharedQueue<K> {
     name: String,
-    state: Mutex<State<K>>,
+    state: Mutex<QueueState<K>>,
     wake: Notify,
     lane_of: LaneOf<K>,
     backoff: Backoff,
     counters: Counters,
 }
 
-/// A queue of keys; a clone is the same queue.
+/// A queue of keys; clones share state.
 pub struct Queue<K> {
-    inner: Arc<Inner<K>>,
+    shared: Arc<SharedQueue<K>>,
 }
 
 impl<K> Clone for Queue<K> {
     fn clone(&self) -> Self {
-        Self { inner: self.inner.clone() }
+        Self { shared: self.shared.clone() }
     }
 }
 
-/// Failures back off from here to there; members come back within half a minute of recovery.
+/// Back-off after failures; a member is retried within half a minute of its recovery.
 const BACKOFF: Backoff = Backoff::new(Duration::from_millis(50), Duration::from_secs(30));
-/// Lost races are retried from here to there: the cache needs a moment to see the winner.
+/// Back-off after lost races; the cache needs a moment to see the other write.
 const RACE_BACKOFF: Backoff = Backoff::new(Duration::from_millis(2), Duration::from_secs(1));
 
 impl<K: Key> Queue<K> {
-    /// A queue without lanes; `name` appears in logs and metrics.
+    /// A queue with a single lane. `name` appears in logs and metrics.
     pub fn new(name: impl Into<String>) -> Self {
         let single: Arc<str> = Arc::from("");
         Self::with_lanes(name, usize::MAX, move |_| single.clone())
     }
 
-    /// A queue whose lanes take turns; of one lane, at most `lane_limit` keys are worked on at once.
+    /// A queue with lanes that take turns. At most `lane_limit` keys of a lane are in a pass at the same time.
     pub fn with_lanes(
         name: impl Into<String>,
         lane_limit: usize,
         lane_of: impl Fn(&K) -> Arc<str> + Send + Sync + 'static,
     ) -> Self {
-        let inner = Inner {
+        let shared = SharedQueue {
             name: name.into(),
-            state: Mutex::new(State::new(lane_limit.max(1))),
+            state: Mutex::new(QueueState::new(lane_limit.max(1))),
             wake: Notify::new(),
             lane_of: Box::new(lane_of),
             backoff: BACKOFF,
             counters: Counters::default(),
         };
-        Self { inner: Arc::new(inner) }
+        Self { shared: Arc::new(shared) }
     }
 
-    /// The name given.
+    /// The name of the queue.
     pub fn name(&self) -> &str {
-        &self.inner.name
+        &self.shared.name
     }
 
-    /// What happened so far.
+    /// Counters since the start.
     pub fn counters(&self) -> &Counters {
-        &self.inner.counters
+        &self.shared.counters
     }
 
-    /// Keys that are ready or waiting for their time; keys being worked on are not counted.
+    /// Figures for metrics. Costs one step per ready key.
+    pub fn figures(&self) -> QueueFigures {
+        let counters = &self.shared.counters;
+        let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        let state = self.shared.state.lock();
+        QueueFigures {
+            ready: state.ready(),
+            delayed: state.delayed(),
+            running: state.running(),
+            failing: state.failing(),
+            oldest: state.oldest_ready().map(|since| since.elapsed()),
+            added: count(&counters.added),
+            succeeded: count(&counters.succeeded),
+            raced: count(&counters.raced),
+            failed: count(&counters.failed),
+        }
+    }
+
+    /// Keys that are ready or delayed. Keys in a pass are not counted.
     pub fn waiting(&self) -> usize {
-        self.inner.state.lock().len()
+        self.shared.state.lock().len()
     }
 
-    /// Keys that only wait for a worker.
+    /// Keys that wait for a worker.
     pub fn ready(&self) -> usize {
-        self.inner.state.lock().ready()
+        self.shared.state.lock().ready()
     }
 
-    /// Whether nothing is ready, waiting or being worked on.
+    /// Whether no key is ready, delayed or in a pass.
     pub fn is_idle(&self) -> bool {
-        self.inner.state.lock().is_idle()
+        self.shared.state.lock().is_idle()
     }
 
-    /// Adds a key, to be worked on as soon as possible; a waiting delay of the key is forgotten.
+    /// Makes a key ready. Cancels a delay of the key.
     pub fn add(&self, key: K) {
-        Counters::count(&self.inner.counters.added);
-        let lane = (self.inner.lane_of)(&key);
-        if self.inner.state.lock().add(key, lane) {
-            self.inner.wake.notify_one();
+        Counters::count(&self.shared.counters.added);
+        let lane = (self.shared.lane_of)(&key);
+        if self.shared.state.lock().add(key, lane, Instant::now()) {
+            self.shared.wake.notify_one();
         }
     }
 
-    /// Adds a key after `delay`; of several delays of one key the shortest holds.
+    /// Makes a key ready after `delay`. Of several delays of one key the shortest applies.
     pub fn add_after(&self, key: K, delay: Duration) {
-        Counters::count(&self.inner.counters.added);
-        if self.inner.state.lock().add_at(key, Instant::now() + delay) {
-            self.inner.wake.notify_one();
+        Counters::count(&self.shared.counters.added);
+        if self.shared.state.lock().add_at(key, Instant::now() + delay) {
+            self.shared.wake.notify_one();
         }
     }
 
-    /// The next key, which counts as being worked on until [`Queue::finish`]. `None` once the queue is closed.
+    /// Waits for the next key and starts its pass, which [`Queue::finish`] ends. `None` after the queue was closed.
     pub async fn next(&self) -> Option<K> {
         loop {
             let due = {
-                let mut state = self.inner.state.lock();
+                let mut state = self.shared.state.lock();
                 if state.is_closed() {
                     return None;
                 }
-                state.wake_delayed(Instant::now(), &self.inner.lane_of);
+                state.wake_delayed(Instant::now(), &self.shared.lane_of);
                 if let Some(key) = state.take() {
                     if state.has_more() {
-                        // Another worker takes over the watch for ready keys and for the clock.
-                        self.inner.wake.notify_one();
+                        // Another worker waits for ready keys and due times from here on.
+                        self.shared.wake.notify_one();
                     }
-                    Counters::count(&self.inner.counters.started);
+                    Counters::count(&self.shared.counters.started);
                     return Some(key);
                 }
                 state.next_due()
             };
             match due {
                 Some(due) => {
-                    let _ = tokio::time::timeout_at(due, self.inner.wake.notified()).await;
+                    let _ = tokio::time::timeout_at(due, self.shared.wake.notified()).await;
                 }
-                None => self.inner.wake.notified().await,
+                None => self.shared.wake.notified().await,
             }
         }
     }
 
-    /// Ends the pass that [`Queue::next`] began.
+    /// Ends the pass that [`Queue::next`] started.
     pub fn finish(&self, key: K, next: Next) {
-        let counters = &self.inner.counters;
+        let counters = &self.shared.counters;
         Counters::count(match next {
             Next::Forget | Next::After(_) => &counters.succeeded,
             Next::Soon => &counters.raced,
-            Next::Backoff => &counters.failed,
+            Next::Backoff | Next::BackoffAtLeast(_) => &counters.failed,
         });
-        let lane = (self.inner.lane_of)(&key);
-        let mut state = self.inner.state.lock();
+        let lane = (self.shared.lane_of)(&key);
+        let mut state = self.shared.state.lock();
         let delay = match next {
             Next::Forget => None,
             Next::After(delay) => Some(delay),
             Next::Soon => Some(RACE_BACKOFF.random_delay(state.count_failure(&key))),
-            Next::Backoff => Some(self.inner.backoff.random_delay(state.count_failure(&key))),
+            Next::Backoff => Some(self.shared.backoff.random_delay(state.count_failure(&key))),
+            Next::BackoffAtLeast(least) => {
+                Some(self.shared.backoff.random_delay(state.count_failure(&key)).max(least))
+            }
         };
         if matches!(next, Next::Forget | Next::After(_)) {
             state.forget_failures(&key);
         }
-        state.finish(key, lane, delay.map(|delay| Instant::now() + delay));
+        let now = Instant::now();
+        state.finish(key, lane, now, delay.map(|delay| now + delay));
         drop(state);
-        self.inner.wake.notify_one();
+        self.shared.wake.notify_one();
     }
 
-    /// Failures in a row of a key.
+    /// Failures of a key since its last success.
     pub fn failures(&self, key: &K) -> u32 {
-        self.inner.state.lock().failures(key)
+        self.shared.state.lock().failures(key)
     }
 
-    /// Ends the queue: every [`Queue::next`] answers `None` from now on.
+    /// Closes the queue: [`Queue::next`] returns `None` from now on.
     pub fn close(&self) {
-        self.inner.state.lock().close();
-        self.inner.wake.notify_waiters();
-        self.inner.wake.notify_one();
+        self.shared.state.lock().close();
+        self.shared.wake.notify_waiters();
+        self.shared.wake.notify_one();
+    }
+}
+
+impl<K: Key> Measured for Queue<K> {
+    fn name(&self) -> &str {
+        Self::name(self)
+    }
+
+    fn figures(&self) -> QueueFigures {
+        Self::figures(self)
     }
 }
 

@@ -1,7 +1,6 @@
-//! What a client needs to know about a kind to form a URL.
+//! Kinds with their URL paths.
 //!
-//! Built from discovery, from a typed kind, or by hand for the few built-in kinds that Portolan itself uses. Pure:
-//! no request is made here.
+//! Made from discovery, from a typed kind, or from the constants of `portolan_api::resources`. Pure.
 
 use std::fmt;
 use std::fmt::Write as _;
@@ -10,7 +9,7 @@ use portolan_api::Kind;
 use portolan_api::resources::StaticResource;
 use portolan_object::{GroupVersionKind, ObjectKey};
 
-/// A kind together with the plural and the scope under which an API server serves it.
+/// A kind with the plural and the scope by which an API server serves it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Resource {
     /// Group, version and kind.
@@ -41,7 +40,7 @@ impl Resource {
         }
     }
 
-    /// The path of the collection; an empty `namespace` means all namespaces, and is ignored for cluster scope.
+    /// Path of the collection. An empty `namespace` means all namespaces; it is ignored for cluster scope.
     pub fn collection_path(&self, namespace: &str) -> String {
         let mut path = match self.gvk.group.as_str() {
             "" => format!("/api/{}", self.gvk.version),
@@ -56,7 +55,7 @@ impl Resource {
         path
     }
 
-    /// The path of one object, or of its `subresource` when that is not empty.
+    /// Path of one object, or of its `subresource` if that is not empty.
     pub fn object_path(&self, key: &ObjectKey, subresource: &str) -> String {
         let mut path = self.collection_path(&key.namespace);
         path.push('/');
@@ -85,7 +84,7 @@ impl fmt::Display for Resource {
     }
 }
 
-/// Appends a path segment; RBAC names may hold `:` and more, everything unusual is percent-encoded.
+/// Appends a path segment. RBAC names may contain `:` and other characters, which are percent-encoded.
 fn push_segment(path: &mut String, segment: &str) {
     for byte in segment.bytes() {
         match byte {
@@ -97,7 +96,7 @@ fn push_segment(path: &mut String, segment: &str) {
     }
 }
 
-/// Appends `name=value` to a query string that ends in `?` or `&` where needed.
+/// Appends `name=value` to the query of a path.
 pub(crate) fn push_query(path: &mut String, name: &str, value: &str) {
     path.push(if path.contains('?') { '&' } else { '?' });
     path.push_str(name);

@@ -72,7 +72,7 @@ impl Reconciler for Endpoints {
     type Key = ObjectKey;
 
     /// Most changes of slices are its own, or those of others that do not concern it.
-    const STEPS_BACK: bool = true;
+    const LOW_PRIORITY: bool = true;
 
     async fn reconcile(&self, key: &ObjectKey) -> Outcome {
         if !(self.services.synced().await && self.slices.synced().await && self.pods.synced().await) {

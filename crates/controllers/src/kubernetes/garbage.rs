@@ -108,7 +108,7 @@ impl Reconciler for Garbage {
     type Key = Node;
 
     /// Nearly every change leaves no garbage.
-    const STEPS_BACK: bool = true;
+    const LOW_PRIORITY: bool = true;
 
     async fn reconcile(&self, node: &Node) -> Outcome {
         if !self.everything.synced().await {

@@ -7,12 +7,12 @@ use std::sync::Arc;
 
 use portolan_api::policy::PropagationSpec;
 use portolan_api::{annotations, labels, names};
-use portolan_object::{Object, ObjectKey};
+use portolan_object::{Object, ObjectKey, Status};
 use portolan_plan::propagation::claim::{ANNOTATIONS, Claim, LABELS};
 use portolan_plan::propagation::detect::{Candidate, Decision, decide, is_template};
 use portolan_plan::propagation::{binding, reschedule};
 use portolan_runtime::client::{BoxError, Delete, Patch};
-use portolan_runtime::{ClientError, Outcome, Reconciler, Resource};
+use portolan_runtime::{ClientError, Outcome, Reconciler};
 use serde_json::{Map, Value, json};
 
 use crate::propagation::forms::{Binding, Policy};
@@ -186,10 +186,10 @@ impl Templates {
     fn api(&self, template: &Object) -> Result<portolan_runtime::Api<Object>, ClientError> {
         let kind = template.group_version_kind();
         let resource = self.0.templates.of_kind(&kind.group_kind()).map(|cache| cache.resource().clone());
-        // It was read from that cache a moment ago.
-        let resource =
-            resource.unwrap_or_else(|| Resource::namespaced(&kind.group, &kind.version, &kind.kind, ""));
-        Ok(self.0.hub.client.resource(&resource))
+        // Its cache may have stopped since, because its CustomResourceDefinition is gone.
+        let not_served =
+            || ClientError::NotFound(Status::new(404, "NotFound", format!("{kind} is not served any more")));
+        Ok(self.0.hub.client.resource(&resource.ok_or_else(not_served)?))
     }
 }
 

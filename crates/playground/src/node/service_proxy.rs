@@ -56,7 +56,7 @@ impl Reconciler for ServiceProxy {
     type Key = ObjectKey;
 
     /// In a real cluster this is a process of its own.
-    const STEPS_BACK: bool = true;
+    const LOW_PRIORITY: bool = true;
 
     async fn reconcile(&self, key: &ObjectKey) -> Outcome {
         match self.services.get(key) {

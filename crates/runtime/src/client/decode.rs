@@ -1,8 +1,7 @@
-//! Reading objects out of answers without building more than is asked for.
+//! Decodes lists, watch frames and the answers to writes.
 //!
-//! The identity of an object is read by itself, so that lists and watches work for any content type; the object
-//! stays text until then. `managedFields`, often half of an object and the costlier half to read, are cut out of that
-//! text where nobody looks at them: in watches and in the answers to writes.
+//! Key and version of an object are decoded first, while the object is still text. `managedFields` are often half of
+//! an object and expensive to decode, so they are cut out of the text in watches and in the answers to writes.
 
 use std::borrow::Cow;
 
@@ -15,7 +14,7 @@ use serde_json::value::RawValue;
 use crate::client::error::ClientError;
 use crate::resource::Resource;
 
-/// An object together with its identity, as it came from the server.
+/// An object with its key and version, as received from the server.
 #[derive(Debug, Clone)]
 pub struct Seen<T> {
     /// Namespace and name.
@@ -41,18 +40,18 @@ pub enum WatchEvent<T> {
     Added(Seen<T>),
     /// Changed.
     Modified(Seen<T>),
-    /// Created or changed by a write whose outcome is known, so the object is not read again.
+    /// Created or changed by a write of this process, which has the object already. It is not decoded again.
     Known {
         /// Namespace and name.
         key: ObjectKey,
         /// `metadata.resourceVersion`.
         resource_version: String,
     },
-    /// Deleted, or no longer matches; the object is as last visible here.
+    /// Deleted, or no longer matches the selectors; the object is in its last matching state.
     Deleted(Seen<T>),
-    /// Everything up to this version was delivered.
+    /// All changes up to this version have been sent.
     Bookmark {
-        /// To resume from.
+        /// Version to resume from.
         resource_version: String,
         /// The initial state is complete (streaming lists).
         initial_events_end: bool,
@@ -115,7 +114,7 @@ struct ListMetadata {
 
 impl Envelope<'_> {
     pub(crate) fn key(&self) -> ObjectKey {
-        let text = |part: &Option<Cow<'_, str>>| part.as_deref().unwrap_or_default().to_owned();
+        let text = |field: &Option<Cow<'_, str>>| field.as_deref().unwrap_or_default().to_owned();
         ObjectKey { namespace: text(&self.metadata.namespace), name: text(&self.metadata.name) }
     }
 
@@ -124,7 +123,7 @@ impl Envelope<'_> {
     }
 }
 
-/// Reads one object; items of built-in lists carry no `apiVersion` and `kind`, so they are put in.
+/// Decodes one object. Items of built-in lists have no `apiVersion` and `kind`; they are added.
 fn object<T: DeserializeOwned>(raw: &str, resource: &Resource) -> Result<Seen<T>, serde_json::Error> {
     let envelope: Envelope<'_> = serde_json::from_str(raw)?;
     let seen = |object| Seen { key: envelope.key(), resource_version: envelope.resource_version(), object };
@@ -137,16 +136,16 @@ fn object<T: DeserializeOwned>(raw: &str, resource: &Resource) -> Result<Seen<T>
     Ok(seen(serde_json::from_str(&typed)?))
 }
 
-/// Reads one object without its `managedFields`.
-pub(crate) fn lean<T: DeserializeOwned>(
+/// Decodes one object without its `managedFields`.
+pub(crate) fn object_without_managed_fields<T: DeserializeOwned>(
     raw: &str,
     resource: &Resource,
 ) -> Result<Seen<T>, serde_json::Error> {
-    rest_of(&serde_json::from_str(raw)?, raw, resource)
+    object_of(&serde_json::from_str(raw)?, raw, resource)
 }
 
-/// Reads the object of an envelope that is read already, without its `managedFields`.
-fn rest_of<T: DeserializeOwned>(
+/// Decodes the object of an envelope that is decoded already, without its `managedFields`.
+fn object_of<T: DeserializeOwned>(
     envelope: &Envelope<'_>,
     raw: &str,
     resource: &Resource,
@@ -159,15 +158,15 @@ fn rest_of<T: DeserializeOwned>(
     Ok(Seen { key: envelope.key(), resource_version: envelope.resource_version(), object })
 }
 
-/// `raw` without the member `managedFields` of which `value`, a part of it, is the value. `None` when it does not look
-/// as expected, which costs time and nothing else.
+/// `raw` without the field `managedFields`; `value` is the slice of `raw` that holds its value. `None` if the text around
+/// it is unusual; the object is then decoded with the field.
 fn without(raw: &str, value: &str) -> Option<String> {
-    // Where one lies in the other; both are parts of one text.
+    // Offset of `value`: both are slices of one text.
     let start = (value.as_ptr() as usize).checked_sub(raw.as_ptr() as usize)?;
     let after = raw.get(start + value.len()..)?;
     let before = raw.get(..start)?.trim_end().strip_suffix(':')?.trim_end();
     let before = before.strip_suffix(r#""managedFields""#)?.trim_end();
-    // One of the commas around it goes too.
+    // Remove one of the commas around it.
     let (before, after) = match before.strip_suffix(',') {
         Some(before) => (before, after),
         None => (before, after.trim_start().strip_prefix(',').unwrap_or(after)),
@@ -186,13 +185,13 @@ pub(crate) fn page<T: DeserializeOwned>(
     Ok(Page { items, resource_version, continue_token })
 }
 
-/// Reads one line of a watch; of objects that `is_known` knows by key and version, nothing but these.
+/// Decodes one line of a watch. Of objects for which `is_known` holds, only key and version are decoded.
 pub(crate) fn frame<T: DeserializeOwned>(
     line: &Bytes,
     resource: &Resource,
     is_known: impl Fn(&ObjectKey, &str) -> bool,
 ) -> Result<WatchEvent<T>, ClientError> {
-    if let Some((kind, raw)) = usual_parts(line)
+    if let Some((kind, raw)) = split_frame(line)
         && let Ok(event) = event(kind, raw, resource, &is_known)
     {
         return Ok(event);
@@ -202,9 +201,9 @@ pub(crate) fn frame<T: DeserializeOwned>(
     event(&frame.kind, frame.object.get(), resource, &is_known)
 }
 
-/// Type and object of a line that looks as every known server writes it, without reading the object to find its end.
-/// That nothing follows the object shows when it is read.
-fn usual_parts(line: &[u8]) -> Option<(&str, &str)> {
+/// Splits a line in the format of kube-apiserver into type and object, without parsing the object to find its end. If
+/// anything follows the object, decoding it fails.
+fn split_frame(line: &[u8]) -> Option<(&str, &str)> {
     let text = std::str::from_utf8(line).ok()?.trim_ascii_end();
     let (kind, rest) = text.strip_prefix(r#"{"type":""#)?.split_once('"')?;
     Some((kind, rest.strip_prefix(r#","object":"#)?.strip_suffix('}')?))
@@ -224,17 +223,19 @@ fn event<T: DeserializeOwned>(
             if is_known(&key, &resource_version) {
                 return Ok(WatchEvent::Known { key, resource_version });
             }
-            let seen = rest_of(&envelope, raw, resource).map_err(unreadable)?;
+            let seen = object_of(&envelope, raw, resource).map_err(unreadable)?;
             Ok(if kind == "ADDED" { WatchEvent::Added(seen) } else { WatchEvent::Modified(seen) })
         }
-        "DELETED" => lean(raw, resource).map(WatchEvent::Deleted).map_err(unreadable),
+        "DELETED" => {
+            object_without_managed_fields(raw, resource).map(WatchEvent::Deleted).map_err(unreadable)
+        }
         "BOOKMARK" => {
             let envelope: Envelope<'_> = serde_json::from_str(raw).map_err(unreadable)?;
             let end = envelope.metadata.annotations.as_ref().and_then(|mark| mark.value.as_deref());
             let initial_events_end = end == Some("true");
             Ok(WatchEvent::Bookmark { resource_version: envelope.resource_version(), initial_events_end })
         }
-        // ERROR, and whatever a server invents: the object is a Status then.
+        // ERROR carries a Status. An unknown type is an error as well, as in client-go.
         _ => {
             let status: Status = serde_json::from_str(raw).map_err(unreadable)?;
             Err(ClientError::from_status(status))
@@ -270,7 +271,7 @@ mod tests {
                 r#"{{"apiVersion":"v1","kind":"ConfigMap","metadata":{metadata},"data":{{"k":"v"}}}}"#
             );
             let mut want: Object = serde_json::from_str(&text).expect("an object");
-            let read: Seen<Object> = lean(&text, &config_maps()).expect("an object");
+            let read: Seen<Object> = object_without_managed_fields(&text, &config_maps()).expect("an object");
             // `null` costs nothing to read, and means the same.
             if name != "null" {
                 want.metadata_mut().remove("managedFields");

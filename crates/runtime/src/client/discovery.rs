@@ -1,7 +1,7 @@
-//! Which resources a server has.
+//! Discovery of the resources that a server serves.
 //!
-//! Two requests where the server speaks aggregated discovery (1.27 and later), one per group version otherwise. A
-//! group whose backend is down is reported and does not hide the others.
+//! Takes two requests if the server has aggregated discovery (Kubernetes 1.27 and later), otherwise one per group
+//! version. A group version that cannot be listed is reported and does not hide the others.
 
 use bytes::Bytes;
 use http::{HeaderValue, Method, header};
@@ -15,32 +15,32 @@ use crate::resource::Resource;
 const AGGREGATED: &str =
     "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList,application/json";
 
-/// One resource that a server has; subresources are left out.
+/// One resource that a server serves. Subresources are not listed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Discovered {
-    /// Where it is.
+    /// Kind and path.
     pub resource: Resource,
-    /// What can be done with it, such as `list`.
+    /// Verbs, such as `list`.
     pub verbs: Vec<String>,
-    /// Whether its version is the one that the server prefers in its group.
+    /// Whether the server prefers this version within the group.
     pub preferred: bool,
-    /// What else it is called: its singular and its short names.
+    /// Singular name and short names.
     pub aliases: Vec<String>,
 }
 
 impl Discovered {
-    /// Whether all of `verbs` are possible.
+    /// Whether the resource has all of `verbs`.
     pub fn allows(&self, verbs: &[&str]) -> bool {
         verbs.iter().all(|verb| self.verbs.iter().any(|have| have == verb))
     }
 }
 
-/// Everything that a server has.
+/// All resources that a server serves.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Discovery {
-    /// In the server's order: core first, then groups, preferred versions first.
+    /// In the server's order: the core group first, preferred versions first.
     pub resources: Vec<Discovered>,
-    /// Group versions that are announced and cannot be listed now.
+    /// Group versions that are announced but cannot be listed now.
     pub failed: Vec<GroupVersion>,
 }
 
@@ -148,10 +148,10 @@ fn aliases(singular: String, short_names: Vec<String>) -> Vec<String> {
 }
 
 impl Client {
-    /// Asks the server for everything that it has.
+    /// Discovers the resources of the server.
     ///
     /// # Errors
-    /// When the root documents cannot be had; a group version that fails is in [`Discovery::failed`].
+    /// If the root documents cannot be read. A group version that fails is in [`Discovery::failed`].
     pub async fn discover(&self) -> Result<Discovery, ClientError> {
         let mut discovery = Discovery::default();
         for root in ["/api", "/apis"] {
@@ -168,7 +168,7 @@ impl Client {
 
     /// The root document, and whether the server answered with the aggregated form.
     async fn discovery_root(&self, path: &str) -> Result<(bool, Bytes), ClientError> {
-        let mut request = self.request(Method::GET, path, None, Bytes::new());
+        let mut request = self.request(Method::GET, path, None, Bytes::new())?;
         request.headers_mut().insert(header::ACCEPT, HeaderValue::from_static(AGGREGATED));
         let response = self.open(request).await?;
         let content_type = response.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
@@ -218,7 +218,7 @@ impl Discovery {
             for resource in version.resources {
                 let Some(response) = resource.response_kind else { continue };
                 let other_version = !response.version.is_empty() && response.version != here.version;
-                // `scale` and the like answer with another group's kind; the resource itself is always its own.
+                // Subresources such as `scale` have the kind of another group; the resource itself never has.
                 if response.group != here.group && !response.group.is_empty() || other_version {
                     continue;
                 }

@@ -1,6 +1,6 @@
-//! Why a request did not succeed, by what the caller can do about it.
+//! Errors of requests, by what the caller can do about them.
 //!
-//! Made from HTTP answers and transport failures by `client`; controllers match on the variants, people read the text.
+//! `client` makes them from HTTP answers and transport failures. Controllers match on the variants; the text is for people.
 
 use std::time::Duration;
 
@@ -14,62 +14,70 @@ const DEFAULT_RETRY_AFTER: Duration = Duration::from_secs(1);
 /// Upper bound for a delay that a server asks for.
 const MAX_RETRY_AFTER: Duration = Duration::from_secs(120);
 
-/// Any error of the layers below, kept for its text.
+/// An error of a lower layer.
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
-/// Why a request did not succeed. The API server's own words are in the [`Status`].
+/// Why a request failed. [`Status`] is the API server's own description.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ClientError {
-    /// The object, or the whole resource type, is not there.
+    /// The object does not exist, or the server does not serve the resource.
     #[error(transparent)]
     NotFound(Status),
-    /// Somebody changed the object first, or a precondition failed: read again and retry.
+    /// Another client changed the object first, or a precondition failed. Read the object again and retry.
     #[error(transparent)]
     Conflict(Status),
-    /// Created by somebody else meanwhile.
+    /// The object exists already.
     #[error(transparent)]
     AlreadyExists(Status),
-    /// The API server refuses the content; the same request never succeeds.
+    /// The API server refuses the content; repeating the request does not help.
     #[error(transparent)]
     Invalid(Status),
     /// Not authenticated or not allowed.
     #[error(transparent)]
     Forbidden(Status),
-    /// The resource version is too old: list anew.
+    /// The server no longer has this resource version or continue token. List again.
     #[error(transparent)]
     Expired(Status),
-    /// Asked too often; wait that long.
+    /// The server limits requests.
     #[error("{status}, retry after {retry_after:?}")]
     TooManyRequests {
-        /// What the server said.
+        /// The server's description.
         status: Status,
-        /// What it asked for, one second when it did not say.
+        /// The delay that the server asks for; one second if it names none.
         retry_after: Duration,
     },
-    /// No answer: refused, reset, timed out, or TLS did not come about.
+    /// No answer: the connection was refused, reset or timed out, or TLS failed.
     #[error("cannot reach {server}: {}", chain(source.as_ref()))]
     Unreachable {
-        /// The address that was tried.
+        /// Address of the server.
         server: String,
-        /// The failure below.
+        /// Cause.
         source: BoxError,
     },
-    /// The answer is not what was asked for.
+    /// The path of a request is not a valid URI.
+    #[error("{path:?} is not a valid request path: {source}")]
+    InvalidPath {
+        /// The path.
+        path: String,
+        /// Cause.
+        source: http::uri::InvalidUri,
+    },
+    /// The answer is not the expected JSON.
     #[error("cannot read the answer to {request}: {source}")]
     Unreadable {
         /// Method and path.
         request: String,
-        /// Where reading stopped.
+        /// Cause, with its place in the answer.
         source: serde_json::Error,
     },
-    /// Anything else that the API server answered.
+    /// Any other answer of 400 or above.
     #[error(transparent)]
     Other(Status),
 }
 
 impl ClientError {
-    /// The API server's words, when it answered.
+    /// The API server's description, if it answered.
     pub fn status(&self) -> Option<&Status> {
         match self {
             Self::NotFound(status)
@@ -80,21 +88,21 @@ impl ClientError {
             | Self::Expired(status)
             | Self::TooManyRequests { status, .. }
             | Self::Other(status) => Some(status),
-            Self::Unreachable { .. } | Self::Unreadable { .. } => None,
+            Self::Unreachable { .. } | Self::InvalidPath { .. } | Self::Unreadable { .. } => None,
         }
     }
 
-    /// Whether the object is not there.
+    /// Whether the object does not exist.
     pub fn is_not_found(&self) -> bool {
         matches!(self, Self::NotFound(_))
     }
 
-    /// Whether a retry with fresh data is the answer: a lost race, not a fault.
+    /// Whether another client won a race, so that a retry with fresh data helps.
     pub fn is_race(&self) -> bool {
         matches!(self, Self::Conflict(_) | Self::AlreadyExists(_))
     }
 
-    /// Whether nobody answered.
+    /// Whether there was no answer.
     pub fn is_unreachable(&self) -> bool {
         matches!(self, Self::Unreachable { .. })
     }
@@ -115,7 +123,7 @@ impl ClientError {
         Some(capped(Duration::from_secs(seconds.into())))
     }
 
-    /// Sorts an answer of 400 or above.
+    /// The error for an answer of 400 or above.
     pub(crate) fn from_answer(code: StatusCode, retry_after: Option<Duration>, body: &[u8]) -> Self {
         let mut status = read_status(code, body);
         let requested = status.details.as_ref().and_then(|details| details.retry_after_seconds);
@@ -139,7 +147,7 @@ impl ClientError {
         }
     }
 
-    /// Sorts a failure that came inside a stream.
+    /// The error for an ERROR event of a watch.
     pub(crate) fn from_status(status: Status) -> Self {
         let code = StatusCode::from_u16(status.code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         match code {
@@ -172,7 +180,7 @@ fn read_status(code: StatusCode, body: &[u8]) -> Status {
     })
 }
 
-/// The whole chain of causes, because the outermost text of a transport error says nothing.
+/// The text of an error and all its causes; the outermost text of a transport error alone says little.
 pub(crate) fn chain(error: &(dyn std::error::Error + 'static)) -> String {
     let mut text = error.to_string();
     let mut next = error.source();

@@ -22,16 +22,16 @@ use crate::client::{Client, unreadable};
 use crate::resource::{Resource, push_query};
 
 const JSON: &str = "application/json";
-/// Asks for objects without anything but their metadata.
+/// Requests the metadata of objects only.
 const METADATA: &str = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1";
 /// The same for collections.
 const METADATA_LIST: &str = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1";
 /// Objects per page of a list, as client-go's pager.
 const PAGE_SIZE: u32 = 500;
-/// How long the server keeps a watch open; five to ten minutes is what client-go asks for.
-const WATCH_SECONDS: u32 = 290;
-/// A healthy server sends a bookmark each minute, and ends the watch in time.
-const WATCH_SILENCE: Duration = Duration::from_secs(WATCH_SECONDS as u64 + 10);
+/// Time after which the server ends a watch, in seconds; client-go uses five to ten minutes.
+const WATCH_TIMEOUT_SECS: u32 = 290;
+/// Longest time without data on a watch. A healthy server sends a bookmark each minute and ends the watch in time.
+const WATCH_SILENCE_TIMEOUT: Duration = Duration::from_secs(WATCH_TIMEOUT_SECS as u64 + 10);
 
 /// The verbs on one resource of one server.
 #[derive(Debug, Clone)]
@@ -64,7 +64,7 @@ pub(crate) enum Pages {
 /// Where a watch starts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum WatchStart<'a> {
-    /// With the state as it is now, closed by a bookmark (a streaming list).
+    /// With the present objects, closed by a bookmark (a streaming list).
     Now,
     /// After a version.
     After(&'a str),
@@ -75,7 +75,7 @@ impl<T> Api<T> {
         Self { client, resource, is_metadata: false, content: PhantomData }
     }
 
-    /// The same resource, of which lists and watches bring metadata only: objects of the kind `PartialObjectMetadata`.
+    /// The same resource; lists and watches return objects of the kind `PartialObjectMetadata`.
     pub(crate) fn metadata_only(self) -> Self {
         Self { is_metadata: true, ..self }
     }
@@ -90,14 +90,14 @@ impl<T> Api<T> {
         &self.client
     }
 
-    /// Deletes one object. `Ok` also when it stays for its finalizers.
+    /// Deletes one object. `Ok` also if finalizers keep it.
     ///
     /// # Errors
-    /// [`ClientError::NotFound`] when it is not there, [`ClientError::Conflict`] when a precondition fails.
+    /// [`ClientError::NotFound`] if it does not exist, [`ClientError::Conflict`] if a precondition fails.
     pub async fn delete(&self, key: &ObjectKey, options: &Delete) -> Result<(), ClientError> {
         let path = self.resource.object_path(key, "");
         let body = Bytes::from(options.body().to_string());
-        self.client.exchange(self.client.request(Method::DELETE, &path, Some(JSON), body)).await?;
+        self.client.exchange(self.client.request(Method::DELETE, &path, Some(JSON), body)?).await?;
         Ok(())
     }
 }
@@ -106,7 +106,7 @@ impl<T: Serialize + DeserializeOwned> Api<T> {
     /// Reads one object.
     ///
     /// # Errors
-    /// [`ClientError::NotFound`] when it is not there.
+    /// [`ClientError::NotFound`] if it does not exist.
     pub async fn get(&self, key: &ObjectKey) -> Result<T, ClientError> {
         self.client.json(&self.resource.object_path(key, "")).await
     }
@@ -114,7 +114,7 @@ impl<T: Serialize + DeserializeOwned> Api<T> {
     /// Reads a whole collection, in pages.
     ///
     /// # Errors
-    /// [`ClientError::Expired`] when the server compacted its history between two pages; list again.
+    /// [`ClientError::Expired`] if the server compacted its history between two pages; list again.
     pub async fn list(&self, selection: &Selection) -> Result<List<T>, ClientError> {
         self.list_in(selection, Pages::Many).await
     }
@@ -133,7 +133,7 @@ impl<T: Serialize + DeserializeOwned> Api<T> {
                 push_query(&mut path, "continue", &token);
             }
             let accept = if self.is_metadata { METADATA_LIST } else { JSON };
-            let body = self.client.exchange(self.read(&path, accept)).await?;
+            let body = self.client.exchange(self.read(&path, accept)?).await?;
             let page = decode::page(&body, &self.resource);
             let page = page.map_err(|source| unreadable(&Method::GET, &path, source))?;
             items.extend(page.items);
@@ -147,26 +147,26 @@ impl<T: Serialize + DeserializeOwned> Api<T> {
     /// Creates an object.
     ///
     /// # Errors
-    /// [`ClientError::AlreadyExists`]; [`ClientError::NotFound`] when the namespace or the type is missing.
+    /// [`ClientError::AlreadyExists`]; [`ClientError::NotFound`] if the namespace or the type does not exist.
     pub async fn create(&self, object: &T) -> Result<T, ClientError> {
         let (key, body) = self.encode(object)?;
         let path = self.resource.collection_path(&key.namespace);
         self.write(Method::POST, &path, JSON, body).await
     }
 
-    /// Replaces an object; its `resourceVersion`, when set, must be the current one.
+    /// Replaces an object. Its `resourceVersion`, if set, must be the current one.
     ///
     /// # Errors
-    /// [`ClientError::Conflict`] when it is not.
+    /// [`ClientError::Conflict`] if it is not.
     pub async fn replace(&self, object: &T) -> Result<T, ClientError> {
         let (key, body) = self.encode(object)?;
         self.write(Method::PUT, &self.resource.object_path(&key, ""), JSON, body).await
     }
 
-    /// Replaces the status of an object and leaves the rest alone.
+    /// Replaces the status of an object only.
     ///
     /// # Errors
-    /// [`ClientError::Conflict`] when `resourceVersion` is set and not the current one.
+    /// [`ClientError::Conflict`] if `resourceVersion` is set and not the current one.
     pub async fn replace_status(&self, object: &T) -> Result<T, ClientError> {
         let (key, body) = self.encode(object)?;
         self.write(Method::PUT, &self.resource.object_path(&key, "status"), JSON, body).await
@@ -175,7 +175,7 @@ impl<T: Serialize + DeserializeOwned> Api<T> {
     /// Server-side apply of the fields in `object`.
     ///
     /// # Errors
-    /// [`ClientError::Conflict`] when another manager owns a field and `force` is not set.
+    /// [`ClientError::Conflict`] if another manager owns a field and `force` is not set.
     pub async fn apply(&self, object: &T, options: &Apply) -> Result<T, ClientError> {
         self.apply_to(object, "", options).await
     }
@@ -200,7 +200,7 @@ impl<T: Serialize + DeserializeOwned> Api<T> {
     /// Patches an object.
     ///
     /// # Errors
-    /// [`ClientError::NotFound`]; [`ClientError::Conflict`] when the patch names another `resourceVersion`.
+    /// [`ClientError::NotFound`]; [`ClientError::Conflict`] if the patch names another `resourceVersion`.
     pub async fn patch(&self, key: &ObjectKey, patch: &Patch) -> Result<T, ClientError> {
         self.patch_subresource(key, "", patch).await
     }
@@ -223,10 +223,10 @@ impl<T: Serialize + DeserializeOwned> Api<T> {
         self.write(Method::PATCH, &path, patch.content_type(), Bytes::from(patch.body().to_string())).await
     }
 
-    /// Watches for changes after `resource_version`; events come without `managedFields`.
+    /// Watches for changes after `resource_version`. Objects come without `managedFields`.
     ///
     /// # Errors
-    /// Every refusal to start; later failures come out of the stream.
+    /// A watch that does not start; later failures are items of the stream.
     pub async fn watch(
         &self,
         selection: &Selection,
@@ -240,17 +240,21 @@ impl<T: Serialize + DeserializeOwned> Api<T> {
         selection: &Selection,
         start: WatchStart<'_>,
     ) -> Result<WatchStream<T>, ClientError> {
-        let response = self.client.open(self.watch_request(selection, start)).await?;
+        let response = self.client.open(self.watch_request(selection, start)?).await?;
         let (transport, body) = (self.client.transport.clone(), response.into_body());
-        Ok(WatchStream::new(transport, body, self.resource.clone(), WATCH_SILENCE))
+        Ok(WatchStream::new(transport, body, self.resource.clone(), WATCH_SILENCE_TIMEOUT))
     }
 
-    fn watch_request(&self, selection: &Selection, start: WatchStart<'_>) -> Request<Body> {
+    fn watch_request(
+        &self,
+        selection: &Selection,
+        start: WatchStart<'_>,
+    ) -> Result<Request<Body>, ClientError> {
         let mut path = self.resource.collection_path(&selection.namespace);
         selection.push_to(&mut path);
         push_query(&mut path, "watch", "true");
         push_query(&mut path, "allowWatchBookmarks", "true");
-        push_query(&mut path, "timeoutSeconds", &WATCH_SECONDS.to_string());
+        push_query(&mut path, "timeoutSeconds", &WATCH_TIMEOUT_SECS.to_string());
         match start {
             WatchStart::Now => {
                 push_query(&mut path, "sendInitialEvents", "true");
@@ -263,10 +267,10 @@ impl<T: Serialize + DeserializeOwned> Api<T> {
         self.read(&path, if self.is_metadata { METADATA } else { JSON })
     }
 
-    fn read(&self, path: &str, accept: &'static str) -> Request<Body> {
-        let mut request = self.client.request(Method::GET, path, None, Bytes::new());
+    fn read(&self, path: &str, accept: &'static str) -> Result<Request<Body>, ClientError> {
+        let mut request = self.client.request(Method::GET, path, None, Bytes::new())?;
         request.headers_mut().insert(header::ACCEPT, header::HeaderValue::from_static(accept));
-        request
+        Ok(request)
     }
 
     async fn write(
@@ -276,15 +280,14 @@ impl<T: Serialize + DeserializeOwned> Api<T> {
         content_type: &'static str,
         body: Bytes,
     ) -> Result<T, ClientError> {
-        let answer =
-            self.client.exchange(self.client.request(method.clone(), path, Some(content_type), body));
-        self.written(&method, path, &answer.await?)
+        let request = self.client.request(method.clone(), path, Some(content_type), body)?;
+        self.decode_written(&method, path, &self.client.exchange(request).await?)
     }
 
     /// Reads the answer to a write.
-    fn written(&self, method: &Method, path: &str, answer: &[u8]) -> Result<T, ClientError> {
+    fn decode_written(&self, method: &Method, path: &str, answer: &[u8]) -> Result<T, ClientError> {
         let text = std::str::from_utf8(answer).map_err(serde::de::Error::custom);
-        let read = text.and_then(|text| decode::lean(text, &self.resource));
+        let read = text.and_then(|text| decode::object_without_managed_fields(text, &self.resource));
         read.map(|seen| seen.object).map_err(|source| unreadable(method, path, source))
     }
 

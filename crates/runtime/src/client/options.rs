@@ -1,10 +1,10 @@
-//! What can be said with a request: which objects, which kind of patch, how to delete.
+//! Options of requests: selection of objects, patches, apply and delete.
 
 use serde_json::{Value, json};
 
 use crate::resource::push_query;
 
-/// Which objects of a collection.
+/// Selects objects of a collection.
 #[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Selection {
     /// Empty means all namespaces.
@@ -16,7 +16,7 @@ pub struct Selection {
 }
 
 impl Selection {
-    /// Everything.
+    /// All objects.
     pub fn all() -> Self {
         Self::default()
     }
@@ -45,14 +45,14 @@ impl Selection {
     }
 }
 
-/// A change to an object, in one of the three patch languages.
+/// A patch in one of the three formats of Kubernetes.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Patch {
     /// RFC 6902: a list of operations.
     Json(Value),
     /// RFC 7386: a partial object; null removes.
     Merge(Value),
-    /// A partial object of a built-in kind; lists merge by key.
+    /// Strategic merge patch: a partial object of a built-in kind; lists merge by key.
     Strategic(Value),
 }
 
@@ -72,7 +72,7 @@ impl Patch {
     }
 }
 
-/// Who applies, and whether fields of others are taken over.
+/// Options of server-side apply.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Apply {
     /// The field manager.
@@ -103,21 +103,21 @@ impl Propagation {
     }
 }
 
-/// How to delete.
+/// Options of a deletion.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Delete {
-    /// The kind's default when absent.
+    /// The kind's default if absent.
     pub propagation: Option<Propagation>,
     /// Only the object with this uid.
     pub uid: Option<String>,
     /// Only the object at this version.
     pub resource_version: Option<String>,
-    /// Seconds to shut down in order.
+    /// Seconds for an orderly shutdown.
     pub grace_period_seconds: Option<u32>,
 }
 
 impl Delete {
-    /// Dependents go in the background.
+    /// Deletes dependents in the background.
     pub fn background() -> Self {
         Self { propagation: Some(Propagation::Background), ..Self::default() }
     }

@@ -1,4 +1,4 @@
-//! Collections as tables: the columns and cells that an API server prints for people.
+//! Collections as tables (`meta.k8s.io/v1` Table): the columns and cells that `kubectl get` prints.
 
 use bytes::Bytes;
 use http::{HeaderValue, Method, header};
@@ -25,9 +25,9 @@ pub struct Table {
 /// A column.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 pub struct Column {
-    /// Heading, in the server's case.
+    /// Heading, in the server's spelling.
     pub name: String,
-    /// 0 is always printed, 1 only on request.
+    /// 0 is always printed, 1 only with `--output wide`.
     #[serde(default)]
     pub priority: i32,
 }
@@ -37,15 +37,15 @@ pub struct Column {
 pub struct Row {
     /// One cell per column.
     pub cells: Vec<Value>,
-    /// The object, at least its metadata.
+    /// The object, or its metadata only.
     pub object: Object,
 }
 
 impl Client {
-    /// Prints a collection, or one object when `name` is given; an empty namespace is all of them.
+    /// Reads a collection, or the object `name`, as a table. An empty namespace means all namespaces.
     ///
     /// # Errors
-    /// As for reading the same objects.
+    /// The errors of reading the same objects.
     pub async fn table(
         &self,
         resource: &Resource,
@@ -56,7 +56,7 @@ impl Client {
             Some(name) => resource.object_path(&ObjectKey::namespaced(namespace, name), ""),
             None => resource.collection_path(namespace),
         };
-        let mut request = self.request(Method::GET, &path, None, Bytes::new());
+        let mut request = self.request(Method::GET, &path, None, Bytes::new())?;
         request.headers_mut().insert(header::ACCEPT, HeaderValue::from_static(TABLE));
         decode_answer(&Method::GET, &path, &self.exchange(request).await?)
     }

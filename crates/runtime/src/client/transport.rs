@@ -1,6 +1,6 @@
-//! The way requests leave: any tower service, boxed so that the rest of the crate has one type.
+//! Sends requests through a boxed tower service.
 //!
-//! An in-process API server, a TLS connection and a scripted service in a test are the same thing from here on.
+//! The rest of the crate does not distinguish an in-process API server, a TLS connection and a scripted service in a test.
 
 use std::time::Duration;
 
@@ -19,7 +19,7 @@ pub type Body = UnsyncBoxBody<Bytes, BoxError>;
 
 type Boxed = BoxCloneSyncService<Request<Body>, Response<Body>, BoxError>;
 
-/// A body that is there at once.
+/// A body of bytes in memory.
 pub(crate) fn full(bytes: impl Into<Bytes>) -> Body {
     Full::new(bytes.into()).map_err(|never| match never {}).boxed_unsync()
 }
@@ -28,7 +28,7 @@ pub(crate) fn full(bytes: impl Into<Bytes>) -> Body {
 #[derive(Clone)]
 pub(crate) struct Transport {
     service: Boxed,
-    /// What errors call the server.
+    /// Name of the server in errors.
     server: String,
 }
 
@@ -49,13 +49,13 @@ impl Transport {
         Self { service: BoxCloneSyncService::new(service), server }
     }
 
-    /// Sends one request and waits for the head of the answer, at most `limit`.
+    /// Sends one request and waits for the head of the answer, for at most `limit`.
     pub(crate) async fn send(
         &self,
         request: Request<Body>,
         limit: Duration,
     ) -> Result<Response<Body>, ClientError> {
-        // Named as a boxed future: otherwise the compiler loses sight of `Send` in callers of callers.
+        // Boxed with a named type: without it, the compiler cannot prove `Send` in indirect callers.
         let answer: BoxFuture<'static, _> = Box::pin(self.service.clone().oneshot(request));
         match tokio::time::timeout(limit, answer).await {
             Ok(Ok(response)) => Ok(response),
@@ -64,7 +64,7 @@ impl Transport {
         }
     }
 
-    /// Reads a whole body, at most `limit`.
+    /// Reads a whole body, for at most `limit`.
     pub(crate) async fn collect(&self, body: Body, limit: Duration) -> Result<Bytes, ClientError> {
         match tokio::time::timeout(limit, body.collect()).await {
             Ok(Ok(collected)) => Ok(collected.to_bytes()),

@@ -1,7 +1,7 @@
-//! A watch as a stream of lines.
+//! A watch as a stream of events.
 //!
-//! Splits the body as it arrives, so an event is handed on the moment its last byte is there. Reconnecting is the
-//! cache's business: a stream ends when the server ends it, and every failure ends it.
+//! Splits the body into lines as it arrives, so an event is available as soon as its last byte is. The stream ends when the
+//! server ends it, or at the first failure; the cache reconnects.
 
 use std::marker::PhantomData;
 use std::time::Duration;
@@ -16,8 +16,8 @@ use crate::client::error::ClientError;
 use crate::client::transport::{Body, Transport};
 use crate::resource::Resource;
 
-/// No object is larger than this; upstream's own limit for a request is 3 MiB, and a frame carries one object.
-const LONGEST_LINE: usize = 16 << 20;
+/// Largest frame, in bytes. A frame carries one object, and kube-apiserver limits a request to 3 MiB.
+const MAX_FRAME_BYTES: usize = 16 << 20;
 
 /// A running watch.
 pub struct WatchStream<T> {
@@ -25,9 +25,9 @@ pub struct WatchStream<T> {
     body: Body,
     resource: Resource,
     buffer: BytesMut,
-    /// Where the search for the next line end starts.
+    /// Offset at which the search for the next line end starts.
     searched: usize,
-    /// The longest silence before the connection counts as dead.
+    /// Longest time without data before the connection counts as dead.
     silence: Duration,
     content: PhantomData<fn() -> T>,
 }
@@ -38,16 +38,16 @@ impl<T: DeserializeOwned> WatchStream<T> {
         Self { transport, body, resource, buffer, searched, silence, content: PhantomData }
     }
 
-    /// The next event; `None` when the server ended the stream in order.
+    /// The next event; `None` after the server ended the stream in order.
     ///
     /// # Errors
-    /// [`ClientError::Expired`] when the server has forgotten the version to resume from; the stream is over after
-    /// any error.
+    /// [`ClientError::Expired`] if the server no longer has the version to resume from. The stream is over after any
+    /// error.
     pub async fn next(&mut self) -> Result<Option<WatchEvent<T>>, ClientError> {
         self.next_unless(|_, _| false).await
     }
 
-    /// The next event; objects that `is_known` knows by key and version are [`WatchEvent::Known`].
+    /// The next event. Objects for which `is_known` holds (key, version) are not decoded: [`WatchEvent::Known`].
     pub(crate) async fn next_unless(
         &mut self,
         is_known: impl Fn(&ObjectKey, &str) -> bool,
@@ -59,7 +59,7 @@ impl<T: DeserializeOwned> WatchStream<T> {
                 }
                 return decode::frame(&line, &self.resource, is_known).map(Some);
             }
-            if self.buffer.len() > LONGEST_LINE {
+            if self.buffer.len() > MAX_FRAME_BYTES {
                 return Err(self.transport.unreachable("a watch frame is longer than 16 MiB".into()));
             }
             if !self.read().await? {
@@ -97,7 +97,7 @@ impl<T: DeserializeOwned> WatchStream<T> {
         }
     }
 
-    /// What stands behind the last line end; a cut-off frame is no event, the resumed watch brings it again.
+    /// The frame after the last line end. A frame that is cut off is dropped; the resumed watch sends it again.
     fn last_line(&mut self) -> Result<Option<WatchEvent<T>>, ClientError> {
         let rest = self.buffer.split().freeze();
         self.searched = 0;

@@ -1,23 +1,23 @@
-//! The bookkeeping of the work queue, without clock and without waiting.
+//! State of the work queue. Pure: no clock, no waiting.
 
-use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::hash::Hash;
 use std::sync::Arc;
 
 use tokio::time::Instant;
 
-pub(super) struct State<K> {
-    /// Lanes that hold ready keys.
+pub(super) struct QueueState<K> {
+    /// Ready keys by lane.
     lanes: HashMap<Arc<str>, VecDeque<K>>,
-    /// The same lanes in the order of their turns.
+    /// Lanes with ready keys, in the order of their turns.
     turns: VecDeque<Arc<str>>,
-    /// Keys in a lane.
-    ready: HashSet<K>,
-    /// Keys being worked on, and whether they were added meanwhile.
+    /// Ready keys, and since when they wait for a worker.
+    ready: HashMap<K, Instant>,
+    /// Keys in a pass, and whether they were added during it.
     running: HashMap<K, bool>,
     running_in_lane: HashMap<Arc<str>, usize>,
     lane_limit: usize,
-    /// Keys that wait for their time; the number makes equal times distinct.
+    /// Delayed keys by due time. The number makes equal times distinct.
     delayed: BTreeMap<(Instant, u64), K>,
     due: HashMap<K, (Instant, u64)>,
     next_number: u64,
@@ -25,12 +25,12 @@ pub(super) struct State<K> {
     closed: bool,
 }
 
-impl<K: Clone + Eq + Hash> State<K> {
+impl<K: Clone + Eq + Hash> QueueState<K> {
     pub(super) fn new(lane_limit: usize) -> Self {
         Self {
             lanes: HashMap::new(),
             turns: VecDeque::new(),
-            ready: HashSet::new(),
+            ready: HashMap::new(),
             running: HashMap::new(),
             running_in_lane: HashMap::new(),
             lane_limit,
@@ -50,12 +50,30 @@ impl<K: Clone + Eq + Hash> State<K> {
         self.ready.len()
     }
 
+    pub(super) fn delayed(&self) -> usize {
+        self.delayed.len()
+    }
+
+    pub(super) fn running(&self) -> usize {
+        self.running.len()
+    }
+
+    /// Keys with at least one failure since their last success.
+    pub(super) fn failing(&self) -> usize {
+        self.failures.len()
+    }
+
+    /// Since when the ready key that waits longest waits for a worker.
+    pub(super) fn oldest_ready(&self) -> Option<Instant> {
+        self.ready.values().min().copied()
+    }
+
     pub(super) fn is_idle(&self) -> bool {
         self.len() == 0 && self.running.is_empty()
     }
 
-    /// Makes a key ready; true when a worker has something new to look at.
-    pub(super) fn add(&mut self, key: K, lane: Arc<str>) -> bool {
+    /// Makes a key ready at `now`. True if a worker must be woken.
+    pub(super) fn add(&mut self, key: K, lane: Arc<str>, now: Instant) -> bool {
         if let Some(entry) = self.due.remove(&key) {
             self.delayed.remove(&entry);
         }
@@ -63,9 +81,10 @@ impl<K: Clone + Eq + Hash> State<K> {
             *again = true;
             return false;
         }
-        if !self.ready.insert(key.clone()) {
+        if self.ready.contains_key(&key) {
             return false;
         }
+        self.ready.insert(key.clone(), now);
         let keys = self.lanes.entry(lane.clone()).or_default();
         if keys.is_empty() {
             self.turns.push_back(lane);
@@ -74,9 +93,9 @@ impl<K: Clone + Eq + Hash> State<K> {
         true
     }
 
-    /// Delays a key; true when the clock has something new to watch.
+    /// Makes a key ready at a later time. True if a worker must be woken to wait for that time.
     pub(super) fn add_at(&mut self, key: K, at: Instant) -> bool {
-        if self.ready.contains(&key) {
+        if self.ready.contains_key(&key) {
             return false;
         }
         if let Some(entry) = self.due.get(&key).copied() {
@@ -92,17 +111,17 @@ impl<K: Clone + Eq + Hash> State<K> {
         true
     }
 
-    /// Makes the keys ready whose time has come.
+    /// Makes the delayed keys ready that are due at `now`.
     pub(super) fn wake_delayed(&mut self, now: Instant, lane_of: impl Fn(&K) -> Arc<str>) {
         while let Some(entry) = self.delayed.first_entry().filter(|entry| entry.key().0 <= now) {
             let key = entry.remove();
             self.due.remove(&key);
             let lane = lane_of(&key);
-            self.add(key, lane);
+            self.add(key, lane, now);
         }
     }
 
-    /// Takes the next key of the lane whose turn it is.
+    /// Takes the first key of the next lane that is below its limit.
     pub(super) fn take(&mut self) -> Option<K> {
         for _ in 0..self.turns.len() {
             let lane = self.turns.pop_front()?;
@@ -126,7 +145,7 @@ impl<K: Clone + Eq + Hash> State<K> {
         None
     }
 
-    /// Whether another worker has something to wait for or to do.
+    /// Whether another worker has a key to take or a due time to wait for.
     pub(super) fn has_more(&self) -> bool {
         !self.ready.is_empty() || !self.delayed.is_empty()
     }
@@ -135,8 +154,8 @@ impl<K: Clone + Eq + Hash> State<K> {
         self.delayed.first_key_value().map(|((at, _), _)| *at)
     }
 
-    /// Ends the work on a key: once more at once if it was added meanwhile, else at `at`, else not.
-    pub(super) fn finish(&mut self, key: K, lane: Arc<str>, at: Option<Instant>) {
+    /// Ends the pass over a key at `now`. The key is ready again if it was added during the pass, else at `at`, if given.
+    pub(super) fn finish(&mut self, key: K, lane: Arc<str>, now: Instant, at: Option<Instant>) {
         if let Some(running) = self.running_in_lane.get_mut(&lane) {
             *running -= 1;
             if *running == 0 {
@@ -145,7 +164,7 @@ impl<K: Clone + Eq + Hash> State<K> {
         }
         match (self.running.remove(&key), at) {
             (Some(true), _) => {
-                self.add(key, lane);
+                self.add(key, lane, now);
             }
             (_, Some(at)) => {
                 self.add_at(key, at);

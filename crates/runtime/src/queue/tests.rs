@@ -125,6 +125,41 @@ async fn closing_wakes_every_worker() {
     }
 }
 
+#[tokio::test(start_paused = true)]
+async fn figures_show_what_waits_and_for_how_long() {
+    let queue = Queue::new("test");
+    for key in ["a", "b", "c"] {
+        queue.add(key.to_owned());
+    }
+    queue.add("a".to_owned());
+    let failed = queue.next().await.expect("a key");
+    let running = queue.next().await.expect("a key");
+    tokio::time::advance(Duration::from_secs(3)).await;
+    queue.finish(failed, Next::BackoffAtLeast(Duration::from_secs(7)));
+    let want = QueueFigures {
+        ready: 1,
+        delayed: 1,
+        running: 1,
+        failing: 1,
+        oldest: Some(Duration::from_secs(3)),
+        added: 4,
+        succeeded: 0,
+        raced: 0,
+        failed: 1,
+    };
+    assert_eq!(queue.figures(), want);
+
+    queue.finish(running, Next::Forget);
+    let last = queue.next().await.expect("a key");
+    queue.finish(last, Next::Forget);
+    let started = Instant::now();
+    let again = queue.next().await.expect("the key that failed");
+    assert_eq!(started.elapsed(), Duration::from_secs(7), "no sooner than asked");
+    queue.finish(again, Next::Forget);
+    let figures = queue.figures();
+    assert_eq!((figures.failing, figures.succeeded, figures.oldest), (0, 3, None));
+}
+
 /// One step of a random history.
 #[derive(Debug, Clone)]
 enum Step {
@@ -149,12 +184,12 @@ proptest! {
     fn nothing_is_lost_and_nothing_runs_twice(steps in proptest::collection::vec(step(), 0..60)) {
         let now = Instant::now();
         let lane = |key: &u8| -> Arc<str> { Arc::from(if key.is_multiple_of(2) { "even" } else { "odd" }) };
-        let mut state: State<u8> = State::new(2);
+        let mut state: QueueState<u8> = QueueState::new(2);
         let mut running = Vec::new();
         let mut owed: BTreeMap<u8, bool> = BTreeMap::new();
         for step in steps {
             match step {
-                Step::Add(key) => { state.add(key, lane(&key)); owed.insert(key, true); }
+                Step::Add(key) => { state.add(key, lane(&key), now); owed.insert(key, true); }
                 Step::AddAfter(key, millis) => {
                     state.add_at(key, now + Duration::from_millis(millis));
                     owed.insert(key, true);
@@ -171,18 +206,18 @@ proptest! {
                     let key = running.remove(which % running.len());
                     let at = (how == 0).then(|| now + Duration::from_millis(7));
                     if at.is_some() { owed.insert(key, true); }
-                    state.finish(key, lane(&key), at);
+                    state.finish(key, lane(&key), now, at);
                 }
                 Step::Finish(..) => {}
             }
         }
-        for key in std::mem::take(&mut running) { state.finish(key, lane(&key), None); }
+        for key in std::mem::take(&mut running) { state.finish(key, lane(&key), now, None); }
         let later = now + Duration::from_secs(1);
         for _ in 0..100 {
             state.wake_delayed(later, lane);
             let Some(key) = state.take() else { break };
             owed.remove(&key);
-            state.finish(key, lane(&key), None);
+            state.finish(key, lane(&key), now, None);
         }
         prop_assert!(owed.is_empty(), "never handed out: {:?}", owed);
         prop_assert!(state.is_idle());

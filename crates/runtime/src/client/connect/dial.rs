@@ -1,6 +1,6 @@
-//! Opens connections to the one server that a client is for.
+//! Opens connections to the server of a client.
 //!
-//! Which protocol is spoken on one is the server's choice, made in the TLS handshake.
+//! The server chooses the protocol of a connection in the TLS handshake (ALPN).
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -19,7 +19,7 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 const HTTP_2: &[u8] = b"h2";
 const HTTP_1: &[u8] = b"http/1.1";
 
-/// Where the server is.
+/// Address and TLS settings of the server.
 pub(super) struct Target {
     host: String,
     port: u16,
@@ -27,15 +27,15 @@ pub(super) struct Target {
 }
 
 struct Tls {
-    /// Offers both protocols.
-    both: TlsConnector,
+    /// Offers HTTP/2 and HTTP/1.1.
+    http_2: TlsConnector,
     /// Offers HTTP/1.1 only.
     http_1: TlsConnector,
     name: ServerName<'static>,
 }
 
 impl Target {
-    /// `tls` is what is trusted, and the name that the server's certificate must be for.
+    /// `tls`: trust and credential, and the name that the server's certificate must have.
     pub(super) fn new(host: String, port: u16, tls: Option<(ClientConfig, ServerName<'static>)>) -> Self {
         let connector = |config: &ClientConfig, protocols: &[&[u8]]| {
             let mut config = config.clone();
@@ -43,24 +43,24 @@ impl Target {
             TlsConnector::from(Arc::new(config))
         };
         let tls = tls.map(|(config, name)| Tls {
-            both: connector(&config, &[HTTP_2, HTTP_1]),
+            http_2: connector(&config, &[HTTP_2, HTTP_1]),
             http_1: connector(&config, &[HTTP_1]),
             name,
         });
         Self { host, port, tls }
     }
 
-    /// Whether the server could be asked for HTTP/2.
+    /// Whether a handshake can offer HTTP/2.
     pub(super) fn may_speak_http_2(&self) -> bool {
         self.tls.is_some()
     }
 
-    /// A new connection, on which HTTP/2 is an offer.
+    /// Opens a connection and offers HTTP/2.
     pub(super) async fn dial(&self) -> io::Result<Stream> {
-        self.connect(|tls| &tls.both).await
+        self.connect(|tls| &tls.http_2).await
     }
 
-    /// A new connection for HTTP/1.1.
+    /// Opens a connection for HTTP/1.1.
     pub(super) async fn dial_http_1(&self) -> io::Result<Stream> {
         self.connect(|tls| &tls.http_1).await
     }
@@ -77,13 +77,13 @@ impl Target {
                 None => Ok(Stream::Plain(tcp)),
             }
         };
-        let late =
+        let timed_out =
             || io::Error::new(io::ErrorKind::TimedOut, format!("no connection within {CONNECT_TIMEOUT:?}"));
-        tokio::time::timeout(CONNECT_TIMEOUT, connecting).await.unwrap_or_else(|_| Err(late()))
+        tokio::time::timeout(CONNECT_TIMEOUT, connecting).await.unwrap_or_else(|_| Err(timed_out()))
     }
 }
 
-/// A dialled connection.
+/// An open connection.
 pub(super) enum Stream {
     Plain(TcpStream),
     Tls(Box<TlsStream<TcpStream>>),
@@ -131,7 +131,7 @@ impl AsyncWrite for Stream {
         }
     }
 
-    /// Head and body of a frame leave in one TLS record.
+    /// Vectored, so that head and body of a frame leave in one TLS record.
     fn is_write_vectored(&self) -> bool {
         match self {
             Self::Plain(tcp) => tcp.is_write_vectored(),

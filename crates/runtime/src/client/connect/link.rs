@@ -1,10 +1,9 @@
-//! The way to one server: the connection that all requests share, opened when it is needed and again when it broke.
+//! The connection to one server, shared by all requests. It is opened at the first request and again after it broke.
 
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use bytes::Bytes;
 use futures::FutureExt;
 use futures::future::{BoxFuture, Shared};
 use http::{Request, Response};
@@ -12,74 +11,75 @@ use http_body_util::BodyExt;
 use parking_lot::Mutex;
 
 use super::dial::Target;
-use super::http1::{self, Pool};
-use super::http2::{self, Failure, Sender};
+use super::http1::Pool;
+use super::http2;
+use super::protocol::{Connection as _, SendError};
 use crate::client::error::{BoxError, chain};
-use crate::client::transport::{Body, full};
+use crate::client::transport::Body;
 
-/// Connections on which a request is tried, when the ones before were closed before the server looked at it.
-const TRIES: usize = 3;
+/// Connections on which one request is tried, if each is closed before the server processes it.
+const MAX_TRIES: usize = 3;
 
-/// The way to a server; a clone is the same one.
+/// The connection to a server; clones share it.
 #[derive(Clone)]
 pub(super) struct Link {
-    inner: Arc<Inner>,
+    shared: Arc<SharedLink>,
 }
 
-struct Inner {
+struct SharedLink {
     target: Arc<Target>,
     /// The server does not speak HTTP/2.
-    is_old: AtomicBool,
+    is_http_1: AtomicBool,
     pool: Pool,
     current: Mutex<Option<Connecting>>,
 }
 
-/// A connection that is there or on its way; all who need one wait for the same.
-type Connecting = Shared<BoxFuture<'static, Result<Connected, Unconnected>>>;
+/// An open connection, or one that is being opened. All requests wait for the same one.
+type Connecting = Shared<BoxFuture<'static, Result<Connected, DialError>>>;
 
 #[derive(Clone)]
 enum Connected {
-    Http2(Sender),
-    /// It was opened only to learn this.
+    Http2(http2::Connection),
+    /// The server chose HTTP/1.1; its connections are in the pool.
     Http1,
 }
 
-/// Why there is no connection.
+/// Why there is no connection. Shared by all requests that waited for it.
 #[derive(Debug, Clone)]
-struct Unconnected(Arc<str>);
+struct DialError(Arc<str>);
 
-impl fmt::Display for Unconnected {
+impl fmt::Display for DialError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
     }
 }
 
-impl std::error::Error for Unconnected {}
+impl std::error::Error for DialError {}
 
 impl Link {
-    /// Nothing is opened yet.
+    /// A link without a connection.
     pub(super) fn new(target: Target) -> Self {
         let target = Arc::new(target);
-        let is_old = AtomicBool::new(!target.may_speak_http_2());
-        let pool = http1::pool(target.clone());
-        Self { inner: Arc::new(Inner { target, is_old, pool, current: Mutex::new(None) }) }
+        let is_http_1 = AtomicBool::new(!target.may_speak_http_2());
+        let pool = Pool::new(target.clone());
+        Self { shared: Arc::new(SharedLink { target, is_http_1, pool, current: Mutex::new(None) }) }
     }
 
-    /// Sends a request, whose URI is absolute, and waits for the head of its answer.
+    /// Sends a request, which has an absolute URI, and waits for the head of its answer.
     pub(super) async fn send(self, request: Request<Body>) -> Result<Response<Body>, BoxError> {
         let (head, body) = request.into_parts();
         let body = body.collect().await?.to_bytes();
         let mut tried = 0;
         loop {
             let request = Request::from_parts(head.clone(), body.clone());
-            if self.inner.is_old.load(Ordering::Relaxed) {
-                return self.send_http_1(request).await;
+            if self.shared.is_http_1.load(Ordering::Relaxed) {
+                return self.shared.pool.send(request).await.map_err(|error| error.source);
             }
             let connecting = self.connecting();
-            let sender = match connecting.clone().await {
-                Ok(Connected::Http2(sender)) => sender,
+            let connection = match connecting.clone().await {
+                Ok(Connected::Http2(connection)) => connection,
                 Ok(Connected::Http1) => {
-                    self.inner.is_old.store(true, Ordering::Relaxed);
+                    self.shared.is_http_1.store(true, Ordering::Relaxed);
                     self.forget(&connecting);
                     continue;
                 }
@@ -89,47 +89,42 @@ impl Link {
                 }
             };
             tried += 1;
-            match http2::ask(sender, request).await {
-                Ok(response) => return Ok(response.map(BodyExt::boxed_unsync)),
-                Err(Failure::Unsent(error)) if tried < TRIES => {
+            match connection.send(request).await {
+                Ok(response) => return Ok(response),
+                Err(error @ SendError { is_unprocessed: true, .. }) if tried < MAX_TRIES => {
                     tracing::debug!(%error, "a connection was closed, trying another one");
                     self.forget(&connecting);
                 }
-                Err(Failure::Unsent(error) | Failure::Broken(error)) => {
-                    if !error.is_reset() {
+                Err(error) => {
+                    if !error.is_usable {
                         self.forget(&connecting);
                     }
-                    return Err(error.into());
+                    return Err(error.source);
                 }
             }
         }
     }
 
-    async fn send_http_1(&self, request: Request<Bytes>) -> Result<Response<Body>, BoxError> {
-        let response = self.inner.pool.request(request.map(full)).await?;
-        Ok(response.map(|body| body.map_err(Into::into).boxed_unsync()))
-    }
-
-    /// The connection, or a new one on its way.
+    /// The connection, or a new one that is being opened.
     fn connecting(&self) -> Connecting {
-        let mut current = self.inner.current.lock();
+        let mut current = self.shared.current.lock();
         let start = || {
-            let target = self.inner.target.clone();
-            // A task of its own: it goes on when whoever asked first does not wait any longer.
+            let target = self.shared.target.clone();
+            // In its own task, because the request that started it may be cancelled while others wait.
             let opening = tokio::spawn(async move { open(&target).await });
             let opened = opening.map(|opened| match opened {
                 Ok(Ok(connected)) => Ok(connected),
-                Ok(Err(error)) => Err(Unconnected(chain(error.as_ref()).into())),
-                Err(_) => Err(Unconnected("the program is stopping".into())),
+                Ok(Err(error)) => Err(DialError(chain(error.as_ref()).into())),
+                Err(_) => Err(DialError("the program is stopping".into())),
             });
             opened.boxed().shared()
         };
         current.get_or_insert_with(start).clone()
     }
 
-    /// Has the next request open a connection, unless another one did.
+    /// Makes the next request open a connection, unless another request has done so.
     fn forget(&self, connecting: &Connecting) {
-        let mut current = self.inner.current.lock();
+        let mut current = self.shared.current.lock();
         if current.as_ref().is_some_and(|current| current.ptr_eq(connecting)) {
             *current = None;
         }

@@ -17,6 +17,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
 
+use super::protocol::Connection as _;
 use super::*;
 use crate::client::transport::full;
 
@@ -170,11 +171,11 @@ async fn a_peer_without_a_sign_of_life_is_given_up() {
     let (ours, mut theirs) = tokio::io::duplex(1 << 20);
     // Empty settings, and then nothing ever again.
     theirs.write_all(&[0, 0, 0, 4, 0, 0, 0, 0, 0]).await.expect("written");
-    let sender = http2::open(ours).await.expect("open");
+    let connection = http2::open(ours).await.expect("open");
     let request = Request::get("https://test/").body(Bytes::new()).expect("valid");
     let started = tokio::time::Instant::now();
-    let answer = http2::ask(sender, request).await;
-    assert!(matches!(answer, Err(http2::Failure::Broken(_))), "{answer:?}");
+    let error = connection.send(request).await.expect_err("no answer");
+    assert!(!error.is_unprocessed && !error.is_usable, "{error}");
     assert_eq!(started.elapsed().as_secs(), 20);
     assert_ne!(theirs.read_u8().await.expect("the preface"), 0);
 }
