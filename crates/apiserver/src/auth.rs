@@ -1,13 +1,13 @@
-//! Who asks, and whether they may.
+//! Authentication and authorization.
 //!
-//! A request gets its [`User`] from [`authentication`], possibly exchanged by [`impersonation`]; [`rules`] then
-//! decides on its [`Attributes`]. Everything is computed in memory from values that the caller passes in: nothing
-//! here reads the store, a clock or a socket, and no credential is ever logged or kept in the clear.
+//! A request gets its [`User`] from [`authentication`], possibly replaced by [`impersonation`]; [`rules`] decides about
+//! its [`Attributes`]. Pure: nothing here reads the store, a clock or a socket. Credentials are not logged, and only
+//! their digests are kept.
 //!
 //! ```text
 //! certificate ─┐
 //! token ───────┼─► authentication ─► User ─► impersonation ─► Attributes ─► rules ─► Decision
-//! nothing ─────┘
+//! anonymous ───┘
 //! ```
 
 pub mod authentication;

@@ -1,4 +1,4 @@
-//! Settings of an API server; the default is a server that knows nobody but anonymous users.
+//! [`Config`]: settings of an API server. With the default, all requests are anonymous.
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -17,23 +17,23 @@ pub const VERSION: &str = "v1.36.2";
 
 /// Settings of an API server.
 pub struct Config {
-    /// Who may speak to the server.
+    /// Authenticators.
     pub authentication: Authentication,
-    /// Where Services get their addresses from; without it they get none.
+    /// Range of Service addresses; without it, Services get none.
     pub service_cidr: Option<IpNet>,
-    /// A range of the other address family, for Services that ask for two addresses.
+    /// Range of the other address family, for dual-stack Services.
     pub second_service_cidr: Option<IpNet>,
-    /// The ports that Services of type NodePort get.
+    /// Range of node ports.
     pub node_ports: RangeInclusive<u16>,
-    /// The way to the kubelets; without it, logs and streams of pods are not served.
+    /// Client for kubelet connections; without it, logs and streams of pods are not served.
     pub kubelets: Option<Kubelets>,
-    /// Where clients inside the cluster reach the server: becomes the endpoint of the Service `default/kubernetes`.
+    /// Endpoint of the Service `default/kubernetes`, by which clients inside the cluster reach the server.
     pub endpoint: Option<SocketAddr>,
-    /// Plugins, in the order in which they see writes.
+    /// Admission plugins, in the order in which they are called.
     pub admission: Vec<Arc<dyn Admission>>,
-    /// What `/version` tells.
+    /// `gitVersion` at `/version`.
     pub version: String,
-    /// The time.
+    /// The clock for timestamps and ages.
     pub clock: Clock,
 }
 

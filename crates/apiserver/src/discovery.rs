@@ -1,7 +1,7 @@
-//! Discovery: which groups, versions and resources there are.
+//! Discovery: the served groups, versions and resources.
 //!
-//! Clients ask in two forms. The legacy one is a document for each group version, the aggregated one is a single
-//! document with an `ETag`. Both are made once for each [`Snapshot`](crate::resources::Snapshot).
+//! There are two forms. The legacy one has a document for each group version, the aggregated one is a single document
+//! with an `ETag`, built once for each [`Snapshot`](crate::resources::Snapshot).
 
 mod aggregated;
 mod legacy;
@@ -21,7 +21,7 @@ use crate::request::query::Query;
 use crate::resources::{Group, Snapshot};
 use crate::respond::{self, Body};
 
-/// The content type of the aggregated form. Clients compare its parameters, so it must be exactly this.
+/// The content type of the aggregated form. Clients compare its parameters.
 const AGGREGATED: &str = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList";
 
 /// The aggregated documents of one snapshot.
@@ -39,7 +39,7 @@ struct Tagged {
 }
 
 impl Documents {
-    /// Makes the documents of all groups.
+    /// Builds the documents of all groups.
     pub fn new(groups: &[Group]) -> Self {
         let (core, named): (Vec<&Group>, Vec<&Group>) =
             groups.iter().partition(|group| group.name.is_empty());
@@ -83,21 +83,21 @@ pub(crate) fn upper_hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02X}")).collect()
 }
 
-/// Answers a discovery path; `None` when the path is none.
+/// Answers a discovery path; `None` if this is not a discovery path.
 ///
 /// # Errors
-/// 404 for an unknown version of a known group, 406 for an encoding that is not served.
+/// 406 when no encoding is acceptable.
 pub(crate) fn answer(
     snapshot: &Snapshot,
     path: &str,
     headers: &HeaderMap,
     query: &Query,
 ) -> Option<Result<Response<Body>, Status>> {
-    let parts: Vec<&str> = path.split('/').filter(|part| !part.is_empty()).collect();
-    let document = match parts.as_slice() {
+    let segments: Vec<&str> = path.split('/').filter(|segment| !segment.is_empty()).collect();
+    let document = match segments.as_slice() {
         ["api"] | ["apis"] if wants_aggregated(headers) => {
             let documents = snapshot.discovery();
-            let tagged = if parts == ["api"] { &documents.core } else { &documents.named };
+            let tagged = if segments == ["api"] { &documents.core } else { &documents.named };
             return Some(Ok(tagged.respond(headers)));
         }
         ["api"] => legacy::versions(),
@@ -112,7 +112,7 @@ pub(crate) fn answer(
     let reply = Reply::negotiate(headers, query, Offer::Document);
     Some(reply.map(|reply| {
         let mut response = respond::value(StatusCode::OK, &document, reply);
-        if matches!(parts.as_slice(), ["api"] | ["apis"]) {
+        if matches!(segments.as_slice(), ["api"] | ["apis"]) {
             response.headers_mut().insert(VARY, HeaderValue::from_static("Accept"));
         }
         response

@@ -61,7 +61,7 @@ pub(crate) async fn dispatch(
     if let Some(warning) = call.resource.as_custom().and_then(|version| version.deprecation.as_deref()) {
         call.warn(warning);
     }
-    let limit = if call.info.verb == "watch" { None } else { Some(timeout::of(&call.query)) };
+    let limit = if call.info.verb == "watch" { None } else { Some(timeout::from_query(&call.query)) };
     let answered = within(limit, route::answer(&call, parts, body)).await;
     let warnings = std::mem::take(&mut *call.warnings.lock());
     finish(answered, &call.headers, &call.query, &warnings)
@@ -86,7 +86,7 @@ fn authorize(
     if user.is_master() {
         return Ok(user);
     }
-    let attributes = Attributes::of(&user, info);
+    let attributes = Attributes::from_request(&user, info);
     match server.access.rules()?.authorize(&attributes) {
         Decision::Allowed(_) => Ok(user),
         Decision::Denied(reason) => Err(attributes.forbidden(&reason)),

@@ -6,16 +6,16 @@ use serde_json::{Value, json};
 use crate::request::query::Query;
 use crate::respond::{self, Body};
 
-/// One thing that is checked.
+/// A health check and its result.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Check {
     /// Name in paths and reports.
     pub(crate) name: &'static str,
-    /// Whether all is well.
-    pub(crate) is_well: bool,
+    /// Whether the check passes.
+    pub(crate) is_healthy: bool,
 }
 
-/// Answers `/healthz`, `/livez`, `/readyz` and one check below them; `None` for other paths.
+/// Answers `/healthz`, `/livez`, `/readyz`, and single checks below them; `None` for other paths.
 pub(crate) fn answer(
     path: &str,
     query: &Query,
@@ -24,7 +24,7 @@ pub(crate) fn answer(
     let mut parts = path.trim_matches('/').split('/');
     let probe = match parts.next()? {
         "healthz" => Probe::Health,
-        "livez" => Probe::Life,
+        "livez" => Probe::Liveness,
         "readyz" => Probe::Readiness,
         _ => return None,
     };
@@ -47,14 +47,14 @@ pub(crate) fn answer(
     }
 }
 
-/// What a client wants to know.
+/// The endpoint that is called.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Probe {
-    /// Both of the others, in the oldest form.
+    /// `/healthz`, deprecated upstream: liveness and readiness.
     Health,
-    /// Whether the process should be left alone.
-    Life,
-    /// Whether the process should get requests.
+    /// `/livez`: whether the process should keep running.
+    Liveness,
+    /// `/readyz`: whether the process should receive requests.
     Readiness,
 }
 
@@ -62,26 +62,26 @@ impl Probe {
     fn name(self) -> &'static str {
         match self {
             Self::Health => "healthz",
-            Self::Life => "livez",
+            Self::Liveness => "livez",
             Self::Readiness => "readyz",
         }
     }
 }
 
 fn report(name: &str, checks: &[Check], is_verbose: bool) -> Response<Body> {
-    let is_well = checks.iter().all(|check| check.is_well);
-    if is_well && !is_verbose {
+    let is_healthy = checks.iter().all(|check| check.is_healthy);
+    if is_healthy && !is_verbose {
         return respond::text(StatusCode::OK, "ok");
     }
     let mut lines = String::new();
     for check in checks {
-        let line = match check.is_well {
+        let line = match check.is_healthy {
             true => format!("[+]{} ok\n", check.name),
             false => format!("[-]{} failed: reason withheld\n", check.name),
         };
         lines.push_str(&line);
     }
-    let (code, outcome) = match is_well {
+    let (code, outcome) = match is_healthy {
         true => (StatusCode::OK, "passed"),
         false => (StatusCode::INTERNAL_SERVER_ERROR, "failed"),
     };
@@ -89,7 +89,7 @@ fn report(name: &str, checks: &[Check], is_verbose: bool) -> Response<Body> {
     respond::text(code, lines)
 }
 
-/// The document at `/version`; `version` is such as `v1.36.2`.
+/// The document at `/version`; `version` has the form `v1.36.2`.
 pub(crate) fn version(version: &str) -> Value {
     let mut numbers = version.trim_start_matches('v').split(['.', '-', '+']);
     let (major, minor) = (numbers.next().unwrap_or_default(), numbers.next().unwrap_or_default());
@@ -105,7 +105,7 @@ pub(crate) fn version(version: &str) -> Value {
     })
 }
 
-/// The name that Kubernetes uses for the processor.
+/// `GOARCH` of the processor.
 fn go_architecture() -> &'static str {
     match std::env::consts::ARCH {
         "x86_64" => "amd64",
@@ -124,8 +124,8 @@ mod tests {
         let (path, query) = uri.split_once('?').unwrap_or((uri, ""));
         let checks = |probe| {
             vec![
-                Check { name: "ping", is_well: true },
-                Check { name: "shutdown", is_well: probe != Probe::Readiness },
+                Check { name: "ping", is_healthy: true },
+                Check { name: "shutdown", is_healthy: probe != Probe::Readiness },
             ]
         };
         let response = answer(path, &Query::parse(query), checks)?;

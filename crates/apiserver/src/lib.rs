@@ -1,12 +1,42 @@
 //! A Kubernetes-compatible API server over a Portolan store.
 //!
-//! Unmodified clients (kubectl, client-go, kube-rs, Helm) speak to it over TLS, controllers of this process speak to
-//! it without a socket. It knows Kubernetes objects and custom resources; it does not know what a federation is.
+//! Unmodified clients (kubectl, client-go, kube-rs, Helm) use it over TLS; controllers in this process use it without a
+//! socket. It serves Kubernetes kinds and custom resources, and knows nothing of the federation.
+//!
+//! # Use
+//! Make a [`Config`], start with [`ApiServer::start`], then serve [`ApiServer::service`] on a listener or call
+//! [`ApiServer::local`]. Stop with [`ApiServer::stop`].
+//!
+//! # Layers
+//! Each layer uses only those below it.
 //!
 //! ```text
-//! request ─► request (what is asked) ─► auth ─► resources (which kind) ─┬─► read, watch ─┐
-//!                                                                       └─► write ───────┴─► store
+//! api_server, service        start, stop; authentication of requests
+//! dispatch                   authorization, routing, errors to replies
+//! read, watch, write         handlers
+//! call                       context of one request
+//! server                     state shared by all requests
+//! resources, kinds, crd      served resources and the rules of their kinds
+//! auth, request, record      pure rules and formats
 //! ```
+//!
+//! # From a create to the watch of another client
+//! The files in order:
+//!
+//! 1. `service.rs`: authenticates the request.
+//! 2. `dispatch.rs`: impersonation and authorization; makes the [`Call`](call::Call).
+//! 3. `dispatch/route.rs`: finds the resource and calls the handler.
+//! 4. `write/create.rs`: `create` and `prepare` order the steps 5 to 11.
+//! 5. `write/body.rs`: decodes JSON, YAML or protobuf by the schema of the kind.
+//! 6. `write/metadata.rs`: sets uid, creationTimestamp and a generated name.
+//! 7. `kinds/strategy.rs`: the kind's defaults and server-owned fields, and its validation (after step 8). Each
+//!    built-in kind has its strategy in `kinds/`, custom resources have theirs in `crd/`.
+//! 8. `write/admission.rs`: escalation check of RBAC, then the plugins of `admission.rs`.
+//! 9. `record.rs`: encodes the object once; the bytes are the watch frame.
+//! 10. `write/commit.rs`: commits to the store (crate `portolan_store`), which stamps the revision, makes the write
+//!     durable and wakes watches.
+//! 11. `watch/stream.rs`: the watch of the other client receives the event.
+//! 12. `watch/frames.rs`: applies the selectors and sends the bytes of step 9.
 
 mod access;
 pub mod admission;

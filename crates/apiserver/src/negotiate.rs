@@ -1,7 +1,7 @@
-//! Which encoding and form a client accepts, and which encoding its body has.
+//! Content negotiation: encoding and form of the reply by `Accept`, encoding of the body by `Content-Type`.
 //!
-//! Only headers are looked at. An entry of `Accept` that cannot be served is passed over, as upstream does, so a
-//! client that offers protobuf first and JSON second gets JSON.
+//! As upstream, entries of `Accept` that are not supported are skipped: a client that accepts protobuf first and JSON
+//! second gets JSON.
 
 use http::HeaderMap;
 use http::header::{ACCEPT, CONTENT_TYPE, USER_AGENT};
@@ -12,14 +12,14 @@ use crate::request::query::Query;
 #[cfg(test)]
 mod tests;
 
-/// How a reply is written.
+/// Encoding and form of a reply.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Reply {
     /// The encoding.
     pub media: Media,
     /// The form of objects.
     pub form: Form,
-    /// Indented for people.
+    /// Indented.
     pub is_pretty: bool,
 }
 
@@ -36,10 +36,10 @@ pub enum Media {
 /// The form in which objects are sent.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Form {
-    /// As they are.
+    /// Whole objects.
     #[default]
     Object,
-    /// Rows for people (`meta.k8s.io/v1 Table`).
+    /// Table rows (`meta.k8s.io/v1 Table`).
     Table,
     /// Only `metadata` of one object or of a watch event.
     Metadata,
@@ -47,27 +47,27 @@ pub enum Form {
     MetadataList,
 }
 
-/// What an endpoint can send besides JSON objects.
+/// Forms and encodings that an endpoint supports.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Offer {
     /// Objects of a resource, in every form.
     Objects,
-    /// A stream of events: every form, JSON alone.
+    /// A stream of events: every form, only JSON.
     Stream,
-    /// A document in its own form (discovery, reviews, subresources without a table).
+    /// A document with one form (discovery, reviews, subresources without a table).
     Document,
 }
 
 const JSON: &str = "application/json";
 const YAML: &str = "application/yaml";
-/// The typed encoding of Kubernetes.
+/// The protobuf encoding of Kubernetes.
 pub const PROTOBUF: &str = "application/vnd.kubernetes.protobuf";
 
 impl Reply {
-    /// Picks the first acceptable entry of `Accept`.
+    /// Selects the first supported entry of `Accept`.
     ///
     /// # Errors
-    /// 406 when none is.
+    /// 406 when no entry is supported.
     pub fn negotiate(headers: &HeaderMap, query: &Query, offer: Offer) -> Result<Self, Status> {
         let is_pretty = wants_pretty(headers, query);
         let (media, form) = entries(headers)
@@ -77,7 +77,7 @@ impl Reply {
         Ok(Self { media, form, is_pretty })
     }
 
-    /// How errors are written: in the accepted encoding if there is one, else compact JSON.
+    /// The encoding of errors: the accepted one if it is supported, otherwise compact JSON.
     pub fn for_error(headers: &HeaderMap, query: &Query) -> Self {
         let reply = Self::negotiate(headers, query, Offer::Document).unwrap_or_default();
         Self { is_pretty: wants_pretty(headers, query), ..reply }
@@ -101,7 +101,7 @@ fn not_acceptable(offer: Offer) -> Status {
 /// One media range of `Accept`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Entry<'a> {
-    /// Such as `application/json`.
+    /// For example `application/json`.
     pub media_type: &'a str,
     parameters: Vec<(&'a str, &'a str)>,
     quality: f32,
@@ -125,7 +125,7 @@ impl<'a> Entry<'a> {
         self.parameters.iter().find(|(key, _)| *key == name).map_or("", |(_, value)| value)
     }
 
-    /// Whether the entry accepts JSON.
+    /// Whether the entry includes JSON.
     pub fn is_json(&self) -> bool {
         matches!(self.media_type, JSON | "*/*" | "application/*")
     }
@@ -173,16 +173,16 @@ pub enum BodyType {
     Json,
     /// YAML.
     Yaml,
-    /// The envelope of Kubernetes around protobuf.
+    /// Protobuf in the envelope of Kubernetes.
     Protobuf,
 }
 
 impl BodyType {
-    /// Reads `Content-Type` of a create, update or delete.
+    /// The encoding by the `Content-Type` of a create, update or delete.
     ///
     /// # Errors
-    /// 415 listing what is understood.
-    pub fn of(headers: &HeaderMap) -> Result<Self, Status> {
+    /// 415 with the supported types.
+    pub fn from_headers(headers: &HeaderMap) -> Result<Self, Status> {
         match content_type(headers) {
             "" | JSON => Ok(Self::Json),
             YAML | "application/x-yaml" => Ok(Self::Yaml),
@@ -213,11 +213,11 @@ const PATCH_TYPES: [(&str, PatchType); 4] = [
 ];
 
 impl PatchType {
-    /// Reads `Content-Type` of a PATCH; `strategic` says whether the resource has strategic merge.
+    /// The type by the `Content-Type` of a PATCH; `strategic` tells whether the resource supports strategic merge.
     ///
     /// # Errors
-    /// 415 when the type is no patch, or is strategic for a resource without it.
-    pub fn of(headers: &HeaderMap, strategic: bool) -> Result<Self, Status> {
+    /// 415 for other types, and for strategic merge when it is not supported.
+    pub fn from_headers(headers: &HeaderMap, strategic: bool) -> Result<Self, Status> {
         let sent = content_type(headers);
         let (_, found) = PATCH_TYPES
             .into_iter()

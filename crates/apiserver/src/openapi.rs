@@ -1,8 +1,8 @@
 //! OpenAPI v3: the list of documents, and one document for each group version.
 //!
-//! Clients fetch the list before nearly every write and keep documents by their hash, so everything is made once and
-//! documents are sent as immutable. Those of built-in kinds are compressed constants, those of custom resources are
-//! put together from their schemas when first asked for, and kept while the resources stay the same.
+//! Clients fetch the list before most writes and cache documents by hash, so documents are built once and sent as
+//! immutable. Those of built-in kinds are compressed constants; those of custom resources are built from their schemas
+//! at the first request and kept while the resources do not change.
 
 mod version2;
 
@@ -37,9 +37,9 @@ struct Encoded {
 /// One document.
 #[derive(Debug)]
 enum Document {
-    /// Of built-in kinds.
+    /// For built-in kinds.
     Builtin(&'static Encoded),
-    /// Of custom resources.
+    /// For custom resources; encoded at the first request.
     Custom { versions: Vec<Arc<CustomVersion>>, made: OnceLock<Encoded> },
 }
 
@@ -67,7 +67,7 @@ fn path_of(group: &str, version: &str) -> String {
 }
 
 impl Specifications {
-    /// The documents of all groups; those of `former` that would come out the same are taken over.
+    /// The documents of all groups; unchanged ones are taken from `former`.
     pub fn new(groups: &[Group], former: Option<&Self>) -> Self {
         let mut documents = BTreeMap::new();
         for group in groups {
@@ -185,7 +185,7 @@ fn document(encoded: &Encoded, is_hashed: bool, headers: &HeaderMap) -> Response
     insert(&mut response, ETAG, &tag);
     if is_hashed {
         insert(&mut response, CACHE_CONTROL, "public, immutable");
-        // Ten years after the epoch of this software is for ever.
+        // A date far in the future: the hash in the URL changes with the document.
         insert(&mut response, EXPIRES, "Fri, 31 Dec 2049 23:59:59 GMT");
     }
     response
@@ -216,7 +216,7 @@ fn not_modified() -> Response<Body> {
     response
 }
 
-/// 301 to the document as it is now.
+/// 301 to the current document.
 fn moved(path: &str, hash: &str) -> Response<Body> {
     let mut response = Response::new(respond::empty());
     *response.status_mut() = StatusCode::MOVED_PERMANENTLY;

@@ -1,11 +1,10 @@
-//! Logs, exec, attach and port forwarding of pods, passed on to the node that runs them.
+//! Forwards logs, exec, attach and port-forward requests of pods to the kubelet of their node.
 //!
-//! The API server has authorized the request and found the pod; [`Target::locate`] decides where it goes and
-//! [`Kubelets`] takes it there. Streams pass as they come: an upgraded connection (WebSocket or SPDY) becomes a pipe
-//! of bytes in both directions that nobody here looks into.
+//! The request is authorized and the pod found; [`KubeletTarget::locate`] finds address and path, and [`Kubelets`]
+//! forwards. An upgraded connection (WebSocket or SPDY) is copied byte by byte in both directions.
 //!
 //! ```text
-//! client ─► API server ─► Target::locate ─► Kubelets ─► TLS ─► kubelet
+//! client ─► API server ─► KubeletTarget::locate ─► Kubelets ─► TLS ─► kubelet
 //!    ◄──────────────── bytes in both directions ──────────────►
 //! ```
 
@@ -37,23 +36,23 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use crate::respond::{self, Body};
 
 pub use dial::{Connection, Dialing, DirectDialer, KubeletAddress, KubeletDialer, TlsError, client_config};
-pub use target::{Action, Target};
+pub use target::{KubeletTarget, PodAction};
 
-/// Connections to kubelets at a time; the next request is refused.
-const CONNECTIONS: usize = 1024;
-/// Time for a connection to a kubelet to be ready, TLS included.
-const DIALING: Duration = Duration::from_secs(10);
-/// Time for a kubelet to begin its answer.
-const ANSWERING: Duration = Duration::from_secs(30);
-/// So much of a kubelet's refusal is told.
-const REFUSAL_LIMIT: usize = 10_000;
+/// Maximum number of connections to kubelets; further requests get 429.
+const MAX_CONNECTIONS: usize = 1024;
+/// Timeout for connecting to a kubelet, including TLS.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// Timeout for the response head of a kubelet.
+const RESPONSE_TIMEOUT: Duration = Duration::from_secs(30);
+/// Maximum size of an error body of a kubelet that is passed to the client, in bytes.
+const MAX_REFUSAL_BYTES: usize = 10_000;
 
-/// The way to the kubelets of a cluster. Clones share its limits.
+/// Client for kubelet connections. Clones share limits.
 #[derive(Clone)]
 pub struct Kubelets {
     dialer: Arc<dyn KubeletDialer>,
     tls: Arc<ClientConfig>,
-    /// Streams outlive the request that opened them; they end with this scope.
+    /// Scope of streams, which outlive the request that opened them.
     scope: Shutdown,
     connections: Arc<Semaphore>,
 }
@@ -65,32 +64,42 @@ impl fmt::Debug for Kubelets {
 }
 
 impl Kubelets {
-    /// Reaches kubelets through a dialer, and proves who asks with the client certificate in `tls`.
+    /// A client that dials with `dialer` and authenticates with the client certificate in `tls`.
     pub fn new(dialer: Arc<dyn KubeletDialer>, tls: Arc<ClientConfig>, scope: &Shutdown) -> Self {
-        Self { dialer, tls, scope: scope.clone(), connections: Arc::new(Semaphore::new(CONNECTIONS)) }
+        Self { dialer, tls, scope: scope.clone(), connections: Arc::new(Semaphore::new(MAX_CONNECTIONS)) }
     }
 
-    /// Passes a request on and answers what the kubelet answers.
+    /// Forwards a request; returns the response of the kubelet.
     ///
     /// # Errors
-    /// 400 when a stream is asked for without an upgrade, 429 when too many are open, 500 when the node cannot be
-    /// reached or does not answer in time; for logs, what the kubelet refuses.
-    pub async fn forward<B>(&self, target: &Target, request: Request<B>) -> Result<Response<Body>, Status> {
+    /// 400 for a stream without an upgrade, 429 when too many are open, 500 when the node cannot be reached or does not
+    /// respond in time; for logs, the error of the kubelet.
+    pub async fn forward<B>(
+        &self,
+        target: &KubeletTarget,
+        request: Request<B>,
+    ) -> Result<Response<Body>, Status> {
         let permit = Arc::clone(&self.connections).try_acquire_owned().map_err(|_| too_many())?;
         match target.action {
-            Action::Logs => self.logs(target, permit).await,
-            Action::Exec | Action::Attach | Action::PortForward => self.stream(target, request, permit).await,
+            PodAction::Logs => self.logs(target, permit).await,
+            PodAction::Exec | PodAction::Attach | PodAction::PortForward => {
+                self.stream(target, request, permit).await
+            }
         }
     }
 
-    async fn logs(&self, target: &Target, permit: OwnedSemaphorePermit) -> Result<Response<Body>, Status> {
-        let request = addressed(Request::get(&target.path_and_query), target);
+    async fn logs(
+        &self,
+        target: &KubeletTarget,
+        permit: OwnedSemaphorePermit,
+    ) -> Result<Response<Body>, Status> {
+        let request = with_host(Request::get(&target.path_and_query), target);
         let answer = self.send(target, request).await?;
         if !answer.status().is_success() {
             return Err(refusal(target, answer).await);
         }
         let body = answer.into_body().map_frame(move |frame| {
-            // The permit lives as long as the body does.
+            // The permit is held until the body is dropped.
             let _held = &permit;
             frame
         });
@@ -101,7 +110,7 @@ impl Kubelets {
 
     async fn stream<B>(
         &self,
-        target: &Target,
+        target: &KubeletTarget,
         mut request: Request<B>,
         permit: OwnedSemaphorePermit,
     ) -> Result<Response<Body>, Status> {
@@ -110,11 +119,11 @@ impl Kubelets {
             return Err(Status::bad_request("Upgrade request required"));
         };
         let onward = Request::builder().method(request.method()).uri(&target.path_and_query);
-        let mut onward = addressed(onward, target);
+        let mut onward = with_host(onward, target);
         tunnel::copy_request_headers(request.headers(), onward.headers_mut());
         let mut answer = self.send(target, onward).await?;
         if answer.status() != StatusCode::SWITCHING_PROTOCOLS {
-            return Ok(passed_on(answer, permit));
+            return Ok(relay(answer, permit));
         }
         let kubelet = hyper::upgrade::on(&mut answer);
         let scope = self.scope.clone();
@@ -128,15 +137,15 @@ impl Kubelets {
         Ok(response)
     }
 
-    /// Opens a connection of its own for a request, and waits for the head of the answer.
+    /// Opens a connection for a request, and waits for the head of the response.
     async fn send(
         &self,
-        target: &Target,
+        target: &KubeletTarget,
         request: Request<Empty<Bytes>>,
     ) -> Result<Response<Incoming>, Status> {
         let address = &target.address;
         let dialing = dial::connect(&*self.dialer, Arc::clone(&self.tls), address);
-        let connection = tokio::time::timeout(DIALING, dialing).await;
+        let connection = tokio::time::timeout(CONNECT_TIMEOUT, dialing).await;
         let connection = connection
             .map_err(|_| unreachable_node(address, "i/o timeout"))?
             .map_err(|error| unreachable_node(address, &error.to_string()))?;
@@ -148,20 +157,20 @@ impl Kubelets {
                 tracing::debug!(%error, "connection to a kubelet ended");
             }
         });
-        let answer = tokio::time::timeout(ANSWERING, sender.send_request(request)).await;
+        let answer = tokio::time::timeout(RESPONSE_TIMEOUT, sender.send_request(request)).await;
         let answer = answer.map_err(|_| unreachable_node(address, "no answer in time"))?;
         answer.map_err(|error| unreachable_node(address, &error.to_string()))
     }
 }
 
-/// The request with its host, which the target has checked.
-fn addressed(builder: http::request::Builder, target: &Target) -> Request<Empty<Bytes>> {
+/// The request with its `Host` header, which the target has checked.
+fn with_host(builder: http::request::Builder, target: &KubeletTarget) -> Request<Empty<Bytes>> {
     let host = target.address.authority();
     builder.header(HOST, host).body(Empty::new()).expect("the target was made of valid parts")
 }
 
-/// A refusal to open a stream reaches the client as the kubelet wrote it.
-fn passed_on(answer: Response<Incoming>, permit: OwnedSemaphorePermit) -> Response<Body> {
+/// The response of a kubelet that did not open a stream, unchanged.
+fn relay(answer: Response<Incoming>, permit: OwnedSemaphorePermit) -> Response<Body> {
     let (head, body) = answer.into_parts();
     let body = body.map_frame(move |frame| {
         let _held = &permit;
@@ -177,11 +186,11 @@ fn passed_on(answer: Response<Incoming>, permit: OwnedSemaphorePermit) -> Respon
     response
 }
 
-/// What a kubelet says when it has no logs to give.
-async fn refusal(target: &Target, answer: Response<Incoming>) -> Status {
+/// The status for an error of a kubelet about logs.
+async fn refusal(target: &KubeletTarget, answer: Response<Incoming>) -> Status {
     let code = answer.status().as_u16();
-    let body = Limited::new(answer.into_body(), REFUSAL_LIMIT).collect();
-    let body = tokio::time::timeout(ANSWERING, body).await.ok().and_then(Result::ok);
+    let body = Limited::new(answer.into_body(), MAX_REFUSAL_BYTES).collect();
+    let body = tokio::time::timeout(RESPONSE_TIMEOUT, body).await.ok().and_then(Result::ok);
     let bytes = body.map(http_body_util::Collected::to_bytes).unwrap_or_default();
     let text = String::from_utf8_lossy(&bytes).trim_end().to_owned();
     let name = &target.pod;
@@ -209,6 +218,6 @@ fn unreachable_node(address: &KubeletAddress, problem: &str) -> Status {
 }
 
 fn too_many() -> Status {
-    let text = format!("{CONNECTIONS} streams to nodes are open already; close some and try again");
+    let text = format!("{MAX_CONNECTIONS} streams to nodes are open already; close some and try again");
     Status::new(429, "TooManyRequests", text)
 }

@@ -1,7 +1,7 @@
-//! Writing replies: encodings, pretty printing, compression, and the headers every reply carries.
+//! Replies: encoding, indentation, compression, and the headers that every reply has.
 //!
-//! Handlers build a reply with [`status`], [`value`], [`encoded`] or [`chunks`]; [`finish`] is applied once, at the
-//! edge. A watch stream is never compressed and never buffered.
+//! Handlers build a reply with [`status`], [`value`], [`encoded`] or [`chunks`]; `dispatch` applies [`finish`] to every
+//! reply. A watch stream is not compressed and not buffered.
 
 mod body;
 
@@ -25,7 +25,7 @@ mod tests;
 
 pub use body::{Chunks, Compressed};
 
-/// Any error of a body.
+/// Error while a body is read.
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
 /// Bodies of requests and replies.
@@ -34,13 +34,13 @@ pub type Body = UnsyncBoxBody<Bytes, BoxError>;
 /// Smallest body that is compressed, in bytes.
 const COMPRESS_FROM: u64 = 128 * 1024;
 
-/// All warnings together may take so many bytes before each is cut.
+/// Total size of warnings, in bytes, above which each is cut to [`SHORT_WARNING`].
 const WARNINGS_BUDGET: usize = 4096;
 
-/// Characters that are left of a warning once the budget is spent.
+/// Length of a cut warning, in characters.
 const SHORT_WARNING: usize = 256;
 
-/// A body of one piece.
+/// A body from bytes.
 pub fn full(bytes: impl Into<Bytes>) -> Body {
     http_body_util::Full::new(bytes.into()).map_err(|never| match never {}).boxed_unsync()
 }
@@ -55,7 +55,7 @@ pub fn text(code: StatusCode, text: impl Into<Bytes>) -> Response<Body> {
     typed(code, "text/plain; charset=utf-8", full(text))
 }
 
-/// A reply of any type.
+/// A reply with a content type.
 pub fn typed(code: StatusCode, content_type: &'static str, body: Body) -> Response<Body> {
     let mut response = Response::new(body);
     *response.status_mut() = code;
@@ -63,7 +63,7 @@ pub fn typed(code: StatusCode, content_type: &'static str, body: Body) -> Respon
     response
 }
 
-/// An error.
+/// The reply for a [`Status`].
 pub fn status(status: &Status, reply: Reply) -> Response<Body> {
     let code = StatusCode::from_u16(status.code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let mut response = value(code, &status.to_value(), reply);
@@ -91,7 +91,7 @@ pub fn value(code: StatusCode, value: &Value, reply: Reply) -> Response<Body> {
     }
 }
 
-/// One object or document that is encoded as JSON already, without the newline that ends it.
+/// One object or document that is already encoded as JSON, without the final newline.
 pub fn encoded(code: StatusCode, bytes: &[u8], reply: Reply) -> Response<Body> {
     if reply.media == Media::Json && !reply.is_pretty {
         let mut line = Vec::with_capacity(bytes.len() + 1);
@@ -105,16 +105,16 @@ pub fn encoded(code: StatusCode, bytes: &[u8], reply: Reply) -> Response<Body> {
     }
 }
 
-/// A long JSON document in pieces, which are made while they are sent; `length` is their sum.
-pub fn chunks<I>(pieces: I, length: u64, reply: Reply) -> Response<Body>
+/// A JSON document whose chunks are made while they are sent; `length` is their total, in bytes.
+pub fn chunks<I>(chunks: I, length: u64, reply: Reply) -> Response<Body>
 where
     I: Iterator<Item = Bytes> + Send + Unpin + 'static,
 {
     if reply.media == Media::Json && !reply.is_pretty {
-        let body = Chunks::new(pieces, length).boxed_unsync();
+        let body = Chunks::new(chunks, length).boxed_unsync();
         return typed(StatusCode::OK, "application/json", body);
     }
-    let whole: Vec<u8> = pieces.flatten().collect();
+    let whole: Vec<u8> = chunks.flatten().collect();
     encoded(StatusCode::OK, &whole, reply)
 }
 
@@ -129,11 +129,11 @@ fn indented(value: &Value) -> Vec<u8> {
     bytes
 }
 
-/// Marks a reply as a live stream that must reach the client piece by piece.
+/// Marks a reply as a stream that must not be compressed or buffered.
 #[derive(Debug, Clone, Copy)]
 pub struct Streaming;
 
-/// Adds the headers of every reply, and compresses a large body for clients that ask for it.
+/// Adds the headers that every reply has, and compresses a large body if the client accepts gzip.
 pub fn finish(request: &HeaderMap, warnings: &[String], response: Response<Body>) -> Response<Body> {
     let mut response = compress(request, response);
     let headers = response.headers_mut();
@@ -201,7 +201,7 @@ fn warning_headers(warnings: &[String]) -> Vec<HeaderValue> {
     headers
 }
 
-/// A character inside a quoted string; what is not printable ASCII becomes a space.
+/// A character of a quoted string. Characters other than printable ASCII become spaces.
 fn quoted(letter: char) -> impl Iterator<Item = char> {
     let escape = matches!(letter, '"' | '\\').then_some('\\');
     let shown = if letter.is_ascii_graphic() || letter == ' ' { letter } else { ' ' };

@@ -1,18 +1,17 @@
-//! Reading and completing untyped objects by JSON pointer.
+//! Reads and completes untyped objects by JSON pointer.
 //!
-//! Printing, defaulting, validation and authorisation all look into trees whose shape the schema has already
-//! checked; a value that is missing, null or of the wrong type reads as empty here and is never an error.
+//! For objects that were checked against their schema: a value that is missing, null or of another type reads as empty
+//! and is not an error.
 
 use serde_json::{Map, Value};
 
-/// The value at `pointer`. Nearly always one of our own pointers, which escape nothing: for these
-/// [`Value::pointer`] makes two texts at every step.
+/// The value at `pointer`. Unlike [`Value::pointer`], it allocates nothing for a pointer without escapes.
 pub(crate) fn at<'a>(value: &'a Value, pointer: &str) -> Option<&'a Value> {
     if pointer.is_empty() || pointer.contains('~') {
         return value.pointer(pointer);
     }
     pointer.strip_prefix('/')?.split('/').try_fold(value, |value, step| match value {
-        Value::Object(members) => members.get(step),
+        Value::Object(fields) => fields.get(step),
         Value::Array(_) => value.pointer(&format!("/{step}")),
         _ => None,
     })
@@ -63,7 +62,7 @@ pub(crate) fn entries<'a>(
 pub(crate) fn map<'a>(value: &'a Value, pointer: &str) -> Option<&'a Map<String, Value>> {
     at(value, pointer).and_then(Value::as_object)
 }
-/// The map that is the member `name`, made when it is missing or null; `None` when something else stands there.
+/// The map in field `name`, added when missing or null; `None` when the field has another type.
 pub(crate) fn child<'a>(
     parent: &'a mut Map<String, Value>,
     name: &str,
@@ -75,7 +74,7 @@ pub(crate) fn child<'a>(
     slot.as_object_mut()
 }
 
-/// The map that is the member `name`, when it is there.
+/// The map in field `name`.
 pub(crate) fn child_if_present<'a>(
     parent: &'a mut Map<String, Value>,
     name: &str,
@@ -83,7 +82,7 @@ pub(crate) fn child_if_present<'a>(
     parent.get_mut(name).and_then(Value::as_object_mut)
 }
 
-/// The elements of the list that is the member `name`, as maps.
+/// The elements of the list in field `name` that are maps.
 pub(crate) fn children<'a>(
     parent: &'a mut Map<String, Value>,
     name: &str,
@@ -92,14 +91,14 @@ pub(crate) fn children<'a>(
     list.into_iter().flatten().filter_map(Value::as_object_mut)
 }
 
-/// Sets a member that is missing, null, or an empty string, as typed servers see all three alike.
+/// Sets a field that is missing, null, or an empty string; typed servers treat all three alike.
 pub(crate) fn default(parent: &mut Map<String, Value>, name: &str, value: impl Into<Value>) {
     if is_unset(parent.get(name)) {
         parent.insert(name.to_owned(), value.into());
     }
 }
 
-/// Whether a member is missing, null, or an empty string.
+/// Whether a field is missing, null, or an empty string.
 pub(crate) fn is_unset(value: Option<&Value>) -> bool {
     match value {
         None | Some(Value::Null) => true,

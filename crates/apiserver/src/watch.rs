@@ -1,7 +1,12 @@
-//! WATCH: the changes of a collection as a stream of frames.
+//! WATCH: the changes of a collection as a stream of frames (lines of JSON).
 //!
-//! A watch is a cursor into the store's history. It holds no queue, so a slow client costs nothing until it has
-//! fallen behind the history and is told to list anew. Frames are made once for each write and shared.
+//! A watch is a cursor into the history of the store. It has no queue: a slow client costs nothing, and gets 410 once
+//! the history no longer has its next event. The frame of a write is encoded once, in the stored
+//! [`Record`](crate::record::Record), and shared by all watches.
+//!
+//! [`watch`] is the handler. `stream` decides where a watch starts, waits for events, bookmarks and the end; `frames`
+//! turns an event into a frame. To change when something is sent, change `stream`; to change the form, change `frames`
+//! and [`Presenter`].
 
 mod frames;
 mod stream;
@@ -15,16 +20,16 @@ use crate::read::{Presenter, Selection};
 use crate::request::options::ListOptions;
 use crate::respond::{self, Body, Streaming};
 use frames::Frames;
-use stream::{Begin, Stream};
+use stream::{WatchStart, WatchStream};
 
 /// GET of a collection with `watch=true`.
 pub(crate) fn watch(call: &Call) -> Result<Response<Body>, Status> {
     let reply = Reply::negotiate(&call.headers, &call.query, Offer::Stream)?;
     let options = ListOptions::parse(&call.query, true)?;
     let selection = Selection::parse(&call.resource, &options)?;
-    let begin = Begin::of(&options)?;
+    let start = WatchStart::from_options(&options)?;
     let frames = Frames::new(&call.resource, Presenter::new(call, reply)?);
-    let stream = Stream::open(call, selection, &options, begin, frames);
+    let stream = WatchStream::open(call, selection, &options, start, frames);
     let mut response = respond::typed(http::StatusCode::OK, "application/json", stream.into_body());
     response.extensions_mut().insert(Streaming);
     Ok(response)

@@ -11,7 +11,7 @@
 //!
 //! | step | module |
 //! | --- | --- |
-//! | decode and field validation | `body`, `findings` |
+//! | decode and field validation | `body`, `field_validation` |
 //! | metadata that the server owns | `metadata`, `generation` |
 //! | defaults, server-owned fields, validation of the kind | `strategy` |
 //! | `managedFields`, server-side apply | `ownership`, `apply` |
@@ -30,20 +30,22 @@ mod commit;
 mod create;
 mod delete;
 mod deletion;
-mod findings;
+mod field_manager;
+mod field_validation;
 mod generation;
 mod metadata;
 mod namespaces;
-mod ownership;
 mod patch;
 pub(crate) mod pods;
 mod reviews;
 pub(crate) mod scale;
 mod strategy;
+mod target;
 pub(crate) mod token;
 mod update;
 
 pub(crate) use create::create;
 pub(crate) use delete::{delete, delete_collection, delete_internally};
 pub(crate) use patch::patch;
-pub(crate) use update::{WriteTarget, update};
+pub(crate) use target::WriteTarget;
+pub(crate) use update::update;

@@ -1,22 +1,22 @@
-//! What a request wants to do, as authorization sees it.
+//! [`Attributes`]: the input of authorization.
 
 use portolan_object::Status;
 
 use super::User;
 use crate::request::RequestInfo;
 
-/// One thing that one user wants to do.
+/// User, verb and target of a request.
 #[derive(Debug, Clone, Copy)]
 pub struct Attributes<'a> {
-    /// Who asks.
+    /// The user of the request.
     pub user: &'a User,
     /// `get`, `list`, `create` and so on; for paths the method in lower case.
     pub verb: &'a str,
-    /// What it is to be done to.
+    /// The target of the verb.
     pub target: Target<'a>,
 }
 
-/// What something is to be done to.
+/// The target of a request.
 #[derive(Debug, Clone, Copy)]
 pub enum Target<'a> {
     /// Objects.
@@ -25,7 +25,7 @@ pub enum Target<'a> {
     Path(&'a str),
 }
 
-/// Objects of one resource; members that do not apply are empty.
+/// Objects of one resource; fields that do not apply are empty.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct ResourceTarget<'a> {
     /// API group, empty for the core group.
@@ -41,8 +41,8 @@ pub struct ResourceTarget<'a> {
 }
 
 impl<'a> Attributes<'a> {
-    /// What a request wants, by its method and URL.
-    pub fn of(user: &'a User, info: &'a RequestInfo) -> Self {
+    /// The attributes of a request.
+    pub fn from_request(user: &'a User, info: &'a RequestInfo) -> Self {
         let target = if info.is_resource {
             Target::Resource(ResourceTarget {
                 group: &info.group,
@@ -57,7 +57,7 @@ impl<'a> Attributes<'a> {
         Self { user, verb: info.verb, target }
     }
 
-    /// The 403 that refuses it; `reason` is added when the decision has one.
+    /// 403 for this request; `reason` is appended unless empty.
     pub fn forbidden(&self, reason: &str) -> Status {
         let mut cause = self.sentence();
         if !reason.is_empty() {
@@ -89,7 +89,7 @@ impl<'a> Attributes<'a> {
                 )
             }
         };
-        // A browser must not take a name for markup.
+        // Escaped so that browsers do not read names as markup.
         sentence.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
     }
 }

@@ -1,4 +1,4 @@
-//! From the credentials of a request to its user.
+//! Finds the user of a request by its credentials.
 
 #[cfg(test)]
 mod tests;
@@ -14,7 +14,7 @@ use super::certificate;
 use super::token::{Claims, Issuer, Reference, TokenError};
 use super::user::{CREDENTIAL_ID, User, service_account_name};
 
-/// What a request carries to say who asks.
+/// Credentials of a request.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Credentials<'a> {
     /// The client certificate in DER, verified by the TLS layer.
@@ -25,19 +25,19 @@ pub struct Credentials<'a> {
 
 /// Looks up the objects that tokens are bound to. Resources are of the core group.
 pub trait Directory {
-    /// The identity of an object, `None` when it is not there.
+    /// The uid of an object; `None` when it does not exist.
     fn uid(&self, resource: &str, namespace: &str, name: &str) -> Option<String> {
         self.find(resource, namespace, name).map(|object| object.uid().to_owned())
     }
 
-    /// The object itself, `None` when it is not there.
+    /// The object; `None` when it does not exist.
     fn find(&self, resource: &str, namespace: &str, name: &str) -> Option<Object>;
 }
 
-/// Knows who may speak to the server.
+/// The authenticators of a server: client certificates, fixed tokens, service account tokens, anonymous.
 #[derive(Default)]
 pub struct Authentication {
-    /// Users by the digest of their token, so that neither memory nor timing gives a token away.
+    /// Users by the digest of their token, so that neither memory nor timing reveals a token.
     tokens: HashMap<[u8; digest::SHA256_OUTPUT_LEN], User>,
     issuer: Option<Issuer>,
     is_anonymous_refused: bool,
@@ -61,14 +61,14 @@ impl Authentication {
         self
     }
 
-    /// Accepts the tokens that an issuer signs for service accounts.
+    /// Accepts service account tokens of an issuer.
     #[must_use]
     pub fn with_issuer(mut self, issuer: Issuer) -> Self {
         self.issuer = Some(issuer);
         self
     }
 
-    /// Refuses requests without credentials, instead of letting roles decide about them.
+    /// Refuses requests without credentials. By default they have the user `system:anonymous`.
     #[must_use]
     pub fn without_anonymous(mut self) -> Self {
         self.is_anonymous_refused = true;
@@ -80,10 +80,10 @@ impl Authentication {
         self.issuer.as_ref()
     }
 
-    /// Finds the user of a request. A certificate wins over a token.
+    /// The user of a request. A certificate takes precedence over a token.
     ///
     /// # Errors
-    /// 401 when a credential is there but does not hold: a bad token is never taken for none.
+    /// 401 for an invalid credential; it is not treated as a missing one.
     pub fn authenticate(
         &self,
         credentials: Credentials<'_>,
@@ -93,7 +93,7 @@ impl Authentication {
         if let Some(certificate) = credentials.certificate {
             match certificate::user(certificate) {
                 Ok(user) => return Ok(user),
-                // A certificate without a common name says nothing; the token may.
+                // A certificate without a common name is ignored; the token decides.
                 Err(certificate::CertificateError::Nameless) => {}
                 Err(_) => return Err(unauthorized()),
             }
@@ -109,10 +109,10 @@ impl Authentication {
         }
     }
 
-    /// The user of a token and the audiences it is good for, among those wanted.
+    /// The user of a token, and those of the wanted audiences for which it is valid.
     ///
     /// # Errors
-    /// Why the token does not hold.
+    /// Why the token is invalid.
     pub fn token(
         &self,
         token: &str,
@@ -131,7 +131,7 @@ impl Authentication {
     }
 }
 
-/// The user of a token, provided that all that it is bound to still exists.
+/// The user of a token; all objects that it is bound to must exist.
 fn service_account(claims: &Claims, directory: &dyn Directory) -> Result<User, TokenError> {
     let bound = &claims.bound;
     let (namespace, account) = (&bound.namespace, &bound.service_account);
@@ -142,7 +142,7 @@ fn service_account(claims: &Claims, directory: &dyn Directory) -> Result<User, T
         && exists("serviceaccounts", namespace, account)
         && bound.pod.as_ref().is_none_or(|pod| exists("pods", namespace, pod))
         && bound.secret.as_ref().is_none_or(|secret| exists("secrets", namespace, secret))
-        // A pod's node is only told, the token does not end with it.
+        // The node of a bound pod is informational: the token stays valid without it.
         && (bound.pod.is_some() || bound.node.as_ref().is_none_or(|node| exists("nodes", "", node)));
     if !is_whole {
         return Err(TokenError::Invalidated);
@@ -165,7 +165,7 @@ fn service_account(claims: &Claims, directory: &dyn Directory) -> Result<User, T
     Ok(user)
 }
 
-/// The token of an `Authorization` header; other schemes are as good as none.
+/// The bearer token of an `Authorization` header; other schemes are ignored.
 fn bearer(header: &str) -> Option<&str> {
     let (scheme, token) = header.trim().split_once(' ')?;
     let token = token.trim();

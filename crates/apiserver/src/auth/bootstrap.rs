@@ -1,7 +1,7 @@
-//! The roles and bindings that every cluster has, and how they are kept.
+//! Default roles and bindings, and their reconciliation.
 //!
-//! At start the server writes what is missing. What an administrator added stays; what was taken away comes back,
-//! unless the object carries the annotation that switches this off.
+//! At start the server adds missing rules and subjects, and keeps additional ones. Objects with the annotation
+//! `rbac.authorization.kubernetes.io/autoupdate: "false"` are not changed.
 
 mod roles;
 
@@ -20,15 +20,15 @@ const API_VERSION: &str = "rbac.authorization.k8s.io/v1";
 const GROUP: &str = "rbac.authorization.k8s.io";
 const AUTO_UPDATE: &str = "rbac.authorization.kubernetes.io/autoupdate";
 
-/// The cluster roles that every cluster has.
+/// The default cluster roles.
 pub fn cluster_roles() -> Vec<Value> {
     roles::ROLES.iter().map(roles::Role::to_value).collect()
 }
 
-/// The cluster role bindings that every cluster has.
+/// The default cluster role bindings.
 ///
-/// Nodes are bound to `system:node` by their group: there is no authorizer of its own that holds a node to the
-/// objects of its pods.
+/// Nodes are bound to `system:node` by their group: there is no node authorizer that restricts a node to the objects of
+/// its pods.
 pub fn cluster_role_bindings() -> Vec<Value> {
     let bindings: [(&str, &[(&str, &str)]); 10] = [
         ("cluster-admin", &[("Group", MASTERS)]),
@@ -61,7 +61,7 @@ fn metadata(name: &str, mut labels: Map<String, Value>) -> Value {
     json!({ "name": name, "labels": labels, "annotations": { AUTO_UPDATE: "true" } })
 }
 
-/// What to write so that `existing` grants at least what `wanted` does; `None` when nothing is to be written.
+/// `existing` with the missing rules or subjects of `wanted`; `None` when nothing is missing.
 ///
 /// Reconciling the result writes nothing.
 pub fn reconcile(existing: Option<&Value>, wanted: &Value) -> Option<Value> {
@@ -84,7 +84,7 @@ pub fn reconcile(existing: Option<&Value>, wanted: &Value) -> Option<Value> {
     (merged != *existing).then_some(merged)
 }
 
-/// Adds entries of a map that are missing; those that are there keep their value.
+/// Adds missing entries to a map; existing ones keep their value.
 fn complete(metadata: &mut Value, wanted: Option<&Value>, part: &str) {
     let Some(wanted) = wanted.and_then(|wanted| wanted.get(part)).and_then(Value::as_object) else {
         return;
@@ -105,7 +105,7 @@ fn complete_rules(merged: &mut Value, wanted: &Value) {
         if merged.get("aggregationRule") != Some(aggregation) {
             merged["aggregationRule"] = aggregation.clone();
         }
-        // The rules of an aggregated role are gathered, never given.
+        // The rules of an aggregated role come from other roles.
         return;
     }
     let held = Rule::list(merged, "/rules");

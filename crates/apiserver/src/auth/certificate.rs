@@ -1,20 +1,16 @@
 //! Users from client certificates.
 //!
-//! The TLS layer has verified the chain before anything gets here; this module only reads names. Alternative names
-//! do not matter.
+//! The TLS layer has verified the chain; this module only reads the subject. Alternative names are ignored.
 
 use ring::digest;
 use x509_parser::prelude::{FromDer, X509Certificate};
 
 use super::user::{CREDENTIAL_ID, User};
 
-/// Attribute of the subject that carries the user's identity.
-///
-/// # Source
-/// `1.3.6.1.4.1.57683.2`, assigned by Kubernetes.
+/// Subject attribute with the uid of the user: `1.3.6.1.4.1.57683.2`, assigned by Kubernetes.
 const UID_ATTRIBUTE: &str = "1.3.6.1.4.1.57683.2";
 
-/// Why a verified certificate names no user.
+/// Why a verified certificate has no user.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum CertificateError {
     /// It is not a certificate.
@@ -23,15 +19,15 @@ pub enum CertificateError {
     /// It has no common name.
     #[error("the client certificate has no common name")]
     Nameless,
-    /// It carries an identity that is empty, repeated, or not a string.
+    /// Its uid attribute is empty, repeated, or not a string.
     #[error("the client certificate has an unusable user identity: {0}")]
     Identity(&'static str),
 }
 
-/// Reads the user from a certificate in DER: the common name, and the organizations as groups.
+/// The user of a certificate in DER: the common name, with the organizations as groups.
 ///
 /// # Errors
-/// When there is no common name, or the identity attribute is not a single text.
+/// When there is no common name, or the uid attribute is not a single string.
 pub fn user(certificate: &[u8]) -> Result<User, CertificateError> {
     let (_, parsed) = X509Certificate::from_der(certificate).map_err(|_| CertificateError::Malformed)?;
     let subject = parsed.subject();

@@ -1,7 +1,7 @@
-//! Nobody hands out permissions that they do not hold.
+//! Privilege escalation check: users cannot grant permissions that they do not have.
 //!
-//! Writes of roles and bindings pass here after authorization: holding `create` on roles must not be a way to
-//! everything. The verbs `escalate` and `bind` lift the guard for one who is trusted with them.
+//! Applied to writes of roles and bindings after authorization. A user with the verb `escalate` on the role, or `bind`
+//! on the role of a binding, is exempt. Upstream: kubernetes pkg/registry/rbac.
 
 use std::collections::BTreeMap;
 
@@ -14,10 +14,10 @@ use crate::tree;
 
 const GROUP: &str = "rbac.authorization.k8s.io";
 
-/// Checks the write of a role or binding; other kinds always pass.
+/// Checks the write of a role or binding; other kinds pass.
 ///
 /// # Errors
-/// 403 listing what the user does not hold, 404 when the role of a binding does not exist.
+/// 403 with the permissions that the user does not have, 404 when the role of a binding does not exist.
 pub fn check(user: &User, rules: &Rules, new: &Value, old: Option<&Value>) -> Result<(), Status> {
     if user.is_master() || old.is_some_and(|old| changes_only_ownership(new, old)) {
         return Ok(());
@@ -44,8 +44,9 @@ fn check_role(
     if is_allowed(user, rules, "escalate", target) {
         return Ok(());
     }
-    let refuse = |cause: String| Status::forbidden(GROUP, resource, name, &cause);
-    confirm(user, rules, namespace, &Rule::list(new, "/rules")).map_err(refuse)?;
+    let refuse = |cause: &str| Status::forbidden(GROUP, resource, name, cause);
+    confirm(user, rules, namespace, &Rule::list(new, "/rules"))
+        .map_err(|error| refuse(&error.to_string()))?;
     let gathers = |role: &Value| !tree::list(role, "/aggregationRule/clusterRoleSelectors").is_empty();
     if gathers(new) || old.is_some_and(gathers) {
         let all = || vec!["*".to_owned()];
@@ -53,9 +54,8 @@ fn check_role(
             Rule { verbs: all(), api_groups: all(), resources: all(), ..Rule::default() },
             Rule { verbs: all(), non_resource_urls: all(), ..Rule::default() },
         ];
-        confirm(user, rules, namespace, &everything).map_err(|_| {
-            refuse("must have cluster-admin privileges to use the aggregationRule".to_owned())
-        })?;
+        confirm(user, rules, namespace, &everything)
+            .map_err(|_| refuse("must have cluster-admin privileges to use the aggregationRule"))?;
     }
     Ok(())
 }
@@ -80,8 +80,9 @@ fn check_binding(user: &User, rules: &Rules, resource: &str, new: &Value) -> Res
     }
     let granted =
         rules.of_role(role_ref, namespace).map_err(|_| Status::not_found(GROUP, role_resource, role))?;
-    confirm(user, rules, namespace, &granted)
-        .map_err(|cause| Status::forbidden(GROUP, resource, tree::text(new, "/metadata/name"), &cause))
+    confirm(user, rules, namespace, &granted).map_err(|error| {
+        Status::forbidden(GROUP, resource, tree::text(new, "/metadata/name"), &error.to_string())
+    })
 }
 
 fn is_allowed(user: &User, rules: &Rules, verb: &str, target: ResourceTarget<'_>) -> bool {
@@ -89,8 +90,20 @@ fn is_allowed(user: &User, rules: &Rules, verb: &str, target: ResourceTarget<'_>
     matches!(rules.authorize(&attributes), Decision::Allowed(_))
 }
 
-/// Whether the user holds all of `wanted`; otherwise the sentence that lists the rest.
-fn confirm(user: &User, rules: &Rules, namespace: &str, wanted: &[Rule]) -> Result<(), String> {
+/// The user does not have permissions that the write would grant.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "user {user:?} (groups={groups}) is attempting to grant RBAC permissions not currently held:\n{missing}"
+)]
+struct Escalation {
+    user: String,
+    groups: String,
+    /// The missing rules, one a line.
+    missing: String,
+}
+
+/// Checks that the user has all permissions of `wanted` in a namespace.
+fn confirm(user: &User, rules: &Rules, namespace: &str, wanted: &[Rule]) -> Result<(), Escalation> {
     let held = rules.held(user, namespace);
     let pieces = wanted.iter().flat_map(Rule::pieces);
     let missing: Vec<Rule> = pieces.filter(|piece| !held.iter().any(|own| own.covers(piece))).collect();
@@ -100,15 +113,10 @@ fn confirm(user: &User, rules: &Rules, namespace: &str, wanted: &[Rule]) -> Resu
     let mut lines: Vec<String> = compact(missing).iter().map(Rule::describe).collect();
     lines.sort();
     lines.dedup();
-    Err(format!(
-        "user {:?} (groups={}) is attempting to grant RBAC permissions not currently held:\n{}",
-        user.name,
-        quoted(&user.groups),
-        lines.join("\n")
-    ))
+    Err(Escalation { user: user.name.clone(), groups: quoted(&user.groups), missing: lines.join("\n") })
 }
 
-/// Joins the verbs of pieces that are otherwise the same.
+/// Joins the verbs of rules that are otherwise equal.
 fn compact(pieces: Vec<Rule>) -> Vec<Rule> {
     let (resources, paths): (Vec<Rule>, Vec<Rule>) =
         pieces.into_iter().partition(|piece| piece.non_resource_urls.is_empty());
@@ -121,7 +129,7 @@ fn compact(pieces: Vec<Rule>) -> Vec<Rule> {
     joined.chain(paths).collect()
 }
 
-/// Whether a write only lets the object go: garbage collection must work without holding what the role grants.
+/// Whether a write changes only owners and finalizers; the garbage collector does that without having the permissions.
 fn changes_only_ownership(new: &Value, old: &Value) -> bool {
     let stripped = |object: &Value| {
         let mut object = object.clone();

@@ -1,7 +1,7 @@
-//! Acting as another user through `Impersonate-*` headers.
+//! `Impersonate-*` headers: acting as another user.
 //!
-//! Every part that is taken over (name, groups, identity, extras) needs the verb `impersonate` on it. Only the
-//! verbs known for years are understood; the finer ones of recent versions count as not granted.
+//! Each impersonated name, group, uid and extra value requires the verb `impersonate` on it. The verbs of constrained
+//! impersonation (KEP-5284) are not supported and count as not granted.
 
 #[cfg(test)]
 mod tests;
@@ -22,10 +22,10 @@ const UID: &str = "impersonate-uid";
 const EXTRA: &str = "impersonate-extra-";
 const AUTHENTICATION: &str = "authentication.k8s.io";
 
-/// The user that a request is to be treated as: `asking` itself unless the headers name another one.
+/// The user of a request: `asking`, or the one that the headers name.
 ///
 /// # Errors
-/// 400 when groups, an identity or extras come without a name; 403 when `asking` may not take over some part.
+/// 400 for groups, a uid or extras without a name; 403 when `asking` may not impersonate one of them.
 pub fn impersonate(asking: User, headers: &HeaderMap, rules: &Rules) -> Result<User, Status> {
     let wanted = Wanted::read(headers);
     if wanted.name.is_empty() {
@@ -40,7 +40,7 @@ pub fn impersonate(asking: User, headers: &HeaderMap, rules: &Rules) -> Result<U
     Ok(wanted.user())
 }
 
-/// What the headers ask for.
+/// The user in the headers.
 #[derive(Debug, Default)]
 struct Wanted {
     name: String,
@@ -67,7 +67,7 @@ impl Wanted {
         self.uid.is_empty() && self.groups.is_empty() && self.extra.is_empty()
     }
 
-    /// Everything that must be allowed.
+    /// Targets on which `impersonate` must be allowed.
     fn targets(&self) -> Vec<ResourceTarget<'_>> {
         let core = |resource, name| ResourceTarget { resource, name, ..ResourceTarget::default() };
         let mut targets = vec![match parse_service_account(&self.name) {
@@ -105,7 +105,7 @@ impl Wanted {
         User { name: self.name, uid: self.uid, groups, extra: self.extra }
     }
 
-    /// The refusal of headers without a name. The text shows what was asked for as the reference server prints it.
+    /// 400 for headers without a name. The text shows the user as kube-apiserver prints it.
     fn nameless(&self) -> Status {
         let list = |words: &[String]| {
             let words: Vec<String> = words.iter().map(|word| format!("{word:?}")).collect();

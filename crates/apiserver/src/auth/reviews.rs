@@ -1,6 +1,6 @@
-//! Answers to review requests: who am I, may I, may they, is this token good.
+//! Reviews of `authentication.k8s.io` and `authorization.k8s.io`.
 //!
-//! A review is a `create` that stores nothing: the body comes back with its `status` filled in.
+//! A review is a `create` that stores nothing: the reply is the body with its `status` set.
 
 #[cfg(test)]
 mod tests;
@@ -18,10 +18,10 @@ use crate::tree;
 const AUTHENTICATION: &str = "authentication.k8s.io";
 const AUTHORIZATION: &str = "authorization.k8s.io";
 
-/// `SelfSubjectReview`: the user as the server sees it.
+/// `SelfSubjectReview`: the user of the request.
 ///
 /// # Errors
-/// 403 for requests without credentials: nobody is nothing to review.
+/// 403 for anonymous requests.
 pub fn self_subject(user: &User, now: Timestamp) -> Result<Value, Status> {
     if user.name == ANONYMOUS {
         let attributes =
@@ -37,10 +37,10 @@ pub fn self_subject(user: &User, now: Timestamp) -> Result<Value, Status> {
     }))
 }
 
-/// `TokenReview`: whose token this is.
+/// `TokenReview`: the user of a token.
 ///
 /// # Errors
-/// 400 when there is no token in it.
+/// 400 without a token.
 pub fn token(
     mut review: Value,
     authentication: &Authentication,
@@ -66,10 +66,10 @@ pub fn token(
     Ok(review)
 }
 
-/// `SelfSubjectAccessReview`: whether the asking user may do something.
+/// `SelfSubjectAccessReview`: whether the user of the request is allowed to do something.
 ///
 /// # Errors
-/// 422 unless it asks about exactly one thing.
+/// 422 unless it has either resource or non-resource attributes.
 pub fn self_subject_access(mut review: Value, user: &User, rules: &Rules) -> Result<Value, Status> {
     let mut faults = targets(&review);
     faults.extend(metadata(&review, "must be empty"));
@@ -78,10 +78,10 @@ pub fn self_subject_access(mut review: Value, user: &User, rules: &Rules) -> Res
     Ok(review)
 }
 
-/// `SubjectAccessReview`: whether somebody may do something.
+/// `SubjectAccessReview`: whether a user is allowed to do something.
 ///
 /// # Errors
-/// 422 unless it names somebody and asks about exactly one thing.
+/// 422 unless it has a user or groups, and either resource or non-resource attributes.
 pub fn subject_access(mut review: Value, rules: &Rules) -> Result<Value, Status> {
     let mut faults = targets(&review);
     faults.extend(subject(&review));
@@ -92,10 +92,10 @@ pub fn subject_access(mut review: Value, rules: &Rules) -> Result<Value, Status>
     Ok(review)
 }
 
-/// `LocalSubjectAccessReview`: whether somebody may do something in the namespace of the request.
+/// `LocalSubjectAccessReview`: whether a user is allowed to do something in the namespace of the request.
 ///
 /// # Errors
-/// As [`subject_access`], and when the body speaks of another namespace.
+/// As [`subject_access`], and when the body has another namespace.
 pub fn local_subject_access(mut review: Value, namespace: &str, rules: &Rules) -> Result<Value, Status> {
     let own = tree::text(&review, "/metadata/namespace").to_owned();
     let mut faults = targets(&review);
@@ -122,7 +122,7 @@ pub fn local_subject_access(mut review: Value, namespace: &str, rules: &Rules) -
     Ok(review)
 }
 
-/// `SelfSubjectRulesReview`: everything the asking user may do in a namespace.
+/// `SelfSubjectRulesReview`: the rules of the user of the request in a namespace.
 ///
 /// # Errors
 /// 400 without a namespace.
@@ -191,7 +191,7 @@ fn answer(review: &Value, user: &User, rules: &Rules) -> Value {
     status
 }
 
-/// A review asks about resources or about a path, never both or neither.
+/// Checks that a review has either resource or non-resource attributes.
 fn targets(review: &Value) -> Vec<FieldError> {
     let resource = tree::present(review, "/spec/resourceAttributes");
     let path = tree::present(review, "/spec/nonResourceAttributes");
@@ -228,7 +228,7 @@ fn metadata(review: &Value, detail: &str) -> Option<FieldError> {
     metadata.iter().any(is_set).then(|| FieldError::invalid("metadata", &json!(metadata), detail))
 }
 
-/// The refusal of a review. Its message has no kind: the reference server reads it before it is filled in.
+/// 422 for a review. Its message has no kind, as upstream.
 fn refuse(faults: Vec<FieldError>) -> Result<(), Status> {
     if faults.is_empty() { Ok(()) } else { Err(Status::invalid(AUTHORIZATION, "", "", &faults)) }
 }

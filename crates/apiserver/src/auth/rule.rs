@@ -1,4 +1,4 @@
-//! One RBAC rule: what it allows, and whether it covers another rule.
+//! [`Rule`]: one RBAC rule, the requests it allows, and the rules it implies.
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -10,7 +10,7 @@ use crate::tree;
 #[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Rule {
-    /// What may be done; `*` stands for everything.
+    /// Verbs; `*` stands for all.
     pub verbs: Vec<String>,
     /// API groups, empty text for the core group; `*` stands for all.
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -18,16 +18,16 @@ pub struct Rule {
     /// `pods`, `pods/log`, `*/log` or `*`.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub resources: Vec<String>,
-    /// Names of objects; none means any object.
+    /// Names of objects; empty means all objects.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub resource_names: Vec<String>,
-    /// Paths that are not resources; a trailing `*` stands for any rest.
+    /// Paths that are not resources; a trailing `*` matches any suffix.
     #[serde(rename = "nonResourceURLs", skip_serializing_if = "Vec::is_empty")]
     pub non_resource_urls: Vec<String>,
 }
 
 impl Rule {
-    /// The rules at `pointer`; what does not have the shape of a rule allows nothing and is left out.
+    /// The rules at `pointer`. Malformed ones allow nothing and are skipped.
     pub fn list(object: &Value, pointer: &str) -> Vec<Self> {
         tree::list(object, pointer).iter().filter_map(|rule| Self::deserialize(rule).ok()).collect()
     }
@@ -56,8 +56,8 @@ impl Rule {
         })
     }
 
-    /// Splits the rule into pieces of one group, resource, verb and name each. A piece is either wholly covered by a
-    /// rule or not at all.
+    /// Splits the rule into rules with one group, resource, verb and name each, so that another rule implies each of
+    /// them completely or not at all.
     pub(super) fn pieces(&self) -> Vec<Self> {
         let mut pieces = Vec::new();
         for verb in &self.verbs {
@@ -87,7 +87,7 @@ impl Rule {
         pieces
     }
 
-    /// Whether whoever holds this rule holds `piece` as well.
+    /// Whether this rule implies `piece`.
     pub(super) fn covers(&self, piece: &Self) -> bool {
         let all = |own: &[String], wanted: &[String]| wanted.iter().all(|word| has(own, word));
         let names = match piece.resource_names.as_slice() {
@@ -109,7 +109,7 @@ impl Rule {
             && paths.all(|wanted| self.non_resource_urls.iter().any(|own| covers_path(own, wanted)))
     }
 
-    /// The rule on one line, as refusals show it.
+    /// The rule on one line, for error texts.
     pub(super) fn describe(&self) -> String {
         let parts = [
             ("APIGroups", &self.api_groups),
@@ -134,7 +134,7 @@ fn contains(words: &[String], wanted: &str) -> bool {
     words.iter().any(|word| word == wanted)
 }
 
-/// Whether the words hold `wanted`, or the `*` that stands for all.
+/// Whether the words contain `wanted` or `*`.
 fn has(words: &[String], wanted: &str) -> bool {
     words.iter().any(|word| word == "*" || word == wanted)
 }

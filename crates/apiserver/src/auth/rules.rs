@@ -1,8 +1,7 @@
-//! RBAC: the decision whether a request is allowed, over one snapshot of roles and bindings.
+//! RBAC: decides whether a request is allowed, by one snapshot of roles and bindings.
 //!
-//! [`Rules::build`] sorts everything by subject once; [`Rules::authorize`] then looks only at what the user and its
-//! groups were granted cluster-wide or in the namespace of the request. Roles only ever add: there is no way to
-//! forbid what another role allows.
+//! [`Rules::build`] indexes bindings by subject; [`Rules::authorize`] then reads only the grants of the user and its
+//! groups, cluster-wide and in the namespace of the request. Rules only allow; none can deny.
 
 mod aggregate;
 
@@ -21,7 +20,7 @@ use crate::tree;
 
 pub use aggregate::aggregated;
 
-/// What roles and bindings say, sorted by subject.
+/// Roles and bindings, indexed by subject.
 #[derive(Debug, Default)]
 pub struct Rules {
     users: HashMap<String, Grants>,
@@ -29,12 +28,12 @@ pub struct Rules {
     roles: Roles,
 }
 
-/// The answer to a request.
+/// The decision about a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Decision {
-    /// It may be done; the text names the binding that allows it and may be empty.
+    /// Allowed; the text names the binding and may be empty.
     Allowed(Arc<str>),
-    /// Nothing allows it; the text names bindings that could not be followed and may be empty.
+    /// Denied; the text names bindings with a missing role and may be empty.
     Denied(Arc<str>),
 }
 
@@ -43,9 +42,9 @@ type Grants = HashMap<Arc<str>, Vec<Grant>>;
 
 #[derive(Debug, Clone)]
 struct Grant {
-    /// Or the text that says why the role cannot be followed.
+    /// The rules of the role, or the text that it is missing.
     rules: Result<Arc<[Rule]>, Arc<str>>,
-    /// The reason that an allowed request is given.
+    /// The reason when this grant allows a request.
     reason: Arc<str>,
 }
 
@@ -54,10 +53,10 @@ struct Grant {
 struct Roles(BTreeMap<(String, String), Arc<[Rule]>>);
 
 impl Rules {
-    /// Sorts roles and bindings of any order; objects of other kinds are ignored.
+    /// Indexes roles and bindings in any order; objects of other kinds are ignored.
     ///
-    /// Aggregated cluster roles get the rules that their selectors gather, whether or not those have been written
-    /// into the object yet.
+    /// Aggregated cluster roles get the rules of the roles that they select, even if those are not yet written into the
+    /// stored object.
     pub fn build<'a>(objects: impl IntoIterator<Item = &'a Value>) -> Self {
         let mut bindings = Vec::new();
         let mut cluster_roles = Vec::new();
@@ -109,7 +108,7 @@ impl Rules {
         })
     }
 
-    /// Every rule that a user holds in a namespace, cluster-wide ones included.
+    /// All rules of a user in a namespace, including cluster-wide ones.
     pub fn held<'a>(&'a self, user: &'a User, namespace: &'a str) -> Vec<&'a Rule> {
         self.grants(user, namespace)
             .filter_map(|grant| grant.rules.as_ref().ok())
@@ -120,7 +119,7 @@ impl Rules {
     /// The rules of the role that a binding in `namespace` (empty for a cluster-wide binding) refers to.
     ///
     /// # Errors
-    /// The text of a 404 when there is no such role.
+    /// The text of a 404 when the role does not exist.
     pub fn of_role(&self, role_ref: &Value, namespace: &str) -> Result<Arc<[Rule]>, Arc<str>> {
         self.roles.find(role_ref, namespace)
     }
@@ -179,7 +178,7 @@ impl Roles {
     }
 }
 
-/// A service account without a namespace is of the binding's.
+/// A service account subject without namespace is in the namespace of the binding.
 fn account_namespace<'a>(subject: &'a Value, binding: &'a str) -> &'a str {
     match tree::text(subject, "/namespace") {
         "" => binding,

@@ -1,10 +1,16 @@
-//! Tokens of service accounts: JSON web tokens signed with ECDSA on P-256.
+//! Service account tokens: JSON web tokens with `ES256` signatures.
 //!
-//! An [`Issuer`] signs and verifies; whether the account and the object that a token is bound to still exist is
-//! checked in [`super::authentication`]. Keys and randomness come from the caller, tokens are never logged.
+//! An [`Issuer`] signs and verifies; [`super::authentication`] checks that the account and the bound object still exist.
+//! Keys, randomness and the time come from the caller. Tokens are not logged.
+//!
+//! # Why not the crate `jsonwebtoken`
+//! Version 12 signs with aws-lc-rs or RustCrypto, and this program has one cryptography library, ring, which rustls
+//! uses too. Its hook for another library is one provider for the process, which panics when it is missing, and key
+//! and signature would still be written here on ring. It also reads the system clock instead of taking the time. Left
+//! for it would be joining three base64 parts with a header whose only accepted algorithm and key are fixed.
 
 mod key;
-mod known;
+mod verified;
 
 #[cfg(test)]
 mod tests;
@@ -20,54 +26,54 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 pub use key::{KeyError, SigningKey};
-use known::Known;
+use verified::VerifiedTokens;
 
-/// Clocks of two machines may differ by this much.
+/// Tolerated difference between clocks, in seconds.
 const LEEWAY: i64 = 60;
 
-/// A token longer than this is refused unread.
+/// Maximum size of a token, in bytes; longer ones are refused without parsing.
 const MAX_TOKEN_BYTES: usize = 16 * 1024;
 
 /// Signs and verifies the tokens of one API server.
 #[derive(Debug)]
 pub struct Issuer {
-    /// The `iss` claim; also the audience of tokens that ask for none.
+    /// The `iss` claim; also the default audience.
     pub url: String,
-    /// Audiences that this server accepts, `url` among them.
+    /// Audiences of this server, including `url`.
     pub audiences: Vec<String>,
-    /// The longest time a token may hold; longer requests are shortened.
-    pub longest: Duration,
+    /// Maximum lifetime of a token; longer requests are shortened.
+    pub max_lifetime: Duration,
     key: SigningKey,
-    known: Known,
+    verified: VerifiedTokens,
 }
 
-/// What a token says.
+/// Claims of a token.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Claims {
-    /// Who issued it.
+    /// Issuer.
     #[serde(default)]
     pub iss: String,
     /// User name of the service account.
     #[serde(default)]
     pub sub: String,
-    /// Whom it is for.
+    /// Audiences.
     #[serde(default)]
     pub aud: Vec<String>,
-    /// When it ends, in seconds since 1970.
+    /// Expiry, in seconds since 1970.
     pub exp: i64,
-    /// When it was issued.
+    /// Time of issue.
     pub iat: i64,
-    /// When it begins.
+    /// Start of validity.
     pub nbf: i64,
-    /// Name of the token itself.
+    /// Unique id of the token.
     #[serde(default)]
     pub jti: String,
-    /// The objects behind it.
+    /// Objects that the token is bound to.
     #[serde(rename = "kubernetes.io")]
     pub bound: Bound,
 }
 
-/// The objects behind a token; it ends with them.
+/// Objects that a token is bound to; it is invalid once one of them is deleted.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Bound {
@@ -82,57 +88,57 @@ pub struct Bound {
     /// Secret that the token is for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub secret: Option<Reference>,
-    /// Node that the token is for, or on which its pod runs.
+    /// Node that the token is for, or the node of its pod.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub node: Option<Reference>,
 }
 
-/// One object by name and identity.
+/// Name and uid of an object.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Reference {
     /// Its name.
     pub name: String,
-    /// Its identity; an object of the same name made later has another one.
+    /// Uid; a later object of the same name has another one.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub uid: String,
 }
 
-/// Why a token is not accepted; the texts are those that reviews show.
+/// Why a token is invalid; reviews show the texts.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum TokenError {
-    /// Not a token of this issuer: another authenticator may know it.
+    /// Not a token of this issuer.
     #[error("invalid bearer token")]
     Unknown,
-    /// The signature does not hold.
+    /// The signature is wrong.
     #[error("invalid signature")]
     Signature,
-    /// It has ended.
+    /// The token has expired.
     #[error("service account token has expired")]
     Expired,
-    /// It has not begun.
+    /// The token is not valid yet.
     #[error("service account token is not valid yet")]
     NotYet,
-    /// It is for somebody else.
+    /// The token is for other audiences.
     #[error("token audiences {found:?} is invalid for the target audiences {wanted:?}")]
     Audience {
-        /// Whom the token is for.
+        /// Audiences of the token.
         found: Vec<String>,
-        /// Who was asked.
+        /// Wanted audiences.
         wanted: Vec<String>,
     },
-    /// The account, or the object that the token is bound to, is gone.
+    /// The service account or a bound object no longer exists.
     #[error("service account token has been invalidated")]
     Invalidated,
 }
 
 impl Issuer {
-    /// An issuer whose only audience is itself.
+    /// An issuer with itself as the only audience.
     pub fn new(url: impl Into<String>, key: SigningKey) -> Self {
         let url = url.into();
-        // Years, as upstream leaves it open: 2^32 seconds is the limit that requests are held to.
-        let longest = Duration::from_secs(1 << 32);
-        Self { audiences: vec![url.clone()], url, longest, key, known: Known::default() }
+        // 2^32 seconds: the validation of TokenRequest allows no more.
+        let max_lifetime = Duration::from_secs(1 << 32);
+        Self { audiences: vec![url.clone()], url, max_lifetime, key, verified: VerifiedTokens::default() }
     }
 
     /// Signs a token.
@@ -147,15 +153,15 @@ impl Issuer {
         Ok(format!("{signed}.{}", encode(&signature)))
     }
 
-    /// Reads a token that this issuer signed and that holds at `now`.
+    /// The claims of a token of this issuer that is valid at `now`.
     ///
     /// # Errors
-    /// [`TokenError::Unknown`] when it is no token of this issuer, otherwise why it does not hold.
+    /// [`TokenError::Unknown`] for a token of another issuer, otherwise why the token is invalid.
     pub fn verify(&self, token: &str, now: Timestamp) -> Result<Arc<Claims>, TokenError> {
         if token.len() > MAX_TOKEN_BYTES {
             return Err(TokenError::Unknown);
         }
-        let claims = self.known.get_or_read(token, || self.read(token))?;
+        let claims = self.verified.get_or_read(token, || self.read(token))?;
         let now = now.as_second();
         if now > claims.exp.saturating_add(LEEWAY) {
             return Err(TokenError::Expired);
@@ -166,12 +172,12 @@ impl Issuer {
         Ok(claims)
     }
 
-    /// What a token of this issuer says, whenever it holds.
+    /// The claims of a token of this issuer; the time is not checked.
     fn read(&self, token: &str) -> Result<Claims, TokenError> {
         let (signed, signature) = self.split(token).ok_or(TokenError::Unknown)?;
         let (_, body) = signed.split_once('.').ok_or(TokenError::Unknown)?;
         let body = decode(body).ok_or(TokenError::Unknown)?;
-        // Read once loosely, to tell a foreign token from a broken one of ours.
+        // Parsed loosely first, to distinguish tokens of other issuers from damaged ones of this issuer.
         let issued_by: Value = serde_json::from_slice(&body).map_err(|_| TokenError::Unknown)?;
         if issued_by.get("iss").and_then(Value::as_str) != Some(self.url.as_str()) {
             return Err(TokenError::Unknown);
@@ -182,7 +188,7 @@ impl Issuer {
         Claims::deserialize(issued_by).map_err(|_| TokenError::Unknown)
     }
 
-    /// The audiences that a token and the asked ones have in common.
+    /// The wanted audiences that a token has.
     ///
     /// # Errors
     /// [`TokenError::Audience`] when there is none.
@@ -200,7 +206,7 @@ impl Issuer {
         json!({ "keys": [self.key.public()] })
     }
 
-    /// The document at `/.well-known/openid-configuration`.
+    /// The document at `/.well-verified/openid-configuration`.
     pub fn configuration(&self) -> Value {
         json!({
             "issuer": self.url,
@@ -211,7 +217,7 @@ impl Issuer {
         })
     }
 
-    /// The signed part and the signature of a token with our algorithm and key.
+    /// The signed part and the signature of a token with the algorithm and key of this issuer.
     fn split<'a>(&self, token: &'a str) -> Option<(&'a str, Vec<u8>)> {
         let (signed, signature) = token.rsplit_once('.')?;
         let (header, _) = signed.split_once('.')?;

@@ -17,7 +17,7 @@ const KIND: &str = "TokenRequest";
 const SHORTEST: i64 = 600;
 const DEFAULT: i64 = 3600;
 
-/// What issuing needs from the outside.
+/// Dependencies and inputs of issuing a token.
 pub struct Issuance<'a> {
     /// Signs the token.
     pub issuer: &'a Issuer,
@@ -27,17 +27,16 @@ pub struct Issuance<'a> {
     pub now: Timestamp,
     /// Randomness for the signature.
     pub random: &'a dyn SecureRandom,
-    /// A fresh name for the token, a random UUID.
+    /// Id of the token, a random UUID.
     pub token_id: String,
 }
 
 impl Issuance<'_> {
-    /// Issues the token that `request` (a `TokenRequest`) asks for. The result is the completed request, and the
-    /// warnings to send along.
+    /// Issues the token for `request`, a `TokenRequest`. Returns the completed request, and warnings.
     ///
     /// # Errors
-    /// 422 for a bad duration or names that contradict the URL, 404 and 409 for an object to bind to that is not
-    /// there or another one by now, 400 for one that tokens cannot be bound to.
+    /// 422 for an invalid duration or names that differ from the URL, 404 and 409 for a bound object that does not exist
+    /// or has another uid, 400 for a kind that tokens cannot be bound to.
     pub fn issue(&self, account: &Object, mut request: Value) -> Result<(Value, Vec<String>), Status> {
         check_identity(account, &request)?;
         let mut warnings = Vec::new();
@@ -89,10 +88,10 @@ impl Issuance<'_> {
             return Err(Status::invalid(GROUP, KIND, "", &[error]));
         }
         let asked = Duration::from_secs(seconds.unsigned_abs());
-        if asked <= self.issuer.longest {
+        if asked <= self.issuer.max_lifetime {
             return Ok(seconds);
         }
-        let longest = self.issuer.longest.as_secs();
+        let longest = self.issuer.max_lifetime.as_secs();
         warnings.push(format!("requested expiration of {seconds} seconds shortened to {longest} seconds"));
         Ok(i64::try_from(longest).unwrap_or(seconds))
     }
@@ -141,7 +140,7 @@ impl Issuance<'_> {
     }
 }
 
-/// What the body says about itself must be the account of the URL.
+/// Checks that metadata in the body is that of the account in the URL.
 fn check_identity(account: &Object, request: &Value) -> Result<(), Status> {
     for (field, own) in [("name", account.name()), ("namespace", account.namespace())] {
         let said = tree::text(request, &format!("/metadata/{field}"));

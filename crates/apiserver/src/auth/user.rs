@@ -1,4 +1,4 @@
-//! The identity behind a request, and the names that Kubernetes reserves.
+//! [`User`], and the user and group names that Kubernetes reserves.
 
 use std::collections::BTreeMap;
 
@@ -6,34 +6,34 @@ use serde_json::{Value, json};
 
 use crate::tree;
 
-/// User of requests that carry no credential.
+/// User of requests without credentials.
 pub const ANONYMOUS: &str = "system:anonymous";
-/// Group of everybody who carried a valid credential.
+/// Group of authenticated users.
 pub const AUTHENTICATED: &str = "system:authenticated";
-/// Group of those who carried none.
+/// Group of unauthenticated users.
 pub const UNAUTHENTICATED: &str = "system:unauthenticated";
-/// Group that may do anything, whatever roles exist.
+/// Group that is allowed everything, independent of roles.
 pub const MASTERS: &str = "system:masters";
-/// Group of the agents of nodes.
+/// Group of kubelets.
 pub const NODES: &str = "system:nodes";
-/// Group of all service accounts; with a colon and a namespace added, of those of one namespace.
+/// Group of all service accounts; followed by a colon and a namespace, of those in the namespace.
 pub const SERVICE_ACCOUNTS: &str = "system:serviceaccounts";
 
-/// Key of `extra` that names the credential, so that audits can tell two of one user apart.
+/// Key of `extra` with the id of the credential, for audits.
 pub const CREDENTIAL_ID: &str = "authentication.kubernetes.io/credential-id";
 
 const SERVICE_ACCOUNT_PREFIX: &str = "system:serviceaccount:";
 
-/// Who asks.
+/// The identity of a client.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct User {
     /// Unique name.
     pub name: String,
-    /// Identity that survives renaming; empty when unknown.
+    /// Uid; empty when unknown.
     pub uid: String,
     /// Groups the user belongs to.
     pub groups: Vec<String>,
-    /// What the authenticator knows besides.
+    /// Further values from the authenticator.
     pub extra: BTreeMap<String, Vec<String>>,
 }
 
@@ -44,7 +44,7 @@ impl User {
         Self { name: name.into(), groups, ..Self::default() }.authenticated()
     }
 
-    /// The user of requests that carry no credential.
+    /// The user of requests without credentials.
     pub fn anonymous() -> Self {
         Self { name: ANONYMOUS.to_owned(), groups: vec![UNAUTHENTICATED.to_owned()], ..Self::default() }
     }
@@ -61,12 +61,12 @@ impl User {
         self.groups.iter().any(|own| own == group)
     }
 
-    /// Whether the user may do anything.
+    /// Whether the user is a member of [`MASTERS`].
     pub fn is_master(&self) -> bool {
         self.is_in(MASTERS)
     }
 
-    /// Adds [`AUTHENTICATED`] unless the groups say already whether the user is.
+    /// Adds [`AUTHENTICATED`] unless the user already has it or [`UNAUTHENTICATED`].
     pub(super) fn authenticated(mut self) -> Self {
         if !self.is_in(AUTHENTICATED) && !self.is_in(UNAUTHENTICATED) {
             self.groups.push(AUTHENTICATED.to_owned());
@@ -89,7 +89,7 @@ impl User {
         info
     }
 
-    /// The subject that a `SubjectAccessReview` asks about.
+    /// The user of a `SubjectAccessReview`.
     pub(super) fn from_review(spec: &Value) -> Self {
         let extra = tree::entries(spec, "/extra").map(|(key, values)| {
             let values = tree::texts(values, "").map(str::to_owned).collect();

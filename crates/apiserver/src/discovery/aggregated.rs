@@ -1,10 +1,10 @@
-//! The aggregated form: all groups of one kind of path in a single list (`apidiscovery.k8s.io/v2`).
+//! The aggregated form: `APIGroupDiscoveryList` of `apidiscovery.k8s.io/v2`.
 
 use serde_json::{Map, Value, json};
 
 use crate::resources::{Group, Part, Resource, Source, Version};
 
-/// The list of groups, in the order given.
+/// The list of groups, in the given order.
 pub(super) fn list(groups: &[&Group]) -> Value {
     json!({
         "kind": "APIGroupDiscoveryList", "apiVersion": "apidiscovery.k8s.io/v2", "metadata": {},

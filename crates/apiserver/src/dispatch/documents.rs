@@ -53,9 +53,9 @@ pub(super) fn answer(
 }
 
 fn checks(server: &Server, probe: Probe) -> Vec<Check> {
-    let mut checks = vec![Check { name: "ping", is_well: true }];
-    if probe != Probe::Life {
-        checks.push(Check { name: "shutdown", is_well: !server.stopping.is_cancelled() });
+    let mut checks = vec![Check { name: "ping", is_healthy: true }];
+    if probe != Probe::Liveness {
+        checks.push(Check { name: "shutdown", is_healthy: !server.stopping.is_cancelled() });
     }
     checks
 }

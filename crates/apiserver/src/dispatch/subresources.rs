@@ -6,7 +6,7 @@ use portolan_object::Status;
 use crate::access::CoreObjects;
 use crate::auth::{Attributes, Decision, Directory as _};
 use crate::call::Call;
-use crate::proxy::{Action, Target};
+use crate::proxy::{KubeletTarget, PodAction};
 use crate::respond::{self, Body};
 use crate::write::{WriteTarget, pods, scale, token};
 use crate::{read, write};
@@ -27,7 +27,7 @@ pub(super) async fn answer(
         ("pods", "binding") => return pods::bind(call, body).await,
         ("pods", "eviction") => return pods::evict(call, body).await,
         ("serviceaccounts", "token") => return token::issue(call, body).await,
-        ("pods", name) if let Some(action) = Action::of(name) => {
+        ("pods", name) if let Some(action) = PodAction::from_subresource(name) => {
             return forward(call, action, request, body).await;
         }
         _ => return Err(not_served(call)),
@@ -50,13 +50,13 @@ async fn scaled(call: &Call, body: Body) -> Result<Response<Body>, Status> {
 /// Forwards a request for logs or a stream of a pod to the kubelet of its node.
 async fn forward(
     call: &Call,
-    action: Action,
+    action: PodAction,
     mut request: http::request::Parts,
     body: Body,
 ) -> Result<Response<Body>, Status> {
     let (server, info) = (&call.server, &call.info);
     if let Some(verb) = action.needs_verb().filter(|_| !call.user.is_master()) {
-        let attributes = Attributes { verb, ..Attributes::of(&call.user, info) };
+        let attributes = Attributes { verb, ..Attributes::from_request(&call.user, info) };
         if let Decision::Denied(reason) = server.access.rules()?.authorize(&attributes) {
             return Err(attributes.forbidden(&reason));
         }
@@ -64,7 +64,7 @@ async fn forward(
     let objects = CoreObjects(&server.store);
     let pod = objects.find("pods", &info.namespace, &info.name);
     let pod = pod.ok_or_else(|| call.resource.not_found(&info.name))?;
-    let target = Target::locate(action, &pod, &call.query, |node| objects.find("nodes", "", node))?;
+    let target = KubeletTarget::locate(action, &pod, &call.query, |node| objects.find("nodes", "", node))?;
     let Some(target) = target else {
         let mut response = Response::new(respond::empty());
         *response.status_mut() = StatusCode::NO_CONTENT;

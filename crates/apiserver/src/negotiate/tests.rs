@@ -63,20 +63,23 @@ fn pretty_is_for_people() {
 
 #[test]
 fn bodies_and_patches_have_types() {
-    assert_eq!(BodyType::of(&headers("content-type", "")), Ok(BodyType::Json));
-    assert_eq!(BodyType::of(&headers("content-type", "application/json; charset=utf-8")), Ok(BodyType::Json));
-    assert_eq!(BodyType::of(&headers("content-type", PROTOBUF)), Ok(BodyType::Protobuf));
-    let refused = BodyType::of(&headers("content-type", "text/plain")).unwrap_err();
+    assert_eq!(BodyType::from_headers(&headers("content-type", "")), Ok(BodyType::Json));
+    assert_eq!(
+        BodyType::from_headers(&headers("content-type", "application/json; charset=utf-8")),
+        Ok(BodyType::Json)
+    );
+    assert_eq!(BodyType::from_headers(&headers("content-type", PROTOBUF)), Ok(BodyType::Protobuf));
+    let refused = BodyType::from_headers(&headers("content-type", "text/plain")).unwrap_err();
     assert_eq!(refused.code, 415);
     assert!(refused.message.contains("application/json, application/yaml"), "{}", refused.message);
 
     let strategic = headers("content-type", "application/strategic-merge-patch+json");
-    assert_eq!(PatchType::of(&strategic, true), Ok(PatchType::Strategic));
+    assert_eq!(PatchType::from_headers(&strategic, true), Ok(PatchType::Strategic));
     assert_eq!(
-        PatchType::of(&strategic, false).unwrap_err().message,
+        PatchType::from_headers(&strategic, false).unwrap_err().message,
         "the body of the request was in an unknown format - accepted media types include: \
          application/json-patch+json, application/merge-patch+json, application/apply-patch+yaml"
     );
-    let plain = PatchType::of(&headers("content-type", "application/json"), true).unwrap_err();
+    let plain = PatchType::from_headers(&headers("content-type", "application/json"), true).unwrap_err();
     assert_eq!(plain.message, "415: Unsupported Media Type");
 }

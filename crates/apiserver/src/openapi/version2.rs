@@ -1,7 +1,7 @@
-//! OpenAPI v2: a document that describes nothing, because version 3 describes everything.
+//! OpenAPI v2: a document without definitions, because version 3 has all.
 //!
-//! kubectl asks for it when version 3 does not know a kind. From an empty document it learns that the kind cannot be
-//! checked, and goes on to say that there is no such kind; from an error it says only that validation failed.
+//! kubectl requests it when version 3 does not have a kind. With an empty document it then reports that the kind does
+//! not exist; with an error it would only report that validation failed.
 
 use http::header::{ACCEPT, CONTENT_TYPE};
 use http::{HeaderMap, HeaderValue, Response, StatusCode};
@@ -11,11 +11,11 @@ use crate::negotiate::Reply;
 use crate::respond::{self, Body};
 
 const TITLE: &str = "Kubernetes";
-/// What clients ask for; `@` is not legal in the answer's type, which has a dot there.
+/// The media type in requests. `@` is not valid in the content type of the reply, which has a dot instead.
 const ASKED: &str = "application/com.github.proto-openapi.spec.v2@v1.0+protobuf";
 const PROTOBUF: &str = "application/com.github.proto-openapi.spec.v2.v1.0+protobuf";
 
-/// Answers in protobuf to those who ask for it, in JSON to everybody else.
+/// The document in protobuf if the client accepts it, otherwise in JSON.
 pub(super) fn answer(version: &str, headers: &HeaderMap) -> Response<Body> {
     let accepted = headers.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok());
     let wants_protobuf = accepted.into_iter().any(|value| value.contains(ASKED) || value.contains(PROTOBUF));

@@ -1,4 +1,4 @@
-//! Connections to kubelets, secured with TLS from both sides.
+//! Connections to kubelets with mutual TLS.
 
 use std::io;
 use std::net::IpAddr;
@@ -13,17 +13,17 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
-/// Bytes to and from a kubelet's port.
+/// A byte stream to the port of a kubelet.
 pub trait Connection: AsyncRead + AsyncWrite + Send + Unpin {}
 
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Connection for T {}
 
-/// A connection on its way.
+/// Future of a connection.
 pub type Dialing<'a> = Pin<Box<dyn Future<Output = io::Result<Box<dyn Connection>>> + Send + 'a>>;
 
-/// Opens connections to nodes. A cluster whose nodes have no real network brings its own.
+/// Opens connections to nodes. Clusters without a real node network have their own implementation.
 pub trait KubeletDialer: Send + Sync + 'static {
-    /// Connects to the port of a kubelet, without TLS. The caller bounds the time.
+    /// Connects to the port of a kubelet, without TLS. The caller sets a timeout.
     fn dial<'a>(&'a self, address: &'a KubeletAddress) -> Dialing<'a>;
 }
 
@@ -48,14 +48,15 @@ impl KubeletAddress {
         }
     }
 
-    /// Whether this can be dialed and named in a request.
+    /// Whether the address is valid in a URL and as a TLS server name.
     pub(super) fn is_valid(&self) -> bool {
         self.port != 0 && self.server_name().is_ok()
     }
 
-    /// The name that the kubelet's certificate must carry.
+    /// The name that the certificate of the kubelet must have.
     fn server_name(&self) -> io::Result<ServerName<'static>> {
-        let problem = |_| io::Error::new(io::ErrorKind::InvalidInput, "the host of the node is no host name");
+        let problem =
+            |_| io::Error::new(io::ErrorKind::InvalidInput, "the host of the node is not a valid host name");
         ServerName::try_from(self.host.clone()).map_err(problem)
     }
 }
@@ -80,7 +81,7 @@ impl KubeletDialer for DirectDialer {
 /// TLS settings that cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum TlsError {
-    /// An authority's certificate is not one.
+    /// The certificate of an authority is invalid.
     #[error("an authority of kubelets cannot be used")]
     Authority(#[source] rustls::Error),
     /// The client certificate does not fit its key.
@@ -91,10 +92,10 @@ pub enum TlsError {
     Versions(#[source] rustls::Error),
 }
 
-/// TLS towards kubelets: they are trusted when one of the authorities signed them, and shown `identity`.
+/// TLS settings for kubelets: trusts certificates of the authorities, and authenticates with `identity`.
 ///
 /// # Errors
-/// When a certificate cannot be used.
+/// When a certificate is invalid.
 pub fn client_config(
     authorities: &[CertificateDer<'static>],
     identity: &Identity,

@@ -1,4 +1,4 @@
-//! Where a request about a pod goes: the node's address, and the kubelet's path and parameters.
+//! [`KubeletTarget`]: address, path and parameters of a request to a kubelet.
 
 use form_urlencoded::Serializer;
 use portolan_object::{FieldError, Object, Status};
@@ -8,44 +8,41 @@ use super::KubeletAddress;
 use crate::request::query::Query;
 use crate::tree;
 
-/// Kinds of addresses in the order of preference.
-///
-/// # Source
-/// The default of `--kubelet-preferred-address-types` of kube-apiserver.
+/// Types of node addresses in the order of preference: the default of `--kubelet-preferred-address-types`.
 const ADDRESS_TYPES: [&str; 5] = ["Hostname", "InternalDNS", "InternalIP", "ExternalDNS", "ExternalIP"];
 
-/// The port of a kubelet that does not say which one it has.
-const DEFAULT_PORT: i64 = 10_250;
+/// The port of a kubelet if the node has none in its status.
+const DEFAULT_KUBELET_PORT: i64 = 10_250;
 
-/// What is asked of a pod.
+/// A streaming subresource of pods.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Action {
-    /// What a container has written.
+pub enum PodAction {
+    /// `log`: output of a container.
     Logs,
-    /// A new process in a container.
+    /// `exec`: a new process in a container.
     Exec,
-    /// The streams of a container's own process.
+    /// `attach`: the streams of the main process of a container.
     Attach,
-    /// Connections to ports of the pod.
+    /// `portforward`: connections to ports of the pod.
     PortForward,
 }
 
-/// A request on its way to a kubelet.
+/// Destination of a request to a kubelet.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Target {
-    /// What is asked.
-    pub action: Action,
+pub struct KubeletTarget {
+    /// The subresource.
+    pub action: PodAction,
     /// Where the kubelet listens.
     pub address: KubeletAddress,
     /// Name of the pod.
     pub pod: String,
-    /// What the kubelet is asked for.
+    /// Path and query at the kubelet.
     pub path_and_query: String,
 }
 
-impl Action {
+impl PodAction {
     /// The action behind a subresource of pods.
-    pub fn of(subresource: &str) -> Option<Self> {
+    pub fn from_subresource(subresource: &str) -> Option<Self> {
         match subresource {
             "log" => Some(Self::Logs),
             "exec" => Some(Self::Exec),
@@ -55,41 +52,41 @@ impl Action {
         }
     }
 
-    /// A verb that the user must hold besides the one of the request: a stream can do as much when it is opened by
-    /// a `GET` of a WebSocket as by a `POST`.
+    /// The verb that must be allowed besides that of the request: a WebSocket opens a stream with `GET`, and must not
+    /// need fewer permissions than `POST`.
     pub fn needs_verb(self) -> Option<&'static str> {
         (self != Self::Logs).then_some("create")
     }
 }
 
-impl Target {
-    /// Decides where a request goes. `find_node` looks a node up by its name.
+impl KubeletTarget {
+    /// Finds the destination of a request. `find_node` looks up a node by name.
     ///
-    /// No target means that the pod has no node yet and logs are asked for: there are none, which is 204.
+    /// `None` for logs of a pod that has no node yet: there are none, which is 204.
     ///
     /// # Errors
-    /// 400 for a container that the pod does not have, that is not chosen, or for a pod without a node; 404 when
-    /// its node is gone; 422 for parameters that contradict each other; 500 when the node has no address.
+    /// 400 for a container that does not exist or is ambiguous, or a pod without node; 404 when the node does not exist;
+    /// 422 for parameters that exclude each other; 500 when the node has no valid address.
     pub fn locate(
-        action: Action,
+        action: PodAction,
         pod: &Object,
         query: &Query,
         find_node: impl FnOnce(&str) -> Option<Object>,
     ) -> Result<Option<Self>, Status> {
         let parameters = match action {
-            Action::Logs => log_parameters(pod, query)?,
-            Action::Exec | Action::Attach => stream_parameters(action, query),
-            Action::PortForward => port_parameters(query),
+            PodAction::Logs => log_parameters(pod, query)?,
+            PodAction::Exec | PodAction::Attach => stream_parameters(action, query),
+            PodAction::PortForward => port_parameters(query),
         };
         let (namespace, name) = (pod.namespace(), pod.name());
         let path = match action {
-            Action::Logs => format!("/containerLogs/{namespace}/{name}/{}", container(pod, query)?),
-            Action::Exec => format!("/exec/{namespace}/{name}/{}", container(pod, query)?),
-            Action::Attach => format!("/attach/{namespace}/{name}/{}", container(pod, query)?),
-            Action::PortForward => format!("/portForward/{namespace}/{name}"),
+            PodAction::Logs => format!("/containerLogs/{namespace}/{name}/{}", container(pod, query)?),
+            PodAction::Exec => format!("/exec/{namespace}/{name}/{}", container(pod, query)?),
+            PodAction::Attach => format!("/attach/{namespace}/{name}/{}", container(pod, query)?),
+            PodAction::PortForward => format!("/portForward/{namespace}/{name}"),
         };
         let node = match pod.str_at(&["spec", "nodeName"]) {
-            "" if action == Action::Logs => return Ok(None),
+            "" if action == PodAction::Logs => return Ok(None),
             "" => return Err(Status::bad_request(format!("pod {name} does not have a host assigned"))),
             node => find_node(node).ok_or_else(|| Status::not_found("", "nodes", node))?,
         };
@@ -99,11 +96,11 @@ impl Target {
     }
 }
 
-/// The container asked for, or the only one.
+/// The container in the query, or the only one of the pod.
 fn container(pod: &Object, query: &Query) -> Result<String, Status> {
     let name = pod.name();
-    let names_of = |part: &str| {
-        let containers = tree::list(&pod.0, &format!("/spec/{part}")).iter();
+    let names_of = |field: &str| {
+        let containers = tree::list(&pod.0, &format!("/spec/{field}")).iter();
         containers.map(|container| tree::text(container, "/name").to_owned()).collect::<Vec<_>>()
     };
     let regular = names_of("containers");
@@ -122,15 +119,15 @@ fn container(pod: &Object, query: &Query) -> Result<String, Status> {
     }
 }
 
-/// The parameters as a kubelet names them: streams are `input`, `output` and `error`.
-fn stream_parameters(action: Action, query: &Query) -> String {
+/// The parameters with the names that kubelets use: streams are `input`, `output` and `error`.
+fn stream_parameters(action: PodAction, query: &Query) -> String {
     let mut parameters = Serializer::new(String::new());
     for (ours, theirs) in [("stdin", "input"), ("stdout", "output"), ("stderr", "error"), ("tty", "tty")] {
         if query.flag(ours) {
             parameters.append_pair(theirs, "1");
         }
     }
-    if action == Action::Exec {
+    if action == PodAction::Exec {
         query.all("command").for_each(|word| {
             parameters.append_pair("command", word);
         });
@@ -147,7 +144,7 @@ fn port_parameters(query: &Query) -> String {
 }
 
 fn log_parameters(pod: &Object, query: &Query) -> Result<String, Status> {
-    let mut faults = Vec::new();
+    let mut errors = Vec::new();
     let mut parameters = Serializer::new(String::new());
     for name in ["follow", "previous", "timestamps"] {
         if query.flag(name) {
@@ -164,7 +161,7 @@ fn log_parameters(pod: &Object, query: &Query) -> Result<String, Status> {
             Ok(number) if number >= least => {
                 parameters.append_pair(name, text);
             }
-            Ok(number) => faults.push(FieldError::invalid(name, &json!(number), detail)),
+            Ok(number) => errors.push(FieldError::invalid(name, &json!(number), detail)),
             Err(_) => {
                 let text = format!("strconv.ParseInt: parsing {text:?}: invalid syntax");
                 return Err(Status::bad_request(text));
@@ -174,7 +171,7 @@ fn log_parameters(pod: &Object, query: &Query) -> Result<String, Status> {
     if let Some(time) = query.non_empty("sinceTime") {
         parameters.append_pair("sinceTime", time);
         if query.non_empty("sinceSeconds").is_some() {
-            faults.push(FieldError::forbidden(
+            errors.push(FieldError::forbidden(
                 "",
                 "at most one of `sinceTime` or `sinceSeconds` may be specified",
             ));
@@ -182,22 +179,22 @@ fn log_parameters(pod: &Object, query: &Query) -> Result<String, Status> {
     }
     let stream = query.non_empty("stream").unwrap_or("All");
     if !["All", "Stdout", "Stderr"].contains(&stream) {
-        faults.push(FieldError::not_supported("stream", &json!(stream), &["All", "Stderr", "Stdout"]));
+        errors.push(FieldError::not_supported("stream", &json!(stream), &["All", "Stderr", "Stdout"]));
     } else if stream != "All" {
         if query.non_empty("tailLines").is_some() {
             let detail = "`tailLines` and specific `stream` are mutually exclusive for now";
-            faults.push(FieldError::forbidden("", detail));
+            errors.push(FieldError::forbidden("", detail));
         }
         parameters.append_pair("stream", stream);
     }
-    if faults.is_empty() {
+    if errors.is_empty() {
         Ok(parameters.finish())
     } else {
-        Err(Status::invalid("", "PodLogOptions", pod.name(), &faults))
+        Err(Status::invalid("", "PodLogOptions", pod.name(), &errors))
     }
 }
 
-/// Where the kubelet of a node listens.
+/// The address of the kubelet of a node.
 fn address(node: &Object) -> Result<KubeletAddress, Status> {
     let addresses = tree::list(&node.0, "/status/addresses");
     let of_type = |kind: &&str| addresses.iter().find(|entry| tree::text(entry, "/type") == *kind);
@@ -208,9 +205,9 @@ fn address(node: &Object) -> Result<KubeletAddress, Status> {
     let port =
         tree::integer(&node.0, "/status/daemonEndpoints/kubeletEndpoint/Port").filter(|port| *port > 0);
     let host = tree::text(found, "/address").to_owned();
-    let port = u16::try_from(port.unwrap_or(DEFAULT_PORT)).unwrap_or_default();
+    let port = u16::try_from(port.unwrap_or(DEFAULT_KUBELET_PORT)).unwrap_or_default();
     let address = KubeletAddress { node: node.name().to_owned(), host, port };
-    // A node may write anything there; what is no host must not get into a request.
+    // Nodes may write anything into their status; only a valid host may get into a request.
     if address.is_valid() { Ok(address) } else { Err(invalid_address(found)) }
 }
 

@@ -15,7 +15,7 @@ use crate::request::query::Query;
 
 mod targets;
 
-const PATIENCE: Duration = Duration::from_secs(20);
+const TIMEOUT: Duration = Duration::from_secs(20);
 const DAY: Duration = Duration::from_secs(86_400);
 
 fn loopback() -> tokio::net::TcpListener {
@@ -99,12 +99,12 @@ fn node(port: u16) -> Object {
         "daemonEndpoints": { "kubeletEndpoint": { "Port": port } } } }))
 }
 
-fn target(action: Action, pod: &Object, query: &str, port: u16) -> Target {
-    Target::locate(action, pod, &Query::parse(query), |_| Some(node(port))).unwrap().unwrap()
+fn target(action: PodAction, pod: &Object, query: &str, port: u16) -> KubeletTarget {
+    KubeletTarget::locate(action, pod, &Query::parse(query), |_| Some(node(port))).unwrap().unwrap()
 }
 
 async fn logs(kubelets: &Kubelets, name: &str, port: u16) -> Result<String, Status> {
-    let target = target(Action::Logs, &pod(name), "tailLines=2&follow=true", port);
+    let target = target(PodAction::Logs, &pod(name), "tailLines=2&follow=true", port);
     let answer = kubelets.forward(&target, Request::new(())).await?;
     let bytes = answer.into_body().collect().await.unwrap().to_bytes();
     Ok(String::from_utf8(bytes.to_vec()).unwrap())
@@ -123,10 +123,10 @@ async fn logs_come_from_the_node() {
         (404, "the server could not find the requested resource ( pods/log gone)")
     );
     shutdown.request();
-    shutdown.drain(PATIENCE).await.unwrap();
+    shutdown.drain(TIMEOUT).await.unwrap();
     assert_eq!(
         kubelets.connections.available_permits(),
-        CONNECTIONS,
+        MAX_CONNECTIONS,
         "every stream has given its place back"
     );
 }
@@ -152,13 +152,13 @@ async fn a_kubelet_that_another_authority_signed_is_not_trusted() {
 #[tokio::test]
 async fn streams_need_an_upgrade() {
     let (kubelets, port, _shutdown) = cluster();
-    let target = target(Action::Exec, &pod("p"), "command=a", port);
+    let target = target(PodAction::Exec, &pod("p"), "command=a", port);
     let status = kubelets.forward(&target, Request::new(())).await.unwrap_err();
     assert_eq!((status.code, status.message.as_str()), (400, "Upgrade request required"));
 }
 
 /// An API server that does nothing but pass on, and a client's connection to it.
-async fn client(kubelets: &Kubelets, target: Target, shutdown: &Shutdown) -> TcpStream {
+async fn client(kubelets: &Kubelets, target: KubeletTarget, shutdown: &Shutdown) -> TcpStream {
     let listener = loopback();
     let address = listener.local_addr().unwrap();
     let kubelets = kubelets.clone();
@@ -178,7 +178,7 @@ async fn client(kubelets: &Kubelets, target: Target, shutdown: &Shutdown) -> Tcp
 async fn read_head(connection: &mut TcpStream) -> String {
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {
-        head.push(tokio::time::timeout(PATIENCE, connection.read_u8()).await.expect("an answer").unwrap());
+        head.push(tokio::time::timeout(TIMEOUT, connection.read_u8()).await.expect("an answer").unwrap());
     }
     String::from_utf8(head).unwrap().to_lowercase()
 }
@@ -192,7 +192,7 @@ const UPGRADE: &str = "POST / HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgr
 async fn streams_pass_both_ways_and_half_closed() {
     let (kubelets, port, shutdown) = cluster();
     let target = target(
-        Action::Exec,
+        PodAction::Exec,
         &pod("p"),
         "container=c&command=echo&command=a+b&stdin=true&stdout=1&tty=false",
         port,
@@ -207,7 +207,7 @@ async fn streams_pass_both_ways_and_half_closed() {
     connection.write_all(&sent).await.unwrap();
     connection.shutdown().await.unwrap();
     let mut received = Vec::new();
-    tokio::time::timeout(PATIENCE, connection.read_to_end(&mut received)).await.expect("an end").unwrap();
+    tokio::time::timeout(TIMEOUT, connection.read_to_end(&mut received)).await.expect("an end").unwrap();
     let (report, echo) = received.split_at(received.len() - sent.len());
     assert!(echo == sent, "the echo differs");
     let report = String::from_utf8_lossy(report);
@@ -220,25 +220,25 @@ async fn streams_pass_both_ways_and_half_closed() {
 #[tokio::test]
 async fn a_refused_upgrade_reaches_the_client() {
     let (kubelets, port, shutdown) = cluster();
-    let target = target(Action::Attach, &pod("p"), "", port);
+    let target = target(PodAction::Attach, &pod("p"), "", port);
     let mut connection = client(&kubelets, target, &shutdown).await;
     connection.write_all(UPGRADE.as_bytes()).await.unwrap();
     let head = read_head(&mut connection).await;
     assert!(head.starts_with("http/1.1 403"), "{head}");
     let mut text = [0; 21];
-    tokio::time::timeout(PATIENCE, connection.read_exact(&mut text)).await.expect("a text").unwrap();
+    tokio::time::timeout(TIMEOUT, connection.read_exact(&mut text)).await.expect("a text").unwrap();
     assert_eq!(&text, b"no protocol in common");
 }
 
 #[tokio::test]
 async fn open_streams_end_with_the_server() {
     let (kubelets, port, shutdown) = cluster();
-    let target = target(Action::PortForward, &pod("p"), "ports=80", port);
+    let target = target(PodAction::PortForward, &pod("p"), "ports=80", port);
     let mut connection = client(&kubelets, target, &shutdown).await;
     connection.write_all(UPGRADE.as_bytes()).await.unwrap();
     assert!(read_head(&mut connection).await.starts_with("http/1.1 101"));
     shutdown.request();
     let mut rest = Vec::new();
-    tokio::time::timeout(PATIENCE, connection.read_to_end(&mut rest)).await.expect("an end").ok();
-    shutdown.drain(PATIENCE).await.unwrap();
+    tokio::time::timeout(TIMEOUT, connection.read_to_end(&mut rest)).await.expect("an end").ok();
+    shutdown.drain(TIMEOUT).await.unwrap();
 }

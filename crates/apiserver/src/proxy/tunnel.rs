@@ -1,4 +1,4 @@
-//! Upgraded connections, joined byte by byte.
+//! Copies bytes between two upgraded connections.
 
 use http::header::{
     CONNECTION, HeaderMap, HeaderName, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_EXTENSIONS, SEC_WEBSOCKET_KEY,
@@ -9,17 +9,17 @@ use hyper_util::rt::TokioIo;
 use portolan_net::Shutdown;
 use tokio::io::copy_bidirectional_with_sizes;
 
-/// The SPDY half of the negotiation: clients offer protocols in it, servers name the one chosen.
+/// Negotiation of SPDY: clients offer protocols, servers reply with one.
 const STREAM_PROTOCOL: HeaderName = HeaderName::from_static("x-stream-protocol-version");
 const ACCEPTED_PROTOCOLS: HeaderName = HeaderName::from_static("x-accepted-stream-protocol-versions");
 
-/// How a WebSocket protocol begins that is a bearer token.
+/// Prefix of a WebSocket protocol that is a bearer token.
 const BEARER_PREFIX: &str = "base64url.bearer.authorization.k8s.io.";
 
-/// Bytes on their way in each direction.
+/// Copy buffer size in each direction, in bytes.
 const BUFFER: usize = 32 * 1024;
 
-/// What the client may say to the kubelet. Everything else, credentials above all, stays here.
+/// Request headers that are forwarded to the kubelet. All others, especially credentials, are dropped.
 const REQUEST_HEADERS: [HeaderName; 7] = [
     CONNECTION,
     UPGRADE,
@@ -30,7 +30,7 @@ const REQUEST_HEADERS: [HeaderName; 7] = [
     STREAM_PROTOCOL,
 ];
 
-/// What the kubelet may say to the client.
+/// Response headers that are forwarded to the client.
 const ANSWER_HEADERS: [HeaderName; 7] = [
     CONNECTION,
     UPGRADE,
@@ -41,7 +41,7 @@ const ANSWER_HEADERS: [HeaderName; 7] = [
     ACCEPTED_PROTOCOLS,
 ];
 
-/// Whether a request asks for its connection to become something else.
+/// Whether a request asks for a connection upgrade.
 pub(super) fn is_upgrade(headers: &HeaderMap) -> bool {
     let asks = |value: &http::HeaderValue| {
         let text = value.to_str().unwrap_or_default();
@@ -50,7 +50,7 @@ pub(super) fn is_upgrade(headers: &HeaderMap) -> bool {
     headers.contains_key(UPGRADE) && headers.get_all(CONNECTION).iter().any(asks)
 }
 
-/// Copies what the kubelet needs to know. Browsers hide a token among the WebSocket protocols; it stays here.
+/// Copies the headers for the kubelet. Browsers send a token as a WebSocket protocol; it is dropped.
 pub(super) fn copy_request_headers(from: &HeaderMap, to: &mut HeaderMap) {
     copy(&REQUEST_HEADERS, from, to);
     let offers = from.get_all(SEC_WEBSOCKET_PROTOCOL).iter().filter_map(|value| value.to_str().ok());
@@ -76,8 +76,8 @@ fn copy(names: &[HeaderName], from: &HeaderMap, to: &mut HeaderMap) {
     }
 }
 
-/// Carries bytes both ways until both sides have ended, one breaks, or the scope is asked to stop. A side that has
-/// ended is told to the other, which may go on sending.
+/// Copies bytes both ways until both sides have ended, one fails, or the scope stops. The end of one side is passed to
+/// the other, which may continue to send.
 pub(super) async fn join(client: OnUpgrade, kubelet: OnUpgrade, scope: &Shutdown) {
     let both = async {
         let (client, kubelet) = (client.await.ok()?, kubelet.await.ok()?);

@@ -1,12 +1,12 @@
-//! LIST: a page of a collection in the form that the client asked for.
+//! LIST: a page of a collection in the form that the client accepts.
 //!
-//! The reply is put together from stored bytes while it is sent; a list is never held encoded as a whole.
+//! The reply is assembled from stored bytes while it is sent; the encoded list is never in memory as a whole.
 
 use http::{Response, StatusCode};
 use portolan_object::Status;
 use serde_json::json;
 
-pub(crate) use super::page::{Listing, NoPage, collect};
+use super::page::{ListError, collect};
 use super::present::Presenter;
 use super::selection::Selection;
 use crate::call::Call;
@@ -30,8 +30,8 @@ pub(crate) async fn list(call: &Call) -> Result<Response<Body>, Status> {
     let listing =
         match collect(&call.server.store, &call.resource, &call.info.namespace, &selection, &options) {
             Ok(listing) => listing,
-            Err(NoPage::Refused(status)) => return Err(status),
-            Err(NoPage::Expired { restart }) => return Ok(expired(&restart, reply)),
+            Err(ListError::Refused(status)) => return Err(status),
+            Err(ListError::Expired { restart }) => return Ok(expired(&restart, reply)),
         };
     Ok(presenter.list(listing))
 }
@@ -47,7 +47,7 @@ fn wrong_form(resource: &Resource) -> Status {
     Status::new(406, "NotAcceptable", text)
 }
 
-/// 410 with a token that goes on from the same key in the newest state.
+/// 410 with a token that continues after the same key in the newest state.
 fn expired(restart: &str, reply: Reply) -> Response<Body> {
     let text = "The provided continue parameter is too old to display a consistent list result. You can start a \
                 new list without the continue parameter, or use the continue token in this response to retrieve \

@@ -1,4 +1,4 @@
-//! Taking one page of a collection out of the store.
+//! Reads one page of a collection from the store.
 
 use portolan_object::Status;
 use portolan_store::{Query, ReadError, Revision, Store, Versioned};
@@ -9,46 +9,46 @@ use crate::record::Record;
 use crate::request::options::{ListOptions, VersionMatch};
 use crate::resources::Resource;
 
-/// Objects read at once while searching for those that a selector matches.
-const STRIDE: usize = 2048;
+/// Objects that are read from the store at a time while a selector filters them.
+const FILTER_CHUNK: usize = 2048;
 
 /// A page of a collection.
 #[derive(Debug)]
 pub(crate) struct Listing {
     /// The objects, in key order.
     pub(crate) items: Vec<Versioned<Record>>,
-    /// The state they were read in.
+    /// The revision at which they were read.
     pub(crate) revision: Revision,
-    /// How to get the next page.
+    /// `continue` token of the next page.
     pub(crate) next: Option<String>,
-    /// How many objects follow, where that is known.
+    /// Number of objects after this page, if known.
     pub(crate) remaining: Option<usize>,
 }
 
-/// Why there is no page.
+/// Why a page cannot be read.
 #[derive(Debug)]
-pub(crate) enum NoPage {
-    /// The request cannot be answered.
+pub(crate) enum ListError {
+    /// The status for the client.
     Refused(Status),
-    /// The snapshot of a continued list is gone; the token goes on in the newest state.
+    /// The revision of a continued list was compacted; `restart` is a token that continues in the newest state.
     Expired { restart: String },
 }
 
-impl From<Status> for NoPage {
+impl From<Status> for ListError {
     fn from(status: Status) -> Self {
         Self::Refused(status)
     }
 }
 
-/// Where a page starts and which state it shows.
-struct Start {
+/// Start, revision and size of a page.
+struct PageStart {
     at: Option<Revision>,
     after: Option<String>,
     limit: Option<usize>,
 }
 
-impl Start {
-    fn of(options: &ListOptions, prefix: &str) -> Result<Self, Status> {
+impl PageStart {
+    fn from_options(options: &ListOptions, prefix: &str) -> Result<Self, Status> {
         let limit = options.limit;
         if !options.continue_token.is_empty() {
             if !matches!(options.resource_version.as_str(), "" | "0") {
@@ -63,14 +63,14 @@ impl Start {
                 limit,
             });
         }
-        let revision = super::get::parse_revision(&options.resource_version)?;
+        let revision = super::revision::parse_revision(&options.resource_version)?;
         let at = match (options.version_match, revision) {
             (Some(VersionMatch::Exact), revision) => revision,
-            // A limit without a match means the exact revision, from the time before there was a choice.
+            // Without `resourceVersionMatch`, a limit implies the exact revision.
             (None, revision) if limit.is_some() => revision,
             _ => None,
         };
-        // Any cached state will do for revision 0, and caches never page.
+        // Upstream serves revision 0 from its cache, which ignores the limit.
         let limit = limit.filter(|_| options.resource_version != "0");
         Ok(Self { at, after: None, limit })
     }
@@ -83,10 +83,10 @@ pub(crate) fn collect(
     namespace: &str,
     selection: &Selection,
     options: &ListOptions,
-) -> Result<Listing, NoPage> {
+) -> Result<Listing, ListError> {
     let namespace = if namespace.is_empty() { selection.namespace().unwrap_or_default() } else { namespace };
     let prefix = resource.collection(namespace);
-    let start = Start::of(options, &prefix)?;
+    let start = PageStart::from_options(options, &prefix)?;
     if let (Some(name), None, None) = (selection.name(), start.at, &start.after)
         && namespace.is_empty() != resource.is_namespaced
     {
@@ -101,9 +101,9 @@ pub(crate) fn collect(
     let page = page.map_err(|error| match (&start.after, error) {
         (Some(after), ReadError::Compacted { .. }) => {
             let after = after.strip_prefix(&prefix).unwrap_or(after).to_owned();
-            NoPage::Expired { restart: Token { revision: None, after }.encode() }
+            ListError::Expired { restart: Token { revision: None, after }.encode() }
         }
-        (_, error) => NoPage::Refused(refusal(&error)),
+        (_, error) => ListError::Refused(refusal(&error)),
     })?;
     let next = page.has_more.then(|| page.items.last()).flatten().map(|last| {
         let after = last.key.strip_prefix(&prefix).unwrap_or(&last.key).to_owned();
@@ -130,8 +130,8 @@ fn whole(store: &Store<Record>, query: Query, limit: Option<usize>) -> Result<Fo
     })
 }
 
-/// Reads on until the page is full or the range ends. One match more than the page holds is looked for, so that no
-/// token leads to an empty page.
+/// Reads until the page is full or the range ends. Looks for one match more than the page holds, so that no token
+/// leads to an empty page.
 fn filtered(
     store: &Store<Record>,
     mut query: Query,
@@ -140,10 +140,10 @@ fn filtered(
 ) -> Result<Found, ReadError> {
     let wanted = limit.map_or(usize::MAX, |limit| limit.saturating_add(1));
     let mut items = Vec::new();
-    query.limit = if limit.is_some() { STRIDE } else { 0 };
+    query.limit = if limit.is_some() { FILTER_CHUNK } else { 0 };
     loop {
         let page = store.range(&query)?;
-        // Every stride shows the state of the first.
+        // All chunks are read at the revision of the first.
         query.at = Some(page.revision);
         query.start_after = page.items.last().map(|last| last.key.to_string());
         items.extend(page.items.into_iter().filter(|item| matches(item)).take(wanted - items.len()));
@@ -157,9 +157,9 @@ fn filtered(
     }
 }
 
-/// A selection of one name needs no search.
+/// A page with at most one object, selected by name.
 fn single(store: &Store<Record>, resource: &Resource, key: &str, selection: &Selection) -> Listing {
-    // Read before the object, so that a watch from here misses nothing.
+    // Read before the object, so that a watch from this revision misses nothing.
     let revision = store.revision();
     let found = store.get(key).filter(|item| selection.matches(resource, item));
     let revision = found.as_ref().map_or(revision, |item| item.modified.max(revision));
@@ -171,7 +171,7 @@ fn refusal(error: &ReadError) -> Status {
         ReadError::Compacted { .. } => {
             Status::new(410, "Expired", "The resourceVersion for the provided list is too old.")
         }
-        ReadError::Future { asked, newest } => super::get::too_large(asked.0, newest.0),
+        ReadError::Future { asked, newest } => super::revision::too_large(asked.0, newest.0),
         other => Status::internal(other),
     }
 }

@@ -1,6 +1,6 @@
-//! Showing objects in the form that the client asked for: as they are, as metadata, or as rows of a table.
+//! [`Presenter`]: encodes objects in the form that the client accepts: whole, metadata only, or rows of a table.
 //!
-//! Everything here appends bytes to bytes. Only table rows need an object as a tree.
+//! It concatenates encoded bytes. Only table rows parse the object.
 
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use portolan_object::Status;
 use portolan_store::{Revision, Versioned};
 use serde_json::{Map, Value, json};
 
-use super::list::Listing;
+use super::page::Listing;
 use crate::call::Call;
 use crate::negotiate::{Form, Reply};
 use crate::record::{self, Record};
@@ -20,12 +20,12 @@ use crate::resources::{Resource, Source};
 use crate::respond::{self, Body};
 use crate::tables::Table;
 
-/// Bytes of a list that are sent at once.
-const PIECE: usize = 64 * 1024;
+/// Size of the chunks of a list, in bytes.
+const LIST_CHUNK: usize = 64 * 1024;
 
 const METADATA_OPENING: &str = r#"{"kind":"PartialObjectMetadata","apiVersion":"meta.k8s.io/v1","#;
 
-/// What the rows of a table carry of their objects.
+/// `includeObject`: the part of the object that a table row contains.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Include {
     Nothing,
@@ -47,7 +47,7 @@ impl Include {
     }
 }
 
-/// Shows objects of one resource in one form.
+/// Encodes objects of one resource in one form.
 #[derive(Debug, Clone)]
 pub(crate) struct Presenter {
     resource: Arc<Resource>,
@@ -57,7 +57,7 @@ pub(crate) struct Presenter {
 }
 
 impl Presenter {
-    /// The presenter that a request asks for.
+    /// The presenter for the form that a request accepts.
     ///
     /// # Errors
     /// 406 for the form of a list, 400 for an unknown `includeObject`.
@@ -78,7 +78,7 @@ impl Presenter {
         self.reply.form
     }
 
-    /// The time that ages in table rows are counted to.
+    /// Sets the time from which ages in table rows are computed.
     pub(crate) fn set_now(&mut self, now: Timestamp) {
         self.now = now;
     }
@@ -92,7 +92,7 @@ impl Presenter {
         }
     }
 
-    /// The last state of an object that was ended at a revision, for clients that ask for metadata.
+    /// Metadata of the last state of an object that was deleted at a revision.
     pub(crate) fn last_metadata(&self, item: &Versioned<Record>, ended: Revision) -> Bytes {
         metadata_object(&item.value.metadata_at(ended))
     }
@@ -153,14 +153,14 @@ impl Presenter {
                 respond::encoded(StatusCode::OK, &bytes, self.reply)
             }
             form => {
-                let pieces = self.pieces(form, &metadata, &listing.items);
-                let length = pieces.length();
-                respond::chunks(pieces, length, self.reply)
+                let chunks = self.chunks(form, &metadata, &listing.items);
+                let length = chunks.length();
+                respond::chunks(chunks, length, self.reply)
             }
         }
     }
 
-    fn pieces(&self, form: Form, metadata: &str, items: &[Versioned<Record>]) -> Pieces {
+    fn chunks(&self, form: Form, metadata: &str, items: &[Versioned<Record>]) -> ListChunks {
         let is_object = form == Form::Object;
         let (kind, api_version) = match is_object {
             true => (self.resource.list_kind.as_str(), self.resource.kind.api_version()),
@@ -174,7 +174,7 @@ impl Presenter {
         };
         let opening = record::object_opening(&api_version, kind);
         let shown = |item| if is_object { self.resource.members(item) } else { item.value.metadata() };
-        Pieces {
+        ListChunks {
             opening: Some(format!("{opening}\"metadata\":{metadata},\"items\":[")),
             items: items.iter().map(shown).collect::<Vec<_>>().into_iter(),
             item_opening,
@@ -245,8 +245,8 @@ fn partial(object: &Value) -> Value {
     json!({ "kind": "PartialObjectMetadata", "apiVersion": "meta.k8s.io/v1", "metadata": object["metadata"] })
 }
 
-/// A list, put together while it is sent.
-struct Pieces {
+/// The chunks of a list, assembled while it is sent.
+struct ListChunks {
     opening: Option<String>,
     items: std::vec::IntoIter<Bytes>,
     item_opening: String,
@@ -254,8 +254,8 @@ struct Pieces {
     closing: Option<&'static str>,
 }
 
-impl Pieces {
-    /// Bytes of the whole list.
+impl ListChunks {
+    /// Size of the whole list, in bytes.
     fn length(&self) -> u64 {
         let items = self.items.as_slice();
         let each = self.item_opening.len() + self.item_closing.len();
@@ -266,30 +266,30 @@ impl Pieces {
     }
 }
 
-impl Iterator for Pieces {
+impl Iterator for ListChunks {
     type Item = Bytes;
 
     fn next(&mut self) -> Option<Bytes> {
         self.closing?;
-        let mut piece = Vec::with_capacity(PIECE);
+        let mut chunk = Vec::with_capacity(LIST_CHUNK);
         let mut is_first = false;
         if let Some(opening) = self.opening.take() {
-            piece.extend_from_slice(opening.as_bytes());
+            chunk.extend_from_slice(opening.as_bytes());
             is_first = true;
         }
-        while piece.len() < PIECE {
+        while chunk.len() < LIST_CHUNK {
             let Some(item) = self.items.next() else {
-                piece.extend_from_slice(self.closing.take().unwrap_or_default().as_bytes());
+                chunk.extend_from_slice(self.closing.take().unwrap_or_default().as_bytes());
                 break;
             };
             if !is_first {
-                piece.push(b',');
+                chunk.push(b',');
             }
             is_first = false;
-            piece.extend_from_slice(self.item_opening.as_bytes());
-            piece.extend_from_slice(&item);
-            piece.extend_from_slice(self.item_closing.as_bytes());
+            chunk.extend_from_slice(self.item_opening.as_bytes());
+            chunk.extend_from_slice(&item);
+            chunk.extend_from_slice(self.item_closing.as_bytes());
         }
-        Some(Bytes::from(piece))
+        Some(Bytes::from(chunk))
     }
 }

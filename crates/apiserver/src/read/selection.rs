@@ -1,4 +1,4 @@
-//! Which objects of a collection a request selects.
+//! [`Selection`]: label and field selectors of a request.
 
 use portolan_object::Status;
 use portolan_object::selector::{FieldSelector, InvalidSelector, LabelSelector};
@@ -17,10 +17,10 @@ pub(crate) struct Selection {
 }
 
 impl Selection {
-    /// Parses the selectors and checks that the resource offers their fields.
+    /// Parses the selectors and checks that their fields are selectable.
     ///
     /// # Errors
-    /// 400 with the texts of kube-api-contract 2.7.
+    /// 400 with the texts of kubernetes staging/src/k8s.io/apimachinery/pkg/labels and pkg/fields.
     pub(crate) fn parse(resource: &Resource, options: &ListOptions) -> Result<Self, Status> {
         let refuse = |InvalidSelector(text)| Status::bad_request(text);
         let labels = LabelSelector::parse(&options.label_selector).map_err(refuse)?;
@@ -31,17 +31,17 @@ impl Selection {
         Ok(Self { labels, fields })
     }
 
-    /// Whether nothing is left out.
+    /// Whether every object is selected.
     pub(crate) fn is_everything(&self) -> bool {
         self.labels.is_everything() && self.fields.is_everything()
     }
 
-    /// The only name that can match, when the selectors pin one.
+    /// The name that the field selector requires.
     pub(crate) fn name(&self) -> Option<&str> {
         self.fields.exact("metadata.name").filter(|name| !name.is_empty())
     }
 
-    /// The only namespace that can match, when the selectors pin one.
+    /// The namespace that the field selector requires.
     pub(crate) fn namespace(&self) -> Option<&str> {
         self.fields.exact("metadata.namespace").filter(|namespace| !namespace.is_empty())
     }

@@ -1,19 +1,18 @@
-//! The token that continues a list where a page ended.
+//! The `continue` token of a list.
 //!
-//! # Source
-//! The form is that of kube-apiserver (kube-api-contract 2.8), so that people who decode one see what they expect.
+//! Encoded as upstream does in kubernetes staging/src/k8s.io/apiserver/pkg/storage/continue.go.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use portolan_object::Status;
 use serde::{Deserialize, Serialize};
 
-/// Where to go on, and in which state.
+/// Revision and key at which a list continues.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Token {
-    /// The state of the first page; `None` to go on in the newest.
+    /// The revision of the first page; `None` to continue in the newest state.
     pub(super) revision: Option<u64>,
-    /// The last key seen, relative to the collection.
+    /// The last key of the previous page, relative to the collection.
     pub(super) after: String,
 }
 

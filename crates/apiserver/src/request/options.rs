@@ -1,6 +1,7 @@
-//! The options of list, watch, write and delete requests, with the combinations that are refused.
+//! Options of list, watch, write and delete requests, and the combinations that are invalid.
 //!
-//! Texts follow the validation of `metav1` options (kube-api-contract 2.8 to 2.11); clients match on them.
+//! Error texts are those of kubernetes staging/src/k8s.io/apimachinery/pkg/apis/meta/v1/validation and
+//! pkg/apis/meta/internalversion/validation; clients match on them.
 
 use std::time::Duration;
 
@@ -9,10 +10,10 @@ use serde_json::{Value, json};
 
 use super::query::Query;
 
-/// Longest `fieldManager`, in bytes.
-const MAX_MANAGER: usize = 128;
+/// Maximum length of `fieldManager`, in bytes.
+const MAX_MANAGER_BYTES: u8 = 128;
 
-/// What a list or watch selects and how fresh it must be.
+/// Options of a list or watch.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ListOptions {
     /// `labelSelector` as sent.
@@ -35,17 +36,17 @@ pub struct ListOptions {
     pub send_initial_events: Option<bool>,
 }
 
-/// How `resourceVersion` is meant.
+/// Meaning of `resourceVersion`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum VersionMatch {
-    /// The state at exactly that revision.
+    /// The state at this revision.
     Exact,
-    /// That revision or any newer.
+    /// The state at this revision or a newer one.
     NotOlderThan,
 }
 
 impl ListOptions {
-    /// Reads and checks the options of a list, or of a watch.
+    /// Parses and validates the options of a list, or of a watch.
     pub fn parse(query: &Query, is_watch: bool) -> Result<Self, Status> {
         let text = |name| query.get(name).unwrap_or_default().to_owned();
         let flag = |name| query.non_empty(name).map(|_| query.flag(name));
@@ -70,13 +71,13 @@ impl ListOptions {
             send_initial_events: flag("sendInitialEvents"),
         };
         let wanted = query.non_empty("resourceVersionMatch");
-        let faults = if is_watch { options.watch_faults(wanted) } else { options.list_faults(wanted) };
-        reject("ListOptions", &faults).map(|()| options)
+        let errors = if is_watch { options.watch_errors(wanted) } else { options.list_errors(wanted) };
+        reject("ListOptions", &errors).map(|()| options)
     }
 
-    fn list_faults(&self, wanted: Option<&str>) -> Vec<FieldError> {
-        let mut faults = Vec::new();
-        let mut forbid = |field: &str, text: &str| faults.push(FieldError::forbidden(field, text));
+    fn list_errors(&self, wanted: Option<&str>) -> Vec<FieldError> {
+        let mut errors = Vec::new();
+        let mut forbid = |field: &str, text: &str| errors.push(FieldError::forbidden(field, text));
         if let Some(wanted) = wanted {
             if self.resource_version.is_empty() {
                 forbid(MATCH, "resourceVersionMatch is forbidden unless resourceVersion is provided");
@@ -89,23 +90,23 @@ impl ListOptions {
             }
             if self.version_match.is_none() {
                 let allowed = ["Exact", "NotOlderThan", ""];
-                faults.push(FieldError::not_supported(MATCH, &json!(wanted), &allowed));
+                errors.push(FieldError::not_supported(MATCH, &json!(wanted), &allowed));
             }
         }
         if self.send_initial_events.is_some() {
-            faults.push(FieldError::forbidden(INITIAL, "sendInitialEvents is forbidden for list"));
+            errors.push(FieldError::forbidden(INITIAL, "sendInitialEvents is forbidden for list"));
         }
-        faults
+        errors
     }
 
-    fn watch_faults(&self, wanted: Option<&str>) -> Vec<FieldError> {
-        let mut faults = Vec::new();
-        let mut forbid = |text: &str| faults.push(FieldError::forbidden(MATCH, text));
+    fn watch_errors(&self, wanted: Option<&str>) -> Vec<FieldError> {
+        let mut errors = Vec::new();
+        let mut forbid = |text: &str| errors.push(FieldError::forbidden(MATCH, text));
         let fresh = self.version_match == Some(VersionMatch::NotOlderThan);
         if self.send_initial_events.is_some() && !fresh {
             forbid("sendInitialEvents requires setting resourceVersionMatch to NotOlderThan");
         }
-        let Some(wanted) = wanted else { return faults };
+        let Some(wanted) = wanted else { return errors };
         if self.send_initial_events.is_none() {
             forbid("resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided");
         }
@@ -113,61 +114,61 @@ impl ListOptions {
             forbid("resourceVersionMatch is forbidden when continue is provided");
         }
         if !fresh {
-            faults.push(FieldError::not_supported(MATCH, &json!(wanted), &["NotOlderThan"]));
+            errors.push(FieldError::not_supported(MATCH, &json!(wanted), &["NotOlderThan"]));
         }
-        faults
+        errors
     }
 }
 
 const MATCH: &str = "resourceVersionMatch";
 const INITIAL: &str = "sendInitialEvents";
 
-/// What to do about unknown and duplicate fields.
+/// How unknown and duplicate fields are treated.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum FieldValidation {
     /// Refuse the request.
     Strict,
-    /// Answer with `Warning` headers; what an omitted option means.
+    /// Answer with `Warning` headers. The default.
     #[default]
     Warn,
-    /// Say nothing.
+    /// Drop them silently.
     Ignore,
 }
 
 /// Options of create, update and patch.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct WriteOptions {
-    /// Nothing is stored.
+    /// `dryRun`: nothing is stored.
     pub dry_run: bool,
     /// `fieldManager` as sent.
     pub field_manager: String,
-    /// What to do about unknown and duplicate fields.
+    /// How unknown and duplicate fields are treated.
     pub field_validation: FieldValidation,
     /// Take over fields of other managers (apply only).
     pub force: bool,
 }
 
-/// Which write the options belong to; they name themselves in errors.
+/// The kind of options, which errors name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum WriteKind {
     /// POST.
     Create,
     /// PUT.
     Update,
-    /// PATCH, whatever its type but apply.
+    /// PATCH of any type except apply.
     Patch,
     /// PATCH with server-side apply.
     Apply,
 }
 
 impl WriteOptions {
-    /// Reads and checks the options of a write.
+    /// Parses and validates the options of a write.
     pub fn parse(query: &Query, kind: WriteKind) -> Result<Self, Status> {
-        let mut faults = Vec::new();
+        let mut errors = Vec::new();
         let dry_run: Vec<&str> = query.all("dryRun").filter(|value| !value.is_empty()).collect();
-        faults.extend(dry_run_fault(&dry_run));
+        errors.extend(dry_run_error(&dry_run));
         let manager = query.get("fieldManager").unwrap_or_default();
-        faults.extend(manager_fault(manager));
+        errors.extend(manager_error(manager));
         let wanted = query.get("fieldValidation").unwrap_or_default();
         let field_validation = match wanted {
             "" | "Warn" => FieldValidation::Warn,
@@ -175,20 +176,20 @@ impl WriteOptions {
             "Ignore" => FieldValidation::Ignore,
             other => {
                 let allowed = ["", "Ignore", "Strict", "Warn"];
-                faults.push(FieldError::not_supported("fieldValidation", &json!(other), &allowed));
+                errors.push(FieldError::not_supported("fieldValidation", &json!(other), &allowed));
                 FieldValidation::Warn
             }
         };
         match kind {
             WriteKind::Apply if manager.is_empty() => {
-                faults.push(FieldError::required("fieldManager", "is required for apply patch"));
+                errors.push(FieldError::required("fieldManager", "is required for apply patch"));
             }
             WriteKind::Patch if query.non_empty("force").is_some() => {
-                faults.push(FieldError::forbidden("force", "may not be specified for non-apply patch"));
+                errors.push(FieldError::forbidden("force", "may not be specified for non-apply patch"));
             }
             _ => {}
         }
-        reject(kind.options_kind(), &faults)?;
+        reject(kind.options_kind(), &errors)?;
         let force = kind == WriteKind::Apply && query.flag("force");
         Ok(Self { dry_run: !dry_run.is_empty(), field_manager: manager.to_owned(), field_validation, force })
     }
@@ -204,27 +205,27 @@ impl WriteKind {
     }
 }
 
-/// What becomes of the objects that the deleted one owns.
+/// How the dependents of a deleted object are treated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Propagation {
-    /// They are deleted after it.
+    /// Dependents are deleted after it.
     Background,
-    /// They are deleted before it.
+    /// Dependents are deleted before it.
     Foreground,
-    /// They stay.
+    /// Dependents are kept.
     Orphan,
 }
 
 /// Options of delete and deletecollection.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct DeleteOptions {
-    /// Nothing is stored.
+    /// `dryRun`: nothing is stored.
     pub dry_run: bool,
     /// `gracePeriodSeconds`.
     pub grace_seconds: Option<i64>,
-    /// `propagationPolicy`, or what `orphanDependents` stands for.
+    /// `propagationPolicy`, or the policy that `orphanDependents` implies.
     pub propagation: Option<Propagation>,
-    /// `orphanDependents: false` was sent, which changes the code of the reply.
+    /// `orphanDependents: false` was sent: the reply to an unfinished deletion is 202.
     pub legacy_cascade: bool,
     /// The object must have this uid.
     pub uid: Option<String>,
@@ -233,7 +234,7 @@ pub struct DeleteOptions {
 }
 
 impl DeleteOptions {
-    /// Reads and checks the options: the body wins over the query.
+    /// Parses and validates the options. With a body, the query is ignored.
     pub fn parse(query: &Query, body: Option<&Value>) -> Result<Self, Status> {
         match body {
             Some(body) => Self::check(body),
@@ -256,15 +257,15 @@ impl DeleteOptions {
     }
 
     fn check(options: &Value) -> Result<Self, Status> {
-        let mut faults = Vec::new();
+        let mut errors = Vec::new();
         let dry_run: Vec<&str> =
             options["dryRun"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
-        faults.extend(dry_run_fault(&dry_run));
+        errors.extend(dry_run_error(&dry_run));
         let orphan = options["orphanDependents"].as_bool();
         let policy = options["propagationPolicy"].as_str();
         if let (Some(_), Some(policy)) = (orphan, policy) {
             let detail = "orphanDependents and deletionPropagation cannot be both set";
-            faults.push(FieldError::invalid("propagationPolicy", &json!(policy), detail));
+            errors.push(FieldError::invalid("propagationPolicy", &json!(policy), detail));
         }
         let propagation = match (policy, orphan) {
             (Some("Background"), _) | (None, Some(false)) => Some(Propagation::Background),
@@ -272,12 +273,12 @@ impl DeleteOptions {
             (Some("Orphan"), _) | (None, Some(true)) => Some(Propagation::Orphan),
             (Some(other), _) => {
                 let allowed = ["Foreground", "Background", "Orphan", "nil"];
-                faults.push(FieldError::not_supported("propagationPolicy", &json!(other), &allowed));
+                errors.push(FieldError::not_supported("propagationPolicy", &json!(other), &allowed));
                 None
             }
             (None, None) => None,
         };
-        reject("DeleteOptions", &faults)?;
+        reject("DeleteOptions", &errors)?;
         let precondition = |name| options["preconditions"][name].as_str().map(str::to_owned);
         Ok(Self {
             dry_run: !dry_run.is_empty(),
@@ -290,10 +291,9 @@ impl DeleteOptions {
     }
 }
 
-/// The manager that a write is attributed to when it names none: the user agent up to the first slash.
+/// The field manager of a write: `fieldManager`, or the user agent up to the first slash.
 ///
-/// # Source
-/// `prefixFromUserAgent` of kube-apiserver.
+/// Upstream: `managerOrUserAgent` in kubernetes staging/src/k8s.io/apiserver/pkg/endpoints/handlers/create.go.
 pub fn manager_of(options: &WriteOptions, user_agent: &str) -> String {
     if !options.field_manager.is_empty() {
         return options.field_manager.clone();
@@ -301,7 +301,7 @@ pub fn manager_of(options: &WriteOptions, user_agent: &str) -> String {
     let prefix = user_agent.split('/').next().unwrap_or_default();
     let mut name = String::new();
     for letter in prefix.chars().filter(|letter| !letter.is_control()) {
-        if name.len() + letter.len_utf8() > MAX_MANAGER {
+        if name.len() + letter.len_utf8() > usize::from(MAX_MANAGER_BYTES) {
             break;
         }
         name.push(letter);
@@ -309,15 +309,15 @@ pub fn manager_of(options: &WriteOptions, user_agent: &str) -> String {
     if name.is_empty() { "unknown".to_owned() } else { name }
 }
 
-fn dry_run_fault(values: &[&str]) -> Option<FieldError> {
+fn dry_run_error(values: &[&str]) -> Option<FieldError> {
     let wrong = values.iter().any(|&value| value != "All");
     wrong.then(|| FieldError::not_supported("dryRun", &json!(values), &["All"]))
 }
 
-fn manager_fault(manager: &str) -> Option<FieldError> {
-    if manager.len() > MAX_MANAGER {
-        let fault = portolan_object::Fault::TooLong(MAX_MANAGER as u64);
-        return Some(FieldError::new("fieldManager", fault));
+fn manager_error(manager: &str) -> Option<FieldError> {
+    if manager.len() > usize::from(MAX_MANAGER_BYTES) {
+        let error = portolan_object::Fault::TooLong(u64::from(MAX_MANAGER_BYTES));
+        return Some(FieldError::new("fieldManager", error));
     }
     let unprintable = manager.chars().any(char::is_control);
     unprintable.then(|| {
@@ -333,6 +333,6 @@ fn number(query: &Query, name: &str) -> Result<Option<i64>, Status> {
     Ok(Some(parsed))
 }
 
-fn reject(kind: &str, faults: &[FieldError]) -> Result<(), Status> {
-    if faults.is_empty() { Ok(()) } else { Err(Status::invalid("meta.k8s.io", kind, "", faults)) }
+fn reject(kind: &str, errors: &[FieldError]) -> Result<(), Status> {
+    if errors.is_empty() { Ok(()) } else { Err(Status::invalid("meta.k8s.io", kind, "", errors)) }
 }

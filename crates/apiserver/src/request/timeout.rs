@@ -8,7 +8,7 @@ use super::query::Query;
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// The limit that `timeout` asks for, at most [`REQUEST_TIMEOUT`].
-pub(crate) fn of(query: &Query) -> Duration {
+pub(crate) fn from_query(query: &Query) -> Duration {
     query
         .non_empty("timeout")
         .and_then(go_duration)
@@ -58,7 +58,7 @@ mod tests {
     #[test]
     fn a_request_may_shorten_the_limit_but_not_extend_it() {
         for (query, seconds) in [("", 60), ("timeout=5s", 5), ("timeout=5h", 60), ("timeout=0s", 60)] {
-            assert_eq!(of(&Query::parse(query)), Duration::from_secs(seconds), "{query}");
+            assert_eq!(from_query(&Query::parse(query)), Duration::from_secs(seconds), "{query}");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Bodies that are made while they are sent: pieces of a long document, and their compressed form.
+//! Bodies that are made while they are sent: [`Chunks`] and [`Compressed`].
 
 use std::io::Write as _;
 use std::pin::Pin;
@@ -11,17 +11,17 @@ use http_body::{Body as HttpBody, Frame, SizeHint};
 
 use super::{Body, BoxError};
 
-/// A document in pieces whose total length is known.
+/// A document in chunks, with a known total length.
 #[derive(Debug)]
 pub struct Chunks<I> {
-    pieces: I,
+    chunks: I,
     left: u64,
 }
 
 impl<I> Chunks<I> {
-    /// `length` is the sum of the lengths of all pieces.
-    pub fn new(pieces: I, length: u64) -> Self {
-        Self { pieces, left: length }
+    /// `length` is the total of all chunks, in bytes.
+    pub fn new(chunks: I, length: u64) -> Self {
+        Self { chunks, left: length }
     }
 }
 
@@ -33,9 +33,9 @@ impl<I: Iterator<Item = Bytes> + Unpin> HttpBody for Chunks<I> {
         mut self: Pin<&mut Self>,
         _: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
-        Poll::Ready(self.pieces.next().map(|piece| {
-            self.left = self.left.saturating_sub(piece.len() as u64);
-            Ok(Frame::data(piece))
+        Poll::Ready(self.chunks.next().map(|chunk| {
+            self.left = self.left.saturating_sub(chunk.len() as u64);
+            Ok(Frame::data(chunk))
         }))
     }
 
@@ -52,11 +52,11 @@ impl<I: Iterator<Item = Bytes> + Unpin> HttpBody for Chunks<I> {
 #[derive(Debug)]
 pub struct Compressed {
     source: Body,
-    /// `None` once the trailer is written.
+    /// `None` after the trailer was written.
     encoder: Option<GzEncoder<Vec<u8>>>,
 }
 
-/// Compressed bytes that are gathered before they are sent.
+/// Compressed bytes that are collected before a frame is sent.
 const FLUSH_AT: usize = 16 * 1024;
 
 impl Compressed {

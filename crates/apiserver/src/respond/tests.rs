@@ -18,10 +18,10 @@ fn gzip() -> HeaderMap {
 
 #[tokio::test]
 async fn large_bodies_are_compressed_when_asked() {
-    let piece = Bytes::from(vec![b'x'; 1024]);
+    let chunk = Bytes::from(vec![b'x'; 1024]);
     let make = |count: u64| {
-        let pieces = vec![piece.clone(); usize::try_from(count).unwrap()].into_iter();
-        chunks(pieces, count * 1024, Reply::default())
+        let parts = vec![chunk.clone(); usize::try_from(count).unwrap()].into_iter();
+        chunks(parts, count * 1024, Reply::default())
     };
     let cases = [
         ("small", 100, gzip(), false),

@@ -12,15 +12,15 @@ use crate::read::{Presenter, Selection};
 use crate::record::{FRAME_END, Record, frame_opening};
 use crate::resources::Resource;
 
-/// Marks the bookmark that ends the initial events of a streaming list.
+/// Annotation of the bookmark after the initial events of a streaming list.
 const INITIAL_EVENTS_END: &str = "k8s.io/initial-events-end";
 
-/// Makes the frames of one watch.
+/// Encodes the frames of one watch.
 #[derive(Debug)]
 pub(super) struct Frames {
     resource: Arc<Resource>,
     presenter: Presenter,
-    /// Whether the next table still has to say what its columns are.
+    /// Whether the next table must have column definitions: the first one of a watch has them.
     wants_columns: bool,
 }
 
@@ -29,20 +29,20 @@ impl Frames {
         Self { resource: Arc::clone(resource), presenter, wants_columns: true }
     }
 
-    /// The resource whose objects are shown.
+    /// The resource of the watch.
     pub(super) fn resource(&self) -> &Resource {
         &self.resource
     }
 
-    /// The time that ages in table rows are counted to.
+    /// Sets the time from which ages in table rows are computed.
     pub(super) fn set_now(&mut self, now: jiff::Timestamp) {
         self.presenter.set_now(now);
     }
 
-    /// The frame that tells a watcher of an event, if it concerns what the watcher selects.
+    /// The frame of an event; `None` if the object is not selected before or after it.
     ///
-    /// An object that comes to match is `ADDED`, one that ceases to match is `DELETED` with its last content that
-    /// did, under the revision of the change.
+    /// An object that starts to match the selectors is `ADDED`. One that no longer matches is `DELETED`, with its last
+    /// matching content and the revision of the change.
     pub(super) fn event(&mut self, selection: &Selection, event: &Event<Record>) -> Option<Bytes> {
         let selects = |item: &&Versioned<Record>| selection.matches(&self.resource, item);
         let current = event.current.as_ref().filter(selects);
@@ -55,18 +55,18 @@ impl Frames {
         }
     }
 
-    /// An object that was there when the watch began.
+    /// The frame of an object that existed when the watch started.
     pub(super) fn initial(&mut self, item: &Versioned<Record>) -> Bytes {
         self.frame("ADDED", item)
     }
 
-    fn frame(&mut self, word: &str, item: &Versioned<Record>) -> Bytes {
+    fn frame(&mut self, event_type: &str, item: &Versioned<Record>) -> Bytes {
         let is_plain = self.presenter.form() == Form::Object && self.resource.shows_stored(item);
-        if is_plain && item.value.was_added() == (word == "ADDED") {
+        if is_plain && item.value.was_added() == (event_type == "ADDED") {
             return item.value.frame().clone();
         }
         let object = self.present(item);
-        wrap(word, &object)
+        wrap(event_type, &object)
     }
 
     fn deleted(&mut self, item: &Versioned<Record>, ended: Revision) -> Bytes {
@@ -76,7 +76,7 @@ impl Frames {
         if self.presenter.form() == Form::Metadata {
             return wrap("DELETED", &self.presenter.last_metadata(item, ended));
         }
-        // The same content under the revision of its end, which then goes the way of every other object.
+        // The same content with the revision of the change.
         let ended = Versioned {
             key: Arc::clone(&item.key),
             value: Arc::new(item.value.at(ended)),
@@ -94,7 +94,7 @@ impl Frames {
         self.presenter.object(item)
     }
 
-    /// A sign of life with the revision up to which the watcher has seen everything.
+    /// A bookmark: the client has seen all events up to `revision`.
     pub(super) fn bookmark(&mut self, revision: Revision, ends_initial_events: bool) -> Bytes {
         let is_object = self.presenter.form() == Form::Object;
         let (api_version, kind) = match is_object {
@@ -114,18 +114,18 @@ impl Frames {
     }
 }
 
-/// The frame after which a watch ends.
+/// The `ERROR` frame, the last one of a watch.
 pub(super) fn error(status: &Status) -> Bytes {
     wrap("ERROR", status.to_value().to_string().as_bytes())
 }
 
-/// 410 for a watch whose next event is gone: `asked` is where it stood, `oldest` where it could start anew.
+/// 410 for a watch at `asked` when the history starts at `oldest`.
 pub(super) fn expired(asked: Revision, oldest: Revision) -> Bytes {
     error(&Status::new(410, "Expired", format!("too old resource version: {asked} ({oldest})")))
 }
 
-fn wrap(word: &str, object: &[u8]) -> Bytes {
-    let mut frame = frame_opening(word).into_bytes();
+fn wrap(event_type: &str, object: &[u8]) -> Bytes {
+    let mut frame = frame_opening(event_type).into_bytes();
     frame.reserve(object.len() + FRAME_END.len());
     frame.extend_from_slice(object);
     frame.extend_from_slice(FRAME_END.as_bytes());

@@ -1,4 +1,4 @@
-//! The course of one watch: where it begins, what it waits for, and how it ends.
+//! [`WatchStream`]: start, waiting and end of one watch.
 
 use std::time::Duration;
 
@@ -19,22 +19,22 @@ use crate::record::Record;
 use crate::request::options::ListOptions;
 use crate::respond::{Body, BoxError};
 
-/// Shortest time that a watch without `timeoutSeconds` lasts; it lasts at most twice as long.
-const LEAST_DURATION: Duration = Duration::from_secs(30 * 60);
+/// Minimum duration of a watch without `timeoutSeconds`; the maximum is twice this, as upstream.
+const MIN_WATCH_TIMEOUT: Duration = Duration::from_secs(30 * 60);
 
-/// Time between bookmarks.
+/// Time between bookmarks, on average.
 const BOOKMARK_PERIOD: Duration = Duration::from_secs(60);
 
-/// The last bookmark is sent so long before the end.
-const LAST_BOOKMARK: Duration = Duration::from_secs(2);
+/// Time between the last bookmark and the end of the watch.
+const LAST_BOOKMARK_LEAD: Duration = Duration::from_secs(2);
 
-/// Bytes that are gathered into one piece when many frames are ready.
-const PIECE: usize = 64 * 1024;
+/// Size up to which frames that are ready are sent as one chunk, in bytes.
+const FRAMES_CHUNK: usize = 64 * 1024;
 
-/// Where a watch begins.
+/// Where a watch starts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Begin {
-    /// With everything there is, in a state not older than the revision.
+pub(super) enum WatchStart {
+    /// With all existing objects, in a state not older than the revision.
     State { least: Option<Revision> },
     /// With the events after a revision.
     After(Revision),
@@ -42,8 +42,8 @@ pub(super) enum Begin {
     Now,
 }
 
-impl Begin {
-    pub(super) fn of(options: &ListOptions) -> Result<Self, Status> {
+impl WatchStart {
+    pub(super) fn from_options(options: &ListOptions) -> Result<Self, Status> {
         let text = options.resource_version.as_str();
         let revision = match text {
             "" | "0" => None,
@@ -60,28 +60,28 @@ impl Begin {
     }
 }
 
-/// What a watch does next.
-enum Phase {
-    /// Wait for a state that is fresh enough, then send it.
+/// State of a watch.
+enum WatchState {
+    /// Waits until the store has reached the revision.
     Fetch { least: Option<Revision> },
-    /// Send what was there at the beginning.
+    /// Sends the objects that existed at the start.
     Initial(std::vec::IntoIter<Versioned<Record>>, Watch<Record>),
-    /// Send what happens.
+    /// Sends events.
     Live(Watch<Record>),
-    /// Say why nothing more comes.
+    /// Sends this frame, then ends.
     Fail(Bytes),
-    /// Nothing more comes.
+    /// Has ended.
     Done,
 }
 
 /// One watch.
-pub(super) struct Stream {
+pub(super) struct WatchStream {
     store: Store<Record>,
     clock: Clock,
     prefix: String,
     selection: Selection,
     frames: Frames,
-    phase: Phase,
+    state: WatchState,
     wants_bookmarks: bool,
     next_bookmark: Instant,
     deadline: Instant,
@@ -89,7 +89,7 @@ pub(super) struct Stream {
     retired: CancellationToken,
 }
 
-/// What ended a wait.
+/// Outcome of a wait.
 enum Wake {
     Event(Result<std::sync::Arc<Event<Record>>, Lagged>),
     Bookmark,
@@ -97,12 +97,12 @@ enum Wake {
     End,
 }
 
-impl Stream {
+impl WatchStream {
     pub(super) fn open(
         call: &Call,
         selection: Selection,
         options: &ListOptions,
-        begin: Begin,
+        start: WatchStart,
         frames: Frames,
     ) -> Self {
         let (resource, store) = (&call.resource, &call.server.store);
@@ -114,17 +114,17 @@ impl Stream {
             Some(name) if namespace.is_empty() != resource.is_namespaced => resource.key(namespace, name),
             _ => resource.collection(namespace),
         };
-        let start = |after| match store.watch(&prefix, after) {
-            Ok(watch) => Phase::Live(watch),
-            Err(error) => Phase::Fail(cannot_start(&error)),
+        let follow = |after| match store.watch(&prefix, after) {
+            Ok(watch) => WatchState::Live(watch),
+            Err(error) => WatchState::Fail(cannot_start(&error)),
         };
-        let phase = match begin {
-            Begin::State { least } if least.is_none_or(|least| store.revision() >= least) => {
+        let state = match start {
+            WatchStart::State { least } if least.is_none_or(|least| store.revision() >= least) => {
                 snapshot(store, &prefix)
             }
-            Begin::State { least } => Phase::Fetch { least },
-            Begin::After(revision) => start(revision),
-            Begin::Now => start(store.revision()),
+            WatchStart::State { least } => WatchState::Fetch { least },
+            WatchStart::After(revision) => follow(revision),
+            WatchStart::Now => follow(store.revision()),
         };
         let now = Instant::now();
         let deadline = now + options.timeout.unwrap_or_else(random_duration);
@@ -136,7 +136,7 @@ impl Stream {
             prefix,
             selection,
             frames,
-            phase,
+            state,
             wants_bookmarks: options.bookmarks,
             next_bookmark: next_bookmark(now, deadline),
             deadline,
@@ -146,71 +146,71 @@ impl Stream {
     }
 
     pub(super) fn into_body(self) -> Body {
-        let pieces = futures::stream::unfold(self, |mut stream| async move {
-            let piece = stream.next_piece().await?;
-            Some((Ok::<_, BoxError>(Frame::data(piece)), stream))
+        let chunks = futures::stream::unfold(self, |mut stream| async move {
+            let chunk = stream.next_chunk().await?;
+            Some((Ok::<_, BoxError>(Frame::data(chunk)), stream))
         });
-        StreamBody::new(pieces).boxed_unsync()
+        StreamBody::new(chunks).boxed_unsync()
     }
 
-    /// The next bytes; `None` at the end.
-    async fn next_piece(&mut self) -> Option<Bytes> {
+    /// The next chunk; `None` at the end.
+    async fn next_chunk(&mut self) -> Option<Bytes> {
         loop {
-            match std::mem::replace(&mut self.phase, Phase::Done) {
-                Phase::Fetch { least } => self.phase = self.fetch(least).await,
-                Phase::Initial(items, watch) => {
-                    let piece = self.initial(items, watch);
-                    if !piece.is_empty() {
-                        return Some(piece);
+            match std::mem::replace(&mut self.state, WatchState::Done) {
+                WatchState::Fetch { least } => self.state = self.fetch(least).await,
+                WatchState::Initial(items, watch) => {
+                    let chunk = self.initial(items, watch);
+                    if !chunk.is_empty() {
+                        return Some(chunk);
                     }
                 }
-                Phase::Live(mut watch) => {
-                    let (piece, goes_on) = self.live(&mut watch).await;
-                    if goes_on {
-                        self.phase = Phase::Live(watch);
+                WatchState::Live(mut watch) => {
+                    let (chunk, continues) = self.live(&mut watch).await;
+                    if continues {
+                        self.state = WatchState::Live(watch);
                     }
-                    match piece {
-                        Some(piece) => return Some(piece),
-                        None if goes_on => {}
+                    match chunk {
+                        Some(chunk) => return Some(chunk),
+                        None if continues => {}
                         None => return None,
                     }
                 }
-                Phase::Fail(frame) => return Some(frame),
-                Phase::Done => return None,
+                WatchState::Fail(frame) => return Some(frame),
+                WatchState::Done => return None,
             }
         }
     }
 
-    async fn fetch(&self, least: Option<Revision>) -> Phase {
+    async fn fetch(&self, least: Option<Revision>) -> WatchState {
         if let Some(least) = least
             && let Err(status) = read::fresh_enough(&self.store, &least.to_string()).await
         {
-            return Phase::Fail(frames::error(&status));
+            return WatchState::Fail(frames::error(&status));
         }
         snapshot(&self.store, &self.prefix)
     }
 
-    /// A piece of the initial state, closed by the bookmark that says so.
+    /// A chunk of the initial objects; the last one ends with the initial-events-end bookmark.
     fn initial(&mut self, mut items: std::vec::IntoIter<Versioned<Record>>, watch: Watch<Record>) -> Bytes {
         self.frames.set_now(self.clock.now());
-        let mut piece = Vec::new();
+        let mut chunk = Vec::new();
         for item in items.by_ref() {
             if self.selection.matches(self.frames.resource(), &item) {
-                piece.extend_from_slice(&self.frames.initial(&item));
-                if piece.len() >= PIECE {
-                    self.phase = Phase::Initial(items, watch);
-                    return Bytes::from(piece);
+                chunk.extend_from_slice(&self.frames.initial(&item));
+                if chunk.len() >= FRAMES_CHUNK {
+                    self.state = WatchState::Initial(items, watch);
+                    return Bytes::from(chunk);
                 }
             }
         }
         if self.wants_bookmarks {
-            piece.extend_from_slice(&self.frames.bookmark(watch.seen(), true));
+            chunk.extend_from_slice(&self.frames.bookmark(watch.seen(), true));
         }
-        self.phase = Phase::Live(watch);
-        Bytes::from(piece)
+        self.state = WatchState::Live(watch);
+        Bytes::from(chunk)
     }
 
-    /// Waits for something to send. The flag says whether the watch goes on.
+    /// Waits for the next chunk. The flag tells whether the watch continues.
     async fn live(&mut self, watch: &mut Watch<Record>) -> (Option<Bytes>, bool) {
         let wake = tokio::select! {
             biased;
@@ -221,61 +221,61 @@ impl Stream {
             () = tokio::time::sleep_until(self.next_bookmark), if self.wants_bookmarks => Wake::Bookmark,
         };
         match wake {
-            Wake::Event(Ok(event)) => self.gather(&event, watch),
+            Wake::Event(Ok(event)) => self.batch(&event, watch),
             Wake::Event(Err(lagged)) => (Some(frames::expired(lagged.seen, lagged.oldest)), false),
             Wake::Bookmark => {
                 self.next_bookmark = next_bookmark(Instant::now(), self.deadline);
                 (Some(self.frames.bookmark(watch.seen(), false)), true)
             }
-            // The events up to now were all delivered: the wait looks at them first.
+            // All events so far were delivered, because `select!` is biased towards them.
             Wake::Retired | Wake::End => (None, false),
         }
     }
 
-    /// The frame of an event, together with those of events that are there already.
-    fn gather(&mut self, first: &Event<Record>, watch: &mut Watch<Record>) -> (Option<Bytes>, bool) {
+    /// The frame of an event, followed by the frames of events that are ready.
+    fn batch(&mut self, first: &Event<Record>, watch: &mut Watch<Record>) -> (Option<Bytes>, bool) {
         self.frames.set_now(self.clock.now());
-        let mut piece = self.frames.event(&self.selection, first);
-        let mut gathered: Option<Vec<u8>> = None;
+        let mut chunk = self.frames.event(&self.selection, first);
+        let mut batched: Option<Vec<u8>> = None;
         loop {
-            let length = gathered.as_ref().map_or(0, Vec::len);
-            if length >= PIECE {
+            let length = batched.as_ref().map_or(0, Vec::len);
+            if length >= FRAMES_CHUNK {
                 break;
             }
             match watch.try_next() {
                 Ok(None) => break,
                 Err(lagged) => {
                     let frame = frames::expired(lagged.seen, lagged.oldest);
-                    append(&mut piece, &mut gathered, frame);
-                    return (gathered.map(Bytes::from).or(piece), false);
+                    append(&mut chunk, &mut batched, frame);
+                    return (batched.map(Bytes::from).or(chunk), false);
                 }
                 Ok(Some(event)) => {
                     if let Some(frame) = self.frames.event(&self.selection, &event) {
-                        append(&mut piece, &mut gathered, frame);
+                        append(&mut chunk, &mut batched, frame);
                     }
                 }
             }
         }
-        (gathered.map(Bytes::from).or(piece), true)
+        (batched.map(Bytes::from).or(chunk), true)
     }
 }
 
-/// Keeps a single frame as it is, and copies only where there are several.
-fn append(single: &mut Option<Bytes>, gathered: &mut Option<Vec<u8>>, frame: Bytes) {
-    match (single.take(), gathered.as_mut()) {
+/// Appends a frame. A single frame is kept without a copy.
+fn append(single: &mut Option<Bytes>, batched: &mut Option<Vec<u8>>, frame: Bytes) {
+    match (single.take(), batched.as_mut()) {
         (None, None) => *single = Some(frame),
         (None, Some(bytes)) => bytes.extend_from_slice(&frame),
-        (Some(first), _) => *gathered = Some([&first[..], &frame[..]].concat()),
+        (Some(first), _) => *batched = Some([&first[..], &frame[..]].concat()),
     }
 }
 
-/// The state there is, and a watch of what follows.
-fn snapshot(store: &Store<Record>, prefix: &str) -> Phase {
+/// The existing objects, and a watch that continues from them.
+fn snapshot(store: &Store<Record>, prefix: &str) -> WatchState {
     let begun = store.range(&Query::prefix(prefix)).and_then(|page| {
         let watch = store.watch(prefix, page.revision)?;
-        Ok(Phase::Initial(page.items.into_iter(), watch))
+        Ok(WatchState::Initial(page.items.into_iter(), watch))
     });
-    begun.unwrap_or_else(|error| Phase::Fail(cannot_start(&error)))
+    begun.unwrap_or_else(|error| WatchState::Fail(cannot_start(&error)))
 }
 
 fn cannot_start(error: &ReadError) -> Bytes {
@@ -285,14 +285,14 @@ fn cannot_start(error: &ReadError) -> Bytes {
     }
 }
 
-/// Watches end at different times, so that their clients do not all come back at once.
+/// A random duration, so that clients do not reconnect at the same time.
 fn random_duration() -> Duration {
-    LEAST_DURATION.mul_f64(rand::rng().random_range(1.0..2.0))
+    MIN_WATCH_TIMEOUT.mul_f64(rand::rng().random_range(1.0..2.0))
 }
 
-/// A minute from now, but in time for one just before the end.
+/// About a minute from now, or [`LAST_BOOKMARK_LEAD`] before the end if that comes first.
 fn next_bookmark(now: Instant, deadline: Instant) -> Instant {
-    let last = deadline.checked_sub(LAST_BOOKMARK).unwrap_or(deadline);
+    let last = deadline.checked_sub(LAST_BOOKMARK_LEAD).unwrap_or(deadline);
     let regular = now + BOOKMARK_PERIOD.mul_f64(rand::rng().random_range(0.9..1.1));
     if last > now && last < regular { last } else { regular }
 }

@@ -8,10 +8,11 @@ use portolan_object::{GroupVersionKind, Status};
 use serde_json::Value;
 
 use super::create::{Written, insert};
+use super::field_manager::FieldManager;
 use super::metadata::{self, Origin};
-use super::ownership::Writer;
-use super::update::{Modification, Produce, WriteTarget, modify};
-use super::{body, findings};
+use super::target::WriteTarget;
+use super::update::{Modification, UpdatedObject, modify};
+use super::{body, field_validation};
 use crate::call::{Call, read_body};
 use crate::negotiate::Reply;
 use crate::read::Presenter;
@@ -28,7 +29,7 @@ pub(super) async fn apply(
 ) -> Result<Response<Body>, Status> {
     let options = WriteOptions::parse(&call.query, WriteKind::Apply)?;
     let patch = read(call, &options, &read_body(body).await?)?;
-    let writer = Writer::apply(call, &options);
+    let writer = FieldManager::apply(call, &options);
     let (code, written) = write(call, target, &options, &writer, patch).await?;
     Ok(written.respond(code, presenter, reply))
 }
@@ -38,7 +39,7 @@ pub(super) async fn write(
     call: &Call,
     target: WriteTarget,
     options: &WriteOptions,
-    writer: &Writer,
+    writer: &FieldManager,
     patch: Value,
 ) -> Result<(StatusCode, Written), Status> {
     let resource = &call.resource;
@@ -65,16 +66,16 @@ pub(super) async fn write(
     Ok((StatusCode::CREATED, insert(call, made, options, writer).await?))
 }
 
-/// What a configuration makes of an object that is there.
+/// The stored object with a configuration merged into it.
 struct Applied<'a> {
     patch: &'a Value,
     options: &'a WriteOptions,
-    writer: &'a Writer,
+    writer: &'a FieldManager,
     now: &'a str,
 }
 
-impl Produce for Applied<'_> {
-    fn produce(&self, call: &Call, old: &Value) -> Result<Value, Status> {
+impl UpdatedObject for Applied<'_> {
+    fn updated_object(&self, call: &Call, old: &Value) -> Result<Value, Status> {
         let merged =
             self.writer.merge(&call.resource, Some(old), self.patch, self.options.force, self.now)?;
         conform(call, merged)
@@ -82,19 +83,21 @@ impl Produce for Applied<'_> {
 }
 
 fn conform(call: &Call, mut merged: Value) -> Result<Value, Status> {
-    // Unknown fields were refused by the merge already.
+    // The merge has already refused unknown fields.
     match body::conform(&call.resource, &mut merged, Source::Json) {
         Ok(_) => Ok(merged),
-        Err(text) => Err(findings::refuse_patch(&Value::from(merged.to_string()), &text)),
+        Err(error) => {
+            Err(field_validation::refuse_patch(&Value::from(merged.to_string()), &error.to_string()))
+        }
     }
 }
 
-/// Reads the applied configuration and completes what the URL says.
+/// Parses the applied configuration and checks it against the URL.
 fn read(call: &Call, options: &WriteOptions, bytes: &Bytes) -> Result<Value, Status> {
     let mut patch = parse(call, options.field_validation, bytes)?;
     let kind = &call.resource.kind;
-    let member = |name: &str| patch.get(name).and_then(Value::as_str).unwrap_or_default();
-    let sent = type_of(member("apiVersion"), member("kind"));
+    let field = |name: &str| patch.get(name).and_then(Value::as_str).unwrap_or_default();
+    let sent = type_of(field("apiVersion"), field("kind"));
     if sent != *kind {
         return Err(Status::bad_request(format!(
             "invalid object type: {}/{}, Kind={}",
@@ -121,7 +124,7 @@ fn type_of(api_version: &str, kind: &str) -> GroupVersionKind {
     GroupVersionKind::new(group, version, kind)
 }
 
-/// Reads JSON quickly, and anything else as YAML.
+/// Parses JSON with the faster parser, anything else as YAML.
 fn parse(call: &Call, mode: FieldValidation, bytes: &Bytes) -> Result<Value, Status> {
     let is_json = bytes.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'{');
     let as_json = if is_json { json::parse(bytes).ok() } else { None };
@@ -129,8 +132,8 @@ fn parse(call: &Call, mode: FieldValidation, bytes: &Bytes) -> Result<Value, Sta
         Some(parsed) => (parsed.value, parsed.findings.iter().map(ToString::to_string).collect()),
         None => {
             let decoded = body::yaml_value(bytes)
-                .map_err(|text| Status::bad_request(format!("error decoding YAML: {text}")))?;
-            (decoded.value, decoded.findings)
+                .map_err(|error| Status::bad_request(format!("error decoding YAML: {error}")))?;
+            (decoded.value, decoded.strict_errors)
         }
     };
     if mode == FieldValidation::Strict && !repeated.is_empty() {

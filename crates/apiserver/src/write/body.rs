@@ -1,4 +1,6 @@
-//! From the bytes of a request to the tree of an object of the expected kind.
+//! Decodes request bodies into objects of the expected kind.
+
+use std::str::Utf8Error;
 
 use bytes::Bytes;
 use portolan_object::schema::{self, Schema, decode, json};
@@ -12,14 +14,15 @@ use crate::resources::{Resource, Source};
 #[derive(Debug)]
 pub(super) struct Decoded {
     pub(super) value: Value,
-    /// Unknown and repeated fields, as the texts that clients get.
-    pub(super) findings: Vec<String>,
+    /// Texts about unknown and duplicate fields: errors or warnings, by `fieldValidation`.
+    pub(super) strict_errors: Vec<String>,
 }
 
-/// Reads an object of a resource.
+/// Decodes an object of a resource.
 ///
 /// # Errors
-/// 400 with the texts of kube-api-contract 2.12 for what is no such object.
+/// 400 for anything else, with the texts of upstream's decoders (kubernetes
+/// staging/src/k8s.io/apimachinery/pkg/runtime/serializer).
 pub(super) fn object(resource: &Resource, bytes: &Bytes, body_type: BodyType) -> Result<Decoded, Status> {
     let kind = &resource.kind;
     match &resource.source {
@@ -28,13 +31,13 @@ pub(super) fn object(resource: &Resource, bytes: &Bytes, body_type: BodyType) ->
             let mut decoded = untyped(&kind.kind, bytes, body_type, None)?;
             check_custom_type(kind, &mut decoded.value, bytes)?;
             let unknown = conform(resource, &mut decoded.value, decode::Source::Json);
-            decoded.findings.extend(unknown.map_err(|text| unmarshallable(kind, &text))?);
+            decoded.strict_errors.extend(unknown.map_err(|error| unmarshallable(kind, &error.to_string()))?);
             Ok(decoded)
         }
     }
 }
 
-/// Reads an object of a built-in kind, which need not be that of a resource.
+/// Decodes an object of a built-in kind, which need not have a resource.
 pub(super) fn typed(
     kind: &GroupVersionKind,
     schema: Option<Schema<'_>>,
@@ -46,7 +49,7 @@ pub(super) fn typed(
     Ok(decoded)
 }
 
-/// Checks that a value is an object of a built-in kind, and completes its type.
+/// Checks that a value is an object of a built-in kind, and sets missing type fields.
 pub(super) fn check_typed(
     kind: &GroupVersionKind,
     schema: Option<Schema<'_>>,
@@ -60,8 +63,8 @@ pub(super) fn check_typed(
     Ok(())
 }
 
-/// Reads any object; with a schema, unknown fields of JSON and YAML are noted. Errors name the expected kind unless it
-/// is empty.
+/// Decodes any object. With a schema, unknown fields of JSON and YAML are reported. Errors name the expected kind
+/// unless it is empty.
 pub(super) fn untyped(
     expected: &str,
     bytes: &Bytes,
@@ -82,59 +85,83 @@ pub(super) fn untyped(
             if !parsed.value.is_object() {
                 return Err(unrecognized(expected, &not_an_object(&parsed.value, bytes)));
             }
-            let findings = parsed.findings.iter().map(ToString::to_string).collect();
-            Ok(Decoded { value: parsed.value, findings })
+            let strict_errors = parsed.findings.iter().map(ToString::to_string).collect();
+            Ok(Decoded { value: parsed.value, strict_errors })
         }
         BodyType::Yaml => {
-            let mut decoded = yaml_value(bytes).map_err(|text| unrecognized(expected, &text))?;
+            let mut decoded =
+                yaml_value(bytes).map_err(|error| unrecognized(expected, &error.to_string()))?;
             if let Some(schema) = schema {
                 let unknown = schema::unknown_fields(&decoded.value, schema);
-                decoded.findings.extend(unknown.iter().map(|path| unknown_field(path)));
+                decoded.strict_errors.extend(unknown.iter().map(|path| unknown_field(path)));
             }
             Ok(decoded)
         }
         BodyType::Protobuf => {
             let value = portolan_object::proto::decode(bytes)
                 .map_err(|error| unrecognized(expected, &error.to_string()))?;
-            Ok(Decoded { value, findings: Vec::new() })
+            Ok(Decoded { value, strict_errors: Vec::new() })
         }
     }
 }
 
-/// Reads YAML, of which JSON is a part.
-pub(super) fn yaml_value(bytes: &Bytes) -> Result<Decoded, String> {
-    let text = std::str::from_utf8(bytes).map_err(|error| error.to_string())?;
-    let document = yaml::read_document(text).map_err(|error| error.to_string())?;
+/// A body that is not YAML.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum YamlBodyError {
+    /// The bytes are not UTF-8.
+    #[error(transparent)]
+    Encoding(#[from] Utf8Error),
+    /// The text is not one YAML document.
+    #[error(transparent)]
+    Syntax(#[from] yaml::YamlError),
+}
+
+/// A value that cannot have the type of its field.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum TypeError {
+    /// In an object of a built-in kind.
+    #[error(transparent)]
+    Builtin(#[from] decode::DecodeError),
+    /// In the metadata of a custom resource.
+    #[error("{0}")]
+    Custom(String),
+}
+
+/// Parses YAML, which includes JSON.
+///
+/// # Errors
+/// When the bytes are not one YAML document.
+pub(super) fn yaml_value(bytes: &Bytes) -> Result<Decoded, YamlBodyError> {
+    let document = yaml::read_document(std::str::from_utf8(bytes)?)?;
     let repeated: Vec<String> = document
         .duplicates
         .iter()
         .map(|repeated| format!("line {}: key {:?} already set in map", repeated.line, repeated.key))
         .collect();
-    let findings = match repeated.as_slice() {
+    let strict_errors = match repeated.as_slice() {
         [] => Vec::new(),
         lines => vec![format!("yaml: unmarshal errors:\n  {}", lines.join("\n  "))],
     };
-    Ok(Decoded { value: document.value, findings })
+    Ok(Decoded { value: document.value, strict_errors })
 }
 
-/// Brings an object of a built-in kind or custom resource in line with its schema, after a patch. The answer is what
-/// was unknown in it.
+/// Converts an object to the types of its schema after a patch; returns texts about unknown fields.
 ///
 /// # Errors
-/// The text that says why the object cannot be of its kind.
+/// When a value cannot have the type of its field.
 pub(super) fn conform(
     resource: &Resource,
     value: &mut Value,
     source: decode::Source,
-) -> Result<Vec<String>, String> {
+) -> Result<Vec<String>, TypeError> {
     match (&resource.source, resource.schema()) {
         (Source::Custom(version), _) => {
-            let unknown = version.conform(value)?;
+            let unknown = version.conform(value).map_err(TypeError::Custom)?;
             Ok(unknown.iter().map(|path| unknown_field(path)).collect())
         }
         (Source::Builtin(_), Some(schema)) => {
             let unknown = schema::unknown_fields(value, schema);
-            decode::decode(value, schema, source).map_err(|error| error.to_string())?;
+            decode::decode(value, schema, source)?;
             Ok(unknown.iter().map(|path| unknown_field(path)).collect())
         }
         (Source::Builtin(_), None) => Ok(Vec::new()),
@@ -145,11 +172,11 @@ fn unknown_field(path: &str) -> String {
     json::Finding::Unknown(path.to_owned()).to_string()
 }
 
-/// The beginning of a body, as errors show it.
+/// The start of a body, as errors quote it.
 fn excerpt(bytes: &[u8]) -> String {
-    const LONGEST: usize = 30;
-    let shown = &bytes[..bytes.len().min(LONGEST)];
-    let dots = if bytes.len() > LONGEST { " ..." } else { "" };
+    const MAX_EXCERPT: usize = 30;
+    let shown = &bytes[..bytes.len().min(MAX_EXCERPT)];
+    let dots = if bytes.len() > MAX_EXCERPT { " ..." } else { "" };
     match shown.first() {
         None => "<empty>".to_owned(),
         Some(b'{') => format!("{}{dots}", String::from_utf8_lossy(shown)),
@@ -157,7 +184,7 @@ fn excerpt(bytes: &[u8]) -> String {
     }
 }
 
-/// What Go says when it looks for the type of something that is no object.
+/// The text of Go's decoder for JSON that is not an object.
 fn not_an_object(value: &Value, bytes: &[u8]) -> String {
     let found = match value {
         Value::Array(_) => "array",
@@ -185,11 +212,11 @@ fn unmarshallable(kind: &GroupVersionKind, cause: &str) -> Status {
     Status::bad_request(format!("{name} in version {version:?} cannot be handled as a {name}: {cause}"))
 }
 
-fn text<'v>(value: &'v Value, member: &str) -> &'v str {
-    value.get(member).and_then(Value::as_str).unwrap_or_default()
+fn str_field<'v>(value: &'v Value, field: &str) -> &'v str {
+    value.get(field).and_then(Value::as_str).unwrap_or_default()
 }
 
-/// A built-in kind may leave its type out; another one is refused as upstream fails to convert it.
+/// Sets missing type fields of a built-in kind; refuses other kinds with the text of upstream's conversion.
 fn check_builtin_type(expected: &GroupVersionKind, value: &mut Value) -> Result<(), Status> {
     let name = &expected.kind;
     let Some(object) = value.as_object() else {
@@ -217,9 +244,9 @@ fn check_builtin_type(expected: &GroupVersionKind, value: &mut Value) -> Result<
     Ok(())
 }
 
-/// A custom resource must say what it is.
+/// Requires apiVersion and kind of a custom resource.
 fn check_custom_type(expected: &GroupVersionKind, value: &mut Value, bytes: &Bytes) -> Result<(), Status> {
-    let (api_version, kind) = (text(value, "apiVersion"), text(value, "kind"));
+    let (api_version, kind) = (str_field(value, "apiVersion"), str_field(value, "kind"));
     if kind.is_empty() {
         let body = String::from_utf8_lossy(bytes);
         let cause = format!("Object 'Kind' is missing in '{body}' ({})", excerpt(bytes));
@@ -238,9 +265,9 @@ fn check_custom_type(expected: &GroupVersionKind, value: &mut Value, bytes: &Byt
 
 /// 422 for an object of another kind than the custom resource.
 pub(super) fn other_custom_kind(expected: &GroupVersionKind, value: &Value) -> Status {
-    let kind = text(value, "kind");
-    let fault = FieldError::invalid("kind", &Value::from(kind), format!("must be {}", expected.kind));
-    Status::invalid(&expected.group, kind, super::metadata::name_of(value), &[fault])
+    let kind = str_field(value, "kind");
+    let error = FieldError::invalid("kind", &Value::from(kind), format!("must be {}", expected.kind));
+    Status::invalid(&expected.group, kind, super::metadata::name_of(value), &[error])
 }
 
 fn check_version(expected: &GroupVersionKind, found: &str) -> Result<(), Status> {

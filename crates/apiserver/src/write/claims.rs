@@ -1,4 +1,4 @@
-//! What an object takes from its cluster when it is written: a Service its addresses, a pod its account.
+//! Resources of the cluster that a write claims: addresses and ports of a Service, the service account of a pod.
 
 use std::sync::Arc;
 
@@ -14,14 +14,14 @@ use crate::call::Call;
 use crate::defaults::pod_account;
 use crate::server::Server;
 
-/// Letters at the end of the name of a token's volume.
+/// Letters of the random suffix of the token volume.
 const SUFFIX_LETTERS: &[u8] = b"bcdfghjklmnpqrstvwxz2456789";
 
-/// Takes what a new object (`old` is `None`) or a changed one needs. What is returned must be committed once the
-/// write is durable; dropped, it gives everything back.
+/// Claims what a new object (`old` is `None`) or a changed one needs. Commit the reservation once the write is durable;
+/// dropping it releases the claims.
 ///
 /// # Errors
-/// 422 for addresses and ports that cannot be had, 403 for a pod whose account does not exist.
+/// 422 for addresses and ports that are invalid or taken, 403 for a pod when its service account does not exist.
 pub(super) fn claim(
     call: &Call,
     object: &mut Value,
@@ -33,9 +33,9 @@ pub(super) fn claim(
         && let Some(services) = &server.services
     {
         let taken = services.allocate(object, old, is_dry_run);
-        return taken.map(Some).map_err(|faults| resource.invalid(metadata::name_of(object), &faults));
+        return taken.map(Some).map_err(|errors| resource.invalid(metadata::name_of(object), &errors));
     }
-    // Without an issuer there are no tokens, and so no use for accounts.
+    // Without an issuer there are no service account tokens.
     if resource.is("", "pods") && old.is_none() && server.authentication.issuer().is_some() {
         attach_account(call, object)?;
         resource.strategy().apply_defaults(object);
@@ -52,7 +52,7 @@ fn attach_account(call: &Call, pod: &mut Value) -> Result<(), Status> {
     pod_account::attach(pod, found.as_ref(), &suffix)
 }
 
-/// Gives back what an object that is gone had taken.
+/// Releases the claims of a deleted object.
 pub(super) fn release(server: &Arc<Server>, call: &Call, object: &Value) {
     if call.resource.is("", "services")
         && let Some(services) = &server.services

@@ -1,4 +1,4 @@
-//! Putting a write into the store.
+//! Commits a write to the store.
 
 use portolan_object::Status;
 use portolan_store::{Batch, CommitError, Unavailable, Versioned};
@@ -9,25 +9,25 @@ use crate::server::Server;
 /// Why a write was not committed.
 #[derive(Debug)]
 pub(super) enum NotCommitted {
-    /// Somebody else was faster: read again and decide anew.
-    Raced,
-    /// The store does not take writes.
+    /// Another write changed the key first: read again and retry.
+    Conflict,
+    /// The store does not accept writes.
     Refused(Status),
 }
 
-/// Commits a batch of one write; the answer is the new version, `None` after a deletion.
+/// Commits a batch of one write; returns the new version, `None` after a deletion.
 pub(super) async fn commit(
     server: &Server,
     batch: Batch<Record>,
 ) -> Result<Option<Versioned<Record>>, NotCommitted> {
     match server.store.commit(batch).await {
         Ok(mut events) => Ok(events.pop().and_then(|event| event.current)),
-        Err(CommitError::Conflict { .. }) => Err(NotCommitted::Raced),
+        Err(CommitError::Conflict { .. }) => Err(NotCommitted::Conflict),
         Err(CommitError::Unavailable { source }) => Err(NotCommitted::Refused(unavailable(&source))),
     }
 }
 
-/// 503 that says what stands in the way.
+/// 503 with the cause.
 fn unavailable(cause: &Unavailable) -> Status {
     tracing::error!(%cause, "the store refused a write");
     let mut status =

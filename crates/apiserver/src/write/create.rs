@@ -7,9 +7,9 @@ use rand::RngExt as _;
 use serde_json::Value;
 
 use super::commit::{NotCommitted, commit};
-use super::metadata::{self, Birth, RANDOM_LETTERS};
-use super::ownership::Writer;
-use super::{admission, body, claims, findings, namespaces, reviews, strategy};
+use super::field_manager::FieldManager;
+use super::metadata::{self, GeneratedMetadata, RANDOM_LETTERS};
+use super::{admission, body, claims, field_validation, namespaces, reviews, strategy};
 use crate::allocation::Reservation;
 use crate::call::{Call, read_body};
 use crate::negotiate::{BodyType, Offer, Reply};
@@ -20,7 +20,7 @@ use crate::resources::Resource;
 use crate::respond::{self, Body};
 
 /// Attempts to find a free generated name.
-const NAME_TRIES: usize = 8;
+const MAX_NAME_ATTEMPTS: usize = 8;
 
 /// Outcome of a write.
 #[derive(Debug)]
@@ -49,11 +49,11 @@ pub(crate) async fn create(call: &Call, body: Body) -> Result<Response<Body>, St
     let reply = Reply::negotiate(&call.headers, &call.query, Offer::Objects)?;
     let presenter = Presenter::new(call, reply)?;
     let options = WriteOptions::parse(&call.query, WriteKind::Create)?;
-    let body_type = BodyType::of(&call.headers)?;
+    let body_type = BodyType::from_headers(&call.headers)?;
     let bytes = read_body(body).await?;
     let decoded = body::object(&call.resource, &bytes, body_type)?;
-    findings::judge_body(call, options.field_validation, &decoded.findings)?;
-    let writer = Writer::update(call, &options);
+    field_validation::check_body(call, options.field_validation, &decoded.strict_errors)?;
+    let writer = FieldManager::update(call, &options);
     let written = insert(call, decoded.value, &options, &writer).await?;
     Ok(written.respond(StatusCode::CREATED, &presenter, reply))
 }
@@ -67,14 +67,17 @@ pub(super) async fn insert(
     call: &Call,
     mut object: Value,
     options: &WriteOptions,
-    writer: &Writer,
+    writer: &FieldManager,
 ) -> Result<Written, Status> {
     let resource = &call.resource;
     let asks_for_name = metadata::name_of(&object).is_empty();
     for attempt in 1.. {
-        let mut candidate =
-            if asks_for_name && attempt < NAME_TRIES { object.clone() } else { std::mem::take(&mut object) };
-        metadata::create(resource, &call.info.namespace, &mut candidate, &birth(call))?;
+        let mut candidate = if asks_for_name && attempt < MAX_NAME_ATTEMPTS {
+            object.clone()
+        } else {
+            std::mem::take(&mut object)
+        };
+        metadata::create(resource, &call.info.namespace, &mut candidate, &generated(call))?;
         let claim = prepare(call, &mut candidate, options, writer).await?;
         let name = metadata::name_of(&candidate).to_owned();
         let key = resource.key(&call.info.namespace, &name);
@@ -91,14 +94,14 @@ pub(super) async fn insert(
                     }
                     return Ok(Written::Stored(item));
                 }
-                Ok(None) | Err(NotCommitted::Raced) => {}
+                Ok(None) | Err(NotCommitted::Conflict) => {}
                 Err(NotCommitted::Refused(status)) => return Err(status),
             }
         }
         if !asks_for_name {
             return Err(taken(resource, &name, holder.as_ref()));
         }
-        if attempt >= NAME_TRIES {
+        if attempt >= MAX_NAME_ATTEMPTS {
             let mut status = resource.already_exists(&name);
             status.message += ", the server was not able to generate a unique name for the object";
             return Err(status);
@@ -121,7 +124,7 @@ async fn prepare(
     call: &Call,
     object: &mut Value,
     options: &WriteOptions,
-    writer: &Writer,
+    writer: &FieldManager,
 ) -> Result<Option<Reservation>, Status> {
     let resource = &call.resource;
     let name = metadata::name_of(object).to_owned();
@@ -145,8 +148,8 @@ async fn prepare(
     Ok(claim)
 }
 
-fn birth(call: &Call) -> Birth {
+fn generated(call: &Call) -> GeneratedMetadata {
     let mut random = [0; RANDOM_LETTERS];
     rand::rng().fill(&mut random);
-    Birth { uid: uuid::Uuid::new_v4().to_string(), created: call.timestamp(), random }
+    GeneratedMetadata { uid: uuid::Uuid::new_v4().to_string(), created: call.timestamp(), random }
 }

@@ -1,4 +1,4 @@
-//! DELETE of one object and of a collection.
+//! DELETE of one object and of a collection. The decision what a deletion does is in [`deletion`].
 
 use std::sync::Arc;
 
@@ -9,27 +9,27 @@ use portolan_store::{Batch, Versioned};
 use serde_json::{Value, json};
 
 use super::commit::{NotCommitted, commit};
-use super::deletion::{self, Verdict};
+use super::deletion::{self, Decision};
 use super::{admission, body, claims, metadata, namespaces};
 use crate::call::{Call, read_body};
 use crate::negotiate::{BodyType, Offer, Reply};
-use crate::read::{self, Listing, NoPage, Presenter, Selection};
+use crate::read::{self, ListError, Listing, Presenter, Selection};
 use crate::record::{Change, Record};
 use crate::request::options::{DeleteOptions, ListOptions};
 use crate::resources::Resource;
 use crate::respond::{self, Body};
 use crate::server::Server;
 
-/// How often a deletion that lost a race is decided again.
-const TRIES: usize = 5;
+/// Attempts to delete an object that others change at the same time.
+const MAX_ATTEMPTS: usize = 5;
 
-/// What has become of an object.
+/// Outcome of a deletion.
 pub(super) enum Deleted {
-    /// It is gone; this was its last state.
+    /// The object was deleted; this was its last state.
     Gone(Value),
-    /// It stays for now.
+    /// The object waits for finalizers or its grace period.
     Stays(Versioned<Record>),
-    /// Nothing was stored: it would be gone, or would stay in this state.
+    /// Dry run: the object would be deleted, or would stay in this state.
     Tried { is_gone: bool, object: Value },
 }
 
@@ -66,7 +66,7 @@ pub(crate) async fn delete(call: &Call, body: Body) -> Result<Response<Body>, St
     })
 }
 
-/// DELETE of a collection; the answer is the list of what was deleted.
+/// DELETE of a collection; the reply is the list of deleted objects.
 pub(crate) async fn delete_collection(call: &Call, body: Body) -> Result<Response<Body>, Status> {
     let reply = Reply::negotiate(&call.headers, &call.query, Offer::Objects)?;
     let presenter = Presenter::new(call, reply)?;
@@ -76,8 +76,10 @@ pub(crate) async fn delete_collection(call: &Call, body: Body) -> Result<Respons
     let namespace = call.info.namespace.as_str();
     let found = read::collect(&call.server.store, &call.resource, namespace, &selection, &list_options);
     let found = found.map_err(|error| match error {
-        NoPage::Refused(status) => status,
-        NoPage::Expired { .. } => Status::new(410, "Expired", "The provided continue parameter is too old"),
+        ListError::Refused(status) => status,
+        ListError::Expired { .. } => {
+            Status::new(410, "Expired", "The provided continue parameter is too old")
+        }
     })?;
     warn_of_orphans(call, &options);
     let mut items = Vec::with_capacity(found.items.len());
@@ -86,7 +88,7 @@ pub(crate) async fn delete_collection(call: &Call, body: Body) -> Result<Respons
         match remove(call, namespace, name, &options).await? {
             Some(Deleted::Stays(marked)) => items.push(marked),
             Some(Deleted::Gone(_) | Deleted::Tried { .. }) => items.push(item),
-            // Somebody else was faster.
+            // Deleted by another request.
             None => {}
         }
     }
@@ -98,7 +100,7 @@ pub(crate) async fn delete_collection(call: &Call, body: Body) -> Result<Respons
     }))
 }
 
-/// Reads `DeleteOptions` from the body, or from the query when there is none.
+/// Parses `DeleteOptions` from the body, or from the query if the body is empty.
 pub(crate) async fn read_options(call: &Call, body: Body) -> Result<DeleteOptions, Status> {
     let bytes = read_body(body).await?;
     let value = if bytes.is_empty() { None } else { Some(decode_options(call, &bytes)?) };
@@ -107,9 +109,9 @@ pub(crate) async fn read_options(call: &Call, body: Body) -> Result<DeleteOption
 
 fn decode_options(call: &Call, bytes: &Bytes) -> Result<Value, Status> {
     let kind = GroupVersionKind::new("", "v1", "DeleteOptions");
-    let mut decoded = body::untyped("", bytes, BodyType::of(&call.headers)?, None)?;
+    let mut decoded = body::untyped("", bytes, BodyType::from_headers(&call.headers)?, None)?;
     if decoded.value.is_object() {
-        // The version may be that of the core group, of meta.k8s.io or of the resource.
+        // apiVersion may be `v1`, `meta.k8s.io/v1` or that of the resource.
         decoded.value["apiVersion"] = json!("v1");
     }
     body::check_typed(&kind, builtin::schema(&kind), &mut decoded.value)?;
@@ -125,7 +127,7 @@ fn warn_of_orphans(call: &Call, options: &DeleteOptions) {
     }
 }
 
-/// Deletes one object as far as it lets itself be deleted; `None` when it is not there.
+/// Deletes one object, or marks it for deletion; `None` when it does not exist.
 pub(super) async fn remove(
     call: &Call,
     namespace: &str,
@@ -134,25 +136,25 @@ pub(super) async fn remove(
 ) -> Result<Option<Deleted>, Status> {
     let (server, resource) = (&call.server, &call.resource);
     let key = resource.key(namespace, name);
-    for _ in 0..TRIES {
+    for _ in 0..MAX_ATTEMPTS {
         let Some(item) = server.store.get(&key) else { return Ok(None) };
         let mut old = resource.value(&item);
         admission::admit_deletion(call, options.dry_run, &old).await?;
         crate::crd::before_deletion(resource, &mut old, &call.timestamp());
-        let verdict = deletion::decide(resource, &old, options, call.now)?;
+        let decision = deletion::decide(resource, &old, options, call.now)?;
         if options.dry_run {
-            return Ok(Some(tried(verdict, old)));
+            return Ok(Some(tried(decision, old)));
         }
-        let outcome = match verdict {
-            Verdict::Keep => return Ok(Some(Deleted::Stays(item))),
-            Verdict::Remove(last) => {
+        let outcome = match decision {
+            Decision::Keep => return Ok(Some(Deleted::Stays(item))),
+            Decision::Remove(last) => {
                 let batch = Batch::delete(Arc::clone(&item.key), item.modified);
                 commit(server, batch).await.map(|_| {
                     claims::release(server, call, &last);
                     Deleted::Gone(last)
                 })
             }
-            Verdict::Mark(new) => {
+            Decision::Mark(new) => {
                 let record = resource.encode(Change::Modified, &resource.stored(&new));
                 let batch = Batch::update(Arc::clone(&item.key), item.modified, record);
                 commit(server, batch).await.map(|marked| marked.map_or(Deleted::Gone(new), Deleted::Stays))
@@ -160,22 +162,22 @@ pub(super) async fn remove(
         };
         match outcome {
             Ok(deleted) => return Ok(Some(deleted)),
-            Err(NotCommitted::Raced) => {}
+            Err(NotCommitted::Conflict) => {}
             Err(NotCommitted::Refused(status)) => return Err(status),
         }
     }
     Err(resource.conflict(name, metadata::MODIFIED))
 }
 
-fn tried(verdict: Verdict, old: Value) -> Deleted {
-    match verdict {
-        Verdict::Remove(last) => Deleted::Tried { is_gone: true, object: last },
-        Verdict::Keep => Deleted::Tried { is_gone: false, object: old },
-        Verdict::Mark(new) => Deleted::Tried { is_gone: false, object: new },
+fn tried(decision: Decision, old: Value) -> Deleted {
+    match decision {
+        Decision::Remove(last) => Deleted::Tried { is_gone: true, object: last },
+        Decision::Keep => Deleted::Tried { is_gone: false, object: old },
+        Decision::Mark(new) => Deleted::Tried { is_gone: false, object: new },
     }
 }
 
-/// The `Status` that says an object is gone.
+/// The `Status` for a deleted object.
 fn success(call: &Call, object: &Value) -> Value {
     let mut details = json!({ "name": metadata::name_of(object), "kind": call.resource.plural });
     if !call.resource.kind.group.is_empty() {
@@ -185,7 +187,7 @@ fn success(call: &Call, object: &Value) -> Value {
     json!({ "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "details": details })
 }
 
-/// Deletes an object on behalf of the server itself; one that is not there is as good as deleted.
+/// Deletes an object on behalf of the server. A missing object is not an error.
 pub(crate) async fn delete_internally(
     server: &Arc<Server>,
     resource: &Arc<Resource>,

@@ -1,7 +1,8 @@
-//! What a DELETE does to an object: nothing, a mark, or its end (kube-api-contract 2.6).
+//! Decides what a DELETE does: remove the object, mark it, or leave it marked.
 //!
-//! Pure. What the mark leads to is the work of controllers: of the garbage collector for dependents, of the kubelet
-//! for pods, of whoever put a finalizer.
+//! Pure. Controllers act on the mark: the garbage collector for dependents, the kubelet for pods, the owners of
+//! finalizers. Upstream: kubernetes staging/src/k8s.io/apiserver/pkg/registry/rest/delete.go and
+//! pkg/registry/generic/registry/store.go.
 
 use jiff::{SignedDuration, Timestamp};
 use portolan_object::Status;
@@ -14,17 +15,17 @@ use crate::resources::Resource;
 const ORPHAN: &str = "orphan";
 const FOREGROUND: &str = "foregroundDeletion";
 
-/// Seconds that a pod gets when neither it nor the request says.
+/// Grace period of a pod when neither the pod nor the request has one, in seconds.
 const DEFAULT_GRACE: i64 = 30;
 
-/// What becomes of the object.
+/// What a deletion does to the object.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) enum Verdict {
-    /// It goes at once; this is its last state.
+pub(super) enum Decision {
+    /// Remove it; this is its last state.
     Remove(Value),
-    /// It stays, changed like this, until its finalizers or its time are over.
+    /// Store this state, until finalizers are removed or the grace period has ended.
     Mark(Value),
-    /// It is on its way already.
+    /// It is already marked, and nothing changes.
     Keep,
 }
 
@@ -37,7 +38,7 @@ pub(super) fn decide(
     old: &Value,
     options: &DeleteOptions,
     now: Timestamp,
-) -> Result<Verdict, Status> {
+) -> Result<Decision, Status> {
     check_preconditions(resource, old, options)?;
     let mut new = old.clone();
     let finalizers = finalizers(resource, old, options);
@@ -54,15 +55,15 @@ pub(super) fn decide(
     };
     let is_held = !finalizers.is_empty() || namespaces::is_namespace_with_content(old);
     if !is_held && (has_ended || (is_marked && new["metadata"]["deletionGracePeriodSeconds"] == 0)) {
-        return Ok(Verdict::Remove(last(resource, old, now)));
+        return Ok(Decision::Remove(last(resource, old, now)));
     }
     if !is_marked {
         mark(resource, &mut new, grace.unwrap_or(0), now);
     }
-    Ok(if new == *old { Verdict::Keep } else { Verdict::Mark(new) })
+    Ok(if new == *old { Decision::Keep } else { Decision::Mark(new) })
 }
 
-/// The last state of an object. One that could have had time says that it has none left.
+/// The last state of an object. A pod has a grace period of 0 in it.
 fn last(resource: &Resource, old: &Value, now: Timestamp) -> Value {
     let mut last = old.clone();
     if resource.is("", "pods") {
@@ -73,10 +74,10 @@ fn last(resource: &Resource, old: &Value, now: Timestamp) -> Value {
 
 fn check_preconditions(resource: &Resource, old: &Value, options: &DeleteOptions) -> Result<(), Status> {
     let metadata = &old["metadata"];
-    let own = |member: &str| metadata[member].as_str().unwrap_or_default();
+    let own = |field: &str| metadata[field].as_str().unwrap_or_default();
     let conflict = |cause: &str| {
         let name = own("name");
-        // Upstream says the kind here, where other conflicts say the plural.
+        // Upstream names the kind here; other conflicts name the plural.
         Status::conflict(&resource.kind.group, &resource.kind.kind, name, cause)
     };
     if let Some(wanted) = options.uid.as_deref().filter(|wanted| *wanted != own("uid")) {
@@ -98,12 +99,12 @@ fn check_preconditions(resource: &Resource, old: &Value, options: &DeleteOptions
     Ok(())
 }
 
-/// Kinds whose dependents outlive them unless somebody says otherwise.
+/// Kinds with `Orphan` as the default propagation policy.
 pub(super) fn orphans_by_default(resource: &Resource) -> bool {
     resource.is("batch", "jobs") || resource.is("", "replicationcontrollers")
 }
 
-/// The finalizers with those by which the garbage collector knows what to do.
+/// The finalizers of the object, with those for the garbage collector set by the propagation policy.
 fn finalizers(resource: &Resource, old: &Value, options: &DeleteOptions) -> Vec<String> {
     let own = old["metadata"]["finalizers"].as_array().into_iter().flatten().filter_map(Value::as_str);
     let own: Vec<&str> = own.collect();
@@ -134,7 +135,7 @@ fn set_finalizers(object: &mut Value, finalizers: &[String]) {
     }
 }
 
-/// Seconds that the object gets; `None` when it is on its way and the request does not say.
+/// Grace period in seconds; `None` when the object is already marked and the request has none.
 fn grace(resource: &Resource, old: &Value, options: &DeleteOptions) -> Option<i64> {
     if !resource.is("", "pods") {
         return Some(0);
@@ -143,7 +144,7 @@ fn grace(resource: &Resource, old: &Value, options: &DeleteOptions) -> Option<i6
     if has_ended || old["spec"]["nodeName"].as_str().is_none_or(str::is_empty) {
         return Some(0);
     }
-    // Upstream takes a negative time for the shortest one.
+    // As upstream, a negative grace period means one second.
     let asked = options.grace_seconds.map(|seconds| if seconds < 0 { 1 } else { seconds });
     if old["metadata"]["deletionTimestamp"].is_string() {
         return asked;
@@ -151,7 +152,7 @@ fn grace(resource: &Resource, old: &Value, options: &DeleteOptions) -> Option<i6
     asked.or(Some(old["spec"]["terminationGracePeriodSeconds"].as_i64().unwrap_or(DEFAULT_GRACE)))
 }
 
-/// Brings the end of a marked object forward. Says whether it still has time.
+/// Shortens the grace period of a marked object. Returns whether some of it is left.
 fn shorten(new: &mut Value, old: &Value, grace: Option<i64>, now: Timestamp) -> bool {
     let period = old["metadata"]["deletionGracePeriodSeconds"].as_i64().unwrap_or(0);
     match grace {
@@ -167,7 +168,7 @@ fn shorten(new: &mut Value, old: &Value, grace: Option<i64>, now: Timestamp) -> 
 fn mark(resource: &Resource, object: &mut Value, grace: i64, now: Timestamp) {
     set_deadline(object, grace, now);
     if resource.is(crate::crd::GROUP, crate::crd::PLURAL) {
-        // Definitions are not deleted the common way upstream: they have neither a grace period nor a new generation.
+        // As upstream, a marked CustomResourceDefinition has no grace period and no new generation.
         if let Some(metadata) = object["metadata"].as_object_mut() {
             metadata.remove("deletionGracePeriodSeconds");
         }
@@ -201,11 +202,11 @@ mod tests {
     }
 
     /// `remove`, `keep`, or the marks: `mark finalizers=[..] grace=..`.
-    fn verdict(resource: &Resource, old: &Value, options: &DeleteOptions) -> String {
+    fn decision(resource: &Resource, old: &Value, options: &DeleteOptions) -> String {
         match decide(resource, old, options, Timestamp::UNIX_EPOCH) {
-            Ok(Verdict::Remove(_)) => "remove".to_owned(),
-            Ok(Verdict::Keep) => "keep".to_owned(),
-            Ok(Verdict::Mark(new)) => {
+            Ok(Decision::Remove(_)) => "remove".to_owned(),
+            Ok(Decision::Keep) => "keep".to_owned(),
+            Ok(Decision::Mark(new)) => {
                 let metadata = &new["metadata"];
                 let end = metadata["deletionTimestamp"].as_str().unwrap();
                 format!("mark {} {} {end}", metadata["finalizers"], metadata["deletionGracePeriodSeconds"])
@@ -256,7 +257,7 @@ mod tests {
             ("namespace with content", &namespace, &full, &none, format!("mark null 0 {start}")),
         ];
         for (name, resource, old, options, want) in cases {
-            assert_eq!(verdict(resource, old, options), want, "{name}");
+            assert_eq!(decision(resource, old, options), want, "{name}");
         }
     }
 
@@ -267,10 +268,10 @@ mod tests {
         let version = DeleteOptions { resource_version: Some("1".to_owned()), ..DeleteOptions::default() };
         let map = resource("", "configmaps");
         assert_eq!(
-            verdict(&map, &old, &uid),
+            decision(&map, &old, &uid),
             "409 Operation cannot be fulfilled on ConfigMap \"a\": the UID in the precondition (x) does not match \
              the UID in record (u). The object might have been deleted and then recreated"
         );
-        assert!(verdict(&map, &old, &version).ends_with("The object might have been modified"));
+        assert!(decision(&map, &old, &version).ends_with("The object might have been modified"));
     }
 }

@@ -1,20 +1,20 @@
-//! When `metadata.generation` grows (kube-api-contract 2.2).
+//! `metadata.generation`: its first value, and the changes that increment it.
 
 use serde_json::Value;
 
 use crate::kinds::Generation;
 use crate::resources::{Resource, Source};
 
-/// The generation of a new object; `None` when its kind has none.
+/// The generation of a new object; `None` for kinds without generation.
 pub(super) fn first(resource: &Resource) -> Option<i64> {
     (resource.rules.generation != Generation::None).then_some(1)
 }
 
-/// The generation after a change; `None` when the kind has none.
+/// The generation after a change; `None` for kinds without generation.
 pub(super) fn next(resource: &Resource, old: &Value, new: &Value) -> Option<i64> {
     let current = old["metadata"]["generation"].as_i64().unwrap_or(0);
     let spec = || old["spec"] != new["spec"];
-    let metadata = |member: &str| old["metadata"][member] != new["metadata"][member];
+    let metadata = |field: &str| old["metadata"][field] != new["metadata"][field];
     let grows = match (&resource.source, resource.rules.generation) {
         (_, Generation::None) => return (current > 0).then_some(current),
         (Source::Custom(_), _) => differs_outside(old, new, resource.has_status()),
@@ -25,7 +25,7 @@ pub(super) fn next(resource: &Resource, old: &Value, new: &Value) -> Option<i64>
     Some(if grows { current + 1 } else { current.max(1) })
 }
 
-/// Whether anything differs besides metadata, type and, where that is a part of its own, status.
+/// Whether any field differs other than metadata, the type, and status where it is a subresource.
 fn differs_outside(old: &Value, new: &Value, has_status: bool) -> bool {
     let counts = |name: &&String| match name.as_str() {
         "metadata" | "apiVersion" | "kind" => false,

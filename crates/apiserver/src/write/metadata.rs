@@ -1,33 +1,34 @@
-//! The server's share of `metadata`: what it fills in, restores and refuses (kube-api-contract 2.1, 2.4).
+//! `metadata` fields that the server sets, restores or refuses.
 //!
-//! Pure: the uid, the time and the random letters come from the caller.
+//! Pure: the uid, the time and the random letters come from the caller. Upstream: kubernetes
+//! staging/src/k8s.io/apiserver/pkg/registry/rest/{meta,create,update}.go.
 
 use portolan_object::{FieldError, Status};
 use serde_json::{Map, Value, json};
 
 use crate::resources::Resource;
 
-/// Letters of generated names: no vowels, so that no words appear, and no digits that look like letters.
+/// Letters of generated names, as upstream: no vowels, and no digits that look like letters.
 const NAME_LETTERS: &[u8] = b"bcdfghjklmnpqrstvwxz2456789";
 
-/// Random letters at the end of a generated name.
+/// Number of random letters at the end of a generated name.
 pub(super) const RANDOM_LETTERS: usize = 5;
 
-/// Longest base of a generated name.
-const LONGEST_BASE: usize = 63 - RANDOM_LETTERS;
+/// Maximum length of the base of a generated name, in bytes.
+const MAX_BASE: usize = 63 - RANDOM_LETTERS;
 
-/// What the server gives to a new object.
+/// Metadata that the server generates for a new object.
 #[derive(Debug, Clone)]
-pub(super) struct Birth {
+pub(super) struct GeneratedMetadata {
     /// `metadata.uid`.
     pub(super) uid: String,
     /// `metadata.creationTimestamp`.
     pub(super) created: String,
-    /// Numbers that choose the letters of a generated name.
+    /// Random numbers for the letters of a generated name.
     pub(super) random: [u8; RANDOM_LETTERS],
 }
 
-/// The `metadata` of an object, made when missing.
+/// The `metadata` of an object; added when missing.
 pub(super) fn metadata_of(object: &mut Value) -> &mut Map<String, Value> {
     if !object["metadata"].is_object() {
         object["metadata"] = json!({});
@@ -35,22 +36,22 @@ pub(super) fn metadata_of(object: &mut Value) -> &mut Map<String, Value> {
     object["metadata"].as_object_mut().expect("the line above made it an object")
 }
 
-/// The name in an object, empty when there is none.
+/// The name of an object; empty when it has none.
 pub(super) fn name_of(object: &Value) -> &str {
     object["metadata"]["name"].as_str().unwrap_or_default()
 }
 
-/// Completes the metadata of a new object.
+/// Sets the server-owned metadata of a new object.
 ///
 /// # Errors
-/// 400 for a namespace other than the one of the URL, 500 for a resourceVersion.
+/// 400 for a namespace other than that of the URL, 500 for a resourceVersion.
 pub(super) fn create(
     resource: &Resource,
     namespace: &str,
     object: &mut Value,
-    birth: &Birth,
+    generated: &GeneratedMetadata,
 ) -> Result<(), Status> {
-    place(resource, namespace, object)?;
+    set_namespace(resource, namespace, object)?;
     let metadata = metadata_of(object);
     if metadata.get("resourceVersion").is_some_and(|version| !is_empty(version)) {
         return Err(Status::new(500, "", "resourceVersion should not be set on objects to be created"));
@@ -60,11 +61,11 @@ pub(super) fn create(
     {
         metadata.remove(name);
     }
-    metadata.insert("uid".to_owned(), json!(birth.uid));
-    metadata.insert("creationTimestamp".to_owned(), json!(birth.created));
+    metadata.insert("uid".to_owned(), json!(generated.uid));
+    metadata.insert("creationTimestamp".to_owned(), json!(generated.created));
     let text = |name: &str| metadata.get(name).and_then(Value::as_str).unwrap_or_default();
     if text("name").is_empty() && !text("generateName").is_empty() {
-        let name = generated_name(text("generateName"), &birth.random);
+        let name = generated_name(text("generateName"), &generated.random);
         metadata.insert("name".to_owned(), json!(name));
     }
     if let Some(generation) = super::generation::first(resource) {
@@ -74,12 +75,12 @@ pub(super) fn create(
     Ok(())
 }
 
-/// What a client is told whose object belongs elsewhere.
+/// The error text for an object of another namespace than that of the URL.
 pub(super) const OTHER_NAMESPACE: &str =
     "the namespace of the provided object does not match the namespace sent on the request";
 
-/// Puts the object into the namespace of the URL.
-fn place(resource: &Resource, namespace: &str, object: &mut Value) -> Result<(), Status> {
+/// Sets the namespace of the URL.
+fn set_namespace(resource: &Resource, namespace: &str, object: &mut Value) -> Result<(), Status> {
     let metadata = metadata_of(object);
     let own = metadata.get("namespace").and_then(Value::as_str).unwrap_or_default();
     if !resource.is_namespaced {
@@ -94,7 +95,7 @@ fn place(resource: &Resource, namespace: &str, object: &mut Value) -> Result<(),
 }
 
 fn generated_name(base: &str, random: &[u8; RANDOM_LETTERS]) -> String {
-    let mut cut = base.len().min(LONGEST_BASE);
+    let mut cut = base.len().min(MAX_BASE);
     while !base.is_char_boundary(cut) {
         cut -= 1;
     }
@@ -103,19 +104,19 @@ fn generated_name(base: &str, random: &[u8; RANDOM_LETTERS]) -> String {
     base[..cut].chars().chain(letters).collect()
 }
 
-/// How the name and version of an update are checked.
+/// How the new state of an update was made; some checks differ.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Origin {
     /// The body of a PUT.
     Replacement,
-    /// What a patch made of the stored object.
+    /// The stored object, patched.
     Patched,
 }
 
-/// Brings the metadata of a changed object in line with the stored one.
+/// Restores the server-owned metadata of a changed object from the stored one.
 ///
 /// # Errors
-/// 400 for another name or namespace, 409 for a lost race, 422 for what cannot be changed.
+/// 400 for another name or namespace, 409 for another resourceVersion, 422 for a change of an immutable field.
 pub(super) fn update(
     resource: &Resource,
     old: &Value,
@@ -124,7 +125,7 @@ pub(super) fn update(
 ) -> Result<(), Status> {
     let name = name_of(old).to_owned();
     check_name(&name, name_of(new))?;
-    place(resource, old["metadata"]["namespace"].as_str().unwrap_or_default(), new)?;
+    set_namespace(resource, old["metadata"]["namespace"].as_str().unwrap_or_default(), new)?;
     check_version(resource, &name, old, new)?;
     check_uid(resource, &name, old, new, origin)?;
     let stored = &old["metadata"];
@@ -132,13 +133,13 @@ pub(super) fn update(
     for kept in ["uid", "creationTimestamp", "generation", "deletionGracePeriodSeconds", "generateName"] {
         restore(metadata, stored, kept);
     }
-    // A client may send back what it read, but deletion is asked for by DELETE and never taken back.
+    // Only DELETE sets deletionTimestamp; an update may repeat the stored one.
     let asked = metadata.get("deletionTimestamp").filter(|asked| !is_empty(asked));
     if let Some(asked) = asked
         && *asked != stored["deletionTimestamp"]
     {
-        let fault = FieldError::invalid("metadata.deletionTimestamp", asked, "field is immutable");
-        return Err(resource.invalid(&name, &[fault]));
+        let error = FieldError::invalid("metadata.deletionTimestamp", asked, "field is immutable");
+        return Err(resource.invalid(&name, &[error]));
     }
     restore(metadata, stored, "deletionTimestamp");
     restore(metadata, stored, "resourceVersion");
@@ -147,7 +148,7 @@ pub(super) fn update(
     Ok(())
 }
 
-/// The name in the body must be that of the URL.
+/// Checks that the name in the body is that of the URL.
 pub(super) fn check_name(wanted: &str, found: &str) -> Result<(), Status> {
     if found.is_empty() {
         return Err(Status::bad_request(format!(
@@ -162,7 +163,7 @@ pub(super) fn check_name(wanted: &str, found: &str) -> Result<(), Status> {
     Ok(())
 }
 
-/// What a client that lost a race is told.
+/// The error text for a write that conflicts with another one.
 pub(super) const MODIFIED: &str =
     "the object has been modified; please apply your changes to the latest version and try again";
 
@@ -170,10 +171,10 @@ fn check_version(resource: &Resource, name: &str, old: &Value, new: &Value) -> R
     let sent = new["metadata"]["resourceVersion"].as_str().unwrap_or_default();
     if matches!(sent, "" | "0") {
         if resource.rules.update_requires_version {
-            let fault =
+            let error =
                 FieldError::invalid("metadata.resourceVersion", &json!(0), "must be specified for an update");
-            // Upstream puts the plural here, where other faults have the kind.
-            return Err(Status::invalid(&resource.kind.group, &resource.plural, name, &[fault]));
+            // Upstream names the plural here; other errors name the kind.
+            return Err(Status::invalid(&resource.kind.group, &resource.plural, name, &[error]));
         }
         return Ok(());
     }
@@ -205,8 +206,8 @@ fn check_uid(
             Err(resource.conflict(name, &cause))
         }
         Origin::Patched => {
-            let fault = FieldError::invalid("metadata.uid", &json!(sent), "field is immutable");
-            Err(resource.invalid(name, &[fault]))
+            let error = FieldError::invalid("metadata.uid", &json!(sent), "field is immutable");
+            Err(resource.invalid(name, &[error]))
         }
     }
 }
@@ -218,8 +219,8 @@ fn restore(metadata: &mut Map<String, Value>, stored: &Value, name: &str) {
     };
 }
 
-/// Empty maps and lists of metadata are as good as none, and none is what is stored. An empty list of managers means
-/// something and is left to those who know.
+/// Removes empty fields of metadata, as typed servers do. An empty `managedFields` has a meaning of its own for
+/// server-side apply and is kept.
 fn drop_empty(metadata: &mut Map<String, Value>) {
     metadata.retain(|name, value| name == "managedFields" || !is_empty(value));
 }

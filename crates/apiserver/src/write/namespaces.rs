@@ -1,4 +1,4 @@
-//! The life of namespaces as writes see it: nothing is created in one that is missing or going.
+//! Life cycle of namespaces: nothing can be created in a namespace that is missing or being deleted.
 //!
 //! Emptying a namespace that is going is the work of a controller; here it only gets its marks.
 
@@ -18,7 +18,7 @@ pub(crate) fn key(name: &str) -> String {
 /// Checks that objects may be created in a namespace.
 ///
 /// # Errors
-/// 404 when it is not there, 403 when it is going.
+/// 404 when it does not exist, 403 when it is being deleted.
 pub(super) fn admit_content(
     store: &Store<Record>,
     resource: &Resource,
@@ -43,13 +43,13 @@ pub(super) fn admit_content(
     Err(status)
 }
 
-/// Namespaces without which a cluster does not work.
+/// Namespaces that cannot be deleted.
 const IMMORTAL: [&str; 3] = ["default", "kube-system", "kube-public"];
 
 /// Checks that a namespace may be deleted.
 ///
 /// # Errors
-/// 403 for those that must stay.
+/// 403 for `default`, `kube-system` and `kube-public`.
 pub(super) fn admit_deletion(resource: &Resource, name: &str) -> Result<(), Status> {
     match IMMORTAL.contains(&name) {
         true => Err(resource.forbidden(name, "this namespace may not be deleted")),
@@ -57,7 +57,7 @@ pub(super) fn admit_deletion(resource: &Resource, name: &str) -> Result<(), Stat
     }
 }
 
-/// Whether an object is a namespace that still has to be emptied.
+/// Whether an object is a namespace with finalizers in its spec: it may still have content.
 pub(super) fn is_namespace_with_content(object: &Value) -> bool {
     let finalizers =
         || object["spec"]["finalizers"].as_array().is_some_and(|finalizers| !finalizers.is_empty());

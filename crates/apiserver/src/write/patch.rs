@@ -1,4 +1,4 @@
-//! PATCH: JSON patch, merge patch, strategic merge patch, and the way into server-side apply.
+//! PATCH: JSON patch, merge patch, strategic merge patch; server-side apply is passed to [`apply`].
 
 use bytes::Bytes;
 use http::{Response, StatusCode};
@@ -8,10 +8,11 @@ use portolan_object::schema::json;
 use portolan_object::{Object, Status};
 use serde_json::Value;
 
+use super::field_manager::FieldManager;
 use super::metadata::Origin;
-use super::ownership::Writer;
-use super::update::{Modification, Produce, WriteTarget, modify};
-use super::{apply, body, findings};
+use super::target::WriteTarget;
+use super::update::{Modification, UpdatedObject, modify};
+use super::{apply, body, field_validation};
 use crate::call::{Call, read_body};
 use crate::negotiate::{Offer, PatchType, Reply};
 use crate::read::Presenter;
@@ -25,46 +26,46 @@ pub(crate) async fn patch(call: &Call, target: WriteTarget, body: Body) -> Resul
     let reply = Reply::negotiate(&call.headers, &call.query, Offer::Objects)?;
     let presenter = Presenter::new(call, reply)?;
     let is_builtin = matches!(resource.source, resources::Source::Builtin(_));
-    let patch_type = PatchType::of(&call.headers, is_builtin)?;
+    let patch_type = PatchType::from_headers(&call.headers, is_builtin)?;
     if patch_type == PatchType::Apply {
         return apply::apply(call, target, body, &presenter, reply).await;
     }
     let options = WriteOptions::parse(&call.query, WriteKind::Patch)?;
     let patch = Patch::read(patch_type, &read_body(body).await?)?;
-    let writer = Writer::update(call, &options);
+    let writer = FieldManager::update(call, &options);
     let change = Modification { target, origin: Origin::Patched, options: &options, writer: &writer };
     let changed = modify(call, &change, &Patched { patch: &patch, options: &options }).await?;
     let written = changed.ok_or_else(|| resource.not_found(&call.info.name))?;
     Ok(written.respond(StatusCode::OK, &presenter, reply))
 }
 
-/// A patch that was read.
+/// A parsed patch.
 #[derive(Debug)]
 pub(super) struct Patch {
     patch_type: PatchType,
     value: Value,
-    /// Repeated fields.
-    findings: Vec<String>,
+    /// Texts about duplicate fields.
+    strict_errors: Vec<String>,
 }
 
 impl Patch {
-    /// Reads the body of a patch.
+    /// Parses the body of a patch.
     ///
     /// # Errors
-    /// 400 for what is no JSON.
+    /// 400 for a body that is not JSON.
     pub(super) fn read(patch_type: PatchType, bytes: &Bytes) -> Result<Self, Status> {
         let parsed = json::parse(bytes).map_err(|error| match patch_type {
             PatchType::Strategic => Status::bad_request(error.to_string()),
             _ => Status::bad_request(format!("error decoding patch: {error}")),
         })?;
-        let findings = parsed.findings.iter().map(ToString::to_string).collect();
-        Ok(Self { patch_type, value: parsed.value, findings })
+        let strict_errors = parsed.findings.iter().map(ToString::to_string).collect();
+        Ok(Self { patch_type, value: parsed.value, strict_errors })
     }
 
-    /// The patched object, whatever it is.
+    /// The patched object, not checked against a schema.
     ///
     /// # Errors
-    /// What the patch's format says about a patch that cannot be applied.
+    /// When the patch cannot be applied to the object.
     pub(super) fn apply_to(
         &self,
         old: &Value,
@@ -82,18 +83,18 @@ impl Patch {
     }
 }
 
-/// What a patch makes of an object, in line with the object's schema.
+/// The stored object with a patch applied, checked against its schema.
 struct Patched<'a> {
     patch: &'a Patch,
     options: &'a WriteOptions,
 }
 
-impl Produce for Patched<'_> {
-    fn produce(&self, call: &Call, old: &Value) -> Result<Value, Status> {
+impl UpdatedObject for Patched<'_> {
+    fn updated_object(&self, call: &Call, old: &Value) -> Result<Value, Status> {
         let (patch, resource) = (self.patch, &call.resource);
         let mut new = patch.apply_to(old, resource.schema())?;
         let is_tree = patch.patch_type == PatchType::Strategic;
-        // Upstream shows the patch where it never made JSON of the result, else the result.
+        // As upstream, errors quote the patch for strategic merge patches and the result for others.
         let shown = |new: &Value| if is_tree { go_text(&patch.value) } else { new.to_string() };
         if changes_type(old, &new) {
             let kind = Object(new.clone()).group_version_kind();
@@ -101,20 +102,21 @@ impl Produce for Patched<'_> {
                 return Err(body::other_custom_kind(&resource.kind, &new));
             }
             let text = format!("no kind {:?} is registered for version {:?}", kind.kind, kind.api_version());
-            return Err(findings::refuse_patch(&Value::from(shown(&new)), &text));
+            return Err(field_validation::refuse_patch(&Value::from(shown(&new)), &text));
         }
         let source = if is_tree { Source::Tree } else { Source::Json };
         let conformed = body::conform(resource, &mut new, source);
-        // Made again only for the error: a patch that fails is rare, a copy of every patched object is not.
+        // Computed again only for the error text, which saves a copy of each patched object.
         let patched =
             || patch.apply_to(old, resource.schema()).map_or_else(|_| String::new(), |new| shown(&new));
-        let unknown = conformed.map_err(|text| findings::refuse_patch(&Value::from(patched()), &text))?;
-        let all: Vec<String> = patch.findings.iter().cloned().chain(unknown).collect();
-        findings::judge_patch(call, self.options.field_validation, &all, patched)?;
+        let unknown = conformed
+            .map_err(|error| field_validation::refuse_patch(&Value::from(patched()), &error.to_string()))?;
+        let all: Vec<String> = patch.strict_errors.iter().cloned().chain(unknown).collect();
+        field_validation::check_patch(call, self.options.field_validation, &all, patched)?;
         Ok(new)
     }
 }
 
 fn changes_type(old: &Value, new: &Value) -> bool {
-    ["apiVersion", "kind"].iter().any(|member| old[*member] != new[*member])
+    ["apiVersion", "kind"].iter().any(|field| old[*field] != new[*field])
 }

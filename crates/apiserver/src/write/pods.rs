@@ -1,5 +1,4 @@
-//! Subresources by which others decide about a pod: `binding` gives it a node, `eviction` deletes it if its budgets
-//! allow.
+//! Subresources of pods: `binding` assigns a node, `eviction` deletes the pod if its disruption budgets allow that.
 
 use http::{Response, StatusCode};
 use portolan_object::selector::LabelSelector;
@@ -8,16 +7,17 @@ use portolan_object::{GroupVersionKind, Status, builtin};
 use portolan_store::Query;
 use serde_json::{Value, json};
 
+use super::field_manager::FieldManager;
 use super::metadata::Origin;
-use super::ownership::Writer;
-use super::update::{Modification, Produce, WriteTarget, modify};
+use super::target::WriteTarget;
+use super::update::{Modification, UpdatedObject, modify};
 use super::{body, delete};
 use crate::call::{Call, read_body};
 use crate::negotiate::{BodyType, Offer, Reply};
 use crate::request::options::{DeleteOptions, WriteKind, WriteOptions};
 use crate::respond::{self, Body};
 
-/// POST of a `Binding`: the pod runs on that node from now on.
+/// POST of a `Binding`: assigns the pod to a node.
 pub(crate) async fn bind(call: &Call, body: Body) -> Result<Response<Body>, Status> {
     let reply = Reply::negotiate(&call.headers, &call.query, Offer::Document)?;
     let options = WriteOptions::parse(&call.query, WriteKind::Create)?;
@@ -27,7 +27,7 @@ pub(crate) async fn bind(call: &Call, body: Body) -> Result<Response<Body>, Stat
         return Err(Status::bad_request("target.name: Required value"));
     }
     let name = call.info.name.as_str();
-    let writer = Writer::update(call, &options);
+    let writer = FieldManager::update(call, &options);
     let change = Modification {
         target: WriteTarget::Binding,
         origin: Origin::Patched,
@@ -41,11 +41,11 @@ pub(crate) async fn bind(call: &Call, body: Body) -> Result<Response<Body>, Stat
     Ok(respond::value(StatusCode::CREATED, &success, reply))
 }
 
-/// A pod on this node.
+/// The stored pod, assigned to this node.
 struct BoundTo<'a>(&'a str);
 
-impl Produce for BoundTo<'_> {
-    fn produce(&self, call: &Call, old: &Value) -> Result<Value, Status> {
+impl UpdatedObject for BoundTo<'_> {
+    fn updated_object(&self, call: &Call, old: &Value) -> Result<Value, Status> {
         let name = call.info.name.as_str();
         let current = old["spec"]["nodeName"].as_str().unwrap_or_default();
         if !current.is_empty() {
@@ -75,7 +75,7 @@ fn set_scheduled(pod: &mut Value, now: &str) {
     }
 }
 
-/// POST of an `Eviction`: a deletion that respects disruption budgets.
+/// POST of an `Eviction`: deletes the pod unless a disruption budget forbids it.
 pub(crate) async fn evict(call: &Call, body: Body) -> Result<Response<Body>, Status> {
     let reply = Reply::negotiate(&call.headers, &call.query, Offer::Document)?;
     let eviction = read(call, &GroupVersionKind::new("policy", "v1", "Eviction"), body).await?;
@@ -95,7 +95,10 @@ pub(crate) async fn evict(call: &Call, body: Body) -> Result<Response<Body>, Sta
     Ok(respond::value(StatusCode::CREATED, &success, reply))
 }
 
-/// Refuses while a budget that covers the pod allows no disruption.
+/// Checks the disruption budgets that select the pod.
+///
+/// # Errors
+/// 429 when one allows no disruption.
 fn check_budgets(call: &Call, pod: &Value) -> Result<(), Status> {
     let Some(budgets) = call.snapshot.find("policy", "v1", "poddisruptionbudgets") else { return Ok(()) };
     let query = Query::prefix(budgets.collection(&call.info.namespace));
@@ -103,6 +106,7 @@ fn check_budgets(call: &Call, pod: &Value) -> Result<(), Status> {
     let labels = pod["metadata"]["labels"].as_object();
     for item in &page.items {
         let budget = budgets.value(item);
+        // As upstream (kubernetes pkg/registry/core/pod/storage/eviction.go), an invalid selector selects nothing.
         let selector = LabelSelector::from_value(&budget["spec"]["selector"])
             .unwrap_or_else(|_| LabelSelector::nothing());
         let covers = selector.matches_with(|key| labels?.get(key)?.as_str());
@@ -130,6 +134,6 @@ fn check_budgets(call: &Call, pod: &Value) -> Result<(), Status> {
 
 async fn read(call: &Call, kind: &GroupVersionKind, body: Body) -> Result<Value, Status> {
     let bytes = read_body(body).await?;
-    let decoded = body::typed(kind, builtin::schema(kind), &bytes, BodyType::of(&call.headers)?)?;
+    let decoded = body::typed(kind, builtin::schema(kind), &bytes, BodyType::from_headers(&call.headers)?)?;
     Ok(decoded.value)
 }

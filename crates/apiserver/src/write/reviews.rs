@@ -1,4 +1,4 @@
-//! POST of a review: a question that is answered and not stored.
+//! POST of a review: answered and not stored.
 
 use http::{Response, StatusCode};
 use portolan_object::Status;
@@ -23,7 +23,7 @@ pub(super) async fn answer(call: &Call, body: Body) -> Result<Response<Body>, St
     let resource = &call.resource;
     let reply = Reply::negotiate(&call.headers, &call.query, Offer::Document)?;
     let bytes = read_body(body).await?;
-    let decoded = body::object(resource, &bytes, BodyType::of(&call.headers)?)?;
+    let decoded = body::object(resource, &bytes, BodyType::from_headers(&call.headers)?)?;
     let answer = ask(call, decoded.value)?;
     Ok(respond::value(StatusCode::CREATED, &answer, reply))
 }

@@ -7,11 +7,12 @@ use portolan_object::{FieldError, GroupVersionKind, Status, builtin};
 use serde_json::{Value, json};
 
 use super::create::Written;
+use super::field_manager::FieldManager;
 use super::metadata::Origin;
-use super::ownership::Writer;
 use super::patch::Patch;
-use super::update::{Modification, Produce, WriteTarget, modify};
-use super::{apply, body, findings, metadata};
+use super::target::WriteTarget;
+use super::update::{Modification, UpdatedObject, modify};
+use super::{apply, body, field_validation, metadata};
 use crate::call::{Call, read_body};
 use crate::negotiate::{BodyType, Offer, PatchType, Reply};
 use crate::read::Presenter;
@@ -19,7 +20,7 @@ use crate::request::options::{WriteKind, WriteOptions};
 use crate::resources::{Resource, Source};
 use crate::respond::{self, Body};
 
-/// Where a kind keeps its replicas and selector.
+/// JSON pointers of the fields that a `Scale` shows.
 struct Paths {
     replicas: String,
     status_replicas: String,
@@ -27,7 +28,7 @@ struct Paths {
 }
 
 impl Paths {
-    fn of(resource: &Resource) -> Self {
+    fn for_resource(resource: &Resource) -> Self {
         match &resource.source {
             Source::Custom(version) if let Some(scale) = &version.scale => Self {
                 replicas: scale.replicas.clone(),
@@ -48,13 +49,13 @@ fn kind() -> GroupVersionKind {
 }
 
 /// The `Scale` of an object.
-pub(super) fn of(resource: &Resource, object: &Value) -> Value {
-    let paths = Paths::of(resource);
+pub(super) fn to_scale(resource: &Resource, object: &Value) -> Value {
+    let paths = Paths::for_resource(resource);
     let number = |pointer: &str| object.pointer(pointer).and_then(Value::as_i64).unwrap_or(0);
     let mut metadata = json!({});
-    for member in ["name", "namespace", "uid", "resourceVersion", "creationTimestamp"] {
-        if let Some(value) = object["metadata"].get(member) {
-            metadata[member] = value.clone();
+    for field in ["name", "namespace", "uid", "resourceVersion", "creationTimestamp"] {
+        if let Some(value) = object["metadata"].get(field) {
+            metadata[field] = value.clone();
         }
     }
     let mut status = json!({ "replicas": number(&paths.status_replicas) });
@@ -69,7 +70,7 @@ pub(super) fn of(resource: &Resource, object: &Value) -> Value {
     json!({ "kind": "Scale", "apiVersion": "autoscaling/v1", "metadata": metadata, "spec": spec, "status": status })
 }
 
-/// A selector as one line, whichever of its three forms a kind uses.
+/// A selector in text form. Kinds have it as text, as a map of labels, or as a `LabelSelector`.
 fn selector_text(selector: &Value) -> String {
     let is_structured = selector.get("matchLabels").is_some() || selector.get("matchExpressions").is_some();
     match selector {
@@ -85,7 +86,7 @@ fn selector_text(selector: &Value) -> String {
     }
 }
 
-/// Where the wanted replicas of a custom resource should be and are not; what is not there cannot be shown.
+/// The path of the replicas of a custom resource, if the object does not have them; such an object has no `Scale`.
 fn unset_path(resource: &Resource, object: &Value) -> Option<String> {
     let scale = resource.as_custom()?.scale.as_ref()?;
     object.pointer(&scale.replicas).is_none().then(|| scale.replicas_path())
@@ -102,7 +103,7 @@ pub(crate) fn get(call: &Call) -> Result<Response<Body>, Status> {
     if let Some(path) = unset_path(resource, &object) {
         return Err(Status::internal(format!("the spec replicas field {path:?} does not exist")));
     }
-    let scale = presenter.subresource(&crate::tables::autoscaling::SCALE, &of(resource, &object));
+    let scale = presenter.subresource(&crate::tables::autoscaling::SCALE, &to_scale(resource, &object));
     Ok(respond::value(StatusCode::OK, &scale, reply))
 }
 
@@ -111,14 +112,15 @@ pub(crate) async fn update(call: &Call, body: Body) -> Result<Response<Body>, St
     let reply = Reply::negotiate(&call.headers, &call.query, Offer::Document)?;
     let options = WriteOptions::parse(&call.query, WriteKind::Update)?;
     let bytes = read_body(body).await?;
-    let decoded = body::typed(&kind(), builtin::schema(&kind()), &bytes, BodyType::of(&call.headers)?)?;
-    findings::judge_body(call, options.field_validation, &decoded.findings)?;
+    let decoded =
+        body::typed(&kind(), builtin::schema(&kind()), &bytes, BodyType::from_headers(&call.headers)?)?;
+    field_validation::check_body(call, options.field_validation, &decoded.strict_errors)?;
     metadata::check_name(&call.info.name, metadata::name_of(&decoded.value))?;
     let namespace = decoded.value["metadata"]["namespace"].as_str().unwrap_or_default();
     if !namespace.is_empty() && namespace != call.info.namespace {
         return Err(Status::bad_request(metadata::OTHER_NAMESPACE));
     }
-    let writer = Writer::update(call, &options);
+    let writer = FieldManager::update(call, &options);
     let change = Modification {
         target: WriteTarget::Scale,
         origin: Origin::Replacement,
@@ -132,18 +134,18 @@ pub(crate) async fn update(call: &Call, body: Body) -> Result<Response<Body>, St
 /// PATCH of a scale.
 pub(crate) async fn patch(call: &Call, body: Body) -> Result<Response<Body>, Status> {
     let reply = Reply::negotiate(&call.headers, &call.query, Offer::Document)?;
-    let patch_type = PatchType::of(&call.headers, true)?;
+    let patch_type = PatchType::from_headers(&call.headers, true)?;
     let bytes = read_body(body).await?;
     if patch_type == PatchType::Apply {
         let options = WriteOptions::parse(&call.query, WriteKind::Apply)?;
         let parent = applied_parent(call, &bytes)?;
-        let writer = Writer::apply(call, &options);
+        let writer = FieldManager::apply(call, &options);
         let (_, written) = apply::write(call, WriteTarget::Scale, &options, &writer, parent).await?;
         return respond_with(call, Some(written), reply);
     }
     let options = WriteOptions::parse(&call.query, WriteKind::Patch)?;
     let patch = Patch::read(patch_type, &bytes)?;
-    let writer = Writer::update(call, &options);
+    let writer = FieldManager::update(call, &options);
     let change = Modification {
         target: WriteTarget::Scale,
         origin: Origin::Patched,
@@ -154,21 +156,21 @@ pub(crate) async fn patch(call: &Call, body: Body) -> Result<Response<Body>, Sta
     respond_with(call, changed, reply)
 }
 
-/// An object under the scale that a PUT sends.
+/// The stored object with the replicas of the `Scale` of a PUT.
 struct ScaledTo<'a>(&'a Value);
 
-impl Produce for ScaledTo<'_> {
-    fn produce(&self, call: &Call, old: &Value) -> Result<Value, Status> {
+impl UpdatedObject for ScaledTo<'_> {
+    fn updated_object(&self, call: &Call, old: &Value) -> Result<Value, Status> {
         scaled(&call.resource, old, self.0)
     }
 }
 
-/// An object under the scale that a patch makes of its present one.
+/// The stored object with the replicas of its patched `Scale`.
 struct ScaledBy<'a>(&'a Patch);
 
-impl Produce for ScaledBy<'_> {
-    fn produce(&self, call: &Call, old: &Value) -> Result<Value, Status> {
-        let scale = self.0.apply_to(&of(&call.resource, old), builtin::schema(&kind()))?;
+impl UpdatedObject for ScaledBy<'_> {
+    fn updated_object(&self, call: &Call, old: &Value) -> Result<Value, Status> {
+        let scale = self.0.apply_to(&to_scale(&call.resource, old), builtin::schema(&kind()))?;
         if let Some(path) = unset_path(&call.resource, old).filter(|_| scale["spec"]["replicas"].is_null()) {
             return Err(Status::bad_request(format!("the spec replicas field {path:?} cannot be empty")));
         }
@@ -176,11 +178,11 @@ impl Produce for ScaledBy<'_> {
     }
 }
 
-/// What an applied `Scale` says about its parent.
+/// The configuration of the parent object that an applied `Scale` stands for.
 fn applied_parent(call: &Call, bytes: &bytes::Bytes) -> Result<Value, Status> {
     let scale = match json::parse(bytes) {
         Ok(parsed) => parsed.value,
-        Err(_) => body::yaml_value(bytes).map_err(Status::bad_request)?.value,
+        Err(_) => body::yaml_value(bytes).map_err(|error| Status::bad_request(error.to_string()))?.value,
     };
     let resource = &call.resource;
     let mut parent = json!({
@@ -195,39 +197,39 @@ fn applied_parent(call: &Call, bytes: &bytes::Bytes) -> Result<Value, Status> {
         parent["metadata"]["resourceVersion"] = version.clone();
     }
     if let Some(replicas) = scale["spec"].get("replicas") {
-        set(&mut parent, &Paths::of(resource).replicas, replicas.clone());
+        set(&mut parent, &Paths::for_resource(resource).replicas, replicas.clone());
     }
     Ok(parent)
 }
 
-/// The object with the replicas of a scale, under the version that the scale names.
+/// The object with the replicas and the resourceVersion of a `Scale`.
 fn scaled(resource: &Resource, old: &Value, scale: &Value) -> Result<Value, Status> {
     let replicas =
         scale["spec"].get("replicas").filter(|replicas| !replicas.is_null()).cloned().unwrap_or(json!(0));
-    // Those of custom resources are looked at with the rest of the object, and errors speak of that.
+    // Replicas of custom resources are validated with the object, and errors name the object.
     let is_builtin = matches!(resource.source, Source::Builtin(_));
     if is_builtin && replicas.as_i64().is_none_or(|count| count < 0) {
         let name = old["metadata"]["name"].as_str().unwrap_or_default();
         let detail = "must be greater than or equal to 0";
-        let fault = FieldError::invalid("spec.replicas", &replicas, detail);
-        return Err(Status::invalid("autoscaling", "Scale", name, &[fault]));
+        let error = FieldError::invalid("spec.replicas", &replicas, detail);
+        return Err(Status::invalid("autoscaling", "Scale", name, &[error]));
     }
     let mut new = old.clone();
-    set(&mut new, &Paths::of(resource).replicas, replicas);
-    for member in ["uid", "resourceVersion"] {
-        match scale["metadata"].get(member).and_then(Value::as_str).filter(|text| !text.is_empty()) {
-            Some(sent) => new["metadata"][member] = json!(sent),
-            // A scale without a version is written whatever the object's version is.
-            None => new["metadata"][member] = old["metadata"][member].clone(),
+    set(&mut new, &Paths::for_resource(resource).replicas, replicas);
+    for field in ["uid", "resourceVersion"] {
+        match scale["metadata"].get(field).and_then(Value::as_str).filter(|text| !text.is_empty()) {
+            Some(sent) => new["metadata"][field] = json!(sent),
+            // A `Scale` without resourceVersion is written unconditionally.
+            None => new["metadata"][field] = old["metadata"][field].clone(),
         }
     }
     Ok(new)
 }
 
-/// Puts a value at a pointer, making the maps on the way.
+/// Sets the value at a JSON pointer; missing maps are added.
 fn set(object: &mut Value, pointer: &str, value: Value) {
-    let place = pointer.split('/').skip(1).fold(object, |parent, member| &mut parent[member]);
-    *place = value;
+    let slot = pointer.split('/').skip(1).fold(object, |parent, field| &mut parent[field]);
+    *slot = value;
 }
 
 fn respond_with(call: &Call, written: Option<Written>, reply: Reply) -> Result<Response<Body>, Status> {
@@ -235,5 +237,5 @@ fn respond_with(call: &Call, written: Option<Written>, reply: Reply) -> Result<R
         Written::Stored(item) => call.resource.value(&item),
         Written::Shown(object) => object,
     };
-    Ok(respond::value(StatusCode::OK, &of(&call.resource, &object), reply))
+    Ok(respond::value(StatusCode::OK, &to_scale(&call.resource, &object), reply))
 }

@@ -1,8 +1,8 @@
-//! The strategy of a resource as writes apply it: what depends on how an object is written, not only on its kind.
+//! Rules that depend on the kind and on the write: dropping `status` on create, validation by subresource.
 
 use serde_json::Value;
 
-use super::update::WriteTarget;
+use super::target::WriteTarget;
 use crate::kinds::{StatusRule, Validation};
 use crate::resources::{Resource, Source};
 use crate::validation::metadata;

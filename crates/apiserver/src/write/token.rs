@@ -17,7 +17,7 @@ pub(crate) async fn issue(call: &Call, body: Body) -> Result<Response<Body>, Sta
     let reply = Reply::negotiate(&call.headers, &call.query, Offer::Document)?;
     let bytes = read_body(body).await?;
     let kind = GroupVersionKind::new("authentication.k8s.io", "v1", "TokenRequest");
-    let decoded = body::typed(&kind, builtin::schema(&kind), &bytes, BodyType::of(&call.headers)?)?;
+    let decoded = body::typed(&kind, builtin::schema(&kind), &bytes, BodyType::from_headers(&call.headers)?)?;
     let found = server.store.get(&resource.key(&info.namespace, &info.name));
     let account = Object(resource.value(&found.ok_or_else(|| resource.not_found(&info.name))?));
     let Some(issuer) = server.authentication.issuer() else {

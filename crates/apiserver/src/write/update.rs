@@ -7,9 +7,10 @@ use serde_json::Value;
 
 use super::commit::{NotCommitted, commit};
 use super::create::{Written, insert};
+use super::field_manager::FieldManager;
 use super::metadata::{self, Origin};
-use super::ownership::Writer;
-use super::{admission, body, claims, findings, generation, namespaces, strategy};
+use super::target::WriteTarget;
+use super::{admission, body, claims, field_validation, generation, namespaces, strategy};
 use crate::allocation::Reservation;
 use crate::call::{Call, read_body};
 use crate::negotiate::{BodyType, Offer, Reply};
@@ -19,28 +20,7 @@ use crate::request::options::{WriteKind, WriteOptions};
 use crate::respond::Body;
 
 /// Attempts to change an object that others change at the same time.
-const TRIES: usize = 5;
-
-/// The object or the subresource that a write addresses; it decides which fields the write may change.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum WriteTarget {
-    /// The object itself: every field, except `status` where that is a subresource.
-    Object,
-    /// `status`: the field `status`.
-    Status,
-    /// `finalize` of a namespace: `spec.finalizers`.
-    Finalize,
-    /// `scale`: the replicas.
-    Scale,
-    /// `ephemeralcontainers` of a pod: `spec.ephemeralContainers`.
-    EphemeralContainers,
-    /// `resize` of a pod: the resources of its containers.
-    Resize,
-    /// `binding` of a pod: its node, and the condition `PodScheduled`.
-    Binding,
-    /// `approval` of a certificate signing request: `status.conditions`.
-    Approval,
-}
+const MAX_ATTEMPTS: usize = 5;
 
 /// PUT of one object.
 pub(crate) async fn update(call: &Call, target: WriteTarget, body: Body) -> Result<Response<Body>, Status> {
@@ -48,19 +28,19 @@ pub(crate) async fn update(call: &Call, target: WriteTarget, body: Body) -> Resu
     let reply = Reply::negotiate(&call.headers, &call.query, Offer::Objects)?;
     let presenter = Presenter::new(call, reply)?;
     let options = WriteOptions::parse(&call.query, WriteKind::Update)?;
-    let body_type = BodyType::of(&call.headers)?;
+    let body_type = BodyType::from_headers(&call.headers)?;
     let bytes = read_body(body).await?;
     let decoded = body::object(resource, &bytes, body_type)?;
-    findings::judge_body(call, options.field_validation, &decoded.findings)?;
+    field_validation::check_body(call, options.field_validation, &decoded.strict_errors)?;
     metadata::check_name(&call.info.name, metadata::name_of(&decoded.value))?;
-    let writer = Writer::update(call, &options);
+    let writer = FieldManager::update(call, &options);
     let change = Modification { target, origin: Origin::Replacement, options: &options, writer: &writer };
     let changed = modify(call, &change, &Replacement(&decoded.value)).await?;
     match changed {
         Some(written) => Ok(written.respond(StatusCode::OK, &presenter, reply)),
         None if resource.rules.create_on_update && target == WriteTarget::Object => {
             let mut object = decoded.value;
-            // A version that a missing object should have is ignored, as upstream does.
+            // As upstream, the resourceVersion of a missing object is ignored.
             metadata::metadata_of(&mut object).remove("resourceVersion");
             let written = insert(call, object, &options, &writer).await?;
             Ok(written.respond(StatusCode::CREATED, &presenter, reply))
@@ -78,23 +58,23 @@ pub(super) struct Modification<'a> {
     /// Options of the request.
     pub(super) options: &'a WriteOptions,
     /// The field manager of the change.
-    pub(super) writer: &'a Writer,
+    pub(super) writer: &'a FieldManager,
 }
 
 /// Computes the new state of an object from the stored one.
-pub(super) trait Produce: Sync {
+pub(super) trait UpdatedObject: Sync {
     /// The new state. Called again with a newer `old` after a conflict.
     ///
     /// # Errors
     /// The status for the client when there is no new state.
-    fn produce(&self, call: &Call, old: &Value) -> Result<Value, Status>;
+    fn updated_object(&self, call: &Call, old: &Value) -> Result<Value, Status>;
 }
 
 /// The body of a PUT; the stored object does not matter.
 struct Replacement<'a>(&'a Value);
 
-impl Produce for Replacement<'_> {
-    fn produce(&self, _: &Call, _: &Value) -> Result<Value, Status> {
+impl UpdatedObject for Replacement<'_> {
+    fn updated_object(&self, _: &Call, _: &Value) -> Result<Value, Status> {
         Ok(self.0.clone())
     }
 }
@@ -106,15 +86,15 @@ impl Produce for Replacement<'_> {
 pub(super) async fn modify(
     call: &Call,
     change: &Modification<'_>,
-    state: &dyn Produce,
+    updated: &dyn UpdatedObject,
 ) -> Result<Option<Written>, Status> {
     let resource = &call.resource;
     let key = resource.key(&call.info.namespace, &call.info.name);
-    for _ in 0..TRIES {
+    for _ in 0..MAX_ATTEMPTS {
         let Some(item) = call.server.store.get(&key) else { return Ok(None) };
         let old = resource.value(&item);
-        let produced = state.produce(call, &old)?;
-        let (new, claim) = prepare(call, change, &old, produced).await?;
+        let new = updated.updated_object(call, &old)?;
+        let (new, claim) = prepare(call, change, &old, new).await?;
         if change.options.dry_run {
             return Ok(Some(Written::Shown(new)));
         }
@@ -125,7 +105,7 @@ pub(super) async fn modify(
                 }
                 return Ok(Some(written));
             }
-            Err(NotCommitted::Raced) => {}
+            Err(NotCommitted::Conflict) => {}
             Err(NotCommitted::Refused(status)) => return Err(status),
         }
     }

@@ -1,7 +1,7 @@
 //! The table of built-in cluster roles.
 //!
-//! Names and permissions are those that users and charts rely on; groups that this server does not serve are left
-//! out.
+//! Names and permissions are those of upstream (kubernetes plugin/pkg/auth/authorizer/rbac/bootstrappolicy), without
+//! the groups that this server does not serve.
 
 use serde_json::{Map, Value, json};
 
@@ -10,9 +10,9 @@ use super::super::rule::Rule;
 /// A built-in cluster role.
 pub(super) struct Role {
     name: &'static str,
-    /// Roles that gather this one, such as `edit`.
+    /// Roles that aggregate this one, such as `edit`.
     gathered_by: &'static [&'static str],
-    /// The role gathers others that are labelled for it, instead of having rules.
+    /// The role aggregates the roles that are labelled for it, and has no rules.
     gathers: bool,
     grants: &'static [Grant],
 }
@@ -41,7 +41,7 @@ const EVENTS: &[&str] = &["", "events.k8s.io"];
 const AUTHENTICATION: &[&str] = &["authentication.k8s.io"];
 const AUTHORIZATION: &[&str] = &["authorization.k8s.io"];
 
-/// A role with rules of its own, which no other role gathers.
+/// A role with rules that no other role aggregates.
 const fn role(name: &'static str, grants: &'static [Grant]) -> Role {
     Role { name, gathered_by: &[], gathers: false, grants }
 }

@@ -1,4 +1,4 @@
-//! Cluster roles whose rules are gathered from others by label.
+//! Aggregated cluster roles: their rules come from the roles that their selectors match.
 
 use std::collections::BTreeMap;
 
@@ -8,10 +8,9 @@ use serde_json::{Value, json};
 use super::Rule;
 use crate::tree;
 
-/// The aggregated cluster roles whose stored rules differ from what their selectors gather, with the rules to write.
+/// Aggregated cluster roles with outdated stored rules, and the rules to store.
 ///
-/// Clients read the rules from the object, so whoever keeps the store up to date writes these back. Writing them
-/// leaves nothing to write.
+/// Once they are stored, the result is empty.
 pub fn aggregated<'a>(cluster_roles: impl IntoIterator<Item = &'a Value>) -> Vec<(&'a Value, Value)> {
     let cluster_roles: Vec<&Value> = cluster_roles.into_iter().collect();
     let resolved = resolve(&cluster_roles)
@@ -20,10 +19,10 @@ pub fn aggregated<'a>(cluster_roles: impl IntoIterator<Item = &'a Value>) -> Vec
     resolved.map(|(role, rules)| (role, json!(rules))).collect()
 }
 
-/// The rules of every cluster role, in the order given.
+/// The rules of each cluster role, in the given order.
 ///
-/// An aggregated role may gather another aggregated one (`admin` gathers `edit`, which gathers `view`): gathering
-/// goes on until nothing new is found, and ends because every round adds at least one rule of a finite set.
+/// An aggregated role may select another one (`admin` selects `edit`, which selects `view`). The loop repeats until
+/// nothing is added; it ends because each round adds a rule of a finite set.
 pub(super) fn resolve<'a>(cluster_roles: &[&'a Value]) -> Vec<(&'a Value, Vec<Rule>)> {
     let mut resolved: Vec<(&Value, Vec<Rule>)> = cluster_roles
         .iter()
@@ -51,7 +50,7 @@ pub(super) fn resolve<'a>(cluster_roles: &[&'a Value]) -> Vec<(&'a Value, Vec<Ru
     }
 }
 
-/// For each aggregated role the roles that it gathers, by index and sorted by name.
+/// For each aggregated role the indexes of the roles that it selects, sorted by name.
 fn sources(cluster_roles: &[&Value]) -> BTreeMap<usize, Vec<usize>> {
     let mut by_name: Vec<usize> = (0..cluster_roles.len()).collect();
     by_name.sort_by_key(|&index| tree::text(cluster_roles[index], "/metadata/name"));

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use super::encode;
 
-/// What goes wrong with keys; neither key nor message is shown.
+/// Errors of keys; the texts contain neither key nor message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum KeyError {
     /// The bytes are not a P-256 key in PKCS #8.
@@ -55,7 +55,7 @@ impl SigningKey {
         Ok(Self { pair, id })
     }
 
-    /// The name under which the key is published; the same key always has the same one.
+    /// The `kid` of the key, derived from the public half.
     pub(super) fn id(&self) -> &str {
         &self.id
     }

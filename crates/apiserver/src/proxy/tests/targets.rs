@@ -1,8 +1,8 @@
 use super::*;
 
-fn locate(action: Action, pod: &Object, query: &str) -> Result<Option<String>, String> {
+fn locate(action: PodAction, pod: &Object, query: &str) -> Result<Option<String>, String> {
     let find = |name: &str| (name == "node").then(|| node(1234));
-    let target = Target::locate(action, pod, &Query::parse(query), find);
+    let target = KubeletTarget::locate(action, pod, &Query::parse(query), find);
     target
         .map(|target| target.map(|target| target.path_and_query))
         .map_err(|status| format!("{} {}", status.code, status.message))
@@ -14,7 +14,7 @@ fn two_containers() -> Object {
 }
 
 /// Name, action, pod, query, and the path or the refusal.
-type Case = (&'static str, Action, Object, &'static str, Result<&'static str, &'static str>);
+type Case = (&'static str, PodAction, Object, &'static str, Result<&'static str, &'static str>);
 
 fn check<const N: usize>(cases: [Case; N]) {
     for (name, action, pod, query, want) in cases {
@@ -28,10 +28,10 @@ fn check<const N: usize>(cases: [Case; N]) {
 fn paths_and_parameters() {
     let two = two_containers();
     let cases = [
-        ("the only container", Action::Logs, pod("p"), "", Ok("/containerLogs/n/p/c")),
+        ("the only container", PodAction::Logs, pod("p"), "", Ok("/containerLogs/n/p/c")),
         (
             "all of logs",
-            Action::Logs,
+            PodAction::Logs,
             pod("p"),
             "follow=true&previous=true&timestamps=1&sinceSeconds=5&tailLines=0&limitBytes=9",
             Ok(
@@ -40,29 +40,29 @@ fn paths_and_parameters() {
         ),
         (
             "since a time",
-            Action::Logs,
+            PodAction::Logs,
             pod("p"),
             "sinceTime=2026-01-01T00%3A00%3A00Z",
             Ok("/containerLogs/n/p/c?sinceTime=2026-01-01T00%3A00%3A00Z"),
         ),
         (
             "streams are renamed",
-            Action::Attach,
+            PodAction::Attach,
             pod("p"),
             "stdin=true&stdout=true&stderr=true&tty=true",
             Ok("/attach/n/p/c?input=1&output=1&error=1&tty=1"),
         ),
-        ("attach has no command", Action::Attach, pod("p"), "command=x", Ok("/attach/n/p/c")),
+        ("attach has no command", PodAction::Attach, pod("p"), "command=x", Ok("/attach/n/p/c")),
         (
             "command is kept in order",
-            Action::Exec,
+            PodAction::Exec,
             pod("p"),
             "command=sh&command=-c&command=a%26b",
             Ok("/exec/n/p/c?command=sh&command=-c&command=a%26b"),
         ),
-        ("ports", Action::PortForward, pod("p"), "ports=80&ports=81", Ok("/portForward/n/p?port=80%2C81")),
-        ("no ports", Action::PortForward, pod("p"), "", Ok("/portForward/n/p")),
-        ("an init container", Action::Logs, two, "container=i", Ok("/containerLogs/n/p/i")),
+        ("ports", PodAction::PortForward, pod("p"), "ports=80&ports=81", Ok("/portForward/n/p?port=80%2C81")),
+        ("no ports", PodAction::PortForward, pod("p"), "", Ok("/portForward/n/p")),
+        ("an init container", PodAction::Logs, two, "container=i", Ok("/containerLogs/n/p/i")),
     ];
     check(cases);
 }
@@ -73,21 +73,21 @@ fn requests_that_go_nowhere() {
     let cases = [
         (
             "no choice",
-            Action::Logs,
+            PodAction::Logs,
             two.clone(),
             "",
             Err("400 a container name must be specified for pod p, choose one of: [i a b]"),
         ),
         (
             "no such container",
-            Action::Exec,
+            PodAction::Exec,
             two,
             "container=x",
             Err("400 container x is not valid for pod p"),
         ),
         (
             "negative tail",
-            Action::Logs,
+            PodAction::Logs,
             pod("p"),
             "tailLines=-1",
             Err(
@@ -96,7 +96,7 @@ fn requests_that_go_nowhere() {
         ),
         (
             "two times",
-            Action::Logs,
+            PodAction::Logs,
             pod("p"),
             "sinceSeconds=1&sinceTime=2026-01-01T00:00:00Z",
             Err(
@@ -105,7 +105,7 @@ fn requests_that_go_nowhere() {
         ),
         (
             "no number",
-            Action::Logs,
+            PodAction::Logs,
             pod("p"),
             "tailLines=x",
             Err(r#"400 strconv.ParseInt: parsing "x": invalid syntax"#),
@@ -118,11 +118,14 @@ fn requests_that_go_nowhere() {
 fn pods_without_a_node() {
     let mut waiting = pod("p");
     waiting.0["spec"]["nodeName"] = json!("");
-    assert_eq!(locate(Action::Logs, &waiting, ""), Ok(None), "no logs yet");
-    assert_eq!(locate(Action::Exec, &waiting, ""), Err("400 pod p does not have a host assigned".to_owned()));
+    assert_eq!(locate(PodAction::Logs, &waiting, ""), Ok(None), "no logs yet");
+    assert_eq!(
+        locate(PodAction::Exec, &waiting, ""),
+        Err("400 pod p does not have a host assigned".to_owned())
+    );
     let mut lost = pod("p");
     lost.0["spec"]["nodeName"] = json!("other");
-    assert_eq!(locate(Action::Exec, &lost, ""), Err(r#"404 nodes "other" not found"#.to_owned()));
+    assert_eq!(locate(PodAction::Exec, &lost, ""), Err(r#"404 nodes "other" not found"#.to_owned()));
 }
 
 #[test]
@@ -161,7 +164,7 @@ fn addresses_of_nodes() {
     for (name, addresses, port, want) in cases {
         let node = Object(json!({ "metadata": { "name": "node" }, "status": { "addresses": addresses,
             "daemonEndpoints": { "kubeletEndpoint": { "Port": port } } } }));
-        let got = Target::locate(Action::PortForward, &pod("p"), &Query::default(), |_| Some(node));
+        let got = KubeletTarget::locate(PodAction::PortForward, &pod("p"), &Query::default(), |_| Some(node));
         let got = got.map(|target| target.unwrap().address.authority()).map_err(|status| status.message);
         assert_eq!(got.as_deref().map_err(String::as_str), want, "{name}");
     }

@@ -1,7 +1,7 @@
-//! Tokens whose signature has been verified already.
+//! Cache of tokens with a verified signature.
 //!
-//! A client sends the same token with every request, and the signature is most of what verifying it costs. Only what
-//! cannot change is kept: when a token ends, and whether what it is bound to still exists, is asked anew each time.
+//! Clients send the same token with every request, and the signature is the expensive part of verification. Only the
+//! claims are kept; expiry and bound objects are checked for each request.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -12,26 +12,25 @@ use ring::digest;
 
 use super::{Claims, TokenError};
 
-/// Tokens in use at a time; when there are more, all are verified once more.
-const MOST: usize = 4096;
+/// Maximum number of cached tokens; when it is exceeded, the cache is cleared.
+const MAX_VERIFIED_TOKENS: usize = 4096;
 
 type Fingerprint = [u8; digest::SHA256_OUTPUT_LEN];
 
-/// The claims of tokens by their digest, so that memory holds no token.
+/// Claims by the digest of their token, so that memory contains no token.
 #[derive(Default)]
-pub(super) struct Known {
+pub(super) struct VerifiedTokens {
     claims: Mutex<HashMap<Fingerprint, Arc<Claims>>>,
 }
 
-impl fmt::Debug for Known {
+impl fmt::Debug for VerifiedTokens {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Known").field("tokens", &self.claims.lock().len()).finish()
+        f.debug_struct("VerifiedTokens").field("tokens", &self.claims.lock().len()).finish()
     }
 }
 
-impl Known {
-    /// The claims of a token, read by `read` when it is seen for the first time. A token that does not hold is not
-    /// remembered.
+impl VerifiedTokens {
+    /// The claims of a token; `read` is called when it is not cached. Errors are not cached.
     pub(super) fn get_or_read(
         &self,
         token: &str,
@@ -43,11 +42,11 @@ impl Known {
             return Ok(claims.clone());
         }
         let claims = Arc::new(read()?);
-        let mut known = self.claims.lock();
-        if known.len() >= MOST {
-            known.clear();
+        let mut verified = self.claims.lock();
+        if verified.len() >= MAX_VERIFIED_TOKENS {
+            verified.clear();
         }
-        known.insert(fingerprint, claims.clone());
+        verified.insert(fingerprint, claims.clone());
         Ok(claims)
     }
 }
@@ -58,11 +57,11 @@ mod tests {
 
     #[test]
     fn a_token_is_read_once_and_a_bad_one_each_time() {
-        let known = Known::default();
+        let verified = VerifiedTokens::default();
         let mut reads = 0;
         for (token, holds) in [("a", true), ("a", true), ("b", false), ("b", false), ("b", true), ("b", true)]
         {
-            let found = known.get_or_read(token, || {
+            let found = verified.get_or_read(token, || {
                 reads += 1;
                 if holds {
                     Ok(Claims { jti: token.to_owned(), ..Claims::default() })
@@ -77,10 +76,10 @@ mod tests {
 
     #[test]
     fn the_number_of_tokens_is_bounded() {
-        let known = Known::default();
-        for number in 0..=MOST {
-            known.get_or_read(&number.to_string(), || Ok(Claims::default())).expect("read");
+        let verified = VerifiedTokens::default();
+        for number in 0..=MAX_VERIFIED_TOKENS {
+            verified.get_or_read(&number.to_string(), || Ok(Claims::default())).expect("read");
         }
-        assert_eq!(known.claims.lock().len(), 1);
+        assert_eq!(verified.claims.lock().len(), 1);
     }
 }

@@ -1,4 +1,4 @@
-//! Whom a write is attributed to in `metadata.managedFields`.
+//! [`FieldManager`]: records a write in `metadata.managedFields`.
 
 use http::header::USER_AGENT;
 use portolan_object::Status;
@@ -9,17 +9,17 @@ use crate::call::Call;
 use crate::request::options::{WriteOptions, manager_of};
 use crate::resources::Resource;
 
-/// The writer of a request.
+/// The field manager of a request.
 #[derive(Debug, Clone)]
-pub(super) struct Writer {
+pub(super) struct FieldManager {
     manager: String,
     subresource: String,
-    /// Whether the write is an apply, which has settled the ownership itself.
+    /// Whether the write is an apply; the merge has then already updated `managedFields`.
     has_applied: bool,
 }
 
-impl Writer {
-    /// The writer of a create, update or patch.
+impl FieldManager {
+    /// The manager of a create, update or patch.
     pub(super) fn update(call: &Call, options: &WriteOptions) -> Self {
         Self {
             manager: manager_of(options, call.header(USER_AGENT)),
@@ -28,12 +28,12 @@ impl Writer {
         }
     }
 
-    /// The writer of an apply.
+    /// The manager of an apply.
     pub(super) fn apply(call: &Call, options: &WriteOptions) -> Self {
         Self { has_applied: true, ..Self::update(call, options) }
     }
 
-    /// The writer as the pure part knows it.
+    /// The manager as `portolan_object::apply` takes it.
     pub(super) fn at<'a>(&'a self, resource: &Resource, now: &'a str) -> apply::Writer<'a> {
         let scope = match self.subresource.as_str() {
             "status" => Scope::Status,
@@ -43,24 +43,25 @@ impl Writer {
         apply::Writer { manager: &self.manager, subresource: &self.subresource, scope, now }
     }
 
-    /// Attributes a new object.
+    /// Records the fields of a new object.
     pub(super) fn record_new(&self, resource: &Resource, object: &mut Value, now: &str) {
         if let (false, Some(schema)) = (self.has_applied, resource.schema()) {
             apply::update(None, object, schema, self.at(resource, now));
         }
     }
 
-    /// Attributes a change.
+    /// Records the changed fields.
     pub(super) fn record_change(&self, resource: &Resource, old: &Value, new: &mut Value, now: &str) {
         if let (false, Some(schema)) = (self.has_applied, resource.schema()) {
             apply::update(Some(old), new, schema, self.at(resource, now));
         }
     }
 
-    /// Merges an applied configuration into an object, or makes a new one.
+    /// Merges an applied configuration into an object, or into a new one.
     ///
     /// # Errors
-    /// 409 when others own what would change, 500 for what the schema does not know, 400 for what makes no sense.
+    /// 409 when other managers own fields that would change, 500 for fields that the schema does not have, 400 for a
+    /// configuration that is malformed.
     pub(super) fn merge(
         &self,
         resource: &Resource,
