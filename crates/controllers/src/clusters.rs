@@ -38,7 +38,7 @@ impl Default for Probing {
 
 /// Starts everything about clusters.
 pub(crate) fn start(hub: &Hub, probing: Probing) {
-    let queue: Queue<ClusterName> = Queue::new("clusters");
+    let queue: Queue<ClusterName> = hub.client.metrics().queue("clusters", None);
     let changed = queue.clone();
     hub.clusters.observe(move |change| changed.add(ClusterName::new(change.key.name.as_str())));
     let emptied = queue.clone();

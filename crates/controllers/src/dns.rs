@@ -11,6 +11,7 @@
 //! ```
 
 mod contact;
+mod metrics;
 mod source;
 
 use std::sync::Arc;
@@ -21,6 +22,7 @@ use portolan_object::ObjectKey;
 use portolan_plan::dns::{Problem, RecordSink, ZoneKind};
 use portolan_runtime::Client;
 use portolan_runtime::cache::Caches;
+use prometheus_client::registry::Registry;
 
 use contact::Contact;
 use source::Source;
@@ -96,6 +98,11 @@ impl Follower {
             }
         }
         true
+    }
+
+    /// Adds the age and the completeness of what is published to `registry`.
+    pub fn register_metrics(&self, registry: &mut Registry) {
+        metrics::register(self, registry);
     }
 
     /// Present problems of all services.

@@ -99,6 +99,7 @@ pub(crate) fn start(hub: &Hub) {
 impl Pipeline {
     fn new(hub: &Hub) -> Self {
         let (client, scope) = (&hub.client, &hub.scope);
+        let metrics = client.metrics();
         let definitions = Cache::of_objects(client, definitions()).start(scope);
         let is_wanted = |found: &portolan_runtime::client::Discovered| {
             detect::is_propagatable(&found.resource.gvk) && found.allows(&["delete"])
@@ -111,10 +112,10 @@ impl Pipeline {
             bindings: Both::start(client, scope, BY_ID, || {
                 Box::new(|_, binding| templates::claim_ids(binding))
             }),
-            template_queue: Queue::new("templates"),
-            policy_queue: Queue::new("policies"),
-            binding_queue: Queue::new("bindings"),
-            namespace_queue: Queue::new("namespaces"),
+            template_queue: metrics.queue("templates", None),
+            policy_queue: metrics.queue("policies", None),
+            binding_queue: metrics.queue("bindings", None),
+            namespace_queue: metrics.queue("namespaces", None),
             first_reports: report::FirstReports::default(),
         }
     }

@@ -2,7 +2,7 @@
 
 use portolan_net::{Clock, Shutdown};
 use portolan_runtime::members::{self, Dial};
-use portolan_runtime::{Client, Members};
+use portolan_runtime::{Client, Members, Metrics};
 
 use crate::clusters::Probing;
 use crate::hub::Hub;
@@ -17,6 +17,8 @@ pub struct Options {
     pub probing: Probing,
     /// Makes the clients for members; ordinary connections when absent.
     pub dial: Option<Dial>,
+    /// Where controllers, caches and clients report.
+    pub metrics: Metrics,
 }
 
 /// Running controllers. Dropping this does not stop them; the scope they were started in does.
@@ -29,11 +31,9 @@ impl Controllers {
     /// Starts every controller on `hub`, until `scope` is asked to stop. Returns at once: what cannot be reached yet
     /// is waited for in the background.
     pub fn start(hub: &Client, options: Options, scope: &Shutdown) -> Self {
-        let Options { clock, probing, dial } = options;
-        let members = match dial {
-            Some(dial) => Members::with_dial(scope, dial),
-            None => Members::new(scope),
-        };
+        let Options { clock, probing, dial, metrics } = options;
+        let hub = &hub.clone().with_metrics(&metrics, None);
+        let members = Members::with_metrics(scope, dial.unwrap_or_else(Members::connections), &metrics);
         let shared = Hub::start(hub, members.clone(), clock, scope);
         // The observers first, then the members: nobody misses one.
         clusters::start(&shared, probing);

@@ -8,8 +8,9 @@ use std::time::Duration;
 use portolan_controllers::{Controllers, Options as ControllerOptions};
 use portolan_net::files::FileError;
 use portolan_net::{Clock, Shutdown};
-use portolan_runtime::Client;
 use portolan_runtime::client::{KubeconfigContext, KubeconfigError, KubeconfigFiles};
+use portolan_runtime::{Client, Metrics};
+use prometheus_client::registry::Registry;
 
 use crate::address::TlsSan;
 use crate::admission;
@@ -68,6 +69,7 @@ pub struct ControlPlane {
     /// `None` if the API server was there before.
     server: Option<EmbeddedServer>,
     administrator: ContextEntry,
+    metrics: Metrics,
 }
 
 impl ControlPlane {
@@ -97,7 +99,8 @@ impl ControlPlane {
         let server = EmbeddedServer::start(settings, scope).await?;
         definitions::install(&server.client).await?;
         let administrator = server.administrator(CONTEXT);
-        Ok(Self { client: server.client.clone(), server: Some(server), administrator })
+        let (client, metrics) = (server.client.clone(), Metrics::default());
+        Ok(Self { client, server: Some(server), administrator, metrics })
     }
 
     /// Uses an API server that runs already and has the federation's kinds.
@@ -110,7 +113,7 @@ impl ControlPlane {
         let (cluster, user) = context.entry()?;
         let administrator =
             ContextEntry { name: CONTEXT.to_owned(), cluster, user: ContextUser::Fixed(user) };
-        Ok(Self { client: context.client()?, server: None, administrator })
+        Ok(Self { client: context.client()?, server: None, administrator, metrics: Metrics::default() })
     }
 
     /// A client with the rights of an administrator.
@@ -138,8 +141,17 @@ impl ControlPlane {
 
     /// Starts the federation's controllers; they end with `scope`.
     pub fn start_controllers(&self, clock: &Clock, scope: &Shutdown) -> Controllers {
-        let options = ControllerOptions { clock: clock.clone(), ..ControllerOptions::default() };
+        let (clock, metrics) = (clock.clone(), self.metrics.clone());
+        let options = ControllerOptions { clock, metrics, ..ControllerOptions::default() };
         Controllers::start(&self.client, options, scope)
+    }
+
+    /// Adds the figures of the controllers and, when it is embedded, of the API server to `registry`.
+    pub fn register_metrics(&self, registry: &mut Registry) {
+        self.metrics.register(registry);
+        if let Some(server) = &self.server {
+            server.register_metrics(registry);
+        }
     }
 
     /// Ends watches and refuses to be ready: the first step of stopping.

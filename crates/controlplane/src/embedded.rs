@@ -21,11 +21,13 @@ use portolan_net::tls::{ClientCertificates, TlsError, server_config};
 use portolan_net::{Clock, Shutdown};
 use portolan_runtime::Client;
 use portolan_store::{OpenError, Store};
+use prometheus_client::registry::Registry;
 use tokio::net::TcpListener;
 
 use crate::address::{self, TlsSan};
 use crate::certificates::{ADMINISTRATOR, CertificateError, CertificatePolicy, Certificates};
 use crate::kubeconfig::{ContextEntry, ContextUser};
+use crate::metrics;
 use crate::service_cidr::ServiceCidr;
 
 pub use tokens::TokenKeyError;
@@ -189,6 +191,12 @@ impl EmbeddedServer {
     /// The certificates of the server.
     pub fn certificates(&self) -> &Certificates {
         &self.certificates
+    }
+
+    /// Adds the figures of the store and the certificates to `registry`.
+    pub fn register_metrics(&self, registry: &mut Registry) {
+        self.store.register_metrics(registry);
+        metrics::register(&self.certificates, registry);
     }
 
     /// Ends watches and refuses to be ready: the first step of stopping.

@@ -18,6 +18,7 @@ mod control_plane;
 mod definitions;
 pub mod embedded;
 pub mod kubeconfig;
+mod metrics;
 mod service_cidr;
 mod state;
 

@@ -16,6 +16,7 @@ pub mod datagrams;
 #[cfg(feature = "fuzzing")]
 pub mod fuzzing;
 mod lookup;
+pub mod metrics;
 mod name;
 mod record_set;
 mod request;

@@ -10,6 +10,7 @@ pub mod kubeconfig;
 pub mod pki;
 pub mod server;
 pub mod shutdown;
+pub mod telemetry;
 pub mod tls;
 
 pub use clock::Clock;

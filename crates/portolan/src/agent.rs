@@ -2,22 +2,18 @@
 //!
 //! Wiring only: a follower of the member's objects, a server that answers, and a few pages about their state.
 
-mod http;
-mod metrics;
-
 use std::net::IpAddr;
 use std::num::NonZero;
-use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
 use portolan_controllers::dns::{Follower, Zone};
 use portolan_dns::{Server, ZoneSettings, Zones};
+use portolan_net::telemetry::{Pages, Readiness};
 use portolan_net::{Clock, Shutdown};
 use portolan_plan::dns::ZoneKind;
 
-use crate::arguments;
-use metrics::Observed;
+use crate::{arguments, metrics};
 
 /// Time for requests that are under way when the agent is asked to stop.
 const DRAIN: Duration = Duration::from_secs(5);
@@ -28,7 +24,9 @@ const MAX_WORKERS: usize = 4;
 pub(crate) async fn run(arguments: arguments::Agent) -> Result<()> {
     let scope = Shutdown::new();
     scope.request_on_signals().context("cannot listen for signals")?;
+    let (metrics, of_clients) = (metrics::of_process("agent"), portolan_runtime::Metrics::default());
     let client = arguments.member.client().await.context("cannot reach the member")?;
+    let client = client.with_metrics(&of_clients, None);
     let kinds = [
         Some((ZoneKind::ClusterSet, arguments.clusterset_zone)),
         arguments.cluster_zone.map(|name| (ZoneKind::Cluster, name)),
@@ -58,14 +56,31 @@ pub(crate) async fn run(arguments: arguments::Agent) -> Result<()> {
     let zones_to_follow: Vec<Zone> = kinds.into_iter().map(|(kind, name)| Zone { kind, name }).collect();
     let caches = portolan_controllers::dns::caches(&client, &scope);
     let follower = Follower::start(&caches, &zones_to_follow, &zones, &Clock::system(), &scope);
-    let observed = Arc::new(Observed { zones, statistics, follower: follower.clone() });
-    http::serve(pages, observed, &scope);
+    metrics.register(|registry| {
+        of_clients.register(registry);
+        portolan_dns::metrics::register(&zones, &statistics, registry);
+        follower.register_metrics(registry);
+    });
+    let observed = follower.clone();
+    Pages::new(metrics, move || readiness(&observed)).serve(pages, &scope);
     tokio::select! {
         synced = follower.synced() => if synced { anstream::println!("ready") },
         () = scope.requested() => {}
     }
     scope.requested().await;
     scope.drain(DRAIN).await.context("cannot stop in time")
+}
+
+/// Ready from the first complete state on; later trouble is reported and does not stop the answers.
+fn readiness(follower: &Follower) -> Readiness {
+    let state = follower.state();
+    match (state.waiting_for, state.trouble) {
+        (Some(reason), _) => Readiness::NotReady(reason),
+        (None, Some(trouble)) => {
+            Readiness::Ready(Some(format!("with the state of {} s ago: {trouble}", state.age.as_secs())))
+        }
+        (None, None) => Readiness::Ready(None),
+    }
 }
 
 fn default_workers() -> usize {

@@ -117,6 +117,10 @@ pub(crate) struct Server {
     /// Context of the kubeconfig [default: the current context]
     #[arg(long, value_name = "NAME", requires = "kubeconfig")]
     pub(crate) context: Option<String>,
+    /// Serve /metrics, /healthz, /livez and /readyz on this address too, without TLS and authorization [default: only
+    /// on the API server, for users who may get the path].
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    pub(crate) metrics_listen: Option<SocketAddr>,
 }
 
 #[derive(Debug, Args)]

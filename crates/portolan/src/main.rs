@@ -12,6 +12,7 @@ mod join;
 #[cfg(feature = "playground")]
 mod manifests;
 mod member;
+mod metrics;
 mod output;
 #[cfg(feature = "playground")]
 mod playground;

@@ -6,7 +6,7 @@ use anyhow::{Context, Result, bail};
 use portolan_controlplane::{ControlPlane, ControlPlaneSettings, StateDirectory};
 use portolan_net::{Clock, Shutdown};
 
-use crate::arguments;
+use crate::{arguments, metrics};
 
 const DRAIN: Duration = Duration::from_secs(10);
 
@@ -40,6 +40,11 @@ pub(crate) async fn run(arguments: arguments::Server) -> Result<()> {
         }
     };
     let _controllers = control_plane.start_controllers(&clock, &scope);
+    let metrics = metrics::of_process("server");
+    metrics.register(|registry| control_plane.register_metrics(registry));
+    if let Some(address) = arguments.metrics_listen {
+        metrics::serve(&metrics, address, &scope)?;
+    }
     anstream::println!("ready");
     scope.requested().await;
     control_plane.stop(&scope, DRAIN).await;

@@ -164,6 +164,7 @@ impl<T: Content> CacheBuilder<T> {
         let shared = Arc::new(Shared::new(self.indexes, self.trim));
         let (synced_sender, synced) = watch::channel(false);
         let resource = Arc::new(self.resource.clone());
+        self.client.report_cache(&self.resource, &shared);
         let api = self.client.resource(&self.resource);
         let reflector = Reflector::new(
             if self.is_metadata { api.metadata_only() } else { api },

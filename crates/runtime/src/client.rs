@@ -31,7 +31,7 @@ mod watch;
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http::{Method, Request, Response, header};
@@ -55,6 +55,8 @@ pub(crate) use operations::{Pages, WatchStart};
 
 use transport::{Transport, full};
 
+use crate::members::ClusterName;
+use crate::metrics::{CacheReader, Metrics, RequestMeter};
 use crate::resource::Resource;
 
 /// Timeout of a request unless [`Client::with_timeout`] sets another; Karmada's member clients use 32 s.
@@ -69,6 +71,14 @@ pub struct Client {
     timeout: Duration,
     /// False after the server has refused a streaming list.
     streaming_lists: Arc<AtomicBool>,
+    reporter: Option<Arc<Reporter>>,
+}
+
+/// Where a client and the caches over it report.
+struct Reporter {
+    metrics: Metrics,
+    cluster: Option<ClusterName>,
+    requests: RequestMeter,
 }
 
 impl Client {
@@ -112,7 +122,39 @@ impl Client {
     }
 
     fn over(transport: Transport) -> Self {
-        Self { transport, timeout: REQUEST_TIMEOUT, streaming_lists: Arc::new(AtomicBool::new(true)) }
+        Self {
+            transport,
+            timeout: REQUEST_TIMEOUT,
+            streaming_lists: Arc::new(AtomicBool::new(true)),
+            reporter: None,
+        }
+    }
+
+    /// The same client; its requests, and the caches and event recorders that are made with it, are counted in
+    /// `metrics` from now on, under the name of a member or as the control plane's.
+    #[must_use]
+    pub fn with_metrics(mut self, metrics: &Metrics, cluster: Option<&ClusterName>) -> Self {
+        let requests = metrics.requests(cluster);
+        self.reporter =
+            Some(Arc::new(Reporter { metrics: metrics.clone(), cluster: cluster.cloned(), requests }));
+        self
+    }
+
+    /// The metrics that the client reports to; unregistered ones when there are none.
+    pub fn metrics(&self) -> Metrics {
+        self.reporter.as_ref().map(|reporter| reporter.metrics.clone()).unwrap_or_default()
+    }
+
+    /// Reports a cache over this client.
+    pub(crate) fn report_cache(&self, resource: &Resource, cache: &Arc<impl CacheReader + 'static>) {
+        if let Some(reporter) = &self.reporter {
+            let reader: Arc<dyn CacheReader> = cache.clone();
+            let name = match resource.gvk.group.as_str() {
+                "" => resource.plural.clone(),
+                group => format!("{}.{group}", resource.plural),
+            };
+            reporter.metrics.add_cache(reporter.cluster.as_ref(), &name, Arc::downgrade(&reader));
+        }
     }
 
     /// The same client with another timeout for each request. A watch has a limit for silence instead.
@@ -222,9 +264,19 @@ impl Client {
         self.transport.collect(response.into_body(), self.timeout).await
     }
 
+    /// Sends a request and waits for the head of the answer.
+    async fn send(&self, request: Request<Body>, timeout: Duration) -> Result<Response<Body>, ClientError> {
+        let Some(reporter) = &self.reporter else { return self.transport.send(request, timeout).await };
+        let (method, started) = (request.method().clone(), Instant::now());
+        let answer = self.transport.send(request, timeout).await;
+        let code = answer.as_ref().ok().map(Response::status);
+        reporter.requests.count(&method, code, started.elapsed());
+        answer
+    }
+
     /// Sends a request and reads the head of the answer. An answer of 400 or above is an error.
     async fn open(&self, request: Request<Body>) -> Result<Response<Body>, ClientError> {
-        let response = self.transport.send(request, self.timeout).await?;
+        let response = self.send(request, self.timeout).await?;
         if response.status().as_u16() < 400 {
             return Ok(response);
         }

@@ -45,8 +45,11 @@ use std::time::Duration;
 use futures::FutureExt;
 use portolan_net::Shutdown;
 use portolan_object::Status;
+use tracing::Instrument;
 
 use crate::client::{BoxError, ClientError};
+use crate::members::ClusterName;
+use crate::metrics::PassResult;
 use crate::queue::{Key, Next, Queue};
 
 /// Time for a pass to end after the stop signal; then it is cancelled.
@@ -144,7 +147,7 @@ pub fn run<R: Reconciler>(reconciler: Arc<R>, queue: &Queue<R::Key>, workers: us
                     tokio::time::sleep(STOP_GRACE).await;
                 };
                 let next = tokio::select! {
-                    next = pass(&*reconciler, queue.name(), &key) => next,
+                    next = pass(&*reconciler, &queue, &key) => next,
                     () = stopped => return,
                 };
                 queue.finish(key, next);
@@ -153,29 +156,36 @@ pub fn run<R: Reconciler>(reconciler: Arc<R>, queue: &Queue<R::Key>, workers: us
     }
 }
 
-/// One pass over one key.
-async fn pass<R: Reconciler>(reconciler: &R, controller: &str, key: &R::Key) -> Next {
-    let outcome = AssertUnwindSafe(reconciler.reconcile(key)).catch_unwind().await;
-    match outcome {
-        Ok(Outcome::Done) => Next::Forget,
-        Ok(Outcome::RequeueAfter(delay)) => Next::After(delay),
+/// One pass over one key. What it logs is in a span that names the controller and the key.
+async fn pass<R: Reconciler>(reconciler: &R, queue: &Queue<R::Key>, key: &R::Key) -> Next {
+    let controller = queue.name();
+    let cluster = queue.cluster().map(ClusterName::as_str);
+    let span = tracing::debug_span!("reconcile", controller, cluster, %key);
+    let ended = AssertUnwindSafe(reconciler.reconcile(key)).catch_unwind().instrument(span).await;
+    let (result, next) = match ended {
+        Ok(Outcome::Done) => (PassResult::Done, Next::Forget),
+        Ok(Outcome::RequeueAfter(delay)) => (PassResult::Requeued, Next::After(delay)),
         Ok(Outcome::Stale) => {
-            tracing::debug!(controller, %key, "lost a race, running again");
-            Next::Soon
+            tracing::debug!(controller, cluster, %key, "conflict with another write, trying again");
+            (PassResult::Raced, Next::Soon)
         }
         Ok(Outcome::Retry(error)) => {
-            tracing::warn!(controller, %key, %error, "pass failed, running again later");
-            Next::Backoff
+            let retries = queue.failures(key);
+            tracing::warn!(controller, cluster, %key, retries, %error, "reconcile failed, trying again later");
+            (PassResult::Failed, Next::Backoff)
         }
         Ok(Outcome::RetryAfter(delay, error)) => {
-            tracing::warn!(controller, %key, %error, ?delay, "pass failed, running again when the server allows");
-            Next::BackoffAtLeast(delay)
+            let retries = queue.failures(key);
+            tracing::warn!(controller, cluster, %key, retries, %error, ?delay, "reconcile failed, trying again when the server allows");
+            (PassResult::Failed, Next::BackoffAtLeast(delay))
         }
         Err(_) => {
-            tracing::error!(controller, %key, "pass panicked; this is a bug, running again later");
-            Next::Backoff
+            tracing::error!(controller, cluster, %key, "reconcile panicked, trying again later; this is a bug");
+            (PassResult::Panicked, Next::Backoff)
         }
-    }
+    };
+    queue.meter().passed(result);
+    next
 }
 
 #[cfg(test)]

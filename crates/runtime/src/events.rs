@@ -16,6 +16,7 @@ use serde_json::{Value, json};
 use tokio::sync::mpsc;
 
 use crate::client::{Api, Client, ClientError, Patch};
+use crate::metrics::EventCounters;
 use crate::resource::Resource;
 use crate::scope::spawn_until_stop;
 
@@ -80,26 +81,9 @@ struct Note {
 #[derive(Debug, Clone)]
 pub struct EventRecorder {
     notes: mpsc::Sender<Note>,
-    counters: Arc<EventCounters>,
-}
-
-/// Counters since the start.
-#[derive(Debug, Default)]
-struct EventCounters {
-    written: AtomicU64,
-    failed: AtomicU64,
-    dropped: AtomicU64,
-}
-
-/// Figures of a recorder since the start, for metrics.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct EventFigures {
-    /// Notes that were written.
-    pub written: u64,
-    /// Notes that the API server refused or did not answer.
-    pub failed: u64,
-    /// Notes that were dropped because the buffer was full.
-    pub dropped: u64,
+    counters: EventCounters,
+    /// Notes that this recorder has dropped.
+    dropped: Arc<AtomicU64>,
 }
 
 impl EventRecorder {
@@ -107,9 +91,10 @@ impl EventRecorder {
     pub fn new(client: &Client, component: &str, clock: Clock, scope: &Shutdown) -> Self {
         let (notes, waiting) = mpsc::channel(BUFFER);
         let events = Resource::from(resources::EVENT);
-        let counters: Arc<EventCounters> = Arc::default();
+        let (counters, dropped) = (client.metrics().events(), Arc::<AtomicU64>::default());
         let writer = EventWriter {
             counters: counters.clone(),
+            dropped: dropped.clone(),
             reported_drops: 0,
             api: client.resource(&events),
             component: component.to_owned(),
@@ -118,7 +103,7 @@ impl EventRecorder {
             oldest: VecDeque::new(),
         };
         spawn_until_stop(scope, writer.run(waiting));
-        Self { notes, counters }
+        Self { notes, counters, dropped }
     }
 
     /// Records an Event. Never waits.
@@ -130,15 +115,9 @@ impl EventRecorder {
         }
         let note = Note { regarding, severity, reason: reason.to_owned(), message };
         if self.notes.try_send(note).is_err() {
-            self.counters.dropped.fetch_add(1, Ordering::Relaxed);
+            self.counters.dropped.inc();
+            self.dropped.fetch_add(1, Ordering::Relaxed);
         }
-    }
-
-    /// Figures for metrics.
-    pub fn figures(&self) -> EventFigures {
-        let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
-        let EventCounters { written, failed, dropped } = &*self.counters;
-        EventFigures { written: count(written), failed: count(failed), dropped: count(dropped) }
     }
 }
 
@@ -148,7 +127,8 @@ struct WrittenEvent {
 }
 
 struct EventWriter {
-    counters: Arc<EventCounters>,
+    counters: EventCounters,
+    dropped: Arc<AtomicU64>,
     /// Dropped notes that were logged.
     reported_drops: u64,
     api: Api<Object>,
@@ -163,11 +143,11 @@ impl EventWriter {
     async fn run(mut self, mut waiting: mpsc::Receiver<Note>) {
         while let Some(note) = waiting.recv().await {
             if let Err(error) = self.write(&note).await {
-                self.counters.failed.fetch_add(1, Ordering::Relaxed);
+                self.counters.failed.inc();
                 let (object, reason) = (&note.regarding.key, &note.reason);
                 tracing::debug!(%object, reason, %error, "event not written");
             } else {
-                self.counters.written.fetch_add(1, Ordering::Relaxed);
+                self.counters.written.inc();
             }
             if waiting.is_empty() {
                 self.report_drops();
@@ -177,7 +157,7 @@ impl EventWriter {
 
     /// Logs once, at the end of a burst, how many notes the burst cost.
     fn report_drops(&mut self) {
-        let dropped = self.counters.dropped.load(Ordering::Relaxed);
+        let dropped = self.dropped.load(Ordering::Relaxed);
         if dropped > self.reported_drops {
             let count = dropped - self.reported_drops;
             tracing::warn!(count, "events were dropped: more were recorded than the API server took");

@@ -20,6 +20,7 @@ pub use follow::follow;
 pub use member::{Health, Member};
 
 use crate::client::{Client, ConnectError, Endpoint};
+use crate::metrics::Metrics;
 
 /// The name of a member cluster.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -78,6 +79,7 @@ struct Registry {
     /// Held while a change is made and announced, so that a new observer misses nothing.
     observers: Mutex<Vec<Observer>>,
     dial: Dial,
+    metrics: Metrics,
     scope: Shutdown,
 }
 
@@ -90,13 +92,24 @@ pub struct Members {
 impl Members {
     /// An empty registry whose members run within `scope`.
     pub fn new(scope: &Shutdown) -> Self {
-        Self::with_dial(scope, Arc::new(|_, endpoint| Client::connect(endpoint)))
+        Self::with_dial(scope, Self::connections())
+    }
+
+    /// Makes ordinary connections.
+    pub fn connections() -> Dial {
+        Arc::new(|_, endpoint| Client::connect(endpoint))
     }
 
     /// An empty registry that makes its clients otherwise, for members in the same process.
     pub fn with_dial(scope: &Shutdown, dial: Dial) -> Self {
+        Self::with_metrics(scope, dial, &Metrics::default())
+    }
+
+    /// An empty registry that reports its members to `metrics`.
+    pub fn with_metrics(scope: &Shutdown, dial: Dial, metrics: &Metrics) -> Self {
         let entries = RwLock::new(BTreeMap::new());
-        let registry = Registry { entries, observers: Mutex::new(Vec::new()), dial, scope: scope.child() };
+        let (observers, metrics) = (Mutex::new(Vec::new()), metrics.clone());
+        let registry = Registry { entries, observers, dial, metrics, scope: scope.child() };
         Self { registry: Arc::new(registry) }
     }
 
@@ -122,6 +135,7 @@ impl Members {
             return Ok(entry.member.clone());
         }
         let client = (self.registry.dial)(name, endpoint.clone())?;
+        let client = client.with_metrics(&self.registry.metrics, Some(name));
         let member = Arc::new(Member::new(name.clone(), client, self.registry.scope.child()));
         let entry = Entry { member: member.clone(), endpoint };
         let replaced = self.registry.entries.write().insert(name.clone(), entry);
@@ -130,6 +144,7 @@ impl Members {
         }
         let change = MembershipChange::Joined(member.clone());
         observers.iter().for_each(|observer| observer(&change));
+        tracing::info!(cluster = %name, "cluster is connected");
         Ok(member)
     }
 
@@ -140,6 +155,8 @@ impl Members {
         entry.member.scope().request();
         let change = MembershipChange::Left(name.clone());
         observers.iter().for_each(|observer| observer(&change));
+        self.registry.metrics.forget(name);
+        tracing::info!(cluster = %name, "cluster left the federation");
     }
 
     /// Calls `observer` for every member that is there, and from then on for every change, in order. It must be

@@ -36,6 +36,8 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use crate::backoff::Backoff;
+use crate::members::ClusterName;
+use crate::metrics::{QueueLoad, QueueMeter, QueueProbe, QueueReader};
 use state::QueueState;
 
 /// A key of a queue.
@@ -90,15 +92,6 @@ pub struct QueueFigures {
     pub failed: u64,
 }
 
-/// A queue of any key type, as metrics see it.
-pub trait Measured: Send + Sync {
-    /// Name of the queue.
-    fn name(&self) -> &str;
-
-    /// Present figures.
-    fn figures(&self) -> QueueFigures;
-}
-
 /// What follows a pass over a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Next {
@@ -116,11 +109,13 @@ pub enum Next {
 
 struct SharedQueue<K> {
     name: String,
+    cluster: Option<ClusterName>,
     state: Mutex<QueueState<K>>,
     wake: Notify,
     lane_of: LaneOf<K>,
     backoff: Backoff,
     counters: Counters,
+    meter: QueueMeter,
 }
 
 /// A queue of keys; clones share state.
@@ -140,7 +135,8 @@ const BACKOFF: Backoff = Backoff::new(Duration::from_millis(50), Duration::from_
 const RACE_BACKOFF: Backoff = Backoff::new(Duration::from_millis(2), Duration::from_secs(1));
 
 impl<K: Key> Queue<K> {
-    /// A queue with a single lane. `name` appears in logs and metrics.
+    /// A queue with a single lane that no metrics report; see [`Metrics::queue`](crate::Metrics::queue). `name` appears
+    /// in logs.
     pub fn new(name: impl Into<String>) -> Self {
         let single: Arc<str> = Arc::from("");
         Self::with_lanes(name, usize::MAX, move |_| single.clone())
@@ -152,15 +148,48 @@ impl<K: Key> Queue<K> {
         lane_limit: usize,
         lane_of: impl Fn(&K) -> Arc<str> + Send + Sync + 'static,
     ) -> Self {
+        Self::made(name.into(), None, lane_limit, Box::new(lane_of), QueueMeter::unreported())
+    }
+
+    /// A queue with a single lane that counts with `meter`.
+    pub(crate) fn metered(name: &str, cluster: Option<&ClusterName>, meter: QueueMeter) -> Self {
+        let single: Arc<str> = Arc::from("");
+        Self::made(name.to_owned(), cluster.cloned(), usize::MAX, Box::new(move |_| single.clone()), meter)
+    }
+
+    fn made(
+        name: String,
+        cluster: Option<ClusterName>,
+        lane_limit: usize,
+        lane_of: LaneOf<K>,
+        meter: QueueMeter,
+    ) -> Self {
         let shared = SharedQueue {
-            name: name.into(),
+            name,
+            cluster,
             state: Mutex::new(QueueState::new(lane_limit.max(1))),
             wake: Notify::new(),
-            lane_of: Box::new(lane_of),
+            lane_of,
             backoff: BACKOFF,
             counters: Counters::default(),
+            meter,
         };
         Self { shared: Arc::new(shared) }
+    }
+
+    /// The cluster that the keys are about; `None` for the control plane.
+    pub fn cluster(&self) -> Option<&ClusterName> {
+        self.shared.cluster.as_ref()
+    }
+
+    pub(crate) fn meter(&self) -> &QueueMeter {
+        &self.shared.meter
+    }
+
+    /// A reader for metrics, which does not keep the queue alive.
+    pub(crate) fn probe(&self) -> QueueProbe {
+        let reader: Arc<dyn QueueReader> = self.shared.clone();
+        Arc::downgrade(&reader)
     }
 
     /// The name of the queue.
@@ -209,6 +238,7 @@ impl<K: Key> Queue<K> {
     /// Makes a key ready. Cancels a delay of the key.
     pub fn add(&self, key: K) {
         Counters::count(&self.shared.counters.added);
+        self.shared.meter.adds.inc();
         let lane = (self.shared.lane_of)(&key);
         if self.shared.state.lock().add(key, lane, Instant::now()) {
             self.shared.wake.notify_one();
@@ -218,6 +248,7 @@ impl<K: Key> Queue<K> {
     /// Makes a key ready after `delay`. Of several delays of one key the shortest applies.
     pub fn add_after(&self, key: K, delay: Duration) {
         Counters::count(&self.shared.counters.added);
+        self.shared.meter.adds.inc();
         if self.shared.state.lock().add_at(key, Instant::now() + delay) {
             self.shared.wake.notify_one();
         }
@@ -231,13 +262,15 @@ impl<K: Key> Queue<K> {
                 if state.is_closed() {
                     return None;
                 }
-                state.wake_delayed(Instant::now(), &self.shared.lane_of);
-                if let Some(key) = state.take() {
+                let now = Instant::now();
+                state.wake_delayed(now, &self.shared.lane_of);
+                if let Some((key, waited)) = state.take(now) {
                     if state.has_more() {
                         // Another worker waits for ready keys and due times from here on.
                         self.shared.wake.notify_one();
                     }
                     Counters::count(&self.shared.counters.started);
+                    self.shared.meter.waited.observe_duration(waited);
                     return Some(key);
                 }
                 state.next_due()
@@ -259,23 +292,29 @@ impl<K: Key> Queue<K> {
             Next::Soon => &counters.raced,
             Next::Backoff | Next::BackoffAtLeast(_) => &counters.failed,
         });
+        let meter = &self.shared.meter;
         let lane = (self.shared.lane_of)(&key);
+        let now = Instant::now();
         let mut state = self.shared.state.lock();
         let delay = match next {
             Next::Forget => None,
             Next::After(delay) => Some(delay),
-            Next::Soon => Some(RACE_BACKOFF.random_delay(state.count_failure(&key))),
-            Next::Backoff => Some(self.shared.backoff.random_delay(state.count_failure(&key))),
+            Next::Soon => Some(RACE_BACKOFF.random_delay(state.count_failure(&key, now))),
+            Next::Backoff => Some(self.shared.backoff.random_delay(state.count_failure(&key, now))),
             Next::BackoffAtLeast(least) => {
-                Some(self.shared.backoff.random_delay(state.count_failure(&key)).max(least))
+                Some(self.shared.backoff.random_delay(state.count_failure(&key, now)).max(least))
             }
         };
         if matches!(next, Next::Forget | Next::After(_)) {
-            state.forget_failures(&key);
+            if let Some(latency) = state.succeed(&key, now) {
+                meter.latency.observe_duration(latency);
+            }
+        } else {
+            meter.retries.inc();
         }
-        let now = Instant::now();
-        state.finish(key, lane, now, delay.map(|delay| now + delay));
+        let worked = state.finish(key, lane, now, delay.map(|delay| now + delay));
         drop(state);
+        meter.worked.observe_duration(worked);
         self.shared.wake.notify_one();
     }
 
@@ -292,13 +331,9 @@ impl<K: Key> Queue<K> {
     }
 }
 
-impl<K: Key> Measured for Queue<K> {
-    fn name(&self) -> &str {
-        Self::name(self)
-    }
-
-    fn figures(&self) -> QueueFigures {
-        Self::figures(self)
+impl<K: Key> QueueReader for SharedQueue<K> {
+    fn load(&self) -> QueueLoad {
+        self.state.lock().load(Instant::now())
     }
 }
 

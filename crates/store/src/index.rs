@@ -102,6 +102,11 @@ impl<P> Index<P> {
         leaves.iter().map(|leaf| leaf.len()).sum::<usize>() + to.slot - from.slot
     }
 
+    /// The number of values, at the cost of one step per leaf.
+    pub(crate) fn len(&self) -> usize {
+        self.leaves.iter().map(|leaf| leaf.len()).sum()
+    }
+
     /// The leaf that holds the key, or would.
     fn leaf_of(&self, key: &str) -> usize {
         self.leaves.partition_point(|leaf| &*leaf[0].key <= key).saturating_sub(1)

@@ -78,6 +78,11 @@ impl Interest {
         self.by_prefix.entry(prefix.as_bytes().into()).or_default().push(slot);
     }
 
+    /// The number of watchers.
+    pub(crate) fn len(&self) -> usize {
+        self.by_prefix.values().map(Vec::len).sum()
+    }
+
     pub(crate) fn remove(&mut self, prefix: &str, slot: &Arc<Slot>) {
         let Some(slots) = self.by_prefix.get_mut(prefix.as_bytes()) else { return };
         slots.retain(|other| !Arc::ptr_eq(other, slot));

@@ -14,6 +14,7 @@ mod draft;
 mod durable;
 mod index;
 mod interest;
+mod metrics;
 mod options;
 mod read;
 mod state;

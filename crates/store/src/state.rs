@@ -8,6 +8,7 @@ use parking_lot::RwLock;
 
 use crate::index::Index;
 use crate::interest::Interest;
+use crate::metrics::Metrics;
 use crate::options::Limits;
 use crate::tail::Tail;
 use crate::versioned::{Event, Payload, Revision};
@@ -50,11 +51,12 @@ impl<P: Payload> State<P> {
 /// The state and its lock.
 pub(crate) struct Shared<P> {
     pub(crate) state: RwLock<State<P>>,
+    pub(crate) metrics: Metrics,
 }
 
 impl<P: Payload> Shared<P> {
     pub(crate) fn new(state: State<P>) -> Self {
-        Self { state: RwLock::new(state) }
+        Self { state: RwLock::new(state), metrics: Metrics::default() }
     }
 
     /// Makes durable events visible, in order, and wakes the watchers they concern.

@@ -3,12 +3,15 @@
 use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Instant;
 
 use parking_lot::Mutex;
+use prometheus_client::registry::Registry;
 
 use crate::batch::{Batch, CommitError, Unavailable};
 use crate::draft::Draft;
 use crate::durable::{Durable, OpenError};
+use crate::metrics;
 use crate::options::{Limits, Options};
 use crate::read::{Page, Query, ReadError};
 use crate::state::{Shared, State};
@@ -151,15 +154,24 @@ impl<P: Payload> Store<P> {
         }
     }
 
+    /// Adds the figures of this store to `registry`.
+    pub fn register_metrics(&self, registry: &mut Registry) {
+        metrics::register(&self.shared, registry);
+    }
+
     fn commit_inline(&self, gate: &Gate, batch: Batch<P>) -> Result<Vec<Event<P>>, CommitError<P>> {
         if *gate == Gate::Closed {
             return Err(CommitError::Unavailable { source: Unavailable::Closed });
         }
+        let started = Instant::now();
         let mut draft = Draft::new(&self.shared);
-        draft.add(batch)?;
+        draft.add(batch).inspect_err(|_| {
+            self.shared.metrics.conflicts.inc();
+        })?;
         let events = draft.into_events();
-        let answer = events.iter().map(|event| Event::clone(event)).collect();
+        let answer: Vec<_> = events.iter().map(|event| Event::clone(event)).collect();
         self.shared.publish(events);
+        self.shared.metrics.committed(1, answer.len(), started.elapsed());
         Ok(answer)
     }
 }

@@ -30,6 +30,11 @@ impl<P> Tail<P> {
         self.base
     }
 
+    /// Memory that the events alone keep.
+    pub(crate) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
     /// The events after `revision`; none when it lies in the future.
     ///
     /// `None` when one of them was dropped already.

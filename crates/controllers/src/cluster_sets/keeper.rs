@@ -45,7 +45,7 @@ struct Keeper {
 /// Starts the keeper of a member.
 pub(super) fn start(hub: &Hub, member: &Arc<Member>) {
     let sets = &hub.cluster_sets;
-    let queue: Queue<String> = Queue::new(format!("cluster set of {}", member.name()));
+    let queue: Queue<String> = member.client().metrics().queue("cluster-set-members", Some(member.name()));
     let keeper = Arc::new(Keeper {
         sets: sets.clone(),
         member: member.clone(),

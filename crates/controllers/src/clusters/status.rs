@@ -136,11 +136,11 @@ impl Collector {
         let Some(cluster) = self.hub.cluster(self.member.name()) else { return Ok(()) };
         let elapsed = self.hub.clock.elapsed();
         let counts = self.doubt.judge(&cluster.status.conditions, &probe, elapsed, self.probing.thresholds);
-        match probe.is_answered() {
-            // Work goes on at the first good answer, and stops only when the failure counts.
-            true => self.member.set_health(Health::Ready),
-            false if counts => self.member.set_health(Health::NotReady),
-            false => {}
+        // Work goes on at the first good answer, and stops only when the failure counts.
+        if probe.is_answered() {
+            self.set_health(Health::Ready, &probe);
+        } else if counts {
+            self.set_health(Health::NotReady, &probe);
         }
         let told = if probe.is_answered() { self.ask().await } else { None };
         let mut status = cluster.status.clone();
@@ -154,6 +154,19 @@ impl Collector {
             return Ok(());
         }
         self.write(&cluster, &status).await
+    }
+
+    fn set_health(&self, health: Health, probe: &Probe) {
+        if !self.member.set_health(health) {
+            return;
+        }
+        let (cluster, cause) = (self.member.name(), probe.condition("").message);
+        match health {
+            Health::NotReady => {
+                tracing::warn!(%cluster, cause, "cluster is not ready, its objects stay as they are")
+            }
+            Health::Ready | Health::Unknown => tracing::info!(%cluster, "cluster is ready"),
+        }
     }
 
     async fn probe(&mut self) -> Probe {

@@ -60,8 +60,9 @@ impl Site {
             member.cache(&service_resource(), Selection::all(), |builder| builder.trim(trim_service), |_| {});
         let namespaces =
             member.cache(&namespaces(), Selection::all(), |builder| builder.trim(trim_namespace), |_| {});
-        let imports_queue = Queue::new(format!("imports of {}", member.name()));
-        let exports_queue = Queue::new(format!("exports of {}", member.name()));
+        let metrics = member.client().metrics();
+        let imports_queue = metrics.queue("imports", Some(member.name()));
+        let exports_queue = metrics.queue("exports", Some(member.name()));
         let types = RwLock::default();
         let families = RwLock::default();
         Self { member, slices, services, namespaces, types, families, imports_queue, exports_queue }

@@ -69,7 +69,7 @@ impl ClusterSets {
             memberships: RwLock::default(),
             progress: Mutex::default(),
             changes: watch::Sender::new(0),
-            status_queue: Queue::new("cluster-sets"),
+            status_queue: client.metrics().queue("cluster-sets", None),
         };
         Self { inner: Arc::new(inner) }
     }

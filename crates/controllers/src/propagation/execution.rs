@@ -32,7 +32,7 @@ type Queues = Arc<RwLock<HashMap<ClusterName, Queue<ObjectKey>>>>;
 /// Starts execution for every member that is there or joins, and the release of Works of clusters that are gone.
 pub(super) fn start(hub: &Hub) {
     let queues: Queues = Arc::default();
-    let abandoned: Queue<ObjectKey> = Queue::new("abandoned works");
+    let abandoned: Queue<ObjectKey> = hub.client.metrics().queue("abandoned-works", None);
     let (changed, without_member) = (queues.clone(), abandoned.clone());
     hub.works.observe(move |change| {
         if is_own_status(change) {
@@ -81,7 +81,7 @@ pub(super) struct Executor {
 
 impl Executor {
     fn start(hub: &Hub, member: Arc<Member>) -> Queue<ObjectKey> {
-        let queue = Queue::new(format!("works of {}", member.name()));
+        let queue = hub.client.metrics().queue("works", Some(member.name()));
         let executor = Arc::new(Self {
             hub: hub.clone(),
             member: member.clone(),

@@ -221,7 +221,9 @@ impl<T: Content> Reflector<T> {
     /// Notes that the watch works.
     fn contact(&mut self) {
         self.progress.is_open();
-        self.shared.contact();
+        if self.shared.contact() {
+            tracing::info!(resource = %self.api.resource(), "cache has contact with its server again");
+        }
     }
 
     fn replace(&mut self, items: Vec<Seen<T>>, resource_version: &str) {

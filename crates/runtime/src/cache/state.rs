@@ -12,6 +12,7 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use crate::cache::{CacheFigures, Change, IndexBy, Trim, Trouble};
+use crate::metrics::{CacheReader, CacheStatus};
 
 /// Called for each change; false when it wants no more.
 pub(super) type Observer<T> = Box<dyn Fn(&Change<T>) -> bool + Send + Sync>;
@@ -31,6 +32,7 @@ pub(super) struct Shared<T> {
 struct Contact {
     last: Instant,
     lists: u64,
+    failures: u64,
     failed_since: Option<Instant>,
     trouble: Option<Trouble>,
 }
@@ -148,6 +150,7 @@ impl<T> Shared<T> {
             contact: Mutex::new(Contact {
                 last: Instant::now(),
                 lists: 0,
+                failures: 0,
                 failed_since: None,
                 trouble: None,
             }),
@@ -175,12 +178,12 @@ impl<T> Shared<T> {
         CacheFigures { objects, is_synced, age, lists: contact.lists, trouble }
     }
 
-    /// Notes that the watch works.
-    pub(super) fn contact(&self) {
+    /// Notes that the watch works. True when readers saw trouble before.
+    pub(super) fn contact(&self) -> bool {
         let mut contact = self.contact.lock();
         contact.last = Instant::now();
         contact.failed_since = None;
-        contact.trouble = None;
+        contact.trouble.take().is_some()
     }
 
     /// Notes that the whole collection was read.
@@ -193,6 +196,7 @@ impl<T> Shared<T> {
     /// Notes that a request failed. Readers see the trouble if `is_visible`.
     pub(super) fn failed(&self, reason: String, is_not_served: bool, is_visible: bool) {
         let mut contact = self.contact.lock();
+        contact.failures += 1;
         let since = *contact.failed_since.get_or_insert_with(Instant::now);
         contact.trouble = is_visible.then_some(Trouble { reason, since, is_not_served });
     }
@@ -313,6 +317,19 @@ impl<T> Shared<T> {
     /// Tells `observer` of every change from now on.
     pub(super) fn observe_changes(&self, observer: Observer<T>) {
         self.announcing.lock().observers.push(observer);
+    }
+}
+
+impl<T: Send + Sync> CacheReader for Shared<T> {
+    fn status(&self) -> CacheStatus {
+        let contact = self.contact.lock();
+        CacheStatus {
+            objects: self.read(|state| state.objects.len()),
+            age: contact.last.elapsed(),
+            is_failing: contact.trouble.is_some(),
+            failures: contact.failures,
+            lists: contact.lists,
+        }
     }
 }
 

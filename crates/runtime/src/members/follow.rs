@@ -31,7 +31,7 @@ fn secrets() -> Resource {
 
 /// Starts to keep `members` equal to `clusters`, until `scope` stops.
 pub fn follow(hub: &Client, members: &Members, clusters: &Cache<Cluster>, scope: &Shutdown) {
-    let queue: Queue<ClusterName> = Queue::new("members");
+    let queue: Queue<ClusterName> = hub.metrics().queue("members", None);
     let follower = Follower { hub: hub.clone(), members: members.clone(), clusters: clusters.clone() };
     let changed = queue.clone();
     clusters.observe(move |change| changed.add(ClusterName::new(change.key.name.as_str())));

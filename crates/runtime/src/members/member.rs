@@ -77,9 +77,14 @@ impl Member {
         self.health.subscribe()
     }
 
-    /// Tells what a probe found.
-    pub fn set_health(&self, health: Health) {
-        self.health.send_if_modified(|known| std::mem::replace(known, health) != health);
+    /// Sets the state of health. True when it changed.
+    pub fn set_health(&self, health: Health) -> bool {
+        let has_changed = self.health.send_if_modified(|known| std::mem::replace(known, health) != health);
+        // A member that was removed is not reported any more.
+        if has_changed && !self.scope.is_requested() {
+            self.client.metrics().set_health(&self.name, health);
+        }
+        has_changed
     }
 
     /// What the member's API server has, as of the last discovery; empty before the first.

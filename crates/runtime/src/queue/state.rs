@@ -3,8 +3,11 @@
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::hash::Hash;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::time::Instant;
+
+use crate::metrics::QueueLoad;
 
 pub(super) struct QueueState<K> {
     /// Ready keys by lane.
@@ -13,16 +16,30 @@ pub(super) struct QueueState<K> {
     turns: VecDeque<Arc<str>>,
     /// Ready keys, and since when they wait for a worker.
     ready: HashMap<K, Instant>,
-    /// Keys in a pass, and whether they were added during it.
-    running: HashMap<K, bool>,
+    /// Keys in a pass.
+    running: HashMap<K, Running>,
     running_in_lane: HashMap<Arc<str>, usize>,
     lane_limit: usize,
     /// Delayed keys by due time. The number makes equal times distinct.
     delayed: BTreeMap<(Instant, u64), K>,
     due: HashMap<K, (Instant, u64)>,
     next_number: u64,
-    failures: HashMap<K, u32>,
+    /// Keys that were added and have not been reconciled with success since.
+    pending: HashMap<K, Pending>,
     closed: bool,
+}
+
+/// A key in a pass.
+struct Running {
+    since: Instant,
+    /// When it was added during the pass.
+    again: Option<Instant>,
+}
+
+/// A key from its first addition to the pass that succeeds.
+struct Pending {
+    since: Instant,
+    failures: u32,
 }
 
 impl<K: Clone + Eq + Hash> QueueState<K> {
@@ -37,7 +54,7 @@ impl<K: Clone + Eq + Hash> QueueState<K> {
             delayed: BTreeMap::new(),
             due: HashMap::new(),
             next_number: 0,
-            failures: HashMap::new(),
+            pending: HashMap::new(),
             closed: false,
         }
     }
@@ -60,7 +77,7 @@ impl<K: Clone + Eq + Hash> QueueState<K> {
 
     /// Keys with at least one failure since their last success.
     pub(super) fn failing(&self) -> usize {
-        self.failures.len()
+        self.pending.values().filter(|pending| pending.failures > 0).count()
     }
 
     /// Since when the ready key that waits longest waits for a worker.
@@ -77,14 +94,15 @@ impl<K: Clone + Eq + Hash> QueueState<K> {
         if let Some(entry) = self.due.remove(&key) {
             self.delayed.remove(&entry);
         }
-        if let Some(again) = self.running.get_mut(&key) {
-            *again = true;
+        if let Some(running) = self.running.get_mut(&key) {
+            running.again.get_or_insert(now);
             return false;
         }
         if self.ready.contains_key(&key) {
             return false;
         }
         self.ready.insert(key.clone(), now);
+        self.pending.entry(key.clone()).or_insert(Pending { since: now, failures: 0 });
         let keys = self.lanes.entry(lane.clone()).or_default();
         if keys.is_empty() {
             self.turns.push_back(lane);
@@ -121,8 +139,8 @@ impl<K: Clone + Eq + Hash> QueueState<K> {
         }
     }
 
-    /// Takes the first key of the next lane that is below its limit.
-    pub(super) fn take(&mut self) -> Option<K> {
+    /// Takes the first key of the next lane that is below its limit, with the time that it was ready.
+    pub(super) fn take(&mut self, now: Instant) -> Option<(K, Duration)> {
         for _ in 0..self.turns.len() {
             let lane = self.turns.pop_front()?;
             let running = self.running_in_lane.get(&lane).copied().unwrap_or_default();
@@ -137,10 +155,10 @@ impl<K: Clone + Eq + Hash> QueueState<K> {
             } else {
                 self.turns.push_back(lane.clone());
             }
-            self.ready.remove(&key);
-            self.running.insert(key.clone(), false);
+            let since = self.ready.remove(&key).unwrap_or(now);
+            self.running.insert(key.clone(), Running { since: now, again: None });
             *self.running_in_lane.entry(lane).or_default() += 1;
-            return Some(key);
+            return Some((key, now.duration_since(since)));
         }
         None
     }
@@ -154,37 +172,53 @@ impl<K: Clone + Eq + Hash> QueueState<K> {
         self.delayed.first_key_value().map(|((at, _), _)| *at)
     }
 
-    /// Ends the pass over a key at `now`. The key is ready again if it was added during the pass, else at `at`, if given.
-    pub(super) fn finish(&mut self, key: K, lane: Arc<str>, now: Instant, at: Option<Instant>) {
+    /// Ends the pass over a key at `now`. The key is ready again if it was added during the pass, else at `at`, if
+    /// given. Returns the duration of the pass.
+    pub(super) fn finish(&mut self, key: K, lane: Arc<str>, now: Instant, at: Option<Instant>) -> Duration {
         if let Some(running) = self.running_in_lane.get_mut(&lane) {
             *running -= 1;
             if *running == 0 {
                 self.running_in_lane.remove(&lane);
             }
         }
-        match (self.running.remove(&key), at) {
-            (Some(true), _) => {
+        let Some(running) = self.running.remove(&key) else { return Duration::ZERO };
+        match (running.again, at) {
+            (Some(added), _) => {
+                self.pending.entry(key.clone()).or_insert(Pending { since: added, failures: 0 });
                 self.add(key, lane, now);
             }
-            (_, Some(at)) => {
+            (None, Some(at)) => {
                 self.add_at(key, at);
             }
-            (_, None) => {}
+            (None, None) => {}
         }
+        now.duration_since(running.since)
     }
 
-    pub(super) fn count_failure(&mut self, key: &K) -> u32 {
-        let failures = self.failures.entry(key.clone()).or_default();
-        *failures = failures.saturating_add(1);
-        *failures
+    pub(super) fn count_failure(&mut self, key: &K, now: Instant) -> u32 {
+        let pending = self.pending.entry(key.clone()).or_insert(Pending { since: now, failures: 0 });
+        pending.failures = pending.failures.saturating_add(1);
+        pending.failures
     }
 
-    pub(super) fn forget_failures(&mut self, key: &K) {
-        self.failures.remove(key);
+    /// Notes that the pass over a key succeeded. Returns the time since the key was first added.
+    pub(super) fn succeed(&mut self, key: &K, now: Instant) -> Option<Duration> {
+        self.pending.remove(key).map(|pending| now.duration_since(pending.since))
     }
 
     pub(super) fn failures(&self, key: &K) -> u32 {
-        self.failures.get(key).copied().unwrap_or_default()
+        self.pending.get(key).map_or(0, |pending| pending.failures)
+    }
+
+    /// What metrics report of this moment.
+    pub(super) fn load(&self, now: Instant) -> QueueLoad {
+        let passes = || self.running.values().map(|running| now.duration_since(running.since));
+        QueueLoad {
+            ready: self.ready.len(),
+            oldest: self.oldest_ready().map(|since| now.duration_since(since)).unwrap_or_default(),
+            unfinished: passes().sum(),
+            longest: passes().max().unwrap_or_default(),
+        }
     }
 
     pub(super) fn is_closed(&self) -> bool {

@@ -196,7 +196,7 @@ proptest! {
                 }
                 Step::Take => {
                     state.wake_delayed(now, lane);
-                    if let Some(key) = state.take() {
+                    if let Some((key, _)) = state.take(now) {
                         prop_assert!(!running.contains(&key), "{} runs twice", key);
                         running.push(key);
                         owed.remove(&key);
@@ -215,7 +215,7 @@ proptest! {
         let later = now + Duration::from_secs(1);
         for _ in 0..100 {
             state.wake_delayed(later, lane);
-            let Some(key) = state.take() else { break };
+            let Some((key, _)) = state.take(later) else { break };
             owed.remove(&key);
             state.finish(key, lane(&key), now, None);
         }

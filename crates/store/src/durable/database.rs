@@ -110,6 +110,11 @@ impl Database {
         self.log_pages.load(Ordering::Relaxed)
     }
 
+    /// Bytes of the frames in the write-ahead log.
+    pub(super) fn log_bytes(&self) -> u64 {
+        self.log_pages() as u64 * PAGE_BYTES.unsigned_abs()
+    }
+
     /// Reads the state and the history.
     pub(super) fn load<P: Payload>(&mut self, options: &Options) -> Result<(State<P>, Retention), OpenError> {
         let failed = |error| OpenError::from_sqlite(&self.path, error);

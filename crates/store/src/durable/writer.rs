@@ -147,22 +147,32 @@ impl<P: Payload> Writer<P> {
 
     fn serve(&mut self, group: Group<P>) {
         let shared = Arc::clone(&self.shared);
+        let metrics = &shared.metrics;
         let mut draft = Draft::new(&shared);
         let mut accepted = Vec::new();
-        let mut decided = Vec::with_capacity(group.batches.len());
+        let batches = group.batches.len();
+        let mut decided = Vec::with_capacity(batches);
         for Commit { batch, values, reply } in group.batches {
             let decision = draft.add(batch);
-            if decision.is_ok() {
-                accepted.extend(values);
+            match &decision {
+                Ok(_) => accepted.extend(values),
+                Err(_) => {
+                    metrics.conflicts.inc();
+                }
             }
             decided.push((decision, reply));
         }
         let events = draft.into_events();
+        let started = Instant::now();
         if let Err(source) = self.persist(&events, &accepted) {
+            metrics.failures.inc_by(batches as u64);
             for (_, reply) in decided {
                 let _ = reply.send(Err(CommitError::Unavailable { source: source.clone() }));
             }
             return;
+        }
+        if !events.is_empty() {
+            metrics.committed(batches, events.len(), started.elapsed());
         }
         self.shared.publish(events.iter().cloned());
         for (decision, reply) in decided {
@@ -171,9 +181,11 @@ impl<P: Payload> Writer<P> {
             // Nobody waits any more when the caller gave up; the write stands all the same.
             let _ = reply.send(answer);
         }
+        metrics.log_bytes.set(self.database.log_bytes());
         if self.checkpointer.note(self.database.log_pages())
             && let Err(error) = self.database.finish_checkpoint()
         {
+            metrics.failed_checkpoints.inc();
             tracing::warn!(%error, "cannot checkpoint the store now, it is tried again later");
         }
     }

@@ -1,0 +1,141 @@
+//! Figures of queues, passes, caches, clients, members and Events, as the process reports them.
+//!
+//! Names and meanings are client-go's where they are the same (`workqueue_*`, `rest_client_*`). Labels are bounded: the
+//! names of controllers are constants, clusters are those that are joined, and of the resources that users define only
+//! the first [`MAX_RESOURCES`] have a label value each.
+
+mod caches;
+mod queues;
+mod requests;
+
+use std::fmt;
+use std::sync::Arc;
+
+use portolan_net::telemetry::{BoundedLabel, Family};
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::registry::Registry;
+
+use crate::members::{ClusterName, Health};
+use crate::queue::{Key, Queue};
+
+use caches::CacheLabels;
+pub(crate) use caches::{CacheProbe, CacheReader, CacheStatus};
+pub(crate) use queues::{PassResult, QueueLoad, QueueMeter, QueueProbe, QueueReader};
+pub(crate) use requests::RequestMeter;
+
+/// Resources with a label value each; caches of further ones are reported together as `other`.
+const MAX_RESOURCES: usize = 200;
+
+/// The figures of a set of controllers; clones share them.
+#[derive(Clone, Default)]
+pub struct Metrics {
+    inner: Arc<Figures>,
+}
+
+struct Figures {
+    queues: queues::Queues,
+    requests: requests::Requests,
+    caches: caches::Caches,
+    events: EventCounters,
+    ready: Family<ClusterLabel, Gauge>,
+    lost: Family<ClusterLabel, Counter>,
+    resources: BoundedLabel,
+}
+
+impl Default for Figures {
+    fn default() -> Self {
+        Self {
+            queues: queues::Queues::default(),
+            requests: requests::Requests::default(),
+            caches: caches::Caches::default(),
+            events: EventCounters::default(),
+            ready: Family::default(),
+            lost: Family::default(),
+            resources: BoundedLabel::new(MAX_RESOURCES),
+        }
+    }
+}
+
+/// The cluster that a series is about.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ClusterLabel {
+    cluster: String,
+}
+
+/// Counters of Kubernetes Events.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct EventCounters {
+    pub(crate) written: Counter,
+    pub(crate) dropped: Counter,
+    pub(crate) failed: Counter,
+}
+
+impl Metrics {
+    /// Adds the metrics to `registry`.
+    pub fn register(&self, registry: &mut Registry) {
+        let figures = &self.inner;
+        figures.queues.register(registry);
+        figures.requests.register(registry);
+        figures.caches.register(registry);
+        let EventCounters { written, dropped, failed } = &figures.events;
+        registry.register("portolan_events", "Kubernetes Events that were written", written.clone());
+        let help = "Events that were dropped because more were recorded than could be written";
+        registry.register("portolan_events_dropped", help, dropped.clone());
+        let help = "Events that the API server did not accept";
+        registry.register("portolan_events_failed", help, failed.clone());
+        let help = "1 while the cluster answers its probe, 0 while it does not";
+        registry.register("portolan_cluster_ready", help, figures.ready.clone());
+        let help = "Times that a cluster stopped to answer its probe";
+        registry.register("portolan_cluster_lost", help, figures.lost.clone());
+    }
+
+    /// A work queue that is reported as `name`, of one cluster or of the control plane.
+    pub fn queue<K: Key>(&self, name: &'static str, cluster: Option<&ClusterName>) -> Queue<K> {
+        let queue = Queue::metered(name, cluster, self.inner.queues.meter(name, cluster));
+        self.inner.queues.add(name, cluster, queue.probe());
+        queue
+    }
+
+    pub(crate) fn requests(&self, cluster: Option<&ClusterName>) -> RequestMeter {
+        self.inner.requests.meter(cluster)
+    }
+
+    pub(crate) fn events(&self) -> EventCounters {
+        self.inner.events.clone()
+    }
+
+    pub(crate) fn add_cache(&self, cluster: Option<&ClusterName>, resource: &str, probe: CacheProbe) {
+        let cluster = cluster.map(ToString::to_string).unwrap_or_default();
+        let resource = self.inner.resources.label(resource).to_string();
+        self.inner.caches.add(CacheLabels { cluster, resource }, probe);
+    }
+
+    pub(crate) fn set_health(&self, cluster: &ClusterName, health: Health) {
+        let labels = ClusterLabel { cluster: cluster.to_string() };
+        self.inner.ready.get(&labels).set(i64::from(health == Health::Ready));
+        let lost = self.inner.lost.get(&labels);
+        if health == Health::NotReady {
+            lost.inc();
+        }
+    }
+
+    /// Removes the series of a cluster that left.
+    pub(crate) fn forget(&self, cluster: &ClusterName) {
+        let name = cluster.as_str();
+        self.inner.queues.forget(name);
+        self.inner.requests.forget(name);
+        self.inner.ready.retain(|labels| labels.cluster != name);
+        self.inner.lost.retain(|labels| labels.cluster != name);
+    }
+}
+
+impl fmt::Debug for Metrics {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Metrics").finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests;
