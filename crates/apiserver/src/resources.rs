@@ -273,13 +273,13 @@ impl Resource {
     /// An object in this version, as a tree.
     pub fn value(&self, item: &Versioned<Record>) -> Value {
         let mut value = item.value.value();
-        self.strategy().from_stored(&mut value, item.modified);
+        self.strategy().convert_from_stored(&mut value, item.modified);
         value
     }
 
     /// Turns an object of this version into the stored one.
     pub fn stored<'v>(&self, value: &'v Value) -> Cow<'v, Value> {
-        self.strategy().to_stored(value)
+        self.strategy().convert_to_stored(value)
     }
 
     /// The name that errors of upstream give to its Go type for a kind.

@@ -174,12 +174,12 @@ impl Strategy for CustomVersion {
         self.is_storage() && self.has_stored_form(modified)
     }
 
-    fn from_stored(&self, object: &mut Value, modified: Revision) {
+    fn convert_from_stored(&self, object: &mut Value, modified: Revision) {
         self.show(object, modified);
     }
 
     /// Turns an object of this version into the stored one; the record provides the `apiVersion`.
-    fn to_stored<'v>(&self, object: &'v Value) -> Cow<'v, Value> {
+    fn convert_to_stored<'v>(&self, object: &'v Value) -> Cow<'v, Value> {
         match self.definition.schema_of(&self.definition.storage_version) {
             Some(stored) if !Arc::ptr_eq(stored, &self.schema) => {
                 let mut object = object.clone();

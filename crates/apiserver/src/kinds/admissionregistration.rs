@@ -1,5 +1,6 @@
 //! `admissionregistration.k8s.io`: webhooks and policies of admission. They are stored, not called.
 
+mod configurations;
 mod mutating_webhook_configuration;
 mod validating_admission_policy;
 mod validating_admission_policy_binding;
@@ -9,8 +10,7 @@ use super::Group;
 
 const GROUP: &str = "admissionregistration.k8s.io";
 
-/// The group.
-pub(super) static KINDS: Group = Group {
+pub(super) static API_GROUP: Group = Group {
     name: GROUP,
     versions: &["v1"],
     priority: 16700,

@@ -6,6 +6,5 @@ use super::Group;
 
 const GROUP: &str = "apiextensions.k8s.io";
 
-/// The group.
-pub(super) static KINDS: Group =
+pub(super) static API_GROUP: Group =
     Group { name: GROUP, versions: &["v1"], priority: 16700, kinds: &[&custom_resource_definition::KIND] };

@@ -10,8 +10,7 @@ use super::Group;
 
 const GROUP: &str = "apps";
 
-/// The group.
-pub(super) static KINDS: Group = Group {
+pub(super) static API_GROUP: Group = Group {
     name: GROUP,
     versions: &["v1"],
     priority: 17800,

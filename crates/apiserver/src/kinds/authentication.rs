@@ -9,6 +9,5 @@ static SELF_SUBJECT_REVIEW: BuiltinKind =
 
 static TOKEN_REVIEW: BuiltinKind = review(GROUP, "TokenReview", "tokenreviews", "tokenreview");
 
-/// The group.
-pub(super) static KINDS: Group =
+pub(super) static API_GROUP: Group =
     Group { name: GROUP, versions: &["v1"], priority: 17700, kinds: &[&SELF_SUBJECT_REVIEW, &TOKEN_REVIEW] };

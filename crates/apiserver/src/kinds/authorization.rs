@@ -17,8 +17,7 @@ static SELF_SUBJECT_RULES_REVIEW: BuiltinKind =
 static SUBJECT_ACCESS_REVIEW: BuiltinKind =
     review(GROUP, "SubjectAccessReview", "subjectaccessreviews", "subjectaccessreview");
 
-/// The group.
-pub(super) static KINDS: Group = Group {
+pub(super) static API_GROUP: Group = Group {
     name: GROUP,
     versions: &["v1"],
     priority: 17600,

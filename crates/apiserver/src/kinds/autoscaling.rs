@@ -2,13 +2,13 @@
 
 mod horizontal_pod_autoscaler;
 mod horizontal_pod_autoscaler_v1;
+pub(crate) mod scale;
 
 use super::Group;
 
 const GROUP: &str = "autoscaling";
 
-/// The group.
-pub(super) static KINDS: Group = Group {
+pub(super) static API_GROUP: Group = Group {
     name: GROUP,
     versions: &["v2", "v1"],
     priority: 17500,

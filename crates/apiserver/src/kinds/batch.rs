@@ -1,12 +1,11 @@
 //! `batch`: controllers of pods that end.
 
 mod cron_job;
-mod job;
+pub(super) mod job;
 
 use super::Group;
 
 const GROUP: &str = "batch";
 
-/// The group.
-pub(super) static KINDS: Group =
+pub(super) static API_GROUP: Group =
     Group { name: GROUP, versions: &["v1"], priority: 17400, kinds: &[&cron_job::KIND, &job::KIND] };

@@ -9,10 +9,22 @@ use serde_json::{Map, Value};
 
 use super::Hook::NotNeeded;
 use super::selectable::SelectableField;
+use super::table::{self, Table};
 use super::{BuiltinResource, CREATE_ONLY, Generation, NameRule, Strategy, Validation};
-use crate::tables::{self, Table};
 use crate::validation::FieldErrors;
 use crate::validation::metadata;
+
+/// Fills in defaults.
+pub type SetDefaults = fn(&mut Map<String, Value>);
+
+/// Sets fields that the server owns.
+pub type Prepare = fn(&mut Value);
+
+/// Validates an object; the second one is the stored object of an update.
+pub type Validate = fn(&Value, Option<&Value>, &mut FieldErrors);
+
+/// Warns about a valid object; the second one is the stored object of an update.
+pub type Warn = fn(&Value, Option<&Value>) -> Vec<String>;
 
 /// Everything the server knows about a built-in kind in one version.
 ///
@@ -30,15 +42,15 @@ pub struct BuiltinKind {
     /// How `metadata.finalizers` is validated.
     pub finalizers: FinalizerRule,
     /// Fills in defaults, canonical quantities included.
-    pub defaults: Hook<fn(&mut Map<String, Value>)>,
+    pub defaults: Hook<SetDefaults>,
     /// Sets the state that the server owns on a new object.
-    pub prepare_for_create: Hook<fn(&mut Value)>,
+    pub prepare_for_create: Hook<Prepare>,
     /// Restores the state that the server owns on a changed object.
-    pub prepare_for_update: Hook<fn(&mut Value)>,
+    pub prepare_for_update: Hook<Prepare>,
     /// Validates everything but the metadata; the second object is the stored one of an update.
-    pub validate: Hook<fn(&Value, Option<&Value>, &mut FieldErrors)>,
+    pub validate: Hook<Validate>,
     /// Warnings about a valid object; the second object is the stored one of an update.
-    pub warnings: Hook<fn(&Value, Option<&Value>) -> Vec<String>>,
+    pub warnings: Hook<Warn>,
     /// The table that `kubectl get` prints.
     pub table: Hook<&'static Table>,
     /// Fields that selectors may name besides name and namespace.
@@ -152,7 +164,7 @@ impl BuiltinKind {
 
     /// The table that `kubectl get` prints.
     pub(crate) fn table(&self) -> &'static Table {
-        self.table.get().copied().unwrap_or(&tables::DEFAULT)
+        self.table.get().copied().unwrap_or(&table::DEFAULT)
     }
 
     fn validate(
@@ -223,13 +235,13 @@ impl Strategy for BuiltinKind {
         self.conversion.get().is_none()
     }
 
-    fn from_stored(&self, object: &mut Value, _: Revision) {
+    fn convert_from_stored(&self, object: &mut Value, _: Revision) {
         if let Some(conversion) = self.conversion.get() {
             (conversion.from_stored)(object);
         }
     }
 
-    fn to_stored<'v>(&self, object: &'v Value) -> Cow<'v, Value> {
+    fn convert_to_stored<'v>(&self, object: &'v Value) -> Cow<'v, Value> {
         match self.conversion.get() {
             None => Cow::Borrowed(object),
             Some(conversion) => {

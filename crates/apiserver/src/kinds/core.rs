@@ -2,20 +2,22 @@
 
 mod binding;
 mod config_map;
+pub(super) mod data;
 mod endpoints;
 pub(super) mod event;
 mod limit_range;
 mod namespace;
 mod node;
 mod persistent_volume;
-mod persistent_volume_claim;
-mod pod;
+pub(super) mod persistent_volume_claim;
+pub(crate) mod pod;
 mod pod_template;
 mod replication_controller;
 mod resource_quota;
 mod secret;
 mod service;
 mod service_account;
+mod storage;
 
 use super::Group;
 
@@ -25,8 +27,7 @@ const CONNECT_VERBS: &[&str] = &["create", "get"];
 const PROXY_VERBS: &[&str] = &["create", "delete", "get", "patch", "update"];
 const WITHOUT_COLLECTION: &[&str] = &["create", "delete", "get", "list", "patch", "update", "watch"];
 
-/// The group.
-pub(super) static KINDS: Group = Group {
+pub(super) static API_GROUP: Group = Group {
     name: GROUP,
     versions: &["v1"],
     priority: 18000,

@@ -1,16 +1,17 @@
 //! `rbac.authorization.k8s.io`: roles and their bindings.
 
+mod bindings;
 mod cluster_role;
 mod cluster_role_binding;
 mod role;
 mod role_binding;
+mod rules;
 
 use super::Group;
 
 const GROUP: &str = "rbac.authorization.k8s.io";
 
-/// The group.
-pub(super) static KINDS: Group = Group {
+pub(super) static API_GROUP: Group = Group {
     name: GROUP,
     versions: &["v1"],
     priority: 17000,

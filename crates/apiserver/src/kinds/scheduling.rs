@@ -6,6 +6,5 @@ use super::Group;
 
 const GROUP: &str = "scheduling.k8s.io";
 
-/// The group.
-pub(super) static KINDS: Group =
+pub(super) static API_GROUP: Group =
     Group { name: GROUP, versions: &["v1"], priority: 16600, kinds: &[&priority_class::KIND] };

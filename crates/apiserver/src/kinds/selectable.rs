@@ -16,12 +16,12 @@ pub struct SelectableField {
     missing: &'static str,
 }
 
-const fn field(name: &'static str, path: &'static [&'static str]) -> SelectableField {
+pub(crate) const fn field(name: &'static str, path: &'static [&'static str]) -> SelectableField {
     SelectableField { name, path, missing: "" }
 }
 
 impl SelectableField {
-    const fn or(mut self, missing: &'static str) -> Self {
+    pub(crate) const fn or(mut self, missing: &'static str) -> Self {
         self.missing = missing;
         self
     }
@@ -45,57 +45,6 @@ pub(crate) fn text(value: &Value) -> String {
         _ => String::new(),
     }
 }
-
-pub(super) const POD: &[SelectableField] = &[
-    field("spec.nodeName", &["spec", "nodeName"]),
-    field("spec.host", &["spec", "nodeName"]),
-    field("spec.restartPolicy", &["spec", "restartPolicy"]),
-    field("spec.schedulerName", &["spec", "schedulerName"]),
-    field("spec.serviceAccountName", &["spec", "serviceAccountName"]),
-    field("spec.hostNetwork", &["spec", "hostNetwork"]).or("false"),
-    field("status.phase", &["status", "phase"]),
-    field("status.podIP", &["status", "podIP"]),
-    field("status.podIPs", &["status", "podIPs"]),
-    field("status.nominatedNodeName", &["status", "nominatedNodeName"]),
-];
-
-pub(super) const CORE_EVENT: &[SelectableField] = &[
-    field("involvedObject.kind", &["involvedObject", "kind"]),
-    field("involvedObject.namespace", &["involvedObject", "namespace"]),
-    field("involvedObject.name", &["involvedObject", "name"]),
-    field("involvedObject.uid", &["involvedObject", "uid"]),
-    field("involvedObject.apiVersion", &["involvedObject", "apiVersion"]),
-    field("involvedObject.resourceVersion", &["involvedObject", "resourceVersion"]),
-    field("involvedObject.fieldPath", &["involvedObject", "fieldPath"]),
-    field("reason", &["reason"]),
-    field("reportingComponent", &["reportingComponent"]),
-    field("source", &["source", "component"]),
-    field("type", &["type"]),
-];
-
-/// Events are stored in the form of the core group, whatever group they are read through.
-pub(super) const EVENT: &[SelectableField] = &[
-    field("regarding.kind", &["involvedObject", "kind"]),
-    field("regarding.namespace", &["involvedObject", "namespace"]),
-    field("regarding.name", &["involvedObject", "name"]),
-    field("regarding.uid", &["involvedObject", "uid"]),
-    field("regarding.apiVersion", &["involvedObject", "apiVersion"]),
-    field("regarding.resourceVersion", &["involvedObject", "resourceVersion"]),
-    field("regarding.fieldPath", &["involvedObject", "fieldPath"]),
-    field("reason", &["reason"]),
-    field("reportingController", &["reportingComponent"]),
-    field("type", &["type"]),
-];
-
-pub(super) const SERVICE: &[SelectableField] =
-    &[field("spec.clusterIP", &["spec", "clusterIP"]), field("spec.type", &["spec", "type"])];
-pub(super) const SECRET: &[SelectableField] = &[field("type", &["type"])];
-pub(super) const NAMESPACE: &[SelectableField] = &[field("status.phase", &["status", "phase"])];
-pub(super) const NODE: &[SelectableField] =
-    &[field("spec.unschedulable", &["spec", "unschedulable"]).or("false")];
-pub(super) const REPLICAS: &[SelectableField] = &[field("status.replicas", &["status", "replicas"]).or("0")];
-pub(super) const JOB: &[SelectableField] = &[field("status.successful", &["status", "succeeded"]).or("0")];
-pub(super) const SIGNING_REQUEST: &[SelectableField] = &[field("spec.signerName", &["spec", "signerName"])];
 
 /// The values of a list of fields, in its order.
 pub(crate) fn values(fields: &[SelectableField], object: &Value) -> Vec<String> {

@@ -11,8 +11,7 @@ use super::Group;
 
 const GROUP: &str = "storage.k8s.io";
 
-/// The group.
-pub(super) static KINDS: Group = Group {
+pub(super) static API_GROUP: Group = Group {
     name: GROUP,
     versions: &["v1"],
     priority: 16800,

@@ -32,7 +32,7 @@ impl Validation {
 /// Built-in kinds implement it by [`super::BuiltinKind`], custom resources by [`crate::crd::CustomVersion`].
 ///
 /// ```text
-/// body ─► apply_defaults ─► prepare_for_… ─► validate_… ─► to_stored ─► store ─► from_stored ─► reply
+/// body ─► apply_defaults ─► prepare_for_… ─► validate_… ─► convert_to_stored ─► store ─► convert_from_stored ─► reply
 /// ```
 pub trait Strategy: fmt::Debug + Send + Sync {
     /// Fills in defaults. Changes nothing on an object that has been through it.
@@ -65,8 +65,8 @@ pub trait Strategy: fmt::Debug + Send + Sync {
     fn shows_stored_object(&self, modified: Revision) -> bool;
 
     /// Turns a stored object into one of this version.
-    fn from_stored(&self, object: &mut Value, modified: Revision);
+    fn convert_from_stored(&self, object: &mut Value, modified: Revision);
 
     /// Turns an object of this version into the stored one.
-    fn to_stored<'v>(&self, object: &'v Value) -> Cow<'v, Value>;
+    fn convert_to_stored<'v>(&self, object: &'v Value) -> Cow<'v, Value>;
 }

@@ -5,6 +5,10 @@ use serde_json::{Value, json};
 
 use super::*;
 
+mod defaults;
+mod tables;
+mod validation;
+
 fn name(kind: &BuiltinKind) -> String {
     let resource = &kind.resource;
     format!("{}/{} {}", resource.group, resource.version, resource.kind)
@@ -114,8 +118,8 @@ fn stored_versions_are_stored_as_they_are() {
             "kind": kind.resource.kind, "metadata": { "name": "x" }, "spec": {}, "status": {},
         });
         let sent = object.clone();
-        object = kind.to_stored(&object).into_owned();
-        kind.from_stored(&mut object, portolan_store::Revision::default());
+        object = kind.convert_to_stored(&object).into_owned();
+        kind.convert_from_stored(&mut object, portolan_store::Revision::default());
         assert_eq!(object["kind"], sent["kind"], "{}", name(kind));
     }
 }

@@ -13,12 +13,12 @@ use serde_json::{Map, Value, json};
 
 use super::page::Listing;
 use crate::call::Call;
+use crate::kinds::table::Table;
 use crate::negotiate::{Form, Reply};
 use crate::record::{self, Record};
 use crate::request::query::Query;
 use crate::resources::{Resource, Source};
 use crate::respond::{self, Body};
-use crate::tables::Table;
 
 /// Size of the chunks of a list, in bytes.
 const LIST_CHUNK: usize = 64 * 1024;

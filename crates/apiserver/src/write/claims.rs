@@ -11,7 +11,7 @@ use crate::access::CoreObjects;
 use crate::allocation::Reservation;
 use crate::auth::Directory as _;
 use crate::call::Call;
-use crate::defaults::pod_account;
+use crate::kinds::core::pod::account;
 use crate::server::Server;
 
 /// Letters of the random suffix of the token volume.
@@ -44,12 +44,12 @@ pub(super) fn claim(
 }
 
 fn attach_account(call: &Call, pod: &mut Value) -> Result<(), Status> {
-    let account = pod_account::account_name(pod).to_owned();
+    let account = account::account_name(pod).to_owned();
     let found = CoreObjects(&call.server.store).find("serviceaccounts", &call.info.namespace, &account);
     let mut random = rand::rng();
     let letter = |_| char::from(SUFFIX_LETTERS[random.random_range(0..SUFFIX_LETTERS.len())]);
     let suffix: String = (0..5).map(letter).collect();
-    pod_account::attach(pod, found.as_ref(), &suffix)
+    account::attach(pod, found.as_ref(), &suffix)
 }
 
 /// Releases the claims of a deleted object.

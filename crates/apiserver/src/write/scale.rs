@@ -103,7 +103,7 @@ pub(crate) fn get(call: &Call) -> Result<Response<Body>, Status> {
     if let Some(path) = unset_path(resource, &object) {
         return Err(Status::internal(format!("the spec replicas field {path:?} does not exist")));
     }
-    let scale = presenter.subresource(&crate::tables::autoscaling::SCALE, &to_scale(resource, &object));
+    let scale = presenter.subresource(&crate::kinds::autoscaling::scale::TABLE, &to_scale(resource, &object));
     Ok(respond::value(StatusCode::OK, &scale, reply))
 }
 

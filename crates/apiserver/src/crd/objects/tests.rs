@@ -44,9 +44,9 @@ fn another_version_shows_what_both_know() {
     let mut seen = stored.clone();
     stable.show(&mut seen, SINCE);
     assert_eq!(seen, object("v1", json!({ "a": "x" })), "no default of a version it was not written in");
-    let written = stable.to_stored(&object("v1", json!({ "a": "y", "only2": "two" }))).into_owned();
+    let written = stable.convert_to_stored(&object("v1", json!({ "a": "y", "only2": "two" }))).into_owned();
     assert_eq!(written["spec"], json!({ "a": "y" }));
-    assert!(matches!(beta.to_stored(&stored), Cow::Borrowed(_)));
+    assert!(matches!(beta.convert_to_stored(&stored), Cow::Borrowed(_)));
     assert!(beta.has_stored_form(SINCE) && !stable.has_stored_form(SINCE));
 }
 

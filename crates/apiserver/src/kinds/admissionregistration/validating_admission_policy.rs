@@ -1,14 +1,18 @@
 //! Validating admission policies.
 
+use serde_json::{Value, json};
+
 use super::GROUP;
 use crate::kinds::Hook::{Defined, NotNeeded};
+use crate::kinds::admissionregistration::configurations;
+use crate::kinds::table::cells::Source;
+use crate::kinds::table::{AGE, Column, NAME, Table};
 use crate::kinds::{
     BuiltinKind, BuiltinResource, FinalizerRule, Generation, NAME_AND_NAMESPACE, NO_DEFAULTS,
     NO_INITIAL_STATE, NO_KEPT_STATE, NO_WARNINGS, NameRule, ONE_FORM, StatusRule, Subresource,
 };
-use crate::{tables, validation};
+use crate::tree;
 
-/// The kind.
 pub(in crate::kinds) static KIND: BuiltinKind = BuiltinKind {
     resource: BuiltinResource::new(GROUP, "v1", "ValidatingAdmissionPolicy", "validatingadmissionpolicies")
         .singular("validatingadmissionpolicy")
@@ -22,9 +26,30 @@ pub(in crate::kinds) static KIND: BuiltinKind = BuiltinKind {
     defaults: NotNeeded(NO_DEFAULTS),
     prepare_for_create: NotNeeded(NO_INITIAL_STATE),
     prepare_for_update: NotNeeded(NO_KEPT_STATE),
-    validate: Defined(validation::cluster::admission),
+    validate: Defined(configurations::validate),
     warnings: NotNeeded(NO_WARNINGS),
-    table: Defined(&tables::cluster::ADMISSION_POLICY),
+    table: Defined(&TABLE),
     selectable: NotNeeded(NAME_AND_NAMESPACE),
     conversion: NotNeeded(ONE_FORM),
 };
+
+static TABLE: Table = Table {
+    columns: &[
+        NAME,
+        Column::integer("Validations", "Number of rules."),
+        Column::text("ParamKind", "Kind of the objects that set parameters."),
+        AGE,
+    ],
+    cells,
+};
+
+fn cells(source: Source<'_>) -> Vec<Value> {
+    let parameters = tree::present(source.object, "/spec/paramKind")
+        .map(|kind| format!("{}/{}", tree::text(kind, "/apiVersion"), tree::text(kind, "/kind")));
+    vec![
+        source.name(),
+        json!(source.list("/spec/validations").len()),
+        json!(parameters.as_deref().unwrap_or("<unset>")),
+        source.age(),
+    ]
+}

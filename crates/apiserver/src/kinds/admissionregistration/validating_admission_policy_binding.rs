@@ -1,14 +1,17 @@
 //! Bindings of validating admission policies.
 
+use serde_json::{Value, json};
+
 use super::GROUP;
 use crate::kinds::Hook::{Defined, NotNeeded};
+use crate::kinds::admissionregistration::configurations;
+use crate::kinds::table::cells::Source;
+use crate::kinds::table::{AGE, Column, NAME, Table};
 use crate::kinds::{
     BuiltinKind, BuiltinResource, FinalizerRule, Generation, NAME_AND_NAMESPACE, NO_DEFAULTS,
     NO_INITIAL_STATE, NO_KEPT_STATE, NO_WARNINGS, NameRule, ONE_FORM, StatusRule,
 };
-use crate::{tables, validation};
 
-/// The kind.
 pub(in crate::kinds) static KIND: BuiltinKind = BuiltinKind {
     resource: BuiltinResource::new(
         GROUP,
@@ -26,9 +29,27 @@ pub(in crate::kinds) static KIND: BuiltinKind = BuiltinKind {
     defaults: NotNeeded(NO_DEFAULTS),
     prepare_for_create: NotNeeded(NO_INITIAL_STATE),
     prepare_for_update: NotNeeded(NO_KEPT_STATE),
-    validate: Defined(validation::cluster::admission),
+    validate: Defined(configurations::validate),
     warnings: NotNeeded(NO_WARNINGS),
-    table: Defined(&tables::cluster::ADMISSION_BINDING),
+    table: Defined(&TABLE),
     selectable: NotNeeded(NAME_AND_NAMESPACE),
     conversion: NotNeeded(ONE_FORM),
 };
+
+static TABLE: Table = Table {
+    columns: &[
+        NAME,
+        Column::text("PolicyName", "Policy that is put to use."),
+        Column::text("ParamRef", "Object that sets the parameters."),
+        AGE,
+    ],
+    cells,
+};
+
+fn cells(source: Source<'_>) -> Vec<Value> {
+    let parameters = match source.text("/spec/paramRef/name") {
+        "" => "<unset>".to_owned(),
+        name => format!("{}/{name}", source.text_or("/spec/paramRef/namespace", "*")),
+    };
+    vec![source.name(), json!(source.text("/spec/policyName")), json!(parameters), source.age()]
+}

@@ -1,14 +1,12 @@
 //! Configurations of validating webhooks.
 
-use super::GROUP;
+use super::{GROUP, configurations};
 use crate::kinds::Hook::{Defined, NotNeeded};
 use crate::kinds::{
     BuiltinKind, BuiltinResource, FinalizerRule, Generation, NAME_AND_NAMESPACE, NO_DEFAULTS,
     NO_INITIAL_STATE, NO_KEPT_STATE, NO_WARNINGS, NameRule, ONE_FORM, StatusRule,
 };
-use crate::{tables, validation};
 
-/// The kind.
 pub(in crate::kinds) static KIND: BuiltinKind = BuiltinKind {
     resource: BuiltinResource::new(
         GROUP,
@@ -26,9 +24,9 @@ pub(in crate::kinds) static KIND: BuiltinKind = BuiltinKind {
     defaults: NotNeeded(NO_DEFAULTS),
     prepare_for_create: NotNeeded(NO_INITIAL_STATE),
     prepare_for_update: NotNeeded(NO_KEPT_STATE),
-    validate: Defined(validation::cluster::admission),
+    validate: Defined(configurations::validate),
     warnings: NotNeeded(NO_WARNINGS),
-    table: Defined(&tables::cluster::WEBHOOKS),
+    table: Defined(&configurations::WEBHOOKS),
     selectable: NotNeeded(NAME_AND_NAMESPACE),
     conversion: NotNeeded(ONE_FORM),
 };

@@ -11,7 +11,6 @@ use crate::kinds::{
 };
 use crate::validation::FieldErrors;
 
-/// The kind.
 pub(in crate::kinds) static KIND: BuiltinKind = BuiltinKind {
     resource: BuiltinResource::new(GROUP, "v1", "CustomResourceDefinition", "customresourcedefinitions")
         .singular("customresourcedefinition")

@@ -1,14 +1,22 @@
 //! Replica sets.
 
+use serde_json::{Map, Value};
+
 use super::GROUP;
 use crate::kinds::Hook::{Defined, NotNeeded};
+use crate::kinds::apps::deployment;
+use crate::kinds::table::Table;
+use crate::kinds::table::cells::Source;
 use crate::kinds::{
     BuiltinKind, BuiltinResource, FinalizerRule, Generation, NO_KEPT_STATE, NO_WARNINGS, NameRule, ONE_FORM,
-    StatusRule, Subresource, selectable,
+    StatusRule, Subresource, pod_spec, workload,
 };
-use crate::{defaults, tables, validation};
+use crate::tree::{child, default};
+use crate::validation::FieldErrors;
+use crate::validation::path::Path;
 
-/// The kind.
+const SPEC: Path<'static> = Path::root("spec");
+
 pub(in crate::kinds) static KIND: BuiltinKind = BuiltinKind {
     resource: BuiltinResource::new(GROUP, "v1", "ReplicaSet", "replicasets")
         .singular("replicaset")
@@ -20,12 +28,32 @@ pub(in crate::kinds) static KIND: BuiltinKind = BuiltinKind {
     generation: Generation::Spec,
     status: StatusRule::DroppedOnCreate,
     finalizers: FinalizerRule::Standard,
-    defaults: Defined(defaults::workloads::replica_set),
-    prepare_for_create: Defined(defaults::initial::replicas),
+    defaults: Defined(defaults),
+    prepare_for_create: Defined(workload::without_replicas),
     prepare_for_update: NotNeeded(NO_KEPT_STATE),
-    validate: Defined(validation::workloads::replica_set),
+    validate: Defined(validate),
     warnings: NotNeeded(NO_WARNINGS),
-    table: Defined(&tables::workloads::REPLICA_SET),
-    selectable: Defined(selectable::REPLICAS),
+    table: Defined(&TABLE),
+    selectable: Defined(workload::REPLICAS),
     conversion: NotNeeded(ONE_FORM),
 };
+
+fn defaults(object: &mut Map<String, Value>) {
+    let Some(spec) = child(object, "spec") else { return };
+    pod_spec::default_template(spec);
+    default(spec, "replicas", 1);
+}
+
+fn validate(new: &Value, old: Option<&Value>, errors: &mut FieldErrors) {
+    let spec = workload::spec_of(new);
+    errors.not_negative(&SPEC, spec, "replicas");
+    errors.not_negative(&SPEC, spec, "minReadySeconds");
+    workload::selector_and_template(spec, &deployment::WORDS, errors);
+    workload::same_selector(new, old, errors);
+}
+
+static TABLE: Table = Table { columns: workload::REPLICA_COLUMNS, cells };
+
+fn cells(source: Source<'_>) -> Vec<Value> {
+    workload::replica_cells(source, source.selector("/spec/selector"))
+}

@@ -1,14 +1,25 @@
 //! Cron jobs.
 
+mod schedule;
+
+use serde_json::{Map, Value, json};
+
 use super::GROUP;
+use super::job::spec;
 use crate::kinds::Hook::{Defined, NotNeeded};
+use crate::kinds::table::cells::{Source, elapsed};
+use crate::kinds::table::{AGE, CONTAINERS, Column, IMAGES, NAME, SELECTOR, Table};
 use crate::kinds::{
     BuiltinKind, BuiltinResource, FinalizerRule, Generation, NAME_AND_NAMESPACE, NO_KEPT_STATE, NO_WARNINGS,
-    NameRule, ONE_FORM, StatusRule, Subresource,
+    NameRule, ONE_FORM, StatusRule, Subresource, pod_spec, status,
 };
-use crate::{defaults, tables, validation};
+use crate::tree;
+use crate::tree::{child, child_if_present, default};
+use crate::validation::FieldErrors;
+use crate::validation::path::Path;
 
-/// The kind.
+const SPEC: Path<'static> = Path::root("spec");
+
 pub(in crate::kinds) static KIND: BuiltinKind = BuiltinKind {
     resource: BuiltinResource::new(GROUP, "v1", "CronJob", "cronjobs")
         .singular("cronjob")
@@ -21,12 +32,126 @@ pub(in crate::kinds) static KIND: BuiltinKind = BuiltinKind {
     generation: Generation::Spec,
     status: StatusRule::DroppedOnCreate,
     finalizers: FinalizerRule::Standard,
-    defaults: Defined(defaults::workloads::cron_job),
-    prepare_for_create: Defined(defaults::initial::empty_status),
+    defaults: Defined(defaults),
+    prepare_for_create: Defined(status::empty_status),
     prepare_for_update: NotNeeded(NO_KEPT_STATE),
-    validate: Defined(validation::jobs::cron_job),
+    validate: Defined(validate),
     warnings: NotNeeded(NO_WARNINGS),
-    table: Defined(&tables::workloads::CRON_JOB),
+    table: Defined(&TABLE),
     selectable: NotNeeded(NAME_AND_NAMESPACE),
     conversion: NotNeeded(ONE_FORM),
 };
+
+fn defaults(object: &mut Map<String, Value>) {
+    let Some(spec) = child(object, "spec") else { return };
+    default(spec, "concurrencyPolicy", "Allow");
+    default(spec, "suspend", false);
+    default(spec, "successfulJobsHistoryLimit", 3);
+    default(spec, "failedJobsHistoryLimit", 1);
+    if let Some(template) = child_if_present(spec, "jobTemplate") {
+        child(template, "metadata");
+        if let Some(spec) = child(template, "spec") {
+            // What is missing in the jobs is filled in when they are made; only their pods are completed here.
+            pod_spec::default_template(spec);
+        }
+    }
+}
+
+fn validate(new: &Value, old: Option<&Value>, errors: &mut FieldErrors) {
+    let spec = new.get("spec").unwrap_or(&Value::Null);
+    let path = SPEC.child("schedule");
+    match tree::text(spec, "/schedule") {
+        "" => errors.required(&path, ""),
+        text => {
+            let allows_zone = old.is_some_and(|old| tree::text(old, "/spec/schedule").contains("TZ"));
+            if let Err(detail) = schedule::check(text) {
+                errors.invalid(&path, text, detail);
+            }
+            if !allows_zone && text.contains("TZ") {
+                let detail = "cannot use TZ or CRON_TZ in schedule, use timeZone field instead";
+                errors.invalid(&path, text, detail);
+            }
+        }
+    }
+    errors.not_negative(&SPEC, spec, "startingDeadlineSeconds");
+    time_zone(spec, errors);
+    let policy = tree::text(spec, "/concurrencyPolicy");
+    errors.one_of(&SPEC.child("concurrencyPolicy"), policy, &["Allow", "Forbid", "Replace"]);
+    job_template(spec, errors);
+    for field in ["successfulJobsHistoryLimit", "failedJobsHistoryLimit"] {
+        errors.not_negative(&SPEC, spec, field);
+    }
+}
+
+fn time_zone(spec: &Value, errors: &mut FieldErrors) {
+    let Some(zone) = tree::present(spec, "/timeZone").and_then(Value::as_str) else { return };
+    let path = SPEC.child("timeZone");
+    if zone.is_empty() {
+        errors.invalid(&path, zone, "timeZone must be nil or non-empty string");
+        return;
+    }
+    let is_part = |part: &str| {
+        let is_inner = |byte: u8| byte.is_ascii_alphanumeric() || b"_.-+".contains(&byte);
+        !part.is_empty()
+            && part != "."
+            && part != ".."
+            && !part.starts_with('-')
+            && part.bytes().all(is_inner)
+    };
+    if !zone.split('/').all(is_part) {
+        errors.invalid(&path, zone, format!("unknown time zone {zone}"));
+    } else if zone.eq_ignore_ascii_case("local") {
+        let detail = "timeZone must be an explicit time zone as defined in https://www.iana.org/time-zones";
+        errors.invalid(&path, zone, detail);
+    }
+}
+
+fn job_template(spec: &Value, errors: &mut FieldErrors) {
+    let template = SPEC.child("jobTemplate");
+    let path = template.child("spec");
+    let job = spec.pointer("/jobTemplate/spec").unwrap_or(&Value::Null);
+    spec::validate_spec(&path, job, errors);
+    if let Some(selector) = tree::present(job, "/selector") {
+        errors.invalid(&path.child("selector"), selector.clone(), "`selector` will be auto-generated");
+    }
+    if tree::is_true(job, "/manualSelector") {
+        errors.not_supported(&path.child("manualSelector"), true, &["nil", "false"]);
+    }
+}
+
+static TABLE: Table = Table {
+    columns: &[
+        NAME,
+        Column::text("Schedule", "When jobs start, in cron format."),
+        Column::text("Timezone", "Time zone of the schedule."),
+        Column::boolean("Suspend", "Whether no further jobs are started."),
+        Column::integer("Active", "Jobs that are running."),
+        Column::text("Last Schedule", "Time since a job was last started."),
+        AGE,
+        CONTAINERS,
+        IMAGES,
+        SELECTOR,
+    ],
+    cells,
+};
+
+fn cells(source: Source<'_>) -> Vec<Value> {
+    let [names, images] = source.containers("/spec/jobTemplate/spec/template/spec");
+    let suspended = tree::present(source.object, "/spec/suspend").and_then(Value::as_bool);
+    let last = match source.text("/status/lastScheduleTime") {
+        "" => "<none>".to_owned(),
+        last => elapsed(last, source.now),
+    };
+    vec![
+        source.name(),
+        json!(source.text("/spec/schedule")),
+        json!(source.text_or("/spec/timeZone", "<none>")),
+        json!(suspended.map_or("<unset>", |suspended| if suspended { "True" } else { "False" })),
+        json!(source.list("/status/active").len()),
+        json!(last),
+        source.age(),
+        names,
+        images,
+        json!(source.selector("/spec/jobTemplate/spec/selector")),
+    ]
+}

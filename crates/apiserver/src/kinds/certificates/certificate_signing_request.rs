@@ -1,14 +1,20 @@
 //! Certificate signing requests.
 
+use jiff::SignedDuration;
+use portolan_object::age;
+use serde_json::{Value, json};
+
 use super::GROUP;
 use crate::kinds::Hook::{Defined, NotNeeded};
+use crate::kinds::selectable::{SelectableField, field};
+use crate::kinds::table::cells::Source;
+use crate::kinds::table::{AGE, Column, NAME, Table};
 use crate::kinds::{
     BuiltinKind, BuiltinResource, FinalizerRule, Generation, NO_DEFAULTS, NO_INITIAL_STATE, NO_KEPT_STATE,
-    NO_WARNINGS, NameRule, ONE_FORM, SUBRESOURCE_VERBS, StatusRule, Subresource, selectable,
+    NO_WARNINGS, NameRule, ONE_FORM, SUBRESOURCE_VERBS, StatusRule, Subresource,
 };
-use crate::tables;
+use crate::tree;
 
-/// The kind.
 pub(in crate::kinds) static KIND: BuiltinKind = BuiltinKind {
     resource: BuiltinResource::new(GROUP, "v1", "CertificateSigningRequest", "certificatesigningrequests")
         .singular("certificatesigningrequest")
@@ -26,7 +32,50 @@ pub(in crate::kinds) static KIND: BuiltinKind = BuiltinKind {
     prepare_for_update: NotNeeded(NO_KEPT_STATE),
     validate: NotNeeded("the schema and the metadata say all that is checked"),
     warnings: NotNeeded(NO_WARNINGS),
-    table: Defined(&tables::access::SIGNING_REQUEST),
-    selectable: Defined(selectable::SIGNING_REQUEST),
+    table: Defined(&TABLE),
+    selectable: Defined(SELECTABLE),
     conversion: NotNeeded(ONE_FORM),
 };
+
+static TABLE: Table = Table {
+    columns: &[
+        NAME,
+        AGE,
+        Column::text("SignerName", "Signer that is asked."),
+        Column::text("Requestor", "User who asks."),
+        Column::text("RequestedDuration", "How long the certificate should hold."),
+        Column::text("Condition", "What has been decided."),
+    ],
+    cells,
+};
+
+fn cells(source: Source<'_>) -> Vec<Value> {
+    let requested = tree::integer(source.object, "/spec/expirationSeconds")
+        .map_or_else(|| "<none>".to_owned(), |seconds| age::human(SignedDuration::from_secs(seconds)));
+    let has = |kind| {
+        let conditions = source.list("/status/conditions");
+        conditions.iter().any(|condition| tree::text(condition, "/type") == kind)
+    };
+    let mut condition = match () {
+        () if has("Denied") => "Denied",
+        () if has("Approved") => "Approved",
+        () => "Pending",
+    }
+    .to_owned();
+    if has("Failed") {
+        condition.push_str(",Failed");
+    }
+    if !source.text("/status/certificate").is_empty() {
+        condition.push_str(",Issued");
+    }
+    vec![
+        source.name(),
+        source.age(),
+        json!(source.text_or("/spec/signerName", "<none>")),
+        json!(source.text("/spec/username")),
+        json!(requested),
+        json!(condition),
+    ]
+}
+
+const SELECTABLE: &[SelectableField] = &[field("spec.signerName", &["spec", "signerName"])];

@@ -1,14 +1,15 @@
 //! Limit ranges.
 
+use serde_json::{Map, Value};
+
 use super::GROUP;
-use crate::defaults;
 use crate::kinds::Hook::{Defined, NotNeeded};
 use crate::kinds::{
     BuiltinKind, BuiltinResource, DEFAULT_TABLE, FinalizerRule, Generation, NAME_AND_NAMESPACE,
-    NO_INITIAL_STATE, NO_KEPT_STATE, NO_WARNINGS, NameRule, ONE_FORM, StatusRule,
+    NO_INITIAL_STATE, NO_KEPT_STATE, NO_WARNINGS, NameRule, ONE_FORM, StatusRule, quantities,
 };
+use crate::tree::{child, child_if_present, children};
 
-/// The kind.
 pub(in crate::kinds) static KIND: BuiltinKind = BuiltinKind {
     resource: BuiltinResource::new(GROUP, "v1", "LimitRange", "limitranges")
         .singular("limitrange")
@@ -19,7 +20,7 @@ pub(in crate::kinds) static KIND: BuiltinKind = BuiltinKind {
     generation: Generation::None,
     status: StatusRule::None,
     finalizers: FinalizerRule::Standard,
-    defaults: Defined(defaults::configuration::limit_range),
+    defaults: Defined(defaults),
     prepare_for_create: NotNeeded(NO_INITIAL_STATE),
     prepare_for_update: NotNeeded(NO_KEPT_STATE),
     validate: NotNeeded("the schema and the metadata say all that is checked"),
@@ -28,3 +29,27 @@ pub(in crate::kinds) static KIND: BuiltinKind = BuiltinKind {
     selectable: NotNeeded(NAME_AND_NAMESPACE),
     conversion: NotNeeded(ONE_FORM),
 };
+
+fn defaults(object: &mut Map<String, Value>) {
+    let Some(spec) = child_if_present(object, "spec") else { return };
+    for limit in children(spec, "limits") {
+        for name in ["max", "min", "default", "defaultRequest", "maxLimitRequestRatio"] {
+            quantities::canonical_map(limit, name);
+        }
+        if limit.get("type").and_then(Value::as_str) == Some("Container") {
+            copy_missing(limit, "max", "default");
+            copy_missing(limit, "default", "defaultRequest");
+            copy_missing(limit, "min", "defaultRequest");
+        }
+    }
+}
+
+/// Adds the entries of one map that another one lacks.
+fn copy_missing(parent: &mut Map<String, Value>, from: &str, to: &str) {
+    let Some(source) = parent.get(from).and_then(Value::as_object).cloned() else { return };
+    if let Some(target) = child(parent, to) {
+        for (name, amount) in source {
+            target.entry(name).or_insert(amount);
+        }
+    }
+}

@@ -1,16 +1,22 @@
 //! Namespaces.
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::{GROUP, WITHOUT_COLLECTION};
 use crate::kinds::Hook::{Defined, NotNeeded};
+use crate::kinds::selectable::{SelectableField, field};
+use crate::kinds::table::{AGE, Column, NAME, Table};
 use crate::kinds::{
     BuiltinKind, BuiltinResource, FinalizerRule, Generation, NO_WARNINGS, NameRule, ONE_FORM, StatusRule,
-    Subresource, selectable,
+    Subresource,
 };
-use crate::{defaults, tables, validation};
+use crate::tree;
+use crate::tree::{child, default};
+use crate::validation::path::Path;
+use crate::validation::{FieldErrors, metadata};
 
-/// The kind.
+const SPEC: Path<'static> = Path::root("spec");
+
 pub(in crate::kinds) static KIND: BuiltinKind = BuiltinKind {
     resource: BuiltinResource::new(GROUP, "v1", "Namespace", "namespaces")
         .singular("namespace")
@@ -25,13 +31,13 @@ pub(in crate::kinds) static KIND: BuiltinKind = BuiltinKind {
     generation: Generation::None,
     status: StatusRule::DroppedOnCreate,
     finalizers: FinalizerRule::Standard,
-    defaults: Defined(defaults::configuration::namespace),
+    defaults: Defined(defaults),
     prepare_for_create: Defined(prepare_for_create),
     prepare_for_update: Defined(label),
-    validate: Defined(validation::cluster::namespace),
+    validate: Defined(validate),
     warnings: NotNeeded(NO_WARNINGS),
-    table: Defined(&tables::cluster::NAMESPACE),
-    selectable: Defined(selectable::NAMESPACE),
+    table: Defined(&TABLE),
+    selectable: Defined(SELECTABLE),
     conversion: NotNeeded(ONE_FORM),
 };
 
@@ -40,7 +46,7 @@ const NAME_LABEL: &str = "kubernetes.io/metadata.name";
 
 fn prepare_for_create(namespace: &mut Value) {
     label(namespace);
-    defaults::initial::namespace(namespace);
+    initial_state(namespace);
 }
 
 /// Restores the label with the name.
@@ -51,3 +57,46 @@ fn label(namespace: &mut Value) {
     }
     namespace["metadata"]["labels"][NAME_LABEL] = name;
 }
+
+fn defaults(object: &mut Map<String, Value>) {
+    let Some(metadata) = child(object, "metadata") else { return };
+    let name = metadata.get("name").cloned().unwrap_or(Value::Null);
+    if name.as_str().is_some_and(|name| !name.is_empty())
+        && let Some(labels) = child(metadata, "labels")
+    {
+        labels.insert("kubernetes.io/metadata.name".to_owned(), name);
+    }
+    if let Some(status) = child(object, "status") {
+        default(status, "phase", "Active");
+    }
+}
+
+fn initial_state(object: &mut Value) {
+    let Some(object) = object.as_object_mut() else { return };
+    if let Some(spec) = child(object, "spec") {
+        let finalizers = spec.entry("finalizers").or_insert_with(|| json!([]));
+        if let Some(finalizers) = finalizers.as_array_mut()
+            && !finalizers.contains(&json!("kubernetes"))
+        {
+            finalizers.push(json!("kubernetes"));
+        }
+    }
+    if let Some(status) = child(object, "status") {
+        status.insert("phase".to_owned(), json!("Active"));
+    }
+}
+
+fn validate(new: &Value, _: Option<&Value>, errors: &mut FieldErrors) {
+    let path = SPEC.child("finalizers");
+    for finalizer in tree::texts(new, "/spec/finalizers") {
+        errors.texts(&path, finalizer, metadata::qualified_name_errors(finalizer));
+        metadata::standard_finalizer(&path, finalizer, errors);
+    }
+}
+
+static TABLE: Table = Table {
+    columns: &[NAME, Column::text("Status", "Whether the namespace is in use or going away."), AGE],
+    cells: |source| vec![source.name(), json!(source.text("/status/phase")), source.age()],
+};
+
+const SELECTABLE: &[SelectableField] = &[field("status.phase", &["status", "phase"])];

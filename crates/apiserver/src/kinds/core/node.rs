@@ -1,14 +1,28 @@
 //! Nodes.
 
+use std::collections::BTreeSet;
+
+use serde_json::{Map, Value, json};
+
 use super::{GROUP, PROXY_VERBS};
 use crate::kinds::Hook::{Defined, NotNeeded};
+use crate::kinds::selectable::{SelectableField, field};
+use crate::kinds::table::cells::{Source, joined, or_word};
+use crate::kinds::table::{AGE, Column, NAME, Table};
 use crate::kinds::{
     BuiltinKind, BuiltinResource, FinalizerRule, Generation, NO_INITIAL_STATE, NO_KEPT_STATE, NO_WARNINGS,
-    NameRule, ONE_FORM, StatusRule, Subresource, selectable,
+    NameRule, ONE_FORM, StatusRule, Subresource, pod_spec, quantities,
 };
-use crate::{defaults, tables, validation};
+use crate::tree;
+use crate::tree::child_if_present;
+use crate::validation::errors::printed;
+use crate::validation::names::{label_key_errors, label_value_errors};
+use crate::validation::path::Path;
+use crate::validation::{FieldErrors, names, resources};
 
-/// The kind.
+const SPEC: Path<'static> = Path::root("spec");
+const STATUS: Path<'static> = Path::root("status");
+
 pub(in crate::kinds) static KIND: BuiltinKind = BuiltinKind {
     resource: BuiltinResource::new(GROUP, "v1", "Node", "nodes")
         .singular("node")
@@ -21,12 +35,142 @@ pub(in crate::kinds) static KIND: BuiltinKind = BuiltinKind {
     generation: Generation::None,
     status: StatusRule::KeptOnCreate,
     finalizers: FinalizerRule::Standard,
-    defaults: Defined(defaults::configuration::node),
+    defaults: Defined(defaults),
     prepare_for_create: NotNeeded(NO_INITIAL_STATE),
     prepare_for_update: NotNeeded(NO_KEPT_STATE),
-    validate: Defined(validation::cluster::node),
+    validate: Defined(validate),
     warnings: NotNeeded(NO_WARNINGS),
-    table: Defined(&tables::cluster::NODE),
-    selectable: Defined(selectable::NODE),
+    table: Defined(&TABLE),
+    selectable: Defined(SELECTABLE),
     conversion: NotNeeded(ONE_FORM),
 };
+
+fn defaults(object: &mut Map<String, Value>) {
+    let Some(status) = child_if_present(object, "status") else { return };
+    quantities::canonical_map(status, "capacity");
+    quantities::canonical_map(status, "allocatable");
+    let capacity = status.get("capacity").filter(|capacity| capacity.is_object()).cloned();
+    if let (Some(capacity), None | Some(Value::Null)) = (capacity, status.get("allocatable")) {
+        status.insert("allocatable".to_owned(), capacity);
+    }
+}
+
+fn validate(new: &Value, old: Option<&Value>, errors: &mut FieldErrors) {
+    taints(new, errors);
+    for field in ["capacity", "allocatable"] {
+        let path = STATUS.child(field);
+        for (name, amount) in tree::entries(new, &format!("/status/{field}")) {
+            resources::counted(&path.child(name), name, amount, errors);
+        }
+    }
+    let ranges = SPEC.child("podCIDRs");
+    for (index, range) in tree::texts(new, "/spec/podCIDRs").enumerate() {
+        errors.texts(&ranges.index(index), range, names::range(range));
+    }
+    let Some(old) = old else { return };
+    for (field, pointer) in [("podCIDRs", "/spec/podCIDRs"), ("providerID", "/spec/providerID")] {
+        let [now, before] = [new, old].map(|object| tree::present(object, pointer));
+        let was_set = before.is_some_and(|before| *before != json!("") && *before != json!([]));
+        if was_set && now != before {
+            let name = if field == "podCIDRs" { "podCIDR" } else { field };
+            let detail = format!("node updates may not change {name} except from \"\" to valid");
+            errors.forbidden(&SPEC.child(field), detail);
+        }
+    }
+}
+
+fn taints(node: &Value, errors: &mut FieldErrors) {
+    let metadata = Path::root("metadata");
+    let list = metadata.child("taints");
+    let mut known = BTreeSet::new();
+    for (index, taint) in tree::list(node, "/spec/taints").iter().enumerate() {
+        let at = list.index(index);
+        let [key, value, effect] = ["/key", "/value", "/effect"].map(|field| tree::text(taint, field));
+        errors.texts(&at.child("key"), key, label_key_errors(key));
+        let texts = label_value_errors(value);
+        if !texts.is_empty() {
+            errors.invalid(&at.child("value"), value, texts.join(";"));
+        }
+        pod_spec::taint_effect(&at.child("effect"), effect, errors);
+        if !known.insert((key, effect)) {
+            let nothing = Value::Null;
+            let [key, value, effect] = [key, value, effect].map(Value::from);
+            let text = printed(&[
+                ("Key", Some(&key)),
+                ("Value", Some(&value)),
+                ("Effect", Some(&effect)),
+                ("TimeAdded", Some(taint.get("timeAdded").unwrap_or(&nothing))),
+            ]);
+            errors.duplicate_text(&at, format!("{text}: taints must be unique by key and effect pair"));
+        }
+    }
+}
+
+static TABLE: Table = Table {
+    columns: &[
+        NAME,
+        Column::text("Status", "Whether the node runs pods."),
+        Column::text("Roles", "What the node is for."),
+        AGE,
+        Column::text("Version", "Version of the node's agent."),
+        Column::text("Internal-IP", "Address inside the cluster.").wide(),
+        Column::text("External-IP", "Address outside the cluster.").wide(),
+        Column::text("OS-Image", "Operating system.").wide(),
+        Column::text("Kernel-Version", "Kernel and architecture.").wide(),
+        Column::text("Container-Runtime", "What runs the containers.").wide(),
+    ],
+    cells,
+};
+
+fn cells(source: Source<'_>) -> Vec<Value> {
+    let address = |kind| {
+        let mut addresses = source.list("/status/addresses").iter();
+        let found = addresses.find(|entry| tree::text(entry, "/type") == kind);
+        json!(found.map_or("<none>", |entry| tree::text(entry, "/address")))
+    };
+    let mut kernel = source.text_or("/status/nodeInfo/kernelVersion", "<unknown>").to_owned();
+    match source.text("/status/nodeInfo/architecture") {
+        "" => {}
+        architecture => kernel = format!("{kernel} ({architecture})"),
+    }
+    vec![
+        source.name(),
+        json!(status(source)),
+        json!(roles(source)),
+        source.age(),
+        json!(source.text("/status/nodeInfo/kubeletVersion")),
+        address("InternalIP"),
+        address("ExternalIP"),
+        json!(source.text_or("/status/nodeInfo/osImage", "<unknown>")),
+        json!(kernel),
+        json!(source.text_or("/status/nodeInfo/containerRuntimeVersion", "<unknown>")),
+    ]
+}
+
+fn status(source: Source<'_>) -> String {
+    let conditions = source.list("/status/conditions").iter();
+    let ready = conditions.rev().find(|condition| tree::text(condition, "/type") == "Ready");
+    let word = match ready.map(|condition| tree::text(condition, "/status")) {
+        Some("True") => "Ready",
+        Some(_) => "NotReady",
+        None => "Unknown",
+    };
+    if tree::is_true(source.object, "/spec/unschedulable") {
+        return format!("{word},SchedulingDisabled");
+    }
+    word.to_owned()
+}
+
+fn roles(source: Source<'_>) -> String {
+    let labels = tree::entries(source.object, "/metadata/labels");
+    let roles: BTreeSet<&str> = labels
+        .filter_map(|(key, value)| match key {
+            "kubernetes.io/role" => value.as_str(),
+            key => key.strip_prefix("node-role.kubernetes.io/"),
+        })
+        .filter(|role| !role.is_empty())
+        .collect();
+    or_word(joined(roles), "<none>")
+}
+
+const SELECTABLE: &[SelectableField] = &[field("spec.unschedulable", &["spec", "unschedulable"]).or("false")];

@@ -1,14 +1,18 @@
 //! Pod templates.
 
+use serde_json::{Map, Value, json};
+
 use super::GROUP;
 use crate::kinds::Hook::{Defined, NotNeeded};
+use crate::kinds::table::cells::Source;
+use crate::kinds::table::{Column, NAME, Table};
 use crate::kinds::{
     BuiltinKind, BuiltinResource, FinalizerRule, Generation, NAME_AND_NAMESPACE, NO_INITIAL_STATE,
-    NO_KEPT_STATE, NO_WARNINGS, NameRule, ONE_FORM, StatusRule,
+    NO_KEPT_STATE, NO_WARNINGS, NameRule, ONE_FORM, StatusRule, pod_spec,
 };
-use crate::{defaults, tables, validation};
+use crate::validation::FieldErrors;
+use crate::validation::path::Path;
 
-/// The kind.
 pub(in crate::kinds) static KIND: BuiltinKind = BuiltinKind {
     resource: BuiltinResource::new(GROUP, "v1", "PodTemplate", "podtemplates")
         .singular("podtemplate")
@@ -18,12 +22,36 @@ pub(in crate::kinds) static KIND: BuiltinKind = BuiltinKind {
     generation: Generation::All,
     status: StatusRule::None,
     finalizers: FinalizerRule::Standard,
-    defaults: Defined(defaults::pod::pod_template),
+    defaults: Defined(defaults),
     prepare_for_create: NotNeeded(NO_INITIAL_STATE),
     prepare_for_update: NotNeeded(NO_KEPT_STATE),
-    validate: Defined(validation::pod::pod_template),
+    validate: Defined(validate),
     warnings: NotNeeded(NO_WARNINGS),
-    table: Defined(&tables::workloads::POD_TEMPLATE),
+    table: Defined(&TABLE),
     selectable: NotNeeded(NAME_AND_NAMESPACE),
     conversion: NotNeeded(ONE_FORM),
 };
+
+/// An object of kind `PodTemplate`.
+fn defaults(object: &mut Map<String, Value>) {
+    pod_spec::default_template(object);
+}
+
+fn validate(new: &Value, _: Option<&Value>, errors: &mut FieldErrors) {
+    pod_spec::validate_template(&Path::root("template"), new.get("template").unwrap_or(&Value::Null), errors);
+}
+
+static TABLE: Table = Table {
+    columns: &[
+        NAME,
+        Column::text("Containers", "Names of the containers of the template."),
+        Column::text("Images", "Images of the containers of the template."),
+        Column::text("Pod Labels", "Labels of pods made from the template."),
+    ],
+    cells,
+};
+
+fn cells(source: Source<'_>) -> Vec<Value> {
+    let [names, images] = source.containers("/template/spec");
+    vec![source.name(), names, images, json!(source.labels("/template/metadata/labels"))]
+}

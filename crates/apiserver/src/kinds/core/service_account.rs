@@ -2,13 +2,12 @@
 
 use super::GROUP;
 use crate::kinds::Hook::{Defined, NotNeeded};
+use crate::kinds::table::{AGE, NAME, Table};
 use crate::kinds::{
     BuiltinKind, BuiltinResource, CREATE_ONLY, FinalizerRule, Generation, NAME_AND_NAMESPACE, NO_DEFAULTS,
     NO_INITIAL_STATE, NO_KEPT_STATE, NO_WARNINGS, NameRule, ONE_FORM, StatusRule, Subresource,
 };
-use crate::tables;
 
-/// The kind.
 pub(in crate::kinds) static KIND: BuiltinKind = BuiltinKind {
     resource: BuiltinResource::new(GROUP, "v1", "ServiceAccount", "serviceaccounts")
         .singular("serviceaccount")
@@ -27,7 +26,9 @@ pub(in crate::kinds) static KIND: BuiltinKind = BuiltinKind {
     prepare_for_update: NotNeeded(NO_KEPT_STATE),
     validate: NotNeeded("upstream checks only its metadata"),
     warnings: NotNeeded(NO_WARNINGS),
-    table: Defined(&tables::cluster::SERVICE_ACCOUNT),
+    table: Defined(&TABLE),
     selectable: NotNeeded(NAME_AND_NAMESPACE),
     conversion: NotNeeded(ONE_FORM),
 };
+
+static TABLE: Table = Table { columns: &[NAME, AGE], cells: |source| vec![source.name(), source.age()] };

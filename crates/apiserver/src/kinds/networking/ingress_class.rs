@@ -1,26 +1,89 @@
 //! Ingress classes.
 
+use serde_json::{Map, Value, json};
+
 use super::GROUP;
 use crate::kinds::Hook::{Defined, NotNeeded};
+use crate::kinds::table::cells::Source;
+use crate::kinds::table::{AGE, Column, NAME, Table};
 use crate::kinds::{
     BuiltinKind, BuiltinResource, FinalizerRule, Generation, NAME_AND_NAMESPACE, NO_INITIAL_STATE,
     NO_KEPT_STATE, NO_WARNINGS, NameRule, ONE_FORM, StatusRule,
 };
-use crate::{defaults, tables, validation};
+use crate::tree;
+use crate::tree::{child_if_present, default};
+use crate::validation::path::Path;
+use crate::validation::{FieldErrors, metadata};
 
-/// The kind.
+const SPEC: Path<'static> = Path::root("spec");
+
 pub(in crate::kinds) static KIND: BuiltinKind = BuiltinKind {
     resource: BuiltinResource::new(GROUP, "v1", "IngressClass", "ingressclasses").singular("ingressclass"),
     names: NameRule::Subdomain,
     generation: Generation::Spec,
     status: StatusRule::None,
     finalizers: FinalizerRule::Standard,
-    defaults: Defined(defaults::network::ingress_class),
+    defaults: Defined(defaults),
     prepare_for_create: NotNeeded(NO_INITIAL_STATE),
     prepare_for_update: NotNeeded(NO_KEPT_STATE),
-    validate: Defined(validation::ingress::ingress_class),
+    validate: Defined(validate),
     warnings: NotNeeded(NO_WARNINGS),
-    table: Defined(&tables::network::INGRESS_CLASS),
+    table: Defined(&TABLE),
     selectable: NotNeeded(NAME_AND_NAMESPACE),
     conversion: NotNeeded(ONE_FORM),
 };
+
+fn defaults(object: &mut Map<String, Value>) {
+    let spec = child_if_present(object, "spec");
+    if let Some(parameters) = spec.and_then(|spec| child_if_present(spec, "parameters")) {
+        default(parameters, "scope", "Cluster");
+    }
+}
+
+fn validate(new: &Value, old: Option<&Value>, errors: &mut FieldErrors) {
+    let controller = tree::text(new, "/spec/controller");
+    let path = SPEC.child("controller");
+    if controller.len() > 250 {
+        errors.too_long(&path.to_string(), 250);
+    }
+    match controller.split_once('/') {
+        _ if controller.is_empty() => errors.required(&path, ""),
+        Some((domain, rest)) if !domain.is_empty() && !rest.is_empty() => {
+            errors.texts(&path, domain, metadata::domain_errors(domain));
+        }
+        _ => errors.invalid(&path, controller, "must be a domain-prefixed path (such as \"acme.io/foo\")"),
+    }
+    if let Some(old) = old {
+        errors.immutable(&path, new, old, "/spec/controller");
+    }
+}
+
+static TABLE: Table = Table {
+    columns: &[
+        NAME,
+        Column::text("Controller", "Controller that serves ingresses of the class."),
+        Column::text("Parameters", "Object with further settings."),
+        AGE,
+    ],
+    cells,
+};
+
+fn cells(source: Source<'_>) -> Vec<Value> {
+    let is_default =
+        source.text("/metadata/annotations/ingressclass.kubernetes.io~1is-default-class") == "true";
+    let name = source.text("/metadata/name");
+    let parameters = tree::present(source.object, "/spec/parameters").map(|parameters| {
+        let kind = tree::text(parameters, "/kind");
+        let name = tree::text(parameters, "/name");
+        match tree::text(parameters, "/apiGroup") {
+            "" => format!("{kind}/{name}"),
+            group => format!("{kind}.{group}/{name}"),
+        }
+    });
+    vec![
+        if is_default { json!(format!("{name} (default)")) } else { json!(name) },
+        json!(source.text("/spec/controller")),
+        json!(parameters.as_deref().unwrap_or("<none>")),
+        source.age(),
+    ]
+}

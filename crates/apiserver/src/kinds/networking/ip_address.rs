@@ -1,14 +1,17 @@
 //! IP addresses of Services.
 
+use serde_json::{Value, json};
+
 use super::GROUP;
 use crate::kinds::Hook::{Defined, NotNeeded};
+use crate::kinds::table::cells::Source;
+use crate::kinds::table::{Column, NAME, Table};
 use crate::kinds::{
     BuiltinKind, BuiltinResource, FinalizerRule, Generation, NAME_AND_NAMESPACE, NO_DEFAULTS,
     NO_INITIAL_STATE, NO_KEPT_STATE, NO_WARNINGS, NameRule, ONE_FORM, StatusRule,
 };
-use crate::tables;
+use crate::tree;
 
-/// The kind.
 pub(in crate::kinds) static KIND: BuiltinKind = BuiltinKind {
     resource: BuiltinResource::new(GROUP, "v1", "IPAddress", "ipaddresses")
         .singular("ipaddress")
@@ -22,7 +25,24 @@ pub(in crate::kinds) static KIND: BuiltinKind = BuiltinKind {
     prepare_for_update: NotNeeded(NO_KEPT_STATE),
     validate: NotNeeded("the schema and the metadata say all that is checked"),
     warnings: NotNeeded(NO_WARNINGS),
-    table: Defined(&tables::network::IP_ADDRESS),
+    table: Defined(&TABLE),
     selectable: NotNeeded(NAME_AND_NAMESPACE),
     conversion: NotNeeded(ONE_FORM),
 };
+
+static TABLE: Table =
+    Table { columns: &[NAME, Column::text("ParentRef", "Object that holds the address.")], cells };
+
+fn cells(source: Source<'_>) -> Vec<Value> {
+    let parent = tree::present(source.object, "/spec/parentRef").map(|parent| {
+        let resource = tree::text(parent, "/resource");
+        let resource = match tree::text(parent, "/group") {
+            "" => resource.to_owned(),
+            group => format!("{resource}.{group}"),
+        };
+        let namespace = tree::text(parent, "/namespace");
+        let parts = [resource.to_lowercase(), namespace.to_owned(), tree::text(parent, "/name").to_owned()];
+        parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("/")
+    });
+    vec![source.name(), json!(parent.as_deref().unwrap_or("<none>"))]
+}

@@ -1,14 +1,17 @@
 //! Ranges of Service addresses.
 
+use serde_json::{Value, json};
+
 use super::GROUP;
 use crate::kinds::Hook::{Defined, NotNeeded};
+use crate::kinds::table::cells::{Source, joined};
+use crate::kinds::table::{AGE, Column, NAME, Table};
 use crate::kinds::{
     BuiltinKind, BuiltinResource, FinalizerRule, Generation, NAME_AND_NAMESPACE, NO_DEFAULTS,
     NO_INITIAL_STATE, NO_KEPT_STATE, NO_WARNINGS, NameRule, ONE_FORM, StatusRule, Subresource,
 };
-use crate::tables;
+use crate::tree;
 
-/// The kind.
 pub(in crate::kinds) static KIND: BuiltinKind = BuiltinKind {
     resource: BuiltinResource::new(GROUP, "v1", "ServiceCIDR", "servicecidrs")
         .singular("servicecidr")
@@ -22,7 +25,14 @@ pub(in crate::kinds) static KIND: BuiltinKind = BuiltinKind {
     prepare_for_update: NotNeeded(NO_KEPT_STATE),
     validate: NotNeeded("the schema and the metadata say all that is checked"),
     warnings: NotNeeded(NO_WARNINGS),
-    table: Defined(&tables::network::SERVICE_CIDR),
+    table: Defined(&TABLE),
     selectable: NotNeeded(NAME_AND_NAMESPACE),
     conversion: NotNeeded(ONE_FORM),
 };
+
+static TABLE: Table =
+    Table { columns: &[NAME, Column::text("CIDRs", "Ranges that service addresses come from."), AGE], cells };
+
+fn cells(source: Source<'_>) -> Vec<Value> {
+    vec![source.name(), json!(joined(tree::texts(source.object, "/spec/cidrs"))), source.age()]
+}

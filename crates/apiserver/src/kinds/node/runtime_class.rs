@@ -1,14 +1,18 @@
 //! Runtime classes.
 
+use serde_json::{Value, json};
+
 use super::GROUP;
 use crate::kinds::Hook::{Defined, NotNeeded};
+use crate::kinds::table::{AGE, Column, NAME, Table};
 use crate::kinds::{
     BuiltinKind, BuiltinResource, FinalizerRule, Generation, NAME_AND_NAMESPACE, NO_DEFAULTS,
     NO_INITIAL_STATE, NO_KEPT_STATE, NO_WARNINGS, NameRule, ONE_FORM, StatusRule,
 };
-use crate::{tables, validation};
+use crate::tree;
+use crate::validation::path::Path;
+use crate::validation::{FieldErrors, names};
 
-/// The kind.
 pub(in crate::kinds) static KIND: BuiltinKind = BuiltinKind {
     resource: BuiltinResource::new(GROUP, "v1", "RuntimeClass", "runtimeclasses")
         .singular("runtimeclass")
@@ -21,9 +25,25 @@ pub(in crate::kinds) static KIND: BuiltinKind = BuiltinKind {
     defaults: NotNeeded(NO_DEFAULTS),
     prepare_for_create: NotNeeded(NO_INITIAL_STATE),
     prepare_for_update: NotNeeded(NO_KEPT_STATE),
-    validate: Defined(validation::cluster::runtime_class),
+    validate: Defined(validate),
     warnings: NotNeeded(NO_WARNINGS),
-    table: Defined(&tables::cluster::RUNTIME_CLASS),
+    table: Defined(&TABLE),
     selectable: NotNeeded(NAME_AND_NAMESPACE),
     conversion: NotNeeded(ONE_FORM),
+};
+
+fn validate(new: &Value, old: Option<&Value>, errors: &mut FieldErrors) {
+    let path = Path::root("handler");
+    match tree::text(new, "/handler") {
+        "" => errors.required(&path, ""),
+        handler => errors.texts(&path, handler, names::label(handler)),
+    }
+    if let Some(old) = old {
+        errors.immutable(&path, new, old, "/handler");
+    }
+}
+
+static TABLE: Table = Table {
+    columns: &[NAME, Column::text("Handler", "Configuration of the runtime."), AGE],
+    cells: |source| vec![source.name(), json!(source.text("/handler")), source.age()],
 };

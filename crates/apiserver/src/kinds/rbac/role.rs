@@ -1,14 +1,16 @@
 //! Roles.
 
+use serde_json::Value;
+
 use super::GROUP;
 use crate::kinds::Hook::{Defined, NotNeeded};
+use crate::kinds::rbac::rules;
 use crate::kinds::{
     BuiltinKind, BuiltinResource, DEFAULT_TABLE, FinalizerRule, Generation, NAME_AND_NAMESPACE, NO_DEFAULTS,
     NO_INITIAL_STATE, NO_KEPT_STATE, NO_WARNINGS, NameRule, ONE_FORM, StatusRule,
 };
-use crate::validation;
+use crate::validation::FieldErrors;
 
-/// The kind.
 pub(in crate::kinds) static KIND: BuiltinKind = BuiltinKind {
     resource: BuiltinResource::new(GROUP, "v1", "Role", "roles")
         .singular("role")
@@ -21,9 +23,13 @@ pub(in crate::kinds) static KIND: BuiltinKind = BuiltinKind {
     defaults: NotNeeded(NO_DEFAULTS),
     prepare_for_create: NotNeeded(NO_INITIAL_STATE),
     prepare_for_update: NotNeeded(NO_KEPT_STATE),
-    validate: Defined(validation::access::role),
+    validate: Defined(validate),
     warnings: NotNeeded(NO_WARNINGS),
     table: NotNeeded(DEFAULT_TABLE),
     selectable: NotNeeded(NAME_AND_NAMESPACE),
     conversion: NotNeeded(ONE_FORM),
 };
+
+fn validate(new: &Value, _: Option<&Value>, errors: &mut FieldErrors) {
+    rules::validate(new, true, errors);
+}

@@ -1,14 +1,16 @@
 //! Role bindings.
 
+use serde_json::Value;
+
 use super::GROUP;
 use crate::kinds::Hook::{Defined, NotNeeded};
+use crate::kinds::rbac::bindings;
 use crate::kinds::{
     BuiltinKind, BuiltinResource, FinalizerRule, Generation, NAME_AND_NAMESPACE, NO_INITIAL_STATE,
     NO_KEPT_STATE, NO_WARNINGS, NameRule, ONE_FORM, StatusRule,
 };
-use crate::{defaults, tables, validation};
+use crate::validation::FieldErrors;
 
-/// The kind.
 pub(in crate::kinds) static KIND: BuiltinKind = BuiltinKind {
     resource: BuiltinResource::new(GROUP, "v1", "RoleBinding", "rolebindings")
         .singular("rolebinding")
@@ -18,12 +20,16 @@ pub(in crate::kinds) static KIND: BuiltinKind = BuiltinKind {
     generation: Generation::None,
     status: StatusRule::None,
     finalizers: FinalizerRule::Standard,
-    defaults: Defined(defaults::configuration::role_binding),
+    defaults: Defined(bindings::defaults),
     prepare_for_create: NotNeeded(NO_INITIAL_STATE),
     prepare_for_update: NotNeeded(NO_KEPT_STATE),
-    validate: Defined(validation::access::role_binding),
+    validate: Defined(validate),
     warnings: NotNeeded(NO_WARNINGS),
-    table: Defined(&tables::access::ROLE_BINDING),
+    table: Defined(&bindings::TABLE),
     selectable: NotNeeded(NAME_AND_NAMESPACE),
     conversion: NotNeeded(ONE_FORM),
 };
+
+fn validate(new: &Value, old: Option<&Value>, errors: &mut FieldErrors) {
+    bindings::validate(new, old, true, errors);
+}

@@ -1,14 +1,22 @@
 //! CSI drivers.
 
+use serde_json::{Map, Value, json};
+
 use super::GROUP;
 use crate::kinds::Hook::{Defined, NotNeeded};
+use crate::kinds::table::cells::{Source, joined, or_word};
+use crate::kinds::table::{AGE, Column, NAME, Table};
 use crate::kinds::{
     BuiltinKind, BuiltinResource, FinalizerRule, Generation, NAME_AND_NAMESPACE, NO_INITIAL_STATE,
     NO_KEPT_STATE, NO_WARNINGS, NameRule, ONE_FORM, StatusRule,
 };
-use crate::{defaults, tables, validation};
+use crate::tree;
+use crate::tree::{child, default};
+use crate::validation::FieldErrors;
+use crate::validation::path::Path;
 
-/// The kind.
+const SPEC: Path<'static> = Path::root("spec");
+
 pub(in crate::kinds) static KIND: BuiltinKind = BuiltinKind {
     resource: BuiltinResource::new(GROUP, "v1", "CSIDriver", "csidrivers")
         .singular("csidriver")
@@ -18,12 +26,66 @@ pub(in crate::kinds) static KIND: BuiltinKind = BuiltinKind {
     generation: Generation::None,
     status: StatusRule::None,
     finalizers: FinalizerRule::Standard,
-    defaults: Defined(defaults::storage::csi_driver),
+    defaults: Defined(defaults),
     prepare_for_create: NotNeeded(NO_INITIAL_STATE),
     prepare_for_update: NotNeeded(NO_KEPT_STATE),
-    validate: Defined(validation::storage::csi_driver),
+    validate: Defined(validate),
     warnings: NotNeeded(NO_WARNINGS),
-    table: Defined(&tables::storage::CSI_DRIVER),
+    table: Defined(&TABLE),
     selectable: NotNeeded(NAME_AND_NAMESPACE),
     conversion: NotNeeded(ONE_FORM),
 };
+
+fn defaults(object: &mut Map<String, Value>) {
+    let Some(spec) = child(object, "spec") else { return };
+    default(spec, "attachRequired", true);
+    default(spec, "podInfoOnMount", false);
+    default(spec, "storageCapacity", false);
+    default(spec, "fsGroupPolicy", "ReadWriteOnceWithFSType");
+    default(spec, "requiresRepublish", false);
+    default(spec, "seLinuxMount", false);
+    if spec.get("volumeLifecycleModes").and_then(Value::as_array).is_none_or(Vec::is_empty) {
+        spec.insert("volumeLifecycleModes".to_owned(), json!(["Persistent"]));
+    }
+}
+
+fn validate(new: &Value, old: Option<&Value>, errors: &mut FieldErrors) {
+    let Some(old) = old else { return };
+    errors.immutable(&SPEC.child("attachedRequired"), new, old, "/spec/attachRequired");
+    errors.immutable(&SPEC.child("volumeLifecycleModes"), new, old, "/spec/volumeLifecycleModes");
+}
+
+static TABLE: Table = Table {
+    columns: &[
+        NAME,
+        Column::boolean("AttachRequired", "Whether volumes are attached before they are mounted."),
+        Column::boolean("PodInfoOnMount", "Whether the driver is told about the pod."),
+        Column::boolean("StorageCapacity", "Whether the driver publishes free capacity."),
+        Column::text("TokenRequests", "Audiences of the tokens that the driver gets."),
+        Column::boolean("RequiresRepublish", "Whether volumes are published again and again."),
+        Column::text("Modes", "Life cycles of the driver's volumes."),
+        AGE,
+    ],
+    cells,
+};
+
+fn cells(source: Source<'_>) -> Vec<Value> {
+    let attach = tree::present(source.object, "/spec/attachRequired").and_then(Value::as_bool);
+    let tokens = match tree::present(source.object, "/spec/tokenRequests") {
+        Some(_) => {
+            joined(source.list("/spec/tokenRequests").iter().map(|entry| tree::text(entry, "/audience")))
+        }
+        None => "<unset>".to_owned(),
+    };
+    let modes = joined(tree::texts(source.object, "/spec/volumeLifecycleModes"));
+    vec![
+        source.name(),
+        json!(attach.unwrap_or(true)),
+        json!(tree::is_true(source.object, "/spec/podInfoOnMount")),
+        json!(tree::is_true(source.object, "/spec/storageCapacity")),
+        json!(tokens),
+        json!(tree::is_true(source.object, "/spec/requiresRepublish")),
+        json!(or_word(modes, "<none>")),
+        source.age(),
+    ]
+}

@@ -1,14 +1,15 @@
 //! CSI drivers of one node.
 
+use serde_json::json;
+
 use super::GROUP;
 use crate::kinds::Hook::{Defined, NotNeeded};
+use crate::kinds::table::{AGE, Column, NAME, Table};
 use crate::kinds::{
     BuiltinKind, BuiltinResource, FinalizerRule, Generation, NAME_AND_NAMESPACE, NO_DEFAULTS,
     NO_INITIAL_STATE, NO_KEPT_STATE, NO_WARNINGS, NameRule, ONE_FORM, StatusRule,
 };
-use crate::tables;
 
-/// The kind.
 pub(in crate::kinds) static KIND: BuiltinKind = BuiltinKind {
     resource: BuiltinResource::new(GROUP, "v1", "CSINode", "csinodes")
         .singular("csinode")
@@ -23,7 +24,12 @@ pub(in crate::kinds) static KIND: BuiltinKind = BuiltinKind {
     prepare_for_update: NotNeeded(NO_KEPT_STATE),
     validate: NotNeeded("the schema and the metadata say all that is checked"),
     warnings: NotNeeded(NO_WARNINGS),
-    table: Defined(&tables::storage::CSI_NODE),
+    table: Defined(&TABLE),
     selectable: NotNeeded(NAME_AND_NAMESPACE),
     conversion: NotNeeded(ONE_FORM),
+};
+
+static TABLE: Table = Table {
+    columns: &[NAME, Column::integer("Drivers", "Drivers on the node."), AGE],
+    cells: |source| vec![source.name(), json!(source.list("/spec/drivers").len()), source.age()],
 };

@@ -7,7 +7,6 @@ use crate::kinds::{
     NO_INITIAL_STATE, NO_KEPT_STATE, NO_WARNINGS, NameRule, ONE_FORM, StatusRule,
 };
 
-/// The kind.
 pub(in crate::kinds) static KIND: BuiltinKind = BuiltinKind {
     resource: BuiltinResource::new(GROUP, "v1", "CSIStorageCapacity", "csistoragecapacities")
         .singular("csistoragecapacity")

@@ -1,14 +1,20 @@
 //! Storage classes.
 
+use serde_json::{Map, Value, json};
+
 use super::GROUP;
 use crate::kinds::Hook::{Defined, NotNeeded};
+use crate::kinds::table::cells::Source;
+use crate::kinds::table::{AGE, Column, NAME, Table};
 use crate::kinds::{
     BuiltinKind, BuiltinResource, FinalizerRule, Generation, NAME_AND_NAMESPACE, NO_INITIAL_STATE,
     NO_KEPT_STATE, NO_WARNINGS, NameRule, ONE_FORM, StatusRule,
 };
-use crate::{defaults, tables, validation};
+use crate::tree;
+use crate::tree::default;
+use crate::validation::FieldErrors;
+use crate::validation::path::Path;
 
-/// The kind.
 pub(in crate::kinds) static KIND: BuiltinKind = BuiltinKind {
     resource: BuiltinResource::new(GROUP, "v1", "StorageClass", "storageclasses")
         .singular("storageclass")
@@ -18,12 +24,58 @@ pub(in crate::kinds) static KIND: BuiltinKind = BuiltinKind {
     generation: Generation::None,
     status: StatusRule::None,
     finalizers: FinalizerRule::Standard,
-    defaults: Defined(defaults::storage::storage_class),
+    defaults: Defined(defaults),
     prepare_for_create: NotNeeded(NO_INITIAL_STATE),
     prepare_for_update: NotNeeded(NO_KEPT_STATE),
-    validate: Defined(validation::storage::storage_class),
+    validate: Defined(validate),
     warnings: NotNeeded(NO_WARNINGS),
-    table: Defined(&tables::storage::STORAGE_CLASS),
+    table: Defined(&TABLE),
     selectable: NotNeeded(NAME_AND_NAMESPACE),
     conversion: NotNeeded(ONE_FORM),
 };
+
+fn defaults(object: &mut Map<String, Value>) {
+    default(object, "reclaimPolicy", "Delete");
+    default(object, "volumeBindingMode", "Immediate");
+}
+
+fn validate(new: &Value, old: Option<&Value>, errors: &mut FieldErrors) {
+    if tree::text(new, "/provisioner").is_empty() {
+        errors.required(&Path::root("provisioner"), "");
+    }
+    let policy = tree::text(new, "/reclaimPolicy");
+    errors.one_of(&Path::root("reclaimPolicy"), policy, &["Delete", "Retain"]);
+    let mode = tree::text(new, "/volumeBindingMode");
+    errors.one_of(&Path::root("volumeBindingMode"), mode, &["Immediate", "WaitForFirstConsumer"]);
+    let Some(old) = old else { return };
+    for field in ["parameters", "provisioner", "reclaimPolicy", "volumeBindingMode"] {
+        errors.immutable(&Path::root(field), new, old, &format!("/{field}"));
+    }
+}
+
+static TABLE: Table = Table {
+    columns: &[
+        NAME,
+        Column::text("Provisioner", "Driver that makes volumes."),
+        Column::text("ReclaimPolicy", "What happens to a volume after its claim."),
+        Column::text("VolumeBindingMode", "When volumes are made and bound."),
+        Column::text("AllowVolumeExpansion", "Whether volumes can grow."),
+        AGE,
+    ],
+    cells,
+};
+
+fn cells(source: Source<'_>) -> Vec<Value> {
+    let marks =
+        ["storageclass.kubernetes.io~1is-default-class", "storageclass.beta.kubernetes.io~1is-default-class"];
+    let is_default = marks.iter().any(|mark| source.text(&format!("/metadata/annotations/{mark}")) == "true");
+    let name = source.text("/metadata/name");
+    vec![
+        if is_default { json!(format!("{name} (default)")) } else { json!(name) },
+        json!(source.text("/provisioner")),
+        json!(source.text_or("/reclaimPolicy", "Delete")),
+        json!(source.text_or("/volumeBindingMode", "Immediate")),
+        json!(tree::is_true(source.object, "/allowVolumeExpansion")),
+        source.age(),
+    ]
+}

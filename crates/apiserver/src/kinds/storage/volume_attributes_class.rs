@@ -1,14 +1,15 @@
 //! Classes of volume attributes.
 
+use serde_json::json;
+
 use super::GROUP;
 use crate::kinds::Hook::{Defined, NotNeeded};
+use crate::kinds::table::{AGE, Column, NAME, Table};
 use crate::kinds::{
     BuiltinKind, BuiltinResource, FinalizerRule, Generation, NAME_AND_NAMESPACE, NO_DEFAULTS,
     NO_INITIAL_STATE, NO_KEPT_STATE, NO_WARNINGS, NameRule, ONE_FORM, StatusRule,
 };
-use crate::tables;
 
-/// The kind.
 pub(in crate::kinds) static KIND: BuiltinKind = BuiltinKind {
     resource: BuiltinResource::new(GROUP, "v1", "VolumeAttributesClass", "volumeattributesclasses")
         .singular("volumeattributesclass")
@@ -23,7 +24,12 @@ pub(in crate::kinds) static KIND: BuiltinKind = BuiltinKind {
     prepare_for_update: NotNeeded(NO_KEPT_STATE),
     validate: NotNeeded("the schema and the metadata say all that is checked"),
     warnings: NotNeeded(NO_WARNINGS),
-    table: Defined(&tables::storage::ATTRIBUTES_CLASS),
+    table: Defined(&TABLE),
     selectable: NotNeeded(NAME_AND_NAMESPACE),
     conversion: NotNeeded(ONE_FORM),
+};
+
+static TABLE: Table = Table {
+    columns: &[NAME, Column::text("DriverName", "Driver that knows the attributes."), AGE],
+    cells: |source| vec![source.name(), json!(source.text("/driverName")), source.age()],
 };

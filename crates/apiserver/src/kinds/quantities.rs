@@ -1,0 +1,39 @@
+//! Canonical forms of resource quantities.
+
+use serde_json::{Map, Value};
+
+use crate::quantity::Quantity;
+use crate::tree::child_if_present;
+
+/// Brings `limits` and `requests` into canonical form.
+pub(crate) fn canonical_requirements(resources: &mut Map<String, Value>) {
+    canonical_map(resources, "limits");
+    canonical_map(resources, "requests");
+}
+
+/// Brings a map of quantities into canonical form, rounded up to thousandths.
+pub(crate) fn canonical_map(parent: &mut Map<String, Value>, name: &str) {
+    let Some(amounts) = child_if_present(parent, name) else { return };
+    for amount in amounts.values_mut() {
+        canonical(amount, Quantity::round_up_to_milli);
+    }
+}
+
+/// Brings one quantity into canonical form.
+pub(crate) fn canonical_field(parent: &mut Map<String, Value>, name: &str) {
+    if let Some(amount) = parent.get_mut(name) {
+        canonical(amount, |amount| amount);
+    }
+}
+
+/// What is no quantity stays, for validation to refuse.
+fn canonical(amount: &mut Value, rounded: fn(Quantity) -> Quantity) {
+    let text = match amount {
+        Value::String(text) => text.clone(),
+        Value::Number(number) => number.to_string(),
+        _ => return,
+    };
+    if let Ok(quantity) = Quantity::parse(&text) {
+        *amount = Value::String(rounded(quantity).to_string());
+    }
+}
