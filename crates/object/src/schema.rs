@@ -82,7 +82,7 @@ pub struct Native {
     pub codec: Codec,
     /// For properties that come from an inlined struct, the Go field that holds it; it appears in error texts.
     pub embedded: BTreeMap<Box<str>, Box<str>>,
-    /// Properties that Go leaves out of JSON when they are zero (`omitempty` without a pointer, `omitzero`).
+    /// Properties of a struct that Go leaves out of its JSON when they have their zero value.
     pub omitted_zeros: BTreeSet<Box<str>>,
 }
 

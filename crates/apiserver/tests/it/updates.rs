@@ -164,3 +164,45 @@ async fn services_get_addresses_and_keep_them() {
     assert_eq!(cluster.delete(&format!("{path}/s")).await.summary(), "200 Service s");
     assert_eq!(cluster.post(path, &other).await.code, 201, "free again");
 }
+
+/// What Go's `omitempty` leaves out is neither stored nor owned, and sending it again changes nothing.
+#[tokio::test]
+async fn zeros_are_left_out_as_go_leaves_them_out() {
+    let cluster = Cluster::start().await;
+    let deployments = "/apis/apps/v1/namespaces/default/deployments";
+    let container = json!({
+        "name": "c", "image": "i", "stdin": false, "args": [], "securityContext": { "privileged": false },
+    });
+    let spec = json!({
+        "replicas": 0, "paused": false, "minReadySeconds": 0,
+        "selector": { "matchLabels": { "a": "b" } },
+        "template": {
+            "metadata": { "labels": { "a": "b" }, "annotations": {} },
+            "spec": { "hostNetwork": false, "containers": [container] },
+        },
+    });
+    let sent =
+        json!({ "apiVersion": "apps/v1", "kind": "Deployment", "metadata": { "name": "d" }, "spec": spec });
+    let created = cluster.post(&format!("{deployments}?fieldManager=m"), &sent).await;
+    assert_eq!(created.summary(), "201 Deployment d");
+    let stored = &created.body["spec"];
+    assert_eq!(stored["replicas"], 0, "a pointer to a zero stays");
+    for missing in
+        ["/paused", "/minReadySeconds", "/template/metadata/annotations", "/template/spec/hostNetwork"]
+    {
+        assert_eq!(stored.pointer(missing), None, "{missing}");
+    }
+    let container = &stored["template"]["spec"]["containers"][0];
+    assert_eq!((container.get("stdin"), container.get("args")), (None, None));
+    assert_eq!(container["securityContext"]["privileged"], false);
+    let owned = &created.body["metadata"]["managedFields"][0]["fieldsV1"]["f:spec"];
+    assert!(owned["f:replicas"].is_object());
+    assert_eq!((owned.get("f:paused"), owned.get("f:minReadySeconds")), (None, None));
+
+    let one = &format!("{deployments}/d");
+    let again = cluster.put(&format!("{one}?fieldManager=m"), &sent).await;
+    assert_eq!(again.version(), created.version(), "the same body once more");
+    let patch = json!({ "spec": { "paused": false, "minReadySeconds": 0 } });
+    let patched = cluster.patch(one, MERGE, &patch).await;
+    assert_eq!((patched.code, patched.version()), (200, created.version()), "a patch with zeros");
+}

@@ -76,7 +76,7 @@ impl Nodes {
             if field.is_required {
                 object.required.push(field.name.into());
             }
-            if field.omits_zero_value() {
+            if field.omits_its_zero() {
                 object.omitted_zeros.insert(field.name.into());
             }
             if !embedded.is_empty() {

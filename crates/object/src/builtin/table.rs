@@ -110,15 +110,6 @@ pub(crate) enum Scalar {
     SchemaOrStrings,
 }
 
-impl Field {
-    /// Whether JSON leaves the field out when it is zero. A pointer to zero is written; of structs, only `omitzero`
-    /// leaves an empty one out.
-    pub(crate) fn omits_zero_value(&self) -> bool {
-        let omits = if matches!(self.kind.kind, Kind::Model(_)) { self.omits_zero } else { self.omits_empty };
-        omits && !self.is_pointer
-    }
-}
-
 impl Table {
     /// Reads a table; `None` when the text is not one.
     pub(crate) fn read(text: &'static str) -> Option<Self> {
@@ -178,7 +169,29 @@ impl Table {
     }
 }
 
+impl Field {
+    /// Whether `encoding/json` leaves the field out when it has its zero value.
+    ///
+    /// A pointer to a zero is written. `omitempty` has no effect on structs, which are also what quantities, times and
+    /// `IntOrString` are; `omitzero` has.
+    pub(crate) fn omits_its_zero(&self) -> bool {
+        if self.is_pointer {
+            return false;
+        }
+        match &self.kind.kind {
+            Kind::Model(_) => self.omits_zero,
+            Kind::List(_) | Kind::Map(_) | Kind::Items(_) => self.omits_empty,
+            Kind::Scalar(scalar) => self.omits_empty && scalar.is_plain(),
+        }
+    }
+}
+
 impl Scalar {
+    /// Whether Go has a scalar or a byte slice for it, not a struct.
+    fn is_plain(self) -> bool {
+        matches!(self, Self::String | Self::Bool | Self::Int32 | Self::Int64 | Self::Double | Self::Bytes)
+    }
+
     fn parse(text: &str) -> Option<Self> {
         Some(match text {
             "string" => Self::String,

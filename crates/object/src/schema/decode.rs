@@ -1,8 +1,8 @@
 //! Decodes a tree as a built-in kind, the way Go decodes it into a struct.
 //!
-//! What Go refuses is refused with Go's text (kube-api-contract 2.12); what Go normalises is normalised: `null`
-//! is absent, times are UTC, quantities canonical, unknown fields gone. Whether a value makes sense is validation,
-//! not decoding.
+//! What Go refuses is refused with Go's text (`encoding/json` and apimachinery's `runtime/converter.go`); what Go
+//! normalises is normalised: `null` is absent, zeros of `omitempty` fields are left out, times are UTC, quantities
+//! canonical, unknown fields gone. Whether a value makes sense is validation, not decoding.
 
 mod quantity;
 mod time;
@@ -111,6 +111,9 @@ impl<'a> Decoder<'a> {
             self.value(value, property)?;
             self.fields.truncate(depth);
         }
+        if !native.omitted_zeros.is_empty() {
+            map.retain(|name, value| !is_zero(value) || !native.omitted_zeros.contains(name.as_str()));
+        }
         self.owner = outer;
         Ok(())
     }
@@ -165,7 +168,19 @@ fn local_name(go_type: &str) -> &str {
     go_type.rsplit('.').next().unwrap_or(go_type)
 }
 
-/// What Go makes of `null` in a list or map.
+/// Whether Go takes a value for the zero of its type.
+fn is_zero(value: &Value) -> bool {
+    match value {
+        Value::Null => true,
+        Value::Bool(flag) => !flag,
+        Value::Number(number) => number.as_f64() == Some(0.0),
+        Value::String(text) => text.is_empty(),
+        Value::Array(list) => list.is_empty(),
+        Value::Object(map) => map.is_empty(),
+    }
+}
+
+/// The value that Go gives to `null` in a list or map.
 fn zero(schema: Schema<'_>) -> Value {
     match schema.node().native.as_deref().map(|native| native.codec) {
         Some(Codec::Struct) => Value::Object(Map::new()),

@@ -114,3 +114,65 @@ fn values_are_normalised() {
     let want = json!({"spec": {"renewTime": "2026-01-02T02:04:05.000001Z"}});
     assert_eq!(decoded("coordination.k8s.io/v1", "Lease", value, Source::Json), Ok(want));
 }
+
+/// What `kubectl create` of the same YAML leaves in etcd: Go decodes into a struct and encodes that again.
+#[test]
+fn zeros_are_left_out_as_go_leaves_them_out() {
+    let cases = [
+        (
+            "omitempty scalars",
+            ("apps/v1", "Deployment", json!({"spec": {"paused": false, "minReadySeconds": 0}})),
+            json!({"spec": {}}),
+        ),
+        (
+            "a pointer to a zero stays",
+            ("apps/v1", "Deployment", json!({"spec": {"replicas": 0, "revisionHistoryLimit": 0}})),
+            json!({"spec": {"replicas": 0, "revisionHistoryLimit": 0}}),
+        ),
+        (
+            "pods",
+            (
+                "v1",
+                "Pod",
+                json!({"spec": {"hostNetwork": false, "nodeName": "", "containers": [{"name": "c", "stdin": false,
+                    "args": [], "securityContext": {"privileged": false},
+                    "volumeMounts": [{"name": "v", "mountPath": "/v", "readOnly": false, "subPath": ""}]}]}}),
+            ),
+            json!({"spec": {"containers": [{"name": "c", "securityContext": {"privileged": false},
+                "volumeMounts": [{"name": "v", "mountPath": "/v"}]}]}}),
+        ),
+        (
+            "empty lists and maps",
+            (
+                "v1",
+                "ConfigMap",
+                json!({"metadata": {"name": "c", "labels": {}, "annotations": {"a": ""}, "finalizers": []},
+                    "data": {}}),
+            ),
+            json!({"metadata": {"name": "c", "annotations": {"a": ""}}}),
+        ),
+        (
+            "a field without omitempty, and a pointer to an empty struct",
+            (
+                "v1",
+                "Pod",
+                json!({"spec": {"containers": [], "securityContext": {}, "volumes": [{"emptyDir": {}}]}}),
+            ),
+            json!({"spec": {"containers": [], "securityContext": {}, "volumes": [{"emptyDir": {}}]}}),
+        ),
+        (
+            "omitempty has no effect on a struct",
+            (
+                "v1",
+                "Service",
+                json!({"spec": {"ports": [{"port": 80, "targetPort": 0, "nodePort": 0}]}, "status": {}}),
+            ),
+            json!({"spec": {"ports": [{"port": 80, "targetPort": 0}]}, "status": {}}),
+        ),
+    ];
+    for (name, (api_version, kind, value), want) in cases {
+        for source in [Source::Json, Source::Tree] {
+            assert_eq!(decoded(api_version, kind, value.clone(), source), Ok(want.clone()), "{name}");
+        }
+    }
+}
