@@ -15,16 +15,16 @@ use crate::validation::FieldErrors;
 use crate::validation::metadata;
 
 /// Fills in defaults.
-pub type SetDefaults = fn(&mut Map<String, Value>);
+pub(crate) type SetDefaults = fn(&mut Map<String, Value>);
 
 /// Sets fields that the server owns.
-pub type Prepare = fn(&mut Value);
+pub(crate) type Prepare = fn(&mut Value);
 
 /// Validates an object; the second one is the stored object of an update.
-pub type Validate = fn(&Value, Option<&Value>, &mut FieldErrors);
+pub(crate) type Validate = fn(&Value, Option<&Value>, &mut FieldErrors);
 
 /// Warns about a valid object; the second one is the stored object of an update.
-pub type Warn = fn(&Value, Option<&Value>) -> Vec<String>;
+pub(crate) type Warn = fn(&Value, Option<&Value>) -> Vec<String>;
 
 /// Everything the server knows about a built-in kind in one version.
 ///
