@@ -1,11 +1,16 @@
 //! The `portolan` binary run to its end, for commands that finish and for those that must refuse to start.
 
 use std::fmt;
-use std::io::Read;
+use std::io::{BufRead, BufReader, Read};
 use std::process::{Child, Command, Stdio};
+use std::sync::mpsc;
 use std::thread;
+use std::time::Duration;
 
 use crate::{eventually, programs};
+
+/// Time for a start in a debug build on a busy machine.
+const START_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Exit code and output of a run.
 #[derive(Debug, Clone)]
@@ -65,6 +70,33 @@ pub fn finish(command: &mut Command) -> Finished {
     });
     let text = |reader: thread::JoinHandle<String>| reader.join().expect("reading does not panic");
     Finished { code: status.code(), stdout: text(stdout), stderr: text(stderr) }
+}
+
+/// Starts a command that keeps running, and waits until it prints the line `ready`.
+///
+/// # Panics
+/// When it does not within [`START_TIMEOUT`].
+pub fn start(command: &mut Command) -> Child {
+    let mut child = command.stdout(Stdio::piped()).spawn().expect("the binary starts");
+    let stdout = child.stdout.take().expect("standard output is a pipe");
+    let (lines, received) = mpsc::channel();
+    // Reads to the end of the child, so that it never blocks on a full pipe.
+    thread::spawn(move || {
+        for line in BufReader::new(stdout).lines().map_while(Result::ok) {
+            println!("portolan: {line}");
+            let _ = lines.send(line);
+        }
+    });
+    loop {
+        match received.recv_timeout(START_TIMEOUT) {
+            Ok(line) if line.trim() == "ready" => return child,
+            Ok(_) => {}
+            Err(error) => {
+                let _ = child.kill();
+                panic!("{command:?} did not print `ready`: {error}, {:?}", child.wait());
+            }
+        }
+    }
 }
 
 /// Killed when dropped, so that a failed wait leaves no process.

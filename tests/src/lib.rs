@@ -10,6 +10,7 @@ pub mod manifests;
 pub mod playground;
 pub mod processes;
 pub mod programs;
+pub mod server;
 pub mod steps;
 pub mod wait;
 pub mod walkthroughs;
@@ -18,6 +19,7 @@ use std::path::Path;
 
 pub use kubectl::{Kubectl, Output};
 pub use playground::Playground;
+pub use server::Server;
 pub use wait::eventually;
 
 /// A path as text, for arguments.

@@ -1,23 +1,18 @@
 //! A running `portolan playground`.
 
 use std::fs;
-use std::io::{BufRead, BufReader};
 use std::os::unix::fs::{MetadataExt, chown};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::mpsc;
-use std::thread;
-use std::time::Duration;
+use std::process::{Child, Command, ExitStatus};
 
 use tempfile::TempDir;
 
+use crate::binary::start;
 use crate::kubectl::Kubectl;
 use crate::programs::send_signal;
 use crate::{eventually, programs};
 
-/// Timeout of a start, in a debug build on a busy machine.
-const START_TIMEOUT: Duration = Duration::from_secs(60);
 /// The user and the group `nobody`.
 const NOBODY: u32 = 65534;
 
@@ -130,24 +125,5 @@ fn spawn(directory: &Path, launch: &Launch) -> Child {
     if let Some(user) = launch.user {
         command.uid(user).gid(user);
     }
-    let mut child = command.stdout(Stdio::piped()).spawn().expect("the binary starts");
-    let stdout = child.stdout.take().expect("standard output is a pipe");
-    let (lines, received) = mpsc::channel();
-    // Reads to the end of the child, so that it never blocks on a full pipe.
-    thread::spawn(move || {
-        for line in BufReader::new(stdout).lines().map_while(Result::ok) {
-            println!("playground: {line}");
-            let _ = lines.send(line);
-        }
-    });
-    loop {
-        match received.recv_timeout(START_TIMEOUT) {
-            Ok(line) if line.trim() == "ready" => return child,
-            Ok(_) => {}
-            Err(error) => {
-                let _ = child.kill();
-                panic!("the playground did not print `ready`: {error}, {:?}", child.wait());
-            }
-        }
-    }
+    start(&mut command)
 }

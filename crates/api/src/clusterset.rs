@@ -122,6 +122,18 @@ pub enum MemberPhase {
     Leaving,
 }
 
+impl MemberPhase {
+    /// The value in the status of a ClusterSet.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Pending => "Pending",
+            Self::Joined => "Joined",
+            Self::Refused => "Refused",
+            Self::Leaving => "Leaving",
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

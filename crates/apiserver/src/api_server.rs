@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ipnet::IpNet;
-use portolan_net::shutdown::{Shutdown, Undrained};
+use portolan_net::shutdown::{DrainError, Shutdown};
 use portolan_object::Status;
 use portolan_store::{Query, ReadError, Store};
 use rand::RngExt as _;
@@ -110,7 +110,7 @@ impl ApiServer {
     ///
     /// # Errors
     /// When a task did not stop before the deadline and was aborted.
-    pub async fn stop(&self, deadline: Duration) -> Result<(), Undrained> {
+    pub async fn stop(&self, deadline: Duration) -> Result<(), DrainError> {
         self.drain();
         self.tasks.drain(deadline).await
     }

@@ -9,7 +9,7 @@ use portolan_apiserver::admission::{AdmissionFuture, Attributes, Operation as Ap
 use portolan_object::Status;
 use serde_json::Value;
 
-/// The plugin.
+/// Defaults and validates policies and other kinds of the federation.
 #[derive(Debug, Default)]
 pub(crate) struct Federation;
 

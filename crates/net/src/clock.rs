@@ -1,7 +1,7 @@
-//! The time, as a value that can be replaced in tests.
+//! The clock of the process, replaceable in tests.
 //!
-//! Shells own a clock and hand instants to the pure cores. A manual clock moves only when told, also backwards, which
-//! wall clocks of real machines do as well.
+//! Shells own a clock and pass instants to pure functions. A manual clock moves only when a test moves it, also
+//! backwards, as wall clocks of real machines do.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -9,18 +9,18 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 use parking_lot::Mutex;
 
-/// Wall time and monotonic time from one source; clones share it.
+/// Wall time and monotonic time. Clones share state.
 #[derive(Debug, Clone)]
-pub struct Clock(Source);
+pub struct Clock(ClockSource);
 
 #[derive(Debug, Clone)]
-enum Source {
+enum ClockSource {
     System { start: Instant },
-    Manual(Arc<Mutex<Reading>>),
+    Manual(Arc<Mutex<ManualTime>>),
 }
 
 #[derive(Debug, Clone, Copy)]
-struct Reading {
+struct ManualTime {
     wall: Timestamp,
     elapsed: Duration,
 }
@@ -28,28 +28,28 @@ struct Reading {
 impl Clock {
     /// The clock of the machine.
     pub fn system() -> Self {
-        Self(Source::System { start: Instant::now() })
+        Self(ClockSource::System { start: Instant::now() })
     }
 
-    /// A clock that stands at `wall` until its other half moves it.
+    /// A clock that stays at `wall` until the [`ManualClock`] moves it.
     pub fn manual(wall: Timestamp) -> (Self, ManualClock) {
-        let reading = Arc::new(Mutex::new(Reading { wall, elapsed: Duration::ZERO }));
-        (Self(Source::Manual(Arc::clone(&reading))), ManualClock(reading))
+        let reading = Arc::new(Mutex::new(ManualTime { wall, elapsed: Duration::ZERO }));
+        (Self(ClockSource::Manual(Arc::clone(&reading))), ManualClock(reading))
     }
 
-    /// The wall time. May jump, in both directions.
+    /// The wall time. It may jump in both directions.
     pub fn now(&self) -> Timestamp {
         match &self.0 {
-            Source::System { .. } => Timestamp::now(),
-            Source::Manual(reading) => reading.lock().wall,
+            ClockSource::System { .. } => Timestamp::now(),
+            ClockSource::Manual(reading) => reading.lock().wall,
         }
     }
 
-    /// Time since the clock was made. Never jumps; measures durations.
+    /// Time since the clock was made. Monotonic, for measuring durations.
     pub fn elapsed(&self) -> Duration {
         match &self.0 {
-            Source::System { start } => start.elapsed(),
-            Source::Manual(reading) => reading.lock().elapsed,
+            ClockSource::System { start } => start.elapsed(),
+            ClockSource::Manual(reading) => reading.lock().elapsed,
         }
     }
 }
@@ -62,17 +62,17 @@ impl Default for Clock {
 
 /// Moves a manual [`Clock`].
 #[derive(Debug, Clone)]
-pub struct ManualClock(Arc<Mutex<Reading>>);
+pub struct ManualClock(Arc<Mutex<ManualTime>>);
 
 impl ManualClock {
-    /// Lets time pass, on the wall and elapsed. The wall stops at the end of representable time.
+    /// Advances the wall time and the elapsed time. The wall time stops at the end of representable time.
     pub fn advance(&self, by: Duration) {
         let mut reading = self.0.lock();
         reading.elapsed += by;
         reading.wall = reading.wall.checked_add(by).unwrap_or(Timestamp::MAX);
     }
 
-    /// Sets the wall, as an operator or a time server does; no time passes.
+    /// Sets the wall time, as an operator or a time server does; the elapsed time stays.
     pub fn set_wall(&self, wall: Timestamp) {
         self.0.lock().wall = wall;
     }

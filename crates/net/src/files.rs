@@ -1,4 +1,4 @@
-//! Files that hold secrets: readable by their owner alone, and never half written.
+//! Files with secrets: readable only by their owner, and replaced in one step.
 
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -11,7 +11,7 @@ pub struct FileError {
     pub path: PathBuf,
     /// `read` or `write`.
     pub action: &'static str,
-    /// What the system said.
+    /// The answer of the operating system.
     #[source]
     pub source: io::Error,
 }
@@ -21,17 +21,17 @@ fn advice(source: &io::Error) -> &'static str {
         io::ErrorKind::PermissionDenied => ": let this user own the directory, or choose another one",
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => ": free some space",
         io::ErrorKind::ReadOnlyFilesystem => ": choose a directory that can be written to",
-        io::ErrorKind::NotADirectory => ": a part of the path is a file",
+        io::ErrorKind::NotADirectory => ": a component of the path is a file",
         _ => "",
     }
 }
 
-/// Replaces a file by `contents`, readable by its owner alone (0600).
+/// Replaces a file by `contents`, readable only by its owner (0600).
 ///
-/// Readers see the old file or the new one, also after a power cut. Missing directories are made.
+/// Readers see the old file or the new one, also after a power failure. Missing directories are created.
 ///
 /// # Errors
-/// [`FileError`]; the old file is then as it was.
+/// [`FileError`]; the old file is unchanged then.
 pub fn write_private(path: &Path, contents: &[u8]) -> Result<(), FileError> {
     replace(path, contents).map_err(|source| FileError { path: path.to_owned(), action: "write", source })
 }
@@ -54,12 +54,12 @@ fn replace(path: &Path, contents: &[u8]) -> io::Result<()> {
         _ => Path::new("."),
     };
     std::fs::create_dir_all(directory)?;
-    // Created with mode 0600, and removed again when anything below goes wrong.
+    // Created with mode 0600, and removed if a step below fails.
     let mut file = tempfile::Builder::new().prefix(".portolan-").tempfile_in(directory)?;
     file.write_all(contents)?;
     file.as_file().sync_all()?;
     file.persist(path).map_err(|error| error.error)?;
-    // Makes the rename itself survive a power cut.
+    // Makes the rename survive a power failure.
     std::fs::File::open(directory)?.sync_all()
 }
 

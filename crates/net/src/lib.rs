@@ -1,7 +1,6 @@
-//! The process kit: what a program needs to serve, to be trusted, to tell the time and to stop.
+//! Sockets, TLS, certificates, private files, clock and shutdown of a process.
 //!
-//! Everything here is about sockets, certificates, files and tasks. Nothing here knows a Kubernetes object, except for
-//! the kubeconfig, which is a client's address book.
+//! Nothing here knows a Kubernetes object, except for the kubeconfig.
 
 pub mod accept;
 pub mod clock;

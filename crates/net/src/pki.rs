@@ -25,9 +25,9 @@ use crate::files::FileError;
 
 pub use inspect::pem;
 
-/// Certificates are valid from this long before they are issued, for readers whose clocks are behind.
+/// Certificates are valid from this long before they are issued, for readers with clocks that are behind.
 const BACK_DATED: Duration = Duration::from_secs(3600);
-/// How long an authority is valid.
+/// Life of an authority.
 const AUTHORITY_LIFETIME: Duration = Duration::from_secs(10 * 365 * 24 * 3600);
 
 /// Why a certificate cannot be issued or used.
@@ -38,25 +38,25 @@ pub enum PkiError {
     #[error(transparent)]
     File(#[from] FileError),
 
-    /// A file of a pair is missing.
+    /// One file of a pair is missing.
     #[error("{} is missing beside {}: {advice}", missing.display(), present.display())]
     Incomplete {
-        /// What is not there.
+        /// The missing file.
         missing: PathBuf,
-        /// What is.
+        /// The other file of the pair.
         present: PathBuf,
-        /// What to do.
+        /// The next step.
         advice: &'static str,
     },
 
-    /// A file does not hold what it should.
+    /// A file cannot be used.
     #[error("{} {fault}: {advice}", path.display())]
     Unusable {
         /// The file.
         path: PathBuf,
-        /// What is wrong with it.
+        /// The mistake.
         fault: String,
-        /// What to do.
+        /// The next step.
         advice: &'static str,
     },
 
@@ -67,25 +67,25 @@ pub enum PkiError {
         path: PathBuf,
         /// When it expired.
         at: Timestamp,
-        /// What to do.
+        /// The next step.
         advice: &'static str,
     },
 
-    /// A name cannot stand in a certificate.
-    #[error("{name:?} cannot stand in a certificate: {reason}")]
+    /// A name cannot be used in a certificate.
+    #[error("{name:?} cannot be used in a certificate: {reason}")]
     Name {
         /// The user, group or host name.
         name: String,
-        /// Why not.
+        /// The cause.
         reason: &'static str,
     },
 
-    /// The certificate could not be made.
+    /// The certificate cannot be made.
     #[error("cannot make a certificate")]
     Make(#[source] rcgen::Error),
 }
 
-/// Who signs certificates. Holds a private key.
+/// A certificate authority, with its private key.
 pub struct Authority {
     issuer: Issuer<'static, KeyPair>,
     certificate: CertificateDer<'static>,
@@ -102,7 +102,7 @@ impl fmt::Debug for Authority {
 /// The names by which clients reach a server.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ServerNames {
-    /// The common name; for readers, clients do not check it.
+    /// The common name. Clients do not check it.
     pub common_name: String,
     /// Host names.
     pub dns: Vec<String>,
@@ -179,7 +179,7 @@ impl Authority {
         Ok(Identity::new(certificate.der().clone(), &key, &params))
     }
 
-    /// The authority's certificate, for those who are to trust it.
+    /// The authority's certificate, which clients need to verify others.
     pub fn certificate(&self) -> &CertificateDer<'static> {
         &self.certificate
     }
@@ -189,7 +189,7 @@ impl Authority {
         &self.pem
     }
 
-    /// When the authority ends, and with it everything it issued.
+    /// The end of the authority, and of every certificate that it issued.
     pub fn expires(&self) -> Timestamp {
         self.expires
     }

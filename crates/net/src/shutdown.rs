@@ -1,8 +1,7 @@
-//! Ownership of tasks: every task has an owner that tells it to stop and waits for it.
+//! Ownership of tasks: every task belongs to a scope that asks it to stop and waits for its end.
 //!
-//! A [`Shutdown`] is handed down the program. Tasks are spawned through it, see the request to stop, and get until a
-//! deadline to finish; what has not finished by then is dropped at its next await. A child scope stops with its
-//! parent or on its own.
+//! Tasks are spawned through a [`Shutdown`]. They see the request to stop and must end before a deadline; a task that has
+//! not ended by then is dropped at its next await. A child scope stops with its parent, or alone.
 
 use std::io;
 use std::sync::Arc;
@@ -14,14 +13,14 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-/// How long dropped tasks get to be gone.
-const DROPPING: Duration = Duration::from_secs(1);
+/// Time for dropped tasks to end.
+const DROP_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// A scope of tasks; clones share it.
+/// A scope of tasks. Clones share state.
 #[derive(Debug, Clone, Default)]
 pub struct Shutdown {
     own: Arc<Scope>,
-    /// The scopes around this one; they wait for its tasks too.
+    /// The scopes around this one, which wait for its tasks too.
     outer: Arc<[Arc<Scope>]>,
 }
 
@@ -37,10 +36,10 @@ struct Scope {
 /// Tasks that did not finish before the deadline and were dropped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("{0} tasks did not stop in time and were dropped")]
-pub struct Undrained(pub usize);
+pub struct DrainError(pub usize);
 
 impl Shutdown {
-    /// A scope of its own.
+    /// A scope without a parent.
     pub fn new() -> Self {
         Self::default()
     }
@@ -63,7 +62,7 @@ impl Shutdown {
 
     /// Runs a task that this scope waits for. It should end soon after [`Shutdown::requested`].
     ///
-    /// The handle gives the result, or `None` when the task was dropped at the deadline; it may be ignored.
+    /// The handle returns the result, or `None` if the task was dropped at the deadline. It may be ignored.
     pub fn spawn<F>(&self, task: F) -> JoinHandle<Option<F::Output>>
     where
         F: Future + Send + 'static,
@@ -98,7 +97,7 @@ impl Shutdown {
         self.own.requested.is_cancelled()
     }
 
-    /// Requests the stop when the process gets SIGTERM or SIGINT; a second signal drops the tasks at once.
+    /// Requests the stop when the process gets SIGTERM or SIGINT; a second signal drops the tasks immediately.
     ///
     /// # Errors
     /// When the handlers cannot be installed.
@@ -122,8 +121,8 @@ impl Shutdown {
     /// Asks the tasks to stop, waits until they did or the deadline passes, and then drops the rest.
     ///
     /// # Errors
-    /// [`Undrained`] when tasks had to be dropped.
-    pub async fn drain(&self, deadline: Duration) -> Result<(), Undrained> {
+    /// [`DrainError`] when tasks had to be dropped.
+    pub async fn drain(&self, deadline: Duration) -> Result<(), DrainError> {
         self.request();
         self.own.tasks.close();
         tokio::select! {
@@ -131,13 +130,13 @@ impl Shutdown {
             () = tokio::time::sleep(deadline) => {}
             () = self.own.abandoned.cancelled() => {}
         }
-        // Also ends the tasks that somebody spawned meanwhile, and the wait for signals.
+        // Also ends tasks that were spawned meanwhile, and the task that waits for signals.
         self.own.abandoned.cancel();
         // A task that blocks its thread cannot be dropped; the process does not wait for it.
-        let _ = tokio::time::timeout(DROPPING, self.own.tasks.wait()).await;
+        let _ = tokio::time::timeout(DROP_TIMEOUT, self.own.tasks.wait()).await;
         match self.own.dropped.load(Ordering::Relaxed) + self.own.tasks.len() {
             0 => Ok(()),
-            left => Err(Undrained(left)),
+            left => Err(DrainError(left)),
         }
     }
 }
@@ -171,7 +170,7 @@ mod tests {
         let shutdown = Shutdown::new();
         let stuck = shutdown.spawn(pending::<()>());
         let child = shutdown.child().spawn(pending::<()>());
-        assert_eq!(shutdown.drain(SOON).await, Err(Undrained(2)));
+        assert_eq!(shutdown.drain(SOON).await, Err(DrainError(2)));
         assert_eq!((stuck.await.expect("no panic"), child.await.expect("no panic")), (None, None));
     }
 
@@ -182,7 +181,7 @@ mod tests {
         let other = shutdown.clone();
         let outlives = shutdown.spawn(async move { other.requested().await });
         child.spawn(pending::<()>());
-        assert_eq!(child.drain(SOON).await, Err(Undrained(1)));
+        assert_eq!(child.drain(SOON).await, Err(DrainError(1)));
         assert!(!shutdown.is_requested() && !outlives.is_finished());
         assert_eq!(shutdown.drain(SOON).await, Ok(()));
     }
@@ -211,6 +210,6 @@ mod tests {
         let drained = tokio::spawn(async move { shutdown.drain(Duration::from_secs(3600)).await });
         terminate();
         let drained = tokio::time::timeout(SOON, drained).await.expect("insisted").expect("no panic");
-        assert_eq!((drained, stuck.await.expect("no panic")), (Err(Undrained(1)), None));
+        assert_eq!((drained, stuck.await.expect("no panic")), (Err(DrainError(1)), None));
     }
 }

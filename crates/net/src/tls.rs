@@ -1,6 +1,6 @@
-//! TLS settings of our servers: TLS 1.2 and 1.3 with ring, HTTP/2 before HTTP/1.1, client certificates where wanted.
+//! TLS settings of our servers: TLS 1.2 and 1.3 with ring, HTTP/2 before HTTP/1.1, optional client certificates.
 //!
-//! The certificate can be replaced while the server runs; connections made before keep the old one.
+//! The certificate can be replaced while the server runs. Open connections are not affected.
 
 use std::sync::Arc;
 
@@ -21,31 +21,31 @@ const PROTOCOLS: [&[u8]; 2] = [b"h2", b"http/1.1"];
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum TlsError {
-    /// The server's own certificate and key do not fit or are of a kind that is not supported.
+    /// The server's certificate and key do not match, or are of an unsupported kind.
     #[error("the server's certificate cannot be used")]
     Identity(#[source] rustls::Error),
-    /// A client authority is no certificate.
+    /// A client authority is not a certificate.
     #[error("a client authority cannot be used")]
     Authority(#[source] rustls::Error),
-    /// No client authority is left to verify with.
+    /// There is no client authority to verify with.
     #[error("client certificates cannot be verified")]
     Verifier(#[source] VerifierBuilderError),
-    /// The cryptography does not cover the protocol versions.
+    /// The cryptography does not support the protocol versions.
     #[error("no usable protocol version")]
     Versions(#[source] rustls::Error),
 }
 
-/// The cryptography of every connection. Nothing depends on a process-wide default.
+/// The cryptography of every connection. No process-wide default is used.
 pub fn provider() -> Arc<CryptoProvider> {
     Arc::new(rustls::crypto::ring::default_provider())
 }
 
-/// The certificate that a server shows, replaceable at any time; clones share it.
+/// The certificate that a server presents; replaceable at any time. Clones share state.
 #[derive(Debug, Clone)]
 pub struct ServerCertificate(Arc<ArcSwap<CertifiedKey>>);
 
 impl ServerCertificate {
-    /// Starts with `identity`.
+    /// Presents `identity`.
     ///
     /// # Errors
     /// [`TlsError::Identity`].
@@ -53,10 +53,10 @@ impl ServerCertificate {
         Ok(Self(Arc::new(ArcSwap::from_pointee(certified(identity)?))))
     }
 
-    /// Shows `identity` to every client that connects from now on.
+    /// Presents `identity` to every client that connects from now on.
     ///
     /// # Errors
-    /// [`TlsError::Identity`]; the certificate before stays.
+    /// [`TlsError::Identity`]; the previous certificate stays.
     pub fn replace(&self, identity: &Identity) -> Result<(), TlsError> {
         self.0.store(Arc::new(certified(identity)?));
         Ok(())
@@ -74,12 +74,13 @@ fn certified(identity: &Identity) -> Result<CertifiedKey, TlsError> {
         .map_err(TlsError::Identity)
 }
 
-/// Whether clients are asked for a certificate.
+/// Policy for client certificates.
 #[derive(Debug, Clone)]
 pub enum ClientCertificates {
-    /// They are not.
+    /// Clients are not asked for a certificate.
     Ignored,
-    /// They may show one of these authorities, and are anonymous to TLS when they do not. Any other one is refused.
+    /// Clients may present a certificate signed by one of these authorities; without one they are anonymous to TLS. Any
+    /// other certificate is refused.
     SignedBy(Vec<CertificateDer<'static>>),
 }
 

@@ -1,6 +1,6 @@
-//! `portolan agent`: what runs in a member, which is the DNS of the cluster set.
+//! `portolan agent`: the DNS server of the cluster set, in a member.
 //!
-//! Wiring only: a follower of the member's objects, a server that answers, and a few pages about their state.
+//! Connects three things: a follower of the member's objects, the DNS server, and HTTP pages about their state.
 
 use std::net::IpAddr;
 use std::num::NonZero;
@@ -15,9 +15,9 @@ use portolan_plan::dns::ZoneKind;
 
 use crate::{arguments, metrics};
 
-/// Time for requests that are under way when the agent is asked to stop.
+/// Time for open requests to finish when the agent stops.
 const DRAIN: Duration = Duration::from_secs(5);
-/// More threads than this gain nothing before the kernel is the limit.
+/// More threads answer no faster: the kernel is the limit.
 const MAX_WORKERS: usize = 4;
 
 /// Answers until SIGTERM or SIGINT.
@@ -44,9 +44,9 @@ pub(crate) async fn run(arguments: arguments::Agent) -> Result<()> {
         server_addresses: server_addresses.clone(),
     });
     let zones = Zones::new(settings.collect())?;
-    // Both sockets before anything else: a taken port is said at once.
+    // Both sockets first, so that a taken port is reported immediately.
     let pages = portolan_net::server::listen(arguments.http_listen)?;
-    let workers = arguments.workers.unwrap_or_else(default_workers);
+    let workers = arguments.workers.map_or_else(default_workers, usize::from);
     let server = Server::bind(zones.clone(), arguments.dns_listen, workers)?;
     let addresses = server.addresses();
     anstream::println!("dns:  {}", addresses.first().map(ToString::to_string).unwrap_or_default());

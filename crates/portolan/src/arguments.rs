@@ -147,15 +147,8 @@ pub(crate) struct Agent {
     #[arg(long, value_name = "ADDRESS", value_delimiter = ',')]
     pub(crate) advertise: Vec<IpAddr>,
     /// Threads that answer UDP [default: one per core, at most four]
-    #[arg(long, value_name = "NUMBER", value_parser = workers)]
-    pub(crate) workers: Option<usize>,
-}
-
-fn workers(text: &str) -> Result<usize, String> {
-    match text.parse() {
-        Ok(number @ 1..=256) => Ok(number),
-        _ => Err("a number from 1 to 256".to_owned()),
-    }
+    #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u16).range(1..=256))]
+    pub(crate) workers: Option<u16>,
 }
 
 /// The member's CoreDNS.

@@ -1,7 +1,7 @@
-//! `portolan clusterset`: forms cluster sets and shows them.
+//! `portolan clusterset`: creates, changes and lists cluster sets.
 //!
-//! Everything is said through the ClusterSet objects of the control plane; its controllers do the work and report it in
-//! their status, which these commands wait for. What cannot work is refused before anything is written.
+//! The commands write ClusterSet objects in the control plane and wait for their status, which its controllers write. A
+//! change that the controllers would refuse is refused before it is written.
 
 use std::time::Duration;
 
@@ -18,10 +18,10 @@ use crate::arguments::{ClusterSet as Arguments, ClusterSetCommand};
 use crate::get::connect;
 use crate::output::table::align;
 
-/// From one look at the status to the next.
-const LOOK_AGAIN: Duration = Duration::from_millis(20);
-/// How often a lost race is run again.
-const RACES: usize = 10;
+/// Time between two reads of the status.
+const POLL_INTERVAL: Duration = Duration::from_millis(20);
+/// Attempts to write a set that other clients change at the same time.
+const MAX_ATTEMPTS: usize = 10;
 
 pub(crate) async fn run(arguments: Arguments) -> Result<()> {
     match arguments.command {
@@ -52,7 +52,7 @@ async fn create(hub: &Client, name: &str) -> Result<()> {
     }
 }
 
-/// A control plane of before, or one whose definitions were not installed.
+/// Adds the next step if the control plane has no ClusterSet kind: it is older, or its definitions are not installed.
 fn explain(error: ClientError) -> anyhow::Error {
     match error {
         error @ ClientError::NotFound(_) => anyhow::Error::new(error).context(
@@ -87,7 +87,7 @@ async fn add(hub: &Client, name: &str, clusters: &[String], id: Option<String>, 
                 None => set.spec.members.push(ClusterSetMember { cluster: cluster.clone(), id }),
             }
         }
-        refuse_what_cannot_work(hub, set, clusters).await
+        check_membership(hub, set, clusters).await
     })
     .await?;
     let joined =
@@ -99,8 +99,8 @@ async fn add(hub: &Client, name: &str, clusters: &[String], id: Option<String>, 
     Ok(())
 }
 
-/// Asks the controllers' own decision whether the set could be like that.
-async fn refuse_what_cannot_work(hub: &Client, set: &ClusterSet, clusters: &[String]) -> Result<()> {
+/// Fails if the controllers would refuse a cluster of the changed set; asks the same function as they do.
+async fn check_membership(hub: &Client, set: &ClusterSet, clusters: &[String]) -> Result<()> {
     let known = hub.kind::<Cluster>().list(&Selection::all()).await.context("cannot list the clusters")?;
     let sets =
         hub.kind::<ClusterSet>().list(&Selection::all()).await.context("cannot list the cluster sets")?;
@@ -121,7 +121,7 @@ async fn remove(hub: &Client, name: &str, clusters: &[String], wait: u64) -> Res
             let before = set.spec.members.len();
             set.spec.members.retain(|member| member.cluster != *cluster);
             if set.spec.members.len() == before && !set.status.members.iter().any(|left| left.cluster == *cluster) {
-                bail!("cluster {cluster} is not in cluster set {name}: `portolan clusterset list {name}` shows who is");
+                bail!("cluster {cluster} is not in cluster set {name}: `portolan clusterset list {name}` lists the members");
             }
         }
         Ok(())
@@ -145,10 +145,10 @@ async fn delete(hub: &Client, name: &str) -> Result<()> {
     Ok(())
 }
 
-/// Writes a set that somebody else may write at the same time.
+/// Reads, edits and writes a set; repeats that if another client wrote it meanwhile.
 async fn change(hub: &Client, name: &str, edit: impl AsyncFn(&mut ClusterSet) -> Result<()>) -> Result<()> {
     let api: Api<ClusterSet> = hub.kind();
-    for _ in 0..RACES {
+    for _ in 0..MAX_ATTEMPTS {
         let mut set = read(hub, name).await?;
         let before = set.spec.clone();
         edit(&mut set).await?;
@@ -162,7 +162,7 @@ async fn change(hub: &Client, name: &str, edit: impl AsyncFn(&mut ClusterSet) ->
             }
         }
     }
-    bail!("cluster set {name} is being written by somebody else all the time; try again")
+    bail!("cluster set {name} is changed by other clients all the time; try again")
 }
 
 async fn wait_for(
@@ -185,7 +185,7 @@ async fn wait_for(
             if let Some(refused) = status.filter(|status| status.phase == MemberPhase::Refused) {
                 bail!("{}", refused.message);
             }
-            tokio::time::sleep(LOOK_AGAIN).await;
+            tokio::time::sleep(POLL_INTERVAL).await;
         }
     };
     match tokio::time::timeout(Duration::from_secs(seconds), done).await {
@@ -193,10 +193,10 @@ async fn wait_for(
         Err(_) => {
             let why = last.map(|status| status.message).filter(|message| !message.is_empty());
             let why = why.unwrap_or_else(|| {
-                "the controllers of the control plane have not looked at it; do they run?".to_owned()
+                "the controllers of the control plane have not handled it yet; check that `portolan server` runs".to_owned()
             });
             bail!(
-                "cluster {cluster} has not {what} after {seconds} s: {why}. It goes on by itself; `portolan clusterset list {set}` shows how far it is"
+                "cluster {cluster} has not {what} after {seconds} s: {why}. The controllers continue; `portolan clusterset list {set}` shows the phase"
             )
         }
     }
@@ -241,7 +241,7 @@ fn lines<'a>(sets: impl Iterator<Item = &'a ClusterSet>) -> Vec<Vec<String>> {
 }
 
 fn line(set: &str, cluster: &str, id: &str, status: &MemberStatus) -> Vec<String> {
-    let phase = format!("{:?}", status.phase);
+    let phase = status.phase.as_str().to_owned();
     vec![set.to_owned(), cluster.to_owned(), id.to_owned(), phase, status.message.clone()]
 }
 

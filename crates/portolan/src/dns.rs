@@ -1,4 +1,4 @@
-//! `portolan dns`: has a member's CoreDNS send the cluster set's zone to Portolan, and takes that back.
+//! `portolan dns`: makes a member's CoreDNS forward the cluster set's zone to Portolan, and undoes that.
 
 use std::net::IpAddr;
 
@@ -13,7 +13,7 @@ use crate::arguments::{Dns, DnsChange};
 
 const COREFILE: &str = "Corefile";
 
-/// Shows the change, and makes it unless told otherwise.
+/// Prints the change, and makes it unless `--dry-run` is given.
 pub(crate) async fn run(command: Dns) -> Result<()> {
     match command {
         Dns::Install { change, addresses, service, zone } => {
@@ -56,16 +56,16 @@ async fn apply(
     let maps = client.resource::<Object>(&resources::CONFIG_MAP.into());
     let mut map = match maps.get(&key_of(name)?).await {
         Err(error) if error.is_not_found() => bail!(
-            "there is no ConfigMap {name}: this cluster's DNS is set up in another way; name its ConfigMap with \
+            "there is no ConfigMap {name}: this cluster configures its DNS in another way; name its ConfigMap with \
              --config-map, or see docs/dns.md"
         ),
         map => map.with_context(|| format!("cannot read ConfigMap {name}"))?,
     };
     let old = map.str_at(&["data", COREFILE]).to_owned();
     if old.is_empty() {
-        bail!("ConfigMap {name} has no {COREFILE}: name the one that has with --config-map");
+        bail!("ConfigMap {name} has no {COREFILE}: name another ConfigMap with --config-map");
     }
-    let new = edit(&old).with_context(|| format!("ConfigMap {name} stays as it is"))?;
+    let new = edit(&old).with_context(|| format!("ConfigMap {name} was not changed"))?;
     let difference = corefile::difference(&format!("configmap/{name} {COREFILE}"), &old, &new);
     if difference.is_empty() {
         anstream::println!("configmap/{name} unchanged");
@@ -77,10 +77,10 @@ async fn apply(
         return Ok(());
     }
     map.0["data"][COREFILE] = Value::from(new);
-    // With the version that was read: what somebody else changed meanwhile is not overwritten.
+    // With the resourceVersion that was read, so that a concurrent change is not overwritten.
     match maps.replace(&map).await {
         Err(ClientError::Conflict(_)) => {
-            bail!("ConfigMap {name} was changed by somebody else at the same time: run the command again")
+            bail!("ConfigMap {name} was changed by another client at the same time: run the command again")
         }
         replaced => replaced.with_context(|| format!("cannot change ConfigMap {name}"))?,
     };

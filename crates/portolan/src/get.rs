@@ -4,31 +4,32 @@ use anyhow::{Context, Result, bail};
 use portolan_api::cluster::Cluster;
 use portolan_api::resources;
 use portolan_object::{Object, ObjectKey};
-use portolan_runtime::client::{Client, Discovered, KubeconfigContext, KubeconfigFiles, Selection};
+use portolan_runtime::client::{Client, Discovered, KubeconfigContext, KubeconfigFiles, Selection, Table};
 use portolan_runtime::members::endpoint;
 use portolan_runtime::{ClientError, Resource};
 
 use crate::arguments::{Get, HubAccess};
+use crate::output::causes;
 use crate::output::table::{CONTROL_PLANE, Columns, Federated};
 
-/// Prints the table; a member that cannot answer is a line on standard error, and the others are printed all the same.
+/// Prints the table. A member that does not answer is reported on standard error; the others are printed anyway.
 pub(crate) async fn run(arguments: Get) -> Result<()> {
     let hub = connect(&arguments.hub).await?;
     let columns = Columns { wide: arguments.output.is_some(), namespaces: arguments.all_namespaces };
     let mut table = Federated::new(columns);
     let mut failures = Vec::new();
     if arguments.operation_scope.has_hub() && arguments.clusters.is_empty() {
-        let read = read(&hub, &arguments).await;
-        table.add(CONTROL_PLANE, &read.map_err(|reason| anyhow::anyhow!(reason))?);
+        table.add(CONTROL_PLANE, &read(&hub, &arguments).await?);
     }
     if arguments.operation_scope.has_members() || !arguments.clusters.is_empty() {
         for (name, member) in members(&hub, &arguments.clusters).await? {
-            match member {
-                Ok(member) => match read(&member, &arguments).await {
-                    Ok(rows) => table.add(&name, &rows),
-                    Err(reason) => failures.push(format!("cluster({name}): {reason}")),
-                },
-                Err(reason) => failures.push(format!("cluster({name}): {reason}")),
+            let rows = match member {
+                Ok(member) => read(&member, &arguments).await,
+                Err(error) => Err(error),
+            };
+            match rows {
+                Ok(rows) => table.add(&name, &rows),
+                Err(error) => failures.push(format!("cluster({name}): {}", causes(&error))),
             }
         }
     }
@@ -49,19 +50,19 @@ pub(crate) async fn connect(access: &HubAccess) -> Result<Client> {
     context.and_then(|context| context.client()).context("cannot use the control plane's kubeconfig")
 }
 
-async fn read(client: &Client, arguments: &Get) -> Result<portolan_runtime::client::Table, String> {
+async fn read(client: &Client, arguments: &Get) -> Result<Table> {
     let resource = find(client, &arguments.resource).await?;
     let namespace = match arguments.all_namespaces {
         true => "",
         false => arguments.namespace.as_str(),
     };
     let namespace = if resource.namespaced { namespace } else { "" };
-    client.table(&resource, namespace, arguments.name.as_deref()).await.map_err(|error| error.to_string())
+    Ok(client.table(&resource, namespace, arguments.name.as_deref()).await?)
 }
 
-/// The resource that a user means by `asked`: kind, plural, singular or short name, with or without the group.
-async fn find(client: &Client, asked: &str) -> Result<Resource, String> {
-    let discovery = client.discover().await.map_err(|error| error.to_string())?;
+/// Finds a resource by kind, plural, singular or short name, with or without its group.
+async fn find(client: &Client, asked: &str) -> Result<Resource> {
+    let discovery = client.discover().await?;
     let asked = asked.to_lowercase();
     let found = discovery
         .resources
@@ -69,7 +70,7 @@ async fn find(client: &Client, asked: &str) -> Result<Resource, String> {
         .find(|found| found.preferred && found.allows(&["list"]) && is_called(found, &asked));
     match found {
         Some(found) => Ok(found.resource.clone()),
-        None => Err(format!("the server doesn't have a resource type \"{asked}\"")),
+        None => bail!("the server doesn't have a resource type \"{asked}\""),
     }
 }
 
@@ -81,10 +82,10 @@ fn is_called(found: &Discovered, asked: &str) -> bool {
         && (names.into_iter().any(|own| own == name) || resource.gvk.kind.to_lowercase() == name)
 }
 
-/// A member's name, and a client or why there is none.
-pub(crate) type Connected = (String, Result<Client, String>);
+/// Name of a member, and a client of it or the reason why it has no client.
+pub(crate) type Connected = (String, Result<Client>);
 
-/// The members asked for, or all; each with a client or why there is none.
+/// The members named in `only`, or all members.
 pub(crate) async fn members(hub: &Client, only: &[String]) -> Result<Vec<Connected>> {
     let clusters = match hub.kind::<Cluster>().list(&Selection::all()).await {
         Ok(clusters) => clusters,
@@ -113,13 +114,12 @@ pub(crate) async fn members(hub: &Client, only: &[String]) -> Result<Vec<Connect
     Ok(connected)
 }
 
-async fn member(hub: &Client, cluster: &Cluster) -> Result<Client, String> {
-    let reference = cluster.spec.secret_ref.as_ref().ok_or("the Cluster object has no spec.secretRef")?;
+async fn member(hub: &Client, cluster: &Cluster) -> Result<Client> {
+    let reference = cluster.spec.secret_ref.as_ref().context("the Cluster object has no spec.secretRef")?;
     let secrets = hub.resource::<Object>(&resources::SECRET.into());
     let key = ObjectKey::namespaced(&*reference.namespace, &*reference.name);
-    let secret = secrets.get(&key).await.map_err(|error| error.to_string())?;
-    let endpoint = endpoint(cluster, &secret).map_err(|error| error.to_string())?;
-    Client::connect(endpoint).map_err(|error| error.to_string())
+    let secret = secrets.get(&key).await?;
+    Ok(Client::connect(endpoint(cluster, &secret)?)?)
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! `portolan join`: lets a cluster join the federation.
+//! `portolan join`: joins a cluster to the federation.
 
 use anyhow::{Context, Result, ensure};
 use portolan_controllers::clusters::join::{JoinRequest, join};
@@ -7,7 +7,7 @@ use portolan_runtime::client::{KubeconfigContext, KubeconfigFiles};
 use crate::arguments::Join;
 use crate::get::connect;
 
-/// Joins and says so; the output is karmadactl's.
+/// Joins the cluster; the output is karmadactl's.
 pub(crate) async fn run(arguments: Join) -> Result<()> {
     let hub = connect(&arguments.hub).await?;
     let files = KubeconfigFiles::Named(arguments.cluster_kubeconfig);

@@ -37,7 +37,7 @@ fn main() -> ExitCode {
     let arguments = Arguments::parse();
     #[cfg(feature = "playground")]
     if let Command::Inside { order } = &arguments.command {
-        // Before anything starts a thread: afterwards, a process cannot enter a container.
+        // Before any thread starts: a process with threads cannot enter a container.
         return portolan_playground::sandbox::inside(order);
     }
     output::log::start(&arguments.log, arguments.log_format);

@@ -1,4 +1,4 @@
-//! Applying manifests: what `kubectl apply --server-side` does, for files that are part of this binary.
+//! Applies manifests that are part of this binary, like `kubectl apply --server-side`.
 
 use std::time::Duration;
 
@@ -7,12 +7,13 @@ use portolan_object::{Object, yaml};
 use portolan_runtime::client::{Apply, Client};
 use portolan_runtime::{ClientError, Resource};
 
-/// Namespace of objects that name none, as for kubectl.
+/// Namespace of objects without one, as in kubectl.
 const NAMESPACE: &str = "default";
 const MANAGER: &str = "portolan";
-/// A kind that a manifest before has just defined is served within milliseconds.
-const KIND_PATIENCE: Duration = Duration::from_secs(5);
-const LOOK_AGAIN: Duration = Duration::from_millis(10);
+/// Time for a kind to be served after its definition was applied; it takes milliseconds.
+const KIND_TIMEOUT: Duration = Duration::from_secs(5);
+/// Time between two reads of discovery.
+const POLL_INTERVAL: Duration = Duration::from_millis(10);
 
 /// Applies every document of `text` and returns them as `kind.group/name`.
 pub(crate) async fn apply(client: &Client, text: &str) -> Result<Vec<String>> {
@@ -45,10 +46,10 @@ async fn find(client: &Client, object: &Object) -> Result<Resource> {
             if let Some(found) = discovery.resources.iter().find(|found| found.resource.gvk == kind) {
                 return Ok::<_, ClientError>(found.resource.clone());
             }
-            tokio::time::sleep(LOOK_AGAIN).await;
+            tokio::time::sleep(POLL_INTERVAL).await;
         }
     };
-    match tokio::time::timeout(KIND_PATIENCE, search).await {
+    match tokio::time::timeout(KIND_TIMEOUT, search).await {
         Ok(found) => Ok(found?),
         Err(_) => bail!("the control plane has no kind {kind}"),
     }

@@ -1,4 +1,4 @@
-//! Access to the cluster that a command works in.
+//! Flags for access to a member.
 
 use std::path::PathBuf;
 

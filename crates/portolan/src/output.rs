@@ -1,4 +1,4 @@
-//! What the user sees: errors with their causes, tables, logs, completions.
+//! Output: errors with their causes, tables, logs, completions.
 
 pub(crate) mod log;
 #[cfg(feature = "playground")]
@@ -11,14 +11,14 @@ use clap::CommandFactory;
 
 use crate::arguments::Arguments;
 
-/// Prints an error with everything that led to it.
+/// Prints an error with its causes.
 pub(crate) fn fail(error: &anyhow::Error) -> ExitCode {
     anstream::eprintln!("error: {}", causes(error));
     ExitCode::FAILURE
 }
 
-/// The chain of causes in one line; a cause that its effect repeats already is said once.
-fn causes(error: &anyhow::Error) -> String {
+/// The chain of causes in one line; a cause that is repeated by its effect is printed once.
+pub(crate) fn causes(error: &anyhow::Error) -> String {
     let mut text = String::new();
     for cause in error.chain() {
         let cause = cause.to_string();

@@ -13,11 +13,11 @@ use portolan_playground::federation::{Options, Playground};
 use portolan_playground::rights;
 use portolan_playground::state::members_kubeconfig;
 
-/// Time for requests that are under way when the playground is asked to stop.
+/// Time for open requests to finish when the playground stops.
 const DRAIN: Duration = Duration::from_secs(5);
 
-/// Makes an ordinary user root of a user namespace where pods need that. Before anything starts a thread: afterwards, a
-/// process cannot enter one.
+/// Makes an ordinary user root of a user namespace where pods need that. Called before any thread starts: a process with
+/// threads cannot enter a user namespace.
 pub(crate) fn obtain_rights(arguments: &arguments::Playground) -> Result<()> {
     if arguments.command.is_none() && config(arguments)?.network == NetworkMode::Namespaces {
         rights::obtain()?;
@@ -51,7 +51,7 @@ pub(crate) async fn run(arguments: arguments::Playground) -> Result<()> {
     Ok(())
 }
 
-/// What to start: the file's clusters or the usual ones, with what the command line says in place of the file.
+/// The clusters of the file, or the default ones, with the flags of the command line applied.
 fn config(arguments: &arguments::Playground) -> Result<Config> {
     let mut config = match &arguments.config {
         Some(path) => Config::read(path)?,

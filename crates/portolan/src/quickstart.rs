@@ -1,7 +1,7 @@
-//! `portolan quickstart`: the first walkthrough, step by step, in a federation of its own.
+//! `portolan quickstart`: the first walkthrough, step by step, in a new playground.
 //!
-//! A Service runs in member1; member2 asks it through a Service of its own. Every step goes through the Kubernetes
-//! API, and the command fails unless the answers really came.
+//! A Service runs in member1; a pod of member2 calls it through a derived Service. Every step goes through the
+//! Kubernetes API, and the command fails unless the answers arrive.
 
 mod walkthrough;
 
@@ -53,7 +53,7 @@ pub(crate) async fn run(arguments: arguments::Quickstart) -> Result<()> {
     walked
 }
 
-/// Five commands that show the rest.
+/// Five commands to try next.
 fn what_next(state: &StateDirectory) -> String {
     let hub = state.hub_kubeconfig();
     let members = members_kubeconfig(state);
@@ -69,7 +69,7 @@ fn what_next(state: &StateDirectory) -> String {
     )
 }
 
-/// Where the state lives: the user's folder stays, a temporary one goes.
+/// The state directory: a directory of the user is kept, a temporary one is removed.
 struct Folder {
     path: PathBuf,
     is_temporary: bool,

@@ -8,6 +8,7 @@ use portolan_net::{Clock, Shutdown};
 
 use crate::{arguments, metrics};
 
+/// Time for open requests to finish when the server stops.
 const DRAIN: Duration = Duration::from_secs(10);
 
 /// Runs until SIGTERM or SIGINT.

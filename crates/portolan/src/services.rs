@@ -1,7 +1,7 @@
-//! `portolan services`: what the clusters of the federation export to each other.
+//! `portolan services`: the services that the clusters of the federation export to each other.
 //!
-//! Reads the members directly, so that it shows what is there and not what the control plane believes; the overview
-//! itself is made by `portolan_plan::discovery::overview`.
+//! Reads the members directly, so that the table shows their state and not the control plane's view of it.
+//! `portolan_plan::discovery::overview` builds the table.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -19,24 +19,25 @@ use portolan_runtime::{Client, ClientError};
 
 use crate::arguments::{self, ServicesOutput};
 use crate::get::{connect, members};
+use crate::output::causes;
 use crate::output::table::align;
 use crate::survey::{GROUP, list, property, read_all};
 
-/// Time between two looks of `--watch`.
+/// Time between two reads with `--watch`.
 const WATCH_INTERVAL: Duration = Duration::from_secs(2);
-/// What stands in an empty cell.
+/// Text of an empty cell.
 const NONE: &str = "-";
 
-/// Prints them; a member that cannot be read is a line on standard error.
+/// Prints the services. A member that cannot be read is reported on standard error.
 pub(crate) async fn run(arguments: arguments::Services) -> Result<()> {
     let hub = connect(&arguments.hub).await?;
     let namespace = if arguments.all_namespaces { "" } else { arguments.namespace.as_str() };
-    let page = Page { output: arguments.output, namespaces: arguments.all_namespaces };
-    let seen = look(&hub, namespace).await?;
+    let page = Printer { output: arguments.output, namespaces: arguments.all_namespaces };
+    let seen = poll(&hub, namespace).await?;
     page.print(&seen.services, Heading::Shown)?;
     warn(&seen, &Overview::default());
     if seen.services.is_empty() && page.output.is_none_or(|output| output == ServicesOutput::Wide) {
-        anstream::eprintln!("No services found: nothing is exported in {}.", place(namespace));
+        anstream::eprintln!("No services found: nothing is exported in {}.", namespace_phrase(namespace));
     }
     if arguments.watch {
         return watch(&hub, namespace, &page, seen).await;
@@ -44,29 +45,29 @@ pub(crate) async fn run(arguments: arguments::Services) -> Result<()> {
     Ok(())
 }
 
-/// Prints what changes until the process is stopped.
-async fn watch(hub: &Client, namespace: &str, page: &Page, mut seen: Overview) -> Result<()> {
+/// Prints changes until the process is stopped.
+async fn watch(hub: &Client, namespace: &str, page: &Printer, mut seen: Overview) -> Result<()> {
     loop {
         tokio::time::sleep(WATCH_INTERVAL).await;
-        let now = look(hub, namespace).await?;
+        let now = poll(hub, namespace).await?;
         page.print(&changes(&seen.services, &now.services), Heading::Hidden)?;
         warn(&now, &seen);
         seen = now;
     }
 }
 
-fn place(namespace: &str) -> String {
+fn namespace_phrase(namespace: &str) -> String {
     if namespace.is_empty() { "any namespace".to_owned() } else { format!("namespace {namespace}") }
 }
 
-async fn look(hub: &Client, namespace: &str) -> Result<Overview> {
+async fn poll(hub: &Client, namespace: &str) -> Result<Overview> {
     let connected = members(hub, &[]).await?;
     let answers = read_all(connected, |client| read(client, namespace.to_owned())).await;
     let clusters: Vec<Cluster> = answers
         .into_iter()
         .map(|(name, answer)| match answer {
             Ok((id, contents)) => Cluster { name, id, contents: Ok(contents) },
-            Err(reason) => Cluster { name, id: None, contents: Err(reason) },
+            Err(error) => Cluster { name, id: None, contents: Err(causes(&error)) },
         })
         .collect();
     Ok(overview(&clusters, namespace))
@@ -84,14 +85,14 @@ async fn read(client: Client, namespace: String) -> Result<(Option<String>, Cont
     Ok((id, Contents { exports, imports, slices }))
 }
 
-/// Says which members cannot be read, unless that was said before.
+/// Reports members that cannot be read, unless they were reported before.
 fn warn(now: &Overview, before: &Overview) {
     for note in now.notes.iter().filter(|note| !before.notes.contains(note)) {
         anstream::eprintln!("cluster({}): {}", note.cluster, note.reason);
     }
 }
 
-/// Services that are new or other than before; one that is gone has neither exporters nor importers.
+/// Services that are new or changed. A service that disappeared has neither exporters nor importers.
 fn changes(before: &[Service], now: &[Service]) -> Vec<Service> {
     let key = |service: &Service| (service.namespace.clone(), service.name.clone());
     let mut old: BTreeMap<_, _> = before.iter().map(|service| (key(service), service)).collect();
@@ -111,13 +112,13 @@ enum Heading {
     Hidden,
 }
 
-/// How services are printed.
-struct Page {
+/// Prints services in one of the output formats.
+struct Printer {
     output: Option<ServicesOutput>,
     namespaces: bool,
 }
 
-impl Page {
+impl Printer {
     fn print(&self, services: &[Service], heading: Heading) -> Result<()> {
         let is_list = heading == Heading::Shown;
         if services.is_empty() && !is_list {
@@ -182,7 +183,7 @@ fn joined(parts: impl Iterator<Item = String>) -> String {
     or_none(parts.collect::<Vec<_>>().join(","))
 }
 
-/// `member1(2/3)`: ready of all endpoints; a question mark says that the cluster itself could not be asked.
+/// `member1(2/3)`: ready of all endpoints; a question mark means that the cluster did not answer.
 fn exporter(exporter: &Exporter) -> String {
     let invalid = exporter.invalid.split(':').next().unwrap_or_default();
     let counts = format!("{}/{}", exporter.ready_endpoints, exporter.endpoints);
@@ -248,7 +249,7 @@ mod tests {
 
     #[test]
     fn a_line_per_service() {
-        let page = Page { output: None, namespaces: false };
+        let page = Printer { output: None, namespaces: false };
         assert_eq!(
             page.table(&[service()], Heading::Shown, now()),
             "NAME   TYPE           EXPORTERS                     IMPORTERS   CONFLICTS      CHANGED\n\
@@ -258,7 +259,7 @@ mod tests {
 
     #[test]
     fn wide_lines_say_ports_addresses_and_reasons() {
-        let page = Page { output: Some(ServicesOutput::Wide), namespaces: true };
+        let page = Printer { output: Some(ServicesOutput::Wide), namespaces: true };
         let text = page.table(&[service()], Heading::Hidden, now());
         assert!(text.starts_with("shop   web"), "{text}");
         assert!(
@@ -283,7 +284,7 @@ mod tests {
     }
 
     #[test]
-    fn a_time_that_is_none_has_no_age() {
+    fn an_invalid_time_has_no_age() {
         assert_eq!(changed("", now()), "<unknown>");
     }
 }

@@ -1,10 +1,11 @@
-//! Reading many members at once, each with a deadline: one that does not answer costs its own line and nothing else.
+//! Reading many members at the same time, each with a timeout, so that a member that does not answer affects no other.
 //!
-//! Used by the commands that look at the whole federation; what they read is their own business.
+//! Used by the commands that read the whole federation.
 
 use std::future::Future;
 use std::time::Duration;
 
+use anyhow::{Result, anyhow};
 use futures::StreamExt;
 use portolan_api::Kind;
 use portolan_api::about::ClusterProperty;
@@ -15,37 +16,37 @@ use portolan_runtime::{Client, ClientError, Resource};
 
 use crate::get::Connected;
 
-/// Members read at the same time.
-const AT_ONCE: usize = 32;
-/// How long one member may take for everything that is asked of it.
-const DEADLINE: Duration = Duration::from_secs(10);
+/// Members that are read at the same time.
+const MAX_CONCURRENT: usize = 32;
+/// Time for all requests to one member.
+const MEMBER_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The group of exports and imports.
 pub(crate) const GROUP: &str = ServiceExport::GROUP;
 
-/// Calls `read` for every member and returns its answer, or why there is none, in the order of the members.
+/// Calls `read` for every member; returns the answers and errors in the order of the members.
 pub(crate) async fn read_all<T, R>(
     members: Vec<Connected>,
     read: impl Fn(Client) -> R,
-) -> Vec<(String, Result<T, String>)>
+) -> Vec<(String, Result<T>)>
 where
     R: Future<Output = Result<T, ClientError>>,
 {
     let read = &read;
     let one = |(name, client): Connected| async move {
         let answer = match client {
-            Err(reason) => Err(reason),
-            Ok(client) => match tokio::time::timeout(DEADLINE, read(client)).await {
-                Ok(answer) => answer.map_err(|error| error.to_string()),
-                Err(_) => Err(format!("no answer within {} s", DEADLINE.as_secs())),
+            Err(error) => Err(error),
+            Ok(client) => match tokio::time::timeout(MEMBER_TIMEOUT, read(client)).await {
+                Ok(answer) => answer.map_err(Into::into),
+                Err(_) => Err(anyhow!("no answer within {} s", MEMBER_TIMEOUT.as_secs())),
             },
         };
         (name, answer)
     };
-    futures::stream::iter(members).map(one).buffered(AT_ONCE).collect().await
+    futures::stream::iter(members).map(one).buffered(MAX_CONCURRENT).collect().await
 }
 
-/// The objects of a collection; none when the server does not have the kind.
+/// The objects of a collection; an empty list if the server does not have the kind.
 pub(crate) async fn list(
     client: &Client,
     discovery: &Discovery,
@@ -57,7 +58,7 @@ pub(crate) async fn list(
     Ok(listed.items.into_iter().map(|seen| seen.object).collect())
 }
 
-/// One object; `None` when it, or its kind, is not there.
+/// One object; `None` if it or its kind does not exist.
 pub(crate) async fn find(
     client: &Client,
     resource: &Resource,
@@ -70,7 +71,7 @@ pub(crate) async fn find(
     }
 }
 
-/// The value of a ClusterProperty (KEP-2149); `None` when it is not set.
+/// The value of a ClusterProperty (KEP-2149); `None` if it is not set.
 pub(crate) async fn property(
     client: &Client,
     discovery: &Discovery,
@@ -87,9 +88,13 @@ mod tests {
 
     #[tokio::test]
     async fn a_member_without_a_client_is_its_own_answer_only() {
-        let members = ["a", "b"].map(|name| (name.to_owned(), Err(format!("{name} has no secret")))).to_vec();
-        let answers = read_all(members, |_| async { Ok(()) }).await;
-        let want = ["a", "b"].map(|name| (name.to_owned(), Err(format!("{name} has no secret"))));
+        let members = ["a", "b"].map(|name| (name.to_owned(), Err(anyhow!("{name} has no secret"))));
+        let answers = read_all(members.into(), |_| async { Ok(()) }).await;
+        let answers: Vec<_> = answers
+            .into_iter()
+            .map(|(name, answer)| (name, answer.expect_err("no client").to_string()))
+            .collect();
+        let want = ["a", "b"].map(|name| (name.to_owned(), format!("{name} has no secret")));
         assert_eq!(answers, want);
     }
 }

@@ -1,4 +1,4 @@
-//! `portolan unjoin`: takes a cluster out of the federation, whether it answers or not.
+//! `portolan unjoin`: removes a cluster from the federation, even if it does not answer.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use portolan_runtime::client::Client;
 use crate::arguments::Unjoin;
 use crate::get::connect;
 
-/// Leaves and says so; the output is karmadactl's.
+/// Removes the cluster; the output is karmadactl's.
 pub(crate) async fn run(arguments: Unjoin) -> Result<()> {
     let hub = connect(&arguments.hub).await?;
     let member = match &arguments.cluster_kubeconfig {
@@ -19,8 +19,8 @@ pub(crate) async fn run(arguments: Unjoin) -> Result<()> {
         }
         None => None,
     };
-    let patience = Duration::from_secs(arguments.wait);
-    unjoin(&hub, member.as_ref(), &arguments.name, patience)
+    let timeout = Duration::from_secs(arguments.wait);
+    unjoin(&hub, member.as_ref(), &arguments.name, timeout)
         .await
         .with_context(|| format!("cluster {} cannot leave", arguments.name))?;
     anstream::println!("cluster({}) is unjoined successfully", arguments.name);

@@ -1,6 +1,6 @@
-//! `portolan why`: where on its way a service is broken, and what to do about it.
+//! `portolan why`: finds the step at which a service breaks between export and connection, and the next step to take.
 //!
-//! Gathers facts from every member and prints what `portolan_plan::discovery::why` makes of them.
+//! Reads every member and prints the diagnosis of `portolan_plan::discovery::why`.
 
 mod probe;
 
@@ -21,9 +21,10 @@ use serde_json::Value;
 
 use crate::arguments::{Why, WhyService};
 use crate::get::{connect, members};
+use crate::output::causes;
 use crate::survey::{GROUP, find, list, property, read_all};
 
-/// Explains, and fails when something is broken.
+/// Prints the diagnosis; fails if a step is broken.
 pub(crate) async fn run(subject: Why) -> Result<()> {
     let Why::Service(arguments) = subject;
     service(arguments).await
@@ -34,14 +35,17 @@ async fn service(arguments: WhyService) -> Result<()> {
     let key = ObjectKey::namespaced(arguments.namespace.clone(), arguments.name.clone());
     let connected = members(&hub, &[]).await?;
     if connected.is_empty() {
-        bail!("this federation has no members: `portolan join` brings clusters in");
+        bail!("this federation has no members: join clusters with `portolan join`");
     }
     let clients: BTreeMap<String, Client> = connected
         .iter()
         .filter_map(|(name, client)| Some((name.clone(), client.as_ref().ok()?.clone())))
         .collect();
     let answers = read_all(connected, |client| view(client, key.clone())).await;
-    let members = answers.into_iter().map(|(name, view)| Member { name, view }).collect();
+    let members = answers
+        .into_iter()
+        .map(|(name, view)| Member { name, view: view.map_err(|error| causes(&error)) })
+        .collect();
     let mut facts = Facts { service: key, members };
     let asking = arguments.from.map_or_else(|| consumers(&facts), |from| vec![from]);
     if arguments.probe {
@@ -56,7 +60,7 @@ async fn service(arguments: WhyService) -> Result<()> {
     report(&facts.service, &diagnoses)
 }
 
-/// Prints what was found, and fails when something is broken.
+/// Prints the diagnoses; fails if a step is broken.
 fn report(service: &ObjectKey, diagnoses: &[Diagnosis]) -> Result<()> {
     if let Some(common) = diagnoses.iter().find(|one| one.is_broken_everywhere()) {
         anstream::print!("{}", render(common));
@@ -73,7 +77,7 @@ fn report(service: &ObjectKey, diagnoses: &[Diagnosis]) -> Result<()> {
     Ok(())
 }
 
-/// The verdict, a line per hop, and what to do where something is wrong.
+/// The headline, a line per step, and the next step where something is wrong.
 fn render(diagnosis: &Diagnosis) -> String {
     let mut text = format!("{}\n", diagnosis.headline());
     for hop in Hop::ALL {
@@ -150,14 +154,14 @@ async fn find_of(
     }
 }
 
-/// The Service that stands for an import: the one that it names, or the one that Portolan makes.
+/// The derived Service of an import: the one that its annotation names, or the one that Portolan creates.
 fn derived_service(import: &Object) -> ObjectKey {
     let named = import.annotation(annotations::service_import::DERIVED_SERVICE);
     let name = named.map_or_else(|| names::derived_service(import.name()), str::to_owned);
     ObjectKey::namespaced(import.namespace(), name)
 }
 
-/// What the CoreDNS configuration says; a cluster may have another DNS, of which nothing is known.
+/// Reads the CoreDNS configuration. Other DNS servers are not examined.
 async fn dns(client: &Client) -> Result<Dns, ClientError> {
     let maps = Resource::from(resources::CONFIG_MAP);
     let configuration = find(client, &maps, &ObjectKey::namespaced("kube-system", "coredns")).await?;
@@ -186,15 +190,15 @@ mod tests {
                 (Hop::Export, Finding::Good("exported by a".to_owned())),
                 (
                     Hop::Endpoints,
-                    Finding::Broken { cause: "nobody is there".to_owned(), next: "start one".to_owned() },
+                    Finding::Broken { cause: "no endpoint answers".to_owned(), next: "start one".to_owned() },
                 ),
             ],
         };
         assert_eq!(
             render(&diagnosis),
-            "shop/web: broken at endpoints: nobody is there\n  \
+            "shop/web: broken at endpoints: no endpoint answers\n  \
              ✓ export      exported by a\n  \
-             ✗ endpoints   nobody is there\n                \
+             ✗ endpoints   no endpoint answers\n                \
              next: start one\n  \
              · import      not looked at\n  \
              · slices      not looked at\n  \

@@ -1,7 +1,7 @@
 //! Authorities and identities as pairs of PEM files.
 //!
-//! The key is written before the certificate, so a process that dies in between leaves a key alone, with which nothing
-//! was issued: such a pair is made anew. A certificate without its key cannot be, and is reported.
+//! The key is written before the certificate. A process that dies in between leaves a key that has issued nothing: the
+//! pair is then made again. A certificate without its key is an error.
 
 use std::path::{Path, PathBuf};
 
@@ -16,15 +16,15 @@ use crate::files::{read_text, write_private};
 
 const AUTHORITY_CERTIFICATE: &str = "ca.crt";
 const AUTHORITY_KEY: &str = "ca.key";
-const RENEW_AUTHORITY: &str = "restore both files from a backup, or remove both to begin anew; kubeconfigs issued before are then refused";
+const RENEW_AUTHORITY: &str = "restore both files from a backup, or remove both to get a new authority; kubeconfigs issued before are then refused";
 const RENEW_IDENTITY: &str = "remove it to have a new one issued";
 
 impl Authority {
     /// Loads the authority kept in `directory` (`ca.crt` and `ca.key`, 0600), or makes one there.
     ///
     /// # Errors
-    /// [`PkiError`] naming the file and the next step when there is one that cannot be used, is expired, or does not
-    /// fit its key; it is never replaced, as everything issued would become worthless.
+    /// [`PkiError`] naming the file and the next step when the authority cannot be used, is expired, or does not match its
+    /// key. It is never replaced, because every certificate that it issued would become invalid.
     pub fn open(directory: &Path, common_name: &str, now: Timestamp) -> Result<Self, PkiError> {
         let pair = Pair::of_authority(directory);
         if pair.certificate.exists() {
@@ -38,7 +38,7 @@ impl Authority {
     /// Loads the authority kept in `directory`.
     ///
     /// # Errors
-    /// As [`Authority::open`], and when there is none.
+    /// As [`Authority::open`], and when the files do not exist.
     pub fn load(directory: &Path, now: Timestamp) -> Result<Self, PkiError> {
         let pair = Pair::of_authority(directory);
         let loaded = pair.load(now)?;
@@ -81,11 +81,11 @@ impl Identity {
     }
 }
 
-/// Two files that belong together.
+/// A certificate file and its key file.
 struct Pair {
     certificate: PathBuf,
     key: PathBuf,
-    /// What to do when they cannot be used.
+    /// The next step when they cannot be used.
     advice: &'static str,
 }
 

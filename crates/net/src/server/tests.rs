@@ -19,7 +19,7 @@ use tower::service_fn;
 
 use super::*;
 use crate::pki::{Authority, Identity, ServerNames};
-use crate::shutdown::Undrained;
+use crate::shutdown::DrainError;
 use crate::tls::{ClientCertificates, ServerCertificate, provider, server_config};
 
 const SOON: Duration = Duration::from_secs(10);
@@ -241,7 +241,7 @@ async fn a_shutdown_drops_what_does_not_end() {
     let never = tokio::spawn(sender.send_request(get("/never")));
     assert_eq!(text(sender.send_request(get("/next"))).await, "/next");
     let started = Instant::now();
-    assert!(matches!(server.shutdown.drain(Duration::from_millis(50)).await, Err(Undrained(1..))));
+    assert!(matches!(server.shutdown.drain(Duration::from_millis(50)).await, Err(DrainError(1..))));
     assert!(started.elapsed() < Duration::from_secs(5));
     assert!(soon(never).await.expect("no panic").is_err());
 }

@@ -1,4 +1,4 @@
-//! Steps as they happen: a line that changes in place on a terminal, one plain line per step otherwise.
+//! Progress of steps: an animated line on a terminal, one plain line per step otherwise.
 
 use std::future::Future;
 use std::io::{IsTerminal, Write};
@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use anstyle::{AnsiColor, Style};
 
-/// How often a running step moves on a terminal.
+/// Time between two frames of the animation.
 const FRAME: Duration = Duration::from_millis(100);
 const FRAMES: [&str; 4] = ["⠋", "⠙", "⠸", "⠴"];
 
@@ -14,21 +14,19 @@ const DONE: Style = AnsiColor::Green.on_default().bold();
 const FAILED: Style = AnsiColor::Red.on_default().bold();
 const FAINT: Style = Style::new().dimmed();
 
-/// Where steps are shown.
+/// Prints steps to standard output.
 #[derive(Debug)]
 pub(crate) struct Progress {
     is_terminal: bool,
 }
 
 impl Progress {
-    /// Looks whether standard output is a terminal.
+    /// Animates if standard output is a terminal.
     pub(crate) fn new() -> Self {
         Self { is_terminal: std::io::stdout().is_terminal() }
     }
 
-    /// Runs a step and shows how it goes and how long it took.
-    ///
-    /// The step's result says what to show behind its name.
+    /// Runs a step, and prints its progress, its time, and the text of its result.
     pub(crate) async fn step<T, E>(
         &self,
         name: &str,
@@ -40,7 +38,7 @@ impl Progress {
         let result = loop {
             if self.is_terminal {
                 anstream::print!("\r{FAINT}{}{FAINT:#} {name}", FRAMES[frame % FRAMES.len()]);
-                // A terminal that is gone is no reason to stop.
+                // The step continues even if the terminal is gone.
                 let _ = std::io::stdout().flush();
             }
             tokio::select! {
@@ -65,13 +63,13 @@ impl Progress {
         }
     }
 
-    /// A line of explanation.
+    /// Prints a line.
     pub(crate) fn say(&self, text: &str) {
         anstream::println!("{text}");
     }
 }
 
-/// Details stand below their step.
+/// Indents details below their step.
 fn indented(text: &str) -> String {
     text.lines().map(|line| format!("\n    {line}")).collect()
 }

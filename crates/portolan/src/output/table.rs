@@ -3,7 +3,7 @@
 use portolan_runtime::client::{Column, Row, Table};
 use serde_json::Value;
 
-/// What the control plane calls itself among its members; scripts written for karmadactl look for it.
+/// Name of the control plane in the column CLUSTER, as karmadactl prints it.
 pub(crate) const CONTROL_PLANE: &str = "Karmada";
 
 /// Space between columns, as in kubectl.
@@ -12,13 +12,13 @@ const GAP: usize = 3;
 /// Which columns are printed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Columns {
-    /// With those that `-o wide` adds.
+    /// Include the columns of `-o wide`.
     pub(crate) wide: bool,
-    /// With the namespace in front.
+    /// Include the namespace as first column.
     pub(crate) namespaces: bool,
 }
 
-/// Collects the tables of several clusters into one.
+/// Joins the tables of several clusters.
 ///
 /// `CLUSTER` stands after the name and `ADOPTION` last: `-` for the control plane's own objects, `Y` for what the
 /// federation manages in a member, `N` for the rest.
@@ -65,7 +65,7 @@ impl Federated {
             .collect()
     }
 
-    /// Puts the federation's columns around a row's own, whose first is the name.
+    /// Adds the columns of the federation to a row: CLUSTER after the name, ADOPTION at the end.
     fn framed(
         &self,
         namespace: String,
@@ -89,6 +89,7 @@ impl Federated {
 }
 
 /// The table of one cluster, as kubectl prints it.
+#[cfg(feature = "playground")]
 pub(crate) fn plain(table: &Table) -> String {
     let shown = |column: &&Column| column.priority == 0;
     let heading: Vec<String> =

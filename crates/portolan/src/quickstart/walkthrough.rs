@@ -1,4 +1,4 @@
-//! The steps of `examples/karmada-mcs`, with what becomes of them.
+//! The steps of `examples/karmada-mcs` and their results.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use crate::manifests;
 use crate::output::progress::Progress;
 
-/// The files, in their order, each with what it is for.
+/// The purpose and the content of each file, in the order in which they are applied.
 const FILES: [(&str, &str); 4] = [
     (
         "send both Multi-Cluster Services CRDs to both members",
@@ -26,13 +26,14 @@ const FILES: [(&str, &str); 4] = [
     ("export `serve` from member1", include_str!("../../../../examples/karmada-mcs/3-export.yaml")),
     ("import `serve` into member2", include_str!("../../../../examples/karmada-mcs/4-import.yaml")),
 ];
-/// Time for each thing to appear; it takes milliseconds.
-const PATIENCE: Duration = Duration::from_secs(20);
-const LOOK_AGAIN: Duration = Duration::from_millis(5);
-/// How many answers are asked for, one a second.
+/// Time for each object to appear; it takes milliseconds.
+const TIMEOUT: Duration = Duration::from_secs(20);
+/// Time between two reads.
+const POLL_INTERVAL: Duration = Duration::from_millis(5);
+/// Number of requests, one per second.
 const ANSWERS: usize = 3;
 
-/// Applies the files, waits for what they bring about, and asks across the clusters.
+/// Applies the files, waits for their effects, and sends requests from one cluster to the other.
 pub(crate) async fn run(playground: &Playground, progress: &Progress) -> Result<()> {
     let (hub, member1, member2) =
         (&playground.hub, playground.member("member1")?, playground.member("member2")?);
@@ -88,11 +89,11 @@ async fn derived(member: &Client) -> Result<(String, String)> {
             if let Some(slice) = ready {
                 return Ok::<_, ClientError>(slice.key.name.clone());
             }
-            tokio::time::sleep(LOOK_AGAIN).await;
+            tokio::time::sleep(POLL_INTERVAL).await;
         }
     };
-    let Ok(slice) = tokio::time::timeout(PATIENCE, search).await else {
-        bail!("no endpoint of member1 reached member2 within {PATIENCE:?}");
+    let Ok(slice) = tokio::time::timeout(TIMEOUT, search).await else {
+        bail!("no endpoint of member1 reached member2 within {TIMEOUT:?}");
     };
     let address = found.str_at(&["spec", "clusterIP"]).to_owned();
     let outcome = format!("service/derived-serve {address}, endpointslice/{}", slice?);
@@ -111,14 +112,14 @@ async fn eventually(
         loop {
             match api.get(&key).await {
                 Ok(object) if wanted(&object) => return Ok(object),
-                Ok(_) | Err(ClientError::NotFound(_)) => tokio::time::sleep(LOOK_AGAIN).await,
+                Ok(_) | Err(ClientError::NotFound(_)) => tokio::time::sleep(POLL_INTERVAL).await,
                 Err(error) => return Err(error),
             }
         }
     };
-    match tokio::time::timeout(PATIENCE, search).await {
+    match tokio::time::timeout(TIMEOUT, search).await {
         Ok(found) => Ok(found?),
-        Err(_) => bail!("{} {name} was not as expected within {PATIENCE:?}", resource.gvk.kind),
+        Err(_) => bail!("{} {name} was not as expected within {TIMEOUT:?}", resource.gvk.kind),
     }
 }
 

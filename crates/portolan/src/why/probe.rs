@@ -1,6 +1,6 @@
-//! Runs the script of `portolan_plan::discovery::why::probe` in a pod of the asking cluster.
+//! Runs the script of `portolan_plan::discovery::why::probe` in a pod of the cluster that uses the service.
 //!
-//! The pod is deleted whatever becomes of it; one that outlives this process ends by its own deadline.
+//! The pod is always deleted. If this process dies first, the pod's `activeDeadlineSeconds` ends it.
 
 use std::time::Duration;
 
@@ -12,13 +12,14 @@ use portolan_runtime::client::Delete;
 use portolan_runtime::{Api, Client};
 use serde_json::json;
 
-/// How long the pod may take, with its image pulled on the way.
-const DEADLINE: Duration = Duration::from_secs(60);
-const POLL: Duration = Duration::from_millis(200);
-/// Marks the pod.
+/// Time for the pod, including the pull of its image.
+const POD_TIMEOUT: Duration = Duration::from_secs(60);
+/// Time between two reads of the pod.
+const POLL_INTERVAL: Duration = Duration::from_millis(200);
+/// Label and name prefix of the pod.
 const APP: &str = "portolan-probe";
 
-/// Asks from a pod in `from` and puts the answers into the facts.
+/// Runs the script in a pod of `from` and adds the answers to the facts.
 pub(super) async fn run(client: &Client, facts: &mut Facts, from: &str, image: &str) -> Result<()> {
     let Some(view) = facts.members.iter().find(|member| member.name == from).and_then(Member::view) else {
         return Ok(());
@@ -44,14 +45,14 @@ async fn output(client: &Client, namespace: &str, image: &str, script: &str) -> 
     let pods = client.resource::<Object>(&resources::POD.into());
     let created = pods.create(&pod(namespace, image, script)).await.context("cannot create the pod")?;
     let key = created.key();
-    let ended = tokio::time::timeout(DEADLINE, finished(&pods, &key)).await;
+    let ended = tokio::time::timeout(POD_TIMEOUT, finished(&pods, &key)).await;
     let log = match ended {
         Ok(Ok(())) => {
             let path = format!("/api/v1/namespaces/{namespace}/pods/{}/log", key.name);
             client.text(&path).await.context("cannot read the pod's log")
         }
         Ok(Err(error)) => Err(error),
-        Err(_) => Err(anyhow::anyhow!("the pod did not end within {} s", DEADLINE.as_secs())),
+        Err(_) => Err(anyhow::anyhow!("the pod did not end within {} s", POD_TIMEOUT.as_secs())),
     };
     let deleted = pods.delete(&key, &Delete { grace_period_seconds: Some(0), ..Delete::background() }).await;
     let log = log?;
@@ -65,7 +66,7 @@ async fn finished(pods: &Api<Object>, key: &ObjectKey) -> Result<()> {
         if matches!(pod.str_at(&["status", "phase"]), "Succeeded" | "Failed") {
             return Ok(());
         }
-        tokio::time::sleep(POLL).await;
+        tokio::time::sleep(POLL_INTERVAL).await;
     }
 }
 
@@ -75,7 +76,7 @@ fn pod(namespace: &str, image: &str, script: &str) -> Object {
         "metadata": { "generateName": format!("{APP}-"), "namespace": namespace, "labels": { "app": APP } },
         "spec": {
             "restartPolicy": "Never",
-            "activeDeadlineSeconds": DEADLINE.as_secs(),
+            "activeDeadlineSeconds": POD_TIMEOUT.as_secs(),
             "terminationGracePeriodSeconds": 0,
             "containers": [{ "name": "probe", "image": image, "command": ["sh", "-c", script] }],
         },
