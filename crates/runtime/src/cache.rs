@@ -1,11 +1,40 @@
-//! A live copy of a collection: listed once, then kept up to date by a watch.
+//! A local copy of a collection, kept up to date by a watch.
 //!
-//! Controllers read caches instead of asking the server, and are called the moment a change has been parsed. A cache
-//! that loses its server keeps what it has and comes back by itself; losing contact never looks like deletion.
+//! Controllers read caches instead of the server. Observers, which usually add keys to a work queue, are called as soon as a
+//! change has been decoded.
 //!
 //! ```text
 //! server ─► reflector ─► state ─► readers: get, list, by_index
-//!                          └────► observers: called in place, or a bounded subscription
+//!              ▲           └────► observers: called in place, or a bounded subscription
+//! Cache::written: results of writes
+//! ```
+//!
+//! Guarantees:
+//! - Each observer sees the changes of an object in order. It may miss intermediate states, never the last one.
+//! - A cache without contact keeps its objects and recovers by itself. Lost contact never looks like deletion; see
+//!   [`Cache::trouble`].
+//! - After [`Cache::written`], readers see the result of a write although the watch has not delivered it yet. This removes
+//!   the race between a controller's write and its next pass; the stores of client-go and kube-runtime have no such call,
+//!   which is why this crate has its own cache and reflector (docs/decisions/0002-own-client-and-reflector.md).
+//! - Reading never waits for the network.
+//!
+//! The reflector handles failures as client-go's does; `reflector/progress.rs` has the rules.
+//!
+//! ```no_run
+//! # use portolan_net::Shutdown;
+//! # use portolan_object::ObjectKey;
+//! # use portolan_runtime::client::Selection;
+//! # use portolan_runtime::{Cache, Client, Resource};
+//! # async fn example(client: Client, pods: Resource, scope: Shutdown) {
+//! let pods = Cache::of_objects(&client, pods)
+//!     .select(Selection::labels("app=web"))
+//!     .index("node", |_, pod| vec![pod.str_at(&["spec", "nodeName"]).to_owned()])
+//!     .start(&scope);
+//! pods.synced().await;
+//! println!("{} pods on node a", pods.by_index("node", "a").len());
+//! let found = pods.get(&ObjectKey::namespaced("shop", "web-0"));
+//! # let _ = found;
+//! # }
 //! ```
 
 mod caches;
@@ -32,23 +61,23 @@ use crate::client::{Client, Selection};
 use crate::resource::Resource;
 use crate::scope::spawn_until_stop;
 use reflector::Reflector;
-use state::Shared;
+use state::SharedCache;
 
-/// What a cache can hold: any serde type, such as [`Object`] or a typed kind.
+/// Content of a cache: a serde type such as [`Object`] or a typed kind.
 pub trait Content: Serialize + DeserializeOwned + Send + Sync + 'static {}
 
 impl<T: Serialize + DeserializeOwned + Send + Sync + 'static> Content for T {}
 
-/// One difference between two states of a cache.
+/// A change of one object in a cache.
 #[derive(Debug)]
 pub struct Change<T> {
-    /// Whose.
+    /// Namespace and name.
     pub key: ObjectKey,
-    /// Before; absent when it was added.
+    /// State before the change; `None` if the object was added.
     pub old: Option<Arc<T>>,
-    /// After; absent when it was removed.
+    /// State after the change; `None` if the object was removed.
     pub new: Option<Arc<T>>,
-    /// Whether [`Cache::written`] put it in: whoever wrote it knows of it.
+    /// Whether the change comes from [`Cache::written`], not from the watch.
     pub is_own: bool,
 }
 
@@ -59,7 +88,7 @@ impl<T> Clone for Change<T> {
 }
 
 impl<T> Change<T> {
-    /// The newest state that is known: after, or the last before removal.
+    /// The state after the change, or the last state of a removed object.
     pub fn latest(&self) -> Option<&Arc<T>> {
         self.new.as_ref().or(self.old.as_ref())
     }
@@ -99,12 +128,12 @@ pub struct CacheFigures {
 
 type Trim<T> = Box<dyn Fn(&mut T) + Send + Sync>;
 
-/// Names the values under which an object is found again.
+/// Computes the index keys of an object.
 pub type IndexBy<T> = Box<dyn Fn(&ObjectKey, &T) -> Vec<String> + Send + Sync>;
 
-/// A live copy of a collection; a clone is the same copy.
+/// A local copy of a collection; clones share state.
 pub struct Cache<T> {
-    shared: Arc<Shared<T>>,
+    shared: Arc<SharedCache<T>>,
     synced: watch::Receiver<bool>,
     resource: Arc<Resource>,
 }
@@ -115,7 +144,7 @@ impl<T> Clone for Cache<T> {
     }
 }
 
-/// What a cache shall hold.
+/// Settings of a cache.
 pub struct CacheBuilder<T> {
     client: Client,
     resource: Resource,
@@ -126,22 +155,21 @@ pub struct CacheBuilder<T> {
 }
 
 impl<T: Content> CacheBuilder<T> {
-    /// Only these objects.
+    /// Selects the objects of the cache.
     #[must_use]
     pub fn select(mut self, selection: Selection) -> Self {
         self.selection = selection;
         self
     }
 
-    /// Changes every object before it is kept, to drop what nobody reads.
+    /// Modifies each object before it is stored, to drop fields that are never read.
     #[must_use]
     pub fn trim(mut self, trim: impl Fn(&mut T) + Send + Sync + 'static) -> Self {
         self.trim = Some(Box::new(trim));
         self
     }
 
-    /// Reads nothing of the objects but their metadata, which is most of what reading them costs; what is trimmed is of
-    /// the kind `PartialObjectMetadata` then.
+    /// Reads only the metadata of objects, as the kind `PartialObjectMetadata`. Saves most of the cost of decoding.
     #[must_use]
     pub fn metadata_only(mut self) -> Self {
         self.is_metadata = true;
@@ -159,9 +187,9 @@ impl<T: Content> CacheBuilder<T> {
         self
     }
 
-    /// Starts to fill the cache; it ends with `scope`.
+    /// Starts the cache. It stops with `scope`.
     pub fn start(self, scope: &Shutdown) -> Cache<T> {
-        let shared = Arc::new(Shared::new(self.indexes, self.trim));
+        let shared = Arc::new(SharedCache::new(self.indexes, self.trim));
         let (synced_sender, synced) = watch::channel(false);
         let resource = Arc::new(self.resource.clone());
         self.client.report_cache(&self.resource, &shared);
@@ -178,7 +206,7 @@ impl<T: Content> CacheBuilder<T> {
 }
 
 impl<T: Content> Cache<T> {
-    /// Describes a cache of `resource`.
+    /// A builder for a cache of `resource`.
     pub fn of(client: &Client, resource: Resource) -> CacheBuilder<T> {
         let selection = Selection::all();
         let client = client.clone();
@@ -187,32 +215,31 @@ impl<T: Content> Cache<T> {
 }
 
 impl<T: portolan_api::Kind> Cache<T> {
-    /// Describes a cache of a typed kind.
+    /// A builder for a cache of a typed kind.
     pub fn of_kind(client: &Client) -> CacheBuilder<T> {
         Self::of(client, Resource::of::<T>())
     }
 }
 
 impl Cache<Object> {
-    /// Describes a cache of untyped objects without their `managedFields`.
+    /// A builder for a cache of untyped objects without their `managedFields`.
     pub fn of_objects(client: &Client, resource: Resource) -> CacheBuilder<Object> {
         Self::of(client, resource).trim(drop_managed_fields)
     }
 }
 
-/// Drops `metadata.managedFields`, often half of an object and of no use to a controller.
+/// Drops `metadata.managedFields`, which are often half of an object and not used by controllers.
 pub fn drop_managed_fields(object: &mut Object) {
     object.metadata_mut().remove("managedFields");
 }
 
 impl<T> Cache<T> {
-    /// The resource of which this is a copy.
+    /// The resource of the cache.
     pub fn resource(&self) -> &Resource {
         &self.resource
     }
 
-    /// Adds an index for [`Cache::by_index`]. Of those who share a cache, whoever comes first with a name defines it: the
-    /// same name must mean the same values.
+    /// Adds an index for [`Cache::by_index`]. The first caller to register an index name defines it.
     pub fn add_index(
         &self,
         name: &'static str,
@@ -221,12 +248,12 @@ impl<T> Cache<T> {
         self.shared.add_index(name, Box::new(values));
     }
 
-    /// One object.
+    /// Gets one object.
     pub fn get(&self, key: &ObjectKey) -> Option<Arc<T>> {
         self.shared.read(|state| state.objects.get(key).cloned())
     }
 
-    /// Whether the object is there.
+    /// Whether the cache has the object.
     pub fn contains(&self, key: &ObjectKey) -> bool {
         self.shared.read(|state| state.objects.contains_key(key))
     }
@@ -250,7 +277,7 @@ impl<T> Cache<T> {
         self.shared.read(|state| state.objects.keys().cloned().collect())
     }
 
-    /// The objects that an index finds under `value`, ordered by key; none for an index that was not declared.
+    /// The objects with the index key `value`, ordered by key. Empty if the index does not exist.
     pub fn by_index(&self, index: &str, value: &str) -> Vec<Arc<T>> {
         self.shared.read(|state| {
             let keys = state.indexed(index, value);
@@ -258,17 +285,17 @@ impl<T> Cache<T> {
         })
     }
 
-    /// The keys that an index finds under `value`, in order.
+    /// The keys of the objects with the index key `value`, in order.
     pub fn keys_by_index(&self, index: &str, value: &str) -> Vec<ObjectKey> {
         self.shared.read(|state| state.indexed(index, value).cloned().collect())
     }
 
-    /// How many objects there are.
+    /// Number of objects.
     pub fn len(&self) -> usize {
         self.shared.read(|state| state.objects.len())
     }
 
-    /// Whether there are none.
+    /// Whether the cache has no objects.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
@@ -278,7 +305,7 @@ impl<T> Cache<T> {
         *self.synced.borrow()
     }
 
-    /// Waits until the first list has been read. False when the cache was stopped before.
+    /// Waits until the first list has been read. False if the cache was stopped before.
     pub async fn synced(&self) -> bool {
         let mut synced = self.synced.clone();
         synced.wait_for(|&synced| synced).await.is_ok()
@@ -300,16 +327,16 @@ impl<T> Cache<T> {
         self.shared.retry();
     }
 
-    /// Puts in what an own write has just made of an object, so that nobody decides on the state before it; the watch
-    /// brings the same state later. Ignored when the cache is as new already.
+    /// Inserts the result of our own write before the watch delivers it, so that the next pass does not decide on the
+    /// state before the write. Ignored if the cache already has this version or a later one.
     ///
-    /// `key` and `version` are the object's; it must be one that this cache selects.
+    /// `key` and `version` are the object's. The cache must select the object.
     pub fn written(&self, key: ObjectKey, version: &str, object: T) {
         self.shared.put_own(key, version, object);
     }
 
-    /// Calls `observer` for every object that is there, and from then on for every change, in order, from the task
-    /// that reads the watch. It must be quick and must not wait; adding a key to a work queue is what it is for.
+    /// Calls `observer` for each object in the cache, and then for each change, in order. It runs in the task that reads
+    /// the watch, so it must be quick and must not block; typically it adds a key to a work queue.
     pub fn observe(&self, observer: impl Fn(&Change<T>) + Send + Sync + 'static) {
         self.shared.observe(Box::new(move |change| {
             observer(change);
@@ -319,8 +346,8 @@ impl<T> Cache<T> {
 }
 
 impl<T: Send + Sync + 'static> Cache<T> {
-    /// Changes from now on, through a buffer of `capacity`. A subscriber that falls behind gets
-    /// [`Notice::Relist`] instead of what it missed.
+    /// Subscribes to later changes, through a buffer of `capacity`. A subscriber that falls behind gets
+    /// [`Notice::Relist`] instead of the changes that it missed.
     pub fn subscribe(&self, capacity: usize) -> Subscription<T> {
         let (sender, subscription) = subscription::channel(capacity);
         self.shared.observe_changes(Box::new(move |change| sender.send(change)));

@@ -1,8 +1,29 @@
-//! The members of the federation: a client, caches and a state of health for each cluster.
+//! The registry of member clusters: a client, caches and a state of health for each.
 //!
-//! The registry follows the Cluster objects of the hub and the Secrets that they name. Every member has its own
-//! connections, caches and tasks, so that one that hangs costs the others nothing; nothing here waits for a member
-//! to answer.
+//! [`follow`] keeps the registry equal to the Cluster objects of the hub and their Secrets. Controllers
+//! [`observe`](Members::observe) it: they start for a member when it joins, within [`Member::scope`], which stops when it
+//! leaves or gets a new address or credential.
+//!
+//! Guarantees:
+//! - Each member has separate connections, caches and tasks, so a member that hangs does not delay others.
+//! - No call waits for a member to answer.
+//! - A member without contact stays registered; only deleting its Cluster object removes it.
+//!
+//! ```no_run
+//! # use portolan_net::Shutdown;
+//! # use portolan_runtime::members::MembershipChange;
+//! # use portolan_runtime::{Members, Resource};
+//! # fn example(scope: Shutdown, deployments: Resource) {
+//! let members = Members::new(&scope);
+//! members.observe(move |change| match change {
+//!     MembershipChange::Joined(member) => {
+//!         let cache = member.managed(&deployments);
+//!         println!("{} joined, {} objects so far", member.name(), cache.len());
+//!     }
+//!     MembershipChange::Left(name) => println!("{name} left"),
+//! });
+//! # }
+//! ```
 
 mod endpoint;
 mod follow;
@@ -32,7 +53,7 @@ impl ClusterName {
         Self(name.into())
     }
 
-    /// The text.
+    /// The name as text.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -55,42 +76,42 @@ impl fmt::Debug for ClusterName {
     }
 }
 
-/// What happened to the set of members.
+/// A change of the registry.
 #[derive(Debug, Clone)]
 pub enum MembershipChange {
-    /// A member is there, with a new client; it takes the place of an earlier one of the same name.
+    /// A member joined, or got a new client and replaces the earlier one of the same name.
     Joined(Arc<Member>),
-    /// A member is gone. Its objects stay as they are.
+    /// A member left. Its objects stay.
     Left(ClusterName),
 }
 
-/// Makes the client for a member.
+/// Creates the client of a member.
 pub type Dial = Arc<dyn Fn(&ClusterName, Endpoint) -> Result<Client, ConnectError> + Send + Sync>;
 
 type Observer = Box<dyn Fn(&MembershipChange) + Send + Sync>;
 
-struct Entry {
+struct MemberEntry {
     member: Arc<Member>,
     endpoint: Endpoint,
 }
 
 struct Registry {
-    entries: RwLock<BTreeMap<ClusterName, Entry>>,
-    /// Held while a change is made and announced, so that a new observer misses nothing.
+    entries: RwLock<BTreeMap<ClusterName, MemberEntry>>,
+    /// Held while a change is made and announced, so that a new observer sees each change exactly once.
     observers: Mutex<Vec<Observer>>,
     dial: Dial,
     metrics: Metrics,
     scope: Shutdown,
 }
 
-/// All members that can be spoken to; a clone is the same registry.
+/// The registry of members; clones share state.
 #[derive(Clone)]
 pub struct Members {
     registry: Arc<Registry>,
 }
 
 impl Members {
-    /// An empty registry whose members run within `scope`.
+    /// An empty registry. Its members run within `scope`.
     pub fn new(scope: &Shutdown) -> Self {
         Self::with_dial(scope, Self::connections())
     }
@@ -100,7 +121,7 @@ impl Members {
         Arc::new(|_, endpoint| Client::connect(endpoint))
     }
 
-    /// An empty registry that makes its clients otherwise, for members in the same process.
+    /// An empty registry with another way to create clients, for members in the same process.
     pub fn with_dial(scope: &Shutdown, dial: Dial) -> Self {
         Self::with_metrics(scope, dial, &Metrics::default())
     }
@@ -113,7 +134,7 @@ impl Members {
         Self { registry: Arc::new(registry) }
     }
 
-    /// One member.
+    /// Gets one member.
     pub fn get(&self, name: &ClusterName) -> Option<Arc<Member>> {
         self.registry.entries.read().get(name).map(|entry| entry.member.clone())
     }
@@ -123,10 +144,10 @@ impl Members {
         self.registry.entries.read().values().map(|entry| entry.member.clone()).collect()
     }
 
-    /// Makes a member known, or gives it a new client when its address or credential changed.
+    /// Adds a member, or replaces it if its address or credential changed.
     ///
     /// # Errors
-    /// When the endpoint cannot be understood; a member that does not answer is no error.
+    /// If the endpoint is malformed. A member that does not answer is not an error.
     pub fn put(&self, name: &ClusterName, endpoint: Endpoint) -> Result<Arc<Member>, ConnectError> {
         let observers = self.registry.observers.lock();
         if let Some(entry) = self.registry.entries.read().get(name)
@@ -137,7 +158,7 @@ impl Members {
         let client = (self.registry.dial)(name, endpoint.clone())?;
         let client = client.with_metrics(&self.registry.metrics, Some(name));
         let member = Arc::new(Member::new(name.clone(), client, self.registry.scope.child()));
-        let entry = Entry { member: member.clone(), endpoint };
+        let entry = MemberEntry { member: member.clone(), endpoint };
         let replaced = self.registry.entries.write().insert(name.clone(), entry);
         if let Some(replaced) = replaced {
             replaced.member.scope().request();
@@ -148,7 +169,7 @@ impl Members {
         Ok(member)
     }
 
-    /// Forgets a member and ends everything that runs for it; the cluster itself is not touched.
+    /// Removes a member and stops its tasks. Does not change anything in the cluster.
     pub fn remove(&self, name: &ClusterName) {
         let observers = self.registry.observers.lock();
         let Some(entry) = self.registry.entries.write().remove(name) else { return };
@@ -159,8 +180,8 @@ impl Members {
         tracing::info!(cluster = %name, "cluster left the federation");
     }
 
-    /// Calls `observer` for every member that is there, and from then on for every change, in order. It must be
-    /// quick and must not change the registry.
+    /// Calls `observer` for each registered member, and then for each change, in order. It must be quick and must not
+    /// change the registry.
     pub fn observe(&self, observer: impl Fn(&MembershipChange) + Send + Sync + 'static) {
         let mut observers = self.registry.observers.lock();
         for member in self.list() {

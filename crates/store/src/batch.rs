@@ -1,4 +1,4 @@
-//! What a caller asks the writer to do, and the ways in which it can be refused.
+//! Batches of writes, and the errors of a commit.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use crate::versioned::{Revision, Versioned};
 
-/// A condition on the state before the batch; one that fails refuses the whole batch.
+/// A condition on the state before the batch. If one fails, the batch has no effect.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Guard {
     /// The key does not exist.
@@ -15,17 +15,17 @@ pub enum Guard {
     Unchanged(Arc<str>, Revision),
 }
 
-/// One change of one key. Takes one revision.
+/// One write of one key. It takes one revision.
 #[derive(Debug, Clone)]
 pub enum Write<P> {
     /// Creates or replaces the value.
     Put(Arc<str>, P),
-    /// Removes the key, which must exist when its turn comes.
+    /// Deletes the key, which must exist at this point of the batch.
     Delete(Arc<str>),
 }
 
 impl<P> Write<P> {
-    /// The key to be changed.
+    /// The key of the write.
     pub fn key(&self) -> &Arc<str> {
         match self {
             Self::Put(key, _) | Self::Delete(key) => key,
@@ -36,9 +36,9 @@ impl<P> Write<P> {
 /// Guards and writes that take effect together or not at all.
 #[derive(Debug, Clone)]
 pub struct Batch<P> {
-    /// Checked first, all of them, against the state before the batch.
+    /// All are checked first, against the state before the batch.
     pub guards: Vec<Guard>,
-    /// Applied in order; a later write sees the earlier ones.
+    /// Applied in order; a write sees the earlier ones.
     pub writes: Vec<Write<P>>,
 }
 
@@ -68,19 +68,19 @@ impl<P> Batch<P> {
 /// Why a batch had no effect.
 #[derive(thiserror::Error)]
 pub enum CommitError<P> {
-    /// A guard failed, or a key to be deleted does not exist. Read again and decide anew.
+    /// A guard failed, or a key to delete does not exist. Re-read and retry.
     #[error("{key} {}", found(.current.as_ref()))]
     Conflict {
-        /// The key whose state was not the expected one.
+        /// The key of the guard or the deletion.
         key: Arc<str>,
-        /// Its state when the batch was refused.
+        /// Value of the key at that time.
         current: Option<Versioned<P>>,
     },
 
-    /// The write could not be made durable. Reads go on.
+    /// The write could not be made durable. Reads still work.
     #[error("the store does not accept writes")]
     Unavailable {
-        /// What stands in the way.
+        /// Cause.
         #[source]
         source: Unavailable,
     },
@@ -112,26 +112,26 @@ pub enum Unavailable {
     #[error("the store is closed")]
     Closed,
 
-    /// No room on the disk. Nothing was written; later writes are tried again.
-    #[error("no space left for {}: free some, writes then go on by themselves", path.display())]
+    /// No space on the disk. Nothing was written; later writes are tried.
+    #[error("no space left for {}: free some, then writes work again without a restart", path.display())]
     Full {
         /// The database file.
         path: PathBuf,
     },
 
-    /// Another process holds the database. Nothing was written; later writes are tried again.
+    /// Another process locks the database. Nothing was written; later writes are tried.
     #[error("another process locks {}: close the tool that has it open", path.display())]
     Busy {
         /// The database file.
         path: PathBuf,
     },
 
-    /// The disk or the file is faulty. Writes are refused until a restart, as what the disk holds is in doubt.
+    /// The disk or the file is faulty. Writes are refused until a restart, because the content of the disk is unknown.
     #[error("cannot write {}: {reason}; check the disk, then restart", path.display())]
     Faulty {
         /// The database file.
         path: PathBuf,
-        /// What the database said.
+        /// The error of the database.
         reason: Arc<str>,
     },
 }

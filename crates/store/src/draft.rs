@@ -8,29 +8,29 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use crate::batch::{Batch, CommitError, Guard, Write};
-use crate::state::Shared;
+use crate::state::SharedState;
 use crate::versioned::{Event, Payload, Revision, Versioned};
 
 /// The changes of one group of batches, not yet durable and not yet visible.
 pub(crate) struct Draft<'a, P> {
-    shared: &'a Shared<P>,
+    shared: &'a SharedState<P>,
     revision: Revision,
-    /// What the drafted events leave behind; `None` is a deleted key.
+    /// Values after the drafted events; `None` is a deleted key.
     changed: HashMap<Arc<str>, Option<Versioned<P>>>,
     events: Vec<Arc<Event<P>>>,
 }
 
 impl<'a, P: Payload> Draft<'a, P> {
-    /// Starts from the published state. Only the one writer may do so, or revisions would be given twice.
-    pub(crate) fn new(shared: &'a Shared<P>) -> Self {
+    /// Starts from the published state. Only the writer may do so, because drafts assign revisions.
+    pub(crate) fn new(shared: &'a SharedState<P>) -> Self {
         let revision = shared.state.read().revision;
         Self { shared, revision, changed: HashMap::new(), events: Vec::new() }
     }
 
-    /// Adds a batch; returns which of [`Draft::into_events`] are its events.
+    /// Adds a batch. Returns the range of its events in [`Draft::into_events`].
     ///
     /// # Errors
-    /// [`CommitError::Conflict`], and the draft is as before.
+    /// [`CommitError::Conflict`]; the draft is then unchanged.
     pub(crate) fn add(&mut self, batch: Batch<P>) -> Result<Range<usize>, CommitError<P>> {
         for guard in &batch.guards {
             self.check(guard)?;
@@ -75,7 +75,7 @@ impl<'a, P: Payload> Draft<'a, P> {
         let (key, current) = match write {
             Write::Put(key, mut value) => {
                 value.stamp(revision);
-                // One allocation per key, however often it is written.
+                // Reuse the allocation of the key.
                 let key = previous.as_ref().map_or(key, |previous| Arc::clone(&previous.key));
                 let created = previous.as_ref().map_or(revision, |previous| previous.created);
                 let value = Arc::new(value);
@@ -92,7 +92,7 @@ impl<'a, P: Payload> Draft<'a, P> {
         Ok(())
     }
 
-    /// Takes back the events from `start` on.
+    /// Removes the events from `start` on.
     fn undo(&mut self, start: usize) {
         for event in self.events.drain(start..).rev() {
             self.revision = event.revision.previous();

@@ -1,4 +1,4 @@
-//! The durable half: every committed batch is in an SQLite database before anybody sees it.
+//! The durable backend: a batch is in an SQLite database before it is visible.
 //!
 //! ```text
 //! commit ─► queue ─► writer thread: group ─► draft ─► one transaction ─► publish ─► answers
@@ -6,12 +6,13 @@
 //!                                   checkpointer thread: write-ahead log ─► database file
 //! ```
 //!
-//! Reads never come here. One thread owns the database and decides: batches that arrive while the disk syncs make up the
-//! next transaction, and while several write at a time it waits a moment for more.
+//! Reads do not use the database. One thread owns it: batches that arrive during a transaction make up the next one, and
+//! while the store is busy the thread waits a millisecond for more.
 
 mod checkpointer;
+mod connection;
 mod database;
-mod fault;
+mod error;
 mod retention;
 mod writer;
 
@@ -24,34 +25,34 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::batch::{Batch, CommitError, Unavailable, Write};
 use crate::options::Options;
-use crate::state::Shared;
+use crate::state::SharedState;
 use crate::versioned::{Event, Payload};
 
-pub use fault::OpenError;
+pub use error::OpenError;
 
 use database::Database;
-use writer::{Commit, Request, Writer};
+use writer::{Commit, DurableWriter, WriterRequest};
 
-/// Batches that wait for the writer. When it is full, committers wait for room.
-const QUEUE: usize = 1024;
+/// Batches in the queue of the writer. When it is full, callers wait.
+const QUEUE_CAPACITY: usize = 1024;
 
-/// The way to the writer thread.
+/// Handle to the writer thread.
 pub(crate) struct Durable<P> {
-    requests: mpsc::Sender<Request<P>>,
+    requests: mpsc::Sender<WriterRequest<P>>,
     path: Arc<Path>,
     is_closed: AtomicBool,
-    /// Its other half goes when the writer has closed the files.
+    /// Closed after the writer has closed the files.
     finished: watch::Receiver<()>,
 }
 
 impl<P: Payload> Durable<P> {
-    /// Opens or makes the database, reads it into memory and starts the writer. Blocks.
-    pub(crate) fn open(path: &Path, options: Options) -> Result<(Self, Arc<Shared<P>>), OpenError> {
+    /// Opens or creates the database, reads it into memory and starts the writer. Blocks.
+    pub(crate) fn open(path: &Path, options: Options) -> Result<(Self, Arc<SharedState<P>>), OpenError> {
         let mut database = Database::open(path, &options)?;
         let (state, retention) = database.load::<P>(&options)?;
-        let shared = Arc::new(Shared::new(state));
-        let (sender, requests) = mpsc::channel(QUEUE);
-        let writer = Writer::new(database, retention, options.clock, Arc::clone(&shared))?;
+        let shared = Arc::new(SharedState::new(state));
+        let (sender, requests) = mpsc::channel(QUEUE_CAPACITY);
+        let writer = DurableWriter::new(database, retention, options.clock, Arc::clone(&shared))?;
         let (running, finished) = watch::channel(());
         let failed = |source| OpenError::Failed { path: path.to_owned(), source: Box::new(source) };
         std::thread::Builder::new()
@@ -66,19 +67,19 @@ impl<P: Payload> Durable<P> {
     }
 
     pub(crate) async fn commit(&self, batch: Batch<P>) -> Result<Vec<Event<P>>, CommitError<P>> {
-        // Encoded here, so that the one writer thread does not have to.
+        // Encoded in the caller's task, to relieve the writer thread.
         let values = batch.writes.iter().map(encoded).collect();
         let (reply, answer) = oneshot::channel();
-        let request = Request::Commit(Commit { batch, values, reply });
+        let request = WriterRequest::Commit(Commit { batch, values, reply });
         self.requests.send(request).await.map_err(|_| self.stopped())?;
         answer.await.map_err(|_| self.stopped())?
     }
 
-    /// Lets the writer finish what it accepted, and waits until the files are closed.
+    /// Lets the writer commit what it has accepted, and waits until the files are closed.
     pub(crate) async fn close(&self) {
         self.is_closed.store(true, Ordering::Relaxed);
-        // An error means that the writer is ending already.
-        let _ = self.requests.send(Request::Close).await;
+        // An error means that the writer has ended or is ending.
+        let _ = self.requests.send(WriterRequest::Close).await;
         let _ = self.finished.clone().changed().await;
     }
 

@@ -1,15 +1,15 @@
 //! The current values in key order, with constant-time snapshots.
 //!
-//! Keys live in sorted leaves below one sorted list of leaves, both shared until written to. A snapshot is a pointer;
-//! the writer copies only the leaf it changes, and only while some snapshot still holds it. So a list of any length
-//! never blocks a write, and counting the rest of a list costs one step per leaf.
+//! Keys are in sorted leaves below one sorted list of leaves; both are copied on write. A snapshot is a pointer; the writer
+//! copies only the leaf that it changes, and only if a snapshot holds it. A list of any length never blocks a write, and
+//! counting the rest of a list costs one step per leaf.
 
 use std::sync::Arc;
 
 use crate::versioned::Versioned;
 
-/// A leaf splits in two when it grows beyond this. Copying one costs about a microsecond.
-const LEAF: usize = 128;
+/// Values in a leaf before it splits. Copying a leaf takes about a microsecond.
+const MAX_LEAF_LEN: usize = 128;
 
 type Leaf<P> = Vec<Versioned<P>>;
 
@@ -25,7 +25,7 @@ impl<P> Clone for Index<P> {
     }
 }
 
-/// A place between two values: before `leaves[leaf][slot]`, or the end.
+/// A position between two values: before `leaves[leaf][slot]`, or the end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Position {
     leaf: usize,
@@ -55,9 +55,9 @@ impl<P> Index<P> {
             Ok(slot) => leaf[slot] = value,
             Err(slot) => leaf.insert(slot, value),
         }
-        if leaf.len() > LEAF {
+        if leaf.len() > MAX_LEAF_LEN {
             // Keys often arrive in order: a split at the end keeps such leaves full.
-            let cut = if at + 1 == leaves.len() { LEAF } else { LEAF / 2 };
+            let cut = if at + 1 == leaves.len() { MAX_LEAF_LEN } else { MAX_LEAF_LEN / 2 };
             let upper = Arc::make_mut(&mut leaves[at]).split_off(cut);
             leaves.insert(at + 1, Arc::new(upper));
         }
@@ -73,20 +73,20 @@ impl<P> Index<P> {
         }
         if leaf.is_empty() {
             leaves.remove(at);
-        } else if at + 1 < leaves.len() && leaves[at].len() + leaves[at + 1].len() <= LEAF / 2 {
+        } else if at + 1 < leaves.len() && leaves[at].len() + leaves[at + 1].len() <= MAX_LEAF_LEN / 2 {
             let upper = leaves.remove(at + 1);
             Arc::make_mut(&mut leaves[at]).extend(upper.iter().cloned());
         }
     }
 
-    /// The place of the first key for which `is_before` does not hold; it must hold for a leading part of the keys.
+    /// The position of the first key for which `is_before` is false. It must be true for a prefix of the sorted keys.
     pub(crate) fn position(&self, is_before: impl Fn(&str) -> bool) -> Position {
         let leaf = self.leaves.partition_point(|leaf| is_before(&leaf[0].key)).saturating_sub(1);
         let slot = self.leaves.get(leaf).map_or(0, |values| values.partition_point(|v| is_before(&v.key)));
         Position { leaf, slot }
     }
 
-    /// The values from one place to another one not before it, in key order.
+    /// The values between two positions, in key order. `to` must not be before `from`.
     pub(crate) fn between(&self, from: Position, to: Position) -> impl Iterator<Item = &Versioned<P>> {
         let leaves = self.leaves.get(from.leaf..=to.leaf).unwrap_or_default();
         leaves.iter().enumerate().flat_map(move |(offset, leaf)| {
@@ -96,7 +96,7 @@ impl<P> Index<P> {
         })
     }
 
-    /// How many values lie from one place to another one not before it, at the cost of one step per leaf.
+    /// Number of values between two positions. Costs one step per leaf.
     pub(crate) fn distance(&self, from: Position, to: Position) -> usize {
         let leaves = self.leaves.get(from.leaf..to.leaf).unwrap_or_default();
         leaves.iter().map(|leaf| leaf.len()).sum::<usize>() + to.slot - from.slot
@@ -107,7 +107,7 @@ impl<P> Index<P> {
         self.leaves.iter().map(|leaf| leaf.len()).sum()
     }
 
-    /// The leaf that holds the key, or would.
+    /// The leaf that holds the key, or would hold it.
     fn leaf_of(&self, key: &str) -> usize {
         self.leaves.partition_point(|leaf| &*leaf[0].key <= key).saturating_sub(1)
     }

@@ -1,7 +1,7 @@
-//! Which watchers an event concerns.
+//! Finds the watchers of a key.
 //!
 //! Watchers are grouped by prefix in one sorted map, so an event finds the prefixes of its key in a few look-ups,
-//! however many watchers wait for something else.
+//! independent of the number of other watchers.
 
 use std::collections::BTreeMap;
 use std::ops::Bound;
@@ -12,22 +12,21 @@ use tokio::sync::Notify;
 
 use crate::versioned::Revision;
 
-/// No event waits to be read.
+/// Value of [`Slot::unread`] if there is no unread event.
 const NOTHING: u64 = 0;
 
-/// What the writer and one watcher share. All access happens under the lock of the state.
+/// StoreState shared by the writer and one watcher. All access is under the lock of the store's state.
 #[derive(Debug)]
 pub(crate) struct Slot {
-    /// Events up to here do not concern the watcher.
+    /// The watch starts after this revision.
     after: Revision,
-    /// First revision the watcher has still to look at, or [`NOTHING`]. Every event before it was delivered or does
-    /// not concern the watcher.
+    /// First revision that the watcher has not read, or [`NOTHING`]. Each event before it was delivered or does not match.
     unread: AtomicU64,
     wake: Notify,
 }
 
 impl Slot {
-    /// A slot whose watcher wants everything after `after`, in a store that is at `newest`.
+    /// A slot for a watch after `after`, in a store that is at `newest`.
     pub(crate) fn new(after: Revision, newest: Revision) -> Self {
         let unread = if after < newest { after.next().0 } else { NOTHING };
         Self { after, unread: AtomicU64::new(unread), wake: Notify::new() }
@@ -37,17 +36,17 @@ impl Slot {
         self.after
     }
 
-    /// Where to go on reading; `None` when nothing that concerns the watcher is unread.
+    /// The revision to continue at; `None` if no matching event is unread.
     pub(crate) fn unread(&self) -> Option<Revision> {
         Some(Revision(self.unread.load(Ordering::Relaxed))).filter(|unread| unread.0 != NOTHING)
     }
 
-    /// Moves the cursor; `None` when everything is read.
+    /// Moves the cursor; `None` if all events are read.
     pub(crate) fn set_unread(&self, unread: Option<Revision>) {
         self.unread.store(unread.map_or(NOTHING, |unread| unread.0), Ordering::Relaxed);
     }
 
-    /// Notes an event for the watcher. True when the watcher had nothing to read before and must be woken.
+    /// Notes an event. True if it is the first unread one, so that the watcher must be woken.
     fn note(&self, revision: Revision) -> bool {
         let is_first = revision > self.after && self.unread().is_none();
         if is_first {
@@ -61,7 +60,7 @@ impl Slot {
         self.wake.notify_one();
     }
 
-    /// Waits for [`Slot::wake`]. A wake that came before is not lost.
+    /// Waits for [`Slot::wake`]. An earlier wake is not lost.
     pub(crate) async fn woken(&self) {
         self.wake.notified().await;
     }
@@ -91,17 +90,16 @@ impl Interest {
         }
     }
 
-    /// Notes an event of `key` for the watchers it concerns, and adds those that must be woken to `woken`: the narrowest
-    /// interest first, and of equal ones the latest. Those that watch everything from the start keep house; somebody
-    /// waits for what those do that came later, and on a busy machine the first one is ahead of the others.
+    /// Notes an event of `key` for its watchers, and adds those that must be woken to `woken`. Narrow watchers come first,
+    /// broad ones registered at start (internal controllers) last; of equal ones the latest comes first.
     ///
     /// # Cost
-    /// One map look-up per prefix that matches, plus one per place where the registered prefixes leave the key.
+    /// One map look-up per matching prefix, plus one per position at which registered prefixes diverge from the key.
     pub(crate) fn note(&self, key: &str, revision: Revision, woken: &mut Vec<Arc<Slot>>) {
         let key = key.as_bytes();
         let mut below = Bound::Included(key);
-        // Every prefix of the key sorts at or before it, shorter ones first. The greatest entry below the bound
-        // either is a prefix, or shows how much of the key any remaining prefix can cover at most.
+        // Each prefix of the key sorts at or before it, shorter ones first. The greatest entry below the bound either is a
+        // prefix, or bounds the length of the remaining prefixes by its common part with the key.
         while let Some((prefix, slots)) =
             self.by_prefix.range::<[u8], _>((Bound::Unbounded, below)).next_back()
         {

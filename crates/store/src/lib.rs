@@ -1,8 +1,8 @@
 //! The ordered, revisioned key-value store below the API server: memory, or memory over SQLite.
 //!
-//! Every key has one current value in an in-memory index. Each write takes the next revision of one global
-//! counter, and the last writes stay in a bounded history from which watchers resume and old snapshots are read.
-//! The store knows keys, values and revisions; it does not know what a namespace or a label is.
+//! Each key has one current value in an in-memory index. Each write takes the next revision of one global counter. The
+//! newest writes stay in a bounded history, from which watchers resume and older revisions are read. The store knows keys,
+//! values and revisions; namespaces and labels are unknown to it.
 //!
 //! ```text
 //! commit(batch) ─► one writer: guards ─► revisions ─► durable? ─► publish ─┬─► index   (get, range)

@@ -14,7 +14,7 @@ use prometheus_client::metrics::gauge::{ConstGauge, Gauge};
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
 
-use crate::state::Shared;
+use crate::state::SharedState;
 use crate::versioned::Payload;
 
 /// Seconds, from memory to a disk that takes its time.
@@ -83,13 +83,13 @@ impl Metrics {
 }
 
 /// Adds the metrics of a store to `registry`.
-pub(crate) fn register<P: Payload>(shared: &Arc<Shared<P>>, registry: &mut Registry) {
+pub(crate) fn register<P: Payload>(shared: &Arc<SharedState<P>>, registry: &mut Registry) {
     shared.metrics.register(registry);
     registry.register_collector(Box::new(StateReader(Arc::clone(shared))));
 }
 
 /// Reads the state when it is scraped.
-struct StateReader<P>(Arc<Shared<P>>);
+struct StateReader<P>(Arc<SharedState<P>>);
 
 impl<P> fmt::Debug for StateReader<P> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

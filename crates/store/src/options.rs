@@ -4,12 +4,12 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-/// How much history memory holds. Whichever bound is met first drops the oldest events.
+/// Bounds of the history in memory. Beyond either one, the oldest events are dropped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
     /// Number of events.
     pub events: usize,
-    /// Bytes of the values that only the history still holds.
+    /// Bytes of the values that only the history holds.
     pub bytes: usize,
 }
 
@@ -19,16 +19,16 @@ impl Default for Limits {
     }
 }
 
-/// Settings of a durable store; the default is what production runs with.
+/// Settings of a durable store. The defaults are those of production.
 #[derive(Clone)]
 pub struct Options {
-    /// History in memory, and so the most that a restart can bring back.
+    /// Bounds of the history in memory, which also bound the history after a restart.
     pub limits: Limits,
     /// History younger than this survives a restart, within `limits`.
     pub keep_age: Duration,
-    /// This many of the newest revisions survive a restart whatever their age, within `limits`. At least 1.
+    /// This many of the newest revisions survive a restart regardless of age, within `limits`. At least 1.
     pub keep_revisions: u64,
-    /// Largest size of the database file in bytes, for those who share a disk; `None` leaves it to the disk.
+    /// Largest size of the database file in bytes; `None` for no limit but the disk.
     pub max_bytes: Option<u64>,
     /// Time since the Unix epoch. Only the age of history depends on it.
     pub clock: Arc<dyn Fn() -> Duration + Send + Sync>,

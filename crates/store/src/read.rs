@@ -1,34 +1,34 @@
-//! Ranges of keys, now or at a revision the history still covers.
+//! Reads of key ranges, at the newest revision or at an older one within the history.
 //!
-//! A range copies pointers out of an immutable snapshot. An older revision is read by undoing the events since: the
-//! value of a key back then is what the first event afterwards replaced.
+//! A range copies pointers out of an immutable snapshot. A read at an older revision undoes the events since: the value of
+//! a key at that revision is the previous value of the first event after it.
 
 use std::collections::BTreeMap;
 use std::iter::Peekable;
 use std::sync::Arc;
 
 use crate::index::{Index, Position};
-use crate::state::Shared;
+use crate::state::SharedState;
 use crate::versioned::{Payload, Revision, Versioned};
 
-/// Events looked at before the lock is let go for writers.
-const SLICE: usize = 2048;
+/// Events read under one lock, so that writers get their turn.
+const MAX_EVENTS_PER_LOCK: usize = 2048;
 
-/// Which keys to read.
+/// Selects the keys of a read.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Query {
-    /// Keys that start with this; empty for all.
+    /// Prefix of the keys; empty for all.
     pub prefix: String,
-    /// Only keys greater than this full key.
+    /// Only keys greater than this one.
     pub start_after: Option<String>,
-    /// At most this many; 0 for all.
+    /// Largest number of items; 0 for no limit.
     pub limit: usize,
     /// The state right after this revision; `None` for the newest.
     pub at: Option<Revision>,
 }
 
 impl Query {
-    /// Everything below a prefix, now.
+    /// All keys with a prefix, at the newest revision.
     pub fn prefix(prefix: impl Into<String>) -> Self {
         Self { prefix: prefix.into(), ..Self::default() }
     }
@@ -41,34 +41,34 @@ pub struct Page<P> {
     pub items: Vec<Versioned<P>>,
     /// The revision the items were read at.
     pub revision: Revision,
-    /// How many more keys the query would have matched without its limit.
+    /// Matching keys beyond the limit.
     pub remaining: usize,
 }
 
-/// Why history cannot answer.
+/// Why a read at a revision, or a watch from it, is not possible.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ReadError {
-    /// The history since then is gone: list anew.
+    /// The history after the revision was dropped. List again.
     #[error("revision {asked} was compacted, oldest kept is {oldest}")]
     Compacted {
-        /// The revision asked for.
+        /// The requested revision.
         asked: Revision,
-        /// The oldest that would have been answered.
+        /// The oldest possible revision.
         oldest: Revision,
     },
 
-    /// No write has that revision yet.
+    /// No write has reached the revision.
     #[error("revision {asked} is in the future, newest is {newest}")]
     Future {
-        /// The revision asked for.
+        /// The requested revision.
         asked: Revision,
         /// The newest committed.
         newest: Revision,
     },
 }
 
-impl<P: Payload> Shared<P> {
+impl<P: Payload> SharedState<P> {
     pub(crate) fn range(&self, query: &Query) -> Result<Page<P>, ReadError> {
         let state = self.state.read();
         let (index, newest, oldest) = (state.index.clone(), state.revision, state.oldest());
@@ -97,7 +97,7 @@ impl<P: Payload> Shared<P> {
         Ok(Page { items, revision: at, remaining })
     }
 
-    /// The keys that the query matches and that changed after `at`, with their values at `at`.
+    /// The matching keys that changed after `at`, with their values at `at`.
     fn changes_since(&self, at: Revision, newest: Revision, query: &Query) -> Result<Undone<P>, ReadError> {
         let mut undone = Undone::new();
         let mut seen = at;
@@ -106,7 +106,7 @@ impl<P: Payload> Shared<P> {
             let Some(events) = state.tail.after(seen) else {
                 return Err(ReadError::Compacted { asked: at, oldest: state.oldest() });
             };
-            for event in events.take(SLICE).take_while(|event| event.revision <= newest) {
+            for event in events.take(MAX_EVENTS_PER_LOCK).take_while(|event| event.revision <= newest) {
                 seen = event.revision;
                 let is_after = query.start_after.as_deref().is_none_or(|start| &*event.key > start);
                 if is_after && event.key.starts_with(&query.prefix) {
@@ -146,7 +146,7 @@ fn old_page<'a, P: 'a>(
     (items, merged.count())
 }
 
-/// Two sequences in key order without a key in common, as one.
+/// Merges two sequences in key order that have no key in common.
 struct Merged<A: Iterator, B: Iterator> {
     unchanged: Peekable<A>,
     changed: Peekable<B>,

@@ -1,6 +1,6 @@
-//! Everything readers see, behind one lock that is held for microseconds.
+//! The state that readers see, behind one lock that is held for microseconds.
 //!
-//! Only the writer changes it, through [`Shared::publish`], and only with events that are already durable.
+//! Only the writer changes it, through [`SharedState::publish`], and only with events that are durable.
 
 use std::sync::Arc;
 
@@ -13,7 +13,7 @@ use crate::options::Limits;
 use crate::tail::Tail;
 use crate::versioned::{Event, Payload, Revision};
 
-pub(crate) struct State<P> {
+pub(crate) struct StoreState<P> {
     pub(crate) index: Index<P>,
     pub(crate) tail: Tail<P>,
     pub(crate) interest: Interest,
@@ -21,8 +21,8 @@ pub(crate) struct State<P> {
     pub(crate) revision: Revision,
 }
 
-impl<P: Payload> State<P> {
-    /// No values, and no history up to `revision`.
+impl<P: Payload> StoreState<P> {
+    /// An empty state whose history starts after `revision`.
     pub(crate) fn new(revision: Revision, limits: Limits) -> Self {
         Self {
             index: Index::new(),
@@ -37,7 +37,7 @@ impl<P: Payload> State<P> {
         self.tail.oldest()
     }
 
-    /// Takes in the next event; watchers are the caller's business.
+    /// Applies the next event. Does not wake watchers.
     pub(crate) fn apply(&mut self, event: Arc<Event<P>>) {
         match &event.current {
             Some(value) => self.index.put(value.clone()),
@@ -48,18 +48,18 @@ impl<P: Payload> State<P> {
     }
 }
 
-/// The state and its lock.
-pub(crate) struct Shared<P> {
-    pub(crate) state: RwLock<State<P>>,
+/// The state with its lock, and metrics.
+pub(crate) struct SharedState<P> {
+    pub(crate) state: RwLock<StoreState<P>>,
     pub(crate) metrics: Metrics,
 }
 
-impl<P: Payload> Shared<P> {
-    pub(crate) fn new(state: State<P>) -> Self {
+impl<P: Payload> SharedState<P> {
+    pub(crate) fn new(state: StoreState<P>) -> Self {
         Self { state: RwLock::new(state), metrics: Metrics::default() }
     }
 
-    /// Makes durable events visible, in order, and wakes the watchers they concern.
+    /// Makes durable events visible, in order, and wakes their watchers.
     pub(crate) fn publish(&self, events: impl IntoIterator<Item = Arc<Event<P>>>) {
         let mut woken = Vec::new();
         let mut state = self.state.write();

@@ -1,4 +1,4 @@
-//! The store itself: the handle that callers hold.
+//! The handle to a store.
 
 use std::fmt;
 use std::path::Path;
@@ -14,37 +14,37 @@ use crate::durable::{Durable, OpenError};
 use crate::metrics;
 use crate::options::{Limits, Options};
 use crate::read::{Page, Query, ReadError};
-use crate::state::{Shared, State};
+use crate::state::{SharedState, StoreState};
 use crate::versioned::{Event, Payload, Revision, Versioned};
 use crate::watch::Watch;
 
 /// A handle to one store; clones share it.
 ///
-/// Reads never wait for the disk and see a write as soon as it is durable. A caller that got the answer of its
-/// [`Store::commit`] finds its write in every later read.
+/// Reads never wait for the disk and see a write as soon as it is durable. After [`Store::commit`] returned, each read sees
+/// the write.
 pub struct Store<P: Payload> {
-    shared: Arc<Shared<P>>,
-    writer: Arc<Writer<P>>,
+    shared: Arc<SharedState<P>>,
+    backend: Arc<Backend<P>>,
 }
 
-/// How a batch becomes durable.
-enum Writer<P> {
-    /// It does not: it is published at once, by the caller, one at a time.
-    Memory(Mutex<Gate>),
-    /// By the thread that owns the database.
+/// Where batches are written to.
+enum Backend<P> {
+    /// Nowhere: the caller publishes the batch itself. The lock keeps callers in order.
+    Memory(Mutex<MemoryState>),
+    /// To an SQLite database, by the writer thread.
     Durable(Durable<P>),
 }
 
-/// Whether the memory backend takes writes.
+/// Whether the memory backend accepts writes.
 #[derive(PartialEq, Eq)]
-enum Gate {
+enum MemoryState {
     Open,
     Closed,
 }
 
 impl<P: Payload> Clone for Store<P> {
     fn clone(&self) -> Self {
-        Self { shared: Arc::clone(&self.shared), writer: Arc::clone(&self.writer) }
+        Self { shared: Arc::clone(&self.shared), backend: Arc::clone(&self.backend) }
     }
 }
 
@@ -55,26 +55,26 @@ impl<P: Payload> fmt::Debug for Store<P> {
 }
 
 impl<P: Payload> Store<P> {
-    /// An empty store that is gone with its last handle.
+    /// An empty store in memory.
     pub fn in_memory() -> Self {
         Self::in_memory_with(Limits::default())
     }
 
-    /// As [`Store::in_memory`], with other bounds for the history.
+    /// [`Store::in_memory`] with other bounds for the history.
     pub fn in_memory_with(limits: Limits) -> Self {
         Self {
-            shared: Arc::new(Shared::new(State::new(Revision::default(), limits))),
-            writer: Arc::new(Writer::Memory(Mutex::new(Gate::Open))),
+            shared: Arc::new(SharedState::new(StoreState::new(Revision::default(), limits))),
+            backend: Arc::new(Backend::Memory(Mutex::new(MemoryState::Open))),
         }
     }
 
-    /// The store kept in the database file `path`, which is made with its directory unless it exists.
+    /// Opens the store in the database file `path`, and creates the file and its directory if they do not exist.
     ///
-    /// A restart finds every acknowledged write and the recent history, so that watchers go on where they were. Other
-    /// processes are kept out until the last handle is gone or [`Store::close`] has returned.
+    /// A restart finds each acknowledged write and the recent history, so that watchers resume. The file is locked against
+    /// other processes until the last handle is dropped or [`Store::close`] has returned.
     ///
     /// # Errors
-    /// [`OpenError`] naming the file and what to do; the file is then as it was.
+    /// [`OpenError`] with the file and the next step; the file is unchanged.
     ///
     /// # Cost
     /// Reads the whole file into memory.
@@ -82,16 +82,16 @@ impl<P: Payload> Store<P> {
         Self::open_with(path, Options::default()).await
     }
 
-    /// As [`Store::open`], with other bounds.
+    /// [`Store::open`] with other bounds.
     ///
     /// # Errors
-    /// As [`Store::open`].
+    /// The errors of [`Store::open`].
     pub async fn open_with(path: &Path, options: Options) -> Result<Self, OpenError> {
         let file = path.to_owned();
         let opened = tokio::task::spawn_blocking(move || Durable::open(&file, options)).await;
         let failed = |source| OpenError::Failed { path: path.to_owned(), source: Box::new(source) };
         let (durable, shared) = opened.map_err(failed)??;
-        Ok(Self { shared, writer: Arc::new(Writer::Durable(durable)) })
+        Ok(Self { shared, backend: Arc::new(Backend::Durable(durable)) })
     }
 
     /// The newest committed revision.
@@ -99,7 +99,7 @@ impl<P: Payload> Store<P> {
         self.shared.state.read().revision
     }
 
-    /// The oldest revision from which can be watched and at which can be listed.
+    /// The oldest revision for a watch or a read.
     pub fn oldest(&self) -> Revision {
         self.shared.state.read().oldest()
     }
@@ -109,48 +109,48 @@ impl<P: Payload> Store<P> {
         self.shared.state.read().index.get(key).cloned()
     }
 
-    /// The values below a prefix, in key order, from one consistent snapshot.
+    /// The values of keys with a prefix, in key order, from one consistent snapshot.
     ///
     /// # Errors
-    /// [`ReadError::Compacted`] when the history no longer covers `query.at`, [`ReadError::Future`] when no write has
+    /// [`ReadError::Compacted`] if the history does not reach back to `query.at`, [`ReadError::Future`] if no write has
     /// reached it.
     ///
     /// # Cost
-    /// Pointers are copied, values are not. An older revision costs one step per event since.
+    /// Copies pointers, not values. An older revision costs one step per event since.
     pub fn range(&self, query: &Query) -> Result<Page<P>, ReadError> {
         self.shared.range(query)
     }
 
-    /// Commits a batch; returns one event per write, in order, once they are durable and visible.
+    /// Commits a batch. Returns one event per write, in order, after they are durable and visible.
     ///
-    /// A caller that stops waiting does not take the batch back: it may still be committed.
+    /// Not cancel safe: a batch may be committed although the caller stopped waiting.
     ///
     /// # Errors
-    /// [`CommitError::Conflict`] when a guard fails or a key to be deleted does not exist;
-    /// [`CommitError::Unavailable`] when the store cannot write. Either way nothing changed.
+    /// [`CommitError::Conflict`] if a guard fails or a key to delete does not exist; [`CommitError::Unavailable`] if the
+    /// store cannot write. In both cases nothing changes.
     pub async fn commit(&self, batch: Batch<P>) -> Result<Vec<Event<P>>, CommitError<P>> {
-        match &*self.writer {
-            Writer::Memory(gate) => self.commit_inline(&gate.lock(), batch),
-            Writer::Durable(durable) => durable.commit(batch).await,
+        match &*self.backend {
+            Backend::Memory(state) => self.commit_inline(&state.lock(), batch),
+            Backend::Durable(durable) => durable.commit(batch).await,
         }
     }
 
-    /// Watches the keys with a prefix, for every write after `after`.
+    /// Watches the writes of keys with a prefix after the revision `after`.
     ///
     /// # Errors
-    /// [`ReadError::Compacted`] when events after `after` were dropped. A revision in the future is not an error:
-    /// the watch is silent until it is passed.
+    /// [`ReadError::Compacted`] if events after `after` were dropped. A future revision is not an error: the watch starts
+    /// after it.
     pub fn watch(&self, prefix: &str, after: Revision) -> Result<Watch<P>, ReadError> {
         Watch::start(Arc::clone(&self.shared), prefix, after)
     }
 
-    /// Stops accepting writes through any handle, waits for those accepted, and brings the files in order.
+    /// Rejects further writes through all handles, waits for those that were accepted, and closes the files.
     ///
-    /// Reads go on through other handles.
+    /// Reads through other handles still work.
     pub async fn close(self) {
-        match &*self.writer {
-            Writer::Memory(gate) => *gate.lock() = Gate::Closed,
-            Writer::Durable(durable) => durable.close().await,
+        match &*self.backend {
+            Backend::Memory(state) => *state.lock() = MemoryState::Closed,
+            Backend::Durable(durable) => durable.close().await,
         }
     }
 
@@ -159,8 +159,8 @@ impl<P: Payload> Store<P> {
         metrics::register(&self.shared, registry);
     }
 
-    fn commit_inline(&self, gate: &Gate, batch: Batch<P>) -> Result<Vec<Event<P>>, CommitError<P>> {
-        if *gate == Gate::Closed {
+    fn commit_inline(&self, state: &MemoryState, batch: Batch<P>) -> Result<Vec<Event<P>>, CommitError<P>> {
+        if *state == MemoryState::Closed {
             return Err(CommitError::Unavailable { source: Unavailable::Closed });
         }
         let started = Instant::now();

@@ -1,6 +1,6 @@
-//! The newest events, in order and without gaps, bounded in number and in bytes.
+//! The history: the newest events, in order and without gaps, bounded in number and bytes.
 //!
-//! Watchers are cursors into this ring and old snapshots are read by undoing it, so it is the only history in memory.
+//! Watchers are cursors into it, and reads at an older revision undo it.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -8,8 +8,8 @@ use std::sync::Arc;
 use crate::options::Limits;
 use crate::versioned::{Event, Payload, Revision};
 
-/// What an event costs besides its key and its previous value.
-const OVERHEAD: usize = 192;
+/// Memory of an event in bytes, without its key and its previous value.
+const EVENT_OVERHEAD_BYTES: usize = 192;
 
 pub(crate) struct Tail<P> {
     events: VecDeque<Arc<Event<P>>>,
@@ -20,12 +20,12 @@ pub(crate) struct Tail<P> {
 }
 
 impl<P> Tail<P> {
-    /// Nothing is known up to and including `base`.
+    /// An empty history that starts after `base`.
     pub(crate) fn new(base: Revision, limits: Limits) -> Self {
         Self { events: VecDeque::new(), base, bytes: 0, limits }
     }
 
-    /// The oldest revision whose successors are all kept.
+    /// The oldest revision of which all later events are kept.
     pub(crate) fn oldest(&self) -> Revision {
         self.base
     }
@@ -35,9 +35,9 @@ impl<P> Tail<P> {
         self.bytes
     }
 
-    /// The events after `revision`; none when it lies in the future.
+    /// The events after `revision`; empty if it is in the future.
     ///
-    /// `None` when one of them was dropped already.
+    /// `None` if one of them was dropped.
     pub(crate) fn after(&self, revision: Revision) -> Option<impl Iterator<Item = &Arc<Event<P>>>> {
         // Revisions have no gaps, so the distance is the offset.
         let skip = revision.0.checked_sub(self.base.0)?;
@@ -60,9 +60,11 @@ impl<P: Payload> Tail<P> {
     }
 }
 
-/// Memory that the event alone keeps: the index holds the current value, only history holds the previous one.
+/// Memory that only the history holds: the previous value. The index holds the current one.
 fn weight<P: Payload>(event: &Event<P>) -> usize {
-    OVERHEAD + event.key.len() + event.previous.as_ref().map_or(0, |previous| previous.value.weight())
+    EVENT_OVERHEAD_BYTES
+        + event.key.len()
+        + event.previous.as_ref().map_or(0, |previous| previous.value.weight())
 }
 
 #[cfg(test)]

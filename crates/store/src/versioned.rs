@@ -1,6 +1,4 @@
-//! Revisions, values with their revisions, and the event that one write leaves behind.
-//!
-//! These are the words every other module and every caller speaks. Nothing here locks, waits or decides.
+//! Revisions, values with their revisions, and events. Plain data.
 
 use std::fmt;
 use std::sync::Arc;
@@ -33,21 +31,21 @@ impl fmt::Display for Revision {
     }
 }
 
-/// What the store keeps for a key.
+/// The value of a key.
 pub trait Payload: Send + Sync + Sized + 'static {
-    /// Tells the value its revision. The writer calls it once, before anybody else sees the value.
+    /// Sets the revision of the value. The writer calls it once, before the value is visible.
     fn stamp(&mut self, revision: Revision);
 
-    /// The durable form. It does not contain the revision, so it may be taken before the value is stamped.
+    /// Encodes the value without its revision; called before [`Payload::stamp`].
     fn encode(&self) -> Bytes;
 
-    /// Reads what [`Payload::encode`] wrote, stamped with the revision it was written at.
+    /// Decodes the result of [`Payload::encode`] and stamps it with the revision of its write.
     ///
     /// # Errors
-    /// [`PayloadError`] when the bytes are not a value; a durable store then refuses to open.
+    /// [`PayloadError`] if the bytes are not a value; a durable store then does not open.
     fn decode(bytes: Bytes, revision: Revision) -> Result<Self, PayloadError>;
 
-    /// Bytes this value keeps in memory, roughly. Bounds the history; called once per superseded value.
+    /// Approximate memory of the value in bytes. It bounds the history; called once per superseded value.
     fn weight(&self) -> usize {
         self.encode().len()
     }
@@ -71,7 +69,7 @@ pub struct Versioned<P> {
     pub key: Arc<str>,
     /// The value, already stamped with `modified`.
     pub value: Arc<P>,
-    /// Revision at which the key came into being (again, if it was deleted before).
+    /// Revision that created the key (the last time, if it was deleted before).
     pub created: Revision,
     /// Revision of this value.
     pub modified: Revision,
@@ -88,7 +86,7 @@ impl<P> Clone for Versioned<P> {
     }
 }
 
-// By hand, so that `P` need not be printable: values may be secrets.
+// Implemented by hand without the value, which may be a secret.
 impl<P> fmt::Debug for Versioned<P> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Versioned")
@@ -105,9 +103,9 @@ pub struct Event<P> {
     pub revision: Revision,
     /// The key written.
     pub key: Arc<str>,
-    /// The value afterwards; `None` when the write deleted the key.
+    /// The value after the write; `None` if it deleted the key.
     pub current: Option<Versioned<P>>,
-    /// The value before; `None` when the write created the key.
+    /// The value before the write; `None` if it created the key.
     pub previous: Option<Versioned<P>>,
 }
 

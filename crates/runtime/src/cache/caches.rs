@@ -1,7 +1,7 @@
-//! Caches of one server that several controllers share: one watch and one copy of each resource.
+//! Caches of one server, shared by controllers: one watch and one copy of each resource.
 //!
-//! For controllers of one process that look at the same objects; each says which indexes it needs. Who needs only some
-//! of the objects, or only parts of them, starts a cache of its own.
+//! Each controller adds the indexes that it needs. A controller that needs a selection of objects, or other fields, starts a
+//! separate cache.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -14,13 +14,13 @@ use crate::cache::{Cache, CacheFigures, drop_managed_fields};
 use crate::client::Client;
 use crate::resource::Resource;
 
-/// Shared caches; a clone is the same ones.
+/// Shared caches; clones share state.
 #[derive(Clone)]
 pub struct Caches {
-    inner: Arc<Inner>,
+    shared: Arc<SharedCaches>,
 }
 
-struct Inner {
+struct SharedCaches {
     client: Client,
     scope: Shutdown,
     trim: fn(&mut Object),
@@ -28,34 +28,40 @@ struct Inner {
 }
 
 impl Caches {
-    /// Caches of the server behind `client`; they are started when they are asked for, and end with `scope`.
+    /// Caches of the server of `client`. A cache starts at its first use and stops with `scope`.
     pub fn new(client: &Client, scope: &Shutdown) -> Self {
         Self::trimmed(client, scope, drop_managed_fields)
     }
 
-    /// The same for a program that needs only parts of the objects: `trim` drops the others before anything is kept.
+    /// The same with a function that drops unused fields of objects before they are stored.
     pub fn trimmed(client: &Client, scope: &Shutdown, trim: fn(&mut Object)) -> Self {
-        let inner =
-            Inner { client: client.clone(), scope: scope.clone(), trim, caches: Mutex::new(BTreeMap::new()) };
-        Self { inner: Arc::new(inner) }
+        let shared = SharedCaches {
+            client: client.clone(),
+            scope: scope.clone(),
+            trim,
+            caches: Mutex::new(BTreeMap::new()),
+        };
+        Self { shared: Arc::new(shared) }
     }
 
     /// The client of the server.
     pub fn client(&self) -> &Client {
-        &self.inner.client
+        &self.shared.client
     }
 
-    /// The cache of all objects of a resource; without `managedFields` where nothing else was asked for.
+    /// The cache of all objects of a resource. Objects have no `managedFields` unless the caches were made with another
+    /// `trim`.
     pub fn of(&self, resource: &Resource) -> Cache<Object> {
-        let mut caches = self.inner.caches.lock();
-        let start =
-            || Cache::of(&self.inner.client, resource.clone()).trim(self.inner.trim).start(&self.inner.scope);
+        let mut caches = self.shared.caches.lock();
+        let start = || {
+            Cache::of(&self.shared.client, resource.clone()).trim(self.shared.trim).start(&self.shared.scope)
+        };
         caches.entry(resource.clone()).or_insert_with(start).clone()
     }
 
     /// Figures of the caches, for metrics.
     pub fn figures(&self) -> Vec<(Resource, CacheFigures)> {
-        let caches = self.inner.caches.lock();
+        let caches = self.shared.caches.lock();
         caches.iter().map(|(resource, cache)| (resource.clone(), cache.figures())).collect()
     }
 }

@@ -22,7 +22,7 @@ use tokio::time::Instant;
 
 use crate::backoff::Backoff;
 use crate::cache::Content;
-use crate::cache::state::Shared;
+use crate::cache::state::SharedCache;
 use crate::client::{Api, ClientError, Seen, Selection, WatchEvent, WatchStart, WatchStream};
 use progress::{End, Failure, Pause, Progress, Request};
 
@@ -67,7 +67,7 @@ impl ReflectorError {
 pub(super) struct Reflector<T> {
     api: Api<T>,
     selection: Selection,
-    shared: Arc<Shared<T>>,
+    shared: Arc<SharedCache<T>>,
     synced: watch::Sender<bool>,
     /// Version of each object, to tell after a relist what changed.
     versions: HashMap<ObjectKey, String>,
@@ -78,7 +78,7 @@ impl<T: Content> Reflector<T> {
     pub(super) fn new(
         api: Api<T>,
         selection: Selection,
-        shared: Arc<Shared<T>>,
+        shared: Arc<SharedCache<T>>,
         synced: watch::Sender<bool>,
     ) -> Self {
         let progress = Progress::new(!api.client().may_stream_lists());
@@ -142,7 +142,7 @@ impl<T: Content> Reflector<T> {
         }
     }
 
-    /// Reads the collection through a watch, which goes on after the closing bookmark.
+    /// Reads the collection through a watch. The stream continues after the closing bookmark.
     async fn stream_list(&mut self) -> Result<WatchStream<T>, ReflectorError> {
         let mut stream = self.api.watch_from(&self.selection, WatchStart::Now).await?;
         let mut items = HashMap::new();

@@ -1,7 +1,7 @@
-//! The objects of a cache, their indexes, and who wants to know of changes.
+//! State of a cache: objects, indexes, observers, and contact with the server.
 //!
-//! Written by the reflector, and by those who know what their own write made of an object. Changes are applied first
-//! and announced second, so an observer that reads the cache sees at least the change that it is told of.
+//! The reflector writes it, and [`Cache::written`](super::Cache::written). Changes are applied first and announced second, so
+//! an observer that reads the cache sees the change or a later one.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
@@ -14,13 +14,13 @@ use tokio::time::Instant;
 use crate::cache::{CacheFigures, Change, IndexBy, Trim, Trouble};
 use crate::metrics::{CacheReader, CacheStatus};
 
-/// Called for each change; false when it wants no more.
+/// Called for each change. Returns false to be removed.
 pub(super) type Observer<T> = Box<dyn Fn(&Change<T>) -> bool + Send + Sync>;
 
-/// Everything that readers, observers and the reflector share.
-pub(super) struct Shared<T> {
-    state: RwLock<State<T>>,
-    /// Held while a change is applied and announced, so that a new observer misses nothing and sees nothing twice.
+/// State shared by readers, observers and the reflector.
+pub(super) struct SharedCache<T> {
+    state: RwLock<CacheState<T>>,
+    /// Held while a change is applied and announced, so that a new observer sees each change exactly once.
     announcing: Mutex<Announcing<T>>,
     contact: Mutex<Contact>,
     /// Cuts the reflector's back-off short.
@@ -39,9 +39,9 @@ struct Contact {
 
 struct Announcing<T> {
     observers: Vec<Observer<T>>,
-    /// Everything up to this version has come from the watch; 0 before the first list.
+    /// The watch has delivered all changes up to this version; 0 before the first list.
     newest: u64,
-    /// Own writes that were put in before the watch brought them, with their versions.
+    /// Versions of objects from [`SharedCache::put_own`] that the watch has not delivered yet.
     ahead: HashMap<ObjectKey, u64>,
 }
 
@@ -50,8 +50,9 @@ impl<T> Announcing<T> {
         self.observers.retain(|observer| observer(change));
     }
 
-    /// Notes that the watch got to `version`. False when what it says of `key` is known from an own write.
-    fn is_news(&mut self, key: &ObjectKey, version: &str) -> bool {
+    /// Notes that the watch has reached `version`. False if the state of `key` at this version is already in the cache,
+    /// from our own write.
+    fn is_new(&mut self, key: &ObjectKey, version: &str) -> bool {
         let Some(version) = number(version) else { return true };
         self.newest = self.newest.max(version);
         match self.ahead.get(key) {
@@ -65,12 +66,13 @@ impl<T> Announcing<T> {
     }
 }
 
-/// Versions of one resource are numbers that grow; a server where they are not is served by its watch alone.
+/// The version as a number. Versions of one resource are numbers that grow (KEP-5504). If a server's are not, results of
+/// own writes are not inserted.
 fn number(version: &str) -> Option<u64> {
     version.parse().ok()
 }
 
-pub(super) struct State<T> {
+pub(super) struct CacheState<T> {
     pub(super) objects: BTreeMap<ObjectKey, Arc<T>>,
     indexes: Vec<Index<T>>,
 }
@@ -81,14 +83,14 @@ struct Index<T> {
     keys: HashMap<String, BTreeSet<ObjectKey>>,
 }
 
-impl<T> State<T> {
-    /// The keys that `index` finds under `value`.
+impl<T> CacheState<T> {
+    /// The keys with the index key `value`.
     pub(super) fn indexed(&self, index: &str, value: &str) -> impl Iterator<Item = &ObjectKey> {
         let found = self.indexes.iter().find(|candidate| candidate.name == index);
         found.and_then(|index| index.keys.get(value)).into_iter().flatten()
     }
 
-    /// Adds an index over what is there; one of that name that is there already stays.
+    /// Adds an index, unless one of this name exists.
     fn add_index(&mut self, name: &'static str, values: IndexBy<T>) {
         if self.indexes.iter().any(|index| index.name == name) {
             return;
@@ -139,10 +141,10 @@ impl<T> Index<T> {
     }
 }
 
-impl<T> Shared<T> {
+impl<T> SharedCache<T> {
     pub(super) fn new(indexes: Vec<(&'static str, IndexBy<T>)>, trim: Option<Trim<T>>) -> Self {
         let indexes = indexes.into_iter().map(|(name, values)| Index { name, values, keys: HashMap::new() });
-        let state = State { objects: BTreeMap::new(), indexes: indexes.collect() };
+        let state = CacheState { objects: BTreeMap::new(), indexes: indexes.collect() };
         let announcing = Announcing { observers: Vec::new(), newest: 0, ahead: HashMap::new() };
         Self {
             state: RwLock::new(state),
@@ -159,7 +161,7 @@ impl<T> Shared<T> {
         }
     }
 
-    pub(super) fn read<R>(&self, read: impl FnOnce(&State<T>) -> R) -> R {
+    pub(super) fn read<R>(&self, read: impl FnOnce(&CacheState<T>) -> R) -> R {
         read(&self.state.read())
     }
 
@@ -201,17 +203,17 @@ impl<T> Shared<T> {
         contact.trouble = is_visible.then_some(Trouble { reason, since, is_not_served });
     }
 
-    /// Wakes [`Shared::retried`], if the reflector waits there.
+    /// Wakes [`SharedCache::retried`], if the reflector waits there.
     pub(super) fn retry(&self) {
         self.retry.notify_waiters();
     }
 
-    /// Waits for [`Shared::retry`].
+    /// Waits for [`SharedCache::retry`].
     pub(super) async fn retried(&self) {
         self.retry.notified().await;
     }
 
-    /// Drops from an object what is not kept.
+    /// Drops the fields that are not stored.
     fn trimmed(&self, mut object: T) -> Arc<T> {
         if let Some(trim) = &self.trim {
             trim(&mut object);
@@ -219,27 +221,27 @@ impl<T> Shared<T> {
         Arc::new(object)
     }
 
-    /// Adds or replaces one object, as the watch says.
+    /// Adds or replaces an object from the watch.
     pub(super) fn put(&self, key: ObjectKey, version: &str, object: T) {
         let object = self.trimmed(object);
         let mut announcing = self.announcing.lock();
-        if announcing.is_news(&key, version) {
+        if announcing.is_new(&key, version) {
             let old = self.state.write().put(&key, object.clone());
             announcing.announce(&Change { key, old, new: Some(object), is_own: false });
         }
     }
 
-    /// Removes one object, as the watch says; `last` is its last state.
+    /// Removes an object that the watch reports as deleted; `last` is its last state.
     pub(super) fn remove(&self, key: ObjectKey, version: &str, last: T) {
         let last = self.trimmed(last);
         let mut announcing = self.announcing.lock();
-        if announcing.is_news(&key, version) && self.state.write().remove(&key).is_some() {
+        if announcing.is_new(&key, version) && self.state.write().remove(&key).is_some() {
             announcing.announce(&Change { key, old: Some(last), new: None, is_own: false });
         }
     }
 
-    /// Adds or replaces one object that an own write has just made. Ignored when the watch has got as far already:
-    /// then the object is here, or has been removed since.
+    /// Adds or replaces an object from the answer to our own write. Ignored if the watch has reached its version: the object
+    /// is then in the cache, or has been deleted since.
     pub(super) fn put_own(&self, key: ObjectKey, version: &str, object: T) {
         let Some(version) = number(version) else { return };
         let object = self.trimmed(object);
@@ -253,18 +255,18 @@ impl<T> Shared<T> {
         announcing.announce(&Change { key, old, new: Some(object), is_own: true });
     }
 
-    /// Whether an own write put in this version or a later one, and the watch has not brought that yet.
+    /// Whether the cache has this version or a later one from our own write, ahead of the watch.
     pub(super) fn is_known(&self, key: &ObjectKey, version: &str) -> bool {
         let own = self.announcing.lock().ahead.get(key).copied();
         own.is_some_and(|own| number(version).is_some_and(|version| version <= own))
     }
 
-    /// Notes that the watch brought a version that is known.
+    /// Notes that the watch delivered a version for which [`SharedCache::is_known`] holds.
     pub(super) fn confirm(&self, key: &ObjectKey, version: &str) {
-        self.announcing.lock().is_news(key, version);
+        self.announcing.lock().is_new(key, version);
     }
 
-    /// Replaces everything and announces the difference; `unchanged` says that two states are the same, and
+    /// Replaces all objects and announces the differences. `unchanged` tells objects that have the same version as before;
     /// `applied` is called between the change and its announcement.
     pub(super) fn replace(
         &self,
@@ -274,7 +276,7 @@ impl<T> Shared<T> {
         applied: impl FnOnce(),
     ) {
         let mut announcing = self.announcing.lock();
-        // An own write that the list lacks comes with the watch that follows it.
+        // The watch after the list delivers own writes that the list does not contain.
         announcing.ahead.clear();
         announcing.newest = number(version).unwrap_or_default();
         let mut changes = Vec::new();
@@ -301,7 +303,7 @@ impl<T> Shared<T> {
         }
     }
 
-    /// Tells `observer` of everything that is there, and of every change from then on.
+    /// Calls `observer` for each present object, and then for each change.
     pub(super) fn observe(&self, observer: Observer<T>) {
         let mut announcing = self.announcing.lock();
         let present: Vec<_> = self.read(|state| {
@@ -314,13 +316,13 @@ impl<T> Shared<T> {
         announcing.observers.push(observer);
     }
 
-    /// Tells `observer` of every change from now on.
+    /// Calls `observer` for each later change.
     pub(super) fn observe_changes(&self, observer: Observer<T>) {
         self.announcing.lock().observers.push(observer);
     }
 }
 
-impl<T: Send + Sync> CacheReader for Shared<T> {
+impl<T: Send + Sync> CacheReader for SharedCache<T> {
     fn status(&self) -> CacheStatus {
         let contact = self.contact.lock();
         CacheStatus {
@@ -343,12 +345,12 @@ mod tests {
         ObjectKey::cluster(name)
     }
 
-    fn shared() -> Shared<String> {
+    fn shared() -> SharedCache<String> {
         let by_text: IndexBy<String> = Box::new(|_, text| vec![text.clone()]);
-        Shared::new(vec![("text", by_text)], None)
+        SharedCache::new(vec![("text", by_text)], None)
     }
 
-    fn log(shared: &Shared<String>) -> Arc<Mutex<Vec<String>>> {
+    fn log(shared: &SharedCache<String>) -> Arc<Mutex<Vec<String>>> {
         let seen = Arc::new(Mutex::new(Vec::new()));
         let sink = seen.clone();
         shared.observe(Box::new(move |change: &Change<String>| {
@@ -385,7 +387,7 @@ mod tests {
         assert_eq!(found("x"), ["a", "b"]);
         shared.put(key("a"), "3", "y".to_owned());
         assert_eq!((found("x"), found("y")), (vec!["b".to_owned()], vec!["a".to_owned()]));
-        // An index that comes later, and one whose name is taken.
+        // An index added later, and one with a name that exists.
         shared.add_index("length", Box::new(|_, text| vec![text.len().to_string()]));
         shared.add_index("text", Box::new(|_, _| Vec::new()));
         let count = |index| shared.read(|state| state.indexed(index, "1").count());

@@ -1,7 +1,7 @@
-//! Changes through a bounded buffer, for readers that are tasks of their own.
+//! Changes through a bounded buffer, for readers in other tasks.
 //!
-//! A full buffer drops the change and remembers that it did; the reader is then told to look at the whole cache
-//! again, so that no change is ever lost, only merged.
+//! If the buffer is full, changes are dropped and the reader is told to compare with the whole cache, so that no change is
+//! lost.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -10,12 +10,12 @@ use tokio::sync::mpsc;
 
 use crate::cache::Change;
 
-/// What a subscriber is told.
+/// An item of a subscription.
 #[derive(Debug)]
 pub enum Notice<T> {
     /// One object changed.
     Changed(Change<T>),
-    /// Changes were missed: compare with everything that the cache holds now.
+    /// Changes were dropped: compare with the present content of the cache.
     Relist,
 }
 
@@ -39,12 +39,12 @@ pub(super) fn channel<T>(capacity: usize) -> (Sender<T>, Subscription<T>) {
 }
 
 impl<T> Sender<T> {
-    /// False when the reader is gone.
+    /// Returns false if the reader was dropped.
     pub(super) fn send(&self, change: &Change<T>) -> bool {
         match self.changes.try_send(change.clone()) {
             Ok(()) => true,
             Err(mpsc::error::TrySendError::Full(_)) => {
-                // The buffer is full, so the reader has something to wake up for and sees the flag then.
+                // The reader sees the flag when it takes the next change out of the full buffer.
                 self.lagged.store(true, Ordering::Release);
                 true
             }
@@ -54,7 +54,7 @@ impl<T> Sender<T> {
 }
 
 impl<T> Subscription<T> {
-    /// The next notice; `None` when the cache was stopped.
+    /// Waits for the next notice; `None` after the cache was stopped.
     pub async fn next(&mut self) -> Option<Notice<T>> {
         if self.lagged.swap(false, Ordering::AcqRel) {
             return Some(Notice::Relist);

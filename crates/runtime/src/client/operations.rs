@@ -1,8 +1,8 @@
 //! The verbs on objects of one resource.
 //!
-//! Content is any serde type: the untyped `Object`, or a typed kind. Names and namespaces are read from the content
-//! itself, so a caller cannot send an object to another one's address. What writes answer and watches bring comes
-//! without `managedFields`; reads bring everything.
+//! Content is any serde type: the untyped `Object`, or a typed kind. Name and namespace are read from the content, so an
+//! object cannot be sent to the path of another one. Watches and the answers to writes come without `managedFields`; reads
+//! have all fields.
 
 use std::marker::PhantomData;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! From a Cluster object and its Secret to an address and a credential. Pure.
+//! Reads address and credential of a member from its Cluster object and Secret. Pure.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -7,7 +7,7 @@ use portolan_object::{Object, ObjectKey};
 
 use crate::client::{Credential, Endpoint};
 
-/// Why a Cluster object does not say how to reach its cluster.
+/// Why a Cluster object and its Secret give no endpoint.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum EndpointError {
@@ -23,24 +23,24 @@ pub enum EndpointError {
     /// The Secret lacks a key, or its value is not base64.
     #[error("secret {secret} has no usable {field:?}")]
     Secret {
-        /// Which Secret.
+        /// The Secret.
         secret: ObjectKey,
-        /// Which key of its data.
+        /// Key in its data.
         field: &'static str,
     },
 }
 
-/// The Secret that holds a cluster's credential.
+/// Key of the Secret with the credential of a cluster.
 pub(super) fn secret_key(cluster: &Cluster) -> Option<ObjectKey> {
     let reference = cluster.spec.secret_ref.as_ref().filter(|reference| !reference.name.is_empty())?;
     Some(ObjectKey::namespaced(&*reference.namespace, &*reference.name))
 }
 
-/// How to reach a cluster: `apiEndpoint` and `insecureSkipTLSVerification` of the Cluster, `token` and `caBundle` of
-/// its Secret.
+/// The endpoint of a cluster: `apiEndpoint` and `insecureSkipTLSVerification` of the Cluster, `token` and `caBundle` of its
+/// Secret.
 ///
 /// # Errors
-/// When something of that is missing; see [`EndpointError`].
+/// If one of these is missing; see [`EndpointError`].
 pub fn endpoint(cluster: &Cluster, secret: &Object) -> Result<Endpoint, EndpointError> {
     let spec = &cluster.spec;
     if spec.api_endpoint.is_empty() {
@@ -82,7 +82,7 @@ mod tests {
                 json!({ "apiVersion": "cluster.karmada.io/v1alpha1", "kind": "Cluster", "spec": spec });
             Object(object).to_typed::<Cluster>().expect("a cluster")
         };
-        let reach = |spec: Value, secret: &Object| endpoint(&cluster(spec), secret);
+        let endpoint_of = |spec: Value, secret: &Object| endpoint(&cluster(spec), secret);
         let missing = |field| Err(EndpointError::Secret { secret: ObjectKey::namespaced("n", "s"), field });
         let found = Endpoint {
             url: "https://a".to_owned(),
@@ -92,21 +92,33 @@ mod tests {
         };
         let insecure = Endpoint { ca_pem: Vec::new(), insecure_skip_verify: true, ..found.clone() };
         let address = json!({ "apiEndpoint": "https://a" });
-        let careless = json!({ "apiEndpoint": "https://a", "insecureSkipTLSVerification": true });
+        let unverified = json!({ "apiEndpoint": "https://a", "insecureSkipTLSVerification": true });
         let cases = [
-            ("complete", reach(address.clone(), &complete), Ok(found)),
-            ("insecure needs no CA", reach(careless, &secret(json!({ "token": "dG9rZW4=" }))), Ok(insecure)),
-            ("no address", reach(json!({}), &complete), Err(EndpointError::NoAddress)),
-            ("no token", reach(address.clone(), &secret(json!({ "caBundle": "Y2E=" }))), missing("token")),
-            ("no CA", reach(address.clone(), &secret(json!({ "token": "dG9rZW4=" }))), missing("caBundle")),
+            ("complete", endpoint_of(address.clone(), &complete), Ok(found)),
+            (
+                "insecure needs no CA",
+                endpoint_of(unverified, &secret(json!({ "token": "dG9rZW4=" }))),
+                Ok(insecure),
+            ),
+            ("no address", endpoint_of(json!({}), &complete), Err(EndpointError::NoAddress)),
+            (
+                "no token",
+                endpoint_of(address.clone(), &secret(json!({ "caBundle": "Y2E=" }))),
+                missing("token"),
+            ),
+            (
+                "no CA",
+                endpoint_of(address.clone(), &secret(json!({ "token": "dG9rZW4=" }))),
+                missing("caBundle"),
+            ),
             (
                 "not base64",
-                reach(address, &secret(json!({ "token": "%", "caBundle": "Y2E=" }))),
+                endpoint_of(address, &secret(json!({ "token": "%", "caBundle": "Y2E=" }))),
                 missing("token"),
             ),
             (
                 "proxy",
-                reach(json!({ "apiEndpoint": "https://a", "proxyURL": "http://p" }), &complete),
+                endpoint_of(json!({ "apiEndpoint": "https://a", "proxyURL": "http://p" }), &complete),
                 Err(EndpointError::Proxy),
             ),
         ];

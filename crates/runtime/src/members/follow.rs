@@ -1,7 +1,7 @@
-//! Keeps the registry equal to the Cluster objects of the hub.
+//! Keeps the registry of members equal to the Cluster objects of the hub.
 //!
-//! A cluster in pull mode is worked on by its own agent and has no entry here. A Cluster object that is being deleted
-//! keeps its member until it is gone, because leaving still has to clean up there.
+//! A cluster in pull mode is not registered: its agent reconciles it. A Cluster object that is being deleted stays registered
+//! until it is gone, because the clean-up needs its client.
 
 use std::sync::Arc;
 
@@ -29,7 +29,7 @@ fn secrets() -> Resource {
     resources::SECRET.into()
 }
 
-/// Starts to keep `members` equal to `clusters`, until `scope` stops.
+/// Keeps `members` equal to `clusters` until `scope` stops.
 pub fn follow(hub: &Client, members: &Members, clusters: &Cache<Cluster>, scope: &Shutdown) {
     let queue: Queue<ClusterName> = hub.metrics().queue("members", None);
     let follower = Follower { hub: hub.clone(), members: members.clone(), clusters: clusters.clone() };
@@ -60,12 +60,12 @@ impl Reconciler for Follower {
     type Key = ClusterName;
 
     async fn reconcile(&self, name: &ClusterName) -> Outcome {
-        self.settle(name).await.into()
+        self.reconcile_member(name).await.into()
     }
 }
 
 impl Follower {
-    async fn settle(&self, name: &ClusterName) -> Result<(), BoxError> {
+    async fn reconcile_member(&self, name: &ClusterName) -> Result<(), BoxError> {
         let Some(cluster) = self.clusters.get(&ObjectKey::cluster(name.as_str())) else {
             self.members.remove(name);
             return Ok(());
@@ -77,7 +77,7 @@ impl Follower {
         let Some(secret_key) = secret_key(&cluster) else {
             return Err(Box::new(super::EndpointError::NoSecret));
         };
-        // A secret that cannot be read does not end a member that works: losing contact is not leaving.
+        // If the Secret cannot be read, a registered member stays.
         let secret: Object = self.hub.resource(&secrets()).get(&secret_key).await?;
         let endpoint = endpoint(&cluster, &secret)?;
         if endpoint.insecure_skip_verify {

@@ -1,4 +1,4 @@
-//! One member cluster, as the controllers see it.
+//! One member cluster: client, health, discovery and caches.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -16,15 +16,15 @@ use crate::client::{Client, Discovery, Selection};
 use crate::members::ClusterName;
 use crate::resource::Resource;
 
-/// What is known of a member's health.
+/// Health of a member.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Health {
     /// Not probed yet.
     #[default]
     Unknown,
-    /// Answers and says that it is ready.
+    /// `/readyz` answers ok.
     Ready,
-    /// Does not answer, or says that it is not ready.
+    /// No answer, or `/readyz` reports a failure.
     NotReady,
 }
 
@@ -52,32 +52,32 @@ impl Member {
         }
     }
 
-    /// Its name in the federation.
+    /// Name in the federation.
     pub fn name(&self) -> &ClusterName {
         &self.name
     }
 
-    /// The client for it alone.
+    /// Client of the member's API server.
     pub fn client(&self) -> &Client {
         &self.client
     }
 
-    /// What runs for this member; asked to stop when the member leaves or gets a new client.
+    /// Scope of the member's tasks. Stops when the member leaves or gets a new client.
     pub fn scope(&self) -> &Shutdown {
         &self.scope
     }
 
-    /// The state of health, now.
+    /// Present health.
     pub fn health(&self) -> Health {
         *self.health.borrow()
     }
 
-    /// Follows the state of health.
+    /// Watches the health.
     pub fn watch_health(&self) -> watch::Receiver<Health> {
         self.health.subscribe()
     }
 
-    /// Sets the state of health. True when it changed.
+    /// Sets the result of a probe. True if the health changed.
     pub fn set_health(&self, health: Health) -> bool {
         let has_changed = self.health.send_if_modified(|known| std::mem::replace(known, health) != health);
         // A member that was removed is not reported any more.
@@ -87,12 +87,12 @@ impl Member {
         has_changed
     }
 
-    /// What the member's API server has, as of the last discovery; empty before the first.
+    /// The resources of the member's API server at the last discovery; empty before the first.
     pub fn discovery(&self) -> Arc<Discovery> {
         self.discovery.load_full()
     }
 
-    /// Tells what a discovery found. True when something changed.
+    /// Sets the result of a discovery. True if it differs from the last one.
     pub fn set_discovery(&self, discovery: Discovery) -> bool {
         let changed = **self.discovery.load() != discovery;
         if changed {
@@ -102,31 +102,31 @@ impl Member {
         changed
     }
 
-    /// Follows discoveries; the number counts changes.
+    /// Watches discoveries. The value counts changes.
     pub fn watch_discovery(&self) -> watch::Receiver<u64> {
         self.discovered.subscribe()
     }
 
-    /// Where the member serves a kind; `None` before the first discovery, and when it does not.
+    /// The resource of a kind; `None` before the first discovery, or if the member does not serve the kind.
     pub fn resource(&self, kind: &GroupVersionKind) -> Option<Resource> {
         let discovery = self.discovery.load();
         let found = discovery.resources.iter().find(|found| found.resource.gvk == *kind);
         found.map(|found| found.resource.clone())
     }
 
-    /// The member's objects of `resource` that carry Portolan's mark, kept up to date from the first call on.
+    /// The cache of the member's objects of `resource` with the label of Portolan. Starts at the first call.
     pub fn managed(&self, resource: &Resource) -> Cache<Object> {
         self.managed_with(resource, |_| {})
     }
 
-    /// [`Member::managed`]; `started` is called with the cache when this call is the first for it.
+    /// [`Member::managed`]. The first call for a cache calls `started` with it.
     pub fn managed_with(&self, resource: &Resource, started: impl FnOnce(&Cache<Object>)) -> Cache<Object> {
-        let mark = format!("{}={}", labels::MANAGED, labels::TRUE);
-        self.cache(resource, Selection::labels(mark), |builder| builder, started)
+        let selector = format!("{}={}", labels::MANAGED, labels::TRUE);
+        self.cache(resource, Selection::labels(selector), |builder| builder, started)
     }
 
-    /// The member's objects of `resource` that match `selection`, kept up to date from the first call on, which
-    /// alone decides by `describe` what of them is kept, and has `started` called.
+    /// The cache of the member's objects of `resource` that match `selection`. The first call starts it, with the settings
+    /// of `describe`, and calls `started`; later calls ignore both.
     pub fn cache(
         &self,
         resource: &Resource,

@@ -101,7 +101,7 @@ async fn a_delayed_key_finds_an_idle_worker_while_another_is_busy() {
     tokio::task::yield_now().await;
     queue.add_after("b".to_owned(), Duration::from_secs(1));
     queue.add("a".to_owned());
-    // Two workers: whoever gets `a` is busy for an hour, the other one must see `b` in time.
+    // Two workers: the one that gets `a` is busy for an hour, the other one must see `b` in time.
     let started = Instant::now();
     let mut seen = BTreeSet::from([queue.next().await.expect("an open queue")]);
     seen.insert(idle.await.expect("no panic").expect("an open queue"));

@@ -1,7 +1,7 @@
-//! Moves the write-ahead log into the database file, off the write path.
+//! Copies the write-ahead log into the database file, in the background.
 //!
-//! A thread with a connection of its own copies in the background. Under steady load it never catches up with the last
-//! frame, and the log could not start over; past a limit the writer itself copies the little that is left.
+//! A thread with a second connection copies. Under steady load it never reaches the last frame, so the log would grow
+//! without bound; above a limit the writer copies the rest itself, after which SQLite starts the log over.
 
 use std::path::Path;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
@@ -9,15 +9,15 @@ use std::thread::JoinHandle;
 
 use rusqlite::Connection;
 
-use super::database::connect;
+use super::connection::{Checkpoint, checkpoint, connect};
 
-/// Pages of log after which the background copies: 4 MiB.
-const STEP: usize = 500;
-/// Pages of log after which the writer makes it start over: 64 MiB.
-const LIMIT: usize = 8192;
+/// Growth of the log, in pages, after which the background copies: 4 MiB.
+const CHECKPOINT_PAGES: usize = 500;
+/// Length of the log, in pages, above which the writer copies the rest: 64 MiB.
+const MAX_LOG_PAGES: usize = 8192;
 
 pub(super) struct Checkpointer {
-    /// `None` once it is told to end.
+    /// `None` after the thread was asked to end.
     signal: Option<SyncSender<()>>,
     thread: Option<JoinHandle<()>>,
     /// Length of the log at the last signal.
@@ -34,20 +34,20 @@ impl Checkpointer {
         Ok(Self { signal: Some(signal), thread: Some(thread), signalled: 0 })
     }
 
-    /// Reacts to the length of the log after a commit. True when the writer should copy the rest itself.
+    /// Notes the length of the log after a commit. True if the writer should copy the rest itself.
     pub(super) fn note(&mut self, pages: usize) -> bool {
         if pages < self.signalled {
             // The log started over.
             self.signalled = 0;
         }
-        if pages >= self.signalled + STEP {
+        if pages >= self.signalled + CHECKPOINT_PAGES {
             self.signalled = pages;
             if let Some(signal) = &self.signal {
-                // A full channel means that it is about to look anyway.
+                // If the channel is full, the thread is about to copy anyway.
                 let _ = signal.try_send(());
             }
         }
-        pages >= LIMIT
+        pages >= MAX_LOG_PAGES
     }
 
     /// Waits for the thread to end.
@@ -63,15 +63,10 @@ impl Checkpointer {
 
 fn run(connection: &Connection, signals: &Receiver<()>) {
     while signals.recv().is_ok() {
-        if let Err(error) = checkpoint(connection, "PASSIVE") {
+        if let Err(error) = checkpoint(connection, Checkpoint::Passive) {
             tracing::warn!(%error, "cannot checkpoint the store now, it is tried again later");
         }
     }
-}
-
-/// Copies the log. `PASSIVE` waits for nobody, `TRUNCATE` also empties the log file.
-pub(super) fn checkpoint(connection: &Connection, mode: &str) -> rusqlite::Result<()> {
-    connection.query_row(&format!("PRAGMA wal_checkpoint({mode})"), [], |_| Ok(()))
 }
 
 #[cfg(test)]
@@ -87,14 +82,14 @@ mod tests {
         let mut checkpointer = Checkpointer::start(&path).expect("started");
         // (length of the log, length at the last signal, whether the writer should help)
         let lengths = [
-            (STEP - 1, 0, false),
-            (STEP, STEP, false),
-            (STEP + 1, STEP, false),
-            (2 * STEP, 2 * STEP, false),
+            (CHECKPOINT_PAGES - 1, 0, false),
+            (CHECKPOINT_PAGES, CHECKPOINT_PAGES, false),
+            (CHECKPOINT_PAGES + 1, CHECKPOINT_PAGES, false),
+            (2 * CHECKPOINT_PAGES, 2 * CHECKPOINT_PAGES, false),
             (5, 0, false),
-            (STEP, STEP, false),
-            (LIMIT, LIMIT, true),
-            (LIMIT + 1, LIMIT, true),
+            (CHECKPOINT_PAGES, CHECKPOINT_PAGES, false),
+            (MAX_LOG_PAGES, MAX_LOG_PAGES, true),
+            (MAX_LOG_PAGES + 1, MAX_LOG_PAGES, true),
         ];
         for (length, signalled, wants_help) in lengths {
             assert_eq!(

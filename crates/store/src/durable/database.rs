@@ -1,8 +1,8 @@
-//! The SQLite file: one append-only log of writes, from which everything else follows.
+//! The SQLite file: an append-only log of writes.
 //!
-//! A row is one write: its revision, the key, and the value or nothing when it deleted the key. Rows up to the
-//! `compacted` revision are the state at that revision, later ones are history. So an append is one insert, opening
-//! is one scan in revision order, and compaction deletes the rows that were superseded by then.
+//! A row is one write: revision, key, and value (NULL for a deletion). Rows up to the `compacted` revision are the state
+//! at that revision, later ones are history. An append is one insert, opening is one scan in revision order, and compaction
+//! deletes superseded rows.
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::Write;
@@ -13,30 +13,28 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
-use rusqlite::{Connection, OpenFlags, Row, TransactionBehavior, params};
+use rusqlite::{Connection, Row, TransactionBehavior, params};
 
-use super::checkpointer::checkpoint;
-use super::fault::OpenError;
+use super::connection::{Checkpoint, checkpoint, connect};
+use super::error::OpenError;
 use super::retention::Retention;
 use crate::options::Options;
-use crate::state::State;
+use crate::state::StoreState;
 use crate::versioned::{Event, Payload, Revision, Versioned};
 
 /// `PRAGMA application_id`: "Port" in ASCII.
 const APPLICATION: i64 = 0x506f_7274;
-/// `PRAGMA user_version`: the format written here.
+/// `PRAGMA user_version`: the format that this version writes.
 const FORMAT: i64 = 1;
-/// Most objects fit into one page with their neighbours, which keeps the log short: with SQLite's own 4096 bytes each takes
-/// pages of its own. Files made with another size keep it.
+/// Page size. Most objects share a page with their neighbours, which keeps the log short; with SQLite's default of 4096
+/// bytes each would need its own pages. Existing files keep their page size.
 const PAGE_BYTES: i64 = 8192;
-/// Length of the write-ahead log from the start: more than the background lets it grow while it keeps up.
-const RESERVE: u64 = 6 << 20;
-/// How long to wait for somebody who looks into the file with another tool.
-const BUSY: Duration = Duration::from_secs(5);
-/// A process that is just being started has a copy of all open files for a moment, and with it of a lock that was let go
-/// meanwhile: so often, and at such distances, the lock is asked for before it counts as taken.
-const LOCK_TRIES: u32 = 20;
-const LOCK_PAUSE: Duration = Duration::from_millis(10);
+/// Initial length of the write-ahead log in bytes: more than it grows while the background keeps up.
+const RESERVED_LOG_BYTES: u64 = 6 << 20;
+/// Attempts to take the lock, and the pause between them. A child process that is being started holds copies of all open
+/// files until it calls exec, and with them a lock that its parent has released.
+const MAX_LOCK_POLLS: u32 = 20;
+const LOCK_POLL_INTERVAL: Duration = Duration::from_millis(10);
 
 const SCHEMA: &str = "
     CREATE TABLE log (
@@ -59,28 +57,29 @@ const COMPACT: [&str; 3] = [
     "UPDATE position SET revision = ?2 WHERE name = 'compacted' AND revision = ?1",
 ];
 
-/// The open database; nobody else has it while this lives.
+/// The open database, locked against other processes.
 pub(super) struct Database {
     connection: Connection,
     path: PathBuf,
-    /// Everything up to here is state, not history.
+    /// Rows up to this revision are state, later ones are history.
     compacted: Revision,
     /// Length of the write-ahead log after the last commit.
     log_pages: Arc<AtomicUsize>,
-    /// Released when it is dropped, after the connection.
+    page_bytes: u64,
+    /// Released on drop, after the connection is closed.
     _lock: File,
 }
 
-/// One write to be appended.
-pub(super) struct Entry<'a, P> {
+/// One write to append.
+pub(super) struct LogEntry<'a, P> {
     pub(super) event: &'a Event<P>,
     pub(super) value: Option<&'a Bytes>,
 }
 
 impl Database {
-    /// Opens the file, or makes it with its directory.
+    /// Opens the file, or creates it with its directory.
     pub(super) fn open(path: &Path, options: &Options) -> Result<Self, OpenError> {
-        let lock = lock(path)?;
+        let lock = lock(path, || std::thread::sleep(LOCK_POLL_INTERVAL))?;
         create(path)?;
         let failed = |error| OpenError::from_sqlite(path, error);
         let mut connection = connect(path).map_err(failed)?;
@@ -90,16 +89,19 @@ impl Database {
         configure(&connection, options).map_err(failed)?;
         let log_pages = Arc::new(AtomicUsize::new(0));
         let pages = Arc::clone(&log_pages);
-        // Replaces SQLite's own checkpoints, which would run inside a commit.
+        // Replaces SQLite's automatic checkpoints, which would run inside a commit.
         let hook = move |_: &mut rusqlite::hooks::Wal, length: std::ffi::c_int| {
             pages.store(usize::try_from(length).unwrap_or_default(), Ordering::Relaxed);
             Ok(())
         };
         connection.wal_hook(Some(hook)).map_err(failed)?;
         let compacted = connection.query_row(COMPACTED, [], |row| revision(row, 0)).map_err(failed)?;
-        // Now that something was read the log is there.
+        let page_bytes =
+            connection.pragma_query_value(None, "page_size", |row| row.get::<_, i64>(0)).map_err(failed)?;
+        let page_bytes = u64::try_from(page_bytes).unwrap_or_default();
+        // The log file exists after the first read.
         reserve(path);
-        Ok(Self { connection, path: path.to_owned(), compacted, log_pages, _lock: lock })
+        Ok(Self { connection, path: path.to_owned(), compacted, log_pages, page_bytes, _lock: lock })
     }
 
     pub(super) fn path(&self) -> &Path {
@@ -110,50 +112,53 @@ impl Database {
         self.log_pages.load(Ordering::Relaxed)
     }
 
-    /// Bytes of the frames in the write-ahead log.
+    /// Length of the write-ahead log after the last commit, in bytes.
     pub(super) fn log_bytes(&self) -> u64 {
-        self.log_pages() as u64 * PAGE_BYTES.unsigned_abs()
+        self.log_pages() as u64 * self.page_bytes
     }
 
     /// Reads the state and the history.
-    pub(super) fn load<P: Payload>(&mut self, options: &Options) -> Result<(State<P>, Retention), OpenError> {
+    pub(super) fn load<P: Payload>(
+        &mut self,
+        options: &Options,
+    ) -> Result<(StoreState<P>, Retention), OpenError> {
         let failed = |error| OpenError::from_sqlite(&self.path, error);
-        let mut loading = Loading {
+        let mut loader = StateLoader {
             path: &self.path,
             compacted: self.compacted,
-            state: State::new(self.compacted, options.limits),
+            state: StoreState::new(self.compacted, options.limits),
             retention: Retention::new(options),
         };
         let mut statement = self.connection.prepare(LOAD).map_err(failed)?;
         let mut rows = statement.query([]).map_err(failed)?;
         while let Some(row) = rows.next().map_err(failed)? {
-            let stored = Stored::read(row).map_err(failed)?;
-            loading.take(stored)?;
+            let row = LogRow::read(row).map_err(failed)?;
+            loader.take(row)?;
         }
-        Ok((loading.state, loading.retention))
+        Ok((loader.state, loader.retention))
     }
 
-    /// Appends writes in one transaction and, with them, compacts a slice of what lies before `horizon`.
+    /// Appends writes in one transaction, and compacts some of the history before `horizon` in it.
     ///
-    /// Nothing is changed when it fails.
+    /// A failure changes nothing.
     pub(super) fn append<P>(
         &mut self,
-        entries: &[Entry<'_, P>],
+        entries: &[LogEntry<'_, P>],
         now: Duration,
         horizon: Revision,
     ) -> rusqlite::Result<()> {
         let written = i64::try_from(now.as_millis()).unwrap_or(i64::MAX);
-        // Twice the growth, so that a backlog shrinks while writes go on; each is one short step.
-        let slice = 2 * entries.len() as u64 + 8;
-        let compacted = horizon.min(Revision(self.compacted.0 + slice)).max(self.compacted);
+        // Twice the growth, so that a backlog shrinks under load, in short steps.
+        let steps = 2 * entries.len() as u64 + 8;
+        let compacted = horizon.min(Revision(self.compacted.0 + steps)).max(self.compacted);
         transaction(&self.connection, |connection| {
             let mut insert = connection.prepare_cached(APPEND)?;
-            for Entry { event, value } in entries {
-                let created = event.current.as_ref().map_or(0, |value| stored(value.created));
-                let previous = event.previous.as_ref().map_or(0, |value| stored(value.modified));
+            for LogEntry { event, value } in entries {
+                let created = event.current.as_ref().map_or(0, |value| to_sql(value.created));
+                let previous = event.previous.as_ref().map_or(0, |value| to_sql(value.modified));
                 let value = value.map(|bytes| &bytes[..]);
                 insert.execute(params![
-                    stored(event.revision),
+                    to_sql(event.revision),
                     &*event.key,
                     created,
                     previous,
@@ -167,39 +172,32 @@ impl Database {
         Ok(())
     }
 
-    /// Gives back as much room as can be had: for a disk that is full.
-    pub(super) fn relieve(&mut self, horizon: Revision) -> rusqlite::Result<()> {
-        checkpoint(&self.connection, "TRUNCATE")?;
+    /// Frees as much space as possible after the disk was full.
+    pub(super) fn free_space(&mut self, horizon: Revision) -> rusqlite::Result<()> {
+        checkpoint(&self.connection, Checkpoint::Truncate)?;
         if horizon > self.compacted {
             transaction(&self.connection, |connection| compact(connection, self.compacted, horizon))?;
             self.compacted = horizon;
-            checkpoint(&self.connection, "TRUNCATE")?;
+            checkpoint(&self.connection, Checkpoint::Truncate)?;
         }
         Ok(())
     }
 
-    /// Copies the rest of the write-ahead log, so that it can start over.
+    /// Copies the rest of the write-ahead log, so that SQLite can start it over.
     pub(super) fn finish_checkpoint(&self) -> rusqlite::Result<()> {
-        checkpoint(&self.connection, "PASSIVE")
+        checkpoint(&self.connection, Checkpoint::Passive)
     }
 
-    /// Leaves one tidy file behind.
+    /// Closes the database and leaves a single file.
     pub(super) fn close(self) -> rusqlite::Result<()> {
-        checkpoint(&self.connection, "TRUNCATE")?;
+        checkpoint(&self.connection, Checkpoint::Truncate)?;
         self.connection.close().map_err(|(_, error)| error)
     }
 }
 
-/// Opens a connection to a file that exists.
-pub(super) fn connect(path: &Path) -> rusqlite::Result<Connection> {
-    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let connection = Connection::open_with_flags(path, flags)?;
-    connection.busy_timeout(BUSY)?;
-    Ok(connection)
-}
-
-/// Keeps other processes out for as long as the result lives, also after a crash of this one.
-fn lock(path: &Path) -> Result<File, OpenError> {
+/// Locks the database against other processes until the result is dropped or the process ends. Calls `pause` between two
+/// attempts.
+pub(super) fn lock(path: &Path, mut pause: impl FnMut()) -> Result<File, OpenError> {
     let failed = |error| OpenError::from_io(path, error);
     if let Some(directory) = path.parent() {
         std::fs::create_dir_all(directory).map_err(failed)?;
@@ -207,17 +205,18 @@ fn lock(path: &Path) -> Result<File, OpenError> {
     let mut name = path.as_os_str().to_owned();
     name.push(".lock");
     let file = private().open(name).map_err(failed)?;
-    for _ in 0..LOCK_TRIES {
+    for _ in 0..MAX_LOCK_POLLS {
         match file.try_lock() {
             Ok(()) => return Ok(file),
-            Err(TryLockError::WouldBlock) => std::thread::sleep(LOCK_PAUSE),
+            Err(TryLockError::WouldBlock) => pause(),
             Err(TryLockError::Error(error)) => return Err(failed(error)),
         }
     }
     Err(OpenError::Locked { path: path.to_owned() })
 }
 
-/// Makes the file unless it exists, for its owner alone: objects hold secrets. SQLite's other files take over the mode.
+/// Creates the file unless it exists, readable by its owner only because objects hold secrets. SQLite gives its other files
+/// the same mode.
 fn create(path: &Path) -> Result<(), OpenError> {
     let failed = |error| OpenError::from_io(path, error);
     private().open(path).map_err(failed)?;
@@ -255,33 +254,33 @@ fn format(connection: &mut Connection) -> rusqlite::Result<()> {
     transaction.commit()
 }
 
-/// Makes room for the write-ahead log up to where it usually starts over, so that a commit overwrites what is there
-/// instead of making the file longer: the file system then has nothing to note in its own journal, which is a fifth of
-/// what a small write costs. SQLite takes what is behind its last frame for the rest of an older log, whatever it is.
+/// Extends the write-ahead log with zeros before the first write, to the length at which it usually starts over. A commit
+/// then overwrites blocks instead of extending the file, so the file system has no metadata to journal; that is a fifth of
+/// the cost of a small write. SQLite ignores bytes after its last valid frame.
 ///
-/// Only before the first write. Without room, or when anything else is in the way, the log grows as it always did.
+/// Best effort: if it fails, the log grows as usual.
 fn reserve(path: &Path) {
     let mut name = path.as_os_str().to_owned();
     name.push("-wal");
     let extend = || {
         let mut log = OpenOptions::new().append(true).open(&name)?;
         let length = log.metadata()?.len();
-        let zeros = vec![0; usize::try_from(RESERVE.saturating_sub(length)).unwrap_or_default()];
+        let zeros = vec![0; usize::try_from(RESERVED_LOG_BYTES.saturating_sub(length)).unwrap_or_default()];
         let written = log.write_all(&zeros).and_then(|()| log.sync_data());
         if written.is_err() {
-            // What was written of it would be missed elsewhere.
+            // The disk is nearly full: give the space back.
             log.set_len(length)?;
         }
         written
     };
     if let Err(error) = extend() {
-        tracing::debug!(path = %path.display(), %error, "no room was made for the write-ahead log");
+        tracing::debug!(path = %path.display(), %error, "the write-ahead log was not extended in advance");
     }
 }
 
 fn configure(connection: &Connection, options: &Options) -> rusqlite::Result<()> {
     connection.pragma_update(None, "journal_mode", "WAL")?;
-    // A commit returns after its frames are on the disk.
+    // A commit returns after its frames are synced to disk.
     connection.pragma_update(None, "synchronous", "FULL")?;
     connection.pragma_update(None, "cache_size", -8192)?;
     if let Some(bytes) = options.max_bytes {
@@ -292,16 +291,16 @@ fn configure(connection: &Connection, options: &Options) -> rusqlite::Result<()>
     Ok(())
 }
 
-/// Does `work` in one transaction, or not at all. Unlike rusqlite's own it keeps the statements that begin and end it
-/// prepared, which for one small write is a good part of the time that is not spent on the disk.
+/// Runs `work` in one transaction. Unlike rusqlite's transaction, the statements that begin and end it stay prepared; for a
+/// small write, preparing them is a large part of the time that is not spent on the disk.
 fn transaction(
     connection: &Connection,
     work: impl FnOnce(&Connection) -> rusqlite::Result<()>,
 ) -> rusqlite::Result<()> {
     connection.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
     let done = work(connection).and_then(|()| connection.prepare_cached("COMMIT")?.execute([]).map(drop));
-    // After some failures, such as a full disk, SQLite has rolled back already. If it cannot, the next transaction says so;
-    // what is told here is why.
+    // After some failures, such as a full disk, SQLite has rolled back already. If a rollback fails, the next transaction
+    // reports it; this one reports the cause.
     if done.is_err() && !connection.is_autocommit() {
         let _ = connection.execute_batch("ROLLBACK");
     }
@@ -310,15 +309,15 @@ fn transaction(
 
 fn compact(connection: &Connection, from: Revision, to: Revision) -> rusqlite::Result<()> {
     if to > from {
-        for step in COMPACT {
-            connection.prepare_cached(step)?.execute(params![stored(from), stored(to)])?;
+        for statement in COMPACT {
+            connection.prepare_cached(statement)?.execute(params![to_sql(from), to_sql(to)])?;
         }
     }
     Ok(())
 }
 
-/// One row.
-struct Stored {
+/// One row of the log.
+struct LogRow {
     revision: Revision,
     key: String,
     created: Revision,
@@ -327,7 +326,7 @@ struct Stored {
     value: Option<Bytes>,
 }
 
-impl Stored {
+impl LogRow {
     fn read(row: &Row<'_>) -> rusqlite::Result<Self> {
         Ok(Self {
             revision: revision(row, 0)?,
@@ -340,16 +339,16 @@ impl Stored {
     }
 }
 
-/// The state as far as it is read.
-struct Loading<'a, P> {
+/// Builds the state from the rows read so far.
+struct StateLoader<'a, P> {
     path: &'a Path,
     compacted: Revision,
-    state: State<P>,
+    state: StoreState<P>,
     retention: Retention,
 }
 
-impl<P: Payload> Loading<'_, P> {
-    fn take(&mut self, row: Stored) -> Result<(), OpenError> {
+impl<P: Payload> StateLoader<'_, P> {
+    fn take(&mut self, row: LogRow) -> Result<(), OpenError> {
         let previous = self.state.index.get(&row.key).cloned();
         let is_history = row.revision > self.compacted;
         if is_history && row.revision != self.state.revision.next() {
@@ -394,6 +393,6 @@ fn revision(row: &Row<'_>, column: usize) -> rusqlite::Result<Revision> {
     number.try_into().map(Revision).map_err(out_of_range)
 }
 
-fn stored(revision: Revision) -> i64 {
-    i64::try_from(revision.0).expect("no store lives to see 2^63 writes")
+fn to_sql(revision: Revision) -> i64 {
+    i64::try_from(revision.0).expect("a revision cannot exceed i64::MAX in practice")
 }

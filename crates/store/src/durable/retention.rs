@@ -1,4 +1,4 @@
-//! How much history stays on disk. Pure: the time comes in.
+//! Decides how much history stays on disk. Pure: the time is a parameter.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -6,14 +6,14 @@ use std::time::Duration;
 use crate::options::Options;
 use crate::versioned::Revision;
 
-/// Decides which revisions no restart will want back.
+/// Decides which revisions a restart does not need.
 #[derive(Debug)]
 pub(super) struct Retention {
     keep_age: Duration,
     keep_revisions: u64,
-    /// (time, revision): everything up to the revision was written before the time. One mark per second at most.
+    /// (time, revision): all writes up to the revision are older than the time. At most one mark per second.
     marks: VecDeque<(Duration, Revision)>,
-    /// Everything up to here is older than `keep_age`.
+    /// Writes up to this revision are older than `keep_age`.
     aged: Revision,
 }
 
@@ -27,19 +27,20 @@ impl Retention {
         }
     }
 
-    /// Notes that everything up to `newest` was written by `now`.
+    /// Notes that `newest` was written at `now`.
     pub(super) fn note(&mut self, now: Duration, newest: Revision) {
         let before = Duration::from_secs(now.as_secs() + 1);
         match self.marks.back_mut() {
-            // Also when the clock went backwards: history then lives longer, never shorter.
+            // Also if the clock went backwards: history is then kept longer, never shorter.
             Some((last, revision)) if *last >= before => *revision = newest,
             _ => self.marks.push_back((before, newest)),
         }
     }
 
-    /// The history up to here may go: it is old and long enough, or memory dropped it anyway.
+    /// The revision up to which history may be compacted: it is old enough and enough revisions follow, or memory has
+    /// dropped it.
     ///
-    /// `oldest` is what memory still covers. The newest revision always stays.
+    /// `oldest` is the oldest revision in memory. The newest revision always stays.
     pub(super) fn horizon(&mut self, now: Duration, newest: Revision, oldest: Revision) -> Revision {
         while let Some((_, revision)) = self.marks.pop_front_if(|(before, _)| *before + self.keep_age <= now)
         {

@@ -6,6 +6,7 @@ use rusqlite::Connection;
 use tempfile::TempDir;
 
 use super::*;
+use crate::durable::database::lock;
 use crate::options::Limits;
 use crate::read::{Query, ReadError};
 use crate::store::Store;
@@ -75,22 +76,25 @@ async fn small_writes_do_not_make_the_log_longer() {
     store.close().await;
 }
 
-#[tokio::test]
-async fn a_lock_that_is_let_go_in_a_moment_is_waited_for() {
+#[test]
+fn a_lock_that_is_released_soon_is_waited_for() {
     let (_directory, path) = directory();
-    open(&path).await.close().await;
-    let mut lock = path.clone().into_os_string();
-    lock.push(".lock");
-    let lock = std::fs::File::open(lock).expect("the lock's file");
-    lock.lock().expect("locked");
-    let opening = tokio::spawn({
-        let path = path.clone();
-        async move { Store::<Text>::open(&path).await }
+    let mut held = Some(lock(&path, || unreachable!("the lock is free")).expect("locked"));
+    let mut pauses = 0;
+    let taken = lock(&path, || {
+        pauses += 1;
+        if pauses == 3 {
+            held = None;
+        }
     });
-    // The moment itself: much less than what is waited, much more than one attempt takes.
-    tokio::time::sleep(Duration::from_millis(50)).await;
-    drop(lock);
-    opening.await.expect("no panic").expect("opened").close().await;
+    let taken = taken.expect("locked after its release");
+    assert_eq!(pauses, 3);
+
+    let mut pauses = 0;
+    let refused = lock(&path, || pauses += 1);
+    assert!(matches!(refused, Err(OpenError::Locked { .. })), "{refused:?}");
+    assert!(pauses > 3, "{pauses}");
+    drop(taken);
 }
 
 #[tokio::test]

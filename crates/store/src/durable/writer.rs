@@ -1,8 +1,8 @@
-//! The one thread that decides and writes.
+//! The writer thread.
 //!
-//! It takes all batches that wait, drafts them, makes them durable in one transaction, publishes them and answers. When
-//! the disk fails nothing of the group is visible and everybody in it is told, also those whose batch was refused: the
-//! refusal may rest on a write that did not happen.
+//! It takes all waiting batches, checks and drafts them, makes them durable in one transaction, publishes them and replies.
+//! If the disk fails, no write of the group becomes visible and each caller gets the error, also those with a failed guard:
+//! the guard may have failed because of a write that did not happen.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -12,34 +12,34 @@ use bytes::Bytes;
 use tokio::sync::{mpsc, oneshot};
 
 use super::checkpointer::Checkpointer;
-use super::database::{Database, Entry};
-use super::fault::{OpenError, is_full};
+use super::database::{Database, LogEntry};
+use super::error::{OpenError, is_full};
 use super::retention::Retention;
 use crate::batch::{Batch, CommitError, Unavailable};
 use crate::draft::Draft;
-use crate::state::Shared;
+use crate::state::SharedState;
 use crate::versioned::{Event, Payload};
 
 /// Bounds of one transaction, so that the first batch of a group does not wait for too many others.
-const GROUP_BATCHES: usize = 512;
-const GROUP_BYTES: usize = 8 << 20;
-/// How long a group is gathered while many write. Most of what a transaction costs does not depend on what is in it, and
-/// on a busy machine that time is missed elsewhere.
-const GATHER: Duration = Duration::from_millis(1);
-/// So many batches within [`CROWD_WINDOW`] are many; the steps of a few objects on their way are not, and never wait.
-const CROWD: usize = 24;
-const CROWD_WINDOW: Duration = Duration::from_millis(20);
+const MAX_GROUP_BATCHES: usize = 512;
+const MAX_GROUP_BYTES: usize = 8 << 20;
+/// Time to wait for more batches while the store is busy. Transactions have a high fixed cost, so batch while busy.
+const GROUP_DELAY: Duration = Duration::from_millis(1);
+/// The store is busy if at least this many batches came within [`BUSY_WINDOW`]. The writes of a few objects stay below it
+/// and never wait.
+const BUSY_BATCHES: usize = 24;
+const BUSY_WINDOW: Duration = Duration::from_millis(20);
 
 type Answer<P> = Result<Vec<Event<P>>, CommitError<P>>;
 
-/// What the writer is asked to do.
-pub(super) enum Request<P> {
+/// A request to the writer.
+pub(super) enum WriterRequest<P> {
     Commit(Commit<P>),
-    /// Finish what is queued, then end.
+    /// Commit what is queued, then end.
     Close,
 }
 
-/// A batch and who waits for it.
+/// A batch and the sender for its result.
 pub(super) struct Commit<P> {
     pub(super) batch: Batch<P>,
     /// The durable form of each write.
@@ -55,18 +55,18 @@ struct Group<P> {
 }
 
 impl<P> Group<P> {
-    fn add(&mut self, request: Request<P>) {
+    fn add(&mut self, request: WriterRequest<P>) {
         match request {
-            Request::Close => self.is_last = true,
-            Request::Commit(commit) => {
+            WriterRequest::Close => self.is_last = true,
+            WriterRequest::Commit(commit) => {
                 self.bytes += commit.values.iter().flatten().map(Bytes::len).sum::<usize>();
                 self.batches.push(commit);
             }
         }
     }
 
-    /// Takes what waits, as far as there is room.
-    fn fill(&mut self, requests: &mut mpsc::Receiver<Request<P>>) {
+    /// Takes waiting batches up to the bounds of a group.
+    fn fill(&mut self, requests: &mut mpsc::Receiver<WriterRequest<P>>) {
         while self.has_room()
             && let Ok(next) = requests.try_recv()
         {
@@ -75,73 +75,73 @@ impl<P> Group<P> {
     }
 
     fn has_room(&self) -> bool {
-        self.batches.len() < GROUP_BATCHES && self.bytes < GROUP_BYTES
+        self.batches.len() < MAX_GROUP_BATCHES && self.bytes < MAX_GROUP_BYTES
     }
 }
 
 /// The latest batches, to tell whether many write.
 #[derive(Default)]
-struct Crowd {
+struct RecentLoad {
     latest: VecDeque<Instant>,
 }
 
-impl Crowd {
+impl RecentLoad {
     fn note(&mut self, now: Instant, batches: usize) {
-        self.latest.extend(std::iter::repeat_n(now, batches.min(CROWD)));
-        let surplus = self.latest.len().saturating_sub(CROWD);
+        self.latest.extend(std::iter::repeat_n(now, batches.min(BUSY_BATCHES)));
+        let surplus = self.latest.len().saturating_sub(BUSY_BATCHES);
         self.latest.drain(..surplus);
     }
 
-    fn is_there(&self, now: Instant) -> bool {
-        let oldest = self.latest.front().filter(|_| self.latest.len() == CROWD);
-        oldest.is_some_and(|oldest| now.duration_since(*oldest) <= CROWD_WINDOW)
+    fn is_busy(&self, now: Instant) -> bool {
+        let oldest = self.latest.front().filter(|_| self.latest.len() == BUSY_BATCHES);
+        oldest.is_some_and(|oldest| now.duration_since(*oldest) <= BUSY_WINDOW)
     }
 }
 
-pub(super) struct Writer<P> {
+pub(super) struct DurableWriter<P> {
     database: Database,
     checkpointer: Checkpointer,
     retention: Retention,
     clock: Arc<dyn Fn() -> Duration + Send + Sync>,
-    shared: Arc<Shared<P>>,
+    shared: Arc<SharedState<P>>,
     /// Why nothing is written any more.
     fault: Option<Unavailable>,
 }
 
-impl<P: Payload> Writer<P> {
+impl<P: Payload> DurableWriter<P> {
     pub(super) fn new(
         database: Database,
         retention: Retention,
         clock: Arc<dyn Fn() -> Duration + Send + Sync>,
-        shared: Arc<Shared<P>>,
+        shared: Arc<SharedState<P>>,
     ) -> Result<Self, OpenError> {
         let failed = |source| OpenError::Failed { path: database.path().to_owned(), source };
         let checkpointer = Checkpointer::start(database.path()).map_err(failed)?;
         Ok(Self { database, checkpointer, retention, clock, shared, fault: None })
     }
 
-    /// Serves until every handle is gone or one of them closes the store.
-    pub(super) fn run(mut self, mut requests: mpsc::Receiver<Request<P>>) {
-        let mut crowd = Crowd::default();
+    /// Serves until all handles are dropped or the store is closed.
+    pub(super) fn run(mut self, mut requests: mpsc::Receiver<WriterRequest<P>>) {
+        let mut load = RecentLoad::default();
         while let Some(first) = requests.blocking_recv() {
             let mut group = Group { batches: Vec::new(), is_last: false, bytes: 0 };
             group.add(first);
             group.fill(&mut requests);
-            if crowd.is_there(Instant::now()) && group.has_room() && !group.is_last {
-                std::thread::sleep(GATHER);
+            if load.is_busy(Instant::now()) && group.has_room() && !group.is_last {
+                std::thread::sleep(GROUP_DELAY);
                 group.fill(&mut requests);
             }
             if group.is_last {
-                // What is queued already is still served.
+                // Requests in the queue are still served.
                 requests.close();
             }
-            crowd.note(Instant::now(), group.batches.len());
+            load.note(Instant::now(), group.batches.len());
             self.serve(group);
         }
         self.checkpointer.stop();
         let path = self.database.path().to_owned();
         if let Err(error) = self.database.close() {
-            tracing::warn!(path = %path.display(), %error, "the store was not closed tidily; nothing is lost");
+            tracing::warn!(path = %path.display(), %error, "the store was not closed cleanly; nothing is lost");
         }
     }
 
@@ -178,7 +178,7 @@ impl<P: Payload> Writer<P> {
         for (decision, reply) in decided {
             let answer =
                 decision.map(|range| events[range].iter().map(|event| Event::clone(event)).collect());
-            // Nobody waits any more when the caller gave up; the write stands all the same.
+            // The caller may have stopped waiting; the write is committed all the same.
             let _ = reply.send(answer);
         }
         metrics.log_bytes.set(self.database.log_bytes());
@@ -190,14 +190,17 @@ impl<P: Payload> Writer<P> {
         }
     }
 
-    /// Makes events durable. `values` are their durable forms, in the same order.
+    /// Makes events durable. `values` are their encoded values, in the same order.
     fn persist(&mut self, events: &[Arc<Event<P>>], values: &[Option<Bytes>]) -> Result<(), Unavailable> {
         if let Some(fault) = &self.fault {
             return Err(fault.clone());
         }
         let Some(last) = events.last() else { return Ok(()) };
-        let entries: Vec<_> =
-            events.iter().zip(values).map(|(event, value)| Entry { event, value: value.as_ref() }).collect();
+        let entries: Vec<_> = events
+            .iter()
+            .zip(values)
+            .map(|(event, value)| LogEntry { event, value: value.as_ref() })
+            .collect();
         let now = (self.clock)();
         let (committed, oldest) = {
             let state = self.shared.state.read();
@@ -206,8 +209,8 @@ impl<P: Payload> Writer<P> {
         let horizon = self.retention.horizon(now, committed, oldest);
         let appended = match self.database.append(&entries, now, horizon) {
             Err(error) if is_full(&error) => {
-                // Old history may make the room that is missing.
-                self.database.relieve(horizon).and_then(|()| self.database.append(&entries, now, horizon))
+                // Compacting old history may free enough space.
+                self.database.free_space(horizon).and_then(|()| self.database.append(&entries, now, horizon))
             }
             appended => appended,
         };
@@ -233,21 +236,21 @@ mod tests {
     use super::*;
 
     #[test]
-    fn many_batches_within_the_window_are_a_crowd() {
+    fn many_batches_within_the_window_make_the_store_busy() {
         let start = Instant::now();
         let after = |milliseconds| start + Duration::from_millis(milliseconds);
-        // (groups of so many batches at so many milliseconds, asked at, whether it is a crowd)
+        // (groups of batches at times in milliseconds, time of the question, whether the store is busy)
         let cases = [
-            ("nobody", vec![], 0, false),
+            ("no batches", vec![], 0, false),
             ("one object on its way", vec![(0, 1), (2, 1), (4, 2), (6, 1), (8, 2)], 8, false),
-            ("many at once", vec![(0, CROWD)], 0, true),
-            ("many one by one", vec![(0, CROWD / 2), (10, CROWD / 2)], 20, true),
-            ("many, but a while ago", vec![(0, 10 * CROWD)], 21, false),
+            ("many at once", vec![(0, BUSY_BATCHES)], 0, true),
+            ("many one by one", vec![(0, BUSY_BATCHES / 2), (10, BUSY_BATCHES / 2)], 20, true),
+            ("many, but a while ago", vec![(0, 10 * BUSY_BATCHES)], 21, false),
         ];
         for (name, groups, asked, want) in cases {
-            let mut crowd = Crowd::default();
-            groups.into_iter().for_each(|(at, batches)| crowd.note(after(at), batches));
-            assert_eq!(crowd.is_there(after(asked)), want, "{name}");
+            let mut load = RecentLoad::default();
+            groups.into_iter().for_each(|(at, batches)| load.note(after(at), batches));
+            assert_eq!(load.is_busy(after(asked)), want, "{name}");
         }
     }
 }

@@ -41,7 +41,7 @@ proptest! {
         snapshots.push((index, model));
         for (index, model) in snapshots {
             prop_assert_eq!(&dump(&index), &model);
-            prop_assert!(index.leaves.iter().all(|leaf| (1..=LEAF).contains(&leaf.len())));
+            prop_assert!(index.leaves.iter().all(|leaf| (1..=MAX_LEAF_LEN).contains(&leaf.len())));
             for prefix in ["", "/3", "/3/", "/3/0042", "/9", "0"] {
                 let from = index.position(|key| key < prefix);
                 let to = index.position(|key| key < prefix || key.starts_with(prefix));

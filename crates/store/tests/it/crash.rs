@@ -37,7 +37,7 @@ fn batch(writer: u64, number: u64) -> Batch<Note> {
 
 /// The child: writes without end and says what was acknowledged.
 #[test]
-#[ignore = "run by the crash test, as a process of its own"]
+#[ignore = "run by the crash test, in a separate process"]
 fn child_that_writes_until_it_is_killed() {
     let Ok(path) = std::env::var(DATABASE) else { return };
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).build().expect("a runtime");
@@ -107,7 +107,7 @@ fn run_and_kill(path: &Path, acknowledgements: u64) -> (BTreeMap<u64, u64>, u64)
 }
 
 async fn open(path: &Path) -> Store<Note> {
-    // The system lets go of the lock when the process is gone, which may take a moment.
+    // The system releases the lock after the process has ended, which may take a moment.
     let deadline = Instant::now() + Duration::from_secs(10);
     loop {
         match Store::open_with(path, options()).await {

@@ -13,7 +13,7 @@ fn value() -> Note {
     Note::new("x".repeat(VALUE))
 }
 
-/// Commits per second and the latencies, `tasks` at a time, each changing keys of its own.
+/// Commits per second and the latencies, `tasks` at a time, each with separate keys.
 async fn rate(store: &Store<Note>, tasks: usize, each: usize) -> (f64, Duration, Duration) {
     let started = Instant::now();
     let running: Vec<_> = (0..tasks)

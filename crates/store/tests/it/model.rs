@@ -67,7 +67,7 @@ impl Model {
         self.states.last().expect("the empty state")
     }
 
-    /// The key in whose way the batch is, or nothing when it was applied.
+    /// The key that conflicts with the batch; none if it was applied.
     fn commit(&mut self, guards: &[Guard], writes: &[Write<Note>]) -> Option<String> {
         for guard in guards {
             let (key, want) = match guard {

@@ -123,7 +123,7 @@ async fn a_restarted_server_is_found_again() {
     let (_, before, _) = say(&client, vec![]).await;
     scope.request();
     scope.drain(SOON).await.expect("stopped");
-    let refused = soon(client.send(post(""), SOON)).await.expect_err("nobody listens").to_string();
+    let refused = soon(client.send(post(""), SOON)).await.expect_err("the port is closed").to_string();
     assert_eq!(refused, format!("cannot reach https://{address}: Connection refused (os error 111)"));
     let (_, _scope) = serve(address, &trust.config);
     let (_, after, _) = say(&client, vec![]).await;

@@ -1,4 +1,4 @@
-//! What can go wrong with the database, in words that name the file and the next step.
+//! Errors of the database, by consequence. Each text names the file and the next step.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -8,11 +8,11 @@ use rusqlite::ErrorCode;
 use crate::batch::Unavailable;
 use crate::versioned::{PayloadError, Revision};
 
-/// Why a durable store cannot be opened. Nothing in the file was changed.
+/// Why a durable store cannot be opened. The file is unchanged.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum OpenError {
-    /// Another process, or another store of this one, has it open.
+    /// Another process, or another store in this process, has the file open.
     #[error("{} is in use by another process: stop that one, or choose another directory", path.display())]
     Locked {
         /// The database file.
@@ -27,12 +27,12 @@ pub enum OpenError {
     Denied {
         /// The database file.
         path: PathBuf,
-        /// What the system said.
+        /// Cause.
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
     },
 
-    /// The file was written by another version.
+    /// Another version wrote the file.
     #[error(
         "{} has store format {found}, this version reads format {supported}: \
          run the version that wrote it, or choose another directory",
@@ -43,7 +43,7 @@ pub enum OpenError {
         path: PathBuf,
         /// The format of the file.
         found: i64,
-        /// The format this build reads and writes.
+        /// The format that this version reads and writes.
         supported: i64,
     },
 
@@ -54,16 +54,16 @@ pub enum OpenError {
         path: PathBuf,
     },
 
-    /// The file is damaged. It is left as it is.
-    #[error("{} is damaged ({reason}): restore it from a backup, or move it away to begin anew", path.display())]
+    /// The file is damaged.
+    #[error("{} is damaged ({reason}): restore it from a backup, or move it away to start with an empty store", path.display())]
     Corrupt {
         /// The database file.
         path: PathBuf,
-        /// What does not fit.
+        /// The inconsistency.
         reason: String,
     },
 
-    /// No room on the disk.
+    /// No space on the disk.
     #[error("no space left to open {}: free some", path.display())]
     Full {
         /// The database file.
@@ -83,17 +83,17 @@ pub enum OpenError {
         key: String,
         /// The revision of the value.
         revision: Revision,
-        /// Why it cannot be read.
+        /// Cause.
         #[source]
         source: PayloadError,
     },
 
-    /// The system refused for another reason.
+    /// Any other failure.
     #[error("cannot open {}", path.display())]
     Failed {
         /// The database file.
         path: PathBuf,
-        /// What was said.
+        /// Cause.
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
     },
@@ -128,19 +128,19 @@ impl OpenError {
 }
 
 impl Unavailable {
-    /// What a failed transaction means for the writes to come. The transaction itself is rolled back in every case.
+    /// The consequence of a failed transaction for later writes. The transaction itself is rolled back in each case.
     pub(super) fn from_sqlite(path: &Path, source: &rusqlite::Error) -> Self {
         let path = path.to_owned();
         match source.sqlite_error_code() {
             Some(ErrorCode::DiskFull) => Self::Full { path },
             Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => Self::Busy { path },
-            // After a failed sync nobody knows what the disk holds; trying again could acknowledge what is lost.
+            // After a failed sync the content of the disk is unknown; a retry could acknowledge a write that is lost.
             _ => Self::Faulty { path, reason: source.to_string().into() },
         }
     }
 }
 
-/// Whether a transaction failed for want of room.
+/// Whether a transaction failed because the disk is full.
 pub(super) fn is_full(error: &rusqlite::Error) -> bool {
     error.sqlite_error_code() == Some(ErrorCode::DiskFull)
 }
