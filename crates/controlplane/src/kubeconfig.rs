@@ -44,7 +44,7 @@ impl ContextUser {
         }
     }
 
-    /// Completes at the next renewal; never when there is none.
+    /// Completes at the next renewal; a fixed credential is never renewed.
     async fn renewed(&mut self) {
         if let Self::Renewed(identity) = self
             && identity.changed().await.is_ok()

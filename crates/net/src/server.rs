@@ -1,7 +1,7 @@
 //! HTTP servers: TLS, HTTP/1.1 or HTTP/2 on the connections of one listener, and an orderly end.
 //!
 //! It hands each request to a tower service, with [`PeerIdentity`] and [`PeerAddress`] among the request's extensions.
-//! Connections, handshakes and their duration are bounded, so strangers cannot use up the process. It does not
+//! Connections, handshakes and their duration are bounded, so that clients cannot exhaust the process. It does not
 //! authenticate, route or log requests.
 
 mod connection;
@@ -23,19 +23,19 @@ use tower::Service;
 use crate::accept::{self, AcceptOptions};
 use crate::shutdown::Shutdown;
 
-/// What bodies and services fail with.
+/// Error of bodies and services.
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
 /// Connections waiting to be accepted, in the kernel.
 const BACKLOG: u32 = 1024;
 
-/// The certificates that a client proved to own, its own one first; `None` without TLS or without a certificate.
+/// The certificate chain of a client, its own certificate first; `None` without TLS or without a certificate.
 ///
 /// Verified against the authorities of the listener's TLS settings. Every request carries it as an extension.
 #[derive(Debug, Clone)]
 pub struct PeerIdentity(pub Option<Arc<[CertificateDer<'static>]>>);
 
-/// Where a request came from. Every request carries it as an extension.
+/// Address of the client. Every request carries it as an extension.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PeerAddress(pub SocketAddr);
 
@@ -43,9 +43,9 @@ pub struct PeerAddress(pub SocketAddr);
 #[derive(Debug, thiserror::Error)]
 #[error("cannot listen on {address}: {}", advice(source))]
 pub struct ListenError {
-    /// The address asked for.
+    /// The requested address.
     pub address: SocketAddr,
-    /// What the system said.
+    /// The answer of the operating system.
     #[source]
     pub source: io::Error,
 }
@@ -66,14 +66,14 @@ fn advice(source: &io::Error) -> String {
 /// Listens on a TCP address; port 0 takes a free one.
 ///
 /// # Errors
-/// [`ListenError`] naming the address and what to do.
+/// [`ListenError`] naming the address and the next step.
 pub fn listen(address: SocketAddr) -> Result<TcpListener, ListenError> {
     let bound = || {
         let socket = match address {
             SocketAddr::V4(_) => tokio::net::TcpSocket::new_v4()?,
             SocketAddr::V6(_) => tokio::net::TcpSocket::new_v6()?,
         };
-        // A restart may take the port while old connections linger; a second listener may not.
+        // Lets a restart bind the port while old connections are in TIME_WAIT; a second listener is still refused.
         socket.set_reuseaddr(true)?;
         socket.bind(address)?;
         socket.listen(BACKLOG)
@@ -81,23 +81,23 @@ pub fn listen(address: SocketAddr) -> Result<TcpListener, ListenError> {
     bound().map_err(|source| ListenError { address, source })
 }
 
-/// Bounds of a server; the default is what production runs with.
+/// Bounds of a server.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
-    /// Connections at a time; more wait in the kernel.
+    /// Concurrent connections; more wait in the kernel.
     pub connections: usize,
-    /// TLS handshakes at a time; more wait for their turn.
+    /// Concurrent TLS handshakes; more wait.
     pub handshakes: usize,
-    /// Time for a handshake including its wait for a turn, and again for the first request after it.
-    pub patience: Duration,
-    /// Time an HTTP/1.1 client may let pass before the head of its next request is complete.
-    pub idle: Duration,
-    /// Requests at a time on one HTTP/2 connection. A client with many watches keeps one stream for each.
+    /// Timeout of a handshake, including its wait, and again of the first request after it.
+    pub handshake_timeout: Duration,
+    /// Timeout for the head of the next request on an HTTP/1.1 connection.
+    pub idle_timeout: Duration,
+    /// Concurrent requests on one HTTP/2 connection. Each watch is one.
     pub streams: u32,
-    /// Silence on an HTTP/2 connection after which the client is asked for a sign of life.
+    /// Time without a frame on an HTTP/2 connection until a ping is sent.
     pub ping_interval: Duration,
-    /// Time to give that sign.
-    pub ping_patience: Duration,
+    /// Timeout of the ping reply.
+    pub ping_timeout: Duration,
 }
 
 impl Default for Limits {
@@ -105,11 +105,11 @@ impl Default for Limits {
         Self {
             connections: 10_000,
             handshakes: 256,
-            patience: Duration::from_secs(10),
-            idle: Duration::from_secs(90),
+            handshake_timeout: Duration::from_secs(10),
+            idle_timeout: Duration::from_secs(90),
             streams: 1000,
             ping_interval: Duration::from_secs(30),
-            ping_patience: Duration::from_secs(15),
+            ping_timeout: Duration::from_secs(15),
         }
     }
 }

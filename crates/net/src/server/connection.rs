@@ -23,20 +23,20 @@ use tower::Service;
 use super::{BoxError, Limits, PeerAddress, PeerIdentity};
 use crate::shutdown::Shutdown;
 
-/// What a client may send ahead of our reading, per HTTP/2 stream and per connection.
+/// Bytes that a client may send before we read them, per HTTP/2 stream and per connection.
 const STREAM_WINDOW: u32 = 1 << 20;
 const CONNECTION_WINDOW: u32 = 8 << 20;
-/// What we buffer for a stream whose client reads slowly.
+/// Bytes that are buffered for a stream when its client reads slowly.
 const SEND_BUFFER: usize = 1 << 20;
-/// Header fields of one request; continue tokens and selectors can be long.
+/// Maximum size of the header fields of a request, in bytes. Continue tokens and selectors can be long.
 const HEADER_BYTES: u32 = 64 << 10;
 /// The first byte of a TLS record that starts a handshake.
 const TLS_HANDSHAKE: u8 = 0x16;
-/// The words of Go's server, which users know.
+/// The response of Go's HTTPS server, which users know.
 const NOT_TLS: &[u8] = b"HTTP/1.0 400 Bad Request\r\nContent-Type: text/plain\r\nConnection: close\r\n\r\n\
     Client sent an HTTP request to an HTTPS server.\n";
 
-/// What the connections of a server share.
+/// State shared by the connections of a server.
 #[derive(Clone)]
 pub(super) struct Context {
     pub(super) acceptor: Option<TlsAcceptor>,
@@ -45,7 +45,7 @@ pub(super) struct Context {
     pub(super) shutdown: Shutdown,
 }
 
-/// Serves a connection to its end. Errors of a connection are the client's, and only for debugging.
+/// Serves a connection to its end. Errors of a connection are logged at debug level.
 pub(super) async fn serve<S, B>(context: Context, stream: TcpStream, peer: PeerAddress, service: S)
 where
     S: Service<Request<Incoming>, Response = Response<B>> + Clone + Send + Sync + 'static,
@@ -55,17 +55,17 @@ where
     B::Data: Send,
     B::Error: Into<BoxError>,
 {
-    // Watch frames are small and must not wait for more.
+    // Watch frames are small: send them without delay.
     let _ = stream.set_nodelay(true);
     let Some(acceptor) = &context.acceptor else {
-        return converse(&context, stream, peer, PeerIdentity(None), service).await;
+        return serve_http(&context, stream, peer, PeerIdentity(None), service).await;
     };
     let handshake = async {
         let _permit = context.handshakes.acquire().await.expect("the semaphore is never closed");
-        shake_hands(acceptor, stream).await
+        accept_tls(acceptor, stream).await
     };
     let shaken = tokio::select! {
-        shaken = timeout(context.limits.patience, handshake) => shaken,
+        shaken = timeout(context.limits.handshake_timeout, handshake) => shaken,
         () = context.shutdown.requested() => return,
     };
     match shaken {
@@ -73,14 +73,14 @@ where
             let chain = stream.get_ref().1.peer_certificates();
             let identity =
                 PeerIdentity(chain.map(|chain| chain.iter().map(|c| c.clone().into_owned()).collect()));
-            converse(&context, stream, peer, identity, service).await;
+            serve_http(&context, stream, peer, identity, service).await;
         }
         Ok(Err(error)) => tracing::debug!(peer = %peer.0, %error, "TLS handshake failed"),
         Err(_) => tracing::debug!(peer = %peer.0, "TLS handshake took too long"),
     }
 }
 
-async fn shake_hands(acceptor: &TlsAcceptor, mut stream: TcpStream) -> io::Result<TlsStream<TcpStream>> {
+async fn accept_tls(acceptor: &TlsAcceptor, mut stream: TcpStream) -> io::Result<TlsStream<TcpStream>> {
     let mut first = [0];
     if stream.peek(&mut first).await? == 1 && first[0] != TLS_HANDSHAKE && first[0].is_ascii_uppercase() {
         stream.write_all(NOT_TLS).await?;
@@ -91,7 +91,7 @@ async fn shake_hands(acceptor: &TlsAcceptor, mut stream: TcpStream) -> io::Resul
 }
 
 /// HTTP on an open stream, until the client leaves or the server stops.
-async fn converse<I, S, B>(
+async fn serve_http<I, S, B>(
     context: &Context,
     stream: I,
     peer: PeerAddress,
@@ -122,7 +122,7 @@ async fn converse<I, S, B>(
     tokio::pin!(connection);
     let ended = tokio::select! {
         ended = connection.as_mut() => ended,
-        () = silence(&first_request, context.limits.patience) => {
+        () = no_request_within(&first_request, context.limits.handshake_timeout) => {
             tracing::debug!(peer = %peer.0, "connection without a request");
             return;
         }
@@ -136,9 +136,9 @@ async fn converse<I, S, B>(
     }
 }
 
-/// Completes when no request arrived in time. A client that opens a connection and says nothing is not waited for.
-async fn silence(first_request: &CancellationToken, patience: Duration) {
-    if timeout(patience, first_request.cancelled()).await.is_ok() {
+/// Completes if no request arrives in time: connections without a request are closed.
+async fn no_request_within(first_request: &CancellationToken, time: Duration) {
+    if timeout(time, first_request.cancelled()).await.is_ok() {
         std::future::pending::<()>().await;
     }
 }
@@ -146,7 +146,7 @@ async fn silence(first_request: &CancellationToken, patience: Duration) {
 fn protocol(context: &Context) -> Builder<Tasks> {
     let limits = &context.limits;
     let mut builder = Builder::new(Tasks(context.shutdown.clone()));
-    builder.http1().timer(TokioTimer::new()).header_read_timeout(limits.idle);
+    builder.http1().timer(TokioTimer::new()).header_read_timeout(limits.idle_timeout);
     builder
         .http2()
         .timer(TokioTimer::new())
@@ -156,7 +156,7 @@ fn protocol(context: &Context) -> Builder<Tasks> {
         .max_send_buf_size(SEND_BUFFER)
         .max_header_list_size(HEADER_BYTES)
         .keep_alive_interval(limits.ping_interval)
-        .keep_alive_timeout(limits.ping_patience);
+        .keep_alive_timeout(limits.ping_timeout);
     builder
 }
 

@@ -248,7 +248,8 @@ async fn a_shutdown_drops_what_does_not_end() {
 
 #[tokio::test]
 async fn silent_clients_are_not_waited_for() {
-    let limits = Limits { connections: 1, patience: Duration::from_millis(100), ..Limits::default() };
+    let limits =
+        Limits { connections: 1, handshake_timeout: Duration::from_millis(100), ..Limits::default() };
     for is_tls in [true, false] {
         let server = start(limits, is_tls);
         for _ in 0..3 {
