@@ -13,6 +13,7 @@ use http_body_util::BodyExt as _;
 use jiff::Timestamp;
 use parking_lot::Mutex;
 use portolan_object::Status;
+use portolan_object::time::format_time;
 
 use crate::auth::{User, user};
 use crate::request::RequestInfo;
@@ -74,13 +75,8 @@ impl Call {
 
     /// The time of the request in `metav1.Time` format (whole seconds).
     pub(crate) fn timestamp(&self) -> String {
-        timestamp(self.now)
+        format_time(self.now)
     }
-}
-
-/// A time in `metav1.Time` format (whole seconds).
-pub(crate) fn timestamp(time: Timestamp) -> String {
-    portolan_object::time::format_time(time)
 }
 
 /// Reads a request body.

@@ -151,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn versions_have_numbers() {
+    fn version_numbers_are_parsed() {
         let document = version("v1.36.2+portolan");
         assert_eq!((&document["major"], &document["minor"]), (&json!("1"), &json!("36")));
         assert_eq!(document["minCompatibilityMinor"], "35");

@@ -6,6 +6,7 @@
 mod tests;
 
 use jiff::Timestamp;
+use portolan_object::time::format_time;
 use portolan_object::{FieldError, Status};
 use serde_json::{Value, json};
 
@@ -28,7 +29,7 @@ pub fn self_subject(user: &User, now: Timestamp) -> Result<Value, Status> {
             Attributes { user, verb: "create", target: collection(AUTHENTICATION, "selfsubjectreviews") };
         return Err(attributes.forbidden(""));
     }
-    let created = Timestamp::from_second(now.as_second()).unwrap_or(now).to_string();
+    let created = format_time(now);
     Ok(json!({
         "apiVersion": "authentication.k8s.io/v1",
         "kind": "SelfSubjectReview",

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
+use portolan_object::time::format_time;
 use portolan_object::{FieldError, Object, Status};
 use ring::rand::SecureRandom;
 use serde_json::{Value, json};
@@ -65,14 +66,14 @@ impl Issuance<'_> {
             "name": account.name(),
             "namespace": account.namespace(),
             "uid": account.uid(),
-            "creationTimestamp": whole_seconds(self.now),
+            "creationTimestamp": format_time(self.now),
         });
         if !request["spec"].is_object() {
             request["spec"] = json!({});
         }
         request["spec"]["audiences"] = json!(audiences);
         request["spec"]["expirationSeconds"] = json!(seconds);
-        request["status"] = json!({ "token": token, "expirationTimestamp": whole_seconds(expires) });
+        request["status"] = json!({ "token": token, "expirationTimestamp": format_time(expires) });
         Ok((request, warnings))
     }
 
@@ -170,9 +171,4 @@ fn check_bound(wanted: &Value, found: &Object) -> Result<(), Status> {
          deleted and then recreated"
     );
     Err(Status::conflict("", tree::text(wanted, "/kind"), found.name(), &cause))
-}
-
-/// The time as objects carry it.
-fn whole_seconds(time: Timestamp) -> String {
-    Timestamp::from_second(time.as_second()).unwrap_or(time).to_string()
 }

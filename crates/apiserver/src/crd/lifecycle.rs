@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use portolan_net::shutdown::Shutdown;
+use portolan_object::time::format_time;
 use portolan_object::{GroupVersionKind, Status, apply, builtin};
 use portolan_store::{Batch, CommitError, Query, Revision, Versioned};
 use serde_json::Value;
@@ -15,7 +16,6 @@ use tokio_util::sync::CancellationToken;
 
 use super::definition::Term;
 use super::{CLEANUP, CustomVersion, PREFIX, is_true, naming};
-use crate::call::timestamp;
 use crate::record::{Change, Record};
 use crate::resources::Resource;
 use crate::server::Server;
@@ -150,7 +150,7 @@ impl Lifecycle {
 
     /// Decides on every name, publishes what follows, and writes down what was decided.
     async fn settle(&mut self) {
-        let now = timestamp(self.server.clock.now());
+        let now = format_time(self.server.clock.now());
         let keys: Vec<String> = self.known.keys().cloned().collect();
         let mut decided = Vec::new();
         for key in keys {

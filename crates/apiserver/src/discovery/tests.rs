@@ -20,7 +20,7 @@ fn accept(value: &str) -> HeaderMap {
 }
 
 #[tokio::test]
-async fn the_aggregated_form_is_tagged() {
+async fn the_aggregated_form_has_an_etag() {
     let mut headers = accept(KUBECTL);
     let (parts, document) = ask("/apis", &headers).await;
     assert_eq!(parts.headers[CONTENT_TYPE], AGGREGATED);
@@ -54,7 +54,7 @@ async fn legacy_documents() {
 }
 
 #[test]
-fn unknown_paths_are_no_discovery() {
+fn other_paths_are_not_discovery() {
     let snapshot = Registry::default().snapshot();
     for path in ["/", "/apis/nope", "/apis/apps/v9", "/api/v2", "/version"] {
         assert!(answer(&snapshot, path, &HeaderMap::new(), &Query::default()).is_none(), "{path}");

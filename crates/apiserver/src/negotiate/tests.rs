@@ -47,7 +47,7 @@ fn the_first_acceptable_entry_wins() {
 }
 
 #[test]
-fn pretty_is_for_people() {
+fn browsers_and_curl_get_indented_json() {
     let cases = [
         ("kubectl/v1.36", "", false),
         ("curl/8", "", true),

@@ -22,7 +22,7 @@ fn loopback() -> tokio::net::TcpListener {
     listen(SocketAddr::from(([127, 0, 0, 1], 0))).unwrap()
 }
 
-/// A kubelet that answers with what it was asked, and echoes upgraded connections until they are half closed.
+/// A kubelet that replies with the request, and echoes upgraded connections until they are half closed.
 async fn kubelet(mut request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Infallible> {
     let is_known = request.extensions().get::<PeerIdentity>().is_some_and(|peer| peer.0.is_some());
     if !is_known {
@@ -49,7 +49,7 @@ async fn kubelet(mut request: Request<Incoming>) -> Result<Response<Full<Bytes>>
         connection.write_all(format!("{asked}\n{}\n\n", seen.join("\n")).as_bytes()).await.unwrap();
         let mut received = Vec::new();
         connection.read_to_end(&mut received).await.unwrap();
-        // Only after the client has ended does the kubelet answer: half-closed connections must pass.
+        // The kubelet replies after the client has ended, so half-closed connections must be forwarded.
         connection.write_all(&received).await.unwrap();
         connection.shutdown().await.unwrap();
     });
@@ -66,7 +66,7 @@ fn plain(code: u16, text: &str) -> Response<Full<Bytes>> {
     response
 }
 
-/// The way to a fake kubelet, its port, and the scope of both.
+/// A client for a fake kubelet, the port, and the scope of both.
 fn cluster() -> (Kubelets, u16, Shutdown) {
     let now = jiff::Timestamp::now();
     let shutdown = Shutdown::new();
@@ -111,7 +111,7 @@ async fn logs(kubelets: &Kubelets, name: &str, port: u16) -> Result<String, Stat
 }
 
 #[tokio::test]
-async fn logs_come_from_the_node() {
+async fn logs_are_forwarded_from_the_node() {
     let (kubelets, port, shutdown) = cluster();
     assert_eq!(logs(&kubelets, "p", port).await.unwrap(), "/containerLogs/n/p/c?follow=true&tailLines=2");
     let waiting = logs(&kubelets, "waiting", port).await.unwrap_err();
@@ -157,7 +157,7 @@ async fn streams_need_an_upgrade() {
     assert_eq!((status.code, status.message.as_str()), (400, "Upgrade request required"));
 }
 
-/// An API server that does nothing but pass on, and a client's connection to it.
+/// An API server that only forwards, and a connection of a client to it.
 async fn client(kubelets: &Kubelets, target: KubeletTarget, shutdown: &Shutdown) -> TcpStream {
     let listener = loopback();
     let address = listener.local_addr().unwrap();
@@ -189,7 +189,7 @@ const UPGRADE: &str = "POST / HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgr
     Authorization: Bearer secret\r\n\r\n";
 
 #[tokio::test]
-async fn streams_pass_both_ways_and_half_closed() {
+async fn streams_are_forwarded_both_ways_and_half_closed() {
     let (kubelets, port, shutdown) = cluster();
     let target = target(
         PodAction::Exec,

@@ -59,7 +59,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn tokens_come_back() {
+    fn tokens_decode_to_what_was_encoded() {
         for revision in [None, Some(7)] {
             let token = Token { revision, after: "ns/a".to_owned() };
             assert_eq!(Token::decode(&token.encode()).unwrap(), token);
@@ -67,7 +67,7 @@ mod tests {
     }
 
     #[test]
-    fn garbage_is_refused() {
+    fn malformed_tokens_are_refused() {
         let foreign = URL_SAFE_NO_PAD.encode(r#"{"v":"x","rv":1,"start":"a\u0000"}"#);
         let outside = URL_SAFE_NO_PAD.encode(r#"{"v":"meta.k8s.io/v1","rv":1,"start":"/secrets"}"#);
         for text in ["%%%", "e30", &foreign, &outside] {

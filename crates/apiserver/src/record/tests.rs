@@ -39,7 +39,7 @@ fn a_stamped_record_is_a_frame_with_slices() {
 }
 
 #[test]
-fn any_revision_fits() {
+fn every_revision_fits() {
     for revision in [1, 9, 10, u64::MAX] {
         let record = stamped(Change::Modified, revision);
         assert_eq!(record.value()["metadata"]["resourceVersion"], json!(revision.to_string()));
@@ -62,7 +62,7 @@ fn the_last_metadata_has_the_new_revision() {
 }
 
 #[test]
-fn the_durable_form_comes_back_whole() {
+fn the_durable_form_decodes_to_the_same_record() {
     let first = stamped(Change::Added, 42);
     let durable = first.encode();
     assert_eq!(durable, record(Change::Added, "v").encode(), "stamping does not change it");

@@ -44,7 +44,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn durations_are_written_as_go_writes_them() {
+    fn durations_in_go_format() {
         let cases =
             [("32s", Some(32_000)), ("1m30s", Some(90_000)), ("1.5h", Some(5_400_000)), ("250ms", Some(250))];
         for (text, want) in cases {

@@ -42,7 +42,7 @@ async fn large_bodies_are_compressed_when_asked() {
 }
 
 #[tokio::test]
-async fn streams_are_never_compressed() {
+async fn streams_are_not_compressed() {
     let mut response = chunks(vec![Bytes::from(vec![0; 200_000])].into_iter(), 200_000, Reply::default());
     response.extensions_mut().insert(Streaming);
     let (parts, _) = collect(finish(&gzip(), &[], response)).await;
@@ -71,7 +71,7 @@ async fn pretty_and_compact_end_with_a_newline() {
 }
 
 #[tokio::test]
-async fn errors_tell_when_to_retry() {
+async fn errors_have_retry_after() {
     let (parts, body) =
         collect(status(&Status::new(429, "TooManyRequests", "slow down"), Reply::default())).await;
     assert_eq!(parts.status, 429);

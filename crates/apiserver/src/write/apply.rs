@@ -29,8 +29,8 @@ pub(super) async fn apply(
 ) -> Result<Response<Body>, Status> {
     let options = WriteOptions::parse(&call.query, WriteKind::Apply)?;
     let patch = read(call, &options, &read_body(body).await?)?;
-    let writer = FieldManager::apply(call, &options);
-    let (code, written) = write(call, target, &options, &writer, patch).await?;
+    let manager = FieldManager::apply(call, &options);
+    let (code, written) = write(call, target, &options, &manager, patch).await?;
     Ok(written.respond(code, presenter, reply))
 }
 
@@ -39,13 +39,13 @@ pub(super) async fn write(
     call: &Call,
     target: WriteTarget,
     options: &WriteOptions,
-    writer: &FieldManager,
+    manager: &FieldManager,
     patch: Value,
 ) -> Result<(StatusCode, Written), Status> {
     let resource = &call.resource;
     let now = call.timestamp();
-    let change = Modification { target, origin: Origin::Patched, options, writer };
-    let applied = Applied { patch: &patch, options, writer, now: &now };
+    let change = Modification { target, origin: Origin::Patched, options, manager };
+    let applied = Applied { patch: &patch, options, manager, now: &now };
     if let Some(written) = modify(call, &change, &applied).await? {
         return Ok((StatusCode::OK, written));
     }
@@ -62,22 +62,22 @@ pub(super) async fn write(
         return Err(resource.conflict(&call.info.name, &cause));
     }
     metadata::check_name(&call.info.name, metadata::name_of(&patch))?;
-    let made = conform(call, writer.merge(resource, None, &patch, options.force, &now)?)?;
-    Ok((StatusCode::CREATED, insert(call, made, options, writer).await?))
+    let made = conform(call, manager.merge(resource, None, &patch, options.force, &now)?)?;
+    Ok((StatusCode::CREATED, insert(call, made, options, manager).await?))
 }
 
 /// The stored object with a configuration merged into it.
 struct Applied<'a> {
     patch: &'a Value,
     options: &'a WriteOptions,
-    writer: &'a FieldManager,
+    manager: &'a FieldManager,
     now: &'a str,
 }
 
 impl UpdatedObject for Applied<'_> {
     fn updated_object(&self, call: &Call, old: &Value) -> Result<Value, Status> {
         let merged =
-            self.writer.merge(&call.resource, Some(old), self.patch, self.options.force, self.now)?;
+            self.manager.merge(&call.resource, Some(old), self.patch, self.options.force, self.now)?;
         conform(call, merged)
     }
 }

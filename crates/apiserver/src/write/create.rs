@@ -53,8 +53,8 @@ pub(crate) async fn create(call: &Call, body: Body) -> Result<Response<Body>, St
     let bytes = read_body(body).await?;
     let decoded = body::object(&call.resource, &bytes, body_type)?;
     field_validation::check_body(call, options.field_validation, &decoded.strict_errors)?;
-    let writer = FieldManager::update(call, &options);
-    let written = insert(call, decoded.value, &options, &writer).await?;
+    let manager = FieldManager::update(call, &options);
+    let written = insert(call, decoded.value, &options, &manager).await?;
     Ok(written.respond(StatusCode::CREATED, &presenter, reply))
 }
 
@@ -67,7 +67,7 @@ pub(super) async fn insert(
     call: &Call,
     mut object: Value,
     options: &WriteOptions,
-    writer: &FieldManager,
+    manager: &FieldManager,
 ) -> Result<Written, Status> {
     let resource = &call.resource;
     let asks_for_name = metadata::name_of(&object).is_empty();
@@ -78,7 +78,7 @@ pub(super) async fn insert(
             std::mem::take(&mut object)
         };
         metadata::create(resource, &call.info.namespace, &mut candidate, &generated(call))?;
-        let claim = prepare(call, &mut candidate, options, writer).await?;
+        let claim = prepare(call, &mut candidate, options, manager).await?;
         let name = metadata::name_of(&candidate).to_owned();
         let key = resource.key(&call.info.namespace, &name);
         let holder = call.server.store.get(&key);
@@ -124,7 +124,7 @@ async fn prepare(
     call: &Call,
     object: &mut Value,
     options: &WriteOptions,
-    writer: &FieldManager,
+    manager: &FieldManager,
 ) -> Result<Option<Reservation>, Status> {
     let resource = &call.resource;
     let name = metadata::name_of(object).to_owned();
@@ -135,7 +135,7 @@ async fn prepare(
     }
     resource.strategy().apply_defaults(object);
     // Fields that are set from here on have no manager.
-    writer.record_new(resource, object, &call.timestamp());
+    manager.record_new(resource, object, &call.timestamp());
     resource.strategy().prepare_for_create(object);
     resource.strategy().apply_defaults(object);
     admission::admit(call, options.dry_run, object, None).await?;

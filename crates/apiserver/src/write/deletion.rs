@@ -6,6 +6,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 use portolan_object::Status;
+use portolan_object::time::format_time;
 use serde_json::{Value, json};
 
 use super::namespaces;
@@ -181,8 +182,7 @@ fn mark(resource: &Resource, object: &mut Value, grace: i64, now: Timestamp) {
 
 fn set_deadline(object: &mut Value, grace: i64, now: Timestamp) {
     let end = now + SignedDuration::from_secs(grace.clamp(0, i64::from(i32::MAX)));
-    let end = Timestamp::from_second(end.as_second()).unwrap_or(end);
-    object["metadata"]["deletionTimestamp"] = json!(end.to_string());
+    object["metadata"]["deletionTimestamp"] = json!(format_time(end));
     object["metadata"]["deletionGracePeriodSeconds"] = json!(grace);
 }
 

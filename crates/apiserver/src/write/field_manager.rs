@@ -12,7 +12,7 @@ use crate::resources::Resource;
 /// The field manager of a request.
 #[derive(Debug, Clone)]
 pub(super) struct FieldManager {
-    manager: String,
+    name: String,
     subresource: String,
     /// Whether the write is an apply; the merge has then already updated `managedFields`.
     has_applied: bool,
@@ -22,7 +22,7 @@ impl FieldManager {
     /// The manager of a create, update or patch.
     pub(super) fn update(call: &Call, options: &WriteOptions) -> Self {
         Self {
-            manager: manager_of(options, call.header(USER_AGENT)),
+            name: manager_of(options, call.header(USER_AGENT)),
             subresource: call.info.subresource.clone(),
             has_applied: false,
         }
@@ -40,7 +40,7 @@ impl FieldManager {
             _ if resource.has_status() => Scope::ExceptStatus,
             _ => Scope::Whole,
         };
-        apply::Writer { manager: &self.manager, subresource: &self.subresource, scope, now }
+        apply::Writer { manager: &self.name, subresource: &self.subresource, scope, now }
     }
 
     /// Records the fields of a new object.

@@ -48,7 +48,7 @@ mod tests {
     }
 
     #[test]
-    fn grows_by_the_rule_of_the_kind() {
+    fn generation_grows_by_the_rule_of_the_kind() {
         let old = json!({ "metadata": { "generation": 3, "labels": { "a": "b" } }, "spec": { "x": 1 }, "status": 1 });
         let with = |pointer: &str, value: Value| {
             let mut new = old.clone();

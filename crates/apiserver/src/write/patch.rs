@@ -32,8 +32,8 @@ pub(crate) async fn patch(call: &Call, target: WriteTarget, body: Body) -> Resul
     }
     let options = WriteOptions::parse(&call.query, WriteKind::Patch)?;
     let patch = Patch::read(patch_type, &read_body(body).await?)?;
-    let writer = FieldManager::update(call, &options);
-    let change = Modification { target, origin: Origin::Patched, options: &options, writer: &writer };
+    let manager = FieldManager::update(call, &options);
+    let change = Modification { target, origin: Origin::Patched, options: &options, manager: &manager };
     let changed = modify(call, &change, &Patched { patch: &patch, options: &options }).await?;
     let written = changed.ok_or_else(|| resource.not_found(&call.info.name))?;
     Ok(written.respond(StatusCode::OK, &presenter, reply))

@@ -27,12 +27,12 @@ pub(crate) async fn bind(call: &Call, body: Body) -> Result<Response<Body>, Stat
         return Err(Status::bad_request("target.name: Required value"));
     }
     let name = call.info.name.as_str();
-    let writer = FieldManager::update(call, &options);
+    let manager = FieldManager::update(call, &options);
     let change = Modification {
         target: WriteTarget::Binding,
         origin: Origin::Patched,
         options: &options,
-        writer: &writer,
+        manager: &manager,
     };
     let changed = modify(call, &change, &BoundTo(node)).await?;
     changed.ok_or_else(|| call.resource.not_found(name))?;

@@ -2,7 +2,7 @@
 
 use http::{Response, StatusCode};
 use portolan_object::schema::json;
-use portolan_object::selector::LabelSelector;
+use portolan_object::selector::{InvalidSelector, LabelSelector};
 use portolan_object::{FieldError, GroupVersionKind, Status, builtin};
 use serde_json::{Value, json};
 
@@ -49,7 +49,10 @@ fn kind() -> GroupVersionKind {
 }
 
 /// The `Scale` of an object.
-pub(super) fn to_scale(resource: &Resource, object: &Value) -> Value {
+///
+/// # Errors
+/// 500 when the selector of the object is invalid, as upstream.
+fn to_scale(resource: &Resource, object: &Value) -> Result<Value, Status> {
     let paths = Paths::for_resource(resource);
     let number = |pointer: &str| object.pointer(pointer).and_then(Value::as_i64).unwrap_or(0);
     let mut metadata = json!({});
@@ -60,30 +63,34 @@ pub(super) fn to_scale(resource: &Resource, object: &Value) -> Value {
     }
     let mut status = json!({ "replicas": number(&paths.status_replicas) });
     let selector = paths.selector.and_then(|pointer| object.pointer(&pointer)).map(selector_text);
-    if let Some(selector) = selector.filter(|text| !text.is_empty()) {
+    if let Some(selector) = selector.transpose()?.filter(|text| !text.is_empty()) {
         status["selector"] = json!(selector);
     }
     let mut spec = json!({});
     if number(&paths.replicas) != 0 {
         spec["replicas"] = json!(number(&paths.replicas));
     }
-    json!({ "kind": "Scale", "apiVersion": "autoscaling/v1", "metadata": metadata, "spec": spec, "status": status })
+    Ok(
+        json!({ "kind": "Scale", "apiVersion": "autoscaling/v1", "metadata": metadata, "spec": spec, "status": status }),
+    )
 }
 
 /// A selector in text form. Kinds have it as text, as a map of labels, or as a `LabelSelector`.
-fn selector_text(selector: &Value) -> String {
+fn selector_text(selector: &Value) -> Result<String, Status> {
     let is_structured = selector.get("matchLabels").is_some() || selector.get("matchExpressions").is_some();
-    match selector {
+    Ok(match selector {
         Value::String(text) => text.clone(),
-        Value::Object(_) if is_structured => {
-            LabelSelector::from_value(selector).map(|selector| selector.to_string()).unwrap_or_default()
-        }
+        Value::Object(_) if is_structured => LabelSelector::from_value(selector)
+            .map_err(|InvalidSelector(cause)| {
+                Status::internal(format!("the selector of the object is invalid: {cause}"))
+            })?
+            .to_string(),
         Value::Object(labels) => {
             let terms = labels.iter().filter_map(|(key, value)| Some(format!("{key}={}", value.as_str()?)));
             terms.collect::<Vec<_>>().join(",")
         }
         _ => String::new(),
-    }
+    })
 }
 
 /// The path of the replicas of a custom resource, if the object does not have them; such an object has no `Scale`.
@@ -103,7 +110,8 @@ pub(crate) fn get(call: &Call) -> Result<Response<Body>, Status> {
     if let Some(path) = unset_path(resource, &object) {
         return Err(Status::internal(format!("the spec replicas field {path:?} does not exist")));
     }
-    let scale = presenter.subresource(&crate::kinds::autoscaling::scale::TABLE, &to_scale(resource, &object));
+    let scale =
+        presenter.subresource(&crate::kinds::autoscaling::scale::TABLE, &to_scale(resource, &object)?);
     Ok(respond::value(StatusCode::OK, &scale, reply))
 }
 
@@ -120,12 +128,12 @@ pub(crate) async fn update(call: &Call, body: Body) -> Result<Response<Body>, St
     if !namespace.is_empty() && namespace != call.info.namespace {
         return Err(Status::bad_request(metadata::OTHER_NAMESPACE));
     }
-    let writer = FieldManager::update(call, &options);
+    let manager = FieldManager::update(call, &options);
     let change = Modification {
         target: WriteTarget::Scale,
         origin: Origin::Replacement,
         options: &options,
-        writer: &writer,
+        manager: &manager,
     };
     let changed = modify(call, &change, &ScaledTo(&decoded.value)).await?;
     respond_with(call, changed, reply)
@@ -139,18 +147,18 @@ pub(crate) async fn patch(call: &Call, body: Body) -> Result<Response<Body>, Sta
     if patch_type == PatchType::Apply {
         let options = WriteOptions::parse(&call.query, WriteKind::Apply)?;
         let parent = applied_parent(call, &bytes)?;
-        let writer = FieldManager::apply(call, &options);
-        let (_, written) = apply::write(call, WriteTarget::Scale, &options, &writer, parent).await?;
+        let manager = FieldManager::apply(call, &options);
+        let (_, written) = apply::write(call, WriteTarget::Scale, &options, &manager, parent).await?;
         return respond_with(call, Some(written), reply);
     }
     let options = WriteOptions::parse(&call.query, WriteKind::Patch)?;
     let patch = Patch::read(patch_type, &bytes)?;
-    let writer = FieldManager::update(call, &options);
+    let manager = FieldManager::update(call, &options);
     let change = Modification {
         target: WriteTarget::Scale,
         origin: Origin::Patched,
         options: &options,
-        writer: &writer,
+        manager: &manager,
     };
     let changed = modify(call, &change, &ScaledBy(&patch)).await?;
     respond_with(call, changed, reply)
@@ -170,7 +178,7 @@ struct ScaledBy<'a>(&'a Patch);
 
 impl UpdatedObject for ScaledBy<'_> {
     fn updated_object(&self, call: &Call, old: &Value) -> Result<Value, Status> {
-        let scale = self.0.apply_to(&to_scale(&call.resource, old), builtin::schema(&kind()))?;
+        let scale = self.0.apply_to(&to_scale(&call.resource, old)?, builtin::schema(&kind()))?;
         if let Some(path) = unset_path(&call.resource, old).filter(|_| scale["spec"]["replicas"].is_null()) {
             return Err(Status::bad_request(format!("the spec replicas field {path:?} cannot be empty")));
         }
@@ -237,5 +245,27 @@ fn respond_with(call: &Call, written: Option<Written>, reply: Reply) -> Result<R
         Written::Stored(item) => call.resource.value(&item),
         Written::Shown(object) => object,
     };
-    Ok(respond::value(StatusCode::OK, &to_scale(&call.resource, &object), reply))
+    Ok(respond::value(StatusCode::OK, &to_scale(&call.resource, &object)?, reply))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kinds;
+
+    #[test]
+    fn a_scale_shows_the_selector_or_an_error() {
+        let deployments = Resource::builtin(kinds::find("apps", "v1", "deployments").unwrap());
+        let cases = [
+            ("labels", json!({ "matchLabels": { "a": "b" } }), Ok(json!("a=b"))),
+            ("none", Value::Null, Ok(Value::Null)),
+            ("invalid", json!({ "matchExpressions": [{ "key": "a", "operator": "Like" }] }), Err(500)),
+        ];
+        for (name, selector, want) in cases {
+            let object = json!({ "metadata": { "name": "d" }, "spec": { "selector": selector } });
+            let scale = to_scale(&deployments, &object);
+            let got = scale.map(|scale| scale["status"]["selector"].clone()).map_err(|status| status.code);
+            assert_eq!(got, want, "{name}");
+        }
+    }
 }

@@ -33,8 +33,8 @@ pub(crate) async fn update(call: &Call, target: WriteTarget, body: Body) -> Resu
     let decoded = body::object(resource, &bytes, body_type)?;
     field_validation::check_body(call, options.field_validation, &decoded.strict_errors)?;
     metadata::check_name(&call.info.name, metadata::name_of(&decoded.value))?;
-    let writer = FieldManager::update(call, &options);
-    let change = Modification { target, origin: Origin::Replacement, options: &options, writer: &writer };
+    let manager = FieldManager::update(call, &options);
+    let change = Modification { target, origin: Origin::Replacement, options: &options, manager: &manager };
     let changed = modify(call, &change, &Replacement(&decoded.value)).await?;
     match changed {
         Some(written) => Ok(written.respond(StatusCode::OK, &presenter, reply)),
@@ -42,7 +42,7 @@ pub(crate) async fn update(call: &Call, target: WriteTarget, body: Body) -> Resu
             let mut object = decoded.value;
             // As upstream, the resourceVersion of a missing object is ignored.
             metadata::metadata_of(&mut object).remove("resourceVersion");
-            let written = insert(call, object, &options, &writer).await?;
+            let written = insert(call, object, &options, &manager).await?;
             Ok(written.respond(StatusCode::CREATED, &presenter, reply))
         }
         None => Err(resource.not_found(&call.info.name)),
@@ -58,7 +58,7 @@ pub(super) struct Modification<'a> {
     /// Options of the request.
     pub(super) options: &'a WriteOptions,
     /// The field manager of the change.
-    pub(super) writer: &'a FieldManager,
+    pub(super) manager: &'a FieldManager,
 }
 
 /// Computes the new state of an object from the stored one.
@@ -125,7 +125,7 @@ async fn prepare(
     resource.strategy().apply_defaults(&mut new);
     // Fields that are set from here on have no manager.
     if change.target != WriteTarget::Binding {
-        change.writer.record_change(resource, old, &mut new, &call.timestamp());
+        change.manager.record_change(resource, old, &mut new, &call.timestamp());
     }
     resource.strategy().prepare_for_update(&mut new);
     admission::admit(call, change.options.dry_run, &mut new, Some(old)).await?;

@@ -1,4 +1,4 @@
-//! Server-side apply. The merge itself is tested in `object`; here is what a request makes of it.
+//! Server-side apply requests. The merge is tested in `object`.
 
 use serde_json::{Value, json};
 
@@ -46,7 +46,7 @@ async fn managers_own_what_they_apply() {
 }
 
 #[tokio::test]
-async fn faulty_configurations() {
+async fn invalid_configurations_are_refused() {
     let cluster = Cluster::start().await;
     let uri = |query: &str| format!("{CONFIG_MAPS}/s?fieldManager=m{query}");
     let missing = "409 Conflict Operation cannot be fulfilled on configmaps \"s\": uid mismatch: the provided object \
@@ -105,9 +105,9 @@ async fn faulty_configurations() {
         let answer = cluster.send("PATCH", &uri(""), &[APPLY], body).await;
         assert_eq!(answer.summary(), want, "{name}");
     }
-    let nobody = cluster.patch(&format!("{CONFIG_MAPS}/s"), APPLY, &data(&json!({}))).await;
+    let nameless = cluster.patch(&format!("{CONFIG_MAPS}/s"), APPLY, &data(&json!({}))).await;
     assert_eq!(
-        nobody.summary(),
+        nameless.summary(),
         "422 Invalid PatchOptions.meta.k8s.io \"\" is invalid: fieldManager: Required value: is required for apply patch"
     );
     let repeated = "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: s\ndata:\n  q: a\n  q: b\n";
@@ -117,7 +117,7 @@ async fn faulty_configurations() {
 }
 
 #[tokio::test]
-async fn status_is_applied_through_its_path() {
+async fn status_is_applied_through_its_subresource() {
     let cluster = Cluster::start().await;
     let path = "/apis/apps/v1/namespaces/default/deployments/d";
     let status = json!({ "apiVersion": "apps/v1", "kind": "Deployment", "metadata": { "name": "d" },

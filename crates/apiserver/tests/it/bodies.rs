@@ -1,4 +1,4 @@
-//! What create makes of bodies: metadata, unknown fields, types, options.
+//! Bodies of create: metadata, unknown fields, types, options.
 
 use serde_json::json;
 
@@ -7,7 +7,7 @@ use crate::cluster::{CONFIG_MAPS, Cluster, check, config_map};
 const YAML: &[(&str, &str)] = &[("content-type", "application/yaml")];
 
 #[tokio::test]
-async fn faulty_bodies() {
+async fn invalid_bodies_are_refused() {
     let cluster = Cluster::start().await;
     let large = format!(r#"{{"metadata":{{"name":"{}"}}}}"#, "x".repeat(3 << 20));
     let create = |body: &'static str| body;
@@ -154,7 +154,7 @@ async fn faulty_bodies() {
 }
 
 #[tokio::test]
-async fn metadata_is_the_servers() {
+async fn the_server_owns_metadata_fields() {
     let cluster = Cluster::start().await;
     let mut sent = config_map("a", "v");
     sent["metadata"]["uid"] = json!("mine");
@@ -184,7 +184,7 @@ async fn names_are_generated() {
 }
 
 #[tokio::test]
-async fn omitted_field_validation_warns() {
+async fn unknown_fields_are_warnings_by_default() {
     let cluster = Cluster::start().await;
     let body = r#"{"metadata":{"name":"a","foo":1},"bogus":1,"data":{"a":"1","a":"2"}}"#;
     let answer = cluster.send("POST", CONFIG_MAPS, &[], body).await;

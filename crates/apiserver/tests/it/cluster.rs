@@ -1,4 +1,4 @@
-//! A server without a socket, and the little language in which tests speak to it.
+//! A server without a socket, and functions to send requests to it.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use portolan_store::{Limits, Store};
 use serde_json::{Value, json};
 use tower::Service as _;
 
-/// No answer takes so long.
+/// Timeout of a request.
 const DEADLINE: Duration = Duration::from_secs(10);
 
 pub(crate) const MERGE: (&str, &str) = ("content-type", "application/merge-patch+json");
@@ -19,19 +19,19 @@ pub(crate) const JSON_PATCH: (&str, &str) = ("content-type", "application/json-p
 pub(crate) const APPLY: (&str, &str) = ("content-type", "application/apply-patch+yaml");
 pub(crate) const CONFIG_MAPS: &str = "/api/v1/namespaces/default/configmaps";
 
-/// A cluster that one test has to itself.
+/// An API server for one test.
 pub(crate) struct Cluster {
     pub(crate) server: ApiServer,
     service: LocalService,
 }
 
-/// What came back.
+/// A response.
 #[derive(Debug)]
 pub(crate) struct Answer {
     pub(crate) code: u16,
     pub(crate) headers: HeaderMap,
     pub(crate) text: String,
-    /// Null when the body is no JSON.
+    /// Null when the body is not JSON.
     pub(crate) body: Value,
 }
 
@@ -66,7 +66,7 @@ impl Cluster {
         Self::over(Store::in_memory()).await
     }
 
-    /// A cluster whose history holds only so many events.
+    /// An API server that keeps at most `events` events.
     pub(crate) async fn with_history(events: usize) -> Self {
         Self::over(Store::in_memory_with(Limits { events, ..Limits::default() })).await
     }
@@ -81,7 +81,7 @@ impl Cluster {
         Self { server, service }
     }
 
-    /// The same cluster as somebody else sees it.
+    /// The same API server, with requests of another user.
     pub(crate) fn as_user(&self, name: &str) -> Self {
         Self { server: self.server.clone(), service: self.server.local(User::new(name, [""; 0])) }
     }
@@ -147,7 +147,7 @@ impl Cluster {
         Events { body: response.into_body(), rest: String::new() }
     }
 
-    /// Asks until the answer is as wanted.
+    /// Repeats a request until the response is as wanted.
     pub(crate) async fn eventually(&self, uri: &str, is_wanted: impl Fn(&Answer) -> bool) -> Answer {
         let end = tokio::time::Instant::now() + DEADLINE;
         loop {
@@ -202,7 +202,7 @@ pub(crate) fn config_map(name: &str, value: &str) -> Value {
 /// A row of a table: name, method, path, headers, body, and the summary of the answer.
 pub(crate) type Row<'a> = (&'a str, &'a str, &'a str, &'a [(&'a str, &'a str)], &'a str, &'a str);
 
-/// Sends each row and compares the answers.
+/// Sends each row and compares the responses.
 pub(crate) async fn check(cluster: &Cluster, rows: &[Row<'_>]) {
     for (name, method, uri, headers, body, want) in rows {
         let answer = cluster.send(method, uri, headers, (*body).to_owned()).await;

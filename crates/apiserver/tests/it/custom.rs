@@ -1,4 +1,4 @@
-//! Custom resources from their definition to their end.
+//! Custom resources from the creation to the deletion of their definition.
 
 use serde_json::{Value, json};
 
@@ -64,7 +64,7 @@ async fn established_means_served_everywhere() {
 }
 
 #[tokio::test]
-async fn objects_obey_their_schema() {
+async fn objects_are_validated_by_their_schema() {
     let cluster = started().await;
     let made = cluster.post(WIDGETS, &widget("a", &json!({ "bogus": 1, "note": null }))).await;
     assert_eq!(made.body["spec"], json!({ "color": "red" }));
@@ -107,7 +107,7 @@ async fn objects_obey_their_schema() {
 }
 
 #[tokio::test]
-async fn every_version_shows_the_same_objects() {
+async fn objects_are_served_in_every_version() {
     let cluster = started().await;
     cluster.post(WIDGETS, &widget("a", &json!({}))).await;
     let beta = "/apis/ex.io/v1beta1/namespaces/default/widgets";
@@ -141,7 +141,7 @@ async fn a_changed_definition_ends_watches_and_takes_effect() {
 }
 
 #[tokio::test]
-async fn a_deleted_definition_takes_its_objects_along() {
+async fn a_deleted_definition_deletes_its_objects() {
     let cluster = started().await;
     cluster.post(WIDGETS, &widget("a", &json!({}))).await;
     let mut held = widget("held", &json!({}));
@@ -167,7 +167,7 @@ async fn a_deleted_definition_takes_its_objects_along() {
 }
 
 #[tokio::test]
-async fn taken_names_are_not_served() {
+async fn a_definition_with_names_in_use_is_not_served() {
     let cluster = started().await;
     let mut second = definition();
     second["metadata"]["name"] = json!("others.ex.io");

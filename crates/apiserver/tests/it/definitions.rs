@@ -1,4 +1,4 @@
-//! Definitions of custom resources: which are refused, and what those that are accepted do to objects.
+//! CustomResourceDefinitions: validation, and their effect on objects.
 
 use serde_json::{Value, json};
 
@@ -7,7 +7,7 @@ use crate::cluster::{Answer, Cluster, MERGE};
 const DEFINITIONS: &str = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions";
 const WIDGETS: &str = "/apis/ex.io/v1/namespaces/default/widgets";
 
-/// A version with these properties of `spec`.
+/// A version with these properties in `spec`.
 fn version(name: &str, storage: bool, properties: Value) -> Value {
     let spec = json!({ "type": "object", "properties": properties });
     let schema = json!({ "type": "object", "properties": { "spec": spec } });
@@ -35,7 +35,7 @@ async fn until(cluster: &Cluster, name: &str, kind: &str, state: &str) -> Answer
     cluster.eventually(&format!("{DEFINITIONS}/{name}"), has).await
 }
 
-/// A cluster that serves widgets.
+/// An API server that serves widgets.
 async fn serving(versions: Value) -> Cluster {
     let cluster = Cluster::start().await;
     let made = cluster.post(DEFINITIONS, &definition("widgets", "Widget", versions)).await;
@@ -45,7 +45,7 @@ async fn serving(versions: Value) -> Cluster {
 }
 
 #[tokio::test]
-async fn broken_definitions_are_refused() {
+async fn invalid_definitions_are_refused() {
     let cluster = Cluster::start().await;
     let mut broken = definition("widgets", "Widget", json!([version("v1", true, json!({ "a": {} }))]));
     broken["spec"]["scope"] = json!("Galaxy");
@@ -60,7 +60,7 @@ async fn broken_definitions_are_refused() {
 }
 
 #[tokio::test]
-async fn a_version_in_which_objects_may_be_stored_stays() {
+async fn a_version_in_stored_versions_cannot_be_removed() {
     let text = json!({ "a": { "type": "string" } });
     let first = version("v1", true, text.clone());
     let cluster = serving(json!([first, version("v2", false, text.clone())])).await;
@@ -80,7 +80,7 @@ async fn a_version_in_which_objects_may_be_stored_stays() {
 }
 
 #[tokio::test]
-async fn versions_keep_what_both_know() {
+async fn conversion_keeps_fields_of_both_versions() {
     let text = json!({ "type": "string" });
     let cluster = serving(json!([
         version("v1beta1", true, json!({ "a": text, "only1": text })),
@@ -112,7 +112,7 @@ async fn without_a_webhook_only_the_stored_version_is_served() {
 }
 
 #[tokio::test]
-async fn names_go_to_the_next_when_they_are_free() {
+async fn free_names_are_accepted_for_the_next_definition() {
     let cluster = serving(json!([version("v1", true, json!({}))])).await;
     let second = definition("gadgets", "Widget", json!([version("v1", true, json!({}))]));
     cluster.post(DEFINITIONS, &second).await;
@@ -124,7 +124,7 @@ async fn names_go_to_the_next_when_they_are_free() {
 }
 
 #[tokio::test]
-async fn rules_hold() {
+async fn validation_rules_are_evaluated() {
     let mut ruled =
         version("v1", true, json!({ "replicas": { "type": "integer" }, "fixed": { "type": "string" } }));
     ruled["schema"]["openAPIV3Schema"]["properties"]["spec"]["x-kubernetes-validations"] = json!([
@@ -145,7 +145,7 @@ async fn rules_hold() {
 }
 
 #[tokio::test]
-async fn replicas_are_looked_at_where_the_definition_says() {
+async fn scale_uses_the_paths_of_the_definition() {
     let mut scaled =
         version("v1", true, json!({ "size": { "type": "integer", "minimum": 0, "maximum": 10 } }));
     let paths = json!({ "specReplicasPath": ".spec.size", "statusReplicasPath": ".status.size" });

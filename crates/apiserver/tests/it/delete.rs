@@ -5,7 +5,7 @@ use serde_json::json;
 use crate::cluster::{CONFIG_MAPS, Cluster, MERGE, check, config_map};
 
 #[tokio::test]
-async fn replies_say_what_has_become_of_the_object() {
+async fn replies_show_the_outcome_of_a_deletion() {
     let cluster = Cluster::start().await;
     let one = &*format!("{CONFIG_MAPS}/a");
     cluster.post(CONFIG_MAPS, &config_map("a", "v")).await;
@@ -63,7 +63,7 @@ async fn replies_say_what_has_become_of_the_object() {
 }
 
 #[tokio::test]
-async fn finalizers_hold_an_object() {
+async fn an_object_with_finalizers_is_marked_and_kept() {
     let cluster = Cluster::start().await;
     let one = format!("{CONFIG_MAPS}/a");
     let mut held = config_map("a", "v");
@@ -95,7 +95,7 @@ async fn finalizers_hold_an_object() {
 }
 
 #[tokio::test]
-async fn foreground_deletion_waits_for_the_collector() {
+async fn foreground_deletion_waits_for_the_garbage_collector() {
     let cluster = Cluster::start().await;
     cluster.post(CONFIG_MAPS, &config_map("a", "v")).await;
     let marked = cluster.delete(&format!("{CONFIG_MAPS}/a?propagationPolicy=Foreground")).await;
@@ -103,14 +103,14 @@ async fn foreground_deletion_waits_for_the_collector() {
 }
 
 #[tokio::test]
-async fn running_pods_get_time() {
+async fn running_pods_have_a_grace_period() {
     let cluster = Cluster::start().await;
     let pods = "/api/v1/namespaces/default/pods";
     let pod =
         json!({ "metadata": { "name": "p" }, "spec": { "containers": [{ "name": "c", "image": "i" }] } });
     cluster.post(pods, &pod).await;
     assert_eq!(cluster.delete(&format!("{pods}/p")).await.summary(), "200 Pod p");
-    assert_eq!(cluster.get(&format!("{pods}/p")).await.code, 404, "nobody runs it");
+    assert_eq!(cluster.get(&format!("{pods}/p")).await.code, 404, "no kubelet runs it");
     cluster.post(pods, &pod).await;
     let binding = json!({ "target": { "kind": "Node", "name": "n" } });
     assert_eq!(cluster.post(&format!("{pods}/p/binding"), &binding).await.code, 201);
@@ -135,7 +135,7 @@ async fn collections_are_deleted_by_selector() {
 }
 
 #[tokio::test]
-async fn nothing_is_created_in_a_namespace_that_goes() {
+async fn nothing_is_created_in_a_terminating_namespace() {
     let cluster = Cluster::start().await;
     cluster.post("/api/v1/namespaces", &json!({ "metadata": { "name": "t" } })).await;
     let maps = "/api/v1/namespaces/t/configmaps";

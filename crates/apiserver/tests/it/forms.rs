@@ -1,4 +1,4 @@
-//! Tables, metadata alone, YAML.
+//! Tables, metadata only, YAML.
 
 use serde_json::json;
 
@@ -55,7 +55,7 @@ async fn scales_are_tables_too() {
 }
 
 #[tokio::test]
-async fn metadata_alone() {
+async fn objects_are_served_as_metadata_only() {
     let cluster = Cluster::start().await;
     cluster.post(CONFIG_MAPS, &config_map("a", "v")).await;
     let one = cluster.send("GET", &format!("{CONFIG_MAPS}/a"), &[METADATA], "").await.body;

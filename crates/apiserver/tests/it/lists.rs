@@ -1,4 +1,4 @@
-//! LIST: selectors, freshness, pages, snapshots.
+//! LIST: selectors, resourceVersion, pages.
 
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ async fn with_maps(cluster: &Cluster, names: &[&str]) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn options_that_are_refused() {
+async fn invalid_list_options_are_refused() {
     let cluster = Cluster::start().await;
     let invalid = |text: &str| format!("422 Invalid ListOptions.meta.k8s.io \"\" is invalid: {text}");
     let cases = [
@@ -45,7 +45,7 @@ async fn options_that_are_refused() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_revision_of_the_future_is_waited_for() {
+async fn a_read_waits_for_a_future_revision() {
     let cluster = Cluster::start().await;
     let began = tokio::time::Instant::now();
     let answer = cluster.get(&format!("{CONFIG_MAPS}?resourceVersion=99999999")).await;
@@ -62,7 +62,7 @@ async fn a_revision_of_the_future_is_waited_for() {
 }
 
 #[tokio::test]
-async fn selectors_choose() {
+async fn label_and_field_selectors_filter() {
     let cluster = Cluster::start().await;
     with_maps(&cluster, &["a", "b", "c"]).await;
     let cases = [
@@ -84,7 +84,7 @@ async fn selectors_choose() {
 }
 
 #[tokio::test]
-async fn fields_of_a_kind_choose() {
+async fn fields_of_a_kind_are_selectable() {
     let cluster = Cluster::start().await;
     for (name, node) in [("a", "n1"), ("b", "n2")] {
         let pod = json!({ "metadata": { "name": name }, "spec": { "nodeName": node, "containers": [{ "name": "c", "image": "i" }] } });
@@ -105,7 +105,7 @@ async fn fields_of_a_kind_choose() {
 }
 
 #[tokio::test]
-async fn items_of_built_in_lists_have_no_type() {
+async fn items_of_built_in_lists_have_no_kind() {
     let cluster = Cluster::start().await;
     with_maps(&cluster, &["a"]).await;
     let list = cluster.get(CONFIG_MAPS).await.body;
@@ -115,7 +115,7 @@ async fn items_of_built_in_lists_have_no_type() {
 }
 
 #[tokio::test]
-async fn pages_show_one_snapshot() {
+async fn pages_are_read_at_one_revision() {
     let cluster = Cluster::start().await;
     with_maps(&cluster, &["a", "b", "c", "d", "e"]).await;
     let first = cluster.get(&format!("{CONFIG_MAPS}?limit=2")).await;
@@ -147,7 +147,7 @@ async fn pages_show_one_snapshot() {
 }
 
 #[tokio::test]
-async fn exact_states_are_found_while_history_lasts() {
+async fn an_exact_revision_is_served_until_it_is_compacted() {
     let cluster = Cluster::with_history(64).await;
     with_maps(&cluster, &["a"]).await;
     let then = cluster.get(CONFIG_MAPS).await.version();
@@ -171,5 +171,5 @@ async fn exact_states_are_found_while_history_lasts() {
     assert_eq!((expired.code, &expired.body["reason"]), (410, &json!("Expired")));
     let restart = expired.body["metadata"]["continue"].as_str().unwrap();
     let rest = cluster.get(&format!("{CONFIG_MAPS}?limit=1&continue={restart}")).await;
-    assert_eq!(rest.names(), ["b"], "goes on from the same key in the newest state");
+    assert_eq!(rest.names(), ["b"], "continues after the same key in the newest state");
 }

@@ -1,12 +1,11 @@
-//! PATCH by JSON patch, merge patch and strategic merge patch. How patches are applied is tested in `object`; here is
-//! what surrounds them.
+//! PATCH by JSON patch, merge patch and strategic merge patch. The patch algorithms are tested in `object`.
 
 use serde_json::json;
 
 use crate::cluster::{CONFIG_MAPS, Cluster, JSON_PATCH, MERGE, STRATEGIC, check, config_map};
 
 #[tokio::test]
-async fn faulty_patches() {
+async fn invalid_patches_are_refused() {
     let cluster = Cluster::start().await;
     cluster.post(CONFIG_MAPS, &config_map("a", "v")).await;
     let one = &*format!("{CONFIG_MAPS}/a");
@@ -110,7 +109,7 @@ async fn faulty_patches() {
 }
 
 #[tokio::test]
-async fn patches_change_what_they_say() {
+async fn patches_change_the_object() {
     let cluster = Cluster::start().await;
     cluster.post(CONFIG_MAPS, &config_map("a", "v")).await;
     let one = format!("{CONFIG_MAPS}/a");
@@ -133,7 +132,7 @@ async fn patches_change_what_they_say() {
 }
 
 #[tokio::test]
-async fn patches_without_a_version_survive_races() {
+async fn concurrent_patches_without_a_version_are_all_applied() {
     let cluster = Cluster::start().await;
     cluster.post(CONFIG_MAPS, &config_map("a", "v")).await;
     let one = format!("{CONFIG_MAPS}/a");

@@ -5,7 +5,7 @@ use serde_json::json;
 use crate::cluster::{CONFIG_MAPS, Cluster, check, config_map};
 
 #[tokio::test]
-async fn what_is_not_there() {
+async fn unknown_paths_and_methods_are_refused() {
     let cluster = Cluster::start().await;
     let missing = "404 NotFound the server could not find the requested resource";
     let method = "405 MethodNotAllowed the server does not allow this method on the requested resource";
@@ -41,7 +41,7 @@ async fn what_is_not_there() {
 }
 
 #[tokio::test]
-async fn version_and_health() {
+async fn version_and_health_are_served() {
     let cluster = Cluster::start().await;
     assert_eq!(cluster.get("/version").await.body["gitVersion"], "v1.36.2");
     for path in ["/healthz", "/livez", "/readyz"] {
@@ -53,7 +53,7 @@ async fn version_and_health() {
 }
 
 #[tokio::test]
-async fn replies_carry_the_usual_headers() {
+async fn every_reply_has_the_common_headers() {
     let cluster = Cluster::start().await;
     let answer = cluster.send("GET", "/version", &[("audit-id", "abc")], "").await;
     assert_eq!(answer.headers["audit-id"], "abc");
@@ -74,7 +74,7 @@ async fn openapi_documents_are_found_by_hash() {
 }
 
 #[tokio::test]
-async fn users_do_what_roles_allow() {
+async fn users_are_allowed_what_their_roles_allow() {
     let cluster = Cluster::start().await;
     let alice = cluster.as_user("alice");
     let in_default = "in the namespace \"default\"";
@@ -127,7 +127,7 @@ async fn users_do_what_roles_allow() {
     let root = "/apis/rbac.authorization.k8s.io/v1/namespaces/default";
     assert_eq!(cluster.post(&format!("{root}/roles"), &role).await.code, 201);
     assert_eq!(cluster.post(&format!("{root}/rolebindings"), &binding).await.code, 201);
-    assert_eq!(alice.get(CONFIG_MAPS).await.code, 200, "a role takes effect at once");
+    assert_eq!(alice.get(CONFIG_MAPS).await.code, 200, "a role takes effect immediately");
     assert_eq!(alice.get(&format!("{CONFIG_MAPS}/a")).await.code, 403);
 
     let review = json!({ "spec": { "resourceAttributes": {
@@ -137,7 +137,7 @@ async fn users_do_what_roles_allow() {
 }
 
 #[tokio::test]
-async fn aggregated_roles_show_what_they_gather() {
+async fn aggregated_rules_are_written_into_the_role() {
     let cluster = Cluster::start().await;
     let path = "/apis/rbac.authorization.k8s.io/v1/clusterroles";
     let role = json!({ "metadata": { "name": "extra", "labels": { "rbac.authorization.k8s.io/aggregate-to-view": "true" } },

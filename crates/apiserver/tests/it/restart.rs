@@ -1,4 +1,4 @@
-//! A server over a store that outlives it.
+//! A server that restarts over the same store.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use serde_json::json;
 use crate::cluster::{CONFIG_MAPS, Cluster, config_map};
 
 #[tokio::test]
-async fn a_restart_forgets_nothing() {
+async fn a_restart_keeps_all_objects() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("store");
     let (made, address) = {
@@ -52,7 +52,7 @@ async fn a_restart_forgets_nothing() {
 }
 
 #[tokio::test]
-async fn the_server_is_a_service_of_its_cluster() {
+async fn the_service_kubernetes_has_the_endpoint() {
     let config = || Config {
         service_cidr: Some("10.96.0.0/16".parse().unwrap()),
         endpoint: Some("192.0.2.1:6443".parse().unwrap()),

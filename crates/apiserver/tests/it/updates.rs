@@ -54,7 +54,7 @@ async fn preconditions() {
             "404 NotFound configmaps \"z\" not found",
         ),
         (
-            "deletion cannot be asked for",
+            "deletionTimestamp cannot be set",
             "PUT",
             one,
             &[],
@@ -84,7 +84,7 @@ async fn preconditions() {
 }
 
 #[tokio::test]
-async fn a_change_of_nothing_keeps_the_version() {
+async fn an_update_without_a_change_keeps_the_version() {
     let cluster = Cluster::start().await;
     let made = cluster.post(CONFIG_MAPS, &config_map("a", "v")).await;
     let one = format!("{CONFIG_MAPS}/a");
@@ -95,7 +95,7 @@ async fn a_change_of_nothing_keeps_the_version() {
 }
 
 #[tokio::test]
-async fn racing_writers_never_both_win() {
+async fn concurrent_updates_of_one_version_conflict() {
     let cluster = Cluster::start().await;
     let made = cluster.post(CONFIG_MAPS, &config_map("a", "v")).await.body;
     let one = format!("{CONFIG_MAPS}/a");
@@ -111,7 +111,7 @@ async fn racing_writers_never_both_win() {
 }
 
 #[tokio::test]
-async fn status_and_spec_go_separate_ways() {
+async fn status_and_spec_are_written_separately() {
     let cluster = Cluster::start().await;
     let path = "/apis/apps/v1/namespaces/default/deployments";
     let deployment = json!({ "metadata": { "name": "d" }, "status": { "replicas": 5 }, "spec": {

@@ -1,4 +1,4 @@
-//! WATCH: where it begins, what it tells, how it ends.
+//! WATCH: start, events, end.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use crate::cluster::{CONFIG_MAPS, Cluster, MERGE, config_map};
 
 #[tokio::test]
-async fn changes_come_in_order() {
+async fn events_are_sent_in_order() {
     let cluster = Cluster::start().await;
     let then = cluster.get(CONFIG_MAPS).await.version();
     let mut events = cluster.watch(&format!("{CONFIG_MAPS}?watch=true&resourceVersion={then}")).await;
@@ -28,7 +28,7 @@ async fn changes_come_in_order() {
 }
 
 #[tokio::test]
-async fn beginnings() {
+async fn a_watch_starts_where_its_options_say() {
     let cluster = Cluster::start().await;
     cluster.post(CONFIG_MAPS, &config_map("a", "1")).await;
     cluster.put(&format!("{CONFIG_MAPS}/a"), &config_map("a", "2")).await;
@@ -78,7 +78,7 @@ async fn the_bookmark_of_a_streaming_list_is_annotated() {
 }
 
 #[tokio::test]
-async fn selections_come_and_go() {
+async fn objects_that_start_or_stop_matching_are_added_or_deleted() {
     let cluster = Cluster::start().await;
     let mut events = cluster.watch(&format!("{CONFIG_MAPS}?watch=1&labelSelector=l%3D1")).await;
     let one = format!("{CONFIG_MAPS}/a");
@@ -107,7 +107,7 @@ async fn selections_come_and_go() {
 }
 
 #[tokio::test]
-async fn a_watch_from_before_history_is_told_so() {
+async fn a_watch_from_a_compacted_revision_is_410() {
     let cluster = Cluster::with_history(8).await;
     for number in 0..20 {
         cluster.post(CONFIG_MAPS, &config_map(&format!("a{number}"), "x")).await;
@@ -123,7 +123,7 @@ async fn a_watch_from_before_history_is_told_so() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn bookmarks_and_the_end() {
+async fn bookmarks_are_sent_until_the_timeout() {
     let cluster = Cluster::start().await;
     let now = cluster.get(CONFIG_MAPS).await.version();
     let uri =
@@ -194,7 +194,7 @@ async fn events_of_both_groups_are_the_same_objects() {
     assert_eq!(events.next().await.unwrap()["object"]["note"], "m");
 }
 
-/// Numbers that look random and are the same in every run.
+/// Pseudo-random numbers, the same in every run.
 struct Dice(u64);
 
 impl Dice {
@@ -205,7 +205,7 @@ impl Dice {
 }
 
 #[tokio::test]
-async fn a_list_and_the_watch_from_it_add_up_to_the_state() {
+async fn a_list_and_its_watch_give_the_final_state() {
     for seed in 0..8 {
         let (cluster, mut dice) = (Cluster::start().await, Dice(seed));
         for selector in ["", "&labelSelector=l%3D1", "&fieldSelector=metadata.name!%3Dn2"] {

@@ -67,7 +67,7 @@ fn ask(authentication: &Authentication, directory: &Objects, token: &str, after:
 }
 
 #[test]
-fn headers() {
+fn authorization_headers() {
     let authentication = authentication();
     let cases = [
         ("no header", None, Ok("system:anonymous")),
@@ -91,7 +91,7 @@ fn headers() {
 }
 
 #[test]
-fn a_service_account_token_round_trips() {
+fn a_service_account_token_authenticates_its_account() {
     let (authentication, objects) = (authentication(), objects());
     let request = issue(
         &authentication,
@@ -131,7 +131,7 @@ fn a_service_account_token_round_trips() {
 }
 
 #[test]
-fn token_requests_that_fail() {
+fn invalid_token_requests() {
     let cases = [
         (
             "too short",

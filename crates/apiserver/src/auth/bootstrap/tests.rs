@@ -8,7 +8,7 @@ fn allowed(user: &User, verb: &str, target: Target<'_>) -> bool {
 }
 
 #[test]
-fn everybody_may_look_around() {
+fn every_user_can_read_discovery() {
     let alice = User::new("alice", ["devs"]);
     let reviews = |resource| {
         Target::Resource(ResourceTarget {
@@ -30,7 +30,7 @@ fn everybody_may_look_around() {
 }
 
 #[test]
-fn user_roles_build_on_one_another() {
+fn admin_includes_edit_and_edit_includes_view() {
     let mut objects = cluster_roles();
     for role in ["view", "edit", "admin"] {
         objects.push(json!({ "kind": "RoleBinding", "metadata": { "name": role, "namespace": "n" },
@@ -60,7 +60,7 @@ fn user_roles_build_on_one_another() {
 }
 
 #[test]
-fn what_was_added_stays_and_what_was_taken_comes_back() {
+fn added_rules_stay_and_removed_rules_are_restored() {
     let wanted = &cluster_roles()[3];
     assert_eq!(reconcile(None, wanted).as_ref(), Some(wanted));
     assert_eq!(reconcile(Some(wanted), wanted), None, "nothing changed");

@@ -14,7 +14,7 @@ fn admin() -> User {
 }
 
 #[test]
-fn users_taken_over() {
+fn impersonated_users() {
     let cases = [
         ("none", headers(&[]), "root", "system:masters system:authenticated"),
         ("name", headers(&[("impersonate-user", "bob")]), "bob", "system:authenticated"),
@@ -53,7 +53,7 @@ fn users_taken_over() {
 }
 
 #[test]
-fn parts_without_a_name() {
+fn groups_or_extras_without_a_name_are_refused() {
     let status =
         impersonate(admin(), &headers(&[("impersonate-group", "g")]), &Rules::default()).unwrap_err();
     assert_eq!(status.code, 400);
@@ -64,7 +64,7 @@ fn parts_without_a_name() {
 }
 
 #[test]
-fn every_part_must_be_allowed() {
+fn every_impersonated_value_needs_permission() {
     let alice = || User::new("alice", [""; 0]);
     let role = json!({ "kind": "ClusterRole", "metadata": { "name": "r" }, "rules": [
         { "verbs": ["impersonate"], "apiGroups": [""], "resources": ["users"], "resourceNames": ["bob"] },

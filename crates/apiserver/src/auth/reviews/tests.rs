@@ -14,7 +14,7 @@ fn alice() -> User {
 }
 
 #[test]
-fn may_i() {
+fn self_subject_access_reviews() {
     let pods = json!({ "resourceAttributes": { "verb": "get", "resource": "pods", "namespace": "n" } });
     let metrics = json!({ "nonResourceAttributes": { "verb": "get", "path": "/metrics" } });
     let secrets = json!({ "resourceAttributes": { "verb": "get", "resource": "secrets" } });
@@ -43,7 +43,7 @@ fn spec_with_user(spec: &Value) -> Value {
 }
 
 #[test]
-fn unclear_questions() {
+fn invalid_reviews_are_refused() {
     let pods = json!({ "verb": "get", "resource": "pods", "namespace": "m" });
     let path = json!({ "verb": "get", "path": "/" });
     let cases = [
@@ -85,7 +85,7 @@ fn unclear_questions() {
 }
 
 #[test]
-fn all_i_may() {
+fn self_subject_rules_reviews() {
     let review = json!({ "spec": { "namespace": "n" } });
     let got = self_subject_rules(&review, &alice(), &rules()).unwrap();
     assert_eq!(
@@ -99,7 +99,7 @@ fn all_i_may() {
 }
 
 #[test]
-fn who_am_i() {
+fn self_subject_reviews() {
     let now = "2026-01-01T00:00:00.7Z".parse().unwrap();
     let got = self_subject(&alice(), now).unwrap();
     assert_eq!(

@@ -83,7 +83,7 @@ fn rules_match() {
 }
 
 #[test]
-fn bindings_apply() {
+fn bindings_grant_to_their_subjects() {
     let rules = json!([{ "verbs": ["get"], "apiGroups": [""], "resources": ["pods"] }]);
     let account = User::service_account("n", "sa", "");
     let cases = [
@@ -164,7 +164,7 @@ fn bindings_apply() {
 }
 
 #[test]
-fn decisions_say_why() {
+fn decisions_have_reasons() {
     let pods = json!([{ "verbs": ["get"], "apiGroups": [""], "resources": ["pods"] }]);
     let objects = [
         role("", "r", pods.clone()),
@@ -187,7 +187,7 @@ fn decisions_say_why() {
 }
 
 #[test]
-fn refusals() {
+fn refusals_name_user_verb_and_target() {
     let user = alice();
     let of = |target| Attributes { user: &user, verb: "list", target };
     let cases = [
@@ -218,7 +218,7 @@ fn refusals() {
 }
 
 #[test]
-fn aggregated_roles_gather() {
+fn aggregated_roles_have_the_selected_rules() {
     let part = |name: &str, label: &str, resource: &str| {
         json!({ "kind": "ClusterRole", "metadata": { "name": name, "labels": { label: "true" } },
             "rules": [{ "verbs": ["get"], "apiGroups": [""], "resources": [resource] }] })
@@ -251,7 +251,7 @@ fn aggregated_roles_gather() {
 }
 
 #[test]
-fn nobody_grants_more_than_they_hold() {
+fn users_cannot_grant_permissions_that_they_do_not_have() {
     let own = json!([
         { "verbs": ["get", "list"], "apiGroups": [""], "resources": ["pods"] },
         { "verbs": ["get"], "nonResourceURLs": ["/healthz/*"] },
@@ -298,7 +298,7 @@ fn nobody_grants_more_than_they_hold() {
 }
 
 #[test]
-fn aggregation_needs_everything() {
+fn an_aggregation_rule_needs_all_permissions() {
     let objects = [
         role("", "all", json!([{ "verbs": ["*"], "apiGroups": ["*"], "resources": ["*"] }])),
         binding("", "all", "ClusterRole", json!({ "kind": "User", "name": "alice" })),

@@ -19,7 +19,7 @@ fn at(second: i64) -> Timestamp {
 }
 
 #[test]
-fn a_token_holds_between_its_times() {
+fn a_token_is_valid_between_its_times() {
     let issuer = issuer();
     let claims = claims(&issuer);
     let token = issuer.issue(&claims, &SystemRandom::new()).unwrap();
@@ -40,7 +40,7 @@ fn a_token_holds_between_its_times() {
 }
 
 #[test]
-fn tokens_that_do_not_count() {
+fn invalid_tokens() {
     let issuer = issuer();
     let token = issuer.issue(&claims(&issuer), &SystemRandom::new()).unwrap();
     let stranger = self::issuer();
@@ -67,7 +67,7 @@ fn tokens_that_do_not_count() {
 }
 
 #[test]
-fn audiences_must_meet() {
+fn a_wanted_audience_must_be_in_the_token() {
     let issuer = issuer();
     let claims = Claims { aud: vec!["a".to_owned(), "b".to_owned()], ..claims(&issuer) };
     let wanted = |words: &[&str]| words.iter().map(|&word| word.to_owned()).collect::<Vec<_>>();

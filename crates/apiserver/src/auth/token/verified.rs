@@ -56,7 +56,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_token_is_read_once_and_a_bad_one_each_time() {
+    fn valid_tokens_are_cached_and_invalid_ones_are_not() {
         let verified = VerifiedTokens::default();
         let mut reads = 0;
         for (token, holds) in [("a", true), ("a", true), ("b", false), ("b", false), ("b", true), ("b", true)]

@@ -13,7 +13,7 @@ fn two_containers() -> Object {
         "containers": [{ "name": "a" }, { "name": "b" }], "initContainers": [{ "name": "i" }] } }))
 }
 
-/// Name, action, pod, query, and the path or the refusal.
+/// Name, action, pod, query, and the path or the error.
 type Case = (&'static str, PodAction, Object, &'static str, Result<&'static str, &'static str>);
 
 fn check<const N: usize>(cases: [Case; N]) {
@@ -68,7 +68,7 @@ fn paths_and_parameters() {
 }
 
 #[test]
-fn requests_that_go_nowhere() {
+fn requests_without_a_destination_are_refused() {
     let two = two_containers();
     let cases = [
         (
