@@ -1,6 +1,7 @@
 //! Developer commands: `cargo xtask help` lists them.
 
 mod arrows;
+mod circles;
 mod codegen;
 mod conformance;
 mod crds;
@@ -46,7 +47,7 @@ enum Task {
         #[arg(long)]
         check: bool,
     },
-    /// Check that crates depend on each other only in the allowed directions.
+    /// Check that crates depend on each other only in the allowed directions, and that modules form no circles.
     Arrows,
 }
 
@@ -71,7 +72,8 @@ fn main() -> Result<()> {
 }
 
 fn check_arrows() -> Result<()> {
-    let broken = arrows::broken(&workspace::dependencies()?);
+    let mut broken = arrows::broken(&workspace::dependencies()?);
+    broken.extend(circles::find(&workspace::root()?)?);
     if !broken.is_empty() {
         bail!("the design forbids these dependencies:\n  {}", broken.join("\n  "));
     }
