@@ -55,6 +55,9 @@ pub(crate) fn run(scope: Scope) -> Result<()> {
     let assets = tools::provide(needs)?;
     step("binary", cargo(&["build", "--workspace", "--bin", "portolan"]))?;
     if scope == Scope::Full {
+        let lint =
+            ["test", "--workspace", "--bin", "portolan", "--", "--ignored", "promtool_accepts_the_metrics"];
+        step("metrics by promtool's rules", cargo(&lint))?;
         tools::conformance_suite()?;
     }
     let mut end_to_end = vec!["test", "--workspace"];

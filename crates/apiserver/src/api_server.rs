@@ -18,6 +18,7 @@ use crate::auth::{User, user};
 use crate::bootstrap::{self, BootstrapError};
 use crate::config::Config;
 use crate::crd::lifecycle::Lifecycle;
+use crate::metrics::Metrics;
 use crate::record::Record;
 use crate::resources::Registry;
 use crate::server::Server;
@@ -68,7 +69,16 @@ impl ApiServer {
             }
             None => None,
         };
+        let metrics = Metrics::default();
+        if let Some(page) = &config.metrics {
+            page.register(|registry| {
+                metrics.register(registry);
+                store.register_metrics(registry);
+            });
+        }
         let server = Arc::new(Server {
+            metrics,
+            metrics_page: config.metrics,
             services,
             kubelets: config.kubelets,
             access: Access::new(store.clone()),

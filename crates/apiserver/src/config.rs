@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use ipnet::IpNet;
 use portolan_net::clock::Clock;
+use portolan_net::telemetry::Metrics;
 
 use crate::admission::Admission;
 use crate::auth::Authentication;
@@ -33,6 +34,8 @@ pub struct Config {
     pub admission: Vec<Arc<dyn Admission>>,
     /// `gitVersion` at `/version`.
     pub version: String,
+    /// The metrics of the process, which the server serves at `/metrics` and to which it adds its own.
+    pub metrics: Option<Metrics>,
     /// The clock for timestamps and ages.
     pub clock: Clock,
 }
@@ -48,6 +51,7 @@ impl Default for Config {
             endpoint: None,
             admission: Vec::new(),
             version: VERSION.to_owned(),
+            metrics: None,
             clock: Clock::system(),
         }
     }

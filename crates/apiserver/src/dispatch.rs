@@ -6,23 +6,26 @@
 //! 2. impersonation and authorization ([`authorize`]);
 //! 3. for paths that are not resources: health, discovery, OpenAPI and other documents (`documents`);
 //! 4. for resources: find the resource, make a [`Call`], pick the handler (`route`, `subresources`);
-//! 5. errors become replies, and [`respond::finish`] adds the headers that every reply has.
+//! 5. errors become replies, and [`respond::finish`] adds the headers that every reply has;
+//! 6. the request is counted and logged (`observe`).
 //!
 //! Bodies are read by handlers only. To serve a new path, add it to `documents`; a new verb, to `route`; a new
 //! subresource, to `subresources` and to the resource's entry in [`crate::kinds`]. Handlers never refer to this
 //! module.
 
 mod documents;
+mod observe;
 mod refusal;
 mod route;
 mod subresources;
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use http::{HeaderMap, Request, Response};
 use parking_lot::Mutex;
 use portolan_object::Status;
+use tracing::Instrument;
 
 use crate::auth::{Attributes, Decision, User, impersonation};
 use crate::call::Call;
@@ -31,29 +34,50 @@ use crate::request::query::Query;
 use crate::request::{RequestInfo, timeout};
 use crate::respond::{self, Body};
 use crate::server::Server;
+use observe::Subject;
 
-/// Answers a request; `user` is the outcome of its authentication.
+/// Answers a request and counts it; `user` is the outcome of its authentication.
 pub(crate) async fn dispatch(
     server: Arc<Server>,
     user: Result<Arc<User>, Status>,
     request: Request<Body>,
 ) -> Response<Body> {
+    let (started, metrics) = (Instant::now(), server.metrics.clone());
+    let (subject, response) = answer(server, user, request).await;
+    observe::answered(&metrics, &subject, response.status(), started.elapsed());
+    response
+}
+
+/// Answers a request; returns also what was understood of it.
+async fn answer(
+    server: Arc<Server>,
+    user: Result<Arc<User>, Status>,
+    request: Request<Body>,
+) -> (Subject, Response<Body>) {
     let (mut parts, body) = request.into_parts();
     let headers = std::mem::take(&mut parts.headers);
     let query = Query::parse(parts.uri.query().unwrap_or_default());
     let info = RequestInfo::parse(&parts.method, parts.uri.path(), &query);
+    let _in_flight = server.metrics.begin(info.verb);
     let user = match user.and_then(|user| authorize(&server, user, &info, &headers)) {
         Ok(user) => user,
-        Err(status) => return finish(Err(status), &headers, &query, &[]),
+        Err(status) => {
+            let subject = Subject { info, resource: None, user: None };
+            return (subject, finish(Err(status), &headers, &query, &[]));
+        }
     };
     if !info.is_resource {
         let answered = documents::answer(&server, &parts.method, &info.path, &headers, &query);
-        return finish(answered, &headers, &query, &[]);
+        let subject = Subject { info, resource: None, user: Some(user) };
+        return (subject, finish(answered, &headers, &query, &[]));
     }
     let snapshot = server.registry.snapshot();
     let resource = match route::find(&snapshot, &parts.method, &info) {
         Ok(resource) => Arc::clone(resource),
-        Err(refusal) => return finish(refusal.into_answer(), &headers, &query, &[]),
+        Err(refusal) => {
+            let subject = Subject { info, resource: None, user: Some(user) };
+            return (subject, finish(refusal.into_answer(), &headers, &query, &[]));
+        }
     };
     let now = server.clock.now();
     let call =
@@ -62,9 +86,10 @@ pub(crate) async fn dispatch(
         call.warn(warning);
     }
     let limit = if call.info.verb == "watch" { None } else { Some(timeout::from_query(&call.query)) };
-    let answered = within(limit, route::answer(&call, parts, body)).await;
+    let answered = within(limit, route::answer(&call, parts, body)).instrument(observe::span(&call)).await;
     let warnings = std::mem::take(&mut *call.warnings.lock());
-    finish(answered, &call.headers, &call.query, &warnings)
+    let response = finish(answered, &call.headers, &call.query, &warnings);
+    (Subject { info: call.info, resource: Some(call.resource), user: Some(call.user) }, response)
 }
 
 /// Exchanges the user for an impersonated one, and checks that the request is allowed.

@@ -52,6 +52,7 @@ pub mod discovery;
 mod dispatch;
 mod health;
 pub mod kinds;
+mod metrics;
 pub mod negotiate;
 pub mod openapi;
 pub mod proxy;

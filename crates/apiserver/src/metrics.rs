@@ -26,7 +26,7 @@ const SECONDS: &[f64] = &[0.001, 0.005, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5
 
 /// The figures of an API server; clones share them.
 #[derive(Clone)]
-pub struct Metrics {
+pub(crate) struct Metrics {
     figures: Arc<Figures>,
 }
 
@@ -95,14 +95,15 @@ impl Drop for InFlight {
 }
 
 /// Counts a watch as open until it is dropped, and the events that it sends.
+#[derive(Debug)]
 pub(crate) struct WatchMeter {
     open: Gauge,
     events: Counter,
 }
 
 impl WatchMeter {
-    pub(crate) fn sent(&self, events: usize) {
-        self.events.inc_by(events as u64);
+    pub(crate) fn sent(&self) {
+        self.events.inc();
     }
 }
 
@@ -132,7 +133,7 @@ impl Default for Metrics {
 
 impl Metrics {
     /// Adds the metrics to `registry`.
-    pub fn register(&self, registry: &mut Registry) {
+    pub(crate) fn register(&self, registry: &mut Registry) {
         let figures = &self.figures;
         let help = "Requests by verb, resource and HTTP code; without resource when it is not served";
         registry.register("apiserver_request", help, figures.requests.clone());

@@ -14,6 +14,7 @@ use http::Request;
 use http::header::AUTHORIZATION;
 use portolan_net::clock::Clock;
 use portolan_net::server::PeerIdentity;
+use portolan_net::telemetry;
 use portolan_object::Status;
 use portolan_store::Store;
 use tokio_util::sync::CancellationToken;
@@ -22,6 +23,7 @@ use crate::access::{Access, CoreObjects};
 use crate::admission::Admission;
 use crate::allocation::Services;
 use crate::auth::{Authentication, Credentials, User};
+use crate::metrics::Metrics;
 use crate::proxy::Kubelets;
 use crate::record::Record;
 use crate::resources::Registry;
@@ -46,6 +48,10 @@ pub(crate) struct Server {
     pub(crate) clock: Clock,
     /// `gitVersion` at `/version`.
     pub(crate) version: String,
+    /// Figures of requests and watches.
+    pub(crate) metrics: Metrics,
+    /// The metrics of the process, for `/metrics`; `None` answers 404.
+    pub(crate) metrics_page: Option<telemetry::Metrics>,
     /// Cancelled when the server stops: ends watches, and `/readyz` fails.
     pub(crate) stopping: CancellationToken,
 }

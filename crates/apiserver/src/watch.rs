@@ -28,7 +28,8 @@ pub(crate) fn watch(call: &Call) -> Result<Response<Body>, Status> {
     let options = ListOptions::parse(&call.query, true)?;
     let selection = Selection::parse(&call.resource, &options)?;
     let start = WatchStart::from_options(&options)?;
-    let frames = Frames::new(&call.resource, Presenter::new(call, reply)?);
+    let meter = call.server.metrics.watch(&call.info, &call.resource);
+    let frames = Frames::new(&call.resource, Presenter::new(call, reply)?, meter);
     let stream = WatchStream::open(call, selection, &options, start, frames);
     let mut response = respond::typed(http::StatusCode::OK, "application/json", stream.into_body());
     response.extensions_mut().insert(Streaming);

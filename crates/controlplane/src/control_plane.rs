@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use portolan_controllers::{Controllers, Options as ControllerOptions};
 use portolan_net::files::FileError;
-use portolan_net::{Clock, Shutdown};
+use portolan_net::{Clock, Shutdown, telemetry};
 use portolan_runtime::client::{KubeconfigContext, KubeconfigError, KubeconfigFiles};
 use portolan_runtime::{Client, Metrics};
 use prometheus_client::registry::Registry;
@@ -59,6 +59,8 @@ pub struct ControlPlaneSettings {
     pub service_cidr: ServiceCidr,
     /// Life and renewal of its certificates.
     pub certificates: CertificatePolicy,
+    /// The metrics of the process, which the API server serves at `/metrics`.
+    pub metrics: Option<telemetry::Metrics>,
     /// The clock.
     pub clock: Clock,
 }
@@ -94,6 +96,7 @@ impl ControlPlane {
             admission: vec![Arc::new(admission::Federation)],
             kubelets: None,
             certificates: settings.certificates,
+            metrics: settings.metrics.clone(),
             clock: &settings.clock,
         };
         let server = EmbeddedServer::start(settings, scope).await?;
@@ -146,7 +149,7 @@ impl ControlPlane {
         Controllers::start(&self.client, options, scope)
     }
 
-    /// Adds the figures of the controllers and, when it is embedded, of the API server to `registry`.
+    /// Adds the figures of the controllers and the expiry of the certificates to `registry`.
     pub fn register_metrics(&self, registry: &mut Registry) {
         self.metrics.register(registry);
         if let Some(server) = &self.server {

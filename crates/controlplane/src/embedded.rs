@@ -18,7 +18,7 @@ use portolan_controllers::kubernetes;
 use portolan_net::kubeconfig::Cluster;
 use portolan_net::server::{ListenError, Server, listen};
 use portolan_net::tls::{ClientCertificates, TlsError, server_config};
-use portolan_net::{Clock, Shutdown};
+use portolan_net::{Clock, Shutdown, telemetry};
 use portolan_runtime::Client;
 use portolan_store::{OpenError, Store};
 use prometheus_client::registry::Registry;
@@ -110,6 +110,9 @@ pub struct Settings<'a> {
     pub kubelets: Option<Kubelets>,
     /// Life and renewal of its certificates.
     pub certificates: CertificatePolicy,
+    /// The metrics of the process, to which it adds its own and which it serves at `/metrics`; `None` for a server that
+    /// is not reported.
+    pub metrics: Option<telemetry::Metrics>,
     /// The clock.
     pub clock: &'a Clock,
 }
@@ -158,6 +161,7 @@ impl EmbeddedServer {
             kubelets: settings.kubelets.clone(),
             endpoint: settings.endpoint,
             admission: settings.admission.clone(),
+            metrics: settings.metrics.clone(),
             clock: settings.clock.clone(),
             ..portolan_apiserver::Config::default()
         };
@@ -193,9 +197,8 @@ impl EmbeddedServer {
         &self.certificates
     }
 
-    /// Adds the figures of the store and the certificates to `registry`.
+    /// Adds the expiry of the certificates to `registry`.
     pub fn register_metrics(&self, registry: &mut Registry) {
-        self.store.register_metrics(registry);
         metrics::register(&self.certificates, registry);
     }
 

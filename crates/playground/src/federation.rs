@@ -392,6 +392,7 @@ async fn start_member(
                 admission: Vec::new(),
                 kubelets: Some(nodes::kubelets(cluster, &kubelet, scope)?),
                 certificates: CertificatePolicy::default(),
+                metrics: None,
                 clock,
             };
             let embedded = EmbeddedServer::start(settings, scope).await?;

@@ -20,3 +20,6 @@ pub(crate) fn serve(metrics: &Metrics, address: SocketAddr, scope: &Shutdown) ->
     anstream::println!("metrics: http://{address}/metrics");
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;

@@ -16,6 +16,7 @@ pub(crate) async fn run(arguments: arguments::Server) -> Result<()> {
     let scope = Shutdown::new();
     scope.request_on_signals().context("cannot listen for signals")?;
     let clock = Clock::system();
+    let metrics = metrics::of_process("server");
     let control_plane = match (&arguments.kubeconfig, &arguments.dir) {
         (Some(kubeconfig), _) => ControlPlane::existing(kubeconfig, arguments.context.as_deref()).await?,
         (None, Some(dir)) => {
@@ -25,6 +26,7 @@ pub(crate) async fn run(arguments: arguments::Server) -> Result<()> {
                 advertise_address: arguments.advertise_address,
                 tls_sans: arguments.tls_san,
                 service_cidr: arguments.service_cidr,
+                metrics: Some(metrics.clone()),
                 clock: clock.clone(),
                 ..ControlPlaneSettings::default()
             };
@@ -41,7 +43,6 @@ pub(crate) async fn run(arguments: arguments::Server) -> Result<()> {
         }
     };
     let _controllers = control_plane.start_controllers(&clock, &scope);
-    let metrics = metrics::of_process("server");
     metrics.register(|registry| control_plane.register_metrics(registry));
     if let Some(address) = arguments.metrics_listen {
         metrics::serve(&metrics, address, &scope)?;

@@ -50,7 +50,7 @@ use tracing::Instrument;
 use crate::client::{BoxError, ClientError};
 use crate::members::ClusterName;
 use crate::metrics::PassResult;
-use crate::queue::{Key, Next, Queue};
+use crate::queue::{Key, Next, ORIGIN, Queue};
 
 /// Time for a pass to end after the stop signal; then it is cancelled.
 const STOP_GRACE: Duration = Duration::from_secs(2);
@@ -161,7 +161,8 @@ async fn pass<R: Reconciler>(reconciler: &R, queue: &Queue<R::Key>, key: &R::Key
     let controller = queue.name();
     let cluster = queue.cluster().map(ClusterName::as_str);
     let span = tracing::debug_span!("reconcile", controller, cluster, %key);
-    let ended = AssertUnwindSafe(reconciler.reconcile(key)).catch_unwind().instrument(span).await;
+    let reconciling = AssertUnwindSafe(reconciler.reconcile(key)).catch_unwind().instrument(span);
+    let ended = ORIGIN.scope(queue.origin(key), reconciling).await;
     let (result, next) = match ended {
         Ok(Outcome::Done) => (PassResult::Done, Next::Forget),
         Ok(Outcome::RequeueAfter(delay)) => (PassResult::Requeued, Next::After(delay)),

@@ -40,6 +40,17 @@ use crate::members::ClusterName;
 use crate::metrics::{QueueLoad, QueueMeter, QueueProbe, QueueReader};
 use state::QueueState;
 
+tokio::task_local! {
+    /// The time of the change that the running pass follows from. Keys that the pass adds to other queues inherit it, so
+    /// that the last controller of a chain knows how long the chain took.
+    pub(crate) static ORIGIN: Instant;
+}
+
+/// The origin of what happens now: that of the running pass, else `now`.
+fn origin(now: Instant) -> Instant {
+    ORIGIN.try_with(|origin| *origin).unwrap_or(now)
+}
+
 /// A key of a queue.
 pub trait Key: Clone + Eq + Hash + Display + Send + Sync + 'static {}
 
@@ -240,7 +251,8 @@ impl<K: Key> Queue<K> {
         Counters::count(&self.shared.counters.added);
         self.shared.meter.adds.inc();
         let lane = (self.shared.lane_of)(&key);
-        if self.shared.state.lock().add(key, lane, Instant::now()) {
+        let now = Instant::now();
+        if self.shared.state.lock().add(key, lane, now, origin(now)) {
             self.shared.wake.notify_one();
         }
     }
@@ -307,7 +319,8 @@ impl<K: Key> Queue<K> {
         };
         if matches!(next, Next::Forget | Next::After(_)) {
             if let Some(latency) = state.succeed(&key, now) {
-                meter.latency.observe_duration(latency);
+                meter.latency.observe_duration(latency.reconcile);
+                meter.change_latency.observe_duration(latency.change);
             }
         } else {
             meter.retries.inc();
@@ -316,6 +329,11 @@ impl<K: Key> Queue<K> {
         drop(state);
         meter.worked.observe_duration(worked);
         self.shared.wake.notify_one();
+    }
+
+    /// The time of the change that a pending key follows from.
+    pub(crate) fn origin(&self, key: &K) -> Instant {
+        self.shared.state.lock().origin(key).unwrap_or_else(Instant::now)
     }
 
     /// Failures of a key since its last success.

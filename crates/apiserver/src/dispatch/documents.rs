@@ -48,6 +48,7 @@ pub(super) fn answer(
             let keys = respond::full(issuer.key_set().to_string());
             Ok(respond::typed(StatusCode::OK, "application/jwk-set+json", keys))
         }
+        "/metrics" if let Some(page) = &server.metrics_page => Ok(page.respond(headers).map(respond::full)),
         path => unknown_path(path).into_answer(),
     }
 }

@@ -7,6 +7,7 @@ use portolan_object::Status;
 use portolan_store::{Event, Revision, Versioned};
 use serde_json::json;
 
+use crate::metrics::WatchMeter;
 use crate::negotiate::Form;
 use crate::read::{Presenter, Selection};
 use crate::record::{FRAME_END, Record, frame_opening};
@@ -20,13 +21,14 @@ const INITIAL_EVENTS_END: &str = "k8s.io/initial-events-end";
 pub(super) struct Frames {
     resource: Arc<Resource>,
     presenter: Presenter,
+    meter: WatchMeter,
     /// Whether the next table must have column definitions: the first one of a watch has them.
     wants_columns: bool,
 }
 
 impl Frames {
-    pub(super) fn new(resource: &Arc<Resource>, presenter: Presenter) -> Self {
-        Self { resource: Arc::clone(resource), presenter, wants_columns: true }
+    pub(super) fn new(resource: &Arc<Resource>, presenter: Presenter, meter: WatchMeter) -> Self {
+        Self { resource: Arc::clone(resource), presenter, meter, wants_columns: true }
     }
 
     /// The resource of the watch.
@@ -61,6 +63,7 @@ impl Frames {
     }
 
     fn frame(&mut self, event_type: &str, item: &Versioned<Record>) -> Bytes {
+        self.meter.sent();
         let is_plain = self.presenter.form() == Form::Object && self.resource.shows_stored(item);
         if is_plain && item.value.was_added() == (event_type == "ADDED") {
             return item.value.frame().clone();
@@ -70,6 +73,7 @@ impl Frames {
     }
 
     fn deleted(&mut self, item: &Versioned<Record>, ended: Revision) -> Bytes {
+        self.meter.sent();
         if self.presenter.form() == Form::Object && self.resource.shows_stored(item) {
             return item.value.deleted_frame(ended);
         }

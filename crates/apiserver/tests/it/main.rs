@@ -14,6 +14,7 @@ mod definitions;
 mod delete;
 mod forms;
 mod lists;
+mod metrics;
 mod patches;
 mod paths;
 mod restart;

@@ -48,6 +48,7 @@ impl Running {
             admission: Vec::new(),
             kubelets: None,
             certificates: CertificatePolicy { lifetime: LIFETIME, check_interval: Duration::from_millis(5) },
+            metrics: None,
             clock: &clock,
         };
         let server = EmbeddedServer::start(settings, &scope).await.expect("started");

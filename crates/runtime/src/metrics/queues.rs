@@ -75,6 +75,8 @@ pub(crate) struct QueueMeter {
     pub(crate) worked: Histogram,
     /// From the first addition of a key to the end of the pass that succeeds, retries included.
     pub(crate) latency: Histogram,
+    /// The same from the change that led to the addition, perhaps through other controllers.
+    pub(crate) change_latency: Histogram,
     passes: [Counter; PassResult::ALL.len()],
 }
 
@@ -121,6 +123,7 @@ pub(super) struct Queues {
     waited: Family<NameLabel, Histogram>,
     worked: Family<NameLabel, Histogram>,
     latency: Family<ControllerLabel, Histogram>,
+    change_latency: Family<ControllerLabel, Histogram>,
     passes: Family<PassLabels, Counter>,
     probes: Arc<Mutex<Vec<(QueueLabels, QueueProbe)>>>,
 }
@@ -133,6 +136,7 @@ impl Default for Queues {
             waited: Family::new(|| Histogram::new(SECONDS)),
             worked: Family::new(|| Histogram::new(SECONDS)),
             latency: Family::new(|| Histogram::new(SECONDS)),
+            change_latency: Family::new(|| Histogram::new(SECONDS)),
             passes: Family::default(),
             probes: Arc::default(),
         }
@@ -150,6 +154,7 @@ impl Queues {
             waited: self.waited.get(&NameLabel { name }),
             worked: self.worked.get(&NameLabel { name }),
             latency: self.latency.get(&ControllerLabel { controller: name }),
+            change_latency: self.change_latency.get(&ControllerLabel { controller: name }),
             passes,
         }
     }
@@ -175,6 +180,9 @@ impl Queues {
         registry.register("workqueue_work_duration_seconds", "Duration of a pass", self.worked.clone());
         let help = "Time from the change that queued an object to the end of the pass that succeeded, with all retries";
         registry.register("portolan_reconcile_latency_seconds", help, self.latency.clone());
+        let help =
+            "Time from the first change of a chain of controllers to the end of the pass that succeeded";
+        registry.register("portolan_change_latency_seconds", help, self.change_latency.clone());
         registry.register("portolan_reconciles", "Passes by how they ended", self.passes.clone());
         registry.register_collector(Box::new(QueueReaders(Arc::clone(&self.probes))));
     }

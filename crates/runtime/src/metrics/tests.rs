@@ -47,7 +47,7 @@ impl Reconciler for FailsOnce {
 async fn passes_are_counted_by_outcome_and_the_latency_includes_retries() {
     let (metrics, scope) = (Metrics::default(), Shutdown::new());
     let queue = metrics.queue("templates", None);
-    driver::run(std::sync::Arc::new(FailsOnce(AtomicU32::new(0))), &queue, 1, &scope);
+    driver::run(Arc::new(FailsOnce(AtomicU32::new(0))), &queue, 1, &scope);
     queue.add("a".to_owned());
     tokio::time::sleep(Duration::from_secs(5)).await;
     assert_eq!(
@@ -77,6 +77,33 @@ async fn passes_are_counted_by_outcome_and_the_latency_includes_retries() {
         [format!("{latency}_bucket{{le=\"0.001\",controller=\"templates\"}} 0")],
         "the back-off counts"
     );
+}
+
+/// Takes a second and hands the key over to the next controller.
+struct HandsOver(crate::Queue<String>);
+
+impl Reconciler for HandsOver {
+    type Key = String;
+
+    async fn reconcile(&self, key: &String) -> Outcome {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        self.0.add(key.clone());
+        Outcome::Done
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_latency_of_a_change_counts_from_the_first_controller() {
+    let (metrics, scope) = (Metrics::default(), Shutdown::new());
+    let (first, second) = (metrics.queue("templates", None), metrics.queue("works", None));
+    driver::run(Arc::new(HandsOver(second.clone())), &first, 1, &scope);
+    driver::run(Arc::new(FailsOnce(AtomicU32::new(1))), &second, 1, &scope);
+    first.add("a".to_owned());
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    let sum = |name: &str| lines(&metrics, &format!("{name}_sum{{controller=\"works\"}}"));
+    let change = "portolan_change_latency_seconds";
+    assert!(sum(change)[0].contains("} 1.0"), "{:?}", sum(change));
+    assert!(sum("portolan_reconcile_latency_seconds")[0].contains("} 0.0"), "its own pass took no time");
 }
 
 #[tokio::test(start_paused = true)]

@@ -32,14 +32,30 @@ pub(super) struct QueueState<K> {
 /// A key in a pass.
 struct Running {
     since: Instant,
-    /// When it was added during the pass.
-    again: Option<Instant>,
+    /// When it was added during the pass, and the origin of that.
+    again: Option<(Instant, Instant)>,
 }
 
 /// A key from its first addition to the pass that succeeds.
 struct Pending {
     since: Instant,
+    /// When the change happened that led to the addition, perhaps through other controllers.
+    origin: Instant,
     failures: u32,
+}
+
+impl Pending {
+    fn new(since: Instant, origin: Instant) -> Self {
+        Self { since, origin, failures: 0 }
+    }
+}
+
+/// How long it took until a key was reconciled with success.
+pub(super) struct Latency {
+    /// Since the key was first added.
+    pub(super) reconcile: Duration,
+    /// Since the change that led to the addition.
+    pub(super) change: Duration,
 }
 
 impl<K: Clone + Eq + Hash> QueueState<K> {
@@ -89,20 +105,20 @@ impl<K: Clone + Eq + Hash> QueueState<K> {
         self.len() == 0 && self.running.is_empty()
     }
 
-    /// Makes a key ready at `now`. True if a worker must be woken.
-    pub(super) fn add(&mut self, key: K, lane: Arc<str>, now: Instant) -> bool {
+    /// Makes a key ready at `now`, because of a change at `origin`. True if a worker must be woken.
+    pub(super) fn add(&mut self, key: K, lane: Arc<str>, now: Instant, origin: Instant) -> bool {
         if let Some(entry) = self.due.remove(&key) {
             self.delayed.remove(&entry);
         }
         if let Some(running) = self.running.get_mut(&key) {
-            running.again.get_or_insert(now);
+            running.again.get_or_insert((now, origin));
             return false;
         }
         if self.ready.contains_key(&key) {
             return false;
         }
         self.ready.insert(key.clone(), now);
-        self.pending.entry(key.clone()).or_insert(Pending { since: now, failures: 0 });
+        self.pending.entry(key.clone()).or_insert(Pending::new(now, origin));
         let keys = self.lanes.entry(lane.clone()).or_default();
         if keys.is_empty() {
             self.turns.push_back(lane);
@@ -135,7 +151,7 @@ impl<K: Clone + Eq + Hash> QueueState<K> {
             let key = entry.remove();
             self.due.remove(&key);
             let lane = lane_of(&key);
-            self.add(key, lane, now);
+            self.add(key, lane, now, now);
         }
     }
 
@@ -183,9 +199,9 @@ impl<K: Clone + Eq + Hash> QueueState<K> {
         }
         let Some(running) = self.running.remove(&key) else { return Duration::ZERO };
         match (running.again, at) {
-            (Some(added), _) => {
-                self.pending.entry(key.clone()).or_insert(Pending { since: added, failures: 0 });
-                self.add(key, lane, now);
+            (Some((added, origin)), _) => {
+                self.pending.entry(key.clone()).or_insert(Pending::new(added, origin));
+                self.add(key, lane, now, origin);
             }
             (None, Some(at)) => {
                 self.add_at(key, at);
@@ -196,14 +212,21 @@ impl<K: Clone + Eq + Hash> QueueState<K> {
     }
 
     pub(super) fn count_failure(&mut self, key: &K, now: Instant) -> u32 {
-        let pending = self.pending.entry(key.clone()).or_insert(Pending { since: now, failures: 0 });
+        let pending = self.pending.entry(key.clone()).or_insert(Pending::new(now, now));
         pending.failures = pending.failures.saturating_add(1);
         pending.failures
     }
 
-    /// Notes that the pass over a key succeeded. Returns the time since the key was first added.
-    pub(super) fn succeed(&mut self, key: &K, now: Instant) -> Option<Duration> {
-        self.pending.remove(key).map(|pending| now.duration_since(pending.since))
+    /// Notes that the pass over a key succeeded. Returns how long that took.
+    pub(super) fn succeed(&mut self, key: &K, now: Instant) -> Option<Latency> {
+        let pending = self.pending.remove(key)?;
+        let since = |instant: Instant| now.duration_since(instant);
+        Some(Latency { reconcile: since(pending.since), change: since(pending.origin) })
+    }
+
+    /// The change that led to the addition of a key.
+    pub(super) fn origin(&self, key: &K) -> Option<Instant> {
+        self.pending.get(key).map(|pending| pending.origin)
     }
 
     pub(super) fn failures(&self, key: &K) -> u32 {
