@@ -2,6 +2,8 @@
 //!
 //! Versions v1alpha1 and v1beta1 have one schema; these types speak both.
 
+mod view;
+
 use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
@@ -10,6 +12,8 @@ use serde::{Deserialize, Serialize};
 use crate::kind::kind;
 use crate::meta::Condition;
 use crate::schema::is_default;
+
+pub use view::{ClusterStatusView, ServiceImportSpecView, ServiceImportStatusView, ServiceImportView};
 
 kind! {
     /// Exports the Service of the same name.

@@ -1,5 +1,6 @@
 //! `discovery.k8s.io/v1` EndpointSlice.
 
+use portolan_object::Object;
 use serde::Deserialize;
 
 use super::View;
@@ -63,4 +64,18 @@ pub struct EndpointPort<'a> {
 
 impl<'a> View<'a> for EndpointSlice<'a> {
     const RESOURCE: StaticResource = resources::ENDPOINT_SLICE;
+}
+
+impl EndpointSlice<'_> {
+    /// `addressType` alone, without reading the endpoints.
+    pub fn address_type(slice: &Object) -> &str {
+        slice.str_at(&["addressType"])
+    }
+}
+
+impl Endpoint<'_> {
+    /// Whether the endpoint gets traffic; absent `ready` means ready.
+    pub fn is_ready(&self) -> bool {
+        self.conditions.ready != Some(false)
+    }
 }

@@ -33,6 +33,8 @@ pub struct ServiceSpec<'a> {
     pub cluster_ips: Vec<&'a str>,
     /// `IPv4` and `IPv6`, the primary family first.
     pub ip_families: Vec<&'a str>,
+    /// `SingleStack`, `PreferDualStack` or `RequireDualStack`.
+    pub ip_family_policy: &'a str,
     /// Ports.
     pub ports: Vec<ServicePort<'a>>,
     /// Labels of its pods.
@@ -91,7 +93,17 @@ impl<'a> View<'a> for Service<'a> {
     const RESOURCE: StaticResource = resources::SERVICE;
 }
 
-impl ServiceSpec<'_> {
+impl<'a> ServiceSpec<'a> {
+    /// Addresses of the Service: `clusterIPs`, or `clusterIP` alone if an old API server wrote only that.
+    pub fn addresses(&self) -> Vec<&'a str> {
+        let is_address = |ip: &&str| !ip.is_empty() && *ip != "None";
+        let mut addresses: Vec<&'a str> = self.cluster_ips.iter().copied().filter(is_address).collect();
+        if addresses.is_empty() {
+            addresses.extend(Some(self.cluster_ip).filter(is_address));
+        }
+        addresses
+    }
+
     /// Whether the Service has no address by decision of its user.
     pub fn is_headless(&self) -> bool {
         self.cluster_ip == "None"

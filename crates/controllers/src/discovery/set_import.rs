@@ -3,7 +3,8 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use portolan_api::multicluster::{ServiceImport, ServiceImportType};
+use portolan_api::kubernetes::View;
+use portolan_api::multicluster::{ServiceImportType, ServiceImportView};
 use portolan_api::names;
 use portolan_object::{Object, ObjectKey};
 use portolan_plan::cluster_sets::membership::Membership;
@@ -57,9 +58,12 @@ impl Discovery {
         for (site, id) in known {
             if let Some(import) = site.import(key).flatten().filter(|import| is_of_set(import)) {
                 let since = import.str_at(&["metadata", "creationTimestamp"]).to_owned();
-                let kind = import.to_typed::<ServiceImport>().map(|import| import.spec.kind);
+                let is_headless = ServiceImportView::read(&import)
+                    .is_ok_and(|import| import.spec.kind == ServiceImportType::Headless.as_str());
+                let kind =
+                    if is_headless { ServiceImportType::Headless } else { ServiceImportType::ClusterSetIP };
                 if oldest_import.as_ref().is_none_or(|(oldest, _)| since < *oldest) {
-                    oldest_import = Some((since, kind.unwrap_or_default()));
+                    oldest_import = Some((since, kind));
                 }
             }
             let Some(export) = site.export(key) else { continue };

@@ -6,7 +6,8 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use parking_lot::RwLock;
-use portolan_api::multicluster::{ServiceExport, ServiceImport};
+use portolan_api::kubernetes::{Service, View};
+use portolan_api::multicluster::{ServiceExport, ServiceImport, ServiceImportView};
 use portolan_api::resources;
 use portolan_api::{Kind, labels, names};
 use portolan_object::{Object, ObjectKey};
@@ -279,8 +280,8 @@ impl Site {
     }
 
     fn collect_families(&self, service: &Object) {
-        let listed = service.at(&["spec", "ipFamilies"]).and_then(Value::as_array).into_iter().flatten();
-        for family in listed.filter_map(Value::as_str) {
+        let Ok(Service { spec, .. }) = Service::read(service) else { return };
+        for family in spec.ip_families {
             if !self.families.read().contains(family) {
                 self.families.write().insert(family.to_owned());
             }
@@ -299,8 +300,8 @@ impl Site {
         });
         let imports = self.types.read().imports.as_ref().map(Cache::list).unwrap_or_default();
         let by_import = imports.iter().filter(|import| {
-            let listed = import.at(&["status", "clusters"]).and_then(Value::as_array);
-            listed.into_iter().flatten().any(|listed| is_from(listed["cluster"].as_str()))
+            let clusters = ServiceImportView::read(import).map(|import| import.status.clusters);
+            clusters.is_ok_and(|clusters| clusters.iter().any(|listed| is_from(Some(listed.cluster))))
         });
         by_slice.chain(by_import.map(|import| import.key())).collect()
     }

@@ -6,9 +6,9 @@
 
 use std::fmt;
 
+use portolan_api::kubernetes::{CustomResourceDefinition, View};
 use portolan_api::labels;
 use portolan_object::Object;
-use serde_json::Value;
 
 const RELEASE: &str = "multicluster.x-k8s.io/release-version";
 const REVISION: &str = "multicluster.x-k8s.io/crd-schema-revision";
@@ -60,16 +60,18 @@ fn release(definition: &Object) -> (Vec<u64>, u64) {
 
 /// Names of the served versions.
 fn versions(definition: &Object) -> Vec<&str> {
-    let listed = definition.at(&["spec", "versions"]).and_then(Value::as_array).into_iter().flatten();
-    listed
-        .filter(|version| version["served"] == true)
-        .filter_map(|version| version["name"].as_str())
+    let versions = CustomResourceDefinition::read(definition).map(|view| view.spec.versions);
+    versions
+        .unwrap_or_default()
+        .into_iter()
+        .filter(|version| version.served)
+        .map(|version| version.name)
         .collect()
 }
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     use super::*;
 

@@ -63,7 +63,7 @@ pub fn plan(
     }
     let wanted = [(ID_PROPERTY, &membership.id, id), (SET_PROPERTY, &membership.set, set)];
     let steps = wanted.into_iter().filter_map(|(name, value, present)| {
-        let is_there = present.is_some_and(|present| present.str_at(&["spec", "value"]) == value);
+        let is_there = present.is_some_and(|present| value_of(present) == *value);
         (!is_there).then(|| PropertyStep::Put(property(name, value, &membership.set, version)))
     });
     Ok(steps.collect())
@@ -71,8 +71,12 @@ pub fn plan(
 
 fn contradicting(property: Option<&Object>, value: &str) -> Option<String> {
     let foreign = property.filter(|property| !is_ours(property))?;
-    let found = foreign.str_at(&["spec", "value"]);
-    (found != value).then(|| found.to_owned())
+    Some(value_of(foreign)).filter(|found| found != value)
+}
+
+/// Value of a ClusterProperty; empty if it cannot be read.
+fn value_of(property: &Object) -> String {
+    property.to_typed::<ClusterProperty>().map(|property| property.spec.value).unwrap_or_default()
 }
 
 fn is_ours(property: &Object) -> bool {
@@ -117,7 +121,7 @@ mod tests {
                 .iter()
                 .map(|step| match step {
                     PropertyStep::Put(object) => {
-                        format!("put {}={}", object.name(), object.str_at(&["spec", "value"]))
+                        format!("put {}={}", object.name(), value_of(object))
                     }
                     PropertyStep::Delete(name) => format!("delete {name}"),
                 })

@@ -2,39 +2,33 @@
 //!
 //! Both forms of import use this to avoid needless writes, which would wake every watcher.
 
+use portolan_api::kubernetes::{Service, ServicePort, View};
 use portolan_object::Object;
 use serde_json::Value;
 
-use super::derived_service::PORT_FIELDS;
 use crate::covers::covers_metadata;
-
-/// Fields of a derived Service that the API server defaults.
-const DEFAULTED: &[&[&str]] = &[
-    &["spec", "type"],
-    &["spec", "sessionAffinity"],
-    &["spec", "sessionAffinityConfig", "clientIP", "timeoutSeconds"],
-    &["spec", "internalTrafficPolicy"],
-    &["spec", "ipFamilyPolicy"],
-];
 
 /// Whether a derived Service equals `wanted`. Fields without a default must be absent if they are not wanted.
 pub(super) fn same_service(actual: &Object, wanted: &Object) -> bool {
-    let is_default_or_same = |path: &&[&str]| match wanted.at(path) {
-        None | Some(Value::Null) => true,
-        wanted => actual.at(path) == wanted,
-    };
-    let distribution = |object: &Object| object.str_at(&["spec", "trafficDistribution"]).to_owned();
-    DEFAULTED.iter().all(is_default_or_same)
-        && distribution(actual) == distribution(wanted)
-        && ports(actual) == ports(wanted)
+    let (Ok(present), Ok(desired)) = (Service::read(actual), Service::read(wanted)) else { return false };
+    let (present, desired) = (present.spec, desired.spec);
+    // The API server defaults these fields, so an absent one may have any value.
+    let is_same_or_default = |present: &str, desired: &str| desired.is_empty() || present == desired;
+    let timeout = desired.session_affinity_config.client_ip.timeout_seconds;
+    is_same_or_default(present.kind, desired.kind)
+        && is_same_or_default(present.session_affinity, desired.session_affinity)
+        && (timeout.is_none() || present.session_affinity_config.client_ip.timeout_seconds == timeout)
+        && is_same_or_default(present.internal_traffic_policy, desired.internal_traffic_policy)
+        && is_same_or_default(present.ip_family_policy, desired.ip_family_policy)
+        && present.traffic_distribution == desired.traffic_distribution
+        && present.ports.iter().map(copied_fields).eq(desired.ports.iter().map(copied_fields))
         && covers_metadata(actual, wanted)
 }
 
-/// The copied fields of each port of a Service; an empty text counts as absent.
-fn ports(service: &Object) -> Vec<Vec<Option<&Value>>> {
-    let listed = service.at(&["spec", "ports"]).and_then(Value::as_array).into_iter().flatten();
-    let is_set = |value: &&Value| !value.is_null() && value.as_str() != Some("");
-    listed.map(|port| PORT_FIELDS.iter().map(|field| port.get(*field).filter(is_set)).collect()).collect()
+/// The fields of a port that a derived Service copies from its import.
+fn copied_fields<'a>(port: &ServicePort<'a>) -> (&'a str, i64, Option<&'a str>, Option<&'a str>) {
+    let set = |text: Option<&'a str>| text.filter(|text| !text.is_empty());
+    (port.name, port.port, set(port.protocol), set(port.app_protocol))
 }
 
 /// Whether an imported slice equals `wanted`. Endpoints and ports must be equal, so that removed fields, such as a zone,

@@ -6,6 +6,7 @@
 use portolan_api::conditions::multicluster as reasons;
 use portolan_api::meta::{Condition, set_condition};
 use portolan_object::Object;
+use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::export::InvalidExport;
@@ -120,7 +121,7 @@ pub fn import_status(
 /// Present conditions of an object. Unreadable entries are left out, so that the next write replaces them.
 pub fn present(object: &Object) -> Vec<Condition> {
     let listed = object.at(&["status", "conditions"]).and_then(Value::as_array).into_iter().flatten();
-    listed.filter_map(|condition| serde_json::from_value(condition.clone()).ok()).collect()
+    listed.filter_map(|condition| Condition::deserialize(condition).ok()).collect()
 }
 
 fn shortened(message: &str) -> String {

@@ -1,37 +1,45 @@
 //! The derived Service of an explicit import, and updates of derived Services.
 
-use portolan_api::{labels, names};
-use portolan_object::{GroupVersionKind, Object, ObjectKey};
+use portolan_api::kubernetes::{ServicePort, View};
+use portolan_api::multicluster::{ServiceImportType, ServiceImportView};
+use portolan_api::{labels, names, resources};
+use portolan_object::{Object, ObjectKey};
 use serde_json::{Map, Value, json};
-
-/// Port fields that a derived Service copies from its import. EndpointSlices carry the target ports.
-pub(super) const PORT_FIELDS: &[&str] = &["name", "protocol", "port", "appProtocol"];
 
 /// The derived Service of an explicit ServiceImport.
 ///
 /// `None` for imports without an address: type `Headless` has DNS records only, and the API refuses a Service without
 /// ports.
 pub fn derived_service(import: &Object) -> Option<Object> {
-    let ports = import.at(&["spec", "ports"]).and_then(Value::as_array).filter(|ports| !ports.is_empty())?;
-    if import.str_at(&["spec", "type"]) != "ClusterSetIP" {
+    // An import that no API server could have stored has no Service either.
+    let spec = ServiceImportView::read(import).ok()?.spec;
+    if spec.kind != ServiceImportType::ClusterSetIP.as_str() || spec.ports.is_empty() {
         return None;
     }
     let key = ObjectKey::namespaced(import.namespace(), names::derived_service(import.name()));
-    let mut service = Object::new(&GroupVersionKind::new("", "v1", "Service"), &key);
+    let mut service = Object::new(&resources::SERVICE.gvk(), &key);
     service.set_label(labels::MANAGED, labels::TRUE);
     service.set_label(labels::endpoint_slice::IMPORT_NAME, import.name());
     service.metadata_mut().insert("ownerReferences".to_owned(), json!([owner_reference(import)]));
-    let mut spec = Map::new();
-    spec.insert("type".to_owned(), json!("ClusterIP"));
-    spec.insert("ports".to_owned(), ports.iter().map(service_port).collect());
-    for field in ["sessionAffinity", "sessionAffinityConfig", "internalTrafficPolicy", "trafficDistribution"]
-    {
-        if let Some(value) = import.at(&["spec", field]).filter(|value| !value.is_null()) {
-            spec.insert(field.to_owned(), value.clone());
-        }
-    }
-    service.0["spec"] = Value::Object(spec);
+    let timeout = spec.session_affinity_config.client_ip.timeout_seconds;
+    let text = |text: &str| Some(text).filter(|text| !text.is_empty()).map(Value::from);
+    service.0["spec"] = Value::Object(present_fields([
+        ("type", Some("ClusterIP".into())),
+        ("ports", Some(spec.ports.iter().map(service_port).collect())),
+        ("sessionAffinity", text(spec.session_affinity)),
+        (
+            "sessionAffinityConfig",
+            timeout.map(|seconds| json!({ "clientIP": { "timeoutSeconds": seconds } })),
+        ),
+        ("internalTrafficPolicy", text(spec.internal_traffic_policy)),
+        ("trafficDistribution", text(spec.traffic_distribution)),
+    ]));
     Some(service)
+}
+
+/// A JSON map of the fields with a value.
+pub(super) fn present_fields<const N: usize>(fields: [(&str, Option<Value>); N]) -> Map<String, Value> {
+    fields.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect()
 }
 
 /// The present derived Service with labels, owners and spec fields of `wanted`. Its addresses stay.
@@ -67,16 +75,16 @@ pub(super) fn owner_reference(import: &Object) -> Value {
     json!({ "apiVersion": import.api_version(), "kind": import.kind(), "name": import.name(), "uid": import.uid() })
 }
 
-fn service_port(port: &Value) -> Value {
-    let mut fields: Map<String, Value> = PORT_FIELDS
-        .iter()
-        .filter_map(|field| {
-            Some(((*field).to_owned(), port.get(*field).filter(|value| !value.is_null())?.clone()))
-        })
-        .collect();
-    // The default of the API server; explicit, because server-side apply identifies a port by port and protocol.
-    fields.entry("protocol").or_insert_with(|| json!("TCP"));
-    Value::Object(fields)
+/// A port of the Service. The EndpointSlices carry the target ports.
+fn service_port(port: &ServicePort<'_>) -> Value {
+    // TCP is the default of the API server; explicit, because server-side apply identifies a port by port and protocol.
+    let protocol = port.protocol.filter(|protocol| !protocol.is_empty()).unwrap_or("TCP");
+    Value::Object(present_fields([
+        ("name", Some(port.name).filter(|name| !name.is_empty()).map(Value::from)),
+        ("protocol", Some(protocol.into())),
+        ("port", Some(port.port.into())),
+        ("appProtocol", port.app_protocol.map(Value::from)),
+    ]))
 }
 
 #[cfg(test)]

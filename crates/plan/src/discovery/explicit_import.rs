@@ -100,8 +100,10 @@ fn wanted_slices(seen: &ExplicitImport<'_>, import: &Object) -> BTreeMap<String,
     let mut wanted = BTreeMap::new();
     for exporter in &seen.exporters {
         for slice in exporter.slices.iter().filter(|slice| is_exportable(slice)) {
-            let imported = imported_slice(exporter.cluster, import.name(), slice);
-            wanted.insert(imported.name().to_owned(), imported);
+            // A slice that no API server could have stored is left out.
+            if let Ok(imported) = imported_slice(exporter.cluster, import.name(), slice) {
+                wanted.insert(imported.name().to_owned(), imported);
+            }
         }
     }
     wanted

@@ -6,9 +6,9 @@
 use std::collections::BTreeMap;
 
 use portolan_api::conditions::multicluster as reasons;
+use portolan_api::kubernetes::{self, Service, View, ViewError};
 use portolan_api::multicluster::{ServiceExport, ServiceImportType, ServicePort};
 use portolan_object::Object;
-use serde_json::Value;
 
 mod metadata;
 
@@ -54,6 +54,9 @@ pub enum InvalidExport {
     /// The ServiceExport has a field of a wrong type.
     #[error("the ServiceExport cannot be read: {0}")]
     Unreadable(String),
+    /// The Service has a field of a wrong type.
+    #[error(transparent)]
+    UnreadableService(#[from] ViewError),
     /// Service default/kubernetes, which is a different API server in each cluster.
     #[error(
         "service default/kubernetes is each cluster's own API server and cannot be exported: delete this ServiceExport"
@@ -80,7 +83,7 @@ impl InvalidExport {
     pub fn reason(&self) -> &'static str {
         match self {
             Self::Unreadable(_) | Self::Metadata(_) => reasons::INVALID_EXPORTED_METADATA,
-            Self::ApiServer | Self::Port(_) => reasons::SERVICE_NOT_EXPORTABLE,
+            Self::ApiServer | Self::Port(_) | Self::UnreadableService(_) => reasons::SERVICE_NOT_EXPORTABLE,
             Self::NoService(_) => reasons::NO_SERVICE,
             Self::ExternalName(_) => reasons::INVALID_SERVICE_TYPE,
         }
@@ -98,8 +101,8 @@ pub fn offer_of(cluster: &str, export: &Object, service: Option<&Object>) -> Res
     }
     let service = service.filter(|service| !service.is_deleting());
     let service = service.ok_or_else(|| InvalidExport::NoService(key.to_string()))?;
-    let spec = |field: &str| service.str_at(&["spec", field]).to_owned();
-    if spec("type") == "ExternalName" {
+    let spec = Service::read(service)?.spec;
+    if spec.kind == "ExternalName" {
         return Err(InvalidExport::ExternalName(key.to_string()));
     }
     let wanted = export
@@ -107,59 +110,47 @@ pub fn offer_of(cluster: &str, export: &Object, service: Option<&Object>) -> Res
         .map_err(|error| InvalidExport::Unreadable(error.to_string()))?
         .spec;
     metadata::check(&wanted)?;
-    let session_affinity = match spec("sessionAffinity") {
-        unset if unset.is_empty() => "None".to_owned(),
-        set => set,
-    };
-    let seconds = || service.at(&["spec", "sessionAffinityConfig", "clientIP", "timeoutSeconds"]);
+    let session_affinity = if spec.session_affinity.is_empty() { "None" } else { spec.session_affinity };
     let affinity_seconds = (session_affinity == "ClientIP").then(|| {
-        let seconds = seconds().and_then(Value::as_i64).and_then(|seconds| i32::try_from(seconds).ok());
-        seconds.unwrap_or(DEFAULT_AFFINITY_SECONDS)
+        let seconds = spec.session_affinity_config.client_ip.timeout_seconds;
+        seconds.and_then(|seconds| i32::try_from(seconds).ok()).unwrap_or(DEFAULT_AFFINITY_SECONDS)
     });
-    let optional = |field: &str| Some(spec(field)).filter(|value| !value.is_empty());
+    let optional = |text: &str| Some(text.to_owned()).filter(|text| !text.is_empty());
     Ok(Offer {
         cluster: cluster.to_owned(),
         since: export.str_at(&["metadata", "creationTimestamp"]).to_owned(),
-        kind: if spec("clusterIP") == "None" {
-            ServiceImportType::Headless
-        } else {
-            ServiceImportType::ClusterSetIP
-        },
-        ports: ports(service)?,
-        session_affinity,
+        kind: if spec.is_headless() { ServiceImportType::Headless } else { ServiceImportType::ClusterSetIP },
+        ports: spec.ports.iter().map(valid_port).collect::<Result<_, _>>()?,
+        session_affinity: session_affinity.to_owned(),
         affinity_seconds,
-        internal_traffic_policy: optional("internalTrafficPolicy"),
-        traffic_distribution: optional("trafficDistribution"),
-        families: families(service),
+        internal_traffic_policy: optional(spec.internal_traffic_policy),
+        traffic_distribution: optional(spec.traffic_distribution),
+        families: families(&spec.ip_families),
         labels: wanted.exported_labels,
         annotations: wanted.exported_annotations,
     })
 }
 
-/// Ports of the Service. Each must be valid for the derived Services in other clusters: an invalid port would break the
+/// A port of the Service. It must be valid for the derived Services in other clusters: an invalid port would break the
 /// service in all of them.
-fn ports(service: &Object) -> Result<Vec<ServicePort>, InvalidExport> {
-    let listed = service.at(&["spec", "ports"]).and_then(Value::as_array).into_iter().flatten();
-    let port = |port: &Value| {
-        let text = |field: &str| port[field].as_str().unwrap_or_default().to_owned();
-        let number = port["port"].as_u64().and_then(|number| u16::try_from(number).ok());
-        let protocol =
-            Some(text("protocol")).filter(|set| !set.is_empty()).unwrap_or_else(|| "TCP".to_owned());
-        let is_legal = metadata::is_port_name(&text("name")) && PROTOCOLS.contains(&protocol.as_str());
-        let number = number
-            .filter(|number| *number > 0 && is_legal)
-            .ok_or_else(|| InvalidExport::Port(text("name")))?;
-        let app_protocol = port["appProtocol"].as_str().map(str::to_owned);
-        Ok(ServicePort { name: text("name"), protocol, app_protocol, port: i32::from(number) })
-    };
-    listed.map(port).collect()
+fn valid_port(port: &kubernetes::ServicePort<'_>) -> Result<ServicePort, InvalidExport> {
+    let protocol = port.protocol.filter(|protocol| !protocol.is_empty()).unwrap_or("TCP");
+    let is_valid = metadata::is_port_name(port.name) && PROTOCOLS.contains(&protocol);
+    let number = u16::try_from(port.port).ok().filter(|number| *number > 0 && is_valid);
+    Ok(ServicePort {
+        name: port.name.to_owned(),
+        protocol: protocol.to_owned(),
+        app_protocol: port.app_protocol.map(str::to_owned),
+        port: number.ok_or_else(|| InvalidExport::Port(port.name.to_owned()))?.into(),
+    })
 }
 
 /// Address families of a Service. API servers before 1.20 do not write `ipFamilies`; IPv4 is the likely family there.
-fn families(service: &Object) -> Vec<String> {
-    let listed = service.at(&["spec", "ipFamilies"]).and_then(Value::as_array).into_iter().flatten();
-    let families: Vec<String> = listed.filter_map(Value::as_str).map(str::to_owned).collect();
-    if families.is_empty() { vec!["IPv4".to_owned()] } else { families }
+fn families(listed: &[&str]) -> Vec<String> {
+    if listed.is_empty() {
+        return vec!["IPv4".to_owned()];
+    }
+    listed.iter().map(|family| (*family).to_owned()).collect()
 }
 
 #[cfg(test)]

@@ -7,12 +7,14 @@ mod cluster;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use portolan_api::kubernetes::View;
+use portolan_api::multicluster::ServiceImportView;
 use portolan_object::ObjectKey;
 use serde::Serialize;
 
 pub use cluster::{Cluster, Contents};
 use cluster::{conflict, endpoints, exported_by, invalid, last_change, ports};
-pub(crate) use cluster::{is_imported_slice, is_own_slice, said};
+pub(crate) use cluster::{is_imported_slice, is_own_slice};
 
 /// All services, by namespace and name.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
@@ -127,13 +129,14 @@ fn service(key: &ObjectKey, clusters: &[Cluster]) -> Service {
         .iter()
         .filter_map(|cluster| Some((cluster.name.as_str(), cluster.contents.as_ref().ok()?)))
         .collect();
-    let imports = read.iter().filter_map(|(name, contents)| Some((*name, contents.import(key)?)));
-    let imports: Vec<_> = imports.collect();
-    let kind =
-        imports.iter().map(|(_, import)| import.str_at(&["spec", "type"])).find(|kind| !kind.is_empty());
+    let imports = read.iter().filter_map(|(name, contents)| {
+        Some((*name, ServiceImportView::read(contents.import(key)?).unwrap_or_default()))
+    });
+    let imports: Vec<(&str, ServiceImportView<'_>)> = imports.collect();
+    let kind = imports.iter().map(|(_, import)| import.spec.kind).find(|kind| !kind.is_empty());
     let importers = imports.iter().map(|(cluster, import)| Importer {
         cluster: (*cluster).to_owned(),
-        ips: cluster::texts(import, &["spec", "ips"]),
+        ips: import.spec.ips.iter().map(|ip| (*ip).to_owned()).collect(),
     });
     let changes = read.iter().flat_map(|(_, contents)| contents.objects_of(key)).map(last_change);
     Service {

@@ -18,10 +18,10 @@ mod slices;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use portolan_api::kubernetes::View;
 use portolan_api::labels;
-use portolan_api::multicluster::ServiceImportType;
+use portolan_api::multicluster::{ServiceImportType, ServiceImportView};
 use portolan_object::{Object, ObjectKey};
-use serde_json::Value;
 
 use super::compare::same_slice;
 use super::conditions::{Usability, import_status};
@@ -165,10 +165,9 @@ pub fn plan_set_import(
 
 /// Exporters in the status of the present import that are unreachable or not synced.
 fn unseen_exporters(exported: &ExportedService<'_>, member: &ImportingMember<'_>) -> Vec<String> {
-    let clusters =
-        member.import.and_then(|import| import.at(&["status", "clusters"])).and_then(Value::as_array);
-    let named = clusters.into_iter().flatten().filter_map(|cluster| cluster["cluster"].as_str());
-    named.filter(|cluster| exported.unknown.contains(*cluster)).map(str::to_owned).collect()
+    let import = member.import.and_then(|import| ServiceImportView::read(import).ok());
+    let clusters = import.into_iter().flat_map(|import| import.status.clusters).map(|listed| listed.cluster);
+    clusters.filter(|cluster| exported.unknown.contains(*cluster)).map(str::to_owned).collect()
 }
 
 fn plan_slices(pass: &Pass<'_>, import: &Object) -> Vec<SetImportAction> {

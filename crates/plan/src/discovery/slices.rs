@@ -1,12 +1,9 @@
 //! EndpointSlices of an explicit import, and which EndpointSlices of a cluster are exported.
 
-use portolan_api::{labels, names};
-use portolan_object::{GroupVersionKind, Object, ObjectKey};
+use portolan_api::kubernetes::{Endpoint, EndpointSlice, View, ViewError};
+use portolan_api::{labels, names, resources};
+use portolan_object::{Object, ObjectKey};
 use serde_json::{Map, Value, json};
-
-/// Fields of an imported endpoint. Without `nodeName`: the importing cluster may have a different node of that name, and
-/// its proxies would take the endpoint for a local one.
-const ENDPOINT_FIELDS: &[&str] = &["addresses", "conditions", "hostname", "zone"];
 
 /// Whether a slice has endpoints of its own cluster. Imported endpoints are not exported again.
 pub fn is_exportable(slice: &Object) -> bool {
@@ -19,17 +16,21 @@ pub fn is_exportable(slice: &Object) -> bool {
     !manager.is_some_and(|manager| imported.contains(&manager))
         // The label of another controller that imports endpoints.
         && slice.label(labels::endpoint_slice::SOURCE_CLUSTER).is_none()
-        && matches!(slice.str_at(&["addressType"]), "IPv4" | "IPv6")
+        && matches!(EndpointSlice::address_type(slice), "IPv4" | "IPv6")
         && !slice.is_deleting()
 }
 
 /// The EndpointSlice of the explicit import `service` for `slice` of `exporter`.
 ///
 /// Addresses, ports, conditions and zones are copied; labels name the exporter and the derived Service.
-pub fn imported_slice(exporter: &str, service: &str, slice: &Object) -> Object {
+///
+/// # Errors
+/// When the slice has a field of a wrong type.
+pub fn imported_slice(exporter: &str, service: &str, slice: &Object) -> Result<Object, ViewError> {
+    let view = EndpointSlice::read(slice)?;
     let key =
         ObjectKey::namespaced(slice.namespace(), names::imported_endpoint_slice(exporter, slice.name()));
-    let mut imported = Object::new(&GroupVersionKind::new("discovery.k8s.io", "v1", "EndpointSlice"), &key);
+    let mut imported = Object::new(&resources::ENDPOINT_SLICE.gvk(), &key);
     for (label, value) in [
         (labels::MANAGED, labels::TRUE),
         (labels::endpoint_slice::MANAGED_BY, labels::endpoint_slice::IMPORT_MANAGER),
@@ -39,20 +40,36 @@ pub fn imported_slice(exporter: &str, service: &str, slice: &Object) -> Object {
         imported.set_label(label, value);
     }
     imported.set_label(labels::endpoint_slice::SERVICE_NAME, names::derived_service(service));
-    imported.0["addressType"] = json!(slice.str_at(&["addressType"]));
-    let endpoints = slice.at(&["endpoints"]).and_then(Value::as_array);
-    imported.0["endpoints"] = endpoints.into_iter().flatten().map(endpoint).collect();
-    imported.0["ports"] =
-        slice.at(&["ports"]).filter(|ports| ports.is_array()).cloned().unwrap_or_else(|| json!([]));
-    imported
+    imported.0["addressType"] = json!(view.address_type);
+    imported.0["endpoints"] =
+        view.endpoints.iter().map(|endpoint| Value::Object(imported_endpoint(endpoint))).collect();
+    // Ports are copied unchanged, with fields that the view does not know.
+    let ports = slice.0.get("ports").filter(|ports| ports.is_array());
+    imported.0["ports"] = ports.cloned().unwrap_or_else(|| json!([]));
+    Ok(imported)
 }
 
-fn endpoint(endpoint: &Value) -> Value {
-    let kept = ENDPOINT_FIELDS.iter().filter_map(|field| {
-        let value = endpoint.get(*field).filter(|value| !value.is_null())?;
-        Some(((*field).to_owned(), value.clone()))
-    });
-    Value::Object(kept.collect::<Map<_, _>>())
+/// The fields of an imported endpoint: addresses, conditions, host name and zone.
+///
+/// Without `nodeName`: the importing cluster may have a different node of that name, and its proxies would take the
+/// endpoint for a local one. `conditions` is always written, because kube-apiserver stores it even if it is empty.
+pub(super) fn imported_endpoint(endpoint: &Endpoint<'_>) -> Map<String, Value> {
+    let conditions = [
+        ("ready", endpoint.conditions.ready),
+        ("serving", endpoint.conditions.serving),
+        ("terminating", endpoint.conditions.terminating),
+    ];
+    let conditions =
+        conditions.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?.into())));
+    let mut fields = Map::new();
+    fields.insert("addresses".to_owned(), endpoint.addresses.iter().copied().collect());
+    fields.insert("conditions".to_owned(), Value::Object(conditions.collect()));
+    for (name, value) in [("hostname", endpoint.hostname), ("zone", endpoint.zone)] {
+        if let Some(value) = value {
+            fields.insert(name.to_owned(), value.into());
+        }
+    }
+    fields
 }
 
 #[cfg(test)]
@@ -76,7 +93,8 @@ mod tests {
             "member1",
             "serve",
             &slice(json!({"kubernetes.io/service-name": "serve"}), "IPv4"),
-        );
+        )
+        .unwrap();
         let want = json!({"apiVersion": "discovery.k8s.io/v1", "kind": "EndpointSlice", "addressType": "IPv4",
             "metadata": {"name": "imported-member1-serve-abcde", "namespace": "default", "labels": {
                 "karmada.io/managed": "true",

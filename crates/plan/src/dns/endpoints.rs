@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
+use portolan_api::kubernetes::{Endpoint, EndpointPort, EndpointSlice, ServicePort, View};
 use portolan_api::labels::endpoint_slice::SOURCE_CLUSTER;
 use portolan_object::Object;
 use portolan_object::dns_label::{LABEL_LIMIT, is_host_label, is_host_name};
@@ -34,7 +35,7 @@ impl Port {
 
 /// A ready endpoint with its name in DNS.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-struct Endpoint {
+struct NamedEndpoint {
     /// Id of the exporting cluster; empty in the zone of a single cluster.
     cluster: String,
     hostname: String,
@@ -42,7 +43,7 @@ struct Endpoint {
     ports: Vec<Port>,
 }
 
-impl Endpoint {
+impl NamedEndpoint {
     fn prefix(&self) -> String {
         match self.cluster.as_str() {
             "" => self.hostname.clone(),
@@ -58,36 +59,60 @@ pub(super) enum Naming {
     WithoutCluster,
 }
 
+/// A port as an object lists it.
+pub(super) struct ListedPort<'a> {
+    name: &'a str,
+    /// `None` stands for all ports.
+    number: Option<i64>,
+    protocol: &'a str,
+}
+
+impl<'a> From<&ServicePort<'a>> for ListedPort<'a> {
+    fn from(port: &ServicePort<'a>) -> Self {
+        Self { name: port.name, number: Some(port.port), protocol: port.protocol.unwrap_or_default() }
+    }
+}
+
+impl<'a> From<&EndpointPort<'a>> for ListedPort<'a> {
+    fn from(port: &EndpointPort<'a>) -> Self {
+        let (name, protocol) = (port.name.unwrap_or_default(), port.protocol.unwrap_or_default());
+        Self { name, number: port.port, protocol }
+    }
+}
+
+impl ListedPort<'_> {
+    /// The port if it can have SRV records; an EndpointSlice port without number has none.
+    fn check(&self) -> Option<Result<Port, Problem>> {
+        let number = self.number?;
+        let problem = |reason| {
+            let (name, protocol) = (self.name.to_owned(), self.protocol.to_owned());
+            Some(Err(Problem::Port { name, number, protocol, reason }))
+        };
+        let protocol = match self.protocol {
+            // TCP is the default of the other two APIs; the ServiceImport API has none.
+            "" | "TCP" => "tcp",
+            "UDP" => "udp",
+            "SCTP" => "sctp",
+            _ => return problem("its protocol is neither TCP, UDP nor SCTP"),
+        };
+        // The underscore in front of the name is part of the label.
+        if !(self.name.is_empty() || is_host_label(self.name) && self.name.len() < LABEL_LIMIT) {
+            return problem("its name is not a DNS label of at most 62 characters");
+        }
+        match u16::try_from(number).ok().filter(|&number| number > 0) {
+            Some(number) => Some(Ok(Port { name: self.name.to_owned(), protocol, number })),
+            None => problem("its number is not between 1 and 65535"),
+        }
+    }
+}
+
 /// Ports of a Service, a ServiceImport or an EndpointSlice, without invalid ones, which are reported as problems.
-pub(super) fn ports(listed: Option<&Value>, problems: &mut Vec<Problem>) -> Vec<Port> {
-    let listed = listed.and_then(Value::as_array).into_iter().flatten();
-    listed
-        .filter_map(|port| {
-            let (name, number) = (text(port, "name"), port["port"].as_i64()?);
-            let report = |reason| {
-                let (name, protocol) = (name.to_owned(), text(port, "protocol").to_owned());
-                Problem::Port { name, number, protocol, reason }
-            };
-            let protocol = match text(port, "protocol") {
-                // TCP is the default of the other two APIs; the ServiceImport API has none.
-                "" | "TCP" => Ok("tcp"),
-                "UDP" => Ok("udp"),
-                "SCTP" => Ok("sctp"),
-                _ => Err(report("its protocol is neither TCP, UDP nor SCTP")),
-            };
-            let checked = protocol.and_then(|protocol| {
-                // The underscore in front of the name is part of the label.
-                if !(name.is_empty() || is_host_label(name) && name.len() < LABEL_LIMIT) {
-                    return Err(report("its name is not a DNS label of at most 62 characters"));
-                }
-                let Some(number) = u16::try_from(number).ok().filter(|&number| number > 0) else {
-                    return Err(report("its number is not between 1 and 65535"));
-                };
-                Ok(Port { name: name.to_owned(), protocol, number })
-            });
-            checked.map_err(|problem| problems.push(problem)).ok()
-        })
-        .collect()
+pub(super) fn ports<'a>(
+    listed: impl Iterator<Item = ListedPort<'a>>,
+    problems: &mut Vec<Problem>,
+) -> Vec<Port> {
+    let checked = listed.filter_map(|port| port.check());
+    checked.filter_map(|port| port.map_err(|problem| problems.push(problem)).ok()).collect()
 }
 
 /// Adds the records of a headless service: its addresses, one name per endpoint, and SRV records for every port.
@@ -131,26 +156,34 @@ fn ready(
     naming: Naming,
     default_ports: &[Port],
     problems: &mut Vec<Problem>,
-) -> Vec<Endpoint> {
+) -> Vec<NamedEndpoint> {
     let mut found = BTreeSet::new();
     for slice in slices {
         let place = format!("EndpointSlice {}", slice.key());
-        let family = match slice.str_at(&["addressType"]) {
+        let family = match EndpointSlice::address_type(slice) {
             family @ ("IPv4" | "IPv6") => family,
             // Slices of type FQDN are not exported.
             _ => continue,
         };
         let Some(cluster) = cluster(slice, naming, &place, problems) else { continue };
-        let own_ports = slice.at(&["ports"]).filter(|ports| ports.is_array());
-        let ports = own_ports.map_or_else(|| default_ports.to_vec(), |own| ports(Some(own), problems));
-        let listed = slice.at(&["endpoints"]).and_then(Value::as_array).into_iter().flatten();
-        // Absent `ready` means ready (EndpointSlice API).
-        for endpoint in listed.filter(|endpoint| endpoint["conditions"]["ready"] != false) {
+        let view = match EndpointSlice::read(slice) {
+            Ok(view) => view,
+            Err(error) => {
+                problems.push(Problem::Unreadable { message: error.to_string() });
+                continue;
+            }
+        };
+        let ports = if slice.0.get("ports").is_some_and(Value::is_array) {
+            ports(view.ports.iter().map(ListedPort::from), problems)
+        } else {
+            default_ports.to_vec()
+        };
+        for endpoint in view.endpoints.iter().filter(|endpoint| endpoint.is_ready()) {
             let Some(hostname) = hostname(endpoint, &place, problems) else { continue };
             for address in addresses(endpoint, family, &place, problems) {
                 let hostname = hostname.clone().unwrap_or_else(|| dashed(address));
                 let (cluster, ports) = (cluster.clone(), ports.clone());
-                found.insert(Endpoint { cluster, hostname, address, ports });
+                found.insert(NamedEndpoint { cluster, hostname, address, ports });
             }
         }
     }
@@ -174,8 +207,8 @@ fn cluster(slice: &Object, naming: Naming, place: &str, problems: &mut Vec<Probl
 }
 
 /// Host name of an endpoint, if it has one; the outer `None` means that it is invalid.
-fn hostname(endpoint: &Value, place: &str, problems: &mut Vec<Problem>) -> Option<Option<String>> {
-    match text(endpoint, "hostname") {
+fn hostname(endpoint: &Endpoint<'_>, place: &str, problems: &mut Vec<Problem>) -> Option<Option<String>> {
+    match endpoint.hostname.unwrap_or_default() {
         "" => Some(None),
         hostname if is_host_label(hostname) => Some(Some(hostname.to_ascii_lowercase())),
         hostname => {
@@ -185,30 +218,27 @@ fn hostname(endpoint: &Value, place: &str, problems: &mut Vec<Problem>) -> Optio
     }
 }
 
-fn addresses(endpoint: &Value, family: &str, place: &str, problems: &mut Vec<Problem>) -> Vec<IpAddr> {
+fn addresses(endpoint: &Endpoint<'_>, family: &str, place: &str, problems: &mut Vec<Problem>) -> Vec<IpAddr> {
     let expected = if family == "IPv4" { "IPv4" } else { "IPv6" };
-    let listed = endpoint["addresses"].as_array().into_iter().flatten().filter_map(Value::as_str);
-    listed
-        .filter_map(|text| {
-            let address =
-                text.parse().ok().filter(|address: &IpAddr| address.is_ipv4() == (family == "IPv4"));
-            if address.is_none() {
-                problems.push(Problem::Address { text: text.to_owned(), place: place.to_owned(), expected });
-            }
-            address
-        })
-        .collect()
+    let parse = |text: &&str| {
+        let address = text.parse().ok().filter(|address: &IpAddr| address.is_ipv4() == (family == "IPv4"));
+        if address.is_none() {
+            problems.push(Problem::Address { text: (*text).to_owned(), place: place.to_owned(), expected });
+        }
+        address
+    };
+    endpoint.addresses.iter().filter_map(parse).collect()
 }
 
 /// Endpoints in the answer for the name of the service: all, or [`MAX_ENDPOINTS`] taken evenly from all clusters.
-fn published<'a>(endpoints: &'a [Endpoint], problems: &mut Vec<Problem>) -> Vec<&'a Endpoint> {
+fn published<'a>(endpoints: &'a [NamedEndpoint], problems: &mut Vec<Problem>) -> Vec<&'a NamedEndpoint> {
     if endpoints.len() <= MAX_ENDPOINTS {
         return endpoints.iter().collect();
     }
     problems.push(Problem::TooManyEndpoints { have: endpoints.len(), limit: MAX_ENDPOINTS });
     // Take all addresses of a host name together, so that A and AAAA answers contain the same pods; one host name of each
     // cluster in turn.
-    let mut clusters: BTreeMap<&str, BTreeMap<&str, Vec<&Endpoint>>> = BTreeMap::new();
+    let mut clusters: BTreeMap<&str, BTreeMap<&str, Vec<&NamedEndpoint>>> = BTreeMap::new();
     for endpoint in endpoints {
         let hosts = clusters.entry(&endpoint.cluster).or_default();
         hosts.entry(&endpoint.hostname).or_default().push(endpoint);
@@ -228,8 +258,4 @@ fn published<'a>(endpoints: &'a [Endpoint], problems: &mut Vec<Problem>) -> Vec<
             return chosen;
         }
     }
-}
-
-fn text<'a>(value: &'a Value, field: &str) -> &'a str {
-    value.get(field).and_then(Value::as_str).unwrap_or_default()
 }

@@ -6,10 +6,11 @@
 
 use std::net::IpAddr;
 
+use portolan_api::kubernetes::View;
+use portolan_api::multicluster::ServiceImportView;
 use portolan_object::Object;
-use serde_json::Value;
 
-use super::endpoints::{self, Naming};
+use super::endpoints::{self, ListedPort, Naming};
 use super::names;
 use super::record::{Data, Problem, ServiceRecords};
 use crate::import_marks::{is_of_set, is_slice_of_explicit_import, is_slice_of_set};
@@ -25,11 +26,15 @@ pub fn records(import: &Object, slices: &[&Object], zone: &str) -> ServiceRecord
     // Discovery deletes foreign slices of the same form only, so slices of the other form are not trusted.
     let is_trusted = if is_of_set(import) { is_slice_of_set } else { is_slice_of_explicit_import };
     let slices: Vec<&Object> = slices.iter().copied().filter(|slice| is_trusted(slice)).collect();
+    let spec = match ServiceImportView::read(import) {
+        Ok(import) => import.spec,
+        Err(error) => return ServiceRecords::failed(Problem::Unreadable { message: error.to_string() }),
+    };
     let mut records = ServiceRecords::default();
-    let ports = endpoints::ports(import.at(&["spec", "ports"]), &mut records.problems);
-    match import.str_at(&["spec", "type"]) {
+    let ports = endpoints::ports(spec.ports.iter().map(ListedPort::from), &mut records.problems);
+    match spec.kind {
         "ClusterSetIP" => {
-            let addresses = addresses(import, &mut records.problems);
+            let addresses = addresses(&spec.ips, &mut records.problems);
             if addresses.is_empty() {
                 return records.finish(&base);
             }
@@ -60,9 +65,7 @@ pub(super) fn add_with_address(
 }
 
 /// Addresses of an import. An explicit import has none: clients use its derived Service.
-fn addresses(import: &Object, problems: &mut Vec<Problem>) -> Vec<IpAddr> {
-    let listed = import.at(&["spec", "ips"]).and_then(Value::as_array).into_iter().flatten();
-    let texts: Vec<&str> = listed.filter_map(Value::as_str).collect();
+fn addresses(ips: &[&str], problems: &mut Vec<Problem>) -> Vec<IpAddr> {
     let parse = |text: &&str| {
         let address = text.parse().ok();
         if address.is_none() {
@@ -71,7 +74,7 @@ fn addresses(import: &Object, problems: &mut Vec<Problem>) -> Vec<IpAddr> {
         }
         address
     };
-    texts.iter().filter_map(parse).collect()
+    ips.iter().filter_map(parse).collect()
 }
 
 #[cfg(test)]

@@ -77,6 +77,7 @@ impl ServiceRecords {
         self.records.is_empty() && self.reverse.is_empty()
     }
 
+    /// No records because of one problem.
     pub(super) fn failed(problem: Problem) -> Self {
         Self { problems: vec![problem], ..Self::default() }
     }
@@ -144,6 +145,12 @@ pub enum Problem {
         name: String,
         /// Length in characters.
         length: usize,
+    },
+    /// An object has a field of a wrong type.
+    #[error("{message}")]
+    Unreadable {
+        /// The object, the field and its problem.
+        message: String,
     },
     /// The type of the import is unknown.
     #[error("type {kind:?} is unknown: use ClusterSetIP or Headless")]

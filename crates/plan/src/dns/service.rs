@@ -4,11 +4,11 @@
 
 use std::net::IpAddr;
 
+use portolan_api::kubernetes::{Service, View};
 use portolan_object::Object;
 use portolan_object::dns_label::is_host_name;
-use serde_json::Value;
 
-use super::endpoints::{self, Naming};
+use super::endpoints::{self, ListedPort, Naming};
 use super::import::add_with_address;
 use super::names;
 use super::record::{Data, Problem, ServiceRecords};
@@ -19,17 +19,22 @@ pub fn records(service: &Object, slices: &[&Object], zone: &str) -> ServiceRecor
         Ok(base) => base,
         Err(problem) => return ServiceRecords::failed(problem),
     };
+    let spec = match Service::read(service) {
+        Ok(service) => service.spec,
+        Err(error) => return ServiceRecords::failed(Problem::Unreadable { message: error.to_string() }),
+    };
     let mut records = ServiceRecords::default();
-    if service.str_at(&["spec", "type"]) == "ExternalName" {
-        add_alias(&mut records, service.str_at(&["spec", "externalName"]));
+    if spec.kind == "ExternalName" {
+        add_alias(&mut records, spec.external_name);
         return records.finish(&base);
     }
-    let ports = endpoints::ports(service.at(&["spec", "ports"]), &mut records.problems);
-    if service.str_at(&["spec", "clusterIP"]) == "None" {
+    let ports = endpoints::ports(spec.ports.iter().map(ListedPort::from), &mut records.problems);
+    if spec.is_headless() {
         endpoints::add_headless(&mut records, slices, Naming::WithoutCluster, &ports);
         return records.finish(&base);
     }
-    let addresses = addresses(service);
+    // Empty until the API server has assigned an address.
+    let addresses: Vec<IpAddr> = spec.addresses().into_iter().filter_map(|text| text.parse().ok()).collect();
     if !addresses.is_empty() {
         add_with_address(&mut records, &addresses, &ports);
         records.reverse.extend(addresses.into_iter().map(|address| (address, String::new())));
@@ -44,18 +49,6 @@ fn add_alias(records: &mut ServiceRecords, target: &str) {
         records.add("", Data::Alias(name.to_ascii_lowercase()));
     } else {
         records.problems.push(Problem::ExternalName { name: target.to_owned() });
-    }
-}
-
-/// Addresses of a Service; empty until the API server has assigned one.
-fn addresses(service: &Object) -> Vec<IpAddr> {
-    let several = service.at(&["spec", "clusterIPs"]).and_then(Value::as_array);
-    let several: Vec<IpAddr> =
-        several.into_iter().flatten().filter_map(|text| text.as_str()?.parse().ok()).collect();
-    if several.is_empty() {
-        service.str_at(&["spec", "clusterIP"]).parse().into_iter().collect()
-    } else {
-        several
     }
 }
 

@@ -1,11 +1,13 @@
 //! Objects of one cluster that belong to exported services.
 
+use portolan_api::conditions::multicluster;
+use portolan_api::kubernetes::{Condition, EndpointSlice, ServicePort, View, condition};
 use portolan_api::labels::endpoint_slice::{IMPORT_NAME, SERVICE_NAME, SOURCE_CLUSTER};
+use portolan_api::multicluster::ServiceImportView;
 use portolan_object::{Object, ObjectKey};
 use serde_json::Value;
 
 use crate::discovery::slices::is_exportable;
-use crate::kubernetes::pods::condition;
 
 /// One member.
 #[derive(Debug, Clone)]
@@ -88,65 +90,47 @@ pub(crate) fn is_imported_slice(slice: &Object, key: &ObjectKey) -> bool {
 
 /// Whether the import or the EndpointSlices of a cluster name `source` as exporter.
 pub(super) fn exported_by(contents: &Contents, key: &ObjectKey, source: &Cluster) -> bool {
-    let listed = contents.import(key).and_then(|import| import.at(&["status", "clusters"])?.as_array());
-    let is_listed = |entry: &Value| entry["cluster"].as_str().is_some_and(|name| source.is_called(name));
-    listed.into_iter().flatten().any(is_listed) || contents.slices_from(key, source).next().is_some()
+    let import = contents.import(key).and_then(|import| ServiceImportView::read(import).ok());
+    let mut listed = import.into_iter().flat_map(|import| import.status.clusters);
+    listed.any(|listed| source.is_called(listed.cluster))
+        || contents.slices_from(key, source).next().is_some()
 }
 
 /// Number of ready endpoints, and of all. Absent `ready` means ready (EndpointSlice API).
 pub(super) fn endpoints<'a>(slices: impl Iterator<Item = &'a Object>) -> (usize, usize) {
     let (mut ready, mut all) = (0, 0);
-    for endpoint in slices.filter_map(|slice| slice.at(&["endpoints"])?.as_array()).flatten() {
-        all += 1;
-        ready += usize::from(endpoint["conditions"]["ready"] != false);
+    for slice in slices.filter_map(|slice| EndpointSlice::read(slice).ok()) {
+        all += slice.endpoints.len();
+        ready += slice.endpoints.iter().filter(|endpoint| endpoint.is_ready()).count();
     }
     (ready, all)
 }
 
 /// Reason and message of condition `Valid` if it is false; otherwise empty.
 pub(super) fn invalid(export: &Object) -> String {
-    match condition(export, "Valid") {
-        Some("False") => {
-            let (reason, message) = said(export, "Valid");
-            if message.is_empty() { reason } else { format!("{reason}: {message}") }
-        }
-        _ => String::new(),
+    match condition(export, multicluster::VALID).filter(|condition| condition.status == "False") {
+        Some(Condition { reason, message: "", .. }) => reason.to_owned(),
+        Some(Condition { reason, message, .. }) => format!("{reason}: {message}"),
+        None => String::new(),
     }
 }
 
 /// Reasons and message of condition `Conflict` if it is true; otherwise empty.
 pub(super) fn conflict(export: &Object) -> (String, String) {
-    match condition(export, "Conflict") {
-        Some("True") => said(export, "Conflict"),
-        _ => (String::new(), String::new()),
-    }
+    let conflict = condition(export, multicluster::CONFLICT).filter(Condition::is_true);
+    conflict.map(|found| (found.reason.to_owned(), found.message.to_owned())).unwrap_or_default()
 }
 
-/// Reason and message of a condition.
-pub(crate) fn said(object: &Object, kind: &str) -> (String, String) {
-    let conditions = object.at(&["status", "conditions"]).and_then(Value::as_array);
-    let found = conditions.into_iter().flatten().find(|condition| condition["type"] == kind);
-    let text = |field: &str| found.and_then(|found| found[field].as_str()).unwrap_or_default().to_owned();
-    (text("reason"), text("message"))
-}
-
-/// The strings of a list.
-pub(super) fn texts(object: &Object, path: &[&str]) -> Vec<String> {
-    let list = object.at(path).and_then(Value::as_array);
-    list.into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect()
-}
-
-/// The ports of an import, as `name:number/protocol`.
-pub(super) fn ports(import: &Object) -> Vec<String> {
-    let list = import.at(&["spec", "ports"]).and_then(Value::as_array);
-    let text = |port: &Value| {
-        let protocol = port["protocol"].as_str().unwrap_or("TCP");
-        match port["name"].as_str() {
-            Some(name) if !name.is_empty() => format!("{name}:{}/{protocol}", port["port"]),
-            _ => format!("{}/{protocol}", port["port"]),
+/// Ports of an import, as `name:number/protocol`.
+pub(super) fn ports(import: &ServiceImportView<'_>) -> Vec<String> {
+    let text = |port: &ServicePort<'_>| {
+        let protocol = port.protocol.unwrap_or("TCP");
+        match port.name {
+            "" => format!("{}/{protocol}", port.port),
+            name => format!("{name}:{}/{protocol}", port.port),
         }
     };
-    list.into_iter().flatten().map(text).collect()
+    import.spec.ports.iter().map(text).collect()
 }
 
 /// Latest of creation, deletion, writes and condition transitions of an object. All times are RFC 3339 in UTC with whole

@@ -10,7 +10,7 @@ use portolan_api::multicluster::{
 };
 use portolan_api::{Kind, annotations, labels, names};
 use portolan_object::Object;
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use super::Pass;
 use crate::discovery::export::Offer;
@@ -106,9 +106,4 @@ pub(super) fn set_marks(object: &mut Object, set: &str, import: Option<&Object>)
         let owner = crate::discovery::derived_service::owner_reference(import);
         object.metadata_mut().insert("ownerReferences".to_owned(), Value::Array(vec![owner]));
     }
-}
-
-/// A JSON map of the fields with a value.
-pub(super) fn fields<const N: usize>(fields: [(&str, Option<Value>); N]) -> Map<String, Value> {
-    fields.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect()
 }

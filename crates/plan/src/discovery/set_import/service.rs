@@ -3,15 +3,17 @@
 //! It has no selector; the EndpointSlices of the import carry its name, so that the proxies of the member route to them.
 //! The member's API server allocates the addresses for the lifetime of the Service.
 
+use portolan_api::kubernetes::{Service, View};
 use portolan_api::multicluster::ServiceImportType;
-use portolan_api::{labels, names};
-use portolan_object::{GroupVersionKind, Object, ObjectKey};
+use portolan_api::{labels, names, resources};
+use portolan_object::{Object, ObjectKey};
 use serde_json::{Value, json};
 
-use super::import::{Addresses, fields, set_marks};
+use super::import::{Addresses, set_marks};
 use super::{Pass, SetImportAction};
 use crate::discovery::compare::same_service;
 use crate::discovery::conditions::Usability;
+use crate::discovery::derived_service::present_fields;
 use crate::discovery::merge::Merged;
 use crate::import_marks::is_of_set;
 
@@ -86,25 +88,17 @@ fn wait_for_address(pass: &Pass<'_>) -> ServicePlan {
 
 /// Addresses of a Service, at most two, with their families.
 fn addresses(service: &Object) -> Addresses {
-    let texts = |field: &str| -> Vec<String> {
-        let listed = service.at(&["spec", field]).and_then(Value::as_array).into_iter().flatten();
-        listed.filter_map(Value::as_str).map(str::to_owned).collect()
-    };
-    let mut ips: Vec<String> =
-        texts("clusterIPs").into_iter().filter(|ip| !ip.is_empty() && ip != "None").collect();
-    let single = service.str_at(&["spec", "clusterIP"]);
-    if ips.is_empty() && !single.is_empty() && single != "None" {
-        ips.push(single.to_owned());
-    }
-    ips.truncate(2);
+    // An unreadable Service has no address to use.
+    let spec = Service::read(service).map(|service| service.spec).unwrap_or_default();
+    let ips: Vec<String> = spec.addresses().into_iter().take(2).map(str::to_owned).collect();
     let families = ips.iter().map(|ip| if ip.contains(':') { "IPv6" } else { "IPv4" }.to_owned()).collect();
     Addresses { ips, families }
 }
 
 /// `spec.ipFamilies` of a Service.
 pub(super) fn families(service: &Object) -> Vec<String> {
-    let listed = service.at(&["spec", "ipFamilies"]).and_then(Value::as_array).into_iter().flatten();
-    listed.filter_map(Value::as_str).map(str::to_owned).collect()
+    let families = Service::read(service).map(|service| service.spec.ip_families);
+    families.unwrap_or_default().into_iter().map(str::to_owned).collect()
 }
 
 /// The desired Service.
@@ -112,12 +106,12 @@ fn wanted(pass: &Pass<'_>, present: Option<&Object>) -> Object {
     let (import, merged) = (pass.service, pass.merged);
     let name = names::derived_service_of_set(&import.namespace, &import.name);
     let key = ObjectKey::namespaced(import.namespace.clone(), name);
-    let mut service = Object::new(&GroupVersionKind::new("", "v1", "Service"), &key);
+    let mut service = Object::new(&resources::SERVICE.gvk(), &key);
     set_marks(&mut service, pass.exported.set, pass.member.import);
     service.set_label(labels::endpoint_slice::IMPORT_NAME, import.name.as_str());
     let ports = merged.ports.iter().map(|port| {
         let name = merged.port_name(port);
-        Value::Object(fields([
+        Value::Object(present_fields([
             ("name", Some(name).filter(|name| !name.is_empty()).map(Value::from)),
             ("protocol", Some(port.protocol.as_str().into())),
             ("port", Some(port.port.into())),
@@ -128,7 +122,7 @@ fn wanted(pass: &Pass<'_>, present: Option<&Object>) -> Object {
         merged.affinity_seconds.map(|seconds| json!({ "clientIP": { "timeoutSeconds": seconds } }));
     let is_dual = merged.families.len() > 1;
     let policy = if is_dual { "PreferDualStack" } else { "SingleStack" };
-    service.0["spec"] = Value::Object(fields([
+    service.0["spec"] = Value::Object(present_fields([
         ("type", Some("ClusterIP".into())),
         ("ports", Some(ports.collect())),
         ("sessionAffinity", Some(merged.session_affinity.as_str().into())),

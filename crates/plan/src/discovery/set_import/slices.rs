@@ -7,10 +7,8 @@ use portolan_api::{labels, names};
 use portolan_object::{GroupVersionKind, Object, ObjectKey};
 use serde_json::{Map, Value, json};
 
-use super::Pass;
-use super::import::{fields, set_marks};
 use crate::discovery::merge::{Merged, PortMapping};
-use crate::discovery::slices::is_exportable;
+use crate::discovery::slices::{imported_endpoint, is_exportable};
 
 /// Maximum endpoints in one slice: the default of kube-controller-manager's `--max-endpoints-per-slice`.
 const MAX_ENDPOINTS: usize = 100;
@@ -32,16 +30,15 @@ pub(super) fn wanted(import: &Object, pass: &Pass<'_>, source: &Source<'_>) -> V
     let Some(mapping) = merged.port_mappings.get(source.cluster) else { return Vec::new() };
     let mut wanted = Vec::new();
     for slice in source.slices.iter().filter(|slice| is_exportable(slice)) {
-        let Some(ports) = ports(slice, merged, mapping) else { continue };
-        let endpoints =
-            slice.at(&["endpoints"]).and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
-        for (index, endpoints) in split(endpoints).into_iter().enumerate() {
+        // A slice that no API server could have stored is left out.
+        let Ok(view) = EndpointSlice::read(slice) else { continue };
+        let Some(ports) = ports(&view, merged, mapping) else { continue };
+        for (index, endpoints) in split(&view.endpoints).into_iter().enumerate() {
             let key = ObjectKey::namespaced(
                 import.namespace(),
                 names::endpoint_slice_of_set(import.name(), source.cluster, slice.name(), index),
             );
-            let mut imported =
-                Object::new(&GroupVersionKind::new("discovery.k8s.io", "v1", "EndpointSlice"), &key);
+            let mut imported = Object::new(&resources::ENDPOINT_SLICE.gvk(), &key);
             set_marks(&mut imported, pass.exported.set, Some(import));
             for (label, value) in [
                 (labels::endpoint_slice::MANAGED_BY, labels::endpoint_slice::CLUSTER_SET_MANAGER),
@@ -50,15 +47,15 @@ pub(super) fn wanted(import: &Object, pass: &Pass<'_>, source: &Source<'_>) -> V
             ] {
                 imported.set_label(label, value);
             }
-            if import.str_at(&["spec", "type"]) == "ClusterSetIP" {
+            if merged.kind == ServiceImportType::ClusterSetIP {
                 let service = names::derived_service_of_set(import.namespace(), import.name());
                 imported.set_label(labels::endpoint_slice::SERVICE_NAME, service);
             }
-            imported.0["addressType"] = json!(slice.str_at(&["addressType"]));
+            imported.0["addressType"] = json!(view.address_type);
             let prefers_near = merged.traffic_distribution.is_some();
             imported.0["endpoints"] = endpoints
                 .into_iter()
-                .map(|endpoint| imported_endpoint(endpoint, source.is_local, prefers_near))
+                .map(|endpoint| endpoint_of_set(endpoint, source.is_local, prefers_near))
                 .collect();
             imported.0["ports"] = Value::Array(ports.clone());
             wanted.push(imported);
@@ -69,52 +66,48 @@ pub(super) fn wanted(import: &Object, pass: &Pass<'_>, source: &Source<'_>) -> V
 
 /// The ports of a slice with their names in the import, without those that lost a conflict. `None` if all ports lost, so
 /// that a port gets no traffic in a cluster that does not expose it (KEP-1645).
-fn ports(slice: &Object, merged: &Merged, mapping: &PortMapping) -> Option<Vec<Value>> {
-    let listed = slice.at(&["ports"]).and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
-    let renamed = |port: &Value| {
-        let index = *mapping.get(port["name"].as_str().unwrap_or_default())?;
+fn ports(slice: &EndpointSlice<'_>, merged: &Merged, mapping: &PortMapping) -> Option<Vec<Value>> {
+    let renamed = slice.ports.iter().filter_map(|port| {
+        let index = *mapping.get(port.name.unwrap_or_default())?;
         let merged_port = merged.ports.get(index)?;
-        let protocol = port["protocol"].as_str().unwrap_or("TCP");
+        let protocol = port.protocol.unwrap_or("TCP");
         (protocol == merged_port.protocol).then(|| {
-            Value::Object(fields([
+            Value::Object(present_fields([
                 ("name", Some(merged.port_name(merged_port).into())),
                 ("protocol", Some(protocol.into())),
-                ("port", port.get("port").cloned()),
+                ("port", port.port.map(Value::from)),
                 ("appProtocol", merged_port.app_protocol.as_deref().map(Value::from)),
             ]))
         })
-    };
-    let ports: Vec<Value> = listed.iter().filter_map(renamed).collect();
+    });
+    let ports: Vec<Value> = renamed.collect();
     (!ports.is_empty() || merged.ports.is_empty()).then_some(ports)
 }
 
 /// An endpoint of the import.
 ///
-/// `nodeName` is kept only in the exporting cluster: another cluster may have a different node of that name, and its
-/// proxies would take the endpoint for a local one. kube-proxy prefers endpoints of its zone only if they have hints,
-/// and no controller of the member writes hints for these slices, so they are added here (KEP-2433).
-fn imported_endpoint(endpoint: &Value, is_local: bool, prefers_near: bool) -> Value {
-    let kept = |field: &str| endpoint.get(field).filter(|value| !value.is_null()).cloned();
-    let zone = endpoint["zone"].as_str().filter(|zone| !zone.is_empty() && prefers_near);
-    let fields: Map<String, Value> = fields([
-        ("addresses", kept("addresses")),
-        ("conditions", kept("conditions")),
-        ("hostname", kept("hostname")),
-        ("zone", kept("zone")),
-        ("nodeName", kept("nodeName").filter(|_| is_local)),
-        ("hints", zone.map(|zone| json!({ "forZones": [{ "name": zone }] }))),
-    ]);
+/// `nodeName` is kept only in the exporting cluster, see [`imported_endpoint`]. kube-proxy prefers endpoints of its zone
+/// only if they have hints, and no controller of the member writes hints for these slices, so they are added here
+/// (KEP-2433).
+fn endpoint_of_set(endpoint: &Endpoint<'_>, is_local: bool, prefers_near: bool) -> Value {
+    let mut fields = imported_endpoint(endpoint);
+    if let (Some(node), true) = (endpoint.node_name, is_local) {
+        fields.insert("nodeName".to_owned(), node.into());
+    }
+    if let Some(zone) = endpoint.zone.filter(|zone| !zone.is_empty() && prefers_near) {
+        fields.insert("hints".to_owned(), json!({ "forZones": [{ "name": zone }] }));
+    }
     Value::Object(fields)
 }
 
 /// Splits endpoints into parts of at most [`MAX_ENDPOINTS`]. The part of an endpoint depends only on its address and on
 /// the number of parts, a power of two, so that endpoints rarely move when others come or go.
-fn split(endpoints: &[Value]) -> Vec<Vec<&Value>> {
+fn split<'a, 'b>(endpoints: &'b [Endpoint<'a>]) -> Vec<Vec<&'b Endpoint<'a>>> {
     let mut count = 1;
     loop {
-        let mut parts: Vec<Vec<&Value>> = vec![Vec::new(); count];
+        let mut parts: Vec<Vec<&Endpoint<'_>>> = vec![Vec::new(); count];
         for endpoint in endpoints {
-            let address = endpoint["addresses"][0].as_str().unwrap_or_default();
+            let address = endpoint.addresses.first().copied().unwrap_or_default();
             let hash = names::fnv1a_32(address.as_bytes()) as usize;
             parts[hash % count].push(endpoint);
         }
@@ -133,15 +126,18 @@ mod tests {
 
     #[test]
     fn parts_are_small_and_stable() {
-        let endpoints = |count: usize| -> Vec<Value> {
-            let address = |n: usize| json!({ "addresses": [format!("10.{}.{}.{}", n / 65536, n / 256 % 256, n % 256)] });
-            (0..count).map(address).collect()
-        };
+        let address = |n: usize| format!("10.{}.{}.{}", n / 65536, n / 256 % 256, n % 256);
+        let texts: Vec<String> = (0..1000).map(address).collect();
+        let all: Vec<Endpoint<'_>> = texts
+            .iter()
+            .map(|address| Endpoint { addresses: vec![address.as_str()], ..Endpoint::default() })
+            .collect();
+        let endpoints = |count: usize| &all[..count];
         for (count, want) in [(0, 1), (1, 1), (100, 1)] {
-            assert_eq!(split(&endpoints(count)).len(), want, "{count} endpoints");
+            assert_eq!(split(endpoints(count)).len(), want, "{count} endpoints");
         }
         let thousand = endpoints(1000);
-        let before = split(&thousand);
+        let before = split(thousand);
         assert_eq!(before.iter().map(Vec::len).sum::<usize>(), 1000);
         assert!(before.iter().all(|part| part.len() <= MAX_ENDPOINTS));
         let without_one = split(&thousand[1..]);

@@ -1,9 +1,10 @@
 //! Hops in the exporting clusters: the export, and ready endpoints.
 
+use portolan_api::conditions::multicluster;
+use portolan_api::kubernetes::{Condition, Service, View as _, condition};
+
 use super::Finding;
 use super::facts::{Facts, Member, View};
-use crate::discovery::overview::said;
-use crate::kubernetes::pods::condition;
 
 /// Checks that there is an export, and that each export is valid.
 pub(super) fn export(facts: &Facts) -> Finding {
@@ -60,7 +61,7 @@ fn invalid(facts: &Facts, member: &Member, view: &View) -> Option<Finding> {
             format!("create the Service {name} in {cluster}, or delete the ServiceExport there"),
         ));
     };
-    if service.str_at(&["spec", "type"]) == "ExternalName" {
+    if Service::read(service).is_ok_and(|service| service.spec.kind == "ExternalName") {
         return Some(Finding::broken(
             format!("the Service in {cluster} is of type ExternalName, which cannot be exported"),
             format!(
@@ -69,8 +70,8 @@ fn invalid(facts: &Facts, member: &Member, view: &View) -> Option<Finding> {
         ));
     }
     let export = view.export.as_ref()?;
-    if condition(export, "Valid") == Some("False") {
-        let (reason, message) = said(export, "Valid");
+    let valid = condition(export, multicluster::VALID);
+    if let Some(Condition { reason, message, .. }) = valid.filter(|valid| valid.status == "False") {
         return Some(Finding::broken(
             format!("the export of {cluster} is not valid ({reason}): {message}"),
             facts.kubectl(cluster, &format!("describe serviceexport {name}")),

@@ -2,9 +2,10 @@
 
 use std::collections::BTreeSet;
 
+use portolan_api::kubernetes::{EndpointSlice, Service, View as _};
 use portolan_api::labels::endpoint_slice::SOURCE_CLUSTER;
+use portolan_api::multicluster::ServiceImportView;
 use portolan_object::{Object, ObjectKey};
-use serde_json::Value;
 
 use crate::discovery::overview::{is_imported_slice, is_own_slice};
 use crate::dns::ZoneKind;
@@ -111,12 +112,15 @@ impl Facts {
 
     /// Addresses of the service in an importing member.
     pub(super) fn addresses(&self, view: &View) -> BTreeSet<String> {
-        let texts = |object: &Option<Object>, field: &str| -> BTreeSet<String> {
-            let list = object.as_ref().and_then(|object| object.at(&["spec", field])?.as_array());
-            list.into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect()
+        let import = view.import.as_ref().and_then(|import| ServiceImportView::read(import).ok());
+        let derived = view.derived.as_ref().and_then(|service| Service::read(service).ok());
+        let of_import = import.map(|import| import.spec.ips).unwrap_or_default();
+        let addresses = if of_import.is_empty() {
+            derived.map(|service| service.spec.cluster_ips).unwrap_or_default()
+        } else {
+            of_import
         };
-        let of_import = texts(&view.import, "ips");
-        if of_import.is_empty() { texts(&view.derived, "clusterIPs") } else { of_import }
+        addresses.into_iter().map(str::to_owned).collect()
     }
 
     /// DNS name of the service in a member: in the zone of the clusterset, or the name of the derived Service for an
@@ -171,9 +175,11 @@ enum Wanted {
 
 /// Addresses of endpoints. Absent `ready` means ready (EndpointSlice API).
 fn addresses<'a>(slices: impl Iterator<Item = &'a Object>, wanted: Wanted) -> BTreeSet<String> {
-    let endpoints = slices.filter_map(|slice| slice.at(&["endpoints"])?.as_array()).flatten();
-    let chosen =
-        endpoints.filter(|endpoint| wanted == Wanted::All || endpoint["conditions"]["ready"] != false);
-    let of = |endpoint: &Value| endpoint["addresses"].as_array().cloned().unwrap_or_default();
-    chosen.flat_map(of).filter_map(|address| address.as_str().map(str::to_owned)).collect()
+    let mut addresses = BTreeSet::new();
+    for slice in slices.filter_map(|slice| EndpointSlice::read(slice).ok()) {
+        let chosen = slice.endpoints.iter().filter(|endpoint| wanted == Wanted::All || endpoint.is_ready());
+        addresses
+            .extend(chosen.flat_map(|endpoint| &endpoint.addresses).map(|address| (*address).to_owned()));
+    }
+    addresses
 }

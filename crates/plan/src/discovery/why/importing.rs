@@ -2,14 +2,15 @@
 
 use std::collections::BTreeSet;
 
+use portolan_api::conditions::multicluster;
+use portolan_api::kubernetes::{Condition, Service, ServicePort, View as _, condition};
 use portolan_api::labels::endpoint_slice::SOURCE_CLUSTER;
+use portolan_api::multicluster::{ServiceImportType, ServiceImportView};
 use portolan_object::Object;
-use serde_json::Value;
 
 use super::Finding;
 use super::facts::{Facts, Member, View};
-use crate::discovery::overview::{is_imported_slice, said};
-use crate::kubernetes::pods::condition;
+use crate::discovery::overview::is_imported_slice;
 
 /// Checks that the import exists, is ready, and has the ports of every exporter.
 pub(super) fn import(facts: &Facts, from: &str) -> Finding {
@@ -42,7 +43,7 @@ pub(super) fn import(facts: &Facts, from: &str) -> Finding {
     let conflict = || exporters().find_map(|(exporter, source_view)| conflict(facts, exporter, source_view));
     lost_port.or_else(lost_type).or_else(conflict).unwrap_or_else(|| {
         let addresses: Vec<String> = facts.addresses(view).into_iter().collect();
-        let kind = import.str_at(&["spec", "type"]);
+        let kind = kind_of(import);
         Finding::Good(format!("{kind} {}", addresses.join(", ")).trim_end().to_owned())
     })
 }
@@ -83,15 +84,15 @@ fn missing(facts: &Facts, member: &Member, view: &View) -> Finding {
 /// The problem of an import without address or with condition `Ready` false.
 fn unusable(facts: &Facts, from: &str, view: &View, import: &Object) -> Option<Finding> {
     let look = facts.kubectl(from, &format!("describe serviceimport {}", facts.service.name));
-    if condition(import, "Ready") == Some("False") {
-        let (reason, message) = said(import, "Ready");
+    let ready = condition(import, multicluster::READY);
+    if let Some(Condition { reason, message, .. }) = ready.filter(|ready| ready.status == "False") {
         return Some(Finding::broken(
             format!("the ServiceImport in {from} is not ready ({reason}): {message}"),
             look,
         ));
     }
     let has_address = !facts.addresses(view).is_empty();
-    (import.str_at(&["spec", "type"]) != "Headless" && !has_address)
+    (kind_of(import) != ServiceImportType::Headless.as_str() && !has_address)
         .then(|| Finding::broken(format!("the ServiceImport in {from} has no address yet"), look))
 }
 
@@ -100,8 +101,12 @@ fn unusable(facts: &Facts, from: &str, view: &View, import: &Object) -> Option<F
 fn dropped(facts: &Facts, exporter: &Member, view: &View, import: &Object) -> Option<Finding> {
     let service = view.local.as_ref()?;
     let (cluster, name) = (&exporter.name, &facts.service.name);
-    let imported: BTreeSet<String> = ports(import).map(|(_, number)| number).collect();
-    let lost: Vec<String> = ports(service)
+    let import_ports = ServiceImportView::read(import).map(|import| import.spec.ports).unwrap_or_default();
+    let service_ports = Service::read(service).map(|service| service.spec.ports).unwrap_or_default();
+    let imported: BTreeSet<String> = import_ports.iter().map(|port| named_port(port).1).collect();
+    let lost: Vec<String> = service_ports
+        .iter()
+        .map(named_port)
         .filter(|(_, number)| !imported.contains(number))
         .map(|(name, number)| format!("{name} {number}").trim_start().to_owned())
         .collect();
@@ -120,8 +125,10 @@ fn dropped(facts: &Facts, exporter: &Member, view: &View, import: &Object) -> Op
 fn other_type(exporter: &Member, view: &View, import: &Object) -> Option<Finding> {
     let service = view.local.as_ref()?;
     let cluster = &exporter.name;
-    let own = if service.str_at(&["spec", "clusterIP"]) == "None" { "Headless" } else { "ClusterSetIP" };
-    let kind = import.str_at(&["spec", "type"]);
+    let is_headless = Service::read(service).is_ok_and(|service| service.spec.is_headless());
+    let own =
+        if is_headless { ServiceImportType::Headless } else { ServiceImportType::ClusterSetIP }.as_str();
+    let kind = kind_of(import);
     (!kind.is_empty() && kind != own).then(|| {
         Finding::warning(
             format!(
@@ -135,21 +142,20 @@ fn other_type(exporter: &Member, view: &View, import: &Object) -> Option<Finding
 /// A conflict that does not stop traffic.
 fn conflict(facts: &Facts, exporter: &Member, view: &View) -> Option<Finding> {
     let export = view.export.as_ref()?;
-    if condition(export, "Conflict") != Some("True") {
-        return None;
-    }
-    let (reason, message) = said(export, "Conflict");
+    let conflict = condition(export, multicluster::CONFLICT).filter(Condition::is_true)?;
+    let (reason, message) = (conflict.reason, conflict.message);
     let look = facts.kubectl(&exporter.name, &format!("describe serviceexport {}", facts.service.name));
     Some(Finding::warning(format!("the exports differ ({reason}): {message}"), look))
 }
 
-/// Names of ports, and `number/protocol`.
-fn ports(object: &Object) -> impl Iterator<Item = (String, String)> {
-    let list = object.at(&["spec", "ports"]).and_then(Value::as_array);
-    list.into_iter().flatten().map(|port| {
-        let text = |field: &str, default: &'static str| port[field].as_str().unwrap_or(default).to_owned();
-        (text("name", ""), format!("{}/{}", port["port"], text("protocol", "TCP")))
-    })
+/// Name of a port, and `number/protocol`.
+fn named_port<'a>(port: &ServicePort<'a>) -> (&'a str, String) {
+    (port.name, format!("{}/{}", port.port, port.protocol.unwrap_or("TCP")))
+}
+
+/// `spec.type` of an import; empty if it cannot be read.
+fn kind_of(import: &Object) -> &str {
+    ServiceImportView::read(import).map(|import| import.spec.kind).unwrap_or_default()
 }
 
 /// Checks that the client cluster has exactly the ready endpoints of the exporters.

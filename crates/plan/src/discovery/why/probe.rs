@@ -5,8 +5,8 @@
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 
-use portolan_api::labels::endpoint_slice::SOURCE_CLUSTER;
-use serde_json::Value;
+use portolan_api::kubernetes::{EndpointSlice, View as _};
+use portolan_api::multicluster::{ServiceImportType, ServiceImportView};
 
 use super::facts::{Facts, View};
 use crate::discovery::overview::is_imported_slice;
@@ -41,19 +41,18 @@ pub fn script(facts: &Facts, view: &View) -> String {
 
 /// TCP ports to connect to: those of the import, or those of the endpoints for a headless service.
 fn ports(facts: &Facts, view: &View) -> BTreeSet<u16> {
-    let import = view.import.as_ref();
-    let is_headless = import.is_some_and(|import| import.str_at(&["spec", "type"]) == "Headless");
-    let of_import = import.and_then(|import| import.at(&["spec", "ports"])?.as_array()).into_iter().flatten();
-    let slices = view
-        .slices
-        .iter()
-        .filter(|slice| is_imported_slice(slice, &facts.service) && slice.label(SOURCE_CLUSTER).is_some());
-    let of_slices = slices.filter_map(|slice| slice.at(&["ports"])?.as_array()).flatten();
-    let number = |port: &Value| {
-        let is_tcp = port["protocol"].as_str().unwrap_or("TCP") == "TCP";
-        u16::try_from(port["port"].as_u64()?).ok().filter(|_| is_tcp)
+    let import =
+        view.import.as_ref().and_then(|import| ServiceImportView::read(import).ok()).unwrap_or_default();
+    let number = |protocol: Option<&str>, port: i64| {
+        u16::try_from(port).ok().filter(|_| protocol.unwrap_or("TCP") == "TCP")
     };
-    if is_headless { of_slices.filter_map(number).collect() } else { of_import.filter_map(number).collect() }
+    if import.spec.kind != ServiceImportType::Headless.as_str() {
+        return import.spec.ports.iter().filter_map(|port| number(port.protocol, port.port)).collect();
+    }
+    let imported = view.slices.iter().filter(|slice| is_imported_slice(slice, &facts.service));
+    let slices = imported.filter_map(|slice| EndpointSlice::read(slice).ok());
+    let ports = slices.flat_map(|slice| slice.ports);
+    ports.filter_map(|port| number(port.protocol, port.port?)).collect()
 }
 
 /// Parses the output of the script.
