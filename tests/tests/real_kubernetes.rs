@@ -116,8 +116,8 @@ fn what_a_member_is_called_is_protected_until_it_leaves() {
     let refused = |arguments: &[&str], property: &str| {
         let said = member.fails(arguments);
         let wanted = format!(
-            "ClusterProperty {property} tells that this cluster is a member of cluster set prod, and stays as it is for \
-             so long: leave the set with `portolan clusterset remove prod member1` first"
+            "ClusterProperty {property} records that this cluster is a member of cluster set prod and cannot be changed: \
+             leave the set with `portolan clusterset remove prod member1` first"
         );
         assert!(said.contains(&wanted), "{arguments:?}: {said}");
     };

@@ -1,4 +1,4 @@
-//! Services of a cluster set: membership, imports that appear by themselves, conflicts, leaving.
+//! Services of a cluster set: membership, automatic imports, conflicts, leaving.
 
 use portolan_object::Object;
 use serde_json::{Value, json};
@@ -76,7 +76,7 @@ async fn a_service_exported_from_one_member_is_imported_by_all() {
         let property = member.when_there(PROPERTY, "clusterset.k8s.io").await;
         assert_eq!(property.str_at(&["spec", "value"]), "prod");
     }
-    // The export may come before its Service.
+    // The export may be created before its Service.
     eu.create(export("default")).await;
     let early = eu.when(EXPORT, SERVE, |export| condition(export, "Valid") == "False").await;
     assert!(message(&early, "Valid").contains("does not exist in this cluster"), "{early:?}");
@@ -97,7 +97,7 @@ async fn a_service_exported_from_one_member_is_imported_by_all() {
     let settled = eu.when(EXPORT, SERVE, |export| condition(export, "Conflict") == "False").await;
     assert_eq!((condition(&settled, "Valid"), condition(&settled, "Ready")), ("True".into(), "True".into()));
 
-    // What somebody edits or deletes is put back.
+    // Edits and deletions are reverted.
     us.patch(IMPORT, SERVE, json!({ "spec": { "ports": [{ "port": 1 }] } })).await;
     us.when(IMPORT, SERVE, |import| import.0["spec"]["ports"][0]["port"] == 80).await;
     us.delete(IMPORT, SERVE).await;
@@ -135,13 +135,13 @@ async fn exports_that_differ_are_told_everywhere_and_the_oldest_wins() {
         eu.when_gone(EXPORT, SERVE).await;
     }
     for member in [eu, us] {
-        // Exports of the same second, of which eu's won, were told the contrary for a moment.
+        // With exports of the same second, the export of eu has a conflict for a moment.
         let want = "port \"http\" is 81/TCP in eu and 80/TCP in us, which is used";
         member.when(EXPORT, SERVE, |export| message(export, "Conflict").contains(want)).await;
         let import = member.when(IMPORT, SERVE, |import| clusters(import).len() == 2).await;
         assert_eq!(import.0["spec"]["ports"][0]["port"], 80);
     }
-    // The import stays in place while one cluster takes over from the other.
+    // The import stays while another cluster becomes the oldest exporter.
     let uid = eu.get(IMPORT, SERVE).await.expect("the import").uid().to_owned();
     us.delete(EXPORT, SERVE).await;
     let taken_over = eu.when(IMPORT, SERVE, |import| import.0["spec"]["ports"][0]["port"] == 81).await;
@@ -179,7 +179,7 @@ async fn a_cluster_that_leaves_keeps_what_is_its_own() {
     assert!(eu.get("v1/Service", SERVE).await.is_some());
     assert!(eu.get(EXPORT, SERVE).await.is_some(), "the user's export stays");
     us.when(IMPORT, SERVE, |import| clusters(import) == ["us"]).await;
-    // A cluster is listed until everything of the set is gone from it.
+    // A cluster is listed until all objects of the set are deleted.
     let is_alone = |set: &Object| {
         set.0["status"]["joined"] == "1/1"
             && set.0["status"]["members"].as_array().is_some_and(|all| all.len() == 1)

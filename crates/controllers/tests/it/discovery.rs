@@ -1,4 +1,4 @@
-//! Endpoints of one member in another.
+//! Explicit imports: endpoints of one member in another.
 
 use serde_json::{Value, json};
 
@@ -23,7 +23,7 @@ fn import() -> Value {
     mcs("ServiceImport", json!({ "type": "ClusterSetIP", "ports": [{ "port": 80, "protocol": "TCP" }] }))
 }
 
-/// One cluster exports the service, and the other asks for it.
+/// One member exports the service, and the other imports it.
 async fn export_and_import(set: &Federation) {
     let (eu, us) = (set.member("eu"), set.member("us"));
     eu.create(slice("10.10.0.5")).await;
@@ -31,7 +31,7 @@ async fn export_and_import(set: &Federation) {
     us.create(import()).await;
 }
 
-/// The clusters have the MCS types from the start.
+/// The members serve the kinds of the Multi-Cluster Services API from the start.
 async fn federation() -> Federation {
     let set = Federation::start(&["eu", "us"]).await;
     for name in ["serviceexports.multicluster.x-k8s.io", "serviceimports.multicluster.x-k8s.io"] {
@@ -67,7 +67,7 @@ async fn endpoints_of_an_export_reach_the_importer_and_go_with_it() {
     eu.patch(SLICE, "default/serve-1", moved).await;
     us.when(SLICE, IMPORTED, |slice| slice.0["endpoints"][0]["addresses"] == json!(["10.10.0.6"])).await;
 
-    // What somebody breaks by hand is put back.
+    // Edits are reverted.
     us.delete(SLICE, IMPORTED).await;
     us.when_there(SLICE, IMPORTED).await;
 
@@ -87,7 +87,7 @@ async fn a_service_of_the_same_name_is_not_taken_over() {
         "spec": { "ports": [{ "port": 1234 }] } }))
         .await;
     export_and_import(&set).await;
-    // A second import that works proves that the first was looked at.
+    // A second import that works proves that the first one was reconciled.
     let mut other = import();
     other["metadata"]["name"] = json!("other");
     us.create(other).await;

@@ -1,4 +1,4 @@
-//! The records that come of one cluster's objects, without the DNS server.
+//! DNS records of one cluster's objects, without the DNS server.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -18,7 +18,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
 const IMPORT: &str = "multicluster.x-k8s.io/v1beta1/ServiceImport";
 const SLICE: &str = "discovery.k8s.io/v1/EndpointSlice";
 
-/// Keeps what is published.
+/// Stores the published records.
 #[derive(Default)]
 struct Records {
     zones: Mutex<BTreeMap<ZoneKind, BTreeMap<String, ServiceRecords>>>,
@@ -46,7 +46,7 @@ impl RecordSink for Records {
 }
 
 impl Records {
-    /// The names of a zone, and how many records each has.
+    /// Names of a zone with the number of their records.
     fn names(&self, zone: ZoneKind) -> Vec<String> {
         let zones = self.zones.lock();
         let services = zones.get(&zone).into_iter().flatten();
@@ -123,10 +123,10 @@ async fn records_follow_imports_whose_type_appears_later() {
         "multicluster.kubernetes.io/service-name": "pods",
         "multicluster.kubernetes.io/source-cluster": "east" });
     plane.create(slice("pods-east", imported.clone(), &["10.1.0.1", "10.1.0.2"])).await;
-    // Nor is one that says so and was not brought by the set.
+    // A slice with the label of an import that the set did not create is not published.
     imported["endpointslice.kubernetes.io/managed-by"] = json!("somebody");
     plane.create(slice("pods-forged", imported, &["10.6.6.6"])).await;
-    // A slice of the cluster's own is none of an import's.
+    // A slice of a local Service does not belong to an import.
     plane.create(slice("pods-own", json!({ "kubernetes.io/service-name": "pods" }), &["10.9.9.9"])).await;
     let web = ["default/web : 2", "default/web _http._tcp: 1"];
     let two = [

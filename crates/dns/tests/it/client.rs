@@ -1,4 +1,4 @@
-//! A client that asks over UDP and TCP, and reads answers with hickory.
+//! A DNS client over UDP and TCP that decodes answers with hickory.
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream, UdpSocket};
@@ -7,7 +7,7 @@ use std::time::Duration;
 use hickory_proto::op::{Edns, Message, MessageType, OpCode, Query};
 use hickory_proto::rr::{Name, RecordType};
 
-/// For machines that do ten other things.
+/// Timeout of one query; generous for loaded machines.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,7 +32,7 @@ pub(crate) fn query(name: &str, kind: &str, edns: Option<u16>) -> Message {
     message
 }
 
-/// Sends bytes and returns the answer; `None` when the server closes without one.
+/// Sends a packet and returns the answer; `None` if the server closes the connection.
 pub(crate) fn exchange(server: SocketAddr, over: Over, packet: &[u8]) -> Option<Vec<u8>> {
     match over {
         Over::Udp => {
@@ -70,7 +70,7 @@ pub(crate) fn read_framed(stream: &mut TcpStream) -> Option<Vec<u8>> {
     Some(answer)
 }
 
-/// Asks, and decodes.
+/// Sends a query and decodes the answer.
 pub(crate) fn ask(server: SocketAddr, over: Over, query: &Message) -> Message {
     let answer = exchange(server, over, &query.to_vec().expect("a query")).expect("an answer");
     let answer = Message::from_vec(&answer).expect("hickory can read it");

@@ -90,7 +90,7 @@ const CASES: &[(&str, &str, ResponseCode, &[&str])] = &[
         &["5 IN CNAME nosuch.shop.svc.cluster.local."],
     ),
     ("shop.retail.svc.clusterset.local.", "A", ResponseCode::NoError, &["5 IN A 10.42.42.42"]),
-    // What a resolver makes of that name with the search path of a pod.
+    // The name with a search domain of a pod appended.
     ("shop.retail.svc.clusterset.local.shop.svc.cluster.local.", "A", ResponseCode::NXDomain, &[]),
     ("example.com.", "A", ResponseCode::Refused, &[]),
 ];
@@ -127,7 +127,7 @@ fn answers_for_both_zones() {
 #[test]
 fn aliases_and_removal() {
     let world = world();
-    // An alias to a name of ours brings that name's records along.
+    // An alias to a name in our zones is answered with the records of that name.
     let answer = ask(world.server, Over::Udp, &query("alias.shop.svc.cluster.local.", "A", None));
     assert_eq!(
         lines(&answer.answers),
@@ -135,7 +135,7 @@ fn aliases_and_removal() {
     );
     let answer = ask(world.server, Over::Tcp, &query("loop.shop.svc.cluster.local.", "A", None));
     assert_eq!(answer.answers.len(), 9, "a loop of aliases ends");
-    // The names go with the service.
+    // A deleted service has no names.
     let service = portolan_object::ObjectKey::namespaced("shop", "web");
     world.zones.publish(ZoneKind::Cluster, vec![Change { service, records: ServiceRecords::default() }]);
     let answer = ask(world.server, Over::Udp, &query("10.0.96.10.in-addr.arpa.", "PTR", None));

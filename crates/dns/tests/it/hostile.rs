@@ -1,4 +1,4 @@
-//! Sizes, limits and packets that no honest client sends.
+//! Answer sizes, limits and malformed packets.
 
 use std::io::Write;
 use std::net::{SocketAddr, TcpStream, UdpSocket};
@@ -15,7 +15,7 @@ use crate::world::World;
 const SHOP: &str = "shop.retail.svc.clusterset.local.";
 const CROWD: &str = "crowd.retail.svc.clusterset.local.";
 
-/// A headless service with that many endpoints.
+/// A headless service with `count` endpoints.
 fn crowd(endpoints: usize) -> Vec<Object> {
     let import = json!({"kind": "ServiceImport", "metadata": {"name": "crowd", "namespace": "retail",
             "labels": {"karmada.io/managed": "true", "portolan.dev/clusterset": "prod"}},
@@ -30,7 +30,7 @@ fn crowd(endpoints: usize) -> Vec<Object> {
     vec![Object(import), Object(slice)]
 }
 
-/// A packet's code and the number of its answers, as hickory reads them.
+/// Response code and number of answers, decoded by hickory.
 fn outcome(answer: Option<Vec<u8>>) -> Option<(ResponseCode, usize)> {
     let answer = Message::from_vec(&answer?).expect("hickory can read it");
     Some((answer.metadata.response_code, answer.answers.len()))
@@ -40,7 +40,7 @@ fn outcome(answer: Option<Vec<u8>>) -> Option<(ResponseCode, usize)> {
 fn answers_fit_into_what_the_client_takes() {
     let world = World::of_vectors();
     world.import(&crowd(500));
-    // Header 12, question 38, EDNS 11, records of 16 octets.
+    // Header 12, question 38, OPT 11, records of 16 octets.
     let cases = [
         ("no EDNS", Over::Udp, None, 28, true),
         ("EDNS below the least", Over::Udp, Some(100), 28, true),
@@ -73,7 +73,7 @@ fn ten_thousand_endpoints_are_one_message() {
         Over::Udp,
         &query("10-0-39-249.east.crowd.retail.svc.clusterset.local.", "A", None),
     );
-    assert_eq!(answer.answers.len(), 1, "every pod's own name answers");
+    assert_eq!(answer.answers.len(), 1, "the name of each pod resolves");
 }
 
 #[test]
@@ -85,7 +85,7 @@ fn edns_of_another_version() {
     message.set_edns(edns);
     for over in BOTH {
         let answer = ask(world.server, over, &message);
-        // 16, which hickory calls by its other name.
+        // 16: hickory names it BADSIG instead of BADVERS.
         assert_eq!(u16::from(answer.metadata.response_code), u16::from(ResponseCode::BADVERS));
         assert!(answer.answers.is_empty());
         let edns = answer.edns.expect("EDNS");
@@ -100,14 +100,14 @@ fn any_gets_one_set() {
     assert_eq!((answer.metadata.response_code, answer.answers.len()), (ResponseCode::NoError, 1));
 }
 
-/// A header with these flags and counts, and what follows.
+/// A packet with these flags, counts and contents.
 fn packet(flags: [u8; 2], counts: [u16; 4], rest: &[u8]) -> Vec<u8> {
     let counts = counts.map(u16::to_be_bytes).concat();
     [&[0x12, 0x34][..], &flags, &counts, rest].concat()
 }
 
 #[test]
-fn packets_that_are_no_plain_queries() {
+fn unusual_and_malformed_packets() {
     let question = &query(SHOP, "A", None).to_vec().unwrap()[12..];
     let many: Vec<u8> = question.repeat(300);
     let chaos = [&question[..question.len() - 2], &[0, 3]].concat();
@@ -159,13 +159,13 @@ fn packets_that_are_no_plain_queries() {
 }
 
 #[test]
-fn what_gets_no_answer() {
+fn packets_without_an_answer() {
     let world = World::of_vectors();
     let mut reply = query(SHOP, "A", None).to_vec().unwrap();
     reply[2] |= 0x80;
     for silent in [&reply[..], b"", b"x", &[0; 11]] {
         assert_eq!(exchange(world.server, Over::Tcp, silent), None, "the connection is closed");
-        // Over UDP the next answer is that to the next query.
+        // Over UDP the next received answer belongs to the next query.
         let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
         socket.set_read_timeout(Some(PATIENCE)).unwrap();
         socket.connect(world.server).unwrap();
@@ -193,7 +193,7 @@ fn one_connection_carries_many_queries() {
         sent.extend_from_slice(&u16::try_from(bytes.len()).unwrap().to_be_bytes());
         sent.extend_from_slice(&bytes);
     }
-    // In two parts that end in the middle of a query.
+    // In two writes, the first of which ends in the middle of a query.
     let (first, second) = sent.split_at(sent.len() / 2 + 7);
     stream.write_all(first).unwrap();
     stream.write_all(second).unwrap();
@@ -212,7 +212,7 @@ fn a_stopped_server_leaves_its_port() {
     let message = taken.to_string();
     assert!(message.contains(&world.server.to_string()) && message.contains("port is taken"), "{message}");
     world.stop();
-    // Another test may have been given the port for its own socket meanwhile, and gives it back.
+    // Another test may use the port for its own socket for a moment.
     let deadline = Instant::now() + Duration::from_secs(10);
     while let Err(error) = portolan_dns::Server::bind(zones.clone(), server, 1) {
         assert!(Instant::now() < deadline, "the port is free: {error}");
@@ -220,7 +220,7 @@ fn a_stopped_server_leaves_its_port() {
     }
 }
 
-/// Every answer is one to this query, and hickory can read it.
+/// Checks that hickory can decode the answer and that it belongs to the query.
 fn is_sound(server: SocketAddr, packet: &[u8]) -> Result<(), TestCaseError> {
     let Some(answer) = exchange(server, Over::Tcp, packet) else { return Ok(()) };
     let read = Message::from_vec(&answer);
@@ -230,8 +230,8 @@ fn is_sound(server: SocketAddr, packet: &[u8]) -> Result<(), TestCaseError> {
     Ok(())
 }
 
-/// A query with some of its octets changed.
-fn bent() -> impl Strategy<Value = Vec<u8>> {
+/// A query with some octets changed.
+fn mutated_query() -> impl Strategy<Value = Vec<u8>> {
     let names = prop_oneof![
         Just(SHOP),
         Just("ledger.retail.svc.clusterset.local."),
@@ -258,10 +258,10 @@ fn bent() -> impl Strategy<Value = Vec<u8>> {
 fn arbitrary_packets_get_sound_answers_or_none() {
     let world = World::of_vectors();
     let server = world.server;
-    proptest!(ProptestConfig::with_cases(2000), |(packet in bent())| is_sound(server, &packet)?);
+    proptest!(ProptestConfig::with_cases(2000), |(packet in mutated_query())| is_sound(server, &packet)?);
     proptest!(ProptestConfig::with_cases(500), |(packet in proptest::collection::vec(any::<u8>(), 0..600))| {
         is_sound(server, &packet)?;
     });
-    // And the server is none the worse for it.
+    // The server still answers.
     ask(server, Over::Udp, &query(SHOP, "A", None));
 }

@@ -1,4 +1,4 @@
-//! The real server, asked over UDP and TCP; every answer is decoded by another library than the one that encodes it.
+//! Tests of the server over UDP and TCP. Answers are decoded by a different library than the one that encodes them.
 
 mod client;
 mod cluster;

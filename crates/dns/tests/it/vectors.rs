@@ -1,4 +1,4 @@
-//! Every vector of the multicluster DNS specification, asked over UDP and over TCP.
+//! The test vectors of the multicluster DNS specification, over UDP and TCP.
 
 use hickory_proto::op::ResponseCode;
 use portolan_dns::{AddressType, Resolution, ZoneSettings};
@@ -11,7 +11,7 @@ const SOA: &str =
     "clusterset.local. 5 IN SOA ns.dns.clusterset.local. hostmaster.clusterset.local. 3 7200 1800 86400 5";
 
 enum Want {
-    /// These records, without their owner, which is the name as asked.
+    /// Records without their owner, which is the name in the query.
     Records(&'static [&'static str]),
     NoData,
     NoName,
@@ -20,7 +20,7 @@ enum Want {
 
 use Want::{NoData, NoName, Records, Refused};
 
-/// Asks both ways, with and without EDNS, and compares everything in the answer.
+/// Queries over UDP and TCP, with and without EDNS, and compares the whole answer.
 fn check(world: &World, name: &str, kind: &str, want: &Want) {
     let case = format!("{name} {kind}");
     for (over, edns) in BOTH.into_iter().flat_map(|over| [(over, None), (over, Some(4096))]) {
@@ -97,7 +97,7 @@ fn records() {
         ("feed.retail.svc.clusterset.local.", "AAAA", Records(&["5 IN AAAA fd01::4d"])),
         ("10-1-0-77.east.feed.retail.svc.clusterset.local.", "A", Records(&["5 IN A 10.1.0.77"])),
         ("fd01--4d.east.feed.retail.svc.clusterset.local.", "AAAA", Records(&["5 IN AAAA fd01::4d"])),
-        // The port is unnamed, and there is one record per address all the same.
+        // An unnamed port has one record per address.
         (
             "feed.retail.svc.clusterset.local.",
             "SRV",
@@ -106,9 +106,9 @@ fn records() {
                 "5 IN SRV 0 50 7000 fd01--4d.east.feed.retail.svc.clusterset.local.",
             ]),
         ),
-        // A cluster id with a dot in it.
+        // A cluster id with a dot.
         ("tally-0.north.lab.tally.audit.svc.clusterset.local.", "A", Records(&["5 IN A 10.3.0.10"])),
-        // The owner is spelt as asked.
+        // The owner has the spelling of the query.
         ("SHOP.Retail.SVC.clusterset.local.", "A", Records(&["5 IN A 10.42.42.42"])),
         ("clusterset.local.", "NS", Records(&["5 IN NS ns.dns.clusterset.local."])),
         (
@@ -124,7 +124,7 @@ fn records() {
 }
 
 #[test]
-fn what_is_not_there() {
+fn missing_names_and_types() {
     let cases: &[(&str, &str, Want)] = &[
         ("solo.retail.svc.clusterset.local.", "AAAA", NoData),
         ("shop.retail.svc.clusterset.local.", "TXT", NoData),
@@ -137,7 +137,7 @@ fn what_is_not_there() {
         ("ledger-9.east.ledger.retail.svc.clusterset.local.", "A", NoName),
         ("ledger-0.north.ledger.retail.svc.clusterset.local.", "A", NoName),
         ("east.shop.retail.svc.clusterset.local.", "A", NoName),
-        // Names below it exist, so this one does.
+        // An empty non-terminal exists (RFC 8020).
         ("east.ledger.retail.svc.clusterset.local.", "A", NoData),
         ("lab.tally.audit.svc.clusterset.local.", "A", NoData),
         ("ledger-0.east.shop.retail.svc.clusterset.local.", "A", NoName),
@@ -152,7 +152,7 @@ fn what_is_not_there() {
         ("dns-version.clusterset.local.", "A", NoData),
         ("ns.dns.clusterset.local.", "A", NoData),
         ("nosuch.clusterset.local.", "A", NoName),
-        // Search paths make such names.
+        // Search domains produce such names.
         ("shop.retail.svc.clusterset.local.retail.svc.clusterset.local.", "A", NoName),
         ("42.42.42.10.in-addr.arpa.", "PTR", Refused),
         ("shop.retail.svc.cluster.local.", "A", Refused),
@@ -168,7 +168,7 @@ fn what_is_not_there() {
 }
 
 #[test]
-fn before_the_first_sync_nothing_is_denied() {
+fn before_the_first_sync_the_answer_is_servfail() {
     let world = World::empty(vec![ZoneSettings::new(ZoneKind::ClusterSet)]);
     world.import(&objects());
     for name in
@@ -189,13 +189,13 @@ fn before_the_first_sync_nothing_is_denied() {
 }
 
 #[test]
-fn a_change_of_one_service_leaves_the_others() {
+fn a_changed_service_does_not_affect_others() {
     let world = World::of_vectors();
-    let gone = Change {
+    let deleted = Change {
         service: portolan_object::ObjectKey::namespaced("retail", "ledger"),
         records: ServiceRecords::default(),
     };
-    world.zones.publish(ZoneKind::ClusterSet, vec![gone.clone(), gone]);
+    world.zones.publish(ZoneKind::ClusterSet, vec![deleted.clone(), deleted]);
     let address = |name| world.zones.resolve(name, AddressType::V4);
     assert_eq!(address("ledger.retail.svc.clusterset.local"), Resolution::NoName);
     assert_eq!(address("east.ledger.retail.svc.clusterset.local"), Resolution::NoName);
@@ -207,13 +207,13 @@ fn a_change_of_one_service_leaves_the_others() {
     assert_eq!(address("audit.svc.clusterset.local"), Resolution::NoAddress);
     let service = portolan_object::ObjectKey::namespaced("audit", "tally");
     world.zones.publish(ZoneKind::ClusterSet, vec![Change { service, records: ServiceRecords::default() }]);
-    assert_eq!(address("audit.svc.clusterset.local"), Resolution::NoName, "the last service is gone");
+    assert_eq!(address("audit.svc.clusterset.local"), Resolution::NoName, "the last service is deleted");
     world.import(&objects());
     assert_eq!(world.zones.records(), [("clusterset.local".to_owned(), 29)]);
 }
 
 #[test]
-fn addresses_take_turns() {
+fn the_first_address_rotates() {
     let world = World::of_vectors();
     let name = "ledger.retail.svc.clusterset.local.";
     let firsts: std::collections::BTreeSet<String> = (0..64)

@@ -9,7 +9,7 @@ use portolan_object::{Object, yaml};
 use portolan_plan::dns::{Change, RecordSink, ZoneKind, import, service};
 use portolan_plan::import_marks::{import_of_slice, service_of_slice};
 
-/// A server that ends with the test.
+/// A server that stops at the end of the test.
 pub(crate) struct World {
     pub(crate) zones: Arc<Zones>,
     pub(crate) server: SocketAddr,
@@ -19,7 +19,7 @@ pub(crate) struct World {
 }
 
 impl World {
-    /// A server of these zones, which know nothing yet.
+    /// A server with empty zones that are not synced.
     pub(crate) fn empty(settings: Vec<ZoneSettings>) -> Self {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(1)
@@ -36,7 +36,7 @@ impl World {
         Self { zones, server, statistics, runtime, scope }
     }
 
-    /// The world of the vectors, in the zone `clusterset.local` alone.
+    /// The test vectors in zone `clusterset.local`.
     pub(crate) fn of_vectors() -> Self {
         let world = Self::empty(vec![ZoneSettings::new(ZoneKind::ClusterSet)]);
         world.import(&objects());
@@ -66,7 +66,7 @@ impl World {
         self.zones.publish(ZoneKind::Cluster, changes.collect());
     }
 
-    /// Stops the server and waits until it has.
+    /// Stops the server and waits for its end.
     pub(crate) fn stop(&self) {
         self.runtime.block_on(self.scope.drain(crate::client::PATIENCE)).expect("everything stops in time");
     }
@@ -78,7 +78,7 @@ impl Drop for World {
     }
 }
 
-/// The objects of the vectors.
+/// Objects of the test vectors.
 pub(crate) fn objects() -> Vec<Object> {
     parse(include_str!("../../../plan/testdata/dns.yaml"))
 }

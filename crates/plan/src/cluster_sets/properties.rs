@@ -112,7 +112,7 @@ mod tests {
         let (id, set) =
             (property(ID_PROPERTY, "east", "prod", VERSION), property(SET_PROPERTY, "prod", "prod", VERSION));
         let edited = property(SET_PROPERTY, "other", "prod", VERSION);
-        let (theirs, contrary) = (foreign(ID_PROPERTY, "east"), foreign(ID_PROPERTY, "ost"));
+        let (foreign_id, contrary) = (foreign(ID_PROPERTY, "east"), foreign(ID_PROPERTY, "ost"));
         let elsewhere = foreign(SET_PROPERTY, "other");
         let view = |membership: Option<&Membership>, id: Option<&Object>, set: Option<&Object>| match plan(
             membership, id, set, VERSION,
@@ -139,7 +139,7 @@ mod tests {
             ),
             ("up to date", Some(&member), Some(&id), Some(&set), ""),
             ("edited by hand", Some(&member), Some(&id), Some(&edited), "put clusterset.k8s.io=prod"),
-            ("an id that was there", Some(&member), Some(&theirs), None, "put clusterset.k8s.io=prod"),
+            ("a present unmanaged id", Some(&member), Some(&foreign_id), None, "put clusterset.k8s.io=prod"),
             ("another id", Some(&member), Some(&contrary), None, "the cluster calls itself \"ost\""),
             (
                 "in a set that Portolan does not manage",
@@ -155,8 +155,8 @@ mod tests {
                 Some(&set),
                 "delete clusterset.k8s.io, delete cluster.clusterset.k8s.io",
             ),
-            ("leaving with an unmanaged id", None, Some(&theirs), Some(&set), "delete clusterset.k8s.io"),
-            ("never a member", None, Some(&theirs), Some(&elsewhere), ""),
+            ("leaving with an unmanaged id", None, Some(&foreign_id), Some(&set), "delete clusterset.k8s.io"),
+            ("never a member", None, Some(&foreign_id), Some(&elsewhere), ""),
         ];
         for (name, membership, id, set, want) in cases {
             let seen = view(membership, id, set);

@@ -105,8 +105,7 @@ fn policy(protected: &Protected<'_>) -> Value {
     let (before, after) = (
         "ClusterProperty ",
         format!(
-            " tells that this cluster is a member of cluster set {set}, and stays as it is for so long: leave the set \
-             with `portolan clusterset remove {set} {cluster}` first"
+            " records that this cluster is a member of cluster set {set} and cannot be changed: leave the set with `portolan clusterset remove {set} {cluster}` first"
         ),
     );
     json!({
@@ -117,9 +116,9 @@ fn policy(protected: &Protected<'_>) -> Value {
         }] },
         // Conditions instead of resourceNames: a deletecollection request has no name, so that it would pass.
         "matchConditions": [
-            { "name": "tells-of-membership",
+            { "name": "is-membership-property",
               "expression": format!("oldObject.metadata.name in [{}, {}]", cel_string(ID_PROPERTY), cel_string(SET_PROPERTY)) },
-            { "name": "by-somebody-else",
+            { "name": "is-not-portolan",
               "expression": format!("request.userInfo.username != {}", cel_string(keeper)) },
         ],
         "validations": [{
@@ -167,7 +166,7 @@ mod tests {
     fn steps() {
         let (policy, binding) =
             (stored(ProtectionObject::Policy, &PROD), stored(ProtectionObject::Binding, &PROD));
-        let rejoined = Protected { keeper: "somebody", ..PROD };
+        let rejoined = Protected { keeper: "other-user", ..PROD };
         let moved = Protected { set: "dev", ..PROD };
         let mut audited = binding.clone();
         audited.0["spec"]["validationActions"] = json!(["Audit"]);
@@ -197,8 +196,8 @@ mod tests {
         let said = policy.0["spec"]["validations"][0]["messageExpression"].as_str().unwrap();
         assert_eq!(
             said,
-            "\"ClusterProperty \" + oldObject.metadata.name + \" tells that this cluster is a member of cluster set \
-             prod, and stays as it is for so long: leave the set with `portolan clusterset remove prod eu` first\""
+            "\"ClusterProperty \" + oldObject.metadata.name + \" records that this cluster is a member of cluster set \
+             prod and cannot be changed: leave the set with `portolan clusterset remove prod eu` first\""
         );
     }
 

@@ -61,7 +61,7 @@ mod tests {
         let cases = [
             ("the same", wanted.clone(), wanted.clone(), true),
             (
-                "filled in by the API server",
+                "with defaults of the API server",
                 json!({ "type": "ClusterIP", "clusterIP": "10.0.0.1", "internalTrafficPolicy": "Cluster",
                         "ipFamilyPolicy": "SingleStack", "sessionAffinity": "None",
                         "ports": [{ "port": 80, "protocol": "TCP", "targetPort": 80 }] }),
@@ -82,13 +82,13 @@ mod tests {
             ),
             ("a port more", json!({ "ports": [port, { "port": 81 }] }), json!({ "ports": [port] }), false),
             (
-                "a protocol of the application that is no longer wanted",
+                "an unwanted appProtocol",
                 json!({ "ports": [{ "port": 80, "appProtocol": "http" }] }),
                 json!({ "ports": [{ "port": 80 }] }),
                 false,
             ),
             (
-                "a distribution that is no longer wanted",
+                "an unwanted traffic distribution",
                 json!({ "trafficDistribution": "PreferClose" }),
                 json!({}),
                 false,
@@ -106,6 +106,6 @@ mod tests {
         }
         let mut unlabelled = service(wanted.clone());
         unlabelled.metadata_mut().remove("labels");
-        assert!(!same_service(&unlabelled, &service(wanted)), "a label that somebody took off");
+        assert!(!same_service(&unlabelled, &service(wanted)), "a removed label");
     }
 }

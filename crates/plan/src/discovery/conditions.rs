@@ -200,7 +200,7 @@ mod tests {
             assert_eq!(seen(&conditions), want, "{name}");
             assert!(conditions.iter().all(|c| c.observed_generation == Some(2)), "{name}");
             let again = export_conditions(&export(json!(conditions)), validity, others, "t2");
-            assert_eq!(again, conditions, "{name}: nothing changes, so no time changes");
+            assert_eq!(again, conditions, "{name}: unchanged conditions keep their time");
         }
         let over = export_conditions(&export(json!([])), Ok(()), OtherExports::Merged(&disputed), "t1");
         let ended = export_conditions(&export(json!(over)), Ok(()), OtherExports::Merged(&agreed), "t2");
@@ -209,10 +209,10 @@ mod tests {
     }
 
     #[test]
-    fn conditions_of_others_stay() {
-        let theirs = json!([{ "type": "Audited", "status": "True", "reason": "Yes", "message": "",
+    fn conditions_of_other_controllers_stay() {
+        let foreign = json!([{ "type": "Audited", "status": "True", "reason": "Yes", "message": "",
             "lastTransitionTime": "2026-01-01T00:00:00Z" }]);
-        let conditions = export_conditions(&export(theirs), Ok(()), OtherExports::NoSet, "t1");
+        let conditions = export_conditions(&export(foreign), Ok(()), OtherExports::NoSet, "t1");
         assert_eq!(seen(&conditions)[0], "Audited=True/Yes");
     }
 

@@ -45,7 +45,7 @@ pub enum ExplicitImportAction {
     DeleteSlice(ObjectKey),
     /// Remove the derived Service, which is ours.
     DeleteService(ObjectKey),
-    /// A Service of that name is somebody else's: leave it, and say so.
+    /// Report that a Service with the name of the derived Service exists and is not managed by Portolan.
     ReportForeignService(ObjectKey),
 }
 

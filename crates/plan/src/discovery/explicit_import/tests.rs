@@ -15,7 +15,7 @@ fn exported(name: &str, address: &str) -> Object {
         "ports": [{"name": "", "port": 8080, "protocol": "TCP"}]}))
 }
 
-/// The consumer's objects after the actions, as an API server would hold them.
+/// Objects of the member after the actions, with the effects of its API server.
 fn applied(actions: &[ExplicitImportAction]) -> Vec<Object> {
     let objects = actions.iter().filter_map(|action| match action {
         ExplicitImportAction::Apply(object) => Some(object.clone()),
@@ -43,7 +43,7 @@ fn render(actions: &[ExplicitImportAction]) -> Vec<String> {
 }
 
 #[test]
-fn plans() {
+fn explicit_imports_are_planned() {
     let (import, slice) = (import(), exported("serve-a", "10.10.0.5"));
     let export = |slices: Vec<&'static str>| -> Vec<Object> {
         slices.into_iter().map(|name| exported(name, "10.10.0.5")).collect()
@@ -57,14 +57,14 @@ fn plans() {
     assert_eq!(render(&first), ["apply Service derived-serve", "apply EndpointSlice imported-m1-serve-a"]);
 
     let stored = applied(&first);
-    let settled = ExplicitImport {
+    let desired = ExplicitImport {
         import: Some(&import),
         exporters: exporters.clone(),
         service: Some(&stored[0]),
         slices: vec![&stored[1]],
         ..ExplicitImport::default()
     };
-    assert_eq!(plan_explicit_import(&settled), [], "settled state is left alone");
+    assert_eq!(plan_explicit_import(&desired), [], "the desired state has no actions");
 
     let moved = exported("serve-a", "10.10.0.6");
     let more = export(vec!["serve-a", "serve-b"]);
@@ -78,7 +78,7 @@ fn plans() {
             "an address moved",
             ExplicitImport {
                 exporters: vec![Exporter { cluster: "m1", slices: vec![&moved] }],
-                ..settled.clone()
+                ..desired.clone()
             },
             vec!["apply EndpointSlice imported-m1-serve-a"],
         ),
@@ -86,7 +86,7 @@ fn plans() {
             "a second slice",
             ExplicitImport {
                 exporters: vec![Exporter { cluster: "m1", slices: more.iter().collect() }],
-                ..settled.clone()
+                ..desired.clone()
             },
             vec!["apply EndpointSlice imported-m1-serve-b"],
         ),
@@ -94,38 +94,38 @@ fn plans() {
             "a second exporter",
             ExplicitImport {
                 exporters: vec![exporters[0].clone(), Exporter { cluster: "m3", slices: vec![&slice] }],
-                ..settled.clone()
+                ..desired.clone()
             },
             vec!["apply EndpointSlice imported-m3-serve-a"],
         ),
         (
             "export withdrawn",
-            ExplicitImport { exporters: vec![], ..settled.clone() },
+            ExplicitImport { exporters: vec![], ..desired.clone() },
             vec!["delete slice imported-m1-serve-a"],
         ),
         (
             "exporter out of sight",
-            ExplicitImport { exporters: vec![], unreachable: vec!["m1"], ..settled.clone() },
+            ExplicitImport { exporters: vec![], unreachable: vec!["m1"], ..desired.clone() },
             vec![],
         ),
         (
-            "import gone",
-            ExplicitImport { import: None, ..settled.clone() },
+            "a deleted import",
+            ExplicitImport { import: None, ..desired.clone() },
             vec!["delete service derived-serve", "delete slice imported-m1-serve-a"],
         ),
         (
-            "somebody else's service",
-            ExplicitImport { service: Some(&foreign), slices: vec![], ..settled.clone() },
+            "a foreign service",
+            ExplicitImport { service: Some(&foreign), slices: vec![], ..desired.clone() },
             vec!["foreign service derived-serve"],
         ),
         (
             "a service of a cluster set that is called so",
-            ExplicitImport { import: None, service: Some(&of_set), slices: vec![], ..settled.clone() },
+            ExplicitImport { import: None, service: Some(&of_set), slices: vec![], ..desired.clone() },
             vec![],
         ),
         (
-            "never somebody else's",
-            ExplicitImport { import: None, service: Some(&foreign), slices: vec![&slice], ..settled },
+            "a deleted import and a foreign service",
+            ExplicitImport { import: None, service: Some(&foreign), slices: vec![&slice], ..desired },
             vec![],
         ),
     ];

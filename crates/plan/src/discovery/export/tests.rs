@@ -40,7 +40,7 @@ fn types_of_services() {
 }
 
 #[test]
-fn a_service_that_is_going_is_gone() {
+fn a_service_in_deletion_counts_as_missing() {
     let mut going = service(json!({ "clusterIP": "10.0.0.7" }));
     going.0["metadata"]["deletionTimestamp"] = json!("2026-01-02T00:00:00Z");
     assert_eq!(
@@ -58,7 +58,7 @@ fn the_api_server_is_never_exported() {
 }
 
 #[test]
-fn an_offer_is_what_service_and_export_say_and_nothing_of_their_metadata() {
+fn an_offer_has_the_spec_of_service_and_export_and_not_their_metadata() {
     let service = service(json!({ "clusterIP": "10.0.0.7", "sessionAffinity": "ClientIP",
         "sessionAffinityConfig": { "clientIP": { "timeoutSeconds": 10 } },
         "internalTrafficPolicy": "Cluster", "trafficDistribution": "PreferClose", "ipFamilies": ["IPv6", "IPv4"],
@@ -90,7 +90,7 @@ fn an_offer_is_what_service_and_export_say_and_nothing_of_their_metadata() {
 }
 
 #[test]
-fn the_time_of_session_affinity_has_a_default() {
+fn the_timeout_of_session_affinity_has_a_default() {
     let seconds =
         |spec: Value| offer_of("east", &export(json!({})), Some(&service(spec))).unwrap().affinity_seconds;
     assert_eq!(seconds(json!({ "clusterIP": "10.0.0.7", "sessionAffinity": "ClientIP" })), Some(10_800));
@@ -98,7 +98,7 @@ fn the_time_of_session_affinity_has_a_default() {
 }
 
 #[test]
-fn illegal_metadata_is_named() {
+fn invalid_metadata_is_named() {
     let spec = json!({ "exportedLabels": { "my label": "x" } });
     let invalid =
         offer_of("east", &export(spec), Some(&service(json!({ "clusterIP": "10.0.0.7" })))).unwrap_err();
@@ -107,7 +107,7 @@ fn illegal_metadata_is_named() {
 }
 
 #[test]
-fn ports_that_no_service_can_have_are_refused() {
+fn invalid_ports_are_refused() {
     let of = |port: Value| {
         offer_of("east", &export(json!({})), Some(&service(json!({ "ports": [port] })))).is_ok()
     };

@@ -33,7 +33,7 @@ fn ports_of(merged: &Merged) -> Vec<String> {
 }
 
 #[test]
-fn nothing_offered_is_no_service() {
+fn without_offers_there_is_no_service() {
     assert_eq!(merge(Vec::new(), None), None);
 }
 
@@ -53,7 +53,7 @@ fn the_oldest_export_comes_first_and_ids_break_ties() {
     }
 }
 
-/// mcs 2.4, rows of `ports`; C-11, C-12, C-18, C-19; statements 26 to 28.
+/// Union of ports with conflict resolution (KEP-1645, "Service Port").
 #[test]
 fn ports() {
     let tcp = |number| port("tcp", "TCP", number);
@@ -148,7 +148,7 @@ fn a_port_without_a_name_gets_one_where_it_needs_one() {
     assert_eq!(headless.port_name(&unnamed), "", "a headless import has no Service");
 }
 
-/// mcs 2.4: everything but ports and families, of which the oldest wins.
+/// All properties except ports and families: the oldest export wins (KEP-1645).
 #[test]
 fn the_oldest_wins() {
     type Change = fn(&mut Offer);
@@ -232,7 +232,7 @@ fn the_oldest_wins() {
 }
 
 #[test]
-fn messages_say_who_wins_and_why_without_listing_everybody() {
+fn messages_name_the_winner_and_the_first_others() {
     let mut offers = vec![offer("a", "00")];
     for number in 0..8 {
         let cluster = format!("b{number}");
@@ -248,7 +248,7 @@ fn messages_say_who_wins_and_why_without_listing_everybody() {
 }
 
 #[test]
-fn the_type_in_use_stays_while_anybody_offers_it() {
+fn the_type_in_use_stays_while_a_cluster_offers_it() {
     let headless = |cluster, since| Offer { kind: ServiceImportType::Headless, ..offer(cluster, since) };
     let offers = vec![headless("east", "01"), offer("west", "02")];
     let used = Some(ServiceImportType::ClusterSetIP);
@@ -256,7 +256,7 @@ fn the_type_in_use_stays_while_anybody_offers_it() {
     assert_eq!(kept.kind, ServiceImportType::ClusterSetIP);
     assert!(kept.conflicts[0].message.contains("imported with it already"), "{:?}", kept.conflicts);
     let flipped = merge(vec![headless("east", "01")], used).unwrap();
-    assert_eq!(flipped.kind, ServiceImportType::Headless, "nobody offers it any more");
+    assert_eq!(flipped.kind, ServiceImportType::Headless, "no cluster offers it any more");
 }
 
 #[test]

@@ -27,7 +27,7 @@ fn import(exporters: &[&str]) -> Object {
     )
 }
 
-/// A slice of the Service itself, or one that came from `source`; `ready` says it of each endpoint.
+/// A slice of the Service, or one imported from `source`; `ready` has one entry per endpoint.
 fn slice(source: Option<&str>, ready: &[Option<bool>], created: &str) -> Object {
     let endpoint = |ready: &Option<bool>| json!({"addresses": ["10.0.0.1"], "conditions": {"ready": ready}});
     let endpoints: Vec<Value> = ready.iter().map(endpoint).collect();
@@ -99,7 +99,7 @@ fn services_are_collected() {
             vec!["shop/web a=2/3 > "],
         ),
         (
-            "imported and exported by nobody",
+            "imported without an exporter",
             vec![cluster("b", vec![], vec![import(&[])], vec![])],
             vec!["shop/web  > b"],
         ),
@@ -166,7 +166,7 @@ fn details_come_from_the_import_and_the_conditions() {
 }
 
 #[test]
-fn the_last_change_is_the_latest_time_on_any_part() {
+fn the_last_change_is_the_latest_time_of_all_objects() {
     let mut written = slice(None, &[], "2026-01-02T00:00:00Z");
     written.metadata_mut().insert("managedFields".to_owned(), json!([{"time": "2026-01-05T00:00:00Z"}]));
     let clusters = [cluster("a", vec![export(json!([]))], vec![], vec![written])];

@@ -159,7 +159,7 @@ impl World {
 }
 
 #[test]
-fn an_import_is_right_at_its_first_write() {
+fn an_import_has_its_address_at_its_first_write() {
     let mut world = World::new();
     assert_eq!(
         world.run(),
@@ -230,7 +230,7 @@ fn zones_are_preferred_by_hints() {
 }
 
 #[test]
-fn headless_services_have_no_service_of_their_own() {
+fn a_headless_import_has_no_derived_service() {
     let mut world = World::new();
     world.offers =
         vec![offer("east", "2026-01-01T00:00:00Z", "None", json!([{ "name": "http", "port": 80 }]))];
@@ -267,19 +267,19 @@ fn ports_go_only_to_clusters_that_expose_them() {
 }
 
 #[test]
-fn what_changes_is_one_slice() {
+fn a_changed_endpoint_rewrites_one_slice() {
     let mut world = World::complete();
     world.sources[0].1[0] = slice("serve-a", "10.10.0.6");
     assert_eq!(world.run(), [vec!["put slice of east"]]);
 }
 
 #[test]
-fn withdrawal() {
+fn objects_are_deleted_without_an_export() {
     type Change = fn(&mut World);
     let all: &[&str] = &["delete import serve", "delete slice", "delete service derived-0p6lqce99d"];
     let cases: [(&str, Change, &[&str]); 5] = [
         (
-            "the last export is gone",
+            "the last export is deleted",
             |w| {
                 w.offers.clear();
                 w.sources.clear();
@@ -321,7 +321,7 @@ fn withdrawal() {
 }
 
 #[test]
-fn edits_by_others_are_undone() {
+fn edits_are_reverted() {
     type Edit = fn(&mut Cluster);
     let edits: [(&str, Edit, &str); 4] = [
         ("spec", |c| c.import.as_mut().unwrap().0["spec"]["ports"] = json!([]), "put import"),
@@ -342,7 +342,7 @@ fn edits_by_others_are_undone() {
 }
 
 #[test]
-fn what_is_not_ours_is_left_alone() {
+fn unmanaged_objects_are_not_changed() {
     let mut world = World::new();
     world.cluster.derived =
         Some(Object(json!({ "kind": "Service", "metadata": { "namespace": "default", "name": SERVICE } })));
@@ -355,7 +355,7 @@ fn what_is_not_ours_is_left_alone() {
 }
 
 #[test]
-fn a_cluster_without_the_family_says_so() {
+fn refused_families_are_reported_in_the_import() {
     let mut world = World::new();
     world.offers[0].families = vec!["IPv6".to_owned()];
     assert_eq!(render(&world.plan()), [format!("put service {SERVICE}")], "it is tried once");
@@ -371,7 +371,7 @@ fn a_cluster_without_the_family_says_so() {
 }
 
 #[test]
-fn slices_that_contradict_the_service_bring_only_what_fits() {
+fn slices_with_other_ports_or_protocols_are_not_imported() {
     let mut world = World::new();
     let mut wrong_protocol = slice("serve-b", "10.10.0.6");
     wrong_protocol.0["ports"][0]["protocol"] = json!("UDP");
@@ -411,10 +411,10 @@ fn ten_thousand_endpoints_are_slices_of_a_hundred_and_one_change_is_one_write() 
 }
 
 #[test]
-fn a_clock_that_is_an_hour_off_decides_only_who_is_older() {
+fn a_wrong_clock_affects_only_the_order_of_exports() {
     let mut world = World::new();
     let ports = |number: i32| json!([{ "name": "http", "port": number }]);
-    // `west` exports later, by a clock that is an hour slow.
+    // `west` exports later, but its clock is an hour slow.
     world.offers.push(offer("west", "2025-12-31T23:00:00Z", "10.11.0.9", ports(81)));
     world.run();
     let port = |world: &World| world.cluster.import.as_ref().unwrap().0["spec"]["ports"][0]["port"].clone();

@@ -22,7 +22,7 @@ fn named_service(cluster_ip: &str, name: &str, port: i64) -> Object {
     )
 }
 
-/// A slice of the Service itself, or one that came from `source`; an address with `!` is not ready.
+/// A slice of the Service, or one imported from `source`; an address with `!` is not ready.
 fn slice(source: Option<&str>, addresses: &[&str]) -> Object {
     let endpoint = |address: &&str| json!({"addresses": [address.trim_end_matches('!')], "conditions": {"ready": !address.ends_with('!')}});
     let endpoints: Vec<Value> = addresses.iter().map(endpoint).collect();
@@ -56,7 +56,7 @@ fn member(name: &str, range: &str, slices: Vec<Object>) -> Member {
     Member { name: name.to_owned(), view: Ok(view) }
 }
 
-/// `a` exports with two endpoints, `b` asks, and everything is as it should be.
+/// `a` exports a service with two endpoints, `b` imports it; no problem.
 fn healthy() -> Facts {
     let ready = ["10.10.0.5", "10.10.0.6"];
     let mut a = member("a", "10.10.0.0/24", vec![slice(None, &ready), slice(Some("id-a"), &ready)]);
@@ -67,7 +67,7 @@ fn healthy() -> Facts {
     Facts { service: ObjectKey::namespaced("shop", "web"), members: vec![a, b] }
 }
 
-/// The healthy federation with a change to what `cluster` holds.
+/// The healthy federation with a change in `cluster`.
 fn with(cluster: &str, change: impl FnOnce(&mut View)) -> Facts {
     let mut facts = healthy();
     change(view(&mut facts, cluster));
@@ -101,7 +101,7 @@ fn with_second(service: Object, conditions: Value) -> Facts {
 
 #[test]
 #[expect(clippy::too_many_lines, reason = "one table")]
-fn common_faults_are_named_in_the_first_line() {
+fn the_headline_names_the_problem() {
     let conflict =
         |reason: &str| json!([{"type": "Conflict", "status": "True", "reason": reason, "message": "a wins"}]);
     let neither = |facts: &mut Facts| {
@@ -120,7 +120,7 @@ fn common_faults_are_named_in_the_first_line() {
     };
     let overlapping = with("b", |view| view.pod_ranges = vec!["10.10.0.0/16".to_owned()]);
     let cases: Vec<(&str, Facts, &str)> = vec![
-        ("nothing is wrong", healthy(), "works as far as can be seen from here"),
+        ("no problem", healthy(), "works as far as can be seen from here"),
         (
             "no cluster has it",
             unknown,
@@ -222,17 +222,17 @@ fn common_faults_are_named_in_the_first_line() {
             "broken at slices: b has no EndpointSlice with the 2 ready endpoints of a",
         ),
         (
-            "slices hold an address that is gone",
+            "slices with a deleted address",
             with("b", |view| view.slices = vec![slice(Some("a"), &["10.10.0.5", "10.10.0.6", "10.10.0.7"])]),
             "broken at slices: stale: b still has 10.10.0.7 of a, which is not an endpoint there any more",
         ),
         (
-            "slices lack a new address",
+            "slices without a new address",
             with("b", |view| view.slices = vec![slice(Some("a"), &["10.10.0.5"])]),
             "broken at slices: stale: b does not have 10.10.0.6 of a yet",
         ),
         (
-            "DNS is not hooked up",
+            "the cluster DNS does not forward the zone",
             with("b", |view| view.dns.forwards_zone = Some(false)),
             "broken at dns: the cluster DNS of b does not forward clusterset.local",
         ),
@@ -264,7 +264,7 @@ fn common_faults_are_named_in_the_first_line() {
 }
 
 #[test]
-fn a_broken_hop_ends_the_walk_and_says_what_to_do() {
+fn a_broken_hop_is_the_last_and_has_a_next_step() {
     let diagnosis = diagnose(&with("b", |view| view.has_namespace = false), "b");
     assert_eq!(diagnosis.path.len(), 6, "an import that is there needs no advice about its namespace");
     let diagnosis = diagnose(&with("b", |view| (view.has_namespace, view.import) = (false, None)), "b");
@@ -275,7 +275,7 @@ fn a_broken_hop_ends_the_walk_and_says_what_to_do() {
 }
 
 #[test]
-fn what_cannot_be_seen_is_not_called_good() {
+fn unknown_state_is_not_reported_as_good() {
     let diagnosis = diagnose(&with("b", |view| view.dns = Dns::default()), "b");
     let dns = diagnosis.path.iter().find(|(hop, _)| *hop == Hop::Dns).map(|(_, finding)| finding);
     assert!(
@@ -285,7 +285,7 @@ fn what_cannot_be_seen_is_not_called_good() {
 }
 
 #[test]
-fn a_lost_member_is_a_doubt_where_its_endpoints_are() {
+fn an_unreachable_exporter_is_a_warning() {
     let lose = |facts: &mut Facts| {
         facts.members.push(Member { name: "c".to_owned(), view: Err("timeout".to_owned()) });
     };
@@ -294,14 +294,14 @@ fn a_lost_member_is_a_doubt_where_its_endpoints_are() {
     lose(&mut other);
     lose(&mut known);
     let cases = [
-        ("it has nothing to do with the service", other, "works as far as can be seen from here"),
+        ("it does not export the service", other, "works as far as can be seen from here"),
         (
-            "its endpoints are there",
+            "its endpoints are imported",
             known,
             "works, with a warning at slices: b has the last known endpoints of c: c cannot be reached",
         ),
         (
-            "it is not lost but gone",
+            "it does not export the service any more",
             gone,
             "broken at slices: stale: b still has endpoints of c, which does not export it",
         ),
@@ -312,7 +312,7 @@ fn a_lost_member_is_a_doubt_where_its_endpoints_are() {
 }
 
 #[test]
-fn an_import_by_policy_has_the_address_and_the_name_of_its_derived_service() {
+fn an_explicit_import_has_the_address_and_the_name_of_its_derived_service() {
     let by_policy = |derived: Option<Object>| {
         let mut facts = healthy();
         view(&mut facts, "a").clusterset = None;
@@ -339,13 +339,13 @@ fn an_import_by_policy_has_the_address_and_the_name_of_its_derived_service() {
 }
 
 #[test]
-fn a_stranger_is_told_so() {
+fn an_unknown_cluster_is_reported() {
     let headline = diagnose(&healthy(), "nowhere").headline();
     assert_eq!(headline, "shop/web from nowhere: broken at import: nowhere has not joined this federation");
 }
 
 #[test]
-fn consumers_are_those_that_the_service_is_for() {
+fn default_client_clusters() {
     let explicit = |import: bool| {
         let mut facts = healthy();
         for cluster in ["a", "b"] {
@@ -359,7 +359,7 @@ fn consumers_are_those_that_the_service_is_for() {
     };
     let cases = [
         ("members of the set", healthy(), vec!["a", "b"]),
-        ("those with an import of their own", explicit(true), vec!["b"]),
+        ("clusters with an explicit import", explicit(true), vec!["b"]),
         ("else those that do not export it", explicit(false), vec!["b"]),
     ];
     for (name, facts, want) in cases {
@@ -368,7 +368,7 @@ fn consumers_are_those_that_the_service_is_for() {
 }
 
 #[test]
-fn a_probe_asks_for_the_name_and_tries_the_ports() {
+fn a_probe_resolves_the_name_and_connects_to_the_ports() {
     let mut facts = healthy();
     let held = view(&mut facts, "b").clone();
     let script = probe::script(&facts, &held);

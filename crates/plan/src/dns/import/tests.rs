@@ -12,7 +12,7 @@ fn world() -> Vec<Object> {
     documents.into_iter().map(Object).collect()
 }
 
-/// The records of one import of a world, as lines of a zone file relative to the service.
+/// Records of one import, as lines of a zone file relative to the service.
 fn lines(world: &[Object], name: &str) -> Vec<String> {
     render(&of(world, name))
 }
@@ -154,7 +154,7 @@ fn edges() {
             vec![],
         ),
         (
-            "an address that is none",
+            "an invalid address",
             vec![import(
                 "web",
                 json!({"type": "ClusterSetIP", "ips": ["10.0.0.256", "fd00::1"], "ports": []}),
@@ -296,7 +296,7 @@ fn edges() {
 type Labels = &'static [(&'static str, &'static str)];
 
 #[test]
-fn a_slice_of_somebody_else_is_no_answer() {
+fn foreign_slices_are_not_published() {
     const OF_SPECIFICATION: Labels = &[
         ("multicluster.kubernetes.io/service-name", "web"),
         ("multicluster.kubernetes.io/source-cluster", "east"),
@@ -310,12 +310,12 @@ fn a_slice_of_somebody_else_is_no_answer() {
     let (of_set, mut explicit) = (import("web", spec.clone()), import("web", spec));
     explicit.metadata_mut().remove("labels");
     let cases: [(&str, &Object, Labels, bool); 8] = [
-        ("brought by the set", &of_set, &[MANAGED, OF_SET, BY_SET], true),
+        ("imported for the set", &of_set, &[MANAGED, OF_SET, BY_SET], true),
         ("labels of the specification alone", &of_set, &[], false),
         ("kept by its own author", &of_set, &[(KEPT_BY, "me")], false),
         ("the manager's name alone", &of_set, &[BY_SET], false),
         ("of the explicit form, which discovery would leave there", &of_set, &[MANAGED, BY_IMPORT], false),
-        ("brought for an explicit import", &explicit, &[MANAGED, BY_IMPORT], true),
+        ("imported for an explicit import", &explicit, &[MANAGED, BY_IMPORT], true),
         ("beside an explicit import", &explicit, &[], false),
         ("of a set, for an explicit import", &explicit, &[MANAGED, OF_SET, BY_SET], false),
     ];
@@ -341,7 +341,7 @@ fn names_that_are_too_long_are_reported() {
         slice("web", "s", &cluster, json!({"endpoints": [{"addresses": ["10.0.0.1"], "hostname": host}]}));
     let records = records(&import, &[&slice], ZONE);
     assert_eq!(render(&records)[0], "@ A 10.0.0.1", "the address is still there");
-    assert_eq!(records.records.len(), 1, "and nothing that has the long name in it: {:?}", records.records);
+    assert_eq!(records.records.len(), 1, "no record with the long name: {:?}", records.records);
     assert!(
         matches!(&records.problems[..], [Problem::TooLong { length: 278, .. }]),
         "{:?}",

@@ -70,7 +70,7 @@ fn services() {
             vec!["@ CNAME _db.example.com."],
         ),
         (
-            "an external name that is none",
+            "an invalid external name",
             service(json!({"type": "ExternalName", "externalName": "not a name"})),
             vec![],
             vec!["problem: external name \"not a name\" is not a DNS name"],
