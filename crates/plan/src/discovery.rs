@@ -19,6 +19,9 @@ pub mod explicit_import;
 pub mod export;
 pub mod merge;
 pub mod overview;
+mod read_error;
 pub mod set_import;
 pub mod slices;
 pub mod why;
+
+pub use read_error::ReadError;

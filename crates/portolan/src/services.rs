@@ -11,6 +11,7 @@ use jiff::Timestamp;
 use portolan_api::clusterset::ID_PROPERTY;
 use portolan_net::Clock;
 use portolan_object::age;
+use portolan_plan::discovery::ReadError;
 use portolan_plan::discovery::overview::{
     Cluster, Contents, Exporter, Importer, Overview, Service, overview,
 };
@@ -67,7 +68,7 @@ async fn poll(hub: &Client, namespace: &str) -> Result<Overview> {
         .into_iter()
         .map(|(name, answer)| match answer {
             Ok((id, contents)) => Cluster { name, id, contents: Ok(contents) },
-            Err(error) => Cluster { name, id: None, contents: Err(causes(&error)) },
+            Err(error) => Cluster { name, id: None, contents: Err(ReadError(causes(&error))) },
         })
         .collect();
     Ok(overview(&clusters, namespace))

@@ -11,6 +11,7 @@ use portolan_api::clusterset::{ID_PROPERTY, SET_PROPERTY};
 use portolan_api::resources;
 use portolan_api::{annotations, names};
 use portolan_object::{Object, ObjectKey};
+use portolan_plan::discovery::ReadError;
 use portolan_plan::discovery::why::{
     Clusterset, Diagnosis, Dns, Facts, Finding, Hop, Member, View, consumers, diagnose,
 };
@@ -44,7 +45,7 @@ async fn service(arguments: WhyService) -> Result<()> {
     let answers = read_all(connected, |client| view(client, key.clone())).await;
     let members = answers
         .into_iter()
-        .map(|(name, view)| Member { name, view: view.map_err(|error| causes(&error)) })
+        .map(|(name, view)| Member { name, view: view.map_err(|error| ReadError(causes(&error))) })
         .collect();
     let mut facts = Facts { service: key, members };
     let asking = arguments.from.map_or_else(|| consumers(&facts), |from| vec![from]);

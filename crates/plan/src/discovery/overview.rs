@@ -106,7 +106,7 @@ pub fn overview(clusters: &[Cluster], namespace: &str) -> Overview {
         services.insert(key.clone(), service(&key, clusters));
     }
     let unread = clusters.iter().filter_map(|cluster| {
-        let reason = cluster.contents.as_ref().err()?.clone();
+        let reason = cluster.contents.as_ref().err()?.to_string();
         Some(Note { cluster: cluster.name.clone(), reason })
     });
     Overview { services: services.into_values().collect(), notes: unread.collect() }

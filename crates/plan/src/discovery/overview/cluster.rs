@@ -7,6 +7,7 @@ use portolan_api::multicluster::ServiceImportView;
 use portolan_object::{Object, ObjectKey};
 use serde_json::Value;
 
+use crate::discovery::ReadError;
 use crate::discovery::slices::is_exportable;
 
 /// One member.
@@ -16,8 +17,8 @@ pub struct Cluster {
     pub name: String,
     /// Id in its clusterset; the value of the source-cluster label on its endpoints.
     pub id: Option<String>,
-    /// Its objects, or the message of the error that prevented reading them.
-    pub contents: Result<Contents, String>,
+    /// Its objects.
+    pub contents: Result<Contents, ReadError>,
 }
 
 /// Objects of a member.

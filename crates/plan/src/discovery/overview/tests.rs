@@ -1,4 +1,5 @@
 use super::*;
+use crate::discovery::ReadError;
 use portolan_object::Object;
 use serde_json::{Value, json};
 
@@ -49,7 +50,11 @@ fn cluster(name: &str, exports: Vec<Object>, imports: Vec<Object>, slices: Vec<O
 }
 
 fn lost(name: &str) -> Cluster {
-    Cluster { name: name.to_owned(), id: Some(format!("id-of-{name}")), contents: Err("no route".to_owned()) }
+    Cluster {
+        name: name.to_owned(),
+        id: Some(format!("id-of-{name}")),
+        contents: Err(ReadError("no route".to_owned())),
+    }
 }
 
 const T: &str = "2026-01-01T00:00:00Z";

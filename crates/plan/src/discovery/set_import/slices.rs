@@ -3,10 +3,15 @@
 //! Each slice of the exporter becomes one slice of the import, so that one change rewrites one slice in each member. A
 //! slice with more than 100 endpoints is split; an endpoint keeps its part while others come and go.
 
-use portolan_api::{labels, names};
-use portolan_object::{GroupVersionKind, Object, ObjectKey};
-use serde_json::{Map, Value, json};
+use portolan_api::kubernetes::{Endpoint, EndpointSlice, View};
+use portolan_api::multicluster::ServiceImportType;
+use portolan_api::{labels, names, resources};
+use portolan_object::{Object, ObjectKey};
+use serde_json::{Value, json};
 
+use super::Pass;
+use super::import::set_marks;
+use crate::discovery::derived_service::present_fields;
 use crate::discovery::merge::{Merged, PortMapping};
 use crate::discovery::slices::{imported_endpoint, is_exportable};
 

@@ -7,6 +7,8 @@ use portolan_api::labels::endpoint_slice::SOURCE_CLUSTER;
 use portolan_api::multicluster::ServiceImportView;
 use portolan_object::{Object, ObjectKey};
 
+use super::probe::LookupError;
+use crate::discovery::ReadError;
 use crate::discovery::overview::{is_imported_slice, is_own_slice};
 use crate::dns::ZoneKind;
 
@@ -24,8 +26,8 @@ pub struct Facts {
 pub struct Member {
     /// Name in the federation.
     pub name: String,
-    /// Its objects, or the message of the error that prevented reading them.
-    pub view: Result<View, String>,
+    /// Its objects.
+    pub view: Result<View, ReadError>,
 }
 
 /// Objects of a member that concern the service.
@@ -69,8 +71,8 @@ pub struct Clusterset {
 pub struct Dns {
     /// Whether the cluster DNS forwards the zone of the clusterset; `None` without a readable Corefile.
     pub forwards_zone: Option<bool>,
-    /// Addresses in the answer for the name, or an error message; `None` without a probe.
-    pub answer: Option<Result<BTreeSet<String>, String>>,
+    /// Addresses in the answer for the name; `None` without a probe.
+    pub answer: Option<Result<BTreeSet<String>, LookupError>>,
 }
 
 impl Facts {
@@ -88,7 +90,7 @@ impl Facts {
     pub(super) fn lost(&self) -> impl Iterator<Item = (&str, &str)> {
         self.members
             .iter()
-            .filter_map(|member| Some((member.name.as_str(), member.view.as_ref().err()?.as_str())))
+            .filter_map(|member| Some((member.name.as_str(), member.view.as_ref().err()?.0.as_str())))
     }
 
     pub(super) fn member(&self, name: &str) -> Option<&Member> {

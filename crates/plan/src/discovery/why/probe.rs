@@ -17,11 +17,16 @@ const CONNECT_DONE: &str = "portolan-connect";
 /// Timeout of a connection in seconds.
 const CONNECT_SECONDS: u32 = 3;
 
+/// Last line that nslookup printed when it failed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct LookupError(pub String);
+
 /// Result of a probe.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Probe {
-    /// Addresses in the DNS answer, or an error message; `None` if the command did not run.
-    pub dns: Option<Result<BTreeSet<String>, String>>,
+    /// Addresses in the DNS answer; `None` if the command did not run.
+    pub dns: Option<Result<BTreeSet<String>, LookupError>>,
     /// TCP ports, and whether the pod could connect.
     pub connections: Vec<(u16, bool)>,
 }
@@ -73,7 +78,7 @@ pub fn read(output: &str) -> Probe {
 }
 
 /// Addresses below the first `Name:` in the output of nslookup; the lines above it have the address of the server.
-fn answer(said: &[String], succeeded: bool) -> Result<BTreeSet<String>, String> {
+fn answer(said: &[String], succeeded: bool) -> Result<BTreeSet<String>, LookupError> {
     let below = said.iter().skip_while(|line| !line.starts_with("Name:"));
     let addresses: BTreeSet<String> = below
         .filter(|line| line.starts_with("Address"))
@@ -84,7 +89,7 @@ fn answer(said: &[String], succeeded: bool) -> Result<BTreeSet<String>, String> 
         return Ok(addresses);
     }
     let last = said.iter().rev().find(|line| !line.is_empty());
-    Err(last.cloned().unwrap_or_else(|| "nslookup printed nothing".to_owned()))
+    Err(LookupError(last.cloned().unwrap_or_else(|| "nslookup printed nothing".to_owned())))
 }
 
 #[cfg(test)]
@@ -110,7 +115,9 @@ mod tests {
                 "no such name",
                 "Server:\t\t10.96.0.10\nAddress:\t10.96.0.10:53\n\n** server can't find web.shop.svc.clusterset.local: NXDOMAIN\n\nportolan-dns 1",
                 Probe {
-                    dns: Some(Err("** server can't find web.shop.svc.clusterset.local: NXDOMAIN".to_owned())),
+                    dns: Some(Err(LookupError(
+                        "** server can't find web.shop.svc.clusterset.local: NXDOMAIN".to_owned(),
+                    ))),
                     connections: vec![],
                 },
             ),
@@ -123,7 +130,10 @@ mod tests {
             (
                 "nothing was said",
                 "portolan-dns 1",
-                Probe { dns: Some(Err("nslookup printed nothing".to_owned())), connections: vec![] },
+                Probe {
+                    dns: Some(Err(LookupError("nslookup printed nothing".to_owned()))),
+                    connections: vec![],
+                },
             ),
         ];
         for (name, output, want) in cases {

@@ -1,6 +1,7 @@
 use std::collections::BTreeSet;
 
 use super::*;
+use crate::discovery::ReadError;
 use portolan_object::{Object, ObjectKey};
 use serde_json::{Value, json};
 
@@ -82,7 +83,7 @@ fn view<'a>(facts: &'a mut Facts, cluster: &str) -> &'a mut View {
 fn lost(cluster: &str) -> Facts {
     let mut facts = healthy();
     let member = facts.members.iter_mut().find(|member| member.name == cluster).expect("it is a member");
-    member.view = Err("connection refused".to_owned());
+    member.view = Err(ReadError("connection refused".to_owned()));
     facts
 }
 
@@ -238,7 +239,7 @@ fn the_headline_names_the_problem() {
         ),
         (
             "DNS has no answer",
-            with("b", |view| view.dns.answer = Some(Err("NXDOMAIN".to_owned()))),
+            with("b", |view| view.dns.answer = Some(Err(probe::LookupError("NXDOMAIN".to_owned())))),
             "broken at dns: the DNS of b has no answer for web.shop.svc.clusterset.local: NXDOMAIN",
         ),
         (
@@ -287,7 +288,7 @@ fn unknown_state_is_not_reported_as_good() {
 #[test]
 fn an_unreachable_exporter_is_a_warning() {
     let lose = |facts: &mut Facts| {
-        facts.members.push(Member { name: "c".to_owned(), view: Err("timeout".to_owned()) });
+        facts.members.push(Member { name: "c".to_owned(), view: Err(ReadError("timeout".to_owned())) });
     };
     let with_endpoints = || with("b", |view| view.slices.push(slice(Some("c"), &["10.14.0.5"])));
     let (mut other, mut known, gone) = (healthy(), with_endpoints(), with_endpoints());
