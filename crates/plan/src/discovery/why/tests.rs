@@ -135,7 +135,7 @@ fn the_headline_names_the_problem() {
         (
             "no CRDs",
             with("a", |view| (view.export, view.serves_api) = (None, false)),
-            "broken at export: a has the Service but does not know ServiceExports",
+            "broken at export: a has the Service but does not serve ServiceExports",
         ),
         (
             "no Service",

@@ -1,5 +1,5 @@
 use portolan_object::yaml;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::*;
 use crate::dns::endpoints::MAX_ENDPOINTS;
