@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use portolan_api::labels;
 use portolan_object::Object;
-use portolan_plan::dns::{Change, Data, import};
+use portolan_plan::dns::{RecordData, ServiceChange, import};
 use serde_json::json;
 
 pub(super) const ZONE: &str = "clusterset.local";
@@ -19,7 +19,7 @@ const SRV: u16 = 33;
 
 /// The services of the zone.
 pub(super) struct World {
-    pub(super) changes: Vec<Change>,
+    pub(super) changes: Vec<ServiceChange>,
 }
 
 /// Encoded queries, and what each must be answered with.
@@ -41,19 +41,21 @@ impl World {
             "$ORIGIN {ZONE}.\n$TTL 5\n@ SOA ns.dns hostmaster 1 7200 1800 86400 5\n@ NS ns.dns\nns.dns A 127.0.0.1\n\
              dns-version 28800 TXT \"1.0.0\"\n"
         );
-        for Change { service, records } in &self.changes {
+        for ServiceChange { service, records } in &self.changes {
             let own = format!("{}.{}.svc", service.name, service.namespace);
             let name = |prefix: &str| if prefix.is_empty() { own.clone() } else { format!("{prefix}.{own}") };
             for (prefix, set) in &records.records {
                 let owner = name(prefix);
                 for data in set {
                     let _ = match data {
-                        Data::Address(address) if address.is_ipv4() => writeln!(text, "{owner} A {address}"),
-                        Data::Address(address) => writeln!(text, "{owner} AAAA {address}"),
-                        Data::Server { priority, weight, port, target } => {
+                        RecordData::Address(address) if address.is_ipv4() => {
+                            writeln!(text, "{owner} A {address}")
+                        }
+                        RecordData::Address(address) => writeln!(text, "{owner} AAAA {address}"),
+                        RecordData::Server { priority, weight, port, target } => {
                             writeln!(text, "{owner} SRV {priority} {weight} {port} {}", name(target))
                         }
-                        Data::Alias(target) => writeln!(text, "{owner} CNAME {target}."),
+                        RecordData::Alias(target) => writeln!(text, "{owner} CNAME {target}."),
                     };
                 }
             }
@@ -95,7 +97,7 @@ fn name_and_namespace(number: u32) -> [String; 2] {
 }
 
 /// The records of one service; each `turn` gives them other addresses.
-pub(super) fn change(number: u32, turn: u32) -> Change {
+pub(super) fn change(number: u32, turn: u32) -> ServiceChange {
     let [name, namespace] = name_and_namespace(number);
     let (high, low) = (number / 250, number % 250);
     let metadata = json!({"name": name, "namespace": namespace,
@@ -121,7 +123,7 @@ pub(super) fn change(number: u32, turn: u32) -> Change {
             labels::endpoint_slice::SOURCE_CLUSTER: "east"}},
         "ports": ports, "endpoints": (0..ENDPOINTS).map(endpoint).collect::<Vec<_>>()}));
     let slices: &[&Object] = if is_headless { &[&slice] } else { &[] };
-    Change { service: import.key(), records: import::records(&import, slices, ZONE) }
+    ServiceChange { service: import.key(), records: import::records(&import, slices, ZONE) }
 }
 
 impl Questions {

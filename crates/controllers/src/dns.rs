@@ -25,7 +25,7 @@ use portolan_runtime::cache::Caches;
 use prometheus_client::registry::Registry;
 
 use contact::Contact;
-use source::Source;
+use source::ZoneSource;
 
 /// A zone to publish records for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -50,7 +50,7 @@ pub fn caches(client: &Client, scope: &Shutdown) -> Caches {
 
 /// State of the published records.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct State {
+pub struct PublicationState {
     /// Reason why the first publication has not happened yet; `None` afterwards.
     pub waiting_for: Option<String>,
     /// Error of the connection to the API server, if it has one now.
@@ -62,7 +62,7 @@ pub struct State {
 /// Handle to the running publication of zones; clones share state. It ends with the scope it was started in.
 #[derive(Clone)]
 pub struct Follower {
-    sources: Arc<[Arc<Source>]>,
+    sources: Arc<[Arc<ZoneSource>]>,
     contact: Arc<Contact>,
 }
 
@@ -75,15 +75,15 @@ impl Follower {
         clock: &Clock,
         scope: &Shutdown,
     ) -> Self {
-        let start = |zone: &Zone| Source::start(caches, zone, sink.clone(), scope);
-        let sources: Arc<[Arc<Source>]> = zones.iter().map(start).collect();
+        let start = |zone: &Zone| ZoneSource::start(caches, zone, sink.clone(), scope);
+        let sources: Arc<[Arc<ZoneSource>]> = zones.iter().map(start).collect();
         let contact = Contact::start(sources.clone(), clock, scope);
         Self { sources, contact }
     }
 
     /// Current state of the published records.
-    pub fn state(&self) -> State {
-        State {
+    pub fn state(&self) -> PublicationState {
+        PublicationState {
             waiting_for: self.sources.iter().find_map(|source| source.waiting_for()),
             trouble: self.sources.iter().find_map(|source| source.trouble()),
             age: self.contact.age(),

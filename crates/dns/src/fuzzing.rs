@@ -4,7 +4,7 @@ use std::net::Ipv4Addr;
 use std::sync::{Arc, LazyLock};
 
 use portolan_object::ObjectKey;
-use portolan_plan::dns::{Change, Data, RecordSink, ServiceRecords, ZoneKind};
+use portolan_plan::dns::{RecordData, RecordSink, ServiceChange, ServiceRecords, ZoneKind};
 
 use crate::respond::{Transport, respond};
 use crate::zone_settings::ZoneSettings;
@@ -15,11 +15,14 @@ static ZONES: LazyLock<Arc<Zones>> = LazyLock::new(|| {
     let kinds = [ZoneKind::ClusterSet, ZoneKind::Cluster];
     let zones = Zones::new(kinds.map(ZoneSettings::new).to_vec()).expect("the default names are valid");
     for kind in kinds {
-        let address = Data::Address(Ipv4Addr::new(10, 0, 0, 1).into());
-        let server = Data::Server { priority: 0, weight: 1, port: 80, target: String::new() };
+        let address = RecordData::Address(Ipv4Addr::new(10, 0, 0, 1).into());
+        let server = RecordData::Server { priority: 0, weight: 1, port: 80, target: String::new() };
         let records = [(String::new(), vec![address]), ("_http._tcp".to_owned(), vec![server])].into();
         let records = ServiceRecords { records, ..ServiceRecords::default() };
-        zones.publish(kind, vec![Change { service: ObjectKey::namespaced("default", "serve"), records }]);
+        zones.publish(
+            kind,
+            vec![ServiceChange { service: ObjectKey::namespaced("default", "serve"), records }],
+        );
         zones.synced(kind);
     }
     zones

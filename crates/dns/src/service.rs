@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use portolan_plan::dns::{Data, ServiceRecords};
+use portolan_plan::dns::{RecordData, ServiceRecords};
 
 use crate::name::relative_wire;
 use crate::record_set::{A, AAAA, CNAME, EncodeError, RecordSet, RecordSetBuilder, SRV};
@@ -63,24 +63,24 @@ fn full_name(prefix: &str, base: &str) -> String {
     if prefix.is_empty() { base.to_owned() } else { format!("{prefix}.{base}") }
 }
 
-fn encode_sets(data: &[Data], base: &str, ttl_secs: u32) -> Sets {
+fn encode_sets(data: &[RecordData], base: &str, ttl_secs: u32) -> Sets {
     let builder = |kind| RecordSetBuilder::new(kind, ttl_secs);
     let (mut v4, mut v6, mut servers, mut aliases) =
         (builder(A), builder(AAAA), builder(SRV), builder(CNAME));
     for one in data {
         let encoded: Result<(), EncodeError> = match one {
-            Data::Address(address @ IpAddr::V4(_)) => {
+            RecordData::Address(address @ IpAddr::V4(_)) => {
                 v4.address(*address);
                 Ok(())
             }
-            Data::Address(address @ IpAddr::V6(_)) => {
+            RecordData::Address(address @ IpAddr::V6(_)) => {
                 v6.address(*address);
                 Ok(())
             }
-            Data::Server { priority, weight, port, target } => {
+            RecordData::Server { priority, weight, port, target } => {
                 servers.server((*priority, *weight, *port), &full_name(target, base))
             }
-            Data::Alias(target) => aliases.alias(target),
+            RecordData::Alias(target) => aliases.alias(target),
         };
         if encoded.is_err() {
             // `plan::dns` checks every name, so this is a bug there; only this record is lost.

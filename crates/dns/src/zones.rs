@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use arc_swap::{ArcSwap, Guard};
 use parking_lot::Mutex;
-use portolan_plan::dns::{Change, RecordSink, ZoneKind};
+use portolan_plan::dns::{RecordSink, ServiceChange, ZoneKind};
 
 use crate::lookup::Lookup;
 use crate::name::Name;
@@ -167,10 +167,10 @@ impl Zones {
 }
 
 impl RecordSink for Zones {
-    fn publish(&self, zone: ZoneKind, changes: Vec<Change>) {
+    fn publish(&self, zone: ZoneKind, changes: Vec<ServiceChange>) {
         self.change(zone, |zones, index| {
             let mut is_different = false;
-            for Change { service, records } in &changes {
+            for ServiceChange { service, records } in &changes {
                 let Some(change) = zones[index].put(service, records) else { continue };
                 is_different = true;
                 if zone == ZoneKind::Cluster {
@@ -202,7 +202,7 @@ mod tests {
     use std::net::Ipv4Addr;
 
     use portolan_object::ObjectKey;
-    use portolan_plan::dns::{Data, ServiceRecords};
+    use portolan_plan::dns::{RecordData, ServiceRecords};
 
     use super::*;
 
@@ -211,10 +211,13 @@ mod tests {
         let kind = ZoneKind::ClusterSet;
         let zones = Zones::new(vec![ZoneSettings::new(kind)]).expect("one zone");
         let publish = |last: u8| {
-            let address = Data::Address(Ipv4Addr::new(10, 0, 0, last).into());
+            let address = RecordData::Address(Ipv4Addr::new(10, 0, 0, last).into());
             let records = [(String::new(), vec![address])].into();
             let records = ServiceRecords { records, ..ServiceRecords::default() };
-            zones.publish(kind, vec![Change { service: ObjectKey::namespaced("shop", "web"), records }]);
+            zones.publish(
+                kind,
+                vec![ServiceChange { service: ObjectKey::namespaced("shop", "web"), records }],
+            );
             zones.snapshot().serial
         };
         let first = publish(1);

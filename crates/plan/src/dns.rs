@@ -16,4 +16,4 @@ mod names;
 mod record;
 pub mod service;
 
-pub use record::{Change, Data, Problem, RecordSink, ServiceRecords, ZoneKind};
+pub use record::{Problem, RecordData, RecordSink, ServiceChange, ServiceRecords, ZoneKind};

@@ -13,7 +13,7 @@ use portolan_net::Clock;
 use portolan_object::age;
 use portolan_plan::discovery::ReadError;
 use portolan_plan::discovery::overview::{
-    Cluster, Contents, Exporter, Importer, Overview, Service, overview,
+    ExporterSummary, ImporterSummary, MemberObjects, MemberSnapshot, Overview, ServiceSummary, overview,
 };
 use portolan_runtime::client::Selection;
 use portolan_runtime::{Client, ClientError};
@@ -64,17 +64,17 @@ fn namespace_phrase(namespace: &str) -> String {
 async fn poll(hub: &Client, namespace: &str) -> Result<Overview> {
     let connected = members(hub, &[]).await?;
     let answers = read_all(connected, |client| read(client, namespace.to_owned())).await;
-    let clusters: Vec<Cluster> = answers
+    let clusters: Vec<MemberSnapshot> = answers
         .into_iter()
         .map(|(name, answer)| match answer {
-            Ok((id, contents)) => Cluster { name, id, contents: Ok(contents) },
-            Err(error) => Cluster { name, id: None, contents: Err(ReadError(causes(&error))) },
+            Ok((id, objects)) => MemberSnapshot { name, id, objects: Ok(objects) },
+            Err(error) => MemberSnapshot { name, id: None, objects: Err(ReadError(causes(&error))) },
         })
         .collect();
     Ok(overview(&clusters, namespace))
 }
 
-async fn read(client: Client, namespace: String) -> Result<(Option<String>, Contents), ClientError> {
+async fn read(client: Client, namespace: String) -> Result<(Option<String>, MemberObjects), ClientError> {
     let discovery = client.discover().await?;
     let selection = Selection::namespace(namespace);
     let (exports, imports, slices, id) = futures::try_join!(
@@ -83,7 +83,7 @@ async fn read(client: Client, namespace: String) -> Result<(Option<String>, Cont
         list(&client, &discovery, ("discovery.k8s.io", "EndpointSlice"), &selection),
         property(&client, &discovery, ID_PROPERTY),
     )?;
-    Ok((id, Contents { exports, imports, slices }))
+    Ok((id, MemberObjects { exports, imports, slices }))
 }
 
 /// Reports members that cannot be read, unless they were reported before.
@@ -94,15 +94,15 @@ fn warn(now: &Overview, before: &Overview) {
 }
 
 /// Services that are new or changed. A service that disappeared has neither exporters nor importers.
-fn changes(before: &[Service], now: &[Service]) -> Vec<Service> {
+fn changes(before: &[ServiceSummary], now: &[ServiceSummary]) -> Vec<ServiceSummary> {
     let key = |service: &Service| (service.namespace.clone(), service.name.clone());
     let mut old: BTreeMap<_, _> = before.iter().map(|service| (key(service), service)).collect();
-    let mut changed: Vec<Service> =
+    let mut changed: Vec<ServiceSummary> =
         now.iter().filter(|service| old.remove(&key(service)) != Some(service)).cloned().collect();
-    changed.extend(old.into_keys().map(|(namespace, name)| Service {
+    changed.extend(old.into_keys().map(|(namespace, name)| ServiceSummary {
         namespace,
         name,
-        ..Service::default()
+        ..ServiceSummary::default()
     }));
     changed
 }
@@ -120,7 +120,7 @@ struct Printer {
 }
 
 impl Printer {
-    fn print(&self, services: &[Service], heading: Heading) -> Result<()> {
+    fn print(&self, services: &[ServiceSummary], heading: Heading) -> Result<()> {
         let is_list = heading == Heading::Shown;
         if services.is_empty() && !is_list {
             return Ok(());
@@ -146,7 +146,7 @@ impl Printer {
         Ok(())
     }
 
-    fn table(&self, services: &[Service], heading: Heading, now: Timestamp) -> String {
+    fn table(&self, services: &[ServiceSummary], heading: Heading, now: Timestamp) -> String {
         let wide = self.output == Some(ServicesOutput::Wide);
         let mut lines: Vec<Vec<String>> = Vec::new();
         if heading == Heading::Shown {
@@ -185,7 +185,7 @@ fn joined(parts: impl Iterator<Item = String>) -> String {
 }
 
 /// `member1(2/3)`: ready of all endpoints; a question mark means that the cluster did not answer.
-fn exporter(exporter: &Exporter) -> String {
+fn exporter(exporter: &ExporterSummary) -> String {
     let invalid = exporter.invalid.split(':').next().unwrap_or_default();
     let counts = format!("{}/{}", exporter.ready_endpoints, exporter.endpoints);
     match (exporter.reachable, invalid) {
@@ -195,11 +195,11 @@ fn exporter(exporter: &Exporter) -> String {
     }
 }
 
-fn addresses(importer: &Importer) -> String {
+fn addresses(importer: &ImporterSummary) -> String {
     format!("{}={}", importer.cluster, importer.ips.join("+"))
 }
 
-fn message(exporter: &Exporter) -> Option<String> {
+fn message(exporter: &ExporterSummary) -> Option<String> {
     let text = if exporter.invalid.is_empty() { &exporter.conflict_message } else { &exporter.invalid };
     (!text.is_empty()).then(|| format!("{}: {text}", exporter.cluster))
 }
@@ -215,31 +215,36 @@ fn changed(time: &str, now: Timestamp) -> String {
 mod tests {
     use super::*;
 
-    fn service() -> Service {
-        Service {
+    fn service() -> ServiceSummary {
+        ServiceSummary {
             namespace: "shop".to_owned(),
             name: "web".to_owned(),
             kind: "ClusterSetIP".to_owned(),
             ports: vec!["http:80/TCP".to_owned()],
             exporters: vec![
-                Exporter {
+                ExporterSummary {
                     cluster: "a".to_owned(),
                     reachable: true,
                     ready_endpoints: 2,
                     endpoints: 3,
                     conflict: "PortConflict".to_owned(),
                     conflict_message: "port http".to_owned(),
-                    ..Exporter::default()
+                    ..ExporterSummary::default()
                 },
-                Exporter { cluster: "b".to_owned(), ready_endpoints: 1, endpoints: 1, ..Exporter::default() },
-                Exporter {
+                ExporterSummary {
+                    cluster: "b".to_owned(),
+                    ready_endpoints: 1,
+                    endpoints: 1,
+                    ..ExporterSummary::default()
+                },
+                ExporterSummary {
                     cluster: "c".to_owned(),
                     reachable: true,
                     invalid: "NoService: it has none".to_owned(),
-                    ..Exporter::default()
+                    ..ExporterSummary::default()
                 },
             ],
-            importers: vec![Importer { cluster: "d".to_owned(), ips: vec!["10.1.0.9".to_owned()] }],
+            importers: vec![ImporterSummary { cluster: "d".to_owned(), ips: vec!["10.1.0.9".to_owned()] }],
             last_change: "2026-01-01T00:00:00Z".to_owned(),
         }
     }
@@ -271,8 +276,12 @@ mod tests {
 
     #[test]
     fn watching_prints_what_changed() {
-        let other = Service { last_change: "2026-01-01T00:01:00Z".to_owned(), ..service() };
-        let gone = Service { namespace: "shop".to_owned(), name: "web".to_owned(), ..Service::default() };
+        let other = ServiceSummary { last_change: "2026-01-01T00:01:00Z".to_owned(), ..service() };
+        let gone = ServiceSummary {
+            namespace: "shop".to_owned(),
+            name: "web".to_owned(),
+            ..ServiceSummary::default()
+        };
         let cases = [
             ("nothing", vec![service()], vec![service()], vec![]),
             ("new", vec![], vec![service()], vec![service()]),

@@ -11,7 +11,7 @@ use portolan_plan::cluster_sets::membership::Membership;
 use portolan_plan::discovery::derived_service::updated_service;
 use portolan_plan::discovery::export::{Offer, offer_of};
 use portolan_plan::discovery::set_import::{
-    ExportedService, ImportingMember, RefusedFamilies, SetImportAction, Source, plan_set_import,
+    ExportedService, ExportingMember, ImportingMember, RefusedFamilies, SetImportAction, plan_set_import,
 };
 use portolan_plan::import_marks::is_of_set;
 use portolan_runtime::Cache;
@@ -28,7 +28,7 @@ use crate::hub::MembershipState;
 const MAX_PASSES: usize = 5;
 
 /// An exporting member of a set.
-pub(super) struct ExportingMember {
+pub(super) struct ExportingSite {
     id: String,
     site: Arc<Site>,
 }
@@ -38,7 +38,7 @@ pub(super) struct ExportingMember {
 pub(super) struct SetExports {
     /// Valid offers.
     pub(super) offers: Vec<Offer>,
-    pub(super) exporting: Vec<ExportingMember>,
+    pub(super) exporting: Vec<ExportingSite>,
     /// Ids of members that are unreachable or not synced.
     pub(super) unknown: BTreeSet<String>,
     /// Type of the oldest import in the set.
@@ -69,7 +69,7 @@ impl Discovery {
             let Some(export) = site.export(key) else { continue };
             if let Ok(offer) = offer_of(&id, &export, site.service(key).as_deref()) {
                 exports.offers.push(offer);
-                exports.exporting.push(ExportingMember { id, site });
+                exports.exporting.push(ExportingSite { id, site });
             }
         }
         exports.used = oldest_import.map(|(_, kind)| kind);
@@ -135,15 +135,16 @@ impl Importer {
     fn plan_pass(&self, set_import: &SetImport<'_>, import: Option<&Object>) -> Vec<SetImportAction> {
         let key = set_import.key;
         let exports = set_import.membership.as_ref().map(|(_, exports)| exports);
-        let slices_of = |exporting: &ExportingMember| exporting.site.slices(key);
+        let slices_of = |exporting: &ExportingSite| exporting.site.slices(key);
         let exported_slices: Vec<Vec<Arc<Object>>> =
             exports.iter().flat_map(|exports| &exports.exporting).map(slices_of).collect();
         let exported = set_import.membership.as_ref().map(|(membership, exports)| {
-            let sources = exports.exporting.iter().zip(&exported_slices).map(|(exporting, slices)| Source {
-                cluster: &exporting.id,
-                is_local: Arc::ptr_eq(&exporting.site, &self.site),
-                slices: slices.iter().map(AsRef::as_ref).collect(),
-            });
+            let sources =
+                exports.exporting.iter().zip(&exported_slices).map(|(exporting, slices)| ExportingMember {
+                    cluster: &exporting.id,
+                    is_local: Arc::ptr_eq(&exporting.site, &self.site),
+                    slices: slices.iter().map(AsRef::as_ref).collect(),
+                });
             ExportedService {
                 set: &membership.set,
                 offers: &exports.offers,

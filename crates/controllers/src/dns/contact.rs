@@ -7,20 +7,20 @@ use std::time::Duration;
 use portolan_net::{Clock, Shutdown};
 use portolan_runtime::scope::spawn_until_stop;
 
-use super::source::Source;
+use super::source::ZoneSource;
 
 /// Interval at which the connection is checked; the resolution of the age.
 const CHECK_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Time of the last check at which all sources were connected.
 pub(super) struct Contact {
-    sources: Arc<[Arc<Source>]>,
+    sources: Arc<[Arc<ZoneSource>]>,
     clock: Clock,
     last_millis: AtomicU64,
 }
 
 impl Contact {
-    pub(super) fn start(sources: Arc<[Arc<Source>]>, clock: &Clock, scope: &Shutdown) -> Arc<Self> {
+    pub(super) fn start(sources: Arc<[Arc<ZoneSource>]>, clock: &Clock, scope: &Shutdown) -> Arc<Self> {
         let now = millis(clock.elapsed());
         let contact = Arc::new(Self { sources, clock: clock.clone(), last_millis: AtomicU64::new(now) });
         let checked = contact.clone();

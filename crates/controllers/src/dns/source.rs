@@ -11,7 +11,7 @@ use portolan_api::multicluster::ServiceImport;
 use portolan_api::resources;
 use portolan_net::Shutdown;
 use portolan_object::{Object, ObjectKey};
-use portolan_plan::dns::{Change, Problem, RecordSink, ServiceRecords, ZoneKind, import, service};
+use portolan_plan::dns::{Problem, RecordSink, ServiceChange, ServiceRecords, ZoneKind, import, service};
 use portolan_plan::import_marks::{import_of_slice, service_of_slice};
 use portolan_runtime::cache::{self, Caches, drop_managed_fields};
 use portolan_runtime::client::Selection;
@@ -39,7 +39,7 @@ enum Owners {
 }
 
 /// The source of one zone.
-pub(super) struct Source {
+pub(super) struct ZoneSource {
     zone: Zone,
     slices: Cache<Object>,
     owners: watch::Sender<Owners>,
@@ -49,7 +49,7 @@ pub(super) struct Source {
     problems: RwLock<BTreeMap<ObjectKey, Vec<Problem>>>,
 }
 
-impl Source {
+impl ZoneSource {
     pub(super) fn start(
         caches: &Caches,
         zone: &Zone,
@@ -198,7 +198,7 @@ impl Source {
     }
 
     /// Current records of one service.
-    fn change(&self, service: ObjectKey) -> Change {
+    fn change(&self, service: ObjectKey) -> ServiceChange {
         let records = match self.served().and_then(|owners| owners.get(&service)) {
             None => ServiceRecords::default(),
             Some(owner) => {
@@ -211,7 +211,7 @@ impl Source {
             }
         };
         self.set_problems(&service, &records.problems);
-        Change { service, records }
+        ServiceChange { service, records }
     }
 
     /// Stores the problems of a service, and logs new ones.

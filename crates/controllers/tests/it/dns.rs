@@ -7,7 +7,7 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use portolan_controllers::dns::{Follower, Zone};
 use portolan_net::{Clock, Shutdown};
-use portolan_plan::dns::{Change, RecordSink, ServiceRecords, ZoneKind};
+use portolan_plan::dns::{RecordSink, ServiceChange, ServiceRecords, ZoneKind};
 use portolan_runtime::cache::Caches;
 use serde_json::{Value, json};
 use tokio::sync::Notify;
@@ -27,10 +27,10 @@ struct Records {
 }
 
 impl RecordSink for Records {
-    fn publish(&self, zone: ZoneKind, changes: Vec<Change>) {
+    fn publish(&self, zone: ZoneKind, changes: Vec<ServiceChange>) {
         let mut zones = self.zones.lock();
         let zone = zones.entry(zone).or_default();
-        for Change { service, records } in changes {
+        for ServiceChange { service, records } in changes {
             match records.is_empty() {
                 true => zone.remove(&service.to_string()),
                 false => zone.insert(service.to_string(), records),

@@ -2,7 +2,7 @@
 
 use hickory_proto::op::ResponseCode;
 use portolan_dns::ZoneSettings;
-use portolan_plan::dns::{Change, RecordSink, ServiceRecords, ZoneKind};
+use portolan_plan::dns::{RecordSink, ServiceChange, ServiceRecords, ZoneKind};
 
 use crate::client::{BOTH, Over, ask, lines, query};
 use crate::world::{World, objects, parse};
@@ -137,7 +137,9 @@ fn aliases_and_removal() {
     assert_eq!(answer.answers.len(), 9, "a loop of aliases ends");
     // A deleted service has no names.
     let service = portolan_object::ObjectKey::namespaced("shop", "web");
-    world.zones.publish(ZoneKind::Cluster, vec![Change { service, records: ServiceRecords::default() }]);
+    world
+        .zones
+        .publish(ZoneKind::Cluster, vec![ServiceChange { service, records: ServiceRecords::default() }]);
     let answer = ask(world.server, Over::Udp, &query("10.0.96.10.in-addr.arpa.", "PTR", None));
     assert_eq!(answer.metadata.response_code, ResponseCode::NXDomain);
 }

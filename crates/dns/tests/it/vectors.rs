@@ -2,7 +2,7 @@
 
 use hickory_proto::op::ResponseCode;
 use portolan_dns::{AddressType, Resolution, ZoneSettings};
-use portolan_plan::dns::{Change, RecordSink, ServiceRecords, ZoneKind};
+use portolan_plan::dns::{RecordSink, ServiceChange, ServiceRecords, ZoneKind};
 
 use crate::client::{BOTH, Over, ask, lines, query};
 use crate::world::{World, objects};
@@ -191,7 +191,7 @@ fn before_the_first_sync_the_answer_is_servfail() {
 #[test]
 fn a_changed_service_does_not_affect_others() {
     let world = World::of_vectors();
-    let deleted = Change {
+    let deleted = ServiceChange {
         service: portolan_object::ObjectKey::namespaced("retail", "ledger"),
         records: ServiceRecords::default(),
     };
@@ -206,7 +206,9 @@ fn a_changed_service_does_not_affect_others() {
     assert_eq!(address("retail.svc.clusterset.local"), Resolution::NoAddress, "other services are in there");
     assert_eq!(address("audit.svc.clusterset.local"), Resolution::NoAddress);
     let service = portolan_object::ObjectKey::namespaced("audit", "tally");
-    world.zones.publish(ZoneKind::ClusterSet, vec![Change { service, records: ServiceRecords::default() }]);
+    world
+        .zones
+        .publish(ZoneKind::ClusterSet, vec![ServiceChange { service, records: ServiceRecords::default() }]);
     assert_eq!(address("audit.svc.clusterset.local"), Resolution::NoName, "the last service is deleted");
     world.import(&objects());
     assert_eq!(world.zones.records(), [("clusterset.local".to_owned(), 29)]);

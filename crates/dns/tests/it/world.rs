@@ -6,7 +6,7 @@ use std::sync::Arc;
 use portolan_dns::{Server, Statistics, ZoneSettings, Zones};
 use portolan_net::Shutdown;
 use portolan_object::{Object, yaml};
-use portolan_plan::dns::{Change, RecordSink, ZoneKind, import, service};
+use portolan_plan::dns::{RecordSink, ServiceChange, ZoneKind, import, service};
 use portolan_plan::import_marks::{import_of_slice, service_of_slice};
 
 /// A server that stops at the end of the test.
@@ -50,7 +50,10 @@ impl World {
         let changes = imports.map(|import| {
             let slices: Vec<&Object> =
                 objects.iter().filter(|object| import_of_slice(object) == Some(import.key())).collect();
-            Change { service: import.key(), records: import::records(import, &slices, "clusterset.local") }
+            ServiceChange {
+                service: import.key(),
+                records: import::records(import, &slices, "clusterset.local"),
+            }
         });
         self.zones.publish(ZoneKind::ClusterSet, changes.collect());
     }
@@ -61,7 +64,7 @@ impl World {
         let changes = services.map(|one| {
             let slices: Vec<&Object> =
                 objects.iter().filter(|object| service_of_slice(object) == Some(one.key())).collect();
-            Change { service: one.key(), records: service::records(one, &slices, "cluster.local") }
+            ServiceChange { service: one.key(), records: service::records(one, &slices, "cluster.local") }
         });
         self.zones.publish(ZoneKind::Cluster, changes.collect());
     }

@@ -3,7 +3,7 @@
 //! `portolan services` collects the objects of each member and calls [`overview`]; nothing here reads a cluster or a
 //! clock. An unreachable member becomes a note; its services are known from the objects in other members.
 
-mod cluster;
+mod member;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,15 +12,15 @@ use portolan_api::multicluster::ServiceImportView;
 use portolan_object::ObjectKey;
 use serde::Serialize;
 
-pub use cluster::{Cluster, Contents};
-use cluster::{conflict, endpoints, exported_by, invalid, last_change, ports};
-pub(crate) use cluster::{is_imported_slice, is_own_slice};
+pub use member::{MemberObjects, MemberSnapshot};
+use member::{conflict, endpoints, exported_by, invalid, last_change, ports};
+pub(crate) use member::{is_imported_slice, is_own_slice};
 
 /// All services, by namespace and name.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Overview {
     /// Services by namespace and name.
-    pub services: Vec<Service>,
+    pub services: Vec<ServiceSummary>,
     /// Members that could not be read.
     pub notes: Vec<Note>,
 }
@@ -37,7 +37,7 @@ pub struct Note {
 /// One service of the federation.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Service {
+pub struct ServiceSummary {
     /// Namespace, the same in every cluster.
     pub namespace: String,
     /// Name.
@@ -48,9 +48,9 @@ pub struct Service {
     /// Ports of the imports, as `name:number/protocol`.
     pub ports: Vec<String>,
     /// Clusters that export it, by name.
-    pub exporters: Vec<Exporter>,
+    pub exporters: Vec<ExporterSummary>,
     /// Clusters that import it, by name.
-    pub importers: Vec<Importer>,
+    pub importers: Vec<ImporterSummary>,
     /// Time of the latest change of its exports, imports and slices, RFC 3339; empty if unknown.
     pub last_change: String,
 }
@@ -58,7 +58,7 @@ pub struct Service {
 /// A cluster that exports a service.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Exporter {
+pub struct ExporterSummary {
     /// Name of the cluster.
     pub cluster: String,
     /// Whether the cluster could be read; if not, the endpoints are those imported by other clusters.
@@ -78,14 +78,14 @@ pub struct Exporter {
 /// A cluster that imports a service.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Importer {
+pub struct ImporterSummary {
     /// Name of the cluster.
     pub cluster: String,
     /// Addresses of the import.
     pub ips: Vec<String>,
 }
 
-impl Service {
+impl ServiceSummary {
     /// Reasons of all conflicts, each once.
     pub fn conflicts(&self) -> Vec<&str> {
         let reasons: BTreeSet<&str> = self
@@ -99,47 +99,45 @@ impl Service {
 }
 
 /// Collects the services of `namespace`; of all namespaces if it is empty.
-pub fn overview(clusters: &[Cluster], namespace: &str) -> Overview {
-    let mut services: BTreeMap<ObjectKey, Service> = BTreeMap::new();
+pub fn overview(clusters: &[MemberSnapshot], namespace: &str) -> Overview {
+    let mut services: BTreeMap<ObjectKey, ServiceSummary> = BTreeMap::new();
     for key in exported(clusters).into_iter().filter(|key| namespace.is_empty() || key.namespace == namespace)
     {
         services.insert(key.clone(), service(&key, clusters));
     }
     let unread = clusters.iter().filter_map(|cluster| {
-        let reason = cluster.contents.as_ref().err()?.to_string();
+        let reason = cluster.objects.as_ref().err()?.to_string();
         Some(Note { cluster: cluster.name.clone(), reason })
     });
     Overview { services: services.into_values().collect(), notes: unread.collect() }
 }
 
 /// Services with an export or an import.
-fn exported(clusters: &[Cluster]) -> BTreeSet<ObjectKey> {
+fn exported(clusters: &[MemberSnapshot]) -> BTreeSet<ObjectKey> {
     let mut keys = BTreeSet::new();
-    for contents in clusters.iter().filter_map(|cluster| cluster.contents.as_ref().ok()) {
-        keys.extend(
-            contents.exports.iter().filter(|export| !export.is_deleting()).map(|export| export.key()),
-        );
-        keys.extend(contents.imports.iter().map(|import| import.key()));
+    for objects in clusters.iter().filter_map(|cluster| cluster.objects.as_ref().ok()) {
+        keys.extend(objects.exports.iter().filter(|export| !export.is_deleting()).map(|export| export.key()));
+        keys.extend(objects.imports.iter().map(|import| import.key()));
     }
     keys
 }
 
-fn service(key: &ObjectKey, clusters: &[Cluster]) -> Service {
-    let read: Vec<(&str, &Contents)> = clusters
+fn service(key: &ObjectKey, clusters: &[MemberSnapshot]) -> ServiceSummary {
+    let read: Vec<(&str, &MemberObjects)> = clusters
         .iter()
-        .filter_map(|cluster| Some((cluster.name.as_str(), cluster.contents.as_ref().ok()?)))
+        .filter_map(|cluster| Some((cluster.name.as_str(), cluster.objects.as_ref().ok()?)))
         .collect();
-    let imports = read.iter().filter_map(|(name, contents)| {
-        Some((*name, ServiceImportView::read(contents.import(key)?).unwrap_or_default()))
+    let imports = read.iter().filter_map(|(name, objects)| {
+        Some((*name, ServiceImportView::read(objects.import(key)?).unwrap_or_default()))
     });
     let imports: Vec<(&str, ServiceImportView<'_>)> = imports.collect();
     let kind = imports.iter().map(|(_, import)| import.spec.kind).find(|kind| !kind.is_empty());
-    let importers = imports.iter().map(|(cluster, import)| Importer {
+    let importers = imports.iter().map(|(cluster, import)| ImporterSummary {
         cluster: (*cluster).to_owned(),
         ips: import.spec.ips.iter().map(|ip| (*ip).to_owned()).collect(),
     });
-    let changes = read.iter().flat_map(|(_, contents)| contents.objects_of(key)).map(last_change);
-    Service {
+    let changes = read.iter().flat_map(|(_, objects)| objects.objects_of(key)).map(last_change);
+    ServiceSummary {
         namespace: key.namespace.clone(),
         name: key.name.clone(),
         kind: kind.unwrap_or_default().to_owned(),
@@ -150,15 +148,15 @@ fn service(key: &ObjectKey, clusters: &[Cluster]) -> Service {
     }
 }
 
-fn exporters(key: &ObjectKey, clusters: &[Cluster]) -> Vec<Exporter> {
-    let others: Vec<&Contents> =
-        clusters.iter().filter_map(|cluster| cluster.contents.as_ref().ok()).collect();
-    let exporter = |cluster: &Cluster| match &cluster.contents {
-        Ok(contents) => {
-            let export = contents.export(key)?;
-            let (ready, all) = endpoints(contents.own_slices(key));
+fn exporters(key: &ObjectKey, clusters: &[MemberSnapshot]) -> Vec<ExporterSummary> {
+    let others: Vec<&MemberObjects> =
+        clusters.iter().filter_map(|cluster| cluster.objects.as_ref().ok()).collect();
+    let exporter = |cluster: &MemberSnapshot| match &cluster.objects {
+        Ok(objects) => {
+            let export = objects.export(key)?;
+            let (ready, all) = endpoints(objects.own_slices(key));
             let (conflict, conflict_message) = conflict(export);
-            Some(Exporter {
+            Some(ExporterSummary {
                 cluster: cluster.name.clone(),
                 reachable: true,
                 ready_endpoints: ready,
@@ -170,14 +168,14 @@ fn exporters(key: &ObjectKey, clusters: &[Cluster]) -> Vec<Exporter> {
         }
         Err(_) => {
             // The last known endpoints are in the clusters that imported them.
-            let importers = others.iter().filter(|contents| exported_by(contents, key, cluster));
-            let counts = importers.map(|contents| endpoints(contents.slices_from(key, cluster)));
+            let importers = others.iter().filter(|objects| exported_by(objects, key, cluster));
+            let counts = importers.map(|objects| endpoints(objects.slices_from(key, cluster)));
             let (ready, all) = counts.max()?;
-            Some(Exporter {
+            Some(ExporterSummary {
                 cluster: cluster.name.clone(),
                 ready_endpoints: ready,
                 endpoints: all,
-                ..Exporter::default()
+                ..ExporterSummary::default()
             })
         }
     };

@@ -30,7 +30,7 @@ use super::merge::{Merged, merge};
 use crate::import_marks::is_of_set;
 use service::ServicePlan;
 
-pub use slices::Source;
+pub use slices::ExportingMember;
 
 /// One service as the members of a set export it.
 #[derive(Debug, Clone)]
@@ -42,7 +42,7 @@ pub struct ExportedService<'a> {
     /// Type of the oldest import in the set, which stays in use.
     pub used: Option<ServiceImportType>,
     /// Exporting members with their EndpointSlices.
-    pub sources: Vec<Source<'a>>,
+    pub sources: Vec<ExportingMember<'a>>,
     /// Ids of members that are unreachable or not synced. Endpoints from them stay unchanged.
     pub unknown: &'a BTreeSet<String>,
 }

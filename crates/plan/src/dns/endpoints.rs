@@ -10,7 +10,7 @@ use portolan_object::dns_label::{LABEL_LIMIT, is_host_label, is_host_name};
 use serde_json::Value;
 
 use super::names::dashed;
-use super::record::{Data, Problem, ServiceRecords};
+use super::record::{Problem, RecordData, ServiceRecords};
 
 /// Maximum endpoints in the answer for the name of a service. Limited by 64 KiB of AAAA records; A answers have the same
 /// limit, so that both contain the same endpoints.
@@ -126,16 +126,16 @@ pub(super) fn add_headless(
 ) {
     let endpoints = ready(slices, naming, default_ports, &mut records.problems);
     for endpoint in &endpoints {
-        records.add(endpoint.prefix(), Data::Address(endpoint.address));
+        records.add(endpoint.prefix(), RecordData::Address(endpoint.address));
         if naming == Naming::WithoutCluster {
             records.reverse.push((endpoint.address, endpoint.prefix()));
         }
     }
     for endpoint in published(&endpoints, &mut records.problems) {
-        records.add("", Data::Address(endpoint.address));
+        records.add("", RecordData::Address(endpoint.address));
         let target = endpoint.prefix();
         for port in &endpoint.ports {
-            let data = |port: &Port| Data::Server {
+            let data = |port: &Port| RecordData::Server {
                 priority: 0,
                 weight: 0,
                 port: port.number,

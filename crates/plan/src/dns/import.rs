@@ -12,7 +12,7 @@ use portolan_object::Object;
 
 use super::endpoints::{self, ListedPort, Naming};
 use super::names;
-use super::record::{Data, Problem, ServiceRecords};
+use super::record::{Problem, RecordData, ServiceRecords};
 use crate::import_marks::{is_of_set, is_slice_of_explicit_import, is_slice_of_set};
 
 /// All records of `import` in `zone`; `slices` are the EndpointSlices of the import.
@@ -53,10 +53,10 @@ pub(super) fn add_with_address(
     ports: &[endpoints::Port],
 ) {
     for address in addresses {
-        records.add("", Data::Address(*address));
+        records.add("", RecordData::Address(*address));
     }
     for port in ports {
-        let server = Data::Server { priority: 0, weight: 0, port: port.number, target: String::new() };
+        let server = RecordData::Server { priority: 0, weight: 0, port: port.number, target: String::new() };
         records.add("", server.clone());
         if let Some(prefix) = port.prefix() {
             records.add(prefix, server);

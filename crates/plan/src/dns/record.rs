@@ -36,7 +36,7 @@ impl ZoneKind {
 
 /// Data of a record. Targets are prefixes of the same service, see [`ServiceRecords::records`].
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Data {
+pub enum RecordData {
     /// A or AAAA.
     Address(IpAddr),
     /// SRV.
@@ -59,7 +59,7 @@ pub enum Data {
 pub struct ServiceRecords {
     /// By prefix: the labels left of `<service>.<namespace>.svc.<zone>`, such as `_https._tcp` or `ledger-0.east`; empty
     /// for the name of the service. Lower case; lists are not empty.
-    pub records: BTreeMap<String, Vec<Data>>,
+    pub records: BTreeMap<String, Vec<RecordData>>,
     /// Addresses with the prefix that their PTR record names; only in the zone of a single cluster.
     pub reverse: Vec<(IpAddr, String)>,
     /// Parts of the service that are left out.
@@ -82,7 +82,7 @@ impl ServiceRecords {
         Self { problems: vec![problem], ..Self::default() }
     }
 
-    pub(super) fn add(&mut self, prefix: impl Into<String>, data: Data) {
+    pub(super) fn add(&mut self, prefix: impl Into<String>, data: RecordData) {
         self.records.entry(prefix.into()).or_default().push(data);
     }
 
@@ -98,7 +98,7 @@ impl ServiceRecords {
         });
         let fits = |prefix: &str| names::check_full(prefix, base).is_ok();
         for set in records.values_mut() {
-            set.retain(|data| !matches!(data, Data::Server { target, .. } if !fits(target)));
+            set.retain(|data| !matches!(data, RecordData::Server { target, .. } if !fits(target)));
             set.sort();
             set.dedup();
             set_weights(set);
@@ -114,11 +114,11 @@ impl ServiceRecords {
 }
 
 /// Gives each SRV record an equal share of 100, as CoreDNS does (coredns plugin/backend_lookup.go).
-fn set_weights(set: &mut [Data]) {
-    let servers = set.iter().filter(|data| matches!(data, Data::Server { .. })).count();
+fn set_weights(set: &mut [RecordData]) {
+    let servers = set.iter().filter(|data| matches!(data, RecordData::Server { .. })).count();
     let share = u16::try_from(100 / servers.max(1)).unwrap_or(1).max(1);
     for data in set {
-        if let Data::Server { weight, .. } = data {
+        if let RecordData::Server { weight, .. } = data {
             *weight = share;
         }
     }
@@ -229,7 +229,7 @@ pub enum Problem {
 
 /// New records of one service.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Change {
+pub struct ServiceChange {
     /// Namespace and name of the service.
     pub service: ObjectKey,
     /// All records of the service; empty after its deletion.
@@ -239,7 +239,7 @@ pub struct Change {
 /// Receiver of changed records: the DNS server, or a test.
 pub trait RecordSink: Send + Sync + 'static {
     /// Publishes changes atomically; they are visible to queries when the call returns.
-    fn publish(&self, zone: ZoneKind, changes: Vec<Change>);
+    fn publish(&self, zone: ZoneKind, changes: Vec<ServiceChange>);
 
     /// Called once per zone, after all services that existed at the start have been published.
     fn synced(&self, zone: ZoneKind);

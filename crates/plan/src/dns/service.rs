@@ -11,7 +11,7 @@ use portolan_object::dns_label::is_host_name;
 use super::endpoints::{self, ListedPort, Naming};
 use super::import::add_with_address;
 use super::names;
-use super::record::{Data, Problem, ServiceRecords};
+use super::record::{Problem, RecordData, ServiceRecords};
 
 /// All records of `service` in `zone`; `slices` are the EndpointSlices of the Service.
 pub fn records(service: &Object, slices: &[&Object], zone: &str) -> ServiceRecords {
@@ -46,7 +46,7 @@ fn add_alias(records: &mut ServiceRecords, target: &str) {
     let name = target.trim_end_matches('.');
     // Unlike host names, the target of a CNAME may contain underscores.
     if is_host_name(&name.replace('_', "a")) {
-        records.add("", Data::Alias(name.to_ascii_lowercase()));
+        records.add("", RecordData::Alias(name.to_ascii_lowercase()));
     } else {
         records.problems.push(Problem::ExternalName { name: target.to_owned() });
     }

@@ -45,15 +45,19 @@ fn slice(source: Option<&str>, ready: &[Option<bool>], created: &str) -> Object 
     slice
 }
 
-fn cluster(name: &str, exports: Vec<Object>, imports: Vec<Object>, slices: Vec<Object>) -> Cluster {
-    Cluster { name: name.to_owned(), id: None, contents: Ok(Contents { exports, imports, slices }) }
+fn cluster(name: &str, exports: Vec<Object>, imports: Vec<Object>, slices: Vec<Object>) -> MemberSnapshot {
+    MemberSnapshot {
+        name: name.to_owned(),
+        id: None,
+        objects: Ok(MemberObjects { exports, imports, slices }),
+    }
 }
 
-fn lost(name: &str) -> Cluster {
-    Cluster {
+fn lost(name: &str) -> MemberSnapshot {
+    MemberSnapshot {
         name: name.to_owned(),
         id: Some(format!("id-of-{name}")),
-        contents: Err(ReadError("no route".to_owned())),
+        objects: Err(ReadError("no route".to_owned())),
     }
 }
 
@@ -61,7 +65,7 @@ const T: &str = "2026-01-01T00:00:00Z";
 
 /// `namespace/name exporters > importers`, with `?` for a cluster that could not be read.
 fn render(overview: &Overview) -> Vec<String> {
-    let exporter = |exporter: &Exporter| {
+    let exporter = |exporter: &ExporterSummary| {
         let mark = if exporter.reachable { "" } else { "?" };
         format!("{}{mark}={}/{}", exporter.cluster, exporter.ready_endpoints, exporter.endpoints)
     };
@@ -80,7 +84,7 @@ fn services_are_collected() {
     let own = || slice(None, &[Some(true), Some(false), None], T);
     let mut leaving = export(json!([]));
     leaving.metadata_mut().insert("deletionTimestamp".to_owned(), json!(T));
-    let cases: Vec<(&str, Vec<Cluster>, Vec<&str>)> = vec![
+    let cases: Vec<(&str, Vec<MemberSnapshot>, Vec<&str>)> = vec![
         ("nothing", vec![cluster("a", vec![], vec![], vec![own()])], vec![]),
         (
             "exported and imported",

@@ -20,7 +20,7 @@ const MAX_ENDPOINTS: usize = 100;
 
 /// One exporting member.
 #[derive(Debug, Clone)]
-pub struct Source<'a> {
+pub struct ExportingMember<'a> {
     /// Id of the member in the set.
     pub cluster: &'a str,
     /// Whether the exporter is also the importing member.
@@ -30,7 +30,7 @@ pub struct Source<'a> {
 }
 
 /// The desired slices of `import` with the endpoints of one exporter.
-pub(super) fn wanted(import: &Object, pass: &Pass<'_>, source: &Source<'_>) -> Vec<Object> {
+pub(super) fn wanted(import: &Object, pass: &Pass<'_>, source: &ExportingMember<'_>) -> Vec<Object> {
     let merged = pass.merged;
     let Some(mapping) = merged.port_mappings.get(source.cluster) else { return Vec::new() };
     let mut wanted = Vec::new();

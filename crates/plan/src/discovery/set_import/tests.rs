@@ -110,7 +110,7 @@ impl World {
     }
 
     fn plan(&self) -> Vec<SetImportAction> {
-        let sources = self.sources.iter().map(|(cluster, slices)| Source {
+        let sources = self.sources.iter().map(|(cluster, slices)| ExportingMember {
             cluster,
             is_local: *cluster == "west",
             slices: slices.iter().collect(),

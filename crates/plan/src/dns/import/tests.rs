@@ -29,13 +29,13 @@ pub(crate) fn render(records: &ServiceRecords) -> Vec<String> {
     let line = |prefix: &str, data: &Data| {
         let owner = if prefix.is_empty() { "@" } else { prefix };
         match data {
-            Data::Address(address) if address.is_ipv4() => format!("{owner} A {address}"),
-            Data::Address(address) => format!("{owner} AAAA {address}"),
-            Data::Server { priority, weight, port, target } => {
+            RecordData::Address(address) if address.is_ipv4() => format!("{owner} A {address}"),
+            RecordData::Address(address) => format!("{owner} AAAA {address}"),
+            RecordData::Server { priority, weight, port, target } => {
                 let target = if target.is_empty() { "@" } else { target };
                 format!("{owner} SRV {priority} {weight} {port} {target}")
             }
-            Data::Alias(target) => format!("{owner} CNAME {target}."),
+            RecordData::Alias(target) => format!("{owner} CNAME {target}."),
         }
     };
     let sets = records.records.iter();
@@ -369,7 +369,7 @@ fn ten_thousand_endpoints() {
     let own = &records.records[""];
     let from = |third: u8| {
         own.iter()
-            .filter(|data| matches!(data, Data::Address(IpAddr::V4(v4)) if v4.octets()[1] == third))
+            .filter(|data| matches!(data, RecordData::Address(IpAddr::V4(v4)) if v4.octets()[1] == third))
             .count()
     };
     assert_eq!(

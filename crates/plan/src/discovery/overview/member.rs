@@ -12,18 +12,18 @@ use crate::discovery::slices::is_exportable;
 
 /// One member.
 #[derive(Debug, Clone)]
-pub struct Cluster {
+pub struct MemberSnapshot {
     /// Name in the federation.
     pub name: String,
     /// Id in its clusterset; the value of the source-cluster label on its endpoints.
     pub id: Option<String>,
     /// Its objects.
-    pub contents: Result<Contents, ReadError>,
+    pub objects: Result<MemberObjects, ReadError>,
 }
 
 /// Objects of a member.
 #[derive(Debug, Clone, Default)]
-pub struct Contents {
+pub struct MemberObjects {
     /// ServiceExports.
     pub exports: Vec<Object>,
     /// ServiceImports.
@@ -32,14 +32,14 @@ pub struct Contents {
     pub slices: Vec<Object>,
 }
 
-impl Cluster {
+impl MemberSnapshot {
     /// Whether the value of a source-cluster label is its name or its id.
     pub(super) fn is_called(&self, label: &str) -> bool {
         label == self.name || self.id.as_deref() == Some(label)
     }
 }
 
-impl Contents {
+impl MemberObjects {
     pub(super) fn export(&self, key: &ObjectKey) -> Option<&Object> {
         self.exports.iter().find(|export| export.key() == *key && !export.is_deleting())
     }
@@ -57,7 +57,7 @@ impl Contents {
     pub(super) fn slices_from<'a>(
         &'a self,
         key: &'a ObjectKey,
-        source: &'a Cluster,
+        source: &'a MemberSnapshot,
     ) -> impl Iterator<Item = &'a Object> {
         self.slices.iter().filter(move |slice| {
             is_imported_slice(slice, key) && source.is_called(slice.label(SOURCE_CLUSTER).unwrap_or_default())
@@ -90,11 +90,10 @@ pub(crate) fn is_imported_slice(slice: &Object, key: &ObjectKey) -> bool {
 }
 
 /// Whether the import or the EndpointSlices of a cluster name `source` as exporter.
-pub(super) fn exported_by(contents: &Contents, key: &ObjectKey, source: &Cluster) -> bool {
-    let import = contents.import(key).and_then(|import| ServiceImportView::read(import).ok());
+pub(super) fn exported_by(objects: &MemberObjects, key: &ObjectKey, source: &MemberSnapshot) -> bool {
+    let import = objects.import(key).and_then(|import| ServiceImportView::read(import).ok());
     let mut listed = import.into_iter().flat_map(|import| import.status.clusters);
-    listed.any(|listed| source.is_called(listed.cluster))
-        || contents.slices_from(key, source).next().is_some()
+    listed.any(|listed| source.is_called(listed.cluster)) || objects.slices_from(key, source).next().is_some()
 }
 
 /// Number of ready endpoints, and of all. Absent `ready` means ready (EndpointSlice API).
