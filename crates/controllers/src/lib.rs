@@ -25,6 +25,7 @@ pub mod dns;
 mod hub;
 pub mod kubernetes;
 mod merge;
+mod missing;
 mod propagation;
 mod start;
 pub mod time;

@@ -24,6 +24,7 @@ use super::protection::{Protection, Readiness};
 use crate::MANAGER;
 use crate::definitions::definition_cache;
 use crate::hub::{ClusterSets, Hub, JoinProgress};
+use crate::missing::ignore_missing;
 
 /// Requeue delay while a cache is being filled, or while discovery deletes the objects of the set.
 const LEAVING_RECHECK: Duration = Duration::from_millis(100);
@@ -182,10 +183,7 @@ impl Keeper {
                     properties.written(written.key(), &version, written);
                 }
                 PropertyStep::Delete(name) => {
-                    match api.delete(&ObjectKey::cluster(name), &Delete::default()).await {
-                        Err(error) if !error.is_not_found() => return Err(error),
-                        _ => {}
-                    }
+                    ignore_missing(api.delete(&ObjectKey::cluster(name), &Delete::default()).await)?;
                 }
             }
         }

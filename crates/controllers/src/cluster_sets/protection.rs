@@ -16,6 +16,7 @@ use portolan_runtime::{Cache, Client, ClientError, Member, Resource};
 use serde_json::{Value, json};
 
 use super::keeper::apply;
+use crate::missing::ignore_missing;
 
 /// State of the protection of one member.
 #[derive(Clone)]
@@ -109,10 +110,7 @@ impl Protection {
             let ProtectionStep::Delete(kind) = step else { continue };
             let resource = if kind == ProtectionObject::Policy { &policies } else { &bindings };
             let deleted = client.resource::<Object>(resource).delete(&key(), &Delete::default()).await;
-            match deleted {
-                Err(error) if !error.is_not_found() => return Err(error),
-                _ => {}
-            }
+            ignore_missing(deleted)?;
         }
         Ok(())
     }
@@ -188,11 +186,7 @@ fn is_refusal(error: &ClientError) -> bool {
 }
 
 async fn find(client: &Client, resource: &Resource) -> Result<Option<Object>, ClientError> {
-    match client.resource::<Object>(resource).get(&key()).await {
-        Ok(object) => Ok(Some(object)),
-        Err(ClientError::NotFound(_)) => Ok(None),
-        Err(error) => Err(error),
-    }
+    ignore_missing(client.resource::<Object>(resource).get(&key()).await)
 }
 
 /// Portolan's user name in the member, from a SelfSubjectReview.

@@ -18,6 +18,7 @@ use portolan_runtime::{ClientError, ClusterName, Outcome, Reconciler, Resource};
 use serde_json::json;
 
 use crate::hub::Hub;
+use crate::missing::ignore_missing;
 
 /// Between two looks at a cluster that is leaving; changes of its Works are seen at once.
 const LEAVING_RECHECK: Duration = Duration::from_secs(1);
@@ -106,7 +107,7 @@ impl Lifecycle {
             return Ok(Outcome::RequeueAfter(LEAVING_RECHECK));
         }
         let (api, key) = (self.hub.client.resource::<Object>(&namespaces()), ObjectKey::cluster(namespace));
-        if api.get(&key).await.map(Some).or_else(missing)?.is_some() {
+        if ignore_missing(api.get(&key).await)?.is_some() {
             ignore_missing(api.delete(&key, &Delete::background()).await)?;
             return Ok(Outcome::RequeueAfter(LEAVING_RECHECK));
         }
@@ -144,15 +145,4 @@ impl Lifecycle {
 
 fn namespaces() -> Resource {
     resources::NAMESPACE.into()
-}
-
-fn missing<T>(error: ClientError) -> Result<Option<T>, ClientError> {
-    if error.is_not_found() { Ok(None) } else { Err(error) }
-}
-
-fn ignore_missing(result: Result<(), ClientError>) -> Result<(), ClientError> {
-    match result {
-        Err(error) if error.is_not_found() => Ok(()),
-        result => result,
-    }
 }

@@ -16,6 +16,7 @@ use super::Discovery;
 use super::member_writer::MemberWriter;
 use super::site::Site;
 use crate::hub::MembershipState;
+use crate::missing::ignore_missing;
 
 /// Writes the status of this member's exports.
 pub(super) struct Exporter {
@@ -73,11 +74,9 @@ impl Exporter {
         let mut status = Object::new(&cache.resource().gvk, &export.key());
         status.0["status"] = json!({ "conditions": ours });
         let writer = MemberWriter { member: self.site.member(), cache: &cache };
-        match writer.apply_status(&status).await {
-            Err(error) if error.is_not_found() => return Ok(()),
-            result => result?,
+        if ignore_missing(writer.apply_status(&status).await)?.is_some() {
+            self.emit_events(export, &before, &conditions);
         }
-        self.emit_events(export, &before, &conditions);
         Ok(())
     }
 

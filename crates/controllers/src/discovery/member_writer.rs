@@ -5,6 +5,7 @@ use portolan_runtime::client::{Apply, Delete};
 use portolan_runtime::{Cache, ClientError, Member};
 
 use crate::MANAGER;
+use crate::missing::ignore_missing;
 
 /// Writer for the objects of one cache of a member.
 pub(super) struct MemberWriter<'a> {
@@ -52,9 +53,7 @@ impl MemberWriter<'_> {
     /// Deletes the cached object, with its uid as precondition. A missing object is not an error.
     pub(super) async fn delete(&self, key: &ObjectKey) -> Result<(), ClientError> {
         let Some(present) = self.cache.get(key) else { return Ok(()) };
-        match self.api().delete(key, &Delete::background().uid(present.uid())).await {
-            Err(error) if !error.is_not_found() => Err(error),
-            _ => Ok(()),
-        }
+        ignore_missing(self.api().delete(key, &Delete::background().uid(present.uid())).await)?;
+        Ok(())
     }
 }

@@ -14,6 +14,7 @@ use portolan_runtime::client::Patch;
 use portolan_runtime::{ClientError, Outcome, Reconciler};
 use serde_json::json;
 
+use crate::missing::ignore_missing;
 use crate::propagation::forms::Policy;
 use crate::propagation::templates::with_nulls;
 use crate::propagation::{BY_ID, Pipeline, TemplateKey};
@@ -146,12 +147,5 @@ fn finalizer(policy: &Policy) -> &'static str {
         finalizers::CLUSTER_PROPAGATION_POLICY
     } else {
         finalizers::PROPAGATION_POLICY
-    }
-}
-
-fn ignore_missing<T>(result: Result<T, ClientError>) -> Result<(), ClientError> {
-    match result {
-        Err(error) if !error.is_not_found() => Err(error),
-        _ => Ok(()),
     }
 }
