@@ -15,7 +15,6 @@ use portolan_plan::import_marks::{is_of_set, service_of_slice};
 use portolan_runtime::cache::Change;
 use portolan_runtime::client::Selection;
 use portolan_runtime::{Cache, Member, Queue, Resource};
-use serde_json::Value;
 
 use crate::discovery::Discovery;
 
@@ -395,7 +394,7 @@ fn trim_namespace(namespace: &mut Object) {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     use super::*;
 
