@@ -280,3 +280,16 @@ fn keep_identity(object: &mut Object) {
     metadata.remove("annotations");
     metadata.remove("labels");
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn incomplete_discovery_names_the_kinds_and_the_next_attempt() {
+        let kinds = vec!["Widget.example.com".to_owned(), "Gadget.example.com".to_owned()];
+        let message = DiscoveryError::NotServed { kinds, polls: 51 }.to_string();
+        assert!(message.starts_with("Widget.example.com, Gadget.example.com established"), "{message}");
+        assert!(message.contains("after 51 polls") && message.contains("every 30 seconds"), "{message}");
+    }
+}

@@ -38,7 +38,7 @@ impl ExportCache {
         let before = self.invalidations.load(Ordering::SeqCst);
         let exports = Arc::new(collect());
         let mut by_service = self.by_service.write();
-        if !exports.offers.is_empty() && self.invalidations.load(Ordering::SeqCst) == before {
+        if !exports.valid.is_empty() && self.invalidations.load(Ordering::SeqCst) == before {
             let sets = by_service.entry(service.clone()).or_default();
             if of_set(sets, set).is_none() {
                 sets.push((set.to_owned(), exports.clone()));
@@ -69,7 +69,7 @@ fn of_set(sets: &[(String, Arc<SetExports>)], set: &str) -> Option<Arc<SetExport
 #[cfg(test)]
 mod tests {
     use portolan_object::{GroupVersionKind, Object};
-    use portolan_plan::discovery::export::offer_of;
+    use portolan_plan::discovery::export::validate_export;
     use serde_json::json;
 
     use super::*;
@@ -82,8 +82,8 @@ mod tests {
         let export = object("multicluster.x-k8s.io", "v1beta1", "ServiceExport");
         let mut service = object("", "v1", "Service");
         service.0["spec"] = json!({ "clusterIP": "10.0.0.1", "ports": [{ "port": 80 }] });
-        let offer = offer_of("member1", &export, Some(&service)).expect("valid");
-        SetExports { offers: vec![offer], ..SetExports::default() }
+        let valid = validate_export("member1", &export, Some(&service)).expect("valid");
+        SetExports { valid: vec![valid], ..SetExports::default() }
     }
 
     fn key(name: &str) -> ObjectKey {

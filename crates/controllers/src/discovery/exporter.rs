@@ -6,7 +6,7 @@ use portolan_api::conditions::multicluster as types;
 use portolan_api::meta::{Condition, condition};
 use portolan_object::{Object, ObjectKey};
 use portolan_plan::discovery::conditions::{OtherExports, export_conditions, present};
-use portolan_plan::discovery::export::offer_of;
+use portolan_plan::discovery::export::validate_export;
 use portolan_plan::discovery::merge::merge;
 use portolan_runtime::events::{Regarding, Severity};
 use portolan_runtime::{ClientError, EventRecorder, Outcome, Reconciler};
@@ -42,15 +42,15 @@ impl Exporter {
         let cluster = self.site.member().name();
         let now = crate::time::rfc3339(&self.discovery.clock);
         let service = self.site.service(key);
-        let offer = offer_of(cluster.as_str(), export, service.as_deref());
-        let validity = offer.as_ref().map(|_| ());
+        let validated = validate_export(cluster.as_str(), export, service.as_deref());
+        let validity = validated.as_ref().map(|_| ());
         let conditions = match self.discovery.sets.state(cluster) {
             MembershipState::Unknown => return Ok(()),
             MembershipState::NoSet => export_conditions(export, validity, OtherExports::NoSet, &now),
             MembershipState::Pending(_) => export_conditions(export, validity, OtherExports::Unknown, &now),
             MembershipState::Member(membership) => {
                 let exports = self.discovery.exports_of(&membership.set, key);
-                match merge(exports.offers.clone(), exports.used) {
+                match merge(exports.valid.clone(), exports.used) {
                     Some(merged) if exports.unknown.is_empty() || !has_conflict_condition(export) => {
                         export_conditions(export, validity, OtherExports::Merged(&merged), &now)
                     }

@@ -9,7 +9,7 @@ use portolan_api::names;
 use portolan_object::{Object, ObjectKey};
 use portolan_plan::cluster_sets::membership::Membership;
 use portolan_plan::discovery::derived_service::updated_service;
-use portolan_plan::discovery::export::{Offer, offer_of};
+use portolan_plan::discovery::export::{ValidExport, validate_export};
 use portolan_plan::discovery::set_import::{
     ExportedService, ExportingMember, ImportingMember, RefusedFamilies, SetImportAction, plan_set_import,
 };
@@ -36,8 +36,7 @@ pub(super) struct ExportingSite {
 /// Exports of one service in a set.
 #[derive(Default)]
 pub(super) struct SetExports {
-    /// Valid offers.
-    pub(super) offers: Vec<Offer>,
+    pub(super) valid: Vec<ValidExport>,
     pub(super) exporting: Vec<ExportingSite>,
     /// Ids of members that are unreachable or not synced.
     pub(super) unknown: BTreeSet<String>,
@@ -53,7 +52,7 @@ impl Discovery {
 
     fn collect_exports(&self, set: &str, key: &ObjectKey) -> SetExports {
         let (known, unknown) = self.members_of(set);
-        let mut exports = SetExports { offers: Vec::new(), exporting: Vec::new(), unknown, used: None };
+        let mut exports = SetExports { valid: Vec::new(), exporting: Vec::new(), unknown, used: None };
         let mut oldest_import: Option<(String, ServiceImportType)> = None;
         for (site, id) in known {
             if let Some(import) = site.import(key).flatten().filter(|import| is_of_set(import)) {
@@ -67,8 +66,8 @@ impl Discovery {
                 }
             }
             let Some(export) = site.export(key) else { continue };
-            if let Ok(offer) = offer_of(&id, &export, site.service(key).as_deref()) {
-                exports.offers.push(offer);
+            if let Ok(valid) = validate_export(&id, &export, site.service(key).as_deref()) {
+                exports.valid.push(valid);
                 exports.exporting.push(ExportingSite { id, site });
             }
         }
@@ -147,7 +146,7 @@ impl Importer {
                 });
             ExportedService {
                 set: &membership.set,
-                offers: &exports.offers,
+                exports: &exports.valid,
                 used: exports.used,
                 sources: sources.collect(),
                 unknown: &exports.unknown,

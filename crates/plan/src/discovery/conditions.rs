@@ -137,7 +137,7 @@ mod tests {
     use portolan_api::multicluster::ServiceImportType;
 
     use super::*;
-    use crate::discovery::export::Offer;
+    use crate::discovery::export::ValidExport;
     use crate::discovery::merge::merge;
 
     fn export(conditions: Value) -> Object {
@@ -145,8 +145,8 @@ mod tests {
             "metadata": { "namespace": "shop", "name": "web", "generation": 2 }, "status": { "conditions": conditions } }))
     }
 
-    fn offer(cluster: &str, kind: ServiceImportType) -> Offer {
-        Offer {
+    fn valid_export(cluster: &str, kind: ServiceImportType) -> ValidExport {
+        ValidExport {
             cluster: cluster.to_owned(),
             since: "2026-01-01T00:00:00Z".to_owned(),
             kind,
@@ -169,9 +169,10 @@ mod tests {
     #[test]
     fn exports() {
         let address = ServiceImportType::ClusterSetIP;
-        let agreed = merge(vec![offer("a", address)], None).unwrap();
+        let agreed = merge(vec![valid_export("a", address)], None).unwrap();
         let disputed =
-            merge(vec![offer("a", address), offer("b", ServiceImportType::Headless)], None).unwrap();
+            merge(vec![valid_export("a", address), valid_export("b", ServiceImportType::Headless)], None)
+                .unwrap();
         let missing = InvalidExport::NoService("shop/web".to_owned());
         let cases = [
             ("alone", Ok(()), OtherExports::NoSet, vec!["Valid=True/Valid", "Ready=True/Exported"]),

@@ -1,7 +1,7 @@
-//! Validation of one ServiceExport, and the offer that it makes to the set.
+//! Validation of one ServiceExport, with the properties of its Service for the merge.
 //!
 //! Reads the export and the Service of one cluster only (KEP-1645, condition `Valid`). The controllers call it for every
-//! export; `merge` combines the valid offers.
+//! export; `merge` combines the valid exports.
 
 use std::collections::BTreeMap;
 
@@ -23,7 +23,7 @@ const PROTOCOLS: &[&str] = &["TCP", "UDP", "SCTP"];
 
 /// Properties of a service in one exporting cluster.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Offer {
+pub struct ValidExport {
     /// Id of the cluster in the set.
     pub cluster: String,
     /// Creation time of the ServiceExport, RFC 3339 in UTC, by the clock of that cluster's API server.
@@ -90,11 +90,15 @@ impl InvalidExport {
     }
 }
 
-/// The offer of `cluster`, from `export` and the Service of the same name.
+/// Validates `export` in `cluster`, with the Service of the same name.
 ///
 /// # Errors
 /// [`InvalidExport`]; its text is the message of condition `Valid`.
-pub fn offer_of(cluster: &str, export: &Object, service: Option<&Object>) -> Result<Offer, InvalidExport> {
+pub fn validate_export(
+    cluster: &str,
+    export: &Object,
+    service: Option<&Object>,
+) -> Result<ValidExport, InvalidExport> {
     let key = export.key();
     if (key.namespace.as_str(), key.name.as_str()) == ("default", "kubernetes") {
         return Err(InvalidExport::ApiServer);
@@ -116,7 +120,7 @@ pub fn offer_of(cluster: &str, export: &Object, service: Option<&Object>) -> Res
         seconds.and_then(|seconds| i32::try_from(seconds).ok()).unwrap_or(DEFAULT_AFFINITY_SECONDS)
     });
     let optional = |text: &str| Some(text.to_owned()).filter(|text| !text.is_empty());
-    Ok(Offer {
+    Ok(ValidExport {
         cluster: cluster.to_owned(),
         since: export.str_at(&["metadata", "creationTimestamp"]).to_owned(),
         kind: if spec.is_headless() { ServiceImportType::Headless } else { ServiceImportType::ClusterSetIP },

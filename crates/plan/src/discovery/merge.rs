@@ -1,6 +1,6 @@
-//! Merges the offers of several clusters into one service (KEP-1645, "Constraints and Conflict Resolution").
+//! Merges the exports of several clusters into one service (KEP-1645, "Constraints and Conflict Resolution").
 //!
-//! The oldest export wins conflicts. The result depends neither on the order of the offers nor on the cluster in which it
+//! The oldest export wins conflicts. The result depends neither on the order of the exports nor on the cluster in which it
 //! is computed. `set_import` builds imports from it; `conditions` reports the conflicts to the exporters.
 
 mod conflict;
@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 use portolan_api::conditions::multicluster as reasons;
 use portolan_api::multicluster::{ServiceImportType, ServicePort};
 
-use super::export::Offer;
+use super::export::ValidExport;
 
 pub use conflict::Conflict;
 use conflict::{disagreement, shown};
@@ -43,58 +43,58 @@ pub struct Merged {
     pub clusters: Vec<String>,
     /// Ports of each exporting cluster, mapped to [`Merged::ports`].
     pub port_mappings: BTreeMap<String, PortMapping>,
-    /// Differences between the offers, sorted by reason.
+    /// Differences between the exports, sorted by reason.
     pub conflicts: Vec<Conflict>,
 }
 
-/// Merges valid offers; `None` without any.
+/// Merges valid exports; `None` without any.
 ///
-/// `used` is the type of the present imports. It stays while at least one cluster offers it, because a change of the type
+/// `used` is the type of the present imports. It stays while at least one cluster exports it, because a change of the type
 /// breaks all clients (KEP-1645 allows keeping a value after a conflict ends).
-pub fn merge(mut offers: Vec<Offer>, used: Option<ServiceImportType>) -> Option<Merged> {
-    offers.sort_by(|a, b| (&a.since, &a.cluster).cmp(&(&b.since, &b.cluster)));
-    let oldest = offers.first()?;
-    let used = used.filter(|used| offers.iter().any(|offer| offer.kind == *used));
+pub fn merge(mut exports: Vec<ValidExport>, used: Option<ServiceImportType>) -> Option<Merged> {
+    exports.sort_by(|a, b| (&a.since, &a.cluster).cmp(&(&b.since, &b.cluster)));
+    let oldest = exports.first()?;
+    let used = used.filter(|used| exports.iter().any(|export| export.kind == *used));
     let kind = used.unwrap_or(oldest.kind);
-    let union = ports::union(&offers);
-    let families = families::common(&offers, kind);
-    let mut conflicts = vec![type_conflict(&offers, kind), union.conflict, families.conflict];
+    let union = ports::union(&exports);
+    let families = families::common(&exports, kind);
+    let mut conflicts = vec![type_conflict(&exports, kind), union.conflict, families.conflict];
     conflicts.extend([
         disagreement(
-            &offers,
+            &exports,
             reasons::SESSION_AFFINITY_CONFLICT,
             "spec.sessionAffinity",
-            |offer| offer.session_affinity.as_str(),
+            |export| export.session_affinity.as_str(),
             shown,
         ),
-        affinity_conflict(&offers),
+        affinity_conflict(&exports),
         disagreement(
-            &offers,
+            &exports,
             reasons::INTERNAL_TRAFFIC_POLICY_CONFLICT,
             "spec.internalTrafficPolicy",
             // Unset means Cluster.
-            |offer| offer.internal_traffic_policy.as_deref().unwrap_or("Cluster"),
+            |export| export.internal_traffic_policy.as_deref().unwrap_or("Cluster"),
             shown,
         ),
         disagreement(
-            &offers,
+            &exports,
             reasons::TRAFFIC_DISTRIBUTION_CONFLICT,
             "spec.trafficDistribution",
-            |offer| offer.traffic_distribution.as_deref(),
+            |export| export.traffic_distribution.as_deref(),
             |value| value.map_or_else(|| "no value".to_owned(), shown),
         ),
         disagreement(
-            &offers,
+            &exports,
             reasons::LABELS_CONFLICT,
             "spec.exportedLabels",
-            |offer| &offer.labels,
+            |export| &export.labels,
             conflict::pairs,
         ),
         disagreement(
-            &offers,
+            &exports,
             reasons::ANNOTATIONS_CONFLICT,
             "spec.exportedAnnotations",
-            |offer| &offer.annotations,
+            |export| &export.annotations,
             conflict::keys,
         ),
     ]);
@@ -110,7 +110,7 @@ pub fn merge(mut offers: Vec<Offer>, used: Option<ServiceImportType>) -> Option<
         families: families.families,
         labels: oldest.labels.clone(),
         annotations: oldest.annotations.clone(),
-        clusters: offers.iter().map(|offer| offer.cluster.clone()).collect(),
+        clusters: exports.iter().map(|export| export.cluster.clone()).collect(),
         port_mappings: union.port_mappings,
         conflicts,
     })
@@ -133,14 +133,14 @@ impl Merged {
     }
 }
 
-/// The conflict if the offers differ in type. The type in use wins, otherwise that of the oldest export.
-fn type_conflict(offers: &[Offer], kind: ServiceImportType) -> Option<Conflict> {
-    let oldest = offers.first()?;
+/// The conflict if the exports differ in type. The type in use wins, otherwise that of the oldest export.
+fn type_conflict(exports: &[ValidExport], kind: ServiceImportType) -> Option<Conflict> {
+    let oldest = exports.first()?;
     let mut conflict = disagreement(
-        offers,
+        exports,
         reasons::TYPE_CONFLICT,
         "spec.type",
-        |offer| offer.kind,
+        |export| export.kind,
         |value| shown(value.as_str()),
     )?;
     if oldest.kind != kind {
@@ -155,14 +155,14 @@ fn type_conflict(offers: &[Offer], kind: ServiceImportType) -> Option<Conflict> 
 }
 
 /// The conflict if the timeouts differ between clusters with affinity `ClientIP`.
-fn affinity_conflict(offers: &[Offer]) -> Option<Conflict> {
-    let with_affinity: Vec<Offer> =
-        offers.iter().filter(|offer| offer.affinity_seconds.is_some()).cloned().collect();
+fn affinity_conflict(exports: &[ValidExport]) -> Option<Conflict> {
+    let with_affinity: Vec<ValidExport> =
+        exports.iter().filter(|export| export.affinity_seconds.is_some()).cloned().collect();
     disagreement(
         &with_affinity,
         reasons::SESSION_AFFINITY_CONFIG_CONFLICT,
         "spec.sessionAffinityConfig.clientIP.timeoutSeconds",
-        |offer| offer.affinity_seconds,
+        |export| export.affinity_seconds,
         |value| value.unwrap_or_default().to_string(),
     )
 }

@@ -25,7 +25,7 @@ use portolan_object::{Object, ObjectKey};
 
 use super::compare::same_slice;
 use super::conditions::{Usability, import_status};
-use super::export::Offer;
+use super::export::ValidExport;
 use super::merge::{Merged, merge};
 use crate::import_marks::is_of_set;
 use service::ServicePlan;
@@ -37,8 +37,8 @@ pub use slices::ExportingMember;
 pub struct ExportedService<'a> {
     /// Name of the set.
     pub set: &'a str,
-    /// Valid offers of the members.
-    pub offers: &'a [Offer],
+    /// Valid exports of the members.
+    pub exports: &'a [ValidExport],
     /// Type of the oldest import in the set, which stays in use.
     pub used: Option<ServiceImportType>,
     /// Exporting members with their EndpointSlices.
@@ -131,12 +131,12 @@ pub fn plan_set_import(
 ) -> Vec<SetImportAction> {
     let Some(exported) = exported.filter(|_| member.has_namespace) else { return delete_all(member) };
     let unseen = unseen_exporters(exported, member);
-    let mut offers = exported.offers.to_vec();
+    let mut exports = exported.exports.to_vec();
     if let (Some(import), false) = (member.import, unseen.is_empty()) {
-        // Unreachable exporters probably still export the service, so the present import counts as their offer.
-        offers.push(import::as_offer(import));
+        // Unreachable exporters probably still export the service, so the present import counts as their export.
+        exports.push(import::as_export(import));
     }
-    let Some(merged) = merge(offers, exported.used) else { return delete_all(member) };
+    let Some(merged) = merge(exports, exported.used) else { return delete_all(member) };
     let pass = Pass { service, exported, member, merged: &merged };
     let (mut actions, addresses, usability) = match service::plan_service(&pass) {
         ServicePlan::Continue { action, addresses, usability } => {
@@ -158,7 +158,7 @@ pub fn plan_set_import(
         }
         Some(import) => actions.extend(plan_slices(&pass, import)),
     }
-    let clusters = exported.offers.iter().map(|offer| offer.cluster.clone()).chain(unseen).collect();
+    let clusters = exported.exports.iter().map(|export| export.cluster.clone()).chain(unseen).collect();
     actions.extend(plan_status(&pass, clusters, &usability, now));
     actions
 }

@@ -13,7 +13,7 @@ fn service(spec: Value) -> Object {
         "metadata": { "namespace": "shop", "name": "web", "labels": { "app": "web" } } }))
 }
 
-/// A row: the case, the Service, and a view of the offer or the reason and the start of the message.
+/// A row: the case, the Service, and a view of the export or the reason and the start of the message.
 #[test]
 fn types_of_services() {
     let cases = [
@@ -31,8 +31,8 @@ fn types_of_services() {
     ];
     for (name, spec, want) in cases {
         let service = spec.map(service);
-        let seen = match offer_of("east", &export(json!({})), service.as_ref()) {
-            Ok(offer) => format!("{:?}", offer.kind),
+        let seen = match validate_export("east", &export(json!({})), service.as_ref()) {
+            Ok(export) => format!("{:?}", export.kind),
             Err(invalid) => format!("{}: {invalid}", invalid.reason()),
         };
         assert!(seen.starts_with(want), "{name}: {seen}");
@@ -44,7 +44,7 @@ fn a_service_in_deletion_counts_as_missing() {
     let mut going = service(json!({ "clusterIP": "10.0.0.7" }));
     going.0["metadata"]["deletionTimestamp"] = json!("2026-01-02T00:00:00Z");
     assert_eq!(
-        offer_of("east", &export(json!({})), Some(&going)),
+        validate_export("east", &export(json!({})), Some(&going)),
         Err(InvalidExport::NoService("shop/web".to_owned()))
     );
 }
@@ -53,12 +53,13 @@ fn a_service_in_deletion_counts_as_missing() {
 fn the_api_server_is_never_exported() {
     let mut own = export(json!({}));
     own.0["metadata"] = json!({ "namespace": "default", "name": "kubernetes" });
-    let invalid = offer_of("east", &own, Some(&service(json!({ "clusterIP": "10.0.0.1" })))).unwrap_err();
+    let invalid =
+        validate_export("east", &own, Some(&service(json!({ "clusterIP": "10.0.0.1" })))).unwrap_err();
     assert_eq!(invalid.reason(), "ServiceNotExportable");
 }
 
 #[test]
-fn an_offer_has_the_spec_of_service_and_export_and_not_their_metadata() {
+fn an_export_has_the_spec_of_service_and_export_and_not_their_metadata() {
     let service = service(json!({ "clusterIP": "10.0.0.7", "sessionAffinity": "ClientIP",
         "sessionAffinityConfig": { "clientIP": { "timeoutSeconds": 10 } },
         "internalTrafficPolicy": "Cluster", "trafficDistribution": "PreferClose", "ipFamilies": ["IPv6", "IPv4"],
@@ -66,14 +67,14 @@ fn an_offer_has_the_spec_of_service_and_export_and_not_their_metadata() {
                   { "name": "dns", "port": 53, "protocol": "UDP", "nodePort": 30053 }] }));
     let export =
         export(json!({ "exportedLabels": { "team": "a" }, "exportedAnnotations": { "note": "b c" } }));
-    let offer = offer_of("east", &export, Some(&service)).unwrap();
+    let export = validate_export("east", &export, Some(&service)).unwrap();
     let port = |name: &str, protocol: &str, app_protocol: Option<&str>, port| ServicePort {
         name: name.to_owned(),
         protocol: protocol.to_owned(),
         app_protocol: app_protocol.map(str::to_owned),
         port,
     };
-    let want = Offer {
+    let want = ValidExport {
         cluster: "east".to_owned(),
         since: "2026-01-01T00:00:00Z".to_owned(),
         kind: ServiceImportType::ClusterSetIP,
@@ -86,13 +87,14 @@ fn an_offer_has_the_spec_of_service_and_export_and_not_their_metadata() {
         labels: [("team".to_owned(), "a".to_owned())].into(),
         annotations: [("note".to_owned(), "b c".to_owned())].into(),
     };
-    assert_eq!(offer, want);
+    assert_eq!(export, want);
 }
 
 #[test]
 fn the_timeout_of_session_affinity_has_a_default() {
-    let seconds =
-        |spec: Value| offer_of("east", &export(json!({})), Some(&service(spec))).unwrap().affinity_seconds;
+    let seconds = |spec: Value| {
+        validate_export("east", &export(json!({})), Some(&service(spec))).unwrap().affinity_seconds
+    };
     assert_eq!(seconds(json!({ "clusterIP": "10.0.0.7", "sessionAffinity": "ClientIP" })), Some(10_800));
     assert_eq!(seconds(json!({ "clusterIP": "10.0.0.7" })), None);
 }
@@ -100,8 +102,8 @@ fn the_timeout_of_session_affinity_has_a_default() {
 #[test]
 fn invalid_metadata_is_named() {
     let spec = json!({ "exportedLabels": { "my label": "x" } });
-    let invalid =
-        offer_of("east", &export(spec), Some(&service(json!({ "clusterIP": "10.0.0.7" })))).unwrap_err();
+    let invalid = validate_export("east", &export(spec), Some(&service(json!({ "clusterIP": "10.0.0.7" }))))
+        .unwrap_err();
     assert_eq!(invalid.reason(), "InvalidExportedMetadata");
     assert!(invalid.to_string().starts_with("spec.exportedLabels[\"my label\"]"), "{invalid}");
 }
@@ -109,7 +111,7 @@ fn invalid_metadata_is_named() {
 #[test]
 fn invalid_ports_are_refused() {
     let of = |port: Value| {
-        offer_of("east", &export(json!({})), Some(&service(json!({ "ports": [port] })))).is_ok()
+        validate_export("east", &export(json!({})), Some(&service(json!({ "ports": [port] })))).is_ok()
     };
     let cases = [
         ("plain", json!({ "name": "http", "port": 80 }), true),

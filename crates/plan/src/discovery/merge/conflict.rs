@@ -1,8 +1,8 @@
-//! Conflicts between offers, with their message: field, value, winner, and the clusters with other values.
+//! Conflicts between exports, with their message: field, value, winner, and the clusters with other values.
 
 use std::collections::BTreeMap;
 
-use crate::discovery::export::Offer;
+use crate::discovery::export::ValidExport;
 
 /// Maximum clusters named in one message; a set may have hundreds.
 const MAX_NAMED: usize = 5;
@@ -18,28 +18,28 @@ pub struct Conflict {
     pub message: String,
 }
 
-/// The conflict if offers differ in a property. `offers` are sorted, the oldest first, which wins.
+/// The conflict if sorted exports differ in a property. The first one is the oldest and wins.
 pub(super) fn disagreement<'a, T: PartialEq>(
-    offers: &'a [Offer],
+    exports: &'a [ValidExport],
     reason: &'static str,
     field: &str,
-    value: impl Fn(&'a Offer) -> T,
+    value: impl Fn(&'a ValidExport) -> T,
     show: impl Fn(T) -> String,
 ) -> Option<Conflict> {
-    let oldest = offers.first()?;
+    let oldest = exports.first()?;
     let winner = value(oldest);
-    let others: Vec<&Offer> = offers.iter().filter(|offer| value(offer) != winner).collect();
+    let others: Vec<&ValidExport> = exports.iter().filter(|export| value(export) != winner).collect();
     if others.is_empty() {
         return None;
     }
-    let named = others.iter().map(|offer| format!("{} has {}", offer.cluster, show(value(offer))));
+    let named = others.iter().map(|export| format!("{} has {}", export.cluster, show(value(export))));
     let message = format!(
         "{field}: {} is used, that of cluster {}, whose export is the oldest ({}); {} of {} clusters {}: {}",
         show(winner),
         oldest.cluster,
         oldest.since,
         others.len(),
-        offers.len(),
+        exports.len(),
         if others.len() == 1 { "disagrees" } else { "disagree" },
         listed(named),
     );

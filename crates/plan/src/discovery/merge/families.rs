@@ -8,7 +8,7 @@ use portolan_api::conditions::multicluster as reasons;
 use portolan_api::multicluster::ServiceImportType;
 
 use super::conflict::{Conflict, listed};
-use crate::discovery::export::Offer;
+use crate::discovery::export::ValidExport;
 
 /// The families, and the conflict if some endpoints cannot be reached with all of them.
 pub(super) struct Common {
@@ -16,26 +16,26 @@ pub(super) struct Common {
     pub(super) conflict: Option<Conflict>,
 }
 
-/// Families of sorted offers, the oldest first.
-pub(super) fn common(offers: &[Offer], kind: ServiceImportType) -> Common {
+/// Families of sorted exports, the oldest first.
+pub(super) fn common(exports: &[ValidExport], kind: ServiceImportType) -> Common {
     match kind {
-        ServiceImportType::ClusterSetIP => shared(offers),
-        ServiceImportType::Headless => any(offers),
+        ServiceImportType::ClusterSetIP => shared(exports),
+        ServiceImportType::Headless => any(exports),
     }
 }
 
-fn shared(offers: &[Offer]) -> Common {
+fn shared(exports: &[ValidExport]) -> Common {
     let mut families: Vec<String> = Vec::new();
     let mut without_shared = Vec::new();
-    for offer in offers {
+    for export in exports {
         if families.is_empty() {
-            families.clone_from(&offer.families);
+            families.clone_from(&export.families);
             continue;
         }
         let both: Vec<String> =
-            families.iter().filter(|family| offer.families.contains(family)).cloned().collect();
+            families.iter().filter(|family| export.families.contains(family)).cloned().collect();
         match both.is_empty() {
-            true => without_shared.push(offer),
+            true => without_shared.push(export),
             false => families = both,
         }
     }
@@ -44,23 +44,23 @@ fn shared(offers: &[Offer]) -> Common {
         message: format!(
             "spec.ipFamilies: {} is used, that of the oldest exports; endpoints of clusters without it are not reached: {}",
             families.join(","),
-            listed(without_shared.iter().map(|offer| format!("{} has {}", offer.cluster, offer.families.join(",")))),
+            listed(without_shared.iter().map(|export| format!("{} has {}", export.cluster, export.families.join(",")))),
         ),
     });
     Common { families, conflict }
 }
 
-fn any(offers: &[Offer]) -> Common {
+fn any(exports: &[ValidExport]) -> Common {
     let mut families: Vec<String> = Vec::new();
-    for family in offers.iter().flat_map(|offer| &offer.families) {
+    for family in exports.iter().flat_map(|export| &export.families) {
         if !families.contains(family) {
             families.push(family.clone());
         }
     }
     let partial =
-        offers.iter().filter(|offer| families.iter().any(|family| !offer.families.contains(family)));
+        exports.iter().filter(|export| families.iter().any(|family| !export.families.contains(family)));
     let named: Vec<String> =
-        partial.map(|offer| format!("{} has {}", offer.cluster, offer.families.join(","))).collect();
+        partial.map(|export| format!("{} has {}", export.cluster, export.families.join(","))).collect();
     let conflict = (!named.is_empty()).then(|| Conflict {
         reason: reasons::IP_FAMILY_CONFLICT,
         message: format!(

@@ -1,4 +1,4 @@
-//! Union of the ports of several offers, with a mapping from the ports of each cluster.
+//! Union of the ports of several exports, with a mapping from the ports of each cluster.
 //!
 //! Ports are matched by name, then by protocol and number. In a conflict the older definition wins, and the cluster with
 //! the newer one gets no traffic for that port (KEP-1645: traffic goes only to clusters that expose the port).
@@ -9,7 +9,7 @@ use portolan_api::conditions::multicluster as reasons;
 use portolan_api::multicluster::ServicePort;
 
 use super::conflict::{Conflict, listed, shown};
-use crate::discovery::export::Offer;
+use crate::discovery::export::ValidExport;
 
 /// Indexes in the union by port name of one cluster. Ports that lost a conflict are missing.
 pub type PortMapping = BTreeMap<String, usize>;
@@ -21,18 +21,18 @@ pub(super) struct Union {
     pub(super) conflict: Option<Conflict>,
 }
 
-/// Union of the ports of sorted offers, the oldest first.
-pub(super) fn union(offers: &[Offer]) -> Union {
+/// Union of the ports of sorted exports, the oldest first.
+pub(super) fn union(exports: &[ValidExport]) -> Union {
     let mut ports: Vec<ServicePort> = Vec::new();
     // The defining cluster of each port in the union.
     let mut owners: Vec<&str> = Vec::new();
     let (mut port_mappings, mut notes) = (BTreeMap::new(), Vec::new());
-    for offer in offers {
+    for export in exports {
         let mut mapping = PortMapping::new();
-        for port in &offer.ports {
+        for port in &export.ports {
             let (found, note) = match_port(&ports, port);
             if let Some(note) = note {
-                notes.push(note(&offer.cluster, port, &ports, &owners));
+                notes.push(note(&export.cluster, port, &ports, &owners));
             }
             match found {
                 PortMatch::Existing(index) => drop(mapping.insert(port.name.clone(), index)),
@@ -40,21 +40,21 @@ pub(super) fn union(offers: &[Offer]) -> Union {
                 PortMatch::New => {
                     mapping.insert(port.name.clone(), ports.len());
                     ports.push(port.clone());
-                    owners.push(&offer.cluster);
+                    owners.push(&export.cluster);
                 }
             }
         }
-        port_mappings.insert(offer.cluster.clone(), mapping);
+        port_mappings.insert(export.cluster.clone(), mapping);
     }
     for (index, port) in ports.iter().enumerate() {
-        let lacking: Vec<&Offer> =
-            offers.iter().filter(|offer| !has_equivalent(&offer.ports, port)).collect();
+        let lacking: Vec<&ValidExport> =
+            exports.iter().filter(|export| !has_equivalent(&export.ports, port)).collect();
         if !lacking.is_empty() {
             notes.push(format!(
                 "port {} of {} is not in {}, which gets no traffic for it",
                 described(port),
                 owners[index],
-                listed(lacking.iter().map(|offer| offer.cluster.clone())),
+                listed(lacking.iter().map(|export| export.cluster.clone())),
             ));
         }
     }

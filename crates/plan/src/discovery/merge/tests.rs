@@ -4,8 +4,8 @@ fn port(name: &str, protocol: &str, number: i32) -> ServicePort {
     ServicePort { name: name.to_owned(), protocol: protocol.to_owned(), app_protocol: None, port: number }
 }
 
-fn offer(cluster: &str, since: &str) -> Offer {
-    Offer {
+fn export(cluster: &str, since: &str) -> ValidExport {
+    ValidExport {
         cluster: cluster.to_owned(),
         since: format!("2026-01-01T00:00:{since}Z"),
         kind: ServiceImportType::ClusterSetIP,
@@ -20,8 +20,8 @@ fn offer(cluster: &str, since: &str) -> Offer {
     }
 }
 
-fn merged(offers: Vec<Offer>) -> Merged {
-    merge(offers, None).unwrap()
+fn merged(exports: Vec<ValidExport>) -> Merged {
+    merge(exports, None).unwrap()
 }
 
 fn reasons_of(merged: &Merged) -> Vec<&'static str> {
@@ -33,7 +33,7 @@ fn ports_of(merged: &Merged) -> Vec<String> {
 }
 
 #[test]
-fn without_offers_there_is_no_service() {
+fn without_exports_there_is_no_service() {
     assert_eq!(merge(Vec::new(), None), None);
 }
 
@@ -44,12 +44,13 @@ fn the_oldest_export_comes_first_and_ids_break_ties() {
         (vec![("west", "01"), ("east", "01")], vec!["east", "west"]),
         (vec![("c", "02"), ("b", "02"), ("a", "03")], vec!["b", "c", "a"]),
     ];
-    for (offers, want) in orders {
-        let offers: Vec<Offer> = offers.into_iter().map(|(cluster, since)| offer(cluster, since)).collect();
-        let mut reversed = offers.clone();
+    for (exports, want) in orders {
+        let exports: Vec<ValidExport> =
+            exports.into_iter().map(|(cluster, since)| export(cluster, since)).collect();
+        let mut reversed = exports.clone();
         reversed.reverse();
-        assert_eq!(merged(offers.clone()).clusters, want);
-        assert_eq!(merged(offers), merged(reversed), "the order of arrival does not count");
+        assert_eq!(merged(exports.clone()).clusters, want);
+        assert_eq!(merged(exports), merged(reversed), "the order of arrival does not count");
     }
 }
 
@@ -110,11 +111,11 @@ fn ports() {
         ),
     ];
     for (name, first, second, want, route, conflicts) in cases {
-        let offers = vec![
-            Offer { ports: first, ..offer("east", "01") },
-            Offer { ports: second, ..offer("west", "02") },
+        let exports = vec![
+            ValidExport { ports: first, ..export("east", "01") },
+            ValidExport { ports: second, ..export("west", "02") },
         ];
-        let merged = merged(offers);
+        let merged = merged(exports);
         assert_eq!(ports_of(&merged), want, "{name}");
         let routed: Vec<(&str, usize)> =
             merged.port_mappings["west"].iter().map(|(name, place)| (name.as_str(), *place)).collect();
@@ -126,8 +127,10 @@ fn ports() {
 
 #[test]
 fn three_clusters_fold_in_order() {
-    let with =
-        |cluster, since, number| Offer { ports: vec![port("tcp", "TCP", number)], ..offer(cluster, since) };
+    let with = |cluster, since, number| ValidExport {
+        ports: vec![port("tcp", "TCP", number)],
+        ..export(cluster, since)
+    };
     let merged = merged(vec![with("c", "03", 44), with("b", "02", 43), with("a", "01", 42)]);
     assert_eq!(ports_of(&merged), ["tcp:42/TCP"]);
     assert_eq!(merged.port_mappings["b"], PortMapping::new());
@@ -137,21 +140,21 @@ fn three_clusters_fold_in_order() {
 #[test]
 fn a_port_without_a_name_gets_one_where_it_needs_one() {
     let unnamed = port("", "TCP", 80);
-    let alone = merged(vec![Offer { ports: vec![unnamed.clone()], ..offer("east", "01") }]);
+    let alone = merged(vec![ValidExport { ports: vec![unnamed.clone()], ..export("east", "01") }]);
     assert_eq!(alone.port_name(&unnamed), "");
     let ports = vec![unnamed.clone(), port("tcp-80", "TCP", 81)];
-    let beside = merged(vec![Offer { ports: ports.clone(), ..offer("east", "01") }]);
+    let beside = merged(vec![ValidExport { ports: ports.clone(), ..export("east", "01") }]);
     assert_eq!(beside.port_name(&unnamed), "tcp-80x", "not a name that is taken");
     assert_eq!(beside.port_name(&ports[1]), "tcp-80");
     let kind = ServiceImportType::Headless;
-    let headless = merged(vec![Offer { kind, ports, ..offer("east", "01") }]);
+    let headless = merged(vec![ValidExport { kind, ports, ..export("east", "01") }]);
     assert_eq!(headless.port_name(&unnamed), "", "a headless import has no Service");
 }
 
 /// All properties except ports and families: the oldest export wins (KEP-1645).
 #[test]
 fn the_oldest_wins() {
-    type Change = fn(&mut Offer);
+    type Change = fn(&mut ValidExport);
     let cases: [(&str, Change, Change, Vec<&str>); 11] = [
         ("agreement", |_| {}, |_| {}, vec![]),
         ("type", |_| {}, |o| o.kind = ServiceImportType::Headless, vec!["TypeConflict"]),
@@ -210,7 +213,7 @@ fn the_oldest_wins() {
         ),
     ];
     for (name, older, younger, want) in cases {
-        let (mut east, mut west) = (offer("east", "01"), offer("west", "02"));
+        let (mut east, mut west) = (export("east", "01"), export("west", "02"));
         older(&mut east);
         younger(&mut west);
         let merged = merged(vec![west, east.clone()]);
@@ -233,12 +236,12 @@ fn the_oldest_wins() {
 
 #[test]
 fn messages_name_the_winner_and_the_first_others() {
-    let mut offers = vec![offer("a", "00")];
+    let mut exports = vec![export("a", "00")];
     for number in 0..8 {
         let cluster = format!("b{number}");
-        offers.push(Offer { kind: ServiceImportType::Headless, ..offer(&cluster, "01") });
+        exports.push(ValidExport { kind: ServiceImportType::Headless, ..export(&cluster, "01") });
     }
-    let merged = merged(offers);
+    let merged = merged(exports);
     assert_eq!(
         merged.conflicts[0].message,
         "spec.type: \"ClusterSetIP\" is used, that of cluster a, whose export is the oldest (2026-01-01T00:00:00Z); \
@@ -248,15 +251,16 @@ fn messages_name_the_winner_and_the_first_others() {
 }
 
 #[test]
-fn the_type_in_use_stays_while_a_cluster_offers_it() {
-    let headless = |cluster, since| Offer { kind: ServiceImportType::Headless, ..offer(cluster, since) };
-    let offers = vec![headless("east", "01"), offer("west", "02")];
+fn the_type_in_use_stays_while_a_cluster_exports_it() {
+    let headless =
+        |cluster, since| ValidExport { kind: ServiceImportType::Headless, ..export(cluster, since) };
+    let exports = vec![headless("east", "01"), export("west", "02")];
     let used = Some(ServiceImportType::ClusterSetIP);
-    let kept = merge(offers, used).unwrap();
+    let kept = merge(exports, used).unwrap();
     assert_eq!(kept.kind, ServiceImportType::ClusterSetIP);
     assert!(kept.conflicts[0].message.contains("imported with it already"), "{:?}", kept.conflicts);
     let flipped = merge(vec![headless("east", "01")], used).unwrap();
-    assert_eq!(flipped.kind, ServiceImportType::Headless, "no cluster offers it any more");
+    assert_eq!(flipped.kind, ServiceImportType::Headless, "no cluster exports it any more");
 }
 
 #[test]
@@ -274,8 +278,8 @@ fn families() {
     ];
     for (name, kind, first, second, want, conflicts) in cases {
         let merged = merged(vec![
-            Offer { kind, families: of(first), ..offer("east", "01") },
-            Offer { kind, families: of(second), ..offer("west", "02") },
+            ValidExport { kind, families: of(first), ..export("east", "01") },
+            ValidExport { kind, families: of(second), ..export("west", "02") },
         ]);
         assert_eq!(merged.families, of(want), "{name}");
         assert_eq!(reasons_of(&merged).contains(&"IPFamilyConflict"), conflicts, "{name}");
@@ -287,8 +291,8 @@ fn five_hundred_ports_are_merged() {
     let many =
         |start: i32| (start..start + 500).map(|number| port(&format!("p{number}"), "TCP", number)).collect();
     let merged = merged(vec![
-        Offer { ports: many(1), ..offer("east", "01") },
-        Offer { ports: many(251), ..offer("west", "02") },
+        ValidExport { ports: many(1), ..export("east", "01") },
+        ValidExport { ports: many(251), ..export("west", "02") },
     ]);
     assert_eq!(merged.ports.len(), 750);
     assert!(merged.conflicts[0].message.len() < 32_768, "a condition holds no more");

@@ -1,4 +1,4 @@
-//! The ServiceImport of a set in one member, and an import as an offer for unreachable exporters.
+//! The ServiceImport of a set in one member, and an import as an export for unreachable exporters.
 //!
 //! KEP-1645 reserves writes of these imports to the controllers, so labels, annotations and spec are replaced as a
 //! whole, which reverts other edits.
@@ -13,7 +13,7 @@ use portolan_object::Object;
 use serde_json::Value;
 
 use super::Pass;
-use crate::discovery::export::Offer;
+use crate::discovery::export::ValidExport;
 
 /// Addresses of an import, with their families in the same order.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -75,15 +75,15 @@ pub(super) fn replacement(present: &Object, mut wanted: Object) -> Object {
     wanted
 }
 
-/// The present import as an offer that is older than all others, so that its values win conflicts.
-pub(super) fn as_offer(import: &Object) -> Offer {
+/// The present import as an export that is older than all others, so that its values win conflicts.
+pub(super) fn as_export(import: &Object) -> ValidExport {
     let typed = import.to_typed::<ServiceImport>().unwrap_or_default();
     let spec = typed.spec;
     let without = |map: BTreeMap<String, String>, keys: &[&str]| -> BTreeMap<String, String> {
         map.into_iter().filter(|(key, _)| !keys.contains(&key.as_str())).collect()
     };
     let seconds = spec.session_affinity_config.and_then(|config| config.client_ip?.timeout_seconds);
-    Offer {
+    ValidExport {
         cluster: String::new(),
         since: String::new(),
         kind: spec.kind,

@@ -1,7 +1,7 @@
 use serde_json::{Value, json};
 
 use super::*;
-use crate::discovery::export::offer_of;
+use crate::discovery::export::validate_export;
 
 const SERVICE: &str = "derived-0p6lqce99d";
 
@@ -12,10 +12,10 @@ fn service_of(cluster_ip: &str, ports: Value) -> Object {
     )
 }
 
-fn offer(cluster: &str, since: &str, cluster_ip: &str, ports: Value) -> Offer {
+fn export(cluster: &str, since: &str, cluster_ip: &str, ports: Value) -> ValidExport {
     let export = Object(json!({ "apiVersion": "multicluster.x-k8s.io/v1beta1", "kind": "ServiceExport",
         "metadata": { "namespace": "default", "name": "serve", "creationTimestamp": since } }));
-    offer_of(cluster, &export, Some(&service_of(cluster_ip, ports))).unwrap()
+    validate_export(cluster, &export, Some(&service_of(cluster_ip, ports))).unwrap()
 }
 
 fn slice(name: &str, address: &str) -> Object {
@@ -81,7 +81,7 @@ fn render(actions: &[SetImportAction]) -> Vec<String> {
 /// A set of two clusters; `west` is the importing one.
 struct World {
     key: ObjectKey,
-    offers: Vec<Offer>,
+    exports: Vec<ValidExport>,
     sources: Vec<(&'static str, Vec<Object>)>,
     unknown: BTreeSet<String>,
     set: Option<&'static str>,
@@ -94,7 +94,7 @@ impl World {
     fn new() -> Self {
         Self {
             key: ObjectKey::namespaced("default", "serve"),
-            offers: vec![offer(
+            exports: vec![export(
                 "east",
                 "2026-01-01T00:00:00Z",
                 "10.11.0.9",
@@ -117,7 +117,7 @@ impl World {
         });
         let exported = self.set.map(|set| ExportedService {
             set,
-            offers: &self.offers,
+            exports: &self.exports,
             used: None,
             sources: sources.collect(),
             unknown: &self.unknown,
@@ -206,8 +206,8 @@ fn a_slice_has_the_labels_and_fields_of_the_specification() {
 #[test]
 fn the_exporting_cluster_imports_its_own_endpoints_with_their_nodes() {
     let mut world = World::new();
-    world.offers =
-        vec![offer("west", "2026-01-01T00:00:00Z", "10.11.0.9", json!([{ "name": "http", "port": 80 }]))];
+    world.exports =
+        vec![export("west", "2026-01-01T00:00:00Z", "10.11.0.9", json!([{ "name": "http", "port": 80 }]))];
     world.sources = vec![("west", vec![slice("serve-a", "10.12.0.5")])];
     world.run();
     let slice = world.cluster.slices.values().next().unwrap();
@@ -218,12 +218,12 @@ fn the_exporting_cluster_imports_its_own_endpoints_with_their_nodes() {
 #[test]
 fn zones_are_preferred_by_hints() {
     let mut world = World::new();
-    world.offers[0].traffic_distribution = Some("PreferClose".to_owned());
+    world.exports[0].traffic_distribution = Some("PreferClose".to_owned());
     world.run();
     let slice = world.cluster.slices.values().next().unwrap();
     assert_eq!(slice.0["endpoints"][0]["hints"], json!({ "forZones": [{ "name": "z1" }] }));
     assert_eq!(world.cluster.derived.as_ref().unwrap().0["spec"]["trafficDistribution"], "PreferClose");
-    world.offers[0].traffic_distribution = None;
+    world.exports[0].traffic_distribution = None;
     world.run();
     assert_eq!(world.cluster.slices.values().next().unwrap().0["endpoints"][0].get("hints"), None);
     assert_eq!(world.cluster.derived.as_ref().unwrap().0["spec"].get("trafficDistribution"), None);
@@ -232,8 +232,8 @@ fn zones_are_preferred_by_hints() {
 #[test]
 fn a_headless_import_has_no_derived_service() {
     let mut world = World::new();
-    world.offers =
-        vec![offer("east", "2026-01-01T00:00:00Z", "None", json!([{ "name": "http", "port": 80 }]))];
+    world.exports =
+        vec![export("east", "2026-01-01T00:00:00Z", "None", json!([{ "name": "http", "port": 80 }]))];
     world.run();
     let import = world.cluster.import.as_ref().unwrap();
     assert_eq!(import.0["spec"].get("ips"), None);
@@ -247,7 +247,7 @@ fn a_headless_import_has_no_derived_service() {
 fn ports_go_only_to_clusters_that_expose_them() {
     let mut world = World::new();
     let port = |name: &str, number: i32| json!([{ "name": name, "port": number }]);
-    world.offers.push(offer("west", "2026-01-01T00:00:05Z", "10.11.0.9", port("http", 4242)));
+    world.exports.push(export("west", "2026-01-01T00:00:05Z", "10.11.0.9", port("http", 4242)));
     world.sources.push(("west", vec![slice("serve-b", "10.12.0.5")]));
     world.run();
     let sources = |world: &World| -> Vec<(String, String)> {
@@ -259,7 +259,7 @@ fn ports_go_only_to_clusters_that_expose_them() {
     };
     assert_eq!(sources(&world), [("east".to_owned(), "http".to_owned())], "the port of west lost");
 
-    world.offers[1] = offer("west", "2026-01-01T00:00:05Z", "10.11.0.9", port("web", 80));
+    world.exports[1] = export("west", "2026-01-01T00:00:05Z", "10.11.0.9", port("web", 80));
     world.sources[1].1[0].0["ports"][0]["name"] = json!("web");
     world.run();
     let renamed = sources(&world);
@@ -281,7 +281,7 @@ fn objects_are_deleted_without_an_export() {
         (
             "the last export is deleted",
             |w| {
-                w.offers.clear();
+                w.exports.clear();
                 w.sources.clear();
             },
             all,
@@ -291,7 +291,7 @@ fn objects_are_deleted_without_an_export() {
         (
             "the exporter cannot be seen",
             |w| {
-                w.offers.clear();
+                w.exports.clear();
                 w.sources.clear();
                 w.unknown.insert("east".to_owned());
             },
@@ -302,7 +302,7 @@ fn objects_are_deleted_without_an_export() {
             |w| {
                 w.unknown.insert("east".to_owned());
                 let ports = json!([{ "name": "http", "port": 4242 }, { "name": "more", "port": 81 }]);
-                w.offers = vec![offer("west", "2026-01-01T00:00:05Z", "10.11.0.9", ports)];
+                w.exports = vec![export("west", "2026-01-01T00:00:05Z", "10.11.0.9", ports)];
                 w.sources = vec![];
             },
             // The port of east stays as it is, the new one is added.
@@ -357,7 +357,7 @@ fn unmanaged_objects_are_not_changed() {
 #[test]
 fn refused_families_are_reported_in_the_import() {
     let mut world = World::new();
-    world.offers[0].families = vec!["IPv6".to_owned()];
+    world.exports[0].families = vec!["IPv6".to_owned()];
     assert_eq!(render(&world.plan()), [format!("put service {SERVICE}")], "it is tried once");
     let service = Object(json!({ "spec": { "ipFamilies": ["IPv6"] } }));
     let message = "spec.ipFamilies[0]: IPv6 is not configured on this cluster".to_owned();
@@ -366,7 +366,7 @@ fn refused_families_are_reported_in_the_import() {
     let import = world.cluster.import.as_ref().unwrap();
     let ready = &import.0["status"]["conditions"][0];
     assert_eq!((&ready["status"], &ready["reason"]), (&json!("False"), &json!("IPFamilyNotSupported")));
-    world.offers[0].families = vec!["IPv4".to_owned()];
+    world.exports[0].families = vec!["IPv4".to_owned()];
     assert_eq!(render(&world.plan()), [format!("put service {SERVICE}")], "other families are tried");
 }
 
@@ -415,10 +415,10 @@ fn a_wrong_clock_affects_only_the_order_of_exports() {
     let mut world = World::new();
     let ports = |number: i32| json!([{ "name": "http", "port": number }]);
     // `west` exports later, but its clock is an hour slow.
-    world.offers.push(offer("west", "2025-12-31T23:00:00Z", "10.11.0.9", ports(81)));
+    world.exports.push(export("west", "2025-12-31T23:00:00Z", "10.11.0.9", ports(81)));
     world.run();
     let port = |world: &World| world.cluster.import.as_ref().unwrap().0["spec"]["ports"][0]["port"].clone();
     assert_eq!(port(&world), 81);
-    world.offers.reverse();
+    world.exports.reverse();
     assert_eq!(world.run(), Vec::<Vec<String>>::new(), "and the same everywhere, whatever arrives first");
 }
