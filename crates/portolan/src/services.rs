@@ -95,7 +95,7 @@ fn warn(now: &Overview, before: &Overview) {
 
 /// Services that are new or changed. A service that disappeared has neither exporters nor importers.
 fn changes(before: &[ServiceSummary], now: &[ServiceSummary]) -> Vec<ServiceSummary> {
-    let key = |service: &Service| (service.namespace.clone(), service.name.clone());
+    let key = |service: &ServiceSummary| (service.namespace.clone(), service.name.clone());
     let mut old: BTreeMap<_, _> = before.iter().map(|service| (key(service), service)).collect();
     let mut changed: Vec<ServiceSummary> =
         now.iter().filter(|service| old.remove(&key(service)) != Some(service)).cloned().collect();

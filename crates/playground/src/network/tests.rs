@@ -1,6 +1,6 @@
 use portolan_dns::ZoneSettings;
 use portolan_net::accept::Listener as _;
-use portolan_plan::dns::{Change, RecordSink, ZoneKind};
+use portolan_plan::dns::{RecordSink, ServiceChange, ZoneKind};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::timeout;
@@ -120,7 +120,7 @@ async fn names_are_looked_up_in_the_zones_of_the_own_cluster() {
             let metadata = json!({ "name": "derived-serve", "namespace": "default" });
             let service = Object(json!({ "metadata": metadata, "spec": spec() }));
             let records = portolan_plan::dns::service::records(&service, &[], "cluster.local");
-            zones.publish(ZoneKind::Cluster, vec![Change { service: service.key(), records }]);
+            zones.publish(ZoneKind::Cluster, vec![ServiceChange { service: service.key(), records }]);
         }
         zones.synced(ZoneKind::Cluster);
         world.network.resolve_with(cluster, zones);
