@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result};
 use portolan_dns::{Server, ZoneSettings, Zones, datagrams};
 use portolan_net::Shutdown;
-use portolan_plan::dns::{Change, RecordSink, ZoneKind};
+use portolan_plan::dns::{RecordSink, ServiceChange, ZoneKind};
 
 use super::questions::{World, change};
 use crate::arguments::DnsServe;
@@ -53,7 +53,7 @@ fn keep_changing(zones: &Arc<Zones>, arguments: &DnsServe) {
     let interval = Duration::from_secs(1) / arguments.changes;
     // Made before: what is measured is to put a change in force, not to invent it.
     let services = || 0..arguments.services;
-    let changes: Vec<Change> =
+    let changes: Vec<ServiceChange> =
         (1..=TURNS).flat_map(|turn| services().map(move |number| change(number, turn))).collect();
     let start = Instant::now();
     let mut made = 0u32;
