@@ -69,7 +69,7 @@ fn render(overview: &Overview) -> Vec<String> {
         let mark = if exporter.reachable { "" } else { "?" };
         format!("{}{mark}={}/{}", exporter.cluster, exporter.ready_endpoints, exporter.endpoints)
     };
-    let service = |service: &Service| {
+    let service = |service: &ServiceSummary| {
         let exporters: Vec<String> = service.exporters.iter().map(exporter).collect();
         let importers: Vec<&str> =
             service.importers.iter().map(|importer| importer.cluster.as_str()).collect();

@@ -26,7 +26,7 @@ fn of(world: &[Object], name: &str) -> ServiceRecords {
 }
 
 pub(crate) fn render(records: &ServiceRecords) -> Vec<String> {
-    let line = |prefix: &str, data: &Data| {
+    let line = |prefix: &str, data: &RecordData| {
         let owner = if prefix.is_empty() { "@" } else { prefix };
         match data {
             RecordData::Address(address) if address.is_ipv4() => format!("{owner} A {address}"),
