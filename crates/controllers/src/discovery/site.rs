@@ -142,42 +142,42 @@ impl Site {
     /// Starts the caches of ServiceExports and ServiceImports once the member serves these kinds.
     pub(super) fn follow_types(self: &Arc<Self>, discovery: &Arc<Discovery>) {
         let served = self.member.discovery();
-        let (has_exports, has_imports) = {
-            let types = self.types.read();
-            (types.exports.is_some(), types.imports.is_some())
-        };
         let find = |kind| served.find(ServiceExport::GROUP, kind).map(|found| found.resource.clone());
-        if let Some(resource) = find(ServiceExport::KIND)
-            && !has_exports
-        {
-            let cache = self.member.cache(&resource, Selection::all(), |builder| builder, |_| {});
-            self.types.write().exports = Some(cache.clone());
-            let (site, discovery) = (Arc::downgrade(self), Arc::downgrade(discovery));
-            cache.observe(move |change| {
-                let (Some(site), Some(discovery)) = (site.upgrade(), discovery.upgrade()) else { return };
-                if is_only_status(change) {
-                    // Another writer may have removed our conditions.
-                    site.exports_queue.add(change.key.clone());
-                } else {
-                    discovery.queue_service(&change.key);
-                }
-            });
+        if let (Some(resource), None) = (find(ServiceExport::KIND), self.export_cache()) {
+            self.follow_exports(&resource, discovery);
         }
-        if let Some(resource) = find(ServiceImport::KIND)
-            && !has_imports
-        {
-            let cache = self.member.cache(&resource, Selection::all(), |builder| builder, |_| {});
-            self.types.write().imports = Some(cache.clone());
-            let (site, discovery) = (Arc::downgrade(self), Arc::downgrade(discovery));
-            cache.observe(move |change| {
-                let (Some(site), Some(discovery)) = (site.upgrade(), discovery.upgrade()) else { return };
-                if !is_only_status(change) || labels_differ(change) {
-                    // The type of the present imports decides a type conflict between the exports.
-                    discovery.exports.invalidate(&change.key);
-                }
-                site.imports_queue.add(change.key.clone());
-            });
+        if let (Some(resource), None) = (find(ServiceImport::KIND), self.import_cache()) {
+            self.follow_imports(&resource, discovery);
         }
+    }
+
+    fn follow_exports(self: &Arc<Self>, resource: &Resource, discovery: &Arc<Discovery>) {
+        let cache = self.member.cache(resource, Selection::all(), |builder| builder, |_| {});
+        self.types.write().exports = Some(cache.clone());
+        let (site, discovery) = (Arc::downgrade(self), Arc::downgrade(discovery));
+        cache.observe(move |change| {
+            let (Some(site), Some(discovery)) = (site.upgrade(), discovery.upgrade()) else { return };
+            if is_only_status(change) {
+                // Another writer may have removed our conditions.
+                site.exports_queue.add(change.key.clone());
+            } else {
+                discovery.queue_service(&change.key);
+            }
+        });
+    }
+
+    fn follow_imports(self: &Arc<Self>, resource: &Resource, discovery: &Arc<Discovery>) {
+        let cache = self.member.cache(resource, Selection::all(), |builder| builder, |_| {});
+        self.types.write().imports = Some(cache.clone());
+        let (site, discovery) = (Arc::downgrade(self), Arc::downgrade(discovery));
+        cache.observe(move |change| {
+            let (Some(site), Some(discovery)) = (site.upgrade(), discovery.upgrade()) else { return };
+            if !is_only_status(change) || labels_differ(change) {
+                // The type of the present imports decides a type conflict between the exports.
+                discovery.exports.invalidate(&change.key);
+            }
+            site.imports_queue.add(change.key.clone());
+        });
     }
 
     /// The export of a service.

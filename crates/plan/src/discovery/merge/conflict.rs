@@ -34,7 +34,7 @@ pub(super) fn disagreement<'a, T: PartialEq>(
     }
     let named = others.iter().map(|export| format!("{} has {}", export.cluster, show(value(export))));
     let message = format!(
-        "{field}: {} is used, that of cluster {}, whose export is the oldest ({}); {} of {} clusters {}: {}",
+        "{field}: {} of cluster {} is used, because its export is the oldest ({}); {} of {} clusters {}: {}",
         show(winner),
         oldest.cluster,
         oldest.since,

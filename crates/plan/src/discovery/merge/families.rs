@@ -42,7 +42,7 @@ fn shared(exports: &[ValidExport]) -> Common {
     let conflict = (!without_shared.is_empty()).then(|| Conflict {
         reason: reasons::IP_FAMILY_CONFLICT,
         message: format!(
-            "spec.ipFamilies: {} is used, that of the oldest exports; endpoints of clusters without it are not reached: {}",
+            "spec.ipFamilies: {} of the oldest exports is used; endpoints of clusters without it are not reached: {}",
             families.join(","),
             listed(without_shared.iter().map(|export| format!("{} has {}", export.cluster, export.families.join(",")))),
         ),

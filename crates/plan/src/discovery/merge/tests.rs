@@ -244,7 +244,7 @@ fn messages_name_the_winner_and_the_first_others() {
     let merged = merged(exports);
     assert_eq!(
         merged.conflicts[0].message,
-        "spec.type: \"ClusterSetIP\" is used, that of cluster a, whose export is the oldest (2026-01-01T00:00:00Z); \
+        "spec.type: \"ClusterSetIP\" of cluster a is used, because its export is the oldest (2026-01-01T00:00:00Z); \
          8 of 9 clusters disagree: b0 has \"Headless\", b1 has \"Headless\", b2 has \"Headless\", b3 has \"Headless\", \
          b4 has \"Headless\", and 3 more"
     );
