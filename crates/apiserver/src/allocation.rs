@@ -23,7 +23,7 @@ use std::sync::Arc;
 
 use ipnet::IpNet;
 use parking_lot::Mutex;
-use portolan_object::{Fault, FieldError};
+use portolan_object::{FieldError, FieldErrorKind};
 use serde_json::{Value, json};
 
 use crate::tree;
@@ -57,7 +57,7 @@ struct Pools {
     ports: Pool,
 }
 
-/// What a write took from the pools, and what it will give back.
+/// Addresses and ports that a write took from the pools, and those it will give back.
 ///
 /// Dropping it without [`Reservation::commit`] undoes the taking.
 #[must_use = "a dropped reservation gives everything back"]
@@ -96,13 +96,16 @@ impl fmt::Debug for Services {
 impl Services {
     /// Empty pools over ranges of addresses, of which the first of each family counts, and a range of ports.
     ///
-    /// The first address of the first range is kept for the Service of the API server, the network's own address and, in
-    /// IPv4, the broadcast address are never given. Automatic choices leave the lowest part of each range to those
+    /// The first address of the first range is kept for the Service of the API server, the network's own address and,
+    /// in IPv4, the broadcast address are never given. Automatic choices leave the lowest part of each range to those
     /// who ask for a certain value.
     pub fn new(ranges: impl IntoIterator<Item = IpNet>, node_ports: RangeInclusive<u16>, draw: Draw) -> Self {
         let mut families: Vec<IpNet> = Vec::new();
         for range in ranges {
-            if families.iter().all(|other| Family::of(other.addr()) != Family::of(range.addr())) {
+            if families
+                .iter()
+                .all(|other| Family::from_address(other.addr()) != Family::from_address(range.addr()))
+            {
                 families.push(range);
             }
         }
@@ -132,11 +135,11 @@ impl Services {
 
     /// Completes the addresses and node ports of a Service that is created, or changed from `old`.
     ///
-    /// What the client left out of a change is taken from `old`; what no longer applies to the new type is dropped.
-    /// A dry run takes nothing and shows placeholders, so it cannot find collisions.
+    /// Fields that the client left out of a change are taken from `old`; fields that the new type does not have are
+    /// dropped. A dry run takes nothing and shows placeholders, so it cannot find collisions.
     ///
     /// # Errors
-    /// Faults for values that are taken or out of range, and for address families that the cluster does not have.
+    /// Errors for values that are taken or out of range, and for address families that the cluster does not have.
     pub fn allocate(
         &self,
         service: &mut Value,
@@ -144,7 +147,8 @@ impl Services {
         dry_run: bool,
     ) -> Result<Reservation, Vec<FieldError>> {
         fields::settle(service, old);
-        let own: Vec<Family> = self.shared.ranges.iter().map(|range| Family::of(range.addr())).collect();
+        let own: Vec<Family> =
+            self.shared.ranges.iter().map(|range| Family::from_address(range.addr())).collect();
         fields::families(service, old, &own)?;
         let mut reservation = Reservation {
             shared: Arc::clone(&self.shared),
@@ -232,8 +236,8 @@ impl Reservation {
         Ok(())
     }
 
-    /// Takes an address that the Service asks for, unless it has one of that family: then it is its own, or another one,
-    /// which is for validation to refuse. To take it here would only hide that.
+    /// Takes an address that the Service asks for, unless it has one of that family: then it is its own, or another
+    /// one, which is for validation to refuse. To take it here would only hide that.
     fn claim(
         &mut self,
         service: &Value,
@@ -242,8 +246,8 @@ impl Reservation {
         dry_run: bool,
     ) -> Result<(), Vec<FieldError>> {
         let shared = Arc::clone(&self.shared);
-        let family = Family::of(address);
-        let is_held = |(range, _): &Place| Family::of(shared.ranges[*range].addr()) == family;
+        let family = Family::from_address(address);
+        let is_held = |(range, _): &Place| Family::from_address(shared.ranges[*range].addr()) == family;
         if before.addresses.iter().any(is_held) {
             return Ok(());
         }
@@ -360,7 +364,7 @@ impl Shared {
         holding.ports.iter().for_each(|port| pools.ports.free(*port));
     }
 
-    /// What a Service holds of the pools.
+    /// Addresses and ports of a Service.
     fn holding(&self, service: &Value) -> Holding {
         let addresses =
             tree::texts(service, "/spec/clusterIPs").filter_map(|text| self.place(text.parse().ok()?));
@@ -408,12 +412,15 @@ impl Shared {
 
     /// The range of a family by its name in the API.
     fn range_of(&self, family: &str) -> Option<usize> {
-        self.ranges.iter().position(|range| Family::of(range.addr()).name() == family)
+        self.ranges.iter().position(|range| Family::from_address(range.addr()).name() == family)
     }
 
     /// The range that an address would have to be in.
     fn range_for(&self, address: IpAddr) -> String {
-        let same = self.ranges.iter().find(|range| Family::of(range.addr()) == Family::of(address));
+        let same = self
+            .ranges
+            .iter()
+            .find(|range| Family::from_address(range.addr()) == Family::from_address(address));
         same.or(self.ranges.first()).map(ToString::to_string).unwrap_or_default()
     }
 
@@ -436,5 +443,5 @@ fn bits(address: IpAddr) -> u128 {
 }
 
 fn full(field: &str, detail: &str) -> Vec<FieldError> {
-    vec![FieldError::new(field, Fault::Internal(detail.to_owned()))]
+    vec![FieldError::new(field, FieldErrorKind::Internal(detail.to_owned()))]
 }

@@ -18,7 +18,7 @@ pub(crate) mod validation;
 
 pub use definition::{CustomVersion, Definition, Names};
 pub use scale::Scale;
-pub(crate) use strategy::{apply_defaults, before_deletion, prepare_for_create, prepare_for_update};
+pub(crate) use strategy::{apply_defaults, prepare_for_create, prepare_for_delete, prepare_for_update};
 
 /// Group of definitions.
 pub(crate) const GROUP: &str = "apiextensions.k8s.io";

@@ -3,7 +3,7 @@
 //! A [`BuiltinKind`] says everything this server knows about a kind: paths, names and verbs, defaults, validation, the
 //! state that the server sets, the table that `kubectl get` prints, selectable fields and the conversion to the stored
 //! version. Discovery, routing, reads and writes ask it through [`Strategy`], which custom resources implement as well.
-//! What is not in the registry is a custom resource or a 404.
+//! A resource outside of the registry is a custom resource or a 404.
 //!
 //! ```text
 //! kinds/apps/deployment.rs  KIND ─► kinds/apps.rs  API_GROUP ─┐
@@ -24,7 +24,7 @@
 //!    `kinds/table`.
 //! 3. Name it in the list `kinds` of its group, `kinds/<group>.rs`; a new group is added to [`GROUPS`].
 //! 4. Add cases to the tests beside the kind. `cargo test -p portolan-apiserver kinds` walks the registry and refuses a
-//!    kind that has no schema, no reason for a missing hook, or a table whose cells do not fit its columns.
+//!    kind without a schema, without a reason for a missing hook, or with a table that has other cells than columns.
 
 mod admissionregistration;
 mod apiextensions;
@@ -53,18 +53,20 @@ mod status;
 mod storage;
 mod strategy;
 pub(crate) mod table;
+mod version_order;
 mod workload;
 
 #[cfg(test)]
 mod tests;
 
 pub use builtin::{BuiltinKind, Conversion, FinalizerRule, Hook, StatusRule};
-pub use resource::{BuiltinResource, Generation, NameRule, Subresource};
+pub use resource::{BuiltinResource, Generation, NameRule, ServedSubresource, Subresource};
 pub use strategy::{Strategy, Validation};
+pub use version_order::by_version;
 
 use builtin::{
-    DEFAULT_TABLE, NAME_AND_NAMESPACE, NO_DEFAULTS, NO_INITIAL_STATE, NO_KEPT_STATE, NO_WARNINGS, ONE_FORM,
-    review,
+    DEFAULT_TABLE, NAME_AND_NAMESPACE, NO_DEFAULTS, NO_DELETION_STATE, NO_INITIAL_STATE, NO_KEPT_STATE,
+    NO_WARNINGS, ONE_FORM, review,
 };
 
 /// All verbs of a full resource, in the order discovery lists them.

@@ -56,7 +56,6 @@ mod metrics;
 pub mod negotiate;
 pub mod openapi;
 pub mod proxy;
-pub mod quantity;
 mod read;
 pub mod record;
 pub mod request;

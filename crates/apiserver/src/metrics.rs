@@ -183,7 +183,7 @@ impl Metrics {
     ) -> (Counter, Histogram) {
         let verb = verb(info);
         let ResourceLabels { group, version, resource: plural } = self.labels(resource);
-        let is_known = resource.is_some_and(|resource| resource.part(&info.subresource).is_some());
+        let is_known = resource.is_some_and(|resource| resource.subresource(&info.subresource).is_some());
         let subresource: Arc<str> = match info.subresource.as_str() {
             subresource if is_known => Arc::from(subresource),
             "" => Arc::default(),

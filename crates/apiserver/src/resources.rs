@@ -4,7 +4,6 @@
 //! custom shows only where the two really differ. All resources of one moment form a [`Snapshot`], which requests
 //! hold on to while definitions come and go.
 
-mod order;
 mod registry;
 
 #[cfg(test)]
@@ -20,10 +19,9 @@ use portolan_store::Versioned;
 use serde_json::Value;
 
 use crate::crd::CustomVersion;
-use crate::kinds::{self, BuiltinKind, Generation, NameRule, StatusRule, Strategy};
+use crate::kinds::{BuiltinKind, Generation, NameRule, ServedSubresource, StatusRule, Strategy};
 use crate::record::{self, Change, Opening, Record};
 
-pub use order::by_version;
 pub use registry::{Group, Registry, Snapshot, Version};
 
 /// One resource in one version.
@@ -46,10 +44,10 @@ pub struct Resource {
     /// Verbs in discovery order.
     pub verbs: &'static [&'static str],
     /// Subresources, in discovery order.
-    pub parts: Vec<Part>,
-    /// How objects are written.
+    pub subresources: Vec<ServedSubresource>,
+    /// Rules for writing objects.
     pub rules: Rules,
-    /// Where the facts come from.
+    /// Origin of the resource.
     pub source: Source,
     /// Keys of its objects start with this; ends with a slash.
     prefix: String,
@@ -61,25 +59,12 @@ pub struct Resource {
     builtin_schema: Option<Schema<'static>>,
 }
 
-/// A subresource.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Part {
-    /// Name in paths.
-    pub name: &'static str,
-    /// Kind of its body.
-    pub kind: GroupVersionKind,
-    /// Whether the body belongs to another group version than the resource.
-    pub is_foreign: bool,
-    /// Verbs in discovery order.
-    pub verbs: &'static [&'static str],
-}
-
-/// How objects of a resource are written.
+/// Rules for writing objects of a resource.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Rules {
     /// When `metadata.generation` grows.
     pub generation: Generation,
-    /// What names may be.
+    /// Rule for `metadata.name`.
     pub names: NameRule,
     /// A PUT of a missing object creates it.
     pub create_on_update: bool,
@@ -87,11 +72,11 @@ pub struct Rules {
     pub update_requires_version: bool,
     /// DELETE answers with the object even when it is gone.
     pub delete_returns_object: bool,
-    /// How `status` is written.
+    /// Rule for writing `status`.
     pub status: StatusRule,
 }
 
-/// Where the facts of a resource come from.
+/// Origin of a resource.
 #[derive(Debug, Clone)]
 pub enum Source {
     /// The table of built-in resources.
@@ -116,7 +101,11 @@ impl Resource {
             categories: owned(entry.categories),
             is_namespaced: entry.namespaced,
             verbs: entry.verbs,
-            parts: entry.subresources.iter().map(|part| Part::builtin(part, &kind)).collect(),
+            subresources: entry
+                .subresources
+                .iter()
+                .map(|entry| ServedSubresource::builtin(entry, &kind))
+                .collect(),
             rules: Rules {
                 generation: definition.generation,
                 names: definition.names,
@@ -151,7 +140,7 @@ impl Resource {
             categories: names.categories.clone(),
             is_namespaced: definition.is_namespaced,
             verbs: CUSTOM_VERBS,
-            parts: version.parts(&kind),
+            subresources: version.subresources(&kind),
             rules: Rules {
                 generation: Generation::All,
                 names: NameRule::Subdomain,
@@ -199,13 +188,13 @@ impl Resource {
     }
 
     /// A subresource by name.
-    pub fn part(&self, name: &str) -> Option<&Part> {
-        self.parts.iter().find(|part| part.name == name)
+    pub fn subresource(&self, name: &str) -> Option<&ServedSubresource> {
+        self.subresources.iter().find(|entry| entry.name == name)
     }
 
-    /// Whether `status` is a part that only its own path changes.
+    /// Whether `status` is a subresource.
     pub fn has_status(&self) -> bool {
-        self.part("status").is_some()
+        self.subresource("status").is_some()
     }
 
     /// Whether a verb is served.
@@ -218,7 +207,7 @@ impl Resource {
         format!("{}{name}", self.collection(namespace))
     }
 
-    /// What keys of a namespace's objects start with; of all objects when `namespace` is empty.
+    /// Key prefix of the objects of a namespace, or of all objects when `namespace` is empty.
     pub fn collection(&self, namespace: &str) -> String {
         match namespace {
             "" => self.prefix.clone(),
@@ -233,7 +222,7 @@ impl Resource {
         rest.split_once('/').unwrap_or(("", rest))
     }
 
-    /// What every object of this version starts with.
+    /// JSON that every object of this version starts with.
     pub fn opening(&self) -> &str {
         &self.opening
     }
@@ -314,13 +303,13 @@ impl Resource {
         Status::forbidden(&self.kind.group, &self.plural, name, cause)
     }
 
-    /// 422 listing every fault.
-    pub fn invalid(&self, name: &str, faults: &[FieldError]) -> Status {
-        Status::invalid(&self.kind.group, &self.kind.kind, name, faults)
+    /// 422 listing every error.
+    pub fn invalid(&self, name: &str, errors: &[FieldError]) -> Status {
+        Status::invalid(&self.kind.group, &self.kind.kind, name, errors)
     }
 }
 
-/// What the core group is called in keys; no group may have a name without a dot.
+/// Name of the core group in keys. Other groups cannot have it: names of custom groups contain a dot.
 const CORE: &str = "core";
 
 /// Verbs of custom resources, in the order that upstream lists them.
@@ -334,20 +323,4 @@ fn openings(api_version: &str, kind: &str) -> [Arc<Opening>; 2] {
             opening.expect("kinds have at most 63 bytes and groups at most 253: definitions are validated"),
         )
     })
-}
-
-impl Part {
-    fn builtin(part: &kinds::Subresource, parent: &GroupVersionKind) -> Self {
-        let is_foreign = !part.version.is_empty();
-        let kind = match is_foreign {
-            true => GroupVersionKind::new(part.group, part.version, part.kind),
-            false => parent.group_version().kind(part.kind),
-        };
-        Self { name: part.name, kind, is_foreign, verbs: part.verbs }
-    }
-
-    /// Whether a verb is served.
-    pub fn allows(&self, verb: &str) -> bool {
-        self.verbs.contains(&verb)
-    }
 }

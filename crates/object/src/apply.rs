@@ -32,14 +32,14 @@ pub use update::update;
 use self::managers::{Entry, Operation};
 use crate::status::{Cause, Details, Status};
 
-/// Who writes, through what, and when.
+/// Manager, resource and time of a write.
 #[derive(Debug, Clone, Copy)]
 pub struct Writer<'a> {
     /// The field manager; empty counts as `unknown`.
     pub manager: &'a str,
     /// Such as `status` or `scale`; empty for the resource itself.
     pub subresource: &'a str,
-    /// What this resource writes.
+    /// The fields that this resource writes.
     pub scope: Scope,
     /// The time of the write: RFC 3339, UTC, in seconds, such as `2026-01-31T12:00:00Z`.
     pub now: &'a str,
@@ -56,7 +56,7 @@ pub enum Scope {
     Status,
 }
 
-/// What apply does about fields that others own and that it would change.
+/// Behaviour of apply on conflicts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OnConflict {
     /// Refuses.
@@ -76,23 +76,23 @@ impl<'a> Writer<'a> {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ApplyError {
-    /// The request makes no sense: a patch that is no object, or that sets `managedFields`.
+    /// The request is malformed: a patch that is not an object, or that sets `managedFields`.
     #[error("{0}")]
     Malformed(String),
     /// The patch does not have the form that the schema asks for.
-    #[error("failed to create typed patch object ({object}): {faults}")]
+    #[error("failed to create typed patch object ({object}): {errors}")]
     Untyped {
         /// Namespace, name and kind as the patch has them.
         object: String,
-        /// Every fault with its path.
-        faults: String,
+        /// Every error with its path.
+        errors: String,
     },
     /// Others own what the patch would change.
     #[error("{}", conflict_text(.0))]
     Conflicts(Vec<Conflict>),
 }
 
-/// One field that somebody else owns.
+/// One field with another owner.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Conflict {
     /// The owner as messages name it: `"m1"`, or `"upd" with subresource "status" using v1`.
@@ -116,11 +116,11 @@ impl Conflict {
 }
 
 impl ApplyError {
-    /// What a server answers.
+    /// The `Status` that a server answers with.
     pub fn to_status(&self) -> Status {
         match self {
             Self::Malformed(text) => Status::bad_request(text),
-            // Upstream has no code of its own for this.
+            // Upstream has no status code for this.
             Self::Untyped { .. } => Status::new(500, "", self.to_string()),
             Self::Conflicts(conflicts) => {
                 let causes = conflicts.iter().map(|Conflict { owner, field }| Cause {

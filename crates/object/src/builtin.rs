@@ -2,7 +2,7 @@
 //!
 //! The API server asks here for everything that it serves without a CustomResourceDefinition. The tables come from
 //! the Kubernetes modules through `cargo xtask codegen`; nothing here is written by hand. Schemas are built once,
-//! on first use; documents stay compressed until they are asked for.
+//! on first use; documents stay compressed until they are read.
 
 mod custom;
 mod nodes;
@@ -27,7 +27,7 @@ static TABLE: LazyLock<Table> = LazyLock::new(|| {
 
 static NODES: LazyLock<Nodes> = LazyLock::new(|| Nodes::build(&TABLE));
 
-/// Where the model of `ObjectMeta` is found in the table.
+/// Name of the model of `ObjectMeta` in the table.
 const OBJECT_META: &str = "io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta";
 
 macro_rules! documents {

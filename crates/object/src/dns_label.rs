@@ -1,4 +1,4 @@
-//! What a DNS label and a DNS name may look like (RFC 1123), with the sentences in which Kubernetes explains them.
+//! DNS labels and subdomains (RFC 1123), with the error texts of Kubernetes.
 //!
 //! Names of objects are held to lower case. DNS itself compares without case, so host names may have capitals. Who
 //! allows less, such as a shorter name, says so beside its own limit.
@@ -8,11 +8,11 @@ pub const LABEL_LIMIT: usize = 63;
 /// The most characters of a whole name.
 pub const SUBDOMAIN_LIMIT: usize = 253;
 
-/// What an API server says of a text that is no [label](has_label_form).
+/// Error text of an API server for an invalid [label](has_label_form).
 pub const LABEL_RULE: &str = "a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', \
                               and must start and end with an alphanumeric character (e.g. 'my-name',  or '123-abc', \
                               regex used for validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?')";
-/// What an API server says of a text that is no [subdomain](has_subdomain_form).
+/// Error text of an API server for an invalid [subdomain](has_subdomain_form).
 pub const SUBDOMAIN_RULE: &str = "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, \
                                   '-' or '.', and must start and end with an alphanumeric character (e.g. \
                                   'example.com', regex used for validation is \

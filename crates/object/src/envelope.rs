@@ -23,7 +23,7 @@ pub struct EnvelopeError {
 
 /// Type, identity and metadata of one encoded object.
 ///
-/// What is missing or `null` is empty here. Times stay text, as they were sent.
+/// A missing or `null` field is empty here. Times stay text, as they were sent.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Envelope {
@@ -66,10 +66,10 @@ pub struct Metadata {
     /// Annotations.
     #[serde(deserialize_with = "null_as_default")]
     pub annotations: BTreeMap<String, String>,
-    /// What must happen before the object may go.
+    /// Finalizers: the object is deleted once they are removed.
     #[serde(deserialize_with = "null_as_default")]
     pub finalizers: Vec<String>,
-    /// Objects whose deletion deletes this one.
+    /// Owners: this object is garbage-collected with them.
     #[serde(deserialize_with = "null_as_default")]
     pub owner_references: Vec<OwnerReference>,
     /// RFC 3339; empty before the object is stored.
@@ -141,7 +141,7 @@ impl Envelope {
     }
 }
 
-/// Go clients send `null` for empty maps, lists and times (kube-api-contract 2.14).
+/// Go clients send `null` for empty maps, lists and times.
 fn null_as_default<'de, D: Deserializer<'de>, T: DeserializeOwned + Default>(
     source: D,
 ) -> Result<T, D::Error> {

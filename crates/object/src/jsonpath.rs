@@ -28,7 +28,7 @@ pub struct Template {
     parts: Vec<Part>,
 }
 
-/// What a field that an object does not have means.
+/// Result of a path to a missing field.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum MissingKeys {
     /// No match, as in printer columns and, by default, in kubectl.
@@ -47,16 +47,16 @@ pub enum JsonPathError {
     /// No value has this field.
     #[error("{0} is not found")]
     Missing(String),
-    /// An index or slice of something that is no list.
+    /// An index or slice of a value that is not a list.
     #[error("{0} is not array or slice")]
     NotAList(&'static str),
-    /// A filter on something that is no list.
+    /// A filter on a value that is not a list.
     #[error("{0} is not array or slice and cannot be filtered")]
     NotFilterable(String),
     /// The list is shorter.
     #[error("array index out of bounds: index {index}, length {length}")]
     OutOfBounds {
-        /// The index asked for.
+        /// The requested index.
         index: i64,
         /// The length of the list.
         length: usize,
@@ -83,7 +83,7 @@ pub enum JsonPathError {
 #[derive(Debug, Clone, PartialEq)]
 enum Step {
     Field(String),
-    /// `.*`: all members of a map, all elements of a list.
+    /// `.*`: all values of a map, all elements of a list.
     Wildcard,
     /// `..`: the value and all containers below it.
     Recursive,
@@ -156,7 +156,7 @@ impl JsonPath {
     /// All matches in `value`, or why there can be none.
     ///
     /// # Errors
-    /// A missing field when those count, an index out of bounds, a filter or slice of something that is no list.
+    /// A missing field when those count, an index out of bounds, a filter or slice of a value that is not a list.
     pub fn evaluate<'a>(
         &'a self,
         value: &'a Value,

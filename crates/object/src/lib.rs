@@ -13,6 +13,7 @@ pub mod key;
 pub mod object;
 pub mod patch;
 pub mod proto;
+pub mod quantity;
 pub mod schema;
 pub mod selector;
 pub mod status;
@@ -24,4 +25,4 @@ mod test_schemas;
 
 pub use key::{GroupKind, GroupVersion, GroupVersionKind, ObjectKey};
 pub use object::Object;
-pub use status::{Fault, FieldError, Status};
+pub use status::{FieldError, FieldErrorKind, Status};

@@ -8,7 +8,7 @@ mod merge;
 mod print;
 pub mod strategic;
 
-pub use json::json_patch;
+pub use json::{json_patch, strict_json_patch};
 pub use merge::merge_patch;
 pub use print::go_text;
 pub(crate) use print::go_type;
@@ -27,22 +27,22 @@ pub enum PatchError {
         "Request entity is too large: The allowed maximum operations in a JSON patch is {limit}, got {found}"
     )]
     TooManyOperations {
-        /// How many the patch has.
+        /// Operations in the patch.
         found: usize,
-        /// How many it may have.
+        /// Allowed operations.
         limit: usize,
     },
     /// A patch of the format that does not fit the object. Servers answer with a text that is the same for all
-    /// such faults; the one here is for logs.
+    /// such errors; the one here is for logs.
     #[error("{0}")]
     Inapplicable(String),
-    /// A strategic patch that contradicts itself or the schema; upstream has no code of its own for it.
+    /// A strategic patch that contradicts itself or the schema; upstream has no status code for it.
     #[error("{0}")]
     Inconsistent(String),
 }
 
 impl PatchError {
-    /// What a server answers.
+    /// The `Status` that a server answers with.
     pub fn to_status(&self) -> Status {
         match self {
             Self::Malformed(text) => Status::bad_request(text),
@@ -58,7 +58,7 @@ impl PatchError {
     }
 }
 
-/// How Go's decoder names the type of a JSON value.
+/// The name of a JSON type in errors of Go's decoder.
 fn json_type(value: &serde_json::Value) -> &'static str {
     use serde_json::Value;
     match value {

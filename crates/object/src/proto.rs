@@ -1,8 +1,8 @@
 //! Decodes protobuf bodies of built-in kinds into JSON trees.
 //!
-//! Typed Go clients send `application/vnd.kubernetes.protobuf` and do not fall back to JSON (kube-api-contract F1).
+//! Typed Go clients send `application/vnd.kubernetes.protobuf` and do not fall back to JSON (client-go rest/config.go).
 //! The result is what Go would print for the same object: inlined messages are flat, and a zero that `omitempty`
-//! drops counts as absent, because Go's protobuf encoder writes it whether it was set or not. `null` members are
+//! drops counts as absent, because Go's protobuf encoder writes it whether it was set or not. `null` fields are
 //! left out. Encoding is not here.
 //!
 //! ```text
@@ -119,8 +119,8 @@ impl<'a> Unknown<'a> {
             match (number, field) {
                 (1, Field::Bytes(type_meta)) => unknown.read_type(type_meta)?,
                 (2, Field::Bytes(raw)) => unknown.raw = raw,
-                (3, Field::Bytes(encoding)) => unknown.encoding = wire::text(encoding),
-                (4, Field::Bytes(content_type)) => unknown.content_type = wire::text(content_type),
+                (3, Field::Bytes(encoding)) => unknown.encoding = wire::lossy_string(encoding),
+                (4, Field::Bytes(content_type)) => unknown.content_type = wire::lossy_string(content_type),
                 _ => {}
             }
         }
@@ -131,8 +131,8 @@ impl<'a> Unknown<'a> {
         let mut reader = Reader::new(bytes);
         while let Some((number, field)) = reader.next()? {
             match (number, field) {
-                (1, Field::Bytes(api_version)) => self.api_version = wire::text(api_version),
-                (2, Field::Bytes(kind)) => self.kind = wire::text(kind),
+                (1, Field::Bytes(api_version)) => self.api_version = wire::lossy_string(api_version),
+                (2, Field::Bytes(kind)) => self.kind = wire::lossy_string(kind),
                 _ => {}
             }
         }

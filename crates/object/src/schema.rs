@@ -42,7 +42,7 @@ pub struct Schema<'a> {
     id: NodeId,
 }
 
-/// What a value may be, and how it merges.
+/// Shape, constraints and merge rules of a value.
 #[derive(Debug, Clone, Default)]
 pub struct Node {
     /// The shape of the value.
@@ -53,7 +53,7 @@ pub struct Node {
     pub default: Option<Value>,
     /// Names of properties that must be there.
     pub required: Vec<Box<str>>,
-    /// How server-side apply treats a list; ignored on other shapes.
+    /// List type of server-side apply; ignored on other shapes.
     pub list: ListKind,
     /// Server-side apply owns a map as one value (`x-kubernetes-map-type: atomic`).
     pub atomic: bool,
@@ -69,11 +69,11 @@ pub struct Node {
     pub embedded_resource: bool,
     /// Value constraints; `None` for the many nodes that have none.
     pub checks: Option<Box<Checks>>,
-    /// How Go decodes the value; `None` for custom resources.
+    /// Go type and JSON form; `None` for custom resources.
     pub native: Option<Arc<Native>>,
 }
 
-/// How Go decodes a value of a built-in kind: what decides over errors and their texts.
+/// Go type and JSON form of a value of a built-in kind; they decide over errors and their texts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Native {
     /// The type as Go prints it, such as `[]v1.Container`.
@@ -143,7 +143,7 @@ pub enum Shape {
     IntOrString,
 }
 
-/// How server-side apply treats a list.
+/// List type of server-side apply (`x-kubernetes-list-type`).
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub enum ListKind {
     /// One value, replaced as a whole.

@@ -1,4 +1,4 @@
-//! Label and field selectors: parsing, the texts of their faults, and matching.
+//! Label and field selectors: parsing, the texts of their errors, and matching.
 //!
 //! The API server parses the query parameters with this, controllers and policies turn a `metav1.LabelSelector`
 //! into the same form. Which fields a kind offers is not known here: a field selector asks a closure.

@@ -1,6 +1,6 @@
 //! The error that a Kubernetes API answers with, and the field errors inside a 422.
 //!
-//! Texts are part of the contract: clients, users and tests match on them (kube-api-contract 2.12).
+//! Texts are part of the contract: clients, users and tests match on them (apimachinery pkg/api/errors/errors.go).
 
 use std::fmt;
 
@@ -19,7 +19,7 @@ pub struct Status {
     /// For people.
     #[serde(default)]
     pub message: String,
-    /// What the failure is about.
+    /// The object and fields of the failure.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub details: Option<Box<Details>>,
 }
@@ -40,7 +40,7 @@ pub struct Details {
     /// Identity of the object.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub uid: String,
-    /// One entry per fault.
+    /// One entry per kind.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub causes: Vec<Cause>,
     /// When to try again.
@@ -108,15 +108,15 @@ impl Status {
         Self::new(403, "Forbidden", message).about(group, resource, name)
     }
 
-    /// 422 listing every fault of one object; `kind` is the kind, not the plural.
+    /// 422 with all errors of one object; `kind` is the kind, not the plural.
     pub fn invalid(group: &str, kind: &str, name: &str, errors: &[FieldError]) -> Self {
         let texts: Vec<String> = errors.iter().map(ToString::to_string).collect();
-        let faults = match texts.as_slice() {
+        let listed = match texts.as_slice() {
             [one] => one.clone(),
             many => format!("[{}]", many.join(", ")),
         };
         let kind_name = qualified(group, kind);
-        let mut status = Self::new(422, "Invalid", format!("{kind_name} {name:?} is invalid: {faults}"));
+        let mut status = Self::new(422, "Invalid", format!("{kind_name} {name:?} is invalid: {listed}"));
         status = status.about(group, kind, name);
         if let Some(details) = &mut status.details {
             details.causes = errors.iter().map(FieldError::cause).collect();
@@ -154,18 +154,18 @@ fn qualified(group: &str, name: &str) -> String {
     if group.is_empty() { name.to_owned() } else { format!("{name}.{group}") }
 }
 
-/// One fault of one field.
+/// One error of one field.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FieldError {
     /// Path such as `spec.ports[0].port`.
     pub field: String,
-    /// What is wrong.
-    pub fault: Fault,
+    /// Kind and detail of the error.
+    pub kind: FieldErrorKind,
 }
 
-/// What is wrong with a field; the texts follow `field.Error` of apimachinery.
+/// Kind of a field error; the texts follow `field.Error` of apimachinery.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Fault {
+pub enum FieldErrorKind {
     /// Missing; the text may be empty.
     Required(String),
     /// The value as JSON, or nothing where upstream prints no value, and why it is wrong.
@@ -182,91 +182,93 @@ pub enum Fault {
     NotFound(String),
     /// Longer than so many bytes.
     TooLong(u64),
-    /// How many there are, and how many are allowed.
+    /// Found and allowed number of items.
     TooMany(u64, u64),
     /// Something that is not the user's doing.
     Internal(String),
 }
 
 impl FieldError {
-    /// Builds a fault at a path.
-    pub fn new(field: impl Into<String>, fault: Fault) -> Self {
-        Self { field: field.into(), fault }
+    /// An error at a path.
+    pub fn new(field: impl Into<String>, kind: FieldErrorKind) -> Self {
+        Self { field: field.into(), kind }
     }
 
     /// The field is missing.
     pub fn required(field: impl Into<String>, detail: &str) -> Self {
-        Self::new(field, Fault::Required(detail.to_owned()))
+        Self::new(field, FieldErrorKind::Required(detail.to_owned()))
     }
 
     /// The value is not acceptable.
     pub fn invalid(field: impl Into<String>, value: &Value, detail: impl Into<String>) -> Self {
-        Self::new(field, Fault::Invalid(value.to_string(), detail.into()))
+        Self::new(field, FieldErrorKind::Invalid(value.to_string(), detail.into()))
     }
 
     /// The field may not be set here.
     pub fn forbidden(field: impl Into<String>, detail: impl Into<String>) -> Self {
-        Self::new(field, Fault::Forbidden(detail.into()))
+        Self::new(field, FieldErrorKind::Forbidden(detail.into()))
     }
 
     /// The value is not one of the allowed ones.
     pub fn not_supported(field: impl Into<String>, value: &Value, allowed: &[&str]) -> Self {
         let allowed = allowed.iter().map(|&text| text.to_owned()).collect();
-        Self::new(field, Fault::NotSupported(value.to_string(), allowed))
+        Self::new(field, FieldErrorKind::NotSupported(value.to_string(), allowed))
     }
 
     /// The entry for `details.causes`.
     pub fn cause(&self) -> Cause {
-        let reason = match &self.fault {
-            Fault::Required(_) => "FieldValueRequired",
-            Fault::Invalid(..) => "FieldValueInvalid",
-            Fault::TypeInvalid(..) => "FieldValueTypeInvalid",
-            Fault::Duplicate(_) => "FieldValueDuplicate",
-            Fault::NotSupported(..) => "FieldValueNotSupported",
-            Fault::Forbidden(_) => "FieldValueForbidden",
-            Fault::NotFound(_) => "FieldValueNotFound",
-            Fault::TooLong(_) => "FieldValueTooLong",
-            Fault::TooMany(..) => "FieldValueTooMany",
-            Fault::Internal(_) => "InternalError",
+        let reason = match &self.kind {
+            FieldErrorKind::Required(_) => "FieldValueRequired",
+            FieldErrorKind::Invalid(..) => "FieldValueInvalid",
+            FieldErrorKind::TypeInvalid(..) => "FieldValueTypeInvalid",
+            FieldErrorKind::Duplicate(_) => "FieldValueDuplicate",
+            FieldErrorKind::NotSupported(..) => "FieldValueNotSupported",
+            FieldErrorKind::Forbidden(_) => "FieldValueForbidden",
+            FieldErrorKind::NotFound(_) => "FieldValueNotFound",
+            FieldErrorKind::TooLong(_) => "FieldValueTooLong",
+            FieldErrorKind::TooMany(..) => "FieldValueTooMany",
+            FieldErrorKind::Internal(_) => "InternalError",
         };
-        Cause { reason: reason.to_owned(), message: self.fault.to_string(), field: self.field.clone() }
+        Cause { reason: reason.to_owned(), message: self.kind.to_string(), field: self.field.clone() }
     }
 }
 
 impl fmt::Display for FieldError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.field, self.fault)
+        write!(f, "{}: {}", self.field, self.kind)
     }
 }
 
-impl fmt::Display for Fault {
+impl fmt::Display for FieldErrorKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let detailed = |f: &mut fmt::Formatter<'_>, kind: &str, detail: &str| match detail {
             "" => f.write_str(kind),
             _ => write!(f, "{kind}: {detail}"),
         };
         match self {
-            Fault::Required(detail) => detailed(f, "Required value", detail),
-            Fault::Invalid(value, detail) | Fault::TypeInvalid(value, detail) if value.is_empty() => {
+            FieldErrorKind::Required(detail) => detailed(f, "Required value", detail),
+            FieldErrorKind::Invalid(value, detail) | FieldErrorKind::TypeInvalid(value, detail)
+                if value.is_empty() =>
+            {
                 detailed(f, "Invalid value", detail)
             }
-            Fault::Invalid(value, detail) | Fault::TypeInvalid(value, detail) => {
+            FieldErrorKind::Invalid(value, detail) | FieldErrorKind::TypeInvalid(value, detail) => {
                 detailed(f, &format!("Invalid value: {value}"), detail)
             }
-            Fault::Duplicate(value) if value.is_empty() => f.write_str("Duplicate value"),
-            Fault::Duplicate(value) => write!(f, "Duplicate value: {value}"),
-            Fault::NotSupported(value, allowed) => {
+            FieldErrorKind::Duplicate(value) if value.is_empty() => f.write_str("Duplicate value"),
+            FieldErrorKind::Duplicate(value) => write!(f, "Duplicate value: {value}"),
+            FieldErrorKind::NotSupported(value, allowed) => {
                 let allowed: Vec<String> = allowed.iter().map(|text| format!("{text:?}")).collect();
                 write!(f, "Unsupported value: {value}: supported values: {}", allowed.join(", "))
             }
-            Fault::Forbidden(detail) => detailed(f, "Forbidden", detail),
-            Fault::NotFound(value) => write!(f, "Not found: {value}"),
-            Fault::TooLong(limit) => write!(f, "Too long: may not be more than {limit} bytes"),
-            Fault::TooMany(found, limit) => {
+            FieldErrorKind::Forbidden(detail) => detailed(f, "Forbidden", detail),
+            FieldErrorKind::NotFound(value) => write!(f, "Not found: {value}"),
+            FieldErrorKind::TooLong(limit) => write!(f, "Too long: may not be more than {limit} bytes"),
+            FieldErrorKind::TooMany(found, limit) => {
                 let plural = if *limit == 1 { "" } else { "s" };
                 write!(f, "Too many: {found}: must have at most {limit} item{plural}")
             }
-            Fault::Internal(detail) => detailed(f, "Internal error", detail),
+            FieldErrorKind::Internal(detail) => detailed(f, "Internal error", detail),
         }
     }
 }

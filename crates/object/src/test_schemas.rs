@@ -61,7 +61,7 @@ fn object(properties: Value) -> Value {
     json!({ "properties": properties })
 }
 
-/// A list whose elements apply tells apart by `keys`.
+/// A list with elements that apply identifies by `keys`.
 fn keyed(keys: &str, properties: Value) -> Value {
     json!({"type": "array", "items": object(properties), "list": keys})
 }

@@ -30,9 +30,9 @@ pub enum YamlError {
     /// The text is longer than the limit.
     #[error("the text has {length} bytes, more than {limit}")]
     TooLong {
-        /// What it has, in bytes.
+        /// Found, in bytes.
         length: usize,
-        /// What is allowed, in bytes.
+        /// Allowed, in bytes.
         limit: usize,
     },
     /// Not YAML, deeper or larger than the budget, or a value that JSON cannot hold.
@@ -41,7 +41,7 @@ pub enum YamlError {
     /// Keys stand twice in one map.
     #[error("yaml: unmarshal errors:\n  {}", list(.0))]
     Duplicates(Vec<DuplicateKey>),
-    /// More than one document where one was asked for, or none.
+    /// Not exactly one document.
     #[error("expected one document, found {0}")]
     NotOne(usize),
 }
@@ -73,7 +73,7 @@ pub struct Document {
 /// All documents of `text` that are not empty.
 ///
 /// # Errors
-/// Faults of syntax, breached budgets, and repeated keys.
+/// Errors of syntax, breached budgets, and repeated keys.
 pub fn parse_documents(text: &str) -> Result<Vec<Value>, YamlError> {
     let documents = read_documents(text)?;
     let duplicates: Vec<_> = documents.iter().flat_map(|document| document.duplicates.clone()).collect();
@@ -87,7 +87,7 @@ pub fn parse_documents(text: &str) -> Result<Vec<Value>, YamlError> {
 /// All documents of `text` that are not empty, each with its repeated keys.
 ///
 /// # Errors
-/// Faults of syntax and breached budgets.
+/// Errors of syntax and breached budgets.
 pub fn read_documents(text: &str) -> Result<Vec<Document>, YamlError> {
     check_length(text, TEXT_LIMIT)?;
     let found: Vec<Reader> = serde_saphyr::from_multiple_with_options(text, options()).map_err(invalid)?;
@@ -101,7 +101,7 @@ pub fn read_documents(text: &str) -> Result<Vec<Document>, YamlError> {
 /// The only document of `text`, with its repeated keys.
 ///
 /// # Errors
-/// Faults of syntax, breached budgets, no document, or several.
+/// Errors of syntax, breached budgets, no document, or several.
 pub fn read_document(text: &str) -> Result<Document, YamlError> {
     check_length(text, DOCUMENT_LIMIT)?;
     let mut documents = read_documents(text)?;
@@ -145,8 +145,8 @@ fn options() -> Options {
     }
 }
 
-fn invalid(fault: serde_saphyr::Error) -> YamlError {
-    YamlError::Invalid(fault.without_snippet().to_string())
+fn invalid(error: serde_saphyr::Error) -> YamlError {
+    YamlError::Invalid(error.without_snippet().to_string())
 }
 
 fn list(duplicates: &[DuplicateKey]) -> String {

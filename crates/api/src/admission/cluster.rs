@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use portolan_object::{Fault, FieldError, Status};
+use portolan_object::{FieldError, FieldErrorKind, Status};
 use serde_json::{Value, json};
 
 use super::typed;
@@ -69,7 +69,7 @@ fn faults(cluster: &Cluster) -> Vec<FieldError> {
             faults.push(FieldError::not_supported(format!("{path}.effect"), &json!(taint.effect), &allowed));
         }
         if !seen.insert((&taint.key, &taint.effect)) {
-            faults.push(FieldError::new(path, Fault::Duplicate(json!(taint).to_string())));
+            faults.push(FieldError::new(path, FieldErrorKind::Duplicate(json!(taint).to_string())));
         }
     }
     faults

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use portolan_object::{Fault, FieldError, Object, Status};
+use portolan_object::{FieldError, FieldErrorKind, Object, Status};
 use serde_json::{Value, json};
 
 use super::{denied, deny_for, typed};
@@ -247,7 +247,10 @@ fn check_spread(placement: &Placement, faults: &mut Vec<FieldError>) {
         {
             faults.push(FieldError::new(
                 path,
-                Fault::Invalid(json!(by).to_string(), "multiple constraints of one field".to_owned()),
+                FieldErrorKind::Invalid(
+                    json!(by).to_string(),
+                    "multiple constraints of one field".to_owned(),
+                ),
             ));
         }
     }

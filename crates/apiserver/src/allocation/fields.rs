@@ -18,11 +18,11 @@ pub(super) enum Family {
 
 impl Family {
     /// That of an address.
-    pub(super) fn of(address: IpAddr) -> Self {
+    pub(super) fn from_address(address: IpAddr) -> Self {
         if address.is_ipv4() { Self::Fourth } else { Self::Sixth }
     }
 
-    /// What the API calls it.
+    /// Name in the API.
     pub(super) fn name(self) -> &'static str {
         match self {
             Self::Fourth => "IPv4",
@@ -71,7 +71,7 @@ pub(super) fn needs_health_check_port(service: &Value) -> bool {
     kind(service) == "LoadBalancer" && tree::text(service, "/spec/externalTrafficPolicy") == "Local"
 }
 
-/// Brings the linked fields in line, with the help of what is stored.
+/// Makes linked fields agree, with the stored object as the fallback.
 pub(super) fn settle(service: &mut Value, old: Option<&Value>) {
     if !service["spec"].is_object() {
         return;
@@ -127,7 +127,7 @@ fn restore(service: &mut Value, old: &Value) {
     }
 }
 
-/// Who goes back to one family, and says no more, gives up the second one.
+/// A Service that goes back to one family without naming addresses gives up the second one.
 fn reduce_families(service: &mut Value, old: &Value) {
     let policy = |service: &Value| tree::text(service, "/spec/ipFamilyPolicy").to_owned();
     if policy(service) != "SingleStack" || policy(old) == "SingleStack" || is_named(service) {
@@ -167,7 +167,7 @@ fn align_addresses(service: &mut Value, old: &Value) {
     }
 }
 
-/// Drops what the new type does not have and the client did not set anew.
+/// Drops fields that the new type does not have and that the client did not set.
 fn drop_stale(service: &mut Value, old: &Value) {
     let drop_same = |service: &mut Value, fields: &[&str]| {
         let Some(spec) = service["spec"].as_object_mut() else { return };
@@ -233,7 +233,7 @@ pub(super) fn families(
     let mut families: Vec<String> = tree::texts(service, "/spec/ipFamilies").map(str::to_owned).collect();
     let Some(usual) = own.first() else { return Ok(()) };
     if is_free {
-        // Whoever fills in the endpoints decides; the cluster has no say.
+        // The families of a Service without a selector are those of its endpoints, not of the cluster.
         if families.is_empty() {
             families.push(usual.name().to_owned());
         }
@@ -242,13 +242,13 @@ pub(super) fn families(
             families.push(second.to_owned());
         }
     } else if !is_changed {
-        let faults = family_faults(service, &families, &policy, own);
-        if !faults.is_empty() {
-            return Err(faults);
+        let errors = family_errors(service, &families, &policy, own);
+        if !errors.is_empty() {
+            return Err(errors);
         }
-        // Addresses that are asked for tell their families.
+        // Explicit addresses decide the families.
         let asked: Vec<Family> = tree::texts(service, "/spec/clusterIPs")
-            .filter_map(|text| text.parse().ok().map(Family::of))
+            .filter_map(|text| text.parse().ok().map(Family::from_address))
             .filter(|family| own.contains(family))
             .collect();
         families.extend(asked.iter().skip(families.len()).map(|family| family.name().to_owned()));
@@ -264,11 +264,11 @@ pub(super) fn families(
     Ok(())
 }
 
-/// What is wrong with the families that a Service with addresses asks for.
-fn family_faults(service: &Value, families: &[String], policy: &str, own: &[Family]) -> Vec<FieldError> {
-    let mut faults = Vec::new();
+/// Validates the families of a Service with explicit addresses.
+fn family_errors(service: &Value, families: &[String], policy: &str, own: &[Family]) -> Vec<FieldError> {
+    let mut errors = Vec::new();
     let mut refuse_policy =
-        |detail: String| faults.push(FieldError::invalid("spec.ipFamilyPolicy", &json!(policy), detail));
+        |detail: String| errors.push(FieldError::invalid("spec.ipFamilyPolicy", &json!(policy), detail));
     if policy == "RequireDualStack" && own.len() < 2 {
         refuse_policy("this cluster is not configured for dual-stack services".to_owned());
     }
@@ -284,10 +284,10 @@ fn family_faults(service: &Value, families: &[String], policy: &str, own: &[Fami
         let is_own = own.iter().any(|own| own.name() == family);
         if ["IPv4", "IPv6"].contains(&family.as_str()) && !is_own {
             let field = format!("spec.ipFamilies[{index}]");
-            faults.push(FieldError::invalid(field, &json!(family), "not configured on this cluster"));
+            errors.push(FieldError::invalid(field, &json!(family), "not configured on this cluster"));
         }
     }
-    faults
+    errors
 }
 
 fn first_family(service: &Value) -> &str {

@@ -9,7 +9,7 @@ use super::Draw;
 #[derive(Debug)]
 pub(super) struct Pool {
     range: RangeInclusive<u128>,
-    /// How many numbers at the beginning automatic choices avoid while others are free.
+    /// Size of the lower band, which automatic allocation avoids while the rest has free numbers.
     reserved: u128,
     taken: HashSet<u128>,
 }
@@ -17,7 +17,7 @@ pub(super) struct Pool {
 /// Why a number cannot be had.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Refusal {
-    /// Somebody has it.
+    /// Already allocated.
     Taken,
     /// It does not belong to the range.
     OutOfRange,

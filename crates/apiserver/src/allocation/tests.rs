@@ -218,7 +218,7 @@ fn dual() -> Services {
 #[test]
 fn services_of_a_dual_stack_cluster() {
     let cases = [
-        ("what nobody asks for", json!({}), "IPv4 SingleStack 10.96."),
+        ("no families given", json!({}), "IPv4 SingleStack 10.96."),
         (
             "prefers both",
             json!({ "ipFamilyPolicy": "PreferDualStack" }),
@@ -366,7 +366,7 @@ fn small_ranges_are_used_up_to_the_last() {
     assert_eq!(spec["ipFamilies"], json!(["IPv6"]));
 }
 
-/// What may happen to one of a few Services.
+/// A change of one of a few Services.
 #[derive(Debug, Clone)]
 enum Step {
     /// It is created or changed; the write may fail.

@@ -16,7 +16,7 @@ const PROTECTED: [&str; 2] = ["k8s.io", "kubernetes.io"];
 
 const REFERENCE: &str = "see https://github.com/kubernetes/enhancements/pull/1111";
 
-/// What the annotation of a definition in a protected group says.
+/// The approval annotation of a definition in a protected group.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Approval<'a> {
     pub(super) state: State,
@@ -30,15 +30,15 @@ pub(super) enum State {
     Missing,
     /// Something else than what is understood.
     Unreadable,
-    /// That there is no approval.
+    /// No approval.
     Refused,
-    /// Where the approval is.
+    /// URL of the approval.
     Given,
 }
 
 impl<'a> Approval<'a> {
     /// The approval of a definition; `None` when its group needs none.
-    pub(super) fn of(definition: &'a Value) -> Option<Self> {
+    pub(super) fn from_definition(definition: &'a Value) -> Option<Self> {
         let group = tree::text(definition, "/spec/group");
         let is_protected = PROTECTED.iter().any(|domain| {
             group.strip_suffix(domain).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
@@ -53,8 +53,8 @@ impl<'a> Approval<'a> {
         is_protected.then_some(Self { state, text })
     }
 
-    /// What keeps the definition from being accepted.
-    pub(super) fn fault(self) -> Option<FieldError> {
+    /// Error of a definition without a valid approval.
+    pub(super) fn error(self) -> Option<FieldError> {
         let field = format!("metadata.annotations[{ANNOTATION}]");
         match self.state {
             State::Refused | State::Given => None,

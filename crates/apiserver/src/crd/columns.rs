@@ -64,7 +64,7 @@ impl Column {
     fn cell(&self, object: &Value, now: Timestamp) -> Value {
         let Some(value) = self.path.first(object) else { return Value::Null };
         match (self.kind, value) {
-            (Kind::Text, value) => json!(text(value)),
+            (Kind::Text, value) => json!(printed(value)),
             (Kind::Integer, Value::Number(number)) => match (number.as_i64(), number.as_f64()) {
                 (Some(whole), _) => json!(whole),
                 #[expect(
@@ -97,7 +97,7 @@ pub(crate) fn row(columns: &[Column], object: &Value, now: Timestamp) -> Vec<Val
     std::iter::once(name).chain(columns.iter().map(|column| column.cell(object, now))).collect()
 }
 
-fn text(value: &Value) -> String {
+fn printed(value: &Value) -> String {
     match value {
         Value::String(text) => text.clone(),
         Value::Null => "<no value>".to_owned(),
@@ -105,7 +105,7 @@ fn text(value: &Value) -> String {
     }
 }
 
-/// How long ago a time was.
+/// Age of a time.
 fn since(time: &str, now: Timestamp) -> String {
     match time.parse::<Timestamp>() {
         Ok(then) => age::human(now.duration_since(then)),

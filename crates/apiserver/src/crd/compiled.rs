@@ -36,7 +36,7 @@ impl Compiled {
         self.structural.schema()
     }
 
-    /// What the validation rules say about an object.
+    /// Evaluates the validation rules on an object.
     pub(super) fn evaluate(&self, object: &Value, old: Option<&Value>) -> Evaluation {
         match self.rules.is_empty() {
             true => Evaluation::default(),

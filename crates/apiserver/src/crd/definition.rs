@@ -11,11 +11,10 @@ use tokio_util::sync::CancellationToken;
 use super::columns::Column;
 use super::compiled::Compiled;
 use super::scale::Scale;
-use crate::kinds::SUBRESOURCE_VERBS;
-use crate::resources::{Part, by_version};
+use crate::kinds::{SUBRESOURCE_VERBS, ServedSubresource, by_version};
 use crate::tree;
 
-/// What all versions of a custom resource share.
+/// Facts that all versions of a custom resource share.
 #[derive(Debug)]
 pub struct Definition {
     /// The definition itself.
@@ -58,15 +57,15 @@ pub struct Names {
 /// A version of a custom resource.
 #[derive(Debug)]
 pub struct CustomVersion {
-    /// What it shares with the other versions.
+    /// Facts shared with the other versions.
     pub definition: Arc<Definition>,
     /// Such as `v1alpha1`.
     pub name: String,
     /// Whether requests are answered in this version.
     pub is_served: bool,
-    /// Whether `status` is a part of its own.
+    /// Whether `status` is a subresource.
     pub has_status: bool,
-    /// Where replicas are, if the resource can be scaled.
+    /// Paths of the scale subresource, if the resource has one.
     pub scale: Option<Scale>,
     /// The warning that comes with every request, if the version is deprecated.
     pub deprecation: Option<String>,
@@ -76,7 +75,7 @@ pub struct CustomVersion {
     selectable: Vec<String>,
 }
 
-/// How long a definition's watchers are told, and since when its schema holds.
+/// Cancellation of a definition's watches, and the revision since which its schema holds.
 #[derive(Debug, Clone)]
 pub(crate) struct Term {
     /// See [`Definition::since`].
@@ -99,7 +98,7 @@ impl CustomVersion {
         let versions = tree::list(spec, "/versions");
         let shared = Arc::new(Definition {
             source: Arc::clone(definition),
-            group: text(spec, "group"),
+            group: string_field(spec, "group"),
             names: Names::parse(&definition["status"]["acceptedNames"]),
             is_namespaced: spec["scope"] == "Namespaced",
             storage_version: super::strategy::storage_version(definition).unwrap_or_default(),
@@ -114,7 +113,7 @@ impl CustomVersion {
     fn parse(definition: &Arc<Definition>, spec: &Value, version: &Value) -> Self {
         let parts = &version["subresources"];
         let selectable = version["selectableFields"].as_array().into_iter().flatten();
-        let name = text(version, "name");
+        let name = string_field(version, "name");
         Self {
             definition: Arc::clone(definition),
             schema: definition.schemas.get(&name).cloned().unwrap_or_default(),
@@ -125,15 +124,20 @@ impl CustomVersion {
             deprecation: deprecation(definition, spec, version),
             columns: Column::list(version),
             selectable: selectable
-                .map(|field| text(field, "jsonPath").trim_start_matches('.').to_owned())
+                .map(|field| string_field(field, "jsonPath").trim_start_matches('.').to_owned())
                 .collect(),
         }
     }
 
     /// The subresources of the version, in the order that upstream lists them.
-    pub(crate) fn parts(&self, kind: &GroupVersionKind) -> Vec<Part> {
-        let status = Part { name: "status", kind: kind.clone(), is_foreign: false, verbs: SUBRESOURCE_VERBS };
-        let scale = self.scale.as_ref().map(|_| Part {
+    pub(crate) fn subresources(&self, kind: &GroupVersionKind) -> Vec<ServedSubresource> {
+        let status = ServedSubresource {
+            name: "status",
+            kind: kind.clone(),
+            is_foreign: false,
+            verbs: SUBRESOURCE_VERBS,
+        };
+        let scale = self.scale.as_ref().map(|_| ServedSubresource {
             name: "scale",
             kind: GroupVersionKind::new("autoscaling", "v1", "Scale"),
             is_foreign: true,
@@ -169,17 +173,17 @@ impl Names {
             list.map(str::to_owned).collect()
         };
         Self {
-            plural: text(names, "plural"),
-            singular: text(names, "singular"),
-            kind: text(names, "kind"),
-            list_kind: text(names, "listKind"),
+            plural: string_field(names, "plural"),
+            singular: string_field(names, "singular"),
+            kind: string_field(names, "kind"),
+            list_kind: string_field(names, "listKind"),
             short_names: list("shortNames"),
             categories: list("categories"),
         }
     }
 }
 
-/// What a client of a deprecated version is told: the author's words, or which version to use instead.
+/// Warning for clients of a deprecated version: the author's text, or the version to use instead.
 fn deprecation(definition: &Definition, spec: &Value, version: &Value) -> Option<String> {
     if version["deprecated"] != true {
         return None;
@@ -187,11 +191,13 @@ fn deprecation(definition: &Definition, spec: &Value, version: &Value) -> Option
     if let Some(own) = version["deprecationWarning"].as_str() {
         return Some(own.to_owned());
     }
-    let (group, kind, name) = (&definition.group, &definition.names.kind, text(version, "name"));
+    let (group, kind, name) = (&definition.group, &definition.names.kind, string_field(version, "name"));
     let all = spec["versions"].as_array().into_iter().flatten();
     let usable = all.filter(|other| other["served"] == true && other["deprecated"] != true);
-    let mut better: Vec<String> =
-        usable.map(|other| text(other, "name")).filter(|other| by_version(other, &name).is_lt()).collect();
+    let mut better: Vec<String> = usable
+        .map(|other| string_field(other, "name"))
+        .filter(|other| by_version(other, &name).is_lt())
+        .collect();
     better.sort_by(|a, b| by_version(a, b));
     let instead = better.first().map(|better| format!("; use {group}/{better} {kind}")).unwrap_or_default();
     Some(format!("{group}/{name} {kind} is deprecated{instead}"))
@@ -202,7 +208,7 @@ fn is_convertible(spec: &Value, version: &Value) -> bool {
     spec["conversion"]["strategy"] != "Webhook" || version["storage"] == true
 }
 
-fn text(value: &Value, member: &str) -> String {
+fn string_field(value: &Value, member: &str) -> String {
     value[member].as_str().unwrap_or_default().to_owned()
 }
 
@@ -214,7 +220,7 @@ fn compile(versions: &[Value]) -> BTreeMap<String, Arc<Compiled>> {
         let known = compiled.iter().find(|(other, _)| *other == source).map(|(_, schema)| Arc::clone(schema));
         let schema = known.unwrap_or_else(|| Arc::new(Compiled::new(source)));
         compiled.push((source, Arc::clone(&schema)));
-        schemas.insert(text(version, "name"), schema);
+        schemas.insert(string_field(version, "name"), schema);
     }
     schemas
 }

@@ -10,7 +10,7 @@ use serde_json::Value;
 /// Checks and completes the metadata of all embedded resources.
 ///
 /// # Errors
-/// The text that names the first metadata that is none.
+/// The text that names the first malformed metadata.
 pub(super) fn decode_metadata(value: &mut Value, schema: Schema<'_>) -> Result<(), String> {
     visit(value, schema, "")
 }

@@ -27,7 +27,7 @@ struct Known {
     modified: Revision,
     /// Whether `object` is newer than `versions`.
     is_changed: bool,
-    /// What `versions` were made from.
+    /// The definition that `versions` were compiled from.
     compiled: Option<Arc<Value>>,
     term: Term,
     versions: Vec<Arc<CustomVersion>>,
@@ -40,7 +40,7 @@ pub(crate) struct Lifecycle {
     server: Arc<Server>,
     tasks: Shutdown,
     known: BTreeMap<String, Known>,
-    /// Where the last look at the store stood.
+    /// Revision of the last read of the store.
     seen: Revision,
 }
 
@@ -60,7 +60,7 @@ impl Lifecycle {
         Self { server, tasks, known: BTreeMap::new(), seen: Revision::default() }
     }
 
-    /// Brings everything in line with the definitions there are.
+    /// Reads all definitions and serves their resources.
     pub(crate) async fn load(&mut self) -> Result<(), Status> {
         let page = self.server.store.range(&Query::prefix(PREFIX)).map_err(Status::internal)?;
         self.seen = page.revision;
@@ -214,7 +214,7 @@ impl Lifecycle {
         let record = resource.encode(Change::Modified, &known.object);
         match self.server.store.commit(Batch::update(key, known.modified, record)).await {
             Ok(events) => known.modified = events.last().map_or(known.modified, |event| event.revision),
-            // Somebody else wrote it; the event of that write leads back here.
+            // Another writer was faster; the event of that write leads back here.
             Err(CommitError::Conflict { .. }) => {}
             Err(error) => tracing::error!(%error, key, "the status of a definition cannot be written"),
         }
@@ -255,7 +255,7 @@ fn definitions(server: &Server) -> Option<Arc<Resource>> {
     server.registry.snapshot().find(super::GROUP, "v1", super::PLURAL).cloned()
 }
 
-/// Deletes the objects of a definition, waits for those that are held, and then lets go of the definition.
+/// Deletes the objects of a definition, waits for those with finalizers, and then removes the definition's finalizer.
 async fn empty(server: &Arc<Server>, resource: Option<Arc<Resource>>, key: &str) {
     if let Some(resource) = resource {
         loop {
@@ -278,7 +278,7 @@ async fn empty(server: &Arc<Server>, resource: Option<Arc<Resource>>, key: &str)
     release(server, key).await;
 }
 
-/// Takes the finalizer off a definition whose objects are gone, which ends it unless others hold it.
+/// Removes the cleanup finalizer of a definition without objects; that deletes it unless it has other finalizers.
 async fn release(server: &Server, key: &str) {
     let Some(definitions) = definitions(server) else { return };
     while let Some(item) = server.store.get(key) {

@@ -1,10 +1,10 @@
 //! Whether the names of a definition are free, and what its status says about it.
 //!
-//! Pure. Names are taken by the built-in kinds of the same group, and by its definitions whose names were accepted
+//! Pure. Names are taken by the built-in kinds of the same group, and by its definitions with names that were accepted
 //! before.
 //!
 //! # Source
-//! The naming and establishing controllers of apiextensions-apiserver (kube-api-contract 4.1).
+//! The naming and establishing controllers of apiextensions-apiserver, pkg/controller/{status,establish}.
 
 use std::collections::BTreeSet;
 
@@ -84,7 +84,7 @@ pub(crate) fn decide<'v>(
         let text = "CustomResource deletion is in progress".to_owned();
         set_condition(&mut status, "Terminating", ("True", "InstanceDeletionInProgress", text), now);
     }
-    if let Some(approval) = Approval::of(definition) {
+    if let Some(approval) = Approval::from_definition(definition) {
         set_condition(&mut status, "KubernetesAPIApprovalPolicyConformant", approval.condition(), now);
     }
     (status != definition["status"]).then_some(status)

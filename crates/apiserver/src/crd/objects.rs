@@ -1,4 +1,4 @@
-//! What a version of a custom resource makes of its objects: what it drops, fills in, refuses and shows.
+//! Rules of a custom resource version for its objects: pruning, defaults, validation, conversion, tables.
 //!
 //! Pure. Reads and writes call this where a built-in kind has its table, defaults and validation. Objects are kept in
 //! the storage version, so whatever goes through another version loses what only one of the two knows.
@@ -14,14 +14,13 @@ use jiff::Timestamp;
 use portolan_object::schema::decode::{self, Source};
 use portolan_object::schema::validate::blocks_rules;
 use portolan_object::schema::{self, Schema, json};
-use portolan_object::{FieldError, Status, builtin};
+use portolan_object::{FieldError, builtin};
 use portolan_store::Revision;
 use serde_json::Value;
 
 use super::definition::CustomVersion;
 use super::{columns, embedded};
 use crate::kinds::{NameRule, Strategy, Validation};
-use crate::resources::Resource;
 use crate::tree;
 use crate::validation::metadata;
 
@@ -32,24 +31,10 @@ mod tests;
 const STANDARD_FINALIZERS: [&str; 3] = ["foregroundDeletion", "kubernetes", "orphan"];
 
 impl CustomVersion {
-    /// Checks that objects may be created.
+    /// Prunes and normalises an object that a client sent; returns the paths of the unknown fields that were dropped.
     ///
     /// # Errors
-    /// 403 while the definition is being deleted.
-    pub(crate) fn admit_creation(&self, resource: &Resource, name: &str) -> Result<(), Status> {
-        match self.definition.is_terminating {
-            true => {
-                let cause = "create not allowed while custom resource definition is terminating";
-                Err(resource.forbidden(name, cause))
-            }
-            false => Ok(()),
-        }
-    }
-
-    /// Brings what a client sent into the form of the schema, and answers the paths of what is unknown and dropped.
-    ///
-    /// # Errors
-    /// The text that says which metadata is none.
+    /// The text that names the malformed metadata.
     pub(crate) fn conform(&self, object: &mut Value) -> Result<Vec<String>, String> {
         json::whole_numbers(object);
         let dropped = schema::prune(object, self.schema());
@@ -88,7 +73,7 @@ impl CustomVersion {
         errors
     }
 
-    /// Where status is a part of its own, it only ever changes alone: what else is wrong stays out of its way.
+    /// With a status subresource, `status` changes alone, and errors elsewhere in the object do not count.
     fn status_errors(&self, object: &Value, old: &Value) -> Vec<FieldError> {
         let mut errors = Vec::new();
         if let (Some(status), Some(part)) = (object.get("status"), self.schema().property("status")) {
@@ -115,8 +100,8 @@ impl CustomVersion {
 
     /// Turns a stored object into one of this version.
     ///
-    /// What was written under an older definition loses what is unknown today, and gets the defaults of the version in
-    /// which it was written.
+    /// Objects written under an older definition lose fields that are unknown today, and get the defaults of the
+    /// version in which it was written.
     fn show(&self, object: &mut Value, modified: Revision) {
         let definition = &self.definition;
         if !self.has_stored_form(modified) {
@@ -148,6 +133,8 @@ impl Strategy for CustomVersion {
     fn prepare_for_create(&self, _: &mut Value) {}
 
     fn prepare_for_update(&self, _: &mut Value) {}
+
+    fn prepare_for_delete(&self, _: &mut Value, _: &str) {}
 
     fn validate_create(&self, object: &Value) -> Validation {
         let errors = metadata::create(object, NameRule::Subdomain, self.definition.is_namespaced);
@@ -191,7 +178,7 @@ impl Strategy for CustomVersion {
     }
 }
 
-/// The field of the whole object; `<nil>` is no field.
+/// The path in the whole object; `<nil>` means no field.
 fn below_status(field: &str) -> String {
     match field {
         "<nil>" => field.to_owned(),

@@ -1,7 +1,7 @@
-//! Where a custom resource keeps its replicas, and what may be there.
+//! Scale subresource of custom resources: paths of replicas and selector, and their validation.
 //!
 //! # Source
-//! The scale subresource of apiextensions-apiserver (kube-api-contract 4.5).
+//! The scale subresource of apiextensions-apiserver, pkg/registry/customresource/etcd.go.
 
 use portolan_object::FieldError;
 use portolan_object::patch::go_text;
@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 /// Largest number of replicas.
 const MOST: i64 = i32::MAX as i64;
 
-/// Where the replicas of a custom resource are, as JSON pointers.
+/// Paths of the scale subresource, as JSON pointers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Scale {
     /// `specReplicasPath`.
@@ -40,12 +40,12 @@ impl Scale {
         path(&self.replicas)
     }
 
-    /// What is wrong with the wanted replicas.
+    /// Validates `spec` replicas.
     pub(super) fn spec_errors(&self, object: &Value) -> Vec<FieldError> {
         check_count(object, &self.replicas).into_iter().collect()
     }
 
-    /// What is wrong with the replicas and the selector that the status tells.
+    /// Validates `status` replicas and selector.
     pub(super) fn status_errors(&self, object: &Value) -> Vec<FieldError> {
         let selector = self.selector.as_ref().and_then(|pointer| match find(object, pointer) {
             Ok(None | Some(Value::String(_))) => None,

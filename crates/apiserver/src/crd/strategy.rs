@@ -1,9 +1,8 @@
-//! What the server fills in and keeps in definitions themselves.
+//! Defaults and server-owned fields of definitions.
 
 use serde_json::{Map, Value, json};
 
-use super::{CLEANUP, GROUP, PLURAL, naming};
-use crate::resources::Resource;
+use super::{CLEANUP, naming};
 use crate::tree::{child, default};
 
 /// Fills in the names and the conversion that a definition may leave out.
@@ -43,8 +42,8 @@ pub(crate) fn prepare_for_update(definition: &mut Value) {
 }
 
 /// Holds a definition that is about to be deleted until its objects are gone.
-pub(crate) fn before_deletion(resource: &Resource, definition: &mut Value, now: &str) {
-    if !resource.is(GROUP, PLURAL) || definition["metadata"]["deletionTimestamp"].is_string() {
+pub(crate) fn prepare_for_delete(definition: &mut Value, now: &str) {
+    if definition["metadata"]["deletionTimestamp"].is_string() {
         return;
     }
     let text = "CustomResourceDefinition marked for deletion; CustomResource deletion will begin soon";

@@ -1,11 +1,12 @@
-//! What the API server refuses in CustomResourceDefinitions.
+//! Validation of CustomResourceDefinitions.
 //!
-//! The write path calls [`create`] and [`update`] after defaulting, on definitions whose shape the schema of built-in
-//! kinds has checked; metadata as such is checked there. Nothing here looks at other definitions: whether names are
-//! free is decided later and shows in the status.
+//! The write path calls [`create`] and [`update`] after defaulting, on definitions that were checked against their
+//! schema; metadata is validated as for every built-in kind. Other definitions are not read here: whether names are free
+//! is decided later and shows in the status.
 //!
 //! # Source
-//! Order and texts are those of a kube-apiserver 1.36 (kube-api-contract 4.1, 4.2); `testdata` holds its answers.
+//! Order and texts are those of a kube-apiserver 1.36 (apiextensions-apiserver
+//! pkg/apis/apiextensions/validation/validation.go); `testdata` holds its answers.
 
 mod conversion;
 mod fields;
@@ -26,38 +27,38 @@ mod tests;
 
 /// Everything that is wrong with a new definition.
 pub(crate) fn create(definition: &Value) -> Vec<FieldError> {
-    let mut faults = Vec::new();
-    check_name(definition, &mut faults);
-    check_spec(definition, None, &mut faults);
-    names::check(&definition["status"]["acceptedNames"], "status.acceptedNames", &mut faults);
-    check_stored_versions(definition, &mut faults);
-    check_approval(definition, None, &mut faults);
-    check_preservation(definition, None, &mut faults);
-    faults
+    let mut errors = Vec::new();
+    check_name(definition, &mut errors);
+    check_spec(definition, None, &mut errors);
+    names::check(&definition["status"]["acceptedNames"], "status.acceptedNames", &mut errors);
+    check_stored_versions(definition, &mut errors);
+    check_approval(definition, None, &mut errors);
+    check_preservation(definition, None, &mut errors);
+    errors
 }
 
 /// Everything that is wrong with a changed definition.
 ///
-/// What `old` already has is not looked at again, so a rule that has become stricter never keeps a definition from
-/// being changed elsewhere. With an unchanged `spec` that leaves the status, where clients take versions off
+/// Values that `old` already has are not validated again, so a rule that has become stricter never keeps a definition
+/// from being changed elsewhere. With an unchanged `spec` that leaves the status, where clients take versions off
 /// `storedVersions` once nothing is stored in them any more.
 pub(crate) fn update(new: &Value, old: &Value) -> Vec<FieldError> {
-    let mut faults = Vec::new();
+    let mut errors = Vec::new();
     let has_new_spec = new["spec"] != old["spec"];
     if has_new_spec {
-        check_spec(new, Some(old), &mut faults);
-        check_immutable(new, old, &mut faults);
+        check_spec(new, Some(old), &mut errors);
+        check_immutable(new, old, &mut errors);
     }
-    names::check(&new["status"]["acceptedNames"], "status.acceptedNames", &mut faults);
+    names::check(&new["status"]["acceptedNames"], "status.acceptedNames", &mut errors);
     if has_new_spec {
-        check_stored_versions(new, &mut faults);
+        check_stored_versions(new, &mut errors);
     }
-    check_approval(new, Some(old), &mut faults);
-    check_preservation(new, Some(old), &mut faults);
-    faults
+    check_approval(new, Some(old), &mut errors);
+    check_preservation(new, Some(old), &mut errors);
+    errors
 }
 
-/// What the writer of a definition should know although it is accepted, apart from what `old` already had.
+/// Warnings about a valid definition, apart from those that `old` already had.
 pub(crate) fn warnings(new: &Value, old: Option<&Value>) -> Vec<String> {
     let known = old.map(remarks).unwrap_or_default();
     remarks(new).into_iter().filter(|remark| !known.contains(remark)).collect()
@@ -87,7 +88,7 @@ fn remarks(definition: &Value) -> Vec<String> {
     remarks
 }
 
-fn check_name(definition: &Value, faults: &mut Vec<FieldError>) {
+fn check_name(definition: &Value, errors: &mut Vec<FieldError>) {
     let (plural, group) =
         (tree::text(definition, "/spec/names/plural"), tree::text(definition, "/spec/group"));
     let wanted = format!("{plural}.{group}");
@@ -95,44 +96,44 @@ fn check_name(definition: &Value, faults: &mut Vec<FieldError>) {
         let name = definition["metadata"][member].as_str().unwrap_or_default();
         if name != wanted && (member == "name" || !name.is_empty()) {
             let detail = r#"must be spec.names.plural+"."+spec.group"#;
-            faults.push(FieldError::invalid(format!("metadata.{member}"), &json!(name), detail));
+            errors.push(FieldError::invalid(format!("metadata.{member}"), &json!(name), detail));
         }
     }
 }
 
-fn check_spec(definition: &Value, old: Option<&Value>, faults: &mut Vec<FieldError>) {
+fn check_spec(definition: &Value, old: Option<&Value>, errors: &mut Vec<FieldError>) {
     let spec = &definition["spec"];
-    check_group(tree::text(spec, "/group"), faults);
+    check_group(tree::text(spec, "/group"), errors);
     match tree::text(spec, "/scope") {
         "Cluster" | "Namespaced" => {}
-        "" => faults.push(FieldError::required("spec.scope", "")),
+        "" => errors.push(FieldError::required("spec.scope", "")),
         scope => {
-            faults.push(FieldError::not_supported("spec.scope", &json!(scope), &["Cluster", "Namespaced"]))
+            errors.push(FieldError::not_supported("spec.scope", &json!(scope), &["Cluster", "Namespaced"]))
         }
     }
     let versions = Versions::new(
         tree::list(spec, "/versions"),
         old.map_or(&[], |old| tree::list(old, "/spec/versions")),
     );
-    versions.check_presence(faults);
-    versions.check_each(faults);
-    versions.check_together(faults);
-    names::check_presence(&spec["names"], faults);
-    names::check(&spec["names"], "spec.names", faults);
-    versions.check_shared(faults);
+    versions.check_presence(errors);
+    versions.check_each(errors);
+    versions.check_together(errors);
+    names::check_presence(&spec["names"], errors);
+    names::check(&spec["names"], "spec.names", errors);
+    versions.check_shared(errors);
     let is_accepted = old.is_some_and(|old| old["spec"]["conversion"] == spec["conversion"]);
     if !is_accepted {
-        conversion::check(spec, faults);
+        conversion::check(spec, errors);
     }
 }
 
-fn check_group(group: &str, faults: &mut Vec<FieldError>) {
+fn check_group(group: &str, errors: &mut Vec<FieldError>) {
     if group.is_empty() {
-        faults.push(FieldError::required("spec.group", ""));
+        errors.push(FieldError::required("spec.group", ""));
     } else if let Some(detail) = names::subdomain_errors(group) {
-        faults.push(FieldError::invalid("spec.group", &json!(group), detail));
+        errors.push(FieldError::invalid("spec.group", &json!(group), detail));
     } else if !group.contains('.') {
-        faults.push(FieldError::invalid(
+        errors.push(FieldError::invalid(
             "spec.group",
             &json!(group),
             "should be a domain with at least one dot",
@@ -140,8 +141,9 @@ fn check_group(group: &str, faults: &mut Vec<FieldError>) {
     }
 }
 
-/// What the keys of stored objects are made of cannot change; kind and scope can until objects may exist.
-fn check_immutable(new: &Value, old: &Value, faults: &mut Vec<FieldError>) {
+/// Group and plural are part of the keys of stored objects and cannot change; kind and scope can until objects may
+/// exist.
+fn check_immutable(new: &Value, old: &Value, errors: &mut Vec<FieldError>) {
     let since_established = ["/scope", "/names/kind"];
     let always = ["/group", "/names/plural"];
     let checked = if is_true(old, "Established") { &since_established[..] } else { &[] };
@@ -149,24 +151,24 @@ fn check_immutable(new: &Value, old: &Value, faults: &mut Vec<FieldError>) {
         let value = tree::text(&new["spec"], pointer);
         if value != tree::text(&old["spec"], pointer) {
             let field = format!("spec{}", pointer.replace('/', "."));
-            faults.push(FieldError::invalid(field, &json!(value), "field is immutable"));
+            errors.push(FieldError::invalid(field, &json!(value), "field is immutable"));
         }
     }
 }
 
 /// A version in which objects may be stored cannot go.
-fn check_stored_versions(definition: &Value, faults: &mut Vec<FieldError>) {
+fn check_stored_versions(definition: &Value, errors: &mut Vec<FieldError>) {
     let stored: Vec<&str> = tree::texts(definition, "/status/storedVersions").collect();
     let field = "status.storedVersions";
     if stored.is_empty() {
-        faults.push(FieldError::invalid(field, &Value::Null, "must have at least one stored version"));
+        errors.push(FieldError::invalid(field, &Value::Null, "must have at least one stored version"));
         return;
     }
     let versions = tree::list(definition, "/spec/versions");
     for version in versions.iter().filter(|version| version["storage"] == true) {
         let name = tree::text(version, "/name");
         if !stored.contains(&name) {
-            faults.push(FieldError::invalid(
+            errors.push(FieldError::invalid(
                 field,
                 &json!(stored),
                 format!("must have the storage version {name}"),
@@ -180,24 +182,24 @@ fn check_stored_versions(definition: &Value, faults: &mut Vec<FieldError>) {
                  spec.versions until a storage migration ensures no data remains persisted in {name} and removes \
                  {name} from status.storedVersions"
             );
-            faults.push(FieldError::invalid(format!("{field}[{index}]"), &json!(name), detail));
+            errors.push(FieldError::invalid(format!("{field}[{index}]"), &json!(name), detail));
         }
     }
 }
 
-/// What the annotation says may stay as it is, whatever that is.
-fn check_approval(new: &Value, old: Option<&Value>, faults: &mut Vec<FieldError>) {
-    let Some(approval) = Approval::of(new) else { return };
-    let before = old.and_then(Approval::of);
+/// An unchanged annotation is valid, whatever its value.
+fn check_approval(new: &Value, old: Option<&Value>, errors: &mut Vec<FieldError>) {
+    let Some(approval) = Approval::from_definition(new) else { return };
+    let before = old.and_then(Approval::from_definition);
     if before.is_none_or(|before| before.state != approval.state) {
-        faults.extend(approval.fault());
+        errors.extend(approval.error());
     }
 }
 
-fn check_preservation(new: &Value, old: Option<&Value>, faults: &mut Vec<FieldError>) {
+fn check_preservation(new: &Value, old: Option<&Value>, errors: &mut Vec<FieldError>) {
     let preserves = |definition: &Value| tree::is_true(definition, "/spec/preserveUnknownFields");
     if preserves(new) && !old.is_some_and(preserves) {
-        faults.push(FieldError::invalid(
+        errors.push(FieldError::invalid(
             "spec.preserveUnknownFields",
             &json!(true),
             "cannot set to true, set x-kubernetes-preserve-unknown-fields to true in spec.versions[*].schema instead",

@@ -2,7 +2,8 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::resources::{Group, Part, Resource, Source, Version};
+use crate::kinds::ServedSubresource;
+use crate::resources::{Group, Resource, Source, Version};
 
 /// The list of groups, in the given order.
 pub(super) fn list(groups: &[&Group]) -> Value {
@@ -42,22 +43,22 @@ fn resource(resource: &Resource) -> Value {
             entry.insert(name.to_owned(), json!(list));
         }
     }
-    if !resource.parts.is_empty() {
-        let parts = resource.parts.iter().map(|entry| part(entry, is_custom)).collect();
-        entry.insert("subresources".to_owned(), Value::Array(parts));
+    if !resource.subresources.is_empty() {
+        let subresources = resource.subresources.iter().map(|entry| subresource(entry, is_custom)).collect();
+        entry.insert("subresources".to_owned(), Value::Array(subresources));
     }
     Value::Object(entry)
 }
 
-fn part(part: &Part, is_custom: bool) -> Value {
-    let (group, version) = match is_custom || part.is_foreign {
-        true => (part.kind.group.as_str(), part.kind.version.as_str()),
+fn subresource(entry: &ServedSubresource, is_custom: bool) -> Value {
+    let (group, version) = match is_custom || entry.is_foreign {
+        true => (entry.kind.group.as_str(), entry.kind.version.as_str()),
         false => ("", ""),
     };
     json!({
-        "subresource": part.name,
-        "responseKind": kind(group, version, &part.kind.kind),
-        "verbs": part.verbs,
+        "subresource": entry.name,
+        "responseKind": kind(group, version, &entry.kind.kind),
+        "verbs": entry.verbs,
     })
 }
 

@@ -2,7 +2,8 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::resources::{Group, Part, Resource, Snapshot};
+use crate::kinds::ServedSubresource;
+use crate::resources::{Group, Resource, Snapshot};
 
 /// `/api`. Upstream sends no apiVersion here.
 pub(super) fn versions() -> Value {
@@ -39,7 +40,8 @@ pub(super) fn resources(snapshot: &Snapshot, group: &str, version: &str) -> Valu
         snapshot.group(group).and_then(|group| group.versions.iter().find(|entry| entry.name == version));
     let resources = found.map(|version| version.resources.as_slice()).unwrap_or_default();
     let entries = resources.iter().flat_map(|resource| {
-        std::iter::once(whole(resource)).chain(resource.parts.iter().map(|entry| part(resource, entry)))
+        std::iter::once(whole(resource))
+            .chain(resource.subresources.iter().map(|entry| subresource(resource, entry)))
     });
     let group_version = if group.is_empty() { version.to_owned() } else { format!("{group}/{version}") };
     let mut document = json!({
@@ -67,17 +69,17 @@ fn whole(resource: &Resource) -> Value {
     Value::Object(entry)
 }
 
-fn part(resource: &Resource, part: &Part) -> Value {
+fn subresource(resource: &Resource, served: &ServedSubresource) -> Value {
     let mut entry = json!({
-        "name": format!("{}/{}", resource.plural, part.name),
+        "name": format!("{}/{}", resource.plural, served.name),
         "singularName": "",
         "namespaced": resource.is_namespaced,
-        "kind": part.kind.kind,
-        "verbs": part.verbs,
+        "kind": served.kind.kind,
+        "verbs": served.verbs,
     });
-    if part.is_foreign {
-        entry["group"] = json!(part.kind.group);
-        entry["version"] = json!(part.kind.version);
+    if served.is_foreign {
+        entry["group"] = json!(served.kind.group);
+        entry["version"] = json!(served.kind.version);
     }
     entry
 }

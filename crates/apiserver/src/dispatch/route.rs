@@ -46,7 +46,7 @@ pub(super) async fn answer(
 ) -> Result<Response<Body>, Status> {
     let (resource, info) = (&call.resource, &call.info);
     if !info.subresource.is_empty() {
-        let Some(subresource) = resource.part(&info.subresource) else {
+        let Some(subresource) = resource.subresource(&info.subresource) else {
             // For custom resources upstream answers as if the object did not exist.
             let is_custom = resource.as_custom().is_some();
             return Err(if is_custom { resource.not_found(&info.name) } else { no_such_path() });

@@ -20,6 +20,9 @@ pub(crate) type SetDefaults = fn(&mut Map<String, Value>);
 /// Sets fields that the server owns.
 pub(crate) type Prepare = fn(&mut Value);
 
+/// Sets fields that the server owns on an object that is deleted at a time in `metav1.Time` format.
+pub(crate) type PrepareForDelete = fn(&mut Value, &str);
+
 /// Validates an object; the second one is the stored object of an update.
 pub(crate) type Validate = fn(&Value, Option<&Value>, &mut FieldErrors);
 
@@ -37,9 +40,9 @@ pub struct BuiltinKind {
     pub names: NameRule,
     /// When `metadata.generation` grows.
     pub generation: Generation,
-    /// How `status` is written.
+    /// Rule for writing `status`.
     pub status: StatusRule,
-    /// How `metadata.finalizers` is validated.
+    /// Validation rule for `metadata.finalizers`.
     pub finalizers: FinalizerRule,
     /// Fills in defaults, canonical quantities included.
     pub defaults: Hook<SetDefaults>,
@@ -47,6 +50,8 @@ pub struct BuiltinKind {
     pub prepare_for_create: Hook<Prepare>,
     /// Restores the state that the server owns on a changed object.
     pub prepare_for_update: Hook<Prepare>,
+    /// Sets the state that the server owns on an object before it is deleted; the text is the current time.
+    pub prepare_for_delete: Hook<PrepareForDelete>,
     /// Validates everything but the metadata; the second object is the stored one of an update.
     pub validate: Hook<Validate>,
     /// Warnings about a valid object; the second object is the stored one of an update.
@@ -68,7 +73,7 @@ pub enum Hook<T> {
     NotNeeded(&'static str),
 }
 
-/// How `status` is written.
+/// Rule for writing `status`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum StatusRule {
     /// There is no `status` subresource.
@@ -79,7 +84,7 @@ pub enum StatusRule {
     KeptOnCreate,
 }
 
-/// How `metadata.finalizers` is validated.
+/// Validation rule for `metadata.finalizers`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FinalizerRule {
     /// A name without a domain has to be one of Kubernetes' own.
@@ -88,7 +93,7 @@ pub enum FinalizerRule {
     Unchecked,
 }
 
-/// How a kind is turned into its stored version and back.
+/// Conversion of a kind to its stored version and back.
 #[derive(Debug, Clone, Copy)]
 pub struct Conversion {
     /// The kind and version that is stored.
@@ -102,6 +107,7 @@ pub struct Conversion {
 pub(super) const NO_DEFAULTS: &str = "upstream sets no defaults for the kind";
 pub(super) const NO_INITIAL_STATE: &str = "the server sets no field of a new object";
 pub(super) const NO_KEPT_STATE: &str = "the server owns no field outside metadata and status";
+pub(super) const NO_DELETION_STATE: &str = "deletion needs no state besides deletionTimestamp";
 pub(super) const NO_WARNINGS: &str = "no valid object is worth a warning";
 pub(super) const DEFAULT_TABLE: &str = "the default table with name and creation time is enough";
 pub(super) const NAME_AND_NAMESPACE: &str = "upstream selects the kind by name and namespace only";
@@ -142,6 +148,7 @@ pub(super) const fn review(
         defaults: NotNeeded(NO_DEFAULTS),
         prepare_for_create: NotNeeded(NOT_STORED),
         prepare_for_update: NotNeeded(NOT_STORED),
+        prepare_for_delete: NotNeeded(NOT_STORED),
         validate: NotNeeded("the review itself checks its spec"),
         warnings: NotNeeded(NO_WARNINGS),
         table: NotNeeded(DEFAULT_TABLE),
@@ -206,6 +213,12 @@ impl Strategy for BuiltinKind {
     fn prepare_for_update(&self, object: &mut Value) {
         if let Some(prepare) = self.prepare_for_update.get() {
             prepare(object);
+        }
+    }
+
+    fn prepare_for_delete(&self, object: &mut Value, now: &str) {
+        if let Some(prepare) = self.prepare_for_delete.get() {
+            prepare(object, now);
         }
     }
 

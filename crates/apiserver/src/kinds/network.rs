@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use crate::kinds::table::cells::{Source, joined};
+use crate::kinds::table::cells::{Row, joined};
 use crate::tree;
 use crate::validation::path::Path;
 use crate::validation::{FieldErrors, names};
@@ -19,12 +19,12 @@ pub(crate) fn node_name(path: &Path<'_>, entry: &Value, errors: &mut FieldErrors
 }
 
 /// Addresses, or host names where there is no address, of a load balancer; sorted, each once.
-pub(crate) fn ingress_addresses(source: Source<'_>) -> String {
+pub(crate) fn ingress_addresses(row: Row<'_>) -> String {
     let address = |entry| match tree::text(entry, "/ip") {
         "" => tree::text(entry, "/hostname"),
         address => address,
     };
-    let entries = source.list("/status/loadBalancer/ingress").iter();
+    let entries = row.list("/status/loadBalancer/ingress").iter();
     let addresses: BTreeSet<&str> = entries.map(address).filter(|text| !text.is_empty()).collect();
     joined(addresses)
 }

@@ -1,17 +1,17 @@
 //! Canonical forms of resource quantities.
 
+use portolan_object::quantity::Quantity;
 use serde_json::{Map, Value};
 
-use crate::quantity::Quantity;
 use crate::tree::child_if_present;
 
-/// Brings `limits` and `requests` into canonical form.
+/// Rewrites `limits` and `requests` in canonical form.
 pub(crate) fn canonical_requirements(resources: &mut Map<String, Value>) {
     canonical_map(resources, "limits");
     canonical_map(resources, "requests");
 }
 
-/// Brings a map of quantities into canonical form, rounded up to thousandths.
+/// Rewrites a map of quantities in canonical form, rounded up to thousandths.
 pub(crate) fn canonical_map(parent: &mut Map<String, Value>, name: &str) {
     let Some(amounts) = child_if_present(parent, name) else { return };
     for amount in amounts.values_mut() {
@@ -19,14 +19,14 @@ pub(crate) fn canonical_map(parent: &mut Map<String, Value>, name: &str) {
     }
 }
 
-/// Brings one quantity into canonical form.
+/// Rewrites one quantity in canonical form.
 pub(crate) fn canonical_field(parent: &mut Map<String, Value>, name: &str) {
     if let Some(amount) = parent.get_mut(name) {
         canonical(amount, |amount| amount);
     }
 }
 
-/// What is no quantity stays, for validation to refuse.
+/// An invalid quantity stays, for validation to refuse.
 fn canonical(amount: &mut Value, rounded: fn(Quantity) -> Quantity) {
     let text = match amount {
         Value::String(text) => text.clone(),

@@ -1,5 +1,7 @@
 //! Facts about a resource that discovery and routing need: names, verbs, subresources.
 
+use portolan_object::GroupVersionKind;
+
 use super::{ALL_VERBS, SUBRESOURCE_VERBS};
 
 /// One built-in resource in one version.
@@ -45,6 +47,19 @@ pub struct Subresource {
     /// Version of the body, see `group`.
     pub version: &'static str,
     /// Allowed verbs, in discovery order.
+    pub verbs: &'static [&'static str],
+}
+
+/// A subresource of a built-in kind or a custom resource, as requests find it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ServedSubresource {
+    /// Name in paths.
+    pub name: &'static str,
+    /// Kind of its body.
+    pub kind: GroupVersionKind,
+    /// Whether the body belongs to another group version than the resource.
+    pub is_foreign: bool,
+    /// Verbs in discovery order.
     pub verbs: &'static [&'static str],
 }
 
@@ -180,5 +195,21 @@ impl Subresource {
 
     pub(super) const fn scale() -> Self {
         Self::new("scale", "Scale", SUBRESOURCE_VERBS).in_group("autoscaling", "v1")
+    }
+}
+
+impl ServedSubresource {
+    pub(crate) fn builtin(entry: &Subresource, parent: &GroupVersionKind) -> Self {
+        let is_foreign = !entry.version.is_empty();
+        let kind = match is_foreign {
+            true => GroupVersionKind::new(entry.group, entry.version, entry.kind),
+            false => parent.group_version().kind(entry.kind),
+        };
+        Self { name: entry.name, kind, is_foreign, verbs: entry.verbs }
+    }
+
+    /// Whether a verb is served.
+    pub fn allows(&self, verb: &str) -> bool {
+        self.verbs.contains(&verb)
     }
 }

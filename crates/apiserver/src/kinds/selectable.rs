@@ -10,7 +10,7 @@ use serde_json::Value;
 pub struct SelectableField {
     /// Name in the selector.
     pub name: &'static str,
-    /// Where its value is.
+    /// Path of its value.
     path: &'static [&'static str],
     /// Its value when nothing is there.
     missing: &'static str,

@@ -45,6 +45,9 @@ pub trait Strategy: fmt::Debug + Send + Sync {
     /// Restores the state that the server owns on a changed object.
     fn prepare_for_update(&self, object: &mut Value);
 
+    /// Sets the state that the server owns on an object before it is deleted at `now`, in `metav1.Time` format.
+    fn prepare_for_delete(&self, object: &mut Value, now: &str);
+
     /// Validates a new object.
     fn validate_create(&self, object: &Value) -> Validation;
 

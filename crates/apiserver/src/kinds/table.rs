@@ -1,4 +1,4 @@
-//! How built-in kinds look as a table: the columns and cells that `kubectl get` prints.
+//! Tables of built-in kinds: the columns and cells that `kubectl get` prints.
 //!
 //! The request handler wraps them into `meta.k8s.io/v1 Table`. Custom resources are printed from their own
 //! column definitions, elsewhere. Cells never fail: what is missing prints as the kind's word for it.
@@ -8,7 +8,7 @@ pub(crate) mod cells;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use cells::Source;
+use cells::Row;
 
 /// One column of a table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,7 +19,7 @@ pub(crate) struct Column {
     pub kind: &'static str,
     /// `name` on the column that identifies the object, otherwise empty.
     pub format: &'static str,
-    /// What the cells mean.
+    /// Meaning of the cells.
     pub description: &'static str,
     /// 0 is always shown, 1 only in wide output.
     pub priority: u8,
@@ -33,20 +33,20 @@ impl Column {
         })
     }
 
-    pub(crate) const fn of(kind: &'static str, name: &'static str, description: &'static str) -> Self {
+    pub(crate) const fn new(kind: &'static str, name: &'static str, description: &'static str) -> Self {
         Self { name, kind, format: "", description, priority: 0 }
     }
 
-    pub(crate) const fn text(name: &'static str, description: &'static str) -> Self {
-        Self::of("string", name, description)
+    pub(crate) const fn string(name: &'static str, description: &'static str) -> Self {
+        Self::new("string", name, description)
     }
 
     pub(crate) const fn integer(name: &'static str, description: &'static str) -> Self {
-        Self::of("integer", name, description)
+        Self::new("integer", name, description)
     }
 
     pub(crate) const fn boolean(name: &'static str, description: &'static str) -> Self {
-        Self::of("boolean", name, description)
+        Self::new("boolean", name, description)
     }
 
     pub(crate) const fn wide(mut self) -> Self {
@@ -61,15 +61,15 @@ impl Column {
 }
 
 pub(crate) const NAME: Column =
-    Column::text("Name", "Name of the object, unique among its kind and namespace.").identifying();
-pub(crate) const AGE: Column = Column::text("Age", "Time since the object was created.");
-pub(crate) const CREATED: Column = Column::of("date", "Created At", "When the object was created.");
+    Column::string("Name", "Name of the object, unique among its kind and namespace.").identifying();
+pub(crate) const AGE: Column = Column::string("Age", "Time since the object was created.");
+pub(crate) const CREATED: Column = Column::new("date", "Created At", "When the object was created.");
 pub(crate) const CONTAINERS: Column =
-    Column::text("Containers", "Names of the containers of the pod template.").wide();
+    Column::string("Containers", "Names of the containers of the pod template.").wide();
 pub(crate) const IMAGES: Column =
-    Column::text("Images", "Images of the containers of the pod template.").wide();
+    Column::string("Images", "Images of the containers of the pod template.").wide();
 pub(crate) const SELECTOR: Column =
-    Column::text("Selector", "Labels of the pods that belong to the object.").wide();
+    Column::string("Selector", "Labels of the pods that belong to the object.").wide();
 
 /// Columns of a kind together with the function that fills them.
 #[derive(Debug)]
@@ -77,7 +77,7 @@ pub struct Table {
     /// Columns in the order in which they are printed.
     pub(crate) columns: &'static [Column],
     /// The cells of one object, as many as there are columns.
-    pub(crate) cells: fn(Source<'_>) -> Vec<Value>,
+    pub(crate) cells: fn(Row<'_>) -> Vec<Value>,
 }
 
 impl Table {
@@ -88,17 +88,17 @@ impl Table {
 
     /// The cells of one object, as many as there are columns.
     pub(crate) fn row(&self, object: &Value, now: Timestamp) -> Vec<Value> {
-        (self.cells)(Source { object, now })
+        (self.cells)(Row { object, now })
     }
 }
 
 /// The table of kinds without one: a name and a date.
 pub(crate) static DEFAULT: Table = Table { columns: &[NAME, CREATED], cells: default_cells };
 
-fn default_cells(source: Source<'_>) -> Vec<Value> {
-    let created = match source.text("/metadata/creationTimestamp") {
+fn default_cells(row: Row<'_>) -> Vec<Value> {
+    let created = match row.text("/metadata/creationTimestamp") {
         "" => Value::Null,
         created => json!(created),
     };
-    vec![source.name(), created]
+    vec![row.name(), created]
 }

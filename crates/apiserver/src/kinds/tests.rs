@@ -22,6 +22,7 @@ fn every_kind_has_every_hook_or_says_that_it_needs_none() {
             ("defaults", kind.defaults.reason()),
             ("prepare_for_create", kind.prepare_for_create.reason()),
             ("prepare_for_update", kind.prepare_for_update.reason()),
+            ("prepare_for_delete", kind.prepare_for_delete.reason()),
             ("validate", kind.validate.reason()),
             ("warnings", kind.warnings.reason()),
             ("table", kind.table.reason()),

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use crate::kinds::selectable::{SelectableField, field};
-use crate::kinds::table::cells::Source;
+use crate::kinds::table::cells::Row;
 use crate::kinds::table::{AGE, CONTAINERS, Column, IMAGES, NAME, SELECTOR};
 use crate::kinds::{pod_spec, status};
 use crate::tree;
@@ -32,15 +32,15 @@ pub(crate) fn spec_of(object: &Value) -> &Value {
 
 /// The words of a kind in the errors of its selector and template.
 pub(crate) struct Words {
-    /// What the selector is of.
+    /// Kind in errors about the selector.
     pub(crate) kind: &'static str,
-    /// What the template is of.
+    /// Kind in errors about the template.
     pub(crate) controller: &'static str,
-    /// What an unreadable selector is told in addition to its own errors.
+    /// Error text for an invalid selector, besides the errors of its parts.
     pub(crate) unreadable: &'static str,
 }
 
-/// The selector of a controller whose pods run for ever, and the template that must satisfy it.
+/// Validates the selector of a controller of long-running pods, and the template that must satisfy it.
 ///
 /// A missing selector matches nothing; with an unreadable one the template is not looked at.
 pub(crate) fn selector_and_template(spec: &Value, words: &Words, errors: &mut FieldErrors) {
@@ -154,22 +154,22 @@ pub(crate) fn own_labels(object: &mut Map<String, Value>, labels: Value) {
     }
 }
 
-pub(crate) fn replica_cells(source: Source<'_>, selector: String) -> Vec<Value> {
-    let [names, images] = source.containers(TEMPLATE);
+pub(crate) fn replica_cells(row: Row<'_>, selector: String) -> Vec<Value> {
+    let [names, images] = row.containers(TEMPLATE);
     vec![
-        source.name(),
-        json!(source.integer("/spec/replicas")),
-        json!(source.integer("/status/replicas")),
-        json!(source.integer("/status/readyReplicas")),
-        source.age(),
+        row.name(),
+        json!(row.integer("/spec/replicas")),
+        json!(row.integer("/status/replicas")),
+        json!(row.integer("/status/readyReplicas")),
+        row.age(),
         names,
         images,
         json!(selector),
     ]
 }
 
-pub(crate) fn ready_of_desired(source: Source<'_>) -> Value {
-    json!(format!("{}/{}", source.integer("/status/readyReplicas"), source.integer("/spec/replicas")))
+pub(crate) fn ready_of_desired(row: Row<'_>) -> Value {
+    json!(format!("{}/{}", row.integer("/status/readyReplicas"), row.integer("/spec/replicas")))
 }
 
 pub(crate) const REPLICAS: &[SelectableField] = &[field("status.replicas", &["status", "replicas"]).or("0")];

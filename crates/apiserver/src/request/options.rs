@@ -316,7 +316,7 @@ fn dry_run_error(values: &[&str]) -> Option<FieldError> {
 
 fn manager_error(manager: &str) -> Option<FieldError> {
     if manager.len() > usize::from(MAX_MANAGER_BYTES) {
-        let error = portolan_object::Fault::TooLong(u64::from(MAX_MANAGER_BYTES));
+        let error = portolan_object::FieldErrorKind::TooLong(u64::from(MAX_MANAGER_BYTES));
         return Some(FieldError::new("fieldManager", error));
     }
     let unprintable = manager.chars().any(char::is_control);

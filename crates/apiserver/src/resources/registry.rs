@@ -5,10 +5,10 @@ use std::sync::{Arc, OnceLock};
 
 use arc_swap::ArcSwap;
 
-use super::{Resource, by_version};
+use super::Resource;
 use crate::crd::CustomVersion;
 use crate::discovery::Documents;
-use crate::kinds;
+use crate::kinds::{self, by_version};
 use crate::openapi::Specifications;
 
 /// One API group.
@@ -112,19 +112,19 @@ impl Snapshot {
         self.by_path.get(group).is_some_and(|versions| versions.contains_key(version))
     }
 
-    /// Discovery documents, made when first asked for.
+    /// Discovery documents, built on first use.
     pub fn discovery(&self) -> &Documents {
         self.discovery.get_or_init(|| Documents::new(&self.groups))
     }
 
-    /// OpenAPI documents, each made when first asked for.
+    /// OpenAPI documents, each built on first use.
     pub fn specifications(&self) -> &Specifications {
         self.specifications
             .get_or_init(|| Arc::new(Specifications::new(&self.groups, self.former.as_deref())))
     }
 }
 
-/// Where the newest snapshot is found.
+/// Holder of the newest snapshot.
 #[derive(Debug)]
 pub struct Registry {
     builtin: Vec<Arc<Resource>>,

@@ -3,7 +3,7 @@ use super::*;
 #[test]
 fn versions_are_ordered_by_stability() {
     let mut versions = ["v1alpha1", "foo", "v2", "v1beta2", "v10", "v1", "v1beta1", "bar", "v2alpha1", "v01"];
-    versions.sort_by(|a, b| by_version(a, b));
+    versions.sort_by(|a, b| crate::kinds::by_version(a, b));
     assert_eq!(
         versions,
         ["v10", "v2", "v1", "v1beta2", "v1beta1", "v2alpha1", "v1alpha1", "bar", "foo", "v01"]

@@ -1,6 +1,6 @@
 //! The errors found so far, and the checks that every kind needs.
 
-use portolan_object::{Fault, FieldError};
+use portolan_object::{FieldError, FieldErrorKind};
 use serde_json::Value;
 
 use super::path::Path;
@@ -9,7 +9,7 @@ use crate::tree;
 /// Text of a changed field that may not change.
 pub(crate) const IMMUTABLE: &str = "field is immutable";
 
-/// An object as a fault prints it: with these members, in this order. A member without a value is left out.
+/// An object as an error prints it: with these members, in this order. A member without a value is left out.
 pub(crate) fn printed(members: &[(&str, Option<&Value>)]) -> String {
     let members: Vec<String> = members
         .iter()
@@ -43,9 +43,9 @@ impl FieldErrors {
         self.0.push(FieldError::invalid(path.to_string(), &value.into(), detail));
     }
 
-    /// An unacceptable value, as the text to print: for values whose members stand in an order of their own.
+    /// An invalid value given as printed text, for values with a fixed order of fields.
     pub(crate) fn invalid_text(&mut self, path: &Path<'_>, text: String, detail: impl Into<String>) {
-        self.0.push(FieldError::new(path.to_string(), Fault::Invalid(text, detail.into())));
+        self.0.push(FieldError::new(path.to_string(), FieldErrorKind::Invalid(text, detail.into())));
     }
 
     pub(crate) fn forbidden(&mut self, path: &Path<'_>, detail: impl Into<String>) {
@@ -53,17 +53,17 @@ impl FieldErrors {
     }
 
     pub(crate) fn duplicate(&mut self, path: &Path<'_>, value: impl Into<Value>) {
-        self.0.push(FieldError::new(path.to_string(), Fault::Duplicate(value.into().to_string())));
+        self.0.push(FieldError::new(path.to_string(), FieldErrorKind::Duplicate(value.into().to_string())));
     }
 
     /// A value that stands there twice, as the text to print.
     pub(crate) fn duplicate_text(&mut self, path: &Path<'_>, text: String) {
-        self.0.push(FieldError::new(path.to_string(), Fault::Duplicate(text)));
+        self.0.push(FieldError::new(path.to_string(), FieldErrorKind::Duplicate(text)));
     }
 
     pub(crate) fn not_found(&mut self, path: &Path<'_>, value: &str) {
         let value = Value::from(value).to_string();
-        self.0.push(FieldError::new(path.to_string(), Fault::NotFound(value)));
+        self.0.push(FieldError::new(path.to_string(), FieldErrorKind::NotFound(value)));
     }
 
     pub(crate) fn not_supported(&mut self, path: &Path<'_>, value: impl Into<Value>, allowed: &[&str]) {
@@ -72,19 +72,19 @@ impl FieldErrors {
 
     pub(crate) fn not_supported_text(&mut self, path: &Path<'_>, text: String, allowed: &[&str]) {
         let allowed = allowed.iter().map(|&word| word.to_owned()).collect();
-        self.0.push(FieldError::new(path.to_string(), Fault::NotSupported(text, allowed)));
+        self.0.push(FieldError::new(path.to_string(), FieldErrorKind::NotSupported(text, allowed)));
     }
 
     pub(crate) fn too_many(&mut self, path: &Path<'_>, found: usize, limit: usize) {
         let [found, limit] = [found, limit].map(|count| u64::try_from(count).unwrap_or(u64::MAX));
-        self.0.push(FieldError::new(path.to_string(), Fault::TooMany(found, limit)));
+        self.0.push(FieldError::new(path.to_string(), FieldErrorKind::TooMany(found, limit)));
     }
 
     pub(crate) fn too_long(&mut self, path: &str, limit: u64) {
-        self.0.push(FieldError::new(path, Fault::TooLong(limit)));
+        self.0.push(FieldError::new(path, FieldErrorKind::TooLong(limit)));
     }
 
-    /// One fault for each text about the same value.
+    /// One error for each text about the same value.
     pub(crate) fn texts(&mut self, path: &Path<'_>, value: &str, details: Vec<String>) {
         for detail in details {
             self.invalid(path, value, detail);

@@ -1,4 +1,4 @@
-//! What names may look like, each rule with the sentence that explains it.
+//! Syntax of names, with the error texts of Kubernetes.
 //!
 //! A rule answers with the sentences that do not hold; no sentence means the name is fine.
 
@@ -98,18 +98,18 @@ pub(crate) fn path_segment(name: &str) -> Vec<String> {
 /// The name of a port, as IANA registers them.
 pub(crate) fn port(name: &str) -> Vec<String> {
     let mut errors = Vec::new();
-    let mut fault = |is_broken: bool, text: &str| {
+    let mut error = |is_broken: bool, text: &str| {
         if is_broken {
             errors.push(text.to_owned());
         }
     };
     let is_inner = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
-    fault(name.len() > 15, "must be no more than 15 characters");
+    error(name.len() > 15, "must be no more than 15 characters");
     let charset = "must contain only alpha-numeric characters (a-z, 0-9), and hyphens (-)";
-    fault(name.is_empty() || !name.bytes().all(is_inner), charset);
-    fault(!name.bytes().any(|byte| byte.is_ascii_lowercase()), "must contain at least one letter (a-z)");
-    fault(name.contains("--"), "must not contain consecutive hyphens");
-    fault(name.starts_with('-') || name.ends_with('-'), "must not begin or end with a hyphen");
+    error(name.is_empty() || !name.bytes().all(is_inner), charset);
+    error(!name.bytes().any(|byte| byte.is_ascii_lowercase()), "must contain at least one letter (a-z)");
+    error(name.contains("--"), "must not contain consecutive hyphens");
+    error(name.starts_with('-') || name.ends_with('-'), "must not begin or end with a hyphen");
     errors
 }
 
@@ -178,7 +178,7 @@ pub(crate) fn range(text: &str) -> Vec<String> {
     }
 }
 
-/// What an endpoint's address may not be.
+/// Errors of an endpoint address: loopback, link-local, unspecified and multicast addresses are not allowed.
 pub(crate) fn endpoint_address(text: &str) -> Vec<String> {
     let Ok(address) = text.parse::<IpAddr>() else {
         return vec!["must be a valid IP address".to_owned()];

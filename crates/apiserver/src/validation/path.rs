@@ -1,4 +1,4 @@
-//! Where in an object something is wrong, written out only when it is.
+//! Field paths of errors, formatted only when there is an error.
 
 use std::fmt;
 

@@ -1,16 +1,16 @@
 //! Amounts of resources that containers ask for.
 
+use portolan_object::quantity::{Quantity, QuantityError};
 use serde_json::Value;
 
 use super::errors::FieldErrors;
 use super::names::label_key_errors;
 use super::path::Path;
-use crate::quantity::Quantity;
 use crate::tree;
 
 const OF_CONTAINERS: [&str; 3] = ["cpu", "memory", "ephemeral-storage"];
 
-/// What quotas count by the object.
+/// Object count resources of quotas.
 const OBJECTS: [&str; 9] = [
     "configmaps",
     "persistentvolumeclaims",
@@ -118,7 +118,7 @@ pub(crate) fn not_negative(path: &Path<'_>, amount: &Value, errors: &mut FieldEr
             errors.invalid(path, amount.to_string(), "must be greater than or equal to 0");
         }
         Some(_) => {}
-        None => errors.invalid(path, amount.clone(), crate::quantity::InvalidQuantity.to_string()),
+        None => errors.invalid(path, amount.clone(), QuantityError::Format.to_string()),
     }
 }
 
@@ -129,7 +129,7 @@ pub(crate) fn positive(path: &Path<'_>, amount: &Value, errors: &mut FieldErrors
             errors.invalid(path, amount.to_string(), "must be greater than zero");
         }
         Some(_) => {}
-        None => errors.invalid(path, amount.clone(), crate::quantity::InvalidQuantity.to_string()),
+        None => errors.invalid(path, amount.clone(), QuantityError::Format.to_string()),
     }
 }
 

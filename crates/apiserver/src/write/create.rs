@@ -130,8 +130,9 @@ async fn prepare(
     let name = metadata::name_of(object).to_owned();
     strategy::drop_status(resource, object);
     namespaces::admit_content(&call.server.store, resource, &call.info.namespace, &name)?;
-    if let Some(version) = resource.as_custom() {
-        version.admit_creation(resource, &name)?;
+    if resource.as_custom().is_some_and(|version| version.definition.is_terminating) {
+        let cause = "create not allowed while custom resource definition is terminating";
+        return Err(resource.forbidden(&name, cause));
     }
     resource.strategy().apply_defaults(object);
     // Fields that are set from here on have no manager.

@@ -140,7 +140,7 @@ pub(super) async fn remove(
         let Some(item) = server.store.get(&key) else { return Ok(None) };
         let mut old = resource.value(&item);
         admission::admit_deletion(call, options.dry_run, &old).await?;
-        crate::crd::before_deletion(resource, &mut old, &call.timestamp());
+        resource.strategy().prepare_for_delete(&mut old, &call.timestamp());
         let decision = deletion::decide(resource, &old, options, call.now)?;
         if options.dry_run {
             return Ok(Some(tried(decision, old)));

@@ -14,9 +14,9 @@ use super::shape::{Place, property};
 use crate::patch::{go_text, go_type};
 use crate::schema::{ListKind, Schema, Shape};
 
-/// What is wrong with the patch, as one text; `None` when nothing is.
-pub(super) fn faults(patch: &Map<String, Value>, schema: Schema<'_>) -> Option<String> {
-    let mut check = Check { path: Vec::new(), faults: Vec::new() };
+/// Errors of the patch, as one text; `None` for a valid patch.
+pub(super) fn errors(patch: &Map<String, Value>, schema: Schema<'_>) -> Option<String> {
+    let mut check = Check { path: Vec::new(), errors: Vec::new() };
     for (name, value) in patch {
         let place = match name.as_str() {
             "apiVersion" | "kind" => continue,
@@ -28,14 +28,14 @@ pub(super) fn faults(patch: &Map<String, Value>, schema: Schema<'_>) -> Option<S
         };
         check.under(Step::Field(name), |check| check.value(value, place));
     }
-    match check.faults.as_slice() {
+    match check.errors.as_slice() {
         [] => None,
-        [fault] => Some(fault.clone()),
+        [error] => Some(error.clone()),
         many => Some(format!("errors:\n  {}", many.join("\n  "))),
     }
 }
 
-/// One step of a path. Paths are only put into words when there is a fault to report.
+/// One step of a path. Paths are only put into words when there is an error to report.
 enum Step<'a> {
     Field(&'a str),
     Item(String),
@@ -43,18 +43,18 @@ enum Step<'a> {
 
 struct Check<'a> {
     path: Vec<Step<'a>>,
-    faults: Vec<String>,
+    errors: Vec<String>,
 }
 
 impl<'a> Check<'a> {
-    fn fault(&mut self, text: &str) {
+    fn error(&mut self, text: &str) {
         let steps = self.path.iter().map(|step| match step {
             Step::Field(name) => format!(".{name}"),
-            Step::Item(identity) => element::text(identity),
+            Step::Item(identity) => element::to_display(identity),
         });
         let path: String = steps.collect();
         let separator = if path.is_empty() { "" } else { ": " };
-        self.faults.push(format!("{path}{separator}{text}"));
+        self.errors.push(format!("{path}{separator}{text}"));
     }
 
     fn under(&mut self, step: Step<'a>, check: impl FnOnce(&mut Self)) {
@@ -63,12 +63,12 @@ impl<'a> Check<'a> {
         self.path.pop();
     }
 
-    /// The place of a member, or a fault when the schema does not have it.
+    /// The place of a member, or an error when the schema does not have it.
     fn declared<'s>(&mut self, name: &'a str, schema: Schema<'s>) -> Result<Place<'s>, ()> {
         let node = schema.node();
         let place = property(Some(schema), name);
         if place.is_none() && matches!(node.shape, Shape::Object(_)) && !node.preserve_unknown {
-            self.under(Step::Field(name), |check| check.fault("field not declared in schema"));
+            self.under(Step::Field(name), |check| check.error("field not declared in schema"));
             return Err(());
         }
         Ok(place)
@@ -82,28 +82,28 @@ impl<'a> Check<'a> {
             | (Shape::Integer | Shape::Number, Value::Number(_))
             | (Shape::Boolean, Value::Bool(_))
             | (Shape::IntOrString, Value::String(_) | Value::Number(_) | Value::Bool(_)) => {}
-            (Shape::Object(_) | Shape::Map(_), Value::Object(members)) => self.members(members, schema),
+            (Shape::Object(_) | Shape::Map(_), Value::Object(fields)) => self.fields(fields, schema),
             (Shape::Array(_), Value::Array(list)) => self.list(list, schema),
             (Shape::Object(_) | Shape::Map(_), _) => {
-                self.fault(&format!("expected map, got &{{{}}}", go_text(value)))
+                self.error(&format!("expected map, got &{{{}}}", go_text(value)))
             }
-            (Shape::Array(_), _) => self.fault(&format!("expected list, got &{{{}}}", go_text(value))),
+            (Shape::Array(_), _) => self.error(&format!("expected list, got &{{{}}}", go_text(value))),
             (Shape::String, _) => {
                 let found = go_syntax(value);
-                self.fault(&format!("expected string, got &value.valueUnstructured{{Value:{found}}}"));
+                self.error(&format!("expected string, got &value.valueUnstructured{{Value:{found}}}"));
             }
             (Shape::Integer | Shape::Number, _) => {
-                self.fault(&format!("expected numeric (int or float), got {}", go_type(value)));
+                self.error(&format!("expected numeric (int or float), got {}", go_type(value)));
             }
-            (Shape::Boolean, _) => self.fault(&format!("expected boolean, got &{{{}}}", go_text(value))),
+            (Shape::Boolean, _) => self.error(&format!("expected boolean, got &{{{}}}", go_text(value))),
             (Shape::IntOrString, _) => {
-                self.fault(&format!("expected any scalar, got &{{{}}}", go_text(value)))
+                self.error(&format!("expected any scalar, got &{{{}}}", go_text(value)))
             }
         }
     }
 
-    fn members(&mut self, members: &'a Map<String, Value>, schema: Schema<'_>) {
-        for (name, value) in members {
+    fn fields(&mut self, fields: &'a Map<String, Value>, schema: Schema<'_>) {
+        for (name, value) in fields {
             // Upstream stops at the first unknown member of a map, too.
             let Ok(place) = self.declared(name, schema) else { return };
             self.under(Step::Field(name), |check| check.value(value, place));
@@ -119,11 +119,13 @@ impl<'a> Check<'a> {
                 ListKind::Atomic => format!("i:{index}"),
                 _ => match element::of_item(item, kind, items) {
                     Ok(identity) => identity,
-                    Err(anonymous) => return self.fault(&format!("element {index}: {}", anonymous.text())),
+                    Err(anonymous) => {
+                        return self.error(&format!("element {index}: {}", anonymous.into_message()));
+                    }
                 },
             };
             if seen.contains(&identity) {
-                self.fault(&format!("duplicate entries for key {}", element::text(&identity)));
+                self.error(&format!("duplicate entries for key {}", element::to_display(&identity)));
             } else {
                 seen.insert(identity.clone());
             }
@@ -140,10 +142,10 @@ fn go_syntax(value: &Value) -> String {
             let elements: Vec<String> = list.iter().map(go_syntax).collect();
             format!("{}{{{}}}", go_type(value), elements.join(", "))
         }
-        Value::Object(members) => {
-            let members: Vec<String> =
-                members.iter().map(|(name, value)| format!("{name:?}:{}", go_syntax(value))).collect();
-            format!("{}{{{}}}", go_type(value), members.join(", "))
+        Value::Object(fields) => {
+            let fields: Vec<String> =
+                fields.iter().map(|(name, value)| format!("{name:?}:{}", go_syntax(value))).collect();
+            format!("{}{{{}}}", go_type(value), fields.join(", "))
         }
         Value::Null => "interface {}(nil)".to_owned(),
         scalar => go_text(scalar),

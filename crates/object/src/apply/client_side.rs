@@ -1,8 +1,8 @@
-//! The passage from client-side to server-side apply.
+//! Migration from client-side to server-side apply.
 //!
-//! kubectl's older apply keeps what it applied in an annotation. When kubectl first applies such an object on the
-//! server, the fields of the annotation are its own, whoever the entries name; and the annotation is kept up, so
-//! that an older kubectl can still follow.
+//! Client-side `kubectl apply` keeps the applied configuration in an annotation. At the first server-side apply of such
+//! an object by kubectl, the fields of the annotation belong to it, whatever manager the entries name. The annotation
+//! is updated, so that client-side apply still works afterwards.
 
 use serde_json::Value;
 
@@ -17,12 +17,12 @@ const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
 const ANNOTATIONS_LIMIT: usize = 256 << 10;
 
 /// The paths that kubectl may take over: those of the last applied configuration that still have its values.
-/// `None` when there is none for this version.
+/// `None` if the annotation is missing or of another version.
 pub(super) fn taken_over(live: &Value, schema: Schema<'_>, api_version: &str) -> Option<FieldSet> {
     let last = live.get("metadata")?.get("annotations")?.get(LAST_APPLIED)?.as_str()?;
     let last: Value = serde_json::from_str(last).ok()?;
     let is_readable =
-        last.get("apiVersion")? == api_version && check::faults(last.as_object()?, schema).is_none();
+        last.get("apiVersion")? == api_version && check::errors(last.as_object()?, schema).is_none();
     if !is_readable {
         return None;
     }

@@ -1,4 +1,4 @@
-//! What a write changed, as sets of field paths.
+//! The changes of a write, as sets of field paths.
 
 use std::collections::BTreeMap;
 
@@ -23,7 +23,7 @@ impl Changes {
         self.touched.is_empty() && self.removed.is_empty()
     }
 
-    /// Everything that is no longer as it was.
+    /// All changed paths.
     pub(super) fn all(&self) -> FieldSet {
         let mut all = self.touched.clone();
         all.union(&self.removed);
@@ -44,7 +44,7 @@ impl Changes {
         }
     }
 
-    /// Takes in the changes of `metadata`, which nobody owns as such.
+    /// Adds the changes of `metadata`; `metadata` itself has no owner.
     pub(super) fn attach_metadata(&mut self, metadata: Self) {
         self.attach(|| "f:metadata".to_owned(), within(metadata));
     }

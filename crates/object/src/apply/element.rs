@@ -27,7 +27,7 @@ pub(super) enum Anonymous<'a> {
 }
 
 impl Anonymous<'_> {
-    pub(super) fn text(self) -> String {
+    pub(super) fn into_message(self) -> String {
         match self {
             Self::Null { keyed: true } => "associative list with keys may not have a null element".to_owned(),
             Self::Null { keyed: false } => {
@@ -62,13 +62,13 @@ pub(super) fn of_item<'a>(
             scalar => Ok(format!("v:{scalar}")),
         };
     };
-    let members = match item {
-        Value::Object(members) => members,
+    let fields = match item {
+        Value::Object(fields) => fields,
         Value::Null => return Err(Anonymous::Null { keyed: true }),
         _ => return Err(Anonymous::NotAMap),
     };
     let default = |key: &str| items?.property(key)?.node().default.as_ref();
-    let present = keys.iter().filter_map(|key| Some((&**key, members.get(&**key).or_else(|| default(key))?)));
+    let present = keys.iter().filter_map(|key| Some((&**key, fields.get(&**key).or_else(|| default(key))?)));
     let mut present: Vec<(&str, &Value)> = present.collect();
     if present.is_empty() {
         return Err(Anonymous::NoKeys(keys));
@@ -106,7 +106,7 @@ pub(super) fn canonical(element: &str) -> Option<String> {
 }
 
 /// The element in the form of messages: `.name`, `[name="x"]`, `[="x"]`, `[0]`.
-pub(super) fn text(element: &str) -> String {
+pub(super) fn to_display(element: &str) -> String {
     let (kind, content) = element.split_at_checked(2).unwrap_or(("", element));
     let quoted = |value: &Value| match value {
         Value::String(text) => format!("{text:?}"),

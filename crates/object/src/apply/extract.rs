@@ -44,7 +44,7 @@ pub(super) fn extract(value: &Value, place: Place<'_>, containers: Containers) -
     }
 }
 
-/// The paths of a map's members.
+/// The paths of a map's fields.
 pub(super) fn extract_fields(
     fields: &Map<String, Value>,
     place: Place<'_>,

@@ -13,7 +13,7 @@ const UPDATE_LIMIT: usize = 10;
 /// Whom merged entries belong to.
 const ANCIENT: &str = "ancient-changes";
 
-/// How a manager came to own its fields.
+/// The operation by which a manager owns its fields.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Operation {
     Apply,
@@ -21,7 +21,7 @@ pub(super) enum Operation {
 }
 
 impl Operation {
-    pub(super) fn text(self) -> &'static str {
+    pub(super) fn as_str(self) -> &'static str {
         match self {
             Self::Apply => "Apply",
             Self::Update => "Update",
@@ -29,7 +29,7 @@ impl Operation {
     }
 }
 
-/// What tells entries apart. Appliers keep their entry when they change the version.
+/// Identity of an entry. Appliers keep their entry when they change the version.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Identity<'a> {
     pub(super) manager: &'a str,
@@ -46,7 +46,7 @@ impl Entry {
     pub(super) fn new(identity: Identity<'_>, fields: FieldSet, now: &str) -> Self {
         let mut entry = Map::new();
         entry.insert("manager".to_owned(), identity.manager.into());
-        entry.insert("operation".to_owned(), identity.operation.text().into());
+        entry.insert("operation".to_owned(), identity.operation.as_str().into());
         entry.insert("apiVersion".to_owned(), identity.api_version.into());
         if !identity.subresource.is_empty() {
             entry.insert("subresource".to_owned(), identity.subresource.into());
@@ -61,13 +61,13 @@ impl Entry {
     fn parse(value: &Value) -> Option<Self> {
         let Value::Object(entry) = value else { return None };
         let mut entry = Self(entry.clone());
-        let is_valid = matches!(entry.text("operation"), "Apply" | "Update")
-            && !entry.text("apiVersion").is_empty()
-            && entry.text("fieldsType") == "FieldsV1";
+        let is_valid = matches!(entry.str_field("operation"), "Apply" | "Update")
+            && !entry.str_field("apiVersion").is_empty()
+            && entry.str_field("fieldsType") == "FieldsV1";
         let fields = entry.0.get("fieldsV1").filter(|fields| !fields.is_null());
         let fields = fields.map_or(Ok(FieldSet::default()), FieldSet::parse).ok().filter(|_| is_valid)?;
         entry.0.insert("fieldsV1".to_owned(), fields.into_value());
-        if let Ok(time) = entry.text("time").parse::<jiff::Timestamp>() {
+        if let Ok(time) = entry.str_field("time").parse::<jiff::Timestamp>() {
             entry.set_time(&format_time(time));
         } else {
             entry.0.remove("time");
@@ -75,17 +75,18 @@ impl Entry {
         Some(entry)
     }
 
-    fn text(&self, name: &str) -> &str {
+    fn str_field(&self, name: &str) -> &str {
         self.0.get(name).and_then(Value::as_str).unwrap_or_default()
     }
 
     pub(super) fn identity(&self) -> Identity<'_> {
-        let operation = if self.text("operation") == "Apply" { Operation::Apply } else { Operation::Update };
+        let operation =
+            if self.str_field("operation") == "Apply" { Operation::Apply } else { Operation::Update };
         Identity {
-            manager: self.text("manager"),
+            manager: self.str_field("manager"),
             operation,
-            api_version: self.text("apiVersion"),
-            subresource: self.text("subresource"),
+            api_version: self.str_field("apiVersion"),
+            subresource: self.str_field("subresource"),
         }
     }
 
@@ -112,7 +113,7 @@ impl Entry {
         self.elements().is_some_and(|elements| *elements == paths.0)
     }
 
-    /// Those of the paths that are in the set of this entry.
+    /// The given paths that are in the set of this entry.
     pub(super) fn shared(&self, paths: &FieldSet) -> FieldSet {
         self.elements().map(|elements| FieldSet(intersection(elements, &paths.0))).unwrap_or_default()
     }
@@ -139,7 +140,7 @@ impl Entry {
     /// Sorts as upstream does; times are all in one form, so their texts compare like they do.
     fn rank(&self) -> (Operation, &str, &str, &str, &str) {
         let own = self.identity();
-        (own.operation, self.text("time"), own.manager, own.api_version, own.subresource)
+        (own.operation, self.str_field("time"), own.manager, own.api_version, own.subresource)
     }
 }
 
@@ -266,7 +267,7 @@ impl Managers {
     /// Moves the fields of one entry into another, which becomes the bucket of its version.
     fn merge_into(&mut self, bucket: usize, index: usize) {
         let fields = self.0[index].change(std::mem::take);
-        let time = self.0[index].text("time").to_owned();
+        let time = self.0[index].str_field("time").to_owned();
         let version = self.0[bucket].identity().api_version.to_owned();
         let mut merged = self.0[bucket].change(std::mem::take);
         merged.union(&fields);

@@ -53,7 +53,7 @@ fn merge(live: &mut Value, patch: &Value, place: Place<'_>) {
     }
 }
 
-/// Merges lists whose elements have identities.
+/// Merges lists of elements with identities.
 ///
 /// Elements of the patch end in the order of the patch, those that only the live list has keep their place
 /// relative to what stood around them.

@@ -11,7 +11,7 @@ use super::{ApplyError, Conflict, OnConflict, Scope, Writer, check, client_side}
 use crate::key::GroupVersion;
 use crate::schema::Schema;
 
-/// Who owns what was there before anything was tracked.
+/// Manager of the fields that were set before ownership was tracked.
 const BEFORE: &str = "before-first-apply";
 
 /// Merges `patch` into `live` and returns the object with its new `managedFields`; without a live object, the
@@ -35,14 +35,14 @@ pub fn apply(
     writer: Writer<'_>,
     on_conflict: OnConflict,
 ) -> Result<Value, ApplyError> {
-    let Value::Object(members) = patch else {
+    let Value::Object(fields) = patch else {
         return Err(ApplyError::Malformed("the patch is not an object".to_owned()));
     };
     if managed_fields(patch).is_some_and(|entries| !entries.is_null()) {
         return Err(ApplyError::Malformed("metadata.managedFields must be nil".to_owned()));
     }
-    if let Some(faults) = check::faults(members, schema) {
-        return Err(ApplyError::Untyped { object: describe(patch), faults });
+    if let Some(errors) = check::errors(fields, schema) {
+        return Err(ApplyError::Untyped { object: describe(patch), errors });
     }
     let restricted;
     let patch = match writer.scope {
@@ -151,9 +151,9 @@ impl<'a> Apply<'a> {
     }
 }
 
-/// A copy without `managedFields`, the largest part of many objects, which is written anew.
+/// A copy without `managedFields`, the largest part of many objects; it is computed again.
 fn clone_without_entries(live: &Value) -> Value {
-    let Value::Object(members) = live else { return json!({ "metadata": {} }) };
+    let Value::Object(fields) = live else { return json!({ "metadata": {} }) };
     let copy = |(name, value): (&String, &Value)| match value {
         Value::Object(metadata) if name == "metadata" => {
             let others = metadata.iter().filter(|(name, _)| *name != "managedFields");
@@ -161,10 +161,10 @@ fn clone_without_entries(live: &Value) -> Value {
         }
         value => (name.clone(), value.clone()),
     };
-    Value::Object(members.iter().map(copy).collect())
+    Value::Object(fields.iter().map(copy).collect())
 }
 
-/// Whether two objects, apart from `managedFields`, are the same once members that are null are dropped.
+/// Whether two objects, apart from `managedFields`, are the same once fields that are null are dropped.
 fn is_same_object(a: &Value, b: &Value) -> bool {
     let (Value::Object(a), Value::Object(b)) = (a, b) else { return false };
     let nothing = Map::new();

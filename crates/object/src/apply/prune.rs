@@ -1,8 +1,8 @@
 //! Removing what a manager applied before and no longer does.
 //!
-//! A path goes when the manager's last set has it, the merged object has it, and nobody owns it any more. A list
-//! element, or a map that the schema declares as a field, goes with all that hangs below it: whoever changed only
-//! a part of an element does not own the element.
+//! A path is removed when the manager's last set has it, the merged object has it, and no manager owns it any more. A
+//! list element, or a map that the schema declares as a field, is removed with everything below it: a manager that
+//! changed only a part of an element does not own the element.
 
 use serde_json::{Map, Value};
 
@@ -15,8 +15,8 @@ use crate::schema::Schema;
 
 /// Removes from `merged` what is in `last` but not in `owned`, and returns it.
 ///
-/// A container that loses its last content becomes null, which tells apart "emptied" from "removed" for whoever
-/// compares the object afterwards; [`sweep`] then takes it away.
+/// A container that loses its last content becomes null, so that later comparisons can tell "emptied" from
+/// "removed"; [`sweep`] then removes it.
 pub(super) fn prune(merged: &mut Value, last: &FieldSet, owned: &FieldSet, schema: Schema<'_>) -> FieldSet {
     let mut dropped = last.clone();
     dropped.subtract(owned);
@@ -32,7 +32,7 @@ pub(super) fn prune(merged: &mut Value, last: &FieldSet, owned: &FieldSet, schem
         root.remove(&mut remaining, removed, Emptied::Null);
         root.with_named_fields(&root.extract(&remaining))
     };
-    // What goes when everything of the last set goes, except what somebody owns.
+    // Paths of the last set that have no other owner.
     let mut unowned = all.clone();
     unowned.subtract(&remaining_after(&last));
     unowned.subtract(&root.with_named_fields(owned));
@@ -51,7 +51,7 @@ pub(super) fn sweep(pruned: &mut Value, gone: &FieldSet, schema: Schema<'_>) {
     }
 }
 
-/// What becomes of a container that has lost its last content.
+/// The state of a container that has lost its last content.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Emptied {
     Null,
@@ -71,8 +71,8 @@ impl<'s> Root<'s> {
         let mut set = FieldSet::default();
         for (name, value) in object {
             let branch = match value {
-                Value::Object(members) if name == "metadata" => {
-                    let below = extract_fields(members, root::metadata(self.0), Containers::Elements);
+                Value::Object(fields) if name == "metadata" => {
+                    let below = extract_fields(fields, root::metadata(self.0), Containers::Elements);
                     Branch { member: false, below }
                 }
                 _ => extract_field(name, value, Some(self.0), Containers::Elements),
@@ -91,7 +91,7 @@ impl<'s> Root<'s> {
         for (name, below) in &set.0 {
             let place = name.strip_prefix("f:").and_then(|name| self.place(name));
             named.0.insert(name.clone(), with_named_fields(below, place));
-            // An object does not lose its `metadata`, whoever owns what in it.
+            // An object never loses its `metadata`.
             if name != "f:metadata" {
                 named.mark(name);
             }

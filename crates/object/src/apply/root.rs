@@ -1,4 +1,4 @@
-//! Where ownership starts and what it leaves out: identity, bookkeeping, and the half of an object that the
+//! Root of ownership and the fields it leaves out: identity, bookkeeping, and the half of an object that the
 //! written resource does not reach.
 
 use serde_json::{Map, Value};
@@ -11,7 +11,7 @@ use super::shape::{Place, property};
 use crate::builtin;
 use crate::schema::{Schema, Shape};
 
-/// Members of `metadata` that nobody owns.
+/// Fields of `metadata` without ownership.
 const BOOKKEEPING: [&str; 9] = [
     "name",
     "namespace",
@@ -40,7 +40,7 @@ impl Scope {
     }
 }
 
-/// What `new` changes of `old`, as far as it can be owned.
+/// The changes from `old` to `new` in fields that can be owned.
 pub(super) fn compare_objects(old: &Value, new: &Value, schema: Schema<'_>, scope: Scope) -> Changes {
     let nothing = Map::new();
     let (old, new) = (old.as_object().unwrap_or(&nothing), new.as_object().unwrap_or(&nothing));
@@ -81,9 +81,9 @@ pub(super) fn extract_object(object: &Value, schema: Schema<'_>, scope: Scope) -
     }
     if scope.covers_metadata() {
         let place = metadata(schema);
-        let members = object.get("metadata").and_then(Value::as_object).unwrap_or(&nothing);
+        let fields = object.get("metadata").and_then(Value::as_object).unwrap_or(&nothing);
         let mut below = FieldSet::default();
-        for (name, value) in members.iter().filter(|(name, _)| is_ownable(name)) {
+        for (name, value) in fields.iter().filter(|(name, _)| is_ownable(name)) {
             insert(&mut below, name, value, place);
         }
         set.attach(|| "f:metadata".to_owned(), Branch { member: false, below });
@@ -93,15 +93,15 @@ pub(super) fn extract_object(object: &Value, schema: Schema<'_>, scope: Scope) -
 
 /// The part of a patch that can be applied through this resource, together with the identity.
 pub(super) fn restrict(patch: &Value, scope: Scope) -> Value {
-    let mut members = patch.as_object().cloned().unwrap_or_default();
-    members
+    let mut fields = patch.as_object().cloned().unwrap_or_default();
+    fields
         .retain(|name, _| matches!(name.as_str(), "apiVersion" | "kind" | "metadata") || scope.covers(name));
     if !scope.covers_metadata()
-        && let Some(Value::Object(metadata)) = members.get_mut("metadata")
+        && let Some(Value::Object(metadata)) = fields.get_mut("metadata")
     {
         metadata.retain(|name, _| !is_ownable(name));
     }
-    Value::Object(members)
+    Value::Object(fields)
 }
 
 fn is_ownable(name: &str) -> bool {

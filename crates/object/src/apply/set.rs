@@ -1,7 +1,7 @@
 //! Sets of field paths in the form that `managedFields` carries them, `FieldsV1`.
 //!
-//! The JSON form is the set: there is no second representation that has to be read, kept in step and written
-//! again, so an entry that a write does not touch costs nothing. A member of the map is a path element
+//! The JSON form is the set; there is no second representation to parse and print, so an entry that a write does not
+//! touch costs nothing. A key of the map is a path element
 //! (`f:name`, `k:{"name":"x"}`, `v:"x"`, `i:0`), its value the set below it; an element is itself in the set when
 //! its map is empty or holds `.`.
 //!
@@ -29,10 +29,10 @@ pub struct FieldSet(pub(super) Map<String, Value>);
 pub struct InvalidFieldSet(String);
 
 impl FieldSet {
-    /// Reads `FieldsV1` and brings it into canonical form.
+    /// Reads `FieldsV1` in canonical form.
     ///
     /// # Errors
-    /// A member that is no path element, or a value that is no map.
+    /// A name that is not a path element, or a value that is not a map.
     pub fn parse(value: &Value) -> Result<Self, InvalidFieldSet> {
         let Value::Object(elements) = value else { return Err(InvalidFieldSet(value.to_string())) };
         let mut set = Self::default();
@@ -95,7 +95,7 @@ impl FieldSet {
         paths
     }
 
-    /// Puts a branch under an element that is not there yet; `name` is only asked for when the branch holds paths.
+    /// Puts a branch under a new element; `name` is only evaluated when the branch holds paths.
     pub(super) fn attach(&mut self, name: impl FnOnce() -> String, branch: Branch) {
         let Branch { member, below: Self(mut below) } = branch;
         if member && !below.is_empty() {
@@ -106,7 +106,7 @@ impl FieldSet {
         }
     }
 
-    /// Makes the element that `name` yields a path of its own, if it has paths below it.
+    /// Adds the element that `name` yields to the set, if it has paths below it.
     pub(super) fn mark(&mut self, name: &str) {
         if let Some(Value::Object(below)) = self.0.get_mut(name)
             && !below.is_empty()
@@ -131,7 +131,7 @@ impl fmt::Display for FieldSet {
     }
 }
 
-/// What a walk found at one element: whether the element is in the set, and the set below it.
+/// One element of a set: whether the element itself is in the set, and the set below it.
 #[derive(Debug, Default)]
 pub(super) struct Branch {
     pub(super) member: bool,
@@ -146,7 +146,7 @@ impl Branch {
 
 /// The path in the form of messages: `.spec.containers[name="x"].image`.
 pub(super) fn path_text(path: &[&str]) -> String {
-    path.iter().map(|name| element::text(name)).collect()
+    path.iter().map(|name| element::to_display(name)).collect()
 }
 
 fn empty() -> Value {

@@ -1,4 +1,4 @@
-//! How ownership sees a value: as one leaf, or as a container whose parts are owned one by one.
+//! Granularity of ownership: a value is one leaf, or a container with parts that are owned one by one.
 //!
 //! Everything that walks values beside their schema starts here, so that extraction, comparison, merging and
 //! removal divide an object in the same way.

@@ -9,8 +9,8 @@ use crate::schema::Schema;
 
 /// Sets `metadata.managedFields` of `new`, the object that is about to be stored in place of `old`.
 ///
-/// The writer comes to own each path whose value differs, everybody else loses it, and paths that are gone are
-/// owned by nobody. A client may send entries of its own, which then are the ones to start from; an empty list, or
+/// The writer becomes the only owner of each path with a changed value, and removed paths are
+/// owned by no manager. A client may send `managedFields`, which then replace the stored ones; an empty list, or
 /// a list with one empty entry, clears them. Once cleared, ordinary writes do not track anything until the next
 /// apply. Above ten entries of ordinary writes the oldest are merged into one of `ancient-changes`.
 ///

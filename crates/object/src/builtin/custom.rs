@@ -1,7 +1,8 @@
 //! OpenAPI v3 documents of custom resources, in the shape that the built-in kinds have.
 //!
 //! kubectl validates and explains custom resources by these documents, so they carry what it reads
-//! (kube-api-contract 1.8): schemas with their kinds, and operations with their kinds and parameters.
+//! (apiextensions-apiserver pkg/controller/openapi/builder): schemas with their kinds, and operations with their kinds
+//! and parameters.
 
 use std::collections::BTreeSet;
 use std::sync::LazyLock;
@@ -11,7 +12,7 @@ use serde_json::{Map, Value, json};
 use crate::key::GroupVersion;
 
 const META: &str = "io.k8s.apimachinery.pkg.apis.meta.v1.";
-/// Built-in schemas that custom resources refer to, and a group version whose document has each.
+/// Built-in schemas that custom resources refer to, each with a group version that has it in its document.
 const REFERENCES: [(&str, &str); 3] = [
     ("coordination.k8s.io", "io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta"),
     ("coordination.k8s.io", "io.k8s.apimachinery.pkg.apis.meta.v1.ListMeta"),
@@ -59,7 +60,7 @@ struct Document<'a> {
     schemas: Map<String, Value>,
 }
 
-/// What an operation does, on what.
+/// An operation and the kind it works on.
 struct Operation<'a> {
     method: &'a str,
     action: &'a str,
@@ -197,13 +198,13 @@ fn add_object_fields(schema: &mut Value, is_root: bool) {
             "description": "Standard object's metadata.",
         });
     }
-    let Some(members) = schema.as_object_mut() else { return };
+    let Some(fields) = schema.as_object_mut() else { return };
     for name in ["items", "additionalProperties"] {
-        if let Some(part) = members.get_mut(name).filter(|part| part.is_object()) {
+        if let Some(part) = fields.get_mut(name).filter(|part| part.is_object()) {
             add_object_fields(part, false);
         }
     }
-    if let Some(Value::Object(properties)) = members.get_mut("properties") {
+    if let Some(Value::Object(properties)) = fields.get_mut("properties") {
         let parts = properties.iter_mut().filter(|(name, _)| !(is_root && *name == "metadata"));
         parts
             .filter(|(_, part)| part.get("allOf").is_none())

@@ -133,7 +133,7 @@ impl Nodes {
     }
 }
 
-/// What is collected about one object while its inlined structs are walked.
+/// Properties of one object, collected while its inlined structs are walked.
 #[derive(Default)]
 struct Object {
     properties: BTreeMap<Box<str>, NodeId>,

@@ -60,7 +60,7 @@ pub(crate) struct Field {
     pub(crate) signature: String,
 }
 
-/// How a field merges, and its default.
+/// Merge rules and default of a field.
 #[derive(Debug, Default, Clone, Copy)]
 pub(crate) struct Merging {
     pub(crate) is_atomic: bool,
@@ -80,7 +80,7 @@ pub(crate) struct Typed {
     pub(crate) kind: Kind,
 }
 
-/// What a value is.
+/// The shape of a value.
 #[derive(Debug)]
 pub(crate) enum Kind {
     Scalar(Scalar),
@@ -91,7 +91,7 @@ pub(crate) enum Kind {
     Items(Box<Typed>),
 }
 
-/// What a value without parts is; some have a JSON form of their own.
+/// A value without parts; some have a special JSON form.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Scalar {
     String,
@@ -212,7 +212,7 @@ impl Scalar {
         })
     }
 
-    /// The Go type, for those whose Go type has no other name.
+    /// The Go type of scalars without a named type.
     fn go_type(self) -> &'static str {
         match self {
             Self::Bool => "bool",

@@ -64,7 +64,7 @@ fn check_count(found: &[&Value]) -> Result<(), JsonPathError> {
 
 fn children(value: &Value) -> Box<dyn Iterator<Item = &Value> + '_> {
     match value {
-        Value::Object(members) => Box::new(members.values()),
+        Value::Object(values) => Box::new(values.values()),
         Value::Array(elements) => Box::new(elements.iter()),
         _ => Box::new(std::iter::empty()),
     }

@@ -27,16 +27,18 @@ pub(super) fn template(text: &str) -> Result<Vec<Part>> {
 
 fn nested(text: &str, depth: usize) -> Result<Vec<Step>> {
     if depth > NESTING_LIMIT {
-        return fault("paths are nested too deeply");
+        return error("paths are nested too deeply");
     }
     let mut parser = Parser { rest: text, depth };
     match parser.action(None)? {
         Action { keyword: None, steps } => Ok(steps),
-        Action { keyword: Some(keyword), .. } => fault(format!("unrecognized identifier {}", keyword.text())),
+        Action { keyword: Some(keyword), .. } => {
+            error(format!("unrecognized identifier {}", keyword.as_str()))
+        }
     }
 }
 
-fn fault<T>(text: impl Into<String>) -> Result<T> {
+fn error<T>(text: impl Into<String>) -> Result<T> {
     Err(JsonPathError::Syntax(text.into()))
 }
 
@@ -47,7 +49,7 @@ enum Keyword {
 }
 
 impl Keyword {
-    fn text(self) -> &'static str {
+    fn as_str(self) -> &'static str {
         match self {
             Self::Range => "range",
             Self::End => "end",
@@ -55,7 +57,7 @@ impl Keyword {
     }
 }
 
-/// What stands between a pair of braces.
+/// The text between a pair of braces.
 struct Action {
     keyword: Option<Keyword>,
     steps: Vec<Step>,
@@ -73,7 +75,7 @@ impl<'a> Parser<'a> {
         loop {
             let Some((text, action)) = self.rest.split_once('{') else {
                 if in_range {
-                    return fault("unclosed range, expect {end}");
+                    return error("unclosed range, expect {end}");
                 }
                 parts.extend((!self.rest.is_empty()).then(|| Part::Text(self.rest.to_owned())));
                 return Ok(parts);
@@ -84,11 +86,11 @@ impl<'a> Parser<'a> {
             match keyword {
                 None => parts.push(Part::Path(steps)),
                 Some(Keyword::End) if in_range => return Ok(parts),
-                Some(Keyword::End) => return fault("not in range, nothing to end"),
+                Some(Keyword::End) => return error("not in range, nothing to end"),
                 Some(Keyword::Range) => {
                     self.depth += 1;
                     if self.depth > NESTING_LIMIT {
-                        return fault("ranges are nested too deeply");
+                        return error("ranges are nested too deeply");
                     }
                     let body = self.parts(true)?;
                     self.depth -= 1;
@@ -98,7 +100,7 @@ impl<'a> Parser<'a> {
         }
     }
 
-    /// The steps up to `close`, or to the end of the text when there is none.
+    /// The steps up to `close`, or to the end of the text.
     fn action(&mut self, close: Option<char>) -> Result<Action> {
         let mut action = Action { keyword: None, steps: Vec::new() };
         loop {
@@ -108,7 +110,7 @@ impl<'a> Parser<'a> {
             }
             if let Some(rest) = self.rest.strip_prefix("..") {
                 if action.steps.last() == Some(&Step::Recursive) {
-                    return fault("invalid multiple recursive descent");
+                    return error("invalid multiple recursive descent");
                 }
                 self.rest = rest;
                 action.steps.push(Step::Recursive);
@@ -118,14 +120,14 @@ impl<'a> Parser<'a> {
                 continue;
             }
             let Some(first) = self.rest.chars().next() else {
-                return if close.is_none() { Ok(action) } else { fault("unclosed action") };
+                return if close.is_none() { Ok(action) } else { error("unclosed action") };
             };
             match first {
                 _ if Some(first) == close => {
                     self.advance(1);
                     return Ok(action);
                 }
-                '\r' | '\n' => return fault("unclosed action"),
+                '\r' | '\n' => return error("unclosed action"),
                 ' ' | '@' | '$' => self.advance(1),
                 '[' => {
                     let steps = self.brackets()?;
@@ -140,7 +142,7 @@ impl<'a> Parser<'a> {
                 first if is_word(first) => self.word(&mut action)?,
                 other => {
                     let code = u32::from(other);
-                    return fault(format!("unrecognized character in action: U+{code:04X} '{other}'"));
+                    return error(format!("unrecognized character in action: U+{code:04X} '{other}'"));
                 }
             }
         }
@@ -179,7 +181,7 @@ impl<'a> Parser<'a> {
             "false" => action.steps.push(Step::Literal(Value::Bool(false))),
             "range" => action.keyword = Some(Keyword::Range),
             "end" => action.keyword = Some(Keyword::End),
-            other => return fault(format!("unrecognized identifier {other}")),
+            other => return error(format!("unrecognized identifier {other}")),
         }
         Ok(())
     }
@@ -206,19 +208,19 @@ impl<'a> Parser<'a> {
                 let text = self.take(end + 2);
                 Ok(Step::Literal(Value::String(unquote(&text[1..=end], quote)?)))
             }
-            _ => fault("unterminated quoted string"),
+            _ => error("unterminated quoted string"),
         }
     }
 
     /// An index, slice, key, or a union of those.
     fn brackets(&mut self) -> Result<Vec<Step>> {
         let end = self.rest.find([']', '\n']).filter(|end| self.rest[*end..].starts_with(']'));
-        let Some(end) = end else { return fault("unterminated array") };
+        let Some(end) = end else { return error("unterminated array") };
         let text = &self.take(end + 1)[1..end];
         if text.contains(',') {
             let member = |member: &str| nested(&format!("[{}]", member.trim_matches(' ')), self.depth + 1);
-            let members = text.split(',').map(member).collect::<Result<_>>()?;
-            return Ok(vec![Step::Union(members)]);
+            let steps = text.split(',').map(member).collect::<Result<_>>()?;
+            return Ok(vec![Step::Union(steps)]);
         }
         let key = text.strip_prefix('\'').and_then(|text| text.strip_suffix('\''));
         match key.filter(|key| !key.contains('\'')) {
@@ -233,7 +235,7 @@ impl<'a> Parser<'a> {
         let text = self.take(end);
         match self.rest.strip_prefix(")]") {
             Some(rest) => self.rest = rest,
-            None => return fault("unclosed array expect ]"),
+            None => return error("unclosed array expect ]"),
         }
         let is_operator = |character: char| matches!(character, '!' | '<' | '>' | '=');
         let operator = text.find(is_operator).filter(|at| *at > 0).and_then(|at| {
@@ -251,7 +253,7 @@ impl<'a> Parser<'a> {
                     "<=" => Comparison::LessEqual,
                     ">" => Comparison::Greater,
                     ">=" => Comparison::GreaterEqual,
-                    other => return fault(format!("unrecognized filter operator {other}")),
+                    other => return error(format!("unrecognized filter operator {other}")),
                 };
                 Filter { left: nested(left, depth)?, right: Some((comparison, nested(right, depth)?)) }
             }
@@ -259,7 +261,7 @@ impl<'a> Parser<'a> {
     }
 }
 
-/// Where the parenthesis of a filter closes: at the first one that is not inside the quotes.
+/// Offset of the closing parenthesis of a filter: the first one outside of quotes.
 fn filter_end(text: &str) -> Result<usize> {
     let mut quote = None;
     let mut is_closed = false;
@@ -274,7 +276,7 @@ fn filter_end(text: &str) -> Result<usize> {
         }
         previous = character;
     }
-    fault("unterminated filter")
+    error("unterminated filter")
 }
 
 fn slice(text: &str) -> Result<Slice> {
@@ -282,13 +284,13 @@ fn slice(text: &str) -> Result<Slice> {
     let is_index =
         |part: &&str| part.strip_prefix('-').unwrap_or(part).bytes().all(|byte| byte.is_ascii_digit());
     if parts.len() > 3 || !parts.iter().all(is_index) {
-        return fault(format!("invalid array index {text}"));
+        return error(format!("invalid array index {text}"));
     }
     let number = |at: usize| match parts.get(at) {
         None | Some(&"") => Ok(None),
         Some(part) => match part.parse::<i32>() {
             Ok(number) => Ok(Some(i64::from(number))),
-            Err(_) => fault(format!("array index {part} is not a number")),
+            Err(_) => error(format!("array index {part} is not a number")),
         },
     };
     let end = match (parts.len(), number(1)?) {
@@ -331,7 +333,7 @@ fn unquote(text: &str, quote: char) -> Result<String> {
     Ok(plain)
 }
 
-/// The character whose code stands at `start` in so many digits.
+/// The character with the code at `start`, of so many digits.
 fn code(text: &str, start: usize, digits: usize, radix: u32) -> Option<char> {
     char::from_u32(u32::from_str_radix(text.get(start..start + digits)?, radix).ok()?)
 }

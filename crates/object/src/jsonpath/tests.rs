@@ -88,7 +88,7 @@ fn templates_of_the_documentation() {
         ("{.null.x}{.null[0]}", ""),
     ];
     for (template, want) in cases {
-        let compiled = Template::parse(template).unwrap_or_else(|fault| panic!("{template}: {fault}"));
+        let compiled = Template::parse(template).unwrap_or_else(|error| panic!("{template}: {error}"));
         assert_eq!(compiled.render(&nodes(), MissingKeys::Skip).as_deref(), Ok(want), "{template}");
     }
 }
@@ -102,7 +102,7 @@ fn the_object_itself() {
 }
 
 #[test]
-fn faults_of_templates() {
+fn errors_of_templates() {
     let cases = [
         ("{", "unclosed action"),
         ("{.a", "unclosed action"),
@@ -132,7 +132,7 @@ fn faults_of_templates() {
 }
 
 #[test]
-fn faults_of_evaluation() {
+fn errors_of_evaluation() {
     let cases = [
         ("{.nope}", "nope is not found"),
         ("{.numbers[9]}", "array index out of bounds: index 9, length 4"),
@@ -146,8 +146,8 @@ fn faults_of_evaluation() {
         ("{.items[?(@.status.addresses[*].type==\"Other\")]}", "can only compare one element at a time"),
     ];
     for (template, want) in cases {
-        let fault = Template::parse(template).unwrap().render(&nodes(), MissingKeys::Fail).unwrap_err();
-        assert_eq!(fault.to_string(), want, "{template}");
+        let error = Template::parse(template).unwrap().render(&nodes(), MissingKeys::Fail).unwrap_err();
+        assert_eq!(error.to_string(), want, "{template}");
     }
 }
 

@@ -1,7 +1,8 @@
-//! JSON patch (RFC 6902) with the habits of the library that Kubernetes uses.
+//! JSON patch (RFC 6902) as `gopkg.in/evanphx/json-patch.v4`, the library of Kubernetes, applies it.
 //!
-//! Clients rely on them: `replace` of a member that is not there adds it, an index may count from the end, and
-//! `copy` of a missing member writes null. The document is built anew, so a patch that fails changes nothing.
+//! Clients rely on its differences from the RFC: `replace` of a field that is not there adds it, an index may count
+//! from the end, and `copy` of a missing field writes null. The patch works on a copy, so one that fails changes
+//! nothing.
 
 use std::borrow::Cow;
 
@@ -21,6 +22,27 @@ const COPY_LIMIT: usize = 3 << 20;
 /// [`PatchError::Malformed`] when `operations` is not a list of operations, [`PatchError::TooManyOperations`] above
 /// 10,000, and [`PatchError::Inapplicable`] for the first one that cannot be carried out.
 pub fn json_patch(document: &Value, operations: &Value) -> Result<Value, PatchError> {
+    apply(document, operations, MissingField::Added)
+}
+
+/// The same, except that `replace` of a field that is not there is refused, as RFC 6902 says.
+///
+/// Karmada's overrides follow this: Karmada has version 5 of the library, the API server version 4.
+///
+/// # Errors
+/// As [`json_patch`].
+pub fn strict_json_patch(document: &Value, operations: &Value) -> Result<Value, PatchError> {
+    apply(document, operations, MissingField::Refused)
+}
+
+/// The effect of `replace` on a field that is not there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum MissingField {
+    Added,
+    Refused,
+}
+
+fn apply(document: &Value, operations: &Value, missing: MissingField) -> Result<Value, PatchError> {
     let operations = match operations {
         Value::Array(operations) => operations.as_slice(),
         Value::Null => &[],
@@ -33,7 +55,7 @@ pub fn json_patch(document: &Value, operations: &Value) -> Result<Value, PatchEr
     let mut document = document.clone();
     let mut copied = 0;
     for operation in &operations {
-        operation.apply(&mut document, &mut copied).map_err(PatchError::Inapplicable)?;
+        operation.apply(&mut document, &mut copied, missing).map_err(PatchError::Inapplicable)?;
     }
     Ok(document)
 }
@@ -47,21 +69,21 @@ struct Operation<'a> {
 
 impl<'a> Operation<'a> {
     fn read(operation: &'a Value) -> Result<Self, PatchError> {
-        let Value::Object(members) = operation else {
+        let Value::Object(fields) = operation else {
             return Err(undecodable(operation, "Go value of type handlers.jsonPatchOp"));
         };
-        let text = |name: &str| match members.get(name) {
+        let text = |name: &str| match fields.get(name) {
             None | Some(Value::Null) => Ok(None),
             Some(Value::String(text)) => Ok(Some(text.as_str())),
             Some(other) => {
                 Err(undecodable(other, &format!("Go struct field jsonPatchOp.{name} of type string")))
             }
         };
-        let value = members.get("value").unwrap_or(&Value::Null);
+        let value = fields.get("value").unwrap_or(&Value::Null);
         Ok(Self { op: text("op")?, path: text("path")?, from: text("from")?, value })
     }
 
-    fn apply(&self, document: &mut Value, copied: &mut usize) -> Result<(), String> {
+    fn apply(&self, document: &mut Value, copied: &mut usize, missing: MissingField) -> Result<(), String> {
         let path = || self.path.ok_or("operation missing path field");
         let from = || self.from.ok_or("operation missing from field");
         match self.op.unwrap_or("unknown") {
@@ -71,7 +93,7 @@ impl<'a> Operation<'a> {
                 *document = self.value.clone();
                 Ok(())
             }
-            "replace" => parent(document, path()?)?.replace(self.value.clone()),
+            "replace" => parent(document, path()?)?.replace(self.value.clone(), missing),
             "move" => {
                 let value = parent(document, from()?)?.remove()?;
                 parent(document, path()?)?.add(value)
@@ -98,16 +120,16 @@ impl<'a> Operation<'a> {
     }
 }
 
-/// The place that a pointer names: a container and the key or index in it, which need not exist.
-enum Place<'a> {
-    Member(&'a mut Map<String, Value>, Cow<'a, str>),
+/// The target of a pointer: a container and the key or index in it, which need not exist.
+enum Target<'a> {
+    Field(&'a mut Map<String, Value>, Cow<'a, str>),
     Element(&'a mut Vec<Value>, Cow<'a, str>),
 }
 
-impl<'a> Place<'a> {
+impl<'a> Target<'a> {
     fn get(self) -> Result<Option<&'a Value>, String> {
         match self {
-            Self::Member(members, key) => Ok(members.get(key.as_ref())),
+            Self::Field(fields, key) => Ok(fields.get(key.as_ref())),
             Self::Element(elements, key) => {
                 let at = index(&key, elements.len())?;
                 Ok(elements.get(at))
@@ -117,8 +139,8 @@ impl<'a> Place<'a> {
 
     fn add(self, value: Value) -> Result<(), String> {
         match self {
-            Self::Member(members, key) => {
-                members.insert(key.into_owned(), value);
+            Self::Field(fields, key) => {
+                fields.insert(key.into_owned(), value);
             }
             Self::Element(elements, key) if key == "-" => elements.push(value),
             Self::Element(elements, key) => elements.insert(index(&key, elements.len() + 1)?, value),
@@ -126,10 +148,13 @@ impl<'a> Place<'a> {
         Ok(())
     }
 
-    fn replace(self, value: Value) -> Result<(), String> {
+    fn replace(self, value: Value, missing: MissingField) -> Result<(), String> {
         match self {
-            Self::Member(members, key) => {
-                members.insert(key.into_owned(), value);
+            Self::Field(fields, key) => {
+                if missing == MissingField::Refused && !fields.contains_key(key.as_ref()) {
+                    return Err(format!("replace operation does not apply: doc is missing key: {key}"));
+                }
+                fields.insert(key.into_owned(), value);
             }
             Self::Element(elements, key) => {
                 let at = index(&key, elements.len())?;
@@ -141,8 +166,8 @@ impl<'a> Place<'a> {
 
     fn remove(self) -> Result<Value, String> {
         match self {
-            Self::Member(members, key) => {
-                members.remove(key.as_ref()).ok_or_else(|| format!("Unable to remove nonexistent key: {key}"))
+            Self::Field(fields, key) => {
+                fields.remove(key.as_ref()).ok_or_else(|| format!("Unable to remove nonexistent key: {key}"))
             }
             Self::Element(elements, key) => {
                 let at = index(&key, elements.len())?;
@@ -152,7 +177,7 @@ impl<'a> Place<'a> {
     }
 }
 
-fn parent<'a>(document: &'a mut Value, pointer: &'a str) -> Result<Place<'a>, String> {
+fn parent<'a>(document: &'a mut Value, pointer: &'a str) -> Result<Target<'a>, String> {
     let missing = || format!("the document has no path {pointer:?}");
     let (parents, key) = pointer.rsplit_once('/').ok_or_else(missing)?;
     let mut container = document;
@@ -160,7 +185,7 @@ fn parent<'a>(document: &'a mut Value, pointer: &'a str) -> Result<Place<'a>, St
         let names = parents.strip_prefix('/').ok_or_else(missing)?;
         for name in names.split('/').map(unescape) {
             container = match container {
-                Value::Object(members) => members.get_mut(name.as_ref()).ok_or_else(missing)?,
+                Value::Object(fields) => fields.get_mut(name.as_ref()).ok_or_else(missing)?,
                 Value::Array(elements) => {
                     let at = index(&name, elements.len())?;
                     &mut elements[at]
@@ -170,8 +195,8 @@ fn parent<'a>(document: &'a mut Value, pointer: &'a str) -> Result<Place<'a>, St
         }
     }
     match container {
-        Value::Object(members) => Ok(Place::Member(members, unescape(key))),
-        Value::Array(elements) => Ok(Place::Element(elements, unescape(key))),
+        Value::Object(fields) => Ok(Target::Field(fields, unescape(key))),
+        Value::Array(elements) => Ok(Target::Element(elements, unescape(key))),
         _ => Err(missing()),
     }
 }

@@ -6,7 +6,7 @@ use super::{PatchError, json_type};
 
 /// Merges `patch` into `document`: maps merge, null removes, anything else replaces.
 ///
-/// Values that the patch brings in lose their null members at every depth, in lists too, as upstream's library
+/// Values of the patch lose their null fields at every depth, in lists too, as upstream's library
 /// does it.
 ///
 /// # Errors
@@ -22,7 +22,7 @@ pub fn merge_patch(document: &mut Value, patch: &Value) -> Result<(), PatchError
         }));
     };
     match document {
-        Value::Object(members) => merge(members, patch),
+        Value::Object(fields) => merge(fields, patch),
         other => *other = Value::Object(without_nulls(patch)),
     }
     Ok(())
@@ -34,7 +34,7 @@ fn merge(document: &mut Map<String, Value>, patch: &Map<String, Value>) {
             (_, Value::Null) => {
                 document.remove(key);
             }
-            (Some(Value::Object(members)), Value::Object(changes)) => merge(members, changes),
+            (Some(Value::Object(fields)), Value::Object(changes)) => merge(fields, changes),
             (Some(current), _) => *current = copy(change),
             (None, _) => {
                 document.insert(key.clone(), copy(change));
@@ -45,14 +45,14 @@ fn merge(document: &mut Map<String, Value>, patch: &Map<String, Value>) {
 
 fn copy(value: &Value) -> Value {
     match value {
-        Value::Object(members) => Value::Object(without_nulls(members)),
+        Value::Object(fields) => Value::Object(without_nulls(fields)),
         Value::Array(elements) => Value::Array(elements.iter().map(copy).collect()),
         scalar => scalar.clone(),
     }
 }
 
-fn without_nulls(members: &Map<String, Value>) -> Map<String, Value> {
-    members
+fn without_nulls(fields: &Map<String, Value>) -> Map<String, Value> {
+    fields
         .iter()
         .filter(|(_, value)| !value.is_null())
         .map(|(key, value)| (key.clone(), copy(value)))

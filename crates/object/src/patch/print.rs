@@ -25,9 +25,9 @@ fn write_value(text: &mut String, value: &Value) {
             }
             text.push(']');
         }
-        Value::Object(members) => {
+        Value::Object(fields) => {
             text.push_str("map[");
-            for (index, (key, member)) in members.iter().enumerate() {
+            for (index, (key, member)) in fields.iter().enumerate() {
                 text.push_str(if index == 0 { "" } else { " " });
                 text.push_str(key);
                 text.push(':');

@@ -1,11 +1,11 @@
 //! Strategic merge patch: merge patch that knows from the schema which lists merge, and by which key.
 //!
 //! The API server uses it for built-in kinds, and kubectl's client-side apply sends nothing else. A patch steers
-//! the merge with members of its own: `$patch` replaces or deletes, `$retainKeys` clears what it does not list,
+//! the merge with directives: `$patch` replaces or deletes, `$retainKeys` clears what it does not list,
 //! `$deleteFromPrimitiveList/x` and `$setElementOrder/x` act on the list `x`.
 //!
 //! ```text
-//! merge ─► members ─► retain ─► ordered lists ─► the rest
+//! merge ─► fields ─► retain ─► ordered lists ─► the rest
 //!             ▲                      │              │
 //!             └────── element ◄── list::merge ◄─────┘
 //! ```
@@ -28,12 +28,12 @@ const SET_ELEMENT_ORDER: &str = "$setElementOrder";
 /// `schema` describes the whole object; below fields that it does not know, maps merge and lists are replaced.
 ///
 /// # Errors
-/// [`PatchError::Malformed`] for a patch that is no map or has ill-formed directives,
+/// [`PatchError::Malformed`] for a patch that is not a map or has ill-formed directives,
 /// [`PatchError::Inapplicable`] for lists of lists, [`PatchError::Inconsistent`] for missing merge keys, unknown
 /// directives and orders that the patch contradicts.
 ///
 /// # Source
-/// `strategicpatch` of apimachinery, whose order of list elements clients can see.
+/// `strategicpatch` of apimachinery. Clients can see its order of list elements.
 pub fn merge(original: &Value, patch: &Value, schema: Schema<'_>) -> Result<Value, PatchError> {
     let Value::Object(patch) = patch else {
         let found = json_type(patch);
@@ -92,7 +92,7 @@ fn merge_member(
             *current = merge_members(std::mem::take(current), change, field)?;
         }
         (Some(Value::Array(current)), Value::Array(change)) => {
-            *current = list::merge(std::mem::take(current), change, &ListRule::of(&key, field))?;
+            *current = list::merge(std::mem::take(current), change, &ListRule::new(&key, field))?;
         }
         (Some(current), change) => match without_directives(change) {
             Some(value) => *current = value,
@@ -151,7 +151,7 @@ fn merge_ordered_lists(
             let text = format!("unable to find api field for the json field {field:?}");
             return Err(PatchError::Inconsistent(text));
         }
-        if let Some(merged) = list::merge_in_order(current, changes, &order, &ListRule::of(field, known))? {
+        if let Some(merged) = list::merge_in_order(current, changes, &order, &ListRule::new(field, known))? {
             original.insert(field.to_owned(), Value::Array(merged));
         }
     }
@@ -198,14 +198,14 @@ fn list_of(value: Value) -> Result<Vec<Value>, PatchError> {
 /// a directive is dropped.
 fn without_directives(value: Value) -> Option<Value> {
     match value {
-        Value::Object(members) if members.contains_key(DIRECTIVE) => None,
-        Value::Object(members) => {
+        Value::Object(fields) if fields.contains_key(DIRECTIVE) => None,
+        Value::Object(fields) => {
             let is_plain = |key: &str| {
                 key != RETAIN_KEYS
                     && !key.starts_with(DELETE_FROM_LIST)
                     && !key.starts_with(SET_ELEMENT_ORDER)
             };
-            let kept = members.into_iter().filter(|(key, value)| !value.is_null() && is_plain(key));
+            let kept = fields.into_iter().filter(|(key, value)| !value.is_null() && is_plain(key));
             Some(Value::Object(
                 kept.filter_map(|(key, value)| Some((key, without_directives(value)?))).collect(),
             ))
@@ -215,9 +215,9 @@ fn without_directives(value: Value) -> Option<Value> {
     }
 }
 
-fn unknown_directive(directive: &Value, members: &Members) -> PatchError {
-    let members = go_text(&Value::Object(members.clone()));
-    PatchError::Inconsistent(format!("unknown patch type: {} in map: {members}", go_text(directive)))
+fn unknown_directive(directive: &Value, fields: &Members) -> PatchError {
+    let fields = go_text(&Value::Object(fields.clone()));
+    PatchError::Inconsistent(format!("unknown patch type: {} in map: {fields}", go_text(directive)))
 }
 
 #[cfg(test)]

@@ -72,7 +72,7 @@ impl<'t> Decoder<'t> {
         Ok(())
     }
 
-    /// What JSON shows of a field; `None` when it leaves the field out.
+    /// The JSON of a field; `None` when Go leaves the field out.
     fn shown(
         self,
         field: &table::Field,
@@ -169,7 +169,7 @@ impl<'t> Decoder<'t> {
         let mut reader = Reader::new(bytes_of(content)?);
         while let Some((number, content)) = reader.next()? {
             match (number, content) {
-                (1, Field::Bytes(text)) => key = wire::text(text),
+                (1, Field::Bytes(text)) => key = wire::lossy_string(text),
                 (2, content) => value = Some(self.value(typed, content, depth)?),
                 _ => {}
             }
@@ -202,7 +202,7 @@ impl<'t> Decoder<'t> {
 
     fn scalar(self, scalar: Scalar, content: Field<'_>, depth: usize) -> Result<Value, ProtoError> {
         Ok(match scalar {
-            Scalar::String => wire::text(bytes_of(content)?).into(),
+            Scalar::String => wire::lossy_string(bytes_of(content)?).into(),
             Scalar::Bytes => STANDARD.encode(bytes_of(content)?).into(),
             Scalar::Bool => (varint_of(content)? != 0).into(),
             Scalar::Int32 => int32(varint_of(content)?).into(),
@@ -227,7 +227,9 @@ impl<'t> Decoder<'t> {
         while let Some((number, content)) = reader.next()? {
             match (scalar, number, content) {
                 (Scalar::SchemaOrBool, 1, Field::Varint(flag)) => allows = flag != 0,
-                (Scalar::SchemaOrStrings, 2, Field::Bytes(text)) => list.push(wire::text(text).into()),
+                (Scalar::SchemaOrStrings, 2, Field::Bytes(text)) => {
+                    list.push(wire::lossy_string(text).into())
+                }
                 (Scalar::SchemaOrArray, 2, Field::Bytes(bytes)) => {
                     list.push(Value::Object(self.message(model, bytes, depth + 1)?));
                 }
@@ -292,7 +294,7 @@ fn quantity(bytes: &[u8]) -> Result<Value, ProtoError> {
     let mut reader = Reader::new(bytes);
     while let Some((number, content)) = reader.next()? {
         if let (1, Field::Bytes(bytes)) = (number, content) {
-            text = wire::text(bytes);
+            text = wire::lossy_string(bytes);
         }
     }
     Ok(text.into())
@@ -323,14 +325,14 @@ fn int_or_string(bytes: &[u8]) -> Result<Value, ProtoError> {
         match (field, content) {
             (1, Field::Varint(kind)) => is_text = kind == 1,
             (2, Field::Varint(value)) => number = int32(value),
-            (3, Field::Bytes(value)) => text = wire::text(value),
+            (3, Field::Bytes(value)) => text = wire::lossy_string(value),
             _ => {}
         }
     }
     Ok(if is_text { text.into() } else { number.into() })
 }
 
-/// JSON in field 1, or an object in an envelope of its own.
+/// JSON in field 1, or an object in a nested envelope.
 fn raw(bytes: &[u8], depth: usize) -> Result<Value, ProtoError> {
     let mut reader = Reader::new(bytes);
     let mut value = Value::Null;

@@ -12,7 +12,7 @@ macro_rules! recorded {
     };
 }
 
-/// Bodies that client-go 0.36 sends, and what Go prints for the same objects, without `null` members and without
+/// Bodies that client-go 0.36 sends, and what Go prints for the same objects, without `null` fields and without
 /// the target port 0 that a service without one has in Go.
 #[test]
 fn recorded_bodies_decode_to_what_go_prints() {

@@ -79,7 +79,7 @@ impl<'a> Reader<'a> {
 }
 
 /// Text as Go prints it: what is not UTF-8 is replaced.
-pub(super) fn text(bytes: &[u8]) -> String {
+pub(super) fn lossy_string(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 

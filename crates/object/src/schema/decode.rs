@@ -4,7 +4,6 @@
 //! normalises is normalised: `null` is absent, zeros of `omitempty` fields are left out, times are UTC, quantities
 //! canonical, unknown fields gone. Whether a value makes sense is validation, not decoding.
 
-mod quantity;
 mod time;
 
 use std::mem;
@@ -14,6 +13,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Number, Value};
 
 use super::{Codec, Native, Schema, Shape};
+use crate::quantity::Quantity;
 
 #[cfg(test)]
 mod tests;
@@ -23,7 +23,7 @@ mod tests;
 #[error("{0}")]
 pub struct DecodeError(pub String);
 
-/// Whose texts a failure carries.
+/// The upstream decoder that words the errors.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Source {
     /// The value was JSON: a body, or the result of a JSON or merge patch.
@@ -86,7 +86,7 @@ impl<'a> Decoder<'a> {
             }
             (Codec::Time | Codec::MicroTime, other) => Err(self.mismatch(other, "string", native)),
             (Codec::Quantity, other) => {
-                *value = Value::String(quantity::normalise(other).map_err(DecodeError)?);
+                *value = Value::String(canonical_quantity(other)?);
                 Ok(())
             }
             (Codec::IntOrString, other) => Err(self.mismatch(other, "int32", native)),
@@ -168,6 +168,15 @@ fn local_name(go_type: &str) -> &str {
     go_type.rsplit('.').next().unwrap_or(go_type)
 }
 
+/// The canonical text of a quantity; anything but a string counts by its JSON text.
+fn canonical_quantity(value: &Value) -> Result<String, DecodeError> {
+    let canonical = match value {
+        Value::String(text) => Quantity::canonical(text.trim()),
+        other => Quantity::canonical(&other.to_string()),
+    };
+    canonical.map_err(|error| DecodeError(error.to_string()))
+}
+
 /// Whether Go takes a value for the zero of its type.
 fn is_zero(value: &Value) -> bool {
     match value {
@@ -208,7 +217,7 @@ fn base64_error(text: &str) -> Option<DecodeError> {
     })
 }
 
-/// How `encoding/json` names the JSON that it found.
+/// The name of a JSON value in errors of `encoding/json`.
 fn json_name(value: &Value, codec: Codec) -> String {
     match value {
         Value::Null => "null".to_owned(),

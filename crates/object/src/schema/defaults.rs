@@ -1,7 +1,8 @@
 //! Fills in what a schema gives by default.
 //!
-//! `null` counts as absent where a value is not nullable: it is replaced by the default, or dropped if there is
-//! none (kube-api-contract 2.14, 4.3). Runs after pruning and before validation, and when old objects are read.
+//! `null` counts as absent where a value is not nullable: it is replaced by the default, or dropped if there is none
+//! (apiextensions-apiserver pkg/apiserver/schema/defaulting/algorithm.go). Runs after pruning and before validation,
+//! and when old objects are read.
 
 use serde_json::Value;
 
@@ -57,7 +58,7 @@ fn default_present(value: &mut Value, schema: Schema<'_>) {
     default(value, schema);
 }
 
-/// Where nothing is known, or anything goes, `null` is a value like others.
+/// `null` is a value like others where the schema is unknown or allows anything.
 fn is_not_nullable(schema: Schema<'_>) -> bool {
     let node = schema.node();
     !node.nullable && !matches!(node.shape, Shape::Any)

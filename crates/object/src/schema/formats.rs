@@ -171,7 +171,7 @@ fn is_credit_card(text: &str) -> bool {
     is_issued && weighted.sum::<u32>().is_multiple_of(10)
 }
 
-/// RFC 3339 in either case; a leap second is none that Go knows.
+/// RFC 3339 in either case; leap seconds are invalid, as in Go.
 fn is_date_time(text: &str) -> bool {
     let mut text = text.to_ascii_uppercase();
     super::decode::normalise_time(&mut text).is_ok()
@@ -271,7 +271,7 @@ fn is_authority(text: &str) -> bool {
     !text.contains([' ', '<', '>', '"']) && port.bytes().all(|byte| byte.is_ascii_digit())
 }
 
-/// Thirty-two digits, each usual dash there or not; the version and variant must fit when one is asked for.
+/// UUID: 32 hexadecimal digits with optional dashes; version and variant are checked if one is required.
 fn is_uuid(text: &str, version: u8) -> bool {
     let mut digits: Vec<u8> = Vec::with_capacity(32);
     let dashes_fit = text.bytes().all(|byte| match byte {

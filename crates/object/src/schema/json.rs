@@ -83,7 +83,7 @@ fn parse_value(bytes: &[u8], expected: Expected<'_>) -> Result<Parsed, SyntaxErr
 
 /// Writes whole floating-point numbers as integers: `1.0` and `1e2` of a custom resource are stored as `1` and `100`.
 ///
-/// Goes last, after validation, whose texts tell the two apart. Built-in kinds refuse such numbers in `decode`.
+/// Runs after validation, which words errors about the two differently. Built-in kinds refuse such numbers in `decode`.
 pub fn whole_numbers(value: &mut Value) {
     /// Beyond, floating point skips integers, and Go prints an exponent or digits that were never given.
     const MAX_EXACT: f64 = 9_007_199_254_740_991.0;
@@ -102,7 +102,7 @@ pub fn whole_numbers(value: &mut Value) {
     }
 }
 
-/// What the schema says about a value that is being parsed.
+/// The schema of a value that is being parsed.
 #[derive(Clone, Copy)]
 enum Expected<'a> {
     /// There is no schema: only duplicates are noted.
@@ -113,7 +113,7 @@ enum Expected<'a> {
 }
 
 impl<'a> Expected<'a> {
-    /// What is expected of a field; `None` when the field is unknown.
+    /// The schema of a field; `None` when the field is unknown.
     fn field(self, name: &str) -> Option<Self> {
         let Self::Value(schema) = self else { return Some(self) };
         match &schema.node().shape {

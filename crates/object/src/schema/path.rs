@@ -8,7 +8,7 @@ pub(super) struct Path {
     text: String,
 }
 
-/// How long a path was, to return to.
+/// Length of a path, to truncate it to.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Mark(usize);
 

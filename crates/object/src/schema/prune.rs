@@ -1,6 +1,7 @@
 //! Unknown fields: finding them in built-in kinds, dropping them from custom resources.
 //!
-//! Paths are those of field validation (kube-api-contract 2.11), in alphabetical order of the fields.
+//! Paths are those of field validation (sigs.k8s.io/json and structural-schema pruning), in alphabetical order of the
+//! fields.
 
 use serde_json::{Map, Value};
 

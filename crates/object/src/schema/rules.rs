@@ -18,7 +18,7 @@ use serde_json::Value;
 
 use super::path::Path;
 use super::{ListKind, NodeId, Schema};
-use crate::status::{Fault, FieldError};
+use crate::status::{FieldError, FieldErrorKind};
 
 pub use compiling::{Compilation, compile};
 
@@ -40,7 +40,7 @@ pub struct Rules {
     reached: BTreeSet<NodeId>,
 }
 
-/// What rules say about an object.
+/// Errors and warnings of rules about an object.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Evaluation {
     /// Rules that do not hold.
@@ -74,7 +74,7 @@ struct Rule {
     program: Program,
     uses_old: bool,
     old_is_optional: bool,
-    /// What is reported: the message, or the rule itself.
+    /// The reported text: the message, or the rule itself.
     message: String,
     /// The message or the rule, as errors of evaluation name it.
     name: String,
@@ -177,18 +177,18 @@ impl Pass<'_> {
             Value::Object(_) | Value::Array(_) => String::new(),
             other => other.to_string(),
         };
-        let fault = match rule.reason {
-            Reason::Invalid => Fault::Invalid(printed, detail),
-            Reason::Forbidden => Fault::Forbidden(detail),
-            Reason::Required => Fault::Required(detail),
-            Reason::Duplicate => Fault::Duplicate(printed),
+        let error = match rule.reason {
+            Reason::Invalid => FieldErrorKind::Invalid(printed, detail),
+            Reason::Forbidden => FieldErrorKind::Forbidden(detail),
+            Reason::Required => FieldErrorKind::Required(detail),
+            Reason::Duplicate => FieldErrorKind::Duplicate(printed),
         };
         let mut field = self.field();
         if !rule.field_path.is_empty() {
             let relative = rule.field_path.join(".");
             field = if field == "<nil>" { relative } else { format!("{field}.{relative}") };
         }
-        let error = FieldError::new(field, fault);
+        let error = FieldError::new(field, error);
         if !rule.uses_old && old == Some(value) {
             self.outcome.warnings.push(error.to_string());
         } else {

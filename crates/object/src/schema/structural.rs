@@ -1,8 +1,8 @@
 //! Compiles the schema of a custom resource: from `openAPIV3Schema` to a [`SchemaSet`], or to all that is wrong.
 //!
-//! The API server calls this when a CustomResourceDefinition is written and keeps the result as long as the
-//! definition lives. Rules and texts are those of kube-api-contract 4.2. Objects are checked by `validate`,
-//! defaulted by `defaults` and pruned by `prune`.
+//! The API server calls this when a CustomResourceDefinition is written and keeps the result as long as the definition
+//! lives. Rules and texts are those of apiextensions-apiserver pkg/apiserver/schema/validation.go. Objects are checked
+//! by `validate`, defaulted by `defaults` and pruned by `prune`.
 
 mod build;
 mod initial;
@@ -27,7 +27,7 @@ pub struct Structural {
     pub set: SchemaSet,
     /// The node of the whole object, with `apiVersion`, `kind` and `metadata` added.
     pub root: NodeId,
-    /// What is accepted and without effect, such as unknown formats; to be sent as warnings.
+    /// Warnings about keywords that are accepted and have no effect, such as unknown formats.
     pub warnings: Vec<String>,
 }
 

@@ -1,7 +1,8 @@
 //! Validates custom resources against their schema.
 //!
-//! Texts follow upstream's OpenAPI validator (kube-api-contract 4.3). Three passes: values, embedded resources, and
-//! list types. Validation rules in CEL are `rules`. Nothing is changed here; pruning and defaulting came before.
+//! Texts follow upstream's OpenAPI validator (k8s.io/kube-openapi pkg/validation/validate). Three passes: values,
+//! embedded resources, and list types. Validation rules in CEL are `rules`. Nothing is changed here; pruning and
+//! defaulting came before.
 
 mod lists;
 mod resources;
@@ -10,13 +11,13 @@ mod values;
 use serde_json::{Value, json};
 
 use super::{Schema, Shape};
-use crate::status::{Fault, FieldError};
+use crate::status::{FieldError, FieldErrorKind};
 use values::Values;
 
 #[cfg(test)]
 mod tests;
 
-/// What is wrong with a new object.
+/// Validates a new object.
 ///
 /// When an error keeps validation rules from being evaluated and the schema has rules, one more error says so, as
 /// upstream; callers evaluate rules only when [`blocks_rules`] is false.
@@ -24,7 +25,7 @@ pub fn validate(value: &Value, schema: Schema<'_>) -> Vec<FieldError> {
     validate_with(value, None, schema)
 }
 
-/// What is wrong with an object that replaces `old`.
+/// Validates an object that replaces `old`.
 ///
 /// Values that stay as they were are not blamed for what the schema has come to forbid (ratcheting).
 pub fn validate_update(value: &Value, old: &Value, schema: Schema<'_>) -> Vec<FieldError> {
@@ -33,17 +34,17 @@ pub fn validate_update(value: &Value, old: &Value, schema: Schema<'_>) -> Vec<Fi
 
 /// Whether errors keep validation rules from being evaluated: rules may rely on types and required fields.
 pub fn blocks_rules(errors: &[FieldError]) -> bool {
-    errors.iter().any(|error| match error.fault {
-        Fault::NotSupported(..)
-        | Fault::Required(_)
-        | Fault::TooLong(_)
-        | Fault::TooMany(..)
-        | Fault::TypeInvalid(..) => true,
-        Fault::Invalid(..)
-        | Fault::Duplicate(_)
-        | Fault::Forbidden(_)
-        | Fault::NotFound(_)
-        | Fault::Internal(_) => false,
+    errors.iter().any(|error| match error.kind {
+        FieldErrorKind::NotSupported(..)
+        | FieldErrorKind::Required(_)
+        | FieldErrorKind::TooLong(_)
+        | FieldErrorKind::TooMany(..)
+        | FieldErrorKind::TypeInvalid(..) => true,
+        FieldErrorKind::Invalid(..)
+        | FieldErrorKind::Duplicate(_)
+        | FieldErrorKind::Forbidden(_)
+        | FieldErrorKind::NotFound(_)
+        | FieldErrorKind::Internal(_) => false,
     })
 }
 
@@ -67,7 +68,7 @@ fn validate_with(value: &Value, old: Option<&Value>, schema: Schema<'_>) -> Vec<
     errors
 }
 
-/// What is wrong with a value that stands at `path` of a definition, such as a default.
+/// Validates a value at `path` of a definition, such as a default.
 pub(super) fn validate_at(value: &Value, schema: Schema<'_>, path: &str) -> Vec<FieldError> {
     let mut values = Values::new(path);
     values.check(value, None, schema);
@@ -104,5 +105,5 @@ pub(super) fn expected_type(shape: &Shape) -> Option<&'static str> {
 /// A wrong type, or a text of a wrong format: upstream treats both alike.
 fn wrong_type(field: String, name: &str, expected: &str, found: &str) -> FieldError {
     let detail = format!("{name} in body must be of type {expected}: {found:?}");
-    FieldError::new(field, Fault::TypeInvalid(json!(found).to_string(), detail))
+    FieldError::new(field, FieldErrorKind::TypeInvalid(json!(found).to_string(), detail))
 }

@@ -16,7 +16,7 @@ pub struct FieldSelector {
 pub struct FieldTerm {
     /// The label of the field, such as `spec.nodeName`; whether the kind has it is for the caller to check.
     pub field: String,
-    /// How the two compare.
+    /// The comparison.
     pub operator: FieldOperator,
     /// The value without escapes.
     pub value: String,
@@ -117,7 +117,7 @@ fn split_terms(text: &str) -> Vec<&str> {
     terms
 }
 
-/// Where the first operator stands, which one it is, and how many bytes it takes.
+/// Offset, kind and length in bytes of the first operator.
 fn find_operator(term: &str) -> Option<(usize, FieldOperator, usize)> {
     term.bytes().enumerate().find_map(|(at, byte)| match (byte, term.as_bytes().get(at + 1)) {
         (b'!', Some(b'=')) => Some((at, FieldOperator::NotEquals, 2)),

@@ -25,7 +25,7 @@ pub struct Requirement {
     values: Vec<String>,
 }
 
-/// How a label's value is compared.
+/// Comparison of a label's value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Operator {
     /// `key=value`, and `key==value`.
@@ -58,7 +58,7 @@ impl LabelSelector {
     /// # Errors
     /// The message is the one that an API server answers with.
     pub fn parse(text: &str) -> Result<Self, InvalidSelector> {
-        Ok(Self::of(parse::requirements(text)?))
+        Ok(Self::from_requirements(parse::requirements(text)?))
     }
 
     /// Reads a `metav1.LabelSelector`: `null` selects nothing, `{}` everything.
@@ -66,20 +66,20 @@ impl LabelSelector {
     /// # Errors
     /// An unknown operator, an invalid key or value, or a member of the wrong type.
     pub fn from_value(value: &Value) -> Result<Self, InvalidSelector> {
-        let members = match value {
+        let fields = match value {
             Value::Null => return Ok(Self::nothing()),
-            Value::Object(members) => members,
+            Value::Object(fields) => fields,
             _ => return Err(InvalidSelector("a label selector must be a map".to_owned())),
         };
         let mut requirements = Vec::new();
-        for (key, value) in map_of(members, "matchLabels")?.into_iter().flatten() {
+        for (key, value) in map_of(fields, "matchLabels")?.into_iter().flatten() {
             let value = text_of(value, "matchLabels")?;
             requirements.push(Requirement::new(key.clone(), Operator::Equals, vec![value])?);
         }
-        for expression in list_of(members, "matchExpressions")?.into_iter().flatten() {
+        for expression in list_of(fields, "matchExpressions")?.into_iter().flatten() {
             requirements.push(Requirement::from_expression(expression)?);
         }
-        Ok(Self::of(requirements))
+        Ok(Self::from_requirements(requirements))
     }
 
     /// Requires each of these labels, which the caller has checked.
@@ -89,7 +89,7 @@ impl LabelSelector {
             operator: Operator::Equals,
             values: vec![value.clone()],
         };
-        Self::of(labels.iter().map(requirement).collect())
+        Self::from_requirements(labels.iter().map(requirement).collect())
     }
 
     /// Selects no object at all.
@@ -123,7 +123,7 @@ impl LabelSelector {
         self.requirements.as_ref().is_some_and(|requirements| requirements.iter().all(holds))
     }
 
-    fn of(mut requirements: Vec<Requirement>) -> Self {
+    fn from_requirements(mut requirements: Vec<Requirement>) -> Self {
         requirements.sort_by(|a, b| a.key.cmp(&b.key));
         Self { requirements: Some(requirements) }
     }
@@ -133,20 +133,20 @@ impl Requirement {
     /// Builds a requirement after checking key, operator and values against each other.
     ///
     /// # Errors
-    /// All faults at once, in the words of an API server.
+    /// All errors at once, in the words of an API server.
     pub fn new(key: String, operator: Operator, mut values: Vec<String>) -> Result<Self, InvalidSelector> {
         values.sort();
         values.dedup();
-        let mut faults = Vec::new();
-        let key_faults = label_key_errors(&key);
-        if !key_faults.is_empty() {
-            faults.push(FieldError::invalid("key", &Value::from(key.as_str()), key_faults.join("; ")));
+        let mut errors = Vec::new();
+        let key_errors = label_key_errors(&key);
+        if !key_errors.is_empty() {
+            errors.push(FieldError::invalid("key", &Value::from(key.as_str()), key_errors.join("; ")));
         }
-        faults.extend(operator.count_fault(&values));
+        errors.extend(operator.count_error(&values));
         for (index, value) in values.iter().enumerate() {
             if operator.is_ordering() && value.parse::<i64>().is_err() {
                 let detail = "for 'Gt', 'Lt' operators, the value must be an integer";
-                faults.push(FieldError::invalid(
+                errors.push(FieldError::invalid(
                     format!("values[{index}]"),
                     &Value::from(value.as_str()),
                     detail,
@@ -154,19 +154,19 @@ impl Requirement {
             }
         }
         for (index, value) in values.iter().enumerate() {
-            let value_faults = label_value_errors(value);
-            if !value_faults.is_empty() {
+            let value_errors = label_value_errors(value);
+            if !value_errors.is_empty() {
                 let field = format!("values[{index}][{key}]");
-                faults.push(FieldError::invalid(
+                errors.push(FieldError::invalid(
                     field,
                     &Value::from(value.as_str()),
-                    value_faults.join("; "),
+                    value_errors.join("; "),
                 ));
             }
         }
-        match faults.as_slice() {
+        match errors.as_slice() {
             [] => Ok(Self { key, operator, values }),
-            [fault] => Err(InvalidSelector(fault.to_string())),
+            [error] => Err(InvalidSelector(error.to_string())),
             many => {
                 let texts: Vec<String> = many.iter().map(ToString::to_string).collect();
                 Err(InvalidSelector(format!("[{}]", texts.join(", "))))
@@ -175,10 +175,10 @@ impl Requirement {
     }
 
     fn from_expression(expression: &Value) -> Result<Self, InvalidSelector> {
-        let Some(members) = expression.as_object() else {
+        let Some(fields) = expression.as_object() else {
             return Err(InvalidSelector("matchExpressions must be a list of maps".to_owned()));
         };
-        let text = |name: &str| members.get(name).map_or(Ok(String::new()), |value| text_of(value, name));
+        let text = |name: &str| fields.get(name).map_or(Ok(String::new()), |value| text_of(value, name));
         let operator = match text("operator")?.as_str() {
             "In" => Operator::In,
             "NotIn" => Operator::NotIn,
@@ -188,7 +188,7 @@ impl Requirement {
                 return Err(InvalidSelector(format!("{other:?} is not a valid label selector operator")));
             }
         };
-        let values = list_of(members, "values")?.into_iter().flatten();
+        let values = list_of(fields, "values")?.into_iter().flatten();
         let values = values.map(|value| text_of(value, "values")).collect::<Result<_, _>>()?;
         Self::new(text("key")?, operator, values)
     }
@@ -198,12 +198,12 @@ impl Requirement {
         &self.key
     }
 
-    /// How the label is compared.
+    /// The comparison.
     pub fn operator(&self) -> Operator {
         self.operator
     }
 
-    /// What the label is compared with, sorted.
+    /// The values to compare with, sorted.
     pub fn values(&self) -> &[String] {
         &self.values
     }
@@ -235,7 +235,7 @@ impl Operator {
         matches!(self, Self::GreaterThan | Self::LessThan)
     }
 
-    fn count_fault(self, values: &[String]) -> Option<FieldError> {
+    fn count_error(self, values: &[String]) -> Option<FieldError> {
         let (holds, detail) = match self {
             Self::In | Self::NotIn => {
                 (!values.is_empty(), "for 'in', 'notin' operators, values set can't be empty")
@@ -281,10 +281,10 @@ impl fmt::Display for Requirement {
 }
 
 fn map_of<'a>(
-    members: &'a Map<String, Value>,
+    fields: &'a Map<String, Value>,
     name: &str,
 ) -> Result<Option<&'a Map<String, Value>>, InvalidSelector> {
-    match members.get(name) {
+    match fields.get(name) {
         None | Some(Value::Null) => Ok(None),
         Some(Value::Object(map)) => Ok(Some(map)),
         Some(_) => Err(InvalidSelector(format!("{name} must be a map"))),
@@ -292,10 +292,10 @@ fn map_of<'a>(
 }
 
 fn list_of<'a>(
-    members: &'a Map<String, Value>,
+    fields: &'a Map<String, Value>,
     name: &str,
 ) -> Result<Option<&'a Vec<Value>>, InvalidSelector> {
-    match members.get(name) {
+    match fields.get(name) {
         None | Some(Value::Null) => Ok(None),
         Some(Value::Array(list)) => Ok(Some(list)),
         Some(_) => Err(InvalidSelector(format!("{name} must be a list"))),

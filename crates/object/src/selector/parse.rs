@@ -5,7 +5,7 @@
 //! requirement = key | "!" key | key ( "=" | "==" | "!=" | ">" | "<" ) [ value ]
 //!             | key ( "in" | "notin" ) "(" [ value ] { "," [ value ] } ")"
 //! ```
-//! Keys, values and the words `in` and `notin` end at blanks and at any of `=!(),<>`. Which fault is reported for
+//! Keys, values and the words `in` and `notin` end at blanks and at any of `=!(),<>`. Which error is reported for
 //! a text with several follows the order in which an API server finds them.
 
 use super::{InvalidSelector, Operator, Requirement, label_key_errors};
@@ -21,8 +21,8 @@ pub(super) fn requirements(text: &str) -> Result<Vec<Requirement>, InvalidSelect
             other => return Err(expected(other, ", expected: !, identifier, or 'end of string'")),
         }
         let requirement = parser.requirement();
-        requirements.push(requirement.map_err(|InvalidSelector(fault)| {
-            InvalidSelector(format!("unable to parse requirement: {fault}"))
+        requirements.push(requirement.map_err(|InvalidSelector(error)| {
+            InvalidSelector(format!("unable to parse requirement: {error}"))
         })?);
         match parser.take() {
             Token::End => return Ok(requirements),
@@ -51,7 +51,7 @@ enum Token<'a> {
 }
 
 impl<'a> Token<'a> {
-    fn text(self) -> &'a str {
+    fn as_str(self) -> &'a str {
         match self {
             Token::Word(word) => word,
             Token::Open => "(",
@@ -86,13 +86,13 @@ fn tokens(text: &str) -> Vec<Token<'_>> {
     let mut rest = text.trim_start_matches(is_blank);
     let mut tokens = Vec::new();
     while !rest.is_empty() {
-        let symbol = SYMBOLS.into_iter().find(|symbol| rest.starts_with(symbol.text()));
+        let symbol = SYMBOLS.into_iter().find(|symbol| rest.starts_with(symbol.as_str()));
         let token = symbol.unwrap_or_else(|| {
             let end = rest.find(|character| is_blank(character) || is_symbol(character));
             Token::Word(&rest[..end.unwrap_or(rest.len())])
         });
         tokens.push(token);
-        rest = rest[token.text().len()..].trim_start_matches(is_blank);
+        rest = rest[token.as_str().len()..].trim_start_matches(is_blank);
     }
     tokens
 }
@@ -122,10 +122,10 @@ impl<'a> Parser<'a> {
             Token::Word(key) => key,
             other => return Err(expected(other, ", expected: identifier")),
         };
-        let faults = label_key_errors(key);
-        if !faults.is_empty() {
+        let errors = label_key_errors(key);
+        if !errors.is_empty() {
             // Upstream prints the field path that it does not have here.
-            return Err(InvalidSelector(format!("<nil>: Invalid value: {key:?}: {}", faults.join("; "))));
+            return Err(InvalidSelector(format!("<nil>: Invalid value: {key:?}: {}", errors.join("; "))));
         }
         if negated {
             return Requirement::new(key.to_owned(), Operator::DoesNotExist, Vec::new());
@@ -194,5 +194,5 @@ impl<'a> Parser<'a> {
 }
 
 fn expected(found: Token<'_>, what: &str) -> InvalidSelector {
-    InvalidSelector(format!("found '{}'{what}", found.text()))
+    InvalidSelector(format!("found '{}'{what}", found.as_str()))
 }

@@ -1,4 +1,4 @@
-//! What a label key and a label value may look like.
+//! Syntax of label keys and label values.
 //!
 //! Selectors and object metadata are held to the same rules; the texts are those that an API server sends.
 
@@ -9,14 +9,14 @@ const NAME_RULE: &str = "must consist of alphanumeric characters, '-', '_' or '.
                          alphanumeric character";
 const NAME_LIMIT: usize = 63;
 
-/// What is wrong with a label key such as `example.com/tier`; empty when nothing is.
+/// Errors of a label key such as `example.com/tier`; empty for a valid one.
 pub fn label_key_errors(key: &str) -> Vec<String> {
-    let mut faults = Vec::new();
+    let mut errors = Vec::new();
     let mut parts = key.split('/');
     let name = match (parts.next(), parts.next(), parts.next()) {
         (Some(name), None, _) => name,
         (Some(prefix), Some(name), None) => {
-            faults.extend(prefix_faults(prefix));
+            errors.extend(prefix_errors(prefix));
             name
         }
         _ => {
@@ -25,49 +25,49 @@ pub fn label_key_errors(key: &str) -> Vec<String> {
         }
     };
     if name.is_empty() {
-        faults.push("name part must be non-empty".to_owned());
+        errors.push("name part must be non-empty".to_owned());
     } else if name.len() > NAME_LIMIT {
-        faults.push(format!("name part must be no more than {NAME_LIMIT} bytes"));
+        errors.push(format!("name part must be no more than {NAME_LIMIT} bytes"));
     }
     if !is_name(name) {
-        faults.push(format!("name part {}", name_rule()));
+        errors.push(format!("name part {}", name_rule()));
     }
-    faults
+    errors
 }
 
-/// What is wrong with a label value; empty when nothing is.
+/// Errors of a label value; empty for a valid one.
 pub fn label_value_errors(value: &str) -> Vec<String> {
-    let mut faults = Vec::new();
+    let mut errors = Vec::new();
     if value.len() > NAME_LIMIT {
-        faults.push(format!("must be no more than {NAME_LIMIT} bytes"));
+        errors.push(format!("must be no more than {NAME_LIMIT} bytes"));
     }
     if !value.is_empty() && !is_name(value) {
-        faults.push(format!(
+        errors.push(format!(
             "a valid label must be an empty string or {} (e.g. 'MyValue',  or 'my_value',  or '12345', regex used \
              for validation is '({NAME_FORMAT})?')",
             NAME_RULE.trim_start_matches("must ")
         ));
     }
-    faults
+    errors
 }
 
-/// What is wrong with a DNS subdomain such as `example.com`; empty when nothing is.
+/// Errors of a DNS subdomain such as `example.com`; empty for a valid one.
 pub fn subdomain_errors(text: &str) -> Vec<String> {
-    let mut faults = Vec::new();
+    let mut errors = Vec::new();
     if text.len() > SUBDOMAIN_LIMIT {
-        faults.push(format!("must be no more than {SUBDOMAIN_LIMIT} bytes"));
+        errors.push(format!("must be no more than {SUBDOMAIN_LIMIT} bytes"));
     }
     if !has_subdomain_form(text) {
-        faults.push(SUBDOMAIN_RULE.to_owned());
+        errors.push(SUBDOMAIN_RULE.to_owned());
     }
-    faults
+    errors
 }
 
-fn prefix_faults(prefix: &str) -> Vec<String> {
+fn prefix_errors(prefix: &str) -> Vec<String> {
     if prefix.is_empty() {
         return vec!["prefix part must be non-empty".to_owned()];
     }
-    subdomain_errors(prefix).into_iter().map(|fault| format!("prefix part {fault}")).collect()
+    subdomain_errors(prefix).into_iter().map(|error| format!("prefix part {error}")).collect()
 }
 
 fn name_rule() -> String {

@@ -31,7 +31,7 @@ fn label_selectors_match() {
         ("a = b , x.io/c in ( d , e ) , !f", &["a=b,x.io/c=e"], &["a=b,x.io/c=e,f=g", "a=b"]),
     ];
     for (text, matching, others) in cases {
-        let selector = LabelSelector::parse(text).unwrap_or_else(|fault| panic!("{text}: {fault}"));
+        let selector = LabelSelector::parse(text).unwrap_or_else(|error| panic!("{text}: {error}"));
         for set in *matching {
             assert!(selector.matches(&labels(set)), "{text:?} should match {set:?}");
         }
@@ -54,7 +54,7 @@ fn label_selectors_print_in_one_form() {
 }
 
 #[test]
-fn faults_of_label_selectors() {
+fn errors_of_label_selectors() {
     let cases = [
         ("a b", "unable to parse requirement: found 'b', expected: in, notin, =, ==, !=, gt, lt"),
         ("a in b", "unable to parse requirement: found 'b' expected: '('"),
@@ -113,7 +113,7 @@ fn label_selectors_of_the_api() {
         assert!(matching.iter().all(|set| selector.matches(&labels(set))), "{value}");
         assert!(!others.iter().any(|set| selector.matches(&labels(set))), "{value}");
     }
-    let faults = [
+    let errors = [
         (json!([]), "a label selector must be a map"),
         (json!({"matchLabels": {"a": 1}}), "matchLabels must hold strings"),
         (
@@ -125,7 +125,7 @@ fn label_selectors_of_the_api() {
             "values: Invalid value: []: for 'in', 'notin' operators, values set can't be empty",
         ),
     ];
-    for (value, want) in faults {
+    for (value, want) in errors {
         assert_eq!(LabelSelector::from_value(&value).unwrap_err().to_string(), want);
     }
 }
@@ -152,14 +152,14 @@ fn field_selectors_parse() {
     for (text, want) in cases {
         assert_eq!(FieldSelector::parse(text).unwrap().to_string(), want, "{text:?}");
     }
-    let faults = [
+    let errors = [
         ("metadata.name", "invalid selector: 'metadata.name'; can't understand 'metadata.name'"),
         ("a=b,c", "invalid selector: 'a=b,c'; can't understand 'c'"),
         (r"a=\x", r"invalid field selector: invalid escape sequence: \x"),
         (r"a=\", r"invalid field selector: invalid escape sequence: \"),
         ("a=b=c", "invalid field selector: unescaped character in value: 61"),
     ];
-    for (text, want) in faults {
+    for (text, want) in errors {
         assert_eq!(FieldSelector::parse(text).unwrap_err().to_string(), want, "{text:?}");
     }
 }

@@ -12,6 +12,7 @@ use portolan_api::cluster::Cluster;
 use portolan_api::meta::ObjectMeta;
 use portolan_api::policy::{ClusterAffinity, OverrideOperator, OverrideSpec, Overriders, PlaintextOverrider};
 use portolan_object::Object;
+use portolan_object::patch::strict_json_patch;
 use serde::Serialize;
 use serde_json::Value;
 
@@ -193,8 +194,8 @@ fn patch(
     if operator != OverrideOperator::Remove {
         step["value"] = value.cloned().unwrap_or_default();
     }
-    let patch: json_patch::Patch = serde_json::from_value(Value::Array(vec![step])).map_err(|_| failed())?;
-    json_patch::patch(target, &patch).map_err(|_| failed())
+    *target = strict_json_patch(target, &Value::Array(vec![step])).map_err(|_| failed())?;
+    Ok(())
 }
 
 fn extend(merged: &mut Overriders, more: &Overriders) {

@@ -163,12 +163,12 @@ fn bodies_conform_or_are_refused() {
     assert_eq!(error, "json: cannot unmarshal number into Go struct field ObjectMeta.labels of type string");
 }
 
-fn texts(faults: &[FieldError]) -> Vec<String> {
-    faults.iter().map(ToString::to_string).collect()
+fn texts(errors: &[FieldError]) -> Vec<String> {
+    errors.iter().map(ToString::to_string).collect()
 }
 
 #[test]
-fn faults_speak_of_schema_and_scale() {
+fn errors_speak_of_schema_and_scale() {
     let negative = object("v1", json!({ "replicas": -1 }));
     assert_eq!(
         texts(&rich().validate(&negative, None).errors),

@@ -1,4 +1,4 @@
-//! How versions are converted: not at all, or by a webhook.
+//! Validation of `spec.conversion`: strategy `None` or `Webhook`.
 
 use portolan_object::FieldError;
 use serde_json::{Value, json};
@@ -9,19 +9,19 @@ use crate::tree;
 /// Versions of `ConversionReview` of which a webhook must understand one.
 const REVIEWS: [&str; 2] = ["v1", "v1beta1"];
 
-pub(super) fn check(spec: &Value, faults: &mut Vec<FieldError>) {
+pub(super) fn check(spec: &Value, errors: &mut Vec<FieldError>) {
     let conversion = &spec["conversion"];
     let strategy = tree::text(conversion, "/strategy");
     if strategy != "None" && tree::is_true(spec, "/preserveUnknownFields") {
         let detail = "must be None if spec.preserveUnknownFields is true";
-        faults.push(FieldError::invalid("spec.conversion.strategy", &json!(strategy), detail));
+        errors.push(FieldError::invalid("spec.conversion.strategy", &json!(strategy), detail));
     }
     match strategy {
         "None" | "Webhook" => {}
-        "" => faults.push(FieldError::required("spec.conversion.strategy", "")),
+        "" => errors.push(FieldError::required("spec.conversion.strategy", "")),
         other => {
             let allowed = &["None", "Webhook"];
-            faults.push(FieldError::not_supported("spec.conversion.strategy", &json!(other), allowed));
+            errors.push(FieldError::not_supported("spec.conversion.strategy", &json!(other), allowed));
         }
     }
     let client = tree::present(conversion, "/webhook/clientConfig");
@@ -29,50 +29,50 @@ pub(super) fn check(spec: &Value, faults: &mut Vec<FieldError>) {
     let reviews: Vec<&str> = tree::texts(conversion, "/webhook/conversionReviewVersions").collect();
     if strategy == "Webhook" {
         match client {
-            Some(client) => check_client(client, field, faults),
-            None => faults.push(FieldError::required(field, "required when strategy is set to Webhook")),
+            Some(client) => check_client(client, field, errors),
+            None => errors.push(FieldError::required(field, "required when strategy is set to Webhook")),
         }
-        check_reviews(&reviews, faults);
+        check_reviews(&reviews, errors);
         return;
     }
     let detail = "should not be set when strategy is not set to Webhook";
     if client.is_some() {
-        faults.push(FieldError::forbidden(field, detail));
+        errors.push(FieldError::forbidden(field, detail));
     }
     if !reviews.is_empty() {
-        faults.push(FieldError::forbidden("spec.conversion.conversionReviewVersions", detail));
+        errors.push(FieldError::forbidden("spec.conversion.conversionReviewVersions", detail));
     }
 }
 
-fn check_reviews(reviews: &[&str], faults: &mut Vec<FieldError>) {
+fn check_reviews(reviews: &[&str], errors: &mut Vec<FieldError>) {
     let field = "spec.conversion.conversionReviewVersions";
     if reviews.is_empty() {
-        faults.push(FieldError::required(field, ""));
+        errors.push(FieldError::required(field, ""));
         return;
     }
     for (index, review) in reviews.iter().enumerate() {
         let field = format!("{field}[{index}]");
         if reviews[..index].contains(review) {
-            faults.push(FieldError::invalid(field, &json!(review), "duplicate version"));
-        } else if let Some(detail) = names::label_faults(review) {
-            faults.push(FieldError::invalid(field, &json!(review), detail));
+            errors.push(FieldError::invalid(field, &json!(review), "duplicate version"));
+        } else if let Some(detail) = names::label_errors(review) {
+            errors.push(FieldError::invalid(field, &json!(review), detail));
         }
     }
     if !reviews.iter().any(|review| REVIEWS.contains(review)) {
         let detail = format!("must include at least one of {}", REVIEWS.join(", "));
-        faults.push(FieldError::invalid(field, &json!(reviews), detail));
+        errors.push(FieldError::invalid(field, &json!(reviews), detail));
     }
 }
 
-fn check_client(client: &Value, field: &str, faults: &mut Vec<FieldError>) {
+fn check_client(client: &Value, field: &str, errors: &mut Vec<FieldError>) {
     match (tree::present(client, "/url"), tree::present(client, "/service")) {
-        (Some(url), None) => check_url(url.as_str().unwrap_or_default(), &format!("{field}.url"), faults),
-        (None, Some(service)) => check_service(service, &format!("{field}.service"), faults),
-        _ => faults.push(FieldError::required(field, "exactly one of url or service is required")),
+        (Some(url), None) => check_url(url.as_str().unwrap_or_default(), &format!("{field}.url"), errors),
+        (None, Some(service)) => check_service(service, &format!("{field}.service"), errors),
+        _ => errors.push(FieldError::required(field, "exactly one of url or service is required")),
     }
 }
 
-fn check_url(url: &str, field: &str, faults: &mut Vec<FieldError>) {
+fn check_url(url: &str, field: &str, errors: &mut Vec<FieldError>) {
     let (rest, fragment) = url.split_once('#').unwrap_or((url, ""));
     let (rest, query) = rest.split_once('?').unwrap_or((rest, ""));
     let (scheme, rest) = rest.split_once("://").unwrap_or(("", ""));
@@ -81,7 +81,7 @@ fn check_url(url: &str, field: &str, faults: &mut Vec<FieldError>) {
     let form = "; desired format: https://host[/path]";
     let mut refuse = |holds: bool, value: &str, detail: String| {
         if holds {
-            faults.push(FieldError::invalid(field, &json!(value), detail));
+            errors.push(FieldError::invalid(field, &json!(value), detail));
         }
     };
     refuse(scheme != "https", scheme, format!("'https' is the only allowed URL scheme{form}"));
@@ -91,25 +91,25 @@ fn check_url(url: &str, field: &str, faults: &mut Vec<FieldError>) {
     refuse(!query.is_empty(), query, "query parameters are not permitted in the URL".to_owned());
 }
 
-fn check_service(service: &Value, field: &str, faults: &mut Vec<FieldError>) {
+fn check_service(service: &Value, field: &str, errors: &mut Vec<FieldError>) {
     for member in ["name", "namespace"] {
         if tree::is_unset(service.get(member)) {
-            faults.push(FieldError::required(format!("{field}.{member}"), ""));
+            errors.push(FieldError::required(format!("{field}.{member}"), ""));
         }
     }
     let port = tree::integer(service, "/port").unwrap_or(443);
     if !(1..=65535).contains(&port) {
         let detail = "port is not valid: must be between 1 and 65535, inclusive";
-        faults.push(FieldError::invalid(format!("{field}.port"), &json!(port), detail));
+        errors.push(FieldError::invalid(format!("{field}.port"), &json!(port), detail));
     }
-    check_path(tree::text(service, "/path"), &format!("{field}.path"), faults);
+    check_path(tree::text(service, "/path"), &format!("{field}.path"), errors);
 }
 
-fn check_path(path: &str, field: &str, faults: &mut Vec<FieldError>) {
+fn check_path(path: &str, field: &str, errors: &mut Vec<FieldError>) {
     if path.is_empty() || path == "/" {
         return;
     }
-    let mut refuse = |detail: String| faults.push(FieldError::invalid(field, &json!(path), detail));
+    let mut refuse = |detail: String| errors.push(FieldError::invalid(field, &json!(path), detail));
     if !path.starts_with('/') {
         refuse("must start with a '/'".to_owned());
     }

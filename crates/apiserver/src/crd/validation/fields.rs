@@ -1,11 +1,11 @@
 //! Fields that clients may select by, besides name and namespace.
 
-use portolan_object::{Fault, FieldError};
+use portolan_object::{FieldError, FieldErrorKind};
 use serde_json::{Value, json};
 
 use crate::tree;
 
-/// How many there may be: each is looked at in every selection.
+/// Upper bound: each field is read for every object of a selection.
 const LIMIT: usize = 8;
 
 /// Checks that the fields exist in a schema and have values that can be compared. `is_old` says that the same fields
@@ -15,17 +15,17 @@ pub(super) fn check(
     schema: &Value,
     place: &str,
     is_old: bool,
-    faults: &mut Vec<FieldError>,
+    errors: &mut Vec<FieldError>,
 ) {
     let mut known: Vec<&str> = Vec::new();
     for (index, selectable) in fields.iter().enumerate() {
         let field = format!("{place}[{index}].jsonPath");
         let path = tree::text(selectable, "/jsonPath");
         if path.is_empty() {
-            faults.push(FieldError::required(field, ""));
+            errors.push(FieldError::required(field, ""));
             continue;
         }
-        let mut refuse = |detail: &str| faults.push(FieldError::invalid(field.clone(), &json!(path), detail));
+        let mut refuse = |detail: &str| errors.push(FieldError::invalid(field.clone(), &json!(path), detail));
         let found = match resolve(path, schema) {
             Ok(found) => found,
             Err(detail) => {
@@ -43,14 +43,14 @@ pub(super) fn check(
             );
         }
         if known.contains(&path) {
-            faults.push(FieldError::new(field, Fault::Duplicate(json!(path).to_string())));
+            errors.push(FieldError::new(field, FieldErrorKind::Duplicate(json!(path).to_string())));
         } else {
             known.push(path);
         }
     }
     if known.len() > LIMIT && !is_old {
         let [found, limit] = [known.len(), LIMIT].map(|count| u64::try_from(count).unwrap_or(u64::MAX));
-        faults.push(FieldError::new(place, Fault::TooMany(found, limit)));
+        errors.push(FieldError::new(place, FieldErrorKind::TooMany(found, limit)));
     }
 }
 

@@ -1,4 +1,4 @@
-//! `testdata/create.json` holds what a kube-apiserver 1.36 answered to `base.json` with each patch applied; faults of
+//! `testdata/create.json` holds what a kube-apiserver 1.36 answered to `base.json` with each patch applied; errors of
 //! metadata as such, which are found elsewhere, are left out.
 
 use portolan_object::patch::merge_patch;
@@ -20,8 +20,8 @@ fn definition(patch: &Value) -> Value {
     definition
 }
 
-fn texts(faults: &[FieldError]) -> Vec<String> {
-    faults.iter().map(ToString::to_string).collect()
+fn texts(errors: &[FieldError]) -> Vec<String> {
+    errors.iter().map(ToString::to_string).collect()
 }
 
 #[test]
@@ -50,17 +50,17 @@ fn status_as_a_part_limits_the_root_of_the_schema() {
     for (keyword, value) in
         [("anyOf", json!([{ "required": ["spec"] }])), ("x-kubernetes-map-type", json!("atomic"))]
     {
-        let faults = with(keyword, value);
-        assert_eq!(faults.len(), 1, "{keyword}: {faults:?}");
+        let errors = with(keyword, value);
+        assert_eq!(errors.len(), 1, "{keyword}: {errors:?}");
         assert!(
-            faults[0].starts_with("spec.validation.openAPIV3Schema: Invalid value: {"),
+            errors[0].starts_with("spec.validation.openAPIV3Schema: Invalid value: {"),
             "{keyword}: {}",
-            faults[0]
+            errors[0]
         );
         assert!(
-            faults[0].contains("only [Description Type Format Title Maximum"),
+            errors[0].contains("only [Description Type Format Title Maximum"),
             "{keyword}: {}",
-            faults[0]
+            errors[0]
         );
     }
     assert_eq!(with("required", json!(["spec"])), Vec::<String>::new());
@@ -82,7 +82,7 @@ fn storing_another_version_is_remembered() {
     assert_eq!(migrated()["status"]["storedVersions"], json!(["v1", "v2"]));
 }
 
-/// Rows of name, definition, patch and faults; the definitions are established.
+/// Rows of name, definition, patch and errors; the definitions are established.
 fn check_changes<const N: usize>(cases: [(&str, Value, Value, Vec<&str>); N]) {
     for (name, mut old, patch, want) in cases {
         old["status"]["conditions"] = json!([{ "type": "Established", "status": "True" }]);

@@ -17,7 +17,7 @@ const COLUMN_TYPES: [&str; 5] = ["boolean", "date", "integer", "number", "string
 const COLUMN_FORMATS: [&str; 8] =
     ["byte", "date", "date-time", "double", "float", "int32", "int64", "password"];
 
-/// The only keywords at the root of a schema whose status is a part of its own, with their names in error texts.
+/// The only keywords allowed at the root of a schema with a status subresource, with their names in error texts.
 const ROOT_KEYWORDS: [(&str, &str); 22] = [
     ("description", "Description"),
     ("type", "Type"),
@@ -45,18 +45,18 @@ const ROOT_KEYWORDS: [(&str, &str); 22] = [
 
 /// A member of a version that may be the same in all versions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Part {
+enum VersionField {
     Schema,
     Subresources,
     Columns,
     Fields,
 }
 
-impl Part {
+impl VersionField {
     /// In the order in which they are checked.
     const ALL: [Self; 4] = [Self::Schema, Self::Subresources, Self::Columns, Self::Fields];
 
-    fn of(self, version: &Value) -> Option<&Value> {
+    fn value(self, version: &Value) -> Option<&Value> {
         let pointer = match self {
             Self::Schema => "/schema",
             Self::Subresources => "/subresources",
@@ -79,127 +79,131 @@ impl<'a> Versions<'a> {
     }
 
     /// Every version has a schema.
-    pub(super) fn check_presence(&self, faults: &mut Vec<FieldError>) {
+    pub(super) fn check_presence(&self, errors: &mut Vec<FieldError>) {
         for (index, version) in self.list.iter().enumerate() {
             if tree::present(version, "/schema/openAPIV3Schema").is_none() {
                 let field = format!("spec.versions[{index}].schema.openAPIV3Schema");
-                faults.push(FieldError::required(field, ""));
+                errors.push(FieldError::required(field, ""));
             }
         }
     }
 
     /// Each version with what only it has.
-    pub(super) fn check_each(&self, faults: &mut Vec<FieldError>) {
+    pub(super) fn check_each(&self, errors: &mut Vec<FieldError>) {
         for (index, version) in self.list.iter().enumerate() {
             let place = format!("spec.versions[{index}]");
             let name = tree::text(version, "/name");
-            if let Some(detail) = names::label_faults(name) {
-                faults.push(FieldError::invalid(format!("{place}.name"), &json!(name), detail));
+            if let Some(detail) = names::label_errors(name) {
+                errors.push(FieldError::invalid(format!("{place}.name"), &json!(name), detail));
             }
-            check_deprecation(version, &place, faults);
-            for part in Part::ALL.into_iter().filter(|&part| !self.is_shared(part)) {
-                self.check_part(part, version, &place, has_status(version), faults);
+            check_deprecation(version, &place, errors);
+            for field in VersionField::ALL.into_iter().filter(|&field| !self.is_shared(field)) {
+                self.check_field(field, version, &place, has_status(version), errors);
             }
         }
     }
 
     /// Names are unique, and one version is stored.
-    pub(super) fn check_together(&self, faults: &mut Vec<FieldError>) {
+    pub(super) fn check_together(&self, errors: &mut Vec<FieldError>) {
         let mut names: Vec<&str> = self.list.iter().map(|version| tree::text(version, "/name")).collect();
         names.sort_unstable();
         if names.windows(2).any(|pair| pair[0] == pair[1]) {
-            faults.push(self.refused("must contain unique version names"));
+            errors.push(self.refused("must contain unique version names"));
         }
         if self.list.iter().filter(|version| version["storage"] == true).count() != 1 {
-            faults.push(self.refused("must have exactly one version marked as storage version"));
+            errors.push(self.refused("must have exactly one version marked as storage version"));
         }
         // Upstream takes the first version for the name that versions had before there could be several.
         let first = self.list.first().map_or("", |version| tree::text(version, "/name"));
-        if let Some(detail) = names::label_faults(first).filter(|_| !first.is_empty()) {
-            faults.push(FieldError::invalid("spec.version", &json!(first), detail));
+        if let Some(detail) = names::label_errors(first).filter(|_| !first.is_empty()) {
+            errors.push(FieldError::invalid("spec.version", &json!(first), detail));
         }
     }
 
-    /// What all versions share.
-    pub(super) fn check_shared(&self, faults: &mut Vec<FieldError>) {
+    /// Validates the fields that all versions share.
+    pub(super) fn check_shared(&self, errors: &mut Vec<FieldError>) {
         let Some(first) = self.list.first() else { return };
         let has_status = self.list.iter().any(has_status);
-        for part in Part::ALL.into_iter().filter(|&part| self.is_shared(part)) {
-            self.check_part(part, first, "spec", has_status, faults);
+        for field in VersionField::ALL.into_iter().filter(|&field| self.is_shared(field)) {
+            self.check_field(field, first, "spec", has_status, errors);
         }
     }
 
-    fn is_shared(&self, part: Part) -> bool {
-        self.list.windows(2).all(|pair| part.of(&pair[0]) == part.of(&pair[1]))
+    fn is_shared(&self, field: VersionField) -> bool {
+        self.list.windows(2).all(|pair| field.value(&pair[0]) == field.value(&pair[1]))
     }
 
     /// Whether the definition had this before, in whichever version.
-    fn was_accepted(&self, part: Part, value: &Value) -> bool {
-        self.old.iter().any(|version| part.of(version) == Some(value))
+    fn was_accepted(&self, field: VersionField, value: &Value) -> bool {
+        self.old.iter().any(|version| field.value(version) == Some(value))
     }
 
-    fn check_part(
+    fn check_field(
         &self,
-        part: Part,
+        field: VersionField,
         version: &Value,
         place: &str,
         has_status: bool,
-        faults: &mut Vec<FieldError>,
+        errors: &mut Vec<FieldError>,
     ) {
-        let Some(value) = part.of(version) else { return };
-        match part {
-            Part::Schema => {
+        let Some(value) = field.value(version) else { return };
+        match field {
+            VersionField::Schema => {
                 let Some(schema) = tree::present(value, "/openAPIV3Schema") else { return };
                 let owner =
                     if place == "spec" { "spec.validation".to_owned() } else { format!("{place}.schema") };
-                let field = format!("{owner}.openAPIV3Schema");
+                let path = format!("{owner}.openAPIV3Schema");
                 if has_status && !self.had_status_with(value) {
-                    check_root(schema, &field, faults);
+                    check_root(schema, &path, errors);
                 }
-                if !self.was_accepted(part, value) {
-                    match structural::compile(schema, &field) {
-                        Ok(structural) => faults.extend(rules::compile(&structural, &field).errors),
-                        Err(found) => faults.extend(found),
+                if !self.was_accepted(field, value) {
+                    match structural::compile(schema, &path) {
+                        Ok(structural) => errors.extend(rules::compile(&structural, &path).errors),
+                        Err(found) => errors.extend(found),
                     }
                 }
             }
-            Part::Subresources => {
-                check_scale(&value["scale"], &format!("{place}.subresources.scale"), faults)
+            VersionField::Subresources => {
+                check_scale(&value["scale"], &format!("{place}.subresources.scale"), errors)
             }
-            Part::Columns => {
+            VersionField::Columns => {
                 for (index, column) in tree::list(value, "").iter().enumerate() {
-                    check_column(column, &format!("{place}.additionalPrinterColumns[{index}]"), faults);
+                    check_column(column, &format!("{place}.additionalPrinterColumns[{index}]"), errors);
                 }
             }
-            Part::Fields => {
+            VersionField::Fields => {
                 let schema = &version["schema"]["openAPIV3Schema"];
-                let is_old = self.was_accepted(part, value);
+                let is_old = self.was_accepted(field, value);
                 fields::check(
                     tree::list(value, ""),
                     schema,
                     &format!("{place}.selectableFields"),
                     is_old,
-                    faults,
+                    errors,
                 );
             }
         }
     }
 
     fn had_status_with(&self, schema: &Value) -> bool {
-        self.old.iter().any(|version| has_status(version) && Part::Schema.of(version) == Some(schema))
+        self.old
+            .iter()
+            .any(|version| has_status(version) && VersionField::Schema.value(version) == Some(schema))
     }
 
-    /// A fault of all versions together, which shows them as upstream keeps them.
+    /// An error of all versions together, which shows them as upstream keeps them.
     fn refused(&self, detail: &str) -> FieldError {
         let shown: Vec<String> = self.list.iter().map(|version| self.shown(version)).collect();
-        let fault = portolan_object::Fault::Invalid(format!("[{}]", shown.join(",")), detail.to_owned());
-        FieldError::new("spec.versions", fault)
+        let error =
+            portolan_object::FieldErrorKind::Invalid(format!("[{}]", shown.join(",")), detail.to_owned());
+        FieldError::new("spec.versions", error)
     }
 
     fn shown(&self, version: &Value) -> String {
         let member = |name: &str, unset: Value| version.get(name).cloned().unwrap_or(unset);
-        let part =
-            |part: Part| part.of(version).filter(|_| !self.is_shared(part)).cloned().unwrap_or_default();
+        let field = |field: VersionField| {
+            field.value(version).filter(|_| !self.is_shared(field)).cloned().unwrap_or_default()
+        };
         format!(
             "{{\"Name\":{},\"Served\":{},\"Storage\":{},\"Deprecated\":{},\"DeprecationWarning\":{},\"Schema\":{},\
              \"Subresources\":{},\"AdditionalPrinterColumns\":{},\"SelectableFields\":{}}}",
@@ -208,10 +212,10 @@ impl<'a> Versions<'a> {
             member("storage", json!(false)),
             member("deprecated", json!(false)),
             member("deprecationWarning", Value::Null),
-            part(Part::Schema),
-            part(Part::Subresources),
-            part(Part::Columns),
-            part(Part::Fields),
+            field(VersionField::Schema),
+            field(VersionField::Subresources),
+            field(VersionField::Columns),
+            field(VersionField::Fields),
         )
     }
 }
@@ -220,10 +224,10 @@ fn has_status(version: &Value) -> bool {
     tree::present(version, "/subresources/status").is_some()
 }
 
-fn check_deprecation(version: &Value, place: &str, faults: &mut Vec<FieldError>) {
+fn check_deprecation(version: &Value, place: &str, errors: &mut Vec<FieldError>) {
     let Some(warning) = version["deprecationWarning"].as_str() else { return };
     let mut refuse = |detail: String| {
-        faults.push(FieldError::invalid(format!("{place}.deprecationWarning"), &json!(warning), detail));
+        errors.push(FieldError::invalid(format!("{place}.deprecationWarning"), &json!(warning), detail));
     };
     if version["deprecated"] != true {
         refuse("can only be set for deprecated versions".to_owned());
@@ -243,13 +247,13 @@ fn check_deprecation(version: &Value, place: &str, faults: &mut Vec<FieldError>)
     }
 }
 
-/// Where status is a part of its own it is checked alone, and keywords at the root would not reach it.
-fn check_root(schema: &Value, field: &str, faults: &mut Vec<FieldError>) {
+/// With a status subresource, `status` is validated alone, and keywords at the root would not apply to it.
+fn check_root(schema: &Value, field: &str, errors: &mut Vec<FieldError>) {
     let kind = tree::text(schema, "/type");
     if !matches!(kind, "" | "object") {
         let detail = "only \"object\" is allowed as the type at the root of the schema if the status subresource is \
                       enabled";
-        faults.push(FieldError::invalid(format!("{field}.type"), &json!(kind), detail));
+        errors.push(FieldError::invalid(format!("{field}.type"), &json!(kind), detail));
         return;
     }
     let members = schema.as_object().into_iter().flatten();
@@ -260,7 +264,7 @@ fn check_root(schema: &Value, field: &str, faults: &mut Vec<FieldError>) {
             "only [{}] fields are allowed at the root of the schema if the status subresource is enabled",
             known.join(" ")
         );
-        faults.push(FieldError::invalid(field, schema, detail));
+        errors.push(FieldError::invalid(field, schema, detail));
     }
 }
 
@@ -272,7 +276,7 @@ fn is_empty(value: &Value) -> bool {
     }
 }
 
-fn check_scale(scale: &Value, field: &str, faults: &mut Vec<FieldError>) {
+fn check_scale(scale: &Value, field: &str, errors: &mut Vec<FieldError>) {
     if scale.is_null() {
         return;
     }
@@ -286,33 +290,33 @@ fn check_scale(scale: &Value, field: &str, faults: &mut Vec<FieldError>) {
         let field = format!("{field}.{member}");
         if path.is_empty() {
             if member != "labelSelectorPath" {
-                faults.push(FieldError::required(field, ""));
+                errors.push(FieldError::required(field, ""));
             }
-        } else if let Some(fault) = path_fault(path, &field) {
-            faults.push(fault);
+        } else if let Some(error) = path_error(path, &field) {
+            errors.push(error);
         } else if !parents.iter().any(|parent| path.starts_with(parent)) {
-            faults.push(FieldError::invalid(field, &json!(path), detail));
+            errors.push(FieldError::invalid(field, &json!(path), detail));
         }
     }
 }
 
-fn check_column(column: &Value, field: &str, faults: &mut Vec<FieldError>) {
+fn check_column(column: &Value, field: &str, errors: &mut Vec<FieldError>) {
     let text = |member: &str| column[member].as_str().unwrap_or_default();
     if text("name").is_empty() {
-        faults.push(FieldError::required(format!("{field}.name"), ""));
+        errors.push(FieldError::required(format!("{field}.name"), ""));
     }
     let one_of = |allowed: &[&str]| format!("must be one of {}", allowed.join(","));
     match text("type") {
-        "" => faults.push(FieldError::required(format!("{field}.type"), &one_of(&COLUMN_TYPES))),
+        "" => errors.push(FieldError::required(format!("{field}.type"), &one_of(&COLUMN_TYPES))),
         kind if COLUMN_TYPES.contains(&kind) => {}
         kind => {
-            faults.push(FieldError::invalid(format!("{field}.type"), &json!(kind), one_of(&COLUMN_TYPES)))
+            errors.push(FieldError::invalid(format!("{field}.type"), &json!(kind), one_of(&COLUMN_TYPES)))
         }
     }
     match text("format") {
         "" => {}
         format if COLUMN_FORMATS.contains(&format) => {}
-        format => faults.push(FieldError::invalid(
+        format => errors.push(FieldError::invalid(
             format!("{field}.format"),
             &json!(format),
             one_of(&COLUMN_FORMATS),
@@ -320,12 +324,12 @@ fn check_column(column: &Value, field: &str, faults: &mut Vec<FieldError>) {
     }
     let field = format!("{field}.JSONPath");
     match text("jsonPath") {
-        "" => faults.push(FieldError::required(field, "")),
-        path => faults.extend(path_fault(path, &field)),
+        "" => errors.push(FieldError::required(field, "")),
+        path => errors.extend(path_error(path, &field)),
     }
 }
 
-fn path_fault(path: &str, field: &str) -> Option<FieldError> {
+fn path_error(path: &str, field: &str) -> Option<FieldError> {
     let detail = "must be a simple json path starting with .";
     (!path.starts_with('.')).then(|| FieldError::invalid(field, &json!(path), detail))
 }

@@ -5,11 +5,12 @@ use serde_json::{Value, json};
 use super::GROUP;
 use crate::kinds::Hook::{Defined, NotNeeded};
 use crate::kinds::admissionregistration::configurations;
-use crate::kinds::table::cells::Source;
+use crate::kinds::table::cells::Row;
 use crate::kinds::table::{AGE, Column, NAME, Table};
 use crate::kinds::{
     BuiltinKind, BuiltinResource, FinalizerRule, Generation, NAME_AND_NAMESPACE, NO_DEFAULTS,
-    NO_INITIAL_STATE, NO_KEPT_STATE, NO_WARNINGS, NameRule, ONE_FORM, StatusRule, Subresource,
+    NO_DELETION_STATE, NO_INITIAL_STATE, NO_KEPT_STATE, NO_WARNINGS, NameRule, ONE_FORM, StatusRule,
+    Subresource,
 };
 use crate::tree;
 
@@ -26,6 +27,7 @@ pub(in crate::kinds) static KIND: BuiltinKind = BuiltinKind {
     defaults: NotNeeded(NO_DEFAULTS),
     prepare_for_create: NotNeeded(NO_INITIAL_STATE),
     prepare_for_update: NotNeeded(NO_KEPT_STATE),
+    prepare_for_delete: NotNeeded(NO_DELETION_STATE),
     validate: Defined(configurations::validate),
     warnings: NotNeeded(NO_WARNINGS),
     table: Defined(&TABLE),
@@ -37,19 +39,19 @@ static TABLE: Table = Table {
     columns: &[
         NAME,
         Column::integer("Validations", "Number of rules."),
-        Column::text("ParamKind", "Kind of the objects that set parameters."),
+        Column::string("ParamKind", "Kind of the objects that set parameters."),
         AGE,
     ],
     cells,
 };
 
-fn cells(source: Source<'_>) -> Vec<Value> {
-    let parameters = tree::present(source.object, "/spec/paramKind")
+fn cells(row: Row<'_>) -> Vec<Value> {
+    let parameters = tree::present(row.object, "/spec/paramKind")
         .map(|kind| format!("{}/{}", tree::text(kind, "/apiVersion"), tree::text(kind, "/kind")));
     vec![
-        source.name(),
-        json!(source.list("/spec/validations").len()),
+        row.name(),
+        json!(row.list("/spec/validations").len()),
         json!(parameters.as_deref().unwrap_or("<unset>")),
-        source.age(),
+        row.age(),
     ]
 }

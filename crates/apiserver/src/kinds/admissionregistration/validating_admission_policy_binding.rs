@@ -5,11 +5,11 @@ use serde_json::{Value, json};
 use super::GROUP;
 use crate::kinds::Hook::{Defined, NotNeeded};
 use crate::kinds::admissionregistration::configurations;
-use crate::kinds::table::cells::Source;
+use crate::kinds::table::cells::Row;
 use crate::kinds::table::{AGE, Column, NAME, Table};
 use crate::kinds::{
     BuiltinKind, BuiltinResource, FinalizerRule, Generation, NAME_AND_NAMESPACE, NO_DEFAULTS,
-    NO_INITIAL_STATE, NO_KEPT_STATE, NO_WARNINGS, NameRule, ONE_FORM, StatusRule,
+    NO_DELETION_STATE, NO_INITIAL_STATE, NO_KEPT_STATE, NO_WARNINGS, NameRule, ONE_FORM, StatusRule,
 };
 
 pub(in crate::kinds) static KIND: BuiltinKind = BuiltinKind {
@@ -29,6 +29,7 @@ pub(in crate::kinds) static KIND: BuiltinKind = BuiltinKind {
     defaults: NotNeeded(NO_DEFAULTS),
     prepare_for_create: NotNeeded(NO_INITIAL_STATE),
     prepare_for_update: NotNeeded(NO_KEPT_STATE),
+    prepare_for_delete: NotNeeded(NO_DELETION_STATE),
     validate: Defined(configurations::validate),
     warnings: NotNeeded(NO_WARNINGS),
     table: Defined(&TABLE),
@@ -39,17 +40,17 @@ pub(in crate::kinds) static KIND: BuiltinKind = BuiltinKind {
 static TABLE: Table = Table {
     columns: &[
         NAME,
-        Column::text("PolicyName", "Policy that is put to use."),
-        Column::text("ParamRef", "Object that sets the parameters."),
+        Column::string("PolicyName", "Policy that is put to use."),
+        Column::string("ParamRef", "Object that sets the parameters."),
         AGE,
     ],
     cells,
 };
 
-fn cells(source: Source<'_>) -> Vec<Value> {
-    let parameters = match source.text("/spec/paramRef/name") {
+fn cells(row: Row<'_>) -> Vec<Value> {
+    let parameters = match row.text("/spec/paramRef/name") {
         "" => "<unset>".to_owned(),
-        name => format!("{}/{name}", source.text_or("/spec/paramRef/namespace", "*")),
+        name => format!("{}/{name}", row.text_or("/spec/paramRef/namespace", "*")),
     };
-    vec![source.name(), json!(source.text("/spec/policyName")), json!(parameters), source.age()]
+    vec![row.name(), json!(row.text("/spec/policyName")), json!(parameters), row.age()]
 }

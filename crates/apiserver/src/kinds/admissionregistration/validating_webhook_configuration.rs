@@ -4,7 +4,7 @@ use super::{GROUP, configurations};
 use crate::kinds::Hook::{Defined, NotNeeded};
 use crate::kinds::{
     BuiltinKind, BuiltinResource, FinalizerRule, Generation, NAME_AND_NAMESPACE, NO_DEFAULTS,
-    NO_INITIAL_STATE, NO_KEPT_STATE, NO_WARNINGS, NameRule, ONE_FORM, StatusRule,
+    NO_DELETION_STATE, NO_INITIAL_STATE, NO_KEPT_STATE, NO_WARNINGS, NameRule, ONE_FORM, StatusRule,
 };
 
 pub(in crate::kinds) static KIND: BuiltinKind = BuiltinKind {
@@ -24,6 +24,7 @@ pub(in crate::kinds) static KIND: BuiltinKind = BuiltinKind {
     defaults: NotNeeded(NO_DEFAULTS),
     prepare_for_create: NotNeeded(NO_INITIAL_STATE),
     prepare_for_update: NotNeeded(NO_KEPT_STATE),
+    prepare_for_delete: NotNeeded(NO_DELETION_STATE),
     validate: Defined(configurations::validate),
     warnings: NotNeeded(NO_WARNINGS),
     table: Defined(&configurations::WEBHOOKS),

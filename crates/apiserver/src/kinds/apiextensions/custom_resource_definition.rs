@@ -25,6 +25,7 @@ pub(in crate::kinds) static KIND: BuiltinKind = BuiltinKind {
     defaults: Defined(crd::apply_defaults),
     prepare_for_create: Defined(crd::prepare_for_create),
     prepare_for_update: Defined(crd::prepare_for_update),
+    prepare_for_delete: Defined(crd::prepare_for_delete),
     validate: Defined(validate),
     warnings: Defined(crd::validation::warnings),
     table: NotNeeded(DEFAULT_TABLE),

@@ -5,11 +5,11 @@ use serde_json::{Value, json};
 
 use super::GROUP;
 use crate::kinds::Hook::{Defined, NotNeeded};
-use crate::kinds::table::cells::Source;
+use crate::kinds::table::cells::Row;
 use crate::kinds::table::{AGE, Column, NAME, Table};
 use crate::kinds::{
     BuiltinKind, BuiltinResource, FinalizerRule, Generation, NAME_AND_NAMESPACE, NO_DEFAULTS,
-    NO_INITIAL_STATE, NO_KEPT_STATE, NO_WARNINGS, NameRule, ONE_FORM, StatusRule,
+    NO_DELETION_STATE, NO_INITIAL_STATE, NO_KEPT_STATE, NO_WARNINGS, NameRule, ONE_FORM, StatusRule,
 };
 use crate::tree;
 use crate::validation::FieldErrors;
@@ -26,6 +26,7 @@ pub(in crate::kinds) static KIND: BuiltinKind = BuiltinKind {
     defaults: NotNeeded(NO_DEFAULTS),
     prepare_for_create: NotNeeded(NO_INITIAL_STATE),
     prepare_for_update: NotNeeded(NO_KEPT_STATE),
+    prepare_for_delete: NotNeeded(NO_DELETION_STATE),
     validate: Defined(validate),
     warnings: NotNeeded(NO_WARNINGS),
     table: Defined(&TABLE),
@@ -50,15 +51,15 @@ fn validate(new: &Value, old: Option<&Value>, errors: &mut FieldErrors) {
 static TABLE: Table = Table {
     columns: &[
         NAME,
-        Column::text("Controller", "Object whose history this is part of."),
-        Column::text("Revision", "Number of the revision; later ones are higher."),
+        Column::string("Controller", "Owner of the revision."),
+        Column::string("Revision", "Number of the revision; later ones are higher."),
         AGE,
     ],
     cells,
 };
 
-fn cells(source: Source<'_>) -> Vec<Value> {
-    let mut owners = source.list("/metadata/ownerReferences").iter();
+fn cells(row: Row<'_>) -> Vec<Value> {
+    let mut owners = row.list("/metadata/ownerReferences").iter();
     let controller = owners.find(|owner| tree::is_true(owner, "/controller")).map(|owner| {
         let version = tree::text(owner, "/apiVersion").parse();
         let group = version.map(|version: GroupVersion| version.group).unwrap_or_default();
@@ -68,9 +69,9 @@ fn cells(source: Source<'_>) -> Vec<Value> {
         format!("{}/{name}", kind.to_lowercase())
     });
     vec![
-        source.name(),
+        row.name(),
         json!(controller.as_deref().unwrap_or("<none>")),
-        json!(source.integer("/revision")),
-        source.age(),
+        json!(row.integer("/revision")),
+        row.age(),
     ]
 }

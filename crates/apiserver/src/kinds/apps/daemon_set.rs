@@ -4,11 +4,11 @@ use serde_json::{Map, Value, json};
 
 use super::GROUP;
 use crate::kinds::Hook::{Defined, NotNeeded};
-use crate::kinds::table::cells::Source;
+use crate::kinds::table::cells::Row;
 use crate::kinds::table::{AGE, CONTAINERS, Column, IMAGES, NAME, SELECTOR, Table};
 use crate::kinds::{
-    BuiltinKind, BuiltinResource, FinalizerRule, Generation, NAME_AND_NAMESPACE, NO_KEPT_STATE, NO_WARNINGS,
-    NameRule, ONE_FORM, StatusRule, Subresource, pod_spec, status, workload,
+    BuiltinKind, BuiltinResource, FinalizerRule, Generation, NAME_AND_NAMESPACE, NO_DELETION_STATE,
+    NO_KEPT_STATE, NO_WARNINGS, NameRule, ONE_FORM, StatusRule, Subresource, pod_spec, status, workload,
 };
 use crate::tree;
 use crate::tree::{child, default};
@@ -31,6 +31,7 @@ pub(in crate::kinds) static KIND: BuiltinKind = BuiltinKind {
     defaults: Defined(defaults),
     prepare_for_create: Defined(prepare_for_create),
     prepare_for_update: NotNeeded(NO_KEPT_STATE),
+    prepare_for_delete: NotNeeded(NO_DELETION_STATE),
     validate: Defined(validate),
     warnings: NotNeeded(NO_WARNINGS),
     table: Defined(&TABLE),
@@ -114,10 +115,10 @@ static TABLE: Table = Table {
         NAME,
         Column::integer("Desired", "Nodes that should run the pod."),
         Column::integer("Current", "Nodes that run the pod and should."),
-        Column::integer("Ready", "Nodes whose pod is ready."),
+        Column::integer("Ready", "Nodes with a ready pod."),
         Column::integer("Up-to-date", "Nodes that run the current template."),
-        Column::integer("Available", "Nodes whose pod has been ready for long enough."),
-        Column::text("Node Selector", "Labels of the nodes that should run the pod."),
+        Column::integer("Available", "Nodes with a pod that has been ready for long enough."),
+        Column::string("Node Selector", "Labels of the nodes that should run the pod."),
         AGE,
         CONTAINERS,
         IMAGES,
@@ -126,19 +127,19 @@ static TABLE: Table = Table {
     cells,
 };
 
-fn cells(source: Source<'_>) -> Vec<Value> {
-    let [names, images] = source.containers(workload::TEMPLATE);
+fn cells(row: Row<'_>) -> Vec<Value> {
+    let [names, images] = row.containers(workload::TEMPLATE);
     vec![
-        source.name(),
-        json!(source.integer("/status/desiredNumberScheduled")),
-        json!(source.integer("/status/currentNumberScheduled")),
-        json!(source.integer("/status/numberReady")),
-        json!(source.integer("/status/updatedNumberScheduled")),
-        json!(source.integer("/status/numberAvailable")),
-        json!(source.labels("/spec/template/spec/nodeSelector")),
-        source.age(),
+        row.name(),
+        json!(row.integer("/status/desiredNumberScheduled")),
+        json!(row.integer("/status/currentNumberScheduled")),
+        json!(row.integer("/status/numberReady")),
+        json!(row.integer("/status/updatedNumberScheduled")),
+        json!(row.integer("/status/numberAvailable")),
+        json!(row.labels("/spec/template/spec/nodeSelector")),
+        row.age(),
         names,
         images,
-        json!(source.selector("/spec/selector")),
+        json!(row.selector("/spec/selector")),
     ]
 }

@@ -4,11 +4,11 @@ use serde_json::{Map, Value, json};
 
 use super::GROUP;
 use crate::kinds::Hook::{Defined, NotNeeded};
-use crate::kinds::table::cells::Source;
+use crate::kinds::table::cells::Row;
 use crate::kinds::table::{AGE, CONTAINERS, Column, IMAGES, NAME, SELECTOR, Table};
 use crate::kinds::{
-    BuiltinKind, BuiltinResource, FinalizerRule, Generation, NAME_AND_NAMESPACE, NO_KEPT_STATE, NO_WARNINGS,
-    NameRule, ONE_FORM, StatusRule, Subresource, pod_spec, status, workload,
+    BuiltinKind, BuiltinResource, FinalizerRule, Generation, NAME_AND_NAMESPACE, NO_DELETION_STATE,
+    NO_KEPT_STATE, NO_WARNINGS, NameRule, ONE_FORM, StatusRule, Subresource, pod_spec, status, workload,
 };
 use crate::tree;
 use crate::tree::{child, default};
@@ -33,6 +33,7 @@ pub(in crate::kinds) static KIND: BuiltinKind = BuiltinKind {
     defaults: Defined(defaults),
     prepare_for_create: Defined(status::empty_status),
     prepare_for_update: NotNeeded(NO_KEPT_STATE),
+    prepare_for_delete: NotNeeded(NO_DELETION_STATE),
     validate: Defined(validate),
     warnings: NotNeeded(NO_WARNINGS),
     table: Defined(&TABLE),
@@ -105,9 +106,9 @@ fn rollout(spec: &Value, errors: &mut FieldErrors) {
 static TABLE: Table = Table {
     columns: &[
         NAME,
-        Column::text("Ready", "Pods that are ready, of those that should exist."),
-        Column::text("Up-to-date", "Pods of the current template."),
-        Column::text("Available", "Pods that have been ready for long enough."),
+        Column::string("Ready", "Pods that are ready, of those that should exist."),
+        Column::string("Up-to-date", "Pods of the current template."),
+        Column::string("Available", "Pods that have been ready for long enough."),
         AGE,
         CONTAINERS,
         IMAGES,
@@ -116,16 +117,16 @@ static TABLE: Table = Table {
     cells,
 };
 
-fn cells(source: Source<'_>) -> Vec<Value> {
-    let [names, images] = source.containers(workload::TEMPLATE);
+fn cells(row: Row<'_>) -> Vec<Value> {
+    let [names, images] = row.containers(workload::TEMPLATE);
     vec![
-        source.name(),
-        workload::ready_of_desired(source),
-        json!(source.integer("/status/updatedReplicas")),
-        json!(source.integer("/status/availableReplicas")),
-        source.age(),
+        row.name(),
+        workload::ready_of_desired(row),
+        json!(row.integer("/status/updatedReplicas")),
+        json!(row.integer("/status/availableReplicas")),
+        row.age(),
         names,
         images,
-        json!(source.selector("/spec/selector")),
+        json!(row.selector("/spec/selector")),
     ]
 }

@@ -5,11 +5,11 @@ use serde_json::{Map, Value, json};
 use super::GROUP;
 use crate::kinds::Hook::{Defined, NotNeeded};
 use crate::kinds::core::persistent_volume_claim;
-use crate::kinds::table::cells::Source;
+use crate::kinds::table::cells::Row;
 use crate::kinds::table::{AGE, CONTAINERS, Column, IMAGES, NAME, Table};
 use crate::kinds::{
-    BuiltinKind, BuiltinResource, FinalizerRule, Generation, NAME_AND_NAMESPACE, NO_KEPT_STATE, NO_WARNINGS,
-    NameRule, ONE_FORM, StatusRule, Subresource, pod_spec, status, workload,
+    BuiltinKind, BuiltinResource, FinalizerRule, Generation, NAME_AND_NAMESPACE, NO_DELETION_STATE,
+    NO_KEPT_STATE, NO_WARNINGS, NameRule, ONE_FORM, StatusRule, Subresource, pod_spec, status, workload,
 };
 use crate::tree;
 use crate::tree::{child, child_if_present, children, default};
@@ -39,6 +39,7 @@ pub(in crate::kinds) static KIND: BuiltinKind = BuiltinKind {
     defaults: Defined(defaults),
     prepare_for_create: Defined(prepare_for_create),
     prepare_for_update: NotNeeded(NO_KEPT_STATE),
+    prepare_for_delete: NotNeeded(NO_DELETION_STATE),
     validate: Defined(validate),
     warnings: NotNeeded(NO_WARNINGS),
     table: Defined(&TABLE),
@@ -158,7 +159,7 @@ fn with_claims(spec: &Value) -> Value {
     spec
 }
 
-/// What a stateful set keeps for life.
+/// The immutable part of the spec.
 fn fixed_part(spec: &Value) -> Value {
     let mut fixed = spec.clone();
     if let Some(members) = fixed.as_object_mut() {
@@ -181,7 +182,7 @@ fn fixed_part(spec: &Value) -> Value {
 static TABLE: Table = Table {
     columns: &[
         NAME,
-        Column::text("Ready", "Pods that are ready, of those that should exist."),
+        Column::string("Ready", "Pods that are ready, of those that should exist."),
         AGE,
         CONTAINERS,
         IMAGES,
@@ -189,7 +190,7 @@ static TABLE: Table = Table {
     cells,
 };
 
-fn cells(source: Source<'_>) -> Vec<Value> {
-    let [names, images] = source.containers(workload::TEMPLATE);
-    vec![source.name(), workload::ready_of_desired(source), source.age(), names, images]
+fn cells(row: Row<'_>) -> Vec<Value> {
+    let [names, images] = row.containers(workload::TEMPLATE);
+    vec![row.name(), workload::ready_of_desired(row), row.age(), names, images]
 }

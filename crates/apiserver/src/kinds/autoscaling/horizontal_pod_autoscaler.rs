@@ -6,11 +6,11 @@ use serde_json::{Map, Value, json};
 
 use super::GROUP;
 use crate::kinds::Hook::{Defined, NotNeeded};
-use crate::kinds::table::cells::{Source, scalar, shortened};
+use crate::kinds::table::cells::{Row, scalar, shortened};
 use crate::kinds::table::{AGE, Column, NAME, Table};
 use crate::kinds::{
-    BuiltinKind, BuiltinResource, FinalizerRule, Generation, NAME_AND_NAMESPACE, NO_KEPT_STATE, NO_WARNINGS,
-    NameRule, ONE_FORM, StatusRule, Subresource, quantities, status,
+    BuiltinKind, BuiltinResource, FinalizerRule, Generation, NAME_AND_NAMESPACE, NO_DELETION_STATE,
+    NO_KEPT_STATE, NO_WARNINGS, NameRule, ONE_FORM, StatusRule, Subresource, quantities, status,
 };
 use crate::tree;
 use crate::tree::{child, child_if_present, children, default};
@@ -32,6 +32,7 @@ pub(in crate::kinds) static KIND: BuiltinKind = BuiltinKind {
     defaults: Defined(defaults),
     prepare_for_create: Defined(prepare_for_create),
     prepare_for_update: NotNeeded(NO_KEPT_STATE),
+    prepare_for_delete: NotNeeded(NO_DELETION_STATE),
     validate: Defined(validation::validate),
     warnings: NotNeeded(NO_WARNINGS),
     table: Defined(&TABLE),
@@ -99,40 +100,40 @@ pub(crate) fn prepare_for_create(object: &mut Value) {
 pub(crate) static TABLE: Table = Table {
     columns: &[
         NAME,
-        Column::text("Reference", "Workload that is scaled."),
-        Column::text("Targets", "Measured and wanted value of each metric."),
-        Column::text("MinPods", "Fewest pods."),
-        Column::text("MaxPods", "Most pods."),
-        Column::text("Replicas", "Pods at the last look."),
+        Column::string("Reference", "Workload that is scaled."),
+        Column::string("Targets", "Measured and wanted value of each metric."),
+        Column::string("MinPods", "Fewest pods."),
+        Column::string("MaxPods", "Most pods."),
+        Column::string("Replicas", "Pods at the last look."),
         AGE,
     ],
     cells,
 };
 
-fn cells(source: Source<'_>) -> Vec<Value> {
-    let target = source.object.pointer("/spec/scaleTargetRef").unwrap_or(&Value::Null);
+fn cells(row: Row<'_>) -> Vec<Value> {
+    let target = row.object.pointer("/spec/scaleTargetRef").unwrap_or(&Value::Null);
     let reference = format!("{}/{}", tree::text(target, "/kind"), tree::text(target, "/name"));
-    let least = tree::integer(source.object, "/spec/minReplicas");
+    let least = tree::integer(row.object, "/spec/minReplicas");
     vec![
-        source.name(),
+        row.name(),
         json!(reference),
-        json!(metrics(source)),
+        json!(metrics(row)),
         json!(least.map_or_else(|| "<unset>".to_owned(), |least| least.to_string())),
-        json!(source.integer("/spec/maxReplicas")),
-        json!(source.integer("/status/currentReplicas")),
-        source.age(),
+        json!(row.integer("/spec/maxReplicas")),
+        json!(row.integer("/status/currentReplicas")),
+        row.age(),
     ]
 }
 
-fn metrics(source: Source<'_>) -> String {
-    let current = source.list("/status/currentMetrics");
-    let wanted = source.list("/spec/metrics").iter().enumerate();
+fn metrics(row: Row<'_>) -> String {
+    let current = row.list("/status/currentMetrics");
+    let wanted = row.list("/spec/metrics").iter().enumerate();
     let mut cells: Vec<String> = wanted
         .map(|(index, metric)| metric_cell(metric, current.get(index).unwrap_or(&Value::Null)))
         .collect();
     // The first version of the kind knows one metric only.
-    if let Some(target) = tree::integer(source.object, "/spec/targetCPUUtilizationPercentage") {
-        let current = tree::integer(source.object, "/status/currentCPUUtilizationPercentage");
+    if let Some(target) = tree::integer(row.object, "/spec/targetCPUUtilizationPercentage") {
+        let current = tree::integer(row.object, "/status/currentCPUUtilizationPercentage");
         let current = current.map_or_else(|| "<unknown>".to_owned(), |current| format!("{current}%"));
         cells.push(format!("cpu: {current}/{target}%"));
     }

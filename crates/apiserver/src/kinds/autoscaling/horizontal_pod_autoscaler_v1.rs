@@ -9,8 +9,8 @@ use crate::kinds::Hook::{Defined, NotNeeded};
 use crate::kinds::autoscaling::horizontal_pod_autoscaler;
 use crate::kinds::autoscaling::horizontal_pod_autoscaler::validation;
 use crate::kinds::{
-    BuiltinKind, BuiltinResource, Conversion, FinalizerRule, Generation, NAME_AND_NAMESPACE, NO_KEPT_STATE,
-    NO_WARNINGS, NameRule, StatusRule, Subresource,
+    BuiltinKind, BuiltinResource, Conversion, FinalizerRule, Generation, NAME_AND_NAMESPACE,
+    NO_DELETION_STATE, NO_KEPT_STATE, NO_WARNINGS, NameRule, StatusRule, Subresource,
 };
 use crate::tree;
 use crate::validation::FieldErrors;
@@ -32,6 +32,7 @@ pub(in crate::kinds) static KIND: BuiltinKind = BuiltinKind {
     defaults: Defined(horizontal_pod_autoscaler::defaults),
     prepare_for_create: Defined(horizontal_pod_autoscaler::prepare_for_create),
     prepare_for_update: NotNeeded(NO_KEPT_STATE),
+    prepare_for_delete: NotNeeded(NO_DELETION_STATE),
     validate: Defined(validate),
     warnings: NotNeeded(NO_WARNINGS),
     table: Defined(&horizontal_pod_autoscaler::TABLE),

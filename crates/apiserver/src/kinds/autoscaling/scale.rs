@@ -2,12 +2,12 @@
 
 use serde_json::{Value, json};
 
-use crate::kinds::table::cells::Source;
+use crate::kinds::table::cells::Row;
 use crate::kinds::table::{AGE, Column, Table};
 
 pub(crate) static TABLE: Table = Table {
     columns: &[
-        Column::text("Name", "Name of the scaled object."),
+        Column::string("Name", "Name of the scaled object."),
         Column::integer("Desired", "Pods that should exist."),
         Column::integer("Available", "Pods that exist."),
         AGE,
@@ -15,11 +15,6 @@ pub(crate) static TABLE: Table = Table {
     cells,
 };
 
-fn cells(source: Source<'_>) -> Vec<Value> {
-    vec![
-        source.name(),
-        json!(source.integer("/spec/replicas")),
-        json!(source.integer("/status/replicas")),
-        source.age(),
-    ]
+fn cells(row: Row<'_>) -> Vec<Value> {
+    vec![row.name(), json!(row.integer("/spec/replicas")), json!(row.integer("/status/replicas")), row.age()]
 }

@@ -7,11 +7,11 @@ use serde_json::{Map, Value, json};
 use super::GROUP;
 use super::job::spec;
 use crate::kinds::Hook::{Defined, NotNeeded};
-use crate::kinds::table::cells::{Source, elapsed};
+use crate::kinds::table::cells::{Row, elapsed};
 use crate::kinds::table::{AGE, CONTAINERS, Column, IMAGES, NAME, SELECTOR, Table};
 use crate::kinds::{
-    BuiltinKind, BuiltinResource, FinalizerRule, Generation, NAME_AND_NAMESPACE, NO_KEPT_STATE, NO_WARNINGS,
-    NameRule, ONE_FORM, StatusRule, Subresource, pod_spec, status,
+    BuiltinKind, BuiltinResource, FinalizerRule, Generation, NAME_AND_NAMESPACE, NO_DELETION_STATE,
+    NO_KEPT_STATE, NO_WARNINGS, NameRule, ONE_FORM, StatusRule, Subresource, pod_spec, status,
 };
 use crate::tree;
 use crate::tree::{child, child_if_present, default};
@@ -35,6 +35,7 @@ pub(in crate::kinds) static KIND: BuiltinKind = BuiltinKind {
     defaults: Defined(defaults),
     prepare_for_create: Defined(status::empty_status),
     prepare_for_update: NotNeeded(NO_KEPT_STATE),
+    prepare_for_delete: NotNeeded(NO_DELETION_STATE),
     validate: Defined(validate),
     warnings: NotNeeded(NO_WARNINGS),
     table: Defined(&TABLE),
@@ -122,11 +123,11 @@ fn job_template(spec: &Value, errors: &mut FieldErrors) {
 static TABLE: Table = Table {
     columns: &[
         NAME,
-        Column::text("Schedule", "When jobs start, in cron format."),
-        Column::text("Timezone", "Time zone of the schedule."),
+        Column::string("Schedule", "When jobs start, in cron format."),
+        Column::string("Timezone", "Time zone of the schedule."),
         Column::boolean("Suspend", "Whether no further jobs are started."),
         Column::integer("Active", "Jobs that are running."),
-        Column::text("Last Schedule", "Time since a job was last started."),
+        Column::string("Last Schedule", "Time since a job was last started."),
         AGE,
         CONTAINERS,
         IMAGES,
@@ -135,23 +136,23 @@ static TABLE: Table = Table {
     cells,
 };
 
-fn cells(source: Source<'_>) -> Vec<Value> {
-    let [names, images] = source.containers("/spec/jobTemplate/spec/template/spec");
-    let suspended = tree::present(source.object, "/spec/suspend").and_then(Value::as_bool);
-    let last = match source.text("/status/lastScheduleTime") {
+fn cells(row: Row<'_>) -> Vec<Value> {
+    let [names, images] = row.containers("/spec/jobTemplate/spec/template/spec");
+    let suspended = tree::present(row.object, "/spec/suspend").and_then(Value::as_bool);
+    let last = match row.text("/status/lastScheduleTime") {
         "" => "<none>".to_owned(),
-        last => elapsed(last, source.now),
+        last => elapsed(last, row.now),
     };
     vec![
-        source.name(),
-        json!(source.text("/spec/schedule")),
-        json!(source.text_or("/spec/timeZone", "<none>")),
+        row.name(),
+        json!(row.text("/spec/schedule")),
+        json!(row.text_or("/spec/timeZone", "<none>")),
         json!(suspended.map_or("<unset>", |suspended| if suspended { "True" } else { "False" })),
-        json!(source.list("/status/active").len()),
+        json!(row.list("/status/active").len()),
         json!(last),
-        source.age(),
+        row.age(),
         names,
         images,
-        json!(source.selector("/spec/jobTemplate/spec/selector")),
+        json!(row.selector("/spec/jobTemplate/spec/selector")),
     ]
 }

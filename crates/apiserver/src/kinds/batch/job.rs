@@ -9,8 +9,8 @@ use super::GROUP;
 use crate::kinds::Hook::{Defined, NotNeeded};
 use crate::kinds::selectable::{SelectableField, field};
 use crate::kinds::{
-    BuiltinKind, BuiltinResource, FinalizerRule, Generation, NO_KEPT_STATE, NO_WARNINGS, NameRule, ONE_FORM,
-    StatusRule, Subresource, pod_spec, workload,
+    BuiltinKind, BuiltinResource, FinalizerRule, Generation, NO_DELETION_STATE, NO_KEPT_STATE, NO_WARNINGS,
+    NameRule, ONE_FORM, StatusRule, Subresource, pod_spec, workload,
 };
 use crate::tree;
 use crate::tree::{child, child_if_present, children, default};
@@ -32,6 +32,7 @@ pub(in crate::kinds) static KIND: BuiltinKind = BuiltinKind {
     defaults: Defined(defaults),
     prepare_for_create: Defined(prepare_for_create),
     prepare_for_update: NotNeeded(NO_KEPT_STATE),
+    prepare_for_delete: NotNeeded(NO_DELETION_STATE),
     validate: Defined(validate),
     warnings: NotNeeded(NO_WARNINGS),
     table: Defined(&table::TABLE),

@@ -7,11 +7,12 @@ use serde_json::{Value, json};
 use super::GROUP;
 use crate::kinds::Hook::{Defined, NotNeeded};
 use crate::kinds::selectable::{SelectableField, field};
-use crate::kinds::table::cells::Source;
+use crate::kinds::table::cells::Row;
 use crate::kinds::table::{AGE, Column, NAME, Table};
 use crate::kinds::{
-    BuiltinKind, BuiltinResource, FinalizerRule, Generation, NO_DEFAULTS, NO_INITIAL_STATE, NO_KEPT_STATE,
-    NO_WARNINGS, NameRule, ONE_FORM, SUBRESOURCE_VERBS, StatusRule, Subresource,
+    BuiltinKind, BuiltinResource, FinalizerRule, Generation, NO_DEFAULTS, NO_DELETION_STATE,
+    NO_INITIAL_STATE, NO_KEPT_STATE, NO_WARNINGS, NameRule, ONE_FORM, SUBRESOURCE_VERBS, StatusRule,
+    Subresource,
 };
 use crate::tree;
 
@@ -30,6 +31,7 @@ pub(in crate::kinds) static KIND: BuiltinKind = BuiltinKind {
     defaults: NotNeeded(NO_DEFAULTS),
     prepare_for_create: NotNeeded(NO_INITIAL_STATE),
     prepare_for_update: NotNeeded(NO_KEPT_STATE),
+    prepare_for_delete: NotNeeded(NO_DELETION_STATE),
     validate: NotNeeded("the schema and the metadata say all that is checked"),
     warnings: NotNeeded(NO_WARNINGS),
     table: Defined(&TABLE),
@@ -41,19 +43,19 @@ static TABLE: Table = Table {
     columns: &[
         NAME,
         AGE,
-        Column::text("SignerName", "Signer that is asked."),
-        Column::text("Requestor", "User who asks."),
-        Column::text("RequestedDuration", "How long the certificate should hold."),
-        Column::text("Condition", "What has been decided."),
+        Column::string("SignerName", "Signer that is asked."),
+        Column::string("Requestor", "User who asks."),
+        Column::string("RequestedDuration", "How long the certificate should hold."),
+        Column::string("Condition", "What has been decided."),
     ],
     cells,
 };
 
-fn cells(source: Source<'_>) -> Vec<Value> {
-    let requested = tree::integer(source.object, "/spec/expirationSeconds")
+fn cells(row: Row<'_>) -> Vec<Value> {
+    let requested = tree::integer(row.object, "/spec/expirationSeconds")
         .map_or_else(|| "<none>".to_owned(), |seconds| age::human(SignedDuration::from_secs(seconds)));
     let has = |kind| {
-        let conditions = source.list("/status/conditions");
+        let conditions = row.list("/status/conditions");
         conditions.iter().any(|condition| tree::text(condition, "/type") == kind)
     };
     let mut condition = match () {
@@ -65,14 +67,14 @@ fn cells(source: Source<'_>) -> Vec<Value> {
     if has("Failed") {
         condition.push_str(",Failed");
     }
-    if !source.text("/status/certificate").is_empty() {
+    if !row.text("/status/certificate").is_empty() {
         condition.push_str(",Issued");
     }
     vec![
-        source.name(),
-        source.age(),
-        json!(source.text_or("/spec/signerName", "<none>")),
-        json!(source.text("/spec/username")),
+        row.name(),
+        row.age(),
+        json!(row.text_or("/spec/signerName", "<none>")),
+        json!(row.text("/spec/username")),
         json!(requested),
         json!(condition),
     ]

@@ -6,8 +6,8 @@ use super::GROUP;
 use crate::kinds::Hook::{Defined, NotNeeded};
 use crate::kinds::table::{AGE, Column, NAME, Table};
 use crate::kinds::{
-    BuiltinKind, BuiltinResource, FinalizerRule, Generation, NAME_AND_NAMESPACE, NO_INITIAL_STATE,
-    NO_KEPT_STATE, NO_WARNINGS, NameRule, ONE_FORM, StatusRule,
+    BuiltinKind, BuiltinResource, FinalizerRule, Generation, NAME_AND_NAMESPACE, NO_DELETION_STATE,
+    NO_INITIAL_STATE, NO_KEPT_STATE, NO_WARNINGS, NameRule, ONE_FORM, StatusRule,
 };
 use crate::tree;
 use crate::tree::child_if_present;
@@ -29,6 +29,7 @@ pub(in crate::kinds) static KIND: BuiltinKind = BuiltinKind {
     defaults: Defined(defaults),
     prepare_for_create: NotNeeded(NO_INITIAL_STATE),
     prepare_for_update: NotNeeded(NO_KEPT_STATE),
+    prepare_for_delete: NotNeeded(NO_DELETION_STATE),
     validate: Defined(validate),
     warnings: NotNeeded(NO_WARNINGS),
     table: Defined(&TABLE),
@@ -54,6 +55,6 @@ fn validate(new: &Value, _: Option<&Value>, errors: &mut FieldErrors) {
 }
 
 static TABLE: Table = Table {
-    columns: &[NAME, Column::text("Holder", "Who holds the lease."), AGE],
+    columns: &[NAME, Column::string("Holder", "Who holds the lease."), AGE],
     cells: |source| vec![source.name(), json!(source.text("/spec/holderIdentity")), source.age()],
 };

@@ -7,8 +7,8 @@ use crate::kinds::Hook::{Defined, NotNeeded};
 use crate::kinds::core::data;
 use crate::kinds::table::{AGE, Column, NAME, Table};
 use crate::kinds::{
-    BuiltinKind, BuiltinResource, FinalizerRule, Generation, NAME_AND_NAMESPACE, NO_INITIAL_STATE,
-    NO_KEPT_STATE, NO_WARNINGS, NameRule, ONE_FORM, StatusRule,
+    BuiltinKind, BuiltinResource, FinalizerRule, Generation, NAME_AND_NAMESPACE, NO_DELETION_STATE,
+    NO_INITIAL_STATE, NO_KEPT_STATE, NO_WARNINGS, NameRule, ONE_FORM, StatusRule,
 };
 use crate::tree;
 use crate::validation::path::Path;
@@ -26,6 +26,7 @@ pub(in crate::kinds) static KIND: BuiltinKind = BuiltinKind {
     defaults: Defined(defaults),
     prepare_for_create: NotNeeded(NO_INITIAL_STATE),
     prepare_for_update: NotNeeded(NO_KEPT_STATE),
+    prepare_for_delete: NotNeeded(NO_DELETION_STATE),
     validate: Defined(validate),
     warnings: NotNeeded(NO_WARNINGS),
     table: Defined(&TABLE),
@@ -57,13 +58,13 @@ fn validate(new: &Value, old: Option<&Value>, errors: &mut FieldErrors) {
         size += data::decoded_length(value);
     }
     if size > data::LIMIT {
-        // About the whole object: there is no path to name, and this is how clients know that.
+        // The error is about the whole object, so its path is empty, as upstream prints it.
         errors.too_long("[]", data::LIMIT as u64);
     }
 }
 
 static TABLE: Table = Table {
-    columns: &[NAME, Column::text("Data", "Number of entries."), AGE],
+    columns: &[NAME, Column::string("Data", "Number of entries."), AGE],
     cells: |source| {
         vec![source.name(), json!(source.count("/data") + source.count("/binaryData")), source.age()]
     },

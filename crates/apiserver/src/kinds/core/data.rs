@@ -23,7 +23,7 @@ pub(crate) fn frozen(new: &Value, old: Option<&Value>, fields: &[&str], errors: 
     }
 }
 
-/// How many bytes an encoded entry holds.
+/// Decoded size of a base64 entry, in bytes.
 pub(crate) fn decoded_length(value: &Value) -> usize {
     let text = value.as_str().unwrap_or_default().trim_end_matches('=');
     text.len() * 3 / 4

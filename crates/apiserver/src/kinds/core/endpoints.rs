@@ -4,11 +4,11 @@ use serde_json::{Map, Value, json};
 
 use super::GROUP;
 use crate::kinds::Hook::{Defined, NotNeeded};
-use crate::kinds::table::cells::{Source, shortened};
+use crate::kinds::table::cells::{Row, shortened};
 use crate::kinds::table::{AGE, Column, NAME, Table};
 use crate::kinds::{
-    BuiltinKind, BuiltinResource, FinalizerRule, Generation, NAME_AND_NAMESPACE, NO_INITIAL_STATE,
-    NO_KEPT_STATE, NO_WARNINGS, NameRule, ONE_FORM, StatusRule, network, pod_spec,
+    BuiltinKind, BuiltinResource, FinalizerRule, Generation, NAME_AND_NAMESPACE, NO_DELETION_STATE,
+    NO_INITIAL_STATE, NO_KEPT_STATE, NO_WARNINGS, NameRule, ONE_FORM, StatusRule, network, pod_spec,
 };
 use crate::tree;
 use crate::tree::{children, default};
@@ -28,6 +28,7 @@ pub(in crate::kinds) static KIND: BuiltinKind = BuiltinKind {
     defaults: Defined(defaults),
     prepare_for_create: NotNeeded(NO_INITIAL_STATE),
     prepare_for_update: NotNeeded(NO_KEPT_STATE),
+    prepare_for_delete: NotNeeded(NO_DELETION_STATE),
     validate: Defined(validate),
     warnings: NotNeeded(NO_WARNINGS),
     table: Defined(&TABLE),
@@ -90,15 +91,15 @@ fn endpoint_address(path: &Path<'_>, entry: &Value, errors: &mut FieldErrors) {
 }
 
 static TABLE: Table =
-    Table { columns: &[NAME, Column::text("Endpoints", "Addresses and ports that serve."), AGE], cells };
+    Table { columns: &[NAME, Column::string("Endpoints", "Addresses and ports that serve."), AGE], cells };
 
-fn cells(source: Source<'_>) -> Vec<Value> {
-    let subsets = source.list("/subsets");
+fn cells(row: Row<'_>) -> Vec<Value> {
+    let subsets = row.list("/subsets");
     let cell = match subsets {
         [] => "<none>".to_owned(),
         _ => shortened(&subsets.iter().flat_map(subset).collect::<Vec<_>>(), network::SHOWN, ","),
     };
-    vec![source.name(), json!(cell), source.age()]
+    vec![row.name(), json!(cell), row.age()]
 }
 
 /// `address:port` for each port of a subset, or the bare addresses where it has no ports.

@@ -5,11 +5,11 @@ use serde_json::{Map, Value, json};
 use super::GROUP;
 use crate::kinds::Hook::{Defined, NotNeeded};
 use crate::kinds::selectable::{SelectableField, field};
-use crate::kinds::table::cells::{Source, elapsed};
+use crate::kinds::table::cells::{Row, elapsed};
 use crate::kinds::table::{Column, NAME, Table};
 use crate::kinds::{
-    BuiltinKind, BuiltinResource, FinalizerRule, Generation, NO_INITIAL_STATE, NO_KEPT_STATE, NO_WARNINGS,
-    NameRule, ONE_FORM, StatusRule,
+    BuiltinKind, BuiltinResource, FinalizerRule, Generation, NO_DELETION_STATE, NO_INITIAL_STATE,
+    NO_KEPT_STATE, NO_WARNINGS, NameRule, ONE_FORM, StatusRule,
 };
 use crate::tree;
 use crate::tree::{child, default};
@@ -32,6 +32,7 @@ pub(in crate::kinds) static KIND: BuiltinKind = BuiltinKind {
     defaults: Defined(defaults),
     prepare_for_create: NotNeeded(NO_INITIAL_STATE),
     prepare_for_update: NotNeeded(NO_KEPT_STATE),
+    prepare_for_delete: NotNeeded(NO_DELETION_STATE),
     validate: Defined(validate),
     warnings: NotNeeded(NO_WARNINGS),
     table: Defined(&TABLE),
@@ -39,14 +40,14 @@ pub(in crate::kinds) static KIND: BuiltinKind = BuiltinKind {
     conversion: NotNeeded(ONE_FORM),
 };
 
-/// Events of the core group always say who reports them, even when that is nobody.
+/// Events of the core group always have the fields of their reporter, which may be empty.
 fn defaults(object: &mut Map<String, Value>) {
     child(object, "source");
     default(object, "reportingComponent", "");
     default(object, "reportingInstance", "");
 }
 
-/// How one group spells what both say.
+/// Field names of one of the two event groups.
 pub(crate) struct Spelling {
     pub(crate) object: &'static str,
     pub(crate) controller: &'static str,
@@ -97,38 +98,38 @@ pub(crate) fn common(event: &Value, spelling: &Spelling, errors: &mut FieldError
 
 pub(crate) static TABLE: Table = Table {
     columns: &[
-        Column::text("Last Seen", "Time since the event happened last."),
-        Column::text("Type", "Normal or Warning."),
-        Column::text("Reason", "What happened, as one word."),
-        Column::text("Object", "What it happened to."),
-        Column::text("Subobject", "Part of the object it happened to.").wide(),
-        Column::text("Source", "Who reports it.").wide(),
-        Column::text("Message", "What happened, for people."),
-        Column::text("First Seen", "Time since the event happened first.").wide(),
-        Column::text("Count", "How often it happened.").wide(),
+        Column::string("Last Seen", "Time since the event happened last."),
+        Column::string("Type", "Normal or Warning."),
+        Column::string("Reason", "What happened, as one word."),
+        Column::string("Object", "What it happened to."),
+        Column::string("Subobject", "Part of the object it happened to.").wide(),
+        Column::string("Source", "Who reports it.").wide(),
+        Column::string("Message", "What happened, for people."),
+        Column::string("First Seen", "Time since the event happened first.").wide(),
+        Column::string("Count", "How often it happened.").wide(),
         Column { priority: 1, ..NAME },
     ],
     cells,
 };
 
 /// An event of either group: the newer one has other names for what the older one says.
-fn cells(source: Source<'_>) -> Vec<Value> {
-    let either = |older: &str, newer: &str| match source.text(older) {
-        "" => source.text(newer),
+fn cells(row: Row<'_>) -> Vec<Value> {
+    let either = |older: &str, newer: &str| match row.text(older) {
+        "" => row.text(newer),
         found => found,
     };
     let first = match either("/firstTimestamp", "/deprecatedFirstTimestamp") {
-        "" => source.since("/eventTime"),
-        first => elapsed(first, source.now),
+        "" => row.since("/eventTime"),
+        first => elapsed(first, row.now),
     };
     let mut last = match either("/lastTimestamp", "/deprecatedLastTimestamp") {
         "" => first.clone(),
-        last => elapsed(last, source.now),
+        last => elapsed(last, row.now),
     };
-    let mut count = source.integer("/count").max(source.integer("/deprecatedCount"));
-    if tree::present(source.object, "/series").is_some() {
-        last = source.since("/series/lastObservedTime");
-        count = source.integer("/series/count");
+    let mut count = row.integer("/count").max(row.integer("/deprecatedCount"));
+    if tree::present(row.object, "/series").is_some() {
+        last = row.since("/series/lastObservedTime");
+        count = row.integer("/series/count");
     } else if count == 0 {
         count = 1;
     }
@@ -139,23 +140,23 @@ fn cells(source: Source<'_>) -> Vec<Value> {
     };
     vec![
         json!(last),
-        json!(source.text("/type")),
-        json!(source.text("/reason")),
+        json!(row.text("/type")),
+        json!(row.text("/reason")),
         json!(target),
         json!(either("/involvedObject/fieldPath", "/regarding/fieldPath")),
-        json!(event_source(source)),
+        json!(event_source(row)),
         json!(either("/message", "/note").trim()),
         json!(first),
         json!(count),
-        source.name(),
+        row.name(),
     ]
 }
 
-fn event_source(source: Source<'_>) -> String {
+fn event_source(row: Row<'_>) -> String {
     let first = |pointers: [&str; 4]| {
         pointers
             .into_iter()
-            .map(|pointer| source.text(pointer))
+            .map(|pointer| row.text(pointer))
             .find(|text| !text.is_empty())
             .unwrap_or_default()
     };

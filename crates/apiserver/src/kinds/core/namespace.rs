@@ -7,8 +7,8 @@ use crate::kinds::Hook::{Defined, NotNeeded};
 use crate::kinds::selectable::{SelectableField, field};
 use crate::kinds::table::{AGE, Column, NAME, Table};
 use crate::kinds::{
-    BuiltinKind, BuiltinResource, FinalizerRule, Generation, NO_WARNINGS, NameRule, ONE_FORM, StatusRule,
-    Subresource,
+    BuiltinKind, BuiltinResource, FinalizerRule, Generation, NO_DELETION_STATE, NO_WARNINGS, NameRule,
+    ONE_FORM, StatusRule, Subresource,
 };
 use crate::tree;
 use crate::tree::{child, default};
@@ -34,6 +34,7 @@ pub(in crate::kinds) static KIND: BuiltinKind = BuiltinKind {
     defaults: Defined(defaults),
     prepare_for_create: Defined(prepare_for_create),
     prepare_for_update: Defined(label),
+    prepare_for_delete: NotNeeded(NO_DELETION_STATE),
     validate: Defined(validate),
     warnings: NotNeeded(NO_WARNINGS),
     table: Defined(&TABLE),
@@ -95,7 +96,7 @@ fn validate(new: &Value, _: Option<&Value>, errors: &mut FieldErrors) {
 }
 
 static TABLE: Table = Table {
-    columns: &[NAME, Column::text("Status", "Whether the namespace is in use or going away."), AGE],
+    columns: &[NAME, Column::string("Status", "Whether the namespace is in use or going away."), AGE],
     cells: |source| vec![source.name(), json!(source.text("/status/phase")), source.age()],
 };
 

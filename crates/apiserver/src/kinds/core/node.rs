@@ -7,11 +7,11 @@ use serde_json::{Map, Value, json};
 use super::{GROUP, PROXY_VERBS};
 use crate::kinds::Hook::{Defined, NotNeeded};
 use crate::kinds::selectable::{SelectableField, field};
-use crate::kinds::table::cells::{Source, joined, or_word};
+use crate::kinds::table::cells::{Row, joined, or_word};
 use crate::kinds::table::{AGE, Column, NAME, Table};
 use crate::kinds::{
-    BuiltinKind, BuiltinResource, FinalizerRule, Generation, NO_INITIAL_STATE, NO_KEPT_STATE, NO_WARNINGS,
-    NameRule, ONE_FORM, StatusRule, Subresource, pod_spec, quantities,
+    BuiltinKind, BuiltinResource, FinalizerRule, Generation, NO_DELETION_STATE, NO_INITIAL_STATE,
+    NO_KEPT_STATE, NO_WARNINGS, NameRule, ONE_FORM, StatusRule, Subresource, pod_spec, quantities,
 };
 use crate::tree;
 use crate::tree::child_if_present;
@@ -38,6 +38,7 @@ pub(in crate::kinds) static KIND: BuiltinKind = BuiltinKind {
     defaults: Defined(defaults),
     prepare_for_create: NotNeeded(NO_INITIAL_STATE),
     prepare_for_update: NotNeeded(NO_KEPT_STATE),
+    prepare_for_delete: NotNeeded(NO_DELETION_STATE),
     validate: Defined(validate),
     warnings: NotNeeded(NO_WARNINGS),
     table: Defined(&TABLE),
@@ -109,60 +110,60 @@ fn taints(node: &Value, errors: &mut FieldErrors) {
 static TABLE: Table = Table {
     columns: &[
         NAME,
-        Column::text("Status", "Whether the node runs pods."),
-        Column::text("Roles", "What the node is for."),
+        Column::string("Status", "Whether the node runs pods."),
+        Column::string("Roles", "What the node is for."),
         AGE,
-        Column::text("Version", "Version of the node's agent."),
-        Column::text("Internal-IP", "Address inside the cluster.").wide(),
-        Column::text("External-IP", "Address outside the cluster.").wide(),
-        Column::text("OS-Image", "Operating system.").wide(),
-        Column::text("Kernel-Version", "Kernel and architecture.").wide(),
-        Column::text("Container-Runtime", "What runs the containers.").wide(),
+        Column::string("Version", "Version of the node's agent."),
+        Column::string("Internal-IP", "Address inside the cluster.").wide(),
+        Column::string("External-IP", "Address outside the cluster.").wide(),
+        Column::string("OS-Image", "Operating system.").wide(),
+        Column::string("Kernel-Version", "Kernel and architecture.").wide(),
+        Column::string("Container-Runtime", "What runs the containers.").wide(),
     ],
     cells,
 };
 
-fn cells(source: Source<'_>) -> Vec<Value> {
+fn cells(row: Row<'_>) -> Vec<Value> {
     let address = |kind| {
-        let mut addresses = source.list("/status/addresses").iter();
+        let mut addresses = row.list("/status/addresses").iter();
         let found = addresses.find(|entry| tree::text(entry, "/type") == kind);
         json!(found.map_or("<none>", |entry| tree::text(entry, "/address")))
     };
-    let mut kernel = source.text_or("/status/nodeInfo/kernelVersion", "<unknown>").to_owned();
-    match source.text("/status/nodeInfo/architecture") {
+    let mut kernel = row.text_or("/status/nodeInfo/kernelVersion", "<unknown>").to_owned();
+    match row.text("/status/nodeInfo/architecture") {
         "" => {}
         architecture => kernel = format!("{kernel} ({architecture})"),
     }
     vec![
-        source.name(),
-        json!(status(source)),
-        json!(roles(source)),
-        source.age(),
-        json!(source.text("/status/nodeInfo/kubeletVersion")),
+        row.name(),
+        json!(status(row)),
+        json!(roles(row)),
+        row.age(),
+        json!(row.text("/status/nodeInfo/kubeletVersion")),
         address("InternalIP"),
         address("ExternalIP"),
-        json!(source.text_or("/status/nodeInfo/osImage", "<unknown>")),
+        json!(row.text_or("/status/nodeInfo/osImage", "<unknown>")),
         json!(kernel),
-        json!(source.text_or("/status/nodeInfo/containerRuntimeVersion", "<unknown>")),
+        json!(row.text_or("/status/nodeInfo/containerRuntimeVersion", "<unknown>")),
     ]
 }
 
-fn status(source: Source<'_>) -> String {
-    let conditions = source.list("/status/conditions").iter();
+fn status(row: Row<'_>) -> String {
+    let conditions = row.list("/status/conditions").iter();
     let ready = conditions.rev().find(|condition| tree::text(condition, "/type") == "Ready");
     let word = match ready.map(|condition| tree::text(condition, "/status")) {
         Some("True") => "Ready",
         Some(_) => "NotReady",
         None => "Unknown",
     };
-    if tree::is_true(source.object, "/spec/unschedulable") {
+    if tree::is_true(row.object, "/spec/unschedulable") {
         return format!("{word},SchedulingDisabled");
     }
     word.to_owned()
 }
 
-fn roles(source: Source<'_>) -> String {
-    let labels = tree::entries(source.object, "/metadata/labels");
+fn roles(row: Row<'_>) -> String {
+    let labels = tree::entries(row.object, "/metadata/labels");
     let roles: BTreeSet<&str> = labels
         .filter_map(|(key, value)| match key {
             "kubernetes.io/role" => value.as_str(),

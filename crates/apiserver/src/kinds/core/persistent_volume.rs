@@ -5,11 +5,11 @@ use serde_json::{Map, Value, json};
 use super::GROUP;
 use crate::kinds::Hook::{Defined, NotNeeded};
 use crate::kinds::core::storage;
-use crate::kinds::table::cells::Source;
+use crate::kinds::table::cells::Row;
 use crate::kinds::table::{AGE, Column, NAME, Table};
 use crate::kinds::{
-    BuiltinKind, BuiltinResource, FinalizerRule, Generation, NAME_AND_NAMESPACE, NO_KEPT_STATE, NO_WARNINGS,
-    NameRule, ONE_FORM, StatusRule, Subresource, quantities, status,
+    BuiltinKind, BuiltinResource, FinalizerRule, Generation, NAME_AND_NAMESPACE, NO_DELETION_STATE,
+    NO_KEPT_STATE, NO_WARNINGS, NameRule, ONE_FORM, StatusRule, Subresource, quantities, status,
 };
 use crate::tree;
 use crate::tree::{child, child_if_present, default};
@@ -44,6 +44,7 @@ pub(in crate::kinds) static KIND: BuiltinKind = BuiltinKind {
     defaults: Defined(defaults),
     prepare_for_create: Defined(status::pending),
     prepare_for_update: NotNeeded(NO_KEPT_STATE),
+    prepare_for_delete: NotNeeded(NO_DELETION_STATE),
     validate: Defined(validate),
     warnings: NotNeeded(NO_WARNINGS),
     table: Defined(&TABLE),
@@ -126,34 +127,34 @@ fn source(spec: &Value, errors: &mut FieldErrors) {
 static TABLE: Table = Table {
     columns: &[
         NAME,
-        Column::text("Capacity", "Size of the volume."),
-        Column::text("Access Modes", "Ways in which the volume can be mounted."),
-        Column::text("Reclaim Policy", "What happens to the volume after its claim."),
-        Column::text("Status", "Whether the volume is free, bound or released."),
-        Column::text("Claim", "Claim that holds the volume."),
-        Column::text("StorageClass", "Class of the volume."),
-        Column::text("VolumeAttributesClass", "Class of the changeable attributes."),
-        Column::text("Reason", "Why the volume is in its state."),
+        Column::string("Capacity", "Size of the volume."),
+        Column::string("Access Modes", "Ways in which the volume can be mounted."),
+        Column::string("Reclaim Policy", "What happens to the volume after its claim."),
+        Column::string("Status", "Whether the volume is free, bound or released."),
+        Column::string("Claim", "Claim that holds the volume."),
+        Column::string("StorageClass", "Class of the volume."),
+        Column::string("VolumeAttributesClass", "Class of the changeable attributes."),
+        Column::string("Reason", "Why the volume is in its state."),
         AGE,
-        Column::text("VolumeMode", "File system or raw block device.").wide(),
+        Column::string("VolumeMode", "File system or raw block device.").wide(),
     ],
     cells,
 };
 
-fn cells(source: Source<'_>) -> Vec<Value> {
-    let claim = tree::present(source.object, "/spec/claimRef")
+fn cells(row: Row<'_>) -> Vec<Value> {
+    let claim = tree::present(row.object, "/spec/claimRef")
         .map(|claim| format!("{}/{}", tree::text(claim, "/namespace"), tree::text(claim, "/name")));
     vec![
-        source.name(),
-        json!(source.text_or("/spec/capacity/storage", "0")),
-        json!(storage::access_modes_cell(source, "/spec/accessModes")),
-        json!(source.text("/spec/persistentVolumeReclaimPolicy")),
-        json!(storage::phase_cell(source)),
+        row.name(),
+        json!(row.text_or("/spec/capacity/storage", "0")),
+        json!(storage::access_modes_cell(row, "/spec/accessModes")),
+        json!(row.text("/spec/persistentVolumeReclaimPolicy")),
+        json!(storage::phase_cell(row)),
         json!(claim.unwrap_or_default()),
-        json!(storage::class_cell(source)),
-        json!(source.text_or("/spec/volumeAttributesClassName", "<unset>")),
-        json!(source.text("/status/reason")),
-        source.age(),
-        json!(source.text_or("/spec/volumeMode", "<unset>")),
+        json!(storage::class_cell(row)),
+        json!(row.text_or("/spec/volumeAttributesClassName", "<unset>")),
+        json!(row.text("/status/reason")),
+        row.age(),
+        json!(row.text_or("/spec/volumeMode", "<unset>")),
     ]
 }

@@ -5,11 +5,11 @@ use serde_json::{Map, Value, json};
 use super::GROUP;
 use crate::kinds::Hook::{Defined, NotNeeded};
 use crate::kinds::core::storage;
-use crate::kinds::table::cells::Source;
+use crate::kinds::table::cells::Row;
 use crate::kinds::table::{AGE, Column, NAME, Table};
 use crate::kinds::{
-    BuiltinKind, BuiltinResource, FinalizerRule, Generation, NAME_AND_NAMESPACE, NO_KEPT_STATE, NO_WARNINGS,
-    NameRule, ONE_FORM, StatusRule, Subresource, quantities, status,
+    BuiltinKind, BuiltinResource, FinalizerRule, Generation, NAME_AND_NAMESPACE, NO_DELETION_STATE,
+    NO_KEPT_STATE, NO_WARNINGS, NameRule, ONE_FORM, StatusRule, Subresource, quantities, status,
 };
 use crate::tree;
 use crate::tree::{child, default};
@@ -32,6 +32,7 @@ pub(in crate::kinds) static KIND: BuiltinKind = BuiltinKind {
     defaults: Defined(defaults),
     prepare_for_create: Defined(status::pending),
     prepare_for_update: NotNeeded(NO_KEPT_STATE),
+    prepare_for_delete: NotNeeded(NO_DELETION_STATE),
     validate: Defined(validate),
     warnings: NotNeeded(NO_WARNINGS),
     table: Defined(&TABLE),
@@ -119,36 +120,36 @@ fn fixed_part(spec: &Value, old: &Value, is_bound: bool) -> Value {
 static TABLE: Table = Table {
     columns: &[
         NAME,
-        Column::text("Status", "Whether the claim has a volume."),
-        Column::text("Volume", "Volume that the claim holds."),
-        Column::text("Capacity", "Size of the volume."),
-        Column::text("Access Modes", "Ways in which the volume can be mounted."),
-        Column::text("StorageClass", "Class of the claim."),
-        Column::text("VolumeAttributesClass", "Class of the changeable attributes."),
+        Column::string("Status", "Whether the claim has a volume."),
+        Column::string("Volume", "Volume that the claim holds."),
+        Column::string("Capacity", "Size of the volume."),
+        Column::string("Access Modes", "Ways in which the volume can be mounted."),
+        Column::string("StorageClass", "Class of the claim."),
+        Column::string("VolumeAttributesClass", "Class of the changeable attributes."),
         AGE,
-        Column::text("VolumeMode", "File system or raw block device.").wide(),
+        Column::string("VolumeMode", "File system or raw block device.").wide(),
     ],
     cells,
 };
 
-fn cells(source: Source<'_>) -> Vec<Value> {
-    let volume = source.text("/spec/volumeName");
+fn cells(row: Row<'_>) -> Vec<Value> {
+    let volume = row.text("/spec/volumeName");
     let (capacity, modes) = match volume {
         "" => (String::new(), String::new()),
         _ => (
-            source.text_or("/status/capacity/storage", "0").to_owned(),
-            storage::access_modes_cell(source, "/status/accessModes"),
+            row.text_or("/status/capacity/storage", "0").to_owned(),
+            storage::access_modes_cell(row, "/status/accessModes"),
         ),
     };
     vec![
-        source.name(),
-        json!(storage::phase_cell(source)),
+        row.name(),
+        json!(storage::phase_cell(row)),
         json!(volume),
         json!(capacity),
         json!(modes),
-        json!(storage::class_cell(source)),
-        json!(source.text_or("/spec/volumeAttributesClassName", "<unset>")),
-        source.age(),
-        json!(source.text_or("/spec/volumeMode", "<unset>")),
+        json!(storage::class_cell(row)),
+        json!(row.text_or("/spec/volumeAttributesClassName", "<unset>")),
+        row.age(),
+        json!(row.text_or("/spec/volumeMode", "<unset>")),
     ]
 }

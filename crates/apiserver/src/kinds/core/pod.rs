@@ -4,16 +4,16 @@ pub(crate) mod account;
 mod table;
 mod validation;
 
+use portolan_object::quantity::Quantity;
 use serde_json::{Map, Value, json};
 
 use super::{CONNECT_VERBS, GROUP, PROXY_VERBS};
 use crate::kinds::Hook::{Defined, NotNeeded};
 use crate::kinds::selectable::{SelectableField, field};
 use crate::kinds::{
-    BuiltinKind, BuiltinResource, CREATE_ONLY, FinalizerRule, Generation, NO_KEPT_STATE, NO_WARNINGS,
-    NameRule, ONE_FORM, SUBRESOURCE_VERBS, StatusRule, Subresource, pod_spec, status,
+    BuiltinKind, BuiltinResource, CREATE_ONLY, FinalizerRule, Generation, NO_DELETION_STATE, NO_KEPT_STATE,
+    NO_WARNINGS, NameRule, ONE_FORM, SUBRESOURCE_VERBS, StatusRule, Subresource, pod_spec, status,
 };
-use crate::quantity::Quantity;
 use crate::tree;
 use crate::tree::{child, child_if_present, children, default};
 
@@ -43,6 +43,7 @@ pub(in crate::kinds) static KIND: BuiltinKind = BuiltinKind {
     defaults: Defined(defaults),
     prepare_for_create: Defined(prepare_for_create),
     prepare_for_update: NotNeeded(NO_KEPT_STATE),
+    prepare_for_delete: NotNeeded(NO_DELETION_STATE),
     validate: Defined(validation::validate),
     warnings: NotNeeded(NO_WARNINGS),
     table: Defined(&table::TABLE),
@@ -120,7 +121,7 @@ fn prepare_for_create(object: &mut Value) {
     default(spec, "preemptionPolicy", "PreemptLowerPriority");
 }
 
-/// How well the pod is kept when its node runs short.
+/// Quality of service class: the order of eviction when a node runs out of resources.
 ///
 /// # Source
 /// Kubernetes documentation, "Pod Quality of Service Classes".

@@ -4,11 +4,11 @@ use serde_json::{Map, Value, json};
 
 use super::GROUP;
 use crate::kinds::Hook::{Defined, NotNeeded};
-use crate::kinds::table::cells::Source;
+use crate::kinds::table::cells::Row;
 use crate::kinds::table::{Column, NAME, Table};
 use crate::kinds::{
-    BuiltinKind, BuiltinResource, FinalizerRule, Generation, NAME_AND_NAMESPACE, NO_INITIAL_STATE,
-    NO_KEPT_STATE, NO_WARNINGS, NameRule, ONE_FORM, StatusRule, pod_spec,
+    BuiltinKind, BuiltinResource, FinalizerRule, Generation, NAME_AND_NAMESPACE, NO_DELETION_STATE,
+    NO_INITIAL_STATE, NO_KEPT_STATE, NO_WARNINGS, NameRule, ONE_FORM, StatusRule, pod_spec,
 };
 use crate::validation::FieldErrors;
 use crate::validation::path::Path;
@@ -25,6 +25,7 @@ pub(in crate::kinds) static KIND: BuiltinKind = BuiltinKind {
     defaults: Defined(defaults),
     prepare_for_create: NotNeeded(NO_INITIAL_STATE),
     prepare_for_update: NotNeeded(NO_KEPT_STATE),
+    prepare_for_delete: NotNeeded(NO_DELETION_STATE),
     validate: Defined(validate),
     warnings: NotNeeded(NO_WARNINGS),
     table: Defined(&TABLE),
@@ -44,14 +45,14 @@ fn validate(new: &Value, _: Option<&Value>, errors: &mut FieldErrors) {
 static TABLE: Table = Table {
     columns: &[
         NAME,
-        Column::text("Containers", "Names of the containers of the template."),
-        Column::text("Images", "Images of the containers of the template."),
-        Column::text("Pod Labels", "Labels of pods made from the template."),
+        Column::string("Containers", "Names of the containers of the template."),
+        Column::string("Images", "Images of the containers of the template."),
+        Column::string("Pod Labels", "Labels of pods made from the template."),
     ],
     cells,
 };
 
-fn cells(source: Source<'_>) -> Vec<Value> {
-    let [names, images] = source.containers("/template/spec");
-    vec![source.name(), names, images, json!(source.labels("/template/metadata/labels"))]
+fn cells(row: Row<'_>) -> Vec<Value> {
+    let [names, images] = row.containers("/template/spec");
+    vec![row.name(), names, images, json!(row.labels("/template/metadata/labels"))]
 }

@@ -5,10 +5,10 @@ use serde_json::{Map, Value, json};
 use super::GROUP;
 use crate::kinds::Hook::{Defined, NotNeeded};
 use crate::kinds::table::Table;
-use crate::kinds::table::cells::Source;
+use crate::kinds::table::cells::Row;
 use crate::kinds::{
-    BuiltinKind, BuiltinResource, FinalizerRule, Generation, NO_KEPT_STATE, NO_WARNINGS, NameRule, ONE_FORM,
-    StatusRule, Subresource, pod_spec, workload,
+    BuiltinKind, BuiltinResource, FinalizerRule, Generation, NO_DELETION_STATE, NO_KEPT_STATE, NO_WARNINGS,
+    NameRule, ONE_FORM, StatusRule, Subresource, pod_spec, workload,
 };
 use crate::tree;
 use crate::tree::{child, default};
@@ -31,6 +31,7 @@ pub(in crate::kinds) static KIND: BuiltinKind = BuiltinKind {
     defaults: Defined(defaults),
     prepare_for_create: Defined(workload::without_replicas),
     prepare_for_update: NotNeeded(NO_KEPT_STATE),
+    prepare_for_delete: NotNeeded(NO_DELETION_STATE),
     validate: Defined(validate),
     warnings: NotNeeded(NO_WARNINGS),
     table: Defined(&TABLE),
@@ -72,6 +73,6 @@ fn validate(new: &Value, _: Option<&Value>, errors: &mut FieldErrors) {
 
 static TABLE: Table = Table { columns: workload::REPLICA_COLUMNS, cells };
 
-fn cells(source: Source<'_>) -> Vec<Value> {
-    workload::replica_cells(source, source.labels("/spec/selector"))
+fn cells(row: Row<'_>) -> Vec<Value> {
+    workload::replica_cells(row, row.labels("/spec/selector"))
 }

@@ -6,11 +6,11 @@ use serde_json::{Map, Value, json};
 
 use super::GROUP;
 use crate::kinds::Hook::{Defined, NotNeeded};
-use crate::kinds::table::cells::Source;
+use crate::kinds::table::cells::Row;
 use crate::kinds::table::{AGE, Column, NAME, Table};
 use crate::kinds::{
-    BuiltinKind, BuiltinResource, FinalizerRule, Generation, NAME_AND_NAMESPACE, NO_KEPT_STATE, NO_WARNINGS,
-    NameRule, ONE_FORM, StatusRule, Subresource, quantities, status,
+    BuiltinKind, BuiltinResource, FinalizerRule, Generation, NAME_AND_NAMESPACE, NO_DELETION_STATE,
+    NO_KEPT_STATE, NO_WARNINGS, NameRule, ONE_FORM, StatusRule, Subresource, quantities, status,
 };
 use crate::tree;
 use crate::tree::child_if_present;
@@ -43,6 +43,7 @@ pub(in crate::kinds) static KIND: BuiltinKind = BuiltinKind {
     defaults: Defined(defaults),
     prepare_for_create: Defined(status::empty_status),
     prepare_for_update: NotNeeded(NO_KEPT_STATE),
+    prepare_for_delete: NotNeeded(NO_DELETION_STATE),
     validate: Defined(validate),
     warnings: NotNeeded(NO_WARNINGS),
     table: Defined(&TABLE),
@@ -115,21 +116,21 @@ fn is_in_scope(scope: &str, resource: &str) -> bool {
 static TABLE: Table = Table {
     columns: &[
         NAME,
-        Column::text("Request", "Used and allowed amount of each counted resource."),
-        Column::text("Limit", "Used and allowed amount of each limited resource."),
+        Column::string("Request", "Used and allowed amount of each counted resource."),
+        Column::string("Limit", "Used and allowed amount of each limited resource."),
         AGE,
     ],
     cells,
 };
 
-fn cells(source: Source<'_>) -> Vec<Value> {
+fn cells(row: Row<'_>) -> Vec<Value> {
     let mut requests = Vec::new();
     let mut limits = Vec::new();
-    for (resource, hard) in tree::entries(source.object, "/status/hard") {
-        let used = tree::map(source.object, "/status/used").and_then(|used| used.get(resource));
+    for (resource, hard) in tree::entries(row.object, "/status/hard") {
+        let used = tree::map(row.object, "/status/used").and_then(|used| used.get(resource));
         let used = used.and_then(Value::as_str).unwrap_or("0");
         let cell = format!("{resource}: {used}/{}", hard.as_str().unwrap_or("0"));
         if resource.starts_with("limits.") { limits.push(cell) } else { requests.push(cell) }
     }
-    vec![source.name(), json!(requests.join(", ")), json!(limits.join(", ")), source.age()]
+    vec![row.name(), json!(requests.join(", ")), json!(limits.join(", ")), row.age()]
 }

@@ -10,8 +10,8 @@ use crate::kinds::core::data;
 use crate::kinds::selectable::{SelectableField, field};
 use crate::kinds::table::{AGE, Column, NAME, Table};
 use crate::kinds::{
-    BuiltinKind, BuiltinResource, FinalizerRule, Generation, NO_INITIAL_STATE, NO_KEPT_STATE, NO_WARNINGS,
-    NameRule, ONE_FORM, StatusRule,
+    BuiltinKind, BuiltinResource, FinalizerRule, Generation, NO_DELETION_STATE, NO_INITIAL_STATE,
+    NO_KEPT_STATE, NO_WARNINGS, NameRule, ONE_FORM, StatusRule,
 };
 use crate::tree;
 use crate::tree::{child, default};
@@ -29,6 +29,7 @@ pub(in crate::kinds) static KIND: BuiltinKind = BuiltinKind {
     defaults: Defined(defaults),
     prepare_for_create: NotNeeded(NO_INITIAL_STATE),
     prepare_for_update: NotNeeded(NO_KEPT_STATE),
+    prepare_for_delete: NotNeeded(NO_DELETION_STATE),
     validate: Defined(validate),
     warnings: NotNeeded(NO_WARNINGS),
     table: Defined(&TABLE),
@@ -67,7 +68,7 @@ fn validate(new: &Value, old: Option<&Value>, errors: &mut FieldErrors) {
     typed(new, errors);
 }
 
-/// What secrets of well-known types must hold.
+/// Validates the required keys of secrets of well-known types.
 fn typed(secret: &Value, errors: &mut FieldErrors) {
     let data = Path::root("data");
     let empty = Map::new();
@@ -124,8 +125,8 @@ fn docker(entries: &Map<String, Value>, key: &str, errors: &mut FieldErrors) {
 static TABLE: Table = Table {
     columns: &[
         NAME,
-        Column::text("Type", "What the entries are for."),
-        Column::text("Data", "Number of entries."),
+        Column::string("Type", "What the entries are for."),
+        Column::string("Data", "Number of entries."),
         AGE,
     ],
     cells: |source| {

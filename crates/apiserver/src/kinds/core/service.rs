@@ -7,16 +7,16 @@ use serde_json::{Map, Value, json};
 use super::{GROUP, PROXY_VERBS};
 use crate::kinds::Hook::{Defined, NotNeeded};
 use crate::kinds::selectable::{SelectableField, field};
-use crate::kinds::table::cells::{Source, joined, or_word};
+use crate::kinds::table::cells::{Row, joined, or_word};
 use crate::kinds::table::{AGE, Column, NAME, SELECTOR, Table};
 use crate::kinds::{
-    BuiltinKind, BuiltinResource, FinalizerRule, Generation, NO_KEPT_STATE, NO_WARNINGS, NameRule, ONE_FORM,
-    StatusRule, Subresource, network, status,
+    BuiltinKind, BuiltinResource, FinalizerRule, Generation, NO_DELETION_STATE, NO_KEPT_STATE, NO_WARNINGS,
+    NameRule, ONE_FORM, StatusRule, Subresource, network, status,
 };
 use crate::tree;
 use crate::tree::{child, child_if_present, children, default, is_unset};
 
-/// How long a client stays with one endpoint, in seconds.
+/// Default session affinity timeout, in seconds.
 const AFFINITY_TIMEOUT: i64 = 10_800;
 
 pub(in crate::kinds) static KIND: BuiltinKind = BuiltinKind {
@@ -38,6 +38,7 @@ pub(in crate::kinds) static KIND: BuiltinKind = BuiltinKind {
     defaults: Defined(defaults),
     prepare_for_create: Defined(status::load_balancer),
     prepare_for_update: NotNeeded(NO_KEPT_STATE),
+    prepare_for_delete: NotNeeded(NO_DELETION_STATE),
     validate: Defined(validation::validate),
     warnings: NotNeeded(NO_WARNINGS),
     table: Defined(&TABLE),
@@ -113,26 +114,26 @@ fn load_balancer_modes(object: &mut Map<String, Value>) {
 static TABLE: Table = Table {
     columns: &[
         NAME,
-        Column::text("Type", "How the service is reached."),
-        Column::text("Cluster-IP", "Address inside the cluster."),
-        Column::text("External-IP", "Addresses outside the cluster."),
-        Column::text("Port(s)", "Ports, with the node's port where there is one."),
+        Column::string("Type", "How the service is reached."),
+        Column::string("Cluster-IP", "Address inside the cluster."),
+        Column::string("External-IP", "Addresses outside the cluster."),
+        Column::string("Port(s)", "Ports, with the node's port where there is one."),
         AGE,
         SELECTOR,
     ],
     cells,
 };
 
-fn cells(source: Source<'_>) -> Vec<Value> {
-    let ports: Vec<String> = source.list("/spec/ports").iter().map(port_cell).collect();
+fn cells(row: Row<'_>) -> Vec<Value> {
+    let ports: Vec<String> = row.list("/spec/ports").iter().map(port_cell).collect();
     vec![
-        source.name(),
-        json!(source.text("/spec/type")),
-        json!(source.text_or("/spec/clusterIPs/0", "<none>")),
-        json!(external_addresses(source)),
+        row.name(),
+        json!(row.text("/spec/type")),
+        json!(row.text_or("/spec/clusterIPs/0", "<none>")),
+        json!(external_addresses(row)),
         json!(or_word(ports.join(","), "<none>")),
-        source.age(),
-        json!(source.labels("/spec/selector")),
+        row.age(),
+        json!(row.labels("/spec/selector")),
     ]
 }
 
@@ -145,16 +146,16 @@ fn port_cell(port: &Value) -> String {
     }
 }
 
-fn external_addresses(source: Source<'_>) -> String {
-    let external = joined(tree::texts(source.object, "/spec/externalIPs"));
-    match source.text("/spec/type") {
+fn external_addresses(row: Row<'_>) -> String {
+    let external = joined(tree::texts(row.object, "/spec/externalIPs"));
+    match row.text("/spec/type") {
         "ClusterIP" | "NodePort" => or_word(external, "<none>"),
         "LoadBalancer" => {
-            let ingress = network::ingress_addresses(source);
+            let ingress = network::ingress_addresses(row);
             let both = [ingress.as_str(), external.as_str()];
             or_word(joined(both.into_iter().filter(|part| !part.is_empty())), "<pending>")
         }
-        "ExternalName" => source.text("/spec/externalName").to_owned(),
+        "ExternalName" => row.text("/spec/externalName").to_owned(),
         _ => "<unknown>".to_owned(),
     }
 }

@@ -5,7 +5,8 @@ use crate::kinds::Hook::{Defined, NotNeeded};
 use crate::kinds::table::{AGE, NAME, Table};
 use crate::kinds::{
     BuiltinKind, BuiltinResource, CREATE_ONLY, FinalizerRule, Generation, NAME_AND_NAMESPACE, NO_DEFAULTS,
-    NO_INITIAL_STATE, NO_KEPT_STATE, NO_WARNINGS, NameRule, ONE_FORM, StatusRule, Subresource,
+    NO_DELETION_STATE, NO_INITIAL_STATE, NO_KEPT_STATE, NO_WARNINGS, NameRule, ONE_FORM, StatusRule,
+    Subresource,
 };
 
 pub(in crate::kinds) static KIND: BuiltinKind = BuiltinKind {
@@ -24,6 +25,7 @@ pub(in crate::kinds) static KIND: BuiltinKind = BuiltinKind {
     defaults: NotNeeded(NO_DEFAULTS),
     prepare_for_create: NotNeeded(NO_INITIAL_STATE),
     prepare_for_update: NotNeeded(NO_KEPT_STATE),
+    prepare_for_delete: NotNeeded(NO_DELETION_STATE),
     validate: NotNeeded("upstream checks only its metadata"),
     warnings: NotNeeded(NO_WARNINGS),
     table: Defined(&TABLE),

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::kinds::table::cells::{Source, joined};
+use crate::kinds::table::cells::{Row, joined};
 use crate::tree;
 use crate::validation::path::Path;
 use crate::validation::{FieldErrors, names};
@@ -32,25 +32,25 @@ pub(crate) fn validate_class_name(path: &Path<'_>, spec: &Value, errors: &mut Fi
 }
 
 /// The abbreviations of access modes, in a fixed order.
-pub(crate) fn access_modes_cell(source: Source<'_>, pointer: &str) -> String {
+pub(crate) fn access_modes_cell(row: Row<'_>, pointer: &str) -> String {
     const SHORT: [(&str, &str); 4] = [
         ("ReadWriteOnce", "RWO"),
         ("ReadOnlyMany", "ROX"),
         ("ReadWriteMany", "RWX"),
         ("ReadWriteOncePod", "RWOP"),
     ];
-    let modes: Vec<&str> = tree::texts(source.object, pointer).collect();
+    let modes: Vec<&str> = tree::texts(row.object, pointer).collect();
     joined(SHORT.iter().filter(|(mode, _)| modes.contains(mode)).map(|(_, short)| *short))
 }
 
 /// The class of a volume or claim; the old annotation wins.
-pub(crate) fn class_cell(source: Source<'_>) -> &str {
-    match source.object.pointer("/metadata/annotations/volume.beta.kubernetes.io~1storage-class") {
+pub(crate) fn class_cell(row: Row<'_>) -> &str {
+    match row.object.pointer("/metadata/annotations/volume.beta.kubernetes.io~1storage-class") {
         Some(class) => class.as_str().unwrap_or_default(),
-        None => source.text("/spec/storageClassName"),
+        None => row.text("/spec/storageClassName"),
     }
 }
 
-pub(crate) fn phase_cell(source: Source<'_>) -> &str {
-    if source.is_deleting() { "Terminating" } else { source.text("/status/phase") }
+pub(crate) fn phase_cell(row: Row<'_>) -> &str {
+    if row.is_deleting() { "Terminating" } else { row.text("/status/phase") }
 }

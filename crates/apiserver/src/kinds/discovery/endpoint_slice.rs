@@ -7,11 +7,11 @@ use serde_json::{Map, Value, json};
 
 use super::GROUP;
 use crate::kinds::Hook::{Defined, NotNeeded};
-use crate::kinds::table::cells::{Source, or_word, shortened};
+use crate::kinds::table::cells::{Row, or_word, shortened};
 use crate::kinds::table::{AGE, Column, NAME, Table};
 use crate::kinds::{
-    BuiltinKind, BuiltinResource, FinalizerRule, Generation, NAME_AND_NAMESPACE, NO_INITIAL_STATE,
-    NO_KEPT_STATE, NO_WARNINGS, NameRule, ONE_FORM, StatusRule, network, pod_spec,
+    BuiltinKind, BuiltinResource, FinalizerRule, Generation, NAME_AND_NAMESPACE, NO_DELETION_STATE,
+    NO_INITIAL_STATE, NO_KEPT_STATE, NO_WARNINGS, NameRule, ONE_FORM, StatusRule, network, pod_spec,
 };
 use crate::tree;
 use crate::tree::{child, children, default};
@@ -34,6 +34,7 @@ pub(in crate::kinds) static KIND: BuiltinKind = BuiltinKind {
     defaults: Defined(defaults),
     prepare_for_create: NotNeeded(NO_INITIAL_STATE),
     prepare_for_update: NotNeeded(NO_KEPT_STATE),
+    prepare_for_delete: NotNeeded(NO_DELETION_STATE),
     validate: Defined(validate),
     warnings: NotNeeded(NO_WARNINGS),
     table: Defined(&TABLE),
@@ -174,21 +175,21 @@ fn hints(path: &Path<'_>, endpoint: &Value, errors: &mut FieldErrors) {
 static TABLE: Table = Table {
     columns: &[
         NAME,
-        Column::text("AddressType", "Family of the addresses."),
-        Column::text("Ports", "Ports of each endpoint."),
-        Column::text("Endpoints", "Addresses of the endpoints."),
+        Column::string("AddressType", "Family of the addresses."),
+        Column::string("Ports", "Ports of each endpoint."),
+        Column::string("Endpoints", "Addresses of the endpoints."),
         AGE,
     ],
     cells,
 };
 
-fn cells(source: Source<'_>) -> Vec<Value> {
-    let ports: Vec<String> = source.list("/ports").iter().map(slice_port).collect();
-    let endpoints = source.list("/endpoints").iter();
+fn cells(row: Row<'_>) -> Vec<Value> {
+    let ports: Vec<String> = row.list("/ports").iter().map(slice_port).collect();
+    let endpoints = row.list("/endpoints").iter();
     let addresses: Vec<String> =
         endpoints.flat_map(|endpoint| tree::texts(endpoint, "/addresses")).map(str::to_owned).collect();
     let cell = |words: &[String]| json!(or_word(shortened(words, network::SHOWN, ","), "<unset>"));
-    vec![source.name(), json!(source.text("/addressType")), cell(&ports), cell(&addresses), source.age()]
+    vec![row.name(), json!(row.text("/addressType")), cell(&ports), cell(&addresses), row.age()]
 }
 
 fn slice_port(port: &Value) -> String {

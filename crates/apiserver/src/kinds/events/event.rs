@@ -9,8 +9,8 @@ use crate::kinds::Hook::{Defined, NotNeeded};
 use crate::kinds::core::event;
 use crate::kinds::selectable::{SelectableField, field};
 use crate::kinds::{
-    BuiltinKind, BuiltinResource, Conversion, FinalizerRule, Generation, NO_INITIAL_STATE, NO_KEPT_STATE,
-    NO_WARNINGS, NameRule, StatusRule,
+    BuiltinKind, BuiltinResource, Conversion, FinalizerRule, Generation, NO_DELETION_STATE, NO_INITIAL_STATE,
+    NO_KEPT_STATE, NO_WARNINGS, NameRule, StatusRule,
 };
 use crate::tree;
 use crate::tree::child;
@@ -44,6 +44,7 @@ pub(in crate::kinds) static KIND: BuiltinKind = BuiltinKind {
     defaults: Defined(defaults),
     prepare_for_create: NotNeeded(NO_INITIAL_STATE),
     prepare_for_update: NotNeeded(NO_KEPT_STATE),
+    prepare_for_delete: NotNeeded(NO_DELETION_STATE),
     validate: Defined(validate),
     warnings: NotNeeded(NO_WARNINGS),
     table: Defined(&event::TABLE),
@@ -68,7 +69,7 @@ fn validate(new: &Value, old: Option<&Value>, errors: &mut FieldErrors) {
     }
 }
 
-/// What a new event of the newer group must have, and what it may not carry over from the older one.
+/// Fields that a new event of the newer group must have, and fields of the older group that it may not have.
 fn fresh(event: &Value, errors: &mut FieldErrors) {
     series(event, errors);
     if tree::text(event, "/eventTime").is_empty() {
@@ -130,7 +131,7 @@ fn unchanged(new: &Value, old: &Value, errors: &mut FieldErrors) {
     kept(new, old, "source", "deprecatedSource", &SOURCE, errors);
 }
 
-/// A part that may not change; a fault about it prints every member, under its Go name.
+/// A part that may not change; an error about it prints every member, under its Go name.
 fn kept(
     new: &Value,
     old: &Value,

@@ -6,11 +6,11 @@ use serde_json::{Map, Value, json};
 
 use super::GROUP;
 use crate::kinds::Hook::{Defined, NotNeeded};
-use crate::kinds::table::cells::Source;
+use crate::kinds::table::cells::Row;
 use crate::kinds::table::{AGE, Column, NAME, Table};
 use crate::kinds::{
-    BuiltinKind, BuiltinResource, FinalizerRule, Generation, NAME_AND_NAMESPACE, NO_KEPT_STATE, NO_WARNINGS,
-    NameRule, ONE_FORM, StatusRule, Subresource, network, status,
+    BuiltinKind, BuiltinResource, FinalizerRule, Generation, NAME_AND_NAMESPACE, NO_DELETION_STATE,
+    NO_KEPT_STATE, NO_WARNINGS, NameRule, ONE_FORM, StatusRule, Subresource, network, status,
 };
 use crate::tree;
 use crate::tree::child;
@@ -36,6 +36,7 @@ pub(in crate::kinds) static KIND: BuiltinKind = BuiltinKind {
     defaults: Defined(defaults),
     prepare_for_create: Defined(status::load_balancer),
     prepare_for_update: NotNeeded(NO_KEPT_STATE),
+    prepare_for_delete: NotNeeded(NO_DELETION_STATE),
     validate: Defined(validate),
     warnings: NotNeeded(NO_WARNINGS),
     table: Defined(&TABLE),
@@ -167,24 +168,24 @@ fn service_backend(path: &Path<'_>, service: &Value, errors: &mut FieldErrors) {
 static TABLE: Table = Table {
     columns: &[
         NAME,
-        Column::text("Class", "Class that says which controller serves the ingress."),
-        Column::text("Hosts", "Hosts that the rules match."),
-        Column::text("Address", "Addresses of the load balancer."),
-        Column::text("Ports", "Ports that are open."),
+        Column::string("Class", "Class that says which controller serves the ingress."),
+        Column::string("Hosts", "Hosts that the rules match."),
+        Column::string("Address", "Addresses of the load balancer."),
+        Column::string("Ports", "Ports that are open."),
         AGE,
     ],
     cells,
 };
 
-fn cells(source: Source<'_>) -> Vec<Value> {
-    let ports = if source.list("/spec/tls").is_empty() { "80" } else { "80, 443" };
+fn cells(row: Row<'_>) -> Vec<Value> {
+    let ports = if row.list("/spec/tls").is_empty() { "80" } else { "80, 443" };
     vec![
-        source.name(),
-        json!(source.text_or("/spec/ingressClassName", "<none>")),
-        json!(hosts(source.list("/spec/rules"))),
-        json!(network::ingress_addresses(source)),
+        row.name(),
+        json!(row.text_or("/spec/ingressClassName", "<none>")),
+        json!(hosts(row.list("/spec/rules"))),
+        json!(network::ingress_addresses(row)),
         json!(ports),
-        source.age(),
+        row.age(),
     ]
 }
 

@@ -4,11 +4,11 @@ use serde_json::{Map, Value, json};
 
 use super::GROUP;
 use crate::kinds::Hook::{Defined, NotNeeded};
-use crate::kinds::table::cells::Source;
+use crate::kinds::table::cells::Row;
 use crate::kinds::table::{AGE, Column, NAME, Table};
 use crate::kinds::{
-    BuiltinKind, BuiltinResource, FinalizerRule, Generation, NAME_AND_NAMESPACE, NO_INITIAL_STATE,
-    NO_KEPT_STATE, NO_WARNINGS, NameRule, ONE_FORM, StatusRule,
+    BuiltinKind, BuiltinResource, FinalizerRule, Generation, NAME_AND_NAMESPACE, NO_DELETION_STATE,
+    NO_INITIAL_STATE, NO_KEPT_STATE, NO_WARNINGS, NameRule, ONE_FORM, StatusRule,
 };
 use crate::tree;
 use crate::tree::{child_if_present, default};
@@ -26,6 +26,7 @@ pub(in crate::kinds) static KIND: BuiltinKind = BuiltinKind {
     defaults: Defined(defaults),
     prepare_for_create: NotNeeded(NO_INITIAL_STATE),
     prepare_for_update: NotNeeded(NO_KEPT_STATE),
+    prepare_for_delete: NotNeeded(NO_DELETION_STATE),
     validate: Defined(validate),
     warnings: NotNeeded(NO_WARNINGS),
     table: Defined(&TABLE),
@@ -61,18 +62,17 @@ fn validate(new: &Value, old: Option<&Value>, errors: &mut FieldErrors) {
 static TABLE: Table = Table {
     columns: &[
         NAME,
-        Column::text("Controller", "Controller that serves ingresses of the class."),
-        Column::text("Parameters", "Object with further settings."),
+        Column::string("Controller", "Controller that serves ingresses of the class."),
+        Column::string("Parameters", "Object with further settings."),
         AGE,
     ],
     cells,
 };
 
-fn cells(source: Source<'_>) -> Vec<Value> {
-    let is_default =
-        source.text("/metadata/annotations/ingressclass.kubernetes.io~1is-default-class") == "true";
-    let name = source.text("/metadata/name");
-    let parameters = tree::present(source.object, "/spec/parameters").map(|parameters| {
+fn cells(row: Row<'_>) -> Vec<Value> {
+    let is_default = row.text("/metadata/annotations/ingressclass.kubernetes.io~1is-default-class") == "true";
+    let name = row.text("/metadata/name");
+    let parameters = tree::present(row.object, "/spec/parameters").map(|parameters| {
         let kind = tree::text(parameters, "/kind");
         let name = tree::text(parameters, "/name");
         match tree::text(parameters, "/apiGroup") {
@@ -82,8 +82,8 @@ fn cells(source: Source<'_>) -> Vec<Value> {
     });
     vec![
         if is_default { json!(format!("{name} (default)")) } else { json!(name) },
-        json!(source.text("/spec/controller")),
+        json!(row.text("/spec/controller")),
         json!(parameters.as_deref().unwrap_or("<none>")),
-        source.age(),
+        row.age(),
     ]
 }

@@ -4,11 +4,11 @@ use serde_json::{Value, json};
 
 use super::GROUP;
 use crate::kinds::Hook::{Defined, NotNeeded};
-use crate::kinds::table::cells::Source;
+use crate::kinds::table::cells::Row;
 use crate::kinds::table::{Column, NAME, Table};
 use crate::kinds::{
     BuiltinKind, BuiltinResource, FinalizerRule, Generation, NAME_AND_NAMESPACE, NO_DEFAULTS,
-    NO_INITIAL_STATE, NO_KEPT_STATE, NO_WARNINGS, NameRule, ONE_FORM, StatusRule,
+    NO_DELETION_STATE, NO_INITIAL_STATE, NO_KEPT_STATE, NO_WARNINGS, NameRule, ONE_FORM, StatusRule,
 };
 use crate::tree;
 
@@ -23,6 +23,7 @@ pub(in crate::kinds) static KIND: BuiltinKind = BuiltinKind {
     defaults: NotNeeded(NO_DEFAULTS),
     prepare_for_create: NotNeeded(NO_INITIAL_STATE),
     prepare_for_update: NotNeeded(NO_KEPT_STATE),
+    prepare_for_delete: NotNeeded(NO_DELETION_STATE),
     validate: NotNeeded("the schema and the metadata say all that is checked"),
     warnings: NotNeeded(NO_WARNINGS),
     table: Defined(&TABLE),
@@ -31,10 +32,10 @@ pub(in crate::kinds) static KIND: BuiltinKind = BuiltinKind {
 };
 
 static TABLE: Table =
-    Table { columns: &[NAME, Column::text("ParentRef", "Object that holds the address.")], cells };
+    Table { columns: &[NAME, Column::string("ParentRef", "Object that holds the address.")], cells };
 
-fn cells(source: Source<'_>) -> Vec<Value> {
-    let parent = tree::present(source.object, "/spec/parentRef").map(|parent| {
+fn cells(row: Row<'_>) -> Vec<Value> {
+    let parent = tree::present(row.object, "/spec/parentRef").map(|parent| {
         let resource = tree::text(parent, "/resource");
         let resource = match tree::text(parent, "/group") {
             "" => resource.to_owned(),
@@ -44,5 +45,5 @@ fn cells(source: Source<'_>) -> Vec<Value> {
         let parts = [resource.to_lowercase(), namespace.to_owned(), tree::text(parent, "/name").to_owned()];
         parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("/")
     });
-    vec![source.name(), json!(parent.as_deref().unwrap_or("<none>"))]
+    vec![row.name(), json!(parent.as_deref().unwrap_or("<none>"))]
 }

@@ -5,11 +5,11 @@ use serde_json::{Map, Value, json};
 
 use super::GROUP;
 use crate::kinds::Hook::{Defined, NotNeeded};
-use crate::kinds::table::cells::Source;
+use crate::kinds::table::cells::Row;
 use crate::kinds::table::{AGE, Column, NAME, Table};
 use crate::kinds::{
-    BuiltinKind, BuiltinResource, FinalizerRule, Generation, NAME_AND_NAMESPACE, NO_INITIAL_STATE,
-    NO_KEPT_STATE, NO_WARNINGS, NameRule, ONE_FORM, StatusRule,
+    BuiltinKind, BuiltinResource, FinalizerRule, Generation, NAME_AND_NAMESPACE, NO_DELETION_STATE,
+    NO_INITIAL_STATE, NO_KEPT_STATE, NO_WARNINGS, NameRule, ONE_FORM, StatusRule,
 };
 use crate::tree;
 use crate::tree::{child, children, default};
@@ -30,6 +30,7 @@ pub(in crate::kinds) static KIND: BuiltinKind = BuiltinKind {
     defaults: Defined(defaults),
     prepare_for_create: NotNeeded(NO_INITIAL_STATE),
     prepare_for_update: NotNeeded(NO_KEPT_STATE),
+    prepare_for_delete: NotNeeded(NO_DELETION_STATE),
     validate: Defined(validate),
     warnings: NotNeeded(NO_WARNINGS),
     table: Defined(&TABLE),
@@ -157,10 +158,10 @@ fn ip_block(path: &Path<'_>, block: &Value, errors: &mut FieldErrors) {
 }
 
 static TABLE: Table = Table {
-    columns: &[NAME, Column::text("Pod-Selector", "Labels of the pods that the policy is for."), AGE],
+    columns: &[NAME, Column::string("Pod-Selector", "Labels of the pods that the policy is for."), AGE],
     cells,
 };
 
-fn cells(source: Source<'_>) -> Vec<Value> {
-    vec![source.name(), json!(source.selector("/spec/podSelector")), source.age()]
+fn cells(row: Row<'_>) -> Vec<Value> {
+    vec![row.name(), json!(row.selector("/spec/podSelector")), row.age()]
 }

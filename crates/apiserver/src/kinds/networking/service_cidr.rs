@@ -4,11 +4,12 @@ use serde_json::{Value, json};
 
 use super::GROUP;
 use crate::kinds::Hook::{Defined, NotNeeded};
-use crate::kinds::table::cells::{Source, joined};
+use crate::kinds::table::cells::{Row, joined};
 use crate::kinds::table::{AGE, Column, NAME, Table};
 use crate::kinds::{
     BuiltinKind, BuiltinResource, FinalizerRule, Generation, NAME_AND_NAMESPACE, NO_DEFAULTS,
-    NO_INITIAL_STATE, NO_KEPT_STATE, NO_WARNINGS, NameRule, ONE_FORM, StatusRule, Subresource,
+    NO_DELETION_STATE, NO_INITIAL_STATE, NO_KEPT_STATE, NO_WARNINGS, NameRule, ONE_FORM, StatusRule,
+    Subresource,
 };
 use crate::tree;
 
@@ -23,6 +24,7 @@ pub(in crate::kinds) static KIND: BuiltinKind = BuiltinKind {
     defaults: NotNeeded(NO_DEFAULTS),
     prepare_for_create: NotNeeded(NO_INITIAL_STATE),
     prepare_for_update: NotNeeded(NO_KEPT_STATE),
+    prepare_for_delete: NotNeeded(NO_DELETION_STATE),
     validate: NotNeeded("the schema and the metadata say all that is checked"),
     warnings: NotNeeded(NO_WARNINGS),
     table: Defined(&TABLE),
@@ -30,9 +32,11 @@ pub(in crate::kinds) static KIND: BuiltinKind = BuiltinKind {
     conversion: NotNeeded(ONE_FORM),
 };
 
-static TABLE: Table =
-    Table { columns: &[NAME, Column::text("CIDRs", "Ranges that service addresses come from."), AGE], cells };
+static TABLE: Table = Table {
+    columns: &[NAME, Column::string("CIDRs", "Ranges that service addresses come from."), AGE],
+    cells,
+};
 
-fn cells(source: Source<'_>) -> Vec<Value> {
-    vec![source.name(), json!(joined(tree::texts(source.object, "/spec/cidrs"))), source.age()]
+fn cells(row: Row<'_>) -> Vec<Value> {
+    vec![row.name(), json!(joined(tree::texts(row.object, "/spec/cidrs"))), row.age()]
 }

@@ -7,7 +7,7 @@ use crate::kinds::Hook::{Defined, NotNeeded};
 use crate::kinds::table::{AGE, Column, NAME, Table};
 use crate::kinds::{
     BuiltinKind, BuiltinResource, FinalizerRule, Generation, NAME_AND_NAMESPACE, NO_DEFAULTS,
-    NO_INITIAL_STATE, NO_KEPT_STATE, NO_WARNINGS, NameRule, ONE_FORM, StatusRule,
+    NO_DELETION_STATE, NO_INITIAL_STATE, NO_KEPT_STATE, NO_WARNINGS, NameRule, ONE_FORM, StatusRule,
 };
 use crate::tree;
 use crate::validation::path::Path;
@@ -25,6 +25,7 @@ pub(in crate::kinds) static KIND: BuiltinKind = BuiltinKind {
     defaults: NotNeeded(NO_DEFAULTS),
     prepare_for_create: NotNeeded(NO_INITIAL_STATE),
     prepare_for_update: NotNeeded(NO_KEPT_STATE),
+    prepare_for_delete: NotNeeded(NO_DELETION_STATE),
     validate: Defined(validate),
     warnings: NotNeeded(NO_WARNINGS),
     table: Defined(&TABLE),
@@ -44,6 +45,6 @@ fn validate(new: &Value, old: Option<&Value>, errors: &mut FieldErrors) {
 }
 
 static TABLE: Table = Table {
-    columns: &[NAME, Column::text("Handler", "Configuration of the runtime."), AGE],
+    columns: &[NAME, Column::string("Handler", "Configuration of the runtime."), AGE],
     cells: |source| vec![source.name(), json!(source.text("/handler")), source.age()],
 };

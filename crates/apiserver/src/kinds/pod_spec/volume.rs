@@ -2,9 +2,9 @@
 
 use std::collections::BTreeSet;
 
+use portolan_object::quantity::Quantity;
 use serde_json::Value;
 
-use crate::quantity::Quantity;
 use crate::tree;
 use crate::validation::path::Path;
 use crate::validation::{FieldErrors, names, resources};

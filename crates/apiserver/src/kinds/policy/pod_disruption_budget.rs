@@ -4,11 +4,12 @@ use serde_json::{Value, json};
 
 use super::GROUP;
 use crate::kinds::Hook::{Defined, NotNeeded};
-use crate::kinds::table::cells::{Source, scalar};
+use crate::kinds::table::cells::{Row, scalar};
 use crate::kinds::table::{AGE, Column, NAME, Table};
 use crate::kinds::{
-    BuiltinKind, BuiltinResource, FinalizerRule, Generation, NAME_AND_NAMESPACE, NO_DEFAULTS, NO_KEPT_STATE,
-    NO_WARNINGS, NameRule, ONE_FORM, StatusRule, Subresource, status, workload,
+    BuiltinKind, BuiltinResource, FinalizerRule, Generation, NAME_AND_NAMESPACE, NO_DEFAULTS,
+    NO_DELETION_STATE, NO_KEPT_STATE, NO_WARNINGS, NameRule, ONE_FORM, StatusRule, Subresource, status,
+    workload,
 };
 use crate::tree;
 use crate::validation::path::Path;
@@ -30,6 +31,7 @@ pub(in crate::kinds) static KIND: BuiltinKind = BuiltinKind {
     defaults: NotNeeded(NO_DEFAULTS),
     prepare_for_create: Defined(prepare_for_create),
     prepare_for_update: NotNeeded(NO_KEPT_STATE),
+    prepare_for_delete: NotNeeded(NO_DELETION_STATE),
     validate: Defined(validate),
     warnings: NotNeeded(NO_WARNINGS),
     table: Defined(&TABLE),
@@ -73,21 +75,21 @@ fn validate(new: &Value, _: Option<&Value>, errors: &mut FieldErrors) {
 static TABLE: Table = Table {
     columns: &[
         NAME,
-        Column::text("Min Available", "Pods that must stay available."),
-        Column::text("Max Unavailable", "Pods that may be unavailable."),
+        Column::string("Min Available", "Pods that must stay available."),
+        Column::string("Max Unavailable", "Pods that may be unavailable."),
         Column::integer("Allowed Disruptions", "Pods that may be disrupted now."),
         AGE,
     ],
     cells,
 };
 
-fn cells(source: Source<'_>) -> Vec<Value> {
-    let limit = |pointer| tree::present(source.object, pointer).map_or_else(|| "N/A".to_owned(), scalar);
+fn cells(row: Row<'_>) -> Vec<Value> {
+    let limit = |pointer| tree::present(row.object, pointer).map_or_else(|| "N/A".to_owned(), scalar);
     vec![
-        source.name(),
+        row.name(),
         json!(limit("/spec/minAvailable")),
         json!(limit("/spec/maxUnavailable")),
-        json!(source.integer("/status/disruptionsAllowed")),
-        source.age(),
+        json!(row.integer("/status/disruptionsAllowed")),
+        row.age(),
     ]
 }

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::GROUP;
-use crate::kinds::table::cells::Source;
+use crate::kinds::table::cells::Row;
 use crate::kinds::table::{AGE, Column, NAME, Table};
 use crate::tree;
 use crate::tree::{child_if_present, children, default};
@@ -79,18 +79,18 @@ fn subject(path: &Path<'_>, subject: &Value, is_namespaced: bool, errors: &mut F
 pub(crate) static TABLE: Table = Table {
     columns: &[
         NAME,
-        Column::text("Role", "Role that is granted."),
+        Column::string("Role", "Role that is granted."),
         AGE,
-        Column::text("Users", "Users who hold the role.").wide(),
-        Column::text("Groups", "Groups that hold the role.").wide(),
-        Column::text("ServiceAccounts", "Service accounts that hold the role.").wide(),
+        Column::string("Users", "Users who hold the role.").wide(),
+        Column::string("Groups", "Groups that hold the role.").wide(),
+        Column::string("ServiceAccounts", "Service accounts that hold the role.").wide(),
     ],
     cells,
 };
 
-fn cells(source: Source<'_>) -> Vec<Value> {
+fn cells(row: Row<'_>) -> Vec<Value> {
     let subjects = |kind: &str| {
-        let of_kind = source.list("/subjects").iter().filter(|entry| tree::text(entry, "/kind") == kind);
+        let of_kind = row.list("/subjects").iter().filter(|entry| tree::text(entry, "/kind") == kind);
         let names = of_kind.map(|entry| match kind {
             "ServiceAccount" => format!("{}/{}", tree::text(entry, "/namespace"), tree::text(entry, "/name")),
             _ => tree::text(entry, "/name").to_owned(),
@@ -98,9 +98,9 @@ fn cells(source: Source<'_>) -> Vec<Value> {
         json!(names.collect::<Vec<_>>().join(", "))
     };
     vec![
-        source.name(),
-        json!(format!("{}/{}", source.text("/roleRef/kind"), source.text("/roleRef/name"))),
-        source.age(),
+        row.name(),
+        json!(format!("{}/{}", row.text("/roleRef/kind"), row.text("/roleRef/name"))),
+        row.age(),
         subjects("User"),
         subjects("Group"),
         subjects("ServiceAccount"),

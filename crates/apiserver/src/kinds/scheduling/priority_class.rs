@@ -4,11 +4,11 @@ use serde_json::{Map, Value, json};
 
 use super::GROUP;
 use crate::kinds::Hook::{Defined, NotNeeded};
-use crate::kinds::table::cells::Source;
+use crate::kinds::table::cells::Row;
 use crate::kinds::table::{AGE, Column, NAME, Table};
 use crate::kinds::{
-    BuiltinKind, BuiltinResource, FinalizerRule, Generation, NAME_AND_NAMESPACE, NO_INITIAL_STATE,
-    NO_KEPT_STATE, NO_WARNINGS, NameRule, ONE_FORM, StatusRule,
+    BuiltinKind, BuiltinResource, FinalizerRule, Generation, NAME_AND_NAMESPACE, NO_DELETION_STATE,
+    NO_INITIAL_STATE, NO_KEPT_STATE, NO_WARNINGS, NameRule, ONE_FORM, StatusRule,
 };
 use crate::tree;
 use crate::tree::default;
@@ -30,6 +30,7 @@ pub(in crate::kinds) static KIND: BuiltinKind = BuiltinKind {
     defaults: Defined(defaults),
     prepare_for_create: NotNeeded(NO_INITIAL_STATE),
     prepare_for_update: NotNeeded(NO_KEPT_STATE),
+    prepare_for_delete: NotNeeded(NO_DELETION_STATE),
     validate: Defined(validate),
     warnings: NotNeeded(NO_WARNINGS),
     table: Defined(&TABLE),
@@ -74,17 +75,17 @@ static TABLE: Table = Table {
         Column::integer("Value", "Priority; higher is served first."),
         Column::boolean("Global-Default", "Whether pods without a class are of this one."),
         AGE,
-        Column::text("PreemptionPolicy", "Whether pods of the class evict others."),
+        Column::string("PreemptionPolicy", "Whether pods of the class evict others."),
     ],
     cells,
 };
 
-fn cells(source: Source<'_>) -> Vec<Value> {
+fn cells(row: Row<'_>) -> Vec<Value> {
     vec![
-        source.name(),
-        json!(source.integer("/value")),
-        json!(tree::is_true(source.object, "/globalDefault")),
-        source.age(),
-        json!(source.text("/preemptionPolicy")),
+        row.name(),
+        json!(row.integer("/value")),
+        json!(tree::is_true(row.object, "/globalDefault")),
+        row.age(),
+        json!(row.text("/preemptionPolicy")),
     ]
 }

@@ -4,11 +4,11 @@ use serde_json::{Map, Value, json};
 
 use super::GROUP;
 use crate::kinds::Hook::{Defined, NotNeeded};
-use crate::kinds::table::cells::{Source, joined, or_word};
+use crate::kinds::table::cells::{Row, joined, or_word};
 use crate::kinds::table::{AGE, Column, NAME, Table};
 use crate::kinds::{
-    BuiltinKind, BuiltinResource, FinalizerRule, Generation, NAME_AND_NAMESPACE, NO_INITIAL_STATE,
-    NO_KEPT_STATE, NO_WARNINGS, NameRule, ONE_FORM, StatusRule,
+    BuiltinKind, BuiltinResource, FinalizerRule, Generation, NAME_AND_NAMESPACE, NO_DELETION_STATE,
+    NO_INITIAL_STATE, NO_KEPT_STATE, NO_WARNINGS, NameRule, ONE_FORM, StatusRule,
 };
 use crate::tree;
 use crate::tree::{child, default};
@@ -29,6 +29,7 @@ pub(in crate::kinds) static KIND: BuiltinKind = BuiltinKind {
     defaults: Defined(defaults),
     prepare_for_create: NotNeeded(NO_INITIAL_STATE),
     prepare_for_update: NotNeeded(NO_KEPT_STATE),
+    prepare_for_delete: NotNeeded(NO_DELETION_STATE),
     validate: Defined(validate),
     warnings: NotNeeded(NO_WARNINGS),
     table: Defined(&TABLE),
@@ -61,31 +62,29 @@ static TABLE: Table = Table {
         Column::boolean("AttachRequired", "Whether volumes are attached before they are mounted."),
         Column::boolean("PodInfoOnMount", "Whether the driver is told about the pod."),
         Column::boolean("StorageCapacity", "Whether the driver publishes free capacity."),
-        Column::text("TokenRequests", "Audiences of the tokens that the driver gets."),
+        Column::string("TokenRequests", "Audiences of the tokens that the driver gets."),
         Column::boolean("RequiresRepublish", "Whether volumes are published again and again."),
-        Column::text("Modes", "Life cycles of the driver's volumes."),
+        Column::string("Modes", "Life cycles of the driver's volumes."),
         AGE,
     ],
     cells,
 };
 
-fn cells(source: Source<'_>) -> Vec<Value> {
-    let attach = tree::present(source.object, "/spec/attachRequired").and_then(Value::as_bool);
-    let tokens = match tree::present(source.object, "/spec/tokenRequests") {
-        Some(_) => {
-            joined(source.list("/spec/tokenRequests").iter().map(|entry| tree::text(entry, "/audience")))
-        }
+fn cells(row: Row<'_>) -> Vec<Value> {
+    let attach = tree::present(row.object, "/spec/attachRequired").and_then(Value::as_bool);
+    let tokens = match tree::present(row.object, "/spec/tokenRequests") {
+        Some(_) => joined(row.list("/spec/tokenRequests").iter().map(|entry| tree::text(entry, "/audience"))),
         None => "<unset>".to_owned(),
     };
-    let modes = joined(tree::texts(source.object, "/spec/volumeLifecycleModes"));
+    let modes = joined(tree::texts(row.object, "/spec/volumeLifecycleModes"));
     vec![
-        source.name(),
+        row.name(),
         json!(attach.unwrap_or(true)),
-        json!(tree::is_true(source.object, "/spec/podInfoOnMount")),
-        json!(tree::is_true(source.object, "/spec/storageCapacity")),
+        json!(tree::is_true(row.object, "/spec/podInfoOnMount")),
+        json!(tree::is_true(row.object, "/spec/storageCapacity")),
         json!(tokens),
-        json!(tree::is_true(source.object, "/spec/requiresRepublish")),
+        json!(tree::is_true(row.object, "/spec/requiresRepublish")),
         json!(or_word(modes, "<none>")),
-        source.age(),
+        row.age(),
     ]
 }

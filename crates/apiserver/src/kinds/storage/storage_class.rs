@@ -4,11 +4,11 @@ use serde_json::{Map, Value, json};
 
 use super::GROUP;
 use crate::kinds::Hook::{Defined, NotNeeded};
-use crate::kinds::table::cells::Source;
+use crate::kinds::table::cells::Row;
 use crate::kinds::table::{AGE, Column, NAME, Table};
 use crate::kinds::{
-    BuiltinKind, BuiltinResource, FinalizerRule, Generation, NAME_AND_NAMESPACE, NO_INITIAL_STATE,
-    NO_KEPT_STATE, NO_WARNINGS, NameRule, ONE_FORM, StatusRule,
+    BuiltinKind, BuiltinResource, FinalizerRule, Generation, NAME_AND_NAMESPACE, NO_DELETION_STATE,
+    NO_INITIAL_STATE, NO_KEPT_STATE, NO_WARNINGS, NameRule, ONE_FORM, StatusRule,
 };
 use crate::tree;
 use crate::tree::default;
@@ -27,6 +27,7 @@ pub(in crate::kinds) static KIND: BuiltinKind = BuiltinKind {
     defaults: Defined(defaults),
     prepare_for_create: NotNeeded(NO_INITIAL_STATE),
     prepare_for_update: NotNeeded(NO_KEPT_STATE),
+    prepare_for_delete: NotNeeded(NO_DELETION_STATE),
     validate: Defined(validate),
     warnings: NotNeeded(NO_WARNINGS),
     table: Defined(&TABLE),
@@ -56,26 +57,26 @@ fn validate(new: &Value, old: Option<&Value>, errors: &mut FieldErrors) {
 static TABLE: Table = Table {
     columns: &[
         NAME,
-        Column::text("Provisioner", "Driver that makes volumes."),
-        Column::text("ReclaimPolicy", "What happens to a volume after its claim."),
-        Column::text("VolumeBindingMode", "When volumes are made and bound."),
-        Column::text("AllowVolumeExpansion", "Whether volumes can grow."),
+        Column::string("Provisioner", "Driver that makes volumes."),
+        Column::string("ReclaimPolicy", "What happens to a volume after its claim."),
+        Column::string("VolumeBindingMode", "When volumes are made and bound."),
+        Column::string("AllowVolumeExpansion", "Whether volumes can grow."),
         AGE,
     ],
     cells,
 };
 
-fn cells(source: Source<'_>) -> Vec<Value> {
+fn cells(row: Row<'_>) -> Vec<Value> {
     let marks =
         ["storageclass.kubernetes.io~1is-default-class", "storageclass.beta.kubernetes.io~1is-default-class"];
-    let is_default = marks.iter().any(|mark| source.text(&format!("/metadata/annotations/{mark}")) == "true");
-    let name = source.text("/metadata/name");
+    let is_default = marks.iter().any(|mark| row.text(&format!("/metadata/annotations/{mark}")) == "true");
+    let name = row.text("/metadata/name");
     vec![
         if is_default { json!(format!("{name} (default)")) } else { json!(name) },
-        json!(source.text("/provisioner")),
-        json!(source.text_or("/reclaimPolicy", "Delete")),
-        json!(source.text_or("/volumeBindingMode", "Immediate")),
-        json!(tree::is_true(source.object, "/allowVolumeExpansion")),
-        source.age(),
+        json!(row.text("/provisioner")),
+        json!(row.text_or("/reclaimPolicy", "Delete")),
+        json!(row.text_or("/volumeBindingMode", "Immediate")),
+        json!(tree::is_true(row.object, "/allowVolumeExpansion")),
+        row.age(),
     ]
 }

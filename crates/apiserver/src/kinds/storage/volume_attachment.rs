@@ -4,11 +4,12 @@ use serde_json::{Value, json};
 
 use super::GROUP;
 use crate::kinds::Hook::{Defined, NotNeeded};
-use crate::kinds::table::cells::Source;
+use crate::kinds::table::cells::Row;
 use crate::kinds::table::{AGE, Column, NAME, Table};
 use crate::kinds::{
     BuiltinKind, BuiltinResource, FinalizerRule, Generation, NAME_AND_NAMESPACE, NO_DEFAULTS,
-    NO_INITIAL_STATE, NO_KEPT_STATE, NO_WARNINGS, NameRule, ONE_FORM, StatusRule, Subresource,
+    NO_DELETION_STATE, NO_INITIAL_STATE, NO_KEPT_STATE, NO_WARNINGS, NameRule, ONE_FORM, StatusRule,
+    Subresource,
 };
 use crate::tree;
 
@@ -24,6 +25,7 @@ pub(in crate::kinds) static KIND: BuiltinKind = BuiltinKind {
     defaults: NotNeeded(NO_DEFAULTS),
     prepare_for_create: NotNeeded(NO_INITIAL_STATE),
     prepare_for_update: NotNeeded(NO_KEPT_STATE),
+    prepare_for_delete: NotNeeded(NO_DELETION_STATE),
     validate: NotNeeded("the schema and the metadata say all that is checked"),
     warnings: NotNeeded(NO_WARNINGS),
     table: Defined(&TABLE),
@@ -34,22 +36,22 @@ pub(in crate::kinds) static KIND: BuiltinKind = BuiltinKind {
 static TABLE: Table = Table {
     columns: &[
         NAME,
-        Column::text("Attacher", "Driver that attaches the volume.").identifying(),
-        Column::text("PV", "Volume that is attached."),
-        Column::text("Node", "Node that it is attached to."),
+        Column::string("Attacher", "Driver that attaches the volume.").identifying(),
+        Column::string("PV", "Volume that is attached."),
+        Column::string("Node", "Node that it is attached to."),
         Column::boolean("Attached", "Whether it is attached."),
         AGE,
     ],
     cells,
 };
 
-fn cells(source: Source<'_>) -> Vec<Value> {
+fn cells(row: Row<'_>) -> Vec<Value> {
     vec![
-        source.name(),
-        json!(source.text("/spec/attacher")),
-        json!(source.text("/spec/source/persistentVolumeName")),
-        json!(source.text("/spec/nodeName")),
-        json!(tree::is_true(source.object, "/status/attached")),
-        source.age(),
+        row.name(),
+        json!(row.text("/spec/attacher")),
+        json!(row.text("/spec/source/persistentVolumeName")),
+        json!(row.text("/spec/nodeName")),
+        json!(tree::is_true(row.object, "/status/attached")),
+        row.age(),
     ]
 }

@@ -12,12 +12,12 @@ use crate::tree;
 
 /// One object on its way into a row.
 #[derive(Clone, Copy)]
-pub(crate) struct Source<'a> {
+pub(crate) struct Row<'a> {
     pub(crate) object: &'a Value,
     pub(crate) now: Timestamp,
 }
 
-impl<'a> Source<'a> {
+impl<'a> Row<'a> {
     pub(crate) fn name(self) -> Value {
         json!(self.text("/metadata/name"))
     }
@@ -30,7 +30,7 @@ impl<'a> Source<'a> {
         tree::text(self.object, pointer)
     }
 
-    /// The string at `pointer`, or `word` when there is none.
+    /// The string at `pointer`; `word` if it is missing.
     pub(crate) fn text_or<'b>(self, pointer: &str, word: &'b str) -> &'b str
     where
         'a: 'b,
@@ -49,7 +49,7 @@ impl<'a> Source<'a> {
         tree::list(self.object, pointer)
     }
 
-    /// How many entries the map at `pointer` has.
+    /// Number of entries of the map at `pointer`.
     pub(crate) fn count(self, pointer: &str) -> usize {
         tree::map(self.object, pointer).map_or(0, serde_json::Map::len)
     }

@@ -1,4 +1,4 @@
-//! What holds whatever is written.
+//! Properties that hold for all writes.
 
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};

@@ -259,7 +259,7 @@ fn sa25_and_sa26_custom_resource() {
 #[test]
 fn sa27_unknown_fields_and_wrong_types() {
     let untyped =
-        |faults: &str| format!("failed to create typed patch object (/s1; /v1, Kind=ConfigMap): {faults}");
+        |errors: &str| format!("failed to create typed patch object (/s1; /v1, Kind=ConfigMap): {errors}");
     let cases = [
         (json!({"bogus": 1}), ".bogus: field not declared in schema"),
         (json!({"metadata": {"bogus": 1}}), ".metadata.bogus: field not declared in schema"),
@@ -284,9 +284,9 @@ fn sa27_unknown_fields_and_wrong_types() {
             ".metadata.finalizers: duplicate entries for key [=\"a\"]",
         ),
     ];
-    for (patch, faults) in cases {
+    for (patch, errors) in cases {
         let status = refused(config_map().try_apply("m1", patch, OnConflict::Fail));
-        assert_eq!(status["message"], untyped(faults).as_str());
+        assert_eq!(status["message"], untyped(errors).as_str());
         assert_eq!((&status["code"], &status["reason"]), (&json!(500), &Value::Null));
     }
     let keyless = json!({"spec": {"list": [{"value": "x"}]}});

@@ -77,7 +77,7 @@ fn patches() {
         ),
     ];
     for (name, patch, at, want) in cases {
-        let patched = json_patch(&base(), &patch).unwrap_or_else(|fault| panic!("{name}: {fault}"));
+        let patched = json_patch(&base(), &patch).unwrap_or_else(|error| panic!("{name}: {error}"));
         assert_eq!(patched.pointer(at), Some(&want), "{name}");
     }
 }
@@ -99,8 +99,8 @@ fn patches_that_do_not_fit() {
         ("move of what is not there", json!([{"op": "move", "from": "/nope", "path": "/spec"}])),
     ];
     for (name, patch) in cases {
-        let fault = json_patch(&base(), &patch).expect_err(name);
-        let status = fault.to_status().to_value();
+        let error = json_patch(&base(), &patch).expect_err(name);
+        let status = error.to_status().to_value();
         assert_eq!((&status["code"], &status["reason"]), (&json!(422), &json!("Invalid")), "{name}");
         assert_eq!(
             status["message"], "the server rejected our request due to an error in our request",
@@ -147,4 +147,14 @@ fn patches_are_bounded() {
     let double = json!({"op": "copy", "from": "/spec", "path": "/spec/containers/-"});
     let doubling = Value::from(vec![double; 40]);
     assert!(matches!(json_patch(&base(), &doubling), Err(PatchError::Inapplicable(_))));
+}
+
+/// Version 5 of the library, which Karmada has for overrides.
+#[test]
+fn a_strict_patch_replaces_only_what_is_there() {
+    let add = json!([{ "op": "replace", "path": "/spec/paused", "value": true }]);
+    assert_eq!(json_patch(&base(), &add).unwrap()["spec"]["paused"], true);
+    assert!(matches!(strict_json_patch(&base(), &add), Err(PatchError::Inapplicable(_))));
+    let change = json!([{ "op": "replace", "path": "/spec/replicas", "value": 9 }]);
+    assert_eq!(strict_json_patch(&base(), &change).unwrap()["spec"]["replicas"], 9);
 }

@@ -1,4 +1,4 @@
-//! How strategic merge patch merges two lists, and in which order the elements then stand.
+//! Strategic merge of two lists, and the order of the result.
 //!
 //! Elements of a merging list are told apart by the merge key, or by themselves when they are scalars. Look-ups go
 //! through maps, so that a long list in a hostile patch costs no more than its length.
@@ -13,7 +13,7 @@ use super::{
 };
 use crate::schema::Schema;
 
-/// What the schema says about one list.
+/// Merge rules of one list.
 pub(super) struct ListRule<'a> {
     field: &'a str,
     merges: bool,
@@ -22,7 +22,7 @@ pub(super) struct ListRule<'a> {
 }
 
 impl<'a> ListRule<'a> {
-    pub(super) fn of(field: &'a str, schema: Option<Schema<'a>>) -> Self {
+    pub(super) fn new(field: &'a str, schema: Option<Schema<'a>>) -> Self {
         let node = schema.map(Schema::node);
         Self {
             field,
@@ -32,14 +32,14 @@ impl<'a> ListRule<'a> {
         }
     }
 
-    /// What tells an element apart from the others.
+    /// Key that identifies an element.
     fn identity(&self, element: &Value) -> Result<String, PatchError> {
         match (element, self.key) {
-            (Value::Object(members), Some(key)) => match members.get(key) {
+            (Value::Object(fields), Some(key)) => match fields.get(key) {
                 Some(value) => Ok(value.to_string()),
                 None => {
-                    let members = go_text(element);
-                    let text = format!("map: {members} does not contain declared merge key: {key}");
+                    let fields = go_text(element);
+                    let text = format!("map: {fields} does not contain declared merge key: {key}");
                     Err(PatchError::Inconsistent(text))
                 }
             },
@@ -61,7 +61,7 @@ pub(super) fn merge(
     if !rule.merges {
         return Ok(patch);
     }
-    match Elements::of(&original, &patch)? {
+    match Elements::new(&original, &patch)? {
         Elements::None => Ok(original),
         Elements::Scalars => {
             let order = positions(rule.identities(&patch)?);
@@ -79,7 +79,7 @@ pub(super) fn merge(
     }
 }
 
-/// Merges a list whose order the patch sets; `None` when neither side has the list.
+/// Merges a list with an order set by the patch; `None` when neither side has the list.
 pub(super) fn merge_in_order(
     original: Option<Vec<Value>>,
     patch: Option<Vec<Value>>,
@@ -127,7 +127,7 @@ enum Elements {
 
 impl Elements {
     /// All elements of both lists must have one type.
-    fn of(original: &[Value], patch: &[Value]) -> Result<Self, PatchError> {
+    fn new(original: &[Value], patch: &[Value]) -> Result<Self, PatchError> {
         let mut elements = original.iter().chain(patch);
         let Some(first) = elements.next() else { return Ok(Self::None) };
         if first.is_array() {
@@ -155,18 +155,18 @@ fn merge_maps(
     let mut deleted = HashSet::new();
     let mut replaces = false;
     for element in patch {
-        let Value::Object(members) = element else { continue };
-        match members.get(DIRECTIVE).map(|directive| (directive, directive.as_str())) {
-            None => changes.push(members),
+        let Value::Object(fields) = element else { continue };
+        match fields.get(DIRECTIVE).map(|directive| (directive, directive.as_str())) {
+            None => changes.push(fields),
             Some((_, Some("delete"))) => {
-                deleted.insert(rule.identity(&Value::Object(members))?);
+                deleted.insert(rule.identity(&Value::Object(fields))?);
             }
             Some((_, Some("replace"))) => replaces = true,
             Some((_, Some("merge"))) => {
                 let text = "merging lists cannot yet be specified in the patch";
                 return Err(PatchError::Inconsistent(text.to_owned()));
             }
-            Some((directive, _)) => return Err(unknown_directive(directive, &members)),
+            Some((directive, _)) => return Err(unknown_directive(directive, &fields)),
         }
     }
     if replaces {
@@ -194,13 +194,13 @@ fn merge_maps(
 }
 
 fn merge_element(element: &mut Value, change: Members, rule: &ListRule<'_>) -> Result<(), PatchError> {
-    if let Value::Object(members) = element {
-        *members = merge_members(std::mem::take(members), change, rule.items)?;
+    if let Value::Object(fields) = element {
+        *fields = merge_members(std::mem::take(fields), change, rule.items)?;
     }
     Ok(())
 }
 
-/// Where each identity stands first.
+/// First index of each identity.
 fn positions(identities: Vec<String>) -> HashMap<String, usize> {
     let mut positions = HashMap::with_capacity(identities.len());
     for (position, identity) in identities.into_iter().enumerate() {
@@ -211,7 +211,7 @@ fn positions(identities: Vec<String>) -> HashMap<String, usize> {
 
 /// Puts a merged list in order.
 ///
-/// What `order` names follows it, the rest keeps the order it had `before`. Of the two sequences, an element of
+/// Elements named by `order` follow it, the rest keeps the order it had `before`. Of the two sequences, an element of
 /// the rest goes first only if both were there before and it stood before the other; so new elements come first.
 fn arrange(
     merged: Vec<Value>,

@@ -149,7 +149,7 @@ fn lists_within_a_container_merge_in_order() {
 /// Each row names a list in the merged pod, a member of its elements, and what these then are.
 fn check_columns<const N: usize>(cases: [(&str, Value, &str, &str, Vec<&str>); N]) {
     for (id, patch, list, key, want) in cases {
-        let merged = patch_pod(patch).unwrap_or_else(|fault| panic!("{id}: {fault}"));
+        let merged = patch_pod(patch).unwrap_or_else(|error| panic!("{id}: {error}"));
         assert_eq!(column(merged.pointer(list).unwrap_or(&Value::Null), key), want, "{id}");
     }
 }
@@ -210,7 +210,7 @@ fn fields_of_a_pod_merge() {
         ),
     ];
     for (id, patch, at, want) in cases {
-        let merged = patch_pod(patch).unwrap_or_else(|fault| panic!("{id}: {fault}"));
+        let merged = patch_pod(patch).unwrap_or_else(|error| panic!("{id}: {error}"));
         assert_eq!(merged.pointer(at), want.as_ref(), "{id}");
     }
 }
@@ -254,13 +254,13 @@ fn fields_outside_the_pod_merge() {
         ("nothing", json!({}), "", base()),
     ];
     for (id, patch, at, want) in cases {
-        let merged = merge_base(&patch).unwrap_or_else(|fault| panic!("{id}: {fault}"));
+        let merged = merge_base(&patch).unwrap_or_else(|error| panic!("{id}: {error}"));
         assert_eq!(merged.pointer(at), Some(&want), "{id}");
     }
 }
 
 #[test]
-fn faults() {
+fn errors() {
     let pod = |patch: Value| json!({"spec": {"template": {"spec": patch}}});
     let cases = [
         (

@@ -27,7 +27,7 @@ const ELEMENTS: [(&str, usize); 11] = [
 /// Rewrites a time as it is stored: UTC, whole seconds, or exactly six digits of a second.
 ///
 /// # Errors
-/// Go's text. `MicroTime` requires exactly six digits in the text, too (kube-api-contract F11).
+/// Go's text. `MicroTime` requires exactly six digits in the text, too (apimachinery pkg/apis/meta/v1/micro_time.go).
 pub(super) fn normalise(text: &mut String, is_micro: bool) -> Result<(), String> {
     let layout = if is_micro { MICRO_LAYOUT } else { LAYOUT };
     if let Some((rest, element)) = misfit(text, is_micro) {
@@ -42,7 +42,7 @@ pub(super) fn normalise(text: &mut String, is_micro: bool) -> Result<(), String>
     Ok(())
 }
 
-/// Where the text stops to fit the layout, and the element that did not fit.
+/// Offset at which the text no longer fits the layout, and the layout element that did not fit.
 fn misfit(text: &str, is_micro: bool) -> Option<(&str, &'static str)> {
     let mut rest = text;
     for (element, digits) in ELEMENTS {

@@ -38,7 +38,7 @@ impl Builder {
             default: schema.get("default").cloned(),
             required: schema.texts("required").map(Into::into).collect(),
             list: list_kind(schema),
-            atomic: schema.text("x-kubernetes-map-type") == "atomic",
+            atomic: schema.str_field("x-kubernetes-map-type") == "atomic",
             preserve_unknown: schema.preserves_unknown(),
             embedded_resource: schema.is_embedded(),
             checks,
@@ -109,15 +109,16 @@ impl Builder {
     fn checks(&mut self, schema: Props<'_>) -> Option<Box<Checks>> {
         if cfg!(not(feature = "cel")) {
             let rules = schema.schemas("x-kubernetes-validations");
-            self.warnings
-                .extend(rules.map(|rule| format!("validation rule not enforced: {:?}", rule.text("rule"))));
+            self.warnings.extend(
+                rules.map(|rule| format!("validation rule not enforced: {:?}", rule.str_field("rule"))),
+            );
         }
         let exclusive =
             |limit: &str, flag: &str| schema.number(limit).map(|number| (number, schema.flag(flag)));
         let checks = Checks {
             one_of: schema.list("enum").to_vec(),
             format: self.format(schema),
-            pattern: pattern_of(schema.text("pattern")),
+            pattern: pattern_of(schema.str_field("pattern")),
             minimum: exclusive("minimum", "exclusiveMinimum"),
             maximum: exclusive("maximum", "exclusiveMaximum"),
             min_length: schema.count("minLength"),
@@ -144,7 +145,7 @@ impl Builder {
 
     /// The format, if it is one that applies to the type; others are ignored with a warning.
     fn format(&mut self, schema: Props<'_>) -> Option<Box<str>> {
-        let format = schema.text("format");
+        let format = schema.str_field("format");
         let is_known = match schema.kind() {
             "" | "string" if !schema.is_int_or_string() => Format::parse(format).is_some(),
             "integer" => matches!(format, "int32" | "int64"),
@@ -187,7 +188,7 @@ fn pattern_of(text: &str) -> Option<Pattern> {
 }
 
 fn list_kind(schema: Props<'_>) -> ListKind {
-    match schema.text("x-kubernetes-list-type") {
+    match schema.str_field("x-kubernetes-list-type") {
         "set" => ListKind::Set,
         "map" => ListKind::Map(schema.texts("x-kubernetes-list-map-keys").map(Into::into).collect()),
         _ => ListKind::Atomic,

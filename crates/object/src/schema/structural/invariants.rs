@@ -1,4 +1,4 @@
-//! What makes a schema structural: every value has one type, said outside of logical operators.
+//! Rules for structural schemas: every value has one type, declared outside of logical operators.
 //!
 //! Texts and sorting follow upstream's `ValidateStructural`.
 
@@ -8,7 +8,7 @@ use super::pattern;
 use super::props::Props;
 use crate::status::FieldError;
 
-/// Where a schema stands, which decides what it must say.
+/// Position of a schema; it decides which keywords are required.
 #[derive(Clone, Copy, PartialEq)]
 enum Level {
     Root,
@@ -131,8 +131,8 @@ fn check_object_fields(schema: Props<'_>, level: Level, path: &str, errors: &mut
 }
 
 fn restricts_names_only(metadata: Props<'_>) -> bool {
-    let members = metadata.0.as_object().into_iter().flatten();
-    members.filter(|(name, _)| metadata.has(name)).all(|(name, _)| match name.as_str() {
+    let fields = metadata.0.as_object().into_iter().flatten();
+    fields.filter(|(name, _)| metadata.has(name)).all(|(name, _)| match name.as_str() {
         "type" | "default" => true,
         "properties" => {
             metadata.named("properties").all(|(name, _)| name == "name" || name == "generateName")
@@ -171,7 +171,7 @@ fn check_validation(schema: Props<'_>, skip: Skip, path: &str, errors: &mut Vec<
     if let Some(nested) = schema.schema("not") {
         check_nested(nested, Skip::default(), &format!("{path}.not"), errors);
     }
-    let text = schema.text("pattern");
+    let text = schema.str_field("pattern");
     if let Err(error) = pattern::compile(text) {
         let detail = format!("must be a valid regular expression, but isn't: {error}");
         errors.push(FieldError::invalid(format!("{path}.pattern"), &json!(text), detail));
@@ -206,7 +206,7 @@ fn is_there(schema: Props<'_>, name: &str) -> bool {
     schema.get(name).is_some()
 }
 
-/// What validation talks about must be specified outside of it, too.
+/// Fields that value validation mentions have to be specified outside of it, too.
 fn check_completeness(
     validation: Props<'_>,
     structure: Option<Props<'_>>,

@@ -30,7 +30,7 @@ pub(super) fn check(schema: Props<'_>, path: &str) -> Vec<FieldError> {
     errors
 }
 
-/// Where a schema stands.
+/// Position of a schema.
 #[derive(Clone, Copy, Default)]
 struct Place<'a> {
     is_root: bool,
@@ -169,8 +169,10 @@ fn check_extensions(schema: Props<'_>, path: &str, errors: &mut Vec<FieldError>)
 fn check_set_items(schema: Props<'_>, path: &str, errors: &mut Vec<FieldError>) {
     let Some(items) = schema.schema("items") else { return };
     let (name, is_atomic) = match items.kind() {
-        "array" => ("x-kubernetes-list-type", matches!(items.text("x-kubernetes-list-type"), "" | "atomic")),
-        "object" => ("x-kubernetes-map-type", items.text("x-kubernetes-map-type") == "atomic"),
+        "array" => {
+            ("x-kubernetes-list-type", matches!(items.str_field("x-kubernetes-list-type"), "" | "atomic"))
+        }
+        "object" => ("x-kubernetes-map-type", items.str_field("x-kubernetes-map-type") == "atomic"),
         _ => return,
     };
     if !is_atomic {
@@ -235,7 +237,8 @@ fn check_list_map(schema: Props<'_>, path: &str, errors: &mut Vec<FieldError>) {
 
 /// Keys of a list must always be there, or elements could not be told apart.
 fn check_list_keys(schema: Props<'_>, path: &str, errors: &mut Vec<FieldError>) {
-    let (list_type, Some(items)) = (schema.text("x-kubernetes-list-type"), schema.schema("items")) else {
+    let (list_type, Some(items)) = (schema.str_field("x-kubernetes-list-type"), schema.schema("items"))
+    else {
         return;
     };
     if !matches!(list_type, "set" | "map") {
@@ -264,7 +267,7 @@ fn check_list_keys(schema: Props<'_>, path: &str, errors: &mut Vec<FieldError>) 
 
 /// The form of a validation rule; its expression is compiled elsewhere.
 fn check_rule(rule: Props<'_>, schema: Props<'_>, path: &str, errors: &mut Vec<FieldError>) {
-    let (text, message) = (rule.text("rule"), rule.text("message"));
+    let (text, message) = (rule.str_field("rule"), rule.str_field("message"));
     let has_breaks = |text: &str| text.trim().contains(['\n', '\r']);
     let is_blank = |text: &str| !text.is_empty() && text.trim().is_empty();
     if text.trim().is_empty() {
@@ -285,7 +288,7 @@ fn check_rule(rule: Props<'_>, schema: Props<'_>, path: &str, errors: &mut Vec<F
         let detail = "message must be specified if rule contains line breaks";
         errors.push(FieldError::required(format!("{path}.message"), detail));
     }
-    if is_blank(rule.text("messageExpression")) {
+    if is_blank(rule.str_field("messageExpression")) {
         let detail = "messageExpression must be non-empty if specified";
         errors.push(FieldError::required(format!("{path}.messageExpression"), detail));
     }
@@ -294,7 +297,7 @@ fn check_rule(rule: Props<'_>, schema: Props<'_>, path: &str, errors: &mut Vec<F
     {
         errors.push(FieldError::not_supported(format!("{path}.reason"), reason, &REASONS));
     }
-    let field_path = rule.text("fieldPath");
+    let field_path = rule.str_field("fieldPath");
     if is_blank(field_path) {
         let detail = "must be non-empty if specified";
         errors.push(FieldError::invalid(format!("{path}.fieldPath"), &json!(field_path), detail));

@@ -22,7 +22,7 @@ impl<'a> Props<'a> {
         }
     }
 
-    pub(super) fn text(self, name: &str) -> &'a str {
+    pub(super) fn str_field(self, name: &str) -> &'a str {
         self.get(name).and_then(Value::as_str).unwrap_or_default()
     }
 
@@ -39,7 +39,7 @@ impl<'a> Props<'a> {
     }
 
     pub(super) fn kind(self) -> &'a str {
-        self.text("type")
+        self.str_field("type")
     }
 
     pub(super) fn list(self, name: &str) -> &'a [Value] {

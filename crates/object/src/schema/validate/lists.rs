@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 
 use crate::schema::path::Path;
 use crate::schema::{ListKind, Schema};
-use crate::status::{Fault, FieldError};
+use crate::status::{FieldError, FieldErrorKind};
 
 /// Every element that stands in its list before.
 pub(super) fn check(value: &Value, schema: Schema<'_>) -> Vec<FieldError> {
@@ -76,7 +76,8 @@ impl Lists {
             *times += 1;
             if *times == 2 {
                 let mark = self.path.enter_index(index);
-                self.errors.push(FieldError::new(self.path.as_str(), Fault::Duplicate(value.to_string())));
+                self.errors
+                    .push(FieldError::new(self.path.as_str(), FieldErrorKind::Duplicate(value.to_string())));
                 self.path.leave(mark);
             }
         }

@@ -7,7 +7,7 @@ use crate::schema::Schema;
 use crate::schema::path::Path;
 use crate::status::FieldError;
 
-/// What is wrong with the type of embedded resources.
+/// Validates `apiVersion` and `kind` of embedded resources.
 pub(super) fn check(value: &Value, schema: Schema<'_>) -> Vec<FieldError> {
     let mut resources = Resources { path: Path::default(), errors: Vec::new() };
     resources.check(value, schema);

@@ -6,11 +6,11 @@ use super::{expected_type, type_name, wrong_type};
 use crate::schema::formats::Format;
 use crate::schema::path::Path;
 use crate::schema::{Checks, ListKind, NodeId, Schema, Shape};
-use crate::status::{Fault, FieldError};
+use crate::status::{FieldError, FieldErrorKind};
 
 /// One pass over an object.
 pub(super) struct Values<'p> {
-    /// Where the whole value stands; only errors about defaults have one.
+    /// Path of the whole value; only errors about defaults have one.
     prefix: &'p str,
     path: Path,
     errors: Vec<FieldError>,
@@ -94,7 +94,7 @@ impl<'p> Values<'p> {
         let length = text.chars().count() as u64;
         // Only the first of these is reported.
         if let Some(limit) = checks.max_length.filter(|limit| length > *limit) {
-            self.errors.push(FieldError::new(self.field(), Fault::TooLong(limit)));
+            self.errors.push(FieldError::new(self.field(), FieldErrorKind::TooLong(limit)));
         } else if let Some(limit) = checks.min_length.filter(|limit| length < *limit) {
             self.invalid(&json!(text), &format!("should be at least {limit} chars long"));
         } else if let Some(pattern) = checks.pattern.as_ref().filter(|pattern| !pattern.regex.is_match(text))
@@ -167,7 +167,7 @@ impl<'p> Values<'p> {
             self.invalid(&json!(count), &format!("should have at least {limit} items"));
         }
         if let Some(limit) = checks.max_items.filter(|limit| count > *limit) {
-            self.errors.push(FieldError::new(self.field(), Fault::TooMany(count, limit)));
+            self.errors.push(FieldError::new(self.field(), FieldErrorKind::TooMany(count, limit)));
         }
     }
 
@@ -182,8 +182,8 @@ impl<'p> Values<'p> {
                 Value::String(text) => text.clone(),
                 other => other.to_string(),
             });
-            let fault = Fault::NotSupported(value.to_string(), texts.collect());
-            self.errors.push(FieldError::new(self.field(), fault));
+            let error = FieldErrorKind::NotSupported(value.to_string(), texts.collect());
+            self.errors.push(FieldError::new(self.field(), error));
         }
     }
 
@@ -199,7 +199,7 @@ impl<'p> Values<'p> {
             self.invalid(&json!(count), &format!("should have at least {limit} properties"));
         }
         if let Some(limit) = checks.and_then(|checks| checks.max_properties).filter(|limit| count > *limit) {
-            self.errors.push(FieldError::new(self.field(), Fault::TooMany(count, limit)));
+            self.errors.push(FieldError::new(self.field(), FieldErrorKind::TooMany(count, limit)));
         }
         for (name, value) in map {
             let Some(property) = schema.property(name) else { continue };
@@ -270,7 +270,7 @@ impl<'p> Values<'p> {
         self.errors.extend(best.into_iter().flat_map(|outcome| outcome.errors));
     }
 
-    /// An error whose field is only in its text, as upstream words those about several schemas.
+    /// An error with its field only in the text, as upstream words errors about several schemas.
     fn composite(&mut self, detail: String) {
         let field = if self.prefix.is_empty() { "<nil>" } else { self.prefix };
         self.errors.push(FieldError::invalid(field, &json!(""), detail));
@@ -285,7 +285,7 @@ impl<'p> Values<'p> {
         let printed =
             number.as_f64().filter(|_| number.is_f64()).map_or_else(|| number.to_string(), go_float);
         let detail = format!("{} in body {detail}", self.path.as_str());
-        self.errors.push(FieldError::new(self.field(), Fault::Invalid(printed, detail)));
+        self.errors.push(FieldError::new(self.field(), FieldErrorKind::Invalid(printed, detail)));
     }
 
     fn field(&self) -> String {
@@ -298,7 +298,7 @@ impl<'p> Values<'p> {
     }
 }
 
-/// What one alternative says.
+/// Errors of one alternative.
 struct Outcome {
     errors: Vec<FieldError>,
     applied: usize,

@@ -1,6 +1,7 @@
 //! Autoscalers of `autoscaling/v1`, which know only the CPU target, and of `v2`.
 //!
-//! What `v1` cannot say travels in annotations, so that a client of `v1` that reads and writes loses nothing.
+//! Fields that `v1` does not have are kept in annotations, so that a client of `v1` that reads and writes loses
+//! nothing.
 
 use serde_json::{Value, json};
 

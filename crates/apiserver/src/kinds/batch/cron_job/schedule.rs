@@ -22,7 +22,7 @@ const DESCRIPTORS: [&str; 7] =
 /// Checks a schedule of five fields, or a word such as `@hourly`.
 ///
 /// # Errors
-/// What cannot be read, as the reference server says it.
+/// Error text for a schedule that cannot be parsed, as upstream words it.
 pub(crate) fn check(text: &str) -> Result<(), String> {
     if text.starts_with('@') {
         return descriptor(text);

@@ -3,7 +3,7 @@
 use portolan_object::age;
 use serde_json::{Value, json};
 
-use crate::kinds::table::cells::Source;
+use crate::kinds::table::cells::Row;
 use crate::kinds::table::{AGE, CONTAINERS, Column, IMAGES, NAME, SELECTOR, Table};
 use crate::kinds::workload;
 use crate::tree;
@@ -11,9 +11,9 @@ use crate::tree;
 pub(crate) static TABLE: Table = Table {
     columns: &[
         NAME,
-        Column::text("Status", "How far the job is."),
-        Column::text("Completions", "Pods that have succeeded, of those that must."),
-        Column::text("Duration", "How long the job has been or was running."),
+        Column::string("Status", "How far the job is."),
+        Column::string("Completions", "Pods that have succeeded, of those that must."),
+        Column::string("Duration", "How long the job has been or was running."),
         AGE,
         CONTAINERS,
         IMAGES,
@@ -22,30 +22,30 @@ pub(crate) static TABLE: Table = Table {
     cells,
 };
 
-fn cells(source: Source<'_>) -> Vec<Value> {
-    let [names, images] = source.containers(workload::TEMPLATE);
+fn cells(row: Row<'_>) -> Vec<Value> {
+    let [names, images] = row.containers(workload::TEMPLATE);
     vec![
-        source.name(),
-        json!(status(source)),
-        json!(completions(source)),
-        json!(duration(source)),
-        source.age(),
+        row.name(),
+        json!(status(row)),
+        json!(completions(row)),
+        json!(duration(row)),
+        row.age(),
         names,
         images,
-        json!(source.selector("/spec/selector")),
+        json!(row.selector("/spec/selector")),
     ]
 }
 
-fn status(source: Source<'_>) -> &'static str {
+fn status(row: Row<'_>) -> &'static str {
     let holds = |kind: &str| {
-        let conditions = source.list("/status/conditions").iter();
+        let conditions = row.list("/status/conditions").iter();
         let mut of_kind = conditions.filter(|condition| tree::text(condition, "/type") == kind);
         of_kind.next().is_some_and(|condition| tree::text(condition, "/status") == "True")
     };
     match () {
         () if holds("Complete") => "Complete",
         () if holds("Failed") => "Failed",
-        () if source.is_deleting() => "Terminating",
+        () if row.is_deleting() => "Terminating",
         () if holds("Suspended") => "Suspended",
         () if holds("FailureTarget") => "FailureTarget",
         () if holds("SuccessCriteriaMet") => "SuccessCriteriaMet",
@@ -53,20 +53,20 @@ fn status(source: Source<'_>) -> &'static str {
     }
 }
 
-fn completions(source: Source<'_>) -> String {
-    let succeeded = source.integer("/status/succeeded");
-    match (tree::integer(source.object, "/spec/completions"), source.integer("/spec/parallelism")) {
+fn completions(row: Row<'_>) -> String {
+    let succeeded = row.integer("/status/succeeded");
+    match (tree::integer(row.object, "/spec/completions"), row.integer("/spec/parallelism")) {
         (Some(completions), _) => format!("{succeeded}/{completions}"),
         (None, parallelism @ 2..) => format!("{succeeded}/1 of {parallelism}"),
         (None, _) => format!("{succeeded}/1"),
     }
 }
 
-fn duration(source: Source<'_>) -> String {
-    let time = |pointer| source.text(pointer).parse::<jiff::Timestamp>().ok();
+fn duration(row: Row<'_>) -> String {
+    let time = |pointer| row.text(pointer).parse::<jiff::Timestamp>().ok();
     let Some(start) = time("/status/startTime") else {
         return String::new();
     };
-    let end = time("/status/completionTime").unwrap_or(source.now);
+    let end = time("/status/completionTime").unwrap_or(row.now);
     age::human(end.duration_since(start))
 }

@@ -10,7 +10,7 @@ use crate::tree;
 
 const MOUNT_PATH: &str = "/var/run/secrets/kubernetes.io/serviceaccount";
 const VOLUME_PREFIX: &str = "kube-api-access-";
-/// A token lives an hour, and a few seconds to be told apart from those that were asked for.
+/// Lifetime of a token. The odd seconds tell it apart from tokens with a requested lifetime, as upstream does.
 const TOKEN_SECONDS: i64 = 3607;
 
 /// The account that a pod runs as; a pod without one is given `default`.

@@ -3,56 +3,56 @@
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use crate::kinds::table::cells::{Source, elapsed};
+use crate::kinds::table::cells::{Row, elapsed};
 use crate::kinds::table::{AGE, Column, NAME, Table};
 use crate::tree;
 
 pub(crate) static TABLE: Table = Table {
     columns: &[
         NAME,
-        Column::text("Ready", "Containers that are ready, of all that should be."),
-        Column::text("Status", "What the pod is doing or waiting for."),
-        Column::text("Restarts", "How often containers were restarted, and when last."),
+        Column::string("Ready", "Containers that are ready, of all that should be."),
+        Column::string("Status", "What the pod is doing or waiting for."),
+        Column::string("Restarts", "How often containers were restarted, and when last."),
         AGE,
-        Column::text("IP", "Address of the pod.").wide(),
-        Column::text("Node", "Node that the pod is bound to.").wide(),
-        Column::text("Nominated Node", "Node on which others are being evicted for this pod.").wide(),
-        Column::text("Readiness Gates", "Conditions that must hold besides ready containers.").wide(),
+        Column::string("IP", "Address of the pod.").wide(),
+        Column::string("Node", "Node that the pod is bound to.").wide(),
+        Column::string("Nominated Node", "Node on which others are being evicted for this pod.").wide(),
+        Column::string("Readiness Gates", "Conditions that must hold besides ready containers.").wide(),
     ],
     cells,
 };
 
-fn cells(source: Source<'_>) -> Vec<Value> {
-    let summary = summarize(source.object);
+fn cells(row: Row<'_>) -> Vec<Value> {
+    let summary = summarize(row.object);
     let restarts = match summary.last_restart {
         Some(last) if summary.restarts != 0 => {
-            format!("{} ({} ago)", summary.restarts, elapsed(&last.to_string(), source.now))
+            format!("{} ({} ago)", summary.restarts, elapsed(&last.to_string(), row.now))
         }
         _ => summary.restarts.to_string(),
     };
     vec![
-        source.name(),
+        row.name(),
         json!(format!("{}/{}", summary.ready, summary.total)),
         json!(summary.status),
         json!(restarts),
-        source.age(),
-        json!(source.text_or("/status/podIPs/0/ip", "<none>")),
-        json!(source.text_or("/spec/nodeName", "<none>")),
-        json!(source.text_or("/status/nominatedNodeName", "<none>")),
-        json!(readiness_gates(source)),
+        row.age(),
+        json!(row.text_or("/status/podIPs/0/ip", "<none>")),
+        json!(row.text_or("/spec/nodeName", "<none>")),
+        json!(row.text_or("/status/nominatedNodeName", "<none>")),
+        json!(readiness_gates(row)),
     ]
 }
 
-fn readiness_gates(source: Source<'_>) -> String {
-    let gates = source.list("/spec/readinessGates");
+fn readiness_gates(row: Row<'_>) -> String {
+    let gates = row.list("/spec/readinessGates");
     if gates.is_empty() {
         return "<none>".to_owned();
     }
-    let holds = |gate: &&Value| condition(source.object, tree::text(gate, "/conditionType")) == Some("True");
+    let holds = |gate: &&Value| condition(row.object, tree::text(gate, "/conditionType")) == Some("True");
     format!("{}/{}", gates.iter().filter(holds).count(), gates.len())
 }
 
-/// What the containers of a pod add up to.
+/// Totals over the containers of a pod.
 #[derive(Default)]
 struct Summary {
     ready: usize,
@@ -118,7 +118,7 @@ fn initial_status(pod: &Value) -> &str {
     }
 }
 
-/// How far the init containers are.
+/// Progress of the init containers.
 struct Initialization {
     /// One of them is still running, waiting, or has failed.
     is_running: bool,

@@ -8,7 +8,7 @@ use crate::validation::FieldErrors;
 use crate::validation::path::Path;
 
 const SPEC: Path<'static> = Path::root("spec");
-/// What may still change in a pod, as the refusal of anything else lists it.
+/// The mutable fields of a pod, as the error about other changes lists them.
 const CHANGEABLE: &str = "`spec.containers[*].image`,`spec.initContainers[*].image`,`spec.activeDeadlineSeconds`,\
                           `spec.tolerations` (only additions to existing tolerations),\
                           `spec.terminationGracePeriodSeconds` (allow it to be set to 1 if it was previously negative)";

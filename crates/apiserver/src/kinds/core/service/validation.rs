@@ -250,7 +250,7 @@ fn traffic(spec: &Value, kind: &str, errors: &mut FieldErrors) {
     }
 }
 
-/// What a service keeps for life, unless it becomes or was a mere name.
+/// Validates immutable addresses, unless the service is or was of type ExternalName.
 fn changes(new: &Value, old: &Value, errors: &mut FieldErrors) {
     let is_name = |spec| tree::text(spec, "/type") == "ExternalName";
     if is_name(new) || is_name(old) {
@@ -294,7 +294,7 @@ fn kept_balancer(new: &Value, old: &Value, errors: &mut FieldErrors) {
     }
 }
 
-/// A list whose first value stays, and which may only gain or lose a second one.
+/// Validates a list with an immutable first value and an optional second one.
 fn kept_list(new: &Value, old: &Value, field: &str, errors: &mut FieldErrors) {
     let pointer = format!("/{field}");
     let [new, old] = [new, old].map(|spec| tree::list(spec, &pointer));
