@@ -13,6 +13,7 @@ use std::env;
 use std::ffi::OsStr;
 use std::fmt;
 use std::io;
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
 use kube::client::ConfigExt;
@@ -190,6 +191,9 @@ impl KubeconfigContext {
         if self.cluster.proxy_url.as_deref().is_some_and(|proxy| !proxy.is_empty()) {
             return Err(KubeconfigError::Proxy { files: self.files.clone(), context: self.name.clone() });
         }
+        if self.config.proxy_url.is_some() && !is_loopback(self.config.cluster_url.host()) {
+            tracing::warn!(server = %self.config.cluster_url, "the proxy of HTTPS_PROXY is not used, connecting directly");
+        }
         let origin = Origin { files: &self.files, context: &self.name, user: &self.user };
         transport(&self.config, &origin).map(Client::over)
     }
@@ -240,6 +244,13 @@ pub(super) fn in_cluster() -> Result<Client, KubeconfigError> {
     let user = AuthInfo::default();
     let origin = Origin { files: "the service account of the pod", context: "in-cluster", user: &user };
     transport(&config, &origin).map(Client::over)
+}
+
+/// Whether a host of a URL is this machine, which kubectl reaches without a proxy too.
+fn is_loopback(host: Option<&str>) -> bool {
+    let Some(host) = host else { return false };
+    let address = host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
+    host == "localhost" || address.is_ok_and(|address| address.is_loopback())
 }
 
 /// Where a configuration comes from, for messages.

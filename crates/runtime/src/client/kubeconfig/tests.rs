@@ -149,6 +149,16 @@ fn files_are_found_as_kubectl_finds_them() {
     assert_eq!(KubeconfigFiles::choose(None, None, None), KubeconfigFiles::Default(None));
 }
 
+#[test]
+fn loopback_hosts_need_no_proxy() {
+    for host in ["localhost", "127.0.0.1", "127.1.2.3", "[::1]"] {
+        assert!(is_loopback(Some(host)), "{host}");
+    }
+    for host in [None, Some("10.0.0.5"), Some("[fd00::1]"), Some("hub.example.org"), Some("localhost.org")] {
+        assert!(!is_loopback(host), "{host:?}");
+    }
+}
+
 #[tokio::test]
 async fn the_first_file_of_a_list_that_sets_a_value_wins() {
     let files = Files::foreign();
