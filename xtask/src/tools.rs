@@ -1,8 +1,7 @@
-//! The programs that end-to-end tests run: found on the machine, or built from the modules under `tools/`.
+//! Programs for end-to-end tests: found on the machine, or built from the Go modules in `tools/`.
 //!
-//! `KUBEBUILDER_ASSETS` wins (the usual convention of controller tests), then `PATH`; what neither has is built
-//! once into the target directory. The result is one folder with all of them, so that a test needs one variable.
-//! Which versions they are is pinned in those modules and nowhere else.
+//! The search order is `KUBEBUILDER_ASSETS` (the convention of controller-runtime's envtest), then `PATH`. Missing programs
+//! are built once into the target directory. The result is one folder with all programs. Only the modules pin versions.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -12,24 +11,24 @@ use anyhow::{Context, Result, bail};
 
 use crate::workspace;
 
-/// The variable by which tests find the folder; the convention of controller-runtime's envtest.
+/// Environment variable with the folder of the programs.
 pub(crate) const ASSETS: &str = "KUBEBUILDER_ASSETS";
 
-/// One program and how Go makes it.
+/// One program and how to build it.
 struct Program {
     name: &'static str,
     /// Folder of the Go module that pins it.
     module: &'static str,
     package: &'static str,
-    form: Form,
+    build: BuildKind,
 }
 
-/// What a Go package is made into.
+/// How a Go package becomes a program.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Form {
-    /// The program that it is.
+enum BuildKind {
+    /// `go build` of a main package.
     Program,
-    /// The program that runs its tests.
+    /// `go test -c` of a package with tests.
     Tests,
 }
 
@@ -41,34 +40,38 @@ const PROGRAMS: &[Program] = &[
     OLD_ETCD,
 ];
 
-/// An etcd on which kube-apiserver cannot serve streaming lists. A module of its own because the 3.4 line has another
-/// module path and needs older versions of what the other programs are built with.
-const OLD_ETCD: Program =
-    Program { name: "etcd-3.4", module: "tools/old-etcd", package: "go.etcd.io/etcd", form: Form::Program };
+/// An etcd on which kube-apiserver cannot serve streaming lists. It has a separate module because etcd 3.4 needs older
+/// versions of the modules that the other programs share.
+const OLD_ETCD: Program = Program {
+    name: "etcd-3.4",
+    module: "tools/old-etcd",
+    package: "go.etcd.io/etcd",
+    build: BuildKind::Program,
+};
 
-/// SIG Multicluster's conformance suite: a package of tests, and a module of its own because it is written against
-/// older Kubernetes client modules than the programs need.
+/// SIG Multicluster's conformance suite. It has a separate module because it needs older Kubernetes client modules than the
+/// programs.
 const CONFORMANCE: Program = Program {
     name: "mcs-conformance",
     module: "tools/conformance",
     package: "sigs.k8s.io/mcs-api/conformance",
-    form: Form::Tests,
+    build: BuildKind::Tests,
 };
 
 const fn kubernetes(name: &'static str, package: &'static str) -> Program {
-    Program { name, module: "tools", package, form: Form::Program }
+    Program { name, module: "tools", package, build: BuildKind::Program }
 }
 
-/// Which programs a caller needs.
+/// Programs that a caller needs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Needs {
-    /// Only kubectl.
+    /// kubectl only.
     Client,
-    /// A whole Kubernetes control plane as well.
+    /// kubectl and a Kubernetes control plane.
     ControlPlane,
 }
 
-/// Returns a folder that holds every program asked for, building what the machine lacks.
+/// Returns a folder with the programs of `needs`. Builds those that are missing.
 pub(crate) fn provide(needs: Needs) -> Result<PathBuf> {
     let folder = folder()?;
     let wanted = match needs {
@@ -95,17 +98,17 @@ fn folder() -> Result<PathBuf> {
 }
 
 fn provide_one(folder: &Path, program: &Program) -> Result<()> {
-    let place = folder.join(program.name);
-    if place.exists() {
+    let target = folder.join(program.name);
+    if target.exists() {
         return Ok(());
     }
     if let Some(found) = find(program.name) {
         println!("{}: found at {}", program.name, found.display());
-        let _ = fs::remove_file(&place); // a dangling link of an earlier run
-        return std::os::unix::fs::symlink(&found, &place)
-            .with_context(|| format!("cannot link {} to {}", place.display(), found.display()));
+        let _ = fs::remove_file(&target); // a dangling link of an earlier run
+        return std::os::unix::fs::symlink(&found, &target)
+            .with_context(|| format!("cannot link {} to {}", target.display(), found.display()));
     }
-    build(&place, program)
+    build(&target, program)
 }
 
 fn find(name: &str) -> Option<PathBuf> {
@@ -114,7 +117,7 @@ fn find(name: &str) -> Option<PathBuf> {
     assets.chain(env::split_paths(&path)).map(|folder| folder.join(name)).find(|file| file.is_file())
 }
 
-fn build(place: &Path, program: &Program) -> Result<()> {
+fn build(target: &Path, program: &Program) -> Result<()> {
     println!("{}: not found in {ASSETS} or PATH, building it (minutes, once)", program.name);
     let root = workspace::root()?;
     let version = pinned_kubernetes_version(&fs::read_to_string(root.join("tools/go.mod"))?)?;
@@ -123,7 +126,7 @@ fn build(place: &Path, program: &Program) -> Result<()> {
         .env("CGO_ENABLED", "0")
         .args(go_arguments(program, &version))
         .arg("-o")
-        .arg(place)
+        .arg(target)
         .arg(program.package)
         .status()
         .with_context(|| {
@@ -139,9 +142,9 @@ fn build(place: &Path, program: &Program) -> Result<()> {
 }
 
 fn go_arguments(program: &Program, kubernetes: &str) -> Vec<String> {
-    let (command, flags) = match program.form {
-        Form::Program => (vec!["build"], linker_flags(kubernetes)),
-        Form::Tests => (vec!["test", "-c"], "-s -w".to_owned()),
+    let (command, flags) = match program.build {
+        BuildKind::Program => (vec!["build"], linker_flags(kubernetes)),
+        BuildKind::Tests => (vec!["test", "-c"], "-s -w".to_owned()),
     };
     let fixed = command.into_iter().chain(["-trimpath", "-ldflags"]).map(str::to_owned);
     fixed.chain([flags]).collect()
@@ -152,14 +155,14 @@ fn pinned_kubernetes_version(go_mod: &str) -> Result<String> {
     go_mod
         .lines()
         .filter_map(|line| line.trim().strip_prefix("k8s.io/kubernetes v"))
-        // What follows the version is a comment (`// indirect`).
+        // A comment may follow the version (`// indirect`).
         .filter_map(|rest| rest.split_whitespace().next())
         .map(|version| format!("v{version}"))
         .next()
         .context("tools/go.mod does not require k8s.io/kubernetes")
 }
 
-/// Without these flags the programs say v0.0.0-master and refuse each other.
+/// Linker flags that set the version. Without them the programs report v0.0.0-master and refuse each other.
 fn linker_flags(version: &str) -> String {
     let mut parts = version.trim_start_matches('v').split('.');
     let major = parts.next().unwrap_or_default();

@@ -45,7 +45,6 @@ mod subscription;
 use std::fmt;
 use std::ops::Bound;
 use std::sync::Arc;
-use std::time::Duration;
 
 use portolan_net::Shutdown;
 use portolan_object::{Object, ObjectKey};
@@ -109,21 +108,6 @@ impl fmt::Display for Trouble {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.reason)
     }
-}
-
-/// Figures of a cache, for metrics.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct CacheFigures {
-    /// Objects held.
-    pub objects: usize,
-    /// Whether the first list has been read.
-    pub is_synced: bool,
-    /// Time since the server was last heard; servers send a bookmark each minute.
-    pub age: Duration,
-    /// Complete reads of the collection; more than one means that history was lost.
-    pub lists: u64,
-    /// Why there is no contact at the moment.
-    pub trouble: Option<Trouble>,
 }
 
 type Trim<T> = Box<dyn Fn(&mut T) + Send + Sync>;
@@ -314,11 +298,6 @@ impl<T> Cache<T> {
     /// Why the cache has no contact with its server at the moment. `None` until the second failure in a row.
     pub fn trouble(&self) -> Option<Trouble> {
         self.shared.trouble()
-    }
-
-    /// Figures for metrics.
-    pub fn figures(&self) -> CacheFigures {
-        self.shared.figures(self.is_synced())
     }
 
     /// Ends the back-off after a failure, for example because a probe reached the server. No effect otherwise, and

@@ -16,7 +16,7 @@
 //! let queue: Queue<String> = Queue::new("policies");
 //! queue.add("shop/web".to_owned());
 //! queue.add("shop/web".to_owned());
-//! assert_eq!(queue.figures().ready, 1);
+//! assert_eq!(queue.ready(), 1);
 //! let key = queue.next().await.expect("the queue is open");
 //! queue.finish(key, Next::Forget);
 //! assert!(queue.is_idle());
@@ -28,7 +28,6 @@ mod state;
 use std::fmt::Display;
 use std::hash::Hash;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use parking_lot::Mutex;
@@ -59,50 +58,6 @@ impl<K: Clone + Eq + Hash + Display + Send + Sync + 'static> Key for K {}
 /// Returns the lane of a key.
 type LaneOf<K> = Box<dyn Fn(&K) -> Arc<str> + Send + Sync>;
 
-/// Counters since the start.
-#[derive(Debug, Default)]
-pub struct Counters {
-    /// Keys added, merged ones included.
-    pub added: AtomicU64,
-    /// Passes started.
-    pub started: AtomicU64,
-    /// Passes that succeeded.
-    pub succeeded: AtomicU64,
-    /// Passes that lost a race (retried soon).
-    pub raced: AtomicU64,
-    /// Passes that failed (retried after a back-off).
-    pub failed: AtomicU64,
-}
-
-impl Counters {
-    fn count(counter: &AtomicU64) {
-        counter.fetch_add(1, Ordering::Relaxed);
-    }
-}
-
-/// Figures of a queue at one moment, for metrics.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct QueueFigures {
-    /// Keys that wait for a worker.
-    pub ready: usize,
-    /// Keys that wait for a due time: back-off, or a requeue after a delay.
-    pub delayed: usize,
-    /// Keys in a pass.
-    pub running: usize,
-    /// Keys that have failed since their last success.
-    pub failing: usize,
-    /// Age of the ready key that waits longest.
-    pub oldest: Option<Duration>,
-    /// Keys added since the start, merged ones included.
-    pub added: u64,
-    /// Passes since the start that succeeded.
-    pub succeeded: u64,
-    /// Passes since the start that lost a race.
-    pub raced: u64,
-    /// Passes since the start that failed.
-    pub failed: u64,
-}
-
 /// What follows a pass over a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Next {
@@ -125,7 +80,6 @@ struct SharedQueue<K> {
     wake: Notify,
     lane_of: LaneOf<K>,
     backoff: Backoff,
-    counters: Counters,
     meter: QueueMeter,
 }
 
@@ -182,7 +136,6 @@ impl<K: Key> Queue<K> {
             wake: Notify::new(),
             lane_of,
             backoff: BACKOFF,
-            counters: Counters::default(),
             meter,
         };
         Self { shared: Arc::new(shared) }
@@ -208,29 +161,6 @@ impl<K: Key> Queue<K> {
         &self.shared.name
     }
 
-    /// Counters since the start.
-    pub fn counters(&self) -> &Counters {
-        &self.shared.counters
-    }
-
-    /// Figures for metrics. Costs one step per ready key.
-    pub fn figures(&self) -> QueueFigures {
-        let counters = &self.shared.counters;
-        let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
-        let state = self.shared.state.lock();
-        QueueFigures {
-            ready: state.ready(),
-            delayed: state.delayed(),
-            running: state.running(),
-            failing: state.failing(),
-            oldest: state.oldest_ready().map(|since| since.elapsed()),
-            added: count(&counters.added),
-            succeeded: count(&counters.succeeded),
-            raced: count(&counters.raced),
-            failed: count(&counters.failed),
-        }
-    }
-
     /// Keys that are ready or delayed. Keys in a pass are not counted.
     pub fn waiting(&self) -> usize {
         self.shared.state.lock().len()
@@ -248,7 +178,6 @@ impl<K: Key> Queue<K> {
 
     /// Makes a key ready. Cancels a delay of the key.
     pub fn add(&self, key: K) {
-        Counters::count(&self.shared.counters.added);
         self.shared.meter.adds.inc();
         let lane = (self.shared.lane_of)(&key);
         let now = Instant::now();
@@ -259,7 +188,6 @@ impl<K: Key> Queue<K> {
 
     /// Makes a key ready after `delay`. Of several delays of one key the shortest applies.
     pub fn add_after(&self, key: K, delay: Duration) {
-        Counters::count(&self.shared.counters.added);
         self.shared.meter.adds.inc();
         if self.shared.state.lock().add_at(key, Instant::now() + delay) {
             self.shared.wake.notify_one();
@@ -281,7 +209,6 @@ impl<K: Key> Queue<K> {
                         // Another worker waits for ready keys and due times from here on.
                         self.shared.wake.notify_one();
                     }
-                    Counters::count(&self.shared.counters.started);
                     self.shared.meter.waited.observe_duration(waited);
                     return Some(key);
                 }
@@ -298,12 +225,6 @@ impl<K: Key> Queue<K> {
 
     /// Ends the pass that [`Queue::next`] started.
     pub fn finish(&self, key: K, next: Next) {
-        let counters = &self.shared.counters;
-        Counters::count(match next {
-            Next::Forget | Next::After(_) => &counters.succeeded,
-            Next::Soon => &counters.raced,
-            Next::Backoff | Next::BackoffAtLeast(_) => &counters.failed,
-        });
         let meter = &self.shared.meter;
         let lane = (self.shared.lane_of)(&key);
         let now = Instant::now();

@@ -10,7 +10,7 @@ use parking_lot::Mutex;
 use portolan_net::Shutdown;
 use portolan_object::Object;
 
-use crate::cache::{Cache, CacheFigures, drop_managed_fields};
+use crate::cache::{Cache, drop_managed_fields};
 use crate::client::Client;
 use crate::resource::Resource;
 
@@ -57,11 +57,5 @@ impl Caches {
             Cache::of(&self.shared.client, resource.clone()).trim(self.shared.trim).start(&self.shared.scope)
         };
         caches.entry(resource.clone()).or_insert_with(start).clone()
-    }
-
-    /// Figures of the caches, for metrics.
-    pub fn figures(&self) -> Vec<(Resource, CacheFigures)> {
-        let caches = self.shared.caches.lock();
-        caches.iter().map(|(resource, cache)| (resource.clone(), cache.figures())).collect()
     }
 }

@@ -11,7 +11,7 @@ use portolan_object::ObjectKey;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-use crate::cache::{CacheFigures, Change, IndexBy, Trim, Trouble};
+use crate::cache::{Change, IndexBy, Trim, Trouble};
 use crate::metrics::{CacheReader, CacheStatus};
 
 /// Called for each change. Returns false to be removed.
@@ -171,13 +171,6 @@ impl<T> SharedCache<T> {
 
     pub(super) fn trouble(&self) -> Option<Trouble> {
         self.contact.lock().trouble.clone()
-    }
-
-    pub(super) fn figures(&self, is_synced: bool) -> CacheFigures {
-        let objects = self.read(|state| state.objects.len());
-        let contact = self.contact.lock();
-        let (age, trouble) = (contact.last.elapsed(), contact.trouble.clone());
-        CacheFigures { objects, is_synced, age, lists: contact.lists, trouble }
     }
 
     /// Notes that the watch works. True when readers saw trouble before.

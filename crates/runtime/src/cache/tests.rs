@@ -3,6 +3,8 @@
 mod failures;
 mod script;
 
+use std::time::Duration;
+
 use parking_lot::Mutex;
 
 use super::*;

@@ -11,7 +11,7 @@ use portolan_net::Shutdown;
 use portolan_object::{GroupVersionKind, Object};
 use tokio::sync::watch;
 
-use crate::cache::{Cache, CacheBuilder, CacheFigures, Trouble};
+use crate::cache::{Cache, CacheBuilder, Trouble};
 use crate::client::{Client, Discovery, Selection};
 use crate::members::ClusterName;
 use crate::resource::Resource;
@@ -147,12 +147,6 @@ impl Member {
         };
         started(&cache);
         cache
-    }
-
-    /// Figures of the caches, for metrics. A resource is there more than once if caches select different objects of it.
-    pub fn cache_figures(&self) -> Vec<(Resource, CacheFigures)> {
-        let caches = self.caches.lock();
-        caches.iter().map(|((resource, _), cache)| (resource.clone(), cache.figures())).collect()
     }
 
     /// The cache that has been without contact for the longest time, and why. Resources that the member does not serve

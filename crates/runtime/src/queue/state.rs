@@ -83,19 +83,6 @@ impl<K: Clone + Eq + Hash> QueueState<K> {
         self.ready.len()
     }
 
-    pub(super) fn delayed(&self) -> usize {
-        self.delayed.len()
-    }
-
-    pub(super) fn running(&self) -> usize {
-        self.running.len()
-    }
-
-    /// Keys with at least one failure since their last success.
-    pub(super) fn failing(&self) -> usize {
-        self.pending.values().filter(|pending| pending.failures > 0).count()
-    }
-
     /// Since when the ready key that waits longest waits for a worker.
     pub(super) fn oldest_ready(&self) -> Option<Instant> {
         self.ready.values().min().copied()

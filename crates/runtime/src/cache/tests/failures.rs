@@ -8,6 +8,7 @@ use tokio::time::Instant;
 
 use super::script::*;
 use crate::cache::Trouble;
+use crate::metrics::CacheReader as _;
 
 const STREAMING: &str = "sendInitialEvents=true&resourceVersionMatch=NotOlderThan";
 
@@ -238,10 +239,10 @@ async fn trouble_names_the_reason_and_its_beginning() {
     assert!(trouble.since.duration_since(started) < Duration::from_millis(100), "the first failure counts");
     // The next watch brings no event; that it stays open is enough.
     wait_for_trouble(&watched, |trouble| trouble.is_none()).await;
-    let figures = watched.cache.figures();
-    assert_eq!((figures.objects, figures.is_synced, figures.lists), (1, true, 1));
+    let status = watched.cache.shared.status();
+    assert_eq!((status.objects, status.is_failing, status.failures, status.lists), (1, false, 2, 1));
     tokio::time::sleep(Duration::from_secs(40)).await;
-    assert_eq!(watched.cache.figures().age.as_secs(), 40);
+    assert_eq!(watched.cache.shared.status().age.as_secs(), 40);
 }
 
 #[tokio::test(start_paused = true)]
@@ -249,7 +250,7 @@ async fn a_cache_that_never_synced_is_in_trouble() {
     let missing = || failure(404, "NotFound", "the server could not find the requested resource");
     let watched = watched(vec![missing(), missing(), missing(), missing()]);
     wait_for_trouble(&watched, |trouble| trouble.is_some_and(|trouble| trouble.is_not_served)).await;
-    assert!(!watched.cache.figures().is_synced);
+    assert!(!watched.cache.is_synced());
 }
 
 #[tokio::test(start_paused = true)]
@@ -263,7 +264,7 @@ async fn relisting_again_and_again_is_trouble() {
     assert!(watched.cache.synced().await);
     wait_for_trouble(&watched, |trouble| trouble.is_some()).await;
     let started = Instant::now();
-    while watched.cache.figures().lists < 8 {
+    while watched.cache.shared.status().lists < 8 {
         tokio::time::sleep(Duration::from_millis(1)).await;
     }
     assert!(started.elapsed() > Duration::from_secs(5), "lists back off: {:?}", started.elapsed());

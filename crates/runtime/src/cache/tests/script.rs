@@ -1,6 +1,7 @@
 //! A scripted API server: each request gets the next answer of the script.
 
 use std::collections::VecDeque;
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures::StreamExt;
