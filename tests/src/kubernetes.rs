@@ -12,37 +12,62 @@ use crate::kubectl::Kubectl;
 use crate::programs::send_signal;
 use crate::{eventually, programs};
 
-/// The token of the user in `system:masters` that every kubeconfig here carries.
+/// Token of the user in `system:masters` of each kubeconfig.
 const ADMIN_TOKEN: &str = "end-to-end-admin";
 
-/// Which programs run.
+/// Role of a control plane, which decides what controllers run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Role {
-    /// A member: with the controllers that make pods from Deployments and slices from Services.
+    /// A member, with the controllers that create pods for Deployments and slices for Services.
     Member,
-    /// A hub: the controllers that Karmada's control plane runs, so that templates never start pods there.
+    /// A hub, with the controllers of Karmada's control plane, which start no pods.
     Hub,
 }
 
-/// A running control plane; ended when dropped.
+/// What a control plane is made of. The default is the pinned Kubernetes with the etcd that it recommends.
+#[derive(Debug, Clone, Copy)]
+pub struct Programs {
+    /// The etcd.
+    pub etcd: &'static str,
+    /// `--feature-gates` of the API server; empty for the defaults.
+    pub feature_gates: &'static str,
+}
+
+impl Default for Programs {
+    fn default() -> Self {
+        Self { etcd: "etcd", feature_gates: "" }
+    }
+}
+
+/// etcd 3.4.13: kube-apiserver answers streaming lists on it with an error in the stream.
+pub const OLD_ETCD: &str = "etcd-3.4";
+
+/// A running control plane. Dropping it ends its processes.
 #[derive(Debug)]
 pub struct ControlPlane {
     etcd: Option<Child>,
     api_server: Option<Child>,
     controller_manager: Option<Child>,
-    /// What the API server was started with, so that it can come back at the same address.
+    programs: Programs,
+    /// Arguments of the API server, so that it can be restarted at the same address.
     api_server_arguments: Vec<String>,
     folder: TempDir,
 }
 
 impl ControlPlane {
-    /// Starts one that allocates Services out of `service_cidr`, and waits until it answers.
+    /// Starts a control plane that allocates Services in `service_cidr`, and waits until it answers.
     pub fn start(role: Role, service_cidr: &str) -> Self {
+        Self::start_with(role, service_cidr, Programs::default())
+    }
+
+    /// [`ControlPlane::start`] with other programs.
+    pub fn start_with(role: Role, service_cidr: &str, programs: Programs) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let mut plane = Self {
             etcd: None,
             api_server: None,
             controller_manager: None,
+            programs,
             api_server_arguments: Vec::new(),
             folder,
         };
@@ -56,23 +81,23 @@ impl ControlPlane {
         plane
     }
 
-    /// Ends the API server without a chance to say goodbye: its port refuses connections then.
+    /// Kills the API server; its port then refuses connections.
     pub fn kill_api_server(&mut self) {
         end(self.api_server.take());
     }
 
-    /// Starts the API server, at its old address when it ran before, and waits until it answers.
+    /// Starts the API server, at the same address as before, and waits until it answers.
     pub fn start_api_server(&mut self) {
         self.api_server = Some(self.spawn("kube-apiserver", &self.api_server_arguments));
         self.wait_until_ready();
     }
 
-    /// Halts the API server: connections stay open and nothing is answered.
+    /// Pauses the API server: connections stay open and nothing is answered.
     pub fn pause_api_server(&self) {
         self.signal_api_server("STOP");
     }
 
-    /// Lets a halted API server go on, and waits until it answers.
+    /// Resumes a paused API server, and waits until it answers.
     pub fn resume_api_server(&self) {
         self.signal_api_server("CONT");
         self.wait_until_ready();
@@ -123,7 +148,7 @@ impl ControlPlane {
         let peer = format!("http://127.0.0.1:{}", free_port());
         let data = self.text("etcd");
         self.etcd = Some(self.spawn(
-            "etcd",
+            self.programs.etcd,
             &[
                 format!("--data-dir={data}"),
                 format!("--listen-client-urls={client}"),
@@ -151,8 +176,9 @@ impl ControlPlane {
             format!("--service-account-signing-key-file={}", self.text("service-account.key")),
             format!("--kubelet-client-certificate={}", self.text("kubelet-client.crt")),
             format!("--kubelet-client-key={}", self.text("kubelet-client.key")),
-            // Its own address is loopback, which no EndpointSlice may carry.
+            // The address is loopback, which an EndpointSlice must not contain.
             "--endpoint-reconciler-type=none".to_owned(),
+            format!("--feature-gates={}", self.programs.feature_gates),
         ]
     }
 
@@ -213,7 +239,7 @@ impl ControlPlane {
 
 impl Drop for ControlPlane {
     fn drop(&mut self) {
-        // Controllers first, the store last, so that nobody retries against a closed port.
+        // Controllers first, etcd last, so that no process retries against a closed port.
         for child in [&mut self.controller_manager, &mut self.api_server, &mut self.etcd] {
             end(child.take());
         }
@@ -222,13 +248,13 @@ impl Drop for ControlPlane {
 
 fn end(child: Option<Child>) {
     if let Some(mut child) = child {
-        // It may have ended already.
+        // The process may have ended already.
         let _ = child.kill();
         let _ = child.wait();
     }
 }
 
-/// A port that was free a moment ago; these programs cannot pick one themselves.
+/// A port that was free a moment ago. These programs cannot choose a free port themselves.
 fn free_port() -> u16 {
     let listener = TcpListener::bind(("127.0.0.1", 0)).expect("loopback has free ports");
     listener.local_addr().expect("a bound socket has an address").port()

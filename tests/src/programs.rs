@@ -17,7 +17,7 @@ pub fn portolan() -> PathBuf {
     binary
 }
 
-/// One of kubectl, kube-apiserver, kube-controller-manager and etcd.
+/// One of kubectl, kube-apiserver, kube-controller-manager, etcd and etcd-3.4.
 ///
 /// # Panics
 /// When neither `KUBEBUILDER_ASSETS` nor `PATH` has it: `cargo xtask tools` provides them.

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use portolan_e2e::binary::portolan;
-use portolan_e2e::kubernetes::{ControlPlane, Role};
+use portolan_e2e::kubernetes::{ControlPlane, OLD_ETCD, Programs, Role};
 use portolan_e2e::steps::{apply, apply_text, derived_service_address, request};
 use portolan_e2e::{Kubectl, Playground, eventually, programs, text};
 use tempfile::TempDir;
@@ -245,4 +245,114 @@ fn a_member_that_is_killed_catches_up() {
 #[test]
 fn a_member_that_hangs_catches_up() {
     stop_in_the_middle(Stop::Halted);
+}
+
+/// A Deployment with fields that API servers drop because they have their zero value, and its policy.
+fn deployment(replicas: u32) -> String {
+    format!(
+        "apiVersion: apps/v1\nkind: Deployment\nmetadata: {{name: plain}}\nspec:\n  replicas: {replicas}\n  \
+         paused: false\n  minReadySeconds: 0\n  selector: {{matchLabels: {{app: plain}}}}\n  template:\n    \
+         metadata: {{labels: {{app: plain}}}}\n    spec:\n      hostNetwork: false\n      \
+         volumes: [{{name: scratch, emptyDir: {{}}}}]\n      containers:\n      - name: plain\n        \
+         image: registry.k8s.io/pause:3.10\n        \
+         volumeMounts: [{{name: scratch, mountPath: /scratch, readOnly: false}}]\n"
+    )
+}
+
+const DEPLOYMENT_POLICY: &str = "\
+apiVersion: policy.karmada.io/v1alpha1
+kind: PropagationPolicy
+metadata: {name: plain}
+spec:
+  resourceSelectors: [{apiVersion: apps/v1, kind: Deployment, name: plain}]
+  placement: {clusterAffinity: {clusterNames: [member1]}}
+";
+
+/// Changes of objects in a member are seen: the status comes back to the hub, and what was changed or deleted there is
+/// put right. A member without streaming lists, in which nothing was ever seen, was Ready all the same.
+fn changes_in_the_member_are_seen(programs: Programs) {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let plane = ControlPlane::start_with(Role::Hub, "10.11.0.0/16", programs);
+    let member = plane.kubectl();
+    let playground = start(&config(&folder, &[("member1", "10.10.0.0/16", &plane)]));
+    let hub = playground.hub();
+    apply_text(&hub, &deployment(1));
+    apply_text(&hub, DEPLOYMENT_POLICY);
+    let uid = ["get", "deployment", "plain", "-o", "jsonpath={.metadata.uid}"];
+    let first = member.eventually(&uid, "the Deployment", |uid| !uid.is_empty());
+
+    set_status(&member, 1);
+    wait_for_status(&hub, 1);
+
+    member.ok(&["scale", "deployment", "plain", "--replicas=7"]);
+    let replicas = ["get", "deployment", "plain", "-o", "jsonpath={.spec.replicas}"];
+    member.eventually(&replicas, "the number of replicas of the template", |replicas| replicas == "1");
+
+    member.ok(&["delete", "deployment", "plain"]);
+    member.eventually(&uid, "another Deployment", |uid| !uid.is_empty() && uid != first);
+    hub.eventually(&["get", "clusters"], "member1 as ready", |table| {
+        table.lines().any(|line| line.starts_with("member1") && line.contains("True"))
+    });
+}
+
+/// Writes a status as the Deployment controller does, which does not run in these members.
+fn set_status(member: &Kubectl, replicas: u32) {
+    let generation = ["get", "deployment", "plain", "-o", "jsonpath={.metadata.generation}"];
+    let generation = member.ok(&generation);
+    let status = format!(
+        "{{\"status\":{{\"observedGeneration\":{generation},\"replicas\":{replicas},\"updatedReplicas\":{replicas}}}}}"
+    );
+    member.ok(&["patch", "deployment", "plain", "--subresource=status", "--type=merge", "--patch", &status]);
+}
+
+fn wait_for_status(hub: &Kubectl, replicas: u32) {
+    let updated = ["get", "deployment", "plain", "-o", "jsonpath={.status.updatedReplicas}"];
+    hub.eventually(&updated, &format!("{replicas} updated replicas"), |text| text == replicas.to_string());
+}
+
+#[test]
+fn a_member_on_an_old_etcd_is_observed() {
+    changes_in_the_member_are_seen(Programs { etcd: OLD_ETCD, ..Programs::default() });
+}
+
+#[test]
+fn a_member_without_streaming_lists_is_observed() {
+    changes_in_the_member_are_seen(Programs { feature_gates: "WatchList=false", ..Programs::default() });
+}
+
+/// Writes of Deployments, without their subresources, that the API server has served.
+fn writes_of_deployments(member: &Kubectl) -> u64 {
+    let metrics = member.ok(&["get", "--raw", "/metrics"]);
+    let samples = metrics.lines().filter_map(|line| line.strip_prefix("apiserver_request_total{"));
+    let is_write = |labels: &str| {
+        let has = |label: &str| labels.contains(label);
+        let verbs = ["verb=\"POST\"", "verb=\"PUT\"", "verb=\"PATCH\"", "verb=\"APPLY\"", "verb=\"DELETE\""];
+        has("resource=\"deployments\"") && has("subresource=\"\"") && verbs.into_iter().any(has)
+    };
+    let writes = samples.filter_map(|sample| sample.split_once("} ")).filter(|(labels, _)| is_write(labels));
+    writes.map(|(_, value)| value.parse::<f64>().expect("a number") as u64).sum()
+}
+
+#[test]
+fn a_status_does_not_lead_to_writes_into_the_member() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let plane = ControlPlane::start(Role::Hub, "10.11.0.0/16");
+    let member = plane.kubectl();
+    let playground = start(&config(&folder, &[("member1", "10.10.0.0/16", &plane)]));
+    let hub = playground.hub();
+    apply_text(&hub, &deployment(6));
+    apply_text(&hub, DEPLOYMENT_POLICY);
+    member.eventually(&["get", "deployments"], "the Deployment", |table| table.contains("plain"));
+    set_status(&member, 0);
+    let applied = "jsonpath={.items[*].status.conditions[?(@.type==\"Applied\")].status}";
+    hub.eventually(&["get", "work", "-n", "karmada-es-member1", "-o", applied], "an applied Work", |text| {
+        text.contains("True")
+    });
+    let before = writes_of_deployments(&member);
+    assert!(before >= 1, "the Deployment was created");
+    for replicas in 1..=6 {
+        set_status(&member, replicas);
+        wait_for_status(&hub, replicas);
+    }
+    assert_eq!(writes_of_deployments(&member), before);
 }
