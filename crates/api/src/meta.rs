@@ -35,37 +35,37 @@ pub struct ObjectMeta {
     /// Unused since Kubernetes 1.20, kept for old objects.
     #[serde(skip_serializing_if = "is_default")]
     pub self_link: String,
-    /// Identity of this object, as opposed to a later one of the same name.
+    /// Unique identity; a later object of the same name has another.
     #[serde(skip_serializing_if = "is_default")]
     pub uid: String,
     /// Opaque version for optimistic concurrency.
     #[serde(skip_serializing_if = "is_default")]
     pub resource_version: String,
-    /// Counts changes of the desired state.
+    /// Number of changes of the desired state.
     #[serde(skip_serializing_if = "is_default")]
     pub generation: i64,
-    /// When the object was stored first.
+    /// Time of creation.
     #[serde(skip_serializing_if = "is_default")]
     pub creation_timestamp: Option<String>,
-    /// When deletion was requested; set while finalizers remain.
+    /// Time of the deletion request; set while finalizers remain.
     #[serde(skip_serializing_if = "is_default")]
     pub deletion_timestamp: Option<String>,
-    /// Seconds granted to shut down.
+    /// Seconds for an orderly shutdown.
     #[serde(skip_serializing_if = "is_default")]
     pub deletion_grace_period_seconds: Option<i64>,
     /// Labels, by which objects are selected.
     #[serde(skip_serializing_if = "is_default")]
     pub labels: BTreeMap<String, String>,
-    /// Annotations, by which nothing is selected.
+    /// Annotations (not usable in selectors).
     #[serde(skip_serializing_if = "is_default")]
     pub annotations: BTreeMap<String, String>,
-    /// Objects with which this one goes.
+    /// Owners; the object is garbage-collected with them.
     #[serde(skip_serializing_if = "is_default")]
     pub owner_references: Vec<OwnerReference>,
-    /// Those who must agree before the object goes.
+    /// Finalizers that must be removed before deletion completes.
     #[serde(skip_serializing_if = "is_default")]
     pub finalizers: Vec<String>,
-    /// Field ownership of server-side apply, kept as it came.
+    /// Field ownership of server-side apply, not interpreted.
     #[serde(skip_serializing_if = "is_default")]
     pub managed_fields: Vec<Value>,
 }
@@ -101,25 +101,22 @@ impl ObjectMeta {
         self.deletion_timestamp.is_some()
     }
 
-    /// Whether a finalizer holds the object.
+    /// Whether the object has a finalizer.
     pub fn has_finalizer(&self, finalizer: &str) -> bool {
         self.finalizers.iter().any(|held| held == finalizer)
     }
 
-    /// Adds a finalizer; false if it was there.
-    pub fn add_finalizer(&mut self, finalizer: &str) -> bool {
-        let is_new = !self.has_finalizer(finalizer);
-        if is_new {
-            self.finalizers.push(finalizer.to_owned());
-        }
-        is_new
+    /// The finalizers with one more; `None` if the object has it.
+    pub fn with_finalizer(&self, finalizer: &str) -> Option<Vec<String>> {
+        let is_missing = !self.has_finalizer(finalizer);
+        is_missing.then(|| self.finalizers.iter().cloned().chain([finalizer.to_owned()]).collect())
     }
 
-    /// Removes a finalizer; false if it was not there.
-    pub fn remove_finalizer(&mut self, finalizer: &str) -> bool {
-        let before = self.finalizers.len();
-        self.finalizers.retain(|held| held != finalizer);
-        self.finalizers.len() < before
+    /// The finalizers without some; `None` if the object has none of these.
+    pub fn without_finalizers(&self, removed: &[&str]) -> Option<Vec<String>> {
+        let kept: Vec<String> =
+            self.finalizers.iter().filter(|held| !removed.contains(&held.as_str())).cloned().collect();
+        (kept.len() < self.finalizers.len()).then_some(kept)
     }
 }
 
@@ -182,10 +179,11 @@ mod tests {
     #[test]
     fn finalizers_are_added_once_and_removed() {
         let mut metadata = ObjectMeta::cluster("eu");
-        assert!(metadata.add_finalizer("a/b"));
-        assert!(!metadata.add_finalizer("a/b"));
+        assert_eq!(metadata.without_finalizers(&["a/b"]), None);
+        metadata.finalizers = metadata.with_finalizer("a/b").expect("it is new");
         assert!(metadata.has_finalizer("a/b"));
-        assert!(metadata.remove_finalizer("a/b"));
-        assert!(!metadata.remove_finalizer("a/b"));
+        assert_eq!(metadata.with_finalizer("a/b"), None);
+        assert_eq!(metadata.with_finalizer("c/d").expect("it is new"), ["a/b", "c/d"]);
+        assert_eq!(metadata.without_finalizers(&["a/b", "x/y"]), Some(vec![]));
     }
 }

@@ -11,7 +11,7 @@ mod namespaces;
 mod replica_sets;
 mod stateful_sets;
 
-use portolan_api::resources;
+use portolan_api::{kubernetes, resources};
 use portolan_net::{Clock, Shutdown};
 use portolan_object::Object;
 use portolan_runtime::cache::{Caches, drop_managed_fields};
@@ -72,6 +72,5 @@ pub fn workloads(caches: &Caches, clock: &Clock, scope: &Shutdown) {
 }
 
 fn controller_uid(object: &Object) -> Vec<String> {
-    let controller = portolan_plan::kubernetes::pods::controller(object);
-    controller.and_then(|reference| reference["uid"].as_str()).map(str::to_owned).into_iter().collect()
+    kubernetes::controller(object).map(|owner| owner.uid.to_owned()).into_iter().collect()
 }

@@ -1,17 +1,25 @@
 //! JSON merge patches that turn one status into another.
 //!
-//! Every controller that writes a status uses this, for a merge patch keeps fields that it does not mention: a counter
-//! that is zero, and so left out, would stay what it was. Never sends anything.
+//! A merge patch keeps fields that it does not mention. A counter that became zero is left out of a status, so the
+//! patch must remove it with `null`. Pure: sends nothing.
 
-use serde_json::Value;
+use portolan_object::Object;
+use portolan_runtime::client::Patch;
+use serde_json::{Value, json};
 
-/// A merge patch of the top level: changed fields, and null for those that are gone.
+/// The patch of the status subresource that turns the status of `object` into `status`.
+pub(crate) fn status_patch(object: &Object, status: &Value) -> Patch {
+    let present = object.0.get("status").unwrap_or(&Value::Null);
+    Patch::Merge(json!({ "status": difference(present, status) }))
+}
+
+/// A merge patch of the top level: changed fields, and `null` for missing ones.
 pub(crate) fn difference(old: &Value, new: &Value) -> Value {
     let mut patch = serde_json::Map::new();
     for (field, value) in new.as_object().into_iter().flatten() {
         match (old.get(field), value) {
             (Some(present), _) if present == value => {}
-            // A merge would keep members of the old map that are gone from the new one.
+            // A merge would keep entries of the old map that the new one lacks.
             (Some(Value::Object(present)), Value::Object(wanted)) => {
                 let mut inner: serde_json::Map<String, Value> = wanted.clone();
                 let gone = present.keys().filter(|key| !wanted.contains_key(*key));
@@ -32,16 +40,15 @@ pub(crate) fn difference(old: &Value, new: &Value) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
 
     #[test]
     fn differences() {
         let cases = [
             ("nothing", json!({ "a": 1 }), json!({ "a": 1 }), json!({})),
             ("changed and new", json!({ "a": 1 }), json!({ "a": 2, "b": 3 }), json!({ "a": 2, "b": 3 })),
-            ("gone", json!({ "a": 1, "b": 2 }), json!({ "a": 1 }), json!({ "b": null })),
+            ("missing", json!({ "a": 1, "b": 2 }), json!({ "a": 1 }), json!({ "b": null })),
             (
-                "gone inside",
+                "missing inside",
                 json!({ "m": { "x": 1, "y": 2 } }),
                 json!({ "m": { "x": 1 } }),
                 json!({ "m": { "x": 1, "y": null } }),

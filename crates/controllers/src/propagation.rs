@@ -11,11 +11,11 @@
 
 mod bindings;
 mod execution;
-mod forms;
 mod namespaces;
 mod policies;
 mod report;
 mod schedule;
+mod scoped;
 mod templates;
 mod works;
 
@@ -34,7 +34,7 @@ use portolan_runtime::{Cache, Queue, Resource};
 
 use crate::collections::{Collections, Extent};
 use crate::hub::{Hub, binding_of};
-use forms::{Binding, Both, Override, Policy};
+use scoped::{Binding, Override, Policy, Scoped};
 
 /// Workers of each controller; they wait for the hub's API server only, which keeps more writes at a time with one sync of
 /// the disk the more there are.
@@ -62,9 +62,9 @@ impl fmt::Display for TemplateKey {
 pub(crate) struct Pipeline {
     hub: Hub,
     templates: Collections,
-    policies: Both<Policy>,
-    overrides: Both<Override>,
-    bindings: Both<Binding>,
+    policies: Scoped<Policy>,
+    overrides: Scoped<Override>,
+    bindings: Scoped<Binding>,
     template_queue: Queue<TemplateKey>,
     policy_queue: Queue<ObjectKey>,
     binding_queue: Queue<ObjectKey>,
@@ -107,9 +107,9 @@ impl Pipeline {
         Self {
             hub: hub.clone(),
             templates: Collections::start(client, &definitions, is_wanted, Extent::Whole, scope),
-            policies: Both::start(client, scope, BY_ID, || Box::new(|_, policy| policies::ids(policy))),
-            overrides: Both::start(client, scope, BY_ID, || Box::new(|_, _| Vec::new())),
-            bindings: Both::start(client, scope, BY_ID, || {
+            policies: Scoped::start(client, scope, BY_ID, || Box::new(|_, policy| policies::ids(policy))),
+            overrides: Scoped::start(client, scope, BY_ID, || Box::new(|_, _| Vec::new())),
+            bindings: Scoped::start(client, scope, BY_ID, || {
                 Box::new(|_, binding| templates::claim_ids(binding))
             }),
             template_queue: metrics.queue("templates", None),

@@ -90,6 +90,11 @@ impl Object {
         self.str_at(&["metadata", "resourceVersion"])
     }
 
+    /// `metadata.creationTimestamp`, RFC 3339; empty before the object is stored.
+    pub fn creation_timestamp(&self) -> &str {
+        self.str_at(&["metadata", "creationTimestamp"])
+    }
+
     /// `metadata.generation`, 0 when absent.
     pub fn generation(&self) -> i64 {
         self.at(&["metadata", "generation"]).and_then(Value::as_i64).unwrap_or_default()

@@ -1,7 +1,7 @@
-//! One Cluster object: finalizer, execution namespace, health taints, and leaving.
+//! The lifecycle of one Cluster object: finalizer, execution namespace, health taints, and removal.
 //!
-//! Leaving removes what Portolan put into the member only while the member answers. Objects in a member that cannot
-//! be reached stay where they are: nobody asked for their deletion, and nobody could watch it.
+//! When a cluster is removed, the objects that Portolan created in the member are deleted only while the member
+//! answers. Objects in a member that cannot be reached stay, because their deletion could not be observed.
 
 use std::time::Duration;
 
@@ -9,18 +9,18 @@ use portolan_api::cluster::Cluster;
 use portolan_api::resources;
 use portolan_api::work::{ClusterResourceBinding, ResourceBinding, Work};
 use portolan_api::{finalizers, labels, names};
-use portolan_object::{GroupVersionKind, Object, ObjectKey};
+use portolan_object::{Object, ObjectKey};
 use portolan_plan::clusters::taints::health_taints;
 use portolan_runtime::client::{Delete, Patch};
 use portolan_runtime::events::{Regarding, Severity};
 use portolan_runtime::members::Health;
-use portolan_runtime::{ClientError, ClusterName, Outcome, Reconciler, Resource};
+use portolan_runtime::{ClientError, ClusterName, Outcome, Reconciler};
 use serde_json::json;
 
 use crate::hub::Hub;
-use crate::missing::ignore_missing;
+use crate::optional::Optional as _;
 
-/// Between two looks at a cluster that is leaving; changes of its Works are seen at once.
+/// Interval at which the removal of a cluster is checked.
 const LEAVING_RECHECK: Duration = Duration::from_secs(1);
 
 pub(super) struct Lifecycle {
@@ -35,7 +35,7 @@ impl Reconciler for Lifecycle {
         if cluster.metadata.is_deleting() {
             return self.leave(name, &cluster).await.into();
         }
-        self.settle(name, &cluster).await.into()
+        self.reconcile_cluster(name, &cluster).await.into()
     }
 }
 
@@ -44,13 +44,11 @@ impl Lifecycle {
         Self { hub: hub.clone() }
     }
 
-    /// A cluster that is here to stay.
-    async fn settle(&self, name: &ClusterName, cluster: &Cluster) -> Result<(), ClientError> {
+    /// Keeps finalizer, execution namespace and taints of a cluster that is not being deleted.
+    async fn reconcile_cluster(&self, name: &ClusterName, cluster: &Cluster) -> Result<(), ClientError> {
         self.ensure_namespace(name, cluster).await?;
         let mut patch = json!({});
-        let mut finalizers = cluster.metadata.finalizers.clone();
-        if !finalizers.iter().any(|held| held == finalizers::CLUSTER) {
-            finalizers.push(finalizers::CLUSTER.to_owned());
+        if let Some(finalizers) = cluster.metadata.with_finalizer(finalizers::CLUSTER) {
             patch["metadata"]["finalizers"] = json!(finalizers);
         }
         let taints = health_taints(&cluster.spec.taints, &cluster.status.conditions, &self.hub.now());
@@ -75,9 +73,9 @@ impl Lifecycle {
         if self.hub.namespaces.contains(&key) {
             return Ok(());
         }
-        let mut namespace = Object::new(&GroupVersionKind::new("", "v1", "Namespace"), &key);
+        let mut namespace = Object::new(&resources::NAMESPACE.gvk(), &key);
         namespace.set_label(labels::SYSTEM, labels::TRUE);
-        match self.hub.client.resource(&namespaces()).create(&namespace).await {
+        match self.hub.client.resource(&resources::NAMESPACE.into()).create(&namespace).await {
             Ok(_) | Err(ClientError::AlreadyExists(_)) => Ok(()),
             Err(error) => {
                 let message = format!("namespace {} cannot be created: {error}", key.name);
@@ -88,11 +86,11 @@ impl Lifecycle {
         }
     }
 
-    /// A cluster that is leaving: its works first, then its namespace, then the object itself.
+    /// Removes a cluster: its Works first, then its execution namespace, then its finalizer.
     async fn leave(&self, name: &ClusterName, cluster: &Cluster) -> Result<Outcome, ClientError> {
-        if !cluster.metadata.finalizers.iter().any(|held| held == finalizers::CLUSTER) {
+        let Some(finalizers) = cluster.metadata.without_finalizers(&[finalizers::CLUSTER]) else {
             return Ok(Outcome::Done);
-        }
+        };
         let namespace = names::execution_namespace(name.as_str());
         let works = self.hub.client.kind::<Work>();
         let mut remaining = 0;
@@ -100,22 +98,21 @@ impl Lifecycle {
             remaining += 1;
             if !work.metadata.is_deleting() {
                 let key = ObjectKey::namespaced(&*namespace, &*work.metadata.name);
-                ignore_missing(works.delete(&key, &Delete::default()).await)?;
+                works.delete(&key, &Delete::default()).await.optional()?;
             }
         }
         if remaining > 0 {
             return Ok(Outcome::RequeueAfter(LEAVING_RECHECK));
         }
-        let (api, key) = (self.hub.client.resource::<Object>(&namespaces()), ObjectKey::cluster(namespace));
-        if ignore_missing(api.get(&key).await)?.is_some() {
-            ignore_missing(api.delete(&key, &Delete::background()).await)?;
+        let api = self.hub.client.resource::<Object>(&resources::NAMESPACE.into());
+        let key = ObjectKey::cluster(namespace);
+        if api.get(&key).await.optional()?.is_some() {
+            api.delete(&key, &Delete::background()).await.optional()?;
             return Ok(Outcome::RequeueAfter(LEAVING_RECHECK));
         }
         if self.is_target(name).await? || self.is_in_set(name) {
             return Ok(Outcome::RequeueAfter(LEAVING_RECHECK));
         }
-        let mut finalizers = cluster.metadata.finalizers.clone();
-        finalizers.retain(|held| held != finalizers::CLUSTER);
         let patch = json!({ "metadata": {
             "finalizers": finalizers, "resourceVersion": cluster.metadata.resource_version } });
         let key = ObjectKey::cluster(name.as_str());
@@ -124,13 +121,13 @@ impl Lifecycle {
         Ok(Outcome::Done)
     }
 
-    /// Whether a member that answers still has something of a cluster set. One that does not answer keeps it.
+    /// Whether a member that answers still has objects of a cluster set. A member that does not answer keeps them.
     fn is_in_set(&self, name: &ClusterName) -> bool {
         let answers = self.hub.members.get(name).is_some_and(|member| member.health() == Health::Ready);
         answers && self.hub.cluster_sets.is_known() && !self.hub.cluster_sets.has_left(name)
     }
 
-    /// Whether a binding still wants the cluster; asked of the server, because it happens once in a cluster's life.
+    /// Whether a binding still has the cluster as target. Lists from the server, because it runs once per cluster.
     async fn is_target(&self, name: &ClusterName) -> Result<bool, ClientError> {
         let everything = portolan_runtime::client::Selection::all();
         let wants = |clusters: &[portolan_api::work::TargetCluster]| {
@@ -141,8 +138,4 @@ impl Lifecycle {
         Ok(namespaced.items.iter().any(|binding| wants(&binding.object.spec.clusters))
             || cluster_wide.items.iter().any(|binding| wants(&binding.object.spec.clusters)))
     }
-}
-
-fn namespaces() -> Resource {
-    resources::NAMESPACE.into()
 }

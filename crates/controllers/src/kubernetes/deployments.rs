@@ -2,17 +2,18 @@
 
 use std::sync::Arc;
 
+use portolan_api::kubernetes::controller;
 use portolan_api::resources;
 use portolan_net::{Clock, Shutdown};
 use portolan_object::{Object, ObjectKey};
 use portolan_plan::kubernetes::deployment::{Action, plan};
-use portolan_plan::kubernetes::pods::controller;
 use portolan_runtime::client::{Delete, Patch};
 use portolan_runtime::{Api, Cache, Client, ClientError, Outcome, Queue, Reconciler, Resource, driver};
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::WORKERS;
-use crate::merge::difference;
+use crate::merge::status_patch;
+use crate::optional::Optional as _;
 
 struct Deployments {
     api: Api<Object>,
@@ -31,9 +32,8 @@ pub(super) fn start(client: &Client, sets: &Cache<Object>, clock: &Clock, scope:
     let adder = queue.clone();
     sets.observe(move |change| {
         for set in change.old.iter().chain(&change.new) {
-            let owner = controller(set).filter(|reference| reference["kind"] == "Deployment");
-            if let Some(name) = owner.and_then(|reference| reference["name"].as_str()) {
-                adder.add(ObjectKey::namespaced(set.namespace(), name));
+            if let Some(owner) = controller(set).filter(|owner| owner.kind == "Deployment") {
+                adder.add(ObjectKey::namespaced(set.namespace(), owner.name));
             }
         }
     });
@@ -78,18 +78,16 @@ impl Deployments {
             Action::Scale(set, replicas) => {
                 self.sets_api.patch(&set, &Patch::Merge(json!({ "spec": { "replicas": replicas } }))).await?;
             }
-            Action::Delete(set) => match self.sets_api.delete(&set, &Delete::background()).await {
-                Err(error) if !error.is_not_found() => return Err(error),
-                _ => {}
-            },
+            Action::Delete(set) => {
+                self.sets_api.delete(&set, &Delete::background()).await.optional().map(drop)?
+            }
             Action::Revision(revision) => {
                 let annotations = json!({ "deployment.kubernetes.io/revision": revision.to_string() });
                 let patch = Patch::Merge(json!({ "metadata": { "annotations": annotations } }));
                 self.api.patch(&key, &patch).await?;
             }
             Action::Status(status) => {
-                let status = difference(deployment.at(&["status"]).unwrap_or(&Value::Null), &status);
-                self.api.patch_status(&key, &Patch::Merge(json!({ "status": status }))).await?;
+                self.api.patch_status(&key, &status_patch(deployment, &status)).await?;
             }
         }
         Ok(())

@@ -8,13 +8,14 @@ use portolan_api::resources;
 use portolan_net::Shutdown;
 use portolan_object::{Object, ObjectKey};
 use portolan_plan::import_marks::service_of_slice;
-use portolan_plan::kubernetes::endpoints::{Action, legacy, plan, selects};
+use portolan_plan::kubernetes::endpoints::{Action, PodSelector, legacy, plan};
 use portolan_runtime::cache::Caches;
 use portolan_runtime::client::{Apply, Delete};
 use portolan_runtime::{Api, Cache, ClientError, Outcome, Queue, Reconciler, Resource, driver};
 
 use super::WORKERS;
 use super::expectations::{Expectations, PATIENCE};
+use crate::optional::Optional as _;
 
 /// Field manager of the legacy Endpoints objects.
 const MANAGER: &str = "endpoint-controller";
@@ -51,7 +52,8 @@ pub(super) fn start(caches: &Caches, pods: &Cache<Object>, scope: &Shutdown) {
     let (adder, selecting) = (queue.clone(), services.clone());
     pods.observe(move |change| {
         for service in selecting.list_namespace(&change.key.namespace) {
-            if change.old.iter().chain(&change.new).any(|pod| selects(&service, pod)) {
+            let selector = PodSelector::of(&service);
+            if change.old.iter().chain(&change.new).any(|pod| selector.selects(pod)) {
                 adder.add(service.key());
             }
         }
@@ -89,7 +91,8 @@ impl Reconciler for Endpoints {
         let pods = match &service {
             Some(service) => {
                 let mut pods = self.pods.list_namespace(&key.namespace);
-                pods.retain(|pod| selects(service, pod));
+                let selector = PodSelector::of(service);
+                pods.retain(|pod| selector.selects(pod));
                 pods
             }
             None => Vec::new(),
@@ -121,10 +124,9 @@ impl Endpoints {
             Action::Replace(slice) => {
                 self.slices_api.replace(&slice).await?;
             }
-            Action::Delete(slice) => match self.slices_api.delete(&slice, &Delete::background()).await {
-                Err(error) if !error.is_not_found() => return Err(error),
-                _ => {}
-            },
+            Action::Delete(slice) => {
+                self.slices_api.delete(&slice, &Delete::background()).await.optional().map(drop)?
+            }
         }
         Ok(())
     }

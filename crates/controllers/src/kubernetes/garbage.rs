@@ -1,14 +1,15 @@
-//! Removes objects whose owners went, by uid, never by name.
+//! Garbage collection: deletes objects after their owners. Owners are identified by uid, never by name.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 
 use parking_lot::RwLock;
+use portolan_api::kubernetes::{OwnerReference, owners};
 use portolan_net::Shutdown;
-use portolan_object::{Object, ObjectKey};
+use portolan_object::{GroupVersion, Object, ObjectKey};
 use portolan_plan::kubernetes::garbage::{
-    FOREGROUND, ORPHAN, Owner, Verdict, is_blocked, is_leaving_with, owners, verdict,
+    FOREGROUND, ORPHAN, Owner, Verdict, is_blocked, is_leaving_with, verdict,
 };
 use portolan_runtime::cache::Change;
 use portolan_runtime::client::{Delete, Patch, Propagation};
@@ -17,6 +18,7 @@ use serde_json::{Value, json};
 
 use super::WORKERS;
 use crate::collections::Collections;
+use crate::optional::Optional as _;
 
 /// An object anywhere in the cluster.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -31,7 +33,7 @@ impl fmt::Display for Node {
     }
 }
 
-/// Who exists, and who refers to whom.
+/// All objects by uid, and the dependents of each owner.
 #[derive(Debug, Default)]
 struct Graph {
     by_uid: BTreeMap<String, Node>,
@@ -39,7 +41,7 @@ struct Graph {
 }
 
 impl Graph {
-    /// Takes a change in and returns the nodes whose fate may depend on it.
+    /// Applies a change and returns the nodes that must be checked because of it.
     fn update(&mut self, resource: &Resource, change: &Change<Object>) -> Vec<Node> {
         let node = Node { resource: resource.clone(), key: change.key.clone() };
         let mut affected = Vec::new();
@@ -51,7 +53,7 @@ impl Graph {
                         self.dependents.remove(uid);
                     }
                 }
-                // An owner in the foreground may have waited for this one.
+                // An owner that is deleted in the foreground may have waited for this one.
                 affected.extend(self.by_uid.get(uid).cloned());
             }
             let replaced = change.new.as_ref().is_none_or(|new| new.uid() != old.uid());
@@ -83,7 +85,7 @@ impl Graph {
 }
 
 fn owner_uids(object: &Object) -> impl Iterator<Item = &str> {
-    owners(object).filter_map(|reference| reference["uid"].as_str())
+    owners(object).map(|reference| reference.uid)
 }
 
 struct Garbage {
@@ -107,7 +109,7 @@ pub(super) fn start(client: &Client, everything: &Collections, scope: &Shutdown)
 impl Reconciler for Garbage {
     type Key = Node;
 
-    /// Nearly every change leaves no garbage.
+    /// Most changes leave no garbage.
     const LOW_PRIORITY: bool = true;
 
     async fn reconcile(&self, node: &Node) -> Outcome {
@@ -146,13 +148,14 @@ impl Garbage {
                 let propagation = if foreground { Propagation::Foreground } else { Propagation::Background };
                 let options =
                     Delete { propagation: Some(propagation), ..Delete::default() }.uid(object.uid());
-                ignore_gone(self.client.resource::<Object>(&node.resource).delete(&node.key, &options).await)
+                let api = self.client.resource::<Object>(&node.resource);
+                api.delete(&node.key, &options).await.optional().map(drop)
             }
         }
     }
 
-    fn state(&self, dependent: &Object, reference: &Value) -> Owner {
-        let owner = reference["uid"].as_str().and_then(|uid| self.graph.read().by_uid.get(uid).cloned());
+    fn state(&self, dependent: &Object, reference: &OwnerReference<'_>) -> Owner {
+        let owner = self.graph.read().by_uid.get(reference.uid).cloned();
         let Some(owner) = owner else { return Owner::Absent };
         // An owner in another namespace counts as absent.
         if !owner.key.namespace.is_empty() && owner.key.namespace != dependent.namespace() {
@@ -165,19 +168,20 @@ impl Garbage {
         }
     }
 
-    /// Asks the API server before anything is deleted: a cache may simply not have seen the owner yet.
+    /// Asks the API server before an object is deleted: a cache may not have the owner yet.
     async fn has_live_owner(&self, object: &Object) -> Result<bool, ClientError> {
         for reference in owners(object) {
-            if self.state(object, reference) == Owner::Waiting {
+            if self.state(object, &reference) == Owner::Waiting {
                 continue;
             }
-            let kind = portolan_object::Object(reference.clone()).group_version_kind().group_kind();
-            // A kind that is not served may be one that is not discovered yet: better keep than lose.
+            let Ok(version) = reference.api_version.parse::<GroupVersion>() else { return Ok(true) };
+            let kind = version.kind(reference.kind).group_kind();
+            // A kind that is not served may not be discovered yet: keep the object.
             let Some(cache) = self.everything.of_kind(&kind) else { return Ok(true) };
             let namespace = if cache.resource().namespaced { object.namespace() } else { "" };
-            let key = ObjectKey::namespaced(namespace, reference["name"].as_str().unwrap_or_default());
+            let key = ObjectKey::namespaced(namespace, reference.name);
             match self.client.resource::<Object>(cache.resource()).get(&key).await {
-                Ok(owner) if owner.uid() == reference["uid"] => return Ok(true),
+                Ok(owner) if owner.uid() == reference.uid => return Ok(true),
                 Ok(_) | Err(ClientError::NotFound(_)) => {}
                 Err(error) => return Err(error),
             }
@@ -191,9 +195,10 @@ impl Garbage {
         object: &Object,
         uids: &[String],
     ) -> Result<(), ClientError> {
-        let kept: Vec<&Value> = owners(object)
-            .filter(|reference| !uids.iter().any(|uid| reference["uid"] == uid.as_str()))
-            .collect();
+        // The entries as they are: an owner reference may have fields that the view does not know.
+        let listed = object.at(&["metadata", "ownerReferences"]).and_then(Value::as_array);
+        let is_dropped = |owner: &Value| uids.iter().any(|uid| owner["uid"] == uid.as_str());
+        let kept: Vec<&Value> = listed.into_iter().flatten().filter(|owner| !is_dropped(owner)).collect();
         let metadata = json!({ "uid": object.uid(), "resourceVersion": object.resource_version(), "ownerReferences": kept });
         self.patch(node, metadata).await
     }
@@ -221,13 +226,6 @@ impl Garbage {
 
     async fn patch(&self, node: &Node, metadata: Value) -> Result<(), ClientError> {
         let patch = Patch::Merge(json!({ "metadata": metadata }));
-        ignore_gone(self.client.resource::<Object>(&node.resource).patch(&node.key, &patch).await.map(drop))
-    }
-}
-
-fn ignore_gone(result: Result<(), ClientError>) -> Result<(), ClientError> {
-    match result {
-        Err(error) if error.is_not_found() => Ok(()),
-        other => other,
+        self.client.resource::<Object>(&node.resource).patch(&node.key, &patch).await.optional().map(drop)
     }
 }

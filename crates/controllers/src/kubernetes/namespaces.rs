@@ -1,11 +1,11 @@
-//! Fills new namespaces and empties terminating ones.
+//! Creates the default content of namespaces and deletes the content of terminating ones.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use portolan_api::resources;
 use portolan_net::{Clock, Shutdown};
-use portolan_object::{GroupKind, Object, ObjectKey};
+use portolan_object::{Object, ObjectKey};
 use portolan_plan::kubernetes::namespace::{FINALIZER, Remaining, conditions, content, is_terminating};
 use portolan_runtime::client::{Delete, Patch};
 use portolan_runtime::{Api, Client, ClientError, Outcome, Queue, Reconciler, Resource, driver};
@@ -13,8 +13,9 @@ use serde_json::json;
 
 use super::WORKERS;
 use crate::collections::Collections;
+use crate::optional::Optional as _;
 
-/// A terminating namespace is looked at again although nothing in it changed: pods end after their grace period.
+/// Interval at which a terminating namespace is checked: pods end after their grace period.
 const RECHECK: Duration = Duration::from_millis(500);
 
 struct Namespaces {
@@ -35,10 +36,10 @@ pub(super) fn start(
     let queue = Queue::new("namespaces");
     let adder = queue.clone();
     everything.observe(move |resource, change| {
-        if resource.gvk.kind == "Namespace" && resource.gvk.group.is_empty() {
+        if resources::NAMESPACE.is_kind(&resource.gvk) {
             adder.add(change.key.name.clone());
         } else if change.new.is_none() && !change.key.namespace.is_empty() {
-            // Something went: perhaps the last object, perhaps one that every namespace must have.
+            // The deleted object may be the last one, or one that every namespace must have.
             adder.add(change.key.namespace.clone());
         }
     });
@@ -59,27 +60,27 @@ impl Reconciler for Namespaces {
         if !self.everything.synced().await {
             return Outcome::Done;
         }
-        let namespaces = GroupKind { group: String::new(), kind: "Namespace".to_owned() };
+        let namespaces = resources::NAMESPACE.gvk().group_kind();
         let Some(namespaces) = self.everything.of_kind(&namespaces) else { return Outcome::Done };
         match namespaces.get(&ObjectKey::cluster(name)) {
-            Some(namespace) if is_terminating(&namespace) => self.empty(&namespace).await.into(),
-            Some(_) => self.fill(name).await.into(),
+            Some(namespace) if is_terminating(&namespace) => self.delete_content(&namespace).await.into(),
+            Some(_) => self.create_content(name).await.into(),
             None => Outcome::Done,
         }
     }
 }
 
 impl Namespaces {
-    async fn fill(&self, namespace: &str) -> Result<(), ClientError> {
+    async fn create_content(&self, namespace: &str) -> Result<(), ClientError> {
         for object in content(namespace, &self.ca_pem) {
-            let plural = if object.kind() == "ConfigMap" { "configmaps" } else { "serviceaccounts" };
-            let resource =
-                Resource { gvk: object.group_version_kind(), plural: plural.to_owned(), namespaced: true };
+            let is_config_map = resources::CONFIG_MAP.is_kind_of(&object);
+            let resource = if is_config_map { resources::CONFIG_MAP } else { resources::SERVICE_ACCOUNT };
+            let resource = Resource::from(resource);
             if self.everything.get(&resource).is_some_and(|cache| cache.contains(&object.key())) {
                 continue;
             }
             match self.client.resource::<Object>(&resource).create(&object).await {
-                // The namespace may be going, or somebody was faster.
+                // The namespace may be terminating, or another writer was faster.
                 Err(ClientError::AlreadyExists(_) | ClientError::Forbidden(_) | ClientError::NotFound(_))
                 | Ok(_) => {}
                 Err(error) => return Err(error),
@@ -88,7 +89,7 @@ impl Namespaces {
         Ok(())
     }
 
-    async fn empty(&self, namespace: &Object) -> Result<Outcome, ClientError> {
+    async fn delete_content(&self, namespace: &Object) -> Result<Outcome, ClientError> {
         let mut remaining = Remaining::default();
         let mut failure = None;
         for cache in self.everything.all().iter().filter(|cache| cache.resource().namespaced) {
@@ -124,13 +125,10 @@ impl Namespaces {
             return Ok(());
         }
         let options = Delete::background().uid(object.uid());
-        match self.client.resource::<Object>(resource).delete(&object.key(), &options).await {
-            Err(error) if !error.is_not_found() => Err(error),
-            _ => Ok(()),
-        }
+        self.client.resource::<Object>(resource).delete(&object.key(), &options).await.optional().map(drop)
     }
 
-    /// Gives the namespace free; the API server removes it.
+    /// Removes the finalizer from `spec`; the API server then removes the namespace.
     async fn finalize(&self, namespace: &Object) -> Result<(), ClientError> {
         let mut freed = namespace.clone();
         let kept: Vec<_> = freed.0["spec"]["finalizers"]
@@ -142,10 +140,7 @@ impl Namespaces {
             .collect();
         freed.0["spec"]["finalizers"] = json!(kept);
         let path = self.api.resource().object_path(&namespace.key(), "finalize");
-        match self.client.put::<Object>(&path, &freed.0).await {
-            Err(error) if !error.is_not_found() => Err(error),
-            _ => Ok(()),
-        }
+        self.client.put::<Object>(&path, &freed.0).await.optional().map(drop)
     }
 
     async fn report(
@@ -160,9 +155,6 @@ impl Namespaces {
             return Ok(());
         }
         let patch = Patch::Merge(json!({ "status": { "conditions": conditions } }));
-        match self.api.patch_status(&namespace.key(), &patch).await {
-            Err(error) if !error.is_not_found() => Err(error),
-            _ => Ok(()),
-        }
+        self.api.patch_status(&namespace.key(), &patch).await.optional().map(drop)
     }
 }

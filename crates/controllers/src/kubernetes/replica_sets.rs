@@ -4,17 +4,17 @@ use std::sync::Arc;
 
 use futures::future::try_join_all;
 use parking_lot::Mutex;
+use portolan_api::kubernetes::controller;
 use portolan_net::Shutdown;
 use portolan_object::{Object, ObjectKey};
-use portolan_plan::kubernetes::pods::controller;
 use portolan_plan::kubernetes::replica_set::{Action, plan};
-use portolan_runtime::client::{Delete, Patch};
+use portolan_runtime::client::Delete;
 use portolan_runtime::{Api, Cache, Client, ClientError, Outcome, Queue, Reconciler, driver};
-use serde_json::{Value, json};
 
 use super::WORKERS;
 use super::expectations::{Expectations, PATIENCE};
-use crate::merge::difference;
+use crate::merge::status_patch;
+use crate::optional::Optional as _;
 
 struct ReplicaSets {
     api: Api<Object>,
@@ -53,8 +53,8 @@ pub(super) fn start(client: &Client, sets: &Cache<Object>, pods: &Cache<Object>,
 
 /// The ReplicaSet that controls a pod.
 fn owner(pod: &Object) -> Option<ObjectKey> {
-    let reference = controller(pod).filter(|reference| reference["kind"] == "ReplicaSet")?;
-    Some(ObjectKey::namespaced(pod.namespace(), reference["name"].as_str()?))
+    let controller = controller(pod).filter(|owner| owner.kind == "ReplicaSet")?;
+    Some(ObjectKey::namespaced(pod.namespace(), controller.name))
 }
 
 impl Reconciler for ReplicaSets {
@@ -88,13 +88,11 @@ impl ReplicaSets {
                 let created = self.pods_api.create(&pod).await?;
                 self.expectations.created(&key, &created, &self.pods);
             }
-            Action::Delete(pod) => match self.pods_api.delete(&pod, &Delete::background()).await {
-                Err(error) if !error.is_not_found() => return Err(error),
-                _ => {}
-            },
+            Action::Delete(pod) => {
+                self.pods_api.delete(&pod, &Delete::background()).await.optional().map(drop)?
+            }
             Action::Status(status) => {
-                let status = difference(set.at(&["status"]).unwrap_or(&Value::Null), &status);
-                self.api.patch_status(&key, &Patch::Merge(json!({ "status": status }))).await?;
+                self.api.patch_status(&key, &status_patch(set, &status)).await?;
             }
         }
         Ok(())

@@ -6,20 +6,21 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use portolan_api::kubernetes::controller;
 use portolan_api::resources;
 use portolan_net::{Clock, Shutdown};
 use portolan_object::{Object, ObjectKey};
-use portolan_plan::kubernetes::pods::{controller, is_controlled_by};
+use portolan_plan::kubernetes::pods::is_controlled_by;
 use portolan_plan::kubernetes::stateful_set::{Action, plan};
 use portolan_runtime::client::{Delete, Patch};
 use portolan_runtime::events::{Regarding, Severity};
 use portolan_runtime::{
     Api, Cache, Client, ClientError, EventRecorder, Outcome, Queue, Reconciler, Resource, driver,
 };
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::WORKERS;
-use crate::merge::difference;
+use crate::merge::status_patch;
 
 const COMPONENT: &str = "statefulset-controller";
 /// A pod of another owner that has the name is not watched for; it is looked for again after this time.
@@ -77,8 +78,8 @@ pub(super) fn start(client: &Client, pods: &Cache<Object>, clock: &Clock, scope:
 
 /// The StatefulSet that controls an object.
 fn owner(object: &Object) -> Option<ObjectKey> {
-    let reference = controller(object).filter(|reference| reference["kind"] == "StatefulSet")?;
-    Some(ObjectKey::namespaced(object.namespace(), reference["name"].as_str()?))
+    let controller = controller(object).filter(|owner| owner.kind == "StatefulSet")?;
+    Some(ObjectKey::namespaced(object.namespace(), controller.name))
 }
 
 impl Reconciler for StatefulSets {
@@ -129,8 +130,7 @@ impl StatefulSets {
             }
             Action::Refuse(message) => self.warn(set, "VolumesNotProvided", message),
             Action::Status(status) => {
-                let status = difference(set.at(&["status"]).unwrap_or(&Value::Null), &status);
-                self.api.patch_status(&set.key(), &Patch::Merge(json!({ "status": status }))).await?;
+                self.api.patch_status(&set.key(), &status_patch(set, &status)).await?;
             }
         }
         Ok(())

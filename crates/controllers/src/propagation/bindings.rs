@@ -1,6 +1,6 @@
-//! One binding, from scheduling to status; or its removal.
+//! One binding: scheduling, Works, status; or its removal.
 //!
-//! One controller does all of it, so that a binding has one writer and its status is written once per change.
+//! One controller does all three, so that a binding has one writer and its status is written once per change.
 
 use std::sync::Arc;
 
@@ -11,8 +11,9 @@ use portolan_runtime::client::{BoxError, Delete, Patch};
 use portolan_runtime::{ClientError, Outcome, Reconciler};
 use serde_json::json;
 
+use crate::optional::Optional as _;
 use crate::propagation::Pipeline;
-use crate::propagation::forms::Binding;
+use crate::propagation::scoped::Binding;
 use crate::propagation::{report, schedule, templates, works};
 
 pub(super) struct Bindings(pub(super) Pipeline);
@@ -28,26 +29,26 @@ impl Reconciler for Bindings {
         if binding.metadata.is_deleting() {
             return self.leave(key, &binding).await.into();
         }
-        self.settle(key, &binding).await.into()
+        self.reconcile_binding(key, &binding).await.into()
     }
 }
 
 impl Bindings {
-    async fn settle(&self, key: &ObjectKey, binding: &Arc<Binding>) -> Result<Outcome, BoxError> {
+    async fn reconcile_binding(&self, key: &ObjectKey, binding: &Arc<Binding>) -> Result<Outcome, BoxError> {
         let template = self.0.template(&binding.template_kind(), &binding.template_key());
         let Some(template) = template.filter(|template| !belongs_to_another(&binding.metadata, template))
         else {
             return self.without_template(key, binding).await;
         };
-        let (binding, scheduled) = schedule::settle(&self.0, key, (**binding).clone()).await?;
-        let applied = works::settle(&self.0, key, &binding, &template).await;
-        let reported = report::settle(&self.0, key, &binding, &template, scheduled).await?;
+        let (binding, scheduled) = schedule::reconcile_schedule(&self.0, key, (**binding).clone()).await?;
+        let applied = works::sync_works(&self.0, key, &binding, &template).await;
+        let reported = report::aggregate_status(&self.0, key, &binding, &template, scheduled).await?;
         applied?;
         Ok(reported)
     }
 
-    /// The template is not in the cache. Only the API server's own word that it does not exist removes anything:
-    /// a cache can be empty for many reasons.
+    /// Handles a binding when its template is not in the cache. The binding is deleted only if the API server says that the
+    /// template does not exist, because a cache can lack an object for other reasons.
     async fn without_template(&self, key: &ObjectKey, binding: &Binding) -> Result<Outcome, BoxError> {
         if !templates::is_claimed(binding) && binding.metadata.owner_references.is_empty() {
             return Ok(Outcome::Done);
@@ -59,19 +60,17 @@ impl Bindings {
             // The cache is behind.
             Ok(found) if found.uid() == binding.spec.resource.uid => return Ok(Outcome::Stale),
             Ok(_) => {}
-            // Names the object, so the type is served and the object is not there.
+            // The status names the object, so the type is served and the object does not exist.
             Err(ClientError::NotFound(status))
                 if status.details.as_ref().is_some_and(|details| !details.name.is_empty()) => {}
             Err(error) => return Err(error.into()),
         }
         let uid = binding.metadata.uid.clone();
-        match self.0.bindings.api(key).delete(key, &Delete::default().uid(uid)).await {
-            Err(error) if !error.is_not_found() => Err(error.into()),
-            _ => Ok(Outcome::Done),
-        }
+        self.0.bindings.api(key).delete(key, &Delete::default().uid(uid)).await.optional()?;
+        Ok(Outcome::Done)
     }
 
-    /// Works first; each goes when its object in the member is gone. Their removal adds this key again.
+    /// Deletes the Works first. Each is released after its object in the member is deleted, which queues this key again.
     async fn leave(&self, key: &ObjectKey, binding: &Binding) -> Result<(), ClientError> {
         let works = works::of_binding(&self.0.hub, key);
         for work in works.iter().filter(|work| !work.metadata.is_deleting()) {
@@ -81,16 +80,9 @@ impl Bindings {
             return Ok(());
         }
         let ours = [finalizers::BINDING, finalizers::CLUSTER_BINDING];
-        let mut finalizers = binding.metadata.finalizers.clone();
-        finalizers.retain(|held| !ours.contains(&held.as_str()));
-        if finalizers == binding.metadata.finalizers {
-            return Ok(());
-        }
+        let Some(finalizers) = binding.metadata.without_finalizers(&ours) else { return Ok(()) };
         let patch = json!({ "metadata": {
             "resourceVersion": binding.metadata.resource_version, "finalizers": finalizers } });
-        match self.0.bindings.api(key).patch(key, &Patch::Merge(patch)).await {
-            Err(error) if !error.is_not_found() => Err(error),
-            _ => Ok(()),
-        }
+        self.0.bindings.api(key).patch(key, &Patch::Merge(patch)).await.optional().map(drop)
     }
 }

@@ -1,8 +1,7 @@
 //! From Works to objects in members, and the objects' status back into the Works. One queue per member.
 //!
-//! The same pass applies a Work and reports on it, so that a Work has one writer, and its status is written once when
-//! it is applied and once per change that means something. A change in the member (drift, deletion, status) brings
-//! its Work back into the queue.
+//! The same pass applies a Work and reports on it, so that a Work has one writer. Its status is written once when it is
+//! applied and once per relevant change. A change in the member (drift, deletion, status) queues the Work again.
 
 mod apply;
 mod remove;
@@ -24,12 +23,12 @@ use parking_lot::RwLock;
 use crate::hub::Hub;
 use unreported::Unreported;
 
-/// Requests to one member at a time.
+/// Concurrent Works per member.
 const WORKERS_PER_MEMBER: usize = 24;
 
 type Queues = Arc<RwLock<HashMap<ClusterName, Queue<ObjectKey>>>>;
 
-/// Starts execution for every member that is there or joins, and the release of Works of clusters that are gone.
+/// Starts execution for every present and future member, and the release of Works of removed clusters.
 pub(super) fn start(hub: &Hub) {
     let queues: Queues = Arc::default();
     let abandoned: Queue<ObjectKey> = hub.client.metrics().queue("abandoned-works", None);
@@ -62,7 +61,7 @@ pub(super) fn start(hub: &Hub) {
     driver::run(Arc::new(remove::Abandoned(hub.clone())), &abandoned, 2, &hub.scope);
 }
 
-/// Whether only the status of a Work changed, which is our own writing.
+/// Whether only the status of a Work changed, which only this controller writes.
 fn is_own_status(change: &Change<Work>) -> bool {
     let (Some(old), Some(new)) = (&change.old, &change.new) else { return false };
     old.metadata.generation == new.metadata.generation
@@ -71,7 +70,7 @@ fn is_own_status(change: &Change<Work>) -> bool {
         && old.spec == new.spec
 }
 
-/// Carries out the Works of one member.
+/// Applies the Works of one member.
 pub(super) struct Executor {
     hub: Hub,
     member: Arc<Member>,
@@ -89,7 +88,7 @@ impl Executor {
             unreported: Unreported::default(),
         });
         executor.queue_all();
-        spawn_until_stop(member.scope(), executor.clone().wake_with_member());
+        spawn_until_stop(member.scope(), executor.clone().queue_all_on_member_changes());
         driver::run(executor, &queue, WORKERS_PER_MEMBER, member.scope());
         queue
     }
@@ -101,8 +100,8 @@ impl Executor {
         }
     }
 
-    /// Everything is looked at again when the member recovers, and when it serves something new.
-    async fn wake_with_member(self: Arc<Self>) {
+    /// Queues all Works when the member recovers, and when it serves a new kind.
+    async fn queue_all_on_member_changes(self: Arc<Self>) {
         let (mut health, mut served) = (self.member.watch_health(), self.member.watch_discovery());
         loop {
             tokio::select! {
@@ -115,14 +114,14 @@ impl Executor {
         }
     }
 
-    /// The member's marked objects of a kind; the first call starts to follow them.
+    /// The cache of the member's managed objects of a kind; the first call starts it.
     fn managed(&self, resource: &Resource) -> Cache<Object> {
         let queue = self.queue.clone();
         let namespace = names::execution_namespace(self.member.name().as_str());
         self.member.managed_with(resource, move |cache| {
             cache.observe(move |change| {
                 if change.is_own {
-                    // The pass that wrote it goes on to report on it.
+                    // The pass that wrote it also reports on it.
                     return;
                 }
                 for object in change.old.iter().chain(change.new.iter()).take(2) {
@@ -140,7 +139,7 @@ impl Reconciler for Executor {
 
     async fn reconcile(&self, key: &ObjectKey) -> Outcome {
         if self.member.health() == Health::NotReady {
-            // Nothing is sent to a member that does not answer; its recovery adds the key again.
+            // A member that does not answer gets no requests; its recovery queues the key again.
             return match self.hub.works.get(key) {
                 Some(work) if work.metadata.is_deleting() => {
                     remove::abandon_if_leaving(&self.hub, self.member.name(), &work).await.into()
@@ -150,7 +149,7 @@ impl Reconciler for Executor {
             };
         }
         if self.member.discovery().resources.is_empty() {
-            // What the member serves is not known yet; its first discovery adds the key again.
+            // The kinds of the member are not known yet; its first discovery queues the key again.
             return Outcome::Done;
         }
         let Some(work) = self.hub.works.get(key) else {
@@ -165,7 +164,7 @@ impl Reconciler for Executor {
     }
 }
 
-/// The Work that an object in a member comes from, as its annotations say.
+/// The Work of an object in a member, from its annotations.
 fn work_of(object: &Object) -> Option<ObjectKey> {
     let namespace = object.annotation(annotations::work::NAMESPACE)?;
     let name = object.annotation(annotations::work::NAME)?;

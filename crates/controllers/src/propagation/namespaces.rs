@@ -1,16 +1,16 @@
-//! One namespace of the hub: its Work in every cluster.
+//! One namespace of the hub: its Work for every cluster.
 
 use std::collections::BTreeSet;
 
-use futures::future::try_join_all;
 use portolan_api::{labels, names};
 use portolan_object::ObjectKey;
 use portolan_plan::propagation::{namespace, work};
 use portolan_runtime::client::BoxError;
 use portolan_runtime::{Outcome, Reconciler};
 
+use crate::failures::Failures;
 use crate::propagation::Pipeline;
-use crate::propagation::works::{difference, put, remove, views};
+use crate::propagation::works::{remove, send, views, write_for};
 
 pub(super) struct Namespaces(pub(super) Pipeline);
 
@@ -18,25 +18,26 @@ impl Reconciler for Namespaces {
     type Key = ObjectKey;
 
     async fn reconcile(&self, key: &ObjectKey) -> Outcome {
-        self.settle(key).await.into()
+        self.sync_works(key).await.into()
     }
 }
 
 impl Namespaces {
-    async fn settle(&self, key: &ObjectKey) -> Result<(), BoxError> {
+    async fn sync_works(&self, key: &ObjectKey) -> Result<(), BoxError> {
         let hub = &self.0.hub;
-        // One that vanished unseen takes its Works along as their owner; nothing is concluded from absence here.
+        // Absent from the cache is no proof of deletion. The Works are garbage-collected with the namespace.
         let Some(object) = hub.namespaces.get(key) else { return Ok(()) };
         if object.is_deleting() {
             return self.withdraw(key).await;
         }
         if !namespace::is_propagated(&object) {
-            // A label that stops propagation takes nothing away that is there.
+            // The label stops propagation; existing copies stay.
             return Ok(());
         }
         let policies = self.0.overrides.cluster.list();
         let policies = views(&policies);
         let mut writes = Vec::new();
+        let mut failures = Failures::default();
         for cluster in hub.clusters.list() {
             if cluster.metadata.is_deleting() {
                 continue;
@@ -44,14 +45,16 @@ impl Namespaces {
             let old = hub.works.get(&work::key(&object, &cluster.metadata.name));
             let id = old.as_ref().and_then(|old| old.metadata.label(labels::work::PERMANENT_ID));
             let id = id.map_or_else(|| uuid::Uuid::new_v4().to_string(), str::to_owned);
-            let new = namespace::work(&object, &cluster, &policies, &id)?;
-            writes.extend(difference(old.as_deref(), new).map(|write| put(hub, write)));
+            match namespace::work(&object, &cluster, &policies, &id) {
+                Ok(new) => writes.extend(write_for(old.as_deref(), new).map(|write| send(hub, write))),
+                Err(error) => failures.push(error),
+            }
         }
-        try_join_all(writes).await?;
-        Ok(())
+        failures.append(Failures::of_all(writes).await);
+        failures.into_result()
     }
 
-    /// The namespace is being deleted on the hub: its copies go, where they are ours.
+    /// Deletes the copies of a namespace that is being deleted on the hub, where Portolan created them.
     async fn withdraw(&self, key: &ObjectKey) -> Result<(), BoxError> {
         let hub = &self.0.hub;
         let name = names::work("Namespace", &key.name, "");

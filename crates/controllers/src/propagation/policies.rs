@@ -1,4 +1,4 @@
-//! One policy: its identity, and which templates have to look again because it changed.
+//! One policy: its permanent id, and the templates that must be reconciled because it changed.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -14,24 +14,24 @@ use portolan_runtime::client::Patch;
 use portolan_runtime::{ClientError, Outcome, Reconciler};
 use serde_json::json;
 
-use crate::missing::ignore_missing;
-use crate::propagation::forms::Policy;
+use crate::optional::Optional as _;
+use crate::propagation::scoped::Policy;
 use crate::propagation::templates::with_nulls;
 use crate::propagation::{BY_ID, Pipeline, TemplateKey};
 
 pub(super) struct Policies(pub(super) Pipeline);
 
-/// Whether a change of a policy is no more than the identity that we give it.
+/// Whether a change of a policy is only our own write of its permanent id and finalizer.
 pub(super) fn is_own_identity(change: &Change<Policy>) -> bool {
     let (Some(old), Some(new)) = (&change.old, &change.new) else { return false };
     old.spec == new.spec
         && old.metadata.deletion_timestamp == new.metadata.deletion_timestamp
-        && new.metadata.finalizers.iter().any(|held| held == finalizer(new))
+        && new.metadata.has_finalizer(finalizer(new))
         && !ids(new).is_empty()
         && (ids(old).is_empty() || ids(old) == ids(new))
 }
 
-/// The permanent id of a policy, as an index.
+/// The permanent id of a policy, as index values.
 pub(super) fn ids(policy: &Policy) -> Vec<String> {
     policy.metadata.label(permanent_id_label(&policy.metadata)).map(str::to_owned).into_iter().collect()
 }
@@ -44,26 +44,22 @@ impl Reconciler for Policies {
         if policy.metadata.is_deleting() {
             return self.leave(key, &policy).await.into();
         }
-        // Templates need not wait for the id to be written: it is known already.
+        // Templates need not wait for the write: the id is known before.
         self.queue_selected(&policy);
         self.queue_held(&policy);
-        self.identify(key, &policy).await.into()
+        self.write_identity(key, &policy).await.into()
     }
 }
 
 impl Policies {
     /// Writes the permanent id and the finalizer, in one request.
-    async fn identify(&self, key: &ObjectKey, policy: &Policy) -> Result<(), ClientError> {
-        let finalizer = finalizer(policy);
-        let has_finalizer = policy.metadata.finalizers.iter().any(|held| held == finalizer);
+    async fn write_identity(&self, key: &ObjectKey, policy: &Policy) -> Result<(), ClientError> {
+        let finalizers = policy.metadata.with_finalizer(finalizer(policy));
         let label = permanent_id_label(&policy.metadata);
-        if has_finalizer && policy.metadata.label(label).is_some() {
+        if finalizers.is_none() && policy.metadata.label(label).is_some() {
             return Ok(());
         }
-        let mut finalizers = policy.metadata.finalizers.clone();
-        if !has_finalizer {
-            finalizers.push(finalizer.to_owned());
-        }
+        let finalizers = finalizers.as_ref().unwrap_or(&policy.metadata.finalizers);
         let claim = claim_of(&policy.metadata);
         let patch = json!({ "metadata": {
             "resourceVersion": policy.metadata.resource_version, "finalizers": finalizers, "labels": claim.labels() } });
@@ -71,12 +67,11 @@ impl Policies {
         Ok(())
     }
 
-    /// A policy that goes takes its claims along; bindings, Works and objects in members stay.
+    /// Removes the claims of a policy that is being deleted; bindings, Works and objects in members stay.
     async fn leave(&self, key: &ObjectKey, policy: &Policy) -> Result<(), ClientError> {
-        let finalizer = finalizer(policy);
-        if !policy.metadata.finalizers.iter().any(|held| held == finalizer) {
+        let Some(finalizers) = policy.metadata.without_finalizers(&[finalizer(policy)]) else {
             return Ok(());
-        }
+        };
         let strip = json!({ "metadata": {
             "labels": with_nulls(LABELS, Default::default()),
             "annotations": with_nulls(ANNOTATIONS, Default::default()),
@@ -84,28 +79,24 @@ impl Policies {
         let mut templates = Vec::new();
         for id in ids(policy) {
             for binding in self.0.bindings.by_index(BY_ID, &id) {
-                let binding_key =
-                    ObjectKey::namespaced(&*binding.metadata.namespace, &*binding.metadata.name);
-                let patched =
-                    self.0.bindings.api(&binding_key).patch(&binding_key, &Patch::Merge(strip.clone())).await;
-                ignore_missing(patched)?;
+                let binding_key = binding.metadata.key();
+                let api = self.0.bindings.api(&binding_key);
+                api.patch(&binding_key, &Patch::Merge(strip.clone())).await.optional()?;
                 templates.push((binding.template_kind(), binding.template_key()));
             }
         }
         for (kind, template) in templates {
             let Some(cache) = self.0.templates.of_kind(&kind.group_kind()) else { continue };
             let api = self.0.hub.client.resource::<Object>(cache.resource());
-            ignore_missing(api.patch(&template, &Patch::Merge(strip.clone())).await)?;
+            api.patch(&template, &Patch::Merge(strip.clone())).await.optional()?;
         }
-        let mut finalizers = policy.metadata.finalizers.clone();
-        finalizers.retain(|held| held != finalizer);
         let patch = json!({ "metadata": {
             "resourceVersion": policy.metadata.resource_version, "finalizers": finalizers } });
         self.0.policies.api(key).patch(key, &Patch::Merge(patch)).await?;
         Ok(())
     }
 
-    /// Templates that the policy selects.
+    /// Queues the templates that the policy selects.
     fn queue_selected(&self, policy: &Policy) {
         for selector in &policy.spec.resource_selectors {
             self.queue_matching(selector, &policy.metadata.namespace);
@@ -132,7 +123,7 @@ impl Policies {
         }
     }
 
-    /// Templates that the policy holds, selected or no longer.
+    /// Queues the templates that the policy has claimed, selected or not.
     fn queue_held(&self, policy: &Policy) {
         let bindings = ids(policy).into_iter().flat_map(|id| self.0.bindings.by_index(BY_ID, &id));
         let held: HashSet<TemplateKey> = bindings

@@ -1,4 +1,4 @@
-//! What became of a binding: its own status from its Works, and the status of its template from that.
+//! The status of a binding from its Works, and the status of its template from that.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -16,14 +16,15 @@ use portolan_runtime::{ClientError, Outcome};
 use serde_json::json;
 use tokio::time::Instant;
 
-use crate::merge::difference;
+use crate::merge::{difference, status_patch};
+use crate::optional::Optional as _;
 use crate::propagation::Pipeline;
-use crate::propagation::forms::Binding;
 use crate::propagation::schedule::Scheduled;
+use crate::propagation::scoped::Binding;
 use crate::propagation::works::of_binding;
 
-/// Writes what changed; nothing when nothing did.
-pub(super) async fn settle(
+/// Writes the status of a binding and of its template if they changed.
+pub(super) async fn aggregate_status(
     pipeline: &Pipeline,
     key: &ObjectKey,
     binding: &Binding,
@@ -35,7 +36,7 @@ pub(super) async fn settle(
     let items = aggregated(works.iter().map(AsRef::as_ref));
     let mut status = binding.status.clone();
     if let Some(decided) = scheduled.condition {
-        tell(pipeline, binding, template, &decided);
+        emit_event(pipeline, binding, template, &decided);
         set_condition(&mut status.conditions, decided);
         if status.scheduler_observed_generation != binding.metadata.generation {
             status.scheduler_observed_generation = binding.metadata.generation;
@@ -45,42 +46,42 @@ pub(super) async fn settle(
             status.scheduler_observed_affinity_name = name;
         }
     }
-    // Without any Work yet there is nothing to say; the first one brings us here again.
+    // Without a Work there is nothing to report; the first one queues the binding again.
     if !items.is_empty() || !status.aggregated_status.is_empty() {
         set_condition(&mut status.conditions, fully_applied(&binding.spec, &items, &now));
         status.aggregated_status = items;
     }
     if status != binding.status {
         let all_reported = works.iter().all(|work| !work.status.conditions.is_empty());
-        let is_settled = all_reported && !works.is_empty();
+        let is_complete = all_reported && !works.is_empty();
         let is_urgent = condition(&status.conditions, reasons::SCHEDULED).is_some_and(|one| !one.is_true());
-        let knew_before = !binding.status.aggregated_status.is_empty();
-        if !(is_settled || is_urgent || knew_before || pipeline.first_reports.is_over(key)) {
-            return Ok(Outcome::RequeueAfter(FIRST_REPORT));
+        let had_report = !binding.status.aggregated_status.is_empty();
+        if !(is_complete || is_urgent || had_report || pipeline.first_reports.is_over(key)) {
+            return Ok(Outcome::RequeueAfter(FIRST_REPORT_TIMEOUT));
         }
         let patch = difference(&json!(binding.status), &json!(status));
         let patch = Patch::Merge(json!({ "status": patch }));
         pipeline.bindings.written(pipeline.bindings.api(key).patch_status(key, &patch).await?);
     }
     pipeline.first_reports.forget(key);
-    template_status(pipeline, template, &status.aggregated_status).await?;
+    write_template_status(pipeline, template, &status.aggregated_status).await?;
     Ok(Outcome::Done)
 }
 
-/// How long the first status of a binding waits for all its clusters to report, which they do late while many objects
-/// are on their way to them. One write then says it all; a member that does not answer delays it by no more than this.
-const FIRST_REPORT: Duration = Duration::from_secs(4);
+/// Time that the first status of a binding waits for the reports of all clusters. Reports are late while many objects are
+/// written to the members; one write then has all of them. A member that does not answer delays it by this time.
+const FIRST_REPORT_TIMEOUT: Duration = Duration::from_secs(4);
 
-/// Bindings whose first status waits, and since when.
+/// Bindings that wait for their first status, with the start of the wait. Clones share state.
 #[derive(Clone, Default)]
 pub(super) struct FirstReports(Arc<Mutex<HashMap<ObjectKey, Instant>>>);
 
 impl FirstReports {
-    /// Whether a binding has waited long enough; the first question starts its wait.
+    /// Whether the wait of a binding is over; the first call starts it.
     fn is_over(&self, key: &ObjectKey) -> bool {
         let now = Instant::now();
         let since = *self.0.lock().entry(key.clone()).or_insert(now);
-        now.duration_since(since) >= FIRST_REPORT
+        now.duration_since(since) >= FIRST_REPORT_TIMEOUT
     }
 
     pub(super) fn forget(&self, key: &ObjectKey) {
@@ -88,38 +89,32 @@ impl FirstReports {
     }
 }
 
-/// An event when the decision is news.
-fn tell(pipeline: &Pipeline, binding: &Binding, template: &Object, decided: &Condition) {
+/// Emits an event if scheduling failed for a new reason.
+fn emit_event(pipeline: &Pipeline, binding: &Binding, template: &Object, decided: &Condition) {
     let known = condition(&binding.status.conditions, reasons::SCHEDULED);
-    let is_news = known.is_none_or(|known| known.message != decided.message);
-    if is_news && !decided.is_true() {
-        let about = Regarding::object(template);
-        pipeline.hub.events.record(
-            about,
-            Severity::Warning,
-            "ScheduleBindingFailed",
-            decided.message.clone(),
-        );
+    let changed = known.is_none_or(|known| known.message != decided.message);
+    if changed && !decided.is_true() {
+        let (about, message) = (Regarding::object(template), decided.message.clone());
+        pipeline.hub.events.record(about, Severity::Warning, "ScheduleBindingFailed", message);
     }
 }
 
-/// The template's status, for kinds that have one to sum up.
-async fn template_status(
+/// Writes the template's status, for kinds with an `aggregate` hook.
+async fn write_template_status(
     pipeline: &Pipeline,
     template: &Object,
     items: &[portolan_api::work::AggregatedStatusItem],
 ) -> Result<(), ClientError> {
     let Some(status) = aggregate(template, &reports(items)) else { return Ok(()) };
-    let present = template.at(&["status"]).cloned().unwrap_or_else(|| json!({}));
-    if status == present {
+    let is_unchanged = match template.0.get("status") {
+        Some(present) => *present == status,
+        None => status == json!({}),
+    };
+    if is_unchanged {
         return Ok(());
     }
     let kind = template.group_version_kind().group_kind();
     let Some(cache) = pipeline.templates.of_kind(&kind) else { return Ok(()) };
     let api = pipeline.hub.client.resource::<Object>(cache.resource());
-    let patch = Patch::Merge(json!({ "status": difference(&present, &status) }));
-    match api.patch_status(&template.key(), &patch).await {
-        Err(error) if !error.is_not_found() => Err(error),
-        _ => Ok(()),
-    }
+    api.patch_status(&template.key(), &status_patch(template, &status)).await.optional().map(drop)
 }

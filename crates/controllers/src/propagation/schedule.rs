@@ -1,4 +1,4 @@
-//! Where a binding goes: asks `portolan_plan` with the clusters as they are, and writes the answer.
+//! The target clusters of a binding: lets `portolan_plan` decide from the current clusters, and writes the result.
 
 use std::collections::BTreeSet;
 
@@ -7,14 +7,14 @@ use portolan_api::conditions::binding as reasons;
 use portolan_api::meta::Condition;
 use portolan_object::ObjectKey;
 use portolan_plan::propagation::reschedule::{View, is_due, is_schedulable, placement_record};
-use portolan_plan::propagation::schedule::{Placed, Request, Unplaced, schedule};
+use portolan_plan::propagation::schedule::{Placed, PlacementError, Request, schedule};
 use portolan_runtime::ClientError;
 
 use crate::propagation::Pipeline;
-use crate::propagation::forms::Binding;
+use crate::propagation::scoped::Binding;
 
-/// Decides for one binding.
-pub(super) fn place(pipeline: &Pipeline, view: View<'_>) -> Result<Placed, Unplaced> {
+/// Schedules one binding, without writing.
+pub(super) fn place(pipeline: &Pipeline, view: View<'_>) -> Result<Placed, PlacementError> {
     let clusters = pipeline.hub.clusters.list();
     let clusters: Vec<_> = clusters.iter().map(AsRef::as_ref).collect();
     let reference = &view.spec.resource;
@@ -35,19 +35,17 @@ pub(super) fn place(pipeline: &Pipeline, view: View<'_>) -> Result<Placed, Unpla
     schedule(&request, &clusters)
 }
 
-/// What scheduling left behind for the status.
+/// The result of scheduling that belongs into the status.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Scheduled {
-    /// The `Scheduled` condition; `None` when the binding is not ours to schedule.
+    /// The `Scheduled` condition; `None` if another scheduler is responsible for the binding.
     pub(super) condition: Option<Condition>,
-    /// The group of `clusterAffinities` that worked.
+    /// The group of `clusterAffinities` that was used.
     pub(super) affinity_name: Option<String>,
-    /// Whether `spec.clusters` was decided anew.
-    pub(super) is_new: bool,
 }
 
-/// Schedules a binding when that is due. Returns the binding as it is then.
-pub(super) async fn settle(
+/// Schedules a binding if that is due. Returns the binding as it was written.
+pub(super) async fn reconcile_schedule(
     pipeline: &Pipeline,
     key: &ObjectKey,
     binding: Binding,
@@ -67,17 +65,14 @@ pub(super) async fn settle(
     }
     let (clusters, scheduled) = match place(pipeline, view) {
         Ok(placed) => {
-            let scheduled = Scheduled {
-                condition: Some(success),
-                affinity_name: Some(placed.affinity_name),
-                is_new: false,
-            };
+            let affinity_name = Some(placed.affinity_name);
+            let scheduled = Scheduled { condition: Some(success), affinity_name };
             (Some(placed.clusters), scheduled)
         }
-        Err(unplaced) => {
-            let message = unplaced.to_string();
-            let condition = Condition::new(reasons::SCHEDULED, false, unplaced.reason(), message, &*now);
-            let withdrawn = matches!(unplaced, Unplaced::NoFit(_)).then(Vec::new);
+        Err(error) => {
+            let message = error.to_string();
+            let condition = Condition::new(reasons::SCHEDULED, false, error.reason(), message, &*now);
+            let withdrawn = matches!(error, PlacementError::NoFit(_)).then(Vec::new);
             (withdrawn, Scheduled { condition: Some(condition), ..Scheduled::default() })
         }
     };
@@ -90,7 +85,7 @@ async fn write(
     key: &ObjectKey,
     binding: Binding,
     clusters: Option<Vec<portolan_api::work::TargetCluster>>,
-    mut scheduled: Scheduled,
+    scheduled: Scheduled,
 ) -> Result<(Binding, Scheduled), ClientError> {
     let mut wanted = binding.clone();
     if let Some(clusters) = clusters {
@@ -104,7 +99,6 @@ async fn write(
     if wanted == binding {
         return Ok((binding, scheduled));
     }
-    scheduled.is_new = true;
     let mut written = pipeline.bindings.api(key).replace(&wanted).await?;
     written.metadata.managed_fields.clear();
     pipeline.bindings.written(written.clone());
@@ -121,7 +115,7 @@ fn missing(pipeline: &Pipeline, binding: &Binding) -> Vec<String> {
     missing.into_iter().cloned().collect()
 }
 
-/// Success is also that a part of the clusters asked for exists; which ones do not is said, for it may be a typo.
+/// Scheduling succeeds if some of the named clusters exist. The message names the others, as they may be typos.
 fn success(missing: &[String], now: &str) -> Condition {
     let mut message = "Binding has been scheduled successfully.".to_owned();
     if !missing.is_empty() {

@@ -1,25 +1,38 @@
-//! One template: find its policy, write the claim, keep its binding.
+//! One template: finds its policy, writes the claim, and keeps its binding up to date.
 //!
-//! A new binding is written with its clusters already in it, so that the first object is in a member two writes
-//! earlier; from then on `schedule` looks after it.
+//! A new binding is created with its target clusters, which saves two writes before the first object is in a member.
+//! After that `schedule` keeps them up to date.
 
 use std::sync::Arc;
 
 use portolan_api::policy::PropagationSpec;
 use portolan_api::{annotations, labels, names};
-use portolan_object::{Object, ObjectKey, Status};
+use portolan_object::{GroupVersionKind, Object, ObjectKey};
 use portolan_plan::propagation::claim::{ANNOTATIONS, Claim, LABELS};
 use portolan_plan::propagation::detect::{Candidate, Decision, decide, is_template};
 use portolan_plan::propagation::{binding, reschedule};
 use portolan_runtime::client::{BoxError, Delete, Patch};
-use portolan_runtime::{ClientError, Outcome, Reconciler};
+use portolan_runtime::{Api, ClientError, Outcome, Reconciler};
 use serde_json::{Map, Value, json};
 
-use crate::propagation::forms::{Binding, Policy};
+use crate::optional::Optional as _;
 use crate::propagation::schedule::place;
+use crate::propagation::scoped::{Binding, Policy};
 use crate::propagation::{Pipeline, TemplateKey};
 
 pub(super) struct Templates(pub(super) Pipeline);
+
+/// A template cannot be claimed yet.
+#[derive(Debug, thiserror::Error)]
+enum TemplateError {
+    #[error(
+        "policy {policy} waits for override policy {missing}, which does not exist: create it, or remove it from \
+         dependentOverrides"
+    )]
+    MissingOverride { policy: String, missing: String },
+    #[error("the API server no longer serves {0}: the template is propagated when it does again")]
+    NotServed(GroupVersionKind),
+}
 
 impl Reconciler for Templates {
     type Key = TemplateKey;
@@ -27,9 +40,9 @@ impl Reconciler for Templates {
     async fn reconcile(&self, key: &TemplateKey) -> Outcome {
         match self.0.template(&key.kind, &key.key) {
             Some(template) if template.is_deleting() || !is_template(&template) => Outcome::Done,
-            Some(template) => self.settle(template).await.into(),
+            Some(template) => self.reconcile_template(template).await.into(),
             None => {
-                // Its binding notices, and makes sure.
+                // The binding checks with the API server.
                 self.0.binding_queue.add(binding_key(&key.kind.kind, &key.key));
                 Outcome::Done
             }
@@ -48,7 +61,7 @@ pub(super) fn claim_ids(binding: &Binding) -> Vec<String> {
 }
 
 impl Templates {
-    async fn settle(&self, template: Arc<Object>) -> Result<Outcome, BoxError> {
+    async fn reconcile_template(&self, template: Arc<Object>) -> Result<Outcome, BoxError> {
         let policies = &self.0.policies;
         let namespaced = match template.namespace() {
             "" => Vec::new(),
@@ -68,7 +81,8 @@ impl Templates {
             }
             Decision::Take(policy, spec, claim) => {
                 if let Some(missing) = self.missing_override(policy, spec) {
-                    return Err(format!("policy {} waits for override policy {missing}", policy.name).into());
+                    let (policy, missing) = (policy.name.clone(), missing.clone());
+                    return Err(TemplateError::MissingOverride { policy, missing }.into());
                 }
                 let claimed = self.claim(&template, &claim).await?;
                 self.bind(&claimed, spec, &claim).await
@@ -76,7 +90,7 @@ impl Templates {
         }
     }
 
-    /// An override that the policy insists on and that is not there.
+    /// An override policy in `dependentOverrides` that does not exist.
     fn missing_override<'a>(
         &self,
         policy: &portolan_api::meta::ObjectMeta,
@@ -90,7 +104,7 @@ impl Templates {
     }
 
     /// Writes the claim onto the template.
-    async fn claim(&self, template: &Object, claim: &Claim) -> Result<Object, ClientError> {
+    async fn claim(&self, template: &Object, claim: &Claim) -> Result<Object, BoxError> {
         let patch = json!({ "metadata": {
             "resourceVersion": template.resource_version(),
             "labels": with_nulls(LABELS, claim.labels()),
@@ -104,8 +118,8 @@ impl Templates {
         Ok(claimed)
     }
 
-    /// Takes the claim off the binding and then off the template. The binding and what follows from it stay.
-    async fn release(&self, template: &Object, claim: &Claim) -> Result<(), ClientError> {
+    /// Removes the claim from the binding and then from the template. The binding, its Works and their objects stay.
+    async fn release(&self, template: &Object, claim: &Claim) -> Result<(), BoxError> {
         let strip = json!({ "metadata": {
             "labels": with_nulls(LABELS, Default::default()),
             "annotations": with_nulls(ANNOTATIONS, Default::default()),
@@ -120,7 +134,7 @@ impl Templates {
         Ok(())
     }
 
-    /// Creates the binding of a template, or brings it in line.
+    /// Creates or updates the binding of a template.
     async fn bind(
         &self,
         template: &Object,
@@ -141,7 +155,7 @@ impl Templates {
         let is_claimed = is_covered(&present.metadata.labels, &claim.labels())
             && is_covered(&present.metadata.annotations, &claim.annotations());
         if is_claimed && !binding::differs(&present.spec, &spec) {
-            // Nothing about the binding itself: its Works may follow the template's content.
+            // The binding is up to date, but its Works may not be.
             if present.spec.resource.resource_version != template.resource_version() {
                 self.0.binding_queue.add(key);
             }
@@ -174,22 +188,16 @@ impl Templates {
         Binding { api_version, kind: kind.to_owned(), metadata, spec, ..Binding::default() }
     }
 
-    /// The binding of an earlier template of the same name: its owner is gone, so it goes.
+    /// Deletes the binding of an earlier template of the same name.
     async fn remove_orphan(&self, key: &ObjectKey, binding: &Binding) -> Result<(), ClientError> {
         let uid = binding.metadata.uid.clone();
-        match self.0.bindings.api(key).delete(key, &Delete::default().uid(uid)).await {
-            Err(error) if !error.is_not_found() => Err(error),
-            _ => Ok(()),
-        }
+        self.0.bindings.api(key).delete(key, &Delete::default().uid(uid)).await.optional().map(drop)
     }
 
-    fn api(&self, template: &Object) -> Result<portolan_runtime::Api<Object>, ClientError> {
+    fn api(&self, template: &Object) -> Result<Api<Object>, TemplateError> {
         let kind = template.group_version_kind();
-        let resource = self.0.templates.of_kind(&kind.group_kind()).map(|cache| cache.resource().clone());
-        // Its cache may have stopped since, because its CustomResourceDefinition is gone.
-        let not_served =
-            || ClientError::NotFound(Status::new(404, "NotFound", format!("{kind} is not served any more")));
-        Ok(self.0.hub.client.resource(&resource.ok_or_else(not_served)?))
+        let cache = self.0.templates.of_kind(&kind.group_kind()).ok_or(TemplateError::NotServed(kind))?;
+        Ok(self.0.hub.client.resource(cache.resource()))
     }
 }
 
@@ -211,7 +219,7 @@ pub(super) fn with_nulls(keys: &[&str], values: std::collections::BTreeMap<Strin
     Value::Object(patch)
 }
 
-/// Whether a label set marks a binding as made by a policy.
+/// Whether a policy created the binding.
 pub(super) fn is_claimed(binding: &Binding) -> bool {
     LABELS.iter().any(|label| binding.metadata.label(label).is_some())
         || binding.metadata.label(labels::binding::MANAGED_BY).is_some()

@@ -1,30 +1,35 @@
-//! The Works of one binding: one per target cluster, no more and no less.
+//! The Works of one binding: exactly one per target cluster.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use futures::future::try_join_all;
 use portolan_api::names;
-use portolan_api::work::{TargetCluster, Work};
+use portolan_api::policy::PurgeMode;
+use portolan_api::work::{ResourceBindingSpec, TargetCluster, Work};
 use portolan_api::{annotations, labels};
 use portolan_object::{Object, ObjectKey};
-use portolan_plan::propagation::overrides;
+use portolan_plan::propagation::overrides::{self, OverrideError};
 use portolan_plan::propagation::work::{Input, build, is_current, targets};
 use portolan_runtime::client::{BoxError, Delete};
 use portolan_runtime::events::{Regarding, Severity};
 use portolan_runtime::{ClientError, ClusterName};
 
+use crate::failures::Failures;
 use crate::hub::{Hub, WORKS_BY_BINDING};
+use crate::optional::Optional as _;
 use crate::propagation::Pipeline;
-use crate::propagation::forms::{Binding, Override};
+use crate::propagation::scoped::{Binding, Override};
 
-/// The Works of a binding, as the cache has them.
+/// The Works of a binding, from the cache.
 pub(super) fn of_binding(hub: &Hub, binding: &ObjectKey) -> Vec<Arc<Work>> {
     hub.works.by_index(WORKS_BY_BINDING, &binding.to_string())
 }
 
-/// Creates, changes and removes Works until there is one per target.
-pub(super) async fn settle(
+/// Creates, changes and deletes Works until there is one per target.
+///
+/// The write for each cluster runs to its end whatever happens to the others. Works of clusters that are no longer
+/// targets are deleted only after all writes succeeded, so that an object that moves is created before it is deleted.
+pub(super) async fn sync_works(
     pipeline: &Pipeline,
     key: &ObjectKey,
     binding: &Binding,
@@ -51,61 +56,60 @@ pub(super) async fn settle(
         overrides: &namespaced,
     };
     let mut writes = Vec::new();
-    let mut failure: Option<BoxError> = None;
+    let mut failures = Failures::default();
     for target in targets(&binding.spec) {
         let old = by_cluster.remove(target.name.as_str());
-        match wanted(&pipeline.hub, &input, &target, old.map(AsRef::as_ref)) {
-            Ok(Some(write)) => writes.push(put(&pipeline.hub, write)),
+        match write_for_target(&pipeline.hub, &input, &target, old.map(AsRef::as_ref)) {
+            Ok(Some(write)) => writes.push(send(&pipeline.hub, write)),
             Ok(None) => {}
             Err(error) => {
-                let about = Regarding::object(template);
-                pipeline.hub.events.record(
-                    about,
-                    Severity::Warning,
-                    "ApplyOverridePolicyFailed",
-                    error.to_string(),
-                );
-                failure = Some(error);
+                let (about, message) = (Regarding::object(template), error.to_string());
+                pipeline.hub.events.record(about, Severity::Warning, "ApplyOverridePolicyFailed", message);
+                failures.push(error);
             }
         }
     }
-    try_join_all(writes).await?;
-    let evicting = |cluster: &str| {
-        let tasks = &binding.spec.graceful_eviction_tasks;
-        tasks.iter().any(|task| {
-            task.from_cluster == cluster && task.purge_mode != Some(portolan_api::policy::PurgeMode::Directly)
-        })
-    };
-    let orphans =
-        by_cluster.iter().filter(|(cluster, work)| !work.metadata.is_deleting() && !evicting(cluster));
-    try_join_all(orphans.map(|(_, work)| remove(&pipeline.hub, work))).await?;
-    failure.map_or(Ok(()), Err)
+    let failed_writes = Failures::of_all(writes).await;
+    if failed_writes.is_empty() {
+        let surplus = by_cluster
+            .iter()
+            .filter(|(cluster, work)| !work.metadata.is_deleting() && !is_evicting(&binding.spec, cluster));
+        failures.append(Failures::of_all(surplus.map(|(_, work)| remove(&pipeline.hub, work))).await);
+    }
+    failures.append(failed_writes);
+    failures.into_result()
 }
 
-/// A write that brings one Work in line.
-pub(super) enum Write {
+/// Whether a cluster keeps its Work until the object runs elsewhere.
+fn is_evicting(spec: &ResourceBindingSpec, cluster: &str) -> bool {
+    let mut tasks = spec.graceful_eviction_tasks.iter();
+    tasks.any(|task| task.from_cluster == cluster && task.purge_mode != Some(PurgeMode::Directly))
+}
+
+/// A write of one Work.
+pub(super) enum WorkWrite {
     Create(Work),
     Replace(Work),
 }
 
-/// The Work for a target; `None` when the one that is there says the same.
-fn wanted(
+/// The write for a target; `None` if its Work is up to date.
+fn write_for_target(
     hub: &Hub,
     input: &Input<'_>,
     target: &TargetCluster,
     old: Option<&Work>,
-) -> Result<Option<Write>, BoxError> {
-    // A cluster that is gone gets nothing; scheduling takes it out of the binding.
+) -> Result<Option<WorkWrite>, OverrideError> {
+    // No Work for a deleted cluster; scheduling removes it from the binding.
     let Some(cluster) = hub.cluster(&ClusterName::new(target.name.as_str())) else { return Ok(None) };
     let id = old.and_then(|old| old.metadata.label(labels::work::PERMANENT_ID)).map(str::to_owned);
     let id = id.unwrap_or_else(|| uuid::Uuid::new_v4().to_string());
     let new = build(input, target, &cluster, &id)?;
-    Ok(difference(old, new))
+    Ok(write_for(old, new))
 }
 
-/// What to write so that `new` is there.
-pub(super) fn difference(old: Option<&Work>, new: Work) -> Option<Write> {
-    let Some(old) = old else { return Some(Write::Create(new)) };
+/// The write that turns `old` into `new`; `None` if they agree.
+pub(super) fn write_for(old: Option<&Work>, new: Work) -> Option<WorkWrite> {
+    let Some(old) = old else { return Some(WorkWrite::Create(new)) };
     if old.metadata.is_deleting() || is_current(old, &new) {
         return None;
     }
@@ -117,29 +121,27 @@ pub(super) fn difference(old: Option<&Work>, new: Work) -> Option<Write> {
     changed.metadata.labels.extend(new.metadata.labels);
     changed.metadata.annotations.extend(new.metadata.annotations);
     changed.spec = new.spec;
-    Some(Write::Replace(changed))
+    Some(WorkWrite::Replace(changed))
 }
 
-/// Sends a write.
-pub(super) async fn put(hub: &Hub, write: Write) -> Result<(), ClientError> {
+/// Sends a write and updates the cache with its result.
+pub(super) async fn send(hub: &Hub, write: WorkWrite) -> Result<(), ClientError> {
     let api = hub.client.kind::<Work>();
     let written = match write {
-        Write::Create(work) => api.create(&work).await?,
-        Write::Replace(work) => api.replace(&work).await?,
+        WorkWrite::Create(work) => api.create(&work).await?,
+        WorkWrite::Replace(work) => api.replace(&work).await?,
     };
     hub.work_written(written);
     Ok(())
 }
 
-/// Asks for the removal of a Work; execution removes the object in the member first.
+/// Deletes a Work; `execution` deletes the object in the member and then releases the Work.
 pub(super) async fn remove(hub: &Hub, work: &Work) -> Result<(), ClientError> {
     let key = work.metadata.key();
-    match hub.client.kind::<Work>().delete(&key, &Delete::default()).await {
-        Err(error) if !error.is_not_found() => Err(error),
-        _ => Ok(()),
-    }
+    hub.client.kind::<Work>().delete(&key, &Delete::default()).await.optional().map(drop)
 }
 
+/// The override policies as `plan` takes them.
 pub(super) fn views(policies: &[Arc<Override>]) -> Vec<overrides::Policy<'_>> {
     policies
         .iter()

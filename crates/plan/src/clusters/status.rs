@@ -1,14 +1,15 @@
-//! What a member serves and consists of, as its Cluster object reports it (karmada-behaviour 5.3).
+//! The status of a Cluster: the APIs that the member serves and its nodes (karmada
+//! pkg/controllers/status/cluster_status_controller.go).
 
 use std::collections::BTreeMap;
 
 use portolan_api::cluster::{ApiEnablement, ApiResource, NodeSummary};
 use portolan_api::conditions::cluster as reasons;
+use portolan_api::kubernetes::is_condition_true;
 use portolan_api::meta::{Condition, ConditionStatus};
 use portolan_object::{GroupVersionKind, Object};
-use serde_json::Value;
 
-/// Everything a member serves, sorted, so that equal answers give equal status.
+/// The APIs that a member serves, sorted, so that equal answers give equal status.
 ///
 /// Each item is a kind with its plural name.
 pub fn api_enablements<'a>(
@@ -46,20 +47,14 @@ pub fn completeness(enablements: &[ApiEnablement], failed: &[String], now: &str)
     condition(ConditionStatus::True, reasons::COMPLETE, "collected complete APIEnablements".to_owned())
 }
 
-/// How many nodes there are and how many are ready.
+/// The number of nodes and of ready nodes.
 pub fn node_summary<'a>(nodes: impl IntoIterator<Item = &'a Object>) -> NodeSummary {
     let mut summary = NodeSummary::default();
     for node in nodes {
         summary.total_num += 1;
-        summary.ready_num += i32::from(is_ready(node));
+        summary.ready_num += i32::from(is_condition_true(node, "Ready"));
     }
     summary
-}
-
-fn is_ready(node: &Object) -> bool {
-    let conditions = node.at(&["status", "conditions"]).and_then(Value::as_array);
-    let mut ready = conditions.into_iter().flatten().filter(|condition| condition["type"] == "Ready");
-    ready.any(|condition| condition["status"] == "True")
 }
 
 #[cfg(test)]

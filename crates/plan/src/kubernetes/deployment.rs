@@ -1,17 +1,21 @@
 //! Deployments: a ReplicaSet per template, and moving from the old ones to the new one.
 
+use portolan_api::kubernetes::{
+    Deployment, DeploymentCondition, DeploymentSpec, IntOrString, ReplicaSet, ReplicaSetStatus,
+    RollingUpdate, View,
+};
 use portolan_api::names;
 use portolan_object::{Object, ObjectKey};
 use serde_json::{Value, json};
 
-use super::pods::controller_reference;
-use super::replica_set::desired;
+use super::pods::{self, controller_reference};
+use super::replica_set::desired_replicas;
 
 /// The label that tells the pods of one template from those of another.
 pub const TEMPLATE_HASH: &str = "pod-template-hash";
 const REVISION: &str = "deployment.kubernetes.io/revision";
 
-/// One step.
+/// One change that brings the cluster closer to the Deployment.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Action {
     /// Create a ReplicaSet.
@@ -20,7 +24,7 @@ pub enum Action {
     Scale(ObjectKey, i64),
     /// Delete a ReplicaSet beyond the history limit.
     Delete(ObjectKey),
-    /// Note the revision on the Deployment.
+    /// Write the revision onto the Deployment.
     Revision(i64),
     /// Write the status.
     Status(Value),
@@ -30,23 +34,42 @@ pub enum Action {
 pub fn plan(deployment: &Object, sets: &[&Object], now: &str) -> Vec<Action> {
     let mut actions = Vec::new();
     let current = current_set(deployment, sets);
-    if !deployment.is_deleting() && deployment.at(&["spec", "paused"]) != Some(&json!(true)) {
-        actions.extend(rollout(deployment, sets, current));
+    let view = Deployment::read(deployment).unwrap_or_default();
+    if !deployment.is_deleting() && !view.spec.paused {
+        actions.extend(rollout(deployment, &view.spec, sets, current));
     }
-    let status = status(deployment, sets, current, now);
+    let status = status(deployment, &view, sets, current, now);
     if deployment.at(&["status"]) != Some(&status) {
         actions.push(Action::Status(status));
     }
     actions
 }
 
-fn rollout(deployment: &Object, sets: &[&Object], current: Option<&Object>) -> Vec<Action> {
-    let wanted = desired(deployment);
+/// Replicas and counters of a ReplicaSet.
+fn view(set: &Object) -> ReplicaSet {
+    ReplicaSet::read(set).unwrap_or_default()
+}
+
+fn counters(set: &Object) -> ReplicaSetStatus {
+    view(set).status
+}
+
+fn desired(set: &Object) -> i64 {
+    desired_replicas(view(set).spec.replicas)
+}
+
+fn rollout(
+    deployment: &Object,
+    spec: &DeploymentSpec<'_>,
+    sets: &[&Object],
+    current: Option<&Object>,
+) -> Vec<Action> {
+    let wanted = desired_replicas(spec.replicas);
     let old: Vec<&Object> =
         sets.iter().copied().filter(|set| current.is_none_or(|current| current.uid() != set.uid())).collect();
     let old_total: i64 = old.iter().map(|set| desired(set)).sum();
-    let recreate = deployment.str_at(&["spec", "strategy", "type"]) == "Recreate";
-    let surge = if recreate { 0 } else { bound(deployment, "maxSurge", wanted, Rounding::Up) };
+    let recreate = spec.strategy.kind == "Recreate";
+    let surge = if recreate { 0 } else { max_surge(&spec.strategy.rolling_update, wanted) };
     let room = (wanted + surge - old_total).clamp(0, wanted);
     let Some(current) = current else {
         let revision = sets.iter().map(|set| revision(set)).max().unwrap_or_default() + 1;
@@ -58,7 +81,7 @@ fn rollout(deployment: &Object, sets: &[&Object], current: Option<&Object>) -> V
         actions.push(Action::Revision(revision(current)));
     }
     let have = desired(current);
-    let old_pods: i64 = old.iter().map(|set| counter(set, "replicas")).sum();
+    let old_pods: i64 = old.iter().map(|set| counters(set).replicas).sum();
     let target = match () {
         () if have > wanted => wanted,
         () if recreate && old_pods > 0 => have,
@@ -67,27 +90,21 @@ fn rollout(deployment: &Object, sets: &[&Object], current: Option<&Object>) -> V
     if target != have {
         actions.push(Action::Scale(current.key(), target));
     }
-    actions.extend(scale_down(deployment, &old, current, wanted, recreate));
-    actions.extend(beyond_history(deployment, &old));
+    actions.extend(scale_down(spec, &old, current, recreate));
+    actions.extend(beyond_history(spec, &old));
     actions
 }
 
-/// Old sets give up what the available pods can spare; unavailable old pods go first and cost nothing.
-fn scale_down(
-    deployment: &Object,
-    old: &[&Object],
-    current: &Object,
-    wanted: i64,
-    recreate: bool,
-) -> Vec<Action> {
-    let unavailable =
-        if recreate { wanted } else { bound(deployment, "maxUnavailable", wanted, Rounding::Down) };
-    let available: i64 = old.iter().chain([&current]).map(|set| counter(set, "availableReplicas")).sum();
+/// Old sets lose the pods that availability does not need; unavailable old pods go first and cost nothing.
+fn scale_down(spec: &DeploymentSpec<'_>, old: &[&Object], current: &Object, recreate: bool) -> Vec<Action> {
+    let wanted = desired_replicas(spec.replicas);
+    let unavailable = if recreate { wanted } else { max_unavailable(&spec.strategy.rolling_update, wanted) };
+    let available: i64 = old.iter().chain([&current]).map(|set| counters(set).available_replicas).sum();
     let mut spare = available - (wanted - unavailable);
     let mut actions = Vec::new();
     for set in old {
         let have = desired(set);
-        let idle = (have - counter(set, "availableReplicas")).max(0);
+        let idle = (have - counters(set).available_replicas).max(0);
         let given = (idle + spare.max(0)).min(have);
         spare -= (given - idle).max(0);
         if given > 0 {
@@ -97,9 +114,9 @@ fn scale_down(
     actions
 }
 
-fn beyond_history(deployment: &Object, old: &[&Object]) -> Vec<Action> {
-    let limit = deployment.at(&["spec", "revisionHistoryLimit"]).and_then(Value::as_u64).unwrap_or(10);
-    let is_empty = |set: &&&Object| desired(set) == 0 && counter(set, "replicas") == 0 && !set.is_deleting();
+fn beyond_history(spec: &DeploymentSpec<'_>, old: &[&Object]) -> Vec<Action> {
+    let limit = spec.revision_history_limit.unwrap_or(10);
+    let is_empty = |set: &&&Object| desired(set) == 0 && counters(set).replicas == 0 && !set.is_deleting();
     let mut empty: Vec<&&Object> = old.iter().filter(is_empty).collect();
     empty.sort_by_key(|set| revision(set));
     let surplus = empty.len().saturating_sub(usize::try_from(limit).unwrap_or(usize::MAX));
@@ -112,41 +129,43 @@ enum Rounding {
     Down,
 }
 
-/// `maxSurge` or `maxUnavailable` as pods. Both rounding to zero would stop every rollout, so surge is then one.
-fn bound(deployment: &Object, field: &str, wanted: i64, rounding: Rounding) -> i64 {
-    let value =
-        deployment.at(&["spec", "strategy", "rollingUpdate", field]).cloned().unwrap_or_else(|| json!("25%"));
-    let percent =
-        value.as_str().and_then(|text| text.strip_suffix('%')).and_then(|text| text.parse::<i64>().ok());
-    let pods = match (value.as_i64(), percent) {
-        (Some(pods), _) => pods,
-        (None, Some(percent)) if rounding == Rounding::Up => (wanted * percent + 99) / 100,
-        (None, Some(percent)) => wanted * percent / 100,
-        (None, None) => 0,
+/// `maxSurge` as pods. Both limits rounding to zero would stop every rollout, so surge is then one.
+fn max_surge(limits: &RollingUpdate<'_>, wanted: i64) -> i64 {
+    match pods_of(limits.max_surge, wanted, Rounding::Up) {
+        0 if max_unavailable(limits, wanted) == 0 => 1,
+        pods => pods,
+    }
+}
+
+/// `maxUnavailable` as pods.
+fn max_unavailable(limits: &RollingUpdate<'_>, wanted: i64) -> i64 {
+    pods_of(limits.max_unavailable, wanted, Rounding::Down)
+}
+
+/// A count or a percentage of `wanted` as pods; 25% if absent.
+fn pods_of(limit: Option<IntOrString<'_>>, wanted: i64, rounding: Rounding) -> i64 {
+    let text = match limit.unwrap_or(IntOrString::String("25%")) {
+        IntOrString::Int(pods) => return pods,
+        IntOrString::String(text) => text,
     };
-    let other_is_zero = field == "maxSurge" && bound_is_zero(deployment, wanted);
-    if pods == 0 && other_is_zero { 1 } else { pods }
-}
-
-fn bound_is_zero(deployment: &Object, wanted: i64) -> bool {
-    bound(deployment, "maxUnavailable", wanted, Rounding::Down) == 0
-}
-
-fn counter(set: &Object, field: &str) -> i64 {
-    set.at(&["status", field]).and_then(Value::as_i64).unwrap_or_default()
+    let percent = text.strip_suffix('%').and_then(|percent| percent.parse::<i64>().ok()).unwrap_or_default();
+    match rounding {
+        Rounding::Up => (wanted * percent + 99) / 100,
+        Rounding::Down => wanted * percent / 100,
+    }
 }
 
 fn revision(set: &Object) -> i64 {
     set.annotation(REVISION).and_then(|text| text.parse().ok()).unwrap_or_default()
 }
 
-/// The set that was made from the deployment's present template.
+/// The set of the deployment's current template.
 fn current_set<'a>(deployment: &Object, sets: &[&'a Object]) -> Option<&'a Object> {
     let hash = template_hash(deployment);
     sets.iter().copied().find(|set| set.label(TEMPLATE_HASH) == Some(&hash))
 }
 
-/// Names a template; equal templates have equal hashes on every machine.
+/// The hash of the template; equal templates have equal hashes on every machine.
 fn template_hash(deployment: &Object) -> String {
     let template = deployment.at(&["spec", "template"]).map(Value::to_string).unwrap_or_default();
     names::short_hash(&template)
@@ -154,7 +173,7 @@ fn template_hash(deployment: &Object) -> String {
 
 fn new_set(deployment: &Object, replicas: i64, revision: i64) -> Object {
     let hash = template_hash(deployment);
-    let mut template = deployment.at(&["spec", "template"]).cloned().unwrap_or_default();
+    let mut template = pods::template(deployment);
     template["metadata"]["labels"][TEMPLATE_HASH] = json!(hash);
     let mut selector = deployment.at(&["spec", "selector"]).cloned().unwrap_or_default();
     selector["matchLabels"][TEMPLATE_HASH] = json!(hash);
@@ -172,24 +191,31 @@ fn new_set(deployment: &Object, replicas: i64, revision: i64) -> Object {
     }))
 }
 
-fn status(deployment: &Object, sets: &[&Object], current: Option<&Object>, now: &str) -> Value {
-    let wanted = desired(deployment);
-    let sum = |field: &str| -> i64 { sets.iter().map(|set| counter(set, field)).sum() };
-    let available = sum("availableReplicas");
-    let updated = current.map_or(0, |set| counter(set, "replicas"));
+fn status(
+    deployment: &Object,
+    view: &Deployment<'_>,
+    sets: &[&Object],
+    current: Option<&Object>,
+    now: &str,
+) -> Value {
+    let wanted = desired_replicas(view.spec.replicas);
+    let all: Vec<ReplicaSetStatus> = sets.iter().map(|set| counters(set)).collect();
+    let sum = |counter: fn(&ReplicaSetStatus) -> i64| -> i64 { all.iter().map(counter).sum() };
+    let (replicas, available) = (sum(|set| set.replicas), sum(|set| set.available_replicas));
+    let updated = current.map_or(0, |set| counters(set).replicas);
     let mut status = json!({ "observedGeneration": deployment.generation() });
     for (field, count) in [
-        ("replicas", sum("replicas")),
+        ("replicas", replicas),
         ("updatedReplicas", updated),
-        ("readyReplicas", sum("readyReplicas")),
+        ("readyReplicas", sum(|set| set.ready_replicas)),
         ("availableReplicas", available),
-        ("unavailableReplicas", (sum("replicas").max(wanted) - available).max(0)),
+        ("unavailableReplicas", (replicas.max(wanted) - available).max(0)),
     ] {
         if count > 0 {
             status[field] = json!(count);
         }
     }
-    let least = wanted - bound(deployment, "maxUnavailable", wanted, Rounding::Down);
+    let least = wanted - max_unavailable(&view.spec.strategy.rolling_update, wanted);
     let name = current.map_or_else(|| deployment.name().to_owned(), |set| set.name().to_owned());
     let progressing = if updated >= wanted && available >= wanted {
         ("NewReplicaSetAvailable", format!("ReplicaSet \"{name}\" has successfully progressed."))
@@ -202,31 +228,26 @@ fn status(deployment: &Object, sets: &[&Object], current: Option<&Object>, now: 
         ("False", "MinimumReplicasUnavailable", "Deployment does not have minimum availability.".to_owned())
     };
     status["conditions"] = json!([
-        condition(deployment, "Available", availability, now),
-        condition(deployment, "Progressing", ("True", progressing.0, progressing.1), now),
+        condition(&view.status.conditions, "Available", availability, now),
+        condition(&view.status.conditions, "Progressing", ("True", progressing.0, progressing.1), now),
     ]);
     status
 }
 
-/// Times move only with what they are about, so that an unchanged status is equal to the last one.
+/// A condition with the times of the old one where it did not change, so that an unchanged status equals the last one.
 fn condition(
-    deployment: &Object,
+    old: &[DeploymentCondition<'_>],
     kind: &str,
     (status, reason, message): (&str, &str, String),
     now: &str,
 ) -> Value {
-    let old = deployment.at(&["status", "conditions"]).and_then(Value::as_array);
-    let old = old.and_then(|conditions| conditions.iter().find(|condition| condition["type"] == kind));
-    let kept = |field: &str, same: bool| match old {
-        Some(old) if same => old[field].clone(),
-        _ => json!(now),
-    };
-    let same_status = old.is_some_and(|old| old["status"] == status);
-    let same_reason = old.is_some_and(|old| old["reason"] == reason && old["message"] == message.as_str());
+    let old = old.iter().find(|condition| condition.kind == kind);
+    let same_status = old.filter(|old| old.status == status);
+    let same = same_status.filter(|old| old.reason == reason && old.message == message);
     json!({
         "type": kind, "status": status, "reason": reason, "message": message,
-        "lastTransitionTime": kept("lastTransitionTime", same_status),
-        "lastUpdateTime": kept("lastUpdateTime", same_status && same_reason),
+        "lastTransitionTime": same_status.map_or(now, |old| old.last_transition_time),
+        "lastUpdateTime": same.map_or(now, |old| old.last_update_time),
     })
 }
 

@@ -1,18 +1,19 @@
-//! EndpointSlices of a Service from the pods that it selects.
+//! EndpointSlices and Endpoints of a Service from the pods that it selects.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
+use portolan_api::kubernetes::{EndpointSlice, IntOrString, Pod, Service, ServiceSpec, View};
 use portolan_api::labels::endpoint_slice::{LOCAL_MANAGER, MANAGED_BY, SERVICE_NAME};
 use portolan_object::{Object, ObjectKey};
 use serde_json::{Value, json};
 
-use super::pods::{controller_reference, is_ready};
+use super::pods::controller_reference;
 
 /// Endpoints in one slice, as in Kubernetes.
 const ENDPOINTS_PER_SLICE: usize = 100;
 
-/// One step.
+/// One change that brings the slices closer to the pods.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Action {
     /// Create a slice; the API server completes its name.
@@ -23,21 +24,21 @@ pub enum Action {
     Delete(ObjectKey),
 }
 
-/// Computes the steps for one Service; `service` is `None` once it is gone.
+/// Computes the changes for one Service; `service` is `None` once it is deleted.
 ///
-/// Slices are kept as long as they hold anything of their family and ports, so that one change rewrites one slice.
+/// A slice is kept as long as it has an endpoint of its family and ports, so that one change rewrites one slice.
 pub fn plan(service: Option<&Object>, pods: &[&Object], slices: &[&Object]) -> Vec<Action> {
     let mine: Vec<&Object> =
         slices.iter().copied().filter(|slice| slice.label(MANAGED_BY) == Some(LOCAL_MANAGER)).collect();
-    let Some(service) = service.filter(|service| has_selector(service)) else {
+    let Some((service, spec)) = service.and_then(with_selector) else {
         return mine.iter().map(|slice| Action::Delete(slice.key())).collect();
     };
     let mut actions = Vec::new();
     let mut used = BTreeSet::new();
-    for (group, endpoints) in groups(service, pods) {
+    for (group, endpoints) in groups(service, &spec, pods) {
         let existing: Vec<&Object> = mine.iter().copied().filter(|slice| belongs(slice, &group)).collect();
         used.extend(existing.iter().map(|slice| slice.name().to_owned()));
-        actions.extend(fill(service, &group, endpoints, &existing));
+        actions.extend(fill(service, &spec, &group, endpoints, &existing));
     }
     let unused = mine.iter().filter(|slice| !used.contains(slice.name()));
     actions.extend(unused.map(|slice| Action::Delete(slice.key())));
@@ -46,12 +47,10 @@ pub fn plan(service: Option<&Object>, pods: &[&Object], slices: &[&Object]) -> V
 
 /// The Endpoints object that old clients read; `None` for Services without selector.
 pub fn legacy(service: &Object, pods: &[&Object]) -> Option<Object> {
-    if !has_selector(service) {
-        return None;
-    }
+    let (_, spec) = with_selector(service)?;
     let mut subsets: Vec<Value> = Vec::new();
-    for (group, endpoints) in groups(service, pods).into_iter().filter(|(_, endpoints)| !endpoints.is_empty())
-    {
+    let groups = groups(service, &spec, pods).into_iter();
+    for (group, endpoints) in groups.filter(|(_, endpoints)| !endpoints.is_empty()) {
         let mut subset = json!({ "ports": group.ports });
         for (address, endpoint) in endpoints {
             let list =
@@ -79,45 +78,64 @@ pub fn legacy(service: &Object, pods: &[&Object]) -> Option<Object> {
     })))
 }
 
-/// What a slice has in common.
+/// The part that all endpoints of a slice have in common.
 #[derive(Debug, Clone, PartialEq)]
 struct Group {
     family: &'static str,
     ports: Value,
 }
 
-fn has_selector(service: &Object) -> bool {
-    let selector = service.at(&["spec", "selector"]).and_then(Value::as_object);
-    selector.is_some_and(|selector| !selector.is_empty())
-        && service.str_at(&["spec", "type"]) != "ExternalName"
+/// The Service with its spec, if it selects pods.
+fn with_selector(service: &Object) -> Option<(&Object, ServiceSpec<'_>)> {
+    let spec = Service::read(service).ok()?.spec;
+    (!spec.selector.is_empty() && spec.kind != "ExternalName").then_some((service, spec))
 }
 
-/// Whether the Service's selector takes the pod.
-pub fn selects(service: &Object, pod: &Object) -> bool {
-    let selector = service.at(&["spec", "selector"]).and_then(Value::as_object);
-    service.namespace() == pod.namespace()
-        && selector.is_some_and(|selector| {
-            !selector.is_empty() && selector.iter().all(|(key, value)| pod.label(key) == value.as_str())
-        })
+/// The selector of one Service, read once for many pods.
+#[derive(Debug, Clone)]
+pub struct PodSelector<'a> {
+    namespace: &'a str,
+    labels: BTreeMap<&'a str, &'a str>,
+}
+
+impl<'a> PodSelector<'a> {
+    /// The selector of a Service; that of an unreadable Service selects nothing.
+    pub fn of(service: &'a Object) -> Self {
+        let labels = Service::read(service).map(|service| service.spec.selector).unwrap_or_default();
+        Self { namespace: service.namespace(), labels }
+    }
+
+    /// Whether the Service selects the pod.
+    pub fn selects(&self, pod: &Object) -> bool {
+        self.namespace == pod.namespace()
+            && !self.labels.is_empty()
+            && self.labels.iter().all(|(key, value)| pod.label(key) == Some(*value))
+    }
 }
 
 /// Endpoints by family and ports: pods may resolve a named target port to different numbers.
-fn groups(service: &Object, pods: &[&Object]) -> Vec<(Group, BTreeMap<String, Value>)> {
+fn groups(
+    service: &Object,
+    spec: &ServiceSpec<'_>,
+    pods: &[&Object],
+) -> Vec<(Group, BTreeMap<String, Value>)> {
     let mut groups: Vec<(Group, BTreeMap<String, Value>)> = Vec::new();
-    for family in families(service) {
+    let views: Vec<(&Object, Pod<'_>)> =
+        pods.iter().filter_map(|pod| Some((*pod, Pod::read(pod).ok()?))).collect();
+    for family in families(spec) {
         // A Service without pods has an empty slice, so that readers can tell it from one without slices.
-        let ports = if pods.is_empty() { json!([]) } else { ports(service, pods[0]) };
+        let ports = views.first().map_or_else(|| json!([]), |(_, pod)| ports(spec, pod));
         groups.push((Group { family, ports }, BTreeMap::new()));
     }
-    for pod in pods.iter().filter(|pod| counts(pod)) {
-        let ports = ports(service, pod);
+    for (object, pod) in views.iter().filter(|(_, pod)| !pod.status.is_finished()) {
+        let ports = ports(spec, pod);
         for address in addresses(pod) {
             let family = if address.is_ipv4() { "IPv4" } else { "IPv6" };
-            if !families(service).contains(&family) {
+            if !families(spec).contains(&family) {
                 continue;
             }
             let group = Group { family, ports: ports.clone() };
-            let endpoint = (address.to_string(), endpoint(service, pod, address));
+            let endpoint = (address.to_string(), endpoint(service, spec, object, pod, address));
             match groups.iter_mut().find(|(other, _)| *other == group) {
                 Some((_, endpoints)) => {
                     endpoints.insert(endpoint.0, endpoint.1);
@@ -131,40 +149,32 @@ fn groups(service: &Object, pods: &[&Object]) -> Vec<(Group, BTreeMap<String, Va
     groups
 }
 
-fn counts(pod: &Object) -> bool {
-    !matches!(pod.str_at(&["status", "phase"]), "Succeeded" | "Failed")
-}
-
-fn families(service: &Object) -> Vec<&'static str> {
-    let listed = service.at(&["spec", "ipFamilies"]).and_then(Value::as_array);
-    let names = listed.into_iter().flatten().filter_map(|family| match family.as_str() {
-        Some("IPv4") => Some("IPv4"),
-        Some("IPv6") => Some("IPv6"),
+fn families(spec: &ServiceSpec<'_>) -> Vec<&'static str> {
+    let names = spec.ip_families.iter().filter_map(|family| match *family {
+        "IPv4" => Some("IPv4"),
+        "IPv6" => Some("IPv6"),
         _ => None,
     });
     let names: Vec<&'static str> = names.collect();
     if names.is_empty() { vec!["IPv4"] } else { names }
 }
 
-fn addresses(pod: &Object) -> Vec<IpAddr> {
-    let several = pod.at(&["status", "podIPs"]).and_then(Value::as_array);
-    let several = several.into_iter().flatten().filter_map(|entry| entry["ip"].as_str()?.parse().ok());
-    let several: Vec<IpAddr> = several.collect();
-    if several.is_empty() { pod.str_at(&["status", "podIP"]).parse().into_iter().collect() } else { several }
+fn addresses(pod: &Pod<'_>) -> Vec<IpAddr> {
+    let several: Vec<IpAddr> = pod.status.pod_ips.iter().filter_map(|entry| entry.ip.parse().ok()).collect();
+    if several.is_empty() { pod.status.pod_ip.parse().into_iter().collect() } else { several }
 }
 
-/// The Service's ports with the numbers that this pod has for them; a name that it does not know is left out.
-fn ports(service: &Object, pod: &Object) -> Value {
-    let ports = service.at(&["spec", "ports"]).and_then(Value::as_array);
-    let resolved = ports.into_iter().flatten().filter_map(|port| {
-        let protocol = port["protocol"].as_str().unwrap_or("TCP");
-        let number = match &port["targetPort"] {
-            Value::String(name) => container_port(pod, name, protocol)?,
-            Value::Number(number) if number.as_i64() != Some(0) => number.as_i64()?,
-            _ => port["port"].as_i64()?,
+/// The Service's ports with the numbers that this pod has for them. A name that the pod does not have is left out.
+fn ports(spec: &ServiceSpec<'_>, pod: &Pod<'_>) -> Value {
+    let resolved = spec.ports.iter().filter_map(|port| {
+        let protocol = port.protocol.unwrap_or("TCP");
+        let number = match port.target_port {
+            Some(IntOrString::String(name)) => container_port(pod, name, protocol)?,
+            None | Some(IntOrString::Int(0)) => port.port,
+            Some(IntOrString::Int(number)) => number,
         };
-        let mut endpoint_port = json!({ "name": port["name"].as_str().unwrap_or_default(), "port": number, "protocol": protocol });
-        if let Some(application) = port["appProtocol"].as_str() {
+        let mut endpoint_port = json!({ "name": port.name, "port": number, "protocol": protocol });
+        if let Some(application) = port.app_protocol {
             endpoint_port["appProtocol"] = json!(application);
         }
         Some(endpoint_port)
@@ -172,55 +182,60 @@ fn ports(service: &Object, pod: &Object) -> Value {
     resolved.collect()
 }
 
-fn container_port(pod: &Object, name: &str, protocol: &str) -> Option<i64> {
+fn container_port(pod: &Pod<'_>, name: &str, protocol: &str) -> Option<i64> {
     if let Ok(number) = name.parse() {
         return Some(number);
     }
-    let containers = pod.at(&["spec", "containers"])?.as_array()?;
-    let mut ports = containers.iter().filter_map(|container| container["ports"].as_array()).flatten();
-    let same = |port: &&Value| port["name"] == name && port["protocol"].as_str().unwrap_or("TCP") == protocol;
-    ports.find(same)?["containerPort"].as_i64()
+    let mut ports = pod.spec.containers.iter().flat_map(|container| &container.ports);
+    let found = ports.find(|port| port.name == name && port.protocol.unwrap_or("TCP") == protocol);
+    found.map(|port| port.container_port)
 }
 
-fn endpoint(service: &Object, pod: &Object, address: IpAddr) -> Value {
-    let serving = is_ready(pod);
-    let publishes_unready = service.at(&["spec", "publishNotReadyAddresses"]) == Some(&json!(true));
-    let terminating = pod.is_deleting();
+fn endpoint(
+    service: &Object,
+    spec: &ServiceSpec<'_>,
+    object: &Object,
+    pod: &Pod<'_>,
+    address: IpAddr,
+) -> Value {
+    let (serving, terminating) = (pod.status.is_ready(), object.is_deleting());
     let mut endpoint = json!({
         "addresses": [address.to_string()],
         "conditions": {
-            "ready": publishes_unready || (serving && !terminating),
+            "ready": spec.publish_not_ready_addresses || (serving && !terminating),
             "serving": serving,
             "terminating": terminating,
         },
-        "targetRef": { "kind": "Pod", "name": pod.name(), "namespace": pod.namespace(), "uid": pod.uid() },
+        "targetRef": {
+            "kind": "Pod", "name": object.name(), "namespace": object.namespace(), "uid": object.uid(),
+        },
     });
-    let node = pod.str_at(&["spec", "nodeName"]);
-    if !node.is_empty() {
-        endpoint["nodeName"] = json!(node);
+    if !pod.spec.node_name.is_empty() {
+        endpoint["nodeName"] = json!(pod.spec.node_name);
     }
-    let hostname = pod.str_at(&["spec", "hostname"]);
-    if !hostname.is_empty() && pod.str_at(&["spec", "subdomain"]) == service.name() {
-        endpoint["hostname"] = json!(hostname);
+    if !pod.spec.hostname.is_empty() && pod.spec.subdomain == service.name() {
+        endpoint["hostname"] = json!(pod.spec.hostname);
     }
     endpoint
 }
 
 fn belongs(slice: &Object, group: &Group) -> bool {
-    let ports = slice.at(&["ports"]).filter(|ports| ports.is_array()).cloned().unwrap_or_else(|| json!([]));
-    slice.str_at(&["addressType"]) == group.family && ports == group.ports && !slice.is_deleting()
+    let ports = slice.0.get("ports").filter(|ports| ports.is_array()).cloned().unwrap_or_else(|| json!([]));
+    let family = EndpointSlice::read(slice).map(|slice| slice.address_type).unwrap_or_default();
+    family == group.family && ports == group.ports && !slice.is_deleting()
 }
 
-/// Puts endpoints into slices: each stays where it is, new ones fill the gaps, the rest makes new slices.
+/// Distributes endpoints over slices: each stays in its slice, new ones fill free places, the rest gets new slices.
 fn fill(
     service: &Object,
+    spec: &ServiceSpec<'_>,
     group: &Group,
     mut wanted: BTreeMap<String, Value>,
     existing: &[&Object],
 ) -> Vec<Action> {
     let mut kept: Vec<Vec<Value>> = Vec::new();
     for slice in existing {
-        let old = slice.at(&["endpoints"]).and_then(Value::as_array);
+        let old = slice.0.get("endpoints").and_then(Value::as_array);
         let still = old
             .into_iter()
             .flatten()
@@ -238,7 +253,7 @@ fn fill(
         let is_last_one = keeps_one && index == 0;
         if endpoints.is_empty() && !is_last_one {
             actions.push(Action::Delete(slice.key()));
-        } else if slice.at(&["endpoints"]).cloned().unwrap_or_else(|| json!([])) != json!(endpoints) {
+        } else if slice.0.get("endpoints").cloned().unwrap_or_else(|| json!([])) != json!(endpoints) {
             let mut changed = (*slice).clone();
             changed.0["endpoints"] = json!(endpoints);
             actions.push(Action::Replace(changed));
@@ -246,21 +261,21 @@ fn fill(
     }
     let mut rest: Vec<Value> = rest.collect();
     if existing.is_empty() && rest.is_empty() {
-        actions.push(Action::Create(new_slice(service, group, &[])));
+        actions.push(Action::Create(new_slice(service, spec, group, &[])));
     }
     while !rest.is_empty() {
         let tail = rest.split_off(rest.len().min(ENDPOINTS_PER_SLICE));
-        actions.push(Action::Create(new_slice(service, group, &rest)));
+        actions.push(Action::Create(new_slice(service, spec, group, &rest)));
         rest = tail;
     }
     actions
 }
 
-fn new_slice(service: &Object, group: &Group, endpoints: &[Value]) -> Object {
+fn new_slice(service: &Object, spec: &ServiceSpec<'_>, group: &Group, endpoints: &[Value]) -> Object {
     let mut labels = service.labels();
     labels.insert(SERVICE_NAME.to_owned(), service.name().to_owned());
     labels.insert(MANAGED_BY.to_owned(), LOCAL_MANAGER.to_owned());
-    if service.str_at(&["spec", "clusterIP"]) == "None" {
+    if spec.is_headless() {
         labels.insert("service.kubernetes.io/headless".to_owned(), String::new());
     }
     Object(json!({

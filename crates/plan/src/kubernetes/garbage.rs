@@ -1,14 +1,15 @@
-//! Which objects go because their owners went (kube-api-contract 2.6).
+//! Garbage collection: which objects are deleted because their owners are (kubernetes
+//! pkg/controller/garbagecollector/garbagecollector.go).
 
+use portolan_api::kubernetes::{OwnerReference, owners};
 use portolan_object::Object;
-use serde_json::Value;
 
 /// The finalizer by which an owner waits for its dependents.
 pub const FOREGROUND: &str = "foregroundDeletion";
 /// The finalizer by which an owner leaves its dependents behind.
 pub const ORPHAN: &str = "orphan";
 
-/// How an owner stands.
+/// The state of an owner.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Owner {
     /// It exists.
@@ -19,33 +20,32 @@ pub enum Owner {
     Absent,
 }
 
-/// What becomes of a dependent.
+/// The decision about a dependent.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Verdict {
-    /// Nothing.
+    /// The object stays as it is.
     Keep,
-    /// It goes; `foreground` when it has dependents of its own that its owner waits for as well.
+    /// The object is deleted.
     Delete {
-        /// Its dependents go first.
+        /// Its dependents are deleted first, because its owner waits for them as well.
         foreground: bool,
     },
-    /// An owner still holds it: only the references to these uids go.
+    /// Another owner exists: only the references to these uids are removed.
     DropReferences(Vec<String>),
 }
 
-/// References of an object to its owners.
-pub fn owners(object: &Object) -> impl Iterator<Item = &Value> {
-    object.at(&["metadata", "ownerReferences"]).and_then(Value::as_array).into_iter().flatten()
-}
-
-/// Decides over one object from the state of its owners.
-pub fn verdict(object: &Object, has_dependents: bool, state: impl Fn(&Value) -> Owner) -> Verdict {
+/// Decides about one object from the state of its owners.
+pub fn verdict(
+    object: &Object,
+    has_dependents: bool,
+    state: impl Fn(&OwnerReference<'_>) -> Owner,
+) -> Verdict {
     let mut present = false;
     let mut waiting = Vec::new();
     let mut absent = Vec::new();
     for reference in owners(object) {
-        let uid = reference["uid"].as_str().unwrap_or_default().to_owned();
-        match state(reference) {
+        let uid = reference.uid.to_owned();
+        match state(&reference) {
             Owner::Present => present = true,
             Owner::Waiting => waiting.push(uid),
             Owner::Absent => absent.push(uid),
@@ -65,11 +65,10 @@ pub fn verdict(object: &Object, has_dependents: bool, state: impl Fn(&Value) -> 
     Verdict::Delete { foreground: !waiting.is_empty() && has_dependents }
 }
 
-/// Whether an owner that waits in the foreground still has to: some dependent blocks it.
+/// Whether a dependent blocks the deletion of an owner that waits in the foreground.
 pub fn is_blocked<'a>(owner: &Object, dependents: impl IntoIterator<Item = &'a Object>) -> bool {
     let blocks = |dependent: &Object| {
-        owners(dependent)
-            .any(|reference| reference["uid"] == owner.uid() && reference["blockOwnerDeletion"] == true)
+        owners(dependent).any(|reference| reference.uid == owner.uid() && reference.block_owner_deletion)
     };
     dependents.into_iter().any(blocks)
 }
@@ -82,7 +81,7 @@ pub fn is_leaving_with(object: &Object, finalizer: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     fn owned_by(uids: &[&str]) -> Object {
         let references: Vec<Value> = uids
@@ -92,10 +91,10 @@ mod tests {
         Object(json!({"metadata": {"name": "d", "ownerReferences": references}}))
     }
 
-    fn state(reference: &Value) -> Owner {
-        match reference["uid"].as_str() {
-            Some("gone" | "gone2") => Owner::Absent,
-            Some("waits") => Owner::Waiting,
+    fn state(reference: &OwnerReference<'_>) -> Owner {
+        match reference.uid {
+            "gone" | "gone2" => Owner::Absent,
+            "waits" => Owner::Waiting,
             _ => Owner::Present,
         }
     }
@@ -104,7 +103,7 @@ mod tests {
     fn verdicts() {
         let drop = |uids: &[&str]| Verdict::DropReferences(uids.iter().map(|&uid| uid.to_owned()).collect());
         let cases = [
-            ("nobody's", owned_by(&[]), false, Verdict::Keep),
+            ("no owner", owned_by(&[]), false, Verdict::Keep),
             ("owner is there", owned_by(&["there"]), false, Verdict::Keep),
             ("owner is gone", owned_by(&["gone"]), false, Verdict::Delete { foreground: false }),
             ("one of two is gone", owned_by(&["gone", "there"]), false, drop(&["gone"])),

@@ -1,32 +1,30 @@
-//! What every namespace holds from its start, and how one ends (kube-api-contract 5.1).
+//! The objects that every namespace has, and the conditions of one that terminates (kubernetes
+//! pkg/controller/namespace/deletion/namespaced_resources_deleter.go).
 
 use std::collections::BTreeMap;
 
-use portolan_object::{GroupVersionKind, Object, ObjectKey};
+use portolan_api::kubernetes::condition;
+use portolan_api::resources;
+use portolan_object::{Object, ObjectKey};
 use serde_json::{Value, json};
 
-/// The finalizer, in `spec.finalizers`, under which the content of a namespace is removed.
+/// The entry of `spec.finalizers` that is removed once the namespace is empty.
 pub const FINALIZER: &str = "kubernetes";
-/// The service account that pods use unless they name one.
+/// The service account of pods that name none.
 pub const SERVICE_ACCOUNT: &str = "default";
 /// The ConfigMap with the CA of the API server.
 pub const ROOT_CA: &str = "kube-root-ca.crt";
 
-/// Whether the namespace's content has to go.
+/// Whether the namespace's content must be deleted.
 pub fn is_terminating(namespace: &Object) -> bool {
     namespace.is_deleting()
 }
 
-/// The objects that a living namespace must have; `ca_pem` is the certificate of the API server's CA.
+/// The objects that every namespace must have; `ca_pem` is the certificate of the API server's CA.
 pub fn content(namespace: &str, ca_pem: &str) -> [Object; 2] {
-    let account = Object::new(
-        &GroupVersionKind::new("", "v1", "ServiceAccount"),
-        &ObjectKey::namespaced(namespace, SERVICE_ACCOUNT),
-    );
-    let mut root_ca = Object::new(
-        &GroupVersionKind::new("", "v1", "ConfigMap"),
-        &ObjectKey::namespaced(namespace, ROOT_CA),
-    );
+    let account =
+        Object::new(&resources::SERVICE_ACCOUNT.gvk(), &ObjectKey::namespaced(namespace, SERVICE_ACCOUNT));
+    let mut root_ca = Object::new(&resources::CONFIG_MAP.gvk(), &ObjectKey::namespaced(namespace, ROOT_CA));
     root_ca.set_annotation(
         "kubernetes.io/description",
         "Contains a CA bundle that can be used to verify the kube-apiserver when using internal endpoints such as the \
@@ -36,23 +34,23 @@ pub fn content(namespace: &str, ca_pem: &str) -> [Object; 2] {
     [account, root_ca]
 }
 
-/// What is left in a terminating namespace.
+/// The objects that are left in a terminating namespace.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Remaining {
-    /// How many objects of each resource (`configmaps`, `deployments.apps`).
+    /// Number of objects of each resource (`configmaps`, `deployments.apps`).
     pub objects: BTreeMap<String, usize>,
-    /// How many objects wait for each finalizer.
+    /// Number of objects that have each finalizer.
     pub finalizers: BTreeMap<String, usize>,
 }
 
 impl Remaining {
-    /// Whether the namespace may go.
+    /// Whether the namespace can be removed.
     pub fn is_empty(&self) -> bool {
         self.objects.is_empty()
     }
 }
 
-/// The conditions that tell a user why a namespace is not gone yet.
+/// The conditions that say why a namespace still exists.
 ///
 /// `failure` is the last error while deleting; `now` is RFC 3339.
 pub fn conditions(namespace: &Object, remaining: &Remaining, failure: Option<&str>, now: &str) -> Value {
@@ -106,12 +104,8 @@ pub fn conditions(namespace: &Object, remaining: &Remaining, failure: Option<&st
             Some((reason, message)) => ("True", reason, message),
             None => ("False", good_reason, good_message.to_owned()),
         };
-        let old = namespace.at(&["status", "conditions"]).and_then(Value::as_array);
-        let old = old.and_then(|old| old.iter().find(|condition| condition["type"] == kind));
-        let since = match old {
-            Some(old) if old["status"] == status => old["lastTransitionTime"].clone(),
-            _ => json!(now),
-        };
+        let old = condition(namespace, kind).filter(|old| old.status == status);
+        let since = old.map_or(now, |old| old.last_transition_time);
         json!({ "type": kind, "status": status, "reason": reason, "message": message, "lastTransitionTime": since })
     });
     json!(conditions)

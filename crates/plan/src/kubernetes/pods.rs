@@ -1,36 +1,35 @@
-//! What workload controllers want to know about a pod, and the pod that a template stands for.
+//! Pods as workload controllers see them: whether one counts, and the pod that a template stands for.
 
+use portolan_api::kubernetes::{Pod, PodStatus, View, controller};
 use portolan_object::Object;
 use serde_json::{Value, json};
 
-/// Whether the pod still counts: not finished and not being deleted.
+/// The status of a pod; that of a new pod if it cannot be read.
+pub fn status(pod: &Object) -> PodStatus<'_> {
+    Pod::read(pod).map(|pod| pod.status).unwrap_or_default()
+}
+
+/// Whether the pod counts as a replica: not finished and not being deleted.
 pub fn is_active(pod: &Object) -> bool {
-    !pod.is_deleting() && !matches!(pod.str_at(&["status", "phase"]), "Succeeded" | "Failed")
+    !pod.is_deleting() && !status(pod).is_finished()
 }
 
-/// Whether the pod answers requests.
+/// Whether the pod is ready for requests.
 pub fn is_ready(pod: &Object) -> bool {
-    condition(pod, "Ready") == Some("True")
-}
-
-/// The status of a condition.
-pub fn condition<'a>(object: &'a Object, kind: &str) -> Option<&'a str> {
-    let conditions = object.at(&["status", "conditions"])?.as_array()?;
-    conditions.iter().find(|condition| condition["type"] == kind)?["status"].as_str()
+    status(pod).is_ready()
 }
 
 /// Whether `owner` is the controller of `object`.
 pub fn is_controlled_by(object: &Object, owner: &Object) -> bool {
-    controller(object).is_some_and(|reference| reference["uid"] == owner.uid())
+    controller(object).is_some_and(|reference| reference.uid == owner.uid())
 }
 
-/// The owner reference of the object's controller.
-pub fn controller(object: &Object) -> Option<&Value> {
-    let owners = object.at(&["metadata", "ownerReferences"])?.as_array()?;
-    owners.iter().find(|owner| owner["controller"] == true)
+/// The pod template of a workload.
+pub fn template(owner: &Object) -> Value {
+    owner.at(&["spec", "template"]).cloned().unwrap_or_default()
 }
 
-/// The reference by which `owner` controls what it makes.
+/// The reference by which `owner` controls the objects that it creates.
 pub fn controller_reference(owner: &Object) -> Value {
     json!({
         "apiVersion": owner.api_version(), "kind": owner.kind(), "name": owner.name(), "uid": owner.uid(),
@@ -40,7 +39,7 @@ pub fn controller_reference(owner: &Object) -> Value {
 
 /// A pod from the template of its owner; the API server completes the name.
 pub fn from_template(owner: &Object) -> Object {
-    let template = owner.at(&["spec", "template"]).cloned().unwrap_or_default();
+    let template = template(owner);
     let mut metadata = json!({
         "generateName": format!("{}-", owner.name()),
         "namespace": owner.namespace(),

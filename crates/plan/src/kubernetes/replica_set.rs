@@ -1,16 +1,17 @@
-//! ReplicaSets: so many pods of a template.
+//! ReplicaSets: a number of pods of one template.
 
 use std::cmp::Reverse;
 
+use portolan_api::kubernetes::{Pod, ReplicaSet, View};
 use portolan_object::{Object, ObjectKey};
 use serde_json::{Map, Value, json};
 
 use super::pods::{from_template, is_active, is_ready};
 
-/// Pods made or removed in one pass, so that a huge count comes in waves.
+/// Maximum of pods created or deleted in one pass.
 const BURST: usize = 500;
 
-/// One step.
+/// One change that brings the cluster closer to the set.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Action {
     /// Create a pod.
@@ -26,7 +27,8 @@ pub fn plan(set: &Object, pods: &[&Object]) -> Vec<Action> {
     let active: Vec<&Object> = pods.iter().copied().filter(|pod| is_active(pod)).collect();
     let mut actions = Vec::new();
     if !set.is_deleting() {
-        let wanted = usize::try_from(desired(set)).unwrap_or_default();
+        let replicas = ReplicaSet::read(set).unwrap_or_default().spec.replicas;
+        let wanted = usize::try_from(desired_replicas(replicas)).unwrap_or_default();
         let missing = wanted.saturating_sub(active.len()).min(BURST);
         actions.extend((0..missing).map(|_| Action::Create(from_template(set))));
         let surplus = active.len().saturating_sub(wanted).min(BURST);
@@ -39,18 +41,18 @@ pub fn plan(set: &Object, pods: &[&Object]) -> Vec<Action> {
     actions
 }
 
-/// `spec.replicas`, one when unset.
-pub fn desired(object: &Object) -> i64 {
-    object.at(&["spec", "replicas"]).and_then(Value::as_i64).unwrap_or(1).max(0)
+/// The number of pods that `spec.replicas` of a workload means.
+pub fn desired_replicas(replicas: Option<i64>) -> i64 {
+    replicas.unwrap_or(1).max(0)
 }
 
-/// Pods in the order to give up: without a node, then not ready, then the youngest.
+/// Pods in the order of deletion: without a node, then not ready, then the youngest.
 fn least_useful<'a>(active: &[&'a Object]) -> Vec<&'a Object> {
     let mut pods = active.to_vec();
     pods.sort_by_cached_key(|pod| {
-        let has_node = !pod.str_at(&["spec", "nodeName"]).is_empty();
-        let created = pod.str_at(&["metadata", "creationTimestamp"]).to_owned();
-        (has_node, is_ready(pod), Reverse(created), pod.name().to_owned())
+        let Pod { spec, status } = Pod::read(pod).unwrap_or_default();
+        let created = pod.creation_timestamp().to_owned();
+        (!spec.node_name.is_empty(), status.is_ready(), Reverse(created), pod.name().to_owned())
     });
     pods
 }

@@ -7,16 +7,17 @@
 //! set, pods, revisions ─► Templates (current, update) ─► scale up ─► scale down ─► replace old ones ─► status
 //! ```
 //!
-//! Volumes are not made: a set that asks for them is refused with a condition.
+//! Volumes are not supported: a set with volume claim templates gets a condition instead of pods.
 
 mod revision;
 mod status;
 
+use portolan_api::kubernetes::{StatefulSet, StatefulSetSpec, View};
 use portolan_object::{Object, ObjectKey};
 use serde_json::{Value, json};
 
-use super::pods::{controller_reference, is_ready};
-use super::replica_set::desired;
+use super::pods::{self, controller_reference};
+use super::replica_set::desired_replicas;
 pub use revision::REVISION_LABEL;
 use revision::Templates;
 
@@ -25,7 +26,7 @@ const POD_NAME: &str = "statefulset.kubernetes.io/pod-name";
 /// The pod's ordinal.
 const POD_INDEX: &str = "apps.kubernetes.io/pod-index";
 
-/// One step.
+/// One change that brings the cluster closer to the StatefulSet.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Action {
     /// Create a ControllerRevision; its name follows from the template.
@@ -49,28 +50,28 @@ pub enum Action {
 /// With `podManagementPolicy: OrderedReady` a pass makes or removes one pod at most and waits while another is not
 /// ready; with `Parallel` it makes and removes all at once. Planning after a finished roll-out yields nothing.
 pub fn plan(set: &Object, pods: &[&Object], revisions: &[&Object], now: &str) -> Vec<Action> {
-    let templates = Templates::of(set, revisions);
-    let refusal = refusal(set);
+    let view = StatefulSet::read(set).unwrap_or_default();
+    let templates = Templates::of(set, &view, revisions);
+    let refusal = refusal(set, &view.spec);
     let mut actions = Vec::new();
     if !set.is_deleting() {
         actions.extend(templates.steps(pods));
         match &refusal {
-            Some(message) if !status::says(set, message) => actions.push(Action::Refuse(message.clone())),
+            Some(message) if !status::says(&view, message) => actions.push(Action::Refuse(message.clone())),
             Some(_) => {}
-            None => actions.extend(pod_step(set, pods, &templates)),
+            None => actions.extend(pod_step(set, &view.spec, pods, &templates)),
         }
     }
-    let status = status::of(set, pods, &templates, refusal.as_deref(), now);
+    let status = status::compute(set, &view, pods, &templates, refusal.as_deref(), now);
     if set.at(&["status"]) != Some(&status) {
         actions.push(Action::Status(status));
     }
     actions
 }
 
-/// Why the set gets no pods.
-fn refusal(set: &Object) -> Option<String> {
-    let claims = set.at(&["spec", "volumeClaimTemplates"]).and_then(Value::as_array)?;
-    let first = claims.first()?["metadata"]["name"].as_str().unwrap_or_default();
+/// The reason why the set gets no pods.
+fn refusal(set: &Object, spec: &StatefulSetSpec<'_>) -> Option<String> {
+    let first = spec.volume_claim_templates.first()?.metadata.name;
     Some(format!(
         "statefulset {} asks for persistent volumes (spec.volumeClaimTemplates `{first}`), which this cluster does not \
          provide: no pods are made; use an emptyDir volume instead",
@@ -78,26 +79,24 @@ fn refusal(set: &Object) -> Option<String> {
     ))
 }
 
-/// Whether pods come and go one after the other.
-fn is_ordered(set: &Object) -> bool {
-    set.str_at(&["spec", "podManagementPolicy"]) != "Parallel"
+/// Whether pods are created and deleted one after the other.
+fn is_ordered(spec: &StatefulSetSpec<'_>) -> bool {
+    spec.pod_management_policy != "Parallel"
 }
 
 /// The first ordinal, and the one after the last.
-fn ordinals(set: &Object) -> (i64, i64) {
-    let start = set.at(&["spec", "ordinals", "start"]).and_then(Value::as_i64).unwrap_or_default().max(0);
-    (start, start + desired(set))
+fn ordinals(spec: &StatefulSetSpec<'_>) -> (i64, i64) {
+    let start = spec.ordinals.start.max(0);
+    (start, start + desired_replicas(spec.replicas))
 }
 
 /// Pods below this ordinal keep the current revision during a rolling update.
-fn partition(set: &Object) -> i64 {
-    let path = ["spec", "updateStrategy", "rollingUpdate", "partition"];
-    let given = set.at(&path).and_then(Value::as_i64).unwrap_or_default();
-    ordinals(set).0 + given
+fn partition(spec: &StatefulSetSpec<'_>) -> i64 {
+    ordinals(spec).0 + spec.update_strategy.rolling_update.partition
 }
 
-fn is_rolling(set: &Object) -> bool {
-    set.str_at(&["spec", "updateStrategy", "type"]) != "OnDelete"
+fn is_rolling(spec: &StatefulSetSpec<'_>) -> bool {
+    spec.update_strategy.kind != "OnDelete"
 }
 
 /// The ordinal in the name of a pod of this set.
@@ -106,49 +105,61 @@ fn ordinal(set: &Object, pod: &Object) -> Option<i64> {
 }
 
 fn is_finished(pod: &Object) -> bool {
-    matches!(pod.str_at(&["status", "phase"]), "Succeeded" | "Failed")
+    pods::status(pod).is_finished()
 }
 
 fn is_healthy(pod: &Object) -> bool {
-    is_ready(pod) && !pod.is_deleting() && !is_finished(pod)
+    let status = pods::status(pod);
+    status.is_ready() && !pod.is_deleting() && !status.is_finished()
 }
 
 fn delete(pod: &Object) -> Action {
     Action::Delete(pod.key(), pod.uid().to_owned())
 }
 
-fn pod_step(set: &Object, pods: &[&Object], templates: &Templates) -> Vec<Action> {
-    let (first, end) = ordinals(set);
+fn pod_step(
+    set: &Object,
+    spec: &StatefulSetSpec<'_>,
+    pods: &[&Object],
+    templates: &Templates,
+) -> Vec<Action> {
+    let (first, end) = ordinals(spec);
     let mut actions = Vec::new();
     let mut waits = false;
     for number in first..end {
         let pod = pods.iter().copied().find(|pod| ordinal(set, pod) == Some(number));
         match pod {
-            None => actions.push(Action::Create(new_pod(set, number, templates))),
+            None => actions.push(Action::Create(new_pod(set, spec, number, templates))),
             // Its name is free once it is gone.
             Some(pod) if is_finished(pod) && !pod.is_deleting() => actions.push(delete(pod)),
             Some(pod) => waits |= !is_healthy(pod),
         }
-        if is_ordered(set) && (waits || !actions.is_empty()) {
+        if is_ordered(spec) && (waits || !actions.is_empty()) {
             return actions;
         }
     }
-    actions.extend(scale_down(set, pods, (first, end), waits));
-    if actions.is_empty() && is_rolling(set) {
-        actions.extend(replacement(set, pods, end, templates));
+    actions.extend(scale_down(set, is_ordered(spec), pods, (first, end), waits));
+    if actions.is_empty() && is_rolling(spec) {
+        actions.extend(replacement(set, pods, (partition(spec), end), templates));
     }
     actions
 }
 
-/// Pods outside the ordinals go, the highest first.
-fn scale_down(set: &Object, pods: &[&Object], (first, end): (i64, i64), others_wait: bool) -> Vec<Action> {
+/// Deletes pods outside the ordinals, the highest first.
+fn scale_down(
+    set: &Object,
+    is_ordered: bool,
+    pods: &[&Object],
+    (first, end): (i64, i64),
+    others_wait: bool,
+) -> Vec<Action> {
     let mut condemned: Vec<(i64, &Object)> = pods
         .iter()
         .filter_map(|pod| Some((ordinal(set, pod)?, *pod)))
         .filter(|(number, _)| !(first..end).contains(number))
         .collect();
     condemned.sort_by_key(|(number, _)| std::cmp::Reverse(*number));
-    if !is_ordered(set) {
+    if !is_ordered {
         return condemned.iter().filter(|(_, pod)| !pod.is_deleting()).map(|(_, pod)| delete(pod)).collect();
     }
     let is_leaving = condemned.iter().any(|(_, pod)| pod.is_deleting());
@@ -159,8 +170,13 @@ fn scale_down(set: &Object, pods: &[&Object], (first, end): (i64, i64), others_w
 }
 
 /// The highest pod of an old revision, once all pods above it are of the new one and ready.
-fn replacement(set: &Object, pods: &[&Object], end: i64, templates: &Templates) -> Option<Action> {
-    for number in (partition(set)..end).rev() {
+fn replacement(
+    set: &Object,
+    pods: &[&Object],
+    (partition, end): (i64, i64),
+    templates: &Templates,
+) -> Option<Action> {
+    for number in (partition..end).rev() {
         let pod = pods.iter().copied().find(|pod| ordinal(set, pod) == Some(number))?;
         if pod.label(REVISION_LABEL) != Some(templates.update()) && !pod.is_deleting() {
             return Some(delete(pod));
@@ -172,8 +188,8 @@ fn replacement(set: &Object, pods: &[&Object], end: i64, templates: &Templates) 
     None
 }
 
-fn new_pod(set: &Object, number: i64, templates: &Templates) -> Object {
-    let keeps_current = is_rolling(set) && number < partition(set);
+fn new_pod(set: &Object, spec: &StatefulSetSpec<'_>, number: i64, templates: &Templates) -> Object {
+    let keeps_current = is_rolling(spec) && number < partition(spec);
     let (revision, template) = templates.choose(keeps_current);
     let name = format!("{}-{number}", set.name());
     let mut metadata = json!({
@@ -187,13 +203,12 @@ fn new_pod(set: &Object, number: i64, templates: &Templates) -> Object {
     metadata["labels"][POD_NAME] = json!(name);
     metadata["labels"][POD_INDEX] = json!(number.to_string());
     metadata["labels"][REVISION_LABEL] = json!(revision);
-    let mut spec = template["spec"].clone();
-    spec["hostname"] = json!(name);
-    let service = set.str_at(&["spec", "serviceName"]);
-    if !service.is_empty() {
-        spec["subdomain"] = json!(service);
+    let mut pod_spec = template["spec"].clone();
+    pod_spec["hostname"] = json!(name);
+    if !spec.service_name.is_empty() {
+        pod_spec["subdomain"] = json!(spec.service_name);
     }
-    Object(json!({ "apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec }))
+    Object(json!({ "apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": pod_spec }))
 }
 
 #[cfg(test)]

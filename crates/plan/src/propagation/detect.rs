@@ -1,14 +1,16 @@
-//! What to do about one template: which policy it follows, takes, or is released from (karmada-behaviour 1.4, 1.6).
+//! Decides about one template: which policy claims it, or whether it is released (karmada pkg/detector/detector.go,
+//! pkg/detector/claim.go).
 
 use portolan_api::labels;
 use portolan_api::meta::ObjectMeta;
 use portolan_api::policy::PropagationSpec;
 use portolan_object::{GroupVersionKind, Object};
+use serde_json::Value;
 
 use super::claim::Claim;
 use super::matching::{best_rank, choose};
 
-/// A policy of either type, as far as it is looked at here.
+/// The parts of a policy of either type that decide.
 #[derive(Debug, Clone, Copy)]
 pub struct Candidate<'a> {
     /// Its metadata; a namespace makes it a PropagationPolicy.
@@ -17,19 +19,19 @@ pub struct Candidate<'a> {
     pub spec: &'a PropagationSpec,
 }
 
-/// What to do.
+/// The decision about a template.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Decision<'a> {
-    /// It is held by this policy: keep its binding up to date.
+    /// This policy claims it: keep its binding up to date.
     Follow(&'a ObjectMeta, &'a PropagationSpec),
     /// This policy takes it: write the claim, then as [`Decision::Follow`].
     Take(&'a ObjectMeta, &'a PropagationSpec, Claim),
-    /// Its policy is gone or no longer selects it: strip the claim from its binding and then from itself. What it
-    /// became in members stays.
+    /// Its policy is deleted or no longer selects it: remove the claim from its binding and then from itself. The objects
+    /// in members stay.
     Release(Claim),
-    /// Its policy is being deleted and strips the claim itself.
+    /// Its policy is being deleted, and its controller removes the claim.
     Wait,
-    /// Nobody asks for it.
+    /// No policy selects it.
     Nothing,
 }
 
@@ -47,31 +49,39 @@ const SKIPPED_GROUPS: &[&str] = &[
     "coordination.k8s.io",
 ];
 
-/// Whether objects of a kind can be propagated (karmada-behaviour 1.2).
+/// Whether objects of a kind can be propagated (karmada pkg/util/apigroups.go, skipped resources).
 pub fn is_propagatable(kind: &GroupVersionKind) -> bool {
     let is_event = kind.group.is_empty() && kind.kind == "Event";
     !is_event && !SKIPPED_GROUPS.contains(&kind.group.as_str())
 }
 
-/// Whether an object can be propagated: system namespaces stay at home, and so does what another controller claimed.
+/// Whether an object can be propagated: not in a system namespace, and not claimed by another controller.
 pub fn is_template(object: &Object) -> bool {
     let namespace = object.namespace();
     let is_system = namespace.starts_with("kube-") || portolan_api::names::is_reserved_namespace(namespace);
     !is_system && object.label(labels::template::CLAIMED_BY).is_none()
 }
 
-/// Whether a change of a template can matter to anybody: more than status and bookkeeping differs.
+/// Whether a change of a template can change its binding or its Works: more than status and bookkeeping differs.
 pub fn is_relevant(old: &Object, new: &Object) -> bool {
-    let parts = |object: &Object| {
-        let mut root = object.0.as_object().cloned().unwrap_or_default();
-        root.remove("status");
-        let mut rest = Object(serde_json::Value::Object(root));
-        for field in ["managedFields", "resourceVersion"] {
-            rest.metadata_mut().remove(field);
-        }
-        rest
-    };
-    parts(old) != parts(new)
+    differs(&old.0, &new.0, &["status", "metadata"])
+        || differs(
+            field(&old.0, "metadata"),
+            field(&new.0, "metadata"),
+            &["managedFields", "resourceVersion"],
+        )
+}
+
+fn field<'a>(value: &'a Value, name: &str) -> &'a Value {
+    value.get(name).unwrap_or(&Value::Null)
+}
+
+/// Whether two objects differ in any field but the `ignored` ones. Copies nothing.
+fn differs(old: &Value, new: &Value, ignored: &[&str]) -> bool {
+    let (Value::Object(old), Value::Object(new)) = (old, new) else { return old != new };
+    let counts = |name: &String| !ignored.contains(&name.as_str());
+    new.keys().any(|name| counts(name) && !old.contains_key(name))
+        || old.iter().any(|(name, value)| counts(name) && new.get(name) != Some(value))
 }
 
 /// The claim that a policy makes. A policy without a permanent id yet gets its uid as one, so that the id can be
@@ -135,7 +145,7 @@ fn held<'a>(
     }
     match claim_of(holder.metadata) {
         current if current == claim => Decision::Follow(holder.metadata, holder.spec),
-        // A policy of the same name was made anew.
+        // The policy was deleted and created again.
         current => Decision::Take(holder.metadata, holder.spec, current),
     }
 }

@@ -1,80 +1,81 @@
-//! Which clusters a binding goes to, and how many replicas each of them gets.
+//! Scheduling: the target clusters of a binding and the replicas of each.
 //!
-//! One call decides for one binding from one picture of the clusters. Filters come first, then replicas are assigned.
-//! What the placement asks for and this scheduler cannot do ends in an error that says so, never in a guess.
+//! One call decides about one binding from one snapshot of the clusters. Filters run first, then replicas are assigned.
+//! A placement with a feature that this scheduler does not have is refused with an error that names the feature.
 
 mod assign;
 mod filter;
 
 use portolan_api::cluster::Cluster;
+use portolan_api::conditions;
 use portolan_api::policy::{ClusterAffinity, Placement};
 use portolan_api::work::TargetCluster;
 use portolan_object::GroupVersionKind;
 
 pub use filter::Rejection;
 
-/// What is to be placed.
+/// One binding to be placed.
 #[derive(Debug, Clone)]
 pub struct Request<'a> {
     /// Kind of the template: a cluster must serve it.
     pub kind: &'a GroupVersionKind,
     /// Uid of the template: decides ties.
     pub uid: &'a str,
-    /// Where it may go.
+    /// The constraints of its policy.
     pub placement: &'a Placement,
     /// Replicas to place; `None` for kinds without.
     pub replicas: Option<i64>,
-    /// Where it is now: a cluster keeps what it has in spite of a new taint or an API list that lost the kind.
+    /// Current targets: a cluster stays a target in spite of a new taint or an API list that lost the kind.
     pub current: &'a [TargetCluster],
-    /// Clusters that it is being moved away from.
+    /// Clusters from which it is being evicted.
     pub evicted_from: &'a [String],
     /// The group of `clusterAffinities` that was used last; an earlier one is not tried again.
     pub observed_affinity: &'a str,
 }
 
-/// Where it goes.
+/// The result of scheduling.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Placed {
     /// The clusters, sorted by name.
     pub clusters: Vec<TargetCluster>,
-    /// The group of `clusterAffinities` that worked; empty when the placement has none.
+    /// The group of `clusterAffinities` that was used; empty if the placement has none.
     pub affinity_name: String,
 }
 
-/// Why it cannot be placed.
+/// A binding cannot be placed.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
-pub enum Unplaced {
-    /// No cluster passes the filters: what was placed before is withdrawn.
+pub enum PlacementError {
+    /// No cluster passes the filters: the current targets are withdrawn.
     #[error("{0}")]
     NoFit(Explanation),
-    /// The clusters do not take all replicas: what was placed before stays.
+    /// The clusters have no room for all replicas: the current targets stay.
     #[error("Clusters available replicas {available} are not enough to schedule.")]
     NotEnough {
-        /// Replicas that there is room for.
+        /// Replicas for which there is room.
         available: i64,
     },
-    /// The placement asks for something that does not exist here.
+    /// The placement uses a feature that does not exist here.
     #[error("{asked} is not supported by this version of Portolan: {instead}")]
     Unsupported {
         /// The field and its value.
         asked: &'static str,
-        /// What to use.
+        /// The alternative.
         instead: &'static str,
     },
 }
 
-impl Unplaced {
+impl PlacementError {
     /// Reason of the binding's `Scheduled` condition.
     pub fn reason(&self) -> &'static str {
         match self {
-            Unplaced::NoFit(_) => "NoClusterFit",
-            Unplaced::NotEnough { .. } => "Unschedulable",
-            Unplaced::Unsupported { .. } => "SchedulerError",
+            PlacementError::NoFit(_) => conditions::binding::NO_CLUSTER_FIT,
+            PlacementError::NotEnough { .. } => conditions::binding::UNSCHEDULABLE,
+            PlacementError::Unsupported { .. } => conditions::binding::SCHEDULER_ERROR,
         }
     }
 }
 
-/// Why each cluster was rejected, as a sentence with counts.
+/// The reasons for which clusters were rejected, with counts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Explanation {
     total: usize,
@@ -102,11 +103,11 @@ impl std::fmt::Display for Explanation {
     }
 }
 
-/// Decides where a binding goes.
+/// Chooses the target clusters of a binding.
 ///
 /// # Errors
-/// See [`Unplaced`]; with several groups of clusters the error of the first group is reported.
-pub fn schedule(request: &Request<'_>, clusters: &[&Cluster]) -> Result<Placed, Unplaced> {
+/// See [`PlacementError`]; with several groups of clusters the error of the first group is reported.
+pub fn schedule(request: &Request<'_>, clusters: &[&Cluster]) -> Result<Placed, PlacementError> {
     reject_unsupported(request.placement)?;
     let groups = &request.placement.cluster_affinities;
     if groups.is_empty() {
@@ -131,7 +132,7 @@ fn place(
     request: &Request<'_>,
     affinity: &ClusterAffinity,
     clusters: &[&Cluster],
-) -> Result<Vec<TargetCluster>, Unplaced> {
+) -> Result<Vec<TargetCluster>, PlacementError> {
     let mut rejections = Vec::new();
     let mut feasible = Vec::new();
     for cluster in clusters {
@@ -143,16 +144,16 @@ fn place(
     if feasible.is_empty() {
         let exists = |name: &String| clusters.iter().any(|cluster| cluster.metadata.name == *name);
         let missing = affinity.cluster_names.iter().filter(|name| !exists(name)).cloned().collect();
-        return Err(Unplaced::NoFit(Explanation { total: clusters.len(), rejections, missing }));
+        return Err(PlacementError::NoFit(Explanation { total: clusters.len(), rejections, missing }));
     }
     feasible.sort_by(|one, other| one.metadata.name.cmp(&other.metadata.name));
     Ok(assign::assign(request, &feasible))
 }
 
-/// Finds what the placement asks for in vain, before anything is placed by half of it.
-fn reject_unsupported(placement: &Placement) -> Result<(), Unplaced> {
+/// Refuses placements with unsupported features before anything is placed.
+fn reject_unsupported(placement: &Placement) -> Result<(), PlacementError> {
     use portolan_api::policy::{ReplicaDivisionPreference, ReplicaSchedulingType};
-    let unsupported = |asked, instead| Err(Unplaced::Unsupported { asked, instead });
+    let unsupported = |asked, instead| Err(PlacementError::Unsupported { asked, instead });
     if !placement.spread_constraints.is_empty() {
         return unsupported("placement.spreadConstraints", "name the clusters in clusterAffinity");
     }

@@ -1,4 +1,5 @@
-//! One Work into its member: create, bring in line, or say why not (karmada-behaviour 4.1 to 4.3).
+//! Applying one Work to its member: create, update, or report why not (karmada
+//! pkg/controllers/execution/execution_controller.go, pkg/util/objectwatcher/objectwatcher.go).
 
 use std::time::Duration;
 
@@ -19,14 +20,15 @@ use serde_json::json;
 
 use super::{Executor, manifest};
 use crate::merge::difference;
+use crate::optional::Optional as _;
 
-/// Objects without our mark are not watched; that one of them has gone is noticed after this time.
+/// Interval at which a conflict with an object of another owner is checked; such objects are not watched.
 const FOREIGN_RECHECK: Duration = Duration::from_secs(30);
 
-/// When to look again whether others still wait for a worker.
-const REPORT_LATER: Duration = Duration::from_millis(250);
+/// Interval at which a deferred report is checked.
+const REPORT_POLL_INTERVAL: Duration = Duration::from_millis(250);
 
-/// Why a manifest is not in the member as it should be.
+/// A manifest was not applied.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum ApplyError {
     #[error("the work holds no manifest")]
@@ -46,10 +48,10 @@ pub(super) enum ApplyError {
 }
 
 impl ApplyError {
-    /// When to try again.
+    /// The outcome of the pass: when to try again.
     fn outcome(self, work: &Work) -> Outcome {
         match self {
-            // A change of the Work, of what the member serves, or of its health brings it back.
+            // A change of the Work, of the kinds that the member serves, or of its health queues the Work again.
             Self::Empty | Self::NotServed { .. } | Self::NotReady { .. } => Outcome::Done,
             Self::Foreign { key, cluster, .. } => {
                 let work = &work.metadata.name;
@@ -66,11 +68,11 @@ impl Executor {
     pub(super) async fn apply(&self, work: &Work) -> Outcome {
         let is_suspended = work.spec.suspend_dispatching == Some(true);
         if self.unreported.waits(work, self.queue.ready()) {
-            return Outcome::RequeueAfter(REPORT_LATER);
+            return Outcome::RequeueAfter(REPORT_POLL_INTERVAL);
         }
         let result = match is_suspended {
             true => Ok(self.observed(work)),
-            false => self.put(work).await.map(Some),
+            false => self.create_or_update(work).await.map(Some),
         };
         if let Err(ApplyError::Member(error)) = &result
             && error.is_race()
@@ -78,12 +80,12 @@ impl Executor {
             return Outcome::Stale;
         }
         if result.is_ok() && !is_suspended && self.unreported.note(work, self.queue.ready()) {
-            return Outcome::RequeueAfter(REPORT_LATER);
+            return Outcome::RequeueAfter(REPORT_POLL_INTERVAL);
         }
         self.conclude(work, is_suspended, result).await
     }
 
-    /// Says on a Work that its member does not answer, unless the member has it already or is not to get it.
+    /// Reports that the member does not answer, unless the Work is applied already or suspended.
     pub(super) async fn postpone(&self, work: &Work) -> Outcome {
         if is_applied(work) || work.spec.suspend_dispatching == Some(true) {
             return Outcome::Done;
@@ -95,7 +97,7 @@ impl Executor {
         self.conclude(work, false, Err(failure)).await
     }
 
-    /// Writes what became of a Work, and decides when to look again.
+    /// Writes the status of a Work and decides when to run again.
     async fn conclude(
         &self,
         work: &Work,
@@ -110,21 +112,21 @@ impl Executor {
         match result {
             Ok(_) => Outcome::Done,
             Err(error) => {
-                self.tell(work, &error);
+                self.emit_event(work, &error);
                 error.outcome(work)
             }
         }
     }
 
-    /// The object as the member has it, without asking.
+    /// The object in the member, from the cache.
     fn observed(&self, work: &Work) -> Option<Object> {
         let manifest = manifest(work)?;
         let resource = self.member.resource(&manifest.group_version_kind())?;
         self.managed(&resource).get(&manifest.key()).map(|object| (*object).clone())
     }
 
-    /// Brings the object in line and returns it as the member has it then.
-    async fn put(&self, work: &Work) -> Result<Object, ApplyError> {
+    /// Creates or updates the object in the member and returns it.
+    async fn create_or_update(&self, work: &Work) -> Result<Object, ApplyError> {
         let manifest = manifest(work).ok_or(ApplyError::Empty)?;
         let kind = manifest.group_version_kind();
         let Some(resource) = self.member.resource(&kind) else {
@@ -135,7 +137,7 @@ impl Executor {
         if let Some(observed) = managed.get(&manifest.key()) {
             return self.update(&api, work, manifest, &observed).await;
         }
-        // Not in the cache: nearly always it is not there, and creating it is the only request.
+        // Not in the cache: nearly always it does not exist, and creating it is the only request.
         match api.create(&manifest).await {
             Err(ClientError::AlreadyExists(_)) => {}
             result => {
@@ -156,7 +158,7 @@ impl Executor {
         Err(ApplyError::Foreign { kind: kind.kind, key, cluster: self.member.name().to_string() })
     }
 
-    /// Replaces what is there by the manifest and what belongs to the member; nothing is sent when nothing differs.
+    /// Replaces the object by the manifest with the fields that the member keeps. Sends nothing if nothing differs.
     async fn update(
         &self,
         api: &Api<Object>,
@@ -201,18 +203,15 @@ impl Executor {
         let patch = difference(&json!(work.status), &json!(status));
         let key = work.metadata.key();
         let api = self.hub.client.kind::<Work>();
-        match api.patch_status(&key, &Patch::Merge(json!({ "status": patch }))).await {
-            Err(error) if !error.is_not_found() => Err(error),
-            Err(_) => Ok(()),
-            Ok(written) => {
-                self.hub.work_written(written);
-                Ok(())
-            }
+        let written = api.patch_status(&key, &Patch::Merge(json!({ "status": patch }))).await.optional()?;
+        if let Some(written) = written {
+            self.hub.work_written(written);
         }
+        Ok(())
     }
 
-    /// An event when the failure is news.
-    fn tell(&self, work: &Work, error: &ApplyError) {
+    /// Emits an event for a new failure.
+    fn emit_event(&self, work: &Work, error: &ApplyError) {
         let text = error.to_string();
         let known = condition(&work.status.conditions, APPLIED);
         if known.is_none_or(|known| !known.message.ends_with(&text)) {
@@ -222,8 +221,8 @@ impl Executor {
     }
 }
 
-/// Whether this generation of the Work has reached the member before, as its status says. Fields that a newer
-/// manifest no longer has can be seen in no other way.
+/// Whether the status says that this generation of the Work was applied. Comparing the objects cannot tell, because a
+/// field that only the member's object has may be one that the new manifest dropped.
 fn is_applied(work: &Work) -> bool {
     let applied = condition(&work.status.conditions, APPLIED);
     applied.is_some_and(|one| one.is_true() && one.observed_generation == Some(work.metadata.generation))

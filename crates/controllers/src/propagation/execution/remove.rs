@@ -1,4 +1,5 @@
-//! A Work that goes: its object in the member first, its finalizer last (karmada-behaviour 4.2).
+//! Removing a Work: its object in the member first, its finalizer last (karmada
+//! pkg/controllers/execution/execution_controller.go).
 
 use portolan_api::work::Work;
 use portolan_api::{annotations, finalizers, labels, names};
@@ -10,15 +11,16 @@ use serde_json::{Value, json};
 
 use super::{Executor, manifest, work_of};
 use crate::hub::Hub;
+use crate::optional::Optional as _;
 
-/// Labels that a preserved object loses.
+/// Labels that are removed from a preserved object.
 const MARK_LABELS: &[&str] = &[
     labels::MANAGED,
     labels::work::PERMANENT_ID,
     labels::binding::PERMANENT_ID,
     labels::cluster_binding::PERMANENT_ID,
 ];
-/// Annotations that a preserved object loses.
+/// Annotations that are removed from a preserved object.
 const MARK_ANNOTATIONS: &[&str] = &[
     annotations::work::NAMESPACE,
     annotations::work::NAME,
@@ -33,9 +35,9 @@ const MARK_ANNOTATIONS: &[&str] = &[
 ];
 
 impl Executor {
-    /// Removes the object that came from a Work, or lets it stay without marks; then releases the Work.
+    /// Deletes the object of a Work, or preserves it without marks; then releases the Work.
     pub(super) async fn remove(&self, work: &Work) -> Result<Outcome, ClientError> {
-        if !has_finalizer(work) {
+        if !work.metadata.has_finalizer(finalizers::EXECUTION) {
             return Ok(Outcome::Done);
         }
         if let Some(manifest) = manifest(work)
@@ -53,28 +55,26 @@ impl Executor {
     }
 }
 
-/// The object as it is now, when it is the one that came from `work`.
-async fn ours(api: &Api<Object>, key: &ObjectKey, work: &Work) -> Result<Option<Object>, ClientError> {
-    let object = match api.get(key).await {
-        Err(error) if error.is_not_found() => return Ok(None),
-        result => result?,
-    };
+/// The object in the member, if it belongs to `work`.
+async fn owned_object(
+    api: &Api<Object>,
+    key: &ObjectKey,
+    work: &Work,
+) -> Result<Option<Object>, ClientError> {
+    let Some(object) = api.get(key).await.optional()? else { return Ok(None) };
     let is_marked = object.label(labels::MANAGED) == Some(labels::TRUE);
     let work_key = work.metadata.key();
-    // An object that another Work has taken over since is that one's.
+    // Another Work may have taken over the object.
     Ok(Some(object).filter(|object| is_marked && work_of(object).is_none_or(|owner| owner == work_key)))
 }
 
 async fn delete(api: &Api<Object>, key: &ObjectKey, work: &Work) -> Result<(), ClientError> {
-    let Some(object) = ours(api, key, work).await? else { return Ok(()) };
-    match api.delete(key, &Delete::background().uid(object.uid())).await {
-        Err(error) if !error.is_not_found() => Err(error),
-        _ => Ok(()),
-    }
+    let Some(object) = owned_object(api, key, work).await? else { return Ok(()) };
+    api.delete(key, &Delete::background().uid(object.uid())).await.optional().map(drop)
 }
 
 async fn unmark(api: &Api<Object>, key: &ObjectKey, work: &Work) -> Result<(), ClientError> {
-    if ours(api, key, work).await?.is_none() {
+    if owned_object(api, key, work).await?.is_none() {
         return Ok(());
     }
     let nulls = |keys: &[&[&str]]| -> Value {
@@ -84,38 +84,27 @@ async fn unmark(api: &Api<Object>, key: &ObjectKey, work: &Work) -> Result<(), C
         "labels": nulls(&[MARK_LABELS, LABELS]),
         "annotations": nulls(&[MARK_ANNOTATIONS, ANNOTATIONS]),
     } });
-    match api.patch(key, &Patch::Merge(patch)).await {
-        Err(error) if !error.is_not_found() => Err(error),
-        _ => Ok(()),
-    }
+    api.patch(key, &Patch::Merge(patch)).await.optional().map(drop)
 }
 
-fn has_finalizer(work: &Work) -> bool {
-    work.metadata.finalizers.iter().any(|held| held == finalizers::EXECUTION)
-}
-
-/// Takes the finalizer off.
+/// Removes the finalizer.
 async fn release(hub: &Hub, work: &Work) -> Result<(), ClientError> {
-    let mut finalizers = work.metadata.finalizers.clone();
-    finalizers.retain(|held| held != finalizers::EXECUTION);
+    let Some(finalizers) = work.metadata.without_finalizers(&[finalizers::EXECUTION]) else { return Ok(()) };
     let patch = json!({ "metadata": {
         "resourceVersion": work.metadata.resource_version, "finalizers": finalizers } });
     let key = work.metadata.key();
-    match hub.client.kind::<Work>().patch(&key, &Patch::Merge(patch)).await {
-        Err(error) if !error.is_not_found() => Err(error),
-        _ => Ok(()),
-    }
+    hub.client.kind::<Work>().patch(&key, &Patch::Merge(patch)).await.optional().map(drop)
 }
 
-/// A Work whose cluster cannot be reached: it waits for the cluster, unless the cluster is leaving for good. Then the
-/// object in the member is left as it is.
+/// Handles a Work that is being deleted while its cluster cannot be reached. It waits for the cluster, unless the cluster
+/// is being removed; then the object stays in the member.
 pub(super) async fn abandon_if_leaving(
     hub: &Hub,
     cluster: &ClusterName,
     work: &Work,
 ) -> Result<Outcome, ClientError> {
     let is_leaving = hub.cluster(cluster).is_none_or(|cluster| cluster.metadata.is_deleting());
-    if is_leaving && has_finalizer(work) {
+    if is_leaving && work.metadata.has_finalizer(finalizers::EXECUTION) {
         let key = work.metadata.key();
         tracing::info!(%cluster, work = %key, "the object stays in the member, which cannot be reached and is leaving");
         release(hub, work).await?;
@@ -123,7 +112,7 @@ pub(super) async fn abandon_if_leaving(
     Ok(Outcome::Done)
 }
 
-/// Releases Works of clusters that have no member: those of clusters that are gone.
+/// Releases the Works of removed clusters.
 pub(super) struct Abandoned(pub(super) Hub);
 
 impl Reconciler for Abandoned {
@@ -139,7 +128,7 @@ impl Reconciler for Abandoned {
             return Outcome::Done;
         }
         let cluster = ClusterName::new(cluster);
-        // With a Cluster object and no member yet, the member is about to come, or works for itself (pull).
+        // A cluster with a Cluster object and no member is about to be connected, or applies its Works itself (pull).
         if hub.cluster(&cluster).is_some() {
             return Outcome::Done;
         }

@@ -1,7 +1,7 @@
-//! Works that are in the member and whose first report waits.
+//! Works that are applied and not reported yet.
 //!
-//! While many Works wait for their member, objects go first and reports follow: what users wait for is the object, and a
-//! report is as much work for the control plane as another Work. No report waits longer than a few seconds.
+//! While many Works are queued, objects are applied first and reported later: users wait for the object, and a report
+//! costs the control plane as much as another Work. A report is deferred by a few seconds at most.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -11,12 +11,12 @@ use portolan_api::work::Work;
 use portolan_object::ObjectKey;
 use tokio::time::Instant;
 
-/// So many Works that only wait for a worker make reports wait.
-const BACKLOG: usize = 64;
-/// The longest time that a report waits.
-const PATIENCE: Duration = Duration::from_secs(3);
+/// Status reports are deferred while at least this number of Works is queued.
+const DEFER_BACKLOG: usize = 64;
+/// Upper bound for a deferred report.
+const MAX_REPORT_DELAY: Duration = Duration::from_secs(3);
 
-/// What is in the member without a report.
+/// The applied Works without a report.
 #[derive(Default)]
 pub(super) struct Unreported {
     applied: Mutex<HashMap<ObjectKey, Applied>>,
@@ -35,19 +35,19 @@ impl Applied {
 }
 
 impl Unreported {
-    /// Whether this generation of a Work is in the member already.
+    /// Whether this generation of a Work is applied.
     pub(super) fn has(&self, work: &Work) -> bool {
         self.applied.lock().get(&work.metadata.key()).is_some_and(|applied| applied.is_of(work))
     }
 
-    /// Whether a Work that is known to be in the member is to be left alone for now. `ready` Works wait for a worker.
+    /// Whether the report of an applied Work is still deferred. `ready` is the number of queued Works.
     pub(super) fn waits(&self, work: &Work, ready: usize) -> bool {
         let applied = self.applied.lock();
         let applied = applied.get(&work.metadata.key()).filter(|applied| applied.is_of(work));
         applied.is_some_and(|applied| is_early(applied.since, ready))
     }
 
-    /// Notes that a Work is in the member. True when its report is to wait; only a first report ever does.
+    /// Notes that a Work is applied. True if its report is deferred, which only a first report is.
     pub(super) fn note(&self, work: &Work, ready: usize) -> bool {
         if !work.status.conditions.is_empty() {
             return false;
@@ -64,14 +64,14 @@ impl Unreported {
         waits
     }
 
-    /// The Work is reported on, or gone.
+    /// Forgets a Work that is reported or deleted.
     pub(super) fn forget(&self, work: &ObjectKey) {
         self.applied.lock().remove(work);
     }
 }
 
 fn is_early(since: Instant, ready: usize) -> bool {
-    ready >= BACKLOG && since.elapsed() < PATIENCE
+    ready >= DEFER_BACKLOG && since.elapsed() < MAX_REPORT_DELAY
 }
 
 #[cfg(test)]
@@ -91,15 +91,18 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_first_report_waits_while_others_wait_for_a_worker() {
         let unreported = Unreported::default();
-        assert!(!unreported.note(&work(1), BACKLOG - 1), "few wait");
+        assert!(!unreported.note(&work(1), DEFER_BACKLOG - 1), "few wait");
         assert!(!unreported.has(&work(1)));
-        assert!(unreported.note(&work(1), BACKLOG), "many wait");
+        assert!(unreported.note(&work(1), DEFER_BACKLOG), "many wait");
         assert!(unreported.has(&work(1)) && !unreported.has(&work(2)));
-        assert!(unreported.waits(&work(1), BACKLOG));
+        assert!(unreported.waits(&work(1), DEFER_BACKLOG));
         assert!(!unreported.waits(&work(1), 0), "the others are done");
-        assert!(!unreported.waits(&work(2), BACKLOG), "a newer generation is not in the member");
-        tokio::time::advance(PATIENCE).await;
-        assert!(!unreported.waits(&work(1), BACKLOG) && !unreported.note(&work(1), BACKLOG), "long enough");
+        assert!(!unreported.waits(&work(2), DEFER_BACKLOG), "a newer generation is not in the member");
+        tokio::time::advance(MAX_REPORT_DELAY).await;
+        assert!(
+            !unreported.waits(&work(1), DEFER_BACKLOG) && !unreported.note(&work(1), DEFER_BACKLOG),
+            "long enough"
+        );
         unreported.forget(&work(1).metadata.key());
         assert!(!unreported.has(&work(1)));
     }
@@ -108,6 +111,6 @@ mod tests {
     fn later_reports_do_not_wait() {
         let mut reported = work(1);
         reported.status.conditions.push(Condition::new("Applied", true, "", "", "t"));
-        assert!(!Unreported::default().note(&reported, BACKLOG));
+        assert!(!Unreported::default().note(&reported, DEFER_BACKLOG));
     }
 }

@@ -137,9 +137,9 @@ fn services_without_selector_are_left_to_their_owner() {
 fn selectors_take_pods_of_the_same_namespace() {
     let service = service(json!(80));
     let mut elsewhere = pod("a", "10.0.0.1", true);
-    assert!(selects(&service, &elsewhere));
+    assert!(PodSelector::of(&service).selects(&elsewhere));
     elsewhere.metadata_mut().insert("namespace".to_owned(), json!("other"));
-    assert!(!selects(&service, &elsewhere));
+    assert!(!PodSelector::of(&service).selects(&elsewhere));
 }
 
 #[test]

@@ -1,22 +1,23 @@
-//! The templates that a StatefulSet had, kept as ControllerRevisions: which is current, which is coming.
+//! The templates that a StatefulSet had, kept as ControllerRevisions: the current one and the update.
 //!
 //! The form of their data is that of Kubernetes, so that `kubectl rollout history` and `undo` work on them.
 
 use std::collections::BTreeSet;
 
+use portolan_api::kubernetes::{ControllerRevision, StatefulSet, View};
 use portolan_api::names;
 use portolan_object::{Object, ObjectKey};
 use serde_json::{Value, json};
 
 use super::Action;
-use crate::kubernetes::pods::controller_reference;
+use crate::kubernetes::pods::{self, controller_reference};
 
 /// The name of the ControllerRevision that a pod was made from.
 pub const REVISION_LABEL: &str = "controller-revision-hash";
 /// The hash on the ControllerRevision itself.
 const HASH_LABEL: &str = "controller.kubernetes.io/hash";
 
-/// The two templates that count, and what has to be done about the ControllerRevisions.
+/// The current and the new template, and the changes to the ControllerRevisions.
 pub(super) struct Templates {
     current: (String, Value),
     update: (String, Value),
@@ -27,9 +28,9 @@ pub(super) struct Templates {
 }
 
 impl Templates {
-    /// Finds the update revision by the set's present template, and the current one by the set's status.
-    pub(super) fn of(set: &Object, revisions: &[&Object]) -> Self {
-        let template = set.at(&["spec", "template"]).cloned().unwrap_or_default();
+    /// Finds the update revision by the set's template, and the current one by the set's status.
+    pub(super) fn of(set: &Object, view: &StatefulSet<'_>, revisions: &[&Object]) -> Self {
+        let template = pods::template(set);
         let update = format!("{}-{}", set.name(), names::short_hash(&template.to_string()));
         let newest = revisions.iter().map(|revision| number(revision)).max().unwrap_or_default();
         let record = match revisions.iter().find(|revision| revision.name() == update) {
@@ -37,7 +38,7 @@ impl Templates {
             Some(known) if number(known) < newest => Some(Action::RenumberRevision(known.key(), newest + 1)),
             Some(_) => None,
         };
-        let name = set.str_at(&["status", "currentRevision"]);
+        let name = view.status.current_revision;
         let current = revisions.iter().find(|revision| !name.is_empty() && revision.name() == name);
         let current = match current {
             Some(revision) => (name.to_owned(), template_of(revision)),
@@ -46,12 +47,12 @@ impl Templates {
         let mut known: Vec<(ObjectKey, i64)> =
             revisions.iter().map(|revision| (revision.key(), number(revision))).collect();
         known.sort_by_key(|(_, number)| *number);
-        let limit = set.at(&["spec", "revisionHistoryLimit"]).and_then(Value::as_u64).unwrap_or(10);
+        let limit = view.spec.revision_history_limit.unwrap_or(10);
         let history_limit = usize::try_from(limit).unwrap_or(usize::MAX);
         Self { current, update: (update, template), record, known, history_limit }
     }
 
-    /// The revision of the set's present template.
+    /// The revision of the set's template.
     pub(super) fn update(&self) -> &str {
         &self.update.0
     }
@@ -67,7 +68,7 @@ impl Templates {
         (revision, template)
     }
 
-    /// What has to be recorded, and what may be forgotten: nothing that a pod was made from.
+    /// Records the current template and deletes revisions beyond the limit that no pod has.
     pub(super) fn steps(&self, pods: &[&Object]) -> Vec<Action> {
         let mut live: BTreeSet<&str> = pods.iter().filter_map(|pod| pod.label(REVISION_LABEL)).collect();
         live.extend([self.current(), self.update()]);
@@ -80,7 +81,7 @@ impl Templates {
 }
 
 fn number(revision: &Object) -> i64 {
-    revision.at(&["revision"]).and_then(Value::as_i64).unwrap_or_default()
+    ControllerRevision::read(revision).unwrap_or_default().revision
 }
 
 /// The template without the directive that tells a strategic merge patch to replace it.

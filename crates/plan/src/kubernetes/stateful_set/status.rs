@@ -1,19 +1,21 @@
-//! The status of a StatefulSet: how many pods of which revision, and why there are none.
+//! The status of a StatefulSet: pods by revision, and the reason if it gets none.
 
+use portolan_api::kubernetes::{Condition, StatefulSet};
 use portolan_object::Object;
 use serde_json::{Map, Value, json};
 
 use super::revision::{REVISION_LABEL, Templates};
 use super::{is_finished, is_healthy, is_rolling};
-use crate::kubernetes::replica_set::desired;
+use crate::kubernetes::replica_set::desired_replicas;
 
 /// The condition of a set that gets no pods; the type is that of ReplicaSets.
 const FAILURE: &str = "ReplicaFailure";
 const REASON: &str = "VolumesNotProvided";
 
-/// Computes the status; `refusal` says why the set gets no pods.
-pub(super) fn of(
+/// Computes the status; `refusal` is the reason why the set gets no pods.
+pub(super) fn compute(
     set: &Object,
+    view: &StatefulSet<'_>,
     pods: &[&Object],
     templates: &Templates,
     refusal: Option<&str>,
@@ -25,8 +27,9 @@ pub(super) fn of(
     };
     let ready = counts(&is_healthy);
     let updated = counts(&|pod| is_of(templates.update(), pod));
-    let is_complete = is_rolling(set)
-        && [pods.len(), updated, ready].iter().all(|&count| i64::try_from(count) == Ok(desired(set)));
+    let desired = desired_replicas(view.spec.replicas);
+    let is_complete = is_rolling(&view.spec)
+        && [pods.len(), updated, ready].iter().all(|&count| i64::try_from(count) == Ok(desired));
     let current_revision = if is_complete { templates.update() } else { templates.current() };
     let current = if is_complete { updated } else { counts(&|pod| is_of(templates.current(), pod)) };
     let mut status = Map::new();
@@ -44,24 +47,23 @@ pub(super) fn of(
     status.insert("updateRevision".to_owned(), json!(templates.update()));
     status.insert("collisionCount".to_owned(), json!(0));
     if let Some(message) = refusal {
-        status.insert("conditions".to_owned(), json!([condition(set, message, now)]));
+        status.insert("conditions".to_owned(), json!([condition(view, message, now)]));
     }
     Value::Object(status)
 }
 
-/// Whether the status says it already.
-pub(super) fn says(set: &Object, message: &str) -> bool {
-    present(set).is_some_and(|condition| condition["message"] == message)
+/// Whether the status has the refusal already.
+pub(super) fn says(set: &StatefulSet<'_>, message: &str) -> bool {
+    present(set).is_some_and(|condition| condition.message == message)
 }
 
-fn present(set: &Object) -> Option<&Value> {
-    let conditions = set.at(&["status", "conditions"])?.as_array()?;
-    conditions.iter().find(|condition| condition["type"] == FAILURE)
+fn present<'a>(set: &'a StatefulSet<'_>) -> Option<&'a Condition<'a>> {
+    set.status.conditions.iter().find(|condition| condition.kind == FAILURE)
 }
 
-/// The time moves only with the condition, so that an unchanged status is equal to the last one.
-fn condition(set: &Object, message: &str, now: &str) -> Value {
-    let since = present(set).map_or_else(|| json!(now), |condition| condition["lastTransitionTime"].clone());
+/// The condition with the time of the old one, so that an unchanged status equals the last one.
+fn condition(set: &StatefulSet<'_>, message: &str, now: &str) -> Value {
+    let since = present(set).map_or(now, |condition| condition.last_transition_time);
     json!({
         "type": FAILURE, "status": "True", "reason": REASON, "message": message, "lastTransitionTime": since,
     })

@@ -23,15 +23,20 @@ fn partition_at(set: Object, ordinal: i64) -> Object {
     with(set, "/updateStrategy/rollingUpdate/partition", json!(ordinal))
 }
 
+fn templates(image: &str) -> Templates {
+    let set = set(1, image);
+    Templates::of(&set, &StatefulSet::read(&set).expect("readable"), &[])
+}
+
 /// The name of the revision of an image.
 fn revision(image: &str) -> String {
-    Templates::of(&set(1, image), &[]).update().to_owned()
+    templates(image).update().to_owned()
 }
 
 /// The revisions of images, in the order in which they were made.
 fn revisions(images: &[&str]) -> Vec<Object> {
     let made = images.iter().enumerate().map(|(index, image)| {
-        let steps = Templates::of(&set(1, image), &[]).steps(&[]);
+        let steps = templates(image).steps(&[]);
         let [Action::CreateRevision(revision)] = &steps[..] else { panic!("{steps:?}") };
         let mut revision = revision.clone();
         revision.0["revision"] = json!(index + 1);

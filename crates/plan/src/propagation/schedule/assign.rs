@@ -1,4 +1,4 @@
-//! How many replicas each chosen cluster gets (karmada-behaviour 2.7).
+//! Assigning replicas to the chosen clusters (karmada pkg/scheduler/core/assignment.go).
 
 use portolan_api::cluster::Cluster;
 use portolan_api::policy::{ReplicaScheduling, ReplicaSchedulingType, StaticClusterWeight};

@@ -1,4 +1,4 @@
-use portolan_api::meta::{ObjectMeta, Taint, Toleration};
+use portolan_api::meta::{ObjectMeta, Taint};
 use serde_json::json;
 
 use super::*;
@@ -53,7 +53,7 @@ fn targets(text: &str) -> Vec<TargetCluster> {
         .collect()
 }
 
-fn render(result: &Result<Placed, Unplaced>) -> Result<String, String> {
+fn render(result: &Result<Placed, PlacementError>) -> Result<String, String> {
     let one = |target: &TargetCluster| match target.replicas {
         0 => target.name.clone(),
         replicas => format!("{}:{replicas}", target.name),
@@ -181,7 +181,7 @@ fn run(
     current: &[TargetCluster],
     observed_affinity: &str,
     clusters: &[Cluster],
-) -> Result<Placed, Unplaced> {
+) -> Result<Placed, PlacementError> {
     let kind = GroupVersionKind::new("apps", "v1", "Deployment");
     let placement: Placement = serde_json::from_value(placement.clone()).unwrap();
     let request = Request {
@@ -215,8 +215,33 @@ fn groups_are_tried_in_order_and_never_back() {
 
 #[test]
 fn tolerations_follow_the_rules_for_nodes() {
-    let toleration: Toleration = serde_json::from_value(json!({"operator": "Exists"})).unwrap();
-    let placement = Placement { cluster_tolerations: vec![toleration], ..Placement::default() };
-    let result = run(&json!(placement), None, &[], "", &clusters("m1+taint"));
-    assert_eq!(render(&result), Ok("m1".to_owned()));
+    let taint = |effect: &str| json!([{"key": "dedicated", "value": "special-user", "effect": effect}]);
+    let cases = [
+        ("no toleration", "NoSchedule", json!([]), false),
+        ("an eviction taint keeps away as well", "NoExecute", json!([]), false),
+        ("a preference keeps nothing away", "PreferNoSchedule", json!([]), true),
+        ("key and value", "NoSchedule", json!([{"key": "dedicated", "value": "special-user"}]), true),
+        ("another value", "NoSchedule", json!([{"key": "dedicated", "value": "other"}]), false),
+        ("another key", "NoSchedule", json!([{"key": "gpu", "operator": "Exists"}]), false),
+        ("any value", "NoSchedule", json!([{"key": "dedicated", "operator": "Exists"}]), true),
+        ("every taint", "NoExecute", json!([{"operator": "Exists"}]), true),
+        ("this effect", "NoSchedule", json!([{"operator": "Exists", "effect": "NoSchedule"}]), true),
+        ("another effect", "NoExecute", json!([{"operator": "Exists", "effect": "NoSchedule"}]), false),
+        (
+            "the second of two",
+            "NoSchedule",
+            json!([{"key": "gpu", "operator": "Exists"}, {"key": "dedicated", "operator": "Exists"}]),
+            true,
+        ),
+    ];
+    for (name, effect, tolerations, fits) in cases {
+        let mut tainted = clusters("m1");
+        tainted[0].spec.taints = serde_json::from_value(taint(effect)).unwrap();
+        let placement = json!({ "clusterTolerations": tolerations });
+        let result = render(&run(&placement, None, &[], "", &tainted));
+        let untolerated = format!(
+            "0/1 clusters are available: 1 cluster(s) had untolerated taint {{dedicated=special-user:{effect}}}."
+        );
+        assert_eq!(result, if fits { Ok("m1".to_owned()) } else { Err(untolerated) }, "{name}");
+    }
 }

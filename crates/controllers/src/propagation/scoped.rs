@@ -1,6 +1,6 @@
-//! Kinds that exist in a namespaced and a cluster-wide form and share their spec: one Rust type for both.
+//! Kinds that exist in a namespaced and a cluster-scoped variant with one spec: one Rust type for both.
 //!
-//! A key without namespace means the cluster-wide form everywhere in this module tree.
+//! A key without namespace means the cluster-scoped variant everywhere in this module tree.
 
 use std::sync::Arc;
 
@@ -63,19 +63,19 @@ impl Binding {
     }
 }
 
-/// What both forms have.
-pub(crate) trait Form: Content {
-    /// The namespaced and the cluster-wide resource.
+/// A type that stands for both variants of a kind.
+pub(crate) trait Scope: Content {
+    /// The namespaced and the cluster-scoped resource.
     fn resources() -> [Resource; 2];
     /// Metadata.
     fn metadata(&self) -> &ObjectMeta;
-    /// Metadata, to change.
+    /// Mutable metadata.
     fn metadata_mut(&mut self) -> &mut ObjectMeta;
 }
 
-macro_rules! form {
+macro_rules! scope {
     ($name:ident, $namespaced:ty, $cluster:ty) => {
-        impl Form for $name {
+        impl Scope for $name {
             fn resources() -> [Resource; 2] {
                 [Resource::of::<$namespaced>(), Resource::of::<$cluster>()]
             }
@@ -88,25 +88,25 @@ macro_rules! form {
         }
     };
 }
-form!(Policy, PropagationPolicy, ClusterPropagationPolicy);
-form!(Override, OverridePolicy, ClusterOverridePolicy);
-form!(Binding, ResourceBinding, ClusterResourceBinding);
+scope!(Policy, PropagationPolicy, ClusterPropagationPolicy);
+scope!(Override, OverridePolicy, ClusterOverridePolicy);
+scope!(Binding, ResourceBinding, ClusterResourceBinding);
 
-/// Caches of both forms.
-pub(crate) struct Both<T> {
+/// Caches of both variants of a kind. Clones share state.
+pub(crate) struct Scoped<T> {
     client: Client,
     pub(crate) namespaced: Cache<T>,
     pub(crate) cluster: Cache<T>,
 }
 
-impl<T> Clone for Both<T> {
+impl<T> Clone for Scoped<T> {
     fn clone(&self) -> Self {
         let (namespaced, cluster) = (self.namespaced.clone(), self.cluster.clone());
         Self { client: self.client.clone(), namespaced, cluster }
     }
 }
 
-impl<T: Form> Both<T> {
+impl<T: Scope> Scoped<T> {
     /// Starts both caches, each with one index.
     pub(crate) fn start(
         client: &Client,
@@ -125,28 +125,28 @@ impl<T: Form> Both<T> {
         Self { client: client.clone(), namespaced, cluster }
     }
 
-    fn of(&self, key: &ObjectKey) -> &Cache<T> {
+    fn cache(&self, key: &ObjectKey) -> &Cache<T> {
         if key.namespace.is_empty() { &self.cluster } else { &self.namespaced }
     }
 
     pub(crate) fn get(&self, key: &ObjectKey) -> Option<Arc<T>> {
-        self.of(key).get(key)
+        self.cache(key).get(key)
     }
 
-    /// Puts in what an own write has made of an object.
+    /// Inserts the result of our own write before the watch delivers it.
     pub(crate) fn written(&self, object: T) {
         let metadata = object.metadata();
-        let key = ObjectKey::namespaced(&*metadata.namespace, &*metadata.name);
+        let key = metadata.key();
         let version = metadata.resource_version.clone();
-        self.of(&key).written(key.clone(), &version, object);
+        self.cache(&key).written(key.clone(), &version, object);
     }
 
-    /// The verbs on the form that `key` is of.
+    /// The client of the variant of `key`.
     pub(crate) fn api(&self, key: &ObjectKey) -> Api<T> {
-        self.client.resource(self.of(key).resource())
+        self.client.resource(self.cache(key).resource())
     }
 
-    /// Both forms, namespaced first.
+    /// Objects of both variants, namespaced first.
     pub(crate) fn by_index(&self, index: &str, value: &str) -> Vec<Arc<T>> {
         let mut found = self.namespaced.by_index(index, value);
         found.extend(self.cluster.by_index(index, value));
