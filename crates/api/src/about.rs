@@ -8,12 +8,12 @@ use crate::kind::kind;
 kind! {
     /// One property of the cluster that holds it.
     ClusterProperty, "about.k8s.io", "v1beta1", "clusterproperties", Cluster {
-        /// The property.
+        /// Value of the property.
         spec: ClusterPropertySpec,
     }
 }
 
-/// The property.
+/// Value of the property.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct ClusterPropertySpec {

@@ -1,4 +1,4 @@
-//! What the federation's webhooks decide about a write: defaults, identities, and refusals (karmada-api 5).
+//! Admission of the federation's kinds: defaults, identities and validation (karmada pkg/webhook).
 //!
 //! The embedded API server asks here; controllers cope without it on an API server that has no such rules. Texts of
 //! refusals name the webhook, because that is what users of Karmada search for.
@@ -15,7 +15,7 @@ use crate::labels;
 use crate::policy::{ClusterOverridePolicy, ClusterPropagationPolicy, OverridePolicy, PropagationPolicy};
 use crate::{cluster::Cluster, work};
 
-/// What a write does.
+/// Operation of a write.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Operation {
     /// The object is new.
@@ -80,7 +80,7 @@ fn identify(object: &mut Value, label: &str, new_id: impl FnOnce() -> String) {
     *object = tree.0;
 }
 
-/// A template that carries the label stays until somebody takes the label away.
+/// A template with the label cannot be deleted until the label is removed.
 fn refuse_protected(kind: &GroupVersionKind, object: &Value) -> Result<(), Status> {
     let protection = object["metadata"]["labels"][labels::template::DELETION_PROTECTED].as_str();
     if protection != Some(labels::template::ALWAYS) {
@@ -97,9 +97,9 @@ fn denied(webhook: &str, cause: &str) -> Status {
     Status::new(403, "Forbidden", format!("admission webhook \"{webhook}\" denied the request: {cause}"))
 }
 
-/// One text for all faults.
-fn deny_for(webhook: &str, faults: &[FieldError]) -> Result<(), Status> {
-    let texts: Vec<String> = faults.iter().map(ToString::to_string).collect();
+/// Joins all errors into one message.
+fn deny_for(webhook: &str, errors: &[FieldError]) -> Result<(), Status> {
+    let texts: Vec<String> = errors.iter().map(ToString::to_string).collect();
     match texts.as_slice() {
         [] => Ok(()),
         [one] => Err(denied(webhook, one)),

@@ -1,4 +1,4 @@
-//! Keys of annotations (karmada-api 3.4), grouped like [`labels`](crate::labels).
+//! Keys of annotations (karmada pkg/apis/*/well_known_constants.go), grouped like [`labels`](crate::labels).
 
 /// Of PropagationPolicies, on templates and bindings that they claimed.
 pub mod propagation_policy {
@@ -16,21 +16,21 @@ pub mod cluster_propagation_policy {
 
 /// Of ResourceBindings.
 pub mod binding {
-    /// Namespace of the source binding, on works and what they carry.
+    /// Namespace of the source binding, on works and their manifests.
     pub const NAMESPACE: &str = "resourcebinding.karmada.io/namespace";
-    /// Name of the source binding, on works and what they carry.
+    /// Name of the source binding, on works and their manifests.
     pub const NAME: &str = "resourcebinding.karmada.io/name";
-    /// What the binding's object needs beside it, on an independent binding: a JSON array of references.
+    /// Dependencies of the object, on an independent binding: a JSON array of references.
     pub const DEPENDENCIES: &str = "resourcebinding.karmada.io/dependencies";
 }
 
 /// Of ClusterResourceBindings.
 pub mod cluster_binding {
-    /// Name of the source binding, on works and what they carry.
+    /// Name of the source binding, on works and their manifests.
     pub const NAME: &str = "clusterresourcebinding.karmada.io/name";
 }
 
-/// Of Works, on what they carry.
+/// Of Works, on their manifests.
 pub mod work {
     /// Namespace of the work.
     pub const NAMESPACE: &str = "work.karmada.io/namespace";
@@ -40,7 +40,7 @@ pub mod work {
     pub const CONFLICT_RESOLUTION: &str = "work.karmada.io/conflict-resolution";
 }
 
-/// Of templates, on what works carry.
+/// Of templates, on the manifests of Works.
 pub mod template {
     /// UID of the template.
     pub const UID: &str = "resourcetemplate.karmada.io/uid";
@@ -52,7 +52,7 @@ pub mod template {
     pub const MANAGED_ANNOTATIONS: &str = "resourcetemplate.karmada.io/managed-annotations";
 }
 
-/// What was last applied.
+/// Record of the last scheduling and overrides.
 pub mod policy {
     /// The placement last scheduled, as JSON, on bindings.
     pub const APPLIED_PLACEMENT: &str = "policy.karmada.io/applied-placement";
@@ -70,24 +70,10 @@ pub mod multi_cluster_service {
     pub const NAME: &str = "multiclusterservice.karmada.io/name";
 }
 
-/// Of EndpointSlices.
-pub mod endpoint_slice {
-    /// The providing cluster, on a dispatched slice and its work.
-    pub const PROVISION_CLUSTER: &str = "endpointslice.karmada.io/provision-cluster";
-}
-
 /// Of ServiceImports.
 pub mod service_import {
     /// Name of the Service derived from the import (Multi-Cluster Services API, reference controllers).
     pub const DERIVED_SERVICE: &str = "multicluster.kubernetes.io/derived-service";
-}
-
-/// Of answers that come from members.
-pub mod resource {
-    /// The cluster whose cache answered.
-    pub const CACHED_FROM_CLUSTER: &str = "resource.karmada.io/cached-from-cluster";
-    /// The cluster that answered.
-    pub const QUERY_FROM_CLUSTER: &str = "resource.karmada.io/query-from-cluster";
 }
 
 /// Of CRDs in groups that Kubernetes owns: who approved the API.

@@ -12,26 +12,26 @@ use crate::policy::ResourceList;
 use crate::quantity::Quantity;
 use crate::schema::is_default;
 
-/// The most characters of a cluster's name: names of namespaces, accounts and secrets are made of it.
-pub const LONGEST_NAME: usize = 48;
+/// Maximum length of a cluster's name, which becomes a part of names of namespaces, accounts and secrets.
+pub const MAX_NAME_LENGTH: usize = 48;
 
-/// Whether a cluster can be called so: a DNS label, short enough for [`LONGEST_NAME`].
+/// Whether a cluster can have the name: a DNS label of at most [`MAX_NAME_LENGTH`] characters.
 pub fn is_name(text: &str) -> bool {
-    text.len() <= LONGEST_NAME && is_label(text)
+    text.len() <= MAX_NAME_LENGTH && is_label(text)
 }
 
 kind! {
     /// A cluster of the federation.
     Cluster, "cluster.karmada.io", "v1alpha1", "clusters", Cluster {
-        /// How it is reached, where it is, what keeps away from it.
+        /// Connection, location and taints.
         spec: ClusterSpec,
-        /// What is known of it.
+        /// Observed state.
         #[serde(skip_serializing_if = "is_default")]
         status: ClusterStatus,
     }
 }
 
-/// How a cluster is reached, where it is, what keeps away from it.
+/// Connection, location and taints of a cluster.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct ClusterSpec {
@@ -39,9 +39,9 @@ pub struct ClusterSpec {
     #[serde(skip_serializing_if = "is_default")]
     #[schemars(length(max = 128_000))]
     pub id: String,
-    /// Who talks to whom.
+    /// Direction of the connection.
     pub sync_mode: SyncMode,
-    /// URL of its API server.
+    /// URL of the API server.
     #[serde(skip_serializing_if = "is_default")]
     pub api_endpoint: String,
     /// Secret with `token` and `caBundle`.
@@ -50,10 +50,10 @@ pub struct ClusterSpec {
     /// Secret with the `token` of an account that may impersonate users.
     #[serde(skip_serializing_if = "is_default")]
     pub impersonator_secret_ref: Option<LocalSecretReference>,
-    /// Whether its certificate is not checked.
+    /// Whether the certificate of the API server is not verified.
     #[serde(skip_serializing_if = "is_default", rename = "insecureSkipTLSVerification")]
     pub insecure_skip_tls_verification: bool,
-    /// Proxy on the way to its API server.
+    /// Proxy for connections to the API server.
     #[serde(skip_serializing_if = "is_default", rename = "proxyURL")]
     pub proxy_url: String,
     /// Headers for that proxy; several values are separated by commas.
@@ -71,15 +71,15 @@ pub struct ClusterSpec {
     /// Names of the zones.
     #[serde(skip_serializing_if = "is_default")]
     pub zones: Vec<String>,
-    /// What keeps resources away that do not tolerate it.
+    /// Taints; a placement must tolerate them.
     #[serde(skip_serializing_if = "is_default")]
     pub taints: Vec<Taint>,
-    /// Grades of nodes, by which free room is counted.
+    /// Grades of nodes, for estimates of free capacity.
     #[serde(skip_serializing_if = "is_default")]
     pub resource_models: Vec<ResourceModel>,
 }
 
-/// Who talks to whom.
+/// Direction of the connection.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 pub enum SyncMode {
     /// The control plane talks to the cluster's API server.
@@ -105,7 +105,7 @@ pub struct LocalSecretReference {
 pub struct ResourceModel {
     /// Number of the grade; larger nodes have larger numbers.
     pub grade: u32,
-    /// What a node of the grade has free.
+    /// Free capacity of a node of the grade.
     pub ranges: Vec<ResourceModelRange>,
 }
 
@@ -115,32 +115,32 @@ pub struct ResourceModel {
 pub struct ResourceModelRange {
     /// Name of the resource.
     pub name: String,
-    /// The least, included.
+    /// Minimum, inclusive.
     pub min: Quantity,
-    /// The most, excluded.
+    /// Maximum, exclusive.
     pub max: Quantity,
 }
 
-/// What is known of a cluster.
+/// Observed state of a cluster.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct ClusterStatus {
-    /// Version of its API server.
+    /// Version of the API server.
     #[serde(skip_serializing_if = "is_default")]
     pub kubernetes_version: String,
-    /// What its API server has.
+    /// APIs that the API server serves.
     #[serde(skip_serializing_if = "is_default")]
     pub api_enablements: Vec<ApiEnablement>,
-    /// How it is.
+    /// Conditions.
     #[serde(skip_serializing_if = "is_default")]
     pub conditions: Vec<Condition>,
     /// Its nodes.
     #[serde(skip_serializing_if = "is_default")]
     pub node_summary: Option<NodeSummary>,
-    /// What its nodes have, and what is used of it.
+    /// Capacity of the nodes and its use.
     #[serde(skip_serializing_if = "is_default")]
     pub resource_summary: Option<ResourceSummary>,
-    /// What is done because something is broken.
+    /// Remedies in effect.
     #[serde(skip_serializing_if = "is_default")]
     pub remedy_actions: Vec<String>,
 }
@@ -170,33 +170,33 @@ pub struct ApiResource {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct NodeSummary {
-    /// How many there are.
+    /// Number of nodes.
     #[serde(skip_serializing_if = "is_default")]
     pub total_num: i32,
-    /// How many are ready.
+    /// Number of ready nodes.
     #[serde(skip_serializing_if = "is_default")]
     pub ready_num: i32,
 }
 
-/// What the nodes of a cluster have, and what is used of it.
+/// Capacity of the nodes of a cluster and its use.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct ResourceSummary {
-    /// What there is.
+    /// Allocatable capacity.
     #[serde(skip_serializing_if = "is_default")]
     pub allocatable: ResourceList,
-    /// What pods without a node ask for.
+    /// Requests of pods without a node.
     #[serde(skip_serializing_if = "is_default")]
     pub allocating: ResourceList,
-    /// What pods on nodes ask for.
+    /// Requests of pods on nodes.
     #[serde(skip_serializing_if = "is_default")]
     pub allocated: ResourceList,
-    /// How many nodes there are of each grade.
+    /// Number of nodes of each grade.
     #[serde(skip_serializing_if = "is_default")]
     pub allocatable_modelings: Vec<AllocatableModeling>,
 }
 
-/// How many nodes there are of a grade.
+/// Number of nodes of a grade.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct AllocatableModeling {

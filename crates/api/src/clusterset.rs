@@ -1,5 +1,4 @@
-//! Group `portolan.dev`: which clusters form a cluster set, inside of which a service exported from one is a service
-//! of all.
+//! Group `portolan.dev`: cluster sets. A service exported from one member can be used in all of them.
 //!
 //! No standard kind says so for clusters that a control plane manages: KEP-1645 leaves it to the implementation how
 //! membership is tracked. In each member it shows as the properties of KEP-2149.
@@ -15,21 +14,21 @@ use crate::schema::is_default;
 pub const ID_PROPERTY: &str = "cluster.clusterset.k8s.io";
 /// The property that names the set.
 pub const SET_PROPERTY: &str = "clusterset.k8s.io";
-/// An id is the value of a label and a label of DNS names, which may both be this long (mcs 1.4).
-pub const LONGEST_ID: usize = 63;
+/// Maximum length of an id, which is the value of a label and a label of DNS names (RFC 1123).
+pub const MAX_ID_LENGTH: usize = 63;
 
 kind! {
-    /// Clusters inside of which a namespace of one name is one namespace, and an exported service is one service.
+    /// A set of clusters in which namespaces of one name are the same, and every member can use exported services.
     ClusterSet, "portolan.dev", "v1alpha1", "clustersets", Cluster {
-        /// Which clusters are members.
+        /// Member clusters.
         spec: ClusterSetSpec,
-        /// What became of that.
+        /// Observed state.
         #[serde(skip_serializing_if = "is_default")]
         status: ClusterSetStatus,
     }
 }
 
-/// Which clusters are members.
+/// Member clusters.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct ClusterSetSpec {
@@ -70,17 +69,17 @@ fn keep_id(schema: &mut Schema) {
 }
 
 impl ClusterSetMember {
-    /// What the cluster is called in the set.
+    /// Id of the cluster in the set.
     pub fn id(&self) -> &str {
         if self.id.is_empty() { &self.cluster } else { &self.id }
     }
 }
 
-/// What became of the members.
+/// Observed state of the members.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct ClusterSetStatus {
-    /// One for each member, and for each cluster that is leaving.
+    /// One entry for each member, and for each cluster that is being removed.
     #[serde(skip_serializing_if = "is_default")]
     #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["cluster"]))]
     pub members: Vec<MemberStatus>,
@@ -89,7 +88,7 @@ pub struct ClusterSetStatus {
     pub joined: String,
 }
 
-/// What became of one member.
+/// Observed state of one member.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct MemberStatus {
@@ -98,27 +97,27 @@ pub struct MemberStatus {
     /// Its id in the set.
     #[serde(skip_serializing_if = "is_default")]
     pub id: String,
-    /// Which cluster has the id: the uid of its namespace kube-system when it joined.
+    /// Identity of the cluster with the id: the uid of its namespace kube-system when it joined.
     #[serde(skip_serializing_if = "is_default")]
     pub uid: String,
-    /// How far it is.
+    /// Phase.
     pub phase: MemberPhase,
-    /// Why it is there, and what to do about it.
+    /// Cause of the phase, and how to proceed.
     #[serde(skip_serializing_if = "is_default")]
     pub message: String,
 }
 
-/// How far a cluster is on its way into a set or out of it.
+/// Phase of a cluster's membership.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 pub enum MemberPhase {
-    /// It has not been reached yet.
+    /// The cluster has not been reached yet.
     #[default]
     Pending,
-    /// It is a member, and knows.
+    /// The cluster is a member and has its properties.
     Joined,
-    /// It cannot be a member; the message says why.
+    /// The cluster cannot be a member; the message has the reason.
     Refused,
-    /// What the set put there is being removed.
+    /// The objects of the set are being removed from the cluster.
     Leaving,
 }
 

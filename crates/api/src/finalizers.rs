@@ -1,4 +1,5 @@
-//! Finalizers (karmada-api 3.5): who must agree before an object goes.
+//! Finalizers of the federation (karmada pkg/util/constants.go). Each is removed by its controller before deletion
+//! completes.
 
 /// On a PropagationPolicy until the templates and bindings that it claimed are released.
 pub const PROPAGATION_POLICY: &str = "karmada.io/propagation-policy-controller";
@@ -14,9 +15,5 @@ pub const DEPENDENCIES: &str = "karmada.io/binding-dependencies-distributor";
 pub const EXECUTION: &str = "karmada.io/execution-controller";
 /// On a Work with an EndpointSlice collected for a ServiceExport until the imported slices are gone.
 pub const ENDPOINT_SLICE: &str = "karmada.io/endpointslice-controller";
-/// On a Work with an EndpointSlice collected for a MultiClusterService until the dispatched slices are gone.
-pub const ENDPOINT_SLICE_DISPATCH: &str = "karmada.io/mcs-endpointslice-dispatch-controller";
-/// On a MultiClusterService until what was made for it is gone.
-pub const MULTI_CLUSTER_SERVICE: &str = "karmada.io/multiclusterservice-controller";
 /// On a Cluster until its execution namespace is gone and no binding names it.
 pub const CLUSTER: &str = "karmada.io/cluster-controller";

@@ -1,4 +1,4 @@
-//! What every kind has in common: where it is served, and its metadata.
+//! The common parts of every kind: group, version, kind, plural, scope and metadata.
 //!
 //! The kinds are declared with the `kind!` macro, which writes `apiVersion` and `kind` for them, so that a typed
 //! object cannot carry a wrong one.
@@ -29,7 +29,7 @@ pub trait Kind: Serialize + DeserializeOwned + Clone + fmt::Debug + Send + Sync 
     /// The object's metadata.
     fn metadata(&self) -> &ObjectMeta;
 
-    /// The object's metadata, to change.
+    /// The object's metadata, mutable.
     fn metadata_mut(&mut self) -> &mut ObjectMeta;
 
     /// Group, version and kind.

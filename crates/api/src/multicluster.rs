@@ -18,10 +18,10 @@ pub use view::{ClusterStatusView, ServiceImportSpecView, ServiceImportStatusView
 kind! {
     /// Exports the Service of the same name.
     ServiceExport, "multicluster.x-k8s.io", "v1beta1", "serviceexports", Namespaced {
-        /// What goes along with the Service.
+        /// Labels and annotations to export.
         #[serde(skip_serializing_if = "is_default")]
         spec: ServiceExportSpec,
-        /// What became of it.
+        /// Observed state.
         #[serde(skip_serializing_if = "is_default")]
         status: ServiceExportStatus,
     }
@@ -30,16 +30,16 @@ kind! {
 kind! {
     /// A service of the cluster set, as this cluster uses it.
     ServiceImport, "multicluster.x-k8s.io", "v1beta1", "serviceimports", Namespaced {
-        /// What the service is like.
+        /// Properties of the service.
         #[serde(skip_serializing_if = "is_default")]
         spec: ServiceImportSpec,
-        /// Where it comes from.
+        /// Exporting clusters and conditions.
         #[serde(skip_serializing_if = "is_default")]
         status: ServiceImportStatus,
     }
 }
 
-/// What goes along with an exported Service.
+/// Labels and annotations to export.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct ServiceExportSpec {
@@ -51,7 +51,7 @@ pub struct ServiceExportSpec {
     pub exported_annotations: BTreeMap<String, String>,
 }
 
-/// What became of an export.
+/// Observed state of an export.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct ServiceExportStatus {
@@ -61,7 +61,7 @@ pub struct ServiceExportStatus {
     pub conditions: Vec<Condition>,
 }
 
-/// What an imported service is like.
+/// Properties of an imported service.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct ServiceImportSpec {
@@ -76,19 +76,19 @@ pub struct ServiceImportSpec {
     #[serde(skip_serializing_if = "is_default")]
     #[schemars(length(max = 2))]
     pub ip_families: Vec<String>,
-    /// Whether it has an address.
+    /// Whether the service has an address.
     #[serde(rename = "type")]
     pub kind: ServiceImportType,
     /// ClientIP keeps a client with one endpoint.
     #[serde(skip_serializing_if = "is_default")]
     pub session_affinity: String,
-    /// For how long.
+    /// Duration of the session affinity.
     #[serde(skip_serializing_if = "is_default")]
     pub session_affinity_config: Option<SessionAffinityConfig>,
     /// Local keeps traffic on the node.
     #[serde(skip_serializing_if = "is_default")]
     pub internal_traffic_policy: Option<String>,
-    /// Which endpoints are preferred.
+    /// Preference for near endpoints.
     #[serde(skip_serializing_if = "is_default")]
     pub traffic_distribution: Option<String>,
 }
@@ -96,10 +96,10 @@ pub struct ServiceImportSpec {
 /// Whether an imported service has an address.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 pub enum ServiceImportType {
-    /// It has one.
+    /// The service has addresses.
     #[default]
     ClusterSetIP,
-    /// Its endpoints are found by name.
+    /// Headless: endpoints are found by DNS name.
     Headless,
 }
 
@@ -113,7 +113,7 @@ pub struct ServicePort {
     /// TCP, UDP or SCTP.
     #[serde(skip_serializing_if = "is_default")]
     pub protocol: String,
-    /// What is spoken.
+    /// Application protocol, such as http.
     #[serde(skip_serializing_if = "is_default")]
     pub app_protocol: Option<String>,
     /// Number.
@@ -138,7 +138,7 @@ pub struct ClientIpConfig {
     pub timeout_seconds: Option<i32>,
 }
 
-/// Where an imported service comes from.
+/// Exporting clusters and conditions of an imported service.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct ServiceImportStatus {
@@ -146,11 +146,11 @@ pub struct ServiceImportStatus {
     #[serde(skip_serializing_if = "is_default")]
     #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["cluster"]))]
     pub clusters: Vec<ClusterStatus>,
-    /// Whether it can be used.
+    /// Conditions.
     #[serde(skip_serializing_if = "is_default")]
     #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]
     pub conditions: Vec<Condition>,
-    /// Whether there are imported EndpointSlices to read.
+    /// Whether imported EndpointSlices exist.
     #[serde(skip_serializing_if = "is_default")]
     pub endpoint_slice_objects: Option<EndpointSliceObjects>,
 }
@@ -159,16 +159,16 @@ pub struct ServiceImportStatus {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct ClusterStatus {
-    /// Its id.
+    /// Id of the cluster.
     pub cluster: String,
 }
 
-/// Whether there are imported EndpointSlices to read.
+/// Whether imported EndpointSlices exist.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 pub enum EndpointSliceObjects {
-    /// There are.
+    /// They exist.
     Present,
-    /// There are none.
+    /// They do not exist.
     Absent,
 }
 

@@ -1,8 +1,7 @@
-//! Every generated name: given an object, what its binding, works, namespaces and derived objects are called.
+//! Generated names of bindings, Works, namespaces and derived objects.
 //!
-//! The spelling is Karmada's (karmada-api 3.1), because objects that exist in members are found by it. The API
-//! group is part of no name, and nothing is truncated: both are Karmada's and cannot change without losing
-//! objects.
+//! The names are Karmada's (karmada pkg/util/names/names.go), because existing objects in members are found by them. No
+//! name contains the API group, and no name is truncated. Neither can change without losing objects.
 
 use sha2::{Digest, Sha256};
 
@@ -22,7 +21,7 @@ pub fn binding(kind: &str, name: &str) -> String {
     format!("{}-{kind}", name.replace(':', ".")).to_lowercase()
 }
 
-/// Name of the work that carries an object; `namespace` is empty for a cluster-scoped one.
+/// Name of the Work of an object; `namespace` is empty for a cluster-scoped one.
 pub fn work(kind: &str, name: &str, namespace: &str) -> String {
     let name = name.replace(':', ".").to_lowercase();
     let identity = match namespace {
@@ -45,17 +44,17 @@ pub fn adopted_policy(namespace: &str, name: &str, gvk: &str) -> String {
     format!("{}-{}", name.replace(':', "."), short_hash(&format!("{namespace}{gvk}"))).to_lowercase()
 }
 
-/// The namespace that holds the works of a cluster.
+/// The execution namespace of a cluster, which has its Works.
 pub fn execution_namespace(cluster: &str) -> String {
     format!("{EXECUTION_PREFIX}{cluster}")
 }
 
-/// The cluster whose works a namespace holds.
+/// The cluster of an execution namespace.
 pub fn cluster_of_execution_namespace(namespace: &str) -> Option<&str> {
     namespace.strip_prefix(EXECUTION_PREFIX)
 }
 
-/// Whether a namespace belongs to the control plane, so that nothing in it is ever propagated.
+/// Whether a namespace belongs to the control plane; its objects are never propagated.
 pub fn is_reserved_namespace(namespace: &str) -> bool {
     matches!(namespace, SYSTEM_NAMESPACE | CLUSTER_NAMESPACE) || namespace.starts_with(EXECUTION_PREFIX)
 }
@@ -99,7 +98,7 @@ pub fn imported_endpoint_slice(cluster: &str, slice: &str) -> String {
     format!("imported-{cluster}-{slice}")
 }
 
-/// Name, in a consuming cluster, of an EndpointSlice that a MultiClusterService brings from `provider`.
+/// Name, in a consuming cluster, of an EndpointSlice of a MultiClusterService from `provider`.
 pub fn dispatched_endpoint_slice(provider: &str, slice: &str) -> String {
     format!("{provider}-{slice}")
 }

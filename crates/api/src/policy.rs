@@ -44,7 +44,7 @@ use crate::schema::is_default;
 kind! {
     /// Places resources of its namespace into clusters.
     PropagationPolicy, "policy.karmada.io", "v1alpha1", "propagationpolicies", Namespaced {
-        /// What is placed, and where.
+        /// Resources and their placement.
         spec: PropagationSpec,
     }
 }
@@ -52,7 +52,7 @@ kind! {
 kind! {
     /// Places resources of any namespace, and cluster-scoped ones, into clusters.
     ClusterPropagationPolicy, "policy.karmada.io", "v1alpha1", "clusterpropagationpolicies", Cluster {
-        /// What is placed, and where.
+        /// Resources and their placement.
         spec: PropagationSpec,
     }
 }
@@ -60,7 +60,7 @@ kind! {
 kind! {
     /// Changes resources of its namespace on their way into clusters.
     OverridePolicy, "policy.karmada.io", "v1alpha1", "overridepolicies", Namespaced {
-        /// What is changed, where, and how.
+        /// Resources, clusters and changes.
         spec: OverrideSpec,
     }
 }
@@ -68,7 +68,7 @@ kind! {
 kind! {
     /// Changes resources of any namespace, and cluster-scoped ones, on their way into clusters.
     ClusterOverridePolicy, "policy.karmada.io", "v1alpha1", "clusteroverridepolicies", Cluster {
-        /// What is changed, where, and how.
+        /// Resources, clusters and changes.
         spec: OverrideSpec,
     }
 }
@@ -78,7 +78,7 @@ kind! {
     FederatedResourceQuota, "policy.karmada.io", "v1alpha1", "federatedresourcequotas", Namespaced {
         /// The limits.
         spec: FederatedResourceQuotaSpec,
-        /// What is used.
+        /// Observed use.
         #[serde(skip_serializing_if = "is_default")]
         status: FederatedResourceQuotaStatus,
     }
@@ -87,7 +87,7 @@ kind! {
 kind! {
     /// Taints clusters according to their conditions.
     ClusterTaintPolicy, "policy.karmada.io", "v1alpha1", "clustertaintpolicies", Cluster {
-        /// Which clusters get which taints when.
+        /// Rules that taint clusters by their conditions.
         spec: ClusterTaintPolicySpec,
     }
 }

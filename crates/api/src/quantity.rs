@@ -1,10 +1,10 @@
-//! Quantities, kept as they were written.
+//! Quantities in their original notation.
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-/// `resource.Quantity`: a number with a unit. YAML lets people write a bare number, so both forms are kept as they are.
+/// `resource.Quantity`: a number with a unit. YAML allows a bare number, so both notations are kept.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Quantity(pub Value);

@@ -5,21 +5,21 @@
 
 use schemars::Schema;
 
-/// The mark of a field that is always written but need not be there when read.
+/// Marks a field that is always written and optional when read.
 pub(crate) const OPTIONAL: &str = "x-portolan-optional";
 
-/// The mark of a field whose Rust default is also the default in the CRD.
+/// Marks a field with a Rust default that is also the default in the CRD.
 pub(crate) const DEFAULTED: &str = "x-portolan-defaulted";
 
-/// The mark that carries a default of the CRD which the Rust type does not have.
+/// Marks a field with a default in the CRD that the Rust type does not have.
 pub(crate) const DEFAULT: &str = "x-portolan-default";
 
-/// For `skip_serializing_if`: whether a field says nothing.
+/// For `skip_serializing_if`: whether a field has its default value.
 pub(crate) fn is_default<T: Default + PartialEq>(value: &T) -> bool {
     *value == T::default()
 }
 
-/// For `schemars(transform)`: the field need not be there.
+/// For `schemars(transform)`: the field is optional.
 pub(crate) fn optional(schema: &mut Schema) {
     schema.insert(OPTIONAL.to_owned(), true.into());
 }
@@ -29,7 +29,7 @@ pub(crate) fn defaulted(schema: &mut Schema) {
     schema.insert(DEFAULTED.to_owned(), true.into());
 }
 
-/// For `schemars(transform)`: any object, kept as it is.
+/// For `schemars(transform)`: any object, with unknown fields preserved.
 pub(crate) fn opaque_object(schema: &mut Schema) {
     *schema = schemars::json_schema!({
         "description": schema.remove("description"),

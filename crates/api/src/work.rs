@@ -12,96 +12,96 @@ use crate::policy::{ConflictResolution, Failover, Placement, PurgeMode, Resource
 use crate::schema::{defaulted, is_default, opaque_object};
 
 kind! {
-    /// Where a namespaced resource goes.
+    /// Binding of a namespaced resource to its target clusters.
     ResourceBinding, "work.karmada.io", "v1alpha2", "resourcebindings", Namespaced {
-        /// What goes where.
+        /// Resource, placement and target clusters.
         spec: ResourceBindingSpec,
-        /// What became of it.
+        /// Observed state.
         #[serde(skip_serializing_if = "is_default")]
         status: ResourceBindingStatus,
     }
 }
 
 kind! {
-    /// Where a cluster-scoped resource goes.
+    /// Binding of a cluster-scoped resource to its target clusters.
     ClusterResourceBinding, "work.karmada.io", "v1alpha2", "clusterresourcebindings", Cluster {
-        /// What goes where.
+        /// Resource, placement and target clusters.
         spec: ResourceBindingSpec,
-        /// What became of it.
+        /// Observed state.
         #[serde(skip_serializing_if = "is_default")]
         status: ResourceBindingStatus,
     }
 }
 
 kind! {
-    /// What one cluster is to hold.
+    /// Manifests for one cluster.
     Work, "work.karmada.io", "v1alpha1", "works", Namespaced {
         /// The manifests.
         spec: WorkSpec,
-        /// What became of them.
+        /// Observed state.
         #[serde(skip_serializing_if = "is_default")]
         status: WorkStatus,
     }
 }
 
-/// What goes where.
+/// Resource, placement and target clusters.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct ResourceBindingSpec {
     /// The resource.
     pub resource: ObjectReference,
-    /// Whether what it refers to goes along.
+    /// Whether the resources that it refers to are propagated as well.
     #[serde(skip_serializing_if = "is_default")]
     pub propagate_deps: bool,
-    /// What one replica needs.
+    /// Requirements of one replica.
     #[serde(skip_serializing_if = "is_default")]
     pub replica_requirements: Option<ReplicaRequirements>,
-    /// How many replicas it asks for.
+    /// Desired replicas.
     #[serde(skip_serializing_if = "is_default")]
     pub replicas: i32,
-    /// Parts of a workload with several pod templates.
+    /// Components of a workload with several pod templates.
     #[serde(skip_serializing_if = "is_default")]
     pub components: Vec<Component>,
-    /// The clusters, as scheduled.
+    /// Target clusters, chosen by the scheduler.
     #[serde(skip_serializing_if = "is_default")]
     pub clusters: Vec<TargetCluster>,
-    /// Where it may go; absent on bindings that follow others.
+    /// Placement rules; absent on bindings of dependencies.
     #[serde(skip_serializing_if = "is_default")]
     pub placement: Option<Placement>,
-    /// Clusters that it is leaving.
+    /// Evictions from clusters.
     #[serde(skip_serializing_if = "is_default")]
     pub graceful_eviction_tasks: Vec<GracefulEvictionTask>,
-    /// Bindings that it follows.
+    /// Bindings whose dependency it is.
     #[serde(skip_serializing_if = "is_default")]
     pub required_by: Vec<BindingSnapshot>,
-    /// The scheduler.
+    /// Name of the scheduler.
     #[serde(skip_serializing_if = "is_default")]
     pub scheduler_name: String,
-    /// What happens when it, or its cluster, fails.
+    /// Failover when the workload or its cluster fails.
     #[serde(skip_serializing_if = "is_default")]
     pub failover: Option<Failover>,
-    /// What happens when a cluster already has it.
+    /// Resolution of conflicts with an object that the cluster already has.
     #[schemars(transform = defaulted)]
     pub conflict_resolution: ConflictResolution,
-    /// When scheduling afresh was asked for.
+    /// Time of the last request to schedule again.
     #[serde(skip_serializing_if = "is_default")]
     #[schemars(extend("format" = "date-time"))]
     pub reschedule_triggered_at: Option<String>,
-    /// What is held back.
+    /// Suspended operations.
     #[serde(skip_serializing_if = "is_default")]
     pub suspension: Option<BindingSuspension>,
-    /// Whether it stays in the clusters when it is deleted here.
+    /// Whether the objects in members stay when the resource is deleted on the control plane.
     #[serde(skip_serializing_if = "is_default")]
     pub preserve_resources_on_deletion: Option<bool>,
-    /// How urgent scheduling is.
+    /// Priority of scheduling.
     #[serde(skip_serializing_if = "is_default")]
     pub schedule_priority: Option<BindingPriority>,
-    /// The groups of workloads it belongs to.
+    /// Affinity groups of the workload.
     #[serde(skip_serializing_if = "is_default")]
     pub workload_affinity_groups: Option<WorkloadAffinityGroups>,
 }
 
-/// A resource in the control plane.
+/// Reference to a resource in the control plane.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct ObjectReference {
@@ -122,14 +122,14 @@ pub struct ObjectReference {
     pub resource_version: String,
 }
 
-/// What one replica needs.
+/// Requirements of one replica.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct ReplicaRequirements {
-    /// Which nodes will do.
+    /// Requirements on nodes.
     #[serde(skip_serializing_if = "is_default")]
     pub node_claim: Option<NodeClaim>,
-    /// Amounts by resource name.
+    /// Quantities by resource name.
     #[serde(skip_serializing_if = "is_default")]
     pub resource_request: ResourceList,
     /// Namespace, for quotas.
@@ -140,14 +140,14 @@ pub struct ReplicaRequirements {
     pub priority_class_name: String,
 }
 
-/// What one replica of a component needs.
+/// Requirements of one replica of a component.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct ComponentReplicaRequirements {
-    /// Which nodes will do.
+    /// Requirements on nodes.
     #[serde(skip_serializing_if = "is_default")]
     pub node_claim: Option<NodeClaim>,
-    /// Amounts by resource name.
+    /// Quantities by resource name.
     #[serde(skip_serializing_if = "is_default")]
     pub resource_request: ResourceList,
     /// Priority class, for quotas.
@@ -155,14 +155,14 @@ pub struct ComponentReplicaRequirements {
     pub priority_class_name: String,
 }
 
-/// Which nodes will do.
+/// Requirements on nodes.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct NodeClaim {
     /// Node affinity that must hold.
     #[serde(skip_serializing_if = "is_default")]
     pub hard_node_affinity: Option<NodeSelector>,
-    /// Node labels that must be there.
+    /// Node labels that are required.
     #[serde(skip_serializing_if = "is_default")]
     pub node_selector: BTreeMap<String, String>,
     /// Node taints that are tolerated.
@@ -170,84 +170,84 @@ pub struct NodeClaim {
     pub tolerations: Vec<Toleration>,
 }
 
-/// A part of a workload with several pod templates.
+/// A component of a workload with several pod templates.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Component {
-    /// Name of the part.
+    /// Name of the component.
     #[schemars(length(max = 32))]
     pub name: String,
     /// Its replicas.
     pub replicas: i32,
-    /// What one of them needs.
+    /// Requirements of one replica.
     #[serde(skip_serializing_if = "is_default")]
     pub replica_requirements: Option<ComponentReplicaRequirements>,
 }
 
-/// A cluster to which something goes.
+/// A target cluster.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct TargetCluster {
     /// Name of the cluster.
     pub name: String,
-    /// Replicas there; 0 for resources without.
+    /// Replicas in the cluster; 0 for resources without replicas.
     #[serde(skip_serializing_if = "is_default")]
     pub replicas: i32,
-    /// Replicas of the parts there.
+    /// Replicas of the components in the cluster.
     #[serde(skip_serializing_if = "is_default")]
     pub components: Vec<TargetComponent>,
 }
 
-/// Replicas of a part in a cluster.
+/// Replicas of a component in a cluster.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct TargetComponent {
-    /// Name of the part.
+    /// Name of the component.
     pub name: String,
-    /// Its replicas there.
+    /// Replicas in the cluster.
     pub replicas: i32,
 }
 
-/// A cluster that a resource is leaving.
+/// An eviction from a cluster.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct GracefulEvictionTask {
     /// The cluster.
     pub from_cluster: String,
-    /// How it leaves.
+    /// Order of deletion and creation.
     #[serde(skip_serializing_if = "is_default")]
     pub purge_mode: Option<PurgeMode>,
-    /// Replicas that were there.
+    /// Replicas in the cluster before the eviction.
     #[serde(skip_serializing_if = "is_default")]
     pub replicas: Option<i32>,
-    /// Why, as one word.
+    /// Reason, as one word for programs.
     #[schemars(length(min = 1, max = 32), regex(pattern = r"^[A-Za-z]([A-Za-z0-9_,:]*[A-Za-z0-9_])?$"))]
     pub reason: String,
-    /// Why, for people.
+    /// Message for people.
     #[serde(skip_serializing_if = "is_default")]
     #[schemars(length(max = 1024))]
     pub message: String,
-    /// Who said so.
+    /// Component that requested the eviction.
     pub producer: String,
-    /// Seconds until it leaves in any case.
+    /// Seconds after which the eviction is completed in any case.
     #[serde(skip_serializing_if = "is_default")]
     pub grace_period_seconds: Option<i32>,
-    /// Whether it is kept until somebody says otherwise.
+    /// Whether the object stays in the cluster until the field is changed.
     #[serde(skip_serializing_if = "is_default")]
     pub suppress_deletion: Option<bool>,
-    /// Parts of the old status that the new copy gets as labels.
+    /// Fields of the old status that the new object gets as labels.
     #[serde(skip_serializing_if = "is_default")]
     pub preserved_label_state: BTreeMap<String, String>,
-    /// When the task was first seen.
+    /// Time of creation of the task.
     #[serde(skip_serializing_if = "is_default")]
     #[schemars(extend("format" = "date-time"))]
     pub creation_timestamp: Option<String>,
-    /// Where it was before.
+    /// Target clusters before the eviction.
     #[serde(skip_serializing_if = "is_default")]
     pub clusters_before_failover: Vec<String>,
 }
 
-/// A binding that another one follows.
+/// A binding with dependencies.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct BindingSnapshot {
@@ -256,113 +256,113 @@ pub struct BindingSnapshot {
     pub namespace: String,
     /// Name of the binding.
     pub name: String,
-    /// Where it goes.
+    /// Target clusters.
     #[serde(skip_serializing_if = "is_default")]
     pub clusters: Vec<TargetCluster>,
 }
 
-/// What is held back.
+/// Suspended operations.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct BindingSuspension {
-    /// Nothing is dispatched to any cluster.
+    /// No cluster gets changes.
     #[serde(skip_serializing_if = "is_default")]
     pub dispatching: Option<bool>,
-    /// Nothing is dispatched to these clusters.
+    /// These clusters get no changes.
     #[serde(skip_serializing_if = "is_default")]
     pub dispatching_on_clusters: Option<SuspendClusters>,
-    /// Nothing is scheduled.
+    /// The binding is not scheduled.
     #[serde(skip_serializing_if = "is_default")]
     pub scheduling: Option<bool>,
 }
 
-/// How urgent scheduling is.
+/// Priority of scheduling.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct BindingPriority {
-    /// Larger is sooner.
+    /// Higher values are scheduled earlier.
     #[schemars(extend("x-portolan-default" = 0))]
     pub priority: i32,
 }
 
-/// The groups of workloads that a binding belongs to, as `key=value`.
+/// Affinity groups of a binding, as `key=value`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct WorkloadAffinityGroups {
-    /// Goes where the others of this group go.
+    /// Workloads of this group run in the same clusters.
     #[serde(skip_serializing_if = "is_default")]
     pub affinity_group: String,
-    /// Goes where no other of this group goes.
+    /// Workloads of this group run in different clusters.
     #[serde(skip_serializing_if = "is_default")]
     pub anti_affinity_group: String,
 }
 
-/// What became of a binding.
+/// Observed state of a binding.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct ResourceBindingStatus {
-    /// The generation that was scheduled last.
+    /// Generation that was scheduled last.
     #[serde(skip_serializing_if = "is_default")]
     pub scheduler_observed_generation: i64,
-    /// The group of clusters in use.
+    /// Name of the cluster affinity in use.
     #[serde(skip_serializing_if = "is_default", rename = "schedulerObservingAffinityName")]
     pub scheduler_observed_affinity_name: String,
-    /// When it was scheduled last.
+    /// Time of the last scheduling.
     #[serde(skip_serializing_if = "is_default")]
     #[schemars(extend("format" = "date-time"))]
     pub last_scheduled_time: Option<String>,
-    /// How it is.
+    /// Conditions.
     #[serde(skip_serializing_if = "is_default")]
     pub conditions: Vec<Condition>,
-    /// What the clusters say.
+    /// Status in each cluster.
     #[serde(skip_serializing_if = "is_default")]
     pub aggregated_status: Vec<AggregatedStatusItem>,
 }
 
-/// What one cluster says.
+/// Status in one cluster.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct AggregatedStatusItem {
     /// The cluster.
     pub cluster_name: String,
-    /// Status of the resource there.
+    /// Status of the resource in the cluster.
     #[serde(skip_serializing_if = "is_default")]
     #[schemars(transform = opaque_object)]
     pub status: Option<Value>,
-    /// Whether it is there.
+    /// Whether the resource was applied.
     #[serde(skip_serializing_if = "is_default")]
     pub applied: bool,
-    /// Why not.
+    /// Message if it was not applied.
     #[serde(skip_serializing_if = "is_default")]
     pub applied_message: String,
-    /// Whether it does its job.
+    /// Health.
     #[serde(skip_serializing_if = "is_default")]
     pub health: Option<ResourceHealth>,
 }
 
-/// Whether a resource does its job.
+/// Health of a resource.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 pub enum ResourceHealth {
-    /// It does.
+    /// Yes.
     Healthy,
-    /// It does not.
+    /// No.
     Unhealthy,
-    /// Nobody can tell.
+    /// `Unknown`.
     #[default]
     Unknown,
 }
 
-/// What a cluster is to hold.
+/// Manifests for a cluster.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct WorkSpec {
     /// The manifests.
     #[serde(skip_serializing_if = "is_default")]
     pub workload: WorkloadTemplate,
-    /// Whether nothing is sent.
+    /// Whether the manifests are not applied.
     #[serde(skip_serializing_if = "is_default")]
     pub suspend_dispatching: Option<bool>,
-    /// Whether resources stay in the cluster when the work is deleted.
+    /// Whether the objects stay in the cluster when the work is deleted.
     #[serde(skip_serializing_if = "is_default")]
     pub preserve_resources_on_deletion: Option<bool>,
 }
@@ -371,35 +371,35 @@ pub struct WorkSpec {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct WorkloadTemplate {
-    /// Whole objects.
+    /// Complete objects.
     #[serde(skip_serializing_if = "is_default")]
     #[schemars(extend("items" = {"type": "object", "x-kubernetes-preserve-unknown-fields": true}))]
     pub manifests: Vec<Value>,
 }
 
-/// What became of the manifests.
+/// Observed state of the manifests.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct WorkStatus {
-    /// How they are.
+    /// Conditions.
     #[serde(skip_serializing_if = "is_default")]
     pub conditions: Vec<Condition>,
-    /// What the cluster says of each.
+    /// Status of each manifest.
     #[serde(skip_serializing_if = "is_default")]
     pub manifest_statuses: Vec<ManifestStatus>,
 }
 
-/// What the cluster says of a manifest.
+/// Status of a manifest.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct ManifestStatus {
-    /// Which one.
+    /// Identity of the manifest.
     pub identifier: ResourceIdentifier,
-    /// Status of the resource there.
+    /// Status of the resource in the cluster.
     #[serde(skip_serializing_if = "is_default")]
     #[schemars(transform = opaque_object)]
     pub status: Option<Value>,
-    /// Whether it does its job.
+    /// Health.
     #[serde(skip_serializing_if = "is_default")]
     pub health: Option<ResourceHealth>,
 }
@@ -408,7 +408,7 @@ pub struct ManifestStatus {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct ResourceIdentifier {
-    /// Its place in the list.
+    /// Index in the list of manifests.
     pub ordinal: i32,
     /// Group.
     #[serde(skip_serializing_if = "is_default")]
@@ -417,7 +417,7 @@ pub struct ResourceIdentifier {
     pub version: String,
     /// Kind.
     pub kind: String,
-    /// Plural; left empty by controllers.
+    /// Plural; not set by controllers.
     pub resource: String,
     /// Namespace.
     #[serde(skip_serializing_if = "is_default")]

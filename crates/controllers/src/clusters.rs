@@ -1,4 +1,4 @@
-//! The life of a member cluster: its namespace for works, its health and taints, what it serves, and its leaving.
+//! The lifecycle of member clusters: execution namespace, health, taints, served APIs, and removal.
 //!
 //! `lifecycle` acts on the hub alone and works for clusters that cannot be reached; `status` asks the members. The
 //! decisions are in `portolan_plan::clusters`.
@@ -18,15 +18,15 @@ use crate::hub::Hub;
 use lifecycle::Lifecycle;
 use status::Collector;
 
-/// Clusters worked on at once; none of that waits for a member.
+/// Concurrent clusters; no pass waits for a member.
 const WORKERS: usize = 4;
 
-/// How often, and how patiently, members are probed.
+/// Interval and thresholds of health probes.
 #[derive(Debug, Clone, Copy)]
 pub struct Probing {
-    /// From one probe to the next.
+    /// Time between two probes.
     pub interval: std::time::Duration,
-    /// How long a change must last.
+    /// Time that a change must last.
     pub thresholds: Thresholds,
 }
 
@@ -36,7 +36,7 @@ impl Default for Probing {
     }
 }
 
-/// Starts everything about clusters.
+/// Starts the controllers of clusters.
 pub(crate) fn start(hub: &Hub, probing: Probing) {
     let queue: Queue<ClusterName> = hub.client.metrics().queue("clusters", None);
     let changed = queue.clone();

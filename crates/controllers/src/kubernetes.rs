@@ -1,4 +1,4 @@
-//! What kube-controller-manager does for a cluster whose API server is ours.
+//! The controllers of kube-controller-manager for clusters with an embedded API server.
 //!
 //! [`housekeeping`] keeps namespaces and garbage in order and belongs to every API server; [`workloads`] makes pods
 //! and endpoints and belongs to clusters that run any. The decisions are in `plan::kubernetes`.
@@ -25,7 +25,7 @@ const WORKERS: usize = 4;
 /// CustomResourceDefinitions, by which kinds come and go.
 pub fn definitions(client: &Client, scope: &Shutdown) -> Cache<Object> {
     let resource = Resource::from(resources::CUSTOM_RESOURCE_DEFINITION);
-    // The schemas are most of their size, and nobody here reads them.
+    // The schemas are most of their size, and no controller reads them.
     let drop_schemas = |definition: &mut Object| {
         drop_managed_fields(definition);
         let versions = definition.0.get_mut("spec").and_then(|spec| spec.get_mut("versions"));

@@ -27,7 +27,6 @@ mod hub;
 pub mod kubernetes;
 mod merge;
 mod missing;
-mod optional;
 mod propagation;
 mod start;
 pub mod time;

@@ -1,13 +1,28 @@
 //! From templates and policies to objects in members, and their status back.
 //!
-//! The decisions are in `portolan_plan::propagation`; here they are fed from caches and their results are written.
+//! The decisions are in `portolan_plan::propagation`. The controllers here read caches, call these functions, and write
+//! the results. One policy takes these steps:
 //!
-//! ```text
-//! policies ─┐
-//! templates ┴► templates ─► binding (with its clusters) ─► bindings ─► Work ─► execution, one per member
-//!                                        ▲                   │                      │
-//!                                        └── template.status ┴── binding.status ◄── Work.status
-//! ```
+//! | # | step | file | decided in |
+//! | --- | --- | --- | --- |
+//! | 1 | The API server admits and stores the policy and the template. | `controlplane/src/admission.rs` | `api::admission::propagation` |
+//! | 2 | The caches of all propagatable kinds, policies, overrides and bindings deliver the change. | `propagation.rs`, `collections.rs` | `plan::propagation::detect` |
+//! | 3 | The policy gets a permanent id and queues the templates that it selects. | `propagation/policies.rs` | `matching` |
+//! | 4 | The template gets the claim of its policy and a binding. | `propagation/templates.rs` | `detect`, `claim`, `binding` |
+//! | 5 | The binding gets its target clusters and replicas. | `propagation/schedule.rs` | `schedule`, `reschedule`, `division` |
+//! | 6 | One Work per target is written: the template, pruned and overridden for its cluster. | `propagation/works.rs` | `work`, `prune`, `overrides` |
+//! | 7 | The Work is applied to the member: created, or updated with the fields that the member keeps. | `propagation/execution/apply.rs` | `retain`, `covers` |
+//! | 8 | A status change in the member queues the Work, and its status is written to the Work. | `propagation/execution.rs`, `execution/apply.rs` | `status`, `reflect`, `health` |
+//! | 9 | The statuses of all Works are collected in the binding. | `propagation/report.rs` | `status` |
+//! | 10 | The status of the template is aggregated from the binding. | `propagation/report.rs` | `aggregate` |
+//! | 11 | A deleted template or binding deletes its Works; the object in the member is deleted first. | `propagation/bindings.rs`, `execution/remove.rs` | |
+//!
+//! The rules of single kinds for steps 5 to 10 are in `plan::propagation::interpreter`. Namespaces take a short cut:
+//! each namespace of the hub has a Work in every cluster (`propagation/namespaces.rs`).
+//!
+//! Each object has one writer: `policies` writes policies, `templates` the claims and new bindings, `bindings` all else
+//! of bindings and the spec of Works, `execution` the status and the finalizer of Works. The result of every write goes
+//! into the cache at once, so that the next pass does not act on the object before the write.
 
 mod bindings;
 mod execution;
@@ -36,15 +51,14 @@ use crate::collections::{Collections, Extent};
 use crate::hub::{Hub, binding_of};
 use scoped::{Binding, Override, Policy, Scoped};
 
-/// Workers of each controller; they wait for the hub's API server only, which keeps more writes at a time with one sync of
-/// the disk the more there are.
+/// Workers of each controller. They wait for the hub's API server, which commits concurrent writes with one disk sync.
 const WORKERS: usize = 48;
-/// Status events of one binding's Works are gathered for this long.
-const STATUS_WINDOW: Duration = Duration::from_millis(20);
+/// Time for which status changes of one binding's Works are batched.
+const STATUS_BATCH: Duration = Duration::from_millis(20);
 /// Index of bindings and policies by permanent id.
 const BY_ID: &str = "id";
 
-/// One template.
+/// Kind, namespace and name of a template.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) struct TemplateKey {
     kind: GroupVersionKind,
@@ -57,7 +71,7 @@ impl fmt::Display for TemplateKey {
     }
 }
 
-/// Everything that the stages share; cheap to clone.
+/// The caches and queues that all propagation controllers share. Clones share state.
 #[derive(Clone)]
 pub(crate) struct Pipeline {
     hub: Hub,
@@ -72,14 +86,14 @@ pub(crate) struct Pipeline {
     first_reports: report::FirstReports,
 }
 
-/// Starts the whole pipeline.
+/// Starts all propagation controllers.
 pub(crate) fn start(hub: &Hub) {
     let pipeline = Pipeline::new(hub);
     execution::start(hub);
-    pipeline.follow();
+    pipeline.observe_caches();
     let (hub, scope) = (hub.clone(), hub.scope.clone());
     spawn_until_stop(&scope, async move {
-        // Nothing is decided on half a picture: what is not listed yet is not gone.
+        // Do nothing until all caches are synced; otherwise missing looks like deleted.
         if !pipeline.synced().await {
             return;
         }
@@ -130,8 +144,8 @@ impl Pipeline {
             && self.templates.synced().await
     }
 
-    /// Turns every change into keys.
-    fn follow(&self) {
+    /// Queues keys for every change.
+    fn observe_caches(&self) {
         let pipeline = self.clone();
         self.templates.observe(move |resource, change| pipeline.template_changed(resource, change));
         let queue = self.policy_queue.clone();
@@ -152,12 +166,12 @@ impl Pipeline {
         self.hub.works.observe(move |change| {
             let Some(binding) = change.latest().and_then(|work| binding_of(work)) else { return };
             match (&change.old, &change.new) {
-                // The binding's own pass made it.
+                // The binding's own pass created it.
                 (None, Some(_)) if change.is_own => {}
-                // Gone, or changed by hand: at once. Status and creation: gathered.
+                // Deletions and changes of the spec: without delay. Status and creations: batched.
                 (_, None) => queue.add(binding),
                 (Some(old), Some(new)) if old.spec != new.spec => queue.add(binding),
-                _ => queue.add_after(binding, STATUS_WINDOW),
+                _ => queue.add_after(binding, STATUS_BATCH),
             }
         });
         let queue = self.namespace_queue.clone();
@@ -179,7 +193,7 @@ impl Pipeline {
         self.template_queue.add(TemplateKey { kind: resource.gvk.clone(), key });
     }
 
-    /// A cluster-wide override can concern every binding, a namespaced one those of its namespace.
+    /// A cluster-scoped override can apply to every binding, a namespaced one to those of its namespace.
     fn override_changed(&self, key: &ObjectKey) {
         if key.namespace.is_empty() {
             self.queue_everything();
@@ -190,7 +204,7 @@ impl Pipeline {
         concerned.for_each(|binding| self.binding_queue.add(binding));
     }
 
-    /// Everything is scheduled again when a cluster comes, goes, or changes in what placement looks at.
+    /// All bindings are scheduled again when a cluster is added, removed, or changes in a field that placement reads.
     fn cluster_changed(&self, change: &Change<Cluster>) {
         if let (Some(old), Some(new)) = (&change.old, &change.new)
             && old.spec == new.spec
@@ -215,7 +229,7 @@ impl Pipeline {
     }
 }
 
-/// Whether only status and bookkeeping of a binding changed, which is our own writing.
+/// Whether only the status of a binding changed, which only this controller writes.
 fn is_own_status(change: &Change<Binding>) -> bool {
     let (Some(old), Some(new)) = (&change.old, &change.new) else { return false };
     old.spec == new.spec

@@ -11,11 +11,11 @@ use crate::{cluster_sets, clusters, discovery, propagation};
 /// How controllers run.
 #[derive(Clone, Default)]
 pub struct Options {
-    /// The clock, by which members are judged and times are written.
+    /// The clock for times in objects and the health of members.
     pub clock: Clock,
     /// How members are probed.
     pub probing: Probing,
-    /// Makes the clients for members; ordinary connections when absent.
+    /// Creates the clients of members; network connections if absent.
     pub dial: Option<Dial>,
     /// Where controllers, caches and clients report.
     pub metrics: Metrics,
@@ -28,14 +28,13 @@ pub struct Controllers {
 }
 
 impl Controllers {
-    /// Starts every controller on `hub`, until `scope` is asked to stop. Returns at once: what cannot be reached yet
-    /// is waited for in the background.
+    /// Starts every controller on `hub`, until `scope` is stopped. Returns immediately and connects in the background.
     pub fn start(hub: &Client, options: Options, scope: &Shutdown) -> Self {
         let Options { clock, probing, dial, metrics } = options;
         let hub = &hub.clone().with_metrics(&metrics, None);
         let members = Members::with_metrics(scope, dial.unwrap_or_else(Members::connections), &metrics);
         let shared = Hub::start(hub, members.clone(), clock, scope);
-        // The observers first, then the members: nobody misses one.
+        // The observers first, then the members, so that no observer misses one.
         clusters::start(&shared, probing);
         cluster_sets::start(&shared);
         discovery::start(&shared);
@@ -44,7 +43,7 @@ impl Controllers {
         Self { members }
     }
 
-    /// The members, for those who run beside the controllers.
+    /// The members.
     pub fn members(&self) -> &Members {
         &self.members
     }

@@ -1,4 +1,4 @@
-//! What is said about a member cluster: is it ready, what does it serve, which taints follow.
+//! Decisions about member clusters: readiness, served APIs, and taints.
 //!
 //! The shell probes and reads; here the answers become status and taints of the Cluster object. A cluster that the
 //! control plane cannot reach keeps its last numbers: losing sight of it changes its conditions and nothing else.

@@ -1,4 +1,5 @@
-//! What kube-controller-manager decides for a cluster whose API server is ours: workloads, endpoints, garbage.
+//! Decisions of kube-controller-manager for clusters with an embedded API server: workloads, endpoints, garbage
+//! collection, namespaces.
 //!
 //! Members with a real control plane have their own controllers and do not need this.
 

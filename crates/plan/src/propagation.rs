@@ -1,4 +1,5 @@
-//! From a template and a policy to manifests in members, and back from their status: one file per decision.
+//! Decisions of propagation, one file each: from a template and a policy to manifests for members, and from their status
+//! back to the template.
 //!
 //! ```text
 //! template + policies ─► matching ─► binding ─► schedule ─► overrides ─► work ─► member

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::{fs, io};
 
 use ipnet::Ipv4Net;
-use portolan_api::cluster::{LONGEST_NAME, is_name};
+use portolan_api::cluster::{MAX_NAME_LENGTH, is_name};
 use portolan_api::meta::Taint;
 use serde::Deserialize;
 
@@ -245,7 +245,7 @@ impl Config {
         for cluster in &self.clusters {
             let name = &cluster.name;
             if !is_name(name) {
-                faults.push(format!("cluster {name:?}: names have 1 to {LONGEST_NAME} characters a-z, 0-9 and -, and start and end with a letter or digit"));
+                faults.push(format!("cluster {name:?}: names have 1 to {MAX_NAME_LENGTH} characters a-z, 0-9 and -, and start and end with a letter or digit"));
             }
             if !seen.insert(name) {
                 faults.push(format!("cluster {name:?}: the name is there twice"));

@@ -1,4 +1,4 @@
-//! Rules for override policies (karmada-api 5.4.3).
+//! Admission of override policies (karmada pkg/webhook/overridepolicy, pkg/util/validation).
 
 use portolan_object::{FieldError, Status};
 use serde_json::{Value, json};
@@ -10,9 +10,9 @@ use crate::policy::{
     ClusterOverridePolicy, FieldPatch, OverrideOperator, OverridePolicy, OverrideSpec, Overriders,
 };
 
-/// A kind whose spec is an override.
+/// An override policy of either scope.
 pub(super) trait Override: Kind {
-    /// The name that refusals carry.
+    /// Resource name in error messages.
     const WEBHOOK: &'static str;
     /// The spec.
     fn spec(&mut self) -> &mut OverrideSpec;
@@ -36,7 +36,7 @@ impl Override for ClusterOverridePolicy {
 pub(super) fn admit<T: Override>(object: &mut Value, namespace: &str) -> Result<(), Status> {
     let Some(mut policy) = typed::<T>(object) else { return Ok(()) };
     let spec = policy.spec();
-    let mut faults = Vec::new();
+    let mut errors = Vec::new();
     for (index, selector) in spec.resource_selectors.iter_mut().enumerate() {
         if namespace.is_empty() {
             break;
@@ -48,82 +48,82 @@ pub(super) fn admit<T: Override>(object: &mut Value, namespace: &str) -> Result<
             let detail = format!(
                 "the namespace of resourceSelector must be the same as the namespace of the policy, {namespace}"
             );
-            faults.push(FieldError::invalid(path, &json!(selector.namespace), detail));
+            errors.push(FieldError::invalid(path, &json!(selector.namespace), detail));
         }
     }
-    check(spec, &mut faults);
-    deny_for(T::WEBHOOK, &faults)?;
+    check(spec, &mut errors);
+    deny_for(T::WEBHOOK, &errors)?;
     if !spec.resource_selectors.is_empty() {
         object["spec"]["resourceSelectors"] = json!(spec.resource_selectors);
     }
     Ok(())
 }
 
-fn check(spec: &OverrideSpec, faults: &mut Vec<FieldError>) {
+fn check(spec: &OverrideSpec, errors: &mut Vec<FieldError>) {
     if !spec.override_rules.is_empty() {
         let detail = "overrideRules and targetCluster/overriders can not co-exist";
         if spec.target_cluster.is_some() {
-            faults.push(FieldError::invalid("spec.targetCluster", &json!(spec.target_cluster), detail));
+            errors.push(FieldError::invalid("spec.targetCluster", &json!(spec.target_cluster), detail));
         }
         if spec.overriders != Overriders::default() {
-            faults.push(FieldError::invalid("spec.overriders", &json!(spec.overriders), detail));
+            errors.push(FieldError::invalid("spec.overriders", &json!(spec.overriders), detail));
         }
     }
     for (index, rule) in spec.override_rules.iter().enumerate() {
         let path = format!("spec.overrideRules[{index}]");
         if let Some(target) = &rule.target_cluster {
-            check_affinity(target, &format!("{path}.targetCluster"), faults);
+            check_affinity(target, &format!("{path}.targetCluster"), errors);
         }
-        check_overriders(&rule.overriders, &format!("{path}.overriders"), faults);
+        check_overriders(&rule.overriders, &format!("{path}.overriders"), errors);
     }
 }
 
-fn check_overriders(overriders: &Overriders, path: &str, faults: &mut Vec<FieldError>) {
+fn check_overriders(overriders: &Overriders, path: &str, errors: &mut Vec<FieldError>) {
     for (index, overrider) in overriders.image_overrider.iter().enumerate() {
         if let Some(predicate) = &overrider.predicate {
-            check_pointer(&predicate.path, &format!("{path}.imageOverrider[{index}].predicate.path"), faults);
+            check_pointer(&predicate.path, &format!("{path}.imageOverrider[{index}].predicate.path"), errors);
         }
     }
     for (index, overrider) in overriders.field_overrider.iter().enumerate() {
         let path = format!("{path}.fieldOverrider[{index}]");
-        check_pointer(&overrider.field_path, &format!("{path}.fieldPath"), faults);
+        check_pointer(&overrider.field_path, &format!("{path}.fieldPath"), errors);
         match (overrider.json.is_empty(), overrider.yaml.is_empty()) {
             (false, false) => {
-                faults.push(FieldError::invalid(
+                errors.push(FieldError::invalid(
                     &*path,
                     &json!(overrider),
                     "only one of json and yaml may be set",
                 ));
             }
-            (true, true) => faults.push(FieldError::required(&*path, "one of json and yaml is needed")),
+            (true, true) => errors.push(FieldError::required(&*path, "one of json and yaml is needed")),
             _ => {}
         }
         for (format, patches) in [("json", &overrider.json), ("yaml", &overrider.yaml)] {
             for (index, patch) in patches.iter().enumerate() {
-                check_patch(patch, &format!("{path}.{format}[{index}]"), faults);
+                check_patch(patch, &format!("{path}.{format}[{index}]"), errors);
             }
         }
     }
 }
 
-fn check_patch(patch: &FieldPatch, path: &str, faults: &mut Vec<FieldError>) {
-    check_pointer(&patch.sub_path, &format!("{path}.subPath"), faults);
+fn check_patch(patch: &FieldPatch, path: &str, errors: &mut Vec<FieldError>) {
+    check_pointer(&patch.sub_path, &format!("{path}.subPath"), errors);
     let has_value = patch.value.as_ref().is_some_and(|value| !value.is_null());
     match patch.operator {
         OverrideOperator::Remove if has_value => {
-            faults.push(FieldError::forbidden(format!("{path}.value"), "value is not allowed for remove"));
+            errors.push(FieldError::forbidden(format!("{path}.value"), "value is not allowed for remove"));
         }
         OverrideOperator::Add | OverrideOperator::Replace if !has_value => {
-            faults
+            errors
                 .push(FieldError::required(format!("{path}.value"), "value is required for add and replace"));
         }
         _ => {}
     }
 }
 
-fn check_pointer(pointer: &str, path: &str, faults: &mut Vec<FieldError>) {
+fn check_pointer(pointer: &str, path: &str, errors: &mut Vec<FieldError>) {
     if !pointer.is_empty() && !pointer.starts_with('/') {
-        faults.push(FieldError::invalid(
+        errors.push(FieldError::invalid(
             path,
             &json!(pointer),
             "a JSON pointer must be empty or start with /",

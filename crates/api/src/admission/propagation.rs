@@ -1,4 +1,4 @@
-//! Rules for propagation policies (karmada-api 5.2 and 5.4.2).
+//! Admission of propagation policies (karmada pkg/webhook/propagationpolicy, pkg/util/validation).
 
 use std::collections::BTreeSet;
 
@@ -16,13 +16,13 @@ use crate::{finalizers, labels};
 /// Seconds that a failed workload may stay where it was.
 const GRACE_PERIOD: i32 = 600;
 
-/// A kind whose spec is a propagation.
+/// A propagation policy of either scope.
 pub(super) trait Propagation: Kind {
-    /// The name that refusals carry.
+    /// Resource name in error messages.
     const WEBHOOK: &'static str;
     /// The label with the identity of the policy.
     const ID: &'static str;
-    /// What holds the policy until its claims are taken back.
+    /// Finalizer that keeps the policy until templates are released.
     const FINALIZER: &'static str;
     /// The spec.
     fn spec(&mut self) -> &mut PropagationSpec;
@@ -60,9 +60,9 @@ pub(super) fn admit<T: Propagation>(
     let before = spec.clone();
     complete(spec, namespace);
     check_unchanged::<T>(object, old, spec)?;
-    let mut faults = Vec::new();
-    check(spec, namespace, &mut faults);
-    deny_for(T::WEBHOOK, &faults)?;
+    let mut errors = Vec::new();
+    check(spec, namespace, &mut errors);
+    deny_for(T::WEBHOOK, &errors)?;
     if *spec != before {
         object["spec"] = json!(spec);
     }
@@ -139,42 +139,42 @@ fn check_unchanged<T: Propagation>(
     Ok(())
 }
 
-fn check(spec: &PropagationSpec, namespace: &str, faults: &mut Vec<FieldError>) {
+fn check(spec: &PropagationSpec, namespace: &str, errors: &mut Vec<FieldError>) {
     for (index, selector) in spec.resource_selectors.iter().enumerate() {
         let path = format!("spec.resourceSelectors[{index}]");
         if !namespace.is_empty() && selector.namespace != namespace {
             let detail = format!(
                 "the namespace of resourceSelector must be the same as the namespace of the policy, {namespace}"
             );
-            faults.push(FieldError::invalid(format!("{path}.namespace"), &json!(selector.namespace), detail));
+            errors.push(FieldError::invalid(format!("{path}.namespace"), &json!(selector.namespace), detail));
         }
         if spec.preemption == PreemptionBehavior::Always && selector.name.is_empty() {
             let detail = "name cannot be empty if preemption is Always, the empty name may cause unexpected resources preemption";
-            faults.push(FieldError::invalid(format!("{path}.name"), &json!(selector.name), detail));
+            errors.push(FieldError::invalid(format!("{path}.name"), &json!(selector.name), detail));
         }
     }
-    check_placement(&spec.placement, faults);
+    check_placement(&spec.placement, errors);
     if let Some(application) = spec.failover.as_ref().and_then(|failover| failover.application.as_ref()) {
         if !spec.propagate_deps {
             let detail = "application failover is set, propagateDeps must be true";
-            faults.push(FieldError::invalid("spec.propagateDeps", &json!(false), detail));
+            errors.push(FieldError::invalid("spec.propagateDeps", &json!(false), detail));
         }
         let path = "spec.failover.application";
         let toleration = application.decision_conditions.toleration_seconds.unwrap_or_default();
         if toleration < 0 {
             let field = format!("{path}.decisionConditions.tolerationSeconds");
-            faults.push(FieldError::invalid(field, &json!(toleration), "must be greater than or equal to 0"));
+            errors.push(FieldError::invalid(field, &json!(toleration), "must be greater than or equal to 0"));
         }
         if let Some(grace) = application.grace_period_seconds {
             let field = format!("{path}.gracePeriodSeconds");
             if application.purge_mode != PurgeMode::Gracefully {
-                faults.push(FieldError::invalid(
+                errors.push(FieldError::invalid(
                     field,
                     &json!(grace),
                     "only takes effect when purgeMode is Gracefully",
                 ));
             } else if grace <= 0 {
-                faults.push(FieldError::invalid(field, &json!(grace), "must be greater than 0"));
+                errors.push(FieldError::invalid(field, &json!(grace), "must be greater than 0"));
             }
         }
     }
@@ -187,49 +187,49 @@ fn check(spec: &PropagationSpec, namespace: &str, faults: &mut Vec<FieldError>) 
     {
         // The path is the original's; programs may look for it.
         let detail = "suspension dispatching cannot co-exist with dispatchingOnClusters.clusterNames";
-        faults.push(FieldError::invalid("spec.suspension.suspension", &json!(suspension), detail));
+        errors.push(FieldError::invalid("spec.suspension.suspension", &json!(suspension), detail));
     }
 }
 
-fn check_placement(placement: &Placement, faults: &mut Vec<FieldError>) {
+fn check_placement(placement: &Placement, errors: &mut Vec<FieldError>) {
     let path = "spec.placement";
     if placement.cluster_affinity.is_some() && !placement.cluster_affinities.is_empty() {
-        faults.push(FieldError::invalid(
+        errors.push(FieldError::invalid(
             path,
             &json!({}),
             "clusterAffinities cannot co-exist with clusterAffinity",
         ));
     }
     if let Some(affinity) = &placement.cluster_affinity {
-        check_affinity(affinity, &format!("{path}.clusterAffinity"), faults);
+        check_affinity(affinity, &format!("{path}.clusterAffinity"), errors);
     }
     let mut names = BTreeSet::new();
     for (index, term) in placement.cluster_affinities.iter().enumerate() {
         let field = format!("{path}.clusterAffinities");
         if !names.insert(&term.affinity_name) {
-            faults.push(FieldError::invalid(
+            errors.push(FieldError::invalid(
                 &*field,
                 &json!(term.affinity_name),
                 "each affinity term in a policy must have a unique name",
             ));
         }
-        check_affinity(&term.affinity, &format!("{field}[{index}]"), faults);
+        check_affinity(&term.affinity, &format!("{field}[{index}]"), errors);
     }
     for (index, toleration) in placement.cluster_tolerations.iter().enumerate() {
         if matches!(toleration.operator.as_str(), "Lt" | "Gt") {
             let field = format!("{path}.clusterTolerations[{index}].operator");
-            faults.push(FieldError::not_supported(field, &json!(toleration.operator), &["Equal", "Exists"]));
+            errors.push(FieldError::not_supported(field, &json!(toleration.operator), &["Equal", "Exists"]));
         }
     }
-    check_spread(placement, faults);
+    check_spread(placement, errors);
 }
 
-fn check_spread(placement: &Placement, faults: &mut Vec<FieldError>) {
+fn check_spread(placement: &Placement, errors: &mut Vec<FieldError>) {
     let path = "spec.placement.spreadConstraints";
     let mut fields = BTreeSet::new();
     for (index, constraint) in placement.spread_constraints.iter().enumerate() {
         let field = format!("{path}[{index}]");
-        let mut refuse = |detail: &str| faults.push(FieldError::invalid(&*field, &json!(constraint), detail));
+        let mut refuse = |detail: &str| errors.push(FieldError::invalid(&*field, &json!(constraint), detail));
         if constraint.spread_by_field.is_some() && !constraint.spread_by_label.is_empty() {
             refuse("spreadByLabel should not co-exist with spreadByField");
         }
@@ -245,7 +245,7 @@ fn check_spread(placement: &Placement, faults: &mut Vec<FieldError>) {
         if let Some(by) = constraint.spread_by_field
             && !fields.insert(by)
         {
-            faults.push(FieldError::new(
+            errors.push(FieldError::new(
                 path,
                 FieldErrorKind::Invalid(
                     json!(by).to_string(),
@@ -256,21 +256,21 @@ fn check_spread(placement: &Placement, faults: &mut Vec<FieldError>) {
     }
     if !fields.is_empty() && !fields.contains(&SpreadField::Cluster) {
         let detail = "the cluster spread constraint must be enabled in one of the constraints in case of SpreadByField is enabled";
-        faults.push(FieldError::invalid(path, &json!(placement.spread_constraints), detail));
+        errors.push(FieldError::invalid(path, &json!(placement.spread_constraints), detail));
     }
 }
 
 /// Only what a cluster has can be selected by field.
-pub(super) fn check_affinity(affinity: &ClusterAffinity, path: &str, faults: &mut Vec<FieldError>) {
+pub(super) fn check_affinity(affinity: &ClusterAffinity, path: &str, errors: &mut Vec<FieldError>) {
     let Some(selector) = &affinity.field_selector else { return };
     for requirement in &selector.match_expressions {
         let field = format!("{path}.fieldSelector");
         if !matches!(requirement.key.as_str(), "provider" | "region" | "zone") {
             let allowed = ["provider", "region", "zone"];
-            faults.push(FieldError::not_supported(&*field, &json!(requirement.key), &allowed));
+            errors.push(FieldError::not_supported(&*field, &json!(requirement.key), &allowed));
         }
         if !matches!(requirement.operator.as_str(), "In" | "NotIn") {
-            faults.push(FieldError::not_supported(field, &json!(requirement.operator), &["In", "NotIn"]));
+            errors.push(FieldError::not_supported(field, &json!(requirement.operator), &["In", "NotIn"]));
         }
     }
 }

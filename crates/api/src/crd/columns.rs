@@ -1,4 +1,4 @@
-//! What `kubectl get` prints for each kind (karmada-api 1.2, mcs 1.1).
+//! Columns that `kubectl get` prints for each kind (karmada charts/karmada/_crds, sigs.k8s.io/mcs-api config/crd).
 
 use serde_json::{Value, json};
 
@@ -23,7 +23,7 @@ impl Column {
         Self { name, path: ".metadata.creationTimestamp", kind: "date", priority: 0 }
     }
 
-    /// As it stands in the definition.
+    /// The column as the definition has it.
     pub(super) fn to_value(&self) -> Value {
         let mut value = json!({ "name": self.name, "jsonPath": self.path, "type": self.kind });
         if self.priority > 0 {

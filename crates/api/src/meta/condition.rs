@@ -1,4 +1,4 @@
-//! Conditions: what a controller says about an object, and since when.
+//! Conditions: observations of a controller about an object.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -9,7 +9,7 @@ use crate::schema::is_default;
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Condition {
-    /// What the condition is about, such as `Ready`.
+    /// `type`, such as `Ready`.
     #[serde(rename = "type")]
     #[schemars(
         length(max = 316),
@@ -18,37 +18,37 @@ pub struct Condition {
         )
     )]
     pub kind: String,
-    /// Whether it holds.
+    /// `status`.
     pub status: ConditionStatus,
-    /// The generation of the object that the condition was computed from.
+    /// Generation of the object from which the condition was computed.
     #[serde(skip_serializing_if = "is_default")]
     #[schemars(range(min = 0))]
     pub observed_generation: Option<i64>,
-    /// When `status` changed last.
+    /// Time of the last change of `status`.
     #[schemars(extend("format" = "date-time"))]
     pub last_transition_time: String,
-    /// Why, as one word for programs.
+    /// Reason, as one word for programs.
     #[schemars(length(min = 1, max = 1024), regex(pattern = r"^[A-Za-z]([A-Za-z0-9_,:]*[A-Za-z0-9_])?$"))]
     pub reason: String,
-    /// Why, as a sentence for people.
+    /// Message for people.
     #[schemars(length(max = 32768))]
     pub message: String,
 }
 
-/// Whether a condition holds.
+/// Status of a condition.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 pub enum ConditionStatus {
-    /// It holds.
+    /// `True`.
     True,
-    /// It does not hold.
+    /// `False`.
     False,
-    /// Nobody can tell.
+    /// `Unknown`.
     #[default]
     Unknown,
 }
 
 impl ConditionStatus {
-    /// The text in objects.
+    /// The value in JSON.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::True => "True",
@@ -83,7 +83,7 @@ impl Condition {
         }
     }
 
-    /// Whether the condition holds for certain.
+    /// Whether the status is `True`.
     pub fn is_true(&self) -> bool {
         self.status == ConditionStatus::True
     }
@@ -94,7 +94,7 @@ pub fn condition<'a>(conditions: &'a [Condition], kind: &str) -> Option<&'a Cond
     conditions.iter().find(|condition| condition.kind == kind)
 }
 
-/// Puts `new` in the place of the condition of its type, or at the end; says whether anything changed.
+/// Replaces the condition of the type of `new`, or appends it; returns whether anything changed.
 ///
 /// While the status stays the same the old transition time is kept, so that writing an unchanged condition again
 /// changes nothing.

@@ -1,11 +1,11 @@
-//! Taints and tolerations, with the meaning they have for nodes.
+//! Taints and tolerations, with the semantics of those of nodes.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::schema::is_default;
 
-/// `corev1.Taint`: keeps away what does not tolerate it.
+/// `corev1.Taint`: excludes workloads that do not tolerate it.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Taint {
@@ -14,9 +14,9 @@ pub struct Taint {
     /// Value of the taint.
     #[serde(skip_serializing_if = "is_default")]
     pub value: String,
-    /// What happens to those who do not tolerate it: NoSchedule, PreferNoSchedule or NoExecute.
+    /// Effect on workloads that do not tolerate the taint: NoSchedule, PreferNoSchedule or NoExecute.
     pub effect: String,
-    /// When the taint was added; NoExecute counts tolerationSeconds from here.
+    /// Time at which the taint was added; start of tolerationSeconds for NoExecute.
     #[serde(skip_serializing_if = "is_default")]
     #[schemars(extend("format" = "date-time"))]
     pub time_added: Option<String>,
@@ -38,7 +38,7 @@ pub struct Toleration {
     /// The tolerated effect; empty tolerates all effects.
     #[serde(skip_serializing_if = "is_default")]
     pub effect: String,
-    /// How long a NoExecute taint is tolerated; unset is forever.
+    /// Seconds for which a NoExecute taint is tolerated; unset is forever.
     #[serde(skip_serializing_if = "is_default")]
     pub toleration_seconds: Option<i64>,
 }

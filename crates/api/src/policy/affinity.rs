@@ -1,4 +1,4 @@
-//! Which clusters and which resources a policy is about.
+//! Selectors of a policy for clusters and resources.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::meta::{LabelSelector, SelectorRequirement};
 use crate::schema::is_default;
 
-/// A choice of clusters. All parts that are set must hold; with none set it is every cluster.
+/// A selection of clusters. All fields that are set must match; without any, every cluster is selected.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct ClusterAffinity {
@@ -43,12 +43,12 @@ pub struct ClusterAffinityTerm {
     /// The clusters of the group.
     #[serde(flatten)]
     pub affinity: ClusterAffinity,
-    /// Further groups that are drawn in, in order, when the group itself has not enough room.
+    /// Further groups that are used in order when the group has not enough capacity.
     #[serde(skip_serializing_if = "is_default")]
     pub overflow_affinities: Vec<OverflowAffinityTerm>,
 }
 
-/// A group of clusters that is drawn in when the main group has not enough room.
+/// A group of clusters that is used when the main group has not enough capacity.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct OverflowAffinityTerm {
@@ -60,7 +60,7 @@ pub struct OverflowAffinityTerm {
     pub affinity: ClusterAffinity,
 }
 
-/// A choice of resources.
+/// A selection of resources.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct ResourceSelector {
@@ -79,7 +79,7 @@ pub struct ResourceSelector {
     pub label_selector: Option<LabelSelector>,
 }
 
-/// Clusters into which nothing is dispatched.
+/// Clusters that get no changes.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct SuspendClusters {

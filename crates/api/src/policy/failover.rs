@@ -1,18 +1,18 @@
-//! Failover: when a workload leaves a cluster, and what it takes along.
+//! Failover: when a workload is moved to another cluster, and which state it keeps.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::schema::{defaulted, is_default};
 
-/// What happens when a workload, or its cluster, fails.
+/// Failover when a workload or its cluster fails.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Failover {
-    /// When the workload is unhealthy; unset leaves it where it is.
+    /// Failover of an unhealthy workload; unset leaves it in its cluster.
     #[serde(skip_serializing_if = "is_default")]
     pub application: Option<ApplicationFailover>,
-    /// When the cluster fails.
+    /// Failover from a failed cluster.
     #[serde(skip_serializing_if = "is_default")]
     pub cluster: Option<ClusterFailover>,
 }
@@ -21,15 +21,15 @@ pub struct Failover {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct ApplicationFailover {
-    /// When the workload counts as failed.
+    /// Condition under which the workload has failed.
     pub decision_conditions: DecisionConditions,
-    /// How it leaves the old cluster.
+    /// Order of deletion and creation.
     #[schemars(transform = defaulted)]
     pub purge_mode: PurgeMode,
     /// Seconds to wait, with purge mode Gracefully, for the workload to become healthy elsewhere.
     #[serde(skip_serializing_if = "is_default")]
     pub grace_period_seconds: Option<i32>,
-    /// Parts of the old status that the new workload gets as labels.
+    /// Fields of the old status that the new workload gets as labels.
     #[serde(skip_serializing_if = "is_default")]
     pub state_preservation: Option<StatePreservation>,
 }
@@ -38,15 +38,15 @@ pub struct ApplicationFailover {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct ClusterFailover {
-    /// How workloads leave the cluster.
+    /// Order of deletion and creation.
     #[schemars(transform = defaulted, extend("enum" = ["Directly", "Gracefully"]))]
     pub purge_mode: PurgeMode,
-    /// Parts of the old status that the new workload gets as labels.
+    /// Fields of the old status that the new workload gets as labels.
     #[serde(skip_serializing_if = "is_default")]
     pub state_preservation: Option<StatePreservation>,
 }
 
-/// When a workload counts as failed.
+/// Condition under which a workload has failed.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct DecisionConditions {
@@ -56,19 +56,19 @@ pub struct DecisionConditions {
     pub toleration_seconds: Option<i32>,
 }
 
-/// How a workload leaves a cluster.
+/// Order of deletion and creation when a workload is moved.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 pub enum PurgeMode {
-    /// At once.
+    /// Deletes it immediately.
     Directly,
-    /// When it is healthy elsewhere, or after the grace period.
+    /// Deletes it when it is healthy elsewhere, or after the grace period.
     #[default]
     Gracefully,
-    /// Only by the user's hand.
+    /// The user deletes it.
     Never,
 }
 
-/// Parts of the old status that the new workload gets as labels.
+/// Fields of the old status that the new workload gets as labels.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct StatePreservation {
@@ -76,12 +76,12 @@ pub struct StatePreservation {
     pub rules: Vec<StatePreservationRule>,
 }
 
-/// One part of the old status.
+/// One field of the old status.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct StatePreservationRule {
     /// Name of the label.
     pub alias_label_name: String,
-    /// Where the value stands, as a JSONPath within the status.
+    /// JSONPath of the value within the status.
     pub json_path: String,
 }

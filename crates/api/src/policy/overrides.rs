@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::affinity::{ClusterAffinity, ResourceSelector};
 use crate::schema::{is_default, optional};
 
-/// What is changed, where, and how.
+/// Resources, clusters and changes.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct OverrideSpec {
@@ -60,32 +60,32 @@ pub struct Overriders {
     /// Changes of annotations.
     #[serde(skip_serializing_if = "is_default")]
     pub annotations_overrider: Vec<MapOverrider>,
-    /// Changes inside a field whose text is itself JSON or YAML.
+    /// Changes inside a field that contains JSON or YAML as text.
     #[serde(skip_serializing_if = "is_default")]
     pub field_overrider: Vec<FieldOverrider>,
 }
 
-/// What is done with a value.
+/// Operation on a value.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum OverrideOperator {
-    /// It is put there.
+    /// Adds the value.
     #[default]
     Add,
-    /// It is taken away.
+    /// Removes the value.
     Remove,
-    /// It takes the place of another.
+    /// Replaces the value.
     Replace,
 }
 
-/// What is done with the elements of a list.
+/// Operation on the elements of a list.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum ListOperator {
-    /// They are appended.
+    /// Appends the elements.
     #[default]
     Add,
-    /// They are taken away.
+    /// Removes the elements.
     Remove,
 }
 
@@ -95,30 +95,30 @@ pub enum ListOperator {
 pub struct PlaintextOverrider {
     /// Path of the value, as a JSON pointer.
     pub path: String,
-    /// What is done.
+    /// Operation.
     pub operator: OverrideOperator,
-    /// The new value; none for remove.
+    /// New value; absent for remove.
     #[serde(skip_serializing_if = "is_default")]
     pub value: Option<Value>,
 }
 
-/// A change of a part of container images.
+/// A change of a component of container images.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct ImageOverrider {
-    /// Which images; unset is those of all containers of the workload.
+    /// Selection of images; unset selects the images of all containers.
     #[serde(skip_serializing_if = "is_default")]
     pub predicate: Option<ImagePredicate>,
-    /// Which part of the image.
+    /// Component of the image reference.
     pub component: ImageComponent,
-    /// What is done.
+    /// Operation.
     pub operator: OverrideOperator,
-    /// The new text; none for remove.
+    /// New text; absent for remove.
     #[serde(skip_serializing_if = "is_default")]
     pub value: String,
 }
 
-/// Where an image stands.
+/// Location of an image.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct ImagePredicate {
@@ -126,7 +126,7 @@ pub struct ImagePredicate {
     pub path: String,
 }
 
-/// A part of an image.
+/// A component of an image reference.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 pub enum ImageComponent {
     /// The host, with port.
@@ -144,7 +144,7 @@ pub enum ImageComponent {
 pub struct CommandOverrider {
     /// Name of the container.
     pub container_name: String,
-    /// What is done.
+    /// Operation.
     pub operator: ListOperator,
     /// The words.
     #[serde(skip_serializing_if = "is_default")]
@@ -157,7 +157,7 @@ pub struct CommandOverrider {
 pub struct ArgsOverrider {
     /// Name of the container.
     pub container_name: String,
-    /// What is done.
+    /// Operation.
     pub operator: ListOperator,
     /// The words.
     #[serde(skip_serializing_if = "is_default")]
@@ -168,13 +168,13 @@ pub struct ArgsOverrider {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct MapOverrider {
-    /// What is done.
+    /// Operation.
     pub operator: OverrideOperator,
     /// Keys and values.
     pub value: BTreeMap<String, String>,
 }
 
-/// A change inside a field whose text is itself JSON or YAML.
+/// A change inside a field that contains JSON or YAML as text.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct FieldOverrider {
@@ -194,9 +194,9 @@ pub struct FieldOverrider {
 pub struct FieldPatch {
     /// Path within the text, as a JSON pointer.
     pub sub_path: String,
-    /// What is done.
+    /// Operation.
     pub operator: OverrideOperator,
-    /// The new value; none for remove.
+    /// New value; absent for remove.
     #[serde(skip_serializing_if = "is_default")]
     pub value: Option<Value>,
 }

@@ -7,7 +7,7 @@ use super::affinity::{ClusterAffinity, ClusterAffinityTerm};
 use crate::meta::Toleration;
 use crate::schema::{defaulted, is_default};
 
-/// Where resources go. An empty placement is every cluster, with all replicas in each.
+/// Rules for the target clusters. An empty placement selects every cluster, with all replicas in each.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Placement {
@@ -20,18 +20,18 @@ pub struct Placement {
     /// Taints of clusters that are tolerated.
     #[serde(skip_serializing_if = "is_default")]
     pub cluster_tolerations: Vec<Toleration>,
-    /// How resources spread over groups of clusters.
+    /// Number of groups of clusters over which resources are spread.
     #[serde(skip_serializing_if = "is_default")]
     pub spread_constraints: Vec<SpreadConstraint>,
-    /// How replicas are divided; unset puts all of them into each cluster.
+    /// Division of replicas; unset puts all replicas into each cluster.
     #[serde(skip_serializing_if = "is_default")]
     pub replica_scheduling: Option<ReplicaScheduling>,
-    /// Which workloads go together, and which apart.
+    /// Workloads that share clusters, and workloads that do not.
     #[serde(skip_serializing_if = "is_default")]
     pub workload_affinity: Option<WorkloadAffinity>,
 }
 
-/// How many groups of clusters are used.
+/// Number of groups of clusters.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct SpreadConstraint {
@@ -41,10 +41,10 @@ pub struct SpreadConstraint {
     /// The cluster label that makes groups. Not together with spreadByField.
     #[serde(skip_serializing_if = "is_default")]
     pub spread_by_label: String,
-    /// At most so many groups.
+    /// Maximum number of groups.
     #[serde(skip_serializing_if = "is_default")]
     pub max_groups: i64,
-    /// At least so many groups.
+    /// Minimum number of groups.
     #[serde(skip_serializing_if = "is_default")]
     pub min_groups: i64,
 }
@@ -63,14 +63,14 @@ pub enum SpreadField {
     Provider,
 }
 
-/// How replicas are divided among clusters.
+/// Division of replicas among clusters.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct ReplicaScheduling {
     /// Whether each cluster gets all replicas or a part.
     #[schemars(transform = defaulted)]
     pub replica_scheduling_type: ReplicaSchedulingType,
-    /// How parts are sized, for type Divided.
+    /// Preference of the division, for type Divided.
     #[serde(skip_serializing_if = "is_default")]
     pub replica_division_preference: Option<ReplicaDivisionPreference>,
     /// The weights, for preference Weighted; unset weighs all clusters alike.
@@ -88,10 +88,10 @@ pub enum ReplicaSchedulingType {
     Divided,
 }
 
-/// How the parts are sized.
+/// Preference of the division.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 pub enum ReplicaDivisionPreference {
-    /// In as few clusters as have room.
+    /// As few clusters as possible.
     Aggregated,
     /// By weight.
     Weighted,
@@ -120,14 +120,14 @@ pub struct StaticClusterWeight {
     pub weight: i64,
 }
 
-/// From what weights are computed.
+/// Source of dynamic weights.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 pub enum DynamicWeight {
-    /// From the replicas that a cluster has room for.
+    /// The replicas for which a cluster has capacity.
     AvailableReplicas,
 }
 
-/// Which workloads go together, and which apart.
+/// Workloads that share clusters, and workloads that do not.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct WorkloadAffinity {
@@ -139,10 +139,10 @@ pub struct WorkloadAffinity {
     pub anti_affinity: Option<WorkloadAffinityTerm>,
 }
 
-/// How workloads are grouped.
+/// Grouping of workloads.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct WorkloadAffinityTerm {
-    /// Key of the label, on the workload, whose value names its group.
+    /// Key of the label of a workload that names its group.
     pub group_by_label_key: String,
 }

@@ -8,7 +8,7 @@ use super::failover::Failover;
 use super::placement::Placement;
 use crate::schema::{defaulted, is_default, optional};
 
-/// What is placed, and where.
+/// Resources and their placement.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct PropagationSpec {
@@ -18,7 +18,7 @@ pub struct PropagationSpec {
     /// Deprecated and without effect; see propagateDeps.
     #[serde(skip_serializing_if = "is_default")]
     pub association: bool,
-    /// Whether what a resource refers to, such as ConfigMaps and Secrets, goes along.
+    /// Whether resources that a resource refers to, such as ConfigMaps and Secrets, are propagated as well.
     #[serde(skip_serializing_if = "is_default")]
     pub propagate_deps: bool,
     /// The clusters.
@@ -37,27 +37,27 @@ pub struct PropagationSpec {
     /// The scheduler that chooses among the clusters. Cannot be changed.
     #[schemars(transform = defaulted)]
     pub scheduler_name: String,
-    /// What happens when a workload, or its cluster, fails; unset does nothing.
+    /// Failover when a workload or its cluster fails; unset does nothing.
     #[serde(skip_serializing_if = "is_default")]
     pub failover: Option<Failover>,
-    /// What happens when a cluster already has the resource.
+    /// Resolution of conflicts with an object that a cluster already has.
     #[schemars(transform = defaulted)]
     pub conflict_resolution: ConflictResolution,
-    /// Whether a change of the policy takes effect at once; unset is at once.
+    /// When a change of the policy takes effect; immediately if unset.
     #[serde(skip_serializing_if = "is_default")]
     pub activation_preference: Option<ActivationPreference>,
-    /// What is held back.
+    /// Suspended operations.
     #[serde(skip_serializing_if = "is_default")]
     pub suspension: Option<Suspension>,
-    /// Whether resources stay in the clusters when they are deleted here.
+    /// Whether objects stay in the clusters when resources are deleted on the control plane.
     #[serde(skip_serializing_if = "is_default")]
     pub preserve_resources_on_deletion: Option<bool>,
-    /// How urgent scheduling is.
+    /// Priority of scheduling.
     #[serde(skip_serializing_if = "is_default")]
     pub schedule_priority: Option<SchedulePriority>,
 }
 
-/// The scheduler that policies mean when they name none.
+/// Scheduler of policies that name none.
 pub(crate) const DEFAULT_SCHEDULER: &str = "default-scheduler";
 
 impl Default for PropagationSpec {
@@ -91,20 +91,20 @@ impl PropagationSpec {
 /// Whether a policy takes resources from policies of lower priority.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 pub enum PreemptionBehavior {
-    /// It does.
+    /// Yes.
     Always,
-    /// It does not.
+    /// No.
     #[default]
     Never,
 }
 
-/// What happens when a cluster already has a resource that is not ours.
+/// Resolution of conflicts with an object that a cluster already has.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 pub enum ConflictResolution {
-    /// Nothing; the conflict is reported.
+    /// The object stays unchanged, and the conflict is reported.
     #[default]
     Abort,
-    /// It becomes ours.
+    /// The object is taken over.
     Overwrite,
 }
 
@@ -125,32 +125,32 @@ pub enum ActivationPreference {
     Lazy,
 }
 
-/// What is held back.
+/// Suspended operations.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Suspension {
-    /// Nothing is dispatched to any cluster. Not together with dispatchingOnClusters.
+    /// No cluster gets changes. Not together with dispatchingOnClusters.
     #[serde(skip_serializing_if = "is_default")]
     pub dispatching: Option<bool>,
-    /// Nothing is dispatched to these clusters.
+    /// These clusters get no changes.
     #[serde(skip_serializing_if = "is_default")]
     pub dispatching_on_clusters: Option<SuspendClusters>,
 }
 
-/// How urgent scheduling is.
+/// Priority of scheduling.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct SchedulePriority {
-    /// Where the class is looked up.
+    /// Source of the priority class.
     pub priority_class_source: PriorityClassSource,
     /// Name of the class.
     pub priority_class_name: String,
 }
 
-/// Where a priority class is looked up.
+/// Source of a priority class.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 pub enum PriorityClassSource {
-    /// Among the PriorityClass objects of `scheduling.k8s.io`.
+    /// PriorityClass objects of `scheduling.k8s.io`.
     #[default]
     KubePriorityClass,
 }

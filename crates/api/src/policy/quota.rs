@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::quantity::Quantity;
 use crate::schema::is_default;
 
-/// Amounts by resource name.
+/// Quantities by resource name.
 pub type ResourceList = BTreeMap<String, Quantity>;
 
 /// The limits.
@@ -32,22 +32,22 @@ pub struct StaticClusterAssignment {
     pub hard: ResourceList,
 }
 
-/// What is used.
+/// Observed use.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct FederatedResourceQuotaStatus {
     /// The limits in force.
     #[serde(skip_serializing_if = "is_default")]
     pub overall: ResourceList,
-    /// What all clusters together use.
+    /// Use in all clusters together.
     #[serde(skip_serializing_if = "is_default")]
     pub overall_used: ResourceList,
-    /// What single clusters use.
+    /// Use in single clusters.
     #[serde(skip_serializing_if = "is_default")]
     pub aggregated_status: Vec<ClusterQuotaStatus>,
 }
 
-/// What one cluster uses.
+/// Use in one cluster.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct ClusterQuotaStatus {
@@ -56,7 +56,7 @@ pub struct ClusterQuotaStatus {
     /// Limits in the cluster.
     #[serde(skip_serializing_if = "is_default")]
     pub hard: ResourceList,
-    /// What the cluster uses.
+    /// Use in the cluster.
     #[serde(skip_serializing_if = "is_default")]
     pub used: ResourceList,
 }

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::affinity::ClusterAffinity;
 use crate::schema::is_default;
 
-/// Which clusters get which taints when.
+/// Rules that taint clusters by their conditions.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct ClusterTaintPolicySpec {

@@ -1,14 +1,14 @@
-//! Joining and leaving, as `portolan join`, `portolan unjoin` and the playground do it.
+//! Joining and removing clusters, for `portolan join`, `portolan unjoin` and the playground.
 //!
-//! Joining gives the hub an identity in the member and makes the Cluster object; the controllers do the rest. Both
-//! can be repeated after any failure. Names and contents are Karmada's (karmada-behaviour 5.1), so a member that was
-//! joined before is taken over.
+//! Joining creates an identity for the hub in the member, and the Cluster object; the controllers do the rest. Both
+//! operations can be repeated after any failure. Names and contents are Karmada's (karmada pkg/karmadactl/join/join.go),
+//! so that a member of a Karmada control plane can be taken over.
 
 use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use portolan_api::cluster::{Cluster, ClusterSpec, LONGEST_NAME, LocalSecretReference, SyncMode, is_name};
+use portolan_api::cluster::{Cluster, ClusterSpec, LocalSecretReference, MAX_NAME_LENGTH, SyncMode, is_name};
 use portolan_api::meta::ObjectMeta;
 use portolan_api::resources;
 use portolan_api::{labels, names};
@@ -17,10 +17,10 @@ use portolan_runtime::client::{Delete, Patch, Selection};
 use portolan_runtime::{Client, ClientError, Resource};
 use serde_json::{Value, json};
 
-/// A token for as long as the member's API server grants; ten years are asked for.
+/// Requested lifetime of tokens: ten years. The member's API server may grant less.
 const TOKEN_SECONDS: u64 = 10 * 365 * 24 * 3600;
 
-/// What to join.
+/// The cluster to join.
 #[derive(Debug, Clone, Default)]
 pub struct JoinRequest {
     /// The name in the federation: a DNS label of at most 48 characters.
@@ -41,22 +41,22 @@ pub struct JoinRequest {
     pub labels: Vec<(String, String)>,
 }
 
-/// Why a cluster cannot join or leave.
+/// A cluster could not be joined or removed.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum JoinError {
     /// The name cannot be used.
     #[error(
-        "{name:?} cannot be a cluster's name: it must be a DNS label of at most {LONGEST_NAME} characters"
+        "{name:?} cannot be a cluster's name: it must be a DNS label of at most {MAX_NAME_LENGTH} characters"
     )]
     Name {
-        /// As given.
+        /// The given name.
         name: String,
     },
     /// The same cluster is a member already, under another name.
     #[error("this cluster has joined already as {holder:?} (id {id}); unjoin that first")]
     AlreadyJoined {
-        /// The name it has.
+        /// Its present name.
         holder: String,
         /// Its identity: the uid of its namespace `kube-system`.
         id: String,
@@ -64,9 +64,9 @@ pub enum JoinError {
     /// Another cluster has the name.
     #[error("the name {name:?} belongs to another cluster (id {id}); choose another name")]
     NameTaken {
-        /// As given.
+        /// The given name.
         name: String,
-        /// Whose it is.
+        /// Identity of the other cluster.
         id: String,
     },
     /// A request to the member failed.
@@ -74,25 +74,25 @@ pub enum JoinError {
     Member {
         /// The member.
         cluster: String,
-        /// What was tried.
+        /// The operation.
         step: &'static str,
-        /// Why it failed.
+        /// The cause.
         source: ClientError,
     },
     /// A request to the control plane failed.
     #[error("control plane: {step}: {source}")]
     Hub {
-        /// What was tried.
+        /// The operation.
         step: &'static str,
-        /// Why it failed.
+        /// The cause.
         source: ClientError,
     },
-    /// The cluster object is still there.
+    /// The Cluster object still exists.
     #[error("cluster {cluster} has not left within {waited:?}; its works are still being removed")]
     StillLeaving {
         /// The member.
         cluster: String,
-        /// How long was waited.
+        /// Time of the wait.
         waited: Duration,
     },
 }
@@ -100,7 +100,7 @@ pub enum JoinError {
 /// Joins the cluster behind `member` to the federation of `hub`. Joining again renews the credentials.
 ///
 /// # Errors
-/// See [`JoinError`]; nothing that was made is rolled back, so a second try continues.
+/// See [`JoinError`]; created objects stay, so that a second attempt continues.
 pub async fn join(hub: &Client, member: &Client, request: &JoinRequest) -> Result<(), JoinError> {
     if !is_name(&request.name) {
         return Err(JoinError::Name { name: request.name.clone() });
@@ -112,7 +112,9 @@ pub async fn join(hub: &Client, member: &Client, request: &JoinRequest) -> Resul
     let impersonator = identity.impersonator_token().await?;
 
     let on_hub = |step| move |source| JoinError::Hub { step, source };
-    ensure(hub, &namespaces(), &namespace(names::CLUSTER_NAMESPACE)).await.map_err(on_hub("namespace"))?;
+    ensure(hub, &resources::NAMESPACE.into(), &namespace(names::CLUSTER_NAMESPACE))
+        .await
+        .map_err(on_hub("namespace"))?;
     let ca = STANDARD.encode(&request.ca_pem);
     let secret_name = &request.name;
     let data = json!({ "caBundle": ca, "token": STANDARD.encode(&token) });
@@ -135,18 +137,18 @@ pub async fn join(hub: &Client, member: &Client, request: &JoinRequest) -> Resul
         "kind": "Cluster", "name": request.name, "uid": cluster.metadata.uid }] } });
     for name in [secret_name, &impersonator_name] {
         let key = ObjectKey::namespaced(names::CLUSTER_NAMESPACE, name.as_str());
-        let api = hub.resource::<Object>(&secrets());
+        let api = hub.resource::<Object>(&resources::SECRET.into());
         api.patch(&key, &Patch::Merge(owner.clone())).await.map_err(on_hub("owner of the secret"))?;
     }
     Ok(())
 }
 
-/// Takes a cluster out of the federation and waits until it has left, at most `patience`.
+/// Removes a cluster from the federation and waits for it, at most `patience`.
 ///
 /// With `member`, the hub's identity there is removed as well.
 ///
 /// # Errors
-/// [`JoinError::StillLeaving`] when works are still being removed; they go on being removed.
+/// [`JoinError::StillLeaving`] if Works are still being removed; their removal continues.
 pub async fn unjoin(
     hub: &Client,
     member: Option<&Client>,
@@ -175,15 +177,15 @@ pub async fn unjoin(
     Ok(())
 }
 
-/// What a cluster is known by, whatever it is called: the uid of its namespace `kube-system`.
+/// Identity of a cluster, independent of its name: the uid of its namespace `kube-system`.
 async fn identity(member: &Client, cluster: &str) -> Result<String, JoinError> {
-    let api = member.resource::<Object>(&namespaces());
+    let api = member.resource::<Object>(&resources::NAMESPACE.into());
     let system = api.get(&ObjectKey::cluster("kube-system")).await;
     let failed = |source| JoinError::Member { cluster: cluster.to_owned(), step: "identity", source };
     Ok(system.map_err(failed)?.uid().to_owned())
 }
 
-/// Whether this very cluster has the name already.
+/// Whether the Cluster object of the name is for this cluster.
 async fn refuse_duplicates(hub: &Client, name: &str, id: &str) -> Result<bool, JoinError> {
     let listed = hub.kind::<Cluster>().list(&Selection::all()).await;
     let listed = listed.map_err(|source| JoinError::Hub { step: "clusters", source })?;
@@ -223,7 +225,7 @@ fn cluster_object(request: &JoinRequest, id: &str) -> Cluster {
     Cluster { metadata, spec, ..Cluster::default() }
 }
 
-/// The part of the spec that joining again renews; region, zones and taints may have been edited since.
+/// The fields that a second join updates; users may have edited region, zones and taints.
 fn addressing(spec: &ClusterSpec) -> Value {
     json!({
         "apiEndpoint": spec.api_endpoint,
@@ -253,47 +255,55 @@ impl Identity<'_> {
         names::cluster_role(self.cluster)
     }
 
-    /// A service account that may do everything, and a token for it.
+    /// Creates a service account with all permissions, and a token for it.
     async fn controller_token(&self) -> Result<String, JoinError> {
         let namespace = namespace(names::CLUSTER_NAMESPACE);
-        ensure(self.member, &namespaces(), &namespace).await.map_err(self.failed("namespace"))?;
+        ensure(self.member, &resources::NAMESPACE.into(), &namespace)
+            .await
+            .map_err(self.failed("namespace"))?;
         let account = self.account();
         let service_account = service_account(&account);
-        ensure(self.member, &service_accounts(), &service_account)
+        ensure(self.member, &resources::SERVICE_ACCOUNT.into(), &service_account)
             .await
             .map_err(self.failed("service account"))?;
         let role = cluster_role(&self.role());
-        ensure(self.member, &cluster_roles(), &role).await.map_err(self.failed("cluster role"))?;
+        ensure(self.member, &resources::CLUSTER_ROLE.into(), &role)
+            .await
+            .map_err(self.failed("cluster role"))?;
         let binding = cluster_role_binding(&self.role(), &account);
-        ensure(self.member, &cluster_role_bindings(), &binding)
+        ensure(self.member, &resources::CLUSTER_ROLE_BINDING.into(), &binding)
             .await
             .map_err(self.failed("cluster role binding"))?;
         self.token(&account).await
     }
 
-    /// A service account through which users of the hub are impersonated.
+    /// Creates the service account for impersonating users of the hub.
     async fn impersonator_token(&self) -> Result<String, JoinError> {
         let account = service_account(names::IMPERSONATOR);
-        ensure(self.member, &service_accounts(), &account).await.map_err(self.failed("impersonator"))?;
+        ensure(self.member, &resources::SERVICE_ACCOUNT.into(), &account)
+            .await
+            .map_err(self.failed("impersonator"))?;
         self.token(names::IMPERSONATOR).await
     }
 
     async fn token(&self, account: &str) -> Result<String, JoinError> {
         let key = ObjectKey::namespaced(names::CLUSTER_NAMESPACE, account);
-        let path = service_accounts().object_path(&key, "token");
+        let path = Resource::from(resources::SERVICE_ACCOUNT).object_path(&key, "token");
         let request = json!({ "apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest",
             "spec": { "expirationSeconds": TOKEN_SECONDS } });
         let answer: Value = self.member.post(&path, &request).await.map_err(self.failed("token"))?;
         Ok(answer["status"]["token"].as_str().unwrap_or_default().to_owned())
     }
 
-    /// Removes everything that [`Identity::controller_token`] made. The namespace goes when no other hub uses it.
+    /// Deletes the objects of [`Identity::controller_token`]. The namespace is deleted if no other hub uses it.
     async fn remove(&self) -> Result<(), JoinError> {
         let account = ObjectKey::namespaced(names::CLUSTER_NAMESPACE, self.account());
         let role = ObjectKey::cluster(self.role());
-        for (resource, key) in
-            [(cluster_role_bindings(), &role), (cluster_roles(), &role), (service_accounts(), &account)]
-        {
+        for (resource, key) in [
+            (resources::CLUSTER_ROLE_BINDING.into(), &role),
+            (resources::CLUSTER_ROLE.into(), &role),
+            (resources::SERVICE_ACCOUNT.into(), &account),
+        ] {
             let deleted = self.member.resource::<Object>(&resource).delete(key, &Delete::background()).await;
             match deleted {
                 Err(error) if !error.is_not_found() => return Err(self.failed("identity")(error)),
@@ -304,7 +314,7 @@ impl Identity<'_> {
     }
 }
 
-/// Creates an object unless it is there.
+/// Creates an object unless it exists.
 async fn ensure(client: &Client, resource: &Resource, object: &Object) -> Result<(), ClientError> {
     match client.resource::<Object>(resource).create(object).await {
         Ok(_) | Err(ClientError::AlreadyExists(_)) => Ok(()),
@@ -315,7 +325,7 @@ async fn ensure(client: &Client, resource: &Resource, object: &Object) -> Result
 async fn put_secret(hub: &Client, name: &str, data: Value) -> Result<(), ClientError> {
     let secret = Object(json!({ "apiVersion": "v1", "kind": "Secret", "type": "Opaque", "data": data,
         "metadata": { "namespace": names::CLUSTER_NAMESPACE, "name": name } }));
-    let api = hub.resource::<Object>(&secrets());
+    let api = hub.resource::<Object>(&resources::SECRET.into());
     match api.create(&secret).await {
         Err(ClientError::AlreadyExists(_)) => {
             api.patch(&secret.key(), &Patch::Merge(json!({ "data": secret.0["data"] }))).await.map(drop)
@@ -348,24 +358,4 @@ fn cluster_role_binding(name: &str, account: &str) -> Object {
         "metadata": { "name": name, "labels": { labels::SYSTEM: labels::TRUE } },
         "roleRef": { "apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": name },
         "subjects": [{ "kind": "ServiceAccount", "name": account, "namespace": names::CLUSTER_NAMESPACE }] }))
-}
-
-fn namespaces() -> Resource {
-    resources::NAMESPACE.into()
-}
-
-fn secrets() -> Resource {
-    resources::SECRET.into()
-}
-
-fn service_accounts() -> Resource {
-    resources::SERVICE_ACCOUNT.into()
-}
-
-fn cluster_roles() -> Resource {
-    resources::CLUSTER_ROLE.into()
-}
-
-fn cluster_role_bindings() -> Resource {
-    resources::CLUSTER_ROLE_BINDING.into()
 }

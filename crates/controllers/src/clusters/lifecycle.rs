@@ -18,7 +18,7 @@ use portolan_runtime::{ClientError, ClusterName, Outcome, Reconciler};
 use serde_json::json;
 
 use crate::hub::Hub;
-use crate::optional::Optional as _;
+use crate::missing::ignore_missing;
 
 /// Interval at which the removal of a cluster is checked.
 const LEAVING_RECHECK: Duration = Duration::from_secs(1);
@@ -98,7 +98,7 @@ impl Lifecycle {
             remaining += 1;
             if !work.metadata.is_deleting() {
                 let key = ObjectKey::namespaced(&*namespace, &*work.metadata.name);
-                works.delete(&key, &Delete::default()).await.optional()?;
+                ignore_missing(works.delete(&key, &Delete::default()).await)?;
             }
         }
         if remaining > 0 {
@@ -106,8 +106,8 @@ impl Lifecycle {
         }
         let api = self.hub.client.resource::<Object>(&resources::NAMESPACE.into());
         let key = ObjectKey::cluster(namespace);
-        if api.get(&key).await.optional()?.is_some() {
-            api.delete(&key, &Delete::background()).await.optional()?;
+        if ignore_missing(api.get(&key).await)?.is_some() {
+            ignore_missing(api.delete(&key, &Delete::background()).await)?;
             return Ok(Outcome::RequeueAfter(LEAVING_RECHECK));
         }
         if self.is_target(name).await? || self.is_in_set(name) {

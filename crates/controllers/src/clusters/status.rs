@@ -1,12 +1,13 @@
-//! Asks one member how it is and what it has, and writes that into the status of its Cluster object.
+//! Probes one member and writes its health, version, APIs and nodes into the status of its Cluster object.
 //!
-//! One task per member, so a member that hangs delays nobody. Besides the clock, a change of the member's
-//! CustomResourceDefinitions or nodes wakes it: what a CRD adds can be used at once.
+//! One task per member, so that a member that hangs delays no other. A change of the member's CustomResourceDefinitions
+//! or nodes wakes it before the interval ends, so that the kinds of a new CRD can be used without delay.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use portolan_api::cluster::{Cluster, ClusterStatus};
+use portolan_api::kubernetes;
 use portolan_api::meta::set_condition;
 use portolan_api::resources;
 use portolan_object::{Object, ObjectKey};
@@ -14,7 +15,7 @@ use portolan_plan::clusters::probe::{Doubt, Probe};
 use portolan_plan::clusters::status::{api_enablements, completeness, node_summary};
 use portolan_runtime::client::{Discovery, Patch, Selection};
 use portolan_runtime::members::Health;
-use portolan_runtime::{Cache, ClientError, Member, Resource};
+use portolan_runtime::{Cache, ClientError, Member};
 use serde_json::{Value, json};
 use tokio::sync::Notify;
 use tokio::time::Instant;
@@ -24,13 +25,14 @@ use crate::definitions::{definition_cache, established_kind};
 use crate::hub::Hub;
 
 const PROBE_TIMEOUT: Duration = Duration::from_secs(5);
-/// An API server serves a new type a moment after it says that it is established.
-const SETTLING: Duration = Duration::from_millis(25);
-const SETTLING_LOOKS: u32 = 40;
+/// Poll interval for the kinds of an established CRD to appear in discovery.
+const DISCOVERY_POLL_INTERVAL: Duration = Duration::from_millis(25);
+/// Maximum polls for the kinds of an established CRD.
+const MAX_DISCOVERY_POLLS: u32 = 40;
 /// Time that caches of an answering member may be without contact before the cluster is not ready.
 const TROUBLE_TOLERANCE: Duration = Duration::from_secs(5);
 const TROUBLE_POLL_INTERVAL: Duration = Duration::from_secs(1);
-/// After a failed write; the next probe would come too late.
+/// Delay after a failed write, which is shorter than the probe interval.
 const WRITE_RETRY: Duration = Duration::from_millis(200);
 
 pub(super) struct Collector {
@@ -47,8 +49,8 @@ pub(super) struct Collector {
     was_in_trouble: bool,
 }
 
-/// What an answering member told.
-struct Told {
+/// The answers of a healthy member.
+struct Answers {
     version: String,
     discovery: Discovery,
 }
@@ -59,7 +61,7 @@ impl Collector {
         let wake = |cache: &Cache<Object>| {
             let changed = changed.clone();
             cache.observe(move |change| {
-                // What is kept of both kinds is little; most changes do not touch it.
+                // The caches keep few fields; most changes do not concern them.
                 if change.old != change.new {
                     changed.notify_one();
                 }
@@ -67,7 +69,8 @@ impl Collector {
         };
         let definitions = definition_cache(&member);
         wake(&definitions);
-        let nodes = member.cache(&nodes(), Selection::all(), |builder| builder.trim(readiness), wake);
+        let nodes =
+            member.cache(&resources::NODE.into(), Selection::all(), |builder| builder.trim(trim_node), wake);
         Self {
             hub: hub.clone(),
             member,
@@ -84,7 +87,7 @@ impl Collector {
     pub(super) async fn run(mut self) {
         loop {
             let started = Instant::now();
-            let pause = match self.look().await {
+            let pause = match self.poll().await {
                 Ok(()) => self.probing.interval,
                 Err(error) => {
                     tracing::debug!(cluster = %self.member.name(), %error, "status not written, trying again");
@@ -126,8 +129,8 @@ impl Collector {
         Probe::Unwatchable(format!("{resource}: {trouble}"))
     }
 
-    /// One probe and what follows from it.
-    async fn look(&mut self) -> Result<(), ClientError> {
+    /// Probes the member once and writes the status if it changed.
+    async fn poll(&mut self) -> Result<(), ClientError> {
         let probe = self.probe().await;
         self.was_in_trouble = self.member.trouble().is_some();
         if !probe.is_answered() {
@@ -135,20 +138,21 @@ impl Collector {
         }
         let Some(cluster) = self.hub.cluster(self.member.name()) else { return Ok(()) };
         let elapsed = self.hub.clock.elapsed();
-        let counts = self.doubt.judge(&cluster.status.conditions, &probe, elapsed, self.probing.thresholds);
-        // Work goes on at the first good answer, and stops only when the failure counts.
+        let (conditions, thresholds) = (&cluster.status.conditions, self.probing.thresholds);
+        let counts = self.doubt.should_publish(conditions, &probe, elapsed, thresholds);
+        // The member is used again after the first success, and not used only after the failure threshold.
         if probe.is_answered() {
             self.set_health(Health::Ready, &probe);
         } else if counts {
             self.set_health(Health::NotReady, &probe);
         }
-        let told = if probe.is_answered() { self.ask().await } else { None };
+        let answers = if probe.is_answered() { self.ask().await } else { None };
         let mut status = cluster.status.clone();
         if counts {
             set_condition(&mut status.conditions, probe.condition(&self.hub.now()));
         }
-        if let Some(told) = told {
-            self.report(&mut status, told);
+        if let Some(answers) = answers {
+            self.fill(&mut status, answers);
         }
         if status == cluster.status {
             return Ok(());
@@ -182,19 +186,19 @@ impl Collector {
         }
     }
 
-    /// Version and resources; `None` when the member stops answering in between.
-    async fn ask(&self) -> Option<Told> {
+    /// Version and APIs; `None` if the member stops answering in between.
+    async fn ask(&self) -> Option<Answers> {
         let version = self.member.client().json::<Value>("/version").await.ok()?;
         let version = version["gitVersion"].as_str().unwrap_or_default().to_owned();
         let mut discovery = self.member.client().discover().await.ok()?;
-        for _ in 0..SETTLING_LOOKS {
+        for _ in 0..MAX_DISCOVERY_POLLS {
             if self.serves_definitions(&discovery) {
                 break;
             }
-            tokio::time::sleep(SETTLING).await;
+            tokio::time::sleep(DISCOVERY_POLL_INTERVAL).await;
             discovery = self.member.client().discover().await.ok()?;
         }
-        Some(Told { version, discovery })
+        Some(Answers { version, discovery })
     }
 
     /// Whether every established definition is in the list.
@@ -204,12 +208,12 @@ impl Collector {
         kinds.all(|kind| discovery.find(&kind.group, &kind.kind).is_some())
     }
 
-    fn report(&self, status: &mut ClusterStatus, told: Told) {
-        let resources = &told.discovery.resources;
+    fn fill(&self, status: &mut ClusterStatus, answers: Answers) {
+        let resources = &answers.discovery.resources;
         let listed = resources.iter().map(|found| (&found.resource.gvk, found.resource.plural.as_str()));
         status.api_enablements = api_enablements(listed);
-        status.kubernetes_version = told.version;
-        let failed: Vec<String> = told.discovery.failed.iter().map(ToString::to_string).collect();
+        status.kubernetes_version = answers.version;
+        let failed: Vec<String> = answers.discovery.failed.iter().map(ToString::to_string).collect();
         set_condition(
             &mut status.conditions,
             completeness(&status.api_enablements, &failed, &self.hub.now()),
@@ -218,7 +222,7 @@ impl Collector {
             let nodes = self.nodes.list();
             status.node_summary = Some(node_summary(nodes.iter().map(AsRef::as_ref)));
         }
-        self.member.set_discovery(told.discovery);
+        self.member.set_discovery(answers.discovery);
     }
 
     async fn write(&self, cluster: &Cluster, status: &ClusterStatus) -> Result<(), ClientError> {
@@ -236,15 +240,9 @@ impl Collector {
     }
 }
 
-fn nodes() -> Resource {
-    resources::NODE.into()
-}
-
-/// Keeps of a Node whether it is ready, so that heartbeats are no changes.
-fn readiness(node: &mut Object) {
-    let conditions = node.at(&["status", "conditions"]).and_then(Value::as_array);
-    let ready = conditions.into_iter().flatten().find(|condition| condition["type"] == "Ready");
-    let status = ready.map(|ready| ready["status"].clone()).unwrap_or_default();
+/// Trims a Node to its `Ready` condition, so that heartbeats are no changes.
+fn trim_node(node: &mut Object) {
+    let status = kubernetes::condition(node, "Ready").map_or("Unknown", |ready| ready.status);
     let mut kept = Object::new(&node.group_version_kind(), &node.key());
     kept.0["status"] = json!({ "conditions": [{ "type": "Ready", "status": status }] });
     *node = kept;

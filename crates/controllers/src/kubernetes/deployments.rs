@@ -13,7 +13,7 @@ use serde_json::json;
 
 use super::WORKERS;
 use crate::merge::status_patch;
-use crate::optional::Optional as _;
+use crate::missing::ignore_missing;
 
 struct Deployments {
     api: Api<Object>,
@@ -79,7 +79,7 @@ impl Deployments {
                 self.sets_api.patch(&set, &Patch::Merge(json!({ "spec": { "replicas": replicas } }))).await?;
             }
             Action::Delete(set) => {
-                self.sets_api.delete(&set, &Delete::background()).await.optional().map(drop)?
+                ignore_missing(self.sets_api.delete(&set, &Delete::background()).await).map(drop)?
             }
             Action::Revision(revision) => {
                 let annotations = json!({ "deployment.kubernetes.io/revision": revision.to_string() });

@@ -14,8 +14,8 @@ use portolan_runtime::client::{Apply, Delete};
 use portolan_runtime::{Api, Cache, ClientError, Outcome, Queue, Reconciler, Resource, driver};
 
 use super::WORKERS;
-use super::expectations::{Expectations, PATIENCE};
-use crate::optional::Optional as _;
+use super::expectations::{CREATION_TIMEOUT, Expectations};
+use crate::missing::ignore_missing;
 
 /// Field manager of the legacy Endpoints objects.
 const MANAGER: &str = "endpoint-controller";
@@ -73,7 +73,7 @@ pub(super) fn start(caches: &Caches, pods: &Cache<Object>, scope: &Shutdown) {
 impl Reconciler for Endpoints {
     type Key = ObjectKey;
 
-    /// Most changes of slices are its own, or those of others that do not concern it.
+    /// Most changes of slices are our own writes, or need no write.
     const LOW_PRIORITY: bool = true;
 
     async fn reconcile(&self, key: &ObjectKey) -> Outcome {
@@ -85,7 +85,7 @@ impl Reconciler for Endpoints {
             && self.expectations.are_pending(key, &self.slices)
             && self.waited.lock().insert(key.clone())
         {
-            return Outcome::RequeueAfter(PATIENCE);
+            return Outcome::RequeueAfter(CREATION_TIMEOUT);
         }
         self.waited.lock().remove(key);
         let pods = match &service {
@@ -125,13 +125,13 @@ impl Endpoints {
                 self.slices_api.replace(&slice).await?;
             }
             Action::Delete(slice) => {
-                self.slices_api.delete(&slice, &Delete::background()).await.optional().map(drop)?
+                ignore_missing(self.slices_api.delete(&slice, &Delete::background()).await).map(drop)?
             }
         }
         Ok(())
     }
 
-    /// Old clients read Endpoints; nobody here does.
+    /// Writes the Endpoints object for old clients.
     async fn mirror(&self, endpoints: &Object) -> Result<(), ClientError> {
         let options = Apply { manager: MANAGER.to_owned(), force: true };
         self.legacy_api.apply(endpoints, &options).await.map(drop)

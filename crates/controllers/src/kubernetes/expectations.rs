@@ -1,7 +1,7 @@
 //! Objects that were created and are not in the cache yet.
 //!
-//! A controller that counts what it sees would create the same object twice while the first one is still on its way
-//! through the watch. It waits for its own creations instead.
+//! A controller that counts cached objects would create too many while its creations are not in the cache yet. It waits
+//! for them first, as in Kubernetes (kubernetes pkg/controller/controller_utils.go, ControllerExpectations).
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -10,8 +10,8 @@ use parking_lot::Mutex;
 use portolan_object::{Object, ObjectKey};
 use portolan_runtime::Cache;
 
-/// How long a creation may take to be seen; after that it is looked for again from what is there.
-pub(super) const PATIENCE: Duration = Duration::from_secs(5);
+/// Time for a creation to reach the cache; after that the controller runs without it.
+pub(super) const CREATION_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Creations by owner.
 #[derive(Debug, Default)]
@@ -29,7 +29,7 @@ impl Expectations {
         }
     }
 
-    /// Notes that an object was seen, or seen to go.
+    /// Notes that the cache has received an object or its deletion.
     pub(super) fn seen(&self, owner: &ObjectKey, object: &ObjectKey) {
         let mut pending = self.pending.lock();
         if let Some(objects) = pending.get_mut(owner) {
@@ -40,7 +40,7 @@ impl Expectations {
         }
     }
 
-    /// Whether creations of this owner are still on their way.
+    /// Whether creations of this owner are not in the cache yet.
     pub(super) fn are_pending(&self, owner: &ObjectKey, cache: &Cache<Object>) -> bool {
         let mut pending = self.pending.lock();
         let Some(objects) = pending.get_mut(owner) else { return false };

@@ -18,7 +18,7 @@ use serde_json::{Value, json};
 
 use super::WORKERS;
 use crate::collections::Collections;
-use crate::optional::Optional as _;
+use crate::missing::ignore_missing;
 
 /// An object anywhere in the cluster.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -149,7 +149,7 @@ impl Garbage {
                 let options =
                     Delete { propagation: Some(propagation), ..Delete::default() }.uid(object.uid());
                 let api = self.client.resource::<Object>(&node.resource);
-                api.delete(&node.key, &options).await.optional().map(drop)
+                ignore_missing(api.delete(&node.key, &options).await).map(drop)
             }
         }
     }
@@ -226,6 +226,7 @@ impl Garbage {
 
     async fn patch(&self, node: &Node, metadata: Value) -> Result<(), ClientError> {
         let patch = Patch::Merge(json!({ "metadata": metadata }));
-        self.client.resource::<Object>(&node.resource).patch(&node.key, &patch).await.optional().map(drop)
+        ignore_missing(self.client.resource::<Object>(&node.resource).patch(&node.key, &patch).await)
+            .map(drop)
     }
 }

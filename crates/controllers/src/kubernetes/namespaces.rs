@@ -13,7 +13,7 @@ use serde_json::json;
 
 use super::WORKERS;
 use crate::collections::Collections;
-use crate::optional::Optional as _;
+use crate::missing::ignore_missing;
 
 /// Interval at which a terminating namespace is checked: pods end after their grace period.
 const RECHECK: Duration = Duration::from_millis(500);
@@ -125,7 +125,8 @@ impl Namespaces {
             return Ok(());
         }
         let options = Delete::background().uid(object.uid());
-        self.client.resource::<Object>(resource).delete(&object.key(), &options).await.optional().map(drop)
+        ignore_missing(self.client.resource::<Object>(resource).delete(&object.key(), &options).await)
+            .map(drop)
     }
 
     /// Removes the finalizer from `spec`; the API server then removes the namespace.
@@ -140,7 +141,7 @@ impl Namespaces {
             .collect();
         freed.0["spec"]["finalizers"] = json!(kept);
         let path = self.api.resource().object_path(&namespace.key(), "finalize");
-        self.client.put::<Object>(&path, &freed.0).await.optional().map(drop)
+        ignore_missing(self.client.put::<Object>(&path, &freed.0).await).map(drop)
     }
 
     async fn report(
@@ -155,6 +156,6 @@ impl Namespaces {
             return Ok(());
         }
         let patch = Patch::Merge(json!({ "status": { "conditions": conditions } }));
-        self.api.patch_status(&namespace.key(), &patch).await.optional().map(drop)
+        ignore_missing(self.api.patch_status(&namespace.key(), &patch).await).map(drop)
     }
 }

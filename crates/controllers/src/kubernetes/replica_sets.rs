@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use futures::future::try_join_all;
 use parking_lot::Mutex;
 use portolan_api::kubernetes::controller;
 use portolan_net::Shutdown;
@@ -12,9 +11,10 @@ use portolan_runtime::client::Delete;
 use portolan_runtime::{Api, Cache, Client, ClientError, Outcome, Queue, Reconciler, driver};
 
 use super::WORKERS;
-use super::expectations::{Expectations, PATIENCE};
+use super::expectations::{CREATION_TIMEOUT, Expectations};
+use crate::failures::Failures;
 use crate::merge::status_patch;
-use crate::optional::Optional as _;
+use crate::missing::ignore_missing;
 
 struct ReplicaSets {
     api: Api<Object>,
@@ -22,7 +22,7 @@ struct ReplicaSets {
     sets: Cache<Object>,
     pods: Cache<Object>,
     expectations: Arc<Expectations>,
-    /// Owners that have waited once for their creations; the second time nothing is expected any more.
+    /// ReplicaSets that have waited once for their creations. The second time they run with the cache as it is.
     waited: Mutex<std::collections::BTreeSet<ObjectKey>>,
 }
 
@@ -69,14 +69,13 @@ impl Reconciler for ReplicaSets {
             return Outcome::Done;
         };
         if self.expectations.are_pending(key, &self.pods) && self.waited.lock().insert(key.clone()) {
-            return Outcome::RequeueAfter(PATIENCE);
+            return Outcome::RequeueAfter(CREATION_TIMEOUT);
         }
         self.waited.lock().remove(key);
         let pods = self.pods.by_index("controller", set.uid());
         let pods: Vec<&Object> = pods.iter().map(|pod| &**pod).collect();
-        // Pods come and go together; the status is written once at the end.
-        let results = plan(&set, &pods).into_iter().map(|action| self.take(&set, action));
-        try_join_all(results).await.map(|_| ()).into()
+        let writes = plan(&set, &pods).into_iter().map(|action| self.take(&set, action));
+        Failures::of_all(writes).await.into_result().into()
     }
 }
 
@@ -89,7 +88,7 @@ impl ReplicaSets {
                 self.expectations.created(&key, &created, &self.pods);
             }
             Action::Delete(pod) => {
-                self.pods_api.delete(&pod, &Delete::background()).await.optional().map(drop)?
+                ignore_missing(self.pods_api.delete(&pod, &Delete::background()).await).map(drop)?
             }
             Action::Status(status) => {
                 self.api.patch_status(&key, &status_patch(set, &status)).await?;

@@ -1,7 +1,7 @@
 //! Runs `plan::kubernetes::stateful_set` over the StatefulSets of a cluster.
 //!
-//! Every name that it makes follows from the set, so that making a thing twice fails and changes nothing: unlike the
-//! controller of ReplicaSets it need not wait for its own creations. Never touches a pod that another owner has.
+//! The names of pods and revisions follow from the set, so that a second creation fails and changes nothing. Unlike the
+//! controller of ReplicaSets it need not wait for its own creations. Never changes a pod of another owner.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,7 +23,7 @@ use super::WORKERS;
 use crate::merge::status_patch;
 
 const COMPONENT: &str = "statefulset-controller";
-/// A pod of another owner that has the name is not watched for; it is looked for again after this time.
+/// Interval at which a name conflict with a pod of another owner is checked.
 const FOREIGN_RECHECK: Duration = Duration::from_secs(10);
 
 struct StatefulSets {
@@ -37,7 +37,7 @@ struct StatefulSets {
     clock: Clock,
 }
 
-/// Why a step was not taken.
+/// A change was not made.
 #[derive(Debug, thiserror::Error)]
 enum StepError {
     #[error(transparent)]

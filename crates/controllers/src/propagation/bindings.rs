@@ -11,7 +11,7 @@ use portolan_runtime::client::{BoxError, Delete, Patch};
 use portolan_runtime::{ClientError, Outcome, Reconciler};
 use serde_json::json;
 
-use crate::optional::Optional as _;
+use crate::missing::ignore_missing;
 use crate::propagation::Pipeline;
 use crate::propagation::scoped::Binding;
 use crate::propagation::{report, schedule, templates, works};
@@ -66,7 +66,7 @@ impl Bindings {
             Err(error) => return Err(error.into()),
         }
         let uid = binding.metadata.uid.clone();
-        self.0.bindings.api(key).delete(key, &Delete::default().uid(uid)).await.optional()?;
+        ignore_missing(self.0.bindings.api(key).delete(key, &Delete::default().uid(uid)).await)?;
         Ok(Outcome::Done)
     }
 
@@ -83,6 +83,6 @@ impl Bindings {
         let Some(finalizers) = binding.metadata.without_finalizers(&ours) else { return Ok(()) };
         let patch = json!({ "metadata": {
             "resourceVersion": binding.metadata.resource_version, "finalizers": finalizers } });
-        self.0.bindings.api(key).patch(key, &Patch::Merge(patch)).await.optional().map(drop)
+        ignore_missing(self.0.bindings.api(key).patch(key, &Patch::Merge(patch)).await).map(drop)
     }
 }

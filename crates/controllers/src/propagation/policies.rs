@@ -14,7 +14,7 @@ use portolan_runtime::client::Patch;
 use portolan_runtime::{ClientError, Outcome, Reconciler};
 use serde_json::json;
 
-use crate::optional::Optional as _;
+use crate::missing::ignore_missing;
 use crate::propagation::scoped::Policy;
 use crate::propagation::templates::with_nulls;
 use crate::propagation::{BY_ID, Pipeline, TemplateKey};
@@ -81,14 +81,14 @@ impl Policies {
             for binding in self.0.bindings.by_index(BY_ID, &id) {
                 let binding_key = binding.metadata.key();
                 let api = self.0.bindings.api(&binding_key);
-                api.patch(&binding_key, &Patch::Merge(strip.clone())).await.optional()?;
+                ignore_missing(api.patch(&binding_key, &Patch::Merge(strip.clone())).await)?;
                 templates.push((binding.template_kind(), binding.template_key()));
             }
         }
         for (kind, template) in templates {
             let Some(cache) = self.0.templates.of_kind(&kind.group_kind()) else { continue };
             let api = self.0.hub.client.resource::<Object>(cache.resource());
-            api.patch(&template, &Patch::Merge(strip.clone())).await.optional()?;
+            ignore_missing(api.patch(&template, &Patch::Merge(strip.clone())).await)?;
         }
         let patch = json!({ "metadata": {
             "resourceVersion": policy.metadata.resource_version, "finalizers": finalizers } });

@@ -17,7 +17,7 @@ use serde_json::json;
 use tokio::time::Instant;
 
 use crate::merge::{difference, status_patch};
-use crate::optional::Optional as _;
+use crate::missing::ignore_missing;
 use crate::propagation::Pipeline;
 use crate::propagation::schedule::Scheduled;
 use crate::propagation::scoped::Binding;
@@ -116,5 +116,5 @@ async fn write_template_status(
     let kind = template.group_version_kind().group_kind();
     let Some(cache) = pipeline.templates.of_kind(&kind) else { return Ok(()) };
     let api = pipeline.hub.client.resource::<Object>(cache.resource());
-    api.patch_status(&template.key(), &status_patch(template, &status)).await.optional().map(drop)
+    ignore_missing(api.patch_status(&template.key(), &status_patch(template, &status)).await).map(drop)
 }

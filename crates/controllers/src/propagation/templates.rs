@@ -15,7 +15,7 @@ use portolan_runtime::client::{BoxError, Delete, Patch};
 use portolan_runtime::{Api, ClientError, Outcome, Reconciler};
 use serde_json::{Map, Value, json};
 
-use crate::optional::Optional as _;
+use crate::missing::ignore_missing;
 use crate::propagation::schedule::place;
 use crate::propagation::scoped::{Binding, Policy};
 use crate::propagation::{Pipeline, TemplateKey};
@@ -191,7 +191,7 @@ impl Templates {
     /// Deletes the binding of an earlier template of the same name.
     async fn remove_orphan(&self, key: &ObjectKey, binding: &Binding) -> Result<(), ClientError> {
         let uid = binding.metadata.uid.clone();
-        self.0.bindings.api(key).delete(key, &Delete::default().uid(uid)).await.optional().map(drop)
+        ignore_missing(self.0.bindings.api(key).delete(key, &Delete::default().uid(uid)).await).map(drop)
     }
 
     fn api(&self, template: &Object) -> Result<Api<Object>, TemplateError> {

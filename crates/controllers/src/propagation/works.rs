@@ -16,7 +16,7 @@ use portolan_runtime::{ClientError, ClusterName};
 
 use crate::failures::Failures;
 use crate::hub::{Hub, WORKS_BY_BINDING};
-use crate::optional::Optional as _;
+use crate::missing::ignore_missing;
 use crate::propagation::Pipeline;
 use crate::propagation::scoped::{Binding, Override};
 
@@ -138,7 +138,7 @@ pub(super) async fn send(hub: &Hub, write: WorkWrite) -> Result<(), ClientError>
 /// Deletes a Work; `execution` deletes the object in the member and then releases the Work.
 pub(super) async fn remove(hub: &Hub, work: &Work) -> Result<(), ClientError> {
     let key = work.metadata.key();
-    hub.client.kind::<Work>().delete(&key, &Delete::default()).await.optional().map(drop)
+    ignore_missing(hub.client.kind::<Work>().delete(&key, &Delete::default()).await).map(drop)
 }
 
 /// The override policies as `plan` takes them.

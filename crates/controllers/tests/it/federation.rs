@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use parking_lot::Mutex;
-use portolan_apiserver::{ApiServer, Config, User};
+use portolan_apiserver::{ApiServer, Config, LocalService, User};
 use portolan_controllers::clusters::Probing;
 use portolan_controllers::{Controllers, Options, kubernetes};
 use portolan_net::{Clock, Shutdown};
@@ -17,7 +17,7 @@ use portolan_store::Store;
 use serde_json::{Value, json};
 
 /// Everything happens within milliseconds; this is for machines that do ten other things.
-const PATIENCE: Duration = Duration::from_secs(20);
+const TIMEOUT: Duration = Duration::from_secs(20);
 
 /// One control plane.
 pub(crate) struct Plane {
@@ -33,15 +33,17 @@ pub(crate) struct Federation {
     scope: Shutdown,
 }
 
+fn admin() -> User {
+    User { name: "admin".to_owned(), groups: vec!["system:masters".to_owned()], ..User::default() }
+}
+
 impl Plane {
     /// Starts one with the controllers that every API server has.
     pub(crate) async fn start(scope: &Shutdown) -> Self {
         let services = "10.96.0.0/16".parse().expect("a range");
         let config = Config { service_cidr: Some(services), ..Config::default() };
         let api_server = ApiServer::start(config, Store::in_memory()).await.expect("a new API server");
-        let admin =
-            User { name: "admin".to_owned(), groups: vec!["system:masters".to_owned()], ..User::default() };
-        let client = Client::in_process(api_server.local(admin));
+        let client = Client::in_process(api_server.local(admin()));
         let definitions = kubernetes::definitions(&client, scope);
         kubernetes::housekeeping(&client, &definitions, "", &Clock::system(), scope);
         Self { client, api_server }
@@ -56,7 +58,7 @@ impl Plane {
                 tokio::time::sleep(Duration::from_millis(1)).await;
             }
         };
-        tokio::time::timeout(PATIENCE, served).await.unwrap_or_else(|_| panic!("{kind} is never served"));
+        tokio::time::timeout(TIMEOUT, served).await.unwrap_or_else(|_| panic!("{kind} is never served"));
     }
 
     /// Creates what a user would apply.
@@ -108,7 +110,7 @@ impl Plane {
                 tokio::time::sleep(Duration::from_millis(5)).await;
             }
         };
-        match tokio::time::timeout(PATIENCE, reached).await {
+        match tokio::time::timeout(TIMEOUT, reached).await {
             Ok(found) => found,
             Err(_) => panic!("{kind} {name} never was as expected; at last: {last:#?}"),
         }
@@ -124,7 +126,7 @@ impl Plane {
                 tokio::time::sleep(Duration::from_millis(5)).await;
             }
         };
-        let waited = tokio::time::timeout(PATIENCE, gone).await;
+        let waited = tokio::time::timeout(TIMEOUT, gone).await;
         assert!(waited.is_ok(), "{kind} {name} is still there: {:#?}", self.get(kind, name).await);
     }
 
@@ -193,6 +195,13 @@ impl Federation {
     pub(crate) async fn join(&mut self, name: &str) {
         let member = Plane::start(&self.scope).await;
         let client = member.client.clone();
+        self.join_through(name, member, client).await;
+    }
+
+    /// Joins a member that the controllers reach through `client`.
+    pub(crate) async fn join_behind(&mut self, name: &str, client: impl FnOnce(LocalService) -> Client) {
+        let member = Plane::start(&self.scope).await;
+        let client = client(member.api_server.local(admin()));
         self.join_through(name, member, client).await;
     }
 

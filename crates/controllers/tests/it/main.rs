@@ -5,5 +5,6 @@ mod discovery;
 mod dns;
 mod federation;
 mod membership;
+mod needless_writes;
 mod propagation;
 mod workloads;

@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use crate::federation::{Plane, condition, message};
 
 /// Everything happens within milliseconds; this is for machines that do ten other things.
-const PATIENCE: Duration = Duration::from_secs(20);
+const TIMEOUT: Duration = Duration::from_secs(20);
 const POLL: Duration = Duration::from_millis(5);
 
 const POD: &str = "v1/Pod";
@@ -63,7 +63,7 @@ impl Cluster {
                 tokio::time::sleep(POLL).await;
             }
         };
-        match tokio::time::timeout(PATIENCE, reached).await {
+        match tokio::time::timeout(TIMEOUT, reached).await {
             Ok(found) => found,
             Err(_) => panic!("no {kind} is as expected: {:#?}", self.list(group, kind, plural).await),
         }

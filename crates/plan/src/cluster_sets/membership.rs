@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use portolan_api::cluster::Cluster;
-use portolan_api::clusterset::{ClusterSet, LONGEST_ID, MemberPhase};
+use portolan_api::clusterset::{ClusterSet, MAX_ID_LENGTH, MemberPhase};
 use portolan_object::dns_label::has_subdomain_form;
 
 /// Membership of a cluster in a set.
@@ -37,7 +37,7 @@ pub enum Refusal {
     },
     /// The id is not a valid part of a DNS name.
     #[error(
-        "id {id:?} of cluster {cluster} must be a DNS label, or two joined by a full stop, of at most {LONGEST_ID} characters: choose another with --id"
+        "id {id:?} of cluster {cluster} must be a DNS label, or two joined by a full stop, of at most {MAX_ID_LENGTH} characters: choose another with --id"
     )]
     IllegalId {
         /// Name in the ClusterSet.
@@ -184,7 +184,7 @@ fn decide(
 
 /// Whether a text is a valid id: a DNS label, or two joined by a full stop (KEP-1645), that fits into a label value.
 pub fn is_id(text: &str) -> bool {
-    text.len() <= LONGEST_ID && text.split('.').count() <= 2 && has_subdomain_form(text)
+    text.len() <= MAX_ID_LENGTH && text.split('.').count() <= 2 && has_subdomain_form(text)
 }
 
 #[cfg(test)]

@@ -1,25 +1,25 @@
-//! From single probes to a state that does not flap (karmada-behaviour 5.2 and 5.3).
+//! Health of a cluster from single probes, without flapping (karmada pkg/controllers/status/cluster_condition_cache.go).
 
 use std::time::Duration;
 
 use portolan_api::conditions::cluster as reasons;
 use portolan_api::meta::{Condition, ConditionStatus, condition};
 
-/// What one probe found.
+/// The result of one probe.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Probe {
     /// `/readyz` answered ok.
     Healthy,
-    /// It answered something else; the text says what.
+    /// It answered something else; the text is the answer.
     Unhealthy(String),
-    /// Nobody answered; the text says why.
+    /// No answer; the text is the reason.
     Unreachable(String),
     /// `/readyz` answered ok, but some objects of the cluster cannot be watched; the text says which and why.
     Unwatchable(String),
 }
 
 impl Probe {
-    /// Whether the cluster is fine.
+    /// Whether the cluster is healthy.
     pub fn is_healthy(&self) -> bool {
         matches!(self, Self::Healthy)
     }
@@ -29,7 +29,7 @@ impl Probe {
         matches!(self, Self::Healthy | Self::Unwatchable(_))
     }
 
-    /// The `Ready` condition that says this.
+    /// The `Ready` condition for the result.
     pub fn condition(&self, now: &str) -> Condition {
         let (status, reason, message) = match self {
             Self::Healthy => {
@@ -56,7 +56,7 @@ impl Probe {
     }
 }
 
-/// How long an opposite state must last before it counts.
+/// Time for which an opposite state must last before it is published.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Thresholds {
     /// From not ready to ready.
@@ -71,19 +71,18 @@ impl Default for Thresholds {
     }
 }
 
-/// Since when probes contradict the published state.
+/// Start of the time in which probes contradict the published state.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Doubt {
     since: Option<Duration>,
 }
 
 impl Doubt {
-    /// Whether `probe` is to be published now, given the published `conditions` and the time `elapsed` on a clock
-    /// that never jumps.
+    /// Whether to publish `probe` now, given the published `conditions` and the time `elapsed` on a monotonic clock.
     ///
-    /// The first observation counts at once. A probe that agrees ends the doubt. A flip counts once the opposite
-    /// state has lasted for its threshold.
-    pub fn judge(
+    /// The first observation is published immediately. A probe that agrees resets the doubt. A change is published once
+    /// the new state has lasted for its threshold.
+    pub fn should_publish(
         &mut self,
         conditions: &[Condition],
         probe: &Probe,
@@ -166,8 +165,8 @@ mod tests {
             let mut doubt = Doubt::default();
             for (second, probe, counts) in probes {
                 let elapsed = Duration::from_secs(second);
-                let judged = doubt.judge(conditions, &probe, elapsed, Thresholds::default());
-                assert_eq!(judged, counts, "{name} at {second} s");
+                let published = doubt.should_publish(conditions, &probe, elapsed, Thresholds::default());
+                assert_eq!(published, counts, "{name} at {second} s");
             }
         }
     }

@@ -1,11 +1,11 @@
-//! The taints that follow from a cluster's health (karmada-behaviour 5.2).
+//! Taints of a cluster by its conditions (karmada pkg/controllers/cluster/cluster_controller.go).
 
 use portolan_api::conditions::cluster::{READY, TAINT_NOT_READY, TAINT_UNREACHABLE};
 use portolan_api::meta::{Condition, ConditionStatus, Taint, condition};
 
 const NO_SCHEDULE: &str = "NoSchedule";
 
-/// The taints that the cluster shall have; `None` when it has them.
+/// The taints of the cluster by its conditions; `None` if they are unchanged.
 ///
 /// Not ready, and never heard of, take `not-ready`; unknown takes `unreachable`; ready takes neither. Taints that
 /// people or other controllers set stay, and so does their order.

@@ -1,12 +1,8 @@
-//! Whether a cluster is among those that a ClusterAffinity asks for (karmada: pkg/util/selector.go).
-
-use std::collections::BTreeMap;
+//! Matching clusters against a ClusterAffinity (karmada pkg/util/selector.go).
 
 use portolan_api::cluster::Cluster;
 use portolan_api::meta::SelectorRequirement;
 use portolan_api::policy::ClusterAffinity;
-use portolan_object::selector;
-use serde_json::json;
 
 /// Whether `cluster` matches: not excluded, and selected by labels, fields and names as far as these are given.
 pub fn matches(affinity: &ClusterAffinity, cluster: &Cluster) -> bool {
@@ -14,17 +10,15 @@ pub fn matches(affinity: &ClusterAffinity, cluster: &Cluster) -> bool {
     if affinity.exclude_clusters.contains(name) {
         return false;
     }
-    let by_label = affinity.label_selector.as_ref().is_none_or(|labels| {
-        let selector = selector::LabelSelector::from_value(&json!(labels));
-        selector.is_ok_and(|selector| selector.matches(&cluster.metadata.labels))
-    });
+    let label = |key: &str| cluster.metadata.label(key);
+    let by_label = affinity.label_selector.as_ref().is_none_or(|labels| labels.matches(label));
     let by_field = affinity.field_selector.as_ref().is_none_or(|fields| {
         fields.match_expressions.iter().all(|requirement| field_matches(requirement, cluster))
     });
     by_label && by_field && (affinity.cluster_names.is_empty() || affinity.cluster_names.contains(name))
 }
 
-/// Zones are several; provider and region are single values that may be missing.
+/// A cluster has several zones, and at most one provider and one region.
 fn field_matches(requirement: &SelectorRequirement, cluster: &Cluster) -> bool {
     if requirement.key == "zone" {
         let zones = &cluster.spec.zones;
@@ -37,19 +31,19 @@ fn field_matches(requirement: &SelectorRequirement, cluster: &Cluster) -> bool {
             _ => false,
         };
     }
-    let mut fields = BTreeMap::new();
-    for (key, value) in [("provider", &cluster.spec.provider), ("region", &cluster.spec.region)] {
-        if !value.is_empty() {
-            fields.insert(key.to_owned(), value.clone());
-        }
-    }
-    let selector = selector::LabelSelector::from_value(&json!({ "matchExpressions": [requirement] }));
-    selector.is_ok_and(|selector| selector.matches(&fields))
+    let value = match requirement.key.as_str() {
+        "provider" => cluster.spec.provider.as_str(),
+        "region" => cluster.spec.region.as_str(),
+        _ => "",
+    };
+    requirement.matches((!value.is_empty()).then_some(value))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::collections::BTreeMap;
+
     use portolan_api::meta::{LabelSelector, ObjectMeta};
     use portolan_api::policy::FieldSelector;
 

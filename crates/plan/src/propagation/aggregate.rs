@@ -1,6 +1,6 @@
 //! Aggregating: the status of a template from the reports of all members.
 //!
-//! Where Karmada's result is a defect (a StatefulSet whose `observedGeneration` never moves) Portolan's differs, and
+//! Where Karmada's result is a defect (the `observedGeneration` of a StatefulSet never advances) Portolan's differs, and
 //! `docs/differences.md` lists it.
 
 use portolan_object::Object;
@@ -17,5 +17,7 @@ pub fn aggregate(template: &Object, reports: &[Report]) -> Option<Value> {
     aggregate(template, status, reports)
 }
 
+#[cfg(test)]
+mod convergence;
 #[cfg(test)]
 mod tests;

@@ -1,4 +1,4 @@
-//! The binding of a template: which resource, and what its policy says about placing it.
+//! The binding of a template: reference to the resource, and the placement of its policy.
 
 use portolan_api::meta::{ObjectMeta, OwnerReference};
 use portolan_api::policy::PropagationSpec;
@@ -11,7 +11,7 @@ use super::replicas::replicas;
 
 /// Metadata of a new binding; `new_id` is its permanent id.
 ///
-/// The template is the controlling owner, so that the binding goes with it.
+/// The template is the controlling owner, so that the binding is garbage-collected with it.
 pub fn metadata(template: &Object, claim: &Claim, new_id: &str) -> ObjectMeta {
     let is_namespaced = !template.namespace().is_empty();
     let mut metadata = ObjectMeta {
@@ -43,15 +43,15 @@ fn owner(template: &Object) -> OwnerReference {
     }
 }
 
-/// Whether a binding of the right name belongs to another template: an earlier one, whose garbage is not collected yet.
+/// Whether a binding of the right name belongs to an earlier template and is not garbage-collected yet.
 pub fn belongs_to_another(binding: &ObjectMeta, template: &Object) -> bool {
     let mut controllers = binding.owner_references.iter().filter(|owner| owner.controller == Some(true));
     controllers.next().is_some_and(|owner| owner.uid != template.uid())
 }
 
-/// The spec of a binding: what template and policy say, over what others wrote into the `old` one.
+/// The spec of a binding: the fields of template and policy over the `old` spec.
 ///
-/// Scheduling results, evictions and dependencies are never touched here, nor a suspension of scheduling.
+/// Scheduling results, evictions, dependencies and a suspension of scheduling stay as they are in `old`.
 pub fn spec(
     template: &Object,
     policy: &PropagationSpec,
@@ -89,7 +89,7 @@ fn suspension(policy: &PropagationSpec, old: Option<&ResourceBindingSpec>) -> Op
     (suspension != BindingSuspension::default()).then_some(suspension)
 }
 
-/// Whether two specs differ in more than the template's version, which changes with every touch of the template.
+/// Whether two specs differ in more than the template's resourceVersion, which changes with every write.
 pub fn differs(old: &ResourceBindingSpec, new: &ResourceBindingSpec) -> bool {
     let mut compared = new.clone();
     compared.resource.resource_version.clone_from(&old.resource.resource_version);

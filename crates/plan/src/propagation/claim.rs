@@ -1,4 +1,4 @@
-//! Which policy holds a template, written on the template and on its binding.
+//! Claims: the policy of a template, recorded on the template and on its binding.
 //!
 //! A claim is complete only with all of its marks (karmada: pkg/detector/claim.go): a label with the identity of the
 //! policy, and annotations with its name. Once claimed, an object stays with its policy.
@@ -9,7 +9,7 @@ use portolan_api::meta::ObjectMeta;
 use portolan_api::{annotations, labels};
 use portolan_object::{Object, ObjectKey};
 
-/// A policy that holds a template.
+/// The policy that claimed a template.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Claim {
     /// A PropagationPolicy.
@@ -51,7 +51,7 @@ impl Claim {
         Some(Self::Namespaced { policy: key, id: id.to_owned() })
     }
 
-    /// Reads the claim on an object; an incomplete one counts as none. A namespaced claim wins.
+    /// Reads the claim of an object; `None` if it is incomplete. A namespaced claim has precedence.
     pub fn on(object: &Object) -> Option<Self> {
         let namespaced = || {
             let id = object.label(labels::propagation_policy::PERMANENT_ID)?;

@@ -191,16 +191,16 @@ mod tests {
         let moved_on = policy("shop", "ours", "Secret");
         let mut leaving = ours.clone();
         leaving.0.deletion_timestamp = Some("t".to_owned());
-        let mut anew = ours.clone();
-        anew.0.uid = "other".to_owned();
+        let mut recreated = ours.clone();
+        recreated.0.uid = "other".to_owned();
         let (by_ours, by_wide) = (claim_of(&ours.0), claim_of(&wide.0));
         let cases = [
-            ("nobody asks", None, vec![], vec![], "nothing"),
+            ("no policy", None, vec![], vec![], "nothing"),
             ("a policy of the namespace first", None, vec![&ours], vec![&wide], "take ours"),
             ("then a cluster-wide one", None, vec![&moved_on], vec![&wide], "take wide"),
             ("held", Some(&by_ours), vec![&ours], vec![], "follow ours"),
             (
-                "held by a cluster-wide one, whoever else asks",
+                "held by a cluster-wide one, in spite of another policy",
                 Some(&by_wide),
                 vec![&ours],
                 vec![&wide],
@@ -209,7 +209,7 @@ mod tests {
             ("holder gone", Some(&by_ours), vec![], vec![&wide], "release"),
             ("holder selects something else now", Some(&by_ours), vec![&moved_on], vec![], "release"),
             ("holder is being deleted", Some(&by_ours), vec![&leaving], vec![], "wait"),
-            ("holder was made anew", Some(&by_ours), vec![&anew], vec![], "take ours"),
+            ("holder was created again", Some(&by_ours), vec![&recreated], vec![], "take ours"),
         ];
         for (name, claim, namespaced, cluster, want) in cases {
             let namespaced: Vec<Candidate<'_>> = namespaced

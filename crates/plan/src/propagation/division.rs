@@ -1,8 +1,7 @@
 //! Dividing replicas over clusters in proportion to weights.
 //!
 //! Highest averages by Webster (Sainte-Laguë), the method that Karmada uses (karmada:
-//! pkg/util/helper/webstermethod.go). Called by scheduling and for Job completions; knows nothing of clusters but
-//! their names and weights.
+//! pkg/util/helper/webstermethod.go). Used for replicas and for Job completions.
 
 use std::cmp::Ordering;
 
@@ -11,7 +10,7 @@ use std::cmp::Ordering;
 pub struct ReplicaShare {
     /// The cluster; the last tie-breaker.
     pub cluster: String,
-    /// Relative, unitless; zero gets nothing.
+    /// Relative weight without a unit; zero gets no replicas.
     pub weight: i64,
 }
 

@@ -1,15 +1,13 @@
-//! Which policy an object belongs to, and how well a selector fits an object.
+//! Matching policies to objects: which policy an object gets, and how closely a selector fits.
 //!
 //! The order of preference is part of the API that users rely on (karmada: pkg/util/selector.go,
 //! pkg/detector/compare.go); propagation and override policies share it.
 
 use std::cmp::Reverse;
 
-use portolan_api::meta::{LabelSelector, ObjectMeta};
+use portolan_api::meta::ObjectMeta;
 use portolan_api::policy::{PropagationSpec, ResourceSelector};
 use portolan_object::Object;
-use portolan_object::selector;
-use serde_json::json;
 
 /// How closely a selector names an object; a closer one wins among policies of one priority.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -24,7 +22,7 @@ pub enum Rank {
 
 /// How closely `selector` fits; `None` when it does not.
 pub fn rank(selector: &ResourceSelector, object: &Object) -> Option<Rank> {
-    // One object is served in every version of its group; which one somebody named, or we read, says nothing.
+    // An object is served in every version of its group, so the version does not decide.
     let same_kind =
         group(&selector.api_version) == group(object.api_version()) && selector.kind == object.kind();
     let same_namespace = selector.namespace.is_empty() || selector.namespace == object.namespace();
@@ -35,7 +33,7 @@ pub fn rank(selector: &ResourceSelector, object: &Object) -> Option<Rank> {
         return (selector.name == object.name()).then_some(Rank::Name);
     }
     match &selector.label_selector {
-        Some(labels) => selects(labels, object).then_some(Rank::Labels),
+        Some(labels) => labels.matches(|key| object.label(key)).then_some(Rank::Labels),
         None => Some(Rank::Kind),
     }
 }
@@ -47,11 +45,6 @@ fn group(api_version: &str) -> &str {
 /// The closest fit among `selectors`.
 pub fn best_rank(selectors: &[ResourceSelector], object: &Object) -> Option<Rank> {
     selectors.iter().filter_map(|selector| rank(selector, object)).max()
-}
-
-/// Whether a typed label selector selects an object; a malformed one selects nothing.
-fn selects(labels: &LabelSelector, object: &Object) -> bool {
-    selector::LabelSelector::from_value(&json!(labels)).is_ok_and(|selector| selector.matches_object(object))
 }
 
 /// Picks the policy for `object`: higher priority, then closer fit, then smaller name.
@@ -74,6 +67,9 @@ pub fn choose<'a>(
 
 #[cfg(test)]
 mod tests {
+    use portolan_api::meta::LabelSelector;
+    use serde_json::json;
+
     use super::*;
 
     fn selector(kind: &str, name: &str, labels: &[(&str, &str)]) -> ResourceSelector {

@@ -1,16 +1,16 @@
-//! Namespaces of the hub in every member (karmada-behaviour 1.12).
+//! Namespaces of the hub in every member (karmada pkg/controllers/namespace/namespace_sync_controller.go).
 
 use portolan_api::cluster::Cluster;
 use portolan_api::meta::{ObjectMeta, OwnerReference};
 use portolan_api::work::{Work, WorkSpec, WorkloadTemplate};
-use portolan_api::{annotations, finalizers, labels, names};
+use portolan_api::{annotations, finalizers, labels, names, resources};
 use portolan_object::Object;
 
 use super::overrides::{self, OverrideError, Policy};
 use super::prune::prune;
 use super::work::key;
 
-/// Whether a namespace goes to the members by itself.
+/// Whether a namespace is propagated to all members without a policy.
 pub fn is_propagated(namespace: &Object) -> bool {
     let name = namespace.name();
     name != "default"
@@ -20,13 +20,13 @@ pub fn is_propagated(namespace: &Object) -> bool {
         && !namespace.is_deleting()
 }
 
-/// Whether an object that is in a member already and is not ours serves as well as ours would: a namespace of the
-/// same name means the same everywhere. It is used and never marked, so that it stays when the hub's is deleted.
+/// Whether an object of another owner in a member can be used instead of ours: namespaces of one name are the same in
+/// all clusters. It gets no marks, so that it stays when the namespace on the hub is deleted.
 pub fn is_shared(manifest: &Object) -> bool {
-    manifest.api_version() == "v1" && manifest.kind() == "Namespace"
+    resources::NAMESPACE.is_kind_of(manifest)
 }
 
-/// The Work that brings a namespace into a cluster; `id` is the permanent id of the Work.
+/// The Work of a namespace for a cluster; `id` is the permanent id of the Work.
 ///
 /// # Errors
 /// When a cluster-wide override policy cannot be applied.
@@ -38,7 +38,7 @@ pub fn work(
 ) -> Result<Work, OverrideError> {
     let mut manifest = namespace.clone();
     prune(&mut manifest);
-    // `spec.finalizers` are the API server's own.
+    // Only API servers write `spec.finalizers`.
     if let Some(root) = manifest.0.as_object_mut() {
         root.remove("spec");
     }

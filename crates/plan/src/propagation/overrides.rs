@@ -1,4 +1,4 @@
-//! Changing a manifest for one cluster as override policies say (karmada: pkg/util/overridemanager).
+//! Applying override policies to the manifest for one cluster (karmada pkg/util/overridemanager).
 //!
 //! Cluster-wide policies come first, then those of the object's namespace; later changes win. This runs last, on the
 //! finished manifest, so that an override may even change what scheduling decided.
@@ -24,11 +24,11 @@ use super::matching::{Rank, best_rank};
 pub struct Policy<'a> {
     /// Name, and namespace if it has one.
     pub metadata: &'a ObjectMeta,
-    /// What it changes.
+    /// Its rules.
     pub spec: &'a OverrideSpec,
 }
 
-/// What one policy changed, as it is recorded on the Work.
+/// The changes of one policy, as recorded on the Work.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Applied {
@@ -48,37 +48,37 @@ pub struct OverrideError {
     pub object: String,
     /// The cluster.
     pub cluster: String,
-    /// What went wrong.
+    /// The cause.
     pub fault: Box<OverrideFault>,
 }
 
-/// What went wrong with an override.
+/// The cause of a failed override.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum OverrideFault {
-    /// A path leads nowhere.
+    /// A path does not exist.
     #[error("{operator} {path}: the path does not exist in the object")]
     NoSuchPath {
-        /// What was asked.
+        /// The operation.
         operator: &'static str,
-        /// Where.
+        /// The path.
         path: String,
     },
     /// The value at a path is of the wrong type.
     #[error("{path} is not {wanted}")]
     WrongType {
-        /// Where.
+        /// The path.
         path: String,
-        /// What it should be.
+        /// The required type.
         wanted: &'static str,
     },
     /// The text in a field cannot be read.
     #[error("the text at {path} is not {format}: {cause}")]
     UnreadableText {
-        /// Where.
+        /// The path.
         path: String,
         /// JSON or YAML.
         format: &'static str,
-        /// What the parser says.
+        /// The message of the parser.
         cause: String,
     },
 }
@@ -86,7 +86,7 @@ pub enum OverrideFault {
 /// Applies the matching policies in their order and says which ones changed something.
 ///
 /// # Errors
-/// The first policy that fails; `manifest` is then to be thrown away.
+/// The first policy that fails; the contents of `manifest` are unspecified then.
 pub fn apply(
     policies: &[Policy<'_>],
     manifest: &mut Object,

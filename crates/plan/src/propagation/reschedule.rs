@@ -1,4 +1,4 @@
-//! Whether a binding is to be scheduled now (karmada-behaviour 2.1).
+//! Whether a binding must be scheduled now (karmada pkg/scheduler/scheduler.go).
 
 use portolan_api::annotations;
 use portolan_api::labels;
@@ -7,7 +7,7 @@ use portolan_api::policy::{Placement, PropagationSpec, ReplicaSchedulingType};
 use portolan_api::work::{ResourceBindingSpec, ResourceBindingStatus};
 use serde_json::json;
 
-/// What is known of one binding.
+/// One binding.
 #[derive(Debug, Clone, Copy)]
 pub struct View<'a> {
     /// Metadata of the binding.
@@ -18,7 +18,7 @@ pub struct View<'a> {
     pub status: &'a ResourceBindingStatus,
 }
 
-/// Whether a binding is ours to schedule: somebody claims it, it asks for this scheduler, and it is not suspended.
+/// Whether this scheduler is responsible for a binding: it is claimed, names this scheduler, and is not suspended.
 pub fn is_schedulable(view: View<'_>) -> bool {
     let claims = [
         labels::propagation_policy::PERMANENT_ID,
@@ -38,10 +38,10 @@ pub fn placement_record(placement: &Placement) -> String {
     json!(placement).to_string()
 }
 
-/// Whether to schedule now; `is_leaving` says whether a cluster is being deleted or gone.
+/// Whether to schedule now; `is_leaving` tells whether a cluster is deleted or being deleted.
 ///
-/// A divided workload stays where it is unless its placement, its replicas or one of its clusters changed; anything
-/// else is scheduled each time somebody asks, so that it follows new clusters at once.
+/// A divided workload keeps its clusters unless its placement, its replicas or one of its clusters changed. All other
+/// bindings are scheduled in every pass, so that they follow new clusters.
 pub fn is_due(view: View<'_>, is_leaving: impl Fn(&str) -> bool) -> bool {
     let Some(placement) = &view.spec.placement else { return false };
     let recorded = view.metadata.annotation(annotations::policy::APPLIED_PLACEMENT);

@@ -1,4 +1,5 @@
-//! What becomes of a Work and of a binding, as their status says it (karmada-behaviour 4.7 to 4.9).
+//! The status of Works and bindings (karmada pkg/controllers/status/work_status_controller.go,
+//! pkg/util/helper/workstatus.go).
 
 use portolan_api::conditions;
 use portolan_api::meta::{Condition, condition};
@@ -14,7 +15,7 @@ use super::interpreter::Report;
 use super::reflect::reflect;
 use super::work::targets;
 
-/// `Applied` of a Work; `failure` is why the member does not have the object.
+/// `Applied` of a Work; `failure` is the reason if the member does not have the object.
 pub fn applied(failure: Option<&str>, now: &str) -> Condition {
     use conditions::work::{APPLIED, APPLIED_FAILED, APPLIED_SUCCESSFUL};
     match failure {
@@ -56,7 +57,7 @@ pub fn manifest_status(observed: &Object) -> ManifestStatus {
     }
 }
 
-/// One entry per Work that is not on its way out, sorted by cluster.
+/// One entry per Work that is not being deleted, sorted by cluster.
 pub fn aggregated<'a>(works: impl IntoIterator<Item = &'a Work>) -> Vec<AggregatedStatusItem> {
     let living = works.into_iter().filter(|work| !work.metadata.is_deleting());
     let mut items: Vec<AggregatedStatusItem> = living.filter_map(item).collect();
@@ -87,7 +88,7 @@ fn item(work: &Work) -> Option<AggregatedStatusItem> {
     })
 }
 
-/// `FullyApplied` of a binding: every cluster that is to have the object has it.
+/// `FullyApplied` of a binding: every target cluster has the object.
 pub fn fully_applied(spec: &ResourceBindingSpec, items: &[AggregatedStatusItem], now: &str) -> Condition {
     use conditions::binding::{FULLY_APPLIED, FULLY_APPLIED_FAILED, FULLY_APPLIED_SUCCESS};
     let mut expected: Vec<String> = targets(spec).into_iter().map(|target| target.name).collect();
@@ -107,7 +108,7 @@ pub fn fully_applied(spec: &ResourceBindingSpec, items: &[AggregatedStatusItem],
     Condition::new(FULLY_APPLIED, false, FULLY_APPLIED_FAILED, message, now)
 }
 
-/// What the template's status is summed up from.
+/// The reports from which the template's status is aggregated.
 pub fn reports(items: &[AggregatedStatusItem]) -> Vec<Report> {
     let report = |item: &AggregatedStatusItem| Report {
         cluster: item.cluster_name.clone(),

@@ -1,19 +1,20 @@
-//! The Work of one cluster: the template as that cluster is to have it.
+//! The Work of one cluster: the template with the changes for that cluster.
 
 use std::collections::BTreeMap;
 
 use portolan_api::cluster::Cluster;
+use portolan_api::kubernetes::{Job, View};
 use portolan_api::meta::ObjectMeta;
 use portolan_api::work::{ResourceBindingSpec, TargetCluster, Work, WorkSpec, WorkloadTemplate};
-use portolan_api::{annotations, finalizers, labels, names};
+use portolan_api::{annotations, finalizers, labels, names, resources};
 use portolan_object::{Object, ObjectKey};
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::overrides::{self, Applied, OverrideError, Policy};
 use super::prune::prune;
 use super::replicas::{divide_completions, revise};
 
-/// Everything that the Works of one binding follow from.
+/// The input from which the Works of one binding are built.
 #[derive(Debug, Clone, Copy)]
 pub struct Input<'a> {
     /// The template.
@@ -28,7 +29,7 @@ pub struct Input<'a> {
     pub overrides: &'a [Policy<'a>],
 }
 
-/// The clusters that are to have a copy: the scheduled ones, and those of bindings that this one follows.
+/// Target clusters: the scheduled ones, and those of bindings that depend on this one.
 pub fn targets(spec: &ResourceBindingSpec) -> Vec<TargetCluster> {
     let mut targets: BTreeMap<&str, &TargetCluster> = BTreeMap::new();
     for snapshot in &spec.required_by {
@@ -38,7 +39,7 @@ pub fn targets(spec: &ResourceBindingSpec) -> Vec<TargetCluster> {
     targets.into_values().cloned().collect()
 }
 
-/// Where the Work of a template for a cluster is kept.
+/// The key of the Work of a template for a cluster.
 pub fn key(template: &Object, cluster: &str) -> ObjectKey {
     let name = names::work(template.kind(), template.name(), template.namespace());
     ObjectKey::namespaced(names::execution_namespace(cluster), name)
@@ -46,11 +47,10 @@ pub fn key(template: &Object, cluster: &str) -> ObjectKey {
 
 /// Builds the Work for one target.
 ///
-/// `id` is the permanent id of the Work that is there, or a new one. Building it again from the same input gives the
-/// same Work.
+/// `id` is the permanent id of the existing Work, or a new one. The same input gives the same Work.
 ///
 /// # Errors
-/// When an override policy cannot be applied: the Work that is there stays as it is.
+/// When an override policy cannot be applied; the caller keeps the existing Work.
 pub fn build(
     input: &Input<'_>,
     target: &TargetCluster,
@@ -92,13 +92,15 @@ pub fn build(
     Ok(Work { metadata, spec, ..Work::default() })
 }
 
-/// A divided Job's completions follow its parallelism.
+/// Divides a Job's completions in proportion to its parallelism.
 fn share_completions(manifest: &mut Object, spec: &ResourceBindingSpec, target: &TargetCluster) {
     use portolan_api::policy::ReplicaSchedulingType::Divided;
     let scheduling = spec.placement.as_ref().and_then(|placement| placement.replica_scheduling.as_ref());
     let is_divided = scheduling.is_some_and(|scheduling| scheduling.replica_scheduling_type == Divided);
-    let completions = manifest.at(&["spec", "completions"]).and_then(Value::as_i64);
-    let (true, "Job", Some(completions)) = (is_divided, manifest.kind(), completions) else { return };
+    if !is_divided || !resources::JOB.is_kind_of(manifest) {
+        return;
+    }
+    let Some(completions) = Job::read(manifest).ok().and_then(|job| job.spec.completions) else { return };
     let shares: Vec<(String, i64)> =
         spec.clusters.iter().map(|cluster| (cluster.name.clone(), i64::from(cluster.replicas))).collect();
     let divided = divide_completions(completions, &shares, &spec.resource.uid);
@@ -108,7 +110,7 @@ fn share_completions(manifest: &mut Object, spec: &ResourceBindingSpec, target: 
     }
 }
 
-/// The template's own wish beats its policy's; a value that is neither is ignored.
+/// The template's annotation overrides the policy; unknown values are ignored.
 fn conflict_resolution(template: &Object, spec: &ResourceBindingSpec) -> &'static str {
     match template.annotation(annotations::work::CONFLICT_RESOLUTION) {
         Some("overwrite") => "overwrite",
@@ -130,7 +132,7 @@ fn record(metadata: &mut ObjectMeta, annotation: &str, applied: &[Applied]) {
     }
 }
 
-/// The marks by which an object in a member is known as ours, and leads back to where it came from.
+/// Labels and annotations that mark an object in a member as managed, and identify its template.
 struct Marks<'a> {
     template: &'a Object,
     binding: &'a ObjectMeta,
@@ -182,7 +184,7 @@ impl Marks<'_> {
     }
 }
 
-/// Lists the keys that we set, so that a later manifest without one of them takes it away from the member.
+/// Records the keys that the manifest sets, so that a later manifest without one of them removes it in the member.
 fn record_managed_keys(manifest: &mut Object) {
     let managed_labels: Vec<String> = manifest.labels().into_keys().collect();
     manifest.set_annotation(annotations::template::MANAGED_LABELS, managed_labels.join(","));
@@ -191,7 +193,7 @@ fn record_managed_keys(manifest: &mut Object) {
     manifest.set_annotation(annotations::template::MANAGED_ANNOTATIONS, managed_annotations.join(","));
 }
 
-/// Whether the Work that is there already says what `wanted` says; others' additions to its metadata do not count.
+/// Whether the existing Work agrees with `wanted`; additional metadata of other writers does not count.
 pub fn is_current(actual: &Work, wanted: &Work) -> bool {
     let covers = |actual: &BTreeMap<String, String>, wanted: &BTreeMap<String, String>| {
         wanted.iter().all(|(key, value)| actual.get(key) == Some(value))

@@ -20,7 +20,7 @@ use serde_json::json;
 
 use super::{Executor, manifest};
 use crate::merge::difference;
-use crate::optional::Optional as _;
+use crate::missing::ignore_missing;
 
 /// Interval at which a conflict with an object of another owner is checked; such objects are not watched.
 const FOREIGN_RECHECK: Duration = Duration::from_secs(30);
@@ -203,7 +203,8 @@ impl Executor {
         let patch = difference(&json!(work.status), &json!(status));
         let key = work.metadata.key();
         let api = self.hub.client.kind::<Work>();
-        let written = api.patch_status(&key, &Patch::Merge(json!({ "status": patch }))).await.optional()?;
+        let written =
+            ignore_missing(api.patch_status(&key, &Patch::Merge(json!({ "status": patch }))).await)?;
         if let Some(written) = written {
             self.hub.work_written(written);
         }

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use super::{Executor, manifest, work_of};
 use crate::hub::Hub;
-use crate::optional::Optional as _;
+use crate::missing::ignore_missing;
 
 /// Labels that are removed from a preserved object.
 const MARK_LABELS: &[&str] = &[
@@ -61,7 +61,7 @@ async fn owned_object(
     key: &ObjectKey,
     work: &Work,
 ) -> Result<Option<Object>, ClientError> {
-    let Some(object) = api.get(key).await.optional()? else { return Ok(None) };
+    let Some(object) = ignore_missing(api.get(key).await)? else { return Ok(None) };
     let is_marked = object.label(labels::MANAGED) == Some(labels::TRUE);
     let work_key = work.metadata.key();
     // Another Work may have taken over the object.
@@ -70,7 +70,7 @@ async fn owned_object(
 
 async fn delete(api: &Api<Object>, key: &ObjectKey, work: &Work) -> Result<(), ClientError> {
     let Some(object) = owned_object(api, key, work).await? else { return Ok(()) };
-    api.delete(key, &Delete::background().uid(object.uid())).await.optional().map(drop)
+    ignore_missing(api.delete(key, &Delete::background().uid(object.uid())).await).map(drop)
 }
 
 async fn unmark(api: &Api<Object>, key: &ObjectKey, work: &Work) -> Result<(), ClientError> {
@@ -84,7 +84,7 @@ async fn unmark(api: &Api<Object>, key: &ObjectKey, work: &Work) -> Result<(), C
         "labels": nulls(&[MARK_LABELS, LABELS]),
         "annotations": nulls(&[MARK_ANNOTATIONS, ANNOTATIONS]),
     } });
-    api.patch(key, &Patch::Merge(patch)).await.optional().map(drop)
+    ignore_missing(api.patch(key, &Patch::Merge(patch)).await).map(drop)
 }
 
 /// Removes the finalizer.
@@ -93,7 +93,7 @@ async fn release(hub: &Hub, work: &Work) -> Result<(), ClientError> {
     let patch = json!({ "metadata": {
         "resourceVersion": work.metadata.resource_version, "finalizers": finalizers } });
     let key = work.metadata.key();
-    hub.client.kind::<Work>().patch(&key, &Patch::Merge(patch)).await.optional().map(drop)
+    ignore_missing(hub.client.kind::<Work>().patch(&key, &Patch::Merge(patch)).await).map(drop)
 }
 
 /// Handles a Work that is being deleted while its cluster cannot be reached. It waits for the cluster, unless the cluster

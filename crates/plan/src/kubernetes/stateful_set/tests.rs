@@ -124,7 +124,7 @@ fn scales() {
             "",
             "create db-0 one, create db-1 one, create db-2 one",
         ),
-        ("in parallel nobody waits", parallel(one(3)), "0!", "create db-1 one, create db-2 one"),
+        ("in parallel no pod waits", parallel(one(3)), "0!", "create db-1 one, create db-2 one"),
         ("nor on the way down", parallel(one(1)), "0! 1! 2", "delete db-2, delete db-1"),
         ("ordinals may start higher", started_at(5), "", "create db-5 one"),
         ("and what is below goes", started_at(1), "0 1 2", "delete db-0"),

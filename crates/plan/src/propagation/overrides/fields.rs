@@ -1,4 +1,4 @@
-//! Changes inside a field whose text is itself JSON or YAML, such as a file in a ConfigMap.
+//! Changes inside a field that contains JSON or YAML as text, such as a file in a ConfigMap.
 
 use portolan_api::policy::{FieldOverrider, FieldPatch};
 use portolan_object::{Object, yaml};

@@ -1,4 +1,4 @@
-//! The reasons for which a cluster cannot take a binding (karmada: pkg/scheduler/framework/plugins).
+//! Filters: the reasons for which a cluster cannot be a target (karmada pkg/scheduler/framework/plugins).
 
 use std::fmt;
 
@@ -9,18 +9,18 @@ use portolan_api::policy::ClusterAffinity;
 use super::Request;
 use crate::propagation::affinity;
 
-/// Why a cluster was rejected; the texts are what users of Karmada look for.
+/// The reason for which a cluster was rejected. The texts are Karmada's, because users search for them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Rejection {
-    /// It is leaving the federation.
+    /// It is being removed from the federation.
     Leaving,
-    /// The placement does not ask for it.
+    /// The placement does not select it.
     Affinity,
     /// It has a taint that the placement does not tolerate.
     Taint(Taint),
     /// It does not serve the template's kind.
     MissingApi,
-    /// The binding is being moved away from it.
+    /// The binding is being evicted from it.
     Evicted,
 }
 
@@ -42,9 +42,9 @@ impl fmt::Display for Rejection {
     }
 }
 
-/// Passes a cluster, or says why not.
+/// Checks one cluster.
 ///
-/// The affinity is looked at first: of a cluster that nobody asked for, no other fault is interesting.
+/// The affinity is checked first: for a cluster that the placement does not select, no other reason is reported.
 pub(super) fn check(
     request: &Request<'_>,
     wanted: &ClusterAffinity,
@@ -60,7 +60,7 @@ pub(super) fn check(
     if request.evicted_from.contains(name) {
         return Err(Rejection::Evicted);
     }
-    // What already runs there stays in spite of a new taint or an API list with a gap.
+    // A current target stays in spite of a new taint or an incomplete API list.
     if request.current.iter().any(|target| target.name == *name) {
         return Ok(());
     }
@@ -77,7 +77,7 @@ fn untolerated<'a>(request: &Request<'_>, cluster: &'a Cluster) -> Option<&'a Ta
     taints.find(|taint| !tolerations.iter().any(|toleration| toleration.tolerates(taint)))
 }
 
-/// Whether the cluster reports the kind. A list that is known to be incomplete and does not name it counts as no.
+/// Whether the cluster reports the kind. An incomplete list without the kind counts as no.
 fn serves(request: &Request<'_>, cluster: &Cluster) -> bool {
     let wanted = request.kind.api_version();
     let group = cluster.status.api_enablements.iter().find(|enablement| enablement.group_version == wanted);

@@ -1,4 +1,5 @@
 use portolan_api::policy::OverrideSpec;
+use serde_json::Value;
 
 use super::*;
 use crate::propagation::binding;
