@@ -24,7 +24,7 @@ pub mod user;
 
 mod attributes;
 
-pub use attributes::{Attributes, ResourceTarget, Target};
+pub use attributes::{AccessTarget, Attributes, ResourceTarget};
 pub use authentication::{Authentication, Credentials, Directory};
 pub use rules::{Decision, Rules};
 pub use user::User;

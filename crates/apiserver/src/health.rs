@@ -40,10 +40,10 @@ pub(crate) fn answer(
             let check = checks.iter().find(|check| check.name == name);
             Some(match check {
                 Some(check) => report(name, std::slice::from_ref(check), query.has("verbose")),
-                None => respond::text(StatusCode::NOT_FOUND, "404 page not found\n"),
+                None => respond::plain_text(StatusCode::NOT_FOUND, "404 page not found\n"),
             })
         }
-        _ => Some(respond::text(StatusCode::NOT_FOUND, "404 page not found\n")),
+        _ => Some(respond::plain_text(StatusCode::NOT_FOUND, "404 page not found\n")),
     }
 }
 
@@ -71,7 +71,7 @@ impl Probe {
 fn report(name: &str, checks: &[Check], is_verbose: bool) -> Response<Body> {
     let is_healthy = checks.iter().all(|check| check.is_healthy);
     if is_healthy && !is_verbose {
-        return respond::text(StatusCode::OK, "ok");
+        return respond::plain_text(StatusCode::OK, "ok");
     }
     let mut lines = String::new();
     for check in checks {
@@ -86,7 +86,7 @@ fn report(name: &str, checks: &[Check], is_verbose: bool) -> Response<Body> {
         false => (StatusCode::INTERNAL_SERVER_ERROR, "failed"),
     };
     lines.push_str(&format!("{name} check {outcome}\n"));
-    respond::text(code, lines)
+    respond::plain_text(code, lines)
 }
 
 /// The document at `/version`; `version` has the form `v1.36.2`.

@@ -100,14 +100,14 @@ fn not_acceptable(offer: Offer) -> Status {
 
 /// One media range of `Accept`.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Entry<'a> {
+pub struct MediaRange<'a> {
     /// For example `application/json`.
     pub media_type: &'a str,
     parameters: Vec<(&'a str, &'a str)>,
     quality: f32,
 }
 
-impl<'a> Entry<'a> {
+impl<'a> MediaRange<'a> {
     fn parse(text: &'a str) -> Self {
         let mut parts = text.split(';').map(str::trim);
         let media_type = parts.next().unwrap_or_default();
@@ -152,16 +152,16 @@ impl<'a> Entry<'a> {
 }
 
 /// The entries of `Accept` in order of preference; a missing header accepts everything.
-pub fn entries(headers: &HeaderMap) -> Vec<Entry<'_>> {
+pub fn entries(headers: &HeaderMap) -> Vec<MediaRange<'_>> {
     let values = headers.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok());
-    let mut entries: Vec<Entry<'_>> = values
+    let mut entries: Vec<MediaRange<'_>> = values
         .flat_map(|value| value.split(','))
         .filter(|text| !text.trim().is_empty())
-        .map(Entry::parse)
+        .map(MediaRange::parse)
         .collect();
     entries.sort_by(|a, b| b.quality.total_cmp(&a.quality));
     if entries.is_empty() {
-        entries.push(Entry::parse("*/*"));
+        entries.push(MediaRange::parse("*/*"));
     }
     entries
 }

@@ -191,7 +191,7 @@ impl Record {
     }
 
     /// The object without its opening brace, kind and apiVersion: `"metadata":{...},...}`.
-    pub fn members(&self) -> Bytes {
+    pub fn object_fields(&self) -> Bytes {
         self.frame.slice(usize::from(self.offsets.fields)..self.end())
     }
 
@@ -391,7 +391,7 @@ impl Summary {
 }
 
 /// `"metadata":{...},...}` of an object that is sent in another version than it is stored in.
-pub fn encode_members(object: &Value) -> Bytes {
+pub fn encode_object_fields(object: &Value) -> Bytes {
     let version = object["metadata"]["resourceVersion"].as_str().unwrap_or_default();
     let mut bytes = format!("{METADATA_OPENING}{version}").into_bytes();
     write_content(&mut bytes, object);
@@ -405,21 +405,21 @@ fn write_content(out: &mut Vec<u8>, object: &Value) -> usize {
     out.push(b'"');
     for (name, value) in metadata {
         if name != "resourceVersion" && name != "selfLink" {
-            write_member(out, name, value);
+            write_field(out, name, value);
         }
     }
     out.push(b'}');
     let metadata_end = out.len();
     for (name, value) in object.as_object().unwrap_or(&empty) {
         if !matches!(name.as_str(), "kind" | "apiVersion" | "metadata") {
-            write_member(out, name, value);
+            write_field(out, name, value);
         }
     }
     out.push(b'}');
     metadata_end
 }
 
-fn write_member(out: &mut Vec<u8>, name: &str, value: &Value) {
+fn write_field(out: &mut Vec<u8>, name: &str, value: &Value) {
     const INFALLIBLE: &str = "a JSON tree always encodes into memory";
     out.push(b',');
     serde_json::to_writer(&mut *out, name).expect(INFALLIBLE);

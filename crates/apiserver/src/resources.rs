@@ -241,10 +241,14 @@ impl Resource {
         self.strategy().shows_stored_object(item.modified)
     }
 
-    /// The members of an object in this version: `"metadata":{...},...}`.
-    pub fn members(&self, item: &Versioned<Record>) -> Bytes {
+    /// The fields of an object in this version: `"metadata":{...},...}`.
+    pub fn object_fields(&self, item: &Versioned<Record>) -> Bytes {
         let is_stored_form = self.strategy().shows_stored_fields(item.modified);
-        if is_stored_form { item.value.members() } else { record::encode_members(&self.value(item)) }
+        if is_stored_form {
+            item.value.object_fields()
+        } else {
+            record::encode_object_fields(&self.value(item))
+        }
     }
 
     /// An encoded object in this version.
@@ -252,10 +256,10 @@ impl Resource {
         if self.shows_stored(item) {
             return item.value.object();
         }
-        let members = self.members(item);
-        let mut bytes = Vec::with_capacity(self.opening.len() + members.len());
+        let fields = self.object_fields(item);
+        let mut bytes = Vec::with_capacity(self.opening.len() + fields.len());
         bytes.extend_from_slice(self.opening.as_bytes());
-        bytes.extend_from_slice(&members);
+        bytes.extend_from_slice(&fields);
         Bytes::from(bytes)
     }
 

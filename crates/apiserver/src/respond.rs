@@ -51,7 +51,7 @@ pub fn empty() -> Body {
 }
 
 /// Plain text.
-pub fn text(code: StatusCode, text: impl Into<Bytes>) -> Response<Body> {
+pub fn plain_text(code: StatusCode, text: impl Into<Bytes>) -> Response<Body> {
     typed(code, "text/plain; charset=utf-8", full(text))
 }
 

@@ -13,12 +13,12 @@ pub struct Attributes<'a> {
     /// `get`, `list`, `create` and so on; for paths the method in lower case.
     pub verb: &'a str,
     /// The target of the verb.
-    pub target: Target<'a>,
+    pub target: AccessTarget<'a>,
 }
 
 /// The target of a request.
 #[derive(Debug, Clone, Copy)]
-pub enum Target<'a> {
+pub enum AccessTarget<'a> {
     /// Objects.
     Resource(ResourceTarget<'a>),
     /// A path that is not a resource, such as `/metrics`.
@@ -44,7 +44,7 @@ impl<'a> Attributes<'a> {
     /// The attributes of a request.
     pub fn from_request(user: &'a User, info: &'a RequestInfo) -> Self {
         let target = if info.is_resource {
-            Target::Resource(ResourceTarget {
+            AccessTarget::Resource(ResourceTarget {
                 group: &info.group,
                 resource: &info.resource,
                 subresource: &info.subresource,
@@ -52,7 +52,7 @@ impl<'a> Attributes<'a> {
                 name: &info.name,
             })
         } else {
-            Target::Path(&info.path)
+            AccessTarget::Path(&info.path)
         };
         Self { user, verb: info.verb, target }
     }
@@ -64,16 +64,20 @@ impl<'a> Attributes<'a> {
             cause = format!("{cause}: {reason}");
         }
         match self.target {
-            Target::Resource(target) => Status::forbidden(target.group, target.resource, target.name, &cause),
-            Target::Path(_) => Status::new(403, "Forbidden", format!("forbidden: {cause}")).about("", "", ""),
+            AccessTarget::Resource(target) => {
+                Status::forbidden(target.group, target.resource, target.name, &cause)
+            }
+            AccessTarget::Path(_) => {
+                Status::new(403, "Forbidden", format!("forbidden: {cause}")).about("", "", "")
+            }
         }
     }
 
     fn sentence(&self) -> String {
         let Self { user, verb, target } = self;
         let sentence = match target {
-            Target::Path(path) => format!("User {:?} cannot {verb} path {path:?}", user.name),
-            Target::Resource(target) => {
+            AccessTarget::Path(path) => format!("User {:?} cannot {verb} path {path:?}", user.name),
+            AccessTarget::Resource(target) => {
                 let resource = match target.subresource {
                     "" => target.resource.to_owned(),
                     subresource => format!("{}/{subresource}", target.resource),

@@ -9,7 +9,7 @@ use portolan_object::Status;
 use serde_json::Value;
 
 use super::rule::{Rule, quoted};
-use super::{Attributes, Decision, ResourceTarget, Rules, Target, User};
+use super::{AccessTarget, Attributes, Decision, ResourceTarget, Rules, User};
 use crate::tree;
 
 const GROUP: &str = "rbac.authorization.k8s.io";
@@ -86,7 +86,7 @@ fn check_binding(user: &User, rules: &Rules, resource: &str, new: &Value) -> Res
 }
 
 fn is_allowed(user: &User, rules: &Rules, verb: &str, target: ResourceTarget<'_>) -> bool {
-    let attributes = Attributes { user, verb, target: Target::Resource(target) };
+    let attributes = Attributes { user, verb, target: AccessTarget::Resource(target) };
     matches!(rules.authorize(&attributes), Decision::Allowed(_))
 }
 

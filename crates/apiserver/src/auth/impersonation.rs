@@ -14,7 +14,7 @@ use portolan_object::Status;
 
 use super::user::{ANONYMOUS, User, parse_service_account, service_account_groups};
 use super::user::{AUTHENTICATED, UNAUTHENTICATED};
-use super::{Attributes, Decision, ResourceTarget, Rules, Target};
+use super::{AccessTarget, Attributes, Decision, ResourceTarget, Rules};
 
 const USER: &str = "impersonate-user";
 const GROUP: &str = "impersonate-group";
@@ -32,7 +32,8 @@ pub fn impersonate(asking: User, headers: &HeaderMap, rules: &Rules) -> Result<U
         return if wanted.is_empty() { Ok(asking) } else { Err(wanted.nameless()) };
     }
     for target in wanted.targets() {
-        let attributes = Attributes { user: &asking, verb: "impersonate", target: Target::Resource(target) };
+        let attributes =
+            Attributes { user: &asking, verb: "impersonate", target: AccessTarget::Resource(target) };
         if let Decision::Denied(reason) = rules.authorize(&attributes) {
             return Err(attributes.forbidden(&reason));
         }

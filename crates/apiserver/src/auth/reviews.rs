@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use super::rule::Rule;
 use super::token::TokenError;
 use super::user::{ANONYMOUS, User};
-use super::{Attributes, Authentication, Decision, Directory, ResourceTarget, Rules, Target};
+use super::{AccessTarget, Attributes, Authentication, Decision, Directory, ResourceTarget, Rules};
 use crate::tree;
 
 const AUTHENTICATION: &str = "authentication.k8s.io";
@@ -157,8 +157,8 @@ pub fn self_subject_rules(review: &Value, user: &User, rules: &Rules) -> Result<
     }))
 }
 
-fn collection<'a>(group: &'a str, resource: &'a str) -> Target<'a> {
-    Target::Resource(ResourceTarget { group, resource, ..ResourceTarget::default() })
+fn collection<'a>(group: &'a str, resource: &'a str) -> AccessTarget<'a> {
+    AccessTarget::Resource(ResourceTarget { group, resource, ..ResourceTarget::default() })
 }
 
 fn answer(review: &Value, user: &User, rules: &Rules) -> Value {
@@ -167,7 +167,7 @@ fn answer(review: &Value, user: &User, rules: &Rules) -> Value {
         Some(asked) => Attributes {
             user,
             verb: tree::text(asked, "/verb"),
-            target: Target::Resource(ResourceTarget {
+            target: AccessTarget::Resource(ResourceTarget {
                 group: tree::text(asked, "/group"),
                 resource: tree::text(asked, "/resource"),
                 subresource: tree::text(asked, "/subresource"),
@@ -178,7 +178,7 @@ fn answer(review: &Value, user: &User, rules: &Rules) -> Value {
         None => Attributes {
             user,
             verb: tree::text(spec, "/nonResourceAttributes/verb"),
-            target: Target::Path(tree::text(spec, "/nonResourceAttributes/path")),
+            target: AccessTarget::Path(tree::text(spec, "/nonResourceAttributes/path")),
         },
     };
     let (allowed, reason) = match rules.authorize(&attributes) {

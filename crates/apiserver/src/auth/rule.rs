@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{Attributes, Target};
+use super::{AccessTarget, Attributes};
 use crate::tree;
 
 /// `PolicyRule` of `rbac.authorization.k8s.io/v1`.
@@ -38,12 +38,12 @@ impl Rule {
             return false;
         }
         match attributes.target {
-            Target::Resource(target) => {
+            AccessTarget::Resource(target) => {
                 has(&self.api_groups, target.group)
                     && self.has_resource(target.resource, target.subresource)
                     && (self.resource_names.is_empty() || contains(&self.resource_names, target.name))
             }
-            Target::Path(path) => self.non_resource_urls.iter().any(|url| covers_path(url, path)),
+            AccessTarget::Path(path) => self.non_resource_urls.iter().any(|url| covers_path(url, path)),
         }
     }
 

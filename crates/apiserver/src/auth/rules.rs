@@ -14,7 +14,7 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use super::rule::Rule;
-use super::{Attributes, Target, User};
+use super::{AccessTarget, Attributes, User};
 use crate::auth::user;
 use crate::tree;
 
@@ -84,8 +84,8 @@ impl Rules {
             return Decision::Allowed("".into());
         }
         let namespace = match attributes.target {
-            Target::Resource(target) => target.namespace,
-            Target::Path(_) => "",
+            AccessTarget::Resource(target) => target.namespace,
+            AccessTarget::Path(_) => "",
         };
         let mut dangling = Vec::new();
         for grant in self.grants(attributes.user, namespace) {

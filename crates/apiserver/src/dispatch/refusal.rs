@@ -11,7 +11,7 @@ use crate::respond::{self, Body};
 #[derive(Debug)]
 pub(super) enum Refusal {
     /// 404 as plain text, for paths outside the built-in groups.
-    ListError,
+    PlainNotFound,
     /// A status.
     Status(Box<Status>),
 }
@@ -19,7 +19,7 @@ pub(super) enum Refusal {
 impl Refusal {
     pub(super) fn into_answer(self) -> Result<Response<Body>, Status> {
         match self {
-            Self::ListError => Ok(respond::text(StatusCode::NOT_FOUND, "404 page not found\n")),
+            Self::PlainNotFound => Ok(respond::plain_text(StatusCode::NOT_FOUND, "404 page not found\n")),
             Self::Status(status) => Err(*status),
         }
     }
@@ -49,7 +49,11 @@ pub(super) fn no_such_path() -> Status {
 /// 404 for a path below a group: a status if the group is built in, otherwise plain text, even if the group has
 /// custom resources.
 pub(super) fn unknown_in(group: &str) -> Refusal {
-    if group.is_empty() || kinds::group(group).is_some() { no_such_path().into() } else { Refusal::ListError }
+    if group.is_empty() || kinds::group(group).is_some() {
+        no_such_path().into()
+    } else {
+        Refusal::PlainNotFound
+    }
 }
 
 /// 404 for a path that is neither a resource nor a document.
@@ -58,6 +62,6 @@ pub(super) fn unknown_path(path: &str) -> Refusal {
     match (segments.next(), segments.next()) {
         (Some("api"), _) => no_such_path().into(),
         (Some("apis"), Some(group)) if !group.is_empty() => unknown_in(group),
-        _ => Refusal::ListError,
+        _ => Refusal::PlainNotFound,
     }
 }

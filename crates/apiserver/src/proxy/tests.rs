@@ -167,7 +167,7 @@ async fn client(kubelets: &Kubelets, target: KubeletTarget, shutdown: &Shutdown)
         async move {
             let answer = kubelets.forward(&target, request).await;
             Ok::<_, Infallible>(answer.unwrap_or_else(|status| {
-                respond::text(StatusCode::from_u16(status.code).unwrap(), status.message)
+                respond::plain_text(StatusCode::from_u16(status.code).unwrap(), status.message)
             }))
         }
     });

@@ -4,7 +4,7 @@ use portolan_object::Status;
 use portolan_store::{Query, ReadError, Revision, Store, Versioned};
 
 use super::selection::Selection;
-use super::token::Token;
+use super::token::ContinueToken;
 use crate::record::Record;
 use crate::request::options::{ListOptions, VersionMatch};
 use crate::resources::Resource;
@@ -56,7 +56,7 @@ impl PageStart {
                     "specifying resource version is not allowed when using continue",
                 ));
             }
-            let token = Token::decode(&options.continue_token)?;
+            let token = ContinueToken::decode(&options.continue_token)?;
             return Ok(Self {
                 at: token.revision.map(Revision),
                 after: Some(format!("{prefix}{}", token.after)),
@@ -101,13 +101,13 @@ pub(crate) fn collect(
     let page = page.map_err(|error| match (&start.after, error) {
         (Some(after), ReadError::Compacted { .. }) => {
             let after = after.strip_prefix(&prefix).unwrap_or(after).to_owned();
-            ListError::Expired { restart: Token { revision: None, after }.encode() }
+            ListError::Expired { restart: ContinueToken { revision: None, after }.encode() }
         }
         (_, error) => ListError::Refused(refusal(&error)),
     })?;
     let next = page.has_more.then(|| page.items.last()).flatten().map(|last| {
         let after = last.key.strip_prefix(&prefix).unwrap_or(&last.key).to_owned();
-        Token { revision: Some(page.revision.0), after }.encode()
+        ContinueToken { revision: Some(page.revision.0), after }.encode()
     });
     Ok(Listing { items: page.items, revision: page.revision, next, remaining: page.remaining })
 }

@@ -173,7 +173,7 @@ impl Presenter {
             Source::Custom(_) => self.resource.opening().to_owned(),
         };
         let opening = record::object_opening(&api_version, kind);
-        let shown = |item| if is_object { self.resource.members(item) } else { item.value.metadata() };
+        let shown = |item| if is_object { self.resource.object_fields(item) } else { item.value.metadata() };
         ListChunks {
             opening: Some(format!("{opening}\"metadata\":{metadata},\"items\":[")),
             items: items.iter().map(shown).collect::<Vec<_>>().into_iter(),

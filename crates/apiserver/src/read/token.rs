@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 /// Revision and key at which a list continues.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Token {
+pub(super) struct ContinueToken {
     /// The revision of the first page; `None` to continue in the newest state.
     pub(super) revision: Option<u64>,
     /// The last key of the previous page, relative to the collection.
@@ -25,7 +25,7 @@ struct Encoded {
 
 const VERSION: &str = "meta.k8s.io/v1";
 
-impl Token {
+impl ContinueToken {
     pub(super) fn encode(&self) -> String {
         let rv = self.revision.and_then(|revision| i64::try_from(revision).ok()).unwrap_or(-1);
         let encoded = Encoded { v: VERSION.to_owned(), rv, start: format!("{}\0", self.after) };
@@ -61,8 +61,8 @@ mod tests {
     #[test]
     fn tokens_decode_to_what_was_encoded() {
         for revision in [None, Some(7)] {
-            let token = Token { revision, after: "ns/a".to_owned() };
-            assert_eq!(Token::decode(&token.encode()).unwrap(), token);
+            let token = ContinueToken { revision, after: "ns/a".to_owned() };
+            assert_eq!(ContinueToken::decode(&token.encode()).unwrap(), token);
         }
     }
 
@@ -71,7 +71,7 @@ mod tests {
         let foreign = URL_SAFE_NO_PAD.encode(r#"{"v":"x","rv":1,"start":"a\u0000"}"#);
         let outside = URL_SAFE_NO_PAD.encode(r#"{"v":"meta.k8s.io/v1","rv":1,"start":"/secrets"}"#);
         for text in ["%%%", "e30", &foreign, &outside] {
-            let status = Token::decode(text).unwrap_err();
+            let status = ContinueToken::decode(text).unwrap_err();
             assert_eq!(status.code, 400);
             assert!(status.message.starts_with("invalid continue token: "), "{text}: {}", status.message);
         }

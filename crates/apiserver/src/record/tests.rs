@@ -33,7 +33,7 @@ fn a_stamped_record_is_a_frame_with_slices() {
     assert_eq!(text(&record.object()), OBJECT);
     let metadata = r#""metadata":{"resourceVersion":"42","labels":{"l":"1"},"name":"a","uid":"u"}"#;
     assert_eq!(text(&record.metadata()), metadata);
-    assert_eq!(text(&record.members()), format!("{metadata},\"data\":{{\"k\":\"v\"}}}}"));
+    assert_eq!(text(&record.object_fields()), format!("{metadata},\"data\":{{\"k\":\"v\"}}}}"));
     assert_eq!(record.value()["metadata"]["resourceVersion"], "42");
     assert!(record.was_added());
 }

@@ -32,8 +32,8 @@ fn differs_outside(old: &Value, new: &Value, has_status: bool) -> bool {
         "status" => !has_status,
         _ => true,
     };
-    let members = |object| Value::as_object(object).into_iter().flat_map(|map| map.keys()).filter(counts);
-    members(old).chain(members(new)).any(|name| old.get(name) != new.get(name))
+    let fields = |object| Value::as_object(object).into_iter().flat_map(|map| map.keys()).filter(counts);
+    fields(old).chain(fields(new)).any(|name| old.get(name) != new.get(name))
 }
 
 #[cfg(test)]

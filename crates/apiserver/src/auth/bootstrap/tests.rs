@@ -1,7 +1,7 @@
 use super::*;
-use crate::auth::{Attributes, Decision, ResourceTarget, Rules, Target, User};
+use crate::auth::{AccessTarget, Attributes, Decision, ResourceTarget, Rules, User};
 
-fn allowed(user: &User, verb: &str, target: Target<'_>) -> bool {
+fn allowed(user: &User, verb: &str, target: AccessTarget<'_>) -> bool {
     let objects: Vec<Value> = cluster_roles().into_iter().chain(cluster_role_bindings()).collect();
     let rules = Rules::build(&objects);
     matches!(rules.authorize(&Attributes { user, verb, target }), Decision::Allowed(_))
@@ -11,22 +11,22 @@ fn allowed(user: &User, verb: &str, target: Target<'_>) -> bool {
 fn every_user_can_read_discovery() {
     let alice = User::new("alice", ["devs"]);
     let reviews = |resource| {
-        Target::Resource(ResourceTarget {
+        AccessTarget::Resource(ResourceTarget {
             group: "authorization.k8s.io",
             resource,
             ..ResourceTarget::default()
         })
     };
-    assert!(allowed(&alice, "get", Target::Path("/apis/apps/v1")));
-    assert!(allowed(&alice, "get", Target::Path("/openapi/v3/api/v1")));
+    assert!(allowed(&alice, "get", AccessTarget::Path("/apis/apps/v1")));
+    assert!(allowed(&alice, "get", AccessTarget::Path("/openapi/v3/api/v1")));
     assert!(allowed(&alice, "create", reviews("selfsubjectaccessreviews")));
     assert!(!allowed(&alice, "create", reviews("subjectaccessreviews")));
-    assert!(!allowed(&alice, "get", Target::Path("/metrics")));
+    assert!(!allowed(&alice, "get", AccessTarget::Path("/metrics")));
     for path in ["/healthz", "/livez", "/readyz", "/version"] {
-        assert!(allowed(&User::anonymous(), "get", Target::Path(path)), "{path}");
+        assert!(allowed(&User::anonymous(), "get", AccessTarget::Path(path)), "{path}");
     }
-    assert!(!allowed(&User::anonymous(), "get", Target::Path("/apis")));
-    assert!(!allowed(&User::anonymous(), "get", Target::Path("/readyz/store")));
+    assert!(!allowed(&User::anonymous(), "get", AccessTarget::Path("/apis")));
+    assert!(!allowed(&User::anonymous(), "get", AccessTarget::Path("/readyz/store")));
 }
 
 #[test]
@@ -40,7 +40,7 @@ fn admin_includes_edit_and_edit_includes_view() {
     let may = |user: &str, verb: &str, group: &str, resource: &str, subresource: &str| {
         let target = ResourceTarget { group, resource, subresource, namespace: "n", name: "x" };
         let user = User::new(user, [""; 0]);
-        let attributes = Attributes { user: &user, verb, target: Target::Resource(target) };
+        let attributes = Attributes { user: &user, verb, target: AccessTarget::Resource(target) };
         matches!(rules.authorize(&attributes), Decision::Allowed(_))
     };
     let cases = [

@@ -21,14 +21,14 @@ fn alice() -> User {
 fn decide(objects: &[Value], user: &User, verb: &str, what: &str) -> Decision {
     let rules = Rules::build(objects);
     if what.starts_with('/') {
-        return rules.authorize(&Attributes { user, verb, target: Target::Path(what) });
+        return rules.authorize(&Attributes { user, verb, target: AccessTarget::Path(what) });
     }
     // namespace group resource/subresource name, with dots for what is empty
     let words: Vec<&str> = what.split(' ').map(|word| if word == "." { "" } else { word }).collect();
     let (resource, subresource) = words[2].split_once('/').unwrap_or((words[2], ""));
     let target =
         ResourceTarget { group: words[1], resource, subresource, namespace: words[0], name: words[3] };
-    rules.authorize(&Attributes { user, verb, target: Target::Resource(target) })
+    rules.authorize(&Attributes { user, verb, target: AccessTarget::Resource(target) })
 }
 
 fn is_allowed(objects: &[Value], user: &User, verb: &str, what: &str) -> bool {
@@ -178,7 +178,7 @@ fn decisions_have_reasons() {
     let user = alice();
     let target =
         ResourceTarget { resource: "secrets", namespace: "n", name: "x", ..ResourceTarget::default() };
-    let attributes = Attributes { user: &user, verb: "get", target: Target::Resource(target) };
+    let attributes = Attributes { user: &user, verb: "get", target: AccessTarget::Resource(target) };
     let Decision::Denied(reason) = Rules::build(&objects).authorize(&attributes) else { panic!("allowed") };
     assert_eq!(
         attributes.forbidden(&reason).message,
@@ -192,7 +192,7 @@ fn refusals_name_user_verb_and_target() {
     let of = |target| Attributes { user: &user, verb: "list", target };
     let cases = [
         (
-            Target::Resource(ResourceTarget {
+            AccessTarget::Resource(ResourceTarget {
                 resource: "pods",
                 namespace: "default",
                 ..ResourceTarget::default()
@@ -200,7 +200,7 @@ fn refusals_name_user_verb_and_target() {
             r#"pods is forbidden: User "alice" cannot list resource "pods" in API group "" in the namespace "default""#,
         ),
         (
-            Target::Resource(ResourceTarget {
+            AccessTarget::Resource(ResourceTarget {
                 group: "apps",
                 resource: "deployments",
                 subresource: "scale",
@@ -208,8 +208,8 @@ fn refusals_name_user_verb_and_target() {
             }),
             r#"deployments.apps is forbidden: User "alice" cannot list resource "deployments/scale" in API group "apps" at the cluster scope"#,
         ),
-        (Target::Path("/metrics"), r#"forbidden: User "alice" cannot list path "/metrics""#),
-        (Target::Path("/<b>"), r#"forbidden: User "alice" cannot list path "/&lt;b&gt;""#),
+        (AccessTarget::Path("/metrics"), r#"forbidden: User "alice" cannot list path "/metrics""#),
+        (AccessTarget::Path("/<b>"), r#"forbidden: User "alice" cannot list path "/&lt;b&gt;""#),
     ];
     for (target, want) in cases {
         let status = of(target).forbidden("");
