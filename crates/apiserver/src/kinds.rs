@@ -66,7 +66,7 @@ pub use version_order::by_version;
 
 use builtin::{
     DEFAULT_TABLE, NAME_AND_NAMESPACE, NO_DEFAULTS, NO_DELETION_STATE, NO_INITIAL_STATE, NO_KEPT_STATE,
-    NO_WARNINGS, ONE_FORM, review,
+    NO_SPEC_RULES, NO_WARNINGS, ONE_FORM, review,
 };
 
 /// All verbs of a full resource, in the order discovery lists them.

@@ -11,8 +11,8 @@ use crate::kinds::table::cells::Row;
 use crate::kinds::table::{AGE, Column, NAME, Table};
 use crate::kinds::{
     BuiltinKind, BuiltinResource, FinalizerRule, Generation, NO_DEFAULTS, NO_DELETION_STATE,
-    NO_INITIAL_STATE, NO_KEPT_STATE, NO_WARNINGS, NameRule, ONE_FORM, SUBRESOURCE_VERBS, StatusRule,
-    Subresource,
+    NO_INITIAL_STATE, NO_KEPT_STATE, NO_SPEC_RULES, NO_WARNINGS, NameRule, ONE_FORM, SUBRESOURCE_VERBS,
+    StatusRule, Subresource,
 };
 use crate::tree;
 
@@ -32,7 +32,7 @@ pub(in crate::kinds) static KIND: BuiltinKind = BuiltinKind {
     prepare_for_create: NotNeeded(NO_INITIAL_STATE),
     prepare_for_update: NotNeeded(NO_KEPT_STATE),
     prepare_for_delete: NotNeeded(NO_DELETION_STATE),
-    validate: NotNeeded("the schema and the metadata say all that is checked"),
+    validate: NotNeeded(NO_SPEC_RULES),
     warnings: NotNeeded(NO_WARNINGS),
     table: Defined(&TABLE),
     selectable: Defined(SELECTABLE),

@@ -6,8 +6,8 @@ use super::GROUP;
 use crate::kinds::Hook::{Defined, NotNeeded};
 use crate::kinds::{
     BuiltinKind, BuiltinResource, DEFAULT_TABLE, FinalizerRule, Generation, NAME_AND_NAMESPACE,
-    NO_DELETION_STATE, NO_INITIAL_STATE, NO_KEPT_STATE, NO_WARNINGS, NameRule, ONE_FORM, StatusRule,
-    quantities,
+    NO_DELETION_STATE, NO_INITIAL_STATE, NO_KEPT_STATE, NO_SPEC_RULES, NO_WARNINGS, NameRule, ONE_FORM,
+    StatusRule, quantities,
 };
 use crate::tree::{child, child_if_present, children};
 
@@ -25,7 +25,7 @@ pub(in crate::kinds) static KIND: BuiltinKind = BuiltinKind {
     prepare_for_create: NotNeeded(NO_INITIAL_STATE),
     prepare_for_update: NotNeeded(NO_KEPT_STATE),
     prepare_for_delete: NotNeeded(NO_DELETION_STATE),
-    validate: NotNeeded("the schema and the metadata say all that is checked"),
+    validate: NotNeeded(NO_SPEC_RULES),
     warnings: NotNeeded(NO_WARNINGS),
     table: NotNeeded(DEFAULT_TABLE),
     selectable: NotNeeded(NAME_AND_NAMESPACE),

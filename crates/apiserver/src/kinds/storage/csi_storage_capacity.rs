@@ -4,7 +4,8 @@ use super::GROUP;
 use crate::kinds::Hook::NotNeeded;
 use crate::kinds::{
     BuiltinKind, BuiltinResource, DEFAULT_TABLE, FinalizerRule, Generation, NAME_AND_NAMESPACE, NO_DEFAULTS,
-    NO_DELETION_STATE, NO_INITIAL_STATE, NO_KEPT_STATE, NO_WARNINGS, NameRule, ONE_FORM, StatusRule,
+    NO_DELETION_STATE, NO_INITIAL_STATE, NO_KEPT_STATE, NO_SPEC_RULES, NO_WARNINGS, NameRule, ONE_FORM,
+    StatusRule,
 };
 
 pub(in crate::kinds) static KIND: BuiltinKind = BuiltinKind {
@@ -21,7 +22,7 @@ pub(in crate::kinds) static KIND: BuiltinKind = BuiltinKind {
     prepare_for_create: NotNeeded(NO_INITIAL_STATE),
     prepare_for_update: NotNeeded(NO_KEPT_STATE),
     prepare_for_delete: NotNeeded(NO_DELETION_STATE),
-    validate: NotNeeded("the schema and the metadata say all that is checked"),
+    validate: NotNeeded(NO_SPEC_RULES),
     warnings: NotNeeded(NO_WARNINGS),
     table: NotNeeded(DEFAULT_TABLE),
     selectable: NotNeeded(NAME_AND_NAMESPACE),
