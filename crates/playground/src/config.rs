@@ -1,6 +1,6 @@
-//! What a playground consists of: which clusters, where, with which networks.
+//! Configuration of a playground: clusters, networks, existing API servers.
 //!
-//! Read from a file by the binary, or the default of two members. Everything is checked before anything starts.
+//! Read from a file, or the default of two members. Everything is validated before anything starts.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -13,20 +13,20 @@ use serde::Deserialize;
 
 use crate::network::Ranges;
 
-/// Larger files are not configurations.
+/// Size limit of a configuration file.
 const MAX_BYTES: u64 = 1 << 20;
 
-/// A playground.
+/// Configuration of a playground.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Config {
-    /// The API server that holds the federation; embedded when absent.
+    /// Existing API server of the control plane. [default: embedded]
     #[serde(default)]
     pub control_plane: Option<Existing>,
-    /// What carries the traffic between pods.
+    /// Network of the pods.
     #[serde(default)]
     pub network: NetworkMode,
-    /// A cluster set that all members are in; none when absent.
+    /// Name of a cluster set of all members. [default: none]
     #[serde(default)]
     pub cluster_set: Option<String>,
     /// The member clusters.
@@ -34,25 +34,25 @@ pub struct Config {
     pub clusters: Vec<Cluster>,
 }
 
-/// What carries the traffic between pods.
+/// Network of the pods.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum NetworkMode {
-    /// Loopback sockets of this process; pods are played by built-in programs. Needs no rights.
+    /// Loopback sockets of this process; containers run built-in programs. Needs no privileges.
     #[default]
     Loopback,
-    /// Namespaces of the kernel; pods are real processes with addresses of their own. Needs `ip`, `nft`, and root or user
+    /// Kernel namespaces; containers are processes with the address of their pod. Needs `ip`, `nft`, and root or user
     /// namespaces.
     Namespaces,
 }
 
-/// An API server that runs already.
+/// An existing API server.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Existing {
-    /// How it is reached, with the rights of an administrator.
+    /// Kubeconfig with administrator rights.
     pub kubeconfig: PathBuf,
-    /// Which context; the current one when absent.
+    /// Context in that file. [default: current context]
     #[serde(default)]
     pub context: Option<String>,
 }
@@ -61,15 +61,15 @@ pub struct Existing {
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Cluster {
-    /// Its name in the federation.
+    /// Name of its Cluster object.
     pub name: String,
-    /// Cloud provider, as the Cluster object says it.
+    /// `spec.provider` of the Cluster object.
     #[serde(default)]
     pub provider: String,
-    /// Region, on the Cluster object and the nodes.
+    /// Region of the Cluster object and the nodes.
     #[serde(default)]
     pub region: String,
-    /// Zone, on the Cluster object and the nodes.
+    /// Zone of the Cluster object and the nodes.
     #[serde(default)]
     pub zone: String,
     /// Labels of the Cluster object.
@@ -78,23 +78,22 @@ pub struct Cluster {
     /// Taints of the Cluster object.
     #[serde(default)]
     pub taints: Vec<Taint>,
-    /// Names of its nodes; one called `<name>-control-plane` when empty.
+    /// Names of its nodes. [default: `<name>-control-plane`]
     #[serde(default)]
     pub nodes: Vec<String>,
-    /// Where pods get their addresses; a free network of IPv4 when absent. With a second one, of IPv6, the cluster is
-    /// dual-stack.
+    /// Range of pod addresses; with a second, IPv6 range the cluster is dual-stack. [default: a free IPv4 range]
     #[serde(default, rename = "podCIDR")]
     pub pod_cidr: Option<Ranges>,
-    /// Where Services get their addresses, likewise.
+    /// Range of Service addresses, likewise.
     #[serde(default, rename = "serviceCIDR")]
     pub service_cidr: Option<Ranges>,
-    /// An API server that runs already, for which only the nodes are played. Embedded when absent.
+    /// Kubeconfig of an existing API server, for which only nodes are started. [default: embedded]
     #[serde(default)]
     pub kubeconfig: Option<PathBuf>,
-    /// Context of that file.
+    /// Context in that file. [default: current context]
     #[serde(default)]
     pub context: Option<String>,
-    /// PEM file with the CA of the certificate by which that API server calls nodes.
+    /// PEM file with the CA of the client certificate with which that API server calls kubelets.
     #[serde(default, rename = "kubeletClientCA")]
     pub kubelet_client_ca: Option<PathBuf>,
 }
@@ -107,26 +106,26 @@ pub enum ConfigError {
         "cannot read {path}: {source}; --config takes a file that describes the clusters, and may be left out for two"
     )]
     Read {
-        /// The file.
+        /// Path of the file.
         path: PathBuf,
-        /// Why.
+        /// Cause.
         source: io::Error,
     },
     /// The file is not a configuration.
     #[error("{path} is not a playground configuration: {reason}")]
     Parse {
-        /// The file.
+        /// Path of the file.
         path: PathBuf,
-        /// What the reader found, with its place.
+        /// Error of the parser, with its position.
         reason: String,
     },
-    /// A value does not work; all faults at once.
-    #[error("{origin} cannot work:\n  {}", faults.join("\n  "))]
-    Faults {
-        /// The file, or what else describes the playground.
+    /// Invalid values, all of them.
+    #[error("{origin} is invalid:\n  {}", errors.join("\n  "))]
+    Invalid {
+        /// Path of the file, or a description of the configuration.
         origin: String,
         /// Each names the cluster, the cause and what to change.
-        faults: Vec<String>,
+        errors: Vec<String>,
     },
 }
 
@@ -146,12 +145,12 @@ fn default_clusters() -> Vec<Cluster> {
 }
 
 impl Cluster {
-    /// Whether its pods and Services have addresses of both families.
+    /// Whether the cluster is dual-stack.
     pub fn is_dual(&self) -> bool {
         self.pod_cidr.is_some_and(|ranges| ranges.v6.is_some())
     }
 
-    /// A cluster with nothing but its name; networks and nodes are chosen by [`Config::complete`].
+    /// A cluster with default values; [`Config::complete`] chooses networks and nodes.
     pub fn named(name: &str) -> Self {
         Self {
             name: name.to_owned(),
@@ -171,7 +170,7 @@ impl Cluster {
 }
 
 impl Config {
-    /// Reads a file; relative paths in it are relative to its folder.
+    /// Reads a file; relative paths in it are relative to its directory.
     ///
     /// # Errors
     /// [`ConfigError`] naming the file and what to change.
@@ -199,16 +198,16 @@ impl Config {
         }
     }
 
-    /// Chooses what was left open, and checks the whole.
+    /// Chooses missing values and validates the configuration.
     ///
     /// # Errors
-    /// [`ConfigError::Faults`] with everything that does not work.
+    /// [`ConfigError::Invalid`] with all errors.
     pub fn complete(self) -> Result<Self, ConfigError> {
         self.completed("the playground configuration")
     }
 
     fn completed(mut self, origin: &str) -> Result<Self, ConfigError> {
-        let mut faults = Vec::new();
+        let mut errors = Vec::new();
         let taken: Vec<Ranges> = self
             .clusters
             .iter()
@@ -228,40 +227,40 @@ impl Config {
                 }
             }
         }
-        self.check_names(&mut faults);
-        self.check_networks(&mut faults);
-        if faults.is_empty() {
+        self.check_names(&mut errors);
+        self.check_networks(&mut errors);
+        if errors.is_empty() {
             Ok(self)
         } else {
-            Err(ConfigError::Faults { origin: origin.to_owned(), faults })
+            Err(ConfigError::Invalid { origin: origin.to_owned(), errors })
         }
     }
 
-    fn check_names(&self, faults: &mut Vec<String>) {
+    fn check_names(&self, errors: &mut Vec<String>) {
         if self.clusters.is_empty() {
-            faults.push("clusters: at least one is needed".to_owned());
+            errors.push("clusters: at least one is needed".to_owned());
         }
         let mut seen = BTreeSet::new();
         for cluster in &self.clusters {
             let name = &cluster.name;
             if !is_name(name) {
-                faults.push(format!("cluster {name:?}: names have 1 to {MAX_NAME_LENGTH} characters a-z, 0-9 and -, and start and end with a letter or digit"));
+                errors.push(format!("cluster {name:?}: names have 1 to {MAX_NAME_LENGTH} characters a-z, 0-9 and -, and start and end with a letter or digit"));
             }
             if !seen.insert(name) {
-                faults.push(format!("cluster {name:?}: the name is there twice"));
+                errors.push(format!("cluster {name:?}: the name is there twice"));
             }
         }
         let nodes: Vec<&String> = self.clusters.iter().flat_map(|cluster| &cluster.nodes).collect();
         let distinct: BTreeSet<&&String> = nodes.iter().collect();
         if distinct.len() < nodes.len() {
-            faults.push(
+            errors.push(
                 "nodes: a name is there twice; node names must differ between clusters to tell answers apart"
                     .to_owned(),
             );
         }
     }
 
-    fn check_networks(&self, faults: &mut Vec<String>) {
+    fn check_networks(&self, errors: &mut Vec<String>) {
         let mut seen: Vec<(String, Ranges)> = Vec::new();
         for cluster in &self.clusters {
             let networks = [("podCIDR", cluster.pod_cidr), ("serviceCIDR", cluster.service_cidr)];
@@ -269,18 +268,18 @@ impl Config {
                 && pods.v6.is_some() != services.v6.is_some()
             {
                 let name = &cluster.name;
-                faults.push(format!("cluster {name}: podCIDR {pods} and serviceCIDR {services} must both have a second range, of IPv6, or neither"));
+                errors.push(format!("cluster {name}: podCIDR {pods} and serviceCIDR {services} must both have a second range, of IPv6, or neither"));
             }
             for (field, network) in networks {
-                // A cluster that runs already has its own service network, which is not ours to know.
+                // The Service range of an existing cluster is not known here.
                 let Some(network) = network.filter(|_| field == "podCIDR" || cluster.kubeconfig.is_none())
                 else {
                     continue;
                 };
                 let place = format!("{field} {network} of cluster {}", cluster.name);
-                faults.extend(range_faults(&network).map(|fault| format!("{place}: {fault}")));
+                errors.extend(range_errors(&network).map(|error| format!("{place}: {error}")));
                 if let Some((other, _)) = seen.iter().find(|(_, other)| network.overlap(other).is_some()) {
-                    faults.push(format!("{place} overlaps with {other}: networks of clusters that reach each other must differ"));
+                    errors.push(format!("{place} overlaps with {other}: networks of clusters that reach each other must differ"));
                 }
                 seen.push((place, network));
             }
@@ -288,24 +287,24 @@ impl Config {
     }
 }
 
-/// What is wrong with ranges by themselves.
-fn range_faults(ranges: &Ranges) -> impl Iterator<Item = &'static str> + use<> {
+/// Errors of the ranges of one cluster.
+fn range_errors(ranges: &Ranges) -> impl Iterator<Item = &'static str> + use<> {
     let is_loopback = ranges.iter().any(|range| range.addr().is_loopback());
     let is_small = ranges.v4.prefix_len() > 24;
     let is_unfit = ranges.v6.is_some_and(|v6| v6.addr().is_multicast() || v6.addr().is_unicast_link_local());
-    let faults = [
+    let errors = [
         (is_loopback, "Kubernetes refuses loopback addresses in EndpointSlices; use a private network"),
         (is_small, "too small; use /24 or larger"),
         (
-            !ranges.are_matched(),
+            !ranges.ipv6_covers_ipv4(),
             "the IPv6 range has no address for each of the IPv4 range; use /112 or larger",
         ),
         (
             is_unfit,
-            "addresses of links and groups are not for pods and Services; use a private network like fd00:10::/64",
+            "link-local and multicast addresses are not allowed; use a private network like fd00:10::/64",
         ),
     ];
-    faults.into_iter().filter(|(is_wrong, _)| *is_wrong).map(|(_, fault)| fault)
+    errors.into_iter().filter(|(is_wrong, _)| *is_wrong).map(|(_, error)| error)
 }
 
 #[cfg(test)]
@@ -356,7 +355,7 @@ mod tests {
     }
 
     #[test]
-    fn faults_are_named_all_at_once() {
+    fn all_errors_are_reported() {
         let cases = [
             ("a typo", "cluster: []\n", "unknown field"),
             ("nothing", "clusters: []\n", "at least one"),
@@ -380,7 +379,7 @@ mod tests {
             (
                 "groups",
                 "clusters:\n- name: a\n  podCIDR: '10.1.0.0/16,ff02::/64'\n  serviceCIDR: '10.2.0.0/16,fd00:2::/112'\n",
-                "addresses of links and groups",
+                "link-local and multicast",
             ),
             (
                 "overlap of the second",

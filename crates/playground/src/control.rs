@@ -1,7 +1,9 @@
-//! Commands for a playground that runs already: cutting links between its clusters, restoring and listing them.
+//! Commands for a running playground: cut, restore and list the links between its clusters.
 //!
-//! The playground listens on a socket in its folder, whose permissions decide who may ask; `portolan playground cut`
-//! and its like connect to it. One line of JSON each way per connection.
+//! The playground listens on a Unix socket in its state directory, protected by the directory's permissions; `portolan
+//! playground cut` and the other subcommands connect to it. Each connection carries one line of JSON each way.
+//!
+//! This room uses `network`. To add a command, add a variant to [`Command`] and its case in `execute`.
 
 use std::fs::{self, File};
 use std::future::pending;
@@ -17,26 +19,26 @@ use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::time::timeout;
 
-use crate::network::{ClusterName, Link, Network};
+use crate::network::{ClusterName, Link, Network, SwitchError};
 
-/// The socket in the playground's folder.
+/// Name of the socket in the state directory.
 const SOCKET: &str = "control.sock";
 /// Bytes of a command; longer lines are rejected.
 const MAX_LINE: u64 = 64 << 10;
-/// Time for a whole exchange.
+/// Timeout of one connection.
 const EXCHANGE_TIMEOUT: Duration = Duration::from_secs(10);
 /// Exchanges at a time; more wait in the kernel.
 const MAX_EXCHANGES: usize = 16;
 
-/// What can be asked.
+/// Command.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Command {
-    /// Lose all traffic between two clusters.
+    /// Drop all traffic between two clusters.
     Cut(String, String),
-    /// Carry it again.
+    /// Stop dropping it.
     Restore(String, String),
-    /// Tell the state of all links.
+    /// List all links.
     Links,
 }
 
@@ -44,7 +46,7 @@ pub enum Command {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct LinkState {
-    /// The clusters, in the order of their names.
+    /// Names of the clusters, sorted.
     pub clusters: (String, String),
     /// Whether traffic passes.
     pub up: bool,
@@ -57,46 +59,46 @@ enum Answer {
     Refused(String),
 }
 
-/// Why a command was not carried out.
+/// Why a command failed.
 #[derive(Debug, thiserror::Error)]
 pub enum ControlError {
-    /// Nobody listens.
+    /// No playground listens.
     #[error("no playground runs on {path} ({source}): start one with `portolan playground --dir {path}`")]
     NotRunning {
-        /// The folder.
+        /// State directory.
         path: PathBuf,
-        /// Why.
+        /// Cause.
         source: io::Error,
     },
-    /// The playground broke off.
+    /// The playground does not answer.
     #[error("the playground on {path} does not answer: {source}")]
     Broken {
-        /// The folder.
+        /// State directory.
         path: PathBuf,
-        /// Why.
+        /// Cause.
         source: io::Error,
     },
-    /// It says what is wrong.
+    /// The playground rejects the command.
     #[error("{0}")]
     Refused(String),
 }
 
-/// Opens the socket in `folder`; it closes with `scope`.
+/// Listens on the socket in `directory` until `scope` ends.
 ///
 /// # Errors
-/// When the folder takes no socket. One that a killed playground left behind is replaced.
-pub(crate) fn listen(folder: &Path, network: &Network, scope: &Shutdown) -> io::Result<()> {
-    match fs::remove_file(folder.join(SOCKET)) {
+/// When the socket cannot be created. A socket of a killed playground is replaced.
+pub(crate) fn listen(directory: &Path, network: &Network, scope: &Shutdown) -> io::Result<()> {
+    match fs::remove_file(directory.join(SOCKET)) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
         _ => {}
     }
-    let (open, path) = short_path(folder)?;
+    let (open, path) = short_path(directory)?;
     let listener = UnixListener::bind(path)?;
     drop(open);
-    let (network, folder) = (network.clone(), folder.to_owned());
+    let (network, directory) = (network.clone(), directory.to_owned());
     let options = AcceptOptions { listener: "playground control", max_connections: MAX_EXCHANGES };
     portolan_runtime::scope::spawn_until_stop(scope, async move {
-        let _remove = RemovedOnDrop(folder.join(SOCKET));
+        let _remove = RemovedOnDrop(directory.join(SOCKET));
         accept::serve(listener, options, pending(), |stream| {
             let network = network.clone();
             async move {
@@ -109,13 +111,13 @@ pub(crate) fn listen(folder: &Path, network: &Network, scope: &Shutdown) -> io::
     Ok(())
 }
 
-/// Sends a command to the playground on `folder`; the answer is the state of all links after it.
+/// Sends a command to the playground with this state directory. Returns the links after the command.
 ///
 /// # Errors
-/// [`ControlError`] naming the folder or what is wrong with the command.
-pub async fn send(folder: &Path, command: &Command) -> Result<Vec<LinkState>, ControlError> {
-    let not_running = |source| ControlError::NotRunning { path: folder.to_owned(), source };
-    let (_open, path) = short_path(folder).map_err(not_running)?;
+/// [`ControlError`] naming the directory or the reason.
+pub async fn send(directory: &Path, command: &Command) -> Result<Vec<LinkState>, ControlError> {
+    let not_running = |source| ControlError::NotRunning { path: directory.to_owned(), source };
+    let (_open, path) = short_path(directory).map_err(not_running)?;
     let stream = UnixStream::connect(path).await.map_err(not_running)?;
     let exchange = async {
         let mut stream = BufReader::new(stream);
@@ -126,15 +128,15 @@ pub async fn send(folder: &Path, command: &Command) -> Result<Vec<LinkState>, Co
     };
     let answered =
         timeout(EXCHANGE_TIMEOUT, exchange).await.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()));
-    match answered.map_err(|source| ControlError::Broken { path: folder.to_owned(), source })? {
+    match answered.map_err(|source| ControlError::Broken { path: directory.to_owned(), source })? {
         Answer::Links(links) => Ok(links),
         Answer::Refused(problem) => Err(ControlError::Refused(problem)),
     }
 }
 
-/// A path of the socket that is short enough for one, however deep the folder is; it holds while the file is open.
-fn short_path(folder: &Path) -> io::Result<(File, PathBuf)> {
-    let open = File::open(folder)?;
+/// A path of the socket below the length limit of socket addresses. It is valid while the file is open.
+fn short_path(directory: &Path) -> io::Result<(File, PathBuf)> {
+    let open = File::open(directory)?;
     let path = PathBuf::from(format!("/proc/self/fd/{}", open.as_raw_fd())).join(SOCKET);
     Ok((open, path))
 }
@@ -143,7 +145,7 @@ struct RemovedOnDrop(PathBuf);
 
 impl Drop for RemovedOnDrop {
     fn drop(&mut self) {
-        // The next start replaces it.
+        // The next start replaces a socket that is left.
         let _ = fs::remove_file(&self.0);
     }
 }
@@ -153,23 +155,22 @@ async fn answer(stream: UnixStream, network: &Network) -> io::Result<()> {
     let mut line = String::new();
     BufReader::new(reader.take(MAX_LINE)).read_line(&mut line).await?;
     let answer = match serde_json::from_str(&line) {
-        Ok(command) => match carry_out(command, network).await {
+        Ok(command) => match execute(command, network).await {
             Ok(()) => Answer::Links(links(network)),
-            Err(problem) => Answer::Refused(problem),
+            Err(error) => Answer::Refused(error.to_string()),
         },
         Err(error) => Answer::Refused(format!("this is not a command of this release: {error}")),
     };
     writer.write_all(format!("{}\n", serde_json::to_string(&answer)?).as_bytes()).await
 }
 
-async fn carry_out(command: Command, network: &Network) -> Result<(), String> {
+async fn execute(command: Command, network: &Network) -> Result<(), SwitchError> {
     let (a, b, link) = match command {
         Command::Cut(a, b) => (a, b, Link::Silent),
         Command::Restore(a, b) => (a, b, Link::Up),
         Command::Links => return Ok(()),
     };
-    let switched = network.switch_link(&ClusterName::new(&*a), &ClusterName::new(&*b), link).await;
-    switched.map_err(|error| error.to_string())
+    network.switch_link(&ClusterName::new(&*a), &ClusterName::new(&*b), link).await
 }
 
 fn links(network: &Network) -> Vec<LinkState> {
@@ -189,14 +190,14 @@ mod tests {
         for (number, name) in ["one", "three", "two"].into_iter().enumerate() {
             let range = |second: usize| format!("10.{second}.0.0/16").parse().expect("a range");
             network
-                .join(&ClusterName::new(name), range(10 + number), range(20 + number))
+                .add_cluster(&ClusterName::new(name), range(10 + number), range(20 + number))
                 .expect("the ranges are free");
         }
         network
     }
 
-    async fn text(folder: &Path, command: Command) -> String {
-        match send(folder, &command).await {
+    async fn text(directory: &Path, command: Command) -> String {
+        match send(directory, &command).await {
             Ok(links) => links
                 .iter()
                 .map(|link| {
@@ -210,22 +211,22 @@ mod tests {
 
     #[tokio::test]
     async fn links_are_cut_and_restored() {
-        let scratch = tempfile::tempdir().expect("a folder");
+        let scratch = tempfile::tempdir().expect("a directory");
         // Longer than a socket's own path may be.
-        let folder = scratch.path().join("long".repeat(40));
-        fs::create_dir(&folder).expect("a folder");
+        let directory = scratch.path().join("long".repeat(40));
+        fs::create_dir(&directory).expect("a directory");
         let scope = Shutdown::new();
-        assert!(text(&folder, Command::Links).await.contains("no playground runs on"));
-        listen(&folder, &network(), &scope).expect("listens");
+        assert!(text(&directory, Command::Links).await.contains("no playground runs on"));
+        listen(&directory, &network(), &scope).expect("listens");
         let pair = |a: &str, b: &str| (a.to_owned(), b.to_owned());
         let (one, two) = pair("one", "two");
-        assert_eq!(text(&folder, Command::Links).await, "one-three up, one-two up, three-two up");
-        let cut = text(&folder, Command::Cut(two.clone(), one.clone())).await;
+        assert_eq!(text(&directory, Command::Links).await, "one-three up, one-two up, three-two up");
+        let cut = text(&directory, Command::Cut(two.clone(), one.clone())).await;
         assert_eq!(cut, "one-three up, one-two cut, three-two up");
-        let restored = text(&folder, Command::Restore(one.clone(), two)).await;
+        let restored = text(&directory, Command::Restore(one.clone(), two)).await;
         assert_eq!(restored, "one-three up, one-two up, three-two up");
-        let unknown = text(&folder, Command::Cut(one.clone(), "four".to_owned())).await;
+        let unknown = text(&directory, Command::Cut(one.clone(), "four".to_owned())).await;
         assert_eq!(unknown, "there is no cluster four; there are one, three, two");
-        assert_eq!(text(&folder, Command::Cut(one.clone(), one)).await, "one has no link to itself");
+        assert_eq!(text(&directory, Command::Cut(one.clone(), one)).await, "one has no link to itself");
     }
 }

@@ -1,8 +1,18 @@
-//! The HTTPS endpoints of a node that an API server calls: logs, attach, exec and port forwarding.
+//! HTTPS endpoints of the kubelet, called by the API server: logs, attach, exec and port forwarding.
 //!
-//! They find running pods in the register of the node part and never call the API server themselves. Whoever shows a
-//! certificate that the listener's authorities signed is trusted, as only API servers get one. Streams come over
-//! WebSockets or SPDY/3.1: older and newer API servers use both, and kubectl tunnels one through the other.
+//! They find running pods in the register ([`Pods`]) and do not call the API server. A client with a certificate of the
+//! listener's authorities is trusted: only API servers get one. Streams use WebSockets or SPDY/3.1, depending on the
+//! version of the API server; kubectl also tunnels SPDY through a WebSocket.
+//!
+//! | file | purpose |
+//! | --- | --- |
+//! | `logs`, `attach`, `exec`, `forward` | one endpoint each |
+//! | `handshake`, `query` | upgrade of a request, query parameters |
+//! | `streams`, `channels`, `tunnel` | streams of a session over SPDY or WebSocket channels; SPDY inside a WebSocket |
+//! | `process`, `status` | streams of a process; the final `metav1.Status` |
+//!
+//! This room uses `pods`, `programs`, `sandbox`, `network` and `spdy`. To add an endpoint, add a file and its path in
+//! [`Kubelet::answer`].
 
 mod attach;
 mod channels;
@@ -31,31 +41,31 @@ use portolan_net::{Clock, Shutdown};
 use portolan_object::ObjectKey;
 use tokio::sync::Semaphore;
 
-use crate::containers::{Container, Pod, Pods};
+use crate::pods::{Container, Pod, Pods};
 
 use self::query::Query;
 
-/// The body of an answer.
+/// Body of a response.
 pub type Body = UnsyncBoxBody<Bytes, Infallible>;
 
-/// Attach, exec and forwarding sessions at a time; the next one is refused.
-const SESSIONS: usize = 256;
+/// Attach, exec and forwarding sessions at a time; more are refused with 429.
+const MAX_SESSIONS: usize = 256;
 
-/// The endpoints, as a service for `net::server`. Clones serve the same pods.
+/// The endpoints, as a service for `net::server`. Clones share state.
 #[derive(Debug, Clone)]
 pub struct Kubelet {
     pods: Pods,
     clock: Clock,
-    /// Sessions outlive the request that opened them; they end with this scope.
+    /// Sessions continue after the request that opened them, and end with this scope.
     scope: Shutdown,
     sessions: Arc<Semaphore>,
 }
 
-/// An answer that is not what was asked for: a code and a plain text, as kubelets give it.
+/// Error response: status code and plain text.
 #[derive(Debug)]
 pub(crate) struct Refusal(StatusCode, String);
 
-/// The pod, and the container in it, that a path names.
+/// Pod and container of a request path.
 #[derive(Debug)]
 struct Target {
     pod: Arc<Pod>,
@@ -63,12 +73,12 @@ struct Target {
 }
 
 impl Kubelet {
-    /// Endpoints for the pods of a register.
+    /// Creates the endpoints for the pods of a register.
     pub fn new(pods: Pods, clock: Clock, scope: &Shutdown) -> Self {
-        Self { pods, clock, scope: scope.clone(), sessions: Arc::new(Semaphore::new(SESSIONS)) }
+        Self { pods, clock, scope: scope.clone(), sessions: Arc::new(Semaphore::new(MAX_SESSIONS)) }
     }
 
-    /// Answers one request of an API server.
+    /// Answers one request.
     pub async fn answer<B>(&self, mut request: Request<B>) -> Response<Body> {
         let trusted = request.extensions().get::<PeerIdentity>().is_some_and(|peer| peer.0.is_some());
         let path = request.uri().path().to_owned();
@@ -103,7 +113,7 @@ impl Kubelet {
     }
 
     fn logs<B>(&self, target: &Target, request: &Request<B>) -> Result<Response<Body>, Refusal> {
-        let options = logs::Options::read(&Query::of(request))?;
+        let options = logs::LogOptions::from_query(&Query::from_request(request))?;
         let run = match options.previous {
             true => target.container.previous(),
             false => target.container.current(),
@@ -118,7 +128,7 @@ impl Kubelet {
             };
             Refusal(StatusCode::BAD_REQUEST, problem)
         })?;
-        let stream = logs::stream(run.journal.clone(), options, self.clock.now(), self.scope.clone());
+        let stream = logs::stream(run.log.clone(), options, self.clock.now(), self.scope.clone());
         let mut response = Response::new(http_body_util::StreamBody::new(stream).boxed_unsync());
         response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("text/plain"));
         Ok(response)
@@ -148,10 +158,10 @@ impl Kubelet {
         }
     }
 
-    /// Runs a session on a task of its own until it ends or the node goes down.
+    /// Runs a session on a new task until it ends or the scope does.
     fn run_session(&self, session: impl Future<Output = ()> + Send + 'static) -> Result<(), Refusal> {
         let permit = self.sessions.clone().try_acquire_owned().map_err(|_| {
-            Refusal(StatusCode::TOO_MANY_REQUESTS, format!("{SESSIONS} sessions are open on this node"))
+            Refusal(StatusCode::TOO_MANY_REQUESTS, format!("{MAX_SESSIONS} sessions are open on this node"))
         })?;
         portolan_runtime::scope::spawn_until_stop(&self.scope, async move {
             session.await;

@@ -1,92 +1,72 @@
-//! The one network of all clusters in this process.
+//! Pod network: one network of all clusters in this process.
 //!
-//! Pods and Services carry ordinary addresses; behind every port that listens stands a loopback socket, and the
-//! network knows which. Programs dial through their pod's [`Interface`], which applies the Service rules of their
-//! cluster as a node's proxy would and then crosses to whichever cluster owns the endpoint. Nothing of that needs
-//! privileges, and nothing here decides what runs. With them, `namespaces` puts the kernel in place of the sockets.
+//! Pods and Services have ordinary addresses. On the *loopback network* every port that listens is a loopback socket of
+//! this process, and a routing table maps addresses to sockets; that needs no privileges. In *namespaces mode* the
+//! kernel carries the traffic instead ([`namespaces`]).
 //!
 //! ```text
-//! program ─ Interface::dial(10.13.0.9:80) ─► proxy rules of the cluster ─► 10.10.0.5:8080 of member1
+//! program ─ Interface::dial(10.13.0.9:80) ─► Service rules of the cluster ─► 10.10.0.5:8080 of member1
 //!                                                     ─► link up? ─► 127.0.0.1:40123
 //! ```
+//!
+//! | file | purpose | uses |
+//! | --- | --- | --- |
+//! | `address`, `ranges`, `error` | protocols, frontends, address ranges, errors | – |
+//! | `address_pool`, `search_path` | pure: allocate pod addresses; names that a resolver queries | – |
+//! | `rules`, `balance`, `proxy` | Service rules from EndpointSlices, choice of the endpoint, rules of a cluster | address |
+//! | `links` | state of the links between clusters | address |
+//! | `namespaces` | network namespaces, `ip` and `nft` commands | rules |
+//! | `routing` | the routing table | all above |
+//! | `connection`, `datagram`, `interface` | what programs use | routing |
+//!
+//! Each file uses only files above it. To change how a Service forwards, edit `rules` (and `namespaces::ruleset` if the
+//! kernel needs other commands); to add an operation for programs, edit `interface`.
+//!
+//! This room uses no other room of the crate.
 
+mod address;
 mod address_pool;
 mod balance;
 mod connection;
 mod datagram;
-mod door;
 mod error;
-mod fabric;
 mod interface;
 mod links;
-mod names;
 pub mod namespaces;
 mod proxy;
 mod ranges;
+mod routing;
 mod rules;
+mod search_path;
 
-use std::fmt;
-use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
 use portolan_dns::Zones;
 use portolan_object::{Object, ObjectKey};
-pub use portolan_runtime::ClusterName;
-use tokio_util::task::TaskTracker;
 
+pub use self::address::{ClusterName, Protocol};
 pub use self::address_pool::ClaimError;
 pub use self::connection::Connection;
 pub use self::datagram::Flow;
-pub use self::door::Door;
-pub use self::error::{AttachError, DialError, JoinError, SwitchError};
-pub use self::interface::{CONNECT_PATIENCE, Datagrams, Interface, ListenError, Listener, Publication};
+pub use self::error::{AttachError, DialError, JoinError, ListenError, SwitchError};
+pub(crate) use self::interface::PodNamespace;
+pub use self::interface::{CONNECT_TIMEOUT, Datagrams, Interface, Listener, Publication};
 pub use self::links::Link;
+pub use self::namespaces::ClusterNamespace;
 pub use self::ranges::{Ranges, RangesError};
 
-use self::fabric::{Fabric, Origin};
-use self::namespaces::router::{Plan, Router};
-use self::namespaces::{Namespaces, ToolError};
+use self::address::Frontend;
+use self::namespaces::Namespaces;
+use self::namespaces::kernel::ToolError;
+use self::namespaces::router::NetworkPlan;
+use self::routing::{ClusterNetwork, Origin, RoutingTable};
 
-/// A transport protocol that the network carries.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Protocol {
-    /// Connections.
-    Tcp,
-    /// Datagrams.
-    Udp,
-    /// Messages of SCTP: only kernels carry them, so pods of the loopback network cannot listen on such ports.
-    Sctp,
-}
-
-impl Protocol {
-    /// Reads the spelling of the Kubernetes API, where nothing means TCP; `None` for what is not carried.
-    pub fn parse(text: &str) -> Option<Self> {
-        match text {
-            "" | "TCP" => Some(Self::Tcp),
-            "UDP" => Some(Self::Udp),
-            "SCTP" => Some(Self::Sctp),
-            _ => None,
-        }
-    }
-}
-
-impl fmt::Display for Protocol {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Tcp => "TCP",
-            Self::Udp => "UDP",
-            Self::Sctp => "SCTP",
-        })
-    }
-}
-
-/// The network. Clones share it.
+/// The network. Clones share state.
 #[derive(Debug, Clone)]
 pub struct Network {
-    fabric: Arc<Fabric>,
-    tasks: TaskTracker,
+    routing: Arc<RoutingTable>,
 }
 
 impl Default for Network {
@@ -96,58 +76,59 @@ impl Default for Network {
 }
 
 impl Network {
-    /// A network without clusters, over loopback sockets.
+    /// A loopback network without clusters.
     pub fn new() -> Self {
-        Self { fabric: Arc::new(Fabric::new(None)), tasks: TaskTracker::new() }
+        Self { routing: Arc::new(RoutingTable::new(None)) }
     }
 
-    /// A network without clusters, made of namespaces; [`namespaces::check`] tells whether that can work.
+    /// A network of namespaces without clusters; [`namespaces::check`] tells whether the machine allows it.
     pub fn of_namespaces() -> Self {
-        Self { fabric: Arc::new(Fabric::new(Some(Namespaces::default()))), tasks: TaskTracker::new() }
-    }
-
-    /// Whether pods have namespaces of their own.
-    pub fn has_namespaces(&self) -> bool {
-        self.fabric.namespaces.is_some()
+        Self { routing: Arc::new(RoutingTable::new(Some(Namespaces::default()))) }
     }
 
     /// Adds a cluster with the ranges of its pods and its Services.
     ///
     /// # Errors
-    /// When the name is taken or a range overlaps one that is there.
-    pub fn join(&self, cluster: &ClusterName, pods: Ranges, services: Ranges) -> Result<(), JoinError> {
+    /// When the name is taken or a range overlaps one of another cluster.
+    pub fn add_cluster(
+        &self,
+        cluster: &ClusterName,
+        pods: Ranges,
+        services: Ranges,
+    ) -> Result<(), JoinError> {
         if let Some((range, other_range)) = services.overlap(&pods) {
             let (cluster, other) = (cluster.clone(), cluster.clone());
             return Err(JoinError::Overlap { cluster, range, other, other_range });
         }
         for ranges in [pods, services] {
-            if let Some((range, other, other_range)) = self.fabric.overlapping(&ranges) {
+            if let Some((range, other, other_range)) = self.routing.overlapping(&ranges) {
                 return Err(JoinError::Overlap { cluster: cluster.clone(), range, other, other_range });
             }
         }
-        match self.fabric.add_cluster(cluster, pods, services) {
+        match self.routing.add_cluster(cluster, pods, services) {
             true => Ok(()),
             false => Err(JoinError::Taken(cluster.clone())),
         }
     }
 
-    /// Makes the namespace of a cluster that joined, with the addresses of its machines: its API server and its nodes,
-    /// by name. Does nothing on the loopback network.
+    /// In namespaces mode, creates the namespace of a cluster with the addresses of its machines: the API server and the
+    /// nodes, by name. On the loopback network there is nothing to create.
     ///
     /// # Errors
-    /// When a program that sets up the network fails.
-    pub async fn build(
+    /// When `ip` or `nft` fails.
+    pub async fn create_namespace(
         &self,
         cluster: &ClusterName,
         api_server: Option<IpAddr>,
         nodes: &[(&str, IpAddr)],
     ) -> Result<(), ToolError> {
-        let (Some(namespaces), Some(owner)) = (&self.fabric.namespaces, self.fabric.cluster(cluster)) else {
+        let (Some(namespaces), Some(owner)) = (&self.routing.namespaces, self.routing.cluster(cluster))
+        else {
             return Ok(());
         };
         let addresses = nodes.iter().map(|(_, address)| *address);
         let numbered = nodes.iter().enumerate();
-        let plan = Plan {
+        let plan = NetworkPlan {
             cluster: cluster.clone(),
             number: 0,
             pods: owner.pods,
@@ -155,17 +136,21 @@ impl Network {
             machines: api_server.into_iter().chain(addresses).collect(),
             nodes: numbered.map(|(number, (name, _))| (Arc::from(*name), number)).collect(),
         };
-        namespaces.build(plan).await?;
-        Ok(())
+        namespaces.create(plan).await
     }
 
-    /// Gives a new pod an address.
+    /// The namespace of a cluster; `None` on the loopback network.
+    pub fn cluster_namespace(&self, cluster: &ClusterName) -> Option<ClusterNamespace> {
+        self.routing.router(cluster).map(ClusterNamespace::new)
+    }
+
+    /// Allocates the address of a new pod.
     pub fn attach_pod(&self, cluster: &ClusterName) -> Result<Interface, AttachError> {
         let owner = self.owner(cluster)?;
         let free = owner.pool.lock().allocate();
         let exhausted = || AttachError::Exhausted { cluster: cluster.clone(), range: owner.pods.v4 };
         let address = free.ok_or_else(exhausted)?;
-        Ok(Interface::new(self.fabric.clone(), owner, IpAddr::V4(address)))
+        Ok(Interface::new(self.routing.clone(), owner, IpAddr::V4(address)))
     }
 
     /// Takes the address that a pod had before this process started.
@@ -176,107 +161,70 @@ impl Network {
             IpAddr::V6(_) => return self.attach_pod(cluster),
         };
         claimed.map_err(|reason| AttachError::Claim { cluster: cluster.clone(), reason })?;
-        Ok(Interface::new(self.fabric.clone(), owner, address))
+        Ok(Interface::new(self.routing.clone(), owner, address))
     }
 
-    /// Puts a node on the network: pods on its host network and published host sockets share this address.
+    /// Attaches a node: pods on its host network and published host sockets share its address.
     pub fn attach_node(&self, cluster: &ClusterName, address: IpAddr) -> Result<Interface, AttachError> {
         let owner = self.owner(cluster)?;
         if owner.attached.read().contains(&address) {
             return Err(AttachError::NodeTaken { cluster: cluster.clone(), address });
         }
-        Ok(Interface::new(self.fabric.clone(), owner, address))
+        Ok(Interface::new(self.routing.clone(), owner, address))
     }
 
     /// Replaces the forwarding rules of one Service of `cluster`.
     ///
-    /// `slices` may hold those of other Services; `nodes` are the addresses on which node ports answer.
-    pub fn serve<'a>(
+    /// `slices` of other Services are skipped; `nodes` are the addresses with node ports.
+    pub fn set_service<'a>(
         &self,
         cluster: &ClusterName,
         service: &Object,
         slices: impl IntoIterator<Item = &'a Object>,
         nodes: &[IpAddr],
     ) {
-        if let Some(cluster) = self.fabric.cluster(cluster) {
+        if let Some(cluster) = self.routing.cluster(cluster) {
             cluster.proxy.replace(&service.key(), Some(rules::service_rules(service, slices, nodes)));
         }
     }
 
-    /// Says what names mean to the pods of a cluster, once: a cluster keeps its zones.
-    pub fn resolve_with(&self, cluster: &ClusterName, zones: Arc<Zones>) {
-        if let Some(cluster) = self.fabric.cluster(cluster) {
-            // A second call would be a second DNS server for one cluster.
-            let _ = cluster.zones.set(zones);
-        }
-    }
-
-    /// Drops the forwarding rules of a Service that is gone.
-    pub fn forget(&self, cluster: &ClusterName, service: &ObjectKey) {
-        if let Some(cluster) = self.fabric.cluster(cluster) {
+    /// Removes the forwarding rules of a Service.
+    pub fn remove_service(&self, cluster: &ClusterName, service: &ObjectKey) {
+        if let Some(cluster) = self.routing.cluster(cluster) {
             cluster.proxy.replace(service, None);
         }
     }
 
-    /// Gives the kernel what [`Network::serve`] and [`Network::forget`] have changed for one Service. Does nothing on
-    /// the loopback network.
+    /// In namespaces mode, writes the current rules of a Service to the kernel.
     ///
     /// # Errors
     /// When `nft` fails; nothing has changed then, and the call may be repeated.
-    pub async fn program(&self, cluster: &ClusterName, service: &ObjectKey) -> Result<(), ToolError> {
-        match (self.router(cluster), self.fabric.cluster(cluster)) {
-            (Some(router), Some(owner)) => router.program(service, owner.proxy.owned(service)).await,
+    pub async fn program_service(&self, cluster: &ClusterName, service: &ObjectKey) -> Result<(), ToolError> {
+        match (self.routing.router(cluster), self.routing.cluster(cluster)) {
+            (Some(router), Some(owner)) => router.program_service(service, owner.proxy.owned(service)).await,
             _ => Ok(()),
         }
     }
 
-    /// A TCP socket that listens inside of a cluster's namespace, on an address of the cluster itself: those of its
-    /// nodes and [`namespaces::dns_address`]. `None` on the loopback network.
-    ///
-    /// # Errors
-    /// When the address is taken, or is not one of the cluster's.
-    pub async fn listen_inside(
-        &self,
-        cluster: &ClusterName,
-        address: SocketAddr,
-    ) -> io::Result<Option<std::net::TcpListener>> {
-        match self.router(cluster) {
-            Some(router) => namespaces::router::listen(&router.namespace, address).await.map(Some),
-            None => Ok(None),
+    /// Sets the DNS zones of a cluster's pods, once per cluster.
+    pub fn set_dns_zones(&self, cluster: &ClusterName, zones: Arc<Zones>) {
+        if let Some(cluster) = self.routing.cluster(cluster) {
+            // A second call is ignored: a cluster keeps its zones.
+            let _ = cluster.zones.set(zones);
         }
     }
 
-    /// The same for datagrams.
-    ///
-    /// # Errors
-    /// See [`Network::listen_inside`].
-    pub async fn bind_inside(
-        &self,
-        cluster: &ClusterName,
-        address: SocketAddr,
-    ) -> io::Result<Option<std::net::UdpSocket>> {
-        match self.router(cluster) {
-            Some(router) => namespaces::router::bind(&router.namespace, address).await.map(Some),
-            None => Ok(None),
-        }
-    }
-
-    fn router(&self, cluster: &ClusterName) -> Option<Arc<Router>> {
-        self.fabric.router(cluster)
-    }
-
-    /// Sets the state of the link between two clusters.
+    /// Sets the state of a link on the loopback network.
     pub fn set_link(&self, a: &ClusterName, b: &ClusterName, link: Link) {
-        self.fabric.links.set(a, b, link);
+        self.routing.links.set(a, b, link);
     }
 
-    /// Sets the state of the link between two clusters, whatever carries the traffic. The kernel knows only links that
-    /// are up and links that are silent.
+    /// Sets the state of a link in either mode. In namespaces mode [`Link::Unreachable`] acts like [`Link::Silent`].
     ///
     /// # Errors
-    /// [`SwitchError`] naming the cluster that does not exist, or what the kernel says.
+    /// [`SwitchError`] naming the unknown cluster, or the error of `nft`.
     pub async fn switch_link(&self, a: &ClusterName, b: &ClusterName, link: Link) -> Result<(), SwitchError> {
-        let names = self.fabric.names();
+        let names = self.routing.names();
         for cluster in [a, b] {
             if !names.contains(cluster) {
                 let known = names.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
@@ -286,75 +234,41 @@ impl Network {
         if a == b {
             return Err(SwitchError::Same(a.clone()));
         }
-        if let Some(namespaces) = &self.fabric.namespaces {
+        if let Some(namespaces) = &self.routing.namespaces {
             namespaces.cut(a, b, link != Link::Up).await?;
         }
         self.set_link(a, b, link);
         Ok(())
     }
 
-    /// The links between all clusters and their states, each once, in the order of the names.
+    /// All links with their states, each once, sorted by name.
     pub fn links(&self) -> Vec<(ClusterName, ClusterName, Link)> {
-        let names = self.fabric.names();
+        let names = self.routing.names();
         let pairs = names.iter().enumerate().flat_map(|(at, a)| names[at + 1..].iter().map(move |b| (a, b)));
         pairs
-            .filter_map(|(a, b)| Some((a.clone(), b.clone(), self.fabric.links.gate(a, b)?.state())))
+            .filter_map(|(a, b)| Some((a.clone(), b.clone(), self.routing.links.watch(a, b)?.state())))
             .collect()
     }
 
-    /// Cuts two clusters apart on the loopback network: traffic between them is lost until [`Network::restore`].
-    pub fn cut(&self, a: &ClusterName, b: &ClusterName) {
-        self.set_link(a, b, Link::Silent);
-    }
-
-    /// Joins two clusters again on the loopback network; stalled connections go on.
-    pub fn restore(&self, a: &ClusterName, b: &ClusterName) {
-        self.set_link(a, b, Link::Up);
-    }
-
-    /// Connects from somewhere in `cluster` that is not a pod.
+    /// Connects from a caller in `cluster` that is not a pod.
     pub async fn dial(
         &self,
         cluster: &ClusterName,
         to: SocketAddr,
-        patience: Duration,
+        connect_timeout: Duration,
     ) -> Result<Connection, DialError> {
-        interface::dial(&self.fabric, &outsider(cluster), to, patience).await
+        let origin = Origin { cluster: cluster.clone(), address: None, node: None };
+        interface::dial(&self.routing, &origin, to, connect_timeout).await
     }
 
-    /// Opens a flow of datagrams from somewhere in `cluster` that is not a pod.
-    pub async fn flow(&self, cluster: &ClusterName, to: SocketAddr) -> Result<Flow, DialError> {
-        Flow::open(self.fabric.clone(), outsider(cluster), to).await
-    }
-
-    /// Opens a socket on the host that leads to an address of `cluster`.
-    pub async fn door(&self, cluster: &ClusterName, to: SocketAddr, protocol: Protocol) -> io::Result<Door> {
-        let (fabric, origin) = (self.fabric.clone(), outsider(cluster));
-        match protocol {
-            Protocol::Tcp => Door::open_tcp(fabric, origin, to, &self.tasks).await,
-            Protocol::Udp => Door::open_udp(fabric, origin, to, &self.tasks).await,
-            Protocol::Sctp => Err(io::ErrorKind::Unsupported.into()),
-        }
-    }
-
-    /// The loopback socket behind a port of a pod or node, `None` when nobody listens there.
+    /// The host socket behind a port of a pod or node; `None` when the port is closed.
     pub fn socket(&self, cluster: &ClusterName, to: SocketAddr, protocol: Protocol) -> Option<SocketAddr> {
-        self.fabric.socket(cluster, rules::Front { address: to, protocol })
+        self.routing.socket(cluster, Frontend { address: to, protocol })
     }
 
-    /// Waits for the forwarding tasks to end; their doors must be closed.
-    pub async fn closed(&self) {
-        self.tasks.close();
-        self.tasks.wait().await;
+    fn owner(&self, cluster: &ClusterName) -> Result<Arc<ClusterNetwork>, AttachError> {
+        self.routing.cluster(cluster).ok_or_else(|| AttachError::NoCluster(cluster.clone()))
     }
-
-    fn owner(&self, cluster: &ClusterName) -> Result<Arc<fabric::Cluster>, AttachError> {
-        self.fabric.cluster(cluster).ok_or_else(|| AttachError::NoCluster(cluster.clone()))
-    }
-}
-
-fn outsider(cluster: &ClusterName) -> Origin {
-    Origin { cluster: cluster.clone(), address: None, node: None }
 }
 
 #[cfg(test)]

@@ -1,8 +1,19 @@
-//! The nodes of one cluster: scheduler, kubelets and proxy in one, speaking to the API server as those do.
+//! Nodes of one cluster: scheduler, kubelets and service proxy in one.
 //!
-//! Everything is done through the Kubernetes API and the network, so the same nodes serve an embedded API server and
-//! a real one. Nodes register themselves, take the pods that nobody placed, play their containers, and answer the
-//! API server's calls for logs, attach, exec and port forwarding.
+//! They use only the Kubernetes API and the network, so the same nodes serve an embedded API server and a real one.
+//!
+//! | file | purpose |
+//! | --- | --- |
+//! | `registration` | Node objects and their Leases |
+//! | `schedule` (pure), `binding` | scheduler |
+//! | `lifecycle` | pods: address, containers, status, deletion |
+//! | `record`, `status`, `environment`, `expansion` | pure: state of a container, pod status, environment variables |
+//! | `health` | probes |
+//! | `service_proxy` | forwarding rules from Services and EndpointSlices |
+//! | `pod_spec` | the fields of a pod that nodes read |
+//!
+//! This room uses `kubelet`, `pods`, `sandbox`, `programs` and `network`. To support another field of a pod, add it to
+//! `pod_spec`, then use it in `lifecycle` or in one of the pure files.
 
 mod binding;
 mod environment;
@@ -33,67 +44,67 @@ use rustls::ServerConfig;
 use serde_json::Value;
 use tokio::sync::watch;
 
-use crate::containers::Pods;
 use crate::kubelet::Kubelet;
 use crate::network::{AttachError, ClusterName, Network, Ranges};
+use crate::pods::Pods;
 use crate::sandbox::Host;
 
-use self::lifecycle::Surroundings;
-use self::registration::{Common, Registration};
+use self::lifecycle::NodeContext;
+use self::registration::{KubeletInfo, Registration};
 
-/// Attempts to register back off from here to there.
-const REGISTERING: Backoff = Backoff::new(Duration::from_millis(50), Duration::from_secs(5));
-/// What nodes claim to be when the API server does not tell its version.
+/// Back-off between attempts to register.
+const REGISTER_BACKOFF: Backoff = Backoff::new(Duration::from_millis(50), Duration::from_secs(5));
+/// `kubeletVersion` when the API server does not report its version.
 const UNKNOWN_VERSION: &str = "v0.0.0";
 
 /// One node.
 #[derive(Debug, Clone, PartialEq)]
 pub struct NodeSetting {
-    /// Its name.
+    /// Name of the Node object.
     pub name: String,
-    /// Its address: that of its host network, and the `hostIP` of its pods.
+    /// Address of its host network, and `hostIP` of its pods.
     pub address: IpAddr,
-    /// Where its pods get their addresses: the range of the cluster.
+    /// Range of its pods: that of the cluster.
     pub pod_range: Ranges,
-    /// Region, empty for none.
+    /// Region; may be empty.
     pub region: String,
-    /// Zone, empty for none.
+    /// Zone; may be empty.
     pub zone: String,
-    /// Further labels.
+    /// Additional labels.
     pub labels: BTreeMap<String, String>,
-    /// Taints of a node that does not exist yet.
+    /// Taints of a new Node object.
     pub taints: Vec<Taint>,
 }
 
-/// What the nodes of a cluster need.
+/// Settings of the nodes of a cluster.
 pub struct Settings {
-    /// The cluster, which must be on the network already.
+    /// Name of the cluster on the network.
     pub cluster: ClusterName,
-    /// What there is at the API server, with the rights of an administrator.
+    /// Caches of the API server, with administrator rights.
     pub caches: Caches,
     /// The network of all clusters.
     pub network: Network,
-    /// What pods need of this machine when the network has namespaces.
+    /// The host of pods in namespaces mode.
     pub host: Option<Host>,
-    /// Where pods look names up when it has.
+    /// Address of the cluster's DNS server.
     pub dns: Option<IpAddr>,
     /// The nodes.
     pub nodes: Vec<NodeSetting>,
-    /// TLS of the kubelet endpoints. Clients with a certificate of its authorities are trusted.
+    /// TLS of the kubelet endpoints, which trust clients with a certificate of its authorities.
     pub tls: Arc<ServerConfig>,
-    /// The time.
+    /// The clock.
     pub clock: Clock,
 }
 
 /// Why the nodes do not start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
-    /// A node has no place on the network.
+    /// The address of a node is not available.
     #[error("node {node}")]
     Network {
-        /// The node.
+        /// Name of the node.
         node: String,
-        /// Why.
+        /// Cause.
         #[source]
         source: AttachError,
     },
@@ -105,19 +116,19 @@ pub enum StartError {
     Address(#[source] io::Error),
 }
 
-/// Running nodes. They end with the scope that they were started in.
+/// Running nodes. They end with the scope they were started in.
 pub struct Nodes {
-    /// Where the kubelet endpoints listen.
+    /// Address of the kubelet endpoints.
     pub kubelet: SocketAddr,
     registered: Vec<watch::Receiver<bool>>,
     caches: Vec<Cache<Object>>,
 }
 
 impl Nodes {
-    /// Starts the nodes; the API server may come later, and may go and come back.
+    /// Starts the nodes. The API server may be unreachable at first, or for some time later.
     ///
     /// # Errors
-    /// [`StartError`] when an address is taken.
+    /// [`StartError`] when an address is in use.
     pub fn start(settings: Settings, scope: &Shutdown) -> Result<Self, StartError> {
         let Settings { cluster, caches, network, host, dns, nodes, tls, clock } = settings;
         let client = caches.client().clone();
@@ -145,7 +156,7 @@ impl Nodes {
             scope,
         );
         binding::start(&client, pods.clone(), node_objects.clone(), clock.clone(), scope);
-        let around = Surroundings {
+        let context = NodeContext {
             client: client.clone(),
             cluster,
             network,
@@ -157,13 +168,13 @@ impl Nodes {
             register,
             clock: clock.clone(),
         };
-        lifecycle::start(around, scope);
+        lifecycle::start(context, scope);
         let registered =
             nodes.into_iter().map(|node| register_node(&client, node, kubelet, &clock, scope)).collect();
         Ok(Self { kubelet, registered, caches: vec![pods, services, node_objects, slices] })
     }
 
-    /// Waits until all nodes are registered and know what there is. False when they were stopped before.
+    /// Waits until all nodes are registered and all caches are synced. False when they were stopped before.
     pub async fn ready(&self) -> bool {
         for registered in &self.registered {
             if registered.clone().wait_for(|registered| *registered).await.is_err() {
@@ -179,7 +190,7 @@ impl Nodes {
     }
 }
 
-/// Registers a node, however long that takes, and keeps it alive.
+/// Registers a node, with retries, and keeps its Lease.
 fn register_node(
     client: &Client,
     setting: NodeSetting,
@@ -194,20 +205,20 @@ fn register_node(
         loop {
             let version = client.json::<Value>("/version").await;
             let version = version.ok().and_then(|version| version["gitVersion"].as_str().map(str::to_owned));
-            let common = Common {
+            let kubelet = KubeletInfo {
                 version: version.unwrap_or_else(|| UNKNOWN_VERSION.to_owned()),
                 kubelet_port: kubelet.port(),
                 kubelet_host: kubelet.ip(),
             };
-            let registration = Registration::new(&client, setting.clone(), common, clock.clone());
+            let registration = Registration::new(&client, setting.clone(), kubelet, clock.clone());
             match registration.register().await {
                 Ok(()) => {
                     done.send_replace(true);
-                    return registration.stay().await;
+                    return registration.renew_forever().await;
                 }
                 Err(error) => {
                     tracing::debug!(node = setting.name, %error, "node cannot register yet");
-                    tokio::time::sleep(REGISTERING.delay(failures, 0.5)).await;
+                    tokio::time::sleep(REGISTER_BACKOFF.delay(failures, 0.5)).await;
                     failures += 1;
                 }
             }

@@ -1,8 +1,17 @@
-//! The images that the playground can play, and what a program is.
+//! Built-in programs that replace container images.
 //!
-//! A container image stands for a few executables written here, which take the real image's arguments, read and write
-//! the container's streams, and listen and dial on the pod's [`Interface`]. The node part starts them; the kubelet
-//! endpoints start further ones for `exec`. Nothing of an image is ever downloaded.
+//! A built-in image has a few executables written here. They take the arguments of the real image, read and write the
+//! container's streams, and listen and dial on the pod's [`Interface`]. `node` starts them, `kubelet` starts commands for
+//! `exec`. Images are never downloaded.
+//!
+//! | file | purpose |
+//! | --- | --- |
+//! | `busybox`, `curl`, `echo`, `http_echo`, `nginx`, `pause`, `request`, `serve`, `socat` | one image each |
+//! | `go_flags`, `go_time`, `template` | flags, times and templates as Go programs have them |
+//! | `web` | HTTP server and client for programs |
+//! | `streams`, `log`, `terminal` | standard streams, bounded output, line discipline |
+//!
+//! This room uses `network`. To add an image, add a file with an [`Image`] and put it into `IMAGES`.
 
 mod busybox;
 mod curl;
@@ -11,7 +20,7 @@ mod go_flags;
 mod go_time;
 mod http_echo;
 mod image_reference;
-mod journal;
+mod log;
 mod nginx;
 mod pause;
 mod request;
@@ -31,78 +40,78 @@ use tokio_util::sync::CancellationToken;
 
 use crate::network::Interface;
 
-pub use self::journal::{Cursor, Entry, Journal, Seen};
-pub use self::streams::{Feeder, Input, Output, Stream};
+pub use self::log::{ContainerLog, LogEntry, LogReader, NextEntry};
+pub use self::streams::{Input, InputWriter, Output, Stream};
 pub use self::terminal::{Typed, typed};
 
-/// The code of a program that was ended by SIGTERM, as a shell reports it.
+/// Exit code after SIGTERM, as a shell reports it.
 pub const TERMINATED: i32 = 143;
-/// The code of a program that was ended by SIGKILL.
+/// Exit code after SIGKILL.
 pub const KILLED: i32 = 137;
-/// The code of a program that was ended by SIGINT.
+/// Exit code after SIGINT.
 pub const INTERRUPTED: i32 = 130;
 
-/// What a running program holds.
+/// Resources of a running program.
 #[derive(Debug)]
 pub struct Process {
-    /// The command line; the first word is the executable.
+    /// Command line; the first word is the executable.
     pub arguments: Vec<String>,
     /// Environment variables.
     pub environment: Arc<BTreeMap<String, String>>,
-    /// Standard input; at its end at once when the container has none.
+    /// Standard input; closed if the container has none.
     pub stdin: Input,
     /// Standard output.
     pub stdout: Output,
     /// Standard error.
     pub stderr: Output,
-    /// The pod's place on the network.
+    /// Address of the pod.
     pub network: Interface,
-    /// The time.
+    /// The clock.
     pub clock: Clock,
-    /// Cancelled when the program is asked to end.
+    /// Cancelled to ask the program to end (SIGTERM).
     pub stopping: CancellationToken,
 }
 
 impl Process {
-    /// Everything after the executable.
+    /// The command line after the executable.
     fn operands(&self) -> &[String] {
         self.arguments.get(1..).unwrap_or_default()
     }
 }
 
-/// A program in execution; the result is its exit code.
+/// A running program; the result is its exit code.
 pub type Running = BoxFuture<'static, i32>;
 
-/// A file of an image that can be run.
+/// An executable file of an image.
 #[derive(Debug)]
 pub(crate) struct Executable {
     path: &'static str,
     run: fn(Process) -> Running,
 }
 
-/// An image that is played.
+/// A built-in image.
 #[derive(Debug)]
 pub struct Image {
-    /// The end of the repository names that mean it: whole path segments.
+    /// Last path segments of the repository names.
     repositories: &'static [&'static str],
     entrypoint: &'static [&'static str],
     command: &'static [&'static str],
     executables: &'static [Executable],
 }
 
-/// A command line and the executable that it starts.
+/// A command line with its executable.
 #[derive(Debug)]
 pub struct Invocation {
-    /// The command line, to be put into [`Process::arguments`].
+    /// Becomes [`Process::arguments`].
     pub arguments: Vec<String>,
     run: fn(Process) -> Running,
 }
 
-/// The image has no such file, or the file is not played.
+/// The built-in image has no such executable.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("exec: \"{executable}\": executable file not found in $PATH")]
 pub struct ExecutableNotFound {
-    /// The first word of the command line.
+    /// First word of the command line.
     pub executable: String,
 }
 
@@ -118,7 +127,7 @@ static IMAGES: &[Image] = &[
     pause::IMAGE,
 ];
 
-/// An image whose repository is not known: it runs, and nothing in it does anything.
+/// Replacement of unknown images: it runs and does nothing.
 static SILENT: Image = Image {
     repositories: &[],
     entrypoint: &["/silent"],
@@ -126,19 +135,19 @@ static SILENT: Image = Image {
     executables: &[Executable { path: "/silent", run: pause::run }],
 };
 
-/// The image that `reference` names, from any registry and with any tag; `None` when it is not played.
+/// The built-in image for a reference, from any registry and with any tag.
 pub fn image(reference: &str) -> Option<&'static Image> {
     IMAGES.iter().find(|image| is_named(reference, image.repositories))
 }
 
-/// Whether a reference, from any registry and with any tag, ends with one of some repository names.
+/// Whether a reference, from any registry and with any tag, ends with one of the repository names.
 pub(crate) fn is_named(reference: &str, repositories: &[&str]) -> bool {
     let repository = image_reference::repository(reference);
     repositories.iter().any(|end| ends_with_path(repository, end))
 }
 
-/// The command line of a container: `command` replaces the image's entrypoint and `args` its default arguments,
-/// which count only with the entrypoint they were made for (Kubernetes, "Define a command and arguments").
+/// The command line of a container: `command` replaces the image's entrypoint, `args` its default arguments. Default
+/// arguments are used only with the image's entrypoint (Kubernetes, "Define a Command and Arguments for a Container").
 pub(crate) fn command_line(
     entrypoint: &[&str],
     default: &[&str],
@@ -153,7 +162,7 @@ pub(crate) fn command_line(
     }
 }
 
-/// The invocation that stands for every image that is not played.
+/// The program of unknown images.
 pub fn silent() -> Invocation {
     Invocation { arguments: SILENT.entrypoint.iter().map(ToString::to_string).collect(), run: pause::run }
 }
@@ -169,7 +178,7 @@ impl Image {
         command_line(self.entrypoint, self.command, command, args)
     }
 
-    /// A command line inside of the image, as `exec` gives it.
+    /// A command line for `exec`.
     pub fn execute(&self, arguments: Vec<String>) -> Result<Invocation, ExecutableNotFound> {
         let word = arguments.first().map(String::as_str).unwrap_or_default();
         let found = self.executables.iter().find(|executable| executable.is_called(word));
@@ -181,7 +190,7 @@ impl Image {
 }
 
 impl Invocation {
-    /// Starts the program; it runs when the result is polled and is killed when that is dropped.
+    /// Starts the program; it runs while the result is polled, and dropping the result kills it.
     pub fn start(self, process: Process) -> Running {
         (self.run)(Process { arguments: self.arguments, ..process })
     }

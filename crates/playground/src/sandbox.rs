@@ -1,13 +1,24 @@
-//! Pods as real processes: every pod has namespaces of its own, every container a private file system.
+//! Pods as processes in namespaces mode: kernel namespaces per pod, a private file system per container.
 //!
-//! The node part starts a [`Sandbox`] per pod and programs in it; the kubelet endpoints start further programs there.
-//! The side that is inside of the namespaces is the same binary, started anew with an order on its command line. The
-//! first process of a pod ends with this one, and the kernel then ends all others: nothing is ever left behind.
+//! `node` creates a [`Sandbox`] per pod and starts the containers' programs in it; `kubelet` starts `exec` commands there.
+//! The `portolan` binary is started again inside the namespaces, with an [`Order`](order::Order) on its command line. The first process
+//! of a pod ends with the playground, and the kernel then kills all other processes of the pod.
 //!
 //! ```text
 //! playground ─ holds open ─► network namespace, mount namespace of each container
-//!     └─► init (process, host name and memory namespaces) ◄─ ends with it ─ programs, started by the playground
+//!     └─► init (PID, UTS and IPC namespaces) ◄─ ends with it ─ programs, started by the playground
 //! ```
+//!
+//! | file | purpose |
+//! | --- | --- |
+//! | `images` | pure: program of an image |
+//! | `files` | pure: `/etc/hosts`, `/etc/resolv.conf` and other files of a pod |
+//! | `order` | messages to the processes inside |
+//! | `process`, `terminal` | a program as a child process, pseudo-terminals |
+//! | `inside`, `program` | the code that runs inside the namespaces |
+//!
+//! This room uses `network`, `programs` and `rights`. To change the file system of containers, edit `inside/root.rs`; to
+//! map an image to installed programs, edit `images`.
 
 mod files;
 mod images;
@@ -33,59 +44,64 @@ use tokio::process::{Child, ChildStdin, Command};
 use tokio::runtime::Handle;
 use tokio::time::timeout;
 
-use crate::network::Interface;
-use crate::network::namespaces::ToolError;
-use crate::network::namespaces::kernel::{NetworkNamespace, apart};
+use crate::network::namespaces::kernel::{NetworkNamespace, ToolError, on_new_thread};
+use crate::network::{Interface, PodNamespace};
 
 pub(crate) use self::files::{DnsPolicy, Identity};
-pub(crate) use self::images::{Launch, launch};
-pub(crate) use self::process::{Orders, PIECE, Process, Streams};
+pub(crate) use self::images::{Launch, ProgramNotInstalled, launch};
+pub(crate) use self::process::{COPY_CHUNK, Process, Signals, Streams};
 pub(crate) use self::terminal::Terminal;
 
 use self::files::files;
 use self::inside::READY;
 use self::order::{Order, RootOrder, RunOrder};
 
-/// The hidden subcommand of the binary that takes an order.
+/// Hidden subcommand of the binary that runs an order.
 pub const SUBCOMMAND: &str = "inside";
 
-/// How long a process may take to set something up; it takes milliseconds.
-const SET_UP: Duration = Duration::from_secs(30);
+/// Timeout of a setup process; it usually takes milliseconds.
+const SETUP_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// Carries out the order of a playground. The binary calls it for its hidden subcommand, before it starts a thread.
+/// Runs an order. The binary calls it for its hidden subcommand, before it starts a thread.
 pub fn inside(order: &str) -> ExitCode {
-    inside::perform(order)
+    inside::run(order)
 }
 
-/// What pods need of this machine. Clones mean the same.
+/// Host of pods in namespaces mode.
 #[derive(Debug, Clone)]
 pub struct Host {
     /// The `portolan` binary.
     pub program: PathBuf,
-    /// An empty folder on which containers put their file systems, each for itself only.
+    /// An empty directory on which containers mount their file systems, each in its mount namespace.
     pub mount_point: PathBuf,
-    /// Whether pods know no other user than root; see [`crate::rights`].
+    /// Whether root is the only user of pods; see [`crate::rights`].
     pub has_one_user: bool,
 }
 
-/// Why a pod or a container cannot have its namespaces.
+/// Why the namespaces of a pod or a process in them cannot be created.
 #[derive(Debug, thiserror::Error)]
 pub enum SandboxError {
-    /// Its network.
+    /// The network namespace.
     #[error(transparent)]
     Network(#[from] ToolError),
-    /// The pod is on a network without namespaces.
-    #[error("the network of the pod has no namespaces")]
-    Loopback,
-    /// A process of it cannot be started.
+    /// The network carries pods without namespaces.
+    #[error("the pod has no network namespace")]
+    NoNamespace,
+    /// A process cannot be started.
     #[error("cannot start a process of the pod: {0}")]
     Start(#[from] io::Error),
-    /// A process of it says what is wrong.
+    /// A setup process reports an error.
     #[error("{0}")]
-    Refused(String),
+    Setup(String),
+    /// A setup process does not answer.
+    #[error("a process of the pod was not ready after {SETUP_TIMEOUT:?}")]
+    SetupTimeout,
+    /// A setup process has ended.
+    #[error("a process of the pod has ended without an answer")]
+    SetupEnded,
 }
 
-/// A pod's namespaces. They are gone when this is dropped, with everything that runs in them.
+/// Namespaces of a pod. Dropping them kills all processes of the pod.
 #[derive(Debug)]
 pub(crate) struct Sandbox {
     host: Host,
@@ -97,21 +113,23 @@ pub(crate) struct Sandbox {
     ipc: File,
     init: Mutex<Child>,
     /// The first process ends when this is closed.
-    _lifeline: ChildStdin,
+    _init_stdin: ChildStdin,
 }
 
-/// The file system of a container.
+/// Mount namespace of a container.
 #[derive(Debug)]
 pub(crate) struct Root(File);
 
 impl Sandbox {
-    /// Makes the namespaces of a pod.
+    /// Creates the namespaces of a pod.
     pub(crate) async fn start(
         host: &Host,
         interface: &Interface,
         identity: &Identity,
     ) -> Result<Self, SandboxError> {
-        let network = interface.wire().await?.ok_or(SandboxError::Loopback)?;
+        let PodNamespace::Held(network) = interface.network_namespace().await? else {
+            return Err(SandboxError::NoNamespace);
+        };
         let order = Order::Init { hostname: identity.hostname.clone() };
         let enter = || Ok(unshare(CloneFlags::CLONE_NEWPID)?);
         let mut helper = Helper::start(host, &order, enter).await?;
@@ -125,16 +143,16 @@ impl Sandbox {
             uts: helper.namespace("uts")?,
             ipc: helper.namespace("ipc")?,
             init: Mutex::new(helper.child),
-            _lifeline: helper.stdin,
+            _init_stdin: helper.stdin,
         })
     }
 
-    /// Whether its first process still runs.
+    /// Whether the first process of the pod runs.
     pub(crate) fn is_alive(&self) -> bool {
         matches!(self.init.lock().try_wait(), Ok(None))
     }
 
-    /// Makes the file system of a container.
+    /// Creates the file system of a container.
     pub(crate) async fn root(&self, has_busybox: bool) -> Result<Arc<Root>, SandboxError> {
         let order = Order::Root(RootOrder {
             mount_point: self.host.mount_point.clone(),
@@ -147,7 +165,7 @@ impl Sandbox {
         let mut helper = Helper::start(&self.host, &order, enter).await?;
         helper.ready().await?;
         let root = Arc::new(Root(helper.namespace("mnt")?));
-        helper.leave().await?;
+        helper.finish().await?;
         Ok(root)
     }
 
@@ -180,33 +198,33 @@ impl Sandbox {
             }
         }
         if self.host.has_one_user && launch.arguments.first().is_some_and(|program| program == "tar") {
-            // `kubectl cp` sends owners along, and there are none to give files to.
+            // `kubectl cp` sends file owners, which do not exist in this user namespace.
             command.env("TAR_OPTIONS", "--no-same-owner");
         }
         Ok(Process::start(command, enter, with).await?)
     }
 }
 
-/// A path by which the processes of a pod find a namespace that this process holds.
+/// Path of a namespace held by this process, for the processes of a pod.
 fn path(namespace: &File) -> String {
     use std::os::fd::AsRawFd;
     format!("/proc/{}/fd/{}", std::process::id(), namespace.as_raw_fd())
 }
 
-/// The binary with an order, and an empty environment.
+/// The command that runs an order, with an empty environment.
 fn command(host: &Host, order: &Order) -> io::Result<Command> {
     let mut command = Command::new(&host.program);
     command.arg(SUBCOMMAND).arg(serde_json::to_string(order)?).env_clear().kill_on_drop(true);
     Ok(command)
 }
 
-/// Starts a child on a thread that has entered the namespaces in which children are to be.
+/// Starts a child on a thread that has entered its namespaces.
 async fn spawn(
     mut command: Command,
     enter: impl FnOnce() -> io::Result<()> + Send + 'static,
 ) -> io::Result<Child> {
     let runtime = Handle::current();
-    apart(move || {
+    on_new_thread(move || {
         enter()?;
         let _inside = runtime.enter();
         command.spawn()
@@ -214,7 +232,7 @@ async fn spawn(
     .await
 }
 
-/// A process that sets something up, says so, and waits.
+/// A setup process: it reports the result on its standard output and waits for the end of its input.
 struct Helper {
     child: Child,
     stdin: ChildStdin,
@@ -228,7 +246,7 @@ impl Helper {
         enter: impl FnOnce() -> io::Result<()> + Send + 'static,
     ) -> io::Result<Self> {
         let mut command = command(host, order)?;
-        // Programs that it starts are found as they are here.
+        // The setup process finds programs as this process does.
         command.envs(std::env::var_os("PATH").map(|path| ("PATH", path)));
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
         let mut child = spawn(command, enter).await?;
@@ -238,28 +256,26 @@ impl Helper {
         Ok(Self { child, stdin, stdout: BufReader::new(stdout) })
     }
 
-    /// Waits until it is ready.
+    /// Waits for its result.
     async fn ready(&mut self) -> Result<(), SandboxError> {
         let mut answer = String::new();
-        let read = timeout(SET_UP, self.stdout.read_line(&mut answer)).await;
-        read.map_err(|_| {
-            SandboxError::Refused(format!("a process of the pod was not ready after {SET_UP:?}"))
-        })??;
+        let read = timeout(SETUP_TIMEOUT, self.stdout.read_line(&mut answer)).await;
+        read.map_err(|_| SandboxError::SetupTimeout)??;
         match answer.trim() {
             READY => Ok(()),
-            "" => Err(SandboxError::Refused("a process of the pod has ended without a word".to_owned())),
-            problem => Err(SandboxError::Refused(problem.to_owned())),
+            "" => Err(SandboxError::SetupEnded),
+            problem => Err(SandboxError::Setup(problem.to_owned())),
         }
     }
 
-    /// A namespace that it is in.
+    /// Opens one of its namespaces.
     fn namespace(&self, kind: &str) -> io::Result<File> {
         let number = self.child.id().ok_or(io::ErrorKind::NotFound)?;
         File::open(format!("/proc/{number}/ns/{kind}"))
     }
 
-    /// Lets it end.
-    async fn leave(mut self) -> io::Result<()> {
+    /// Closes its input and waits for its end.
+    async fn finish(mut self) -> io::Result<()> {
         drop(self.stdin);
         self.child.wait().await.map(drop)
     }

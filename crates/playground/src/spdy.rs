@@ -1,11 +1,13 @@
-//! The server's side of SPDY/3.1, as Kubernetes uses it to put several streams on one connection.
+//! Server side of SPDY/3.1, which Kubernetes uses for several streams on one connection.
 //!
-//! API servers speak it to kubelets for attach, exec and port forwarding, and kubectl tunnels it through WebSockets
-//! for port forwarding. `frame` and `headers` are the pure codec, `window` counts credit, and `session` moves bytes;
-//! what the streams mean is the business of the kubelet endpoints.
+//! API servers use it towards kubelets for attach, exec and port forwarding; kubectl tunnels it through WebSockets for
+//! port forwarding. `frame` and `headers` are the pure codec, `window` counts flow control credit, `session` reads and
+//! writes the connection.
 //!
-//! Source: the SPDY/3.1 draft. Peers in the field use a library that never grants credit and reads none, so credit is
-//! honoured towards a peer that has shown that it knows of it; towards others the connection itself holds back.
+//! Source: the SPDY/3.1 draft. moby/spdystream, which Kubernetes uses, neither sends nor obeys WINDOW_UPDATE. So credit
+//! limits sending only after the peer has sent a WINDOW_UPDATE or an initial window; otherwise TCP limits it.
+//!
+//! This room uses no other room; `kubelet` uses it. Frames are added in `frame`, their handling in `session`.
 
 pub(crate) mod frame;
 pub(crate) mod headers;

@@ -1,18 +1,19 @@
-//! `attach`: a client's terminal becomes that of a running container.
+//! `attach`: connects a client to the streams of a running container.
 //!
-//! The end of the program ends the session with success, whatever its code: the code is in the pod's status, where
-//! `kubectl run` looks for it.
+//! When the program ends, the session ends with `Success`; `kubectl run` reads the exit code from the pod's status.
 
 use std::sync::Arc;
 
 use http::{Request, Response, StatusCode};
 
-use crate::containers::Run;
 use crate::kubelet::handshake::{self, Carrier};
 use crate::kubelet::query::Query;
-use crate::kubelet::streams::{self, Heard, PROTOCOLS, Said, Streams, Wanted};
+use crate::kubelet::streams::{
+    self, ClientMessage, PROTOCOLS, RequestedStreams, ServerMessage, SessionStreams,
+};
 use crate::kubelet::{Body, Kubelet, Refusal, Target, status};
-use crate::programs::{Cursor, Seen, Stream};
+use crate::pods::Run;
+use crate::programs::{LogReader, NextEntry, Stream};
 
 /// Opens an attach session.
 pub(crate) fn open<B>(
@@ -20,65 +21,69 @@ pub(crate) fn open<B>(
     target: Target,
     request: &mut Request<B>,
 ) -> Result<Response<Body>, Refusal> {
-    let wanted = Wanted::read(&Query::of(request)).map_err(|text| Refusal(StatusCode::BAD_REQUEST, text))?;
+    let requested = RequestedStreams::from_query(&Query::from_request(request))?;
     let run = target.container.current().filter(|run| run.exit().is_none() || run.awaits_viewer());
     let run = run.ok_or_else(|| {
         let problem = format!("container {:?} of pod {} does not run", target.container.name, target.pod.key);
         Refusal(StatusCode::INTERNAL_SERVER_ERROR, problem)
     })?;
-    let carrier = Carrier::of(request)?;
+    let carrier = Carrier::from_request(request)?;
     let (protocol, response, upgraded) = handshake::accept(request, carrier, PROTOCOLS)?.split();
     kubelet.run_session(async move {
         let Some(connection) = handshake::connection(upgraded).await else { return };
         let (session, ends) = streams::pair();
         tokio::join!(
-            attach(run, session, wanted),
-            streams::carry(carrier, protocol, connection, wanted, ends)
+            attach(run, session, requested),
+            streams::carry(carrier, protocol, connection, requested, ends)
         );
     })?;
     Ok(response)
 }
 
-async fn attach(run: Arc<Run>, session: Streams, wanted: Wanted) {
-    let Streams { mut input, output } = session;
-    let feed = async {
-        while let Some(heard) = input.recv().await {
-            match heard {
-                Heard::Input(bytes) => run.feed(&bytes).await,
-                Heard::Size(size) => run.resize(size),
-                Heard::End if wanted.stdin => run.leave().await,
-                Heard::End => {}
+async fn attach(run: Arc<Run>, session: SessionStreams, requested: RequestedStreams) {
+    let SessionStreams { mut input, output } = session;
+    let input_task = async {
+        while let Some(message) = input.recv().await {
+            match message {
+                ClientMessage::Input(bytes) => run.write_input(&bytes).await,
+                ClientMessage::Resize(size) => run.resize(size),
+                ClientMessage::End if requested.stdin => run.detach_input().await,
+                ClientMessage::End => {}
             }
         }
-        if wanted.stdin {
-            run.leave().await;
+        if requested.stdin {
+            run.detach_input().await;
         }
         // The end of the input does not end the session.
         output.closed().await;
     };
-    let show = async {
-        show(run.view(), &output, wanted).await;
-        // A client that is gone does not need the last word.
-        let _ = output.send(Said::Status(status::success())).await;
+    let output_task = async {
+        send_output(run.view(), &output, requested).await;
+        // Fails if the client has disconnected.
+        let _ = output.send(ServerMessage::Status(status::success())).await;
     };
     tokio::select! {
-        () = feed => {}
-        () = show => {}
+        () = input_task => {}
+        () = output_task => {}
     }
-    if wanted.stdin {
-        run.leave().await;
+    if requested.stdin {
+        run.detach_input().await;
     }
 }
 
-/// Passes output on until it ends or the client is gone.
-pub(crate) async fn show(mut cursor: Cursor, output: &tokio::sync::mpsc::Sender<Said>, wanted: Wanted) {
-    while let Seen::Entry(entry) = cursor.next().await {
-        let said = match entry.stream {
-            Stream::Stdout if wanted.stdout => Said::Stdout(entry.bytes),
-            Stream::Stderr if wanted.stderr => Said::Stderr(entry.bytes),
+/// Sends output until it ends or the client disconnects.
+pub(crate) async fn send_output(
+    mut reader: LogReader,
+    output: &tokio::sync::mpsc::Sender<ServerMessage>,
+    requested: RequestedStreams,
+) {
+    while let NextEntry::Entry(entry) = reader.next().await {
+        let message = match entry.stream {
+            Stream::Stdout if requested.stdout => ServerMessage::Stdout(entry.bytes),
+            Stream::Stderr if requested.stderr => ServerMessage::Stderr(entry.bytes),
             _ => continue,
         };
-        if output.send(said).await.is_err() {
+        if output.send(message).await.is_err() {
             return;
         }
     }

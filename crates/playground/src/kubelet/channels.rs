@@ -1,7 +1,7 @@
-//! The channel protocols over WebSockets: the first byte of each message says which stream it is for.
+//! Channel protocols over WebSockets: the first byte of each message is the channel of its stream.
 //!
-//! `v4.channel.k8s.io` and `v5.channel.k8s.io`. In version 5 a message on channel 255 closes the channel that its
-//! second byte names, which is how a client ends the input.
+//! `v4.channel.k8s.io` and `v5.channel.k8s.io`. In version 5 a message on channel 255 closes the channel in its second
+//! byte; clients close standard input this way.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 
-use crate::kubelet::streams::{self, Ends, Heard, Said, Wanted};
+use crate::kubelet::streams::{self, CarrierStreams, ClientMessage, RequestedStreams, ServerMessage};
 
 const STDIN: u8 = 0;
 const STDOUT: u8 = 1;
@@ -22,18 +22,22 @@ const STDERR: u8 = 2;
 const ERROR: u8 = 3;
 const RESIZE: u8 = 4;
 const CLOSE: u8 = 255;
-/// How long a client that was told goodbye may take to answer.
-const LINGER: Duration = Duration::from_secs(5);
+/// Time for the client to answer a Close message.
+const LINGER_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Carries the streams of a session until it is over or the client is gone.
-pub(crate) async fn carry<C>(socket: WebSocketStream<C>, closes: bool, wanted: Wanted, ends: Ends)
-where
+/// Carries the streams of a session until it ends or the client disconnects.
+pub(crate) async fn carry<C>(
+    socket: WebSocketStream<C>,
+    closes: bool,
+    requested: RequestedStreams,
+    ends: CarrierStreams,
+) where
     C: AsyncRead + AsyncWrite + Unpin,
 {
-    let Ends { input, mut output } = ends;
+    let CarrierStreams { input, mut output } = ends;
     let (mut sink, mut messages) = socket.split();
-    let listen = async {
-        let mut takes_input = wanted.stdin;
+    let receive = async {
+        let mut takes_input = requested.stdin;
         while let Some(Ok(message)) = messages.next().await {
             let Message::Binary(bytes) = message else {
                 if matches!(message, Message::Close(_)) {
@@ -43,59 +47,61 @@ where
             };
             match (bytes.first(), bytes.get(1)) {
                 (Some(&STDIN), Some(_)) if takes_input => {
-                    takes_input = input.send(Heard::Input(bytes.slice(1..))).await.is_ok();
+                    takes_input = input.send(ClientMessage::Input(bytes.slice(1..))).await.is_ok();
                 }
                 (Some(&CLOSE), Some(&STDIN)) if closes && takes_input => {
                     takes_input = false;
-                    // A session that is over does not need the end of its input.
-                    let _ = input.send(Heard::End).await;
+                    // Fails if the session has ended.
+                    let _ = input.send(ClientMessage::End).await;
                 }
                 (Some(&RESIZE), Some(_)) => {
                     if let Some(size) = streams::size(&bytes[1..]) {
-                        let _ = input.send(Heard::Size(size)).await;
+                        let _ = input.send(ClientMessage::Resize(size)).await;
                     }
                 }
                 _ => {}
             }
         }
     };
-    let say = async {
-        // Tells the client that the session is there (an empty message on its first channel).
-        let first = if wanted.stdout {
+    let send = async {
+        // An empty message on the first channel tells the client that the session is open.
+        let first = if requested.stdout {
             STDOUT
-        } else if wanted.stderr {
+        } else if requested.stderr {
             STDERR
         } else {
             ERROR
         };
-        let mut sent = sink.send(message(first, &[])).await;
+        let mut sent = sink.send(channel_message(first, &[])).await;
         while sent.is_ok() {
-            let Some(said) = output.recv().await else { break };
-            sent = match said {
-                Said::Stdout(bytes) => sink.send(message(STDOUT, &bytes)).await,
-                Said::Stderr(bytes) => sink.send(message(STDERR, &bytes)).await,
-                Said::Status(status) => sink.send(message(ERROR, status.to_string().as_bytes())).await,
+            let Some(message) = output.recv().await else { break };
+            sent = match message {
+                ServerMessage::Stdout(bytes) => sink.send(channel_message(STDOUT, &bytes)).await,
+                ServerMessage::Stderr(bytes) => sink.send(channel_message(STDERR, &bytes)).await,
+                ServerMessage::Status(status) => {
+                    sink.send(channel_message(ERROR, status.to_string().as_bytes())).await
+                }
             };
         }
         if sent.is_ok() {
-            let goodbye = CloseFrame { code: CloseCode::Normal, reason: "".into() };
-            // A client that is gone does not need the goodbye.
-            let _ = sink.send(Message::Close(Some(goodbye))).await;
+            let close = CloseFrame { code: CloseCode::Normal, reason: "".into() };
+            // Fails if the client has disconnected.
+            let _ = sink.send(Message::Close(Some(close))).await;
         }
     };
-    let is_over = tokio::select! {
-        () = listen => false,
-        () = say => true,
+    let has_ended = tokio::select! {
+        () = receive => false,
+        () = send => true,
     };
-    if is_over {
-        // Closing under what the client still sends could cost it what it has not read yet.
+    if has_ended {
+        // Closing the connection while the client sends would reset it, and the client could lose unread messages.
         let answered = async { while let Some(Ok(_)) = messages.next().await {} };
-        let _ = timeout(LINGER, answered).await;
+        let _ = timeout(LINGER_TIMEOUT, answered).await;
     }
 }
 
 /// A message on a channel.
-pub(crate) fn message(channel: u8, bytes: &[u8]) -> Message {
+pub(crate) fn channel_message(channel: u8, bytes: &[u8]) -> Message {
     let mut message = BytesMut::with_capacity(bytes.len() + 1);
     message.put_u8(channel);
     message.put_slice(bytes);

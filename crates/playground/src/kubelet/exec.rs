@@ -1,8 +1,8 @@
-//! `exec`: runs one more command of a container next to its program.
+//! `exec`: runs a command in a container.
 //!
-//! In a pod with namespaces that is a further process; what it writes waits for the client to read it. On the loopback
-//! network only the commands that are played exist; any other one is an error of the session, as with an image that
-//! lacks it. The command's code reaches the client through the error channel.
+//! In namespaces mode the command is a process, which blocks while the client does not read its output. On the loopback
+//! network only built-in commands exist; any other command fails as in an image that lacks it. The error channel carries
+//! the exit code.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -10,12 +10,14 @@ use std::sync::Arc;
 use http::{Request, Response, StatusCode};
 use serde_json::Value;
 
-use crate::containers::{Run, Setting, Stdin};
-use crate::kubelet::attach::show;
+use crate::kubelet::attach::send_output;
 use crate::kubelet::handshake::{self, Carrier};
 use crate::kubelet::query::Query;
-use crate::kubelet::streams::{self, Heard, PROTOCOLS, Said, Streams, Wanted};
+use crate::kubelet::streams::{
+    self, ClientMessage, PROTOCOLS, RequestedStreams, ServerMessage, SessionStreams,
+};
 use crate::kubelet::{Body, Kubelet, Refusal, Target, process, status};
+use crate::pods::{ContainerSettings, Run, StdinMode};
 use crate::sandbox::{self, Launch, Process};
 
 /// Opens an exec session.
@@ -24,8 +26,8 @@ pub(crate) fn open<B>(
     target: Target,
     request: &mut Request<B>,
 ) -> Result<Response<Body>, Refusal> {
-    let query = Query::of(request);
-    let wanted = Wanted::read(&query).map_err(|text| Refusal(StatusCode::BAD_REQUEST, text))?;
+    let query = Query::from_request(request);
+    let requested = RequestedStreams::from_query(&query)?;
     let command: Vec<String> = query.all("command").map(str::to_owned).collect();
     let problem = |text: &str| {
         let container = &target.container.name;
@@ -37,7 +39,7 @@ pub(crate) fn open<B>(
     let Some(main) = target.container.current().filter(|run| run.exit().is_none()) else {
         return Err(problem("does not run"));
     };
-    let carrier = Carrier::of(request)?;
+    let carrier = Carrier::from_request(request)?;
     let (protocol, response, upgraded) = handshake::accept(request, carrier, PROTOCOLS)?.split();
     let scope = kubelet.scope.clone();
     kubelet.run_session(async move {
@@ -45,90 +47,90 @@ pub(crate) fn open<B>(
         let (session, ends) = streams::pair();
         let execute = async {
             if main.root().is_some() {
-                return match start_process(&target, &main, command, wanted).await {
-                    Ok(process) => process::execute(process, session, wanted).await,
-                    Err(problem) => say(session, problem).await,
+                return match start_process(&target, &main, command, requested).await {
+                    Ok(process) => process::execute(process, session, requested).await,
+                    Err(problem) => send_status(session, problem).await,
                 };
             }
-            match start(&target, &main, command, wanted, &scope) {
-                Ok(run) => execute(run, session, wanted).await,
-                Err(problem) => say(session, problem).await,
+            match start(&target, &main, command, requested, &scope) {
+                Ok(run) => execute(run, session, requested).await,
+                Err(problem) => send_status(session, problem).await,
             }
         };
-        tokio::join!(execute, streams::carry(carrier, protocol, connection, wanted, ends));
+        tokio::join!(execute, streams::carry(carrier, protocol, connection, requested, ends));
     })?;
     Ok(response)
 }
 
-async fn say(session: Streams, problem: Value) {
-    // A client that is gone does not need the last word.
-    let _ = session.output.send(Said::Status(problem)).await;
+async fn send_status(session: SessionStreams, problem: Value) {
+    // Fails if the client has disconnected.
+    let _ = session.output.send(ServerMessage::Status(problem)).await;
 }
 
-/// The started process, or the status that says why there is none.
+/// Starts the command as a process; the error is the status for the client.
 async fn start_process(
     target: &Target,
     main: &Run,
     command: Vec<String>,
-    wanted: Wanted,
+    requested: RequestedStreams,
 ) -> Result<Process, Value> {
     let failure = |text: &str| status::failure(&target.container.name, &target.pod.key, text);
     let sandbox = target.pod.sandbox.lock().clone();
     let (Some(sandbox), Some(root)) = (sandbox, main.root()) else {
-        return Err(failure("the pod has no namespaces any more"));
+        return Err(failure("the pod is being stopped"));
     };
     let launch = Launch::beside(&target.container.reference, command);
-    let with = sandbox::Streams { stdin: wanted.stdin, tty: wanted.tty };
+    let with = sandbox::Streams { stdin: requested.stdin, tty: requested.tty };
     let environment: &BTreeMap<String, String> = &main.environment;
     let started = sandbox.spawn(root, &launch, environment, with).await;
     started.map_err(|error| failure(&error.to_string()))
 }
 
-/// The started command, or the status that says why there is none.
+/// Starts a built-in command; the error is the status for the client.
 fn start(
     target: &Target,
     main: &Run,
     command: Vec<String>,
-    wanted: Wanted,
+    requested: RequestedStreams,
     scope: &portolan_net::Shutdown,
 ) -> Result<Arc<Run>, Value> {
     let failure = |text: &str| status::failure(&target.container.name, &target.pod.key, text);
     let Some(image) = target.container.image else {
-        return Err(failure("no command of its image is played by Portolan"));
+        return Err(failure("its image has no built-in commands"));
     };
     let invocation = image.execute(command).map_err(|error| failure(&error.to_string()))?;
-    let setting = Setting {
-        stdin: if wanted.stdin { Stdin::Once } else { Stdin::Closed },
-        tty: wanted.tty,
-        ..target.container.setting.clone()
+    let settings = ContainerSettings {
+        stdin: if requested.stdin { StdinMode::Once } else { StdinMode::Closed },
+        tty: requested.tty,
+        ..target.container.settings.clone()
     };
-    Ok(Run::start(invocation, &setting, main.environment.clone(), scope))
+    Ok(Run::start(invocation, &settings, main.environment.clone(), scope))
 }
 
-async fn execute(run: Arc<Run>, session: Streams, wanted: Wanted) {
-    let Streams { mut input, output } = session;
-    let feed = async {
-        while let Some(heard) = input.recv().await {
-            match heard {
-                Heard::Input(bytes) => run.feed(&bytes).await,
-                Heard::End => run.leave().await,
-                Heard::Size(_) => {}
+async fn execute(run: Arc<Run>, session: SessionStreams, requested: RequestedStreams) {
+    let SessionStreams { mut input, output } = session;
+    let input_task = async {
+        while let Some(message) = input.recv().await {
+            match message {
+                ClientMessage::Input(bytes) => run.write_input(&bytes).await,
+                ClientMessage::End => run.detach_input().await,
+                ClientMessage::Resize(_) => {}
             }
         }
-        run.leave().await;
+        run.detach_input().await;
         output.closed().await;
     };
-    let follow = async {
-        show(run.journal.from_start(), &output, wanted).await;
+    let output_task = async {
+        send_output(run.log.from_start(), &output, requested).await;
         if !output.is_closed() {
             let code = run.exited().await.code;
-            let _ = output.send(Said::Status(status::exit_code(code))).await;
+            let _ = output.send(ServerMessage::Status(status::exit_code(code))).await;
         }
     };
     tokio::select! {
-        () = feed => {}
-        () = follow => {}
+        () = input_task => {}
+        () = output_task => {}
     }
-    // Without its client a command goes on for nobody.
+    // Kill the command when its client disconnects.
     run.kill();
 }

@@ -1,10 +1,11 @@
-//! `portForward`: connections of a client become connections inside of a pod.
+//! `portForward`: forwards connections of a client to ports of a pod.
 //!
-//! Over SPDY every connection is a pair of streams, one for data and one for an error text; kubectl sends that SPDY
-//! session through a WebSocket. The older way, one WebSocket with two channels per port, is what kube-rs speaks.
+//! Over SPDY every connection is a pair of streams, for data and for an error message; kubectl tunnels the SPDY session
+//! through a WebSocket. kube-rs uses the older protocol: one WebSocket with two channels per port.
 
 use std::collections::BTreeMap;
 use std::io;
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use bytes::{Buf, Bytes, BytesMut};
@@ -17,23 +18,23 @@ use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Message;
 use tracing::debug;
 
-use crate::containers::Pod;
 use crate::kubelet::handshake::{self, Carrier, Upgraded};
 use crate::kubelet::query::Query;
 use crate::kubelet::{Body, Kubelet, Refusal, channels, tunnel};
-use crate::network::Connection;
+use crate::network::{Connection, DialError};
+use crate::pods::Pod;
 use crate::spdy::{Reader, Session, Stream, Writer};
 
 const SPDY_STREAMS: &str = "portforward.k8s.io";
 const TUNNELLED: &str = "SPDY/3.1+portforward.k8s.io";
 const CHANNELS: &str = "v4.channel.k8s.io";
 
-/// Bytes that are moved at once.
-const PIECE: usize = 16 << 10;
-/// Ports of one request of the older way: two channels each, numbered by one byte.
-const MOST_PORTS: usize = 64;
-/// Streams whose partner has not come; the next one is reset.
-const MOST_HALVES: usize = 64;
+/// Copy buffer size.
+const COPY_CHUNK: usize = 16 << 10;
+/// Ports of one request of the channel protocol: two channels each, numbered by one byte.
+const MAX_PORTS: usize = 64;
+/// Data or error streams without the other stream of the pair; more are reset.
+const MAX_UNPAIRED_STREAMS: usize = 64;
 
 /// Opens a forwarding session.
 pub(crate) fn open<B>(
@@ -41,12 +42,12 @@ pub(crate) fn open<B>(
     pod: Arc<Pod>,
     request: &mut Request<B>,
 ) -> Result<Response<Body>, Refusal> {
-    let carrier = Carrier::of(request)?;
+    let carrier = Carrier::from_request(request)?;
     let known: &[&'static str] = match carrier {
         Carrier::WebSocket => &[TUNNELLED, CHANNELS],
         Carrier::Spdy => &[SPDY_STREAMS],
     };
-    let ports = ports(&Query::of(request))?;
+    let ports = ports(&Query::from_request(request))?;
     let (protocol, response, upgraded) = handshake::accept(request, carrier, known)?.split();
     if protocol == CHANNELS && ports.is_empty() {
         return Err(Refusal(StatusCode::BAD_REQUEST, "query parameter \"port\" is required".to_owned()));
@@ -70,8 +71,8 @@ fn ports(query: &Query) -> Result<Vec<u16>, Refusal> {
             _ => Err(Refusal(StatusCode::BAD_REQUEST, format!("{text:?} is not a port"))),
         })
         .collect();
-    ports.and_then(|ports| match ports.len() > MOST_PORTS {
-        true => Err(Refusal(StatusCode::BAD_REQUEST, format!("more than {MOST_PORTS} ports"))),
+    ports.and_then(|ports| match ports.len() > MAX_PORTS {
+        true => Err(Refusal(StatusCode::BAD_REQUEST, format!("more than {MAX_PORTS} ports"))),
         false => Ok(ports),
     })
 }
@@ -81,14 +82,14 @@ async fn forward_tunnelled(connection: Upgraded, pod: &Arc<Pod>) {
     tokio::join!(forward_streams(bytes, pod), pump);
 }
 
-/// Forwards over a SPDY session until the client is gone.
+/// Forwards over a SPDY session until the client disconnects.
 async fn forward_streams<C>(connection: C, pod: &Arc<Pod>)
 where
     C: AsyncRead + AsyncWrite + Send + 'static,
 {
     let (mut session, driver) = Session::serve(connection);
     let accept = async {
-        let mut halves: BTreeMap<String, Stream> = BTreeMap::new();
+        let mut unpaired: BTreeMap<String, Stream> = BTreeMap::new();
         let mut connections = JoinSet::new();
         loop {
             let stream = tokio::select! {
@@ -97,14 +98,14 @@ where
             };
             let Some(stream) = stream else { break };
             let request = stream.headers.get("requestid").unwrap_or_default().to_owned();
-            match halves.remove(&request) {
+            match unpaired.remove(&request) {
                 Some(other) => {
-                    if let Some(pair) = Pair::of(stream, other) {
+                    if let Some(pair) = Pair::from_streams(stream, other) {
                         connections.spawn(pair.forward(pod.clone()));
                     }
                 }
-                None if halves.len() < MOST_HALVES => {
-                    halves.insert(request, stream);
+                None if unpaired.len() < MAX_UNPAIRED_STREAMS => {
+                    unpaired.insert(request, stream);
                 }
                 // Dropping the stream resets it.
                 None => {}
@@ -123,17 +124,17 @@ where
     }
 }
 
-/// The two streams of one connection.
+/// The data and the error stream of one connection.
 struct Pair {
     port: String,
     data: Stream,
     error: Writer,
-    /// The client sends nothing on it; dropping it would reset the stream.
+    /// Kept because dropping it would reset the stream; the client sends nothing on it.
     _error_reader: Reader,
 }
 
 impl Pair {
-    fn of(a: Stream, b: Stream) -> Option<Self> {
+    fn from_streams(a: Stream, b: Stream) -> Option<Self> {
         let kind = |stream: &Stream| stream.headers.get("streamtype").map(str::to_owned);
         let (data, error) = match (kind(&a)?.as_str(), kind(&b)?.as_str()) {
             ("data", "error") => (a, b),
@@ -147,11 +148,11 @@ impl Pair {
     async fn forward(mut self, pod: Arc<Pod>) {
         match dial(&pod, &self.port).await {
             Ok(connection) => {
-                exchange(self.data, connection).await;
+                copy(self.data, connection).await;
             }
-            Err(problem) => {
-                // A client that is gone does not need the reason.
-                let _ = self.error.send(Bytes::from(problem)).await;
+            Err(error) => {
+                // Fails if the client has disconnected.
+                let _ = self.error.send(error.to_string().into()).await;
                 let _ = self.data.writer.finish().await;
             }
         }
@@ -159,51 +160,70 @@ impl Pair {
     }
 }
 
-async fn dial(pod: &Pod, port: &str) -> Result<Connection, String> {
-    let problem = |reason: &dyn std::fmt::Display| {
-        format!("error forwarding port {port} to pod {}, uid {}: {reason}", pod.key.name, pod.uid)
-    };
-    let number: u16 = port.parse().map_err(|_| problem(&"it is not a port"))?;
-    let dialled = pod.network.dial_self(number).await;
-    dialled.map_err(|error| {
-        problem(&format_args!("dial tcp {}:{number}: connect: {error}", pod.network.address()))
-    })
+/// Why a connection was not forwarded. The message is sent to the client.
+#[derive(Debug, thiserror::Error)]
+#[error("error forwarding port {port} to pod {pod}, uid {uid}: {reason}")]
+struct ForwardError {
+    port: String,
+    pod: String,
+    uid: String,
+    reason: ForwardReason,
 }
 
-/// Moves bytes both ways until the pod has ended its side and the client its own, or the client resets the stream.
-async fn exchange(data: Stream, connection: Connection) {
+#[derive(Debug, thiserror::Error)]
+enum ForwardReason {
+    #[error("it is not a port")]
+    NotAPort,
+    #[error("dial tcp {to}: connect: {source}")]
+    Dial { to: SocketAddr, source: DialError },
+}
+
+async fn dial(pod: &Pod, port: &str) -> Result<Connection, ForwardError> {
+    let failed = |reason| ForwardError {
+        port: port.to_owned(),
+        pod: pod.key.name.clone(),
+        uid: pod.uid.clone(),
+        reason,
+    };
+    let number: u16 = port.parse().map_err(|_| failed(ForwardReason::NotAPort))?;
+    let to = SocketAddr::new(pod.network.address(), number);
+    pod.network.dial_self(number).await.map_err(|source| failed(ForwardReason::Dial { to, source }))
+}
+
+/// Copies bytes both ways until both sides have finished, or the client resets the stream.
+async fn copy(data: Stream, connection: Connection) {
     let Stream { mut reader, mut writer, .. } = data;
     let (mut from_pod, mut to_pod) = tokio::io::split(connection);
-    // Each direction owns its halves: what comes for a pod that no longer reads is discarded.
+    // Each direction owns its halves: bytes for a pod that has stopped reading are discarded.
     let upload = async move {
         while let Ok(Some(bytes)) = reader.read().await {
             if to_pod.write_all(&bytes).await.is_err() {
                 return;
             }
         }
-        // The pod may have closed already.
+        // Fails if the pod has closed the connection.
         let _ = to_pod.shutdown().await;
     };
     let download = async move {
-        while let Ok(Some(bytes)) = piece(&mut from_pod).await {
+        while let Ok(Some(bytes)) = read_chunk(&mut from_pod).await {
             if writer.send(bytes).await.is_err() {
                 return;
             }
         }
-        // A client that has reset the stream does not need its end.
+        // Fails if the client has reset the stream.
         let _ = writer.finish().await;
     };
     tokio::join!(upload, download);
 }
 
 /// The next bytes, `None` at the end.
-async fn piece(reader: &mut (impl AsyncRead + Unpin)) -> io::Result<Option<Bytes>> {
-    let mut buffer = BytesMut::with_capacity(PIECE);
+async fn read_chunk(reader: &mut (impl AsyncRead + Unpin)) -> io::Result<Option<Bytes>> {
+    let mut buffer = BytesMut::with_capacity(COPY_CHUNK);
     let length = reader.read_buf(&mut buffer).await?;
     Ok((length > 0).then(|| buffer.freeze()))
 }
 
-/// The older way: each port has a data channel and an error channel and carries one connection.
+/// The channel protocol: each port has a data channel and an error channel and carries one connection.
 async fn forward_channels<C>(socket: WebSocketStream<C>, pod: &Arc<Pod>, ports: &[u16])
 where
     C: AsyncRead + AsyncWrite + Unpin,
@@ -216,11 +236,11 @@ where
         let (input, bytes) = mpsc::channel(16);
         inputs.push(input);
         let channel = index as u8 * 2;
-        let line = Line { channel, port: *port, outgoing: outgoing.clone() };
-        connections.spawn(line.forward(pod.clone(), bytes));
+        let connection = ChannelConnection { channel, port: *port, outgoing: outgoing.clone() };
+        connections.spawn(connection.forward(pod.clone(), bytes));
     }
     drop(outgoing);
-    let listen = async {
+    let receive = async {
         while let Some(Ok(message)) = messages.next().await {
             match message {
                 Message::Binary(mut bytes) if !bytes.is_empty() => {
@@ -228,7 +248,7 @@ where
                     if channel % 2 == 0
                         && let Some(input) = inputs.get(channel / 2)
                     {
-                        // A connection that is over takes no more bytes.
+                        // Fails if the connection has ended.
                         let _ = input.send(bytes).await;
                     }
                 }
@@ -237,7 +257,7 @@ where
             }
         }
     };
-    let say = async {
+    let send = async {
         while let Some(message) = queued.recv().await {
             if sink.send(message).await.is_err() {
                 return;
@@ -246,27 +266,27 @@ where
         let _ = sink.close().await;
     };
     tokio::select! {
-        () = listen => {}
-        () = say => {}
+        () = receive => {}
+        () = send => {}
     }
 }
 
-/// One port of the older way.
-struct Line {
+/// The connection of one port in the channel protocol.
+struct ChannelConnection {
     channel: u8,
     port: u16,
     outgoing: mpsc::Sender<Message>,
 }
 
-impl Line {
+impl ChannelConnection {
     async fn forward(self, pod: Arc<Pod>, mut input: mpsc::Receiver<Bytes>) {
-        // Each channel starts with the number of its port.
+        // Each channel starts with its port, as two little-endian bytes.
         for channel in [self.channel, self.channel + 1] {
-            self.say(channel, &self.port.to_le_bytes()).await;
+            self.send(channel, &self.port.to_le_bytes()).await;
         }
         let connection = match dial(&pod, &self.port.to_string()).await {
             Ok(connection) => connection,
-            Err(problem) => return self.say(self.channel + 1, problem.as_bytes()).await,
+            Err(error) => return self.send(self.channel + 1, error.to_string().as_bytes()).await,
         };
         let (mut from_pod, mut to_pod) = tokio::io::split(connection);
         let upload = async {
@@ -278,8 +298,8 @@ impl Line {
             std::future::pending::<()>().await;
         };
         let download = async {
-            while let Ok(Some(bytes)) = piece(&mut from_pod).await {
-                self.say(self.channel, &bytes).await;
+            while let Ok(Some(bytes)) = read_chunk(&mut from_pod).await {
+                self.send(self.channel, &bytes).await;
             }
         };
         tokio::select! {
@@ -288,8 +308,8 @@ impl Line {
         }
     }
 
-    async fn say(&self, channel: u8, bytes: &[u8]) {
-        // The session ends when the client is gone.
-        let _ = self.outgoing.send(channels::message(channel, bytes)).await;
+    async fn send(&self, channel: u8, bytes: &[u8]) {
+        // Fails if the client has disconnected.
+        let _ = self.outgoing.send(channels::channel_message(channel, bytes)).await;
     }
 }

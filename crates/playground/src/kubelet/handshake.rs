@@ -1,6 +1,6 @@
-//! How a request becomes a connection: the WebSocket handshake (RFC 6455) and the upgrade to SPDY/3.1.
+//! Upgrades a request to a connection: WebSocket handshake (RFC 6455) or SPDY/3.1.
 //!
-//! The answer is made at once; the connection comes when the HTTP server has sent it.
+//! The response is returned immediately; the connection is available after the HTTP server has sent it.
 
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode, header};
 use http_body_util::{BodyExt, Empty};
@@ -12,16 +12,16 @@ use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
 
 use crate::kubelet::{Body, Refusal};
 
-/// The header in which SPDY clients offer protocols, one per header, and servers name the chosen one.
+/// Header with the protocols that a SPDY client offers, and with the one that the server chooses.
 const STREAM_PROTOCOL: HeaderName = HeaderName::from_static("x-stream-protocol-version");
 const SPDY: &str = "SPDY/3.1";
-/// The largest WebSocket message; clients of the channel protocols write pieces of 32 KiB.
-const LARGEST_MESSAGE: usize = 1 << 20;
+/// Limit of a WebSocket message; clients of the channel protocols send 32 KiB.
+const MAX_MESSAGE_BYTES: usize = 1 << 20;
 
 /// A connection after its upgrade.
 pub(crate) type Upgraded = TokioIo<hyper::upgrade::Upgraded>;
 
-/// What a request asks to become.
+/// Protocol that a request asks to upgrade to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Carrier {
     WebSocket,
@@ -31,15 +31,15 @@ pub(crate) enum Carrier {
 /// An accepted upgrade.
 #[derive(Debug)]
 pub(crate) struct Upgrade {
-    /// The chosen one of the protocols that this side knows.
+    /// The chosen stream protocol.
     pub(crate) protocol: &'static str,
     pub(crate) response: Response<Body>,
     upgraded: OnUpgrade,
 }
 
 impl Carrier {
-    /// Reads what a request wants to become.
-    pub(crate) fn of<B>(request: &Request<B>) -> Result<Self, Refusal> {
+    /// Reads the requested upgrade.
+    pub(crate) fn from_request<B>(request: &Request<B>) -> Result<Self, Refusal> {
         let is = |name: &str| has_token(request.headers(), &header::UPGRADE, name);
         if !has_token(request.headers(), &header::CONNECTION, "upgrade") {
             return Err(Refusal(StatusCode::BAD_REQUEST, "Upgrade request required".to_owned()));
@@ -55,7 +55,7 @@ impl Carrier {
     }
 }
 
-/// Accepts an upgrade to the first protocol of the client's that is in `known`.
+/// Accepts an upgrade with the first protocol of the client that is in `known`.
 pub(crate) fn accept<B>(
     request: &mut Request<B>,
     carrier: Carrier,
@@ -98,21 +98,21 @@ pub(crate) fn accept<B>(
     Ok(Upgrade { protocol, response, upgraded })
 }
 
-/// The connection, once the answer is out; `None` when the client left before.
+/// The connection, once the response is sent; `None` when the client disconnected before.
 pub(crate) async fn connection(upgraded: OnUpgrade) -> Option<Upgraded> {
     upgraded.await.ok().map(TokioIo::new)
 }
 
-/// The server's end of a WebSocket.
+/// The server side of a WebSocket.
 pub(crate) async fn web_socket(connection: Upgraded) -> WebSocketStream<Upgraded> {
     let config = WebSocketConfig::default()
-        .max_message_size(Some(LARGEST_MESSAGE))
-        .max_frame_size(Some(LARGEST_MESSAGE));
+        .max_message_size(Some(MAX_MESSAGE_BYTES))
+        .max_frame_size(Some(MAX_MESSAGE_BYTES));
     WebSocketStream::from_raw_socket(connection, Role::Server, Some(config)).await
 }
 
 impl Upgrade {
-    /// Splits into the answer and what the connection will come out of.
+    /// Splits into protocol, response and future connection.
     pub(crate) fn split(self) -> (&'static str, Response<Body>, OnUpgrade) {
         (self.protocol, self.response, self.upgraded)
     }
@@ -122,7 +122,7 @@ fn has_token(headers: &HeaderMap, name: &HeaderName, token: &str) -> bool {
     tokens(headers, name).iter().any(|other| other.eq_ignore_ascii_case(token))
 }
 
-/// The comma separated parts of all headers of a name.
+/// The comma-separated values of all headers with a name.
 fn tokens(headers: &HeaderMap, name: &HeaderName) -> Vec<String> {
     let values = headers.get_all(name).iter().filter_map(|value| value.to_str().ok());
     values.flat_map(|value| value.split(',')).map(|token| token.trim().to_owned()).collect()

@@ -1,6 +1,6 @@
-//! `containerLogs`: what a container has written, and what it writes next.
+//! `containerLogs`: the output of a container, optionally followed.
 //!
-//! Which entries are shown and how is pure; following reads the journal at the caller's pace.
+//! Selecting and printing entries is pure. A followed log is read at the client's pace.
 
 use std::convert::Infallible;
 
@@ -13,11 +13,11 @@ use portolan_net::Shutdown;
 
 use crate::kubelet::Refusal;
 use crate::kubelet::query::Query;
-use crate::programs::{self, Cursor, Entry, Journal, Seen};
+use crate::programs::{self, ContainerLog, LogEntry, LogReader, NextEntry};
 
-/// `PodLogOptions`, as far as a kubelet sees them.
+/// The fields of `PodLogOptions` that a kubelet gets.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub(crate) struct Options {
+pub(crate) struct LogOptions {
     pub(crate) previous: bool,
     follow: bool,
     timestamps: bool,
@@ -35,8 +35,8 @@ enum Since {
     Time(Timestamp),
 }
 
-impl Options {
-    pub(crate) fn read(query: &Query) -> Result<Self, Refusal> {
+impl LogOptions {
+    pub(crate) fn from_query(query: &Query) -> Result<Self, Refusal> {
         let number = |name: &str| match query.get(name) {
             None => Ok(None),
             Some(text) => text.parse::<u32>().map(Some).map_err(|_| invalid(name, text)),
@@ -53,9 +53,9 @@ impl Options {
             Some(other) => return Err(invalid("stream", other)),
         };
         Ok(Self {
-            previous: query.is_on("previous"),
-            follow: query.is_on("follow"),
-            timestamps: query.is_on("timestamps"),
+            previous: query.is_true("previous"),
+            follow: query.is_true("follow"),
+            timestamps: query.is_true("timestamps"),
             tail_lines: number("tailLines")?.map(|lines| lines as usize),
             since,
             limit_bytes: number("limitBytes")?.map(|bytes| bytes as usize),
@@ -68,76 +68,76 @@ fn invalid(name: &str, value: &str) -> Refusal {
     Refusal(StatusCode::BAD_REQUEST, format!("invalid value {value:?} of {name}"))
 }
 
-/// The text of a journal, to its end or as long as it grows.
+/// Streams a log to its current end, or until the container ends if followed.
 pub(crate) fn stream(
-    journal: Journal,
-    options: Options,
+    log: ContainerLog,
+    options: LogOptions,
     now: Timestamp,
     scope: Shutdown,
 ) -> impl Stream<Item = Result<Frame<Bytes>, Infallible>> {
-    let mut cursor = journal.from_start();
+    let mut reader = log.from_start();
     let mut kept = Vec::new();
-    while let Some(entry) = cursor.try_next() {
+    while let Some(entry) = reader.try_next() {
         kept.push(entry);
     }
     let mut printer = Printer::new(&options);
     let first: Bytes = select(kept, &options, now).iter().flat_map(|entry| printer.print(entry)).collect();
     let state =
-        State { first: Some(first), cursor: options.follow.then_some(cursor), printer, options, scope };
+        LogStream { first: Some(first), reader: options.follow.then_some(reader), printer, options, scope };
     futures::stream::unfold(state, |mut state| async move {
         let bytes = state.next().await?;
         Some((Ok(Frame::data(bytes)), state))
     })
 }
 
-struct State {
-    /// What was there when the request came; an empty one makes the headers go out at once.
+struct LogStream {
+    /// The output so far. Sent even if empty, so that the response headers are sent immediately.
     first: Option<Bytes>,
-    cursor: Option<Cursor>,
+    reader: Option<LogReader>,
     printer: Printer,
-    options: Options,
+    options: LogOptions,
     scope: Shutdown,
 }
 
-impl State {
+impl LogStream {
     async fn next(&mut self) -> Option<Bytes> {
         if let Some(first) = self.first.take() {
             return Some(first);
         }
-        let cursor = self.cursor.as_mut()?;
+        let reader = self.reader.as_mut()?;
         loop {
             if self.printer.is_full() {
                 return None;
             }
             let seen = tokio::select! {
-                seen = cursor.next() => seen,
+                seen = reader.next() => seen,
                 () = self.scope.requested() => return None,
             };
             match seen {
-                Seen::Entry(entry) if self.options.wants(&entry) => {
+                NextEntry::Entry(entry) if self.options.wants(&entry) => {
                     return Some(self.printer.print(&entry).into());
                 }
-                Seen::Entry(_) => {}
-                Seen::End => return None,
+                NextEntry::Entry(_) => {}
+                NextEntry::End => return None,
             }
         }
     }
 }
 
-impl Options {
-    fn wants(&self, entry: &Entry) -> bool {
+impl LogOptions {
+    fn wants(&self, entry: &LogEntry) -> bool {
         self.stream.is_none_or(|stream| entry.stream == stream)
     }
 }
 
-/// The entries to start with.
-fn select(entries: Vec<Entry>, options: &Options, now: Timestamp) -> Vec<Entry> {
+/// Selects the entries of the output so far.
+fn select(entries: Vec<LogEntry>, options: &LogOptions, now: Timestamp) -> Vec<LogEntry> {
     let since = match options.since {
         Since::Always => Timestamp::MIN,
         Since::Ago(ago) => now.checked_sub(ago).unwrap_or(Timestamp::MIN),
         Since::Time(time) => time,
     };
-    let mut wanted: Vec<Entry> =
+    let mut wanted: Vec<LogEntry> =
         entries.into_iter().filter(|entry| entry.at >= since && options.wants(entry)).collect();
     if let Some(lines) = options.tail_lines {
         let mut starts = LineStarts::default();
@@ -152,7 +152,7 @@ fn select(entries: Vec<Entry>, options: &Options, now: Timestamp) -> Vec<Entry> 
     wanted
 }
 
-/// Tells which entries begin a line: those after a line break on the same stream.
+/// Recognises entries that begin a line: those after a line break on the same stream.
 #[derive(Debug, Default)]
 struct LineStarts {
     stdout_open: bool,
@@ -160,7 +160,7 @@ struct LineStarts {
 }
 
 impl LineStarts {
-    fn starts_line(&mut self, entry: &Entry) -> bool {
+    fn starts_line(&mut self, entry: &LogEntry) -> bool {
         let open = match entry.stream {
             programs::Stream::Stdout => &mut self.stdout_open,
             programs::Stream::Stderr => &mut self.stderr_open,
@@ -171,21 +171,21 @@ impl LineStarts {
     }
 }
 
-/// Turns entries into the bytes of the answer.
+/// Prints entries as bytes of the response.
 struct Printer {
     timestamps: bool,
     starts: LineStarts,
-    /// Bytes that may still be printed.
+    /// Bytes left of `limitBytes`.
     left: usize,
 }
 
 impl Printer {
-    fn new(options: &Options) -> Self {
+    fn new(options: &LogOptions) -> Self {
         let left = options.limit_bytes.unwrap_or(usize::MAX);
         Self { timestamps: options.timestamps, starts: LineStarts::default(), left }
     }
 
-    fn print(&mut self, entry: &Entry) -> Vec<u8> {
+    fn print(&mut self, entry: &LogEntry) -> Vec<u8> {
         let mut bytes = Vec::with_capacity(entry.bytes.len() + 32);
         if self.starts.starts_line(entry) && self.timestamps {
             bytes.extend_from_slice(format!("{:.9} ", entry.at).as_bytes());
@@ -212,29 +212,29 @@ mod tests {
     }
 
     /// Three lines a second apart, the second one on standard error and in two parts.
-    fn journal() -> Journal {
-        let journal = Journal::default();
-        journal.write(programs::Stream::Stdout, b"one\n", time(0));
-        journal.write(programs::Stream::Stderr, b"tw", time(1));
-        journal.write(programs::Stream::Stderr, b"o\n", time(1));
-        journal.write(programs::Stream::Stdout, b"three\n", time(2));
-        journal
+    fn log() -> ContainerLog {
+        let log = ContainerLog::default();
+        log.write(programs::Stream::Stdout, b"one\n", time(0));
+        log.write(programs::Stream::Stderr, b"tw", time(1));
+        log.write(programs::Stream::Stderr, b"o\n", time(1));
+        log.write(programs::Stream::Stdout, b"three\n", time(2));
+        log
     }
 
-    fn options(query: &str) -> Options {
+    fn options(query: &str) -> LogOptions {
         let request = http::Request::builder().uri(format!("/?{query}")).body(()).expect("a request");
-        Options::read(&Query::of(&request)).expect("valid options")
+        LogOptions::from_query(&Query::from_request(&request)).expect("valid options")
     }
 
-    async fn read(journal: &Journal, query: &str) -> String {
-        let frames = stream(journal.clone(), options(query), time(3), Shutdown::new());
+    async fn read(log: &ContainerLog, query: &str) -> String {
+        let frames = stream(log.clone(), options(query), time(3), Shutdown::new());
         let bytes = frames.map(|frame| frame.expect("infallible").into_data().expect("data"));
         String::from_utf8_lossy(&bytes.collect::<Vec<_>>().await.concat()).into_owned()
     }
 
     #[tokio::test]
     async fn options_and_what_they_show() {
-        let journal = journal();
+        let log = log();
         let cases = [
             ("everything", "", "one\ntwo\nthree\n"),
             ("the last lines", "tailLines=2", "two\nthree\n"),
@@ -251,26 +251,26 @@ mod tests {
             ),
         ];
         for (name, query, want) in cases {
-            assert_eq!(read(&journal, query).await, want, "{name}");
+            assert_eq!(read(&log, query).await, want, "{name}");
         }
     }
 
     #[tokio::test]
-    async fn following_goes_on_until_the_container_ends() {
-        let journal = journal();
+    async fn a_followed_log_ends_with_the_container() {
+        let log = log();
         let writer = async {
             tokio::task::yield_now().await;
-            journal.write(programs::Stream::Stdout, b"four\n", time(4));
+            log.write(programs::Stream::Stdout, b"four\n", time(4));
             tokio::task::yield_now().await;
-            journal.close();
+            log.close();
         };
-        let (text, ()) = tokio::join!(read(&journal, "follow=true&tailLines=1"), writer);
+        let (text, ()) = tokio::join!(read(&log, "follow=true&tailLines=1"), writer);
         assert_eq!(text, "three\nfour\n");
     }
 
     #[tokio::test]
-    async fn following_ends_at_the_limit() {
-        let text = read(&journal(), "follow=true&limitBytes=3").await;
+    async fn a_followed_log_ends_at_the_limit() {
+        let text = read(&log(), "follow=true&limitBytes=3").await;
         assert_eq!(text, "one");
     }
 
@@ -278,7 +278,8 @@ mod tests {
     fn wrong_options_are_named() {
         for query in ["tailLines=x", "sinceTime=yesterday", "limitBytes=-1", "stream=Both"] {
             let request = http::Request::builder().uri(format!("/?{query}")).body(()).expect("a request");
-            let Refusal(status, text) = Options::read(&Query::of(&request)).expect_err("invalid");
+            let Refusal(status, text) =
+                LogOptions::from_query(&Query::from_request(&request)).expect_err("invalid");
             assert_eq!(status, StatusCode::BAD_REQUEST);
             assert!(text.contains(query.split('=').next().expect("a name")), "{text}");
         }

@@ -1,6 +1,6 @@
-//! The streams of an `exec` session and those of a process, joined.
+//! Connects the streams of an `exec` session with those of a process.
 //!
-//! Nothing is kept in between: a process that writes faster than its client reads has to wait, and nothing is lost.
+//! Without a buffer in between: a process that writes faster than its client reads blocks, and no output is lost.
 
 use std::time::Duration;
 
@@ -11,32 +11,32 @@ use tokio::sync::mpsc;
 use tokio::time::timeout;
 
 use crate::kubelet::status;
-use crate::kubelet::streams::{Heard, Said, Streams, Wanted};
-use crate::sandbox::{PIECE, Process, Terminal};
+use crate::kubelet::streams::{ClientMessage, RequestedStreams, ServerMessage, SessionStreams};
+use crate::sandbox::{COPY_CHUNK, Process, Terminal};
 
-/// How long output is waited for that something else than the process may still write.
-const LAST_WORDS: Duration = Duration::from_secs(1);
+/// Time without output after which streams still held open by other processes are given up.
+const OUTPUT_DRAIN_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// Carries a session to the end of its process; a client that leaves ends the process.
-pub(crate) async fn execute(mut process: Process, session: Streams, wanted: Wanted) {
-    let Streams { input, output } = session;
+/// Runs a session until its process ends. Kills the process when the client disconnects.
+pub(crate) async fn execute(mut process: Process, session: SessionStreams, requested: RequestedStreams) {
+    let SessionStreams { input, output } = session;
     let ends = std::mem::take(&mut process.ends);
-    let feed = feed(input, ends.stdin, ends.terminal.clone());
-    let speak = async {
+    let input_task = write_input(input, ends.stdin, ends.terminal.clone());
+    let output_task = async {
         tokio::join!(
-            speak_terminal(ends.terminal, &output),
-            speak(ends.stdout, &output, Said::Stdout, wanted.stdout),
-            speak(ends.stderr, &output, Said::Stderr, wanted.stderr)
+            send_terminal_output(ends.terminal, &output),
+            send_output(ends.stdout, &output, ServerMessage::Stdout, requested.stdout),
+            send_output(ends.stderr, &output, ServerMessage::Stderr, requested.stderr)
         );
     };
-    tokio::pin!(feed, speak);
-    let (mut is_fed, mut is_silent) = (false, false);
+    tokio::pin!(input_task, output_task);
+    let (mut input_done, mut output_done) = (false, false);
     let code = loop {
         tokio::select! {
             code = process.wait() => break Some(code),
             () = output.closed() => break None,
-            () = &mut feed, if !is_fed => is_fed = true,
-            () = &mut speak, if !is_silent => is_silent = true,
+            () = &mut input_task, if !input_done => input_done = true,
+            () = &mut output_task, if !output_done => output_done = true,
         }
     };
     let Some(code) = code else {
@@ -44,63 +44,67 @@ pub(crate) async fn execute(mut process: Process, session: Streams, wanted: Want
         process.wait().await;
         return;
     };
-    while !is_silent {
-        // A slow client gets all; streams that somebody else holds open end after a silence.
+    while !output_done {
+        // A slow client gets all output; streams held open by other processes end after a timeout without output.
         let before = output.capacity();
-        match timeout(LAST_WORDS, &mut speak).await {
-            Ok(()) => is_silent = true,
+        match timeout(OUTPUT_DRAIN_TIMEOUT, &mut output_task).await {
+            Ok(()) => output_done = true,
             Err(_) if output.capacity() == before && before > 0 => break,
             Err(_) => {}
         }
     }
-    // A client that is gone does not need the last word.
-    let _ = output.send(Said::Status(status::exit_code(code))).await;
+    // Fails if the client has disconnected.
+    let _ = output.send(ServerMessage::Status(status::exit_code(code))).await;
 }
 
-async fn feed(mut input: mpsc::Receiver<Heard>, stdin: Option<ChildStdin>, terminal: Option<Terminal>) {
+async fn write_input(
+    mut input: mpsc::Receiver<ClientMessage>,
+    stdin: Option<ChildStdin>,
+    terminal: Option<Terminal>,
+) {
     let mut stdin = stdin;
-    while let Some(heard) = input.recv().await {
-        match (heard, &terminal) {
-            (Heard::Input(bytes), Some(terminal)) => {
+    while let Some(message) = input.recv().await {
+        match (message, &terminal) {
+            (ClientMessage::Input(bytes), Some(terminal)) => {
                 if terminal.write_all(&bytes).await.is_err() {
                     return;
                 }
             }
-            (Heard::Input(bytes), None) => {
+            (ClientMessage::Input(bytes), None) => {
                 if let Some(open) = &mut stdin
                     && open.write_all(&bytes).await.is_err()
                 {
                     stdin = None;
                 }
             }
-            (Heard::Size(size), Some(terminal)) => terminal.resize(size.width, size.height),
-            (Heard::Size(_), None) => {}
-            (Heard::End, _) => stdin = None,
+            (ClientMessage::Resize(size), Some(terminal)) => terminal.resize(size.width, size.height),
+            (ClientMessage::Resize(_), None) => {}
+            (ClientMessage::End, _) => stdin = None,
         }
     }
 }
 
-async fn speak(
+async fn send_output(
     stream: Option<impl AsyncRead + Unpin>,
-    output: &mpsc::Sender<Said>,
-    kind: fn(Bytes) -> Said,
+    output: &mpsc::Sender<ServerMessage>,
+    kind: fn(Bytes) -> ServerMessage,
     is_wanted: bool,
 ) {
     let Some(mut stream) = stream else { return };
-    let mut buffer = vec![0; PIECE];
+    let mut buffer = vec![0; COPY_CHUNK];
     while let Ok(length @ 1..) = stream.read(&mut buffer).await {
-        let said = kind(Bytes::copy_from_slice(&buffer[..length]));
-        if is_wanted && output.send(said).await.is_err() {
+        let message = kind(Bytes::copy_from_slice(&buffer[..length]));
+        if is_wanted && output.send(message).await.is_err() {
             return;
         }
     }
 }
 
-async fn speak_terminal(terminal: Option<Terminal>, output: &mpsc::Sender<Said>) {
+async fn send_terminal_output(terminal: Option<Terminal>, output: &mpsc::Sender<ServerMessage>) {
     let Some(terminal) = terminal else { return };
-    let mut buffer = vec![0; PIECE];
+    let mut buffer = vec![0; COPY_CHUNK];
     while let Ok(length @ 1..) = terminal.read(&mut buffer).await {
-        if output.send(Said::Stdout(Bytes::copy_from_slice(&buffer[..length]))).await.is_err() {
+        if output.send(ServerMessage::Stdout(Bytes::copy_from_slice(&buffer[..length]))).await.is_err() {
             return;
         }
     }

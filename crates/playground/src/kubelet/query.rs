@@ -1,14 +1,14 @@
-//! The query of a kubelet request.
+//! Query parameters of a kubelet request.
 
 use http::Request;
 
-/// Names and decoded values, in order.
+/// Decoded names and values, in order.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Query(Vec<(String, String)>);
 
 impl Query {
-    /// The query of a request.
-    pub(crate) fn of<B>(request: &Request<B>) -> Self {
+    /// The query parameters of a request.
+    pub(crate) fn from_request<B>(request: &Request<B>) -> Self {
         let text = request.uri().query().unwrap_or_default();
         Self(form_urlencoded::parse(text.as_bytes()).into_owned().collect())
     }
@@ -23,8 +23,8 @@ impl Query {
         self.0.iter().filter(move |(other, _)| other == name).map(|(_, value)| value.as_str())
     }
 
-    /// Whether a switch is on: `1` and `true` are how API servers write it.
-    pub(crate) fn is_on(&self, name: &str) -> bool {
+    /// Whether a boolean parameter is true, written `1` or `true` by API servers.
+    pub(crate) fn is_true(&self, name: &str) -> bool {
         matches!(self.get(name), Some("1" | "true"))
     }
 }

@@ -1,14 +1,14 @@
-//! What the error channel says when a session ends: a `metav1.Status`, since version 4 of the protocol.
+//! The final `metav1.Status` of a session, sent on the error channel since version 4 of the protocol.
 
 use portolan_object::ObjectKey;
 use serde_json::{Value, json};
 
-/// The session did its work, and the program ended well if there was one.
+/// The session succeeded; its program, if any, ended with code 0.
 pub(crate) fn success() -> Value {
     json!({ "metadata": {}, "status": "Success" })
 }
 
-/// The program ended with this code, which clients exit with as well.
+/// The program ended with this exit code; clients exit with the same code.
 pub(crate) fn exit_code(code: i32) -> Value {
     if code == 0 {
         return success();
@@ -22,7 +22,7 @@ pub(crate) fn exit_code(code: i32) -> Value {
     })
 }
 
-/// The program could not be started at all.
+/// The program could not be started.
 pub(crate) fn failure(container: &str, pod: &ObjectKey, problem: &str) -> Value {
     json!({
         "metadata": {},

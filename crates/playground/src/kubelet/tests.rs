@@ -17,8 +17,8 @@ use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::protocol::Role;
 
 use super::*;
-use crate::containers::{Run, Setting, Stdin};
 use crate::network::{ClusterName, Network};
+use crate::pods::{ContainerSettings, Run, StdinMode};
 use crate::programs;
 use crate::spdy::frame::Frame as SpdyFrame;
 use crate::spdy::session::peer::Peer;
@@ -36,7 +36,7 @@ struct Node {
 fn node() -> Node {
     let (network, cluster, scope) = (Network::new(), ClusterName::new("member1"), Shutdown::new());
     let range = |text: &str| text.parse().expect("range");
-    network.join(&cluster, range("10.10.0.0/16"), range("10.11.0.0/16")).expect("joins");
+    network.add_cluster(&cluster, range("10.10.0.0/16"), range("10.11.0.0/16")).expect("joins");
     let pods = Pods::default();
     let kubelet = Kubelet::new(pods.clone(), Clock::system(), &scope);
     Node { kubelet, pods, network, cluster, scope }
@@ -44,17 +44,18 @@ fn node() -> Node {
 
 impl Node {
     /// Runs a pod `default/<name>` with one container of the same name.
-    fn run(&self, name: &str, reference: &str, args: &[&str], stdin: Stdin) -> Arc<Run> {
+    fn run(&self, name: &str, reference: &str, args: &[&str], stdin: StdinMode) -> Arc<Run> {
         let network = self.network.attach_pod(&self.cluster).expect("an address");
-        let setting = Setting { network: network.clone(), clock: Clock::system(), stdin, tty: false };
+        let settings =
+            ContainerSettings { network: network.clone(), clock: Clock::system(), stdin, tty: false };
         let image = programs::image(reference);
         let args: Vec<String> = args.iter().map(ToString::to_string).collect();
         let invocation = match image {
             Some(image) => image.invoke(&[], &args).expect("an executable"),
             None => programs::silent(),
         };
-        let container = Arc::new(Container::new(name, reference, setting));
-        let run = Run::start(invocation, &container.setting, Arc::default(), &self.scope);
+        let container = Arc::new(Container::new(name, reference, settings));
+        let run = Run::start(invocation, &container.settings, Arc::default(), &self.scope);
         container.started(run.clone());
         self.pods.insert(Arc::new(Pod {
             key: ObjectKey::namespaced("default", name),
@@ -175,14 +176,14 @@ const SUCCESS: &str = r#"{"metadata":{},"status":"Success"}"#;
 const RUN_I: &str = "?input=1&output=1&error=1";
 
 async fn wrote(run: &Run) {
-    let mut cursor = run.journal.from_start();
-    timeout(DEADLINE, cursor.next()).await.expect("writes something");
+    let mut reader = run.log.from_start();
+    timeout(DEADLINE, reader.next()).await.expect("writes something");
 }
 
 #[tokio::test]
 async fn attaching_late_loses_nothing_and_ends_with_the_program() {
     let node = node();
-    let run = node.run("request", "jeremyot/request", &["--once", "--address=10.10.0.99"], Stdin::Once);
+    let run = node.run("request", "jeremyot/request", &["--once", "--address=10.10.0.99"], StdinMode::Once);
     timeout(DEADLINE, run.exited()).await.expect("ends");
     let mut socket =
         node.web_socket(&format!("/attach/default/request/request{RUN_I}"), "v5.channel.k8s.io").await;
@@ -200,7 +201,7 @@ async fn attaching_late_loses_nothing_and_ends_with_the_program() {
 async fn input_ends_when_the_client_closes_it() {
     let node = node();
     for (protocol, close) in [("v5.channel.k8s.io", true), ("v4.channel.k8s.io", false)] {
-        let run = node.run("cat", "busybox", &["cat"], Stdin::Once);
+        let run = node.run("cat", "busybox", &["cat"], StdinMode::Once);
         let mut socket =
             node.web_socket(&format!("/attach/default/cat/uid-of-cat/cat{RUN_I}"), protocol).await;
         socket.send(Message::Binary(Bytes::from_static(b"\0hello\n"))).await.expect("sends");
@@ -219,7 +220,7 @@ async fn input_ends_when_the_client_closes_it() {
 #[tokio::test]
 async fn attaching_over_spdy() {
     let node = node();
-    node.run("cat", "busybox", &["cat"], Stdin::Once);
+    node.run("cat", "busybox", &["cat"], StdinMode::Once);
     let mut peer = node.spdy(&format!("/attach/default/cat/cat{RUN_I}"), "v4.channel.k8s.io").await;
     for (stream, kind) in [(1, "error"), (3, "stdin"), (5, "stdout"), (7, "stderr")] {
         peer.open(stream, &[("streamtype", kind)]).await;
@@ -244,8 +245,8 @@ async fn attaching_over_spdy() {
 #[tokio::test]
 async fn exec_runs_the_commands_of_an_image() {
     let node = node();
-    node.run("box", "busybox", &["sleep", "inf"], Stdin::Closed);
-    node.run("db", "postgres:17", &[], Stdin::Closed);
+    node.run("box", "busybox", &["sleep", "inf"], StdinMode::Closed);
+    node.run("db", "postgres:17", &[], StdinMode::Closed);
     let cases: [(&str, &str, &[&str], i64); 4] = [
         ("box", "command=echo&command=a%20b&output=1&error=1", &["1 a b\n"], 0),
         (
@@ -283,7 +284,7 @@ async fn exec_runs_the_commands_of_an_image() {
 #[tokio::test]
 async fn a_terminal_echoes_and_interrupts() {
     let node = node();
-    node.run("box", "busybox", &["sleep", "inf"], Stdin::Closed);
+    node.run("box", "busybox", &["sleep", "inf"], StdinMode::Closed);
     let path = "/exec/default/box/box?command=cat&input=1&output=1&tty=1";
     let mut socket = node.web_socket(path, "v5.channel.k8s.io").await;
     socket.send(Message::Binary(Bytes::from_static(b"\0hi\r"))).await.expect("sends");
@@ -304,7 +305,7 @@ async fn a_terminal_echoes_and_interrupts() {
 #[tokio::test]
 async fn port_forwarding_as_kubectl_does_it() {
     let node = node();
-    node.run("echo", "portolan/echo", &[], Stdin::Closed);
+    node.run("echo", "portolan/echo", &[], StdinMode::Closed);
     node.listening("echo", 8080).await;
     let direct = node.spdy("/portForward/default/echo/uid-of-echo", "portforward.k8s.io").await;
     check_forwarding(direct).await;
@@ -341,7 +342,7 @@ async fn check_forwarding<C: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpi
 #[tokio::test]
 async fn port_forwarding_over_channels() {
     let node = node();
-    node.run("echo", "portolan/echo", &[], Stdin::Closed);
+    node.run("echo", "portolan/echo", &[], StdinMode::Closed);
     node.listening("echo", 8080).await;
     let path = "/portForward/default/echo?port=8080&port=81";
     let mut socket = node.web_socket(path, "v4.channel.k8s.io").await;
@@ -360,7 +361,7 @@ async fn port_forwarding_over_channels() {
 #[tokio::test]
 async fn refusals() {
     let node = node();
-    node.run("web", "nginx", &[], Stdin::Closed);
+    node.run("web", "nginx", &[], StdinMode::Closed);
     let cases = [
         ("/healthz", 200, "ok"),
         ("/", 404, "404 page not found"),
@@ -392,7 +393,7 @@ async fn refusals() {
 #[tokio::test]
 async fn only_the_api_server_is_answered() {
     let node = node();
-    let run = node.run("box", "busybox", &["echo", "hello"], Stdin::Closed);
+    let run = node.run("box", "busybox", &["echo", "hello"], StdinMode::Closed);
     timeout(DEADLINE, run.exited()).await.expect("ends");
     let now = Clock::system().now();
     let authority = Authority::create("cluster", now).expect("an authority");

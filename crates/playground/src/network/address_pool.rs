@@ -1,36 +1,36 @@
-//! Hands out the addresses of one cluster's pod network.
+//! Allocates the pod addresses of one cluster.
 //!
-//! Addresses go round the range before one is used again, so that a client holding the address of a deleted pod
-//! meets nobody rather than a stranger. Pure: which pods exist after a restart is told by [`AddressPool::claim`].
+//! An address is reused only after the whole range was allocated, so that a client with the address of a deleted pod
+//! does not reach another pod. Pure: after a restart, [`AddressPool::claim`] restores the addresses of existing pods.
 
 use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
 
 use ipnet::Ipv4Net;
 
-/// Addresses at the start of a range that no pod gets: the network itself, its gateway, and room for
-/// infrastructure such as a cluster's DNS.
-const KEPT: u32 = 5;
+/// Addresses at the start of a range that no pod gets: the network, its gateway, and room for infrastructure such as
+/// the cluster's DNS.
+const RESERVED_ADDRESSES: u32 = 5;
 
-/// The free and taken addresses of one range.
+/// Free and taken addresses of one range.
 #[derive(Debug)]
 pub(crate) struct AddressPool {
     range: Ipv4Net,
     taken: BTreeSet<Ipv4Addr>,
-    /// The address to try first next time.
+    /// Where the next allocation starts.
     next: u32,
 }
 
 /// Why an address cannot be claimed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum ClaimError {
-    /// Another pod has it.
+    /// In use by another pod.
     #[error("address {0} is taken")]
     Taken(Ipv4Addr),
-    /// It belongs to another range.
+    /// Not in the range of the cluster's pods.
     #[error("address {address} is outside of {range}")]
     Outside {
-        /// The address asked for.
+        /// The requested address.
         address: Ipv4Addr,
         /// The range of the cluster's pods.
         range: Ipv4Net,
@@ -40,7 +40,7 @@ pub enum ClaimError {
 impl AddressPool {
     /// An empty pool over `range`.
     pub(crate) fn new(range: Ipv4Net) -> Self {
-        let first = u32::from(range.network()).saturating_add(KEPT);
+        let first = u32::from(range.network()).saturating_add(RESERVED_ADDRESSES);
         Self { range, taken: BTreeSet::new(), next: first }
     }
 
@@ -55,7 +55,7 @@ impl AddressPool {
         Some(free)
     }
 
-    /// Takes the address that a pod already has.
+    /// Takes the address of an existing pod.
     pub(crate) fn claim(&mut self, address: Ipv4Addr) -> Result<(), ClaimError> {
         if !self.range.contains(&address) {
             return Err(ClaimError::Outside { address, range: self.range });
@@ -67,13 +67,13 @@ impl AddressPool {
         Ok(())
     }
 
-    /// Gives an address back.
+    /// Frees an address.
     pub(crate) fn release(&mut self, address: Ipv4Addr) {
         self.taken.remove(&address);
     }
 
     fn bounds(&self) -> Option<(u32, u32)> {
-        let first = u32::from(self.range.network()).checked_add(KEPT)?;
+        let first = u32::from(self.range.network()).checked_add(RESERVED_ADDRESSES)?;
         let last = u32::from(self.range.broadcast()).checked_sub(1)?;
         (first <= last).then_some((first, last))
     }
@@ -92,7 +92,7 @@ mod tests {
     }
 
     #[test]
-    fn addresses_are_not_reused_until_the_range_is_through() {
+    fn addresses_are_not_reused_until_the_range_is_exhausted() {
         let mut pool = pool("10.10.0.0/29");
         assert_eq!(allocate(&mut pool), "10.10.0.5");
         pool.release("10.10.0.5".parse().expect("address"));
@@ -118,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn a_range_without_room_gives_nothing() {
+    fn a_range_without_room_allocates_nothing() {
         for range in ["10.0.0.0/30", "10.0.0.0/32", "255.255.255.255/32"] {
             assert_eq!(allocate(&mut pool(range)), "none", "{range}");
         }

@@ -1,7 +1,7 @@
-//! Picks one endpoint of a Service for a new connection.
+//! Chooses the endpoint of a Service for a new connection.
 //!
-//! Endpoints take turns; a client of a Service with `sessionAffinity: ClientIP` keeps its endpoint while it is there
-//! and the last connection is younger than the timeout. Pure but for its own memory: time is a parameter.
+//! Round robin. With `sessionAffinity: ClientIP` a client keeps its endpoint while it exists and the last connection is
+//! more recent than the timeout. Pure: time is a parameter.
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
@@ -9,19 +9,20 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::network::rules::{Backend, Endpoint, Front};
+use crate::network::address::Frontend;
+use crate::network::rules::{Backend, Endpoint};
 
-/// Remembered clients per cluster; beyond it the one unused for longest is forgotten.
-const STICKY_CLIENTS: usize = 4096;
+/// Clients with session affinity per cluster; beyond it the least recently used one is dropped.
+const MAX_STICKY_CLIENTS: usize = 4096;
 
-/// Who is served where, for all fronts of one cluster.
+/// Balancing state of all frontends of one cluster.
 #[derive(Debug, Default)]
 pub(crate) struct Balance {
-    turns: BTreeMap<Front, usize>,
-    sticky: BTreeMap<(Front, IpAddr), Sticky>,
+    turns: BTreeMap<Frontend, usize>,
+    sticky: BTreeMap<(Frontend, IpAddr), Sticky>,
 }
 
-/// What decides about an endpoint on the side of the client.
+/// Address and node of a client.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Caller<'a> {
     pub(crate) address: Option<IpAddr>,
@@ -42,10 +43,10 @@ impl Sticky {
 }
 
 impl Balance {
-    /// The endpoint for a new connection of `caller`; `None` when the Service has none for it.
+    /// The endpoint of a new connection from `caller`; `None` when no endpoint is usable.
     pub(crate) fn choose(
         &mut self,
-        front: Front,
+        frontend: Frontend,
         backend: &Backend,
         caller: Caller<'_>,
         now: Instant,
@@ -55,7 +56,8 @@ impl Balance {
             .iter()
             .filter(|endpoint| !backend.same_node || endpoint.node.as_deref() == caller.node)
             .collect();
-        let key = caller.address.zip(backend.affinity).map(|(address, timeout)| ((front, address), timeout));
+        let key =
+            caller.address.zip(backend.affinity).map(|(address, timeout)| ((frontend, address), timeout));
         if let Some((key, timeout)) = key
             && let Some(kept) = self.sticky.get_mut(&key)
             && !kept.is_over(now)
@@ -65,33 +67,33 @@ impl Balance {
             kept.timeout = timeout;
             return Some(kept.endpoint);
         }
-        let endpoint = self.take_turn(front, &usable)?;
+        let endpoint = self.take_turn(frontend, &usable)?;
         if let Some((key, timeout)) = key {
             self.remember(key, Sticky { endpoint, used: now, timeout }, now);
         }
         Some(endpoint)
     }
 
-    /// Drops what is remembered about a front that is gone.
-    pub(crate) fn forget(&mut self, front: Front) {
-        self.turns.remove(&front);
-        self.sticky.retain(|(other, _), _| *other != front);
+    /// Drops the state of a frontend.
+    pub(crate) fn forget(&mut self, frontend: Frontend) {
+        self.turns.remove(&frontend);
+        self.sticky.retain(|(other, _), _| *other != frontend);
     }
 
-    fn take_turn(&mut self, front: Front, usable: &[&Endpoint]) -> Option<SocketAddr> {
+    fn take_turn(&mut self, frontend: Frontend, usable: &[&Endpoint]) -> Option<SocketAddr> {
         if usable.is_empty() {
             return None;
         }
-        let turn = self.turns.entry(front).or_default();
+        let turn = self.turns.entry(frontend).or_default();
         let chosen = usable[*turn % usable.len()].address;
         *turn = turn.wrapping_add(1);
         Some(chosen)
     }
 
-    fn remember(&mut self, key: (Front, IpAddr), sticky: Sticky, now: Instant) {
-        if self.sticky.len() >= STICKY_CLIENTS && !self.sticky.contains_key(&key) {
+    fn remember(&mut self, key: (Frontend, IpAddr), sticky: Sticky, now: Instant) {
+        if self.sticky.len() >= MAX_STICKY_CLIENTS && !self.sticky.contains_key(&key) {
             self.sticky.retain(|_, other| !other.is_over(now));
-            if self.sticky.len() >= STICKY_CLIENTS
+            if self.sticky.len() >= MAX_STICKY_CLIENTS
                 && let Some(oldest) = self.sticky.iter().min_by_key(|(_, s)| s.used).map(|(key, _)| *key)
             {
                 self.sticky.remove(&oldest);
@@ -104,12 +106,12 @@ impl Balance {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::network::Protocol;
+    use crate::network::address::Protocol;
 
     const FRONT: &str = "10.13.0.9:80";
 
-    fn front() -> Front {
-        Front { address: FRONT.parse().expect("address"), protocol: Protocol::Tcp }
+    fn frontend() -> Frontend {
+        Frontend { address: FRONT.parse().expect("address"), protocol: Protocol::Tcp }
     }
 
     fn backend(endpoints: &[(&str, &str)]) -> Backend {
@@ -125,7 +127,7 @@ mod tests {
     }
 
     fn picks(balance: &mut Balance, backend: &Backend, caller: Caller<'_>, now: Instant, n: usize) -> String {
-        let picks = (0..n).map(|_| match balance.choose(front(), backend, caller, now) {
+        let picks = (0..n).map(|_| match balance.choose(frontend(), backend, caller, now) {
             Some(address) => address.to_string(),
             None => "refused".to_owned(),
         });
@@ -144,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn nobody_there_is_refused() {
+    fn a_service_without_endpoints_refuses() {
         let (mut balance, now) = (Balance::default(), Instant::now());
         assert_eq!(picks(&mut balance, &backend(&[]), client("10.12.0.5"), now, 1), "refused");
     }
@@ -185,12 +187,12 @@ mod tests {
     fn remembered_clients_are_bounded() {
         let (mut balance, start) = (Balance::default(), Instant::now());
         let sticky = Backend { affinity: Some(Duration::from_secs(10_800)), ..two() };
-        for number in 0..(STICKY_CLIENTS as u32 + 10) {
+        for number in 0..(MAX_STICKY_CLIENTS as u32 + 10) {
             let caller = Caller { address: Some(IpAddr::V4((0x0a0c_0000 + number).into())), node: None };
-            balance.choose(front(), &sticky, caller, start + Duration::from_millis(number.into()));
+            balance.choose(frontend(), &sticky, caller, start + Duration::from_millis(number.into()));
         }
-        assert_eq!(balance.sticky.len(), STICKY_CLIENTS);
-        balance.forget(front());
+        assert_eq!(balance.sticky.len(), MAX_STICKY_CLIENTS);
+        balance.forget(frontend());
         assert!(balance.sticky.is_empty());
     }
 }

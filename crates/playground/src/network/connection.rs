@@ -1,7 +1,7 @@
-//! One TCP connection over the network: a real loopback connection that stalls while its link is cut.
+//! A TCP connection over the network: a loopback connection that stalls while its link is down.
 //!
 //! Made by [`Interface::dial`](crate::network::Interface::dial); programs, probes and port forwarding read and write
-//! it like any socket. The accepting side is a plain [`TcpStream`]: holding back one side holds back both.
+//! it like any socket. The accepting side is a plain [`TcpStream`]: stalling one side stalls both.
 
 use std::future::Future;
 use std::io;
@@ -14,46 +14,46 @@ use tokio::net::TcpStream;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::sync::futures::OwnedNotified;
 
-use crate::network::links::Gate;
+use crate::network::links::LinkWatch;
 
 /// An open connection to a pod, a Service or a published host socket.
 #[derive(Debug)]
 pub struct Connection {
     stream: TcpStream,
-    gate: Option<Arc<Gate>>,
-    /// A reader and a writer may be two tasks: each waits for the gate on its own.
+    link: Option<Arc<LinkWatch>>,
+    /// A reader and a writer may be two tasks: each waits for the link independently.
     reader: Option<Pin<Box<OwnedNotified>>>,
     writer: Option<Pin<Box<OwnedNotified>>>,
-    /// A process inside of a pod counts nothing: its kernel does.
+    /// `None` inside a pod, where the kernel limits connections.
     _permit: Option<OwnedSemaphorePermit>,
 }
 
 impl Connection {
     pub(crate) fn new(
         stream: TcpStream,
-        gate: Option<Arc<Gate>>,
+        link: Option<Arc<LinkWatch>>,
         permit: Option<OwnedSemaphorePermit>,
     ) -> Self {
-        Self { stream, gate, reader: None, writer: None, _permit: permit }
+        Self { stream, link, reader: None, writer: None, _permit: permit }
     }
 }
 
-/// Ready once the gate is up; registers the task with the gate otherwise.
-fn poll_gate(
-    gate: Option<&Arc<Gate>>,
+/// Ready while the link is up; otherwise registers the task for the next change of the link.
+fn poll_link(
+    link: Option<&Arc<LinkWatch>>,
     waiting: &mut Option<Pin<Box<OwnedNotified>>>,
     context: &mut Context<'_>,
 ) -> Poll<()> {
-    let Some(gate) = gate else { return Poll::Ready(()) };
+    let Some(link) = link else { return Poll::Ready(()) };
     loop {
-        if gate.is_up() {
+        if link.is_up() {
             *waiting = None;
             return Poll::Ready(());
         }
-        let changed = waiting.get_or_insert_with(|| Box::pin(gate.changed().clone().notified_owned()));
+        let changed = waiting.get_or_insert_with(|| Box::pin(link.changed().clone().notified_owned()));
         if changed.as_mut().poll(context).is_pending() {
-            // The gate may have opened before the waker was in place.
-            if gate.is_up() {
+            // The link may have come up before the waker was registered.
+            if link.is_up() {
                 continue;
             }
             return Poll::Pending;
@@ -69,7 +69,7 @@ impl AsyncRead for Connection {
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let this = self.get_mut();
-        std::task::ready!(poll_gate(this.gate.as_ref(), &mut this.reader, context));
+        std::task::ready!(poll_link(this.link.as_ref(), &mut this.reader, context));
         Pin::new(&mut this.stream).poll_read(context, buffer)
     }
 }
@@ -77,7 +77,7 @@ impl AsyncRead for Connection {
 impl AsyncWrite for Connection {
     fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
-        std::task::ready!(poll_gate(this.gate.as_ref(), &mut this.writer, context));
+        std::task::ready!(poll_link(this.link.as_ref(), &mut this.writer, context));
         Pin::new(&mut this.stream).poll_write(context, bytes)
     }
 
@@ -87,7 +87,7 @@ impl AsyncWrite for Connection {
 
     fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
-        std::task::ready!(poll_gate(this.gate.as_ref(), &mut this.writer, context));
+        std::task::ready!(poll_link(this.link.as_ref(), &mut this.writer, context));
         Pin::new(&mut this.stream).poll_shutdown(context)
     }
 }

@@ -1,49 +1,64 @@
-//! What the network can refuse, and why.
+//! Errors of the network.
 
 use std::io;
 use std::net::IpAddr;
 
 use ipnet::{IpNet, Ipv4Net};
 
-use crate::network::namespaces::ToolError;
-use crate::network::{ClaimError, ClusterName};
+use crate::network::address::ClusterName;
+use crate::network::address_pool::ClaimError;
+use crate::network::namespaces::kernel::ToolError;
 
-/// Why a connection was not made. Texts are those of the operating system, which programs print.
+/// Why a connection was not made. The messages are those of Linux, because programs print them.
 #[derive(Debug, thiserror::Error)]
 pub enum DialError {
-    /// Nobody listens there, or the Service has no ready endpoint.
+    /// The port is closed, or the Service has no ready endpoint.
     #[error("connection refused")]
     Refused,
-    /// No cluster has the address, or the link to it is down and says so.
+    /// No cluster has the address, or the link to its cluster is [`Link::Unreachable`](super::Link::Unreachable).
     #[error("no route to host")]
     Unreachable,
-    /// The link is silent.
+    /// No answer before the timeout, for example over a silent link.
     #[error("connection timed out")]
     TimedOut,
-    /// The network carries as many connections as it may.
+    /// The limit of open connections is reached.
     #[error("too many open connections")]
     TooMany,
-    /// The host's sockets failed.
+    /// A socket operation of the host failed.
     #[error("{0}")]
     Host(#[source] io::Error),
 }
 
-/// Why a cluster cannot join the network.
+/// Why a program cannot listen.
+#[derive(Debug, thiserror::Error)]
+pub enum ListenError {
+    /// The port of the address is in use.
+    #[error("address already in use")]
+    InUse,
+    /// A socket operation of the host failed.
+    #[error("no loopback socket")]
+    Host(#[source] io::Error),
+    /// A process inside a pod cannot publish sockets of other processes.
+    #[error("a process inside a pod cannot publish a socket of another process")]
+    InPod,
+}
+
+/// Why a cluster cannot be added to the network.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum JoinError {
-    /// The name is taken.
+    /// A cluster with this name exists.
     #[error("cluster {0} is on the network already")]
     Taken(ClusterName),
-    /// Its addresses would mean two things.
+    /// The ranges of two clusters overlap.
     #[error("{range} of cluster {cluster} overlaps {other_range} of cluster {other}")]
     Overlap {
-        /// The cluster that joins.
+        /// The new cluster.
         cluster: ClusterName,
-        /// Its range.
+        /// Range of the new cluster.
         range: IpNet,
-        /// The cluster that is there.
+        /// The existing cluster.
         other: ClusterName,
-        /// The range of that one.
+        /// Range of the existing cluster.
         other_range: IpNet,
     },
 }
@@ -51,18 +66,18 @@ pub enum JoinError {
 /// Why a link was not cut or restored.
 #[derive(Debug, thiserror::Error)]
 pub enum SwitchError {
-    /// No such cluster.
+    /// Unknown cluster.
     #[error("there is no cluster {cluster}; there are {known}")]
     NoCluster {
-        /// The cluster asked for.
+        /// The requested cluster.
         cluster: ClusterName,
-        /// All that there are.
+        /// Names of all clusters.
         known: String,
     },
-    /// A link has two ends.
+    /// Both names are the same.
     #[error("{0} has no link to itself")]
     Same(ClusterName),
-    /// The kernel refuses.
+    /// `nft` failed.
     #[error(transparent)]
     Kernel(#[from] ToolError),
 }
@@ -70,7 +85,7 @@ pub enum SwitchError {
 /// Why an address was not attached.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum AttachError {
-    /// No such cluster joined.
+    /// Unknown cluster.
     #[error("cluster {0} is not on the network")]
     NoCluster(ClusterName),
     /// All pod addresses are in use.
@@ -78,19 +93,19 @@ pub enum AttachError {
     Exhausted {
         /// The cluster.
         cluster: ClusterName,
-        /// Its pod range.
+        /// Range of its pods.
         range: Ipv4Net,
     },
-    /// The address asked for cannot be had.
+    /// The requested address is not available.
     #[error("cluster {cluster}: {reason}")]
     Claim {
         /// The cluster.
         cluster: ClusterName,
-        /// What is wrong with the address.
+        /// Why not.
         #[source]
         reason: ClaimError,
     },
-    /// Another node has the address.
+    /// The address is in use by another node.
     #[error("cluster {cluster}: node address {address} is taken")]
     NodeTaken {
         /// The cluster.

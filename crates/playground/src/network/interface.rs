@@ -1,7 +1,7 @@
-//! An address on the network, as the programs of a pod hold it: listen on it, dial from it.
+//! The address of a pod or a node, as programs use it: listen on it, dial from it, resolve names.
 //!
-//! Handles are guards. Dropping a listener frees its port, dropping the last handle of an interface frees the
-//! address. Inside of a pod that is a process of its own, the interface is simply that of the process.
+//! Handles are guards: dropping a listener frees its port, dropping the last handle of an interface frees the address.
+//! An interface is either bound in this process, or it stands for the network namespace that this process runs in.
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -14,47 +14,48 @@ use tokio::net::{TcpListener, TcpStream, UdpSocket};
 use tokio::sync::{OnceCell, OwnedSemaphorePermit};
 use tokio::time::{Instant, timeout};
 
+use crate::network::address::{ClusterName, Frontend, Protocol};
 use crate::network::connection::Connection;
 use crate::network::datagram::Flow;
-use crate::network::fabric::{Cluster, Fabric, Origin};
-use crate::network::names;
-use crate::network::namespaces::ToolError;
-use crate::network::namespaces::kernel::NetworkNamespace;
+use crate::network::error::{DialError, ListenError};
+use crate::network::namespaces::kernel::{NetworkNamespace, ToolError};
 use crate::network::namespaces::router;
-use crate::network::rules::Front;
-use crate::network::{ClusterName, DialError, Protocol};
+use crate::network::routing::{ClusterNetwork, Origin, RoutingTable};
+use crate::network::search_path;
 
-/// How long a program waits for a connection unless it says otherwise: Linux gives up after six SYN retries.
-pub const CONNECT_PATIENCE: Duration = Duration::from_secs(127);
+/// Default timeout of a connection attempt: Linux gives up after six SYN retries.
+pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(127);
 
 const LOOPBACK: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
 
-/// A pod's or a node's place on the network. Clones share the address.
+/// Address of a pod or a node on the network. Clones share the address.
 #[derive(Debug, Clone)]
 pub struct Interface {
-    place: Place,
+    attachment: Attachment,
     node: Option<Arc<str>>,
-    namespace: Arc<str>,
+    /// Kubernetes namespace of the pod, for short Service names.
+    pod_namespace: Arc<str>,
 }
 
 #[derive(Debug, Clone)]
-enum Place {
-    /// On the network that this process carries.
-    Held(Arc<Held>),
-    /// This process is in the namespace of the address.
-    Own(IpAddr),
+enum Attachment {
+    /// Bound in this process, which carries the traffic or holds the namespace.
+    Bound(Arc<BoundAddress>),
+    /// This process runs inside the pod with this address.
+    InPod(IpAddr),
 }
 
+/// An address that is taken from its cluster's pool until it is dropped.
 #[derive(Debug)]
-struct Held {
-    fabric: Arc<Fabric>,
-    cluster: Arc<Cluster>,
+struct BoundAddress {
+    routing: Arc<RoutingTable>,
+    cluster: Arc<ClusterNetwork>,
     address: IpAddr,
-    /// The namespace of the pod, once it has one.
-    wire: OnceCell<Arc<NetworkNamespace>>,
+    /// The network namespace of the pod, once it exists.
+    namespace: OnceCell<Arc<NetworkNamespace>>,
 }
 
-impl Drop for Held {
+impl Drop for BoundAddress {
     fn drop(&mut self) {
         self.cluster.attached.write().remove(&self.address);
         if let IpAddr::V4(address) = self.address {
@@ -63,90 +64,88 @@ impl Drop for Held {
     }
 }
 
-/// Why a program cannot listen.
-#[derive(Debug, thiserror::Error)]
-pub enum ListenError {
-    /// Something listens on that port of the address already.
-    #[error("address already in use")]
-    InUse,
-    /// The host has no socket left.
-    #[error("no loopback socket")]
-    Host(#[source] io::Error),
-    /// The network is not this process's.
-    #[error("a process inside of a pod has no sockets of other processes to publish")]
-    Foreign,
+/// The network namespace behind an interface.
+#[derive(Debug)]
+pub(crate) enum PodNamespace {
+    /// None: this process carries the traffic over loopback sockets.
+    Loopback,
+    /// The namespace that this process runs in.
+    Current,
+    /// A namespace held open by this process.
+    Held(Arc<NetworkNamespace>),
 }
 
 impl Interface {
-    pub(crate) fn new(fabric: Arc<Fabric>, cluster: Arc<Cluster>, address: IpAddr) -> Self {
+    pub(crate) fn new(routing: Arc<RoutingTable>, cluster: Arc<ClusterNetwork>, address: IpAddr) -> Self {
         cluster.attached.write().insert(address);
-        let held = Held { fabric, cluster, address, wire: OnceCell::new() };
-        Self { place: Place::Held(Arc::new(held)), node: None, namespace: "default".into() }
+        let bound = BoundAddress { routing, cluster, address, namespace: OnceCell::new() };
+        Self { attachment: Attachment::Bound(Arc::new(bound)), node: None, pod_namespace: "default".into() }
     }
 
-    /// The interface of a process that is in the namespace of this address.
-    pub(crate) fn own(address: IpAddr) -> Self {
-        Self { place: Place::Own(address), node: None, namespace: "default".into() }
+    /// The interface of a process that runs in the network namespace of this address.
+    pub(crate) fn in_pod(address: IpAddr) -> Self {
+        Self { attachment: Attachment::InPod(address), node: None, pod_namespace: "default".into() }
     }
 
-    /// The namespace of the pod, made when it is asked for first; that of the cluster for a node's own address.
-    /// `None` on the loopback network.
-    pub(crate) async fn wire(&self) -> Result<Option<Arc<NetworkNamespace>>, ToolError> {
-        let Place::Held(held) = &self.place else { return Ok(None) };
-        let Some(router) = held.fabric.router(&held.cluster.name) else { return Ok(None) };
-        let address = match held.address {
-            IpAddr::V4(address) if held.cluster.pods.contains(held.address) => address,
-            _ => return Ok(Some(router.namespace.clone())),
+    /// The network namespace of a pod, created on first use; for a node's address, the namespace of its cluster.
+    pub(crate) async fn network_namespace(&self) -> Result<PodNamespace, ToolError> {
+        let Attachment::Bound(bound) = &self.attachment else { return Ok(PodNamespace::Current) };
+        let Some(router) = bound.routing.router(&bound.cluster.name) else {
+            return Ok(PodNamespace::Loopback);
+        };
+        let address = match bound.address {
+            IpAddr::V4(address) if bound.cluster.pods.contains(bound.address) => address,
+            _ => return Ok(PodNamespace::Held(router.namespace.clone())),
         };
         let node = self.node.as_deref().unwrap_or_default();
-        let wire = held.wire.get_or_try_init(|| router.wire(address, node)).await?;
-        Ok(Some(wire.clone()))
+        let namespace = bound.namespace.get_or_try_init(|| router.connect_pod(address, node)).await?;
+        Ok(PodNamespace::Held(namespace.clone()))
     }
 
-    /// The same address as seen from `node` and from a pod of `namespace`: they decide which endpoints count as
-    /// local and what a short Service name means.
+    /// The same address, seen from `node` and from a pod of `namespace`: the node decides which endpoints are local, the
+    /// namespace what a short Service name means.
     #[must_use]
-    pub fn located(mut self, node: &str, namespace: &str) -> Self {
+    pub fn for_pod(mut self, node: &str, namespace: &str) -> Self {
         self.node = Some(node.into());
-        self.namespace = namespace.into();
+        self.pod_namespace = namespace.into();
         self
     }
 
     /// The address.
     pub fn address(&self) -> IpAddr {
-        match &self.place {
-            Place::Held(held) => held.address,
-            Place::Own(address) => *address,
+        match &self.attachment {
+            Attachment::Bound(bound) => bound.address,
+            Attachment::InPod(address) => *address,
         }
     }
 
-    /// All addresses: that one, and in a dual-stack cluster the pod's IPv6 address.
+    /// The address, and in a dual-stack cluster the pod's IPv6 address.
     pub fn addresses(&self) -> Vec<IpAddr> {
-        let second = match (&self.place, self.address()) {
-            (Place::Held(held), IpAddr::V4(address)) if held.fabric.namespaces.is_some() => {
-                held.cluster.pods.second(address)
+        let ipv6 = match (&self.attachment, self.address()) {
+            (Attachment::Bound(bound), IpAddr::V4(address)) if bound.routing.namespaces.is_some() => {
+                bound.cluster.pods.ipv6_for(address)
             }
             _ => None,
         };
-        std::iter::once(self.address()).chain(second.map(IpAddr::V6)).collect()
+        std::iter::once(self.address()).chain(ipv6.map(IpAddr::V6)).collect()
     }
 
-    /// The cluster it belongs to, unless this process is inside of the pod.
+    /// The cluster of the address; `None` if this process runs inside the pod.
     pub fn cluster(&self) -> Option<&ClusterName> {
-        match &self.place {
-            Place::Held(held) => Some(&held.cluster.name),
-            Place::Own(_) => None,
+        match &self.attachment {
+            Attachment::Bound(bound) => Some(&bound.cluster.name),
+            Attachment::InPod(_) => None,
         }
     }
 
     /// Listens for TCP connections on a port of this address.
     pub async fn listen(&self, port: u16) -> Result<Listener, ListenError> {
-        if let Place::Own(_) = self.place {
-            let socket = either(
+        if let Attachment::InPod(_) = self.attachment {
+            let socket = dual_stack_or_ipv4(
                 TcpListener::bind((Ipv6Addr::UNSPECIFIED, port)).await,
                 TcpListener::bind((Ipv4Addr::UNSPECIFIED, port)),
             );
-            let socket = socket.await.map_err(in_use)?;
+            let socket = socket.await.map_err(listen_error)?;
             return Ok(Listener { socket, _publication: None });
         }
         let socket = TcpListener::bind(LOOPBACK).await.map_err(ListenError::Host)?;
@@ -157,12 +156,12 @@ impl Interface {
 
     /// Receives datagrams on a port of this address.
     pub async fn bind(&self, port: u16) -> Result<Datagrams, ListenError> {
-        if let Place::Own(_) = self.place {
-            let socket = either(
+        if let Attachment::InPod(_) = self.attachment {
+            let socket = dual_stack_or_ipv4(
                 UdpSocket::bind((Ipv6Addr::UNSPECIFIED, port)).await,
                 UdpSocket::bind((Ipv4Addr::UNSPECIFIED, port)),
             );
-            let socket = socket.await.map_err(in_use)?;
+            let socket = socket.await.map_err(listen_error)?;
             return Ok(Datagrams { socket, _publication: None });
         }
         let socket = UdpSocket::bind(LOOPBACK).await.map_err(ListenError::Host)?;
@@ -171,107 +170,110 @@ impl Interface {
         Ok(Datagrams { socket, _publication: Some(publication) })
     }
 
-    /// Makes a socket of the host reachable as a port of this address, for as long as the result is kept.
+    /// Makes a socket of the host reachable as a port of this address until the result is dropped.
     pub fn publish(
         &self,
         port: u16,
         protocol: Protocol,
         socket: SocketAddr,
     ) -> Result<Publication, ListenError> {
-        let front = Front { address: SocketAddr::new(self.address(), port), protocol };
-        let Place::Held(held) = &self.place else { return Err(ListenError::Foreign) };
-        if !held.fabric.listen(&held.cluster.name, front, socket) {
+        let frontend = Frontend { address: SocketAddr::new(self.address(), port), protocol };
+        let Attachment::Bound(bound) = &self.attachment else { return Err(ListenError::InPod) };
+        if !bound.routing.listen(&bound.cluster.name, frontend, socket) {
             return Err(ListenError::InUse);
         }
-        Ok(Publication { held: held.clone(), front })
+        Ok(Publication { bound: bound.clone(), frontend })
     }
 
-    /// Connects to a pod or a Service; a silent link is waited for until `patience` is over.
-    pub async fn dial(&self, to: SocketAddr, patience: Duration) -> Result<Connection, DialError> {
-        match &self.place {
-            Place::Held(held) => dial(&held.fabric, &self.origin(held), to, patience).await,
-            Place::Own(_) => real(TcpStream::connect(to), patience, None).await,
+    /// Connects to a pod or a Service. A silent link counts against `connect_timeout`.
+    pub async fn dial(&self, to: SocketAddr, connect_timeout: Duration) -> Result<Connection, DialError> {
+        match &self.attachment {
+            Attachment::Bound(bound) => dial(&bound.routing, &self.origin(bound), to, connect_timeout).await,
+            Attachment::InPod(_) => dial_kernel(TcpStream::connect(to), connect_timeout, None).await,
         }
     }
 
-    /// Connects to a port of this very address, as from inside of the pod.
+    /// Connects to a port of this address, as from inside the pod.
     pub async fn dial_self(&self, port: u16) -> Result<Connection, DialError> {
-        if let Place::Held(held) = &self.place
-            && let Some(wire) = held.wire.get()
+        if let Attachment::Bound(bound) = &self.attachment
+            && let Some(namespace) = bound.namespace.get()
         {
-            let permit = permit(&held.fabric)?;
+            let permit = permit(&bound.routing)?;
             let to = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
-            return real(router::connect(wire, to), CONNECT_PATIENCE, Some(permit)).await;
+            return dial_kernel(router::connect(namespace, to), CONNECT_TIMEOUT, Some(permit)).await;
         }
-        self.dial(SocketAddr::new(self.address(), port), CONNECT_PATIENCE).await
+        self.dial(SocketAddr::new(self.address(), port), CONNECT_TIMEOUT).await
     }
 
     /// Opens a flow of datagrams to a pod or a Service.
     ///
     /// # Errors
-    /// [`DialError::Unreachable`] inside of a pod, whose programs have sockets of their own for it.
+    /// [`DialError::Unreachable`] inside a pod, where programs use the kernel's sockets.
     pub async fn flow(&self, to: SocketAddr) -> Result<Flow, DialError> {
-        match &self.place {
-            Place::Held(held) => Flow::open(held.fabric.clone(), self.origin(held), to).await,
-            Place::Own(_) => Err(DialError::Unreachable),
+        match &self.attachment {
+            Attachment::Bound(bound) => Flow::open(bound.routing.clone(), self.origin(bound), to).await,
+            Attachment::InPod(_) => Err(DialError::Unreachable),
         }
     }
 
-    /// The first address behind `host`: an address as it is, or the name of a Service.
+    /// The first address of `host`, which is an address or the name of a Service.
     pub async fn resolve(&self, host: &str) -> Option<IpAddr> {
         if let Ok(address) = host.parse() {
             return Some(address);
         }
-        match &self.place {
-            Place::Held(_) if host == "localhost" => Some(self.address()),
-            Place::Held(held) => {
-                let zones = held.cluster.zones.get()?;
-                names::candidates(host, &self.namespace).iter().find_map(|name| {
+        match &self.attachment {
+            Attachment::Bound(_) if host == "localhost" => Some(self.address()),
+            Attachment::Bound(bound) => {
+                let zones = bound.cluster.zones.get()?;
+                search_path::candidates(host, &self.pod_namespace).iter().find_map(|name| {
                     match zones.resolve(name, AddressType::V4) {
                         Resolution::Addresses(addresses) => addresses.first().copied(),
                         _ => None,
                     }
                 })
             }
-            Place::Own(_) => {
+            Attachment::InPod(_) => {
                 let found = tokio::net::lookup_host((host, 0)).await;
                 found.ok()?.map(|address| address.ip()).find(IpAddr::is_ipv4)
             }
         }
     }
 
-    fn origin(&self, held: &Held) -> Origin {
-        Origin { cluster: held.cluster.name.clone(), address: Some(held.address), node: self.node.clone() }
+    fn origin(&self, bound: &BoundAddress) -> Origin {
+        Origin { cluster: bound.cluster.name.clone(), address: Some(bound.address), node: self.node.clone() }
     }
 }
 
-/// A socket for both address families, or for IPv4 alone where the kernel has no other.
-async fn either<T>(both: io::Result<T>, fourth: impl Future<Output = io::Result<T>>) -> io::Result<T> {
-    match both {
-        Err(error) if error.kind() != io::ErrorKind::AddrInUse => fourth.await,
+/// A socket for both address families, or for IPv4 where the kernel has no IPv6.
+async fn dual_stack_or_ipv4<T>(
+    dual_stack: io::Result<T>,
+    ipv4: impl Future<Output = io::Result<T>>,
+) -> io::Result<T> {
+    match dual_stack {
+        Err(error) if error.kind() != io::ErrorKind::AddrInUse => ipv4.await,
         result => result,
     }
 }
 
-/// A port that is taken is told apart, for programs say so.
-fn in_use(error: io::Error) -> ListenError {
+/// Programs report a port in use differently from other errors.
+fn listen_error(error: io::Error) -> ListenError {
     match error.kind() {
         io::ErrorKind::AddrInUse => ListenError::InUse,
         _ => ListenError::Host(error),
     }
 }
 
-fn permit(fabric: &Fabric) -> Result<OwnedSemaphorePermit, DialError> {
-    fabric.connections.clone().try_acquire_owned().map_err(|_| DialError::TooMany)
+fn permit(routing: &RoutingTable) -> Result<OwnedSemaphorePermit, DialError> {
+    routing.connections.clone().try_acquire_owned().map_err(|_| DialError::TooMany)
 }
 
-/// A connection that the kernel makes.
-async fn real(
+/// Waits for a connection made by the kernel in a network namespace.
+async fn dial_kernel(
     connect: impl Future<Output = io::Result<TcpStream>>,
-    patience: Duration,
+    connect_timeout: Duration,
     permit: Option<OwnedSemaphorePermit>,
 ) -> Result<Connection, DialError> {
-    let stream = timeout(patience, connect).await.map_err(|_| DialError::TimedOut)?;
+    let stream = timeout(connect_timeout, connect).await.map_err(|_| DialError::TimedOut)?;
     let stream = stream.map_err(|error| match error.kind() {
         io::ErrorKind::ConnectionRefused => DialError::Refused,
         io::ErrorKind::HostUnreachable | io::ErrorKind::NetworkUnreachable => DialError::Unreachable,
@@ -282,42 +284,43 @@ async fn real(
     Ok(Connection::new(stream, None, permit))
 }
 
-/// Connects from `origin`, shared by interfaces, doors and callers outside of any pod.
+/// Connects from `origin`: an interface, or a caller outside any pod.
 pub(crate) async fn dial(
-    fabric: &Fabric,
+    routing: &RoutingTable,
     origin: &Origin,
     to: SocketAddr,
-    patience: Duration,
+    connect_timeout: Duration,
 ) -> Result<Connection, DialError> {
-    let permit = permit(fabric)?;
-    if let Some(router) = fabric.router(&origin.cluster) {
-        return real(router::connect(&router.namespace, to), patience, Some(permit)).await;
+    let permit = permit(routing)?;
+    if let Some(router) = routing.router(&origin.cluster) {
+        let connect = router::connect(&router.namespace, to);
+        return dial_kernel(connect, connect_timeout, Some(permit)).await;
     }
-    let route = fabric.route(origin, Front { address: to, protocol: Protocol::Tcp }, Instant::now())?;
+    let route = routing.route(origin, Frontend { address: to, protocol: Protocol::Tcp }, Instant::now())?;
     let connect = async {
-        if let Some(gate) = &route.gate {
-            gate.passable().await?;
+        if let Some(link) = &route.link {
+            link.until_up().await?;
         }
         TcpStream::connect(route.socket).await.map_err(|error| match error.kind() {
             io::ErrorKind::ConnectionRefused => DialError::Refused,
             _ => DialError::Host(error),
         })
     };
-    let stream = timeout(patience, connect).await.map_err(|_| DialError::TimedOut)??;
+    let stream = timeout(connect_timeout, connect).await.map_err(|_| DialError::TimedOut)??;
     stream.set_nodelay(true).map_err(DialError::Host)?;
-    Ok(Connection::new(stream, route.gate, Some(permit)))
+    Ok(Connection::new(stream, route.link, Some(permit)))
 }
 
 /// A registered port; dropping it frees the port.
 #[derive(Debug)]
 pub struct Publication {
-    held: Arc<Held>,
-    front: Front,
+    bound: Arc<BoundAddress>,
+    frontend: Frontend,
 }
 
 impl Drop for Publication {
     fn drop(&mut self) {
-        self.held.fabric.unlisten(&self.held.cluster.name, self.front);
+        self.bound.routing.unlisten(&self.bound.cluster.name, self.frontend);
     }
 }
 
@@ -329,7 +332,7 @@ pub struct Listener {
 }
 
 impl accept::Listener for Listener {
-    /// The peer address is a loopback socket on the loopback network, not the caller's address.
+    /// On the loopback network the peer address is a loopback socket, not the caller's address.
     type Connection = TcpStream;
 
     async fn accept(&self) -> io::Result<TcpStream> {
@@ -352,7 +355,7 @@ impl Datagrams {
         self.socket.recv_from(buffer).await
     }
 
-    /// Answers a peer that [`Datagrams::receive`] named.
+    /// Answers a peer from [`Datagrams::receive`].
     pub async fn send(&self, bytes: &[u8], peer: SocketAddr) -> io::Result<()> {
         self.socket.send_to(bytes, peer).await.map(|_| ())
     }

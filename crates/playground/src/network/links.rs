@@ -1,7 +1,7 @@
-//! The links between the pod networks of two clusters, and how they are cut.
+//! Links between the pod networks of two clusters, and their failures.
 //!
-//! A link carries traffic until someone cuts it. Every connection over it holds its [`Gate`] and stalls while the
-//! gate is closed, as packets on a dead line would be lost and sent again; nothing inside one cluster is ever cut.
+//! A link is up until [`Links::set`] changes it. Every connection over a link holds its [`LinkWatch`] and stalls while
+//! the link is down, as TCP does while packets are lost. Traffic inside one cluster has no link.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -10,52 +10,53 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 
-use crate::network::{ClusterName, DialError};
+use crate::network::address::ClusterName;
+use crate::network::error::DialError;
 
-/// The state of the link between two clusters.
+/// State of the link between two clusters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Link {
     /// Traffic passes.
     Up = 0,
-    /// Traffic is lost without a word: new connections time out, existing ones stall until the link is back.
+    /// Traffic is dropped silently: new connections time out, existing ones stall until the link is up.
     Silent = 1,
-    /// New connections fail at once with "no route to host"; existing ones stall.
+    /// New connections fail immediately with "no route to host"; existing ones stall.
     Unreachable = 2,
 }
 
 /// All links of one network.
 #[derive(Debug, Default)]
 pub(crate) struct Links {
-    gates: Mutex<BTreeMap<(ClusterName, ClusterName), Arc<Gate>>>,
+    watches: Mutex<BTreeMap<(ClusterName, ClusterName), Arc<LinkWatch>>>,
 }
 
 impl Links {
-    /// The gate between two clusters, whichever is named first; `None` inside one cluster.
-    pub(crate) fn gate(&self, a: &ClusterName, b: &ClusterName) -> Option<Arc<Gate>> {
+    /// The watch of the link between two clusters, in either order; `None` inside one cluster.
+    pub(crate) fn watch(&self, a: &ClusterName, b: &ClusterName) -> Option<Arc<LinkWatch>> {
         if a == b {
             return None;
         }
         let pair = (a.min(b).clone(), a.max(b).clone());
-        Some(self.gates.lock().entry(pair).or_default().clone())
+        Some(self.watches.lock().entry(pair).or_default().clone())
     }
 
     /// Sets the state of the link between two clusters.
     pub(crate) fn set(&self, a: &ClusterName, b: &ClusterName, link: Link) {
-        if let Some(gate) = self.gate(a, b) {
-            gate.set(link);
+        if let Some(watch) = self.watch(a, b) {
+            watch.set(link);
         }
     }
 }
 
-/// What a connection looks at before it moves a byte.
+/// Current state of one link, checked by a connection before it moves a byte.
 #[derive(Debug, Default)]
-pub(crate) struct Gate {
+pub(crate) struct LinkWatch {
     state: AtomicU8,
     changed: Arc<Notify>,
 }
 
-impl Gate {
+impl LinkWatch {
     pub(crate) fn is_up(&self) -> bool {
         self.state.load(Ordering::Acquire) == Link::Up as u8
     }
@@ -63,8 +64,8 @@ impl Gate {
     /// Waits while the link is silent.
     ///
     /// # Errors
-    /// [`DialError::Unreachable`] when the link says so.
-    pub(crate) async fn passable(&self) -> Result<(), DialError> {
+    /// [`DialError::Unreachable`] when the link is [`Link::Unreachable`].
+    pub(crate) async fn until_up(&self) -> Result<(), DialError> {
         loop {
             let changed = self.changed.notified();
             tokio::pin!(changed);
@@ -78,7 +79,7 @@ impl Gate {
         }
     }
 
-    /// Wakes whoever is registered on it whenever the state changes.
+    /// Notified whenever the state changes.
     pub(crate) fn changed(&self) -> &Arc<Notify> {
         &self.changed
     }

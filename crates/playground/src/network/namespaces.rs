@@ -1,41 +1,41 @@
-//! The second way to carry traffic: namespaces of the kernel in place of loopback sockets.
+//! Namespaces mode: the kernel carries the traffic, in one network namespace per cluster and per pod.
 //!
-//! `Network` keeps addresses and rules either way; in this mode they are also given to the kernel, cluster by cluster,
-//! and connections are made inside of the caller's namespace. Nothing here decides where traffic goes, and nothing
-//! outlives this process: namespaces are only held open by it.
+//! `Network` keeps addresses and rules in either mode; in this mode they are also given to the kernel, and connections
+//! are made inside the caller's namespace. Namespaces end with this process, which holds them open.
 
 pub(crate) mod kernel;
 pub(crate) mod router;
 mod ruleset;
 
 use std::collections::BTreeMap;
-use std::env;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::{env, io};
 
 use parking_lot::RwLock;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-use crate::network::ClusterName;
+use crate::network::address::ClusterName;
 
 pub use self::kernel::ToolError;
 pub use self::router::dns_address;
 
 use self::kernel::NetworkNamespace;
-use self::router::{Plan, Router};
+use self::router::{NetworkPlan, Router};
 
-/// Programs that this mode cannot do without, and the Debian packages that have them.
-const PROGRAMS: &[(&str, &str)] = &[("ip", "iproute2"), ("nft", "nftables")];
+/// Programs that this mode needs, with their Debian packages.
+const REQUIRED_PROGRAMS: &[(&str, &str)] = &[("ip", "iproute2"), ("nft", "nftables")];
 
-/// Why pods cannot have namespaces here.
+/// Why namespaces mode is not available on this machine.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Unavailable {
-    /// The kernel refuses.
+    /// The process may not create network namespaces.
     #[error(
         "network mode `namespaces` needs the right to make network namespaces ({reason}): run as root on a machine that gives it, or use --network loopback"
     )]
     Rights {
-        /// What it says.
+        /// Error of the kernel.
         reason: String,
     },
     /// A program is not installed.
@@ -43,33 +43,59 @@ pub enum Unavailable {
         "network mode `namespaces` needs the program {program} (Debian package {package}): install it, or use --network loopback"
     )]
     Program {
-        /// Which program.
+        /// Name of the program.
         program: &'static str,
-        /// Where it is found.
+        /// Its Debian package.
         package: &'static str,
     },
+}
+
+/// The namespace of a cluster, for sockets of this process inside it.
+#[derive(Debug, Clone)]
+pub struct ClusterNamespace(Arc<Router>);
+
+impl ClusterNamespace {
+    pub(crate) fn new(router: Arc<Router>) -> Self {
+        Self(router)
+    }
+
+    /// Listens on an address of a machine of the cluster, or on [`dns_address`].
+    ///
+    /// # Errors
+    /// When the address is in use, or is not one of the cluster's.
+    pub async fn listen(&self, address: SocketAddr) -> io::Result<std::net::TcpListener> {
+        router::listen(&self.0.namespace, address).await
+    }
+
+    /// Receives datagrams on such an address.
+    ///
+    /// # Errors
+    /// See [`ClusterNamespace::listen`].
+    pub async fn bind(&self, address: SocketAddr) -> io::Result<std::net::UdpSocket> {
+        router::bind(&self.0.namespace, address).await
+    }
 }
 
 /// The routers of all clusters.
 #[derive(Debug, Default)]
 pub(crate) struct Namespaces {
     routers: RwLock<BTreeMap<ClusterName, Arc<Router>>>,
-    /// Clusters are built one after the other, for each is linked with those before it.
-    building: tokio::sync::Mutex<Built>,
+    /// Held while a cluster is created: each is linked with those before it.
+    created: tokio::sync::Mutex<Counters>,
 }
 
 #[derive(Debug, Default)]
-struct Built {
+struct Counters {
     clusters: u32,
     links: u32,
 }
 
-/// Checks that this mode can work here.
+/// Checks that this mode is available.
 ///
 /// # Errors
 /// [`Unavailable`] naming what is missing.
 pub async fn check() -> Result<(), Unavailable> {
-    for (program, package) in PROGRAMS {
+    for (program, package) in REQUIRED_PROGRAMS {
         if find(program).is_none() {
             return Err(Unavailable::Program { program, package });
         }
@@ -78,7 +104,7 @@ pub async fn check() -> Result<(), Unavailable> {
     made.map(drop).map_err(|error| Unavailable::Rights { reason: error.to_string() })
 }
 
-/// Takes as many files as this process may have: every pod needs a dozen, and the usual limit is for hundreds.
+/// Raises the soft limit of open files to the hard limit: every pod needs about a dozen descriptors.
 pub(crate) fn raise_file_limit() {
     let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
     if current == maximum {
@@ -89,7 +115,7 @@ pub(crate) fn raise_file_limit() {
     }
 }
 
-/// A program by its name, as a shell finds it.
+/// Path of a program, found in `PATH`.
 fn find(program: &str) -> Option<PathBuf> {
     let path = env::var_os("PATH").unwrap_or_default();
     env::split_paths(&path).map(|folder| folder.join(program)).find(|file| file.is_file())
@@ -100,22 +126,21 @@ impl Namespaces {
         self.routers.read().get(cluster).cloned()
     }
 
-    /// Makes the network of a cluster and links it with all others.
-    pub(crate) async fn build(&self, plan: Plan) -> Result<Arc<Router>, ToolError> {
-        let mut built = self.building.lock().await;
-        let router = Router::build(Plan { number: built.clusters, ..plan }).await?;
+    /// Creates the network of a cluster and links it with all others.
+    pub(crate) async fn create(&self, plan: NetworkPlan) -> Result<(), ToolError> {
+        let mut created = self.created.lock().await;
+        let router = Router::build(NetworkPlan { number: created.clusters, ..plan }).await?;
         let others: Vec<Arc<Router>> = self.routers.read().values().cloned().collect();
         for other in others {
-            router.link(&other, built.links).await?;
-            built.links += 1;
+            router.link(&other, created.links).await?;
+            created.links += 1;
         }
-        built.clusters += 1;
-        let router = Arc::new(router);
-        self.routers.write().insert(router.plan.cluster.clone(), router.clone());
-        Ok(router)
+        created.clusters += 1;
+        self.routers.write().insert(router.plan.cluster.clone(), Arc::new(router));
+        Ok(())
     }
 
-    /// Cuts two clusters apart, or joins them again.
+    /// Drops the traffic between two clusters, or stops dropping it.
     pub(crate) async fn cut(&self, a: &ClusterName, b: &ClusterName, is_cut: bool) -> Result<(), ToolError> {
         for (one, other) in [(a, b), (b, a)] {
             if let Some(router) = self.router(one) {

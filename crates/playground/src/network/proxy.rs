@@ -1,7 +1,7 @@
-//! The forwarding rules of one cluster, kept per Service.
+//! The forwarding rules of one cluster, by Service.
 //!
-//! `feed` replaces the rules of a Service when it or its EndpointSlices change; `fabric` asks for every new
-//! connection. Nothing here knows how rules are computed or how bytes travel.
+//! `node::service_proxy` replaces the rules of a Service when it or its EndpointSlices change; `routing` reads them for
+//! every new connection. `rules` computes them.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -10,81 +10,82 @@ use parking_lot::Mutex;
 use portolan_object::ObjectKey;
 use tokio::time::Instant;
 
+use crate::network::address::Frontend;
 use crate::network::balance::{Balance, Caller};
-use crate::network::rules::{Front, ServiceRules};
+use crate::network::rules::ServiceRules;
 
 /// Rules and balancing state of one cluster.
 #[derive(Debug, Default)]
 pub(crate) struct Proxy {
-    state: Mutex<State>,
+    state: Mutex<ProxyState>,
 }
 
 #[derive(Debug, Default)]
-struct State {
+struct ProxyState {
     services: BTreeMap<ObjectKey, ServiceRules>,
-    /// Which Service answers on a front; the first one to claim it keeps it.
-    owners: BTreeMap<Front, ObjectKey>,
+    /// The Service of each frontend; the first Service with it keeps it.
+    owners: BTreeMap<Frontend, ObjectKey>,
     balance: Balance,
 }
 
-/// What the rules say about an address.
+/// Decision about a new connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Verdict {
-    /// No Service answers there.
+    /// No Service has this frontend.
     Unknown,
-    /// A Service answers there and has no endpoint.
+    /// The Service has no endpoint.
     Refuse,
-    /// The connection goes to this endpoint.
+    /// Connect to this endpoint.
     Forward(SocketAddr),
 }
 
 impl Proxy {
-    /// Puts the rules of `service` in place of the ones it had; `None` when it is gone.
+    /// Replaces the rules of `service`; `None` removes them.
     pub(crate) fn replace(&self, service: &ObjectKey, rules: Option<ServiceRules>) {
         let mut state = self.state.lock();
-        let State { services, owners, balance } = &mut *state;
+        let ProxyState { services, owners, balance } = &mut *state;
         let old = services.remove(service).unwrap_or_default();
         let new = rules.unwrap_or_default();
-        for front in old.fronts.keys().filter(|front| !new.fronts.contains_key(front)) {
-            if owners.get(front) == Some(service) {
-                owners.remove(front);
-                balance.forget(*front);
+        for frontend in old.frontends.keys().filter(|frontend| !new.frontends.contains_key(frontend)) {
+            if owners.get(frontend) == Some(service) {
+                owners.remove(frontend);
+                balance.forget(*frontend);
             }
         }
-        for front in new.fronts.keys() {
-            owners.entry(*front).or_insert_with(|| service.clone());
+        for frontend in new.frontends.keys() {
+            owners.entry(*frontend).or_insert_with(|| service.clone());
         }
         if new != ServiceRules::default() {
             services.insert(service.clone(), new);
         }
     }
 
-    /// The rules of a Service for the fronts that are its own.
+    /// The rules of a Service, without frontends that belong to another Service.
     pub(crate) fn owned(&self, service: &ObjectKey) -> ServiceRules {
         let state = self.state.lock();
         let mut rules = state.services.get(service).cloned().unwrap_or_default();
-        rules.fronts.retain(|front, _| state.owners.get(front) == Some(service));
+        rules.frontends.retain(|frontend, _| state.owners.get(frontend) == Some(service));
         rules
     }
 
-    /// Decides where a new connection to `front` goes.
-    pub(crate) fn choose(&self, front: Front, caller: Caller<'_>, now: Instant) -> Verdict {
+    /// Chooses the endpoint of a new connection to `frontend`.
+    pub(crate) fn choose(&self, frontend: Frontend, caller: Caller<'_>, now: Instant) -> Verdict {
         let mut state = self.state.lock();
-        let State { services, owners, balance } = &mut *state;
-        let backend = owners.get(&front).and_then(|owner| services.get(owner)?.fronts.get(&front));
+        let ProxyState { services, owners, balance } = &mut *state;
+        let backend = owners.get(&frontend).and_then(|owner| services.get(owner)?.frontends.get(&frontend));
         match backend {
             None => Verdict::Unknown,
             Some(backend) => {
-                balance.choose(front, backend, caller, now).map_or(Verdict::Refuse, Verdict::Forward)
+                balance.choose(frontend, backend, caller, now).map_or(Verdict::Refuse, Verdict::Forward)
             }
         }
     }
 
-    /// Whether `endpoint` is still among those of `front`: a datagram flow keeps its endpoint that long.
-    pub(crate) fn still_serves(&self, front: Front, endpoint: SocketAddr) -> bool {
+    /// Whether `endpoint` is still an endpoint of `frontend`.
+    pub(crate) fn still_serves(&self, frontend: Frontend, endpoint: SocketAddr) -> bool {
         let state = self.state.lock();
         let backend =
-            state.owners.get(&front).and_then(|owner| state.services.get(owner)?.fronts.get(&front));
+            state.owners.get(&frontend).and_then(|owner| state.services.get(owner)?.frontends.get(&frontend));
         backend.is_some_and(|backend| backend.endpoints.iter().any(|other| other.address == endpoint))
     }
 }
@@ -92,14 +93,14 @@ impl Proxy {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::network::Protocol;
+    use crate::network::address::Protocol;
     use crate::network::rules::{Backend, Endpoint};
 
-    fn front(address: &str) -> Front {
-        Front { address: address.parse().expect("address"), protocol: Protocol::Tcp }
+    fn frontend(address: &str) -> Frontend {
+        Frontend { address: address.parse().expect("address"), protocol: Protocol::Tcp }
     }
 
-    fn rules(fronts: &[(&str, &[&str])]) -> Option<ServiceRules> {
+    fn rules(frontends: &[(&str, &[&str])]) -> Option<ServiceRules> {
         let backend = |endpoints: &[&str]| Backend {
             endpoints: endpoints
                 .iter()
@@ -108,12 +109,13 @@ mod tests {
             affinity: None,
             same_node: false,
         };
-        let fronts = fronts.iter().map(|(address, endpoints)| (front(address), backend(endpoints))).collect();
-        Some(ServiceRules { fronts })
+        let frontends =
+            frontends.iter().map(|(address, endpoints)| (frontend(address), backend(endpoints))).collect();
+        Some(ServiceRules { frontends })
     }
 
     fn ask(proxy: &Proxy, address: &str) -> Verdict {
-        proxy.choose(front(address), Caller { address: None, node: None }, Instant::now())
+        proxy.choose(frontend(address), Caller { address: None, node: None }, Instant::now())
     }
 
     fn forward(address: &str) -> Verdict {
@@ -128,7 +130,7 @@ mod tests {
         assert_eq!(ask(&proxy, "10.13.0.9:80"), Verdict::Refuse);
         proxy.replace(&service, rules(&[("10.13.0.9:80", &["10.10.0.5:8080"])]));
         assert_eq!(ask(&proxy, "10.13.0.9:80"), forward("10.10.0.5:8080"));
-        assert!(proxy.still_serves(front("10.13.0.9:80"), "10.10.0.5:8080".parse().expect("address")));
+        assert!(proxy.still_serves(frontend("10.13.0.9:80"), "10.10.0.5:8080".parse().expect("address")));
         proxy.replace(&service, rules(&[("10.13.0.9:81", &["10.10.0.5:8080"])]));
         assert_eq!(ask(&proxy, "10.13.0.9:80"), Verdict::Unknown);
         assert_eq!(ask(&proxy, "10.13.0.9:81"), forward("10.10.0.5:8080"));

@@ -1,7 +1,7 @@
-//! The addresses of a cluster's pods or Services: a range of IPv4, and one of IPv6 where the cluster is dual-stack.
+//! The address ranges of a cluster's pods or Services: IPv4, and IPv6 where the cluster is dual-stack.
 //!
-//! Pure. Both are written in one text, as Kubernetes takes them: `10.10.0.0/16,fd00:10::/64`. What has an address of the
-//! first range has the one at the same place of the second.
+//! Pure. Written as one string, as Kubernetes does: `10.10.0.0/16,fd00:10::/64`. The n-th address of the IPv4 range
+//! belongs to the same pod or Service as the n-th address of the IPv6 range.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -10,17 +10,17 @@ use std::str::FromStr;
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use serde::Deserialize;
 
-/// One range or two.
+/// An IPv4 range and an optional IPv6 range.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "String")]
 pub struct Ranges {
-    /// The one that everything has an address of.
+    /// Range of the primary addresses.
     pub v4: Ipv4Net,
-    /// The second one.
+    /// Range of the secondary addresses of a dual-stack cluster.
     pub v6: Option<Ipv6Net>,
 }
 
-/// A text that is not one range or two.
+/// A string that is not one IPv4 range, or one with an IPv6 range after it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0:?} is not a range like 10.10.0.0/16, nor two like 10.10.0.0/16,fd00:10::/64")]
 pub struct RangesError(String);
@@ -63,33 +63,33 @@ impl fmt::Display for Ranges {
 }
 
 impl Ranges {
-    /// All ranges, that of IPv4 first.
+    /// All ranges, IPv4 first.
     pub fn iter(&self) -> impl Iterator<Item = IpNet> + use<> {
         std::iter::once(IpNet::V4(self.v4)).chain(self.v6.map(IpNet::V6))
     }
 
-    /// Whether an address is in one of them.
+    /// Whether an address is in one of the ranges.
     pub fn contains(&self, address: IpAddr) -> bool {
         self.iter().any(|range| range.contains(&address))
     }
 
-    /// A range of these and one of the others that have addresses in common.
+    /// The first pair of ranges, one of each side, with addresses in common.
     pub fn overlap(&self, others: &Self) -> Option<(IpNet, IpNet)> {
         let mut pairs = self.iter().flat_map(|own| others.iter().map(move |other| (own, other)));
         pairs.find(|(own, other)| own.contains(other) || other.contains(own))
     }
 
-    /// Whether every address of the first range has one of the second.
-    pub fn are_matched(&self) -> bool {
+    /// Whether the IPv6 range has an address for every address of the IPv4 range.
+    pub fn ipv6_covers_ipv4(&self) -> bool {
         self.v6.is_none_or(|v6| v6.max_prefix_len() - v6.prefix_len() >= 32 - self.v4.prefix_len())
     }
 
-    /// The address of the second range that belongs to one of the first.
-    pub fn second(&self, address: Ipv4Addr) -> Option<Ipv6Addr> {
+    /// The IPv6 address that belongs to an IPv4 address of the range.
+    pub fn ipv6_for(&self, address: Ipv4Addr) -> Option<Ipv6Addr> {
         let v6 = self.v6.filter(|_| self.v4.contains(&address))?;
-        let place = address.to_bits() - self.v4.network().to_bits();
-        let second = Ipv6Addr::from_bits(v6.network().to_bits().checked_add(u128::from(place))?);
-        v6.contains(&second).then_some(second)
+        let offset = address.to_bits() - self.v4.network().to_bits();
+        let address = Ipv6Addr::from_bits(v6.network().to_bits().checked_add(u128::from(offset))?);
+        v6.contains(&address).then_some(address)
     }
 }
 
@@ -102,7 +102,7 @@ mod tests {
     }
 
     #[test]
-    fn texts() {
+    fn ranges_are_read_and_written() {
         for text in ["10.10.0.0/16", "10.10.0.0/16,fd00:10::/64"] {
             assert_eq!(ranges(text).to_string(), text);
         }
@@ -116,18 +116,18 @@ mod tests {
     }
 
     #[test]
-    fn second_addresses() {
+    fn ipv6_addresses() {
         let both = ranges("10.10.0.0/16,fd00:10::/112");
-        let second = |ranges: &Ranges, address: &str| {
+        let ipv6 = |ranges: &Ranges, address: &str| {
             let address = address.parse().expect("an address");
-            ranges.second(address).map(|second| second.to_string()).unwrap_or_default()
+            ranges.ipv6_for(address).map(|address| address.to_string()).unwrap_or_default()
         };
-        assert_eq!(second(&both, "10.10.0.5"), "fd00:10::5");
-        assert_eq!(second(&both, "10.10.1.5"), "fd00:10::105");
-        assert_eq!(second(&both, "10.9.0.5"), "", "not of the range");
-        assert_eq!(second(&ranges("10.10.0.0/16"), "10.10.0.5"), "");
-        assert!(both.are_matched() && !ranges("10.10.0.0/16,fd00:10::/120").are_matched());
-        assert_eq!(second(&ranges("10.10.0.0/16,fd00:10::/120"), "10.10.1.5"), "", "no room");
+        assert_eq!(ipv6(&both, "10.10.0.5"), "fd00:10::5");
+        assert_eq!(ipv6(&both, "10.10.1.5"), "fd00:10::105");
+        assert_eq!(ipv6(&both, "10.9.0.5"), "", "not in the range");
+        assert_eq!(ipv6(&ranges("10.10.0.0/16"), "10.10.0.5"), "");
+        assert!(both.ipv6_covers_ipv4() && !ranges("10.10.0.0/16,fd00:10::/120").ipv6_covers_ipv4());
+        assert_eq!(ipv6(&ranges("10.10.0.0/16,fd00:10::/120"), "10.10.1.5"), "", "no room");
     }
 
     #[test]

@@ -1,8 +1,8 @@
-//! What a Service's addresses forward to: from one Service and its EndpointSlices to forwarding rules.
+//! Forwarding rules of one Service, computed from the Service and its EndpointSlices.
 //!
-//! Pure, and the counterpart of kube-proxy: endpoints are found by the *name* of a port, so that an imported slice
-//! may use another number than the Service; only ready endpoints get traffic, or those that still serve while they
-//! end when nobody is ready. Who picks one of the endpoints is `balance`, who keeps the rules of a cluster is `proxy`.
+//! Pure; follows kube-proxy. Endpoints are matched by the *name* of a port, so an imported slice may use another number
+//! than the Service. Ready endpoints get traffic; if there are none, endpoints that serve while they terminate do.
+//! `balance` chooses one of the endpoints, `proxy` stores the rules of a cluster.
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
@@ -13,50 +13,43 @@ use portolan_object::Object;
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::network::Protocol;
+use crate::network::address::{Frontend, Protocol};
 
-/// The label that ties a slice to its Service.
+/// Label of a slice with the name of its Service.
 const SERVICE_NAME: &str = "kubernetes.io/service-name";
-/// Services with this label belong to another proxy.
+/// Services with this label are left to another proxy.
 const PROXY_NAME: &str = "service.kubernetes.io/service-proxy-name";
-/// `sessionAffinityConfig.clientIP.timeoutSeconds` when it is not given.
+/// Default of `sessionAffinityConfig.clientIP.timeoutSeconds`.
 const AFFINITY_SECONDS: u64 = 10_800;
-
-/// An address, port and protocol that a Service answers on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Front {
-    pub(crate) address: SocketAddr,
-    pub(crate) protocol: Protocol,
-}
 
 /// One endpoint of a Service.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Endpoint {
     pub(crate) address: SocketAddr,
-    /// The node it runs on, where the slice tells.
+    /// `nodeName` of the slice.
     pub(crate) node: Option<Arc<str>>,
 }
 
-/// Where the traffic of one front goes.
+/// Endpoints of one frontend.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Backend {
-    /// Sorted by address, each once. Empty: connections are refused.
+    /// Sorted by address, without duplicates. Empty: connections are refused.
     pub(crate) endpoints: Vec<Endpoint>,
-    /// How long a client keeps its endpoint after its last connection (`sessionAffinity: ClientIP`).
+    /// Time that a client keeps its endpoint after its last connection (`sessionAffinity: ClientIP`).
     pub(crate) affinity: Option<Duration>,
-    /// Only endpoints on the client's own node count (`internalTrafficPolicy: Local`).
+    /// Whether only endpoints on the client's node are used (`internalTrafficPolicy: Local`).
     pub(crate) same_node: bool,
 }
 
 /// All rules of one Service.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct ServiceRules {
-    pub(crate) fronts: BTreeMap<Front, Backend>,
+    pub(crate) frontends: BTreeMap<Frontend, Backend>,
 }
 
 /// Computes the rules of `service` from the EndpointSlices of its namespace; slices of other Services are skipped.
 ///
-/// `nodes` are the addresses on which node ports answer. Protocols of which Kubernetes knows nothing are left out.
+/// `nodes` are the addresses with node ports. Ports with an unknown protocol are left out.
 pub(crate) fn service_rules<'a>(
     service: &Object,
     slices: impl IntoIterator<Item = &'a Object>,
@@ -88,11 +81,15 @@ pub(crate) fn service_rules<'a>(
         let Some(protocol) = Protocol::parse(&port.protocol) else { continue };
         for address in &addresses {
             let backend = spec.backend(port, *address, &slices, cluster_addresses.contains(address));
-            rules.fronts.insert(Front { address: SocketAddr::new(*address, port.port), protocol }, backend);
+            rules
+                .frontends
+                .insert(Frontend { address: SocketAddr::new(*address, port.port), protocol }, backend);
         }
         for node in nodes.iter().filter(|_| port.node_port > 0) {
             let backend = spec.backend(port, *node, &slices, false);
-            rules.fronts.insert(Front { address: SocketAddr::new(*node, port.node_port), protocol }, backend);
+            rules
+                .frontends
+                .insert(Frontend { address: SocketAddr::new(*node, port.node_port), protocol }, backend);
         }
     }
     rules
@@ -235,7 +232,7 @@ impl Conditions {
     }
 }
 
-fn endpoints_of(port: &ServicePort, front: IpAddr, slices: &[Slice]) -> Vec<Endpoint> {
+fn endpoints_of(port: &ServicePort, frontend: IpAddr, slices: &[Slice]) -> Vec<Endpoint> {
     let matching: Vec<(Endpoint, &Conditions)> = slices
         .iter()
         .flat_map(|slice| {
@@ -243,7 +240,7 @@ fn endpoints_of(port: &ServicePort, front: IpAddr, slices: &[Slice]) -> Vec<Endp
         })
         .filter_map(|(slice, slice_port)| Some((slice, slice_port.port.filter(|number| *number > 0)?)))
         .flat_map(|(slice, number)| slice.endpoints.iter().filter_map(move |e| e.at_port(number)))
-        .filter(|(endpoint, _)| endpoint.address.is_ipv4() == front.is_ipv4())
+        .filter(|(endpoint, _)| endpoint.address.is_ipv4() == frontend.is_ipv4())
         .collect();
     let select = |wanted: fn(&Conditions) -> bool| {
         let mut chosen: Vec<Endpoint> =

@@ -9,20 +9,20 @@ use super::*;
 
 const DEADLINE: Duration = Duration::from_secs(10);
 
-struct World {
+struct Clusters {
     network: Network,
     one: ClusterName,
     two: ClusterName,
 }
 
 /// Two clusters whose addresses do not overlap.
-fn world() -> World {
+fn clusters() -> Clusters {
     let network = Network::new();
     let (one, two) = (ClusterName::new("member1"), ClusterName::new("member2"));
     let range = |text: &str| text.parse::<Ranges>().expect("range");
-    network.join(&one, range("10.10.0.0/16"), range("10.11.0.0/16")).expect("member1 joins");
-    network.join(&two, range("10.12.0.0/16"), range("10.13.0.0/16")).expect("member2 joins");
-    World { network, one, two }
+    network.add_cluster(&one, range("10.10.0.0/16"), range("10.11.0.0/16")).expect("member1 is added");
+    network.add_cluster(&two, range("10.12.0.0/16"), range("10.13.0.0/16")).expect("member2 is added");
+    Clusters { network, one, two }
 }
 
 fn address(text: &str) -> SocketAddr {
@@ -72,7 +72,7 @@ async fn echoed(flow: &Flow, text: &str) -> String {
     String::from_utf8_lossy(&buffer[..received]).into_owned()
 }
 
-fn serve(world: &World, spec: Value, endpoints: &[&Interface]) {
+fn serve(clusters: &Clusters, spec: Value, endpoints: &[&Interface]) {
     let service =
         Object(json!({ "metadata": { "name": "derived-serve", "namespace": "default" }, "spec": spec }));
     let addresses = endpoints.iter().map(|e| json!({ "addresses": [e.address().to_string()] }));
@@ -82,7 +82,7 @@ fn serve(world: &World, spec: Value, endpoints: &[&Interface]) {
         "endpoints": addresses.collect::<Vec<_>>(),
         "ports": [{ "name": "tcp", "port": 8080 }, { "name": "udp", "port": 8080, "protocol": "UDP" }],
     }));
-    world.network.serve(&world.two, &service, [&slice], &[]);
+    clusters.network.set_service(&clusters.two, &service, [&slice], &[]);
 }
 
 fn spec() -> Value {
@@ -92,59 +92,63 @@ fn spec() -> Value {
 
 #[tokio::test]
 async fn a_service_of_one_cluster_forwards_to_a_pod_of_another() {
-    let world = world();
-    let server = world.network.attach_pod(&world.one).expect("address");
-    let client = world.network.attach_pod(&world.two).expect("address");
+    let clusters = clusters();
+    let server = clusters.network.attach_pod(&clusters.one).expect("address");
+    let client = clusters.network.attach_pod(&clusters.two).expect("address");
     assert_eq!(server.address().to_string(), "10.10.0.5");
     let _speaker = speaker(&server, 8080, "hello").await;
-    serve(&world, spec(), &[&server]);
+    serve(&clusters, spec(), &[&server]);
 
-    let front = address("10.13.0.9:80");
-    assert_eq!(heard(client.dial(front, DEADLINE).await).await, "hello");
-    let flow = client.flow(front).await.expect("a flow");
+    let frontend = address("10.13.0.9:80");
+    assert_eq!(heard(client.dial(frontend, DEADLINE).await).await, "hello");
+    let flow = client.flow(frontend).await.expect("a flow");
     assert_eq!(echoed(&flow, " there").await, "hello there");
     assert_eq!(heard(client.dial(address("10.10.0.5:8080"), DEADLINE).await).await, "hello", "pod to pod");
     assert_eq!(heard(server.dial(address("127.0.0.1:8080"), DEADLINE).await).await, "hello", "to itself");
-    assert_eq!(heard(world.network.dial(&world.two, front, DEADLINE).await).await, "hello", "not from a pod");
+    assert_eq!(
+        heard(clusters.network.dial(&clusters.two, frontend, DEADLINE).await).await,
+        "hello",
+        "not from a pod"
+    );
 }
 
 #[tokio::test]
-async fn names_are_looked_up_in_the_zones_of_the_own_cluster() {
-    let world = world();
-    let (one, two) = (world.network.attach_pod(&world.one), world.network.attach_pod(&world.two));
+async fn names_are_resolved_in_the_zones_of_the_cluster_of_the_pod() {
+    let clusters = clusters();
+    let (one, two) = (clusters.network.attach_pod(&clusters.one), clusters.network.attach_pod(&clusters.two));
     let (one, two) = (one.expect("address"), two.expect("address"));
     assert_eq!(two.resolve("derived-serve").await, None, "there are no zones yet");
-    for cluster in [&world.one, &world.two] {
+    for cluster in [&clusters.one, &clusters.two] {
         let zones = Zones::new(vec![ZoneSettings::new(ZoneKind::Cluster)]).expect("a zone");
-        if *cluster == world.two {
+        if *cluster == clusters.two {
             let metadata = json!({ "name": "derived-serve", "namespace": "default" });
             let service = Object(json!({ "metadata": metadata, "spec": spec() }));
             let records = portolan_plan::dns::service::records(&service, &[], "cluster.local");
             zones.publish(ZoneKind::Cluster, vec![ServiceChange { service: service.key(), records }]);
         }
         zones.synced(ZoneKind::Cluster);
-        world.network.resolve_with(cluster, zones);
+        clusters.network.set_dns_zones(cluster, zones);
     }
-    let front = Some("10.13.0.9".parse().expect("address"));
-    assert_eq!(two.resolve("derived-serve").await, front);
-    assert_eq!(two.resolve("derived-serve.default.svc.cluster.local").await, front);
+    let frontend = Some("10.13.0.9".parse().expect("address"));
+    assert_eq!(two.resolve("derived-serve").await, frontend);
+    assert_eq!(two.resolve("derived-serve.default.svc.cluster.local").await, frontend);
     assert_eq!(one.resolve("derived-serve").await, None, "the service exists in the other cluster only");
 }
 
 #[tokio::test]
-async fn refusals_and_missing_routes_are_told_apart() {
-    let world = world();
-    let server = world.network.attach_pod(&world.one).expect("address");
-    let client = world.network.attach_pod(&world.two).expect("address");
-    serve(&world, spec(), &[]);
+async fn refusals_differ_from_missing_routes() {
+    let clusters = clusters();
+    let server = clusters.network.attach_pod(&clusters.one).expect("address");
+    let client = clusters.network.attach_pod(&clusters.two).expect("address");
+    serve(&clusters, spec(), &[]);
     let cases = [
         ("a service without endpoints", "10.13.0.9:80", "connection refused"),
-        ("a port that the service has not", "10.13.0.9:81", "connection refused"),
+        ("a port that the service does not have", "10.13.0.9:81", "connection refused"),
         ("an address that no service has", "10.13.0.10:80", "connection refused"),
         ("a pod that does not listen", "10.10.0.5:8080", "connection refused"),
         ("an address that no pod has", "10.10.0.6:8080", "no route to host"),
         ("the cluster address of another cluster", "10.11.0.1:443", "no route to host"),
-        ("an address of nobody", "203.0.113.1:80", "no route to host"),
+        ("an address outside all clusters", "203.0.113.1:80", "no route to host"),
     ];
     for (name, to, want) in cases {
         assert_eq!(heard(client.dial(address(to), DEADLINE).await).await, want, "{name}");
@@ -157,8 +161,8 @@ async fn refusals_and_missing_routes_are_told_apart() {
 
 #[tokio::test]
 async fn ports_and_addresses_are_freed_with_their_guards() {
-    let world = world();
-    let pod = world.network.attach_pod(&world.one).expect("address");
+    let clusters = clusters();
+    let pod = clusters.network.attach_pod(&clusters.one).expect("address");
     let listener = pod.listen(80).await.expect("listens");
     assert!(matches!(pod.listen(80).await, Err(ListenError::InUse)));
     assert!(pod.bind(80).await.is_ok(), "another protocol");
@@ -166,42 +170,42 @@ async fn ports_and_addresses_are_freed_with_their_guards() {
     assert!(pod.listen(80).await.is_ok());
 
     let address = pod.address();
-    let taken = world.network.reattach_pod(&world.one, address).expect_err("taken");
+    let taken = clusters.network.reattach_pod(&clusters.one, address).expect_err("taken");
     assert_eq!(taken.to_string(), "cluster member1: address 10.10.0.5 is taken");
     drop(pod);
-    assert!(world.network.reattach_pod(&world.one, address).is_ok());
+    assert!(clusters.network.reattach_pod(&clusters.one, address).is_ok());
 }
 
 #[test]
 fn clusters_must_not_overlap() {
-    let world = world();
+    let clusters = clusters();
     let range = |text: &str| text.parse::<Ranges>().expect("range");
     let three = ClusterName::new("member3");
-    let overlap = world.network.join(&three, range("10.20.0.0/16"), range("10.10.128.0/17"));
+    let overlap = clusters.network.add_cluster(&three, range("10.20.0.0/16"), range("10.10.128.0/17"));
     assert_eq!(
         overlap.expect_err("overlaps").to_string(),
         "10.10.128.0/17 of cluster member3 overlaps 10.10.0.0/16 of cluster member1"
     );
-    let own = world.network.join(&three, range("10.20.0.0/16"), range("10.20.128.0/17"));
+    let own = clusters.network.add_cluster(&three, range("10.20.0.0/16"), range("10.20.128.0/17"));
     assert_eq!(
         own.expect_err("overlaps").to_string(),
         "10.20.128.0/17 of cluster member3 overlaps 10.20.0.0/16 of cluster member3"
     );
-    let taken = world.network.join(&world.one, range("10.20.0.0/16"), range("10.21.0.0/16"));
-    assert_eq!(taken, Err(JoinError::Taken(world.one.clone())));
+    let taken = clusters.network.add_cluster(&clusters.one, range("10.20.0.0/16"), range("10.21.0.0/16"));
+    assert_eq!(taken, Err(JoinError::Taken(clusters.one.clone())));
 }
 
 #[tokio::test]
-async fn a_cut_link_stalls_connections_and_lets_them_go_on() {
-    let world = world();
-    let server = world.network.attach_pod(&world.one).expect("address");
-    let client = world.network.attach_pod(&world.two).expect("address");
+async fn a_cut_link_stalls_connections_until_it_is_restored() {
+    let clusters = clusters();
+    let server = clusters.network.attach_pod(&clusters.one).expect("address");
+    let client = clusters.network.attach_pod(&clusters.two).expect("address");
     let listener = server.listen(8080).await.expect("listens");
     let to = SocketAddr::new(server.address(), 8080);
     let (dialled, accepted) = tokio::join!(client.dial(to, DEADLINE), listener.accept());
     let (mut near, mut far) = (dialled.expect("connects"), accepted.expect("accepts"));
 
-    world.network.cut(&world.one, &world.two);
+    clusters.network.set_link(&clusters.one, &clusters.two, Link::Silent);
     far.write_all(b"late").await.expect("the far side does not notice");
     let mut buffer = [0; 4];
     {
@@ -212,28 +216,28 @@ async fn a_cut_link_stalls_connections_and_lets_them_go_on() {
         let silent = client.dial(to, Duration::from_millis(20)).await;
         assert_eq!(silent.expect_err("cut").to_string(), "connection timed out");
         assert!(!read.is_finished(), "nothing passes a cut link");
-        world.network.set_link(&world.two, &world.one, Link::Unreachable);
+        clusters.network.set_link(&clusters.two, &clusters.one, Link::Unreachable);
         assert_eq!(client.dial(to, DEADLINE).await.expect_err("down").to_string(), "no route to host");
         assert!(!read.is_finished(), "nothing passes a link that is down");
 
-        world.network.restore(&world.two, &world.one);
-        let got = timeout(DEADLINE, &mut read).await.expect("goes on").expect("no panic");
+        clusters.network.set_link(&clusters.two, &clusters.one, Link::Up);
+        let got = timeout(DEADLINE, &mut read).await.expect("continues").expect("no panic");
         assert_eq!(&got, b"late");
     }
-    assert!(server.dial(to, DEADLINE).await.is_ok(), "a cluster is not cut from itself");
+    assert!(server.dial(to, DEADLINE).await.is_ok(), "traffic inside a cluster is never cut");
 }
 
 #[tokio::test]
 async fn a_dial_over_a_silent_link_succeeds_when_it_is_back_in_time() {
-    let world = world();
-    let server = world.network.attach_pod(&world.one).expect("address");
-    let client = world.network.attach_pod(&world.two).expect("address");
+    let clusters = clusters();
+    let server = clusters.network.attach_pod(&clusters.one).expect("address");
+    let client = clusters.network.attach_pod(&clusters.two).expect("address");
     let _speaker = speaker(&server, 8080, "hello").await;
-    world.network.cut(&world.one, &world.two);
+    clusters.network.set_link(&clusters.one, &clusters.two, Link::Silent);
     let dial = client.dial(SocketAddr::new(server.address(), 8080), DEADLINE);
     let restore = async {
         tokio::task::yield_now().await;
-        world.network.restore(&world.one, &world.two);
+        clusters.network.set_link(&clusters.one, &clusters.two, Link::Up);
     };
     let (connection, ()) = tokio::join!(dial, restore);
     assert_eq!(heard(connection).await, "hello");
@@ -241,46 +245,16 @@ async fn a_dial_over_a_silent_link_succeeds_when_it_is_back_in_time() {
 
 #[tokio::test]
 async fn a_flow_keeps_its_endpoint_until_it_leaves() {
-    let world = world();
-    let client = world.network.attach_pod(&world.two).expect("address");
-    let [first, second] = [0, 1].map(|_| world.network.attach_pod(&world.one).expect("address"));
+    let clusters = clusters();
+    let client = clusters.network.attach_pod(&clusters.two).expect("address");
+    let [first, second] = [0, 1].map(|_| clusters.network.attach_pod(&clusters.one).expect("address"));
     let _first = speaker(&first, 8080, "first").await;
     let _second = speaker(&second, 8080, "second").await;
-    serve(&world, spec(), &[&first, &second]);
+    serve(&clusters, spec(), &[&first, &second]);
     let flow = client.flow(address("10.13.0.9:80")).await.expect("a flow");
     assert_eq!([echoed(&flow, "!").await, echoed(&flow, "?").await], ["first!", "first?"]);
-    serve(&world, spec(), &[&second]);
+    serve(&clusters, spec(), &[&second]);
     assert_eq!(echoed(&flow, "!").await, "second!");
-    serve(&world, spec(), &[]);
+    serve(&clusters, spec(), &[]);
     assert_eq!(echoed(&flow, "!").await, "connection refused");
-}
-
-#[tokio::test]
-async fn a_door_leads_from_the_host_to_a_service() {
-    let world = world();
-    let server = world.network.attach_pod(&world.one).expect("address");
-    let _speaker = speaker(&server, 8080, "hello").await;
-    serve(&world, spec(), &[&server]);
-    let front = address("10.13.0.9:80");
-
-    let tcp = world.network.door(&world.two, front, Protocol::Tcp).await.expect("opens");
-    let mut stream = tokio::net::TcpStream::connect(tcp.address()).await.expect("connects");
-    let mut text = String::new();
-    timeout(DEADLINE, stream.read_to_string(&mut text)).await.expect("ends").expect("reads");
-    assert_eq!(text, "hello");
-
-    let udp = world.network.door(&world.two, front, Protocol::Udp).await.expect("opens");
-    let socket = tokio::net::UdpSocket::bind("127.0.0.1:0").await.expect("binds");
-    socket.send_to(b" there", udp.address()).await.expect("sends");
-    let mut buffer = [0; 64];
-    let length = timeout(DEADLINE, socket.recv(&mut buffer)).await.expect("answers").expect("receives");
-    assert_eq!(&buffer[..length], b"hello there");
-
-    serve(&world, spec(), &[]);
-    let mut stream = tokio::net::TcpStream::connect(tcp.address()).await.expect("connects");
-    let ended = timeout(DEADLINE, stream.read(&mut buffer)).await.expect("ends");
-    assert!(matches!(ended, Err(_) | Ok(0)), "nobody behind the door");
-
-    drop((tcp, udp));
-    timeout(DEADLINE, world.network.closed()).await.expect("doors close");
 }

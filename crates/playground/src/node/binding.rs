@@ -1,7 +1,7 @@
-//! The scheduler's role: binds pods that have no node to one that fits.
+//! Scheduler (kube-scheduler): binds pods without a node to a node.
 //!
-//! `schedule` decides; this shell watches pods and nodes, posts Bindings, and says in condition and event why a pod
-//! goes nowhere. It stands in for kube-scheduler and leaves pods of other schedulers alone.
+//! `schedule` decides; this controller watches pods and nodes, posts Bindings, and reports unschedulable pods in condition
+//! and event. Pods of other schedulers are ignored.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -21,10 +21,10 @@ use serde_json::{Value, json};
 use crate::node::pod_spec::{PodSpec, is_finished, node_of};
 use crate::node::schedule::{self, Unschedulable};
 
-/// A pod without a place is looked at again this often, besides whenever a node changes.
-const RECHECK: Duration = Duration::from_secs(60);
+/// Interval between attempts to schedule an unschedulable pod, in addition to changes of nodes.
+const UNSCHEDULABLE_RETRY_INTERVAL: Duration = Duration::from_secs(60);
 
-/// Starts to bind pods.
+/// Starts the scheduler.
 pub(crate) fn start(
     client: &Client,
     pods: Cache<Object>,
@@ -35,13 +35,13 @@ pub(crate) fn start(
     let queue: Queue<ObjectKey> = Queue::new("scheduler");
     let waiting = queue.clone();
     pods.observe(move |change| {
-        if change.new.as_ref().is_some_and(|pod| is_waiting(pod)) {
+        if change.new.as_ref().is_some_and(|pod| is_pending(pod)) {
             waiting.add(change.key.clone());
         }
     });
     let (waiting, all) = (queue.clone(), pods.clone());
     nodes.observe(move |_| {
-        for pod in all.list().iter().filter(|pod| is_waiting(pod)) {
+        for pod in all.list().iter().filter(|pod| is_pending(pod)) {
             waiting.add(pod.key());
         }
     });
@@ -58,8 +58,8 @@ pub(crate) fn start(
     driver::run(binder, &queue, 1, scope);
 }
 
-/// Whether the pod is for this scheduler to place.
-fn is_waiting(pod: &Object) -> bool {
+/// Whether this scheduler must bind the pod.
+fn is_pending(pod: &Object) -> bool {
     let gates = pod.at(&["spec", "schedulingGates"]).and_then(Value::as_array);
     node_of(pod).is_empty()
         && !pod.is_deleting()
@@ -73,7 +73,7 @@ struct Binder {
     api: Api<Object>,
     pods: Cache<Object>,
     nodes: Cache<Object>,
-    /// Nodes of pods, by uid, whose bindings the cache does not show yet.
+    /// Node by pod uid, for bindings that the cache does not have yet.
     assumed: Mutex<BTreeMap<String, String>>,
     events: EventRecorder,
     clock: Clock,
@@ -83,7 +83,7 @@ impl Reconciler for Binder {
     type Key = ObjectKey;
 
     async fn reconcile(&self, key: &ObjectKey) -> Outcome {
-        let Some(pod) = self.pods.get(key).filter(|pod| is_waiting(pod)) else {
+        let Some(pod) = self.pods.get(key).filter(|pod| is_pending(pod)) else {
             return Outcome::Done;
         };
         if self.assumed.lock().contains_key(pod.uid()) {
@@ -95,7 +95,11 @@ impl Reconciler for Binder {
         };
         match self.choose(&spec) {
             Ok(node) => self.bind(&pod, node).await.into(),
-            Err(reason) => self.refuse(&pod, &reason).await.map(|()| Outcome::RequeueAfter(RECHECK)).into(),
+            Err(reason) => self
+                .report_unschedulable(&pod, &reason)
+                .await
+                .map(|()| Outcome::RequeueAfter(UNSCHEDULABLE_RETRY_INTERVAL))
+                .into(),
         }
     }
 }
@@ -107,22 +111,22 @@ impl Binder {
         schedule::choose(spec, nodes.iter().map(AsRef::as_ref), pods.iter().map(AsRef::as_ref))
     }
 
-    /// All pods, with those just bound where they will be.
+    /// All pods, including bindings that the cache does not have yet.
     fn with_assumed(&self) -> Vec<Arc<Object>> {
         let pods = self.pods.list();
         let mut assumed = self.assumed.lock();
-        let unplaced: BTreeSet<&str> =
+        let unbound: BTreeSet<&str> =
             pods.iter().filter(|pod| node_of(pod).is_empty()).map(|pod| pod.uid()).collect();
-        assumed.retain(|uid, _| unplaced.contains(uid.as_str()));
-        let place = |pod: &Arc<Object>| match assumed.get(pod.uid()) {
+        assumed.retain(|uid, _| unbound.contains(uid.as_str()));
+        let with_node = |pod: &Arc<Object>| match assumed.get(pod.uid()) {
             None => pod.clone(),
             Some(node) => {
-                let mut placed = Object::clone(pod);
-                placed.0["spec"]["nodeName"] = json!(node);
-                Arc::new(placed)
+                let mut bound = Object::clone(pod);
+                bound.0["spec"]["nodeName"] = json!(node);
+                Arc::new(bound)
             }
         };
-        pods.iter().map(place).collect()
+        pods.iter().map(with_node).collect()
     }
 
     async fn bind(&self, pod: &Object, node: String) -> Result<(), ClientError> {
@@ -140,14 +144,14 @@ impl Binder {
                 self.assumed.lock().insert(pod.uid().to_owned(), node);
                 Ok(())
             }
-            // Deleted, or placed by somebody else: the watch tells.
+            // Deleted, or bound by another scheduler: the watch delivers it.
             Err(ClientError::NotFound(_) | ClientError::Conflict(_)) => Ok(()),
             Err(error) => Err(error),
         }
     }
 
-    /// Writes down why the pod goes nowhere, once.
-    async fn refuse(&self, pod: &Object, reason: &Unschedulable) -> Result<(), ClientError> {
+    /// Writes the reason into the pod's condition unless it is there.
+    async fn report_unschedulable(&self, pod: &Object, reason: &Unschedulable) -> Result<(), ClientError> {
         let conditions = pod.at(&["status", "conditions"]).and_then(Value::as_array);
         let mut conditions = conditions.cloned().unwrap_or_default();
         let is_known = conditions.iter().any(|condition| {
@@ -172,7 +176,7 @@ impl Binder {
     }
 }
 
-/// A pod, for events: objects of a list do not carry their kind.
+/// Reference to a pod for events; objects of a list have no kind.
 pub(crate) fn regarding(pod: &Object) -> Regarding {
     Regarding { gvk: GroupVersionKind::new("", "v1", "Pod"), key: pod.key(), uid: pod.uid().to_owned() }
 }

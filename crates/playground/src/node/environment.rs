@@ -1,7 +1,7 @@
-//! The environment variables of a container.
+//! Environment variables of a container.
 //!
-//! Pure: what the variables refer to (the pod, ConfigMaps, Secrets, Services) is collected before. Later sources win:
-//! Services of the namespace, then `envFrom`, then `env`, whose values may refer to variables set before them.
+//! Pure: the caller collects the pod, ConfigMaps, Secrets and Services. Later sources override earlier ones: Services of the
+//! namespace, `envFrom`, `env`. Values of `env` may refer to variables set before them.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
@@ -16,12 +16,12 @@ const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 /// Decoded contents of ConfigMaps or Secrets by name.
 pub(crate) type Contents = BTreeMap<String, BTreeMap<String, String>>;
 
-/// Everything that variables can refer to.
+/// Sources of variables.
 #[derive(Debug)]
 pub(crate) struct Sources<'a> {
     pub(crate) pod: &'a Object,
     pub(crate) spec: &'a PodSpec,
-    /// Those of the pod, the main one first.
+    /// Addresses of the pod, the primary one first.
     pub(crate) pod_addresses: &'a [IpAddr],
     pub(crate) host_address: IpAddr,
     pub(crate) config_maps: &'a Contents,
@@ -30,7 +30,7 @@ pub(crate) struct Sources<'a> {
     pub(crate) services: &'a [&'a Object],
 }
 
-/// Why the environment cannot be made. The container waits until it can.
+/// Why the environment is not available. The container waits until it is.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum EnvironmentError {
     #[error("{kind} \"{name}\" not found")]
@@ -41,7 +41,7 @@ pub(crate) enum EnvironmentError {
     FieldPath(String),
 }
 
-/// The ConfigMaps and Secrets that the containers of a pod take variables from.
+/// Names of the ConfigMaps and Secrets that the containers of a pod refer to.
 pub(crate) fn references(spec: &PodSpec) -> (BTreeSet<String>, BTreeSet<String>) {
     let (mut config_maps, mut secrets) = (BTreeSet::new(), BTreeSet::new());
     for container in spec.all_containers() {
@@ -67,7 +67,7 @@ pub(crate) fn environment(
         let config_map = from.config_map_ref.as_ref().map(|r| ("configmap", r, sources.config_maps));
         let secret = from.secret_ref.as_ref().map(|r| ("secret", r, sources.secrets));
         for (kind, reference, contents) in config_map.into_iter().chain(secret) {
-            for (key, value) in whole(kind, reference, contents)? {
+            for (key, value) in all_keys(kind, reference, contents)? {
                 variables.insert(format!("{}{key}", from.prefix), value.clone());
             }
         }
@@ -75,7 +75,7 @@ pub(crate) fn environment(
     for variable in &container.env {
         let value = match &variable.value_from {
             None => Some(expand(&variable.value, &variables)),
-            Some(source) => referred(source, sources)?,
+            Some(source) => resolve(source, sources)?,
         };
         if let Some(value) = value {
             variables.insert(variable.name.clone(), value);
@@ -90,7 +90,7 @@ pub(crate) fn environment(
     Ok(variables)
 }
 
-fn whole<'a>(
+fn all_keys<'a>(
     kind: &'static str,
     reference: &NameRef,
     contents: &'a Contents,
@@ -102,8 +102,8 @@ fn whole<'a>(
     }
 }
 
-/// The value behind a reference; `None` when the variable is not set.
-fn referred(source: &EnvSource, sources: &Sources<'_>) -> Result<Option<String>, EnvironmentError> {
+/// The value of a reference; `None` when the variable is not set.
+fn resolve(source: &EnvSource, sources: &Sources<'_>) -> Result<Option<String>, EnvironmentError> {
     if let Some(field) = &source.field_ref {
         return field_value(&field.field_path, sources).map(Some);
     }
@@ -113,7 +113,7 @@ fn referred(source: &EnvSource, sources: &Sources<'_>) -> Result<Option<String>,
     if let Some(reference) = &source.secret_key_ref {
         return key_value(("secret", "Secret"), reference, sources.secrets, sources.pod);
     }
-    // A resource of the container: programs here have no limits to tell.
+    // `resourceFieldRef`: containers here have no resource limits.
     Ok(None)
 }
 
@@ -169,14 +169,14 @@ fn field_value(path: &str, sources: &Sources<'_>) -> Result<String, EnvironmentE
     })
 }
 
-/// `NAME_SERVICE_HOST`, `NAME_SERVICE_PORT` and the older link variables, for each Service with a cluster address.
+/// `NAME_SERVICE_HOST`, `NAME_SERVICE_PORT` and the Docker link variables, for each Service with a cluster IP.
 fn service_variables(sources: &Sources<'_>) -> BTreeMap<String, String> {
     let mut variables = BTreeMap::new();
     let with_links = sources.spec.enable_service_links.unwrap_or(true);
     for service in sources.services {
-        let is_master = service.namespace() == "default" && service.name() == "kubernetes";
-        let is_near = service.namespace() == sources.pod.namespace();
-        if is_master || (is_near && with_links) {
+        let is_api_server = service.namespace() == "default" && service.name() == "kubernetes";
+        let is_in_namespace = service.namespace() == sources.pod.namespace();
+        if is_api_server || (is_in_namespace && with_links) {
             add_service(service, &mut variables);
         }
     }

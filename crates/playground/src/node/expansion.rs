@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-/// Replaces references to known variables; `$$` stands for `$`, and a reference to an unknown one stays as it is.
+/// Replaces references to known variables; `$$` becomes `$`, and references to unknown variables are kept.
 ///
 /// # Source
 /// Kubernetes, "Define Dependent Environment Variables".

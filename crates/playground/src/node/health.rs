@@ -1,7 +1,7 @@
-//! Probes of a running container: is it up, does it answer, must it be restarted.
+//! Startup, readiness and liveness probes of a running container.
 //!
-//! Counting is pure. The checks dial the pod over the network, as a kubelet would; their results are read by
-//! `lifecycle` from a [`Health`], which belongs to one run of the container.
+//! Counting results is pure. The checks connect to the pod over the network or run a command in it, as a kubelet does;
+//! `lifecycle` reads their results from a [`Health`], which belongs to one run of the container.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -12,23 +12,27 @@ use parking_lot::Mutex;
 use portolan_net::Shutdown;
 use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
 
-use crate::containers::{Container, Pod, Run, Setting, Stdin};
+use crate::network::DialError;
 use crate::node::pod_spec::{ContainerSpec, HttpGet, Probe, TcpSocket};
-use crate::programs::web;
-use crate::sandbox::{Launch, Root, Sandbox, Streams};
+use crate::pods::{Container, ContainerSettings, Pod, Run, StdinMode};
+use crate::programs::ExecutableNotFound;
+use crate::programs::web::{self, FetchError};
+use crate::sandbox::{Launch, Root, Sandbox, SandboxError, Streams};
 
-/// Failures that are kept until they are told; while nobody listens, more are not worth keeping.
-const UNTOLD: usize = 8;
+/// Failures that wait to be reported; more are dropped.
+const MAX_PENDING_FAILURES: usize = 8;
+/// Timeout of a request or connection inside a check, longer than any `timeoutSeconds`, which ends the check first.
+const CHECK_TIMEOUT: Duration = Duration::from_secs(3600);
 
-/// What is known of one run of a container.
+/// Probe results of one run of a container.
 #[derive(Debug, Default)]
 pub(crate) struct Health {
     started: AtomicBool,
     ready: AtomicBool,
-    /// Why the container must be restarted.
-    verdict: Mutex<Option<String>>,
-    /// Failures that have not been told yet.
-    complaints: Mutex<Vec<String>>,
+    /// Message of the startup or liveness probe that failed.
+    kill_reason: Mutex<Option<String>>,
+    /// Failures that were not reported yet.
+    failures: Mutex<Vec<String>>,
 }
 
 impl Health {
@@ -40,26 +44,26 @@ impl Health {
         self.is_started() && self.ready.load(Ordering::Acquire)
     }
 
-    /// Why the container must be restarted; told once.
-    pub(crate) fn take_verdict(&self) -> Option<String> {
-        self.verdict.lock().take()
-    }
-
-    fn complain(&self, complaint: String) {
-        let mut complaints = self.complaints.lock();
-        if complaints.len() < UNTOLD {
-            complaints.push(complaint);
-        }
+    /// Why the container must be killed and restarted; returned once.
+    pub(crate) fn take_kill_reason(&self) -> Option<String> {
+        self.kill_reason.lock().take()
     }
 
     /// Failures since the last call, for events.
-    pub(crate) fn take_complaints(&self) -> Vec<String> {
-        std::mem::take(&mut *self.complaints.lock())
+    pub(crate) fn take_failures(&self) -> Vec<String> {
+        std::mem::take(&mut *self.failures.lock())
+    }
+
+    fn add_failure(&self, failure: String) {
+        let mut failures = self.failures.lock();
+        if failures.len() < MAX_PENDING_FAILURES {
+            failures.push(failure);
+        }
     }
 }
 
-/// Everything that a check needs.
-pub(crate) struct Patient {
+/// A run and everything that its checks need.
+pub(crate) struct ProbedContainer {
     pub(crate) pod: Arc<Pod>,
     pub(crate) container: Arc<Container>,
     pub(crate) spec: ContainerSpec,
@@ -67,10 +71,39 @@ pub(crate) struct Patient {
     pub(crate) scope: Shutdown,
 }
 
-/// Starts to watch a run. `changed` is called whenever the health is another than before.
-pub(crate) fn watch(patient: Patient, changed: impl Fn() + Send + Sync + 'static) -> Arc<Health> {
+/// Why a check failed. The messages appear in events and follow the kubelet's.
+#[derive(Debug, thiserror::Error)]
+enum ProbeError {
+    #[error("no answer in time")]
+    TimedOut,
+    #[error("this kind of probe is not supported by Portolan")]
+    UnsupportedKind,
+    #[error("scheme {0} is not supported by Portolan")]
+    UnsupportedScheme(String),
+    #[error("the container has no port with this name")]
+    UnknownPort,
+    #[error(transparent)]
+    Fetch(#[from] FetchError),
+    #[error("HTTP probe failed with statuscode: {0}")]
+    Status(u16),
+    #[error("lookup {0}: no such host")]
+    NoSuchHost(String),
+    #[error("dial tcp {to}: connect: {source}")]
+    Dial { to: SocketAddr, source: DialError },
+    #[error("the image has no built-in commands")]
+    NoCommands,
+    #[error(transparent)]
+    Executable(#[from] ExecutableNotFound),
+    #[error(transparent)]
+    Sandbox(#[from] SandboxError),
+    #[error("command exited with code {0}")]
+    ExitCode(i32),
+}
+
+/// Starts the probes of a run. `changed` is called whenever the health changes.
+pub(crate) fn watch(probed: ProbedContainer, changed: impl Fn() + Send + Sync + 'static) -> Arc<Health> {
     let health = Arc::new(Health::default());
-    let spec = &patient.spec;
+    let spec = &probed.spec;
     if spec.startup_probe.is_none() {
         health.started.store(true, Ordering::Release);
     }
@@ -80,10 +113,10 @@ pub(crate) fn watch(patient: Patient, changed: impl Fn() + Send + Sync + 'static
     let has_probe =
         [&spec.startup_probe, &spec.readiness_probe, &spec.liveness_probe].iter().any(|p| p.is_some());
     if has_probe {
-        let (kept, scope, run) = (health.clone(), patient.scope.clone(), patient.run.clone());
+        let (results, scope, run) = (health.clone(), probed.scope.clone(), probed.run.clone());
         portolan_runtime::scope::spawn_until_stop(&scope, async move {
             tokio::select! {
-                () = examine(&patient, &kept, &changed) => {}
+                () = run_probes(&probed, &results, &changed) => {}
                 _ = run.exited() => {}
             }
         });
@@ -91,94 +124,96 @@ pub(crate) fn watch(patient: Patient, changed: impl Fn() + Send + Sync + 'static
     health
 }
 
-async fn examine(patient: &Patient, health: &Health, changed: &(impl Fn() + Sync)) {
-    if let Some(probe) = &patient.spec.startup_probe {
-        let is_up = |result: bool| {
+/// Runs the startup probe until it succeeds, then the readiness and the liveness probe.
+async fn run_probes(probed: &ProbedContainer, health: &Health, changed: &(impl Fn() + Sync)) {
+    if let Some(probe) = &probed.spec.startup_probe {
+        let on_started = |result: bool| {
             match result {
                 true => health.started.store(true, Ordering::Release),
-                false => condemn(health, "startup", patient),
+                false => request_kill(health, "startup", probed),
             }
             changed();
             false
         };
-        repeat("Startup", probe, patient, health, changed, is_up).await;
+        repeat("Startup", probe, probed, health, changed, on_started).await;
         if !health.is_started() {
             return;
         }
     }
     let readiness = async {
-        if let Some(probe) = &patient.spec.readiness_probe {
-            let is_ready = |result: bool| {
+        if let Some(probe) = &probed.spec.readiness_probe {
+            let on_ready = |result: bool| {
                 if health.ready.swap(result, Ordering::AcqRel) != result {
                     changed();
                 }
                 true
             };
-            repeat("Readiness", probe, patient, health, changed, is_ready).await;
+            repeat("Readiness", probe, probed, health, changed, on_ready).await;
         }
     };
     let liveness = async {
-        if let Some(probe) = &patient.spec.liveness_probe {
-            let is_alive = |result: bool| {
+        if let Some(probe) = &probed.spec.liveness_probe {
+            let on_alive = |result: bool| {
                 if !result {
-                    condemn(health, "liveness", patient);
+                    request_kill(health, "liveness", probed);
                     changed();
                 }
                 result
             };
-            repeat("Liveness", probe, patient, health, changed, is_alive).await;
+            repeat("Liveness", probe, probed, health, changed, on_alive).await;
         }
     };
     tokio::join!(readiness, liveness);
 }
 
-fn condemn(health: &Health, probe: &str, patient: &Patient) {
-    let message = format!("Container {} failed {probe} probe, will be restarted", patient.spec.name);
-    *health.verdict.lock() = Some(message);
+fn request_kill(health: &Health, probe: &str, probed: &ProbedContainer) {
+    let message = format!("Container {} failed {probe} probe, will be restarted", probed.spec.name);
+    *health.kill_reason.lock() = Some(message);
 }
 
-/// Checks once per period, until `act` says that it is enough.
+/// Checks once per period. `on_result` gets each result that reached its threshold, and returns whether to continue.
 async fn repeat(
     kind: &str,
     probe: &Probe,
-    patient: &Patient,
+    probed: &ProbedContainer,
     health: &Health,
     changed: &(impl Fn() + Sync),
-    act: impl Fn(bool) -> bool,
+    on_result: impl Fn(bool) -> bool,
 ) {
     sleep(Duration::from_secs(probe.initial_delay_seconds.into())).await;
-    let mut ticks = interval(or_default(probe.period_seconds, 10));
+    let mut ticks = interval(seconds_or(probe.period_seconds, 10));
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut tally = Tally::default();
+    let mut counter = ResultCounter::default();
     loop {
         ticks.tick().await;
-        let checked = timeout(or_default(probe.timeout_seconds, 1), check(probe, patient)).await;
-        let result = checked.unwrap_or_else(|_| Err("no answer in time".to_owned()));
-        if let Err(problem) = &result {
-            health.complain(format!("{kind} probe failed: {problem}"));
+        let checked = timeout(seconds_or(probe.timeout_seconds, 1), check(probe, probed)).await;
+        let result = checked.unwrap_or(Err(ProbeError::TimedOut));
+        if let Err(error) = &result {
+            health.add_failure(format!("{kind} probe failed: {error}"));
             changed();
         }
-        if let Some(result) = tally.count(result.is_ok(), probe)
-            && !act(result)
+        if let Some(result) = counter.count(result.is_ok(), probe)
+            && !on_result(result)
         {
             return;
         }
     }
 }
 
-fn or_default(seconds: u32, default: u64) -> Duration {
+/// A duration in seconds, where 0 means the default.
+fn seconds_or(seconds: u32, default: u64) -> Duration {
     Duration::from_secs(if seconds == 0 { default } else { seconds.into() })
 }
 
-/// Results in a row.
+/// Consecutive results of a probe.
 #[derive(Debug, Default)]
-struct Tally {
+struct ResultCounter {
     successes: u32,
     failures: u32,
 }
 
-impl Tally {
-    /// Counts a result; the probe's own result once its threshold is reached.
+impl ResultCounter {
+    /// Counts a result. Returns the probe's result if its threshold is reached.
     fn count(&mut self, success: bool, probe: &Probe) -> Option<bool> {
         let threshold = |given: u32, default: u32| if given == 0 { default } else { given };
         if success {
@@ -191,83 +226,78 @@ impl Tally {
     }
 }
 
-async fn check(probe: &Probe, patient: &Patient) -> Result<(), String> {
+async fn check(probe: &Probe, probed: &ProbedContainer) -> Result<(), ProbeError> {
     if let Some(get) = &probe.http_get {
-        check_page(get, patient).await
+        check_http(get, probed).await
     } else if let Some(socket) = &probe.tcp_socket {
-        check_socket(socket, patient).await
+        check_tcp(socket, probed).await
     } else if let Some(exec) = &probe.exec {
-        check_command(&exec.command, patient).await
+        check_command(&exec.command, probed).await
     } else {
-        Err("this kind of probe is not played by Portolan".to_owned())
+        Err(ProbeError::UnsupportedKind)
     }
 }
 
-async fn check_page(get: &HttpGet, patient: &Patient) -> Result<(), String> {
+async fn check_http(get: &HttpGet, probed: &ProbedContainer) -> Result<(), ProbeError> {
     if !matches!(get.scheme.as_str(), "" | "HTTP") {
-        return Err(format!("scheme {} is not played by Portolan", get.scheme));
+        return Err(ProbeError::UnsupportedScheme(get.scheme.clone()));
     }
-    let port = patient.spec.port(&get.port).ok_or("the port has no such name")?;
-    let host = host(&get.host, patient);
+    let port = probed.spec.port(&get.port).ok_or(ProbeError::UnknownPort)?;
+    let host = host(&get.host, probed);
     let path = if get.path.starts_with('/') { get.path.clone() } else { format!("/{}", get.path) };
     let agent = [(http::header::USER_AGENT, "kube-probe/portolan")];
-    let forever = Duration::from_secs(3600);
     let address = format!("http://{host}:{port}{path}");
-    let fetched = web::fetch(&patient.pod.network, &address, &agent, forever, forever);
-    match fetched.await {
-        Ok(page) if (200..400).contains(&page.status.as_u16()) => Ok(()),
-        Ok(page) => Err(format!("HTTP probe failed with statuscode: {}", page.status.as_u16())),
-        Err(error) => Err(error.to_string()),
+    let page = web::fetch(&probed.pod.network, &address, &agent, CHECK_TIMEOUT, CHECK_TIMEOUT).await?;
+    match page.status.as_u16() {
+        200..400 => Ok(()),
+        status => Err(ProbeError::Status(status)),
     }
 }
 
-async fn check_socket(socket: &TcpSocket, patient: &Patient) -> Result<(), String> {
-    let port = patient.spec.port(&socket.port).ok_or("the port has no such name")?;
-    let host = host(&socket.host, patient);
-    let resolved = patient.pod.network.resolve(&host).await;
-    let address = resolved.ok_or_else(|| format!("lookup {host}: no such host"))?;
-    let to = SocketAddr::new(address, port);
-    let dialled = patient.pod.network.dial(to, Duration::from_secs(3600)).await;
-    dialled.map(drop).map_err(|error| format!("dial tcp {to}: connect: {error}"))
+async fn check_tcp(socket: &TcpSocket, probed: &ProbedContainer) -> Result<(), ProbeError> {
+    let port = probed.spec.port(&socket.port).ok_or(ProbeError::UnknownPort)?;
+    let host = host(&socket.host, probed);
+    let resolved = probed.pod.network.resolve(&host).await;
+    let to = SocketAddr::new(resolved.ok_or(ProbeError::NoSuchHost(host))?, port);
+    let dialled = probed.pod.network.dial(to, CHECK_TIMEOUT).await;
+    dialled.map(drop).map_err(|source| ProbeError::Dial { to, source })
 }
 
-fn host(given: &str, patient: &Patient) -> String {
-    if given.is_empty() { patient.pod.network.address().to_string() } else { given.to_owned() }
+fn host(given: &str, probed: &ProbedContainer) -> String {
+    if given.is_empty() { probed.pod.network.address().to_string() } else { given.to_owned() }
 }
 
-async fn check_command(command: &[String], patient: &Patient) -> Result<(), String> {
-    let sandbox = patient.pod.sandbox.lock().clone();
-    if let (Some(sandbox), Some(root)) = (sandbox, patient.run.root()) {
-        return check_process(command, patient, &sandbox, root).await;
+async fn check_command(command: &[String], probed: &ProbedContainer) -> Result<(), ProbeError> {
+    let sandbox = probed.pod.sandbox.lock().clone();
+    if let (Some(sandbox), Some(root)) = (sandbox, probed.run.root()) {
+        return check_process(command, probed, &sandbox, root).await;
     }
-    let image = patient.container.image.ok_or("no command of the image is played by Portolan")?;
-    let invocation = image.execute(command.to_vec()).map_err(|error| error.to_string())?;
-    let setting = Setting { stdin: Stdin::Closed, tty: false, ..patient.container.setting.clone() };
-    let run = KilledOnDrop(Run::start(invocation, &setting, patient.run.environment.clone(), &patient.scope));
-    match run.0.exited().await.code {
-        0 => Ok(()),
-        code => Err(format!("command exited with code {code}")),
-    }
+    let image = probed.container.image.ok_or(ProbeError::NoCommands)?;
+    let invocation = image.execute(command.to_vec())?;
+    let settings =
+        ContainerSettings { stdin: StdinMode::Closed, tty: false, ..probed.container.settings.clone() };
+    let run = Run::start(invocation, &settings, probed.run.environment.clone(), &probed.scope);
+    exit_result(KilledOnDrop(run).0.exited().await.code)
 }
 
-/// Runs a command in the container; dropped, it is killed.
+/// Runs a command in the container; dropping the future kills it.
 async fn check_process(
     command: &[String],
-    patient: &Patient,
+    probed: &ProbedContainer,
     sandbox: &Sandbox,
     root: &Root,
-) -> Result<(), String> {
-    let launch = Launch::beside(&patient.container.reference, command.to_vec());
+) -> Result<(), ProbeError> {
+    let launch = Launch::beside(&probed.container.reference, command.to_vec());
     let with = Streams { stdin: false, tty: false };
-    let process = sandbox.spawn(root, &launch, &patient.run.environment, with).await;
-    let process = process.map_err(|error| error.to_string())?;
-    match process.finish().await {
-        0 => Ok(()),
-        code => Err(format!("command exited with code {code}")),
-    }
+    let process = sandbox.spawn(root, &launch, &probed.run.environment, with).await?;
+    exit_result(process.finish().await)
 }
 
-/// A command that does not outlive the check that waits for it.
+fn exit_result(code: i32) -> Result<(), ProbeError> {
+    if code == 0 { Ok(()) } else { Err(ProbeError::ExitCode(code)) }
+}
+
+/// Kills the command if its check is dropped.
 struct KilledOnDrop(Arc<Run>);
 
 impl Drop for KilledOnDrop {
@@ -281,17 +311,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn results_count_from_their_threshold_on() {
+    fn results_count_once_their_threshold_is_reached() {
         let probe = Probe { success_threshold: 2, failure_threshold: 3, ..Probe::default() };
         let results = [true, true, true, false, false, true, false, false, false, false];
-        let mut tally = Tally::default();
-        let counted: Vec<Option<bool>> = results.iter().map(|result| tally.count(*result, &probe)).collect();
+        let mut counter = ResultCounter::default();
+        let counted: Vec<Option<bool>> =
+            results.iter().map(|result| counter.count(*result, &probe)).collect();
         let want = [None, Some(true), Some(true), None, None, None, None, None, Some(false), Some(false)];
         assert_eq!(counted, want);
         let defaults = Probe::default();
-        let mut tally = Tally::default();
+        let mut counter = ResultCounter::default();
         let counted: Vec<Option<bool>> =
-            [true, false, false, false].iter().map(|r| tally.count(*r, &defaults)).collect();
+            [true, false, false, false].iter().map(|r| counter.count(*r, &defaults)).collect();
         assert_eq!(counted, [Some(true), None, None, Some(false)]);
     }
 }

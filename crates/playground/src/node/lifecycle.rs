@@ -1,10 +1,10 @@
-//! The life of the pods on our nodes: address, containers, status, end.
+//! Pod lifecycle (kubelet): address, containers, status, deletion of the pods on our nodes.
 //!
-//! One level-triggered pass per pod, whenever the pod, one of its runs or one of its probes changes, or a wait is
-//! over. A pass looks at the object and at what runs, lets the pure parts decide (`record`, `status`, `environment`),
-//! starts and stops programs, and writes the status when it is another one. Any pass may be repeated or lost.
+//! A level-triggered pass per pod runs when the pod, one of its containers or one of its probes changes, or a wait is
+//! over. A pass reads the object and the running containers, lets the pure modules decide (`record`, `status`,
+//! `environment`), starts and stops containers, and writes the status if it changed. Any pass may be repeated or lost.
 
-mod kept;
+mod running_pod;
 mod sandbox;
 mod starting;
 
@@ -23,81 +23,81 @@ use portolan_runtime::events::{EventRecorder, Severity};
 use portolan_runtime::{Api, Cache, Client, ClientError, Queue};
 use serde_json::{Value, json};
 
-use crate::containers::Pods;
 use crate::network::{AttachError, ClusterName, Interface, Network};
 use crate::node::binding::regarding;
 use crate::node::pod_spec::{PodSpec, RestartPolicy, is_finished, node_of};
-use crate::node::record::{Next, State};
-use crate::node::status::{self, Input};
+use crate::node::record::{ContainerState, NextStep};
+use crate::node::status::{self, StatusInput};
+use crate::pods::Pods;
 use crate::sandbox::Host;
 
-use self::kept::{Kept, Place, Written};
+use self::running_pod::{ContainerRef, PodEnvironment, RunningPod, WrittenStatus};
 
 /// Passes at a time.
 const WORKERS: usize = 4;
 
-/// What the life of pods depends on.
-pub(crate) struct Surroundings {
+/// What all pods of our nodes share.
+pub(crate) struct NodeContext {
     pub(crate) client: Client,
     pub(crate) cluster: ClusterName,
     pub(crate) network: Network,
-    /// What pods with namespaces need of this machine.
+    /// The host of pods in namespaces mode.
     pub(crate) host: Option<Host>,
-    /// The DNS server of the cluster.
+    /// Address of the cluster's DNS server.
     pub(crate) dns: Option<IpAddr>,
-    /// Our nodes by name, with their places on the network.
+    /// Our nodes by name, with their addresses.
     pub(crate) nodes: BTreeMap<String, Interface>,
     pub(crate) pods: Cache<Object>,
     pub(crate) services: Cache<Object>,
-    /// Where the kubelet endpoints find what runs.
+    /// Running pods, for the kubelet endpoints.
     pub(crate) register: Pods,
     pub(crate) clock: Clock,
 }
 
-/// Runs the pods of our nodes.
+/// The controller.
 struct Lifecycle {
-    around: Surroundings,
+    context: NodeContext,
     api: Api<Object>,
     config_maps: Api<Object>,
     secrets: Api<Object>,
-    kept: Mutex<BTreeMap<ObjectKey, Kept>>,
+    running: Mutex<BTreeMap<ObjectKey, RunningPod>>,
     queue: Queue<ObjectKey>,
     events: EventRecorder,
     scope: Shutdown,
 }
 
-/// A pass that could not do its work.
+/// Why a pass failed.
 #[derive(Debug, thiserror::Error)]
 enum PassError {
     #[error(transparent)]
     Client(#[from] ClientError),
-    #[error("the pod gets no address")]
+    #[error("the pod has no address")]
     Address(#[from] AttachError),
     #[error("the pod's spec is unreadable")]
     Spec(#[from] serde_json::Error),
 }
 
-/// Starts to run pods, once the ones that ran before have their addresses back.
-pub(crate) fn start(around: Surroundings, scope: &Shutdown) {
+/// Starts the controller. Pods that ran before keep their addresses.
+pub(crate) fn start(context: NodeContext, scope: &Shutdown) {
     let queue: Queue<ObjectKey> = Queue::new("pods");
-    let client = around.client.clone();
+    let client = context.client.clone();
     let lifecycle = Arc::new(Lifecycle {
         api: client.resource(&resources::POD.into()),
         config_maps: client.resource(&resources::CONFIG_MAP.into()),
         secrets: client.resource(&resources::SECRET.into()),
-        kept: Mutex::default(),
+        running: Mutex::default(),
         queue: queue.clone(),
-        events: EventRecorder::new(&client, "kubelet", around.clock.clone(), scope),
+        events: EventRecorder::new(&client, "kubelet", context.clock.clone(), scope),
         scope: scope.clone(),
-        around,
+        context,
     });
     let workers_scope = scope.clone();
     portolan_runtime::scope::spawn_until_stop(scope, async move {
-        let pods = lifecycle.around.pods.clone();
+        let pods = lifecycle.context.pods.clone();
         if !pods.synced().await {
             return;
         }
-        lifecycle.take_back_addresses();
+        lifecycle.reattach_pods();
         let changed = queue.clone();
         pods.observe(move |change| changed.add(change.key.clone()));
         driver::run(lifecycle, &queue, WORKERS, &workers_scope);
@@ -108,11 +108,11 @@ impl Reconciler for Lifecycle {
     type Key = ObjectKey;
 
     async fn reconcile(&self, key: &ObjectKey) -> Outcome {
-        let mut kept = self.kept.lock().remove(key);
-        let pod = self.around.pods.get(key).filter(|pod| self.around.nodes.contains_key(node_of(pod)));
-        let passed = self.pass(pod.as_deref(), &mut kept).await;
-        if let Some(kept) = kept {
-            self.kept.lock().insert(key.clone(), kept);
+        let mut running = self.running.lock().remove(key);
+        let pod = self.context.pods.get(key).filter(|pod| self.context.nodes.contains_key(node_of(pod)));
+        let passed = self.pass(pod.as_deref(), &mut running).await;
+        if let Some(running) = running {
+            self.running.lock().insert(key.clone(), running);
         }
         match passed {
             Ok(Some(wait)) => Outcome::RequeueAfter(wait),
@@ -124,38 +124,39 @@ impl Reconciler for Lifecycle {
 }
 
 impl Lifecycle {
-    /// Pods that ran before keep their addresses: those must be taken before a new pod is given one.
-    fn take_back_addresses(&self) {
-        for pod in self.around.pods.list() {
-            if is_finished(&pod) || !self.around.nodes.contains_key(node_of(&pod)) {
+    /// Takes the addresses of pods that ran before, so that no new pod gets them.
+    fn reattach_pods(&self) {
+        for pod in self.context.pods.list() {
+            if is_finished(&pod) || !self.context.nodes.contains_key(node_of(&pod)) {
                 continue;
             }
-            if let Err(error) = self.admit(&pod).map(|kept| self.kept.lock().insert(pod.key(), kept)) {
-                tracing::warn!(pod = %pod.key(), %error, "pod cannot be taken over yet");
+            match self.attach(&pod) {
+                Ok(running) => drop(self.running.lock().insert(pod.key(), running)),
+                Err(error) => tracing::warn!(pod = %pod.key(), %error, "pod cannot keep its address"),
             }
         }
     }
 
-    /// One pass; the time after which the next one is due.
+    /// One pass. Returns the time until the next pass is due.
     async fn pass(
         &self,
         pod: Option<&Object>,
-        kept: &mut Option<Kept>,
+        running: &mut Option<RunningPod>,
     ) -> Result<Option<Duration>, PassError> {
-        if let Some(gone) = kept.take_if(|kept| pod.is_none_or(|pod| pod.uid() != kept.pod.uid)) {
-            self.forget(gone);
+        if let Some(gone) = running.take_if(|running| pod.is_none_or(|pod| pod.uid() != running.pod.uid)) {
+            self.remove(gone);
         }
         let Some(pod) = pod else { return Ok(None) };
-        if kept.is_none() {
+        if running.is_none() {
             if is_finished(pod) || pod.is_deleting() {
-                // Its programs, if it had any, ended with the process that ran them.
+                // Its programs ended with the process that ran them.
                 if pod.is_deleting() {
                     self.delete(pod).await?;
                 }
                 return Ok(None);
             }
-            match self.admit(pod) {
-                Ok(admitted) => *kept = Some(admitted),
+            match self.attach(pod) {
+                Ok(attached) => *running = Some(attached),
                 Err(error) => {
                     let message = format!("Failed to create pod sandbox: {error}");
                     self.events.record(regarding(pod), Severity::Warning, "FailedCreatePodSandBox", message);
@@ -163,112 +164,112 @@ impl Lifecycle {
                 }
             }
         }
-        let Some(living) = kept else { return Ok(None) };
-        living.see_exits();
+        let Some(current) = running else { return Ok(None) };
+        current.record_exits();
         if pod.is_deleting() {
-            let wait = self.end(pod, living).await?;
-            if living.is_quiet() {
-                if let Some(ended) = kept.take() {
-                    self.forget(ended);
+            let wait = self.terminate(pod, current).await?;
+            if current.has_stopped() {
+                if let Some(stopped) = running.take() {
+                    self.remove(stopped);
                 }
                 self.delete(pod).await?;
                 return Ok(None);
             }
             return Ok(wait);
         }
-        let wait = self.run(pod, living).await;
-        self.write_status(pod, living, false).await?;
+        let wait = self.run_containers(pod, current).await;
+        self.write_status(pod, current, false).await?;
         Ok(wait)
     }
 
-    /// Gives the pod its place on the network and enters it into the register.
-    fn admit(&self, pod: &Object) -> Result<Kept, PassError> {
+    /// Attaches the pod to the network and registers it.
+    fn attach(&self, pod: &Object) -> Result<RunningPod, PassError> {
         let spec = PodSpec::of(pod)?;
-        let node = &self.around.nodes[node_of(pod)];
+        let node = &self.context.nodes[node_of(pod)];
         let known: Option<IpAddr> = pod.str_at(&["status", "podIP"]).parse().ok();
-        let (network, cluster) = (&self.around.network, &self.around.cluster);
+        let (network, cluster) = (&self.context.network, &self.context.cluster);
         let interface = match known {
             _ if spec.host_network => node.clone(),
             Some(address) => match network.reattach_pod(cluster, address) {
                 Ok(interface) => interface,
-                // Another range than before, or somebody was faster: the pod moves.
+                // The range has changed, or another pod has the address: the pod gets a new one.
                 Err(AttachError::Claim { .. }) => network.attach_pod(cluster)?,
                 Err(error) => return Err(error.into()),
             },
             None => network.attach_pod(cluster)?,
         };
-        let place = Place {
-            network: interface.located(node_of(pod), pod.namespace()),
+        let environment = PodEnvironment {
+            network: interface.for_pod(node_of(pod), pod.namespace()),
             host_address: node.address(),
-            clock: self.around.clock.clone(),
+            clock: self.context.clock.clone(),
         };
-        let kept = Kept::new(pod, spec, place);
-        self.around.register.insert(kept.pod.clone());
-        Ok(kept)
+        let running = RunningPod::new(pod, spec, environment);
+        self.context.register.insert(running.pod.clone());
+        Ok(running)
     }
 
-    /// Starts what is to be started, in order; the time until something else is due.
-    async fn run(&self, pod: &Object, kept: &mut Kept) -> Option<Duration> {
+    /// Starts the containers that are due, in order. Returns the time until the next one is due.
+    async fn run_containers(&self, pod: &Object, running: &mut RunningPod) -> Option<Duration> {
         let mut wait: Option<Duration> = None;
-        let policy = kept.spec.restart_policy;
-        if !matches!(kept.phase(pod), "Succeeded" | "Failed")
-            && let Some(later) = self.provide_sandbox(pod, kept).await
-        {
+        let policy = running.spec.restart_policy;
+        let finished = running.is_finished(pod);
+        if !finished && let Some(later) = self.ensure_sandbox(pod, running).await {
             return Some(later);
         }
         let init_policy = if policy == RestartPolicy::Never { policy } else { RestartPolicy::OnFailure };
-        let finished = matches!(kept.phase(pod), "Succeeded" | "Failed");
-        for index in 0..kept.init.len() {
-            let spec = &kept.spec.init_containers[index];
-            let policy = if spec.is_sidecar() { RestartPolicy::Always } else { init_policy };
-            if !finished && (spec.is_sidecar() || !status::init_is_done(spec, &kept.init[index])) {
-                wait = sooner(wait, self.attend(pod, kept, index, policy).await);
+        for container in running.init_refs() {
+            let spec = running.container_spec(container);
+            let (is_sidecar, is_done) =
+                (spec.is_sidecar(), status::init_is_done(spec, running.record(container)));
+            if !finished && (is_sidecar || !is_done) {
+                let policy = if is_sidecar { RestartPolicy::Always } else { init_policy };
+                wait = earliest(wait, self.start_if_due(pod, running, container, policy).await);
             }
-            kept.see_health(index);
-            if !status::init_is_done(&kept.spec.init_containers[index], &kept.init[index]) {
+            running.record_health(container);
+            if !status::init_is_done(running.container_spec(container), running.record(container)) {
                 return wait;
             }
         }
-        for index in kept.init.len()..kept.len() {
+        for container in running.main_refs() {
             if !finished {
-                wait = sooner(wait, self.attend(pod, kept, index, policy).await);
+                wait = earliest(wait, self.start_if_due(pod, running, container, policy).await);
             }
-            kept.see_health(index);
+            running.record_health(container);
         }
         if finished {
-            // Sidecars end with the containers that they were for, and namespaces with the last of them.
-            kept.stop_all();
-            if kept.is_quiet() {
-                kept.pod.sandbox.lock().take();
+            // Sidecars end after the other containers, and the namespaces after the last container.
+            running.stop_all();
+            if running.has_stopped() {
+                running.pod.sandbox.lock().take();
             }
         }
-        self.tell_complaints(pod, kept);
+        self.report_probes(pod, running);
         wait
     }
 
-    /// Starts one container if it is its turn; the time until it is.
-    async fn attend(
+    /// Starts a container if it is due. Returns the time until it is.
+    async fn start_if_due(
         &self,
         pod: &Object,
-        kept: &mut Kept,
-        index: usize,
+        running: &mut RunningPod,
+        container: ContainerRef,
         policy: RestartPolicy,
     ) -> Option<Duration> {
-        match kept.record(index).next(policy, self.around.clock.now()) {
-            Next::Stay => None,
-            Next::Start => self.start_container(pod, kept, index).await,
-            Next::Wait(left) => {
-                let name = kept.container_spec(index).name.clone();
-                let record = kept.record_mut(index);
-                if let State::Ended(ended) = &record.state {
-                    let backoff = record.backoff(ended).as_secs();
+        match running.record(container).next_step(policy, self.context.clock.now()) {
+            NextStep::None => None,
+            NextStep::Start => self.start_container(pod, running, container).await,
+            NextStep::Wait(left) => {
+                let name = running.container_spec(container).name.clone();
+                let record = running.record_mut(container);
+                if let ContainerState::Terminated(termination) = &record.state {
+                    let backoff = record.backoff(termination).as_secs();
                     let message = format!(
                         "back-off {backoff}s restarting failed container={name} pod={}_{}({})",
                         pod.name(),
                         pod.namespace(),
                         pod.uid()
                     );
-                    record.wait("CrashLoopBackOff", &*message);
+                    record.set_waiting("CrashLoopBackOff", &*message);
                     let message =
                         format!("Back-off restarting failed container {name} in pod {}", pod.name());
                     self.events.record(regarding(pod), Severity::Warning, "BackOff", message);
@@ -278,91 +279,97 @@ impl Lifecycle {
         }
     }
 
-    fn tell_complaints(&self, pod: &Object, kept: &mut Kept) {
-        for complaint in kept.take_complaints() {
-            self.events.record(regarding(pod), Severity::Warning, "Unhealthy", complaint);
+    /// Emits events about probes, and kills containers that failed a startup or liveness probe.
+    fn report_probes(&self, pod: &Object, running: &mut RunningPod) {
+        for failure in running.take_probe_failures() {
+            self.events.record(regarding(pod), Severity::Warning, "Unhealthy", failure);
         }
-        for verdict in kept.carry_out_verdicts() {
-            self.events.record(regarding(pod), Severity::Normal, "Killing", verdict);
+        for reason in running.kill_unhealthy() {
+            self.events.record(regarding(pod), Severity::Normal, "Killing", reason);
         }
     }
 
-    /// Ends a pod that is being deleted; the time until its programs are killed.
-    async fn end(&self, pod: &Object, kept: &mut Kept) -> Result<Option<Duration>, PassError> {
-        for name in kept.stop_all() {
+    /// Stops the containers of a pod that is being deleted. Returns the time until they are killed.
+    async fn terminate(&self, pod: &Object, running: &mut RunningPod) -> Result<Option<Duration>, PassError> {
+        for name in running.stop_all() {
             let message = format!("Stopping container {name}");
             self.events.record(regarding(pod), Severity::Normal, "Killing", message);
         }
-        let now = self.around.clock.now();
+        let now = self.context.clock.now();
         // The API server sets it to the end of the grace period.
-        let deadline = status::time(&pod.0["metadata"]["deletionTimestamp"]).unwrap_or(now);
+        let deadline = status::parse_time(&pod.0["metadata"]["deletionTimestamp"]).unwrap_or(now);
         let left = Duration::try_from(deadline.duration_since(now)).unwrap_or_default();
         if left.is_zero() {
-            kept.kill_all();
+            running.kill_all();
         }
-        let is_quiet = kept.is_quiet();
-        self.write_status(pod, kept, is_quiet).await?;
-        Ok((!is_quiet && !left.is_zero()).then_some(left))
+        let has_stopped = running.has_stopped();
+        self.write_status(pod, running, has_stopped).await?;
+        Ok((!has_stopped && !left.is_zero()).then_some(left))
     }
 
-    /// Takes the pod out of the register and ends what is left of it.
-    fn forget(&self, kept: Kept) {
-        kept.kill_all();
-        // With its namespaces ends whatever still runs in them.
-        kept.pod.sandbox.lock().take();
-        self.around.register.remove(&kept.pod.key, &kept.pod.uid);
+    /// Removes the pod from the register and kills its remaining processes.
+    fn remove(&self, running: RunningPod) {
+        running.kill_all();
+        // The processes in the namespaces end with them.
+        running.pod.sandbox.lock().take();
+        self.context.register.remove(&running.pod.key, &running.pod.uid);
     }
 
     async fn delete(&self, pod: &Object) -> Result<(), PassError> {
         let options = Delete { grace_period_seconds: Some(0), ..Delete::default() }.uid(pod.uid());
         match self.api.delete(&pod.key(), &options).await {
-            // Gone, or another pod of the same name.
+            // Gone, or replaced by another pod with the same name.
             Ok(()) | Err(ClientError::NotFound(_) | ClientError::Conflict(_)) => Ok(()),
             Err(error) => Err(error.into()),
         }
     }
 
-    /// Writes the status if it is another one than the API server has.
-    async fn write_status(&self, pod: &Object, kept: &mut Kept, is_over: bool) -> Result<(), PassError> {
-        let newest = kept.newest(pod);
-        let wanted = status::status(&Input {
-            spec: &kept.spec,
+    /// Writes the status if it differs from the API server's.
+    async fn write_status(
+        &self,
+        pod: &Object,
+        running: &mut RunningPod,
+        is_over: bool,
+    ) -> Result<(), PassError> {
+        let newest = running.newest(pod);
+        let wanted = status::status(&StatusInput {
+            spec: &running.spec,
             last: &newest.0["status"],
-            init: &kept.init,
-            containers: &kept.containers,
-            pod_addresses: &kept.pod.network.addresses(),
-            host_address: kept.host_address,
-            started: kept.started,
-            now: self.around.clock.now(),
+            init: running.init_records(),
+            containers: running.main_records(),
+            pod_addresses: &running.pod.network.addresses(),
+            host_address: running.host_address,
+            started: running.started,
+            now: self.context.clock.now(),
             is_over,
         });
-        let is_there = without_nulls(&status::owned(newest)) == without_nulls(&wanted);
-        if is_there || kept.has_sent(newest, &wanted) {
+        let is_current = without_nulls(&status::owned_fields(newest)) == without_nulls(&wanted);
+        if is_current || running.has_sent(newest, &wanted) {
             return Ok(());
         }
         let patch = Patch::Merge(json!({ "metadata": { "uid": pod.uid() }, "status": wanted }));
         match self.api.patch_status(&pod.key(), &patch).await {
             Ok(object) => {
-                kept.written = Some(Written { object, sent: wanted });
+                running.written = Some(WrittenStatus { object, sent: wanted });
                 Ok(())
             }
-            // Deleted meanwhile: the watch tells.
+            // Deleted: the watch delivers it.
             Err(ClientError::NotFound(_)) => Ok(()),
             Err(error) => Err(error.into()),
         }
     }
 }
 
-fn sooner(a: Option<Duration>, b: Option<Duration>) -> Option<Duration> {
+fn earliest(a: Option<Duration>, b: Option<Duration>) -> Option<Duration> {
     a.into_iter().chain(b).min()
 }
 
-/// The value without members that are null: an API server may leave them out.
+/// The value without fields that are null: an API server may drop them.
 fn without_nulls(value: &Value) -> Value {
     match value {
-        Value::Object(members) => {
-            let kept = members.iter().filter(|(_, member)| !member.is_null());
-            Value::Object(kept.map(|(name, member)| (name.clone(), without_nulls(member))).collect())
+        Value::Object(fields) => {
+            let set = fields.iter().filter(|(_, field)| !field.is_null());
+            Value::Object(set.map(|(name, field)| (name.clone(), without_nulls(field))).collect())
         }
         Value::Array(items) => Value::Array(items.iter().map(without_nulls).collect()),
         other => other.clone(),

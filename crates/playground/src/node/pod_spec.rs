@@ -1,4 +1,4 @@
-//! The fields of a pod that nodes act on. The rest of the object is left to the API server.
+//! The fields of a pod that nodes read.
 
 use std::collections::BTreeMap;
 
@@ -7,7 +7,7 @@ use portolan_object::Object;
 use serde::Deserialize;
 use serde_json::Value;
 
-/// `PodSpec`, as far as it is played.
+/// `PodSpec`.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 pub(crate) struct PodSpec {
@@ -31,7 +31,7 @@ pub(crate) struct PodSpec {
     pub(crate) containers: Vec<ContainerSpec>,
 }
 
-/// Names that `/etc/hosts` is to have.
+/// Names for `/etc/hosts`.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 pub(crate) struct HostAlias {
@@ -39,7 +39,7 @@ pub(crate) struct HostAlias {
     pub(crate) hostnames: Vec<String>,
 }
 
-/// What `/etc/resolv.conf` is to have.
+/// Configuration for `/etc/resolv.conf`.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 pub(crate) struct DnsConfig {
@@ -55,7 +55,7 @@ pub(crate) struct DnsOption {
     pub(crate) value: String,
 }
 
-/// When an ended container is started again.
+/// `restartPolicy`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
 pub(crate) enum RestartPolicy {
     #[default]
@@ -103,7 +103,7 @@ pub(crate) struct ReadinessGate {
     pub(crate) condition_type: String,
 }
 
-/// `Container`, as far as it is played.
+/// `Container`.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 pub(crate) struct ContainerSpec {
@@ -121,7 +121,7 @@ pub(crate) struct ContainerSpec {
     pub(crate) readiness_probe: Option<Probe>,
     pub(crate) liveness_probe: Option<Probe>,
     pub(crate) startup_probe: Option<Probe>,
-    /// Only init containers have one: `Always` makes a sidecar of it.
+    /// Only of init containers: `Always` makes it a sidecar.
     pub(crate) restart_policy: Option<RestartPolicy>,
 }
 
@@ -177,7 +177,7 @@ pub(crate) struct NameRef {
     pub(crate) optional: bool,
 }
 
-/// A check of a running container.
+/// `Probe`.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 pub(crate) struct Probe {
@@ -240,12 +240,12 @@ impl PodSpec {
 }
 
 impl ContainerSpec {
-    /// Whether it is an init container that goes on beside the others.
+    /// Whether this is an init container that keeps running beside the other containers.
     pub(crate) fn is_sidecar(&self) -> bool {
         self.restart_policy == Some(RestartPolicy::Always)
     }
 
-    /// The number of a port.
+    /// The number of a port, by number or name.
     pub(crate) fn port(&self, port: &Port) -> Option<u16> {
         match port {
             Port::Number(number) => Some(*number),
@@ -257,12 +257,12 @@ impl ContainerSpec {
     }
 }
 
-/// The node that a pod is assigned to, empty when it is not.
+/// The node of a pod; empty when it is not bound.
 pub(crate) fn node_of(pod: &Object) -> &str {
     pod.str_at(&["spec", "nodeName"])
 }
 
-/// Whether all containers of a pod have ended for good.
+/// Whether the phase of a pod is final.
 pub(crate) fn is_finished(pod: &Object) -> bool {
     matches!(pod.str_at(&["status", "phase"]), "Succeeded" | "Failed")
 }

@@ -1,6 +1,6 @@
-//! What a node remembers of a container, and whether it is to be started.
+//! Record of a container: its state, its restarts, and the decision whether to start it.
 //!
-//! Pure: time is a parameter. `lifecycle` keeps the records up to date and acts, `status` writes them down.
+//! Pure: time is a parameter. `lifecycle` updates the records and acts on them, `status` writes them to the pod status.
 
 use std::time::Duration;
 
@@ -8,38 +8,38 @@ use jiff::Timestamp;
 
 use crate::node::pod_spec::RestartPolicy;
 
-/// The first and the longest wait before a restart, as kubelets have them.
-const FIRST_BACKOFF: Duration = Duration::from_secs(10);
-const LONGEST_BACKOFF: Duration = Duration::from_secs(300);
-/// A run of this length makes the next restart immediate again.
-const GOOD_RUN: Duration = Duration::from_secs(600);
+/// First and longest back-off before a restart, as in the kubelet.
+const INITIAL_BACKOFF: Duration = Duration::from_secs(10);
+const MAX_BACKOFF: Duration = Duration::from_secs(300);
+/// A run of this length resets the back-off.
+const STABLE_RUN: Duration = Duration::from_secs(600);
 
-/// What is known of one container.
+/// State of one container.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Record {
-    pub(crate) state: State,
-    /// How the run before the current state ended.
-    pub(crate) last: Option<Ended>,
+pub(crate) struct ContainerRecord {
+    pub(crate) state: ContainerState,
+    /// End of the previous run (`lastState`).
+    pub(crate) last: Option<Termination>,
     pub(crate) restarts: u32,
-    /// Restarts without a good run in between.
-    pub(crate) in_a_row: u32,
-    /// Whether it answers requests.
+    /// Restarts since the last stable run.
+    pub(crate) consecutive_restarts: u32,
+    /// Result of the readiness probe.
     pub(crate) ready: bool,
-    /// Whether its start-up is complete.
+    /// Result of the startup probe.
     pub(crate) started: bool,
 }
 
-/// Where a container is.
+/// `ContainerState` of the pod status.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum State {
+pub(crate) enum ContainerState {
     Waiting { reason: String, message: String },
     Running { id: String, since: Timestamp },
-    Ended(Ended),
+    Terminated(Termination),
 }
 
-/// How a run ended.
+/// End of a run.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Ended {
+pub(crate) struct Termination {
     pub(crate) id: String,
     pub(crate) code: i32,
     pub(crate) reason: String,
@@ -48,110 +48,110 @@ pub(crate) struct Ended {
     pub(crate) finished: Timestamp,
 }
 
-/// What is to be done about a container.
+/// Next step for a container.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Next {
+pub(crate) enum NextStep {
     /// Start it.
     Start,
     /// Start it after this time.
     Wait(Duration),
-    /// Nothing: it runs, or has ended for good.
-    Stay,
+    /// Do nothing: it runs, or is not restarted.
+    None,
 }
 
-impl Record {
-    /// A container that has never run.
+impl ContainerRecord {
+    /// The record of a container that has never run.
     pub(crate) fn new() -> Self {
         Self {
-            state: State::waiting("ContainerCreating", ""),
+            state: ContainerState::waiting("ContainerCreating", ""),
             last: None,
             restarts: 0,
-            in_a_row: 0,
+            consecutive_restarts: 0,
             ready: false,
             started: false,
         }
     }
 
-    /// Decides about a container whose turn it is.
-    pub(crate) fn next(&self, policy: RestartPolicy, now: Timestamp) -> Next {
+    /// The next step for a container whose predecessors are done.
+    pub(crate) fn next_step(&self, policy: RestartPolicy, now: Timestamp) -> NextStep {
         let ended = match (&self.state, &self.last) {
-            (State::Running { .. }, _) => return Next::Stay,
-            (State::Waiting { .. }, None) => return Next::Start,
-            (State::Ended(ended), _) | (State::Waiting { .. }, Some(ended)) => ended,
+            (ContainerState::Running { .. }, _) => return NextStep::None,
+            (ContainerState::Waiting { .. }, None) => return NextStep::Start,
+            (ContainerState::Terminated(ended), _) | (ContainerState::Waiting { .. }, Some(ended)) => ended,
         };
         if !policy.restarts(ended.code) {
-            return Next::Stay;
+            return NextStep::None;
         }
         let due = ended.finished.checked_add(self.backoff(ended)).unwrap_or(Timestamp::MAX);
         match Duration::try_from(due.duration_since(now)) {
-            Ok(left) if !left.is_zero() => Next::Wait(left),
-            _ => Next::Start,
+            Ok(left) if !left.is_zero() => NextStep::Wait(left),
+            _ => NextStep::Start,
         }
     }
 
-    /// The run has ended.
-    pub(crate) fn end(&mut self, ended: Ended) {
-        self.state = State::Ended(ended);
+    /// Records the end of a run.
+    pub(crate) fn set_terminated(&mut self, ended: Termination) {
+        self.state = ContainerState::Terminated(ended);
         self.ready = false;
         self.started = false;
     }
 
-    /// The container waits for its next run; what is known of the last one is kept.
-    pub(crate) fn wait(&mut self, reason: &str, message: impl Into<String>) {
-        let waiting = State::Waiting { reason: reason.to_owned(), message: message.into() };
-        if let State::Ended(ended) = std::mem::replace(&mut self.state, waiting) {
+    /// Records that the container waits for its next run.
+    pub(crate) fn set_waiting(&mut self, reason: &str, message: impl Into<String>) {
+        let waiting = ContainerState::Waiting { reason: reason.to_owned(), message: message.into() };
+        if let ContainerState::Terminated(ended) = std::mem::replace(&mut self.state, waiting) {
             self.last = Some(ended);
         }
         self.ready = false;
         self.started = false;
     }
 
-    /// A run has begun.
-    pub(crate) fn run(&mut self, id: &str, since: Timestamp) {
-        let running = State::Running { id: id.to_owned(), since };
-        if let State::Ended(ended) = std::mem::replace(&mut self.state, running) {
+    /// Records a new run.
+    pub(crate) fn set_running(&mut self, id: &str, since: Timestamp) {
+        let running = ContainerState::Running { id: id.to_owned(), since };
+        if let ContainerState::Terminated(ended) = std::mem::replace(&mut self.state, running) {
             self.last = Some(ended);
         }
         if let Some(last) = &self.last {
             self.restarts += 1;
-            self.in_a_row = if last.was_good() { 1 } else { self.in_a_row + 1 };
+            self.consecutive_restarts = if last.was_stable() { 1 } else { self.consecutive_restarts + 1 };
         }
     }
 
-    /// The wait before the next restart: none, then 10 s, doubled each time up to 5 min.
-    pub(crate) fn backoff(&self, ended: &Ended) -> Duration {
-        match self.in_a_row {
+    /// Back-off before the next restart: none, then 10 s, doubled each time up to 5 min.
+    pub(crate) fn backoff(&self, ended: &Termination) -> Duration {
+        match self.consecutive_restarts {
             0 => Duration::ZERO,
-            _ if ended.was_good() => Duration::ZERO,
-            times => FIRST_BACKOFF.saturating_mul(1 << (times - 1).min(8)).min(LONGEST_BACKOFF),
+            _ if ended.was_stable() => Duration::ZERO,
+            times => INITIAL_BACKOFF.saturating_mul(1 << (times - 1).min(8)).min(MAX_BACKOFF),
         }
     }
 
-    /// The code of a container that has ended, also while it waits for its next run.
-    pub(crate) fn ended(&self) -> Option<&Ended> {
+    /// End of the latest run; `None` while the container runs or if it never ran.
+    pub(crate) fn last_termination(&self) -> Option<&Termination> {
         match &self.state {
-            State::Ended(ended) => Some(ended),
-            State::Waiting { .. } => self.last.as_ref(),
-            State::Running { .. } => None,
+            ContainerState::Terminated(ended) => Some(ended),
+            ContainerState::Waiting { .. } => self.last.as_ref(),
+            ContainerState::Running { .. } => None,
         }
     }
 }
 
-impl State {
-    /// A container that waits.
+impl ContainerState {
+    /// The waiting state.
     pub(crate) fn waiting(reason: &str, message: &str) -> Self {
         Self::Waiting { reason: reason.to_owned(), message: message.to_owned() }
     }
 }
 
-impl Ended {
-    fn was_good(&self) -> bool {
-        Duration::try_from(self.finished.duration_since(self.started)).is_ok_and(|ran| ran >= GOOD_RUN)
+impl Termination {
+    fn was_stable(&self) -> bool {
+        Duration::try_from(self.finished.duration_since(self.started)).is_ok_and(|ran| ran >= STABLE_RUN)
     }
 }
 
 impl RestartPolicy {
-    /// Whether a container that ended with `code` is started again.
+    /// Whether a container that ended with `code` is restarted.
     pub(crate) fn restarts(self, code: i32) -> bool {
         match self {
             Self::Always => true,
@@ -169,8 +169,8 @@ mod tests {
         Timestamp::from_second(second).expect("in range")
     }
 
-    fn ended(code: i32, started: i64, finished: i64) -> Ended {
-        Ended {
+    fn ended(code: i32, started: i64, finished: i64) -> Termination {
+        Termination {
             id: "portolan://1".to_owned(),
             code,
             reason: "Error".to_owned(),
@@ -181,51 +181,55 @@ mod tests {
     }
 
     #[test]
-    fn containers_and_what_to_do_about_them() {
-        let new = Record::new();
-        let running = Record { state: State::Running { id: "a".to_owned(), since: at(0) }, ..new.clone() };
-        let over = |code| Record { state: State::Ended(ended(code, 0, 5)), ..new.clone() };
-        let crashing = |times, started| Record {
-            state: State::waiting("CrashLoopBackOff", ""),
-            last: Some(ended(1, started, 1000)),
-            in_a_row: times,
+    fn next_steps() {
+        let new = ContainerRecord::new();
+        let running = ContainerRecord {
+            state: ContainerState::Running { id: "a".to_owned(), since: at(0) },
             ..new.clone()
         };
-        let wait = |seconds| Next::Wait(Duration::from_secs(seconds));
+        let over =
+            |code| ContainerRecord { state: ContainerState::Terminated(ended(code, 0, 5)), ..new.clone() };
+        let crashing = |times, started| ContainerRecord {
+            state: ContainerState::waiting("CrashLoopBackOff", ""),
+            last: Some(ended(1, started, 1000)),
+            consecutive_restarts: times,
+            ..new.clone()
+        };
+        let wait = |seconds| NextStep::Wait(Duration::from_secs(seconds));
         let cases = [
-            ("never run", &new, RestartPolicy::Never, 0, Next::Start),
-            ("running", &running, RestartPolicy::Always, 0, Next::Stay),
-            ("ended well, Never", &over(0), RestartPolicy::Never, 5, Next::Stay),
-            ("failed, Never", &over(1), RestartPolicy::Never, 5, Next::Stay),
-            ("ended well, OnFailure", &over(0), RestartPolicy::OnFailure, 5, Next::Stay),
-            ("failed, OnFailure", &over(1), RestartPolicy::OnFailure, 5, Next::Start),
-            ("ended well, Always", &over(0), RestartPolicy::Always, 5, Next::Start),
+            ("never run", &new, RestartPolicy::Never, 0, NextStep::Start),
+            ("running", &running, RestartPolicy::Always, 0, NextStep::None),
+            ("ended well, Never", &over(0), RestartPolicy::Never, 5, NextStep::None),
+            ("failed, Never", &over(1), RestartPolicy::Never, 5, NextStep::None),
+            ("ended well, OnFailure", &over(0), RestartPolicy::OnFailure, 5, NextStep::None),
+            ("failed, OnFailure", &over(1), RestartPolicy::OnFailure, 5, NextStep::Start),
+            ("ended well, Always", &over(0), RestartPolicy::Always, 5, NextStep::Start),
             ("second time", &crashing(1, 999), RestartPolicy::Always, 1003, wait(7)),
-            ("second time, waited", &crashing(1, 999), RestartPolicy::Always, 1010, Next::Start),
+            ("second time, waited", &crashing(1, 999), RestartPolicy::Always, 1010, NextStep::Start),
             ("third time", &crashing(2, 999), RestartPolicy::Always, 1000, wait(20)),
             ("many times", &crashing(60, 999), RestartPolicy::Always, 1000, wait(300)),
-            ("after a good run", &crashing(60, 400), RestartPolicy::Always, 1000, Next::Start),
+            ("after a stable run", &crashing(60, 400), RestartPolicy::Always, 1000, NextStep::Start),
             ("a clock that went back", &crashing(1, 999), RestartPolicy::Always, 0, wait(1010)),
         ];
         for (name, record, policy, now, want) in cases {
-            assert_eq!(record.next(policy, at(now)), want, "{name}");
+            assert_eq!(record.next_step(policy, at(now)), want, "{name}");
         }
     }
 
     #[test]
     fn runs_are_counted() {
-        let mut record = Record::new();
-        record.run("a", at(0));
-        assert_eq!((record.restarts, record.in_a_row), (0, 0));
-        record.end(ended(1, 0, 1));
-        record.run("b", at(1));
-        record.end(ended(1, 1, 2));
-        record.wait("CrashLoopBackOff", "back-off");
-        record.run("c", at(12));
-        assert_eq!((record.restarts, record.in_a_row), (2, 2));
+        let mut record = ContainerRecord::new();
+        record.set_running("a", at(0));
+        assert_eq!((record.restarts, record.consecutive_restarts), (0, 0));
+        record.set_terminated(ended(1, 0, 1));
+        record.set_running("b", at(1));
+        record.set_terminated(ended(1, 1, 2));
+        record.set_waiting("CrashLoopBackOff", "back-off");
+        record.set_running("c", at(12));
+        assert_eq!((record.restarts, record.consecutive_restarts), (2, 2));
         assert_eq!(record.last, Some(ended(1, 1, 2)));
-        record.end(ended(1, 12, 700));
-        record.run("d", at(700));
-        assert_eq!((record.restarts, record.in_a_row), (3, 1), "a good run starts the count again");
+        record.set_terminated(ended(1, 12, 700));
+        record.set_running("d", at(700));
+        assert_eq!((record.restarts, record.consecutive_restarts), (3, 1), "a stable run resets the count");
     }
 }

@@ -1,7 +1,7 @@
-//! The Node objects: what they say about themselves, and the sign of life of each.
+//! Node objects and their Leases.
 //!
-//! Making the objects is pure. The shell creates or updates them at start, renews their Leases, and posts the status
-//! again now and then, as kubelets do, so that a node lifecycle controller keeps them Ready.
+//! Building the objects is pure. [`Registration`] creates or updates them at start, renews their Leases and posts the status
+//! periodically, as kubelets do, so that a node lifecycle controller keeps them Ready.
 
 use std::net::IpAddr;
 use std::time::Duration;
@@ -18,26 +18,26 @@ use tokio::time::MissedTickBehavior;
 
 use crate::node::NodeSetting;
 
-/// How often a Lease is renewed, and for how long it then holds (kubelet's defaults).
-const RENEWAL: Duration = Duration::from_secs(10);
+/// Interval of Lease renewals, and duration of a Lease (kubelet defaults).
+const LEASE_RENEW_INTERVAL: Duration = Duration::from_secs(10);
 const LEASE_SECONDS: u64 = 40;
-/// Renewals between two posts of the status (kubelet: 5 min).
+/// Lease renewals between two posts of the status (kubelet: 5 min).
 const RENEWALS_PER_STATUS: u32 = 30;
 const LEASE_NAMESPACE: &str = "kube-node-lease";
-/// Put on new nodes by API servers; taken off by the node lifecycle controller, or here where there is none.
+/// Taint of new nodes, set by API servers. Removed here, because there may be no node lifecycle controller.
 const NOT_READY: &str = "node.kubernetes.io/not-ready";
 
-/// What the Node objects of a cluster have in common.
+/// Version and address of the kubelet, the same for all nodes of a cluster.
 #[derive(Debug, Clone)]
-pub(crate) struct Common {
-    /// The version that the nodes claim, that of the API server.
+pub(crate) struct KubeletInfo {
+    /// `kubeletVersion`: the version of the API server.
     pub(crate) version: String,
     pub(crate) kubelet_port: u16,
-    /// Where an API server finds the kubelet endpoints.
+    /// Address of the kubelet endpoints for the API server.
     pub(crate) kubelet_host: IpAddr,
 }
 
-/// The Node object to create, without its status.
+/// A new Node object, without status.
 pub(crate) fn node(setting: &NodeSetting) -> Object {
     let mut labels = json!({
         "kubernetes.io/hostname": setting.name,
@@ -66,7 +66,7 @@ pub(crate) fn node(setting: &NodeSetting) -> Object {
 }
 
 /// The status of a healthy node. Conditions keep the time of their last change.
-pub(crate) fn status(setting: &NodeSetting, common: &Common, last: &Value, now: Timestamp) -> Value {
+pub(crate) fn status(setting: &NodeSetting, kubelet: &KubeletInfo, last: &Value, now: Timestamp) -> Value {
     let resources = json!({ "cpu": "4", "memory": "8Gi", "ephemeral-storage": "64Gi", "pods": "110" });
     let condition = |kind: &str, status: &str, reason: &str, message: &str| {
         let old = last["conditions"].as_array().into_iter().flatten().find(|old| old["type"] == kind);
@@ -80,7 +80,7 @@ pub(crate) fn status(setting: &NodeSetting, common: &Common, last: &Value, now: 
         "addresses": [
             { "type": "InternalIP", "address": setting.address.to_string() },
             // API servers call kubelets by the host name first.
-            { "type": "Hostname", "address": common.kubelet_host.to_string() },
+            { "type": "Hostname", "address": kubelet.kubelet_host.to_string() },
         ],
         "capacity": resources,
         "allocatable": resources,
@@ -90,17 +90,17 @@ pub(crate) fn status(setting: &NodeSetting, common: &Common, last: &Value, now: 
             condition("PIDPressure", "False", "KubeletHasSufficientPID", "kubelet has sufficient PID available"),
             condition("Ready", "True", "KubeletReady", "kubelet is posting ready status"),
         ],
-        "daemonEndpoints": { "kubeletEndpoint": { "Port": common.kubelet_port } },
+        "daemonEndpoints": { "kubeletEndpoint": { "Port": kubelet.kubelet_port } },
         "nodeInfo": {
             "architecture": architecture(), "operatingSystem": "linux", "osImage": "Portolan playground",
             "kernelVersion": "none", "containerRuntimeVersion": concat!("portolan://", env!("CARGO_PKG_VERSION")),
-            "kubeletVersion": common.version, "kubeProxyVersion": "",
+            "kubeletVersion": kubelet.version, "kubeProxyVersion": "",
             "machineID": setting.name, "systemUUID": setting.name, "bootID": setting.name,
         },
     })
 }
 
-/// The taints of a node without the one that says it is not ready; `None` when it has not got that one.
+/// The taints of a node without the not-ready taint; `None` when it does not have it.
 fn without_not_ready(node: &Object) -> Option<Value> {
     let taints = node.at(&["spec", "taints"])?.as_array()?;
     let left: Vec<&Value> = taints.iter().filter(|taint| taint["key"] != NOT_READY).collect();
@@ -126,35 +126,35 @@ fn architecture() -> &'static str {
     }
 }
 
-/// Keeps one node registered.
+/// Registration of one node.
 #[derive(Debug, Clone)]
 pub(crate) struct Registration {
     nodes: Api<Object>,
     leases: Api<Object>,
     setting: NodeSetting,
-    common: Common,
+    kubelet: KubeletInfo,
     clock: Clock,
 }
 
 impl Registration {
-    pub(crate) fn new(client: &Client, setting: NodeSetting, common: Common, clock: Clock) -> Self {
+    pub(crate) fn new(client: &Client, setting: NodeSetting, kubelet: KubeletInfo, clock: Clock) -> Self {
         Self {
             nodes: client.resource(&resources::NODE.into()),
             leases: client.resource(&resources::LEASE.into()),
             setting,
-            common,
+            kubelet,
             clock,
         }
     }
 
-    /// Creates the Node or takes over the one that is there, and posts its status.
+    /// Creates the Node unless it exists, and posts its status.
     pub(crate) async fn register(&self) -> Result<(), ClientError> {
         let key = ObjectKey::cluster(self.setting.name.as_str());
         let node = match self.nodes.create(&node(&self.setting)).await {
             Err(ClientError::AlreadyExists(_)) => self.nodes.get(&key).await?,
             created => created?,
         };
-        let status = status(&self.setting, &self.common, &node.0["status"], self.clock.now());
+        let status = status(&self.setting, &self.kubelet, &node.0["status"], self.clock.now());
         self.nodes.patch_status(&key, &Patch::Merge(json!({ "status": status }))).await?;
         if let Some(taints) = without_not_ready(&node) {
             self.nodes.patch(&key, &Patch::Merge(json!({ "spec": { "taints": taints } }))).await?;
@@ -162,22 +162,22 @@ impl Registration {
         self.renew(&node).await
     }
 
-    /// Shows signs of life until it is dropped. A node that somebody deleted is registered again.
-    pub(crate) async fn stay(&self) {
-        let mut ticks = tokio::time::interval(RENEWAL);
+    /// Renews the Lease until dropped. A deleted node is registered again.
+    pub(crate) async fn renew_forever(&self) {
+        let mut ticks = tokio::time::interval(LEASE_RENEW_INTERVAL);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         ticks.tick().await;
         let mut renewals = 0;
         loop {
             ticks.tick().await;
             renewals = (renewals + 1) % RENEWALS_PER_STATUS;
-            if let Err(error) = self.show_life(renewals == 0).await {
-                tracing::warn!(node = self.setting.name, %error, "node cannot show that it is alive");
+            if let Err(error) = self.heartbeat(renewals == 0).await {
+                tracing::warn!(node = self.setting.name, %error, "node cannot renew its Lease");
             }
         }
     }
 
-    async fn show_life(&self, with_status: bool) -> Result<(), ClientError> {
+    async fn heartbeat(&self, with_status: bool) -> Result<(), ClientError> {
         if with_status {
             return self.register().await;
         }
@@ -220,7 +220,7 @@ mod tests {
     }
 
     #[test]
-    fn a_node_says_where_it_is() {
+    fn a_node_has_topology_labels() {
         let node = node(&setting());
         assert_eq!(node.label("kubernetes.io/hostname"), Some("member1-control-plane"));
         assert_eq!(node.label("topology.kubernetes.io/region"), Some("eu"));
@@ -231,14 +231,14 @@ mod tests {
 
     #[test]
     fn a_status_keeps_the_time_of_the_last_change() {
-        let common = Common {
+        let kubelet = KubeletInfo {
             version: "v1.36.2".to_owned(),
             kubelet_port: 10250,
             kubelet_host: "127.0.0.1".parse().expect("an address"),
         };
         let at = |second| Timestamp::from_second(second).expect("in range");
-        let first = status(&setting(), &common, &Value::Null, at(10));
-        let second = status(&setting(), &common, &first, at(310));
+        let first = status(&setting(), &kubelet, &Value::Null, at(10));
+        let second = status(&setting(), &kubelet, &first, at(310));
         let ready = &second["conditions"][3];
         assert_eq!(ready["lastTransitionTime"], "1970-01-01T00:00:10Z");
         assert_eq!(ready["lastHeartbeatTime"], "1970-01-01T00:05:10Z");
@@ -246,7 +246,7 @@ mod tests {
     }
 
     #[test]
-    fn only_the_taint_of_a_new_node_is_taken_off() {
+    fn only_the_not_ready_taint_is_removed() {
         let node = |taints: Value| Object(json!({ "spec": { "taints": taints } }));
         assert_eq!(without_not_ready(&node(json!([{ "key": "dedicated" }]))), None);
         let both = node(json!([{ "key": NOT_READY, "effect": "NoSchedule" }, { "key": "dedicated" }]));

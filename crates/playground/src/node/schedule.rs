@@ -1,7 +1,7 @@
-//! Which node a pod goes to: the part of a scheduler that the playground needs.
+//! Chooses the node of a pod.
 //!
-//! Pure. A node must match the pod's node selector and required affinity, its taints must be tolerated, and it must
-//! have room; of those the one with the fewest pods is taken.
+//! Pure. A node must match the pod's node selector and required node affinity, its taints must be tolerated, and it must
+//! have room for the pod. Among these nodes the one with the fewest pods is chosen.
 
 use std::collections::BTreeMap;
 
@@ -12,10 +12,10 @@ use serde::Deserialize;
 
 use crate::node::pod_spec::{NodeRequirement, NodeSelectorTerm, PodSpec, is_finished, node_of};
 
-/// Pods per node when the node does not say.
-const PODS: usize = 110;
+/// Pods per node if `status.allocatable.pods` is not set.
+const DEFAULT_MAX_PODS: usize = 110;
 
-/// Why a pod goes nowhere, in the words of the scheduler.
+/// Why a pod is unschedulable, in the words of kube-scheduler.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
 pub(crate) struct Unschedulable {
@@ -59,7 +59,7 @@ fn explain(total: usize, refusals: &BTreeMap<String, usize>) -> String {
     format!("0/{total} nodes are available: {}.", reasons.join(", "))
 }
 
-/// Why a node does not take the pod.
+/// Why a node is not feasible for the pod; `None` when it is.
 fn refusal(spec: &PodSpec, node: &Object, load: usize) -> Option<String> {
     let node_spec: NodeSpec =
         node.at(&["spec"]).and_then(|spec| NodeSpec::deserialize(spec).ok()).unwrap_or_default();
@@ -81,7 +81,7 @@ fn refusal(spec: &PodSpec, node: &Object, load: usize) -> Option<String> {
     if !selected || !fits {
         return Some("node(s) didn't match Pod's node affinity/selector".to_owned());
     }
-    let room = node.str_at(&["status", "allocatable", "pods"]).parse().unwrap_or(PODS);
+    let room = node.str_at(&["status", "allocatable", "pods"]).parse().unwrap_or(DEFAULT_MAX_PODS);
     (load >= room).then(|| "Too many pods".to_owned())
 }
 
@@ -92,7 +92,7 @@ struct NodeSpec {
     taints: Vec<Taint>,
 }
 
-/// All requirements of a term; a term without any matches nothing.
+/// Whether all requirements of a term match; a term without requirements matches nothing.
 fn matches_term(term: &NodeSelectorTerm, node: &Object) -> bool {
     let has_any = !term.match_expressions.is_empty() || !term.match_fields.is_empty();
     has_any
@@ -113,7 +113,7 @@ fn matches(requirement: &NodeRequirement, value: Option<&str>) -> bool {
         "Lt" => Operator::LessThan,
         _ => return false,
     };
-    // An API server has checked it; one that cannot be read matches nothing.
+    // An invalid requirement, which API servers reject, matches nothing.
     Requirement::new(requirement.key.clone(), operator, requirement.values.clone())
         .is_ok_and(|requirement| requirement.matches(value))
 }
@@ -140,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn pods_and_where_they_go() {
+    fn nodes_of_pods() {
         let plain =
             || [node("a", json!({}), json!({})), node("b", json!({ "disk": "ssd", "size": "3" }), json!({}))];
         let tainted = || {
@@ -162,7 +162,7 @@ mod tests {
             ("finished pods do not count", chosen(json!({}), &plain(), &[on("a", "Succeeded")]), "a"),
             ("a selector", chosen(json!({ "nodeSelector": { "disk": "ssd" } }), &plain(), &[]), "b"),
             (
-                "a selector of nobody",
+                "a selector without a node",
                 chosen(json!({ "nodeSelector": { "disk": "tape" } }), &plain(), &[]),
                 mismatch,
             ),

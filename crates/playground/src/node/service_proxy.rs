@@ -1,6 +1,6 @@
-//! The proxy's role: keeps the network's forwarding rules in step with Services and EndpointSlices.
+//! Service proxy (kube-proxy): updates the forwarding rules when Services and EndpointSlices change.
 //!
-//! What the rules are is decided in `network::rules`; this shell watches and calls it for the Service that changed.
+//! `network::rules` computes the rules; this controller calls it for the Service that changed.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -17,7 +17,7 @@ use crate::network::{ClusterName, Network};
 
 const BY_SERVICE: &str = "service";
 
-/// Starts to follow the Services of a cluster. `nodes` are the addresses on which node ports answer.
+/// Starts the service proxy of a cluster. `nodes` are the addresses with node ports.
 pub(crate) fn start(
     caches: &Caches,
     services: Cache<Object>,
@@ -55,18 +55,23 @@ struct ServiceProxy {
 impl Reconciler for ServiceProxy {
     type Key = ObjectKey;
 
-    /// In a real cluster this is a process of its own.
+    /// In a real cluster this is a separate process.
     const LOW_PRIORITY: bool = true;
 
     async fn reconcile(&self, key: &ObjectKey) -> Outcome {
         match self.services.get(key) {
-            None => self.network.forget(&self.cluster, key),
+            None => self.network.remove_service(&self.cluster, key),
             Some(service) => {
                 let slices = self.slices.by_index(BY_SERVICE, &key.to_string());
-                self.network.serve(&self.cluster, &service, slices.iter().map(AsRef::as_ref), &self.nodes);
+                self.network.set_service(
+                    &self.cluster,
+                    &service,
+                    slices.iter().map(AsRef::as_ref),
+                    &self.nodes,
+                );
             }
         }
-        match self.network.program(&self.cluster, key).await {
+        match self.network.program_service(&self.cluster, key).await {
             Ok(()) => Outcome::Done,
             Err(error) => Outcome::Retry(error.into()),
         }

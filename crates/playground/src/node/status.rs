@@ -1,7 +1,7 @@
-//! The status of a pod, from its spec, its records and its last status.
+//! Computes the status of a pod from its spec, its records and its last status.
 //!
-//! Pure. The rules for phase and conditions are those of kubelets: a phase that is final stays, conditions keep the
-//! time of their last change, and conditions that others own stay as they are.
+//! Pure. Phase and conditions follow the kubelet (kubernetes pkg/kubelet/status/generate.go): a final phase is kept,
+//! conditions keep their `lastTransitionTime`, and conditions of other owners are kept.
 
 use std::net::IpAddr;
 
@@ -11,29 +11,29 @@ use portolan_object::time::format_time;
 use serde_json::{Map, Value, json};
 
 use crate::node::pod_spec::{ContainerSpec, PodSpec, RestartPolicy};
-use crate::node::record::{Ended, Record, State};
+use crate::node::record::{ContainerRecord, ContainerState, Termination};
 
-/// What a status is made from.
+/// Input of [`status`].
 #[derive(Debug)]
-pub(crate) struct Input<'a> {
+pub(crate) struct StatusInput<'a> {
     pub(crate) spec: &'a PodSpec,
-    /// The status as it was written last.
+    /// The last written status.
     pub(crate) last: &'a Value,
     /// Records of the init containers, in the order of the spec.
-    pub(crate) init: &'a [Record],
+    pub(crate) init: &'a [ContainerRecord],
     /// Records of the containers, in the order of the spec.
-    pub(crate) containers: &'a [Record],
-    /// Those of the pod, the main one first; none yet when empty.
+    pub(crate) containers: &'a [ContainerRecord],
+    /// Addresses of the pod, the primary one first.
     pub(crate) pod_addresses: &'a [IpAddr],
     pub(crate) host_address: IpAddr,
     pub(crate) started: Timestamp,
     pub(crate) now: Timestamp,
-    /// Whether all containers were ended for good: the pod is being deleted.
+    /// Whether all containers were stopped because the pod is being deleted.
     pub(crate) is_over: bool,
 }
 
 /// Computes the status.
-pub(crate) fn status(input: &Input<'_>) -> Value {
+pub(crate) fn status(input: &StatusInput<'_>) -> Value {
     let phase = phase(input);
     let mut status = Map::new();
     status.insert("phase".to_owned(), json!(phase));
@@ -50,7 +50,7 @@ pub(crate) fn status(input: &Input<'_>) -> Value {
         let init = input.spec.init_containers.iter().zip(input.init);
         let statuses: Vec<Value> = init
             .map(|(spec, record)| {
-                let is_done = matches!(&record.state, State::Ended(ended) if ended.code == 0);
+                let is_done = matches!(&record.state, ContainerState::Terminated(ended) if ended.code == 0);
                 container_status(spec, record, if spec.is_sidecar() { record.ready } else { is_done })
             })
             .collect();
@@ -63,8 +63,8 @@ pub(crate) fn status(input: &Input<'_>) -> Value {
     Value::Object(status)
 }
 
-/// The fields of a status that nodes own, as they are on the object: what [`status`] is compared with.
-pub(crate) fn owned(pod: &Object) -> Value {
+/// The fields of an object's status that [`status`] computes.
+pub(crate) fn owned_fields(pod: &Object) -> Value {
     const FIELDS: [&str; 9] = [
         "phase",
         "startTime",
@@ -81,21 +81,21 @@ pub(crate) fn owned(pod: &Object) -> Value {
     Value::Object(fields.collect())
 }
 
-/// The readiness of init containers: whether the others may start.
-pub(crate) fn is_initialized(spec: &PodSpec, init: &[Record]) -> bool {
+/// Whether all init containers are done, so that the other containers may start.
+pub(crate) fn is_initialized(spec: &PodSpec, init: &[ContainerRecord]) -> bool {
     spec.init_containers.iter().zip(init).all(|(spec, record)| init_is_done(spec, record))
 }
 
 /// Whether the containers after this init container may start.
-pub(crate) fn init_is_done(spec: &ContainerSpec, record: &Record) -> bool {
+pub(crate) fn init_is_done(spec: &ContainerSpec, record: &ContainerRecord) -> bool {
     match (&record.state, spec.is_sidecar()) {
-        (State::Running { .. }, true) => record.started,
-        (State::Ended(ended), false) => ended.code == 0,
+        (ContainerState::Running { .. }, true) => record.started,
+        (ContainerState::Terminated(ended), false) => ended.code == 0,
         _ => false,
     }
 }
 
-fn phase(input: &Input<'_>) -> &'static str {
+fn phase(input: &StatusInput<'_>) -> &'static str {
     match input.last["phase"].as_str() {
         Some("Succeeded") => return "Succeeded",
         Some("Failed") => return "Failed",
@@ -104,13 +104,14 @@ fn phase(input: &Input<'_>) -> &'static str {
     let policy = input.spec.restart_policy;
     let init_failed = input.spec.init_containers.iter().zip(input.init).any(|(spec, record)| {
         !spec.is_sidecar()
-            && record.ended().is_some_and(|ended| ended.code != 0)
+            && record.last_termination().is_some_and(|ended| ended.code != 0)
             && policy == RestartPolicy::Never
     });
     if init_failed {
         return "Failed";
     }
-    let ended: Vec<&Ended> = input.containers.iter().filter_map(Record::ended).collect();
+    let ended: Vec<&Termination> =
+        input.containers.iter().filter_map(ContainerRecord::last_termination).collect();
     let all_ended = ended.len() == input.containers.len();
     let all_succeeded = ended.iter().all(|ended| ended.code == 0);
     if input.is_over {
@@ -119,7 +120,9 @@ fn phase(input: &Input<'_>) -> &'static str {
     if !is_initialized(input.spec, input.init) {
         return "Pending";
     }
-    let never_ran = |record: &Record| matches!(record.state, State::Waiting { .. }) && record.last.is_none();
+    let never_ran = |record: &ContainerRecord| {
+        matches!(record.state, ContainerState::Waiting { .. }) && record.last.is_none()
+    };
     if input.containers.iter().any(never_ran) {
         return "Pending";
     }
@@ -131,91 +134,93 @@ fn phase(input: &Input<'_>) -> &'static str {
     }
 }
 
-/// A condition without its time.
-struct Finding {
+/// A condition without its times.
+struct Condition {
     kind: &'static str,
-    holds: bool,
+    is_true: bool,
     reason: &'static str,
     message: String,
 }
 
-impl Finding {
-    fn holds(kind: &'static str) -> Self {
-        Self { kind, holds: true, reason: "", message: String::new() }
+impl Condition {
+    fn new_true(kind: &'static str) -> Self {
+        Self { kind, is_true: true, reason: "", message: String::new() }
     }
 
-    fn fails(kind: &'static str, reason: &'static str, message: String) -> Self {
-        Self { kind, holds: false, reason, message }
+    fn new_false(kind: &'static str, reason: &'static str, message: String) -> Self {
+        Self { kind, is_true: false, reason, message }
     }
 }
 
-fn conditions(input: &Input<'_>, phase: &str) -> Value {
-    let findings = [
+fn conditions(input: &StatusInput<'_>, phase: &str) -> Value {
+    let owned = [
         match input.pod_addresses.first() {
             Some(_) if phase != "Succeeded" && phase != "Failed" => {
-                Finding::holds("PodReadyToStartContainers")
+                Condition::new_true("PodReadyToStartContainers")
             }
-            _ => Finding::fails("PodReadyToStartContainers", "", String::new()),
+            _ => Condition::new_false("PodReadyToStartContainers", "", String::new()),
         },
         initialized(input, phase),
         containers_ready("Ready", input, phase).unwrap_or_else(|| gates_ready(input)),
         containers_ready("ContainersReady", input, phase)
-            .unwrap_or_else(|| Finding::holds("ContainersReady")),
-        Finding::holds("PodScheduled"),
+            .unwrap_or_else(|| Condition::new_true("ContainersReady")),
+        Condition::new_true("PodScheduled"),
     ];
     let last: &[Value] = input.last["conditions"].as_array().map(Vec::as_slice).unwrap_or_default();
-    let foreign = last.iter().filter(|other| findings.iter().all(|finding| other["type"] != finding.kind));
+    let foreign = last.iter().filter(|other| owned.iter().all(|condition| other["type"] != condition.kind));
     let mut conditions: Vec<Value> = foreign.cloned().collect();
-    conditions.extend(findings.iter().map(|finding| {
-        let old = last.iter().find(|other| other["type"] == finding.kind);
-        dated(finding, old, input.now)
+    conditions.extend(owned.iter().map(|condition| {
+        let old = last.iter().find(|other| other["type"] == condition.kind);
+        with_times(condition, old, input.now)
     }));
     Value::Array(conditions)
 }
 
-fn dated(finding: &Finding, old: Option<&Value>, now: Timestamp) -> Value {
-    let status = if finding.holds { "True" } else { "False" };
+/// The condition with its times: `lastTransitionTime` is kept while the status is the same.
+fn with_times(condition: &Condition, old: Option<&Value>, now: Timestamp) -> Value {
+    let status = if condition.is_true { "True" } else { "False" };
     let unchanged =
         old.filter(|old| old["status"] == status).and_then(|old| old["lastTransitionTime"].as_str());
     let since = unchanged.map_or_else(|| format_time(now), str::to_owned);
-    let mut condition = json!({
-        "type": finding.kind, "status": status, "lastProbeTime": null, "lastTransitionTime": since,
+    let mut value = json!({
+        "type": condition.kind, "status": status, "lastProbeTime": null, "lastTransitionTime": since,
     });
-    for (field, text) in [("reason", finding.reason), ("message", finding.message.as_str())] {
+    for (field, text) in [("reason", condition.reason), ("message", condition.message.as_str())] {
         if !text.is_empty() {
-            condition[field] = json!(text);
+            value[field] = json!(text);
         }
     }
-    // Written by API servers that know it; what is not known here is kept.
+    // Kept from the last status: set by newer API servers.
     if let Some(generation) = old.and_then(|old| old.get("observedGeneration")) {
-        condition["observedGeneration"] = generation.clone();
+        value["observedGeneration"] = generation.clone();
     }
-    condition
+    value
 }
 
-fn initialized(input: &Input<'_>, phase: &str) -> Finding {
+fn initialized(input: &StatusInput<'_>, phase: &str) -> Condition {
     if phase == "Succeeded" {
-        return Finding { reason: "PodCompleted", ..Finding::holds("Initialized") };
+        return Condition { reason: "PodCompleted", ..Condition::new_true("Initialized") };
     }
     let missing = input.spec.init_containers.iter().zip(input.init);
     let missing: Vec<&str> = missing
         .filter(|(spec, record)| !init_is_done(spec, record))
         .map(|(spec, _)| spec.name.as_str())
         .collect();
-    // Once the containers have run, the init containers did their work, whatever is known of them now.
-    let has_run = input.containers.iter().any(|record| !matches!(record.state, State::Waiting { .. }));
+    // Once a container has run, the init containers are done, even if their records are lost.
+    let has_run =
+        input.containers.iter().any(|record| !matches!(record.state, ContainerState::Waiting { .. }));
     if missing.is_empty() || has_run {
-        return Finding::holds("Initialized");
+        return Condition::new_true("Initialized");
     }
     let message = format!("containers with incomplete status: [{}]", missing.join(" "));
-    Finding::fails("Initialized", "ContainersNotInitialized", message)
+    Condition::new_false("Initialized", "ContainersNotInitialized", message)
 }
 
-/// Why the containers are not ready; `None` when they are.
-fn containers_ready(kind: &'static str, input: &Input<'_>, phase: &str) -> Option<Finding> {
+/// The false condition when a container is not ready; `None` when all are ready.
+fn containers_ready(kind: &'static str, input: &StatusInput<'_>, phase: &str) -> Option<Condition> {
     match phase {
-        "Succeeded" => return Some(Finding::fails(kind, "PodCompleted", String::new())),
-        "Failed" => return Some(Finding::fails(kind, "PodFailed", String::new())),
+        "Succeeded" => return Some(Condition::new_false(kind, "PodCompleted", String::new())),
+        "Failed" => return Some(Condition::new_false(kind, "PodFailed", String::new())),
         _ => {}
     }
     let containers = input.spec.containers.iter().zip(input.containers);
@@ -223,11 +228,11 @@ fn containers_ready(kind: &'static str, input: &Input<'_>, phase: &str) -> Optio
         containers.filter(|(_, record)| !record.ready).map(|(spec, _)| spec.name.as_str()).collect();
     (!unready.is_empty()).then(|| {
         let message = format!("containers with unready status: [{}]", unready.join(" "));
-        Finding::fails(kind, "ContainersNotReady", message)
+        Condition::new_false(kind, "ContainersNotReady", message)
     })
 }
 
-fn gates_ready(input: &Input<'_>) -> Finding {
+fn gates_ready(input: &StatusInput<'_>) -> Condition {
     let conditions = input.last["conditions"].as_array().map(Vec::as_slice).unwrap_or_default();
     let closed = input.spec.readiness_gates.iter().filter_map(|gate| {
         let kind = &gate.condition_type;
@@ -242,12 +247,12 @@ fn gates_ready(input: &Input<'_>) -> Finding {
     });
     let messages: Vec<String> = closed.collect();
     match messages.is_empty() {
-        true => Finding::holds("Ready"),
-        false => Finding::fails("Ready", "ReadinessGatesNotReady", messages.join(", ")),
+        true => Condition::new_true("Ready"),
+        false => Condition::new_false("Ready", "ReadinessGatesNotReady", messages.join(", ")),
     }
 }
 
-fn container_status(spec: &ContainerSpec, record: &Record, ready: bool) -> Value {
+fn container_status(spec: &ContainerSpec, record: &ContainerRecord, ready: bool) -> Value {
     let mut status = json!({
         "name": spec.name,
         "image": spec.image,
@@ -259,9 +264,9 @@ fn container_status(spec: &ContainerSpec, record: &Record, ready: bool) -> Value
         "restartCount": record.restarts,
     });
     let id = match &record.state {
-        State::Running { id, .. } => Some(id),
-        State::Ended(ended) => Some(&ended.id),
-        State::Waiting { .. } => record.last.as_ref().map(|ended| &ended.id),
+        ContainerState::Running { id, .. } => Some(id),
+        ContainerState::Terminated(ended) => Some(&ended.id),
+        ContainerState::Waiting { .. } => record.last.as_ref().map(|ended| &ended.id),
     };
     if let Some(id) = id.filter(|id| !id.is_empty()) {
         status["containerID"] = json!(id);
@@ -270,18 +275,20 @@ fn container_status(spec: &ContainerSpec, record: &Record, ready: bool) -> Value
     status
 }
 
-fn state(state: &State) -> Value {
+fn state(state: &ContainerState) -> Value {
     match state {
-        State::Running { since, .. } => json!({ "running": { "startedAt": format_time(*since) } }),
-        State::Ended(ended) => json!({ "terminated": terminated(ended) }),
-        State::Waiting { reason, message } if message.is_empty() => {
+        ContainerState::Running { since, .. } => json!({ "running": { "startedAt": format_time(*since) } }),
+        ContainerState::Terminated(ended) => json!({ "terminated": terminated(ended) }),
+        ContainerState::Waiting { reason, message } if message.is_empty() => {
             json!({ "waiting": { "reason": reason } })
         }
-        State::Waiting { reason, message } => json!({ "waiting": { "reason": reason, "message": message } }),
+        ContainerState::Waiting { reason, message } => {
+            json!({ "waiting": { "reason": reason, "message": message } })
+        }
     }
 }
 
-fn terminated(ended: &Ended) -> Value {
+fn terminated(ended: &Termination) -> Value {
     let mut terminated = json!({
         "exitCode": ended.code,
         "reason": ended.reason,
@@ -296,49 +303,52 @@ fn terminated(ended: &Ended) -> Value {
     terminated
 }
 
-/// The records that a status stands for: what is known of a pod that ran before this process started. Its programs
-/// are gone, so a container that was running has ended with them.
-pub(crate) fn records(specs: &[ContainerSpec], statuses: &Value, now: Timestamp) -> Vec<Record> {
+/// The records of a pod that ran before this process started, read from its status. Its programs ended with the previous
+/// process, so a container with state `running` counts as terminated.
+pub(crate) fn records(specs: &[ContainerSpec], statuses: &Value, now: Timestamp) -> Vec<ContainerRecord> {
     let statuses: &[Value] = statuses.as_array().map(Vec::as_slice).unwrap_or_default();
     let find = |name: &str| statuses.iter().find(|status| status["name"] == name);
-    specs.iter().map(|spec| find(&spec.name).map_or_else(Record::new, |status| record(status, now))).collect()
+    specs
+        .iter()
+        .map(|spec| find(&spec.name).map_or_else(ContainerRecord::new, |status| record(status, now)))
+        .collect()
 }
 
-fn record(status: &Value, now: Timestamp) -> Record {
-    let mut record = Record::new();
+fn record(status: &Value, now: Timestamp) -> ContainerRecord {
+    let mut record = ContainerRecord::new();
     record.restarts =
         status["restartCount"].as_u64().and_then(|count| count.try_into().ok()).unwrap_or_default();
-    record.last = status["lastState"].get("terminated").map(ended);
+    record.last = status["lastState"].get("terminated").map(termination);
     if let Some(running) = status["state"].get("running") {
-        record.end(Ended {
+        record.set_terminated(Termination {
             id: status["containerID"].as_str().unwrap_or_default().to_owned(),
             code: crate::programs::KILLED,
             reason: "ContainerStatusUnknown".to_owned(),
             message: "The node stopped while the container was running".to_owned(),
-            started: time(&running["startedAt"]).unwrap_or(now),
+            started: parse_time(&running["startedAt"]).unwrap_or(now),
             finished: now,
         });
     } else if let Some(terminated) = status["state"].get("terminated") {
-        record.end(ended(terminated));
+        record.set_terminated(termination(terminated));
     }
     record
 }
 
-fn ended(terminated: &Value) -> Ended {
+fn termination(terminated: &Value) -> Termination {
     let text = |field: &str| terminated[field].as_str().unwrap_or_default().to_owned();
-    let finished = time(&terminated["finishedAt"]).unwrap_or(Timestamp::UNIX_EPOCH);
-    Ended {
+    let finished = parse_time(&terminated["finishedAt"]).unwrap_or(Timestamp::UNIX_EPOCH);
+    Termination {
         id: text("containerID"),
         code: terminated["exitCode"].as_i64().and_then(|code| code.try_into().ok()).unwrap_or_default(),
         reason: text("reason"),
         message: text("message"),
-        started: time(&terminated["startedAt"]).unwrap_or(finished),
+        started: parse_time(&terminated["startedAt"]).unwrap_or(finished),
         finished,
     }
 }
 
-/// Reads a time of the Kubernetes API.
-pub(crate) fn time(value: &Value) -> Option<Timestamp> {
+/// Parses a `metav1.Time`.
+pub(crate) fn parse_time(value: &Value) -> Option<Timestamp> {
     value.as_str()?.parse().ok()
 }
 

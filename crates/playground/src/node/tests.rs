@@ -49,7 +49,7 @@ async fn start_nodes(client: Client, api_server: Arc<ApiServer>) -> World {
     let (network, cluster, scope) = (Network::new(), ClusterName::new("member1"), Shutdown::new());
     let ranges = |text: &str| text.parse().expect("a range");
     let pod_range = ranges("10.10.0.0/16");
-    network.join(&cluster, pod_range, ranges("10.11.0.0/16")).expect("joins");
+    network.add_cluster(&cluster, pod_range, ranges("10.11.0.0/16")).expect("joins");
     let node = NodeSetting {
         name: NODE.to_owned(),
         address: "172.18.0.2".parse().expect("an address"),

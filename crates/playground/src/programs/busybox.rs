@@ -1,4 +1,4 @@
-//! `busybox` and `alpine`: a few of their commands. There is no shell.
+//! `busybox` and `alpine`: some of their commands, without a shell.
 
 use std::time::Duration;
 
@@ -23,7 +23,7 @@ const COMMANDS: &[Executable] = &[
     Executable { path: "/usr/bin/wget", run: |process| ended_by_signal(process, wget) },
 ];
 
-/// Runs a command that does nothing about signals.
+/// Runs a command that does not handle signals.
 fn ended_by_signal<C, F>(process: Process, command: C) -> Running
 where
     C: FnOnce(Process) -> F + Send + 'static,
@@ -124,7 +124,7 @@ async fn env(process: Process) -> i32 {
 
 async fn wget(process: Process) -> i32 {
     let mut address = None;
-    let (mut to_stdout, mut patience) = (false, Duration::from_secs(900));
+    let (mut to_stdout, mut timeout) = (false, Duration::from_secs(900));
     let mut words = process.operands().iter().map(String::as_str);
     while let Some(word) = words.next() {
         match word {
@@ -132,7 +132,7 @@ async fn wget(process: Process) -> i32 {
             "-O-" | "-qO-" => to_stdout = true,
             "-O" | "-qO" => to_stdout = words.next() == Some("-"),
             "-T" => match words.next().and_then(sleep_time) {
-                Some(time) => patience = time,
+                Some(time) => timeout = time,
                 None => return misuse(&process, "-T"),
             },
             option if option.starts_with('-') => return misuse(&process, option),
@@ -141,12 +141,12 @@ async fn wget(process: Process) -> i32 {
     }
     let Some(address) = address else { return misuse(&process, "no address") };
     if !to_stdout {
-        process.stderr.line("wget: files are not kept; use -O -");
+        process.stderr.line("wget: files are not supported; use -O -");
         return 1;
     }
     let address = if address.contains("://") { address.to_owned() } else { format!("http://{address}") };
     let agent = [(header::USER_AGENT, "Wget")];
-    match web::fetch(&process.network, &address, &agent, patience, patience).await {
+    match web::fetch(&process.network, &address, &agent, timeout, timeout).await {
         Ok(page) if page.status.is_success() => {
             process.stdout.write(page.body);
             0
@@ -165,7 +165,7 @@ async fn wget(process: Process) -> i32 {
 fn misuse(process: &Process, what: &str) -> i32 {
     process
         .stderr
-        .line(format_args!("wget: {what}: played are -q, -O - and -T SECONDS, and an http address"));
+        .line(format_args!("wget: {what}: supported are -q, -O - and -T SECONDS, and an http address"));
     1
 }
 

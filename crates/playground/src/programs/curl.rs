@@ -1,4 +1,4 @@
-//! `curlimages/curl`: fetches an HTTP page and prints it.
+//! `curlimages/curl`: fetches and prints an HTTP page.
 
 use std::time::Duration;
 
@@ -18,7 +18,7 @@ pub(crate) const IMAGE: Image = Image {
     ],
 };
 
-/// Codes that curl documents under "EXIT CODES".
+/// Exit codes of curl (man page, "EXIT CODES").
 mod code {
     pub(super) const MISUSE: i32 = 2;
     pub(super) const BAD_ADDRESS: i32 = 3;
@@ -26,10 +26,10 @@ mod code {
     pub(super) const NOT_CONNECTED: i32 = 7;
     pub(super) const HTTP_ERROR: i32 = 22;
     pub(super) const TIMED_OUT: i32 = 28;
-    pub(super) const BROKEN: i32 = 56;
+    pub(super) const RECEIVE_FAILED: i32 = 56;
 }
 
-const FOREVER: Duration = Duration::from_secs(86_400);
+const NO_TIMEOUT: Duration = Duration::from_secs(86_400);
 
 /// The entrypoint puts `curl` in front of arguments that do not name it.
 fn run_entrypoint(mut process: Process) -> Running {
@@ -49,8 +49,13 @@ fn run(process: Process) -> Running {
     })
 }
 
+/// An option of curl that the built-in program does not have, or without its value.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[error("option {0}: is not supported by Portolan")]
+struct UnsupportedOption(String);
+
 #[derive(Debug, Default, PartialEq, Eq)]
-struct Wish {
+struct CurlOptions {
     address: String,
     silent: bool,
     fail: bool,
@@ -60,70 +65,83 @@ struct Wish {
 }
 
 async fn curl(process: &Process) -> i32 {
-    let wish = match wish(process.operands()) {
-        Ok(wish) => wish,
-        Err(option) => {
-            process.stderr.line(format_args!("curl: option {option}: is not played by Portolan"));
+    let options = match parse_options(process.operands()) {
+        Ok(options) => options,
+        Err(error) => {
+            process.stderr.line(format_args!("curl: {error}"));
             return code::MISUSE;
         }
     };
-    let address =
-        if wish.address.contains("://") { wish.address.clone() } else { format!("http://{}", wish.address) };
+    let address = if options.address.contains("://") {
+        options.address.clone()
+    } else {
+        format!("http://{}", options.address)
+    };
     let agent = [(header::USER_AGENT, "curl"), (header::ACCEPT, "*/*")];
-    let connect = wish.connect.unwrap_or(FOREVER).min(crate::network::CONNECT_PATIENCE);
-    match web::fetch(&process.network, &address, &agent, connect, wish.total.unwrap_or(FOREVER)).await {
-        Ok(page) if wish.fail && page.status.as_u16() >= 400 => complain(
+    let connect = options.connect.unwrap_or(NO_TIMEOUT).min(crate::network::CONNECT_TIMEOUT);
+    match web::fetch(&process.network, &address, &agent, connect, options.total.unwrap_or(NO_TIMEOUT)).await {
+        Ok(page) if options.fail && page.status.as_u16() >= 400 => fail(
             process,
-            &wish,
+            &options,
             code::HTTP_ERROR,
             &format!("The requested URL returned error: {}", page.status.as_u16()),
         ),
         Ok(page) => {
-            print(process, &wish, &page);
+            print(process, &options, &page);
             0
         }
         Err(error) => {
             let (code, reason) = explain(&error);
-            complain(process, &wish, code, &reason)
+            fail(process, &options, code, &reason)
         }
     }
 }
 
-/// The options that matter for looking at a service; the rest is refused by name.
-fn wish(operands: &[String]) -> Result<Wish, String> {
-    let mut wish = Wish::default();
+/// Parses the supported options; others are rejected.
+fn parse_options(operands: &[String]) -> Result<CurlOptions, UnsupportedOption> {
+    let mut options = CurlOptions::default();
     let mut words = operands.iter().map(String::as_str);
     while let Some(word) = words.next() {
         let mut seconds =
             || words.next().and_then(|text| Duration::try_from_secs_f64(text.parse().ok()?).ok());
         match word {
-            "--silent" => wish.silent = true,
-            "--show-error" => wish.silent = false,
-            "--fail" => wish.fail = true,
-            "--include" => wish.head = true,
-            "-m" | "--max-time" => wish.total = Some(seconds().ok_or_else(|| word.to_owned())?),
-            "--connect-timeout" => wish.connect = Some(seconds().ok_or_else(|| word.to_owned())?),
-            short if short.len() > 1 && short.starts_with('-') && !short.starts_with("--") => {
-                for letter in short.chars().skip(1) {
-                    match letter {
-                        's' => wish.silent = true,
-                        'S' => wish.silent = false,
-                        'f' => wish.fail = true,
-                        'i' => wish.head = true,
-                        'v' | '4' => {}
-                        other => return Err(format!("-{other}")),
-                    }
-                }
+            "--silent" => options.silent = true,
+            "--show-error" => options.silent = false,
+            "--fail" => options.fail = true,
+            "--include" => options.head = true,
+            "-m" | "--max-time" => {
+                options.total = Some(seconds().ok_or_else(|| UnsupportedOption(word.to_owned()))?)
             }
-            option if option.starts_with('-') => return Err(option.to_owned()),
-            address => wish.address = address.to_owned(),
+            "--connect-timeout" => {
+                options.connect = Some(seconds().ok_or_else(|| UnsupportedOption(word.to_owned()))?)
+            }
+            short if short.len() > 1 && short.starts_with('-') && !short.starts_with("--") => {
+                short.chars().skip(1).try_for_each(|letter| options.set_flag(letter))?;
+            }
+            option if option.starts_with('-') => return Err(UnsupportedOption(option.to_owned())),
+            address => options.address = address.to_owned(),
         }
     }
-    Ok(wish)
+    Ok(options)
 }
 
-fn print(process: &Process, wish: &Wish, page: &Page) {
-    if wish.head {
+impl CurlOptions {
+    /// Sets a flag by its letter.
+    fn set_flag(&mut self, letter: char) -> Result<(), UnsupportedOption> {
+        match letter {
+            's' => self.silent = true,
+            'S' => self.silent = false,
+            'f' => self.fail = true,
+            'i' => self.head = true,
+            'v' | '4' => {}
+            other => return Err(UnsupportedOption(format!("-{other}"))),
+        }
+        Ok(())
+    }
+}
+
+fn print(process: &Process, options: &CurlOptions, page: &Page) {
+    if options.head {
         process.stdout.write(format!("HTTP/1.1 {}\r\n", page.status));
         for (name, value) in &page.headers {
             process.stdout.write(format!("{name}: {}\r\n", String::from_utf8_lossy(value.as_bytes())));
@@ -133,8 +151,8 @@ fn print(process: &Process, wish: &Wish, page: &Page) {
     process.stdout.write(&page.body);
 }
 
-fn complain(process: &Process, wish: &Wish, code: i32, reason: &str) -> i32 {
-    if !wish.silent {
+fn fail(process: &Process, options: &CurlOptions, code: i32, reason: &str) -> i32 {
+    if !options.silent {
         process.stderr.line(format_args!("curl: ({code}) {reason}"));
     }
     code
@@ -151,7 +169,7 @@ fn explain(error: &FetchError) -> (i32, String) {
             (code::NOT_CONNECTED, format!("Failed to connect to {} port {}: {source}", to.ip(), to.port()))
         }
         FetchError::TimedOut => (code::TIMED_OUT, "Operation timed out".to_owned()),
-        FetchError::Broken(_) | FetchError::Body => (code::BROKEN, error.to_string()),
+        FetchError::Broken(_) | FetchError::Body => (code::RECEIVE_FAILED, error.to_string()),
     }
 }
 
@@ -161,19 +179,19 @@ mod tests {
 
     #[test]
     fn options() {
-        let parse = |line: &str| wish(&line.split(' ').map(str::to_owned).collect::<Vec<_>>());
-        let quiet = Wish { address: "10.13.0.9".to_owned(), silent: true, ..Wish::default() };
+        let parse = |line: &str| parse_options(&line.split(' ').map(str::to_owned).collect::<Vec<_>>());
+        let quiet = CurlOptions { address: "10.13.0.9".to_owned(), silent: true, ..CurlOptions::default() };
         assert_eq!(parse("-s 10.13.0.9"), Ok(quiet));
-        let bounded = Wish {
+        let bounded = CurlOptions {
             address: "http://serve/".to_owned(),
             fail: true,
             head: true,
             connect: Some(Duration::from_secs(2)),
             total: Some(Duration::from_millis(500)),
-            ..Wish::default()
+            ..CurlOptions::default()
         };
         assert_eq!(parse("-sSfi -m 0.5 --connect-timeout 2 http://serve/"), Ok(bounded));
-        assert_eq!(parse("-X POST http://serve/"), Err("-X".to_owned()));
-        assert_eq!(parse("--data x http://serve/"), Err("--data".to_owned()));
+        assert_eq!(parse("-X POST http://serve/"), Err(UnsupportedOption("-X".to_owned())));
+        assert_eq!(parse("--data x http://serve/"), Err(UnsupportedOption("--data".to_owned())));
     }
 }

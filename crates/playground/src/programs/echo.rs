@@ -1,4 +1,4 @@
-//! `portolan/echo`: sends back what it receives, over TCP and UDP on the same port.
+//! `portolan/echo`: echoes bytes, over TCP and UDP on the same port.
 
 use tokio::io::copy;
 
@@ -17,7 +17,7 @@ pub(crate) const IMAGE: Image = Image {
 const FLAGS: &[Flag] =
     &[Flag { name: "listen", default: Preset::Text(":8080"), usage: "address to listen on, TCP and UDP" }];
 
-const LARGEST_DATAGRAM: usize = 65_535;
+const MAX_DATAGRAM_BYTES: usize = 65_535;
 
 fn run(process: Process) -> Running {
     Box::pin(async move {
@@ -49,7 +49,7 @@ async fn echo(process: &Process, port: u16) -> Result<(), ListenError> {
     let connections =
         web::serve_connections(listener, &process.stopping, |mut stream, stopping| async move {
             let (mut reader, mut writer) = stream.split();
-            // A client that breaks off is nobody's error.
+            // Ignore disconnect errors.
             let _ = stopping.run_until_cancelled(copy(&mut reader, &mut writer)).await;
         });
     tokio::select! {
@@ -59,11 +59,11 @@ async fn echo(process: &Process, port: u16) -> Result<(), ListenError> {
     Ok(())
 }
 
-/// Sends every datagram back; never ends by itself.
+/// Sends every datagram back; never returns.
 async fn return_datagrams(datagrams: &Datagrams) {
-    let mut buffer = vec![0; LARGEST_DATAGRAM];
+    let mut buffer = vec![0; MAX_DATAGRAM_BYTES];
     loop {
-        // A peer that is gone makes either call fail once.
+        // Either call fails once after a peer has closed its port.
         if let Ok((length, peer)) = datagrams.receive(&mut buffer).await {
             let _ = datagrams.send(&buffer[..length], peer).await;
         }

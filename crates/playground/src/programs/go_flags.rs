@@ -1,4 +1,4 @@
-//! Command line flags as Go's `flag` package reads them: one or two dashes, `-name=value` or `-name value`.
+//! Command line flags of Go's `flag` package: one or two dashes, `-name=value` or `-name value`.
 //!
 //! Pure. Wrong flags end a program with code 2 and the list of flags, `-h` with code 0.
 
@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use crate::programs::go_time;
 
-/// A flag and its default.
+/// A flag with its default value.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Flag {
     pub(crate) name: &'static str,
@@ -39,11 +39,11 @@ pub(crate) struct Parsed {
     pub(crate) rest: Vec<String>,
 }
 
-/// Why a program ends before it starts.
+/// Exit code and message of a program with wrong flags, or with `-h`.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Usage {
     pub(crate) code: i32,
-    /// What goes to standard error.
+    /// Written to standard error.
     pub(crate) text: String,
 }
 
@@ -84,7 +84,7 @@ pub(crate) fn parse(flags: &[Flag], arguments: &[String]) -> Result<Parsed, Usag
 }
 
 impl Parsed {
-    /// The value of a text flag.
+    /// The value of a string flag.
     pub(crate) fn text(&self, name: &str) -> &str {
         match self.values.get(name) {
             Some(Value::Text(text)) => text,
@@ -108,7 +108,7 @@ impl Parsed {
         }
     }
 
-    /// Whether a switch is on.
+    /// The value of a boolean flag.
     pub(crate) fn is_on(&self, name: &str) -> bool {
         self.values.get(name) == Some(&Value::Switch(true))
     }

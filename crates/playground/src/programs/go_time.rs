@@ -1,16 +1,16 @@
-//! Times and durations as Go programs print and read them.
+//! Times and durations in the formats of Go programs.
 
 use std::time::Duration;
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
-/// The prefix of Go's standard logger, in the time zone of a container: `2022/07/24 15:13:08 `.
+/// Prefix of Go's standard logger, in UTC: `2022/07/24 15:13:08 `.
 pub(crate) fn log_prefix(now: Timestamp) -> String {
     now.to_zoned(TimeZone::UTC).strftime("%Y/%m/%d %H:%M:%S ").to_string()
 }
 
-/// Reads the text of a duration (`time.ParseDuration`): `3s`, `1m30s`, `1.5h`, `0`. Negative ones count as zero.
+/// Parses a duration (`time.ParseDuration`): `3s`, `1m30s`, `1.5h`, `0`. Negative ones become zero.
 pub(crate) fn parse_duration(text: &str) -> Option<Duration> {
     let (negative, mut rest) = match text.strip_prefix('-') {
         Some(rest) => (true, rest),

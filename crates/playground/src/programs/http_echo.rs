@@ -19,11 +19,11 @@ const FLAGS: &[Flag] = &[
     Flag { name: "listen", default: Preset::Text(":5678"), usage: "address and port to listen" },
     Flag { name: "text", default: Preset::Text(""), usage: "text to put on the webpage" },
     Flag { name: "status-code", default: Preset::Integer(200), usage: "http response code, e.g.: 200" },
-    Flag { name: "read-timeout", default: Preset::Duration(Duration::from_secs(5)), usage: "not played" },
+    Flag { name: "read-timeout", default: Preset::Duration(Duration::from_secs(5)), usage: "not supported" },
     Flag { name: "version", default: Preset::Switch, usage: "display version information" },
 ];
 
-/// Wrong use, by the code that the program has for it.
+/// Exit code of http-echo after wrong use.
 const MISUSE: i32 = 127;
 
 fn run(process: Process) -> Running {
@@ -39,7 +39,7 @@ async fn echo(process: Process) -> i32 {
         }
     };
     if flags.is_on("version") {
-        process.stdout.line("http-echo, played by Portolan");
+        process.stdout.line("http-echo, built into Portolan");
         return 0;
     }
     let inherited = process.environment.get("ECHO_TEXT").map(String::as_str).unwrap_or_default();

@@ -1,6 +1,6 @@
 //! The repository part of an image reference.
 
-/// Cuts tag and digest off: `registry:5000/team/serve:1@sha256:…` becomes `registry:5000/team/serve`.
+/// Removes tag and digest: `registry:5000/team/serve:1@sha256:…` becomes `registry:5000/team/serve`.
 pub(crate) fn repository(reference: &str) -> &str {
     let named = reference.split_once('@').map_or(reference, |(name, _)| name);
     match named.rsplit_once(':') {

@@ -1,6 +1,6 @@
 //! `nginx`: serves a welcome page on port 80.
 //!
-//! Any arguments are taken, as its configuration cannot be read here; the page says that Portolan plays it.
+//! Arguments are ignored, and there is no configuration.
 
 use bytes::Bytes;
 use http::request::Parts;

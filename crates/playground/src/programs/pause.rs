@@ -1,4 +1,4 @@
-//! `pause`: does nothing until it is told to end. Images that nobody plays run the same way.
+//! `pause`: does nothing until it is asked to end. Also used for unknown images.
 
 use crate::programs::{Executable, Image, Process, Running};
 

@@ -1,14 +1,14 @@
-//! `jeremyot/request`: asks an address again and again and logs each answer.
+//! `jeremyot/request`: sends HTTP requests to an address and logs each response.
 //!
-//! It asks at once and then once per interval, until the duration is over; a failed request is a line like any other.
-//! The log goes to standard error, as with the real image.
+//! It sends one request immediately and then one per interval, until the duration is over. Failed requests are logged too.
+//! The log goes to standard error, as in the real image.
 
 use std::time::Duration;
 
 use http::header;
 use tokio::time::{Instant, MissedTickBehavior, interval_at};
 
-use crate::network::CONNECT_PATIENCE;
+use crate::network::CONNECT_TIMEOUT;
 use crate::programs::go_flags::{self, Flag, Preset};
 use crate::programs::web::{self, FetchError};
 use crate::programs::{Executable, Image, Process, Running, go_time};
@@ -37,8 +37,8 @@ const FLAGS: &[Flag] = &[
     Flag { name: "version", default: Preset::Switch, usage: "Print the version and exit." },
 ];
 
-/// A request waits for its answer as long as the connection lives.
-const ANSWER_PATIENCE: Duration = Duration::from_secs(3600);
+/// Timeout of a response: the real image has none.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(3600);
 
 fn run(process: Process) -> Running {
     Box::pin(async move {
@@ -59,7 +59,7 @@ async fn request(process: Process) -> i32 {
         }
     };
     if flags.is_on("version") {
-        process.stdout.line("Build: played by Portolan");
+        process.stdout.line("Build: built into Portolan");
         return 0;
     }
     let address = match flags.text("address") {
@@ -91,7 +91,7 @@ async fn request(process: Process) -> i32 {
 
 async fn log_answer(process: &Process, address: &str) {
     let agent = [(header::USER_AGENT, "Go-http-client/1.1"), (header::ACCEPT_ENCODING, "identity")];
-    let fetched = web::fetch(&process.network, address, &agent, CONNECT_PATIENCE, ANSWER_PATIENCE).await;
+    let fetched = web::fetch(&process.network, address, &agent, CONNECT_TIMEOUT, ANSWER_TIMEOUT).await;
     let line = match fetched {
         Ok(page) => String::from_utf8_lossy(&page.body).into_owned(),
         Err(error) => format!("Request error: Get {address:?}: {}", reason(&error)),
@@ -99,7 +99,7 @@ async fn log_answer(process: &Process, address: &str) {
     process.stderr.line(format_args!("{}{line}", go_time::log_prefix(process.clock.now())));
 }
 
-/// The error as Go's HTTP client words it.
+/// The message of Go's HTTP client.
 fn reason(error: &FetchError) -> String {
     match error {
         FetchError::NoSuchHost(host) => format!("dial tcp: lookup {host}: no such host"),

@@ -1,7 +1,7 @@
 //! `jeremyot/serve`: answers every HTTP request with a message.
 //!
-//! The message is a template with the container's environment and the pod's address in it; the arguments are those of
-//! the image in the multi-cluster Services demo.
+//! The message is a template with environment variables and the pod's address. The arguments are those of the image in the
+//! multi-cluster Services demo.
 
 use std::net::SocketAddr;
 
@@ -42,7 +42,7 @@ async fn serve(process: Process) -> i32 {
         }
     };
     if flags.is_on("version") {
-        process.stdout.line("Build: played by Portolan");
+        process.stdout.line("Build: built into Portolan");
         return 0;
     }
     let template = match Template::parse(flags.text("message")) {
@@ -79,7 +79,7 @@ async fn serve(process: Process) -> i32 {
     }
 }
 
-/// The port of a Go listen address: `:8080`, `0.0.0.0:8080`, `[::]:8080`. The host part does not matter to a pod.
+/// The port of a Go listen address: `:8080`, `0.0.0.0:8080`, `[::]:8080`. The host is ignored.
 pub(crate) fn listen_port(address: &str) -> Option<u16> {
     match address.parse::<SocketAddr>() {
         Ok(address) => Some(address.port()),

@@ -1,7 +1,7 @@
-//! `alpine/socat`: listens on a TCP or UDP port and answers with a text, or with what it received.
+//! `alpine/socat`: listens on a TCP or UDP port and answers with a text, or echoes.
 //!
-//! Played are the listening addresses `TCP-LISTEN`, `TCP4-LISTEN`, `UDP-LISTEN` and `UDP4-LISTEN` (and `UDP-RECVFROM`)
-//! together with `SYSTEM:echo …`, `EXEC:cat`, `SYSTEM:cat` and `PIPE`. Everything else is an error of the program.
+//! Supported are the listening addresses `TCP-LISTEN`, `TCP4-LISTEN`, `UDP-LISTEN`, `UDP4-LISTEN` and `UDP-RECVFROM`
+//! together with `SYSTEM:echo …`, `EXEC:cat`, `SYSTEM:cat` and `PIPE`. Everything else is an error.
 
 use std::time::Duration;
 
@@ -19,38 +19,49 @@ pub(crate) const IMAGE: Image = Image {
     executables: &[Executable { path: "/usr/bin/socat", run }],
 };
 
-const LARGEST_DATAGRAM: usize = 65_535;
-/// How long socat goes on with one direction when the other has ended (`-t`).
-const LINGER: Duration = Duration::from_millis(500);
+const MAX_DATAGRAM_BYTES: usize = 65_535;
+/// Time to continue one direction after the other has ended (`-t`).
+const LINGER_TIMEOUT: Duration = Duration::from_millis(500);
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Plan {
+struct SocatOptions {
     protocol: Protocol,
     port: u16,
     answer: Reply,
 }
 
+/// Why the arguments are rejected.
+#[derive(Debug, thiserror::Error)]
+enum OptionsError {
+    #[error("exactly 2 addresses required (there are {0})")]
+    Addresses(usize),
+    #[error("{0:?} is not supported by Portolan")]
+    Unsupported(String),
+    #[error("{0:?} is not a port")]
+    Port(String),
+}
+
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Reply {
     Text(String),
-    Same,
+    Echo,
 }
 
 fn run(process: Process) -> Running {
     Box::pin(async move {
-        let plan = match plan(process.operands()) {
-            Ok(plan) => plan,
-            Err(problem) => {
-                process.stderr.line(format_args!("socat: E {problem}"));
+        let options = match parse_options(process.operands()) {
+            Ok(options) => options,
+            Err(error) => {
+                process.stderr.line(format_args!("socat: E {error}"));
                 return 1;
             }
         };
-        let played = match plan.protocol {
-            Protocol::Tcp => answer_connections(&process, plan).await,
-            // A plan never says SCTP.
-            Protocol::Udp | Protocol::Sctp => answer_datagrams(&process, plan).await,
+        let served = match options.protocol {
+            Protocol::Tcp => answer_connections(&process, options).await,
+            // `parse_options` never returns SCTP.
+            Protocol::Udp | Protocol::Sctp => answer_datagrams(&process, options).await,
         };
-        match played {
+        match served {
             Ok(()) => crate::programs::TERMINATED,
             Err(error) => {
                 process.stderr.line(format_args!("socat: E bind: {error}"));
@@ -60,45 +71,45 @@ fn run(process: Process) -> Running {
     })
 }
 
-fn plan(operands: &[String]) -> Result<Plan, String> {
+fn parse_options(operands: &[String]) -> Result<SocatOptions, OptionsError> {
     let addresses: Vec<&str> =
         operands.iter().map(String::as_str).filter(|word| !word.starts_with('-')).collect();
     let [listen, reply] = addresses[..] else {
-        return Err(format!("exactly 2 addresses required (there are {})", addresses.len()));
+        return Err(OptionsError::Addresses(addresses.len()));
     };
-    let not_played = |what: &str| format!("{what:?} is not played by Portolan");
-    let (kind, rest) = listen.split_once(':').ok_or_else(|| not_played(listen))?;
+    let unsupported = |what: &str| OptionsError::Unsupported(what.to_owned());
+    let (kind, rest) = listen.split_once(':').ok_or_else(|| unsupported(listen))?;
     let protocol = match kind.to_ascii_uppercase().as_str() {
         "TCP-LISTEN" | "TCP4-LISTEN" | "TCP-L" => Protocol::Tcp,
         "UDP-LISTEN" | "UDP4-LISTEN" | "UDP-L" | "UDP-RECVFROM" | "UDP4-RECVFROM" => Protocol::Udp,
-        _ => return Err(not_played(kind)),
+        _ => return Err(unsupported(kind)),
     };
     let mut options = rest.split(',');
     let port = options.next().unwrap_or_default();
-    let port = port.parse().map_err(|_| format!("{port:?} is not a port"))?;
+    let port = port.parse().map_err(|_| OptionsError::Port(port.to_owned()))?;
     let ending = if options.any(|option| option == "crlf") { "\r\n" } else { "\n" };
     let answer = match reply.split_once(':').unwrap_or((reply, "")) {
-        ("SYSTEM" | "EXEC", "cat") | ("PIPE" | "pipe" | "-", "") => Reply::Same,
+        ("SYSTEM" | "EXEC", "cat") | ("PIPE" | "pipe" | "-", "") => Reply::Echo,
         ("SYSTEM" | "EXEC", command) if command.starts_with("echo ") => {
             Reply::Text(format!("{}{ending}", unquote(command["echo ".len()..].trim())))
         }
-        _ => return Err(not_played(reply)),
+        _ => return Err(unsupported(reply)),
     };
-    Ok(Plan { protocol, port, answer })
+    Ok(SocatOptions { protocol, port, answer })
 }
 
-/// Takes one pair of quotes off; an echo of several quoted words is not told apart.
+/// Removes one pair of quotes; several quoted words are not supported.
 fn unquote(text: &str) -> &str {
     let inside = |quote| text.strip_prefix(quote).and_then(|text: &str| text.strip_suffix(quote));
     inside('"').or_else(|| inside('\'')).unwrap_or(text)
 }
 
-async fn answer_connections(process: &Process, plan: Plan) -> Result<(), ListenError> {
-    let listener = process.network.listen(plan.port).await?;
+async fn answer_connections(process: &Process, options: SocatOptions) -> Result<(), ListenError> {
+    let listener = process.network.listen(options.port).await?;
     web::serve_connections(listener, &process.stopping, |stream, stopping| {
-        let answer = plan.answer.clone();
+        let answer = options.answer.clone();
         async move {
-            // A client that breaks off is nobody's error.
+            // Ignore disconnect errors.
             let _ = stopping.run_until_cancelled(converse(stream, &answer)).await;
         }
     })
@@ -108,7 +119,7 @@ async fn answer_connections(process: &Process, plan: Plan) -> Result<(), ListenE
 
 async fn converse(mut stream: TcpStream, answer: &Reply) -> std::io::Result<()> {
     match answer {
-        Reply::Same => {
+        Reply::Echo => {
             let (mut reader, mut writer) = stream.split();
             copy(&mut reader, &mut writer).await?;
             writer.shutdown().await
@@ -116,28 +127,28 @@ async fn converse(mut stream: TcpStream, answer: &Reply) -> std::io::Result<()> 
         Reply::Text(text) => {
             stream.write_all(text.as_bytes()).await?;
             stream.shutdown().await?;
-            // What the client still sends is read, so that closing does not reset the connection under the answer.
+            // Reads the rest of the request: closing with unread bytes would reset the connection.
             let mut rest = [0; 1024];
-            while let Ok(Ok(1..)) = timeout(LINGER, stream.read(&mut rest)).await {}
+            while let Ok(Ok(1..)) = timeout(LINGER_TIMEOUT, stream.read(&mut rest)).await {}
             Ok(())
         }
     }
 }
 
-async fn answer_datagrams(process: &Process, plan: Plan) -> Result<(), ListenError> {
+async fn answer_datagrams(process: &Process, options: SocatOptions) -> Result<(), ListenError> {
     let network: &Interface = &process.network;
-    let datagrams = network.bind(plan.port).await?;
-    let mut buffer = vec![0; LARGEST_DATAGRAM];
+    let datagrams = network.bind(options.port).await?;
+    let mut buffer = vec![0; MAX_DATAGRAM_BYTES];
     loop {
         let received = tokio::select! {
             () = process.stopping.cancelled() => return Ok(()),
             received = datagrams.receive(&mut buffer) => received,
         };
-        // A peer that is gone makes either call fail once.
+        // Either call fails once after a peer has closed its port.
         if let Ok((length, peer)) = received {
-            let answer = match &plan.answer {
+            let answer = match &options.answer {
                 Reply::Text(text) => text.as_bytes(),
-                Reply::Same => &buffer[..length],
+                Reply::Echo => &buffer[..length],
             };
             let _ = datagrams.send(answer, peer).await;
         }
@@ -150,10 +161,12 @@ mod tests {
 
     fn read(line: &str) -> String {
         let operands: Vec<String> = line.split('|').map(str::to_owned).collect();
-        match plan(&operands) {
-            Ok(Plan { protocol, port, answer: Reply::Text(text) }) => format!("{protocol} {port} {text:?}"),
-            Ok(Plan { protocol, port, answer: Reply::Same }) => format!("{protocol} {port} same"),
-            Err(error) => error,
+        match parse_options(&operands) {
+            Ok(SocatOptions { protocol, port, answer: Reply::Text(text) }) => {
+                format!("{protocol} {port} {text:?}")
+            }
+            Ok(SocatOptions { protocol, port, answer: Reply::Echo }) => format!("{protocol} {port} same"),
+            Err(error) => error.to_string(),
         }
     }
 
@@ -169,8 +182,8 @@ mod tests {
             ("TCP-LISTEN:9|PIPE", "TCP 9 same"),
             ("TCP-LISTEN:x|PIPE", "\"x\" is not a port"),
             ("TCP-LISTEN:9", "exactly 2 addresses required (there are 1)"),
-            ("OPENSSL-LISTEN:9|PIPE", "\"OPENSSL-LISTEN\" is not played by Portolan"),
-            ("TCP-LISTEN:9|SYSTEM:date", "\"SYSTEM:date\" is not played by Portolan"),
+            ("OPENSSL-LISTEN:9|PIPE", "\"OPENSSL-LISTEN\" is not supported by Portolan"),
+            ("TCP-LISTEN:9|SYSTEM:date", "\"SYSTEM:date\" is not supported by Portolan"),
         ];
         for (line, want) in cases {
             assert_eq!(read(line), want, "{line}");

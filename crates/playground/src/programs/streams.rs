@@ -7,12 +7,12 @@ use std::task::{Context, Poll};
 use portolan_net::Clock;
 use tokio::io::{AsyncRead, AsyncWriteExt, DuplexStream, ReadBuf};
 
-use crate::programs::journal::Journal;
+use crate::programs::log::ContainerLog;
 
-/// Bytes that wait for a program to read them (a pipe of Linux).
+/// Capacity of a standard input pipe, as in Linux.
 const PIPE_BYTES: usize = 64 << 10;
 
-/// Where a program writes.
+/// Output stream of a program.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Stream {
     /// Standard output.
@@ -21,32 +21,32 @@ pub enum Stream {
     Stderr,
 }
 
-/// What a program writes to. Clones write to the same place.
+/// Standard output or error of a program. Clones share state.
 #[derive(Debug, Clone)]
 pub struct Output {
-    journal: Journal,
+    log: ContainerLog,
     stream: Stream,
     clock: Clock,
-    /// Line breaks become carriage return and line feed, as a terminal makes them.
+    /// Whether `\n` is written as `\r\n`, as by a terminal.
     terminal: bool,
 }
 
 impl Output {
     /// Standard output or error of a container without a terminal.
-    pub fn new(journal: Journal, stream: Stream, clock: Clock) -> Self {
-        Self { journal, stream, clock, terminal: false }
+    pub fn new(log: ContainerLog, stream: Stream, clock: Clock) -> Self {
+        Self { log, stream, clock, terminal: false }
     }
 
-    /// Both streams of a container with a terminal, which has only one.
-    pub fn terminal(journal: Journal, clock: Clock) -> Self {
-        Self { journal, stream: Stream::Stdout, clock, terminal: true }
+    /// The single output stream of a container with a terminal.
+    pub fn terminal(log: ContainerLog, clock: Clock) -> Self {
+        Self { log, stream: Stream::Stdout, clock, terminal: true }
     }
 
-    /// Writes at once; never waits.
+    /// Writes without waiting.
     pub fn write(&self, bytes: impl AsRef<[u8]>) {
         let bytes = bytes.as_ref();
         if !self.terminal {
-            return self.journal.write(self.stream, bytes, self.clock.now());
+            return self.log.write(self.stream, bytes, self.clock.now());
         }
         let mut translated = Vec::with_capacity(bytes.len() + 8);
         for byte in bytes {
@@ -55,51 +55,51 @@ impl Output {
             }
             translated.push(*byte);
         }
-        self.journal.write(self.stream, &translated, self.clock.now());
+        self.log.write(self.stream, &translated, self.clock.now());
     }
 
-    /// Writes bytes that are for a terminal as they are.
+    /// Writes terminal output unchanged.
     pub(crate) fn write_raw(&self, bytes: &[u8]) {
-        self.journal.write(self.stream, bytes, self.clock.now());
+        self.log.write(self.stream, bytes, self.clock.now());
     }
 
-    /// Writes a text and a line break.
+    /// Writes a line.
     pub fn line(&self, text: impl fmt::Display) {
         self.write(format!("{text}\n"));
     }
 }
 
-/// What a program reads from.
+/// Standard input of a program.
 pub struct Input(Pin<Box<dyn AsyncRead + Send + Sync>>);
 
 impl Input {
-    /// An input that is at its end.
+    /// A closed input.
     pub fn none() -> Self {
         Self(Box::pin(tokio::io::empty()))
     }
 
-    /// An input that is read from elsewhere.
-    pub(crate) fn of(reader: impl AsyncRead + Send + Sync + 'static) -> Self {
+    /// An input that reads from `reader`.
+    pub(crate) fn from_reader(reader: impl AsyncRead + Send + Sync + 'static) -> Self {
         Self(Box::pin(reader))
     }
 
-    /// An input and what feeds it.
-    pub fn fed() -> (Self, Feeder) {
+    /// A pipe: the input and its writer.
+    pub fn pipe() -> (Self, InputWriter) {
         let (reader, writer) = tokio::io::duplex(PIPE_BYTES);
-        (Self(Box::pin(reader)), Feeder(writer))
+        (Self(Box::pin(reader)), InputWriter(writer))
     }
 }
 
-/// Feeds the input of a program; the input ends when this is dropped.
+/// Write end of a standard input pipe; dropping it closes the pipe.
 #[derive(Debug)]
-pub struct Feeder(DuplexStream);
+pub struct InputWriter(DuplexStream);
 
-impl Feeder {
-    /// Writes bytes, waiting while the program is behind.
+impl InputWriter {
+    /// Writes bytes, waiting while the pipe is full.
     ///
     /// # Errors
-    /// When the program no longer reads.
-    pub async fn feed(&mut self, bytes: &[u8]) -> std::io::Result<()> {
+    /// When the program has closed its end.
+    pub async fn write(&mut self, bytes: &[u8]) -> std::io::Result<()> {
         self.0.write_all(bytes).await
     }
 }

@@ -1,16 +1,16 @@
-//! The part of Go's HTML templates that messages use: text with `{{env "NAME"}}`, `{{addr}}` and `{{now}}`.
+//! A subset of Go's HTML templates: text with `{{env "NAME"}}`, `{{addr}}` and `{{now}}`.
 //!
-//! Pure. Values are escaped for HTML text and the text around them is not, as `html/template` does it. Pipelines,
-//! variables and control structures are not played and are an error when the program starts.
+//! Pure. Values are HTML-escaped, the text around them is not, as in `html/template`. Pipelines, variables and control
+//! structures are not supported; they are an error when the program starts.
 
 use std::borrow::Cow;
 
 /// A parsed message.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Template(Vec<Piece>);
+pub(crate) struct Template(Vec<Part>);
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum Piece {
+enum Part {
     Text(String),
     Literal(String),
     Env(String),
@@ -18,7 +18,7 @@ enum Piece {
     Now,
 }
 
-/// What a message may ask for.
+/// Values of the functions.
 #[derive(Debug)]
 pub(crate) struct Values<E> {
     pub(crate) env: E,
@@ -26,7 +26,7 @@ pub(crate) struct Values<E> {
     pub(crate) now: String,
 }
 
-/// The message is not a template, or not one that is played.
+/// Why a message is rejected.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum TemplateError {
     #[error("unclosed action")]
@@ -39,8 +39,8 @@ pub(crate) enum TemplateError {
     UnclosedString,
     #[error("wrong number of args for {function}: want {want} got {got}")]
     Arguments { function: String, want: usize, got: usize },
-    #[error("{0:?} is not played by Portolan: only env, addr, now and strings are")]
-    NotPlayed(String),
+    #[error("{0:?} is not supported by Portolan: only env, addr, now and strings are")]
+    Unsupported(String),
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -52,7 +52,7 @@ enum Word {
 impl Template {
     /// Parses a message.
     pub(crate) fn parse(text: &str) -> Result<Self, TemplateError> {
-        let mut pieces = Vec::new();
+        let mut parts = Vec::new();
         let mut rest = text;
         let mut trim_start = false;
         loop {
@@ -64,35 +64,35 @@ impl Template {
             let before = if trim_start { before.trim_start() } else { before };
             let before = if trims_before { before.trim_end() } else { before };
             if !before.is_empty() {
-                pieces.push(Piece::Text(before.to_owned()));
+                parts.push(Part::Text(before.to_owned()));
             }
-            let Some(action) = action else { return Ok(Self(pieces)) };
+            let Some(action) = action else { return Ok(Self(parts)) };
             let end = end_of_action(action)?;
             let body = &action[..end];
             trim_start = body.ends_with(" -");
             let body = body.strip_prefix("- ").unwrap_or(body);
             let body = body.strip_suffix(" -").unwrap_or(body).trim();
             if !body.starts_with("/*") {
-                pieces.push(piece(&words(body)?)?);
+                parts.push(part(&words(body)?)?);
             }
             rest = &action[end + 2..];
         }
     }
 
-    /// The message with its values filled in.
+    /// The message with its values.
     pub(crate) fn render<E: Fn(&str) -> String>(&self, values: &Values<E>) -> String {
-        let pieces = self.0.iter().map(|piece| match piece {
-            Piece::Text(text) => Cow::Borrowed(text.as_str()),
-            Piece::Literal(text) => escape(text),
-            Piece::Env(name) => Cow::Owned(escape(&(values.env)(name)).into_owned()),
-            Piece::Addr => escape(&values.addr),
-            Piece::Now => escape(&values.now),
+        let parts = self.0.iter().map(|piece| match piece {
+            Part::Text(text) => Cow::Borrowed(text.as_str()),
+            Part::Literal(text) => escape(text),
+            Part::Env(name) => Cow::Owned(escape(&(values.env)(name)).into_owned()),
+            Part::Addr => escape(&values.addr),
+            Part::Now => escape(&values.now),
         });
-        pieces.collect()
+        parts.collect()
     }
 }
 
-/// The offset of the `}}` that ends an action; quoted ones do not count.
+/// The offset of the `}}` that ends an action, ignoring quoted text.
 fn end_of_action(action: &str) -> Result<usize, TemplateError> {
     let bytes = action.as_bytes();
     let mut quote = None;
@@ -139,28 +139,28 @@ fn words(body: &str) -> Result<Vec<Word>, TemplateError> {
     Ok(words)
 }
 
-fn piece(words: &[Word]) -> Result<Piece, TemplateError> {
+fn part(words: &[Word]) -> Result<Part, TemplateError> {
     match words {
         [] => Err(TemplateError::Empty),
-        [Word::Text(text)] => Ok(Piece::Literal(text.clone())),
+        [Word::Text(text)] => Ok(Part::Literal(text.clone())),
         [Word::Name(name), rest @ ..] => call(name, rest),
-        [Word::Text(text), ..] => Err(TemplateError::NotPlayed(text.clone())),
+        [Word::Text(text), ..] => Err(TemplateError::Unsupported(text.clone())),
     }
 }
 
-fn call(name: &str, arguments: &[Word]) -> Result<Piece, TemplateError> {
+fn call(name: &str, arguments: &[Word]) -> Result<Part, TemplateError> {
     let wrong = |want| TemplateError::Arguments { function: name.to_owned(), want, got: arguments.len() };
     match (name, arguments) {
-        ("env", [Word::Text(variable)]) => Ok(Piece::Env(variable.clone())),
-        ("addr", []) => Ok(Piece::Addr),
-        ("now", []) => Ok(Piece::Now),
-        ("env" | "addr" | "now", [.., Word::Name(other)]) => Err(TemplateError::NotPlayed(other.clone())),
+        ("env", [Word::Text(variable)]) => Ok(Part::Env(variable.clone())),
+        ("addr", []) => Ok(Part::Addr),
+        ("now", []) => Ok(Part::Now),
+        ("env" | "addr" | "now", [.., Word::Name(other)]) => Err(TemplateError::Unsupported(other.clone())),
         ("env", _) => Err(wrong(1)),
         ("addr" | "now", _) => Err(wrong(0)),
         _ if name.chars().all(|c| c.is_alphanumeric() || c == '_') && !is_keyword(name) => {
             Err(TemplateError::UnknownFunction(name.to_owned()))
         }
-        _ => Err(TemplateError::NotPlayed(name.to_owned())),
+        _ => Err(TemplateError::Unsupported(name.to_owned())),
     }
 }
 
@@ -231,12 +231,12 @@ mod tests {
             (
                 "control structures",
                 "{{if addr}}a{{end}}",
-                "error: \"if\" is not played by Portolan: only env, addr, now and strings are",
+                "error: \"if\" is not supported by Portolan: only env, addr, now and strings are",
             ),
             (
                 "pipelines",
                 "{{addr | print}}",
-                "error: \"print\" is not played by Portolan: only env, addr, now and strings are",
+                "error: \"print\" is not supported by Portolan: only env, addr, now and strings are",
             ),
         ];
         for (name, text, want) in cases {

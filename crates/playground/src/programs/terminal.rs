@@ -1,25 +1,25 @@
-//! What a terminal does to the keys that are typed: echo, line breaks, and the keys that end things.
+//! Line discipline of a terminal for built-in programs: echo, line breaks, Ctrl-C and Ctrl-D.
 //!
-//! Pure, and only as much as a viewer needs who attached with `--tty`: their own terminal is in raw mode, so the
-//! container's side must echo and must understand Ctrl-C and Ctrl-D.
+//! Pure. `kubectl attach --tty` puts the local terminal into raw mode, so the container's side echoes and interprets
+//! control keys.
 
 const INTERRUPT: u8 = 0x03;
 const END_OF_INPUT: u8 = 0x04;
 
-/// What typed keys amount to.
+/// Effect of typed keys.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Typed {
     /// Bytes for the program.
     pub input: Vec<u8>,
-    /// Bytes that the viewer sees.
+    /// Bytes to echo.
     pub echo: Vec<u8>,
-    /// Ctrl-C: the program is to be interrupted.
+    /// Ctrl-C was typed.
     pub interrupt: bool,
-    /// Ctrl-D: the input is at its end.
+    /// Ctrl-D was typed: the end of the input.
     pub end: bool,
 }
 
-/// Interprets keys; what follows Ctrl-C or Ctrl-D is dropped.
+/// Interprets keys; keys after Ctrl-C or Ctrl-D are dropped.
 pub fn typed(keys: &[u8]) -> Typed {
     let mut typed = Typed::default();
     for key in keys {
@@ -51,7 +51,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn keys_and_what_they_do() {
+    fn effects_of_keys() {
         let cases: [(&str, &[u8], Typed); 3] = [
             (
                 "enter sends a line",

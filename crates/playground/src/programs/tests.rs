@@ -22,35 +22,35 @@ fn world() -> World {
     let network = Network::new();
     let (one, two) = (ClusterName::new("member1"), ClusterName::new("member2"));
     let range = |text: &str| text.parse().expect("range");
-    network.join(&one, range("10.10.0.0/16"), range("10.11.0.0/16")).expect("member1 joins");
-    network.join(&two, range("10.12.0.0/16"), range("10.13.0.0/16")).expect("member2 joins");
+    network.add_cluster(&one, range("10.10.0.0/16"), range("10.11.0.0/16")).expect("member1 joins");
+    network.add_cluster(&two, range("10.12.0.0/16"), range("10.13.0.0/16")).expect("member2 joins");
     World { network, one, two }
 }
 
 /// A program of its own pod.
-struct Played {
+struct BuiltIn {
     interface: Interface,
-    journal: Journal,
+    log: ContainerLog,
     stopping: CancellationToken,
     running: tokio::task::JoinHandle<i32>,
 }
 
-impl Played {
+impl BuiltIn {
     async fn code(self) -> i32 {
         timeout(DEADLINE, self.running).await.expect("ends").expect("does not panic")
     }
 
     fn printed(&self) -> String {
-        printed(&self.journal)
+        printed(&self.log)
     }
 }
 
-fn printed(journal: &Journal) -> String {
-    let entries = journal.entries();
+fn printed(log: &ContainerLog) -> String {
+    let entries = log.entries();
     entries.iter().map(|entry| String::from_utf8_lossy(&entry.bytes).into_owned()).collect()
 }
 
-fn start(interface: Interface, reference: &str, args: &[&str], env: &[(&str, &str)]) -> Played {
+fn start(interface: Interface, reference: &str, args: &[&str], env: &[(&str, &str)]) -> BuiltIn {
     start_with(interface, reference, args, env, Input::none())
 }
 
@@ -60,26 +60,26 @@ fn start_with(
     args: &[&str],
     env: &[(&str, &str)],
     stdin: Input,
-) -> Played {
+) -> BuiltIn {
     let (clock, _) = Clock::manual("2022-07-24T15:13:08Z".parse::<Timestamp>().expect("a time"));
-    let (journal, stopping) = (Journal::default(), CancellationToken::new());
+    let (log, stopping) = (ContainerLog::default(), CancellationToken::new());
     let args: Vec<String> = args.iter().map(ToString::to_string).collect();
     let invocation = image(reference).expect("a known image").invoke(&[], &args).expect("an executable");
     let process = Process {
         arguments: vec![],
         environment: Arc::new(env.iter().map(|(k, v)| (k.to_string(), v.to_string())).collect()),
         stdin,
-        stdout: Output::new(journal.clone(), Stream::Stdout, clock.clone()),
-        stderr: Output::new(journal.clone(), Stream::Stderr, clock.clone()),
+        stdout: Output::new(log.clone(), Stream::Stdout, clock.clone()),
+        stderr: Output::new(log.clone(), Stream::Stderr, clock.clone()),
         network: interface.clone(),
         clock,
         stopping: stopping.clone(),
     };
-    Played { interface, journal, stopping, running: tokio::spawn(invocation.start(process)) }
+    BuiltIn { interface, log, stopping, running: tokio::spawn(invocation.start(process)) }
 }
 
 /// Waits until the pod listens on a port.
-async fn listening(world: &World, pod: &Played, port: u16, protocol: crate::network::Protocol) {
+async fn listening(world: &World, pod: &BuiltIn, port: u16, protocol: crate::network::Protocol) {
     let to = std::net::SocketAddr::new(pod.interface.address(), port);
     let poll = async {
         while world.network.socket(pod.interface.cluster().expect("held"), to, protocol).is_none() {
@@ -100,7 +100,7 @@ fn derived_serve(world: &World, endpoints: &[IpAddr]) {
         "endpoints": endpoints.iter().map(|a| json!({ "addresses": [a.to_string()] })).collect::<Vec<_>>(),
         "ports": [{ "name": "", "port": 8080, "protocol": "TCP" }],
     }));
-    world.network.serve(&world.two, &service, [&slice], &[]);
+    world.network.set_service(&world.two, &service, [&slice], &[]);
 }
 
 const MESSAGE: &str = "--message='hello from cluster member1 (Node: {{env \"NODE_NAME\"}} Pod: {{env \"POD_NAME\"}} \
@@ -118,17 +118,17 @@ async fn the_walkthrough_between_two_clusters() {
     let pod = world.network.attach_pod(&world.two).expect("address");
     let args = ["--duration=25ms", "--interval=10ms", "--address=10.13.205.2"];
     let request = start(pod, "jeremyot/request:0a40de8", &args, &[]);
-    let journal = request.journal.clone();
+    let log = request.log.clone();
     assert_eq!(request.code().await, 0);
     let line = "2022/07/24 15:13:08 'hello from cluster member1 (Node: member1-control-plane \
                 Pod: serve-9b5b94f65-cp87p Address: 10.10.0.5)'\n";
-    let got = printed(&journal);
+    let got = printed(&log);
     assert!(got.len() >= line.len() && got == line.repeat(got.len() / line.len()), "{got}");
 
     serve.stopping.cancel();
-    let journal = serve.journal.clone();
+    let log = serve.log.clone();
     assert_eq!(serve.code().await, 0);
-    assert_eq!(printed(&journal), "2022/07/24 15:13:08 Exiting (terminated)...\n");
+    assert_eq!(printed(&log), "2022/07/24 15:13:08 Exiting (terminated)...\n");
 }
 
 #[tokio::test]
@@ -150,9 +150,9 @@ async fn requests_tell_why_they_failed() {
     for (address, want) in cases {
         let pod = world.network.attach_pod(&world.two).expect("address");
         let request = start(pod, "jeremyot/request", &["--once", "--address", address], &[]);
-        let journal = request.journal.clone();
+        let log = request.log.clone();
         assert_eq!(request.code().await, 0);
-        assert_eq!(printed(&journal), format!("2022/07/24 15:13:08 Request error: {want}\n"));
+        assert_eq!(printed(&log), format!("2022/07/24 15:13:08 Request error: {want}\n"));
     }
 }
 
@@ -176,14 +176,14 @@ async fn programs_refuse_what_they_do_not_understand() {
             127,
             "sh: there is no shell in Portolan's busybox; give a command and its arguments instead",
         ),
-        ("curlimages/curl", &["-X", "POST", "http://a"], 2, "curl: option -X: is not played by Portolan"),
+        ("curlimages/curl", &["-X", "POST", "http://a"], 2, "curl: option -X: is not supported by Portolan"),
     ];
     for (reference, args, code, text) in cases {
         let pod = world.network.attach_pod(&world.one).expect("address");
         let program = start(pod, reference, args, &[]);
-        let journal = program.journal.clone();
+        let log = program.log.clone();
         assert_eq!(program.code().await, code, "{reference} {args:?}");
-        assert_eq!(printed(&journal).lines().next(), Some(text), "{reference}");
+        assert_eq!(printed(&log).lines().next(), Some(text), "{reference}");
     }
 }
 
@@ -202,15 +202,15 @@ async fn web_servers_answer_web_clients() {
         let client = world.network.attach_pod(&world.two).expect("address");
         let url = format!("http://{}{path}", server.interface.address());
         let curl = start(client, "curlimages/curl:8.5.0", &["-s", &url], &[]);
-        let journal = curl.journal.clone();
+        let log = curl.log.clone();
         assert_eq!(curl.code().await, 0, "{reference}");
-        assert!(printed(&journal).contains(want), "{reference}: {}", printed(&journal));
+        assert!(printed(&log).contains(want), "{reference}: {}", printed(&log));
     }
     let client = world.network.attach_pod(&world.two).expect("address");
     let wget = start(client, "busybox", &["wget", "-qO-", "-T", "2", "http://10.12.0.99"], &[]);
-    let journal = wget.journal.clone();
+    let log = wget.log.clone();
     assert_eq!(wget.code().await, 1);
-    assert_eq!(printed(&journal), "wget: can't connect to remote host (10.12.0.99): no route to host\n");
+    assert_eq!(printed(&log), "wget: can't connect to remote host (10.12.0.99): no route to host\n");
 }
 
 #[tokio::test]
@@ -267,14 +267,14 @@ async fn socat_answers_as_in_the_conformance_suite() {
 #[tokio::test]
 async fn cat_reads_to_the_end_of_its_input() {
     let world = world();
-    let (input, mut feeder) = Input::fed();
+    let (input, mut writer) = Input::pipe();
     let pod = world.network.attach_pod(&world.one).expect("address");
     let cat = start_with(pod, "busybox", &["cat"], &[], input);
-    feeder.feed(b"one\ntwo\n").await.expect("writes");
-    drop(feeder);
-    let journal = cat.journal.clone();
+    writer.write(b"one\ntwo\n").await.expect("writes");
+    drop(writer);
+    let log = cat.log.clone();
     assert_eq!(cat.code().await, 0);
-    assert_eq!(printed(&journal), "one\ntwo\n");
+    assert_eq!(printed(&log), "one\ntwo\n");
 }
 
 #[tokio::test]
@@ -284,9 +284,9 @@ async fn a_second_listener_on_a_port_fails() {
     let first = start(pod.clone(), "nginx", &[], &[]);
     listening(&world, &first, 80, crate::network::Protocol::Tcp).await;
     let second = start(pod, "nginx", &[], &[]);
-    let journal = second.journal.clone();
+    let log = second.log.clone();
     assert_eq!(second.code().await, 1);
-    assert_eq!(printed(&journal), "nginx: [emerg] bind() to 0.0.0.0:80 failed (address already in use)\n");
+    assert_eq!(printed(&log), "nginx: [emerg] bind() to 0.0.0.0:80 failed (address already in use)\n");
     assert_eq!(first.printed(), "");
 }
 

@@ -1,4 +1,4 @@
-//! HTTP/1.1 for programs: serve a port of the pod, fetch a page.
+//! HTTP/1.1 for programs: a server on a port of the pod, and a client.
 
 use std::convert::Infallible;
 use std::future::Future;
@@ -20,13 +20,13 @@ use crate::network::{Connection, DialError, Interface, ListenError, Listener};
 
 /// Connections that a program serves at a time; more wait in the kernel.
 const MAX_CONNECTIONS: usize = 256;
-/// The largest page that a program reads.
-const LARGEST_PAGE: usize = 8 << 20;
+/// Size limit of a fetched page.
+const MAX_PAGE_BYTES: usize = 8 << 20;
 
-/// What a handler answers.
+/// Response of a handler.
 pub(crate) type Answer = Response<Full<Bytes>>;
 
-/// An answer with a text and the content type that Go finds for it.
+/// A plain text response.
 pub(crate) fn text(status: StatusCode, body: impl Into<Bytes>) -> Answer {
     let mut answer = Response::new(Full::new(body.into()));
     *answer.status_mut() = status;
@@ -35,7 +35,7 @@ pub(crate) fn text(status: StatusCode, body: impl Into<Bytes>) -> Answer {
     answer
 }
 
-/// Serves `port` until `stopping`, then lets the answers under way finish.
+/// Serves `port` until `stopping`, then finishes the responses in progress.
 ///
 /// # Errors
 /// When the port cannot be listened on.
@@ -60,7 +60,7 @@ where
                 .timer(TokioTimer::new())
                 .serve_connection(TokioIo::new(stream), service);
             tokio::pin!(connection);
-            // A client that breaks off is nobody's error.
+            // Ignore disconnect errors.
             tokio::select! {
                 _ = connection.as_mut() => {}
                 () = stopping.cancelled() => {
@@ -92,7 +92,7 @@ pub(crate) struct Page {
     pub(crate) body: Bytes,
 }
 
-/// Why there is no page.
+/// Why a page was not fetched.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum FetchError {
     #[error("{0:?} is not an http address")]
@@ -105,11 +105,11 @@ pub(crate) enum FetchError {
     TimedOut,
     #[error("{0}")]
     Broken(#[source] hyper::Error),
-    #[error("the page is longer than {LARGEST_PAGE} bytes, or broke off")]
+    #[error("the page is longer than {MAX_PAGE_BYTES} bytes, or incomplete")]
     Body,
 }
 
-/// Fetches `http://host[:port]/path`, following no redirects.
+/// Fetches `http://host[:port]/path`, without following redirects.
 pub(crate) async fn fetch(
     network: &Interface,
     address: &str,
@@ -155,13 +155,13 @@ async fn exchange(connection: Connection, request: Request<Empty<Bytes>>) -> Res
     let answer = async {
         let response = sender.send_request(request).await.map_err(FetchError::Broken)?;
         let (head, body) = response.into_parts();
-        let body = Limited::new(body, LARGEST_PAGE).collect().await.map_err(|_| FetchError::Body)?;
+        let body = Limited::new(body, MAX_PAGE_BYTES).collect().await.map_err(|_| FetchError::Body)?;
         Ok(Page { status: head.status, headers: head.headers, body: body.to_bytes() })
     };
     tokio::pin!(answer);
     tokio::select! {
         page = answer.as_mut() => page,
-        // The driver ends with the connection; what it read before is still to be taken.
+        // The driver ends with the connection; the response may already be buffered.
         _ = driver => answer.await,
     }
 }

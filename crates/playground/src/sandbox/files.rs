@@ -1,52 +1,52 @@
-//! The files by which the programs of a pod know themselves and find others.
+//! Files under `/etc` in the containers of a pod: `hosts`, `resolv.conf` and others.
 //!
-//! Pure: from what the pod's spec says to the contents of `/etc/hosts`, `/etc/resolv.conf` and the like.
+//! Pure. The contents follow the pod's spec.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::net::IpAddr;
 
-/// The domain of every cluster.
+/// Cluster domain.
 const DOMAIN: &str = "cluster.local";
-/// Resolvers use no more of each.
-const MOST_NAMESERVERS: usize = 3;
-const MOST_SEARCHES: usize = 32;
+/// Limits of resolvers.
+const MAX_NAMESERVERS: usize = 3;
+const MAX_SEARCH_DOMAINS: usize = 32;
 
 const PASSWD: &str =
     "root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/nonexistent:/usr/sbin/nologin\n";
 const GROUP: &str = "root:x:0:\ntty:x:5:\nnogroup:x:65534:\n";
 const NSSWITCH: &str = "passwd: files\ngroup: files\nhosts: files dns\nservices: files\nprotocols: files\n";
 
-/// Where a pod looks names up.
+/// `dnsPolicy` of a pod.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum DnsPolicy {
-    /// In its cluster.
+    /// `ClusterFirst`.
     Cluster,
-    /// As its node does; nodes here have no resolver.
+    /// `Default`: the node's resolver; nodes of the playground have none.
     Node,
-    /// Only as its spec says.
+    /// `None`: only `dnsConfig`.
     Spec,
 }
 
-/// What the programs of a pod are told.
+/// Host name and DNS configuration of a pod.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Identity {
-    /// The pod's name for itself.
+    /// Host name of the pod.
     pub(crate) hostname: String,
-    /// `spec.subdomain`, empty for none.
+    /// `spec.subdomain`; may be empty.
     pub(crate) subdomain: String,
     /// The pod's namespace.
     pub(crate) namespace: String,
-    /// Further names: `spec.hostAliases`.
+    /// `spec.hostAliases`: address and names.
     pub(crate) aliases: Vec<(String, Vec<String>)>,
-    /// Where names are looked up.
+    /// `spec.dnsPolicy`.
     pub(crate) policy: DnsPolicy,
-    /// The DNS server of the cluster.
+    /// Address of the cluster's DNS server.
     pub(crate) cluster_dns: Option<IpAddr>,
     /// `spec.dnsConfig`.
     pub(crate) nameservers: Vec<String>,
     pub(crate) searches: Vec<String>,
-    /// Names with their values; empty for none.
+    /// Names with their values, which may be empty.
     pub(crate) options: Vec<(String, String)>,
 }
 
@@ -101,10 +101,10 @@ fn resolv_conf(identity: &Identity) -> String {
     add(&mut searches, &identity.searches);
     options.extend(identity.options.iter().cloned());
     let mut text = String::new();
-    for nameserver in nameservers.iter().take(MOST_NAMESERVERS) {
+    for nameserver in nameservers.iter().take(MAX_NAMESERVERS) {
         text.push_str(&format!("nameserver {nameserver}\n"));
     }
-    searches.truncate(MOST_SEARCHES);
+    searches.truncate(MAX_SEARCH_DOMAINS);
     if !searches.is_empty() {
         text.push_str(&format!("search {}\n", searches.join(" ")));
     }

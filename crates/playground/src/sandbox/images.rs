@@ -1,19 +1,19 @@
-//! Which installed or built-in program an image stands for.
+//! The program of an image in namespaces mode: an installed program, or a built-in one.
 //!
-//! Pure. A table maps the names of images, from any registry and with any tag, to programs of this machine; an image
-//! that is in no table still runs when its command is installed here.
+//! Pure. A table maps image names, from any registry and with any tag, to programs of this machine. An image outside the
+//! table runs if its command is installed on this machine.
 
 use std::path::PathBuf;
 
 use crate::programs;
 
-/// An image that installed programs stand for.
+/// An image that is replaced by installed programs.
 struct Installed {
-    /// The end of the repository names that mean it: whole path segments.
+    /// Last path segments of the repository names.
     repositories: &'static [&'static str],
     entrypoint: &'static [&'static str],
     command: &'static [&'static str],
-    /// Programs without which it is not the image that it says.
+    /// Programs that must be installed.
     programs: &'static [&'static str],
     has_busybox: bool,
 }
@@ -23,7 +23,7 @@ const IMAGES: &[Installed] = &[
         repositories: &["socat"],
         entrypoint: &["socat"],
         command: &[],
-        // The real image is an Alpine, whose shell this is.
+        // The real image is based on Alpine, which has the shell of busybox.
         programs: &["socat", "busybox"],
         has_busybox: true,
     },
@@ -57,7 +57,7 @@ const IMAGES: &[Installed] = &[
     },
 ];
 
-/// The Debian packages of programs that images need or users ask for.
+/// Debian packages of programs, for error messages.
 const PACKAGES: &[(&str, &str)] = &[
     ("bash", "bash"),
     ("busybox", "busybox"),
@@ -74,47 +74,47 @@ const PACKAGES: &[(&str, &str)] = &[
     ("wget", "wget"),
 ];
 
-/// What a container starts.
+/// Program of a container.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Launch {
     /// The command line.
     pub(crate) arguments: Vec<String>,
-    /// The image whose built-in program plays it; otherwise an installed one is looked for.
+    /// Image with the built-in program; `None` for an installed program.
     pub(crate) built_in: Option<String>,
     /// The working directory.
     pub(crate) directory: PathBuf,
-    /// Whether the commands in `/bin` are those of busybox.
+    /// Whether `/bin` has the commands of busybox.
     pub(crate) has_busybox: bool,
-    /// Installed programs that must be there.
+    /// Programs that must be installed.
     pub(crate) needed: Vec<String>,
 }
 
-/// A program that is not installed here.
+/// A program is not installed on this machine.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum NoSuchProgram {
-    /// The package is known.
+pub(crate) enum ProgramNotInstalled {
+    /// Its Debian package is known.
     #[error(
         "exec: \"{program}\": executable file not found in $PATH: install the Debian package {package} on this machine"
     )]
     Package {
-        /// Which program.
+        /// Name of the program.
         program: String,
-        /// Where it is found.
+        /// Debian package.
         package: &'static str,
     },
-    /// It is not.
+    /// Its Debian package is not known.
     #[error(
-        "exec: \"{program}\": executable file not found in $PATH: install it on this machine, where containers find their programs"
+        "exec: \"{program}\": executable file not found in $PATH: install it on this machine: containers use its programs"
     )]
     Unknown {
-        /// Which program.
+        /// Name of the program.
         program: String,
     },
 }
 
-impl NoSuchProgram {
-    /// A program that was looked for in vain.
-    pub(crate) fn named(program: &str) -> Self {
+impl ProgramNotInstalled {
+    /// The error for a missing program.
+    pub(crate) fn for_program(program: &str) -> Self {
         let program = program.to_owned();
         match PACKAGES.iter().find(|(known, _)| *known == program) {
             Some((_, package)) => Self::Package { program, package },
@@ -123,33 +123,32 @@ impl NoSuchProgram {
     }
 }
 
-/// What a container of `image` starts when its spec says `command` and `args`: they replace the image's own as
-/// Kubernetes defines it.
+/// The program of a container. `command` and `args` of its spec replace those of the image, as in Kubernetes.
 pub(crate) fn launch(image: &str, command: &[String], args: &[String]) -> Launch {
     let installed = IMAGES.iter().find(|known| programs::is_named(image, known.repositories));
     let built_in = programs::image(image).filter(|_| installed.is_none());
     let arguments = match (installed, built_in) {
         (Some(known), _) => programs::command_line(known.entrypoint, known.command, command, args),
-        (None, Some(played)) => played.command_line(command, args),
+        (None, Some(image)) => image.command_line(command, args),
         (None, None) => [command, args].concat(),
     };
-    let is_played = match built_in {
-        Some(played) => played.execute(arguments.clone()).is_ok(),
-        // An image of which nothing is known and nothing is said runs and does nothing.
+    let is_built_in = match built_in {
+        Some(image) => image.execute(arguments.clone()).is_ok(),
+        // An unknown image without a command runs and does nothing.
         None => installed.is_none() && arguments.is_empty(),
     };
     let has_busybox = installed.is_some_and(|known| known.has_busybox);
     let mut needed: Vec<String> =
         installed.map(|known| known.programs.iter().map(ToString::to_string).collect()).unwrap_or_default();
     if let Some(first) = arguments.first()
-        // Paths are those of the container, and busybox has commands that the machine may lack.
-        && !is_played && !has_busybox && !first.contains('/') && !needed.contains(first)
+        // Absolute paths are inside the container, and busybox has commands that the machine may not have.
+        && !is_built_in && !has_busybox && !first.contains('/') && !needed.contains(first)
     {
         needed.push(first.clone());
     }
     Launch {
         arguments,
-        built_in: is_played.then(|| image.to_owned()),
+        built_in: is_built_in.then(|| image.to_owned()),
         directory: PathBuf::from("/"),
         has_busybox,
         needed,
@@ -157,15 +156,18 @@ pub(crate) fn launch(image: &str, command: &[String], args: &[String]) -> Launch
 }
 
 impl Launch {
-    /// A further command in the container of an image.
+    /// A command for `exec` in a container of the image.
     pub(crate) fn beside(image: &str, arguments: Vec<String>) -> Self {
         let known = launch(image, &arguments, &[]);
         Self { needed: Vec::new(), ..known }
     }
 
-    /// The first program that it needs and that is not installed.
-    pub(crate) fn missing(&self, is_installed: impl Fn(&str) -> bool) -> Option<NoSuchProgram> {
-        self.needed.iter().find(|program| !is_installed(program)).map(|program| NoSuchProgram::named(program))
+    /// The first needed program that is not installed.
+    pub(crate) fn missing(&self, is_installed: impl Fn(&str) -> bool) -> Option<ProgramNotInstalled> {
+        self.needed
+            .iter()
+            .find(|program| !is_installed(program))
+            .map(|program| ProgramNotInstalled::for_program(program))
     }
 }
 
@@ -178,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn images_and_what_they_start() {
+    fn programs_of_images() {
         let cases = [
             (
                 "socat of any registry",
@@ -224,18 +226,18 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_installed_is_named_with_its_package() {
+    fn missing_programs_are_named_with_their_package() {
         let nothing = |_: &str| false;
         let cases = [
             ("an image of the table", "nicolaka/netshoot", "", "bash", "Debian package bash"),
             (
-                "its programs even if another one runs",
+                "a program of the image, even if the command is another one",
                 "alpine/socat",
                 "/bin/sh",
                 "\"socat\"",
                 "Debian package socat",
             ),
-            ("a command of nobody", "example/tool", "tool", "\"tool\"", "install it on this machine"),
+            ("an unknown command", "example/tool", "tool", "\"tool\"", "install it on this machine"),
         ];
         for (name, image, command, program, advice) in cases {
             let missing = launch(image, &words(command), &[]).missing(nothing).expect(name).to_string();

@@ -1,7 +1,7 @@
-//! What this process asks of the processes that it starts inside of a pod.
+//! Orders from the playground to its processes inside a pod.
 //!
-//! `Sandbox` writes an order, the hidden subcommand of the binary reads it and hands it to `inside`. Namespaces are
-//! named by paths that hold while the asking process waits.
+//! `Sandbox` puts an order on the command line, the hidden subcommand of the binary passes it to `inside`. Namespaces are
+//! paths under `/proc` of the playground, valid while it waits.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -12,49 +12,49 @@ use serde::{Deserialize, Serialize};
 /// One order.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Order {
-    /// Be the first process of a pod, until standard input ends.
+    /// Run as the first process of a pod, until standard input ends.
     Init {
-        /// The pod's name for itself.
+        /// Host name of the pod.
         hostname: String,
     },
-    /// Make the file system of a container.
+    /// Create the file system of a container.
     Root(RootOrder),
-    /// Become a program of a container.
+    /// Execute a program of a container.
     Run(RunOrder),
 }
 
-/// The file system of a container.
+/// File system of a container.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct RootOrder {
-    /// A folder of this machine to put it on, seen by nobody else.
+    /// Directory of this machine to mount it on.
     pub(crate) mount_point: PathBuf,
-    /// The pod's network namespace.
+    /// Path of the pod's network namespace.
     pub(crate) network: String,
     /// Files under `/etc`, by name.
     pub(crate) files: BTreeMap<String, String>,
-    /// Whether `/bin` holds the commands of busybox in place of this machine's.
+    /// Whether `/bin` has the commands of busybox instead of this machine's.
     pub(crate) has_busybox: bool,
 }
 
-/// A program of a container. Its environment is that of the process.
+/// Program of a container. It inherits the environment of the process.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct RunOrder {
-    /// The pod's network namespace.
+    /// Path of the pod's network namespace.
     pub(crate) network: String,
-    /// The pod's name for itself.
+    /// Path of the pod's UTS namespace.
     pub(crate) uts: String,
-    /// The pod's shared memory.
+    /// Path of the pod's IPC namespace.
     pub(crate) ipc: String,
-    /// The container's file system.
+    /// Path of the container's mount namespace.
     pub(crate) mounts: String,
     /// The pod's address.
     pub(crate) address: IpAddr,
     /// The command line.
     pub(crate) arguments: Vec<String>,
-    /// The image whose built-in program this is; otherwise an installed program.
+    /// Image with the built-in program; `None` for an installed program.
     pub(crate) built_in: Option<String>,
-    /// The working directory; made when missing.
+    /// Working directory; created if missing.
     pub(crate) directory: PathBuf,
-    /// Whether standard input is a terminal to take over.
+    /// Whether standard input is the controlling terminal.
     pub(crate) tty: bool,
 }

@@ -1,7 +1,7 @@
-//! One program in a container, as a child of this process: its streams, its signals, its exit code.
+//! A program in a container, as a child process: streams, signals, exit code.
 //!
-//! `containers::Run` plays a container's own program with it, the `exec` endpoint further ones. Signals for all go to
-//! the program's process group; what leaves the group ends with the pod.
+//! `pods::Run` runs a container's program with it, the `exec` endpoint a command. SIGKILL goes to the process group;
+//! processes that left the group end with the pod.
 
 use std::io;
 use std::os::unix::process::ExitStatusExt;
@@ -19,43 +19,43 @@ use tokio_util::sync::CancellationToken;
 use crate::programs::{Input, Output};
 use crate::sandbox::Terminal;
 
-/// How long output is waited for that something else than the program may still write.
-const LAST_WORDS: Duration = Duration::from_secs(2);
-/// Bytes that are moved at once.
-pub(crate) const PIECE: usize = 32 << 10;
+/// Time to wait for output of other processes after the program has ended.
+const OUTPUT_DRAIN_TIMEOUT: Duration = Duration::from_secs(2);
+/// Copy buffer size.
+pub(crate) const COPY_CHUNK: usize = 32 << 10;
 
-/// The key by which a terminal ends the input of a program.
+/// Ctrl-D: a terminal ends the input of a program.
 const END_OF_INPUT: u8 = 0x04;
 
-/// Which streams a program gets.
+/// Streams of a program.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Streams {
-    /// Whether its input can be fed.
+    /// Whether standard input is a pipe.
     pub(crate) stdin: bool,
-    /// Whether all its streams are a terminal.
+    /// Whether all streams are a pseudo-terminal.
     pub(crate) tty: bool,
 }
 
-/// A program that runs.
+/// A running program.
 #[derive(Debug)]
 pub(crate) struct Process {
     child: Child,
-    /// Its streams, to be taken by who moves the bytes.
-    pub(crate) ends: Ends,
+    /// Taken by the task that copies the bytes.
+    pub(crate) ends: StreamEnds,
 }
 
-/// This side of a program's streams.
+/// Parent side of a program's streams.
 #[derive(Debug, Default)]
-pub(crate) struct Ends {
+pub(crate) struct StreamEnds {
     pub(crate) terminal: Option<Terminal>,
     pub(crate) stdin: Option<ChildStdin>,
     pub(crate) stdout: Option<ChildStdout>,
     pub(crate) stderr: Option<ChildStderr>,
 }
 
-/// How a program is made to end.
+/// Cancelled to send a signal.
 #[derive(Debug, Clone)]
-pub(crate) struct Orders {
+pub(crate) struct Signals {
     /// SIGTERM.
     pub(crate) stopping: CancellationToken,
     /// SIGKILL.
@@ -79,47 +79,47 @@ impl Process {
         };
         let mut child = super::spawn(command, enter).await?;
         let (stdin, stdout, stderr) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
-        Ok(Self { child, ends: Ends { terminal, stdin, stdout, stderr } })
+        Ok(Self { child, ends: StreamEnds { terminal, stdin, stdout, stderr } })
     }
 
-    /// Sends a signal to the program alone.
+    /// Sends a signal to the program.
     pub(crate) fn signal(&self, signal: Signal) {
-        if let Some(number) = self.number() {
-            // It may have ended meanwhile.
-            let _ = kill(number, signal);
+        if let Some(pid) = self.pid() {
+            // Fails if it has ended.
+            let _ = kill(pid, signal);
         }
     }
 
-    /// Ends the program and what it has started.
+    /// Kills the process group of the program.
     pub(crate) fn kill(&self) {
-        if let Some(number) = self.number()
-            && killpg(number, Signal::SIGKILL) == Err(Errno::ESRCH)
+        if let Some(pid) = self.pid()
+            && killpg(pid, Signal::SIGKILL) == Err(Errno::ESRCH)
         {
-            // It has no group of its own yet.
+            // It has not called setsid yet.
             self.signal(Signal::SIGKILL);
         }
     }
 
-    /// Waits for its end and tells the code as a shell would.
+    /// Waits for its end. The exit code is that of a shell: 128 plus the signal.
     pub(crate) async fn wait(&mut self) -> i32 {
         self.child.wait().await.map_or(crate::programs::KILLED, code)
     }
 
-    /// Waits for its end, whatever it writes meanwhile.
+    /// Waits for its end and discards its output.
     pub(crate) async fn finish(mut self) -> i32 {
-        let Ends { stdout, stderr, .. } = std::mem::take(&mut self.ends);
-        let mut nowhere = tokio::io::sink();
-        let mut nowhere_either = tokio::io::sink();
+        let StreamEnds { stdout, stderr, .. } = std::mem::take(&mut self.ends);
+        let mut stdout_sink = tokio::io::sink();
+        let mut stderr_sink = tokio::io::sink();
         let discard = async {
             let stdout = async {
                 if let Some(mut stdout) = stdout {
-                    // A stream that breaks off is at its end.
-                    let _ = tokio::io::copy(&mut stdout, &mut nowhere).await;
+                    // An error ends the stream.
+                    let _ = tokio::io::copy(&mut stdout, &mut stdout_sink).await;
                 }
             };
             let stderr = async {
                 if let Some(mut stderr) = stderr {
-                    let _ = tokio::io::copy(&mut stderr, &mut nowhere_either).await;
+                    let _ = tokio::io::copy(&mut stderr, &mut stderr_sink).await;
                 }
             };
             tokio::join!(stdout, stderr);
@@ -131,11 +131,11 @@ impl Process {
         }
     }
 
-    /// Moves all streams of a container's own program until it ends, and carries out orders.
-    pub(crate) async fn play(mut self, stdin: Input, stdout: Output, stderr: Output, orders: Orders) -> i32 {
-        let Ends { terminal, stdin: child_stdin, stdout: child_stdout, stderr: child_stderr } =
+    /// Copies all streams of a container's program until it ends, and sends the requested signals.
+    pub(crate) async fn run(mut self, stdin: Input, stdout: Output, stderr: Output, signals: Signals) -> i32 {
+        let StreamEnds { terminal, stdin: child_stdin, stdout: child_stdout, stderr: child_stderr } =
             std::mem::take(&mut self.ends);
-        let feed = feed(stdin, child_stdin, terminal.clone());
+        let input = write_input(stdin, child_stdin, terminal.clone());
         let output = async {
             tokio::join!(
                 read_terminal(terminal, &stdout),
@@ -143,37 +143,37 @@ impl Process {
                 read(child_stderr, &stderr)
             );
         };
-        tokio::pin!(feed, output);
-        let group = self.number();
-        let (mut is_fed, mut is_silent) = (false, false);
+        tokio::pin!(input, output);
+        let group = self.pid();
+        let (mut input_done, mut output_done) = (false, false);
         let mut stopped = false;
         let code = loop {
             tokio::select! {
                 code = self.wait() => break code,
-                () = orders.killed.cancelled() => {
+                () = signals.killed.cancelled() => {
                     self.kill();
                     break self.wait().await;
                 }
-                () = orders.stopping.cancelled(), if !stopped => {
+                () = signals.stopping.cancelled(), if !stopped => {
                     stopped = true;
                     self.signal(Signal::SIGTERM);
                 }
-                () = &mut feed, if !is_fed => is_fed = true,
-                () = &mut output, if !is_silent => is_silent = true,
+                () = &mut input, if !input_done => input_done = true,
+                () = &mut output, if !output_done => output_done = true,
             }
         };
         if let Some(group) = group {
-            // What it has started ends with it; mostly there is nobody left.
+            // Kills the processes that it left behind; usually there are none.
             let _ = killpg(group, Signal::SIGKILL);
         }
-        if !is_silent {
-            // Somebody else may hold the streams open for ever.
-            let _ = timeout(LAST_WORDS, &mut output).await;
+        if !output_done {
+            // Other processes may hold the streams open.
+            let _ = timeout(OUTPUT_DRAIN_TIMEOUT, &mut output).await;
         }
         code
     }
 
-    fn number(&self) -> Option<Pid> {
+    fn pid(&self) -> Option<Pid> {
         self.child.id().and_then(|id| i32::try_from(id).ok()).map(Pid::from_raw)
     }
 }
@@ -182,12 +182,12 @@ fn code(status: ExitStatus) -> i32 {
     status.code().or_else(|| status.signal().map(|signal| 128 + signal)).unwrap_or(crate::programs::KILLED)
 }
 
-async fn feed(mut input: Input, stdin: Option<ChildStdin>, terminal: Option<Terminal>) {
+async fn write_input(mut input: Input, stdin: Option<ChildStdin>, terminal: Option<Terminal>) {
     let mut stdin = stdin;
     if stdin.is_none() && terminal.is_none() {
         return;
     }
-    let mut buffer = vec![0; PIECE];
+    let mut buffer = vec![0; COPY_CHUNK];
     while let Ok(length @ 1..) = input.read(&mut buffer).await {
         let bytes = &buffer[..length];
         let written = match (&mut stdin, &terminal) {
@@ -200,14 +200,14 @@ async fn feed(mut input: Input, stdin: Option<ChildStdin>, terminal: Option<Term
         }
     }
     if let (None, Some(terminal)) = (&stdin, &terminal) {
-        // The end of what is typed; a terminal that has hung up needs none.
+        // Ends the input; fails if the terminal is closed.
         let _ = terminal.write_all(&[END_OF_INPUT]).await;
     }
 }
 
 async fn read(stream: Option<impl AsyncRead + Unpin>, output: &Output) {
     let Some(mut stream) = stream else { return };
-    let mut buffer = vec![0; PIECE];
+    let mut buffer = vec![0; COPY_CHUNK];
     while let Ok(length @ 1..) = stream.read(&mut buffer).await {
         output.write(&buffer[..length]);
     }
@@ -215,7 +215,7 @@ async fn read(stream: Option<impl AsyncRead + Unpin>, output: &Output) {
 
 async fn read_terminal(terminal: Option<Terminal>, output: &Output) {
     let Some(terminal) = terminal else { return };
-    let mut buffer = vec![0; PIECE];
+    let mut buffer = vec![0; COPY_CHUNK];
     while let Ok(length @ 1..) = terminal.read(&mut buffer).await {
         output.write(&buffer[..length]);
     }

@@ -1,7 +1,7 @@
-//! A built-in program as the whole of a process: its streams, its signals, its exit code.
+//! A built-in program in its own process: streams, signals, exit code.
 //!
-//! `inside` calls it once the process is in the container; the program finds what it finds in the loopback mode, only
-//! that all of it is real.
+//! `inside` calls it once the process is in the container. The program has the same interface as on the loopback network,
+//! with the streams, signals and sockets of the process.
 
 use std::collections::BTreeMap;
 use std::env;
@@ -15,10 +15,12 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 use crate::network::Interface;
-use crate::programs::{self, Cursor, INTERRUPTED, Input, Journal, Output, Process, Seen, Stream, TERMINATED};
+use crate::programs::{
+    self, ContainerLog, INTERRUPTED, Input, LogReader, NextEntry, Output, Process, Stream, TERMINATED,
+};
 use crate::sandbox::order::RunOrder;
 
-/// The code when the process cannot even start the program.
+/// Exit code when the program cannot be started.
 const FAILED: u8 = 128;
 
 /// Runs a program of an image to its end.
@@ -33,17 +35,17 @@ pub(crate) fn run(image: &str, order: &RunOrder) -> ExitCode {
         Err(error) => return failed(&error),
     };
     let code = runtime.block_on(async {
-        let (stdout, stderr) = (Journal::default(), Journal::default());
+        let (stdout, stderr) = (ContainerLog::default(), ContainerLog::default());
         let (to_stdout, to_stderr) = (inherited(&std::io::stdout())?, inherited(&std::io::stderr())?);
         let clock = Clock::system();
         let stopping = CancellationToken::new();
         let process = Process {
             arguments: Vec::new(),
             environment: Arc::new(env::vars().collect::<BTreeMap<_, _>>()),
-            stdin: Input::of(inherited(&std::io::stdin())?),
+            stdin: Input::from_reader(inherited(&std::io::stdin())?),
             stdout: Output::new(stdout.clone(), Stream::Stdout, clock.clone()),
             stderr: Output::new(stderr.clone(), Stream::Stderr, clock.clone()),
-            network: Interface::own(order.address),
+            network: Interface::in_pod(order.address),
             clock,
             stopping: stopping.clone(),
         };
@@ -58,12 +60,12 @@ pub(crate) fn run(image: &str, order: &RunOrder) -> ExitCode {
         };
         let (code, (), ()) = tokio::join!(
             program,
-            pass_on(stdout.from_start(), to_stdout),
-            pass_on(stderr.from_start(), to_stderr)
+            copy_output(stdout.from_start(), to_stdout),
+            copy_output(stderr.from_start(), to_stderr)
         );
         Ok::<_, std::io::Error>(code)
     });
-    // A reader of standard input that is still waiting would hold the process back.
+    // A pending read of standard input would block the exit.
     runtime.shutdown_background();
     match code {
         Ok(code) => std::process::exit(code),
@@ -71,7 +73,7 @@ pub(crate) fn run(image: &str, order: &RunOrder) -> ExitCode {
     }
 }
 
-/// A stream of this process, to be read or written without holding its tasks back.
+/// A standard stream of this process, read or written on the blocking thread pool.
 fn inherited(stream: &impl AsFd) -> std::io::Result<tokio::fs::File> {
     let descriptor = stream.as_fd().try_clone_to_owned()?;
     Ok(tokio::fs::File::from_std(std::fs::File::from(descriptor)))
@@ -82,7 +84,7 @@ fn failed(error: &dyn std::error::Error) -> ExitCode {
     ExitCode::from(FAILED)
 }
 
-/// Tells the program of the first signal; the second one ends it.
+/// The first signal asks the program to end; the second one ends it.
 async fn killed_by_signal(stopping: &CancellationToken) -> i32 {
     let (Ok(mut terminate), Ok(mut interrupt)) =
         (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
@@ -101,9 +103,9 @@ async fn killed_by_signal(stopping: &CancellationToken) -> i32 {
     }
 }
 
-/// Writes what a program has written; a reader that is gone does not hold it back.
-async fn pass_on(mut from: Cursor, mut to: impl AsyncWrite + Unpin) {
-    while let Seen::Entry(entry) = from.next().await {
+/// Copies the output of a program; ends when the stream is closed.
+async fn copy_output(mut from: LogReader, mut to: impl AsyncWrite + Unpin) {
+    while let NextEntry::Entry(entry) = from.next().await {
         if to.write_all(&entry.bytes).await.is_err() || to.flush().await.is_err() {
             return;
         }

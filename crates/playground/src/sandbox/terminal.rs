@@ -1,4 +1,4 @@
-//! A pseudo-terminal: what a program takes for a screen and a keyboard is read and written here.
+//! A pseudo-terminal.
 
 use std::fs::File;
 use std::io;
@@ -12,51 +12,51 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::unix::pipe::{Receiver, Sender};
 use tokio::sync::Mutex;
 
-/// The near side of a terminal. Clones are the same one.
+/// Controlling side of a pseudo-terminal. Clones share state.
 #[derive(Debug, Clone)]
-pub(crate) struct Terminal(Arc<Near>);
+pub(crate) struct Terminal(Arc<Controller>);
 
-/// The runtime has no type of its own for terminals; those of pipes take any file that can be waited for.
+/// Tokio has no type for terminals; its pipe types accept any pollable file.
 #[derive(Debug)]
-struct Near {
+struct Controller {
     file: File,
-    screen: Mutex<Receiver>,
-    keyboard: Mutex<Sender>,
+    output: Mutex<Receiver>,
+    input: Mutex<Sender>,
 }
 
 impl Terminal {
-    /// Opens a terminal; the file is the far side, for the program.
+    /// Opens a terminal; the file is the side for the program.
     pub(crate) fn open() -> io::Result<(Self, File)> {
         let flags = OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC;
-        let near = openpt(flags)?;
-        grantpt(&near)?;
-        unlockpt(&near)?;
-        let far = ioctl_tiocgptpeer(&near, flags)?;
-        ioctl_fionbio(&near, true)?;
-        let file = File::from(near);
-        let screen = Mutex::new(Receiver::from_file_unchecked(file.try_clone()?)?);
-        let keyboard = Mutex::new(Sender::from_file_unchecked(file.try_clone()?)?);
-        Ok((Self(Arc::new(Near { file, screen, keyboard })), File::from(far)))
+        let controller = openpt(flags)?;
+        grantpt(&controller)?;
+        unlockpt(&controller)?;
+        let terminal = ioctl_tiocgptpeer(&controller, flags)?;
+        ioctl_fionbio(&controller, true)?;
+        let file = File::from(controller);
+        let output = Mutex::new(Receiver::from_file_unchecked(file.try_clone()?)?);
+        let input = Mutex::new(Sender::from_file_unchecked(file.try_clone()?)?);
+        Ok((Self(Arc::new(Controller { file, output, input })), File::from(terminal)))
     }
 
-    /// What programs have written; 0 when none is left that could.
+    /// Reads output; 0 when all programs have closed the terminal.
     pub(crate) async fn read(&self, buffer: &mut [u8]) -> io::Result<usize> {
-        match self.0.screen.lock().await.read(buffer).await {
-            // How the kernel tells that the far side is closed.
+        match self.0.output.lock().await.read(buffer).await {
+            // Linux returns EIO when the other side is closed.
             Err(error) if error.raw_os_error() == Some(Errno::EIO as i32) => Ok(0),
             read => read,
         }
     }
 
-    /// Types.
+    /// Writes input.
     pub(crate) async fn write_all(&self, bytes: &[u8]) -> io::Result<()> {
-        self.0.keyboard.lock().await.write_all(bytes).await
+        self.0.input.lock().await.write_all(bytes).await
     }
 
-    /// Sets the size of the screen.
+    /// Sets the size.
     pub(crate) fn resize(&self, columns: u16, rows: u16) {
         let size = Winsize { ws_row: rows, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 };
-        // A screen of the wrong size is still one.
+        // A wrong size is not fatal.
         let _ = tcsetwinsize(&self.0.file, size);
     }
 }

@@ -1,11 +1,11 @@
-//! SPDY/3 frames, to bytes and back (draft 3, section 2.6). Header blocks stay compressed here.
+//! Encodes and decodes SPDY/3 frames (draft 3, section 2.6). Header blocks stay compressed.
 
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 
-/// The largest control frame that is read; header blocks are small.
-const LARGEST_CONTROL: usize = 64 << 10;
-/// The largest data frame that is read; peers write in pieces of 32 KiB.
-const LARGEST_DATA: usize = 1 << 20;
+/// Size limit of a received control frame.
+const MAX_CONTROL_BYTES: usize = 64 << 10;
+/// Size limit of a received data frame; peers send 32 KiB.
+const MAX_DATA_BYTES: usize = 1 << 20;
 const FRAME_HEAD: usize = 8;
 const CONTROL: u8 = 0x80;
 const VERSION: u16 = 3;
@@ -17,7 +17,7 @@ const LOW_31: u32 = 0x7fff_ffff;
 /// `SETTINGS_INITIAL_WINDOW_SIZE`.
 pub(crate) const INITIAL_WINDOW_SIZE: u32 = 7;
 
-/// Why a stream was reset (section 2.6.3).
+/// Status of RST_STREAM (section 2.6.3).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u32)]
 pub(crate) enum Reset {
@@ -27,7 +27,7 @@ pub(crate) enum Reset {
     Cancel = 5,
 }
 
-/// The status of a session that ends because its work is done (section 2.6.6).
+/// GOAWAY status of a session that ends normally (section 2.6.6).
 pub(crate) const GOAWAY_OK: u32 = 0;
 
 /// One frame.
@@ -71,11 +71,11 @@ pub(crate) enum Frame {
         fin: bool,
         bytes: Bytes,
     },
-    /// A control frame of a type that is not known; it is to be ignored.
+    /// A control frame of an unknown type, to be ignored.
     Unknown(u16),
 }
 
-/// The bytes are not SPDY/3, or too much of it. The session cannot go on.
+/// The bytes are not a valid SPDY/3 frame. The session must end.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum FrameError {
     #[error("a frame of SPDY version {0}, expected 3")]
@@ -86,7 +86,7 @@ pub(crate) enum FrameError {
     Malformed(u16),
 }
 
-/// Takes one frame from the front of `buffer`; `None` when more bytes are needed.
+/// Removes one frame from the front of `buffer`; `None` when more bytes are needed.
 pub(crate) fn decode(buffer: &mut BytesMut) -> Result<Option<Frame>, FrameError> {
     if buffer.len() < FRAME_HEAD {
         return Ok(None);
@@ -94,7 +94,7 @@ pub(crate) fn decode(buffer: &mut BytesMut) -> Result<Option<Frame>, FrameError>
     let is_control = buffer[0] & CONTROL != 0;
     let flags = buffer[4];
     let length = usize::from(buffer[5]) << 16 | usize::from(buffer[6]) << 8 | usize::from(buffer[7]);
-    let limit = if is_control { LARGEST_CONTROL } else { LARGEST_DATA };
+    let limit = if is_control { MAX_CONTROL_BYTES } else { MAX_DATA_BYTES };
     if length > limit {
         return Err(FrameError::TooLarge { length, limit });
     }
@@ -141,7 +141,7 @@ fn control(kind: u16, flags: u8, mut body: Bytes) -> Result<Frame, FrameError> {
             if body.len() != count.saturating_mul(8) {
                 return Err(FrameError::Malformed(kind));
             }
-            // The upper byte of an id carries flags about keeping the value, which matter to nobody here.
+            // The upper byte of an id has flags about persisting the value, which are ignored.
             let settings = (0..count).map(|_| (body.get_u32() & 0x00ff_ffff, body.get_u32()));
             Ok(Frame::Settings(settings.collect()))
         }
@@ -312,13 +312,13 @@ mod tests {
             (
                 "HTTP/2",
                 b"PRI * HTTP/2.0\r\n",
-                FrameError::TooLarge { length: 0x20_4854, limit: LARGEST_DATA },
+                FrameError::TooLarge { length: 0x20_4854, limit: MAX_DATA_BYTES },
             ),
             ("SPDY/2", &[0x80, 2, 0, 6, 0, 0, 0, 4, 0, 0, 0, 1], FrameError::Version(2)),
             (
                 "a large control frame",
                 &[0x80, 3, 0, 1, 0, 0xff, 0xff, 0xff],
-                FrameError::TooLarge { length: 0xff_ffff, limit: LARGEST_CONTROL },
+                FrameError::TooLarge { length: 0xff_ffff, limit: MAX_CONTROL_BYTES },
             ),
             ("a short ping", &[0x80, 3, 0, 6, 0, 0, 0, 2, 0, 0], FrameError::Malformed(6)),
             (

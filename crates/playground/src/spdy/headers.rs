@@ -1,16 +1,16 @@
 //! Header blocks of SPDY/3: names and values, compressed with one zlib stream per direction (draft 3, section 2.6.10).
 //!
 //! Each direction of a session has its own coder, and all header blocks of that direction must pass through it in
-//! order: the compressor's state is part of the protocol.
+//! order: the state of the compressor is part of the protocol.
 
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 use flate2::{Compress, Compression, Decompress, FlushCompress, FlushDecompress};
 
-/// The largest header list that is read, uncompressed.
-const LARGEST_LIST: usize = 64 << 10;
-const MOST_HEADERS: u32 = 100;
+/// Size limit of a received header list, uncompressed.
+const MAX_HEADER_LIST_BYTES: usize = 64 << 10;
+const MAX_HEADERS: u32 = 100;
 
-/// The words that the dictionary starts with, each after its length.
+/// Start of the dictionary: words, each after its length.
 const DICTIONARY_WORDS: &str = "options head post put delete trace accept accept-charset accept-encoding \
     accept-language accept-ranges age allow authorization cache-control connection content-base content-encoding \
     content-language content-length content-location content-md5 content-range content-type date etag expect expires \
@@ -18,7 +18,7 @@ const DICTIONARY_WORDS: &str = "options head post put delete trace accept accept
     max-forwards pragma proxy-authenticate proxy-authorization range referer retry-after server te trailer \
     transfer-encoding upgrade user-agent vary via warning www-authenticate method get status 200_OK version HTTP/1.1 \
     url public set-cookie keep-alive origin";
-/// The text that the dictionary ends with.
+/// End of the dictionary.
 const DICTIONARY_TEXT: &str = "100101201202205206300302303304305306307402405406407408409410411412413414415416417502504505\
     203 Non-Authoritative Information204 No Content301 Moved Permanently400 Bad Request401 Unauthorized403 Forbidden\
     404 Not Found500 Internal Server Error501 Not Implemented503 Service UnavailableJan Feb Mar Apr May Jun Jul Aug \
@@ -37,12 +37,12 @@ impl HeaderList {
     }
 }
 
-/// The block cannot be read. The session cannot go on, as the next block builds on it.
+/// The block cannot be read. The session must end, because the next block depends on this one.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum HeaderError {
     #[error("a header block does not decompress")]
     Compression,
-    #[error("a header block of more than {LARGEST_LIST} bytes or {MOST_HEADERS} headers")]
+    #[error("a header block of more than {MAX_HEADER_LIST_BYTES} bytes or {MAX_HEADERS} headers")]
     TooLarge,
     #[error("a header block is cut off or not text")]
     Malformed,
@@ -114,7 +114,7 @@ impl Decoder {
                 Err(_) => return Err(HeaderError::Compression),
             }
             let consumed = (self.0.total_in() - start) as usize;
-            if plain.len() > LARGEST_LIST {
+            if plain.len() > MAX_HEADER_LIST_BYTES {
                 return Err(HeaderError::TooLarge);
             }
             if plain.len() < plain.capacity() {
@@ -143,7 +143,7 @@ fn plain_block(headers: &HeaderList) -> BytesMut {
 
 fn parse_block(mut plain: Bytes) -> Result<HeaderList, HeaderError> {
     let count = plain.try_get_u32().map_err(|_| HeaderError::Malformed)?;
-    if count > MOST_HEADERS {
+    if count > MAX_HEADERS {
         return Err(HeaderError::TooLarge);
     }
     let mut headers = Vec::with_capacity(count as usize);

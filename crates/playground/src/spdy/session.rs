@@ -1,8 +1,8 @@
-//! One SPDY session: streams that the peer opens, over any byte stream.
+//! A SPDY session: streams that the peer opens, over any byte stream.
 //!
-//! [`Session::serve`] gives a handle and a driver; the owner polls both. Every buffer is bounded: a stream holds a
-//! few frames for its reader and a session a few frames for its peer. A stream whose reader is behind by more than
-//! that holds back the whole connection, since peers in the field ignore the credit they are given.
+//! [`Session::serve`] returns a handle and a driver; the owner polls both. Buffers are bounded: [`INBOX_CHUNKS`] chunks per
+//! stream, [`OUTBOX_FRAMES`] frames per session. A slow reader of one stream blocks the whole connection, because the peers
+//! ignore the credit they are granted.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -19,20 +19,20 @@ use crate::spdy::frame::{self, Frame, FrameError, GOAWAY_OK, INITIAL_WINDOW_SIZE
 use crate::spdy::headers::{Decoder, Encoder, HeaderError, HeaderList};
 use crate::spdy::window::{Credit, INITIAL};
 
-/// The largest piece of data that is sent in a frame or given to a reader at once.
-const PIECE: usize = 16 << 10;
-/// Pieces that wait for the reader of a stream.
-const INBOX: usize = 16;
-/// Frames that wait for the peer.
-const OUTBOX: usize = 16;
-/// Streams that a peer may have open; the next one is refused.
-const MOST_STREAMS: usize = 256;
-/// How long a peer that was told goodbye may take to close its end.
-const LINGER: Duration = Duration::from_secs(5);
-/// Consumed bytes after which the peer is granted new credit.
+/// Size limit of the data in a sent frame, and of a chunk for a reader.
+const COPY_CHUNK: usize = 16 << 10;
+/// Received chunks that wait for the reader of a stream.
+const INBOX_CHUNKS: usize = 16;
+/// Frames that wait to be sent.
+const OUTBOX_FRAMES: usize = 16;
+/// Open streams; more are refused.
+const MAX_STREAMS: usize = 256;
+/// Time for the peer to close the connection after GOAWAY.
+const LINGER_TIMEOUT: Duration = Duration::from_secs(5);
+/// Consumed bytes after which new credit is granted to the peer.
 const GRANT_AFTER: usize = INITIAL as usize / 2;
 
-/// The owner's handle of a session.
+/// Handle of a session.
 #[derive(Debug)]
 pub(crate) struct Session {
     opened: mpsc::Receiver<Stream>,
@@ -47,7 +47,7 @@ pub(crate) struct Stream {
     pub(crate) writer: Writer,
 }
 
-/// What the peer sends on a stream.
+/// Receives the data of a stream.
 #[derive(Debug)]
 pub(crate) struct Reader {
     id: u32,
@@ -56,16 +56,16 @@ pub(crate) struct Reader {
     consumed: usize,
 }
 
-/// What is sent to the peer on a stream; a writer that is dropped before it finished cancels the stream.
+/// Sends data on a stream; dropping it before [`Writer::finish`] resets the stream.
 #[derive(Debug)]
 pub(crate) struct Writer {
     id: u32,
-    shared: Arc<Shared>,
+    state: Arc<SessionState>,
     outbox: mpsc::Sender<Outgoing>,
     finished: bool,
 }
 
-/// The stream ended before its time: reset by the peer, or lost with the session.
+/// The stream was reset by the peer, or the session has ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the stream was reset")]
 pub(crate) struct StreamError;
@@ -85,7 +85,7 @@ pub(crate) enum SessionError {
 
 #[derive(Debug)]
 enum Inbound {
-    Piece(Bytes),
+    Chunk(Bytes),
     End,
 }
 
@@ -93,41 +93,41 @@ enum Inbound {
 enum Outgoing {
     Reply(u32),
     Frame(Frame),
-    /// The last frame; the session ends when it is sent.
+    /// The last frame; the session ends after it.
     GoAway,
 }
 
 #[derive(Debug)]
-struct Shared {
+struct SessionState {
     credit: Mutex<Credit>,
     credit_changed: Notify,
-    streams: Mutex<BTreeMap<u32, Sides>>,
+    streams: Mutex<BTreeMap<u32, StreamState>>,
 }
 
-/// What is still open of a stream.
+/// Open directions of a stream.
 #[derive(Debug)]
-struct Sides {
-    /// `None` once the peer has finished.
+struct StreamState {
+    /// `None` after the peer has finished.
     inbox: Option<mpsc::Sender<Inbound>>,
     writing: bool,
 }
 
 impl Session {
-    /// A session over `connection`, and the driver that must be polled for anything to happen. The driver ends when
-    /// the connection does or after [`Session::close`].
+    /// Creates a session over `connection`, and its driver, which must be polled. The driver ends with the connection, or
+    /// after [`Session::close`].
     pub(crate) fn serve<C>(connection: C) -> (Self, impl Future<Output = Result<(), SessionError>> + Send)
     where
         C: AsyncRead + AsyncWrite + Send + 'static,
     {
-        let (outbox, outgoing) = mpsc::channel(OUTBOX);
-        let (opening, opened) = mpsc::channel(MOST_STREAMS);
-        let shared = Arc::new(Shared {
+        let (outbox, outgoing) = mpsc::channel(OUTBOX_FRAMES);
+        let (opening, opened) = mpsc::channel(MAX_STREAMS);
+        let state = Arc::new(SessionState {
             credit: Mutex::new(Credit::new()),
             credit_changed: Notify::new(),
             streams: Mutex::default(),
         });
         let receiver = Receiver {
-            shared: shared.clone(),
+            state: state.clone(),
             opening,
             outbox: outbox.clone(),
             decoder: Decoder::new(),
@@ -140,40 +140,40 @@ impl Session {
             let result = tokio::select! {
                 received = receiving.as_mut() => received,
                 sent = send(writer, outgoing) => match sent {
-                    // Closing under what the peer still sends could cost it what it has not read yet.
-                    Ok(()) => timeout(LINGER, receiving).await.unwrap_or(Ok(())),
+                    // Closing the connection while the peer sends would reset it, and the peer could lose unread frames.
+                    Ok(()) => timeout(LINGER_TIMEOUT, receiving).await.unwrap_or(Ok(())),
                     Err(error) => Err(error.into()),
                 },
             };
-            shared.lose_all();
+            state.close_all();
             result
         };
         (Self { opened, outbox }, driver)
     }
 
-    /// The next stream that the peer opens; `None` when there will be none.
+    /// The next stream that the peer opens; `None` after the session has ended.
     pub(crate) async fn accept(&mut self) -> Option<Stream> {
         self.opened.recv().await
     }
 
-    /// Sends what is queued, says goodbye and ends the session.
+    /// Sends the queued frames and GOAWAY, and ends the session.
     pub(crate) async fn close(&self) {
-        // A session that is over already needs no goodbye.
+        // Fails if the session has ended.
         let _ = self.outbox.send(Outgoing::GoAway).await;
     }
 }
 
 impl Reader {
-    /// The next bytes, `None` at the end of what the peer sends.
+    /// The next bytes; `None` after the peer has finished.
     pub(crate) async fn read(&mut self) -> Result<Option<Bytes>, StreamError> {
         match self.inbox.recv().await {
-            Some(Inbound::Piece(bytes)) => {
+            Some(Inbound::Chunk(bytes)) => {
                 self.consumed += bytes.len();
                 if self.consumed >= GRANT_AFTER {
                     let delta = std::mem::take(&mut self.consumed) as u32;
                     for stream in [self.id, 0] {
                         let grant = Outgoing::Frame(Frame::WindowUpdate { stream, delta });
-                        // The bytes were received even if the session is over by now.
+                        // Fails if the session has ended; the bytes are valid anyway.
                         let _ = self.outbox.send(grant).await;
                     }
                 }
@@ -186,32 +186,32 @@ impl Reader {
 }
 
 impl Writer {
-    /// Sends bytes, waiting for credit and for room.
+    /// Sends bytes, waiting for credit and for room in the queue.
     pub(crate) async fn send(&mut self, mut bytes: Bytes) -> Result<(), StreamError> {
         while !bytes.is_empty() {
-            let granted = self.credit(bytes.len().min(PIECE)).await?;
+            let granted = self.credit(bytes.len().min(COPY_CHUNK)).await?;
             let frame = Frame::Data { stream: self.id, fin: false, bytes: bytes.split_to(granted) };
             self.outbox.send(Outgoing::Frame(frame)).await.map_err(|_| StreamError)?;
         }
         Ok(())
     }
 
-    /// Tells the peer that nothing follows.
+    /// Ends the data of the stream.
     pub(crate) async fn finish(mut self) -> Result<(), StreamError> {
         self.finished = true;
         let last = Frame::Data { stream: self.id, fin: true, bytes: Bytes::new() };
         let sent = self.outbox.send(Outgoing::Frame(last)).await;
-        self.shared.stop_writing(self.id);
+        self.state.stop_writing(self.id);
         sent.map_err(|_| StreamError)
     }
 
     async fn credit(&self, wanted: usize) -> Result<usize, StreamError> {
         loop {
-            let changed = self.shared.credit_changed.notified();
-            if !self.shared.is_open(self.id) {
+            let changed = self.state.credit_changed.notified();
+            if !self.state.is_open(self.id) {
                 return Err(StreamError);
             }
-            match self.shared.credit.lock().take(self.id, wanted) {
+            match self.state.credit.lock().take(self.id, wanted) {
                 0 => {}
                 granted => return Ok(granted),
             }
@@ -222,65 +222,65 @@ impl Writer {
 
 impl Drop for Writer {
     fn drop(&mut self) {
-        if !self.finished && self.shared.lose(self.id) {
+        if !self.finished && self.state.close(self.id) {
             let frame = Frame::RstStream { stream: self.id, status: Reset::Cancel as u32 };
-            // Without room in the queue the peer learns it from the end of the session.
+            // If the queue is full, the peer notices at the end of the session.
             let _ = self.outbox.try_send(Outgoing::Frame(frame));
         }
     }
 }
 
-impl Shared {
-    /// Starts a stream unless there are too many.
+impl SessionState {
+    /// Adds a stream; `false` when there are too many.
     fn open(&self, stream: u32, inbox: mpsc::Sender<Inbound>) -> bool {
         let mut streams = self.streams.lock();
-        if streams.len() >= MOST_STREAMS {
+        if streams.len() >= MAX_STREAMS {
             return false;
         }
-        streams.insert(stream, Sides { inbox: Some(inbox), writing: true });
+        streams.insert(stream, StreamState { inbox: Some(inbox), writing: true });
         self.credit.lock().open(stream);
         true
     }
 
     fn is_open(&self, stream: u32) -> bool {
-        self.streams.lock().get(&stream).is_some_and(|sides| sides.writing)
+        self.streams.lock().get(&stream).is_some_and(|stream_state| stream_state.writing)
     }
 
-    /// Forgets a stream; whether it was there.
-    fn lose(&self, stream: u32) -> bool {
-        let was_there = self.streams.lock().remove(&stream).is_some();
+    /// Removes a stream; `false` when it is unknown.
+    fn close(&self, stream: u32) -> bool {
+        let was_open = self.streams.lock().remove(&stream).is_some();
         self.credit.lock().close(stream);
         self.credit_changed.notify_waiters();
-        was_there
+        was_open
     }
 
-    fn lose_all(&self) {
+    fn close_all(&self) {
         self.streams.lock().clear();
         self.credit_changed.notify_waiters();
     }
 
     fn stop_writing(&self, stream: u32) {
-        let is_over = {
+        let has_ended = {
             let mut streams = self.streams.lock();
-            streams.get_mut(&stream).is_some_and(|sides| {
-                sides.writing = false;
-                sides.inbox.is_none()
+            streams.get_mut(&stream).is_some_and(|stream_state| {
+                stream_state.writing = false;
+                stream_state.inbox.is_none()
             })
         };
-        if is_over {
-            self.lose(stream);
+        if has_ended {
+            self.close(stream);
         }
     }
 
-    /// Takes the inbox of a stream whose peer has finished.
+    /// Takes the inbox of a stream after the peer has finished.
     fn stop_reading(&self, stream: u32) -> Option<mpsc::Sender<Inbound>> {
-        let (inbox, is_over) = {
+        let (inbox, has_ended) = {
             let mut streams = self.streams.lock();
-            let sides = streams.get_mut(&stream)?;
-            (sides.inbox.take(), !sides.writing)
+            let stream_state = streams.get_mut(&stream)?;
+            (stream_state.inbox.take(), !stream_state.writing)
         };
-        if is_over {
-            self.lose(stream);
+        if has_ended {
+            self.close(stream);
         }
         inbox
     }
@@ -290,19 +290,19 @@ impl Shared {
     }
 }
 
-/// Reads the peer's frames.
+/// Handles the frames of the peer.
 struct Receiver {
-    shared: Arc<Shared>,
+    state: Arc<SessionState>,
     opening: mpsc::Sender<Stream>,
     outbox: mpsc::Sender<Outgoing>,
     decoder: Decoder,
-    /// The newest stream of the peer.
+    /// Highest stream id of the peer.
     last: u32,
 }
 
 impl Receiver {
     async fn run(mut self, mut connection: impl AsyncRead + Unpin) -> Result<(), SessionError> {
-        let mut buffer = BytesMut::with_capacity(PIECE);
+        let mut buffer = BytesMut::with_capacity(COPY_CHUNK);
         loop {
             while let Some(frame) = frame::decode(&mut buffer)? {
                 self.handle(frame).await?;
@@ -320,25 +320,25 @@ impl Receiver {
                 self.open(stream, fin, headers).await;
             }
             Frame::SynReply { block, .. } | Frame::Headers { block, .. } => {
-                // Nothing here opens streams or waits for further headers, but the coder must see each block.
+                // Ignored, but the decoder must process every header block.
                 self.decoder.decode(&block)?;
             }
             Frame::Data { stream, fin, bytes } => self.data(stream, fin, bytes).await,
             Frame::RstStream { stream, .. } => {
-                self.shared.lose(stream);
+                self.state.close(stream);
             }
             Frame::Ping(id) if id % 2 == 1 => self.push(Outgoing::Frame(Frame::Ping(id))).await,
             Frame::WindowUpdate { stream, delta } => {
-                self.shared.credit.lock().grant(stream, delta).map_err(|_| SessionError::Credit)?;
-                self.shared.credit_changed.notify_waiters();
+                self.state.credit.lock().grant(stream, delta).map_err(|_| SessionError::Credit)?;
+                self.state.credit_changed.notify_waiters();
             }
             Frame::Settings(settings) => {
                 for (_, size) in settings.into_iter().filter(|(id, _)| *id == INITIAL_WINDOW_SIZE) {
-                    self.shared.credit.lock().set_initial(size);
-                    self.shared.credit_changed.notify_waiters();
+                    self.state.credit.lock().set_initial(size);
+                    self.state.credit_changed.notify_waiters();
                 }
             }
-            // A peer that goes away finishes its streams first; the end of the connection follows.
+            // After GOAWAY the peer finishes its streams and closes the connection.
             Frame::GoAway { .. } | Frame::Ping(_) | Frame::Unknown(_) => {}
         }
         Ok(())
@@ -350,8 +350,8 @@ impl Receiver {
             return self.reset(stream, Reset::ProtocolError).await;
         }
         self.last = stream;
-        let (sender, inbox) = mpsc::channel(INBOX);
-        if !self.shared.open(stream, sender) {
+        let (sender, inbox) = mpsc::channel(INBOX_CHUNKS);
+        if !self.state.open(stream, sender) {
             return self.reset(stream, Reset::RefusedStream).await;
         }
         self.push(Outgoing::Reply(stream)).await;
@@ -360,7 +360,7 @@ impl Receiver {
             reader: Reader { id: stream, inbox, outbox: self.outbox.clone(), consumed: 0 },
             writer: Writer {
                 id: stream,
-                shared: self.shared.clone(),
+                state: self.state.clone(),
                 outbox: self.outbox.clone(),
                 finished: false,
             },
@@ -368,12 +368,12 @@ impl Receiver {
         if fin {
             self.end(stream).await;
         }
-        // An owner that accepts no more streams drops this one, which cancels it.
+        // Fails if the owner accepts no more streams; dropping the stream resets it.
         let _ = self.opening.send(opened).await;
     }
 
     async fn data(&self, stream: u32, fin: bool, mut bytes: Bytes) {
-        let Some(inbox) = self.shared.inbox(stream) else {
+        let Some(inbox) = self.state.inbox(stream) else {
             self.discard(bytes.len()).await;
             if stream > self.last || stream.is_multiple_of(2) {
                 self.reset(stream, Reset::InvalidStream).await;
@@ -381,10 +381,10 @@ impl Receiver {
             return;
         };
         while !bytes.is_empty() {
-            let piece = bytes.split_to(bytes.len().min(PIECE));
-            if let Err(refused) = inbox.send(Inbound::Piece(piece)).await {
-                let Inbound::Piece(piece) = refused.0 else { continue };
-                self.discard(piece.len()).await;
+            let chunk = bytes.split_to(bytes.len().min(COPY_CHUNK));
+            if let Err(refused) = inbox.send(Inbound::Chunk(chunk)).await {
+                let Inbound::Chunk(chunk) = refused.0 else { continue };
+                self.discard(chunk.len()).await;
             }
         }
         if fin {
@@ -393,13 +393,13 @@ impl Receiver {
     }
 
     async fn end(&self, stream: u32) {
-        if let Some(inbox) = self.shared.stop_reading(stream) {
-            // A reader that is gone needs no end.
+        if let Some(inbox) = self.state.stop_reading(stream) {
+            // Fails if the reader was dropped.
             let _ = inbox.send(Inbound::End).await;
         }
     }
 
-    /// Gives the session's credit back for bytes that nobody reads.
+    /// Returns the session's credit for discarded bytes.
     async fn discard(&self, length: usize) {
         if length > 0 {
             self.push(Outgoing::Frame(Frame::WindowUpdate { stream: 0, delta: length as u32 })).await;
@@ -411,20 +411,20 @@ impl Receiver {
     }
 
     async fn push(&self, outgoing: Outgoing) {
-        // The sending half ends the session together with this one.
+        // Fails if the session has ended.
         let _ = self.outbox.send(outgoing).await;
     }
 }
 
-/// Writes frames until the last one.
+/// Sends frames until GOAWAY.
 async fn send(
     mut connection: impl AsyncWrite + Unpin,
     mut outgoing: mpsc::Receiver<Outgoing>,
 ) -> io::Result<()> {
     let mut encoder = Encoder::new();
     let mut buffer = BytesMut::new();
-    let mut is_over = false;
-    while !is_over && let Some(first) = outgoing.recv().await {
+    let mut has_ended = false;
+    while !has_ended && let Some(first) = outgoing.recv().await {
         let mut next = Some(first);
         while let Some(item) = next.take() {
             match item {
@@ -435,11 +435,11 @@ async fn send(
                 }
                 Outgoing::GoAway => {
                     Frame::GoAway { last_good: 0, status: GOAWAY_OK }.encode(&mut buffer);
-                    is_over = true;
+                    has_ended = true;
                     break;
                 }
             }
-            if buffer.len() < 4 * PIECE {
+            if buffer.len() < 4 * COPY_CHUNK {
                 next = outgoing.try_recv().ok();
             }
         }

@@ -1,71 +1,71 @@
-//! Credit for sending: how many bytes the peer is ready to take, per stream and for the session.
+//! Flow control credit: bytes that the peer accepts, per stream and for the session.
 //!
-//! A peer takes part once it has granted credit or set the initial amount; until then nothing is held back here.
+//! Credit limits sending only after the peer has granted credit or set the initial window.
 
 use std::collections::BTreeMap;
 
 /// The credit of a new stream and of a session (draft 3.1, section 2.6.8).
 pub(crate) const INITIAL: i64 = 64 << 10;
-/// The most credit that a peer may grant.
-const LARGEST: i64 = 0x7fff_ffff;
+/// Limit of the credit that a peer may grant.
+const MAX_CREDIT: i64 = 0x7fff_ffff;
 
-/// The credit that the peer has granted.
+/// Credit granted by the peer.
 #[derive(Debug)]
 pub(crate) struct Credit {
-    peer_takes_part: bool,
+    is_enforced: bool,
     initial: i64,
     session: i64,
     streams: BTreeMap<u32, i64>,
 }
 
-/// A stream or the session was granted more than can be counted.
+/// The granted credit exceeds the limit.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Overflow;
 
 impl Credit {
     pub(crate) fn new() -> Self {
-        Self { peer_takes_part: false, initial: INITIAL, session: INITIAL, streams: BTreeMap::new() }
+        Self { is_enforced: false, initial: INITIAL, session: INITIAL, streams: BTreeMap::new() }
     }
 
-    /// Starts to count for a stream.
+    /// Adds a stream.
     pub(crate) fn open(&mut self, stream: u32) {
         self.streams.insert(stream, self.initial);
     }
 
-    /// Stops to count for a stream.
+    /// Removes a stream.
     pub(crate) fn close(&mut self, stream: u32) {
         self.streams.remove(&stream);
     }
 
-    /// Takes up to `wanted` bytes of credit; 0 when there is none now. A stream that is gone takes none.
+    /// Takes up to `wanted` bytes of credit; 0 when there is none, or for an unknown stream.
     pub(crate) fn take(&mut self, stream: u32, wanted: usize) -> usize {
         let Some(own) = self.streams.get_mut(&stream) else { return 0 };
-        let wanted = i64::try_from(wanted).unwrap_or(LARGEST);
-        let granted = if self.peer_takes_part { wanted.min(*own).min(self.session).max(0) } else { wanted };
+        let wanted = i64::try_from(wanted).unwrap_or(MAX_CREDIT);
+        let granted = if self.is_enforced { wanted.min(*own).min(self.session).max(0) } else { wanted };
         *own -= granted;
         self.session -= granted;
         usize::try_from(granted).unwrap_or_default()
     }
 
-    /// The peer granted more; stream 0 is the session.
+    /// Adds credit granted by the peer; stream 0 is the session.
     pub(crate) fn grant(&mut self, stream: u32, delta: u32) -> Result<(), Overflow> {
-        self.peer_takes_part = true;
+        self.is_enforced = true;
         let credit = match stream {
             0 => Some(&mut self.session),
             _ => self.streams.get_mut(&stream),
         };
         if let Some(credit) = credit {
             *credit += i64::from(delta);
-            if *credit > LARGEST {
+            if *credit > MAX_CREDIT {
                 return Err(Overflow);
             }
         }
         Ok(())
     }
 
-    /// The peer set the credit that streams start with; open streams follow.
+    /// Sets the initial credit of streams; open streams change by the difference.
     pub(crate) fn set_initial(&mut self, size: u32) {
-        self.peer_takes_part = true;
+        self.is_enforced = true;
         let difference = i64::from(size) - self.initial;
         self.initial = i64::from(size);
         for credit in self.streams.values_mut() {
@@ -79,7 +79,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_peer_that_grants_nothing_is_not_held_back() {
+    fn credit_is_not_enforced_before_a_grant() {
         let mut credit = Credit::new();
         credit.open(1);
         assert_eq!(credit.take(1, 10 << 20), 10 << 20);

@@ -1,8 +1,7 @@
-//! A network namespace of the kernel, held by a file descriptor, and doing things inside of it.
+//! A network namespace of the kernel, held open by a file descriptor, and work inside it.
 //!
-//! Only a thread can enter a namespace, so everything here runs on a thread of its own that ends afterwards; what it
-//! makes there (a socket, a child) stays in the namespace. Nothing else keeps a namespace alive: it is gone when this
-//! process is, however that ends.
+//! A namespace is entered by a thread, so work runs on a new thread that ends afterwards; sockets and children created
+//! there stay in the namespace. The namespace is removed when this process ends.
 
 use std::fs::File;
 use std::io::{self, Write};
@@ -20,53 +19,53 @@ pub(crate) struct NetworkNamespace(File);
 /// Why a program that sets up the network has failed.
 #[derive(Debug, thiserror::Error)]
 pub enum ToolError {
-    /// It cannot be started, or the namespace cannot be entered.
+    /// The program cannot be started, or the namespace cannot be entered.
     #[error("cannot run {program}: {source}")]
     Start {
-        /// Which program.
+        /// Name of the program.
         program: &'static str,
-        /// Why.
+        /// Cause.
         source: io::Error,
     },
-    /// It says what is wrong.
+    /// The program failed.
     #[error("{program} says: {message}")]
     Refused {
-        /// Which program.
+        /// Name of the program.
         program: &'static str,
-        /// Its own words.
+        /// Its standard error.
         message: String,
     },
 }
 
 impl NetworkNamespace {
-    /// Makes a new one, in which there is nothing but a loopback interface that is down.
+    /// Creates a namespace with a loopback interface that is down.
     pub(crate) async fn create() -> io::Result<Self> {
-        apart(|| {
+        on_new_thread(|| {
             unshare(CloneFlags::CLONE_NEWNET)?;
             Ok(Self(File::open("/proc/thread-self/ns/net")?))
         })
         .await
     }
 
-    /// A path under which other programs of this machine find it.
+    /// Path of the namespace for other programs of this machine.
     pub(crate) fn path(&self) -> String {
         format!("/proc/{}/fd/{}", std::process::id(), self.0.as_raw_fd())
     }
 
-    /// Runs `work` inside.
+    /// Runs `work` inside the namespace.
     pub(crate) async fn inside<T: Send + 'static>(
         &self,
         work: impl FnOnce() -> io::Result<T> + Send + 'static,
     ) -> io::Result<T> {
         let namespace = self.0.try_clone()?;
-        apart(move || {
+        on_new_thread(move || {
             setns(&namespace, CloneFlags::CLONE_NEWNET)?;
             work()
         })
         .await
     }
 
-    /// Runs a program inside to its end, with `input` to read.
+    /// Runs a program inside the namespace to its end, with `input` on its standard input.
     pub(crate) async fn run(
         &self,
         program: &'static str,
@@ -79,7 +78,7 @@ impl NetworkNamespace {
             command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped());
             let mut child = command.spawn()?;
             let mut stdin = child.stdin.take().ok_or(io::ErrorKind::BrokenPipe)?;
-            // A program that ends early says why on its standard error.
+            // A program that ends early reports it on its standard error.
             let _ = stdin.write_all(input.as_bytes());
             drop(stdin);
             child.wait_with_output()
@@ -93,13 +92,13 @@ impl NetworkNamespace {
     }
 }
 
-/// Runs `work` on a thread of its own, so that whatever it enters is left with the thread.
-pub(crate) async fn apart<T: Send + 'static>(
+/// Runs `work` on a new thread, so that the namespaces it enters are left with the thread.
+pub(crate) async fn on_new_thread<T: Send + 'static>(
     work: impl FnOnce() -> io::Result<T> + Send + 'static,
 ) -> io::Result<T> {
     let (done, result) = oneshot::channel();
     thread::Builder::new().name("namespace".to_owned()).spawn(move || {
-        // Who waited may have been cancelled.
+        // The receiver may have been cancelled.
         let _ = done.send(work());
     })?;
     result.await.map_err(|_| io::Error::other("the thread in the namespace has panicked"))?

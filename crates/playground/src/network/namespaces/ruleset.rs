@@ -1,11 +1,10 @@
 //! The forwarding rules of a cluster as nftables commands.
 //!
-//! Pure: from the rules of a Service before and after a change to the text that turns one into the other, in one
-//! transaction and without touching any other Service. `router` feeds the text to `nft`; what the rules are is decided
-//! in `network::rules`.
+//! Pure. Computes the commands that change the rules of one Service, in one transaction and without touching any other
+//! Service. `router` runs `nft` with them; `network::rules` computes the rules.
 //!
 //! ```text
-//! from-pods, from-here ─► @fronts ─► f-…: sticky endpoints, then one at random ─► e-…: remember, rewrite
+//! from-pods, from-here ─► @frontends ─► f-…: sticky endpoints, then one at random ─► e-…: remember, rewrite
 //! forwarded, sent      ─► @refused and every other Service address ─► refuse
 //! ```
 
@@ -17,23 +16,24 @@ use std::sync::Arc;
 use ipnet::IpNet;
 use portolan_object::ObjectKey;
 
-use crate::network::rules::{Backend, Endpoint, Front, ServiceRules};
-use crate::network::{Protocol, Ranges};
+use crate::network::address::{Frontend, Protocol};
+use crate::network::ranges::Ranges;
+use crate::network::rules::{Backend, Endpoint, ServiceRules};
 
-/// What differs between the tables of the two address families, both in the network namespace of the cluster.
+/// Words that differ between the tables of the two address families.
 #[derive(Debug)]
 pub(crate) struct Family {
     table: &'static str,
-    /// How rules call addresses of packets.
+    /// Protocol of packet addresses in rules.
     packet: &'static str,
-    /// The type of addresses.
+    /// Type of addresses in maps and sets.
     kind: &'static str,
-    /// The answer to what nobody serves.
+    /// Rejection of traffic to Service addresses without endpoints.
     unreachable: &'static str,
 }
 
 /// IPv4.
-const FOURTH: Family = Family {
+const IPV4: Family = Family {
     table: "ip portolan",
     packet: "ip",
     kind: "ipv4_addr",
@@ -41,23 +41,23 @@ const FOURTH: Family = Family {
 };
 
 /// IPv6.
-const SIXTH: Family = Family {
+const IPV6: Family = Family {
     table: "ip6 portolan",
     packet: "ip6",
     kind: "ipv6_addr",
     unreachable: "icmpv6 type port-unreachable",
 };
 
-/// Packets that a pod sends to itself through a Service: their source is rewritten, or the answer would not pass here.
-const HAIRPIN: &str = "0x1";
-/// Clients that one endpoint remembers; the kernel refuses more until some have timed out.
-const STICKY_CLIENTS: u32 = 65_535;
+/// Mark of packets that a pod sends to itself through a Service; their source is rewritten so that the answer comes back
+/// through the gateway.
+const HAIRPIN_MARK: &str = "0x1";
+/// Clients with session affinity per endpoint; more are balanced without affinity until some time out.
+const MAX_STICKY_CLIENTS: u32 = 65_535;
 
-/// The numbers of a cluster's nodes. The bridge of a node's pods is called [`bridge`], which is how a rule knows where a
-/// packet comes from.
+/// Numbers of a cluster's nodes. A rule recognises the node of a pod by the name of its [`bridge`].
 pub(crate) type NodeNumbers = BTreeMap<Arc<str>, usize>;
 
-/// The bridge of a node's pods, in the namespace of its cluster.
+/// Name of the bridge of a node's pods, in the namespace of the cluster.
 pub(crate) fn bridge(number: usize) -> String {
     format!("node-{number}")
 }
@@ -67,12 +67,12 @@ pub(crate) fn tables(services: &Ranges) -> String {
     services.iter().map(table).collect()
 }
 
-/// The table of the family of a range.
+/// The table of the address family of a range.
 fn table(services: IpNet) -> String {
-    let Family { table, packet, kind, unreachable } = if services.addr().is_ipv4() { FOURTH } else { SIXTH };
+    let Family { table, packet, kind, unreachable } = if services.addr().is_ipv4() { IPV4 } else { IPV6 };
     format!(
         "table {table} {{
-  map fronts {{ type {kind} . inet_proto . inet_service : verdict; }}
+  map frontends {{ type {kind} . inet_proto . inet_service : verdict; }}
   map refused {{ type {kind} . inet_proto . inet_service : verdict; }}
   set cut {{ type ifname; }}
   chain refuse {{
@@ -81,11 +81,11 @@ fn table(services: IpNet) -> String {
   }}
   chain from-pods {{
     type nat hook prerouting priority -100; policy accept;
-    {packet} daddr . meta l4proto . th dport vmap @fronts
+    {packet} daddr . meta l4proto . th dport vmap @frontends
   }}
   chain from-here {{
     type nat hook output priority -100; policy accept;
-    {packet} daddr . meta l4proto . th dport vmap @fronts
+    {packet} daddr . meta l4proto . th dport vmap @frontends
   }}
   chain forwarded {{
     type filter hook forward priority 0; policy accept;
@@ -100,7 +100,7 @@ fn table(services: IpNet) -> String {
   }}
   chain hairpins {{
     type nat hook postrouting priority 100; policy accept;
-    meta mark and {HAIRPIN} == {HAIRPIN} masquerade
+    meta mark and {HAIRPIN_MARK} == {HAIRPIN_MARK} masquerade
   }}
   chain cut-incoming {{
     type filter hook prerouting priority -300; policy accept;
@@ -115,8 +115,8 @@ fn table(services: IpNet) -> String {
     )
 }
 
-/// The commands that turn the rules `old` of a Service into `new`, of the families that the cluster has; empty when they
-/// are the same.
+/// Commands that change the rules of a Service from `old` to `new` in all address families of the cluster; empty when
+/// nothing changes.
 pub(crate) fn change(
     service: &ObjectKey,
     old: &ServiceRules,
@@ -124,8 +124,8 @@ pub(crate) fn change(
     nodes: &NodeNumbers,
     services: &Ranges,
 ) -> String {
-    let second = services.v6.map(|_| SIXTH);
-    std::iter::once(FOURTH).chain(second).map(|family| change_of(family, service, old, new, nodes)).collect()
+    let ipv6 = services.v6.map(|_| IPV6);
+    std::iter::once(IPV4).chain(ipv6).map(|family| change_of(family, service, old, new, nodes)).collect()
 }
 
 fn change_of(
@@ -135,91 +135,91 @@ fn change_of(
     new: &ServiceRules,
     nodes: &NodeNumbers,
 ) -> String {
-    let changed = |rules: &ServiceRules, other: &ServiceRules| -> Vec<(Front, Backend)> {
-        let differing = rules.fronts.iter().filter(|(front, backend)| {
-            family.has(front.address) && other.fronts.get(front) != Some(*backend)
+    let changed = |rules: &ServiceRules, other: &ServiceRules| -> Vec<(Frontend, Backend)> {
+        let differing = rules.frontends.iter().filter(|(frontend, backend)| {
+            family.has(frontend.address) && other.frontends.get(frontend) != Some(*backend)
         });
-        differing.map(|(front, backend)| (*front, backend.clone())).collect()
+        differing.map(|(frontend, backend)| (*frontend, backend.clone())).collect()
     };
-    let (gone, come) = (changed(old, new), changed(new, old));
+    let (removed, added) = (changed(old, new), changed(new, old));
     let kept: BTreeSet<String> =
-        come.iter().flat_map(|(front, backend)| memories(service, *front, backend)).collect();
+        added.iter().flat_map(|(frontend, backend)| sticky_sets(service, *frontend, backend)).collect();
     let mut script = Script { text: String::new(), family, nodes };
-    for (front, backend) in &gone {
-        script.remove(service, *front, backend, &kept);
+    for (frontend, backend) in &removed {
+        script.remove(service, *frontend, backend, &kept);
     }
-    for (front, backend) in &come {
-        script.add(service, *front, backend);
+    for (frontend, backend) in &added {
+        script.add(service, *frontend, backend);
     }
     script.text
 }
 
 impl Family {
     fn has(&self, address: SocketAddr) -> bool {
-        address.is_ipv4() == (self.packet == FOURTH.packet)
+        address.is_ipv4() == (self.packet == IPV4.packet)
     }
 }
 
-/// Fronts of datagrams with endpoints that they no longer have.
+/// UDP frontends, each with an endpoint that it lost.
 pub(crate) fn lost_flows(old: &ServiceRules, new: &ServiceRules) -> Vec<(SocketAddr, SocketAddr)> {
-    let datagrams = old.fronts.iter().filter(|(front, _)| front.protocol == Protocol::Udp);
+    let datagrams = old.frontends.iter().filter(|(frontend, _)| frontend.protocol == Protocol::Udp);
     datagrams
-        .flat_map(|(front, backend)| {
-            let now = new.fronts.get(front);
+        .flat_map(|(frontend, backend)| {
+            let now = new.frontends.get(frontend);
             let is_kept = move |endpoint: &Endpoint| {
                 now.is_some_and(|now| now.endpoints.iter().any(|other| other.address == endpoint.address))
             };
             let lost = backend.endpoints.iter().filter(move |endpoint| !is_kept(endpoint));
-            lost.map(|endpoint| (front.address, endpoint.address))
+            lost.map(|endpoint| (frontend.address, endpoint.address))
         })
         .collect()
 }
 
-/// The commands that cut the link behind an interface, or restore it.
+/// Commands that drop all traffic of an interface, or stop dropping it.
 pub(crate) fn link(interface: &str, is_cut: bool, services: &Ranges) -> String {
-    let tables = services.iter().map(|range| if range.addr().is_ipv4() { FOURTH.table } else { SIXTH.table });
+    let tables = services.iter().map(|range| if range.addr().is_ipv4() { IPV4.table } else { IPV6.table });
     let command = |table: &str| {
-        // Deleting what is not there is an error, adding what is there is not.
+        // Deleting a missing element is an error, adding an existing one is not.
         let add = format!("add element {table} cut {{ {interface:?} }}\n");
         if is_cut { add } else { format!("{add}delete element {table} cut {{ {interface:?} }}\n") }
     };
     tables.map(command).collect()
 }
 
-/// The names of the sets in which a front's endpoints remember their clients.
-fn memories(service: &ObjectKey, front: Front, backend: &Backend) -> Vec<String> {
+/// Names of the sets with the sticky clients of a frontend's endpoints.
+fn sticky_sets(service: &ObjectKey, frontend: Frontend, backend: &Backend) -> Vec<String> {
     match backend.affinity {
         Some(timeout) => {
             let endpoints = backend.endpoints.iter();
-            endpoints.map(|e| memory(service, front, e.address, timeout.as_secs())).collect()
+            endpoints.map(|e| sticky_set(service, frontend, e.address, timeout.as_secs())).collect()
         }
         None => Vec::new(),
     }
 }
 
-/// A timeout cannot be changed, so it is part of the name.
-fn memory(service: &ObjectKey, front: Front, endpoint: SocketAddr, seconds: u64) -> String {
-    format!("s-{}-{seconds}", endpoint_name(service, front, endpoint))
+/// The timeout of a set cannot be changed, so it is part of the name.
+fn sticky_set(service: &ObjectKey, frontend: Frontend, endpoint: SocketAddr, seconds: u64) -> String {
+    format!("s-{}-{seconds}", endpoint_name(service, frontend, endpoint))
 }
 
-fn front_name(service: &ObjectKey, front: Front) -> String {
-    let protocol = front.protocol.to_string().to_ascii_lowercase();
+fn frontend_name(service: &ObjectKey, frontend: Frontend) -> String {
+    let protocol = frontend.protocol.to_string().to_ascii_lowercase();
     let ObjectKey { namespace, name } = service;
-    format!("{namespace}/{name}/{}/{protocol}/{}", word(front.address), front.address.port())
+    format!("{namespace}/{name}/{}/{protocol}/{}", address_in_name(frontend.address), frontend.address.port())
 }
 
-fn endpoint_name(service: &ObjectKey, front: Front, endpoint: SocketAddr) -> String {
-    format!("{}/{}/{}", front_name(service, front), word(endpoint), endpoint.port())
+fn endpoint_name(service: &ObjectKey, frontend: Frontend, endpoint: SocketAddr) -> String {
+    format!("{}/{}/{}", frontend_name(service, frontend), address_in_name(endpoint), endpoint.port())
 }
 
-/// An address as part of a name, where colons mean something else.
-fn word(address: SocketAddr) -> String {
+/// An address as part of a name, without colons.
+fn address_in_name(address: SocketAddr) -> String {
     address.ip().to_string().replace(':', "_")
 }
 
-fn element(front: Front) -> String {
-    let protocol = front.protocol.to_string().to_ascii_lowercase();
-    format!("{} . {protocol} . {}", front.address.ip(), front.address.port())
+fn element(frontend: Frontend) -> String {
+    let protocol = frontend.protocol.to_string().to_ascii_lowercase();
+    format!("{} . {protocol} . {}", frontend.address.ip(), frontend.address.port())
 }
 
 struct Script<'a> {
@@ -234,15 +234,21 @@ impl Script<'_> {
         let _ = writeln!(self.text, "{text}");
     }
 
-    fn remove(&mut self, service: &ObjectKey, front: Front, backend: &Backend, kept: &BTreeSet<String>) {
+    fn remove(
+        &mut self,
+        service: &ObjectKey,
+        frontend: Frontend,
+        backend: &Backend,
+        kept: &BTreeSet<String>,
+    ) {
         let Family { table, .. } = self.family;
-        let (name, element) = (front_name(service, front), element(front));
+        let (name, element) = (frontend_name(service, frontend), element(frontend));
         if backend.endpoints.is_empty() {
             return self.line(format_args!("delete element {table} refused {{ {element} }}"));
         }
-        self.line(format_args!("delete element {table} fronts {{ {element} }}"));
+        self.line(format_args!("delete element {table} frontends {{ {element} }}"));
         let locals = self.locals(backend);
-        let fronts: Vec<String> = match backend.same_node {
+        let frontends: Vec<String> = match backend.same_node {
             false => vec![format!("f-{name}")],
             true => std::iter::once(format!("f-{name}"))
                 .chain(locals.keys().map(|number| format!("f-{name}/{number}")))
@@ -251,33 +257,33 @@ impl Script<'_> {
         let endpoints: Vec<String> = backend
             .endpoints
             .iter()
-            .map(|e| format!("e-{}", endpoint_name(service, front, e.address)))
+            .map(|e| format!("e-{}", endpoint_name(service, frontend, e.address)))
             .collect();
-        for chain in fronts.iter().chain(&endpoints) {
+        for chain in frontends.iter().chain(&endpoints) {
             self.line(format_args!("flush chain {table} {chain}"));
         }
-        for chain in fronts.iter().chain(&endpoints) {
+        for chain in frontends.iter().chain(&endpoints) {
             self.line(format_args!("delete chain {table} {chain}"));
         }
-        for memory in memories(service, front, backend).iter().filter(|memory| !kept.contains(*memory)) {
-            self.line(format_args!("delete set {table} {memory}"));
+        for set in sticky_sets(service, frontend, backend).iter().filter(|set| !kept.contains(*set)) {
+            self.line(format_args!("delete set {table} {set}"));
         }
     }
 
-    fn add(&mut self, service: &ObjectKey, front: Front, backend: &Backend) {
+    fn add(&mut self, service: &ObjectKey, frontend: Frontend, backend: &Backend) {
         let Family { table, .. } = self.family;
-        let (name, element) = (front_name(service, front), element(front));
+        let (name, element) = (frontend_name(service, frontend), element(frontend));
         if backend.endpoints.is_empty() {
             return self.line(format_args!("add element {table} refused {{ {element} : goto refuse }}"));
         }
         for endpoint in &backend.endpoints {
-            self.add_endpoint(service, front, backend, endpoint.address);
+            self.add_endpoint(service, frontend, backend, endpoint.address);
         }
         if backend.same_node {
             let locals = self.locals(backend);
             self.line(format_args!("add chain {table} f-{name}"));
             for (number, endpoints) in locals {
-                self.add_choice(service, front, backend, &format!("f-{name}/{number}"), &endpoints);
+                self.add_choice(service, frontend, backend, &format!("f-{name}/{number}"), &endpoints);
                 let bridge = bridge(number);
                 self.line(format_args!(
                     "add rule {table} f-{name} iifname {bridge:?} goto f-{name}/{number}"
@@ -285,37 +291,43 @@ impl Script<'_> {
             }
         } else {
             let endpoints: Vec<SocketAddr> = backend.endpoints.iter().map(|e| e.address).collect();
-            self.add_choice(service, front, backend, &format!("f-{name}"), &endpoints);
+            self.add_choice(service, frontend, backend, &format!("f-{name}"), &endpoints);
         }
-        self.line(format_args!("add element {table} fronts {{ {element} : goto f-{name} }}"));
+        self.line(format_args!("add element {table} frontends {{ {element} : goto f-{name} }}"));
     }
 
-    /// The chain that rewrites a packet for one endpoint.
-    fn add_endpoint(&mut self, service: &ObjectKey, front: Front, backend: &Backend, endpoint: SocketAddr) {
+    /// Adds the chain that rewrites packets to one endpoint.
+    fn add_endpoint(
+        &mut self,
+        service: &ObjectKey,
+        frontend: Frontend,
+        backend: &Backend,
+        endpoint: SocketAddr,
+    ) {
         let Family { table, packet, kind, .. } = self.family;
-        let name = endpoint_name(service, front, endpoint);
+        let name = endpoint_name(service, frontend, endpoint);
         self.line(format_args!("add chain {table} e-{name}"));
         let address = endpoint.ip();
         self.line(format_args!(
-            "add rule {table} e-{name} {packet} saddr {address} meta mark set meta mark or {HAIRPIN}"
+            "add rule {table} e-{name} {packet} saddr {address} meta mark set meta mark or {HAIRPIN_MARK}"
         ));
         if let Some(timeout) = backend.affinity {
             let seconds = timeout.as_secs();
-            let memory = memory(service, front, endpoint, seconds);
+            let set = sticky_set(service, frontend, endpoint, seconds);
             self.line(format_args!(
-                "add set {table} {memory} {{ type {kind}; flags dynamic,timeout; timeout {seconds}s; size {STICKY_CLIENTS}; }}"
+                "add set {table} {set} {{ type {kind}; flags dynamic,timeout; timeout {seconds}s; size {MAX_STICKY_CLIENTS}; }}"
             ));
-            self.line(format_args!("add rule {table} e-{name} update @{memory} {{ {packet} saddr }}"));
+            self.line(format_args!("add rule {table} e-{name} update @{set} {{ {packet} saddr }}"));
         }
-        let protocol = front.protocol.to_string().to_ascii_lowercase();
+        let protocol = frontend.protocol.to_string().to_ascii_lowercase();
         self.line(format_args!("add rule {table} e-{name} meta l4proto {protocol} dnat to {endpoint}"));
     }
 
-    /// A chain that picks one of some endpoints.
+    /// Adds the chain that chooses one of several endpoints.
     fn add_choice(
         &mut self,
         service: &ObjectKey,
-        front: Front,
+        frontend: Frontend,
         backend: &Backend,
         chain: &str,
         endpoints: &[SocketAddr],
@@ -324,21 +336,21 @@ impl Script<'_> {
         self.line(format_args!("add chain {table} {chain}"));
         if let Some(timeout) = backend.affinity {
             for endpoint in endpoints {
-                let memory = memory(service, front, *endpoint, timeout.as_secs());
-                let name = endpoint_name(service, front, *endpoint);
-                self.line(format_args!("add rule {table} {chain} {packet} saddr @{memory} goto e-{name}"));
+                let set = sticky_set(service, frontend, *endpoint, timeout.as_secs());
+                let name = endpoint_name(service, frontend, *endpoint);
+                self.line(format_args!("add rule {table} {chain} {packet} saddr @{set} goto e-{name}"));
             }
         }
         let choices: Vec<String> = endpoints
             .iter()
             .enumerate()
-            .map(|(at, endpoint)| format!("{at} : goto e-{}", endpoint_name(service, front, *endpoint)))
+            .map(|(at, endpoint)| format!("{at} : goto e-{}", endpoint_name(service, frontend, *endpoint)))
             .collect();
         let (count, choices) = (endpoints.len(), choices.join(", "));
         self.line(format_args!("add rule {table} {chain} numgen random mod {count} vmap {{ {choices} }}"));
     }
 
-    /// Endpoints by the number of their node; those on nodes that are not here are nobody's neighbours.
+    /// Endpoints by the number of their node; endpoints on unknown nodes are left out.
     fn locals(&self, backend: &Backend) -> BTreeMap<usize, Vec<SocketAddr>> {
         let mut locals: BTreeMap<usize, Vec<SocketAddr>> = BTreeMap::new();
         for Endpoint { address, node } in &backend.endpoints {

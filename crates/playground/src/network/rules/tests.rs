@@ -2,14 +2,14 @@ use serde_json::json;
 
 use super::*;
 
-/// `web 80/TCP` style fronts with their endpoints, one line per front.
+/// `web 80/TCP` style frontends with their endpoints, one line per frontend.
 fn render(rules: &ServiceRules) -> Vec<String> {
     rules
-        .fronts
+        .frontends
         .iter()
-        .map(|(front, backend)| {
+        .map(|(frontend, backend)| {
             let endpoints: Vec<String> = backend.endpoints.iter().map(|e| e.address.to_string()).collect();
-            format!("{}/{} -> [{}]", front.address, front.protocol, endpoints.join(" "))
+            format!("{}/{} -> [{}]", frontend.address, frontend.protocol, endpoints.join(" "))
         })
         .collect()
 }
@@ -128,7 +128,7 @@ fn fronts_and_their_endpoints() {
             want: &["10.13.0.9:80/TCP -> []"],
         },
         Case {
-            name: "headless services have no front",
+            name: "headless services have no frontend",
             service: service(
                 json!({ "clusterIP": "None", "clusterIPs": ["None"], "ports": [{ "port": 80 }] }),
             ),
@@ -136,7 +136,7 @@ fn fronts_and_their_endpoints() {
             want: &[],
         },
         Case {
-            name: "external names have no front",
+            name: "external names have no frontend",
             service: service(json!({ "type": "ExternalName", "externalName": "example.com" })),
             slices: vec![],
             want: &[],
@@ -160,7 +160,7 @@ fn fronts_and_their_endpoints() {
             ],
         },
         Case {
-            name: "SCTP is told apart",
+            name: "SCTP is another protocol",
             service: service(
                 json!({ "clusterIP": "10.13.0.9", "ports": [{ "port": 80, "protocol": "SCTP" }] }),
             ),
@@ -210,7 +210,7 @@ fn affinity_and_node_locality_come_from_the_spec() {
         case.spec["clusterIP"] = json!("10.13.0.9");
         case.spec["ports"] = json!([{ "port": 80 }]);
         let rules = service_rules(&service(case.spec), [], &[]);
-        let backend = rules.fronts.values().next().expect("one front");
+        let backend = rules.frontends.values().next().expect("one frontend");
         let got = (backend.affinity.map(|timeout| timeout.as_secs()), backend.same_node);
         assert_eq!(got, case.want, "{}", case.name);
     }

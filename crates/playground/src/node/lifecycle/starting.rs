@@ -1,4 +1,4 @@
-//! Starting a container: its environment, its command line, its program, its probes.
+//! Starts a container: environment variables, command line, program, probes.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -11,64 +11,75 @@ use portolan_runtime::events::Severity;
 use portolan_runtime::{Api, ClientError};
 use serde_json::Value;
 
-use crate::containers::{Program, Run};
 use crate::node::binding::regarding;
 use crate::node::environment::{self, Contents, EnvironmentError, Sources};
 use crate::node::expansion::expand;
-use crate::node::health::{self, Patient};
+use crate::node::health::{self, ProbedContainer};
 use crate::node::lifecycle::Lifecycle;
-use crate::node::lifecycle::kept::Kept;
-use crate::node::record::Ended;
+use crate::node::lifecycle::running_pod::{ContainerRef, RunningPod};
+use crate::node::record::Termination;
+use crate::pods::{Program, Run};
 use crate::programs::{self, ExecutableNotFound, Invocation};
-use crate::sandbox::{Streams, launch};
+use crate::sandbox::{ProgramNotInstalled, SandboxError, Streams, launch};
 
-/// What is missing is looked for again after this time.
-const LOOK_AGAIN: Duration = Duration::from_secs(5);
-/// The code of a container that could not be started, as container runtimes give it.
-const NOT_STARTED: i32 = 128;
+/// Poll interval for missing ConfigMaps and Secrets.
+const CONFIG_POLL_INTERVAL: Duration = Duration::from_secs(5);
+/// Exit code of a container that could not be started, as container runtimes report it.
+const START_ERROR_CODE: i32 = 128;
 
-/// Why a container does not start now.
+/// Why the environment variables of a container are not available yet.
 #[derive(Debug, thiserror::Error)]
-enum Obstacle {
+enum ConfigError {
     #[error(transparent)]
     Environment(#[from] EnvironmentError),
     #[error(transparent)]
     Client(#[from] ClientError),
 }
 
+/// Why the program of a container cannot be started.
+#[derive(Debug, thiserror::Error)]
+enum ProgramError {
+    #[error(transparent)]
+    Executable(#[from] ExecutableNotFound),
+    #[error(transparent)]
+    NotInstalled(#[from] ProgramNotInstalled),
+    #[error(transparent)]
+    Sandbox(#[from] SandboxError),
+}
+
 impl Lifecycle {
-    /// Starts a container; the time after which to try again when it cannot be.
+    /// Starts a container. Returns the time until the next attempt if its configuration is missing.
     pub(super) async fn start_container(
         &self,
         pod: &Object,
-        kept: &mut Kept,
-        index: usize,
+        running: &mut RunningPod,
+        container: ContainerRef,
     ) -> Option<Duration> {
-        let variables = match self.variables(pod, kept, index).await {
+        let variables = match self.variables(pod, running, container).await {
             Ok(variables) => Arc::new(variables),
-            Err(obstacle) => {
-                let message = format!("Error: {obstacle}");
+            Err(error) => {
+                let message = format!("Error: {error}");
                 self.events.record(regarding(pod), Severity::Warning, "Failed", message);
-                kept.record_mut(index).wait("CreateContainerConfigError", obstacle.to_string());
-                return Some(LOOK_AGAIN);
+                running.record_mut(container).set_waiting("CreateContainerConfigError", error.to_string());
+                return Some(CONFIG_POLL_INTERVAL);
             }
         };
-        let spec = kept.container_spec(index).clone();
+        let spec = running.container_spec(container).clone();
         let about = regarding(pod);
         let pulled = format!("Container image {:?} already present on machine", spec.image);
         self.events.record(about.clone(), Severity::Normal, "Pulled", pulled);
-        let program = match self.program(kept, index, &variables).await {
+        let program = match self.program(running, container, &variables).await {
             Ok(program) => program,
             Err(error) => {
                 self.events.record(about, Severity::Warning, "Failed", format!("Error: {error}"));
-                let now = self.around.clock.now();
-                let record = kept.record_mut(index);
-                record.run("", now);
-                record.end(Ended {
+                let now = self.context.clock.now();
+                let record = running.record_mut(container);
+                record.set_running("", now);
+                record.set_terminated(Termination {
                     id: String::new(),
-                    code: NOT_STARTED,
+                    code: START_ERROR_CODE,
                     reason: "StartError".to_owned(),
-                    message: error,
+                    message: error.to_string(),
                     started: now,
                     finished: now,
                 });
@@ -77,61 +88,66 @@ impl Lifecycle {
             }
         };
         self.events.record(about.clone(), Severity::Normal, "Created", "Container created");
-        let container = kept.container(index).clone();
+        let definition = running.container(container).clone();
         let is_silent = match &program {
-            Program::Played(_) => container.image.is_none(),
-            Program::Real(..) => launch(&spec.image, &spec.command, &spec.args).arguments.is_empty(),
+            Program::BuiltIn(_) => definition.image.is_none(),
+            Program::Process(..) => launch(&spec.image, &spec.command, &spec.args).arguments.is_empty(),
         };
         if is_silent {
             let message = format!(
-                "image {:?} is not played by Portolan: container {} runs, but nothing in it works and nothing listens",
+                "image {:?} has no built-in program in Portolan: container {} runs, but does nothing and listens on no port",
                 spec.image, spec.name
             );
             self.events.record(about.clone(), Severity::Warning, "NothingListens", message);
         }
-        let run = Run::start(program, &container.setting, variables, &self.scope);
+        let run = Run::start(program, &definition.settings, variables, &self.scope);
         self.events.record(about, Severity::Normal, "Started", "Container started");
-        self.look_again_after(&run, pod.key());
+        self.requeue_on_exit(&run, pod.key());
         let (queue, key) = (self.queue.clone(), pod.key());
-        let patient =
-            Patient { pod: kept.pod.clone(), container, spec, run: run.clone(), scope: self.scope.clone() };
-        let health = health::watch(patient, move || queue.add(key.clone()));
-        kept.has_started(index, &run, health);
+        let probed = ProbedContainer {
+            pod: running.pod.clone(),
+            container: definition,
+            spec,
+            run: run.clone(),
+            scope: self.scope.clone(),
+        };
+        let health = health::watch(probed, move || queue.add(key.clone()));
+        running.record_start(container, &run, health);
         None
     }
 
-    /// What a container starts: a process where the pod has namespaces, a built-in program otherwise.
+    /// The program of a container: a process in the pod's namespaces, or a built-in program.
     async fn program(
         &self,
-        kept: &Kept,
-        index: usize,
+        running: &RunningPod,
+        container: ContainerRef,
         variables: &BTreeMap<String, String>,
-    ) -> Result<Program, String> {
-        let sandbox = kept.pod.sandbox.lock().clone();
+    ) -> Result<Program, ProgramError> {
+        let sandbox = running.pod.sandbox.lock().clone();
         let Some(sandbox) = sandbox else {
-            let played = invocation(kept, index, variables).map(Program::from);
-            return played.map_err(|error| error.to_string());
+            return Ok(invocation(running, container, variables)?.into());
         };
-        let spec = kept.container_spec(index);
+        let spec = running.container_spec(container);
         let words = |words: &[String]| words.iter().map(|word| expand(word, variables)).collect::<Vec<_>>();
         let mut launch = launch(&spec.image, &words(&spec.command), &words(&spec.args));
         if !spec.working_dir.is_empty() {
             launch.directory = spec.working_dir.clone().into();
         }
         let path = variables.get("PATH").map(String::as_str).unwrap_or_default();
-        // Containers see the folders of this machine.
-        let is_installed = |name: &str| std::env::split_paths(path).any(|folder| folder.join(name).exists());
+        // Containers see the directories of this machine.
+        let is_installed =
+            |name: &str| std::env::split_paths(path).any(|directory| directory.join(name).exists());
         if let Some(missing) = launch.missing(is_installed) {
-            return Err(missing.to_string());
+            return Err(missing.into());
         }
         let with = Streams { stdin: spec.stdin, tty: spec.tty };
-        let root = sandbox.root(launch.has_busybox).await.map_err(|error| error.to_string())?;
-        let process = sandbox.spawn(&root, &launch, variables, with).await;
-        process.map(|process| Program::Real(Box::new(process), root)).map_err(|error| error.to_string())
+        let root = sandbox.root(launch.has_busybox).await?;
+        let process = sandbox.spawn(&root, &launch, variables, with).await?;
+        Ok(Program::Process(Box::new(process), root))
     }
 
-    /// Has a pass made when the run ends.
-    fn look_again_after(&self, run: &Arc<Run>, key: ObjectKey) {
+    /// Queues the pod when the run ends.
+    fn requeue_on_exit(&self, run: &Arc<Run>, key: ObjectKey) {
         let (queue, run) = (self.queue.clone(), run.clone());
         portolan_runtime::scope::spawn_until_stop(&self.scope, async move {
             run.exited().await;
@@ -142,23 +158,23 @@ impl Lifecycle {
     async fn variables(
         &self,
         pod: &Object,
-        kept: &Kept,
-        index: usize,
-    ) -> Result<BTreeMap<String, String>, Obstacle> {
-        let (config_maps, secrets) = environment::references(&kept.spec);
+        running: &RunningPod,
+        container: ContainerRef,
+    ) -> Result<BTreeMap<String, String>, ConfigError> {
+        let (config_maps, secrets) = environment::references(&running.spec);
         let config_maps = contents(&self.config_maps, pod.namespace(), config_maps).await?;
         let secrets = contents(&self.secrets, pod.namespace(), secrets).await?;
-        // Services that exist now; a pod that starts with the cluster may come before them.
-        let kubernetes = self.around.services.get(&ObjectKey::namespaced("default", "kubernetes"));
-        let near = self.around.services.list_namespace(pod.namespace());
-        let services: Vec<&Object> = kubernetes.iter().chain(&near).map(AsRef::as_ref).collect();
+        // Services that exist now: as in Kubernetes, later ones are not added.
+        let kubernetes = self.context.services.get(&ObjectKey::namespaced("default", "kubernetes"));
+        let in_namespace = self.context.services.list_namespace(pod.namespace());
+        let services: Vec<&Object> = kubernetes.iter().chain(&in_namespace).map(AsRef::as_ref).collect();
         Ok(environment::environment(
-            kept.container_spec(index),
+            running.container_spec(container),
             &Sources {
                 pod,
-                spec: &kept.spec,
-                pod_addresses: &kept.pod.network.addresses(),
-                host_address: kept.host_address,
+                spec: &running.spec,
+                pod_addresses: &running.pod.network.addresses(),
+                host_address: running.host_address,
                 config_maps: &config_maps,
                 secrets: &secrets,
                 services: &services,
@@ -167,21 +183,21 @@ impl Lifecycle {
     }
 }
 
-/// The command line of a container, and the program that plays it.
+/// The built-in program of a container, with its command line.
 fn invocation(
-    kept: &Kept,
-    index: usize,
+    running: &RunningPod,
+    container: ContainerRef,
     variables: &BTreeMap<String, String>,
 ) -> Result<Invocation, ExecutableNotFound> {
-    let spec = kept.container_spec(index);
+    let spec = running.container_spec(container);
     let words = |words: &[String]| words.iter().map(|word| expand(word, variables)).collect::<Vec<_>>();
-    match kept.container(index).image {
+    match running.container(container).image {
         Some(image) => image.invoke(&words(&spec.command), &words(&spec.args)),
         None => Ok(programs::silent()),
     }
 }
 
-/// The contents of ConfigMaps or Secrets; those that do not exist are left out.
+/// The data of ConfigMaps or Secrets; missing ones are left out.
 async fn contents(
     api: &Api<Object>,
     namespace: &str,
@@ -191,7 +207,7 @@ async fn contents(
     for name in names {
         match api.get(&ObjectKey::namespaced(namespace, &name)).await {
             Ok(object) => {
-                contents.insert(name, texts(&object, api.resource().gvk.kind == "Secret"));
+                contents.insert(name, string_data(&object, api.resource().gvk.kind == "Secret"));
             }
             Err(ClientError::NotFound(_)) => {}
             Err(error) => return Err(error),
@@ -200,8 +216,8 @@ async fn contents(
     Ok(contents)
 }
 
-/// `data` as texts; the values of a Secret are encoded. What is not text cannot be a variable.
-fn texts(object: &Object, is_encoded: bool) -> BTreeMap<String, String> {
+/// `data` as strings; values of a Secret are base64. Values that are not UTF-8 are left out.
+fn string_data(object: &Object, is_encoded: bool) -> BTreeMap<String, String> {
     let data = object.at(&["data"]).and_then(Value::as_object).into_iter().flatten();
     data.filter_map(|(key, value)| {
         let text = value.as_str()?;

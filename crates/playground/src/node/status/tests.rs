@@ -4,19 +4,19 @@ fn at(second: i64) -> Timestamp {
     Timestamp::from_second(second).expect("in range")
 }
 
-fn running(ready: bool) -> Record {
-    Record {
-        state: State::Running { id: "portolan://1".to_owned(), since: at(10) },
+fn running(ready: bool) -> ContainerRecord {
+    ContainerRecord {
+        state: ContainerState::Running { id: "portolan://1".to_owned(), since: at(10) },
         ready,
         started: true,
-        ..Record::new()
+        ..ContainerRecord::new()
     }
 }
 
-fn over(code: i32) -> Record {
+fn over(code: i32) -> ContainerRecord {
     let reason = if code == 0 { "Completed" } else { "Error" };
-    let mut record = Record::new();
-    record.end(Ended {
+    let mut record = ContainerRecord::new();
+    record.set_terminated(Termination {
         id: "portolan://1".to_owned(),
         code,
         reason: reason.to_owned(),
@@ -27,17 +27,17 @@ fn over(code: i32) -> Record {
     record
 }
 
-fn crashing(code: i32) -> Record {
+fn crashing(code: i32) -> ContainerRecord {
     let mut record = over(code);
-    record.wait("CrashLoopBackOff", "back-off 10s");
+    record.set_waiting("CrashLoopBackOff", "back-off 10s");
     record
 }
 
 struct Case {
     name: &'static str,
     policy: &'static str,
-    init: Vec<Record>,
-    containers: Vec<Record>,
+    init: Vec<ContainerRecord>,
+    containers: Vec<ContainerRecord>,
     is_over: bool,
     last: Value,
     /// The phase and the reason of the Ready condition, `True` when it holds.
@@ -67,7 +67,7 @@ fn status_of(case: &Case) -> Value {
         "initContainers": named("init", case.init.len()),
         "containers": named("c", case.containers.len()),
     } }));
-    status(&Input {
+    status(&StatusInput {
         spec: &PodSpec::of(&pod).expect("a spec"),
         last: &case.last,
         init: &case.init,
@@ -105,13 +105,13 @@ fn phases_and_readiness() {
         },
         Case {
             name: "not started",
-            containers: vec![Record::new()],
+            containers: vec![ContainerRecord::new()],
             want: ("Pending", "ContainersNotReady"),
             ..Case::default()
         },
         Case {
             name: "one of two started",
-            containers: vec![running(true), Record::new()],
+            containers: vec![running(true), ContainerRecord::new()],
             want: ("Pending", "ContainersNotReady"),
             ..Case::default()
         },
@@ -148,7 +148,7 @@ fn phases_and_readiness() {
         Case {
             name: "initializing",
             init: vec![running(false)],
-            containers: vec![Record::new()],
+            containers: vec![ContainerRecord::new()],
             want: ("Pending", "ContainersNotReady"),
             ..Case::default()
         },
@@ -157,7 +157,7 @@ fn phases_and_readiness() {
             name: "initialization failed for good",
             policy: "Never",
             init: vec![over(1)],
-            containers: vec![Record::new()],
+            containers: vec![ContainerRecord::new()],
             want: ("Failed", "PodFailed"),
             ..Case::default()
         },
@@ -212,7 +212,7 @@ fn the_whole_status_of_a_running_pod() {
     });
     assert_eq!(status, want);
     let pod = Object(json!({ "status": status, "qosClass": "BestEffort" }));
-    assert_eq!(owned(&pod), want);
+    assert_eq!(owned_fields(&pod), want);
 }
 
 #[test]
@@ -237,7 +237,7 @@ fn readiness_gates_must_be_open() {
     let spec = PodSpec::of(&pod).expect("a spec");
     let containers = [running(true)];
     let ready = |last: Value| {
-        let input = Input {
+        let input = StatusInput {
             spec: &spec,
             last: &last,
             init: &[],
@@ -270,13 +270,13 @@ fn records_are_read_back_after_a_restart() {
     ]);
     let records = records(&specs, &statuses, at(30));
     assert!(
-        matches!(&records[0].state, State::Ended(ended) if ended.code == 137 && ended.finished == at(30))
+        matches!(&records[0].state, ContainerState::Terminated(ended) if ended.code == 137 && ended.finished == at(30))
     );
     assert_eq!(records[0].restarts, 2);
     assert!(
-        matches!(&records[1].state, State::Ended(ended) if ended.code == 3 && ended.id == "portolan://2")
+        matches!(&records[1].state, ContainerState::Terminated(ended) if ended.code == 3 && ended.id == "portolan://2")
     );
-    assert!(matches!(&records[2].state, State::Waiting { .. }));
+    assert!(matches!(&records[2].state, ContainerState::Waiting { .. }));
     assert_eq!(records[2].last.as_ref().map(|ended| ended.code), Some(3));
-    assert_eq!(records[3], Record::new());
+    assert_eq!(records[3], ContainerRecord::new());
 }

@@ -1,7 +1,7 @@
-//! The first process of a pod: holds its names and its process numbers, and takes leave of orphans.
+//! The first process of a pod: holds its UTS, IPC and PID namespaces, and reaps orphans.
 //!
-//! It ends with its standard input, which the playground holds open: when the playground is gone, by whatever end, so
-//! is this process, and with it the kernel ends every process of the pod.
+//! It ends when its standard input is closed, also when the playground is killed. The kernel then kills all processes of
+//! the pod.
 
 use std::process::ExitCode;
 use std::thread;
@@ -11,25 +11,30 @@ use nix::sys::signal::{SigSet, Signal};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::sethostname;
 
-use crate::sandbox::inside::answer;
+use crate::sandbox::inside::answer::answer;
+
+/// Why the first process of a pod fails.
+#[derive(Debug, thiserror::Error)]
+#[error("the first process of the pod: {0}")]
+struct InitError(#[source] nix::Error);
 
 pub(super) fn run(hostname: &str) -> ExitCode {
     let set_up = || -> nix::Result<()> {
         unshare(CloneFlags::CLONE_NEWUTS | CloneFlags::CLONE_NEWIPC)?;
         sethostname(hostname)?;
-        // Blocked in every thread: one of them waits for it.
+        // Blocked in every thread, because `reap` waits for it.
         let mut children = SigSet::empty();
         children.add(Signal::SIGCHLD);
         children.thread_block()
     };
-    let done = set_up().map_err(|error| format!("the first process of the pod: {error}"));
+    let done = set_up().map_err(InitError);
     if done.is_ok() {
         thread::spawn(reap);
     }
     answer(done)
 }
 
-/// Takes leave of processes whose parents are gone.
+/// Waits for orphaned processes that have ended.
 fn reap() {
     let mut children = SigSet::empty();
     children.add(Signal::SIGCHLD);

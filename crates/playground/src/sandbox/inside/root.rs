@@ -1,6 +1,6 @@
-//! The file system of a container: this machine's programs to read, and everything else private and in memory.
+//! The file system of a container: this machine's programs read-only, everything else private and in memory.
 //!
-//! Built in a mount namespace of its own, which lives as long as somebody holds it; there is nothing to clean up.
+//! Created in a new mount namespace, which is removed when the playground closes it.
 
 use std::fs::{self, File};
 use std::io;
@@ -13,15 +13,16 @@ use nix::sched::{CloneFlags, setns, unshare};
 use nix::sys::statvfs::{FsFlags, statvfs};
 use nix::unistd::pivot_root;
 
-use crate::sandbox::inside::answer;
+use crate::sandbox::inside::answer::answer;
 use crate::sandbox::order::RootOrder;
 
-/// The most that a container may write.
-const SIZE: &str = "size=256m,mode=755";
-/// Folders of this machine that containers read.
-const SHARED: &[&str] = &["/usr", "/etc/alternatives", "/etc/ssl", "/etc/ca-certificates", "/etc/terminfo"];
-/// Files of this machine that containers get a copy of.
-const COPIED: &[&str] = &[
+/// Options of the tmpfs that is the root: size limit and mode.
+const ROOT_OPTIONS: &str = "size=256m,mode=755";
+/// Directories of this machine, mounted read-only.
+const SHARED_DIRECTORIES: &[&str] =
+    &["/usr", "/etc/alternatives", "/etc/ssl", "/etc/ca-certificates", "/etc/terminfo"];
+/// Files of this machine, copied.
+const COPIED_FILES: &[&str] = &[
     "/etc/ld.so.cache",
     "/etc/os-release",
     "/etc/debian_version",
@@ -30,10 +31,10 @@ const COPIED: &[&str] = &[
     "/etc/localtime",
     "/etc/mime.types",
 ];
-/// Folders beside `/usr` that have programs and libraries; on most machines links into it.
-const PROGRAMS: &[&str] = &["/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32"];
-/// Folders of the container's own.
-const OWN: &[(&str, u32)] = &[
+/// Directories of programs and libraries beside `/usr`; usually symbolic links into it.
+const PROGRAM_DIRECTORIES: &[&str] = &["/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32"];
+/// Private directories of the container, with their modes.
+const PRIVATE_DIRECTORIES: &[(&str, u32)] = &[
     ("/etc", 0o755),
     ("/tmp", 0o1777),
     ("/root", 0o700),
@@ -63,41 +64,46 @@ const DEVICE_LINKS: &[(&str, &str)] = &[
 ];
 
 pub(super) fn run(order: &RootOrder) -> ExitCode {
-    answer(
-        build(order).map_err(|(place, error)| format!("the file system of the container: {place}: {error}")),
-    )
+    answer(build(order))
 }
 
-type Failure = (String, io::Error);
+/// Why the file system of a container cannot be created.
+#[derive(Debug, thiserror::Error)]
+#[error("the file system of the container: {place}: {source}")]
+struct RootError {
+    /// Path or step.
+    place: String,
+    source: io::Error,
+}
 
-fn build(order: &RootOrder) -> Result<(), Failure> {
+fn build(order: &RootOrder) -> Result<(), RootError> {
     let applets = if order.has_busybox { busybox_applets()? } else { Vec::new() };
     let root = &order.mount_point;
     at("namespaces", || {
         setns(File::open(&order.network)?, CloneFlags::CLONE_NEWNET)?;
         unshare(CloneFlags::CLONE_NEWNS)?;
-        // Nothing that is mounted here is seen by the machine.
-        Ok(mount(NOTHING, "/", NOTHING, MsFlags::MS_REC | MsFlags::MS_PRIVATE, NOTHING)?)
+        // Mounts below are invisible outside this namespace.
+        Ok(mount(NO_VALUE, "/", NO_VALUE, MsFlags::MS_REC | MsFlags::MS_PRIVATE, NO_VALUE)?)
     })?;
-    mount_new("tmpfs", root, MsFlags::MS_NOSUID, Some(SIZE))?;
-    for (folder, mode) in OWN {
-        let path = under(root, folder);
-        at(folder, || {
+    mount_new("tmpfs", root, MsFlags::MS_NOSUID, Some(ROOT_OPTIONS))?;
+    for (directory, mode) in PRIVATE_DIRECTORIES {
+        let path = under(root, directory);
+        at(directory, || {
             fs::create_dir_all(&path)?;
             fs::set_permissions(&path, fs::Permissions::from_mode(*mode))
         })?;
     }
-    for folder in SHARED {
-        share(root, folder)?;
+    for directory in SHARED_DIRECTORIES {
+        share(root, directory)?;
     }
-    for folder in PROGRAMS {
-        match fs::read_link(folder) {
-            _ if order.has_busybox && *folder == "/bin" => link_applets(root, &applets)?,
-            Ok(target) => at(folder, || symlink(target, under(root, folder)))?,
-            Err(_) => share(root, folder)?,
+    for directory in PROGRAM_DIRECTORIES {
+        match fs::read_link(directory) {
+            _ if order.has_busybox && *directory == "/bin" => link_applets(root, &applets)?,
+            Ok(target) => at(directory, || symlink(target, under(root, directory)))?,
+            Err(_) => share(root, directory)?,
         }
     }
-    for file in COPIED.iter().filter(|file| Path::new(file).is_file()) {
+    for file in COPIED_FILES.iter().filter(|file| Path::new(file).is_file()) {
         at(file, || fs::copy(file, under(root, file)).map(drop))?;
     }
     for (name, content) in &order.files {
@@ -105,61 +111,61 @@ fn build(order: &RootOrder) -> Result<(), Failure> {
     }
     at("/var/run", || symlink("/run", root.join("var/run")))?;
     devices(root)?;
-    mount_new("proc", &under(root, "/proc"), safe(), None)?;
-    mount_new("sysfs", &under(root, "/sys"), safe() | MsFlags::MS_RDONLY, None)?;
+    mount_new("proc", &under(root, "/proc"), restricted(), None)?;
+    mount_new("sysfs", &under(root, "/sys"), restricted() | MsFlags::MS_RDONLY, None)?;
     at("/", || {
         std::env::set_current_dir(root)?;
-        // The old root is put under the new one, and taken off at once.
+        // Mounts the old root over the new one, then unmounts it (pivot_root(2)).
         pivot_root(".", ".")?;
         Ok(umount2(".", MntFlags::MNT_DETACH)?)
     })
 }
 
-const NOTHING: Option<&str> = None;
+const NO_VALUE: Option<&str> = None;
 
-fn safe() -> MsFlags {
+fn restricted() -> MsFlags {
     MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_NOEXEC
 }
 
-fn at(place: &str, step: impl FnOnce() -> io::Result<()>) -> Result<(), Failure> {
-    step().map_err(|error| (place.to_owned(), error))
+fn at(place: &str, step: impl FnOnce() -> io::Result<()>) -> Result<(), RootError> {
+    step().map_err(|source| RootError { place: place.to_owned(), source })
 }
 
 fn under(root: &Path, path: &str) -> PathBuf {
     root.join(path.trim_start_matches('/'))
 }
 
-fn mount_new(kind: &str, on: &Path, flags: MsFlags, options: Option<&str>) -> Result<(), Failure> {
+fn mount_new(kind: &str, on: &Path, flags: MsFlags, options: Option<&str>) -> Result<(), RootError> {
     at(&on.display().to_string(), || Ok(mount(Some(kind), on, Some(kind), flags, options)?))
 }
 
-/// Makes a folder of this machine readable; one that it does not have is left out.
-fn share(root: &Path, folder: &str) -> Result<(), Failure> {
-    if !Path::new(folder).is_dir() {
+/// Mounts a directory of this machine read-only, if it exists.
+fn share(root: &Path, directory: &str) -> Result<(), RootError> {
+    if !Path::new(directory).is_dir() {
         return Ok(());
     }
-    let target = under(root, folder);
-    at(folder, || {
+    let target = under(root, directory);
+    at(directory, || {
         fs::create_dir_all(&target)?;
-        mount(Some(folder), &target, NOTHING, MsFlags::MS_BIND | MsFlags::MS_REC, NOTHING)?;
+        mount(Some(directory), &target, NO_VALUE, MsFlags::MS_BIND | MsFlags::MS_REC, NO_VALUE)?;
         let read_only = MsFlags::MS_BIND | MsFlags::MS_REMOUNT | MsFlags::MS_RDONLY | MsFlags::MS_NODEV;
-        Ok(mount(NOTHING, &target, NOTHING, read_only | withheld(&target)?, NOTHING)?)
+        Ok(mount(NO_VALUE, &target, NO_VALUE, read_only | locked_flags(&target)?, NO_VALUE)?)
     })
 }
 
-/// What a folder of this machine does not give: in a user namespace that cannot be taken back.
-fn withheld(folder: &Path) -> nix::Result<MsFlags> {
-    let given = statvfs(folder)?.flags();
+/// The restricting flags of a mounted directory: a user namespace may not clear them.
+fn locked_flags(directory: &Path) -> nix::Result<MsFlags> {
+    let set = statvfs(directory)?.flags();
     let flags = [(FsFlags::ST_NOSUID, MsFlags::MS_NOSUID), (FsFlags::ST_NOEXEC, MsFlags::MS_NOEXEC)];
-    Ok(flags.into_iter().filter(|(flag, _)| given.contains(*flag)).map(|(_, withhold)| withhold).collect())
+    Ok(flags.into_iter().filter(|(flag, _)| set.contains(*flag)).map(|(_, mount_flag)| mount_flag).collect())
 }
 
-fn devices(root: &Path) -> Result<(), Failure> {
+fn devices(root: &Path) -> Result<(), RootError> {
     for name in DEVICES {
         let (device, target) = (Path::new("/dev").join(name), root.join("dev").join(name));
         at(name, || {
             File::create(&target)?;
-            Ok(mount(Some(&device), &target, NOTHING, MsFlags::MS_BIND, NOTHING)?)
+            Ok(mount(Some(&device), &target, NO_VALUE, MsFlags::MS_BIND, NO_VALUE)?)
         })?;
     }
     for (target, name) in DEVICE_LINKS {
@@ -167,23 +173,23 @@ fn devices(root: &Path) -> Result<(), Failure> {
     }
     let flags = MsFlags::MS_NOSUID | MsFlags::MS_NOEXEC;
     mount_new("devpts", &under(root, "/dev/pts"), flags, Some("newinstance,ptmxmode=0666,mode=0620"))?;
-    mount_new("tmpfs", &under(root, "/dev/shm"), safe(), Some("size=64m,mode=1777"))
+    mount_new("tmpfs", &under(root, "/dev/shm"), restricted(), Some("size=64m,mode=1777"))
 }
 
-/// The names that busybox answers to.
-fn busybox_applets() -> Result<Vec<String>, Failure> {
-    let failed = |error| ("busybox --list".to_owned(), error);
+/// The commands of busybox.
+fn busybox_applets() -> Result<Vec<String>, RootError> {
+    let failed = |source| RootError { place: "busybox --list".to_owned(), source };
     let output = Command::new("busybox").arg("--list").output().map_err(failed)?;
     Ok(String::from_utf8_lossy(&output.stdout).lines().map(str::to_owned).collect())
 }
 
-fn link_applets(root: &Path, applets: &[String]) -> Result<(), Failure> {
-    let folder = root.join("bin");
+fn link_applets(root: &Path, applets: &[String]) -> Result<(), RootError> {
+    let directory = root.join("bin");
     at("/bin", || {
-        fs::create_dir_all(&folder)?;
+        fs::create_dir_all(&directory)?;
         let busybox = ["/usr/bin/busybox", "/bin/busybox"].iter().find(|file| Path::new(file).is_file());
         let busybox = busybox.ok_or(io::ErrorKind::NotFound)?;
         let names = applets.iter().map(String::as_str).filter(|name| *name != "busybox");
-        names.chain(["busybox"]).try_for_each(|name| symlink(busybox, folder.join(name)))
+        names.chain(["busybox"]).try_for_each(|name| symlink(busybox, directory.join(name)))
     })
 }

@@ -1,4 +1,4 @@
-//! Becoming a program of a container: entering its namespaces, then an installed program or a built-in one.
+//! Executes a program of a container: enters its namespaces, then runs an installed or a built-in program.
 
 use std::env;
 use std::fs::{self, File};
@@ -11,16 +11,16 @@ use nix::unistd::setsid;
 use rustix::process::ioctl_tiocsctty;
 use rustix::thread::{CapabilitySet, remove_capability_from_bounding_set};
 
-use crate::sandbox::inside::FAILED;
+use crate::sandbox::inside::answer::FAILED;
 use crate::sandbox::order::RunOrder;
 use crate::sandbox::program;
 
-/// Codes of shells for a program that cannot be started.
+/// Exit codes of shells for a program that cannot be started.
 const NOT_EXECUTABLE: u8 = 126;
 const NOT_FOUND: u8 = 127;
 
-/// What programs may do beside what any user may: the usual set of container runtimes.
-const KEPT: CapabilitySet = CapabilitySet::CHOWN
+/// Capabilities of containers: the default set of container runtimes.
+const CAPABILITIES: CapabilitySet = CapabilitySet::CHOWN
     .union(CapabilitySet::DAC_OVERRIDE)
     .union(CapabilitySet::FSETID)
     .union(CapabilitySet::FOWNER)
@@ -47,7 +47,7 @@ pub(super) fn run(order: &RunOrder) -> ExitCode {
 }
 
 fn enter(order: &RunOrder) -> io::Result<()> {
-    // All are opened before the first is entered: paths mean something else afterwards.
+    // All are opened before the first is entered, which changes the meaning of paths.
     let namespaces = [
         (File::open(&order.network)?, CloneFlags::CLONE_NEWNET),
         (File::open(&order.uts)?, CloneFlags::CLONE_NEWUTS),
@@ -59,19 +59,19 @@ fn enter(order: &RunOrder) -> io::Result<()> {
     }
     fs::create_dir_all(&order.directory)?;
     env::set_current_dir(&order.directory)?;
-    // A session of its own: a signal to its group reaches all that the program starts.
+    // A new session and process group, so that a signal to the group reaches the processes that the program starts.
     setsid()?;
     if order.tty {
         ioctl_tiocsctty(io::stdin())?;
     }
-    for capability in CapabilitySet::all().difference(KEPT).iter() {
-        // Kernels refuse those that they do not know.
+    for capability in CapabilitySet::all().difference(CAPABILITIES).iter() {
+        // Fails for capabilities that the kernel does not know.
         let _ = remove_capability_from_bounding_set(capability);
     }
     Ok(())
 }
 
-/// Becomes an installed program; comes back only when that fails.
+/// Executes an installed program; returns only when that fails.
 fn execute(arguments: &[String]) -> ExitCode {
     let Some((program, rest)) = arguments.split_first() else {
         eprintln!("portolan: there is no command to run");

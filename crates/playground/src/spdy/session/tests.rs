@@ -124,7 +124,7 @@ async fn wrong_streams_are_refused_and_the_session_goes_on() {
     peer.send(Frame::Data { stream: 9, fin: false, bytes: Bytes::from_static(b"x") }).await;
     assert_eq!(peer.next().await, reset(9, Reset::InvalidStream));
     let mut held = Vec::new();
-    for number in 0..MOST_STREAMS as u32 - 1 {
+    for number in 0..MAX_STREAMS as u32 - 1 {
         peer.open(11 + 2 * number, &[("streamtype", "data")]).await;
         held.push(accept(&mut session).await);
         peer.reply(11 + 2 * number).await;

@@ -8,8 +8,8 @@ fn key() -> ObjectKey {
     ObjectKey::namespaced("shop", "web")
 }
 
-fn front(address: &str, protocol: Protocol) -> Front {
-    Front { address: address.parse().expect("address"), protocol }
+fn frontend(address: &str, protocol: Protocol) -> Frontend {
+    Frontend { address: address.parse().expect("address"), protocol }
 }
 
 /// `address@node`, or an address alone.
@@ -29,7 +29,7 @@ fn ranges(text: &str) -> Ranges {
 }
 
 fn rules(backend: Backend) -> ServiceRules {
-    ServiceRules { fronts: BTreeMap::from([(front("10.11.0.9:80", Protocol::Tcp), backend)]) }
+    ServiceRules { frontends: BTreeMap::from([(frontend("10.11.0.9:80", Protocol::Tcp), backend)]) }
 }
 
 fn nodes() -> NodeNumbers {
@@ -58,7 +58,7 @@ fn a_new_service() {
             "add rule e-WEB/10.12.0.5/8080 meta l4proto tcp dnat to 10.12.0.5:8080",
             "add chain f-WEB",
             "add rule f-WEB numgen random mod 2 vmap { 0 : goto e-WEB/10.10.0.5/8080, 1 : goto e-WEB/10.12.0.5/8080 }",
-            "add element fronts { 10.11.0.9 . tcp . 80 : goto f-WEB }",
+            "add element frontends { 10.11.0.9 . tcp . 80 : goto f-WEB }",
         ]
     );
     assert_eq!(
@@ -71,14 +71,14 @@ fn a_new_service() {
 fn what_stays_the_same_is_left_alone() {
     let same = rules(backend(&["10.10.0.5:8080"]));
     assert_eq!(commands(&same, &same), Vec::<String>::new());
-    let other = front("10.11.0.9:53", Protocol::Udp);
+    let other = frontend("10.11.0.9:53", Protocol::Udp);
     let mut more = same.clone();
-    more.fronts.insert(other, backend(&["10.10.0.5:53"]));
+    more.frontends.insert(other, backend(&["10.10.0.5:53"]));
     let added = commands(&same, &more);
     assert!(!added.is_empty() && added.iter().all(|line| !line.contains("WEB")), "{added:?}");
     assert_eq!(
         added.last().map(String::as_str),
-        Some("add element fronts { 10.11.0.9 . udp . 53 : goto f-shop/web/10.11.0.9/udp/53 }")
+        Some("add element frontends { 10.11.0.9 . udp . 53 : goto f-shop/web/10.11.0.9/udp/53 }")
     );
 }
 
@@ -88,7 +88,7 @@ fn a_service_that_is_gone_leaves_nothing() {
     assert_eq!(
         commands(&rules(sticky), &ServiceRules::default()),
         [
-            "delete element fronts { 10.11.0.9 . tcp . 80 }",
+            "delete element frontends { 10.11.0.9 . tcp . 80 }",
             "flush chain f-WEB",
             "flush chain e-WEB/10.10.0.5/8080",
             "delete chain f-WEB",
@@ -155,14 +155,16 @@ fn local_traffic_stays_on_its_node() {
 fn names_fit_the_kernel() {
     let longest = ObjectKey::namespaced("n".repeat(63), "s".repeat(63));
     let address = "[ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff]:65535";
-    let name = memory(&longest, front(address, Protocol::Sctp), address.parse().expect("address"), 86_400);
+    let name =
+        sticky_set(&longest, frontend(address, Protocol::Sctp), address.parse().expect("address"), 86_400);
     assert!(name.len() < 256, "{}", name.len());
 }
 
 #[test]
 fn each_family_has_a_table_of_its_own() {
     let sticky = Backend { affinity: Some(Duration::from_secs(10)), ..backend(&["[fd00::5]:1"]) };
-    let other = ServiceRules { fronts: BTreeMap::from([(front("[fd00::9]:80", Protocol::Tcp), sticky)]) };
+    let other =
+        ServiceRules { frontends: BTreeMap::from([(frontend("[fd00::9]:80", Protocol::Tcp), sticky)]) };
     let none = ServiceRules::default();
     assert_eq!(commands(&none, &other), Vec::<String>::new(), "a cluster without IPv6");
     let text = change(&key(), &none, &other, &nodes(), &ranges("10.11.0.0/16,fd00:11::/112"));
@@ -181,7 +183,7 @@ fn each_family_has_a_table_of_its_own() {
             "add chain f-WEB",
             "add rule f-WEB ip6 saddr @s-WEB/fd00__5/1-10 goto e-WEB/fd00__5/1",
             "add rule f-WEB numgen random mod 1 vmap { 0 : goto e-WEB/fd00__5/1 }",
-            "add element fronts { fd00::9 . tcp . 80 : goto f-WEB }",
+            "add element frontends { fd00::9 . tcp . 80 : goto f-WEB }",
         ]
     );
 }
@@ -189,14 +191,15 @@ fn each_family_has_a_table_of_its_own() {
 #[test]
 fn only_datagrams_are_remembered_by_the_kernel() {
     let both = |endpoints: &[&str]| {
-        let fronts = [Protocol::Udp, Protocol::Tcp].map(|p| (front("10.11.0.9:53", p), backend(endpoints)));
-        ServiceRules { fronts: fronts.into() }
+        let frontends =
+            [Protocol::Udp, Protocol::Tcp].map(|p| (frontend("10.11.0.9:53", p), backend(endpoints)));
+        ServiceRules { frontends: frontends.into() }
     };
     let address = |text: &str| text.parse::<SocketAddr>().expect("address");
-    let (front, one, two) = (address("10.11.0.9:53"), address("10.10.0.5:53"), address("10.10.0.6:53"));
+    let (frontend, one, two) = (address("10.11.0.9:53"), address("10.10.0.5:53"), address("10.10.0.6:53"));
     let old = both(&["10.10.0.5:53", "10.10.0.6:53"]);
-    assert_eq!(lost_flows(&old, &both(&["10.10.0.6:53"])), [(front, one)]);
-    assert_eq!(lost_flows(&old, &ServiceRules::default()), [(front, one), (front, two)]);
+    assert_eq!(lost_flows(&old, &both(&["10.10.0.6:53"])), [(frontend, one)]);
+    assert_eq!(lost_flows(&old, &ServiceRules::default()), [(frontend, one), (frontend, two)]);
     assert_eq!(lost_flows(&old, &old), []);
 }
 

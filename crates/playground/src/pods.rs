@@ -1,7 +1,10 @@
-//! What runs on the nodes of a cluster right now: pods, their containers, and each container's runs.
+//! Register of the pods that run on the nodes of a cluster: their containers, and the runs of each container.
 //!
-//! The node part fills the register and starts and ends runs; the kubelet endpoints look pods up to show logs, to
-//! attach, to execute and to forward ports. Nothing here knows the Kubernetes API or decides what should run.
+//! `node` fills the register and starts and stops runs; the `kubelet` endpoints look pods up for logs, attach, exec and
+//! port forwarding. Nothing here uses the Kubernetes API or decides what runs.
+//!
+//! This room uses `network`, `programs` and `sandbox`. To add state of a running container, add it to [`Container`]
+//! (kept across restarts) or to [`Run`].
 
 mod run;
 
@@ -15,25 +18,25 @@ use crate::network::Interface;
 use crate::programs::{self, Image};
 use crate::sandbox::Sandbox;
 
-pub use self::run::{Exit, Run, Setting, Stdin};
-pub(crate) use self::run::{Program, Size};
+pub use self::run::{ContainerSettings, Exit, Run, StdinMode};
+pub(crate) use self::run::{Program, TerminalSize};
 
-/// The pods that run on the nodes of one cluster. Clones share the register.
+/// Running pods of one cluster. Clones share state.
 #[derive(Debug, Clone, Default)]
 pub struct Pods(Arc<RwLock<BTreeMap<ObjectKey, Arc<Pod>>>>);
 
 impl Pods {
-    /// The pod of a namespace and name.
+    /// The pod with a namespace and name.
     pub fn get(&self, key: &ObjectKey) -> Option<Arc<Pod>> {
         self.0.read().get(key).cloned()
     }
 
-    /// Registers a pod, in place of one with the same name.
+    /// Registers a pod; replaces one with the same name.
     pub fn insert(&self, pod: Arc<Pod>) {
         self.0.write().insert(pod.key.clone(), pod);
     }
 
-    /// Removes a pod unless another one has taken its name.
+    /// Removes a pod unless it was replaced by another one with the same name.
     pub fn remove(&self, key: &ObjectKey, uid: &str) {
         let mut pods = self.0.write();
         if pods.get(key).is_some_and(|pod| pod.uid == uid) {
@@ -42,18 +45,18 @@ impl Pods {
     }
 }
 
-/// A pod that has its address.
+/// A pod with an address.
 #[derive(Debug)]
 pub struct Pod {
     /// Namespace and name.
     pub key: ObjectKey,
     /// `metadata.uid`.
     pub uid: String,
-    /// Its place on the network.
+    /// Its address on the network.
     pub network: Interface,
-    /// Its namespaces, once it has them; never on the loopback network.
+    /// Its namespaces in namespaces mode, once they exist.
     pub(crate) sandbox: Mutex<Option<Arc<Sandbox>>>,
-    /// Its containers by name, init containers among them.
+    /// Containers and init containers by name.
     pub containers: BTreeMap<String, Arc<Container>>,
 }
 
@@ -62,12 +65,12 @@ pub struct Pod {
 pub struct Container {
     /// Its name in the pod.
     pub name: String,
-    /// The image; `None` when nobody plays it.
+    /// The built-in image; `None` when there is none for the reference.
     pub image: Option<&'static Image>,
-    /// What the pod's spec calls the image.
+    /// `image` of the pod spec.
     pub reference: String,
-    /// What its programs find around them, apart from the environment of a run.
-    pub setting: Setting,
+    /// Network, clock and streams of its programs.
+    pub settings: ContainerSettings,
     runs: Mutex<Runs>,
 }
 
@@ -79,13 +82,13 @@ struct Runs {
 
 impl Container {
     /// A container that has not run yet.
-    pub fn new(name: &str, reference: &str, setting: Setting) -> Self {
+    pub fn new(name: &str, reference: &str, settings: ContainerSettings) -> Self {
         let image = programs::image(reference);
         let (name, reference) = (name.to_owned(), reference.to_owned());
-        Self { name, image, reference, setting, runs: Mutex::default() }
+        Self { name, image, reference, settings, runs: Mutex::default() }
     }
 
-    /// The newest run, over or not.
+    /// The newest run, which may have ended.
     pub fn current(&self) -> Option<Arc<Run>> {
         self.runs.lock().current.clone()
     }

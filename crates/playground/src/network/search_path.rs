@@ -1,13 +1,13 @@
-//! What a host name inside a cluster can mean: the names that a pod's resolver asks for, in order.
+//! The search path of a pod: the names that its resolver queries for a host name, in order.
 //!
-//! Pure. It follows the search path of a pod with `dnsPolicy: ClusterFirst` (Kubernetes, "DNS for Services and
-//! Pods"); the cluster's DNS zones say what they mean. Names outside of the cluster and its set are not resolved.
+//! Pure. Follows `dnsPolicy: ClusterFirst` (Kubernetes, "DNS for Services and Pods"). Names outside the cluster and its
+//! cluster set are not resolved.
 
 const CLUSTER_DOMAIN: &str = "cluster.local";
-/// A name with as many dots is asked for as it is first (`options ndots:5`).
-const DOTS: usize = 5;
+/// A name with at least this many dots is queried as an absolute name first (`options ndots:5`).
+const NDOTS: usize = 5;
 
-/// The names that `host` may stand for in a pod of `namespace`.
+/// The names to query for `host` in a pod of `namespace`.
 pub(crate) fn candidates(host: &str, namespace: &str) -> Vec<String> {
     if let Some(absolute) = host.strip_suffix('.') {
         return vec![absolute.to_owned()];
@@ -21,8 +21,8 @@ pub(crate) fn candidates(host: &str, namespace: &str) -> Vec<String> {
         format!("{host}.{CLUSTER_DOMAIN}"),
     ];
     let mut candidates = searched.to_vec();
-    let place = if host.matches('.').count() >= DOTS { 0 } else { candidates.len() };
-    candidates.insert(place, host.to_owned());
+    let position = if host.matches('.').count() >= NDOTS { 0 } else { candidates.len() };
+    candidates.insert(position, host.to_owned());
     candidates
 }
 
@@ -31,7 +31,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_and_what_is_asked_for() {
+    fn names_and_their_queries() {
         let search = |host: &str| {
             ["shop.svc.cluster.local", "svc.cluster.local", "cluster.local"]
                 .map(|domain| format!("{host}.{domain}"))
