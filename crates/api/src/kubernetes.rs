@@ -68,7 +68,10 @@ pub use pod_disruption_budget::{PodDisruptionBudget, PodDisruptionBudgetStatus};
 pub use read::{FieldError, View, ViewError, read_value};
 pub use replica_set::{ReplicaSet, ReplicaSetSpec, ReplicaSetStatus};
 pub use secret::Secret;
-pub use service::{ClientIpConfig, Service, ServicePort, ServiceSpec, SessionAffinityConfig};
+pub use service::{
+    ClientIpConfig, Service, ServiceIngress, ServiceLoadBalancer, ServicePort, ServiceSpec, ServiceStatus,
+    SessionAffinityConfig,
+};
 pub use stateful_set::{
     StatefulSet, StatefulSetOrdinals, StatefulSetRollingUpdate, StatefulSetSpec, StatefulSetStatus,
     StatefulSetUpdateStrategy, VolumeClaimMetadata, VolumeClaimTemplate,

@@ -47,7 +47,7 @@ impl Listener for UnixListener {
 /// Name and limit of an accept loop.
 #[derive(Debug, Clone, Copy)]
 pub struct AcceptOptions {
-    /// The listener in log lines, such as `"Kubernetes API"`.
+    /// The listener in log lines, like `"Kubernetes API"`.
     pub listener: &'static str,
     /// Connections that are handled at the same time; more wait in the kernel.
     pub max_connections: usize,

@@ -188,13 +188,13 @@ impl Config {
         config.completed(&path.display().to_string())
     }
 
-    fn resolve_paths(&mut self, folder: &Path) {
+    fn resolve_paths(&mut self, directory: &Path) {
         let existing = self.control_plane.iter_mut().map(|existing| &mut existing.kubeconfig);
         let clusters = self.clusters.iter_mut();
         let members =
             clusters.flat_map(|cluster| cluster.kubeconfig.iter_mut().chain(&mut cluster.kubelet_client_ca));
         for path in existing.chain(members) {
-            *path = folder.join(&*path);
+            *path = directory.join(&*path);
         }
     }
 

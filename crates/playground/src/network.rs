@@ -183,9 +183,12 @@ impl Network {
         slices: impl IntoIterator<Item = &'a Object>,
         nodes: &[IpAddr],
     ) {
-        if let Some(cluster) = self.routing.cluster(cluster) {
-            cluster.proxy.replace(&service.key(), Some(rules::service_rules(service, slices, nodes)));
+        let Some(owner) = self.routing.cluster(cluster) else { return };
+        let (rules, errors) = rules::service_rules(service, slices, nodes);
+        for error in errors {
+            tracing::warn!(%cluster, service = %service.key(), %error, "object is left out of the Service rules");
         }
+        owner.proxy.replace(&service.key(), Some(rules));
     }
 
     /// Removes the forwarding rules of a Service.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
-use super::{IntOrString, LoadBalancerStatus, View};
+use super::{IntOrString, View};
 use crate::resources::{self, StaticResource};
 
 /// A Service.
@@ -15,7 +15,7 @@ pub struct Service<'a> {
     #[serde(borrow)]
     pub spec: ServiceSpec<'a>,
     /// State of its load balancer.
-    pub status: LoadBalancerStatus<'a>,
+    pub status: ServiceStatus<'a>,
 }
 
 /// `spec` of a Service.
@@ -31,6 +31,9 @@ pub struct ServiceSpec<'a> {
     /// All addresses, one per family.
     #[serde(rename = "clusterIPs", borrow)]
     pub cluster_ips: Vec<&'a str>,
+    /// `externalIPs`: further addresses, routed to the nodes by other means.
+    #[serde(rename = "externalIPs")]
+    pub external_ips: Vec<&'a str>,
     /// `IPv4` and `IPv6`, the primary family first.
     pub ip_families: Vec<&'a str>,
     /// `SingleStack`, `PreferDualStack` or `RequireDualStack`.
@@ -65,11 +68,43 @@ pub struct ServicePort<'a> {
     pub port: i64,
     /// `TCP` if absent.
     pub protocol: Option<&'a str>,
+    /// Port number on every node; 0 if there is none.
+    pub node_port: i64,
     /// Port number or name in the pods; `port` if absent or 0.
     #[serde(borrow)]
     pub target_port: Option<IntOrString<'a>>,
     /// Application protocol, such as `http`.
     pub app_protocol: Option<&'a str>,
+}
+
+/// `status` of a Service.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct ServiceStatus<'a> {
+    /// State of the load balancer.
+    #[serde(borrow)]
+    pub load_balancer: ServiceLoadBalancer<'a>,
+}
+
+/// `status.loadBalancer` of a Service.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct ServiceLoadBalancer<'a> {
+    /// Addresses.
+    #[serde(borrow)]
+    pub ingress: Vec<ServiceIngress<'a>>,
+}
+
+/// One address of a Service's load balancer.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct ServiceIngress<'a> {
+    /// IP address.
+    pub ip: &'a str,
+    /// `VIP`, or `Proxy` if the load balancer forwards the traffic to the nodes.
+    pub ip_mode: &'a str,
+    /// Host name.
+    pub hostname: &'a str,
 }
 
 /// `spec.sessionAffinityConfig` of a Service.
@@ -91,6 +126,13 @@ pub struct ClientIpConfig {
 
 impl<'a> View<'a> for Service<'a> {
     const RESOURCE: StaticResource = resources::SERVICE;
+}
+
+impl ServiceStatus<'_> {
+    /// Whether the load balancer has an address.
+    pub fn has_address(&self) -> bool {
+        self.load_balancer.ingress.iter().any(|entry| !entry.ip.is_empty() || !entry.hostname.is_empty())
+    }
 }
 
 impl<'a> ServiceSpec<'a> {

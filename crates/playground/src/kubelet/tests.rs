@@ -148,7 +148,7 @@ async fn body(response: Response<hyper::body::Incoming>) -> String {
     String::from_utf8_lossy(&bytes.to_bytes()).into_owned()
 }
 
-/// What came on each channel until the end, as `channel text` lines; neighbours of one channel are joined.
+/// The messages of each channel until the end, as `channel text` lines; neighbours of one channel are joined.
 async fn heard<C>(socket: &mut WebSocketStream<C>) -> Vec<String>
 where
     C: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin,

@@ -8,7 +8,7 @@ use std::net::Ipv4Addr;
 
 use ipnet::Ipv4Net;
 
-/// Addresses at the start of a range that no pod gets: the network, its gateway, and room for infrastructure such as
+/// Addresses at the start of a range that no pod gets: the network, its gateway, and room for infrastructure like
 /// the cluster's DNS.
 const RESERVED_ADDRESSES: u32 = 5;
 

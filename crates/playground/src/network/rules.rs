@@ -9,18 +9,19 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
+use portolan_api::kubernetes::{
+    self, EndpointConditions, EndpointPort, EndpointSlice, Service, ServicePort, ServiceSpec, ServiceStatus,
+    View, ViewError,
+};
+use portolan_api::labels::endpoint_slice::SERVICE_NAME;
 use portolan_object::Object;
-use serde::Deserialize;
-use serde_json::Value;
 
 use crate::network::address::{Frontend, Protocol};
 
-/// Label of a slice with the name of its Service.
-const SERVICE_NAME: &str = "kubernetes.io/service-name";
 /// Services with this label are left to another proxy.
 const PROXY_NAME: &str = "service.kubernetes.io/service-proxy-name";
 /// Default of `sessionAffinityConfig.clientIP.timeoutSeconds`.
-const AFFINITY_SECONDS: u64 = 10_800;
+const DEFAULT_AFFINITY_SECONDS: u64 = 10_800;
 
 /// One endpoint of a Service.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -49,244 +50,145 @@ pub(crate) struct ServiceRules {
 
 /// Computes the rules of `service` from the EndpointSlices of its namespace; slices of other Services are skipped.
 ///
-/// `nodes` are the addresses with node ports. Ports with an unknown protocol are left out.
+/// `nodes` are the addresses with node ports. Ports with an unknown protocol are left out. Objects that cannot be read are
+/// left out too; the errors name them.
 pub(crate) fn service_rules<'a>(
     service: &Object,
     slices: impl IntoIterator<Item = &'a Object>,
     nodes: &[IpAddr],
-) -> ServiceRules {
-    let spec: ServiceSpec = part(service, "spec");
-    if spec.r#type == "ExternalName" {
-        return ServiceRules::default();
-    }
-    let slices: Vec<Slice> = slices
-        .into_iter()
-        .filter(|slice| slice.namespace() == service.namespace())
-        .filter(|slice| slice.label(SERVICE_NAME) == Some(service.name()))
-        .filter_map(|slice| Slice::deserialize(&slice.0).ok())
-        .filter(|slice| slice.address_type != "FQDN")
-        .collect();
-    let cluster_addresses = spec.cluster_addresses();
-    if cluster_addresses.is_empty() {
-        return ServiceRules::default();
-    }
+) -> (ServiceRules, Vec<ViewError>) {
     let mut rules = ServiceRules::default();
-    if service.label(PROXY_NAME).is_some() {
-        return rules;
+    let Service { spec, status } = match Service::read(service) {
+        Ok(view) => view,
+        Err(error) => return (rules, vec![error]),
+    };
+    let cluster_ips = cluster_ips(&spec);
+    let belongs_to_other_proxy = service.label(PROXY_NAME).is_some();
+    if spec.kind == "ExternalName" || cluster_ips.is_empty() || belongs_to_other_proxy {
+        return (rules, Vec::new());
     }
-    let status: ServiceStatus = part(service, "status");
-    let public = spec.external_addresses.iter().copied().chain(status.ingress_addresses());
-    let addresses: Vec<IpAddr> = cluster_addresses.iter().copied().chain(public).collect();
+    let (slices, errors) = read_slices(service, slices);
+    let external = spec.external_ips.iter().filter_map(|address| address.parse().ok());
+    let public = external.chain(load_balancer_ips(&status));
+    let addresses: Vec<IpAddr> = cluster_ips.iter().copied().chain(public).collect();
     for port in &spec.ports {
-        let Some(protocol) = Protocol::parse(&port.protocol) else { continue };
+        let (Some(protocol), Ok(number)) = (protocol(port.protocol), u16::try_from(port.port)) else {
+            continue;
+        };
         for address in &addresses {
-            let backend = spec.backend(port, *address, &slices, cluster_addresses.contains(address));
-            rules
-                .frontends
-                .insert(Frontend { address: SocketAddr::new(*address, port.port), protocol }, backend);
+            let frontend = Frontend { address: SocketAddr::new(*address, number), protocol };
+            let backend = backend(&spec, port, *address, &slices, cluster_ips.contains(address));
+            rules.frontends.insert(frontend, backend);
         }
-        for node in nodes.iter().filter(|_| port.node_port > 0) {
-            let backend = spec.backend(port, *node, &slices, false);
-            rules
-                .frontends
-                .insert(Frontend { address: SocketAddr::new(*node, port.node_port), protocol }, backend);
+        let Ok(node_port @ 1..) = u16::try_from(port.node_port) else { continue };
+        for node in nodes {
+            let frontend = Frontend { address: SocketAddr::new(*node, node_port), protocol };
+            rules.frontends.insert(frontend, backend(&spec, port, *node, &slices, false));
         }
     }
-    rules
+    (rules, errors)
 }
 
-#[derive(Debug, Default, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
-struct ServiceSpec {
-    r#type: String,
-    #[serde(rename = "clusterIP")]
-    cluster_ip: String,
-    #[serde(rename = "clusterIPs", deserialize_with = "lenient_addresses")]
-    cluster_ips: Vec<IpAddr>,
-    #[serde(rename = "externalIPs", deserialize_with = "lenient_addresses")]
-    external_addresses: Vec<IpAddr>,
-    ports: Vec<ServicePort>,
-    session_affinity: String,
-    session_affinity_config: AffinityConfig,
-    internal_traffic_policy: String,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
-struct ServicePort {
-    name: String,
-    protocol: String,
-    port: u16,
-    node_port: u16,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
-struct AffinityConfig {
-    #[serde(rename = "clientIP")]
-    client_ip: Option<AffinityTimeout>,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
-struct AffinityTimeout {
-    timeout_seconds: Option<u64>,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
-struct ServiceStatus {
-    load_balancer: LoadBalancer,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-struct LoadBalancer {
-    ingress: Vec<Ingress>,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
-struct Ingress {
-    ip: String,
-    ip_mode: String,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Slice {
-    #[serde(default)]
-    address_type: String,
-    #[serde(default, deserialize_with = "null_is_empty")]
-    endpoints: Vec<SliceEndpoint>,
-    #[serde(default, deserialize_with = "null_is_empty")]
-    ports: Vec<SlicePort>,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct SliceEndpoint {
-    #[serde(default)]
-    addresses: Vec<String>,
-    #[serde(default)]
-    conditions: Conditions,
-    #[serde(default)]
-    node_name: Option<Arc<str>>,
-}
-
-#[derive(Debug, Default, Deserialize)]
-struct Conditions {
-    ready: Option<bool>,
-    serving: Option<bool>,
-    terminating: Option<bool>,
-}
-
-#[derive(Debug, Deserialize)]
-struct SlicePort {
-    #[serde(default)]
-    name: Option<String>,
-    #[serde(default)]
-    protocol: Option<String>,
-    #[serde(default)]
-    port: Option<u16>,
-}
-
-impl ServiceSpec {
-    fn cluster_addresses(&self) -> Vec<IpAddr> {
-        let first = self.cluster_ip.parse().ok();
-        let mut addresses: Vec<IpAddr> = first.into_iter().chain(self.cluster_ips.iter().copied()).collect();
-        addresses.dedup();
-        addresses
-    }
-
-    fn affinity(&self) -> Option<Duration> {
-        let given = self.session_affinity_config.client_ip.as_ref().and_then(|config| config.timeout_seconds);
-        (self.session_affinity == "ClientIP").then(|| Duration::from_secs(given.unwrap_or(AFFINITY_SECONDS)))
-    }
-
-    fn backend(&self, port: &ServicePort, address: IpAddr, slices: &[Slice], internal: bool) -> Backend {
-        Backend {
-            endpoints: endpoints_of(port, address, slices),
-            affinity: self.affinity(),
-            same_node: internal && self.internal_traffic_policy == "Local",
+/// The readable slices of a Service that have addresses.
+fn read_slices<'a>(
+    service: &Object,
+    slices: impl IntoIterator<Item = &'a Object>,
+) -> (Vec<EndpointSlice<'a>>, Vec<ViewError>) {
+    let (mut views, mut errors) = (Vec::new(), Vec::new());
+    let of_service = slices.into_iter().filter(|slice| {
+        slice.namespace() == service.namespace() && slice.label(SERVICE_NAME) == Some(service.name())
+    });
+    for slice in of_service {
+        match EndpointSlice::read(slice) {
+            Ok(view) if view.address_type != "FQDN" => views.push(view),
+            Ok(_) => {}
+            Err(error) => errors.push(error),
         }
     }
+    (views, errors)
 }
 
-impl ServiceStatus {
-    /// Ingress addresses that a cluster's own proxy serves; `ipMode: Proxy` leaves the traffic to the balancer.
-    fn ingress_addresses(&self) -> impl Iterator<Item = IpAddr> {
-        let served = self.load_balancer.ingress.iter().filter(|ingress| ingress.ip_mode != "Proxy");
-        served.filter_map(|ingress| ingress.ip.parse().ok())
+/// The cluster IPs, without `None` of a headless Service.
+fn cluster_ips(spec: &ServiceSpec<'_>) -> Vec<IpAddr> {
+    let all = std::iter::once(&spec.cluster_ip).chain(&spec.cluster_ips);
+    let mut addresses: Vec<IpAddr> = all.filter_map(|address| address.parse().ok()).collect();
+    addresses.dedup();
+    addresses
+}
+
+/// Load balancer addresses that the service proxy handles; with `ipMode: Proxy` the load balancer does.
+fn load_balancer_ips(status: &ServiceStatus<'_>) -> impl Iterator<Item = IpAddr> {
+    let handled = status.load_balancer.ingress.iter().filter(|ingress| ingress.ip_mode != "Proxy");
+    handled.filter_map(|ingress| ingress.ip.parse().ok())
+}
+
+fn protocol(name: Option<&str>) -> Option<Protocol> {
+    Protocol::parse(name.unwrap_or_default())
+}
+
+fn backend(
+    spec: &ServiceSpec<'_>,
+    port: &ServicePort<'_>,
+    address: IpAddr,
+    slices: &[EndpointSlice<'_>],
+    is_internal: bool,
+) -> Backend {
+    Backend {
+        endpoints: endpoints(port, address, slices),
+        affinity: affinity(spec),
+        same_node: is_internal && spec.internal_traffic_policy == "Local",
     }
 }
 
-impl Conditions {
-    /// An unset condition counts as ready (EndpointSlice API, `endpoints.conditions`).
-    fn is_ready(&self) -> bool {
-        self.ready.unwrap_or(true)
-    }
-
-    fn serves_while_terminating(&self) -> bool {
-        self.serving.unwrap_or_else(|| self.is_ready()) && self.terminating.unwrap_or(false)
-    }
+fn affinity(spec: &ServiceSpec<'_>) -> Option<Duration> {
+    let seconds = spec.session_affinity_config.client_ip.timeout_seconds;
+    let seconds = seconds.and_then(|seconds| u64::try_from(seconds).ok()).unwrap_or(DEFAULT_AFFINITY_SECONDS);
+    (spec.session_affinity == "ClientIP").then(|| Duration::from_secs(seconds))
 }
 
-fn endpoints_of(port: &ServicePort, frontend: IpAddr, slices: &[Slice]) -> Vec<Endpoint> {
-    let matching: Vec<(Endpoint, &Conditions)> = slices
+/// An unset condition counts as ready (EndpointSlice API, `endpoints.conditions`).
+fn is_ready(conditions: EndpointConditions) -> bool {
+    conditions.ready.unwrap_or(true)
+}
+
+fn serves_while_terminating(conditions: EndpointConditions) -> bool {
+    conditions.serving.unwrap_or_else(|| is_ready(conditions)) && conditions.terminating.unwrap_or(false)
+}
+
+/// The endpoints of a port, in the address family of `frontend`.
+fn endpoints(port: &ServicePort<'_>, frontend: IpAddr, slices: &[EndpointSlice<'_>]) -> Vec<Endpoint> {
+    let matching: Vec<(Endpoint, EndpointConditions)> = slices
         .iter()
-        .flat_map(|slice| {
-            slice.ports.iter().filter(|other| port.is_served_by(other)).map(move |p| (slice, p))
+        .flat_map(|slice| slice.ports.iter().filter(|other| serves(port, other)).map(move |p| (slice, p)))
+        .filter_map(|(slice, slice_port)| Some((slice, u16::try_from(slice_port.port?).ok()?)))
+        .filter(|(_, number)| *number > 0)
+        .flat_map(|(slice, number)| {
+            slice.endpoints.iter().filter_map(move |e| Some((at_port(e, number)?, e.conditions)))
         })
-        .filter_map(|(slice, slice_port)| Some((slice, slice_port.port.filter(|number| *number > 0)?)))
-        .flat_map(|(slice, number)| slice.endpoints.iter().filter_map(move |e| e.at_port(number)))
         .filter(|(endpoint, _)| endpoint.address.is_ipv4() == frontend.is_ipv4())
         .collect();
-    let select = |wanted: fn(&Conditions) -> bool| {
+    let select = |wanted: fn(EndpointConditions) -> bool| {
         let mut chosen: Vec<Endpoint> =
-            matching.iter().filter(|(_, conditions)| wanted(conditions)).map(|(e, _)| e.clone()).collect();
+            matching.iter().filter(|(_, conditions)| wanted(*conditions)).map(|(e, _)| e.clone()).collect();
         chosen.sort();
         chosen.dedup_by(|a, b| a.address == b.address);
         chosen
     };
-    match select(Conditions::is_ready) {
-        ready if ready.is_empty() => select(Conditions::serves_while_terminating),
+    match select(is_ready) {
+        ready if ready.is_empty() => select(serves_while_terminating),
         ready => ready,
     }
 }
 
-impl ServicePort {
-    fn is_served_by(&self, other: &SlicePort) -> bool {
-        other.name.as_deref().unwrap_or_default() == self.name
-            && Protocol::parse(other.protocol.as_deref().unwrap_or_default())
-                == Protocol::parse(&self.protocol)
-    }
+/// Whether a port of a slice belongs to a port of the Service.
+fn serves(port: &ServicePort<'_>, slice_port: &EndpointPort<'_>) -> bool {
+    slice_port.name.unwrap_or_default() == port.name
+        && protocol(slice_port.protocol) == protocol(port.protocol)
 }
 
-impl SliceEndpoint {
-    fn at_port(&self, port: u16) -> Option<(Endpoint, &Conditions)> {
-        let address = SocketAddr::new(self.addresses.first()?.parse().ok()?, port);
-        Some((Endpoint { address, node: self.node_name.clone() }, &self.conditions))
-    }
-}
-
-/// A part of an object; an object that an API server accepted has the right shape, anything else counts as empty.
-fn part<T: for<'de> Deserialize<'de> + Default>(object: &Object, name: &str) -> T {
-    object.at(&[name]).and_then(|value| T::deserialize(value).ok()).unwrap_or_default()
-}
-
-fn null_is_empty<'de, D, T>(deserializer: D) -> Result<Vec<T>, D::Error>
-where
-    D: serde::Deserializer<'de>,
-    T: Deserialize<'de>,
-{
-    Ok(Option::deserialize(deserializer)?.unwrap_or_default())
-}
-
-/// Addresses among the strings of a list: `None` (a headless Service) is not one.
-fn lenient_addresses<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Vec<IpAddr>, D::Error> {
-    let values: Vec<Value> = null_is_empty(deserializer)?;
-    Ok(values.iter().filter_map(|value| value.as_str()?.parse().ok()).collect())
+fn at_port(endpoint: &kubernetes::Endpoint<'_>, port: u16) -> Option<Endpoint> {
+    let address = SocketAddr::new(endpoint.addresses.first()?.parse().ok()?, port);
+    Some(Endpoint { address, node: endpoint.node_name.map(Arc::from) })
 }
 
 #[cfg(test)]

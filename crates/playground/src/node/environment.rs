@@ -6,6 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
+use portolan_api::kubernetes::{Service, View, ViewError};
 use portolan_object::Object;
 
 use crate::node::expansion::expand;
@@ -39,6 +40,8 @@ pub(crate) enum EnvironmentError {
     MissingKey { kind: &'static str, namespace: String, name: String, key: String },
     #[error("unsupported fieldPath: {0}")]
     FieldPath(String),
+    #[error(transparent)]
+    Service(#[from] ViewError),
 }
 
 /// Names of the ConfigMaps and Secrets that the containers of a pod refer to.
@@ -62,7 +65,7 @@ pub(crate) fn environment(
     container: &ContainerSpec,
     sources: &Sources<'_>,
 ) -> Result<BTreeMap<String, String>, EnvironmentError> {
-    let mut variables = service_variables(sources);
+    let mut variables = service_variables(sources)?;
     for from in &container.env_from {
         let config_map = from.config_map_ref.as_ref().map(|r| ("configmap", r, sources.config_maps));
         let secret = from.secret_ref.as_ref().map(|r| ("secret", r, sources.secrets));
@@ -170,38 +173,39 @@ fn field_value(path: &str, sources: &Sources<'_>) -> Result<String, EnvironmentE
 }
 
 /// `NAME_SERVICE_HOST`, `NAME_SERVICE_PORT` and the Docker link variables, for each Service with a cluster IP.
-fn service_variables(sources: &Sources<'_>) -> BTreeMap<String, String> {
+fn service_variables(sources: &Sources<'_>) -> Result<BTreeMap<String, String>, ViewError> {
     let mut variables = BTreeMap::new();
     let with_links = sources.spec.enable_service_links.unwrap_or(true);
     for service in sources.services {
         let is_api_server = service.namespace() == "default" && service.name() == "kubernetes";
         let is_in_namespace = service.namespace() == sources.pod.namespace();
         if is_api_server || (is_in_namespace && with_links) {
-            add_service(service, &mut variables);
+            add_service(service, &mut variables)?;
         }
     }
-    variables
+    Ok(variables)
 }
 
-fn add_service(service: &Object, variables: &mut BTreeMap<String, String>) {
-    let address = service.str_at(&["spec", "clusterIP"]);
-    if address.is_empty() || address == "None" {
-        return;
+fn add_service(service: &Object, variables: &mut BTreeMap<String, String>) -> Result<(), ViewError> {
+    let spec = Service::read(service)?.spec;
+    let address = spec.cluster_ip;
+    if address.is_empty() || spec.is_headless() {
+        return Ok(());
     }
     let prefix = variable_name(service.name());
-    let ports = service.at(&["spec", "ports"]).and_then(|ports| ports.as_array()).into_iter().flatten();
     variables.insert(format!("{prefix}_SERVICE_HOST"), address.to_owned());
-    for (index, port) in ports.enumerate() {
-        let number = port["port"].as_u64().unwrap_or_default();
-        let protocol = port["protocol"].as_str().unwrap_or("TCP");
+    for (index, port) in spec.ports.iter().enumerate() {
+        let number = port.port;
+        let protocol = port.protocol.unwrap_or("TCP");
         let lower = protocol.to_ascii_lowercase();
         let url = format!("{lower}://{address}:{number}");
         if index == 0 {
             variables.insert(format!("{prefix}_SERVICE_PORT"), number.to_string());
             variables.insert(format!("{prefix}_PORT"), url.clone());
         }
-        if let Some(name) = port["name"].as_str().filter(|name| !name.is_empty()) {
-            variables.insert(format!("{prefix}_SERVICE_PORT_{}", variable_name(name)), number.to_string());
+        if !port.name.is_empty() {
+            let name = variable_name(port.name);
+            variables.insert(format!("{prefix}_SERVICE_PORT_{name}"), number.to_string());
         }
         let link = format!("{prefix}_PORT_{number}_{protocol}");
         variables.insert(format!("{link}_PROTO"), lower);
@@ -209,6 +213,7 @@ fn add_service(service: &Object, variables: &mut BTreeMap<String, String>) {
         variables.insert(format!("{link}_ADDR"), address.to_owned());
         variables.insert(link, url);
     }
+    Ok(())
 }
 
 fn variable_name(name: &str) -> String {

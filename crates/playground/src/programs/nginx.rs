@@ -24,10 +24,10 @@ const PORT: u16 = 80;
 
 const WELCOME: &str = "<!DOCTYPE html>
 <html>
-<head><title>nginx, played by Portolan</title></head>
+<head><title>nginx, simulated by Portolan</title></head>
 <body>
-<h1>nginx, played by Portolan</h1>
-<p>The playground runs a built-in program in place of this image. It serves this page and nothing else.</p>
+<h1>nginx, simulated by Portolan</h1>
+<p>The playground runs a built-in program instead of this image. It serves this page and nothing else.</p>
 </body>
 </html>
 ";
@@ -53,6 +53,6 @@ fn answer(request: &Parts) -> Answer {
     *answer.status_mut() = status;
     let headers = answer.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/html"));
-    headers.insert(header::SERVER, HeaderValue::from_static("nginx (played by Portolan)"));
+    headers.insert(header::SERVER, HeaderValue::from_static("nginx (simulated by Portolan)"));
     answer
 }

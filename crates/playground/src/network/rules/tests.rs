@@ -1,4 +1,4 @@
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::*;
 
@@ -38,13 +38,24 @@ fn with_conditions(address: &str, ready: bool, serving: bool, terminating: bool)
             "conditions": { "ready": ready, "serving": serving, "terminating": terminating } })
 }
 
+/// The rules of objects that can be read.
+fn rules_of<'a>(
+    service: &Object,
+    slices: impl IntoIterator<Item = &'a Object>,
+    nodes: &[IpAddr],
+) -> ServiceRules {
+    let (rules, errors) = service_rules(service, slices, nodes);
+    assert_eq!(errors, []);
+    rules
+}
+
 fn plain_service() -> Object {
     service(json!({ "clusterIP": "10.13.0.9", "clusterIPs": ["10.13.0.9"], "ports": [{ "port": 80 }] }))
 }
 
 #[test]
 #[expect(clippy::too_many_lines, reason = "one table")]
-fn fronts_and_their_endpoints() {
+fn frontends_and_their_endpoints() {
     struct Case {
         name: &'static str,
         service: Object,
@@ -95,7 +106,7 @@ fn fronts_and_their_endpoints() {
             want: &["10.13.0.9:80/TCP -> [10.10.0.6:8080]"],
         },
         Case {
-            name: "with nobody ready, those that serve while they end are used",
+            name: "without ready endpoints, those that serve while they terminate are used",
             service: plain_service(),
             slices: vec![slice(
                 json!([
@@ -179,7 +190,7 @@ fn fronts_and_their_endpoints() {
         },
     ];
     for case in cases {
-        let rules = service_rules(&case.service, &case.slices, &["172.18.0.2".parse().expect("address")]);
+        let rules = rules_of(&case.service, &case.slices, &["172.18.0.2".parse().expect("address")]);
         assert_eq!(render(&rules), case.want, "{}", case.name);
     }
 }
@@ -209,9 +220,24 @@ fn affinity_and_node_locality_come_from_the_spec() {
     for mut case in cases {
         case.spec["clusterIP"] = json!("10.13.0.9");
         case.spec["ports"] = json!([{ "port": 80 }]);
-        let rules = service_rules(&service(case.spec), [], &[]);
+        let rules = rules_of(&service(case.spec), [], &[]);
         let backend = rules.frontends.values().next().expect("one frontend");
         let got = (backend.affinity.map(|timeout| timeout.as_secs()), backend.same_node);
         assert_eq!(got, case.want, "{}", case.name);
     }
+}
+
+#[test]
+fn unreadable_objects_are_named_and_left_out() {
+    let odd = slice(json!("none"), json!([{ "port": 8080 }]));
+    let good = slice(json!([ready("10.10.0.5")]), json!([{ "port": 8080 }]));
+    let (rules, errors) = service_rules(&plain_service(), [&odd, &good], &[]);
+    assert_eq!(render(&rules), ["10.13.0.9:80/TCP -> [10.10.0.5:8080]"]);
+    let [error] = &errors[..] else { panic!("{errors:?}") };
+    assert!(
+        error.to_string().contains("EndpointSlice") && error.to_string().contains("endpoints"),
+        "{error}"
+    );
+    let (rules, errors) = service_rules(&service(json!({ "ports": 1 })), [], &[]);
+    assert_eq!((rules, errors.len()), (ServiceRules::default(), 1));
 }

@@ -54,7 +54,7 @@ impl<C: AsyncRead + AsyncWrite + Unpin> Peer<C> {
         }
     }
 
-    /// The next frame that is no grant of credit.
+    /// The next frame except WINDOW_UPDATE.
     pub(crate) async fn next(&mut self) -> Frame {
         loop {
             match self.receive().await {

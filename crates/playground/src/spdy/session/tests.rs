@@ -27,7 +27,7 @@ async fn read(stream: &mut Stream) -> Result<Option<Bytes>, StreamError> {
 
 #[tokio::test]
 async fn a_recorded_port_forwarding_session_is_understood() {
-    // Written by the library that kubectl uses: an error stream, closed at once, a data stream, a ping.
+    // Written by the library that kubectl uses: an error stream, closed immediately, a data stream, a ping.
     let recorded = "800300010000003e0000000100000000000078f9e3c6a7c202253a48f95b044eea160616060c0c0c9c4590f8ca04a5\
                     634603704a2c294a4dcc851636aca9a0a800000000ffff0000000101000000800300010000001a0000000300000000\
                     0000826a469502954389848d04000000ffff0000000300000012474554202f20485454502f312e310d0a0d0a800300\
