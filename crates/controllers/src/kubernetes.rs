@@ -1,7 +1,7 @@
 //! The controllers of kube-controller-manager for clusters with an embedded API server.
 //!
-//! [`housekeeping`] keeps namespaces and garbage in order and belongs to every API server; [`workloads`] makes pods
-//! and endpoints and belongs to clusters that run any. The decisions are in `plan::kubernetes`.
+//! [`housekeeping`] starts the namespace controller and the garbage collector, for every API server. [`workloads`] starts
+//! the controllers of pods and endpoints, for clusters with nodes. The decisions are in `plan::kubernetes`.
 
 mod deployments;
 mod endpoints;

@@ -6,7 +6,7 @@ use portolan_api::kubernetes::controller;
 use portolan_api::resources;
 use portolan_net::{Clock, Shutdown};
 use portolan_object::{Object, ObjectKey};
-use portolan_plan::kubernetes::deployment::{Action, plan};
+use portolan_plan::kubernetes::deployment::{DeploymentAction, plan};
 use portolan_runtime::client::{Delete, Patch};
 use portolan_runtime::{Api, Cache, Client, ClientError, Outcome, Queue, Reconciler, Resource, driver};
 use serde_json::json;
@@ -68,25 +68,25 @@ impl Reconciler for Deployments {
 }
 
 impl Deployments {
-    async fn take(&self, deployment: &Object, action: Action) -> Result<(), ClientError> {
+    async fn take(&self, deployment: &Object, action: DeploymentAction) -> Result<(), ClientError> {
         let key = deployment.key();
         match action {
-            Action::Create(set) => {
+            DeploymentAction::Create(set) => {
                 // Its name follows from the template: creating it twice fails and changes nothing.
                 self.sets_api.create(&set).await?;
             }
-            Action::Scale(set, replicas) => {
+            DeploymentAction::Scale(set, replicas) => {
                 self.sets_api.patch(&set, &Patch::Merge(json!({ "spec": { "replicas": replicas } }))).await?;
             }
-            Action::Delete(set) => {
+            DeploymentAction::Delete(set) => {
                 ignore_missing(self.sets_api.delete(&set, &Delete::background()).await).map(drop)?
             }
-            Action::Revision(revision) => {
+            DeploymentAction::Revision(revision) => {
                 let annotations = json!({ "deployment.kubernetes.io/revision": revision.to_string() });
                 let patch = Patch::Merge(json!({ "metadata": { "annotations": annotations } }));
                 self.api.patch(&key, &patch).await?;
             }
-            Action::Status(status) => {
+            DeploymentAction::Status(status) => {
                 self.api.patch_status(&key, &status_patch(deployment, &status)).await?;
             }
         }

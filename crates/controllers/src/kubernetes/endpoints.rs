@@ -8,7 +8,7 @@ use portolan_api::resources;
 use portolan_net::Shutdown;
 use portolan_object::{Object, ObjectKey};
 use portolan_plan::import_marks::service_of_slice;
-use portolan_plan::kubernetes::endpoints::{Action, PodSelector, legacy, plan};
+use portolan_plan::kubernetes::endpoints::{EndpointsAction, PodSelector, legacy, plan};
 use portolan_runtime::cache::Caches;
 use portolan_runtime::client::{Apply, Delete};
 use portolan_runtime::{Api, Cache, ClientError, Outcome, Queue, Reconciler, Resource, driver};
@@ -115,16 +115,16 @@ impl Reconciler for Endpoints {
 }
 
 impl Endpoints {
-    async fn take(&self, key: &ObjectKey, action: Action) -> Result<(), ClientError> {
+    async fn take(&self, key: &ObjectKey, action: EndpointsAction) -> Result<(), ClientError> {
         match action {
-            Action::Create(slice) => {
+            EndpointsAction::Create(slice) => {
                 let created = self.slices_api.create(&slice).await?;
                 self.expectations.created(key, &created, &self.slices);
             }
-            Action::Replace(slice) => {
+            EndpointsAction::Replace(slice) => {
                 self.slices_api.replace(&slice).await?;
             }
-            Action::Delete(slice) => {
+            EndpointsAction::Delete(slice) => {
                 ignore_missing(self.slices_api.delete(&slice, &Delete::background()).await).map(drop)?
             }
         }

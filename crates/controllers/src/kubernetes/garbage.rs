@@ -9,7 +9,7 @@ use portolan_api::kubernetes::{OwnerReference, owners};
 use portolan_net::Shutdown;
 use portolan_object::{GroupVersion, Object, ObjectKey};
 use portolan_plan::kubernetes::garbage::{
-    FOREGROUND, ORPHAN, Owner, Verdict, is_blocked, is_leaving_with, verdict,
+    FOREGROUND, ORPHAN, OwnerState, Verdict, is_blocked, is_leaving_with, verdict,
 };
 use portolan_runtime::cache::Change;
 use portolan_runtime::client::{Delete, Patch, Propagation};
@@ -154,24 +154,24 @@ impl Garbage {
         }
     }
 
-    fn state(&self, dependent: &Object, reference: &OwnerReference<'_>) -> Owner {
+    fn state(&self, dependent: &Object, reference: &OwnerReference<'_>) -> OwnerState {
         let owner = self.graph.read().by_uid.get(reference.uid).cloned();
-        let Some(owner) = owner else { return Owner::Absent };
+        let Some(owner) = owner else { return OwnerState::Absent };
         // An owner in another namespace counts as absent.
         if !owner.key.namespace.is_empty() && owner.key.namespace != dependent.namespace() {
-            return Owner::Absent;
+            return OwnerState::Absent;
         }
         match self.object(&owner) {
-            Some(object) if is_leaving_with(&object, FOREGROUND) => Owner::Waiting,
-            Some(_) => Owner::Present,
-            None => Owner::Absent,
+            Some(object) if is_leaving_with(&object, FOREGROUND) => OwnerState::Waiting,
+            Some(_) => OwnerState::Present,
+            None => OwnerState::Absent,
         }
     }
 
     /// Asks the API server before an object is deleted: a cache may not have the owner yet.
     async fn has_live_owner(&self, object: &Object) -> Result<bool, ClientError> {
         for reference in owners(object) {
-            if self.state(object, &reference) == Owner::Waiting {
+            if self.state(object, &reference) == OwnerState::Waiting {
                 continue;
             }
             let Ok(version) = reference.api_version.parse::<GroupVersion>() else { return Ok(true) };

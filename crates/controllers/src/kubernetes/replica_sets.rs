@@ -6,7 +6,7 @@ use parking_lot::Mutex;
 use portolan_api::kubernetes::controller;
 use portolan_net::Shutdown;
 use portolan_object::{Object, ObjectKey};
-use portolan_plan::kubernetes::replica_set::{Action, plan};
+use portolan_plan::kubernetes::replica_set::{ReplicaSetAction, plan};
 use portolan_runtime::client::Delete;
 use portolan_runtime::{Api, Cache, Client, ClientError, Outcome, Queue, Reconciler, driver};
 
@@ -80,17 +80,17 @@ impl Reconciler for ReplicaSets {
 }
 
 impl ReplicaSets {
-    async fn take(&self, set: &Object, action: Action) -> Result<(), ClientError> {
+    async fn take(&self, set: &Object, action: ReplicaSetAction) -> Result<(), ClientError> {
         let key = set.key();
         match action {
-            Action::Create(pod) => {
+            ReplicaSetAction::Create(pod) => {
                 let created = self.pods_api.create(&pod).await?;
                 self.expectations.created(&key, &created, &self.pods);
             }
-            Action::Delete(pod) => {
+            ReplicaSetAction::Delete(pod) => {
                 ignore_missing(self.pods_api.delete(&pod, &Delete::background()).await).map(drop)?
             }
-            Action::Status(status) => {
+            ReplicaSetAction::Status(status) => {
                 self.api.patch_status(&key, &status_patch(set, &status)).await?;
             }
         }

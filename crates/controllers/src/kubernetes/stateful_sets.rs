@@ -11,7 +11,7 @@ use portolan_api::resources;
 use portolan_net::{Clock, Shutdown};
 use portolan_object::{Object, ObjectKey};
 use portolan_plan::kubernetes::pods::is_controlled_by;
-use portolan_plan::kubernetes::stateful_set::{Action, plan};
+use portolan_plan::kubernetes::stateful_set::{StatefulSetAction, plan};
 use portolan_runtime::client::{Delete, Patch};
 use portolan_runtime::events::{Regarding, Severity};
 use portolan_runtime::{
@@ -110,26 +110,26 @@ impl Reconciler for StatefulSets {
 }
 
 impl StatefulSets {
-    async fn take(&self, set: &Object, action: Action) -> Result<(), StepError> {
+    async fn take(&self, set: &Object, action: StatefulSetAction) -> Result<(), StepError> {
         match action {
-            Action::CreateRevision(revision) => match self.revisions_api.create(&revision).await {
+            StatefulSetAction::CreateRevision(revision) => match self.revisions_api.create(&revision).await {
                 // Made by the pass before, which this cache does not show yet.
                 Err(ClientError::AlreadyExists(_)) => {}
                 result => drop(result?),
             },
-            Action::RenumberRevision(key, number) => {
+            StatefulSetAction::RenumberRevision(key, number) => {
                 self.revisions_api.patch(&key, &Patch::Merge(json!({ "revision": number }))).await?;
             }
-            Action::DeleteRevision(key) => {
+            StatefulSetAction::DeleteRevision(key) => {
                 gone(self.revisions_api.delete(&key, &Delete::background()).await)?
             }
-            Action::Create(pod) => self.create(set, &pod).await?,
-            Action::Delete(key, uid) => {
+            StatefulSetAction::Create(pod) => self.create(set, &pod).await?,
+            StatefulSetAction::Delete(key, uid) => {
                 gone(self.pods_api.delete(&key, &Delete::background().uid(uid)).await)?;
                 self.note(set, "SuccessfulDelete", format!("delete Pod {} successful", key.name));
             }
-            Action::Refuse(message) => self.warn(set, "VolumesNotProvided", message),
-            Action::Status(status) => {
+            StatefulSetAction::Refuse(message) => self.warn(set, "VolumesNotProvided", message),
+            StatefulSetAction::Status(status) => {
                 self.api.patch_status(&set.key(), &status_patch(set, &status)).await?;
             }
         }

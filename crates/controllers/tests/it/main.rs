@@ -7,4 +7,5 @@ mod federation;
 mod membership;
 mod needless_writes;
 mod propagation;
+mod resources;
 mod workloads;

@@ -17,7 +17,7 @@ const REVISION: &str = "deployment.kubernetes.io/revision";
 
 /// One change that brings the cluster closer to the Deployment.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Action {
+pub enum DeploymentAction {
     /// Create a ReplicaSet.
     Create(Object),
     /// Set the replicas of a ReplicaSet.
@@ -31,7 +31,7 @@ pub enum Action {
 }
 
 /// Computes the steps from the ReplicaSets that the deployment controls; `now` is RFC 3339.
-pub fn plan(deployment: &Object, sets: &[&Object], now: &str) -> Vec<Action> {
+pub fn plan(deployment: &Object, sets: &[&Object], now: &str) -> Vec<DeploymentAction> {
     let mut actions = Vec::new();
     let current = current_set(deployment, sets);
     let view = Deployment::read(deployment).unwrap_or_default();
@@ -40,7 +40,7 @@ pub fn plan(deployment: &Object, sets: &[&Object], now: &str) -> Vec<Action> {
     }
     let status = status(deployment, &view, sets, current, now);
     if deployment.at(&["status"]) != Some(&status) {
-        actions.push(Action::Status(status));
+        actions.push(DeploymentAction::Status(status));
     }
     actions
 }
@@ -63,7 +63,7 @@ fn rollout(
     spec: &DeploymentSpec<'_>,
     sets: &[&Object],
     current: Option<&Object>,
-) -> Vec<Action> {
+) -> Vec<DeploymentAction> {
     let wanted = desired_replicas(spec.replicas);
     let old: Vec<&Object> =
         sets.iter().copied().filter(|set| current.is_none_or(|current| current.uid() != set.uid())).collect();
@@ -74,11 +74,14 @@ fn rollout(
     let Some(current) = current else {
         let revision = sets.iter().map(|set| revision(set)).max().unwrap_or_default() + 1;
         let first = if recreate && old_total > 0 { 0 } else { room };
-        return vec![Action::Create(new_set(deployment, first, revision)), Action::Revision(revision)];
+        return vec![
+            DeploymentAction::Create(new_set(deployment, first, revision)),
+            DeploymentAction::Revision(revision),
+        ];
     };
     let mut actions = Vec::new();
     if deployment.annotation(REVISION) != current.annotation(REVISION) {
-        actions.push(Action::Revision(revision(current)));
+        actions.push(DeploymentAction::Revision(revision(current)));
     }
     let have = desired(current);
     let old_pods: i64 = old.iter().map(|set| counters(set).replicas).sum();
@@ -88,7 +91,7 @@ fn rollout(
         () => have.max(room),
     };
     if target != have {
-        actions.push(Action::Scale(current.key(), target));
+        actions.push(DeploymentAction::Scale(current.key(), target));
     }
     actions.extend(scale_down(spec, &old, current, recreate));
     actions.extend(beyond_history(spec, &old));
@@ -96,7 +99,12 @@ fn rollout(
 }
 
 /// Old sets lose the pods that availability does not need; unavailable old pods go first and cost nothing.
-fn scale_down(spec: &DeploymentSpec<'_>, old: &[&Object], current: &Object, recreate: bool) -> Vec<Action> {
+fn scale_down(
+    spec: &DeploymentSpec<'_>,
+    old: &[&Object],
+    current: &Object,
+    recreate: bool,
+) -> Vec<DeploymentAction> {
     let wanted = desired_replicas(spec.replicas);
     let unavailable = if recreate { wanted } else { max_unavailable(&spec.strategy.rolling_update, wanted) };
     let available: i64 = old.iter().chain([&current]).map(|set| counters(set).available_replicas).sum();
@@ -108,19 +116,19 @@ fn scale_down(spec: &DeploymentSpec<'_>, old: &[&Object], current: &Object, recr
         let given = (idle + spare.max(0)).min(have);
         spare -= (given - idle).max(0);
         if given > 0 {
-            actions.push(Action::Scale(set.key(), have - given));
+            actions.push(DeploymentAction::Scale(set.key(), have - given));
         }
     }
     actions
 }
 
-fn beyond_history(spec: &DeploymentSpec<'_>, old: &[&Object]) -> Vec<Action> {
+fn beyond_history(spec: &DeploymentSpec<'_>, old: &[&Object]) -> Vec<DeploymentAction> {
     let limit = spec.revision_history_limit.unwrap_or(10);
     let is_empty = |set: &&&Object| desired(set) == 0 && counters(set).replicas == 0 && !set.is_deleting();
     let mut empty: Vec<&&Object> = old.iter().filter(is_empty).collect();
     empty.sort_by_key(|set| revision(set));
     let surplus = empty.len().saturating_sub(usize::try_from(limit).unwrap_or(usize::MAX));
-    empty.into_iter().take(surplus).map(|set| Action::Delete(set.key())).collect()
+    empty.into_iter().take(surplus).map(|set| DeploymentAction::Delete(set.key())).collect()
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]

@@ -15,7 +15,7 @@ const ENDPOINTS_PER_SLICE: usize = 100;
 
 /// One change that brings the slices closer to the pods.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Action {
+pub enum EndpointsAction {
     /// Create a slice; the API server completes its name.
     Create(Object),
     /// Replace the content of a slice.
@@ -27,11 +27,11 @@ pub enum Action {
 /// Computes the changes for one Service; `service` is `None` once it is deleted.
 ///
 /// A slice is kept as long as it has an endpoint of its family and ports, so that one change rewrites one slice.
-pub fn plan(service: Option<&Object>, pods: &[&Object], slices: &[&Object]) -> Vec<Action> {
+pub fn plan(service: Option<&Object>, pods: &[&Object], slices: &[&Object]) -> Vec<EndpointsAction> {
     let mine: Vec<&Object> =
         slices.iter().copied().filter(|slice| slice.label(MANAGED_BY) == Some(LOCAL_MANAGER)).collect();
     let Some((service, spec)) = service.and_then(with_selector) else {
-        return mine.iter().map(|slice| Action::Delete(slice.key())).collect();
+        return mine.iter().map(|slice| EndpointsAction::Delete(slice.key())).collect();
     };
     let mut actions = Vec::new();
     let mut used = BTreeSet::new();
@@ -41,7 +41,7 @@ pub fn plan(service: Option<&Object>, pods: &[&Object], slices: &[&Object]) -> V
         actions.extend(fill(service, &spec, &group, endpoints, &existing));
     }
     let unused = mine.iter().filter(|slice| !used.contains(slice.name()));
-    actions.extend(unused.map(|slice| Action::Delete(slice.key())));
+    actions.extend(unused.map(|slice| EndpointsAction::Delete(slice.key())));
     actions
 }
 
@@ -232,7 +232,7 @@ fn fill(
     group: &Group,
     mut wanted: BTreeMap<String, Value>,
     existing: &[&Object],
-) -> Vec<Action> {
+) -> Vec<EndpointsAction> {
     let mut kept: Vec<Vec<Value>> = Vec::new();
     for slice in existing {
         let old = slice.0.get("endpoints").and_then(Value::as_array);
@@ -252,20 +252,20 @@ fn fill(
     for (index, (slice, endpoints)) in existing.iter().zip(kept).enumerate() {
         let is_last_one = keeps_one && index == 0;
         if endpoints.is_empty() && !is_last_one {
-            actions.push(Action::Delete(slice.key()));
+            actions.push(EndpointsAction::Delete(slice.key()));
         } else if slice.0.get("endpoints").cloned().unwrap_or_else(|| json!([])) != json!(endpoints) {
             let mut changed = (*slice).clone();
             changed.0["endpoints"] = json!(endpoints);
-            actions.push(Action::Replace(changed));
+            actions.push(EndpointsAction::Replace(changed));
         }
     }
     let mut rest: Vec<Value> = rest.collect();
     if existing.is_empty() && rest.is_empty() {
-        actions.push(Action::Create(new_slice(service, spec, group, &[])));
+        actions.push(EndpointsAction::Create(new_slice(service, spec, group, &[])));
     }
     while !rest.is_empty() {
         let tail = rest.split_off(rest.len().min(ENDPOINTS_PER_SLICE));
-        actions.push(Action::Create(new_slice(service, spec, group, &rest)));
+        actions.push(EndpointsAction::Create(new_slice(service, spec, group, &rest)));
         rest = tail;
     }
     actions

@@ -11,7 +11,7 @@ pub const ORPHAN: &str = "orphan";
 
 /// The state of an owner.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Owner {
+pub enum OwnerState {
     /// It exists.
     Present,
     /// It is being deleted and waits for its dependents.
@@ -38,7 +38,7 @@ pub enum Verdict {
 pub fn verdict(
     object: &Object,
     has_dependents: bool,
-    state: impl Fn(&OwnerReference<'_>) -> Owner,
+    state: impl Fn(&OwnerReference<'_>) -> OwnerState,
 ) -> Verdict {
     let mut present = false;
     let mut waiting = Vec::new();
@@ -46,9 +46,9 @@ pub fn verdict(
     for reference in owners(object) {
         let uid = reference.uid.to_owned();
         match state(&reference) {
-            Owner::Present => present = true,
-            Owner::Waiting => waiting.push(uid),
-            Owner::Absent => absent.push(uid),
+            OwnerState::Present => present = true,
+            OwnerState::Waiting => waiting.push(uid),
+            OwnerState::Absent => absent.push(uid),
         }
     }
     let doomed = waiting.len() + absent.len();
@@ -91,11 +91,11 @@ mod tests {
         Object(json!({"metadata": {"name": "d", "ownerReferences": references}}))
     }
 
-    fn state(reference: &OwnerReference<'_>) -> Owner {
+    fn state(reference: &OwnerReference<'_>) -> OwnerState {
         match reference.uid {
-            "gone" | "gone2" => Owner::Absent,
-            "waits" => Owner::Waiting,
-            _ => Owner::Present,
+            "gone" | "gone2" => OwnerState::Absent,
+            "waits" => OwnerState::Waiting,
+            _ => OwnerState::Present,
         }
     }
 

@@ -13,7 +13,7 @@ const BURST: usize = 500;
 
 /// One change that brings the cluster closer to the set.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Action {
+pub enum ReplicaSetAction {
     /// Create a pod.
     Create(Object),
     /// Delete a pod.
@@ -23,20 +23,22 @@ pub enum Action {
 }
 
 /// Computes the steps from the pods that the set controls.
-pub fn plan(set: &Object, pods: &[&Object]) -> Vec<Action> {
+pub fn plan(set: &Object, pods: &[&Object]) -> Vec<ReplicaSetAction> {
     let active: Vec<&Object> = pods.iter().copied().filter(|pod| is_active(pod)).collect();
     let mut actions = Vec::new();
     if !set.is_deleting() {
         let replicas = ReplicaSet::read(set).unwrap_or_default().spec.replicas;
         let wanted = usize::try_from(desired_replicas(replicas)).unwrap_or_default();
         let missing = wanted.saturating_sub(active.len()).min(BURST);
-        actions.extend((0..missing).map(|_| Action::Create(from_template(set))));
+        actions.extend((0..missing).map(|_| ReplicaSetAction::Create(from_template(set))));
         let surplus = active.len().saturating_sub(wanted).min(BURST);
-        actions.extend(least_useful(&active).into_iter().take(surplus).map(|pod| Action::Delete(pod.key())));
+        actions.extend(
+            least_useful(&active).into_iter().take(surplus).map(|pod| ReplicaSetAction::Delete(pod.key())),
+        );
     }
     let status = status(set, &active);
     if set.at(&["status"]) != Some(&status) {
-        actions.push(Action::Status(status));
+        actions.push(ReplicaSetAction::Status(status));
     }
     actions
 }
@@ -88,11 +90,11 @@ mod tests {
             "status": {"phase": phase, "conditions": [{"type": "Ready", "status": if ready { "True" } else { "False" }}]}}))
     }
 
-    fn render(actions: &[Action]) -> String {
-        let text = |action: &Action| match action {
-            Action::Create(pod) => format!("create {}", pod.str_at(&["metadata", "generateName"])),
-            Action::Delete(key) => format!("delete {}", key.name),
-            Action::Status(status) => {
+    fn render(actions: &[ReplicaSetAction]) -> String {
+        let text = |action: &ReplicaSetAction| match action {
+            ReplicaSetAction::Create(pod) => format!("create {}", pod.str_at(&["metadata", "generateName"])),
+            ReplicaSetAction::Delete(key) => format!("delete {}", key.name),
+            ReplicaSetAction::Status(status) => {
                 format!("status {}/{}", status["readyReplicas"].as_i64().unwrap_or(0), status["replicas"])
             }
         };
@@ -130,7 +132,7 @@ mod tests {
     #[test]
     fn a_pod_carries_the_template_and_its_owner() {
         let actions = plan(&set(1), &[]);
-        let Action::Create(pod) = &actions[0] else { panic!("{actions:?}") };
+        let ReplicaSetAction::Create(pod) = &actions[0] else { panic!("{actions:?}") };
         assert_eq!(pod.label("app"), Some("web"));
         assert_eq!(pod.0["metadata"]["ownerReferences"][0]["name"], "web-1");
         assert_eq!(pod.0["metadata"]["ownerReferences"][0]["controller"], true);

@@ -28,7 +28,7 @@ const POD_INDEX: &str = "apps.kubernetes.io/pod-index";
 
 /// One change that brings the cluster closer to the StatefulSet.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Action {
+pub enum StatefulSetAction {
     /// Create a ControllerRevision; its name follows from the template.
     CreateRevision(Object),
     /// Make an old ControllerRevision the newest: the set went back to its template.
@@ -49,7 +49,7 @@ pub enum Action {
 ///
 /// With `podManagementPolicy: OrderedReady` a pass makes or removes one pod at most and waits while another is not
 /// ready; with `Parallel` it makes and removes all at once. Planning after a finished roll-out yields nothing.
-pub fn plan(set: &Object, pods: &[&Object], revisions: &[&Object], now: &str) -> Vec<Action> {
+pub fn plan(set: &Object, pods: &[&Object], revisions: &[&Object], now: &str) -> Vec<StatefulSetAction> {
     let view = StatefulSet::read(set).unwrap_or_default();
     let templates = Templates::of(set, &view, revisions);
     let refusal = refusal(set, &view.spec);
@@ -57,14 +57,16 @@ pub fn plan(set: &Object, pods: &[&Object], revisions: &[&Object], now: &str) ->
     if !set.is_deleting() {
         actions.extend(templates.steps(pods));
         match &refusal {
-            Some(message) if !status::says(&view, message) => actions.push(Action::Refuse(message.clone())),
+            Some(message) if !status::says(&view, message) => {
+                actions.push(StatefulSetAction::Refuse(message.clone()))
+            }
             Some(_) => {}
             None => actions.extend(pod_step(set, &view.spec, pods, &templates)),
         }
     }
     let status = status::compute(set, &view, pods, &templates, refusal.as_deref(), now);
     if set.at(&["status"]) != Some(&status) {
-        actions.push(Action::Status(status));
+        actions.push(StatefulSetAction::Status(status));
     }
     actions
 }
@@ -113,8 +115,8 @@ fn is_healthy(pod: &Object) -> bool {
     status.is_ready() && !pod.is_deleting() && !status.is_finished()
 }
 
-fn delete(pod: &Object) -> Action {
-    Action::Delete(pod.key(), pod.uid().to_owned())
+fn delete(pod: &Object) -> StatefulSetAction {
+    StatefulSetAction::Delete(pod.key(), pod.uid().to_owned())
 }
 
 fn pod_step(
@@ -122,14 +124,14 @@ fn pod_step(
     spec: &StatefulSetSpec<'_>,
     pods: &[&Object],
     templates: &Templates,
-) -> Vec<Action> {
+) -> Vec<StatefulSetAction> {
     let (first, end) = ordinals(spec);
     let mut actions = Vec::new();
     let mut waits = false;
     for number in first..end {
         let pod = pods.iter().copied().find(|pod| ordinal(set, pod) == Some(number));
         match pod {
-            None => actions.push(Action::Create(new_pod(set, spec, number, templates))),
+            None => actions.push(StatefulSetAction::Create(new_pod(set, spec, number, templates))),
             // Its name is free once it is gone.
             Some(pod) if is_finished(pod) && !pod.is_deleting() => actions.push(delete(pod)),
             Some(pod) => waits |= !is_healthy(pod),
@@ -152,7 +154,7 @@ fn scale_down(
     pods: &[&Object],
     (first, end): (i64, i64),
     others_wait: bool,
-) -> Vec<Action> {
+) -> Vec<StatefulSetAction> {
     let mut condemned: Vec<(i64, &Object)> = pods
         .iter()
         .filter_map(|pod| Some((ordinal(set, pod)?, *pod)))
@@ -175,7 +177,7 @@ fn replacement(
     pods: &[&Object],
     (partition, end): (i64, i64),
     templates: &Templates,
-) -> Option<Action> {
+) -> Option<StatefulSetAction> {
     for number in (partition..end).rev() {
         let pod = pods.iter().copied().find(|pod| ordinal(set, pod) == Some(number))?;
         if pod.label(REVISION_LABEL) != Some(templates.update()) && !pod.is_deleting() {

@@ -17,17 +17,17 @@ fn set(image: &str, replicas: i64, available: i64, revision: i64) -> Object {
     set
 }
 
-fn render(actions: &[Action]) -> Vec<String> {
+fn render(actions: &[DeploymentAction]) -> Vec<String> {
     let hash = |image: &str| new_set(&deployment(image, 1), 0, 0).name().to_owned();
     let readable = |name: &str| name.replace(&hash("one"), "one").replace(&hash("two"), "two");
-    let text = |action: &Action| match action {
-        Action::Create(set) => {
+    let text = |action: &DeploymentAction| match action {
+        DeploymentAction::Create(set) => {
             Some(format!("create {} x{}", readable(set.name()), set.0["spec"]["replicas"]))
         }
-        Action::Scale(key, replicas) => Some(format!("scale {} x{replicas}", readable(&key.name))),
-        Action::Delete(key) => Some(format!("delete {}", readable(&key.name))),
-        Action::Revision(revision) => Some(format!("revision {revision}")),
-        Action::Status(_) => None,
+        DeploymentAction::Scale(key, replicas) => Some(format!("scale {} x{replicas}", readable(&key.name))),
+        DeploymentAction::Delete(key) => Some(format!("delete {}", readable(&key.name))),
+        DeploymentAction::Revision(revision) => Some(format!("revision {revision}")),
+        DeploymentAction::Status(_) => None,
     };
     actions.iter().filter_map(text).collect()
 }
@@ -113,9 +113,9 @@ fn status_counts_and_settles() {
     let mut wanted = deployment("one", 2);
     let sets = [set("one", 2, 2, 1)];
     let sets: Vec<&Object> = sets.iter().collect();
-    let status = |actions: Vec<Action>| {
+    let status = |actions: Vec<DeploymentAction>| {
         actions.into_iter().find_map(|action| match action {
-            Action::Status(status) => Some(status),
+            DeploymentAction::Status(status) => Some(status),
             _ => None,
         })
     };

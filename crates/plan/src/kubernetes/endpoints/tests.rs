@@ -17,21 +17,21 @@ fn pod(name: &str, ip: &str, ready: bool) -> Object {
 }
 
 /// The slices after the actions, with names as an API server would give them.
-fn applied(before: &[Object], actions: &[Action]) -> Vec<Object> {
+fn applied(before: &[Object], actions: &[EndpointsAction]) -> Vec<Object> {
     let mut slices = before.to_vec();
     for action in actions {
         match action {
-            Action::Create(slice) => {
+            EndpointsAction::Create(slice) => {
                 let mut slice = slice.clone();
                 let name = json!(format!("web-{}", slices.len()));
                 slice.metadata_mut().insert("name".to_owned(), name);
                 slices.push(slice);
             }
-            Action::Replace(slice) => {
+            EndpointsAction::Replace(slice) => {
                 let place = slices.iter_mut().find(|old| old.name() == slice.name()).expect("it exists");
                 *place = slice.clone();
             }
-            Action::Delete(key) => slices.retain(|slice| slice.key() != *key),
+            EndpointsAction::Delete(key) => slices.retain(|slice| slice.key() != *key),
         }
     }
     slices
@@ -130,7 +130,7 @@ fn services_without_selector_are_left_to_their_owner() {
     assert_eq!(plan(Some(&bare), &[], &[&by_hand]), []);
     let slices = settle(&service(json!(80)), &[pod("a", "10.0.0.1", true)], &[]);
     let gone = plan(None, &[], &slices.iter().chain([&by_hand]).collect::<Vec<_>>());
-    assert_eq!(gone, [Action::Delete(slices[0].key())], "only ours go with the service");
+    assert_eq!(gone, [EndpointsAction::Delete(slices[0].key())], "only ours go with the service");
 }
 
 #[test]

@@ -9,7 +9,7 @@ use portolan_api::names;
 use portolan_object::{Object, ObjectKey};
 use serde_json::{Value, json};
 
-use super::Action;
+use super::StatefulSetAction;
 use crate::kubernetes::pods::{self, controller_reference};
 
 /// The name of the ControllerRevision that a pod was made from.
@@ -21,7 +21,7 @@ const HASH_LABEL: &str = "controller.kubernetes.io/hash";
 pub(super) struct Templates {
     current: (String, Value),
     update: (String, Value),
-    record: Option<Action>,
+    record: Option<StatefulSetAction>,
     /// Every revision by number, oldest first, and how many old ones may stay.
     known: Vec<(ObjectKey, i64)>,
     history_limit: usize,
@@ -34,8 +34,12 @@ impl Templates {
         let update = format!("{}-{}", set.name(), names::short_hash(&template.to_string()));
         let newest = revisions.iter().map(|revision| number(revision)).max().unwrap_or_default();
         let record = match revisions.iter().find(|revision| revision.name() == update) {
-            None => Some(Action::CreateRevision(new_revision(set, &update, &template, newest + 1))),
-            Some(known) if number(known) < newest => Some(Action::RenumberRevision(known.key(), newest + 1)),
+            None => {
+                Some(StatefulSetAction::CreateRevision(new_revision(set, &update, &template, newest + 1)))
+            }
+            Some(known) if number(known) < newest => {
+                Some(StatefulSetAction::RenumberRevision(known.key(), newest + 1))
+            }
             Some(_) => None,
         };
         let name = view.status.current_revision;
@@ -69,13 +73,13 @@ impl Templates {
     }
 
     /// Records the current template and deletes revisions beyond the limit that no pod has.
-    pub(super) fn steps(&self, pods: &[&Object]) -> Vec<Action> {
+    pub(super) fn steps(&self, pods: &[&Object]) -> Vec<StatefulSetAction> {
         let mut live: BTreeSet<&str> = pods.iter().filter_map(|pod| pod.label(REVISION_LABEL)).collect();
         live.extend([self.current(), self.update()]);
         let old: Vec<&ObjectKey> =
             self.known.iter().map(|(key, _)| key).filter(|key| !live.contains(key.name.as_str())).collect();
         let surplus = old.len().saturating_sub(self.history_limit);
-        let forgotten = old.into_iter().take(surplus).cloned().map(Action::DeleteRevision);
+        let forgotten = old.into_iter().take(surplus).cloned().map(StatefulSetAction::DeleteRevision);
         self.record.clone().into_iter().chain(forgotten).collect()
     }
 }

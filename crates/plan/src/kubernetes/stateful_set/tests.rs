@@ -37,7 +37,7 @@ fn revision(image: &str) -> String {
 fn revisions(images: &[&str]) -> Vec<Object> {
     let made = images.iter().enumerate().map(|(index, image)| {
         let steps = templates(image).steps(&[]);
-        let [Action::CreateRevision(revision)] = &steps[..] else { panic!("{steps:?}") };
+        let [StatefulSetAction::CreateRevision(revision)] = &steps[..] else { panic!("{steps:?}") };
         let mut revision = revision.clone();
         revision.0["revision"] = json!(index + 1);
         revision
@@ -68,29 +68,31 @@ fn pods(text: &str) -> Vec<Object> {
     text.split_whitespace().map(pod).collect()
 }
 
-fn render(actions: &[Action]) -> String {
+fn render(actions: &[StatefulSetAction]) -> String {
     let image = |name: &str| if name == revision("two") { "two" } else { "one" };
-    let text = |action: &Action| match action {
-        Action::Create(pod) => {
+    let text = |action: &StatefulSetAction| match action {
+        StatefulSetAction::Create(pod) => {
             Some(format!("create {} {}", pod.name(), image(pod.label(REVISION_LABEL).unwrap_or_default())))
         }
-        Action::Delete(key, _) => Some(format!("delete {}", key.name)),
-        Action::CreateRevision(revision) => Some(format!("record {}", image(revision.name()))),
-        Action::RenumberRevision(key, number) => Some(format!("renumber {} {number}", image(&key.name))),
-        Action::DeleteRevision(key) => Some(format!("forget {}", image(&key.name))),
-        Action::Refuse(_) => Some("refuse".to_owned()),
-        Action::Status(_) => None,
+        StatefulSetAction::Delete(key, _) => Some(format!("delete {}", key.name)),
+        StatefulSetAction::CreateRevision(revision) => Some(format!("record {}", image(revision.name()))),
+        StatefulSetAction::RenumberRevision(key, number) => {
+            Some(format!("renumber {} {number}", image(&key.name)))
+        }
+        StatefulSetAction::DeleteRevision(key) => Some(format!("forget {}", image(&key.name))),
+        StatefulSetAction::Refuse(_) => Some("refuse".to_owned()),
+        StatefulSetAction::Status(_) => None,
     };
     actions.iter().filter_map(text).collect::<Vec<_>>().join(", ")
 }
 
-fn planned(set: &Object, pods: &[Object], revisions: &[Object]) -> Vec<Action> {
+fn planned(set: &Object, pods: &[Object], revisions: &[Object]) -> Vec<StatefulSetAction> {
     plan(set, &pods.iter().collect::<Vec<_>>(), &revisions.iter().collect::<Vec<_>>(), "now")
 }
 
-fn status(actions: &[Action]) -> Option<Value> {
+fn status(actions: &[StatefulSetAction]) -> Option<Value> {
     actions.iter().find_map(|action| match action {
-        Action::Status(status) => Some(status.clone()),
+        StatefulSetAction::Status(status) => Some(status.clone()),
         _ => None,
     })
 }
@@ -192,7 +194,7 @@ fn templates_are_recorded() {
 #[test]
 fn a_pod_has_a_name_that_stays() {
     let actions = planned(&set(1, "one"), &[], &revisions(&["one"]));
-    let Action::Create(pod) = &actions[0] else { panic!("{actions:?}") };
+    let StatefulSetAction::Create(pod) = &actions[0] else { panic!("{actions:?}") };
     let labels = json!({"app": "db", POD_NAME: "db-0", POD_INDEX: "0", REVISION_LABEL: revision("one")});
     assert_eq!(pod.0["metadata"]["labels"], labels);
     assert_eq!((pod.str_at(&["spec", "hostname"]), pod.str_at(&["spec", "subdomain"])), ("db-0", "ledger"));
@@ -203,7 +205,7 @@ fn a_pod_has_a_name_that_stays() {
 #[test]
 fn a_deletion_names_the_pod_and_not_its_successor() {
     let actions = planned(&set(0, "one"), &pods("0"), &revisions(&["one"]));
-    assert_eq!(actions[0], Action::Delete(ObjectKey::namespaced("shop", "db-0"), "0".to_owned()));
+    assert_eq!(actions[0], StatefulSetAction::Delete(ObjectKey::namespaced("shop", "db-0"), "0".to_owned()));
 }
 
 #[test]
