@@ -5,6 +5,8 @@ mod circles;
 mod codegen;
 mod conformance;
 mod crds;
+#[cfg(test)]
+mod documents;
 mod fuzz;
 mod test;
 mod tools;
