@@ -1,5 +1,6 @@
 //! Clusters that come, report and leave.
 
+use portolan_object::Object;
 use serde_json::json;
 
 use crate::federation::{CLUSTER, CONFIG_MAP, Federation, condition, config_map, message, policy};
@@ -7,11 +8,15 @@ use crate::federation::{CLUSTER, CONFIG_MAP, Federation, condition, config_map, 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_cluster_reports_what_it_is() {
     let set = Federation::start(&["eu"]).await;
-    let cluster = set.hub.when(CLUSTER, "eu", |cluster| cluster.0["status"]["nodeSummary"].is_object()).await;
+    // Two controllers write it: one the status, the other the finalizer.
+    let has_finalizer =
+        |cluster: &Object| cluster.finalizers().any(|held| held == "karmada.io/cluster-controller");
+    let is_complete =
+        |cluster: &Object| cluster.0["status"]["nodeSummary"].is_object() && has_finalizer(cluster);
+    let cluster = set.hub.when(CLUSTER, "eu", is_complete).await;
     assert_eq!(cluster.str_at(&["status", "kubernetesVersion"]), portolan_apiserver::VERSION);
     let enablements = cluster.0["status"]["apiEnablements"].to_string();
     assert!(enablements.contains("\"apps/v1\"") && enablements.contains("\"Deployment\""), "{enablements}");
-    assert!(cluster.finalizers().any(|held| held == "karmada.io/cluster-controller"));
     set.hub.when_there("v1/Namespace", "karmada-es-eu").await;
 }
 
