@@ -98,8 +98,7 @@ fn real_members_conform() {
     assert!(passed >= 17, "{passed} specs passed: {said}");
 }
 
-/// In a member that has admission policies, nobody but Portolan changes what the cluster is called while it is in a
-/// set.
+/// In a member that has admission policies, only Portolan may change the ClusterProperties of a member of a set.
 #[test]
 fn what_a_member_is_called_is_protected_until_it_leaves() {
     const NAMES: [&str; 2] = ["cluster.clusterset.k8s.io", "clusterset.k8s.io"];
@@ -227,7 +226,7 @@ fn stop_in_the_middle(stop: Stop) {
     for name in ["before", "during", "late"] {
         wait_for_value(&member1, name, "new");
     }
-    assert_eq!(member1.ok(&uid), before, "the object was deleted and made anew");
+    assert_eq!(member1.ok(&uid), before, "the object was deleted and created again");
     hub.eventually(&["get", "clusters"], "member1 as ready", |table| {
         table.lines().any(|line| line.starts_with("member1") && line.contains("True"))
     });
