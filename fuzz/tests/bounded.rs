@@ -132,8 +132,15 @@ fn seeds_folder() -> PathBuf {
 
 fn seeds(target: &Target) -> Vec<(PathBuf, Vec<u8>)> {
     let folder = seeds_folder().join(target.name);
-    let mut files: Vec<PathBuf> =
-        fs::read_dir(&folder).into_iter().flatten().map(|entry| entry.unwrap().path()).collect();
+    let mut files: Vec<PathBuf> = fs::read_dir(&folder)
+        .into_iter()
+        .flatten()
+        .map(|entry| entry.expect("the folder can be read").path())
+        .collect();
     files.sort();
-    files.into_iter().map(|path| (path.clone(), fs::read(&path).unwrap())).collect()
+    let read = |path: PathBuf| {
+        let seed = fs::read(&path).expect("a seed can be read");
+        (path, seed)
+    };
+    files.into_iter().map(read).collect()
 }

@@ -195,10 +195,13 @@ mod tests {
         circles(&uses(&sources))
     }
 
+    /// Name, files with their content, and the circles among them.
+    type Case = (&'static str, &'static [(&'static str, &'static str)], Vec<Vec<String>>);
+
     #[test]
     fn circles_are_found_through_every_form_of_path() {
         let ab = vec![vec!["a".to_owned(), "b".to_owned()]];
-        let cases: [(&str, &[(&str, &str)], Vec<Vec<String>>); 8] = [
+        let cases: [Case; 8] = [
             ("two files", &[("a", "use crate::b::B;"), ("b", "use crate::a::A;")], ab.clone()),
             (
                 "a list",

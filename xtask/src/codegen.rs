@@ -119,7 +119,8 @@ fn write(folder: &Path, files: &BTreeMap<String, Vec<u8>>) -> Result<()> {
 fn check(folder: &Path, files: &BTreeMap<String, Vec<u8>>) -> Result<()> {
     let mut stale = Vec::new();
     for (name, bytes) in files {
-        let is_same = fs::read(folder.join(name)).is_ok_and(|committed| has_equal_content(name, &committed, bytes));
+        let is_same =
+            fs::read(folder.join(name)).is_ok_and(|committed| has_equal_content(name, &committed, bytes));
         if !is_same {
             stale.push(name.as_str());
         }

@@ -109,7 +109,8 @@ fn unknown_fields<V: View<'static>>() -> Vec<String> {
 
 #[test]
 fn every_field_of_a_view_exists_in_its_kind() {
-    let views: &[(&str, fn() -> Vec<String>)] = &[
+    type UnknownFields = fn() -> Vec<String>;
+    let views: &[(&str, UnknownFields)] = &[
         ("ControllerRevision", unknown_fields::<ControllerRevision>),
         ("CustomResourceDefinition", unknown_fields::<CustomResourceDefinition>),
         ("DaemonSet", unknown_fields::<DaemonSet>),

@@ -46,7 +46,7 @@ mod stateful_set;
 #[cfg(test)]
 mod tests;
 
-pub use hooks::{Hook, Interpreter, Replicas, Report};
+pub use hooks::{Aggregate, Health, Hook, Interpreter, Replicas, Report};
 
 use portolan_object::GroupVersionKind;
 

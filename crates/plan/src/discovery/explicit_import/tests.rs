@@ -42,18 +42,20 @@ fn render(actions: &[ExplicitImportAction]) -> Vec<String> {
     actions.iter().map(text).collect()
 }
 
+fn from_m1(slices: Vec<&Object>) -> Vec<Exporter<'_>> {
+    vec![Exporter { cluster: "m1", slices }]
+}
+
 #[test]
 fn explicit_imports_are_planned() {
     let (import, slice) = (import(), exported("serve-a", "10.10.0.5"));
     let export = |slices: Vec<&'static str>| -> Vec<Object> {
         slices.into_iter().map(|name| exported(name, "10.10.0.5")).collect()
     };
-    let exporters = vec![Exporter { cluster: "m1", slices: vec![&slice] }];
-    let first = plan_explicit_import(&ExplicitImport {
-        import: Some(&import),
-        exporters: exporters.clone(),
-        ..ExplicitImport::default()
-    });
+    let exporters = from_m1(vec![&slice]);
+    let new =
+        ExplicitImport { import: Some(&import), exporters: exporters.clone(), ..ExplicitImport::default() };
+    let first = plan_explicit_import(&new);
     assert_eq!(render(&first), ["apply Service derived-serve", "apply EndpointSlice imported-m1-serve-a"]);
 
     let stored = applied(&first);
@@ -76,18 +78,12 @@ fn explicit_imports_are_planned() {
     let cases: Vec<(&str, ExplicitImport<'_>, Vec<&str>)> = vec![
         (
             "an address moved",
-            ExplicitImport {
-                exporters: vec![Exporter { cluster: "m1", slices: vec![&moved] }],
-                ..desired.clone()
-            },
+            ExplicitImport { exporters: from_m1(vec![&moved]), ..desired.clone() },
             vec!["apply EndpointSlice imported-m1-serve-a"],
         ),
         (
             "a second slice",
-            ExplicitImport {
-                exporters: vec![Exporter { cluster: "m1", slices: more.iter().collect() }],
-                ..desired.clone()
-            },
+            ExplicitImport { exporters: from_m1(more.iter().collect()), ..desired.clone() },
             vec!["apply EndpointSlice imported-m1-serve-b"],
         ),
         (

@@ -5,6 +5,12 @@ use portolan_api::resources::StaticResource;
 use portolan_object::Object;
 use serde_json::Value;
 
+/// Whether an object does its job in a member; an error when a field of it cannot be read.
+pub type Health = fn(&Object) -> Result<bool, ViewError>;
+
+/// The status of a template from the template, its present status and the reports, sorted by cluster; `None` to leave it.
+pub type Aggregate = fn(&Object, Value, &[Report]) -> Option<Value>;
+
 /// Everything that Portolan knows about one kind.
 #[derive(Debug, Clone, Copy)]
 pub struct Interpreter {
@@ -21,10 +27,9 @@ pub struct Interpreter {
     /// The status to report for an object in a member that has one; `None` to report nothing. Default: all of it.
     pub reflect: Hook<fn(&Object) -> Option<Value>>,
     /// Whether an object does its job in a member. Default: yes.
-    pub health: Hook<fn(&Object) -> Result<bool, ViewError>>,
-    /// The status of the template from its present one and the reports, sorted by cluster; `None` to leave it.
-    /// Default: leaves it.
-    pub aggregate: Hook<fn(&Object, Value, &[Report]) -> Option<Value>>,
+    pub health: Hook<Health>,
+    /// Aggregates the reports into the status of the template. Default: leaves the status.
+    pub aggregate: Hook<Aggregate>,
 }
 
 /// One hook of one kind.
