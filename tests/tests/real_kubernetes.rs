@@ -11,7 +11,7 @@ use portolan_e2e::steps::{apply, apply_text, derived_service_address, request};
 use portolan_e2e::{Kubectl, Playground, eventually, programs, text};
 use tempfile::TempDir;
 
-/// A playground configuration whose members are the given control planes.
+/// A playground configuration with the given control planes as members.
 fn config(folder: &TempDir, members: &[(&str, &str, &ControlPlane)]) -> PathBuf {
     let mut yaml = String::from("clusters:\n");
     for (name, pods, plane) in members {

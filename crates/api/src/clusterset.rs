@@ -83,7 +83,7 @@ pub struct ClusterSetStatus {
     #[serde(skip_serializing_if = "is_default")]
     #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["cluster"]))]
     pub members: Vec<MemberStatus>,
-    /// Members whose phase is Joined, and members in all, such as `2/2`.
+    /// Members with the phase Joined, and all members, such as `2/2`.
     #[serde(skip_serializing_if = "is_default")]
     pub joined: String,
 }

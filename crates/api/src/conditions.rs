@@ -53,9 +53,9 @@ pub mod cluster {
     pub const PARTIAL: &str = "Partial";
     /// `CompleteAPIEnablements` is false: nothing could be read.
     pub const EMPTY: &str = "Empty";
-    /// Taint of a cluster whose `Ready` is false or missing.
+    /// Taint of a cluster with `Ready` false or missing.
     pub const TAINT_NOT_READY: &str = "cluster.karmada.io/not-ready";
-    /// Taint of a cluster whose `Ready` is unknown.
+    /// Taint of a cluster with `Ready` unknown.
     pub const TAINT_UNREACHABLE: &str = "cluster.karmada.io/unreachable";
 }
 

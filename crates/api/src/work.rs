@@ -71,7 +71,7 @@ pub struct ResourceBindingSpec {
     /// Evictions from clusters.
     #[serde(skip_serializing_if = "is_default")]
     pub graceful_eviction_tasks: Vec<GracefulEvictionTask>,
-    /// Bindings whose dependency it is.
+    /// Bindings that depend on it.
     #[serde(skip_serializing_if = "is_default")]
     pub required_by: Vec<BindingSnapshot>,
     /// Name of the scheduler.

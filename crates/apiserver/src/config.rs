@@ -13,7 +13,7 @@ use crate::admission::Admission;
 use crate::auth::Authentication;
 use crate::proxy::Kubelets;
 
-/// The Kubernetes version whose API is served.
+/// The Kubernetes version of the served API.
 pub const VERSION: &str = "v1.36.2";
 
 /// Settings of an API server.

@@ -105,7 +105,7 @@ pub fn encoded(code: StatusCode, bytes: &[u8], reply: Reply) -> Response<Body> {
     }
 }
 
-/// A JSON document whose chunks are made while they are sent; `length` is their total, in bytes.
+/// A JSON document that is encoded chunk by chunk while it is sent; `length` is their total, in bytes.
 pub fn chunks<I>(chunks: I, length: u64, reply: Reply) -> Response<Body>
 where
     I: Iterator<Item = Bytes> + Send + Unpin + 'static,

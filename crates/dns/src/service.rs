@@ -25,7 +25,7 @@ pub(crate) struct Service {
 }
 
 impl Service {
-    /// Encodes the records of the service whose full name is `base`.
+    /// Encodes the records of the service with the full name `base`.
     pub(crate) fn encode(records: &ServiceRecords, base: &str, ttl_secs: u32) -> Self {
         let mut names: BTreeMap<Vec<u8>, Sets> = BTreeMap::new();
         for (prefix, data) in &records.records {

@@ -1,6 +1,6 @@
 //! Comparing an object with a wanted one, in spite of what an API server fills in and leaves out.
 //!
-//! An API server returns defaults that nobody wrote, and leaves out zeros that somebody wrote. Which zeros it leaves
+//! An API server returns defaults that no client wrote, and leaves out zeros that a client wrote. Which zeros it leaves
 //! out depends on the field: Go's `omitempty` drops `paused: false`, but a pointer keeps `replicas: 0`. Therefore:
 //!
 //! - A field that only the actual object has never matters.

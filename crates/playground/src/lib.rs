@@ -1,4 +1,4 @@
-//! Playground: a federation in one process, with member clusters whose pods answer requests.
+//! Playground: a federation in one process, with member clusters and pods that answer requests.
 //!
 //! A member cluster is an embedded API server, the workload controllers, and nodes that run built-in programs or, in
 //! namespaces mode, processes. Nodes use only the Kubernetes API and the pod network, so they serve a real API server too.

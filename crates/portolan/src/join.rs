@@ -37,7 +37,7 @@ fn check(context: &KubeconfigContext) -> Result<()> {
     if let Some(name) = context.tls_server_name() {
         ensure!(
             context.skips_tls_verification(),
-            "tls-server-name {name:?} cannot be kept in a Cluster object: use a server whose certificate has the \
+            "tls-server-name {name:?} cannot be kept in a Cluster object: use a server with a certificate that has the \
              host of {}",
             context.server()
         );

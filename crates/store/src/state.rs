@@ -22,7 +22,7 @@ pub(crate) struct StoreState<P> {
 }
 
 impl<P: Payload> StoreState<P> {
-    /// An empty state whose history starts after `revision`.
+    /// An empty state with a history that starts after `revision`.
     pub(crate) fn new(revision: Revision, limits: Limits) -> Self {
         Self {
             index: Index::new(),

@@ -84,7 +84,7 @@ pub fn read_value<'a, T: Deserialize<'a>>(value: &'a Value) -> Result<T, FieldEr
     T::deserialize(Tree(value))
 }
 
-/// A JSON tree whose `null` fields count as absent.
+/// A JSON tree in which `null` fields count as absent.
 struct Tree<'a>(&'a Value);
 
 impl<'de> Deserializer<'de> for Tree<'de> {

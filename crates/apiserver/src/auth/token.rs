@@ -7,7 +7,7 @@
 //! Version 12 signs with aws-lc-rs or RustCrypto, and this program has one cryptography library, ring, which rustls
 //! uses too. Its hook for another library is one provider for the process, which panics when it is missing, and key
 //! and signature would still be written here on ring. It also reads the system clock instead of taking the time. Left
-//! for it would be joining three base64 parts with a header whose only accepted algorithm and key are fixed.
+//! for it would be joining three base64 parts with a header of one fixed algorithm and key.
 
 mod key;
 mod verified;

@@ -192,7 +192,7 @@ impl Presenter {
         Bytes::from(bytes)
     }
 
-    /// A table whose only row is a bookmark.
+    /// A table with a bookmark as its only row.
     pub(crate) fn bookmark_table(&self, bookmark: &Value, revision: Revision, with_columns: bool) -> Bytes {
         let metadata = json!({ "resourceVersion": revision.0.to_string() }).to_string();
         let mut bytes = self.table_opening(&metadata, with_columns);

@@ -47,7 +47,7 @@ impl<S, M> Family<S, M> {
         self.len() == 0
     }
 
-    /// Keeps only the series whose labels satisfy `condition`.
+    /// Keeps only the series with labels that satisfy `condition`.
     pub fn retain(&self, condition: impl Fn(&S) -> bool) {
         self.series.write().retain(|labels, _| condition(labels));
     }

@@ -11,7 +11,7 @@ use prometheus_client::metrics::{MetricType, TypedMetric};
 /// The sum is kept in billionths, so that durations keep their nanoseconds. It wraps after 584 years.
 const SUM_SCALE: f64 = 1e9;
 
-/// A histogram whose observations are three atomic additions; clones share it.
+/// A histogram. One observation is three atomic additions; clones share state.
 ///
 /// A scrape that runs beside observations can see one in the count and not yet in the sum, as in other clients.
 #[derive(Clone)]

@@ -1,6 +1,6 @@
 //! Figures of the process itself, under the names that all Prometheus clients use.
 //!
-//! Read from `/proc` when scraped; where there is none, the metrics are left out.
+//! Read from `/proc` when scraped; without `/proc` the metrics are left out.
 
 use std::fmt;
 use std::fs;

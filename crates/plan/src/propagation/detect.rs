@@ -35,7 +35,7 @@ pub enum Decision<'a> {
     Nothing,
 }
 
-/// API groups whose objects are never templates: Portolan's and Karmada's own, events and leases.
+/// API groups with objects that are never templates: Portolan's and Karmada's own, events and leases.
 const SKIPPED_GROUPS: &[&str] = &[
     "cluster.karmada.io",
     "policy.karmada.io",

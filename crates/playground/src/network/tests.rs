@@ -15,7 +15,7 @@ struct Clusters {
     two: ClusterName,
 }
 
-/// Two clusters whose addresses do not overlap.
+/// Two clusters with addresses that do not overlap.
 fn clusters() -> Clusters {
     let network = Network::new();
     let (one, two) = (ClusterName::new("member1"), ClusterName::new("member2"));

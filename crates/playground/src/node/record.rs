@@ -72,7 +72,7 @@ impl ContainerRecord {
         }
     }
 
-    /// The next step for a container whose predecessors are done.
+    /// The next step for a container after its predecessors are done.
     pub(crate) fn next_step(&self, policy: RestartPolicy, now: Timestamp) -> NextStep {
         let ended = match (&self.state, &self.last) {
             (ContainerState::Running { .. }, _) => return NextStep::None,

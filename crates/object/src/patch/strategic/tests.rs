@@ -308,7 +308,7 @@ fn errors() {
             "list element types are not identical: [[x.io/a] [[1]]]",
         ),
         (
-            "order that is no list",
+            "order that is not a list",
             pod(json!({"$setElementOrder/containers": "x"})),
             500,
             "expected a []interface {}, but received a string",

@@ -10,7 +10,7 @@ fn errors(schema: &Value) -> Vec<String> {
     errors.iter().map(ToString::to_string).collect()
 }
 
-/// A root object whose one property is `spec`.
+/// A root object with the property `spec`.
 fn spec(schema: Value) -> Value {
     json!({"type": "object", "properties": {"spec": schema}})
 }

@@ -183,7 +183,7 @@ impl RunningPod {
         }
     }
 
-    /// The run of a container whose record says that it runs.
+    /// The run of a container that is running according to its record.
     fn current_run(&self, container: ContainerRef) -> Option<Arc<Run>> {
         match &self.record(container).state {
             ContainerState::Running { id, .. } => {

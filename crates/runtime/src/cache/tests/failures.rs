@@ -58,7 +58,7 @@ async fn a_streaming_list_that_fails_is_replaced_by_a_list() {
         ("ERROR: expired", stream(vec![gone()], true), true),
         ("ERROR: version too large", stream(vec![error(504, "Timeout", "too large")], true), true),
         (
-            "ERROR that is no Status",
+            "ERROR without a Status",
             stream(vec!["{\"type\":\"ERROR\",\"object\":7}\n".to_owned()], true),
             true,
         ),
