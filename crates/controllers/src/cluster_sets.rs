@@ -8,6 +8,7 @@
 //!                                               └─► progress ──► status of the ClusterSet
 //! ```
 
+mod apply;
 mod keeper;
 mod protection;
 mod status;

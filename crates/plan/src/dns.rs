@@ -13,7 +13,9 @@ pub mod corefile;
 mod endpoints;
 pub mod import;
 mod names;
+mod problem;
 mod record;
 pub mod service;
 
-pub use record::{Problem, RecordData, RecordSink, ServiceChange, ServiceRecords, ZoneKind};
+pub use problem::Problem;
+pub use record::{RecordData, RecordSink, ServiceChange, ServiceRecords, ZoneKind};

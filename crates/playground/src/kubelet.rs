@@ -8,13 +8,15 @@
 //! | --- | --- |
 //! | `logs`, `attach`, `exec`, `forward` | one endpoint each |
 //! | `handshake`, `query` | upgrade of a request, query parameters |
-//! | `streams`, `channels`, `tunnel` | streams of a session over SPDY or WebSocket channels; SPDY inside a WebSocket |
+//! | `streams`, `carrier` | streams of a session; carries them over the connection of the client |
+//! | `spdy_streams`, `channels`, `tunnel` | SPDY streams; WebSocket channels; SPDY inside a WebSocket |
 //! | `process`, `status` | streams of a process; the final `metav1.Status` |
 //!
 //! This room uses `pods`, `programs`, `sandbox`, `network` and `spdy`. To add an endpoint, add a file and its path in
 //! [`Kubelet::answer`].
 
 mod attach;
+mod carrier;
 mod channels;
 mod exec;
 mod forward;
@@ -22,6 +24,7 @@ mod handshake;
 mod logs;
 mod process;
 mod query;
+mod spdy_streams;
 mod status;
 mod streams;
 mod tunnel;

@@ -55,7 +55,7 @@ pub(crate) use operations::{Pages, WatchStart};
 
 use transport::{Transport, full};
 
-use crate::members::ClusterName;
+use crate::cluster_name::ClusterName;
 use crate::metrics::{CacheReader, Metrics, RequestMeter};
 use crate::resource::Resource;
 

@@ -48,7 +48,7 @@ use portolan_object::Status;
 use tracing::Instrument;
 
 use crate::client::{BoxError, ClientError};
-use crate::members::ClusterName;
+use crate::cluster_name::ClusterName;
 use crate::metrics::PassResult;
 use crate::queue::{Key, Next, ORIGIN, Queue};
 

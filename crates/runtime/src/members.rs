@@ -41,40 +41,8 @@ pub use follow::follow;
 pub use member::{Health, Member};
 
 use crate::client::{Client, ConnectError, Endpoint};
+use crate::cluster_name::ClusterName;
 use crate::metrics::Metrics;
-
-/// The name of a member cluster.
-#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct ClusterName(Arc<str>);
-
-impl ClusterName {
-    /// Wraps a name.
-    pub fn new(name: impl Into<Arc<str>>) -> Self {
-        Self(name.into())
-    }
-
-    /// The name as text.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-
-    /// The name as a lane of a work queue.
-    pub fn lane(&self) -> Arc<str> {
-        self.0.clone()
-    }
-}
-
-impl fmt::Display for ClusterName {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl fmt::Debug for ClusterName {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Debug::fmt(&self.0, f)
-    }
-}
 
 /// A change of the registry.
 #[derive(Debug, Clone)]

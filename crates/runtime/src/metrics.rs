@@ -17,8 +17,7 @@ use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 
-use crate::members::{ClusterName, Health};
-use crate::queue::{Key, Queue};
+use crate::cluster_name::ClusterName;
 
 use caches::CacheLabels;
 pub(crate) use caches::{CacheProbe, CacheReader, CacheStatus};
@@ -91,11 +90,12 @@ impl Metrics {
         registry.register("portolan_cluster_lost", help, figures.lost.clone());
     }
 
-    /// A work queue that is reported as `name`, of one cluster or of the control plane.
-    pub fn queue<K: Key>(&self, name: &'static str, cluster: Option<&ClusterName>) -> Queue<K> {
-        let queue = Queue::metered(name, cluster, self.inner.queues.meter(name, cluster));
-        self.inner.queues.add(name, cluster, queue.probe());
-        queue
+    pub(crate) fn queue_meter(&self, name: &'static str, cluster: Option<&ClusterName>) -> QueueMeter {
+        self.inner.queues.meter(name, cluster)
+    }
+
+    pub(crate) fn add_queue(&self, name: &'static str, cluster: Option<&ClusterName>, probe: QueueProbe) {
+        self.inner.queues.add(name, cluster, probe);
     }
 
     pub(crate) fn requests(&self, cluster: Option<&ClusterName>) -> RequestMeter {
@@ -112,11 +112,11 @@ impl Metrics {
         self.inner.caches.add(CacheLabels { cluster, resource }, probe);
     }
 
-    pub(crate) fn set_health(&self, cluster: &ClusterName, health: Health) {
+    pub(crate) fn set_ready(&self, cluster: &ClusterName, is_ready: bool) {
         let labels = ClusterLabel { cluster: cluster.to_string() };
-        self.inner.ready.get(&labels).set(i64::from(health == Health::Ready));
+        self.inner.ready.get(&labels).set(i64::from(is_ready));
         let lost = self.inner.lost.get(&labels);
-        if health == Health::NotReady {
+        if !is_ready {
             lost.inc();
         }
     }

@@ -35,8 +35,8 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use crate::backoff::Backoff;
-use crate::members::ClusterName;
-use crate::metrics::{QueueLoad, QueueMeter, QueueProbe, QueueReader};
+use crate::cluster_name::ClusterName;
+use crate::metrics::{Metrics, QueueLoad, QueueMeter, QueueProbe, QueueReader};
 use state::QueueState;
 
 tokio::task_local! {
@@ -99,6 +99,15 @@ const BACKOFF: Backoff = Backoff::new(Duration::from_millis(50), Duration::from_
 /// Back-off after lost races; the cache needs a moment to see the other write.
 const RACE_BACKOFF: Backoff = Backoff::new(Duration::from_millis(2), Duration::from_secs(1));
 
+impl Metrics {
+    /// A work queue that is reported as `name`, of one cluster or of the control plane.
+    pub fn queue<K: Key>(&self, name: &'static str, cluster: Option<&ClusterName>) -> Queue<K> {
+        let queue = Queue::metered(name, cluster, self.queue_meter(name, cluster));
+        self.add_queue(name, cluster, queue.probe());
+        queue
+    }
+}
+
 impl<K: Key> Queue<K> {
     /// A queue with a single lane that no metrics report; see [`Metrics::queue`](crate::Metrics::queue). `name` appears
     /// in logs.
@@ -117,7 +126,7 @@ impl<K: Key> Queue<K> {
     }
 
     /// A queue with a single lane that counts with `meter`.
-    pub(crate) fn metered(name: &str, cluster: Option<&ClusterName>, meter: QueueMeter) -> Self {
+    fn metered(name: &str, cluster: Option<&ClusterName>, meter: QueueMeter) -> Self {
         let single: Arc<str> = Arc::from("");
         Self::made(name.to_owned(), cluster.cloned(), usize::MAX, Box::new(move |_| single.clone()), meter)
     }
@@ -151,7 +160,7 @@ impl<K: Key> Queue<K> {
     }
 
     /// A reader for metrics, which does not keep the queue alive.
-    pub(crate) fn probe(&self) -> QueueProbe {
+    fn probe(&self) -> QueueProbe {
         let reader: Arc<dyn QueueReader> = self.shared.clone();
         Arc::downgrade(&reader)
     }

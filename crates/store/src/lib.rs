@@ -10,6 +10,7 @@
 //! ```
 
 mod batch;
+mod collector;
 mod draft;
 mod durable;
 mod index;

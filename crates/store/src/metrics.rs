@@ -1,21 +1,12 @@
-//! Figures of a store: commits, the log on disk, the history and its watchers.
-//!
-//! Counted by the writer, with atomics; the state is read when it is scraped.
+//! Counters of a store: commits, and the log on disk. The writer counts with atomics.
 
-use std::fmt;
-use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
-use prometheus_client::collector::Collector;
-use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric};
 use prometheus_client::metrics::counter::Counter;
-use prometheus_client::metrics::gauge::{ConstGauge, Gauge};
+use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
-use prometheus_client::registry::{Registry, Unit};
-
-use crate::state::SharedState;
-use crate::versioned::Payload;
+use prometheus_client::registry::Registry;
 
 /// Seconds, from memory to a disk that takes its time.
 const COMMIT_SECONDS: [f64; 10] = [0.0001, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.1, 0.5, 2.0];
@@ -61,7 +52,8 @@ impl Metrics {
         self.commit_seconds.observe(duration.as_secs_f64());
     }
 
-    fn register(&self, registry: &mut Registry) {
+    /// Adds the counters to `registry`.
+    pub(crate) fn register(&self, registry: &mut Registry) {
         registry.register(
             "portolan_store_writes",
             "Objects that were written or deleted",
@@ -79,41 +71,5 @@ impl Metrics {
         registry.register("portolan_store_commit_batches", help, self.group_batches.clone());
         let help = "Time to make a transaction durable";
         registry.register("portolan_store_commit_duration_seconds", help, self.commit_seconds.clone());
-    }
-}
-
-/// Adds the metrics of a store to `registry`.
-pub(crate) fn register<P: Payload>(shared: &Arc<SharedState<P>>, registry: &mut Registry) {
-    shared.metrics.register(registry);
-    registry.register_collector(Box::new(StateReader(Arc::clone(shared))));
-}
-
-/// Reads the state when it is scraped.
-struct StateReader<P>(Arc<SharedState<P>>);
-
-impl<P> fmt::Debug for StateReader<P> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("StateReader")
-    }
-}
-
-impl<P: Payload> Collector for StateReader<P> {
-    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
-        let (revision, oldest, objects, watches, bytes) = {
-            let state = self.0.state.read();
-            let (revision, oldest) = (state.revision.0, state.oldest().0);
-            (revision, oldest, state.index.len(), state.interest.len(), state.tail.bytes())
-        };
-        let mut gauge = |name: &str, help: &str, unit: Option<&Unit>, value: u64| {
-            let value = ConstGauge::new(value);
-            value.encode(encoder.encode_descriptor(name, help, unit, value.metric_type())?)
-        };
-        gauge("portolan_store_revision", "Newest revision.", None, revision)?;
-        let help = "Oldest revision from which a watch can start.";
-        gauge("portolan_store_oldest_revision", help, None, oldest)?;
-        gauge("portolan_store_objects", "Objects in the store.", None, objects as u64)?;
-        gauge("portolan_store_watches", "Open watches of the store.", None, watches as u64)?;
-        let help = "Memory that only the history of writes holds.";
-        gauge("portolan_store_history", help, Some(&Unit::Bytes), bytes as u64)
     }
 }

@@ -9,9 +9,9 @@ use parking_lot::Mutex;
 use prometheus_client::registry::Registry;
 
 use crate::batch::{Batch, CommitError, Unavailable};
+use crate::collector;
 use crate::draft::Draft;
 use crate::durable::{Durable, OpenError};
-use crate::metrics;
 use crate::options::{Limits, Options};
 use crate::read::{Page, Query, ReadError};
 use crate::state::{SharedState, StoreState};
@@ -156,7 +156,7 @@ impl<P: Payload> Store<P> {
 
     /// Adds the figures of this store to `registry`.
     pub fn register_metrics(&self, registry: &mut Registry) {
-        metrics::register(&self.shared, registry);
+        collector::register(&self.shared, registry);
     }
 
     fn commit_inline(&self, state: &MemoryState, batch: Batch<P>) -> Result<Vec<Event<P>>, CommitError<P>> {

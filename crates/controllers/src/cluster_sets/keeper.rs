@@ -16,12 +16,12 @@ use portolan_object::{Object, ObjectKey};
 use portolan_plan::cluster_sets::definitions::{self, DefinitionStep};
 use portolan_plan::cluster_sets::membership::Membership;
 use portolan_plan::cluster_sets::properties::{self, PropertyStep};
-use portolan_runtime::client::{Apply, Delete, Selection};
+use portolan_runtime::client::{Delete, Selection};
 use portolan_runtime::scope::spawn_until_stop;
 use portolan_runtime::{Cache, ClientError, Member, Outcome, Queue, Reconciler};
 
+use super::apply::apply;
 use super::protection::{Protection, Readiness};
-use crate::MANAGER;
 use crate::definitions::definition_cache;
 use crate::hub::{ClusterSets, Hub, JoinProgress};
 use crate::missing::ignore_missing;
@@ -233,8 +233,4 @@ impl Keeper {
         }
         Ok(false)
     }
-}
-
-pub(super) fn apply() -> Apply {
-    Apply { manager: MANAGER.to_owned(), force: true }
 }

@@ -15,7 +15,7 @@ use portolan_runtime::client::{Delete, Selection};
 use portolan_runtime::{Cache, Client, ClientError, Member, Resource};
 use serde_json::{Value, json};
 
-use super::keeper::apply;
+use super::apply::apply;
 use crate::missing::ignore_missing;
 
 /// State of the protection of one member.

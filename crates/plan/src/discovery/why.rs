@@ -16,7 +16,7 @@ pub mod probe;
 
 use std::fmt;
 
-pub use facts::{Clusterset, Dns, Facts, Member, View};
+pub use facts::{Clusterset, Dns, Facts, LookupError, Member, View};
 
 /// A step on the path from the export to a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

@@ -10,7 +10,8 @@ use portolan_object::dns_label::{LABEL_LIMIT, is_host_label, is_host_name};
 use serde_json::Value;
 
 use super::names::dashed;
-use super::record::{Problem, RecordData, ServiceRecords};
+use super::problem::Problem;
+use super::record::{RecordData, ServiceRecords};
 
 /// Maximum endpoints in the answer for the name of a service. Limited by 64 KiB of AAAA records; A answers have the same
 /// limit, so that both contain the same endpoints.

@@ -12,7 +12,8 @@ use portolan_object::Object;
 
 use super::endpoints::{self, ListedPort, Naming};
 use super::names;
-use super::record::{Problem, RecordData, ServiceRecords};
+use super::problem::Problem;
+use super::record::{RecordData, ServiceRecords};
 use crate::import_marks::{is_of_set, is_slice_of_explicit_import, is_slice_of_set};
 
 /// All records of `import` in `zone`; `slices` are the EndpointSlices of the import.

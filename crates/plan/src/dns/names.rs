@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use portolan_object::dns_label::{SUBDOMAIN_LIMIT, is_host_label};
 
-use super::record::Problem;
+use super::problem::Problem;
 
 /// Host name of an endpoint without `hostname`: its address with hyphens.
 pub(super) fn dashed(address: IpAddr) -> String {

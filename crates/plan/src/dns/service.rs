@@ -11,7 +11,8 @@ use portolan_object::dns_label::is_host_name;
 use super::endpoints::{self, ListedPort, Naming};
 use super::import::add_with_address;
 use super::names;
-use super::record::{Problem, RecordData, ServiceRecords};
+use super::problem::Problem;
+use super::record::{RecordData, ServiceRecords};
 
 /// All records of `service` in `zone`; `slices` are the EndpointSlices of the Service.
 pub fn records(service: &Object, slices: &[&Object], zone: &str) -> ServiceRecords {

@@ -11,7 +11,7 @@ use crate::kubelet::query::Query;
 use crate::kubelet::streams::{
     self, ClientMessage, PROTOCOLS, RequestedStreams, ServerMessage, SessionStreams,
 };
-use crate::kubelet::{Body, Kubelet, Refusal, Target, status};
+use crate::kubelet::{Body, Kubelet, Refusal, Target, carrier, status};
 use crate::pods::Run;
 use crate::programs::{LogReader, NextEntry, Stream};
 
@@ -34,7 +34,7 @@ pub(crate) fn open<B>(
         let (session, ends) = streams::pair();
         tokio::join!(
             attach(run, session, requested),
-            streams::carry(carrier, protocol, connection, requested, ends)
+            carrier::carry(carrier, protocol, connection, requested, ends)
         );
     })?;
     Ok(response)

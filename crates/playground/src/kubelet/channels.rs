@@ -45,19 +45,14 @@ pub(crate) async fn carry<C>(
                 }
                 continue;
             };
-            match (bytes.first(), bytes.get(1)) {
-                (Some(&STDIN), Some(_)) if takes_input => {
-                    takes_input = input.send(ClientMessage::Input(bytes.slice(1..))).await.is_ok();
-                }
-                (Some(&CLOSE), Some(&STDIN)) if closes && takes_input => {
-                    takes_input = false;
+            match client_message(&bytes, closes) {
+                Some(resize @ ClientMessage::Resize(_)) => {
                     // Fails if the session has ended.
-                    let _ = input.send(ClientMessage::End).await;
+                    let _ = input.send(resize).await;
                 }
-                (Some(&RESIZE), Some(_)) => {
-                    if let Some(size) = streams::size(&bytes[1..]) {
-                        let _ = input.send(ClientMessage::Resize(size)).await;
-                    }
+                Some(message) if takes_input => {
+                    let is_end = message == ClientMessage::End;
+                    takes_input = input.send(message).await.is_ok() && !is_end;
                 }
                 _ => {}
             }
@@ -97,6 +92,16 @@ pub(crate) async fn carry<C>(
         // Closing the connection while the client sends would reset it, and the client could lose unread messages.
         let answered = async { while let Some(Ok(_)) = messages.next().await {} };
         let _ = timeout(LINGER_TIMEOUT, answered).await;
+    }
+}
+
+/// Reads a message of the client; `None` for one without meaning. `closes` is whether the protocol has a close message.
+pub(crate) fn client_message(bytes: &Bytes, closes: bool) -> Option<ClientMessage> {
+    match (*bytes.first()?, *bytes.get(1)?) {
+        (STDIN, _) => Some(ClientMessage::Input(bytes.slice(1..))),
+        (CLOSE, STDIN) if closes => Some(ClientMessage::End),
+        (RESIZE, _) => streams::size(&bytes[1..]).map(ClientMessage::Resize),
+        _ => None,
     }
 }
 

@@ -16,7 +16,7 @@ use crate::kubelet::query::Query;
 use crate::kubelet::streams::{
     self, ClientMessage, PROTOCOLS, RequestedStreams, ServerMessage, SessionStreams,
 };
-use crate::kubelet::{Body, Kubelet, Refusal, Target, process, status};
+use crate::kubelet::{Body, Kubelet, Refusal, Target, carrier, process, status};
 use crate::pods::{ContainerSettings, Run, StdinMode};
 use crate::sandbox::{self, Launch, Process};
 
@@ -57,7 +57,7 @@ pub(crate) fn open<B>(
                 Err(problem) => send_status(session, problem).await,
             }
         };
-        tokio::join!(execute, streams::carry(carrier, protocol, connection, requested, ends));
+        tokio::join!(execute, carrier::carry(carrier, protocol, connection, requested, ends));
     })?;
     Ok(response)
 }

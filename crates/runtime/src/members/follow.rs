@@ -13,9 +13,10 @@ use portolan_object::{Object, ObjectKey};
 
 use crate::cache::Cache;
 use crate::client::{BoxError, Client, Selection};
+use crate::cluster_name::ClusterName;
 use crate::driver::{self, Outcome, Reconciler};
+use crate::members::Members;
 use crate::members::endpoint::{endpoint, secret_key};
-use crate::members::{ClusterName, Members};
 use crate::queue::Queue;
 use crate::resource::Resource;
 

@@ -13,7 +13,7 @@ use tokio::sync::watch;
 
 use crate::cache::{Cache, CacheBuilder, Trouble};
 use crate::client::{Client, Discovery, Selection};
-use crate::members::ClusterName;
+use crate::cluster_name::ClusterName;
 use crate::resource::Resource;
 
 /// Health of a member.
@@ -82,7 +82,7 @@ impl Member {
         let has_changed = self.health.send_if_modified(|known| std::mem::replace(known, health) != health);
         // A member that was removed is not reported any more.
         if has_changed && !self.scope.is_requested() {
-            self.client.metrics().set_health(&self.name, health);
+            self.client.metrics().set_ready(&self.name, health == Health::Ready);
         }
         has_changed
     }

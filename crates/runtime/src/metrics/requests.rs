@@ -11,7 +11,7 @@ use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::registry::Registry;
 
-use crate::members::ClusterName;
+use crate::cluster_name::ClusterName;
 
 /// Seconds, from an API server in this process to one behind a bad line; 30 is the limit of a request.
 const SECONDS: &[f64] = &[0.001, 0.005, 0.025, 0.1, 0.25, 0.5, 1.0, 5.0, 10.0, 30.0];

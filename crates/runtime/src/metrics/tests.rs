@@ -142,7 +142,7 @@ async fn requests_are_counted_by_cluster_until_it_leaves() {
         format!("rest_client_requests_total{{cluster=\"{cluster}\",method=\"GET\",code=\"{code}\"}} 1")
     };
     assert_eq!(lines(&metrics, "rest_client_requests"), [requests("", 200), requests("eu", 503)]);
-    metrics.set_health(&eu, Health::NotReady);
+    metrics.set_ready(&eu, false);
     assert_eq!(lines(&metrics, "portolan_cluster_lost"), ["portolan_cluster_lost_total{cluster=\"eu\"} 1"]);
     metrics.forget(&eu);
     let _ = clients[1].text("/readyz").await;

@@ -7,7 +7,6 @@ use portolan_api::labels::endpoint_slice::SOURCE_CLUSTER;
 use portolan_api::multicluster::ServiceImportView;
 use portolan_object::{Object, ObjectKey};
 
-use super::probe::LookupError;
 use crate::discovery::ReadError;
 use crate::discovery::overview::{is_imported_slice, is_own_slice};
 use crate::dns::ZoneKind;
@@ -56,6 +55,11 @@ pub struct View {
     /// TCP ports that a probe pod tried, and whether it could connect.
     pub connections: Vec<(u16, bool)>,
 }
+
+/// Last line that nslookup printed when it failed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct LookupError(pub String);
 
 /// Membership of a clusterset.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -8,7 +8,7 @@ use std::net::IpAddr;
 use portolan_api::kubernetes::{EndpointSlice, View as _};
 use portolan_api::multicluster::{ServiceImportType, ServiceImportView};
 
-use super::facts::{Facts, View};
+use super::facts::{Facts, LookupError, View};
 use crate::discovery::overview::is_imported_slice;
 
 /// Prefixes of the lines that the script prints after each command.
@@ -16,11 +16,6 @@ const DNS_DONE: &str = "portolan-dns";
 const CONNECT_DONE: &str = "portolan-connect";
 /// Timeout of a connection in seconds.
 const CONNECT_SECONDS: u32 = 3;
-
-/// Last line that nslookup printed when it failed.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0}")]
-pub struct LookupError(pub String);
 
 /// Result of a probe.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

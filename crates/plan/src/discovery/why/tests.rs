@@ -239,7 +239,7 @@ fn the_headline_names_the_problem() {
         ),
         (
             "DNS has no answer",
-            with("b", |view| view.dns.answer = Some(Err(probe::LookupError("NXDOMAIN".to_owned())))),
+            with("b", |view| view.dns.answer = Some(Err(LookupError("NXDOMAIN".to_owned())))),
             "broken at dns: the DNS of b has no answer for web.shop.svc.clusterset.local: NXDOMAIN",
         ),
         (
