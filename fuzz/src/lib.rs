@@ -10,9 +10,11 @@
 //! To add a target: write the function in the file of its subject, name it in [`TARGETS`], and put at least one valid
 //! and one broken input into `seeds/NAME/`. An input that once failed stays there as a seed.
 
+mod answers;
 mod dns;
 mod objects;
 mod patches;
+mod requests;
 mod schemas;
 mod text;
 
@@ -27,15 +29,28 @@ pub struct Target {
 
 /// Every target, in alphabetical order.
 pub const TARGETS: &[Target] = &[
+    Target { name: "accept_header", run: requests::accept_header },
+    Target { name: "api_answer", run: answers::api_answer },
+    Target { name: "api_request", run: requests::api_request },
     Target { name: "cel", run: schemas::cel },
+    Target { name: "channel_message", run: requests::channel_message },
+    Target { name: "continue_token", run: requests::continue_token },
+    Target { name: "corefile", run: dns::corefile },
     Target { name: "crd_schema", run: schemas::crd_schema },
+    Target { name: "cron_schedule", run: text::cron_schedule },
     Target { name: "dns_request", run: dns::dns_request },
     Target { name: "field_selector", run: text::field_selector },
     Target { name: "json_patch", run: patches::json_patch },
     Target { name: "jsonpath", run: text::jsonpath },
+    Target { name: "kubeconfig", run: answers::kubeconfig },
+    Target { name: "kubelet_query", run: requests::kubelet_query },
     Target { name: "label_selector", run: text::label_selector },
     Target { name: "managed_fields", run: patches::managed_fields },
+    Target { name: "pod", run: objects::pod },
+    Target { name: "probe_output", run: answers::probe_output },
     Target { name: "protobuf", run: objects::protobuf },
+    Target { name: "quantity", run: text::quantity },
+    Target { name: "spdy", run: requests::spdy },
     Target { name: "strategic_merge_patch", run: patches::strategic_merge_patch },
     Target { name: "yaml", run: objects::yaml },
 ];

@@ -1,6 +1,8 @@
-//! Small languages in query strings and columns: selectors and JSONPath.
+//! Small languages in queries, columns and fields: selectors, JSONPath, quantities and schedules.
 
+use portolan_apiserver::fuzzing::read_schedule;
 use portolan_object::jsonpath::{JsonPath, MissingKeys, Template};
+use portolan_object::quantity::Quantity;
 use portolan_object::selector::{FieldSelector, LabelSelector};
 use serde_json::json;
 
@@ -33,4 +35,20 @@ pub(crate) fn jsonpath(data: &[u8]) {
     if let Ok(template) = Template::parse(text) {
         let _ = template.render(&object, MissingKeys::Skip);
     }
+}
+
+/// An amount such as `1.5Gi`.
+pub(crate) fn quantity(data: &[u8]) {
+    let Ok(text) = std::str::from_utf8(data) else { return };
+    let canonical = Quantity::canonical(text);
+    assert_eq!(canonical.is_ok(), Quantity::parse(text).is_ok());
+    if let Ok(canonical) = canonical {
+        assert_eq!(Quantity::canonical(&canonical).as_ref(), Ok(&canonical), "of {text:?}");
+    }
+}
+
+/// `spec.schedule` of a CronJob.
+pub(crate) fn cron_schedule(data: &[u8]) {
+    let Ok(text) = std::str::from_utf8(data) else { return };
+    read_schedule(text);
 }

@@ -32,7 +32,7 @@ mod apps;
 mod authentication;
 mod authorization;
 pub(crate) mod autoscaling;
-mod batch;
+pub(crate) mod batch;
 mod builtin;
 mod certificates;
 mod coordination;

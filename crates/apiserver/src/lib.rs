@@ -50,6 +50,8 @@ mod config;
 pub mod crd;
 pub mod discovery;
 mod dispatch;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 mod health;
 pub mod kinds;
 mod metrics;

@@ -10,7 +10,7 @@ mod page;
 mod present;
 mod revision;
 mod selection;
-mod token;
+pub(crate) mod token;
 
 pub(crate) use get::get;
 pub(crate) use list::list;

@@ -20,6 +20,8 @@ mod carrier;
 mod channels;
 mod exec;
 mod forward;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 mod handshake;
 mod logs;
 mod process;

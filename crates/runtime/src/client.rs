@@ -21,6 +21,8 @@ mod connect;
 mod decode;
 mod discovery;
 mod error;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 mod kubeconfig;
 mod operations;
 mod options;

@@ -1,6 +1,6 @@
 //! `batch`: controllers of pods that end.
 
-mod cron_job;
+pub(crate) mod cron_job;
 pub(super) mod job;
 
 use super::Group;

@@ -9,11 +9,11 @@ use serde::{Deserialize, Serialize};
 
 /// Revision and key at which a list continues.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct ContinueToken {
+pub(crate) struct ContinueToken {
     /// The revision of the first page; `None` to continue in the newest state.
-    pub(super) revision: Option<u64>,
+    pub(crate) revision: Option<u64>,
     /// The last key of the previous page, relative to the collection.
-    pub(super) after: String,
+    pub(crate) after: String,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -26,13 +26,13 @@ struct Encoded {
 const VERSION: &str = "meta.k8s.io/v1";
 
 impl ContinueToken {
-    pub(super) fn encode(&self) -> String {
+    pub(crate) fn encode(&self) -> String {
         let rv = self.revision.and_then(|revision| i64::try_from(revision).ok()).unwrap_or(-1);
         let encoded = Encoded { v: VERSION.to_owned(), rv, start: format!("{}\0", self.after) };
         URL_SAFE_NO_PAD.encode(serde_json::to_vec(&encoded).expect("strings and a number always encode"))
     }
 
-    pub(super) fn decode(text: &str) -> Result<Self, Status> {
+    pub(crate) fn decode(text: &str) -> Result<Self, Status> {
         let refuse = |reason: &str| Status::bad_request(format!("invalid continue token: {reason}"));
         let bytes =
             URL_SAFE_NO_PAD.decode(text.trim_end_matches('=')).map_err(|error| refuse(&error.to_string()))?;

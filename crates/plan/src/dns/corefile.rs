@@ -64,7 +64,7 @@ pub fn install(corefile: &str, zone: &str, servers: &[IpAddr]) -> Result<String,
     if servers.is_empty() {
         return Err(CorefileError::NoAddress { zone });
     }
-    let rest = uninstall(corefile)?;
+    let (rest, position) = split_block(corefile)?;
     if let Some(line) = line_of(corefile, &rest, &zone) {
         return Err(CorefileError::Taken { zone, line });
     }
@@ -74,8 +74,7 @@ pub fn install(corefile: &str, zone: &str, servers: &[IpAddr]) -> Result<String,
         servers.concat()
     );
     // Keep the position of a present block; append a new one.
-    let position = corefile.find(BEGIN).unwrap_or(rest.len());
-    let (before, after) = rest.split_at(position);
+    let (before, after) = rest.split_at(position.unwrap_or(rest.len()));
     let gap = if before.is_empty() || before.ends_with('\n') { "" } else { "\n" };
     Ok(format!("{before}{gap}{block}{after}"))
 }
@@ -85,25 +84,30 @@ pub fn install(corefile: &str, zone: &str, servers: &[IpAddr]) -> Result<String,
 /// # Errors
 /// [`CorefileError::Marks`] when the marker comments are not a pair.
 pub fn uninstall(corefile: &str) -> Result<String, CorefileError> {
+    split_block(corefile).map(|(rest, _)| rest)
+}
+
+/// The Corefile without our block, and the offset in it where the block was.
+fn split_block(corefile: &str) -> Result<(String, Option<usize>), CorefileError> {
     let mut rest = String::with_capacity(corefile.len());
     let mut begun: Option<usize> = None;
-    let mut blocks = 0;
+    let mut position = None;
     for (index, line) in corefile.split_inclusive('\n').enumerate() {
         let marks = Err(CorefileError::Marks { line: index + 1 });
         match (line.trim(), begun) {
-            (BEGIN, None) if blocks == 0 => begun = Some(index + 1),
-            (BEGIN, _) | (END, None) => return marks,
-            (END, Some(_)) => {
-                begun = None;
-                blocks += 1;
+            (BEGIN, None) if position.is_none() => {
+                begun = Some(index + 1);
+                position = Some(rest.len());
             }
+            (BEGIN, _) | (END, None) => return marks,
+            (END, Some(_)) => begun = None,
             (_, Some(_)) => {}
             (_, None) => rest.push_str(line),
         }
     }
     match begun {
         Some(line) => Err(CorefileError::Marks { line }),
-        None => Ok(rest),
+        None => Ok((rest, position)),
     }
 }
 

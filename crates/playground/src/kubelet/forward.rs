@@ -63,7 +63,7 @@ pub(crate) fn open<B>(
     Ok(response)
 }
 
-fn ports(query: &Query) -> Result<Vec<u16>, Refusal> {
+pub(crate) fn ports(query: &Query) -> Result<Vec<u16>, Refusal> {
     let texts = query.all("port").chain(query.all("ports")).flat_map(|list| list.split(','));
     let ports: Result<Vec<u16>, Refusal> = texts
         .map(|text| match text.parse() {

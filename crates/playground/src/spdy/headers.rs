@@ -8,6 +8,7 @@ use flate2::{Compress, Compression, Decompress, FlushCompress, FlushDecompress};
 
 /// Size limit of a received header list, uncompressed.
 const MAX_HEADER_LIST_BYTES: usize = 64 << 10;
+/// Limit of the entries of a block, and of the values in them.
 const MAX_HEADERS: u32 = 100;
 
 /// Start of the dictionary: words, each after its length.
@@ -150,7 +151,10 @@ fn parse_block(mut plain: Bytes) -> Result<HeaderList, HeaderError> {
     for _ in 0..count {
         let name = parse_text(&mut plain)?.to_ascii_lowercase();
         let values = parse_text(&mut plain)?;
-        // Several values of a name share one entry, with a zero byte between them.
+        // Several values of a name share one entry, with a zero byte between them. Each has a copy of the name.
+        if headers.len() + values.split('\0').count() > MAX_HEADERS as usize {
+            return Err(HeaderError::TooLarge);
+        }
         headers.extend(values.split('\0').map(|value| (name.clone(), value.to_owned())));
     }
     Ok(HeaderList(headers))

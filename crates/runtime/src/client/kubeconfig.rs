@@ -12,6 +12,7 @@ mod error;
 use std::env;
 use std::ffi::OsStr;
 use std::fmt;
+use std::fs;
 use std::io;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
@@ -97,6 +98,11 @@ impl fmt::Display for KubeconfigFiles {
 /// Reads one file; relative file names in it become absolute. `None` if the file is missing and need not exist.
 fn read_file(path: &Path, must_exist: bool) -> Result<Option<KubeKubeconfig>, KubeconfigError> {
     let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    // kube panics at half a character of UTF-16.
+    if fs::read(&absolute).is_ok_and(|bytes| is_cut_utf16(&bytes)) {
+        let reason = "it ends within a character of UTF-16".to_owned();
+        return Err(KubeconfigError::Invalid { path: path.to_owned(), reason });
+    }
     let mut config = match KubeKubeconfig::read_from(&absolute) {
         Ok(config) => config,
         Err(kube::config::KubeconfigError::ReadConfig(error, _))
@@ -115,6 +121,11 @@ fn read_file(path: &Path, must_exist: bool) -> Result<Option<KubeKubeconfig>, Ku
     }
     config.current_context = config.current_context.filter(|name| !name.is_empty());
     Ok(Some(config))
+}
+
+/// Whether a file starts as UTF-16 and has an odd number of bytes.
+fn is_cut_utf16(bytes: &[u8]) -> bool {
+    matches!(bytes, [0xff, 0xfe, ..] | [0xfe, 0xff, ..]) && bytes.len() % 2 == 1
 }
 
 /// One context of a kubeconfig: a server, and the identity that requests to it have.

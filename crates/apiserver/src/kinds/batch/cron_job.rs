@@ -1,6 +1,6 @@
 //! Cron jobs.
 
-mod schedule;
+pub(crate) mod schedule;
 
 use serde_json::{Map, Value, json};
 

@@ -52,6 +52,11 @@ fn bombs_and_rubbish_are_refused() {
     let cases = [
         ("a bomb", bomb.to_vec(), HeaderError::TooLarge),
         ("too many", Encoder::new().encode(&HeaderList(many)).to_vec(), HeaderError::TooLarge),
+        (
+            "a long name with too many values",
+            Encoder::new().encode(&list(&[(&"a".repeat(1 << 14), &"\0".repeat(100))])).to_vec(),
+            HeaderError::TooLarge,
+        ),
         ("rubbish", b"GET / HTTP/1.1".to_vec(), HeaderError::Compression),
         ("cut off", first[..first.len() - 20].to_vec(), HeaderError::Malformed),
         ("nothing", vec![], HeaderError::Malformed),

@@ -256,6 +256,24 @@ async fn files_that_are_no_kubeconfigs_are_refused_without_quoting_them() {
 }
 
 #[tokio::test]
+async fn utf16_is_read_and_refused_when_it_is_cut() {
+    let files = Files::foreign();
+    for mark in [[0xff, 0xfe], [0xfe, 0xff]] {
+        let encode = |unit: u16| if mark == [0xff, 0xfe] { unit.to_le_bytes() } else { unit.to_be_bytes() };
+        let text = one_context("a", "https://a", Some("a"));
+        let mut bytes: Vec<u8> = mark.into_iter().chain(text.encode_utf16().flat_map(encode)).collect();
+        let path = files.path("utf16");
+        fs::write(&path, &bytes).unwrap();
+        let named = KubeconfigFiles::Named(path.clone());
+        assert_eq!(KubeconfigContext::load(&named, None).await.unwrap().server(), "https://a");
+        bytes.pop();
+        fs::write(&path, &bytes).unwrap();
+        let error = KubeconfigContext::load(&named, None).await.unwrap_err().to_string();
+        assert!(error.ends_with("is not a kubeconfig: it ends within a character of UTF-16"), "{error}");
+    }
+}
+
+#[tokio::test]
 async fn a_copied_context_works_from_another_directory() {
     let files = Files::foreign();
     let elsewhere = tempfile::tempdir().expect("a directory");

@@ -1,0 +1,22 @@
+//! Entry point of the fuzz target: the decoders of watches and lists without a connection.
+
+use bytes::Bytes;
+use portolan_api::resources;
+use portolan_object::Object;
+
+use crate::client::decode::{frame, object_without_managed_fields, page};
+use crate::resource::Resource;
+
+/// Reads the answer of an API server as a line of a watch, as a list and as an object.
+pub fn read_answer(bytes: &[u8]) {
+    let resource: Resource = resources::CONFIG_MAP.into();
+    let line = Bytes::copy_from_slice(bytes);
+    // Errors are expected; a panic is not.
+    for is_known in [false, true] {
+        let _ = frame::<Object>(&line, &resource, |_, _| is_known);
+    }
+    let _ = page::<Object>(bytes, &resource);
+    if let Ok(text) = std::str::from_utf8(bytes) {
+        let _ = object_without_managed_fields::<Object>(text, &resource);
+    }
+}
