@@ -197,8 +197,8 @@ impl Reservation {
             return Ok(());
         }
         let shared = Arc::clone(&self.shared);
-        let wanted = tree::text(service, "/spec/clusterIP").to_owned();
-        let mut all: Vec<String> = tree::texts(service, "/spec/clusterIPs").map(str::to_owned).collect();
+        let wanted = tree::str_at(service, "/spec/clusterIP").to_owned();
+        let mut all: Vec<String> = tree::strings_at(service, "/spec/clusterIPs").map(str::to_owned).collect();
         // One spelling of the address without the other is for validation to refuse.
         if wanted.is_empty() != all.is_empty() {
             if let Ok(address) = wanted.parse() {
@@ -210,7 +210,8 @@ impl Reservation {
         for address in all.iter().filter_map(|text| text.parse().ok()) {
             self.claim(service, address, before, dry_run)?;
         }
-        let families: Vec<String> = tree::texts(service, "/spec/ipFamilies").map(str::to_owned).collect();
+        let families: Vec<String> =
+            tree::strings_at(service, "/spec/ipFamilies").map(str::to_owned).collect();
         let missing: Vec<usize> =
             families.iter().skip(all.len()).map_while(|family| shared.range_of(family)).collect();
         let is_complete = missing.is_empty();
@@ -354,7 +355,8 @@ impl Drop for Reservation {
 
 impl Shared {
     fn is_first(&self, service: &Value) -> bool {
-        let identity = (tree::text(service, "/metadata/namespace"), tree::text(service, "/metadata/name"));
+        let identity =
+            (tree::str_at(service, "/metadata/namespace"), tree::str_at(service, "/metadata/name"));
         identity == FIRST_SERVICE
     }
 
@@ -367,7 +369,7 @@ impl Shared {
     /// Addresses and ports of a Service.
     fn holding(&self, service: &Value) -> Holding {
         let addresses =
-            tree::texts(service, "/spec/clusterIPs").filter_map(|text| self.place(text.parse().ok()?));
+            tree::strings_at(service, "/spec/clusterIPs").filter_map(|text| self.place(text.parse().ok()?));
         let ports =
             tree::list(service, "/spec/ports").iter().filter_map(|port| tree::integer(port, "/nodePort"));
         let health = tree::integer(service, "/spec/healthCheckNodePort");

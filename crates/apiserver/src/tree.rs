@@ -23,7 +23,7 @@ pub(crate) fn present<'a>(value: &'a Value, pointer: &str) -> Option<&'a Value> 
 }
 
 /// The string at `pointer`, or an empty one.
-pub(crate) fn text<'a>(value: &'a Value, pointer: &str) -> &'a str {
+pub(crate) fn str_at<'a>(value: &'a Value, pointer: &str) -> &'a str {
     at(value, pointer).and_then(Value::as_str).unwrap_or_default()
 }
 
@@ -43,7 +43,7 @@ pub(crate) fn list<'a>(value: &'a Value, pointer: &str) -> &'a [Value] {
 }
 
 /// The strings of the list at `pointer`.
-pub(crate) fn texts<'a>(value: &'a Value, pointer: &str) -> impl Iterator<Item = &'a str> + use<'a> {
+pub(crate) fn strings_at<'a>(value: &'a Value, pointer: &str) -> impl Iterator<Item = &'a str> + use<'a> {
     list(value, pointer).iter().filter_map(Value::as_str)
 }
 

@@ -39,7 +39,7 @@ impl Family {
 }
 
 fn kind(service: &Value) -> &str {
-    tree::text(service, "/spec/type")
+    tree::str_at(service, "/spec/type")
 }
 
 fn is_named(service: &Value) -> bool {
@@ -47,7 +47,7 @@ fn is_named(service: &Value) -> bool {
 }
 
 fn is_headless(service: &Value) -> bool {
-    tree::text(service, "/spec/clusterIP") == "None"
+    tree::str_at(service, "/spec/clusterIP") == "None"
 }
 
 /// Whether the Service has an address of the range.
@@ -68,7 +68,7 @@ pub(super) fn allocates_node_ports(service: &Value) -> bool {
 
 /// Whether load balancers ask each node if it serves.
 pub(super) fn needs_health_check_port(service: &Value) -> bool {
-    kind(service) == "LoadBalancer" && tree::text(service, "/spec/externalTrafficPolicy") == "Local"
+    kind(service) == "LoadBalancer" && tree::str_at(service, "/spec/externalTrafficPolicy") == "Local"
 }
 
 /// Makes linked fields agree, with the stored object as the fallback.
@@ -78,7 +78,7 @@ pub(super) fn settle(service: &mut Value, old: Option<&Value>) {
     }
     match old {
         None => {
-            let address = tree::text(service, "/spec/clusterIP").to_owned();
+            let address = tree::str_at(service, "/spec/clusterIP").to_owned();
             if !address.is_empty() && tree::list(service, "/spec/clusterIPs").is_empty() {
                 service["spec"]["clusterIPs"] = json!([address]);
             }
@@ -100,7 +100,7 @@ pub(super) fn settle(service: &mut Value, old: Option<&Value>) {
 /// Takes from the stored Service what a client that does not know it left out.
 fn restore(service: &mut Value, old: &Value) {
     if !is_named(service) && !is_named(old) {
-        if tree::text(service, "/spec/clusterIP").is_empty() {
+        if tree::str_at(service, "/spec/clusterIP").is_empty() {
             service["spec"]["clusterIP"] = old["spec"]["clusterIP"].clone();
         }
         for field in ["clusterIPs", "ipFamilies"] {
@@ -108,7 +108,7 @@ fn restore(service: &mut Value, old: &Value) {
                 service["spec"][field] = old["spec"][field].clone();
             }
         }
-        if tree::text(service, "/spec/ipFamilyPolicy").is_empty()
+        if tree::str_at(service, "/spec/ipFamilyPolicy").is_empty()
             && old["spec"].get("ipFamilyPolicy").is_some()
         {
             service["spec"]["ipFamilyPolicy"] = old["spec"]["ipFamilyPolicy"].clone();
@@ -129,7 +129,7 @@ fn restore(service: &mut Value, old: &Value) {
 
 /// A Service that goes back to one family without naming addresses gives up the second one.
 fn reduce_families(service: &mut Value, old: &Value) {
-    let policy = |service: &Value| tree::text(service, "/spec/ipFamilyPolicy").to_owned();
+    let policy = |service: &Value| tree::str_at(service, "/spec/ipFamilyPolicy").to_owned();
     if policy(service) != "SingleStack" || policy(old) == "SingleStack" || is_named(service) {
         return;
     }
@@ -149,9 +149,9 @@ fn restore_node_ports(service: &mut Value, old: &Value) {
     let stored = tree::list(old, "/spec/ports");
     let Some(ports) = service["spec"]["ports"].as_array_mut() else { return };
     for port in ports.iter_mut().filter(|port| number(port) == 0) {
-        let name = tree::text(port, "/name");
+        let name = tree::str_at(port, "/name");
         let known =
-            stored.iter().find(|other| tree::text(other, "/name") == name).map(number).unwrap_or_default();
+            stored.iter().find(|other| tree::str_at(other, "/name") == name).map(number).unwrap_or_default();
         if known != 0 && !asked.contains(&known) {
             port["nodePort"] = json!(known);
         }
@@ -160,7 +160,8 @@ fn restore_node_ports(service: &mut Value, old: &Value) {
 
 /// A client that knows only one spelling of the address has changed that one.
 fn align_addresses(service: &mut Value, old: &Value) {
-    let [address, before] = [&*service, old].map(|service| tree::text(service, "/spec/clusterIP").to_owned());
+    let [address, before] =
+        [&*service, old].map(|service| tree::str_at(service, "/spec/clusterIP").to_owned());
     let is_same_list = service["spec"].get("clusterIPs") == old["spec"].get("clusterIPs");
     if address != before && !address.is_empty() && is_same_list && !is_named(service) {
         service["spec"]["clusterIPs"] = json!([address]);
@@ -230,7 +231,8 @@ pub(super) fn families(
         spec.insert("ipFamilyPolicy".to_owned(), json!(policy));
     }
     let policy = spec["ipFamilyPolicy"].as_str().unwrap_or_default().to_owned();
-    let mut families: Vec<String> = tree::texts(service, "/spec/ipFamilies").map(str::to_owned).collect();
+    let mut families: Vec<String> =
+        tree::strings_at(service, "/spec/ipFamilies").map(str::to_owned).collect();
     let Some(usual) = own.first() else { return Ok(()) };
     if is_free {
         // The families of a Service without a selector are those of its endpoints, not of the cluster.
@@ -247,7 +249,7 @@ pub(super) fn families(
             return Err(errors);
         }
         // Explicit addresses decide the families.
-        let asked: Vec<Family> = tree::texts(service, "/spec/clusterIPs")
+        let asked: Vec<Family> = tree::strings_at(service, "/spec/clusterIPs")
             .filter_map(|text| text.parse().ok().map(Family::from_address))
             .filter(|family| own.contains(family))
             .collect();
@@ -291,5 +293,5 @@ fn family_errors(service: &Value, families: &[String], policy: &str, own: &[Fami
 }
 
 fn first_family(service: &Value) -> &str {
-    tree::texts(service, "/spec/ipFamilies").next().unwrap_or_default()
+    tree::strings_at(service, "/spec/ipFamilies").next().unwrap_or_default()
 }

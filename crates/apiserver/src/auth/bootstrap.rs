@@ -69,14 +69,14 @@ pub fn reconcile(existing: Option<&Value>, wanted: &Value) -> Option<Value> {
         return Some(wanted.clone());
     };
     let key = AUTO_UPDATE.replace('/', "~1");
-    if tree::text(existing, &format!("/metadata/annotations/{key}")) == "false" {
+    if tree::str_at(existing, &format!("/metadata/annotations/{key}")) == "false" {
         return None;
     }
     let mut merged = existing.clone();
     for part in ["labels", "annotations"] {
         complete(&mut merged["metadata"], wanted.pointer("/metadata"), part);
     }
-    if tree::text(wanted, "/kind") == "ClusterRole" {
+    if tree::str_at(wanted, "/kind") == "ClusterRole" {
         complete_rules(&mut merged, wanted);
     } else {
         complete_subjects(&mut merged, wanted);
@@ -124,8 +124,9 @@ fn complete_rules(merged: &mut Value, wanted: &Value) {
 }
 
 fn complete_subjects(merged: &mut Value, wanted: &Value) {
-    let identity =
-        |subject: &Value| ["/kind", "/namespace", "/name"].map(|field| tree::text(subject, field).to_owned());
+    let identity = |subject: &Value| {
+        ["/kind", "/namespace", "/name"].map(|field| tree::str_at(subject, field).to_owned())
+    };
     let held: BTreeSet<[String; 3]> = tree::list(merged, "/subjects").iter().map(identity).collect();
     let wanted = tree::list(wanted, "/subjects").iter();
     let missing: Vec<Value> = wanted.filter(|subject| !held.contains(&identity(subject))).cloned().collect();

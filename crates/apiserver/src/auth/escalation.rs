@@ -22,7 +22,7 @@ pub fn check(user: &User, rules: &Rules, new: &Value, old: Option<&Value>) -> Re
     if user.is_master() || old.is_some_and(|old| changes_only_ownership(new, old)) {
         return Ok(());
     }
-    match tree::text(new, "/kind") {
+    match tree::str_at(new, "/kind") {
         "Role" => check_role(user, rules, "roles", new, old),
         "ClusterRole" => check_role(user, rules, "clusterroles", new, old),
         "RoleBinding" => check_binding(user, rules, "rolebindings", new),
@@ -38,8 +38,8 @@ fn check_role(
     new: &Value,
     old: Option<&Value>,
 ) -> Result<(), Status> {
-    let namespace = tree::text(new, "/metadata/namespace");
-    let name = tree::text(new, "/metadata/name");
+    let namespace = tree::str_at(new, "/metadata/namespace");
+    let name = tree::str_at(new, "/metadata/name");
     let target = ResourceTarget { group: GROUP, resource, namespace, name, subresource: "" };
     if is_allowed(user, rules, "escalate", target) {
         return Ok(());
@@ -61,15 +61,15 @@ fn check_role(
 }
 
 fn check_binding(user: &User, rules: &Rules, resource: &str, new: &Value) -> Result<(), Status> {
-    let namespace = tree::text(new, "/metadata/namespace");
+    let namespace = tree::str_at(new, "/metadata/namespace");
     let role_ref = new.pointer("/roleRef").unwrap_or(&Value::Null);
-    let role = tree::text(role_ref, "/name");
-    let role_resource = match tree::text(role_ref, "/kind") {
+    let role = tree::str_at(role_ref, "/name");
+    let role_resource = match tree::str_at(role_ref, "/kind") {
         "ClusterRole" => "clusterroles",
         _ => "roles",
     };
     let target = ResourceTarget {
-        group: tree::text(role_ref, "/apiGroup"),
+        group: tree::str_at(role_ref, "/apiGroup"),
         resource: role_resource,
         namespace,
         name: role,
@@ -81,7 +81,7 @@ fn check_binding(user: &User, rules: &Rules, resource: &str, new: &Value) -> Res
     let granted =
         rules.of_role(role_ref, namespace).map_err(|_| Status::not_found(GROUP, role_resource, role))?;
     confirm(user, rules, namespace, &granted).map_err(|error| {
-        Status::forbidden(GROUP, resource, tree::text(new, "/metadata/name"), &error.to_string())
+        Status::forbidden(GROUP, resource, tree::str_at(new, "/metadata/name"), &error.to_string())
     })
 }
 

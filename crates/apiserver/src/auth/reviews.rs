@@ -48,11 +48,12 @@ pub fn token(
     directory: &dyn Directory,
     now: Timestamp,
 ) -> Result<Value, Status> {
-    let token = tree::text(&review, "/spec/token");
+    let token = tree::str_at(&review, "/spec/token");
     if token.is_empty() {
         return Err(Status::bad_request("token is required for TokenReview in authentication"));
     }
-    let mut audiences: Vec<String> = tree::texts(&review, "/spec/audiences").map(str::to_owned).collect();
+    let mut audiences: Vec<String> =
+        tree::strings_at(&review, "/spec/audiences").map(str::to_owned).collect();
     if audiences.is_empty() {
         audiences = authentication.issuer().map(|issuer| issuer.audiences.clone()).unwrap_or_default();
     }
@@ -98,12 +99,12 @@ pub fn subject_access(mut review: Value, rules: &Rules) -> Result<Value, Status>
 /// # Errors
 /// As [`subject_access`], and when the body has another namespace.
 pub fn local_subject_access(mut review: Value, namespace: &str, rules: &Rules) -> Result<Value, Status> {
-    let own = tree::text(&review, "/metadata/namespace").to_owned();
+    let own = tree::str_at(&review, "/metadata/namespace").to_owned();
     let mut faults = targets(&review);
     faults.extend(subject(&review));
     faults.extend(metadata(&review, "must be empty except for namespace"));
     if let Some(attributes) = tree::present(&review, "/spec/resourceAttributes") {
-        let asked = tree::text(attributes, "/namespace");
+        let asked = tree::str_at(attributes, "/namespace");
         if asked != own {
             let field = "spec.resourceAttributes.namespace";
             faults.push(FieldError::invalid(field, &json!(asked), "must match metadata.namespace"));
@@ -128,7 +129,7 @@ pub fn local_subject_access(mut review: Value, namespace: &str, rules: &Rules) -
 /// # Errors
 /// 400 without a namespace.
 pub fn self_subject_rules(review: &Value, user: &User, rules: &Rules) -> Result<Value, Status> {
-    let namespace = tree::text(review, "/spec/namespace");
+    let namespace = tree::str_at(review, "/spec/namespace");
     if namespace.is_empty() {
         return Err(Status::bad_request("no namespace on request"));
     }
@@ -166,19 +167,19 @@ fn answer(review: &Value, user: &User, rules: &Rules) -> Value {
     let attributes = match tree::present(spec, "/resourceAttributes") {
         Some(asked) => Attributes {
             user,
-            verb: tree::text(asked, "/verb"),
+            verb: tree::str_at(asked, "/verb"),
             target: AccessTarget::Resource(ResourceTarget {
-                group: tree::text(asked, "/group"),
-                resource: tree::text(asked, "/resource"),
-                subresource: tree::text(asked, "/subresource"),
-                namespace: tree::text(asked, "/namespace"),
-                name: tree::text(asked, "/name"),
+                group: tree::str_at(asked, "/group"),
+                resource: tree::str_at(asked, "/resource"),
+                subresource: tree::str_at(asked, "/subresource"),
+                namespace: tree::str_at(asked, "/namespace"),
+                name: tree::str_at(asked, "/name"),
             }),
         },
         None => Attributes {
             user,
-            verb: tree::text(spec, "/nonResourceAttributes/verb"),
-            target: AccessTarget::Path(tree::text(spec, "/nonResourceAttributes/path")),
+            verb: tree::str_at(spec, "/nonResourceAttributes/verb"),
+            target: AccessTarget::Path(tree::str_at(spec, "/nonResourceAttributes/path")),
         },
     };
     let (allowed, reason) = match rules.authorize(&attributes) {
@@ -213,14 +214,14 @@ fn targets(review: &Value) -> Vec<FieldError> {
 
 fn subject(review: &Value) -> Option<FieldError> {
     let is_missing =
-        tree::text(review, "/spec/user").is_empty() && tree::list(review, "/spec/groups").is_empty();
+        tree::str_at(review, "/spec/user").is_empty() && tree::list(review, "/spec/groups").is_empty();
     is_missing.then(|| {
         FieldError::invalid("spec.user", &json!(""), "at least one of user or group must be specified")
     })
 }
 
 fn metadata(review: &Value, detail: &str) -> Option<FieldError> {
-    let is_local = tree::text(review, "/kind") == "LocalSubjectAccessReview";
+    let is_local = tree::str_at(review, "/kind") == "LocalSubjectAccessReview";
     let metadata = tree::map(review, "/metadata")?;
     let is_set = |(key, value): (&String, &Value)| {
         let is_ignored = key == "managedFields" || (is_local && key == "namespace");

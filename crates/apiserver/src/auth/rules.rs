@@ -62,7 +62,7 @@ impl Rules {
         let mut cluster_roles = Vec::new();
         let mut rules = Self::default();
         for object in objects {
-            match tree::text(object, "/kind") {
+            match tree::str_at(object, "/kind") {
                 "Role" => rules.roles.insert(object, Rule::list(object, "/rules")),
                 "ClusterRole" => cluster_roles.push(object),
                 "RoleBinding" | "ClusterRoleBinding" => bindings.push(object),
@@ -134,12 +134,12 @@ impl Rules {
     }
 
     fn bind(&mut self, binding: &Value) {
-        let namespace: Arc<str> = tree::text(binding, "/metadata/namespace").into();
+        let namespace: Arc<str> = tree::str_at(binding, "/metadata/namespace").into();
         let role_ref = binding.pointer("/roleRef").unwrap_or(&Value::Null);
         let rules = self.roles.find(role_ref, &namespace);
         for subject in tree::list(binding, "/subjects") {
-            let name = tree::text(subject, "/name");
-            let grants = match tree::text(subject, "/kind") {
+            let name = tree::str_at(subject, "/name");
+            let grants = match tree::str_at(subject, "/kind") {
                 "User" => self.users.entry(name.to_owned()),
                 "Group" => self.groups.entry(name.to_owned()),
                 "ServiceAccount" => match account_namespace(subject, &namespace) {
@@ -161,14 +161,14 @@ impl Rules {
 
 impl Roles {
     fn insert(&mut self, role: &Value, rules: Vec<Rule>) {
-        let namespace = tree::text(role, "/metadata/namespace").to_owned();
-        let name = tree::text(role, "/metadata/name").to_owned();
+        let namespace = tree::str_at(role, "/metadata/namespace").to_owned();
+        let name = tree::str_at(role, "/metadata/name").to_owned();
         self.0.insert((namespace, name), rules.into());
     }
 
     fn find(&self, role_ref: &Value, namespace: &str) -> Result<Arc<[Rule]>, Arc<str>> {
-        let name = tree::text(role_ref, "/name");
-        let (namespace, resource) = match tree::text(role_ref, "/kind") {
+        let name = tree::str_at(role_ref, "/name");
+        let (namespace, resource) = match tree::str_at(role_ref, "/kind") {
             "ClusterRole" => ("", "clusterrole"),
             "Role" => (namespace, "role"),
             other => return Err(format!("unsupported role reference kind: {other:?}").into()),
@@ -180,24 +180,25 @@ impl Roles {
 
 /// A service account subject without namespace is in the namespace of the binding.
 fn account_namespace<'a>(subject: &'a Value, binding: &'a str) -> &'a str {
-    match tree::text(subject, "/namespace") {
+    match tree::str_at(subject, "/namespace") {
         "" => binding,
         namespace => namespace,
     }
 }
 
 fn describe(binding: &Value) -> String {
-    let name = tree::text(binding, "/metadata/name");
-    let role = format!("{} {:?}", tree::text(binding, "/roleRef/kind"), tree::text(binding, "/roleRef/name"));
-    match tree::text(binding, "/metadata/namespace") {
+    let name = tree::str_at(binding, "/metadata/name");
+    let role =
+        format!("{} {:?}", tree::str_at(binding, "/roleRef/kind"), tree::str_at(binding, "/roleRef/name"));
+    match tree::str_at(binding, "/metadata/namespace") {
         "" => format!("ClusterRoleBinding {name:?} of {role}"),
         namespace => format!("RoleBinding {:?} of {role}", format!("{name}/{namespace}")),
     }
 }
 
 fn describe_subject(subject: &Value, namespace: &str) -> String {
-    let name = tree::text(subject, "/name");
-    match tree::text(subject, "/kind") {
+    let name = tree::str_at(subject, "/name");
+    match tree::str_at(subject, "/kind") {
         kind @ "ServiceAccount" => {
             format!("{kind} {:?}", format!("{name}/{}", account_namespace(subject, namespace)))
         }

@@ -43,7 +43,7 @@ impl Issuance<'_> {
         let mut warnings = Vec::new();
         let seconds = self.duration(&request, &mut warnings)?;
         let mut audiences: Vec<String> =
-            tree::texts(&request, "/spec/audiences").map(str::to_owned).collect();
+            tree::strings_at(&request, "/spec/audiences").map(str::to_owned).collect();
         if audiences.is_empty() {
             audiences.clone_from(&self.issuer.audiences);
         }
@@ -108,13 +108,13 @@ impl Issuance<'_> {
         let Some(wanted) = tree::present(request, "/spec/boundObjectRef") else {
             return Ok(bound);
         };
-        let (kind, name) = (tree::text(wanted, "/kind"), tree::text(wanted, "/name"));
+        let (kind, name) = (tree::str_at(wanted, "/kind"), tree::str_at(wanted, "/name"));
         let find = |resource: &str, namespace: &str| {
             let found = self.directory.find(resource, namespace, name);
             let found = found.ok_or_else(|| Status::not_found("", resource, name))?;
             check_bound(wanted, &found).map(|()| found)
         };
-        match (tree::text(wanted, "/apiVersion"), kind) {
+        match (tree::str_at(wanted, "/apiVersion"), kind) {
             ("v1" | "", "Pod") => {
                 let pod = find("pods", account.namespace())?;
                 if pod.str_at(&["spec", "serviceAccountName"]) != account.name() {
@@ -144,14 +144,14 @@ impl Issuance<'_> {
 /// Checks that metadata in the body is that of the account in the URL.
 fn check_identity(account: &Object, request: &Value) -> Result<(), Status> {
     for (field, own) in [("name", account.name()), ("namespace", account.namespace())] {
-        let said = tree::text(request, &format!("/metadata/{field}"));
+        let said = tree::str_at(request, &format!("/metadata/{field}"));
         if !said.is_empty() && said != own {
             let detail = format!("must match the service account {field} if specified");
             let error = FieldError::invalid(format!("metadata.{field}"), &json!(said), detail);
             return Err(Status::invalid(GROUP, KIND, account.name(), &[error]));
         }
     }
-    let (said, own) = (tree::text(request, "/metadata/uid"), account.uid());
+    let (said, own) = (tree::str_at(request, "/metadata/uid"), account.uid());
     if !said.is_empty() && said != own {
         let cause = format!(
             "the UID in the token request ({said}) does not match the UID of the service account ({own})"
@@ -162,7 +162,7 @@ fn check_identity(account: &Object, request: &Value) -> Result<(), Status> {
 }
 
 fn check_bound(wanted: &Value, found: &Object) -> Result<(), Status> {
-    let uid = tree::text(wanted, "/uid");
+    let uid = tree::str_at(wanted, "/uid");
     if uid.is_empty() || uid == found.uid() {
         return Ok(());
     }
@@ -170,5 +170,5 @@ fn check_bound(wanted: &Value, found: &Object) -> Result<(), Status> {
         "the UID in the bound object reference ({uid}) does not match the UID in record. The object might have been \
          deleted and then recreated"
     );
-    Err(Status::conflict("", tree::text(wanted, "/kind"), found.name(), &cause))
+    Err(Status::conflict("", tree::str_at(wanted, "/kind"), found.name(), &cause))
 }

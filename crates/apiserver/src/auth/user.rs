@@ -92,13 +92,13 @@ impl User {
     /// The user of a `SubjectAccessReview`.
     pub(super) fn from_review(spec: &Value) -> Self {
         let extra = tree::entries(spec, "/extra").map(|(key, values)| {
-            let values = tree::texts(values, "").map(str::to_owned).collect();
+            let values = tree::strings_at(values, "").map(str::to_owned).collect();
             (key.to_owned(), values)
         });
         Self {
-            name: tree::text(spec, "/user").to_owned(),
-            uid: tree::text(spec, "/uid").to_owned(),
-            groups: tree::texts(spec, "/groups").map(str::to_owned).collect(),
+            name: tree::str_at(spec, "/user").to_owned(),
+            uid: tree::str_at(spec, "/uid").to_owned(),
+            groups: tree::strings_at(spec, "/groups").map(str::to_owned).collect(),
             extra: extra.collect(),
         }
     }

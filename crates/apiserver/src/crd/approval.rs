@@ -39,7 +39,7 @@ pub(super) enum State {
 impl<'a> Approval<'a> {
     /// The approval of a definition; `None` when its group needs none.
     pub(super) fn from_definition(definition: &'a Value) -> Option<Self> {
-        let group = tree::text(definition, "/spec/group");
+        let group = tree::str_at(definition, "/spec/group");
         let is_protected = PROTECTED.iter().any(|domain| {
             group.strip_suffix(domain).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
         });

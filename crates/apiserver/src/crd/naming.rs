@@ -23,7 +23,7 @@ struct Taken {
 
 impl Taken {
     fn by<'v>(definition: &Value, others: impl IntoIterator<Item = &'v Value>) -> Self {
-        let mut taken = Self::by_builtin(tree::text(definition, "/spec/group"));
+        let mut taken = Self::by_builtin(tree::str_at(definition, "/spec/group"));
         for other in others {
             let is_same = other["metadata"]["name"] == definition["metadata"]["name"];
             if is_same || other["spec"]["group"] != definition["spec"]["group"] {

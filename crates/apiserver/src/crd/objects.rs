@@ -105,7 +105,7 @@ impl CustomVersion {
     fn show(&self, object: &mut Value, modified: Revision) {
         let definition = &self.definition;
         if !self.has_stored_form(modified) {
-            let written = tree::text(object, "/apiVersion").rsplit('/').next().unwrap_or_default();
+            let written = tree::str_at(object, "/apiVersion").rsplit('/').next().unwrap_or_default();
             let stored = definition.schema_of(written).unwrap_or(&self.schema);
             if self.is_outdated(modified) {
                 schema::prune(object, stored.schema());
@@ -190,8 +190,8 @@ fn below_status(field: &str) -> String {
 
 fn remarks(object: &Value, old: Option<&Value>) -> Vec<String> {
     let known: Vec<&str> =
-        old.map(|old| tree::texts(old, "/metadata/finalizers").collect()).unwrap_or_default();
-    let added = tree::texts(object, "/metadata/finalizers").filter(|name| !known.contains(name));
+        old.map(|old| tree::strings_at(old, "/metadata/finalizers").collect()).unwrap_or_default();
+    let added = tree::strings_at(object, "/metadata/finalizers").filter(|name| !known.contains(name));
     added.filter_map(remark_on_finalizer).collect()
 }
 

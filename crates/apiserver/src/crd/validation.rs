@@ -73,7 +73,7 @@ fn remarks(definition: &Value) -> Vec<String> {
             remarks.extend(structural.warnings);
         }
     }
-    if tree::text(definition, "/spec/conversion/strategy") == "Webhook" {
+    if tree::str_at(definition, "/spec/conversion/strategy") == "Webhook" {
         let stored = super::strategy::storage_version(definition).unwrap_or_default();
         remarks.push(format!(
             "spec.conversion.strategy: this server does not call conversion webhooks; only version {stored:?} is served"
@@ -90,7 +90,7 @@ fn remarks(definition: &Value) -> Vec<String> {
 
 fn check_name(definition: &Value, errors: &mut Vec<FieldError>) {
     let (plural, group) =
-        (tree::text(definition, "/spec/names/plural"), tree::text(definition, "/spec/group"));
+        (tree::str_at(definition, "/spec/names/plural"), tree::str_at(definition, "/spec/group"));
     let wanted = format!("{plural}.{group}");
     for member in ["generateName", "name"] {
         let name = definition["metadata"][member].as_str().unwrap_or_default();
@@ -103,8 +103,8 @@ fn check_name(definition: &Value, errors: &mut Vec<FieldError>) {
 
 fn check_spec(definition: &Value, old: Option<&Value>, errors: &mut Vec<FieldError>) {
     let spec = &definition["spec"];
-    check_group(tree::text(spec, "/group"), errors);
-    match tree::text(spec, "/scope") {
+    check_group(tree::str_at(spec, "/group"), errors);
+    match tree::str_at(spec, "/scope") {
         "Cluster" | "Namespaced" => {}
         "" => errors.push(FieldError::required("spec.scope", "")),
         scope => {
@@ -148,8 +148,8 @@ fn check_immutable(new: &Value, old: &Value, errors: &mut Vec<FieldError>) {
     let always = ["/group", "/names/plural"];
     let checked = if is_true(old, "Established") { &since_established[..] } else { &[] };
     for pointer in checked.iter().chain(&always) {
-        let value = tree::text(&new["spec"], pointer);
-        if value != tree::text(&old["spec"], pointer) {
+        let value = tree::str_at(&new["spec"], pointer);
+        if value != tree::str_at(&old["spec"], pointer) {
             let field = format!("spec{}", pointer.replace('/', "."));
             errors.push(FieldError::invalid(field, &json!(value), "field is immutable"));
         }
@@ -158,7 +158,7 @@ fn check_immutable(new: &Value, old: &Value, errors: &mut Vec<FieldError>) {
 
 /// A version in which objects may be stored cannot go.
 fn check_stored_versions(definition: &Value, errors: &mut Vec<FieldError>) {
-    let stored: Vec<&str> = tree::texts(definition, "/status/storedVersions").collect();
+    let stored: Vec<&str> = tree::strings_at(definition, "/status/storedVersions").collect();
     let field = "status.storedVersions";
     if stored.is_empty() {
         errors.push(FieldError::invalid(field, &Value::Null, "must have at least one stored version"));
@@ -166,7 +166,7 @@ fn check_stored_versions(definition: &Value, errors: &mut Vec<FieldError>) {
     }
     let versions = tree::list(definition, "/spec/versions");
     for version in versions.iter().filter(|version| version["storage"] == true) {
-        let name = tree::text(version, "/name");
+        let name = tree::str_at(version, "/name");
         if !stored.contains(&name) {
             errors.push(FieldError::invalid(
                 field,

@@ -20,8 +20,8 @@ pub(crate) fn node_name(path: &Path<'_>, entry: &Value, errors: &mut FieldErrors
 
 /// Addresses, or host names where there is no address, of a load balancer; sorted, each once.
 pub(crate) fn ingress_addresses(row: Row<'_>) -> String {
-    let address = |entry| match tree::text(entry, "/ip") {
-        "" => tree::text(entry, "/hostname"),
+    let address = |entry| match tree::str_at(entry, "/ip") {
+        "" => tree::str_at(entry, "/hostname"),
         address => address,
     };
     let entries = row.list("/status/loadBalancer/ingress").iter();

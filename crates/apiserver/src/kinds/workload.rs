@@ -86,7 +86,7 @@ pub(crate) fn no_match(path: &Path<'_>, template: &Value, errors: &mut FieldErro
 
 fn runs_always(path: &Path<'_>, template: &Value, controller: &str, errors: &mut FieldErrors) {
     let at = path.child("spec");
-    let restart = tree::text(template, "/spec/restartPolicy");
+    let restart = tree::str_at(template, "/spec/restartPolicy");
     if restart != "Always" {
         errors.not_supported(&at.child("restartPolicy"), restart, &["Always"]);
     }

@@ -101,7 +101,7 @@ fn container(pod: &Object, query: &Query) -> Result<String, Status> {
     let name = pod.name();
     let names_of = |field: &str| {
         let containers = tree::list(&pod.0, &format!("/spec/{field}")).iter();
-        containers.map(|container| tree::text(container, "/name").to_owned()).collect::<Vec<_>>()
+        containers.map(|container| tree::str_at(container, "/name").to_owned()).collect::<Vec<_>>()
     };
     let regular = names_of("containers");
     let all = [names_of("initContainers"), regular.clone(), names_of("ephemeralContainers")].concat();
@@ -197,14 +197,14 @@ fn log_parameters(pod: &Object, query: &Query) -> Result<String, Status> {
 /// The address of the kubelet of a node.
 fn address(node: &Object) -> Result<KubeletAddress, Status> {
     let addresses = tree::list(&node.0, "/status/addresses");
-    let of_type = |kind: &&str| addresses.iter().find(|entry| tree::text(entry, "/type") == *kind);
+    let of_type = |kind: &&str| addresses.iter().find(|entry| tree::str_at(entry, "/type") == *kind);
     let Some(found) = ADDRESS_TYPES.iter().find_map(of_type) else {
         let known = json!(addresses);
         return Err(Status::internal(format!("no preferred addresses found; known addresses: {known}")));
     };
     let port =
         tree::integer(&node.0, "/status/daemonEndpoints/kubeletEndpoint/Port").filter(|port| *port > 0);
-    let host = tree::text(found, "/address").to_owned();
+    let host = tree::str_at(found, "/address").to_owned();
     let port = u16::try_from(port.unwrap_or(DEFAULT_KUBELET_PORT)).unwrap_or_default();
     let address = KubeletAddress { node: node.name().to_owned(), host, port };
     // Nodes may write anything into their status; only a valid host may get into a request.

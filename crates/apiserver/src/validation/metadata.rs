@@ -35,15 +35,15 @@ pub(crate) fn update(new: &Value, old: &Value) -> Vec<FieldError> {
 }
 
 pub(crate) fn check(object: &Value, rule: NameRule, namespaced: bool, errors: &mut FieldErrors) {
-    let prefix = tree::text(object, "/metadata/generateName");
+    let prefix = tree::str_at(object, "/metadata/generateName");
     if !prefix.is_empty() {
         errors.texts(&METADATA.child("generateName"), prefix, names::by_rule(rule, &without_dash(prefix)));
     }
-    match tree::text(object, "/metadata/name") {
+    match tree::str_at(object, "/metadata/name") {
         "" => errors.required(&METADATA.child("name"), "name or generateName is required"),
         name => errors.texts(&METADATA.child("name"), name, names::by_rule(rule, name)),
     }
-    let namespace = tree::text(object, "/metadata/namespace");
+    let namespace = tree::str_at(object, "/metadata/namespace");
     match (namespaced, namespace) {
         (true, "") => errors.required(&METADATA.child("namespace"), ""),
         (true, namespace) => errors.texts(&METADATA.child("namespace"), namespace, names::label(namespace)),
@@ -55,7 +55,7 @@ pub(crate) fn check(object: &Value, rule: NameRule, namespaced: bool, errors: &m
 }
 
 pub(crate) fn check_update(new: &Value, old: &Value, errors: &mut FieldErrors) {
-    if !tree::text(old, "/metadata/deletionTimestamp").is_empty() {
+    if !tree::str_at(old, "/metadata/deletionTimestamp").is_empty() {
         no_new_finalizers(new, old, errors);
     }
     for field in
@@ -70,7 +70,7 @@ pub(crate) fn check_update(new: &Value, old: &Value, errors: &mut FieldErrors) {
 /// Finalizers of built-in kinds are standard ones or carry a domain.
 pub(crate) fn check_standard_finalizers(object: &Value, errors: &mut FieldErrors) {
     let path = METADATA.child("finalizers");
-    for (index, finalizer) in tree::texts(object, "/metadata/finalizers").enumerate() {
+    for (index, finalizer) in tree::strings_at(object, "/metadata/finalizers").enumerate() {
         standard_finalizer(&path.index(index), finalizer, errors);
     }
 }
@@ -120,18 +120,18 @@ fn owners(object: &Value, errors: &mut FieldErrors) {
     let owners = tree::list(object, "/metadata/ownerReferences");
     let mut controller: Option<String> = None;
     for owner in owners {
-        let api_version = tree::text(owner, "/apiVersion");
+        let api_version = tree::str_at(owner, "/apiVersion");
         let version: Option<GroupVersion> = api_version.parse().ok();
         if version.is_none() {
             errors.invalid(&path.child("apiVersion"), api_version, "version must not be empty");
         }
         for field in ["kind", "name", "uid"] {
-            let value = tree::text(owner, &format!("/{field}"));
+            let value = tree::str_at(owner, &format!("/{field}"));
             if value.is_empty() {
                 errors.invalid(&path.child(field), value, "must not be empty");
             }
         }
-        let (kind, name) = (tree::text(owner, "/kind"), tree::text(owner, "/name"));
+        let (kind, name) = (tree::str_at(owner, "/kind"), tree::str_at(owner, "/name"));
         if api_version == "v1" && kind == "Event" {
             errors.invalid(&path, owner.clone(), "/v1, Kind=Event is disallowed from being an owner");
         }
@@ -160,7 +160,7 @@ fn printed_owners(owners: &[Value]) -> String {
 
 fn finalizers(object: &Value, errors: &mut FieldErrors) {
     let path = METADATA.child("finalizers");
-    let finalizers: Vec<&str> = tree::texts(object, "/metadata/finalizers").collect();
+    let finalizers: Vec<&str> = tree::strings_at(object, "/metadata/finalizers").collect();
     for finalizer in &finalizers {
         errors.texts(&path, finalizer, qualified_name_errors(finalizer));
     }
@@ -171,7 +171,7 @@ fn finalizers(object: &Value, errors: &mut FieldErrors) {
 }
 
 fn no_new_finalizers(new: &Value, old: &Value, errors: &mut FieldErrors) {
-    let set = |object| -> BTreeSet<&str> { tree::texts(object, "/metadata/finalizers").collect() };
+    let set = |object| -> BTreeSet<&str> { tree::strings_at(object, "/metadata/finalizers").collect() };
     let extra: Vec<String> =
         set(new).difference(&set(old)).map(|finalizer| format!("{finalizer:?}")).collect();
     if !extra.is_empty() {

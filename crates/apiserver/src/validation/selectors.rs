@@ -19,8 +19,8 @@ pub(crate) fn selector(path: &Path<'_>, selector: &Value, errors: &mut FieldErro
 }
 
 fn requirement(path: &Path<'_>, expression: &Value, errors: &mut FieldErrors) {
-    let values: Vec<&str> = tree::texts(expression, "/values").collect();
-    match tree::text(expression, "/operator") {
+    let values: Vec<&str> = tree::strings_at(expression, "/values").collect();
+    match tree::str_at(expression, "/operator") {
         "In" | "NotIn" if values.is_empty() => {
             errors.required(&path.child("values"), "must be specified when `operator` is 'In' or 'NotIn'");
         }
@@ -31,7 +31,7 @@ fn requirement(path: &Path<'_>, expression: &Value, errors: &mut FieldErrors) {
         "In" | "NotIn" | "Exists" | "DoesNotExist" => {}
         operator => errors.invalid(&path.child("operator"), operator, "not a valid selector operator"),
     }
-    let key = tree::text(expression, "/key");
+    let key = tree::str_at(expression, "/key");
     errors.texts(&path.child("key"), key, label_key_errors(key));
     for (index, value) in values.into_iter().enumerate() {
         errors.texts(&path.child("values").index(index), value, label_value_errors(value));

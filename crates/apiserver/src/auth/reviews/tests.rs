@@ -74,7 +74,7 @@ fn invalid_reviews_are_refused() {
         ),
     ];
     for (name, review, want) in cases {
-        let got = match tree::text(&review, "/kind") {
+        let got = match tree::str_at(&review, "/kind") {
             "SelfSubjectAccessReview" => self_subject_access(review, &alice(), &rules()),
             "SubjectAccessReview" => subject_access(review, &rules()),
             _ => local_subject_access(review, "n", &rules()),

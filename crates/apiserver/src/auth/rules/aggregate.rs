@@ -53,7 +53,7 @@ pub(super) fn resolve<'a>(cluster_roles: &[&'a Value]) -> Vec<(&'a Value, Vec<Ru
 /// For each aggregated role the indexes of the roles that it selects, sorted by name.
 fn sources(cluster_roles: &[&Value]) -> BTreeMap<usize, Vec<usize>> {
     let mut by_name: Vec<usize> = (0..cluster_roles.len()).collect();
-    by_name.sort_by_key(|&index| tree::text(cluster_roles[index], "/metadata/name"));
+    by_name.sort_by_key(|&index| tree::str_at(cluster_roles[index], "/metadata/name"));
     let mut sources = BTreeMap::new();
     for (target, role) in cluster_roles.iter().enumerate() {
         let selectors: Vec<LabelSelector> =

@@ -11,7 +11,7 @@ const REVIEWS: [&str; 2] = ["v1", "v1beta1"];
 
 pub(super) fn check(spec: &Value, errors: &mut Vec<FieldError>) {
     let conversion = &spec["conversion"];
-    let strategy = tree::text(conversion, "/strategy");
+    let strategy = tree::str_at(conversion, "/strategy");
     if strategy != "None" && tree::is_true(spec, "/preserveUnknownFields") {
         let detail = "must be None if spec.preserveUnknownFields is true";
         errors.push(FieldError::invalid("spec.conversion.strategy", &json!(strategy), detail));
@@ -26,7 +26,7 @@ pub(super) fn check(spec: &Value, errors: &mut Vec<FieldError>) {
     }
     let client = tree::present(conversion, "/webhook/clientConfig");
     let field = "spec.conversion.webhookClientConfig";
-    let reviews: Vec<&str> = tree::texts(conversion, "/webhook/conversionReviewVersions").collect();
+    let reviews: Vec<&str> = tree::strings_at(conversion, "/webhook/conversionReviewVersions").collect();
     if strategy == "Webhook" {
         match client {
             Some(client) => check_client(client, field, errors),
@@ -102,7 +102,7 @@ fn check_service(service: &Value, field: &str, errors: &mut Vec<FieldError>) {
         let detail = "port is not valid: must be between 1 and 65535, inclusive";
         errors.push(FieldError::invalid(format!("{field}.port"), &json!(port), detail));
     }
-    check_path(tree::text(service, "/path"), &format!("{field}.path"), errors);
+    check_path(tree::str_at(service, "/path"), &format!("{field}.path"), errors);
 }
 
 fn check_path(path: &str, field: &str, errors: &mut Vec<FieldError>) {

@@ -20,7 +20,7 @@ pub(super) fn check(
     let mut known: Vec<&str> = Vec::new();
     for (index, selectable) in fields.iter().enumerate() {
         let field = format!("{place}[{index}].jsonPath");
-        let path = tree::text(selectable, "/jsonPath");
+        let path = tree::str_at(selectable, "/jsonPath");
         if path.is_empty() {
             errors.push(FieldError::required(field, ""));
             continue;
@@ -36,7 +36,7 @@ pub(super) fn check(
         if path == ".metadata" || path.starts_with(".metadata.") {
             refuse("must not point to fields in metadata");
         }
-        if !matches!(tree::text(found, "/type"), "string" | "boolean" | "integer") {
+        if !matches!(tree::str_at(found, "/type"), "string" | "boolean" | "integer") {
             refuse(
                 "must point to a field of type string, boolean or integer. Enum string fields and strings with \
                  formats are allowed.",

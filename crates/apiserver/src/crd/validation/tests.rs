@@ -29,10 +29,10 @@ fn new_definitions_are_judged_as_upstream_judges_them() {
     let rows: Vec<Value> = serde_json::from_str(include_str!("testdata/create.json")).unwrap();
     for row in rows {
         let definition = definition(&row["patch"]);
-        let want: Vec<&str> = tree::texts(&row, "/faults").collect();
+        let want: Vec<&str> = tree::strings_at(&row, "/faults").collect();
         assert_eq!(texts(&create(&definition)), want, "{}", row["case"]);
         if want.is_empty() && definition["spec"]["conversion"]["strategy"] == "None" {
-            let want: Vec<&str> = tree::texts(&row, "/warnings").collect();
+            let want: Vec<&str> = tree::strings_at(&row, "/warnings").collect();
             assert_eq!(warnings(&definition, None), want, "{}", row["case"]);
         }
     }

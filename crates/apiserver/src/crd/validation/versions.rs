@@ -92,7 +92,7 @@ impl<'a> Versions<'a> {
     pub(super) fn check_each(&self, errors: &mut Vec<FieldError>) {
         for (index, version) in self.list.iter().enumerate() {
             let place = format!("spec.versions[{index}]");
-            let name = tree::text(version, "/name");
+            let name = tree::str_at(version, "/name");
             if let Some(detail) = names::label_errors(name) {
                 errors.push(FieldError::invalid(format!("{place}.name"), &json!(name), detail));
             }
@@ -105,7 +105,7 @@ impl<'a> Versions<'a> {
 
     /// Names are unique, and one version is stored.
     pub(super) fn check_together(&self, errors: &mut Vec<FieldError>) {
-        let mut names: Vec<&str> = self.list.iter().map(|version| tree::text(version, "/name")).collect();
+        let mut names: Vec<&str> = self.list.iter().map(|version| tree::str_at(version, "/name")).collect();
         names.sort_unstable();
         if names.windows(2).any(|pair| pair[0] == pair[1]) {
             errors.push(self.refused("must contain unique version names"));
@@ -114,7 +114,7 @@ impl<'a> Versions<'a> {
             errors.push(self.refused("must have exactly one version marked as storage version"));
         }
         // Upstream takes the first version for the name that versions had before there could be several.
-        let first = self.list.first().map_or("", |version| tree::text(version, "/name"));
+        let first = self.list.first().map_or("", |version| tree::str_at(version, "/name"));
         if let Some(detail) = names::label_errors(first).filter(|_| !first.is_empty()) {
             errors.push(FieldError::invalid("spec.version", &json!(first), detail));
         }
@@ -249,7 +249,7 @@ fn check_deprecation(version: &Value, place: &str, errors: &mut Vec<FieldError>)
 
 /// With a status subresource, `status` is validated alone, and keywords at the root would not apply to it.
 fn check_root(schema: &Value, field: &str, errors: &mut Vec<FieldError>) {
-    let kind = tree::text(schema, "/type");
+    let kind = tree::str_at(schema, "/type");
     if !matches!(kind, "" | "object") {
         let detail = "only \"object\" is allowed as the type at the root of the schema if the status subresource is \
                       enabled";

@@ -9,7 +9,7 @@ use crate::validation::path::Path;
 
 /// Admission webhooks and policies are not run here; storing one would promise checks that never happen.
 pub(crate) fn validate(new: &Value, _: Option<&Value>, errors: &mut FieldErrors) {
-    let kind = tree::text(new, "/kind");
+    let kind = tree::str_at(new, "/kind");
     let field = if kind.ends_with("WebhookConfiguration") { "webhooks" } else { "spec" };
     let detail = format!(
         "this API server does not run admission webhooks and policies, so a {kind} would have no effect; check \

@@ -47,7 +47,7 @@ static TABLE: Table = Table {
 
 fn cells(row: Row<'_>) -> Vec<Value> {
     let parameters = tree::present(row.object, "/spec/paramKind")
-        .map(|kind| format!("{}/{}", tree::text(kind, "/apiVersion"), tree::text(kind, "/kind")));
+        .map(|kind| format!("{}/{}", tree::str_at(kind, "/apiVersion"), tree::str_at(kind, "/kind")));
     vec![
         row.name(),
         json!(row.list("/spec/validations").len()),

@@ -61,10 +61,10 @@ static TABLE: Table = Table {
 fn cells(row: Row<'_>) -> Vec<Value> {
     let mut owners = row.list("/metadata/ownerReferences").iter();
     let controller = owners.find(|owner| tree::is_true(owner, "/controller")).map(|owner| {
-        let version = tree::text(owner, "/apiVersion").parse();
+        let version = tree::str_at(owner, "/apiVersion").parse();
         let group = version.map(|version: GroupVersion| version.group).unwrap_or_default();
-        let kind = tree::text(owner, "/kind");
-        let name = tree::text(owner, "/name");
+        let kind = tree::str_at(owner, "/kind");
+        let name = tree::str_at(owner, "/name");
         let kind = if group.is_empty() { kind.to_owned() } else { format!("{kind}.{group}") };
         format!("{}/{name}", kind.to_lowercase())
     });

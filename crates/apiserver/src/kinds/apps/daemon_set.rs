@@ -80,7 +80,7 @@ fn validate(new: &Value, old: Option<&Value>, errors: &mut FieldErrors) {
         errors.not_negative(&SPEC, spec, field);
     }
     let path = SPEC.child("updateStrategy");
-    match tree::text(spec, "/updateStrategy/type") {
+    match tree::str_at(spec, "/updateStrategy/type") {
         "OnDelete" => {}
         "RollingUpdate" => node_rollout(&path.child("rollingUpdate"), spec, errors),
         _ => {

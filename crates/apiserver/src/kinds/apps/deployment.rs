@@ -79,7 +79,7 @@ fn rollout(spec: &Value, errors: &mut FieldErrors) {
     let path = SPEC.child("strategy");
     let rolling = tree::present(spec, "/strategy/rollingUpdate");
     let at = path.child("rollingUpdate");
-    match (tree::text(spec, "/strategy/type"), rolling) {
+    match (tree::str_at(spec, "/strategy/type"), rolling) {
         ("Recreate", Some(_)) => {
             errors.forbidden(&at, "may not be specified when strategy `type` is 'Recreate'");
         }

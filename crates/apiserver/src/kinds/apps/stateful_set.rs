@@ -83,7 +83,7 @@ fn prepare_for_create(object: &mut Value) {
 
 fn validate(new: &Value, old: Option<&Value>, errors: &mut FieldErrors) {
     let spec = workload::spec_of(new);
-    let management = tree::text(spec, "/podManagementPolicy");
+    let management = tree::str_at(spec, "/podManagementPolicy");
     if !["OrderedReady", "Parallel"].contains(&management) {
         let detail = "must be 'OrderedReady' or 'Parallel'";
         errors.invalid(&SPEC.child("podManagementPolicy"), management, detail);
@@ -91,13 +91,13 @@ fn validate(new: &Value, old: Option<&Value>, errors: &mut FieldErrors) {
     set_strategy(spec, errors);
     for field in ["whenDeleted", "whenScaled"] {
         let path = SPEC.child("persistentVolumeClaimRetentionPolicy");
-        let policy = tree::text(spec, &format!("/persistentVolumeClaimRetentionPolicy/{field}"));
+        let policy = tree::str_at(spec, &format!("/persistentVolumeClaimRetentionPolicy/{field}"));
         errors.one_of(&path.child(field), policy, &["Retain", "Delete"]);
     }
     for field in ["replicas", "minReadySeconds"] {
         errors.not_negative(&SPEC, spec, field);
     }
-    let service = tree::text(spec, "/serviceName");
+    let service = tree::str_at(spec, "/serviceName");
     if old.is_none() && !service.is_empty() {
         errors.texts(&SPEC.child("serviceName"), service, names::label(service));
     }
@@ -123,7 +123,7 @@ fn set_strategy(spec: &Value, errors: &mut FieldErrors) {
     let path = SPEC.child("updateStrategy");
     let rolling = tree::present(spec, "/updateStrategy/rollingUpdate");
     let at = path.child("rollingUpdate");
-    match (tree::text(spec, "/updateStrategy/type"), rolling) {
+    match (tree::str_at(spec, "/updateStrategy/type"), rolling) {
         ("OnDelete", Some(rolling)) => {
             let member = |name: &str| Some(rolling.get(name).unwrap_or(&Value::Null));
             let text =
@@ -144,7 +144,7 @@ fn with_claims(spec: &Value) -> Value {
     let mut spec = spec.clone();
     let names: Vec<String> = tree::list(&spec, "/volumeClaimTemplates")
         .iter()
-        .map(|claim| tree::text(claim, "/metadata/name").to_owned())
+        .map(|claim| tree::str_at(claim, "/metadata/name").to_owned())
         .collect();
     let Some(pod) = spec.pointer_mut("/template/spec").and_then(Value::as_object_mut) else { return spec };
     let volumes = pod.entry("volumes").or_insert_with(|| json!([]));
@@ -152,7 +152,7 @@ fn with_claims(spec: &Value) -> Value {
         *volumes = json!([]);
     }
     if let Some(volumes) = volumes.as_array_mut() {
-        volumes.retain(|volume| !names.iter().any(|name| tree::text(volume, "/name") == name));
+        volumes.retain(|volume| !names.iter().any(|name| tree::str_at(volume, "/name") == name));
         let claimed = |name| json!({ "name": name, "persistentVolumeClaim": { "claimName": name } });
         volumes.extend(names.iter().map(claimed));
     }

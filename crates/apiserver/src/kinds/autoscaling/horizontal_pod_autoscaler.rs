@@ -90,7 +90,7 @@ fn scale_down(behavior: &mut Map<String, Value>) {
 }
 
 pub(crate) fn prepare_for_create(object: &mut Value) {
-    if tree::text(object, "/apiVersion") == "autoscaling/v1" {
+    if tree::str_at(object, "/apiVersion") == "autoscaling/v1" {
         status::counts(object, &["currentReplicas", "desiredReplicas"]);
     } else {
         status::counts(object, &["desiredReplicas"]);
@@ -112,7 +112,7 @@ pub(crate) static TABLE: Table = Table {
 
 fn cells(row: Row<'_>) -> Vec<Value> {
     let target = row.object.pointer("/spec/scaleTargetRef").unwrap_or(&Value::Null);
-    let reference = format!("{}/{}", tree::text(target, "/kind"), tree::text(target, "/name"));
+    let reference = format!("{}/{}", tree::str_at(target, "/kind"), tree::str_at(target, "/name"));
     let least = tree::integer(row.object, "/spec/minReplicas");
     vec![
         row.name(),
@@ -144,7 +144,7 @@ fn metrics(row: Row<'_>) -> String {
 }
 
 fn metric_cell(metric: &Value, status: &Value) -> String {
-    let (field, named) = match tree::text(metric, "/type") {
+    let (field, named) = match tree::str_at(metric, "/type") {
         "External" => ("external", false),
         "Pods" => ("pods", false),
         "Object" => ("object", false),
@@ -159,7 +159,7 @@ fn metric_cell(metric: &Value, status: &Value) -> String {
     };
     let average = target("averageValue");
     if named {
-        let name = tree::text(metric, &format!("/{field}/name"));
+        let name = tree::str_at(metric, &format!("/{field}/name"));
         if let Some(average) = average {
             return format!("{name}: {}/{average}", current("averageValue"));
         }

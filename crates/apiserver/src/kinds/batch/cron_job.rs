@@ -61,10 +61,10 @@ fn defaults(object: &mut Map<String, Value>) {
 fn validate(new: &Value, old: Option<&Value>, errors: &mut FieldErrors) {
     let spec = new.get("spec").unwrap_or(&Value::Null);
     let path = SPEC.child("schedule");
-    match tree::text(spec, "/schedule") {
+    match tree::str_at(spec, "/schedule") {
         "" => errors.required(&path, ""),
         text => {
-            let allows_zone = old.is_some_and(|old| tree::text(old, "/spec/schedule").contains("TZ"));
+            let allows_zone = old.is_some_and(|old| tree::str_at(old, "/spec/schedule").contains("TZ"));
             if let Err(detail) = schedule::check(text) {
                 errors.invalid(&path, text, detail);
             }
@@ -76,7 +76,7 @@ fn validate(new: &Value, old: Option<&Value>, errors: &mut FieldErrors) {
     }
     errors.not_negative(&SPEC, spec, "startingDeadlineSeconds");
     time_zone(spec, errors);
-    let policy = tree::text(spec, "/concurrencyPolicy");
+    let policy = tree::str_at(spec, "/concurrencyPolicy");
     errors.one_of(&SPEC.child("concurrencyPolicy"), policy, &["Allow", "Forbid", "Replace"]);
     job_template(spec, errors);
     for field in ["successfulJobsHistoryLimit", "failedJobsHistoryLimit"] {

@@ -79,8 +79,8 @@ fn prepare_for_create(job: &mut Value) {
     if tree::is_true(job, "/spec/manualSelector") {
         return;
     }
-    let name = tree::text(job, "/metadata/name").to_owned();
-    let uid = tree::text(job, "/metadata/uid").to_owned();
+    let name = tree::str_at(job, "/metadata/name").to_owned();
+    let uid = tree::str_at(job, "/metadata/uid").to_owned();
     let Some(spec) = job.get_mut("spec").and_then(Value::as_object_mut) else { return };
     let mut own = Map::new();
     let labels = child(spec, "template")
@@ -135,7 +135,7 @@ fn validate(new: &Value, old: Option<&Value>, errors: &mut FieldErrors) {
 }
 
 fn changes(new: &Value, old: &Value, errors: &mut FieldErrors) {
-    if tree::text(new, "/spec/completionMode") != "Indexed" {
+    if tree::str_at(new, "/spec/completionMode") != "Indexed" {
         errors.immutable(&SPEC.child("completions"), new, old, "/spec/completions");
     }
     errors.immutable(&SPEC.child("selector"), new, old, "/spec/selector");
@@ -182,7 +182,7 @@ fn generated_labels(job: &Value, spec: &Value, errors: &mut FieldErrors) {
     let metadata = template.child("metadata");
     let path = metadata.child("labels");
     let labels = spec.pointer("/template/metadata/labels").unwrap_or(&Value::Null);
-    let (name, uid) = (tree::text(job, "/metadata/name"), tree::text(job, "/metadata/uid"));
+    let (name, uid) = (tree::str_at(job, "/metadata/name"), tree::str_at(job, "/metadata/uid"));
     for (key, want) in [
         ("controller-uid", uid),
         ("job-name", name),

@@ -56,7 +56,7 @@ fn cells(row: Row<'_>) -> Vec<Value> {
         .map_or_else(|| "<none>".to_owned(), |seconds| age::human(SignedDuration::from_secs(seconds)));
     let has = |kind| {
         let conditions = row.list("/status/conditions");
-        conditions.iter().any(|condition| tree::text(condition, "/type") == kind)
+        conditions.iter().any(|condition| tree::str_at(condition, "/type") == kind)
     };
     let mut condition = match () {
         () if has("Denied") => "Denied",

@@ -67,23 +67,23 @@ fn validate(new: &Value, old: Option<&Value>, errors: &mut FieldErrors) {
         let list = at.child("ports");
         for (index, port) in ports.iter().enumerate() {
             let at = list.index(index);
-            match tree::text(port, "/name") {
+            match tree::str_at(port, "/name") {
                 "" if ports.len() > 1 => errors.required(&at.child("name"), ""),
                 "" => {}
                 name => errors.texts(&at.child("name"), name, names::label(name)),
             }
             errors.port(&at.child("port"), tree::integer(port, "/port").unwrap_or_default());
-            errors.one_of(&at.child("protocol"), tree::text(port, "/protocol"), &pod_spec::PROTOCOLS);
+            errors.one_of(&at.child("protocol"), tree::str_at(port, "/protocol"), &pod_spec::PROTOCOLS);
         }
     }
 }
 
 fn endpoint_address(path: &Path<'_>, entry: &Value, errors: &mut FieldErrors) {
-    let address = tree::text(entry, "/ip");
+    let address = tree::str_at(entry, "/ip");
     let at = path.child("ip");
     errors.texts(&at, address, names::address(address));
     errors.texts(&at, address, names::endpoint_address(address));
-    let hostname = tree::text(entry, "/hostname");
+    let hostname = tree::str_at(entry, "/hostname");
     if !hostname.is_empty() {
         errors.texts(&path.child("hostname"), hostname, names::label(hostname));
     }
@@ -105,7 +105,7 @@ fn cells(row: Row<'_>) -> Vec<Value> {
 /// `address:port` for each port of a subset, or the bare addresses where it has no ports.
 fn subset(subset: &Value) -> Vec<String> {
     let addresses: Vec<&str> =
-        tree::list(subset, "/addresses").iter().map(|entry| tree::text(entry, "/ip")).collect();
+        tree::list(subset, "/addresses").iter().map(|entry| tree::str_at(entry, "/ip")).collect();
     let ports = tree::list(subset, "/ports");
     if ports.is_empty() {
         return addresses.into_iter().map(str::to_owned).collect();

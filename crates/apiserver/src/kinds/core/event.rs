@@ -59,8 +59,8 @@ fn validate(new: &Value, _: Option<&Value>, errors: &mut FieldErrors) {
 }
 
 pub(crate) fn common(event: &Value, spelling: &Spelling, errors: &mut FieldErrors) {
-    let namespace = tree::text(event, "/metadata/namespace");
-    let of_object = tree::text(event, &format!("/{}/namespace", spelling.object));
+    let namespace = tree::str_at(event, "/metadata/namespace");
+    let of_object = tree::str_at(event, &format!("/{}/namespace", spelling.object));
     // FieldErrors of both groups name the fields of the core group.
     let object = Path::root("involvedObject");
     let mut mismatch = |is_broken: bool| {
@@ -68,7 +68,7 @@ pub(crate) fn common(event: &Value, spelling: &Spelling, errors: &mut FieldError
             errors.invalid(&object.child("namespace"), of_object, "does not match event.namespace");
         }
     };
-    if tree::text(event, "/eventTime").is_empty() {
+    if tree::str_at(event, "/eventTime").is_empty() {
         match of_object {
             "" => mismatch(!namespace.is_empty() && namespace != "default"),
             _ => mismatch(namespace != of_object),
@@ -76,14 +76,14 @@ pub(crate) fn common(event: &Value, spelling: &Spelling, errors: &mut FieldError
         return;
     }
     mismatch(of_object.is_empty() && namespace != "default" && namespace != "kube-system");
-    let controller = tree::text(event, &format!("/{}", spelling.controller));
+    let controller = tree::str_at(event, &format!("/{}", spelling.controller));
     let path = Path::root(spelling.controller);
     if controller.is_empty() {
         errors.required(&path, "");
     }
     errors.texts(&path, controller, metadata::qualified_name_errors(controller));
     for (field, limit) in [("reportingInstance", 128), ("action", 128), ("reason", 128)] {
-        let text = tree::text(event, &format!("/{field}"));
+        let text = tree::str_at(event, &format!("/{field}"));
         if text.is_empty() {
             errors.required(&Path::root(field), "");
         }
@@ -91,7 +91,7 @@ pub(crate) fn common(event: &Value, spelling: &Spelling, errors: &mut FieldError
             errors.invalid(&Path::root(field), "", format!("can have at most {limit} characters"));
         }
     }
-    if tree::text(event, &format!("/{}", spelling.message)).len() > 1024 {
+    if tree::str_at(event, &format!("/{}", spelling.message)).len() > 1024 {
         errors.invalid(&Path::root("message"), "", "can have at most 1024 characters");
     }
 }

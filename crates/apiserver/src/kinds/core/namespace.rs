@@ -89,7 +89,7 @@ fn initial_state(object: &mut Value) {
 
 fn validate(new: &Value, _: Option<&Value>, errors: &mut FieldErrors) {
     let path = SPEC.child("finalizers");
-    for finalizer in tree::texts(new, "/spec/finalizers") {
+    for finalizer in tree::strings_at(new, "/spec/finalizers") {
         errors.texts(&path, finalizer, metadata::qualified_name_errors(finalizer));
         metadata::standard_finalizer(&path, finalizer, errors);
     }

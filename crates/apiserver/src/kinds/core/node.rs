@@ -65,7 +65,7 @@ fn validate(new: &Value, old: Option<&Value>, errors: &mut FieldErrors) {
         }
     }
     let ranges = SPEC.child("podCIDRs");
-    for (index, range) in tree::texts(new, "/spec/podCIDRs").enumerate() {
+    for (index, range) in tree::strings_at(new, "/spec/podCIDRs").enumerate() {
         errors.texts(&ranges.index(index), range, names::range(range));
     }
     let Some(old) = old else { return };
@@ -86,7 +86,7 @@ fn taints(node: &Value, errors: &mut FieldErrors) {
     let mut known = BTreeSet::new();
     for (index, taint) in tree::list(node, "/spec/taints").iter().enumerate() {
         let at = list.index(index);
-        let [key, value, effect] = ["/key", "/value", "/effect"].map(|field| tree::text(taint, field));
+        let [key, value, effect] = ["/key", "/value", "/effect"].map(|field| tree::str_at(taint, field));
         errors.texts(&at.child("key"), key, label_key_errors(key));
         let texts = label_value_errors(value);
         if !texts.is_empty() {
@@ -126,8 +126,8 @@ static TABLE: Table = Table {
 fn cells(row: Row<'_>) -> Vec<Value> {
     let address = |kind| {
         let mut addresses = row.list("/status/addresses").iter();
-        let found = addresses.find(|entry| tree::text(entry, "/type") == kind);
-        json!(found.map_or("<none>", |entry| tree::text(entry, "/address")))
+        let found = addresses.find(|entry| tree::str_at(entry, "/type") == kind);
+        json!(found.map_or("<none>", |entry| tree::str_at(entry, "/address")))
     };
     let mut kernel = row.text_or("/status/nodeInfo/kernelVersion", "<unknown>").to_owned();
     match row.text("/status/nodeInfo/architecture") {
@@ -150,8 +150,8 @@ fn cells(row: Row<'_>) -> Vec<Value> {
 
 fn status(row: Row<'_>) -> String {
     let conditions = row.list("/status/conditions").iter();
-    let ready = conditions.rev().find(|condition| tree::text(condition, "/type") == "Ready");
-    let word = match ready.map(|condition| tree::text(condition, "/status")) {
+    let ready = conditions.rev().find(|condition| tree::str_at(condition, "/type") == "Ready");
+    let word = match ready.map(|condition| tree::str_at(condition, "/status")) {
         Some("True") => "Ready",
         Some(_) => "NotReady",
         None => "Unknown",

@@ -84,11 +84,11 @@ fn validate(new: &Value, old: Option<&Value>, errors: &mut FieldErrors) {
         }
         resources::positive(&path.key(name), amount, errors);
     }
-    let policy = tree::text(spec, "/persistentVolumeReclaimPolicy");
+    let policy = tree::str_at(spec, "/persistentVolumeReclaimPolicy");
     errors.one_of(&SPEC.child("persistentVolumeReclaimPolicy"), policy, &["Delete", "Recycle", "Retain"]);
     source(spec, errors);
     storage::validate_class_name(&SPEC, spec, errors);
-    errors.one_of(&SPEC.child("volumeMode"), tree::text(spec, "/volumeMode"), &storage::VOLUME_MODES);
+    errors.one_of(&SPEC.child("volumeMode"), tree::str_at(spec, "/volumeMode"), &storage::VOLUME_MODES);
     let Some(old) = old else { return };
     let sources = |object: &Value| {
         let members = tree::map(object, "/spec").cloned().unwrap_or_default().into_iter();
@@ -143,7 +143,7 @@ static TABLE: Table = Table {
 
 fn cells(row: Row<'_>) -> Vec<Value> {
     let claim = tree::present(row.object, "/spec/claimRef")
-        .map(|claim| format!("{}/{}", tree::text(claim, "/namespace"), tree::text(claim, "/name")));
+        .map(|claim| format!("{}/{}", tree::str_at(claim, "/namespace"), tree::str_at(claim, "/name")));
     vec![
         row.name(),
         json!(row.text_or("/spec/capacity/storage", "0")),

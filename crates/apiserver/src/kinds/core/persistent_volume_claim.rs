@@ -62,7 +62,7 @@ fn validate(new: &Value, old: Option<&Value>, errors: &mut FieldErrors) {
     validate_spec(&SPEC, spec, errors);
     let Some(old) = old else { return };
     let before = old.get("spec").unwrap_or(&Value::Null);
-    let is_bound = tree::text(new, "/status/phase") == "Bound";
+    let is_bound = tree::str_at(new, "/status/phase") == "Bound";
     if fixed_part(spec, before, is_bound) != fixed_part(before, before, is_bound) {
         let detail = "spec is immutable after creation except resources.requests and volumeAttributesClassName for \
                       bound claims";
@@ -90,7 +90,7 @@ pub(crate) fn validate_spec(path: &Path<'_>, spec: &Value, errors: &mut FieldErr
         Some(amount) => resources::positive(&at.key("storage"), amount, errors),
     }
     storage::validate_class_name(path, spec, errors);
-    let mode = tree::text(spec, "/volumeMode");
+    let mode = tree::str_at(spec, "/volumeMode");
     if !mode.is_empty() {
         errors.one_of(&path.child("volumeMode"), mode, &storage::VOLUME_MODES);
     }
@@ -107,7 +107,7 @@ fn fixed_part(spec: &Value, old: &Value, is_bound: bool) -> Value {
             requests.remove("storage");
         }
     }
-    if tree::text(old, "/volumeName").is_empty() {
+    if tree::str_at(old, "/volumeName").is_empty() {
         members.remove("volumeName");
     }
     if tree::present(old, "/storageClassName").is_none() {

@@ -80,7 +80,7 @@ fn tolerate(spec: &mut Map<String, Value>, taint: &str) {
     }
     let Some(tolerations) = tolerations.as_array_mut() else { return };
     let covers = |toleration: &Value| {
-        let (key, effect) = (tree::text(toleration, "/key"), tree::text(toleration, "/effect"));
+        let (key, effect) = (tree::str_at(toleration, "/key"), tree::str_at(toleration, "/effect"));
         (key == taint || key.is_empty()) && (effect == "NoExecute" || effect.is_empty())
     };
     if !tolerations.iter().any(covers) {
@@ -130,7 +130,7 @@ fn quality_of_service(pod: &Value) -> &'static str {
     let containers: Vec<&Value> =
         containers.into_iter().flat_map(|pointer| tree::list(pod, pointer)).collect();
     let amount = |container: &Value, kind: &str, resource: &str| {
-        let text = tree::text(container, &format!("/resources/{kind}/{resource}"));
+        let text = tree::str_at(container, &format!("/resources/{kind}/{resource}"));
         Quantity::parse(text).ok().filter(|amount| !amount.is_zero())
     };
     let has_any = containers.iter().any(|container| {

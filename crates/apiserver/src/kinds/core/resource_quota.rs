@@ -67,7 +67,7 @@ fn validate(new: &Value, old: Option<&Value>, errors: &mut FieldErrors) {
         resources::quota(&path.key(name), name, amount, errors);
     }
     scopes(new, errors);
-    let of = |object| -> BTreeSet<&str> { tree::texts(object, "/spec/scopes").collect() };
+    let of = |object| -> BTreeSet<&str> { tree::strings_at(object, "/spec/scopes").collect() };
     if let Some(old) = old
         && of(new) != of(old)
     {
@@ -78,7 +78,7 @@ fn validate(new: &Value, old: Option<&Value>, errors: &mut FieldErrors) {
 /// Scopes pick pods, or claims, so they go with resources of those only.
 fn scopes(quota: &Value, errors: &mut FieldErrors) {
     let path = SPEC.child("scopes");
-    let scopes: Vec<&str> = tree::texts(quota, "/spec/scopes").collect();
+    let scopes: Vec<&str> = tree::strings_at(quota, "/spec/scopes").collect();
     for scope in &scopes {
         if !SCOPES.contains(scope) {
             errors.invalid(&path, scopes_of(quota), "unsupported scope");

@@ -78,10 +78,10 @@ fn typed(secret: &Value, errors: &mut FieldErrors) {
             errors.required(&data.key(key), "");
         }
     };
-    match tree::text(secret, "/type") {
+    match tree::str_at(secret, "/type") {
         "kubernetes.io/service-account-token" => {
             let name = "kubernetes.io/service-account.name";
-            if tree::text(secret, "/metadata/annotations/kubernetes.io~1service-account.name").is_empty() {
+            if tree::str_at(secret, "/metadata/annotations/kubernetes.io~1service-account.name").is_empty() {
                 let metadata = Path::root("metadata");
                 errors.required(&metadata.child("annotations").key(name), "");
             }

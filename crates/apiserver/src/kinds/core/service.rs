@@ -139,7 +139,7 @@ fn cells(row: Row<'_>) -> Vec<Value> {
 
 fn port_cell(port: &Value) -> String {
     let number = tree::integer(port, "/port").unwrap_or_default();
-    let protocol = tree::text(port, "/protocol");
+    let protocol = tree::str_at(port, "/protocol");
     match tree::integer(port, "/nodePort") {
         Some(node_port @ 1..) => format!("{number}:{node_port}/{protocol}"),
         _ => format!("{number}/{protocol}"),
@@ -147,7 +147,7 @@ fn port_cell(port: &Value) -> String {
 }
 
 fn external_addresses(row: Row<'_>) -> String {
-    let external = joined(tree::texts(row.object, "/spec/externalIPs"));
+    let external = joined(tree::strings_at(row.object, "/spec/externalIPs"));
     match row.text("/spec/type") {
         "ClusterIP" | "NodePort" => or_word(external, "<none>"),
         "LoadBalancer" => {

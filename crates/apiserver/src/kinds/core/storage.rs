@@ -12,7 +12,7 @@ pub(crate) const VOLUME_MODES: [&str; 2] = ["Block", "Filesystem"];
 
 pub(crate) fn validate_access_modes(path: &Path<'_>, spec: &Value, missing: &str, errors: &mut FieldErrors) {
     let at = path.child("accessModes");
-    let modes: Vec<&str> = tree::texts(spec, "/accessModes").collect();
+    let modes: Vec<&str> = tree::strings_at(spec, "/accessModes").collect();
     if modes.is_empty() {
         errors.required(&at, missing);
     }
@@ -25,7 +25,7 @@ pub(crate) fn validate_access_modes(path: &Path<'_>, spec: &Value, missing: &str
 }
 
 pub(crate) fn validate_class_name(path: &Path<'_>, spec: &Value, errors: &mut FieldErrors) {
-    let class = tree::text(spec, "/storageClassName");
+    let class = tree::str_at(spec, "/storageClassName");
     if !class.is_empty() {
         errors.texts(&path.child("storageClassName"), class, names::subdomain(class));
     }
@@ -39,7 +39,7 @@ pub(crate) fn access_modes_cell(row: Row<'_>, pointer: &str) -> String {
         ("ReadWriteMany", "RWX"),
         ("ReadWriteOncePod", "RWOP"),
     ];
-    let modes: Vec<&str> = tree::texts(row.object, pointer).collect();
+    let modes: Vec<&str> = tree::strings_at(row.object, pointer).collect();
     joined(SHORT.iter().filter(|(mode, _)| modes.contains(mode)).map(|(_, short)| *short))
 }
 

@@ -58,7 +58,7 @@ fn defaults(object: &mut Map<String, Value>) {
 }
 
 fn validate(new: &Value, old: Option<&Value>, errors: &mut FieldErrors) {
-    let family = tree::text(new, "/addressType");
+    let family = tree::str_at(new, "/addressType");
     errors.one_of(&Path::root("addressType"), family, &["FQDN", "IPv4", "IPv6"]);
     slice_ports(new, errors);
     if old.is_none_or(|old| old.get("endpoints") != new.get("endpoints")) {
@@ -79,15 +79,15 @@ fn slice_ports(slice: &Value, errors: &mut FieldErrors) {
     let mut known = BTreeSet::new();
     for (index, port) in ports.iter().enumerate() {
         let at = list.index(index);
-        let name = tree::text(port, "/name");
+        let name = tree::str_at(port, "/name");
         if !name.is_empty() {
             errors.texts(&at.child("name"), name, names::label(name));
         }
         if !known.insert(name) {
             errors.duplicate(&at.child("name"), name);
         }
-        errors.one_of(&at.child("protocol"), tree::text(port, "/protocol"), &pod_spec::PROTOCOLS);
-        let protocol = tree::text(port, "/appProtocol");
+        errors.one_of(&at.child("protocol"), tree::str_at(port, "/protocol"), &pod_spec::PROTOCOLS);
+        let protocol = tree::str_at(port, "/appProtocol");
         if !protocol.is_empty() {
             errors.texts(&at.child("appProtocol"), protocol, metadata::qualified_name_errors(protocol));
         }
@@ -110,7 +110,7 @@ fn slice_endpoints(slice: &Value, family: &str, errors: &mut FieldErrors) {
         } else if addresses.len() > MAX_ADDRESSES {
             errors.too_many(&path, addresses.len(), MAX_ADDRESSES);
         }
-        for (index, address) in tree::texts(endpoint, "/addresses").enumerate() {
+        for (index, address) in tree::strings_at(endpoint, "/addresses").enumerate() {
             slice_address(&path, index, address, family, errors);
         }
         network::node_name(&at, endpoint, errors);
@@ -162,7 +162,7 @@ fn hints(path: &Path<'_>, endpoint: &Value, errors: &mut FieldErrors) {
         }
         let mut known = BTreeSet::new();
         for (index, hint) in hints.iter().enumerate() {
-            let name = tree::text(hint, "/name");
+            let name = tree::str_at(hint, "/name");
             let at = list.index(index);
             if !known.insert(name) {
                 errors.duplicate(&at.child("name"), name);
@@ -187,7 +187,7 @@ fn cells(row: Row<'_>) -> Vec<Value> {
     let ports: Vec<String> = row.list("/ports").iter().map(slice_port).collect();
     let endpoints = row.list("/endpoints").iter();
     let addresses: Vec<String> =
-        endpoints.flat_map(|endpoint| tree::texts(endpoint, "/addresses")).map(str::to_owned).collect();
+        endpoints.flat_map(|endpoint| tree::strings_at(endpoint, "/addresses")).map(str::to_owned).collect();
     let cell = |words: &[String]| json!(or_word(shortened(words, network::SHOWN, ","), "<unset>"));
     vec![row.name(), json!(row.text("/addressType")), cell(&ports), cell(&addresses), row.age()]
 }

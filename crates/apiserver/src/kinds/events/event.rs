@@ -72,17 +72,17 @@ fn validate(new: &Value, old: Option<&Value>, errors: &mut FieldErrors) {
 /// Fields that a new event of the newer group must have, and fields of the older group that it may not have.
 fn fresh(event: &Value, errors: &mut FieldErrors) {
     series(event, errors);
-    if tree::text(event, "/eventTime").is_empty() {
+    if tree::str_at(event, "/eventTime").is_empty() {
         errors.required(&Path::root("eventTime"), "");
     }
-    let kind = tree::text(event, "/type");
+    let kind = tree::str_at(event, "/type");
     if !["Normal", "Warning"].contains(&kind) {
         errors.invalid(&Path::root("type"), "", format!("has invalid value: {kind}"));
     }
     for (field, pointer) in
         [("firstTimestamp", "/deprecatedFirstTimestamp"), ("lastTimestamp", "/deprecatedLastTimestamp")]
     {
-        if !tree::text(event, pointer).is_empty() {
+        if !tree::str_at(event, pointer).is_empty() {
             errors.invalid(&Path::root(field), "", "needs to be unset");
         }
     }
@@ -91,7 +91,7 @@ fn fresh(event: &Value, errors: &mut FieldErrors) {
     }
     let has_source = ["component", "host"]
         .iter()
-        .any(|field| !tree::text(event, &format!("/deprecatedSource/{field}")).is_empty());
+        .any(|field| !tree::str_at(event, &format!("/deprecatedSource/{field}")).is_empty());
     if has_source {
         errors.invalid(&Path::root("source"), "", "needs to be unset");
     }
@@ -102,7 +102,7 @@ fn series(event: &Value, errors: &mut FieldErrors) {
     if tree::integer(series, "/count").unwrap_or_default() < 2 {
         errors.invalid(&Path::root("series.count"), "", "should be at least 2");
     }
-    if tree::text(series, "/lastObservedTime").is_empty() {
+    if tree::str_at(series, "/lastObservedTime").is_empty() {
         errors.required(&Path::root("series.lastObservedTime"), "");
     }
 }
@@ -142,7 +142,7 @@ fn kept(
 ) {
     let [new, old] = [new, old].map(|event| {
         let part = event.get(member).unwrap_or(&Value::Null);
-        let text = |(_, name): &(&str, &str)| Value::from(tree::text(part, &format!("/{name}")));
+        let text = |(_, name): &(&str, &str)| Value::from(tree::str_at(part, &format!("/{name}")));
         names.iter().map(text).collect::<Vec<_>>()
     });
     if new != old {

@@ -69,10 +69,10 @@ fn validate(new: &Value, _: Option<&Value>, errors: &mut FieldErrors) {
     for (index, entry) in tree::list(spec, "/tls").iter().enumerate() {
         let at = list.index(index);
         let hosts = at.child("hosts");
-        for (index, host) in tree::texts(entry, "/hosts").enumerate() {
+        for (index, host) in tree::strings_at(entry, "/hosts").enumerate() {
             errors.texts(&hosts.index(index), host, names::host(host));
         }
-        let secret = tree::text(entry, "/secretName");
+        let secret = tree::str_at(entry, "/secretName");
         if !secret.is_empty() {
             errors.texts(&at.child("secretName"), secret, names::subdomain(secret));
         }
@@ -83,7 +83,7 @@ fn validate(new: &Value, _: Option<&Value>, errors: &mut FieldErrors) {
 }
 
 fn rule(path: &Path<'_>, rule: &Value, errors: &mut FieldErrors) {
-    let host = tree::text(rule, "/host");
+    let host = tree::str_at(rule, "/host");
     if !host.is_empty() {
         if host.parse::<IpAddr>().is_ok() {
             errors.invalid(&path.child("host"), host, "must be a DNS name, not an IP address");
@@ -103,8 +103,8 @@ fn rule(path: &Path<'_>, rule: &Value, errors: &mut FieldErrors) {
 }
 
 fn http_path(path: &Path<'_>, entry: &Value, errors: &mut FieldErrors) {
-    let kind = tree::text(entry, "/pathType");
-    let text = tree::text(entry, "/path");
+    let kind = tree::str_at(entry, "/pathType");
+    let text = tree::str_at(entry, "/path");
     let at = path.child("path");
     match kind {
         "" => {
@@ -140,7 +140,7 @@ fn backend(path: &Path<'_>, backend: &Value, errors: &mut FieldErrors) {
         (Some(service), None) => service_backend(path, service, errors),
         (None, Some(resource)) => {
             for field in ["kind", "name"] {
-                if tree::text(resource, &format!("/{field}")).is_empty() {
+                if tree::str_at(resource, &format!("/{field}")).is_empty() {
                     errors.required(&path.child("resource").child(field), "");
                 }
             }
@@ -151,12 +151,12 @@ fn backend(path: &Path<'_>, backend: &Value, errors: &mut FieldErrors) {
 
 fn service_backend(path: &Path<'_>, service: &Value, errors: &mut FieldErrors) {
     let at = path.child("service");
-    match tree::text(service, "/name") {
+    match tree::str_at(service, "/name") {
         "" => errors.required(&at.child("name"), ""),
         name => errors.texts(&at.child("name"), name, names::label(name)),
     }
     let port = at.child("port");
-    let name = tree::text(service, "/port/name");
+    let name = tree::str_at(service, "/port/name");
     match (name, tree::integer(service, "/port/number").unwrap_or_default()) {
         ("", 0) => errors.required(path, "port name or number is required"),
         ("", number) => errors.port(&port.child("number"), number),
@@ -195,7 +195,7 @@ fn hosts(rules: &[Value]) -> String {
     let mut has_more = false;
     for rule in rules {
         has_more |= shown.len() == network::SHOWN;
-        let host = tree::text(rule, "/host");
+        let host = tree::str_at(rule, "/host");
         if !has_more && !host.is_empty() {
             shown.push(host);
         }

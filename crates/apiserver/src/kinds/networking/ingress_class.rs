@@ -42,7 +42,7 @@ fn defaults(object: &mut Map<String, Value>) {
 }
 
 fn validate(new: &Value, old: Option<&Value>, errors: &mut FieldErrors) {
-    let controller = tree::text(new, "/spec/controller");
+    let controller = tree::str_at(new, "/spec/controller");
     let path = SPEC.child("controller");
     if controller.len() > 250 {
         errors.too_long(&path.to_string(), 250);
@@ -73,9 +73,9 @@ fn cells(row: Row<'_>) -> Vec<Value> {
     let is_default = row.text("/metadata/annotations/ingressclass.kubernetes.io~1is-default-class") == "true";
     let name = row.text("/metadata/name");
     let parameters = tree::present(row.object, "/spec/parameters").map(|parameters| {
-        let kind = tree::text(parameters, "/kind");
-        let name = tree::text(parameters, "/name");
-        match tree::text(parameters, "/apiGroup") {
+        let kind = tree::str_at(parameters, "/kind");
+        let name = tree::str_at(parameters, "/name");
+        match tree::str_at(parameters, "/apiGroup") {
             "" => format!("{kind}/{name}"),
             group => format!("{kind}.{group}/{name}"),
         }

@@ -37,13 +37,13 @@ static TABLE: Table =
 
 fn cells(row: Row<'_>) -> Vec<Value> {
     let parent = tree::present(row.object, "/spec/parentRef").map(|parent| {
-        let resource = tree::text(parent, "/resource");
-        let resource = match tree::text(parent, "/group") {
+        let resource = tree::str_at(parent, "/resource");
+        let resource = match tree::str_at(parent, "/group") {
             "" => resource.to_owned(),
             group => format!("{resource}.{group}"),
         };
-        let namespace = tree::text(parent, "/namespace");
-        let parts = [resource.to_lowercase(), namespace.to_owned(), tree::text(parent, "/name").to_owned()];
+        let namespace = tree::str_at(parent, "/namespace");
+        let parts = [resource.to_lowercase(), namespace.to_owned(), tree::str_at(parent, "/name").to_owned()];
         parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("/")
     });
     vec![row.name(), json!(parent.as_deref().unwrap_or("<none>"))]

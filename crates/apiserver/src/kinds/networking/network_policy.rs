@@ -82,13 +82,13 @@ fn validate(new: &Value, _: Option<&Value>, errors: &mut FieldErrors) {
         errors.invalid(&list, types.to_vec(), "may not specify more than two policyTypes");
         return;
     }
-    for (index, kind) in tree::texts(spec, "/policyTypes").enumerate() {
+    for (index, kind) in tree::strings_at(spec, "/policyTypes").enumerate() {
         errors.one_of(&list.index(index), kind, &["Ingress", "Egress"]);
     }
 }
 
 fn policy_port(path: &Path<'_>, port: &Value, errors: &mut FieldErrors) {
-    let protocol = tree::text(port, "/protocol");
+    let protocol = tree::str_at(port, "/protocol");
     if !protocol.is_empty() {
         errors.one_of(&path.child("protocol"), protocol, &["TCP", "UDP", "SCTP"]);
     }
@@ -139,7 +139,7 @@ fn policy_peer(path: &Path<'_>, peer: &Value, errors: &mut FieldErrors) {
 }
 
 fn ip_block(path: &Path<'_>, block: &Value, errors: &mut FieldErrors) {
-    let text = tree::text(block, "/cidr");
+    let text = tree::str_at(block, "/cidr");
     if text.is_empty() {
         errors.required(&path.child("cidr"), "");
         return;
@@ -147,7 +147,7 @@ fn ip_block(path: &Path<'_>, block: &Value, errors: &mut FieldErrors) {
     errors.texts(&path.child("cidr"), text, names::range(text));
     let Ok(range) = text.parse::<IpNet>() else { return };
     let list = path.child("except");
-    for (index, text) in tree::texts(block, "/except").enumerate() {
+    for (index, text) in tree::strings_at(block, "/except").enumerate() {
         let at = list.index(index);
         errors.texts(&at, text, names::range(text));
         let Ok(except) = text.parse::<IpNet>() else { continue };

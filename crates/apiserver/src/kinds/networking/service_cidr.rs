@@ -38,5 +38,5 @@ static TABLE: Table = Table {
 };
 
 fn cells(row: Row<'_>) -> Vec<Value> {
-    vec![row.name(), json!(joined(tree::texts(row.object, "/spec/cidrs"))), row.age()]
+    vec![row.name(), json!(joined(tree::strings_at(row.object, "/spec/cidrs"))), row.age()]
 }

@@ -35,7 +35,7 @@ pub(in crate::kinds) static KIND: BuiltinKind = BuiltinKind {
 
 fn validate(new: &Value, old: Option<&Value>, errors: &mut FieldErrors) {
     let path = Path::root("handler");
-    match tree::text(new, "/handler") {
+    match tree::str_at(new, "/handler") {
         "" => errors.required(&path, ""),
         handler => errors.texts(&path, handler, names::label(handler)),
     }

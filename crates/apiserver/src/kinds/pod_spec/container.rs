@@ -43,7 +43,7 @@ pub(crate) fn containers(path: &Path<'_>, spec: &Value, volumes: &Volumes<'_>, e
     for (index, container) in containers.iter().enumerate() {
         let at = path.index(index);
         common(&at, container, volumes, errors);
-        let name = tree::text(container, "/name");
+        let name = tree::str_at(container, "/name");
         if !names.insert(name) {
             errors.duplicate(&at.child("name"), name);
         }
@@ -62,15 +62,16 @@ pub(crate) fn init_containers(
     errors: &mut FieldErrors,
 ) {
     let regular = tree::list(spec, "/containers");
-    let mut names: BTreeSet<&str> = regular.iter().map(|container| tree::text(container, "/name")).collect();
+    let mut names: BTreeSet<&str> =
+        regular.iter().map(|container| tree::str_at(container, "/name")).collect();
     for (index, container) in tree::list(spec, "/initContainers").iter().enumerate() {
         let at = path.index(index);
         common(&at, container, volumes, errors);
-        let name = tree::text(container, "/name");
+        let name = tree::str_at(container, "/name");
         if !names.insert(name) {
             errors.duplicate(&at.child("name"), name);
         }
-        if tree::text(container, "/restartPolicy") == "Always" {
+        if tree::str_at(container, "/restartPolicy") == "Always" {
             hooks(&at, container, errors);
             continue;
         }
@@ -83,20 +84,20 @@ pub(crate) fn init_containers(
 }
 
 fn common(path: &Path<'_>, container: &Value, volumes: &Volumes<'_>, errors: &mut FieldErrors) {
-    match tree::text(container, "/name") {
+    match tree::str_at(container, "/name") {
         "" => errors.required(&path.child("name"), ""),
         name => errors.texts(&path.child("name"), name, names::label(name)),
     }
-    if tree::text(container, "/image").is_empty() {
+    if tree::str_at(container, "/image").is_empty() {
         errors.required(&path.child("image"), "");
     }
-    let policy = tree::text(container, "/terminationMessagePolicy");
+    let policy = tree::str_at(container, "/terminationMessagePolicy");
     errors.one_of(&path.child("terminationMessagePolicy"), policy, &["File", "FallbackToLogsOnError"]);
     ports(&path.child("ports"), container, errors);
     environment(&path.child("env"), container, errors);
     environment_from(&path.child("envFrom"), container, errors);
     mounts(&path.child("volumeMounts"), container, volumes, errors);
-    let pull = tree::text(container, "/imagePullPolicy");
+    let pull = tree::str_at(container, "/imagePullPolicy");
     errors.one_of(&path.child("imagePullPolicy"), pull, &["Always", "IfNotPresent", "Never"]);
     if let Some(requirements) = tree::present(container, "/resources") {
         resources::requirements(&path.child("resources"), requirements, errors);
@@ -107,7 +108,7 @@ fn ports(path: &Path<'_>, container: &Value, errors: &mut FieldErrors) {
     let mut known = BTreeSet::new();
     for (index, port) in tree::list(container, "/ports").iter().enumerate() {
         let at = path.index(index);
-        let name = tree::text(port, "/name");
+        let name = tree::str_at(port, "/name");
         if !name.is_empty() {
             let texts = names::port(name);
             if texts.is_empty() && !known.insert(name) {
@@ -123,7 +124,7 @@ fn ports(path: &Path<'_>, container: &Value, errors: &mut FieldErrors) {
             0 => {}
             number => errors.port(&at.child("hostPort"), number),
         }
-        errors.one_of(&at.child("protocol"), tree::text(port, "/protocol"), &PROTOCOLS);
+        errors.one_of(&at.child("protocol"), tree::str_at(port, "/protocol"), &PROTOCOLS);
     }
 }
 
@@ -136,7 +137,7 @@ fn unique_host_ports(
     let ports = path.child("ports");
     for (index, port) in tree::list(container, "/ports").iter().enumerate() {
         let number = tree::integer(port, "/hostPort").unwrap_or_default();
-        let key = format!("{}/{}/{number}", tree::text(port, "/protocol"), tree::text(port, "/hostIP"));
+        let key = format!("{}/{}/{number}", tree::str_at(port, "/protocol"), tree::str_at(port, "/hostIP"));
         if number != 0 && !taken.insert(key.clone()) {
             errors.duplicate(&ports.index(index).child("hostPort"), key);
         }
@@ -146,7 +147,7 @@ fn unique_host_ports(
 fn environment(path: &Path<'_>, container: &Value, errors: &mut FieldErrors) {
     for (index, variable) in tree::list(container, "/env").iter().enumerate() {
         let at = path.index(index);
-        match tree::text(variable, "/name") {
+        match tree::str_at(variable, "/name") {
             "" => errors.required(&at.child("name"), ""),
             name => errors.texts(&at.child("name"), name, names::environment(name)),
         }
@@ -157,7 +158,7 @@ fn environment(path: &Path<'_>, container: &Value, errors: &mut FieldErrors) {
             0 => {
                 "must specify one of: `fieldRef`, `resourceFieldRef`, `configMapKeyRef`, `secretKeyRef` or `fileKeyRef`"
             }
-            _ if !tree::text(variable, "/value").is_empty() => {
+            _ if !tree::str_at(variable, "/value").is_empty() => {
                 "may not be specified when `value` is not empty"
             }
             1 => "",
@@ -172,7 +173,7 @@ fn environment(path: &Path<'_>, container: &Value, errors: &mut FieldErrors) {
             }
         }
         if let Some(field) = tree::present(source, "/fieldRef") {
-            field_reference(&from.child("fieldRef"), tree::text(field, "/fieldPath"), errors);
+            field_reference(&from.child("fieldRef"), tree::str_at(field, "/fieldPath"), errors);
         }
     }
 }
@@ -206,9 +207,9 @@ fn field_reference(path: &Path<'_>, field: &str, errors: &mut FieldErrors) {
 }
 
 fn key_reference(path: &Path<'_>, reference: &Value, errors: &mut FieldErrors) {
-    let name = tree::text(reference, "/name");
+    let name = tree::str_at(reference, "/name");
     errors.texts(&path.child("name"), name, names::subdomain(name));
-    match tree::text(reference, "/key") {
+    match tree::str_at(reference, "/key") {
         "" => errors.required(&path.child("key"), ""),
         key => errors.texts(&path.child("key"), key, names::config_key(key)),
     }
@@ -217,13 +218,13 @@ fn key_reference(path: &Path<'_>, reference: &Value, errors: &mut FieldErrors) {
 fn environment_from(path: &Path<'_>, container: &Value, errors: &mut FieldErrors) {
     for (index, source) in tree::list(container, "/envFrom").iter().enumerate() {
         let at = path.index(index);
-        let prefix = tree::text(source, "/prefix");
+        let prefix = tree::str_at(source, "/prefix");
         errors.texts(&at.child("prefix"), prefix, names::environment(prefix));
         let mut count = 0;
         for name in ["configMapRef", "secretRef"] {
             if let Some(reference) = tree::present(source, &format!("/{name}")) {
                 count += 1;
-                match tree::text(reference, "/name") {
+                match tree::str_at(reference, "/name") {
                     "" => errors.required(&at.child(name).child("name"), ""),
                     target => errors.texts(&at.child(name).child("name"), target, names::subdomain(target)),
                 }
@@ -241,22 +242,22 @@ fn mounts(path: &Path<'_>, container: &Value, volumes: &Volumes<'_>, errors: &mu
     let mut places = BTreeSet::new();
     for (index, mount) in tree::list(container, "/volumeMounts").iter().enumerate() {
         let at = path.index(index);
-        let name = tree::text(mount, "/name");
+        let name = tree::str_at(mount, "/name");
         if name.is_empty() {
             errors.required(&at.child("name"), "");
         }
         if !volumes.contains(name) {
             errors.not_found(&at.child("name"), name);
         }
-        let place = tree::text(mount, "/mountPath");
+        let place = tree::str_at(mount, "/mountPath");
         if place.is_empty() {
             errors.required(&at.child("mountPath"), "");
         }
         if !places.insert(place) {
             errors.invalid(&at.child("mountPath"), place, "must be unique");
         }
-        let part = tree::text(mount, "/subPath");
-        let expression = tree::text(mount, "/subPathExpr");
+        let part = tree::str_at(mount, "/subPath");
+        let expression = tree::str_at(mount, "/subPathExpr");
         if !part.is_empty() && !expression.is_empty() {
             let detail = "subPathExpr and subPath are mutually exclusive";
             errors.invalid(&at.child("subPathExpr"), expression, detail);
@@ -332,16 +333,16 @@ fn handler(path: &Path<'_>, handler: &Value, errors: &mut FieldErrors) {
 }
 
 fn http_get(path: &Path<'_>, action: &Value, errors: &mut FieldErrors) {
-    if tree::text(action, "/path").is_empty() {
+    if tree::str_at(action, "/path").is_empty() {
         errors.required(&path.child("path"), "");
     }
     port_or_name(&path.child("port"), action.get("port"), errors);
-    let scheme = tree::text(action, "/scheme");
+    let scheme = tree::str_at(action, "/scheme");
     if !["HTTP", "HTTPS"].contains(&scheme) {
         errors.not_supported(&path.child("scheme"), scheme, &["HTTP", "HTTPS"]);
     }
     for header in tree::list(action, "/httpHeaders") {
-        let name = tree::text(header, "/name");
+        let name = tree::str_at(header, "/name");
         errors.texts(&path.child("httpHeaders"), name, names::header(name));
     }
 }

@@ -32,10 +32,10 @@ pub(crate) fn validate_pod_spec(path: &Path<'_>, spec: &Value, errors: &mut Fiel
     if tree::is_true(spec, "/hostNetwork") {
         container::host_network_ports(&path.child("containers"), spec, errors);
     }
-    let restart = tree::text(spec, "/restartPolicy");
+    let restart = tree::str_at(spec, "/restartPolicy");
     errors.one_of(&path.child("restartPolicy"), restart, &["Always", "OnFailure", "Never"]);
     let dns = ["ClusterFirstWithHostNet", "ClusterFirst", "Default", "None"];
-    errors.one_of(&path.child("dnsPolicy"), tree::text(spec, "/dnsPolicy"), &dns);
+    errors.one_of(&path.child("dnsPolicy"), tree::str_at(spec, "/dnsPolicy"), &dns);
     metadata::labels(&path.child("nodeSelector"), spec.get("nodeSelector"), errors);
     affinity(&path.child("affinity"), spec.get("affinity").unwrap_or(&Value::Null), errors);
     dns_config(path, spec, errors);
@@ -49,7 +49,7 @@ pub(crate) fn validate_pod_spec(path: &Path<'_>, spec: &Value, errors: &mut Fiel
         ("priorityClassName", names::subdomain),
         ("runtimeClassName", names::subdomain),
     ] {
-        let value = tree::text(spec, &format!("/{name}"));
+        let value = tree::str_at(spec, &format!("/{name}"));
         if !value.is_empty() {
             errors.texts(&path.child(name), value, rule(value));
         }
@@ -68,8 +68,8 @@ fn dns_config(path: &Path<'_>, spec: &Value, errors: &mut FieldErrors) {
     let at = path.child("dnsConfig");
     let config = tree::present(spec, "/dnsConfig");
     let servers: Vec<&str> =
-        config.map(|config| tree::texts(config, "/nameservers").collect()).unwrap_or_default();
-    if tree::text(spec, "/dnsPolicy") == "None" {
+        config.map(|config| tree::strings_at(config, "/nameservers").collect()).unwrap_or_default();
+    if tree::str_at(spec, "/dnsPolicy") == "None" {
         if config.is_none() {
             errors.required(&at, "must provide `dnsConfig` when `dnsPolicy` is None");
             return;
@@ -91,7 +91,7 @@ fn dns_config(path: &Path<'_>, spec: &Value, errors: &mut FieldErrors) {
 fn scheduling_gates(path: &Path<'_>, spec: &Value, errors: &mut FieldErrors) {
     let mut known = BTreeSet::new();
     for (index, gate) in tree::list(spec, "/schedulingGates").iter().enumerate() {
-        let name = tree::text(gate, "/name");
+        let name = tree::str_at(gate, "/name");
         errors.texts(&path.index(index), name, label_key_errors(name));
         if !known.insert(name) {
             errors.duplicate(&path.index(index), name);
@@ -106,10 +106,10 @@ fn topology_spread(path: &Path<'_>, spec: &Value, errors: &mut FieldErrors) {
         if skew <= 0 {
             errors.invalid(&at.child("maxSkew"), skew, "must be greater than zero");
         }
-        if tree::text(constraint, "/topologyKey").is_empty() {
+        if tree::str_at(constraint, "/topologyKey").is_empty() {
             errors.required(&at.child("topologyKey"), "can not be empty");
         }
-        let unsatisfied = tree::text(constraint, "/whenUnsatisfiable");
+        let unsatisfied = tree::str_at(constraint, "/whenUnsatisfiable");
         if !["DoNotSchedule", "ScheduleAnyway"].contains(&unsatisfied) {
             let allowed = ["DoNotSchedule", "ScheduleAnyway"];
             errors.not_supported(&at.child("whenUnsatisfiable"), unsatisfied, &allowed);
@@ -124,7 +124,7 @@ fn tolerations(path: &Path<'_>, spec: &Value, errors: &mut FieldErrors) {
     for (index, toleration) in tree::list(spec, "/tolerations").iter().enumerate() {
         let at = path.index(index);
         let [key, operator, value, effect] =
-            ["/key", "/operator", "/value", "/effect"].map(|field| tree::text(toleration, field));
+            ["/key", "/operator", "/value", "/effect"].map(|field| tree::str_at(toleration, field));
         if !key.is_empty() {
             errors.texts(&at.child("key"), key, label_key_errors(key));
         } else if operator != "Exists" {
@@ -164,10 +164,10 @@ pub(crate) fn taint_effect(path: &Path<'_>, effect: &str, errors: &mut FieldErro
 fn host_aliases(path: &Path<'_>, spec: &Value, errors: &mut FieldErrors) {
     for (index, alias) in tree::list(spec, "/hostAliases").iter().enumerate() {
         let at = path.index(index);
-        let address = tree::text(alias, "/ip");
+        let address = tree::str_at(alias, "/ip");
         errors.texts(&at.child("ip"), address, names::address(address));
         let hostnames = at.child("hostnames");
-        for (index, name) in tree::texts(alias, "/hostnames").enumerate() {
+        for (index, name) in tree::strings_at(alias, "/hostnames").enumerate() {
             errors.texts(&hostnames.index(index), name, names::subdomain(name));
         }
     }
@@ -223,7 +223,7 @@ fn node_term(path: &Path<'_>, term: &Value, errors: &mut FieldErrors) {
     for (index, expression) in tree::list(term, "/matchExpressions").iter().enumerate() {
         let at = list.index(index);
         let values = tree::list(expression, "/values");
-        let needs = match tree::text(expression, "/operator") {
+        let needs = match tree::str_at(expression, "/operator") {
             "In" | "NotIn" if values.is_empty() => "must be specified when `operator` is 'In' or 'NotIn'",
             "Gt" | "Lt" if values.len() != 1 => {
                 "must be specified single value when `operator` is 'Lt' or 'Gt'"
@@ -242,7 +242,7 @@ fn node_term(path: &Path<'_>, term: &Value, errors: &mut FieldErrors) {
         if !needs.is_empty() {
             errors.required(&at.child("values"), needs);
         }
-        let key = tree::text(expression, "/key");
+        let key = tree::str_at(expression, "/key");
         errors.texts(&at.child("key"), key, label_key_errors(key));
     }
 }
@@ -253,7 +253,7 @@ fn pod_term(path: &Path<'_>, term: &Value, errors: &mut FieldErrors) {
             selectors::selector(&path.child(field), selector, errors);
         }
     }
-    let key = tree::text(term, "/topologyKey");
+    let key = tree::str_at(term, "/topologyKey");
     if key.is_empty() {
         errors.required(&path.child("topologyKey"), "can not be empty");
     }

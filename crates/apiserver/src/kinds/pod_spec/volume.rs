@@ -21,7 +21,7 @@ pub(crate) fn volumes<'a>(path: &Path<'_>, spec: &'a Value, errors: &mut FieldEr
         let at = path.index(index);
         let before = errors.len();
         source(&at, volume, errors);
-        let name = tree::text(volume, "/name");
+        let name = tree::str_at(volume, "/name");
         match name {
             "" => errors.required(&at.child("name"), ""),
             name => errors.texts(&at.child("name"), name, names::label(name)),
@@ -45,7 +45,7 @@ fn source(path: &Path<'_>, volume: &Value, errors: &mut FieldErrors) {
     };
     let at = path.child(kind);
     let need = |errors: &mut FieldErrors, field: &str| {
-        if tree::text(first, &format!("/{field}")).is_empty() {
+        if tree::str_at(first, &format!("/{field}")).is_empty() {
             errors.required(&at.child(field), "");
         }
     };
@@ -57,8 +57,8 @@ fn source(path: &Path<'_>, volume: &Value, errors: &mut FieldErrors) {
         }
         "hostPath" => {
             need(errors, "path");
-            if tree::text(first, "/path").split('/').any(|part| part == "..") {
-                errors.invalid(&at.child("path"), tree::text(first, "/path"), "must not contain '..'");
+            if tree::str_at(first, "/path").split('/').any(|part| part == "..") {
+                errors.invalid(&at.child("path"), tree::str_at(first, "/path"), "must not contain '..'");
             }
         }
         "secret" => {
@@ -73,7 +73,7 @@ fn source(path: &Path<'_>, volume: &Value, errors: &mut FieldErrors) {
         "nfs" => {
             need(errors, "server");
             need(errors, "path");
-            let path = tree::text(first, "/path");
+            let path = tree::str_at(first, "/path");
             if !path.starts_with('/') {
                 errors.invalid(&at.child("path"), path, "must be an absolute path");
             }
@@ -93,11 +93,11 @@ fn files(path: &Path<'_>, source: &Value, errors: &mut FieldErrors) {
     for (index, item) in tree::list(source, "/items").iter().enumerate() {
         let at = items.index(index);
         for field in ["key", "path"] {
-            if tree::text(item, &format!("/{field}")).is_empty() {
+            if tree::str_at(item, &format!("/{field}")).is_empty() {
                 errors.required(&at.child(field), "");
             }
         }
-        path_inside(&at.child("path"), tree::text(item, "/path"), errors);
+        path_inside(&at.child("path"), tree::str_at(item, "/path"), errors);
         mode(&at.child("mode"), item.get("mode"), errors);
     }
 }

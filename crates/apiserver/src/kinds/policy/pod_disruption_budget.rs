@@ -65,7 +65,7 @@ fn validate(new: &Value, _: Option<&Value>, errors: &mut FieldErrors) {
     if let Some(selector) = tree::present(spec, "/selector") {
         selectors::selector(&SPEC.child("selector"), selector, errors);
     }
-    let policy = tree::text(spec, "/unhealthyPodEvictionPolicy");
+    let policy = tree::str_at(spec, "/unhealthyPodEvictionPolicy");
     if !policy.is_empty() {
         let path = SPEC.child("unhealthyPodEvictionPolicy");
         errors.one_of(&path, policy, &["AlwaysAllow", "IfHealthyBudget"]);

@@ -24,16 +24,16 @@ pub(crate) fn defaults(object: &mut Map<String, Value>) {
 
 pub(crate) fn validate(new: &Value, old: Option<&Value>, is_namespaced: bool, errors: &mut FieldErrors) {
     let path = Path::root("roleRef");
-    let group = tree::text(new, "/roleRef/apiGroup");
+    let group = tree::str_at(new, "/roleRef/apiGroup");
     if group != GROUP {
         errors.not_supported(&path.child("apiGroup"), group, &[GROUP]);
     }
-    let kind = tree::text(new, "/roleRef/kind");
+    let kind = tree::str_at(new, "/roleRef/kind");
     let kinds: &[&str] = if is_namespaced { &["Role", "ClusterRole"] } else { &["ClusterRole"] };
     if !kinds.contains(&kind) {
         errors.not_supported(&path.child("kind"), kind, kinds);
     }
-    match tree::text(new, "/roleRef/name") {
+    match tree::str_at(new, "/roleRef/name") {
         "" => errors.required(&path.child("name"), ""),
         name => errors.texts(&path.child("name"), name, names::path_segment(name)),
     }
@@ -51,7 +51,7 @@ pub(crate) fn validate(new: &Value, old: Option<&Value>, is_namespaced: bool, er
 }
 
 fn subject(path: &Path<'_>, subject: &Value, is_namespaced: bool, errors: &mut FieldErrors) {
-    let [kind, group, name] = ["/kind", "/apiGroup", "/name"].map(|field| tree::text(subject, field));
+    let [kind, group, name] = ["/kind", "/apiGroup", "/name"].map(|field| tree::str_at(subject, field));
     if name.is_empty() {
         errors.required(&path.child("name"), "");
     }
@@ -63,7 +63,7 @@ fn subject(path: &Path<'_>, subject: &Value, is_namespaced: bool, errors: &mut F
             if !group.is_empty() {
                 errors.not_supported(&path.child("apiGroup"), group, &[""]);
             }
-            if !is_namespaced && tree::text(subject, "/namespace").is_empty() {
+            if !is_namespaced && tree::str_at(subject, "/namespace").is_empty() {
                 errors.required(&path.child("namespace"), "");
             }
         }
@@ -90,10 +90,12 @@ pub(crate) static TABLE: Table = Table {
 
 fn cells(row: Row<'_>) -> Vec<Value> {
     let subjects = |kind: &str| {
-        let of_kind = row.list("/subjects").iter().filter(|entry| tree::text(entry, "/kind") == kind);
+        let of_kind = row.list("/subjects").iter().filter(|entry| tree::str_at(entry, "/kind") == kind);
         let names = of_kind.map(|entry| match kind {
-            "ServiceAccount" => format!("{}/{}", tree::text(entry, "/namespace"), tree::text(entry, "/name")),
-            _ => tree::text(entry, "/name").to_owned(),
+            "ServiceAccount" => {
+                format!("{}/{}", tree::str_at(entry, "/namespace"), tree::str_at(entry, "/name"))
+            }
+            _ => tree::str_at(entry, "/name").to_owned(),
         });
         json!(names.collect::<Vec<_>>().join(", "))
     };

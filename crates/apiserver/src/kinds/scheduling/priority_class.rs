@@ -43,7 +43,7 @@ fn defaults(object: &mut Map<String, Value>) {
 }
 
 fn validate(new: &Value, old: Option<&Value>, errors: &mut FieldErrors) {
-    let name = tree::text(new, "/metadata/name");
+    let name = tree::str_at(new, "/metadata/name");
     let value = tree::integer(new, "/value").unwrap_or_default();
     let is_system = ["system-cluster-critical", "system-node-critical"].contains(&name);
     if name.starts_with("system-") && !is_system {
@@ -65,7 +65,7 @@ fn validate(new: &Value, old: Option<&Value>, errors: &mut FieldErrors) {
         let detail = format!("maximum allowed value of a user defined priority is {HIGHEST_PRIORITY}");
         errors.forbidden(&Path::root("value"), detail);
     }
-    let policy = tree::text(new, "/preemptionPolicy");
+    let policy = tree::str_at(new, "/preemptionPolicy");
     errors.one_of(&Path::root("preemptionPolicy"), policy, &["PreemptLowerPriority", "Never"]);
 }
 

@@ -73,10 +73,12 @@ static TABLE: Table = Table {
 fn cells(row: Row<'_>) -> Vec<Value> {
     let attach = tree::present(row.object, "/spec/attachRequired").and_then(Value::as_bool);
     let tokens = match tree::present(row.object, "/spec/tokenRequests") {
-        Some(_) => joined(row.list("/spec/tokenRequests").iter().map(|entry| tree::text(entry, "/audience"))),
+        Some(_) => {
+            joined(row.list("/spec/tokenRequests").iter().map(|entry| tree::str_at(entry, "/audience")))
+        }
         None => "<unset>".to_owned(),
     };
-    let modes = joined(tree::texts(row.object, "/spec/volumeLifecycleModes"));
+    let modes = joined(tree::strings_at(row.object, "/spec/volumeLifecycleModes"));
     vec![
         row.name(),
         json!(attach.unwrap_or(true)),

@@ -41,12 +41,12 @@ fn defaults(object: &mut Map<String, Value>) {
 }
 
 fn validate(new: &Value, old: Option<&Value>, errors: &mut FieldErrors) {
-    if tree::text(new, "/provisioner").is_empty() {
+    if tree::str_at(new, "/provisioner").is_empty() {
         errors.required(&Path::root("provisioner"), "");
     }
-    let policy = tree::text(new, "/reclaimPolicy");
+    let policy = tree::str_at(new, "/reclaimPolicy");
     errors.one_of(&Path::root("reclaimPolicy"), policy, &["Delete", "Retain"]);
-    let mode = tree::text(new, "/volumeBindingMode");
+    let mode = tree::str_at(new, "/volumeBindingMode");
     errors.one_of(&Path::root("volumeBindingMode"), mode, &["Immediate", "WaitForFirstConsumer"]);
     let Some(old) = old else { return };
     for field in ["parameters", "provisioner", "reclaimPolicy", "volumeBindingMode"] {

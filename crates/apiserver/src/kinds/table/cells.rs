@@ -27,7 +27,7 @@ impl<'a> Row<'a> {
     }
 
     pub(crate) fn text(self, pointer: &str) -> &'a str {
-        tree::text(self.object, pointer)
+        tree::str_at(self.object, pointer)
     }
 
     /// The string at `pointer`; `word` if it is missing.
@@ -77,7 +77,7 @@ impl<'a> Row<'a> {
     pub(crate) fn containers(self, pointer: &str) -> [Value; 2] {
         let containers = self.list(&format!("{pointer}/containers"));
         ["/name", "/image"]
-            .map(|field| json!(joined(containers.iter().map(|entry| tree::text(entry, field)))))
+            .map(|field| json!(joined(containers.iter().map(|entry| tree::str_at(entry, field)))))
     }
 }
 

@@ -23,7 +23,7 @@ pub(crate) fn validate(new: &Value, old: Option<&Value>, errors: &mut FieldError
     for (index, metric) in metrics.iter().enumerate() {
         self::metric(&list.index(index), metric, errors);
     }
-    let is_outside = |metric: &Value| matches!(tree::text(metric, "/type"), "Object" | "External");
+    let is_outside = |metric: &Value| matches!(tree::str_at(metric, "/type"), "Object" | "External");
     scale_to_zero(new, metrics.iter().any(is_outside), errors);
     let behavior = SPEC.child("behavior");
     for direction in ["scaleUp", "scaleDown"] {
@@ -62,13 +62,13 @@ pub(crate) fn bounds(new: &Value, old: Option<&Value>, errors: &mut FieldErrors)
     }
     let target = SPEC.child("scaleTargetRef");
     for field in ["kind", "name"] {
-        match tree::text(spec, &format!("/scaleTargetRef/{field}")) {
+        match tree::str_at(spec, &format!("/scaleTargetRef/{field}")) {
             "" => errors.required(&target.child(field), ""),
             text => errors.texts(&target.child(field), text, names::path_segment(text)),
         }
     }
     let version = |object| {
-        let part = |field| tree::text(object, field);
+        let part = |field| tree::str_at(object, field);
         (part("/spec/scaleTargetRef/apiVersion"), part("/spec/scaleTargetRef/kind"))
     };
     let (api_version, kind) = version(new);
@@ -88,7 +88,7 @@ fn group_of_target(path: &Path<'_>, api_version: &str, kind: &str, errors: &mut 
 }
 
 fn metric(path: &Path<'_>, metric: &Value, errors: &mut FieldErrors) {
-    let kind = tree::text(metric, "/type");
+    let kind = tree::str_at(metric, "/type");
     let kinds = SOURCES.map(|(kind, _)| kind);
     if kind.is_empty() {
         errors.required(&path.child("type"), "must specify a metric source type");
@@ -109,11 +109,11 @@ fn metric(path: &Path<'_>, metric: &Value, errors: &mut FieldErrors) {
         errors.required(&at, "must populate information for the given metric source");
         return;
     };
-    if field.ends_with("esource") && tree::text(source, "/name").is_empty() {
+    if field.ends_with("esource") && tree::str_at(source, "/name").is_empty() {
         errors.required(&at.child("name"), "must specify a resource name");
     }
     let target = at.child("target");
-    let kind = tree::text(source, "/target/type");
+    let kind = tree::str_at(source, "/target/type");
     if kind.is_empty() {
         errors.required(&target.child("type"), "must specify a metric target type");
     }
@@ -159,7 +159,7 @@ fn scaling_rules(path: &Path<'_>, rules: &Value, errors: &mut FieldErrors) {
         Some(seconds @ 3601..) => errors.invalid(&at, seconds, "must be less than or equal to 3600"),
         _ => {}
     }
-    let select = tree::text(rules, "/selectPolicy");
+    let select = tree::str_at(rules, "/selectPolicy");
     if !select.is_empty() {
         errors.one_of(&path.child("selectPolicy"), select, &["Disabled", "Max", "Min"]);
     }
@@ -170,7 +170,7 @@ fn scaling_rules(path: &Path<'_>, rules: &Value, errors: &mut FieldErrors) {
     }
     for (index, policy) in policies.iter().enumerate() {
         let at = list.index(index);
-        let kind = tree::text(policy, "/type");
+        let kind = tree::str_at(policy, "/type");
         if !["Percent", "Pods"].contains(&kind) {
             errors.not_supported(&at.child("type"), kind, &["Percent", "Pods"]);
         }

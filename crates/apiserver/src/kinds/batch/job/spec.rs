@@ -22,7 +22,7 @@ pub(crate) fn validate_spec(path: &Path<'_>, spec: &Value, errors: &mut FieldErr
     for field in COUNTS {
         errors.not_negative(path, spec, field);
     }
-    let mode = tree::text(spec, "/completionMode");
+    let mode = tree::str_at(spec, "/completionMode");
     if !mode.is_empty() {
         errors.one_of(&path.child("completionMode"), mode, &["NonIndexed", "Indexed"]);
     }
@@ -42,7 +42,7 @@ pub(crate) fn validate_spec(path: &Path<'_>, spec: &Value, errors: &mut FieldErr
             }
         }
     }
-    let replacement = tree::text(spec, "/podReplacementPolicy");
+    let replacement = tree::str_at(spec, "/podReplacementPolicy");
     let allowed: &[&str] = match tree::present(spec, "/podFailurePolicy") {
         Some(_) => &["Failed"],
         None => &["Failed", "TerminatingOrFailed"],
@@ -56,7 +56,7 @@ pub(crate) fn validate_spec(path: &Path<'_>, spec: &Value, errors: &mut FieldErr
 }
 
 fn restart_policy(path: &Path<'_>, spec: &Value, errors: &mut FieldErrors) {
-    let policy = tree::text(spec, "/template/spec/restartPolicy");
+    let policy = tree::str_at(spec, "/template/spec/restartPolicy");
     match policy {
         "" | "Always" => errors.required(path, r#"valid values: "OnFailure", "Never""#),
         "OnFailure" if tree::present(spec, "/podFailurePolicy").is_some() => {

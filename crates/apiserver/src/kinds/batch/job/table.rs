@@ -39,8 +39,8 @@ fn cells(row: Row<'_>) -> Vec<Value> {
 fn status(row: Row<'_>) -> &'static str {
     let holds = |kind: &str| {
         let conditions = row.list("/status/conditions").iter();
-        let mut of_kind = conditions.filter(|condition| tree::text(condition, "/type") == kind);
-        of_kind.next().is_some_and(|condition| tree::text(condition, "/status") == "True")
+        let mut of_kind = conditions.filter(|condition| tree::str_at(condition, "/type") == kind);
+        of_kind.next().is_some_and(|condition| tree::str_at(condition, "/status") == "True")
     };
     match () {
         () if holds("Complete") => "Complete",

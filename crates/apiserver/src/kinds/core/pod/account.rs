@@ -15,8 +15,8 @@ const TOKEN_SECONDS: i64 = 3607;
 
 /// The account that a pod runs as; a pod without one is given `default`.
 pub(crate) fn account_name(pod: &Value) -> &str {
-    match tree::text(pod, "/spec/serviceAccountName") {
-        "" => match tree::text(pod, "/spec/serviceAccount") {
+    match tree::str_at(pod, "/spec/serviceAccountName") {
+        "" => match tree::str_at(pod, "/spec/serviceAccount") {
             "" => "default",
             name => name,
         },
@@ -32,10 +32,10 @@ pub(crate) fn account_name(pod: &Value) -> &str {
 pub(crate) fn attach(pod: &mut Value, account: Option<&Object>, suffix: &str) -> Result<(), Status> {
     let name = account_name(pod).to_owned();
     let Some(account) = account else {
-        let namespace = tree::text(pod, "/metadata/namespace");
+        let namespace = tree::str_at(pod, "/metadata/namespace");
         let cause =
             format!("error looking up service account {namespace}/{name}: serviceaccount {name:?} not found");
-        return Err(Status::forbidden("", "pods", tree::text(pod, "/metadata/name"), &cause));
+        return Err(Status::forbidden("", "pods", tree::str_at(pod, "/metadata/name"), &cause));
     };
     if !pod["spec"].is_object() {
         return Ok(());
@@ -61,8 +61,10 @@ fn wants_token(pod: &Value, account: &Object) -> bool {
 
 fn mount_token(pod: &mut Value, suffix: &str) {
     let volumes = tree::list(pod, "/spec/volumes");
-    let own =
-        volumes.iter().map(|volume| tree::text(volume, "/name")).find(|name| name.starts_with(VOLUME_PREFIX));
+    let own = volumes
+        .iter()
+        .map(|volume| tree::str_at(volume, "/name"))
+        .find(|name| name.starts_with(VOLUME_PREFIX));
     let name = own.map_or_else(|| format!("{VOLUME_PREFIX}{suffix}"), str::to_owned);
     let is_new = own.is_none();
     let mut is_mounted = false;
@@ -70,7 +72,7 @@ fn mount_token(pod: &mut Value, suffix: &str) {
         let Some(containers) = pod["spec"].get_mut(part).and_then(Value::as_array_mut) else { continue };
         for container in containers {
             let mounts = tree::list(container, "/volumeMounts");
-            if mounts.iter().any(|mount| tree::text(mount, "/mountPath") == MOUNT_PATH) {
+            if mounts.iter().any(|mount| tree::str_at(mount, "/mountPath") == MOUNT_PATH) {
                 continue;
             }
             let mount = json!({ "name": name, "mountPath": MOUNT_PATH, "readOnly": true });

@@ -48,7 +48,7 @@ fn readiness_gates(row: Row<'_>) -> String {
     if gates.is_empty() {
         return "<none>".to_owned();
     }
-    let holds = |gate: &&Value| condition(row.object, tree::text(gate, "/conditionType")) == Some("True");
+    let holds = |gate: &&Value| condition(row.object, tree::str_at(gate, "/conditionType")) == Some("True");
     format!("{}/{}", gates.iter().filter(holds).count(), gates.len())
 }
 
@@ -72,7 +72,7 @@ struct Restarts {
 impl Restarts {
     fn add(&mut self, container: &Value) {
         self.count += tree::integer(container, "/restartCount").unwrap_or_default();
-        let finished = tree::text(container, "/lastState/terminated/finishedAt").parse().ok();
+        let finished = tree::str_at(container, "/lastState/terminated/finishedAt").parse().ok();
         self.last = self.last.max(finished);
     }
 }
@@ -80,8 +80,8 @@ impl Restarts {
 fn summarize(pod: &Value) -> Summary {
     let sidecars: Vec<&str> = tree::list(pod, "/spec/initContainers")
         .iter()
-        .filter(|container| tree::text(container, "/restartPolicy") == "Always")
-        .map(|container| tree::text(container, "/name"))
+        .filter(|container| tree::str_at(container, "/restartPolicy") == "Always")
+        .map(|container| tree::str_at(container, "/name"))
         .collect();
     let mut summary = Summary {
         total: tree::list(pod, "/spec/containers").len() + sidecars.len(),
@@ -95,9 +95,9 @@ fn summarize(pod: &Value) -> Summary {
     } else {
         containers(pod, initial.sidecars, &mut summary);
     }
-    if !tree::text(pod, "/metadata/deletionTimestamp").is_empty() {
-        let phase = tree::text(pod, "/status/phase");
-        if tree::text(pod, "/status/reason") == "NodeLost" {
+    if !tree::str_at(pod, "/metadata/deletionTimestamp").is_empty() {
+        let phase = tree::str_at(pod, "/status/phase");
+        if tree::str_at(pod, "/status/reason") == "NodeLost" {
             "Unknown".clone_into(&mut summary.status);
         } else if phase != "Succeeded" && phase != "Failed" {
             "Terminating".clone_into(&mut summary.status);
@@ -108,12 +108,12 @@ fn summarize(pod: &Value) -> Summary {
 
 fn initial_status(pod: &Value) -> &str {
     let is_gated = tree::list(pod, "/status/conditions").iter().any(|condition| {
-        tree::text(condition, "/type") == "PodScheduled"
-            && tree::text(condition, "/reason") == "SchedulingGated"
+        tree::str_at(condition, "/type") == "PodScheduled"
+            && tree::str_at(condition, "/reason") == "SchedulingGated"
     });
-    match tree::text(pod, "/status/reason") {
+    match tree::str_at(pod, "/status/reason") {
         _ if is_gated => "SchedulingGated",
-        "" => tree::text(pod, "/status/phase"),
+        "" => tree::str_at(pod, "/status/phase"),
         reason => reason,
     }
 }
@@ -131,7 +131,7 @@ fn initialization(pod: &Value, sidecars: &[&str], summary: &mut Summary) -> Init
         Initialization { is_running: false, all: Restarts::default(), sidecars: Restarts::default() };
     let total = tree::list(pod, "/spec/initContainers").len();
     for (index, container) in tree::list(pod, "/status/initContainerStatuses").iter().enumerate() {
-        let is_sidecar = sidecars.contains(&tree::text(container, "/name"));
+        let is_sidecar = sidecars.contains(&tree::str_at(container, "/name"));
         state.all.add(container);
         if is_sidecar {
             state.sidecars.add(container);
@@ -144,7 +144,7 @@ fn initialization(pod: &Value, sidecars: &[&str], summary: &mut Summary) -> Init
             summary.ready += usize::from(tree::is_true(container, "/ready"));
             continue;
         }
-        let waiting = tree::text(container, "/state/waiting/reason");
+        let waiting = tree::str_at(container, "/state/waiting/reason");
         summary.status = match terminated {
             Some(terminated) => format!("Init:{}", termination(terminated)),
             None if !waiting.is_empty() && waiting != "PodInitializing" => format!("Init:{waiting}"),
@@ -164,7 +164,7 @@ fn containers(pod: &Value, sidecars: Restarts, summary: &mut Summary) {
     let mut failure = None;
     for container in tree::list(pod, "/status/containerStatuses").iter().rev() {
         restarts.add(container);
-        let waiting = tree::text(container, "/state/waiting/reason");
+        let waiting = tree::str_at(container, "/state/waiting/reason");
         if !waiting.is_empty() {
             waiting.clone_into(&mut summary.status);
         } else if let Some(terminated) = tree::present(container, "/state/terminated") {
@@ -191,7 +191,7 @@ fn containers(pod: &Value, sidecars: Restarts, summary: &mut Summary) {
 
 fn termination(terminated: &Value) -> String {
     let signal = tree::integer(terminated, "/signal").unwrap_or_default();
-    match tree::text(terminated, "/reason") {
+    match tree::str_at(terminated, "/reason") {
         "" if signal != 0 => format!("Signal:{signal}"),
         "" => format!("ExitCode:{}", tree::integer(terminated, "/exitCode").unwrap_or_default()),
         reason => reason.to_owned(),
@@ -201,6 +201,6 @@ fn termination(terminated: &Value) -> String {
 /// The status of a condition of the pod.
 fn condition<'a>(pod: &'a Value, kind: &str) -> Option<&'a str> {
     let conditions = tree::list(pod, "/status/conditions");
-    let found = conditions.iter().find(|condition| tree::text(condition, "/type") == kind)?;
-    Some(tree::text(found, "/status"))
+    let found = conditions.iter().find(|condition| tree::str_at(condition, "/type") == kind)?;
+    Some(tree::str_at(found, "/status"))
 }

@@ -19,7 +19,7 @@ pub(crate) fn validate(new: &Value, old: Option<&Value>, errors: &mut FieldError
     for part in ["containers", "initContainers"] {
         let path = SPEC.child(part);
         for (index, container) in tree::list(spec, &format!("/{part}")).iter().enumerate() {
-            let image = tree::text(container, "/image");
+            let image = tree::str_at(container, "/image");
             if image.trim() != image {
                 let detail = "must not have leading or trailing whitespace";
                 errors.invalid(&path.index(index).child("image"), image, detail);
@@ -36,7 +36,7 @@ fn new_pod(spec: &Value, errors: &mut FieldErrors) {
     if !tree::list(spec, "/ephemeralContainers").is_empty() {
         errors.forbidden(&SPEC.child("ephemeralContainers"), "cannot be set on create");
     }
-    if !tree::text(spec, "/nodeName").is_empty() && !tree::list(spec, "/schedulingGates").is_empty() {
+    if !tree::str_at(spec, "/nodeName").is_empty() && !tree::list(spec, "/schedulingGates").is_empty() {
         let detail = "cannot be set until all schedulingGates have been cleared";
         errors.forbidden(&SPEC.child("nodeName"), detail);
     }
@@ -62,9 +62,9 @@ fn changed_pod(new: &Value, old: &Value, errors: &mut FieldErrors) {
     }
     let gates = SPEC.child("schedulingGates");
     for (index, gate) in tree::list(new, "/schedulingGates").iter().enumerate() {
-        let name = tree::text(gate, "/name");
+        let name = tree::str_at(gate, "/name");
         let is_known =
-            tree::list(old, "/schedulingGates").iter().any(|gate| tree::text(gate, "/name") == name);
+            tree::list(old, "/schedulingGates").iter().any(|gate| tree::str_at(gate, "/name") == name);
         if !is_known {
             let detail = format!("only deletion is allowed, but found new scheduling gate '{name}'");
             errors.forbidden(&gates.index(index).child("name"), detail);

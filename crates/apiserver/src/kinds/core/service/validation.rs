@@ -23,7 +23,7 @@ pub(super) fn validate(new: &Value, old: Option<&Value>, errors: &mut FieldError
     if let Some(old) = old {
         changes(spec, old.get("spec").unwrap_or(&Value::Null), errors);
     }
-    let kind = tree::text(spec, "/type");
+    let kind = tree::str_at(spec, "/type");
     if tree::list(spec, "/ports").is_empty() && !is_headless(spec) && kind != "ExternalName" {
         errors.required(&SPEC.child("ports"), "");
     }
@@ -41,7 +41,7 @@ pub(super) fn validate(new: &Value, old: Option<&Value>, errors: &mut FieldError
     if kind != "ExternalName" {
         addresses(spec, errors);
     }
-    for (index, address) in tree::texts(spec, "/externalIPs").enumerate() {
+    for (index, address) in tree::strings_at(spec, "/externalIPs").enumerate() {
         let list = SPEC.child("externalIPs");
         let at = list.index(index);
         let texts = names::address(address);
@@ -67,7 +67,7 @@ fn external_name(spec: &Value, errors: &mut FieldErrors) {
     if tree::present(spec, "/ipFamilyPolicy").is_some() {
         errors.forbidden(&SPEC.child("ipFamilyPolicy"), "may not be set for ExternalName services");
     }
-    let name = tree::text(spec, "/externalName");
+    let name = tree::str_at(spec, "/externalName");
     match name.strip_suffix('.').unwrap_or(name) {
         "" => errors.required(&SPEC.child("externalName"), ""),
         name => errors.texts(&SPEC.child("externalName"), name, names::subdomain(name)),
@@ -80,7 +80,7 @@ fn ports(spec: &Value, errors: &mut FieldErrors) {
     let mut known = BTreeSet::new();
     for (index, port) in ports.iter().enumerate() {
         let at = list.index(index);
-        match tree::text(port, "/name") {
+        match tree::str_at(port, "/name") {
             "" if ports.len() > 1 => errors.required(&at.child("name"), ""),
             "" => {}
             name => {
@@ -91,9 +91,9 @@ fn ports(spec: &Value, errors: &mut FieldErrors) {
             }
         }
         errors.port(&at.child("port"), tree::integer(port, "/port").unwrap_or_default());
-        errors.one_of(&at.child("protocol"), tree::text(port, "/protocol"), &PROTOCOLS);
+        errors.one_of(&at.child("protocol"), tree::str_at(port, "/protocol"), &PROTOCOLS);
         port_or_name(&at.child("targetPort"), port.get("targetPort"), errors);
-        let protocol = tree::text(port, "/appProtocol");
+        let protocol = tree::str_at(port, "/appProtocol");
         if !protocol.is_empty() {
             errors.texts(&at.child("appProtocol"), protocol, metadata::qualified_name_errors(protocol));
         }
@@ -113,7 +113,7 @@ fn port_uniqueness(spec: &Value, kind: &str, errors: &mut FieldErrors) {
     let mut node_ports = BTreeSet::new();
     for (index, port) in ports.iter().enumerate() {
         if let Some(number) = node_port(port)
-            && !node_ports.insert((tree::text(port, "/protocol"), number))
+            && !node_ports.insert((tree::str_at(port, "/protocol"), number))
         {
             errors.duplicate(&list.index(index).child("nodePort"), number);
         }
@@ -121,7 +121,7 @@ fn port_uniqueness(spec: &Value, kind: &str, errors: &mut FieldErrors) {
     let mut numbers = BTreeSet::new();
     for (index, port) in ports.iter().enumerate() {
         let (protocol, number) =
-            (tree::text(port, "/protocol"), tree::integer(port, "/port").unwrap_or_default());
+            (tree::str_at(port, "/protocol"), tree::integer(port, "/port").unwrap_or_default());
         if !numbers.insert((protocol, number)) {
             let text = format!(
                 r#"{{"Name":"","Protocol":{protocol:?},"AppProtocol":null,"Port":{number},"TargetPort":0,"NodePort":0}}"#
@@ -132,7 +132,7 @@ fn port_uniqueness(spec: &Value, kind: &str, errors: &mut FieldErrors) {
 }
 
 fn affinity(spec: &Value, errors: &mut FieldErrors) {
-    let affinity = tree::text(spec, "/sessionAffinity");
+    let affinity = tree::str_at(spec, "/sessionAffinity");
     errors.one_of(&SPEC.child("sessionAffinity"), affinity, &["ClientIP", "None"]);
     let config = SPEC.child("sessionAffinityConfig");
     let timeout = tree::integer(spec, "/sessionAffinityConfig/clientIP/timeoutSeconds");
@@ -152,7 +152,7 @@ fn affinity(spec: &Value, errors: &mut FieldErrors) {
 fn addresses(spec: &Value, errors: &mut FieldErrors) {
     let path = SPEC.child("clusterIPs");
     let all = tree::list(spec, "/clusterIPs");
-    match (tree::text(spec, "/clusterIP"), all.first().and_then(Value::as_str)) {
+    match (tree::str_at(spec, "/clusterIP"), all.first().and_then(Value::as_str)) {
         ("", Some(_)) => errors.invalid(&path, json!(all), "must be empty when `clusterIP` is not specified"),
         ("", None) => {}
         (_, None) => errors.required(&path, ""),
@@ -161,7 +161,7 @@ fn addresses(spec: &Value, errors: &mut FieldErrors) {
         }
         _ => {}
     }
-    let families: Vec<&str> = tree::texts(spec, "/ipFamilies").collect();
+    let families: Vec<&str> = tree::strings_at(spec, "/ipFamilies").collect();
     let mut known = BTreeSet::new();
     for (index, family) in families.iter().enumerate() {
         let list = SPEC.child("ipFamilies");
@@ -171,13 +171,13 @@ fn addresses(spec: &Value, errors: &mut FieldErrors) {
             errors.duplicate(&at, *family);
         }
     }
-    let policy = tree::text(spec, "/ipFamilyPolicy");
+    let policy = tree::str_at(spec, "/ipFamilyPolicy");
     if !policy.is_empty() {
         let allowed = ["PreferDualStack", "RequireDualStack", "SingleStack"];
         errors.one_of(&SPEC.child("ipFamilyPolicy"), policy, &allowed);
     }
     let before = errors.len();
-    for (index, address) in tree::texts(spec, "/clusterIPs").enumerate() {
+    for (index, address) in tree::strings_at(spec, "/clusterIPs").enumerate() {
         match address {
             "None" if index == 0 && all.len() == 1 => {}
             "None" => errors.invalid(&path, json!(all), "'None' must be the first and only value"),
@@ -190,7 +190,7 @@ fn addresses(spec: &Value, errors: &mut FieldErrors) {
     if errors.len() > before || is_headless(spec) {
         return;
     }
-    for (index, (address, family)) in tree::texts(spec, "/clusterIPs").zip(&families).enumerate() {
+    for (index, (address, family)) in tree::strings_at(spec, "/clusterIPs").zip(&families).enumerate() {
         let is_sixth = address.parse::<IpAddr>().is_ok_and(|address| address.is_ipv6());
         if is_sixth != (*family == "IPv6") {
             let detail = format!("expected an {family} value as indicated by `ipFamilies[{index}]`");
@@ -205,7 +205,7 @@ fn load_balancer(spec: &Value, kind: &str, errors: &mut FieldErrors) {
     if !is_balancer && !tree::list(spec, "/loadBalancerSourceRanges").is_empty() {
         errors.forbidden(&ranges, ONLY_BALANCER);
     }
-    for (index, range) in tree::texts(spec, "/loadBalancerSourceRanges").enumerate() {
+    for (index, range) in tree::strings_at(spec, "/loadBalancerSourceRanges").enumerate() {
         errors.texts(&ranges.index(index), range.trim(), names::range(range.trim()));
     }
     for field in ["allocateLoadBalancerNodePorts", "loadBalancerClass"] {
@@ -213,14 +213,14 @@ fn load_balancer(spec: &Value, kind: &str, errors: &mut FieldErrors) {
             errors.forbidden(&SPEC.child(field), ONLY_BALANCER);
         }
     }
-    let class = tree::text(spec, "/loadBalancerClass");
+    let class = tree::str_at(spec, "/loadBalancerClass");
     if is_balancer && !class.is_empty() {
         errors.texts(&SPEC.child("loadBalancerClass"), class, metadata::qualified_name_errors(class));
     }
 }
 
 fn traffic(spec: &Value, kind: &str, errors: &mut FieldErrors) {
-    let external = tree::text(spec, "/externalTrafficPolicy");
+    let external = tree::str_at(spec, "/externalTrafficPolicy");
     let path = SPEC.child("externalTrafficPolicy");
     let has_external = kind == "ClusterIP" && !tree::list(spec, "/externalIPs").is_empty();
     if matches!(kind, "NodePort" | "LoadBalancer") || has_external {
@@ -240,11 +240,11 @@ fn traffic(spec: &Value, kind: &str, errors: &mut FieldErrors) {
             errors.invalid(&path, port, detail);
         }
     }
-    let internal = tree::text(spec, "/internalTrafficPolicy");
+    let internal = tree::str_at(spec, "/internalTrafficPolicy");
     if matches!(kind, "ClusterIP" | "NodePort" | "LoadBalancer") || !internal.is_empty() {
         errors.one_of(&SPEC.child("internalTrafficPolicy"), internal, &["Cluster", "Local"]);
     }
-    let distribution = tree::text(spec, "/trafficDistribution");
+    let distribution = tree::str_at(spec, "/trafficDistribution");
     if !distribution.is_empty() {
         errors.one_of(&SPEC.child("trafficDistribution"), distribution, &DISTRIBUTIONS);
     }
@@ -252,7 +252,7 @@ fn traffic(spec: &Value, kind: &str, errors: &mut FieldErrors) {
 
 /// Validates immutable addresses, unless the service is or was of type ExternalName.
 fn changes(new: &Value, old: &Value, errors: &mut FieldErrors) {
-    let is_name = |spec| tree::text(spec, "/type") == "ExternalName";
+    let is_name = |spec| tree::str_at(spec, "/type") == "ExternalName";
     if is_name(new) || is_name(old) {
         return;
     }
@@ -261,7 +261,7 @@ fn changes(new: &Value, old: &Value, errors: &mut FieldErrors) {
     if broken.len() == 0 {
         kept_addresses(new, old, errors);
     }
-    let is_balancer = |spec| tree::text(spec, "/type") == "LoadBalancer";
+    let is_balancer = |spec| tree::str_at(spec, "/type") == "LoadBalancer";
     if is_balancer(new) && is_balancer(old) {
         kept_balancer(new, old, errors);
     }
@@ -285,7 +285,7 @@ fn kept_balancer(new: &Value, old: &Value, errors: &mut FieldErrors) {
     }
     let health = |spec| {
         let port = tree::integer(spec, "/healthCheckNodePort").unwrap_or_default();
-        (tree::text(spec, "/externalTrafficPolicy") == "Local").then_some(port)
+        (tree::str_at(spec, "/externalTrafficPolicy") == "Local").then_some(port)
     };
     if let (Some(port), Some(before)) = (health(new), health(old))
         && port != before
