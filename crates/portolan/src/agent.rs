@@ -64,10 +64,14 @@ pub(crate) async fn run(arguments: arguments::Agent) -> Result<()> {
     let observed = follower.clone();
     Pages::new(metrics, move || readiness(&observed)).serve(pages, &scope);
     tokio::select! {
-        synced = follower.synced() => if synced { anstream::println!("ready") },
+        synced = follower.synced() => if synced {
+            anstream::println!("ready");
+            tracing::info!("agent is ready");
+        },
         () = scope.requested() => {}
     }
     scope.requested().await;
+    tracing::info!("agent stops");
     scope.drain(DRAIN).await.context("cannot stop in time")
 }
 

@@ -17,6 +17,7 @@ pub(crate) async fn run(arguments: arguments::Server) -> Result<()> {
     scope.request_on_signals().context("cannot listen for signals")?;
     let clock = Clock::system();
     let metrics = metrics::of_process("server");
+    tracing::info!(version = env!("CARGO_PKG_VERSION"), "control plane starts");
     let control_plane = match (&arguments.kubeconfig, &arguments.dir) {
         (Some(kubeconfig), _) => ControlPlane::existing(kubeconfig, arguments.context.as_deref()).await?,
         (None, Some(dir)) => {
@@ -48,7 +49,10 @@ pub(crate) async fn run(arguments: arguments::Server) -> Result<()> {
         metrics::serve(&metrics, address, &scope)?;
     }
     anstream::println!("ready");
+    tracing::info!("control plane is ready");
     scope.requested().await;
+    tracing::info!("control plane stops");
     control_plane.stop(&scope, DRAIN).await;
+    tracing::info!("control plane has stopped");
     Ok(())
 }
