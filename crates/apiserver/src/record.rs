@@ -16,6 +16,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
+use portolan_net::TraceContext;
 use portolan_store::{Payload, PayloadError, Revision};
 use serde::Deserialize;
 use serde_json::{Map, Value};
@@ -147,6 +148,8 @@ struct Pending {
     opening: Arc<Opening>,
     /// Reserved space for opening and revision, then the content and the end of the frame.
     buffer: Vec<u8>,
+    /// The trace of the request that writes it.
+    trace: Option<TraceContext>,
 }
 
 impl Record {
@@ -157,10 +160,16 @@ impl Record {
         let mut buffer = vec![0; room];
         let metadata_end = write_content(&mut buffer, object);
         let summary = Summary::of(object);
-        Self::pending(opening, buffer, metadata_end - room, summary)
+        Self::pending(opening, buffer, metadata_end - room, summary, TraceContext::current())
     }
 
-    fn pending(opening: Arc<Opening>, mut buffer: Vec<u8>, metadata: usize, summary: Summary) -> Self {
+    fn pending(
+        opening: Arc<Opening>,
+        mut buffer: Vec<u8>,
+        metadata: usize,
+        summary: Summary,
+        trace: Option<TraceContext>,
+    ) -> Self {
         buffer.extend_from_slice(FRAME_END.as_bytes());
         buffer.shrink_to_fit();
         Self {
@@ -168,7 +177,7 @@ impl Record {
             offsets: opening.offsets,
             revision_digits: 0,
             metadata,
-            pending: Some(Box::new(Pending { opening, buffer })),
+            pending: Some(Box::new(Pending { opening, buffer, trace })),
             summary,
             deleted_frame: OnceLock::new(),
             fields: OnceLock::new(),
@@ -309,6 +318,10 @@ impl Payload for Record {
         buffer[middle..content].copy_from_slice(digits.as_bytes());
         self.revision_digits = count_digits(&digits);
         self.frame = Bytes::from(buffer).slice(start..);
+        if let Some(trace) = pending.trace {
+            // Before watches send the frame, so that caches in this process find it.
+            trace.note_write(&self.summary.uid, revision.0);
+        }
     }
 
     fn encode(&self) -> Bytes {
@@ -349,7 +362,7 @@ impl Payload for Record {
         // The raw text starts with `{`, the content has a quote and a comma instead.
         let metadata = header.metadata.get().len() + 1;
         let meta: RecordMeta = serde_json::from_str(header.metadata.get()).map_err(PayloadError::new)?;
-        let mut record = Self::pending(opening, buffer, metadata, meta.into());
+        let mut record = Self::pending(opening, buffer, metadata, meta.into(), None);
         record.stamp(revision);
         Ok(record)
     }

@@ -11,7 +11,9 @@ pub mod server;
 pub mod shutdown;
 pub mod telemetry;
 pub mod tls;
+pub mod trace;
 
 pub use clock::Clock;
 pub use kubeconfig::Kubeconfig;
 pub use shutdown::Shutdown;
+pub use trace::TraceContext;

@@ -7,6 +7,8 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use portolan_controlplane::{ServiceCidr, TlsSan, parse_advertise_address};
 use portolan_plan::dns::ZoneKind;
 
+#[cfg(feature = "otel")]
+use crate::collector_endpoint::{CollectorEndpoint, parse_endpoint};
 use crate::member::MemberAccess;
 #[cfg(feature = "playground")]
 use crate::playground::arguments::{Playground, Quickstart};
@@ -121,6 +123,10 @@ pub(crate) struct Server {
     /// on the API server, for users who may get the path].
     #[arg(long, value_name = "ADDRESS:PORT")]
     pub(crate) metrics_listen: Option<SocketAddr>,
+    /// Export traces to the OpenTelemetry collector at this http URL, with OTLP over HTTP; /v1/traces is appended
+    #[cfg(feature = "otel")]
+    #[arg(long, value_name = "URL", env = "OTEL_EXPORTER_OTLP_ENDPOINT", value_parser = parse_endpoint)]
+    pub(crate) otlp_endpoint: Option<CollectorEndpoint>,
 }
 
 #[derive(Debug, Args)]
@@ -149,6 +155,10 @@ pub(crate) struct Agent {
     /// Threads that answer UDP [default: one per core, at most four]
     #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u16).range(1..=256))]
     pub(crate) workers: Option<u16>,
+    /// Export traces to the OpenTelemetry collector at this http URL, with OTLP over HTTP; /v1/traces is appended
+    #[cfg(feature = "otel")]
+    #[arg(long, value_name = "URL", env = "OTEL_EXPORTER_OTLP_ENDPOINT", value_parser = parse_endpoint)]
+    pub(crate) otlp_endpoint: Option<CollectorEndpoint>,
 }
 
 /// The member's CoreDNS.

@@ -2,10 +2,13 @@
 //!
 //! The logic is in the crates below; this one reads arguments, connects the crates, and prints. The feature `playground`
 //! adds `portolan playground` and `portolan quickstart`; a build without it has the server, the agent and the commands.
+//! The feature `otel` adds the export of traces.
 
 mod agent;
 mod arguments;
 mod clusterset;
+#[cfg(feature = "otel")]
+mod collector_endpoint;
 mod dns;
 mod get;
 mod join;
@@ -21,6 +24,8 @@ mod quickstart;
 mod server;
 mod services;
 mod survey;
+#[cfg(feature = "otel")]
+mod traces;
 mod unjoin;
 mod why;
 
@@ -40,7 +45,13 @@ fn main() -> ExitCode {
         // Before any thread starts: a process with threads cannot enter a container.
         return portolan_playground::sandbox::inside(order);
     }
+    #[cfg(not(feature = "otel"))]
     output::log::start(&arguments.log, arguments.log_format);
+    #[cfg(feature = "otel")]
+    let exporter = match traces::start_with_log(&arguments) {
+        Ok(exporter) => exporter,
+        Err(error) => return output::fail(&error),
+    };
     #[cfg(feature = "playground")]
     if let Command::Playground(playground) = &arguments.command
         && let Err(error) = playground::obtain_rights(playground)
@@ -51,7 +62,12 @@ fn main() -> ExitCode {
         Ok(runtime) => runtime,
         Err(error) => return output::fail(&anyhow::Error::new(error).context("cannot start the runtime")),
     };
-    match runtime.block_on(run(arguments.command)) {
+    let ended = runtime.block_on(run(arguments.command));
+    #[cfg(feature = "otel")]
+    if let Some(exporter) = exporter {
+        exporter.stop();
+    }
+    match ended {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => output::fail(&error),
     }

@@ -38,6 +38,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use http::{Method, Request, Response, header};
 use portolan_api::Kind;
+use portolan_net::TraceContext;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tower::Service;
@@ -266,8 +267,15 @@ impl Client {
         self.transport.collect(response.into_body(), self.timeout).await
     }
 
-    /// Sends a request and waits for the head of the answer.
-    async fn send(&self, request: Request<Body>, timeout: Duration) -> Result<Response<Body>, ClientError> {
+    /// Sends a request and waits for the head of the answer. The server continues the trace of the pass.
+    async fn send(
+        &self,
+        mut request: Request<Body>,
+        timeout: Duration,
+    ) -> Result<Response<Body>, ClientError> {
+        if let Some(trace) = TraceContext::current() {
+            trace.insert_into(request.headers_mut());
+        }
         let Some(reporter) = &self.reporter else { return self.transport.send(request, timeout).await };
         let (method, started) = (request.method().clone(), Instant::now());
         let answer = self.transport.send(request, timeout).await;

@@ -156,13 +156,18 @@ pub fn run<R: Reconciler>(reconciler: Arc<R>, queue: &Queue<R::Key>, workers: us
     }
 }
 
-/// One pass over one key. What it logs is in a span that names the controller and the key.
+/// One pass over one key. What it logs is in a span that names the controller and the key, and that continues the trace
+/// of the change.
 async fn pass<R: Reconciler>(reconciler: &R, queue: &Queue<R::Key>, key: &R::Key) -> Next {
     let controller = queue.name();
     let cluster = queue.cluster().map(ClusterName::as_str);
     let span = tracing::debug_span!("reconcile", controller, cluster, %key);
+    let origin = queue.origin(key);
+    if let Some(trace) = origin.trace {
+        trace.set_parent_of(&span);
+    }
     let reconciling = AssertUnwindSafe(reconciler.reconcile(key)).catch_unwind().instrument(span);
-    let ended = ORIGIN.scope(queue.origin(key), reconciling).await;
+    let ended = ORIGIN.scope(origin.at, reconciling).await;
     let (result, next) = match ended {
         Ok(Outcome::Done) => (PassResult::Done, Next::Forget),
         Ok(Outcome::RequeueAfter(delay)) => (PassResult::Requeued, Next::After(delay)),

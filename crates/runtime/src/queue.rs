@@ -31,13 +31,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use parking_lot::Mutex;
+use portolan_net::TraceContext;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use crate::backoff::Backoff;
 use crate::cluster_name::ClusterName;
 use crate::metrics::{Metrics, QueueLoad, QueueMeter, QueueProbe, QueueReader};
-use state::QueueState;
+use state::{Origin, QueueState};
 
 tokio::task_local! {
     /// The time of the change that the running pass follows from. Keys that the pass adds to other queues inherit it, so
@@ -46,8 +47,8 @@ tokio::task_local! {
 }
 
 /// The origin of what happens now: that of the running pass, else `now`.
-fn origin(now: Instant) -> Instant {
-    ORIGIN.try_with(|origin| *origin).unwrap_or(now)
+fn origin(now: Instant) -> Origin {
+    Origin { at: ORIGIN.try_with(|at| *at).unwrap_or(now), trace: TraceContext::current() }
 }
 
 /// A key of a queue.
@@ -261,9 +262,9 @@ impl<K: Key> Queue<K> {
         self.shared.wake.notify_one();
     }
 
-    /// The time of the change that a pending key follows from.
-    pub(crate) fn origin(&self, key: &K) -> Instant {
-        self.shared.state.lock().origin(key).unwrap_or_else(Instant::now)
+    /// The change that a pending key follows from.
+    pub(crate) fn origin(&self, key: &K) -> Origin {
+        self.shared.state.lock().origin(key).unwrap_or_else(|| Origin::at(Instant::now()))
     }
 
     /// Failures of a key since its last success.

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::StatusCode;
+use portolan_net::TraceContext;
 use tracing::Span;
 
 use crate::auth::User;
@@ -26,10 +27,10 @@ pub(super) struct Subject {
     pub(super) user: Option<Arc<User>>,
 }
 
-/// The span of a request for a resource.
+/// The span of a request for a resource; it continues the trace of the client.
 pub(super) fn span(call: &Call) -> Span {
     let info = &call.info;
-    tracing::debug_span!(
+    let span = tracing::debug_span!(
         "request",
         verb = info.verb,
         group = %info.group,
@@ -38,7 +39,11 @@ pub(super) fn span(call: &Call) -> Span {
         namespace = %info.namespace,
         name = %info.name,
         user = %call.user.name,
-    )
+    );
+    if let Some(trace) = TraceContext::from_headers(&call.headers) {
+        trace.set_parent_of(&span);
+    }
+    span
 }
 
 /// Counts and logs an answered request.

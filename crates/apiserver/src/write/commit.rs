@@ -1,5 +1,8 @@
 //! Commits a write to the store.
 
+use std::sync::Arc;
+
+use portolan_net::TraceContext;
 use portolan_object::Status;
 use portolan_store::{Batch, CommitError, Unavailable, Versioned};
 
@@ -25,6 +28,15 @@ pub(super) async fn commit(
         Err(CommitError::Conflict { .. }) => Err(NotCommitted::Conflict),
         Err(CommitError::Unavailable { source }) => Err(NotCommitted::Refused(unavailable(&source))),
     }
+}
+
+/// Deletes an object at the version of `item`.
+pub(super) async fn commit_deletion(server: &Server, item: &Versioned<Record>) -> Result<(), NotCommitted> {
+    if let Some(trace) = TraceContext::current() {
+        // Before the deletion, so that caches in this process find it.
+        trace.note_deletion(&item.value.summary().uid);
+    }
+    commit(server, Batch::delete(Arc::clone(&item.key), item.modified)).await.map(drop)
 }
 
 /// 503 with the cause.

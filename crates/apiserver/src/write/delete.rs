@@ -8,7 +8,7 @@ use portolan_object::{GroupVersionKind, Status, builtin};
 use portolan_store::{Batch, Versioned};
 use serde_json::{Value, json};
 
-use super::commit::{NotCommitted, commit};
+use super::commit::{NotCommitted, commit, commit_deletion};
 use super::deletion::{self, Decision};
 use super::{admission, body, claims, metadata, namespaces};
 use crate::call::{Call, read_body};
@@ -147,13 +147,10 @@ pub(super) async fn remove(
         }
         let outcome = match decision {
             Decision::Keep => return Ok(Some(Deleted::Stays(item))),
-            Decision::Remove(last) => {
-                let batch = Batch::delete(Arc::clone(&item.key), item.modified);
-                commit(server, batch).await.map(|_| {
-                    claims::release(server, call, &last);
-                    Deleted::Gone(last)
-                })
-            }
+            Decision::Remove(last) => commit_deletion(server, &item).await.map(|()| {
+                claims::release(server, call, &last);
+                Deleted::Gone(last)
+            }),
             Decision::Mark(new) => {
                 let record = resource.encode(Change::Modified, &resource.stored(&new));
                 let batch = Batch::update(Arc::clone(&item.key), item.modified, record);

@@ -5,7 +5,7 @@ use portolan_object::Status;
 use portolan_store::{Batch, Versioned};
 use serde_json::Value;
 
-use super::commit::{NotCommitted, commit};
+use super::commit::{NotCommitted, commit, commit_deletion};
 use super::create::{Written, insert};
 use super::field_manager::FieldManager;
 use super::metadata::{self, Origin};
@@ -206,7 +206,7 @@ fn copy(source: &Value, target: &mut Value, path: &str) {
 async fn store(call: &Call, item: &Versioned<Record>, new: Value) -> Result<Written, NotCommitted> {
     let (server, resource) = (&call.server, &call.resource);
     if is_released(&new) {
-        commit(server, Batch::delete(item.key.clone(), item.modified)).await?;
+        commit_deletion(server, item).await?;
         claims::release(server, call, &new);
         return Ok(Written::Shown(new));
     }

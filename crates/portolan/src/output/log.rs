@@ -6,14 +6,43 @@ use crate::arguments::LogFormat;
 
 /// Starts logging; a filter that cannot be parsed is reported and replaced by `warn`.
 pub(crate) fn start(filter: &str, format: LogFormat) {
-    let parsed = EnvFilter::try_new(filter);
-    let failure = parsed.as_ref().err().map(ToString::to_string);
-    let filter = parsed.unwrap_or_else(|_| EnvFilter::new("warn"));
+    let (filter, failure) = parse(filter);
     let subscriber = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     match format {
         LogFormat::Text => subscriber.with_target(false).init(),
         LogFormat::Json => subscriber.json().flatten_event(true).with_span_list(false).init(),
     }
+    report(failure);
+}
+
+/// As [`start`], beside a layer with a filter of its own.
+#[cfg(feature = "otel")]
+pub(crate) fn start_beside<L>(layer: L, filter: &str, format: LogFormat)
+where
+    L: tracing_subscriber::Layer<tracing_subscriber::Registry> + Send + Sync,
+{
+    use tracing_subscriber::layer::{Layer, SubscriberExt};
+    use tracing_subscriber::util::SubscriberInitExt;
+
+    let (filter, failure) = parse(filter);
+    let log = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
+    let log = match format {
+        LogFormat::Text => log.with_target(false).boxed(),
+        LogFormat::Json => log.json().flatten_event(true).with_span_list(false).boxed(),
+    };
+    tracing_subscriber::registry().with(layer).with(log.with_filter(filter)).init();
+    report(failure);
+}
+
+/// The filter, and why `warn` replaces it.
+fn parse(filter: &str) -> (EnvFilter, Option<String>) {
+    match EnvFilter::try_new(filter) {
+        Ok(filter) => (filter, None),
+        Err(error) => (EnvFilter::new("warn"), Some(error.to_string())),
+    }
+}
+
+fn report(failure: Option<String>) {
     if let Some(failure) = failure {
         tracing::warn!(%failure, "cannot parse the log filter, logging warnings");
     }

@@ -16,9 +16,11 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use portolan_net::TraceContext;
 use portolan_object::ObjectKey;
 use tokio::sync::watch;
 use tokio::time::Instant;
+use tracing::Span;
 
 use crate::backoff::Backoff;
 use crate::cache::Content;
@@ -196,9 +198,10 @@ impl<T: Content> Reflector<T> {
     fn apply(&mut self, event: WatchEvent<T>) {
         let version = match event {
             WatchEvent::Added(seen) | WatchEvent::Modified(seen) => {
-                let Seen { key, resource_version, object } = seen;
+                let Seen { key, resource_version, object, trace } = seen;
                 self.versions.insert(key.clone(), resource_version.clone());
-                self.shared.put(key, &resource_version, object);
+                let span = self.span(&key, trace);
+                span.in_scope(|| self.shared.put(key, &resource_version, object));
                 resource_version
             }
             WatchEvent::Known { key, resource_version } => {
@@ -207,15 +210,24 @@ impl<T: Content> Reflector<T> {
                 resource_version
             }
             WatchEvent::Deleted(seen) => {
-                let Seen { key, resource_version, object } = seen;
+                let Seen { key, resource_version, object, trace } = seen;
                 self.versions.remove(&key);
-                self.shared.remove(key, &resource_version, object);
+                let span = self.span(&key, trace);
+                span.in_scope(|| self.shared.remove(key, &resource_version, object));
                 resource_version
             }
             WatchEvent::Bookmark { resource_version, .. } => resource_version,
         };
         self.contact();
         self.progress.observed(version);
+    }
+
+    /// The span in which observers learn of a change, so that keys they add to queues continue its trace.
+    fn span(&self, key: &ObjectKey, trace: Option<TraceContext>) -> Span {
+        let Some(trace) = trace else { return Span::none() };
+        let span = tracing::debug_span!("change", resource = %self.api.resource(), %key);
+        trace.set_parent_of(&span);
+        span
     }
 
     /// Notes that the watch works.
@@ -230,7 +242,7 @@ impl<T: Content> Reflector<T> {
         let mut versions = HashMap::with_capacity(items.len());
         let mut objects = Vec::with_capacity(items.len());
         for seen in items {
-            let Seen { key, resource_version, object } = seen;
+            let Seen { key, resource_version, object, .. } = seen;
             versions.insert(key.clone(), resource_version);
             objects.push((key, object));
         }

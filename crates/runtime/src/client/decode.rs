@@ -6,6 +6,7 @@
 use std::borrow::Cow;
 
 use bytes::Bytes;
+use portolan_net::TraceContext;
 use portolan_object::{ObjectKey, Status};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -23,6 +24,9 @@ pub struct Seen<T> {
     pub resource_version: String,
     /// The object.
     pub object: T,
+    /// The trace of the write that made this version, or that deleted the object. Known in watches of a server in this
+    /// process.
+    pub(crate) trace: Option<TraceContext>,
 }
 
 /// One page of a list.
@@ -76,6 +80,8 @@ pub(crate) struct Metadata<'a> {
     #[serde(borrow, default)]
     resource_version: Option<Cow<'a, str>>,
     #[serde(borrow, default)]
+    uid: Option<Cow<'a, str>>,
+    #[serde(borrow, default)]
     annotations: Option<InitialEventsEnd<'a>>,
     #[serde(borrow, default)]
     managed_fields: Option<&'a RawValue>,
@@ -121,12 +127,25 @@ impl Envelope<'_> {
     fn resource_version(&self) -> String {
         self.metadata.resource_version.as_deref().unwrap_or_default().to_owned()
     }
+
+    fn seen<T>(&self, object: T) -> Seen<T> {
+        Seen { key: self.key(), resource_version: self.resource_version(), object, trace: None }
+    }
+
+    /// UID and version.
+    fn version(&self) -> (&str, &str) {
+        let metadata = &self.metadata;
+        (
+            metadata.uid.as_deref().unwrap_or_default(),
+            metadata.resource_version.as_deref().unwrap_or_default(),
+        )
+    }
 }
 
 /// Decodes one object. Items of built-in lists have no `apiVersion` and `kind`; they are added.
 fn object<T: DeserializeOwned>(raw: &str, resource: &Resource) -> Result<Seen<T>, serde_json::Error> {
     let envelope: Envelope<'_> = serde_json::from_str(raw)?;
-    let seen = |object| Seen { key: envelope.key(), resource_version: envelope.resource_version(), object };
+    let seen = |object| envelope.seen(object);
     if envelope.kind.is_some() {
         return Ok(seen(serde_json::from_str(raw)?));
     }
@@ -155,7 +174,7 @@ fn object_of<T: DeserializeOwned>(
     }
     let shortened = envelope.metadata.managed_fields.and_then(|fields| without(raw, fields.get()));
     let object = serde_json::from_str(shortened.as_deref().unwrap_or(raw))?;
-    Ok(Seen { key: envelope.key(), resource_version: envelope.resource_version(), object })
+    Ok(envelope.seen(object))
 }
 
 /// `raw` without the field `managedFields`; `value` is the slice of `raw` that holds its value. `None` if the text around
@@ -223,11 +242,17 @@ fn event<T: DeserializeOwned>(
             if is_known(&key, &resource_version) {
                 return Ok(WatchEvent::Known { key, resource_version });
             }
-            let seen = object_of(&envelope, raw, resource).map_err(unreadable)?;
+            let mut seen = object_of(&envelope, raw, resource).map_err(unreadable)?;
+            let (uid, version) = envelope.version();
+            seen.trace = TraceContext::of_write(uid, version);
             Ok(if kind == "ADDED" { WatchEvent::Added(seen) } else { WatchEvent::Modified(seen) })
         }
         "DELETED" => {
-            object_without_managed_fields(raw, resource).map(WatchEvent::Deleted).map_err(unreadable)
+            let envelope: Envelope<'_> = serde_json::from_str(raw).map_err(unreadable)?;
+            let mut seen = object_of(&envelope, raw, resource).map_err(unreadable)?;
+            let (uid, version) = envelope.version();
+            seen.trace = TraceContext::of_deletion(uid, version);
+            Ok(WatchEvent::Deleted(seen))
         }
         "BOOKMARK" => {
             let envelope: Envelope<'_> = serde_json::from_str(raw).map_err(unreadable)?;

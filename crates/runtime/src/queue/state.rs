@@ -5,6 +5,7 @@ use std::hash::Hash;
 use std::sync::Arc;
 use std::time::Duration;
 
+use portolan_net::TraceContext;
 use tokio::time::Instant;
 
 use crate::metrics::QueueLoad;
@@ -29,23 +30,38 @@ pub(super) struct QueueState<K> {
     closed: bool,
 }
 
+/// The change that led to the addition of a key, perhaps through other controllers.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Origin {
+    /// When it happened.
+    pub(crate) at: Instant,
+    /// The trace that it belongs to.
+    pub(crate) trace: Option<TraceContext>,
+}
+
+impl Origin {
+    /// A change outside of traces.
+    pub(crate) fn at(at: Instant) -> Self {
+        Self { at, trace: None }
+    }
+}
+
 /// A key in a pass.
 struct Running {
     since: Instant,
     /// When it was added during the pass, and the origin of that.
-    again: Option<(Instant, Instant)>,
+    again: Option<(Instant, Origin)>,
 }
 
 /// A key from its first addition to the pass that succeeds.
 struct Pending {
     since: Instant,
-    /// When the change happened that led to the addition, perhaps through other controllers.
-    origin: Instant,
+    origin: Origin,
     failures: u32,
 }
 
 impl Pending {
-    fn new(since: Instant, origin: Instant) -> Self {
+    fn new(since: Instant, origin: Origin) -> Self {
         Self { since, origin, failures: 0 }
     }
 }
@@ -92,8 +108,8 @@ impl<K: Clone + Eq + Hash> QueueState<K> {
         self.len() == 0 && self.running.is_empty()
     }
 
-    /// Makes a key ready at `now`, because of a change at `origin`. True if a worker must be woken.
-    pub(super) fn add(&mut self, key: K, lane: Arc<str>, now: Instant, origin: Instant) -> bool {
+    /// Makes a key ready at `now`, because of the change `origin`. True if a worker must be woken.
+    pub(super) fn add(&mut self, key: K, lane: Arc<str>, now: Instant, origin: Origin) -> bool {
         if let Some(entry) = self.due.remove(&key) {
             self.delayed.remove(&entry);
         }
@@ -138,7 +154,7 @@ impl<K: Clone + Eq + Hash> QueueState<K> {
             let key = entry.remove();
             self.due.remove(&key);
             let lane = lane_of(&key);
-            self.add(key, lane, now, now);
+            self.add(key, lane, now, Origin::at(now));
         }
     }
 
@@ -199,7 +215,7 @@ impl<K: Clone + Eq + Hash> QueueState<K> {
     }
 
     pub(super) fn count_failure(&mut self, key: &K, now: Instant) -> u32 {
-        let pending = self.pending.entry(key.clone()).or_insert(Pending::new(now, now));
+        let pending = self.pending.entry(key.clone()).or_insert(Pending::new(now, Origin::at(now)));
         pending.failures = pending.failures.saturating_add(1);
         pending.failures
     }
@@ -208,11 +224,11 @@ impl<K: Clone + Eq + Hash> QueueState<K> {
     pub(super) fn succeed(&mut self, key: &K, now: Instant) -> Option<Latency> {
         let pending = self.pending.remove(key)?;
         let since = |instant: Instant| now.duration_since(instant);
-        Some(Latency { reconcile: since(pending.since), change: since(pending.origin) })
+        Some(Latency { reconcile: since(pending.since), change: since(pending.origin.at) })
     }
 
     /// The change that led to the addition of a key.
-    pub(super) fn origin(&self, key: &K) -> Option<Instant> {
+    pub(super) fn origin(&self, key: &K) -> Option<Origin> {
         self.pending.get(key).map(|pending| pending.origin)
     }
 

@@ -169,7 +169,7 @@ proptest! {
         let mut owed: BTreeMap<u8, bool> = BTreeMap::new();
         for step in steps {
             match step {
-                Step::Add(key) => { state.add(key, lane(&key), now, now); owed.insert(key, true); }
+                Step::Add(key) => { state.add(key, lane(&key), now, Origin::at(now)); owed.insert(key, true); }
                 Step::AddAfter(key, millis) => {
                     state.add_at(key, now + Duration::from_millis(millis));
                     owed.insert(key, true);
