@@ -17,6 +17,12 @@ pub fn portolan() -> PathBuf {
     binary
 }
 
+/// The program that runs `portolan server`: [`portolan`], or the one that `PORTOLAN_SERVER` names, such as a build without
+/// the playground.
+pub fn server() -> PathBuf {
+    env::var_os("PORTOLAN_SERVER").map_or_else(portolan, PathBuf::from)
+}
+
 /// One of kubectl, kube-apiserver, kube-controller-manager, etcd and etcd-3.4.
 ///
 /// # Panics

@@ -92,7 +92,7 @@ fn log(folder: &TempDir) -> PathBuf {
 
 fn spawn(folder: &TempDir, address: SocketAddr, arguments: &[&str]) -> Child {
     let log = std::fs::OpenOptions::new().create(true).append(true).open(log(folder));
-    let mut command = Command::new(programs::portolan());
+    let mut command = Command::new(programs::server());
     command
         .arg("server")
         .arg("--dir")

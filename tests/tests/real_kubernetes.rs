@@ -8,7 +8,7 @@ use std::process::Command;
 use portolan_e2e::binary::portolan;
 use portolan_e2e::kubernetes::{ControlPlane, OLD_ETCD, Programs, Role};
 use portolan_e2e::steps::{apply, apply_text, derived_service_address, request};
-use portolan_e2e::{Kubectl, Playground, eventually, programs, text};
+use portolan_e2e::{Kubectl, Playground, Server, eventually, programs, text};
 use tempfile::TempDir;
 
 /// A playground configuration with the given control planes as members.
@@ -58,6 +58,31 @@ fn members_are_real() {
     let members = [("member1", "10.10.0.0/16", &member1), ("member2", "10.12.0.0/16", &member2)];
     let playground = start(&config(&folder, &members));
     walk(&playground.hub(), &member1.kubectl(), &member2.kubectl());
+}
+
+/// `portolan server` as the only control plane. The playground plays the nodes of the members and nothing else: its own
+/// control plane has let them leave.
+#[test]
+fn a_server_alone_runs_the_walkthrough_on_real_members() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let member1 = ControlPlane::start(Role::Member, "10.11.0.0/16");
+    let member2 = ControlPlane::start(Role::Member, "10.13.0.0/16");
+    let members = [("member1", "10.10.0.0/16", &member1), ("member2", "10.12.0.0/16", &member2)];
+    let playground = start(&config(&folder, &members));
+    let played = playground.directory().join("portolan.config");
+    let server = Server::start("127.0.0.1", &[]);
+    for (name, _, member) in members {
+        let cluster = ["--cluster-kubeconfig", text(&member.kubeconfig())].map(str::to_owned);
+        let command = |verb: &str, hub: &Path| {
+            let mut arguments = vec![verb, name, "--kubeconfig", text(hub)];
+            arguments.extend(cluster.iter().map(String::as_str));
+            let finished = portolan(&arguments);
+            assert_eq!(finished.code, Some(0), "{verb} {name}: {finished}");
+        };
+        command("unjoin", &played);
+        command("join", &server.kubeconfig());
+    }
+    walk(&server.kubectl(), &member1.kubectl(), &member2.kubectl());
 }
 
 #[test]
