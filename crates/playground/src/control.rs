@@ -24,7 +24,7 @@ use crate::network::{ClusterName, Link, Network, SwitchError};
 /// Name of the socket in the state directory.
 const SOCKET: &str = "control.sock";
 /// Bytes of a command; longer lines are rejected.
-const MAX_LINE: u64 = 64 << 10;
+const MAX_LINE_BYTES: u64 = 64 << 10;
 /// Timeout of one connection.
 const EXCHANGE_TIMEOUT: Duration = Duration::from_secs(10);
 /// Exchanges at a time; more wait in the kernel.
@@ -153,7 +153,7 @@ impl Drop for RemovedOnDrop {
 async fn answer(stream: UnixStream, network: &Network) -> io::Result<()> {
     let (reader, mut writer) = stream.into_split();
     let mut line = String::new();
-    BufReader::new(reader.take(MAX_LINE)).read_line(&mut line).await?;
+    BufReader::new(reader.take(MAX_LINE_BYTES)).read_line(&mut line).await?;
     let answer = match serde_json::from_str(&line) {
         Ok(command) => match execute(command, network).await {
             Ok(()) => Answer::Links(links(network)),

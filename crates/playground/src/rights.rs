@@ -13,7 +13,7 @@ use rustix::process::{getegid, geteuid};
 use rustix::thread::{CapabilitySet, capabilities};
 
 /// Capabilities that namespaces mode needs.
-const NEEDED: CapabilitySet = CapabilitySet::SYS_ADMIN.union(CapabilitySet::NET_ADMIN);
+const NEEDED_CAPABILITIES: CapabilitySet = CapabilitySet::SYS_ADMIN.union(CapabilitySet::NET_ADMIN);
 
 /// Settings of Linux that forbid user namespaces: name, forbidding value, allowing value.
 const SETTINGS: &[Setting] = &[
@@ -43,7 +43,7 @@ type Setting = (&'static str, &'static str, &'static str);
 /// # Errors
 /// [`Denied`] when the machine forbids it.
 pub fn obtain() -> Result<(), Denied> {
-    if capabilities(None).is_ok_and(|own| own.effective.contains(NEEDED)) {
+    if capabilities(None).is_ok_and(|own| own.effective.contains(NEEDED_CAPABILITIES)) {
         return Ok(());
     }
     enter().map_err(|source| Denied { source, setting: forbidding_setting(setting) })

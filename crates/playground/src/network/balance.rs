@@ -108,10 +108,10 @@ mod tests {
     use super::*;
     use crate::network::address::Protocol;
 
-    const FRONT: &str = "10.13.0.9:80";
+    const FRONTEND: &str = "10.13.0.9:80";
 
     fn frontend() -> Frontend {
-        Frontend { address: FRONT.parse().expect("address"), protocol: Protocol::Tcp }
+        Frontend { address: FRONTEND.parse().expect("address"), protocol: Protocol::Tcp }
     }
 
     fn backend(endpoints: &[(&str, &str)]) -> Backend {

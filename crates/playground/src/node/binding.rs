@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use parking_lot::Mutex;
+use portolan_api::kubernetes::{View, condition};
 use portolan_api::resources;
 use portolan_net::{Clock, Shutdown};
 use portolan_object::time::format_time;
@@ -18,7 +19,7 @@ use portolan_runtime::events::{EventRecorder, Regarding, Severity};
 use portolan_runtime::{Api, Cache, Client, ClientError, Queue};
 use serde_json::{Value, json};
 
-use crate::node::pod_spec::{PodSpec, is_finished, node_of};
+use crate::node::pod_spec::{PodSpec, PodSummary, node_of};
 use crate::node::schedule::{self, Unschedulable};
 
 /// Interval between attempts to schedule an unschedulable pod, in addition to changes of nodes.
@@ -60,12 +61,13 @@ pub(crate) fn start(
 
 /// Whether this scheduler must bind the pod.
 fn is_pending(pod: &Object) -> bool {
-    let gates = pod.at(&["spec", "schedulingGates"]).and_then(Value::as_array);
-    node_of(pod).is_empty()
+    // A pod that cannot be read is not scheduled.
+    let Ok(summary) = PodSummary::read(pod) else { return false };
+    summary.spec.node_name.is_empty()
         && !pod.is_deleting()
-        && !is_finished(pod)
-        && matches!(pod.str_at(&["spec", "schedulerName"]), "" | "default-scheduler")
-        && gates.is_none_or(Vec::is_empty)
+        && !summary.is_finished()
+        && matches!(summary.spec.scheduler_name, "" | "default-scheduler")
+        && summary.spec.scheduling_gates.is_empty()
 }
 
 struct Binder {
@@ -152,16 +154,12 @@ impl Binder {
 
     /// Writes the reason into the pod's condition unless it is there.
     async fn report_unschedulable(&self, pod: &Object, reason: &Unschedulable) -> Result<(), ClientError> {
-        let conditions = pod.at(&["status", "conditions"]).and_then(Value::as_array);
-        let mut conditions = conditions.cloned().unwrap_or_default();
-        let is_known = conditions.iter().any(|condition| {
-            condition["type"] == "PodScheduled"
-                && condition["status"] == "False"
-                && condition["message"] == reason.message
-        });
-        if is_known {
+        let reported = condition(pod, "PodScheduled");
+        if reported.is_some_and(|known| known.status == "False" && known.message == reason.message) {
             return Ok(());
         }
+        let conditions = pod.at(&["status", "conditions"]).and_then(Value::as_array);
+        let mut conditions = conditions.cloned().unwrap_or_default();
         conditions.retain(|condition| condition["type"] != "PodScheduled");
         conditions.push(json!({
             "type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": reason.message,

@@ -14,6 +14,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use parking_lot::Mutex;
+use portolan_api::kubernetes::{View, ViewError};
 use portolan_api::resources;
 use portolan_net::{Clock, Shutdown};
 use portolan_object::{Object, ObjectKey};
@@ -25,7 +26,7 @@ use serde_json::{Value, json};
 
 use crate::network::{AttachError, ClusterName, Interface, Network};
 use crate::node::binding::regarding;
-use crate::node::pod_spec::{PodSpec, RestartPolicy, is_finished, node_of};
+use crate::node::pod_spec::{PodSpec, PodSummary, RestartPolicy, is_finished, node_of};
 use crate::node::record::{ContainerState, NextStep};
 use crate::node::status::{self, StatusInput};
 use crate::pods::Pods;
@@ -75,6 +76,8 @@ enum PassError {
     Address(#[from] AttachError),
     #[error("the pod's spec is unreadable")]
     Spec(#[from] serde_json::Error),
+    #[error(transparent)]
+    View(#[from] ViewError),
 }
 
 /// Starts the controller. Pods that ran before keep their addresses.
@@ -186,7 +189,7 @@ impl Lifecycle {
     fn attach(&self, pod: &Object) -> Result<RunningPod, PassError> {
         let spec = PodSpec::of(pod)?;
         let node = &self.context.nodes[node_of(pod)];
-        let known: Option<IpAddr> = pod.str_at(&["status", "podIP"]).parse().ok();
+        let known: Option<IpAddr> = PodSummary::read(pod)?.status.pod_ip.parse().ok();
         let (network, cluster) = (&self.context.network, &self.context.cluster);
         let interface = match known {
             _ if spec.host_network => node.clone(),

@@ -2,18 +2,17 @@
 
 use std::collections::BTreeMap;
 
+use portolan_api::kubernetes::View;
 use portolan_api::meta::Toleration;
+use portolan_api::resources::{self, StaticResource};
 use portolan_object::Object;
 use serde::Deserialize;
-use serde_json::Value;
 
 /// `PodSpec`.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 pub(crate) struct PodSpec {
     pub(crate) node_name: String,
-    pub(crate) scheduler_name: String,
-    pub(crate) scheduling_gates: Vec<Value>,
     pub(crate) node_selector: BTreeMap<String, String>,
     pub(crate) affinity: Affinity,
     pub(crate) tolerations: Vec<Toleration>,
@@ -257,12 +256,57 @@ impl ContainerSpec {
     }
 }
 
-/// The node of a pod; empty when it is not bound.
+/// The fields by which controllers select a pod, read without copies.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub(crate) struct PodSummary<'a> {
+    #[serde(borrow)]
+    pub(crate) spec: PodSummarySpec<'a>,
+    pub(crate) status: PodSummaryStatus<'a>,
+}
+
+/// `spec` of a [`PodSummary`].
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub(crate) struct PodSummarySpec<'a> {
+    pub(crate) node_name: &'a str,
+    pub(crate) scheduler_name: &'a str,
+    pub(crate) scheduling_gates: Vec<SchedulingGate<'a>>,
+}
+
+/// `spec.schedulingGates` of a Pod.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub(crate) struct SchedulingGate<'a> {
+    pub(crate) name: &'a str,
+}
+
+/// `status` of a [`PodSummary`].
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub(crate) struct PodSummaryStatus<'a> {
+    pub(crate) phase: &'a str,
+    #[serde(rename = "podIP")]
+    pub(crate) pod_ip: &'a str,
+}
+
+impl<'a> View<'a> for PodSummary<'a> {
+    const RESOURCE: StaticResource = resources::POD;
+}
+
+impl PodSummary<'_> {
+    /// Whether the phase is final.
+    pub(crate) fn is_finished(&self) -> bool {
+        matches!(self.status.phase, "Succeeded" | "Failed")
+    }
+}
+
+/// The node of a pod; empty when it is not bound, or cannot be read.
 pub(crate) fn node_of(pod: &Object) -> &str {
-    pod.str_at(&["spec", "nodeName"])
+    PodSummary::read(pod).map_or("", |summary| summary.spec.node_name)
 }
 
 /// Whether the phase of a pod is final.
 pub(crate) fn is_finished(pod: &Object) -> bool {
-    matches!(pod.str_at(&["status", "phase"]), "Succeeded" | "Failed")
+    PodSummary::read(pod).is_ok_and(|summary| summary.is_finished())
 }

@@ -5,7 +5,9 @@
 
 use std::collections::BTreeMap;
 
+use portolan_api::kubernetes::View;
 use portolan_api::meta::Taint;
+use portolan_api::resources::{self, StaticResource};
 use portolan_object::Object;
 use portolan_object::selector::{Operator, Requirement};
 use serde::Deserialize;
@@ -61,8 +63,9 @@ fn explain(total: usize, refusals: &BTreeMap<String, usize>) -> String {
 
 /// Why a node is not feasible for the pod; `None` when it is.
 fn refusal(spec: &PodSpec, node: &Object, load: usize) -> Option<String> {
-    let node_spec: NodeSpec =
-        node.at(&["spec"]).and_then(|spec| NodeSpec::deserialize(spec).ok()).unwrap_or_default();
+    let Ok(NodeView { spec: node_spec, status }) = NodeView::read(node) else {
+        return Some("node(s) had an unreadable spec".to_owned());
+    };
     if node_spec.unschedulable {
         return Some("node(s) were unschedulable".to_owned());
     }
@@ -81,8 +84,34 @@ fn refusal(spec: &PodSpec, node: &Object, load: usize) -> Option<String> {
     if !selected || !fits {
         return Some("node(s) didn't match Pod's node affinity/selector".to_owned());
     }
-    let room = node.str_at(&["status", "allocatable", "pods"]).parse().unwrap_or(DEFAULT_MAX_PODS);
+    let room = status.allocatable.pods.parse().unwrap_or(DEFAULT_MAX_PODS);
     (load >= room).then(|| "Too many pods".to_owned())
+}
+
+/// The fields of a Node that decide about pods.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct NodeView<'a> {
+    spec: NodeSpec,
+    #[serde(borrow)]
+    status: NodeStatus<'a>,
+}
+
+impl<'a> View<'a> for NodeView<'a> {
+    const RESOURCE: StaticResource = resources::NODE;
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct NodeStatus<'a> {
+    #[serde(borrow)]
+    allocatable: Allocatable<'a>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Allocatable<'a> {
+    pods: &'a str,
 }
 
 #[derive(Debug, Default, Deserialize)]

@@ -17,7 +17,7 @@ use tokio::time::timeout;
 
 use crate::spdy::frame::{self, Frame, FrameError, GOAWAY_OK, INITIAL_WINDOW_SIZE, Reset};
 use crate::spdy::headers::{Decoder, Encoder, HeaderError, HeaderList};
-use crate::spdy::window::{Credit, INITIAL};
+use crate::spdy::window::{Credit, INITIAL_CREDIT};
 
 /// Size limit of the data in a sent frame, and of a chunk for a reader.
 const COPY_CHUNK: usize = 16 << 10;
@@ -30,7 +30,7 @@ const MAX_STREAMS: usize = 256;
 /// Time for the peer to close the connection after GOAWAY.
 const LINGER_TIMEOUT: Duration = Duration::from_secs(5);
 /// Consumed bytes after which new credit is granted to the peer.
-const GRANT_AFTER: usize = INITIAL as usize / 2;
+const GRANT_THRESHOLD_BYTES: usize = INITIAL_CREDIT as usize / 2;
 
 /// Handle of a session.
 #[derive(Debug)]
@@ -169,7 +169,7 @@ impl Reader {
         match self.inbox.recv().await {
             Some(Inbound::Chunk(bytes)) => {
                 self.consumed += bytes.len();
-                if self.consumed >= GRANT_AFTER {
+                if self.consumed >= GRANT_THRESHOLD_BYTES {
                     let delta = std::mem::take(&mut self.consumed) as u32;
                     for stream in [self.id, 0] {
                         let grant = Outgoing::Frame(Frame::WindowUpdate { stream, delta });

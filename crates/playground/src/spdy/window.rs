@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 
 /// The credit of a new stream and of a session (draft 3.1, section 2.6.8).
-pub(crate) const INITIAL: i64 = 64 << 10;
+pub(crate) const INITIAL_CREDIT: i64 = 64 << 10;
 /// Limit of the credit that a peer may grant.
 const MAX_CREDIT: i64 = 0x7fff_ffff;
 
@@ -24,7 +24,7 @@ pub(crate) struct Overflow;
 
 impl Credit {
     pub(crate) fn new() -> Self {
-        Self { is_enforced: false, initial: INITIAL, session: INITIAL, streams: BTreeMap::new() }
+        Self { is_enforced: false, initial: INITIAL_CREDIT, session: INITIAL_CREDIT, streams: BTreeMap::new() }
     }
 
     /// Adds a stream.
