@@ -24,7 +24,12 @@ pub(crate) struct Overflow;
 
 impl Credit {
     pub(crate) fn new() -> Self {
-        Self { is_enforced: false, initial: INITIAL_CREDIT, session: INITIAL_CREDIT, streams: BTreeMap::new() }
+        Self {
+            is_enforced: false,
+            initial: INITIAL_CREDIT,
+            session: INITIAL_CREDIT,
+            streams: BTreeMap::new(),
+        }
     }
 
     /// Adds a stream.

@@ -83,14 +83,14 @@ async fn consumed_bytes_are_granted_again() {
     peer.open(1, &[("streamtype", "data")]).await;
     let mut stream = accept(&mut session).await;
     peer.reply(1).await;
-    peer.send(Frame::Data { stream: 1, fin: true, bytes: Bytes::from(vec![7; GRANT_AFTER]) }).await;
+    peer.send(Frame::Data { stream: 1, fin: true, bytes: Bytes::from(vec![7; GRANT_THRESHOLD_BYTES]) }).await;
     let mut received = 0;
     while let Some(bytes) = read(&mut stream).await.expect("no reset") {
         received += bytes.len();
     }
-    assert_eq!(received, GRANT_AFTER);
+    assert_eq!(received, GRANT_THRESHOLD_BYTES);
     for stream in [1, 0] {
-        assert_eq!(peer.receive().await, Frame::WindowUpdate { stream, delta: GRANT_AFTER as u32 });
+        assert_eq!(peer.receive().await, Frame::WindowUpdate { stream, delta: GRANT_THRESHOLD_BYTES as u32 });
     }
 }
 
