@@ -67,8 +67,6 @@ pub(crate) fn run(scope: Scope) -> Result<()> {
         let lint =
             ["test", "--workspace", "--bin", "portolan", "--", "--ignored", "promtool_accepts_the_metrics"];
         step("metrics by promtool's rules", cargo(&lint))?;
-        let traces = ["test", "--workspace", "--features", "portolan/otel", "--bin", "portolan", "traces"];
-        step("traces over OTLP", cargo(&traces))?;
         tools::conformance_suite()?;
     }
     let mut end_to_end = vec!["test", "--workspace"];
