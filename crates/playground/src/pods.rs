@@ -65,7 +65,7 @@ pub struct Pod {
 pub struct Container {
     /// Its name in the pod.
     pub name: String,
-    /// The built-in image; `None` when there is none for the reference.
+    /// The built-in image; `None` if the reference names no built-in image.
     pub image: Option<&'static Image>,
     /// `image` of the pod spec.
     pub reference: String,

@@ -52,7 +52,7 @@ pub struct ServiceSpec<'a> {
     pub session_affinity_config: SessionAffinityConfig,
     /// `Cluster` or `Local`.
     pub internal_traffic_policy: &'a str,
-    /// Port on which a load balancer asks a node about its health; 0 if there is none.
+    /// Node port of the load balancer's health checks; 0 if not allocated.
     pub health_check_node_port: i64,
     /// Preference for near endpoints, such as `PreferSameZone`.
     pub traffic_distribution: &'a str,
@@ -68,7 +68,7 @@ pub struct ServicePort<'a> {
     pub port: i64,
     /// `TCP` if absent.
     pub protocol: Option<&'a str>,
-    /// Port number on every node; 0 if there is none.
+    /// Port number on every node; 0 if not allocated.
     pub node_port: i64,
     /// Port number or name in the pods; `port` if absent or 0.
     #[serde(borrow)]

@@ -1,6 +1,6 @@
 //! Fills in what a schema gives by default.
 //!
-//! `null` counts as absent where a value is not nullable: it is replaced by the default, or dropped if there is none
+//! `null` counts as absent where a value is not nullable: it is replaced by the default, or dropped without a default
 //! (apiextensions-apiserver pkg/apiserver/schema/defaulting/algorithm.go). Runs after pruning and before validation,
 //! and when old objects are read.
 

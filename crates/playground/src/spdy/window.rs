@@ -42,7 +42,7 @@ impl Credit {
         self.streams.remove(&stream);
     }
 
-    /// Takes up to `wanted` bytes of credit; 0 when there is none, or for an unknown stream.
+    /// Takes up to `wanted` bytes of credit; 0 without credit, or for an unknown stream.
     pub(crate) fn take(&mut self, stream: u32, wanted: usize) -> usize {
         let Some(own) = self.streams.get_mut(&stream) else { return 0 };
         let wanted = i64::try_from(wanted).unwrap_or(MAX_CREDIT);

@@ -3,7 +3,7 @@
 //! The rules follow client-go (k8s.io/client-go v0.35, `tools/cache/reflector.go`):
 //!
 //! - A streaming list is an optimization. If it fails before its closing bookmark, the next request is a list.
-//! - A list in pages whose continue token expired is repeated without pages.
+//! - A paginated list with an expired continue token is repeated without pages.
 //! - A watch resumes after the last version seen. It starts over with a list if the server no longer has that version
 //!   (410), does not have it yet (504 `ResourceVersionTooLarge`), or answers repeatedly with anything else that
 //!   waiting does not explain.
