@@ -54,7 +54,10 @@ pub(crate) fn run(scope: Scope) -> Result<()> {
             "licences, sources and duplicate versions",
             cargo(&["deny", "check", "bans", "licenses", "sources"]),
         )?;
-        step("unused dependencies", cargo(&["machete"]))?;
+        // cargo-machete takes this variable, which `cargo xtask` sets, for a sign that it was not called by cargo.
+        let mut machete = cargo(&["machete"]);
+        machete.env_remove("CARGO_PKG_NAME");
+        step("unused dependencies", machete)?;
     }
     // Always the whole workspace, narrowed by targets: with another selection of packages, cargo chooses other features
     // and compiles every dependency once more.
