@@ -16,7 +16,8 @@ pub fn apply(hub: &Kubectl, file: &str) -> String {
 /// # Panics
 /// When kubectl fails.
 pub fn apply_text(kubectl: &Kubectl, manifest: &str) -> String {
-    let output = kubectl.run_with_input(&["apply", "-f", "-"], manifest);
+    // kubectl before 1.33 takes a text that begins with a brace for JSON.
+    let output = kubectl.run_with_input(&["apply", "-f", "-"], &format!("---\n{manifest}"));
     assert!(output.success, "{output}");
     output.stdout
 }
