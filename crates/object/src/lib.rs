@@ -5,6 +5,7 @@
 
 pub mod age;
 pub mod apply;
+pub mod budget;
 pub mod builtin;
 pub mod dns_label;
 pub mod envelope;
@@ -23,6 +24,7 @@ pub mod yaml;
 #[cfg(test)]
 mod test_schemas;
 
+pub use budget::{Budget, Exhausted, Interrupt};
 pub use key::{GroupKind, GroupVersion, GroupVersionKind, ObjectKey};
 pub use object::Object;
 pub use status::{FieldError, FieldErrorKind, Status};
