@@ -10,6 +10,8 @@ pub mod manifests;
 pub mod playground;
 pub mod processes;
 pub mod programs;
+pub mod proxy;
+pub mod rbac_matrix;
 pub mod server;
 pub mod steps;
 pub mod wait;

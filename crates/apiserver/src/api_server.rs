@@ -12,7 +12,6 @@ use rand::RngExt as _;
 use tokio_util::sync::CancellationToken;
 
 use crate::access::Access;
-use crate::aggregation;
 use crate::allocation::Services;
 use crate::auth::{User, user};
 use crate::bootstrap::{self, BootstrapError};
@@ -23,6 +22,7 @@ use crate::record::Record;
 use crate::resources::Registry;
 use crate::server::Server;
 use crate::service::{LocalService, RemoteService};
+use crate::{account_secrets, aggregation, cluster_info};
 
 /// The server could not be started.
 #[derive(Debug, thiserror::Error)]
@@ -81,6 +81,7 @@ impl ApiServer {
             metrics_page: config.metrics,
             services,
             kubelets: config.kubelets,
+            root_ca: config.root_ca,
             access: Access::new(store.clone()),
             store,
             registry: Registry::default(),
@@ -95,9 +96,11 @@ impl ApiServer {
         lifecycle.load().await.map_err(|source| StartError::Definitions { source })?;
         tasks.spawn(lifecycle.run());
         let started = Self { server, tasks };
-        bootstrap::write(started.local(User::new("system:apiserver", [user::MASTERS])), config.endpoint)
-            .await?;
+        let published = bootstrap::Published { endpoint: config.endpoint, cluster_info: config.cluster_info };
+        bootstrap::write(started.local(User::new("system:apiserver", [user::MASTERS])), published).await?;
         started.tasks.spawn(aggregation::run(Arc::clone(&started.server)));
+        started.tasks.spawn(account_secrets::run(Arc::clone(&started.server)));
+        started.tasks.spawn(cluster_info::run(Arc::clone(&started.server)));
         Ok(started)
     }
 

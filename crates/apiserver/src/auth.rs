@@ -12,6 +12,7 @@
 
 pub mod authentication;
 pub mod bootstrap;
+pub mod bootstrap_token;
 pub mod certificate;
 pub mod escalation;
 pub mod impersonation;

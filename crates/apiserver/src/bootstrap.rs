@@ -1,5 +1,5 @@
-//! Writes the objects that every cluster has: system namespaces, default roles and bindings, and the Service
-//! `default/kubernetes` with its EndpointSlice.
+//! Writes the objects that every cluster has: system namespaces, default roles and bindings, the ConfigMap
+//! `kube-public/cluster-info`, and the Service `default/kubernetes` with its EndpointSlice.
 //!
 //! They are written through the API of the server, so that defaults and validation apply to them. Namespaces and the
 //! Service are created if missing and otherwise left unchanged; roles and bindings get the rules and subjects that
@@ -15,6 +15,7 @@ use serde_json::{Value, json};
 use tower::Service as _;
 
 use crate::auth::bootstrap as roles;
+use crate::cluster_info;
 use crate::service::LocalService;
 
 /// Namespaces that are created if missing.
@@ -34,11 +35,19 @@ pub struct BootstrapError {
     pub source: Status,
 }
 
+/// How clients reach the server.
+pub(crate) struct Published {
+    /// Endpoint of the Service `default/kubernetes`; `None`: no such Service.
+    pub(crate) endpoint: Option<SocketAddr>,
+    /// The kubeconfig in `kube-public/cluster-info`; `None`: no such ConfigMap.
+    pub(crate) cluster_info: Option<String>,
+}
+
 /// Writes missing objects as the user of `service`, which must be allowed everything.
 ///
 /// # Errors
 /// At the first object that cannot be written.
-pub(crate) async fn write(service: LocalService, endpoint: Option<SocketAddr>) -> Result<(), BootstrapError> {
+pub(crate) async fn write(service: LocalService, published: Published) -> Result<(), BootstrapError> {
     let mut client = Client(service);
     for name in NAMESPACES {
         let namespace = json!({ "apiVersion": "v1", "kind": "Namespace", "metadata": { "name": name } });
@@ -51,7 +60,10 @@ pub(crate) async fn write(service: LocalService, endpoint: Option<SocketAddr>) -
     for binding in roles::cluster_role_bindings() {
         client.reconcile(&format!("{root}/clusterrolebindings"), &binding).await?;
     }
-    match endpoint {
+    if let Some(kubeconfig) = &published.cluster_info {
+        client.publish_cluster_info(kubeconfig).await?;
+    }
+    match published.endpoint {
         Some(endpoint) => client.publish(endpoint).await,
         None => Ok(()),
     }
@@ -127,6 +139,23 @@ impl Client {
                 self.write(Method::PUT, &format!("{collection}/{name}"), &object).await
             }
         }
+    }
+
+    /// Makes `kubeconfig` the content of `kube-public/cluster-info`; signatures of another content are replaced later.
+    async fn publish_cluster_info(&mut self, kubeconfig: &str) -> Result<(), BootstrapError> {
+        let [(config_maps, config_map), role, binding] = cluster_info::objects(kubeconfig);
+        match self.find(config_maps, "cluster-info").await? {
+            None => self.write(Method::POST, config_maps, &config_map).await?,
+            Some(held) if held["data"]["kubeconfig"] == kubeconfig => {}
+            Some(mut held) => {
+                held["data"]["kubeconfig"] = json!(kubeconfig);
+                self.write(Method::PUT, &format!("{config_maps}/cluster-info"), &held).await?;
+            }
+        }
+        for (collection, object) in [role, binding] {
+            self.ensure(collection, &object).await?;
+        }
+        Ok(())
     }
 
     /// Makes `endpoint` the endpoint of the Service `default/kubernetes`.

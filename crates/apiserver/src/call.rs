@@ -15,7 +15,7 @@ use parking_lot::Mutex;
 use portolan_object::Status;
 use portolan_object::time::format_time;
 
-use crate::auth::{User, user};
+use crate::auth::{AccessTarget, Attributes, Decision, ResourceTarget, User, user};
 use crate::request::RequestInfo;
 use crate::request::query::Query;
 use crate::resources::{Resource, Snapshot};
@@ -61,6 +61,19 @@ impl Call {
             now: server.clock.now(),
             warnings: Mutex::default(),
         }
+    }
+
+    /// Decides whether the user may use `verb` on a target other than that of the request.
+    ///
+    /// # Errors
+    /// 500 when the roles cannot be read.
+    pub(crate) fn decide(&self, verb: &str, target: ResourceTarget<'_>) -> Result<Decision, Status> {
+        // Members of system:masters may do anything; their roles need not be read.
+        if self.user.is_master() {
+            return Ok(Decision::Allowed("".into()));
+        }
+        let attributes = Attributes { user: &self.user, verb, target: AccessTarget::Resource(target) };
+        Ok(self.server.access.rules()?.authorize(&attributes))
     }
 
     /// Adds a `Warning` header to the reply.

@@ -30,6 +30,10 @@ pub struct Config {
     pub kubelets: Option<Kubelets>,
     /// Endpoint of the Service `default/kubernetes`, by which clients inside the cluster reach the server.
     pub endpoint: Option<SocketAddr>,
+    /// The authority of the server's certificate, PEM, for the Secrets with tokens of service accounts.
+    pub root_ca: Option<String>,
+    /// A kubeconfig without a user, which `kube-public/cluster-info` shows to everybody; `None`: no such ConfigMap.
+    pub cluster_info: Option<String>,
     /// Admission plugins, in the order in which they are called.
     pub admission: Vec<Arc<dyn Admission>>,
     /// `gitVersion` at `/version`.
@@ -49,6 +53,8 @@ impl Default for Config {
             node_ports: 30_000..=32_767,
             kubelets: None,
             endpoint: None,
+            root_ca: None,
+            cluster_info: None,
             admission: Vec::new(),
             version: VERSION.to_owned(),
             metrics: None,

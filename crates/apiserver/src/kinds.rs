@@ -34,7 +34,7 @@ mod authorization;
 pub(crate) mod autoscaling;
 pub(crate) mod batch;
 mod builtin;
-mod certificates;
+pub(crate) mod certificates;
 mod coordination;
 pub(crate) mod core;
 mod discovery;

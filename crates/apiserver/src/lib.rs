@@ -39,6 +39,7 @@
 //! 12. `watch/frames.rs`: applies the selectors and sends the bytes of step 9.
 
 mod access;
+mod account_secrets;
 pub mod admission;
 mod aggregation;
 pub mod allocation;
@@ -46,6 +47,7 @@ mod api_server;
 pub mod auth;
 mod bootstrap;
 mod call;
+mod cluster_info;
 mod config;
 pub mod crd;
 pub mod discovery;

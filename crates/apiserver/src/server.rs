@@ -10,8 +10,8 @@
 use std::fmt;
 use std::sync::Arc;
 
+use http::header::{AUTHORIZATION, HeaderValue};
 use http::Request;
-use http::header::AUTHORIZATION;
 use portolan_net::clock::Clock;
 use portolan_net::server::PeerIdentity;
 use portolan_net::telemetry;
@@ -42,6 +42,8 @@ pub(crate) struct Server {
     pub(crate) services: Option<Services>,
     /// Client for kubelet connections; `None` for a cluster without nodes.
     pub(crate) kubelets: Option<Kubelets>,
+    /// The authority of the server's certificate, PEM.
+    pub(crate) root_ca: Option<String>,
     /// Admission plugins, in the order in which they are called.
     pub(crate) admission: Vec<Arc<dyn Admission>>,
     /// The clock that timestamps and ages are taken from.
@@ -69,12 +71,9 @@ impl Server {
     /// 401 when its credentials are not valid.
     pub(crate) fn authenticate<B>(&self, request: &Request<B>) -> Result<User, Status> {
         let identity = request.extensions().get::<PeerIdentity>();
-        let certificates = identity.and_then(|PeerIdentity(chain)| chain.as_deref());
-        let header = request.headers().get(AUTHORIZATION);
         let credentials = Credentials {
-            certificate: certificates.and_then(<[_]>::first).map(|certificate| certificate.as_ref()),
-            // A non-ASCII Authorization header is treated as an unknown scheme.
-            authorization: header.and_then(|value| value.to_str().ok()),
+            certificates: identity.and_then(|PeerIdentity(chain)| chain.as_deref()).unwrap_or_default(),
+            authorization: request.headers().get(AUTHORIZATION).map(HeaderValue::as_bytes),
         };
         self.authentication.authenticate(credentials, &CoreObjects(&self.store), self.clock.now())
     }

@@ -3,6 +3,8 @@
 //! For objects that were checked against their schema: a value that is missing, null or of another type reads as empty
 //! and is not an error.
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value};
 
 /// The value at `pointer`. Unlike [`Value::pointer`], it allocates nothing for a pointer without escapes.
@@ -62,6 +64,13 @@ pub(crate) fn entries<'a>(
 pub(crate) fn map<'a>(value: &'a Value, pointer: &str) -> Option<&'a Map<String, Value>> {
     at(value, pointer).and_then(Value::as_object)
 }
+
+/// The text of a key of a Secret; `None` when it is missing, or not base64 of UTF-8.
+pub(crate) fn secret_text(secret: &Value, key: &str) -> Option<String> {
+    let bytes = STANDARD.decode(map(secret, "/data")?.get(key)?.as_str()?).ok()?;
+    String::from_utf8(bytes).ok()
+}
+
 /// The map in field `name`, added when missing or null; `None` when the field has another type.
 pub(crate) fn child<'a>(
     parent: &'a mut Map<String, Value>,

@@ -17,6 +17,8 @@
 //! | `managedFields`, server-side apply | `ownership`, `apply` |
 //! | admission | `admission` |
 //! | Service addresses, service account of a pod | `claims` |
+//! | create by update or apply | `authorization` |
+//! | requester and signers of certificates | `signing_requests` |
 //! | commit to the store | `commit` |
 //!
 //! To add a rule for one kind, change the strategy of the kind. To add a step for all writes, add it to `prepare` in
@@ -24,6 +26,7 @@
 
 mod admission;
 mod apply;
+mod authorization;
 mod body;
 mod claims;
 mod commit;
@@ -39,6 +42,7 @@ mod patch;
 pub(crate) mod pods;
 mod reviews;
 pub(crate) mod scale;
+mod signing_requests;
 mod strategy;
 mod target;
 pub(crate) mod token;

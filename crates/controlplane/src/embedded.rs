@@ -15,7 +15,7 @@ use portolan_apiserver::auth::{Authentication, User as ApiUser};
 use portolan_apiserver::proxy::Kubelets;
 use portolan_apiserver::{Admission, ApiServer, Record};
 use portolan_controllers::kubernetes;
-use portolan_net::kubeconfig::Cluster;
+use portolan_net::kubeconfig::{Cluster, Kubeconfig, NamedCluster};
 use portolan_net::server::{ListenError, Server, listen};
 use portolan_net::tls::{ClientCertificates, TlsError, server_config};
 use portolan_net::{Clock, Shutdown, telemetry};
@@ -160,6 +160,8 @@ impl EmbeddedServer {
             second_service_cidr: settings.service_cidr.secondary,
             kubelets: settings.kubelets.clone(),
             endpoint: settings.endpoint,
+            root_ca: Some(certificates.authority_pem().to_owned()),
+            cluster_info: Some(cluster_info(address, advertised, certificates.authority_pem())),
             admission: settings.admission.clone(),
             metrics: settings.metrics.clone(),
             clock: settings.clock.clone(),
@@ -214,6 +216,14 @@ impl EmbeddedServer {
         }
         self.store.close().await;
     }
+}
+
+/// A kubeconfig without a user that names the server by the address for clients on other machines, if there is one. The
+/// cluster has no name, as kubeadm's readers expect.
+fn cluster_info(listening: SocketAddr, advertised: Option<SocketAddr>, ca_pem: &str) -> String {
+    let url = advertised.map_or_else(|| address::local_url(listening), |address| format!("https://{address}"));
+    let cluster = NamedCluster { name: String::new(), cluster: Cluster::new(url, ca_pem) };
+    Kubeconfig { clusters: vec![cluster], ..Kubeconfig::new() }.to_yaml()
 }
 
 /// Listens on the given address, or on the last port, or on a free one.

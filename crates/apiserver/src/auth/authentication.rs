@@ -9,18 +9,24 @@ use std::fmt;
 use jiff::Timestamp;
 use portolan_object::{Object, Status};
 use ring::digest;
+use rustls_pki_types::CertificateDer;
 
-use super::certificate;
-use super::token::{Claims, Issuer, Reference, TokenError};
+use super::token::{Claims, Issuer, Reference, SecretClaims, TokenError};
 use super::user::{CREDENTIAL_ID, User, service_account_name};
+use super::{bootstrap_token, certificate};
+use crate::tree;
+
+/// The label by which upstream's cleaner (pkg/controller/serviceaccount/legacy_serviceaccount_token_cleaner.go) puts the
+/// token of a Secret out of force.
+const INVALID_SINCE: &str = "/metadata/labels/kubernetes.io~1legacy-token-invalid-since";
 
 /// Credentials of a request.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Credentials<'a> {
-    /// The client certificate in DER, verified by the TLS layer.
-    pub certificate: Option<&'a [u8]>,
+    /// The client's certificate and those that it was presented with, verified by the TLS layer; empty without one.
+    pub certificates: &'a [CertificateDer<'static>],
     /// The `Authorization` header.
-    pub authorization: Option<&'a str>,
+    pub authorization: Option<&'a [u8]>,
 }
 
 /// Looks up the objects that tokens are bound to. Resources are of the core group.
@@ -34,7 +40,8 @@ pub trait Directory {
     fn find(&self, resource: &str, namespace: &str, name: &str) -> Option<Object>;
 }
 
-/// The authenticators of a server: client certificates, fixed tokens, service account tokens, anonymous.
+/// The authenticators of a server: client certificates, fixed tokens, bootstrap tokens, service account tokens,
+/// anonymous.
 #[derive(Default)]
 pub struct Authentication {
     /// Users by the digest of their token, so that neither memory nor timing reveals a token.
@@ -80,7 +87,8 @@ impl Authentication {
         self.issuer.as_ref()
     }
 
-    /// The user of a request. A certificate takes precedence over a token.
+    /// The user of a request. A certificate takes precedence over a token, and an invalid credential counts if there is
+    /// no valid one.
     ///
     /// # Errors
     /// 401 for an invalid credential; it is not treated as a missing one.
@@ -90,21 +98,23 @@ impl Authentication {
         directory: &dyn Directory,
         now: Timestamp,
     ) -> Result<User, Status> {
-        if let Some(certificate) = credentials.certificate {
-            match certificate::user(certificate) {
+        let mut is_certificate_invalid = false;
+        if !credentials.certificates.is_empty() {
+            match certificate::user(credentials.certificates, now) {
                 Ok(user) => return Ok(user),
                 // A certificate without a common name is ignored; the token decides.
                 Err(certificate::CertificateError::Nameless) => {}
-                Err(_) => return Err(unauthorized()),
+                Err(_) => is_certificate_invalid = true,
             }
         }
         match credentials.authorization.and_then(bearer) {
             Some(token) => {
                 let audiences = self.issuer.as_ref().map_or(&[][..], |issuer| &issuer.audiences);
+                let token = std::str::from_utf8(token).map_err(|_| unauthorized())?;
                 let found = self.token(token, audiences, directory, now);
                 found.map(|(user, _)| user).map_err(|_| unauthorized())
             }
-            None if self.is_anonymous_refused => Err(unauthorized()),
+            None if is_certificate_invalid || self.is_anonymous_refused => Err(unauthorized()),
             None => Ok(User::anonymous()),
         }
     }
@@ -123,12 +133,57 @@ impl Authentication {
         if let Some(user) = self.tokens.get(&fingerprint(token)) {
             return Ok((user.clone(), wanted.to_vec()));
         }
+        if let Some(user) = bootstrap_token::user(token, directory, now) {
+            return Ok((user, self.own_audiences(wanted)?));
+        }
         let issuer = self.issuer.as_ref().ok_or(TokenError::Unknown)?;
-        let claims = issuer.verify(token, now)?;
-        let audiences = Issuer::common_audiences(&claims, wanted)?;
-        let user = service_account(&claims, directory)?;
-        Ok((user, audiences))
+        match issuer.verify(token, now) {
+            Ok(claims) => {
+                let audiences = Issuer::common_audiences(&claims.aud, wanted)?;
+                Ok((service_account(&claims, directory)?, audiences))
+            }
+            Err(TokenError::Unknown) => {
+                let claims = issuer.verify_secret(token)?;
+                // These tokens name no audience: they are for this server.
+                Ok((account_of_secret(token, &claims, directory)?, self.own_audiences(wanted)?))
+            }
+            Err(error) => Err(error),
+        }
     }
+
+    /// The wanted audiences that are this server.
+    fn own_audiences(&self, wanted: &[String]) -> Result<Vec<String>, TokenError> {
+        match &self.issuer {
+            Some(issuer) => Issuer::common_audiences(&issuer.audiences, wanted),
+            None => Ok(wanted.to_vec()),
+        }
+    }
+}
+
+/// The user of the token of a Secret, which must still hold the token.
+fn account_of_secret(
+    token: &str,
+    claims: &SecretClaims,
+    directory: &dyn Directory,
+) -> Result<User, TokenError> {
+    let SecretClaims { namespace, secret, account, account_uid, .. } = claims;
+    let find = |resource, name| {
+        let found = directory.find(resource, namespace, name)?;
+        tree::present(&found.0, "/metadata/deletionTimestamp").is_none().then_some(found)
+    };
+    let holds_token = |secret: &Object| {
+        let is_in_force = tree::at(&secret.0, INVALID_SINCE).is_none();
+        let held = tree::secret_text(&secret.0, "token");
+        is_in_force && held.is_some_and(|held| fingerprint(&held) == fingerprint(token))
+    };
+    let is_valid = !account_uid.is_empty()
+        && claims.sub == service_account_name(namespace, account)
+        && find("secrets", secret).is_some_and(|secret| holds_token(&secret))
+        && find("serviceaccounts", account).is_some_and(|found| found.uid() == account_uid);
+    if !is_valid {
+        return Err(TokenError::Invalidated);
+    }
+    Ok(User::service_account(namespace, account, account_uid))
 }
 
 /// The user of a token; all objects that it is bound to must exist.
@@ -166,10 +221,14 @@ fn service_account(claims: &Claims, directory: &dyn Directory) -> Result<User, T
 }
 
 /// The bearer token of an `Authorization` header; other schemes are ignored.
-fn bearer(header: &str) -> Option<&str> {
-    let (scheme, token) = header.trim().split_once(' ')?;
-    let token = token.trim();
-    (scheme.eq_ignore_ascii_case("bearer") && !token.is_empty()).then_some(token)
+///
+/// As kube-apiserver reads it (staging/src/k8s.io/apiserver/pkg/authentication/request/bearertoken): the second of the
+/// parts between single spaces. A second space before the token makes it empty, and the header is ignored.
+fn bearer(header: &[u8]) -> Option<&[u8]> {
+    let mut parts = header.trim_ascii().splitn(3, |byte| *byte == b' ');
+    let scheme = parts.next()?;
+    let token = parts.next()?;
+    (scheme.eq_ignore_ascii_case(b"bearer") && !token.is_empty()).then_some(token)
 }
 
 fn fingerprint(token: &str) -> [u8; digest::SHA256_OUTPUT_LEN] {

@@ -1,6 +1,6 @@
 //! Default roles and bindings, and their reconciliation.
 //!
-//! At start the server adds missing rules and subjects, and keeps additional ones. Objects with the annotation
+//! At start the server adds missing rules and subjects, removes retired subjects, and keeps additional ones. Objects with the annotation
 //! `rbac.authorization.kubernetes.io/autoupdate: "false"` are not changed.
 
 mod roles;
@@ -25,10 +25,13 @@ pub fn cluster_roles() -> Vec<Value> {
     roles::ROLES.iter().map(roles::Role::to_value).collect()
 }
 
+/// Subjects that an older version of this server bound and that are removed again, by the name of the binding.
+const RETIRED: [(&str, &str, &str); 1] = [("system:node", "Group", NODES)];
+
 /// The default cluster role bindings.
 ///
-/// Nodes are bound to `system:node` by their group: there is no node authorizer that restricts a node to the objects of
-/// its pods.
+/// `system:node` has no subjects, as upstream since 1.8. There is no node authorizer that restricts a node to the
+/// objects of its pods, so the group of nodes has no rights at all.
 pub fn cluster_role_bindings() -> Vec<Value> {
     let bindings: [(&str, &[(&str, &str)]); 10] = [
         ("cluster-admin", &[("Group", MASTERS)]),
@@ -36,7 +39,7 @@ pub fn cluster_role_bindings() -> Vec<Value> {
         ("system:discovery", &[("Group", AUTHENTICATED)]),
         ("system:basic-user", &[("Group", AUTHENTICATED)]),
         ("system:public-info-viewer", &[("Group", AUTHENTICATED), ("Group", UNAUTHENTICATED)]),
-        ("system:node", &[("Group", NODES)]),
+        ("system:node", &[]),
         ("system:node-proxier", &[("User", "system:kube-proxy")]),
         ("system:kube-controller-manager", &[("User", "system:kube-controller-manager")]),
         ("system:kube-scheduler", &[("User", "system:kube-scheduler")]),
@@ -47,13 +50,16 @@ pub fn cluster_role_bindings() -> Vec<Value> {
 
 fn binding(role: &str, subjects: &[(&str, &str)]) -> Value {
     let subject = |(kind, name): &(&str, &str)| json!({ "apiGroup": GROUP, "kind": kind, "name": name });
-    json!({
+    let mut binding = json!({
         "apiVersion": API_VERSION,
         "kind": "ClusterRoleBinding",
         "metadata": metadata(role, Map::new()),
         "roleRef": { "apiGroup": GROUP, "kind": "ClusterRole", "name": role },
-        "subjects": subjects.iter().map(subject).collect::<Vec<_>>(),
-    })
+    });
+    if !subjects.is_empty() {
+        binding["subjects"] = subjects.iter().map(subject).collect();
+    }
+    binding
 }
 
 fn metadata(name: &str, mut labels: Map<String, Value>) -> Value {
@@ -61,7 +67,7 @@ fn metadata(name: &str, mut labels: Map<String, Value>) -> Value {
     json!({ "name": name, "labels": labels, "annotations": { AUTO_UPDATE: "true" } })
 }
 
-/// `existing` with the missing rules or subjects of `wanted`; `None` when nothing is missing.
+/// `existing` with the missing rules or subjects of `wanted` and without retired ones; `None` when it stays as it is.
 ///
 /// Reconciling the result writes nothing.
 pub fn reconcile(existing: Option<&Value>, wanted: &Value) -> Option<Value> {
@@ -80,6 +86,7 @@ pub fn reconcile(existing: Option<&Value>, wanted: &Value) -> Option<Value> {
         complete_rules(&mut merged, wanted);
     } else {
         complete_subjects(&mut merged, wanted);
+        remove_retired(&mut merged);
     }
     (merged != *existing).then_some(merged)
 }
@@ -120,6 +127,21 @@ fn complete_rules(merged: &mut Value, wanted: &Value) {
     match merged.get_mut("rules").and_then(Value::as_array_mut) {
         Some(rules) => rules.extend(missing),
         None => merged["rules"] = json!(missing),
+    }
+}
+
+fn remove_retired(binding: &mut Value) {
+    let name = tree::str_at(binding, "/metadata/name").to_owned();
+    let is_retired = |subject: &Value| {
+        let [kind, subject] = ["/kind", "/name"].map(|field| tree::str_at(subject, field));
+        RETIRED.contains(&(name.as_str(), kind, subject))
+    };
+    let Some(subjects) = binding.get_mut("subjects").and_then(Value::as_array_mut) else { return };
+    subjects.retain(|subject| !is_retired(subject));
+    if subjects.is_empty()
+        && let Some(binding) = binding.as_object_mut()
+    {
+        binding.remove("subjects");
     }
 }
 

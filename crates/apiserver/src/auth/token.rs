@@ -10,6 +10,7 @@
 //! for it would be joining three base64 parts with a header of one fixed algorithm and key.
 
 mod key;
+mod secret;
 mod verified;
 
 #[cfg(test)]
@@ -22,10 +23,12 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jiff::Timestamp;
 use ring::rand::SecureRandom;
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 pub use key::{KeyError, SigningKey};
+pub use secret::SecretClaims;
 use verified::VerifiedTokens;
 
 /// Tolerated difference between clocks, in seconds.
@@ -44,7 +47,8 @@ pub struct Issuer {
     /// Maximum lifetime of a token; longer requests are shortened.
     pub max_lifetime: Duration,
     key: SigningKey,
-    verified: VerifiedTokens,
+    verified: VerifiedTokens<Claims>,
+    verified_secrets: VerifiedTokens<SecretClaims>,
 }
 
 /// Claims of a token.
@@ -138,7 +142,14 @@ impl Issuer {
         let url = url.into();
         // 2^32 seconds: the validation of TokenRequest allows no more.
         let max_lifetime = Duration::from_secs(1 << 32);
-        Self { audiences: vec![url.clone()], url, max_lifetime, key, verified: VerifiedTokens::default() }
+        Self {
+            audiences: vec![url.clone()],
+            url,
+            max_lifetime,
+            key,
+            verified: VerifiedTokens::default(),
+            verified_secrets: VerifiedTokens::default(),
+        }
     }
 
     /// Signs a token.
@@ -146,6 +157,10 @@ impl Issuer {
     /// # Errors
     /// When the source of randomness fails.
     pub fn issue(&self, claims: &Claims, random: &dyn SecureRandom) -> Result<String, KeyError> {
+        self.sign(claims, random)
+    }
+
+    fn sign(&self, claims: &impl Serialize, random: &dyn SecureRandom) -> Result<String, KeyError> {
         let header = json!({ "alg": "ES256", "kid": self.key.id() });
         let body = serde_json::to_vec(claims).map_err(|_| KeyError::Signing)?;
         let signed = format!("{}.{}", encode(header.to_string().as_bytes()), encode(&body));
@@ -158,10 +173,7 @@ impl Issuer {
     /// # Errors
     /// [`TokenError::Unknown`] for a token of another issuer, otherwise why the token is invalid.
     pub fn verify(&self, token: &str, now: Timestamp) -> Result<Arc<Claims>, TokenError> {
-        if token.len() > MAX_TOKEN_BYTES {
-            return Err(TokenError::Unknown);
-        }
-        let claims = self.verified.get_or_read(token, || self.read(token))?;
+        let claims = self.verified.get_or_read(token, || self.read::<Claims>(token, &self.url))?;
         let now = now.as_second();
         if now > claims.exp.saturating_add(LEEWAY) {
             return Err(TokenError::Expired);
@@ -172,31 +184,34 @@ impl Issuer {
         Ok(claims)
     }
 
-    /// The claims of a token of this issuer; the time is not checked.
-    fn read(&self, token: &str) -> Result<Claims, TokenError> {
+    /// The claims of a token that this issuer has signed with the `iss` claim `issued_by`; the time is not checked.
+    fn read<C: DeserializeOwned>(&self, token: &str, issued_by: &str) -> Result<C, TokenError> {
+        if token.len() > MAX_TOKEN_BYTES {
+            return Err(TokenError::Unknown);
+        }
         let (signed, signature) = self.split(token).ok_or(TokenError::Unknown)?;
         let (_, body) = signed.split_once('.').ok_or(TokenError::Unknown)?;
         let body = decode(body).ok_or(TokenError::Unknown)?;
         // Parsed loosely first, to distinguish tokens of other issuers from damaged ones of this issuer.
-        let issued_by: Value = serde_json::from_slice(&body).map_err(|_| TokenError::Unknown)?;
-        if issued_by.get("iss").and_then(Value::as_str) != Some(self.url.as_str()) {
+        let claims: Value = serde_json::from_slice(&body).map_err(|_| TokenError::Unknown)?;
+        if claims.get("iss").and_then(Value::as_str) != Some(issued_by) {
             return Err(TokenError::Unknown);
         }
         if !self.key.verifies(signed.as_bytes(), &signature) {
             return Err(TokenError::Signature);
         }
-        Claims::deserialize(issued_by).map_err(|_| TokenError::Unknown)
+        C::deserialize(claims).map_err(|_| TokenError::Unknown)
     }
 
-    /// The wanted audiences that a token has.
+    /// The wanted audiences that a token with the audiences `found` has.
     ///
     /// # Errors
     /// [`TokenError::Audience`] when there is none.
-    pub fn common_audiences(claims: &Claims, wanted: &[String]) -> Result<Vec<String>, TokenError> {
+    pub fn common_audiences(found: &[String], wanted: &[String]) -> Result<Vec<String>, TokenError> {
         let common: Vec<String> =
-            wanted.iter().filter(|audience| claims.aud.contains(audience)).cloned().collect();
+            wanted.iter().filter(|audience| found.contains(audience)).cloned().collect();
         if common.is_empty() {
-            return Err(TokenError::Audience { found: claims.aud.clone(), wanted: wanted.to_vec() });
+            return Err(TokenError::Audience { found: found.to_vec(), wanted: wanted.to_vec() });
         }
         Ok(common)
     }
@@ -206,7 +221,7 @@ impl Issuer {
         json!({ "keys": [self.key.public()] })
     }
 
-    /// The document at `/.well-verified/openid-configuration`.
+    /// The document at `/.well-known/openid-configuration`.
     pub fn configuration(&self) -> Value {
         json!({
             "issuer": self.url,

@@ -9,7 +9,8 @@ use serde_json::Value;
 use super::commit::{NotCommitted, commit};
 use super::field_manager::FieldManager;
 use super::metadata::{self, GeneratedMetadata, RANDOM_LETTERS};
-use super::{admission, body, claims, field_validation, namespaces, reviews, strategy};
+use super::{admission, authorization, body, claims, field_validation, namespaces, reviews};
+use super::{signing_requests, strategy};
 use crate::allocation::Reservation;
 use crate::call::{Call, read_body};
 use crate::negotiate::{BodyType, Offer, Reply};
@@ -138,6 +139,7 @@ async fn prepare(
     // Fields that are set from here on have no manager.
     manager.record_new(resource, object, &call.timestamp());
     resource.strategy().prepare_for_create(object);
+    signing_requests::set_requester(resource, object, &call.user);
     resource.strategy().apply_defaults(object);
     admission::admit(call, options.dry_run, object, None).await?;
     let claim = claims::claim(call, object, None, options.dry_run)?;
@@ -145,6 +147,8 @@ async fn prepare(
     if !validation.errors.is_empty() {
         return Err(resource.invalid(&name, &validation.errors));
     }
+    authorization::check_creation(call)?;
+    signing_requests::check_create(call, object)?;
     validation.warnings.into_iter().for_each(|warning| call.warn(warning));
     Ok(claim)
 }

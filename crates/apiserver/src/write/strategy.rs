@@ -2,8 +2,9 @@
 
 use serde_json::Value;
 
+use super::signing_requests;
 use super::target::WriteTarget;
-use crate::kinds::{StatusRule, Validation};
+use crate::kinds::{StatusRule, Validation, certificates};
 use crate::resources::{Resource, Source};
 use crate::validation::metadata;
 
@@ -29,6 +30,11 @@ pub(super) fn validate_update(
             Source::Builtin(_),
             WriteTarget::Binding | WriteTarget::EphemeralContainers | WriteTarget::Resize,
         ) => Validation { errors: metadata::update(new, old), warnings: Vec::new() },
+        (_, WriteTarget::Status) if signing_requests::is_signing_request(resource) => {
+            let mut validation = resource.strategy().validate_update(new, old);
+            validation.errors.extend(certificates::check_approval_kept(new, old));
+            validation
+        }
         _ => resource.strategy().validate_update(new, old),
     }
 }

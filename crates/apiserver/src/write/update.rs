@@ -10,7 +10,7 @@ use super::create::{Written, insert};
 use super::field_manager::FieldManager;
 use super::metadata::{self, Origin};
 use super::target::WriteTarget;
-use super::{admission, body, claims, field_validation, generation, namespaces, strategy};
+use super::{admission, body, claims, field_validation, generation, namespaces, signing_requests, strategy};
 use crate::allocation::Reservation;
 use crate::call::{Call, read_body};
 use crate::negotiate::{BodyType, Offer, Reply};
@@ -128,12 +128,14 @@ async fn prepare(
         change.manager.record_change(resource, old, &mut new, &call.timestamp());
     }
     resource.strategy().prepare_for_update(&mut new);
+    signing_requests::complete_conditions(resource, change.target, old, &mut new, &call.timestamp());
     admission::admit(call, change.options.dry_run, &mut new, Some(old)).await?;
     let claim = claims::claim(call, &mut new, Some(old), change.options.dry_run)?;
     let validation = strategy::validate_update(resource, change.target, old, &new);
     if !validation.errors.is_empty() {
         return Err(resource.invalid(&call.info.name, &validation.errors));
     }
+    signing_requests::check_update(call, change.target, old, &new)?;
     validation.warnings.into_iter().for_each(|warning| call.warn(warning));
     // Binding a pod to a node does not change its generation.
     if let Some(generation) =
@@ -159,7 +161,7 @@ fn isolate(call: &Call, target: WriteTarget, old: &Value, mut new: Value) -> Val
             if resource.has_status() {
                 copy(old, &mut new, "status");
             }
-            if resource.is("", "namespaces") {
+            if resource.is("", "namespaces") || signing_requests::is_signing_request(resource) {
                 copy(old, &mut new, "spec");
             }
             new

@@ -83,7 +83,13 @@ impl Cluster {
 
     /// The same API server, with requests of another user.
     pub(crate) fn as_user(&self, name: &str) -> Self {
-        Self { server: self.server.clone(), service: self.server.local(User::new(name, [""; 0])) }
+        self.as_member(name, &[])
+    }
+
+    /// The same API server, with requests of a user of these groups.
+    pub(crate) fn as_member(&self, name: &str, groups: &[&str]) -> Self {
+        let user = User::new(name, groups.iter().copied());
+        Self { server: self.server.clone(), service: self.server.local(user) }
     }
 
     pub(crate) async fn open(

@@ -7,8 +7,10 @@
 
 mod admission;
 mod apply;
+mod authorization;
 mod bodies;
 mod cluster;
+mod credentials;
 mod custom;
 mod definitions;
 mod delete;

@@ -61,7 +61,7 @@ fn issue(
 
 fn ask(authentication: &Authentication, directory: &Objects, token: &str, after: i64) -> Result<User, u16> {
     let header = format!("Bearer {token}");
-    let credentials = Credentials { authorization: Some(&header), ..Credentials::default() };
+    let credentials = Credentials { authorization: Some(header.as_bytes()), ..Credentials::default() };
     let now = NOW.parse::<Timestamp>().unwrap() + jiff::SignedDuration::from_secs(after);
     authentication.authenticate(credentials, directory, now).map_err(|status| status.code)
 }
@@ -71,11 +71,17 @@ fn authorization_headers() {
     let authentication = authentication();
     let cases = [
         ("no header", None, Ok("system:anonymous")),
-        ("fixed token", Some("Bearer secret-token"), Ok("robot")),
-        ("scheme in another case", Some("bearer  secret-token "), Ok("robot")),
-        ("bad token", Some("Bearer nonsense"), Err(401)),
-        ("another scheme counts as none", Some("Basic YTpi"), Ok("system:anonymous")),
-        ("no token", Some("Bearer "), Ok("system:anonymous")),
+        ("fixed token", Some(&b"Bearer secret-token"[..]), Ok("robot")),
+        ("scheme in another case", Some(b"bEARER secret-token "), Ok("robot")),
+        ("text after the token", Some(b"Bearer secret-token more"), Ok("robot")),
+        ("two spaces", Some(b"Bearer  secret-token"), Ok("system:anonymous")),
+        ("bad token", Some(b"Bearer nonsense"), Err(401)),
+        ("bad token, not ASCII", Some("Bearer éé".as_bytes()), Err(401)),
+        ("bad token, not UTF-8", Some(b"Bearer \xff\xfe"), Err(401)),
+        ("another scheme counts as none", Some(b"Basic YTpi"), Ok("system:anonymous")),
+        ("another scheme, not ASCII", Some(b"Basic \xff"), Ok("system:anonymous")),
+        ("a scheme that is not ASCII", Some(b"\xff x"), Ok("system:anonymous")),
+        ("no token", Some(b"Bearer "), Ok("system:anonymous")),
     ];
     for (name, authorization, want) in cases {
         let credentials = Credentials { authorization, ..Credentials::default() };
@@ -185,4 +191,29 @@ fn other_audiences() {
     assert_eq!(review(json!({ "token": "x" }))["error"], "invalid bearer token");
     let missing = reviews::token(json!({}), &authentication, &objects, now).unwrap_err();
     assert_eq!(missing.code, 400);
+}
+
+#[test]
+fn a_certificate_that_expires_on_an_open_connection_is_refused() {
+    let mut parameters = rcgen::CertificateParams::default();
+    parameters.distinguished_name.push(rcgen::DnType::CommonName, "alice");
+    parameters.not_before = rcgen::date_time_ymd(2025, 1, 1);
+    parameters.not_after = rcgen::date_time_ymd(2026, 1, 1);
+    let key = rcgen::KeyPair::generate().unwrap();
+    let certificates = [parameters.self_signed(&key).unwrap().der().clone()];
+    let authentication = authentication();
+    let good: &[u8] = b"Bearer secret-token";
+    let bad: &[u8] = b"Bearer nonsense";
+    let cases = [
+        ("valid", "2026-01-01T00:00:00Z", None, Ok("alice")),
+        ("valid, and a bad token", "2026-01-01T00:00:00Z", Some(bad), Ok("alice")),
+        ("expired", "2026-01-01T00:00:01Z", None, Err(401)),
+        ("expired, and a token", "2026-01-01T00:00:01Z", Some(good), Ok("robot")),
+        ("expired, and a bad token", "2026-01-01T00:00:01Z", Some(bad), Err(401)),
+    ];
+    for (name, now, authorization, want) in cases {
+        let credentials = Credentials { certificates: &certificates, authorization };
+        let got = authentication.authenticate(credentials, &objects(), now.parse().unwrap());
+        assert_eq!(got.as_ref().map(|user| user.name.as_str()).map_err(|status| status.code), want, "{name}");
+    }
 }

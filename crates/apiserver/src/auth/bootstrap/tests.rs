@@ -81,3 +81,32 @@ fn added_rules_stay_and_removed_rules_are_restored() {
     assert_eq!(merged["subjects"].as_array().unwrap().len(), 3);
     assert_eq!(reconcile(Some(&merged), wanted), None);
 }
+
+#[test]
+fn nodes_have_no_rights_by_their_group() {
+    let node = User::new("system:node:a", ["system:nodes"]);
+    let target = |resource, subresource| {
+        let target = ResourceTarget { resource, subresource, namespace: "kube-system", name: "x", ..Default::default() };
+        AccessTarget::Resource(target)
+    };
+    assert!(!allowed(&node, "list", target("secrets", "")));
+    assert!(!allowed(&node, "get", target("secrets", "")));
+    assert!(!allowed(&node, "create", target("serviceaccounts", "token")));
+}
+
+#[test]
+fn the_group_of_nodes_is_removed_from_a_binding_of_an_older_version() {
+    let wanted = cluster_role_bindings().into_iter().find(|binding| binding["metadata"]["name"] == "system:node");
+    let wanted = wanted.unwrap();
+    assert_eq!(wanted.get("subjects"), None);
+    let group = json!({ "apiGroup": GROUP, "kind": "Group", "name": "system:nodes" });
+    let user = json!({ "apiGroup": GROUP, "kind": "User", "name": "bob" });
+    let cases = [(json!([group]), None), (json!([group, user]), Some(json!([user])))];
+    for (subjects, want) in cases {
+        let mut older = wanted.clone();
+        older["subjects"] = subjects;
+        let merged = reconcile(Some(&older), &wanted).unwrap();
+        assert_eq!(merged.get("subjects"), want.as_ref());
+        assert_eq!(reconcile(Some(&merged), &wanted), None, "a second look writes nothing");
+    }
+}

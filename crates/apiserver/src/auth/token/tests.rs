@@ -71,8 +71,8 @@ fn a_wanted_audience_must_be_in_the_token() {
     let issuer = issuer();
     let claims = Claims { aud: vec!["a".to_owned(), "b".to_owned()], ..claims(&issuer) };
     let wanted = |words: &[&str]| words.iter().map(|&word| word.to_owned()).collect::<Vec<_>>();
-    assert_eq!(Issuer::common_audiences(&claims, &wanted(&["c", "b"])), Ok(wanted(&["b"])));
-    let error = Issuer::common_audiences(&claims, &wanted(&["c"])).unwrap_err();
+    assert_eq!(Issuer::common_audiences(&claims.aud, &wanted(&["c", "b"])), Ok(wanted(&["b"])));
+    let error = Issuer::common_audiences(&claims.aud, &wanted(&["c"])).unwrap_err();
     assert_eq!(error.to_string(), r#"token audiences ["a", "b"] is invalid for the target audiences ["c"]"#);
 }
 

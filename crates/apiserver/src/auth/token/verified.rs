@@ -10,7 +10,7 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 use ring::digest;
 
-use super::{Claims, TokenError};
+use super::TokenError;
 
 /// Maximum number of cached tokens; when it is exceeded, the cache is cleared.
 const MAX_VERIFIED_TOKENS: usize = 4096;
@@ -18,24 +18,29 @@ const MAX_VERIFIED_TOKENS: usize = 4096;
 type Fingerprint = [u8; digest::SHA256_OUTPUT_LEN];
 
 /// Claims by the digest of their token, so that memory contains no token.
-#[derive(Default)]
-pub(super) struct VerifiedTokens {
-    claims: Mutex<HashMap<Fingerprint, Arc<Claims>>>,
+pub(super) struct VerifiedTokens<C> {
+    claims: Mutex<HashMap<Fingerprint, Arc<C>>>,
 }
 
-impl fmt::Debug for VerifiedTokens {
+impl<C> Default for VerifiedTokens<C> {
+    fn default() -> Self {
+        Self { claims: Mutex::default() }
+    }
+}
+
+impl<C> fmt::Debug for VerifiedTokens<C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("VerifiedTokens").field("tokens", &self.claims.lock().len()).finish()
     }
 }
 
-impl VerifiedTokens {
+impl<C> VerifiedTokens<C> {
     /// The claims of a token; `read` is called when it is not cached. Errors are not cached.
     pub(super) fn get_or_read(
         &self,
         token: &str,
-        read: impl FnOnce() -> Result<Claims, TokenError>,
-    ) -> Result<Arc<Claims>, TokenError> {
+        read: impl FnOnce() -> Result<C, TokenError>,
+    ) -> Result<Arc<C>, TokenError> {
         let mut fingerprint = Fingerprint::default();
         fingerprint.copy_from_slice(digest::digest(&digest::SHA256, token.as_bytes()).as_ref());
         if let Some(claims) = self.claims.lock().get(&fingerprint) {
@@ -54,6 +59,7 @@ impl VerifiedTokens {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::auth::token::Claims;
 
     #[test]
     fn valid_tokens_are_cached_and_invalid_ones_are_not() {

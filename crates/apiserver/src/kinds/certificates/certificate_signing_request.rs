@@ -1,4 +1,6 @@
-//! Certificate signing requests.
+//! Certificate signing requests. Who asks, and the rights on signers, are in [`crate::write`]: they depend on the user.
+
+mod validation;
 
 use jiff::SignedDuration;
 use portolan_object::age;
@@ -11,10 +13,12 @@ use crate::kinds::table::cells::Row;
 use crate::kinds::table::{AGE, Column, NAME, Table};
 use crate::kinds::{
     BuiltinKind, BuiltinResource, FinalizerRule, Generation, NO_DEFAULTS, NO_DELETION_STATE,
-    NO_INITIAL_STATE, NO_KEPT_STATE, NO_SPEC_RULES, NO_WARNINGS, NameRule, ONE_FORM, SUBRESOURCE_VERBS,
+    NO_INITIAL_STATE, NO_KEPT_STATE, NO_WARNINGS, NameRule, ONE_FORM, SUBRESOURCE_VERBS,
     StatusRule, Subresource,
 };
 use crate::tree;
+
+pub(crate) use validation::{check_approval_kept, restricted_subject};
 
 pub(in crate::kinds) static KIND: BuiltinKind = BuiltinKind {
     resource: BuiltinResource::new(GROUP, "v1", "CertificateSigningRequest", "certificatesigningrequests")
@@ -32,7 +36,7 @@ pub(in crate::kinds) static KIND: BuiltinKind = BuiltinKind {
     prepare_for_create: NotNeeded(NO_INITIAL_STATE),
     prepare_for_update: NotNeeded(NO_KEPT_STATE),
     prepare_for_delete: NotNeeded(NO_DELETION_STATE),
-    validate: NotNeeded(NO_SPEC_RULES),
+    validate: Defined(validation::validate),
     warnings: NotNeeded(NO_WARNINGS),
     table: Defined(&TABLE),
     selectable: Defined(SELECTABLE),
