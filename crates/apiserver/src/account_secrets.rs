@@ -149,7 +149,8 @@ async fn delete(
     item: &Versioned<Record>,
     secret: &Value,
 ) -> Result<(), PassError> {
-    let [namespace, name] = ["/metadata/namespace", "/metadata/name"].map(|field| tree::str_at(secret, field));
+    let [namespace, name] =
+        ["/metadata/namespace", "/metadata/name"].map(|field| tree::str_at(secret, field));
     tracing::info!(namespace, name, "Secret with the token of a missing service account deleted");
     if tree::list(secret, "/metadata/finalizers").is_empty() {
         return commit(server, Batch::delete(Arc::clone(&item.key), item.modified)).await;
@@ -243,7 +244,12 @@ mod tests {
             ("new", without("", "data"), Some(&account), everything),
             ("no token", without("/data", "token"), Some(&account), fill(&[], true)),
             ("empty token", with("/data", "token", json!("")), Some(&account), fill(&[], true)),
-            ("another CA", with("/data", "ca.crt", json!("eA==")), Some(&account), fill(&[("ca.crt", &ca)], false)),
+            (
+                "another CA",
+                with("/data", "ca.crt", json!("eA==")),
+                Some(&account),
+                fill(&[("ca.crt", &ca)], false),
+            ),
             ("no account", whole.clone(), None, Step::Delete),
             (
                 "another account",
@@ -252,7 +258,12 @@ mod tests {
                 Step::Delete,
             ),
             ("uid not known yet", without("/metadata/annotations", ACCOUNT_UID), Some(&account), Step::Keep),
-            ("deleting", with("/metadata", "deletionTimestamp", json!("2026-01-01T00:00:00Z")), None, Step::Keep),
+            (
+                "deleting",
+                with("/metadata", "deletionTimestamp", json!("2026-01-01T00:00:00Z")),
+                None,
+                Step::Keep,
+            ),
         ];
         for (name, secret, account, want) in cases {
             assert_eq!(decide(&secret, account, Some("CA")), want, "{name}");

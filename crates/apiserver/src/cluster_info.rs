@@ -170,7 +170,8 @@ mod tests {
         .map(|(key, value)| (key.to_owned(), json!(STANDARD.encode(value))))
         .collect::<serde_json::Map<String, Value>>()
         .into();
-        BootstrapToken::read(Object(json!({ "type": "bootstrap.kubernetes.io/token", "data": data }))).unwrap()
+        BootstrapToken::read(Object(json!({ "type": "bootstrap.kubernetes.io/token", "data": data })))
+            .unwrap()
     }
 
     #[test]

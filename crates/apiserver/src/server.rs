@@ -10,8 +10,8 @@
 use std::fmt;
 use std::sync::Arc;
 
-use http::header::{AUTHORIZATION, HeaderValue};
 use http::Request;
+use http::header::{AUTHORIZATION, HeaderValue};
 use portolan_net::clock::Clock;
 use portolan_net::server::PeerIdentity;
 use portolan_net::telemetry;

@@ -221,7 +221,8 @@ impl EmbeddedServer {
 /// A kubeconfig without a user that names the server by the address for clients on other machines, if there is one. The
 /// cluster has no name, as kubeadm's readers expect.
 fn cluster_info(listening: SocketAddr, advertised: Option<SocketAddr>, ca_pem: &str) -> String {
-    let url = advertised.map_or_else(|| address::local_url(listening), |address| format!("https://{address}"));
+    let url =
+        advertised.map_or_else(|| address::local_url(listening), |address| format!("https://{address}"));
     let cluster = NamedCluster { name: String::new(), cluster: Cluster::new(url, ca_pem) };
     Kubeconfig { clusters: vec![cluster], ..Kubeconfig::new() }.to_yaml()
 }

@@ -33,7 +33,13 @@ struct Kind {
 
 /// Kinds that an update creates (Lease, Service), and kinds that it does not.
 const OBJECTS: [Kind; 5] = [
-    Kind { group: "", version: "v1", kind: "ConfigMap", plural: "configmaps", content: r#"{"data":{"a":"b"}}"# },
+    Kind {
+        group: "",
+        version: "v1",
+        kind: "ConfigMap",
+        plural: "configmaps",
+        content: r#"{"data":{"a":"b"}}"#,
+    },
     Kind { group: "", version: "v1", kind: "Secret", plural: "secrets", content: r#"{"type":"Opaque"}"# },
     Kind {
         group: "",
@@ -104,7 +110,10 @@ fn objects(kind: &Kind) -> Family {
             rules.push((format!("{verb} and create {plural} {names:?}"), two));
         }
     }
-    rules.push((format!("status of {plural}"), vec![rule(&["*"], group, &[&format!("{plural}/status")], &[])]));
+    rules.push((
+        format!("status of {plural}"),
+        vec![rule(&["*"], group, &[&format!("{plural}/status")], &[])],
+    ));
     rules.push((format!("{plural} of another group"), vec![rule(&["*"], "example.com", &[plural], &[])]));
     let collection = kind.collection();
     let mut requests = vec![
@@ -178,7 +187,11 @@ fn signing_request(name: &str, signer: &str, organization: &str) -> Value {
 }
 
 fn certificates() -> Family {
-    let all = ["certificatesigningrequests", "certificatesigningrequests/approval", "certificatesigningrequests/status"];
+    let all = [
+        "certificatesigningrequests",
+        "certificatesigningrequests/approval",
+        "certificatesigningrequests/status",
+    ];
     let base = || rule(&["get", "create", "update", "patch"], CERTIFICATES, &all, &[]);
     let signers = |verb: &str, names: &[&str]| vec![base(), rule(&[verb], CERTIFICATES, &["signers"], names)];
     let mut rules = vec![("requests without signers".to_owned(), vec![base()])];
@@ -196,9 +209,7 @@ fn certificates() -> Family {
     let held = format!("{collection}/matrix-held");
     let certificate = CertificateParams::default().self_signed(&KeyPair::generate().expect("a key"));
     let certificate = STANDARD.encode(certificate.expect("a certificate").pem());
-    let condition = |kind: &str| {
-        json!({ "status": { "conditions": [{ "type": kind, "status": "True", "reason": "a", "message": "b" }] } })
-    };
+    let condition = |kind: &str| json!({ "status": { "conditions": [{ "type": kind, "status": "True", "reason": "a", "message": "b" }] } });
     let client = "kubernetes.io/kube-apiserver-client";
     let mut damaged = signing_request("matrix-new", "example.com/a", "devs");
     damaged["spec"]["request"] = json!("anVuaw==");
@@ -206,10 +217,20 @@ fn certificates() -> Family {
     short["spec"]["expirationSeconds"] = json!(599);
     let mut requests = vec![
         read(held.clone()),
-        write("PATCH", &held, MERGE, json!({ "spec": { "username": "admin", "signerName": "example.com/b" } })),
+        write(
+            "PATCH",
+            &held,
+            MERGE,
+            json!({ "spec": { "username": "admin", "signerName": "example.com/b" } }),
+        ),
         write("PATCH", &format!("{held}/approval"), MERGE, condition("Approved")),
         write("PATCH", &format!("{held}/approval"), MERGE, condition("Denied")),
-        write("PATCH", &format!("{held}/approval"), MERGE, json!({ "status": { "conditions": [{ "type": "Approved", "status": "False" }] } })),
+        write(
+            "PATCH",
+            &format!("{held}/approval"),
+            MERGE,
+            json!({ "status": { "conditions": [{ "type": "Approved", "status": "False" }] } }),
+        ),
         write("PATCH", &format!("{held}/status"), MERGE, condition("Approved")),
         write("PATCH", &format!("{held}/status"), MERGE, condition("Failed")),
         write("PATCH", &format!("{held}/status"), MERGE, json!({ "status": { "certificate": certificate } })),
@@ -277,7 +298,9 @@ fn escalation() -> Family {
         let collection = format!("/apis/{RBAC}/v1/namespaces/{NAMESPACE}/{plural}");
         requests.push(write("POST", &collection, JSON, object("new")));
         let change = match plural {
-            "roles" => json!({ "rules": [rule(&["get"], "", &["secrets"], &["held"]), rule(&["list"], "", &["secrets"], &[])] }),
+            "roles" => {
+                json!({ "rules": [rule(&["get"], "", &["secrets"], &["held"]), rule(&["list"], "", &["secrets"], &[])] })
+            }
             _ => json!({ "subjects": [{ "apiGroup": RBAC, "kind": "User", "name": "mallory" }] }),
         };
         for name in ["held", "missing"] {
@@ -297,7 +320,17 @@ fn escalation() -> Family {
 /// Requests that act on an object: tokens of service accounts, evictions, bindings of pods, `finalize`.
 fn actions() -> Family {
     let mut rules = Vec::new();
-    for resource in ["serviceaccounts", "serviceaccounts/token", "pods", "pods/eviction", "pods/binding", "pods/*", "namespaces", "namespaces/finalize", "nodes/proxy"] {
+    for resource in [
+        "serviceaccounts",
+        "serviceaccounts/token",
+        "pods",
+        "pods/eviction",
+        "pods/binding",
+        "pods/*",
+        "namespaces",
+        "namespaces/finalize",
+        "nodes/proxy",
+    ] {
         for verb in ["create", "update", "get", "delete"] {
             for names in [&[][..], &["held"], &["other"]] {
                 let name = format!("{verb} {resource} {names:?}");
@@ -317,7 +350,12 @@ fn actions() -> Family {
     });
     let namespace = json!({ "apiVersion": "v1", "kind": "Namespace", "metadata": { "name": NAMESPACE }, "spec": { "finalizers": ["kubernetes"] } });
     let requests = vec![
-        Request { method: "POST", path: format!("{root}/serviceaccounts/held/token"), content_type: JSON, body: token },
+        Request {
+            method: "POST",
+            path: format!("{root}/serviceaccounts/held/token"),
+            content_type: JSON,
+            body: token,
+        },
         write("POST", &format!("{root}/pods/held/eviction"), JSON, eviction),
         write("POST", &format!("{root}/pods/held/binding"), JSON, binding),
         write("PUT", &format!("{root}/finalize"), JSON, namespace.clone()),

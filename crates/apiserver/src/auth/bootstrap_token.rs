@@ -30,9 +30,9 @@ const GROUP_LIMIT: usize = 256;
 /// The user of a bootstrap token; `None` when there is no such token, or it must not be used to authenticate.
 pub fn user(token: &str, directory: &dyn Directory, now: Timestamp) -> Option<User> {
     let (id, secret) = parse(token)?;
-    let stored = BootstrapToken::read(directory.find("secrets", NAMESPACE, &format!("{NAME_PREFIX}{id}"))?)?;
-    let [given, held] =
-        [secret, &stored.secret].map(|text| digest::digest(&digest::SHA256, text.as_bytes()));
+    let stored =
+        BootstrapToken::read(directory.find("secrets", NAMESPACE, &format!("{NAME_PREFIX}{id}"))?)?;
+    let [given, held] = [secret, &stored.secret].map(|text| digest::digest(&digest::SHA256, text.as_bytes()));
     if given.as_ref() != held.as_ref() || stored.id != id || stored.is_expired(now) {
         return None;
     }
@@ -129,8 +129,11 @@ mod tests {
 
     fn secret(data: &[(&str, &str)]) -> One {
         let mut object = json!({ "type": SECRET_TYPE, "data": {} });
-        let whole =
-            [("token-id", "abcdef"), ("token-secret", "0123456789abcdef"), ("usage-bootstrap-authentication", "true")];
+        let whole = [
+            ("token-id", "abcdef"),
+            ("token-secret", "0123456789abcdef"),
+            ("usage-bootstrap-authentication", "true"),
+        ];
         for (key, value) in whole.iter().chain(data) {
             object["data"][*key] = json!(STANDARD.encode(value));
         }
@@ -154,7 +157,12 @@ mod tests {
             ("expiration that is no time", valid, secret(&[("expiration", "soon")]), None),
             ("for signing only", valid, secret(&[("usage-bootstrap-authentication", "false")]), None),
             ("another id inside", valid, secret(&[("token-id", "abcdeg")]), None),
-            ("a group that is not a bootstrapper's", valid, secret(&[("auth-extra-groups", "system:masters")]), None),
+            (
+                "a group that is not a bootstrapper's",
+                valid,
+                secret(&[("auth-extra-groups", "system:masters")]),
+                None,
+            ),
             ("an empty group", valid, secret(&[("auth-extra-groups", "system:bootstrappers:")]), None),
         ];
         let now = "2026-01-01T00:00:00Z".parse().unwrap();
@@ -163,7 +171,12 @@ mod tests {
             assert_eq!(found.as_ref().map(|user| user.name.as_str()), want, "{name}");
         }
         let found = user(valid, &secret(&[("auth-extra-groups", groups)]), now).unwrap();
-        let want = ["system:bootstrappers", "system:bootstrappers:a", "system:bootstrappers:b", "system:authenticated"];
+        let want = [
+            "system:bootstrappers",
+            "system:bootstrappers:a",
+            "system:bootstrappers:b",
+            "system:authenticated",
+        ];
         assert_eq!(found.groups, want);
     }
 

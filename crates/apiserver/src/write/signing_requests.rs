@@ -52,7 +52,8 @@ pub(super) fn complete_conditions(
     let before = tree::list(old, "/status/conditions");
     let conditions = new.pointer_mut("/status/conditions").and_then(Value::as_array_mut);
     for condition in conditions.into_iter().flatten() {
-        let is_same = |other: &&Value| ["type", "status"].iter().all(|field| other[*field] == condition[*field]);
+        let is_same =
+            |other: &&Value| ["type", "status"].iter().all(|field| other[*field] == condition[*field]);
         let kept = before.iter().find(is_same).map(|other| tree::str_at(other, "/lastTransitionTime"));
         let transition = kept.filter(|time| !time.is_empty()).unwrap_or(now).to_owned();
         let Some(fields) = condition.as_object_mut() else { continue };
@@ -80,12 +81,7 @@ pub(super) fn check_create(call: &Call, object: &Value) -> Result<(), Status> {
 ///
 /// # Errors
 /// 403 when the user does not have the verb.
-pub(super) fn check_update(
-    call: &Call,
-    target: WriteTarget,
-    old: &Value,
-    new: &Value,
-) -> Result<(), Status> {
+pub(super) fn check_update(call: &Call, target: WriteTarget, old: &Value, new: &Value) -> Result<(), Status> {
     if !is_signing_request(&call.resource) {
         return Ok(());
     }
@@ -132,7 +128,10 @@ mod tests {
         let mut user = User::new("alice", ["devs"]);
         user.extra.insert("scopes".to_owned(), vec!["a".to_owned()]);
         let cases = [
-            ("claimed", json!({ "username": "admin", "uid": "0", "groups": ["system:masters"], "extra": { "x": ["y"] } })),
+            (
+                "claimed",
+                json!({ "username": "admin", "uid": "0", "groups": ["system:masters"], "extra": { "x": ["y"] } }),
+            ),
             ("missing", json!({})),
         ];
         for (name, spec) in cases {

@@ -61,9 +61,15 @@ async fn only_create_creates() {
         ("updater", &[(&["update"], "", &all, &[]), (&["update"], group, &leases, &[])]),
         ("creator", &[(&["create"], "", &all, &[]), (&["create"], group, &leases, &[])]),
         ("patcher-creator", &[(&["patch", "create"], "", &["configmaps", "services/status"], &[])]),
-        ("updater-creator", &[(&["update", "create"], group, &leases, &[]), (&["update", "create"], "", &all, &[])]),
+        (
+            "updater-creator",
+            &[(&["update", "create"], group, &leases, &[]), (&["update", "create"], "", &all, &[])],
+        ),
         ("patcher-creator-of-x", &[(&["patch"], "", &all, &[]), (&["create"], "", &all, &["x"])]),
-        ("updater-creator-of-x", &[(&["update"], group, &leases, &[]), (&["create"], group, &leases, &["x"])]),
+        (
+            "updater-creator-of-x",
+            &[(&["update"], group, &leases, &[]), (&["create"], group, &leases, &["x"])],
+        ),
     ];
     let config_maps = |name: &str| format!("{CONFIG_MAPS}/{name}");
     let leases = |name: &str| format!("{LEASES}/{name}");
@@ -194,7 +200,8 @@ async fn signers_have_rights_of_their_own() {
         grant(&cluster, user, &rules).await;
     }
     let certificate = CertificateParams::default().self_signed(&KeyPair::generate().unwrap()).unwrap().pem();
-    let approve = json!({ "status": { "conditions": [{ "type": "Approved", "status": "True", "reason": "a" }] } });
+    let approve =
+        json!({ "status": { "conditions": [{ "type": "Approved", "status": "True", "reason": "a" }] } });
     let fail = json!({ "status": { "conditions": [{ "type": "Failed", "status": "True", "reason": "a" }] } });
     let sign = json!({ "status": { "certificate": STANDARD.encode(certificate) } });
     let rows = [
@@ -224,7 +231,10 @@ async fn signers_have_rights_of_their_own() {
     let path = format!("{REQUESTS}/everything/approval");
     let approved = cluster.as_user("everything").patch(&path, MERGE, &approve).await;
     let condition = approved.body["status"]["conditions"][0].clone();
-    assert!(condition["lastUpdateTime"].is_string() && condition["lastTransitionTime"].is_string(), "{condition}");
+    assert!(
+        condition["lastUpdateTime"].is_string() && condition["lastTransitionTime"].is_string(),
+        "{condition}"
+    );
     let removed = json!({ "status": { "conditions": [] } });
     let refused = cluster.patch(&path, MERGE, &removed).await;
     assert_eq!(refused.code, 422, "{}", refused.text);

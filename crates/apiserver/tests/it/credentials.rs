@@ -41,8 +41,7 @@ async fn ask(cluster: &Cluster, path: &str, authorization: &[u8]) -> u16 {
         let value = http::HeaderValue::from_bytes(authorization).unwrap();
         request = request.header("authorization", value);
     }
-    let Ok(response) =
-        cluster.server.service().call(request.body(Full::new(Bytes::new())).unwrap()).await;
+    let Ok(response) = cluster.server.service().call(request.body(Full::new(Bytes::new())).unwrap()).await;
     response.status().as_u16()
 }
 
@@ -81,7 +80,10 @@ async fn a_secret_gets_the_token_of_its_account() {
     let complete = filled(&cluster, "robot-token", "").await;
     let uid = cluster.get(&format!("{ACCOUNTS}/robot")).await.body["metadata"]["uid"].clone();
     assert_eq!(complete["metadata"]["annotations"]["kubernetes.io/service-account.uid"], uid);
-    assert_eq!((text(&complete, "ca.crt"), text(&complete, "namespace")), ("the CA".to_owned(), "default".to_owned()));
+    assert_eq!(
+        (text(&complete, "ca.crt"), text(&complete, "namespace")),
+        ("the CA".to_owned(), "default".to_owned())
+    );
     let token = text(&complete, "token");
     assert_eq!(who(&cluster, &token).await.as_deref(), Ok("system:serviceaccount:default:robot"));
 
@@ -150,7 +152,9 @@ async fn bootstrap_tokens_authenticate_and_sign() {
     }
     let signed = cluster
         .eventually(CLUSTER_INFO, |found| {
-            ["aaaaaa", "bbbbbb"].iter().all(|id| found.body["data"][format!("jws-kubeconfig-{id}")].is_string())
+            ["aaaaaa", "bbbbbb"]
+                .iter()
+                .all(|id| found.body["data"][format!("jws-kubeconfig-{id}")].is_string())
         })
         .await;
     assert_eq!(signed.body["data"]["kubeconfig"], "clusters: []\n");
@@ -180,5 +184,8 @@ async fn malformed_authorization_headers() {
     for (name, header, want) in cases {
         assert_eq!(ask(&cluster, "/api/v1/namespaces", header).await, want, "{name}");
     }
-    tokio::time::timeout(Duration::from_secs(10), cluster.server.stop(Duration::from_secs(5))).await.unwrap().unwrap();
+    tokio::time::timeout(Duration::from_secs(10), cluster.server.stop(Duration::from_secs(5)))
+        .await
+        .unwrap()
+        .unwrap();
 }

@@ -86,7 +86,13 @@ fn added_rules_stay_and_removed_rules_are_restored() {
 fn nodes_have_no_rights_by_their_group() {
     let node = User::new("system:node:a", ["system:nodes"]);
     let target = |resource, subresource| {
-        let target = ResourceTarget { resource, subresource, namespace: "kube-system", name: "x", ..Default::default() };
+        let target = ResourceTarget {
+            resource,
+            subresource,
+            namespace: "kube-system",
+            name: "x",
+            ..Default::default()
+        };
         AccessTarget::Resource(target)
     };
     assert!(!allowed(&node, "list", target("secrets", "")));
@@ -96,7 +102,8 @@ fn nodes_have_no_rights_by_their_group() {
 
 #[test]
 fn the_group_of_nodes_is_removed_from_a_binding_of_an_older_version() {
-    let wanted = cluster_role_bindings().into_iter().find(|binding| binding["metadata"]["name"] == "system:node");
+    let wanted =
+        cluster_role_bindings().into_iter().find(|binding| binding["metadata"]["name"] == "system:node");
     let wanted = wanted.unwrap();
     assert_eq!(wanted.get("subjects"), None);
     let group = json!({ "apiGroup": GROUP, "kind": "Group", "name": "system:nodes" });

@@ -13,8 +13,8 @@ use crate::kinds::table::cells::Row;
 use crate::kinds::table::{AGE, Column, NAME, Table};
 use crate::kinds::{
     BuiltinKind, BuiltinResource, FinalizerRule, Generation, NO_DEFAULTS, NO_DELETION_STATE,
-    NO_INITIAL_STATE, NO_KEPT_STATE, NO_WARNINGS, NameRule, ONE_FORM, SUBRESOURCE_VERBS,
-    StatusRule, Subresource,
+    NO_INITIAL_STATE, NO_KEPT_STATE, NO_WARNINGS, NameRule, ONE_FORM, SUBRESOURCE_VERBS, StatusRule,
+    Subresource,
 };
 use crate::tree;
 

@@ -23,7 +23,9 @@ pub(super) enum PemFault {
     NoRequest,
     #[error("the PEM block is not a PKCS #10 certificate request")]
     MalformedRequest,
-    #[error("the signature algorithm of the request is not supported; use RSA of 2048 to 8192 bits, ECDSA with P-256 or P-384, or Ed25519")]
+    #[error(
+        "the signature algorithm of the request is not supported; use RSA of 2048 to 8192 bits, ECDSA with P-256 or P-384, or Ed25519"
+    )]
     Algorithm,
     #[error("the signature of the request does not fit its public key")]
     Signature,
@@ -51,8 +53,8 @@ pub(super) fn organizations(request: &Value) -> Result<Vec<String>, PemFault> {
     }
     let block = Pem::iter_from_buffer(&bytes).next().and_then(Result::ok);
     let block = block.filter(|block| block.label == REQUEST).ok_or(PemFault::NoRequest)?;
-    let (rest, parsed) = X509CertificationRequest::from_der(&block.contents)
-        .map_err(|_| PemFault::MalformedRequest)?;
+    let (rest, parsed) =
+        X509CertificationRequest::from_der(&block.contents).map_err(|_| PemFault::MalformedRequest)?;
     if !rest.is_empty() {
         return Err(PemFault::MalformedRequest);
     }
@@ -61,9 +63,7 @@ pub(super) fn organizations(request: &Value) -> Result<Vec<String>, PemFault> {
         _ => PemFault::Signature,
     })?;
     let organizations = parsed.certification_request_info.subject.iter_organization();
-    organizations
-        .map(|name| name.as_str().map(str::to_owned).map_err(|_| PemFault::Organization))
-        .collect()
+    organizations.map(|name| name.as_str().map(str::to_owned).map_err(|_| PemFault::Organization)).collect()
 }
 
 /// Checks that the bytes are certificates in PEM and nothing else.
@@ -122,7 +122,8 @@ mod tests {
             "-----BEGIN CERTIFICATE REQUEST-----\n{}\n-----END CERTIFICATE REQUEST-----\n",
             STANDARD.encode(&der)
         );
-        let certificate = CertificateParams::default().self_signed(&KeyPair::generate().unwrap()).unwrap().pem();
+        let certificate =
+            CertificateParams::default().self_signed(&KeyPair::generate().unwrap()).unwrap().pem();
         let cases = [
             ("no base64", json!("%"), PemFault::NoRequest),
             ("missing", Value::Null, PemFault::NoRequest),
@@ -143,7 +144,8 @@ mod tests {
 
     #[test]
     fn certificates_are_parsed() {
-        let certificate = CertificateParams::default().self_signed(&KeyPair::generate().unwrap()).unwrap().pem();
+        let certificate =
+            CertificateParams::default().self_signed(&KeyPair::generate().unwrap()).unwrap().pem();
         let cases = [
             ("one", encoded(&certificate), Ok(())),
             ("two", encoded(&format!("{certificate}{certificate}")), Ok(())),

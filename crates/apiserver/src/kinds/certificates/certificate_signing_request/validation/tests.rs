@@ -40,11 +40,7 @@ fn new_requests() {
             r#"spec.request: Invalid value: "anVuaw==": PEM block type must be CERTIFICATE REQUEST"#,
         ),
         ("no usage", json!({ "usages": [] }), "spec.usages: Required value"),
-        (
-            "usage twice",
-            json!({ "usages": ["any", "any"] }),
-            r#"spec.usages[1]: Duplicate value: "any""#,
-        ),
+        ("usage twice", json!({ "usages": ["any", "any"] }), r#"spec.usages[1]: Duplicate value: "any""#),
         ("no signer", json!({ "signerName": "" }), "spec.signerName: Required value"),
         (
             "no path",
@@ -76,8 +72,10 @@ fn new_requests() {
 
 #[test]
 fn subjects_that_the_client_signer_must_not_sign() {
-    let object = |signer: &str, request: Value| json!({ "spec": { "signerName": signer, "request": request } });
-    let refusal = "use of kubernetes.io/kube-apiserver-client signer with system:masters group is not allowed";
+    let object =
+        |signer: &str, request: Value| json!({ "spec": { "signerName": signer, "request": request } });
+    let refusal =
+        "use of kubernetes.io/kube-apiserver-client signer with system:masters group is not allowed";
     let cases = [
         ("masters", object(API_SERVER_CLIENT, request("system:masters")), Some(refusal)),
         ("others", object(API_SERVER_CLIENT, request("devs")), None),
@@ -125,7 +123,12 @@ fn changes_of_the_status() {
             json!({ "status": { "conditions": [], "certificate": "anVuaw==" } }),
             r#"status.certificate: Invalid value: "<certificate data>": must contain one or more CERTIFICATE PEM blocks"#,
         ),
-        ("a certificate", with(vec![]), json!({ "status": { "conditions": [], "certificate": certificate_text() } }), ""),
+        (
+            "a certificate",
+            with(vec![]),
+            json!({ "status": { "conditions": [], "certificate": certificate_text() } }),
+            "",
+        ),
         (
             "another certificate",
             json!({ "status": { "certificate": certificate_text() } }),
@@ -146,7 +149,12 @@ fn only_approval_approves() {
     changed["reason"] = json!("b");
     let failed = json!({ "type": "Failed", "status": "True" });
     let cases = [
-        ("added", with(json!([])), with(json!([approved])), "updates may not add a condition of type \"Approved\""),
+        (
+            "added",
+            with(json!([])),
+            with(json!([approved])),
+            "updates may not add a condition of type \"Approved\"",
+        ),
         (
             "changed",
             with(json!([approved])),
