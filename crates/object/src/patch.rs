@@ -7,11 +7,13 @@ mod json;
 mod merge;
 mod print;
 pub mod strategic;
+mod work;
 
-pub use json::{json_patch, strict_json_patch};
+pub use json::{json_patch, json_patch_within, strict_json_patch};
 pub use merge::merge_patch;
 pub use print::go_text;
 pub(crate) use print::go_type;
+pub use work::Work;
 
 use crate::status::{Details, Status};
 
@@ -32,6 +34,17 @@ pub enum PatchError {
         /// Allowed operations.
         limit: usize,
     },
+    /// More steps than one patch may take.
+    #[error(
+        "Request entity is too large: the patch takes more than {limit} steps; split it, or send the whole object"
+    )]
+    TooMuchWork {
+        /// Allowed steps.
+        limit: usize,
+    },
+    /// Given up because the result is not needed any more.
+    #[error("Timeout: request did not complete within the allotted timeout")]
+    Interrupted,
     /// A patch of the format that does not fit the object. Servers answer with a text that is the same for all
     /// such errors; the one here is for logs.
     #[error("{0}")]
@@ -46,7 +59,10 @@ impl PatchError {
     pub fn to_status(&self) -> Status {
         match self {
             Self::Malformed(text) => Status::bad_request(text),
-            Self::TooManyOperations { .. } => Status::new(413, "RequestEntityTooLarge", self.to_string()),
+            Self::TooManyOperations { .. } | Self::TooMuchWork { .. } => {
+                Status::new(413, "RequestEntityTooLarge", self.to_string())
+            }
+            Self::Interrupted => Status::new(504, "Timeout", self.to_string()),
             Self::Inapplicable(_) => {
                 let text = "the server rejected our request due to an error in our request";
                 let mut status = Status::new(422, "Invalid", text);

@@ -14,6 +14,10 @@ use super::shape::{Place, property};
 use crate::patch::{go_text, go_type};
 use crate::schema::{ListKind, Schema, Shape};
 
+/// Errors that are reported; each repeats the path, which the client chose, so all of them could be a million times the
+/// patch.
+const MAX_ERRORS: usize = 100;
+
 /// Errors of the patch, as one text; `None` for a valid patch.
 pub(super) fn errors(patch: &Map<String, Value>, schema: Schema<'_>) -> Option<String> {
     let mut check = Check { path: Vec::new(), errors: Vec::new() };
@@ -48,6 +52,9 @@ struct Check<'a> {
 
 impl<'a> Check<'a> {
     fn error(&mut self, text: &str) {
+        if self.errors.len() >= MAX_ERRORS {
+            return;
+        }
         let steps = self.path.iter().map(|step| match step {
             Step::Field(name) => format!(".{name}"),
             Step::Item(identity) => element::to_display(identity),

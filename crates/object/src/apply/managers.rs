@@ -3,6 +3,8 @@
 //! An entry stays the JSON map that it is in the object; reading, changing and writing back entries therefore
 //! costs only what changes.
 
+use std::collections::HashMap;
+
 use serde_json::{Map, Value};
 
 use super::set::{FieldSet, intersection};
@@ -243,22 +245,22 @@ impl Managers {
         updates.retain(|&index| self.0[index].identity().operation == Operation::Update);
         let mut excess = updates.len().saturating_sub(UPDATE_LIMIT);
         updates.sort_by(|&a, &b| self.0[a].rank().cmp(&self.0[b].rank()));
-        let mut buckets: Vec<usize> =
-            updates.iter().copied().filter(|&index| self.0[index].identity().manager == ANCIENT).collect();
+        // By version: a client may send an entry for each of thousands of versions.
+        let mut buckets: HashMap<String, usize> = HashMap::new();
+        for &index in &updates {
+            let identity = self.0[index].identity();
+            if identity.manager == ANCIENT {
+                buckets.entry(identity.api_version.to_owned()).or_insert(index);
+            }
+        }
         for index in updates {
             if excess == 0 {
                 break;
             }
-            let version = self.0[index].identity().api_version;
-            let bucket =
-                buckets.iter().copied().find(|&other| self.0[other].identity().api_version == version);
-            match bucket {
-                None => buckets.push(index),
-                Some(bucket) if bucket == index => {}
-                Some(bucket) => {
-                    self.merge_into(bucket, index);
-                    excess -= 1;
-                }
+            let bucket = *buckets.entry(self.0[index].identity().api_version.to_owned()).or_insert(index);
+            if bucket != index {
+                self.merge_into(bucket, index);
+                excess -= 1;
             }
         }
         self.0.retain(|entry| !entry.is_empty());

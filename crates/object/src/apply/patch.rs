@@ -13,6 +13,8 @@ use crate::schema::Schema;
 
 /// Manager of the fields that were set before ownership was tracked.
 const BEFORE: &str = "before-first-apply";
+/// Bytes of the conflicts that are reported. Each names its whole path, which the client chose.
+const CONFLICT_BYTES: usize = 1 << 20;
 
 /// Merges `patch` into `live` and returns the object with its new `managedFields`; without a live object, the
 /// patch is what is created.
@@ -138,10 +140,17 @@ impl<'a> Apply<'a> {
             let owner = entry.identity();
             (owner.manager, owner.operation, owner.api_version, owner.subresource)
         });
-        let conflicts = owners.iter().flat_map(|(entry, taken)| {
-            taken.paths().into_iter().map(|path| Conflict::new(entry, &path)).collect::<Vec<_>>()
-        });
-        let conflicts: Vec<Conflict> = conflicts.collect();
+        let (mut conflicts, mut bytes) = (Vec::new(), 0);
+        for (entry, taken) in &owners {
+            for path in taken.paths() {
+                if bytes > CONFLICT_BYTES {
+                    break;
+                }
+                let conflict = Conflict::new(entry, &path);
+                bytes += conflict.owner.len() + conflict.field.len();
+                conflicts.push(conflict);
+            }
+        }
         if conflicts.is_empty() { Ok(()) } else { Err(ApplyError::Conflicts(conflicts)) }
     }
 

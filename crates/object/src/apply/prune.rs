@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 use super::element;
 use super::extract::{Containers, extract_field, extract_fields};
 use super::root;
-use super::set::{Branch, FieldSet};
+use super::set::{Branch, FieldSet, below};
 use super::shape::{Place, View, declares, items, property, view};
 use crate::schema::Schema;
 
@@ -83,7 +83,7 @@ impl<'s> Root<'s> {
     }
 
     fn remove(self, object: &mut Map<String, Value>, set: &FieldSet, emptied: Emptied) {
-        object.retain(|name, value| retain_field(value, set, name, self.place(name), emptied));
+        object.retain(|name, value| retain_field(value, &set.0, name, self.place(name), emptied));
     }
 
     fn with_named_fields(self, set: &FieldSet) -> FieldSet {
@@ -118,7 +118,7 @@ fn with_named_fields(set: &Value, place: Place<'_>) -> Value {
 }
 
 /// Removes the paths of `set` below a value; `false` when nothing of it is left.
-fn remove(value: &mut Value, set: &FieldSet, place: Place<'_>, emptied: Emptied) -> bool {
+fn remove(value: &mut Value, set: &Map<String, Value>, place: Place<'_>, emptied: Emptied) -> bool {
     let kind = match view(value, place) {
         View::Fields(_) => None,
         View::Items(_, kind) => Some(kind),
@@ -142,16 +142,28 @@ fn remove(value: &mut Value, set: &FieldSet, place: Place<'_>, emptied: Emptied)
     }
 }
 
-fn retain_field(value: &mut Value, set: &FieldSet, name: &str, place: Place<'_>, emptied: Emptied) -> bool {
+fn retain_field(
+    value: &mut Value,
+    set: &Map<String, Value>,
+    name: &str,
+    place: Place<'_>,
+    emptied: Emptied,
+) -> bool {
     retain(value, set, &element::field(name), place, emptied)
 }
 
-fn retain(value: &mut Value, set: &FieldSet, name: &str, place: Place<'_>, emptied: Emptied) -> bool {
-    match set.below(name) {
+fn retain(
+    value: &mut Value,
+    set: &Map<String, Value>,
+    name: &str,
+    place: Place<'_>,
+    emptied: Emptied,
+) -> bool {
+    match below(set, name) {
         None => true,
         Some((true, _)) => false,
         Some((false, below)) => {
-            let is_left = remove(value, &FieldSet(below.clone()), place, emptied);
+            let is_left = remove(value, below, place, emptied);
             if !is_left && emptied == Emptied::Null {
                 *value = Value::Null;
             }

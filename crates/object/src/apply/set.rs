@@ -115,11 +115,6 @@ impl FieldSet {
         }
     }
 
-    /// The element `name`: whether it is in the set, and what is below it.
-    pub(super) fn below(&self, name: &str) -> Option<(bool, &Map<String, Value>)> {
-        let below = self.0.get(name)?;
-        Some((is_member(below), below.as_object()?))
-    }
 }
 
 impl fmt::Display for FieldSet {
@@ -149,6 +144,12 @@ pub(super) fn path_text(path: &[&str]) -> String {
     path.iter().map(|name| element::to_display(name)).collect()
 }
 
+/// The element `name` of a set: whether it is in the set, and what is below it.
+pub(super) fn below<'a>(set: &'a Map<String, Value>, name: &str) -> Option<(bool, &'a Map<String, Value>)> {
+    let below = set.get(name)?;
+    Some((is_member(below), below.as_object()?))
+}
+
 fn empty() -> Value {
     Value::Object(Map::new())
 }
@@ -173,22 +174,35 @@ fn union(ours: &mut Map<String, Value>, theirs: &Map<String, Value>) {
     }
 }
 
+/// Costs as much as the smaller of the two sets, level by level: a change of many fields is taken away from many small
+/// entries.
 fn subtract(ours: &mut Map<String, Value>, theirs: &Map<String, Value>) {
+    if ours.len() < theirs.len() {
+        ours.retain(|name, our_below| {
+            let their_below = theirs.get(name).filter(|_| name != SELF);
+            their_below.is_none_or(|their_below| !is_used_up(our_below, their_below))
+        });
+        return;
+    }
     for (name, their_below) in theirs.iter().filter(|(name, _)| *name != SELF) {
-        let Some(our_below) = ours.get_mut(name) else { continue };
-        let member = is_member(our_below) && !is_member(their_below);
-        let (Value::Object(below), Value::Object(their_below)) = (our_below, their_below) else { continue };
-        if !member {
-            below.remove(SELF);
-        }
-        subtract(below, their_below);
-        if below.len() == 1 {
-            below.remove(SELF);
-        }
-        if below.is_empty() && !member {
+        if ours.get_mut(name).is_some_and(|our_below| is_used_up(our_below, their_below)) {
             ours.remove(name);
         }
     }
+}
+
+/// Takes the set below one element out of another; whether nothing is left of the element.
+fn is_used_up(ours: &mut Value, theirs: &Value) -> bool {
+    let member = is_member(ours) && !is_member(theirs);
+    let (Value::Object(below), Value::Object(their_below)) = (ours, theirs) else { return false };
+    if !member {
+        below.remove(SELF);
+    }
+    subtract(below, their_below);
+    if below.len() == 1 {
+        below.remove(SELF);
+    }
+    below.is_empty() && !member
 }
 
 /// The paths that are in both.

@@ -1,5 +1,6 @@
 //! A little world with one object in it, and the tests that play in it.
 
+mod bounds;
 mod properties;
 mod sets;
 mod updates;

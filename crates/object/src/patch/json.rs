@@ -8,6 +8,7 @@ use std::borrow::Cow;
 
 use serde_json::{Map, Value};
 
+use super::work::{Work, never};
 use super::{PatchError, json_type};
 
 /// Operations in one patch.
@@ -15,6 +16,10 @@ const OPERATION_LIMIT: usize = 10_000;
 /// Bytes that all `copy` operations of a patch may write together; without it, a short patch doubles a document
 /// again and again.
 const COPY_LIMIT: usize = 3 << 20;
+/// Elements of a list that move by one place in about the time of a step.
+const ELEMENTS_PER_STEP: usize = 8;
+/// Bytes that are copied or compared in about the time of a step.
+const BYTES_PER_STEP: usize = 64;
 
 /// Applies the operations in order and returns the changed document.
 ///
@@ -22,7 +27,19 @@ const COPY_LIMIT: usize = 3 << 20;
 /// [`PatchError::Malformed`] when `operations` is not a list of operations, [`PatchError::TooManyOperations`] above
 /// 10,000, and [`PatchError::Inapplicable`] for the first one that cannot be carried out.
 pub fn json_patch(document: &Value, operations: &Value) -> Result<Value, PatchError> {
-    apply(document, operations, MissingField::Added)
+    json_patch_within(document, operations, &Work::new(&never))
+}
+
+/// The same, counting its work; insertions at the front of a long list take as many steps as elements move.
+///
+/// # Errors
+/// As [`json_patch`], and [`PatchError::TooMuchWork`] and [`PatchError::Interrupted`].
+pub fn json_patch_within(
+    document: &Value,
+    operations: &Value,
+    work: &Work<'_>,
+) -> Result<Value, PatchError> {
+    apply(document, operations, MissingField::Added, work)
 }
 
 /// The same, except that `replace` of a field that is not there is refused, as RFC 6902 says.
@@ -32,7 +49,7 @@ pub fn json_patch(document: &Value, operations: &Value) -> Result<Value, PatchEr
 /// # Errors
 /// As [`json_patch`].
 pub fn strict_json_patch(document: &Value, operations: &Value) -> Result<Value, PatchError> {
-    apply(document, operations, MissingField::Refused)
+    apply(document, operations, MissingField::Refused, &Work::new(&never))
 }
 
 /// The effect of `replace` on a field that is not there.
@@ -42,7 +59,12 @@ enum MissingField {
     Refused,
 }
 
-fn apply(document: &Value, operations: &Value, missing: MissingField) -> Result<Value, PatchError> {
+fn apply(
+    document: &Value,
+    operations: &Value,
+    missing: MissingField,
+    work: &Work<'_>,
+) -> Result<Value, PatchError> {
     let operations = match operations {
         Value::Array(operations) => operations.as_slice(),
         Value::Null => &[],
@@ -55,7 +77,10 @@ fn apply(document: &Value, operations: &Value, missing: MissingField) -> Result<
     let mut document = document.clone();
     let mut copied = 0;
     for operation in &operations {
+        work.charge(operation.steps(&mut document))?;
+        let before = copied;
         operation.apply(&mut document, &mut copied, missing).map_err(PatchError::Inapplicable)?;
+        work.charge((copied - before) / BYTES_PER_STEP)?;
     }
     Ok(document)
 }
@@ -81,6 +106,20 @@ impl<'a> Operation<'a> {
         };
         let value = fields.get("value").unwrap_or(&Value::Null);
         Ok(Self { op: text("op")?, path: text("path")?, from: text("from")?, value })
+    }
+
+    /// About the steps that the operation takes: one for each part of its paths, and those of the elements that move.
+    fn steps(&self, document: &mut Value) -> usize {
+        let mut steps = 1;
+        for (pointer, moves) in [(self.path, self.op != Some("test")), (self.from, self.op == Some("move"))] {
+            let Some(pointer) = pointer else { continue };
+            steps += 1 + pointer.len() / BYTES_PER_STEP;
+            if moves && let Ok(Target::Element(elements, key)) = parent(document, pointer) {
+                let at = index(&key, elements.len() + 1).unwrap_or(elements.len());
+                steps += (elements.len() - at) / ELEMENTS_PER_STEP;
+            }
+        }
+        steps
     }
 
     fn apply(&self, document: &mut Value, copied: &mut usize, missing: MissingField) -> Result<(), String> {

@@ -12,9 +12,12 @@
 
 mod list;
 
+use std::collections::HashSet;
+
 use serde_json::{Map, Value};
 
-use self::list::ListRule;
+use self::list::{ListRule, identity_of};
+use super::work::{Work, never};
 use super::{PatchError, go_text, json_type};
 use crate::schema::{Schema, Shape};
 
@@ -35,13 +38,26 @@ const SET_ELEMENT_ORDER: &str = "$setElementOrder";
 /// # Source
 /// `strategicpatch` of apimachinery. Clients can see its order of list elements.
 pub fn merge(original: &Value, patch: &Value, schema: Schema<'_>) -> Result<Value, PatchError> {
+    merge_within(original, patch, schema, &Work::new(&never))
+}
+
+/// The same, counting its work: a list of the original is read again for each element of the patch that merges into it.
+///
+/// # Errors
+/// As [`merge`], and [`PatchError::TooMuchWork`] and [`PatchError::Interrupted`].
+pub fn merge_within(
+    original: &Value,
+    patch: &Value,
+    schema: Schema<'_>,
+    work: &Work<'_>,
+) -> Result<Value, PatchError> {
     let Value::Object(patch) = patch else {
         let found = json_type(patch);
         let text = format!("json: cannot unmarshal {found} into Go value of type map[string]interface {{}}");
         return Err(PatchError::Malformed(text));
     };
     let original = original.as_object().cloned().unwrap_or_default();
-    merge_members(original, patch.clone(), Some(schema)).map(Value::Object)
+    merge_members(original, patch.clone(), Some(schema), work).map(Value::Object)
 }
 
 type Members = Map<String, Value>;
@@ -50,7 +66,9 @@ fn merge_members(
     mut original: Members,
     mut patch: Members,
     schema: Option<Schema<'_>>,
+    work: &Work<'_>,
 ) -> Result<Members, PatchError> {
+    work.charge(1 + patch.len())?;
     if let Some(directive) = patch.get(DIRECTIVE) {
         return match directive.as_str() {
             Some("replace") => {
@@ -62,13 +80,13 @@ fn merge_members(
         };
     }
     if let Some(keys) = patch.remove(RETAIN_KEYS) {
-        retain(&mut original, &patch, &keys)?;
+        retain(&mut original, &patch, &keys, work)?;
     }
-    merge_ordered_lists(&mut original, &mut patch, schema)?;
+    merge_ordered_lists(&mut original, &mut patch, schema, work)?;
     for (key, change) in patch {
         match parallel_field(&key, DELETE_FROM_LIST, "primitive list")? {
-            Some(field) => delete_from_list(&mut original, field, change),
-            None => merge_member(&mut original, key, change, schema)?,
+            Some(field) => delete_from_list(&mut original, field, change, work)?,
+            None => merge_member(&mut original, key, change, schema, work)?,
         }
     }
     Ok(original)
@@ -79,6 +97,7 @@ fn merge_member(
     key: String,
     change: Value,
     schema: Option<Schema<'_>>,
+    work: &Work<'_>,
 ) -> Result<(), PatchError> {
     let field = schema.and_then(|schema| schema.property(&key));
     match (original.get_mut(&key), change) {
@@ -89,10 +108,10 @@ fn merge_member(
             original.remove(&key);
         }
         (Some(Value::Object(current)), Value::Object(change)) => {
-            *current = merge_members(std::mem::take(current), change, field)?;
+            *current = merge_members(std::mem::take(current), change, field, work)?;
         }
         (Some(Value::Array(current)), Value::Array(change)) => {
-            *current = list::merge(std::mem::take(current), change, &ListRule::new(&key, field))?;
+            *current = list::merge(std::mem::take(current), change, &ListRule::new(&key, field, work))?;
         }
         (Some(current), change) => match without_directives(change) {
             Some(value) => *current = value,
@@ -116,10 +135,17 @@ fn deletes_plain_map(change: &Members, field: Option<Schema<'_>>) -> bool {
 }
 
 /// Clears what `keys` does not list; whatever the patch sets must be listed.
-fn retain(original: &mut Members, patch: &Members, keys: &Value) -> Result<(), PatchError> {
+fn retain(
+    original: &mut Members,
+    patch: &Members,
+    keys: &Value,
+    work: &Work<'_>,
+) -> Result<(), PatchError> {
     let malformed = || PatchError::Malformed("invalid patch format of retainKeys".to_owned());
     let keys = keys.as_array().ok_or_else(malformed)?;
-    let is_listed = |key: &str| keys.iter().any(|listed| listed == key);
+    work.charge(keys.len() + original.len())?;
+    let listed: HashSet<&str> = keys.iter().filter_map(Value::as_str).collect();
+    let is_listed = |key: &str| listed.contains(key);
     let is_directive = |key: &str| key.starts_with(DELETE_FROM_LIST) || key.starts_with(SET_ELEMENT_ORDER);
     if patch.iter().any(|(key, value)| !value.is_null() && !is_directive(key) && !is_listed(key)) {
         return Err(malformed());
@@ -133,6 +159,7 @@ fn merge_ordered_lists(
     original: &mut Members,
     patch: &mut Members,
     schema: Option<Schema<'_>>,
+    work: &Work<'_>,
 ) -> Result<(), PatchError> {
     let directives: Vec<String> =
         patch.keys().filter(|key| key.starts_with(SET_ELEMENT_ORDER)).cloned().collect();
@@ -151,23 +178,38 @@ fn merge_ordered_lists(
             let text = format!("unable to find api field for the json field {field:?}");
             return Err(PatchError::Inconsistent(text));
         }
-        if let Some(merged) = list::merge_in_order(current, changes, &order, &ListRule::new(field, known))? {
+        let rule = ListRule::new(field, known, work);
+        if let Some(merged) = list::merge_in_order(current, changes, &order, &rule)? {
             original.insert(field.to_owned(), Value::Array(merged));
         }
     }
     Ok(())
 }
 
-fn delete_from_list(original: &mut Members, field: &str, unwanted: Value) {
+fn delete_from_list(
+    original: &mut Members,
+    field: &str,
+    unwanted: Value,
+    work: &Work<'_>,
+) -> Result<(), PatchError> {
     match (original.get_mut(field), unwanted) {
         (_, Value::Null) => {
             original.remove(field);
         }
         (Some(Value::Array(current)), Value::Array(unwanted)) => {
-            current.retain(|element| !unwanted.contains(element));
+            let unwanted: HashSet<String> =
+                unwanted.iter().map(|element| identity_of(element, work)).collect::<Result<_, _>>()?;
+            let mut kept = Vec::with_capacity(current.len());
+            for element in std::mem::take(current) {
+                if !unwanted.contains(&identity_of(&element, work)?) {
+                    kept.push(element);
+                }
+            }
+            *current = kept;
         }
         _ => {}
     }
+    Ok(())
 }
 
 /// The field that a directive such as `$setElementOrder/ports` is about.

@@ -8,7 +8,7 @@ use std::collections::{HashMap, HashSet};
 use serde_json::Value;
 
 use super::{
-    DIRECTIVE, Members, PatchError, SET_ELEMENT_ORDER, go_text, merge_members, unknown_directive,
+    DIRECTIVE, Members, PatchError, SET_ELEMENT_ORDER, Work, go_text, merge_members, unknown_directive,
     without_directives,
 };
 use crate::schema::Schema;
@@ -19,16 +19,28 @@ pub(super) struct ListRule<'a> {
     merges: bool,
     key: Option<&'a str>,
     items: Option<Schema<'a>>,
+    work: &'a Work<'a>,
+}
+
+/// Bytes of an identity that are written in about the time of a step.
+const BYTES_PER_STEP: usize = 64;
+
+/// An element as its own identity: equal elements have equal texts.
+pub(super) fn identity_of(element: &Value, work: &Work<'_>) -> Result<String, PatchError> {
+    let identity = element.to_string();
+    work.charge(1 + identity.len() / BYTES_PER_STEP)?;
+    Ok(identity)
 }
 
 impl<'a> ListRule<'a> {
-    pub(super) fn new(field: &'a str, schema: Option<Schema<'a>>) -> Self {
+    pub(super) fn new(field: &'a str, schema: Option<Schema<'a>>, work: &'a Work<'a>) -> Self {
         let node = schema.map(Schema::node);
         Self {
             field,
             merges: node.is_some_and(|node| node.patch_merge),
             key: node.and_then(|node| node.patch_merge_key.as_deref()),
             items: schema.and_then(Schema::items),
+            work,
         }
     }
 
@@ -36,14 +48,14 @@ impl<'a> ListRule<'a> {
     fn identity(&self, element: &Value) -> Result<String, PatchError> {
         match (element, self.key) {
             (Value::Object(fields), Some(key)) => match fields.get(key) {
-                Some(value) => Ok(value.to_string()),
+                Some(value) => identity_of(value, self.work),
                 None => {
                     let fields = go_text(element);
                     let text = format!("map: {fields} does not contain declared merge key: {key}");
                     Err(PatchError::Inconsistent(text))
                 }
             },
-            _ => Ok(element.to_string()),
+            _ => identity_of(element, self.work),
         }
     }
 
@@ -61,14 +73,19 @@ pub(super) fn merge(
     if !rule.merges {
         return Ok(patch);
     }
+    rule.work.charge(original.len() + patch.len())?;
     match Elements::new(&original, &patch)? {
         Elements::None => Ok(original),
         Elements::Scalars => {
             let order = positions(rule.identities(&patch)?);
             let before = positions(rule.identities(&original)?);
             let mut seen = HashSet::new();
-            let mut merged: Vec<Value> = original.into_iter().chain(patch).collect();
-            merged.retain(|element| seen.insert(element.to_string()));
+            let mut merged = Vec::with_capacity(original.len());
+            for element in original.into_iter().chain(patch) {
+                if seen.insert(identity_of(&element, rule.work)?) {
+                    merged.push(element);
+                }
+            }
             arrange(merged, &order, &before, rule)
         }
         Elements::Maps if rule.key.is_none() => {
@@ -195,7 +212,7 @@ fn merge_maps(
 
 fn merge_element(element: &mut Value, change: Members, rule: &ListRule<'_>) -> Result<(), PatchError> {
     if let Value::Object(fields) = element {
-        *fields = merge_members(std::mem::take(fields), change, rule.items)?;
+        *fields = merge_members(std::mem::take(fields), change, rule.items, rule.work)?;
     }
     Ok(())
 }
