@@ -7,6 +7,7 @@ pub mod clock;
 pub mod files;
 pub mod kubeconfig;
 pub mod pki;
+pub mod priority;
 pub mod server;
 pub mod shutdown;
 pub mod telemetry;

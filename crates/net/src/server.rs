@@ -4,7 +4,10 @@
 //! Connections, handshakes and their duration are bounded, so that clients cannot exhaust the process. It does not
 //! authenticate, route or log requests.
 
+mod body;
 mod connection;
+mod metrics;
+mod slots;
 
 use std::io;
 use std::net::SocketAddr;
@@ -15,13 +18,15 @@ use http::{Request, Response};
 use hyper::body::Incoming;
 use rustls_pki_types::CertificateDer;
 use tokio::net::TcpListener;
-use tokio::sync::Semaphore;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ServerConfig;
 use tower::Service;
 
 use crate::accept::{self, AcceptOptions};
 use crate::shutdown::Shutdown;
+
+pub use metrics::ConnectionMetrics;
+use slots::Slots;
 
 /// Error of bodies and services.
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
@@ -84,11 +89,13 @@ pub fn listen(address: SocketAddr) -> Result<TcpListener, ListenError> {
 /// Bounds of a server.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
-    /// Concurrent connections; more wait in the kernel.
+    /// Concurrent connections. For a further one, the one that is unused for the longest time is closed.
     pub connections: usize,
-    /// Concurrent TLS handshakes; more wait.
+    /// Concurrent connections of one address. For a further one, an unused one of the same address is closed.
+    pub connections_per_address: usize,
+    /// Concurrent connections without a request so far. For a further one, the oldest is closed.
     pub handshakes: usize,
-    /// Timeout of a handshake, including its wait, and again of the first request after it.
+    /// Timeout of a handshake, and again of the first request after it.
     pub handshake_timeout: Duration,
     /// Timeout for the head of the next request on an HTTP/1.1 connection.
     pub idle_timeout: Duration,
@@ -104,7 +111,8 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             connections: 10_000,
-            handshakes: 256,
+            connections_per_address: 8_000,
+            handshakes: 2_000,
             handshake_timeout: Duration::from_secs(10),
             idle_timeout: Duration::from_secs(90),
             streams: 1000,
@@ -120,23 +128,35 @@ pub struct Server {
     listener: TcpListener,
     tls: Option<Arc<ServerConfig>>,
     limits: Limits,
+    metrics: ConnectionMetrics,
 }
+
+/// Connections that are accepted beyond the limit, until one that makes room for them has ended.
+const CONNECTIONS_IN_EXCHANGE: usize = 64;
 
 impl Server {
     /// Without TLS: for loopback only.
     pub fn plain(listener: TcpListener) -> Self {
-        Self { listener, tls: None, limits: Limits::default() }
+        Self { listener, tls: None, limits: Limits::default(), metrics: ConnectionMetrics::default() }
     }
 
     /// With TLS.
     pub fn tls(listener: TcpListener, config: Arc<ServerConfig>) -> Self {
-        Self { listener, tls: Some(config), limits: Limits::default() }
+        let (limits, metrics) = (Limits::default(), ConnectionMetrics::default());
+        Self { listener, tls: Some(config), limits, metrics }
     }
 
     /// Replaces the default limits.
     #[must_use]
     pub fn limits(mut self, limits: Limits) -> Self {
         self.limits = limits;
+        self
+    }
+
+    /// Counts the connections in `metrics`.
+    #[must_use]
+    pub fn metrics(mut self, metrics: ConnectionMetrics) -> Self {
+        self.metrics = metrics;
         self
     }
 
@@ -150,17 +170,18 @@ impl Server {
         S: Service<Request<Incoming>, Response = Response<B>> + Clone + Send + Sync + 'static,
         S::Future: Send + 'static,
         S::Error: Into<BoxError>,
-        B: http_body::Body + Send + 'static,
+        B: http_body::Body + Send + Unpin + 'static,
         B::Data: Send,
         B::Error: Into<BoxError>,
     {
         let scope = shutdown.clone();
         shutdown.spawn(async move {
-            let Self { listener, tls, limits } = self;
-            let options = AcceptOptions { listener: "HTTP", max_connections: limits.connections };
+            let Self { listener, tls, limits, metrics } = self;
+            let max_connections = limits.connections + CONNECTIONS_IN_EXCHANGE;
+            let options = AcceptOptions { listener: "HTTP", max_connections };
             let context = connection::Context {
                 acceptor: tls.map(TlsAcceptor::from),
-                handshakes: Arc::new(Semaphore::new(limits.handshakes)),
+                slots: Slots::new(&limits, metrics),
                 limits,
                 shutdown: scope.clone(),
             };

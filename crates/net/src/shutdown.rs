@@ -3,15 +3,17 @@
 //! Tasks are spawned through a [`Shutdown`]. They see the request to stop and must end before a deadline; a task that has
 //! not ended by then is dropped at its next await. A child scope stops with its parent, or alone.
 
-use std::io;
+mod signals;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+
+pub use signals::GRACE;
 
 /// Time for dropped tasks to end.
 const DROP_TIMEOUT: Duration = Duration::from_secs(1);
@@ -97,27 +99,6 @@ impl Shutdown {
         self.own.requested.is_cancelled()
     }
 
-    /// Requests the stop when the process gets SIGTERM or SIGINT; a second signal drops the tasks immediately.
-    ///
-    /// # Errors
-    /// When the handlers cannot be installed.
-    pub fn request_on_signals(&self) -> io::Result<()> {
-        let (mut terminate, mut interrupt) =
-            (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
-        let (requested, abandoned) = (self.own.requested.clone(), self.own.abandoned.clone());
-        // Not tracked: it has to outlive the other tasks to see a second signal, and holds nothing.
-        tokio::spawn(abandoned.clone().run_until_cancelled_owned(async move {
-            for step in [requested, abandoned] {
-                tokio::select! {
-                    _ = terminate.recv() => {}
-                    _ = interrupt.recv() => {}
-                }
-                step.cancel();
-            }
-        }));
-        Ok(())
-    }
-
     /// Asks the tasks to stop, waits until they did or the deadline passes, and then drops the rest.
     ///
     /// # Errors
@@ -193,23 +174,33 @@ mod tests {
         assert_eq!(shutdown.spawn(pending::<()>()).await.expect("no panic"), None);
     }
 
+    fn terminate() {
+        let own = std::process::id().to_string();
+        let sent = std::process::Command::new("kill").args(["-TERM", &own]).status().expect("run");
+        assert!(sent.success());
+    }
+
+    /// One test, because all signals of the process reach all its watchers.
     #[tokio::test]
-    async fn signals_ask_first_and_then_insist() {
+    async fn signals_ask_first_and_then_insist_while_every_thread_of_the_runtime_is_busy() {
         let shutdown = Shutdown::new();
-        shutdown.request_on_signals().expect("handlers");
+        let (ended, reasons) = std::sync::mpsc::channel();
+        let second = ended.clone();
+        shutdown.watch_signals(SOON, move |reason| ended.send(reason).expect("the test waits")).expect("handlers");
+        let impatient = Shutdown::new();
+        impatient
+            .watch_signals(Duration::from_millis(50), move |reason| second.send(reason).expect("the test waits"))
+            .expect("handlers");
         let other = shutdown.clone();
         let stuck = shutdown.spawn(pending::<()>());
-        let terminate = || {
-            let own = std::process::id().to_string();
-            assert!(
-                std::process::Command::new("kill").args(["-TERM", &own]).status().expect("run").success()
-            );
-        };
+        // This thread is the only one of the runtime, and it does not return to it until both watchers are through.
         terminate();
-        tokio::time::timeout(SOON, other.requested()).await.expect("asked");
-        let drained = tokio::spawn(async move { shutdown.drain(Duration::from_secs(3600)).await });
+        assert_eq!(reasons.recv_timeout(SOON), Ok("it did not stop within its grace"));
+        assert!(other.is_requested() && impatient.is_requested());
+        assert!(!shutdown.own.abandoned.is_cancelled());
         terminate();
-        let drained = tokio::time::timeout(SOON, drained).await.expect("insisted").expect("no panic");
-        assert_eq!((drained, stuck.await.expect("no panic")), (Err(DrainError(1)), None));
+        assert_eq!(reasons.recv_timeout(SOON), Ok("it was asked to stop a second time"));
+        assert_eq!(shutdown.drain(Duration::from_secs(3600)).await, Err(DrainError(1)));
+        assert_eq!(stuck.await.expect("no panic"), None);
     }
 }

@@ -67,6 +67,8 @@ fn main() -> ExitCode {
     if let Some(exporter) = exporter {
         exporter.stop();
     }
+    // What still runs has been asked to stop, and is not waited for again.
+    runtime.shutdown_background();
     match ended {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => output::fail(&error),

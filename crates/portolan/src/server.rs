@@ -8,8 +8,9 @@ use portolan_net::{Clock, Shutdown};
 
 use crate::{arguments, metrics};
 
-/// Time for open requests to finish when the server stops.
-const DRAIN: Duration = Duration::from_secs(10);
+/// Time for open requests to finish when the server stops; the store is closed within the rest of
+/// [`GRACE`](portolan_net::shutdown::GRACE).
+const DRAIN: Duration = Duration::from_secs(7);
 
 /// Runs until SIGTERM or SIGINT.
 pub(crate) async fn run(arguments: arguments::Server) -> Result<()> {

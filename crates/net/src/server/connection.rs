@@ -13,22 +13,27 @@ use hyper_util::server::conn::auto::Builder;
 use hyper_util::service::TowerToHyperService;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
-use tokio::sync::Semaphore;
 use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 use tokio_util::sync::CancellationToken;
 use tower::Service;
 
+use super::body::GuardedBody;
+use super::slots::{Slots, Slotted};
 use super::{BoxError, Limits, PeerAddress, PeerIdentity};
 use crate::shutdown::Shutdown;
 
-/// Bytes that a client may send before we read them, per HTTP/2 stream and per connection.
-const STREAM_WINDOW: u32 = 1 << 20;
-const CONNECTION_WINDOW: u32 = 8 << 20;
-/// Bytes that are buffered for a stream when its client reads slowly.
-const SEND_BUFFER: usize = 1 << 20;
-/// Maximum size of the header fields of a request, in bytes. Continue tokens and selectors can be long.
+/// Bytes that a client may send before we read them, per HTTP/2 stream and per connection. A connection that is not read
+/// from costs the latter.
+const STREAM_WINDOW: u32 = 512 << 10;
+const CONNECTION_WINDOW: u32 = 1 << 20;
+/// Bytes that are buffered for an HTTP/2 stream when its client reads slowly, besides the chunk that is being sent. A
+/// client that opens many watches and reads none costs this much for each.
+const SEND_BUFFER: usize = 16 << 10;
+/// Bytes that are buffered for an HTTP/1.1 connection in each direction, and so the limit of a request's head.
+const HTTP1_BUFFER: usize = 32 << 10;
+/// Maximum size of the header fields of an HTTP/2 request, in bytes. Continue tokens and selectors can be long.
 const HEADER_BYTES: u32 = 64 << 10;
 /// The first byte of a TLS record that starts a handshake.
 const TLS_HANDSHAKE: u8 = 0x16;
@@ -40,7 +45,7 @@ const NOT_TLS: &[u8] = b"HTTP/1.0 400 Bad Request\r\nContent-Type: text/plain\r\
 #[derive(Clone)]
 pub(super) struct Context {
     pub(super) acceptor: Option<TlsAcceptor>,
-    pub(super) handshakes: Arc<Semaphore>,
+    pub(super) slots: Slots,
     pub(super) limits: Limits,
     pub(super) shutdown: Shutdown,
 }
@@ -51,21 +56,42 @@ where
     S: Service<Request<Incoming>, Response = Response<B>> + Clone + Send + Sync + 'static,
     S::Future: Send + 'static,
     S::Error: Into<BoxError>,
-    B: http_body::Body + Send + 'static,
+    B: http_body::Body + Send + Unpin + 'static,
     B::Data: Send,
     B::Error: Into<BoxError>,
 {
+    let Some(slot) = context.slots.take(peer.0.ip()) else {
+        tracing::debug!(peer = %peer.0, "connection refused: all others have requests in flight");
+        return;
+    };
     // Watch frames are small: send them without delay.
     let _ = stream.set_nodelay(true);
+    tokio::select! {
+        () = shake_hands(&context, stream, peer, &slot, service) => {}
+        () = slot.removed() => tracing::debug!(peer = %peer.0, "connection closed to make room"),
+    }
+}
+
+/// The handshake, if there is one, and then HTTP.
+async fn shake_hands<S, B>(
+    context: &Context,
+    stream: TcpStream,
+    peer: PeerAddress,
+    slot: &Arc<Slotted>,
+    service: S,
+) where
+    S: Service<Request<Incoming>, Response = Response<B>> + Clone + Send + Sync + 'static,
+    S::Future: Send + 'static,
+    S::Error: Into<BoxError>,
+    B: http_body::Body + Send + Unpin + 'static,
+    B::Data: Send,
+    B::Error: Into<BoxError>,
+{
     let Some(acceptor) = &context.acceptor else {
-        return serve_http(&context, stream, peer, PeerIdentity(None), service).await;
-    };
-    let handshake = async {
-        let _permit = context.handshakes.acquire().await.expect("the semaphore is never closed");
-        accept_tls(acceptor, stream).await
+        return serve_http(context, stream, (peer, PeerIdentity(None)), slot, service).await;
     };
     let shaken = tokio::select! {
-        shaken = timeout(context.limits.handshake_timeout, handshake) => shaken,
+        shaken = timeout(context.limits.handshake_timeout, accept_tls(acceptor, stream)) => shaken,
         () = context.shutdown.requested() => return,
     };
     match shaken {
@@ -73,7 +99,7 @@ where
             let chain = stream.get_ref().1.peer_certificates();
             let identity =
                 PeerIdentity(chain.map(|chain| chain.iter().map(|c| c.clone().into_owned()).collect()));
-            serve_http(&context, stream, peer, identity, service).await;
+            serve_http(context, stream, (peer, identity), slot, service).await;
         }
         Ok(Err(error)) => tracing::debug!(peer = %peer.0, %error, "TLS handshake failed"),
         Err(_) => tracing::debug!(peer = %peer.0, "TLS handshake took too long"),
@@ -94,27 +120,29 @@ async fn accept_tls(acceptor: &TlsAcceptor, mut stream: TcpStream) -> io::Result
 async fn serve_http<I, S, B>(
     context: &Context,
     stream: I,
-    peer: PeerAddress,
-    identity: PeerIdentity,
+    (peer, identity): (PeerAddress, PeerIdentity),
+    slot: &Arc<Slotted>,
     service: S,
 ) where
     I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     S: Service<Request<Incoming>, Response = Response<B>> + Clone + Send + Sync + 'static,
     S::Future: Send + 'static,
     S::Error: Into<BoxError>,
-    B: http_body::Body + Send + 'static,
+    B: http_body::Body + Send + Unpin + 'static,
     B::Data: Send,
     B::Error: Into<BoxError>,
 {
     let first_request = CancellationToken::new();
     let service = service_fn({
         let service = TowerToHyperService::new(service);
-        let arrived = first_request.clone();
+        let (arrived, slot) = (first_request.clone(), Arc::clone(slot));
         move |mut request: Request<Incoming>| {
             arrived.cancel();
+            let in_flight = slot.begin();
             request.extensions_mut().insert(peer);
             request.extensions_mut().insert(identity.clone());
-            service.call(request)
+            let answer = service.call(request);
+            async move { Ok::<_, S::Error>(answer.await?.map(|body| GuardedBody::new(body, in_flight))) }
         }
     });
     let builder = protocol(context);
@@ -146,7 +174,11 @@ async fn no_request_within(first_request: &CancellationToken, time: Duration) {
 fn protocol(context: &Context) -> Builder<Tasks> {
     let limits = &context.limits;
     let mut builder = Builder::new(Tasks(context.shutdown.clone()));
-    builder.http1().timer(TokioTimer::new()).header_read_timeout(limits.idle_timeout);
+    builder
+        .http1()
+        .timer(TokioTimer::new())
+        .header_read_timeout(limits.idle_timeout)
+        .max_buf_size(HTTP1_BUFFER);
     builder
         .http2()
         .timer(TokioTimer::new())
