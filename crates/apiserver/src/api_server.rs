@@ -15,8 +15,10 @@ use crate::access::Access;
 use crate::allocation::Services;
 use crate::auth::{User, user};
 use crate::bootstrap::{self, BootstrapError};
+use crate::compute::Compute;
 use crate::config::Config;
 use crate::crd::lifecycle::Lifecycle;
+use crate::fairness::Fairness;
 use crate::metrics::Metrics;
 use crate::record::Record;
 use crate::resources::Registry;
@@ -69,14 +71,18 @@ impl ApiServer {
             }
             None => None,
         };
-        let metrics = Metrics::default();
+        let (metrics, compute, fairness) = (Metrics::default(), Compute::default(), Fairness::default());
         if let Some(page) = &config.metrics {
             page.register(|registry| {
                 metrics.register(registry);
+                compute.register(registry);
+                fairness.register(registry);
                 store.register_metrics(registry);
             });
         }
         let server = Arc::new(Server {
+            compute,
+            fairness,
             metrics,
             metrics_page: config.metrics,
             services,

@@ -16,6 +16,8 @@ use portolan_object::Status;
 use portolan_object::time::format_time;
 
 use crate::auth::{AccessTarget, Attributes, Decision, ResourceTarget, User, user};
+use crate::fairness::Share;
+use crate::interrupt::Interrupt;
 use crate::request::RequestInfo;
 use crate::request::query::Query;
 use crate::resources::{Resource, Snapshot};
@@ -24,6 +26,8 @@ use crate::server::Server;
 
 /// Largest request body, in bytes.
 const BODY_LIMIT: usize = 3 * 1024 * 1024;
+/// Bodies up to this size are not counted as bytes of their user.
+const UNCOUNTED_BODY: usize = 16 * 1024;
 
 /// A request for a resource that is served.
 pub(crate) struct Call {
@@ -45,6 +49,12 @@ pub(crate) struct Call {
     pub(crate) now: Timestamp,
     /// Texts for `Warning` headers.
     pub(crate) warnings: Mutex<Vec<String>>,
+    /// Whether the caller is a part of this process with all rights.
+    pub(crate) is_own: bool,
+    /// Set when the answer is not needed any more.
+    pub(crate) interrupt: Interrupt,
+    /// What the request holds of its user's limits; the handler of a watch takes it out.
+    pub(crate) share: Mutex<Option<Share>>,
 }
 
 impl Call {
@@ -60,6 +70,9 @@ impl Call {
             resource: Arc::clone(resource),
             now: server.clock.now(),
             warnings: Mutex::default(),
+            is_own: true,
+            interrupt: Interrupt::default(),
+            share: Mutex::default(),
         }
     }
 
@@ -96,7 +109,15 @@ impl Call {
 ///
 /// # Errors
 /// 413 when it is too large, 400 when the connection breaks.
-pub(crate) async fn read_body(mut body: Body) -> Result<Bytes, Status> {
+pub(crate) async fn read_body(body: Body) -> Result<Bytes, Status> {
+    read_counted(body, &mut None).await
+}
+
+/// Reads a request body, and counts its bytes.
+///
+/// # Errors
+/// Those of [`read_body`], and 429 when the user has too many bytes of bodies in flight.
+pub(crate) async fn read_counted(mut body: Body, share: &mut Option<Share>) -> Result<Bytes, Status> {
     let mut whole = BytesMut::new();
     while let Some(frame) = body.frame().await {
         let frame = frame
@@ -105,6 +126,11 @@ pub(crate) async fn read_body(mut body: Body) -> Result<Bytes, Status> {
         if whole.len() + data.len() > BODY_LIMIT {
             let text = format!("Request entity too large: limit is {BODY_LIMIT}");
             return Err(Status::new(413, "RequestEntityTooLarge", text));
+        }
+        if let Some(share) = share
+            && whole.len() + data.len() > UNCOUNTED_BODY
+        {
+            share.hold(whole.len() + data.len() - share.bytes())?;
         }
         // Most bodies come in one frame, which is used without a copy.
         if whole.is_empty() && body.is_end_stream() {

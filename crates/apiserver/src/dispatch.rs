@@ -15,6 +15,7 @@
 
 mod documents;
 mod observe;
+mod offload;
 mod refusal;
 mod route;
 mod subresources;
@@ -29,12 +30,18 @@ use tracing::Instrument;
 
 use crate::auth::{Attributes, Decision, User, impersonation};
 use crate::call::Call;
+use crate::fairness;
+use crate::interrupt::{Interrupt, timed_out};
 use crate::negotiate::Reply;
 use crate::request::query::Query;
 use crate::request::{RequestInfo, timeout};
 use crate::respond::{self, Body};
 use crate::server::Server;
 use observe::Subject;
+
+/// Marks a request of a caller in this process.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct InProcess;
 
 /// Answers a request and counts it; `user` is the outcome of its authentication.
 pub(crate) async fn dispatch(
@@ -66,8 +73,17 @@ async fn answer(
             return (subject, finish(Err(status), &headers, &query, &[]));
         }
     };
+    let is_own = parts.extensions.get::<InProcess>().is_some() && user.is_master();
+    let share = match offload::share(&server, &user, &info, is_own) {
+        Ok(share) => share,
+        Err(status) => {
+            let subject = Subject { info, resource: None, user: Some(user) };
+            return (subject, finish(Err(status), &headers, &query, &[]));
+        }
+    };
     if !info.is_resource {
         let answered = documents::answer(&server, &parts.method, &info.path, &headers, &query);
+        let answered = answered.and_then(|response| fairness::attach(share, response));
         let subject = Subject { info, resource: None, user: Some(user) };
         return (subject, finish(answered, &headers, &query, &[]));
     }
@@ -80,16 +96,38 @@ async fn answer(
         }
     };
     let now = server.clock.now();
-    let call =
-        Call { server, user, info, query, headers, snapshot, resource, now, warnings: Mutex::default() };
+    let call = Arc::new(Call {
+        server,
+        user,
+        info,
+        query,
+        headers,
+        snapshot,
+        resource,
+        now,
+        warnings: Mutex::default(),
+        is_own,
+        interrupt: Interrupt::default(),
+        share: Mutex::new(share),
+    });
     if let Some(warning) = call.resource.as_custom().and_then(|version| version.deprecation.as_deref()) {
         call.warn(warning);
     }
     let limit = if call.info.verb == "watch" { None } else { Some(timeout::from_query(&call.query)) };
-    let answered = within(limit, route::answer(&call, parts, body)).instrument(observe::span(&call)).await;
+    let answered = within(limit, offload::answer(&call, parts, body)).instrument(observe::span(&call)).await;
+    let share = call.share.lock().take();
+    let answered = answered.and_then(|response| fairness::attach(share, response));
     let warnings = std::mem::take(&mut *call.warnings.lock());
     let response = finish(answered, &call.headers, &call.query, &warnings);
-    (Subject { info: call.info, resource: Some(call.resource), user: Some(call.user) }, response)
+    let subject = match Arc::try_unwrap(call) {
+        Ok(call) => Subject { info: call.info, resource: Some(call.resource), user: Some(call.user) },
+        // A computation that was given up still has it.
+        Err(call) => {
+            let (resource, user) = (Some(Arc::clone(&call.resource)), Some(Arc::clone(&call.user)));
+            Subject { info: call.info.clone(), resource, user }
+        }
+    };
+    (subject, response)
 }
 
 /// Exchanges the user for an impersonated one, and checks that the request is allowed.
@@ -123,9 +161,7 @@ async fn within<T>(
     answer: impl Future<Output = Result<T, Status>>,
 ) -> Result<T, Status> {
     let Some(limit) = limit else { return answer.await };
-    tokio::time::timeout(limit, answer).await.unwrap_or_else(|_| {
-        Err(Status::new(504, "Timeout", "Timeout: request did not complete within the allotted timeout"))
-    })
+    tokio::time::timeout(limit, answer).await.unwrap_or_else(|_| Err(timed_out()))
 }
 
 /// Turns an error into a reply, and adds the headers of every reply.

@@ -15,6 +15,12 @@ pub(crate) struct Check {
     pub(crate) is_healthy: bool,
 }
 
+/// Whether a path is one of the health checks, which are answered under any load.
+pub(crate) fn is_probe(path: &str) -> bool {
+    let first = path.trim_start_matches('/').split('/').next();
+    matches!(first, Some("healthz" | "livez" | "readyz"))
+}
+
 /// Answers `/healthz`, `/livez`, `/readyz`, and single checks below them; `None` for other paths.
 pub(crate) fn answer(
     path: &str,

@@ -15,6 +15,7 @@
 //! dispatch                   authorization, routing, errors to replies
 //! read, watch, write         handlers
 //! call                       context of one request
+//! compute, fairness          threads for long computations; limits of each user
 //! server                     state shared by all requests
 //! resources, kinds, crd      served resources and the rules of their kinds
 //! auth, request, record      pure rules and formats
@@ -48,13 +49,16 @@ pub mod auth;
 mod bootstrap;
 mod call;
 mod cluster_info;
+mod compute;
 mod config;
 pub mod crd;
 pub mod discovery;
 mod dispatch;
+mod fairness;
 #[cfg(feature = "fuzzing")]
 pub mod fuzzing;
 mod health;
+mod interrupt;
 pub mod kinds;
 mod metrics;
 pub mod negotiate;

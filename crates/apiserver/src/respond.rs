@@ -24,6 +24,7 @@ use crate::negotiate::{Media, Reply};
 mod tests;
 
 pub use body::{Chunks, Compressed};
+use body::Slices;
 
 /// Error while a body is read.
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
@@ -40,9 +41,15 @@ const WARNINGS_BUDGET: usize = 4096;
 /// Length of a cut warning, in characters.
 const SHORT_WARNING: usize = 256;
 
-/// A body from bytes.
+/// A body from bytes. Long ones are sent slice by slice, so that a client that does not read holds one slice only.
 pub fn full(bytes: impl Into<Bytes>) -> Body {
-    http_body_util::Full::new(bytes.into()).map_err(|never| match never {}).boxed_unsync()
+    let bytes = bytes.into();
+    if bytes.len() > body::SLICE { Slices::new(bytes).boxed_unsync() } else { whole(bytes) }
+}
+
+/// A body in one piece, for readers in this process.
+pub fn whole(bytes: Bytes) -> Body {
+    http_body_util::Full::new(bytes).map_err(|never| match never {}).boxed_unsync()
 }
 
 /// A body without content.

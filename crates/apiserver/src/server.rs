@@ -23,6 +23,8 @@ use crate::access::{Access, CoreObjects};
 use crate::admission::Admission;
 use crate::allocation::Services;
 use crate::auth::{Authentication, Credentials, User};
+use crate::compute::Compute;
+use crate::fairness::Fairness;
 use crate::metrics::Metrics;
 use crate::proxy::Kubelets;
 use crate::record::Record;
@@ -50,6 +52,10 @@ pub(crate) struct Server {
     pub(crate) clock: Clock,
     /// `gitVersion` at `/version`.
     pub(crate) version: String,
+    /// Threads for requests that compute long.
+    pub(crate) compute: Compute,
+    /// What each user has in flight.
+    pub(crate) fairness: Fairness,
     /// Figures of requests and watches.
     pub(crate) metrics: Metrics,
     /// The metrics of the process, for `/metrics`; `None` answers 404.

@@ -15,7 +15,7 @@ use http_body_util::BodyExt as _;
 use tower::Service;
 
 use crate::auth::User;
-use crate::dispatch::dispatch;
+use crate::dispatch::{InProcess, dispatch};
 use crate::respond::{Body, BoxError};
 use crate::server::Server;
 
@@ -59,7 +59,8 @@ where
         Poll::Ready(Ok(()))
     }
 
-    fn call(&mut self, request: Request<B>) -> Reply {
+    fn call(&mut self, mut request: Request<B>) -> Reply {
+        request.extensions_mut().insert(InProcess);
         let (server, user) = (Arc::clone(&self.server), Ok(Arc::clone(&self.user)));
         Box::pin(async move { Ok(dispatch(server, user, request.map(boxed)).await) })
     }

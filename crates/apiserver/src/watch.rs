@@ -1,14 +1,15 @@
 //! WATCH: the changes of a collection as a stream of frames (lines of JSON).
 //!
-//! A watch is a cursor into the history of the store. It has no queue: a slow client costs nothing, and gets 410 once
-//! the history no longer has its next event. The frame of a write is encoded once, in the stored
+//! A watch is a cursor into the history of the store. It has no queue: a slow client costs the buffer of its stream, and
+//! gets 410 once the history no longer has its next event, or when its user has too many large events waiting. The frame of a write is encoded once, in the stored
 //! [`Record`](crate::record::Record), and shared by all watches.
 //!
-//! [`watch`] is the handler. `stream` decides where a watch starts, waits for events, bookmarks and the end; `frames`
+//! [`watch`] is the handler. `initial` reads the objects at the start; `stream` decides where a watch starts, waits for events, bookmarks and the end; `frames`
 //! turns an event into a frame. To change when something is sent, change `stream`; to change the form, change `frames`
 //! and [`Presenter`].
 
 mod frames;
+mod initial;
 mod stream;
 
 use http::Response;

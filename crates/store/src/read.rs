@@ -68,8 +68,31 @@ pub enum ReadError {
     },
 }
 
+/// Whether the keys beyond the limit are counted, which costs a step for each when the read is at an older revision.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Rest {
+    Counted,
+    Unknown,
+}
+
 impl<P: Payload> SharedState<P> {
     pub(crate) fn range(&self, query: &Query) -> Result<Page<P>, ReadError> {
+        self.read(query, Rest::Counted)
+    }
+
+    pub(crate) fn items(&self, query: &Query) -> Result<Vec<Versioned<P>>, ReadError> {
+        self.read(query, Rest::Unknown).map(|page| page.items)
+    }
+
+    /// Number of keys with a prefix.
+    pub(crate) fn count(&self, prefix: &str) -> usize {
+        let index = self.state.read().index.clone();
+        let from = index.position(|key| key < prefix);
+        let to = index.position(|key| key < prefix || key.starts_with(prefix));
+        index.distance(from.min(to), to)
+    }
+
+    fn read(&self, query: &Query, rest: Rest) -> Result<Page<P>, ReadError> {
         let state = self.state.read();
         let (index, newest, oldest) = (state.index.clone(), state.revision, state.oldest());
         drop(state);
@@ -92,7 +115,7 @@ impl<P: Payload> SharedState<P> {
         let (items, remaining) = if undone.is_empty() {
             newest_page(&index, from, to, limit)
         } else {
-            old_page(index.between(from, to), &undone, limit)
+            old_page(index.between(from, to), &undone, limit, rest)
         };
         Ok(Page { items, revision: at, remaining })
     }
@@ -138,12 +161,14 @@ fn old_page<'a, P: 'a>(
     newest: impl Iterator<Item = &'a Versioned<P>>,
     undone: &'a Undone<P>,
     limit: usize,
+    rest: Rest,
 ) -> (Vec<Versioned<P>>, usize) {
     let unchanged = newest.filter(|value| !undone.contains_key(&value.key)).peekable();
     let changed = undone.values().flatten().peekable();
     let mut merged = Merged { unchanged, changed };
     let items = merged.by_ref().take(limit).cloned().collect();
-    (items, merged.count())
+    let remaining = if rest == Rest::Counted { merged.count() } else { 0 };
+    (items, remaining)
 }
 
 /// Merges two sequences in key order that have no key in common.

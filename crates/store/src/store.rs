@@ -121,6 +121,20 @@ impl<P: Payload> Store<P> {
         self.shared.range(query)
     }
 
+    /// The items of [`Store::range`], without the number of those beyond the limit. For readers that go through a
+    /// collection at an older revision page by page.
+    ///
+    /// # Errors
+    /// As [`Store::range`].
+    pub fn items(&self, query: &Query) -> Result<Vec<Versioned<P>>, ReadError> {
+        self.shared.items(query)
+    }
+
+    /// The number of keys with a prefix, at the cost of one step per about 128 of them.
+    pub fn count(&self, prefix: &str) -> usize {
+        self.shared.count(prefix)
+    }
+
     /// Commits a batch. Returns one event per write, in order, after they are durable and visible.
     ///
     /// Not cancel safe: a batch may be committed although the caller stopped waiting.

@@ -27,12 +27,11 @@ pub(crate) async fn list(call: &Call) -> Result<Response<Body>, Status> {
     if options.continue_token.is_empty() {
         super::fresh_enough(&call.server.store, &options.resource_version).await?;
     }
-    let listing =
-        match collect(&call.server.store, &call.resource, &call.info.namespace, &selection, &options) {
-            Ok(listing) => listing,
-            Err(ListError::Refused(status)) => return Err(status),
-            Err(ListError::Expired { restart }) => return Ok(expired(&restart, reply)),
-        };
+    let listing = match collect(call, &call.info.namespace, &selection, &options) {
+        Ok(listing) => listing,
+        Err(ListError::Refused(status)) => return Err(status),
+        Err(ListError::Expired { restart }) => return Ok(expired(&restart, reply)),
+    };
     Ok(presenter.list(listing))
 }
 

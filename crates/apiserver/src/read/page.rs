@@ -5,6 +5,7 @@ use portolan_store::{Query, ReadError, Revision, Store, Versioned};
 
 use super::selection::Selection;
 use super::token::ContinueToken;
+use crate::call::Call;
 use crate::record::Record;
 use crate::request::options::{ListOptions, VersionMatch};
 use crate::resources::Resource;
@@ -78,12 +79,12 @@ impl PageStart {
 
 /// Reads one page.
 pub(crate) fn collect(
-    store: &Store<Record>,
-    resource: &Resource,
+    call: &Call,
     namespace: &str,
     selection: &Selection,
     options: &ListOptions,
 ) -> Result<Listing, ListError> {
+    let (store, resource) = (&call.server.store, &*call.resource);
     let namespace = if namespace.is_empty() { selection.namespace().unwrap_or_default() } else { namespace };
     let prefix = resource.collection(namespace);
     let start = PageStart::from_options(options, &prefix)?;
@@ -96,8 +97,11 @@ pub(crate) fn collect(
     let page = if selection.is_everything() {
         whole(store, query, start.limit)
     } else {
-        filtered(store, query, start.limit, |item| selection.matches(resource, item))
+        // A computation that was given up looks at no further object.
+        let is_wanted = || !call.interrupt.is_set();
+        filtered(store, query, start.limit, |item| is_wanted() && selection.matches(resource, item))
     };
+    call.interrupt.check()?;
     let page = page.map_err(|error| match (&start.after, error) {
         (Some(after), ReadError::Compacted { .. }) => {
             let after = after.strip_prefix(&prefix).unwrap_or(after).to_owned();

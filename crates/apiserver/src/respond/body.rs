@@ -1,4 +1,4 @@
-//! Bodies that are made while they are sent: [`Chunks`] and [`Compressed`].
+//! Bodies that are made while they are sent: [`Slices`], [`Chunks`] and [`Compressed`].
 
 use std::io::Write as _;
 use std::pin::Pin;
@@ -10,6 +10,47 @@ use flate2::write::GzEncoder;
 use http_body::{Body as HttpBody, Frame, SizeHint};
 
 use super::{Body, BoxError};
+
+/// Size of the slices of a long body, in bytes.
+pub(super) const SLICE: usize = 32 * 1024;
+
+/// Bytes in slices. Each is a copy: a slice that waits in the buffer of a connection must not keep all bytes in memory.
+#[derive(Debug)]
+pub(super) struct Slices {
+    left: Bytes,
+}
+
+impl Slices {
+    /// A body of these bytes.
+    pub(super) fn new(bytes: Bytes) -> Self {
+        Self { left: bytes }
+    }
+}
+
+impl HttpBody for Slices {
+    type Data = Bytes;
+    type Error = BoxError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        if self.left.is_empty() {
+            return Poll::Ready(None);
+        }
+        let length = self.left.len().min(SLICE);
+        let slice = Bytes::copy_from_slice(&self.left.split_to(length));
+        Poll::Ready(Some(Ok(Frame::data(slice))))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.left.is_empty()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        SizeHint::with_exact(self.left.len() as u64)
+    }
+}
 
 /// A document in chunks, with a known total length.
 #[derive(Debug)]
@@ -56,6 +97,9 @@ pub struct Compressed {
     encoder: Option<GzEncoder<Vec<u8>>>,
 }
 
+/// Bytes that are compressed before other tasks of the thread get their turn.
+const TURN: usize = 256 * 1024;
+
 /// Compressed bytes that are collected before a frame is sent.
 const FLUSH_AT: usize = 16 * 1024;
 
@@ -79,6 +123,7 @@ impl HttpBody for Compressed {
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
         let this = &mut *self;
+        let mut taken = 0;
         while let Some(encoder) = &mut this.encoder {
             match ready!(Pin::new(&mut this.source).poll_frame(context)) {
                 Some(Ok(frame)) => {
@@ -88,6 +133,11 @@ impl HttpBody for Compressed {
                     }
                     if encoder.get_ref().len() >= FLUSH_AT {
                         return Poll::Ready(Some(Ok(Self::take(encoder))));
+                    }
+                    taken += data.len();
+                    if taken >= TURN {
+                        context.waker().wake_by_ref();
+                        return Poll::Pending;
                     }
                 }
                 Some(Err(error)) => return Poll::Ready(Some(Err(error))),

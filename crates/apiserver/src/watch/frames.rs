@@ -128,6 +128,12 @@ pub(super) fn expired(asked: Revision, oldest: Revision) -> Bytes {
     error(&Status::new(410, "Expired", format!("too old resource version: {asked} ({oldest})")))
 }
 
+/// 410 for a watch that reads too slowly.
+pub(super) fn evicted() -> Bytes {
+    let text = "too old resource version: the client reads too slowly, and its events were dropped";
+    error(&Status::new(410, "Expired", text))
+}
+
 fn wrap(event_type: &str, object: &[u8]) -> Bytes {
     let mut frame = frame_opening(event_type).into_bytes();
     frame.reserve(object.len() + FRAME_END.len());

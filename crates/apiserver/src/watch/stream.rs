@@ -7,13 +7,15 @@ use http_body::Frame;
 use http_body_util::{BodyExt as _, StreamBody};
 use portolan_net::clock::Clock;
 use portolan_object::Status;
-use portolan_store::{Event, Lagged, Query, ReadError, Revision, Store, Versioned, Watch};
+use portolan_store::{Event, Lagged, ReadError, Revision, Store, Watch};
 use rand::RngExt as _;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::frames::{self, Frames};
+use super::initial::Initial;
 use crate::call::Call;
+use crate::fairness::{Fairness, Share};
 use crate::read::{self, Selection};
 use crate::record::Record;
 use crate::request::options::ListOptions;
@@ -28,8 +30,15 @@ const BOOKMARK_PERIOD: Duration = Duration::from_secs(60);
 /// Time between the last bookmark and the end of the watch.
 const LAST_BOOKMARK_LEAD: Duration = Duration::from_secs(2);
 
-/// Size up to which frames that are ready are sent as one chunk, in bytes.
-const FRAMES_CHUNK: usize = 64 * 1024;
+/// Size up to which frames that are ready are sent as one chunk, in bytes. A client that does not read keeps about one
+/// chunk in the buffer of its connection. Larger frames are cut.
+const FRAMES_CHUNK: usize = 16 * 1024;
+
+/// Bytes of objects that are looked at before other tasks of the thread get their turn.
+const TURN: usize = 256 * 1024;
+
+/// Bytes that looking at an object takes, besides its own.
+const LOOK: usize = 2 * 1024;
 
 /// Where a watch starts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -65,7 +74,7 @@ enum WatchState {
     /// Waits until the store has reached the revision.
     Fetch { least: Option<Revision> },
     /// Sends the objects that existed at the start.
-    Initial(std::vec::IntoIter<Versioned<Record>>, Watch<Record>),
+    Initial(Initial),
     /// Sends events.
     Live(Watch<Record>),
     /// Sends this frame, then ends.
@@ -82,6 +91,11 @@ pub(super) struct WatchStream {
     selection: Selection,
     frames: Frames,
     state: WatchState,
+    /// The rest of a chunk that is sent in pieces.
+    rest: Bytes,
+    /// What the watch holds of its user's limits; `None` for this process itself.
+    share: Option<Share>,
+    fairness: Fairness,
     wants_bookmarks: bool,
     next_bookmark: Instant,
     deadline: Instant,
@@ -137,6 +151,9 @@ impl WatchStream {
             selection,
             frames,
             state,
+            rest: Bytes::new(),
+            share: call.share.lock().take(),
+            fairness: call.server.fairness.clone(),
             wants_bookmarks: options.bookmarks,
             next_bookmark: next_bookmark(now, deadline),
             deadline,
@@ -147,10 +164,35 @@ impl WatchStream {
 
     pub(super) fn into_body(self) -> Body {
         let chunks = futures::stream::unfold(self, |mut stream| async move {
-            let chunk = stream.next_chunk().await?;
+            let chunk = stream.next_piece().await?;
             Some((Ok::<_, BoxError>(Frame::data(chunk)), stream))
         });
         StreamBody::new(chunks).boxed_unsync()
+    }
+
+    /// The next piece of a chunk; `None` at the end.
+    async fn next_piece(&mut self) -> Option<Bytes> {
+        if self.rest.is_empty() {
+            let chunk = self.next_chunk().await?;
+            if chunk.len() <= FRAMES_CHUNK {
+                return Some(chunk);
+            }
+            let is_held = self.share.as_mut().is_none_or(|share| share.hold(chunk.len()).is_ok());
+            if !is_held {
+                self.fairness.evicted();
+                tracing::debug!(prefix = self.prefix, "a watch is ended: its user has too many events waiting");
+                self.state = WatchState::Done;
+                return Some(frames::evicted());
+            }
+            self.rest = chunk;
+        }
+        // A copy: a piece that waits in the buffer of a connection must not keep the whole event in memory.
+        let piece = Bytes::copy_from_slice(&self.rest.split_to(self.rest.len().min(FRAMES_CHUNK)));
+        if let (true, Some(share)) = (self.rest.is_empty(), &mut self.share) {
+            self.rest = Bytes::new();
+            share.release(share.bytes());
+        }
+        Some(piece)
     }
 
     /// The next chunk; `None` at the end.
@@ -158,11 +200,13 @@ impl WatchStream {
         loop {
             match std::mem::replace(&mut self.state, WatchState::Done) {
                 WatchState::Fetch { least } => self.state = self.fetch(least).await,
-                WatchState::Initial(items, watch) => {
-                    let chunk = self.initial(items, watch);
+                WatchState::Initial(initial) => {
+                    let chunk = self.initial(initial);
                     if !chunk.is_empty() {
                         return Some(chunk);
                     }
+                    // Nothing of a turn was selected.
+                    tokio::task::yield_now().await;
                 }
                 WatchState::Live(mut watch) => {
                     let (chunk, continues) = self.live(&mut watch).await;
@@ -171,7 +215,7 @@ impl WatchStream {
                     }
                     match chunk {
                         Some(chunk) => return Some(chunk),
-                        None if continues => {}
+                        None if continues => tokio::task::yield_now().await,
                         None => return None,
                     }
                 }
@@ -191,18 +235,35 @@ impl WatchStream {
     }
 
     /// A chunk of the initial objects; the last one ends with the initial-events-end bookmark.
-    fn initial(&mut self, mut items: std::vec::IntoIter<Versioned<Record>>, watch: Watch<Record>) -> Bytes {
+    fn initial(&mut self, mut initial: Initial) -> Bytes {
         self.frames.set_now(self.clock.now());
         let mut chunk = Vec::new();
-        for item in items.by_ref() {
-            if self.selection.matches(self.frames.resource(), &item) {
-                chunk.extend_from_slice(&self.frames.initial(&item));
-                if chunk.len() >= FRAMES_CHUNK {
-                    self.state = WatchState::Initial(items, watch);
+        let mut looked_at = 0;
+        while chunk.len() < FRAMES_CHUNK && looked_at < TURN {
+            let item = match initial.next() {
+                Ok(Some(item)) => item,
+                Ok(None) => return self.live_from(initial.into_watch(), chunk),
+                Err(error) => {
+                    self.state = WatchState::Fail(cannot_start(&error));
                     return Bytes::from(chunk);
                 }
+            };
+            looked_at += LOOK + item.value.frame().len();
+            if self.selection.matches(self.frames.resource(), &item) {
+                let frame = self.frames.initial(&item);
+                if chunk.is_empty() && frame.len() >= FRAMES_CHUNK {
+                    self.state = WatchState::Initial(initial);
+                    return frame;
+                }
+                chunk.extend_from_slice(&frame);
             }
         }
+        self.state = WatchState::Initial(initial);
+        Bytes::from(chunk)
+    }
+
+    /// Ends the initial objects, of which `chunk` are the last.
+    fn live_from(&mut self, watch: Watch<Record>, mut chunk: Vec<u8>) -> Bytes {
         if self.wants_bookmarks {
             chunk.extend_from_slice(&self.frames.bookmark(watch.seen(), true));
         }
@@ -237,9 +298,10 @@ impl WatchStream {
         self.frames.set_now(self.clock.now());
         let mut chunk = self.frames.event(&self.selection, first);
         let mut batched: Option<Vec<u8>> = None;
+        let mut looked_at = size_of_event(first);
         loop {
-            let length = batched.as_ref().map_or(0, Vec::len);
-            if length >= FRAMES_CHUNK {
+            let length = batched.as_ref().map_or(chunk.as_ref().map_or(0, Bytes::len), Vec::len);
+            if length >= FRAMES_CHUNK || looked_at >= TURN {
                 break;
             }
             match watch.try_next() {
@@ -250,6 +312,7 @@ impl WatchStream {
                     return (batched.map(Bytes::from).or(chunk), false);
                 }
                 Ok(Some(event)) => {
+                    looked_at += size_of_event(&event);
                     if let Some(frame) = self.frames.event(&self.selection, &event) {
                         append(&mut chunk, &mut batched, frame);
                     }
@@ -271,11 +334,14 @@ fn append(single: &mut Option<Bytes>, batched: &mut Option<Vec<u8>>, frame: Byte
 
 /// The existing objects, and a watch that continues from them.
 fn snapshot(store: &Store<Record>, prefix: &str) -> WatchState {
-    let begun = store.range(&Query::prefix(prefix)).and_then(|page| {
-        let watch = store.watch(prefix, page.revision)?;
-        Ok(WatchState::Initial(page.items.into_iter(), watch))
-    });
+    let begun = Initial::begin(store, prefix).map(WatchState::Initial);
     begun.unwrap_or_else(|error| WatchState::Fail(cannot_start(&error)))
+}
+
+/// What looking at an event takes, in bytes.
+fn size_of_event(event: &Event<Record>) -> usize {
+    let versions = [&event.previous, &event.current].into_iter().flatten();
+    LOOK + versions.map(|item| item.value.frame().len()).sum::<usize>()
 }
 
 fn cannot_start(error: &ReadError) -> Bytes {

@@ -142,6 +142,7 @@ async fn prepare(
     signing_requests::set_requester(resource, object, &call.user);
     resource.strategy().apply_defaults(object);
     admission::admit(call, options.dry_run, object, None).await?;
+    call.interrupt.check()?;
     let claim = claims::claim(call, object, None, options.dry_run)?;
     let validation = resource.strategy().validate_create(object);
     if !validation.errors.is_empty() {

@@ -74,7 +74,7 @@ pub(crate) async fn delete_collection(call: &Call, body: Body) -> Result<Respons
     let list_options = ListOptions::parse(&call.query, false)?;
     let selection = Selection::parse(&call.resource, &list_options)?;
     let namespace = call.info.namespace.as_str();
-    let found = read::collect(&call.server.store, &call.resource, namespace, &selection, &list_options);
+    let found = read::collect(call, namespace, &selection, &list_options);
     let found = found.map_err(|error| match error {
         ListError::Refused(status) => status,
         ListError::Expired { .. } => {

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use http::{Response, StatusCode};
-use portolan_object::patch::{self, go_text};
+use portolan_object::patch::{self, Work, go_text};
 use portolan_object::schema::decode::Source;
 use portolan_object::schema::json;
 use portolan_object::{Object, Status};
@@ -14,6 +14,7 @@ use super::target::WriteTarget;
 use super::update::{Modification, UpdatedObject, modify};
 use super::{apply, body, field_validation};
 use crate::call::{Call, read_body};
+use crate::interrupt::Interrupt;
 use crate::negotiate::{Offer, PatchType, Reply};
 use crate::read::Presenter;
 use crate::request::options::{WriteKind, WriteOptions};
@@ -70,10 +71,15 @@ impl Patch {
         &self,
         old: &Value,
         schema: Option<portolan_object::schema::Schema<'_>>,
+        interrupt: &Interrupt,
     ) -> Result<Value, Status> {
+        let is_cancelled = || interrupt.is_set();
+        let work = Work::new(&is_cancelled);
         let patched = match (self.patch_type, schema) {
-            (PatchType::Json, _) => patch::json_patch(old, &self.value),
-            (PatchType::Strategic, Some(schema)) => patch::strategic::merge(old, &self.value, schema),
+            (PatchType::Json, _) => patch::json_patch_within(old, &self.value, &work),
+            (PatchType::Strategic, Some(schema)) => {
+                patch::strategic::merge_within(old, &self.value, schema, &work)
+            }
             _ => {
                 let mut new = old.clone();
                 patch::merge_patch(&mut new, &self.value).map(|()| new)
@@ -92,7 +98,7 @@ struct Patched<'a> {
 impl UpdatedObject for Patched<'_> {
     fn updated_object(&self, call: &Call, old: &Value) -> Result<Value, Status> {
         let (patch, resource) = (self.patch, &call.resource);
-        let mut new = patch.apply_to(old, resource.schema())?;
+        let mut new = patch.apply_to(old, resource.schema(), &call.interrupt)?;
         let is_tree = patch.patch_type == PatchType::Strategic;
         // As upstream, errors quote the patch for strategic merge patches and the result for others.
         let shown = |new: &Value| if is_tree { go_text(&patch.value) } else { new.to_string() };
@@ -107,8 +113,10 @@ impl UpdatedObject for Patched<'_> {
         let source = if is_tree { Source::Tree } else { Source::Json };
         let conformed = body::conform(resource, &mut new, source);
         // Computed again only for the error text, which saves a copy of each patched object.
-        let patched =
-            || patch.apply_to(old, resource.schema()).map_or_else(|_| String::new(), |new| shown(&new));
+        let patched = || {
+            let again = patch.apply_to(old, resource.schema(), &call.interrupt);
+            again.map_or_else(|_| String::new(), |new| shown(&new))
+        };
         let unknown = conformed
             .map_err(|error| field_validation::refuse_patch(&Value::from(patched()), &error.to_string()))?;
         let all: Vec<String> = patch.strict_errors.iter().cloned().chain(unknown).collect();

@@ -91,6 +91,7 @@ pub(super) async fn modify(
     let resource = &call.resource;
     let key = resource.key(&call.info.namespace, &call.info.name);
     for _ in 0..MAX_ATTEMPTS {
+        call.interrupt.check()?;
         let Some(item) = call.server.store.get(&key) else { return Ok(None) };
         let old = resource.value(&item);
         let new = updated.updated_object(call, &old)?;
@@ -130,6 +131,7 @@ async fn prepare(
     resource.strategy().prepare_for_update(&mut new);
     signing_requests::complete_conditions(resource, change.target, old, &mut new, &call.timestamp());
     admission::admit(call, change.options.dry_run, &mut new, Some(old)).await?;
+    call.interrupt.check()?;
     let claim = claims::claim(call, &mut new, Some(old), change.options.dry_run)?;
     let validation = strategy::validate_update(resource, change.target, old, &new);
     if !validation.errors.is_empty() {

@@ -1,0 +1,134 @@
+//! Which requests run on compute threads, and what a request takes of its user's limits.
+//!
+//! A request runs on the thread that received it when its work is small: a short body, a short list in stored form. All
+//! others run on a compute thread from their routing to their answer. A computation learns through its
+//! [`Interrupt`](crate::interrupt::Interrupt) that its client has left or its time is over.
+
+use std::sync::Arc;
+
+use http::header::ACCEPT;
+use http::{Response, request};
+use portolan_object::Status;
+use tokio::runtime::Handle;
+use tracing::{Instrument as _, Span};
+
+use super::route;
+use crate::auth::User;
+use crate::call::{Call, read_counted};
+use crate::compute::{Flow, NotComputed};
+use crate::fairness::{Excess, Kind, Share};
+use crate::health;
+use crate::request::RequestInfo;
+use crate::respond::{self, Body};
+use crate::server::Server;
+
+/// Bytes of a body or of a stored object that are parsed within about a millisecond.
+const SMALL: usize = 32 * 1024;
+/// Objects of a list that are read and filtered within about a millisecond.
+const SHORT_LIST: usize = 1000;
+/// Bytes of a selector that are compared with a label in about the time that an object of a list takes.
+const SELECTOR_BYTES_PER_STEP: usize = 32;
+/// Subresources with answers that last as long as the client wants.
+const LONG_RUNNING: [&str; 5] = ["attach", "exec", "log", "portforward", "proxy"];
+
+/// What a request takes of its user's limits; nothing for health checks and for this process itself.
+///
+/// # Errors
+/// 429.
+pub(super) fn share(
+    server: &Server,
+    user: &User,
+    info: &RequestInfo,
+    is_own: bool,
+) -> Result<Option<Share>, Status> {
+    if is_own || health::is_probe(&info.path) {
+        return Ok(None);
+    }
+    let kind = match info.verb {
+        _ if user.is_master() => Kind::Exempt,
+        "watch" => Kind::Watch,
+        _ if LONG_RUNNING.contains(&&*info.subresource) => Kind::Watch,
+        _ => Kind::Request,
+    };
+    server.fairness.take(&user.name, kind).map(Some)
+}
+
+/// Routes a request to its handler, here or on a compute thread.
+///
+/// # Errors
+/// Those of the handler, those of reading the body, and 429 when too many requests wait for a compute thread.
+pub(super) async fn answer(
+    call: &Arc<Call>,
+    request: request::Parts,
+    body: Body,
+) -> Result<Response<Body>, Status> {
+    let _given_up = call.interrupt.on_drop();
+    let mut body = body;
+    let mut length = 0;
+    if reads_body(&call.info) {
+        let mut share = call.share.lock().take();
+        let bytes = read_counted(body, &mut share).await;
+        *call.share.lock() = share;
+        let bytes = bytes?;
+        length = bytes.len();
+        body = respond::whole(bytes);
+    }
+    if !is_heavy(call, length) {
+        return route::answer(call, request, body).await;
+    }
+    let (owned, runtime, span) = (Arc::clone(call), Handle::current(), Span::current());
+    let flow = Flow { user: Arc::from(&*call.user.name), is_exempt: call.user.is_master() };
+    let computed = call.server.compute.run(&flow, move || {
+        runtime.block_on(route::answer(&owned, request, body).instrument(span))
+    });
+    match computed.await {
+        Ok(answered) => answered,
+        Err(NotComputed::Full) => Err(call.server.fairness.refuse(&call.user.name, Excess::Queue)),
+        Err(NotComputed::Failed) => {
+            Err(Status::internal("the request ended without an answer; the log of the server has the cause"))
+        }
+    }
+}
+
+/// Whether the handler reads the whole body; the others pass it on or ignore it.
+fn reads_body(info: &RequestInfo) -> bool {
+    !LONG_RUNNING.contains(&&*info.subresource)
+        && matches!(info.verb, "create" | "update" | "patch" | "delete" | "deletecollection")
+}
+
+/// Whether a request may compute for longer than other requests can wait.
+fn is_heavy(call: &Call, body: usize) -> bool {
+    let (info, resource) = (&call.info, &call.resource);
+    match info.verb {
+        "list" => {
+            let selectors = ["labelSelector", "fieldSelector"];
+            let selector: usize = selectors.iter().filter_map(|name| call.query.get(name)).map(str::len).sum();
+            let objects = call.server.store.count(&resource.collection(&info.namespace));
+            objects * (1 + selector / SELECTOR_BYTES_PER_STEP) > SHORT_LIST || (objects > 0 && parses(call))
+        }
+        "get" => parses(call) && stored_size(call) > SMALL,
+        "create" if !call.is_own && runs_rules(call) => true,
+        "create" => body > SMALL,
+        "update" | "patch" if !call.is_own && runs_rules(call) => true,
+        "update" | "patch" => body > SMALL || stored_size(call) > SMALL,
+        _ => body > SMALL,
+    }
+}
+
+/// Whether a write may run rules of a custom resource, or compiles them. This process writes such objects too; they are
+/// small, and their rules are its own.
+fn runs_rules(call: &Call) -> bool {
+    call.resource.as_custom().is_some() || call.resource.kind.group == "apiextensions.k8s.io"
+}
+
+/// Whether the answer has another form than the stored one, so that objects are parsed.
+fn parses(call: &Call) -> bool {
+    let accept = call.header(ACCEPT);
+    accept.contains("as=") || accept.contains("yaml") || call.query.has("pretty")
+}
+
+/// Bytes of the stored object; 0 if there is none.
+fn stored_size(call: &Call) -> usize {
+    let key = call.resource.key(&call.info.namespace, &call.info.name);
+    call.server.store.get(&key).map_or(0, |item| item.value.frame().len())
+}
