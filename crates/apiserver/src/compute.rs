@@ -200,7 +200,10 @@ mod tests {
     #[tokio::test]
     async fn a_panic_ends_one_job() {
         let compute = Compute::new(1);
-        assert_eq!(compute.run(&flow("eve"), || panic!("on purpose")).await, Err::<(), _>(NotComputed::Failed));
+        assert_eq!(
+            compute.run(&flow("eve"), || panic!("on purpose")).await,
+            Err::<(), _>(NotComputed::Failed)
+        );
         assert_eq!(compute.run(&flow("eve"), || 7).await, Ok(7));
     }
 
@@ -223,7 +226,12 @@ mod tests {
         abandoned.abort();
         let _ = abandoned.await;
         release.send(()).expect("the job waits");
-        tokio::time::timeout(SOON, first).await.expect("in time").expect("no panic").expect("run").expect("sent");
+        tokio::time::timeout(SOON, first)
+            .await
+            .expect("in time")
+            .expect("no panic")
+            .expect("run")
+            .expect("sent");
         assert_eq!(compute.run(&flow("eve"), || 7).await, Ok(7));
         assert!(starts.try_recv().is_err());
     }

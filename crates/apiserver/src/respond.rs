@@ -23,8 +23,8 @@ use crate::negotiate::{Media, Reply};
 #[cfg(test)]
 mod tests;
 
-pub use body::{Chunks, Compressed};
 use body::Slices;
+pub use body::{Chunks, Compressed};
 
 /// Error while a body is read.
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;

@@ -186,10 +186,14 @@ mod tests {
         let shutdown = Shutdown::new();
         let (ended, reasons) = std::sync::mpsc::channel();
         let second = ended.clone();
-        shutdown.watch_signals(SOON, move |reason| ended.send(reason).expect("the test waits")).expect("handlers");
+        shutdown
+            .watch_signals(SOON, move |reason| ended.send(reason).expect("the test waits"))
+            .expect("handlers");
         let impatient = Shutdown::new();
         impatient
-            .watch_signals(Duration::from_millis(50), move |reason| second.send(reason).expect("the test waits"))
+            .watch_signals(Duration::from_millis(50), move |reason| {
+                second.send(reason).expect("the test waits")
+            })
             .expect("handlers");
         let other = shutdown.clone();
         let stuck = shutdown.spawn(pending::<()>());

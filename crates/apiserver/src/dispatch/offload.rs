@@ -78,9 +78,10 @@ pub(super) async fn answer(
     }
     let (owned, runtime, span) = (Arc::clone(call), Handle::current(), Span::current());
     let flow = Flow { user: Arc::from(&*call.user.name), is_exempt: call.user.is_master() };
-    let computed = call.server.compute.run(&flow, move || {
-        runtime.block_on(route::answer(&owned, request, body).instrument(span))
-    });
+    let computed = call
+        .server
+        .compute
+        .run(&flow, move || runtime.block_on(route::answer(&owned, request, body).instrument(span)));
     match computed.await {
         Ok(answered) => answered,
         Err(NotComputed::Full) => Err(call.server.fairness.refuse(&call.user.name, Excess::Queue)),
@@ -102,7 +103,8 @@ fn is_heavy(call: &Call, body: usize) -> bool {
     match info.verb {
         "list" => {
             let selectors = ["labelSelector", "fieldSelector"];
-            let selector: usize = selectors.iter().filter_map(|name| call.query.get(name)).map(str::len).sum();
+            let selector: usize =
+                selectors.iter().filter_map(|name| call.query.get(name)).map(str::len).sum();
             let objects = call.server.store.count(&resource.collection(&info.namespace));
             objects * (1 + selector / SELECTOR_BYTES_PER_STEP) > SHORT_LIST || (objects > 0 && parses(call))
         }

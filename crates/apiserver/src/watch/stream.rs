@@ -180,7 +180,10 @@ impl WatchStream {
             let is_held = self.share.as_mut().is_none_or(|share| share.hold(chunk.len()).is_ok());
             if !is_held {
                 self.fairness.evicted();
-                tracing::debug!(prefix = self.prefix, "a watch is ended: its user has too many events waiting");
+                tracing::debug!(
+                    prefix = self.prefix,
+                    "a watch is ended: its user has too many events waiting"
+                );
                 self.state = WatchState::Done;
                 return Some(frames::evicted());
             }

@@ -178,7 +178,8 @@ struct ScaledBy<'a>(&'a Patch);
 
 impl UpdatedObject for ScaledBy<'_> {
     fn updated_object(&self, call: &Call, old: &Value) -> Result<Value, Status> {
-        let scale = self.0.apply_to(&to_scale(&call.resource, old)?, builtin::schema(&kind()), &call.interrupt)?;
+        let scale =
+            self.0.apply_to(&to_scale(&call.resource, old)?, builtin::schema(&kind()), &call.interrupt)?;
         if let Some(path) = unset_path(&call.resource, old).filter(|_| scale["spec"]["replicas"].is_null()) {
             return Err(Status::bad_request(format!("the spec replicas field {path:?} cannot be empty")));
         }

@@ -46,7 +46,10 @@ impl Shutdown {
         let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
         let mut signals = {
             let _within = runtime.enter();
-            Signals { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? }
+            Signals {
+                terminate: signal(SignalKind::terminate())?,
+                interrupt: signal(SignalKind::interrupt())?,
+            }
         };
         let (requested, abandoned) = (self.own.requested.clone(), self.own.abandoned.clone());
         let wait = move || {

@@ -114,7 +114,6 @@ impl FieldSet {
             below.insert(SELF.to_owned(), empty());
         }
     }
-
 }
 
 impl fmt::Display for FieldSet {

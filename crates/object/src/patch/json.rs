@@ -34,11 +34,7 @@ pub fn json_patch(document: &Value, operations: &Value) -> Result<Value, PatchEr
 ///
 /// # Errors
 /// As [`json_patch`], and [`PatchError::TooMuchWork`] and [`PatchError::Interrupted`].
-pub fn json_patch_within(
-    document: &Value,
-    operations: &Value,
-    work: &Work<'_>,
-) -> Result<Value, PatchError> {
+pub fn json_patch_within(document: &Value, operations: &Value, work: &Work<'_>) -> Result<Value, PatchError> {
     apply(document, operations, MissingField::Added, work)
 }
 

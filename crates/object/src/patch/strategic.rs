@@ -135,12 +135,7 @@ fn deletes_plain_map(change: &Members, field: Option<Schema<'_>>) -> bool {
 }
 
 /// Clears what `keys` does not list; whatever the patch sets must be listed.
-fn retain(
-    original: &mut Members,
-    patch: &Members,
-    keys: &Value,
-    work: &Work<'_>,
-) -> Result<(), PatchError> {
+fn retain(original: &mut Members, patch: &Members, keys: &Value, work: &Work<'_>) -> Result<(), PatchError> {
     let malformed = || PatchError::Malformed("invalid patch format of retainKeys".to_owned());
     let keys = keys.as_array().ok_or_else(malformed)?;
     work.charge(keys.len() + original.len())?;

@@ -23,11 +23,7 @@ pub struct Work<'a> {
 impl<'a> Work<'a> {
     /// The limit of every patch; `is_cancelled` is asked now and then whether to give up.
     pub fn new(is_cancelled: &'a dyn Fn() -> bool) -> Self {
-        Self {
-            left: Cell::new(STEP_LIMIT),
-            next_check: Cell::new(STEP_LIMIT - CHECK_INTERVAL),
-            is_cancelled,
-        }
+        Self { left: Cell::new(STEP_LIMIT), next_check: Cell::new(STEP_LIMIT - CHECK_INTERVAL), is_cancelled }
     }
 
     /// The steps taken so far.

@@ -29,7 +29,11 @@ fn thousands_of_entries_and_thousands_of_changes_do_not_multiply() {
     let started = Instant::now();
     update(Some(&old), &mut new, schema, writer("w", "2026-01-01T00:00:00Z"));
     assert!(started.elapsed() < LONG, "{:?}", started.elapsed());
-    assert_eq!(new["metadata"]["managedFields"].as_array().map(Vec::len), Some(1), "all fields are the writer's");
+    assert_eq!(
+        new["metadata"]["managedFields"].as_array().map(Vec::len),
+        Some(1),
+        "all fields are the writer's"
+    );
 }
 
 #[test]

@@ -52,10 +52,7 @@ fn twice_the_patch_takes_twice_the_steps() {
             (json!({"metadata": {"finalizers": names("x", n)}}), patch)
         }),
         ("elements merged by key", |n| {
-            (
-                pod(&json!({"containers": containers(n, "a")})),
-                pod(&json!({"containers": containers(n, "b")})),
-            )
+            (pod(&json!({"containers": containers(n, "a")})), pod(&json!({"containers": containers(n, "b")})))
         }),
         ("elements in an order", |n| {
             let order: Vec<Value> = (0..n).rev().map(|index| json!({"name": format!("c{index}")})).collect();
@@ -92,15 +89,13 @@ fn twice_the_patch_takes_twice_the_steps() {
 
 #[test]
 fn a_list_that_is_merged_again_and_again_is_too_much() {
-    let ports = |count: usize| -> Vec<Value> {
-        (1..=count).map(|port| json!({"containerPort": port})).collect()
-    };
+    let ports =
+        |count: usize| -> Vec<Value> { (1..=count).map(|port| json!({"containerPort": port})).collect() };
     let original = pod(&json!({"containers": [{"name": "a", "ports": ports(5000)}]}));
     let repeated = vec![json!({"name": "a", "ports": [{"containerPort": 1}]}); 5000];
     let work = Work::new(&never);
     let schema = test_schemas::built_in("apps/v1", "Deployment");
-    let merged =
-        strategic::merge_within(&original, &pod(&json!({"containers": repeated})), schema, &work);
+    let merged = strategic::merge_within(&original, &pod(&json!({"containers": repeated})), schema, &work);
     assert_eq!(merged, Err(PatchError::TooMuchWork { limit: STEP_LIMIT }));
 }
 
