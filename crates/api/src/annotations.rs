@@ -76,5 +76,13 @@ pub mod service_import {
     pub const DERIVED_SERVICE: &str = "multicluster.kubernetes.io/derived-service";
 }
 
+/// Of the Lease by which a control plane holds a member.
+pub mod control_plane {
+    /// A name of the control plane for people, such as its URL.
+    pub const NAME: &str = "portolan.dev/control-plane-name";
+    /// The name under which the member has joined that control plane.
+    pub const CLUSTER: &str = "portolan.dev/cluster";
+}
+
 /// Of CRDs in groups that Kubernetes owns: who approved the API.
 pub const API_APPROVED: &str = "api-approved.kubernetes.io";

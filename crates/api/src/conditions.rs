@@ -45,6 +45,14 @@ pub mod cluster {
     pub const CLUSTER_NOT_READY: &str = "ClusterNotReady";
     /// `Ready` is false: it does not answer.
     pub const CLUSTER_NOT_REACHABLE: &str = "ClusterNotReachable";
+    /// Whether this control plane holds the cluster's lease, so that it may write there.
+    pub const HELD: &str = "HeldByThisControlPlane";
+    /// `HeldByThisControlPlane` is true.
+    pub const LEASE_HELD: &str = "LeaseHeld";
+    /// `HeldByThisControlPlane` and `Ready` are false: the lease is another control plane's.
+    pub const HELD_BY_ANOTHER: &str = "HeldByAnotherControlPlane";
+    /// `HeldByThisControlPlane` and `Ready` are false: the lease cannot be read or written.
+    pub const LEASE_REFUSED: &str = "LeaseRefused";
     /// Whether all its APIs are known.
     pub const COMPLETE_API_ENABLEMENTS: &str = "CompleteAPIEnablements";
     /// `CompleteAPIEnablements` is true.

@@ -6,6 +6,8 @@
 pub const MANAGED: &str = "karmada.io/managed";
 /// On the control plane's own namespaces, secrets and accounts, with value [`TRUE`].
 pub const SYSTEM: &str = "karmada.io/system";
+/// The control plane that put an object into a member: the uid of the namespace `kube-system` of its API server.
+pub const CONTROL_PLANE: &str = "portolan.dev/control-plane";
 /// The value of labels that only mark.
 pub const TRUE: &str = "true";
 

@@ -14,6 +14,9 @@ pub const SYSTEM_NAMESPACE: &str = "karmada-system";
 /// The service account that the control plane acts through in a member when it impersonates users.
 pub const IMPERSONATOR: &str = "karmada-impersonator";
 
+/// Lease in [`CLUSTER_NAMESPACE`] of a member that says which control plane holds the member.
+pub const CONTROL_PLANE_LEASE: &str = "portolan-control-plane";
+
 const EXECUTION_PREFIX: &str = "karmada-es-";
 
 /// Name of the binding of an object.

@@ -1,10 +1,12 @@
 //! The lifecycle of member clusters: execution namespace, health, taints, served APIs, and removal.
 //!
-//! `lifecycle` acts on the hub alone and works for clusters that cannot be reached; `status` asks the members. The
+//! `lifecycle` acts on the hub alone and works for clusters that cannot be reached; `status` asks the members;
+//! `ownership` keeps the Lease in each member, by which other control planes see who holds it. The
 //! decisions are in `portolan_plan::clusters`.
 
 pub mod join;
 mod lifecycle;
+mod ownership;
 mod status;
 
 use std::sync::Arc;
@@ -15,6 +17,8 @@ use portolan_runtime::scope::spawn_until_stop;
 use portolan_runtime::{ClusterName, Queue};
 
 use crate::hub::Hub;
+pub use ownership::Leasing;
+
 use lifecycle::Lifecycle;
 use status::Collector;
 
@@ -37,7 +41,8 @@ impl Default for Probing {
 }
 
 /// Starts the controllers of clusters.
-pub(crate) fn start(hub: &Hub, probing: Probing) {
+pub(crate) fn start(hub: &Hub, probing: Probing, leasing: Leasing) {
+    ownership::start(hub, leasing);
     let queue: Queue<ClusterName> = hub.client.metrics().queue("clusters", None);
     let changed = queue.clone();
     hub.clusters.observe(move |change| changed.add(ClusterName::new(change.key.name.as_str())));

@@ -111,6 +111,7 @@ impl Discovery {
         portolan_runtime::driver::run(exporter, site.exports_queue(), 1, member.scope());
 
         let (discovery, mut discovered) = (self.clone(), member.watch_discovery());
+        let mut held = member.hold().watch();
         spawn_until_stop(member.scope(), async move {
             loop {
                 site.follow_types(&discovery);
@@ -121,6 +122,8 @@ impl Discovery {
                 };
                 tokio::select! {
                     changed = discovered.changed() => if changed.is_err() { return },
+                    // Passes of a member that is not held end early.
+                    changed = held.changed() => if changed.is_err() { return },
                     () = synced => {}
                 }
             }

@@ -4,6 +4,9 @@
 
 mod cluster_sets;
 
+use std::sync::Arc;
+use std::time::Duration;
+
 use portolan_api::cluster::Cluster;
 use portolan_api::resources;
 use portolan_api::work::Work;
@@ -13,6 +16,8 @@ use portolan_runtime::{Cache, Client, ClusterName, EventRecorder, Members};
 
 pub(crate) use cluster_sets::{ClusterSets, JoinProgress, MembershipState};
 
+/// Interval at which the namespace `kube-system` is looked for, on an API server that is about to create it.
+const IDENTITY_POLL_INTERVAL: Duration = Duration::from_millis(100);
 /// Name of the index of Works by their binding; values are `namespace/name`.
 pub(crate) const WORKS_BY_BINDING: &str = "binding";
 
@@ -60,6 +65,19 @@ impl Hub {
         crate::time::rfc3339(&self.clock)
     }
 
+    /// Id of this control plane: the uid of the namespace `kube-system` of its API server. Waits until it is known; `None`
+    /// if the scope ended before.
+    pub(crate) async fn control_plane_id(&self) -> Option<Arc<str>> {
+        let key = ObjectKey::cluster("kube-system");
+        while self.namespaces.synced().await {
+            if let Some(system) = self.namespaces.get(&key) {
+                return Some(system.uid().into());
+            }
+            tokio::time::sleep(IDENTITY_POLL_INTERVAL).await;
+        }
+        None
+    }
+
     /// Inserts the result of our own write before the watch delivers it.
     pub(crate) fn work_written(&self, work: Work) {
         let key = work.metadata.key();
@@ -68,7 +86,7 @@ impl Hub {
     }
 
     /// The Cluster object of a member.
-    pub(crate) fn cluster(&self, name: &ClusterName) -> Option<std::sync::Arc<Cluster>> {
+    pub(crate) fn cluster(&self, name: &ClusterName) -> Option<Arc<Cluster>> {
         self.clusters.get(&ObjectKey::cluster(name.as_str()))
     }
 }

@@ -4,7 +4,7 @@ use portolan_net::{Clock, Shutdown};
 use portolan_runtime::members::{self, Dial};
 use portolan_runtime::{Client, Members, Metrics};
 
-use crate::clusters::Probing;
+use crate::clusters::{Leasing, Probing};
 use crate::hub::Hub;
 use crate::{cluster_sets, clusters, discovery, propagation};
 
@@ -15,6 +15,8 @@ pub struct Options {
     pub clock: Clock,
     /// How members are probed.
     pub probing: Probing,
+    /// How members are held.
+    pub leasing: Leasing,
     /// Creates the clients of members; network connections if absent.
     pub dial: Option<Dial>,
     /// Where controllers, caches and clients report.
@@ -30,12 +32,12 @@ pub struct Controllers {
 impl Controllers {
     /// Starts every controller on `hub`, until `scope` is stopped. Returns immediately and connects in the background.
     pub fn start(hub: &Client, options: Options, scope: &Shutdown) -> Self {
-        let Options { clock, probing, dial, metrics } = options;
+        let Options { clock, probing, leasing, dial, metrics } = options;
         let hub = &hub.clone().with_metrics(&metrics, None);
         let members = Members::with_metrics(scope, dial.unwrap_or_else(Members::connections), &metrics);
         let shared = Hub::start(hub, members.clone(), clock, scope);
         // The observers first, then the members, so that no observer misses one.
-        clusters::start(&shared, probing);
+        clusters::start(&shared, probing, leasing);
         cluster_sets::start(&shared);
         discovery::start(&shared);
         propagation::start(&shared);

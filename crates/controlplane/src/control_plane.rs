@@ -5,6 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use portolan_controllers::clusters::Leasing;
 use portolan_controllers::{Controllers, Options as ControllerOptions};
 use portolan_net::files::FileError;
 use portolan_net::{Clock, Shutdown, telemetry};
@@ -145,7 +146,9 @@ impl ControlPlane {
     /// Starts the federation's controllers; they end with `scope`.
     pub fn start_controllers(&self, clock: &Clock, scope: &Shutdown) -> Controllers {
         let (clock, metrics) = (clock.clone(), self.metrics.clone());
-        let options = ControllerOptions { clock, metrics, ..ControllerOptions::default() };
+        let name = self.advertised().map(|address| format!("https://{address}")).unwrap_or_default();
+        let leasing = Leasing { name, ..Leasing::default() };
+        let options = ControllerOptions { clock, metrics, leasing, ..ControllerOptions::default() };
         Controllers::start(&self.client, options, scope)
     }
 

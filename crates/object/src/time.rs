@@ -2,6 +2,8 @@
 //!
 //! The only formatter of the workspace. Callers read the clock and pass the time in.
 
+use std::time::Duration;
+
 use jiff::Timestamp;
 
 /// `metav1.Time`: whole seconds, `2026-01-02T03:04:05Z`. A fraction of a second is cut off.
@@ -12,6 +14,12 @@ pub fn format_time(time: Timestamp) -> String {
 /// `metav1.MicroTime`: six digits of a second, `2026-01-02T03:04:05.678900Z`.
 pub fn format_micro_time(time: Timestamp) -> String {
     time.strftime("%Y-%m-%dT%H:%M:%S%.6fZ").to_string()
+}
+
+/// Time from `text` (RFC 3339) to `now`; `None` if the text is no time or lies in the future.
+pub fn age(text: &str, now: Timestamp) -> Option<Duration> {
+    let then: Timestamp = text.parse().ok()?;
+    Duration::try_from(now.duration_since(then)).ok()
 }
 
 #[cfg(test)]
@@ -29,6 +37,20 @@ mod tests {
             let time: Timestamp = text.parse().expect("a time");
             assert_eq!(format_time(time), seconds, "{text}");
             assert_eq!(format_micro_time(time), micros, "{text}");
+        }
+    }
+
+    #[test]
+    fn ages() {
+        let now: Timestamp = "2026-02-03T04:05:06Z".parse().expect("a time");
+        let cases = [
+            ("2026-02-03T04:05:01.500000Z", Some(Duration::from_millis(4500))),
+            ("2026-02-03T04:05:07Z", None),
+            ("yesterday", None),
+            ("", None),
+        ];
+        for (text, want) in cases {
+            assert_eq!(age(text, now), want, "{text}");
         }
     }
 }

@@ -230,6 +230,10 @@ pub(crate) struct Join {
     /// Names of its zones.
     #[arg(long, value_delimiter = ',')]
     pub(crate) cluster_zones: Vec<String>,
+    /// Take the cluster over from another control plane that is gone; everything in the cluster stays as it is, and it
+    /// gets back into its cluster set. Refused while the other control plane renews its lease.
+    #[arg(long)]
+    pub(crate) take_over: bool,
 }
 
 #[derive(Debug, Args)]

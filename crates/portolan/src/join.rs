@@ -24,10 +24,24 @@ pub(crate) async fn run(arguments: Join) -> Result<()> {
         provider: arguments.cluster_provider,
         region: arguments.cluster_region,
         zones: arguments.cluster_zones,
+        take_over: arguments.take_over,
+        control_plane: hub.server().to_owned(),
         ..JoinRequest::default()
     };
-    join(&hub, &member, &request).await.with_context(|| format!("cluster {} cannot join", arguments.name))?;
-    anstream::println!("cluster({}) is joined successfully", arguments.name);
+    let name = &arguments.name;
+    let joined =
+        join(&hub, &member, &request).await.with_context(|| format!("cluster {name} cannot join"))?;
+    if let Some(before) = &joined.taken_from {
+        anstream::println!("cluster({name}) is taken over from {before}, last seen {}", before.renewed);
+    }
+    anstream::println!("cluster({name}) is joined successfully");
+    if let Some(membership) = &joined.membership {
+        anstream::println!(
+            "cluster({name}) is listed in clusterset({}) as {:?}",
+            membership.set,
+            membership.id
+        );
+    }
     Ok(())
 }
 

@@ -20,9 +20,13 @@ pub(crate) async fn run(arguments: Unjoin) -> Result<()> {
         None => None,
     };
     let timeout = Duration::from_secs(arguments.wait);
-    unjoin(&hub, member.as_ref(), &arguments.name, timeout)
+    let name = &arguments.name;
+    let held = unjoin(&hub, member.as_ref(), name, timeout)
         .await
-        .with_context(|| format!("cluster {} cannot leave", arguments.name))?;
-    anstream::println!("cluster({}) is unjoined successfully", arguments.name);
+        .with_context(|| format!("cluster {name} cannot leave"))?;
+    anstream::println!("cluster({name}) is unjoined successfully");
+    if let Some(holder) = held {
+        anstream::println!("everything in the cluster stays as it is: it is held by {holder}");
+    }
     Ok(())
 }

@@ -59,6 +59,7 @@ pub(crate) use operations::{Pages, WatchStart};
 use transport::{Transport, full};
 
 use crate::cluster_name::ClusterName;
+use crate::members::{Denial, Hold};
 use crate::metrics::{CacheReader, Metrics, RequestMeter};
 use crate::resource::Resource;
 
@@ -75,6 +76,8 @@ pub struct Client {
     /// False after the server has refused a streaming list.
     streaming_lists: Arc<AtomicBool>,
     reporter: Option<Arc<Reporter>>,
+    /// Asked before each write; `None` for a server that this process may always write to.
+    hold: Option<Arc<Hold>>,
 }
 
 /// Where a client and the caches over it report.
@@ -130,6 +133,7 @@ impl Client {
             timeout: REQUEST_TIMEOUT,
             streaming_lists: Arc::new(AtomicBool::new(true)),
             reporter: None,
+            hold: None,
         }
     }
 
@@ -140,6 +144,13 @@ impl Client {
         let requests = metrics.requests(cluster);
         self.reporter =
             Some(Arc::new(Reporter { metrics: metrics.clone(), cluster: cluster.cloned(), requests }));
+        self
+    }
+
+    /// The same client; it writes only while `hold` admits it. Reads and reviews are not limited.
+    #[must_use]
+    pub(crate) fn with_hold(mut self, hold: &Arc<Hold>) -> Self {
+        self.hold = Some(hold.clone());
         self
     }
 
@@ -165,6 +176,11 @@ impl Client {
     pub fn with_timeout(mut self, timeout: Duration) -> Self {
         self.timeout = timeout;
         self
+    }
+
+    /// Address of the server, or what it is called in errors.
+    pub fn server(&self) -> &str {
+        self.transport.server()
     }
 
     pub(crate) fn may_stream_lists(&self) -> bool {
@@ -286,6 +302,12 @@ impl Client {
 
     /// Sends a request and reads the head of the answer. An answer of 400 or above is an error.
     async fn open(&self, request: Request<Body>) -> Result<Response<Body>, ClientError> {
+        if let Some(hold) = self.hold.as_ref().filter(|_| is_write(&request)) {
+            hold.admit().await.map_err(|denial| match denial {
+                Denial::Refused(reason) => ClientError::NotHeld { reason },
+                Denial::Unconfirmed(cause) => self.transport.unreachable(cause.into()),
+            })?;
+        }
         let response = self.send(request, self.timeout).await?;
         if response.status().as_u16() < 400 {
             return Ok(response);
@@ -302,6 +324,12 @@ impl fmt::Debug for Client {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Client").field("timeout", &self.timeout).finish_non_exhaustive()
     }
+}
+
+/// Whether a request changes an object. Reviews are created and not stored.
+fn is_write(request: &Request<Body>) -> bool {
+    let is_review = request.uri().path().ends_with("reviews");
+    !request.method().is_safe() && !is_review
 }
 
 fn decode_answer<T: DeserializeOwned>(method: &Method, path: &str, body: &[u8]) -> Result<T, ClientError> {

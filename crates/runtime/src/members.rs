@@ -27,6 +27,7 @@
 
 mod endpoint;
 mod follow;
+mod hold;
 mod member;
 
 use std::collections::BTreeMap;
@@ -38,6 +39,8 @@ use portolan_net::Shutdown;
 
 pub use endpoint::{EndpointError, endpoint};
 pub use follow::follow;
+pub(crate) use hold::Denial;
+pub use hold::{Hold, HoldState, Refusal};
 pub use member::{Health, Member};
 
 use crate::client::{Client, ConnectError, Endpoint};

@@ -40,6 +40,7 @@ struct Figures {
     events: EventCounters,
     ready: Family<ClusterLabel, Gauge>,
     lost: Family<ClusterLabel, Counter>,
+    held: Family<ClusterLabel, Gauge>,
     resources: BoundedLabel,
 }
 
@@ -52,6 +53,7 @@ impl Default for Figures {
             events: EventCounters::default(),
             ready: Family::default(),
             lost: Family::default(),
+            held: Family::default(),
             resources: BoundedLabel::new(MAX_RESOURCES),
         }
     }
@@ -88,6 +90,9 @@ impl Metrics {
         registry.register("portolan_cluster_ready", help, figures.ready.clone());
         let help = "Times that a cluster stopped to answer its probe";
         registry.register("portolan_cluster_lost", help, figures.lost.clone());
+        let help =
+            "1 while this control plane holds the cluster's lease, 0 while another does or it cannot be read";
+        registry.register("portolan_cluster_held", help, figures.held.clone());
     }
 
     pub(crate) fn queue_meter(&self, name: &'static str, cluster: Option<&ClusterName>) -> QueueMeter {
@@ -121,6 +126,12 @@ impl Metrics {
         }
     }
 
+    /// Reports whether this control plane holds a member.
+    pub fn set_held(&self, cluster: &ClusterName, is_held: bool) {
+        let labels = ClusterLabel { cluster: cluster.to_string() };
+        self.inner.held.get(&labels).set(i64::from(is_held));
+    }
+
     /// Removes the series of a cluster that left.
     pub(crate) fn forget(&self, cluster: &ClusterName) {
         let name = cluster.as_str();
@@ -128,6 +139,7 @@ impl Metrics {
         self.inner.requests.forget(name);
         self.inner.ready.retain(|labels| labels.cluster != name);
         self.inner.lost.retain(|labels| labels.cluster != name);
+        self.inner.held.retain(|labels| labels.cluster != name);
     }
 }
 

@@ -66,12 +66,12 @@ impl Protection {
     }
 
     /// Creates or updates the protection; called before the ClusterProperties are written.
-    pub(super) async fn ensure(&self, membership: &Membership) -> Result<Readiness, ClientError> {
+    pub(super) async fn ensure(&self, membership: &Membership, own: &str) -> Result<Readiness, ClientError> {
         let state = self.state.lock().clone();
         let result = match state {
             ProtectionState::Refused => return Ok(Readiness::Ready),
-            ProtectionState::Watched(watched) => self.update(&watched, membership).await,
-            ProtectionState::Unknown | ProtectionState::Absent => self.create(membership).await,
+            ProtectionState::Watched(watched) => self.update(&watched, membership, own).await,
+            ProtectionState::Unknown | ProtectionState::Absent => self.create(membership, own).await,
         };
         match result {
             Err(error) if is_refusal(&error) => {
@@ -85,11 +85,11 @@ impl Protection {
     }
 
     /// Deletes the protection; called after the ClusterProperties are deleted.
-    pub(super) async fn remove(&self) -> Result<(), ClientError> {
+    pub(super) async fn remove(&self, own: &str) -> Result<(), ClientError> {
         if matches!(*self.state.lock(), ProtectionState::Absent) {
             return Ok(());
         }
-        match self.delete().await {
+        match self.delete(own).await {
             // If Portolan may not read policies, it has not created one.
             Err(error) if !is_refusal(&error) => return Err(error),
             _ => {}
@@ -101,12 +101,12 @@ impl Protection {
         Ok(())
     }
 
-    async fn delete(&self) -> Result<(), ClientError> {
+    async fn delete(&self, own: &str) -> Result<(), ClientError> {
         let Some(policies) = self.resource(ProtectionObject::Policy) else { return Ok(()) };
         let Some(bindings) = self.resource(ProtectionObject::Binding) else { return Ok(()) };
         let client = self.member.client();
         let (policy, binding) = (find(client, &policies).await?, find(client, &bindings).await?);
-        for step in plan(None, policy.as_ref(), binding.as_ref()) {
+        for step in plan(None, policy.as_ref(), binding.as_ref(), own) {
             let ProtectionStep::Delete(kind) = step else { continue };
             let resource = if kind == ProtectionObject::Policy { &policies } else { &bindings };
             let deleted = client.resource::<Object>(resource).delete(&key(), &Delete::default()).await;
@@ -116,13 +116,13 @@ impl Protection {
     }
 
     /// Creates the policy, and then starts to watch policy and binding. A member that refuses the policy gets no watch.
-    async fn create(&self, membership: &Membership) -> Result<Readiness, ClientError> {
+    async fn create(&self, membership: &Membership, own: &str) -> Result<Readiness, ClientError> {
         let Some(policies) = self.resource(ProtectionObject::Policy) else { return Ok(Readiness::Ready) };
         let Some(bindings) = self.resource(ProtectionObject::Binding) else { return Ok(Readiness::Ready) };
         let client = self.member.client();
         let keeper = own_user_name(client).await?;
         if find(client, &policies).await?.is_none() {
-            let policy = ProtectionObject::Policy.wanted(&self.protected(membership, &keeper));
+            let policy = ProtectionObject::Policy.wanted(&self.protected(membership, &keeper, own));
             match client.resource::<Object>(&policies).create(&policy).await {
                 Err(error) if !error.is_race() => return Err(error),
                 _ => {}
@@ -134,14 +134,19 @@ impl Protection {
     }
 
     /// Writes policy and binding if they differ from the desired state.
-    async fn update(&self, watched: &Watched, membership: &Membership) -> Result<Readiness, ClientError> {
+    async fn update(
+        &self,
+        watched: &Watched,
+        membership: &Membership,
+        own: &str,
+    ) -> Result<Readiness, ClientError> {
         let Watched { keeper, policies, bindings } = watched;
         if !(policies.is_synced() && bindings.is_synced()) {
             return Ok(Readiness::Syncing);
         }
         let (policy, binding) = (policies.get(&key()), bindings.get(&key()));
-        let protected = self.protected(membership, keeper);
-        for step in plan(Some(&protected), policy.as_deref(), binding.as_deref()) {
+        let protected = self.protected(membership, keeper, own);
+        for step in plan(Some(&protected), policy.as_deref(), binding.as_deref(), own) {
             let ProtectionStep::Put(kind, object) = step else { continue };
             let cache = if kind == ProtectionObject::Policy { policies } else { bindings };
             let api = self.member.client().resource::<Object>(cache.resource());
@@ -152,8 +157,13 @@ impl Protection {
         Ok(Readiness::Ready)
     }
 
-    fn protected<'a>(&'a self, membership: &'a Membership, keeper: &'a str) -> Protected<'a> {
-        Protected { set: &membership.set, cluster: self.member.name().as_str(), keeper }
+    fn protected<'a>(
+        &'a self,
+        membership: &'a Membership,
+        keeper: &'a str,
+        control_plane: &'a str,
+    ) -> Protected<'a> {
+        Protected { set: &membership.set, cluster: self.member.name().as_str(), keeper, control_plane }
     }
 
     /// The resource of policies or bindings; `None` if the member does not serve it.

@@ -13,9 +13,15 @@ use portolan_api::meta::ObjectMeta;
 use portolan_api::resources;
 use portolan_api::{labels, names};
 use portolan_object::{Object, ObjectKey};
+use portolan_plan::clusters::ownership::{ControlPlane, Holder, lease_key};
 use portolan_runtime::client::{Delete, Patch, Selection};
 use portolan_runtime::{Client, ClientError, Resource};
 use serde_json::{Value, json};
+
+use super::ownership;
+use super::ownership::take::{self, recorded_membership, restore_membership, stamp_identity};
+pub use super::ownership::take::{SetMembership, TakeError};
+use crate::missing::ignore_missing;
 
 /// Requested lifetime of tokens: ten years. The member's API server may grant less.
 const TOKEN_SECONDS: u64 = 10 * 365 * 24 * 3600;
@@ -39,6 +45,20 @@ pub struct JoinRequest {
     pub zones: Vec<String>,
     /// Labels of the Cluster object, for selection by policies.
     pub labels: Vec<(String, String)>,
+    /// Take the cluster over from another control plane that is gone.
+    pub take_over: bool,
+    /// Name of this control plane for people, such as its URL.
+    pub control_plane: String,
+}
+
+/// A cluster that has joined.
+#[derive(Debug, Clone, Default)]
+#[must_use]
+pub struct Joined {
+    /// The control plane from which the cluster was taken over.
+    pub taken_from: Option<Holder>,
+    /// The membership in a cluster set that the cluster records, and that was restored.
+    pub membership: Option<SetMembership>,
 }
 
 /// A cluster could not be joined or removed.
@@ -69,6 +89,9 @@ pub enum JoinError {
         /// Identity of the other cluster.
         id: String,
     },
+    /// Another control plane holds the cluster.
+    #[error(transparent)]
+    Held(TakeError),
     /// A request to the member failed.
     #[error("member {cluster}: {step}: {source}")]
     Member {
@@ -101,17 +124,30 @@ pub enum JoinError {
 ///
 /// # Errors
 /// See [`JoinError`]; created objects stay, so that a second attempt continues.
-pub async fn join(hub: &Client, member: &Client, request: &JoinRequest) -> Result<(), JoinError> {
+pub async fn join(hub: &Client, member: &Client, request: &JoinRequest) -> Result<Joined, JoinError> {
     if !is_name(&request.name) {
         return Err(JoinError::Name { name: request.name.clone() });
     }
     let id = identity(member, &request.name).await?;
     let known = refuse_duplicates(hub, &request.name, &id).await?;
+    let own = ControlPlane { id: control_plane_id(hub).await?, name: request.control_plane.clone() };
+    let taken_from = acquire(member, &own, request).await?;
     let identity = Identity { member, cluster: &request.name };
     let token = identity.controller_token().await?;
     let impersonator = identity.impersonator_token().await?;
 
+    stamp_identity(member, &request.name, &own.id).await.map_err(identity.failed("labels"))?;
+
     let on_hub = |step| move |source| JoinError::Hub { step, source };
+    let mut joined = Joined { taken_from, membership: None };
+    if request.take_over {
+        // Before the Cluster object, so that there is no moment in which the cluster is in no set.
+        joined.membership =
+            recorded_membership(member).await.map_err(identity.failed("cluster properties"))?;
+        if let Some(recorded) = &joined.membership {
+            restore_membership(hub, &request.name, recorded).await.map_err(on_hub("cluster set"))?;
+        }
+    }
     ensure(hub, &resources::NAMESPACE.into(), &namespace(names::CLUSTER_NAMESPACE))
         .await
         .map_err(on_hub("namespace"))?;
@@ -140,12 +176,35 @@ pub async fn join(hub: &Client, member: &Client, request: &JoinRequest) -> Resul
         let api = hub.resource::<Object>(&resources::SECRET.into());
         api.patch(&key, &Patch::Merge(owner.clone())).await.map_err(on_hub("owner of the secret"))?;
     }
-    Ok(())
+    Ok(joined)
+}
+
+/// The id of the control plane: the uid of the namespace `kube-system` of its API server.
+async fn control_plane_id(hub: &Client) -> Result<String, JoinError> {
+    let api = hub.resource::<Object>(&resources::NAMESPACE.into());
+    let system = api.get(&ObjectKey::cluster("kube-system")).await;
+    let failed = |source| JoinError::Hub { step: "identity", source };
+    Ok(system.map_err(failed)?.uid().to_owned())
+}
+
+async fn acquire(
+    member: &Client,
+    own: &ControlPlane,
+    request: &JoinRequest,
+) -> Result<Option<Holder>, JoinError> {
+    let acquired = take::acquire(member, own, &request.name, request.take_over).await;
+    acquired.map_err(|error| match error {
+        TakeError::Client(source) => {
+            JoinError::Member { cluster: request.name.clone(), step: "lease", source }
+        }
+        error => JoinError::Held(error),
+    })
 }
 
 /// Removes a cluster from the federation and waits for it, at most `patience`.
 ///
-/// With `member`, the hub's identity there is removed as well.
+/// With `member`, the hub's identity there is removed as well, unless another control plane holds the member; then it is
+/// returned and everything in the member stays.
 ///
 /// # Errors
 /// [`JoinError::StillLeaving`] if Works are still being removed; their removal continues.
@@ -154,7 +213,7 @@ pub async fn unjoin(
     member: Option<&Client>,
     name: &str,
     patience: Duration,
-) -> Result<(), JoinError> {
+) -> Result<Option<Holder>, JoinError> {
     let on_hub = |step| move |source| JoinError::Hub { step, source };
     let (clusters, key) = (hub.kind::<Cluster>(), ObjectKey::cluster(name));
     clusters.delete(&key, &Delete::default()).await.map_err(on_hub("cluster"))?;
@@ -171,10 +230,16 @@ pub async fn unjoin(
         Ok(result) => result?,
         Err(_) => return Err(JoinError::StillLeaving { cluster: name.to_owned(), waited: patience }),
     }
-    if let Some(member) = member {
-        Identity { member, cluster: name }.remove().await?;
+    let Some(member) = member else { return Ok(None) };
+    let (own, identity) = (control_plane_id(hub).await?, Identity { member, cluster: name });
+    let lease = ignore_missing(ownership::leases(member).get(&lease_key()).await);
+    let holder = lease.map_err(identity.failed("lease"))?.as_ref().and_then(Holder::of);
+    if let Some(other) = holder.filter(|holder| holder.control_plane.id != own) {
+        return Ok(Some(other));
     }
-    Ok(())
+    ownership::delete_lease(member, &own).await.map_err(identity.failed("lease"))?;
+    identity.remove().await?;
+    Ok(None)
 }
 
 /// Identity of a cluster, independent of its name: the uid of its namespace `kube-system`.

@@ -17,6 +17,7 @@ use portolan_runtime::members::Health;
 use portolan_runtime::{ClientError, ClusterName, Outcome, Reconciler};
 use serde_json::json;
 
+use crate::clusters::ownership;
 use crate::hub::Hub;
 use crate::missing::ignore_missing;
 
@@ -112,6 +113,12 @@ impl Lifecycle {
         }
         if self.is_target(name).await? || self.is_in_set(name) {
             return Ok(Outcome::RequeueAfter(LEAVING_RECHECK));
+        }
+        if let Some(member) = self.hub.members.get(name).filter(|member| member.health() == Health::Ready)
+            && let Err(error) = ownership::release(&member).await
+        {
+            // The next control plane that joins the cluster asks before it takes it over.
+            tracing::warn!(cluster = %name, %error, "the lease of this control plane stays in the cluster");
         }
         let patch = json!({ "metadata": {
             "finalizers": finalizers, "resourceVersion": cluster.metadata.resource_version } });

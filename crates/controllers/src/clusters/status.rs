@@ -14,7 +14,7 @@ use portolan_object::{Object, ObjectKey};
 use portolan_plan::clusters::probe::{Doubt, Probe};
 use portolan_plan::clusters::status::{api_enablements, completeness, node_summary};
 use portolan_runtime::client::{Discovery, Patch, Selection};
-use portolan_runtime::members::Health;
+use portolan_runtime::members::{Health, HoldState};
 use portolan_runtime::{Cache, ClientError, Member};
 use serde_json::{Value, json};
 use tokio::sync::Notify;
@@ -85,7 +85,9 @@ impl Collector {
     }
 
     pub(super) async fn run(mut self) {
+        let mut held = self.member.hold().watch();
         loop {
+            held.borrow_and_update();
             let started = Instant::now();
             let pause = match self.poll().await {
                 Ok(()) => self.probing.interval,
@@ -100,6 +102,8 @@ impl Collector {
                 () = tokio::time::sleep_until(next) => {}
                 () = self.changed.notified() => {}
                 () = self.trouble_changed() => {}
+                // An error ends with the member.
+                _ = held.changed() => {}
             }
         }
     }
@@ -151,6 +155,9 @@ impl Collector {
         if counts {
             set_condition(&mut status.conditions, probe.condition(&self.hub.now()));
         }
+        if let Some(held) = probe.hold_condition(&status.conditions, &self.hub.now()) {
+            set_condition(&mut status.conditions, held);
+        }
         if let Some(answers) = answers {
             self.fill(&mut status, answers);
         }
@@ -180,7 +187,12 @@ impl Collector {
             answer = client.text("/healthz").await;
         }
         match answer {
-            Ok(_) => self.watched(),
+            Ok(_) => match self.member.hold().state() {
+                HoldState::Refused(refusal) => {
+                    Probe::NotHeld { reason: refusal.reason.to_owned(), message: refusal.message.clone() }
+                }
+                HoldState::Unknown | HoldState::Held(_) | HoldState::Released => self.watched(),
+            },
             Err(error @ ClientError::Unreachable { .. }) => Probe::Unreachable(error.to_string()),
             Err(error) => Probe::Unhealthy(error.to_string()),
         }

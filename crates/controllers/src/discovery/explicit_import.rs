@@ -22,20 +22,24 @@ impl Importer {
         &self,
         key: &ObjectKey,
         import: Option<Arc<Object>>,
+        own: &str,
     ) -> Result<(), ImportError> {
         let service = self.site.service(&derived_service_key(key));
         let slices = self.site.slices(&derived_service_key(key));
         if import.is_none() && service.is_none() && slices.is_empty() {
             return Ok(());
         }
-        let (exporters, unreachable) = self.exporters(key);
+        let exporters = self.exporters(key);
+        let (known, unreachable) = self.clusters();
         let exporters = exporters.iter().map(|(cluster, slices)| Exporter {
             cluster: cluster.as_str(),
             slices: slices.iter().map(AsRef::as_ref).collect(),
         });
         let actions = plan_explicit_import(&ExplicitImport {
+            control_plane: own,
             import: import.as_deref(),
             exporters: exporters.collect(),
+            known: known.iter().map(String::as_str).collect(),
             unreachable: unreachable.iter().map(String::as_str).collect(),
             service: service.as_deref(),
             slices: slices.iter().map(AsRef::as_ref).collect(),
@@ -53,15 +57,20 @@ impl Importer {
         failure.map_or(Ok(()), Err)
     }
 
-    /// Exporting clusters with their slices, and the names of clusters that are unreachable or not synced.
-    fn exporters(&self, key: &ObjectKey) -> (Vec<ExporterSlices>, Vec<String>) {
+    /// Exporting clusters with their slices.
+    fn exporters(&self, key: &ObjectKey) -> Vec<ExporterSlices> {
         let sites = self.discovery.sites.read();
         let exporting = sites.iter().filter(|(_, site)| site.exports_service(key));
-        let exporters = exporting.map(|(cluster, site)| (cluster.clone(), site.slices(key))).collect();
+        exporting.map(|(cluster, site)| (cluster.clone(), site.slices(key))).collect()
+    }
+
+    /// Names of all clusters: those with known exports, and those that are unreachable or not synced.
+    fn clusters(&self) -> (Vec<String>, Vec<String>) {
+        let sites = self.discovery.sites.read();
         let is_known =
             |cluster: &str| sites.get(&ClusterName::new(cluster)).is_some_and(|site| site.is_known());
         let names = self.discovery.clusters.keys().into_iter().map(|cluster| cluster.name);
-        (exporters, names.filter(|name| !is_known(name)).collect())
+        names.partition(|name| is_known(name))
     }
 
     async fn apply_explicit_import(&self, action: ExplicitImportAction) -> Result<(), ImportError> {

@@ -29,7 +29,8 @@ impl Reconciler for Exporter {
     type Key = ObjectKey;
 
     async fn reconcile(&self, key: &ObjectKey) -> Outcome {
-        if !self.site.is_known() {
+        if !self.site.is_known() || self.site.member().hold().holder().is_none() {
+            // The key is queued again after the caches have synced, and when the hold of the member changes.
             return Outcome::Done;
         }
         let Some(export) = self.site.export(key) else { return Outcome::Done };

@@ -55,13 +55,14 @@ impl Reconciler for Importer {
             return Outcome::Done;
         }
         let Some(import) = self.site.import(key) else { return Outcome::Done };
+        let Some(own) = self.site.member().hold().holder() else { return Outcome::Done };
         let (of_set, explicit): (Option<Arc<Object>>, Option<Arc<Object>>) = match import {
             Some(import) if is_of_set(&import) => (Some(import), None),
             import => (None, import),
         };
         let is_explicit = explicit.is_some();
-        let outcome = match self.reconcile_explicit_import(key, explicit).await {
-            Ok(()) => self.reconcile_set_import(key, of_set, is_explicit).await,
+        let outcome = match self.reconcile_explicit_import(key, explicit, &own).await {
+            Ok(()) => self.reconcile_set_import(key, of_set, is_explicit, own).await,
             Err(error) => Err(error),
         };
         match outcome {

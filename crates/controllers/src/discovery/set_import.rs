@@ -38,6 +38,8 @@ pub(super) struct ExportingSite {
 pub(super) struct SetExports {
     pub(super) valid: Vec<ValidExport>,
     pub(super) exporting: Vec<ExportingSite>,
+    /// Ids of members with known exports.
+    pub(super) known: BTreeSet<String>,
     /// Ids of members that are unreachable or not synced.
     pub(super) unknown: BTreeSet<String>,
     /// Type of the oldest import in the set.
@@ -52,7 +54,8 @@ impl Discovery {
 
     fn collect_exports(&self, set: &str, key: &ObjectKey) -> SetExports {
         let (known, unknown) = self.members_of(set);
-        let mut exports = SetExports { valid: Vec::new(), exporting: Vec::new(), unknown, used: None };
+        let ids = known.iter().map(|(_, id)| id.clone()).collect();
+        let mut exports = SetExports { known: ids, unknown, ..SetExports::default() };
         let mut oldest_import: Option<(String, ServiceImportType)> = None;
         for (site, id) in known {
             if let Some(import) = site.import(key).flatten().filter(|import| is_of_set(import)) {
@@ -79,6 +82,8 @@ impl Discovery {
 /// Data of one reconciliation that does not change between its passes.
 struct SetImport<'a> {
     key: &'a ObjectKey,
+    /// Id of this control plane.
+    own: Arc<str>,
     derived_service: ObjectKey,
     imports: Cache<Object>,
     /// Membership and exports; `None` deletes the objects of the set.
@@ -94,6 +99,7 @@ impl Importer {
         key: &ObjectKey,
         import: Option<Arc<Object>>,
         is_explicit: bool,
+        own: Arc<str>,
     ) -> Result<(), ImportError> {
         let membership = match self.discovery.sets.state(self.site.member().name()) {
             MembershipState::Unknown | MembershipState::Pending(_) => return Ok(()),
@@ -116,7 +122,7 @@ impl Importer {
             (membership, exports)
         });
         let families = self.site.families();
-        let set_import = SetImport { key, derived_service, imports, membership, families };
+        let set_import = SetImport { key, own, derived_service, imports, membership, families };
         let mut import = import;
         for _ in 0..MAX_PASSES {
             let actions = self.plan_pass(&set_import, import.as_deref());
@@ -149,6 +155,7 @@ impl Importer {
                 exports: &exports.valid,
                 used: exports.used,
                 sources: sources.collect(),
+                known: &exports.known,
                 unknown: &exports.unknown,
             }
         });
@@ -156,6 +163,7 @@ impl Importer {
         let slices = self.site.imported_slices(key);
         let refused = self.refused_families.lock().get(key).cloned();
         let member = ImportingMember {
+            control_plane: &set_import.own,
             import_version: &set_import.imports.resource().gvk.api_version(),
             has_namespace: self.site.has_namespace(&key.namespace),
             families: &set_import.families,

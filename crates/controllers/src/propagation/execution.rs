@@ -13,7 +13,7 @@ use portolan_api::work::Work;
 use portolan_api::{annotations, names};
 use portolan_object::{Object, ObjectKey};
 use portolan_runtime::cache::Change;
-use portolan_runtime::members::{Health, MembershipChange};
+use portolan_runtime::members::{Health, HoldState, MembershipChange};
 use portolan_runtime::scope::spawn_until_stop;
 use portolan_runtime::{Cache, ClusterName, Member, Outcome, Queue, Reconciler, Resource, driver};
 use std::collections::HashMap;
@@ -103,12 +103,15 @@ impl Executor {
     /// Queues all Works when the member recovers, and when it serves a new kind.
     async fn queue_all_on_member_changes(self: Arc<Self>) {
         let (mut health, mut served) = (self.member.watch_health(), self.member.watch_discovery());
+        let mut held = self.member.hold().watch();
         loop {
             tokio::select! {
+                changed = held.changed() => if changed.is_err() { return },
                 changed = health.changed() => if changed.is_err() { return },
                 changed = served.changed() => if changed.is_err() { return },
             }
-            if self.member.health() == Health::Ready {
+            // Works that are being deleted do not wait for a member that is another control plane's.
+            if self.member.health() != Health::NotReady || self.member.hold().holder().is_none() {
                 self.queue_all();
             }
         }
@@ -138,8 +141,13 @@ impl Reconciler for Executor {
     type Key = ObjectKey;
 
     async fn reconcile(&self, key: &ObjectKey) -> Outcome {
-        if self.member.health() == Health::NotReady {
-            // A member that does not answer gets no requests; its recovery queues the key again.
+        let hold = self.member.hold().state();
+        if hold == HoldState::Unknown {
+            // The first answer about the lease queues the key again.
+            return Outcome::Done;
+        }
+        if self.member.health() == Health::NotReady || !matches!(hold, HoldState::Held(_)) {
+            // A member that does not answer, or is another control plane's, gets no requests; a change queues the key again.
             return match self.hub.works.get(key) {
                 Some(work) if work.metadata.is_deleting() => {
                     remove::abandon_if_leaving(&self.hub, self.member.name(), &work).await.into()

@@ -5,14 +5,14 @@ use serde_json::{Value, json};
 
 use crate::federation::{Federation, condition, message};
 
-const SET: &str = "portolan.dev/v1alpha1/ClusterSet";
-const PROPERTY: &str = "about.k8s.io/v1beta1/ClusterProperty";
-const EXPORT: &str = "multicluster.x-k8s.io/v1beta1/ServiceExport";
-const IMPORT: &str = "multicluster.x-k8s.io/v1beta1/ServiceImport";
-const SERVE: &str = "default/serve";
-const DERIVED: &str = "default/derived-0p6lqce99d";
+pub(crate) const SET: &str = "portolan.dev/v1alpha1/ClusterSet";
+pub(crate) const PROPERTY: &str = "about.k8s.io/v1beta1/ClusterProperty";
+pub(crate) const EXPORT: &str = "multicluster.x-k8s.io/v1beta1/ServiceExport";
+pub(crate) const IMPORT: &str = "multicluster.x-k8s.io/v1beta1/ServiceImport";
+pub(crate) const SERVE: &str = "default/serve";
+pub(crate) const DERIVED: &str = "default/derived-0p6lqce99d";
 
-fn set(members: &[(&str, &str)]) -> Value {
+pub(crate) fn set(members: &[(&str, &str)]) -> Value {
     let members: Vec<Value> =
         members.iter().map(|(cluster, id)| json!({ "cluster": cluster, "id": id })).collect();
     json!({ "apiVersion": "portolan.dev/v1alpha1", "kind": "ClusterSet", "metadata": { "name": "prod" },
@@ -27,7 +27,7 @@ fn serving(port: u16) -> Value {
     service("default", json!({ "ports": [{ "name": "http", "port": port }] }))
 }
 
-fn slice(address: &str) -> Value {
+pub(crate) fn slice(address: &str) -> Value {
     json!({ "apiVersion": "discovery.k8s.io/v1", "kind": "EndpointSlice", "addressType": "IPv4",
         "metadata": { "namespace": "default", "name": "serve-1", "labels": { "kubernetes.io/service-name": "serve" } },
         "ports": [{ "name": "http", "port": 8080, "protocol": "TCP" }],
@@ -48,7 +48,7 @@ async fn federation() -> Federation {
 }
 
 /// Two members of one set that both export the service.
-async fn exporting_federation() -> Federation {
+pub(crate) async fn exporting_federation() -> Federation {
     let federation = federation().await;
     let members = ["eu", "us"].map(|name| federation.member(name));
     for member in members {
@@ -61,7 +61,7 @@ async fn exporting_federation() -> Federation {
     federation
 }
 
-fn clusters(import: &Object) -> Vec<String> {
+pub(crate) fn clusters(import: &Object) -> Vec<String> {
     let listed = import.at(&["status", "clusters"]).and_then(Value::as_array).into_iter().flatten();
     listed.map(|cluster| cluster["cluster"].as_str().unwrap_or_default().to_owned()).collect()
 }

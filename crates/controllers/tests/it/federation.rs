@@ -5,8 +5,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use parking_lot::Mutex;
+use portolan_apiserver::auth::Authentication;
+use portolan_apiserver::auth::token::{Issuer, SigningKey};
 use portolan_apiserver::{ApiServer, Config, LocalService, User};
-use portolan_controllers::clusters::Probing;
+use portolan_controllers::clusters::join::{JoinError, JoinRequest, Joined, join};
+use portolan_controllers::clusters::{Leasing, Probing};
 use portolan_controllers::{Controllers, Options, kubernetes};
 use portolan_net::{Clock, Shutdown};
 use portolan_object::{GroupVersion, Object, ObjectKey};
@@ -14,6 +17,7 @@ use portolan_plan::clusters::probe::Thresholds;
 use portolan_runtime::client::{Delete, Patch};
 use portolan_runtime::{Client, ClientError, Resource};
 use portolan_store::Store;
+use ring::rand::SystemRandom;
 use serde_json::{Value, json};
 
 /// Everything happens within milliseconds; this is for machines that do ten other things.
@@ -30,6 +34,7 @@ pub(crate) struct Federation {
     pub(crate) hub: Plane,
     members: BTreeMap<String, Plane>,
     dialled: Arc<Mutex<BTreeMap<String, Client>>>,
+    controllers: Mutex<Vec<Shutdown>>,
     scope: Shutdown,
 }
 
@@ -37,16 +42,26 @@ fn admin() -> User {
     User { name: "admin".to_owned(), groups: vec!["system:masters".to_owned()], ..User::default() }
 }
 
+fn issuer() -> Issuer {
+    let random = SystemRandom::new();
+    let key = SigningKey::generate(&random).expect("randomness");
+    Issuer::new("https://issuer.test", SigningKey::from_pkcs8(&key, &random).expect("a key"))
+}
+
 impl Plane {
     /// Starts one with the controllers that every API server has.
     pub(crate) async fn start(scope: &Shutdown) -> Self {
         let services = "10.96.0.0/16".parse().expect("a range");
-        let config = Config { service_cidr: Some(services), ..Config::default() };
+        let authentication = Authentication::default().with_issuer(issuer());
+        let config = Config { service_cidr: Some(services), authentication, ..Config::default() };
         let api_server = ApiServer::start(config, Store::in_memory()).await.expect("a new API server");
         let client = Client::in_process(api_server.local(admin()));
         let definitions = kubernetes::definitions(&client, scope);
         kubernetes::housekeeping(&client, &definitions, "", &Clock::system(), scope);
-        Self { client, api_server }
+        let plane = Self { client, api_server };
+        // Pods are refused without it.
+        plane.when_there("v1/ServiceAccount", "default/default").await;
+        plane
     }
 
     /// Creates a CustomResourceDefinition and waits until its kind is served.
@@ -155,15 +170,7 @@ fn identity(kind: &str, name: &str) -> Object {
 impl Federation {
     /// A hub with controllers, and members that have joined and are ready.
     pub(crate) async fn start(names: &[&str]) -> Self {
-        let scope = Shutdown::new();
-        let hub = Plane::start(&scope).await;
-        for definition in portolan_api::crd::all() {
-            hub.define(definition).await;
-        }
-        let dialled: Arc<Mutex<BTreeMap<String, Client>>> = Arc::default();
-        let federation = Self { hub, members: BTreeMap::new(), dialled, scope };
-        federation.run_controllers();
-        let mut federation = federation;
+        let mut federation = Self::hub(Arc::default()).await;
         for name in names {
             federation.join(name).await;
         }
@@ -171,6 +178,49 @@ impl Federation {
             federation.is_ready(name).await;
         }
         federation
+    }
+
+    /// Another hub, with controllers, that can reach the members of this one.
+    pub(crate) async fn second_hub(&self) -> Self {
+        Self::hub(self.dialled.clone()).await
+    }
+
+    async fn hub(dialled: Arc<Mutex<BTreeMap<String, Client>>>) -> Self {
+        let scope = Shutdown::new();
+        let hub = Plane::start(&scope).await;
+        for definition in portolan_api::crd::all() {
+            hub.define(definition).await;
+        }
+        let controllers = Mutex::default();
+        let federation = Self { hub, members: BTreeMap::new(), dialled, controllers, scope };
+        federation.run_controllers();
+        federation
+    }
+
+    /// Stops all controllers, as when the process ends.
+    pub(crate) async fn stop_controllers(&self) {
+        let running = std::mem::take(&mut *self.controllers.lock());
+        for scope in running {
+            assert!(scope.drain(TIMEOUT).await.is_ok(), "the controllers do not stop");
+        }
+    }
+
+    /// What `portolan join` does.
+    pub(crate) async fn join_by_command(
+        &self,
+        name: &str,
+        member: &Plane,
+        take_over: bool,
+    ) -> Result<Joined, JoinError> {
+        let request = JoinRequest {
+            name: name.to_owned(),
+            url: format!("https://{name}.test"),
+            insecure_skip_verify: true,
+            control_plane: "https://hub.test".to_owned(),
+            take_over,
+            ..JoinRequest::default()
+        };
+        join(&self.hub.client, &member.client, &request).await
     }
 
     /// Starts controllers; they end with the federation.
@@ -188,8 +238,11 @@ impl Federation {
         };
         let short = Duration::from_millis(100);
         let probing = Probing { interval: short, thresholds: Thresholds { success: short, failure: short } };
-        let options = Options { probing, dial: Some(Arc::new(dial)), ..Options::default() };
-        Controllers::start(&self.hub.client, options, &self.scope)
+        let leasing = Leasing { name: String::new(), renewal: short, duration: short * 10 };
+        let options = Options { probing, leasing, dial: Some(Arc::new(dial)), ..Options::default() };
+        let scope = self.scope.child();
+        self.controllers.lock().push(scope.clone());
+        Controllers::start(&self.hub.client, options, &scope)
     }
 
     pub(crate) async fn join(&mut self, name: &str) {
@@ -227,6 +280,11 @@ impl Federation {
     async fn join_through(&mut self, name: &str, member: Plane, client: Client) {
         self.dialled.lock().insert(name.to_owned(), client);
         self.members.insert(name.to_owned(), member);
+        self.join_by_object(name).await;
+    }
+
+    /// Creates the Cluster object of a member, and its Secret.
+    pub(crate) async fn join_by_object(&self, name: &str) {
         if self.hub.get("v1/Namespace", "karmada-cluster").await.is_none() {
             self.hub
                 .create(json!({ "apiVersion": "v1", "kind": "Namespace", "metadata": { "name": "karmada-cluster" } }))

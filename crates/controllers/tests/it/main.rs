@@ -6,6 +6,7 @@ mod dns;
 mod federation;
 mod membership;
 mod needless_writes;
+mod ownership;
 mod propagation;
 mod resources;
 mod workloads;

@@ -64,7 +64,13 @@ async fn leaving_takes_our_objects_along_and_nothing_else() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_member_that_cannot_be_watched_is_not_ready() {
     let rules = |core: &[&str]| {
-        let groups = ["apps", "discovery.k8s.io", "apiextensions.k8s.io", "multicluster.x-k8s.io"];
+        let groups = [
+            "apps",
+            "discovery.k8s.io",
+            "apiextensions.k8s.io",
+            "multicluster.x-k8s.io",
+            "coordination.k8s.io",
+        ];
         json!([
             { "apiGroups": [""], "resources": core, "verbs": ["*"] },
             { "apiGroups": groups, "resources": ["*"], "verbs": ["*"] },

@@ -10,6 +10,7 @@ use portolan_api::{Kind, labels};
 use portolan_object::Object;
 
 use super::membership::Membership;
+use crate::clusters::ownership::is_own;
 
 /// Step for one ClusterProperty of the member.
 #[derive(Debug, Clone, PartialEq)]
@@ -20,12 +21,12 @@ pub enum PropertyStep {
     Delete(String),
 }
 
-/// A ClusterProperty that Portolan does not manage and that has another value.
+/// A ClusterProperty that this control plane does not manage and that has another value.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Contradiction {
     /// The cluster has another id.
     #[error(
-        "the cluster calls itself {found:?} in ClusterProperty {ID_PROPERTY}, which is not Portolan's: add it with --id {found}, or remove that property"
+        "the cluster calls itself {found:?} in ClusterProperty {ID_PROPERTY}, which this control plane has not written: add it with --id {found}, or remove that property"
     )]
     Id {
         /// Value of the property.
@@ -33,7 +34,7 @@ pub enum Contradiction {
     },
     /// The cluster is in another set.
     #[error(
-        "the cluster is a member of cluster set {found:?} by ClusterProperty {SET_PROPERTY}, which is not Portolan's: leave that set first"
+        "the cluster is a member of cluster set {found:?} by ClusterProperty {SET_PROPERTY}, which this control plane has not written: add it to that set, or remove that property"
     )]
     Set {
         /// Value of the property.
@@ -41,36 +42,42 @@ pub enum Contradiction {
     },
 }
 
-/// Steps from the present ClusterProperties to those of the membership; `None` deletes those that Portolan manages.
+/// Steps of control plane `own` from the present ClusterProperties to those of the membership; `None` deletes those that
+/// it manages. Properties of another control plane with the right value get the label of `own`.
 ///
 /// # Errors
-/// [`Contradiction`] when a property that Portolan does not manage has another value; nothing is written in that case.
+/// [`Contradiction`] when a property that this control plane does not manage has another value; nothing is written in that case.
 pub fn plan(
     membership: Option<&Membership>,
     id: Option<&Object>,
     set: Option<&Object>,
     version: &str,
+    own: &str,
 ) -> Result<Vec<PropertyStep>, Contradiction> {
     let Some(membership) = membership else {
-        let ours = [set, id].into_iter().flatten().filter(|property| is_ours(property));
+        let ours =
+            [set, id].into_iter().flatten().filter(|property| is_ours(property) && is_own(property, own));
         return Ok(ours.map(|property| PropertyStep::Delete(property.name().to_owned())).collect());
     };
-    if let Some(found) = contradicting(id, &membership.id) {
+    if let Some(found) = contradicting(id, &membership.id, own) {
         return Err(Contradiction::Id { found });
     }
-    if let Some(found) = contradicting(set, &membership.set) {
+    if let Some(found) = contradicting(set, &membership.set, own) {
         return Err(Contradiction::Set { found });
     }
     let wanted = [(ID_PROPERTY, &membership.id, id), (SET_PROPERTY, &membership.set, set)];
     let steps = wanted.into_iter().filter_map(|(name, value, present)| {
-        let is_there = present.is_some_and(|present| value_of(present) == *value);
-        (!is_there).then(|| PropertyStep::Put(property(name, value, &membership.set, version)))
+        let is_stamped =
+            |present: &Object| !is_ours(present) || present.label(labels::CONTROL_PLANE) == Some(own);
+        let is_there = present.is_some_and(|present| value_of(present) == *value && is_stamped(present));
+        (!is_there).then(|| PropertyStep::Put(property(name, value, &membership.set, version, own)))
     });
     Ok(steps.collect())
 }
 
-fn contradicting(property: Option<&Object>, value: &str) -> Option<String> {
-    let foreign = property.filter(|property| !is_ours(property))?;
+/// The value of a property that is not of this control plane, if it is another one.
+fn contradicting(property: Option<&Object>, value: &str, own: &str) -> Option<String> {
+    let foreign = property.filter(|property| !is_ours(property) || !is_own(property, own))?;
     Some(value_of(foreign)).filter(|found| found != value)
 }
 
@@ -84,10 +91,20 @@ fn is_ours(property: &Object) -> bool {
         && property.label(labels::cluster_set::NAME).is_some()
 }
 
-fn property(name: &str, value: &str, set: &str, version: &str) -> Object {
+/// The membership that the properties of an earlier control plane record: set and id. `None` if they are incomplete or not
+/// managed by a control plane.
+pub fn recorded(id: Option<&Object>, set: Option<&Object>) -> Option<(String, String)> {
+    let value = |property: Option<&Object>| {
+        property.filter(|property| is_ours(property)).map(value_of).filter(|value| !value.is_empty())
+    };
+    Some((value(set)?, value(id)?))
+}
+
+fn property(name: &str, value: &str, set: &str, version: &str, own: &str) -> Object {
     let mut metadata = ObjectMeta::cluster(name);
     metadata.labels.insert(labels::MANAGED.to_owned(), labels::TRUE.to_owned());
     metadata.labels.insert(labels::cluster_set::NAME.to_owned(), set.to_owned());
+    metadata.labels.insert(labels::CONTROL_PLANE.to_owned(), own.to_owned());
     let spec = ClusterPropertySpec { value: value.to_owned() };
     let mut object = ClusterProperty { metadata, spec, ..ClusterProperty::default() }.to_object();
     object.0["apiVersion"] = version.into();
@@ -99,23 +116,38 @@ mod tests {
     use super::*;
 
     const VERSION: &str = "about.k8s.io/v1beta1";
+    const OWN: &str = "this-control-plane";
 
     fn foreign(name: &str, value: &str) -> Object {
-        let mut object = property(name, value, "", VERSION);
+        let mut object = property(name, value, "", VERSION, OWN);
         object.metadata_mut().remove("labels");
         object
+    }
+
+    fn of(own: &str, name: &str, value: &str) -> Object {
+        property(name, value, "prod", VERSION, own)
+    }
+
+    #[test]
+    fn a_membership_is_read_from_the_properties_of_a_control_plane() {
+        let (id, set) = (of("a", ID_PROPERTY, "east"), of("a", SET_PROPERTY, "prod"));
+        assert_eq!(recorded(Some(&id), Some(&set)), Some(("prod".to_owned(), "east".to_owned())));
+        assert_eq!(recorded(Some(&id), None), None, "no set");
+        assert_eq!(recorded(Some(&id), Some(&foreign(SET_PROPERTY, "prod"))), None, "not Portolan's");
     }
 
     #[test]
     fn steps() {
         let member = Membership { set: "prod".to_owned(), id: "east".to_owned(), uid: String::new() };
-        let (id, set) =
-            (property(ID_PROPERTY, "east", "prod", VERSION), property(SET_PROPERTY, "prod", "prod", VERSION));
-        let edited = property(SET_PROPERTY, "other", "prod", VERSION);
+        let (id, set) = (of(OWN, ID_PROPERTY, "east"), of(OWN, SET_PROPERTY, "prod"));
+        let edited = of(OWN, SET_PROPERTY, "other");
+        let (earlier_id, earlier_set) =
+            (of("earlier", ID_PROPERTY, "east"), of("earlier", SET_PROPERTY, "prod"));
+        let earlier_other = of("earlier", SET_PROPERTY, "other");
         let (foreign_id, contrary) = (foreign(ID_PROPERTY, "east"), foreign(ID_PROPERTY, "ost"));
         let elsewhere = foreign(SET_PROPERTY, "other");
         let view = |membership: Option<&Membership>, id: Option<&Object>, set: Option<&Object>| match plan(
-            membership, id, set, VERSION,
+            membership, id, set, VERSION, OWN,
         ) {
             Ok(steps) => steps
                 .iter()
@@ -156,6 +188,21 @@ mod tests {
                 "delete clusterset.k8s.io, delete cluster.clusterset.k8s.io",
             ),
             ("leaving with an unmanaged id", None, Some(&foreign_id), Some(&set), "delete clusterset.k8s.io"),
+            (
+                "taken over",
+                Some(&member),
+                Some(&earlier_id),
+                Some(&earlier_set),
+                "put cluster.clusterset.k8s.io=east, put clusterset.k8s.io=prod",
+            ),
+            (
+                "taken over into another set",
+                Some(&member),
+                Some(&earlier_id),
+                Some(&earlier_other),
+                "the cluster is a member of cluster set \"other\"",
+            ),
+            ("taken over and in no set", None, Some(&earlier_id), Some(&earlier_set), ""),
             ("never a member", None, Some(&foreign_id), Some(&elsewhere), ""),
         ];
         for (name, membership, id, set, want) in cases {

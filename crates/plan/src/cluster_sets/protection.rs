@@ -9,6 +9,7 @@ use portolan_api::{Kind, labels};
 use portolan_object::{GroupVersionKind, Object, ObjectKey};
 use serde_json::{Value, json};
 
+use crate::clusters::ownership::{is_own, stamp};
 use crate::covers::covers;
 
 /// API group of admission policies.
@@ -27,6 +28,8 @@ pub struct Protected<'a> {
     pub cluster: &'a str,
     /// Portolan's user name in the member, which may change the properties.
     pub keeper: &'a str,
+    /// Id of this control plane.
+    pub control_plane: &'a str,
 }
 
 /// The two objects of the protection.
@@ -62,6 +65,7 @@ impl ProtectionObject {
         let mut object = Object::new(&kind, &ObjectKey::cluster(NAME));
         object.set_label(labels::MANAGED, labels::TRUE);
         object.set_label(labels::cluster_set::NAME, protected.set);
+        stamp(&mut object, protected.control_plane);
         object.0["spec"] = match self {
             Self::Policy => policy(protected),
             Self::Binding => json!({ "policyName": NAME, "validationActions": ["Deny"] }),
@@ -70,18 +74,20 @@ impl ProtectionObject {
     }
 }
 
-/// Steps from the present objects to the desired protection; `None` deletes those that Portolan manages.
+/// Steps of control plane `own` from the present objects to the desired protection; `None` deletes those that it manages.
 ///
 /// Returns no steps if an object of this name is not managed by Portolan: a binding would put that policy in force.
 pub fn plan(
     protected: Option<&Protected<'_>>,
     policy: Option<&Object>,
     binding: Option<&Object>,
+    own: &str,
 ) -> Vec<ProtectionStep> {
     let is_foreign = |object: &Object| !is_ours(object);
     let Some(protected) = protected else {
         let present = [(ProtectionObject::Binding, binding), (ProtectionObject::Policy, policy)];
-        let ours = present.into_iter().filter(|(_, object)| object.is_some_and(is_ours));
+        let is_deletable = |object: &Object| is_ours(object) && is_own(object, own);
+        let ours = present.into_iter().filter(|(_, object)| object.is_some_and(is_deletable));
         return ours.map(|(kind, _)| ProtectionStep::Delete(kind)).collect();
     };
     if policy.is_some_and(is_foreign) || binding.is_some_and(is_foreign) {
@@ -101,7 +107,7 @@ fn is_ours(object: &Object) -> bool {
 }
 
 fn policy(protected: &Protected<'_>) -> Value {
-    let Protected { set, cluster, keeper } = protected;
+    let Protected { set, cluster, keeper, .. } = protected;
     let (before, after) = (
         "ClusterProperty ",
         format!(
@@ -138,8 +144,12 @@ fn cel_string(text: &str) -> String {
 mod tests {
     use super::*;
 
-    const PROD: Protected<'_> =
-        Protected { set: "prod", cluster: "eu", keeper: "system:serviceaccount:karmada-cluster:karmada-eu" };
+    const PROD: Protected<'_> = Protected {
+        set: "prod",
+        cluster: "eu",
+        keeper: "system:serviceaccount:karmada-cluster:karmada-eu",
+        control_plane: "this",
+    };
 
     /// The object as stored by an API server, with defaults.
     fn stored(kind: ProtectionObject, protected: &Protected<'_>) -> Object {
@@ -173,6 +183,10 @@ mod tests {
         let mut foreign = policy.clone();
         foreign.metadata_mut().remove("labels");
         let both = (Some(&policy), Some(&binding));
+        let earlier = Protected { control_plane: "earlier", ..PROD };
+        let (earlier_policy, earlier_binding) =
+            (stored(ProtectionObject::Policy, &earlier), stored(ProtectionObject::Binding, &earlier));
+        let inherited = (Some(&earlier_policy), Some(&earlier_binding));
         let cases = [
             ("joining", Some(&PROD), (None, None), "put Policy of prod, put Binding of prod"),
             ("up to date", Some(&PROD), both, ""),
@@ -183,10 +197,12 @@ mod tests {
             ("the name is taken", Some(&PROD), (Some(&foreign), None), ""),
             ("leaving", None, both, "delete Binding, delete Policy"),
             ("leaving, with an unmanaged policy", None, (Some(&foreign), Some(&binding)), "delete Binding"),
+            ("taken over", Some(&PROD), inherited, "put Policy of prod, put Binding of prod"),
+            ("taken over and in no set", None, inherited, ""),
             ("never a member", None, (None, None), ""),
         ];
         for (name, protected, (policy, binding), want) in cases {
-            assert_eq!(render(&plan(protected, policy, binding)), want, "{name}");
+            assert_eq!(render(&plan(protected, policy, binding, PROD.control_plane)), want, "{name}");
         }
     }
 

@@ -16,6 +16,13 @@ pub enum Probe {
     Unreachable(String),
     /// `/readyz` answered ok, but some objects of the cluster cannot be watched; the text says which and why.
     Unwatchable(String),
+    /// `/readyz` answered ok, but this control plane may not write to the cluster.
+    NotHeld {
+        /// Reason of the condition.
+        reason: String,
+        /// Cause and next step.
+        message: String,
+    },
 }
 
 impl Probe {
@@ -51,8 +58,25 @@ impl Probe {
                 );
                 (false, reasons::CLUSTER_NOT_READY, message)
             }
+            Self::NotHeld { reason, message } => (false, reason.as_str(), message.clone()),
         };
         Condition::new(reasons::READY, status, reason, message, now)
+    }
+
+    /// The `HeldByThisControlPlane` condition for the result. `None` if it does not say anything new: a cluster that never
+    /// was another control plane's has no such condition.
+    pub fn hold_condition(&self, conditions: &[Condition], now: &str) -> Option<Condition> {
+        match self {
+            Self::NotHeld { reason, message } => {
+                Some(Condition::new(reasons::HELD, false, reason, message, now))
+            }
+            Self::Healthy | Self::Unwatchable(_) => {
+                condition(conditions, reasons::HELD)?;
+                let message = "this control plane holds the lease of the cluster".to_owned();
+                Some(Condition::new(reasons::HELD, true, reasons::LEASE_HELD, message, now))
+            }
+            Self::Unhealthy(_) | Self::Unreachable(_) => None,
+        }
     }
 }
 
@@ -107,6 +131,8 @@ impl Doubt {
             Probe::Unhealthy(_) | Probe::Unreachable(_) => thresholds.failure,
             // Has lasted for a while already.
             Probe::Unwatchable(_) => Duration::ZERO,
+            // Not a failure that could pass by itself.
+            Probe::NotHeld { .. } => Duration::ZERO,
         };
         let counts = elapsed.saturating_sub(since) >= threshold;
         if counts {
@@ -123,6 +149,8 @@ mod tests {
     #[test]
     fn a_flip_has_to_last() {
         let lost = || Probe::Unreachable("refused".to_owned());
+        let not_held =
+            || Probe::NotHeld { reason: "HeldByAnotherControlPlane".to_owned(), message: String::new() };
         let ready = [Probe::Healthy.condition("t")];
         let not_ready = [lost().condition("t")];
         // Each row: published conditions, then (second, probe, counts).
@@ -155,6 +183,7 @@ mod tests {
                 &ready[..],
                 vec![(0, Probe::Unwatchable("x".to_owned()), true)],
             ),
+            ("another control plane holds it", &ready[..], vec![(0, not_held(), true)]),
             (
                 "another kind of failure is told at once",
                 &not_ready[..],
@@ -169,6 +198,22 @@ mod tests {
                 assert_eq!(published, counts, "{name} at {second} s");
             }
         }
+    }
+
+    #[test]
+    fn a_cluster_has_a_condition_about_its_lease_once_it_was_lost() {
+        let lost = Probe::NotHeld { reason: "HeldByAnotherControlPlane".to_owned(), message: "b".to_owned() };
+        let said = |probe: &Probe, before: &[Condition]| {
+            let condition = probe.hold_condition(before, "t")?;
+            Some(format!("{} {}", condition.status.as_str(), condition.reason))
+        };
+        let before = [lost.hold_condition(&[], "t").expect("a condition")];
+        assert_eq!(said(&lost, &[]).as_deref(), Some("False HeldByAnotherControlPlane"));
+        assert_eq!(said(&Probe::Healthy, &[]), None, "never lost");
+        assert_eq!(said(&Probe::Healthy, &before).as_deref(), Some("True LeaseHeld"));
+        assert_eq!(said(&Probe::Unreachable(String::new()), &before), None, "not known");
+        assert_eq!(lost.condition("t").reason, "HeldByAnotherControlPlane");
+        assert!(!lost.is_answered() && !lost.is_healthy());
     }
 
     #[test]

@@ -10,6 +10,7 @@ use portolan_object::{Object, ObjectKey};
 use super::compare::{same_service, same_slice};
 use super::derived_service::derived_service;
 use super::slices::{imported_slice, is_exportable};
+use crate::clusters::ownership::{is_own, stamp, stamped};
 use crate::import_marks::{is_of_explicit_import, is_slice_of_explicit_import};
 
 /// One exporting cluster.
@@ -24,10 +25,14 @@ pub struct Exporter<'a> {
 /// Inputs of the plan for one import in one member.
 #[derive(Debug, Clone, Default)]
 pub struct ExplicitImport<'a> {
+    /// Id of this control plane, which holds the member.
+    pub control_plane: &'a str,
     /// The ServiceImport in the member; `None` after its deletion.
     pub import: Option<&'a Object>,
     /// Exporting clusters.
     pub exporters: Vec<Exporter<'a>>,
+    /// Clusters with known exports.
+    pub known: Vec<&'a str>,
     /// Clusters that are unreachable or not synced. Endpoints from them stay unchanged.
     pub unreachable: Vec<&'a str>,
     /// The object with the name of the derived Service, managed by Portolan or not.
@@ -55,9 +60,10 @@ pub enum ExplicitImportAction {
 pub fn plan_explicit_import(seen: &ExplicitImport<'_>) -> Vec<ExplicitImportAction> {
     let mut actions = Vec::new();
     let wanted_service = seen.import.filter(|import| !import.is_deleting()).and_then(derived_service);
-    let (Some(import), Some(wanted)) = (seen.import, wanted_service) else {
+    let (Some(import), Some(mut wanted)) = (seen.import, wanted_service) else {
         return delete_all(seen);
     };
+    stamp(&mut wanted, seen.control_plane);
     match seen.service {
         Some(service) if !is_of_explicit_import(service) => {
             return vec![ExplicitImportAction::ReportForeignService(service.key())];
@@ -75,25 +81,32 @@ pub fn plan_explicit_import(seen: &ExplicitImport<'_>) -> Vec<ExplicitImportActi
     }
     for (name, slice) in present {
         let source = slice.label(labels::endpoint_slice::SOURCE_CLUSTER).unwrap_or_default();
-        if !wanted.contains_key(name) && !seen.unreachable.contains(&source) {
-            actions.push(ExplicitImportAction::DeleteSlice(slice.key()));
+        // A source that this control plane does not know has left it, or has not joined it yet after another one.
+        let has_left = is_own(slice, seen.control_plane) || seen.known.contains(&source);
+        if !wanted.contains_key(name) && !seen.unreachable.contains(&source) && has_left {
+            let delete = ExplicitImportAction::DeleteSlice(slice.key());
+            actions.extend(stamp_before(slice, seen.control_plane).into_iter().chain([delete]));
         }
     }
     actions
 }
 
-/// Deletes the managed objects of a deleted import.
+/// Deletes the managed objects of a deleted import; those of an earlier control plane get the label of this one before.
 fn delete_all(seen: &ExplicitImport<'_>) -> Vec<ExplicitImportAction> {
-    let service = seen
-        .service
-        .filter(|service| is_of_explicit_import(service))
-        .map(|service| ExplicitImportAction::DeleteService(service.key()));
-    let slices = seen
-        .slices
-        .iter()
-        .filter(|slice| is_slice_of_explicit_import(slice))
-        .map(|slice| ExplicitImportAction::DeleteSlice(slice.key()));
-    service.into_iter().chain(slices).collect()
+    let service = seen.service.filter(|service| is_of_explicit_import(service));
+    let slices = seen.slices.iter().copied().filter(|slice| is_slice_of_explicit_import(slice));
+    let deletes = service
+        .map(|service| (service, ExplicitImportAction::DeleteService(service.key())))
+        .into_iter()
+        .chain(slices.map(|slice| (slice, ExplicitImportAction::DeleteSlice(slice.key()))));
+    deletes
+        .flat_map(|(object, delete)| stamp_before(object, seen.control_plane).into_iter().chain([delete]))
+        .collect()
+}
+
+/// The step that gives an object of another control plane the label of this one, which must precede its deletion.
+fn stamp_before(object: &Object, own: &str) -> Option<ExplicitImportAction> {
+    (!is_own(object, own)).then(|| ExplicitImportAction::Apply(stamped(object, own)))
 }
 
 fn wanted_slices(seen: &ExplicitImport<'_>, import: &Object) -> BTreeMap<String, Object> {
@@ -101,7 +114,8 @@ fn wanted_slices(seen: &ExplicitImport<'_>, import: &Object) -> BTreeMap<String,
     for exporter in &seen.exporters {
         for slice in exporter.slices.iter().filter(|slice| is_exportable(slice)) {
             // A slice that no API server could have stored is left out.
-            if let Ok(imported) = imported_slice(exporter.cluster, import.name(), slice) {
+            if let Ok(mut imported) = imported_slice(exporter.cluster, import.name(), slice) {
+                stamp(&mut imported, seen.control_plane);
                 wanted.insert(imported.name().to_owned(), imported);
             }
         }

@@ -27,6 +27,7 @@ use super::compare::same_slice;
 use super::conditions::{Usability, import_status};
 use super::export::ValidExport;
 use super::merge::{Merged, merge};
+use crate::clusters::ownership::{is_own, stamped};
 use crate::import_marks::is_of_set;
 use service::ServicePlan;
 
@@ -43,6 +44,8 @@ pub struct ExportedService<'a> {
     pub used: Option<ServiceImportType>,
     /// Exporting members with their EndpointSlices.
     pub sources: Vec<ExportingMember<'a>>,
+    /// Ids of members with known exports.
+    pub known: &'a BTreeSet<String>,
     /// Ids of members that are unreachable or not synced. Endpoints from them stay unchanged.
     pub unknown: &'a BTreeSet<String>,
 }
@@ -50,6 +53,8 @@ pub struct ExportedService<'a> {
 /// Objects of the service in the importing member.
 #[derive(Debug, Clone)]
 pub struct ImportingMember<'a> {
+    /// Id of this control plane, which holds the member.
+    pub control_plane: &'a str,
     /// `apiVersion` in which the member serves ServiceImports.
     pub import_version: &'a str,
     /// Whether the namespace exists and is not being deleted.
@@ -120,6 +125,8 @@ struct Pass<'a> {
     exported: &'a ExportedService<'a>,
     member: &'a ImportingMember<'a>,
     merged: &'a Merged,
+    /// The control plane that the import and the derived Service name.
+    owner: &'a str,
 }
 
 /// Computes the steps for `service`, in the order to take them; `exported` is `None` in a member without a set.
@@ -129,15 +136,15 @@ pub fn plan_set_import(
     member: &ImportingMember<'_>,
     now: &str,
 ) -> Vec<SetImportAction> {
-    let Some(exported) = exported.filter(|_| member.has_namespace) else { return delete_all(member) };
+    let Some(exported) = exported.filter(|_| member.has_namespace) else { return delete_all(member, None) };
     let unseen = unseen_exporters(exported, member);
     let mut exports = exported.exports.to_vec();
     if let (Some(import), false) = (member.import, unseen.is_empty()) {
         // Unreachable exporters probably still export the service, so the present import counts as their export.
         exports.push(import::as_export(import));
     }
-    let Some(merged) = merge(exports, exported.used) else { return delete_all(member) };
-    let pass = Pass { service, exported, member, merged: &merged };
+    let Some(merged) = merge(exports, exported.used) else { return delete_all(member, Some(exported)) };
+    let pass = Pass { service, exported, member, merged: &merged, owner: owner(exported, member, &unseen) };
     let (mut actions, addresses, usability) = match service::plan_service(&pass) {
         ServicePlan::Continue { action, addresses, usability } => {
             (Vec::from_iter(action), addresses, usability)
@@ -163,11 +170,46 @@ pub fn plan_set_import(
     actions
 }
 
-/// Exporters in the status of the present import that are unreachable or not synced.
-fn unseen_exporters(exported: &ExportedService<'_>, member: &ImportingMember<'_>) -> Vec<String> {
+/// Exporters in the status of the present import that are unreachable or not synced, and exporters of an import or slice
+/// of an earlier control plane that have not joined this one yet.
+fn unseen_exporters(exported: &ExportedService<'_>, member: &ImportingMember<'_>) -> BTreeSet<String> {
+    let is_inherited = |object: &Object| !is_own(object, member.control_plane);
+    let is_new = |cluster: &str| !exported.known.contains(cluster);
     let import = member.import.and_then(|import| ServiceImportView::read(import).ok());
-    let clusters = import.into_iter().flat_map(|import| import.status.clusters).map(|listed| listed.cluster);
-    clusters.filter(|cluster| exported.unknown.contains(*cluster)).map(str::to_owned).collect()
+    let listed = import.into_iter().flat_map(|import| import.status.clusters).map(|listed| listed.cluster);
+    let has_inherited = member.import.is_some_and(is_inherited);
+    let listed =
+        listed.filter(|cluster| exported.unknown.contains(*cluster) || has_inherited && is_new(cluster));
+    let slices = member.slices.iter().filter(|slice| is_of_set(slice) && is_inherited(slice));
+    let sources = slices.filter_map(|slice| slice.label(labels::endpoint_slice::SOURCE_CLUSTER));
+    listed.chain(sources.filter(|source| is_new(source))).map(str::to_owned).collect()
+}
+
+/// The control plane that import and derived Service name: this one, once all exporters of an import of an earlier one
+/// have joined. Until then the import keeps its label, by which [`unseen_exporters`] recognizes it.
+fn owner<'a>(
+    exported: &ExportedService<'_>,
+    member: &ImportingMember<'a>,
+    unseen: &BTreeSet<String>,
+) -> &'a str {
+    let has_joined =
+        |cluster: &String| exported.known.contains(cluster) || exported.unknown.contains(cluster);
+    let present = member.import.and_then(|import| import.label(labels::CONTROL_PLANE));
+    present.filter(|_| !unseen.iter().all(has_joined)).unwrap_or(member.control_plane)
+}
+
+/// Whether the source of an imported EndpointSlice is known, so that a slice that is not wanted can be deleted. A source
+/// without membership counts only for slices of this control plane: it has been removed from the set.
+fn is_source_known(slice: &Object, exported: &ExportedService<'_>, control_plane: &str) -> bool {
+    let source = slice.label(labels::endpoint_slice::SOURCE_CLUSTER).unwrap_or_default();
+    !exported.unknown.contains(source) && (is_own(slice, control_plane) || exported.known.contains(source))
+}
+
+/// Deletes a slice, with the label of this control plane before.
+fn delete_slice(slice: &Object, control_plane: &str) -> Vec<SetImportAction> {
+    let stamp =
+        (!is_own(slice, control_plane)).then(|| SetImportAction::PutSlice(stamped(slice, control_plane)));
+    stamp.into_iter().chain([SetImportAction::DeleteSlice(slice.key())]).collect()
 }
 
 fn plan_slices(pass: &Pass<'_>, import: &Object) -> Vec<SetImportAction> {
@@ -178,13 +220,12 @@ fn plan_slices(pass: &Pass<'_>, import: &Object) -> Vec<SetImportAction> {
     }
     let managed = pass.member.slices.iter().filter(|slice| is_of_set(slice));
     let present: BTreeMap<&str, &Object> = managed.map(|slice| (slice.name(), *slice)).collect();
-    let mut deleted = Vec::new();
-    for (name, slice) in &present {
-        let source = slice.label(labels::endpoint_slice::SOURCE_CLUSTER).unwrap_or_default();
-        if !wanted.contains_key(*name) && !pass.exported.unknown.contains(source) {
-            deleted.push(SetImportAction::DeleteSlice(slice.key()));
-        }
-    }
+    let own = pass.member.control_plane;
+    let unwanted = present.values().filter(|slice| !wanted.contains_key(slice.name()));
+    let deleted: Vec<SetImportAction> = unwanted
+        .filter(|slice| is_source_known(slice, pass.exported, own))
+        .flat_map(|slice| delete_slice(slice, own))
+        .collect();
     let is_current = |slice: &Object| present.get(slice.name()).is_some_and(|old| same_slice(old, slice));
     let put = wanted.into_values().filter(|slice| !is_current(slice)).map(SetImportAction::PutSlice);
     put.chain(deleted).collect()
@@ -208,13 +249,25 @@ fn plan_status(
 }
 
 /// Deletes all objects of the set; the import first, so that new clients do not find the service.
-fn delete_all(member: &ImportingMember<'_>) -> Vec<SetImportAction> {
-    let import = member.import.filter(|import| is_of_set(import));
-    let import = import.map(|import| SetImportAction::DeleteImport(import.key()));
-    let slices = member.slices.iter().filter(|slice| is_of_set(slice));
-    let slices = slices.map(|slice| SetImportAction::DeleteSlice(slice.key()));
-    let service = member.derived_service.filter(|service| is_of_set(service));
-    let service = service.map(|service| SetImportAction::DeleteService(service.key()));
+///
+/// Objects of another control plane stay, unless the exports are known: then the service is not exported any more, and
+/// they get the label of this control plane first. A later pass deletes them.
+fn delete_all(member: &ImportingMember<'_>, exported: Option<&ExportedService<'_>>) -> Vec<SetImportAction> {
+    let own = member.control_plane;
+    let is_deletable = |object: &&Object| is_of_set(object) && (exported.is_some() || is_own(object, own));
+    let step =
+        |object: &Object, put: fn(Object) -> SetImportAction, delete: fn(ObjectKey) -> SetImportAction| {
+            if is_own(object, own) { delete(object.key()) } else { put(stamped(object, own)) }
+        };
+    let import = member.import.filter(is_deletable);
+    let import = import.map(|import| step(import, SetImportAction::PutImport, SetImportAction::DeleteImport));
+    let slices = member.slices.iter().copied().filter(is_deletable);
+    let slices = slices
+        .filter(|slice| exported.is_none_or(|exported| is_source_known(slice, exported, own)))
+        .flat_map(|slice| delete_slice(slice, own));
+    let service = member.derived_service.filter(is_deletable);
+    let service =
+        service.map(|service| step(service, SetImportAction::PutService, SetImportAction::DeleteService));
     import.into_iter().chain(slices).chain(service).collect()
 }
 

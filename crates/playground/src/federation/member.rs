@@ -136,8 +136,11 @@ impl Member {
             region: cluster.region.clone(),
             zones: [&cluster.zone].into_iter().filter(|zone| !zone.is_empty()).cloned().collect(),
             labels: cluster.labels.clone().into_iter().collect(),
+            // A playground has all its members to itself; only its own control plane can have been lost.
+            take_over: self.embedded.is_some(),
+            control_plane: "playground".to_owned(),
         };
-        join(hub, &self.client, &request).await.map_err(Box::new)?;
+        let _joined = join(hub, &self.client, &request).await.map_err(Box::new)?;
         if !cluster.taints.is_empty() {
             let patch = Patch::Merge(json!({ "spec": { "taints": cluster.taints } }));
             let clusters = hub.resource::<Object>(&Resource::of::<ClusterObject>());

@@ -71,6 +71,12 @@ pub enum ClientError {
         /// Cause, with its place in the answer.
         source: serde_json::Error,
     },
+    /// Nothing was sent: this control plane does not hold the member.
+    #[error("not written: {reason}")]
+    NotHeld {
+        /// Cause and next step.
+        reason: String,
+    },
     /// Any other answer of 400 or above.
     #[error(transparent)]
     Other(Status),
@@ -88,7 +94,10 @@ impl ClientError {
             | Self::Expired(status)
             | Self::TooManyRequests { status, .. }
             | Self::Other(status) => Some(status),
-            Self::Unreachable { .. } | Self::InvalidPath { .. } | Self::Unreadable { .. } => None,
+            Self::Unreachable { .. }
+            | Self::InvalidPath { .. }
+            | Self::Unreadable { .. }
+            | Self::NotHeld { .. } => None,
         }
     }
 

@@ -73,6 +73,11 @@ impl Transport {
         }
     }
 
+    /// Name of the server in errors.
+    pub(crate) fn server(&self) -> &str {
+        &self.server
+    }
+
     pub(crate) fn unreachable(&self, source: BoxError) -> ClientError {
         ClientError::Unreachable { server: self.server.clone(), source }
     }

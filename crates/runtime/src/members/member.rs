@@ -14,6 +14,7 @@ use tokio::sync::watch;
 use crate::cache::{Cache, CacheBuilder, Trouble};
 use crate::client::{Client, Discovery, Selection};
 use crate::cluster_name::ClusterName;
+use crate::members::hold::Hold;
 use crate::resource::Resource;
 
 /// Health of a member.
@@ -32,6 +33,8 @@ pub enum Health {
 pub struct Member {
     name: ClusterName,
     client: Client,
+    lease_client: Client,
+    hold: Arc<Hold>,
     scope: Shutdown,
     health: watch::Sender<Health>,
     discovery: ArcSwap<Discovery>,
@@ -41,9 +44,12 @@ pub struct Member {
 
 impl Member {
     pub(super) fn new(name: ClusterName, client: Client, scope: Shutdown) -> Self {
+        let hold = Arc::new(Hold::default());
         Self {
             name,
-            client,
+            client: client.clone().with_hold(&hold),
+            lease_client: client,
+            hold,
             scope,
             health: watch::Sender::new(Health::Unknown),
             discovery: ArcSwap::default(),
@@ -57,9 +63,19 @@ impl Member {
         &self.name
     }
 
-    /// Client of the member's API server.
+    /// Client of the member's API server. It writes only while this control plane holds the member.
     pub fn client(&self) -> &Client {
         &self.client
+    }
+
+    /// Client without that limit, for the Lease itself.
+    pub fn lease_client(&self) -> &Client {
+        &self.lease_client
+    }
+
+    /// Whether this control plane holds the member.
+    pub fn hold(&self) -> &Arc<Hold> {
+        &self.hold
     }
 
     /// Scope of the member's tasks. Stops when the member leaves or gets a new client.

@@ -9,6 +9,7 @@ use portolan_api::meta::{condition, set_condition};
 use portolan_api::work::{Work, WorkStatus};
 use portolan_api::{annotations, labels};
 use portolan_object::{GroupVersionKind, Object, ObjectKey};
+use portolan_plan::clusters::ownership::stamp;
 use portolan_plan::covers::covers;
 use portolan_plan::propagation::namespace::is_shared;
 use portolan_plan::propagation::retain::retain;
@@ -127,7 +128,12 @@ impl Executor {
 
     /// Creates or updates the object in the member and returns it.
     async fn create_or_update(&self, work: &Work) -> Result<Object, ApplyError> {
-        let manifest = manifest(work).ok_or(ApplyError::Empty)?;
+        let mut manifest = manifest(work).ok_or(ApplyError::Empty)?;
+        let Some(own) = self.member.hold().holder() else {
+            let reason = "its lease is not held by this control plane".to_owned();
+            return Err(ApplyError::NotReady { cluster: self.member.name().to_string(), reason });
+        };
+        stamp(&mut manifest, &own);
         let kind = manifest.group_version_kind();
         let Some(resource) = self.member.resource(&kind) else {
             return Err(ApplyError::NotServed { cluster: self.member.name().to_string(), kind });

@@ -4,6 +4,7 @@
 use portolan_api::work::Work;
 use portolan_api::{annotations, finalizers, labels, names};
 use portolan_object::{Object, ObjectKey};
+use portolan_plan::clusters::ownership::is_own;
 use portolan_plan::propagation::claim::{ANNOTATIONS, LABELS};
 use portolan_runtime::client::{Delete, Patch};
 use portolan_runtime::{Api, ClientError, ClusterName, Outcome, Reconciler};
@@ -16,6 +17,7 @@ use crate::missing::ignore_missing;
 /// Labels that are removed from a preserved object.
 const MARK_LABELS: &[&str] = &[
     labels::MANAGED,
+    labels::CONTROL_PLANE,
     labels::work::PERMANENT_ID,
     labels::binding::PERMANENT_ID,
     labels::cluster_binding::PERMANENT_ID,
@@ -40,14 +42,18 @@ impl Executor {
         if !work.metadata.has_finalizer(finalizers::EXECUTION) {
             return Ok(Outcome::Done);
         }
+        let Some(own) = self.member.hold().holder() else {
+            // A change of the hold queues the Work again.
+            return Ok(Outcome::Done);
+        };
         if let Some(manifest) = manifest(work)
             && let Some(resource) = self.member.resource(&manifest.group_version_kind())
         {
             let api = self.member.client().resource::<Object>(&resource);
             if work.spec.preserve_resources_on_deletion == Some(true) {
-                unmark(&api, &manifest.key(), work).await?;
+                unmark(&api, &manifest.key(), work, &own).await?;
             } else {
-                delete(&api, &manifest.key(), work).await?;
+                delete(&api, &manifest.key(), work, &own).await?;
             }
         }
         release(&self.hub, work).await?;
@@ -55,26 +61,29 @@ impl Executor {
     }
 }
 
-/// The object in the member, if it belongs to `work`.
+/// The object in the member, if it belongs to `work` of control plane `own`.
 async fn owned_object(
     api: &Api<Object>,
     key: &ObjectKey,
     work: &Work,
+    own: &str,
 ) -> Result<Option<Object>, ClientError> {
     let Some(object) = ignore_missing(api.get(key).await)? else { return Ok(None) };
     let is_marked = object.label(labels::MANAGED) == Some(labels::TRUE);
     let work_key = work.metadata.key();
     // Another Work may have taken over the object.
-    Ok(Some(object).filter(|object| is_marked && work_of(object).is_none_or(|owner| owner == work_key)))
+    Ok(Some(object).filter(|object| {
+        is_marked && is_own(object, own) && work_of(object).is_none_or(|owner| owner == work_key)
+    }))
 }
 
-async fn delete(api: &Api<Object>, key: &ObjectKey, work: &Work) -> Result<(), ClientError> {
-    let Some(object) = owned_object(api, key, work).await? else { return Ok(()) };
+async fn delete(api: &Api<Object>, key: &ObjectKey, work: &Work, own: &str) -> Result<(), ClientError> {
+    let Some(object) = owned_object(api, key, work, own).await? else { return Ok(()) };
     ignore_missing(api.delete(key, &Delete::background().uid(object.uid())).await).map(drop)
 }
 
-async fn unmark(api: &Api<Object>, key: &ObjectKey, work: &Work) -> Result<(), ClientError> {
-    if owned_object(api, key, work).await?.is_none() {
+async fn unmark(api: &Api<Object>, key: &ObjectKey, work: &Work, own: &str) -> Result<(), ClientError> {
+    if owned_object(api, key, work, own).await?.is_none() {
         return Ok(());
     }
     let nulls = |keys: &[&[&str]]| -> Value {

@@ -129,3 +129,35 @@ fn explicit_imports_are_planned() {
         assert_eq!(render(&plan_explicit_import(&seen)), want, "{name}");
     }
 }
+
+#[test]
+fn objects_of_another_control_plane_are_kept_until_their_source_is_known() {
+    let (import, slice) = (import(), exported("serve-a", "10.10.0.5"));
+    let first = ExplicitImport {
+        control_plane: "first",
+        import: Some(&import),
+        exporters: from_m1(vec![&slice]),
+        ..ExplicitImport::default()
+    };
+    let stored = applied(&plan_explicit_import(&first));
+    let second = ExplicitImport {
+        control_plane: "second",
+        import: Some(&import),
+        service: Some(&stored[0]),
+        slices: vec![&stored[1]],
+        ..ExplicitImport::default()
+    };
+    let adopted = ["apply Service derived-serve"];
+    assert_eq!(render(&plan_explicit_import(&second)), adopted, "the source has not joined");
+    let known = ExplicitImport { known: vec!["m1"], ..second.clone() };
+    let steps = plan_explicit_import(&known);
+    let slice_steps = ["apply EndpointSlice imported-m1-serve-a", "delete slice imported-m1-serve-a"];
+    assert_eq!(render(&steps), [&adopted[..], &slice_steps[..]].concat(), "the source exports nothing");
+    let exporting = ExplicitImport { exporters: from_m1(vec![&slice]), ..known };
+    let steps = plan_explicit_import(&exporting);
+    assert_eq!(render(&steps), [adopted[0], slice_steps[0]], "the source exports it");
+    for step in &steps {
+        let ExplicitImportAction::Apply(object) = step else { continue };
+        assert_eq!(object.label(labels::CONTROL_PLANE), Some("second"));
+    }
+}

@@ -13,6 +13,7 @@ use portolan_object::Object;
 use serde_json::Value;
 
 use super::Pass;
+use crate::clusters::ownership::stamp;
 use crate::discovery::export::ValidExport;
 
 /// Addresses of an import, with their families in the same order.
@@ -43,6 +44,7 @@ pub(super) fn wanted(pass: &Pass<'_>, addresses: &Addresses) -> Object {
     import.metadata.labels.clone_from(&merged.labels);
     import.metadata.labels.insert(labels::MANAGED.to_owned(), labels::TRUE.to_owned());
     import.metadata.labels.insert(labels::cluster_set::NAME.to_owned(), pass.exported.set.to_owned());
+    import.metadata.labels.insert(labels::CONTROL_PLANE.to_owned(), pass.owner.to_owned());
     import.metadata.annotations.clone_from(&merged.annotations);
     if merged.kind == ServiceImportType::ClusterSetIP {
         import.metadata.annotations.insert(
@@ -93,15 +95,19 @@ pub(super) fn as_export(import: &Object) -> ValidExport {
         internal_traffic_policy: spec.internal_traffic_policy,
         traffic_distribution: spec.traffic_distribution,
         families: spec.ip_families,
-        labels: without(typed.metadata.labels, &[labels::MANAGED, labels::cluster_set::NAME]),
+        labels: without(
+            typed.metadata.labels,
+            &[labels::MANAGED, labels::cluster_set::NAME, labels::CONTROL_PLANE],
+        ),
         annotations: without(typed.metadata.annotations, &[annotations::service_import::DERIVED_SERVICE]),
     }
 }
 
-/// Sets the labels of a set, and makes the import the owner, so that the object is garbage-collected with it.
-pub(super) fn set_marks(object: &mut Object, set: &str, import: Option<&Object>) {
+/// Sets the labels of a set and of a control plane, and makes the import the owner, so that the object is garbage-collected with it.
+pub(super) fn set_marks(object: &mut Object, set: &str, owner: &str, import: Option<&Object>) {
     object.set_label(labels::MANAGED, labels::TRUE);
     object.set_label(labels::cluster_set::NAME, set);
+    stamp(object, owner);
     if let Some(import) = import {
         let owner = crate::discovery::derived_service::owner_reference(import);
         object.metadata_mut().insert("ownerReferences".to_owned(), Value::Array(vec![owner]));

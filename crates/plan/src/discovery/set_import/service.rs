@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 
 use super::import::{Addresses, set_marks};
 use super::{Pass, SetImportAction};
+use crate::clusters::ownership::{is_own, stamped};
 use crate::discovery::compare::same_service;
 use crate::discovery::conditions::Usability;
 use crate::discovery::derived_service::present_fields;
@@ -44,7 +45,7 @@ pub(super) fn plan_service(pass: &Pass<'_>) -> ServicePlan {
     let merged = pass.merged;
     if merged.kind == ServiceImportType::Headless {
         let service = pass.member.derived_service.filter(|service| is_of_set(service));
-        let action = service.map(|service| SetImportAction::DeleteService(service.key()));
+        let action = service.map(|service| delete(service, pass));
         return ServicePlan::without_address(merged, action, Usability::Usable);
     }
     if merged.ports.is_empty() {
@@ -68,7 +69,7 @@ pub(super) fn plan_service(pass: &Pass<'_>) -> ServicePlan {
     let addresses = addresses(present);
     if addresses.families.first().is_some_and(|primary| !merged.families.contains(primary)) {
         // The primary family of a Service is immutable: delete it; the next pass creates it with another address.
-        return ServicePlan::Wait(vec![SetImportAction::DeleteService(present.key())]);
+        return ServicePlan::Wait(vec![delete(present, pass)]);
     }
     if addresses.ips.is_empty() {
         return wait_for_address(pass);
@@ -76,6 +77,16 @@ pub(super) fn plan_service(pass: &Pass<'_>) -> ServicePlan {
     let wanted = wanted(pass, Some(present));
     let action = (!same_service(present, &wanted)).then_some(SetImportAction::PutService(wanted));
     ServicePlan::Continue { action, addresses, usability: Usability::Usable }
+}
+
+/// Deletes the Service. One of another control plane gets the label of this one first; the next pass deletes it.
+fn delete(service: &Object, pass: &Pass<'_>) -> SetImportAction {
+    let own = pass.member.control_plane;
+    if is_own(service, own) {
+        SetImportAction::DeleteService(service.key())
+    } else {
+        SetImportAction::PutService(stamped(service, own))
+    }
 }
 
 /// Creates no import without an address; an existing one becomes pending.
@@ -107,7 +118,7 @@ fn wanted(pass: &Pass<'_>, present: Option<&Object>) -> Object {
     let name = names::derived_service_of_set(&import.namespace, &import.name);
     let key = ObjectKey::namespaced(import.namespace.clone(), name);
     let mut service = Object::new(&resources::SERVICE.gvk(), &key);
-    set_marks(&mut service, pass.exported.set, pass.member.import);
+    set_marks(&mut service, pass.exported.set, pass.owner, pass.member.import);
     service.set_label(labels::endpoint_slice::IMPORT_NAME, import.name.as_str());
     let ports = merged.ports.iter().map(|port| {
         let name = merged.port_name(port);

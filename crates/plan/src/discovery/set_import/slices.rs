@@ -44,7 +44,7 @@ pub(super) fn wanted(import: &Object, pass: &Pass<'_>, source: &ExportingMember<
                 names::endpoint_slice_of_set(import.name(), source.cluster, slice.name(), index),
             );
             let mut imported = Object::new(&resources::ENDPOINT_SLICE.gvk(), &key);
-            set_marks(&mut imported, pass.exported.set, Some(import));
+            set_marks(&mut imported, pass.exported.set, pass.member.control_plane, Some(import));
             for (label, value) in [
                 (labels::endpoint_slice::MANAGED_BY, labels::endpoint_slice::CLUSTER_SET_MANAGER),
                 (labels::endpoint_slice::IMPORT_NAME, import.name()),

@@ -81,6 +81,9 @@ fn render(actions: &[SetImportAction]) -> Vec<String> {
 /// A set of two clusters; `west` is the importing one.
 struct World {
     key: ObjectKey,
+    control_plane: &'static str,
+    /// Ids of further members of the set.
+    joined: BTreeSet<String>,
     exports: Vec<ValidExport>,
     sources: Vec<(&'static str, Vec<Object>)>,
     unknown: BTreeSet<String>,
@@ -94,6 +97,8 @@ impl World {
     fn new() -> Self {
         Self {
             key: ObjectKey::namespaced("default", "serve"),
+            control_plane: "first",
+            joined: BTreeSet::new(),
             exports: vec![export(
                 "east",
                 "2026-01-01T00:00:00Z",
@@ -115,14 +120,18 @@ impl World {
             is_local: *cluster == "west",
             slices: slices.iter().collect(),
         });
+        let known = ["east", "west"].map(str::to_owned).into_iter().chain(self.joined.iter().cloned());
+        let known: BTreeSet<String> = known.filter(|cluster| !self.unknown.contains(cluster)).collect();
         let exported = self.set.map(|set| ExportedService {
             set,
             exports: &self.exports,
             used: None,
             sources: sources.collect(),
+            known: &known,
             unknown: &self.unknown,
         });
         let member = ImportingMember {
+            control_plane: self.control_plane,
             import_version: "multicluster.x-k8s.io/v1beta1",
             has_namespace: self.has_namespace,
             families: &["IPv4".to_owned()],
@@ -192,6 +201,7 @@ fn a_slice_has_the_labels_and_fields_of_the_specification() {
     assert_eq!(
         json!(slice.labels()),
         json!({ "karmada.io/managed": "true", "portolan.dev/clusterset": "prod",
+            "portolan.dev/control-plane": "first",
             "endpointslice.kubernetes.io/managed-by": "endpointslice-controller.portolan.dev",
             "kubernetes.io/service-name": SERVICE, "multicluster.kubernetes.io/service-name": "serve",
             "multicluster.kubernetes.io/source-cluster": "east" })
@@ -421,4 +431,76 @@ fn a_wrong_clock_affects_only_the_order_of_exports() {
     assert_eq!(port(&world), 81);
     world.exports.reverse();
     assert_eq!(world.run(), Vec::<Vec<String>>::new(), "and the same everywhere, whatever arrives first");
+}
+
+/// A world in which control plane `first` has imported the service from `east` and `north`, and `second` comes next.
+fn inherited() -> World {
+    let mut world = World::new();
+    let ports = json!([{ "name": "http", "port": 80 }]);
+    world.exports.push(export("north", "2026-01-01T00:00:01Z", "10.11.0.9", ports));
+    world.sources.push(("north", vec![slice("serve-n", "10.10.0.6")]));
+    world.joined.insert("north".to_owned());
+    world.run();
+    assert_eq!(world.cluster.slices.len(), 2);
+    world.control_plane = "second";
+    world.joined.clear();
+    world.exports.clear();
+    world.sources.clear();
+    world
+}
+
+fn owners(world: &World) -> Vec<String> {
+    let objects =
+        world.cluster.import.iter().chain(&world.cluster.derived).chain(world.cluster.slices.values());
+    objects.map(|object| object.label(labels::CONTROL_PLANE).unwrap_or_default().to_owned()).collect()
+}
+
+#[test]
+fn objects_of_another_control_plane_stay_without_a_set() {
+    let mut world = inherited();
+    world.set = None;
+    assert_eq!(world.plan(), []);
+    world.control_plane = "first";
+    assert_eq!(world.plan().len(), 4, "their own control plane deletes them");
+}
+
+#[test]
+fn an_import_stays_until_its_exporters_have_joined_the_new_control_plane() {
+    let mut world = inherited();
+    let address = world.cluster.import.clone().expect("an import").0["spec"]["ips"].clone();
+    let slices: Vec<String> = world.cluster.slices.keys().cloned().collect();
+    // The importer has joined; of the exporters, first none, then `east`, then both.
+    world.unknown = BTreeSet::from(["east".to_owned()]);
+    world.run();
+    assert_eq!(owners(&world), ["first"; 4], "no exporter");
+
+    world.unknown.clear();
+    let before = World::new();
+    (world.exports, world.sources) = (before.exports, before.sources);
+    world.run();
+    assert_eq!(owners(&world), ["first", "first", "second", "first"], "one exporter: its slice is ours");
+
+    let ports = json!([{ "name": "http", "port": 80 }]);
+    world.exports.push(export("north", "2026-01-01T00:00:01Z", "10.11.0.9", ports));
+    world.sources.push(("north", vec![slice("serve-n", "10.10.0.6")]));
+    world.joined.insert("north".to_owned());
+    world.run();
+    assert_eq!(owners(&world), ["second"; 4], "both exporters");
+    assert_eq!(world.cluster.import.clone().expect("an import").0["spec"]["ips"], address);
+    assert_eq!(world.cluster.slices.keys().cloned().collect::<Vec<_>>(), slices, "no slice was replaced");
+}
+
+#[test]
+fn what_an_exporter_has_withdrawn_goes_with_the_label_of_the_new_control_plane() {
+    let mut world = inherited();
+    world.joined.insert("north".to_owned());
+    let steps = world.plan();
+    for step in &steps {
+        assert!(!matches!(step, SetImportAction::DeleteImport(_) | SetImportAction::DeleteService(_)));
+        if let SetImportAction::PutSlice(slice) = step {
+            assert_eq!(slice.label(labels::CONTROL_PLANE), Some("second"));
+        }
+    }
+    world.run();
+    assert_eq!(owners(&world), Vec::<String>::new(), "nothing is exported any more");
 }

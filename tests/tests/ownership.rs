@@ -1,0 +1,97 @@
+//! A control plane that loses its disk, and the next one that takes its clusters over.
+//!
+//! The members of a playground are the clusters; the control planes are servers of their own.
+
+use portolan_e2e::binary::{Finished, portolan, refusal};
+use portolan_e2e::steps::apply;
+use portolan_e2e::{Kubectl, Playground, Server, eventually, text};
+
+const MEMBERS: [&str; 2] = ["member1", "member2"];
+const IPS: [&str; 5] = ["get", "serviceimport", "serve", "-o", "jsonpath={.spec.ips[0]}"];
+
+/// Runs a command against the control plane of a kubeconfig, and expects success.
+fn at(hub: &std::path::Path, arguments: &[&str]) -> Finished {
+    let finished = portolan(&[arguments, &["--kubeconfig", text(hub)]].concat());
+    assert_eq!(finished.code, Some(0), "portolan {}: {finished}", arguments.join(" "));
+    finished
+}
+
+/// The arguments of `portolan join` for a member of the playground.
+fn join<'a>(members: &'a str, name: &'a str) -> [&'a str; 6] {
+    ["join", name, "--cluster-kubeconfig", members, "--cluster-context", name]
+}
+
+/// Starts a pod that sends requests to `address` until it is deleted.
+fn start_client(member: &Kubectl, address: &str) {
+    let address = format!("--address={address}");
+    let image = "--image=jeremyot/request:0a40de8";
+    member.ok(&["run", "client", "--restart=Never", image, "--", "--interval=50ms", &address]);
+}
+
+fn answers(member: &Kubectl) -> usize {
+    member.ok(&["logs", "client"]).matches("hello from").count()
+}
+
+#[test]
+fn a_lost_control_plane_is_rebuilt_without_a_failed_request() {
+    let playground = Playground::start();
+    let of_playground = playground.directory().join("portolan.config");
+    let members = playground.directory().join("members.config");
+    let [member1, member2] = MEMBERS.map(|name| playground.member(name));
+    for name in MEMBERS {
+        at(&of_playground, &["unjoin", name]);
+    }
+    let first = Server::start("127.0.0.1", &[]);
+    let hub = first.kubeconfig();
+    for name in MEMBERS {
+        at(&hub, &join(text(&members), name));
+    }
+    at(&hub, &["clusterset", "create", "prod"]);
+    at(&hub, &["clusterset", "add", "prod", "member1", "member2"]);
+    apply(&member1, "clusterset/serve.yaml");
+    let address = member2.eventually(&IPS, "an address", |ips| !ips.is_empty());
+    member1.eventually(&["get", "deployment", "serve"], "a ready pod", |table| table.contains("1/1"));
+    let derived =
+        ["get", "service", "-l", "portolan.dev/clusterset", "-o", "jsonpath={.items[*].metadata.uid}"];
+    let services = MEMBERS.map(|name| playground.member(name).ok(&derived));
+    let slices = ["get", "endpointslices", "-l", "portolan.dev/clusterset"];
+    member2.eventually(&slices, "endpoints", |table| table.contains("8080"));
+    start_client(&member2, &address);
+    eventually("an answer", || if answers(&member2) > 3 { Ok(()) } else { Err(String::new()) });
+    let before = member2.ok(&["logs", "client"]);
+    let failed_before = before.matches("Request error").count();
+
+    // The process is killed, and its folder is deleted.
+    drop(first);
+    let second = Server::start("127.0.0.1", &[]);
+    let hub = second.kubeconfig();
+    let plain = [&join(text(&members), "member1")[..], &["--kubeconfig", text(&hub)]].concat();
+    let message = refusal(&plain);
+    assert!(message.contains("last seen") && message.contains("--take-over"), "{message}");
+    for name in MEMBERS {
+        let joined = at(&hub, &[&join(text(&members), name)[..], &["--take-over"]].concat());
+        assert!(joined.stdout.contains("is taken over from control plane"), "{joined}");
+        assert!(joined.stdout.contains("is listed in clusterset(prod)"), "{joined}");
+    }
+    eventually("both members to be in the set again", || {
+        let listed = at(&hub, &["clusterset", "list", "prod"]).stdout;
+        if listed.matches("Joined").count() == 2 { Ok(()) } else { Err(listed) }
+    });
+    let id = second.kubectl().ok(&["get", "namespace", "kube-system", "-o", "jsonpath={.metadata.uid}"]);
+    let own = format!("portolan.dev/clusterset,portolan.dev/control-plane={id}");
+    for member in [&member1, &member2] {
+        let owned = ["get", "serviceimports,services,endpointslices", "-l", &own, "-o", "name"];
+        member.eventually(&owned, "import, Service and slice", |names| names.lines().count() == 3);
+    }
+
+    let reached = answers(&member2);
+    eventually("more answers", || if answers(&member2) > reached + 10 { Ok(()) } else { Err(String::new()) });
+    let log = member2.ok(&["logs", "client"]);
+    assert_eq!(log.matches("Request error").count(), failed_before, "{log}");
+    assert_eq!(member2.ok(&IPS), address);
+    assert_eq!(MEMBERS.map(|name| playground.member(name).ok(&derived)), services);
+    let alive =
+        [&join(text(&members), "member1")[..], &["--take-over", "--kubeconfig", text(&of_playground)]];
+    let message = refusal(&alive.concat());
+    assert!(message.contains("which is running"), "{message}");
+}
