@@ -5,11 +5,13 @@
 //! 1. authentication, done by [`crate::service`];
 //! 2. impersonation and authorization ([`authorize`]);
 //! 3. for paths that are not resources: health, discovery, OpenAPI and other documents (`documents`);
-//! 4. for resources: find the resource, make a [`Call`], pick the handler (`route`, `subresources`);
+//! 4. for resources: find the resource, make a [`Call`], read the body, pick the handler (`route`, `subresources`), here
+//!    or on a compute thread (`offload`);
 //! 5. errors become replies, and [`respond::finish`] adds the headers that every reply has;
 //! 6. the request is counted and logged (`observe`).
 //!
-//! Bodies are read by handlers only. To serve a new path, add it to `documents`; a new verb, to `route`; a new
+//! Each request of the network has a share of its user's limits ([`crate::fairness`]) from its authorization to the end of
+//! its answer. To serve a new path, add it to `documents`; a new verb, to `route`; a new
 //! subresource, to `subresources` and to the resource's entry in [`crate::kinds`]. Handlers never refer to this
 //! module.
 

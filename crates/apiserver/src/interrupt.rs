@@ -19,6 +19,12 @@ impl Interrupt {
         self.0.load(Ordering::Relaxed)
     }
 
+    /// The same, for the crate that computes.
+    pub(crate) fn for_computations(&self) -> portolan_object::Interrupt {
+        let this = self.clone();
+        portolan_object::Interrupt::new(move || this.is_set())
+    }
+
     /// Gives up when it is set.
     ///
     /// # Errors

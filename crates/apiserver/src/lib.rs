@@ -26,7 +26,8 @@
 //!
 //! 1. `service.rs`: authenticates the request.
 //! 2. `dispatch.rs`: impersonation and authorization; makes the [`Call`](call::Call).
-//! 3. `dispatch/route.rs`: finds the resource and calls the handler.
+//! 3. `dispatch/offload.rs`: reads the body, and moves long work to a compute thread. `dispatch/route.rs`: finds the
+//!    resource and calls the handler.
 //! 4. `write/create.rs`: `create` and `prepare` order the steps 5 to 11.
 //! 5. `write/body.rs`: decodes JSON, YAML or protobuf by the schema of the kind.
 //! 6. `write/metadata.rs`: sets uid, creationTimestamp and a generated name.

@@ -16,7 +16,7 @@ use portolan_apiserver::proxy::Kubelets;
 use portolan_apiserver::{Admission, ApiServer, Record};
 use portolan_controllers::kubernetes;
 use portolan_net::kubeconfig::{Cluster, Kubeconfig, NamedCluster};
-use portolan_net::server::{ListenError, Server, listen};
+use portolan_net::server::{ConnectionMetrics, ListenError, Server, listen};
 use portolan_net::tls::{ClientCertificates, TlsError, server_config};
 use portolan_net::{Clock, Shutdown, telemetry};
 use portolan_runtime::Client;
@@ -173,7 +173,11 @@ impl EmbeddedServer {
         let clients = ClientCertificates::SignedBy(vec![certificates.authority()]);
         let tls_config = server_config(certificates.serving(), &clients)
             .map_err(|source| EmbeddedServerError::Tls { cluster: cluster(), source })?;
-        Server::tls(listener, tls_config).spawn(api_server.service(), scope);
+        let connections = ConnectionMetrics::default();
+        if let Some(page) = &settings.metrics {
+            page.register(|registry| connections.register(registry));
+        }
+        Server::tls(listener, tls_config).metrics(connections).spawn(api_server.service(), scope);
         certificates.keep_renewed(settings.clock, scope);
         remember_port(settings.directory, address.port());
         let (user, group) = ADMINISTRATOR;

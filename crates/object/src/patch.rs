@@ -7,15 +7,28 @@ mod json;
 mod merge;
 mod print;
 pub mod strategic;
-mod work;
 
 pub use json::{json_patch, json_patch_within, strict_json_patch};
 pub use merge::merge_patch;
 pub use print::go_text;
 pub(crate) use print::go_type;
-pub use work::Work;
 
+use crate::budget::{Budget, Exhausted, Interrupt};
 use crate::status::{Details, Status};
+
+/// Units of work of one patch. A patch of 3 MiB onto an object of 1.5 MiB takes less than a tenth, unless it visits a part
+/// of the object again and again: each element of a patch may merge into the same long list.
+const WORK_LIMIT: u64 = 10_000_000;
+
+/// The work that one patch may cause.
+pub fn budget(interrupt: &Interrupt) -> Budget {
+    Budget::new(WORK_LIMIT, interrupt)
+}
+
+/// For patches that are known to be short.
+fn default_budget() -> Budget {
+    budget(&Interrupt::never())
+}
 
 /// Why a patch was not applied; the texts are those that an API server answers with.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -40,7 +53,7 @@ pub enum PatchError {
     )]
     TooMuchWork {
         /// Allowed steps.
-        limit: usize,
+        limit: u64,
     },
     /// Given up because the result is not needed any more.
     #[error("Timeout: request did not complete within the allotted timeout")]
@@ -74,6 +87,15 @@ impl PatchError {
     }
 }
 
+impl From<Exhausted> for PatchError {
+    fn from(cause: Exhausted) -> Self {
+        match cause {
+            Exhausted::Limit { limit } => Self::TooMuchWork { limit },
+            Exhausted::Interrupted => Self::Interrupted,
+        }
+    }
+}
+
 /// The name of a JSON type in errors of Go's decoder.
 fn json_type(value: &serde_json::Value) -> &'static str {
     use serde_json::Value;
@@ -86,3 +108,6 @@ fn json_type(value: &serde_json::Value) -> &'static str {
         Value::Object(_) => "object",
     }
 }
+
+#[cfg(test)]
+mod tests;

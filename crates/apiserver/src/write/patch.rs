@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use http::{Response, StatusCode};
-use portolan_object::patch::{self, Work, go_text};
+use portolan_object::patch::{self, go_text};
 use portolan_object::schema::decode::Source;
 use portolan_object::schema::json;
 use portolan_object::{Object, Status};
@@ -73,8 +73,7 @@ impl Patch {
         schema: Option<portolan_object::schema::Schema<'_>>,
         interrupt: &Interrupt,
     ) -> Result<Value, Status> {
-        let is_cancelled = || interrupt.is_set();
-        let work = Work::new(&is_cancelled);
+        let work = patch::budget(&interrupt.for_computations());
         let patched = match (self.patch_type, schema) {
             (PatchType::Json, _) => patch::json_patch_within(old, &self.value, &work),
             (PatchType::Strategic, Some(schema)) => {

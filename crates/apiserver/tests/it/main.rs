@@ -9,6 +9,7 @@ mod admission;
 mod apply;
 mod authorization;
 mod bodies;
+mod bounds;
 mod cluster;
 mod credentials;
 mod custom;

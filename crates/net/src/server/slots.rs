@@ -82,17 +82,15 @@ impl Slots {
     /// requests in flight.
     pub(super) fn take(&self, address: IpAddr) -> Option<Arc<Slotted>> {
         let mut state = self.state.lock();
-        let removal = match () {
-            () if state.by_address.get(&address).is_some_and(|open| *open >= self.limits.per_address) => {
-                Some((state.removable(Some(address)), Removal::Address))
-            }
-            () if state.open.len() >= self.limits.connections => {
-                Some((state.removable(None), Removal::Connections))
-            }
-            () if state.fresh.len() >= self.limits.fresh => {
-                Some((state.fresh.first().copied(), Removal::Handshakes))
-            }
-            () => None,
+        let of_address = state.by_address.get(&address).copied().unwrap_or_default();
+        let removal = if of_address >= self.limits.per_address {
+            Some((state.removable(Some(address)), Removal::Address))
+        } else if state.open.len() >= self.limits.connections {
+            Some((state.removable(None), Removal::Connections))
+        } else if state.fresh.len() >= self.limits.fresh {
+            Some((state.fresh.first().copied(), Removal::Handshakes))
+        } else {
+            None
         };
         if let Some((victim, reason)) = removal {
             self.metrics.removed(reason);

@@ -8,8 +8,8 @@ use std::borrow::Cow;
 
 use serde_json::{Map, Value};
 
-use super::work::{Work, never};
-use super::{PatchError, json_type};
+use super::{PatchError, default_budget, json_type};
+use crate::budget::Budget;
 
 /// Operations in one patch.
 const OPERATION_LIMIT: usize = 10_000;
@@ -18,7 +18,7 @@ const OPERATION_LIMIT: usize = 10_000;
 const COPY_LIMIT: usize = 3 << 20;
 /// Elements of a list that move by one place in about the time of a step.
 const ELEMENTS_PER_STEP: usize = 8;
-/// Bytes that are copied or compared in about the time of a step.
+/// Bytes of a path that are read in about the time of a step.
 const BYTES_PER_STEP: usize = 64;
 
 /// Applies the operations in order and returns the changed document.
@@ -27,14 +27,14 @@ const BYTES_PER_STEP: usize = 64;
 /// [`PatchError::Malformed`] when `operations` is not a list of operations, [`PatchError::TooManyOperations`] above
 /// 10,000, and [`PatchError::Inapplicable`] for the first one that cannot be carried out.
 pub fn json_patch(document: &Value, operations: &Value) -> Result<Value, PatchError> {
-    json_patch_within(document, operations, &Work::new(&never))
+    json_patch_within(document, operations, &default_budget())
 }
 
 /// The same, counting its work; insertions at the front of a long list take as many steps as elements move.
 ///
 /// # Errors
 /// As [`json_patch`], and [`PatchError::TooMuchWork`] and [`PatchError::Interrupted`].
-pub fn json_patch_within(document: &Value, operations: &Value, work: &Work<'_>) -> Result<Value, PatchError> {
+pub fn json_patch_within(document: &Value, operations: &Value, work: &Budget) -> Result<Value, PatchError> {
     apply(document, operations, MissingField::Added, work)
 }
 
@@ -45,7 +45,7 @@ pub fn json_patch_within(document: &Value, operations: &Value, work: &Work<'_>) 
 /// # Errors
 /// As [`json_patch`].
 pub fn strict_json_patch(document: &Value, operations: &Value) -> Result<Value, PatchError> {
-    apply(document, operations, MissingField::Refused, &Work::new(&never))
+    apply(document, operations, MissingField::Refused, &default_budget())
 }
 
 /// The effect of `replace` on a field that is not there.
@@ -59,7 +59,7 @@ fn apply(
     document: &Value,
     operations: &Value,
     missing: MissingField,
-    work: &Work<'_>,
+    work: &Budget,
 ) -> Result<Value, PatchError> {
     let operations = match operations {
         Value::Array(operations) => operations.as_slice(),
@@ -73,10 +73,10 @@ fn apply(
     let mut document = document.clone();
     let mut copied = 0;
     for operation in &operations {
-        work.charge(operation.steps(&mut document))?;
+        work.spend(operation.steps(&mut document))?;
         let before = copied;
         operation.apply(&mut document, &mut copied, missing).map_err(PatchError::Inapplicable)?;
-        work.charge((copied - before) / BYTES_PER_STEP)?;
+        work.spend_bytes(copied - before)?;
     }
     Ok(document)
 }
@@ -105,7 +105,7 @@ impl<'a> Operation<'a> {
     }
 
     /// About the steps that the operation takes: one for each part of its paths, and those of the elements that move.
-    fn steps(&self, document: &mut Value) -> usize {
+    fn steps(&self, document: &mut Value) -> u64 {
         let mut steps = 1;
         for (pointer, moves) in [(self.path, self.op != Some("test")), (self.from, self.op == Some("move"))] {
             let Some(pointer) = pointer else { continue };
@@ -115,7 +115,7 @@ impl<'a> Operation<'a> {
                 steps += (elements.len() - at) / ELEMENTS_PER_STEP;
             }
         }
-        steps
+        steps as u64
     }
 
     fn apply(&self, document: &mut Value, copied: &mut usize, missing: MissingField) -> Result<(), String> {

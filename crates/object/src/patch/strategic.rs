@@ -17,8 +17,8 @@ use std::collections::HashSet;
 use serde_json::{Map, Value};
 
 use self::list::{ListRule, identity_of};
-use super::work::{Work, never};
-use super::{PatchError, go_text, json_type};
+use super::{PatchError, default_budget, go_text, json_type};
+use crate::budget::Budget;
 use crate::schema::{Schema, Shape};
 
 const DIRECTIVE: &str = "$patch";
@@ -38,7 +38,7 @@ const SET_ELEMENT_ORDER: &str = "$setElementOrder";
 /// # Source
 /// `strategicpatch` of apimachinery. Clients can see its order of list elements.
 pub fn merge(original: &Value, patch: &Value, schema: Schema<'_>) -> Result<Value, PatchError> {
-    merge_within(original, patch, schema, &Work::new(&never))
+    merge_within(original, patch, schema, &default_budget())
 }
 
 /// The same, counting its work: a list of the original is read again for each element of the patch that merges into it.
@@ -49,7 +49,7 @@ pub fn merge_within(
     original: &Value,
     patch: &Value,
     schema: Schema<'_>,
-    work: &Work<'_>,
+    work: &Budget,
 ) -> Result<Value, PatchError> {
     let Value::Object(patch) = patch else {
         let found = json_type(patch);
@@ -66,9 +66,9 @@ fn merge_members(
     mut original: Members,
     mut patch: Members,
     schema: Option<Schema<'_>>,
-    work: &Work<'_>,
+    work: &Budget,
 ) -> Result<Members, PatchError> {
-    work.charge(1 + patch.len())?;
+    work.spend(1 + patch.len() as u64)?;
     if let Some(directive) = patch.get(DIRECTIVE) {
         return match directive.as_str() {
             Some("replace") => {
@@ -97,7 +97,7 @@ fn merge_member(
     key: String,
     change: Value,
     schema: Option<Schema<'_>>,
-    work: &Work<'_>,
+    work: &Budget,
 ) -> Result<(), PatchError> {
     let field = schema.and_then(|schema| schema.property(&key));
     match (original.get_mut(&key), change) {
@@ -135,10 +135,10 @@ fn deletes_plain_map(change: &Members, field: Option<Schema<'_>>) -> bool {
 }
 
 /// Clears what `keys` does not list; whatever the patch sets must be listed.
-fn retain(original: &mut Members, patch: &Members, keys: &Value, work: &Work<'_>) -> Result<(), PatchError> {
+fn retain(original: &mut Members, patch: &Members, keys: &Value, work: &Budget) -> Result<(), PatchError> {
     let malformed = || PatchError::Malformed("invalid patch format of retainKeys".to_owned());
     let keys = keys.as_array().ok_or_else(malformed)?;
-    work.charge(keys.len() + original.len())?;
+    work.spend((keys.len() + original.len()) as u64)?;
     let listed: HashSet<&str> = keys.iter().filter_map(Value::as_str).collect();
     let is_listed = |key: &str| listed.contains(key);
     let is_directive = |key: &str| key.starts_with(DELETE_FROM_LIST) || key.starts_with(SET_ELEMENT_ORDER);
@@ -154,7 +154,7 @@ fn merge_ordered_lists(
     original: &mut Members,
     patch: &mut Members,
     schema: Option<Schema<'_>>,
-    work: &Work<'_>,
+    work: &Budget,
 ) -> Result<(), PatchError> {
     let directives: Vec<String> =
         patch.keys().filter(|key| key.starts_with(SET_ELEMENT_ORDER)).cloned().collect();
@@ -185,7 +185,7 @@ fn delete_from_list(
     original: &mut Members,
     field: &str,
     unwanted: Value,
-    work: &Work<'_>,
+    work: &Budget,
 ) -> Result<(), PatchError> {
     match (original.get_mut(field), unwanted) {
         (_, Value::Null) => {

@@ -8,9 +8,10 @@ use std::collections::{HashMap, HashSet};
 use serde_json::Value;
 
 use super::{
-    DIRECTIVE, Members, PatchError, SET_ELEMENT_ORDER, Work, go_text, merge_members, unknown_directive,
+    DIRECTIVE, Members, PatchError, SET_ELEMENT_ORDER, go_text, merge_members, unknown_directive,
     without_directives,
 };
+use crate::budget::Budget;
 use crate::schema::Schema;
 
 /// Merge rules of one list.
@@ -19,21 +20,18 @@ pub(super) struct ListRule<'a> {
     merges: bool,
     key: Option<&'a str>,
     items: Option<Schema<'a>>,
-    work: &'a Work<'a>,
+    work: &'a Budget,
 }
 
-/// Bytes of an identity that are written in about the time of a step.
-const BYTES_PER_STEP: usize = 64;
-
 /// An element as its own identity: equal elements have equal texts.
-pub(super) fn identity_of(element: &Value, work: &Work<'_>) -> Result<String, PatchError> {
+pub(super) fn identity_of(element: &Value, work: &Budget) -> Result<String, PatchError> {
     let identity = element.to_string();
-    work.charge(1 + identity.len() / BYTES_PER_STEP)?;
+    work.spend_bytes(identity.len())?;
     Ok(identity)
 }
 
 impl<'a> ListRule<'a> {
-    pub(super) fn new(field: &'a str, schema: Option<Schema<'a>>, work: &'a Work<'a>) -> Self {
+    pub(super) fn new(field: &'a str, schema: Option<Schema<'a>>, work: &'a Budget) -> Self {
         let node = schema.map(Schema::node);
         Self {
             field,
@@ -73,7 +71,7 @@ pub(super) fn merge(
     if !rule.merges {
         return Ok(patch);
     }
-    rule.work.charge(original.len() + patch.len())?;
+    rule.work.spend((original.len() + patch.len()) as u64)?;
     match Elements::new(&original, &patch)? {
         Elements::None => Ok(original),
         Elements::Scalars => {

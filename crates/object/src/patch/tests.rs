@@ -1,22 +1,9 @@
+//! The work of patches grows as their size does.
+
 use serde_json::{Value, json};
 
 use super::*;
-use crate::patch::{json_patch_within, strategic};
 use crate::test_schemas;
-
-#[test]
-fn work_ends_at_its_limit() {
-    let work = Work::new(&never);
-    assert_eq!(work.charge(STEP_LIMIT), Ok(()));
-    assert_eq!(work.charge(1), Err(PatchError::TooMuchWork { limit: STEP_LIMIT }));
-}
-
-#[test]
-fn an_interruption_is_seen_soon() {
-    let work = Work::new(&|| true);
-    let steps = (0..).take_while(|_| work.charge(1).is_ok()).count();
-    assert!(steps <= CHECK_INTERVAL, "{steps}");
-}
 
 fn names(prefix: &str, count: usize) -> Vec<String> {
     (0..count).map(|index| format!("{prefix}/{index}")).collect()
@@ -31,11 +18,11 @@ fn pod(spec: &Value) -> Value {
 }
 
 /// The steps of a strategic merge patch.
-fn merge_steps(original: &Value, patch: &Value) -> usize {
-    let work = Work::new(&never);
+fn merge_steps(original: &Value, patch: &Value) -> u64 {
+    let work = default_budget();
     let schema = test_schemas::built_in("apps/v1", "Deployment");
     strategic::merge_within(original, patch, schema, &work).unwrap();
-    work.used()
+    work.spent()
 }
 
 #[test]
@@ -93,10 +80,10 @@ fn a_list_that_is_merged_again_and_again_is_too_much() {
         |count: usize| -> Vec<Value> { (1..=count).map(|port| json!({"containerPort": port})).collect() };
     let original = pod(&json!({"containers": [{"name": "a", "ports": ports(5000)}]}));
     let repeated = vec![json!({"name": "a", "ports": [{"containerPort": 1}]}); 5000];
-    let work = Work::new(&never);
+    let work = default_budget();
     let schema = test_schemas::built_in("apps/v1", "Deployment");
     let merged = strategic::merge_within(&original, &pod(&json!({"containers": repeated})), schema, &work);
-    assert_eq!(merged, Err(PatchError::TooMuchWork { limit: STEP_LIMIT }));
+    assert_eq!(merged, Err(PatchError::TooMuchWork { limit: WORK_LIMIT }));
 }
 
 #[test]
@@ -104,8 +91,8 @@ fn insertions_at_the_front_count_the_elements_that_move() {
     let insert = |operations: usize, length: usize| {
         let document = json!({"list": vec![1; length]});
         let operations = vec![json!({"op": "add", "path": "/list/0", "value": 0}); operations];
-        json_patch_within(&document, &Value::from(operations), &Work::new(&never)).map(drop)
+        json_patch_within(&document, &Value::from(operations), &default_budget()).map(drop)
     };
     assert_eq!(insert(10_000, 1000), Ok(()));
-    assert_eq!(insert(10_000, 200_000), Err(PatchError::TooMuchWork { limit: STEP_LIMIT }));
+    assert_eq!(insert(10_000, 200_000), Err(PatchError::TooMuchWork { limit: WORK_LIMIT }));
 }
