@@ -16,6 +16,7 @@ use tower::Service as _;
 
 use crate::auth::bootstrap as roles;
 use crate::cluster_info;
+use crate::damage;
 use crate::service::LocalService;
 
 /// Namespaces that are created if missing.
@@ -76,7 +77,16 @@ struct Client(LocalService);
 enum Failure {
     /// 404, which callers expect.
     Missing,
+    /// The stored object is damaged.
+    Damaged,
     Other(Status),
+}
+
+/// The stored object of a path.
+enum Found {
+    Object(Value),
+    Missing,
+    Damaged,
 }
 
 impl Client {
@@ -95,15 +105,19 @@ impl Client {
         match code {
             code if code.is_success() => Ok(answer),
             StatusCode::NOT_FOUND => Err(Failure::Missing),
-            _ => Err(Failure::Other(serde_json::from_value(answer).unwrap_or_else(Status::internal))),
+            _ => match serde_json::from_value::<Status>(answer).unwrap_or_else(Status::internal) {
+                status if status.reason == damage::REASON => Err(Failure::Damaged),
+                status => Err(Failure::Other(status)),
+            },
         }
     }
 
-    async fn find(&mut self, collection: &str, name: &str) -> Result<Option<Value>, BootstrapError> {
+    async fn find(&mut self, collection: &str, name: &str) -> Result<Found, BootstrapError> {
         let path = format!("{collection}/{name}");
         match self.send(Method::GET, &path, None).await {
-            Ok(found) => Ok(Some(found)),
-            Err(Failure::Missing) => Ok(None),
+            Ok(found) => Ok(Found::Object(found)),
+            Err(Failure::Missing) => Ok(Found::Missing),
+            Err(Failure::Damaged) => Ok(Found::Damaged),
             Err(Failure::Other(source)) => Err(BootstrapError { object: path, source }),
         }
     }
@@ -111,6 +125,10 @@ impl Client {
     async fn write(&mut self, method: Method, path: &str, object: &Value) -> Result<(), BootstrapError> {
         match self.send(method, path, Some(object)).await {
             Ok(_) => Ok(()),
+            Err(Failure::Damaged) => {
+                tracing::error!(path, "an object that every cluster has cannot be written");
+                Ok(())
+            }
             Err(Failure::Other(source)) => Err(BootstrapError { object: path.to_owned(), source }),
             Err(Failure::Missing) => {
                 let source = Status::new(404, "NotFound", "the path does not exist");
@@ -123,15 +141,20 @@ impl Client {
     async fn ensure(&mut self, collection: &str, object: &Value) -> Result<(), BootstrapError> {
         let name = object["metadata"]["name"].as_str().unwrap_or_default();
         match self.find(collection, name).await? {
-            Some(_) => Ok(()),
-            None => self.write(Method::POST, collection, object).await,
+            Found::Object(_) | Found::Damaged => Ok(()),
+            Found::Missing => self.write(Method::POST, collection, object).await,
         }
     }
 
     /// Creates a role or binding if it is missing, and adds the rules or subjects that an existing one lacks.
     async fn reconcile(&mut self, collection: &str, wanted: &Value) -> Result<(), BootstrapError> {
         let name = wanted["metadata"]["name"].as_str().unwrap_or_default();
-        let existing = self.find(collection, name).await?;
+        let existing = match self.find(collection, name).await? {
+            Found::Object(object) => Some(object),
+            Found::Missing => None,
+            // It was logged when the store was opened.
+            Found::Damaged => return Ok(()),
+        };
         match (roles::reconcile(existing.as_ref(), wanted), existing) {
             (None, _) => Ok(()),
             (Some(object), None) => self.write(Method::POST, collection, &object).await,
@@ -145,9 +168,10 @@ impl Client {
     async fn publish_cluster_info(&mut self, kubeconfig: &str) -> Result<(), BootstrapError> {
         let [(config_maps, config_map), role, binding] = cluster_info::objects(kubeconfig);
         match self.find(config_maps, "cluster-info").await? {
-            None => self.write(Method::POST, config_maps, &config_map).await?,
-            Some(held) if held["data"]["kubeconfig"] == kubeconfig => {}
-            Some(mut held) => {
+            Found::Missing => self.write(Method::POST, config_maps, &config_map).await?,
+            Found::Damaged => {}
+            Found::Object(held) if held["data"]["kubeconfig"] == kubeconfig => {}
+            Found::Object(mut held) => {
                 held["data"]["kubeconfig"] = json!(kubeconfig);
                 self.write(Method::PUT, &format!("{config_maps}/cluster-info"), &held).await?;
             }
@@ -184,8 +208,10 @@ impl Client {
     async fn replace(&mut self, collection: &str, object: &Value) -> Result<(), BootstrapError> {
         let name = object["metadata"]["name"].as_str().unwrap_or_default();
         match self.find(collection, name).await? {
-            None => self.write(Method::POST, collection, object).await,
-            Some(_) => self.write(Method::PUT, &format!("{collection}/{name}"), object).await,
+            Found::Missing => self.write(Method::POST, collection, object).await,
+            Found::Object(_) | Found::Damaged => {
+                self.write(Method::PUT, &format!("{collection}/{name}"), object).await
+            }
         }
     }
 }

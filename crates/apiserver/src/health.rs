@@ -7,12 +7,21 @@ use crate::request::query::Query;
 use crate::respond::{self, Body};
 
 /// A health check and its result.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Check {
     /// Name in paths and reports.
     pub(crate) name: &'static str,
     /// Whether the check passes.
     pub(crate) is_healthy: bool,
+    /// Something to look after although the check passes; shown with `verbose`.
+    pub(crate) note: Option<String>,
+}
+
+impl Check {
+    /// A check with nothing to add.
+    pub(crate) fn new(name: &'static str, is_healthy: bool) -> Self {
+        Self { name, is_healthy, note: None }
+    }
 }
 
 /// Whether a path is one of the health checks, which are answered under any load.
@@ -81,9 +90,10 @@ fn report(name: &str, checks: &[Check], is_verbose: bool) -> Response<Body> {
     }
     let mut lines = String::new();
     for check in checks {
-        let line = match check.is_healthy {
-            true => format!("[+]{} ok\n", check.name),
-            false => format!("[-]{} failed: reason withheld\n", check.name),
+        let line = match (check.is_healthy, &check.note) {
+            (true, Some(note)) => format!("[+]{} ok: {note}\n", check.name),
+            (true, None) => format!("[+]{} ok\n", check.name),
+            (false, _) => format!("[-]{} failed: reason withheld\n", check.name),
         };
         lines.push_str(&line);
     }
@@ -128,12 +138,8 @@ mod tests {
 
     async fn ask(uri: &str) -> Option<(u16, String)> {
         let (path, query) = uri.split_once('?').unwrap_or((uri, ""));
-        let checks = |probe| {
-            vec![
-                Check { name: "ping", is_healthy: true },
-                Check { name: "shutdown", is_healthy: probe != Probe::Readiness },
-            ]
-        };
+        let checks =
+            |probe| vec![Check::new("ping", true), Check::new("shutdown", probe != Probe::Readiness)];
         let response = answer(path, &Query::parse(query), checks)?;
         let code = response.status().as_u16();
         let body = response.into_body().collect().await.unwrap().to_bytes();

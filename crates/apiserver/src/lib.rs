@@ -53,6 +53,7 @@ mod cluster_info;
 mod compute;
 mod config;
 pub mod crd;
+mod damage;
 pub mod discovery;
 mod dispatch;
 mod fairness;

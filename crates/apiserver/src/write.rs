@@ -33,6 +33,7 @@ mod commit;
 mod create;
 mod delete;
 mod deletion;
+mod discard;
 mod field_manager;
 mod field_validation;
 mod generation;

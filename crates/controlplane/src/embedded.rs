@@ -20,7 +20,7 @@ use portolan_net::server::{ConnectionMetrics, ListenError, Server, listen};
 use portolan_net::tls::{ClientCertificates, TlsError, server_config};
 use portolan_net::{Clock, Shutdown, telemetry};
 use portolan_runtime::Client;
-use portolan_store::{OpenError, Store};
+use portolan_store::{Batch, OpenError, Store, Write};
 use prometheus_client::registry::Registry;
 use tokio::net::TcpListener;
 
@@ -144,6 +144,7 @@ impl EmbeddedServer {
         let store = Store::open(&settings.directory.join("store.db"))
             .await
             .map_err(|source| EmbeddedServerError::Store { cluster: cluster(), source })?;
+        discard_damaged_definitions(&store).await;
         let (listener, address) =
             bind(&settings).map_err(|source| EmbeddedServerError::Listen { cluster: cluster(), source })?;
         let advertised = address::advertised(address, settings.advertise_address);
@@ -229,6 +230,24 @@ fn cluster_info(listening: SocketAddr, advertised: Option<SocketAddr>, ca_pem: &
         advertised.map_or_else(|| address::local_url(listening), |address| format!("https://{address}"));
     let cluster = NamedCluster { name: String::new(), cluster: Cluster::new(url, ca_pem) };
     Kubeconfig { clusters: vec![cluster], ..Kubeconfig::new() }.to_yaml()
+}
+
+/// Deletes damaged CustomResourceDefinitions of this program: each start writes them again, with the same content.
+async fn discard_damaged_definitions(store: &Store<Record>) {
+    if store.damaged_below("").is_empty() {
+        return;
+    }
+    for definition in portolan_api::crd::all() {
+        let name = definition["metadata"]["name"].as_str().unwrap_or_default();
+        let key = format!("apiextensions.k8s.io/customresourcedefinitions/{name}");
+        if store.damaged(&key).is_some() {
+            let deletion = Batch { guards: Vec::new(), writes: vec![Write::Delete(key.as_str().into())] };
+            match store.commit(deletion).await {
+                Ok(_) => tracing::warn!(key, "a damaged definition is written again"),
+                Err(error) => tracing::error!(key, ?error, "a damaged definition cannot be written again"),
+            }
+        }
+    }
 }
 
 /// Listens on the given address, or on the last port, or on a free one.

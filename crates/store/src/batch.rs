@@ -4,6 +4,7 @@ use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use crate::damage::DamagedValue;
 use crate::versioned::{Revision, Versioned};
 
 /// A condition on the state before the batch. If one fails, the batch has no effect.
@@ -20,7 +21,7 @@ pub enum Guard {
 pub enum Write<P> {
     /// Creates or replaces the value.
     Put(Arc<str>, P),
-    /// Deletes the key, which must exist at this point of the batch.
+    /// Deletes the key, which must exist at this point of the batch. Its value may be damaged.
     Delete(Arc<str>),
 }
 
@@ -77,6 +78,10 @@ pub enum CommitError<P> {
         current: Option<Versioned<P>>,
     },
 
+    /// The stored value of a key cannot be read. Restore it from a backup, or delete the key first.
+    #[error("the stored value of {} is damaged: {}", .0.key, .0.reason)]
+    Damaged(DamagedValue),
+
     /// The write could not be made durable. Reads still work.
     #[error("the store does not accept writes")]
     Unavailable {
@@ -99,6 +104,7 @@ impl<P> fmt::Debug for CommitError<P> {
             Self::Conflict { key, current } => {
                 f.debug_struct("Conflict").field("key", key).field("current", current).finish()
             }
+            Self::Damaged(value) => f.debug_tuple("Damaged").field(value).finish(),
             Self::Unavailable { source } => f.debug_struct("Unavailable").field("source", source).finish(),
         }
     }

@@ -28,10 +28,11 @@ impl<P> fmt::Debug for StateReader<P> {
 
 impl<P: Payload> Collector for StateReader<P> {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
-        let (revision, oldest, objects, watches, bytes) = {
+        let (revision, oldest, objects, watches, bytes, damaged) = {
             let state = self.0.state.read();
             let (revision, oldest) = (state.revision.0, state.oldest().0);
-            (revision, oldest, state.index.len(), state.interest.len(), state.tail.bytes())
+            let (objects, watches) = (state.index.len(), state.interest.len());
+            (revision, oldest, objects, watches, state.tail.bytes(), state.damaged.len())
         };
         let mut gauge = |name: &str, help: &str, unit: Option<&Unit>, value: u64| {
             let value = ConstGauge::new(value);
@@ -41,6 +42,8 @@ impl<P: Payload> Collector for StateReader<P> {
         let help = "Oldest revision from which a watch can start.";
         gauge("portolan_store_oldest_revision", help, None, oldest)?;
         gauge("portolan_store_objects", "Objects in the store.", None, objects as u64)?;
+        let help = "Stored objects that cannot be read, and are left out until they are restored or deleted.";
+        gauge("portolan_store_damaged_values", help, None, damaged as u64)?;
         gauge("portolan_store_watches", "Open watches of the store.", None, watches as u64)?;
         let help = "Memory that only the history of writes holds.";
         gauge("portolan_store_history", help, Some(&Unit::Bytes), bytes as u64)

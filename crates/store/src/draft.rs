@@ -8,6 +8,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use crate::batch::{Batch, CommitError, Guard, Write};
+use crate::damage::DamagedValue;
 use crate::state::SharedState;
 use crate::versioned::{Event, Payload, Revision, Versioned};
 
@@ -30,7 +31,7 @@ impl<'a, P: Payload> Draft<'a, P> {
     /// Adds a batch. Returns the range of its events in [`Draft::into_events`].
     ///
     /// # Errors
-    /// [`CommitError::Conflict`]; the draft is then unchanged.
+    /// [`CommitError::Conflict`] or [`CommitError::Damaged`]; the draft is then unchanged.
     pub(crate) fn add(&mut self, batch: Batch<P>) -> Result<Range<usize>, CommitError<P>> {
         for guard in &batch.guards {
             self.check(guard)?;
@@ -57,11 +58,20 @@ impl<'a, P: Payload> Draft<'a, P> {
         }
     }
 
+    /// The damaged value of a key that no drafted event has deleted.
+    fn damaged(&self, key: &str) -> Option<DamagedValue> {
+        let state = self.shared.state.read();
+        state.damaged.get(key).filter(|_| !self.changed.contains_key(key)).cloned()
+    }
+
     fn check(&self, guard: &Guard) -> Result<(), CommitError<P>> {
         let (key, want) = match guard {
             Guard::Absent(key) => (key, None),
             Guard::Unchanged(key, revision) => (key, Some(*revision)),
         };
+        if let Some(damaged) = self.damaged(key) {
+            return Err(CommitError::Damaged(damaged));
+        }
         let current = self.current(key);
         if current.as_ref().map(|value| value.modified) == want {
             return Ok(());
@@ -71,8 +81,12 @@ impl<'a, P: Payload> Draft<'a, P> {
 
     fn write(&mut self, write: Write<P>) -> Result<(), CommitError<P>> {
         let previous = self.current(write.key());
+        let damaged = self.damaged(write.key());
         let revision = self.revision.next();
         let (key, current) = match write {
+            Write::Put(..) if let Some(damaged) = &damaged => {
+                return Err(CommitError::Damaged(damaged.clone()));
+            }
             Write::Put(key, mut value) => {
                 value.stamp(revision);
                 // Reuse the allocation of the key.
@@ -81,7 +95,7 @@ impl<'a, P: Payload> Draft<'a, P> {
                 let value = Arc::new(value);
                 (Arc::clone(&key), Some(Versioned { key, value, created, modified: revision }))
             }
-            Write::Delete(key) if previous.is_none() => {
+            Write::Delete(key) if previous.is_none() && damaged.is_none() => {
                 return Err(CommitError::Conflict { key, current: None });
             }
             Write::Delete(key) => (key, None),
@@ -96,7 +110,11 @@ impl<'a, P: Payload> Draft<'a, P> {
     fn undo(&mut self, start: usize) {
         for event in self.events.drain(start..).rev() {
             self.revision = event.revision.previous();
-            self.changed.insert(Arc::clone(&event.key), event.previous.clone());
+            match (&event.current, &event.previous) {
+                // It deleted a damaged value.
+                (None, None) => drop(self.changed.remove(&event.key)),
+                (_, previous) => drop(self.changed.insert(Arc::clone(&event.key), previous.clone())),
+            }
         }
     }
 }

@@ -9,11 +9,19 @@
 //! Reads do not use the database. One thread owns it: batches that arrive during a transaction make up the next one, and
 //! while the store is busy the thread waits a millisecond for more.
 
+mod backup;
 mod checkpointer;
+mod checksum;
+mod compaction;
 mod connection;
 mod database;
 mod error;
+mod files;
+mod load;
+mod newest;
 mod retention;
+mod row;
+mod schema;
 mod writer;
 
 use std::path::Path;
@@ -28,6 +36,7 @@ use crate::options::Options;
 use crate::state::SharedState;
 use crate::versioned::{Event, Payload};
 
+pub use backup::{CopySummary, DatabaseLock, adopt_database, copy_database, lock_database};
 pub use error::OpenError;
 
 use database::Database;
@@ -48,8 +57,13 @@ pub(crate) struct Durable<P> {
 impl<P: Payload> Durable<P> {
     /// Opens or creates the database, reads it into memory and starts the writer. Blocks.
     pub(crate) fn open(path: &Path, options: Options) -> Result<(Self, Arc<SharedState<P>>), OpenError> {
-        let mut database = Database::open(path, &options)?;
-        let (state, retention) = database.load::<P>(&options)?;
+        let (database, state, retention) = Database::open::<P>(path, &options)?;
+        for damaged in state.damaged.values() {
+            tracing::error!(
+                key = &*damaged.key, revision = damaged.revision.0, reason = &*damaged.reason, path = %path.display(),
+                "a stored object is damaged and is left out: restore it with `portolan restore`, or delete it"
+            );
+        }
         let shared = Arc::new(SharedState::new(state));
         let (sender, requests) = mpsc::channel(QUEUE_CAPACITY);
         let writer = DurableWriter::new(database, retention, options.clock, Arc::clone(&shared))?;

@@ -11,6 +11,7 @@
 
 mod batch;
 mod collector;
+mod damage;
 mod draft;
 mod durable;
 mod index;
@@ -25,7 +26,8 @@ mod versioned;
 mod watch;
 
 pub use batch::{Batch, CommitError, Guard, Unavailable, Write};
-pub use durable::OpenError;
+pub use damage::DamagedValue;
+pub use durable::{CopySummary, DatabaseLock, OpenError, adopt_database, copy_database, lock_database};
 pub use options::{Limits, Options};
 pub use read::{Page, Query, ReadError};
 pub use store::Store;

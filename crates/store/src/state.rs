@@ -2,10 +2,12 @@
 //!
 //! Only the writer changes it, through [`SharedState::publish`], and only with events that are durable.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use parking_lot::RwLock;
 
+use crate::damage::DamagedValue;
 use crate::index::Index;
 use crate::interest::Interest;
 use crate::metrics::Metrics;
@@ -19,6 +21,8 @@ pub(crate) struct StoreState<P> {
     pub(crate) interest: Interest,
     /// The newest write.
     pub(crate) revision: Revision,
+    /// Keys with a value that could not be read; they are not in the index.
+    pub(crate) damaged: BTreeMap<Arc<str>, DamagedValue>,
 }
 
 impl<P: Payload> StoreState<P> {
@@ -29,6 +33,7 @@ impl<P: Payload> StoreState<P> {
             tail: Tail::new(revision, limits),
             interest: Interest::default(),
             revision,
+            damaged: BTreeMap::new(),
         }
     }
 
@@ -39,12 +44,20 @@ impl<P: Payload> StoreState<P> {
 
     /// Applies the next event. Does not wake watchers.
     pub(crate) fn apply(&mut self, event: Arc<Event<P>>) {
+        self.set(&event);
+        self.tail.push(event);
+    }
+
+    /// Applies the next event without keeping it as history.
+    pub(crate) fn set(&mut self, event: &Event<P>) {
         match &event.current {
             Some(value) => self.index.put(value.clone()),
             None => self.index.remove(&event.key),
         }
+        if !self.damaged.is_empty() {
+            self.damaged.remove(&event.key);
+        }
         self.revision = event.revision;
-        self.tail.push(event);
     }
 }
 

@@ -1,6 +1,7 @@
 //! The handle to a store.
 
 use std::fmt;
+use std::ops::Bound;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
@@ -10,6 +11,7 @@ use prometheus_client::registry::Registry;
 
 use crate::batch::{Batch, CommitError, Unavailable};
 use crate::collector;
+use crate::damage::DamagedValue;
 use crate::draft::Draft;
 use crate::durable::{Durable, OpenError};
 use crate::options::{Limits, Options};
@@ -70,7 +72,8 @@ impl<P: Payload> Store<P> {
 
     /// Opens the store in the database file `path`, and creates the file and its directory if they do not exist.
     ///
-    /// A restart finds each acknowledged write and the recent history, so that watchers resume. The file is locked against
+    /// A restart finds each acknowledged write and the recent history, so that watchers resume. A damaged value is left out
+    /// and reported by [`Store::damaged_below`]; any other damage, and a log that ends early, is an error. The file is locked against
     /// other processes until the last handle is dropped or [`Store::close`] has returned.
     ///
     /// # Errors
@@ -109,6 +112,18 @@ impl<P: Payload> Store<P> {
         self.shared.state.read().index.get(key).cloned()
     }
 
+    /// The damaged value of a key, if it has one. [`Store::get`] and [`Store::range`] leave such keys out.
+    pub fn damaged(&self, key: &str) -> Option<DamagedValue> {
+        self.shared.state.read().damaged.get(key).cloned()
+    }
+
+    /// The damaged values of keys with a prefix, in key order.
+    pub fn damaged_below(&self, prefix: &str) -> Vec<DamagedValue> {
+        let state = self.shared.state.read();
+        let from = state.damaged.range::<str, _>((Bound::Included(prefix), Bound::Unbounded));
+        from.take_while(|(key, _)| key.starts_with(prefix)).map(|(_, value)| value.clone()).collect()
+    }
+
     /// The values of keys with a prefix, in key order, from one consistent snapshot.
     ///
     /// # Errors
@@ -140,8 +155,8 @@ impl<P: Payload> Store<P> {
     /// Not cancel safe: a batch may be committed although the caller stopped waiting.
     ///
     /// # Errors
-    /// [`CommitError::Conflict`] if a guard fails or a key to delete does not exist; [`CommitError::Unavailable`] if the
-    /// store cannot write. In both cases nothing changes.
+    /// [`CommitError::Conflict`] if a guard fails or a key to delete does not exist; [`CommitError::Damaged`] if the value of
+    /// a key is damaged and is not deleted; [`CommitError::Unavailable`] if the store cannot write. Nothing changes then.
     pub async fn commit(&self, batch: Batch<P>) -> Result<Vec<Event<P>>, CommitError<P>> {
         match &*self.backend {
             Backend::Memory(state) => self.commit_inline(&state.lock(), batch),

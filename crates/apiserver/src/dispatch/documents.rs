@@ -54,9 +54,12 @@ pub(super) fn answer(
 }
 
 fn checks(server: &Server, probe: Probe) -> Vec<Check> {
-    let mut checks = vec![Check { name: "ping", is_healthy: true }];
+    let mut checks = vec![Check::new("ping", true)];
     if probe != Probe::Liveness {
-        checks.push(Check { name: "shutdown", is_healthy: !server.stopping.is_cancelled() });
+        checks.push(Check::new("shutdown", !server.stopping.is_cancelled()));
+        let damaged = server.store.damaged_below("").len();
+        let note = (damaged > 0).then(|| format!("damaged objects are left out: {damaged}, see the log"));
+        checks.push(Check { note, ..Check::new("store", true) });
     }
     checks
 }

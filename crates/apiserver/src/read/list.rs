@@ -27,12 +27,22 @@ pub(crate) async fn list(call: &Call) -> Result<Response<Body>, Status> {
     if options.continue_token.is_empty() {
         super::fresh_enough(&call.server.store, &options.resource_version).await?;
     }
+    warn_of_damage(call);
     let listing = match collect(call, &call.info.namespace, &selection, &options) {
         Ok(listing) => listing,
         Err(ListError::Refused(status)) => return Err(status),
         Err(ListError::Expired { restart }) => return Ok(expired(&restart, reply)),
     };
     Ok(presenter.list(listing))
+}
+
+/// Says that the list is not complete.
+fn warn_of_damage(call: &Call) {
+    let damaged = call.server.store.damaged_below(&call.resource.collection(&call.info.namespace));
+    if let Some(first) = damaged.first() {
+        let (key, count) = (&first.key, damaged.len());
+        call.warn(format!("damaged objects are left out of this list: {count}, the first is {key}"));
+    }
 }
 
 /// The form of one item of a list.

@@ -231,7 +231,12 @@ pub struct DeleteOptions {
     pub uid: Option<String>,
     /// The object must have this resourceVersion.
     pub resource_version: Option<String>,
+    /// `ignoreStoreReadErrorWithClusterBreakingPotential`: the object is damaged, and is deleted all the same.
+    pub ignores_store_read_error: bool,
 }
+
+/// The option for damaged objects.
+const IGNORE_READ_ERROR: &str = "ignoreStoreReadErrorWithClusterBreakingPotential";
 
 impl DeleteOptions {
     /// Parses and validates the options. With a body, the query is ignored.
@@ -252,6 +257,9 @@ impl DeleteOptions {
         }
         if query.non_empty("orphanDependents").is_some() {
             options["orphanDependents"] = json!(query.flag("orphanDependents"));
+        }
+        if query.non_empty(IGNORE_READ_ERROR).is_some() {
+            options[IGNORE_READ_ERROR] = json!(query.flag(IGNORE_READ_ERROR));
         }
         Ok(options)
     }
@@ -278,6 +286,10 @@ impl DeleteOptions {
             }
             (None, None) => None,
         };
+        let ignores_store_read_error = options[IGNORE_READ_ERROR].as_bool().unwrap_or_default();
+        if ignores_store_read_error {
+            errors.extend(forbidden_beside_ignore(options));
+        }
         reject("DeleteOptions", &errors)?;
         let precondition = |name| options["preconditions"][name].as_str().map(str::to_owned);
         Ok(Self {
@@ -287,8 +299,24 @@ impl DeleteOptions {
             legacy_cascade: orphan == Some(false),
             uid: precondition("uid"),
             resource_version: precondition("resourceVersion"),
+            ignores_store_read_error,
         })
     }
+}
+
+/// Options that need the object, which cannot be read (`ValidateIgnoreStoreReadError` in kubernetes
+/// staging/src/k8s.io/apimachinery/pkg/apis/meta/v1/validation/validation.go).
+fn forbidden_beside_ignore(options: &Value) -> impl Iterator<Item = FieldError> + '_ {
+    let fields = ["dryRun", "propagationPolicy", "orphanDependents", "gracePeriodSeconds", "preconditions"];
+    let is_set = |field: &&str| match &options[*field] {
+        Value::Null => false,
+        Value::Array(list) => !list.is_empty(),
+        _ => true,
+    };
+    fields.into_iter().filter(is_set).map(|field| {
+        let detail = format!("cannot be set together with .{field}");
+        FieldError::invalid(IGNORE_READ_ERROR, &json!(true), detail)
+    })
 }
 
 /// The field manager of a write: `fieldManager`, or the user agent up to the first slash.

@@ -6,6 +6,7 @@ use portolan_net::TraceContext;
 use portolan_object::Status;
 use portolan_store::{Batch, CommitError, Unavailable, Versioned};
 
+use crate::damage;
 use crate::record::Record;
 use crate::server::Server;
 
@@ -26,7 +27,16 @@ pub(super) async fn commit(
     match server.store.commit(batch).await {
         Ok(mut events) => Ok(events.pop().and_then(|event| event.current)),
         Err(CommitError::Conflict { .. }) => Err(NotCommitted::Conflict),
-        Err(CommitError::Unavailable { source }) => Err(NotCommitted::Refused(unavailable(&source))),
+        Err(error) => Err(NotCommitted::Refused(refused(error))),
+    }
+}
+
+/// The answer to a write that the store does not accept.
+pub(super) fn refused(error: CommitError<Record>) -> Status {
+    match error {
+        CommitError::Conflict { key, .. } => Status::internal(format!("{key} was changed by another write")),
+        CommitError::Damaged(damaged) => damage::refusal(&damaged),
+        CommitError::Unavailable { source } => unavailable(&source),
     }
 }
 

@@ -13,6 +13,7 @@ use super::{admission, authorization, body, claims, field_validation, namespaces
 use super::{signing_requests, strategy};
 use crate::allocation::Reservation;
 use crate::call::{Call, read_body};
+use crate::damage;
 use crate::negotiate::{BodyType, Offer, Reply};
 use crate::read::Presenter;
 use crate::record::{Change, Record};
@@ -82,7 +83,7 @@ pub(super) async fn insert(
         let claim = prepare(call, &mut candidate, options, manager).await?;
         let name = metadata::name_of(&candidate).to_owned();
         let key = resource.key(&call.info.namespace, &name);
-        let holder = call.server.store.get(&key);
+        let holder = damage::find(&call.server.store, &key)?;
         if holder.is_none() && options.dry_run {
             return Ok(Written::Shown(candidate));
         }

@@ -10,8 +10,9 @@ use serde_json::{Value, json};
 
 use super::commit::{NotCommitted, commit, commit_deletion};
 use super::deletion::{self, Decision};
-use super::{admission, body, claims, metadata, namespaces};
+use super::{admission, body, claims, discard, metadata, namespaces};
 use crate::call::{Call, read_body};
+use crate::damage;
 use crate::negotiate::{BodyType, Offer, Reply};
 use crate::read::{self, ListError, Listing, Presenter, Selection};
 use crate::record::{Change, Record};
@@ -40,6 +41,9 @@ pub(crate) async fn delete(call: &Call, body: Body) -> Result<Response<Body>, St
     let options = read_options(call, body).await?;
     if resource.is("", "namespaces") {
         namespaces::admit_deletion(resource, name)?;
+    }
+    if options.ignores_store_read_error {
+        return discard::discard(call, reply).await;
     }
     warn_of_orphans(call, &options);
     let deleted =
@@ -71,6 +75,10 @@ pub(crate) async fn delete_collection(call: &Call, body: Body) -> Result<Respons
     let reply = Reply::negotiate(&call.headers, &call.query, Offer::Objects)?;
     let presenter = Presenter::new(call, reply)?;
     let options = read_options(call, body).await?;
+    if options.ignores_store_read_error {
+        let detail = "is not allowed with DELETECOLLECTION, try again after removing the option";
+        return Err(discard::invalid_option(detail));
+    }
     let list_options = ListOptions::parse(&call.query, false)?;
     let selection = Selection::parse(&call.resource, &list_options)?;
     let namespace = call.info.namespace.as_str();
@@ -137,7 +145,7 @@ pub(super) async fn remove(
     let (server, resource) = (&call.server, &call.resource);
     let key = resource.key(namespace, name);
     for _ in 0..MAX_ATTEMPTS {
-        let Some(item) = server.store.get(&key) else { return Ok(None) };
+        let Some(item) = damage::find(&server.store, &key)? else { return Ok(None) };
         let mut old = resource.value(&item);
         admission::admit_deletion(call, options.dry_run, &old).await?;
         resource.strategy().prepare_for_delete(&mut old, &call.timestamp());
@@ -175,7 +183,7 @@ fn tried(decision: Decision, old: Value) -> Deleted {
 }
 
 /// The `Status` for a deleted object.
-fn success(call: &Call, object: &Value) -> Value {
+pub(super) fn success(call: &Call, object: &Value) -> Value {
     let mut details = json!({ "name": metadata::name_of(object), "kind": call.resource.plural });
     if !call.resource.kind.group.is_empty() {
         details["group"] = json!(call.resource.kind.group);

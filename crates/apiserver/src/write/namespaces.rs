@@ -7,6 +7,7 @@ use portolan_object::status::Cause;
 use portolan_store::Store;
 use serde_json::Value;
 
+use crate::damage;
 use crate::record::Record;
 use crate::resources::Resource;
 
@@ -28,7 +29,8 @@ pub(super) fn admit_content(
     if namespace.is_empty() || !resource.is_namespaced {
         return Ok(());
     }
-    let found = store.get(&key(namespace)).ok_or_else(|| Status::not_found("", "namespaces", namespace))?;
+    let found = damage::find(store, &key(namespace))?;
+    let found = found.ok_or_else(|| Status::not_found("", "namespaces", namespace))?;
     if !found.value.summary().is_deleting {
         return Ok(());
     }

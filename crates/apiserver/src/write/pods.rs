@@ -13,6 +13,7 @@ use super::target::WriteTarget;
 use super::update::{Modification, UpdatedObject, modify};
 use super::{body, delete};
 use crate::call::{Call, read_body};
+use crate::damage;
 use crate::negotiate::{BodyType, Offer, Reply};
 use crate::request::options::{DeleteOptions, WriteKind, WriteOptions};
 use crate::respond::{self, Body};
@@ -82,7 +83,7 @@ pub(crate) async fn evict(call: &Call, body: Body) -> Result<Response<Body>, Sta
     let sent = eviction.get("deleteOptions").filter(|options| options.is_object());
     let options = DeleteOptions::parse(&call.query, sent)?;
     let (resource, info) = (&call.resource, &call.info);
-    let found = call.server.store.get(&resource.key(&info.namespace, &info.name));
+    let found = damage::find(&call.server.store, &resource.key(&info.namespace, &info.name))?;
     let pod = resource.value(&found.ok_or_else(|| resource.not_found(&info.name))?);
     if !matches!(pod["status"]["phase"].as_str(), Some("Succeeded" | "Failed" | "Pending")) {
         check_budgets(call, &pod)?;

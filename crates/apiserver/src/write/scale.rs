@@ -14,6 +14,7 @@ use super::target::WriteTarget;
 use super::update::{Modification, UpdatedObject, modify};
 use super::{apply, body, field_validation, metadata};
 use crate::call::{Call, read_body};
+use crate::damage;
 use crate::negotiate::{BodyType, Offer, PatchType, Reply};
 use crate::read::Presenter;
 use crate::request::options::{WriteKind, WriteOptions};
@@ -104,7 +105,7 @@ pub(crate) fn get(call: &Call) -> Result<Response<Body>, Status> {
     let (resource, info) = (&call.resource, &call.info);
     let reply = Reply::negotiate(&call.headers, &call.query, Offer::Objects)?;
     let presenter = Presenter::new(call, reply)?;
-    let found = call.server.store.get(&resource.key(&info.namespace, &info.name));
+    let found = damage::find(&call.server.store, &resource.key(&info.namespace, &info.name))?;
     let item = found.ok_or_else(|| resource.not_found(&info.name))?;
     let object = resource.value(&item);
     if let Some(path) = unset_path(resource, &object) {

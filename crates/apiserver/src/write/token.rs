@@ -8,6 +8,7 @@ use super::body;
 use crate::access::CoreObjects;
 use crate::auth::token_request::Issuance;
 use crate::call::{Call, read_body};
+use crate::damage;
 use crate::negotiate::{BodyType, Offer, Reply};
 use crate::respond::{self, Body};
 
@@ -18,7 +19,7 @@ pub(crate) async fn issue(call: &Call, body: Body) -> Result<Response<Body>, Sta
     let bytes = read_body(body).await?;
     let kind = GroupVersionKind::new("authentication.k8s.io", "v1", "TokenRequest");
     let decoded = body::typed(&kind, builtin::schema(&kind), &bytes, BodyType::from_headers(&call.headers)?)?;
-    let found = server.store.get(&resource.key(&info.namespace, &info.name));
+    let found = damage::find(&server.store, &resource.key(&info.namespace, &info.name))?;
     let account = Object(resource.value(&found.ok_or_else(|| resource.not_found(&info.name))?));
     let Some(issuer) = server.authentication.issuer() else {
         return Err(Status::new(503, "ServiceUnavailable", "this server signs no service account tokens"));

@@ -13,6 +13,7 @@ use super::target::WriteTarget;
 use super::{admission, body, claims, field_validation, generation, namespaces, signing_requests, strategy};
 use crate::allocation::Reservation;
 use crate::call::{Call, read_body};
+use crate::damage;
 use crate::negotiate::{BodyType, Offer, Reply};
 use crate::read::Presenter;
 use crate::record::{Change, Record};
@@ -92,7 +93,7 @@ pub(super) async fn modify(
     let key = resource.key(&call.info.namespace, &call.info.name);
     for _ in 0..MAX_ATTEMPTS {
         call.interrupt.check()?;
-        let Some(item) = call.server.store.get(&key) else { return Ok(None) };
+        let Some(item) = damage::find(&call.server.store, &key)? else { return Ok(None) };
         let old = resource.value(&item);
         let new = updated.updated_object(call, &old)?;
         let (new, claim) = prepare(call, change, &old, new).await?;

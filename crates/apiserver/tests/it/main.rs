@@ -13,6 +13,7 @@ mod bounds;
 mod cluster;
 mod credentials;
 mod custom;
+mod damage;
 mod definitions;
 mod delete;
 mod forms;

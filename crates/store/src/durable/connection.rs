@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 
 /// Time to wait for another tool that has the file locked.
@@ -23,6 +24,21 @@ pub(super) fn connect(path: &Path) -> rusqlite::Result<Connection> {
     let connection = Connection::open_with_flags(path, flags)?;
     connection.busy_timeout(BUSY_TIMEOUT)?;
     Ok(connection)
+}
+
+/// Whether closing the last connection copies the log into the database and removes it. Not before the log was checked: a
+/// damaged one would be gone.
+pub(super) fn keep_log_on_close(connection: &Connection, keep: bool) -> rusqlite::Result<()> {
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, keep).map(drop)
+}
+
+/// SQLite's own check of the pages of a file.
+///
+/// # Errors
+/// The first inconsistency.
+pub(super) fn quick_check(connection: &Connection) -> rusqlite::Result<Result<(), String>> {
+    let answer: String = connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
+    Ok(if answer == "ok" { Ok(()) } else { Err(answer) })
 }
 
 /// Copies the write-ahead log into the database file.

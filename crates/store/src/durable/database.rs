@@ -4,65 +4,41 @@
 //! at that revision, later ones are history. An append is one insert, opening is one scan in revision order, and compaction
 //! deletes superseded rows.
 
-use std::fs::{File, OpenOptions, TryLockError};
-use std::io::Write;
-use std::os::unix::fs::OpenOptionsExt;
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
-use rusqlite::{Connection, Row, TransactionBehavior, params};
+use rusqlite::{Connection, params};
 
-use super::connection::{Checkpoint, checkpoint, connect};
+use super::checksum::{Position, RowChecksum, RowHeader, StoreId};
+use super::compaction::{advance, compact};
+use super::connection::{Checkpoint, checkpoint, connect, keep_log_on_close, quick_check};
 use super::error::OpenError;
+use super::files::{LOCK_POLL_INTERVAL, create, length, lock, reserve, with_suffix};
+use super::load::{Loaded, load};
+use super::newest::{self, Found, Newest, NewestFile};
 use super::retention::Retention;
+use super::row::to_sql;
+use super::schema::{self, Format};
 use crate::options::Options;
 use crate::state::StoreState;
-use crate::versioned::{Event, Payload, Revision, Versioned};
+use crate::versioned::{Event, Payload, Revision};
 
-/// `PRAGMA application_id`: "Port" in ASCII.
-const APPLICATION: i64 = 0x506f_7274;
-/// `PRAGMA user_version`: the format that this version writes.
-const FORMAT: i64 = 1;
-/// Page size. Most objects share a page with their neighbours, which keeps the log short; with SQLite's default of 4096
-/// bytes each would need its own pages. Existing files keep their page size.
-const PAGE_BYTES: i64 = 8192;
-/// Initial length of the write-ahead log in bytes: more than it grows while the background keeps up.
-const RESERVED_LOG_BYTES: u64 = 6 << 20;
-/// Attempts to take the lock, and the pause between them. A child process that is being started holds copies of all open
-/// files until it calls exec, and with them a lock that its parent has released.
-const MAX_LOCK_POLLS: u32 = 20;
-const LOCK_POLL_INTERVAL: Duration = Duration::from_millis(10);
-
-const SCHEMA: &str = "
-    CREATE TABLE log (
-        revision INTEGER PRIMARY KEY,
-        key      TEXT NOT NULL,
-        created  INTEGER NOT NULL, -- revision that created the key; 0 when this row deletes it
-        previous INTEGER NOT NULL, -- revision of the value before; 0 when there was none
-        written  INTEGER NOT NULL, -- milliseconds since the Unix epoch
-        value    BLOB              -- NULL when this row deletes the key
-    ) STRICT;
-    CREATE TABLE position (name TEXT PRIMARY KEY, revision INTEGER NOT NULL) STRICT, WITHOUT ROWID;
-    INSERT INTO position VALUES ('compacted', 0);
-";
-const APPEND: &str = "INSERT INTO log VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
-const LOAD: &str = "SELECT revision, key, created, previous, written, value FROM log ORDER BY revision";
-const COMPACTED: &str = "SELECT revision FROM position WHERE name = 'compacted'";
-const COMPACT: [&str; 3] = [
-    "DELETE FROM log WHERE revision IN (SELECT previous FROM log WHERE revision > ?1 AND revision <= ?2)",
-    "DELETE FROM log WHERE revision > ?1 AND revision <= ?2 AND value IS NULL",
-    "UPDATE position SET revision = ?2 WHERE name = 'compacted' AND revision = ?1",
-];
+const APPEND: &str = "INSERT INTO log VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
+/// Revisions that are left out when writes were lost or a backup is restored: clients that have seen later revisions then
+/// get the answer that theirs are too old, and list again. As `etcdutl snapshot restore --bump-revision`.
+pub(super) const REVISION_STEP: u64 = 1_000_000_000;
 
 /// The open database, locked against other processes.
 pub(super) struct Database {
     connection: Connection,
     path: PathBuf,
-    /// Rows up to this revision are state, later ones are history.
-    compacted: Revision,
+    store: StoreId,
+    position: Position,
+    newest: NewestFile,
     /// Length of the write-ahead log after the last commit.
     log_pages: Arc<AtomicUsize>,
     page_bytes: u64,
@@ -73,35 +49,52 @@ pub(super) struct Database {
 /// One write to append.
 pub(super) struct LogEntry<'a, P> {
     pub(super) event: &'a Event<P>,
+    /// Revision of the value before; zero when there was none.
+    pub(super) previous: Revision,
     pub(super) value: Option<&'a Bytes>,
 }
 
 impl Database {
-    /// Opens the file, or creates it with its directory.
-    pub(super) fn open(path: &Path, options: &Options) -> Result<Self, OpenError> {
+    /// Opens the file, or creates it with its directory. Reads and checks everything.
+    pub(super) fn open<P: Payload>(
+        path: &Path,
+        options: &Options,
+    ) -> Result<(Self, StoreState<P>, Retention), OpenError> {
         let lock = lock(path, || std::thread::sleep(LOCK_POLL_INTERVAL))?;
+        let known = newest::read(path).map_err(|error| OpenError::from_io(&newest::path(path), error))?;
+        check_files(path, known)?;
         create(path)?;
         let failed = |error| OpenError::from_sqlite(path, error);
+        let damaged = |error| OpenError::from_damaged(path, error);
         let mut connection = connect(path).map_err(failed)?;
-        if is_new(&connection, path)? {
-            format(&mut connection).map_err(failed)?;
-        }
-        configure(&connection, options).map_err(failed)?;
-        let log_pages = Arc::new(AtomicUsize::new(0));
-        let pages = Arc::clone(&log_pages);
-        // Replaces SQLite's automatic checkpoints, which would run inside a commit.
-        let hook = move |_: &mut rusqlite::hooks::Wal, length: std::ffi::c_int| {
-            pages.store(usize::try_from(length).unwrap_or_default(), Ordering::Relaxed);
-            Ok(())
+        keep_log_on_close(&connection, true).map_err(failed)?;
+        let known = match schema::recognize(&connection, path)? {
+            Format::Current => known,
+            Format::Empty => {
+                schema::format(&mut connection).map_err(failed)?;
+                Found::Missing
+            }
+            Format::WithoutChecksums => upgrade(&mut connection, path, options)?,
         };
-        connection.wal_hook(Some(hook)).map_err(failed)?;
-        let compacted = connection.query_row(COMPACTED, [], |row| revision(row, 0)).map_err(failed)?;
+        configure(&connection, options).map_err(damaged)?;
+        let (store, mut position) = schema::position(&connection, path)?;
+        let mut loaded = read_and_check::<P>(&connection, path, (store, position), known, options)?;
+        if known == Found::Accepted {
+            position = accept(&connection, (store, position), loaded.newest.revision).map_err(failed)?;
+            loaded = load(&connection, path, (store, position), known, options)?;
+        }
+        let newest = NewestFile::start(path, &loaded.newest)
+            .map_err(|error| OpenError::from_io(&newest::path(path), error))?;
+        keep_log_on_close(&connection, false).map_err(failed)?;
+        let log_pages = note_log_pages(&mut connection).map_err(failed)?;
         let page_bytes =
             connection.pragma_query_value(None, "page_size", |row| row.get::<_, i64>(0)).map_err(failed)?;
         let page_bytes = u64::try_from(page_bytes).unwrap_or_default();
         // The log file exists after the first read.
         reserve(path);
-        Ok(Self { connection, path: path.to_owned(), compacted, log_pages, page_bytes, _lock: lock })
+        let path = path.to_owned();
+        let database = Self { connection, path, store, position, newest, log_pages, page_bytes, _lock: lock };
+        Ok((database, loaded.state, loaded.retention))
     }
 
     pub(super) fn path(&self) -> &Path {
@@ -117,27 +110,6 @@ impl Database {
         self.log_pages() as u64 * self.page_bytes
     }
 
-    /// Reads the state and the history.
-    pub(super) fn load<P: Payload>(
-        &mut self,
-        options: &Options,
-    ) -> Result<(StoreState<P>, Retention), OpenError> {
-        let failed = |error| OpenError::from_sqlite(&self.path, error);
-        let mut loader = StateLoader {
-            path: &self.path,
-            compacted: self.compacted,
-            state: StoreState::new(self.compacted, options.limits),
-            retention: Retention::new(options),
-        };
-        let mut statement = self.connection.prepare(LOAD).map_err(failed)?;
-        let mut rows = statement.query([]).map_err(failed)?;
-        while let Some(row) = rows.next().map_err(failed)? {
-            let row = LogRow::read(row).map_err(failed)?;
-            loader.take(row)?;
-        }
-        Ok((loader.state, loader.retention))
-    }
-
     /// Appends writes in one transaction, and compacts some of the history before `horizon` in it.
     ///
     /// A failure changes nothing.
@@ -150,34 +122,56 @@ impl Database {
         let written = i64::try_from(now.as_millis()).unwrap_or(i64::MAX);
         // Twice the growth, so that a backlog shrinks under load, in short steps.
         let steps = 2 * entries.len() as u64 + 8;
-        let compacted = horizon.min(Revision(self.compacted.0 + steps)).max(self.compacted);
-        transaction(&self.connection, |connection| {
+        let horizon = horizon.min(Revision(self.position.compacted.0 + steps));
+        let (store, position) = (self.store, self.position);
+        let mut newest = None;
+        self.position = transaction(&self.connection, |connection| {
             let mut insert = connection.prepare_cached(APPEND)?;
-            for LogEntry { event, value } in entries {
-                let created = event.current.as_ref().map_or(0, |value| to_sql(value.created));
-                let previous = event.previous.as_ref().map_or(0, |value| to_sql(value.modified));
-                let value = value.map(|bytes| &bytes[..]);
-                insert.execute(params![
-                    to_sql(event.revision),
-                    &*event.key,
-                    created,
-                    previous,
+            for LogEntry { event, previous, value } in entries {
+                let header = RowHeader {
+                    revision: event.revision,
+                    key: &event.key,
+                    created: event.current.as_ref().map_or(Revision::default(), |value| value.created),
+                    previous: *previous,
                     written,
-                    value
+                    has_value: value.is_some(),
+                };
+                let value = value.map(|bytes| &bytes[..]);
+                let checksum = RowChecksum::of(store, &header, value.unwrap_or_default());
+                insert.execute(params![
+                    to_sql(header.revision),
+                    header.key,
+                    to_sql(header.created),
+                    to_sql(header.previous),
+                    written,
+                    value,
+                    checksum.to_sql()
                 ])?;
+                newest = Some(Newest { store, revision: header.revision, row: Some(checksum) });
             }
-            compact(connection, self.compacted, compacted)
+            compact(connection, store, position, horizon)
         })?;
-        self.compacted = compacted;
+        self.note_newest(newest);
         Ok(())
+    }
+
+    /// Notes the newest commit beside the database. If that fails, later damage of the log may stay unnoticed; the commit
+    /// itself is durable.
+    fn note_newest(&mut self, newest: Option<Newest>) {
+        let Some(newest) = newest else { return };
+        if let Err(error) = self.newest.write(&newest) {
+            let path = newest::path(&self.path);
+            tracing::warn!(path = %path.display(), %error, "the newest revision cannot be noted");
+        }
     }
 
     /// Frees as much space as possible after the disk was full.
     pub(super) fn free_space(&mut self, horizon: Revision) -> rusqlite::Result<()> {
         checkpoint(&self.connection, Checkpoint::Truncate)?;
-        if horizon > self.compacted {
-            transaction(&self.connection, |connection| compact(connection, self.compacted, horizon))?;
-            self.compacted = horizon;
+        if horizon > self.position.compacted {
+            let (store, position) = (self.store, self.position);
+            self.position =
+                transaction(&self.connection, |connection| compact(connection, store, position, horizon))?;
             checkpoint(&self.connection, Checkpoint::Truncate)?;
         }
         Ok(())
@@ -188,94 +182,87 @@ impl Database {
         checkpoint(&self.connection, Checkpoint::Passive)
     }
 
-    /// Closes the database and leaves a single file.
+    /// Closes the database and leaves no log.
     pub(super) fn close(self) -> rusqlite::Result<()> {
         checkpoint(&self.connection, Checkpoint::Truncate)?;
+        if let Err(error) = self.newest.sync() {
+            tracing::warn!(path = %self.path.display(), %error, "the newest revision is not synced");
+        }
         self.connection.close().map_err(|(_, error)| error)
     }
 }
 
-/// Locks the database against other processes until the result is dropped or the process ends. Calls `pause` between two
-/// attempts.
-pub(super) fn lock(path: &Path, mut pause: impl FnMut()) -> Result<File, OpenError> {
+/// Checks, before SQLite opens and maybe changes them, that no file is missing.
+pub(super) fn check_files(path: &Path, known: Found) -> Result<(), OpenError> {
     let failed = |error| OpenError::from_io(path, error);
-    if let Some(directory) = path.parent() {
-        std::fs::create_dir_all(directory).map_err(failed)?;
+    if known == Found::Accepted || path.is_dir() || length(path).map_err(failed)? > 0 {
+        return Ok(());
     }
-    let mut name = path.as_os_str().to_owned();
-    name.push(".lock");
-    let file = private().open(name).map_err(failed)?;
-    for _ in 0..MAX_LOCK_POLLS {
-        match file.try_lock() {
-            Ok(()) => return Ok(file),
-            Err(TryLockError::WouldBlock) => pause(),
-            Err(TryLockError::Error(error)) => return Err(failed(error)),
-        }
-    }
-    Err(OpenError::Locked { path: path.to_owned() })
-}
-
-/// Creates the file unless it exists, readable by its owner only because objects hold secrets. SQLite gives its other files
-/// the same mode.
-fn create(path: &Path) -> Result<(), OpenError> {
-    let failed = |error| OpenError::from_io(path, error);
-    private().open(path).map_err(failed)?;
-    let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    File::open(directory).and_then(|directory| directory.sync_all()).map_err(failed)
-}
-
-fn private() -> OpenOptions {
-    let mut options = OpenOptions::new();
-    options.read(true).write(true).create(true).truncate(false).mode(0o600);
-    options
-}
-
-/// Whether the file is still empty.
-fn is_new(connection: &Connection, path: &Path) -> Result<bool, OpenError> {
-    let failed = |error| OpenError::from_sqlite(path, error);
-    let number = |sql| connection.query_row(sql, [], |row| row.get::<_, i64>(0)).map_err(failed);
-    let application = number("PRAGMA application_id")?;
-    let found = number("PRAGMA user_version")?;
-    let is_empty = number("SELECT count(*) FROM sqlite_schema")? == 0;
-    match (application, found) {
-        (0, 0) if is_empty => Ok(true),
-        (APPLICATION, FORMAT) => Ok(false),
-        (APPLICATION, _) => Err(OpenError::Version { path: path.to_owned(), found, supported: FORMAT }),
-        _ => Err(OpenError::Foreign { path: path.to_owned() }),
-    }
-}
-
-fn format(connection: &mut Connection) -> rusqlite::Result<()> {
-    connection.pragma_update(None, "page_size", PAGE_BYTES)?;
-    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    transaction.execute_batch(SCHEMA)?;
-    transaction.pragma_update(None, "application_id", APPLICATION)?;
-    transaction.pragma_update(None, "user_version", FORMAT)?;
-    transaction.commit()
-}
-
-/// Extends the write-ahead log with zeros before the first write, to the length at which it usually starts over. A commit
-/// then overwrites blocks instead of extending the file, so the file system has no metadata to journal; that is a fifth of
-/// the cost of a small write. SQLite ignores bytes after its last valid frame.
-///
-/// Best effort: if it fails, the log grows as usual.
-fn reserve(path: &Path) {
-    let mut name = path.as_os_str().to_owned();
-    name.push("-wal");
-    let extend = || {
-        let mut log = OpenOptions::new().append(true).open(&name)?;
-        let length = log.metadata()?.len();
-        let zeros = vec![0; usize::try_from(RESERVED_LOG_BYTES.saturating_sub(length)).unwrap_or_default()];
-        let written = log.write_all(&zeros).and_then(|()| log.sync_data());
-        if written.is_err() {
-            // The disk is nearly full: give the space back.
-            log.set_len(length)?;
-        }
-        written
+    let log = with_suffix(path, "-wal");
+    let what = match known {
+        Found::Known(newest) if newest.revision > Revision::default() => newest::path(path),
+        Found::Damaged => newest::path(path),
+        _ if length(&log).map_err(failed)? > 0 => log,
+        _ => return Ok(()),
     };
-    if let Err(error) = extend() {
-        tracing::debug!(path = %path.display(), %error, "the write-ahead log was not extended in advance");
+    Err(OpenError::corrupt(path, format!("it is missing or empty, and {} is not", what.display())))
+}
+
+/// Reads everything, while another thread lets SQLite check the pages.
+pub(super) fn read_and_check<P: Payload>(
+    connection: &Connection,
+    path: &Path,
+    position: (StoreId, Position),
+    known: Found,
+    options: &Options,
+) -> Result<Loaded<P>, OpenError> {
+    let check = || {
+        let failed = |error| OpenError::from_damaged(path, error);
+        let checked = connect(path).and_then(|connection| quick_check(&connection)).map_err(failed)?;
+        checked.map_err(|reason| OpenError::corrupt(path, reason))
+    };
+    std::thread::scope(|scope| {
+        let checker = scope.spawn(check);
+        let loaded = load::<P>(connection, path, position, known, options)?;
+        let panicked = |_| Err(OpenError::corrupt(path, "the check of its pages panicked"));
+        checker.join().unwrap_or_else(panicked)?;
+        Ok(loaded)
+    })
+}
+
+/// Upgrades a file of the previous format. Its newest revision is noted first, so that a file of this format never lacks it.
+fn upgrade(connection: &mut Connection, path: &Path, options: &Options) -> Result<Found, OpenError> {
+    let failed = |error| OpenError::from_damaged(path, error);
+    configure(connection, options).map_err(failed)?;
+    if let Err(reason) = quick_check(connection).map_err(failed)? {
+        return Err(OpenError::corrupt(path, reason));
     }
+    schema::upgrade(connection, path, |newest| NewestFile::start(path, newest).map(drop))?;
+    tracing::info!(path = %path.display(), "the store was upgraded: each object has a checksum now");
+    newest::read(path).map_err(|error| OpenError::from_io(&newest::path(path), error))
+}
+
+/// Goes on with what the database holds, at a later revision.
+fn accept(
+    connection: &Connection,
+    (store, position): (StoreId, Position),
+    newest: Revision,
+) -> rusqlite::Result<Position> {
+    let next = Revision(newest.0.saturating_add(REVISION_STEP));
+    tracing::warn!(found = newest.0, next = next.0, "the store goes on without the writes that were lost");
+    transaction(connection, |connection| advance(connection, store, position, newest, next))
+}
+
+/// Follows the length of the log. This replaces SQLite's automatic checkpoints, which would run inside a commit.
+fn note_log_pages(connection: &mut Connection) -> rusqlite::Result<Arc<AtomicUsize>> {
+    let log_pages = Arc::new(AtomicUsize::new(0));
+    let pages = Arc::clone(&log_pages);
+    let hook = move |_: &mut rusqlite::hooks::Wal, length: std::ffi::c_int| {
+        pages.store(usize::try_from(length).unwrap_or_default(), Ordering::Relaxed);
+        Ok(())
+    };
+    connection.wal_hook(Some(hook))?;
+    Ok(log_pages)
 }
 
 fn configure(connection: &Connection, options: &Options) -> rusqlite::Result<()> {
@@ -293,106 +280,17 @@ fn configure(connection: &Connection, options: &Options) -> rusqlite::Result<()>
 
 /// Runs `work` in one transaction. Unlike rusqlite's transaction, the statements that begin and end it stay prepared; for a
 /// small write, preparing them is a large part of the time that is not spent on the disk.
-fn transaction(
+pub(super) fn transaction<T>(
     connection: &Connection,
-    work: impl FnOnce(&Connection) -> rusqlite::Result<()>,
-) -> rusqlite::Result<()> {
+    work: impl FnOnce(&Connection) -> rusqlite::Result<T>,
+) -> rusqlite::Result<T> {
     connection.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
-    let done = work(connection).and_then(|()| connection.prepare_cached("COMMIT")?.execute([]).map(drop));
+    let done =
+        work(connection).and_then(|result| connection.prepare_cached("COMMIT")?.execute([]).map(|_| result));
     // After some failures, such as a full disk, SQLite has rolled back already. If a rollback fails, the next transaction
     // reports it; this one reports the cause.
     if done.is_err() && !connection.is_autocommit() {
         let _ = connection.execute_batch("ROLLBACK");
     }
     done
-}
-
-fn compact(connection: &Connection, from: Revision, to: Revision) -> rusqlite::Result<()> {
-    if to > from {
-        for statement in COMPACT {
-            connection.prepare_cached(statement)?.execute(params![to_sql(from), to_sql(to)])?;
-        }
-    }
-    Ok(())
-}
-
-/// One row of the log.
-struct LogRow {
-    revision: Revision,
-    key: String,
-    created: Revision,
-    previous: Revision,
-    written: Duration,
-    value: Option<Bytes>,
-}
-
-impl LogRow {
-    fn read(row: &Row<'_>) -> rusqlite::Result<Self> {
-        Ok(Self {
-            revision: revision(row, 0)?,
-            key: row.get(1)?,
-            created: revision(row, 2)?,
-            previous: revision(row, 3)?,
-            written: Duration::from_millis(row.get::<_, i64>(4)?.try_into().unwrap_or_default()),
-            value: row.get_ref(5)?.as_blob_or_null()?.map(Bytes::copy_from_slice),
-        })
-    }
-}
-
-/// Builds the state from the rows read so far.
-struct StateLoader<'a, P> {
-    path: &'a Path,
-    compacted: Revision,
-    state: StoreState<P>,
-    retention: Retention,
-}
-
-impl<P: Payload> StateLoader<'_, P> {
-    fn take(&mut self, row: LogRow) -> Result<(), OpenError> {
-        let previous = self.state.index.get(&row.key).cloned();
-        let is_history = row.revision > self.compacted;
-        if is_history && row.revision != self.state.revision.next() {
-            return Err(self.corrupt(format!("revision {} is missing", self.state.revision.next())));
-        }
-        if is_history && previous.as_ref().map_or(0, |value| value.modified.0) != row.previous.0 {
-            return Err(
-                self.corrupt(format!("the value of {} before revision {} is missing", row.key, row.revision))
-            );
-        }
-        let key = previous.as_ref().map_or_else(|| row.key.into(), |value| Arc::clone(&value.key));
-        let current = match row.value {
-            None => None,
-            Some(bytes) => {
-                let value = P::decode(bytes, row.revision).map_err(|source| OpenError::Payload {
-                    path: self.path.to_owned(),
-                    key: key.to_string(),
-                    revision: row.revision,
-                    source,
-                })?;
-                let (key, value) = (Arc::clone(&key), Arc::new(value));
-                Some(Versioned { key, value, created: row.created, modified: row.revision })
-            }
-        };
-        if is_history {
-            self.state.apply(Arc::new(Event { revision: row.revision, key, current, previous }));
-            self.retention.note(row.written, row.revision);
-        } else if let Some(value) = current {
-            self.state.index.put(value);
-        }
-        Ok(())
-    }
-
-    fn corrupt(&self, reason: String) -> OpenError {
-        OpenError::Corrupt { path: self.path.to_owned(), reason }
-    }
-}
-
-fn revision(row: &Row<'_>, column: usize) -> rusqlite::Result<Revision> {
-    let number: i64 = row.get(column)?;
-    let out_of_range = |_| rusqlite::Error::IntegralValueOutOfRange(column, number);
-    number.try_into().map(Revision).map_err(out_of_range)
-}
-
-fn to_sql(revision: Revision) -> i64 {
-    i64::try_from(revision.0).expect("a revision cannot exceed i64::MAX in practice")
 }

@@ -4,9 +4,9 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use rusqlite::ErrorCode;
+use rusqlite::ffi::SQLITE_IOERR_SHORT_READ;
 
 use crate::batch::Unavailable;
-use crate::versioned::{PayloadError, Revision};
 
 /// Why a durable store cannot be opened. The file is unchanged.
 #[derive(Debug, thiserror::Error)]
@@ -47,6 +47,13 @@ pub enum OpenError {
         supported: i64,
     },
 
+    /// The file has the previous format.
+    #[error("{} has the store format of an earlier version: start `portolan server` on it once, which upgrades it", path.display())]
+    Outdated {
+        /// The database file.
+        path: PathBuf,
+    },
+
     /// The file is a database, but not a store.
     #[error("{} is a database of another program: choose another directory", path.display())]
     Foreign {
@@ -55,7 +62,7 @@ pub enum OpenError {
     },
 
     /// The file is damaged.
-    #[error("{} is damaged ({reason}): restore it from a backup, or move it away to start with an empty store", path.display())]
+    #[error("{} is damaged ({reason}): restore it with `portolan restore`, or move its directory away to start with an empty store", path.display())]
     Corrupt {
         /// The database file.
         path: PathBuf,
@@ -70,22 +77,19 @@ pub enum OpenError {
         path: PathBuf,
     },
 
-    /// A stored value cannot be read.
+    /// The log ends early, or it is unknown whether it does.
     #[error(
-        "{} holds a value of {key} that cannot be read: \
-         run the version that wrote it, or restore the file from a backup",
-        path.display()
+        "{} is damaged ({reason}): restore it with `portolan restore`, or accept that writes are lost with \
+         `echo accept > {}`",
+        path.display(), beside.display()
     )]
-    Payload {
+    Incomplete {
         /// The database file.
         path: PathBuf,
-        /// The key.
-        key: String,
-        /// The revision of the value.
-        revision: Revision,
-        /// Cause.
-        #[source]
-        source: PayloadError,
+        /// What is missing.
+        reason: String,
+        /// The file that holds the newest revision.
+        beside: PathBuf,
     },
 
     /// Any other failure.
@@ -124,6 +128,26 @@ impl OpenError {
             Some(ErrorCode::DiskFull) => Self::Full { path },
             _ => Self::Failed { path, source: Box::new(source) },
         }
+    }
+
+    /// An error while a store is read that has been written completely: everything but the system's errors is damage.
+    pub(super) fn from_damaged(path: &Path, source: rusqlite::Error) -> Self {
+        let is_of_the_system = match source.sqlite_error() {
+            // A file that is shorter than it says is damaged, not the disk.
+            Some(error) if error.extended_code == SQLITE_IOERR_SHORT_READ => false,
+            Some(error) => matches!(error.code, ErrorCode::SystemIoFailure | ErrorCode::OutOfMemory),
+            None => false,
+        };
+        match Self::from_sqlite(path, source) {
+            Self::Failed { path, source } if !is_of_the_system => {
+                Self::Corrupt { path, reason: source.to_string() }
+            }
+            other => other,
+        }
+    }
+
+    pub(super) fn corrupt(path: &Path, reason: impl Into<String>) -> Self {
+        Self::Corrupt { path: path.to_owned(), reason: reason.into() }
     }
 }
 

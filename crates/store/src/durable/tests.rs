@@ -6,12 +6,14 @@ use rusqlite::Connection;
 use tempfile::TempDir;
 
 use super::*;
-use crate::durable::database::lock;
+use crate::durable::files::{lock, with_suffix};
 use crate::options::Limits;
 use crate::read::{Query, ReadError};
 use crate::store::Store;
 use crate::store::tests::{Text, render, text};
 use crate::versioned::Revision;
+
+mod damage;
 
 fn directory() -> (TempDir, PathBuf) {
     let directory = tempfile::tempdir().expect("directory");
@@ -69,7 +71,9 @@ async fn small_writes_do_not_make_the_log_longer() {
     // As after a crash: what is behind the last write is not taken for one.
     let copy = path.with_extension("copy");
     std::fs::copy(&path, &copy).expect("copied");
-    std::fs::copy(&log, copy.with_extension("copy-wal")).expect("copied");
+    for suffix in ["-wal", "-newest"] {
+        std::fs::copy(with_suffix(&path, suffix), with_suffix(&copy, suffix)).expect("copied");
+    }
     store.close().await;
     let store = open(&copy).await;
     assert_eq!(list(&store, None).len(), 100);
@@ -126,7 +130,7 @@ async fn a_restart_finds_everything() {
         .map(|e| e.expect("entry").file_name())
         .collect();
     assert!(
-        names.len() == 2 && !names.iter().any(|name| name.to_string_lossy().ends_with("-wal")),
+        names.len() == 3 && !names.iter().any(|name| name.to_string_lossy().ends_with("-wal")),
         "{names:?}"
     );
 }
@@ -174,72 +178,6 @@ async fn old_history_goes_and_the_state_stays() {
     assert!(list(&store, Some(oldest)).contains(&"constant=x@1.1".to_owned()));
     let compacted = store.watch("", Revision(oldest - 1)).map(|_| ());
     assert!(matches!(compacted, Err(ReadError::Compacted { .. })));
-}
-
-#[tokio::test]
-async fn files_that_cannot_be_opened_are_named_and_left_alone() {
-    struct Case {
-        name: &'static str,
-        damage: fn(&Path),
-        want: &'static str,
-    }
-    let cases = [
-        Case {
-            name: "a later version",
-            damage: |path| damage(path, "PRAGMA user_version = 7"),
-            want: "has store format 7, this version reads format 1: run the version that wrote it, or choose",
-        },
-        Case {
-            name: "another program",
-            damage: |path| damage(path, "PRAGMA application_id = 7"),
-            want: "is a database of another program",
-        },
-        Case {
-            name: "no database",
-            damage: |path| std::fs::write(path, [b'x'; 5000]).expect("written"),
-            want: "is damaged (file is not a database): restore it from a backup",
-        },
-        Case {
-            name: "a lost write",
-            damage: |path| damage(path, "DELETE FROM log WHERE revision = 2"),
-            want: "is damaged (revision 2 is missing)",
-        },
-        Case {
-            name: "a lost value",
-            damage: |path| damage(path, "UPDATE log SET previous = 1 WHERE revision = 2"),
-            want: "is damaged (the value of b before revision 2 is missing)",
-        },
-        Case {
-            name: "a value of another kind",
-            damage: |path| damage(path, "UPDATE log SET value = x'ff' WHERE revision = 2"),
-            want: "holds a value of b that cannot be read",
-        },
-        Case {
-            name: "half a file",
-            damage: |path| {
-                let file = std::fs::OpenOptions::new().write(true).open(path).expect("opened");
-                file.set_len(6000).expect("cut off");
-            },
-            want: "is damaged (",
-        },
-    ];
-    for case in cases {
-        let (_directory, path) = directory();
-        let store = open(&path).await;
-        for key in ["a", "b", "c"] {
-            put(&store, key, "x").await.expect("put");
-        }
-        store.close().await;
-        (case.damage)(&path);
-        let before = std::fs::read(&path).expect("read");
-        let error = Store::<Text>::open(&path).await.expect_err(case.name).to_string();
-        assert!(
-            error.starts_with(&path.display().to_string()) && error.contains(case.want),
-            "{}: {error}",
-            case.name
-        );
-        assert!(std::fs::read(&path).expect("read") == before, "{}: the file was changed", case.name);
-    }
 }
 
 #[tokio::test]

@@ -18,7 +18,7 @@ use super::retention::Retention;
 use crate::batch::{Batch, CommitError, Unavailable};
 use crate::draft::Draft;
 use crate::state::SharedState;
-use crate::versioned::{Event, Payload};
+use crate::versioned::{Event, Payload, Revision};
 
 /// Bounds of one transaction, so that the first batch of a group does not wait for too many others.
 const MAX_GROUP_BATCHES: usize = 512;
@@ -196,11 +196,8 @@ impl<P: Payload> DurableWriter<P> {
             return Err(fault.clone());
         }
         let Some(last) = events.last() else { return Ok(()) };
-        let entries: Vec<_> = events
-            .iter()
-            .zip(values)
-            .map(|(event, value)| LogEntry { event, value: value.as_ref() })
-            .collect();
+        let entries: Vec<_> =
+            events.iter().zip(values).map(|(event, value)| self.entry(event, value)).collect();
         let now = (self.clock)();
         let (committed, oldest) = {
             let state = self.shared.state.read();
@@ -217,6 +214,19 @@ impl<P: Payload> DurableWriter<P> {
         appended.map_err(|error| self.refuse(&error))?;
         self.retention.note(now, last.revision);
         Ok(())
+    }
+
+    fn entry<'a>(&self, event: &'a Event<P>, value: &'a Option<Bytes>) -> LogEntry<'a, P> {
+        let previous = match (&event.current, &event.previous) {
+            (_, Some(previous)) => previous.modified,
+            (Some(_), None) => Revision::default(),
+            // It deletes a damaged value.
+            (None, None) => {
+                let state = self.shared.state.read();
+                state.damaged.get(&event.key).map(|damaged| damaged.revision).unwrap_or_default()
+            }
+        };
+        LogEntry { event, previous, value: value.as_ref() }
     }
 
     fn refuse(&mut self, error: &rusqlite::Error) -> Unavailable {

@@ -1,6 +1,10 @@
 //! The store as its callers see it: against a model, through crashes, and by the clock.
 
+mod backup;
 mod crash;
+mod damage;
 mod measure;
 mod model;
 mod note;
+mod power;
+mod seeds;
