@@ -92,6 +92,25 @@ impl Counters {
     }
 }
 
+/// Connections of one TCP listener.
+#[derive(Debug, Default)]
+pub(crate) struct TcpCounters {
+    open: AtomicU64,
+    evicted: AtomicU64,
+}
+
+impl TcpCounters {
+    /// Sets the number of open connections.
+    pub(crate) fn set_open(&self, count: usize) {
+        self.open.store(count as u64, Ordering::Relaxed);
+    }
+
+    /// Counts a connection that was closed to make room for another one.
+    pub(crate) fn evicted(&self) {
+        self.evicted.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
 /// Number of queries of one type with one outcome.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct QueryCount {
@@ -107,6 +126,7 @@ pub struct QueryCount {
 #[derive(Debug, Clone, Default)]
 pub struct Statistics {
     workers: Arc<Mutex<Vec<Arc<Counters>>>>,
+    listeners: Arc<Mutex<Vec<Arc<TcpCounters>>>>,
 }
 
 impl Statistics {
@@ -114,6 +134,22 @@ impl Statistics {
         let counters = Arc::new(Counters::default());
         self.workers.lock().push(counters.clone());
         counters
+    }
+
+    pub(crate) fn tcp_listener(&self) -> Arc<TcpCounters> {
+        let counters = Arc::new(TcpCounters::default());
+        self.listeners.lock().push(counters.clone());
+        counters
+    }
+
+    /// Open TCP connections.
+    pub fn tcp_connections(&self) -> u64 {
+        self.listeners.lock().iter().map(|listener| listener.open.load(Ordering::Relaxed)).sum()
+    }
+
+    /// TCP connections that were closed to make room for others.
+    pub fn evicted_tcp_connections(&self) -> u64 {
+        self.listeners.lock().iter().map(|listener| listener.evicted.load(Ordering::Relaxed)).sum()
     }
 
     /// Answered queries by type and outcome, without combinations that have not happened.

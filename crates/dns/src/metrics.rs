@@ -45,6 +45,13 @@ impl Collector for ServerReader {
         let ignored =
             encoder.encode_descriptor("portolan_dns_ignored_packets", help, None, MetricType::Counter)?;
         ConstCounter::new(self.statistics.ignored()).encode(ignored)?;
+        let help = "Open connections of DNS over TCP.";
+        let open = encoder.encode_descriptor("portolan_dns_tcp_connections", help, None, MetricType::Gauge)?;
+        ConstGauge::new(self.statistics.tcp_connections()).encode(open)?;
+        let help = "Connections of DNS over TCP that were closed to make room for those of other clients.";
+        let evicted =
+            encoder.encode_descriptor("portolan_dns_tcp_evictions", help, None, MetricType::Counter)?;
+        ConstCounter::new(self.statistics.evicted_tcp_connections()).encode(evicted)?;
         let help = "Records that are served, by zone.";
         let mut records = encoder.encode_descriptor("portolan_dns_records", help, None, MetricType::Gauge)?;
         for (zone, count) in self.zones.records() {

@@ -105,7 +105,7 @@ pub(crate) fn respond(
     let room = limit - if request.edns.is_some() { OPT } else { 0 };
     let mut writer = AnswerWriter { out, room, turn, answers: 0, authority: 0, is_truncated: false };
     let outcome = writer.answer(snapshot, &request);
-    writer.finish(packet, &request, outcome, transport);
+    writer.finish(packet, &request, outcome);
     Some(Answered { kind: request.kind, outcome })
 }
 
@@ -234,14 +234,13 @@ impl AnswerWriter<'_> {
 
     /// Completes the header and adds the OPT record.
     #[inline]
-    fn finish(self, packet: &[u8], request: &Request, outcome: Outcome, transport: Transport) {
+    fn finish(self, packet: &[u8], request: &Request, outcome: Outcome) {
         let is_ours = matches!(outcome, Outcome::Data | Outcome::NoData | Outcome::NoName);
-        // TC tells the client to retry over TCP, so it is never set there.
-        let is_truncated = self.is_truncated && transport == Transport::Udp;
         let flags = 0x80
             | packet[2] & 0x01
             | if is_ours { AUTHORITATIVE } else { 0 }
-            | if is_truncated { TRUNCATED } else { 0 };
+            // Also over TCP, where it says that a message cannot hold all records.
+            | if self.is_truncated { TRUNCATED } else { 0 };
         let answers = u16::try_from(self.answers).unwrap_or(u16::MAX).to_be_bytes();
         let authority = self.authority.to_be_bytes();
         let additional = u8::from(request.edns.is_some());

@@ -3,6 +3,7 @@
 //! The caller may pass sockets that it has bound, for instance in a network namespace. All threads and tasks stop with
 //! the scope they were started in.
 
+mod slots;
 mod tcp;
 
 use std::io;
@@ -31,7 +32,7 @@ const PORT_ATTEMPTS: usize = 16;
 /// Limits of a server; production uses the default.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
-    /// Maximum concurrent TCP connections; further ones wait in the kernel's backlog.
+    /// Maximum concurrent TCP connections. A further one takes the place of the most idle one of the client with the most.
     pub connections: usize,
     /// Timeout for a TCP client to send its next query, and to read an answer.
     pub idle: Duration,
@@ -105,7 +106,8 @@ impl Server {
         for listener in tcp {
             let socket = name_of("TCP", listener.local_addr());
             let failed = |source| StartError { socket, source };
-            tcp::spawn(listener, zones.clone(), statistics.worker(), limits, scope).map_err(failed)?;
+            let figures = tcp::Figures { answers: statistics.worker(), connections: statistics.tcp_listener() };
+            tcp::spawn(listener, zones.clone(), figures, limits, scope).map_err(failed)?;
         }
         let workers = Workers { stop: Arc::default(), sockets: Vec::new(), ended: Vec::new() };
         let workers = udp.into_iter().try_fold(workers, |mut workers, socket| {

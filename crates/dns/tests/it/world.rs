@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use portolan_dns::server::Limits;
 use portolan_dns::{Server, Statistics, ZoneSettings, Zones};
 use portolan_net::Shutdown;
 use portolan_object::{Object, yaml};
@@ -21,6 +22,11 @@ pub(crate) struct World {
 impl World {
     /// A server with empty zones that are not synced.
     pub(crate) fn empty(settings: Vec<ZoneSettings>) -> Self {
+        Self::limited(settings, Limits::default())
+    }
+
+    /// The same with other limits.
+    fn limited(settings: Vec<ZoneSettings>, limits: Limits) -> Self {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(1)
             .enable_all()
@@ -31,6 +37,7 @@ impl World {
         let (server, statistics) = runtime.block_on(async {
             let server = Server::bind(zones.clone(), "127.0.0.1:0".parse().expect("an address"), 2)
                 .expect("a free port");
+            let server = server.limits(limits);
             (server.addresses()[0], server.start(&scope).expect("threads"))
         });
         Self { zones, server, statistics, runtime, scope }
@@ -38,7 +45,12 @@ impl World {
 
     /// The test vectors in zone `clusterset.local`.
     pub(crate) fn of_vectors() -> Self {
-        let world = Self::empty(vec![ZoneSettings::new(ZoneKind::ClusterSet)]);
+        Self::of_vectors_limited(Limits::default())
+    }
+
+    /// The same with other limits.
+    pub(crate) fn of_vectors_limited(limits: Limits) -> Self {
+        let world = Self::limited(vec![ZoneSettings::new(ZoneKind::ClusterSet)], limits);
         world.import(&objects());
         world.zones.synced(ZoneKind::ClusterSet);
         world
