@@ -53,6 +53,11 @@ pub mod cluster {
     pub const HELD_BY_ANOTHER: &str = "HeldByAnotherControlPlane";
     /// `HeldByThisControlPlane` and `Ready` are false: the lease cannot be read or written.
     pub const LEASE_REFUSED: &str = "LeaseRefused";
+    /// `Ready` is false: it sends more than is kept of one cluster, and is not read for a while. Also the reason of the
+    /// event.
+    pub const MEMORY_BUDGET_EXCEEDED: &str = "MemoryBudgetExceeded";
+    /// Reason of the event when the resource versions of a cluster went back, as after a restore of its etcd.
+    pub const RESOURCE_VERSIONS_WENT_BACK: &str = "ResourceVersionsWentBack";
     /// Whether all its APIs are known.
     pub const COMPLETE_API_ENABLEMENTS: &str = "CompleteAPIEnablements";
     /// `CompleteAPIEnablements` is true.

@@ -1,6 +1,7 @@
 //! The one entry point: starts every hub controller.
 
 use portolan_net::{Clock, Shutdown};
+use portolan_runtime::limits::MemberLimits;
 use portolan_runtime::members::{self, Dial};
 use portolan_runtime::{Client, Members, Metrics};
 
@@ -19,6 +20,8 @@ pub struct Options {
     pub leasing: Leasing,
     /// Creates the clients of members; network connections if absent.
     pub dial: Option<Dial>,
+    /// What is kept of each member.
+    pub limits: MemberLimits,
     /// Where controllers, caches and clients report.
     pub metrics: Metrics,
 }
@@ -32,9 +35,10 @@ pub struct Controllers {
 impl Controllers {
     /// Starts every controller on `hub`, until `scope` is stopped. Returns immediately and connects in the background.
     pub fn start(hub: &Client, options: Options, scope: &Shutdown) -> Self {
-        let Options { clock, probing, leasing, dial, metrics } = options;
+        let Options { clock, probing, leasing, dial, limits, metrics } = options;
         let hub = &hub.clone().with_metrics(&metrics, None);
-        let members = Members::with_metrics(scope, dial.unwrap_or_else(Members::connections), &metrics);
+        let members =
+            Members::with_limits(scope, dial.unwrap_or_else(Members::connections), &metrics, limits);
         let shared = Hub::start(hub, members.clone(), clock, scope);
         // The observers first, then the members, so that no observer misses one.
         clusters::start(&shared, probing, leasing);

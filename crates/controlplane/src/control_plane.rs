@@ -10,6 +10,7 @@ use portolan_controllers::{Controllers, Options as ControllerOptions};
 use portolan_net::files::FileError;
 use portolan_net::{Clock, Shutdown, telemetry};
 use portolan_runtime::client::{KubeconfigContext, KubeconfigError, KubeconfigFiles};
+use portolan_runtime::limits::{AnswerLimits, MemberLimits};
 use portolan_runtime::{Client, Metrics};
 use prometheus_client::registry::Registry;
 
@@ -117,7 +118,8 @@ impl ControlPlane {
         let (cluster, user) = context.entry()?;
         let administrator =
             ContextEntry { name: CONTEXT.to_owned(), cluster, user: ContextUser::Fixed(user) };
-        Ok(Self { client: context.client()?, server: None, administrator, metrics: Metrics::default() })
+        let client = context.client()?.with_limits(AnswerLimits::trusted());
+        Ok(Self { client, server: None, administrator, metrics: Metrics::default() })
     }
 
     /// A client with the rights of an administrator.
@@ -145,10 +147,20 @@ impl ControlPlane {
 
     /// Starts the federation's controllers; they end with `scope`.
     pub fn start_controllers(&self, clock: &Clock, scope: &Shutdown) -> Controllers {
+        self.start_limited_controllers(clock, MemberLimits::default(), scope)
+    }
+
+    /// The same with other limits of what is kept of each member.
+    pub fn start_limited_controllers(
+        &self,
+        clock: &Clock,
+        limits: MemberLimits,
+        scope: &Shutdown,
+    ) -> Controllers {
         let (clock, metrics) = (clock.clone(), self.metrics.clone());
         let name = self.advertised().map(|address| format!("https://{address}")).unwrap_or_default();
         let leasing = Leasing { name, ..Leasing::default() };
-        let options = ControllerOptions { clock, metrics, leasing, ..ControllerOptions::default() };
+        let options = ControllerOptions { clock, metrics, leasing, limits, ..ControllerOptions::default() };
         Controllers::start(&self.client, options, scope)
     }
 

@@ -46,7 +46,8 @@ impl Collector for ServerReader {
             encoder.encode_descriptor("portolan_dns_ignored_packets", help, None, MetricType::Counter)?;
         ConstCounter::new(self.statistics.ignored()).encode(ignored)?;
         let help = "Open connections of DNS over TCP.";
-        let open = encoder.encode_descriptor("portolan_dns_tcp_connections", help, None, MetricType::Gauge)?;
+        let open =
+            encoder.encode_descriptor("portolan_dns_tcp_connections", help, None, MetricType::Gauge)?;
         ConstGauge::new(self.statistics.tcp_connections()).encode(open)?;
         let help = "Connections of DNS over TCP that were closed to make room for those of other clients.";
         let evicted =

@@ -106,7 +106,8 @@ impl Server {
         for listener in tcp {
             let socket = name_of("TCP", listener.local_addr());
             let failed = |source| StartError { socket, source };
-            let figures = tcp::Figures { answers: statistics.worker(), connections: statistics.tcp_listener() };
+            let figures =
+                tcp::Figures { answers: statistics.worker(), connections: statistics.tcp_listener() };
             tcp::spawn(listener, zones.clone(), figures, limits, scope).map_err(failed)?;
         }
         let workers = Workers { stop: Arc::default(), sockets: Vec::new(), ended: Vec::new() };

@@ -119,6 +119,12 @@ pub(crate) struct Server {
     /// Context of the kubeconfig [default: the current context]
     #[arg(long, value_name = "NAME", requires = "kubeconfig")]
     pub(crate) context: Option<String>,
+    /// Memory for the objects of one cluster, in MiB. A cluster with more is not ready and not read for a while
+    #[arg(long, value_name = "MIB", default_value_t = 1024, value_parser = clap::value_parser!(u64).range(16..=1 << 20))]
+    pub(crate) member_memory: u64,
+    /// Objects of one cluster that are kept in memory, at most
+    #[arg(long, value_name = "COUNT", default_value_t = 1_000_000, value_parser = clap::value_parser!(u64).range(1000..=1 << 30))]
+    pub(crate) member_objects: u64,
     /// Serve /metrics, /healthz, /livez and /readyz on this address too, without TLS and authorization [default: only
     /// on the API server, for users who may get the path].
     #[arg(long, value_name = "ADDRESS:PORT")]

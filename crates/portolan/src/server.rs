@@ -5,6 +5,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 use portolan_controlplane::{ControlPlane, ControlPlaneSettings, StateDirectory};
 use portolan_net::{Clock, Shutdown};
+use portolan_runtime::limits::MemberLimits;
 
 use crate::{arguments, metrics};
 
@@ -44,7 +45,9 @@ pub(crate) async fn run(arguments: arguments::Server) -> Result<()> {
             bail!("give --dir for an embedded API server, or --kubeconfig for one that runs already")
         }
     };
-    let _controllers = control_plane.start_controllers(&clock, &scope);
+    let limits =
+        MemberLimits { memory_bytes: arguments.member_memory << 20, objects: arguments.member_objects };
+    let _controllers = control_plane.start_limited_controllers(&clock, limits, &scope);
     metrics.register(|registry| control_plane.register_metrics(registry));
     if let Some(address) = arguments.metrics_listen {
         metrics::serve(&metrics, address, &scope)?;

@@ -17,6 +17,8 @@
 //!   the race between a controller's write and its next pass; the stores of client-go and kube-runtime have no such call,
 //!   which is why this crate has its own cache and reflector (docs/decisions/0002-own-client-and-reflector.md).
 //! - Reading never waits for the network.
+//! - What a cache of a member holds counts in the member's [`Budget`](crate::limits::Budget). A cache that would exceed it
+//!   keeps what it has and stops.
 //!
 //! The reflector handles failures as client-go's does; `reflector/progress.rs` has the rules.
 //!
@@ -39,6 +41,7 @@
 
 mod caches;
 mod reflector;
+mod size;
 mod state;
 mod subscription;
 
@@ -57,10 +60,11 @@ pub use caches::Caches;
 pub use subscription::{Notice, Subscription};
 
 use crate::client::{Client, Selection};
+use crate::limits::Ledger;
 use crate::resource::Resource;
 use crate::scope::spawn_until_stop;
 use reflector::Reflector;
-use state::SharedCache;
+use state::{SharedCache, Weigh};
 
 /// Content of a cache: a serde type such as [`Object`] or a typed kind.
 pub trait Content: Serialize + DeserializeOwned + Send + Sync + 'static {}
@@ -173,7 +177,9 @@ impl<T: Content> CacheBuilder<T> {
 
     /// Starts the cache. It stops with `scope`.
     pub fn start(self, scope: &Shutdown) -> Cache<T> {
-        let shared = Arc::new(SharedCache::new(self.indexes, self.trim));
+        let ledger = self.client.budget().map(|budget| Ledger::new(budget.clone()));
+        let weigh = ledger.map(|ledger| Weigh { ledger, memory_of: size::memory_of::<T> });
+        let shared = Arc::new(SharedCache::new(self.indexes, self.trim, weigh));
         let (synced_sender, synced) = watch::channel(false);
         let resource = Arc::new(self.resource.clone());
         self.client.report_cache(&self.resource, &shared);

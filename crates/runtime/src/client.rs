@@ -32,7 +32,7 @@ mod watch;
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -56,15 +56,19 @@ pub use watch::WatchStream;
 
 pub(crate) use operations::{Pages, WatchStart};
 
-use transport::{Transport, full};
+use transport::{Answer, Bounds, Transport, full};
 
 use crate::cluster_name::ClusterName;
 use crate::members::{Denial, Hold};
+use crate::limits::{AnswerLimits, Budget, Excess};
 use crate::metrics::{CacheReader, Metrics, RequestMeter};
 use crate::resource::Resource;
 
 /// Timeout of a request unless [`Client::with_timeout`] sets another; Karmada's member clients use 32 s.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Largest body of an answer of 400 or above that is read, in bytes. Of a longer one only the code is used.
+const MAX_ERROR_BYTES: usize = 1 << 20;
 
 const USER_AGENT: &str = concat!("portolan/", env!("CARGO_PKG_VERSION"));
 
@@ -78,6 +82,11 @@ pub struct Client {
     reporter: Option<Arc<Reporter>>,
     /// Asked before each write; `None` for a server that this process may always write to.
     hold: Option<Arc<Hold>>,
+    limits: AnswerLimits,
+    /// What all answers and caches of the server may use together.
+    budget: Option<Arc<Budget>>,
+    /// Whether the server is in this process.
+    is_local: bool,
 }
 
 /// Where a client and the caches over it report.
@@ -85,6 +94,8 @@ struct Reporter {
     metrics: Metrics,
     cluster: Option<ClusterName>,
     requests: RequestMeter,
+    /// Caches that were listed again because the versions of the server went back.
+    rewinds: AtomicU64,
 }
 
 impl Client {
@@ -97,7 +108,17 @@ impl Client {
         B: http_body::Body<Data = Bytes> + Send + 'static,
         B::Error: Into<BoxError>,
     {
-        Self::over(Transport::new(service, "the embedded API server".to_owned()))
+        let client = Self::over(Transport::new(service, "the embedded API server".to_owned()));
+        Self { is_local: true, limits: AnswerLimits::trusted(), ..client }
+    }
+
+    /// A client that sends nothing: each request fails with `reason`.
+    pub(crate) fn refusing(server: &str, reason: &str) -> Self {
+        let reason: Arc<str> = reason.into();
+        let service = tower::service_fn(move |_: Request<Body>| {
+            std::future::ready(Err::<Response<Body>, BoxError>(reason.to_string().into()))
+        });
+        Self::over(Transport::new(service, server.to_owned()))
     }
 
     /// A client that connects at the first request, and again after a connection broke. Sends nothing itself.
@@ -134,7 +155,58 @@ impl Client {
             streaming_lists: Arc::new(AtomicBool::new(true)),
             reporter: None,
             hold: None,
+            limits: AnswerLimits::default(),
+            budget: None,
+            is_local: false,
         }
+    }
+
+    /// The same client with other limits of its answers.
+    #[must_use]
+    pub fn with_limits(mut self, limits: AnswerLimits) -> Self {
+        self.limits = limits;
+        self
+    }
+
+    /// The same client; its answers, and the caches that are made with it, use memory of `budget`.
+    #[must_use]
+    pub fn with_budget(mut self, budget: Arc<Budget>) -> Self {
+        self.budget = Some(budget);
+        self
+    }
+
+    /// The budget of the server.
+    pub(crate) fn budget(&self) -> Option<&Arc<Budget>> {
+        self.budget.as_ref()
+    }
+
+    /// The same client; the server counts as one in another process.
+    #[cfg(test)]
+    pub(crate) fn as_remote(self) -> Self {
+        Self { is_local: false, ..self }
+    }
+
+    /// The member of the client.
+    pub(crate) fn cluster(&self) -> Option<&ClusterName> {
+        self.reporter.as_ref()?.cluster.as_ref()
+    }
+
+    /// Counts that the resource versions of the server went back.
+    pub(crate) fn count_rewind(&self) {
+        if let Some(reporter) = &self.reporter {
+            reporter.rewinds.fetch_add(1, Ordering::Relaxed);
+            reporter.metrics.count_rewind(reporter.cluster.as_ref());
+        }
+    }
+
+    /// Caches that were listed again because the resource versions of the server went back. Counted only with metrics.
+    pub fn rewinds(&self) -> u64 {
+        self.reporter.as_ref().map_or(0, |reporter| reporter.rewinds.load(Ordering::Relaxed))
+    }
+
+    /// Whether the server runs in this process, so that it cannot be restored from a backup while this client lives.
+    pub(crate) fn is_local(&self) -> bool {
+        self.is_local
     }
 
     /// The same client; its requests, and the caches and event recorders that are made with it, are counted in
@@ -142,8 +214,12 @@ impl Client {
     #[must_use]
     pub fn with_metrics(mut self, metrics: &Metrics, cluster: Option<&ClusterName>) -> Self {
         let requests = metrics.requests(cluster);
-        self.reporter =
-            Some(Arc::new(Reporter { metrics: metrics.clone(), cluster: cluster.cloned(), requests }));
+        self.reporter = Some(Arc::new(Reporter {
+            metrics: metrics.clone(),
+            cluster: cluster.cloned(),
+            requests,
+            rewinds: AtomicU64::new(0),
+        }));
         self
     }
 
@@ -277,10 +353,31 @@ impl Client {
         Ok(request)
     }
 
-    /// Sends a request and reads the whole answer.
-    async fn exchange(&self, request: Request<Body>) -> Result<Bytes, ClientError> {
+    /// Sends a request and reads the whole answer, which is about one object.
+    async fn exchange(&self, request: Request<Body>) -> Result<Answer, ClientError> {
+        self.exchange_within(request, self.limits.object_bytes).await
+    }
+
+    /// Sends a request and reads the whole answer, which is about a collection.
+    async fn exchange_page(&self, request: Request<Body>) -> Result<Answer, ClientError> {
+        self.exchange_within(request, self.limits.page_bytes).await
+    }
+
+    async fn exchange_within(&self, request: Request<Body>, bytes: usize) -> Result<Answer, ClientError> {
+        let path = self.budget.as_ref().map(|_| request.uri().path().to_owned());
         let response = self.open(request).await?;
-        self.transport.collect(response.into_body(), self.timeout).await
+        let answer = self.collect(response.into_body(), bytes).await;
+        if let (Some(budget), Some(path), Err(ClientError::Excessive { excess, .. })) =
+            (&self.budget, path, &answer)
+        {
+            budget.end(excess, path);
+        }
+        answer
+    }
+
+    async fn collect(&self, body: Body, bytes: usize) -> Result<Answer, ClientError> {
+        let bounds = Bounds { time: self.timeout, bytes, budget: self.budget.clone() };
+        self.transport.collect(body, bounds).await
     }
 
     /// Sends a request and waits for the head of the answer. The server continues the trace of the pass.
@@ -315,8 +412,11 @@ impl Client {
         let (head, body) = response.into_parts();
         let retry_after = head.headers.get(header::RETRY_AFTER).and_then(|value| value.to_str().ok());
         let retry_after = retry_after.and_then(|text| text.parse().ok()).map(Duration::from_secs);
-        let body = self.transport.collect(body, self.timeout).await?;
-        Err(ClientError::from_answer(head.status, retry_after, &body))
+        let body = match self.collect(body, MAX_ERROR_BYTES).await {
+            Err(ClientError::Excessive { excess: Excess::Answer { .. }, .. }) => None,
+            body => Some(body?),
+        };
+        Err(ClientError::from_answer(head.status, retry_after, body.as_deref().unwrap_or_default()))
     }
 }
 

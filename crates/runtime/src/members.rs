@@ -8,6 +8,8 @@
 //! - Each member has separate connections, caches and tasks, so a member that hangs does not delay others.
 //! - No call waits for a member to answer.
 //! - A member without contact stays registered; only deleting its Cluster object removes it.
+//! - A member has a [`Budget`]. One that sends more is replaced for minutes by a member that cannot be reached, so that its
+//!   memory is free and what others have of it stays; each time in a row for twice as long.
 //!
 //! ```no_run
 //! # use portolan_net::Shutdown;
@@ -29,6 +31,7 @@ mod endpoint;
 mod follow;
 mod hold;
 mod member;
+mod over_budget;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -42,15 +45,18 @@ pub use follow::follow;
 pub(crate) use hold::Denial;
 pub use hold::{Hold, HoldState, Refusal};
 pub use member::{Health, Member};
+pub use over_budget::OverBudget;
 
 use crate::client::{Client, ConnectError, Endpoint};
 use crate::cluster_name::ClusterName;
+use crate::limits::{Budget, MemberLimits};
 use crate::metrics::Metrics;
+use over_budget::Strikes;
 
 /// A change of the registry.
 #[derive(Debug, Clone)]
 pub enum MembershipChange {
-    /// A member joined, or got a new client and replaces the earlier one of the same name.
+    /// A member joined, or got a new client and replaces the earlier one of the same name. See [`Member::over_budget`].
     Joined(Arc<Member>),
     /// A member left. Its objects stay.
     Left(ClusterName),
@@ -64,6 +70,7 @@ type Observer = Box<dyn Fn(&MembershipChange) + Send + Sync>;
 struct MemberEntry {
     member: Arc<Member>,
     endpoint: Endpoint,
+    strikes: Strikes,
 }
 
 struct Registry {
@@ -72,6 +79,7 @@ struct Registry {
     observers: Mutex<Vec<Observer>>,
     dial: Dial,
     metrics: Metrics,
+    limits: MemberLimits,
     scope: Shutdown,
 }
 
@@ -94,14 +102,14 @@ impl Members {
 
     /// An empty registry with another way to create clients, for members in the same process.
     pub fn with_dial(scope: &Shutdown, dial: Dial) -> Self {
-        Self::with_metrics(scope, dial, &Metrics::default())
+        Self::with_limits(scope, dial, &Metrics::default(), MemberLimits::default())
     }
 
-    /// An empty registry that reports its members to `metrics`.
-    pub fn with_metrics(scope: &Shutdown, dial: Dial, metrics: &Metrics) -> Self {
+    /// An empty registry that reports its members to `metrics` and keeps of each as much as `limits` allow.
+    pub fn with_limits(scope: &Shutdown, dial: Dial, metrics: &Metrics, limits: MemberLimits) -> Self {
         let entries = RwLock::new(BTreeMap::new());
         let (observers, metrics) = (Mutex::new(Vec::new()), metrics.clone());
-        let registry = Registry { entries, observers, dial, metrics, scope: scope.child() };
+        let registry = Registry { entries, observers, dial, metrics, limits, scope: scope.child() };
         Self { registry: Arc::new(registry) }
     }
 
@@ -126,10 +134,8 @@ impl Members {
         {
             return Ok(entry.member.clone());
         }
-        let client = (self.registry.dial)(name, endpoint.clone())?;
-        let client = client.with_metrics(&self.registry.metrics, Some(name));
-        let member = Arc::new(Member::new(name.clone(), client, self.registry.scope.child()));
-        let entry = MemberEntry { member: member.clone(), endpoint };
+        let member = self.connect(name, &endpoint)?;
+        let entry = MemberEntry { member: member.clone(), endpoint, strikes: Strikes::default() };
         let replaced = self.registry.entries.write().insert(name.clone(), entry);
         if let Some(replaced) = replaced {
             replaced.member.scope().request();
@@ -137,6 +143,17 @@ impl Members {
         let change = MembershipChange::Joined(member.clone());
         observers.iter().for_each(|observer| observer(&change));
         tracing::info!(cluster = %name, "cluster is connected");
+        Ok(member)
+    }
+
+    /// A new member that is not registered yet.
+    fn connect(&self, name: &ClusterName, endpoint: &Endpoint) -> Result<Arc<Member>, ConnectError> {
+        let client = (self.registry.dial)(name, endpoint.clone())?;
+        let budget = Arc::new(Budget::new(self.registry.limits));
+        self.registry.metrics.add_budget(name, &budget);
+        let client = client.with_metrics(&self.registry.metrics, Some(name)).with_budget(budget.clone());
+        let member = Arc::new(Member::new(name.clone(), client, self.registry.scope.child()));
+        self.replace_over_budget(&member, budget);
         Ok(member)
     }
 

@@ -4,6 +4,7 @@
 //! names of controllers are constants, clusters are those that are joined, and of the resources that users define only
 //! the first [`MAX_RESOURCES`] have a label value each.
 
+mod budgets;
 mod caches;
 mod queues;
 mod requests;
@@ -18,6 +19,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 
 use crate::cluster_name::ClusterName;
+use crate::limits::Budget;
 
 use caches::CacheLabels;
 pub(crate) use caches::{CacheProbe, CacheReader, CacheStatus};
@@ -41,6 +43,9 @@ struct Figures {
     ready: Family<ClusterLabel, Gauge>,
     lost: Family<ClusterLabel, Counter>,
     held: Family<ClusterLabel, Gauge>,
+    over_budget: Family<ClusterLabel, Counter>,
+    rewinds: Family<ClusterLabel, Counter>,
+    budgets: budgets::Budgets,
     resources: BoundedLabel,
 }
 
@@ -54,6 +59,9 @@ impl Default for Figures {
             ready: Family::default(),
             lost: Family::default(),
             held: Family::default(),
+            over_budget: Family::default(),
+            rewinds: Family::default(),
+            budgets: budgets::Budgets::default(),
             resources: BoundedLabel::new(MAX_RESOURCES),
         }
     }
@@ -93,6 +101,11 @@ impl Metrics {
         let help =
             "1 while this control plane holds the cluster's lease, 0 while another does or it cannot be read";
         registry.register("portolan_cluster_held", help, figures.held.clone());
+        let help = "Times that a cluster sent more than its budget allows, and was not read for a while";
+        registry.register("portolan_cluster_over_budget", help, figures.over_budget.clone());
+        let help = "Caches that were listed again because the resource versions of their server went back";
+        registry.register("portolan_cache_rewinds", help, figures.rewinds.clone());
+        figures.budgets.register(registry);
     }
 
     pub(crate) fn queue_meter(&self, name: &'static str, cluster: Option<&ClusterName>) -> QueueMeter {
@@ -132,6 +145,20 @@ impl Metrics {
         self.inner.held.get(&labels).set(i64::from(is_held));
     }
 
+    /// Reports the memory of a member from now on.
+    pub(crate) fn add_budget(&self, cluster: &ClusterName, budget: &Arc<Budget>) {
+        self.inner.budgets.add(cluster.as_str(), budget);
+    }
+
+    pub(crate) fn count_over_budget(&self, cluster: &ClusterName) {
+        self.inner.over_budget.get(&ClusterLabel { cluster: cluster.to_string() }).inc();
+    }
+
+    pub(crate) fn count_rewind(&self, cluster: Option<&ClusterName>) {
+        let cluster = cluster.map(ToString::to_string).unwrap_or_default();
+        self.inner.rewinds.get(&ClusterLabel { cluster }).inc();
+    }
+
     /// Removes the series of a cluster that left.
     pub(crate) fn forget(&self, cluster: &ClusterName) {
         let name = cluster.as_str();
@@ -140,6 +167,9 @@ impl Metrics {
         self.inner.ready.retain(|labels| labels.cluster != name);
         self.inner.lost.retain(|labels| labels.cluster != name);
         self.inner.held.retain(|labels| labels.cluster != name);
+        self.inner.over_budget.retain(|labels| labels.cluster != name);
+        self.inner.rewinds.retain(|labels| labels.cluster != name);
+        self.inner.budgets.forget(name);
     }
 }
 

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use portolan_api::cluster::{Cluster, ClusterStatus};
+use portolan_api::conditions::cluster::{MEMORY_BUDGET_EXCEEDED, RESOURCE_VERSIONS_WENT_BACK};
 use portolan_api::kubernetes;
 use portolan_api::meta::set_condition;
 use portolan_api::resources;
@@ -14,6 +15,7 @@ use portolan_object::{Object, ObjectKey};
 use portolan_plan::clusters::probe::{Doubt, Probe};
 use portolan_plan::clusters::status::{api_enablements, completeness, node_summary};
 use portolan_runtime::client::{Discovery, Patch, Selection};
+use portolan_runtime::events::{Regarding, Severity};
 use portolan_runtime::members::{Health, HoldState};
 use portolan_runtime::{Cache, ClientError, Member};
 use serde_json::{Value, json};
@@ -32,6 +34,8 @@ const MAX_DISCOVERY_POLLS: u32 = 40;
 /// Time that caches of an answering member may be without contact before the cluster is not ready.
 const TROUBLE_TOLERANCE: Duration = Duration::from_secs(5);
 const TROUBLE_POLL_INTERVAL: Duration = Duration::from_secs(1);
+/// Longest version of a member that is written into its Cluster, in characters.
+const MAX_VERSION: usize = 128;
 /// Delay after a failed write, which is shorter than the probe interval.
 const WRITE_RETRY: Duration = Duration::from_millis(200);
 
@@ -47,6 +51,8 @@ pub(super) struct Collector {
     unwatchable_since: Option<Instant>,
     /// Whether a cache had no contact at the last probe.
     was_in_trouble: bool,
+    /// Caches that were listed again because the versions of the member went back, at the last probe.
+    rewinds: u64,
 }
 
 /// The answers of a healthy member.
@@ -81,11 +87,15 @@ impl Collector {
             changed,
             unwatchable_since: None,
             was_in_trouble: false,
+            rewinds: 0,
         }
     }
 
     pub(super) async fn run(mut self) {
         let mut held = self.member.hold().watch();
+        if let Some(over_budget) = self.member.over_budget() {
+            self.record(MEMORY_BUDGET_EXCEEDED, over_budget.to_string());
+        }
         loop {
             held.borrow_and_update();
             let started = Instant::now();
@@ -105,6 +115,23 @@ impl Collector {
                 // An error ends with the member.
                 _ = held.changed() => {}
             }
+        }
+    }
+
+    /// Records a warning about the cluster.
+    fn record(&self, reason: &str, message: String) {
+        if let Some(cluster) = self.hub.cluster(self.member.name()) {
+            self.hub.events.record(Regarding::kind(&*cluster), Severity::Warning, reason, message);
+        }
+    }
+
+    /// Tells when caches were listed again because the versions of the member went back.
+    fn report_rewinds(&mut self) {
+        let rewinds = self.member.client().rewinds();
+        if rewinds > std::mem::replace(&mut self.rewinds, rewinds) {
+            let message = "resource versions are lower than before: the etcd of the cluster was restored from a backup; \
+                           its objects are read again";
+            self.record(RESOURCE_VERSIONS_WENT_BACK, message.to_owned());
         }
     }
 
@@ -136,6 +163,7 @@ impl Collector {
     /// Probes the member once and writes the status if it changed.
     async fn poll(&mut self) -> Result<(), ClientError> {
         let probe = self.probe().await;
+        self.report_rewinds();
         self.was_in_trouble = self.member.trouble().is_some();
         if !probe.is_answered() {
             self.unwatchable_since = None;
@@ -181,6 +209,9 @@ impl Collector {
     }
 
     async fn probe(&mut self) -> Probe {
+        if let Some(over_budget) = self.member.over_budget() {
+            return Probe::OverBudget(over_budget.to_string());
+        }
         let client = self.member.client().clone().with_timeout(PROBE_TIMEOUT);
         let mut answer = client.text("/readyz").await;
         if matches!(answer, Err(ClientError::NotFound(_))) {
@@ -201,7 +232,7 @@ impl Collector {
     /// Version and APIs; `None` if the member stops answering in between.
     async fn ask(&self) -> Option<Answers> {
         let version = self.member.client().json::<Value>("/version").await.ok()?;
-        let version = version["gitVersion"].as_str().unwrap_or_default().to_owned();
+        let version = version["gitVersion"].as_str().unwrap_or_default().chars().take(MAX_VERSION).collect();
         let mut discovery = self.member.client().discover().await.ok()?;
         for _ in 0..MAX_DISCOVERY_POLLS {
             if self.serves_definitions(&discovery) {

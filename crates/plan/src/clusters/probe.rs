@@ -23,6 +23,8 @@ pub enum Probe {
         /// Cause and next step.
         message: String,
     },
+    /// The cluster is not read because it sent more than is kept of one; the text says what, and what to do.
+    OverBudget(String),
 }
 
 impl Probe {
@@ -59,6 +61,7 @@ impl Probe {
                 (false, reasons::CLUSTER_NOT_READY, message)
             }
             Self::NotHeld { reason, message } => (false, reason.as_str(), message.clone()),
+            Self::OverBudget(detail) => (false, reasons::MEMORY_BUDGET_EXCEEDED, detail.clone()),
         };
         Condition::new(reasons::READY, status, reason, message, now)
     }
@@ -75,7 +78,7 @@ impl Probe {
                 let message = "this control plane holds the lease of the cluster".to_owned();
                 Some(Condition::new(reasons::HELD, true, reasons::LEASE_HELD, message, now))
             }
-            Self::Unhealthy(_) | Self::Unreachable(_) => None,
+            Self::Unhealthy(_) | Self::Unreachable(_) | Self::OverBudget(_) => None,
         }
     }
 }
@@ -133,6 +136,8 @@ impl Doubt {
             Probe::Unwatchable(_) => Duration::ZERO,
             // Not a failure that could pass by itself.
             Probe::NotHeld { .. } => Duration::ZERO,
+            // Nothing is read, so nothing is known any more.
+            Probe::OverBudget(_) => Duration::ZERO,
         };
         let counts = elapsed.saturating_sub(since) >= threshold;
         if counts {
@@ -184,6 +189,7 @@ mod tests {
                 vec![(0, Probe::Unwatchable("x".to_owned()), true)],
             ),
             ("another control plane holds it", &ready[..], vec![(0, not_held(), true)]),
+            ("too much data is told at once", &ready[..], vec![(0, Probe::OverBudget("x".to_owned()), true)]),
             (
                 "another kind of failure is told at once",
                 &not_ready[..],
@@ -222,5 +228,6 @@ mod tests {
         assert_eq!(reason(Probe::Healthy), "ClusterReady");
         assert_eq!(reason(Probe::Unhealthy(String::new())), "ClusterNotReady");
         assert_eq!(reason(Probe::Unreachable(String::new())), "ClusterNotReachable");
+        assert_eq!(reason(Probe::OverBudget(String::new())), "MemoryBudgetExceeded");
     }
 }

@@ -5,11 +5,13 @@
 //!         │ any failure                                             ▲  ▲            │
 //!         └──────────► List ────────────────────────────────────────┘  └────────────┤
 //!   ▲                                                                               │
-//!   └── 410, version too large, or three watches in a row that failed ──────────────┘
+//!   └── 410, version too large or lower than before, or three watches in a row that failed ──┘
 //! ```
 //!
 //! [`Progress`] decides which request comes next; this file sends it and applies what it returns.
 
+mod check;
+mod listing;
 mod progress;
 
 use std::collections::HashMap;
@@ -26,6 +28,10 @@ use crate::backoff::Backoff;
 use crate::cache::Content;
 use crate::cache::state::SharedCache;
 use crate::client::{Api, ClientError, Seen, Selection, WatchEvent, WatchStart, WatchStream};
+use crate::cluster_name::ClusterName;
+use crate::limits::{Budget, Excess};
+use check::VersionCheck;
+use listing::{Collection, Listing};
 use progress::{End, Failure, Pause, Progress, Request};
 
 const BACKOFF: Backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(30));
@@ -36,6 +42,11 @@ const STREAMING_LIST_SILENCE: Duration = Duration::from_secs(3);
 const STREAMING_LIST_TIMEOUT: Duration = Duration::from_secs(60);
 /// A watch that ends sooner without an event has failed; one that lasts longer works (client-go has the same second).
 const SHORT_WATCH: Duration = Duration::from_secs(1);
+/// Time after which a watch has lasted, so that the pauses between lists may be short again.
+const SETTLED_WATCH: Duration = Duration::from_secs(10);
+/// Longest time without contact after which a watch is resumed. A server keeps the history of a few minutes; and one that
+/// was restored from a backup meanwhile may have reached the old version again with other objects.
+const MAX_RESUME_AGE: Duration = Duration::from_secs(600);
 /// Failures in a row that are ordinary: a server restarts, history expires.
 const ORDINARY_FAILURES: u32 = 1;
 
@@ -48,6 +59,10 @@ enum ReflectorError {
     Incomplete,
     #[error("the server ends each watch within a second")]
     ShortWatch,
+    #[error(
+        "the server is at version {present}, but sent version {seen} before: it was restored from a backup"
+    )]
+    WentBack { seen: String, present: String },
 }
 
 impl ReflectorError {
@@ -58,6 +73,21 @@ impl ReflectorError {
             }
             Self::Incomplete => Failure::Incomplete.into(),
             Self::ShortWatch => End::ShortWatch,
+            Self::WentBack { .. } => Failure::WentBack.into(),
+        }
+    }
+
+    /// What the server sent too much of.
+    fn excess(&self) -> Option<&Excess> {
+        if let Self::Client(ClientError::Excessive { excess, .. }) = self { Some(excess) } else { None }
+    }
+
+    /// Whether objects may have other content at the same version.
+    fn has_lost_history(&self) -> bool {
+        match self {
+            Self::WentBack { .. } => true,
+            Self::Client(error) => error.is_version_too_large(),
+            Self::Incomplete | Self::ShortWatch => false,
         }
     }
 
@@ -74,6 +104,10 @@ pub(super) struct Reflector<T> {
     /// Version of each object, to tell after a relist what changed.
     versions: HashMap<ObjectKey, String>,
     progress: Progress,
+    /// When the server was last heard.
+    heard: Instant,
+    /// Whether the collection was listed and not watched since.
+    is_fresh: bool,
 }
 
 impl<T: Content> Reflector<T> {
@@ -84,7 +118,8 @@ impl<T: Content> Reflector<T> {
         synced: watch::Sender<bool>,
     ) -> Self {
         let progress = Progress::new(!api.client().may_stream_lists());
-        Self { api, selection, shared, synced, versions: HashMap::new(), progress }
+        let heard = Instant::now();
+        Self { api, selection, shared, synced, versions: HashMap::new(), progress, heard, is_fresh: false }
     }
 
     /// Never returns; the scope that spawned it drops it.
@@ -93,7 +128,16 @@ impl<T: Content> Reflector<T> {
             if !self.api.client().may_stream_lists() {
                 self.progress.set_must_list();
             }
+            if self.heard.elapsed() > MAX_RESUME_AGE {
+                self.progress.start_anew();
+            }
             let Err(error) = self.send().await else { continue };
+            if let (Some(excess), Some(budget)) = (error.excess(), self.budget()) {
+                return self.stop(&budget, excess.clone()).await;
+            }
+            if error.has_lost_history() {
+                self.versions.clear();
+            }
             let pause = self.progress.ended(error.end());
             if self.progress.must_list() {
                 self.api.client().cannot_stream_lists();
@@ -108,18 +152,50 @@ impl<T: Content> Reflector<T> {
             Request::StreamingList => {
                 let streaming = tokio::time::timeout(STREAMING_LIST_TIMEOUT, self.stream_list());
                 let stream = streaming.await.unwrap_or(Err(ReflectorError::Incomplete))?;
-                self.follow(stream, true).await
+                self.watch(stream, true).await
             }
             Request::List(pages) => {
-                let list = self.api.list_in(&self.selection, *pages).await?;
-                self.replace(list.items, &list.resource_version);
+                let mut listing = Listing::new(self.api.client().budget());
+                let (known, shared) = (&self.versions, &self.shared);
+                let keep = |seen: Seen<T>, _bytes: usize| listing.put(seen, known, shared);
+                let version = self.api.read_list(&self.selection, *pages, keep).await?;
+                self.replace(listing, &version);
                 Ok(())
             }
             Request::Watch(version) => {
                 let stream = self.api.watch(&self.selection, version).await?;
-                self.follow(stream, false).await
+                self.watch(stream, false).await
             }
         }
+    }
+
+    /// Follows a watch to its end, and pauses if it was one of several short ones.
+    async fn watch(&mut self, stream: WatchStream<T>, is_open: bool) -> Result<(), ReflectorError> {
+        let started = Instant::now();
+        let ended = self.follow(stream, is_open).await;
+        let lasted = started.elapsed();
+        if lasted >= SETTLED_WATCH {
+            self.progress.settled();
+        }
+        ended?;
+        if let Pause::Backoff { failures, .. } = self.progress.finished(lasted < SHORT_WATCH) {
+            tokio::time::sleep(BACKOFF.random_delay(failures)).await;
+        }
+        Ok(())
+    }
+
+    fn budget(&self) -> Option<Arc<Budget>> {
+        self.api.client().budget().cloned()
+    }
+
+    /// Ends the budget of the member and waits for the end of its scope. The cache keeps what it has.
+    async fn stop(&self, budget: &Budget, excess: Excess) {
+        let (resource, cluster) = (self.api.resource(), self.api.client().cluster());
+        let cluster = cluster.map(ClusterName::as_str);
+        tracing::debug!(cluster, %resource, %excess, "cache stops");
+        self.shared.failed(format!("the server sent {excess}"), false, true);
+        budget.end(&excess, resource.to_string());
+        std::future::pending().await
     }
 
     async fn pause(&mut self, pause: Pause, error: &ReflectorError) {
@@ -147,18 +223,17 @@ impl<T: Content> Reflector<T> {
     /// Reads the collection through a watch. The stream continues after the closing bookmark.
     async fn stream_list(&mut self) -> Result<WatchStream<T>, ReflectorError> {
         let mut stream = self.api.watch_from(&self.selection, WatchStart::Now).await?;
-        let mut items = HashMap::new();
+        let mut listing = Listing::new(self.api.client().budget());
         loop {
             let next = tokio::time::timeout(STREAMING_LIST_SILENCE, stream.next()).await;
             match next.map_err(|_| ReflectorError::Incomplete)?? {
                 Some(WatchEvent::Added(seen) | WatchEvent::Modified(seen)) => {
-                    items.insert(seen.key.clone(), seen);
+                    let put = listing.put(seen, &self.versions, &self.shared);
+                    put.map_err(|excess| stream.excessive(excess))?;
                 }
-                Some(WatchEvent::Deleted(seen)) => {
-                    items.remove(&seen.key);
-                }
+                Some(WatchEvent::Deleted(seen)) => listing.remove(&seen.key),
                 Some(WatchEvent::Bookmark { resource_version, initial_events_end: true }) => {
-                    self.replace(items.into_values().collect(), &resource_version);
+                    self.replace(listing, &resource_version);
                     self.contact();
                     return Ok(stream);
                 }
@@ -166,42 +241,67 @@ impl<T: Content> Reflector<T> {
                 Some(WatchEvent::Bookmark { .. } | WatchEvent::Known { .. }) => {}
                 None => return Err(ReflectorError::Incomplete),
             }
+            // Many events in one piece must not keep the thread from other tasks.
+            tokio::task::consume_budget().await;
         }
     }
 
     /// Applies events until the stream ends. `is_open`: the stream is known to work.
     async fn follow(&mut self, mut stream: WatchStream<T>, mut is_open: bool) -> Result<(), ReflectorError> {
         let short = Instant::now() + SHORT_WATCH;
-        let shared = self.shared.clone();
+        let (shared, budget) = (self.shared.clone(), self.budget());
+        let is_resumed = !is_open && !self.is_fresh;
+        self.is_fresh = false;
+        let mut check = VersionCheck::new(&self.api, &self.selection.namespace, is_resumed);
         loop {
-            let next = stream.next_unless(|key, version| shared.is_known(key, version));
-            let event = if is_open {
-                next.await?
-            } else if let Ok(event) = tokio::time::timeout_at(short, next).await {
-                event?
-            } else {
-                is_open = true;
-                self.contact();
-                continue;
+            let event = tokio::select! {
+                event = stream.next_unless(|key, version| shared.is_known(key, version)) => event?,
+                () = tokio::time::sleep_until(short), if !is_open => {
+                    is_open = true;
+                    self.contact();
+                    continue;
+                }
+                (seen, present) = check.went_back(self.progress.version()) => {
+                    return Err(self.went_back(seen, present));
+                }
             };
             match event {
                 Some(event) => {
                     is_open = true;
-                    self.apply(event);
+                    self.apply(event).map_err(|excess| stream.excessive(excess))?;
                 }
                 None if is_open => return Ok(()),
                 None => return Err(ReflectorError::ShortWatch),
             }
+            // Many events in one piece must not keep the thread from other tasks.
+            tokio::task::consume_budget().await;
+            if let Some(pause) = budget.as_ref().map(|budget| budget.pace()).filter(|pause| !pause.is_zero())
+            {
+                tokio::time::sleep(pause).await;
+            }
         }
     }
 
-    fn apply(&mut self, event: WatchEvent<T>) {
+    /// Reports that the server lost history.
+    fn went_back(&self, seen: String, present: String) -> ReflectorError {
+        let client = self.api.client();
+        let (cluster, resource) = (client.cluster(), self.api.resource());
+        let cluster = cluster.map(ClusterName::as_str);
+        tracing::warn!(
+            cluster, %resource, seen, present,
+            "the server's resource versions went back, as after a restore of its etcd; listing again"
+        );
+        client.count_rewind();
+        ReflectorError::WentBack { seen, present }
+    }
+
+    fn apply(&mut self, event: WatchEvent<T>) -> Result<(), Excess> {
         let version = match event {
             WatchEvent::Added(seen) | WatchEvent::Modified(seen) => {
                 let Seen { key, resource_version, object, trace } = seen;
-                self.versions.insert(key.clone(), resource_version.clone());
                 let span = self.span(&key, trace);
-                span.in_scope(|| self.shared.put(key, &resource_version, object));
+                span.in_scope(|| self.shared.put(key.clone(), &resource_version, object))?;
+                self.versions.insert(key, resource_version.clone());
                 resource_version
             }
             WatchEvent::Known { key, resource_version } => {
@@ -220,6 +320,7 @@ impl<T: Content> Reflector<T> {
         };
         self.contact();
         self.progress.observed(version);
+        Ok(())
     }
 
     /// The span in which observers learn of a change, so that keys they add to queues continue its trace.
@@ -232,29 +333,24 @@ impl<T: Content> Reflector<T> {
 
     /// Notes that the watch works.
     fn contact(&mut self) {
+        self.heard = Instant::now();
         self.progress.is_open();
         if self.shared.contact() {
             tracing::info!(resource = %self.api.resource(), "cache has contact with its server again");
         }
     }
 
-    fn replace(&mut self, items: Vec<Seen<T>>, resource_version: &str) {
-        let mut versions = HashMap::with_capacity(items.len());
-        let mut objects = Vec::with_capacity(items.len());
-        for seen in items {
-            let Seen { key, resource_version, object, .. } = seen;
-            versions.insert(key.clone(), resource_version);
-            objects.push((key, object));
-        }
-        let before = std::mem::take(&mut self.versions);
+    fn replace(&mut self, listing: Listing<T>, resource_version: &str) {
+        let Collection { versions, objects } = listing.complete();
         // Observers of the first list find a synced cache.
         let synced = || {
             self.synced.send_replace(true);
         };
-        let is_same = |key: &ObjectKey| before.get(key) == versions.get(key);
-        self.shared.replace(objects, resource_version, is_same, synced);
+        self.shared.replace(objects, resource_version, synced);
         self.versions = versions;
         self.progress.listed(resource_version);
         self.shared.listed();
+        self.heard = Instant::now();
+        self.is_fresh = true;
     }
 }

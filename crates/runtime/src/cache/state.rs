@@ -12,6 +12,7 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use crate::cache::{Change, IndexBy, Trim, Trouble};
+use crate::limits::{Excess, Ledger};
 use crate::metrics::{CacheReader, CacheStatus};
 
 /// Called for each change. Returns false to be removed.
@@ -26,6 +27,19 @@ pub(super) struct SharedCache<T> {
     /// Cuts the reflector's back-off short.
     retry: Notify,
     trim: Option<Trim<T>>,
+    weigh: Option<Weigh<T>>,
+}
+
+/// Counts the memory of the objects in a budget.
+pub(super) struct Weigh<T> {
+    pub(super) ledger: Ledger,
+    pub(super) memory_of: fn(&T) -> u64,
+}
+
+/// An object as it is stored, and its estimated memory in bytes; 0 if it is not counted.
+pub(super) struct Stored<T> {
+    pub(super) object: Arc<T>,
+    pub(super) bytes: u64,
 }
 
 /// When the server was last heard, and what went wrong since.
@@ -142,7 +156,11 @@ impl<T> Index<T> {
 }
 
 impl<T> SharedCache<T> {
-    pub(super) fn new(indexes: Vec<(&'static str, IndexBy<T>)>, trim: Option<Trim<T>>) -> Self {
+    pub(super) fn new(
+        indexes: Vec<(&'static str, IndexBy<T>)>,
+        trim: Option<Trim<T>>,
+        weigh: Option<Weigh<T>>,
+    ) -> Self {
         let indexes = indexes.into_iter().map(|(name, values)| Index { name, values, keys: HashMap::new() });
         let state = CacheState { objects: BTreeMap::new(), indexes: indexes.collect() };
         let announcing = Announcing { observers: Vec::new(), newest: 0, ahead: HashMap::new() };
@@ -158,6 +176,7 @@ impl<T> SharedCache<T> {
             }),
             retry: Notify::new(),
             trim,
+            weigh,
         }
     }
 
@@ -206,29 +225,51 @@ impl<T> SharedCache<T> {
         self.retry.notified().await;
     }
 
-    /// Drops the fields that are not stored.
-    fn trimmed(&self, mut object: T) -> Arc<T> {
+    /// Drops the fields that are not stored, and weighs the rest.
+    pub(super) fn prepare(&self, mut object: T) -> Stored<T> {
         if let Some(trim) = &self.trim {
             trim(&mut object);
         }
-        Arc::new(object)
+        let bytes = self.weigh.as_ref().map_or(0, |weigh| (weigh.memory_of)(&object));
+        Stored { object: Arc::new(object), bytes }
+    }
+
+    /// Counts an object in the budget whether it fits or not.
+    fn count(&self, key: &ObjectKey, bytes: u64) {
+        if let Some(weigh) = &self.weigh {
+            weigh.ledger.force(key, bytes);
+        }
+    }
+
+    fn forget(&self, key: &ObjectKey) {
+        if let Some(weigh) = &self.weigh {
+            weigh.ledger.remove(key);
+        }
     }
 
     /// Adds or replaces an object from the watch.
-    pub(super) fn put(&self, key: ObjectKey, version: &str, object: T) {
-        let object = self.trimmed(object);
+    ///
+    /// # Errors
+    /// If the budget does not allow it; the cache then stays as it is.
+    pub(super) fn put(&self, key: ObjectKey, version: &str, object: T) -> Result<(), Excess> {
+        let Stored { object, bytes } = self.prepare(object);
         let mut announcing = self.announcing.lock();
         if announcing.is_new(&key, version) {
+            if let Some(weigh) = &self.weigh {
+                weigh.ledger.put(&key, bytes)?;
+            }
             let old = self.state.write().put(&key, object.clone());
             announcing.announce(&Change { key, old, new: Some(object), is_own: false });
         }
+        Ok(())
     }
 
     /// Removes an object that the watch reports as deleted; `last` is its last state.
     pub(super) fn remove(&self, key: ObjectKey, version: &str, last: T) {
-        let last = self.trimmed(last);
+        let last = self.prepare(last).object;
         let mut announcing = self.announcing.lock();
         if announcing.is_new(&key, version) && self.state.write().remove(&key).is_some() {
+            self.forget(&key);
             announcing.announce(&Change { key, old: Some(last), new: None, is_own: false });
         }
     }
@@ -237,13 +278,14 @@ impl<T> SharedCache<T> {
     /// is then in the cache, or has been deleted since.
     pub(super) fn put_own(&self, key: ObjectKey, version: &str, object: T) {
         let Some(version) = number(version) else { return };
-        let object = self.trimmed(object);
+        let Stored { object, bytes } = self.prepare(object);
         let mut announcing = self.announcing.lock();
         let known = announcing.ahead.get(&key).copied().unwrap_or_default().max(announcing.newest);
         if announcing.newest == 0 || version <= known {
             return;
         }
         announcing.ahead.insert(key.clone(), version);
+        self.count(&key, bytes);
         let old = self.state.write().put(&key, object.clone());
         announcing.announce(&Change { key, old, new: Some(object), is_own: true });
     }
@@ -259,13 +301,12 @@ impl<T> SharedCache<T> {
         self.announcing.lock().is_new(key, version);
     }
 
-    /// Replaces all objects and announces the differences. `unchanged` tells objects that have the same version as before;
-    /// `applied` is called between the change and its announcement.
+    /// Replaces all objects and announces the differences. `None` stands for an object that has the same version as
+    /// before; `applied` is called between the change and its announcement.
     pub(super) fn replace(
         &self,
-        objects: Vec<(ObjectKey, T)>,
+        objects: impl IntoIterator<Item = (ObjectKey, Option<Stored<T>>)>,
         version: &str,
-        unchanged: impl Fn(&ObjectKey) -> bool,
         applied: impl FnOnce(),
     ) {
         let mut announcing = self.announcing.lock();
@@ -276,16 +317,15 @@ impl<T> SharedCache<T> {
         {
             let mut state = self.state.write();
             let mut gone: BTreeSet<ObjectKey> = state.objects.keys().cloned().collect();
-            for (key, object) in objects {
+            for (key, stored) in objects {
                 gone.remove(&key);
-                if state.objects.contains_key(&key) && unchanged(&key) {
-                    continue;
-                }
-                let object = self.trimmed(object);
+                let Some(Stored { object, bytes }) = stored else { continue };
+                self.count(&key, bytes);
                 let old = state.put(&key, object.clone());
                 changes.push(Change { key, old, new: Some(object), is_own: false });
             }
             for key in gone {
+                self.forget(&key);
                 let old = state.remove(&key);
                 changes.push(Change { key, old, new: None, is_own: false });
             }
@@ -340,7 +380,11 @@ mod tests {
 
     fn shared() -> SharedCache<String> {
         let by_text: IndexBy<String> = Box::new(|_, text| vec![text.clone()]);
-        SharedCache::new(vec![("text", by_text)], None)
+        SharedCache::new(vec![("text", by_text)], None, None)
+    }
+
+    fn put(shared: &SharedCache<String>, name: &str, version: &str, object: &str) {
+        shared.put(key(name), version, object.to_owned()).expect("no budget");
     }
 
     fn log(shared: &SharedCache<String>) -> Arc<Mutex<Vec<String>>> {
@@ -359,13 +403,13 @@ mod tests {
     #[test]
     fn observers_see_present_state_and_every_difference() {
         let shared = shared();
-        shared.put(key("a"), "1", "1".to_owned());
+        put(&shared, "a", "1", "1");
         let seen = log(&shared);
-        shared.put(key("a"), "2", "2".to_owned());
-        shared.put(key("b"), "3", "2".to_owned());
+        put(&shared, "a", "2", "2");
+        put(&shared, "b", "3", "2");
         shared.remove(key("c"), "4", "9".to_owned());
-        let next = vec![(key("b"), "2".to_owned()), (key("d"), "3".to_owned())];
-        shared.replace(next, "9", |key| key.name == "b", || {});
+        let next = [(key("b"), None), (key("d"), Some(shared.prepare("3".to_owned())))];
+        shared.replace(next, "9", || {});
         assert_eq!(*seen.lock(), ["a ->1", "a 1>2", "b ->2", "d ->3", "a 2>-"]);
     }
 
@@ -375,10 +419,10 @@ mod tests {
         let found = |value: &str| {
             shared.read(|state| state.indexed("text", value).map(|key| key.name.clone()).collect::<Vec<_>>())
         };
-        shared.put(key("b"), "1", "x".to_owned());
-        shared.put(key("a"), "2", "x".to_owned());
+        put(&shared, "b", "1", "x");
+        put(&shared, "a", "2", "x");
         assert_eq!(found("x"), ["a", "b"]);
-        shared.put(key("a"), "3", "y".to_owned());
+        put(&shared, "a", "3", "y");
         assert_eq!((found("x"), found("y")), (vec!["b".to_owned()], vec!["a".to_owned()]));
         // An index added later, and one with a name that exists.
         shared.add_index("length", Box::new(|_, text| vec![text.len().to_string()]));
@@ -394,18 +438,18 @@ mod tests {
     fn own_writes_are_seen_at_once_and_only_once() {
         let shared = shared();
         shared.put_own(key("a"), "4", "too early".to_owned());
-        shared.replace(vec![], "5", |_| false, || {});
+        shared.replace([], "5", || {});
         let seen = log(&shared);
         let text = |value: &str| value.to_owned();
         shared.put_own(key("a"), "7", text("own 7"));
-        shared.put(key("a"), "6", text("older than ours"));
+        put(&shared, "a", "6", "older than ours");
         shared.put_own(key("a"), "8", text("own 8"));
-        shared.put(key("a"), "7", text("our first write again"));
+        put(&shared, "a", "7", "our first write again");
         assert!(shared.is_known(&key("a"), "7") && shared.is_known(&key("a"), "8"));
         assert!(!shared.is_known(&key("a"), "9") && !shared.is_known(&key("b"), "8"));
         shared.confirm(&key("a"), "8");
         assert!(!shared.is_known(&key("a"), "8"));
-        shared.put(key("a"), "9", text("theirs 9"));
+        put(&shared, "a", "9", "theirs 9");
         shared.put_own(key("a"), "9", text("known from the watch"));
         shared.remove(key("a"), "10", text("last"));
         shared.put_own(key("a"), "9", text("answered after the removal was seen"));

@@ -1,6 +1,8 @@
 //! Caches against a scripted server.
 
 mod failures;
+mod limits;
+mod rewinds;
 mod script;
 
 use std::time::Duration;

@@ -4,12 +4,13 @@
 //! an object and expensive to decode, so they are cut out of the text in watches and in the answers to writes.
 
 use std::borrow::Cow;
+use std::fmt;
 
 use bytes::Bytes;
 use portolan_net::TraceContext;
 use portolan_object::{ObjectKey, Status};
 use serde::Deserialize;
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, Deserializer, Error as _, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
 use crate::client::error::ClientError;
@@ -29,10 +30,13 @@ pub struct Seen<T> {
     pub(crate) trace: Option<TraceContext>,
 }
 
-/// One page of a list.
+/// Most items of one page. Clients ask for 500; a server may ignore that, and items without content are short.
+const MAX_PAGE_ITEMS: usize = 1_000_000;
+
+/// One page of a list, with its items as text.
 #[derive(Debug)]
-pub(crate) struct Page<T> {
-    pub(crate) items: Vec<Seen<T>>,
+pub(crate) struct Page<'a> {
+    pub(crate) items: Vec<&'a RawValue>,
     pub(crate) resource_version: String,
     pub(crate) continue_token: String,
 }
@@ -107,7 +111,39 @@ struct ListBody<'a> {
     #[serde(default)]
     metadata: ListMetadata,
     #[serde(borrow, default)]
-    items: Option<Vec<&'a RawValue>>,
+    items: Option<Items<'a>>,
+}
+
+/// At most [`MAX_PAGE_ITEMS`] items.
+struct Items<'a>(Vec<&'a RawValue>);
+
+impl<'de: 'a, 'a> Deserialize<'de> for Items<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct ItemsVisitor;
+
+        impl<'de> Visitor<'de> for ItemsVisitor {
+            type Value = Vec<&'de RawValue>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a list of objects")
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut sequence: A) -> Result<Self::Value, A::Error> {
+                let mut items = Vec::new();
+                while let Some(item) = sequence.next_element()? {
+                    if items.len() == MAX_PAGE_ITEMS {
+                        return Err(A::Error::custom(format_args!(
+                            "a page of more than {MAX_PAGE_ITEMS} objects"
+                        )));
+                    }
+                    items.push(item);
+                }
+                Ok(items)
+            }
+        }
+
+        deserializer.deserialize_seq(ItemsVisitor).map(Self)
+    }
 }
 
 #[derive(Default, Deserialize)]
@@ -143,7 +179,10 @@ impl Envelope<'_> {
 }
 
 /// Decodes one object. Items of built-in lists have no `apiVersion` and `kind`; they are added.
-fn object<T: DeserializeOwned>(raw: &str, resource: &Resource) -> Result<Seen<T>, serde_json::Error> {
+pub(crate) fn object<T: DeserializeOwned>(
+    raw: &str,
+    resource: &Resource,
+) -> Result<Seen<T>, serde_json::Error> {
     let envelope: Envelope<'_> = serde_json::from_str(raw)?;
     let seen = |object| envelope.seen(object);
     if envelope.kind.is_some() {
@@ -193,13 +232,9 @@ fn without(raw: &str, value: &str) -> Option<String> {
     Some([before, after].concat())
 }
 
-pub(crate) fn page<T: DeserializeOwned>(
-    body: &[u8],
-    resource: &Resource,
-) -> Result<Page<T>, serde_json::Error> {
+pub(crate) fn page(body: &[u8]) -> Result<Page<'_>, serde_json::Error> {
     let list: ListBody<'_> = serde_json::from_slice(body)?;
-    let raw = list.items.unwrap_or_default();
-    let items = raw.into_iter().map(|raw| object(raw.get(), resource)).collect::<Result<_, _>>()?;
+    let items = list.items.map(|items| items.0).unwrap_or_default();
     let ListMetadata { resource_version, continue_token } = list.metadata;
     Ok(Page { items, resource_version, continue_token })
 }
@@ -310,9 +345,9 @@ mod tests {
         let body =
             br#"{"kind":"ConfigMapList","apiVersion":"v1","metadata":{"resourceVersion":"7","continue":"t"},
             "items":[{"metadata":{"name":"a","namespace":"n","resourceVersion":"3"},"data":{"k":"v"}}]}"#;
-        let page = page::<Object>(body, &config_maps()).expect("a list");
+        let page = page(body).expect("a list");
         assert_eq!((page.resource_version.as_str(), page.continue_token.as_str()), ("7", "t"));
-        let item = &page.items[0];
+        let item: Seen<Object> = object(page.items[0].get(), &config_maps()).expect("an object");
         assert_eq!(item.key, ObjectKey::namespaced("n", "a"));
         assert_eq!(item.resource_version, "3");
         assert_eq!(item.object.group_version_kind(), config_maps().gvk);
@@ -322,7 +357,16 @@ mod tests {
     #[test]
     fn an_empty_list_may_say_null() {
         let body = br#"{"metadata":{"resourceVersion":"7"},"items":null}"#;
-        assert!(page::<Object>(body, &config_maps()).expect("a list").items.is_empty());
+        assert!(page(body).expect("a list").items.is_empty());
+    }
+
+    #[test]
+    fn a_page_of_too_many_items_is_refused() {
+        let body = |count: usize| format!(r#"{{"items":[{}{{}}]}}"#, "{},".repeat(count - 1));
+        let items = |count| page(body(count).as_bytes()).map(|page| page.items.len());
+        assert_eq!(items(MAX_PAGE_ITEMS).expect("it fits"), MAX_PAGE_ITEMS);
+        let refused = items(MAX_PAGE_ITEMS + 1).expect_err("one too many").to_string();
+        assert!(refused.starts_with("a page of more than 1000000 objects"), "{refused}");
     }
 
     #[test]

@@ -3,17 +3,28 @@
 //! Takes two requests if the server has aggregated discovery (Kubernetes 1.27 and later), otherwise one per group
 //! version. A group version that cannot be listed is reported and does not hide the others.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use http::{HeaderValue, Method, header};
 use portolan_object::GroupVersion;
 use serde::Deserialize;
 
 use crate::client::error::ClientError;
+use crate::client::transport::Answer;
 use crate::client::{Client, decode_answer};
+use crate::limits::Excess;
 use crate::resource::Resource;
 
 const AGGREGATED: &str =
     "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList,application/json";
+
+/// Largest discovery document, in bytes. That of a cluster with 1,000 CustomResourceDefinitions has about 1 MiB.
+const MAX_DOCUMENT_BYTES: usize = 16 << 20;
+/// Most resources of one server.
+const MAX_RESOURCES: usize = 20_000;
+/// Time for all discovery documents of one server. Without the aggregated form there is one per group version.
+const DISCOVERY_TIMEOUT: Duration = Duration::from_secs(120);
 
 /// One resource that a server serves. Subresources are not listed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -153,12 +164,23 @@ impl Client {
     /// # Errors
     /// If the root documents cannot be read. A group version that fails is in [`Discovery::failed`].
     pub async fn discover(&self) -> Result<Discovery, ClientError> {
+        match tokio::time::timeout(DISCOVERY_TIMEOUT, self.discover_roots()).await {
+            Ok(discovery) => discovery,
+            Err(_) => {
+                let text = format!("discovery was not complete within {DISCOVERY_TIMEOUT:?}");
+                Err(self.transport.unreachable(text.into()))
+            }
+        }
+    }
+
+    async fn discover_roots(&self) -> Result<Discovery, ClientError> {
         let mut discovery = Discovery::default();
         for root in ["/api", "/apis"] {
             let (is_aggregated, body) = self.discovery_root(root).await?;
             if is_aggregated {
                 let document: Aggregated = decode_answer(&Method::GET, root, &body)?;
                 document.items.into_iter().for_each(|group| discovery.add_group(group));
+                self.check_size(&discovery)?;
             } else {
                 self.discover_legacy(root, &body, &mut discovery).await?;
             }
@@ -167,13 +189,13 @@ impl Client {
     }
 
     /// The root document, and whether the server answered with the aggregated form.
-    async fn discovery_root(&self, path: &str) -> Result<(bool, Bytes), ClientError> {
+    async fn discovery_root(&self, path: &str) -> Result<(bool, Answer), ClientError> {
         let mut request = self.request(Method::GET, path, None, Bytes::new())?;
         request.headers_mut().insert(header::ACCEPT, HeaderValue::from_static(AGGREGATED));
         let response = self.open(request).await?;
         let content_type = response.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
         let is_aggregated = content_type.is_some_and(|text| text.contains("apidiscovery.k8s.io"));
-        Ok((is_aggregated, self.transport.collect(response.into_body(), self.timeout).await?))
+        Ok((is_aggregated, self.collect(response.into_body(), MAX_DOCUMENT_BYTES).await?))
     }
 
     async fn discover_legacy(
@@ -198,10 +220,26 @@ impl Client {
         }
         for (version, preferred) in versions {
             match self.json::<ResourceList>(&format!("{root}/{version}")).await {
-                Ok(list) => discovery.add_list(&version, preferred, list),
-                Err(error) if error.is_unreachable() => return Err(error),
+                Ok(list) => {
+                    discovery.add_list(&version, preferred, list);
+                    self.check_size(&discovery)?;
+                }
+                Err(error @ (ClientError::Unreachable { .. } | ClientError::Excessive { .. })) => {
+                    return Err(error);
+                }
                 Err(_) => discovery.failed.push(version),
             }
+        }
+        Ok(())
+    }
+
+    fn check_size(&self, discovery: &Discovery) -> Result<(), ClientError> {
+        if discovery.resources.len() > MAX_RESOURCES {
+            let excess = Excess::Resources { count: MAX_RESOURCES };
+            if let Some(budget) = &self.budget {
+                budget.end(&excess, "/apis");
+            }
+            return Err(self.transport.excessive(excess));
         }
         Ok(())
     }

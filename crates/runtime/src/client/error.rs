@@ -7,10 +7,16 @@ use std::time::Duration;
 use http::StatusCode;
 use portolan_object::Status;
 
+use crate::limits::Excess;
+
 /// metav1 `CauseTypeResourceVersionTooLarge`.
 const VERSION_TOO_LARGE: &str = "ResourceVersionTooLarge";
 /// Delay for an answer of 429 that names none.
 const DEFAULT_RETRY_AFTER: Duration = Duration::from_secs(1);
+/// Longest message of a [`Status`] that is kept, in bytes: it goes into logs and conditions. metav1 allows 32 KiB there.
+const MAX_MESSAGE_BYTES: usize = 8 << 10;
+/// Causes of a [`Status`] that are kept.
+const MAX_CAUSES: usize = 100;
 /// Upper bound for a delay that a server asks for.
 const MAX_RETRY_AFTER: Duration = Duration::from_secs(120);
 
@@ -77,6 +83,14 @@ pub enum ClientError {
         /// Cause and next step.
         reason: String,
     },
+    /// The server sent more than this process accepts.
+    #[error("{server} sent {excess}")]
+    Excessive {
+        /// Address of the server.
+        server: String,
+        /// The limit.
+        excess: Excess,
+    },
     /// Any other answer of 400 or above.
     #[error(transparent)]
     Other(Status),
@@ -97,7 +111,8 @@ impl ClientError {
             Self::Unreachable { .. }
             | Self::InvalidPath { .. }
             | Self::Unreadable { .. }
-            | Self::NotHeld { .. } => None,
+            | Self::NotHeld { .. }
+            | Self::Excessive { .. } => None,
         }
     }
 
@@ -134,7 +149,7 @@ impl ClientError {
 
     /// The error for an answer of 400 or above.
     pub(crate) fn from_answer(code: StatusCode, retry_after: Option<Duration>, body: &[u8]) -> Self {
-        let mut status = read_status(code, body);
+        let mut status = shortened(read_status(code, body));
         let requested = status.details.as_ref().and_then(|details| details.retry_after_seconds);
         if let (None, Some(delay)) = (requested, retry_after) {
             let seconds = u32::try_from(delay.as_secs()).unwrap_or(u32::MAX);
@@ -158,6 +173,7 @@ impl ClientError {
 
     /// The error for an ERROR event of a watch.
     pub(crate) fn from_status(status: Status) -> Self {
+        let status = shortened(status);
         let code = StatusCode::from_u16(status.code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         match code {
             StatusCode::GONE => Self::Expired(status),
@@ -175,6 +191,24 @@ impl ClientError {
 /// Limits a delay that a server asks for, so that a faulty server cannot stop a controller for years.
 fn capped(delay: Duration) -> Duration {
     delay.min(MAX_RETRY_AFTER)
+}
+
+/// Cuts the texts of a Status, which a faulty server may make very long.
+fn shortened(mut status: Status) -> Status {
+    cut(&mut status.message);
+    cut(&mut status.reason);
+    if let Some(details) = &mut status.details {
+        details.causes.truncate(MAX_CAUSES);
+        details.causes.iter_mut().for_each(|cause| cut(&mut cause.message));
+    }
+    status
+}
+
+fn cut(text: &mut String) {
+    if text.len() > MAX_MESSAGE_BYTES {
+        text.truncate(text.floor_char_boundary(MAX_MESSAGE_BYTES));
+        text.push('…');
+    }
 }
 
 fn read_status(code: StatusCode, body: &[u8]) -> Status {
@@ -230,6 +264,14 @@ mod tests {
         for (code, reason, want) in cases {
             assert_eq!(kind(code, reason), want, "{code} {reason}");
         }
+    }
+
+    #[test]
+    fn a_very_long_message_is_cut() {
+        let body = Status::new(500, "InternalError", "é".repeat(100_000)).to_value().to_string();
+        let error = ClientError::from_answer(StatusCode::INTERNAL_SERVER_ERROR, None, body.as_bytes());
+        let message = error.to_string();
+        assert!(message.len() < MAX_MESSAGE_BYTES + 10 && message.ends_with("é…"), "{} bytes", message.len());
     }
 
     #[test]

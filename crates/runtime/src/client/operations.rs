@@ -5,7 +5,7 @@
 //! have all fields.
 
 use std::marker::PhantomData;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http::{Method, Request, header};
@@ -17,8 +17,9 @@ use crate::client::decode::{self, Envelope, Seen};
 use crate::client::error::ClientError;
 use crate::client::options::{Apply, Delete, Patch, Selection};
 use crate::client::transport::Body;
-use crate::client::watch::WatchStream;
+use crate::client::watch::{WatchBounds, WatchStream};
 use crate::client::{Client, unreadable};
+use crate::limits::Excess;
 use crate::resource::{Resource, push_query};
 
 const JSON: &str = "application/json";
@@ -34,13 +35,21 @@ const WATCH_TIMEOUT_SECS: u32 = 290;
 const WATCH_SILENCE_TIMEOUT: Duration = Duration::from_secs(WATCH_TIMEOUT_SECS as u64 + 10);
 
 /// The verbs on one resource of one server.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct Api<T> {
     client: Client,
     resource: Resource,
     /// Whether collections are read as metadata only.
     is_metadata: bool,
     content: PhantomData<fn() -> T>,
+}
+
+// Derived, it would need `T: Clone`.
+impl<T> Clone for Api<T> {
+    fn clone(&self) -> Self {
+        let (client, resource) = (self.client.clone(), self.resource.clone());
+        Self { client, resource, is_metadata: self.is_metadata, content: PhantomData }
+    }
 }
 
 /// A whole collection.
@@ -115,15 +124,34 @@ impl<T: Serialize + DeserializeOwned> Api<T> {
     ///
     /// # Errors
     /// [`ClientError::Expired`] if the server compacted its history between two pages; list again.
-    pub async fn list(&self, selection: &Selection) -> Result<List<T>, ClientError> {
-        self.list_in(selection, Pages::Many).await
+    pub async fn list(&self, selection: &Selection) -> Result<List<T>, ClientError>
+    where
+        T: Send,
+    {
+        let mut items = Vec::new();
+        let mut room = self.client.limits.list_bytes;
+        let keep = |seen: Seen<T>, bytes: usize| {
+            let excess = Excess::List { bytes: self.client.limits.list_bytes };
+            room = room.checked_sub(bytes).ok_or(excess)?;
+            items.push(seen);
+            Ok(())
+        };
+        let resource_version = self.read_list(selection, Pages::Many, keep).await?;
+        Ok(List { items, resource_version })
     }
 
-    /// Reads a whole collection in pages, or in one answer.
-    pub(crate) async fn list_in(&self, selection: &Selection, pages: Pages) -> Result<List<T>, ClientError> {
-        let mut items = Vec::new();
+    /// Reads a whole collection in pages, or in one answer, and returns its version. Each object goes to `keep` with its
+    /// size as text.
+    pub(crate) async fn read_list(
+        &self,
+        selection: &Selection,
+        pages: Pages,
+        mut keep: impl FnMut(Seen<T>, usize) -> Result<(), Excess> + Send,
+    ) -> Result<String, ClientError> {
+        let (limits, started) = (self.client.limits, Instant::now());
+        let excessive = |excess| self.client.transport.excessive(excess);
         let mut token = String::new();
-        loop {
+        for _ in 0..limits.pages {
             let mut path = self.resource.collection_path(&selection.namespace);
             selection.push_to(&mut path);
             if pages == Pages::Many {
@@ -133,15 +161,41 @@ impl<T: Serialize + DeserializeOwned> Api<T> {
                 push_query(&mut path, "continue", &token);
             }
             let accept = if self.is_metadata { METADATA_LIST } else { JSON };
-            let body = self.client.exchange(self.read(&path, accept)?).await?;
-            let page = decode::page(&body, &self.resource);
-            let page = page.map_err(|source| unreadable(&Method::GET, &path, source))?;
-            items.extend(page.items);
+            let body = self.client.exchange_page(self.read(&path, accept)?).await?;
+            let unreadable = |source| unreadable(&Method::GET, &path, source);
+            let page = decode::page(&body).map_err(unreadable)?;
+            for item in page.items {
+                let item = item.get();
+                if item.len() > limits.object_bytes {
+                    return Err(excessive(Excess::Object { bytes: limits.object_bytes }));
+                }
+                let seen = decode::object(item, &self.resource).map_err(unreadable)?;
+                keep(seen, item.len()).map_err(excessive)?;
+                // A long page must not keep the thread from other tasks.
+                tokio::task::consume_budget().await;
+            }
             if page.continue_token.is_empty() {
-                return Ok(List { items, resource_version: page.resource_version });
+                return Ok(page.resource_version);
+            }
+            if page.continue_token == token {
+                return Err(excessive(Excess::RepeatedPage));
+            }
+            if started.elapsed() > limits.list_time {
+                return Err(excessive(Excess::ListTime { limit: limits.list_time }));
             }
             token = page.continue_token;
         }
+        Err(excessive(Excess::Pages { pages: limits.pages }))
+    }
+
+    /// The version of the collection at this moment, from a list of one object. Selectors are left out, because the
+    /// server would search for an object that they select.
+    pub(crate) async fn version(&self, namespace: &str) -> Result<String, ClientError> {
+        let mut path = self.resource.collection_path(namespace);
+        push_query(&mut path, "limit", "1");
+        let body = self.client.exchange_page(self.read(&path, METADATA_LIST)?).await?;
+        let page = decode::page(&body).map_err(|source| unreadable(&Method::GET, &path, source))?;
+        Ok(page.resource_version)
     }
 
     /// Creates an object.
@@ -242,7 +296,12 @@ impl<T: Serialize + DeserializeOwned> Api<T> {
     ) -> Result<WatchStream<T>, ClientError> {
         let response = self.client.open(self.watch_request(selection, start)?).await?;
         let (transport, body) = (self.client.transport.clone(), response.into_body());
-        Ok(WatchStream::new(transport, body, self.resource.clone(), WATCH_SILENCE_TIMEOUT))
+        let bounds = WatchBounds {
+            silence: WATCH_SILENCE_TIMEOUT,
+            frame_bytes: self.client.limits.object_bytes,
+            budget: self.client.budget.clone(),
+        };
+        Ok(WatchStream::new(transport, body, self.resource.clone(), bounds))
     }
 
     fn watch_request(

@@ -58,6 +58,6 @@ impl Client {
         };
         let mut request = self.request(Method::GET, &path, None, Bytes::new())?;
         request.headers_mut().insert(header::ACCEPT, HeaderValue::from_static(TABLE));
-        decode_answer(&Method::GET, &path, &self.exchange(request).await?)
+        decode_answer(&Method::GET, &path, &self.exchange_page(request).await?)
     }
 }

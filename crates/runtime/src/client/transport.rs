@@ -2,9 +2,11 @@
 //!
 //! The rest of the crate does not distinguish an in-process API server, a TLS connection and a scripted service in a test.
 
+use std::ops::Deref;
+use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use futures::future::BoxFuture;
 use http::{Request, Response};
 use http_body_util::combinators::UnsyncBoxBody;
@@ -13,6 +15,7 @@ use tower::util::BoxCloneSyncService;
 use tower::{Service, ServiceExt};
 
 use crate::client::error::{BoxError, ClientError};
+use crate::limits::{Budget, Excess, Reservation};
 
 /// A request or response body.
 pub type Body = UnsyncBoxBody<Bytes, BoxError>;
@@ -22,6 +25,32 @@ type Boxed = BoxCloneSyncService<Request<Body>, Response<Body>, BoxError>;
 /// A body of bytes in memory.
 pub(crate) fn full(bytes: impl Into<Bytes>) -> Body {
     Full::new(bytes.into()).map_err(|never| match never {}).boxed_unsync()
+}
+
+/// The body of an answer. Its memory counts in the budget of the server until it is dropped.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    bytes: Bytes,
+    _reserved: Reservation,
+}
+
+impl Deref for Answer {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
+/// Bounds of one answer.
+#[derive(Debug, Clone)]
+pub(crate) struct Bounds {
+    /// Time for the body.
+    pub(crate) time: Duration,
+    /// Size of the body.
+    pub(crate) bytes: usize,
+    /// The budget in which the body counts.
+    pub(crate) budget: Option<Arc<Budget>>,
 }
 
 /// Sends requests to one server.
@@ -64,11 +93,11 @@ impl Transport {
         }
     }
 
-    /// Reads a whole body, for at most `limit`.
-    pub(crate) async fn collect(&self, body: Body, limit: Duration) -> Result<Bytes, ClientError> {
-        match tokio::time::timeout(limit, body.collect()).await {
-            Ok(Ok(collected)) => Ok(collected.to_bytes()),
-            Ok(Err(source)) => Err(self.unreachable(source)),
+    /// Reads a whole body within `bounds`.
+    pub(crate) async fn collect(&self, body: Body, bounds: Bounds) -> Result<Answer, ClientError> {
+        let limit = bounds.time;
+        match tokio::time::timeout(limit, self.read(body, bounds)).await {
+            Ok(answer) => answer,
             Err(_) => Err(self.unreachable(format!("the answer was not complete within {limit:?}").into())),
         }
     }
@@ -76,6 +105,26 @@ impl Transport {
     /// Name of the server in errors.
     pub(crate) fn server(&self) -> &str {
         &self.server
+    }
+
+    async fn read(&self, mut body: Body, bounds: Bounds) -> Result<Answer, ClientError> {
+        let (mut buffer, mut reserved) = (BytesMut::new(), Reservation::new(bounds.budget));
+        while let Some(frame) = body.frame().await {
+            let frame = frame.map_err(|source| self.unreachable(source))?;
+            let Ok(data) = frame.into_data() else { continue };
+            if data.len() > bounds.bytes.saturating_sub(buffer.len()) {
+                return Err(self.excessive(Excess::Answer { bytes: bounds.bytes }));
+            }
+            // A full buffer is copied into one of twice its size.
+            let needed = 2 * data.len() as u64;
+            reserved.add_bytes(needed).map_err(|excess| self.excessive(excess))?;
+            buffer.extend_from_slice(&data);
+        }
+        Ok(Answer { bytes: buffer.freeze(), _reserved: reserved })
+    }
+
+    pub(crate) fn excessive(&self, excess: Excess) -> ClientError {
+        ClientError::Excessive { server: self.server.clone(), excess }
     }
 
     pub(crate) fn unreachable(&self, source: BoxError) -> ClientError {

@@ -4,20 +4,20 @@
 //! server ends it, or at the first failure; the cache reconnects.
 
 use std::marker::PhantomData;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use http_body_util::BodyExt;
 use portolan_object::ObjectKey;
 use serde::de::DeserializeOwned;
+use tokio::time::Instant;
 
 use crate::client::decode::{self, WatchEvent};
 use crate::client::error::ClientError;
 use crate::client::transport::{Body, Transport};
+use crate::limits::{Budget, Excess, Reservation};
 use crate::resource::Resource;
-
-/// Largest frame, in bytes. A frame carries one object, and kube-apiserver limits a request to 3 MiB.
-const MAX_FRAME_BYTES: usize = 16 << 20;
 
 /// A running watch.
 pub struct WatchStream<T> {
@@ -29,13 +29,32 @@ pub struct WatchStream<T> {
     searched: usize,
     /// Longest time without data before the connection counts as dead.
     silence: Duration,
+    /// When data came last.
+    heard: Instant,
+    /// Largest frame, which carries one object.
+    frame_bytes: usize,
+    /// Memory of the buffer.
+    reserved: Reservation,
     content: PhantomData<fn() -> T>,
 }
 
+/// Bounds of a watch.
+#[derive(Debug, Clone)]
+pub(crate) struct WatchBounds {
+    /// Longest time without data before the connection counts as dead.
+    pub(crate) silence: Duration,
+    /// Largest frame, which carries one object.
+    pub(crate) frame_bytes: usize,
+    /// The budget in which the buffer counts.
+    pub(crate) budget: Option<Arc<Budget>>,
+}
+
 impl<T: DeserializeOwned> WatchStream<T> {
-    pub(crate) fn new(transport: Transport, body: Body, resource: Resource, silence: Duration) -> Self {
-        let (buffer, searched) = (BytesMut::new(), 0);
-        Self { transport, body, resource, buffer, searched, silence, content: PhantomData }
+    pub(crate) fn new(transport: Transport, body: Body, resource: Resource, bounds: WatchBounds) -> Self {
+        let WatchBounds { silence, frame_bytes, budget } = bounds;
+        let (buffer, searched, heard) = (BytesMut::new(), 0, Instant::now());
+        let (reserved, content) = (Reservation::new(budget), PhantomData);
+        Self { transport, body, resource, buffer, searched, silence, heard, frame_bytes, reserved, content }
     }
 
     /// The next event; `None` after the server ended the stream in order.
@@ -47,25 +66,39 @@ impl<T: DeserializeOwned> WatchStream<T> {
         self.next_unless(|_, _| false).await
     }
 
-    /// The next event. Objects for which `is_known` holds (key, version) are not decoded: [`WatchEvent::Known`].
+    /// The next event. Objects for which `is_known` holds (key, version) are not decoded: [`WatchEvent::Known`]. Dropping
+    /// the future loses no event.
     pub(crate) async fn next_unless(
         &mut self,
         is_known: impl Fn(&ObjectKey, &str) -> bool,
     ) -> Result<Option<WatchEvent<T>>, ClientError> {
         loop {
             if let Some(line) = self.take_line() {
+                self.check_size(line.len())?;
                 if line.iter().all(u8::is_ascii_whitespace) {
                     continue;
                 }
                 return decode::frame(&line, &self.resource, is_known).map(Some);
             }
-            if self.buffer.len() > MAX_FRAME_BYTES {
-                return Err(self.transport.unreachable("a watch frame is longer than 16 MiB".into()));
-            }
+            self.check_size(self.buffer.len())?;
+            let reserved = self.reserved.at_least(self.buffer.len() as u64);
+            reserved.map_err(|excess| self.transport.excessive(excess))?;
             if !self.read().await? {
                 return self.last_line();
             }
         }
+    }
+
+    /// The error for what the server sent too much of.
+    pub(crate) fn excessive(&self, excess: Excess) -> ClientError {
+        self.transport.excessive(excess)
+    }
+
+    fn check_size(&self, bytes: usize) -> Result<(), ClientError> {
+        if bytes > self.frame_bytes {
+            return Err(self.excessive(Excess::Object { bytes: self.frame_bytes }));
+        }
+        Ok(())
     }
 
     /// Splits off the next complete line.
@@ -81,8 +114,9 @@ impl<T: DeserializeOwned> WatchStream<T> {
 
     /// Reads more; false at the end.
     async fn read(&mut self) -> Result<bool, ClientError> {
-        match tokio::time::timeout(self.silence, self.body.frame()).await {
+        match tokio::time::timeout_at(self.heard + self.silence, self.body.frame()).await {
             Ok(Some(Ok(frame))) => {
+                self.heard = Instant::now();
                 if let Ok(data) = frame.into_data() {
                     self.buffer.extend_from_slice(&data);
                 }

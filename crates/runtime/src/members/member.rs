@@ -15,6 +15,7 @@ use crate::cache::{Cache, CacheBuilder, Trouble};
 use crate::client::{Client, Discovery, Selection};
 use crate::cluster_name::ClusterName;
 use crate::members::hold::Hold;
+use crate::members::over_budget::OverBudget;
 use crate::resource::Resource;
 
 /// Health of a member.
@@ -40,6 +41,7 @@ pub struct Member {
     discovery: ArcSwap<Discovery>,
     discovered: watch::Sender<u64>,
     caches: Mutex<BTreeMap<(Resource, Selection), Cache<Object>>>,
+    over_budget: Option<OverBudget>,
 }
 
 impl Member {
@@ -55,7 +57,26 @@ impl Member {
             discovery: ArcSwap::default(),
             discovered: watch::Sender::new(0),
             caches: Mutex::new(BTreeMap::new()),
+            over_budget: None,
         }
+    }
+
+    /// The same member, which is not read for a while.
+    pub(super) fn with_over_budget(mut self, over_budget: OverBudget) -> Self {
+        self.over_budget = Some(over_budget);
+        self.set_health(Health::NotReady);
+        self
+    }
+
+    /// Ends the tasks of the member and drops its caches.
+    pub(super) fn end(&self) {
+        self.scope.request();
+        self.caches.lock().clear();
+    }
+
+    /// Why the member is not read at present. Its client sends nothing then.
+    pub fn over_budget(&self) -> Option<&OverBudget> {
+        self.over_budget.as_ref()
     }
 
     /// Name in the federation.

@@ -8,6 +8,13 @@
 //!   (410), does not have it yet (504 `ResourceVersionTooLarge`), or answers repeatedly with anything else that
 //!   waiting does not explain.
 //! - A server that asks for time (`Retry-After`) gets it.
+//!
+//! Three rules are stricter than client-go's, against servers that are broken, hostile or restored from a backup:
+//!
+//! - A server whose present version is lower than one that it sent before has lost history (etcd was restored). The
+//!   collection is listed again.
+//! - Watches that end in order within a second, one after the other, are opened again with growing pauses.
+//! - The pauses between two lists grow until a watch has lasted, even if each watch sends events before it expires.
 
 use std::time::Duration;
 
@@ -49,6 +56,8 @@ pub(super) enum Failure {
     Unreachable,
     /// 4xx that refuses the parameters.
     Refused,
+    /// The server is at a lower version than it was before.
+    WentBack,
     /// A streaming list that ended, or went silent, before its closing bookmark.
     Incomplete,
     /// Any other answer, or one that cannot be read.
@@ -85,6 +94,10 @@ pub(super) struct Progress {
     failures: u32,
     /// Watches that failed since the last event.
     failed_watches: u32,
+    /// Watches in a row that ended in order within a second.
+    short_watches: u32,
+    /// Times that the collection had to be listed again since a watch has lasted.
+    starts: u32,
     /// Whether the server is known not to serve streaming lists.
     must_list: bool,
 }
@@ -93,7 +106,17 @@ impl Progress {
     /// Before the first request. `must_list`: the server is known not to serve streaming lists.
     pub(super) fn new(must_list: bool) -> Self {
         let next = if must_list { Request::List(Pages::Many) } else { Request::StreamingList };
-        Self { next, failures: 0, failed_watches: 0, must_list }
+        Self { next, failures: 0, failed_watches: 0, short_watches: 0, starts: 0, must_list }
+    }
+
+    /// The version after which the next watch starts; empty if the next request is a list.
+    pub(super) fn version(&self) -> &str {
+        if let Request::Watch(version) = &self.next { version } else { "" }
+    }
+
+    /// Makes the next request a list: so much time has passed that the version is of no use.
+    pub(super) fn start_anew(&mut self) {
+        self.next = Self::new(self.must_list).next;
     }
 
     /// The request to send now.
@@ -133,6 +156,23 @@ impl Progress {
         self.failures = 0;
     }
 
+    /// Notes that a watch has lasted.
+    pub(super) fn settled(&mut self) {
+        self.starts = 0;
+    }
+
+    /// Notes that a watch ended in order; `was_short` if that was within a second.
+    pub(super) fn finished(&mut self, was_short: bool) -> Pause {
+        if !was_short {
+            self.short_watches = 0;
+            return Pause::None;
+        }
+        let before = self.short_watches;
+        self.short_watches = before.saturating_add(1);
+        // One is ordinary: the server restarts.
+        if before == 0 { Pause::None } else { Pause::Backoff { failures: before, at_least: Duration::ZERO } }
+    }
+
     /// Notes how the request of [`Progress::request`] ended.
     pub(super) fn ended(&mut self, end: End) -> Pause {
         match (&self.next, end) {
@@ -140,7 +180,9 @@ impl Progress {
             (_, End::ShortWatch) => self.ended(Failure::Incomplete.into()),
             (Request::Watch(_), End::Failed { failure, retry_after }) => match failure {
                 Failure::TooManyRequests | Failure::Unreachable => self.back_off(retry_after),
-                Failure::Expired | Failure::VersionTooLarge => self.start_over(retry_after),
+                Failure::Expired | Failure::VersionTooLarge | Failure::WentBack => {
+                    self.start_over(retry_after)
+                }
                 Failure::Refused | Failure::Incomplete | Failure::Other => self.retry_watch(retry_after),
             },
             (_, End::Failed { failure: Failure::TooManyRequests, retry_after }) => self.back_off(retry_after),
@@ -166,8 +208,10 @@ impl Progress {
     }
 
     fn start_over(&mut self, retry_after: Option<Duration>) -> Pause {
-        self.next = Self::new(self.must_list).next;
+        self.start_anew();
         self.failed_watches = 0;
+        self.starts = self.starts.saturating_add(1);
+        self.failures = self.failures.max(self.starts - 1);
         self.back_off(retry_after)
     }
 
@@ -175,6 +219,16 @@ impl Progress {
         self.failures = self.failures.saturating_add(1);
         Pause::Backoff { failures: self.failures, at_least: retry_after.unwrap_or_default() }
     }
+}
+
+/// Whether `present`, the version of a collection now, is lower than `seen`, which its server sent before. Versions are
+/// numbers of any length that grow (KEP-5504); others cannot be compared.
+pub(super) fn went_back(seen: &str, present: &str) -> bool {
+    let is_number = |version: &str| {
+        version.starts_with(|first: char| matches!(first, '1'..='9'))
+            && version.bytes().all(|byte| byte.is_ascii_digit())
+    };
+    is_number(seen) && is_number(present) && (present.len(), present) < (seen.len(), seen)
 }
 
 impl From<Failure> for End {

@@ -147,6 +147,16 @@ pub(super) struct Watched {
 
 pub(super) fn watched(answers: Vec<Answer>) -> Watched {
     let (client, requests) = client(answers);
+    watched_by(client, requests)
+}
+
+/// The same with a server that may be restored from a backup.
+pub(super) fn watched_remote(answers: Vec<Answer>) -> Watched {
+    let (client, requests) = client(answers);
+    watched_by(client.as_remote(), requests)
+}
+
+fn watched_by(client: Client, requests: mpsc::UnboundedReceiver<String>) -> Watched {
     let scope = Shutdown::new();
     let resource = Resource::from(resources::CONFIG_MAP);
     let cache = Cache::of_objects(&client, resource)

@@ -19,7 +19,7 @@ use tokio_rustls::TlsAcceptor;
 
 use super::protocol::Connection as _;
 use super::*;
-use crate::client::transport::full;
+use crate::client::transport::{Bounds, full};
 
 const SOON: Duration = Duration::from_secs(20);
 const DAY: Duration = Duration::from_secs(24 * 3600);
@@ -79,7 +79,8 @@ fn post(body: impl Into<Bytes>) -> Request<Body> {
 async fn say(client: &Transport, body: Vec<u8>) -> (String, String, Vec<u8>) {
     let response = soon(client.send(post(body), SOON)).await.expect("answered");
     assert_eq!(response.status(), StatusCode::OK);
-    let answer = soon(client.collect(response.into_body(), SOON)).await.expect("whole");
+    let bounds = Bounds { time: SOON, bytes: usize::MAX, budget: None };
+    let answer = soon(client.collect(response.into_body(), bounds)).await.expect("whole");
     let mut parts = answer.splitn(3, |byte| *byte == b' ');
     let mut next = || parts.next().expect("three parts").to_vec();
     let text = |bytes| String::from_utf8(bytes).expect("text");

@@ -94,6 +94,13 @@ fn one_end_decides_the_next_request() {
         ("watch ends at once", watching(), End::ShortWatch, watch(), pause(1)),
         ("watch expired", watching(), Failure::Expired.into(), Request::StreamingList, pause(1)),
         ("watch is too new", watching(), Failure::VersionTooLarge.into(), Request::StreamingList, pause(1)),
+        (
+            "watch of a restored server",
+            watching(),
+            Failure::WentBack.into(),
+            Request::StreamingList,
+            pause(1),
+        ),
         ("watch breaks", watching(), Failure::Unreachable.into(), watch(), pause(1)),
         ("watch answers ERROR", watching(), Failure::Other.into(), watch(), pause(1)),
         ("watch is refused", watching(), Failure::Refused.into(), watch(), pause(1)),
@@ -151,7 +158,65 @@ fn a_list_alone_does_not_forget_failures() {
         progress.listed("5");
     }
     progress.is_open();
+    progress.settled();
     assert_eq!(progress.ended(Failure::Expired.into()), pause(1));
+}
+
+#[test]
+fn events_alone_do_not_shorten_the_pauses_between_lists() {
+    let mut progress = watching();
+    for lists in 1..5 {
+        assert_eq!(progress.ended(Failure::Expired.into()), pause(lists));
+        progress.listed("5");
+        progress.observed("6".to_owned());
+    }
+    progress.settled();
+    assert_eq!(progress.ended(Failure::Expired.into()), pause(1), "the last watch has lasted");
+}
+
+#[test]
+fn short_watches_in_a_row_lead_to_pauses() {
+    let mut progress = watching();
+    for (was_short, want) in
+        [(true, NO_PAUSE), (true, pause(1)), (true, pause(2)), (false, NO_PAUSE), (true, NO_PAUSE)]
+    {
+        // Events do not matter: each of these watches sent some.
+        progress.observed("6".to_owned());
+        assert_eq!(progress.finished(was_short), want);
+        assert_eq!(*progress.request(), Request::Watch("6".to_owned()));
+    }
+}
+
+#[test]
+fn versions_that_go_back() {
+    let long = "184467440737095516150";
+    let cases = [
+        ("5", "4", true),
+        ("5", "5", false),
+        ("5", "6", false),
+        ("1000000", "3400", true),
+        ("3400", "1000000", false),
+        (long, "99", true),
+        ("99", long, false),
+        (long, "184467440737095516149", true),
+        ("", "4", false),
+        ("5", "", false),
+        ("0", "0", false),
+        ("5", "0", false),
+        ("a5", "a4", false),
+        ("5", "04", false),
+    ];
+    for (seen, present, want) in cases {
+        assert_eq!(went_back(seen, present), want, "from {seen:?} to {present:?}");
+    }
+}
+
+#[test]
+fn a_watch_that_is_too_old_starts_anew() {
+    let mut progress = watching();
+    assert_eq!(progress.version(), "5");
+    progress.start_anew();
+    assert_eq!((progress.request(), progress.version()), (&Request::StreamingList, ""));
 }
 
 #[test]
