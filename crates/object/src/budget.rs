@@ -59,6 +59,7 @@ pub enum Exhausted {
 pub struct Budget {
     limit: u64,
     spent: Cell<u64>,
+    ended: Cell<Option<Exhausted>>,
     /// The interrupt is asked when this much is spent.
     next_check: Cell<u64>,
     interrupt: Interrupt,
@@ -70,6 +71,7 @@ impl Budget {
         Self {
             limit,
             spent: Cell::new(0),
+            ended: Cell::new(None),
             next_check: Cell::new(UNITS_BETWEEN_CHECKS),
             interrupt: interrupt.clone(),
         }
@@ -85,20 +87,26 @@ impl Budget {
     /// # Errors
     /// When the limit is exceeded or the interrupt is set; also at every later call.
     pub fn spend(&self, units: u64) -> Result<(), Exhausted> {
+        if let Some(ended) = self.ended.get() {
+            return Err(ended);
+        }
         let spent = self.spent.get().saturating_add(units);
-        self.spent.set(spent);
+        self.spent.set(spent.min(self.limit));
         if spent > self.limit {
-            return Err(Exhausted::Limit { limit: self.limit });
+            return self.end(Exhausted::Limit { limit: self.limit });
         }
         if spent >= self.next_check.get() {
             if self.interrupt.is_set() {
-                // Later calls fail, too.
-                self.next_check.set(0);
-                return Err(Exhausted::Interrupted);
+                return self.end(Exhausted::Interrupted);
             }
             self.next_check.set(spent.saturating_add(UNITS_BETWEEN_CHECKS));
         }
         Ok(())
+    }
+
+    fn end(&self, exhausted: Exhausted) -> Result<(), Exhausted> {
+        self.ended.set(Some(exhausted));
+        Err(exhausted)
     }
 
     /// Spends for a look at every byte of a text or at every byte of two texts that are compared.
@@ -109,14 +117,14 @@ impl Budget {
         self.spend(1 + bytes as u64 / BYTES_PER_UNIT)
     }
 
-    /// Units spent so far.
+    /// Units spent so far, at most the limit.
     pub fn spent(&self) -> u64 {
         self.spent.get()
     }
 
     /// Why nothing can be spent any more, if so.
     pub fn exhausted(&self) -> Option<Exhausted> {
-        self.spend(0).err()
+        self.ended.get()
     }
 }
 

@@ -13,8 +13,12 @@ use serde_json::Value;
 
 pub use render::render_values;
 
+use crate::budget::{Budget, Exhausted, Interrupt};
+
 /// Values at any stage of an evaluation.
 const MATCH_LIMIT: usize = 100_000;
+/// Values that an evaluation may look at. `..` after `..` looks at the same values again and again.
+const WORK_LIMIT: u64 = 10_000_000;
 
 /// A compiled path, such as `.spec.containers[*].image`.
 #[derive(Debug, Clone, PartialEq)]
@@ -78,6 +82,9 @@ pub enum JsonPathError {
     /// More values than an evaluation may hold.
     #[error("more than {MATCH_LIMIT} matches")]
     TooMany,
+    /// More work than an evaluation may take.
+    #[error("the path looks at too many values: {0}")]
+    Exhausted(Exhausted),
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -148,9 +155,10 @@ impl JsonPath {
         self.evaluate(value, MissingKeys::Skip).unwrap_or_default()
     }
 
-    /// The first match in `value`.
-    pub fn first<'a>(&'a self, value: &'a Value) -> Option<&'a Value> {
-        self.find(value).into_iter().next()
+    /// The first match in `value`; none when the budget is used up.
+    pub fn first<'a>(&'a self, value: &'a Value, budget: &Budget) -> Option<&'a Value> {
+        let walk = evaluate::Walk { missing: MissingKeys::Skip, budget };
+        walk.evaluate(vec![value], &self.steps).ok()?.into_iter().next()
     }
 
     /// All matches in `value`, or why there can be none.
@@ -162,7 +170,8 @@ impl JsonPath {
         value: &'a Value,
         missing: MissingKeys,
     ) -> Result<Vec<&'a Value>, JsonPathError> {
-        evaluate::evaluate(vec![value], &self.steps, missing)
+        let budget = Budget::new(WORK_LIMIT, &Interrupt::never());
+        evaluate::Walk { missing, budget: &budget }.evaluate(vec![value], &self.steps)
     }
 }
 
@@ -181,7 +190,9 @@ impl Template {
     /// As [`JsonPath::evaluate`].
     pub fn render(&self, value: &Value, missing: MissingKeys) -> Result<String, JsonPathError> {
         let mut text = String::new();
-        render::parts(&mut text, &self.parts, value, missing)?;
+        let budget = Budget::new(WORK_LIMIT, &Interrupt::never());
+        let walk = evaluate::Walk { missing, budget: &budget };
+        render::parts(&mut text, &self.parts, value, &walk)?;
         Ok(text)
     }
 }

@@ -7,6 +7,8 @@ pub mod age;
 pub mod apply;
 pub mod budget;
 pub mod builtin;
+#[cfg(feature = "cel")]
+mod cel;
 pub mod dns_label;
 pub mod envelope;
 pub mod jsonpath;

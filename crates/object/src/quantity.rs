@@ -97,6 +97,29 @@ impl Quantity {
         i64::try_from(whole).unwrap_or(i64::MAX)
     }
 
+    /// The amount, if it is a whole number of 64 bits.
+    pub fn as_i64(self) -> Option<i64> {
+        self.is_whole().then(|| i64::try_from(self.nanos / NANOS).ok()).flatten()
+    }
+
+    /// The amount as a floating-point number, which may be rounded.
+    #[expect(clippy::cast_precision_loss, reason = "callers ask for an approximation")]
+    pub fn as_f64(self) -> f64 {
+        self.nanos as f64 / NANOS as f64
+    }
+
+    /// The sum; an amount beyond 2^127 billionths counts as that much. It is written like `self`.
+    #[must_use]
+    pub fn plus(self, other: Self) -> Self {
+        Self { nanos: self.nanos.saturating_add(other.nanos), ..self }
+    }
+
+    /// The difference, with the bound of [`Quantity::plus`].
+    #[must_use]
+    pub fn minus(self, other: Self) -> Self {
+        Self { nanos: self.nanos.saturating_sub(other.nanos), ..self }
+    }
+
     /// The amount rounded up to thousandths.
     #[must_use]
     pub fn round_up_to_milli(self) -> Self {
@@ -209,6 +232,13 @@ fn divided(digits: &str, places: usize, factor: i128) -> Option<i128> {
 impl Default for Quantity {
     fn default() -> Self {
         Self { nanos: 0, format: Format::Decimal }
+    }
+}
+
+/// A whole number of units.
+impl From<i64> for Quantity {
+    fn from(units: i64) -> Self {
+        Self { nanos: i128::from(units) * NANOS, format: Format::Decimal }
     }
 }
 

@@ -3,9 +3,13 @@
 //! Built-in kinds and custom resources share this form. Strategic merge, server-side apply, pruning, defaulting,
 //! validation and unknown-field detection all walk it.
 
+#[cfg(test)]
+mod bounds_tests;
+mod correlation;
 pub mod decode;
 pub mod defaults;
 mod field_path;
+mod findings;
 mod formats;
 pub mod json;
 mod path;
@@ -22,7 +26,7 @@ use serde_json::Value;
 
 pub use defaults::default;
 pub use prune::{prune, unknown_fields};
-pub use validate::{validate, validate_update};
+pub use validate::validate;
 
 /// Index of a node in its [`SchemaSet`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]

@@ -1,9 +1,13 @@
 //! Printer columns of custom resources.
 
 use jiff::Timestamp;
-use portolan_object::age;
 use portolan_object::jsonpath::JsonPath;
+use portolan_object::{Budget, Interrupt, age};
 use serde_json::{Value, json};
+
+/// Steps that all columns of one object may take together: a step for each value that a path looks at, and for each 16
+/// bytes that are printed. Cells beyond that are empty.
+const ROW_WORK_LIMIT: u64 = 200_000;
 
 /// A column that a definition asks for.
 #[derive(Debug)]
@@ -61,10 +65,13 @@ impl Column {
     }
 
     /// The cell of an object.
-    fn cell(&self, object: &Value, now: Timestamp) -> Value {
-        let Some(value) = self.path.first(object) else { return Value::Null };
+    fn cell(&self, object: &Value, now: Timestamp, budget: &Budget) -> Value {
+        let Some(value) = self.path.first(object, budget) else { return Value::Null };
         match (self.kind, value) {
-            (Kind::Text, value) => json!(printed(value)),
+            (Kind::Text, value) => {
+                let text = printed(value);
+                if budget.spend_bytes(text.len()).is_ok() { json!(text) } else { Value::Null }
+            }
             (Kind::Integer, Value::Number(number)) => match (number.as_i64(), number.as_f64()) {
                 (Some(whole), _) => json!(whole),
                 #[expect(
@@ -94,7 +101,8 @@ pub(crate) fn definitions(columns: &[Column]) -> Vec<Value> {
 /// The cells of one object, the name first.
 pub(crate) fn row(columns: &[Column], object: &Value, now: Timestamp) -> Vec<Value> {
     let name = object["metadata"]["name"].clone();
-    std::iter::once(name).chain(columns.iter().map(|column| column.cell(object, now))).collect()
+    let budget = Budget::new(ROW_WORK_LIMIT, &Interrupt::never());
+    std::iter::once(name).chain(columns.iter().map(|column| column.cell(object, now, &budget))).collect()
 }
 
 fn printed(value: &Value) -> String {

@@ -1,5 +1,6 @@
 //! The schema of a version in the form in which objects are held to it.
 
+use portolan_object::Interrupt;
 use portolan_object::schema::rules::{self, Evaluation, Rules};
 use portolan_object::schema::structural::{self, Structural};
 use portolan_object::schema::{Node, Schema, SchemaSet};
@@ -37,10 +38,15 @@ impl Compiled {
     }
 
     /// Evaluates the validation rules on an object.
-    pub(super) fn evaluate(&self, object: &Value, old: Option<&Value>) -> Evaluation {
+    pub(super) fn evaluate(
+        &self,
+        object: &Value,
+        old: Option<&Value>,
+        interrupt: &Interrupt,
+    ) -> Evaluation {
         match self.rules.is_empty() {
             true => Evaluation::default(),
-            false => self.rules.evaluate(object, old, self.schema()),
+            false => self.rules.evaluate(object, old, self.schema(), interrupt),
         }
     }
 }

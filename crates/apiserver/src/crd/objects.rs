@@ -14,7 +14,7 @@ use jiff::Timestamp;
 use portolan_object::schema::decode::{self, Source};
 use portolan_object::schema::validate::blocks_rules;
 use portolan_object::schema::{self, Schema, json};
-use portolan_object::{FieldError, builtin};
+use portolan_object::{FieldError, Interrupt, builtin};
 use portolan_store::Revision;
 use serde_json::Value;
 
@@ -47,25 +47,28 @@ impl CustomVersion {
     }
 
     /// Validates an object against schema and rules; `old` is what an update replaces.
-    fn validate(&self, object: &Value, old: Option<&Value>) -> Validation {
+    fn validate(&self, object: &Value, old: Option<&Value>, interrupt: &Interrupt) -> Validation {
         let mut errors = match old.filter(|old| self.has_status && old["status"] != object["status"]) {
-            Some(old) => self.status_errors(object, old),
-            None => self.schema_errors(object, old),
+            Some(old) => self.status_errors(object, old, interrupt),
+            None => self.schema_errors(object, old, interrupt),
         };
         let mut warnings = remarks(object, old);
-        if !blocks_rules(&errors) {
-            let evaluation = self.schema.evaluate(object, old);
+        if schema::defaults::is_cut_short(object, self.schema()) {
+            let detail = format!(
+                "the defaults of the schema make the object more than {} bytes larger",
+                schema::defaults::MAX_INSERTED
+            );
+            errors.push(FieldError::forbidden("<nil>", detail));
+        } else if !blocks_rules(&errors) {
+            let evaluation = self.schema.evaluate(object, old, interrupt);
             errors.extend(evaluation.errors);
             warnings.extend(evaluation.warnings);
         }
         Validation { errors, warnings }
     }
 
-    fn schema_errors(&self, object: &Value, old: Option<&Value>) -> Vec<FieldError> {
-        let mut errors = match old {
-            Some(old) => schema::validate_update(object, old, self.schema()),
-            None => schema::validate(object, self.schema()),
-        };
+    fn schema_errors(&self, object: &Value, old: Option<&Value>, interrupt: &Interrupt) -> Vec<FieldError> {
+        let mut errors = schema::validate(object, old, self.schema(), interrupt);
         if let Some(scale) = &self.scale {
             errors.extend(scale.spec_errors(object));
             errors.extend(scale.status_errors(object));
@@ -74,10 +77,10 @@ impl CustomVersion {
     }
 
     /// With a status subresource, `status` changes alone, and errors elsewhere in the object do not count.
-    fn status_errors(&self, object: &Value, old: &Value) -> Vec<FieldError> {
+    fn status_errors(&self, object: &Value, old: &Value, interrupt: &Interrupt) -> Vec<FieldError> {
         let mut errors = Vec::new();
         if let (Some(status), Some(part)) = (object.get("status"), self.schema().property("status")) {
-            let found = schema::validate_update(status, &old["status"], part);
+            let found = schema::validate(status, Some(&old["status"]), part, interrupt);
             errors.extend(found.into_iter().map(|mut error| {
                 error.field = below_status(&error.field);
                 error
@@ -136,13 +139,13 @@ impl Strategy for CustomVersion {
 
     fn prepare_for_delete(&self, _: &mut Value, _: &str) {}
 
-    fn validate_create(&self, object: &Value) -> Validation {
+    fn validate_create(&self, object: &Value, interrupt: &Interrupt) -> Validation {
         let errors = metadata::create(object, NameRule::Subdomain, self.definition.is_namespaced);
-        self.validate(object, None).after(errors)
+        self.validate(object, None, interrupt).after(errors)
     }
 
-    fn validate_update(&self, new: &Value, old: &Value) -> Validation {
-        self.validate(new, Some(old)).after(metadata::update(new, old))
+    fn validate_update(&self, new: &Value, old: &Value, interrupt: &Interrupt) -> Validation {
+        self.validate(new, Some(old), interrupt).after(metadata::update(new, old))
     }
 
     fn columns(&self) -> Vec<Value> {

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use jiff::Timestamp;
-use portolan_object::FieldError;
+use portolan_object::{FieldError, Interrupt};
 use portolan_store::Revision;
 use serde_json::{Map, Value};
 
@@ -225,13 +225,13 @@ impl Strategy for BuiltinKind {
         }
     }
 
-    fn validate_create(&self, object: &Value) -> Validation {
+    fn validate_create(&self, object: &Value, _: &Interrupt) -> Validation {
         self.validate(object, None, |errors| {
             metadata::check(object, self.names, self.resource.namespaced, errors);
         })
     }
 
-    fn validate_update(&self, new: &Value, old: &Value) -> Validation {
+    fn validate_update(&self, new: &Value, old: &Value, _: &Interrupt) -> Validation {
         self.validate(new, Some(old), |errors| metadata::check_update(new, old, errors))
     }
 

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::fmt;
 
 use jiff::Timestamp;
-use portolan_object::FieldError;
+use portolan_object::{FieldError, Interrupt};
 use portolan_store::Revision;
 use serde_json::Value;
 
@@ -48,12 +48,12 @@ pub trait Strategy: fmt::Debug + Send + Sync {
     /// Sets the state that the server owns on an object before it is deleted at `now`, in `metav1.Time` format.
     fn prepare_for_delete(&self, object: &mut Value, now: &str);
 
-    /// Validates a new object.
-    fn validate_create(&self, object: &Value) -> Validation;
+    /// Validates a new object. An interrupt ends long work with an error.
+    fn validate_create(&self, object: &Value, interrupt: &Interrupt) -> Validation;
 
     /// Validates a changed object; `old` is the stored one, and `new` already has the metadata that the server
     /// restores.
-    fn validate_update(&self, new: &Value, old: &Value) -> Validation;
+    fn validate_update(&self, new: &Value, old: &Value, interrupt: &Interrupt) -> Validation;
 
     /// The `columnDefinitions` of a table.
     fn columns(&self) -> Vec<Value>;

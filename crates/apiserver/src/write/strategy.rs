@@ -1,5 +1,6 @@
 //! Rules that depend on the kind and on the write: dropping `status` on create, validation by subresource.
 
+use portolan_object::Interrupt;
 use serde_json::Value;
 
 use super::signing_requests;
@@ -23,6 +24,7 @@ pub(super) fn validate_update(
     target: WriteTarget,
     old: &Value,
     new: &Value,
+    interrupt: &Interrupt,
 ) -> Validation {
     match (&resource.source, target) {
         // These subresources exist to change fields that are immutable in an update of the object.
@@ -31,10 +33,10 @@ pub(super) fn validate_update(
             WriteTarget::Binding | WriteTarget::EphemeralContainers | WriteTarget::Resize,
         ) => Validation { errors: metadata::update(new, old), warnings: Vec::new() },
         (_, WriteTarget::Status) if signing_requests::is_signing_request(resource) => {
-            let mut validation = resource.strategy().validate_update(new, old);
+            let mut validation = resource.strategy().validate_update(new, old, interrupt);
             validation.errors.extend(certificates::check_approval_kept(new, old));
             validation
         }
-        _ => resource.strategy().validate_update(new, old),
+        _ => resource.strategy().validate_update(new, old, interrupt),
     }
 }

@@ -5,57 +5,118 @@ use std::cmp::Ordering;
 use serde_json::Value;
 
 use super::{Comparison, Filter, JsonPathError, MATCH_LIMIT, MissingKeys, Slice, SliceEnd, Step};
+use crate::budget::Budget;
 use crate::patch::{go_text, go_type};
 
 type Matches<'a> = Result<Vec<&'a Value>, JsonPathError>;
 
-/// Takes every value through all steps.
-pub(super) fn evaluate<'a>(values: Vec<&'a Value>, steps: &'a [Step], missing: MissingKeys) -> Matches<'a> {
-    steps.iter().try_fold(values, |values, step| advance(&values, step, missing))
+/// One evaluation.
+pub(super) struct Walk<'b> {
+    pub(super) missing: MissingKeys,
+    pub(super) budget: &'b Budget,
 }
 
-fn advance<'a>(values: &[&'a Value], step: &'a Step, missing: MissingKeys) -> Matches<'a> {
-    let mut found = Vec::new();
-    match step {
-        Step::Field(name) => {
-            found.extend(values.iter().filter_map(|value| value.as_object()?.get(name)));
-            if found.is_empty() && !values.is_empty() && missing == MissingKeys::Fail {
-                return Err(JsonPathError::Missing(name.clone()));
-            }
-        }
-        Step::Wildcard => {
-            for value in values {
-                found.extend(children(value));
-                check_count(&found)?;
-            }
-        }
-        Step::Recursive => {
-            for value in values {
-                descend(value, &mut found)?;
-            }
-        }
-        Step::Slice(slice) => {
-            for value in values.iter().filter(|value| !value.is_null()) {
-                take(value, *slice, &mut found)?;
-                check_count(&found)?;
-            }
-        }
-        Step::Union(paths) => {
-            for path in paths {
-                found.extend(evaluate(values.to_vec(), path, missing)?);
-                check_count(&found)?;
-            }
-        }
-        Step::Filter(filter) => {
-            for value in values {
-                select(value, filter, missing, &mut found)?;
-                check_count(&found)?;
-            }
-        }
-        Step::Literal(text @ Value::String(_)) => found.push(text),
-        Step::Literal(constant) => found.extend(values.iter().map(|_| constant)),
+impl Walk<'_> {
+    /// Takes every value through all steps.
+    pub(super) fn evaluate<'a>(&self, values: Vec<&'a Value>, steps: &'a [Step]) -> Matches<'a> {
+        steps.iter().try_fold(values, |values, step| self.advance(&values, step))
     }
-    Ok(found)
+
+    fn spend(&self, values: usize) -> Result<(), JsonPathError> {
+        self.budget.spend(values as u64).map_err(JsonPathError::Exhausted)
+    }
+
+    fn advance<'a>(&self, values: &[&'a Value], step: &'a Step) -> Matches<'a> {
+        self.spend(1 + values.len())?;
+        let mut found = Vec::new();
+        match step {
+            Step::Field(name) => {
+                found.extend(values.iter().filter_map(|value| value.as_object()?.get(name)));
+                if found.is_empty() && !values.is_empty() && self.missing == MissingKeys::Fail {
+                    return Err(JsonPathError::Missing(name.clone()));
+                }
+            }
+            Step::Wildcard => {
+                for value in values {
+                    found.extend(children(value));
+                    check_count(&found)?;
+                }
+            }
+            Step::Recursive => {
+                for value in values {
+                    self.descend(value, &mut found)?;
+                }
+            }
+            Step::Slice(slice) => {
+                for value in values.iter().filter(|value| !value.is_null()) {
+                    take(value, *slice, &mut found)?;
+                    check_count(&found)?;
+                }
+            }
+            Step::Union(paths) => {
+                for path in paths {
+                    found.extend(self.evaluate(values.to_vec(), path)?);
+                    check_count(&found)?;
+                }
+            }
+            Step::Filter(filter) => {
+                for value in values {
+                    self.select(value, filter, &mut found)?;
+                    check_count(&found)?;
+                }
+            }
+            Step::Literal(text @ Value::String(_)) => found.push(text),
+            Step::Literal(constant) => found.extend(values.iter().map(|_| constant)),
+        }
+        self.spend(found.len())?;
+        Ok(found)
+    }
+
+    /// A container that is not empty, and all such below it.
+    fn descend<'a>(&self, value: &'a Value, found: &mut Vec<&'a Value>) -> Result<(), JsonPathError> {
+        self.spend(1)?;
+        let mut children = children(value).peekable();
+        if children.peek().is_none() {
+            return Ok(());
+        }
+        found.push(value);
+        check_count(found)?;
+        children.try_for_each(|child| self.descend(child, found))
+    }
+
+    fn select<'a>(
+        &self,
+        value: &'a Value,
+        filter: &Filter,
+        found: &mut Vec<&'a Value>,
+    ) -> Result<(), JsonPathError> {
+        for element in value.as_array().ok_or_else(|| JsonPathError::NotFilterable(go_text(value)))? {
+            if self.holds(element, filter)? {
+                found.push(element);
+            }
+        }
+        Ok(())
+    }
+
+    fn holds(&self, element: &Value, filter: &Filter) -> Result<bool, JsonPathError> {
+        self.spend(1)?;
+        let left = self.evaluate(vec![element], &filter.left);
+        let Some((comparison, right)) = &filter.right else {
+            return match left {
+                Err(exhausted @ JsonPathError::Exhausted(_)) => Err(exhausted),
+                left => Ok(left.is_ok_and(|left| !left.is_empty())),
+            };
+        };
+        let right = |left| Ok::<_, JsonPathError>((left, one(self.evaluate(vec![element], right)?)?));
+        match one(left?)?.map(right).transpose()? {
+            Some((left, Some(right))) => {
+                let length = left.as_str().map_or(0, str::len).min(right.as_str().map_or(0, str::len));
+                self.budget.spend_bytes(length).map_err(JsonPathError::Exhausted)?;
+                Ok(compare(left, right, *comparison))
+            }
+            _ => Ok(false),
+        }
+    }
 }
 
 fn check_count(found: &[&Value]) -> Result<(), JsonPathError> {
@@ -68,17 +129,6 @@ fn children(value: &Value) -> Box<dyn Iterator<Item = &Value> + '_> {
         Value::Array(elements) => Box::new(elements.iter()),
         _ => Box::new(std::iter::empty()),
     }
-}
-
-/// A container that is not empty, and all such below it.
-fn descend<'a>(value: &'a Value, found: &mut Vec<&'a Value>) -> Result<(), JsonPathError> {
-    let mut children = children(value).peekable();
-    if children.peek().is_none() {
-        return Ok(());
-    }
-    found.push(value);
-    check_count(found)?;
-    children.try_for_each(|child| descend(child, found))
 }
 
 fn take<'a>(value: &'a Value, slice: Slice, found: &mut Vec<&'a Value>) -> Result<(), JsonPathError> {
@@ -108,32 +158,6 @@ fn take<'a>(value: &'a Value, slice: Slice, found: &mut Vec<&'a Value>) -> Resul
         usize::try_from(slice.step.unwrap_or(1)).ok().filter(|step| *step > 0).ok_or(JsonPathError::Step)?;
     found.extend(list[first..last].iter().step_by(step));
     Ok(())
-}
-
-fn select<'a>(
-    value: &'a Value,
-    filter: &Filter,
-    missing: MissingKeys,
-    found: &mut Vec<&'a Value>,
-) -> Result<(), JsonPathError> {
-    for element in value.as_array().ok_or_else(|| JsonPathError::NotFilterable(go_text(value)))? {
-        if holds(element, filter, missing)? {
-            found.push(element);
-        }
-    }
-    Ok(())
-}
-
-fn holds(element: &Value, filter: &Filter, missing: MissingKeys) -> Result<bool, JsonPathError> {
-    let left = evaluate(vec![element], &filter.left, missing);
-    let Some((comparison, right)) = &filter.right else {
-        return Ok(left.is_ok_and(|left| !left.is_empty()));
-    };
-    let right = |left| Ok::<_, JsonPathError>((left, one(evaluate(vec![element], right, missing)?)?));
-    match one(left?)?.map(right).transpose()? {
-        Some((left, Some(right))) => Ok(compare(left, right, *comparison)),
-        _ => Ok(false),
-    }
 }
 
 fn one(values: Vec<&Value>) -> Result<Option<&Value>, JsonPathError> {

@@ -2,7 +2,8 @@
 
 use serde_json::Value;
 
-use super::{JsonPathError, MissingKeys, Part, evaluate};
+use super::evaluate::Walk;
+use super::{JsonPathError, Part};
 use crate::patch::go_text;
 
 /// Values side by side with a blank between them: strings and numbers plain, lists and maps as compact JSON.
@@ -17,15 +18,15 @@ pub(super) fn parts(
     text: &mut String,
     parts: &[Part],
     value: &Value,
-    missing: MissingKeys,
+    walk: &Walk<'_>,
 ) -> Result<(), JsonPathError> {
     for part in parts {
         match part {
             Part::Text(plain) => text.push_str(plain),
-            Part::Path(steps) => write_values(text, &evaluate::evaluate(vec![value], steps, missing)?),
+            Part::Path(steps) => write_values(text, &walk.evaluate(vec![value], steps)?),
             Part::Range(steps, body) => {
-                for element in evaluate::evaluate(vec![value], steps, missing)? {
-                    self::parts(text, body, element, missing)?;
+                for element in walk.evaluate(vec![value], steps)? {
+                    self::parts(text, body, element, walk)?;
                 }
             }
         }

@@ -8,7 +8,7 @@ mod build;
 mod initial;
 mod invariants;
 mod keywords;
-mod pattern;
+pub(crate) mod pattern;
 mod props;
 
 use serde_json::Value;

@@ -171,7 +171,7 @@ fn texts(errors: &[FieldError]) -> Vec<String> {
 fn errors_speak_of_schema_and_scale() {
     let negative = object("v1", json!({ "replicas": -1 }));
     assert_eq!(
-        texts(&rich().validate(&negative, None).errors),
+        texts(&rich().validate(&negative, None, &Interrupt::never()).errors),
         [
             "spec.replicas: Invalid value: -1: spec.replicas in body should be greater than or equal to 0",
             ".spec.replicas: Invalid value: -1: should be a non-negative integer",
@@ -187,7 +187,7 @@ fn status_is_checked_alone() {
     let with = |status: Value| {
         let mut new = old.clone();
         new["status"] = status;
-        texts(&rich().validate(&new, Some(&old)).errors)
+        texts(&rich().validate(&new, Some(&old), &Interrupt::never()).errors)
     };
     assert_eq!(with(json!({ "replicas": 2 })), Vec::<String>::new());
     assert_eq!(
@@ -241,7 +241,7 @@ fn rules_are_evaluated_when_the_rest_is_well() {
     let version = versions(json!([ruled])).remove(0);
     let judge = |new: Value, old: Option<Value>| {
         let old = old.map(|old| object("v1", old));
-        texts(&version.validate(&object("v1", new), old.as_ref()).errors)
+        texts(&version.validate(&object("v1", new), old.as_ref(), &Interrupt::never()).errors)
     };
     let seven = ["spec.replicas: Forbidden: seven is forbidden"];
     assert_eq!(judge(json!({ "replicas": 7 }), None), seven);

@@ -1,4 +1,4 @@
-use portolan_object::FieldError;
+use portolan_object::{FieldError, Interrupt};
 use serde_json::{Value, json};
 
 use crate::kinds::{self, BuiltinKind, NameRule, Strategy as _};
@@ -31,13 +31,13 @@ fn completed(api_version: &str, kind: &str, mut object: Value) -> Value {
 /// FieldErrors of a new object, one on a line.
 fn errors(api_version: &str, kind: &str, object: Value) -> String {
     let object = completed(api_version, kind, object);
-    lines(kind_of(api_version, kind).validate_create(&object).errors)
+    lines(kind_of(api_version, kind).validate_create(&object, &Interrupt::never()).errors)
 }
 
 /// FieldErrors of a change.
 fn changed(api_version: &str, kind: &str, old: Value, new: Value) -> String {
     let [new, old] = [new, old].map(|object| completed(api_version, kind, object));
-    lines(kind_of(api_version, kind).validate_update(&new, &old).errors)
+    lines(kind_of(api_version, kind).validate_update(&new, &old, &Interrupt::never()).errors)
 }
 
 fn lines(errors: Vec<FieldError>) -> String {
@@ -103,7 +103,7 @@ fn metadata_of_new_objects() {
     ];
     for (name, metadata, want) in cases {
         let object = json!({ "apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata });
-        assert_eq!(lines(kind_of("v1", "ConfigMap").validate_create(&object).errors), want, "{name}");
+        assert_eq!(lines(kind_of("v1", "ConfigMap").validate_create(&object, &Interrupt::never()).errors), want, "{name}");
     }
     let two = json!({ "metadata": { "ownerReferences": [owner(true), owner(true)] } });
     assert!(

@@ -1,16 +1,21 @@
 //! Compiles the rules of a schema, and finds those that cannot work.
 
+use std::sync::Arc;
+
 use serde_json::{Value, json};
 
-use super::{Program, Reason, Rule, Rules};
+use super::total_cost::TotalCost;
+use super::{Program, Reason, Rule, Rules, values};
+use crate::cel::{Declaration, Declarations, estimate};
 use crate::schema::structural::Structural;
 use crate::schema::{ListKind, NodeId, Schema, Shape, field_path};
 use crate::status::FieldError;
 
-/// Longer rules are not compiled. Parser and interpreter recurse, and rules come from users.
-const MAX_LENGTH: usize = 10_240;
-/// Rules with more operators and brackets than this are not compiled, for the same reason.
-const MAX_OPERATORS: usize = 600;
+/// Bytes of a rule that are shown in a warning.
+const MAX_SHOWN: usize = 200;
+
+/// How often a value without a declaration fits into a request of 3 MiB.
+const UNDECLARED_CARDINALITY: u64 = 1 << 20;
 
 /// The outcome of compiling the rules of a schema.
 #[derive(Debug, Default)]
@@ -27,8 +32,15 @@ pub struct Compilation {
 ///
 /// `path` is where the schema stands in its definition, such as `spec.versions[0].schema.openAPIV3Schema`.
 pub fn compile(structural: &Structural, path: &str) -> Compilation {
-    let mut compiler = Compiler { compilation: Compilation::default(), uncorrelated: None };
-    compiler.node(structural.schema(), path);
+    let mut compiler = Compiler {
+        compilation: Compilation::default(),
+        uncorrelated: None,
+        declarations: Declarations::default(),
+        total_cost: TotalCost::default(),
+    };
+    compiler.node(structural.schema(), path, Some(1));
+    let errors = compiler.total_cost.errors(path);
+    compiler.compilation.errors.extend(errors);
     compiler.compilation
 }
 
@@ -36,16 +48,26 @@ struct Compiler {
     compilation: Compilation,
     /// The outermost schema below which old and new values cannot be matched.
     uncorrelated: Option<String>,
+    declarations: Declarations,
+    total_cost: TotalCost,
+}
+
+/// What a rule is estimated by.
+struct Place {
+    declaration: Option<Arc<Declaration>>,
+    /// How often the value may occur in an object.
+    cardinality: u64,
 }
 
 impl Compiler {
-    /// Compiles the rules at and below a node; answers whether there are any.
-    fn node(&mut self, schema: Schema<'_>, path: &str) -> bool {
+    /// Compiles the rules at and below a node; answers whether there are any. `cardinality` is how often the value may
+    /// occur in an object, if the lists and maps around it have limits.
+    fn node(&mut self, schema: Schema<'_>, path: &str, cardinality: Option<u64>) -> bool {
         let node = schema.node();
         if node.native.is_some() {
             return false;
         }
-        let mut reached = self.rules(schema, path);
+        let mut reached = self.rules(schema, path, cardinality);
         let matches_elements = match &node.shape {
             Shape::Array(_) => matches!(node.list, ListKind::Map(_)),
             _ => !node.atomic,
@@ -54,8 +76,10 @@ impl Compiler {
         if is_outermost {
             self.uncorrelated = Some(path.to_owned());
         }
+        let cardinality = cardinality
+            .and_then(|cardinality| max_elements(schema).map(|elements| cardinality.saturating_mul(elements)));
         for (part, part_path) in parts(schema, path) {
-            reached |= self.node(part, &part_path);
+            reached |= self.node(part, &part_path, cardinality);
         }
         if is_outermost {
             self.uncorrelated = None;
@@ -66,11 +90,17 @@ impl Compiler {
         reached
     }
 
-    fn rules(&mut self, schema: Schema<'_>, path: &str) -> bool {
-        let Some(checks) = schema.node().checks.as_deref() else { return false };
+    fn rules(&mut self, schema: Schema<'_>, path: &str, cardinality: Option<u64>) -> bool {
+        let Some(checks) = schema.node().checks.as_deref().filter(|checks| !checks.rules.is_empty()) else {
+            return false;
+        };
+        let declaration = self.declarations.of(schema, values::escape);
+        let fits =
+            declaration.as_ref().map_or(UNDECLARED_CARDINALITY, |declaration| declaration.max_cardinality());
+        let place = Place { declaration, cardinality: cardinality.unwrap_or(fits) };
         let mut compiled = Vec::new();
         for (at, rule) in checks.rules.iter().enumerate() {
-            compiled.extend(self.rule(rule, &format!("{path}.x-kubernetes-validations[{at}]")));
+            compiled.extend(self.rule(rule, &format!("{path}.x-kubernetes-validations[{at}]"), &place));
         }
         if compiled.is_empty() {
             return false;
@@ -83,17 +113,20 @@ impl Compiler {
         self.compilation.rules.by_node.insert(node, rules);
     }
 
-    fn rule(&mut self, rule: &Value, path: &str) -> Option<Rule> {
+    fn rule(&mut self, rule: &Value, path: &str, place: &Place) -> Option<Rule> {
         let text = |name: &str| rule[name].as_str().map(str::trim).filter(|text| !text.is_empty());
         let source = text("rule")?;
         let program = self.program(source, &format!("{path}.rule"))?;
+        let old_is_optional = &rule["optionalOldSelf"];
+        let cost = place.estimate(&program, *old_is_optional == true).saturating_mul(place.cardinality);
+        let too_dear = self.total_cost.add(&format!("{path}.rule"), "estimated rule cost", cost);
+        self.compilation.errors.extend(too_dear);
         let uses_old = program.mentions("oldSelf");
         if let (true, Some(above)) = (uses_old, &self.uncorrelated) {
             let detail =
                 format!("oldSelf cannot be used on the uncorrelatable portion of the schema within {above}");
             self.compilation.errors.push(FieldError::invalid(format!("{path}.rule"), &json!(source), detail));
         }
-        let old_is_optional = &rule["optionalOldSelf"];
         if !uses_old && !old_is_optional.is_null() {
             let detail = "may not be set if oldSelf is not used in rule";
             self.compilation.errors.push(FieldError::invalid(
@@ -103,8 +136,14 @@ impl Compiler {
             ));
         }
         let message_expression = text("messageExpression");
-        let message_expression =
-            message_expression.and_then(|source| self.program(source, &format!("{path}.messageExpression")));
+        let message_expression = message_expression.and_then(|source| {
+            let path = format!("{path}.messageExpression");
+            let program = self.program(source, &path)?;
+            let cost = place.estimate(&program, *old_is_optional == true);
+            let too_dear = self.total_cost.add(&path, "estimated messageExpression cost", cost);
+            self.compilation.errors.extend(too_dear);
+            Some(program)
+        });
         Some(Rule {
             program,
             uses_old,
@@ -124,18 +163,28 @@ impl Compiler {
 
     /// Compiles an expression, or warns that it will have no effect.
     fn program(&mut self, source: &str, path: &str) -> Option<Program> {
-        let operators = source.bytes().filter(|byte| b"!-+*/%?.,:<>=&|([{".contains(byte)).count();
-        let outcome = if source.len() > MAX_LENGTH || operators > MAX_OPERATORS {
-            Err("too long".to_owned())
-        } else {
-            Program::parse(source)
-        };
-        outcome
+        Program::parse(source)
             .map_err(|cause| {
-                let cause = cause.lines().next().unwrap_or_default();
-                self.compilation.warnings.push(format!("{path}: not enforced: {source:?}: {cause}"));
+                let shown: String = source.chars().take(MAX_SHOWN).collect();
+                self.compilation.warnings.push(format!("{path}: not enforced: {shown:?}: {cause}"));
             })
             .ok()
+    }
+}
+
+impl Place {
+    fn estimate(&self, program: &Program, old_is_optional: bool) -> u64 {
+        estimate(program, self.declaration.as_ref(), old_is_optional).max
+    }
+}
+
+/// How many values of each part a value has; `None` without a limit.
+fn max_elements(schema: Schema<'_>) -> Option<u64> {
+    let checks = schema.node().checks.as_deref();
+    match schema.node().shape {
+        Shape::Array(_) => checks?.max_items,
+        Shape::Map(_) => checks?.max_properties,
+        _ => Some(1),
     }
 }
 

@@ -18,7 +18,7 @@ fn compiled(spec: &Value) -> Compiled {
 fn evaluated(spec: &Value, new: &Value, old: Option<&Value>) -> (Vec<String>, Vec<String>) {
     let Compiled { structural, compilation } = compiled(spec);
     let (new, old) = (json!({"spec": new}), old.map(|old| json!({"spec": old})));
-    let outcome = compilation.rules.evaluate(&new, old.as_ref(), structural.schema());
+    let outcome = compilation.rules.evaluate(&new, old.as_ref(), structural.schema(), &Interrupt::never());
     (outcome.errors.iter().map(ToString::to_string).collect(), outcome.warnings)
 }
 
@@ -198,8 +198,8 @@ fn what_the_library_lacks_is_a_warning() {
 
 #[test]
 fn rules_that_cannot_work_refuse_the_definition() {
-    let items = json!({"type": "object", "properties": {"list": {"type": "array", "items": {
-        "type": "string", "x-kubernetes-validations": [{"rule": "self == oldSelf"}]}}}});
+    let items = json!({"type": "object", "properties": {"list": {"type": "array", "maxItems": 9, "items": {
+        "type": "string", "maxLength": 9, "x-kubernetes-validations": [{"rule": "self == oldSelf"}]}}}});
     let errors: Vec<String> = compiled(&items).compilation.errors.iter().map(ToString::to_string).collect();
     assert_eq!(
         errors,
@@ -221,7 +221,7 @@ fn the_root_sees_names() {
         json!({"type": "object", "x-kubernetes-validations": [{"rule": "self.metadata.name == 'x'"}]});
     let structural = structural::compile(&schema, "schema").expect("structural");
     let rules = compile(&structural, "schema").rules;
-    let outcome = rules.evaluate(&json!({"metadata": {"name": "y"}}), None, structural.schema());
+    let outcome = rules.evaluate(&json!({"metadata": {"name": "y"}}), None, structural.schema(), &Interrupt::never());
     assert_eq!(outcome.errors[0].to_string(), "<nil>: Invalid value: failed rule: self.metadata.name == 'x'");
 }
 

@@ -4,16 +4,13 @@
 //! times; numbers of type `number` are doubles even when whole. What the schema does not declare is not visible.
 
 use std::collections::HashMap;
-use std::sync::{Arc, LazyLock};
+use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use kube_cel::cel::extractors::This;
-use kube_cel::cel::objects::{Key, Map};
-use kube_cel::cel::{Context, ExecutionError, Value as CelValue};
 use serde_json::Value;
 
-use super::{FUNCTIONS, Program};
+use crate::cel::{Key, Map, Value as CelValue, call_library};
 use crate::schema::{ListKind, Schema, Shape};
 
 /// Words that CEL keeps for itself.
@@ -67,58 +64,14 @@ pub(super) fn convert(value: &Value, schema: Schema<'_>) -> CelValue {
             object(map.iter().map(|(name, value)| (escape(name), plain(value))))
         }
         (Value::Object(map), _) => object(map.iter().filter_map(|(name, value)| {
-            let name_seen = if schema.is_map() { name.clone() } else { escape(name) };
-            Some((name_seen, convert(value, schema.property(name)?)))
+            Some((visible_name(name, schema), convert(value, schema.property(name)?)))
         })),
     }
 }
 
-/// A value that may be missing, as rules with `optionalOldSelf` see the old one.
-pub(super) fn optional(value: Option<CelValue>) -> Option<CelValue> {
-    let source = if value.is_some() { "optional.of(value)" } else { "optional.none()" };
-    let mut context = FUNCTIONS.new_inner_scope();
-    context.add_variable_from_value("value", value.unwrap_or(CelValue::Null));
-    Program::parse(source).ok()?.execute(&context).ok()
-}
-
-/// Adds what the library lacks or does otherwise: `type()` with the types to compare with (a type is its name),
-/// and `size()` of a text in code points.
-pub(super) fn add_functions(context: &mut Context<'static>) {
-    for name in ["bool", "bytes", "double", "int", "list", "map", "null_type", "string", "uint"] {
-        context.add_variable_from_value(name, format!("type {name}"));
-    }
-    context.add_function("type", |This(value): This<CelValue>| -> Result<CelValue, ExecutionError> {
-        let name = match value {
-            CelValue::Float(_) => "double".to_owned(),
-            CelValue::Null => "null_type".to_owned(),
-            other => other.type_of().to_string(),
-        };
-        Ok(CelValue::String(Arc::new(format!("type {name}"))))
-    });
-    context
-        .add_function("dyn", |This(value): This<CelValue>| -> Result<CelValue, ExecutionError> { Ok(value) });
-    context.add_function("bool", |This(value): This<CelValue>| -> Result<CelValue, ExecutionError> {
-        match &value {
-            CelValue::Bool(_) => Ok(value),
-            CelValue::String(text) if ["1", "t", "true", "TRUE", "True"].contains(&text.as_str()) => {
-                Ok(true.into())
-            }
-            CelValue::String(text) if ["0", "f", "false", "FALSE", "False"].contains(&text.as_str()) => {
-                Ok(false.into())
-            }
-            _ => Err(ExecutionError::UnsupportedTargetType { target: value }),
-        }
-    });
-    context.add_function("size", |This(value): This<CelValue>| -> Result<CelValue, ExecutionError> {
-        let size = match &value {
-            CelValue::List(list) => list.len(),
-            CelValue::Map(map) => map.map.len(),
-            CelValue::String(text) => text.chars().count(),
-            CelValue::Bytes(bytes) => bytes.len(),
-            _ => return Err(ExecutionError::UnsupportedTargetType { target: value }),
-        };
-        Ok(CelValue::Int(i64::try_from(size).unwrap_or(i64::MAX)))
-    });
+/// A property or entry as rules name it.
+pub(super) fn visible_name(name: &str, schema: Schema<'_>) -> String {
+    if schema.is_map() { name.to_owned() } else { escape(name) }
 }
 
 /// A value without a schema.
@@ -153,17 +106,18 @@ fn object(entries: impl Iterator<Item = (String, CelValue)>) -> CelValue {
 }
 
 fn formatted(text: &str, format: Option<&str>) -> CelValue {
-    static TIMESTAMP: LazyLock<Option<Program>> = LazyLock::new(|| Program::parse("timestamp(text)").ok());
-    static DURATION: LazyLock<Option<Program>> = LazyLock::new(|| Program::parse("duration(text)").ok());
-    let through = |program: &Option<Program>, text: String| {
-        let mut context = FUNCTIONS.new_inner_scope();
-        context.add_variable_from_value("text", text);
-        program.as_ref().and_then(|program| program.execute(&context).ok())
+    /// No time is written longer than this; the library's parsers take any length.
+    const MAX_TIME_BYTES: usize = 256;
+    let through = |function: &str, text: String| {
+        if text.len() > MAX_TIME_BYTES {
+            return None;
+        }
+        call_library(function, None, &[CelValue::String(Arc::new(text))]).ok()
     };
     let converted = match format {
-        Some("date-time" | "datetime") => through(&TIMESTAMP, text.to_owned()),
-        Some("date") => through(&TIMESTAMP, format!("{text}T00:00:00Z")),
-        Some("duration") => through(&DURATION, text.to_owned()),
+        Some("date-time" | "datetime") => through("timestamp", text.to_owned()),
+        Some("date") => through("timestamp", format!("{text}T00:00:00Z")),
+        Some("duration") => through("duration", text.to_owned()),
         Some("byte") => STANDARD.decode(text).ok().map(|bytes| CelValue::Bytes(Arc::new(bytes))),
         _ => None,
     };
@@ -171,7 +125,7 @@ fn formatted(text: &str, format: Option<&str>) -> CelValue {
 }
 
 /// A property name as an identifier of CEL.
-fn escape(name: &str) -> String {
+pub(super) fn escape(name: &str) -> String {
     if RESERVED.contains(&name) {
         return format!("__{name}__");
     }

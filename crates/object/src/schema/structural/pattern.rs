@@ -9,7 +9,7 @@ use regex::Regex;
 const MAX_SIZE: usize = 2 << 20;
 
 /// Compiles a pattern; it matches anywhere in the text, as in JSON Schema.
-pub(super) fn compile(pattern: &str) -> Result<Regex, regex::Error> {
+pub(crate) fn compile(pattern: &str) -> Result<Regex, regex::Error> {
     regex::RegexBuilder::new(&translate(pattern)).size_limit(MAX_SIZE).build()
 }
 

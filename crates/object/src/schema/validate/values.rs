@@ -3,9 +3,12 @@
 use serde_json::{Map, Number, Value, json};
 
 use super::{expected_type, type_name, wrong_type};
+use crate::budget::Budget;
+use crate::schema::correlation::OldElements;
+use crate::schema::findings::Findings;
 use crate::schema::formats::Format;
 use crate::schema::path::Path;
-use crate::schema::{Checks, ListKind, NodeId, Schema, Shape};
+use crate::schema::{Checks, NodeId, Schema, Shape};
 use crate::status::{FieldError, FieldErrorKind};
 
 /// One pass over an object.
@@ -13,17 +16,18 @@ pub(super) struct Values<'p> {
     /// Path of the whole value; only errors about defaults have one.
     prefix: &'p str,
     path: Path,
-    errors: Vec<FieldError>,
+    errors: Findings,
     /// Schemas that were applied; the alternative of `anyOf` that got furthest is reported.
     applied: usize,
+    budget: &'p Budget,
 }
 
 impl<'p> Values<'p> {
-    pub(super) fn new(prefix: &'p str) -> Self {
-        Self { prefix, path: Path::default(), errors: Vec::new(), applied: 0 }
+    pub(super) fn new(prefix: &'p str, budget: &'p Budget) -> Self {
+        Self { prefix, path: Path::default(), errors: Findings::default(), applied: 0, budget }
     }
 
-    pub(super) fn into_errors(self) -> Vec<FieldError> {
+    pub(super) fn into_findings(self) -> Findings {
         self.errors
     }
 
@@ -31,6 +35,10 @@ impl<'p> Values<'p> {
     pub(super) fn check(&mut self, value: &Value, old: Option<&Value>, schema: Schema<'_>) {
         let node = schema.node();
         if node.native.is_some() || old == Some(value) {
+            return;
+        }
+        // When it is used up, one error says so at the end.
+        if self.budget.spend(1).is_err() || self.errors.is_complete() {
             return;
         }
         self.applied += 1;
@@ -91,6 +99,9 @@ impl<'p> Values<'p> {
 
     fn check_text(&mut self, text: &str, checks: Option<&Checks>) {
         let Some(checks) = checks else { return };
+        if self.budget.spend_bytes(text.len()).is_err() {
+            return;
+        }
         let length = text.chars().count() as u64;
         // Only the first of these is reported.
         if let Some(limit) = checks.max_length.filter(|limit| length > *limit) {
@@ -155,9 +166,13 @@ impl<'p> Values<'p> {
         checks: Option<&Checks>,
     ) {
         if let Some(items) = schema.items() {
+            let old_elements = OldElements::new(old, &schema.node().list);
             for (index, element) in list.iter().enumerate() {
+                if self.budget.exhausted().is_some() {
+                    break;
+                }
                 let mark = self.path.enter_index(index);
-                self.check(element, old_element(element, old, &schema.node().list), items);
+                self.check(element, old_elements.counterpart(element), items);
                 self.path.leave(mark);
             }
         }
@@ -173,6 +188,9 @@ impl<'p> Values<'p> {
 
     fn check_enum(&mut self, value: &Value, checks: Option<&Checks>) {
         let Some(checks) = checks.filter(|checks| !checks.one_of.is_empty()) else { return };
+        if self.budget.spend(checks.one_of.len() as u64).is_err() {
+            return;
+        }
         let is_same = |allowed: &Value| match (allowed.as_f64(), value.as_f64()) {
             (Some(allowed), Some(value)) => allowed == value,
             _ => allowed == value,
@@ -203,6 +221,9 @@ impl<'p> Values<'p> {
         }
         for (name, value) in map {
             let Some(property) = schema.property(name) else { continue };
+            if self.budget.exhausted().is_some() {
+                break;
+            }
             let mark = self.path.enter(name);
             self.check(value, old.and_then(|old| old.get(name)), property);
             self.path.leave(mark);
@@ -242,7 +263,7 @@ impl<'p> Values<'p> {
             let outcomes = self.outcomes(value, schema, &checks.all_of);
             let invalid = outcomes.iter().filter(|outcome| !outcome.is_valid()).count();
             let none_validated = invalid == outcomes.len();
-            self.errors.extend(outcomes.into_iter().flat_map(|outcome| outcome.errors));
+            outcomes.into_iter().for_each(|outcome| self.blame(outcome));
             if invalid > 0 {
                 let none = if none_validated { ". None validated" } else { "" };
                 self.composite(format!("{quoted} must validate all the schemas (allOf){none}"));
@@ -257,9 +278,9 @@ impl<'p> Values<'p> {
 
     fn outcomes(&self, value: &Value, schema: Schema<'_>, nested: &[NodeId]) -> Vec<Outcome> {
         let apply = |id: &NodeId| {
-            let mut values = Values { path: self.path.clone(), ..Values::new(self.prefix) };
+            let mut values = Values { path: self.path.clone(), ..Values::new(self.prefix, self.budget) };
             values.check(value, None, schema.sibling(*id));
-            Outcome { errors: values.errors, applied: values.applied }
+            Outcome { errors: values.errors.into_errors(), applied: values.applied }
         };
         nested.iter().map(apply).collect()
     }
@@ -267,7 +288,11 @@ impl<'p> Values<'p> {
     /// Reports the alternative that got furthest, the first of several.
     fn blame_best(&mut self, outcomes: Vec<Outcome>) {
         let best = outcomes.into_iter().rev().max_by_key(|outcome| outcome.applied);
-        self.errors.extend(best.into_iter().flat_map(|outcome| outcome.errors));
+        best.into_iter().for_each(|outcome| self.blame(outcome));
+    }
+
+    fn blame(&mut self, outcome: Outcome) {
+        outcome.errors.into_iter().for_each(|error| self.errors.push(error));
     }
 
     /// An error with its field only in the text, as upstream words errors about several schemas.
@@ -326,11 +351,4 @@ fn go_float(number: f64) -> String {
         Ok(exponent) => format!("{mantissa}e{}{:02}", if exponent < 0 { '-' } else { '+' }, exponent.abs()),
         Err(_) => scientific,
     }
-}
-
-/// The counterpart of a list element, which only lists with keys have.
-fn old_element<'v>(element: &Value, old: Option<&'v Value>, list: &ListKind) -> Option<&'v Value> {
-    let ListKind::Map(keys) = list else { return None };
-    let is_same = |other: &&Value| keys.iter().all(|key| other.get(&**key) == element.get(&**key));
-    old?.as_array()?.iter().find(is_same)
 }

@@ -127,7 +127,7 @@ fn job(spec: Value) -> String {
     whole.as_object_mut().unwrap().extend(spec.as_object().unwrap().clone());
     let mut job = completed("batch/v1", "Job", json!({ "metadata": { "uid": "u" }, "spec": whole }));
     kind.prepare_for_create(&mut job);
-    lines(kind.validate_create(&job).errors)
+    lines(kind.validate_create(&job, &Interrupt::never()).errors)
 }
 
 #[test]
@@ -188,7 +188,7 @@ fn templates_of_jobs_stay() {
     ];
     for (suspend, pod, want) in cases {
         let errors = kind_of("batch/v1", "Job")
-            .validate_update(&job(suspend, pod.clone()), &job(suspend, json!({})))
+            .validate_update(&job(suspend, pod.clone()), &job(suspend, json!({})), &Interrupt::never())
             .errors;
         let fields: Vec<&str> = errors.iter().map(|error| error.field.as_str()).collect();
         assert_eq!(fields.join(" "), want, "suspended: {suspend}, {pod}");

@@ -1,0 +1,81 @@
+//! Expressions in CEL, with a bound on the work of each.
+//!
+//! The parser, the values and most functions come from the crates `cel` and `kube-cel`. Their evaluator has no budget
+//! and cannot be stopped, so expressions are lowered to a [`tree`] of our own and evaluated here, in the cost units of
+//! Kubernetes (k8s.io/apiserver/pkg/cel/library/cost.go). The same tree yields the estimate by which a definition is
+//! refused before any object meets it.
+//!
+//! ```text
+//! source ─► parse (crate cel) ─► lower ─► tree ─► evaluate (objects)
+//!                                              └► estimate (definitions)
+//! ```
+
+mod cost;
+mod declaration;
+mod equality;
+mod estimate;
+mod estimate_calls;
+mod evaluate;
+mod fold;
+mod functions;
+mod library;
+mod lists;
+mod lower;
+mod meter;
+mod operators;
+mod optionals;
+mod quantities;
+mod regexes;
+mod strings;
+mod tree;
+
+use kube_cel::cel::parser::Parser;
+
+pub(crate) use declaration::{Declaration, Declarations};
+pub(crate) use estimate::estimate;
+pub(crate) use evaluate::{Failure, Variables};
+pub(crate) use kube_cel::cel::ExecutionError;
+pub(crate) use kube_cel::cel::objects::{Key, Map, Value};
+pub(crate) use library::call as call_library;
+pub(crate) use optionals::{absent, present};
+pub(crate) use regexes::Regexes;
+
+#[cfg(test)]
+mod tests;
+
+/// Longer expressions are not compiled: parser and evaluator recurse, and expressions come from users.
+const MAX_LENGTH: usize = 10_240;
+/// Expressions with more operators and brackets than this are not compiled, for the same reason.
+const MAX_OPERATORS: usize = 600;
+
+/// A parsed expression.
+#[derive(Debug)]
+pub(crate) struct Program {
+    root: tree::Node,
+    /// Variables that are not bound inside the expression.
+    free: Vec<String>,
+}
+
+impl Program {
+    /// Parses an expression.
+    ///
+    /// # Errors
+    /// The first complaint of the parser, or why the expression cannot be evaluated here.
+    pub(crate) fn parse(source: &str) -> Result<Self, String> {
+        let operators = source.bytes().filter(|byte| b"!-+*/%?.,:<>=&|([{".contains(byte)).count();
+        if source.len() > MAX_LENGTH || operators > MAX_OPERATORS {
+            return Err("too long".to_owned());
+        }
+        let parser = Parser::default().enable_optional_syntax(true);
+        let expression = parser.parse(source).map_err(|error| {
+            error.to_string().lines().next().unwrap_or("the expression cannot be parsed").to_owned()
+        })?;
+        let (root, free) = lower::lower(&expression)?;
+        Ok(Self { root, free })
+    }
+
+    /// Whether the expression reads a variable.
+    pub(crate) fn mentions(&self, variable: &str) -> bool {
+        self.free.iter().any(|name| name == variable)
+    }
+}

@@ -1,0 +1,293 @@
+//! Evaluates an expression.
+//!
+//! As in cel-go, an error on one side of `&&` and `||` counts only when the other side does not decide. Running out of
+//! budget always counts.
+
+use std::sync::Arc;
+
+use kube_cel::cel::objects::KeyRef;
+
+use super::meter::Meter;
+use super::tree::{Access, Element, Entry, Node};
+use super::{ExecutionError, Key, Map, Program, Regexes, Value, optionals};
+use crate::budget::{Budget, Exhausted};
+
+/// Cost of a list and of a map in an expression (google/cel-go common/cost.go).
+pub(super) const LIST_COST: u64 = 10;
+pub(super) const MAP_COST: u64 = 30;
+
+/// Types to compare the result of `type()` with; a type is its name.
+const TYPES: [&str; 9] = ["bool", "bytes", "double", "int", "list", "map", "null_type", "string", "uint"];
+
+/// Why an expression has no value.
+#[derive(Debug, Clone)]
+pub(crate) enum Failure {
+    /// An error of the expression, which `||` and `&&` may absorb.
+    Error(ExecutionError),
+    /// The expression costs more than one evaluation may.
+    CallLimit,
+    /// The budget of the request is used up, or the request has ended.
+    Exhausted(Exhausted),
+}
+
+impl From<ExecutionError> for Failure {
+    fn from(error: ExecutionError) -> Self {
+        Self::Error(error)
+    }
+}
+
+/// The value of an expression.
+pub(super) type Outcome = Result<Value, Failure>;
+
+/// The variables of an expression.
+pub(crate) type Variables<'a> = &'a [(&'a str, Value)];
+
+impl Program {
+    /// Evaluates the expression. What it costs is taken from the budget.
+    ///
+    /// # Errors
+    /// Errors of the expression, and too much cost.
+    pub(crate) fn evaluate(
+        &self,
+        variables: Variables<'_>,
+        budget: &Budget,
+        regexes: &mut Regexes,
+    ) -> Outcome {
+        let scope = variables.iter().map(|(name, value)| (*name, Ok(value.clone()))).collect();
+        Evaluation { scope, meter: Meter::new(budget), regexes }.node(&self.root)
+    }
+}
+
+/// One evaluation.
+pub(super) struct Evaluation<'a> {
+    /// Variables, the innermost last. A variable of a macro may hold an error.
+    pub(super) scope: Vec<(&'a str, Result<Value, ExecutionError>)>,
+    pub(super) meter: Meter<'a>,
+    pub(super) regexes: &'a mut Regexes,
+}
+
+impl<'a> Evaluation<'a> {
+    pub(super) fn node(&mut self, node: &'a Node) -> Outcome {
+        match node {
+            Node::Constant(value) => Ok(value.clone()),
+            Node::Variable(name) => self.variable(name),
+            Node::Select { operand, field, access } => {
+                let operand = self.node(operand)?;
+                self.select(&operand, field, *access)
+            }
+            Node::Index { operand, index, is_optional } => {
+                let operand = self.node(operand)?;
+                let index = self.node(index)?;
+                self.meter.spend(1)?;
+                Ok(if *is_optional {
+                    optionals::index(&operand, &index)?
+                } else {
+                    optionals::through(&operand, |operand| self::index(operand, &index))?
+                })
+            }
+            Node::And(left, right) => self.logical(left, right, false),
+            Node::Or(left, right) => self.logical(left, right, true),
+            Node::Not(operand) => {
+                let operand = truth(self.node(operand)?)?;
+                self.meter.spend(1)?;
+                Ok(Value::Bool(!operand))
+            }
+            Node::Negate(operand) => {
+                let operand = self.node(operand)?;
+                self.meter.spend(1)?;
+                negate(operand)
+            }
+            Node::NotStrictlyFalse(operand) => {
+                self.meter.spend(1)?;
+                match self.node(operand) {
+                    Ok(value) => Ok(Value::Bool(truth(value).unwrap_or(true))),
+                    Err(Failure::Error(_)) => Ok(Value::Bool(true)),
+                    Err(failure) => Err(failure),
+                }
+            }
+            Node::Conditional(parts) => {
+                let [condition, yes, no] = &**parts;
+                let branch = if truth(self.node(condition)?)? { yes } else { no };
+                self.node(branch)
+            }
+            Node::Binary(operator, left, right) => self.binary(*operator, left, right),
+            Node::Call { function, target, arguments } => self.call(function, target.as_deref(), arguments),
+            Node::List(elements) => self.list(elements),
+            Node::Map(entries) => self.map(entries),
+            Node::Fold(fold) => self.fold(fold),
+            Node::Bind { variable, value, body } => {
+                let value = self.kept(value)?;
+                self.scope.push((variable, value));
+                let outcome = self.node(body);
+                self.scope.pop();
+                outcome
+            }
+            Node::OptionalMap { operand, variable, body, is_flat } => {
+                self.optional_map(operand, variable, body, *is_flat)
+            }
+            Node::SortBy { operand, variable, key } => self.sort_by(operand, variable, key),
+        }
+    }
+
+    /// A value or an error that a variable may hold. Running out of budget is no such error.
+    pub(super) fn kept(&mut self, node: &'a Node) -> Result<Result<Value, ExecutionError>, Failure> {
+        match self.node(node) {
+            Ok(value) => Ok(Ok(value)),
+            Err(Failure::Error(error)) => Ok(Err(error)),
+            Err(failure) => Err(failure),
+        }
+    }
+
+    fn variable(&mut self, name: &str) -> Outcome {
+        self.meter.spend(1)?;
+        if let Some((_, value)) = self.scope.iter().rev().find(|(known, _)| *known == name) {
+            return value.clone().map_err(Failure::Error);
+        }
+        if TYPES.contains(&name) {
+            return Ok(type_named(name));
+        }
+        Err(ExecutionError::undeclared_reference(name).into())
+    }
+
+    fn select(&mut self, operand: &Value, field: &str, access: Access) -> Outcome {
+        if access != Access::Test {
+            self.meter.spend(1)?;
+        }
+        let read = |operand: &Value| match operand {
+            Value::Map(map) => Ok(map.get(&KeyRef::String(field)).cloned()),
+            _ => Err(ExecutionError::NoSuchOverload),
+        };
+        Ok(match access {
+            Access::Test => Value::Bool(optionals::test(operand, read)?),
+            Access::Optional => optionals::select(operand, read)?,
+            Access::Required => optionals::through(operand, |operand| {
+                read(operand)?.ok_or_else(|| ExecutionError::no_such_key(field))
+            })?,
+        })
+    }
+
+    fn logical(&mut self, left: &'a Node, right: &'a Node, deciding: bool) -> Outcome {
+        let mut first = match self.node(left) {
+            Ok(value) => truth(value),
+            Err(Failure::Error(error)) => Err(error),
+            Err(failure) => return Err(failure),
+        };
+        if first == Ok(deciding) {
+            return Ok(Value::Bool(deciding));
+        }
+        let second = match self.node(right) {
+            Ok(value) => truth(value),
+            Err(Failure::Error(error)) => Err(error),
+            Err(failure) => return Err(failure),
+        };
+        if second == Ok(deciding) {
+            return Ok(Value::Bool(deciding));
+        }
+        if first.is_ok() {
+            first = second;
+        }
+        Ok(Value::Bool(first?))
+    }
+
+    fn list(&mut self, elements: &'a [Element]) -> Outcome {
+        self.meter.spend(LIST_COST)?;
+        self.meter.spend_elements(elements.len())?;
+        let mut list = Vec::with_capacity(elements.len());
+        for element in elements {
+            let value = self.node(&element.value)?;
+            if element.is_optional {
+                list.extend(optionals::content(&value)?.cloned());
+            } else {
+                list.push(value);
+            }
+        }
+        Ok(Value::List(Arc::new(list)))
+    }
+
+    fn map(&mut self, entries: &'a [Entry]) -> Outcome {
+        self.meter.spend(MAP_COST)?;
+        self.meter.spend_elements(entries.len())?;
+        let mut map = std::collections::HashMap::with_capacity(entries.len());
+        for entry in entries {
+            let key = key(self.node(&entry.key)?)?;
+            let value = self.node(&entry.value)?;
+            if !entry.is_optional {
+                map.insert(key, value);
+            } else if let Some(value) = optionals::content(&value)? {
+                map.insert(key, value.clone());
+            }
+        }
+        Ok(Value::Map(Map { map: Arc::new(map) }))
+    }
+}
+
+/// The truth value that operators on truth values need.
+pub(super) fn truth(value: Value) -> Result<bool, ExecutionError> {
+    match value {
+        Value::Bool(value) => Ok(value),
+        _ => Err(ExecutionError::NoSuchOverload),
+    }
+}
+
+/// A type as a value: its name.
+pub(super) fn type_named(name: &str) -> Value {
+    Value::String(Arc::new(format!("type {name}")))
+}
+
+/// A value as the key of a map. A number counts as the integer that it equals.
+fn key(value: Value) -> Result<Key, ExecutionError> {
+    value.try_into().map_err(ExecutionError::UnsupportedKeyType)
+}
+
+/// `operand[index]`
+pub(super) fn index(operand: &Value, index: &Value) -> Result<Value, ExecutionError> {
+    match operand {
+        Value::List(list) => {
+            let place = whole(index).ok_or_else(|| ExecutionError::UnsupportedListIndex(index.clone()))?;
+            let element = usize::try_from(place).ok().and_then(|place| list.get(place));
+            element.cloned().ok_or(ExecutionError::IndexOutOfBounds(Value::Int(place)))
+        }
+        Value::Map(map) => lookup(map, index)?
+            .cloned()
+            .ok_or_else(|| ExecutionError::NoSuchKey(Arc::new(shown_key(index)))),
+        _ => Err(ExecutionError::NoSuchOverload),
+    }
+}
+
+/// The value of a key.
+pub(super) fn lookup<'m>(map: &'m Map, key: &Value) -> Result<Option<&'m Value>, ExecutionError> {
+    if let Value::Float(_) = key {
+        return Ok(whole(key).and_then(|key| map.get(&KeyRef::Int(key))));
+    }
+    let key = KeyRef::try_from(key).map_err(ExecutionError::UnsupportedMapIndex)?;
+    Ok(map.get(&key))
+}
+
+/// The integer that a number equals.
+fn whole(number: &Value) -> Option<i64> {
+    /// 2^53: up to here a floating-point number is exact.
+    const MAX_EXACT: f64 = 9_007_199_254_740_992.0;
+    match number {
+        Value::Int(number) => Some(*number),
+        Value::UInt(number) => i64::try_from(*number).ok(),
+        #[expect(clippy::cast_possible_truncation, reason = "whole and within the exact range")]
+        Value::Float(number) if number.fract() == 0.0 && number.abs() <= MAX_EXACT => Some(*number as i64),
+        _ => None,
+    }
+}
+
+fn shown_key(key: &Value) -> String {
+    self::key(key.clone()).map_or_else(|_| format!("{key:?}"), |key| key.to_string())
+}
+
+fn negate(operand: Value) -> Outcome {
+    match operand {
+        Value::Int(number) => match number.checked_neg() {
+            Some(negated) => Ok(Value::Int(negated)),
+            None => Err(ExecutionError::Overflow("minus", Value::Int(number), Value::Null).into()),
+        },
+        Value::Float(number) => Ok(Value::Float(-number)),
+        Value::Duration(duration) => Ok(Value::Duration(-duration)),
+        _ => Err(ExecutionError::NoSuchOverload.into()),
+    }
+}
