@@ -31,6 +31,7 @@ pub(crate) fn cel(data: &[u8]) {
     let compilation = rules::compile(&structural, "schema");
     let items: Vec<String> = (0..30).map(|at| format!("i{at}")).collect();
     let object = json!({ "spec": { "name": "web", "count": 2, "items": items, "text": "ab".repeat(200) } });
-    let outcome = compilation.rules.evaluate(&object, Some(&object), structural.schema(), &Interrupt::never());
+    let outcome =
+        compilation.rules.evaluate(&object, Some(&object), structural.schema(), &Interrupt::never());
     assert!(outcome.cost <= rules::OBJECT_COST_LIMIT, "cost {}", outcome.cost);
 }

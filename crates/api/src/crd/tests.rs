@@ -190,7 +190,7 @@ fn types_lose_no_field() {
 
 #[test]
 fn schemas_compile_and_lose_no_field() {
-    use portolan_object::schema;
+    use portolan_object::{Interrupt, schema};
     for definition in all() {
         let name = definition["metadata"]["name"].as_str().unwrap();
         let compiled =
@@ -205,6 +205,6 @@ fn schemas_compile_and_lose_no_field() {
         let compiled = schema::structural::compile(schema, "").unwrap();
         let mut kept = object.clone();
         assert_eq!(schema::prune::prune(&mut kept, compiled.schema()), Vec::<String>::new(), "{kind}");
-        assert_eq!(schema::validate::validate(&kept, compiled.schema()), [], "{kind}");
+        assert_eq!(schema::validate::validate(&kept, None, compiled.schema(), &Interrupt::never()), [], "{kind}");
     }
 }

@@ -38,12 +38,7 @@ impl Compiled {
     }
 
     /// Evaluates the validation rules on an object.
-    pub(super) fn evaluate(
-        &self,
-        object: &Value,
-        old: Option<&Value>,
-        interrupt: &Interrupt,
-    ) -> Evaluation {
+    pub(super) fn evaluate(&self, object: &Value, old: Option<&Value>, interrupt: &Interrupt) -> Evaluation {
         match self.rules.is_empty() {
             true => Evaluation::default(),
             false => self.rules.evaluate(object, old, self.schema(), interrupt),

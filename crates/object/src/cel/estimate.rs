@@ -211,7 +211,10 @@ impl<'a> Estimator<'a> {
         if access == Access::Test {
             return Estimate::new(operand.cost, Shape::of(Kind::Bool, None));
         }
-        Estimate::new(operand.cost.plus(Cost::fixed(1)), operand.shape.part(|shape| shape.field(field), access == Access::Optional))
+        Estimate::new(
+            operand.cost.plus(Cost::fixed(1)),
+            operand.shape.part(|shape| shape.field(field), access == Access::Optional),
+        )
     }
 
     fn list(&mut self, elements: &'a [Element]) -> Estimate {
@@ -259,16 +262,16 @@ impl<'a> Estimator<'a> {
                 self.scope.push((second, element));
             }
             // Without a type, the element is taken to be one of a list, which costs more.
-            None => self.scope.push((&fold.variable, if range.shape.kind == Kind::Map { key } else { element })),
+            None => {
+                self.scope.push((&fold.variable, if range.shape.kind == Kind::Map { key } else { element }))
+            }
         }
         let (condition, step) = (self.node(&fold.condition), self.node(&fold.step));
         self.scope.truncate(outside + 1);
         let count = range.shape.size();
         let shape = match initial.shape.kind {
             // What `map` and `filter` make has at most as many elements as they visit.
-            Kind::List | Kind::Map => {
-                Shape { size: Some(count), declaration: None, ..step.shape.clone() }
-            }
+            Kind::List | Kind::Map => Shape { size: Some(count), declaration: None, ..step.shape.clone() },
             _ => initial.shape,
         };
         self.scope[outside].1 = shape.clone();
@@ -315,7 +318,11 @@ fn binary(operator: Operator, left: &Estimate, right: &Estimate) -> Estimate {
     let (cost, shape) = match operator {
         Operator::Equal | Operator::NotEqual => (equality, Shape::of(Kind::Bool, None)),
         Operator::Less | Operator::LessEqual | Operator::Greater | Operator::GreaterEqual => {
-            let cost = if may_be(&[Kind::String, Kind::Bytes]) { equality.or(Cost::fixed(1)) } else { Cost::fixed(1) };
+            let cost = if may_be(&[Kind::String, Kind::Bytes]) {
+                equality.or(Cost::fixed(1))
+            } else {
+                Cost::fixed(1)
+            };
             (cost, Shape::of(Kind::Bool, None))
         }
         Operator::In => {

@@ -11,12 +11,7 @@ const NEW_LIST: u64 = 11;
 
 impl Estimator<'_> {
     #[expect(clippy::unused_self, reason = "a method like those of the other parts of an expression")]
-    pub(super) fn call(
-        &self,
-        function: &str,
-        target: Option<Estimate>,
-        arguments: &[Estimate],
-    ) -> Estimate {
+    pub(super) fn call(&self, function: &str, target: Option<Estimate>, arguments: &[Estimate]) -> Estimate {
         // `f(x)` and `x.f()` cost the same.
         let all: Vec<&Estimate> = target.iter().chain(arguments).collect();
         let operands = all.iter().fold(Cost::fixed(0), |total, part| total.plus(part.cost));
@@ -62,15 +57,19 @@ fn texts(function: &str, shapes: &[&Shape]) -> Option<(Cost, Shape)> {
             let count = Size::up_to(target.size().max);
             (regex(target, pattern), Shape::list_of(text(count), Some(count)))
         }
-        ("url" | "jsonpatch.escapeKey" | "lowerAscii" | "upperAscii" | "substring" | "trim", [target, ..]) => {
-            (read(target), text(target.size()))
-        }
+        (
+            "url" | "jsonpatch.escapeKey" | "lowerAscii" | "upperAscii" | "substring" | "trim",
+            [target, ..],
+        ) => (read(target), text(target.size())),
         ("replace", [target, from, to, ..]) => {
             (target.size().scaled(2.0 * TEXT_FACTOR), text(replaced(target.size(), from.size(), to.size())))
         }
         ("split", [target, ..]) => {
             let count = Size::up_to(target.size().max);
-            (target.size().scaled(2.0 * TEXT_FACTOR), Shape::list_of(Shape::of(Kind::String, None), Some(count)))
+            (
+                target.size().scaled(2.0 * TEXT_FACTOR),
+                Shape::list_of(Shape::of(Kind::String, None), Some(count)),
+            )
         }
         ("join", [list, separator @ ..]) => {
             let mut size = list.size().times(list.element().size());
@@ -81,7 +80,10 @@ fn texts(function: &str, shapes: &[&Shape]) -> Option<(Cost, Shape)> {
             }
             (size.scaled(TEXT_FACTOR), text(size))
         }
-        ("cidr" | "isIP" | "isCIDR" | "quantity" | "isQuantity" | "semver" | "isSemver" | "ip", [value, ..]) => {
+        (
+            "cidr" | "isIP" | "isCIDR" | "quantity" | "isQuantity" | "semver" | "isSemver" | "ip",
+            [value, ..],
+        ) => {
             let kind = if function.starts_with("is") { Kind::Bool } else { Kind::Scalar };
             let cost = if value.kind == Kind::Scalar { Cost::fixed(1) } else { read(value) };
             (cost, Shape::of(kind, None))
@@ -89,11 +91,12 @@ fn texts(function: &str, shapes: &[&Shape]) -> Option<(Cost, Shape)> {
         ("ip.isCanonical", [value]) => (value.size().scaled(2.0 * TEXT_FACTOR), truth()),
         ("containsIP" | "containsCIDR", [_, other]) => {
             // Two addresses of 16 bytes are compared, one is masked, and a text is read.
-            (Cost::fixed(7).plus(if other.kind == Kind::Scalar { Cost::fixed(0) } else { read(other) }), truth())
+            (
+                Cost::fixed(7).plus(if other.kind == Kind::Scalar { Cost::fixed(0) } else { read(other) }),
+                truth(),
+            )
         }
-        ("validate", [_, value]) => {
-            (read(value).scaled(FORMAT_REGEX * REGEX_FACTOR), Shape::any())
-        }
+        ("validate", [_, value]) => (read(value).scaled(FORMAT_REGEX * REGEX_FACTOR), Shape::any()),
         ("bytes", [value]) => {
             let size = Size { min: value.size().min, max: value.size().max.saturating_mul(4) };
             (read(value).or(Cost::fixed(1)), Shape::of(Kind::Bytes, Some(size)))
@@ -105,7 +108,8 @@ fn texts(function: &str, shapes: &[&Shape]) -> Option<(Cost, Shape)> {
         ("string", [_]) => (Cost::fixed(1), text(Size::up_to(64))),
         ("strings.quote", [value]) => {
             let size = value.size();
-            let quoted = Size { min: size.min.saturating_add(2), max: size.max.saturating_mul(2).saturating_add(2) };
+            let quoted =
+                Size { min: size.min.saturating_add(2), max: size.max.saturating_mul(2).saturating_add(2) };
             (read(value), text(quoted))
         }
         ("format", [target, _]) => (read(target), Shape::of(Kind::String, None)),
@@ -179,10 +183,19 @@ fn lists(function: &str, shapes: &[&Shape]) -> Option<(Cost, Shape)> {
 /// What further functions of constant cost answer.
 fn result_kind(function: &str) -> Kind {
     match function {
-        "size" | "int" | "uint" | "double" | "sign" | "asInteger" | "asApproximateFloat" | "compareTo" | "major"
-        | "minor" | "patch" | "prefixLength" | "family" => Kind::Number,
-        "bool" | "isURL" | "isInteger" | "isGreaterThan" | "isLessThan" | "hasValue" | "isUnspecified"
-        | "isLoopback" | "isLinkLocalMulticast" | "isLinkLocalUnicast" | "isGlobalUnicast" => Kind::Bool,
+        "size" | "int" | "uint" | "double" | "sign" | "asInteger" | "asApproximateFloat" | "compareTo"
+        | "major" | "minor" | "patch" | "prefixLength" | "family" => Kind::Number,
+        "bool"
+        | "isURL"
+        | "isInteger"
+        | "isGreaterThan"
+        | "isLessThan"
+        | "hasValue"
+        | "isUnspecified"
+        | "isLoopback"
+        | "isLinkLocalMulticast"
+        | "isLinkLocalUnicast"
+        | "isGlobalUnicast" => Kind::Bool,
         "type" | "add" | "sub" | "masked" => Kind::Scalar,
         "timestamp" | "duration" => Kind::Time,
         "getScheme" | "getHost" | "getHostname" | "getPort" | "getEscapedPath" => Kind::String,

@@ -247,9 +247,9 @@ pub(super) fn index(operand: &Value, index: &Value) -> Result<Value, ExecutionEr
             let element = usize::try_from(place).ok().and_then(|place| list.get(place));
             element.cloned().ok_or(ExecutionError::IndexOutOfBounds(Value::Int(place)))
         }
-        Value::Map(map) => lookup(map, index)?
-            .cloned()
-            .ok_or_else(|| ExecutionError::NoSuchKey(Arc::new(shown_key(index)))),
+        Value::Map(map) => {
+            lookup(map, index)?.cloned().ok_or_else(|| ExecutionError::NoSuchKey(Arc::new(shown_key(index))))
+        }
         _ => Err(ExecutionError::NoSuchOverload),
     }
 }

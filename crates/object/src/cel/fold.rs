@@ -122,9 +122,7 @@ impl<'a> Evaluation<'a> {
         if keyed.windows(2).any(|pair| operators::order(&pair[0].0, &pair[1].0).is_none()) {
             return Err(ExecutionError::NoSuchOverload.into());
         }
-        keyed.sort_by(|left, right| {
-            operators::order(&left.0, &right.0).unwrap_or(std::cmp::Ordering::Equal)
-        });
+        keyed.sort_by(|left, right| operators::order(&left.0, &right.0).unwrap_or(std::cmp::Ordering::Equal));
         Ok(Value::List(Arc::new(keyed.into_iter().map(|(_, element)| element.clone()).collect())))
     }
 }

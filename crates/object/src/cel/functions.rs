@@ -56,9 +56,7 @@ impl<'a> Evaluation<'a> {
                 | "lastIndexOf",
                 [Value::String(text), Value::String(argument), rest @ ..],
             ) => return self.text_call(function, text, argument, rest),
-            ("timestamp" | "duration", [Value::String(text)])
-                if text.len() > MAX_SCALAR_TEXT =>
-            {
+            ("timestamp" | "duration", [Value::String(text)]) if text.len() > MAX_SCALAR_TEXT => {
                 let detail = format!("the text is longer than {MAX_SCALAR_TEXT} bytes");
                 Err(ExecutionError::function_error(function, detail).into())
             }
@@ -97,7 +95,8 @@ impl<'a> Evaluation<'a> {
         }
         match (function, target, arguments) {
             ("replace", Some(Value::String(text)), [Value::String(from), Value::String(to), ..]) => {
-                let count = if from.is_empty() { text.len() + 1 } else { text.matches(from.as_str()).count() };
+                let count =
+                    if from.is_empty() { text.len() + 1 } else { text.matches(from.as_str()).count() };
                 let length = text.len().saturating_add(count.saturating_mul(to.len()));
                 self.meter.spend_new_text(length)
             }

@@ -33,7 +33,8 @@ pub(crate) fn call(
         None => (None, function),
     };
     let target = target.map(|target| variable("target".to_owned(), target)).or(namespace);
-    let args = (0..).zip(arguments).map(|(index, value): (usize, _)| variable(format!("argument{index}"), value));
+    let args =
+        (0..).zip(arguments).map(|(index, value): (usize, _)| variable(format!("argument{index}"), value));
     let args = args.collect();
     let call = CallExpr { func_name: name.to_owned(), target: target.map(Box::new), args };
     Value::resolve(&expression(Expr::Call(call)), &context)

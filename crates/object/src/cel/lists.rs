@@ -13,7 +13,9 @@ impl Evaluation<'_> {
             ("last", [Value::List(list)]) => self.element(list.last()),
             ("sum", [Value::List(list)]) => self.sum(list),
             ("distinct", [Value::List(list)]) => self.distinct(list),
-            ("slice", [Value::List(list), Value::Int(start), Value::Int(end)]) => self.slice(list, *start, *end),
+            ("slice", [Value::List(list), Value::Int(start), Value::Int(end)]) => {
+                self.slice(list, *start, *end)
+            }
             ("lists.range", [Value::Int(count)]) => self.range(*count),
             ("indexOf", [Value::List(list), value]) => self.position(list.iter().enumerate(), value),
             ("lastIndexOf", [Value::List(list), value]) => {
@@ -33,11 +35,10 @@ impl Evaluation<'_> {
         let mut elements = list.iter().cloned();
         let Some(mut total) = elements.next() else { return Ok(Value::Int(0)) };
         for element in elements {
-            if !matches!(
-                total,
-                Value::Int(_) | Value::UInt(_) | Value::Float(_) | Value::Duration(_)
-            ) {
-                return Err(ExecutionError::function_error("sum", "only numbers and durations have a sum").into());
+            if !matches!(total, Value::Int(_) | Value::UInt(_) | Value::Float(_) | Value::Duration(_)) {
+                return Err(
+                    ExecutionError::function_error("sum", "only numbers and durations have a sum").into()
+                );
             }
             total = (total + element)?;
         }
@@ -70,17 +71,15 @@ impl Evaluation<'_> {
 
     fn range(&mut self, count: i64) -> Outcome {
         let Ok(length) = usize::try_from(count) else {
-            return Err(ExecutionError::function_error("lists.range", "the range must not be negative").into());
+            return Err(
+                ExecutionError::function_error("lists.range", "the range must not be negative").into()
+            );
         };
         self.meter.spend_elements(length)?;
         Ok(Value::List(Arc::new((0..count).map(Value::Int).collect())))
     }
 
-    fn position<'v>(
-        &mut self,
-        elements: impl Iterator<Item = (usize, &'v Value)>,
-        value: &Value,
-    ) -> Outcome {
+    fn position<'v>(&mut self, elements: impl Iterator<Item = (usize, &'v Value)>, value: &Value) -> Outcome {
         for (index, element) in elements {
             if self.equal(element, value)? {
                 return Ok(Value::Int(i64::try_from(index).unwrap_or(i64::MAX)));

@@ -244,12 +244,9 @@ impl Lowering {
         let yes = || Node::Constant(Value::Bool(true));
         let when = |condition, step| Node::Conditional(Box::new([condition, step, total()]));
         let (initial, condition, step, result) = match name {
-            "all" => (
-                yes(),
-                Node::NotStrictlyFalse(total_box()),
-                Node::And(total_box(), Box::new(body)),
-                total(),
-            ),
+            "all" => {
+                (yes(), Node::NotStrictlyFalse(total_box()), Node::And(total_box(), Box::new(body)), total())
+            }
             "exists" => (
                 Node::Constant(Value::Bool(false)),
                 Node::NotStrictlyFalse(Box::new(Node::Not(total_box()))),

@@ -95,9 +95,7 @@ impl Evaluation<'_> {
                 let missing = || ExecutionError::function_error("value", "optional.none() dereference");
                 value.cloned().ok_or_else(missing)
             }),
-            ("orValue", Some(target), [other]) => {
-                content(target).map(|value| value.unwrap_or(other).clone())
-            }
+            ("orValue", Some(target), [other]) => content(target).map(|value| value.unwrap_or(other).clone()),
             ("or", Some(target), [other]) => match (content(target), content(other)) {
                 (Ok(Some(_)), Ok(_)) => Ok(target.clone()),
                 (Ok(None), Ok(_)) => Ok(other.clone()),

@@ -84,7 +84,9 @@ impl Evaluation<'_> {
         self.meter.spend(1 + tenths(text.len()))?;
         let offset = usize::try_from(start).ok().and_then(|start| byte_at(text, start));
         let Some(offset) = offset else {
-            return Err(ExecutionError::function_error("indexOf", format!("index out of range: {start}")).into());
+            return Err(
+                ExecutionError::function_error("indexOf", format!("index out of range: {start}")).into()
+            );
         };
         let found = text[offset..].find(part).map(|at| text[..offset + at].chars().count());
         Ok(position(found))

@@ -6,7 +6,8 @@ use crate::budget::{Budget, Interrupt};
 fn evaluate(source: &str) -> Result<Value, Failure> {
     let program = Program::parse(source).unwrap_or_else(|error| panic!("{source}: {error}"));
     let list = Value::List(Arc::new((1..=3).map(Value::Int).collect()));
-    let map = [("a".to_owned(), Value::Int(1)), ("b".to_owned(), Value::Int(2))].map(|(k, v)| (Key::from(k), v));
+    let map =
+        [("a".to_owned(), Value::Int(1)), ("b".to_owned(), Value::Int(2))].map(|(k, v)| (Key::from(k), v));
     let map = Value::Map(Map { map: Arc::new(map.into_iter().collect()) });
     let variables = [("list", list), ("map", map)];
     program.evaluate(&variables, &Budget::unlimited(&Interrupt::never()), &mut Regexes::default())
@@ -84,7 +85,10 @@ fn errors_name_their_cause() {
     ];
     for (source, is_expected) in cases {
         let outcome = evaluate(source);
-        assert!(matches!(&outcome, Err(Failure::Error(error)) if is_expected(error)), "{source}: {outcome:?}");
+        assert!(
+            matches!(&outcome, Err(Failure::Error(error)) if is_expected(error)),
+            "{source}: {outcome:?}"
+        );
     }
 }
 

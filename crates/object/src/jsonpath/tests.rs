@@ -170,7 +170,11 @@ fn paths_of_printer_columns() {
         (".spec.replicas[0]", None),
     ];
     for (path, want) in cases {
-        assert_eq!(JsonPath::parse(path).unwrap().first(&object, &Budget::unlimited(&Interrupt::never())), want.as_ref(), "{path}");
+        assert_eq!(
+            JsonPath::parse(path).unwrap().first(&object, &Budget::unlimited(&Interrupt::never())),
+            want.as_ref(),
+            "{path}"
+        );
     }
     let path = JsonPath::parse(".spec.names[*]").unwrap();
     assert_eq!(render_values(&path.find(&object)), "a b");

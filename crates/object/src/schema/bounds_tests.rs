@@ -88,7 +88,11 @@ fn an_interrupt_ends_validation() {
     let budget = Budget::new(validate::WORK_LIMIT, &Interrupt::new(|| true));
     let object = json!({"spec": elements(100_000, |_| json!(1))});
     let errors = validate::validate_with(&object, None, schema.schema(), &budget);
-    assert!(errors.last().is_some_and(|last| last.to_string().contains("request has timed out")), "{:?}", errors.last());
+    assert!(
+        errors.last().is_some_and(|last| last.to_string().contains("request has timed out")),
+        "{:?}",
+        errors.last()
+    );
     assert!(budget.spent() < 10_000, "{}", budget.spent());
 }
 

@@ -187,14 +187,7 @@ impl Pass<'_> {
         }
     }
 
-    fn apply(
-        &mut self,
-        rules: &[Rule],
-        value: &Value,
-        old: Option<&Value>,
-        schema: Schema<'_>,
-        seen: &Seen,
-    ) {
+    fn apply(&mut self, rules: &[Rule], value: &Value, old: Option<&Value>, schema: Schema<'_>, seen: &Seen) {
         for rule in rules.iter().filter(|rule| !rule.uses_old || old.is_some() || rule.old_is_optional) {
             if self.findings.is_complete() {
                 return;

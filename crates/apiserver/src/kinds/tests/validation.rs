@@ -103,7 +103,11 @@ fn metadata_of_new_objects() {
     ];
     for (name, metadata, want) in cases {
         let object = json!({ "apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata });
-        assert_eq!(lines(kind_of("v1", "ConfigMap").validate_create(&object, &Interrupt::never()).errors), want, "{name}");
+        assert_eq!(
+            lines(kind_of("v1", "ConfigMap").validate_create(&object, &Interrupt::never()).errors),
+            want,
+            "{name}"
+        );
     }
     let two = json!({ "metadata": { "ownerReferences": [owner(true), owner(true)] } });
     assert!(

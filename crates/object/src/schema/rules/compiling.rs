@@ -76,8 +76,9 @@ impl Compiler {
         if is_outermost {
             self.uncorrelated = Some(path.to_owned());
         }
-        let cardinality = cardinality
-            .and_then(|cardinality| max_elements(schema).map(|elements| cardinality.saturating_mul(elements)));
+        let cardinality = cardinality.and_then(|cardinality| {
+            max_elements(schema).map(|elements| cardinality.saturating_mul(elements))
+        });
         for (part, part_path) in parts(schema, path) {
             reached |= self.node(part, &part_path, cardinality);
         }

@@ -169,10 +169,9 @@ fn texts_are_estimated_as_upstream() {
 #[test]
 fn nested_loops_multiply() {
     let numbers = array(scalar("number"));
-    for (rule, with_limit) in [
-        ("self.all(x, self.all(y, true))", 352),
-        ("self.all(x, self.all(y, self.all(z, true)))", 3552),
-    ] {
+    for (rule, with_limit) in
+        [("self.all(x, self.all(y, true))", 352), ("self.all(x, self.all(y, self.all(z, true)))", 3552)]
+    {
         assert!(estimated(&limited(&numbers, None), rule) > 10_000_000, "{rule}");
         assert_eq!(estimated(&limited(&numbers, Some(10)), rule), with_limit, "{rule}");
     }
@@ -194,15 +193,15 @@ const ADVICE: &str = "(try simplifying the rule, or adding maxItems, maxProperti
 #[test]
 fn a_definition_with_a_dear_rule_is_refused() {
     let unique = json!([{"rule": "self.a.all(x, self.a.exists_one(y, x == y))"}]);
-    let spec = |list: Value| {
-        json!({"type": "object", "properties": {"a": list}, "x-kubernetes-validations": unique})
-    };
+    let spec = |list: Value| json!({"type": "object", "properties": {"a": list}, "x-kubernetes-validations": unique});
     let (_, compilation) = compiled(&spec(json!({"type": "array", "items": {"type": "integer"}})));
     let rule = "schema.properties[value].x-kubernetes-validations[0].rule";
     assert_eq!(
         errors(&compilation),
         [
-            format!("{rule}: Forbidden: estimated rule cost exceeds budget by factor of more than 100x {ADVICE}"),
+            format!(
+                "{rule}: Forbidden: estimated rule cost exceeds budget by factor of more than 100x {ADVICE}"
+            ),
             format!(
                 "{rule}: Forbidden: contributed to estimated rule cost total exceeding cost limit for entire \
                  OpenAPIv3 schema"
@@ -218,7 +217,10 @@ fn a_definition_with_a_dear_rule_is_refused() {
     let message = json!({"type": "object", "properties": {"s": {"type": "string"}}, "x-kubernetes-validations": [
         {"rule": "true", "messageExpression": "self.s.matches(self.s + self.s) ? 'a' : 'b'"}]});
     let found = errors(&compiled(&message).1);
-    assert!(found[0].contains("messageExpression: Forbidden: estimated messageExpression cost exceeds"), "{found:?}");
+    assert!(
+        found[0].contains("messageExpression: Forbidden: estimated messageExpression cost exceeds"),
+        "{found:?}"
+    );
 }
 
 #[test]
@@ -235,7 +237,10 @@ fn the_cost_of_a_rule_counts_for_each_place_where_it_applies() {
             "x-kubernetes-validations": [{"rule": "self.contains('abc')"}]}))).collect::<serde_json::Map<_, _>>()}});
     let found = errors(&compiled(&many).1);
     assert_eq!(found.len(), 5, "four of the rules and the schema: {found:?}");
-    assert!(found[4].contains("estimated rule cost total for entire OpenAPIv3 schema exceeds budget by factor of"));
+    assert!(
+        found[4]
+            .contains("estimated rule cost total for entire OpenAPIv3 schema exceeds budget by factor of")
+    );
 }
 
 /// The outcome of rules that a definition would be refused for.
@@ -331,7 +336,10 @@ fn an_interrupt_ends_the_evaluation() {
     let rule = json!({"rule": "self.a.all(x, self.a.all(y, x + y >= 0))"});
     let outcome = evaluated(&spec_with(&rule), json!({"a": vec![1; 1_000]}), &interrupt);
     let found: Vec<String> = outcome.errors.iter().map(ToString::to_string).collect();
-    assert!(found.len() == 1 && found[0].contains("the work was ended because the request has timed out"), "{found:?}");
+    assert!(
+        found.len() == 1 && found[0].contains("the work was ended because the request has timed out"),
+        "{found:?}"
+    );
     assert!(outcome.cost < 50_000, "{}", outcome.cost);
 }
 

@@ -221,7 +221,8 @@ fn the_root_sees_names() {
         json!({"type": "object", "x-kubernetes-validations": [{"rule": "self.metadata.name == 'x'"}]});
     let structural = structural::compile(&schema, "schema").expect("structural");
     let rules = compile(&structural, "schema").rules;
-    let outcome = rules.evaluate(&json!({"metadata": {"name": "y"}}), None, structural.schema(), &Interrupt::never());
+    let outcome =
+        rules.evaluate(&json!({"metadata": {"name": "y"}}), None, structural.schema(), &Interrupt::never());
     assert_eq!(outcome.errors[0].to_string(), "<nil>: Invalid value: failed rule: self.metadata.name == 'x'");
 }
 

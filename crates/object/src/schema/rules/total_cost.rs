@@ -34,7 +34,8 @@ impl TotalCost {
         if self.total <= SCHEMA_LIMIT {
             return Vec::new();
         }
-        let part = "contributed to estimated rule cost total exceeding cost limit for entire OpenAPIv3 schema";
+        let part =
+            "contributed to estimated rule cost total exceeding cost limit for entire OpenAPIv3 schema";
         let what = "x-kubernetes-validations estimated rule cost total for entire OpenAPIv3 schema";
         let dearest = self.dearest.iter().map(|(_, path)| FieldError::forbidden(path.clone(), part));
         dearest.chain([FieldError::forbidden(path, exceeded(what, self.total, SCHEMA_LIMIT))]).collect()
