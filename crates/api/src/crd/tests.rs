@@ -205,6 +205,10 @@ fn schemas_compile_and_lose_no_field() {
         let compiled = schema::structural::compile(schema, "").unwrap();
         let mut kept = object.clone();
         assert_eq!(schema::prune::prune(&mut kept, compiled.schema()), Vec::<String>::new(), "{kind}");
-        assert_eq!(schema::validate::validate(&kept, None, compiled.schema(), &Interrupt::never()), [], "{kind}");
+        assert_eq!(
+            schema::validate::validate(&kept, None, compiled.schema(), &Interrupt::never()),
+            [],
+            "{kind}"
+        );
     }
 }
