@@ -2,7 +2,7 @@
 
 use portolan_object::Status;
 
-use crate::auth::{Decision, ResourceTarget};
+use crate::auth::{AccessTarget, Attributes, Decision, ResourceTarget};
 use crate::call::Call;
 
 /// Checks that a request may create its object. An update, patch or apply of a missing object needs the verb `create`
@@ -26,11 +26,12 @@ pub(super) fn check_creation(call: &Call) -> Result<(), Status> {
     match call.decide("create", target)? {
         Decision::Allowed(_) => Ok(()),
         Decision::Denied(reason) => {
+            let create = Attributes { user: &call.user, verb: "create", target: AccessTarget::Resource(target) };
             tracing::info!(
                 user = %call.user.name, verb = info.verb, resource = %info.resource, namespace = %info.namespace,
                 name = %info.name, "creation by a user without the verb create refused"
             );
-            Err(resource.forbidden(&info.name, &reason))
+            Err(create.forbidden(&reason))
         }
     }
 }

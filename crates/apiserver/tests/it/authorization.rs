@@ -116,7 +116,11 @@ async fn only_create_creates() {
         .as_user("patcher")
         .send("PATCH", &format!("{CONFIG_MAPS}/z?fieldManager=m"), &[APPLY], config_map("z", "v").to_string())
         .await;
-    assert_eq!(refused.summary(), "403 Forbidden configmaps \"z\" is forbidden: ");
+    assert_eq!(
+        refused.summary(),
+        "403 Forbidden configmaps \"z\" is forbidden: User \"patcher\" cannot create resource \"configmaps\" in API \
+         group \"\" in the namespace \"default\""
+    );
     assert_eq!(cluster.get(&format!("{CONFIG_MAPS}/z")).await.code, 404);
 }
 
