@@ -1,16 +1,21 @@
 use std::time::Instant;
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use http_body_util::Empty;
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use jiff::Timestamp;
+use portolan_api::resources;
 use portolan_net::clock::ManualClock;
 use portolan_net::tls::provider;
+use portolan_object::Object;
 use portolan_runtime::client::{KubeconfigContext, KubeconfigFiles};
 use rustls::{ClientConfig, RootCertStore};
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, ServerName};
+use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
@@ -146,6 +151,37 @@ async fn certificates_are_renewed_while_clients_stay_connected() {
     running.client().await.text("/api").await.expect("the new one is valid");
     for (before, after) in expiries.iter().zip(running.server.certificates().expiries()) {
         assert_eq!(after.not_after > before.not_after, before.certificate != "authority", "{after:?}");
+    }
+
+    running.hand.advance(MINUTE * 45);
+    let expired = old_client.text("/api").await.expect_err("certificates are checked for each request");
+    assert_eq!(expired.status().map(|status| status.code), Some(401), "{expired}");
+    running.stop().await;
+}
+
+/// What every API server does, that of the control plane and those of members: it fills Secrets with tokens, and says how
+/// to reach it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn secrets_get_tokens_and_cluster_info_is_published() {
+    let running = Running::start().await;
+    let client = &running.server.client;
+    let account = json!({ "metadata": { "name": "robot", "namespace": "default" } });
+    client.resource(&resources::SERVICE_ACCOUNT.into()).create(&Object(account)).await.expect("created");
+    let annotations = json!({ "kubernetes.io/service-account.name": "robot" });
+    let secret = json!({ "metadata": { "name": "robot", "namespace": "default", "annotations": annotations },
+                         "type": "kubernetes.io/service-account-token" });
+    client.resource(&resources::SECRET.into()).create(&Object(secret)).await.expect("created");
+    let filled = eventually("a token", async || {
+        let found: Value = client.json("/api/v1/namespaces/default/secrets/robot").await.expect("it is there");
+        Some(found).filter(|found| found["data"]["token"].is_string())
+    })
+    .await;
+    assert_eq!(filled["data"]["ca.crt"], STANDARD.encode(&running.server.ca_pem));
+    let path = "/api/v1/namespaces/kube-public/configmaps/cluster-info";
+    let info: Value = client.json(path).await.expect("it is there");
+    let kubeconfig = info["data"]["kubeconfig"].as_str().expect("a text");
+    for part in [STANDARD.encode(&running.server.ca_pem), format!("server: {}", running.server.url)] {
+        assert!(kubeconfig.contains(&part), "{kubeconfig}");
     }
     running.stop().await;
 }
