@@ -26,7 +26,8 @@ pub(super) fn check_creation(call: &Call) -> Result<(), Status> {
     match call.decide("create", target)? {
         Decision::Allowed(_) => Ok(()),
         Decision::Denied(reason) => {
-            let create = Attributes { user: &call.user, verb: "create", target: AccessTarget::Resource(target) };
+            let create =
+                Attributes { user: &call.user, verb: "create", target: AccessTarget::Resource(target) };
             tracing::info!(
                 user = %call.user.name, verb = info.verb, resource = %info.resource, namespace = %info.namespace,
                 name = %info.name, "creation by a user without the verb create refused"

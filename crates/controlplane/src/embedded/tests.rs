@@ -172,7 +172,8 @@ async fn secrets_get_tokens_and_cluster_info_is_published() {
                          "type": "kubernetes.io/service-account-token" });
     client.resource(&resources::SECRET.into()).create(&Object(secret)).await.expect("created");
     let filled = eventually("a token", async || {
-        let found: Value = client.json("/api/v1/namespaces/default/secrets/robot").await.expect("it is there");
+        let found: Value =
+            client.json("/api/v1/namespaces/default/secrets/robot").await.expect("it is there");
         Some(found).filter(|found| found["data"]["token"].is_string())
     })
     .await;
