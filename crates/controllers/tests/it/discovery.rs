@@ -1,8 +1,9 @@
 //! Explicit imports: endpoints of one member in another.
 
+use portolan_runtime::limits::MemberLimits;
 use serde_json::{Value, json};
 
-use crate::federation::Federation;
+use crate::federation::{CLUSTER, Federation, condition, message};
 
 const SLICE: &str = "discovery.k8s.io/v1/EndpointSlice";
 const IMPORTED: &str = "default/imported-eu-serve-1";
@@ -33,7 +34,10 @@ async fn export_and_import(set: &Federation) {
 
 /// The members serve the kinds of the Multi-Cluster Services API from the start.
 async fn federation() -> Federation {
-    let set = Federation::start(&["eu", "us"]).await;
+    with_the_kinds(Federation::start(&["eu", "us"]).await).await
+}
+
+async fn with_the_kinds(set: Federation) -> Federation {
     for name in ["serviceexports.multicluster.x-k8s.io", "serviceimports.multicluster.x-k8s.io"] {
         let definition = portolan_api::crd::all().into_iter().find(|crd| crd["metadata"]["name"] == name);
         let definition = definition.expect("an MCS definition");
@@ -43,7 +47,7 @@ async fn federation() -> Federation {
     }
     for member in ["eu", "us"] {
         set.hub
-            .when(crate::federation::CLUSTER, member, |cluster| {
+            .when(CLUSTER, member, |cluster| {
                 cluster.0["status"]["apiEnablements"].to_string().contains("ServiceImport")
             })
             .await;
@@ -95,4 +99,35 @@ async fn a_service_of_the_same_name_is_not_taken_over() {
     let theirs = us.get("v1/Service", "default/derived-serve").await.expect("theirs");
     assert_eq!(theirs.0["spec"]["ports"][0]["port"], 1234);
     assert!(us.get(SLICE, IMPORTED).await.is_none());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_exporter_that_sends_too_much_is_not_ready_and_its_endpoints_stay() {
+    let limits = MemberLimits { objects: 300, ..MemberLimits::default() };
+    let set = with_the_kinds(Federation::start_limited(&["eu", "us"], limits).await).await;
+    let (eu, us) = (set.member("eu"), set.member("us"));
+    export_and_import(&set).await;
+    us.when_there(SLICE, IMPORTED).await;
+
+    for number in 0..300 {
+        let mut flood = slice("10.10.0.9");
+        flood["metadata"]["name"] = json!(format!("flood-{number}"));
+        eu.create(flood).await;
+    }
+    let refused = set.hub.when(CLUSTER, "eu", |cluster| condition(cluster, "Ready") == "False").await;
+    let message = message(&refused, "Ready");
+    let conditions = refused.0["status"]["conditions"].to_string();
+    assert!(conditions.contains("MemoryBudgetExceeded"), "{conditions}");
+    for part in ["300 objects", "discovery.k8s.io", "--member-objects"] {
+        assert!(message.contains(part), "{part} in {message}");
+    }
+
+    // The other member goes on, and keeps the endpoints of the first one.
+    let mut other = import();
+    other["metadata"]["name"] = json!("other");
+    us.create(other).await;
+    us.when_there("v1/Service", "default/derived-other").await;
+    assert!(us.get(SLICE, IMPORTED).await.is_some(), "nothing is withdrawn");
+    let ready = set.hub.get(CLUSTER, "us").await.expect("the other member");
+    assert_eq!(condition(&ready, "Ready"), "True");
 }

@@ -15,6 +15,8 @@ use portolan_net::{Clock, Shutdown};
 use portolan_object::{GroupVersion, Object, ObjectKey};
 use portolan_plan::clusters::probe::Thresholds;
 use portolan_runtime::client::{Delete, Patch};
+use portolan_runtime::limits::MemberLimits;
+use portolan_runtime::members::Dial;
 use portolan_runtime::{Client, ClientError, Resource};
 use portolan_store::Store;
 use ring::rand::SystemRandom;
@@ -35,6 +37,7 @@ pub(crate) struct Federation {
     members: BTreeMap<String, Plane>,
     dialled: Arc<Mutex<BTreeMap<String, Client>>>,
     controllers: Mutex<Vec<Shutdown>>,
+    limits: MemberLimits,
     scope: Shutdown,
 }
 
@@ -170,7 +173,12 @@ fn identity(kind: &str, name: &str) -> Object {
 impl Federation {
     /// A hub with controllers, and members that have joined and are ready.
     pub(crate) async fn start(names: &[&str]) -> Self {
-        let mut federation = Self::hub(Arc::default()).await;
+        Self::start_limited(names, MemberLimits::default()).await
+    }
+
+    /// The same with other limits of what the hub keeps of each member.
+    pub(crate) async fn start_limited(names: &[&str], limits: MemberLimits) -> Self {
+        let mut federation = Self::hub(Arc::default(), limits).await;
         for name in names {
             federation.join(name).await;
         }
@@ -182,17 +190,17 @@ impl Federation {
 
     /// Another hub, with controllers, that can reach the members of this one.
     pub(crate) async fn second_hub(&self) -> Self {
-        Self::hub(self.dialled.clone()).await
+        Self::hub(self.dialled.clone(), MemberLimits::default()).await
     }
 
-    async fn hub(dialled: Arc<Mutex<BTreeMap<String, Client>>>) -> Self {
+    async fn hub(dialled: Arc<Mutex<BTreeMap<String, Client>>>, limits: MemberLimits) -> Self {
         let scope = Shutdown::new();
         let hub = Plane::start(&scope).await;
         for definition in portolan_api::crd::all() {
             hub.define(definition).await;
         }
         let controllers = Mutex::default();
-        let federation = Self { hub, members: BTreeMap::new(), dialled, controllers, scope };
+        let federation = Self { hub, members: BTreeMap::new(), dialled, controllers, limits, scope };
         federation.run_controllers();
         federation
     }
@@ -239,7 +247,8 @@ impl Federation {
         let short = Duration::from_millis(100);
         let probing = Probing { interval: short, thresholds: Thresholds { success: short, failure: short } };
         let leasing = Leasing { name: String::new(), renewal: short, duration: short * 10 };
-        let options = Options { probing, leasing, dial: Some(Arc::new(dial)), ..Options::default() };
+        let (dial, limits): (Dial, _) = (Arc::new(dial), self.limits);
+        let options = Options { probing, leasing, dial: Some(dial), limits, ..Options::default() };
         let scope = self.scope.child();
         self.controllers.lock().push(scope.clone());
         Controllers::start(&self.hub.client, options, &scope)

@@ -222,7 +222,7 @@ impl Client {
             match self.json::<ResourceList>(&format!("{root}/{version}")).await {
                 Ok(list) => {
                     discovery.add_list(&version, preferred, list);
-                    self.check_size(&discovery)?;
+                    self.check_size(discovery)?;
                 }
                 Err(error @ (ClientError::Unreachable { .. } | ClientError::Excessive { .. })) => {
                     return Err(error);
