@@ -207,19 +207,19 @@ fn one_connection_carries_many_queries() {
 /// A TCP connection from this loopback address.
 fn connection_from(source: &str, server: SocketAddr) -> TcpStream {
     use rustix::net::{AddressFamily, SocketType, bind, connect, socket};
-    let socket = socket(AddressFamily::INET, SocketType::STREAM, None).unwrap();
-    let source: std::net::IpAddr = source.parse().unwrap();
-    bind(&socket, &SocketAddr::new(source, 0)).unwrap();
-    connect(&socket, &server).unwrap();
+    let socket = socket(AddressFamily::INET, SocketType::STREAM, None).expect("a socket");
+    let source: std::net::IpAddr = source.parse().expect("an address");
+    bind(&socket, &SocketAddr::new(source, 0)).expect("a loopback address");
+    connect(&socket, &server).expect("a connection");
     let stream = TcpStream::from(socket);
-    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).expect("a timeout");
     stream
 }
 
 /// Sends a query and reads the answer; `None` if the connection is closed.
 fn ask_again(stream: &mut TcpStream) -> Option<ResponseCode> {
-    let packet = query(SHOP, "A", None).to_vec().unwrap();
-    let framed = [&u16::try_from(packet.len()).unwrap().to_be_bytes(), &packet[..]].concat();
+    let packet = query(SHOP, "A", None).to_vec().expect("a query");
+    let framed = [&u16::try_from(packet.len()).expect("a short query").to_be_bytes(), &packet[..]].concat();
     stream.write_all(&framed).ok()?;
     outcome(read_framed(stream)).map(|(code, _)| code)
 }
