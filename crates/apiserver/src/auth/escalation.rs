@@ -90,21 +90,38 @@ fn is_allowed(user: &User, rules: &Rules, verb: &str, target: ResourceTarget<'_>
     matches!(rules.authorize(&attributes), Decision::Allowed(_))
 }
 
-/// The user does not have permissions that the write would grant.
+/// Permissions that one write can be checked for. A rule grants each verb on each resource of each group, so a short one
+/// can stand for more of them than fit into memory.
+const MAX_PIECES: usize = 20_000;
+
+/// Why a write may not grant what it would grant.
 #[derive(Debug, thiserror::Error)]
-#[error(
-    "user {user:?} (groups={groups}) is attempting to grant RBAC permissions not currently held:\n{missing}"
-)]
-struct Escalation {
-    user: String,
-    groups: String,
-    /// The missing rules, one a line.
-    missing: String,
+enum Escalation {
+    /// The user does not have some of the permissions.
+    #[error(
+        "user {user:?} (groups={groups}) is attempting to grant RBAC permissions not currently held:\n{missing}"
+    )]
+    NotHeld {
+        user: String,
+        groups: String,
+        /// The missing rules, one a line.
+        missing: String,
+    },
+    /// There are too many to check.
+    #[error(
+        "the rules grant more than {MAX_PIECES} single permissions; split the role, use \"*\" in its rules, or write it \
+         as a user with the verb \"escalate\""
+    )]
+    TooMany,
 }
 
 /// Checks that the user has all permissions of `wanted` in a namespace.
 fn confirm(user: &User, rules: &Rules, namespace: &str, wanted: &[Rule]) -> Result<(), Escalation> {
     let held = rules.held(user, namespace);
+    let count = wanted.iter().map(Rule::piece_count).fold(0, usize::saturating_add);
+    if count > MAX_PIECES {
+        return Err(Escalation::TooMany);
+    }
     let pieces = wanted.iter().flat_map(Rule::pieces);
     let missing: Vec<Rule> = pieces.filter(|piece| !held.iter().any(|own| own.covers(piece))).collect();
     if missing.is_empty() {
@@ -113,7 +130,11 @@ fn confirm(user: &User, rules: &Rules, namespace: &str, wanted: &[Rule]) -> Resu
     let mut lines: Vec<String> = compact(missing).iter().map(Rule::describe).collect();
     lines.sort();
     lines.dedup();
-    Err(Escalation { user: user.name.clone(), groups: quoted(&user.groups), missing: lines.join("\n") })
+    Err(Escalation::NotHeld {
+        user: user.name.clone(),
+        groups: quoted(&user.groups),
+        missing: lines.join("\n"),
+    })
 }
 
 /// Joins the verbs of rules that are otherwise equal.

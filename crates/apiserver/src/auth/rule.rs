@@ -56,6 +56,15 @@ impl Rule {
         })
     }
 
+    /// The number of [`Rule::pieces`].
+    pub(super) fn piece_count(&self) -> usize {
+        let product = |parts: &[usize]| parts.iter().fold(1, |all: usize, part| all.saturating_mul(*part));
+        let paths = product(&[self.verbs.len(), self.non_resource_urls.len()]);
+        let names = self.resource_names.len().max(1);
+        let resources = product(&[self.api_groups.len(), self.resources.len(), self.verbs.len(), names]);
+        paths.saturating_add(resources)
+    }
+
     /// Splits the rule into rules with one group, resource, verb and name each, so that another rule implies each of
     /// them completely or not at all.
     pub(super) fn pieces(&self) -> Vec<Self> {

@@ -117,10 +117,12 @@ fn is_heavy(call: &Call, body: usize) -> bool {
     }
 }
 
-/// Whether a write may run rules of a custom resource, or compiles them. This process writes such objects too; they are
+/// Whether a write may run rules of a custom resource, compiles them, or is compared with the rights of its user: a short
+/// body can cause long work. This process writes such objects too; they are
 /// small, and their rules are its own.
 fn runs_rules(call: &Call) -> bool {
-    call.resource.as_custom().is_some() || call.resource.kind.group == "apiextensions.k8s.io"
+    let compared = ["apiextensions.k8s.io", "rbac.authorization.k8s.io"];
+    call.resource.as_custom().is_some() || compared.contains(&&*call.resource.kind.group)
 }
 
 /// Whether the answer has another form than the stored one, so that objects are parsed.

@@ -18,70 +18,90 @@ pub(crate) fn printed(members: &[(&str, Option<&Value>)]) -> String {
     format!("{{{}}}", members.join(","))
 }
 
-/// FieldErrors in the order they were found.
+/// Bytes of the errors that are reported. An error of a few bytes of the object can be hundreds of bytes long, and can
+/// quote all of the object.
+const MAX_BYTES: usize = 256 * 1024;
+
+/// FieldErrors in the order they were found, as many as are useful to a reader.
 #[derive(Debug, Default)]
-pub struct FieldErrors(Vec<FieldError>);
+pub struct FieldErrors {
+    errors: Vec<FieldError>,
+    bytes: usize,
+}
 
 impl FieldErrors {
     pub(crate) fn into_errors(self) -> Vec<FieldError> {
-        self.0
+        self.errors
     }
 
     pub(crate) fn extend(&mut self, errors: Vec<FieldError>) {
-        self.0.extend(errors);
+        errors.into_iter().for_each(|error| self.add(|| error));
     }
 
     pub(crate) fn len(&self) -> usize {
-        self.0.len()
+        self.errors.len()
+    }
+
+    /// Whether further errors are dropped, so that they need not be made.
+    pub(crate) fn is_full(&self) -> bool {
+        self.bytes > MAX_BYTES
+    }
+
+    fn add(&mut self, error: impl FnOnce() -> FieldError) {
+        if !self.is_full() {
+            let error = error();
+            self.bytes += error.to_string().len();
+            self.errors.push(error);
+        }
     }
 
     pub(crate) fn required(&mut self, path: &Path<'_>, detail: &str) {
-        self.0.push(FieldError::required(path.to_string(), detail));
+        self.add(|| FieldError::required(path.to_string(), detail));
     }
 
     pub(crate) fn invalid(&mut self, path: &Path<'_>, value: impl Into<Value>, detail: impl Into<String>) {
-        self.0.push(FieldError::invalid(path.to_string(), &value.into(), detail));
+        self.add(|| FieldError::invalid(path.to_string(), &value.into(), detail));
     }
 
     /// An invalid value given as printed text, for values with a fixed order of fields.
     pub(crate) fn invalid_text(&mut self, path: &Path<'_>, text: String, detail: impl Into<String>) {
-        self.0.push(FieldError::new(path.to_string(), FieldErrorKind::Invalid(text, detail.into())));
+        self.add(|| FieldError::new(path.to_string(), FieldErrorKind::Invalid(text, detail.into())));
     }
 
     pub(crate) fn forbidden(&mut self, path: &Path<'_>, detail: impl Into<String>) {
-        self.0.push(FieldError::forbidden(path.to_string(), detail));
+        self.add(|| FieldError::forbidden(path.to_string(), detail));
     }
 
     pub(crate) fn duplicate(&mut self, path: &Path<'_>, value: impl Into<Value>) {
-        self.0.push(FieldError::new(path.to_string(), FieldErrorKind::Duplicate(value.into().to_string())));
+        self.add(|| FieldError::new(path.to_string(), FieldErrorKind::Duplicate(value.into().to_string())));
     }
 
     /// A value that stands there twice, as the text to print.
     pub(crate) fn duplicate_text(&mut self, path: &Path<'_>, text: String) {
-        self.0.push(FieldError::new(path.to_string(), FieldErrorKind::Duplicate(text)));
+        self.add(|| FieldError::new(path.to_string(), FieldErrorKind::Duplicate(text)));
     }
 
     pub(crate) fn not_found(&mut self, path: &Path<'_>, value: &str) {
         let value = Value::from(value).to_string();
-        self.0.push(FieldError::new(path.to_string(), FieldErrorKind::NotFound(value)));
+        self.add(|| FieldError::new(path.to_string(), FieldErrorKind::NotFound(value)));
     }
 
     pub(crate) fn not_supported(&mut self, path: &Path<'_>, value: impl Into<Value>, allowed: &[&str]) {
-        self.0.push(FieldError::not_supported(path.to_string(), &value.into(), allowed));
+        self.add(|| FieldError::not_supported(path.to_string(), &value.into(), allowed));
     }
 
     pub(crate) fn not_supported_text(&mut self, path: &Path<'_>, text: String, allowed: &[&str]) {
         let allowed = allowed.iter().map(|&word| word.to_owned()).collect();
-        self.0.push(FieldError::new(path.to_string(), FieldErrorKind::NotSupported(text, allowed)));
+        self.add(|| FieldError::new(path.to_string(), FieldErrorKind::NotSupported(text, allowed)));
     }
 
     pub(crate) fn too_many(&mut self, path: &Path<'_>, found: usize, limit: usize) {
         let [found, limit] = [found, limit].map(|count| u64::try_from(count).unwrap_or(u64::MAX));
-        self.0.push(FieldError::new(path.to_string(), FieldErrorKind::TooMany(found, limit)));
+        self.add(|| FieldError::new(path.to_string(), FieldErrorKind::TooMany(found, limit)));
     }
 
     pub(crate) fn too_long(&mut self, path: &str, limit: u64) {
-        self.0.push(FieldError::new(path, FieldErrorKind::TooLong(limit)));
+        self.add(|| FieldError::new(path, FieldErrorKind::TooLong(limit)));
     }
 
     /// One error for each text about the same value.

@@ -139,6 +139,8 @@ fn owners(object: &Value, errors: &mut FieldErrors) {
             let this = format!("{kind}/{name}");
             match &controller {
                 None => controller = Some(this),
+                // The error quotes all references.
+                Some(_) if errors.is_full() => {}
                 Some(first) => {
                     let detail = format!(
                         "Only one reference can have Controller set to true. Found \"true\" in references for {first} \

@@ -215,3 +215,40 @@ async fn the_first_objects_of_a_watch_come_page_by_page_in_the_state_of_its_star
         assert_eq!(events.summary().await, change);
     }
 }
+
+#[tokio::test]
+async fn a_short_role_that_grants_millions_of_permissions_is_refused_at_once() {
+    let (admin, _, _) = start().await;
+    let rbac = "/apis/rbac.authorization.k8s.io/v1";
+    let maker = json!({"metadata": {"name": "maker"}, "rules": [
+        {"apiGroups": ["rbac.authorization.k8s.io"], "resources": ["roles"], "verbs": ["create"]}]});
+    assert_eq!(admin.post(&format!("{rbac}/clusterroles"), &maker).await.code, 201);
+    let binding = json!({"metadata": {"name": "carol"},
+        "subjects": [{"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": "carol"}],
+        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "maker"}});
+    assert_eq!(admin.post(&format!("{rbac}/clusterrolebindings"), &binding).await.code, 201);
+    let words = |prefix: &str| -> Vec<String> { (0..300).map(|index| format!("{prefix}{index}")).collect() };
+    let rule = json!({"apiGroups": words("g"), "resources": words("r"), "verbs": words("v"),
+        "resourceNames": words("n")});
+    let role = json!({"metadata": {"name": "r"}, "rules": [rule]});
+    let asked = Instant::now();
+    let refused = admin.as_user("carol").post(&format!("{rbac}/namespaces/default/roles"), &role).await;
+    assert!(asked.elapsed() < SOON, "{:?}", asked.elapsed());
+    assert_eq!(refused.code, 403);
+    assert!(refused.text.contains("more than 20000 single permissions"), "{}", refused.text);
+}
+
+#[tokio::test]
+async fn the_errors_of_an_object_are_not_much_longer_than_the_object() {
+    let (admin, _, _) = start().await;
+    let owner = |index: usize| json!({"apiVersion": "v1", "kind": "Pod", "name": format!("p{index}"), "uid": "u", "controller": true});
+    let owners: Vec<Value> = (0..2000).map(owner).collect();
+    let finalizers: Vec<&str> = vec!["!"; 20_000];
+    for metadata in
+        [json!({"name": "a", "finalizers": finalizers}), json!({"name": "a", "ownerReferences": owners})]
+    {
+        let refused = admin.post(CONFIG_MAPS, &json!({"metadata": metadata})).await;
+        assert_eq!(refused.code, 422);
+        assert!(refused.text.len() < 4 << 20, "{} bytes", refused.text.len());
+    }
+}

@@ -1,6 +1,6 @@
 //! Aggregated cluster roles: their rules come from the roles that their selectors match.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use portolan_object::selector::LabelSelector;
 use serde_json::{Value, json};
@@ -37,8 +37,9 @@ pub(super) fn resolve<'a>(cluster_roles: &[&'a Value]) -> Vec<(&'a Value, Vec<Ru
         for (target, gathered) in &sources {
             let found: Vec<Rule> = gathered.iter().flat_map(|&source| resolved[source].1.clone()).collect();
             let rules = &mut resolved[*target].1;
+            let mut known: BTreeSet<Rule> = rules.iter().cloned().collect();
             for rule in found {
-                if !rules.contains(&rule) {
+                if known.insert(rule.clone()) {
                     rules.push(rule);
                     has_changed = true;
                 }

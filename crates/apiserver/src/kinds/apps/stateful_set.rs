@@ -1,5 +1,7 @@
 //! Stateful sets.
 
+use std::collections::HashSet;
+
 use serde_json::{Map, Value, json};
 
 use super::GROUP;
@@ -152,7 +154,8 @@ fn with_claims(spec: &Value) -> Value {
         *volumes = json!([]);
     }
     if let Some(volumes) = volumes.as_array_mut() {
-        volumes.retain(|volume| !names.iter().any(|name| tree::str_at(volume, "/name") == name));
+        let claims: HashSet<&str> = names.iter().map(String::as_str).collect();
+        volumes.retain(|volume| !claims.contains(tree::str_at(volume, "/name")));
         let claimed = |name| json!({ "name": name, "persistentVolumeClaim": { "claimName": name } });
         volumes.extend(names.iter().map(claimed));
     }

@@ -1,5 +1,7 @@
 //! Validation of pods beyond that of their templates.
 
+use std::collections::HashSet;
+
 use serde_json::Value;
 
 use crate::kinds::pod_spec;
@@ -55,17 +57,18 @@ fn changed_pod(new: &Value, old: &Value, errors: &mut FieldErrors) {
         }
     }
     deadline(new, old, errors);
-    let kept = tree::list(new, "/tolerations");
-    if tree::list(old, "/tolerations").iter().any(|toleration| !kept.contains(toleration)) {
+    let kept: HashSet<String> = tree::list(new, "/tolerations").iter().map(ToString::to_string).collect();
+    let mut before = tree::list(old, "/tolerations").iter();
+    if before.any(|toleration| !kept.contains(&toleration.to_string())) {
         let detail = "existing toleration can not be modified except its tolerationSeconds";
         errors.forbidden(&SPEC.child("tolerations"), detail);
     }
     let gates = SPEC.child("schedulingGates");
+    let before = tree::list(old, "/schedulingGates").iter();
+    let known: HashSet<&str> = before.map(|gate| tree::str_at(gate, "/name")).collect();
     for (index, gate) in tree::list(new, "/schedulingGates").iter().enumerate() {
         let name = tree::str_at(gate, "/name");
-        let is_known =
-            tree::list(old, "/schedulingGates").iter().any(|gate| tree::str_at(gate, "/name") == name);
-        if !is_known {
+        if !known.contains(name) {
             let detail = format!("only deletion is allowed, but found new scheduling gate '{name}'");
             errors.forbidden(&gates.index(index).child("name"), detail);
         }
