@@ -16,10 +16,14 @@ use tokio_util::sync::CancellationToken;
 
 use super::definition::Term;
 use super::{CLEANUP, CustomVersion, PREFIX, is_true, naming};
+use crate::compute::Flow;
 use crate::record::{Change, Record};
 use crate::resources::Resource;
 use crate::server::Server;
 use crate::write;
+
+/// Bytes of a definition from which on it is compiled on a compute thread.
+const LONG_DEFINITION: usize = 256 * 1024;
 
 /// A definition that the task knows.
 struct Known {
@@ -166,7 +170,7 @@ impl Lifecycle {
                 decided.push(key);
             }
         }
-        if let Some(retired) = self.compile() {
+        if let Some(retired) = self.compile().await {
             self.publish();
             retired.iter().for_each(CancellationToken::cancel);
         }
@@ -178,8 +182,8 @@ impl Lifecycle {
 
     /// Makes the versions of definitions that have changed; `None` when there are none. The answer ends the watches of
     /// the former versions.
-    fn compile(&mut self) -> Option<Vec<CancellationToken>> {
-        let mut retired = None;
+    async fn compile(&mut self) -> Option<Vec<CancellationToken>> {
+        let (mut retired, server) = (None, Arc::clone(&self.server));
         for known in self.known.values_mut().filter(|known| known.is_changed) {
             known.is_changed = false;
             let is_same = known.compiled.as_ref().is_some_and(|before| make_the_same(before, &known.object));
@@ -194,7 +198,7 @@ impl Lifecycle {
             }
             let definition = Arc::new(known.object.clone());
             known.versions = match is_true(&definition, "Established") {
-                true => CustomVersion::list(&definition, &known.term),
+                true => versions(&server, &definition, &known.term).await,
                 false => Vec::new(),
             };
             known.compiled = Some(definition);
@@ -239,6 +243,21 @@ impl Lifecycle {
             });
         }
     }
+}
+
+/// Compiles a definition; a long one on a compute thread, because its schemas can have thousands of patterns.
+async fn versions(server: &Server, definition: &Arc<Value>, term: &Term) -> Vec<Arc<CustomVersion>> {
+    if definition.to_string().len() <= LONG_DEFINITION {
+        return CustomVersion::list(definition, term);
+    }
+    let flow = Flow { user: Arc::from("system:apiserver"), is_exempt: true };
+    let (definition, term) = (Arc::clone(definition), term.clone());
+    let name = definition["metadata"]["name"].as_str().unwrap_or_default().to_owned();
+    let compiled = server.compute.run(&flow, move || CustomVersion::list(&definition, &term)).await;
+    compiled.unwrap_or_else(|_| {
+        tracing::error!(name, "a definition cannot be compiled; its resources are not served");
+        Vec::new()
+    })
 }
 
 /// Says in `managedFields` that the server has written the status.

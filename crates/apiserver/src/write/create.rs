@@ -1,7 +1,7 @@
 //! POST of a new object, and creation as the outcome of an update or apply.
 
 use http::{Response, StatusCode};
-use portolan_object::{Interrupt, Status};
+use portolan_object::Status;
 use portolan_store::{Batch, Versioned};
 use rand::RngExt as _;
 use serde_json::Value;
@@ -145,7 +145,8 @@ async fn prepare(
     admission::admit(call, options.dry_run, object, None).await?;
     call.interrupt.check()?;
     let claim = claims::claim(call, object, None, options.dry_run)?;
-    let validation = resource.strategy().validate_create(object, &Interrupt::never());
+    let validation = resource.strategy().validate_create(object, &call.interrupt.for_computations());
+    call.interrupt.check()?;
     if !validation.errors.is_empty() {
         return Err(resource.invalid(&name, &validation.errors));
     }

@@ -1,7 +1,7 @@
 //! PUT of an object, and [`modify`], through which every change of a stored object goes.
 
 use http::{Response, StatusCode};
-use portolan_object::{Interrupt, Status};
+use portolan_object::Status;
 use portolan_store::{Batch, Versioned};
 use serde_json::Value;
 
@@ -134,7 +134,9 @@ async fn prepare(
     admission::admit(call, change.options.dry_run, &mut new, Some(old)).await?;
     call.interrupt.check()?;
     let claim = claims::claim(call, &mut new, Some(old), change.options.dry_run)?;
-    let validation = strategy::validate_update(resource, change.target, old, &new, &Interrupt::never());
+    let interrupt = call.interrupt.for_computations();
+    let validation = strategy::validate_update(resource, change.target, old, &new, &interrupt);
+    call.interrupt.check()?;
     if !validation.errors.is_empty() {
         return Err(resource.invalid(&call.info.name, &validation.errors));
     }

@@ -17,6 +17,9 @@ fn pod(spec: &Value) -> Value {
     json!({"spec": {"template": {"spec": spec}}})
 }
 
+/// A name, and an original and a patch of a size.
+type Case = (&'static str, fn(usize) -> (Value, Value));
+
 /// The steps of a strategic merge patch.
 fn merge_steps(original: &Value, patch: &Value) -> u64 {
     let work = default_budget();
@@ -27,7 +30,7 @@ fn merge_steps(original: &Value, patch: &Value) -> u64 {
 
 #[test]
 fn twice_the_patch_takes_twice_the_steps() {
-    let cases: [(&str, fn(usize) -> (Value, Value)); 7] = [
+    let cases: [Case; 7] = [
         ("values deleted from a list", |n| {
             let patch = json!({"metadata": {
                 "$deleteFromPrimitiveList/finalizers": names("x", n), "finalizers": names("q", n)}});
