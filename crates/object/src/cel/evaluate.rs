@@ -22,8 +22,8 @@ const TYPES: [&str; 9] = ["bool", "bytes", "double", "int", "list", "map", "null
 /// Why an expression has no value.
 #[derive(Debug, Clone)]
 pub(crate) enum Failure {
-    /// An error of the expression, which `||` and `&&` may absorb.
-    Error(ExecutionError),
+    /// An error of the expression, which `||` and `&&` may absorb. In a box, because evaluation recurses with it.
+    Error(Box<ExecutionError>),
     /// The expression costs more than one evaluation may.
     CallLimit,
     /// The budget of the request is used up, or the request has ended.
@@ -32,12 +32,15 @@ pub(crate) enum Failure {
 
 impl From<ExecutionError> for Failure {
     fn from(error: ExecutionError) -> Self {
-        Self::Error(error)
+        Self::Error(Box::new(error))
     }
 }
 
 /// The value of an expression.
 pub(super) type Outcome = Result<Value, Failure>;
+
+/// A value or an error that a variable holds.
+pub(super) type Kept = Result<Value, Box<ExecutionError>>;
 
 /// The variables of an expression.
 pub(crate) type Variables<'a> = &'a [(&'a str, Value)];
@@ -61,7 +64,7 @@ impl Program {
 /// One evaluation.
 pub(super) struct Evaluation<'a> {
     /// Variables, the innermost last. A variable of a macro may hold an error.
-    pub(super) scope: Vec<(&'a str, Result<Value, ExecutionError>)>,
+    pub(super) scope: Vec<(&'a str, Kept)>,
     pub(super) meter: Meter<'a>,
     pub(super) regexes: &'a mut Regexes,
 }
@@ -71,57 +74,20 @@ impl<'a> Evaluation<'a> {
         match node {
             Node::Constant(value) => Ok(value.clone()),
             Node::Variable(name) => self.variable(name),
-            Node::Select { operand, field, access } => {
-                let operand = self.node(operand)?;
-                self.select(&operand, field, *access)
-            }
-            Node::Index { operand, index, is_optional } => {
-                let operand = self.node(operand)?;
-                let index = self.node(index)?;
-                self.meter.spend(1)?;
-                Ok(if *is_optional {
-                    optionals::index(&operand, &index)?
-                } else {
-                    optionals::through(&operand, |operand| self::index(operand, &index))?
-                })
-            }
+            Node::Select { operand, field, access } => self.select(operand, field, *access),
+            Node::Index { operand, index, is_optional } => self.index(operand, index, *is_optional),
             Node::And(left, right) => self.logical(left, right, false),
             Node::Or(left, right) => self.logical(left, right, true),
-            Node::Not(operand) => {
-                let operand = truth(self.node(operand)?)?;
-                self.meter.spend(1)?;
-                Ok(Value::Bool(!operand))
-            }
-            Node::Negate(operand) => {
-                let operand = self.node(operand)?;
-                self.meter.spend(1)?;
-                negate(operand)
-            }
-            Node::NotStrictlyFalse(operand) => {
-                self.meter.spend(1)?;
-                match self.node(operand) {
-                    Ok(value) => Ok(Value::Bool(truth(value).unwrap_or(true))),
-                    Err(Failure::Error(_)) => Ok(Value::Bool(true)),
-                    Err(failure) => Err(failure),
-                }
-            }
-            Node::Conditional(parts) => {
-                let [condition, yes, no] = &**parts;
-                let branch = if truth(self.node(condition)?)? { yes } else { no };
-                self.node(branch)
-            }
+            Node::Not(operand) => self.not(operand),
+            Node::Negate(operand) => self.negate(operand),
+            Node::NotStrictlyFalse(operand) => self.not_strictly_false(operand),
+            Node::Conditional(parts) => self.conditional(parts),
             Node::Binary(operator, left, right) => self.binary(*operator, left, right),
             Node::Call { function, target, arguments } => self.call(function, target.as_deref(), arguments),
             Node::List(elements) => self.list(elements),
             Node::Map(entries) => self.map(entries),
             Node::Fold(fold) => self.fold(fold),
-            Node::Bind { variable, value, body } => {
-                let value = self.kept(value)?;
-                self.scope.push((variable, value));
-                let outcome = self.node(body);
-                self.scope.pop();
-                outcome
-            }
+            Node::Bind { variable, value, body } => self.bind(variable, value, body),
             Node::OptionalMap { operand, variable, body, is_flat } => {
                 self.optional_map(operand, variable, body, *is_flat)
             }
@@ -130,7 +96,7 @@ impl<'a> Evaluation<'a> {
     }
 
     /// A value or an error that a variable may hold. Running out of budget is no such error.
-    pub(super) fn kept(&mut self, node: &'a Node) -> Result<Result<Value, ExecutionError>, Failure> {
+    pub(super) fn kept(&mut self, node: &'a Node) -> Result<Kept, Failure> {
         match self.node(node) {
             Ok(value) => Ok(Ok(value)),
             Err(Failure::Error(error)) => Ok(Err(error)),
@@ -149,7 +115,54 @@ impl<'a> Evaluation<'a> {
         Err(ExecutionError::undeclared_reference(name).into())
     }
 
-    fn select(&mut self, operand: &Value, field: &str, access: Access) -> Outcome {
+    fn index(&mut self, operand: &'a Node, index: &'a Node, is_optional: bool) -> Outcome {
+        let operand = self.node(operand)?;
+        let index = self.node(index)?;
+        self.meter.spend(1)?;
+        if is_optional {
+            return Ok(optionals::index(&operand, &index)?);
+        }
+        Ok(optionals::through(&operand, |operand| self::index(operand, &index))?)
+    }
+
+    fn not(&mut self, operand: &'a Node) -> Outcome {
+        let operand = truth(self.node(operand)?)?;
+        self.meter.spend(1)?;
+        Ok(Value::Bool(!operand))
+    }
+
+    fn negate(&mut self, operand: &'a Node) -> Outcome {
+        let operand = self.node(operand)?;
+        self.meter.spend(1)?;
+        negated(operand)
+    }
+
+    fn not_strictly_false(&mut self, operand: &'a Node) -> Outcome {
+        self.meter.spend(1)?;
+        match self.node(operand) {
+            Ok(value) => Ok(Value::Bool(truth(value).unwrap_or(true))),
+            Err(Failure::Error(_)) => Ok(Value::Bool(true)),
+            Err(failure) => Err(failure),
+        }
+    }
+
+    fn conditional(&mut self, parts: &'a [Node; 3]) -> Outcome {
+        let [condition, yes, no] = parts;
+        let is_true = truth(self.node(condition)?)?;
+        self.node(if is_true { yes } else { no })
+    }
+
+    fn bind(&mut self, variable: &'a str, value: &'a Node, body: &'a Node) -> Outcome {
+        let value = self.kept(value)?;
+        self.scope.push((variable, value));
+        let outcome = self.node(body);
+        self.scope.pop();
+        outcome
+    }
+
+    fn select(&mut self, operand: &'a Node, field: &str, access: Access) -> Outcome {
+        let operand = self.node(operand)?;
+        let operand = &operand;
         if access != Access::Test {
             self.meter.spend(1)?;
         }
@@ -167,26 +180,21 @@ impl<'a> Evaluation<'a> {
     }
 
     fn logical(&mut self, left: &'a Node, right: &'a Node, deciding: bool) -> Outcome {
-        let mut first = match self.node(left) {
-            Ok(value) => truth(value),
-            Err(Failure::Error(error)) => Err(error),
-            Err(failure) => return Err(failure),
-        };
-        if first == Ok(deciding) {
+        let first = self.side(left)?;
+        if matches!(first, Ok(first) if first == deciding) {
             return Ok(Value::Bool(deciding));
         }
-        let second = match self.node(right) {
-            Ok(value) => truth(value),
-            Err(Failure::Error(error)) => Err(error),
-            Err(failure) => return Err(failure),
-        };
-        if second == Ok(deciding) {
+        let second = self.side(right)?;
+        if matches!(second, Ok(second) if second == deciding) {
             return Ok(Value::Bool(deciding));
         }
-        if first.is_ok() {
-            first = second;
-        }
-        Ok(Value::Bool(first?))
+        let both = if first.is_ok() { second } else { first };
+        both.map(Value::Bool).map_err(Failure::Error)
+    }
+
+    /// One side of `&&` or `||`: a truth value or an error.
+    fn side(&mut self, node: &'a Node) -> Result<Result<bool, Box<ExecutionError>>, Failure> {
+        Ok(self.kept(node)?.and_then(|value| truth(value).map_err(Box::new)))
     }
 
     fn list(&mut self, elements: &'a [Element]) -> Outcome {
@@ -280,7 +288,7 @@ fn shown_key(key: &Value) -> String {
     self::key(key.clone()).map_or_else(|_| format!("{key:?}"), |key| key.to_string())
 }
 
-fn negate(operand: Value) -> Outcome {
+fn negated(operand: Value) -> Outcome {
     match operand {
         Value::Int(number) => match number.checked_neg() {
             Some(negated) => Ok(Value::Int(negated)),

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::evaluate::{Evaluation, Failure, Outcome, truth};
+use super::evaluate::{Evaluation, Failure, Kept, Outcome, truth};
 use super::tree::{Fold, Node};
 use super::{ExecutionError, Value, operators, optionals};
 
@@ -74,7 +74,7 @@ impl<'a> Evaluation<'a> {
     }
 
     /// Takes the accumulator out of the innermost loop, so that a list grows in place.
-    pub(super) fn take_accumulator(&mut self, node: &Node) -> Option<Result<Value, ExecutionError>> {
+    pub(super) fn take_accumulator(&mut self, node: &Node) -> Option<Kept> {
         let Node::Variable(name) = node else { return None };
         if &**name != "@result" {
             return None;

@@ -11,6 +11,9 @@ use super::tree::{Access, Element, Entry, Fold, Node, Operator};
 
 /// Names before the dot of functions such as `sets.contains`.
 const NAMESPACES: [&str; 8] = ["format", "ip", "lists", "math", "optional", "sets", "strings", "base64"];
+/// Deeper expressions are not evaluated: lowering, estimating and evaluating recurse. A chain of operators such as
+/// `a + b + c` has a level for each.
+const MAX_DEPTH: usize = 150;
 /// The accumulator of macros; no identifier of the language.
 const ACCUMULATOR: &str = "@result";
 
@@ -19,12 +22,14 @@ const ACCUMULATOR: &str = "@result";
 /// # Errors
 /// What the expression uses that cannot be evaluated.
 pub(super) fn lower(expression: &IdedExpr) -> Result<(Node, Vec<String>), String> {
-    let mut lowering = Lowering { bound: Vec::new(), free: Vec::new() };
+    let mut lowering = Lowering { depth: 0, bound: Vec::new(), free: Vec::new() };
     let root = lowering.node(expression)?;
     Ok((root, lowering.free))
 }
 
 struct Lowering {
+    /// Levels around the present expression.
+    depth: usize,
     /// Variables of the macros around the present expression.
     bound: Vec<String>,
     free: Vec<String>,
@@ -32,7 +37,17 @@ struct Lowering {
 
 impl Lowering {
     fn node(&mut self, expression: &IdedExpr) -> Result<Node, String> {
-        Ok(match &expression.expr {
+        self.depth += 1;
+        if self.depth > MAX_DEPTH {
+            return Err(format!("nested more than {MAX_DEPTH} levels deep"));
+        }
+        let node = self.lowered(&expression.expr);
+        self.depth -= 1;
+        node
+    }
+
+    fn lowered(&mut self, expression: &Expr) -> Result<Node, String> {
+        Ok(match expression {
             Expr::Literal(literal) => Node::Constant(constant(literal)),
             Expr::Ident(name) => self.variable(name),
             Expr::Select(select) => Node::Select {

@@ -15,7 +15,7 @@ impl<'a> Evaluation<'a> {
                 let right = self.node(right)?;
                 self.meter.spend(1)?;
                 let left = self.take_accumulator(left).ok_or(ExecutionError::NoSuchOverload)?;
-                return self.add(left?, right);
+                return self.add(left.map_err(Failure::Error)?, right);
             }
             let (left, right) = (self.node(left)?, self.node(right)?);
             self.spend_copy(&left)?;

@@ -73,7 +73,8 @@ fn newer_syntax_holds() {
 
 #[test]
 fn errors_name_their_cause() {
-    let cases: [(&str, fn(&ExecutionError) -> bool); 8] = [
+    type Case = (&'static str, fn(&ExecutionError) -> bool);
+    let cases: [Case; 8] = [
         ("map.c", |error| matches!(error, ExecutionError::NoSuchKey(key) if **key == "c")),
         ("map['c']", |error| matches!(error, ExecutionError::NoSuchKey(key) if **key == "c")),
         ("list[9]", |error| matches!(error, ExecutionError::IndexOutOfBounds(Value::Int(9)))),
@@ -124,4 +125,44 @@ fn what_cannot_be_parsed_says_why() {
     assert_eq!(Program::parse(&"1+".repeat(601)).expect_err("long"), "too long");
     assert!(Program::parse("self.all(oldSelf, oldSelf)").expect("valid").mentions("self"));
     assert!(!Program::parse("self.all(oldSelf, oldSelf)").expect("valid").mentions("oldSelf"), "it is bound");
+}
+
+#[test]
+fn the_deepest_expressions_fit_into_a_small_stack() {
+    /// Three quarters of a thread's, in a debug build, which needs more.
+    const STACK_BYTES: usize = 1536 << 10;
+    let nested = |open: &str, inner: &str, close: &str, levels: usize| {
+        format!("{}{inner}{}", open.repeat(levels), close.repeat(levels))
+    };
+    let mut sources = vec![nested("1+", "1", "", 599), nested("a", ".b", "", 599), nested("!", "true", "", 5_000)];
+    for levels in [70, 90, 148, 200] {
+        sources.extend([
+            nested("1+", "1", "", levels),
+            nested("-", "1", "", levels),
+            nested("true?false:", "true", "", levels / 3),
+            nested("[1].all(x,", "true", ")", levels),
+            nested("[1].map(x,", "x", ")", levels),
+            nested("[1].sortBy(x,", "x", ")", levels),
+            nested("size(", "'a'", ")", levels),
+            nested("[", "", "]", levels),
+            nested("{1:", "1", "}", levels),
+            nested("cel.bind(x, 1, ", "x", ")", levels),
+            nested("(", "1", ")", levels),
+            nested("[1][", "0", "]", levels),
+            nested("'a'.lowerAscii(", "", ")", levels),
+        ]);
+    }
+    let run = move || {
+        let is_evaluated = |source: &String| {
+            let Ok(program) = Program::parse(source) else { return false };
+            let _ = estimate(&program, None, false);
+            let budget = Budget::unlimited(&Interrupt::never());
+            let _ = program.evaluate(&[], &budget, &mut Regexes::default());
+            true
+        };
+        sources.iter().filter(|source| is_evaluated(source)).count()
+    };
+    let thread = std::thread::Builder::new().stack_size(STACK_BYTES).spawn(run).expect("a thread");
+    let evaluated = thread.join().expect("no panic");
+    assert!(evaluated > 20, "{evaluated}");
 }

@@ -79,7 +79,7 @@ impl Pass<'_> {
             }
             Failure::Exhausted(exhausted) => return self.end(*exhausted, schema),
         };
-        let cause = match error {
+        let cause = match &**error {
             ExecutionError::NoSuchKey(key) => format!("no such key: {key}"),
             ExecutionError::DivisionByZero(_) => "division by zero".to_owned(),
             ExecutionError::RemainderByZero(_) => "modulus by zero".to_owned(),
