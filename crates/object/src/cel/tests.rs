@@ -134,7 +134,8 @@ fn the_deepest_expressions_fit_into_a_small_stack() {
     let nested = |open: &str, inner: &str, close: &str, levels: usize| {
         format!("{}{inner}{}", open.repeat(levels), close.repeat(levels))
     };
-    let mut sources = vec![nested("1+", "1", "", 599), nested("a", ".b", "", 599), nested("!", "true", "", 5_000)];
+    let mut sources =
+        vec![nested("1+", "1", "", 599), nested("a", ".b", "", 599), nested("!", "true", "", 5_000)];
     for levels in [70, 90, 148, 200] {
         sources.extend([
             nested("1+", "1", "", levels),
