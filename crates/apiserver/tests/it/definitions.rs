@@ -175,3 +175,34 @@ async fn scale_uses_the_paths_of_the_definition() {
          than or equal to 10"
     );
 }
+
+/// The uniqueness of a list as people write it takes quadratic time.
+#[tokio::test]
+async fn rules_that_cost_too_much_are_refused() {
+    let unique = "self.a.all(x, self.a.exists_one(y, x == y))";
+    let ruled = |list: Value, rule: &str| {
+        let mut ruled = version("v1", true, json!({ "a": list, "s": { "type": "string" } }));
+        ruled["schema"]["openAPIV3Schema"]["properties"]["spec"]["x-kubernetes-validations"] =
+            json!([{ "rule": rule }]);
+        json!([ruled])
+    };
+    let unlimited = json!({ "type": "array", "items": { "type": "integer" } });
+    let cluster = Cluster::start().await;
+    let refused = cluster.post(DEFINITIONS, &definition("gadgets", "Gadget", ruled(unlimited.clone(), unique))).await;
+    let summary = refused.summary();
+    let want = "spec.validation.openAPIV3Schema.properties[spec].x-kubernetes-validations[0].rule: Forbidden: estimated \
+                rule cost exceeds budget by factor of more than 100x (try simplifying the rule, or adding maxItems, \
+                maxProperties, and maxLength where arrays, maps, and strings are declared)";
+    assert!(refused.code == 422 && summary.contains(want), "{summary}");
+    // What the estimate lets pass is ended at run time: `replace` of nothing multiplies two texts.
+    let growing = "self.s.replace('', self.s) != self.s";
+    let made = cluster.post(DEFINITIONS, &definition("widgets", "Widget", ruled(unlimited, growing))).await;
+    assert_eq!(made.code, 201, "{}", made.text);
+    until(&cluster, "widgets.ex.io", "Established", "True").await;
+    assert_eq!(cluster.post(WIDGETS, &widget("v1", &json!({ "s": "short" }))).await.code, 201);
+    let mut long = widget("v1", &json!({ "s": "x".repeat(20_000) }));
+    long["metadata"]["name"] = json!("long");
+    let refused = cluster.post(WIDGETS, &long).await;
+    let summary = refused.summary();
+    assert!(refused.code == 422 && summary.contains("no further validation rules will be run"), "{summary}");
+}

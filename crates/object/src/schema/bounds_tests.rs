@@ -83,6 +83,28 @@ fn errors_are_bounded_in_number_and_size() {
 }
 
 #[test]
+fn a_long_key_is_not_repeated_for_every_finding() {
+    let key = "k".repeat(10_000);
+    let element = json!({"type": "object", "required": ["a"], "properties": {"a": {"type": "integer"}}});
+    let set = json!({"type": "array", "x-kubernetes-list-type": "set", "items": {"type": "string"}});
+    for (name, values, object) in [
+        ("required", json!({"type": "array", "items": element}), elements(20_000, |_| json!({}))),
+        ("duplicate", set, elements(20_000, |at| json!((at / 2).to_string()))),
+        ("alternatives", json!({"type": "array", "items": {"type": "integer", "anyOf": [{"minimum": 1}]}}),
+            elements(20_000, |_| json!(0))),
+    ] {
+        let schema = compiled(&json!({"type": "object", "additionalProperties": values}));
+        let (errors, _) = validated(&schema, &json!({key.clone(): object}), None, validate::WORK_LIMIT);
+        let bytes: usize = errors.iter().map(String::len).sum();
+        assert!(!errors.is_empty() && bytes < 2 << 20, "{name}: {bytes}");
+    }
+    let schema = compiled(&json!({"type": "object", "additionalProperties": {"type": "array", "items": element}}));
+    let mut unknown = json!({"spec": {key: elements(20_000, |_| json!({"b": 1}))}});
+    let dropped = super::prune(&mut unknown, schema.schema());
+    assert!(dropped.len() <= 100 && dropped.concat().len() < 1 << 20);
+}
+
+#[test]
 fn an_interrupt_ends_validation() {
     let schema = compiled(&json!({"type": "array", "items": {"type": "integer"}}));
     let budget = Budget::new(validate::WORK_LIMIT, &Interrupt::new(|| true));

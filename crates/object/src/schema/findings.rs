@@ -53,6 +53,10 @@ impl Findings {
         }
     }
 
+    pub(super) fn is_empty(&self) -> bool {
+        self.errors.is_empty()
+    }
+
     /// Whether nothing more is reported.
     pub(super) fn is_complete(&self) -> bool {
         self.is_complete

@@ -15,7 +15,12 @@ mod tests;
 /// Fields that every object has, whatever its schema lists.
 const OBJECT_FIELDS: [&str; 3] = ["apiVersion", "kind", "metadata"];
 
-/// The paths of fields that the schema does not have.
+/// Paths that are told; an object may have any number of unknown fields below a long key.
+const MAX_PATHS: usize = 100;
+/// Bytes of those paths. A single one may be longer.
+const MAX_PATH_BYTES: usize = 64 << 10;
+
+/// The paths of fields that the schema does not have, the first hundred.
 pub fn unknown_fields(value: &Value, schema: Schema<'_>) -> Vec<String> {
     let mut found = Vec::new();
     collect(value, schema, &mut Path::default(), &mut found);
@@ -33,7 +38,7 @@ fn collect(value: &Value, schema: Schema<'_>, path: &mut Path, found: &mut Vec<S
                         path.leave(mark);
                     }
                     None if schema.node().preserve_unknown => {}
-                    None => found.push(path.child(name)),
+                    None => note(found, path, name),
                 }
             }
         }
@@ -49,7 +54,13 @@ fn collect(value: &Value, schema: Schema<'_>, path: &mut Path, found: &mut Vec<S
     }
 }
 
-/// Drops from a custom resource what its schema does not have, and answers the paths of what was dropped.
+fn note(paths: &mut Vec<String>, path: &Path, name: &str) {
+    if paths.len() < MAX_PATHS && paths.iter().map(String::len).sum::<usize>() < MAX_PATH_BYTES {
+        paths.push(path.child(name));
+    }
+}
+
+/// Drops from a custom resource what its schema does not have, and answers the first hundred paths of what was dropped.
 ///
 /// The root and embedded resources keep `apiVersion` and `kind`, and their `metadata` is pruned as `ObjectMeta`.
 /// Below `x-kubernetes-preserve-unknown-fields` unknown fields stay, while properties that are listed there still
@@ -117,7 +128,7 @@ impl Pruner {
                 }
                 None if preserves => true,
                 None => {
-                    self.dropped.push(self.path.child(name));
+                    note(&mut self.dropped, &self.path, name);
                     false
                 }
             }

@@ -10,6 +10,7 @@ mod values;
 
 use serde_json::{Value, json};
 
+use super::findings::Findings;
 use super::{Schema, Shape};
 use crate::budget::{Budget, Interrupt};
 use crate::status::{FieldError, FieldErrorKind};
@@ -63,10 +64,13 @@ pub(super) fn validate_with(
     let mut values = Values::new("", budget);
     values.check(value, old, schema);
     let mut findings = values.into_findings();
-    resources::check(value, schema).into_iter().for_each(|error| findings.push(error));
-    let was_well_formed = old.is_none_or(|old| lists::check(old, schema).is_empty());
-    if was_well_formed {
-        lists::check(value, schema).into_iter().for_each(|error| findings.push(error));
+    resources::check(value, schema, &mut findings);
+    let mut old_errors = Findings::default();
+    if let Some(old) = old {
+        lists::check(old, schema, &mut old_errors);
+    }
+    if old_errors.is_empty() {
+        lists::check(value, schema, &mut findings);
     }
     findings.check(budget);
     let mut errors = findings.into_errors();

@@ -85,7 +85,7 @@ impl Pass<'_> {
             ExecutionError::RemainderByZero(_) => "modulus by zero".to_owned(),
             ExecutionError::Overflow(..) => "integer overflow".to_owned(),
             ExecutionError::IndexOutOfBounds(CelValue::Int(index)) => format!("index out of bounds: {index}"),
-            other => return self.warn_unevaluated(rule, &shortened(other.to_string())),
+            other => return self.warn_unevaluated(rule, &other.to_string()),
         };
         let detail = format!("{cause} evaluating rule: {}", rule.name);
         self.findings.push(self.typed_error(schema, detail));
@@ -118,7 +118,7 @@ impl Pass<'_> {
         /// More than these are not read.
         const MAX_WARNINGS: usize = 100;
         if self.warnings.len() < MAX_WARNINGS {
-            self.warnings.push(text);
+            self.warnings.push(shortened(text));
         }
     }
 
@@ -130,9 +130,9 @@ impl Pass<'_> {
     }
 }
 
-/// Errors of the library print values, which may be as large as the object.
+/// Texts of warnings have paths and values, which may be as large as the object.
 fn shortened(mut text: String) -> String {
-    const MAX_BYTES: usize = 1_000;
+    const MAX_BYTES: usize = 4_000;
     if text.len() > MAX_BYTES {
         let end = (0..=MAX_BYTES).rev().find(|end| text.is_char_boundary(*end)).unwrap_or(0);
         text.truncate(end);

@@ -4,25 +4,24 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 
+use crate::schema::findings::Findings;
 use crate::schema::path::Path;
 use crate::schema::{ListKind, Schema};
 use crate::status::{FieldError, FieldErrorKind};
 
-/// Every element that stands in its list before.
-pub(super) fn check(value: &Value, schema: Schema<'_>) -> Vec<FieldError> {
-    let mut lists = Lists { path: Path::default(), errors: Vec::new() };
-    lists.check(value, schema);
-    lists.errors
+/// Finds every element that stands in its list before.
+pub(super) fn check(value: &Value, schema: Schema<'_>, errors: &mut Findings) {
+    Lists { path: Path::default(), errors }.check(value, schema);
 }
 
-struct Lists {
+struct Lists<'f> {
     path: Path,
-    errors: Vec<FieldError>,
+    errors: &'f mut Findings,
 }
 
-impl Lists {
+impl Lists<'_> {
     fn check(&mut self, value: &Value, schema: Schema<'_>) {
-        if schema.node().native.is_some() {
+        if schema.node().native.is_some() || self.errors.is_complete() {
             return;
         }
         match value {
@@ -74,7 +73,7 @@ impl Lists {
         for (index, value) in values.enumerate() {
             let times = seen.entry(value.to_string()).or_default();
             *times += 1;
-            if *times == 2 {
+            if *times == 2 && !self.errors.is_complete() {
                 let mark = self.path.enter_index(index);
                 self.errors
                     .push(FieldError::new(self.path.as_str(), FieldErrorKind::Duplicate(value.to_string())));

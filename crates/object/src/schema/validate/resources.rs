@@ -4,24 +4,23 @@ use serde_json::{Map, Value};
 
 use crate::key::GroupVersion;
 use crate::schema::Schema;
+use crate::schema::findings::Findings;
 use crate::schema::path::Path;
 use crate::status::FieldError;
 
 /// Validates `apiVersion` and `kind` of embedded resources.
-pub(super) fn check(value: &Value, schema: Schema<'_>) -> Vec<FieldError> {
-    let mut resources = Resources { path: Path::default(), errors: Vec::new() };
-    resources.check(value, schema);
-    resources.errors
+pub(super) fn check(value: &Value, schema: Schema<'_>, errors: &mut Findings) {
+    Resources { path: Path::default(), errors }.check(value, schema);
 }
 
-struct Resources {
+struct Resources<'f> {
     path: Path,
-    errors: Vec<FieldError>,
+    errors: &'f mut Findings,
 }
 
-impl Resources {
+impl Resources<'_> {
     fn check(&mut self, value: &Value, schema: Schema<'_>) {
-        if schema.node().native.is_some() {
+        if schema.node().native.is_some() || self.errors.is_complete() {
             return;
         }
         match value {

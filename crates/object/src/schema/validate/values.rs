@@ -236,6 +236,13 @@ impl<'p> Values<'p> {
     }
 
     fn check_operators(&mut self, value: &Value, schema: Schema<'_>, checks: &Checks) {
+        let alternatives = [&checks.any_of, &checks.exactly_one_of, &checks.all_of].into_iter().map(Vec::len);
+        let alternatives = alternatives.sum::<usize>() + usize::from(checks.not.is_some());
+        // Each of them gets a copy of the path, which may be long.
+        let copied = self.path.as_str().len().saturating_mul(alternatives);
+        if alternatives == 0 || self.budget.spend_bytes(copied).is_err() {
+            return;
+        }
         let quoted = format!("{:?}", self.path.as_str());
         if !checks.any_of.is_empty() {
             let outcomes = self.outcomes(value, schema, &checks.any_of);
