@@ -426,10 +426,13 @@ impl fmt::Debug for Client {
     }
 }
 
-/// Whether a request changes an object. Reviews are created and not stored.
+/// API groups of reviews, which are created and not stored.
+const REVIEW_GROUPS: [&str; 2] = ["/apis/authentication.k8s.io/", "/apis/authorization.k8s.io/"];
+
+/// Whether a request changes an object.
 fn is_write(request: &Request<Body>) -> bool {
-    let is_review = request.uri().path().ends_with("reviews");
-    !request.method().is_safe() && !is_review
+    let path = request.uri().path();
+    !request.method().is_safe() && !REVIEW_GROUPS.iter().any(|group| path.starts_with(group))
 }
 
 fn decode_answer<T: DeserializeOwned>(method: &Method, path: &str, body: &[u8]) -> Result<T, ClientError> {
@@ -438,4 +441,30 @@ fn decode_answer<T: DeserializeOwned>(method: &Method, path: &str, body: &[u8]) 
 
 fn unreadable(method: &Method, path: &str, source: serde_json::Error) -> ClientError {
     ClientError::Unreadable { request: format!("{method} {path}"), source }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn writes_need_a_hold_and_reviews_do_not() {
+        let cases = [
+            (Method::GET, "/api/v1/pods", false),
+            (Method::POST, "/api/v1/namespaces/default/pods", true),
+            (Method::PUT, "/api/v1/namespaces/default/pods/a?fieldManager=x", true),
+            (Method::PATCH, "/apis/apps/v1/namespaces/default/deployments/a/status", true),
+            (Method::DELETE, "/api/v1/namespaces/default/pods/a", true),
+            (Method::POST, "/api/v1/namespaces/default/serviceaccounts/a/token", true),
+            (Method::POST, "/apis/authentication.k8s.io/v1/selfsubjectreviews", false),
+            (Method::POST, "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews", false),
+            (Method::POST, "/apis/shop.example.com/v1/bookreviews", true),
+        ];
+        for (method, path, want) in cases {
+            let mut request = Request::new(full(Bytes::new()));
+            *request.method_mut() = method.clone();
+            *request.uri_mut() = path.parse().expect("a path");
+            assert_eq!(is_write(&request), want, "{method} {path}");
+        }
+    }
 }

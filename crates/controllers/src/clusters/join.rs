@@ -143,7 +143,7 @@ pub async fn join(hub: &Client, member: &Client, request: &JoinRequest) -> Resul
     if request.take_over {
         // Before the Cluster object, so that there is no moment in which the cluster is in no set.
         joined.membership =
-            recorded_membership(member).await.map_err(identity.failed("cluster properties"))?;
+            recorded_membership(member, &own.id).await.map_err(identity.failed("cluster properties"))?;
         if let Some(recorded) = &joined.membership {
             restore_membership(hub, &request.name, recorded).await.map_err(on_hub("cluster set"))?;
         }

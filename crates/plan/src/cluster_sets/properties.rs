@@ -91,11 +91,13 @@ fn is_ours(property: &Object) -> bool {
         && property.label(labels::cluster_set::NAME).is_some()
 }
 
-/// The membership that the properties of an earlier control plane record: set and id. `None` if they are incomplete or not
-/// managed by a control plane.
-pub fn recorded(id: Option<&Object>, set: Option<&Object>) -> Option<(String, String)> {
+/// The membership that the properties of another control plane record: set and id. `None` if they are incomplete, or
+/// those of control plane `own`, whose ClusterSets say who is a member.
+pub fn recorded(id: Option<&Object>, set: Option<&Object>, own: &str) -> Option<(String, String)> {
+    let is_of_another =
+        |property: &Object| is_ours(property) && property.label(labels::CONTROL_PLANE) != Some(own);
     let value = |property: Option<&Object>| {
-        property.filter(|property| is_ours(property)).map(value_of).filter(|value| !value.is_empty())
+        property.filter(|property| is_of_another(property)).map(value_of).filter(|value| !value.is_empty())
     };
     Some((value(set)?, value(id)?))
 }
@@ -129,11 +131,12 @@ mod tests {
     }
 
     #[test]
-    fn a_membership_is_read_from_the_properties_of_a_control_plane() {
+    fn a_membership_is_read_from_the_properties_of_another_control_plane() {
         let (id, set) = (of("a", ID_PROPERTY, "east"), of("a", SET_PROPERTY, "prod"));
-        assert_eq!(recorded(Some(&id), Some(&set)), Some(("prod".to_owned(), "east".to_owned())));
-        assert_eq!(recorded(Some(&id), None), None, "no set");
-        assert_eq!(recorded(Some(&id), Some(&foreign(SET_PROPERTY, "prod"))), None, "not Portolan's");
+        assert_eq!(recorded(Some(&id), Some(&set), "b"), Some(("prod".to_owned(), "east".to_owned())));
+        assert_eq!(recorded(Some(&id), Some(&set), "a"), None, "its own");
+        assert_eq!(recorded(Some(&id), None, "b"), None, "no set");
+        assert_eq!(recorded(Some(&id), Some(&foreign(SET_PROPERTY, "prod")), "b"), None, "not Portolan's");
     }
 
     #[test]

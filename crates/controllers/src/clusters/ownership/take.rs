@@ -178,9 +178,10 @@ pub struct SetMembership {
     pub id: String,
 }
 
-/// The membership that the ClusterProperties of a member record, if a control plane has written them.
+/// The membership that the ClusterProperties of a member record, if another control plane than `own` has written them.
 pub(in crate::clusters) async fn recorded_membership(
     member: &Client,
+    own: &str,
 ) -> Result<Option<SetMembership>, ClientError> {
     let discovery = member.discover().await?;
     let Some(found) = discovery.find(ClusterProperty::GROUP, ClusterProperty::KIND) else {
@@ -189,7 +190,7 @@ pub(in crate::clusters) async fn recorded_membership(
     let api = member.resource::<Object>(&found.resource);
     let id = ignore_missing(api.get(&ObjectKey::cluster(ID_PROPERTY)).await)?;
     let set = ignore_missing(api.get(&ObjectKey::cluster(SET_PROPERTY)).await)?;
-    let recorded = properties::recorded(id.as_ref(), set.as_ref());
+    let recorded = properties::recorded(id.as_ref(), set.as_ref(), own);
     Ok(recorded.map(|(set, id)| SetMembership { set, id }))
 }
 
