@@ -118,7 +118,10 @@ impl Keeper {
         let api = self.api();
         if let Some(written) = self.written.clone() {
             match api.replace(&wanted(Some(&written))).await {
-                Ok(written) => return Ok(self.held(id, written)),
+                Ok(written) => {
+                    self.held(id, written);
+                    return Ok(());
+                }
                 // Another client wrote or deleted it: read it.
                 Err(error) if error.is_race() || error.is_not_found() => self.written = None,
                 Err(error) => return Err(error),
