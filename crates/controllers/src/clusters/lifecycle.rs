@@ -114,7 +114,7 @@ impl Lifecycle {
         if self.is_target(name).await? || self.is_in_set(name) {
             return Ok(Outcome::RequeueAfter(LEAVING_RECHECK));
         }
-        if let Some(member) = self.hub.members.get(name).filter(|member| member.health() == Health::Ready)
+        if let Some(member) = self.hub.members.get(name)
             && let Err(error) = ownership::release(&member).await
         {
             // The next control plane that joins the cluster asks before it takes it over.

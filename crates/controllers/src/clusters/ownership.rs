@@ -28,6 +28,8 @@ use crate::missing::ignore_missing;
 
 /// Minimum time between two requests for a Lease.
 const MIN_PAUSE: Duration = Duration::from_millis(100);
+/// Timeout of each request that gives a member up.
+const RELEASE_TIMEOUT: Duration = Duration::from_secs(5);
 /// Attempts to delete a Lease that is renewed at the same time.
 const DELETE_ATTEMPTS: usize = 5;
 
@@ -211,7 +213,9 @@ impl Keeper {
 pub(super) async fn release(member: &Member) -> Result<(), ClientError> {
     let Some(own) = member.hold().holder() else { return Ok(()) };
     member.hold().release();
-    delete_lease(member.lease_client(), &own).await
+    // A member that does not answer keeps the Lease; its removal must not wait long.
+    let client = member.lease_client().clone().with_timeout(RELEASE_TIMEOUT);
+    delete_lease(&client, &own).await
 }
 
 /// Deletes the Lease of a member if control plane `own` holds it.
