@@ -28,8 +28,8 @@ use crate::missing::ignore_missing;
 
 /// Minimum time between two requests for a Lease.
 const MIN_PAUSE: Duration = Duration::from_millis(100);
-/// Timeout of each request that gives a member up.
-const RELEASE_TIMEOUT: Duration = Duration::from_secs(5);
+/// Timeout of each request for a Lease.
+const LEASE_TIMEOUT: Duration = Duration::from_secs(5);
 /// Attempts to delete a Lease that is renewed at the same time.
 const DELETE_ATTEMPTS: usize = 5;
 
@@ -90,14 +90,16 @@ impl Keeper {
         let mut health = self.member.watch_health();
         loop {
             let started = Instant::now();
+            let turn = hold.turn().await;
+            if hold.state() == HoldState::Released {
+                return;
+            }
             let pause = match self.pass(&own, &id).await {
                 Ok(()) => self.leasing.renewal,
                 Err(error) if error.is_race() => MIN_PAUSE,
                 Err(error) => self.failed(error),
             };
-            if hold.state() == HoldState::Released {
-                return;
-            }
+            drop(turn);
             tokio::select! {
                 () = tokio::time::sleep_until(started + pause) => {}
                 () = hold.wanted() => {}
@@ -108,7 +110,7 @@ impl Keeper {
     }
 
     fn api(&self) -> Api<Object> {
-        leases(self.member.lease_client())
+        leases(&self.member.lease_client().clone().with_timeout(LEASE_TIMEOUT))
     }
 
     /// Renews the Lease, or reads it and decides.
@@ -136,7 +138,6 @@ impl Keeper {
                 return Ok(());
             }
             LeaseStep::Write => api.replace(&wanted(present.as_ref())).await?,
-            LeaseStep::Create if self.member.hold().state() == HoldState::Released => return Ok(()),
             LeaseStep::Create => {
                 ensure_namespace(self.member.lease_client(), &own.id).await?;
                 api.create(&wanted(None)).await?
@@ -211,10 +212,11 @@ impl Keeper {
 
 /// Gives a member up: deletes the Lease if this control plane holds it. No controller writes there afterwards.
 pub(super) async fn release(member: &Member) -> Result<(), ClientError> {
+    let _turn = member.hold().turn().await;
     let Some(own) = member.hold().holder() else { return Ok(()) };
     member.hold().release();
     // A member that does not answer keeps the Lease; its removal must not wait long.
-    let client = member.lease_client().clone().with_timeout(RELEASE_TIMEOUT);
+    let client = member.lease_client().clone().with_timeout(LEASE_TIMEOUT);
     delete_lease(&client, &own).await
 }
 

@@ -57,6 +57,7 @@ pub struct Hold {
     /// Counts confirmations, refusals and failures.
     results: watch::Sender<u64>,
     wanted: Notify,
+    turn: tokio::sync::Mutex<()>,
 }
 
 impl Hold {
@@ -117,6 +118,12 @@ impl Hold {
         });
         self.results.send_modify(|count| *count += 1);
         has_changed
+    }
+
+    /// Waits until no other task of this process writes the Lease, and keeps others from it. A renewal that is under way
+    /// would create a Lease again that is deleted meanwhile.
+    pub async fn turn(&self) -> tokio::sync::MutexGuard<'_, ()> {
+        self.turn.lock().await
     }
 
     /// Waits until a write needs a confirmation before the next regular one.
