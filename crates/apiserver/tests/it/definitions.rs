@@ -188,7 +188,8 @@ async fn rules_that_cost_too_much_are_refused() {
     };
     let unlimited = json!({ "type": "array", "items": { "type": "integer" } });
     let cluster = Cluster::start().await;
-    let refused = cluster.post(DEFINITIONS, &definition("gadgets", "Gadget", ruled(unlimited.clone(), unique))).await;
+    let refused =
+        cluster.post(DEFINITIONS, &definition("gadgets", "Gadget", ruled(unlimited.clone(), unique))).await;
     let summary = refused.summary();
     let want = "spec.validation.openAPIV3Schema.properties[spec].x-kubernetes-validations[0].rule: Forbidden: estimated \
                 rule cost exceeds budget by factor of more than 100x (try simplifying the rule, or adding maxItems, \

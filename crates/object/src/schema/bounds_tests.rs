@@ -90,15 +90,19 @@ fn a_long_key_is_not_repeated_for_every_finding() {
     for (name, values, object) in [
         ("required", json!({"type": "array", "items": element}), elements(20_000, |_| json!({}))),
         ("duplicate", set, elements(20_000, |at| json!((at / 2).to_string()))),
-        ("alternatives", json!({"type": "array", "items": {"type": "integer", "anyOf": [{"minimum": 1}]}}),
-            elements(20_000, |_| json!(0))),
+        (
+            "alternatives",
+            json!({"type": "array", "items": {"type": "integer", "anyOf": [{"minimum": 1}]}}),
+            elements(20_000, |_| json!(0)),
+        ),
     ] {
         let schema = compiled(&json!({"type": "object", "additionalProperties": values}));
         let (errors, _) = validated(&schema, &json!({key.clone(): object}), None, validate::WORK_LIMIT);
         let bytes: usize = errors.iter().map(String::len).sum();
         assert!(!errors.is_empty() && bytes < 2 << 20, "{name}: {bytes}");
     }
-    let schema = compiled(&json!({"type": "object", "additionalProperties": {"type": "array", "items": element}}));
+    let schema =
+        compiled(&json!({"type": "object", "additionalProperties": {"type": "array", "items": element}}));
     let mut unknown = json!({"spec": {key: elements(20_000, |_| json!({"b": 1}))}});
     let dropped = super::prune(&mut unknown, schema.schema());
     assert!(dropped.len() <= 100 && dropped.concat().len() < 1 << 20);
