@@ -31,8 +31,8 @@ struct Kind {
     content: &'static str,
 }
 
-/// Kinds that an update creates (Lease, Service), and kinds that it does not.
-const OBJECTS: [Kind; 5] = [
+/// Kinds that an update creates (Lease, Service), kinds that it does not, and a custom one.
+const OBJECTS: [Kind; 6] = [
     Kind {
         group: "",
         version: "v1",
@@ -62,7 +62,27 @@ const OBJECTS: [Kind; 5] = [
         plural: "deployments",
         content: r#"{"spec":{"replicas":0,"selector":{"matchLabels":{"a":"b"}},"template":{"metadata":{"labels":{"a":"b"}},"spec":{"containers":[{"name":"c","image":"i"}]}}}}"#,
     },
+    Kind {
+        group: "example.org",
+        version: "v1",
+        kind: "Widget",
+        plural: "widgets",
+        content: r#"{"spec":{"a":1}}"#,
+    },
 ];
+
+/// The definition of [`OBJECTS`]' custom kind.
+fn definition() -> Value {
+    let any = json!({ "type": "object", "x-kubernetes-preserve-unknown-fields": true });
+    json!({
+        "apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",
+        "metadata": { "name": "widgets.example.org" },
+        "spec": {
+            "group": "example.org", "scope": "Namespaced", "names": { "kind": "Widget", "plural": "widgets" },
+            "versions": [{ "name": "v1", "served": true, "storage": true, "schema": { "openAPIV3Schema": any } }],
+        },
+    })
+}
 
 impl Kind {
     fn collection(&self) -> String {
@@ -378,6 +398,7 @@ pub(super) fn fixtures() -> Vec<(String, Value)> {
     let namespace = json!({ "apiVersion": "v1", "kind": "Namespace", "metadata": { "name": NAMESPACE } });
     let rbac = |plural: &str| format!("/apis/{RBAC}/v1/namespaces/{NAMESPACE}/{plural}");
     let mut fixtures = vec![
+        ("/apis/apiextensions.k8s.io/v1/customresourcedefinitions".to_owned(), definition()),
         ("/api/v1/namespaces".to_owned(), namespace),
         (format!("{root}/serviceaccounts"), account),
         (format!("{root}/pods"), pod),

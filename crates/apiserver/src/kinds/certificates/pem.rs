@@ -31,7 +31,7 @@ pub(super) enum PemFault {
     Signature,
     #[error("an organization in the subject of the request is not text")]
     Organization,
-    #[error("must contain one or more CERTIFICATE PEM blocks")]
+    #[error("must contain at least one CERTIFICATE PEM block")]
     NoCertificate,
     #[error("only CERTIFICATE PEM blocks are allowed, found {0:?}")]
     OtherBlock(String),

@@ -121,7 +121,7 @@ fn changes_of_the_status() {
             "no certificate",
             with(vec![]),
             json!({ "status": { "conditions": [], "certificate": "anVuaw==" } }),
-            r#"status.certificate: Invalid value: "<certificate data>": must contain one or more CERTIFICATE PEM blocks"#,
+            r#"status.certificate: Invalid value: "<certificate data>": must contain at least one CERTIFICATE PEM block"#,
         ),
         (
             "a certificate",
