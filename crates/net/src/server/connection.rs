@@ -32,7 +32,9 @@ const CONNECTION_WINDOW: u32 = 1 << 20;
 /// client that opens many watches and reads none costs this much for each.
 const SEND_BUFFER: usize = 16 << 10;
 /// Bytes that are buffered for an HTTP/1.1 connection in each direction, and so the limit of a request's head.
-const HTTP1_BUFFER: usize = 32 << 10;
+const HTTP1_BUFFER: usize = 16 << 10;
+/// Bytes of TLS records that are buffered for a connection when its client reads slowly.
+const TLS_BUFFER: usize = 16 << 10;
 /// Maximum size of the header fields of an HTTP/2 request, in bytes. Continue tokens and selectors can be long.
 const HEADER_BYTES: u32 = 64 << 10;
 /// The first byte of a TLS record that starts a handshake.
@@ -95,7 +97,8 @@ async fn shake_hands<S, B>(
         () = context.shutdown.requested() => return,
     };
     match shaken {
-        Ok(Ok(stream)) => {
+        Ok(Ok(mut stream)) => {
+            stream.get_mut().1.set_buffer_limit(Some(TLS_BUFFER));
             let chain = stream.get_ref().1.peer_certificates();
             let identity =
                 PeerIdentity(chain.map(|chain| chain.iter().map(|c| c.clone().into_owned()).collect()));
@@ -138,11 +141,15 @@ async fn serve_http<I, S, B>(
         let (arrived, slot) = (first_request.clone(), Arc::clone(slot));
         move |mut request: Request<Incoming>| {
             arrived.cancel();
-            let in_flight = slot.begin();
+            let (in_flight, computing) = (slot.begin(), slot.compute());
             request.extensions_mut().insert(peer);
             request.extensions_mut().insert(identity.clone());
             let answer = service.call(request);
-            async move { Ok::<_, S::Error>(answer.await?.map(|body| GuardedBody::new(body, in_flight))) }
+            async move {
+                let answer = answer.await?;
+                drop(computing);
+                Ok::<_, S::Error>(answer.map(|body| GuardedBody::new(body, in_flight)))
+            }
         }
     });
     let builder = protocol(context);
@@ -156,7 +163,13 @@ async fn serve_http<I, S, B>(
         }
         () = context.shutdown.requested() => {
             connection.as_mut().graceful_shutdown();
-            connection.await
+            tokio::select! {
+                ended = connection.as_mut() => ended,
+                () = slot.quiet() => {
+                    tracing::debug!(peer = %peer.0, "connection closed: its client did not let it end in time");
+                    return;
+                }
+            }
         }
     };
     if let Err(error) = ended {

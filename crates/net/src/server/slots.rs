@@ -8,12 +8,21 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use parking_lot::Mutex;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::Limits;
 use super::metrics::{ConnectionMetrics, Removal};
+
+/// Time for a connection to end in order when the server stops: without a request in flight, and while an answer is sent.
+const IDLE_END: Duration = Duration::from_millis(250);
+const SENDING_END: Duration = Duration::from_secs(2);
+/// Time between two looks at a connection that should end.
+const LOOK_INTERVAL: Duration = Duration::from_millis(50);
 
 /// The connections of a server. Clones share state.
 #[derive(Clone)]
@@ -62,10 +71,15 @@ pub(super) struct Slotted {
     slots: Slots,
     id: u64,
     removed: CancellationToken,
+    /// Requests without the beginning of an answer.
+    computing: AtomicUsize,
 }
 
 /// One request of a connection, from its arrival to the end of its response.
 pub(super) struct RequestGuard(Arc<Slotted>);
+
+/// One request of a connection, from its arrival to the start of its response.
+pub(super) struct ComputingGuard(Arc<Slotted>);
 
 impl Slots {
     pub(super) fn new(limits: &Limits, metrics: ConnectionMetrics) -> Self {
@@ -100,7 +114,7 @@ impl Slots {
         let removed = CancellationToken::new();
         let id = state.add(address, removed.clone());
         self.metrics.open(state.open.len());
-        Some(Arc::new(Slotted { slots: self.clone(), id, removed }))
+        Some(Arc::new(Slotted { slots: self.clone(), id, removed, computing: AtomicUsize::new(0) }))
     }
 }
 
@@ -142,6 +156,10 @@ impl State {
         slot.removed.cancel();
     }
 
+    fn is_busy(&self, id: u64) -> bool {
+        self.open.get(&id).is_some_and(|slot| matches!(slot.use_of, Use::Busy(_)))
+    }
+
     fn begin(&mut self, id: u64) {
         let Some(slot) = self.open.get_mut(&id) else { return };
         slot.use_of = match slot.use_of {
@@ -176,6 +194,30 @@ impl Slotted {
         self.removed.cancelled().await;
     }
 
+    /// Notes a request until its response begins, when the guard is dropped.
+    pub(super) fn compute(self: &Arc<Self>) -> ComputingGuard {
+        self.computing.fetch_add(1, Ordering::Relaxed);
+        ComputingGuard(Arc::clone(self))
+    }
+
+    /// Completes when a connection of a server that stops need not be waited for any more: no response is being computed,
+    /// and there was time to send those that are under way. A client that does not read would not let it end.
+    pub(super) async fn quiet(&self) {
+        let mut since = Instant::now();
+        loop {
+            tokio::time::sleep(LOOK_INTERVAL).await;
+            if self.computing.load(Ordering::Relaxed) > 0 {
+                since = Instant::now();
+                continue;
+            }
+            let is_sending = self.slots.state.lock().is_busy(self.id);
+            let time = if is_sending { SENDING_END } else { IDLE_END };
+            if since.elapsed() >= time {
+                return;
+            }
+        }
+    }
+
     /// Notes a request until the guard is dropped.
     pub(super) fn begin(self: &Arc<Self>) -> RequestGuard {
         self.slots.state.lock().begin(self.id);
@@ -188,6 +230,12 @@ impl Drop for Slotted {
         let mut state = self.slots.state.lock();
         state.remove(self.id);
         self.slots.metrics.open(state.open.len());
+    }
+}
+
+impl Drop for ComputingGuard {
+    fn drop(&mut self) {
+        self.0.computing.fetch_sub(1, Ordering::Relaxed);
     }
 }
 

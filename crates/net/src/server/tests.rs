@@ -247,6 +247,21 @@ async fn a_shutdown_drops_what_does_not_end() {
 }
 
 #[tokio::test]
+async fn a_shutdown_does_not_wait_for_clients_that_answer_nothing() {
+    let server = start(Limits::default(), true);
+    // Speaks HTTP/2 up to the first request, and then neither reads nor writes.
+    let mut idle = server.tls(b"h2", None).await.expect("handshake");
+    idle.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\x00\x00\x00\x04\x00\x00\x00\x00\x00")
+        .await
+        .expect("sent");
+    let mut greeting = [0];
+    soon(idle.read_exact(&mut greeting)).await.expect("settings");
+    let half_open = server.tcp().await;
+    assert_eq!(server.shutdown.drain(SOON).await, Ok(()));
+    drop((idle, half_open));
+}
+
+#[tokio::test]
 async fn silent_clients_are_not_waited_for() {
     let limits =
         Limits { connections: 1, handshake_timeout: Duration::from_millis(100), ..Limits::default() };
