@@ -26,6 +26,8 @@ use crate::server::Server;
 const SMALL: usize = 32 * 1024;
 /// Objects of a list that are read and filtered within about a millisecond.
 const SHORT_LIST: usize = 1000;
+/// Comparisons of objects with parts of a selector, before the deletion of a collection, that take some milliseconds.
+const LONG_SELECTION: usize = 100_000;
 /// Bytes of a selector that are compared with a label in about the time that an object of a list takes.
 const SELECTOR_BYTES_PER_STEP: usize = 32;
 /// Subresources with answers that last as long as the client wants.
@@ -102,11 +104,13 @@ fn is_heavy(call: &Call, body: usize) -> bool {
     let (info, resource) = (&call.info, &call.resource);
     match info.verb {
         "list" => {
-            let selectors = ["labelSelector", "fieldSelector"];
-            let selector: usize =
-                selectors.iter().filter_map(|name| call.query.get(name)).map(str::len).sum();
             let objects = call.server.store.count(&resource.collection(&info.namespace));
-            objects * (1 + selector / SELECTOR_BYTES_PER_STEP) > SHORT_LIST || (objects > 0 && parses(call))
+            objects * (1 + selector_steps(call)) > SHORT_LIST || (objects > 0 && parses(call))
+        }
+        // Most of its time are commits, which a compute thread must not wait for.
+        "deletecollection" => {
+            let objects = call.server.store.count(&resource.collection(&info.namespace));
+            objects * selector_steps(call) > LONG_SELECTION || body > SMALL
         }
         "get" => parses(call) && stored_size(call) > SMALL,
         "create" if !call.is_own && runs_rules(call) => true,
@@ -115,6 +119,12 @@ fn is_heavy(call: &Call, body: usize) -> bool {
         "update" | "patch" => body > SMALL || stored_size(call) > SMALL,
         _ => body > SMALL,
     }
+}
+
+/// Steps of the comparison of the selectors with one object.
+fn selector_steps(call: &Call) -> usize {
+    let selectors = ["labelSelector", "fieldSelector"].iter().filter_map(|name| call.query.get(name));
+    selectors.map(str::len).sum::<usize>() / SELECTOR_BYTES_PER_STEP
 }
 
 /// Whether a write may run rules of a custom resource, compiles them, or is compared with the rights of its user: a short

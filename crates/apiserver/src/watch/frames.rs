@@ -36,6 +36,12 @@ impl Frames {
         &self.resource
     }
 
+    /// What looking at an object takes, in bytes of objects that are read in the same time: selectors are compared with it,
+    /// and the columns of a table computed.
+    pub(super) fn look(&self) -> usize {
+        if self.presenter.form() == Form::Table { 32 * 1024 } else { 2 * 1024 }
+    }
+
     /// Sets the time from which ages in table rows are computed.
     pub(super) fn set_now(&mut self, now: jiff::Timestamp) {
         self.presenter.set_now(now);

@@ -37,9 +37,6 @@ const FRAMES_CHUNK: usize = 8 * 1024;
 /// Bytes of objects that are looked at before other tasks of the thread get their turn.
 const TURN: usize = 256 * 1024;
 
-/// Bytes that looking at an object takes, besides its own.
-const LOOK: usize = 2 * 1024;
-
 /// Where a watch starts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum WatchStart {
@@ -251,7 +248,7 @@ impl WatchStream {
                     return Bytes::from(chunk);
                 }
             };
-            looked_at += LOOK + item.value.frame().len();
+            looked_at += self.frames.look() + item.value.frame().len();
             if self.selection.matches(self.frames.resource(), &item) {
                 let frame = self.frames.initial(&item);
                 if chunk.is_empty() && frame.len() >= FRAMES_CHUNK {
@@ -301,7 +298,8 @@ impl WatchStream {
         self.frames.set_now(self.clock.now());
         let mut chunk = self.frames.event(&self.selection, first);
         let mut batched: Option<Vec<u8>> = None;
-        let mut looked_at = size_of_event(first);
+        let look = self.frames.look();
+        let mut looked_at = look + size_of_event(first);
         loop {
             let length = batched.as_ref().map_or(chunk.as_ref().map_or(0, Bytes::len), Vec::len);
             if length >= FRAMES_CHUNK || looked_at >= TURN {
@@ -315,7 +313,7 @@ impl WatchStream {
                     return (batched.map(Bytes::from).or(chunk), false);
                 }
                 Ok(Some(event)) => {
-                    looked_at += size_of_event(&event);
+                    looked_at += look + size_of_event(&event);
                     if let Some(frame) = self.frames.event(&self.selection, &event) {
                         append(&mut chunk, &mut batched, frame);
                     }
@@ -341,10 +339,10 @@ fn snapshot(store: &Store<Record>, prefix: &str) -> WatchState {
     begun.unwrap_or_else(|error| WatchState::Fail(cannot_start(&error)))
 }
 
-/// What looking at an event takes, in bytes.
+/// Bytes of the objects of an event.
 fn size_of_event(event: &Event<Record>) -> usize {
     let versions = [&event.previous, &event.current].into_iter().flatten();
-    LOOK + versions.map(|item| item.value.frame().len()).sum::<usize>()
+    versions.map(|item| item.value.frame().len()).sum()
 }
 
 fn cannot_start(error: &ReadError) -> Bytes {
