@@ -1,6 +1,7 @@
 //! Developer commands: `cargo xtask help` lists them.
 
 mod arrows;
+mod attack;
 mod circles;
 mod codegen;
 mod conformance;
@@ -29,6 +30,8 @@ enum Task {
     Tools,
     /// Run SIG Multicluster's conformance suite, against a playground unless clusters are given.
     Conformance(conformance::Arguments),
+    /// Attack the built program: bombs, floods, mutated requests, hostile members, damaged files, kills.
+    Attack(attack::Arguments),
     /// Run one fuzz target under libFuzzer.
     Fuzz(fuzz::Arguments),
     /// Run every check: format, lints, unit, in-process and end-to-end tests.
@@ -62,6 +65,7 @@ fn main() -> Result<()> {
             Ok(())
         }
         Task::Conformance(arguments) => conformance::run(&arguments),
+        Task::Attack(arguments) => attack::run(&arguments),
         Task::Fuzz(arguments) => fuzz::run(&arguments),
         Task::Test { quick } => test::run(if quick { test::Scope::Quick } else { test::Scope::Full }),
         Task::Codegen { check } => {

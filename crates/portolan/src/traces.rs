@@ -10,7 +10,7 @@ use opentelemetry::KeyValue;
 use opentelemetry::trace::TracerProvider;
 use opentelemetry_otlp::{SpanExporter, WithExportConfig, WithHttpConfig};
 use opentelemetry_sdk::Resource;
-use opentelemetry_sdk::trace::SdkTracerProvider;
+use opentelemetry_sdk::trace::{BatchConfigBuilder, BatchSpanProcessor, SdkTracerProvider};
 use tracing::{Level, Metadata};
 use tracing_subscriber::filter::{FilterFn, LevelFilter, filter_fn};
 use tracing_subscriber::layer::Filter;
@@ -24,6 +24,10 @@ use http_client::HttpExchange;
 
 /// The name by which backends group spans; set this variable for another one.
 const SERVICE_NAME: &str = "OTEL_SERVICE_NAME";
+/// The number of spans that may wait for the collector; set this variable for another one.
+const QUEUE_SIZE: &str = "OTEL_BSP_MAX_QUEUE_SIZE";
+/// The SDK's 2,048 spans are less than a start of the server makes between two batches.
+const DEFAULT_QUEUE_SIZE: usize = 16_384;
 
 /// The running export of spans.
 pub(crate) struct Exporter {
@@ -53,8 +57,13 @@ impl Exporter {
         let exporter = SpanExporter::builder().with_http().with_http_client(http);
         let exporter = exporter.with_endpoint(endpoint.traces_url()).build();
         let exporter = exporter.context("cannot export traces: an OTEL_ variable is malformed")?;
+        let mut batches = BatchConfigBuilder::default();
+        if std::env::var_os(QUEUE_SIZE).is_none() {
+            batches = batches.with_max_queue_size(DEFAULT_QUEUE_SIZE);
+        }
+        let processor = BatchSpanProcessor::builder(exporter).with_batch_config(batches.build()).build();
         let provider =
-            SdkTracerProvider::builder().with_batch_exporter(exporter).with_resource(resource(role));
+            SdkTracerProvider::builder().with_span_processor(processor).with_resource(resource(role));
         portolan_net::trace::enable();
         Ok(Self { provider: provider.build() })
     }

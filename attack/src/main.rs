@@ -1,0 +1,71 @@
+//! Attacks a built `portolan`, counts what was refused and what succeeded, and watches the health checks meanwhile.
+//!
+//! ```text
+//! cargo xtask attack                       every class, 30 seconds each
+//! cargo xtask attack --seconds 600 bombs   one class for ten minutes
+//! ```
+//!
+//! Each class starts servers of its own in temporary folders and on loopback, and ends within its time. Attempts are
+//! generated from a seed, which is printed: the same seed makes the same attempts. To add a class, add a file to
+//! `classes/` and a variant to [`classes::Class`].
+
+mod certificates;
+mod classes;
+mod client;
+mod health;
+mod server;
+mod tally;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use clap::Parser;
+
+use crate::classes::{Class, Setting};
+use crate::tally::Tally;
+
+/// Attacks a built portolan.
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask attack")]
+struct Arguments {
+    /// Classes of attacks [default: all]
+    classes: Vec<Class>,
+    /// The program to attack.
+    #[arg(long, value_name = "FILE")]
+    portolan: PathBuf,
+    /// Time for each class, in seconds.
+    #[arg(long, value_name = "SECONDS", default_value_t = 30)]
+    seconds: u64,
+    /// Seed of the attempts [default: a random one]
+    #[arg(long, value_name = "NUMBER")]
+    seed: Option<u64>,
+}
+
+fn main() -> Result<ExitCode> {
+    let arguments = Arguments::parse();
+    let seed = arguments.seed.unwrap_or_else(rand::random);
+    println!("seed {seed}");
+    let classes = if arguments.classes.is_empty() { Class::ALL.to_vec() } else { arguments.classes };
+    let setting = Setting {
+        portolan: arguments.portolan.canonicalize().context("the program to attack does not exist")?,
+        time: Duration::from_secs(arguments.seconds),
+        seed,
+    };
+    let mut tallies = Vec::new();
+    for class in classes {
+        println!("==> {}", class.name());
+        let tally = class.run(&setting).with_context(|| format!("class {}", class.name()))?;
+        for note in tally.notes() {
+            println!("  {note}");
+        }
+        tallies.push((class, tally));
+    }
+    println!("\n{}", Tally::HEADER);
+    for (class, tally) in &tallies {
+        println!("{}", tally.row(class.name()));
+    }
+    let failed = tallies.iter().any(|(_, tally)| tally.has_failed());
+    Ok(if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}
