@@ -74,11 +74,8 @@ async fn write_objects(setting: &Setting, folder: &Path, in_order: bool) -> Resu
 
 /// Damages a random file that belongs to the store.
 fn damage(state: &Path, random: &mut StdRng) -> Result<Option<(Damage, PathBuf)>> {
-    let files: Vec<PathBuf> = fs::read_dir(state)?
-        .filter_map(|entry| Some(entry.ok()?.path()))
-        .filter(|path| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("store")))
-        .filter(|path| !path.to_string_lossy().ends_with("-shm"))
-        .collect();
+    let files = files_of_store(state)?;
+    anyhow::ensure!(!files.is_empty(), "{} has no store", state.display());
     let file = files[random.random_range(0..files.len())].clone();
     let length = usize::try_from(fs::metadata(&file)?.len())?;
     if length == 0 {
@@ -106,6 +103,22 @@ fn damage(state: &Path, random: &mut StdRng) -> Result<Option<(Damage, PathBuf)>
         Damage::Removed => fs::remove_file(&file)?,
     }
     Ok(Some((damage, file)))
+}
+
+/// The files of the store, in the state directory or one below, without the index that SQLite makes anew.
+fn files_of_store(state: &Path) -> Result<Vec<PathBuf>> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(state)? {
+        let path = entry?.path();
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        if path.is_dir() {
+            found.extend(files_of_store(&path)?);
+        } else if name.starts_with("store") && !name.ends_with("-shm") {
+            found.push(path);
+        }
+    }
+    found.sort();
+    Ok(found)
 }
 
 async fn judge(

@@ -147,7 +147,7 @@ async fn pass_on(request: Request<Incoming>, behind: &Client) -> Result<Response
     // The connection is that of the administrator.
     parts.headers.remove(http::header::AUTHORIZATION);
     let response = sender.send_request(Request::from_parts(parts, body)).await?;
-    Ok(response.map(BodyExt::boxed))
+    Ok(response.map(|body| body.boxed()))
 }
 
 fn lie(mode: Mode, uri: &Uri) -> Response<AnswerBody> {
