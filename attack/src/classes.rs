@@ -3,6 +3,7 @@
 mod bombs;
 mod damage;
 mod floods;
+mod identity;
 mod kills;
 mod members;
 mod mutations;
@@ -21,6 +22,8 @@ use crate::tally::Tally;
 /// A class of attacks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Class {
+    /// Requests of users with few rights, compared with the answers of kube-apiserver.
+    Identity,
     /// Requests that take a small body and much work.
     Bombs,
     /// Connections and streams that are opened and not used as intended.
@@ -61,11 +64,19 @@ impl Setting {
 }
 
 impl Class {
-    pub(crate) const ALL: [Self; 6] =
-        [Self::Bombs, Self::Floods, Self::Mutations, Self::Members, Self::Damage, Self::Kills];
+    pub(crate) const ALL: [Self; 7] = [
+        Self::Identity,
+        Self::Bombs,
+        Self::Floods,
+        Self::Mutations,
+        Self::Members,
+        Self::Damage,
+        Self::Kills,
+    ];
 
     pub(crate) fn name(self) -> &'static str {
         match self {
+            Self::Identity => "identity",
             Self::Bombs => "bombs",
             Self::Floods => "floods",
             Self::Mutations => "mutations",
@@ -80,6 +91,7 @@ impl Class {
         let runtime = runtime.context("cannot start the runtime")?;
         runtime.block_on(async {
             match self {
+                Self::Identity => identity::run(setting).await,
                 Self::Bombs => bombs::run(setting).await,
                 Self::Floods => floods::run(setting).await,
                 Self::Mutations => mutations::run(setting).await,

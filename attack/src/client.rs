@@ -73,7 +73,10 @@ impl Client {
         let text = std::fs::read_to_string(path).context("cannot read the kubeconfig")?;
         let config: Value = serde_saphyr::from_str(&text).context("the kubeconfig is no YAML")?;
         let field = |path: &str| {
-            config.pointer(path).and_then(Value::as_str).with_context(|| format!("the kubeconfig has no {path}"))
+            config
+                .pointer(path)
+                .and_then(Value::as_str)
+                .with_context(|| format!("the kubeconfig has no {path}"))
         };
         let server = field("/clusters/0/cluster/server")?;
         let address = server.trim_start_matches("https://").trim_end_matches('/').parse()?;
@@ -143,7 +146,8 @@ impl Client {
         media_type: &str,
         body: Bytes,
     ) -> Result<Request<Full<Bytes>>> {
-        let mut request = Request::builder().method(method).uri(path).header("host", self.address.to_string());
+        let mut request =
+            Request::builder().method(method).uri(path).header("host", self.address.to_string());
         if !media_type.is_empty() {
             request = request.header("content-type", media_type);
         }

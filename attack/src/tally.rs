@@ -19,8 +19,7 @@ pub(crate) struct Tally {
 }
 
 impl Tally {
-    pub(crate) const HEADER: &str =
-        "class        attempts  refused  harmless  succeeded  lost  health checks  failed  P99 ms  slowest ms";
+    pub(crate) const HEADER: &str = "class        attempts  refused  harmless  succeeded  lost  health checks  failed  P99 ms  slowest ms";
 
     /// The attempt was answered with an error.
     pub(crate) fn refused(&mut self) {

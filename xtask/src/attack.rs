@@ -4,12 +4,13 @@ use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 
+use crate::tools::{self, Needs};
 use crate::workspace;
 
 /// What to attack, and for how long.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
-    /// Classes of attacks: bombs, floods, mutations, members, damage, kills [default: all]
+    /// Classes of attacks: identity, bombs, floods, mutations, members, damage, kills [default: all]
     pub(crate) classes: Vec<String>,
     /// Time for each class, in seconds.
     #[arg(long, value_name = "SECONDS", default_value_t = 30)]
@@ -43,6 +44,8 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
         attack.args(["--seed", &seed.to_string()]);
     }
     attack.args(&arguments.classes);
+    // kube-apiserver judges the class `identity`.
+    attack.env(tools::ASSETS, tools::provide(Needs::ControlPlane)?);
     if !attack.status().context("cannot start the attack")?.success() {
         bail!("an attack succeeded, or data were lost: see above; --seed repeats it");
     }

@@ -8,7 +8,7 @@ use std::time::Instant;
 use anyhow::{Context, Result, bail};
 
 use crate::tools::{self, Needs};
-use crate::{codegen, conformance, crds, workspace};
+use crate::{attack, codegen, conformance, crds, workspace};
 
 /// How much to run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,7 +21,7 @@ pub(crate) enum Scope {
 
 /// End-to-end tests that need kubectl only, and for pods with namespaces some Debian packages and root, or user
 /// namespaces.
-const EMBEDDED: [&str; 9] = [
+const EMBEDDED: [&str; 10] = [
     "walkthroughs",
     "commands",
     "server",
@@ -31,10 +31,14 @@ const EMBEDDED: [&str; 9] = [
     "getting_started",
     "real_pods",
     "agent",
+    "ownership",
 ];
 
 /// End-to-end tests that need kube-apiserver, kube-controller-manager and etcd.
-const REAL_KUBERNETES: &str = "real_kubernetes";
+const REAL_KUBERNETES: [&str; 2] = ["real_kubernetes", "authorization"];
+
+/// Time for each class of attacks.
+const ATTACK_SECONDS: u64 = 10;
 
 /// Runs every check and stops at the first that fails.
 pub(crate) fn run(scope: Scope) -> Result<()> {
@@ -75,12 +79,19 @@ pub(crate) fn run(scope: Scope) -> Result<()> {
     let mut end_to_end = vec!["test", "--workspace"];
     end_to_end.extend(EMBEDDED.iter().flat_map(|name| ["--test", name]));
     if scope == Scope::Full {
-        end_to_end.extend(["--test", REAL_KUBERNETES]);
+        end_to_end.extend(REAL_KUBERNETES.iter().flat_map(|name| ["--test", name]));
     }
     // One at a time: each starts whole clusters, and two cores are enough for one of them.
     end_to_end.extend(["--", "--test-threads=1"]);
     step("end-to-end tests", with_assets(cargo(&end_to_end), &assets))?;
     if scope == Scope::Full {
+        println!("==> attacks, bounded");
+        attack::run(&attack::Arguments {
+            classes: Vec::new(),
+            seconds: ATTACK_SECONDS,
+            seed: None,
+            debug: true,
+        })?;
         println!("==> conformance");
         conformance::run(&conformance::Arguments::default())?;
     }
@@ -107,4 +118,21 @@ fn step(name: &str, mut command: Command) -> Result<()> {
     }
     println!("==> {name}: ok in {:.0?}", started.elapsed());
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    #[test]
+    fn every_end_to_end_test_is_run() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/tests");
+        let files = fs::read_dir(folder).expect("the end-to-end tests").flatten();
+        let names = files.filter_map(|file| Some(file.path().file_stem()?.to_str()?.to_owned()));
+        let is_run = |name: &String| EMBEDDED.iter().chain(&REAL_KUBERNETES).any(|listed| listed == name);
+        let missing: Vec<_> = names.filter(|name| !is_run(name)).collect();
+        assert!(missing.is_empty(), "not in the lists above: {missing:?}");
+    }
 }

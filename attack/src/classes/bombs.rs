@@ -115,9 +115,9 @@ async fn throw(bomb: &Bomb, server: &mut Server, client: &Client, tally: &mut Ta
     let sent: Vec<_> = (0..PARALLEL)
         .map(|_| {
             let (client, step) = (client.clone(), step.clone());
-            tokio::spawn(async move {
-                client.send(&step.method, &step.path, step.media_type, step.body).await
-            })
+            tokio::spawn(
+                async move { client.send(&step.method, &step.path, step.media_type, step.body).await },
+            )
         })
         .collect();
     let mut most = before;
@@ -167,7 +167,8 @@ fn selector_terms(random: &mut StdRng, number: u64) -> Bomb {
     let terms = about(random, 800);
     let selector = (0..terms).map(|term| format!("k{term}!=v{}", random.next_u32() % 9)).collect::<Vec<_>>();
     let path = format!("/api/v1/configmaps?labelSelector={}", selector.join(",").replace('=', "%3D"));
-    let config_map = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": format!("s{number}")}});
+    let config_map =
+        json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": format!("s{number}")}});
     Bomb {
         name: "selector terms",
         before: vec![Step::create("/api/v1/namespaces/default/configmaps", config_map.to_string())],

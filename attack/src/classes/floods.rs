@@ -197,12 +197,14 @@ async fn streams(flood: Flood, size: usize, client: &Client) -> Result<()> {
     };
     let mut held = Vec::new();
     for _ in 0..size {
-        let request = Request::builder().method(Method::GET).uri(format!("https://localhost{path}")).body(())?;
+        let request =
+            Request::builder().method(Method::GET).uri(format!("https://localhost{path}")).body(())?;
         // Streams beyond the server's limit wait; the flood does not.
         let ready = tokio::time::timeout(Duration::from_secs(1), sender.clone().ready()).await;
         let Ok(ready) = ready else { break };
         sender = ready?;
-        let (answer, mut body) = sender.send_request(request, matches!(flood, Flood::UnreadLists | Flood::UnreadStreams))?;
+        let (answer, mut body) =
+            sender.send_request(request, matches!(flood, Flood::UnreadLists | Flood::UnreadStreams))?;
         if matches!(flood, Flood::RapidReset) {
             body.send_reset(h2::Reason::CANCEL);
         } else {

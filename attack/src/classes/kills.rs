@@ -86,7 +86,8 @@ async fn check(
 ) -> Result<()> {
     let list = client.request(&Method::GET, CONFIG_MAPS).await?.json()?;
     let items = list["items"].as_array().context("no items")?;
-    let found: BTreeSet<String> = items.iter().filter_map(|item| text(&item["metadata"]["name"]).ok()).collect();
+    let found: BTreeSet<String> =
+        items.iter().filter_map(|item| text(&item["metadata"]["name"]).ok()).collect();
     let expected = acknowledged.names.lock().await;
     let missing = expected.difference(&found).count() as u64;
     if missing > 0 {
@@ -112,11 +113,14 @@ async fn check(
         watched.last = version;
         watched.version = version.to_string();
     }
-    let unseen = found.iter().filter(|name| name.starts_with("object") && !watched.names.contains(*name)).count();
+    let unseen =
+        found.iter().filter(|name| name.starts_with("object") && !watched.names.contains(*name)).count();
     if unseen > 0 {
         tally.succeeded(format!("the watcher missed {unseen} objects"));
     }
-    if missing == 0 && unseen == 0 { tally.refused() }
+    if missing == 0 && unseen == 0 {
+        tally.refused()
+    }
     Ok(())
 }
 

@@ -53,7 +53,8 @@ pub(super) async fn run(setting: &Setting) -> Result<Tally> {
 
 /// What was stored can be read.
 async fn check_lists(client: &Client, tally: &mut Tally) -> Result<()> {
-    for path in ["/api/v1/configmaps", "/api/v1/services", "/apis/apps/v1/deployments", "/api/v1/namespaces"] {
+    for path in ["/api/v1/configmaps", "/api/v1/services", "/apis/apps/v1/deployments", "/api/v1/namespaces"]
+    {
         if client.request(&Method::GET, path).await?.json().is_err() {
             tally.succeeded(format!("{path} cannot be read afterwards"));
         }
@@ -75,7 +76,8 @@ fn samples() -> Vec<Sample> {
             "resourceSelectors": [{"apiVersion": "apps/v1", "kind": "Deployment", "name": "x"}],
             "placement": {"clusterAffinity": {"clusterNames": ["m1"]}, "replicaScheduling": {
                 "replicaSchedulingType": "Divided", "replicaDivisionPreference": "Weighted"}}}});
-    let sample = |method, path, media_type, body: String| Sample { method, path, media_type, body: body.into() };
+    let sample =
+        |method, path, media_type, body: String| Sample { method, path, media_type, body: body.into() };
     let config_maps = "/api/v1/namespaces/default/configmaps";
     let one = "/api/v1/namespaces/default/configmaps/sample";
     let applied = "/api/v1/namespaces/default/configmaps/sample?fieldManager=m&force=true";
@@ -89,7 +91,12 @@ fn samples() -> Vec<Sample> {
         sample(Method::POST, config_maps, media::JSON, config_map.to_string()),
         sample(Method::POST, config_maps, media::YAML, yaml.to_owned()),
         sample(Method::POST, "/api/v1/namespaces/default/services", media::JSON, service.to_string()),
-        sample(Method::POST, "/apis/apps/v1/namespaces/default/deployments", media::JSON, deployment.to_string()),
+        sample(
+            Method::POST,
+            "/apis/apps/v1/namespaces/default/deployments",
+            media::JSON,
+            deployment.to_string(),
+        ),
         sample(
             Method::POST,
             "/apis/policy.karmada.io/v1alpha1/namespaces/default/propagationpolicies",
@@ -136,8 +143,24 @@ fn mutate(sample: &Sample, random: &mut StdRng) -> (String, Vec<u8>) {
 
 fn change(bytes: &mut Vec<u8>, random: &mut StdRng) {
     const TOKENS: [&str; 18] = [
-        "null", "-1", "1e999", "9223372036854775808", "\"\"", "{}", "[]", "[[[[[[[[", "\u{0}", "\\ud800", "..", "~1~0",
-        "$patch", "&a", "*a", "!!binary", "%00", "\u{202e}",
+        "null",
+        "-1",
+        "1e999",
+        "9223372036854775808",
+        "\"\"",
+        "{}",
+        "[]",
+        "[[[[[[[[",
+        "\u{0}",
+        "\\ud800",
+        "..",
+        "~1~0",
+        "$patch",
+        "&a",
+        "*a",
+        "!!binary",
+        "%00",
+        "\u{202e}",
     ];
     if bytes.is_empty() {
         bytes.push(b'?');

@@ -59,7 +59,8 @@ pub(super) fn unique_elements(random: &mut StdRng, number: u64) -> Bomb {
         array["maxItems"] = 100_000.into();
     }
     let text = rules[random.random_range(0..rules.len())];
-    let schema = json!({"type": "object", "properties": {"a": array}, "x-kubernetes-validations": rule(text)});
+    let schema =
+        json!({"type": "object", "properties": {"a": array}, "x-kubernetes-validations": rule(text)});
     Bomb {
         name: "rule that compares all elements",
         before: vec![definition(number, &schema, &json!([]))],
@@ -90,7 +91,8 @@ pub(super) fn growing_strings(random: &mut StdRng, number: u64) -> Bomb {
 
 /// A rule at each element of nested lists.
 pub(super) fn nested_rules(random: &mut StdRng, number: u64) -> Bomb {
-    let mut schema = json!({"type": "string", "x-kubernetes-validations": rule("self.matches('^(x+x+)+y$') || true")});
+    let mut schema =
+        json!({"type": "string", "x-kubernetes-validations": rule("self.matches('^(x+x+)+y$') || true")});
     for _ in 0..3 {
         schema = json!({"type": "array", "items": schema,
             "x-kubernetes-validations": rule("self.all(e, size(e) >= 0)")});
@@ -158,7 +160,8 @@ pub(super) fn multiplying_defaults(random: &mut StdRng, number: u64) -> Bomb {
 
 /// Columns that search the whole object, again and again.
 pub(super) fn columns(random: &mut StdRng, number: u64) -> Bomb {
-    let paths = [".spec..x", ".spec[*][*][*][*]", ".spec.a[?(@.x==\"1\")].a[?(@.x==\"1\")]", ".spec..a..a..x"];
+    let paths =
+        [".spec..x", ".spec[*][*][*][*]", ".spec.a[?(@.x==\"1\")].a[?(@.x==\"1\")]", ".spec..a..a..x"];
     let path_of = |index: usize| paths[index % paths.len()];
     let columns: Vec<Value> = (0..40)
         .map(|index| json!({"name": format!("c{index}"), "type": "string", "jsonPath": path_of(index)}))
@@ -178,7 +181,8 @@ pub(super) fn columns(random: &mut StdRng, number: u64) -> Bomb {
 
 /// Patterns that take long where they are tried with backtracking, or are large when compiled.
 pub(super) fn patterns(random: &mut StdRng, number: u64) -> Bomb {
-    let patterns = ["^(x+)+$", "(x|x)*y", "^((x{1,100}){1,100}){1,100}$", "(.*)(.*)(.*)(.*)(.*)y", "^(\\w+\\s?)*$"];
+    let patterns =
+        ["^(x+)+$", "(x|x)*y", "^((x{1,100}){1,100}){1,100}$", "(.*)(.*)(.*)(.*)(.*)y", "^(\\w+\\s?)*$"];
     let pattern = patterns[random.random_range(0..patterns.len())];
     let schema = json!({"type": "object", "properties": {"s": {"type": "string", "pattern": pattern}}});
     Bomb {

@@ -61,7 +61,8 @@ pub(super) fn set_element_order(random: &mut StdRng, number: u64) -> Bomb {
 /// Each copy doubles a value.
 pub(super) fn copies(random: &mut StdRng, number: u64) -> Bomb {
     let doublings = random.random_range(20..60);
-    let mut operations = vec![json!({"op": "add", "path": "/metadata/annotations", "value": {"a": "x".repeat(1000)}})];
+    let mut operations =
+        vec![json!({"op": "add", "path": "/metadata/annotations", "value": {"a": "x".repeat(1000)}})];
     for step in 0..doublings {
         operations.push(json!({"op": "copy", "from": "/metadata/annotations",
             "path": format!("/metadata/annotations/n{step}")}));

@@ -217,7 +217,8 @@ fn lie(mode: Mode, uri: &Uri) -> Response<AnswerBody> {
 /// A token that is longer each time.
 fn next_token(uri: &Uri) -> String {
     let query = uri.query().unwrap_or_default();
-    let token = query.split('&').find_map(|parameter| parameter.strip_prefix("continue=")).unwrap_or_default();
+    let token =
+        query.split('&').find_map(|parameter| parameter.strip_prefix("continue=")).unwrap_or_default();
     let length = if token.len() < 1_000 { token.len() + 1 } else { 1 };
     "t".repeat(length)
 }

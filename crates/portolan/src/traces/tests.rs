@@ -157,7 +157,9 @@ impl Collector {
         }
         let mut body = vec![0; length];
         reader.read_exact(&mut body).expect("a body");
-        connection.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\nconnection: close\r\n\r\n").expect("answered");
+        connection
+            .write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\nconnection: close\r\n\r\n")
+            .expect("answered");
         (path, body)
     }
 
