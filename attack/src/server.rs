@@ -109,7 +109,7 @@ impl Server {
     }
 
     /// SIGKILL.
-    pub(crate) fn kill(mut self) -> Result<()> {
+    pub(crate) fn kill(&mut self) -> Result<()> {
         self.child.kill()?;
         self.child.wait()?;
         Ok(())

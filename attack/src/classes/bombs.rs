@@ -10,7 +10,7 @@ use rand::{Rng as _, RngExt as _};
 use serde_json::json;
 
 use super::Setting;
-use crate::client::{Client, media};
+use crate::client::{Answer, Client, media};
 use crate::health::HealthChecks;
 use crate::server::Server;
 use crate::tally::Tally;
@@ -97,7 +97,7 @@ pub(super) async fn run(setting: &Setting) -> Result<Tally> {
 /// Sends one bomb, and judges by the answers, the process and its memory.
 async fn throw(bomb: &Bomb, server: &mut Server, client: &Client, tally: &mut Tally) -> Result<()> {
     for step in &bomb.before {
-        match client.send(&step.method, &step.path, step.media_type, step.body.clone()).await {
+        match send_when_served(client, step).await {
             Ok(answer) if answer.is_refusal() => {
                 tally.note(format!("{}: refused before: {} {}", bomb.name, answer.status, answer.message()));
                 tally.refused();
@@ -140,6 +140,19 @@ async fn throw(bomb: &Bomb, server: &mut Server, client: &Client, tally: &mut Ta
         anyhow::bail!("{}: the server has ended: {}", bomb.name, server.log());
     }
     Ok(())
+}
+
+/// Sends a request, again while the kind that was just defined is not served yet.
+async fn send_when_served(client: &Client, step: &Step) -> Result<Answer> {
+    let mut attempts = 0;
+    loop {
+        let answer = client.send(&step.method, &step.path, step.media_type, step.body.clone()).await?;
+        attempts += 1;
+        if answer.status != 404 || attempts > 20 {
+            return Ok(answer);
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+    }
 }
 
 /// A number of elements around `middle`.

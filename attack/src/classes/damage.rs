@@ -53,7 +53,7 @@ pub(super) async fn run(setting: &Setting) -> Result<Tally> {
 
 /// Makes a state with objects, and returns their names.
 async fn write_objects(setting: &Setting, folder: &Path, in_order: bool) -> Result<BTreeSet<String>> {
-    let server = Server::start(&setting.portolan, folder)?;
+    let mut server = Server::start(&setting.portolan, folder)?;
     let client = server.client()?;
     let mut names = BTreeSet::new();
     for number in 0..OBJECTS {

@@ -41,7 +41,7 @@ pub(super) async fn run(setting: &Setting) -> Result<Tally> {
     let mut watched = Watched::default();
     let mut first = true;
     while first || Instant::now() < deadline {
-        let server = setting.start(&folder)?;
+        let mut server = setting.start(&folder)?;
         let client = server.client()?.within(Duration::from_secs(10));
         if first {
             let list = client.request(&Method::GET, CONFIG_MAPS).await?.json()?;

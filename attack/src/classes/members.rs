@@ -6,7 +6,7 @@
 mod hostile;
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
@@ -14,6 +14,7 @@ use anyhow::{Context, Result, bail};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use http::Method;
+use rand::seq::SliceRandom as _;
 use serde_json::{Value, json};
 
 use super::Setting;
@@ -35,36 +36,30 @@ const MAX_GROWTH: u64 = 768 << 20;
 /// The hub, its members, and the server before the hostile one.
 struct Federation {
     hub: Server,
+    hub_folder: PathBuf,
     honest: Server,
     _behind: Server,
     hostile: HostileServer,
     canaries: u32,
 }
 
+/// Every mode meets a hub that has just started, so that no pause after an earlier mode protects it. Modes come in random
+/// order; those for which there is no time are left to other seeds.
 pub(super) async fn run(setting: &Setting) -> Result<Tally> {
     let folder = tempfile::tempdir()?;
     let mut federation = Federation::start(setting, folder.path()).await?;
-    let mut tally = Tally::default();
-    let health = HealthChecks::start(federation.hub.client()?);
-    let deadline = setting.deadline();
-    let before = federation.hub.resident();
-    for round in 0.. {
-        for mode in Mode::ALL {
-            if round > 0 && Instant::now() > deadline {
-                break;
+    let (mut random, mut tally, deadline) = (setting.random(), Tally::default(), setting.deadline());
+    loop {
+        let mut modes = Mode::ALL;
+        modes.shuffle(&mut random);
+        for mode in modes {
+            federation.restart_hub(setting).await?;
+            federation.endure(mode, &mut tally).await?;
+            if Instant::now() > deadline {
+                return Ok(tally);
             }
-            federation.endure(mode, before, &mut tally).await?;
-        }
-        if Instant::now() > deadline {
-            break;
         }
     }
-    federation.hostile.set(Mode::Honest);
-    tally.add_health(&health.finish());
-    if federation.hub.has_ended() || federation.hub.log().contains("panicked at") {
-        tally.succeeded(format!("the hub panicked: {}", federation.hub.log()));
-    }
-    Ok(tally)
 }
 
 impl Federation {
@@ -88,11 +83,24 @@ impl Federation {
         let policies = "/apis/policy.karmada.io/v1alpha1/namespaces/default/propagationpolicies";
         let created = hub.client()?.create(policies, &policy).await?;
         anyhow::ensure!(created.status == 201, "{}", created.message());
-        Ok(Self { hub, honest, _behind: behind, hostile, canaries: 0 })
+        let hub_folder = folder.join("hub");
+        Ok(Self { hub, hub_folder, honest, _behind: behind, hostile, canaries: 0 })
+    }
+
+    /// Starts the hub anew, and waits until both members are ready.
+    async fn restart_hub(&mut self, setting: &Setting) -> Result<()> {
+        self.hostile.set(Mode::Honest);
+        self.hub.kill()?;
+        self.hub = Server::start(&setting.portolan, &self.hub_folder)?;
+        for name in ["honest", "hostile"] {
+            wait_until_ready(&self.hub.client()?, name).await?;
+        }
+        Ok(())
     }
 
     /// One mode for a while.
-    async fn endure(&mut self, mode: Mode, before: u64, tally: &mut Tally) -> Result<()> {
+    async fn endure(&mut self, mode: Mode, tally: &mut Tally) -> Result<()> {
+        let (health, before) = (HealthChecks::start(self.hub.client()?), self.hub.resident());
         self.hostile.set(mode);
         let end = Instant::now() + HOLD;
         let mut most = 0;
@@ -107,6 +115,10 @@ impl Federation {
                 break;
             }
             tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        tally.add_health(&health.finish());
+        if self.hub.has_ended() || self.hub.log().contains("panicked at") {
+            tally.succeeded(format!("{mode:?}: the hub panicked: {}", self.hub.log()));
         }
         let growth = most.saturating_sub(before);
         if growth > MAX_GROWTH {

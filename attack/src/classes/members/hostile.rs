@@ -4,8 +4,7 @@ use std::convert::Infallible;
 use std::io::Write as _;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::pin::Pin;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::LazyLock;
 use std::task::{Context as TaskContext, Poll};
 
 use anyhow::Result;
@@ -20,12 +19,14 @@ use hyper::body::Incoming;
 use hyper_util::rt::TokioIo;
 use serde_json::json;
 use tokio::net::TcpListener;
+use tokio::sync::watch;
 use tokio_rustls::TlsAcceptor;
 
 use crate::certificates::server_on_loopback;
 use crate::client::Client;
 
-type AnswerBody = BoxBody<Bytes, hyper::Error>;
+type BoxError = Box<dyn std::error::Error + Send + Sync>;
+type AnswerBody = BoxBody<Bytes, BoxError>;
 
 /// How requests are answered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -83,7 +84,7 @@ impl Mode {
 pub(super) struct HostileServer {
     address: SocketAddr,
     authority: String,
-    mode: Arc<AtomicUsize>,
+    mode: watch::Sender<Mode>,
 }
 
 impl HostileServer {
@@ -91,28 +92,32 @@ impl HostileServer {
         let (tls, authority) = server_on_loopback()?;
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let address = listener.local_addr()?;
-        let mode = Arc::new(AtomicUsize::new(Mode::ALL.len()));
+        let (mode, current) = watch::channel(Mode::Honest);
         let acceptor = TlsAcceptor::from(tls);
-        let shared = mode.clone();
+        LazyLock::force(&GZIP_BOMB);
         tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
-                let (acceptor, behind, mode) = (acceptor.clone(), behind.clone(), shared.clone());
+                let (acceptor, behind, mut mode) = (acceptor.clone(), behind.clone(), current.clone());
                 tokio::spawn(async move {
                     let Ok(stream) = acceptor.accept(stream).await else { return };
-                    let service = hyper::service::service_fn(|request| answer(request, &behind, &mode));
-                    // The hub may leave at any time.
-                    let _ = hyper::server::conn::http1::Builder::new()
-                        .serve_connection(TokioIo::new(stream), service)
-                        .await;
+                    let answered_by = *mode.borrow_and_update();
+                    let service = hyper::service::service_fn(|request| answer(request, &behind, answered_by));
+                    let served = hyper::server::conn::http1::Builder::new()
+                        .serve_connection(TokioIo::new(stream), service);
+                    // The hub may leave at any time; a change of the mode ends all connections, watches too.
+                    tokio::select! {
+                        _ = served => {}
+                        _ = mode.changed() => {}
+                    }
                 });
             }
         });
         Ok(Self { address, authority, mode })
     }
 
+    /// Ends all connections, and answers new ones by `mode`.
     pub(super) fn set(&self, mode: Mode) {
-        let index = Mode::ALL.iter().position(|other| *other == mode).unwrap_or(Mode::ALL.len());
-        self.mode.store(index, Ordering::Relaxed);
+        self.mode.send_replace(mode);
     }
 
     pub(super) fn address(&self) -> SocketAddr {
@@ -128,9 +133,8 @@ impl HostileServer {
 async fn answer(
     request: Request<Incoming>,
     behind: &Client,
-    mode: &AtomicUsize,
+    mode: Mode,
 ) -> Result<Response<AnswerBody>, Infallible> {
-    let mode = Mode::ALL.get(mode.load(Ordering::Relaxed)).copied().unwrap_or(Mode::Honest);
     let answer = match mode {
         Mode::Honest => pass_on(request, behind).await.unwrap_or_else(|_| status(StatusCode::BAD_GATEWAY)),
         Mode::Hang => std::future::pending().await,
@@ -147,7 +151,7 @@ async fn pass_on(request: Request<Incoming>, behind: &Client) -> Result<Response
     // The connection is that of the administrator.
     parts.headers.remove(http::header::AUTHORIZATION);
     let response = sender.send_request(Request::from_parts(parts, body)).await?;
-    Ok(response.map(|body| body.boxed()))
+    Ok(response.map(|body| body.map_err(BoxError::from).boxed()))
 }
 
 fn lie(mode: Mode, uri: &Uri) -> Response<AnswerBody> {
@@ -180,7 +184,7 @@ fn lie(mode: Mode, uri: &Uri) -> Response<AnswerBody> {
         ),
         Mode::EndlessLine => endless(|_| "x".repeat(16_000)),
         Mode::GzipBomb => {
-            let mut answer = endless_bytes(gzip_bomb());
+            let mut answer = endless_bytes(&GZIP_BOMB);
             answer.headers_mut().insert("content-encoding", http::HeaderValue::from_static("gzip"));
             answer
         }
@@ -202,9 +206,11 @@ fn lie(mode: Mode, uri: &Uri) -> Response<AnswerBody> {
                 .into_bytes(),
         ),
         Mode::BrokenBody => {
-            let mut answer = whole(b"{\"kind\":\"List\"".to_vec());
-            answer.headers_mut().insert("content-length", http::HeaderValue::from_static("1000"));
-            answer
+            let next = |number: u64| match number {
+                0 => Ok(Bytes::from_static(b"{\"kind\":\"List\"")),
+                _ => Err("the end of the mode".into()),
+            };
+            json_answer(Generated { next: Box::new(next), number: 0 }.boxed())
         }
         Mode::Errors | Mode::Honest | Mode::Hang => {
             let codes = [401, 403, 404, 409, 410, 422, 429, 500, 503, 504];
@@ -245,15 +251,15 @@ fn whole(body: Vec<u8>) -> Response<AnswerBody> {
 }
 
 fn endless(mut next: impl FnMut(u64) -> String + Send + Sync + 'static) -> Response<AnswerBody> {
-    json_answer(Endless { next: Box::new(move |number| Bytes::from(next(number))), number: 0 }.boxed())
+    json_answer(Generated { next: Box::new(move |number| Ok(Bytes::from(next(number)))), number: 0 }.boxed())
 }
 
 /// Sends the bytes once, then their last quarter again and again.
-fn endless_bytes(bytes: Vec<u8>) -> Response<AnswerBody> {
-    let start = Bytes::from(bytes);
+fn endless_bytes(bytes: &Bytes) -> Response<AnswerBody> {
+    let start = bytes.clone();
     let rest = start.slice(start.len() * 3 / 4..);
-    let next = move |number: u64| if number == 0 { start.clone() } else { rest.clone() };
-    json_answer(Endless { next: Box::new(next), number: 0 }.boxed())
+    let next = move |number: u64| Ok(if number == 0 { start.clone() } else { rest.clone() });
+    json_answer(Generated { next: Box::new(next), number: 0 }.boxed())
 }
 
 fn json_answer(body: AnswerBody) -> Response<AnswerBody> {
@@ -261,6 +267,9 @@ fn json_answer(body: AnswerBody) -> Response<AnswerBody> {
     answer.headers_mut().insert("content-type", http::HeaderValue::from_static("application/json"));
     answer
 }
+
+/// Made once: it takes seconds.
+static GZIP_BOMB: LazyLock<Bytes> = LazyLock::new(|| gzip_bomb().into());
 
 fn gzip_bomb() -> Vec<u8> {
     let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
@@ -272,22 +281,22 @@ fn gzip_bomb() -> Vec<u8> {
     encoder.finish().unwrap_or_default()
 }
 
-/// A body that always has more.
-struct Endless {
-    next: Box<dyn FnMut(u64) -> Bytes + Send + Sync>,
+/// A body that is made while it is sent, until an error ends it.
+struct Generated {
+    next: Box<dyn FnMut(u64) -> Result<Bytes, BoxError> + Send + Sync>,
     number: u64,
 }
 
-impl Body for Endless {
+impl Body for Generated {
     type Data = Bytes;
-    type Error = hyper::Error;
+    type Error = BoxError;
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
         _: &mut TaskContext<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+    ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
         let number = self.number;
         self.number += 1;
-        Poll::Ready(Some(Ok(Frame::data((self.next)(number)))))
+        Poll::Ready(Some((self.next)(number).map(Frame::data)))
     }
 }
