@@ -57,13 +57,14 @@ pub fn admit(
             overrides::admit::<ClusterOverridePolicy>(object, "")?;
         }
         ("work.karmada.io", work::ResourceBinding::KIND) => {
+            refuse_other_namespace(object, old, namespace)?;
             identify(object, labels::binding::PERMANENT_ID, new_id)
         }
         ("work.karmada.io", work::ClusterResourceBinding::KIND) => {
             identify(object, labels::cluster_binding::PERMANENT_ID, new_id);
         }
         ("work.karmada.io", work::Work::KIND) => identify(object, labels::work::PERMANENT_ID, new_id),
-        ("cluster.karmada.io", Cluster::KIND) => cluster::admit(object)?,
+        ("cluster.karmada.io", Cluster::KIND) => cluster::admit(object, old)?,
         _ => {}
     }
     Ok(Vec::new())
@@ -78,6 +79,21 @@ fn identify(object: &mut Value, label: &str, new_id: impl FnOnce() -> String) {
     let mut tree = Object(object.take());
     tree.set_label(label, new_id());
     *object = tree.0;
+}
+
+/// A binding is in the namespace of its template, so that writers of one namespace cannot propagate objects of another.
+/// A binding that has another one already can still change otherwise, so that its finalizer can be removed.
+fn refuse_other_namespace(object: &Value, old: Option<&Value>, namespace: &str) -> Result<(), Status> {
+    let resource = |object: &Value| object["spec"]["resource"].clone();
+    let named = object["spec"]["resource"]["namespace"].as_str().unwrap_or_default();
+    if named.is_empty() || named == namespace || old.is_some_and(|old| resource(old) == resource(object)) {
+        return Ok(());
+    }
+    let detail =
+        "must be the namespace of the binding; objects without a namespace have ClusterResourceBindings";
+    let error = FieldError::invalid("spec.resource.namespace", &Value::from(named), detail);
+    let name = object["metadata"]["name"].as_str().unwrap_or_default();
+    Err(Status::invalid(work::ResourceBinding::GROUP, work::ResourceBinding::KIND, name, &[error]))
 }
 
 /// A template with the label cannot be deleted until the label is removed.

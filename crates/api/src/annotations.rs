@@ -52,6 +52,12 @@ pub mod template {
     pub const MANAGED_ANNOTATIONS: &str = "resourcetemplate.karmada.io/managed-annotations";
 }
 
+/// Of the Secrets with credentials of clusters.
+pub mod credential {
+    /// The Cluster, the address and the CA that the credential is for, as JSON; see [`crate::credential`].
+    pub const TARGET: &str = "portolan.dev/credential-for";
+}
+
 /// Record of the last scheduling and overrides.
 pub mod policy {
     /// The placement last scheduled, as JSON, on bindings.

@@ -19,6 +19,8 @@ pub mod binding {
     pub const FULLY_APPLIED_SUCCESS: &str = "FullyAppliedSuccess";
     /// `FullyApplied` is false.
     pub const FULLY_APPLIED_FAILED: &str = "FullyAppliedFailed";
+    /// `FullyApplied` is false: an override policy cannot be applied. Also the reason of the event.
+    pub const OVERRIDE_POLICY_FAILED: &str = "ApplyOverridePolicyFailed";
 }
 
 /// On works.
@@ -58,6 +60,9 @@ pub mod cluster {
     pub const MEMORY_BUDGET_EXCEEDED: &str = "MemoryBudgetExceeded";
     /// Reason of the event when the resource versions of a cluster went back, as after a restore of its etcd.
     pub const RESOURCE_VERSIONS_WENT_BACK: &str = "ResourceVersionsWentBack";
+    /// `Ready` is false: its credential is not for the address in the Cluster, so nothing is sent. Also the reason of the
+    /// event.
+    pub const CREDENTIAL_SUSPENDED: &str = "CredentialSuspended";
     /// Whether all its APIs are known.
     pub const COMPLETE_API_ENABLEMENTS: &str = "CompleteAPIEnablements";
     /// `CompleteAPIEnablements` is true.

@@ -11,6 +11,7 @@ pub mod cluster;
 pub mod clusterset;
 pub mod conditions;
 pub mod crd;
+pub mod credential;
 pub mod finalizers;
 pub mod kind;
 pub mod kubernetes;

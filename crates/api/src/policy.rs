@@ -7,6 +7,7 @@ mod failover;
 mod overrides;
 mod placement;
 mod propagation;
+pub mod protected;
 mod quota;
 mod taint;
 

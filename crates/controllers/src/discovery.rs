@@ -31,6 +31,7 @@ mod export_cache;
 mod exporter;
 mod importer;
 mod member_writer;
+mod refusals;
 mod set_import;
 mod site;
 
@@ -50,6 +51,7 @@ use crate::hub::{ClusterSets, Hub, MembershipState};
 use export_cache::ExportCache;
 use exporter::Exporter;
 use importer::Importer;
+use refusals::Refusals;
 use site::Site;
 
 /// Concurrent reconciliations of imports per member.
@@ -62,6 +64,7 @@ struct Discovery {
     clusters: Cache<Cluster>,
     sets: ClusterSets,
     exports: ExportCache,
+    refusals: Refusals,
     clock: Clock,
 }
 
@@ -72,6 +75,7 @@ pub(crate) fn start(hub: &Hub) {
         clusters: hub.clusters.clone(),
         sets: hub.cluster_sets.clone(),
         exports: ExportCache::default(),
+        refusals: Refusals::default(),
         clock: hub.clock.clone(),
     });
     let joining = discovery.clone();
@@ -133,6 +137,7 @@ impl Discovery {
     fn leave(&self, name: &ClusterName) {
         self.sites.write().remove(name);
         self.exports.invalidate_all();
+        self.refusals.forget_member(name).iter().for_each(|service| self.queue_exporters(service));
     }
 
     fn all_sites(&self) -> Vec<Arc<Site>> {
@@ -225,6 +230,13 @@ impl Discovery {
             if site.imports_service(service) {
                 site.imports_queue().add(service.clone());
             }
+        }
+    }
+
+    /// Queues the conditions of every export of a service, after a member refused its endpoints or accepted them again.
+    fn queue_exporters(&self, service: &ObjectKey) {
+        for site in self.sites.read().values().filter(|site| site.exports_service(service)) {
+            site.exports_queue().add(service.clone());
         }
     }
 

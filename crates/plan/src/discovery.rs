@@ -17,6 +17,7 @@ pub mod conditions;
 pub mod derived_service;
 pub mod explicit_import;
 pub mod export;
+pub mod importable;
 pub mod merge;
 pub mod overview;
 mod read_error;

@@ -240,6 +240,10 @@ pub(crate) struct Join {
     /// gets back into its cluster set. Refused while the other control plane renews its lease.
     #[arg(long)]
     pub(crate) take_over: bool,
+    /// Accept another address or certificate authority for a cluster that has joined, when nothing proves that it is the
+    /// same cluster.
+    #[arg(long)]
+    pub(crate) replace_address: bool,
 }
 
 #[derive(Debug, Args)]

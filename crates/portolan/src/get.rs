@@ -119,7 +119,8 @@ async fn member(hub: &Client, cluster: &Cluster) -> Result<Client> {
     let secrets = hub.resource::<Object>(&resources::SECRET.into());
     let key = ObjectKey::namespaced(&*reference.namespace, &*reference.name);
     let secret = secrets.get(&key).await?;
-    Ok(Client::connect(endpoint(cluster, &secret)?)?)
+    let (endpoint, _) = endpoint(cluster, &secret)?;
+    Ok(Client::connect(endpoint)?)
 }
 
 #[cfg(test)]

@@ -26,6 +26,7 @@ pub(crate) async fn run(arguments: Join) -> Result<()> {
         zones: arguments.cluster_zones,
         take_over: arguments.take_over,
         control_plane: hub.server().to_owned(),
+        replace_address: arguments.replace_address,
         ..JoinRequest::default()
     };
     let name = &arguments.name;

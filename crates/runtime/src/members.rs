@@ -69,8 +69,16 @@ type Observer = Box<dyn Fn(&MembershipChange) + Send + Sync>;
 
 struct MemberEntry {
     member: Arc<Member>,
-    endpoint: Endpoint,
+    access: Access,
     strikes: Strikes,
+}
+
+/// How a member is reached.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Access {
+    Endpoint(Endpoint),
+    /// Not at all, for this reason.
+    Suspended(String),
 }
 
 struct Registry {
@@ -128,21 +136,40 @@ impl Members {
     /// # Errors
     /// If the endpoint is malformed. A member that does not answer is not an error.
     pub fn put(&self, name: &ClusterName, endpoint: Endpoint) -> Result<Arc<Member>, ConnectError> {
+        self.put_access(name, Access::Endpoint(endpoint))
+    }
+
+    /// Adds or replaces a member to which nothing may be sent. Its requests fail with `reason`; to the others it is a member
+    /// without contact, so that everything stays as it is.
+    ///
+    /// # Errors
+    /// As [`Members::put`].
+    pub fn suspend(&self, name: &ClusterName, reason: &str) -> Result<Arc<Member>, ConnectError> {
+        self.put_access(name, Access::Suspended(reason.to_owned()))
+    }
+
+    fn put_access(&self, name: &ClusterName, access: Access) -> Result<Arc<Member>, ConnectError> {
         let observers = self.registry.observers.lock();
         if let Some(entry) = self.registry.entries.read().get(name)
-            && entry.endpoint == endpoint
+            && entry.access == access
         {
             return Ok(entry.member.clone());
         }
-        let member = self.connect(name, &endpoint)?;
-        let entry = MemberEntry { member: member.clone(), endpoint, strikes: Strikes::default() };
+        let member = match &access {
+            Access::Endpoint(endpoint) => self.connect(name, endpoint)?,
+            Access::Suspended(reason) => self.suspended(name, reason),
+        };
+        let entry = MemberEntry { member: member.clone(), access, strikes: Strikes::default() };
         let replaced = self.registry.entries.write().insert(name.clone(), entry);
         if let Some(replaced) = replaced {
             replaced.member.scope().request();
         }
         let change = MembershipChange::Joined(member.clone());
         observers.iter().for_each(|observer| observer(&change));
-        tracing::info!(cluster = %name, "cluster is connected");
+        match member.suspension() {
+            None => tracing::info!(cluster = %name, "cluster is connected"),
+            Some(reason) => tracing::warn!(cluster = %name, reason, "nothing is sent to the cluster"),
+        }
         Ok(member)
     }
 
@@ -155,6 +182,13 @@ impl Members {
         let member = Arc::new(Member::new(name.clone(), client, self.registry.scope.child()));
         self.replace_over_budget(&member, budget);
         Ok(member)
+    }
+
+    /// A new member to which nothing may be sent.
+    fn suspended(&self, name: &ClusterName, reason: &str) -> Arc<Member> {
+        let client = Client::refusing(name.as_str(), reason).with_metrics(&self.registry.metrics, Some(name));
+        let member = Member::new(name.clone(), client, self.registry.scope.child());
+        Arc::new(member.with_suspension(reason.to_owned()))
     }
 
     /// Removes a member and stops its tasks. Does not change anything in the cluster.

@@ -46,6 +46,7 @@ struct Figures {
     over_budget: Family<ClusterLabel, Counter>,
     rewinds: Family<ClusterLabel, Counter>,
     budgets: budgets::Budgets,
+    refused_slices: Family<ClusterLabel, Gauge>,
     resources: BoundedLabel,
 }
 
@@ -62,6 +63,7 @@ impl Default for Figures {
             over_budget: Family::default(),
             rewinds: Family::default(),
             budgets: budgets::Budgets::default(),
+            refused_slices: Family::default(),
             resources: BoundedLabel::new(MAX_RESOURCES),
         }
     }
@@ -106,6 +108,8 @@ impl Metrics {
         let help = "Caches that were listed again because the resource versions of their server went back";
         registry.register("portolan_cache_rewinds", help, figures.rewinds.clone());
         figures.budgets.register(registry);
+        let help = "Imported EndpointSlices that the cluster's API server refuses as invalid";
+        registry.register("portolan_refused_slices", help, figures.refused_slices.clone());
     }
 
     pub(crate) fn queue_meter(&self, name: &'static str, cluster: Option<&ClusterName>) -> QueueMeter {
@@ -159,6 +163,12 @@ impl Metrics {
         self.inner.rewinds.get(&ClusterLabel { cluster }).inc();
     }
 
+    /// Reports the number of imported EndpointSlices that a member refuses.
+    pub fn set_refused_slices(&self, cluster: &ClusterName, count: usize) {
+        let labels = ClusterLabel { cluster: cluster.to_string() };
+        self.inner.refused_slices.get(&labels).set(i64::try_from(count).unwrap_or(i64::MAX));
+    }
+
     /// Removes the series of a cluster that left.
     pub(crate) fn forget(&self, cluster: &ClusterName) {
         let name = cluster.as_str();
@@ -170,6 +180,7 @@ impl Metrics {
         self.inner.over_budget.retain(|labels| labels.cluster != name);
         self.inner.rewinds.retain(|labels| labels.cluster != name);
         self.inner.budgets.forget(name);
+        self.inner.refused_slices.retain(|labels| labels.cluster != name);
     }
 }
 

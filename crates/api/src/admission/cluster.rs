@@ -6,13 +6,15 @@ use portolan_object::{FieldError, FieldErrorKind, Status};
 use serde_json::{Value, json};
 
 use super::typed;
-use crate::cluster::{Cluster, MAX_NAME_LENGTH, is_name};
+use crate::cluster::{Cluster, LocalSecretReference, MAX_NAME_LENGTH, is_name};
 use crate::kind::Kind;
+use crate::names::CLUSTER_NAMESPACE;
 
 /// Replaces the deprecated `zone` and validates the cluster.
-pub(super) fn admit(object: &mut Value) -> Result<(), Status> {
+pub(super) fn admit(object: &mut Value, old: Option<&Value>) -> Result<(), Status> {
     let Some(mut cluster) = typed::<Cluster>(object) else { return Ok(()) };
-    let errors = validate_cluster(&cluster);
+    let mut errors = validate_cluster(&cluster);
+    check_references(&cluster, old.and_then(typed::<Cluster>).as_ref(), &mut errors);
     if !errors.is_empty() {
         return Err(Status::invalid(Cluster::GROUP, Cluster::KIND, &cluster.metadata.name, &errors));
     }
@@ -24,6 +26,28 @@ pub(super) fn admit(object: &mut Value) -> Result<(), Status> {
         }
     }
     Ok(())
+}
+
+/// Credentials are taken from one namespace only, so that a Cluster cannot be used to read Secrets of others. A reference that
+/// is there already can stay, because finalizers and taints change on every Cluster; the credential is suspended.
+fn check_references(cluster: &Cluster, old: Option<&Cluster>, errors: &mut Vec<FieldError>) {
+    type Reference = fn(&Cluster) -> &Option<LocalSecretReference>;
+    let references: [(&str, Reference); 2] = [
+        ("secretRef", |cluster| &cluster.spec.secret_ref),
+        ("impersonatorSecretRef", |cluster| &cluster.spec.impersonator_secret_ref),
+    ];
+    for (field, reference) in references {
+        let Some(named) = reference(cluster) else { continue };
+        let is_foreign = !named.namespace.is_empty() && named.namespace != CLUSTER_NAMESPACE;
+        if is_foreign && old.map(reference) != Some(reference(cluster)) {
+            let detail = format!("credentials of clusters are taken from namespace {CLUSTER_NAMESPACE} only");
+            errors.push(FieldError::invalid(
+                format!("spec.{field}.namespace"),
+                &json!(named.namespace),
+                detail,
+            ));
+        }
+    }
 }
 
 fn validate_cluster(cluster: &Cluster) -> Vec<FieldError> {

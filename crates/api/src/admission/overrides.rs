@@ -6,8 +6,10 @@ use serde_json::{Value, json};
 use super::propagation::check_affinity;
 use super::{deny_for, typed};
 use crate::kind::Kind;
+use crate::policy::protected::{is_protected_path, is_reserved_annotation, is_reserved_label};
 use crate::policy::{
-    ClusterOverridePolicy, FieldPatch, OverrideOperator, OverridePolicy, OverrideSpec, Overriders,
+    ClusterOverridePolicy, FieldPatch, MapOverrider, OverrideOperator, OverridePolicy, OverrideSpec,
+    Overriders,
 };
 
 /// An override policy of either scope.
@@ -69,6 +71,7 @@ fn check(spec: &OverrideSpec, errors: &mut Vec<FieldError>) {
             errors.push(FieldError::invalid("spec.overriders", &json!(spec.overriders), detail));
         }
     }
+    check_overriders(&spec.overriders, "spec.overriders", errors);
     for (index, rule) in spec.override_rules.iter().enumerate() {
         let path = format!("spec.overrideRules[{index}]");
         if let Some(target) = &rule.target_cluster {
@@ -79,14 +82,28 @@ fn check(spec: &OverrideSpec, errors: &mut Vec<FieldError>) {
 }
 
 fn check_overriders(overriders: &Overriders, path: &str, errors: &mut Vec<FieldError>) {
+    for (index, overrider) in overriders.plaintext.iter().enumerate() {
+        check_target(&overrider.path, &format!("{path}.plaintext[{index}].path"), errors);
+    }
+    for (index, overrider) in overriders.labels_overrider.iter().enumerate() {
+        let path = format!("{path}.labelsOverrider[{index}].value");
+        check_keys(overrider, is_reserved_label, &path, errors);
+    }
+    for (index, overrider) in overriders.annotations_overrider.iter().enumerate() {
+        let path = format!("{path}.annotationsOverrider[{index}].value");
+        check_keys(overrider, is_reserved_annotation, &path, errors);
+    }
     for (index, overrider) in overriders.image_overrider.iter().enumerate() {
         if let Some(predicate) = &overrider.predicate {
-            check_pointer(&predicate.path, &format!("{path}.imageOverrider[{index}].predicate.path"), errors);
+            let path = format!("{path}.imageOverrider[{index}].predicate.path");
+            check_pointer(&predicate.path, &path, errors);
+            check_target(&predicate.path, &path, errors);
         }
     }
     for (index, overrider) in overriders.field_overrider.iter().enumerate() {
         let path = format!("{path}.fieldOverrider[{index}]");
         check_pointer(&overrider.field_path, &format!("{path}.fieldPath"), errors);
+        check_target(&overrider.field_path, &format!("{path}.fieldPath"), errors);
         match (overrider.json.is_empty(), overrider.yaml.is_empty()) {
             (false, false) => {
                 errors.push(FieldError::invalid(
@@ -103,6 +120,28 @@ fn check_overriders(overriders: &Overriders, path: &str, errors: &mut Vec<FieldE
                 check_patch(patch, &format!("{path}.{format}[{index}]"), errors);
             }
         }
+    }
+}
+
+/// Refuses a path that can only change what is protected.
+fn check_target(pointer: &str, path: &str, errors: &mut Vec<FieldError>) {
+    if is_protected_path(pointer) {
+        let detail = "an override changes the content of an object, not its identity and not the metadata that API \
+                      servers and Portolan maintain; name a field below /spec, /data, /metadata/labels or \
+                      /metadata/annotations";
+        errors.push(FieldError::invalid(path, &json!(pointer), detail));
+    }
+}
+
+fn check_keys(
+    overrider: &MapOverrider,
+    is_reserved: impl Fn(&str) -> bool,
+    path: &str,
+    errors: &mut Vec<FieldError>,
+) {
+    for key in overrider.value.keys().filter(|key| is_reserved(key)) {
+        let detail = "Portolan recognizes its objects by this key; it cannot be overridden";
+        errors.push(FieldError::forbidden(format!("{path}[{key}]"), detail));
     }
 }
 

@@ -204,6 +204,16 @@ fn faulty_clusters_are_invalid() {
             json!({"syncMode": "Push", "secretRef": {"name": "x", "namespace": ""}}),
             "spec.secretRef.namespace: Required value",
         ),
+        (
+            "a Secret of others",
+            json!({"syncMode": "Push", "secretRef": {"name": "x", "namespace": "blue"}}),
+            "spec.secretRef.namespace: Invalid value: \"blue\"",
+        ),
+        (
+            "another Secret of others",
+            json!({"syncMode": "Push", "impersonatorSecretRef": {"name": "x", "namespace": "blue"}}),
+            "spec.impersonatorSecretRef.namespace: Invalid value: \"blue\"",
+        ),
     ];
     for (name, spec, want) in cases {
         let error = created("Cluster", spec).expect_err(name);
@@ -211,6 +221,13 @@ fn faulty_clusters_are_invalid() {
     }
     let moved = created("Cluster", json!({"syncMode": "Push", "zone": "a"})).unwrap();
     assert_eq!(moved["spec"]["zones"], json!(["a"]));
+
+    let elsewhere = |name: &str| object("Cluster", json!({"secretRef": {"name": name, "namespace": "blue"}}));
+    let updated = |mut new: Value, old: Value| {
+        admit(Operation::Update, &kind("Cluster"), "", &mut new, Some(&old), String::new).map(drop)
+    };
+    assert!(updated(elsewhere("x"), elsewhere("x")).is_ok(), "one from before can change otherwise");
+    assert!(updated(elsewhere("y"), elsewhere("x")).is_err());
 }
 
 #[test]
@@ -233,4 +250,57 @@ fn protected_objects_stay() {
     let refused = delete(&mut map).unwrap_err();
     assert_eq!(refused.code, 403);
     assert!(refused.message.contains("please make sure to remove the label"), "{}", refused.message);
+}
+
+#[test]
+fn a_binding_is_in_the_namespace_of_its_template() {
+    let other = json!({"resource": {"kind": "Secret", "name": "s", "namespace": "bank"}});
+    let refused = created("ResourceBinding", other.clone()).unwrap_err();
+    assert!(refused.contains("spec.resource.namespace: Invalid value: \"bank\""), "{refused}");
+    assert!(created("ResourceBinding", json!({"resource": {"name": "s", "namespace": "shop"}})).is_ok());
+    // One from before can lose its finalizer.
+    let (mut object, old) = (object("ResourceBinding", other.clone()), object("ResourceBinding", other));
+    let kind = kind("ResourceBinding");
+    assert!(admit(Operation::Update, &kind, "shop", &mut object, Some(&old), String::new).is_ok());
+}
+
+#[test]
+fn overrides_of_identity_are_refused() {
+    let cases = [
+        (
+            json!({"plaintext": [{"path": "/kind", "operator": "replace", "value": "Secret"}]}),
+            "plaintext[0].path",
+        ),
+        (json!({"plaintext": [{"path": "", "operator": "replace", "value": {}}]}), "plaintext[0].path"),
+        (json!({"plaintext": [{"path": "/metadata", "operator": "remove"}]}), "plaintext[0].path"),
+        (
+            json!({"labelsOverrider": [{"operator": "add", "value": {"karmada.io/managed": "x"}}]}),
+            "labelsOverrider[0].value[karmada.io/managed]",
+        ),
+        (
+            json!({"annotationsOverrider": [{"operator": "add", "value": {"work.karmada.io/name": "x"}}]}),
+            "annotationsOverrider[0].value[work.karmada.io/name]",
+        ),
+        (
+            json!({"imageOverrider": [{"component": "Tag", "operator": "replace", "value": "x",
+                "predicate": {"path": "/metadata/name"}}]}),
+            "imageOverrider[0].predicate.path",
+        ),
+        (
+            json!({"fieldOverrider": [{"fieldPath": "/apiVersion", "yaml": [
+                {"subPath": "", "operator": "replace", "value": "v2"}]}]}),
+            "fieldOverrider[0].fieldPath",
+        ),
+    ];
+    for (overriders, field) in cases {
+        for (prefix, spec) in [
+            ("spec.overrideRules[0].overriders", json!({"overrideRules": [{"overriders": overriders}]})),
+            ("spec.overriders", json!({"overriders": overriders})),
+        ] {
+            for kind in ["OverridePolicy", "ClusterOverridePolicy"] {
+                let refused = created(kind, spec.clone()).expect_err(field);
+                assert!(refused.contains(&format!("{prefix}.{field}")), "{kind} {field}: {refused}");
+            }
+        }
+    }
 }

@@ -4,10 +4,12 @@
 //! operations can be repeated after any failure. Names and contents are Karmada's (karmada pkg/karmadactl/join/join.go),
 //! so that a member of a Karmada control plane can be taken over.
 
+mod account;
+mod credential;
+mod proof;
+
 use std::time::Duration;
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 use portolan_api::cluster::{Cluster, ClusterSpec, LocalSecretReference, MAX_NAME_LENGTH, SyncMode, is_name};
 use portolan_api::meta::ObjectMeta;
 use portolan_api::resources;
@@ -22,9 +24,7 @@ use super::ownership;
 use super::ownership::take::{self, recorded_membership, restore_membership, stamp_identity};
 pub use super::ownership::take::{SetMembership, TakeError};
 use crate::missing::ignore_missing;
-
-/// Requested lifetime of tokens: ten years. The member's API server may grant less.
-const TOKEN_SECONDS: u64 = 10 * 365 * 24 * 3600;
+use account::Account;
 
 /// The cluster to join.
 #[derive(Debug, Clone, Default)]
@@ -45,6 +45,8 @@ pub struct JoinRequest {
     pub zones: Vec<String>,
     /// Labels of the Cluster object, for selection by policies.
     pub labels: Vec<(String, String)>,
+    /// Accept another address or CA for a cluster that has joined, although nothing proves that it is the same cluster.
+    pub replace_address: bool,
     /// Take the cluster over from another control plane that is gone.
     pub take_over: bool,
     /// Name of this control plane for people, such as its URL.
@@ -82,7 +84,9 @@ pub enum JoinError {
         id: String,
     },
     /// Another cluster has the name.
-    #[error("the name {name:?} belongs to another cluster (id {id}); choose another name")]
+    #[error(
+        "the name {name:?} belongs to another cluster (id {id}); choose another name, or `portolan unjoin {name}` first"
+    )]
     NameTaken {
         /// The given name.
         name: String,
@@ -92,6 +96,30 @@ pub enum JoinError {
     /// Another control plane holds the cluster.
     #[error(transparent)]
     Held(TakeError),
+    /// Another cluster of the federation has the address.
+    #[error("{address} is the address of cluster {holder:?}; unjoin that first")]
+    AddressTaken {
+        /// The cluster.
+        holder: String,
+        /// The address.
+        address: String,
+    },
+    /// The cluster has joined with another address or CA, and nothing proves that this is the same cluster. Its id is no
+    /// proof, because a cluster says it itself.
+    #[error(
+        "{name:?} has joined with address {known}, and nothing proves that {address} is the same cluster: {cause}. If it \
+         is, join with --replace-address; if not, choose another name, or `portolan unjoin {name}` first"
+    )]
+    Unproven {
+        /// The given name.
+        name: String,
+        /// The address until now.
+        known: String,
+        /// The new address.
+        address: String,
+        /// Why the known address does not help.
+        cause: String,
+    },
     /// A request to the member failed.
     #[error("member {cluster}: {step}: {source}")]
     Member {
@@ -120,7 +148,8 @@ pub enum JoinError {
     },
 }
 
-/// Joins the cluster behind `member` to the federation of `hub`. Joining again renews the credentials.
+/// Joins the cluster behind `member` to the federation of `hub`. Joining again replaces the credentials: tokens of earlier
+/// joins are no longer valid.
 ///
 /// # Errors
 /// See [`JoinError`]; created objects stay, so that a second attempt continues.
@@ -129,21 +158,24 @@ pub async fn join(hub: &Client, member: &Client, request: &JoinRequest) -> Resul
         return Err(JoinError::Name { name: request.name.clone() });
     }
     let id = identity(member, &request.name).await?;
-    let known = refuse_duplicates(hub, &request.name, &id).await?;
+    let known = known_cluster(hub, request, &id).await?;
+    if let Some(known) = &known {
+        proof::check_same_cluster(hub, member, known, request).await?;
+    }
     let own = ControlPlane { id: control_plane_id(hub).await?, name: request.control_plane.clone() };
     let taken_from = acquire(member, &own, request).await?;
-    let identity = Identity { member, cluster: &request.name };
-    let token = identity.controller_token().await?;
-    let impersonator = identity.impersonator_token().await?;
+    let account = Account { member, cluster: &request.name };
+    let controller = account.controller_token().await?;
+    let impersonator = account.impersonator_token().await?;
 
-    stamp_identity(member, &request.name, &own.id).await.map_err(identity.failed("labels"))?;
+    stamp_identity(member, &request.name, &own.id).await.map_err(account.failed("labels"))?;
 
     let on_hub = |step| move |source| JoinError::Hub { step, source };
     let mut joined = Joined { taken_from, membership: None };
     if request.take_over {
         // Before the Cluster object, so that there is no moment in which the cluster is in no set.
         joined.membership =
-            recorded_membership(member, &own.id).await.map_err(identity.failed("cluster properties"))?;
+            recorded_membership(member, &own.id).await.map_err(account.failed("cluster properties"))?;
         if let Some(recorded) = &joined.membership {
             restore_membership(hub, &request.name, recorded).await.map_err(on_hub("cluster set"))?;
         }
@@ -151,30 +183,20 @@ pub async fn join(hub: &Client, member: &Client, request: &JoinRequest) -> Resul
     ensure(hub, &resources::NAMESPACE.into(), &namespace(names::CLUSTER_NAMESPACE))
         .await
         .map_err(on_hub("namespace"))?;
-    let ca = STANDARD.encode(&request.ca_pem);
-    let secret_name = &request.name;
-    let data = json!({ "caBundle": ca, "token": STANDARD.encode(&token) });
-    put_secret(hub, secret_name, data).await.map_err(on_hub("secret"))?;
-    let impersonator_name = names::impersonation_secret(&request.name);
-    let data = json!({ "token": STANDARD.encode(&impersonator) });
-    put_secret(hub, &impersonator_name, data).await.map_err(on_hub("impersonation secret"))?;
-
-    let desired = cluster_object(request, &id);
+    let mut desired = cluster_object(request, &id);
     let clusters = hub.kind::<Cluster>();
-    let cluster = match known {
-        true => {
-            let patch = Patch::Merge(json!({ "spec": addressing(&desired.spec) }));
-            clusters.patch(&ObjectKey::cluster(&*request.name), &patch).await
-        }
-        false => clusters.create(&desired).await,
+    // The Secrets name the uid of the Cluster, and a Secret that names none could be claimed by another Cluster.
+    let is_new = known.is_none();
+    desired.metadata.uid = match known {
+        Some(known) => known.metadata.uid,
+        None => clusters.create(&desired).await.map_err(on_hub("cluster"))?.metadata.uid,
     };
-    let cluster = cluster.map_err(on_hub("cluster"))?;
-    let owner = json!({ "metadata": { "ownerReferences": [{ "apiVersion": "cluster.karmada.io/v1alpha1",
-        "kind": "Cluster", "name": request.name, "uid": cluster.metadata.uid }] } });
-    for name in [secret_name, &impersonator_name] {
-        let key = ObjectKey::namespaced(names::CLUSTER_NAMESPACE, name.as_str());
-        let api = hub.resource::<Object>(&resources::SECRET.into());
-        api.patch(&key, &Patch::Merge(owner.clone())).await.map_err(on_hub("owner of the secret"))?;
+    let tokens = credential::Tokens { controller, impersonator };
+    credential::put_secrets(hub, &desired, &request.ca_pem, &tokens).await.map_err(on_hub("secret"))?;
+    if !is_new {
+        let patch = Patch::Merge(json!({ "spec": addressing(&desired.spec) }));
+        let patched = clusters.patch(&ObjectKey::cluster(&*request.name), &patch).await;
+        patched.map_err(on_hub("cluster"))?;
     }
     Ok(joined)
 }
@@ -231,14 +253,14 @@ pub async fn unjoin(
         Err(_) => return Err(JoinError::StillLeaving { cluster: name.to_owned(), waited: patience }),
     }
     let Some(member) = member else { return Ok(None) };
-    let (own, identity) = (control_plane_id(hub).await?, Identity { member, cluster: name });
+    let (own, account) = (control_plane_id(hub).await?, Account { member, cluster: name });
     let lease = ignore_missing(ownership::leases(member).get(&lease_key()).await);
-    let holder = lease.map_err(identity.failed("lease"))?.as_ref().and_then(Holder::of);
+    let holder = lease.map_err(account.failed("lease"))?.as_ref().and_then(Holder::of);
     if let Some(other) = holder.filter(|holder| holder.control_plane.id != own) {
         return Ok(Some(other));
     }
-    ownership::delete_lease(member, &own).await.map_err(identity.failed("lease"))?;
-    identity.remove().await?;
+    ownership::delete_lease(member, &own).await.map_err(account.failed("lease"))?;
+    account.remove().await?;
     Ok(None)
 }
 
@@ -250,24 +272,37 @@ async fn identity(member: &Client, cluster: &str) -> Result<String, JoinError> {
     Ok(system.map_err(failed)?.uid().to_owned())
 }
 
-/// Whether the Cluster object of the name is for this cluster.
-async fn refuse_duplicates(hub: &Client, name: &str, id: &str) -> Result<bool, JoinError> {
+/// The Cluster object of the name, if there is one, and it can be this cluster.
+async fn known_cluster(hub: &Client, request: &JoinRequest, id: &str) -> Result<Option<Cluster>, JoinError> {
     let listed = hub.kind::<Cluster>().list(&Selection::all()).await;
     let listed = listed.map_err(|source| JoinError::Hub { step: "clusters", source })?;
-    for seen in listed.items {
-        let (holder, holder_id) = (&seen.object.metadata.name, &seen.object.spec.id);
-        match (holder == name, holder_id == id) {
-            (true, true) => return Ok(true),
-            (true, false) => {
-                return Err(JoinError::NameTaken { name: name.to_owned(), id: holder_id.clone() });
+    let clusters = listed.items.into_iter().map(|seen| seen.object);
+    find_known(clusters, &request.name, &request.url, id)
+}
+
+/// Finds the Cluster `name` among `clusters`. One without an id was not made by `join`, and can be any cluster.
+fn find_known(
+    clusters: impl Iterator<Item = Cluster>,
+    name: &str,
+    url: &str,
+    id: &str,
+) -> Result<Option<Cluster>, JoinError> {
+    let address = |url: &str| url.trim_end_matches('/').to_ascii_lowercase();
+    let mut known = None;
+    for cluster in clusters {
+        let (holder, spec) = (&cluster.metadata.name, &cluster.spec);
+        if holder == name {
+            if spec.id != id && !spec.id.is_empty() {
+                return Err(JoinError::NameTaken { name: name.to_owned(), id: spec.id.clone() });
             }
-            (false, true) => {
-                return Err(JoinError::AlreadyJoined { holder: holder.clone(), id: id.to_owned() });
-            }
-            (false, false) => {}
+            known = Some(cluster);
+        } else if spec.id == id {
+            return Err(JoinError::AlreadyJoined { holder: holder.clone(), id: id.to_owned() });
+        } else if address(&spec.api_endpoint) == address(url) {
+            return Err(JoinError::AddressTaken { holder: holder.clone(), address: url.to_owned() });
         }
     }
-    Ok(false)
+    Ok(known)
 }
 
 fn cluster_object(request: &JoinRequest, id: &str) -> Cluster {
@@ -293,90 +328,13 @@ fn cluster_object(request: &JoinRequest, id: &str) -> Cluster {
 /// The fields that a second join updates; users may have edited region, zones and taints.
 fn addressing(spec: &ClusterSpec) -> Value {
     json!({
+        "id": spec.id,
+        "proxyURL": null,
         "apiEndpoint": spec.api_endpoint,
         "secretRef": spec.secret_ref,
         "impersonatorSecretRef": spec.impersonator_secret_ref,
         "insecureSkipTLSVerification": spec.insecure_skip_tls_verification,
     })
-}
-
-/// The hub's identity in a member.
-struct Identity<'a> {
-    member: &'a Client,
-    cluster: &'a str,
-}
-
-impl Identity<'_> {
-    fn failed(&self, step: &'static str) -> impl Fn(ClientError) -> JoinError {
-        let cluster = self.cluster.to_owned();
-        move |source| JoinError::Member { cluster: cluster.clone(), step, source }
-    }
-
-    fn account(&self) -> String {
-        names::service_account(self.cluster)
-    }
-
-    fn role(&self) -> String {
-        names::cluster_role(self.cluster)
-    }
-
-    /// Creates a service account with all permissions, and a token for it.
-    async fn controller_token(&self) -> Result<String, JoinError> {
-        let namespace = namespace(names::CLUSTER_NAMESPACE);
-        ensure(self.member, &resources::NAMESPACE.into(), &namespace)
-            .await
-            .map_err(self.failed("namespace"))?;
-        let account = self.account();
-        let service_account = service_account(&account);
-        ensure(self.member, &resources::SERVICE_ACCOUNT.into(), &service_account)
-            .await
-            .map_err(self.failed("service account"))?;
-        let role = cluster_role(&self.role());
-        ensure(self.member, &resources::CLUSTER_ROLE.into(), &role)
-            .await
-            .map_err(self.failed("cluster role"))?;
-        let binding = cluster_role_binding(&self.role(), &account);
-        ensure(self.member, &resources::CLUSTER_ROLE_BINDING.into(), &binding)
-            .await
-            .map_err(self.failed("cluster role binding"))?;
-        self.token(&account).await
-    }
-
-    /// Creates the service account for impersonating users of the hub.
-    async fn impersonator_token(&self) -> Result<String, JoinError> {
-        let account = service_account(names::IMPERSONATOR);
-        ensure(self.member, &resources::SERVICE_ACCOUNT.into(), &account)
-            .await
-            .map_err(self.failed("impersonator"))?;
-        self.token(names::IMPERSONATOR).await
-    }
-
-    async fn token(&self, account: &str) -> Result<String, JoinError> {
-        let key = ObjectKey::namespaced(names::CLUSTER_NAMESPACE, account);
-        let path = Resource::from(resources::SERVICE_ACCOUNT).object_path(&key, "token");
-        let request = json!({ "apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest",
-            "spec": { "expirationSeconds": TOKEN_SECONDS } });
-        let answer: Value = self.member.post(&path, &request).await.map_err(self.failed("token"))?;
-        Ok(answer["status"]["token"].as_str().unwrap_or_default().to_owned())
-    }
-
-    /// Deletes the objects of [`Identity::controller_token`]. The namespace is deleted if no other hub uses it.
-    async fn remove(&self) -> Result<(), JoinError> {
-        let account = ObjectKey::namespaced(names::CLUSTER_NAMESPACE, self.account());
-        let role = ObjectKey::cluster(self.role());
-        for (resource, key) in [
-            (resources::CLUSTER_ROLE_BINDING.into(), &role),
-            (resources::CLUSTER_ROLE.into(), &role),
-            (resources::SERVICE_ACCOUNT.into(), &account),
-        ] {
-            let deleted = self.member.resource::<Object>(&resource).delete(key, &Delete::background()).await;
-            match deleted {
-                Err(error) if !error.is_not_found() => return Err(self.failed("identity")(error)),
-                _ => {}
-            }
-        }
-        Ok(())
-    }
 }
 
 /// Creates an object unless it exists.
@@ -387,40 +345,53 @@ async fn ensure(client: &Client, resource: &Resource, object: &Object) -> Result
     }
 }
 
-async fn put_secret(hub: &Client, name: &str, data: Value) -> Result<(), ClientError> {
-    let secret = Object(json!({ "apiVersion": "v1", "kind": "Secret", "type": "Opaque", "data": data,
-        "metadata": { "namespace": names::CLUSTER_NAMESPACE, "name": name } }));
-    let api = hub.resource::<Object>(&resources::SECRET.into());
-    match api.create(&secret).await {
-        Err(ClientError::AlreadyExists(_)) => {
-            api.patch(&secret.key(), &Patch::Merge(json!({ "data": secret.0["data"] }))).await.map(drop)
-        }
-        result => result.map(drop),
-    }
-}
-
 fn namespace(name: &str) -> Object {
     Object(json!({ "apiVersion": "v1", "kind": "Namespace",
         "metadata": { "name": name, "labels": { labels::SYSTEM: labels::TRUE } } }))
 }
 
-fn service_account(name: &str) -> Object {
-    Object(json!({ "apiVersion": "v1", "kind": "ServiceAccount",
-        "metadata": { "namespace": names::CLUSTER_NAMESPACE, "name": name, "labels": { labels::SYSTEM: labels::TRUE } } }))
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-fn cluster_role(name: &str) -> Object {
-    Object(json!({ "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRole",
-        "metadata": { "name": name, "labels": { labels::SYSTEM: labels::TRUE } },
-        "rules": [
-            { "apiGroups": ["*"], "resources": ["*"], "verbs": ["*"] },
-            { "nonResourceURLs": ["*"], "verbs": ["get"] },
-        ] }))
-}
+    fn cluster(name: &str, id: &str, address: &str) -> Cluster {
+        let spec =
+            ClusterSpec { id: id.to_owned(), api_endpoint: address.to_owned(), ..ClusterSpec::default() };
+        Cluster { metadata: ObjectMeta::cluster(name), spec, ..Cluster::default() }
+    }
 
-fn cluster_role_binding(name: &str, account: &str) -> Object {
-    Object(json!({ "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRoleBinding",
-        "metadata": { "name": name, "labels": { labels::SYSTEM: labels::TRUE } },
-        "roleRef": { "apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": name },
-        "subjects": [{ "kind": "ServiceAccount", "name": account, "namespace": names::CLUSTER_NAMESPACE }] }))
+    #[test]
+    fn who_has_the_name_the_id_and_the_address() {
+        let present = || {
+            [
+                cluster("eu", "id-eu", "https://eu:6443"),
+                cluster("us", "id-us", "https://us:6443/"),
+                cluster("byhand", "", "https://byhand"),
+            ]
+            .into_iter()
+        };
+        let cases = [
+            ("a new cluster", "asia", "https://asia", "id-asia", "new"),
+            ("again", "eu", "https://eu:6443", "id-eu", "known eu"),
+            ("again with another address", "eu", "https://eu.example", "id-eu", "known eu"),
+            ("made by hand", "byhand", "https://byhand", "id-byhand", "known byhand"),
+            ("the same under another name", "eu2", "https://eu2", "id-eu", "already joined as \"eu\""),
+            (
+                "another of the name",
+                "eu",
+                "https://eu:6443",
+                "id-asia",
+                "belongs to another cluster (id id-eu)",
+            ),
+            ("the address of another", "asia", "https://US:6443", "id-asia", "the address of cluster \"us\""),
+        ];
+        for (name, given, url, id, want) in cases {
+            let got = match find_known(present(), given, url, id) {
+                Ok(None) => "new".to_owned(),
+                Ok(Some(cluster)) => format!("known {}", cluster.metadata.name),
+                Err(error) => error.to_string(),
+            };
+            assert!(got.contains(want), "{name}: {got}");
+        }
+    }
 }

@@ -7,7 +7,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use portolan_api::cluster::{Cluster, ClusterStatus};
-use portolan_api::conditions::cluster::{MEMORY_BUDGET_EXCEEDED, RESOURCE_VERSIONS_WENT_BACK};
+use portolan_api::conditions::cluster::{
+    CREDENTIAL_SUSPENDED, MEMORY_BUDGET_EXCEEDED, RESOURCE_VERSIONS_WENT_BACK,
+};
 use portolan_api::kubernetes;
 use portolan_api::meta::set_condition;
 use portolan_api::resources;
@@ -38,6 +40,8 @@ const TROUBLE_POLL_INTERVAL: Duration = Duration::from_secs(1);
 const MAX_VERSION: usize = 128;
 /// Delay after a failed write, which is shorter than the probe interval.
 const WRITE_RETRY: Duration = Duration::from_millis(200);
+/// Time before a suspended credential is reported: `join` writes the Secret and the Cluster one after the other.
+const SUSPENSION_DELAY: Duration = Duration::from_secs(1);
 
 pub(super) struct Collector {
     hub: Hub,
@@ -95,6 +99,10 @@ impl Collector {
         let mut held = self.member.hold().watch();
         if let Some(over_budget) = self.member.over_budget() {
             self.record(MEMORY_BUDGET_EXCEEDED, over_budget.to_string());
+        }
+        if let Some(reason) = self.member.suspension() {
+            tokio::time::sleep(SUSPENSION_DELAY).await;
+            self.record(CREDENTIAL_SUSPENDED, reason.to_owned());
         }
         loop {
             held.borrow_and_update();
@@ -211,6 +219,9 @@ impl Collector {
     async fn probe(&mut self) -> Probe {
         if let Some(over_budget) = self.member.over_budget() {
             return Probe::OverBudget(over_budget.to_string());
+        }
+        if let Some(reason) = self.member.suspension() {
+            return Probe::Suspended(reason.to_owned());
         }
         let client = self.member.client().clone().with_timeout(PROBE_TIMEOUT);
         let mut answer = client.text("/readyz").await;

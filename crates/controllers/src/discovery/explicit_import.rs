@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use portolan_api::labels;
 use portolan_object::{Object, ObjectKey};
 use portolan_plan::discovery::derived_service::updated_service;
 use portolan_plan::discovery::explicit_import::{
@@ -45,10 +46,11 @@ impl Importer {
             slices: slices.iter().map(AsRef::as_ref).collect(),
         });
         let mut failure = None;
+        let wanted: Vec<ObjectKey> = actions.iter().filter_map(slice_to_apply).collect();
+        self.keep_refusals(key, labels::endpoint_slice::IMPORT_MANAGER, &wanted);
         for action in actions {
-            let is_slice =
-                matches!(&action, ExplicitImportAction::Apply(object) if object.kind() == "EndpointSlice");
-            match self.apply_explicit_import(action).await {
+            let is_slice = slice_to_apply(&action).is_some();
+            match self.apply_explicit_import(key, action).await {
                 // The slices depend on the Service, which may turn out to be managed by another controller.
                 Err(error) if !is_slice => return Err(error),
                 result => keep_first(&mut failure, result),
@@ -73,13 +75,17 @@ impl Importer {
         names.partition(|name| is_known(name))
     }
 
-    async fn apply_explicit_import(&self, action: ExplicitImportAction) -> Result<(), ImportError> {
+    async fn apply_explicit_import(
+        &self,
+        key: &ObjectKey,
+        action: ExplicitImportAction,
+    ) -> Result<(), ImportError> {
         let member = self.site.member();
         let services = MemberWriter { member, cache: self.site.service_cache() };
         let slices = MemberWriter { member, cache: self.site.slice_cache() };
         match action {
             ExplicitImportAction::Apply(object) if object.kind() == "EndpointSlice" => {
-                Ok(slices.put(object).await?)
+                self.put_slice(key, object).await
             }
             // POST instead of apply: a Service created meanwhile is not managed by Portolan.
             ExplicitImportAction::Apply(service) => match self.site.service(&service.key()) {
@@ -92,5 +98,13 @@ impl Importer {
                 Err(ImportError::ForeignService { service })
             }
         }
+    }
+}
+
+/// The key of the EndpointSlice that a step writes.
+fn slice_to_apply(action: &ExplicitImportAction) -> Option<ObjectKey> {
+    match action {
+        ExplicitImportAction::Apply(object) if object.kind() == "EndpointSlice" => Some(object.key()),
+        _ => None,
     }
 }

@@ -7,14 +7,15 @@ use portolan_api::meta::{Condition, condition};
 use portolan_object::{Object, ObjectKey};
 use portolan_plan::discovery::conditions::{OtherExports, export_conditions, present};
 use portolan_plan::discovery::export::validate_export;
+use portolan_plan::discovery::importable::refused;
 use portolan_plan::discovery::merge::merge;
 use portolan_runtime::events::{Regarding, Severity};
 use portolan_runtime::{ClientError, EventRecorder, Outcome, Reconciler};
 use serde_json::json;
 
-use super::Discovery;
 use super::member_writer::MemberWriter;
 use super::site::Site;
+use super::{Discovery, id_of};
 use crate::hub::MembershipState;
 use crate::missing::ignore_missing;
 
@@ -45,23 +46,38 @@ impl Exporter {
         let service = self.site.service(key);
         let validated = validate_export(cluster.as_str(), export, service.as_deref());
         let validity = validated.as_ref().map(|_| ());
-        let conditions = match self.discovery.sets.state(cluster) {
+        let state = self.discovery.sets.state(cluster);
+        let refused = self.refused(key, &state);
+        let conditions_with =
+            |others: OtherExports<'_>| export_conditions(export, validity, others, &refused, &now);
+        let conditions = match state {
             MembershipState::Unknown => return Ok(()),
-            MembershipState::NoSet => export_conditions(export, validity, OtherExports::NoSet, &now),
-            MembershipState::Pending(_) => export_conditions(export, validity, OtherExports::Unknown, &now),
+            MembershipState::NoSet => conditions_with(OtherExports::NoSet),
+            MembershipState::Pending(_) => conditions_with(OtherExports::Unknown),
             MembershipState::Member(membership) => {
                 let exports = self.discovery.exports_of(&membership.set, key);
                 match merge(exports.valid.clone(), exports.used) {
                     Some(merged) if exports.unknown.is_empty() || !has_conflict_condition(export) => {
-                        export_conditions(export, validity, OtherExports::Merged(&merged), &now)
+                        conditions_with(OtherExports::Merged(&merged))
                     }
                     // Unreachable members may cause or resolve a conflict, so the present conditions stay.
                     Some(_) if validity.is_ok() => return Ok(()),
-                    _ => export_conditions(export, validity, OtherExports::Unknown, &now),
+                    _ => conditions_with(OtherExports::Unknown),
                 }
             }
         };
         self.write(export, conditions).await
+    }
+
+    /// What importing members refuse of the endpoints of a service in this member: by the rules that every API server has,
+    /// and by their answers.
+    fn refused(&self, key: &ObjectKey, state: &MembershipState) -> Vec<String> {
+        let slices = self.site.slices(key);
+        let by_rule =
+            refused(slices.iter().map(AsRef::as_ref)).into_iter().map(|refused| refused.to_string());
+        let name = self.site.member().name().as_str();
+        let sources = [name, id_of(state).unwrap_or(name)];
+        by_rule.chain(self.discovery.refusals.of(key, &sources)).collect()
     }
 
     async fn write(&self, export: &Object, conditions: Vec<Condition>) -> Result<(), ClientError> {

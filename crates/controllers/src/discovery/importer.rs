@@ -15,6 +15,8 @@ use portolan_runtime::client::ClientError;
 use portolan_runtime::{Outcome, Reconciler};
 
 use crate::discovery::Discovery;
+use crate::discovery::member_writer::MemberWriter;
+use crate::discovery::refusals::REFUSED_RECHECK;
 use crate::discovery::site::Site;
 
 /// Requeue delay while a foreign Service has the name of a derived Service.
@@ -66,12 +68,56 @@ impl Reconciler for Importer {
             Err(error) => Err(error),
         };
         match outcome {
+            Ok(()) if self.discovery.refusals.has(self.site.member().name(), key) => {
+                Outcome::RequeueAfter(REFUSED_RECHECK)
+            }
             Ok(()) => Outcome::Done,
             Err(ImportError::Client(error)) => Outcome::retry(error),
             Err(error @ ImportError::ForeignService { .. }) => {
                 tracing::warn!(cluster = %self.site.member().name(), import = %key, %error);
                 Outcome::RequeueAfter(FOREIGN_SERVICE_RECHECK)
             }
+        }
+    }
+}
+
+impl Importer {
+    /// Writes an EndpointSlice of an import. One that the member refuses as invalid is reported at the export and sent again
+    /// after minutes, or when it changes.
+    pub(super) async fn put_slice(&self, key: &ObjectKey, slice: Object) -> Result<(), ImportError> {
+        let (member, refusals) = (self.site.member(), &self.discovery.refusals);
+        if refusals.holds(member.name(), &slice) {
+            return Ok(());
+        }
+        let writer = MemberWriter { member, cache: self.site.slice_cache() };
+        let is_changed = match writer.put(slice.clone()).await {
+            Err(ClientError::Invalid(status)) => {
+                tracing::warn!(cluster = %member.name(), import = %key, slice = %slice.key(), %status,
+                    "the cluster refuses an imported EndpointSlice");
+                refusals.note(member.name(), key, &slice, status.to_string())
+            }
+            result => {
+                result?;
+                refusals.forget(member.name(), &slice.key())
+            }
+        };
+        self.refusals_changed(key, is_changed);
+        Ok(())
+    }
+
+    /// Forgets refusals of slices that are no longer wanted. `wanted` are the slices that a pass writes.
+    pub(super) fn keep_refusals(&self, key: &ObjectKey, manager: &str, wanted: &[ObjectKey]) {
+        let member = self.site.member().name();
+        let is_changed = self.discovery.refusals.keep(member, key, manager, wanted);
+        self.refusals_changed(key, is_changed);
+    }
+
+    fn refusals_changed(&self, key: &ObjectKey, is_changed: bool) {
+        if is_changed {
+            let member = self.site.member();
+            let count = self.discovery.refusals.count(member.name());
+            member.client().metrics().set_refused_slices(member.name(), count);
+            self.discovery.queue_exporters(key);
         }
     }
 }

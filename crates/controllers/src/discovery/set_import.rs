@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use portolan_api::kubernetes::View;
 use portolan_api::multicluster::{ServiceImportType, ServiceImportView};
-use portolan_api::names;
+use portolan_api::{labels, names};
 use portolan_object::{Object, ObjectKey};
 use portolan_plan::cluster_sets::membership::Membership;
 use portolan_plan::discovery::derived_service::updated_service;
@@ -183,6 +183,12 @@ impl Importer {
         actions: Vec<SetImportAction>,
     ) -> Result<(), ImportError> {
         let mut failure = None;
+        let slices = actions.iter().filter_map(|action| match action {
+            SetImportAction::PutSlice(slice) => Some(slice.key()),
+            _ => None,
+        });
+        let slices: Vec<ObjectKey> = slices.collect();
+        self.keep_refusals(set_import.key, labels::endpoint_slice::CLUSTER_SET_MANAGER, &slices);
         for action in actions {
             let is_independent = action.is_independent();
             match self.apply_set_import_action(set_import, action).await {
@@ -217,7 +223,7 @@ impl Importer {
             },
             SetImportAction::PutImport(import) => Ok(imports.put(import).await?),
             SetImportAction::PutStatus(import) => Ok(imports.put_status(&import).await?),
-            SetImportAction::PutSlice(slice) => Ok(slices.put(slice).await?),
+            SetImportAction::PutSlice(slice) => self.put_slice(key, slice).await,
             SetImportAction::DeleteSlice(key) => Ok(slices.delete(&key).await?),
             SetImportAction::DeleteService(key) => Ok(services.delete(&key).await?),
             SetImportAction::DeleteImport(import) => {

@@ -11,6 +11,7 @@ use portolan_api::multicluster::{ServiceExport, ServiceImport, ServiceImportView
 use portolan_api::resources;
 use portolan_api::{Kind, labels, names};
 use portolan_object::{Object, ObjectKey};
+use portolan_plan::discovery::importable::has_refused;
 use portolan_plan::import_marks::{is_of_set, service_of_slice};
 use portolan_runtime::cache::Change;
 use portolan_runtime::client::Selection;
@@ -105,6 +106,10 @@ impl Site {
             for key in keys_of(change, service_of_slice) {
                 if site.exports_service(&key) {
                     discovery.queue_importers(&key);
+                    // The conditions of the export name the endpoints that cannot be imported.
+                    if change.old.iter().chain(&change.new).any(|slice| has_refused(slice)) {
+                        site.exports_queue.add(key.clone());
+                    }
                 }
                 if let Some(import) = explicit_import_of(&key).filter(|_| !change.is_own) {
                     site.imports_queue.add(import);

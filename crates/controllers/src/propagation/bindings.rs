@@ -41,9 +41,10 @@ impl Bindings {
             return self.without_template(key, binding).await;
         };
         let (binding, scheduled) = schedule::reconcile_schedule(&self.0, key, (**binding).clone()).await?;
-        let applied = works::sync_works(&self.0, key, &binding, &template).await;
-        let reported = report::aggregate_status(&self.0, key, &binding, &template, scheduled).await?;
-        applied?;
+        let works = works::sync_works(&self.0, key, &binding, &template).await;
+        let decided = report::Decided { scheduled, failed_overrides: works.failed_overrides };
+        let reported = report::aggregate_status(&self.0, key, &binding, &template, decided).await?;
+        works.result?;
         Ok(reported)
     }
 

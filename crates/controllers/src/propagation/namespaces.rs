@@ -10,7 +10,7 @@ use portolan_runtime::{Outcome, Reconciler};
 
 use crate::failures::Failures;
 use crate::propagation::Pipeline;
-use crate::propagation::works::{remove, send, views, write_for};
+use crate::propagation::works::{remove, report_failed_override, send, views, write_for};
 
 pub(super) struct Namespaces(pub(super) Pipeline);
 
@@ -46,8 +46,13 @@ impl Namespaces {
             let id = old.as_ref().and_then(|old| old.metadata.label(labels::work::PERMANENT_ID));
             let id = id.map_or_else(|| uuid::Uuid::new_v4().to_string(), str::to_owned);
             match namespace::work(&object, &cluster, &policies, &id) {
-                Ok(new) => writes.extend(write_for(old.as_deref(), new).map(|write| send(hub, write))),
-                Err(error) => failures.push(error),
+                Ok(new) => {
+                    writes.extend(write_for(old.as_deref(), new, &object).map(|write| send(hub, write)))
+                }
+                Err(error) => {
+                    report_failed_override(hub, &object, &error);
+                    failures.push(error);
+                }
             }
         }
         failures.append(Failures::of_all(writes).await);

@@ -23,14 +23,23 @@ use crate::propagation::schedule::Scheduled;
 use crate::propagation::scoped::Binding;
 use crate::propagation::works::of_binding;
 
+/// What a pass over a binding decided, besides what the Works report.
+pub(super) struct Decided {
+    /// The result of scheduling.
+    pub(super) scheduled: Scheduled,
+    /// Messages of the override policies that could not be applied.
+    pub(super) failed_overrides: Vec<String>,
+}
+
 /// Writes the status of a binding and of its template if they changed.
 pub(super) async fn aggregate_status(
     pipeline: &Pipeline,
     key: &ObjectKey,
     binding: &Binding,
     template: &Object,
-    scheduled: Scheduled,
+    decided: Decided,
 ) -> Result<Outcome, ClientError> {
+    let Decided { scheduled, failed_overrides } = decided;
     let now = pipeline.hub.now();
     let works = of_binding(&pipeline.hub, key);
     let items = aggregated(works.iter().map(AsRef::as_ref));
@@ -47,14 +56,17 @@ pub(super) async fn aggregate_status(
         }
     }
     // Without a Work there is nothing to report; the first one queues the binding again.
-    if !items.is_empty() || !status.aggregated_status.is_empty() {
-        set_condition(&mut status.conditions, fully_applied(&binding.spec, &items, &now));
+    if !items.is_empty() || !status.aggregated_status.is_empty() || !failed_overrides.is_empty() {
+        let applied = fully_applied(&binding.spec, &items, &failed_overrides, &now);
+        set_condition(&mut status.conditions, applied);
         status.aggregated_status = items;
     }
     if status != binding.status {
         let all_reported = works.iter().all(|work| !work.status.conditions.is_empty());
         let is_complete = all_reported && !works.is_empty();
-        let is_urgent = condition(&status.conditions, reasons::SCHEDULED).is_some_and(|one| !one.is_true());
+        let is_unscheduled =
+            condition(&status.conditions, reasons::SCHEDULED).is_some_and(|one| !one.is_true());
+        let is_urgent = is_unscheduled || !failed_overrides.is_empty();
         let had_report = !binding.status.aggregated_status.is_empty();
         if !(is_complete || is_urgent || had_report || pipeline.first_reports.is_over(key)) {
             return Ok(Outcome::RequeueAfter(FIRST_REPORT_TIMEOUT));

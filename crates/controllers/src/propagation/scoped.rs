@@ -57,9 +57,10 @@ impl Binding {
         version.unwrap_or_else(|_| portolan_object::GroupVersion::new("", "")).kind(&*reference.kind)
     }
 
-    /// The key of its template.
+    /// The key of its template, which is in the namespace of the binding. Another `spec.resource.namespace` does not count:
+    /// whoever may write bindings in one namespace must not reach templates of another, or cluster-scoped ones.
     pub(crate) fn template_key(&self) -> ObjectKey {
-        ObjectKey::namespaced(&*self.spec.resource.namespace, &*self.spec.resource.name)
+        ObjectKey::namespaced(&*self.metadata.namespace, &*self.spec.resource.name)
     }
 }
 

@@ -3,13 +3,13 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use portolan_api::names;
-use portolan_api::policy::PurgeMode;
+use portolan_api::conditions::binding::OVERRIDE_POLICY_FAILED;
+use portolan_api::policy::{ClusterOverridePolicy, OverridePolicy, PurgeMode};
 use portolan_api::work::{ResourceBindingSpec, TargetCluster, Work};
-use portolan_api::{annotations, labels};
+use portolan_api::{Kind, annotations, labels, names};
 use portolan_object::{Object, ObjectKey};
 use portolan_plan::propagation::overrides::{self, OverrideError};
-use portolan_plan::propagation::work::{Input, build, is_current, targets};
+use portolan_plan::propagation::work::{Input, build, is_current, is_of_template, targets};
 use portolan_runtime::client::{BoxError, Delete};
 use portolan_runtime::events::{Regarding, Severity};
 use portolan_runtime::{ClientError, ClusterName};
@@ -25,6 +25,14 @@ pub(super) fn of_binding(hub: &Hub, binding: &ObjectKey) -> Vec<Arc<Work>> {
     hub.works.by_index(WORKS_BY_BINDING, &binding.to_string())
 }
 
+/// The result of a pass over the Works of a binding.
+pub(super) struct SyncedWorks {
+    /// Messages of the override policies that could not be applied.
+    pub(super) failed_overrides: Vec<String>,
+    /// The failures of the pass, those of overrides among them.
+    pub(super) result: Result<(), BoxError>,
+}
+
 /// Creates, changes and deletes Works until there is one per target.
 ///
 /// The write for each cluster runs to its end whatever happens to the others. Works of clusters that are no longer
@@ -34,7 +42,7 @@ pub(super) async fn sync_works(
     key: &ObjectKey,
     binding: &Binding,
     template: &Object,
-) -> Result<(), BoxError> {
+) -> SyncedWorks {
     let present = of_binding(&pipeline.hub, key);
     let mut by_cluster: HashMap<&str, &Arc<Work>> = HashMap::new();
     for work in &present {
@@ -57,14 +65,21 @@ pub(super) async fn sync_works(
     };
     let mut writes = Vec::new();
     let mut failures = Failures::default();
+    let mut failed_overrides = Vec::new();
     for target in targets(&binding.spec) {
         let old = by_cluster.remove(target.name.as_str());
         match write_for_target(&pipeline.hub, &input, &target, old.map(AsRef::as_ref)) {
             Ok(Some(write)) => writes.push(send(&pipeline.hub, write)),
             Ok(None) => {}
             Err(error) => {
-                let (about, message) = (Regarding::object(template), error.to_string());
-                pipeline.hub.events.record(about, Severity::Warning, "ApplyOverridePolicyFailed", message);
+                report_failed_override(&pipeline.hub, template, &error);
+                failed_overrides.push(error.to_string());
+                // The Work of an earlier release can have an object that no override may make.
+                let is_spoiled =
+                    |old: &&&Arc<Work>| !old.metadata.is_deleting() && !is_of_template(old, template);
+                if let Some(spoiled) = old.as_ref().filter(is_spoiled) {
+                    writes.push(send(&pipeline.hub, WorkWrite::Remove(Box::new(Work::clone(spoiled)))));
+                }
                 failures.push(error);
             }
         }
@@ -77,7 +92,20 @@ pub(super) async fn sync_works(
         failures.append(Failures::of_all(surplus.map(|(_, work)| remove(&pipeline.hub, work))).await);
     }
     failures.append(failed_writes);
-    failures.into_result()
+    SyncedWorks { failed_overrides, result: failures.into_result() }
+}
+
+/// Emits an event on the template and one on the policy.
+pub(super) fn report_failed_override(hub: &Hub, template: &Object, error: &OverrideError) {
+    let gvk = match error.policy_namespace.as_str() {
+        "" => ClusterOverridePolicy::gvk(),
+        _ => OverridePolicy::gvk(),
+    };
+    let key = ObjectKey::namespaced(&*error.policy_namespace, &*error.policy);
+    let policy = Regarding { gvk, key, uid: String::new() };
+    for about in [Regarding::object(template), policy] {
+        hub.events.record(about, Severity::Warning, OVERRIDE_POLICY_FAILED, error.to_string());
+    }
 }
 
 /// Whether a cluster keeps its Work until the object runs elsewhere.
@@ -90,6 +118,8 @@ fn is_evicting(spec: &ResourceBindingSpec, cluster: &str) -> bool {
 pub(super) enum WorkWrite {
     Create(Work),
     Replace(Work),
+    /// Its manifest is another object; that one is deleted in the member before the Work is made again.
+    Remove(Box<Work>),
 }
 
 /// The write for a target; `None` if its Work is up to date.
@@ -104,14 +134,17 @@ fn write_for_target(
     let id = old.and_then(|old| old.metadata.label(labels::work::PERMANENT_ID)).map(str::to_owned);
     let id = id.unwrap_or_else(|| uuid::Uuid::new_v4().to_string());
     let new = build(input, target, &cluster, &id)?;
-    Ok(write_for(old, new))
+    Ok(write_for(old, new, input.template))
 }
 
-/// The write that turns `old` into `new`; `None` if they agree.
-pub(super) fn write_for(old: Option<&Work>, new: Work) -> Option<WorkWrite> {
+/// The write that turns `old` into `new`, the Work of `template`; `None` if they agree.
+pub(super) fn write_for(old: Option<&Work>, new: Work, template: &Object) -> Option<WorkWrite> {
     let Some(old) = old else { return Some(WorkWrite::Create(new)) };
     if old.metadata.is_deleting() || is_current(old, &new) {
         return None;
+    }
+    if !is_of_template(old, template) {
+        return Some(WorkWrite::Remove(Box::new(old.clone())));
     }
     let mut changed = old.clone();
     for overrides in [annotations::policy::APPLIED_OVERRIDES, annotations::policy::APPLIED_CLUSTER_OVERRIDES]
@@ -130,6 +163,11 @@ pub(super) async fn send(hub: &Hub, write: WorkWrite) -> Result<(), ClientError>
     let written = match write {
         WorkWrite::Create(work) => api.create(&work).await?,
         WorkWrite::Replace(work) => api.replace(&work).await?,
+        WorkWrite::Remove(work) => {
+            let (cluster, key) = (&work.metadata.namespace, work.metadata.key());
+            tracing::warn!(%cluster, work = %key, "the work has another object than its template, it is deleted");
+            return remove(hub, &work).await;
+        }
     };
     hub.work_written(written);
     Ok(())

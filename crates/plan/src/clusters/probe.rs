@@ -25,6 +25,8 @@ pub enum Probe {
     },
     /// The cluster is not read because it sent more than is kept of one; the text says what, and what to do.
     OverBudget(String),
+    /// Nothing may be sent; the text says why, and what to do.
+    Suspended(String),
 }
 
 impl Probe {
@@ -62,6 +64,7 @@ impl Probe {
             }
             Self::NotHeld { reason, message } => (false, reason.as_str(), message.clone()),
             Self::OverBudget(detail) => (false, reasons::MEMORY_BUDGET_EXCEEDED, detail.clone()),
+            Self::Suspended(reason) => (false, reasons::CREDENTIAL_SUSPENDED, reason.clone()),
         };
         Condition::new(reasons::READY, status, reason, message, now)
     }
@@ -78,7 +81,7 @@ impl Probe {
                 let message = "this control plane holds the lease of the cluster".to_owned();
                 Some(Condition::new(reasons::HELD, true, reasons::LEASE_HELD, message, now))
             }
-            Self::Unhealthy(_) | Self::Unreachable(_) | Self::OverBudget(_) => None,
+            Self::Unhealthy(_) | Self::Unreachable(_) | Self::OverBudget(_) | Self::Suspended(_) => None,
         }
     }
 }
@@ -138,6 +141,8 @@ impl Doubt {
             Probe::NotHeld { .. } => Duration::ZERO,
             // Nothing is read, so nothing is known any more.
             Probe::OverBudget(_) => Duration::ZERO,
+            // Not a matter of contact.
+            Probe::Suspended(_) => Duration::ZERO,
         };
         let counts = elapsed.saturating_sub(since) >= threshold;
         if counts {
@@ -191,6 +196,11 @@ mod tests {
             ("another control plane holds it", &ready[..], vec![(0, not_held(), true)]),
             ("too much data is told at once", &ready[..], vec![(0, Probe::OverBudget("x".to_owned()), true)]),
             (
+                "a suspended credential is told at once",
+                &ready[..],
+                vec![(0, Probe::Suspended("x".to_owned()), true)],
+            ),
+            (
                 "another kind of failure is told at once",
                 &not_ready[..],
                 vec![(0, Probe::Unhealthy("x".to_owned()), true)],
@@ -229,5 +239,6 @@ mod tests {
         assert_eq!(reason(Probe::Unhealthy(String::new())), "ClusterNotReady");
         assert_eq!(reason(Probe::Unreachable(String::new())), "ClusterNotReachable");
         assert_eq!(reason(Probe::OverBudget(String::new())), "MemoryBudgetExceeded");
+        assert_eq!(reason(Probe::Suspended(String::new())), "CredentialSuspended");
     }
 }

@@ -26,11 +26,13 @@ pub enum OtherExports<'a> {
     Unknown,
 }
 
-/// Desired conditions of an export, with the present ones of other controllers.
+/// Desired conditions of an export, with the present ones of other controllers. `refused` says what importing clusters
+/// refuse of its endpoints.
 pub fn export_conditions(
     export: &Object,
     validity: Result<(), &InvalidExport>,
     others: OtherExports<'_>,
+    refused: &[String],
     now: &str,
 ) -> Vec<Condition> {
     let mut conditions = present(export);
@@ -46,14 +48,16 @@ pub fn export_conditions(
         return conditions;
     }
     set(reasons::VALID, true, reasons::VALID, "the Service can be exported");
+    let mut set_ready = |message: &str| match refused {
+        [] => set(reasons::READY, true, reasons::EXPORTED, message),
+        refused => {
+            let message = format!("not imported, while all other endpoints are: {}", refused.join("; "));
+            set(reasons::READY, false, reasons::FAILED, &message);
+        }
+    };
     match others {
         OtherExports::NoSet => {
-            set(
-                reasons::READY,
-                true,
-                reasons::EXPORTED,
-                "clusters that import the service get its endpoints",
-            );
+            set_ready("clusters that import the service get its endpoints");
             conditions.retain(|condition| condition.kind != reasons::CONFLICT);
         }
         OtherExports::Unknown => {
@@ -61,12 +65,7 @@ pub fn export_conditions(
             set(reasons::READY, false, reasons::PENDING, message);
         }
         OtherExports::Merged(merged) => {
-            set(
-                reasons::READY,
-                true,
-                reasons::EXPORTED,
-                "every member of the cluster set with this namespace imports it",
-            );
+            set_ready("every member of the cluster set with this namespace imports it");
             let reason =
                 merged.conflicts.iter().map(|conflict| conflict.reason).collect::<Vec<_>>().join(",");
             let message: Vec<&str> =
@@ -197,23 +196,35 @@ mod tests {
             ),
         ];
         for (name, validity, others, want) in cases {
-            let conditions = export_conditions(&export(json!([])), validity, others, "t1");
+            let conditions = export_conditions(&export(json!([])), validity, others, &[], "t1");
             assert_eq!(seen(&conditions), want, "{name}");
             assert!(conditions.iter().all(|c| c.observed_generation == Some(2)), "{name}");
-            let again = export_conditions(&export(json!(conditions)), validity, others, "t2");
+            let again = export_conditions(&export(json!(conditions)), validity, others, &[], "t2");
             assert_eq!(again, conditions, "{name}: unchanged conditions keep their time");
         }
-        let over = export_conditions(&export(json!([])), Ok(()), OtherExports::Merged(&disputed), "t1");
-        let ended = export_conditions(&export(json!(over)), Ok(()), OtherExports::Merged(&agreed), "t2");
+        let over = export_conditions(&export(json!([])), Ok(()), OtherExports::Merged(&disputed), &[], "t1");
+        let ended = export_conditions(&export(json!(over)), Ok(()), OtherExports::Merged(&agreed), &[], "t2");
         assert_eq!(seen(&ended)[2], "Conflict=False/NoConflicts", "a conflict ends");
         assert_eq!(ended[2].last_transition_time, "t2");
+    }
+
+    #[test]
+    fn an_export_with_refused_endpoints_is_not_ready() {
+        let address = ServiceImportType::ClusterSetIP;
+        let agreed = merge(vec![valid_export("a", address)], None).unwrap();
+        let refused = ["127.0.0.1 of EndpointSlice web-1 is a loopback address".to_owned()];
+        for others in [OtherExports::NoSet, OtherExports::Merged(&agreed)] {
+            let conditions = export_conditions(&export(json!([])), Ok(()), others, &refused, "t1");
+            assert_eq!(seen(&conditions)[1], "Ready=False/Failed");
+            assert!(conditions[1].message.contains("127.0.0.1"), "{}", conditions[1].message);
+        }
     }
 
     #[test]
     fn conditions_of_other_controllers_stay() {
         let foreign = json!([{ "type": "Audited", "status": "True", "reason": "Yes", "message": "",
             "lastTransitionTime": "2026-01-01T00:00:00Z" }]);
-        let conditions = export_conditions(&export(foreign), Ok(()), OtherExports::NoSet, "t1");
+        let conditions = export_conditions(&export(foreign), Ok(()), OtherExports::NoSet, &[], "t1");
         assert_eq!(seen(&conditions)[0], "Audited=True/Yes");
     }
 

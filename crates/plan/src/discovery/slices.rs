@@ -5,19 +5,26 @@ use portolan_api::{labels, names, resources};
 use portolan_object::{Object, ObjectKey};
 use serde_json::{Map, Value, json};
 
+use super::importable::{check_endpoint, check_port};
+
 /// Whether a slice has endpoints of its own cluster. Imported endpoints are not exported again.
 pub fn is_exportable(slice: &Object) -> bool {
+    !is_imported(slice)
+        && matches!(EndpointSlice::address_type(slice), "IPv4" | "IPv6")
+        && !slice.is_deleting()
+}
+
+/// Whether a slice has endpoints of another cluster.
+pub(super) fn is_imported(slice: &Object) -> bool {
     let manager = slice.label(labels::endpoint_slice::MANAGED_BY);
     let imported = [
         labels::endpoint_slice::IMPORT_MANAGER,
         labels::endpoint_slice::CLUSTER_SET_MANAGER,
         labels::endpoint_slice::DISPATCH_MANAGER,
     ];
-    !manager.is_some_and(|manager| imported.contains(&manager))
+    manager.is_some_and(|manager| imported.contains(&manager))
         // The label of another controller that imports endpoints.
-        && slice.label(labels::endpoint_slice::SOURCE_CLUSTER).is_none()
-        && matches!(EndpointSlice::address_type(slice), "IPv4" | "IPv6")
-        && !slice.is_deleting()
+        || slice.label(labels::endpoint_slice::SOURCE_CLUSTER).is_some()
 }
 
 /// The EndpointSlice of the explicit import `service` for `slice` of `exporter`.
@@ -41,11 +48,16 @@ pub fn imported_slice(exporter: &str, service: &str, slice: &Object) -> Result<O
     }
     imported.set_label(labels::endpoint_slice::SERVICE_NAME, names::derived_service(service));
     imported.0["addressType"] = json!(view.address_type);
-    imported.0["endpoints"] =
-        view.endpoints.iter().map(|endpoint| Value::Object(imported_endpoint(endpoint))).collect();
+    let endpoints =
+        view.endpoints.iter().filter(|endpoint| check_endpoint(view.address_type, endpoint).is_ok());
+    imported.0["endpoints"] = endpoints.map(|endpoint| Value::Object(imported_endpoint(endpoint))).collect();
     // Ports are copied unchanged, with fields that the view does not know.
-    let ports = slice.0.get("ports").filter(|ports| ports.is_array());
-    imported.0["ports"] = ports.cloned().unwrap_or_else(|| json!([]));
+    let ports = slice.0.get("ports").and_then(Value::as_array).into_iter().flatten();
+    let is_valid = |(index, _): &(usize, &Value)| {
+        let port = view.ports.get(*index).zip(view.ports.get(..*index));
+        port.is_none_or(|(port, before)| check_port(port, before).is_ok())
+    };
+    imported.0["ports"] = ports.enumerate().filter(is_valid).map(|(_, port)| port.clone()).collect();
     Ok(imported)
 }
 

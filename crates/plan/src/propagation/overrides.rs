@@ -1,12 +1,14 @@
 //! Applying override policies to the manifest for one cluster (karmada pkg/util/overridemanager).
 //!
 //! Cluster-wide policies come first, then those of the object's namespace; later changes win. This runs last, on the
-//! finished manifest, so that an override may even change what scheduling decided.
+//! finished manifest, so that an override may even change what scheduling decided. It cannot change which object the
+//! manifest is; see [`protected`].
 
 mod containers;
 mod fields;
 mod image;
 mod maps;
+mod protected;
 
 use portolan_api::cluster::Cluster;
 use portolan_api::meta::ObjectMeta;
@@ -18,6 +20,7 @@ use serde_json::Value;
 
 use super::affinity;
 use super::matching::{Rank, best_rank};
+use protected::Protected;
 
 /// An override policy as this module needs it.
 #[derive(Debug, Clone, Copy)]
@@ -44,6 +47,8 @@ pub struct Applied {
 pub struct OverrideError {
     /// Name of the policy.
     pub policy: String,
+    /// Its namespace; empty for a ClusterOverridePolicy.
+    pub policy_namespace: String,
     /// Kind, namespace and name of the template.
     pub object: String,
     /// The cluster.
@@ -81,6 +86,14 @@ pub enum OverrideFault {
         /// The message of the parser.
         cause: String,
     },
+    /// The policy changes something that overrides cannot change.
+    #[error("{field} cannot be overridden: {reason}")]
+    Protected {
+        /// The field, as a JSON pointer.
+        field: String,
+        /// Why, and what to do.
+        reason: &'static str,
+    },
 }
 
 /// Applies the matching policies in their order and says which ones changed something.
@@ -93,17 +106,22 @@ pub fn apply(
     cluster: &Cluster,
 ) -> Result<Vec<Applied>, OverrideError> {
     let mut applied = Vec::new();
+    let object = format!("{} {}", manifest.kind(), manifest.key());
     for policy in in_order(policies, manifest) {
+        let failed = |fault| OverrideError {
+            policy: policy.metadata.name.clone(),
+            policy_namespace: policy.metadata.namespace.clone(),
+            object: object.clone(),
+            cluster: cluster.metadata.name.clone(),
+            fault: Box::new(fault),
+        };
+        let protected = Protected::of(manifest, policy.metadata);
         let rules = rules(policy.spec)
             .filter(|(target, _)| target.is_none_or(|target| affinity::matches(target, cluster)));
         let mut merged = Overriders::default();
         for (_, overriders) in rules {
-            apply_overriders(overriders, manifest).map_err(|fault| OverrideError {
-                policy: policy.metadata.name.clone(),
-                object: format!("{} {}", manifest.kind(), manifest.key()),
-                cluster: cluster.metadata.name.clone(),
-                fault: Box::new(fault),
-            })?;
+            apply_overriders(overriders, manifest).map_err(failed)?;
+            protected.check(manifest).map_err(failed)?;
             extend(&mut merged, overriders);
         }
         if merged != Overriders::default() {

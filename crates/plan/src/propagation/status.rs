@@ -88,9 +88,25 @@ fn item(work: &Work) -> Option<AggregatedStatusItem> {
     })
 }
 
-/// `FullyApplied` of a binding: every target cluster has the object.
-pub fn fully_applied(spec: &ResourceBindingSpec, items: &[AggregatedStatusItem], now: &str) -> Condition {
-    use conditions::binding::{FULLY_APPLIED, FULLY_APPLIED_FAILED, FULLY_APPLIED_SUCCESS};
+/// `FullyApplied` of a binding: every target cluster has the object, with all overrides. `failed_overrides` are the
+/// messages of override policies that could not be applied; the clusters concerned keep the object from before.
+pub fn fully_applied(
+    spec: &ResourceBindingSpec,
+    items: &[AggregatedStatusItem],
+    failed_overrides: &[String],
+    now: &str,
+) -> Condition {
+    use conditions::binding::{
+        FULLY_APPLIED, FULLY_APPLIED_FAILED, FULLY_APPLIED_SUCCESS, OVERRIDE_POLICY_FAILED,
+    };
+    if let Some(first) = failed_overrides.first() {
+        let others = match failed_overrides.len() - 1 {
+            0 => String::new(),
+            others => format!("; and {others} more"),
+        };
+        let message = format!("{first}{others}");
+        return Condition::new(FULLY_APPLIED, false, OVERRIDE_POLICY_FAILED, message, now);
+    }
     let mut expected: Vec<String> = targets(spec).into_iter().map(|target| target.name).collect();
     let leaving =
         spec.graceful_eviction_tasks.iter().filter(|task| task.purge_mode != Some(PurgeMode::Directly));
@@ -148,8 +164,18 @@ mod tests {
             ("nowhere to go", &nowhere, vec![], false),
         ];
         for (name, spec, works, want) in cases {
-            assert_eq!(fully_applied(spec, &aggregated(&works), "t").is_true(), want, "{name}");
+            assert_eq!(fully_applied(spec, &aggregated(&works), &[], "t").is_true(), want, "{name}");
         }
+    }
+
+    #[test]
+    fn a_failed_override_is_told_although_the_old_object_is_applied() {
+        let spec: ResourceBindingSpec = serde_json::from_value(json!({"clusters": [{"name": "a"}]})).unwrap();
+        let items = aggregated(&[work("a", None)]);
+        let failed = ["policy p: /kind cannot be overridden".to_owned(), "policy q".to_owned()];
+        let condition = fully_applied(&spec, &items, &failed, "t");
+        assert_eq!((condition.is_true(), condition.reason.as_str()), (false, "ApplyOverridePolicyFailed"));
+        assert_eq!(condition.message, "policy p: /kind cannot be overridden; and 1 more");
     }
 
     #[test]

@@ -139,6 +139,8 @@ impl Member {
             // A playground has all its members to itself; only its own control plane can have been lost.
             take_over: self.embedded.is_some(),
             control_plane: "playground".to_owned(),
+            // The members are the playground's own, and their ports can change.
+            replace_address: true,
         };
         let _joined = join(hub, &self.client, &request).await.map_err(Box::new)?;
         if !cluster.taints.is_empty() {

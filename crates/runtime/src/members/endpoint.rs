@@ -3,6 +3,7 @@
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use portolan_api::cluster::Cluster;
+use portolan_api::credential::{self, Distrust, Trust};
 use portolan_object::{Object, ObjectKey};
 
 use crate::client::{Credential, Endpoint};
@@ -28,6 +29,9 @@ pub enum EndpointError {
         /// Key in its data.
         field: &'static str,
     },
+    /// The credential is not for this cluster or not for this address.
+    #[error(transparent)]
+    Distrusted(#[from] Distrust),
 }
 
 /// Key of the Secret with the credential of a cluster.
@@ -37,11 +41,11 @@ pub(super) fn secret_key(cluster: &Cluster) -> Option<ObjectKey> {
 }
 
 /// The endpoint of a cluster: `apiEndpoint` and `insecureSkipTLSVerification` of the Cluster, `token` and `caBundle` of its
-/// Secret.
+/// Secret; and whether the Secret is bound to it.
 ///
 /// # Errors
-/// If one of these is missing; see [`EndpointError`].
-pub fn endpoint(cluster: &Cluster, secret: &Object) -> Result<Endpoint, EndpointError> {
+/// If one of these is missing, or the Secret is not for this cluster and address; see [`EndpointError`].
+pub fn endpoint(cluster: &Cluster, secret: &Object) -> Result<(Endpoint, Trust), EndpointError> {
     let spec = &cluster.spec;
     if spec.api_endpoint.is_empty() {
         return Err(EndpointError::NoAddress);
@@ -56,14 +60,12 @@ pub fn endpoint(cluster: &Cluster, secret: &Object) -> Result<Endpoint, Endpoint
         decoded.ok_or_else(|| EndpointError::Secret { secret: secret.key(), field })
     };
     let ca_pem = if insecure_skip_verify { Vec::new() } else { field("caBundle")? };
+    let trust = credential::trust(cluster, secret, &ca_pem)?;
     let token = String::from_utf8(field("token")?)
         .map_err(|_| EndpointError::Secret { secret: secret.key(), field: "token" })?;
-    Ok(Endpoint {
-        url: spec.api_endpoint.clone(),
-        ca_pem,
-        credential: Credential::Token(token),
-        insecure_skip_verify,
-    })
+    let url = spec.api_endpoint.clone();
+    let endpoint = Endpoint { url, ca_pem, credential: Credential::Token(token), insecure_skip_verify };
+    Ok((endpoint, trust))
 }
 
 #[cfg(test)]
@@ -74,16 +76,23 @@ mod tests {
 
     #[test]
     fn endpoints() {
-        let secret =
-            |data: Value| Object(json!({ "metadata": { "namespace": "n", "name": "s" }, "data": data }));
-        let complete = secret(json!({ "token": "dG9rZW4=", "caBundle": "Y2E=" }));
+        let secret = |data: Value| {
+            Object(json!({ "metadata": { "namespace": "karmada-cluster", "name": "s" }, "data": data }))
+        };
+        let complete_secret = || secret(json!({ "token": "dG9rZW4=", "caBundle": "Y2E=" }));
+        let complete = complete_secret();
         let cluster = |spec: Value| {
-            let object =
-                json!({ "apiVersion": "cluster.karmada.io/v1alpha1", "kind": "Cluster", "spec": spec });
+            let object = json!({ "apiVersion": "cluster.karmada.io/v1alpha1", "kind": "Cluster", "spec": spec,
+                    "metadata": { "name": "s" } });
             Object(object).to_typed::<Cluster>().expect("a cluster")
         };
-        let endpoint_of = |spec: Value, secret: &Object| endpoint(&cluster(spec), secret);
-        let missing = |field| Err(EndpointError::Secret { secret: ObjectKey::namespaced("n", "s"), field });
+        let endpoint_of =
+            |spec: Value, secret: &Object| endpoint(&cluster(spec), secret).map(|(endpoint, _)| endpoint);
+        let key = ObjectKey::namespaced("karmada-cluster", "s");
+        let missing = |field| Err(EndpointError::Secret { secret: key.clone(), field });
+        let mut foreign = complete_secret();
+        foreign.0["metadata"]["namespace"] = json!("blue");
+        let distrusted = Distrust::Namespace(ObjectKey::namespaced("blue", "s"));
         let found = Endpoint {
             url: "https://a".to_owned(),
             ca_pem: b"ca".to_vec(),
@@ -115,6 +124,11 @@ mod tests {
                 "not base64",
                 endpoint_of(address, &secret(json!({ "token": "%", "caBundle": "Y2E=" }))),
                 missing("token"),
+            ),
+            (
+                "a Secret of another namespace",
+                endpoint_of(json!({ "apiEndpoint": "https://a" }), &foreign),
+                Err(EndpointError::Distrusted(distrusted)),
             ),
             (
                 "proxy",

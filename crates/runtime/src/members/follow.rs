@@ -6,17 +6,19 @@
 use std::sync::Arc;
 
 use portolan_api::cluster::{Cluster, SyncMode};
-use portolan_api::names;
+use portolan_api::credential::{Distrust, Trust};
 use portolan_api::resources;
+use portolan_api::{annotations, names};
 use portolan_net::Shutdown;
 use portolan_object::{Object, ObjectKey};
+use serde_json::json;
 
 use crate::cache::Cache;
-use crate::client::{BoxError, Client, Selection};
+use crate::client::{BoxError, Client, Endpoint, Patch, Selection};
 use crate::cluster_name::ClusterName;
 use crate::driver::{self, Outcome, Reconciler};
 use crate::members::Members;
-use crate::members::endpoint::{endpoint, secret_key};
+use crate::members::endpoint::{EndpointError, endpoint, secret_key};
 use crate::queue::Queue;
 use crate::resource::Resource;
 
@@ -75,16 +77,43 @@ impl Follower {
             self.members.remove(name);
             return Ok(());
         }
-        let Some(secret_key) = secret_key(&cluster) else {
-            return Err(Box::new(super::EndpointError::NoSecret));
+        let endpoint = match self.trusted_endpoint(&cluster).await {
+            Ok(endpoint) => endpoint,
+            Err(error) => {
+                let is_distrusted = matches!(error.downcast_ref(), Some(EndpointError::Distrusted(_)));
+                // A registered member stays if its Secret cannot be read, or lacks something.
+                if is_distrusted || self.members.get(name).is_none() {
+                    self.members.suspend(name, &error.to_string())?;
+                }
+                // A change of the Cluster or of the Secret queues the key again.
+                return if is_distrusted { Ok(()) } else { Err(error) };
+            }
         };
-        // If the Secret cannot be read, a registered member stays.
-        let secret: Object = self.hub.resource(&secrets()).get(&secret_key).await?;
-        let endpoint = endpoint(&cluster, &secret)?;
         if endpoint.insecure_skip_verify {
             tracing::warn!(cluster = %name, "the certificate of this member is not verified (insecureSkipTLSVerification)");
         }
         self.members.put(name, endpoint)?;
         Ok(())
+    }
+
+    /// Reads the Secret of a cluster and its endpoint. A Secret that is used for the first time is bound to the present
+    /// address before.
+    async fn trusted_endpoint(&self, cluster: &Cluster) -> Result<Endpoint, BoxError> {
+        let secret_key = secret_key(cluster).ok_or(EndpointError::NoSecret)?;
+        if secret_key.namespace != names::CLUSTER_NAMESPACE {
+            return Err(EndpointError::from(Distrust::Namespace(secret_key)).into());
+        }
+        let secrets = self.hub.resource::<Object>(&secrets());
+        let secret = secrets.get(&secret_key).await?;
+        let (endpoint, trust) = endpoint(cluster, &secret)?;
+        if let Trust::FirstUse(target) = trust {
+            let annotation = json!({ annotations::credential::TARGET: target.annotation() });
+            let patch = json!({ "metadata": {
+                "resourceVersion": secret.resource_version(), "annotations": annotation } });
+            secrets.patch(&secret_key, &Patch::Merge(patch)).await?;
+            let address = &target.address;
+            tracing::info!(cluster = %target.cluster, secret = %secret_key, address, "the credential is bound to the address");
+        }
+        Ok(endpoint)
     }
 }

@@ -36,6 +36,7 @@ pub struct Member {
     client: Client,
     lease_client: Client,
     hold: Arc<Hold>,
+    suspension: Option<String>,
     scope: Shutdown,
     health: watch::Sender<Health>,
     discovery: ArcSwap<Discovery>,
@@ -52,6 +53,7 @@ impl Member {
             client: client.clone().with_hold(&hold),
             lease_client: client,
             hold,
+            suspension: None,
             scope,
             health: watch::Sender::new(Health::Unknown),
             discovery: ArcSwap::default(),
@@ -77,6 +79,18 @@ impl Member {
     /// Why the member is not read at present. Its client sends nothing then.
     pub fn over_budget(&self) -> Option<&OverBudget> {
         self.over_budget.as_ref()
+    }
+
+    /// The same member, to which nothing may be sent for this reason. It is not ready.
+    pub(super) fn with_suspension(mut self, reason: String) -> Self {
+        self.suspension = Some(reason);
+        self.set_health(Health::NotReady);
+        self
+    }
+
+    /// Why nothing may be sent to the member; `None` for an ordinary member.
+    pub fn suspension(&self) -> Option<&str> {
+        self.suspension.as_deref()
     }
 
     /// Name in the federation.

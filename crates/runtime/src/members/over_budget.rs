@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::{Member, Members, MembershipChange};
+use super::{Access, Member, Members, MembershipChange};
 use crate::backoff::Backoff;
 use crate::client::Client;
 use crate::limits::{Budget, BudgetEnd};
@@ -107,10 +107,11 @@ impl Members {
     fn connect_again(&self, waiting: &Arc<Member>) {
         let observers = self.registry.observers.lock();
         let name = waiting.name();
-        let endpoint = match self.registry.entries.read().get(name) {
-            Some(entry) if Arc::ptr_eq(&entry.member, waiting) => entry.endpoint.clone(),
+        let access = match self.registry.entries.read().get(name) {
+            Some(entry) if Arc::ptr_eq(&entry.member, waiting) => entry.access.clone(),
             _ => return,
         };
+        let Access::Endpoint(endpoint) = access else { return };
         let member = match self.connect(name, &endpoint) {
             Ok(member) => member,
             Err(error) => {

@@ -14,6 +14,7 @@ use portolan_plan::covers::covers;
 use portolan_plan::propagation::namespace::is_shared;
 use portolan_plan::propagation::retain::retain;
 use portolan_plan::propagation::status::{applied, dispatching, manifest_status};
+use portolan_plan::propagation::work::is_named_after_manifest;
 use portolan_runtime::client::Patch;
 use portolan_runtime::events::{Regarding, Severity};
 use portolan_runtime::{Api, ClientError, Outcome};
@@ -34,6 +35,8 @@ const REPORT_POLL_INTERVAL: Duration = Duration::from_millis(250);
 pub(super) enum ApplyError {
     #[error("the work holds no manifest")]
     Empty,
+    #[error("the work was made for another object than {kind} {key}, which is in it: it is not applied")]
+    Misnamed { kind: String, key: ObjectKey },
     #[error("cluster {cluster} does not serve {kind} yet")]
     NotServed { cluster: String, kind: GroupVersionKind },
     // The text is Karmada's: users and tests look for it.
@@ -53,7 +56,9 @@ impl ApplyError {
     fn outcome(self, work: &Work) -> Outcome {
         match self {
             // A change of the Work, of the kinds that the member serves, or of its health queues the Work again.
-            Self::Empty | Self::NotServed { .. } | Self::NotReady { .. } => Outcome::Done,
+            Self::Empty | Self::Misnamed { .. } | Self::NotServed { .. } | Self::NotReady { .. } => {
+                Outcome::Done
+            }
             Self::Foreign { key, cluster, .. } => {
                 let work = &work.metadata.name;
                 tracing::warn!(%cluster, object = %key, work, "the object in the member is not ours and stays as it is");
@@ -135,6 +140,9 @@ impl Executor {
         };
         stamp(&mut manifest, &own);
         let kind = manifest.group_version_kind();
+        if !is_named_after_manifest(work) {
+            return Err(ApplyError::Misnamed { kind: kind.kind, key: manifest.key() });
+        }
         let Some(resource) = self.member.resource(&kind) else {
             return Err(ApplyError::NotServed { cluster: self.member.name().to_string(), kind });
         };

@@ -6,6 +6,7 @@ use portolan_api::{annotations, finalizers, labels, names};
 use portolan_object::{Object, ObjectKey};
 use portolan_plan::clusters::ownership::is_own;
 use portolan_plan::propagation::claim::{ANNOTATIONS, LABELS};
+use portolan_plan::propagation::work::is_named_after_manifest;
 use portolan_runtime::client::{Delete, Patch};
 use portolan_runtime::{Api, ClientError, ClusterName, Outcome, Reconciler};
 use serde_json::{Value, json};
@@ -50,7 +51,8 @@ impl Executor {
             && let Some(resource) = self.member.resource(&manifest.group_version_kind())
         {
             let api = self.member.client().resource::<Object>(&resource);
-            if work.spec.preserve_resources_on_deletion == Some(true) {
+            // An object that the Work was not made for does not stay.
+            if work.spec.preserve_resources_on_deletion == Some(true) && is_named_after_manifest(work) {
                 unmark(&api, &manifest.key(), work, &own).await?;
             } else {
                 delete(&api, &manifest.key(), work, &own).await?;

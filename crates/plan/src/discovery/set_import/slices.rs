@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 use super::Pass;
 use super::import::set_marks;
 use crate::discovery::derived_service::present_fields;
+use crate::discovery::importable::{check_endpoint, check_port};
 use crate::discovery::merge::{Merged, PortMapping};
 use crate::discovery::slices::{imported_endpoint, is_exportable};
 
@@ -38,7 +39,9 @@ pub(super) fn wanted(import: &Object, pass: &Pass<'_>, source: &ExportingMember<
         // A slice that no API server could have stored is left out.
         let Ok(view) = EndpointSlice::read(slice) else { continue };
         let Some(ports) = ports(&view, merged, mapping) else { continue };
-        for (index, endpoints) in split(&view.endpoints).into_iter().enumerate() {
+        let mut endpoints = view.endpoints.clone();
+        endpoints.retain(|endpoint| check_endpoint(view.address_type, endpoint).is_ok());
+        for (index, endpoints) in split(&endpoints).into_iter().enumerate() {
             let key = ObjectKey::namespaced(
                 import.namespace(),
                 names::endpoint_slice_of_set(import.name(), source.cluster, slice.name(), index),
@@ -72,7 +75,11 @@ pub(super) fn wanted(import: &Object, pass: &Pass<'_>, source: &ExportingMember<
 /// The ports of a slice with their names in the import, without those that lost a conflict. `None` if all ports lost, so
 /// that a port gets no traffic in a cluster that does not expose it (KEP-1645).
 fn ports(slice: &EndpointSlice<'_>, merged: &Merged, mapping: &PortMapping) -> Option<Vec<Value>> {
-    let renamed = slice.ports.iter().filter_map(|port| {
+    let valid = slice.ports.iter().enumerate().filter(|(index, port)| {
+        let before = slice.ports.get(..*index).unwrap_or_default();
+        check_port(port, before).is_ok()
+    });
+    let renamed = valid.filter_map(|(_, port)| {
         let index = *mapping.get(port.name.unwrap_or_default())?;
         let merged_port = merged.ports.get(index)?;
         let protocol = port.protocol.unwrap_or("TCP");

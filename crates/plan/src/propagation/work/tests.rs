@@ -131,3 +131,27 @@ fn targets_are_scheduled_and_required_clusters() {
     .unwrap();
     assert_eq!(targets(&spec), [target("a", 0), target("b", 2)]);
 }
+
+#[test]
+fn a_work_with_another_object_is_recognized() {
+    let good = built(&template(), json!({}), json!({}));
+    assert!(is_of_template(&good, &template()) && is_named_after_manifest(&good));
+    // What an override of an earlier release made of it.
+    let changes = [
+        ("/kind", json!("ClusterRoleBinding"), false),
+        ("/apiVersion", json!("rbac.authorization.k8s.io/v1"), true),
+        ("/metadata/namespace", json!("kube-system"), false),
+        ("/metadata/name", json!("other"), false),
+    ];
+    for (pointer, value, is_named) in changes {
+        let mut spoiled = good.clone();
+        *spoiled.spec.workload.manifests[0].pointer_mut(pointer).expect("a field") = value;
+        assert!(!is_of_template(&spoiled, &template()), "{pointer}");
+        assert_eq!(is_named_after_manifest(&spoiled), is_named, "{pointer}");
+        spoiled.metadata.annotations.clear();
+        assert!(is_named_after_manifest(&spoiled), "{pointer}: written by another program");
+    }
+    let mut other_version = good;
+    other_version.spec.workload.manifests[0]["apiVersion"] = json!("apps/v1beta1");
+    assert!(is_of_template(&other_version, &template()));
+}
