@@ -375,7 +375,7 @@ mod tests {
             ("again", "eu", "https://eu:6443", "id-eu", "known eu"),
             ("again with another address", "eu", "https://eu.example", "id-eu", "known eu"),
             ("made by hand", "byhand", "https://byhand", "id-byhand", "known byhand"),
-            ("the same under another name", "eu2", "https://eu2", "id-eu", "already joined as \"eu\""),
+            ("the same under another name", "eu2", "https://eu2", "id-eu", "joined already as \"eu\""),
             (
                 "another of the name",
                 "eu",

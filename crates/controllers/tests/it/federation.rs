@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use http::{HeaderValue, Request, header};
 use parking_lot::Mutex;
 use portolan_apiserver::auth::Authentication;
 use portolan_apiserver::auth::token::{Issuer, SigningKey};
@@ -14,13 +15,14 @@ use portolan_controllers::{Controllers, Options, kubernetes};
 use portolan_net::{Clock, Shutdown};
 use portolan_object::{GroupVersion, Object, ObjectKey};
 use portolan_plan::clusters::probe::Thresholds;
-use portolan_runtime::client::{Delete, Patch};
+use portolan_runtime::client::{Body, Delete, Patch};
 use portolan_runtime::limits::MemberLimits;
 use portolan_runtime::members::Dial;
-use portolan_runtime::{Client, ClientError, Resource};
+use portolan_runtime::{Client, ClientError, Endpoint, Resource};
 use portolan_store::Store;
 use ring::rand::SystemRandom;
 use serde_json::{Value, json};
+use tower::ServiceExt as _;
 
 /// Everything happens within milliseconds; this is for machines that do ten other things.
 const TIMEOUT: Duration = Duration::from_secs(20);
@@ -38,6 +40,8 @@ pub(crate) struct Federation {
     dialled: Arc<Mutex<BTreeMap<String, Client>>>,
     controllers: Mutex<Vec<Shutdown>>,
     limits: MemberLimits,
+    /// The endpoints of all connections that controllers asked for.
+    pub(crate) endpoints: Arc<Mutex<Vec<Endpoint>>>,
     scope: Shutdown,
 }
 
@@ -65,6 +69,21 @@ impl Plane {
         // Pods are refused without it.
         plane.when_there("v1/ServiceAccount", "default/default").await;
         plane
+    }
+
+    /// A client that authenticates with a bearer token.
+    pub(crate) fn as_bearer(&self, token: &str) -> Client {
+        let value: HeaderValue = format!("Bearer {token}").parse().expect("a header");
+        let add = move |mut request: Request<Body>| {
+            request.headers_mut().insert(header::AUTHORIZATION, value.clone());
+            request
+        };
+        Client::in_process(self.api_server.service().map_request(add))
+    }
+
+    /// The API server as an administrator sees it.
+    pub(crate) fn service(&self) -> LocalService {
+        self.api_server.local(admin())
     }
 
     /// Creates a CustomResourceDefinition and waits until its kind is served.
@@ -199,8 +218,9 @@ impl Federation {
         for definition in portolan_api::crd::all() {
             hub.define(definition).await;
         }
-        let controllers = Mutex::default();
-        let federation = Self { hub, members: BTreeMap::new(), dialled, controllers, limits, scope };
+        let (controllers, endpoints) = (Mutex::default(), Arc::default());
+        let members = BTreeMap::new();
+        let federation = Self { hub, members, dialled, controllers, limits, endpoints, scope };
         federation.run_controllers();
         federation
     }
@@ -233,14 +253,11 @@ impl Federation {
 
     /// Starts controllers; they end with the federation.
     pub(crate) fn run_controllers(&self) -> Controllers {
-        let dialled = self.dialled.clone();
-        let nowhere = || {
-            Client::connect(portolan_runtime::Endpoint {
-                url: "http://127.0.0.1:1".to_owned(),
-                ..Default::default()
-            })
-        };
-        let dial = move |name: &portolan_runtime::ClusterName, _| {
+        let (dialled, endpoints) = (self.dialled.clone(), self.endpoints.clone());
+        let nowhere =
+            || Client::connect(Endpoint { url: "http://127.0.0.1:1".to_owned(), ..Endpoint::default() });
+        let dial = move |name: &portolan_runtime::ClusterName, endpoint| {
+            endpoints.lock().push(endpoint);
             let found = dialled.lock().get(name.as_str()).cloned();
             found.map_or_else(nowhere, Ok)
         };

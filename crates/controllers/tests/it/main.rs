@@ -1,6 +1,8 @@
 //! Controllers against embedded API servers: a hub and two members, in one process and without sockets.
 
 mod cluster_sets;
+mod confinement;
+mod credentials;
 mod discovery;
 mod dns;
 mod federation;
@@ -8,5 +10,6 @@ mod membership;
 mod needless_writes;
 mod ownership;
 mod propagation;
+mod refused_slices;
 mod resources;
 mod workloads;
