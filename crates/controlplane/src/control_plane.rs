@@ -21,10 +21,8 @@ use crate::definitions::{self, InstallError};
 use crate::embedded::{EmbeddedServer, EmbeddedServerError, Settings};
 use crate::kubeconfig::{ContextEntry, ContextUser, KubeconfigFile};
 use crate::service_cidr::ServiceCidr;
-use crate::state::{StateDirectory, StateError};
+use crate::state::{DIRECTORY, StateDirectory, StateError};
 
-/// Directory of the control plane below the state directory. Not a valid cluster name, so no member has it.
-const DIRECTORY: &str = "_control-plane";
 /// Name of the context in the kubeconfig of the control plane.
 const CONTEXT: &str = "portolan";
 
@@ -87,6 +85,7 @@ impl ControlPlane {
         scope: &Shutdown,
     ) -> Result<Self, StartError> {
         let directory = state.subdirectory(DIRECTORY)?;
+        state.note_restore();
         let settings = Settings {
             name: "the control plane",
             directory: &directory,

@@ -29,6 +29,7 @@ use crate::certificates::{ADMINISTRATOR, CertificateError, CertificatePolicy, Ce
 use crate::kubeconfig::{ContextEntry, ContextUser};
 use crate::metrics;
 use crate::service_cidr::ServiceCidr;
+use crate::state::DATABASE;
 
 pub use tokens::TokenKeyError;
 
@@ -141,7 +142,7 @@ impl EmbeddedServer {
     /// [`EmbeddedServerError`] naming the server and the cause. Nothing stored is touched then.
     pub async fn start(settings: Settings<'_>, scope: &Shutdown) -> Result<Self, EmbeddedServerError> {
         let cluster = || settings.name.to_owned();
-        let store = Store::open(&settings.directory.join("store.db"))
+        let store = Store::open(&settings.directory.join(DATABASE))
             .await
             .map_err(|source| EmbeddedServerError::Store { cluster: cluster(), source })?;
         discard_damaged_definitions(&store).await;

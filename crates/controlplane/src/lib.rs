@@ -8,11 +8,13 @@
 //!                ├─ _control-plane/pki/ca.{crt,key}  authority, ten years
 //!                ├─ _control-plane/pki/service-account.key
 //!                ├─ _control-plane/port              last port
+//!                ├─ _control-plane/restored.json     after a restore: from which backup
 //!                └─ portolan.config                  kubeconfig, rewritten when its certificate is renewed
 //! ```
 
 mod address;
 mod admission;
+mod backup;
 mod certificates;
 mod control_plane;
 mod definitions;
@@ -23,8 +25,10 @@ mod service_cidr;
 mod state;
 
 pub use address::{AdvertiseAddressError, TlsSan, TlsSanError, parse_advertise_address};
+pub use backup::{BackupError, Restored, backup, restore};
 pub use certificates::{CertificateError, CertificateExpiry, CertificatePolicy, Certificates, Validity};
 pub use control_plane::{ControlPlane, ControlPlaneSettings, StartError};
 pub use definitions::InstallError;
+pub use portolan_store::CopySummary;
 pub use service_cidr::{ServiceCidr, ServiceCidrError};
 pub use state::{StateDirectory, StateError};

@@ -12,6 +12,12 @@ use std::path::{Path, PathBuf};
 /// Changes with the layout of the directory.
 const VERSION: u32 = 1;
 const VERSION_FILE: &str = "portolan.version";
+/// Directory of the control plane below the state directory. Not a valid cluster name, so no member has it.
+pub(crate) const DIRECTORY: &str = "_control-plane";
+/// The database of a control plane, and of a member of a playground.
+pub(crate) const DATABASE: &str = "store.db";
+/// The file that a restore leaves in the directory of the control plane.
+pub(crate) const RESTORED: &str = "restored.json";
 /// A new file system is not empty: it has this directory.
 const LOST_AND_FOUND: &str = "lost+found";
 /// Names of foreign files that a message lists.
@@ -116,6 +122,20 @@ impl StateDirectory {
         let path = self.root.join(name);
         fs::create_dir_all(&path).map_err(|source| StateError::Io { path: path.clone(), source })?;
         Ok(path)
+    }
+
+    /// What the last restore of a backup wrote down; `None` if the state was never restored. Objects that are newer than
+    /// the backup are missing in the control plane, and may exist in members.
+    pub fn restored(&self) -> Option<String> {
+        fs::read_to_string(self.root.join(DIRECTORY).join(RESTORED)).ok()
+    }
+
+    /// Logs that the state comes from a backup.
+    pub(crate) fn note_restore(&self) {
+        if let Some(restored) = self.restored() {
+            let restored = restored.split_whitespace().collect::<String>();
+            tracing::info!(restored, "the state of the control plane was restored from a backup");
+        }
     }
 
     /// The directory itself.

@@ -83,6 +83,10 @@ pub(crate) enum Command {
     /// Explain why something does not work.
     #[command(subcommand)]
     Why(Why),
+    /// Write the state of a control plane into one file: objects, certificates and keys. The server may run meanwhile.
+    Backup(Backup),
+    /// Replace the state of a control plane by a backup. Its server must not run.
+    Restore(Restore),
     /// Print a completion script for a shell.
     Completion {
         /// The shell.
@@ -133,6 +137,27 @@ pub(crate) struct Server {
     #[cfg(feature = "otel")]
     #[arg(long, value_name = "URL", env = "OTEL_EXPORTER_OTLP_ENDPOINT", value_parser = parse_endpoint)]
     pub(crate) otlp_endpoint: Option<CollectorEndpoint>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Backup {
+    /// The file to write; an older one is replaced. It holds keys and Secrets, and only its owner can read it.
+    pub(crate) file: PathBuf,
+    /// State directory of the server
+    #[arg(long, value_name = "DIR")]
+    pub(crate) dir: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Restore {
+    /// The backup.
+    pub(crate) file: PathBuf,
+    /// State directory of the server; made when missing
+    #[arg(long, value_name = "DIR")]
+    pub(crate) dir: PathBuf,
+    /// Replace the state that is there; it is kept beside the new one under another name
+    #[arg(long)]
+    pub(crate) force: bool,
 }
 
 #[derive(Debug, Args)]

@@ -6,6 +6,7 @@
 
 mod agent;
 mod arguments;
+mod backup;
 mod clusterset;
 #[cfg(feature = "otel")]
 mod collector_endpoint;
@@ -92,6 +93,8 @@ async fn run(command: Command) -> anyhow::Result<()> {
         Command::Inside { .. } => anyhow::bail!("a process inside of a pod has no runtime"),
         Command::Services(arguments) => services::run(arguments).await,
         Command::Why(arguments) => why::run(arguments).await,
+        Command::Backup(arguments) => backup::backup(arguments).await,
+        Command::Restore(arguments) => backup::restore(arguments).await,
         Command::Completion { shell } => {
             output::completion(shell);
             Ok(())
