@@ -27,11 +27,11 @@ const EMBEDDED: [&str; 10] = [
     "server",
     "faults",
     "restarts",
+    "ownership",
     "streams",
     "getting_started",
     "real_pods",
     "agent",
-    "ownership",
 ];
 
 /// End-to-end tests that need kube-apiserver, kube-controller-manager and etcd.

@@ -182,7 +182,7 @@ impl Client {
 
     /// The same client; the server counts as one in another process.
     #[cfg(test)]
-    pub(crate) fn as_remote(self) -> Self {
+    pub(crate) fn into_remote(self) -> Self {
         Self { is_local: false, ..self }
     }
 

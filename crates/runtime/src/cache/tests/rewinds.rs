@@ -66,8 +66,9 @@ async fn an_object_with_the_same_version_but_other_content_is_replaced() {
 
 #[tokio::test(start_paused = true)]
 async fn a_server_that_goes_forward_keeps_its_watch() {
+    type Version = fn() -> Answer;
     let failing = || failure(403, "Forbidden", "list is forbidden");
-    let cases: [(&str, fn() -> Answer); 3] = [
+    let cases: [(&str, Version); 3] = [
         ("the same version", || version(9)),
         ("a later version", || version(10_000)),
         ("no numbers", || {

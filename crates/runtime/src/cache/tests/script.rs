@@ -153,7 +153,7 @@ pub(super) fn watched(answers: Vec<Answer>) -> Watched {
 /// The same with a server that may be restored from a backup.
 pub(super) fn watched_remote(answers: Vec<Answer>) -> Watched {
     let (client, requests) = client(answers);
-    watched_by(client.as_remote(), requests)
+    watched_by(client.into_remote(), requests)
 }
 
 fn watched_by(client: Client, requests: mpsc::UnboundedReceiver<String>) -> Watched {
