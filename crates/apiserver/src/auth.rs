@@ -24,8 +24,10 @@ pub mod token_request;
 pub mod user;
 
 mod attributes;
+mod directory;
 
 pub use attributes::{AccessTarget, Attributes, ResourceTarget};
-pub use authentication::{Authentication, Credentials, Directory};
+pub use authentication::{Authentication, Credentials};
+pub use directory::Directory;
 pub use rules::{Decision, Rules};
 pub use user::User;

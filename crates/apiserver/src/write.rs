@@ -32,6 +32,7 @@ mod claims;
 mod commit;
 mod create;
 mod delete;
+mod deleted;
 mod deletion;
 mod discard;
 mod field_manager;

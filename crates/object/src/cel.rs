@@ -10,12 +10,14 @@
 //!                                              └► estimate (definitions)
 //! ```
 
+mod access;
 mod cost;
 mod declaration;
 mod equality;
 mod estimate;
 mod estimate_calls;
 mod evaluate;
+mod failure;
 mod fold;
 mod functions;
 mod library;
@@ -23,6 +25,7 @@ mod lists;
 mod lower;
 mod meter;
 mod operators;
+mod optional_functions;
 mod optionals;
 mod quantities;
 mod regexes;
@@ -33,7 +36,8 @@ use kube_cel::cel::parser::Parser;
 
 pub(crate) use declaration::{Declaration, Declarations};
 pub(crate) use estimate::estimate;
-pub(crate) use evaluate::{Failure, Variables};
+pub(crate) use evaluate::Variables;
+pub(crate) use failure::Failure;
 pub(crate) use kube_cel::cel::ExecutionError;
 pub(crate) use kube_cel::cel::objects::{Key, Map, Value};
 pub(crate) use library::call as call_library;

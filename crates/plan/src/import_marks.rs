@@ -22,6 +22,19 @@ pub fn is_of_set(object: &Object) -> bool {
     is_managed(object) && object.label(labels::cluster_set::NAME).is_some()
 }
 
+/// Whether an EndpointSlice has endpoints of another cluster.
+pub(crate) fn is_imported(slice: &Object) -> bool {
+    let manager = slice.label(labels::endpoint_slice::MANAGED_BY);
+    let imported = [
+        labels::endpoint_slice::IMPORT_MANAGER,
+        labels::endpoint_slice::CLUSTER_SET_MANAGER,
+        labels::endpoint_slice::DISPATCH_MANAGER,
+    ];
+    manager.is_some_and(|manager| imported.contains(&manager))
+        // The label of another controller that imports endpoints.
+        || slice.label(labels::endpoint_slice::SOURCE_CLUSTER).is_some()
+}
+
 /// Whether the EndpointSlice was imported for an explicit import.
 pub fn is_slice_of_explicit_import(slice: &Object) -> bool {
     is_of_explicit_import(slice) && is_managed_by(slice, labels::endpoint_slice::IMPORT_MANAGER)

@@ -59,8 +59,8 @@ pub(crate) use operations::{Pages, WatchStart};
 use transport::{Answer, Bounds, Transport, full};
 
 use crate::cluster_name::ClusterName;
+use crate::hold::{Denial, Hold};
 use crate::limits::{AnswerLimits, Budget, Excess};
-use crate::members::{Denial, Hold};
 use crate::metrics::{CacheReader, Metrics, RequestMeter};
 use crate::resource::Resource;
 

@@ -11,6 +11,7 @@ pub mod client;
 mod cluster_name;
 pub mod driver;
 pub mod events;
+mod hold;
 pub mod limits;
 pub mod members;
 pub mod metrics;

@@ -29,7 +29,6 @@
 
 mod endpoint;
 mod follow;
-mod hold;
 mod member;
 mod over_budget;
 
@@ -40,10 +39,9 @@ use std::sync::Arc;
 use parking_lot::{Mutex, RwLock};
 use portolan_net::Shutdown;
 
+pub use crate::hold::{Hold, HoldState, Refusal};
 pub use endpoint::{EndpointError, endpoint};
 pub use follow::follow;
-pub(crate) use hold::Denial;
-pub use hold::{Hold, HoldState, Refusal};
 pub use member::{Health, Member};
 pub use over_budget::OverBudget;
 

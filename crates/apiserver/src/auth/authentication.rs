@@ -11,6 +11,7 @@ use portolan_object::{Object, Status};
 use ring::digest;
 use rustls_pki_types::CertificateDer;
 
+use super::directory::Directory;
 use super::token::{Claims, Issuer, Reference, SecretClaims, TokenError};
 use super::user::{CREDENTIAL_ID, User, service_account_name};
 use super::{bootstrap_token, certificate};
@@ -27,17 +28,6 @@ pub struct Credentials<'a> {
     pub certificates: &'a [CertificateDer<'static>],
     /// The `Authorization` header.
     pub authorization: Option<&'a [u8]>,
-}
-
-/// Looks up the objects that tokens are bound to. Resources are of the core group.
-pub trait Directory {
-    /// The uid of an object; `None` when it does not exist.
-    fn uid(&self, resource: &str, namespace: &str, name: &str) -> Option<String> {
-        self.find(resource, namespace, name).map(|object| object.uid().to_owned())
-    }
-
-    /// The object; `None` when it does not exist.
-    fn find(&self, resource: &str, namespace: &str, name: &str) -> Option<Object>;
 }
 
 /// The authenticators of a server: client certificates, fixed tokens, bootstrap tokens, service account tokens,

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use portolan_object::Object;
 use ring::digest;
 
-use super::authentication::Directory;
+use super::directory::Directory;
 use super::user::User;
 use crate::tree;
 

@@ -8,7 +8,7 @@ use portolan_object::{FieldError, Object, Status};
 use ring::rand::SecureRandom;
 use serde_json::{Value, json};
 
-use super::authentication::Directory;
+use super::directory::Directory;
 use super::token::{Bound, Claims, Issuer, Reference};
 use super::user::service_account_name;
 use crate::tree;

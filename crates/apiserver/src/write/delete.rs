@@ -9,6 +9,7 @@ use portolan_store::{Batch, Versioned};
 use serde_json::{Value, json};
 
 use super::commit::{NotCommitted, commit, commit_deletion};
+use super::deleted::success;
 use super::deletion::{self, Decision};
 use super::{admission, body, claims, discard, metadata, namespaces};
 use crate::call::{Call, read_body};
@@ -180,16 +181,6 @@ fn tried(decision: Decision, old: Value) -> Deleted {
         Decision::Keep => Deleted::Tried { is_gone: false, object: old },
         Decision::Mark(new) => Deleted::Tried { is_gone: false, object: new },
     }
-}
-
-/// The `Status` for a deleted object.
-pub(super) fn success(call: &Call, object: &Value) -> Value {
-    let mut details = json!({ "name": metadata::name_of(object), "kind": call.resource.plural });
-    if !call.resource.kind.group.is_empty() {
-        details["group"] = json!(call.resource.kind.group);
-    }
-    details["uid"] = object["metadata"]["uid"].clone();
-    json!({ "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "details": details })
 }
 
 /// Deletes an object on behalf of the server. A missing object is not an error.

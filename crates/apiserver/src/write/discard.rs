@@ -8,7 +8,7 @@ use portolan_store::CommitError;
 use serde_json::json;
 
 use super::commit::refused;
-use super::delete::success;
+use super::deleted::success;
 use crate::auth::{Attributes, Decision};
 use crate::call::Call;
 use crate::damage;

@@ -1,6 +1,7 @@
 //! Whether two values are equal, with every comparison counted.
 
-use super::evaluate::{Evaluation, Failure};
+use super::evaluate::Evaluation;
+use super::failure::Failure;
 use super::{Key, Value, optionals};
 
 impl Evaluation<'_> {

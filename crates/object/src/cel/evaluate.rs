@@ -7,10 +7,12 @@ use std::sync::Arc;
 
 use kube_cel::cel::objects::KeyRef;
 
+use super::access::{index as index_of, key};
+use super::failure::{Failure, Kept, Outcome};
 use super::meter::Meter;
 use super::tree::{Access, Element, Entry, Node};
-use super::{ExecutionError, Key, Map, Program, Regexes, Value, optionals};
-use crate::budget::{Budget, Exhausted};
+use super::{ExecutionError, Map, Program, Regexes, Value, optionals};
+use crate::budget::Budget;
 
 /// Cost of a list and of a map in an expression (google/cel-go common/cost.go).
 pub(super) const LIST_COST: u64 = 10;
@@ -18,29 +20,6 @@ pub(super) const MAP_COST: u64 = 30;
 
 /// Types to compare the result of `type()` with; a type is its name.
 const TYPES: [&str; 9] = ["bool", "bytes", "double", "int", "list", "map", "null_type", "string", "uint"];
-
-/// Why an expression has no value.
-#[derive(Debug, Clone)]
-pub(crate) enum Failure {
-    /// An error of the expression, which `||` and `&&` may absorb. In a box, because evaluation recurses with it.
-    Error(Box<ExecutionError>),
-    /// The expression costs more than one evaluation may.
-    CallLimit,
-    /// The budget of the request is used up, or the request has ended.
-    Exhausted(Exhausted),
-}
-
-impl From<ExecutionError> for Failure {
-    fn from(error: ExecutionError) -> Self {
-        Self::Error(Box::new(error))
-    }
-}
-
-/// The value of an expression.
-pub(super) type Outcome = Result<Value, Failure>;
-
-/// A value or an error that a variable holds.
-pub(super) type Kept = Result<Value, Box<ExecutionError>>;
 
 /// The variables of an expression.
 pub(crate) type Variables<'a> = &'a [(&'a str, Value)];
@@ -122,7 +101,7 @@ impl<'a> Evaluation<'a> {
         if is_optional {
             return Ok(optionals::index(&operand, &index)?);
         }
-        Ok(optionals::through(&operand, |operand| self::index(operand, &index))?)
+        Ok(optionals::through(&operand, |operand| index_of(operand, &index))?)
     }
 
     fn not(&mut self, operand: &'a Node) -> Outcome {
@@ -240,52 +219,6 @@ pub(super) fn truth(value: Value) -> Result<bool, ExecutionError> {
 /// A type as a value: its name.
 pub(super) fn type_named(name: &str) -> Value {
     Value::String(Arc::new(format!("type {name}")))
-}
-
-/// A value as the key of a map. A number counts as the integer that it equals.
-fn key(value: Value) -> Result<Key, ExecutionError> {
-    value.try_into().map_err(ExecutionError::UnsupportedKeyType)
-}
-
-/// `operand[index]`
-pub(super) fn index(operand: &Value, index: &Value) -> Result<Value, ExecutionError> {
-    match operand {
-        Value::List(list) => {
-            let place = whole(index).ok_or_else(|| ExecutionError::UnsupportedListIndex(index.clone()))?;
-            let element = usize::try_from(place).ok().and_then(|place| list.get(place));
-            element.cloned().ok_or(ExecutionError::IndexOutOfBounds(Value::Int(place)))
-        }
-        Value::Map(map) => {
-            lookup(map, index)?.cloned().ok_or_else(|| ExecutionError::NoSuchKey(Arc::new(shown_key(index))))
-        }
-        _ => Err(ExecutionError::NoSuchOverload),
-    }
-}
-
-/// The value of a key.
-pub(super) fn lookup<'m>(map: &'m Map, key: &Value) -> Result<Option<&'m Value>, ExecutionError> {
-    if let Value::Float(_) = key {
-        return Ok(whole(key).and_then(|key| map.get(&KeyRef::Int(key))));
-    }
-    let key = KeyRef::try_from(key).map_err(ExecutionError::UnsupportedMapIndex)?;
-    Ok(map.get(&key))
-}
-
-/// The integer that a number equals.
-fn whole(number: &Value) -> Option<i64> {
-    /// 2^53: up to here a floating-point number is exact.
-    const MAX_EXACT: f64 = 9_007_199_254_740_992.0;
-    match number {
-        Value::Int(number) => Some(*number),
-        Value::UInt(number) => i64::try_from(*number).ok(),
-        #[expect(clippy::cast_possible_truncation, reason = "whole and within the exact range")]
-        Value::Float(number) if number.fract() == 0.0 && number.abs() <= MAX_EXACT => Some(*number as i64),
-        _ => None,
-    }
-}
-
-fn shown_key(key: &Value) -> String {
-    self::key(key.clone()).map_or_else(|_| format!("{key:?}"), |key| key.to_string())
 }
 
 fn negated(operand: Value) -> Outcome {

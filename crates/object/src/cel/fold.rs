@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use super::evaluate::{Evaluation, Failure, Kept, Outcome, truth};
+use super::evaluate::{Evaluation, truth};
+use super::failure::{Failure, Kept, Outcome};
 use super::tree::{Fold, Node};
 use super::{ExecutionError, Value, operators, optionals};
 

@@ -3,7 +3,8 @@
 //! Costs follow k8s.io/apiserver/pkg/cel/library/cost.go. They are charged before the work is done, from the sizes of
 //! the arguments and, where a result may be larger than its arguments, from the size that it will have.
 
-use super::evaluate::{Evaluation, Failure, Outcome, type_named};
+use super::evaluate::{Evaluation, type_named};
+use super::failure::{Failure, Outcome};
 use super::tree::Node;
 use super::{ExecutionError, Value, library, quantities};
 

@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use super::evaluate::{Evaluation, Outcome};
+use super::evaluate::Evaluation;
+use super::failure::Outcome;
 use super::{ExecutionError, Value, optionals};
 
 impl Evaluation<'_> {

@@ -3,7 +3,7 @@
 //! Units are those of Kubernetes: one for an access or a call, a tenth for each character that is read, ten for a new
 //! list (google/cel-go common/cost.go). One unit takes about 50 ns.
 
-use super::evaluate::Failure;
+use super::failure::Failure;
 use super::{Key, Value};
 use crate::budget::Budget;
 

@@ -3,7 +3,9 @@
 use std::cmp::Ordering;
 use std::sync::Arc;
 
-use super::evaluate::{Evaluation, Failure, Outcome, lookup};
+use super::access::lookup;
+use super::evaluate::Evaluation;
+use super::failure::{Failure, Outcome};
 use super::tree::{Node, Operator};
 use super::{ExecutionError, Value};
 

@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use super::evaluate::{Evaluation, Failure, Outcome};
+use super::evaluate::Evaluation;
+use super::failure::{Failure, Outcome};
 use super::meter::tenths;
 use super::{ExecutionError, Value};
 

@@ -11,7 +11,7 @@ use portolan_api::kubernetes::{Endpoint, EndpointPort, EndpointSlice, View};
 use portolan_object::Object;
 use portolan_object::dns_label::is_label;
 
-use super::slices::is_imported;
+use crate::import_marks::is_imported;
 
 /// Maximum addresses of an endpoint.
 const MAX_ADDRESSES: usize = 100;

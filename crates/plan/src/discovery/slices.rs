@@ -6,25 +6,13 @@ use portolan_object::{Object, ObjectKey};
 use serde_json::{Map, Value, json};
 
 use super::importable::{check_endpoint, check_port};
+use crate::import_marks::is_imported;
 
 /// Whether a slice has endpoints of its own cluster. Imported endpoints are not exported again.
 pub fn is_exportable(slice: &Object) -> bool {
     !is_imported(slice)
         && matches!(EndpointSlice::address_type(slice), "IPv4" | "IPv6")
         && !slice.is_deleting()
-}
-
-/// Whether a slice has endpoints of another cluster.
-pub(super) fn is_imported(slice: &Object) -> bool {
-    let manager = slice.label(labels::endpoint_slice::MANAGED_BY);
-    let imported = [
-        labels::endpoint_slice::IMPORT_MANAGER,
-        labels::endpoint_slice::CLUSTER_SET_MANAGER,
-        labels::endpoint_slice::DISPATCH_MANAGER,
-    ];
-    manager.is_some_and(|manager| imported.contains(&manager))
-        // The label of another controller that imports endpoints.
-        || slice.label(labels::endpoint_slice::SOURCE_CLUSTER).is_some()
 }
 
 /// The EndpointSlice of the explicit import `service` for `slice` of `exporter`.

@@ -14,7 +14,7 @@ use tokio::sync::watch;
 use crate::cache::{Cache, CacheBuilder, Trouble};
 use crate::client::{Client, Discovery, Selection};
 use crate::cluster_name::ClusterName;
-use crate::members::hold::Hold;
+use crate::hold::Hold;
 use crate::members::over_budget::OverBudget;
 use crate::resource::Resource;
 
