@@ -30,6 +30,8 @@ use crate::missing::ignore_missing;
 const MIN_PAUSE: Duration = Duration::from_millis(100);
 /// Timeout of each request for a Lease.
 const LEASE_TIMEOUT: Duration = Duration::from_secs(5);
+/// Time that a namespace controller needs to empty a namespace and to delete it, generously.
+const NAMESPACE_DELETION_TIMEOUT: Duration = Duration::from_secs(60);
 /// Attempts to delete a Lease that is renewed at the same time.
 const DELETE_ATTEMPTS: usize = 5;
 
@@ -239,15 +241,26 @@ pub(super) async fn delete_lease(member: &Client, own: &str) -> Result<(), Clien
     }
 }
 
-/// Creates the namespace of the Lease unless it exists.
+/// Creates the namespace of the Lease unless it exists. One that an unjoin has just deleted accepts no new objects, so its end
+/// is awaited, at most [`NAMESPACE_DELETION_TIMEOUT`]; after that the next request fails with the cause.
 pub(super) async fn ensure_namespace(member: &Client, own: &str) -> Result<(), ClientError> {
     let key = ObjectKey::cluster(names::CLUSTER_NAMESPACE);
     let mut namespace = Object::new(&resources::NAMESPACE.gvk(), &key);
     namespace.set_label(labels::SYSTEM, labels::TRUE);
     namespace.set_label(labels::CONTROL_PLANE, own);
-    match member.resource::<Object>(&resources::NAMESPACE.into()).create(&namespace).await {
-        Ok(_) | Err(ClientError::AlreadyExists(_)) => Ok(()),
-        Err(error) => Err(error),
+    let (api, start) = (member.resource::<Object>(&resources::NAMESPACE.into()), Instant::now());
+    loop {
+        match api.create(&namespace).await {
+            Ok(_) => return Ok(()),
+            Err(ClientError::AlreadyExists(_)) => {}
+            Err(error) => return Err(error),
+        }
+        let present = ignore_missing(api.get(&key).await)?;
+        let is_usable = present.is_some_and(|namespace| !namespace.is_deleting());
+        if is_usable || start.elapsed() > NAMESPACE_DELETION_TIMEOUT {
+            return Ok(());
+        }
+        tokio::time::sleep(MIN_PAUSE).await;
     }
 }
 
