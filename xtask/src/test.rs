@@ -74,6 +74,10 @@ pub(crate) fn run(scope: Scope) -> Result<()> {
         let lint =
             ["test", "--workspace", "--bin", "portolan", "--", "--ignored", "promtool_accepts_the_metrics"];
         step("metrics by promtool's rules", cargo(&lint))?;
+        // As another selection of features it compiles our crates once more.
+        let traces =
+            ["test", "--workspace", "--features", "portolan/otel", "--bin", "portolan", "a_trace_goes_from"];
+        step("traces over OTLP", cargo(&traces))?;
         tools::conformance_suite()?;
     }
     let mut end_to_end = vec!["test", "--workspace"];
