@@ -34,6 +34,9 @@ pub(crate) mod media {
     pub(crate) const APPLY_PATCH: &str = "application/apply-patch+yaml";
 }
 
+/// Stands for the status of a refusal that is lost, because the server closed the connection while the body was sent.
+pub(crate) const CLOSED_EARLY: u16 = 499;
+
 /// An answer as a whole.
 #[derive(Debug)]
 pub(crate) struct Answer {
@@ -162,10 +165,22 @@ impl Client {
         let stream = TokioIo::new(self.connect(b"http/1.1").await?);
         let (mut sender, connection) = hyper::client::conn::http1::handshake(stream).await?;
         let connection = tokio::spawn(connection);
-        let response = sender.send_request(request).await?;
+        let response = match sender.send_request(request).await {
+            Ok(response) => response,
+            Err(error) if is_closed_early(&error) => {
+                return Ok(Answer { status: CLOSED_EARLY, body: Bytes::new() });
+            }
+            Err(error) => return Err(error.into()),
+        };
         let status = response.status().as_u16();
         let body = response.into_body().collect().await?.to_bytes();
         connection.abort();
         Ok(Answer { status, body })
     }
+}
+
+fn is_closed_early(error: &hyper::Error) -> bool {
+    let cause = std::error::Error::source(error).and_then(|cause| cause.downcast_ref::<std::io::Error>());
+    let closed = [std::io::ErrorKind::BrokenPipe, std::io::ErrorKind::ConnectionReset];
+    cause.is_some_and(|cause| closed.contains(&cause.kind()))
 }
