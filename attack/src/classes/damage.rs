@@ -105,7 +105,7 @@ fn damage(state: &Path, random: &mut StdRng) -> Result<Option<(Damage, PathBuf)>
     Ok(Some((damage, file)))
 }
 
-/// The files of the store, in the state directory or one below, without the index that SQLite makes anew.
+/// The files of the store, in the state directory or one below. Without shared memory: SQLite creates it at each start.
 fn files_of_store(state: &Path) -> Result<Vec<PathBuf>> {
     let mut found = Vec::new();
     for entry in fs::read_dir(state)? {

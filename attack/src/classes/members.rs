@@ -87,7 +87,7 @@ impl Federation {
         Ok(Self { hub, hub_folder, honest, _behind: behind, hostile, canaries: 0 })
     }
 
-    /// Starts the hub anew, and waits until both members are ready.
+    /// Restarts the hub, and waits until both members are ready.
     async fn restart_hub(&mut self, setting: &Setting) -> Result<()> {
         self.hostile.set(Mode::Honest);
         self.hub.kill()?;

@@ -1,8 +1,8 @@
 //! The Secret with the credential of a cluster, and where that credential may be sent.
 //!
-//! The spec of a Cluster decides where requests with the token go. Whoever may write Clusters must not receive tokens by
-//! naming another Secret or another address. So the Secret says in an annotation which Cluster and which address it is for;
-//! `join` writes it, and whoever may write the Secret may change it. A credential is not used for anything else.
+//! The spec of a Cluster decides where requests with the token go. A user who may write Clusters must not get a token by
+//! naming another Secret or another address. So an annotation of the Secret names the Cluster and the address that it is for;
+//! `join` writes it, and users who may write the Secret can change it. The token is sent to no other address.
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -124,7 +124,7 @@ fn cure(secret: &ObjectKey, wanted: &CredentialTarget) -> String {
     )
 }
 
-/// Whether the credential in `secret`, whose CA is `ca_pem`, may be sent to where `cluster` says.
+/// Whether the credential in `secret`, with the CA `ca_pem`, may be sent to the address in `cluster`.
 ///
 /// # Errors
 /// [`Distrust`]; its text names the cure.

@@ -34,7 +34,7 @@ pub(super) struct Full;
 pub(super) struct Queue<J> {
     limits: QueueLimits,
     waiting: HashMap<Flow, VecDeque<J>>,
-    /// Flows with waiting jobs, the one that has waited for longest first.
+    /// Flows with waiting jobs, in the order in which they get a thread.
     turns: VecDeque<Flow>,
     running: HashMap<Flow, usize>,
     length: usize,

@@ -58,7 +58,7 @@ impl Binding {
     }
 
     /// The key of its template, which is in the namespace of the binding. Another `spec.resource.namespace` does not count:
-    /// whoever may write bindings in one namespace must not reach templates of another, or cluster-scoped ones.
+    /// a user with write access to bindings in one namespace must not reach other templates, or cluster-scoped ones.
     pub(crate) fn template_key(&self) -> ObjectKey {
         ObjectKey::namespaced(&*self.metadata.namespace, &*self.spec.resource.name)
     }

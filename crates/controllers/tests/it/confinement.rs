@@ -1,4 +1,4 @@
-//! Whoever may write in one namespace of the hub reaches nothing else in a member.
+//! A user with write access to one namespace of the hub reaches only that namespace in a member.
 
 use portolan_object::Object;
 use serde_json::{Value, json};

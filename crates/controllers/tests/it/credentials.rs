@@ -53,7 +53,7 @@ async fn an_edited_cluster_gets_no_token() {
         assert!(after.iter().all(|endpoint| endpoint.url == "https://eu.test"), "{attack}: {after:?}");
     }
 
-    // Whoever may write the Secret can bind it to the new address.
+    // A user with write access to the Secret can bind it to the new address.
     set.hub.patch(CLUSTER, "eu", json!({ "spec": { "apiEndpoint": "https://new.test" } })).await;
     let cluster = set.hub.when(CLUSTER, "eu", is_suspended).await;
     let text = message(&cluster, "Ready");

@@ -1,4 +1,4 @@
-//! The file of a backup: a tar archive whose first file says what it is, and whose last one holds the checksums of all
+//! The file of a backup: a tar archive. Its first file names the format; its last file has the checksums of all
 //! others, as `sha256sum -c` reads them.
 
 use std::collections::BTreeMap;

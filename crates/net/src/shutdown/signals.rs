@@ -28,7 +28,7 @@ impl Shutdown {
     /// When the handlers cannot be installed.
     pub fn request_on_signals(&self) -> io::Result<()> {
         self.watch_signals(GRACE, |reason| {
-            // A log that nobody reads can block for ever, so another thread writes it.
+            // Writing to a pipe that is not read blocks, so another thread writes the log line.
             let line = thread::Builder::new().spawn(move || tracing::error!(reason, "ending the process"));
             if line.is_ok() {
                 thread::sleep(LAST_LINE);

@@ -55,7 +55,7 @@ impl Shape {
         Self { elements: Some(Box::new(content)), ..Self::of(Kind::Optional, None) }
     }
 
-    /// What an optional holds; the shape itself if it is none.
+    /// The content of an optional; the shape itself if it is not an optional.
     pub(super) fn content(&self) -> Self {
         match (self.kind, &self.elements) {
             (Kind::Optional, Some(content)) => (**content).clone(),

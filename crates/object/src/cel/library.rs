@@ -17,7 +17,7 @@ static FUNCTIONS: LazyLock<Context<'static>> = LazyLock::new(|| Context::default
 /// Calls a function by its name; a namespaced name has its namespace.
 ///
 /// # Errors
-/// What the function says, or that there is none of this name.
+/// The result of the function; `None` if there is no function of this name.
 pub(crate) fn call(
     function: &str,
     target: Option<&Value>,

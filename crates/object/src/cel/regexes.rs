@@ -21,7 +21,7 @@ impl Regexes {
     /// An expression with Go's meaning.
     ///
     /// # Errors
-    /// The expression is none, or too large.
+    /// The expression cannot be parsed, or is too large.
     pub(super) fn get(&mut self, source: &str, function: &str) -> Result<&regex::Regex, ExecutionError> {
         if !self.kept.contains_key(source) {
             self.compiled += 1;

@@ -32,7 +32,7 @@ impl Evaluation<'_> {
             ("matches", []) => self.matches(text, argument),
             ("find", []) => self.find(text, argument),
             ("findAll", []) => self.find_all(text, argument, usize::MAX),
-            // A negative limit is none.
+            // A negative number means no limit.
             ("findAll", [Value::Int(limit)]) => {
                 self.find_all(text, argument, usize::try_from(*limit).unwrap_or(usize::MAX))
             }

@@ -92,7 +92,7 @@ fn is_ours(property: &Object) -> bool {
 }
 
 /// The membership that the properties of another control plane record: set and id. `None` if they are incomplete, or
-/// those of control plane `own`, whose ClusterSets say who is a member.
+/// those of control plane `own`: its ClusterSets list the members.
 pub fn recorded(id: Option<&Object>, set: Option<&Object>, own: &str) -> Option<(String, String)> {
     let is_of_another =
         |property: &Object| is_ours(property) && property.label(labels::CONTROL_PLANE) != Some(own);

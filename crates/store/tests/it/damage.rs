@@ -12,7 +12,7 @@ use portolan_store::{Batch, Options, Query, Store, Write};
 use crate::note::Note;
 use crate::seeds::{Numbers, seeds};
 
-/// Files of a store, without the lock and without shared memory, which SQLite makes anew.
+/// Files of a store, without the lock and without shared memory, which SQLite creates at each start.
 const SUFFIXES: [&str; 3] = ["", "-wal", "-newest"];
 const SECTOR: usize = 512;
 const PAGE: usize = 8192;

@@ -2,7 +2,7 @@
 //! recognizes its objects, and, for the policies of a namespace, rights.
 //!
 //! Compares the manifest before and after, so that it does not matter which overrider made the change or how its path is
-//! written. Without this, whoever may write policies in one namespace could create any object in the members.
+//! written. Without this, a user who may write policies in one namespace could create any object in the members.
 
 use portolan_api::meta::ObjectMeta;
 use portolan_api::policy::protected::{
