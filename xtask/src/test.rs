@@ -39,6 +39,8 @@ const REAL_KUBERNETES: [&str; 2] = ["real_kubernetes", "authorization"];
 
 /// Time for each class of attacks.
 const ATTACK_SECONDS: u64 = 10;
+/// The same attempts in each run of the gate, so that a failure comes from the change; runs by hand have random seeds.
+const ATTACK_SEED: u64 = 8_977_458_666_821_491_499;
 
 /// Runs every check and stops at the first that fails.
 pub(crate) fn run(scope: Scope) -> Result<()> {
@@ -93,7 +95,7 @@ pub(crate) fn run(scope: Scope) -> Result<()> {
         attack::run(&attack::Arguments {
             classes: Vec::new(),
             seconds: ATTACK_SECONDS,
-            seed: None,
+            seed: Some(ATTACK_SEED),
             debug: true,
         })?;
         println!("==> conformance");

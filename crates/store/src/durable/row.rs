@@ -91,5 +91,5 @@ pub(super) fn revision(row: &Row<'_>, column: usize) -> rusqlite::Result<Revisio
 }
 
 pub(super) fn to_sql(revision: Revision) -> i64 {
-    i64::try_from(revision.0).expect("a revision cannot exceed i64::MAX in practice")
+    i64::try_from(revision.0).expect("revisions are read as i64, and each write adds one")
 }
