@@ -36,6 +36,7 @@ mod owner_reference;
 mod persistent_volume;
 mod pod;
 mod pod_disruption_budget;
+mod pod_references;
 mod read;
 mod replica_set;
 mod secret;
@@ -58,13 +59,20 @@ pub use deployment::{
 pub use endpoint_slice::{Endpoint, EndpointConditions, EndpointPort, EndpointSlice};
 pub use int_or_string::IntOrString;
 pub use job::{Job, JobSpec, JobStatus};
-pub use load_balancer::{Ingress, LoadBalancer, LoadBalancerIngress, LoadBalancerStatus};
+pub use load_balancer::{
+    Ingress, IngressSpec, IngressTls, LoadBalancer, LoadBalancerIngress, LoadBalancerStatus,
+};
 pub use namespace::{Namespace, NamespaceStatus};
 pub use node::{Node, NodeStatus};
 pub use owner_reference::{OwnerReference, controller, owners};
 pub use persistent_volume::{PersistentVolume, PersistentVolumeClaim, VolumeStatus};
 pub use pod::{Container, ContainerPort, Pod, PodIp, PodSpec, PodStatus};
 pub use pod_disruption_budget::{PodDisruptionBudget, PodDisruptionBudgetStatus};
+pub use pod_references::{
+    AzureFileVolume, ClaimVolume, ContainerReferences, CredentialVolume, CsiVolume, EnvironmentSource,
+    EnvironmentValue, EnvironmentVariable, LocalReference, PodReferences, PodReferencesSpec, ProjectedSource,
+    ProjectedVolume, SecretVolume, VolumeReferences,
+};
 pub use read::{FieldError, View, ViewError, read_value};
 pub use replica_set::{ReplicaSet, ReplicaSetSpec, ReplicaSetStatus};
 pub use secret::Secret;

@@ -10,6 +10,7 @@ pub mod annotations;
 pub mod cluster;
 pub mod clusterset;
 pub mod conditions;
+pub mod config;
 pub mod crd;
 pub mod credential;
 pub mod finalizers;

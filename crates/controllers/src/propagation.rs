@@ -17,7 +17,8 @@
 //! | 10 | The status of the template is aggregated from the binding. | `propagation/report.rs` | `aggregate` |
 //! | 11 | A deleted template or binding deletes its Works; the object in the member is deleted first. | `propagation/bindings.rs`, `execution/remove.rs` | |
 //!
-//! The rules of single kinds for steps 5 to 10 are in `plan::propagation::interpreter`. Namespaces take a short cut:
+//! The rules of single kinds for steps 4 to 10 are in `plan::propagation::interpreter`, and in customised interpreters;
+//! all controllers ask `propagation/interpreters.rs`, which chooses. Namespaces take a short cut:
 //! each namespace of the hub has a Work in every cluster (`propagation/namespaces.rs`).
 //!
 //! Each object has one writer: `policies` writes policies, `templates` the claims and new bindings, `bindings` all else
@@ -26,6 +27,7 @@
 
 mod bindings;
 mod execution;
+mod interpreters;
 mod namespaces;
 mod policies;
 mod report;
@@ -49,6 +51,7 @@ use portolan_runtime::{Cache, Queue, Resource};
 
 use crate::collections::{Collections, Extent};
 use crate::hub::{Hub, binding_of};
+use interpreters::Interpreters;
 use scoped::{Binding, Override, Policy, Scoped};
 
 /// Workers of each controller. They wait for the hub's API server, which commits concurrent writes with one disk sync.
@@ -78,6 +81,7 @@ pub(crate) struct Pipeline {
     templates: Collections,
     policies: Scoped<Policy>,
     overrides: Scoped<Override>,
+    interpreters: Interpreters,
     bindings: Scoped<Binding>,
     template_queue: Queue<TemplateKey>,
     policy_queue: Queue<ObjectKey>,
@@ -89,7 +93,7 @@ pub(crate) struct Pipeline {
 /// Starts all propagation controllers.
 pub(crate) fn start(hub: &Hub) {
     let pipeline = Pipeline::new(hub);
-    execution::start(hub);
+    execution::start(hub, &pipeline.interpreters);
     pipeline.observe_caches();
     let (hub, scope) = (hub.clone(), hub.scope.clone());
     spawn_until_stop(&scope, async move {
@@ -123,6 +127,7 @@ impl Pipeline {
             templates: Collections::start(client, &definitions, is_wanted, Extent::Whole, scope),
             policies: Scoped::start(client, scope, BY_ID, || Box::new(|_, policy| policies::ids(policy))),
             overrides: Scoped::start(client, scope, BY_ID, || Box::new(|_, _| Vec::new())),
+            interpreters: Interpreters::new(),
             bindings: Scoped::start(client, scope, BY_ID, || {
                 Box::new(|_, binding| templates::claim_ids(binding))
             }),

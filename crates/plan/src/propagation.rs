@@ -19,6 +19,7 @@ pub mod matching;
 pub mod namespace;
 pub mod overrides;
 pub mod prune;
+pub mod references;
 pub mod reflect;
 pub mod replicas;
 pub mod reschedule;

@@ -44,9 +44,28 @@ impl LoadBalancerStatus<'_> {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Ingress<'a> {
-    /// State of its load balancer.
+    /// Desired state.
     #[serde(borrow)]
+    pub spec: IngressSpec<'a>,
+    /// State of its load balancer.
     pub status: LoadBalancerStatus<'a>,
+}
+
+/// `spec` of an Ingress.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct IngressSpec<'a> {
+    /// Certificates.
+    #[serde(borrow)]
+    pub tls: Vec<IngressTls<'a>>,
+}
+
+/// One certificate of an Ingress.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct IngressTls<'a> {
+    /// Name of the Secret with certificate and key.
+    pub secret_name: &'a str,
 }
 
 impl<'a> View<'a> for Ingress<'a> {

@@ -124,6 +124,7 @@ fn every_field_of_a_view_exists_in_its_kind() {
         ("PersistentVolumeClaim", unknown_fields::<PersistentVolumeClaim>),
         ("Pod", unknown_fields::<Pod>),
         ("PodDisruptionBudget", unknown_fields::<PodDisruptionBudget>),
+        ("PodReferences", unknown_fields::<PodReferences>),
         ("ReplicaSet", unknown_fields::<ReplicaSet>),
         ("Secret", unknown_fields::<Secret>),
         ("Service", unknown_fields::<Service>),

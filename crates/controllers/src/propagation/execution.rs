@@ -21,6 +21,7 @@ use std::collections::HashMap;
 use parking_lot::RwLock;
 
 use crate::hub::Hub;
+use crate::propagation::interpreters::Interpreters;
 use unreported::Unreported;
 
 /// Concurrent Works per member.
@@ -29,7 +30,7 @@ const WORKERS_PER_MEMBER: usize = 24;
 type Queues = Arc<RwLock<HashMap<ClusterName, Queue<ObjectKey>>>>;
 
 /// Starts execution for every present and future member, and the release of Works of removed clusters.
-pub(super) fn start(hub: &Hub) {
+pub(super) fn start(hub: &Hub, interpreters: &Interpreters) {
     let queues: Queues = Arc::default();
     let abandoned: Queue<ObjectKey> = hub.client.metrics().queue("abandoned-works", None);
     let (changed, without_member) = (queues.clone(), abandoned.clone());
@@ -43,11 +44,11 @@ pub(super) fn start(hub: &Hub) {
             None => without_member.add(change.key.clone()),
         }
     });
-    let (joining, hub_of_members) = (queues.clone(), hub.clone());
+    let (joining, hub_of_members, interpreters) = (queues.clone(), hub.clone(), interpreters.clone());
     let lost = abandoned.clone();
     hub.members.observe(move |change| match change {
         MembershipChange::Joined(member) => {
-            let queue = Executor::start(&hub_of_members, member.clone());
+            let queue = Executor::start(&hub_of_members, &interpreters, member.clone());
             joining.write().insert(member.name().clone(), queue);
         }
         MembershipChange::Left(name) => {
@@ -73,16 +74,18 @@ fn is_own_status(change: &Change<Work>) -> bool {
 /// Applies the Works of one member.
 pub(super) struct Executor {
     hub: Hub,
+    interpreters: Interpreters,
     member: Arc<Member>,
     queue: Queue<ObjectKey>,
     unreported: Unreported,
 }
 
 impl Executor {
-    fn start(hub: &Hub, member: Arc<Member>) -> Queue<ObjectKey> {
+    fn start(hub: &Hub, interpreters: &Interpreters, member: Arc<Member>) -> Queue<ObjectKey> {
         let queue = hub.client.metrics().queue("works", Some(member.name()));
         let executor = Arc::new(Self {
             hub: hub.clone(),
+            interpreters: interpreters.clone(),
             member: member.clone(),
             queue: queue.clone(),
             unreported: Unreported::default(),

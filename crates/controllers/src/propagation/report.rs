@@ -8,11 +8,10 @@ use parking_lot::Mutex;
 use portolan_api::conditions::binding as reasons;
 use portolan_api::meta::{Condition, condition, set_condition};
 use portolan_object::{Object, ObjectKey};
-use portolan_plan::propagation::aggregate::aggregate;
-use portolan_plan::propagation::status::{aggregated, fully_applied, reports};
-use portolan_runtime::client::Patch;
+use portolan_plan::propagation::status::{aggregated, fully_applied};
+use portolan_runtime::client::{BoxError, Patch};
 use portolan_runtime::events::{Regarding, Severity};
-use portolan_runtime::{ClientError, Outcome};
+use portolan_runtime::Outcome;
 use serde_json::json;
 use tokio::time::Instant;
 
@@ -38,7 +37,7 @@ pub(super) async fn aggregate_status(
     binding: &Binding,
     template: &Object,
     decided: Decided,
-) -> Result<Outcome, ClientError> {
+) -> Result<Outcome, BoxError> {
     let Decided { scheduled, failed_overrides } = decided;
     let now = pipeline.hub.now();
     let works = of_binding(&pipeline.hub, key);
@@ -76,7 +75,7 @@ pub(super) async fn aggregate_status(
         pipeline.bindings.written(pipeline.bindings.api(key).patch_status(key, &patch).await?);
     }
     pipeline.first_reports.forget(key);
-    write_template_status(pipeline, template, &status.aggregated_status).await?;
+    write_template_status(pipeline, binding, template, &status.aggregated_status).await?;
     Ok(Outcome::Done)
 }
 
@@ -114,10 +113,16 @@ fn emit_event(pipeline: &Pipeline, binding: &Binding, template: &Object, decided
 /// Writes the template's status, for kinds with an `aggregate` hook.
 async fn write_template_status(
     pipeline: &Pipeline,
+    binding: &Binding,
     template: &Object,
     items: &[portolan_api::work::AggregatedStatusItem],
-) -> Result<(), ClientError> {
-    let Some(status) = aggregate(template, &reports(items)) else { return Ok(()) };
+) -> Result<(), BoxError> {
+    let aggregated = pipeline.interpreters.aggregate(template, items).await.inspect_err(|error| {
+        for about in [Regarding::object(template), binding.regarding()] {
+            pipeline.hub.events.record(about, Severity::Warning, "AggregateStatusFailed", error.to_string());
+        }
+    });
+    let Some(status) = aggregated? else { return Ok(()) };
     let is_unchanged = match template.0.get("status") {
         Some(present) => *present == status,
         None => status == json!({}),
@@ -128,5 +133,6 @@ async fn write_template_status(
     let kind = template.group_version_kind().group_kind();
     let Some(cache) = pipeline.templates.of_kind(&kind) else { return Ok(()) };
     let api = pipeline.hub.client.resource::<Object>(cache.resource());
-    ignore_missing(api.patch_status(&template.key(), &status_patch(template, &status)).await).map(drop)
+    ignore_missing(api.patch_status(&template.key(), &status_patch(template, &status)).await)?;
+    Ok(())
 }

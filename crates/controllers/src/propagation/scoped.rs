@@ -4,6 +4,7 @@
 
 use std::sync::Arc;
 
+use portolan_api::Kind;
 use portolan_api::meta::ObjectMeta;
 use portolan_api::policy::{
     ClusterOverridePolicy, ClusterPropagationPolicy, OverridePolicy, OverrideSpec, PropagationPolicy,
@@ -14,6 +15,7 @@ use portolan_api::work::{
 };
 use portolan_net::Shutdown;
 use portolan_object::{GroupVersionKind, ObjectKey};
+use portolan_runtime::events::Regarding;
 use portolan_runtime::cache::{Change, Content, IndexBy};
 use portolan_runtime::{Api, Cache, Client, Resource};
 use serde::{Deserialize, Serialize};
@@ -55,6 +57,15 @@ impl Binding {
         let reference = &self.spec.resource;
         let version: Result<portolan_object::GroupVersion, _> = reference.api_version.parse();
         version.unwrap_or_else(|_| portolan_object::GroupVersion::new("", "")).kind(&*reference.kind)
+    }
+
+    /// The binding as the object of an Event.
+    pub(crate) fn regarding(&self) -> Regarding {
+        let gvk = match self.metadata.namespace.as_str() {
+            "" => ClusterResourceBinding::gvk(),
+            _ => ResourceBinding::gvk(),
+        };
+        Regarding { gvk, key: self.metadata.key(), uid: self.metadata.uid.clone() }
     }
 
     /// The key of its template, which is in the namespace of the binding. Another `spec.resource.namespace` does not count:

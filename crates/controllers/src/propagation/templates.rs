@@ -10,8 +10,10 @@ use portolan_api::{annotations, labels, names};
 use portolan_object::{GroupVersionKind, Object, ObjectKey};
 use portolan_plan::propagation::claim::{ANNOTATIONS, Claim, LABELS};
 use portolan_plan::propagation::detect::{Candidate, Decision, decide, is_template};
+use portolan_plan::propagation::replicas::Demand;
 use portolan_plan::propagation::{binding, reschedule};
 use portolan_runtime::client::{BoxError, Delete, Patch};
+use portolan_runtime::events::{Regarding, Severity};
 use portolan_runtime::{Api, ClientError, Outcome, Reconciler};
 use serde_json::{Map, Value, json};
 
@@ -142,8 +144,12 @@ impl Templates {
         claim: &Claim,
     ) -> Result<Outcome, BoxError> {
         let key = binding_key(template.kind(), &template.key());
+        let demand = self.0.interpreters.demand(template).await.inspect_err(|error| {
+            let about = Regarding::object(template);
+            self.0.hub.events.record(about, Severity::Warning, "GetReplicasFailed", error.to_string());
+        })?;
         let Some(present) = self.0.bindings.get(&key) else {
-            let new = self.new_binding(template, policy, claim);
+            let new = self.new_binding(template, policy, &demand, claim);
             self.0.bindings.written(self.0.bindings.api(&key).create(&new).await?);
             return Ok(Outcome::Done);
         };
@@ -151,7 +157,7 @@ impl Templates {
             self.remove_orphan(&key, &present).await?;
             return Ok(Outcome::Stale);
         }
-        let spec = binding::spec(template, policy, Some(&present.spec));
+        let spec = binding::spec(template, policy, &demand, Some(&present.spec));
         let is_claimed = is_covered(&present.metadata.labels, &claim.labels())
             && is_covered(&present.metadata.annotations, &claim.annotations());
         if is_claimed && !binding::differs(&present.spec, &spec) {
@@ -171,9 +177,15 @@ impl Templates {
         Ok(Outcome::Done)
     }
 
-    fn new_binding(&self, template: &Object, policy: &PropagationSpec, claim: &Claim) -> Binding {
+    fn new_binding(
+        &self,
+        template: &Object,
+        policy: &PropagationSpec,
+        demand: &Demand,
+        claim: &Claim,
+    ) -> Binding {
         let mut metadata = binding::metadata(template, claim, &uuid::Uuid::new_v4().to_string());
-        let mut spec = binding::spec(template, policy, None);
+        let mut spec = binding::spec(template, policy, demand, None);
         let is_cluster_wide = metadata.namespace.is_empty();
         let view = reschedule::View { metadata: &metadata, spec: &spec, status: &Default::default() };
         if reschedule::is_schedulable(view)

@@ -18,6 +18,7 @@ use crate::failures::Failures;
 use crate::hub::{Hub, WORKS_BY_BINDING};
 use crate::missing::ignore_missing;
 use crate::propagation::Pipeline;
+use crate::propagation::interpreters::InterpretError;
 use crate::propagation::scoped::{Binding, Override};
 
 /// The Works of a binding, from the cache.
@@ -68,10 +69,14 @@ pub(super) async fn sync_works(
     let mut failed_overrides = Vec::new();
     for target in targets(&binding.spec) {
         let old = by_cluster.remove(target.name.as_str());
-        match write_for_target(&pipeline.hub, &input, &target, old.map(AsRef::as_ref)) {
+        match write_for_target(pipeline, &input, &target, old.map(AsRef::as_ref)).await {
             Ok(Some(write)) => writes.push(send(&pipeline.hub, write)),
             Ok(None) => {}
-            Err(error) => {
+            Err(TargetError::Interpret(error)) => {
+                report_failed_revision(&pipeline.hub, template, binding, &error);
+                failures.push(error);
+            }
+            Err(TargetError::Override(error)) => {
                 report_failed_override(&pipeline.hub, template, &error);
                 failed_overrides.push(error.to_string());
                 // The Work of an earlier release can have an object that no override may make.
@@ -93,6 +98,22 @@ pub(super) async fn sync_works(
     }
     failures.append(failed_writes);
     SyncedWorks { failed_overrides, result: failures.into_result() }
+}
+
+/// The Work of one target cannot be built; its cluster keeps the object from before.
+#[derive(Debug, thiserror::Error)]
+enum TargetError {
+    #[error(transparent)]
+    Override(#[from] OverrideError),
+    #[error(transparent)]
+    Interpret(#[from] InterpretError),
+}
+
+/// Emits an event on the template and one on the binding.
+fn report_failed_revision(hub: &Hub, template: &Object, binding: &Binding, error: &InterpretError) {
+    for about in [Regarding::object(template), binding.regarding()] {
+        hub.events.record(about, Severity::Warning, "SyncWorkFailed", error.to_string());
+    }
 }
 
 /// Emits an event on the template and one on the policy.
@@ -123,17 +144,18 @@ pub(super) enum WorkWrite {
 }
 
 /// The write for a target; `None` if its Work is up to date.
-fn write_for_target(
-    hub: &Hub,
+async fn write_for_target(
+    pipeline: &Pipeline,
     input: &Input<'_>,
     target: &TargetCluster,
     old: Option<&Work>,
-) -> Result<Option<WorkWrite>, OverrideError> {
+) -> Result<Option<WorkWrite>, TargetError> {
     // No Work for a deleted cluster; scheduling removes it from the binding.
-    let Some(cluster) = hub.cluster(&ClusterName::new(target.name.as_str())) else { return Ok(None) };
+    let Some(cluster) = pipeline.hub.cluster(&ClusterName::new(target.name.as_str())) else { return Ok(None) };
     let id = old.and_then(|old| old.metadata.label(labels::work::PERMANENT_ID)).map(str::to_owned);
     let id = id.unwrap_or_else(|| uuid::Uuid::new_v4().to_string());
-    let new = build(input, target, &cluster, &id)?;
+    let manifest = pipeline.interpreters.revise(input.template, input.spec, target).await?;
+    let new = build(input, manifest, target, &cluster, &id)?;
     Ok(write_for(old, new, input.template))
 }
 

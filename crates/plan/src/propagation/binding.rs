@@ -7,7 +7,7 @@ use portolan_api::{finalizers, labels, names};
 use portolan_object::Object;
 
 use super::claim::Claim;
-use super::replicas::replicas;
+use super::replicas::Demand;
 
 /// Metadata of a new binding; `new_id` is its permanent id.
 ///
@@ -51,10 +51,11 @@ pub fn belongs_to_another(binding: &ObjectMeta, template: &Object) -> bool {
 
 /// The spec of a binding: the fields of template and policy over the `old` spec.
 ///
-/// Scheduling results, evictions, dependencies and a suspension of scheduling stay as they are in `old`.
+/// `demand` is what the interpreter of the template's kind found in it. Scheduling results, evictions, dependencies and a suspension of scheduling stay as they are in `old`.
 pub fn spec(
     template: &Object,
     policy: &PropagationSpec,
+    demand: &Demand,
     old: Option<&ResourceBindingSpec>,
 ) -> ResourceBindingSpec {
     let mut spec = old.cloned().unwrap_or_default();
@@ -66,8 +67,9 @@ pub fn spec(
         uid: template.uid().to_owned(),
         resource_version: template.resource_version().to_owned(),
     };
-    let wanted = replicas(template).unwrap_or_default();
-    spec.replicas = i32::try_from(wanted).unwrap_or(i32::MAX);
+    spec.replicas = i32::try_from(demand.replicas.unwrap_or_default()).unwrap_or(i32::MAX);
+    spec.replica_requirements.clone_from(&demand.requirements);
+    spec.components.clone_from(&demand.components);
     spec.placement = Some(policy.placement.clone());
     spec.propagate_deps = policy.propagate_deps;
     spec.scheduler_name.clone_from(&policy.scheduler_name);
@@ -99,6 +101,7 @@ pub fn differs(old: &ResourceBindingSpec, new: &ResourceBindingSpec) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::propagation::replicas::demand;
     use portolan_api::policy::{ConflictResolution, Placement, Suspension};
     use portolan_api::work::TargetCluster;
     use portolan_object::ObjectKey;
@@ -145,7 +148,7 @@ mod tests {
             suspension: Some(Suspension { dispatching: Some(true), ..Suspension::default() }),
             ..PropagationSpec::default()
         };
-        let first = spec(&template(), &policy, None);
+        let first = spec(&template(), &policy, &demand(&template()), None);
         assert_eq!((first.replicas, first.resource.uid.as_str()), (3, "u1"));
         let mut scheduled = first.clone();
         scheduled.clusters = vec![TargetCluster { name: "m1".to_owned(), ..TargetCluster::default() }];
@@ -153,7 +156,7 @@ mod tests {
             suspension.scheduling = Some(true);
         }
         let lifted = PropagationSpec { suspension: None, ..policy };
-        let second = spec(&template(), &lifted, Some(&scheduled));
+        let second = spec(&template(), &lifted, &demand(&template()), Some(&scheduled));
         assert_eq!(second.clusters, scheduled.clusters);
         assert_eq!(
             second.suspension,
@@ -163,11 +166,11 @@ mod tests {
 
     #[test]
     fn a_touch_of_the_template_is_no_difference() {
-        let old = spec(&template(), &PropagationSpec::default(), None);
+        let old = spec(&template(), &PropagationSpec::default(), &demand(&template()), None);
         let mut touched = template();
         touched.metadata_mut().insert("resourceVersion".to_owned(), json!("8"));
-        assert!(!differs(&old, &spec(&touched, &PropagationSpec::default(), Some(&old))));
+        assert!(!differs(&old, &spec(&touched, &PropagationSpec::default(), &demand(&touched), Some(&old))));
         touched.0["spec"]["replicas"] = json!(4);
-        assert!(differs(&old, &spec(&touched, &PropagationSpec::default(), Some(&old))));
+        assert!(differs(&old, &spec(&touched, &PropagationSpec::default(), &demand(&touched), Some(&old))));
     }
 }

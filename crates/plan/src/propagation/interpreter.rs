@@ -6,11 +6,13 @@
 //! | hook | question | caller |
 //! | --- | --- | --- |
 //! | `replicas` | how many replicas does a template want, and where is a cluster's share written? | `replicas.rs` |
+//! | `components` | which components does a template with several pod templates have? | `replicas.rs` |
 //! | `prune` | which fields of a template must not reach a member? | `prune.rs` |
 //! | `retain` | which fields of the object in the member survive an update? | `retain.rs` |
 //! | `reflect` | which part of the status goes to the control plane? | `reflect.rs` |
 //! | `health` | does the object do its job in the member? | `health.rs` |
 //! | `aggregate` | how do the reports of all members make the status of the template? | `aggregate.rs` |
+//! | `dependencies` | which other objects does a template refer to? | `references.rs` |
 //!
 //! # How to add an interpreter for a kind
 //!
@@ -22,7 +24,7 @@
 //! 3. Add the constant to [`ALL`], and its row to the table in `interpreter/tests.rs`.
 //!
 //! The hooks are those of Karmada's native interpreter (karmada pkg/resourceinterpreter/default/native). Customised
-//! interpreters belong in [`interpreter`], before the built-in ones.
+//! interpreters come before these; `controllers/src/propagation/interpreters.rs` chooses.
 
 mod counters;
 mod cron_job;
@@ -37,16 +39,18 @@ mod persistent_volume;
 mod persistent_volume_claim;
 mod pod;
 mod pod_disruption_budget;
+pub mod pod_references;
 mod replica_set;
 mod secret;
 mod service;
 mod service_account;
+mod service_import;
 mod stateful_set;
 
 #[cfg(test)]
 mod tests;
 
-pub use hooks::{Aggregate, Health, Hook, Interpreter, Replicas, Report};
+pub use hooks::{Aggregate, Dependencies, Health, Hook, Interpreter, Replicas, Report};
 
 use portolan_object::GroupVersionKind;
 
@@ -67,6 +71,7 @@ const ALL: &[Interpreter] = &[
     job::INTERPRETER,
     ingress::INTERPRETER,
     pod_disruption_budget::INTERPRETER,
+    service_import::INTERPRETER,
 ];
 
 /// The interpreter of a kind; `None` for kinds that are propagated by the rules for every kind.

@@ -1,9 +1,34 @@
 //! Replicas: how many a template wants, and writing a cluster's share into its manifest.
 
+use portolan_api::work::{Component, ReplicaRequirements};
 use portolan_object::Object;
 
 use super::division::{ReplicaShare, TieBreak, divide};
 use super::interpreter::{Replicas, interpreter};
+
+/// What a template wants from the scheduler.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Demand {
+    /// Replicas; `None` for kinds that are not divided (their copies are plain objects).
+    pub replicas: Option<i64>,
+    /// Requirements of one replica; `None` if it has none.
+    pub requirements: Option<ReplicaRequirements>,
+    /// Components of a template with several pod templates; empty for all other kinds, and for those with replicas.
+    pub components: Vec<Component>,
+}
+
+/// What a template wants, by the built-in rules.
+pub fn demand(template: &Object) -> Demand {
+    let replicas = replicas(template);
+    let components = if replicas.is_some() { Vec::new() } else { components(template) };
+    Demand { replicas, requirements: None, components }
+}
+
+/// Components of a template with several pod templates; none for other kinds.
+pub fn components(template: &Object) -> Vec<Component> {
+    let hook = interpreter(&template.group_version_kind()).and_then(|found| found.components.custom());
+    hook.map(|components| components(template)).unwrap_or_default()
+}
 
 fn hook(object: &Object) -> Option<Replicas> {
     interpreter(&object.group_version_kind())?.replicas.custom()

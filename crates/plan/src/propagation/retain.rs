@@ -12,17 +12,22 @@ use serde_json::{Map, Value};
 use super::fields::copy;
 use super::interpreter::interpreter;
 
-/// Carries over the member's fields: `desired` becomes the object to send.
+/// Carries over the member's fields by the built-in rules: `desired` becomes the object to send.
 pub fn retain(desired: &mut Object, observed: &Object) {
     retain_metadata(desired, observed);
+    retain_fields(desired, observed);
+}
+
+/// Carries over the fields that the member owns in objects of this kind.
+pub fn retain_fields(desired: &mut Object, observed: &Object) {
     let hook = interpreter(&desired.group_version_kind()).and_then(|interpreter| interpreter.retain.custom());
     if let Some(retain) = hook {
         retain(desired, observed);
     }
 }
 
-/// Labels and annotations of the member stay, except those that an earlier manifest set and this one dropped.
-fn retain_metadata(desired: &mut Object, observed: &Object) {
+/// Carries over metadata, for every kind. Labels and annotations of the member stay, except those that an earlier manifest set and this one dropped.
+pub fn retain_metadata(desired: &mut Object, observed: &Object) {
     for field in ["resourceVersion", "finalizers", "ownerReferences"] {
         copy(desired, observed, &["metadata", field]);
     }

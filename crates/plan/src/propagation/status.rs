@@ -9,10 +9,9 @@ use portolan_api::work::{
     AggregatedStatusItem, ManifestStatus, ResourceBindingSpec, ResourceHealth, ResourceIdentifier, Work,
 };
 use portolan_object::Object;
+use serde_json::Value;
 
-use super::health::health;
 use super::interpreter::Report;
-use super::reflect::reflect;
 use super::work::targets;
 
 /// `Applied` of a Work; `failure` is the reason if the member does not have the object.
@@ -39,8 +38,8 @@ pub fn dispatching(suspended: bool, now: &str) -> Condition {
     Condition::new(DISPATCHING, true, DISPATCHING, "Work is being dispatched to member clusters.", now)
 }
 
-/// The status entry of a Work's one manifest from the object in the member.
-pub fn manifest_status(observed: &Object) -> ManifestStatus {
+/// The status entry of a Work's one manifest: the object in the member, and what its interpreter made of it.
+pub fn manifest_status(observed: &Object, status: Option<Value>, health: ResourceHealth) -> ManifestStatus {
     let kind = observed.group_version_kind();
     ManifestStatus {
         identifier: ResourceIdentifier {
@@ -52,8 +51,8 @@ pub fn manifest_status(observed: &Object) -> ManifestStatus {
             namespace: observed.namespace().to_owned(),
             name: observed.name().to_owned(),
         },
-        status: reflect(observed),
-        health: Some(health(observed)),
+        status,
+        health: Some(health),
     }
 }
 
@@ -146,7 +145,7 @@ mod tests {
         if failure.is_none() {
             let observed =
                 Object(json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "c"}}));
-            work.status.manifest_statuses = vec![manifest_status(&observed)];
+            work.status.manifest_statuses = vec![manifest_status(&observed, None, ResourceHealth::Healthy)];
         }
         work
     }

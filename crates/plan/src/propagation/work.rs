@@ -65,22 +65,31 @@ pub fn is_named_after_manifest(work: &Work) -> bool {
     !(is_of_binding || is_of_namespace) || metadata.name == name
 }
 
+/// The template with the replicas of one target, by the built-in rules.
+pub fn revised(template: &Object, spec: &ResourceBindingSpec, target: &TargetCluster) -> Object {
+    let mut manifest = template.clone();
+    if spec.replicas > 0 {
+        revise(&mut manifest, i64::from(target.replicas));
+    }
+    manifest
+}
+
 /// Builds the Work for one target.
 ///
+/// `manifest` is the template with the replicas of the target: [`revised`], or what a customised interpreter made of it.
 /// `id` is the permanent id of the existing Work, or a new one. The same input gives the same Work.
 ///
 /// # Errors
 /// When an override policy cannot be applied; the caller keeps the existing Work.
 pub fn build(
     input: &Input<'_>,
+    mut manifest: Object,
     target: &TargetCluster,
     cluster: &Cluster,
     id: &str,
 ) -> Result<Work, OverrideError> {
     let Input { template, binding, spec, .. } = input;
-    let mut manifest = (*template).clone();
     if spec.replicas > 0 {
-        revise(&mut manifest, i64::from(target.replicas));
         share_completions(&mut manifest, spec, target);
     }
     prune(&mut manifest);

@@ -6,13 +6,12 @@ use std::time::Duration;
 use portolan_api::conditions::cluster::READY;
 use portolan_api::conditions::work::APPLIED;
 use portolan_api::meta::{condition, set_condition};
-use portolan_api::work::{Work, WorkStatus};
+use portolan_api::work::{ResourceHealth, Work, WorkStatus};
 use portolan_api::{annotations, labels};
 use portolan_object::{GroupVersionKind, Object, ObjectKey};
 use portolan_plan::clusters::ownership::stamp;
 use portolan_plan::covers::covers;
 use portolan_plan::propagation::namespace::is_shared;
-use portolan_plan::propagation::retain::retain;
 use portolan_plan::propagation::status::{applied, dispatching, manifest_status};
 use portolan_plan::propagation::work::is_named_after_manifest;
 use portolan_runtime::client::Patch;
@@ -23,6 +22,7 @@ use serde_json::json;
 use super::{Executor, manifest};
 use crate::merge::difference;
 use crate::missing::ignore_missing;
+use crate::propagation::interpreters::InterpretError;
 
 /// Interval at which a conflict with an object of another owner is checked; such objects are not watched.
 const FOREIGN_RECHECK: Duration = Duration::from_secs(30);
@@ -48,6 +48,8 @@ pub(super) enum ApplyError {
     #[error("cluster {cluster} is not ready ({reason}); this is applied as soon as it answers again")]
     NotReady { cluster: String, reason: String },
     #[error(transparent)]
+    Interpret(#[from] InterpretError),
+    #[error(transparent)]
     Member(#[from] ClientError),
 }
 
@@ -64,7 +66,7 @@ impl ApplyError {
                 tracing::warn!(%cluster, object = %key, work, "the object in the member is not ours and stays as it is");
                 Outcome::RequeueAfter(FOREIGN_RECHECK)
             }
-            Self::Member(_) => Outcome::Retry(Box::new(self)),
+            Self::Interpret(_) | Self::Member(_) => Outcome::Retry(Box::new(self)),
         }
     }
 }
@@ -110,13 +112,13 @@ impl Executor {
         is_suspended: bool,
         result: Result<Option<Object>, ApplyError>,
     ) -> Outcome {
-        let status = self.status(work, is_suspended, &result);
+        let (status, interpreted) = self.status(work, is_suspended, &result).await;
         if let Err(error) = self.report(work, &status).await {
             return Outcome::retry(error);
         }
         self.unreported.forget(&work.metadata.key());
         match result {
-            Ok(_) => Outcome::Done,
+            Ok(_) => interpreted.into(),
             Err(error) => {
                 self.emit_event(work, &error);
                 error.outcome(work)
@@ -180,8 +182,7 @@ impl Executor {
         manifest: Object,
         observed: &Object,
     ) -> Result<Object, ApplyError> {
-        let mut desired = manifest;
-        retain(&mut desired, observed);
+        let desired = self.interpreters.retain(manifest, observed).await?;
         if (is_applied(work) || self.unreported.has(work)) && covers(observed, &desired) {
             return Ok(observed.clone());
         }
@@ -190,12 +191,13 @@ impl Executor {
         Ok(written)
     }
 
-    fn status(
+    /// The new status of a Work, and the failures of reading status and health from the object.
+    async fn status(
         &self,
         work: &Work,
         is_suspended: bool,
         result: &Result<Option<Object>, ApplyError>,
-    ) -> WorkStatus {
+    ) -> (WorkStatus, Result<(), InterpretError>) {
         let (now, mut status) = (self.hub.now(), work.status.clone());
         set_condition(&mut status.conditions, dispatching(is_suspended, &now));
         if !is_suspended {
@@ -204,10 +206,22 @@ impl Executor {
             condition.observed_generation = Some(work.metadata.generation);
             set_condition(&mut status.conditions, condition);
         }
+        let mut interpreted = Ok(());
         if let Ok(Some(object)) = result {
-            status.manifest_statuses = vec![manifest_status(object)];
+            let reported = status.manifest_statuses.first().and_then(|reported| reported.status.clone());
+            let reflected = self.interpreters.reflect(object).await.unwrap_or_else(|error| {
+                self.warn(work, "ReflectStatusFailed", &error);
+                interpreted = Err(error);
+                reported
+            });
+            let health = self.interpreters.health(object).await.unwrap_or_else(|error| {
+                self.warn(work, "InterpretHealthFailed", &error);
+                interpreted = Err(error);
+                ResourceHealth::Unknown
+            });
+            status.manifest_statuses = vec![manifest_status(object, reflected, health)];
         }
-        status
+        (status, interpreted)
     }
 
     async fn report(&self, work: &Work, status: &WorkStatus) -> Result<(), ClientError> {
@@ -223,6 +237,12 @@ impl Executor {
             self.hub.work_written(written);
         }
         Ok(())
+    }
+
+    /// Emits an event for a status or health that cannot be read from the object in the member.
+    fn warn(&self, work: &Work, reason: &str, error: &InterpretError) {
+        let message = format!("In cluster {}: {error}", self.member.name());
+        self.hub.events.record(Regarding::kind(work), Severity::Warning, reason, message);
     }
 
     /// Emits an event for a new failure.

@@ -1,21 +1,25 @@
 //! `batch/v1` CronJob.
 
+use portolan_api::config::DependentObjectReference;
+use portolan_api::kubernetes::ViewError;
 use portolan_api::resources;
 use portolan_object::Object;
 use serde_json::{Map, Value, json};
 
 use super::counters::statuses;
-use super::{Hook, Interpreter, Report};
+use super::{Hook, Interpreter, Report, pod_references};
 
 pub(super) const INTERPRETER: Interpreter = Interpreter {
     resource: resources::CRON_JOB,
     status_fields: &["active", "lastScheduleTime", "lastSuccessfulTime"],
     replicas: Hook::Default,
+    components: Hook::Default,
     prune: Hook::Default,
     retain: Hook::Default,
     reflect: Hook::Default,
     health: Hook::Default,
     aggregate: Hook::Custom(aggregate),
+    dependencies: Hook::Custom(dependencies),
 };
 
 /// All active Jobs, and the latest times.
@@ -32,4 +36,8 @@ fn aggregate(_template: &Object, _status: Value, reports: &[Report]) -> Option<V
         }
     }
     Some(Value::Object(status))
+}
+
+fn dependencies(template: &Object) -> Result<Vec<DependentObjectReference>, ViewError> {
+    pod_references::of_pod_spec(template, &["spec", "jobTemplate", "spec", "template", "spec"])
 }

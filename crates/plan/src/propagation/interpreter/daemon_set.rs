@@ -1,12 +1,13 @@
 //! `apps/v1` DaemonSet.
 
+use portolan_api::config::DependentObjectReference;
 use portolan_api::kubernetes::{DaemonSet, View, ViewError};
 use portolan_api::resources;
 use portolan_object::Object;
 use serde_json::Value;
 
 use super::counters::{pick_with_generations, sum_observed};
-use super::{Hook, Interpreter, Report};
+use super::{Hook, Interpreter, Report, pod_references};
 
 const COUNTERS: &[&str] = &[
     "currentNumberScheduled",
@@ -17,6 +18,8 @@ const COUNTERS: &[&str] = &[
     "updatedNumberScheduled",
     "numberUnavailable",
 ];
+
+const POD_SPEC: &[&str] = &["spec", "template", "spec"];
 
 pub(super) const INTERPRETER: Interpreter = Interpreter {
     resource: resources::DAEMON_SET,
@@ -31,11 +34,13 @@ pub(super) const INTERPRETER: Interpreter = Interpreter {
         "observedGeneration",
     ],
     replicas: Hook::Default,
+    components: Hook::Default,
     prune: Hook::Default,
     retain: Hook::Default,
     reflect: Hook::Custom(reflect),
     health: Hook::Custom(is_healthy),
     aggregate: Hook::Custom(aggregate),
+    dependencies: Hook::Custom(dependencies),
 };
 
 fn reflect(object: &Object) -> Option<Value> {
@@ -51,4 +56,8 @@ fn is_healthy(object: &Object) -> Result<bool, ViewError> {
 
 fn aggregate(template: &Object, status: Value, reports: &[Report]) -> Option<Value> {
     Some(sum_observed(template, status, reports, COUNTERS))
+}
+
+fn dependencies(template: &Object) -> Result<Vec<DependentObjectReference>, ViewError> {
+    pod_references::of_pod_spec(template, POD_SPEC)
 }

@@ -1,16 +1,19 @@
 //! `apps/v1` Deployment.
 
+use portolan_api::config::DependentObjectReference;
 use portolan_api::kubernetes::{Deployment, View, ViewError};
 use portolan_api::{labels, resources};
 use portolan_object::Object;
 use serde_json::Value;
 
 use super::counters::{pick_with_generations, set_spec_replicas, sum_observed};
-use super::{Hook, Interpreter, Replicas, Report};
+use super::{Hook, Interpreter, Replicas, Report, pod_references};
 use crate::propagation::fields;
 
 const COUNTERS: &[&str] =
     &["replicas", "readyReplicas", "updatedReplicas", "availableReplicas", "unavailableReplicas"];
+
+const POD_SPEC: &[&str] = &["spec", "template", "spec"];
 
 pub(super) const INTERPRETER: Interpreter = Interpreter {
     resource: resources::DEPLOYMENT,
@@ -22,12 +25,14 @@ pub(super) const INTERPRETER: Interpreter = Interpreter {
         "unavailableReplicas",
         "observedGeneration",
     ],
-    replicas: Hook::Custom(Replicas { count: replicas, set: set_spec_replicas }),
+    replicas: Hook::Custom(Replicas { count: replicas, set: set_spec_replicas, pod_spec: POD_SPEC }),
+    components: Hook::Default,
     prune: Hook::Custom(prune),
     retain: Hook::Custom(retain),
     reflect: Hook::Custom(reflect),
     health: Hook::Custom(is_healthy),
     aggregate: Hook::Custom(aggregate),
+    dependencies: Hook::Custom(dependencies),
 };
 
 fn replicas(template: &Object) -> i64 {
@@ -59,4 +64,8 @@ fn is_healthy(object: &Object) -> Result<bool, ViewError> {
 
 fn aggregate(template: &Object, status: Value, reports: &[Report]) -> Option<Value> {
     Some(sum_observed(template, status, reports, COUNTERS))
+}
+
+fn dependencies(template: &Object) -> Result<Vec<DependentObjectReference>, ViewError> {
+    pod_references::of_pod_spec(template, POD_SPEC)
 }

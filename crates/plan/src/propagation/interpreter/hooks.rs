@@ -1,7 +1,9 @@
 //! The hooks of an interpreter and the types that they exchange.
 
+use portolan_api::config::DependentObjectReference;
 use portolan_api::kubernetes::ViewError;
 use portolan_api::resources::StaticResource;
+use portolan_api::work::Component;
 use portolan_object::Object;
 use serde_json::Value;
 
@@ -10,6 +12,9 @@ pub type Health = fn(&Object) -> Result<bool, ViewError>;
 
 /// The status of a template from the template, its present status and the reports, sorted by cluster; `None` to leave it.
 pub type Aggregate = fn(&Object, Value, &[Report]) -> Option<Value>;
+
+/// Other objects that a template refers to; an error when a field of it cannot be read.
+pub type Dependencies = fn(&Object) -> Result<Vec<DependentObjectReference>, ViewError>;
 
 /// Everything that Portolan knows about one kind.
 #[derive(Debug, Clone, Copy)]
@@ -20,6 +25,8 @@ pub struct Interpreter {
     pub status_fields: &'static [&'static str],
     /// Replicas that a template wants. Default: the kind is not divided.
     pub replicas: Hook<Replicas>,
+    /// Components of a template with several pod templates. Default: it has none.
+    pub components: Hook<fn(&Object) -> Vec<Component>>,
     /// Removes fields of a template that must not reach a member. Default: removes nothing more.
     pub prune: Hook<fn(&mut Object)>,
     /// Carries over fields from the object in the member (second) to the manifest (first). Default: none more.
@@ -30,6 +37,8 @@ pub struct Interpreter {
     pub health: Hook<Health>,
     /// Aggregates the reports into the status of the template. Default: leaves the status.
     pub aggregate: Hook<Aggregate>,
+    /// Other objects that a template refers to. Default: none.
+    pub dependencies: Hook<Dependencies>,
 }
 
 /// One hook of one kind.
@@ -58,6 +67,8 @@ pub struct Replicas {
     pub count: fn(&Object) -> i64,
     /// Writes the share of one cluster into its manifest.
     pub set: fn(&mut Object, i64),
+    /// The spec of the pods; it says what one replica requires.
+    pub pod_spec: &'static [&'static str],
 }
 
 /// One cluster's report.

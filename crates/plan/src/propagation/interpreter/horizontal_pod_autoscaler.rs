@@ -11,11 +11,13 @@ pub(super) const INTERPRETER: Interpreter = Interpreter {
     resource: resources::HORIZONTAL_POD_AUTOSCALER,
     status_fields: &["currentReplicas", "desiredReplicas"],
     replicas: Hook::Default,
+    components: Hook::Default,
     prune: Hook::Default,
     retain: Hook::Default,
     reflect: Hook::Custom(reflect),
     health: Hook::Default,
     aggregate: Hook::Custom(aggregate),
+    dependencies: Hook::Default,
 };
 
 fn reflect(object: &Object) -> Option<Value> {

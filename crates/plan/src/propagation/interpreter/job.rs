@@ -1,12 +1,13 @@
 //! `batch/v1` Job.
 
-use portolan_api::kubernetes::{Job, JobStatus, View, read_value};
+use portolan_api::config::DependentObjectReference;
+use portolan_api::kubernetes::{Job, JobStatus, View, ViewError, read_value};
 use portolan_api::resources;
 use portolan_object::Object;
 use serde_json::{Value, json};
 
 use super::counters::{pick, set_in_spec, sum};
-use super::{Hook, Interpreter, Replicas, Report};
+use super::{Hook, Interpreter, Replicas, Report, pod_references};
 use crate::propagation::fields;
 
 const COUNTERS: &[&str] = &["active", "succeeded", "failed"];
@@ -15,15 +16,19 @@ const COUNTERS: &[&str] = &["active", "succeeded", "failed"];
 const GENERATED_LABELS: &[&str] =
     &["controller-uid", "batch.kubernetes.io/controller-uid", "job-name", "batch.kubernetes.io/job-name"];
 
+const POD_SPEC: &[&str] = &["spec", "template", "spec"];
+
 pub(super) const INTERPRETER: Interpreter = Interpreter {
     resource: resources::JOB,
     status_fields: &["active", "succeeded", "failed", "conditions", "startTime", "completionTime"],
-    replicas: Hook::Custom(Replicas { count: replicas, set: set_parallelism }),
+    replicas: Hook::Custom(Replicas { count: replicas, set: set_parallelism, pod_spec: POD_SPEC }),
+    components: Hook::Default,
     prune: Hook::Custom(prune),
     retain: Hook::Custom(retain),
     reflect: Hook::Custom(reflect),
     health: Hook::Default,
     aggregate: Hook::Custom(aggregate),
+    dependencies: Hook::Custom(dependencies),
 };
 
 /// Pods that run at the same time: never more than have to succeed.
@@ -115,4 +120,8 @@ fn conditions(reports: &[Report], members: &[Option<JobStatus<'_>>]) -> Vec<Valu
         conditions.push(condition("Complete", "Completed", "Job completed".to_owned()));
     }
     conditions
+}
+
+fn dependencies(template: &Object) -> Result<Vec<DependentObjectReference>, ViewError> {
+    pod_references::of_pod_spec(template, POD_SPEC)
 }

@@ -12,11 +12,13 @@ pub(super) const INTERPRETER: Interpreter = Interpreter {
     resource: resources::PERSISTENT_VOLUME,
     status_fields: &["phase"],
     replicas: Hook::Default,
+    components: Hook::Default,
     prune: Hook::Default,
     retain: Hook::Custom(|manifest, observed| fields::copy(manifest, observed, &["spec", "claimRef"])),
     reflect: Hook::Default,
     health: Hook::Default,
     aggregate: Hook::Custom(aggregate),
+    dependencies: Hook::Default,
 };
 
 /// The worst phase; a cluster without a report counts as pending.

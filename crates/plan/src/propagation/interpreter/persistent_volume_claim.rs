@@ -13,11 +13,13 @@ pub(super) const INTERPRETER: Interpreter = Interpreter {
     resource: resources::PERSISTENT_VOLUME_CLAIM,
     status_fields: &["phase"],
     replicas: Hook::Default,
+    components: Hook::Default,
     prune: Hook::Custom(prune),
     retain: Hook::Custom(|manifest, observed| fields::copy(manifest, observed, &["spec", "volumeName"])),
     reflect: Hook::Default,
     health: Hook::Custom(is_healthy),
     aggregate: Hook::Custom(aggregate),
+    dependencies: Hook::Default,
 };
 
 fn prune(template: &mut Object) {

@@ -2,25 +2,28 @@
 
 use std::collections::BTreeSet;
 
+use portolan_api::config::DependentObjectReference;
 use portolan_api::kubernetes::{Pod, View, ViewError};
 use portolan_api::resources;
 use portolan_object::Object;
 use serde_json::{Map, Value, json};
 
 use super::counters::statuses;
-use super::{Hook, Interpreter, Replicas, Report};
+use super::{Hook, Interpreter, Replicas, Report, pod_references};
 use crate::propagation::fields;
 
 pub(super) const INTERPRETER: Interpreter = Interpreter {
     resource: resources::POD,
     status_fields: &["phase", "containerStatuses", "initContainerStatuses"],
     // A pod is one replica and has no place to write another number to.
-    replicas: Hook::Custom(Replicas { count: |_| 1, set: |_, _| {} }),
+    replicas: Hook::Custom(Replicas { count: |_| 1, set: |_, _| {}, pod_spec: &["spec"] }),
+    components: Hook::Default,
     prune: Hook::Default,
     retain: Hook::Custom(retain),
     reflect: Hook::Default,
     health: Hook::Custom(is_healthy),
     aggregate: Hook::Custom(aggregate),
+    dependencies: Hook::Custom(dependencies),
 };
 
 /// The member's scheduler and admission write the node, the service account, and the volume of its token.
@@ -67,4 +70,8 @@ fn aggregate(_template: &Object, _status: Value, reports: &[Report]) -> Option<V
         }
     }
     Some(Value::Object(status))
+}
+
+fn dependencies(template: &Object) -> Result<Vec<DependentObjectReference>, ViewError> {
+    pod_references::of_pod_spec(template, &["spec"])
 }

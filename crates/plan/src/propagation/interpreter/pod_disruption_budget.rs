@@ -20,11 +20,13 @@ pub(super) const INTERPRETER: Interpreter = Interpreter {
         "disruptedPods",
     ],
     replicas: Hook::Default,
+    components: Hook::Default,
     prune: Hook::Default,
     retain: Hook::Default,
     reflect: Hook::Custom(reflect),
     health: Hook::Custom(is_healthy),
     aggregate: Hook::Custom(aggregate),
+    dependencies: Hook::Default,
 };
 
 fn reflect(object: &Object) -> Option<Value> {

@@ -1,24 +1,29 @@
 //! `apps/v1` ReplicaSet.
 
+use portolan_api::config::DependentObjectReference;
 use portolan_api::kubernetes::{ReplicaSet, View, ViewError};
 use portolan_api::resources;
 use portolan_object::Object;
 use serde_json::Value;
 
 use super::counters::{pick_with_generations, set_spec_replicas, sum_observed};
-use super::{Hook, Interpreter, Replicas, Report};
+use super::{Hook, Interpreter, Replicas, Report, pod_references};
 
 const COUNTERS: &[&str] = &["replicas", "readyReplicas", "availableReplicas"];
+
+const POD_SPEC: &[&str] = &["spec", "template", "spec"];
 
 pub(super) const INTERPRETER: Interpreter = Interpreter {
     resource: resources::REPLICA_SET,
     status_fields: &["replicas", "readyReplicas", "availableReplicas", "observedGeneration"],
-    replicas: Hook::Custom(Replicas { count: replicas, set: set_spec_replicas }),
+    replicas: Hook::Custom(Replicas { count: replicas, set: set_spec_replicas, pod_spec: POD_SPEC }),
+    components: Hook::Default,
     prune: Hook::Default,
     retain: Hook::Default,
     reflect: Hook::Custom(reflect),
     health: Hook::Custom(is_healthy),
     aggregate: Hook::Custom(aggregate),
+    dependencies: Hook::Custom(dependencies),
 };
 
 fn replicas(template: &Object) -> i64 {
@@ -37,4 +42,8 @@ fn is_healthy(object: &Object) -> Result<bool, ViewError> {
 
 fn aggregate(template: &Object, status: Value, reports: &[Report]) -> Option<Value> {
     Some(sum_observed(template, status, reports, COUNTERS))
+}
+
+fn dependencies(template: &Object) -> Result<Vec<DependentObjectReference>, ViewError> {
+    pod_references::of_pod_spec(template, POD_SPEC)
 }

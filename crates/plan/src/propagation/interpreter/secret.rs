@@ -11,11 +11,13 @@ pub(super) const INTERPRETER: Interpreter = Interpreter {
     resource: resources::SECRET,
     status_fields: &[],
     replicas: Hook::Default,
+    components: Hook::Default,
     prune: Hook::Custom(prune),
     retain: Hook::Custom(retain),
     reflect: Hook::Default,
     health: Hook::Default,
     aggregate: Hook::Default,
+    dependencies: Hook::Default,
 };
 
 /// Each cluster makes the content of service account tokens itself.

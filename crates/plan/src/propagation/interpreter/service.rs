@@ -13,11 +13,13 @@ pub(super) const INTERPRETER: Interpreter = Interpreter {
     resource: resources::SERVICE,
     status_fields: &["loadBalancer"],
     replicas: Hook::Default,
+    components: Hook::Default,
     prune: Hook::Custom(prune),
     retain: Hook::Custom(retain),
     reflect: Hook::Custom(reflect),
     health: Hook::Custom(is_healthy),
     aggregate: Hook::Custom(aggregate),
+    dependencies: Hook::Default,
 };
 
 fn has_load_balancer(service: &Object) -> bool {

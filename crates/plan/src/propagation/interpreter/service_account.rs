@@ -10,11 +10,13 @@ pub(super) const INTERPRETER: Interpreter = Interpreter {
     resource: resources::SERVICE_ACCOUNT,
     status_fields: &[],
     replicas: Hook::Default,
+    components: Hook::Default,
     prune: Hook::Custom(prune),
     retain: Hook::Custom(retain),
     reflect: Hook::Default,
     health: Hook::Default,
     aggregate: Hook::Default,
+    dependencies: Hook::Default,
 };
 
 /// Removes references to the token Secrets that the control plane generated.

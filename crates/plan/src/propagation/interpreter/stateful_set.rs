@@ -1,15 +1,18 @@
 //! `apps/v1` StatefulSet.
 
+use portolan_api::config::DependentObjectReference;
 use portolan_api::kubernetes::{StatefulSet, View, ViewError};
 use portolan_api::resources;
 use portolan_object::Object;
 use serde_json::Value;
 
 use super::counters::{pick_with_generations, set_spec_replicas, sum_observed};
-use super::{Hook, Interpreter, Replicas, Report};
+use super::{Hook, Interpreter, Replicas, Report, pod_references};
 
 const COUNTERS: &[&str] =
     &["replicas", "readyReplicas", "currentReplicas", "updatedReplicas", "availableReplicas"];
+
+const POD_SPEC: &[&str] = &["spec", "template", "spec"];
 
 pub(super) const INTERPRETER: Interpreter = Interpreter {
     resource: resources::STATEFUL_SET,
@@ -22,12 +25,14 @@ pub(super) const INTERPRETER: Interpreter = Interpreter {
         "availableReplicas",
         "observedGeneration",
     ],
-    replicas: Hook::Custom(Replicas { count: replicas, set: set_spec_replicas }),
+    replicas: Hook::Custom(Replicas { count: replicas, set: set_spec_replicas, pod_spec: POD_SPEC }),
+    components: Hook::Default,
     prune: Hook::Default,
     retain: Hook::Default,
     reflect: Hook::Custom(reflect),
     health: Hook::Custom(is_healthy),
     aggregate: Hook::Custom(aggregate),
+    dependencies: Hook::Custom(dependencies),
 };
 
 fn replicas(template: &Object) -> i64 {
@@ -47,4 +52,13 @@ fn is_healthy(object: &Object) -> Result<bool, ViewError> {
 
 fn aggregate(template: &Object, status: Value, reports: &[Report]) -> Option<Value> {
     Some(sum_observed(template, status, reports, COUNTERS))
+}
+
+/// Claims that the set makes from its own templates are not dependencies.
+fn dependencies(template: &Object) -> Result<Vec<DependentObjectReference>, ViewError> {
+    let set = StatefulSet::read(template)?;
+    let mut references = pod_references::of_pod_spec(template, POD_SPEC)?;
+    let is_own = |name: &str| set.spec.volume_claim_templates.iter().any(|claim| claim.metadata.name == name);
+    references.retain(|one| one.kind != resources::PERSISTENT_VOLUME_CLAIM.kind || !is_own(&one.name));
+    Ok(references)
 }

@@ -33,7 +33,8 @@ fn built(template: &Object, spec: Value, overriders: Value) -> Work {
         if overriders.as_object().is_some_and(|map| map.is_empty()) { &[][..] } else { &policies[..] };
     let input =
         Input { template, binding: &binding, spec: &spec, cluster_overrides: &[], overrides: policies };
-    build(&input, &target("member1", 2), &cluster("member1"), "w1").unwrap()
+    let target = target("member1", 2);
+    build(&input, revised(template, &spec, &target), &target, &cluster("member1"), "w1").unwrap()
 }
 
 #[test]
