@@ -9,9 +9,9 @@ use portolan_api::conditions::binding as reasons;
 use portolan_api::meta::{Condition, condition, set_condition};
 use portolan_object::{Object, ObjectKey};
 use portolan_plan::propagation::status::{aggregated, fully_applied};
+use portolan_runtime::Outcome;
 use portolan_runtime::client::{BoxError, Patch};
 use portolan_runtime::events::{Regarding, Severity};
-use portolan_runtime::Outcome;
 use serde_json::json;
 use tokio::time::Instant;
 

@@ -15,8 +15,8 @@ use portolan_api::work::{
 };
 use portolan_net::Shutdown;
 use portolan_object::{GroupVersionKind, ObjectKey};
-use portolan_runtime::events::Regarding;
 use portolan_runtime::cache::{Change, Content, IndexBy};
+use portolan_runtime::events::Regarding;
 use portolan_runtime::{Api, Cache, Client, Resource};
 use serde::{Deserialize, Serialize};
 

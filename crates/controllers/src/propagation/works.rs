@@ -151,7 +151,9 @@ async fn write_for_target(
     old: Option<&Work>,
 ) -> Result<Option<WorkWrite>, TargetError> {
     // No Work for a deleted cluster; scheduling removes it from the binding.
-    let Some(cluster) = pipeline.hub.cluster(&ClusterName::new(target.name.as_str())) else { return Ok(None) };
+    let Some(cluster) = pipeline.hub.cluster(&ClusterName::new(target.name.as_str())) else {
+        return Ok(None);
+    };
     let id = old.and_then(|old| old.metadata.label(labels::work::PERMANENT_ID)).map(str::to_owned);
     let id = id.unwrap_or_else(|| uuid::Uuid::new_v4().to_string());
     let manifest = pipeline.interpreters.revise(input.template, input.spec, target).await?;

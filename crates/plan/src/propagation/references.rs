@@ -55,10 +55,21 @@ mod tests {
     }
 
     const ALL: &[&str] = &[
-        "ConfigMap/from", "ConfigMap/key", "ConfigMap/mounted", "ConfigMap/projected",
-        "Secret/azure", "Secret/csi", "Secret/from", "Secret/init", "Secret/iscsi", "Secret/key",
-        "Secret/mounted", "Secret/projected", "Secret/registry",
-        "ServiceAccount/robot", "PersistentVolumeClaim/data",
+        "ConfigMap/from",
+        "ConfigMap/key",
+        "ConfigMap/mounted",
+        "ConfigMap/projected",
+        "Secret/azure",
+        "Secret/csi",
+        "Secret/from",
+        "Secret/init",
+        "Secret/iscsi",
+        "Secret/key",
+        "Secret/mounted",
+        "Secret/projected",
+        "Secret/registry",
+        "ServiceAccount/robot",
+        "PersistentVolumeClaim/data",
     ];
 
     #[test]
@@ -82,7 +93,8 @@ mod tests {
 
     #[test]
     fn references_are_in_the_namespace_of_the_template() {
-        let object = json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"namespace": "shop"}, "spec": pod_spec()});
+        let object =
+            json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"namespace": "shop"}, "spec": pod_spec()});
         assert!(dependencies(&Object(object)).unwrap().iter().all(|one| one.namespace == "shop"));
     }
 
@@ -107,7 +119,11 @@ mod tests {
                 vec!["Secret/a", "Secret/b"],
             ),
             ("other kinds", json!({"apiVersion": "v1", "kind": "ConfigMap"}), vec![]),
-            ("a workload without pods", json!({"apiVersion": "apps/v1", "kind": "Deployment", "spec": {}}), vec![]),
+            (
+                "a workload without pods",
+                json!({"apiVersion": "apps/v1", "kind": "Deployment", "spec": {}}),
+                vec![],
+            ),
         ];
         for (name, object, want) in cases {
             assert_eq!(found(object), want, "{name}");

@@ -65,7 +65,8 @@ impl<'a> PodReferences<'a> {
         for secret in &spec.image_pull_secrets {
             self.add_secret(secret.name);
         }
-        let containers = spec.containers.iter().chain(&spec.init_containers).chain(&spec.ephemeral_containers);
+        let containers =
+            spec.containers.iter().chain(&spec.init_containers).chain(&spec.ephemeral_containers);
         for container in containers {
             self.add_container(container);
         }
