@@ -6,13 +6,17 @@
 mod cluster;
 mod overrides;
 mod propagation;
+mod quota;
 
 use portolan_object::{FieldError, GroupVersionKind, Object, Status};
 use serde_json::Value;
 
 use crate::kind::Kind;
 use crate::labels;
-use crate::policy::{ClusterOverridePolicy, ClusterPropagationPolicy, OverridePolicy, PropagationPolicy};
+use crate::policy::{
+    ClusterOverridePolicy, ClusterPropagationPolicy, FederatedResourceQuota, OverridePolicy,
+    PropagationPolicy,
+};
 use crate::{cluster::Cluster, work};
 
 /// Operation of a write.
@@ -65,6 +69,7 @@ pub fn admit(
         }
         ("work.karmada.io", work::Work::KIND) => identify(object, labels::work::PERMANENT_ID, new_id),
         ("cluster.karmada.io", Cluster::KIND) => cluster::admit(object, old)?,
+        ("policy.karmada.io", FederatedResourceQuota::KIND) => quota::admit(object)?,
         _ => {}
     }
     Ok(Vec::new())
@@ -106,6 +111,12 @@ fn refuse_protected(kind: &GroupVersionKind, object: &Value) -> Result<(), Statu
     let label = labels::template::DELETION_PROTECTED;
     let cause = format!("This resource is protected, please make sure to remove the label: {label}");
     Err(denied("resourcedeletionprotection.karmada.io", &format!("{} {name}: {cause}", kind.kind)))
+}
+
+/// The answer to a write of a ResourceBinding that would use more than a FederatedResourceQuota allows.
+pub fn quota_exceeded(cause: &str) -> Status {
+    let message = format!("admission webhook \"resourcebinding.karmada.io\" denied the request: {cause}");
+    Status::new(403, crate::conditions::binding::QUOTA_EXCEEDED, message)
 }
 
 /// The answer of a webhook that refuses.

@@ -1,5 +1,7 @@
 //! Group `cluster.karmada.io/v1alpha1`: the clusters of the federation.
 
+mod models;
+
 use std::collections::BTreeMap;
 
 use portolan_object::dns_label::is_label;
@@ -11,6 +13,8 @@ use crate::meta::{Condition, Taint};
 use crate::policy::ResourceList;
 use crate::quantity::Quantity;
 use crate::schema::is_default;
+
+pub use models::{default_resource_models, standardize_resource_models};
 
 /// Maximum length of a cluster's name, which becomes a part of names of namespaces, accounts and secrets.
 pub const MAX_NAME_LENGTH: usize = 48;

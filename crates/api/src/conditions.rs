@@ -11,6 +11,9 @@ pub mod binding {
     pub const NO_CLUSTER_FIT: &str = "NoClusterFit";
     /// `Scheduled` is false: the clusters that fit lack capacity.
     pub const UNSCHEDULABLE: &str = "Unschedulable";
+    /// `Scheduled` is false: a FederatedResourceQuota of the namespace does not allow the replicas. Also the reason of the
+    /// refusal.
+    pub const QUOTA_EXCEEDED: &str = "QuotaExceeded";
     /// `Scheduled` is false for any other reason.
     pub const SCHEDULER_ERROR: &str = "SchedulerError";
     /// Whether the object is applied in every target cluster.

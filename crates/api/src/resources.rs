@@ -99,6 +99,8 @@ resources! {
     PERSISTENT_VOLUME_CLAIM = namespaced("", "v1", "PersistentVolumeClaim", "persistentvolumeclaims");
     /// Pods.
     POD = namespaced("", "v1", "Pod", "pods");
+    /// ResourceQuotas.
+    RESOURCE_QUOTA = namespaced("", "v1", "ResourceQuota", "resourcequotas");
     /// Secrets.
     SECRET = namespaced("", "v1", "Secret", "secrets");
     /// Services.

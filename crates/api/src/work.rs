@@ -156,7 +156,7 @@ pub struct ComponentReplicaRequirements {
 }
 
 /// Requirements on nodes.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct NodeClaim {
     /// Node affinity that must hold.

@@ -14,6 +14,7 @@ use portolan_net::{Clock, Shutdown};
 use portolan_object::{Object, ObjectKey};
 use portolan_runtime::{Cache, Client, ClusterName, EventRecorder, Members};
 
+use crate::capacity::Capacities;
 pub(crate) use cluster_sets::{ClusterSets, JoinProgress, MembershipState};
 
 /// Interval at which the namespace `kube-system` is looked for, on an API server that is about to create it.
@@ -33,6 +34,7 @@ pub(crate) struct Hub {
     pub(crate) namespaces: Cache<Object>,
     pub(crate) works: Cache<Work>,
     pub(crate) cluster_sets: ClusterSets,
+    pub(crate) capacities: Capacities,
 }
 
 impl Hub {
@@ -47,6 +49,8 @@ impl Hub {
                 binding_of(work).map(|key| key.to_string()).into_iter().collect()
             });
         let clusters = clusters.start(scope);
+        let capacities = Capacities::default();
+        capacities.follow(&members);
         Self {
             client: client.clone(),
             members,
@@ -57,6 +61,7 @@ impl Hub {
             clusters,
             namespaces: namespaces.start(scope),
             works: works.start(scope),
+            capacities,
         }
     }
 

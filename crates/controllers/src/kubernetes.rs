@@ -9,6 +9,7 @@ mod expectations;
 mod garbage;
 mod namespaces;
 mod replica_sets;
+mod resource_quotas;
 mod stateful_sets;
 
 use portolan_api::{kubernetes, resources};
@@ -58,7 +59,7 @@ pub fn housekeeping(
     garbage::start(client, &everything, scope);
 }
 
-/// Starts the controllers of Deployments, ReplicaSets, StatefulSets and EndpointSlices.
+/// Starts the controllers of Deployments, ReplicaSets, StatefulSets, EndpointSlices and ResourceQuotas.
 pub fn workloads(caches: &Caches, clock: &Clock, scope: &Shutdown) {
     let client = caches.client();
     let pods = caches.of(&resources::POD.into());
@@ -69,6 +70,7 @@ pub fn workloads(caches: &Caches, clock: &Clock, scope: &Shutdown) {
     replica_sets::start(client, &sets, &pods, scope);
     stateful_sets::start(client, &pods, clock, scope);
     endpoints::start(caches, &pods, scope);
+    resource_quotas::start(caches, &pods, scope);
 }
 
 fn controller_uid(object: &Object) -> Vec<String> {

@@ -13,18 +13,15 @@ pub(crate) fn status_patch(object: &Object, status: &Value) -> Patch {
     Patch::Merge(json!({ "status": difference(present, status) }))
 }
 
-/// A merge patch of the top level: changed fields, and `null` for missing ones.
+/// A merge patch: changed fields, and `null` for missing ones, at every level of objects.
 pub(crate) fn difference(old: &Value, new: &Value) -> Value {
     let mut patch = serde_json::Map::new();
     for (field, value) in new.as_object().into_iter().flatten() {
         match (old.get(field), value) {
             (Some(present), _) if present == value => {}
             // A merge would keep entries of the old map that the new one lacks.
-            (Some(Value::Object(present)), Value::Object(wanted)) => {
-                let mut inner: serde_json::Map<String, Value> = wanted.clone();
-                let gone = present.keys().filter(|key| !wanted.contains_key(*key));
-                inner.extend(gone.map(|key| (key.clone(), Value::Null)));
-                patch.insert(field.clone(), Value::Object(inner));
+            (Some(present @ Value::Object(_)), Value::Object(_)) => {
+                patch.insert(field.clone(), difference(present, value));
             }
             _ => drop(patch.insert(field.clone(), value.clone())),
         }

@@ -76,6 +76,23 @@ impl Quantity {
         }
     }
 
+    /// A whole number of units, written with binary suffixes (`Ki`, `Mi`), as memory and storage are.
+    pub fn binary(units: i64) -> Self {
+        Self { nanos: i128::from(units) * NANOS, format: Format::Binary }
+    }
+
+    /// A number of thousandths, written with decimal suffixes, as CPU is.
+    pub fn from_milli(milli: i64) -> Self {
+        Self { nanos: i128::from(milli) * (NANOS / 1000), format: Format::Decimal }
+    }
+
+    /// The amount in thousandths, rounded up.
+    pub fn milli(self) -> i64 {
+        let milli = NANOS / 1000;
+        let whole = self.nanos.div_euclid(milli) + i128::from(self.nanos.rem_euclid(milli) != 0);
+        i64::try_from(whole).unwrap_or(if whole < 0 { i64::MIN } else { i64::MAX })
+    }
+
     /// Whether the amount is below zero.
     pub fn is_negative(self) -> bool {
         self.nanos < 0
@@ -118,6 +135,12 @@ impl Quantity {
     #[must_use]
     pub fn minus(self, other: Self) -> Self {
         Self { nanos: self.nanos.saturating_sub(other.nanos), ..self }
+    }
+
+    /// The amount `count` times, with the bound of [`Quantity::plus`].
+    #[must_use]
+    pub fn times(self, count: i64) -> Self {
+        Self { nanos: self.nanos.saturating_mul(i128::from(count)), ..self }
     }
 
     /// The amount rounded up to thousandths.

@@ -1,5 +1,5 @@
 //! Decisions of kube-controller-manager for clusters with an embedded API server: workloads, endpoints, garbage
-//! collection, namespaces.
+//! collection, namespaces, quotas.
 //!
 //! Members with a real control plane have their own controllers and do not need this.
 
@@ -9,4 +9,5 @@ pub mod garbage;
 pub mod namespace;
 pub mod pods;
 pub mod replica_set;
+pub mod resource_quota;
 pub mod stateful_set;

@@ -3,11 +3,14 @@
 //! Nothing here waits, reads a clock or draws a random number: a failing case is a pair of values that can be pasted
 //! into a test. The shells in `controllers` watch, call these functions, and apply the difference.
 
+pub mod capacity;
 pub mod cluster_sets;
 pub mod clusters;
 pub mod covers;
+pub mod descheduler;
 pub mod discovery;
 pub mod dns;
 pub mod import_marks;
 pub mod kubernetes;
 pub mod propagation;
+pub mod quota;

@@ -6,17 +6,27 @@ use portolan_object::{FieldError, FieldErrorKind, Status};
 use serde_json::{Value, json};
 
 use super::typed;
-use crate::cluster::{Cluster, LocalSecretReference, MAX_NAME_LENGTH, is_name};
+use crate::cluster::{
+    Cluster, LocalSecretReference, MAX_NAME_LENGTH, ResourceModel, default_resource_models, is_name,
+    standardize_resource_models,
+};
 use crate::kind::Kind;
 use crate::names::CLUSTER_NAMESPACE;
 
-/// Replaces the deprecated `zone` and validates the cluster.
+/// Replaces the deprecated `zone`, completes the resource models and validates the cluster.
 pub(super) fn admit(object: &mut Value, old: Option<&Value>) -> Result<(), Status> {
     let Some(mut cluster) = typed::<Cluster>(object) else { return Ok(()) };
+    if old.is_none() && cluster.spec.resource_models.is_empty() {
+        cluster.spec.resource_models = default_resource_models();
+    }
+    standardize_resource_models(&mut cluster.spec.resource_models);
     let mut errors = validate_cluster(&cluster);
     check_references(&cluster, old.and_then(typed::<Cluster>).as_ref(), &mut errors);
     if !errors.is_empty() {
         return Err(Status::invalid(Cluster::GROUP, Cluster::KIND, &cluster.metadata.name, &errors));
+    }
+    if !cluster.spec.resource_models.is_empty() {
+        object["spec"]["resourceModels"] = json!(cluster.spec.resource_models);
     }
     if !cluster.spec.zone.is_empty() && cluster.spec.zones.is_empty() {
         cluster.spec.zones = vec![std::mem::take(&mut cluster.spec.zone)];
@@ -82,6 +92,9 @@ fn validate_cluster(cluster: &Cluster) -> Vec<FieldError> {
             "zone and zones cannot be set together; use zones",
         ));
     }
+    if let Some(detail) = models_problem(&spec.resource_models) {
+        errors.push(FieldError::invalid("spec.resourceModels", &json!(spec.resource_models), detail));
+    }
     let mut seen = BTreeSet::new();
     for (index, taint) in spec.taints.iter().enumerate() {
         let path = format!("spec.taints[{index}]");
@@ -97,4 +110,33 @@ fn validate_cluster(cluster: &Cluster) -> Vec<FieldError> {
         }
     }
     errors
+}
+
+/// Why the models, in order, are not usable.
+fn models_problem(models: &[ResourceModel]) -> Option<&'static str> {
+    for (index, model) in models.iter().enumerate() {
+        let lower = index.checked_sub(1).map(|lower| &models[lower]);
+        if lower.is_some_and(|lower| lower.grade == model.grade) {
+            return Some("The grade of each models should not be the same");
+        }
+        if lower.is_some_and(|lower| lower.ranges.len() != model.ranges.len()) {
+            return Some("The number of resource types should be the same");
+        }
+        for (position, range) in model.ranges.iter().enumerate() {
+            let (Some(min), Some(max)) = (range.min.amount(), range.max.amount()) else {
+                return Some("min and max must be quantities");
+            };
+            if max <= min {
+                return Some("The max value of each resource must be greater than the min value");
+            }
+            let Some(below) = lower.map(|lower| &lower.ranges[position]) else { continue };
+            if below.name != range.name {
+                return Some("The resource types of each models should be the same");
+            }
+            if below.max.amount() != Some(min) {
+                return Some("Model intervals for resources must be contiguous and non-overlapping");
+            }
+        }
+    }
+    None
 }

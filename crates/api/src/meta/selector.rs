@@ -54,7 +54,7 @@ impl SelectorRequirement {
 }
 
 /// One requirement on a label, a node field or a cluster field.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct SelectorRequirement {
     /// The label or field.
@@ -68,7 +68,7 @@ pub struct SelectorRequirement {
 }
 
 /// `corev1.NodeSelector`: one of the terms must hold.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 #[schemars(extend("x-kubernetes-map-type" = "atomic"))]
 pub struct NodeSelector {
@@ -78,7 +78,7 @@ pub struct NodeSelector {
 }
 
 /// One alternative of a node selector; a term without requirements selects nothing.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 #[schemars(extend("x-kubernetes-map-type" = "atomic"))]
 pub struct NodeSelectorTerm {

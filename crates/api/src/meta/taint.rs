@@ -23,7 +23,7 @@ pub struct Taint {
 }
 
 /// `corev1.Toleration`.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Toleration {
     /// The tolerated key; empty with operator Exists tolerates every key.

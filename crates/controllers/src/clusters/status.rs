@@ -1,7 +1,8 @@
-//! Probes one member and writes its health, version, APIs and nodes into the status of its Cluster object.
+//! Probes one member and writes its health, version, APIs and capacity into the status of its Cluster object.
 //!
 //! One task per member, so that a member that hangs delays no other. A change of the member's CustomResourceDefinitions
-//! or nodes wakes it before the interval ends, so that the kinds of a new CRD can be used without delay.
+//! wakes it before the interval ends, so that the kinds of a new CRD can be used without delay. Changes of its nodes and
+//! pods are written without a probe, every few seconds at most.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,13 +11,11 @@ use portolan_api::cluster::{Cluster, ClusterStatus};
 use portolan_api::conditions::cluster::{
     CREDENTIAL_SUSPENDED, MEMORY_BUDGET_EXCEEDED, RESOURCE_VERSIONS_WENT_BACK,
 };
-use portolan_api::kubernetes;
 use portolan_api::meta::set_condition;
-use portolan_api::resources;
 use portolan_object::{Object, ObjectKey};
 use portolan_plan::clusters::probe::{Doubt, Probe};
-use portolan_plan::clusters::status::{api_enablements, completeness, node_summary};
-use portolan_runtime::client::{Discovery, Patch, Selection};
+use portolan_plan::clusters::status::{api_enablements, completeness};
+use portolan_runtime::client::{Discovery, Patch};
 use portolan_runtime::events::{Regarding, Severity};
 use portolan_runtime::members::{Health, HoldState};
 use portolan_runtime::{Cache, ClientError, Member};
@@ -25,8 +24,10 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use crate::clusters::Probing;
+use crate::clusters::capacity::PacedCapacity;
 use crate::definitions::{definition_cache, established_kind};
 use crate::hub::Hub;
+use crate::merge::difference;
 
 const PROBE_TIMEOUT: Duration = Duration::from_secs(5);
 /// Poll interval for the kinds of an established CRD to appear in discovery.
@@ -49,7 +50,7 @@ pub(super) struct Collector {
     probing: Probing,
     doubt: Doubt,
     definitions: Cache<Object>,
-    nodes: Cache<Object>,
+    capacity: PacedCapacity,
     changed: Arc<Notify>,
     /// Since when the member answers although caches of it have no contact.
     unwatchable_since: Option<Instant>,
@@ -68,26 +69,21 @@ struct Answers {
 impl Collector {
     pub(super) fn new(hub: &Hub, member: Arc<Member>, probing: Probing) -> Self {
         let changed = Arc::new(Notify::new());
-        let wake = |cache: &Cache<Object>| {
-            let changed = changed.clone();
-            cache.observe(move |change| {
-                // The caches keep few fields; most changes do not concern them.
-                if change.old != change.new {
-                    changed.notify_one();
-                }
-            });
-        };
         let definitions = definition_cache(&member);
-        wake(&definitions);
-        let nodes =
-            member.cache(&resources::NODE.into(), Selection::all(), |builder| builder.trim(trim_node), wake);
+        let wake = changed.clone();
+        definitions.observe(move |change| {
+            // The cache keeps few fields; most changes do not concern them.
+            if change.old != change.new {
+                wake.notify_one();
+            }
+        });
         Self {
             hub: hub.clone(),
+            capacity: PacedCapacity::new(hub.capacities.of(member.name().as_str())),
             member,
             probing,
             doubt: Doubt::default(),
             definitions,
-            nodes,
             changed,
             unwatchable_since: None,
             was_in_trouble: false,
@@ -116,13 +112,33 @@ impl Collector {
             };
             let pause = if self.unwatchable_since.is_some() { pause.min(TROUBLE_TOLERANCE) } else { pause };
             let next = started + pause;
-            tokio::select! {
-                () = tokio::time::sleep_until(next) => {}
-                () = self.changed.notified() => {}
-                () = self.trouble_changed() => {}
-                // An error ends with the member.
-                _ = held.changed() => {}
+            loop {
+                tokio::select! {
+                    () = tokio::time::sleep_until(next) => break,
+                    () = self.changed.notified() => break,
+                    () = self.trouble_changed() => break,
+                    // An error ends with the member.
+                    _ = held.changed() => break,
+                    () = self.capacity.is_due() => {}
+                }
+                self.write_capacity().await;
             }
+        }
+    }
+
+    /// Writes the capacity into the status, if it changed. After a failure the next probe writes it.
+    async fn write_capacity(&mut self) {
+        self.capacity.restart();
+        if self.member.health() != Health::Ready {
+            return;
+        }
+        let Some(cluster) = self.hub.cluster(self.member.name()) else { return };
+        let mut status = cluster.status.clone();
+        self.capacity.fill(&cluster, &mut status);
+        if status != cluster.status
+            && let Err(error) = self.write(&cluster, &status).await
+        {
+            tracing::debug!(cluster = %self.member.name(), %error, "capacity not written, the next probe tries again");
         }
     }
 
@@ -196,6 +212,7 @@ impl Collector {
         }
         if let Some(answers) = answers {
             self.fill(&mut status, answers);
+            self.capacity.fill(&cluster, &mut status);
         }
         if status == cluster.status {
             return Ok(());
@@ -272,32 +289,16 @@ impl Collector {
             &mut status.conditions,
             completeness(&status.api_enablements, &failed, &self.hub.now()),
         );
-        if self.nodes.is_synced() {
-            let nodes = self.nodes.list();
-            status.node_summary = Some(node_summary(nodes.iter().map(AsRef::as_ref)));
-        }
         self.member.set_discovery(answers.discovery);
     }
 
     async fn write(&self, cluster: &Cluster, status: &ClusterStatus) -> Result<(), ClientError> {
-        let mut patch =
-            json!({ "metadata": { "resourceVersion": cluster.metadata.resource_version }, "status": {} });
-        let (old, new) = (json!(cluster.status), json!(status));
-        for (field, value) in new.as_object().into_iter().flatten() {
-            if old.get(field) != Some(value) {
-                patch["status"][field] = value.clone();
-            }
-        }
+        let patch = json!({
+            "metadata": { "resourceVersion": cluster.metadata.resource_version },
+            "status": difference(&json!(cluster.status), &json!(status)),
+        });
         let key = ObjectKey::cluster(self.member.name().as_str());
         self.hub.client.kind::<Cluster>().patch_status(&key, &Patch::Merge(patch)).await?;
         Ok(())
     }
-}
-
-/// Trims a Node to its `Ready` condition, so that heartbeats are no changes.
-fn trim_node(node: &mut Object) {
-    let status = kubernetes::condition(node, "Ready").map_or("Unknown", |ready| ready.status);
-    let mut kept = Object::new(&node.group_version_kind(), &node.key());
-    kept.0["status"] = json!({ "conditions": [{ "type": "Ready", "status": status }] });
-    *node = kept;
 }

@@ -1,5 +1,6 @@
 //! Controllers against embedded API servers: a hub and two members, in one process and without sockets.
 
+mod capacity;
 mod cluster_sets;
 mod confinement;
 mod credentials;

@@ -1,13 +1,12 @@
-//! The status of a Cluster: the APIs that the member serves and its nodes (karmada
+//! The status of a Cluster: the APIs that the member serves (karmada
 //! pkg/controllers/status/cluster_status_controller.go).
 
 use std::collections::BTreeMap;
 
-use portolan_api::cluster::{ApiEnablement, ApiResource, NodeSummary};
+use portolan_api::cluster::{ApiEnablement, ApiResource};
 use portolan_api::conditions::cluster as reasons;
-use portolan_api::kubernetes::is_condition_true;
 use portolan_api::meta::{Condition, ConditionStatus};
-use portolan_object::{GroupVersionKind, Object};
+use portolan_object::GroupVersionKind;
 
 /// The APIs that a member serves, sorted, so that equal answers give equal status.
 ///
@@ -47,20 +46,8 @@ pub fn completeness(enablements: &[ApiEnablement], failed: &[String], now: &str)
     condition(ConditionStatus::True, reasons::COMPLETE, "collected complete APIEnablements".to_owned())
 }
 
-/// The number of nodes and of ready nodes.
-pub fn node_summary<'a>(nodes: impl IntoIterator<Item = &'a Object>) -> NodeSummary {
-    let mut summary = NodeSummary::default();
-    for node in nodes {
-        summary.total_num += 1;
-        summary.ready_num += i32::from(is_condition_true(node, "Ready"));
-    }
-    summary
-}
-
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
 
     #[test]
@@ -92,14 +79,5 @@ mod tests {
         assert_eq!(reason(&some, &[]), ("True", "Complete".to_owned()));
         assert_eq!(reason(&some, &["metrics.k8s.io/v1beta1"]), ("False", "Partial".to_owned()));
         assert_eq!(reason(&[], &[]), ("False", "Empty".to_owned()));
-    }
-
-    #[test]
-    fn nodes_are_counted() {
-        let node = |status: &str| {
-            Object(json!({ "status": { "conditions": [{ "type": "Ready", "status": status }] } }))
-        };
-        let nodes = [node("True"), node("False"), Object(json!({}))];
-        assert_eq!(node_summary(&nodes), NodeSummary { total_num: 3, ready_num: 1 });
     }
 }

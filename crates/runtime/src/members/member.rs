@@ -11,7 +11,7 @@ use portolan_net::Shutdown;
 use portolan_object::{GroupVersionKind, Object};
 use tokio::sync::watch;
 
-use crate::cache::{Cache, CacheBuilder, Trouble};
+use crate::cache::{Cache, CacheBuilder, Content, Trouble};
 use crate::client::{Client, Discovery, Selection};
 use crate::cluster_name::ClusterName;
 use crate::hold::Hold;
@@ -30,6 +30,22 @@ pub enum Health {
     NotReady,
 }
 
+/// The contact of a cache with its server, whatever the cache holds.
+trait Contact: Send + Sync {
+    fn trouble(&self) -> Option<(Resource, Trouble)>;
+    fn retry(&self);
+}
+
+impl<T: Content> Contact for Cache<T> {
+    fn trouble(&self) -> Option<(Resource, Trouble)> {
+        Some((self.resource().clone(), Cache::trouble(self)?))
+    }
+
+    fn retry(&self) {
+        Cache::retry(self);
+    }
+}
+
 /// One member cluster.
 pub struct Member {
     name: ClusterName,
@@ -42,6 +58,7 @@ pub struct Member {
     discovery: ArcSwap<Discovery>,
     discovered: watch::Sender<u64>,
     caches: Mutex<BTreeMap<(Resource, Selection), Cache<Object>>>,
+    typed_caches: Mutex<Vec<Arc<dyn Contact>>>,
     over_budget: Option<OverBudget>,
 }
 
@@ -59,6 +76,7 @@ impl Member {
             discovery: ArcSwap::default(),
             discovered: watch::Sender::new(0),
             caches: Mutex::new(BTreeMap::new()),
+            typed_caches: Mutex::new(Vec::new()),
             over_budget: None,
         }
     }
@@ -74,6 +92,7 @@ impl Member {
     pub(super) fn end(&self) {
         self.scope.request();
         self.caches.lock().clear();
+        self.typed_caches.lock().clear();
     }
 
     /// Why the member is not read at present. Its client sends nothing then.
@@ -200,18 +219,33 @@ impl Member {
         cache
     }
 
+    /// Starts a cache of all objects of `resource` as `T`, which has the fields that its reader needs. Each call starts
+    /// another one.
+    pub fn typed_cache<T: Content>(
+        &self,
+        resource: &Resource,
+        describe: impl FnOnce(CacheBuilder<T>) -> CacheBuilder<T>,
+    ) -> Cache<T> {
+        let cache = describe(Cache::of(&self.client, resource.clone())).start(&self.scope);
+        self.typed_caches.lock().push(Arc::new(cache.clone()));
+        cache
+    }
+
     /// The cache that has been without contact for the longest time, and why. Resources that the member does not serve
     /// do not count: their CustomResourceDefinitions come and go.
     pub fn trouble(&self) -> Option<(Resource, Trouble)> {
         let caches = self.caches.lock();
-        let troubles = caches.iter().filter_map(|((resource, _), cache)| Some((resource, cache.trouble()?)));
+        let troubles = caches.values().filter_map(|cache| Some((cache.resource().clone(), cache.trouble()?)));
+        let typed = self.typed_caches.lock();
+        let troubles = troubles.chain(typed.iter().filter_map(|cache| cache.trouble()));
         let served = troubles.filter(|(_, trouble)| !trouble.is_not_served);
-        served.min_by_key(|(_, trouble)| trouble.since).map(|(resource, trouble)| (resource.clone(), trouble))
+        served.min_by_key(|(_, trouble)| trouble.since)
     }
 
     /// Ends the back-off of caches without contact: a probe has reached the member.
     pub fn retry_caches(&self) {
         self.caches.lock().values().for_each(Cache::retry);
+        self.typed_caches.lock().iter().for_each(|cache| cache.retry());
     }
 }
 
