@@ -44,6 +44,7 @@ use portolan_api::cluster::Cluster;
 use portolan_api::resources;
 use portolan_object::{GroupVersionKind, Object, ObjectKey};
 use portolan_plan::propagation::detect;
+use portolan_plan::propagation::reschedule::{View, is_concerned};
 use portolan_runtime::cache::Change;
 use portolan_runtime::driver;
 use portolan_runtime::scope::spawn_until_stop;
@@ -88,6 +89,7 @@ pub(crate) struct Pipeline {
     binding_queue: Queue<ObjectKey>,
     namespace_queue: Queue<ObjectKey>,
     first_reports: report::FirstReports,
+    triggers: schedule::Triggers,
 }
 
 /// Starts all propagation controllers.
@@ -125,17 +127,23 @@ impl Pipeline {
         Self {
             hub: hub.clone(),
             templates: Collections::start(client, &definitions, is_wanted, Extent::Whole, scope),
-            policies: Scoped::start(client, scope, BY_ID, || Box::new(|_, policy| policies::ids(policy))),
-            overrides: Scoped::start(client, scope, BY_ID, || Box::new(|_, _| Vec::new())),
+            policies: Scoped::start(client, scope, &[(BY_ID, policies::ids)]),
+            overrides: Scoped::start(client, scope, &[]),
             interpreters: Interpreters::new(),
-            bindings: Scoped::start(client, scope, BY_ID, || {
-                Box::new(|_, binding| templates::claim_ids(binding))
-            }),
+            bindings: Scoped::start(
+                client,
+                scope,
+                &[
+                    (BY_ID, templates::claim_ids),
+                    (schedule::BY_GROUP, |binding| schedule::groups(&binding.metadata, &binding.spec)),
+                ],
+            ),
             template_queue: metrics.queue("templates", None),
             policy_queue: metrics.queue("policies", None),
             binding_queue: metrics.queue("bindings", None),
             namespace_queue: metrics.queue("namespaces", None),
             first_reports: report::FirstReports::default(),
+            triggers: schedule::Triggers::default(),
         }
     }
 
@@ -161,10 +169,11 @@ impl Pipeline {
         });
         let pipeline = self.clone();
         self.overrides.observe(move |change| pipeline.override_changed(&change.key));
-        let queue = self.binding_queue.clone();
+        let pipeline = self.clone();
         self.bindings.observe(move |change| {
             if !is_own_status(change) {
-                queue.add(change.key.clone());
+                pipeline.binding_queue.add(change.key.clone());
+                pipeline.group_changed(change);
             }
         });
         let queue = self.binding_queue.clone();
@@ -211,15 +220,38 @@ impl Pipeline {
 
     /// All bindings are scheduled again when a cluster is added, removed, or changes in a field that placement reads.
     fn cluster_changed(&self, change: &Change<Cluster>) {
-        if let (Some(old), Some(new)) = (&change.old, &change.new)
-            && old.spec == new.spec
+        let (Some(old), Some(new)) = (&change.old, &change.new) else { return self.queue_everything() };
+        if old.spec == new.spec
             && old.metadata.labels == new.metadata.labels
             && old.metadata.is_deleting() == new.metadata.is_deleting()
             && old.status.api_enablements == new.status.api_enablements
         {
+            if old.status.resource_summary != new.status.resource_summary {
+                self.triggers.waiting().into_iter().for_each(|key| self.binding_queue.add(key));
+            }
             return;
         }
+        for binding in self.bindings.list() {
+            let view = View { metadata: &binding.metadata, spec: &binding.spec, status: &binding.status };
+            if is_concerned(view, old, new) {
+                self.triggers.ask(binding.metadata.key());
+            }
+        }
         self.queue_everything();
+    }
+
+    /// Queues the other workloads of a binding's affinity groups when its targets change.
+    fn group_changed(&self, change: &Change<Binding>) {
+        let targets = |binding: &Option<Arc<Binding>>| binding.as_ref().map(|one| one.spec.clusters.clone());
+        let Some(binding) = change.latest() else { return };
+        let groups = schedule::groups(&binding.metadata, &binding.spec);
+        if groups.is_empty() || targets(&change.old) == targets(&change.new) {
+            return;
+        }
+        for group in groups {
+            let peers = self.bindings.namespaced.keys_by_index(schedule::BY_GROUP, &group);
+            peers.into_iter().filter(|peer| *peer != change.key).for_each(|peer| self.binding_queue.add(peer));
+        }
     }
 
     fn queue_everything(&self) {

@@ -29,3 +29,4 @@ pub mod retain;
 pub mod schedule;
 pub mod status;
 pub mod work;
+pub mod workload_groups;

@@ -24,6 +24,7 @@ impl Reconciler for Bindings {
     async fn reconcile(&self, key: &ObjectKey) -> Outcome {
         let Some(binding) = self.0.bindings.get(key) else {
             self.0.first_reports.forget(key);
+            self.0.triggers.forget(key);
             return Outcome::Done;
         };
         if binding.metadata.is_deleting() {

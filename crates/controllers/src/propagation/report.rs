@@ -45,11 +45,13 @@ pub(super) async fn aggregate_status(
     let mut status = binding.status.clone();
     if let Some(decided) = scheduled.condition {
         emit_event(pipeline, binding, template, &decided);
-        set_condition(&mut status.conditions, decided);
-        if status.scheduler_observed_generation != binding.metadata.generation {
+        if decided.is_true() {
             status.scheduler_observed_generation = binding.metadata.generation;
+        }
+        if scheduled.is_new {
             status.last_scheduled_time = Some(now.clone());
         }
+        set_condition(&mut status.conditions, decided);
         if let Some(name) = scheduled.affinity_name {
             status.scheduler_observed_affinity_name = name;
         }

@@ -1,17 +1,30 @@
 //! The target clusters of a binding: lets `portolan_plan` decide from the current clusters, and writes the result.
 
+mod peers;
+mod triggers;
+
 use std::collections::BTreeSet;
 
 use portolan_api::annotations;
 use portolan_api::conditions::binding as reasons;
-use portolan_api::meta::Condition;
+use portolan_api::meta::{Condition, condition};
+use portolan_api::work::TargetCluster;
 use portolan_object::ObjectKey;
-use portolan_plan::propagation::reschedule::{View, is_due, is_schedulable, placement_record};
-use portolan_plan::propagation::schedule::{Placed, PlacementError, Request, schedule};
+use portolan_object::time::age;
+use portolan_plan::propagation::reschedule::{
+    View, is_due, is_fresh, is_schedulable, placement_record, retry_delay,
+};
+use portolan_plan::propagation::schedule::{
+    Estimates, Placed, PlacementError, Request, schedule, unused_fields,
+};
+use portolan_plan::propagation::workload_groups;
 use portolan_runtime::ClientError;
 
 use crate::propagation::Pipeline;
 use crate::propagation::scoped::Binding;
+
+pub(super) use peers::{BY_GROUP, groups};
+pub(super) use triggers::Triggers;
 
 /// Schedules one binding, without writing.
 pub(super) fn place(pipeline: &Pipeline, view: View<'_>) -> Result<Placed, PlacementError> {
@@ -23,14 +36,19 @@ pub(super) fn place(pipeline: &Pipeline, view: View<'_>) -> Result<Placed, Place
     let evicted: Vec<String> =
         view.spec.graceful_eviction_tasks.iter().map(|task| task.from_cluster.clone()).collect();
     let default_placement = Default::default();
+    let peers = peers::of(pipeline, view);
     let request = Request {
         kind: &kind,
         uid: &reference.uid,
         placement: view.spec.placement.as_ref().unwrap_or(&default_placement),
         replicas: (view.spec.replicas > 0).then_some(i64::from(view.spec.replicas)),
+        components: &view.spec.components,
         current: &view.spec.clusters,
         evicted_from: &evicted,
         observed_affinity: &view.status.scheduler_observed_affinity_name,
+        is_fresh: is_fresh(view),
+        estimates: &Estimates::default(),
+        peers: &peers.targets(),
     };
     schedule(&request, &clusters)
 }
@@ -42,6 +60,8 @@ pub(super) struct Scheduled {
     pub(super) condition: Option<Condition>,
     /// The group of `clusterAffinities` that was used.
     pub(super) affinity_name: Option<String>,
+    /// Whether this is a new scheduling, also one with the same result: `lastScheduledTime` moves.
+    pub(super) is_new: bool,
 }
 
 /// Schedules a binding if that is due. Returns the binding as it was written.
@@ -55,28 +75,73 @@ pub(super) async fn reconcile_schedule(
         return Ok((binding, Scheduled::default()));
     }
     let now = pipeline.hub.now();
-    let success = success(&missing(pipeline, &binding), &now);
-    let is_leaving = |name: &str| {
-        let cluster = pipeline.hub.clusters.get(&ObjectKey::cluster(name));
-        cluster.is_none_or(|cluster| cluster.metadata.is_deleting())
-    };
-    if !is_due(view, is_leaving) {
-        return Ok((binding, Scheduled { condition: Some(success), ..Scheduled::default() }));
+    let success = success(&missing(pipeline, &binding), &notes(view), &now);
+    let asked = pipeline.triggers.take_asked(key);
+    let is_first = view.status.last_scheduled_time.is_none();
+    if !is_due(view, |name| is_leaving(pipeline, name)) {
+        let scheduled = Scheduled { condition: Some(success), is_new: is_first, ..Scheduled::default() };
+        return Ok((binding, scheduled));
     }
-    let (clusters, scheduled) = match place(pipeline, view) {
+    // Two workloads of one group are placed one after the other, so that each sees where the other is.
+    let _turn = match &view.spec.workload_affinity_groups {
+        Some(_) => Some(pipeline.triggers.group_turn().await),
+        None => None,
+    };
+    let is_wanted = is_first || asked || is_fresh(view) || is_other_generation(view);
+    match place(pipeline, view) {
         Ok(placed) => {
+            let is_new = is_wanted || placed.clusters != binding.spec.clusters;
             let affinity_name = Some(placed.affinity_name);
-            let scheduled = Scheduled { condition: Some(success), affinity_name };
-            (Some(placed.clusters), scheduled)
+            let scheduled = Scheduled { condition: Some(success), affinity_name, is_new };
+            pipeline.triggers.placed(key);
+            let written = write(pipeline, key, binding, Some(placed.clusters), true).await?;
+            Ok((written, scheduled))
         }
         Err(error) => {
             let message = error.to_string();
             let condition = Condition::new(reasons::SCHEDULED, false, error.reason(), message, &*now);
-            let withdrawn = matches!(error, PlacementError::NoFit(_)).then(Vec::new);
-            (withdrawn, Scheduled { condition: Some(condition), ..Scheduled::default() })
+            retry_later(pipeline, key, view, &error);
+            let kept = kept(pipeline, &error, &binding.spec.clusters);
+            let written = write(pipeline, key, binding, kept, false).await?;
+            Ok((written, Scheduled { condition: Some(condition), ..Scheduled::default() }))
         }
-    };
-    write(pipeline, key, binding, clusters, scheduled).await
+    }
+}
+
+/// Whether a cluster is deleted or being deleted.
+fn is_leaving(pipeline: &Pipeline, name: &str) -> bool {
+    let cluster = pipeline.hub.clusters.get(&ObjectKey::cluster(name));
+    cluster.is_none_or(|cluster| cluster.metadata.is_deleting())
+}
+
+fn is_other_generation(view: View<'_>) -> bool {
+    view.metadata.generation != view.status.scheduler_observed_generation
+}
+
+/// The targets that stay after a failure; `None` if all do.
+fn kept(pipeline: &Pipeline, error: &PlacementError, current: &[TargetCluster]) -> Option<Vec<TargetCluster>> {
+    match error {
+        PlacementError::NoFit(_) => Some(Vec::new()),
+        // Names that do not exist are probably typing errors. Clusters that left are no targets any more.
+        PlacementError::UnknownClusters(_) => {
+            let stays = |target: &&TargetCluster| !is_leaving(pipeline, &target.name);
+            Some(current.iter().filter(stays).cloned().collect())
+        }
+        PlacementError::Spread(_) | PlacementError::NotEnough { .. } => None,
+    }
+}
+
+/// Queues a binding that cannot be placed for lack of room or of groups. One that no cluster fits waits for a change.
+fn retry_later(pipeline: &Pipeline, key: &ObjectKey, view: View<'_>, error: &PlacementError) {
+    if matches!(error, PlacementError::NoFit(_) | PlacementError::UnknownClusters(_)) {
+        pipeline.triggers.placed(key);
+        return;
+    }
+    pipeline.triggers.waits_for_room(key);
+    let failing = condition(&view.status.conditions, reasons::SCHEDULED).filter(|one| !one.is_true());
+    let now = pipeline.hub.clock.now();
+    let lasted = failing.and_then(|one| age(&one.last_transition_time, now)).unwrap_or_default();
+    pipeline.binding_queue.add_after(key.clone(), retry_delay(lasted));
 }
 
 /// Writes clusters and placement record when they differ.
@@ -84,25 +149,32 @@ async fn write(
     pipeline: &Pipeline,
     key: &ObjectKey,
     binding: Binding,
-    clusters: Option<Vec<portolan_api::work::TargetCluster>>,
-    scheduled: Scheduled,
-) -> Result<(Binding, Scheduled), ClientError> {
+    clusters: Option<Vec<TargetCluster>>,
+    succeeded: bool,
+) -> Result<Binding, ClientError> {
     let mut wanted = binding.clone();
     if let Some(clusters) = clusters {
         wanted.spec.clusters = clusters;
     }
-    let succeeded = scheduled.condition.as_ref().is_some_and(Condition::is_true);
     if let (true, Some(placement)) = (succeeded, &wanted.spec.placement) {
         let record = placement_record(placement);
         wanted.metadata.annotations.insert(annotations::policy::APPLIED_PLACEMENT.to_owned(), record);
     }
     if wanted == binding {
-        return Ok((binding, scheduled));
+        return Ok(binding);
     }
     let mut written = pipeline.bindings.api(key).replace(&wanted).await?;
     written.metadata.managed_fields.clear();
     pipeline.bindings.written(written.clone());
-    Ok((written, scheduled))
+    Ok(written)
+}
+
+/// Sentences for fields of the placement without an effect on this binding.
+fn notes(view: View<'_>) -> Vec<String> {
+    let Some(placement) = &view.spec.placement else { return Vec::new() };
+    let groups = view.spec.workload_affinity_groups.as_ref();
+    let unused = unused_fields(placement).into_iter().map(str::to_owned);
+    unused.chain(workload_groups::note(placement, groups)).collect()
 }
 
 /// Clusters that the placement names and that do not exist.
@@ -116,10 +188,13 @@ fn missing(pipeline: &Pipeline, binding: &Binding) -> Vec<String> {
 }
 
 /// Scheduling succeeds if some of the named clusters exist. The message names the others, as they may be typos.
-fn success(missing: &[String], now: &str) -> Condition {
+fn success(missing: &[String], notes: &[String], now: &str) -> Condition {
     let mut message = "Binding has been scheduled successfully.".to_owned();
     if !missing.is_empty() {
         message += &format!(" The placement names clusters that do not exist: {}.", missing.join(", "));
+    }
+    for note in notes {
+        message += &format!(" Note: {note}");
     }
     Condition::new(reasons::SCHEDULED, true, reasons::SUCCESS, message, now)
 }
@@ -131,8 +206,8 @@ mod tests {
     #[test]
     fn success_names_clusters_that_do_not_exist() {
         let missing = |names: &[&str]| names.iter().map(|&name| name.to_owned()).collect::<Vec<_>>();
-        assert_eq!(success(&[], "t").message, "Binding has been scheduled successfully.");
-        let some = success(&missing(&["berlin", "paris"]), "t");
+        assert_eq!(success(&[], &[], "t").message, "Binding has been scheduled successfully.");
+        let some = success(&missing(&["berlin", "paris"]), &[], "t");
         assert!(some.is_true());
         assert_eq!(
             some.message,

@@ -15,7 +15,7 @@ use portolan_api::work::{
 };
 use portolan_net::Shutdown;
 use portolan_object::{GroupVersionKind, ObjectKey};
-use portolan_runtime::cache::{Change, Content, IndexBy};
+use portolan_runtime::cache::{Change, Content};
 use portolan_runtime::events::Regarding;
 use portolan_runtime::{Api, Cache, Client, Resource};
 use serde::{Deserialize, Serialize};
@@ -104,6 +104,9 @@ scope!(Policy, PropagationPolicy, ClusterPropagationPolicy);
 scope!(Override, OverridePolicy, ClusterOverridePolicy);
 scope!(Binding, ResourceBinding, ClusterResourceBinding);
 
+/// Name of an index, and the index keys of an object.
+pub(crate) type Index<T> = (&'static str, fn(&T) -> Vec<String>);
+
 /// Caches of both variants of a kind. Clones share state.
 pub(crate) struct Scoped<T> {
     client: Client,
@@ -119,19 +122,15 @@ impl<T> Clone for Scoped<T> {
 }
 
 impl<T: Scope> Scoped<T> {
-    /// Starts both caches, each with one index.
-    pub(crate) fn start(
-        client: &Client,
-        scope: &Shutdown,
-        index: &'static str,
-        values: impl Fn() -> IndexBy<T>,
-    ) -> Self {
+    /// Starts both caches, each with these indexes.
+    pub(crate) fn start(client: &Client, scope: &Shutdown, indexes: &[Index<T>]) -> Self {
         let start = |resource| {
-            let values = values();
-            Cache::of(client, resource)
-                .trim(|object: &mut T| object.metadata_mut().managed_fields.clear())
-                .index(index, move |key, object| values(key, object))
-                .start(scope)
+            let mut cache =
+                Cache::of(client, resource).trim(|object: &mut T| object.metadata_mut().managed_fields.clear());
+            for &(name, values) in indexes {
+                cache = cache.index(name, move |_, object| values(object));
+            }
+            cache.start(scope)
         };
         let [namespaced, cluster] = T::resources().map(start);
         Self { client: client.clone(), namespaced, cluster }
@@ -163,6 +162,12 @@ impl<T: Scope> Scoped<T> {
         let mut found = self.namespaced.by_index(index, value);
         found.extend(self.cluster.by_index(index, value));
         found
+    }
+
+    pub(crate) fn list(&self) -> Vec<Arc<T>> {
+        let mut objects = self.namespaced.list();
+        objects.extend(self.cluster.list());
+        objects
     }
 
     pub(crate) fn keys(&self) -> Vec<ObjectKey> {

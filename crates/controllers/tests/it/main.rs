@@ -13,4 +13,5 @@ mod ownership;
 mod propagation;
 mod refused_slices;
 mod resources;
+mod scheduling;
 mod workloads;

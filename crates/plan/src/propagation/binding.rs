@@ -8,6 +8,7 @@ use portolan_object::Object;
 
 use super::claim::Claim;
 use super::replicas::Demand;
+use super::workload_groups;
 
 /// Metadata of a new binding; `new_id` is its permanent id.
 ///
@@ -77,6 +78,7 @@ pub fn spec(
     spec.conflict_resolution = policy.conflict_resolution;
     spec.preserve_resources_on_deletion = policy.preserve_resources_on_deletion;
     spec.suspension = suspension(policy, old);
+    spec.workload_affinity_groups = workload_groups::groups(template, &policy.placement);
     spec
 }
 

@@ -4,12 +4,13 @@
 //! pkg/util/helper/webstermethod.go). Used for replicas and for Job completions.
 
 use std::cmp::Ordering;
+use std::collections::BinaryHeap;
 
 /// One cluster's part in a division of replicas.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ReplicaShare {
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ReplicaShare<'a> {
     /// The cluster; the last tie-breaker.
-    pub cluster: String,
+    pub cluster: &'a str,
     /// Relative weight without a unit; zero gets no replicas.
     pub weight: i64,
 }
@@ -38,38 +39,81 @@ impl TieBreak {
 /// positive.
 ///
 /// # Cost
-/// `total × shares` comparisons.
-pub fn divide(total: i64, shares: &[ReplicaShare], ties: TieBreak) -> Vec<i64> {
-    let mut seats = vec![0; shares.len()];
-    for _ in 0..total {
-        let candidates = (0..shares.len()).filter(|&index| shares[index].weight > 0);
-        let Some(next) = candidates.min_by(|&one, &other| rank(shares, &seats, ties, one, other)) else {
-            break;
-        };
-        seats[next] += 1;
+/// `shares × log(shares)`, whatever `total` is.
+pub fn divide(total: i64, shares: &[ReplicaShare<'_>], ties: TieBreak) -> Vec<i64> {
+    let mut seats = certain_seats(total, shares);
+    let remaining = total - seats.iter().sum::<i64>();
+    let candidates = shares.iter().enumerate().filter(|(_, share)| share.weight > 0);
+    let mut next: BinaryHeap<Claim<'_>> = candidates
+        .map(|(index, share)| Claim { index, share: *share, seats: seats[index], ties })
+        .collect();
+    for _ in 0..remaining {
+        let Some(mut first) = next.peek_mut() else { break };
+        first.seats += 1;
+        seats[first.index] = first.seats;
     }
     seats
 }
 
-/// `Less` when `one` is served before `other`: larger weight/(2·seats+1), then fewer seats, then the name.
-fn rank(shares: &[ReplicaShare], seats: &[i64], ties: TieBreak, one: usize, other: usize) -> Ordering {
-    let quotient = |index: usize, divisor_of: usize| {
-        i128::from(shares[index].weight) * i128::from(2 * seats[divisor_of] + 1)
-    };
-    // one.weight / (2·one.seats+1) against other's, cross-multiplied: no rounding.
-    let by_quotient = quotient(other, one).cmp(&quotient(one, other));
-    let by_name = shares[one].cluster.cmp(&shares[other].cluster);
-    let by_name = if ties == TieBreak::Ascending { by_name } else { by_name.reverse() };
-    by_quotient.then(seats[one].cmp(&seats[other])).then(by_name)
+/// For each share a number of replicas that it gets in any case, so that only about two for each share are left to divide.
+///
+/// With the sum W of the weights w and k shares, a share gets at least w·(total − k/2)/W − 1/2 replicas: if t is the
+/// smallest quotient that gets a replica, a share gets between w/2t − 1/2 and w/2t + 1/2, and all of them sum to `total`.
+fn certain_seats(total: i64, shares: &[ReplicaShare<'_>]) -> Vec<i64> {
+    let weights = || shares.iter().map(|share| i128::from(share.weight.max(0)));
+    let sum: i128 = weights().sum();
+    let shared = i128::from(total) - shares.len() as i128;
+    if sum == 0 || shared <= 0 {
+        return vec![0; shares.len()];
+    }
+    // Never more than `total`, so it fits.
+    weights().map(|weight| i64::try_from((weight * shared / sum - 1).max(0)).unwrap_or_default()).collect()
 }
+
+/// A share that waits for its next replica. The greatest one is served first.
+struct Claim<'a> {
+    index: usize,
+    share: ReplicaShare<'a>,
+    seats: i64,
+    ties: TieBreak,
+}
+
+impl Ord for Claim<'_> {
+    /// Larger weight/(2·seats+1), then fewer seats, then the name.
+    fn cmp(&self, other: &Self) -> Ordering {
+        // Cross-multiplied: no rounding.
+        let quotient = |one: &Self, of: &Self| i128::from(one.share.weight) * i128::from(2 * of.seats + 1);
+        let by_quotient = quotient(self, other).cmp(&quotient(other, self));
+        let by_name = other.share.cluster.cmp(self.share.cluster);
+        let by_name = if self.ties == TieBreak::Ascending { by_name } else { by_name.reverse() };
+        by_quotient.then(other.seats.cmp(&self.seats)).then(by_name)
+    }
+}
+
+impl PartialOrd for Claim<'_> {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl PartialEq for Claim<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        self.cmp(other).is_eq()
+    }
+}
+
+impl Eq for Claim<'_> {}
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
-    fn shares(weights: &[i64]) -> Vec<ReplicaShare> {
-        let named = weights.iter().enumerate();
-        named.map(|(index, &weight)| ReplicaShare { cluster: format!("c{}", index + 1), weight }).collect()
+    const NAMES: [&str; 6] = ["c1", "c2", "c3", "c4", "c5", "c6"];
+
+    fn shares(weights: &[i64]) -> Vec<ReplicaShare<'static>> {
+        NAMES.iter().zip(weights).map(|(cluster, &weight)| ReplicaShare { cluster, weight }).collect()
     }
 
     #[test]
@@ -125,5 +169,40 @@ mod tests {
         ] {
             assert_eq!(TieBreak::for_uid(uid), ties, "{uid:?}");
         }
+    }
+
+    /// The method as it is defined: one replica after the other.
+    fn one_by_one(total: i64, shares: &[ReplicaShare<'_>], ties: TieBreak) -> Vec<i64> {
+        let mut seats = vec![0; shares.len()];
+        for _ in 0..total {
+            let claims = shares.iter().enumerate().filter(|(_, share)| share.weight > 0);
+            let claims =
+                claims.map(|(index, share)| Claim { index, share: *share, seats: seats[index], ties });
+            let Some(first) = claims.max() else { break };
+            seats[first.index] += 1;
+        }
+        seats
+    }
+
+    proptest! {
+        #[test]
+        fn a_division_is_the_same_as_one_replica_after_the_other(
+            total in 0..200i64, weights in proptest::collection::vec(0..50i64, 1..6), ascending: bool,
+        ) {
+            let ties = if ascending { TieBreak::Ascending } else { TieBreak::Descending };
+            let shares = shares(&weights);
+            let divided = divide(total, &shares, ties);
+            prop_assert_eq!(&divided, &one_by_one(total, &shares, ties));
+            let want = if weights.iter().all(|&weight| weight == 0) { 0 } else { total };
+            prop_assert_eq!(divided.iter().sum::<i64>(), want);
+        }
+    }
+
+    #[test]
+    fn the_largest_numbers_are_divided_at_once() {
+        let total = i64::from(i32::MAX);
+        let divided = divide(total, &shares(&[i64::MAX, i64::MAX / 2, 1]), TieBreak::Ascending);
+        assert_eq!(divided.iter().sum::<i64>(), total);
+        assert!(divided[0] > divided[1] && divided[1] > 700_000_000);
     }
 }

@@ -50,10 +50,8 @@ pub fn revise(manifest: &mut Object, share: i64) {
 ///
 /// `shares` names each cluster with its replicas; the result has the same order and sums to `completions`.
 pub fn divide_completions(completions: i64, shares: &[(String, i64)], uid: &str) -> Vec<i64> {
-    let shares: Vec<ReplicaShare> = shares
-        .iter()
-        .map(|(cluster, replicas)| ReplicaShare { cluster: cluster.clone(), weight: *replicas })
-        .collect();
+    let shares: Vec<ReplicaShare<'_>> =
+        shares.iter().map(|(cluster, replicas)| ReplicaShare { cluster, weight: *replicas }).collect();
     divide(completions, &shares, TieBreak::for_uid(uid))
 }
 

@@ -1,183 +1,229 @@
 //! Scheduling: the target clusters of a binding and the replicas of each.
 //!
-//! One call decides about one binding from one snapshot of the clusters. Filters run first, then replicas are assigned.
-//! A placement with a feature that this scheduler does not have is refused with an error that names the feature.
+//! One call decides about one binding from one snapshot of the clusters. The steps are those of Karmada's scheduler (karmada
+//! pkg/scheduler/core/generic_scheduler.go):
+//!
+//! 1. filters reject clusters (`filter`);
+//! 2. the others are sorted by preference (`candidate`);
+//! 3. spread constraints choose among them (`spread`);
+//! 4. replicas are assigned to the chosen ones (`assign`).
+//!
+//! With `clusterAffinities` these steps are repeated for one group after the other until one succeeds.
 
 mod assign;
+mod candidate;
+mod constraint;
+mod error;
+mod explanation;
 mod filter;
+mod request;
+mod spread;
+mod strategy;
+mod tiers;
 
 use portolan_api::cluster::Cluster;
-use portolan_api::conditions;
-use portolan_api::policy::{ClusterAffinity, Placement};
-use portolan_api::work::TargetCluster;
-use portolan_object::GroupVersionKind;
+use portolan_api::policy::Placement;
+use portolan_api::work::{TargetCluster, TargetComponent};
 
+pub use assign::{Division, DivisionMode, Share};
+pub use constraint::{Bounds, GroupBy};
+pub use error::{PlacementError, Rejections};
+pub use explanation::{Attempt, Choice, ClusterVerdict, Explanation, Placed, Standing, Verdict};
 pub use filter::Rejection;
+pub use request::{Estimates, Peers, Request};
+pub use spread::{Spread, SpreadError, SpreadGroup};
+pub use strategy::Strategy;
 
-/// One binding to be placed.
-#[derive(Debug, Clone)]
-pub struct Request<'a> {
-    /// Kind of the template: a cluster must serve it.
-    pub kind: &'a GroupVersionKind,
-    /// Uid of the template: decides ties.
-    pub uid: &'a str,
-    /// The constraints of its policy.
-    pub placement: &'a Placement,
-    /// Replicas to place; `None` for kinds without.
-    pub replicas: Option<i64>,
-    /// Current targets: a cluster stays a target in spite of a new taint or an API list that lost the kind.
-    pub current: &'a [TargetCluster],
-    /// Clusters from which it is being evicted.
-    pub evicted_from: &'a [String],
-    /// The group of `clusterAffinities` that was used last; an earlier one is not tried again.
-    pub observed_affinity: &'a str,
-}
-
-/// The result of scheduling.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Placed {
-    /// The clusters, sorted by name.
-    pub clusters: Vec<TargetCluster>,
-    /// The group of `clusterAffinities` that was used; empty if the placement has none.
-    pub affinity_name: String,
-}
-
-/// A binding cannot be placed.
-#[derive(Debug, Clone, PartialEq, thiserror::Error)]
-pub enum PlacementError {
-    /// No cluster passes the filters: the current targets are withdrawn.
-    #[error("{0}")]
-    NoFit(Explanation),
-    /// The clusters have no room for all replicas: the current targets stay.
-    #[error("Clusters available replicas {available} are not enough to schedule.")]
-    NotEnough {
-        /// Replicas for which there is room.
-        available: i64,
-    },
-    /// The placement uses a feature that does not exist here.
-    #[error("{asked} is not supported by this version of Portolan: {instead}")]
-    Unsupported {
-        /// The field and its value.
-        asked: &'static str,
-        /// The alternative.
-        instead: &'static str,
-    },
-}
-
-impl PlacementError {
-    /// Reason of the binding's `Scheduled` condition.
-    pub fn reason(&self) -> &'static str {
-        match self {
-            PlacementError::NoFit(_) => conditions::binding::NO_CLUSTER_FIT,
-            PlacementError::NotEnough { .. } => conditions::binding::UNSCHEDULABLE,
-            PlacementError::Unsupported { .. } => conditions::binding::SCHEDULER_ERROR,
-        }
-    }
-}
-
-/// The reasons for which clusters were rejected, with counts.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Explanation {
-    total: usize,
-    rejections: Vec<Rejection>,
-    missing: Vec<String>,
-}
-
-impl std::fmt::Display for Explanation {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        if self.total == 0 {
-            f.write_str("0/0 clusters are available: no cluster has joined yet.")?;
-        } else {
-            let mut texts: Vec<String> = self.rejections.iter().map(ToString::to_string).collect();
-            texts.sort();
-            let counted =
-                texts.chunk_by(|one, other| one == other).map(|same| format!("{} {}", same.len(), same[0]));
-            let mut reasons: Vec<String> = counted.collect();
-            reasons.sort();
-            write!(f, "0/{} clusters are available: {}.", self.total, reasons.join(", "))?;
-        }
-        if !self.missing.is_empty() {
-            write!(f, " The placement names clusters that do not exist: {}.", self.missing.join(", "))?;
-        }
-        Ok(())
-    }
-}
+use assign::Assigned;
+use candidate::Candidate;
+use constraint::Constraints;
+use spread::{Demand, Selection};
+use tiers::Tiers;
 
 /// Chooses the target clusters of a binding.
 ///
 /// # Errors
 /// See [`PlacementError`]; with several groups of clusters the error of the first group is reported.
 pub fn schedule(request: &Request<'_>, clusters: &[&Cluster]) -> Result<Placed, PlacementError> {
-    reject_unsupported(request.placement)?;
-    let groups = &request.placement.cluster_affinities;
-    if groups.is_empty() {
-        let everything = ClusterAffinity::default();
-        let affinity = request.placement.cluster_affinity.as_ref().unwrap_or(&everything);
-        let clusters = place(request, affinity, clusters)?;
-        return Ok(Placed { clusters, affinity_name: String::new() });
-    }
-    let first =
-        groups.iter().position(|group| group.affinity_name == request.observed_affinity).unwrap_or_default();
-    let mut failure = None;
-    for group in &groups[first..] {
-        match place(request, &group.affinity, clusters) {
-            Ok(clusters) => return Ok(Placed { clusters, affinity_name: group.affinity_name.clone() }),
-            Err(error) => failure = failure.or(Some(error)),
-        }
-    }
-    Err(failure.expect("there is at least one group, and every one failed"))
+    explain(request, clusters).result
 }
 
-fn place(
-    request: &Request<'_>,
-    affinity: &ClusterAffinity,
-    clusters: &[&Cluster],
-) -> Result<Vec<TargetCluster>, PlacementError> {
-    let mut rejections = Vec::new();
-    let mut feasible = Vec::new();
+/// Schedules as [`schedule`] does, and tells every step.
+pub fn explain<'a>(request: &Request<'a>, clusters: &[&'a Cluster]) -> Explanation<'a> {
+    let mut clusters = clusters.to_vec();
+    clusters.sort_by(|one, other| one.metadata.name.cmp(&other.metadata.name));
+    let constraints = Constraints::of(request.placement);
+    let mut attempts = Vec::new();
+    let mut placed = None;
+    for tiers in Tiers::of(request) {
+        let (attempt, targets) = attempt(request, &tiers, &constraints, &clusters);
+        attempts.push(attempt);
+        if let Some(clusters) = targets {
+            placed = Some(Placed { clusters, affinity_name: tiers.name.to_owned() });
+            break;
+        }
+    }
+    let failure = || match attempts.first().and_then(|first| first.error.clone()) {
+        Some(PlacementError::NoFit(rejections)) if names_only_unknown(request.placement, &clusters) => {
+            PlacementError::UnknownClusters(rejections)
+        }
+        Some(error) => error,
+        // There is always an attempt, and an attempt without targets has an error.
+        None => PlacementError::NoFit(Rejections::new(clusters.len(), Vec::new(), Vec::new())),
+    };
+    let result = placed.ok_or_else(failure);
+    Explanation { attempts, notes: unused_fields(request.placement), result }
+}
+
+/// Fields of a placement that have no effect, as sentences.
+pub fn unused_fields(placement: &Placement) -> Vec<&'static str> {
+    if !placement.spread_constraints.is_empty() && Strategy::asked(placement) == Strategy::StaticWeight {
+        return vec!["spreadConstraints are not used together with static weights."];
+    }
+    Vec::new()
+}
+
+/// Whether the placement lists clusters by name in all its affinities, and none of them exists: probably a typing error.
+fn names_only_unknown(placement: &Placement, clusters: &[&Cluster]) -> bool {
+    let groups = placement.cluster_affinities.iter();
+    let overflow = groups.clone().flat_map(|group| &group.overflow_affinities).map(|term| &term.affinity);
+    let groups = groups.map(|group| &group.affinity).chain(overflow);
+    let mut affinities = placement.cluster_affinity.iter().chain(groups).peekable();
+    let exists = |name: &String| clusters.iter().any(|cluster| cluster.metadata.name == *name);
+    affinities.peek().is_some()
+        && affinities.all(|one| !one.cluster_names.is_empty() && !one.cluster_names.iter().any(exists))
+}
+
+/// One attempt; the targets if it succeeds.
+fn attempt<'a>(
+    request: &Request<'a>,
+    tiers: &Tiers<'a>,
+    constraints: &Constraints,
+    clusters: &[&'a Cluster],
+) -> (Attempt<'a>, Option<Vec<TargetCluster>>) {
+    let mut verdicts = Vec::with_capacity(clusters.len());
+    let mut candidates = Vec::new();
     for cluster in clusters {
-        match filter::check(request, affinity, cluster) {
-            Ok(()) => feasible.push(*cluster),
-            Err(rejection) => rejections.push(rejection),
+        let verdict = match filter::check(request, tiers, &constraints.groups, cluster) {
+            Ok(tier) => {
+                let candidate = Candidate::new(request, cluster, tier);
+                candidates.push(candidate);
+                Verdict::Fits(Standing {
+                    tier,
+                    score: candidate.score,
+                    assigned: candidate.assigned,
+                    allocatable: candidate.allocatable,
+                    choice: Choice::Undecided,
+                })
+            }
+            Err(rejection) => Verdict::Rejected(rejection),
+        };
+        verdicts.push(ClusterVerdict { cluster: &cluster.metadata.name, verdict });
+    }
+    candidates.sort_by(Candidate::by_preference);
+    let mut attempt = Attempt {
+        affinity_name: tiers.name,
+        clusters: verdicts,
+        spreads: Vec::new(),
+        divisions: Vec::new(),
+        error: None,
+    };
+    let targets = match choose(request, tiers, constraints, &candidates, &mut attempt) {
+        Ok(targets) => Some(targets),
+        Err(error) => {
+            attempt.error = Some(error);
+            None
         }
-    }
-    if feasible.is_empty() {
-        let exists = |name: &String| clusters.iter().any(|cluster| cluster.metadata.name == *name);
-        let missing = affinity.cluster_names.iter().filter(|name| !exists(name)).cloned().collect();
-        return Err(PlacementError::NoFit(Explanation { total: clusters.len(), rejections, missing }));
-    }
-    feasible.sort_by(|one, other| one.metadata.name.cmp(&other.metadata.name));
-    Ok(assign::assign(request, &feasible))
+    };
+    (attempt, targets)
 }
 
-/// Refuses placements with unsupported features before anything is placed.
-fn reject_unsupported(placement: &Placement) -> Result<(), PlacementError> {
-    use portolan_api::policy::{ReplicaDivisionPreference, ReplicaSchedulingType};
-    let unsupported = |asked, instead| Err(PlacementError::Unsupported { asked, instead });
-    if !placement.spread_constraints.is_empty() {
-        return unsupported("placement.spreadConstraints", "name the clusters in clusterAffinity");
+/// Chooses among the candidates and assigns replicas. Notes the steps in `attempt`.
+fn choose<'a>(
+    request: &Request<'a>,
+    tiers: &Tiers<'a>,
+    constraints: &Constraints,
+    candidates: &[Candidate<'a>],
+    attempt: &mut Attempt<'a>,
+) -> Result<Vec<TargetCluster>, PlacementError> {
+    if candidates.is_empty() {
+        let names: Vec<&str> = attempt.clusters.iter().map(|verdict| verdict.cluster).collect();
+        let rejected = attempt.clusters.iter().filter_map(|verdict| match &verdict.verdict {
+            Verdict::Rejected(rejection) => Some(rejection.clone()),
+            Verdict::Fits(_) => None,
+        });
+        return Err(PlacementError::NoFit(Rejections::new(
+            names.len(),
+            rejected.collect(),
+            tiers.missing(&names),
+        )));
     }
-    if placement.workload_affinity.is_some() {
-        return unsupported("placement.workloadAffinity", "name the clusters in clusterAffinity");
+    let Selection { chosen, spreads } = select(request, constraints, candidates)?;
+    attempt.spreads = spreads;
+    let assigned = assign::assign(request, &chosen, tiers.overflows());
+    let Assigned { targets, divisions } =
+        assigned.map_err(|error| PlacementError::NotEnough { available: error.available })?;
+    attempt.divisions = divisions;
+    record_choices(attempt, &chosen, &targets);
+    let mut targets: Vec<TargetCluster> =
+        targets.into_iter().map(|(name, replicas)| target(request, constraints, name, replicas)).collect();
+    targets.sort_by(|one, other| one.name.cmp(&other.name));
+    Ok(targets)
+}
+
+/// The candidates that the spread constraints leave. Static weights name their clusters, so that constraints do not count.
+fn select<'a>(
+    request: &Request<'_>,
+    constraints: &Constraints,
+    candidates: &[Candidate<'a>],
+) -> Result<Selection<'a>, SpreadError> {
+    let strategy = Strategy::asked(request.placement);
+    if constraints.is_empty() || strategy == Strategy::StaticWeight {
+        return Ok(Selection { chosen: candidates.to_vec(), spreads: Vec::new() });
     }
-    if placement.cluster_affinities.iter().any(|group| !group.overflow_affinities.is_empty()) {
-        return unsupported(
-            "placement.clusterAffinities[].overflowAffinities",
-            "list the group's clusters in one group",
-        );
+    let demand = Demand {
+        replicas: request.replicas.unwrap_or_default(),
+        is_divided: strategy != Strategy::Duplicated,
+    };
+    let needed = if !request.components.is_empty() && constraints.is_single_cluster() {
+        // One complete set of the components.
+        Some(1)
+    } else {
+        request.replicas
+    };
+    spread::select(candidates, constraints, demand, needed.filter(|_| strategy.needs_room()))
+}
+
+fn target(request: &Request<'_>, constraints: &Constraints, name: &str, replicas: i64) -> TargetCluster {
+    let whole = request.components.len() > 1 && constraints.is_single_cluster();
+    let components = if whole { request.components } else { &[] };
+    let component = |one: &portolan_api::work::Component| TargetComponent {
+        name: one.name.clone(),
+        replicas: one.replicas,
+    };
+    TargetCluster {
+        name: name.to_owned(),
+        replicas: i32::try_from(replicas).unwrap_or(i32::MAX),
+        components: components.iter().map(component).collect(),
     }
-    let Some(replicas) = &placement.replica_scheduling else { return Ok(()) };
-    if replicas.replica_scheduling_type == ReplicaSchedulingType::Duplicated {
-        return Ok(());
+}
+
+/// Notes which of the candidates were chosen.
+fn record_choices(attempt: &mut Attempt<'_>, chosen: &[Candidate<'_>], targets: &[(&str, i64)]) {
+    let mut choices: Vec<(&str, Choice)> =
+        chosen.iter().map(|candidate| (candidate.name(), Choice::NoReplicas)).collect();
+    choices.sort_by_key(|(name, _)| *name);
+    for &(name, replicas) in targets {
+        if let Ok(index) = choices.binary_search_by_key(&name, |(name, _)| name) {
+            choices[index].1 = Choice::Chosen { replicas };
+        }
     }
-    let static_weights = "use replicaDivisionPreference Weighted with a staticWeightList";
-    if replicas.replica_division_preference == Some(ReplicaDivisionPreference::Aggregated) {
-        return unsupported("replicaDivisionPreference Aggregated", static_weights);
+    for verdict in &mut attempt.clusters {
+        if let Verdict::Fits(standing) = &mut verdict.verdict {
+            let found = choices.binary_search_by_key(&verdict.cluster, |(name, _)| name);
+            standing.choice = found.map_or(Choice::NotNeeded, |index| choices[index].1);
+        }
     }
-    if replicas.weight_preference.as_ref().is_some_and(|weights| weights.dynamic_weight.is_some()) {
-        return unsupported("weightPreference.dynamicWeight", static_weights);
-    }
-    Ok(())
 }
 
 #[cfg(test)]

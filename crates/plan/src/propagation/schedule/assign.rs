@@ -1,49 +1,64 @@
-//! Assigning replicas to the chosen clusters (karmada pkg/scheduler/core/assignment.go).
+//! The replicas of each chosen cluster (karmada pkg/scheduler/core/common.go).
 
-use portolan_api::cluster::Cluster;
-use portolan_api::policy::{ReplicaScheduling, ReplicaSchedulingType, StaticClusterWeight};
-use portolan_api::work::TargetCluster;
+mod divide;
 
-use super::Request;
-use crate::propagation::affinity;
-use crate::propagation::division::{ReplicaShare, TieBreak, divide};
+use super::candidate::Candidate;
+use super::request::Request;
+use super::strategy::Strategy;
+pub use divide::{Division, DivisionMode, Share};
+pub(super) use divide::NotEnough;
 
-/// Assigns replicas to `feasible` clusters, which are sorted by name; the result keeps that order.
-pub(super) fn assign(request: &Request<'_>, feasible: &[&Cluster]) -> Vec<TargetCluster> {
-    let target = |cluster: &Cluster, replicas: i64| TargetCluster {
-        name: cluster.metadata.name.clone(),
-        replicas: i32::try_from(replicas).unwrap_or(i32::MAX),
-        ..TargetCluster::default()
-    };
-    // Without replicas there is nothing to divide: every cluster gets a copy.
-    let Some(replicas) = request.replicas.filter(|&replicas| replicas > 0) else {
-        return feasible.iter().map(|cluster| target(cluster, 0)).collect();
-    };
-    match &request.placement.replica_scheduling {
-        Some(scheduling) if scheduling.replica_scheduling_type == ReplicaSchedulingType::Divided => {
-            let shares = static_shares(scheduling, feasible);
-            let shares = divide(replicas, &shares, TieBreak::for_uid(request.uid));
-            let shares = feasible.iter().zip(shares).filter(|(_, share)| *share > 0);
-            shares.map(|(cluster, share)| target(cluster, share)).collect()
-        }
-        _ => feasible.iter().map(|cluster| target(cluster, replicas)).collect(),
-    }
+/// The replicas of each candidate, and the divisions that led to them.
+#[derive(Debug, Default)]
+pub(super) struct Assigned<'a> {
+    /// In the order of the candidates. Clusters without replicas are left out of a division.
+    pub(super) targets: Vec<(&'a str, i64)>,
+    pub(super) divisions: Vec<Division<'a>>,
 }
 
-/// The largest weight among the rules that match a cluster; one each if no rule matches any cluster.
-fn static_shares(scheduling: &ReplicaScheduling, feasible: &[&Cluster]) -> Vec<ReplicaShare> {
-    let rules: &[StaticClusterWeight] =
-        scheduling.weight_preference.as_ref().map_or(&[], |preference| &preference.static_weight_list);
-    let weight = |cluster: &Cluster| {
-        let matching = rules.iter().filter(|rule| affinity::matches(&rule.target_cluster, cluster));
-        matching.map(|rule| rule.weight).max().unwrap_or_default()
+/// Assigns replicas to the chosen clusters.
+///
+/// With overflow affinities the tiers are filled one after the other: each gets as many replicas as it has room for.
+pub(super) fn assign<'a>(
+    request: &Request<'_>,
+    chosen: &[Candidate<'a>],
+    overflows: bool,
+) -> Result<Assigned<'a>, NotEnough> {
+    let everywhere = |replicas: i64| Assigned {
+        targets: chosen.iter().map(|candidate| (candidate.name(), replicas)).collect(),
+        divisions: Vec::new(),
     };
-    let mut shares: Vec<ReplicaShare> = feasible
-        .iter()
-        .map(|cluster| ReplicaShare { cluster: cluster.metadata.name.clone(), weight: weight(cluster) })
-        .collect();
-    if shares.iter().all(|share| share.weight == 0) {
-        shares.iter_mut().for_each(|share| share.weight = 1);
+    let strategy = Strategy::of(request);
+    let Some(replicas) = request.divisible() else { return Ok(everywhere(0)) };
+    if strategy == Strategy::Duplicated {
+        return Ok(everywhere(replicas));
     }
-    shares
+    let mut assigned = Assigned::default();
+    if !(overflows && strategy.needs_room()) {
+        assigned.add(divide::divide_among(request, strategy, chosen, replicas)?);
+        return Ok(assigned);
+    }
+    let mut remaining = replicas;
+    let mut available = 0_i64;
+    for tier in chosen.chunk_by(|one, other| one.tier == other.tier) {
+        let room = tier.iter().map(Candidate::available).fold(0_i64, i64::saturating_add);
+        available = available.saturating_add(room);
+        let part = remaining.min(room);
+        if part > 0 {
+            assigned.add(divide::divide_among(request, strategy, tier, part)?);
+            remaining -= part;
+        }
+    }
+    if remaining > 0 {
+        return Err(NotEnough { available });
+    }
+    Ok(assigned)
+}
+
+impl<'a> Assigned<'a> {
+    fn add(&mut self, division: Division<'a>) {
+        let shares = division.shares.iter().filter(|share| share.replicas > 0);
+        self.targets.extend(shares.map(|share| (share.cluster, share.replicas)));
+        self.divisions.push(division);
+    }
 }

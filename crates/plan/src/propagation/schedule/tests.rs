@@ -1,5 +1,10 @@
 use portolan_api::meta::{ObjectMeta, Taint};
+use portolan_object::GroupVersionKind;
 use serde_json::json;
+
+mod division;
+mod properties;
+mod spreading;
 
 use super::*;
 
@@ -119,7 +124,7 @@ fn schedules() {
             placement: named(&["m9"]),
             want: Err(
                 "0/2 clusters are available: 2 cluster(s) did not match the placement cluster affinity constraint. \
-                       The placement names clusters that do not exist: m9.",
+                       The placement names clusters that do not exist: m9. What is placed already stays where it is.",
             ),
             ..Case::default()
         },
@@ -158,12 +163,10 @@ fn schedules() {
             ..Case::default()
         },
         Case {
-            name: "what cannot be done is refused",
-            placement: json!({"spreadConstraints": [{"spreadByField": "cluster", "maxGroups": 1}]}),
-            want: Err(
-                "placement.spreadConstraints is not supported by this version of Portolan: name the clusters in \
-                       clusterAffinity",
-            ),
+            name: "a division does not matter for what has no replicas",
+            placement: json!({"replicaScheduling": {"replicaSchedulingType": "Divided",
+                "replicaDivisionPreference": "Weighted", "weightPreference": {"dynamicWeight": "AvailableReplicas"}}}),
+            want: Ok("m1 m2"),
             ..Case::default()
         },
     ];
@@ -182,18 +185,58 @@ fn run(
     observed_affinity: &str,
     clusters: &[Cluster],
 ) -> Result<Placed, PlacementError> {
-    let kind = GroupVersionKind::new("apps", "v1", "Deployment");
-    let placement: Placement = serde_json::from_value(placement.clone()).unwrap();
-    let request = Request {
-        kind: &kind,
-        uid: "",
-        placement: &placement,
-        replicas,
-        current,
-        evicted_from: &[],
-        observed_affinity,
-    };
-    schedule(&request, &clusters.iter().collect::<Vec<_>>())
+    let binding = BindingCase { placement, replicas, current, observed_affinity, ..BindingCase::default() };
+    binding.schedule(clusters)
+}
+
+/// A binding in a test.
+struct BindingCase<'a> {
+    placement: &'a serde_json::Value,
+    replicas: Option<i64>,
+    components: &'a [portolan_api::work::Component],
+    current: &'a [TargetCluster],
+    evicted_from: &'a [String],
+    observed_affinity: &'a str,
+    is_fresh: bool,
+    estimates: Estimates,
+    peers: Peers<'a>,
+}
+
+impl Default for BindingCase<'_> {
+    fn default() -> Self {
+        Self {
+            placement: &serde_json::Value::Null,
+            replicas: None,
+            components: &[],
+            current: &[],
+            evicted_from: &[],
+            observed_affinity: "",
+            is_fresh: false,
+            estimates: Estimates::default(),
+            peers: Peers::default(),
+        }
+    }
+}
+
+impl BindingCase<'_> {
+    fn schedule(&self, clusters: &[Cluster]) -> Result<Placed, PlacementError> {
+        let kind = GroupVersionKind::new("apps", "v1", "Deployment");
+        let placement: Placement = serde_json::from_value(self.placement.clone()).unwrap_or_default();
+        let request = Request {
+            kind: &kind,
+            uid: "",
+            placement: &placement,
+            replicas: self.replicas,
+            components: self.components,
+            current: self.current,
+            evicted_from: self.evicted_from,
+            observed_affinity: self.observed_affinity,
+            is_fresh: self.is_fresh,
+            estimates: &self.estimates,
+            peers: &self.peers,
+        };
+        schedule(&request, &clusters.iter().collect::<Vec<_>>())
+    }
 }
 
 #[test]
@@ -243,5 +286,91 @@ fn tolerations_follow_the_rules_for_nodes() {
             "0/1 clusters are available: 1 cluster(s) had untolerated taint {{dedicated=special-user:{effect}}}."
         );
         assert_eq!(result, if fits { Ok("m1".to_owned()) } else { Err(untolerated) }, "{name}");
+    }
+}
+
+#[test]
+fn a_request_for_a_new_schedule_begins_with_the_first_group() {
+    let placement = json!({"clusterAffinities": [
+        {"affinityName": "first", "clusterNames": ["m1"]}, {"affinityName": "second", "clusterNames": ["m2"]}]});
+    let fresh = BindingCase {
+        placement: &placement,
+        observed_affinity: "second",
+        is_fresh: true,
+        ..BindingCase::default()
+    };
+    assert_eq!(fresh.schedule(&clusters("m1 m2")).unwrap().affinity_name, "first");
+}
+
+#[test]
+fn a_placement_of_unknown_clusters_is_told_from_one_that_fits_none() {
+    let one = |names: serde_json::Value| json!({ "clusterAffinity": { "clusterNames": names } });
+    let groups = |first: serde_json::Value, second: serde_json::Value| {
+        json!({ "clusterAffinities": [
+            { "affinityName": "first", "clusterNames": first },
+            { "affinityName": "second", "clusterNames": second }] })
+    };
+    let cases = [
+        ("a typing error", one(json!(["membr1"])), "m1", true),
+        ("a cluster with a taint", one(json!(["m1"])), "m1+taint", false),
+        ("one of two exists", one(json!(["m1", "membr2"])), "m1+taint", false),
+        ("typing errors in all groups", groups(json!(["x"]), json!(["y"])), "m1", true),
+        ("a group without names", groups(json!(["x"]), json!([])), "m1+taint", false),
+        ("no name at all", json!({}), "m1+taint", false),
+    ];
+    for (name, placement, text, is_unknown) in cases {
+        let error = run(&placement, None, &[], "", &clusters(text)).unwrap_err();
+        assert_eq!(matches!(error, PlacementError::UnknownClusters(_)), is_unknown, "{name}: {error}");
+        assert_eq!(error.reason(), "NoClusterFit", "{name}");
+    }
+}
+
+#[test]
+fn a_cluster_that_is_being_emptied_is_no_target() {
+    let evicted = ["m1".to_owned()];
+    let binding = BindingCase { evicted_from: &evicted, ..BindingCase::default() };
+    assert_eq!(render(&binding.schedule(&clusters("m1 m2"))), Ok("m2".to_owned()));
+}
+
+#[test]
+fn workload_groups_attract_and_repel() {
+    let cases: &[(&str, &[&str], &[&str], &str, Result<&str, &str>)] = &[
+        ("no peer", &[], &[], "", Ok("m1 m2 m3")),
+        ("with the peer", &["m1"], &[], "", Ok("m1")),
+        ("with a peer that is nowhere yet", &[""], &[], "", Ok("m1 m2 m3")),
+        ("with all peers", &["m1 m2", "m2 m3"], &[], "", Ok("m2")),
+        ("away from the peer", &[], &["m1"], "", Ok("m2 m3")),
+        ("a current target stays", &[], &["m1"], "m1", Ok("m1 m2 m3")),
+        (
+            "peers that are apart cannot be joined",
+            &["m1", "m2"],
+            &[],
+            "",
+            Err("ResourceBinding with the same affinity group does not target this cluster"),
+        ),
+        (
+            "no cluster is free",
+            &[],
+            &["m1", "m2 m3"],
+            "",
+            Err("cluster already has workload with the same anti-affinity group"),
+        ),
+    ];
+    for (name, together, apart, current, want) in cases {
+        let of = |texts: &[&str]| -> Vec<Vec<TargetCluster>> { texts.iter().map(|text| targets(text)).collect() };
+        let (together, apart, current) = (of(together), of(apart), targets(current));
+        let binding = BindingCase {
+            current: &current,
+            peers: Peers {
+                together: together.iter().map(Vec::as_slice).collect(),
+                apart: apart.iter().map(Vec::as_slice).collect(),
+            },
+            ..BindingCase::default()
+        };
+        let result = render(&binding.schedule(&clusters("m1 m2 m3")));
+        match want {
+            Ok(want) => assert_eq!(result.as_deref(), Ok(*want), "{name}"),
+            Err(want) => assert!(result.as_ref().is_err_and(|text| text.contains(want)), "{name}: {result:?}"),
+        }
     }
 }
