@@ -250,7 +250,10 @@ impl Pipeline {
         }
         for group in groups {
             let peers = self.bindings.namespaced.keys_by_index(schedule::BY_GROUP, &group);
-            peers.into_iter().filter(|peer| *peer != change.key).for_each(|peer| self.binding_queue.add(peer));
+            peers
+                .into_iter()
+                .filter(|peer| *peer != change.key)
+                .for_each(|peer| self.binding_queue.add(peer));
         }
     }
 

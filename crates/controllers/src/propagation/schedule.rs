@@ -119,7 +119,11 @@ fn is_other_generation(view: View<'_>) -> bool {
 }
 
 /// The targets that stay after a failure; `None` if all do.
-fn kept(pipeline: &Pipeline, error: &PlacementError, current: &[TargetCluster]) -> Option<Vec<TargetCluster>> {
+fn kept(
+    pipeline: &Pipeline,
+    error: &PlacementError,
+    current: &[TargetCluster],
+) -> Option<Vec<TargetCluster>> {
     match error {
         PlacementError::NoFit(_) => Some(Vec::new()),
         // Names that do not exist are probably typing errors. Clusters that left are no targets any more.

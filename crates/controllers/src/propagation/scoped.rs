@@ -125,8 +125,8 @@ impl<T: Scope> Scoped<T> {
     /// Starts both caches, each with these indexes.
     pub(crate) fn start(client: &Client, scope: &Shutdown, indexes: &[Index<T>]) -> Self {
         let start = |resource| {
-            let mut cache =
-                Cache::of(client, resource).trim(|object: &mut T| object.metadata_mut().managed_fields.clear());
+            let mut cache = Cache::of(client, resource)
+                .trim(|object: &mut T| object.metadata_mut().managed_fields.clear());
             for &(name, values) in indexes {
                 cache = cache.index(name, move |_, object| values(object));
             }

@@ -87,7 +87,8 @@ async fn workloads_of_an_anti_affinity_group_get_different_clusters() {
     };
     let mut spread = policy("all", DEPLOYMENT, "", &["eu", "us"]);
     spread["spec"]["placement"]["spreadConstraints"] = json!([{ "maxGroups": 1, "minGroups": 1 }]);
-    spread["spec"]["placement"]["workloadAffinity"] = json!({ "antiAffinity": { "groupByLabelKey": "group" } });
+    spread["spec"]["placement"]["workloadAffinity"] =
+        json!({ "antiAffinity": { "groupByLabelKey": "group" } });
     set.hub.create(spread).await;
     for name in ["one", "two", "three"] {
         set.hub.create(labelled(name)).await;
@@ -116,11 +117,14 @@ async fn a_change_of_a_cluster_is_a_new_scheduling_with_the_same_result() {
     set.hub.create(policy("app", CONFIG_MAP, "app", &["eu"])).await;
     let scheduled =
         |binding: &portolan_object::Object| binding.str_at(&["status", "lastScheduledTime"]).to_owned();
-    let first = set.hub.when(BINDING, "default/app-configmap", |binding| !scheduled(binding).is_empty()).await;
+    let first =
+        set.hub.when(BINDING, "default/app-configmap", |binding| !scheduled(binding).is_empty()).await;
     // The time has whole seconds, so changes in the second of the first scheduling do not show.
     let moves = async {
         for round in 0.. {
-            set.hub.patch(CLUSTER, "eu", json!({ "metadata": { "labels": { "round": round.to_string() } } })).await;
+            set.hub
+                .patch(CLUSTER, "eu", json!({ "metadata": { "labels": { "round": round.to_string() } } }))
+                .await;
             let binding = set.hub.when_there(BINDING, "default/app-configmap").await;
             if scheduled(&binding) > scheduled(&first) {
                 return binding;

@@ -44,9 +44,8 @@ pub fn divide(total: i64, shares: &[ReplicaShare<'_>], ties: TieBreak) -> Vec<i6
     let mut seats = certain_seats(total, shares);
     let remaining = total - seats.iter().sum::<i64>();
     let candidates = shares.iter().enumerate().filter(|(_, share)| share.weight > 0);
-    let mut next: BinaryHeap<Claim<'_>> = candidates
-        .map(|(index, share)| Claim { index, share: *share, seats: seats[index], ties })
-        .collect();
+    let mut next: BinaryHeap<Claim<'_>> =
+        candidates.map(|(index, share)| Claim { index, share: *share, seats: seats[index], ties }).collect();
     for _ in 0..remaining {
         let Some(mut first) = next.peek_mut() else { break };
         first.seats += 1;

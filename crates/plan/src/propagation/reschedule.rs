@@ -108,7 +108,8 @@ fn has_other_components(spec: &ResourceBindingSpec) -> bool {
 /// pkg/scheduler/event_handler.go).
 pub fn is_concerned(view: View<'_>, old: &Cluster, new: &Cluster) -> bool {
     let Some(placement) = &view.spec.placement else { return false };
-    let selects = |affinity: &ClusterAffinity| affinity::matches(affinity, old) || affinity::matches(affinity, new);
+    let selects =
+        |affinity: &ClusterAffinity| affinity::matches(affinity, old) || affinity::matches(affinity, new);
     if placement.cluster_affinities.is_empty() {
         return placement.cluster_affinity.as_ref().is_none_or(selects);
     }
@@ -262,8 +263,7 @@ mod tests {
     fn changed_components_are_scheduled_again() {
         let status = ResourceBindingStatus::default();
         let (metadata, mut spec) = binding(true);
-        let component =
-            |replicas| Component { name: "worker".to_owned(), replicas, ..Component::default() };
+        let component = |replicas| Component { name: "worker".to_owned(), replicas, ..Component::default() };
         spec.components = vec![component(1), component(2)];
         let part = |replicas| TargetComponent { name: "worker".to_owned(), replicas };
         spec.clusters.truncate(1);

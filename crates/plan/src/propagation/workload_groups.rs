@@ -29,7 +29,9 @@ pub fn note(placement: &Placement, groups: Option<&WorkloadAffinityGroups>) -> O
     };
     let missing = without(&affinity.affinity, groups.map(|groups| &groups.affinity_group))
         .or_else(|| without(&affinity.anti_affinity, groups.map(|groups| &groups.anti_affinity_group)))?;
-    Some(format!("workloadAffinity has no effect: only namespaced templates with the label {missing} are in a group."))
+    Some(format!(
+        "workloadAffinity has no effect: only namespaced templates with the label {missing} are in a group."
+    ))
 }
 
 #[cfg(test)]

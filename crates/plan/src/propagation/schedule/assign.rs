@@ -5,8 +5,8 @@ mod divide;
 use super::candidate::Candidate;
 use super::request::Request;
 use super::strategy::Strategy;
-pub use divide::{Division, DivisionMode, Share};
 pub(super) use divide::NotEnough;
+pub use divide::{Division, DivisionMode, Share};
 
 /// The replicas of each candidate, and the divisions that led to them.
 #[derive(Debug, Default)]

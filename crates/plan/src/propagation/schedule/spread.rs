@@ -34,7 +34,9 @@ pub enum SpreadError {
         min: usize,
     },
     /// Fewer groups have a cluster than the policy asks for.
-    #[error("the number of feasible {by} is less than spreadConstraint.MinGroups: {feasible} of at least {min}")]
+    #[error(
+        "the number of feasible {by} is less than spreadConstraint.MinGroups: {feasible} of at least {min}"
+    )]
     FewGroups {
         /// What makes the groups.
         by: GroupBy,
@@ -44,7 +46,9 @@ pub enum SpreadError {
         min: usize,
     },
     /// The groups that may be used have too few clusters.
-    #[error("the number of clusters is less than the cluster spreadConstraint.MinGroups: at most {max} of a {by} can be used, and these have fewer than {min} clusters")]
+    #[error(
+        "the number of clusters is less than the cluster spreadConstraint.MinGroups: at most {max} of a {by} can be used, and these have fewer than {min} clusters"
+    )]
     FewClustersInGroups {
         /// What makes the groups.
         by: GroupBy,
@@ -54,7 +58,9 @@ pub enum SpreadError {
         min: usize,
     },
     /// The largest allowed number of clusters has no room for the replicas.
-    #[error("no enough resource when selecting {count} clusters: they have room for {room} of {replicas} replicas")]
+    #[error(
+        "no enough resource when selecting {count} clusters: they have room for {room} of {replicas} replicas"
+    )]
     NoRoom {
         /// The number of clusters.
         count: usize,
@@ -64,10 +70,14 @@ pub enum SpreadError {
         replicas: i64,
     },
     /// Each constraint can be met, but not all of them with the same clusters.
-    #[error("no clusters meet all spreadConstraints together: use fewer constraints, lower their minGroups, or raise their maxGroups")]
+    #[error(
+        "no clusters meet all spreadConstraints together: use fewer constraints, lower their minGroups, or raise their maxGroups"
+    )]
     Together,
     /// The search for groups would take too long.
-    #[error("too many groups for the spreadConstraint of {by}: lower its minGroups or maxGroups, or the minGroups of cluster")]
+    #[error(
+        "too many groups for the spreadConstraint of {by}: lower its minGroups or maxGroups, or the minGroups of cluster"
+    )]
     TooManyGroups {
         /// What makes the groups.
         by: GroupBy,
@@ -189,9 +199,9 @@ impl<'c> Search<'c> {
             let mut kept: Vec<usize> = names.iter().flat_map(|name| &members[name]).copied().collect();
             kept.sort_unstable();
             let kept: Vec<Candidate<'a>> = kept.into_iter().map(|index| candidates[index]).collect();
-            let of_groups = names.iter().map(|name| {
-                members[name].iter().map(|&index| candidates[index].name()).collect::<Vec<_>>()
-            });
+            let of_groups = names
+                .iter()
+                .map(|name| members[name].iter().map(|&index| candidates[index].name()).collect::<Vec<_>>());
             let required: Vec<Vec<&str>> = outer.iter().cloned().chain(of_groups).collect();
             match (Search { constraints: inner, ..self }).choose(&kept, &required) {
                 Ok(mut found) => {
@@ -266,8 +276,7 @@ fn cover<'a>(candidates: &[Candidate<'a>], groups: &[Vec<&'a str>], bounds: Boun
             groups_of.get(candidate.name()).map_or(0, |of| of.iter().filter(|&&group| is_open[group]).count())
         };
         // `max_by_key` takes the last of equals.
-        let (position, count) =
-            rest.iter().map(in_open).enumerate().rev().max_by_key(|(_, count)| *count)?;
+        let (position, count) = rest.iter().map(in_open).enumerate().rev().max_by_key(|(_, count)| *count)?;
         if count == 0 {
             return None;
         }

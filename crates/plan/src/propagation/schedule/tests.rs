@@ -357,7 +357,8 @@ fn workload_groups_attract_and_repel() {
         ),
     ];
     for (name, together, apart, current, want) in cases {
-        let of = |texts: &[&str]| -> Vec<Vec<TargetCluster>> { texts.iter().map(|text| targets(text)).collect() };
+        let of =
+            |texts: &[&str]| -> Vec<Vec<TargetCluster>> { texts.iter().map(|text| targets(text)).collect() };
         let (together, apart, current) = (of(together), of(apart), targets(current));
         let binding = BindingCase {
             current: &current,
@@ -370,7 +371,9 @@ fn workload_groups_attract_and_repel() {
         let result = render(&binding.schedule(&clusters("m1 m2 m3")));
         match want {
             Ok(want) => assert_eq!(result.as_deref(), Ok(*want), "{name}"),
-            Err(want) => assert!(result.as_ref().is_err_and(|text| text.contains(want)), "{name}: {result:?}"),
+            Err(want) => {
+                assert!(result.as_ref().is_err_and(|text| text.contains(want)), "{name}: {result:?}")
+            }
         }
     }
 }

@@ -78,9 +78,8 @@ pub(super) fn divide_among<'a>(
     };
     let ties = TieBreak::for_uid(request.uid);
     let weighted = candidates.iter().zip(&plan.weights);
-    let claims: Vec<ReplicaShare<'_>> = weighted
-        .map(|(candidate, &weight)| ReplicaShare { cluster: candidate.name(), weight })
-        .collect();
+    let claims: Vec<ReplicaShare<'_>> =
+        weighted.map(|(candidate, &weight)| ReplicaShare { cluster: candidate.name(), weight }).collect();
     let keeps = matches!(plan.mode, DivisionMode::Unchanged | DivisionMode::ScaleUp);
     let shares = candidates.iter().zip(&claims).zip(divide(plan.amount, &claims, ties));
     let shares = shares.map(|((candidate, claim), share)| Share {
@@ -90,14 +89,7 @@ pub(super) fn divide_among<'a>(
         replicas: share + if keeps { candidate.assigned } else { 0 },
     });
     let tier = candidates.first().map_or(0, |candidate| candidate.tier);
-    Ok(Division {
-        tier,
-        strategy,
-        mode: plan.mode,
-        amount: plan.amount,
-        ties,
-        shares: shares.collect(),
-    })
+    Ok(Division { tier, strategy, mode: plan.mode, amount: plan.amount, ties, shares: shares.collect() })
 }
 
 /// What is divided, and by which weights, in the order of the candidates.
@@ -111,11 +103,9 @@ struct Plan {
 fn static_weights(request: &Request<'_>, candidates: &[Candidate<'_>]) -> Vec<i64> {
     let scheduling = request.placement.replica_scheduling.as_ref();
     let preference = scheduling.and_then(|scheduling| scheduling.weight_preference.as_ref());
-    let rules: &[StaticClusterWeight] =
-        preference.map_or(&[], |preference| &preference.static_weight_list);
+    let rules: &[StaticClusterWeight] = preference.map_or(&[], |preference| &preference.static_weight_list);
     let weight = |candidate: &Candidate<'_>| {
-        let is_met =
-            |rule: &&StaticClusterWeight| affinity::matches(&rule.target_cluster, candidate.cluster);
+        let is_met = |rule: &&StaticClusterWeight| affinity::matches(&rule.target_cluster, candidate.cluster);
         rules.iter().filter(is_met).map(|rule| rule.weight).max().unwrap_or_default()
     };
     let mut weights: Vec<i64> = candidates.iter().map(weight).collect();

@@ -151,7 +151,8 @@ impl<'a> Search<'a> {
 
     /// Positions in the order of adding, of the groups of the best combination.
     fn run(&self) -> Option<Vec<usize>> {
-        let positions = || (0..=self.counted).flat_map(|count| (0..=self.wanted.clusters).map(move |s| (count, s)));
+        let positions =
+            || (0..=self.counted).flat_map(|count| (0..=self.wanted.clusters).map(move |s| (count, s)));
         // The worth of the best completion from each position, with the groups from some point in the order on.
         let mut worth: Vec<Worth> =
             positions().map(|position| self.is_end(position).then_some((0, 0))).collect();

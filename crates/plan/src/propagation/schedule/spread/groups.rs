@@ -155,8 +155,7 @@ mod tests {
             (divided, 2, 0, &[100, 100, 10, 10], 50000),
         ];
         for (demand, min_groups, points, available, want) in cases {
-            let members: Vec<_> =
-                available.iter().map(|&room| candidate(&cluster, *points, room)).collect();
+            let members: Vec<_> = available.iter().map(|&room| candidate(&cluster, *points, room)).collect();
             assert_eq!(score(&members, *demand, *min_groups, 1), *want, "{demand:?} {points} {available:?}");
         }
     }

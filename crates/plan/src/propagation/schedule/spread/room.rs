@@ -11,9 +11,8 @@ pub(super) fn make_room<'a>(
     rest: &mut [Candidate<'a>],
     replicas: i64,
 ) -> i64 {
-    let room = |chosen: &[Candidate<'_>]| {
-        chosen.iter().map(Candidate::available).fold(0_i64, i64::saturating_add)
-    };
+    let room =
+        |chosen: &[Candidate<'_>]| chosen.iter().map(Candidate::available).fold(0_i64, i64::saturating_add);
     for position in (fixed..chosen.len()).rev() {
         if room(chosen) >= replicas {
             break;

@@ -101,8 +101,7 @@ fn aggregated_uses_as_few_clusters_as_have_room() {
 
 #[test]
 fn room_without_a_limit_divides_evenly() {
-    let binding =
-        BindingCase { placement: &dynamic(), replicas: Some(4), ..BindingCase::default() };
+    let binding = BindingCase { placement: &dynamic(), replicas: Some(4), ..BindingCase::default() };
     assert_eq!(render(&binding.schedule(&clusters("c1 c2"))), Ok("c1:2 c2:2".to_owned()));
 }
 

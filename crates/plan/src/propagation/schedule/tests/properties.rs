@@ -2,17 +2,20 @@
 
 use std::collections::BTreeMap;
 
-use proptest::prelude::{Just, ProptestConfig, Strategy, any, prop, prop_assert, prop_assert_eq, prop_oneof, proptest};
-
-use super::{
-    BindingCase, Cluster, Estimates, TargetCluster, clusters, json,
+use proptest::prelude::{
+    Just, ProptestConfig, Strategy, any, prop, prop_assert, prop_assert_eq, prop_oneof, proptest,
 };
+
+use super::{BindingCase, Cluster, Estimates, TargetCluster, clusters, json};
 
 /// A random federation of up to six clusters.
 fn federation() -> impl Strategy<Value = Vec<(Cluster, Option<i64>, i32)>> {
     let one = (any::<prop::sample::Index>(), 0..4usize, 0..3usize, prop::option::of(0..20i64), 0..4i32);
     prop::collection::vec(one, 1..7).prop_map(|all| {
-        let of = |(number, (taint, region, zone, room, assigned)): (usize, (prop::sample::Index, usize, usize, _, _))| {
+        let of = |(number, (taint, region, zone, room, assigned)): (
+            usize,
+            (prop::sample::Index, usize, usize, _, _),
+        )| {
             let suffix = ["", "", "", "+taint", "-api", "!"][taint.index(6)];
             let mut cluster = clusters(&format!("m{number}{suffix}")).remove(0);
             cluster.spec.region = ["", "eu", "us", "ap"][region].to_owned();

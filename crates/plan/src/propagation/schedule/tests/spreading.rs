@@ -103,7 +103,13 @@ fn spreads_over_clusters() {
         ("cluster 1..2", dynamic(), Some(120), "*a=50 *b=60 c=80 d=40", Ok("b c")),
         ("cluster 1..2", none.clone(), Some(120), "*a=50 *b=60 c=80 d=40", Ok("a b")),
         ("cluster 1..2", fixed, Some(120), "*a=50 *b=60 c=80 d=40", Ok("a b c d")),
-        ("cluster 1..2", dynamic(), Some(200), "*a=50 *b=60 c=80 d=40", Err("no enough resource when selecting 2")),
+        (
+            "cluster 1..2",
+            dynamic(),
+            Some(200),
+            "*a=50 *b=60 c=80 d=40",
+            Err("no enough resource when selecting 2"),
+        ),
         (
             "cluster 7..7",
             dynamic(),
@@ -150,7 +156,13 @@ fn spreads_over_regions() {
             Err("the number of clusters is less than the cluster spreadConstraint.MinGroups"),
         ),
         ("region 1..1;cluster 1..", none.clone(), None, "a", Err("did not have region property")),
-        ("region 3..3;cluster 2..2", none, None, "a@eu b@us c@ap", Err("no clusters meet all spreadConstraints")),
+        (
+            "region 3..3;cluster 2..2",
+            none,
+            None,
+            "a@eu b@us c@ap",
+            Err("no clusters meet all spreadConstraints"),
+        ),
         // The preferred clusters of the region have no room, another one has.
         ("region 1..1;cluster 1..1", dynamic(), Some(4), "a@eu=2 b@eu=9", Ok("b")),
     ]);
