@@ -3,20 +3,26 @@
 //! The embedded API server asks here; controllers cope without it on an API server that has no such rules. Texts of
 //! refusals name the webhook, because that is what users of Karmada search for.
 
+mod autoscaling;
 mod cluster;
+mod cron_autoscaling;
 mod overrides;
 mod propagation;
 mod quota;
+mod remedies;
+mod taint_policies;
 
 use portolan_object::{FieldError, GroupVersionKind, Object, Status};
 use serde_json::Value;
 
+use crate::autoscaling::{CronFederatedHPA, FederatedHPA};
 use crate::kind::Kind;
 use crate::labels;
 use crate::policy::{
-    ClusterOverridePolicy, ClusterPropagationPolicy, FederatedResourceQuota, OverridePolicy,
-    PropagationPolicy,
+    ClusterOverridePolicy, ClusterPropagationPolicy, ClusterTaintPolicy, FederatedResourceQuota,
+    OverridePolicy, PropagationPolicy,
 };
+use crate::remedy::Remedy;
 use crate::{cluster::Cluster, work};
 
 /// Operation of a write.
@@ -70,6 +76,10 @@ pub fn admit(
         ("work.karmada.io", work::Work::KIND) => identify(object, labels::work::PERMANENT_ID, new_id),
         ("cluster.karmada.io", Cluster::KIND) => cluster::admit(object, old)?,
         ("policy.karmada.io", FederatedResourceQuota::KIND) => quota::admit(object)?,
+        ("policy.karmada.io", ClusterTaintPolicy::KIND) => return taint_policies::admit(object),
+        ("autoscaling.karmada.io", FederatedHPA::KIND) => return autoscaling::admit(object),
+        ("autoscaling.karmada.io", CronFederatedHPA::KIND) => cron_autoscaling::admit(object)?,
+        ("remedy.karmada.io", Remedy::KIND) => return Ok(remedies::warnings(object)),
         _ => {}
     }
     Ok(Vec::new())

@@ -5,8 +5,9 @@ mod models;
 use std::collections::BTreeMap;
 
 use portolan_object::dns_label::is_label;
-use schemars::JsonSchema;
+use schemars::{JsonSchema, Schema};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::kind::kind;
 use crate::meta::{Condition, Taint};
@@ -135,8 +136,9 @@ pub struct ClusterStatus {
     /// APIs that the API server serves.
     #[serde(skip_serializing_if = "is_default")]
     pub api_enablements: Vec<ApiEnablement>,
-    /// Conditions.
+    /// Conditions; other programs may add theirs, also without a reason.
     #[serde(skip_serializing_if = "is_default")]
+    #[schemars(transform = any_reason)]
     pub conditions: Vec<Condition>,
     /// Its nodes.
     #[serde(skip_serializing_if = "is_default")]
@@ -147,6 +149,14 @@ pub struct ClusterStatus {
     /// Remedies in effect.
     #[serde(skip_serializing_if = "is_default")]
     pub remedy_actions: Vec<String>,
+}
+
+/// Karmada's API server accepts conditions of clusters with any reason, also an empty one.
+fn any_reason(conditions: &mut Schema) {
+    if let Some(reason) = conditions.pointer_mut("/items/properties/reason").and_then(Value::as_object_mut) {
+        reason.remove("minLength");
+        reason.remove("pattern");
+    }
 }
 
 /// The resources of one group version.

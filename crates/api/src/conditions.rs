@@ -24,6 +24,12 @@ pub mod binding {
     pub const FULLY_APPLIED_FAILED: &str = "FullyAppliedFailed";
     /// `FullyApplied` is false: an override policy cannot be applied. Also the reason of the event.
     pub const OVERRIDE_POLICY_FAILED: &str = "ApplyOverridePolicyFailed";
+    /// Whether the objects exist that the template refers to; with `propagateDeps`, once an object was missing.
+    pub const DEPENDENCIES_FOUND: &str = "DependenciesFound";
+    /// `DependenciesFound` is true.
+    pub const FOUND: &str = "Found";
+    /// `DependenciesFound` is false. Also the reason of the event.
+    pub const DEPENDENCY_NOT_FOUND: &str = "DependencyNotFound";
 }
 
 /// On works.

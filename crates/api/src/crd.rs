@@ -9,7 +9,7 @@ use schemars::JsonSchema;
 use serde_json::{Value, json};
 
 use crate::kind::Kind;
-use crate::{about, annotations, cluster, clusterset, multicluster, policy, work};
+use crate::{about, annotations, apps, cluster, clusterset, multicluster, policy, remedy, work};
 use columns::Column;
 
 /// One version of a kind.
@@ -52,6 +52,12 @@ pub fn all() -> Vec<Value> {
             ONLY_V1ALPHA1,
             columns::CLUSTER,
         ),
+        define::<apps::WorkloadRebalancer>(
+            &Names { short: &[], categories: &[], has_status: true },
+            ONLY_V1ALPHA1,
+            &[],
+        ),
+        define::<remedy::Remedy>(&plain(&[]), ONLY_V1ALPHA1, &[]),
         define::<clusterset::ClusterSet>(
             &Names { short: &[], categories: &[], has_status: true },
             ONLY_V1ALPHA1,

@@ -29,6 +29,9 @@ pub mod binding {
     pub const PERMANENT_ID: &str = "resourcebinding.karmada.io/permanent-id";
     /// Manager of a binding without a policy; the scheduler accepts such a binding.
     pub const MANAGED_BY: &str = "binding.karmada.io/managed-by";
+    /// On the binding of a dependency, followed by the reference of the binding that depends on it; the value is the
+    /// permanent id of that binding.
+    pub const DEPENDED_BY_PREFIX: &str = "resourcebinding.karmada.io/depended-by-";
 }
 
 /// Of ClusterResourceBindings.

@@ -7,6 +7,8 @@
 pub mod about;
 pub mod admission;
 pub mod annotations;
+pub mod apps;
+pub mod autoscaling;
 pub mod cluster;
 pub mod clusterset;
 pub mod conditions;
@@ -22,6 +24,7 @@ pub mod multicluster;
 pub mod names;
 pub mod policy;
 pub mod quantity;
+pub mod remedy;
 pub mod resources;
 mod schema;
 pub mod work;

@@ -29,7 +29,10 @@ pub mod kubernetes;
 mod merge;
 mod missing;
 mod propagation;
+mod rebalance;
+mod remedies;
 mod start;
+mod taint_policies;
 pub mod time;
 
 pub use start::{Controllers, Options};

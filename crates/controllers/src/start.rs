@@ -7,7 +7,9 @@ use portolan_runtime::{Client, Members, Metrics};
 
 use crate::clusters::{Leasing, Probing};
 use crate::hub::Hub;
-use crate::{cluster_sets, clusters, discovery, propagation};
+use crate::{
+    cluster_sets, clusters, discovery, propagation, rebalance, remedies, taint_policies,
+};
 
 /// How controllers run.
 #[derive(Clone, Default)]
@@ -45,6 +47,9 @@ impl Controllers {
         cluster_sets::start(&shared);
         discovery::start(&shared);
         propagation::start(&shared);
+        rebalance::start(&shared);
+        taint_policies::start(&shared);
+        remedies::start(&shared);
         members::follow(hub, &members, &shared.clusters, scope);
         Self { members }
     }

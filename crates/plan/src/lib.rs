@@ -14,3 +14,6 @@ pub mod import_marks;
 pub mod kubernetes;
 pub mod propagation;
 pub mod quota;
+pub mod rebalance;
+pub mod remedies;
+pub mod taint_policies;

@@ -8,6 +8,8 @@ fn kind(name: &str) -> GroupVersionKind {
         "ResourceBinding" => ("work.karmada.io", "v1alpha2"),
         "Work" => ("work.karmada.io", "v1alpha1"),
         "ConfigMap" => ("", "v1"),
+        "Remedy" => ("remedy.karmada.io", "v1alpha1"),
+        "FederatedHPA" | "CronFederatedHPA" => ("autoscaling.karmada.io", "v1alpha1"),
         _ => ("policy.karmada.io", "v1alpha1"),
     };
     GroupVersionKind::new(group, version, name)
@@ -302,5 +304,138 @@ fn overrides_of_identity_are_refused() {
                 assert!(refused.contains(&format!("{prefix}.{field}")), "{kind} {field}: {refused}");
             }
         }
+    }
+}
+
+/// The warnings about a new object.
+fn warnings(name: &str, spec: Value) -> Vec<String> {
+    let mut object = object(name, spec);
+    admit(Operation::Create, &kind(name), "shop", &mut object, None, String::new).expect("accepted")
+}
+
+#[test]
+fn taint_policies_without_effect_are_refused() {
+    let taint = |effect: &str| json!({"key": "k", "effect": effect});
+    let on = |operator: &str| json!([{"conditionType": "Ready", "operator": operator, "statusValues": ["False"]}]);
+    let cases = [
+        ("an effect of nodes only", json!({"taints": [taint("PreferNoSchedule")]}), "spec.taints[0].effect"),
+        (
+            "a taint twice",
+            json!({"taints": [taint("NoSchedule"), taint("NoSchedule")]}),
+            "spec.taints[0]: Duplicate value",
+        ),
+        (
+            "an unknown operator",
+            json!({"taints": [taint("NoSchedule")], "addOnConditions": on("Near")}),
+            "spec.addOnConditions[0].operator: Unsupported value: \"Near\"",
+        ),
+    ];
+    for (name, spec, want) in cases {
+        let error = created("ClusterTaintPolicy", spec).expect_err(name);
+        assert!(error.contains("\"clustertaintpolicy.karmada.io\""), "{name}: {error}");
+        assert!(error.contains(want), "{name}: {error}");
+    }
+    assert_eq!(warnings("ClusterTaintPolicy", json!({"taints": [taint("NoSchedule")]})), Vec::<String>::new());
+    let evicting = warnings("ClusterTaintPolicy", json!({"taints": [taint("NoExecute")]}));
+    assert!(evicting[0].contains("what runs there already stays"), "{evicting:?}");
+}
+
+#[test]
+fn remedies_say_that_nothing_is_done_about_their_actions() {
+    let warned = warnings("Remedy", json!({"actions": ["TrafficControl", "Other"]}));
+    assert!(warned[0].contains("the action TrafficControl appears in status.remedyActions"), "{warned:?}");
+    assert!(warned[1].contains("the unknown action Other"), "{warned:?}");
+    assert!(warnings("Remedy", json!({}))[0].contains("has no effect"));
+}
+
+#[test]
+fn an_autoscaler_is_completed() {
+    let target = json!({"apiVersion": "apps/v1", "kind": "Deployment", "name": "web"});
+    let made = created("FederatedHPA", json!({"scaleTargetRef": target, "maxReplicas": 3,
+        "behavior": {"scaleDown": {"stabilizationWindowSeconds": 60}}}));
+    let spec = made.expect("accepted")["spec"].clone();
+    let cases = [
+        ("/minReplicas", json!(1)),
+        ("/metrics/0/resource/name", json!("cpu")),
+        ("/metrics/0/resource/target", json!({"type": "Utilization", "averageUtilization": 80})),
+        ("/behavior/scaleUp/policies/0", json!({"type": "Pods", "value": 4, "periodSeconds": 15})),
+        ("/behavior/scaleUp/stabilizationWindowSeconds", json!(0)),
+        ("/behavior/scaleDown/stabilizationWindowSeconds", json!(60)),
+        ("/behavior/scaleDown/selectPolicy", json!("Max")),
+    ];
+    for (pointer, want) in cases {
+        assert_eq!(spec.pointer(pointer), Some(&want), "{pointer}: {spec}");
+    }
+}
+
+#[test]
+fn faulty_autoscalers_are_refused() {
+    let with = |extra: Value| {
+        let mut spec = json!({"scaleTargetRef": {"kind": "Deployment", "name": "web"}, "maxReplicas": 3});
+        spec.as_object_mut().unwrap().extend(extra.as_object().unwrap().clone());
+        spec
+    };
+    let metric = |metric: Value| with(json!({"metrics": [metric]}));
+    let cpu = |target: Value| metric(json!({"type": "Resource", "resource": {"name": "cpu", "target": target}}));
+    let policy = |policy: Value| with(json!({"behavior": {"scaleUp": {"policies": [policy]}}}));
+    let cases = [
+        ("no replicas at all", with(json!({"minReplicas": 0})), "spec.minReplicas: Invalid value: 0"),
+        ("fewer than the least", with(json!({"minReplicas": 5})), "spec.maxReplicas: Invalid value: 3"),
+        ("no target", with(json!({"scaleTargetRef": {"kind": "", "name": "a/b"}})), "spec.scaleTargetRef.name"),
+        ("from outside", metric(json!({"type": "External", "external": {}})), "spec.metrics[0].type: Unsupported"),
+        ("no source", metric(json!({"type": "Resource"})), "spec.metrics[0].resource: Required value"),
+        ("no target of a metric", cpu(json!({"type": "Utilization"})), "resource.target.averageUtilization"),
+        (
+            "two targets of a metric",
+            cpu(json!({"type": "Utilization", "averageUtilization": 1, "averageValue": "1"})),
+            "resource.target.averageValue: Forbidden",
+        ),
+        (
+            "an unknown policy",
+            policy(json!({"type": "Clusters", "value": 1, "periodSeconds": 1})),
+            "scaleUp.policies[0].type: Unsupported value",
+        ),
+        (
+            "a period without end",
+            policy(json!({"type": "Pods", "value": 1, "periodSeconds": 9999})),
+            "scaleUp.policies[0].periodSeconds",
+        ),
+    ];
+    for (name, spec, want) in cases {
+        let error = created("FederatedHPA", spec).expect_err(name);
+        assert!(error.contains(want), "{name}: {error}");
+    }
+    let pods = json!({"type": "Pods", "pods": {"metric": {"name": "m"}, "target": {"type": "AverageValue", "averageValue": "1"}}});
+    assert!(warnings("FederatedHPA", metric(pods))[0].contains("metrics of type Pods are not read"));
+}
+
+#[test]
+fn faulty_schedules_are_refused() {
+    let deployment = json!({"apiVersion": "apps/v1", "kind": "Deployment", "name": "web"});
+    let autoscaler =
+        json!({"apiVersion": "autoscaling.karmada.io/v1alpha1", "kind": "FederatedHPA", "name": "web"});
+    let rule = |extra: Value| {
+        let mut rule = json!({"name": "r", "schedule": "* * * * *"});
+        rule.as_object_mut().unwrap().extend(extra.as_object().unwrap().clone());
+        json!([rule])
+    };
+    let mut twice = rule(json!({"targetReplicas": 1}));
+    let again = twice[0].clone();
+    twice.as_array_mut().unwrap().push(again);
+    let cases = [
+        ("a kind that has no limits", json!({"apiVersion": "autoscaling.karmada.io/v1alpha1", "kind": "X", "name": "x"}),
+            rule(json!({})), "only support FederatedHPA"),
+        ("no schedule", deployment.clone(), rule(json!({"schedule": "daily", "targetReplicas": 1})), "spec.rules[0].schedule"),
+        ("no such zone", deployment.clone(), rule(json!({"timeZone": "Mars/Base", "targetReplicas": 1})), "spec.rules[0].timeZone"),
+        ("a name twice", deployment.clone(), twice, "spec.rules[1].name: Duplicate value"),
+        ("no replicas", deployment.clone(), rule(json!({})), "targetReplicas cannot be nil if you want to scale Deployment"),
+        ("less than none", deployment, rule(json!({"targetReplicas": -1})), "larger than or equal to 0"),
+        ("no limits", autoscaler.clone(), rule(json!({"targetReplicas": 1})), "cannot be nil at the same time"),
+        ("turned limits", autoscaler, rule(json!({"targetMinReplicas": 3, "targetMaxReplicas": 2})), "larger than or equal to targetMinReplicas"),
+    ];
+    for (name, target, rules, want) in cases {
+        let error = created("CronFederatedHPA", json!({"scaleTargetRef": target, "rules": rules})).expect_err(name);
+        assert!(error.contains("\"cronfederatedhpa.karmada.io\""), "{name}: {error}");
+        assert!(error.contains(want), "{name}: {error}");
     }
 }

@@ -1,6 +1,7 @@
 //! Controllers against embedded API servers: a hub and two members, in one process and without sockets.
 
 mod capacity;
+mod cluster_conditions;
 mod cluster_sets;
 mod confinement;
 mod credentials;
@@ -11,6 +12,7 @@ mod membership;
 mod needless_writes;
 mod ownership;
 mod propagation;
+mod rebalance;
 mod refused_slices;
 mod resources;
 mod scheduling;

@@ -14,12 +14,18 @@ use super::workload_groups;
 ///
 /// The template is the controlling owner, so that the binding is garbage-collected with it.
 pub fn metadata(template: &Object, claim: &Claim, new_id: &str) -> ObjectMeta {
+    let mut metadata = unclaimed_metadata(template, new_id);
+    metadata.labels.extend(claim.labels());
+    metadata.annotations = claim.annotations();
+    metadata
+}
+
+/// Metadata of a new binding without a policy.
+pub(super) fn unclaimed_metadata(template: &Object, new_id: &str) -> ObjectMeta {
     let is_namespaced = !template.namespace().is_empty();
     let mut metadata = ObjectMeta {
         name: names::binding(template.kind(), template.name()),
         namespace: template.namespace().to_owned(),
-        labels: claim.labels(),
-        annotations: claim.annotations(),
         owner_references: vec![owner(template)],
         ..ObjectMeta::default()
     };
@@ -60,14 +66,7 @@ pub fn spec(
     old: Option<&ResourceBindingSpec>,
 ) -> ResourceBindingSpec {
     let mut spec = old.cloned().unwrap_or_default();
-    spec.resource = ObjectReference {
-        api_version: template.api_version().to_owned(),
-        kind: template.kind().to_owned(),
-        namespace: template.namespace().to_owned(),
-        name: template.name().to_owned(),
-        uid: template.uid().to_owned(),
-        resource_version: template.resource_version().to_owned(),
-    };
+    spec.resource = reference(template);
     spec.replicas = i32::try_from(demand.replicas.unwrap_or_default()).unwrap_or(i32::MAX);
     spec.replica_requirements.clone_from(&demand.requirements);
     spec.components.clone_from(&demand.components);
@@ -80,6 +79,18 @@ pub fn spec(
     spec.suspension = suspension(policy, old);
     spec.workload_affinity_groups = workload_groups::groups(template, &policy.placement);
     spec
+}
+
+/// The reference of a binding to its template.
+pub(super) fn reference(template: &Object) -> ObjectReference {
+    ObjectReference {
+        api_version: template.api_version().to_owned(),
+        kind: template.kind().to_owned(),
+        namespace: template.namespace().to_owned(),
+        name: template.name().to_owned(),
+        uid: template.uid().to_owned(),
+        resource_version: template.resource_version().to_owned(),
+    }
 }
 
 fn suspension(policy: &PropagationSpec, old: Option<&ResourceBindingSpec>) -> Option<BindingSuspension> {

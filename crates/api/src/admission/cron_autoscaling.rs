@@ -1,0 +1,93 @@
+//! Admission of CronFederatedHPAs (karmada pkg/webhook/cronfederatedhpa).
+
+use std::collections::BTreeSet;
+
+use portolan_object::{FieldError, FieldErrorKind, Status};
+use serde_json::{Value, json};
+
+use super::autoscaling::check_target;
+use super::{deny_for, typed};
+use crate::autoscaling::{CronFederatedHPA, CronRule, FederatedHPA, Schedule, ScheduleError};
+use crate::kind::Kind;
+
+const WEBHOOK: &str = "cronfederatedhpa.karmada.io";
+
+/// Validates target and rules.
+pub(super) fn admit(object: &Value) -> Result<(), Status> {
+    let Some(autoscaler) = typed::<CronFederatedHPA>(object) else { return Ok(()) };
+    let target = &autoscaler.spec.scale_target_ref;
+    let scales_autoscaler = target.api_version == FederatedHPA::gvk().api_version();
+    if scales_autoscaler && target.kind != FederatedHPA::KIND {
+        let detail =
+            format!("invalid scaleTargetRef kind: {}, only support {}", target.kind, FederatedHPA::KIND);
+        let error = FieldError::invalid("spec.scaleTargetRef.kind", &json!(target.kind), detail);
+        return deny_for(WEBHOOK, &[error]);
+    }
+    let mut errors = Vec::new();
+    check_target(target, "spec.scaleTargetRef", &mut errors);
+    let mut names = BTreeSet::new();
+    for (index, rule) in autoscaler.spec.rules.iter().enumerate() {
+        let path = format!("spec.rules[{index}]");
+        if !names.insert(&rule.name) {
+            let value = json!(rule.name).to_string();
+            errors.push(FieldError::new(format!("{path}.name"), FieldErrorKind::Duplicate(value)));
+        }
+        check_schedule(rule, &path, &mut errors);
+        if scales_autoscaler {
+            check_limits(rule, &path, &mut errors);
+        } else {
+            check_replicas(rule, &target.kind, &path, &mut errors);
+        }
+    }
+    deny_for(WEBHOOK, &errors)
+}
+
+fn check_schedule(rule: &CronRule, path: &str, errors: &mut Vec<FieldError>) {
+    match Schedule::parse(&rule.schedule, rule.time_zone.as_deref()) {
+        Ok(_) => {}
+        Err(error @ ScheduleError::TimeZone(_)) => {
+            let field = format!("{path}.timeZone");
+            errors.push(FieldError::invalid(field, &json!(rule.time_zone), error.to_string()));
+        }
+        Err(error) => {
+            let field = format!("{path}.schedule");
+            errors.push(FieldError::invalid(field, &json!(rule.schedule), error.to_string()));
+        }
+    }
+}
+
+fn check_limits(rule: &CronRule, path: &str, errors: &mut Vec<FieldError>) {
+    let (min, max) = (rule.target_min_replicas, rule.target_max_replicas);
+    let mut refuse =
+        |field: &str, detail: &str| errors.push(FieldError::invalid(format!("{path}.{field}"), &json!(""), detail));
+    if min.is_none() && max.is_none() {
+        let detail = "targetMinReplicas and targetMaxReplicas cannot be nil at the same time if you want to scale \
+                      FederatedHPA";
+        refuse("targetMaxReplicas", detail);
+    }
+    if min.is_some_and(|min| min <= 0) {
+        refuse("targetMinReplicas", "targetMinReplicas should be larger than 0");
+    }
+    if max.is_some_and(|max| max <= 0) {
+        refuse("targetMaxReplicas", "targetMaxReplicas should be larger than 0");
+    }
+    if min.unwrap_or(1) > max.unwrap_or(i32::MAX) {
+        let detail = "targetMaxReplicas should be larger than or equal to targetMinReplicas";
+        refuse("targetMinReplicas", detail);
+    }
+}
+
+fn check_replicas(rule: &CronRule, kind: &str, path: &str, errors: &mut Vec<FieldError>) {
+    let field = format!("{path}.targetReplicas");
+    match rule.target_replicas {
+        None => {
+            let detail = format!("targetReplicas cannot be nil if you want to scale {kind}");
+            errors.push(FieldError::invalid(field, &json!(""), detail));
+        }
+        Some(replicas) if replicas < 0 => {
+            let detail = "targetReplicas should be larger than or equal to 0";
+            errors.push(FieldError::invalid(field, &json!(""), detail));
+        }
+        Some(_) => {}
+    }
+}
