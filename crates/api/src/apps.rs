@@ -30,9 +30,7 @@ pub struct WorkloadRebalancerSpec {
 }
 
 /// A workload of the control plane. Ordered by API version, kind, namespace and name.
-#[derive(
-    Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
-)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct WorkloadReference {
     /// API version.

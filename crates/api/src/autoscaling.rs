@@ -16,7 +16,9 @@ pub use metrics::{
     ResourceMetric,
 };
 pub use schedule::{Schedule, ScheduleError};
-pub use status::{AutoscalerCondition, AutoscalerStatus, ContainerResourceStatus, MetricStatus, MetricValue, ResourceStatus};
+pub use status::{
+    AutoscalerCondition, AutoscalerStatus, ContainerResourceStatus, MetricStatus, MetricValue, ResourceStatus,
+};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

@@ -61,7 +61,8 @@ impl Clusters {
         }
         let value = if actions.is_empty() { Value::Null } else { json!(actions) };
         let version = &cluster.metadata.resource_version;
-        let patch = json!({ "metadata": { "resourceVersion": version }, "status": { "remedyActions": value } });
+        let patch =
+            json!({ "metadata": { "resourceVersion": version }, "status": { "remedyActions": value } });
         let written = self.hub.client.kind::<Cluster>().patch_status(key, &Patch::Merge(patch)).await?;
         let version = written.metadata.resource_version.clone();
         self.hub.clusters.written(key.clone(), &version, written);

@@ -7,9 +7,7 @@ use portolan_runtime::{Client, Members, Metrics};
 
 use crate::clusters::{Leasing, Probing};
 use crate::hub::Hub;
-use crate::{
-    cluster_sets, clusters, discovery, propagation, rebalance, remedies, taint_policies,
-};
+use crate::{cluster_sets, clusters, discovery, propagation, rebalance, remedies, taint_policies};
 
 /// How controllers run.
 #[derive(Clone, Default)]

@@ -25,9 +25,8 @@ pub fn binding_key(workload: &WorkloadReference) -> ObjectKey {
 pub fn observed(rebalancer: &WorkloadRebalancer) -> Vec<ObservedWorkload> {
     let mut wanted: BTreeSet<&WorkloadReference> = rebalancer.spec.workloads.iter().collect();
     let mut observed: Vec<ObservedWorkload> = rebalancer.status.observed_workloads.clone();
-    observed.retain(|known| {
-        wanted.remove(&known.workload) || known.result == Some(RebalanceResult::Successful)
-    });
+    observed
+        .retain(|known| wanted.remove(&known.workload) || known.result == Some(RebalanceResult::Successful));
     let pending = wanted.into_iter().cloned();
     observed.extend(pending.map(|workload| ObservedWorkload { workload, ..ObservedWorkload::default() }));
     observed.sort_by(|one, other| one.workload.cmp(&other.workload));
@@ -193,7 +192,11 @@ mod tests {
     #[test]
     fn bindings_are_found_by_kind_and_name() {
         assert_eq!(binding_key(&workload("web")), ObjectKey::namespaced("shop", "web-deployment"));
-        let role = WorkloadReference { kind: "ClusterRole".to_owned(), name: "a:b".to_owned(), ..Default::default() };
+        let role = WorkloadReference {
+            kind: "ClusterRole".to_owned(),
+            name: "a:b".to_owned(),
+            ..Default::default()
+        };
         assert_eq!(binding_key(&role), ObjectKey::cluster("a.b-clusterrole"));
     }
 }

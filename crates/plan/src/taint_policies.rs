@@ -99,7 +99,12 @@ mod tests {
         }
     }
 
-    fn policy(name: &str, add: Vec<MatchCondition>, remove: Vec<MatchCondition>, keys: &[&str]) -> ClusterTaintPolicy {
+    fn policy(
+        name: &str,
+        add: Vec<MatchCondition>,
+        remove: Vec<MatchCondition>,
+        keys: &[&str],
+    ) -> ClusterTaintPolicy {
         let mut policy = ClusterTaintPolicy { metadata: ObjectMeta::cluster(name), ..Default::default() };
         policy.spec.add_on_conditions = add;
         policy.spec.remove_on_conditions = remove;
@@ -116,7 +121,11 @@ mod tests {
         let mut cluster = Cluster { metadata: ObjectMeta::cluster("eu"), ..Cluster::default() };
         let made = conditions.iter().map(|&(kind, status)| Condition::new(kind, status, "", "", "t"));
         cluster.status.conditions = made.collect();
-        let taint = |key: &&str| Taint { key: (*key).to_owned(), effect: "NoSchedule".to_owned(), ..Taint::default() };
+        let taint = |key: &&str| Taint {
+            key: (*key).to_owned(),
+            effect: "NoSchedule".to_owned(),
+            ..Taint::default()
+        };
         cluster.spec.taints = taints.iter().map(taint).collect();
         cluster
     }
@@ -162,12 +171,12 @@ mod tests {
 
     #[test]
     fn only_target_clusters_are_tainted() {
-        let mut policy =
-            policy("p", vec![requirement("Ready", "In", &["False"])], vec![], &["k"]);
+        let mut policy = policy("p", vec![requirement("Ready", "In", &["False"])], vec![], &["k"]);
         let cluster = cluster(&[("Ready", ConditionStatus::False)], &[]);
         for (names, want) in [(vec![], true), (vec!["eu"], true), (vec!["us"], false)] {
             let cluster_names = names.iter().map(|&name| name.to_owned()).collect();
-            policy.spec.target_clusters = Some(ClusterAffinity { cluster_names, ..ClusterAffinity::default() });
+            policy.spec.target_clusters =
+                Some(ClusterAffinity { cluster_names, ..ClusterAffinity::default() });
             assert_eq!(taints(&cluster, [&policy], "t").is_some(), want, "{names:?}");
         }
     }

@@ -33,7 +33,8 @@ fn complete(spec: &mut FederatedHpaSpec) {
     spec.min_replicas.get_or_insert(1);
     if spec.metrics.is_empty() {
         let kind = "Utilization".to_owned();
-        let target = MetricTarget { kind, average_utilization: Some(DEFAULT_UTILIZATION), ..MetricTarget::default() };
+        let target =
+            MetricTarget { kind, average_utilization: Some(DEFAULT_UTILIZATION), ..MetricTarget::default() };
         let resource = Some(ResourceMetric { name: "cpu".to_owned(), target });
         spec.metrics = vec![MetricSpec { kind: "Resource".to_owned(), resource, ..MetricSpec::default() }];
     }
@@ -164,7 +165,11 @@ fn check_rules(rules: &ScalingRules, path: &str, errors: &mut Vec<FieldError>) {
         && !(0..=MAX_WINDOW).contains(&window)
     {
         let detail = format!("must be at least 0 and at most {MAX_WINDOW}");
-        errors.push(FieldError::invalid(format!("{path}.stabilizationWindowSeconds"), &json!(window), detail));
+        errors.push(FieldError::invalid(
+            format!("{path}.stabilizationWindowSeconds"),
+            &json!(window),
+            detail,
+        ));
     }
     if let Some(select) = &rules.select_policy
         && !matches!(select.as_str(), "Max" | "Min" | "Disabled")

@@ -58,8 +58,9 @@ fn check_schedule(rule: &CronRule, path: &str, errors: &mut Vec<FieldError>) {
 
 fn check_limits(rule: &CronRule, path: &str, errors: &mut Vec<FieldError>) {
     let (min, max) = (rule.target_min_replicas, rule.target_max_replicas);
-    let mut refuse =
-        |field: &str, detail: &str| errors.push(FieldError::invalid(format!("{path}.{field}"), &json!(""), detail));
+    let mut refuse = |field: &str, detail: &str| {
+        errors.push(FieldError::invalid(format!("{path}.{field}"), &json!(""), detail))
+    };
     if min.is_none() && max.is_none() {
         let detail = "targetMinReplicas and targetMaxReplicas cannot be nil at the same time if you want to scale \
                       FederatedHPA";

@@ -316,7 +316,8 @@ fn warnings(name: &str, spec: Value) -> Vec<String> {
 #[test]
 fn taint_policies_without_effect_are_refused() {
     let taint = |effect: &str| json!({"key": "k", "effect": effect});
-    let on = |operator: &str| json!([{"conditionType": "Ready", "operator": operator, "statusValues": ["False"]}]);
+    let on =
+        |operator: &str| json!([{"conditionType": "Ready", "operator": operator, "statusValues": ["False"]}]);
     let cases = [
         ("an effect of nodes only", json!({"taints": [taint("PreferNoSchedule")]}), "spec.taints[0].effect"),
         (
@@ -335,7 +336,10 @@ fn taint_policies_without_effect_are_refused() {
         assert!(error.contains("\"clustertaintpolicy.karmada.io\""), "{name}: {error}");
         assert!(error.contains(want), "{name}: {error}");
     }
-    assert_eq!(warnings("ClusterTaintPolicy", json!({"taints": [taint("NoSchedule")]})), Vec::<String>::new());
+    assert_eq!(
+        warnings("ClusterTaintPolicy", json!({"taints": [taint("NoSchedule")]})),
+        Vec::<String>::new()
+    );
     let evicting = warnings("ClusterTaintPolicy", json!({"taints": [taint("NoExecute")]}));
     assert!(evicting[0].contains("what runs there already stays"), "{evicting:?}");
 }
@@ -351,8 +355,11 @@ fn remedies_say_that_nothing_is_done_about_their_actions() {
 #[test]
 fn an_autoscaler_is_completed() {
     let target = json!({"apiVersion": "apps/v1", "kind": "Deployment", "name": "web"});
-    let made = created("FederatedHPA", json!({"scaleTargetRef": target, "maxReplicas": 3,
-        "behavior": {"scaleDown": {"stabilizationWindowSeconds": 60}}}));
+    let made = created(
+        "FederatedHPA",
+        json!({"scaleTargetRef": target, "maxReplicas": 3,
+        "behavior": {"scaleDown": {"stabilizationWindowSeconds": 60}}}),
+    );
     let spec = made.expect("accepted")["spec"].clone();
     let cases = [
         ("/minReplicas", json!(1)),
@@ -376,13 +383,22 @@ fn faulty_autoscalers_are_refused() {
         spec
     };
     let metric = |metric: Value| with(json!({"metrics": [metric]}));
-    let cpu = |target: Value| metric(json!({"type": "Resource", "resource": {"name": "cpu", "target": target}}));
+    let cpu =
+        |target: Value| metric(json!({"type": "Resource", "resource": {"name": "cpu", "target": target}}));
     let policy = |policy: Value| with(json!({"behavior": {"scaleUp": {"policies": [policy]}}}));
     let cases = [
         ("no replicas at all", with(json!({"minReplicas": 0})), "spec.minReplicas: Invalid value: 0"),
         ("fewer than the least", with(json!({"minReplicas": 5})), "spec.maxReplicas: Invalid value: 3"),
-        ("no target", with(json!({"scaleTargetRef": {"kind": "", "name": "a/b"}})), "spec.scaleTargetRef.name"),
-        ("from outside", metric(json!({"type": "External", "external": {}})), "spec.metrics[0].type: Unsupported"),
+        (
+            "no target",
+            with(json!({"scaleTargetRef": {"kind": "", "name": "a/b"}})),
+            "spec.scaleTargetRef.name",
+        ),
+        (
+            "from outside",
+            metric(json!({"type": "External", "external": {}})),
+            "spec.metrics[0].type: Unsupported",
+        ),
         ("no source", metric(json!({"type": "Resource"})), "spec.metrics[0].resource: Required value"),
         ("no target of a metric", cpu(json!({"type": "Utilization"})), "resource.target.averageUtilization"),
         (
@@ -423,18 +439,48 @@ fn faulty_schedules_are_refused() {
     let again = twice[0].clone();
     twice.as_array_mut().unwrap().push(again);
     let cases = [
-        ("a kind that has no limits", json!({"apiVersion": "autoscaling.karmada.io/v1alpha1", "kind": "X", "name": "x"}),
-            rule(json!({})), "only support FederatedHPA"),
-        ("no schedule", deployment.clone(), rule(json!({"schedule": "daily", "targetReplicas": 1})), "spec.rules[0].schedule"),
-        ("no such zone", deployment.clone(), rule(json!({"timeZone": "Mars/Base", "targetReplicas": 1})), "spec.rules[0].timeZone"),
+        (
+            "a kind that has no limits",
+            json!({"apiVersion": "autoscaling.karmada.io/v1alpha1", "kind": "X", "name": "x"}),
+            rule(json!({})),
+            "only support FederatedHPA",
+        ),
+        (
+            "no schedule",
+            deployment.clone(),
+            rule(json!({"schedule": "daily", "targetReplicas": 1})),
+            "spec.rules[0].schedule",
+        ),
+        (
+            "no such zone",
+            deployment.clone(),
+            rule(json!({"timeZone": "Mars/Base", "targetReplicas": 1})),
+            "spec.rules[0].timeZone",
+        ),
         ("a name twice", deployment.clone(), twice, "spec.rules[1].name: Duplicate value"),
-        ("no replicas", deployment.clone(), rule(json!({})), "targetReplicas cannot be nil if you want to scale Deployment"),
+        (
+            "no replicas",
+            deployment.clone(),
+            rule(json!({})),
+            "targetReplicas cannot be nil if you want to scale Deployment",
+        ),
         ("less than none", deployment, rule(json!({"targetReplicas": -1})), "larger than or equal to 0"),
-        ("no limits", autoscaler.clone(), rule(json!({"targetReplicas": 1})), "cannot be nil at the same time"),
-        ("turned limits", autoscaler, rule(json!({"targetMinReplicas": 3, "targetMaxReplicas": 2})), "larger than or equal to targetMinReplicas"),
+        (
+            "no limits",
+            autoscaler.clone(),
+            rule(json!({"targetReplicas": 1})),
+            "cannot be nil at the same time",
+        ),
+        (
+            "turned limits",
+            autoscaler,
+            rule(json!({"targetMinReplicas": 3, "targetMaxReplicas": 2})),
+            "larger than or equal to targetMinReplicas",
+        ),
     ];
     for (name, target, rules, want) in cases {
-        let error = created("CronFederatedHPA", json!({"scaleTargetRef": target, "rules": rules})).expect_err(name);
+        let error =
+            created("CronFederatedHPA", json!({"scaleTargetRef": target, "rules": rules})).expect_err(name);
         assert!(error.contains("\"cronfederatedhpa.karmada.io\""), "{name}: {error}");
         assert!(error.contains(want), "{name}: {error}");
     }

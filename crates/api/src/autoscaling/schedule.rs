@@ -39,7 +39,8 @@ impl Schedule {
             return Err(ScheduleError::Length);
         }
         // As in CronJobs, `5/15` starts at 5.
-        let parser = CronParser::builder().seconds(Seconds::Disallowed).year(Year::Disallowed).sloppy_ranges(true);
+        let parser =
+            CronParser::builder().seconds(Seconds::Disallowed).year(Year::Disallowed).sloppy_ranges(true);
         let cron = parser.build().parse(text).map_err(|error| ScheduleError::Syntax(error.to_string()))?;
         let zone = match time_zone {
             None | Some("" | "UTC") => TimeZone::UTC,

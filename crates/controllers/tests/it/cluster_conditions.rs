@@ -25,9 +25,7 @@ async fn set(federation: &Federation, kind: &str, status: &str) {
 #[tokio::test(flavor = "multi_thread")]
 async fn taints_come_and_go_with_the_conditions_of_a_policy() {
     let set_up = Federation::start(&["eu"]).await;
-    let on = |statuses: Value| {
-        json!([{ "conditionType": "NetworkReady", "operator": "In", "statusValues": statuses }])
-    };
+    let on = |statuses: Value| json!([{ "conditionType": "NetworkReady", "operator": "In", "statusValues": statuses }]);
     set_up
         .hub
         .create(json!({ "apiVersion": "policy.karmada.io/v1alpha1", "kind": "ClusterTaintPolicy",
