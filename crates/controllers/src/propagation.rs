@@ -124,23 +124,27 @@ impl Pipeline {
         let is_wanted = |found: &portolan_runtime::client::Discovered| {
             detect::is_propagatable(&found.resource.gvk) && found.allows(&["delete"])
         };
+        let bindings = Scoped::start(
+            client,
+            scope,
+            &[
+                (BY_ID, templates::claim_ids),
+                (schedule::BY_GROUP, |binding| schedule::groups(&binding.metadata, &binding.spec)),
+            ],
+        );
         Self {
             hub: hub.clone(),
             templates: Collections::start(client, &definitions, is_wanted, Extent::Whole, scope),
             policies: Scoped::start(client, scope, &[(BY_ID, policies::ids)]),
             overrides: Scoped::start(client, scope, &[]),
             interpreters: Interpreters::new(),
-            bindings: Scoped::start(
-                client,
-                scope,
-                &[
-                    (BY_ID, templates::claim_ids),
-                    (schedule::BY_GROUP, |binding| schedule::groups(&binding.metadata, &binding.spec)),
-                ],
-            ),
+            bindings: bindings.clone(),
             template_queue: metrics.queue("templates", None),
             policy_queue: metrics.queue("policies", None),
-            binding_queue: metrics.queue("bindings", None),
+            binding_queue: metrics.prioritized_queue("bindings", move |key| {
+                let priority = bindings.get(key).and_then(|one| one.spec.schedule_priority.clone());
+                priority.unwrap_or_default().priority
+            }),
             namespace_queue: metrics.queue("namespaces", None),
             first_reports: report::FirstReports::default(),
             triggers: schedule::Triggers::default(),

@@ -6,6 +6,7 @@
 //! - A key is in the queue at most once, however often it is added, and is never dropped.
 //! - A key is in at most one pass at a time. If it is added during a pass, another pass follows.
 //! - Lanes (usually clusters) take turns: ten thousand keys of one lane delay a single key of another by one pass.
+//! - In a lane, ready keys of a higher priority come first.
 //! - A key that fails comes back after an exponential back-off; other keys do not wait for it.
 //!
 //! ```
@@ -38,7 +39,7 @@ use tokio::time::Instant;
 use crate::backoff::Backoff;
 use crate::cluster_name::ClusterName;
 use crate::metrics::{Metrics, QueueLoad, QueueMeter, QueueProbe, QueueReader};
-use state::{Origin, QueueState};
+use state::{Origin, Place, QueueState};
 
 tokio::task_local! {
     /// The time of the change that the running pass follows from. Keys that the pass adds to other queues inherit it, so
@@ -56,8 +57,8 @@ pub trait Key: Clone + Eq + Hash + Display + Send + Sync + 'static {}
 
 impl<K: Clone + Eq + Hash + Display + Send + Sync + 'static> Key for K {}
 
-/// Returns the lane of a key.
-type LaneOf<K> = Box<dyn Fn(&K) -> Arc<str> + Send + Sync>;
+/// Returns where a key waits.
+type PlaceOf<K> = Box<dyn Fn(&K) -> Place + Send + Sync>;
 
 /// What follows a pass over a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -79,7 +80,7 @@ struct SharedQueue<K> {
     cluster: Option<ClusterName>,
     state: Mutex<QueueState<K>>,
     wake: Notify,
-    lane_of: LaneOf<K>,
+    place_of: PlaceOf<K>,
     backoff: Backoff,
     meter: QueueMeter,
 }
@@ -107,6 +108,25 @@ impl Metrics {
         self.add_queue(name, cluster, queue.probe());
         queue
     }
+
+    /// A work queue of the control plane that takes keys of a higher priority first. `priority_of` is called when a key
+    /// becomes ready; it must be quick and must not use the queue.
+    pub fn prioritized_queue<K: Key>(
+        &self,
+        name: &'static str,
+        priority_of: impl Fn(&K) -> i32 + Send + Sync + 'static,
+    ) -> Queue<K> {
+        let meter = self.queue_meter(name, None);
+        let queue = Queue::made(name.to_owned(), None, usize::MAX, by_priority(priority_of), meter);
+        self.add_queue(name, None, queue.probe());
+        queue
+    }
+}
+
+/// Places in a single lane.
+fn by_priority<K>(priority_of: impl Fn(&K) -> i32 + Send + Sync + 'static) -> PlaceOf<K> {
+    let lane: Arc<str> = Arc::from("");
+    Box::new(move |key| Place { lane: lane.clone(), priority: priority_of(key) })
 }
 
 impl<K: Key> Queue<K> {
@@ -123,20 +143,20 @@ impl<K: Key> Queue<K> {
         lane_limit: usize,
         lane_of: impl Fn(&K) -> Arc<str> + Send + Sync + 'static,
     ) -> Self {
-        Self::made(name.into(), None, lane_limit, Box::new(lane_of), QueueMeter::unreported())
+        let place_of = move |key: &K| Place { lane: lane_of(key), priority: 0 };
+        Self::made(name.into(), None, lane_limit, Box::new(place_of), QueueMeter::unreported())
     }
 
     /// A queue with a single lane that counts with `meter`.
     fn metered(name: &str, cluster: Option<&ClusterName>, meter: QueueMeter) -> Self {
-        let single: Arc<str> = Arc::from("");
-        Self::made(name.to_owned(), cluster.cloned(), usize::MAX, Box::new(move |_| single.clone()), meter)
+        Self::made(name.to_owned(), cluster.cloned(), usize::MAX, by_priority(|_| 0), meter)
     }
 
     fn made(
         name: String,
         cluster: Option<ClusterName>,
         lane_limit: usize,
-        lane_of: LaneOf<K>,
+        place_of: PlaceOf<K>,
         meter: QueueMeter,
     ) -> Self {
         let shared = SharedQueue {
@@ -144,7 +164,7 @@ impl<K: Key> Queue<K> {
             cluster,
             state: Mutex::new(QueueState::new(lane_limit.max(1))),
             wake: Notify::new(),
-            lane_of,
+            place_of,
             backoff: BACKOFF,
             meter,
         };
@@ -189,9 +209,9 @@ impl<K: Key> Queue<K> {
     /// Makes a key ready. Cancels a delay of the key.
     pub fn add(&self, key: K) {
         self.shared.meter.adds.inc();
-        let lane = (self.shared.lane_of)(&key);
+        let place = (self.shared.place_of)(&key);
         let now = Instant::now();
-        if self.shared.state.lock().add(key, lane, now, origin(now)) {
+        if self.shared.state.lock().add(key, place, now, origin(now)) {
             self.shared.wake.notify_one();
         }
     }
@@ -213,7 +233,7 @@ impl<K: Key> Queue<K> {
                     return None;
                 }
                 let now = Instant::now();
-                state.wake_delayed(now, &self.shared.lane_of);
+                state.wake_delayed(now, &self.shared.place_of);
                 if let Some((key, waited)) = state.take(now) {
                     if state.has_more() {
                         // Another worker waits for ready keys and due times from here on.
@@ -236,7 +256,7 @@ impl<K: Key> Queue<K> {
     /// Ends the pass that [`Queue::next`] started.
     pub fn finish(&self, key: K, next: Next) {
         let meter = &self.shared.meter;
-        let lane = (self.shared.lane_of)(&key);
+        let place = (self.shared.place_of)(&key);
         let now = Instant::now();
         let mut state = self.shared.state.lock();
         let delay = match next {
@@ -256,7 +276,7 @@ impl<K: Key> Queue<K> {
         } else {
             meter.retries.inc();
         }
-        let worked = state.finish(key, lane, now, delay.map(|delay| now + delay));
+        let worked = state.finish(key, place, now, delay.map(|delay| now + delay));
         drop(state);
         meter.worked.observe_duration(worked);
         self.shared.wake.notify_one();

@@ -15,7 +15,7 @@ use portolan_plan::propagation::reschedule::{
     View, is_due, is_fresh, is_schedulable, placement_record, retry_delay,
 };
 use portolan_plan::propagation::schedule::{
-    Estimates, Placed, PlacementError, Request, schedule, unused_fields,
+    Estimates, Peers, Placed, PlacementError, Request, schedule, unused_fields,
 };
 use portolan_plan::propagation::workload_groups;
 use portolan_runtime::ClientError;
@@ -30,26 +30,10 @@ pub(super) use triggers::Triggers;
 pub(super) fn place(pipeline: &Pipeline, view: View<'_>) -> Result<Placed, PlacementError> {
     let clusters = pipeline.hub.clusters.list();
     let clusters: Vec<_> = clusters.iter().map(AsRef::as_ref).collect();
-    let reference = &view.spec.resource;
-    let version = reference.api_version.parse::<portolan_object::GroupVersion>();
-    let kind = version.unwrap_or_else(|_| portolan_object::GroupVersion::new("", "")).kind(&*reference.kind);
-    let evicted: Vec<String> =
-        view.spec.graceful_eviction_tasks.iter().map(|task| task.from_cluster.clone()).collect();
-    let default_placement = Default::default();
-    let peers = peers::of(pipeline, view);
-    let request = Request {
-        kind: &kind,
-        uid: &reference.uid,
-        placement: view.spec.placement.as_ref().unwrap_or(&default_placement),
-        replicas: (view.spec.replicas > 0).then_some(i64::from(view.spec.replicas)),
-        components: &view.spec.components,
-        current: &view.spec.clusters,
-        evicted_from: &evicted,
-        observed_affinity: &view.status.scheduler_observed_affinity_name,
-        is_fresh: is_fresh(view),
-        estimates: &Estimates::default(),
-        peers: &peers.targets(),
-    };
+    let members = peers::members(pipeline, view);
+    let peers = Peers::among(view, members.iter().map(|one| (&one.metadata, &one.spec)));
+    let estimates = Estimates::default();
+    let request = Request::of(view, &estimates, peers).ok_or(PlacementError::NoPlacement)?;
     schedule(&request, &clusters)
 }
 
@@ -131,7 +115,7 @@ fn kept(
             let stays = |target: &&TargetCluster| !is_leaving(pipeline, &target.name);
             Some(current.iter().filter(stays).cloned().collect())
         }
-        PlacementError::Spread(_) | PlacementError::NotEnough { .. } => None,
+        PlacementError::Spread(_) | PlacementError::NotEnough { .. } | PlacementError::NoPlacement => None,
     }
 }
 

@@ -188,9 +188,11 @@ impl Templates {
         let mut spec = binding::spec(template, policy, demand, None);
         let is_cluster_wide = metadata.namespace.is_empty();
         let view = reschedule::View { metadata: &metadata, spec: &spec, status: &Default::default() };
-        // Workloads of a group are placed one after the other, by the pass over the binding.
+        // Workloads of a group are placed one after the other, and those with a priority in its order, by passes over their
+        // bindings.
         if reschedule::is_schedulable(view)
             && view.spec.workload_affinity_groups.is_none()
+            && view.spec.schedule_priority.is_none()
             && let Ok(placed) = place(&self.0, view)
         {
             spec.clusters = placed.clusters;

@@ -1,5 +1,6 @@
 //! State of the work queue. Pure: no clock, no waiting.
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::hash::Hash;
 use std::sync::Arc;
@@ -10,9 +11,18 @@ use tokio::time::Instant;
 
 use crate::metrics::QueueLoad;
 
+/// Where a ready key waits.
+#[derive(Debug, Clone)]
+pub(super) struct Place {
+    /// Lanes take turns.
+    pub(super) lane: Arc<str>,
+    /// In a lane, keys of a higher priority are first; equal ones wait in the order of their addition.
+    pub(super) priority: i32,
+}
+
 pub(super) struct QueueState<K> {
-    /// Ready keys by lane.
-    lanes: HashMap<Arc<str>, VecDeque<K>>,
+    /// Ready keys by lane and priority. No queue in it is empty.
+    lanes: HashMap<Arc<str>, BTreeMap<Reverse<i32>, VecDeque<K>>>,
     /// Lanes with ready keys, in the order of their turns.
     turns: VecDeque<Arc<str>>,
     /// Ready keys, and since when they wait for a worker.
@@ -109,7 +119,7 @@ impl<K: Clone + Eq + Hash> QueueState<K> {
     }
 
     /// Makes a key ready at `now`, because of the change `origin`. True if a worker must be woken.
-    pub(super) fn add(&mut self, key: K, lane: Arc<str>, now: Instant, origin: Origin) -> bool {
+    pub(super) fn add(&mut self, key: K, place: Place, now: Instant, origin: Origin) -> bool {
         if let Some(entry) = self.due.remove(&key) {
             self.delayed.remove(&entry);
         }
@@ -122,11 +132,11 @@ impl<K: Clone + Eq + Hash> QueueState<K> {
         }
         self.ready.insert(key.clone(), now);
         self.pending.entry(key.clone()).or_insert(Pending::new(now, origin));
-        let keys = self.lanes.entry(lane.clone()).or_default();
+        let keys = self.lanes.entry(place.lane.clone()).or_default();
         if keys.is_empty() {
-            self.turns.push_back(lane);
+            self.turns.push_back(place.lane);
         }
-        keys.push_back(key);
+        keys.entry(Reverse(place.priority)).or_default().push_back(key);
         true
     }
 
@@ -149,16 +159,17 @@ impl<K: Clone + Eq + Hash> QueueState<K> {
     }
 
     /// Makes the delayed keys ready that are due at `now`.
-    pub(super) fn wake_delayed(&mut self, now: Instant, lane_of: impl Fn(&K) -> Arc<str>) {
+    pub(super) fn wake_delayed(&mut self, now: Instant, place_of: impl Fn(&K) -> Place) {
         while let Some(entry) = self.delayed.first_entry().filter(|entry| entry.key().0 <= now) {
             let key = entry.remove();
             self.due.remove(&key);
-            let lane = lane_of(&key);
-            self.add(key, lane, now, Origin::at(now));
+            let place = place_of(&key);
+            self.add(key, place, now, Origin::at(now));
         }
     }
 
-    /// Takes the first key of the next lane that is below its limit, with the time that it was ready.
+    /// Takes the first key of the highest priority from the next lane that is below its limit, with the time that it was
+    /// ready.
     pub(super) fn take(&mut self, now: Instant) -> Option<(K, Duration)> {
         for _ in 0..self.turns.len() {
             let lane = self.turns.pop_front()?;
@@ -168,7 +179,11 @@ impl<K: Clone + Eq + Hash> QueueState<K> {
                 continue;
             }
             let keys = self.lanes.get_mut(&lane)?;
-            let key = keys.pop_front()?;
+            let mut first = keys.first_entry()?;
+            let key = first.get_mut().pop_front()?;
+            if first.get().is_empty() {
+                first.remove();
+            }
             if keys.is_empty() {
                 self.lanes.remove(&lane);
             } else {
@@ -193,18 +208,18 @@ impl<K: Clone + Eq + Hash> QueueState<K> {
 
     /// Ends the pass over a key at `now`. The key is ready again if it was added during the pass, else at `at`, if
     /// given. Returns the duration of the pass.
-    pub(super) fn finish(&mut self, key: K, lane: Arc<str>, now: Instant, at: Option<Instant>) -> Duration {
-        if let Some(running) = self.running_in_lane.get_mut(&lane) {
+    pub(super) fn finish(&mut self, key: K, place: Place, now: Instant, at: Option<Instant>) -> Duration {
+        if let Some(running) = self.running_in_lane.get_mut(&place.lane) {
             *running -= 1;
             if *running == 0 {
-                self.running_in_lane.remove(&lane);
+                self.running_in_lane.remove(&place.lane);
             }
         }
         let Some(running) = self.running.remove(&key) else { return Duration::ZERO };
         match (running.again, at) {
             (Some((added, origin)), _) => {
                 self.pending.entry(key.clone()).or_insert(Pending::new(added, origin));
-                self.add(key, lane, now, origin);
+                self.add(key, place, now, origin);
             }
             (None, Some(at)) => {
                 self.add_at(key, at);

@@ -39,6 +39,17 @@ async fn a_lane_at_its_limit_waits_and_delays_nobody() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn keys_of_a_higher_priority_come_first() {
+    let priority = |key: &String| key.len().try_into().unwrap_or(i32::MAX);
+    let queue: Queue<String> =
+        Queue::made("test".to_owned(), None, 9, by_priority(priority), QueueMeter::unreported());
+    for key in ["a", "b", "aa", "aaaa", "bb", "c"] {
+        queue.add(key.to_owned());
+    }
+    assert_eq!(take(&queue, 6).await, ["aaaa", "aa", "bb", "a", "b", "c"]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_key_is_queued_once_and_never_runs_twice_at_once() {
     let queue = lanes();
     queue.add("a".to_owned());
@@ -163,19 +174,22 @@ proptest! {
     #[test]
     fn nothing_is_lost_and_nothing_runs_twice(steps in proptest::collection::vec(step(), 0..60)) {
         let now = Instant::now();
-        let lane = |key: &u8| -> Arc<str> { Arc::from(if key.is_multiple_of(2) { "even" } else { "odd" }) };
+        let place = |key: &u8| {
+            let lane = Arc::from(if key.is_multiple_of(2) { "even" } else { "odd" });
+            Place { lane, priority: i32::from(key % 3) }
+        };
         let mut state: QueueState<u8> = QueueState::new(2);
         let mut running = Vec::new();
         let mut owed: BTreeMap<u8, bool> = BTreeMap::new();
         for step in steps {
             match step {
-                Step::Add(key) => { state.add(key, lane(&key), now, Origin::at(now)); owed.insert(key, true); }
+                Step::Add(key) => { state.add(key, place(&key), now, Origin::at(now)); owed.insert(key, true); }
                 Step::AddAfter(key, millis) => {
                     state.add_at(key, now + Duration::from_millis(millis));
                     owed.insert(key, true);
                 }
                 Step::Take => {
-                    state.wake_delayed(now, lane);
+                    state.wake_delayed(now, place);
                     if let Some((key, _)) = state.take(now) {
                         prop_assert!(!running.contains(&key), "{} runs twice", key);
                         running.push(key);
@@ -186,18 +200,18 @@ proptest! {
                     let key = running.remove(which % running.len());
                     let at = (how == 0).then(|| now + Duration::from_millis(7));
                     if at.is_some() { owed.insert(key, true); }
-                    state.finish(key, lane(&key), now, at);
+                    state.finish(key, place(&key), now, at);
                 }
                 Step::Finish(..) => {}
             }
         }
-        for key in std::mem::take(&mut running) { state.finish(key, lane(&key), now, None); }
+        for key in std::mem::take(&mut running) { state.finish(key, place(&key), now, None); }
         let later = now + Duration::from_secs(1);
         for _ in 0..100 {
-            state.wake_delayed(later, lane);
+            state.wake_delayed(later, place);
             let Some((key, _)) = state.take(later) else { break };
             owed.remove(&key);
-            state.finish(key, lane(&key), now, None);
+            state.finish(key, place(&key), now, None);
         }
         prop_assert!(owed.is_empty(), "never handed out: {:?}", owed);
         prop_assert!(state.is_idle());

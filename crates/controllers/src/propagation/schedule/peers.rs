@@ -3,9 +3,8 @@
 use std::sync::Arc;
 
 use portolan_api::meta::ObjectMeta;
-use portolan_api::work::{ResourceBindingSpec, TargetCluster};
+use portolan_api::work::ResourceBindingSpec;
 use portolan_plan::propagation::reschedule::View;
-use portolan_plan::propagation::schedule;
 
 use crate::propagation::Pipeline;
 use crate::propagation::scoped::Binding;
@@ -15,44 +14,17 @@ pub(in crate::propagation) const BY_GROUP: &str = "group";
 
 /// The groups of a binding, as values of [`BY_GROUP`].
 pub(in crate::propagation) fn groups(metadata: &ObjectMeta, spec: &ResourceBindingSpec) -> Vec<String> {
-    [together(metadata, spec), apart(metadata, spec)].into_iter().flatten().collect()
+    let Some(groups) = &spec.workload_affinity_groups else { return Vec::new() };
+    let named = [("together", &groups.affinity_group), ("apart", &groups.anti_affinity_group)];
+    let named = named.into_iter().filter(|(_, group)| !group.is_empty());
+    named.map(|(relation, group)| format!("{}/{relation}/{group}", metadata.namespace)).collect()
 }
 
-fn together(metadata: &ObjectMeta, spec: &ResourceBindingSpec) -> Option<String> {
-    let group = &spec.workload_affinity_groups.as_ref()?.affinity_group;
-    (!group.is_empty()).then(|| format!("{}/together/{group}", metadata.namespace))
-}
-
-fn apart(metadata: &ObjectMeta, spec: &ResourceBindingSpec) -> Option<String> {
-    let group = &spec.workload_affinity_groups.as_ref()?.anti_affinity_group;
-    (!group.is_empty()).then(|| format!("{}/apart/{group}", metadata.namespace))
-}
-
-/// The other bindings of a binding's groups.
-pub(super) struct Peers {
-    together: Vec<Arc<Binding>>,
-    apart: Vec<Arc<Binding>>,
-}
-
-/// Reads the peers of a binding from the cache.
-pub(super) fn of(pipeline: &Pipeline, view: View<'_>) -> Peers {
-    let others = |group: Option<String>| -> Vec<Arc<Binding>> {
-        let members = group.map(|group| pipeline.bindings.namespaced.by_index(BY_GROUP, &group));
-        let members = members.unwrap_or_default().into_iter();
-        members.filter(|other| other.metadata.name != view.metadata.name).collect()
-    };
-    Peers {
-        together: others(together(view.metadata, view.spec)),
-        apart: others(apart(view.metadata, view.spec)),
-    }
-}
-
-impl Peers {
-    pub(super) fn targets(&self) -> schedule::Peers<'_> {
-        schedule::Peers { together: targets(&self.together), apart: targets(&self.apart) }
-    }
-}
-
-fn targets(bindings: &[Arc<Binding>]) -> Vec<&[TargetCluster]> {
-    bindings.iter().map(|binding| binding.spec.clusters.as_slice()).collect()
+/// The bindings that share a group with this one, and itself.
+pub(super) fn members(pipeline: &Pipeline, view: View<'_>) -> Vec<Arc<Binding>> {
+    let of_group = |group: String| pipeline.bindings.namespaced.by_index(BY_GROUP, &group);
+    let mut members: Vec<_> = groups(view.metadata, view.spec).into_iter().flat_map(of_group).collect();
+    members.sort_by(|one, other| one.metadata.name.cmp(&other.metadata.name));
+    members.dedup_by(|one, other| one.metadata.name == other.metadata.name);
+    members
 }

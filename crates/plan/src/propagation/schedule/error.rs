@@ -25,6 +25,9 @@ pub enum PlacementError {
         /// Replicas for which there is room.
         available: i64,
     },
+    /// The binding has no placement, as those of dependencies: it is not scheduled.
+    #[error("the binding has no placement")]
+    NoPlacement,
 }
 
 impl PlacementError {
@@ -34,7 +37,7 @@ impl PlacementError {
             PlacementError::NoFit(_) | PlacementError::UnknownClusters(_) => {
                 conditions::binding::NO_CLUSTER_FIT
             }
-            PlacementError::Spread(_) => conditions::binding::SCHEDULER_ERROR,
+            PlacementError::Spread(_) | PlacementError::NoPlacement => conditions::binding::SCHEDULER_ERROR,
             PlacementError::NotEnough { .. } => conditions::binding::UNSCHEDULABLE,
         }
     }

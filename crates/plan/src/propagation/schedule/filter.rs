@@ -75,7 +75,7 @@ pub(super) fn check(
     }
     let tier = tiers.tier(cluster).ok_or(Rejection::Affinity)?;
     let name = &cluster.metadata.name;
-    if request.evicted_from.contains(name) {
+    if request.evicted_from.contains(&name.as_str()) {
         return Err(Rejection::Evicted);
     }
     if let Some(lacking) = spread.iter().find(|one| one.by.values(cluster).is_empty()) {

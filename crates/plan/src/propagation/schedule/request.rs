@@ -2,15 +2,18 @@
 
 use std::collections::BTreeMap;
 
+use portolan_api::meta::ObjectMeta;
 use portolan_api::policy::Placement;
-use portolan_api::work::{Component, TargetCluster};
-use portolan_object::GroupVersionKind;
+use portolan_api::work::{Component, ResourceBindingSpec, TargetCluster};
+use portolan_object::{GroupVersion, GroupVersionKind};
+
+use crate::propagation::reschedule::{View, is_fresh};
 
 /// One binding to be placed.
 #[derive(Debug, Clone)]
 pub struct Request<'a> {
     /// Kind of the template: a cluster must serve it.
-    pub kind: &'a GroupVersionKind,
+    pub kind: GroupVersionKind,
     /// Uid of the template: decides ties.
     pub uid: &'a str,
     /// The constraints of its policy.
@@ -22,7 +25,7 @@ pub struct Request<'a> {
     /// Current targets: a cluster stays a target in spite of a new taint or an API list that lost the kind.
     pub current: &'a [TargetCluster],
     /// Clusters from which it is being evicted.
-    pub evicted_from: &'a [String],
+    pub evicted_from: Vec<&'a str>,
     /// The group of `clusterAffinities` that was used last; an earlier one is not tried again.
     pub observed_affinity: &'a str,
     /// Whether to forget the current targets: the first group of clusters is tried again, and replicas are divided as for
@@ -31,10 +34,34 @@ pub struct Request<'a> {
     /// Room for replicas in the clusters.
     pub estimates: &'a Estimates,
     /// Workloads that must share clusters with this one, and workloads that must not.
-    pub peers: &'a Peers<'a>,
+    pub peers: Peers<'a>,
 }
 
-impl Request<'_> {
+impl<'a> Request<'a> {
+    /// The request for a binding; `None` without a placement, as bindings of dependencies are.
+    pub fn of(binding: View<'a>, estimates: &'a Estimates, peers: Peers<'a>) -> Option<Self> {
+        let spec = binding.spec;
+        let version: GroupVersion =
+            spec.resource.api_version.parse().unwrap_or_else(|_| GroupVersion::new("", ""));
+        Some(Self {
+            kind: version.kind(&*spec.resource.kind),
+            uid: &spec.resource.uid,
+            placement: spec.placement.as_ref()?,
+            replicas: (spec.replicas > 0).then_some(i64::from(spec.replicas)),
+            components: &spec.components,
+            current: &spec.clusters,
+            evicted_from: spec
+                .graceful_eviction_tasks
+                .iter()
+                .map(|task| task.from_cluster.as_str())
+                .collect(),
+            observed_affinity: &binding.status.scheduler_observed_affinity_name,
+            is_fresh: is_fresh(binding),
+            estimates,
+            peers,
+        })
+    }
+
     /// Whether it runs pods.
     pub(super) fn is_workload(&self) -> bool {
         self.replicas.is_some() || !self.components.is_empty()
@@ -93,4 +120,30 @@ pub struct Peers<'a> {
     pub together: Vec<&'a [TargetCluster]>,
     /// Of each binding that must have other clusters.
     pub apart: Vec<&'a [TargetCluster]>,
+}
+
+impl<'a> Peers<'a> {
+    /// The peers of a binding among `others`.
+    pub fn among(
+        binding: View<'_>,
+        others: impl IntoIterator<Item = (&'a ObjectMeta, &'a ResourceBindingSpec)>,
+    ) -> Self {
+        let Some(mine) = &binding.spec.workload_affinity_groups else { return Self::default() };
+        let mut peers = Self::default();
+        for (metadata, spec) in others {
+            let ObjectMeta { namespace, name, .. } = binding.metadata;
+            let Some(theirs) = &spec.workload_affinity_groups else { continue };
+            if metadata.namespace != *namespace || metadata.name == *name {
+                continue;
+            }
+            let is_shared = |mine: &str, theirs: &str| !mine.is_empty() && mine == theirs;
+            if is_shared(&mine.affinity_group, &theirs.affinity_group) {
+                peers.together.push(&spec.clusters);
+            }
+            if is_shared(&mine.anti_affinity_group, &theirs.anti_affinity_group) {
+                peers.apart.push(&spec.clusters);
+            }
+        }
+        peers
+    }
 }

@@ -223,17 +223,17 @@ impl BindingCase<'_> {
         let kind = GroupVersionKind::new("apps", "v1", "Deployment");
         let placement: Placement = serde_json::from_value(self.placement.clone()).unwrap_or_default();
         let request = Request {
-            kind: &kind,
+            kind,
             uid: "",
             placement: &placement,
             replicas: self.replicas,
             components: self.components,
             current: self.current,
-            evicted_from: self.evicted_from,
+            evicted_from: self.evicted_from.iter().map(String::as_str).collect(),
             observed_affinity: self.observed_affinity,
             is_fresh: self.is_fresh,
             estimates: &self.estimates,
-            peers: &self.peers,
+            peers: self.peers.clone(),
         };
         schedule(&request, &clusters.iter().collect::<Vec<_>>())
     }

@@ -132,17 +132,17 @@ fn an_explanation_has_the_arithmetic() {
     let (clusters, estimates) = rooms("c1=6 c2=8 c3=10");
     let kind = GroupVersionKind::new("apps", "v1", "Deployment");
     let request = Request {
-        kind: &kind,
+        kind,
         uid: "b",
         placement: &placement,
         replicas: Some(12),
         components: &[],
         current: &[],
-        evicted_from: &[],
+        evicted_from: Vec::new(),
         observed_affinity: "",
         is_fresh: false,
         estimates: &estimates,
-        peers: &Peers::default(),
+        peers: Peers::default(),
     };
     let explanation = explain(&request, &clusters.iter().collect::<Vec<_>>());
     assert!(explanation.result.is_ok());

@@ -247,17 +247,17 @@ fn constraints_beside_static_weights_are_noted() {
     let placement: Placement = serde_json::from_value(placement).unwrap();
     let kind = GroupVersionKind::new("apps", "v1", "Deployment");
     let request = Request {
-        kind: &kind,
+        kind,
         uid: "",
         placement: &placement,
         replicas: Some(2),
         components: &[],
         current: &[],
-        evicted_from: &[],
+        evicted_from: Vec::new(),
         observed_affinity: "",
         is_fresh: false,
         estimates: &Estimates::default(),
-        peers: &Peers::default(),
+        peers: Peers::default(),
     };
     let clusters = clusters("a b");
     let explanation = explain(&request, &clusters.iter().collect::<Vec<_>>());
