@@ -17,15 +17,19 @@
 //! | 10 | The status of the template is aggregated from the binding. | `propagation/report.rs` | `aggregate` |
 //! | 11 | A deleted template or binding deletes its Works; the object in the member is deleted first. | `propagation/bindings.rs`, `execution/remove.rs` | |
 //!
+//! With `propagateDeps` in its policy, a template takes the objects along that it refers to (`propagation/dependencies.rs`): each
+//! of them has a binding, too, which lists the bindings that require it.
+//!
 //! The rules of single kinds for steps 4 to 10 are in `plan::propagation::interpreter`, and in customised interpreters;
 //! all controllers ask `propagation/interpreters.rs`, which chooses. Namespaces take a short cut:
 //! each namespace of the hub has a Work in every cluster (`propagation/namespaces.rs`).
 //!
-//! Each object has one writer: `policies` writes policies, `templates` the claims and new bindings, `bindings` all else
-//! of bindings and the spec of Works, `execution` the status and the finalizer of Works. The result of every write goes
+//! Each object has one writer: `policies` writes policies, `templates` the claims and new bindings, `dependencies` which
+//! bindings require which, `bindings` all else of bindings and the spec of Works, `execution` the status and the finalizer of Works. The result of every write goes
 //! into the cache at once, so that the next pass does not act on the object before the write.
 
 mod bindings;
+mod dependencies;
 mod execution;
 mod interpreters;
 mod namespaces;
@@ -43,6 +47,7 @@ use std::time::Duration;
 use portolan_api::cluster::Cluster;
 use portolan_api::resources;
 use portolan_object::{GroupVersionKind, Object, ObjectKey};
+use portolan_plan::propagation::binding::belongs_to_another;
 use portolan_plan::propagation::detect;
 use portolan_plan::propagation::reschedule::{View, is_concerned};
 use portolan_runtime::cache::Change;
@@ -88,13 +93,15 @@ pub(crate) struct Pipeline {
     policy_queue: Queue<ObjectKey>,
     binding_queue: Queue<ObjectKey>,
     namespace_queue: Queue<ObjectKey>,
+    dependencies: dependencies::Queues,
     first_reports: report::FirstReports,
     triggers: schedule::Triggers,
 }
 
-/// Starts all propagation controllers.
-pub(crate) fn start(hub: &Hub) {
+/// Starts all propagation controllers. Returns their caches.
+pub(crate) fn start(hub: &Hub) -> Pipeline {
     let pipeline = Pipeline::new(hub);
+    let started = pipeline.clone();
     execution::start(hub, &pipeline.interpreters);
     pipeline.observe_caches();
     let (hub, scope) = (hub.clone(), hub.scope.clone());
@@ -113,7 +120,9 @@ pub(crate) fn start(hub: &Hub) {
         );
         driver::run(Arc::new(bindings::Bindings(pipeline.clone())), &pipeline.binding_queue, WORKERS, scope);
         driver::run(Arc::new(namespaces::Namespaces(pipeline.clone())), &pipeline.namespace_queue, 4, scope);
+        dependencies::start(&pipeline);
     });
+    started
 }
 
 impl Pipeline {
@@ -146,12 +155,13 @@ impl Pipeline {
                 priority.unwrap_or_default().priority
             }),
             namespace_queue: metrics.queue("namespaces", None),
+            dependencies: dependencies::Queues::new(hub),
             first_reports: report::FirstReports::default(),
             triggers: schedule::Triggers::default(),
         }
     }
 
-    async fn synced(&self) -> bool {
+    pub(crate) async fn synced(&self) -> bool {
         self.hub.clusters.synced().await
             && self.hub.namespaces.synced().await
             && self.hub.works.synced().await
@@ -163,6 +173,7 @@ impl Pipeline {
 
     /// Queues keys for every change.
     fn observe_caches(&self) {
+        dependencies::observe(self);
         let pipeline = self.clone();
         self.templates.observe(move |resource, change| pipeline.template_changed(resource, change));
         let queue = self.policy_queue.clone();
@@ -208,6 +219,7 @@ impl Pipeline {
         {
             return;
         }
+        dependencies::template_changed(self, resource, change);
         self.template_queue.add(TemplateKey { kind: resource.gvk.clone(), key });
     }
 
@@ -267,9 +279,40 @@ impl Pipeline {
     }
 
     /// A template, from the cache.
-    fn template(&self, kind: &GroupVersionKind, key: &ObjectKey) -> Option<Arc<Object>> {
+    pub(crate) fn template(&self, kind: &GroupVersionKind, key: &ObjectKey) -> Option<Arc<Object>> {
         let cache = self.templates.of_kind(&kind.group_kind())?;
         cache.get(key)
+    }
+
+    /// The resource of a kind, in the version of the caches.
+    pub(crate) fn resource_of(&self, kind: &GroupVersionKind) -> Option<Resource> {
+        Some(self.templates.of_kind(&kind.group_kind())?.resource().clone())
+    }
+
+    /// The binding of a template, from the cache.
+    pub(crate) fn binding_of(&self, template: &Object) -> Option<Arc<Binding>> {
+        let binding = self.bindings.get(&templates::binding_key(template.kind(), &template.key()))?;
+        (!belongs_to_another(&binding.metadata, template)).then_some(binding)
+    }
+
+    /// Calls `observer` for every template and every change of one.
+    pub(crate) fn observe_templates(
+        &self,
+        observer: impl Fn(&Resource, &Change<Object>) + Send + Sync + 'static,
+    ) {
+        self.templates.observe(observer);
+    }
+
+    /// Calls `observer` with the template of every binding, and of every binding that changes.
+    pub(crate) fn observe_bindings(
+        &self,
+        observer: impl Fn(&GroupVersionKind, &ObjectKey) + Send + Sync + Clone + 'static,
+    ) {
+        self.bindings.observe(move |change| {
+            if let Some(binding) = change.latest() {
+                observer(&binding.template_kind(), &binding.template_key());
+            }
+        });
     }
 }
 

@@ -10,6 +10,7 @@ pub mod affinity;
 pub mod aggregate;
 pub mod binding;
 pub mod claim;
+pub mod dependencies;
 pub mod detect;
 pub mod division;
 pub mod estimate;

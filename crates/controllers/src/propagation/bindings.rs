@@ -14,7 +14,7 @@ use serde_json::json;
 use crate::missing::ignore_missing;
 use crate::propagation::Pipeline;
 use crate::propagation::scoped::Binding;
-use crate::propagation::{report, schedule, templates, works};
+use crate::propagation::{dependencies, report, schedule, templates, works};
 
 pub(super) struct Bindings(pub(super) Pipeline);
 
@@ -43,7 +43,11 @@ impl Bindings {
         };
         let (binding, scheduled) = schedule::reconcile_schedule(&self.0, key, (**binding).clone()).await?;
         let works = works::sync_works(&self.0, key, &binding, &template).await;
-        let decided = report::Decided { scheduled, failed_overrides: works.failed_overrides };
+        let decided = report::Decided {
+            scheduled,
+            failed_overrides: works.failed_overrides,
+            dependencies: dependencies::found(&self.0, &binding),
+        };
         let reported = report::aggregate_status(&self.0, key, &binding, &template, decided).await?;
         works.result?;
         Ok(reported)

@@ -79,7 +79,6 @@ impl Interpreters {
     }
 
     /// Other objects that a template refers to.
-    #[allow(dead_code)]
     pub(crate) async fn dependencies(
         &self,
         template: &Object,

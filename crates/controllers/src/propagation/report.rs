@@ -28,6 +28,8 @@ pub(super) struct Decided {
     pub(super) scheduled: Scheduled,
     /// Messages of the override policies that could not be applied.
     pub(super) failed_overrides: Vec<String>,
+    /// The condition about missing dependencies.
+    pub(super) dependencies: Option<Condition>,
 }
 
 /// Writes the status of a binding and of its template if they changed.
@@ -38,7 +40,7 @@ pub(super) async fn aggregate_status(
     template: &Object,
     decided: Decided,
 ) -> Result<Outcome, BoxError> {
-    let Decided { scheduled, failed_overrides } = decided;
+    let Decided { scheduled, failed_overrides, dependencies } = decided;
     let now = pipeline.hub.now();
     let works = of_binding(&pipeline.hub, key);
     let items = aggregated(works.iter().map(AsRef::as_ref));
@@ -55,6 +57,9 @@ pub(super) async fn aggregate_status(
         if let Some(name) = scheduled.affinity_name {
             status.scheduler_observed_affinity_name = name;
         }
+    }
+    if let Some(found) = dependencies {
+        set_condition(&mut status.conditions, found);
     }
     // Without a Work there is nothing to report; the first one queues the binding again.
     if !items.is_empty() || !status.aggregated_status.is_empty() || !failed_overrides.is_empty() {

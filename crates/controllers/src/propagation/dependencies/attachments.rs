@@ -1,0 +1,124 @@
+//! One object that bindings refer to: writes its attached binding.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use portolan_api::Kind;
+use portolan_api::work::ResourceBinding;
+use portolan_object::{Object, ObjectKey};
+use portolan_plan::propagation::dependencies::{
+    Attached, Independent, Required, Step, attach, object_index_values, required,
+};
+use portolan_plan::propagation::detect::is_template;
+use portolan_runtime::events::{Regarding, Severity};
+use portolan_runtime::{ClientError, Outcome, Reconciler};
+
+use super::BY_REFERENCE;
+use crate::propagation::scoped::Binding;
+use crate::propagation::{Pipeline, TemplateKey, templates};
+
+/// Reasons of events on the independent bindings, and on the attached one (karmada pkg/events/events.go).
+const SUCCEEDED: &str = "SyncScheduleResultToDependenciesSucceed";
+const FAILED: &str = "SyncScheduleResultToDependenciesFailed";
+const CONFLICT: &str = "DependencyPolicyConflict";
+
+pub(super) struct Attachments(pub(super) Pipeline);
+
+impl Reconciler for Attachments {
+    type Key = TemplateKey;
+
+    async fn reconcile(&self, key: &TemplateKey) -> Outcome {
+        let Some(object) = self.0.template(&key.kind, &key.key) else { return Outcome::Done };
+        if !is_template(&object) {
+            return Outcome::Done;
+        }
+        self.reconcile_object(&object).await.into()
+    }
+}
+
+impl Attachments {
+    async fn reconcile_object(&self, object: &Object) -> Result<Outcome, ClientError> {
+        let independents = self.independents(object);
+        let views = independents.iter().map(|one| Independent { metadata: &one.metadata, spec: &one.spec });
+        let required = required(object, views);
+        let key = templates::binding_key(object.kind(), &object.key());
+        let present = self.0.bindings.get(&key);
+        let compared = present.as_deref().map(|binding| Attached {
+            metadata: binding.metadata.clone(),
+            spec: binding.spec.clone(),
+        });
+        let step = attach(object, compared.as_ref(), &required, &uuid::Uuid::new_v4().to_string());
+        let written = match step {
+            Step::Wait => return Ok(Outcome::Stale),
+            Step::Nothing => {
+                // The binding is up to date, but its Works may not be.
+                let is_behind = |binding: &Binding| {
+                    binding.spec.resource.resource_version != object.resource_version()
+                };
+                if present.as_deref().is_some_and(is_behind) {
+                    self.0.binding_queue.add(key);
+                }
+                return Ok(Outcome::Done);
+            }
+            Step::Create(attached) => self.0.bindings.api(&key).create(&binding(*attached)).await,
+            Step::Replace(attached) => self.0.bindings.api(&key).replace(&binding(*attached)).await,
+        };
+        match written {
+            Ok(written) => {
+                self.report_written(&written, &required, &independents);
+                self.0.bindings.written(written);
+                Ok(Outcome::Done)
+            }
+            Err(error) => {
+                self.report_failure(&key, &error, &independents);
+                Err(error)
+            }
+        }
+    }
+
+    /// The bindings that can refer to an object, each once.
+    fn independents(&self, object: &Object) -> Vec<Arc<Binding>> {
+        let kind = object.group_version_kind();
+        let bindings = &self.0.bindings.namespaced;
+        let values = object_index_values(&kind.group, &kind.kind, &object.key());
+        let found = values.iter().flat_map(|value| bindings.by_index(BY_REFERENCE, value));
+        let found: BTreeMap<ObjectKey, Arc<Binding>> =
+            found.map(|binding| (binding.metadata.key(), binding)).collect();
+        found.into_values().collect()
+    }
+
+    fn report_written(&self, attached: &Binding, required: &Required, independents: &[Arc<Binding>]) {
+        let events = &self.0.hub.events;
+        if !required.disagreements.is_empty() && attached.spec.placement.is_none() {
+            let settings = required.disagreements.join("; ");
+            let message = format!("Dependency policy conflict detected: {settings}.");
+            events.record(regarding(attached), Severity::Warning, CONFLICT, message);
+        }
+        for independent in independents {
+            let message = "Sync schedule results to dependencies succeed.";
+            events.record(regarding(independent), Severity::Normal, SUCCEEDED, message);
+        }
+    }
+
+    /// A lost race is repeated at once and is no failure.
+    fn report_failure(&self, key: &ObjectKey, error: &ClientError, independents: &[Arc<Binding>]) {
+        if error.is_race() {
+            return;
+        }
+        for independent in independents {
+            let message = format!("the binding {key} of a dependency cannot be written: {error}");
+            self.0.hub.events.record(regarding(independent), Severity::Warning, FAILED, message);
+        }
+    }
+}
+
+fn binding(attached: Attached) -> Binding {
+    let Attached { metadata, spec } = attached;
+    let gvk = ResourceBinding::gvk();
+    Binding { api_version: gvk.api_version(), kind: gvk.kind, metadata, spec, ..Binding::default() }
+}
+
+fn regarding(binding: &Binding) -> Regarding {
+    let (key, uid) = (binding.metadata.key(), binding.metadata.uid.clone());
+    Regarding { gvk: ResourceBinding::gvk(), key, uid }
+}
