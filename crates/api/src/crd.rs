@@ -9,7 +9,7 @@ use schemars::JsonSchema;
 use serde_json::{Value, json};
 
 use crate::kind::Kind;
-use crate::{about, annotations, apps, cluster, clusterset, multicluster, policy, remedy, work};
+use crate::{about, annotations, apps, autoscaling, cluster, clusterset, multicluster, policy, remedy, work};
 use columns::Column;
 
 /// One version of a kind.
@@ -56,6 +56,12 @@ pub fn all() -> Vec<Value> {
             &Names { short: &[], categories: &[], has_status: true },
             ONLY_V1ALPHA1,
             &[],
+        ),
+        define::<autoscaling::FederatedHPA>(&with_status(&["fhpa"]), ONLY_V1ALPHA1, columns::AUTOSCALER),
+        define::<autoscaling::CronFederatedHPA>(
+            &with_status(&["cronfhpa"]),
+            ONLY_V1ALPHA1,
+            columns::CRON_AUTOSCALER,
         ),
         define::<remedy::Remedy>(&plain(&[]), ONLY_V1ALPHA1, &[]),
         define::<clusterset::ClusterSet>(

@@ -21,6 +21,7 @@
 //! assert_eq!(Deployment::read(&object).unwrap().spec.replicas, Some(3));
 //! ```
 
+mod autoscaled_pod;
 mod condition;
 mod controller_revision;
 mod custom_resource_definition;
@@ -46,6 +47,9 @@ mod stateful_set;
 #[cfg(test)]
 mod tests;
 
+pub use autoscaled_pod::{
+    AutoscaledContainer, AutoscaledPod, AutoscaledPodSpec, AutoscaledPodStatus, ContainerResources,
+};
 pub use condition::{Condition, condition, is_condition_true};
 pub use controller_revision::ControllerRevision;
 pub use custom_resource_definition::{

@@ -7,7 +7,9 @@ use portolan_runtime::{Client, Members, Metrics};
 
 use crate::clusters::{Leasing, Probing};
 use crate::hub::Hub;
-use crate::{cluster_sets, clusters, discovery, propagation, rebalance, remedies, taint_policies};
+use crate::{
+    autoscaling, cluster_sets, clusters, discovery, propagation, rebalance, remedies, taint_policies,
+};
 
 /// How controllers run.
 #[derive(Clone, Default)]
@@ -44,7 +46,8 @@ impl Controllers {
         clusters::start(&shared, probing, leasing);
         cluster_sets::start(&shared);
         discovery::start(&shared);
-        propagation::start(&shared);
+        let pipeline = propagation::start(&shared);
+        autoscaling::start(&shared, &pipeline);
         rebalance::start(&shared);
         taint_policies::start(&shared);
         remedies::start(&shared);

@@ -23,6 +23,10 @@ impl Column {
         Self { name, path: ".metadata.creationTimestamp", kind: "date", priority: 0 }
     }
 
+    const fn number(name: &'static str, path: &'static str) -> Self {
+        Self { name, path, kind: "integer", priority: 0 }
+    }
+
     /// The column as the definition has it.
     pub(super) fn to_value(&self) -> Value {
         let mut value = json!({ "name": self.name, "jsonPath": self.path, "type": self.kind });
@@ -64,6 +68,21 @@ pub(super) const CLUSTER: &[Column] = &[
     Column::wide("Provider", ".spec.provider"),
     Column::wide("API-Endpoint", ".spec.apiEndpoint"),
     Column::wide("Proxy-URL", ".spec.proxyURL"),
+];
+
+pub(super) const AUTOSCALER: &[Column] = &[
+    Column::text("REFERENCE-KIND", ".spec.scaleTargetRef.kind"),
+    Column::text("REFERENCE-NAME", ".spec.scaleTargetRef.name"),
+    Column::number("MINPODS", ".spec.minReplicas"),
+    Column::number("MAXPODS", ".spec.maxReplicas"),
+    Column::number("REPLICAS", ".status.currentReplicas"),
+    Column::age("AGE"),
+];
+
+pub(super) const CRON_AUTOSCALER: &[Column] = &[
+    Column::text("REFERENCE-KIND", ".spec.scaleTargetRef.kind"),
+    Column::text("REFERENCE-NAME", ".spec.scaleTargetRef.name"),
+    Column::age("AGE"),
 ];
 
 pub(super) const EXPORT: &[Column] = &[Column::age("Age")];

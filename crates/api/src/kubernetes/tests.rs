@@ -111,6 +111,7 @@ fn unknown_fields<V: View<'static>>() -> Vec<String> {
 fn every_field_of_a_view_exists_in_its_kind() {
     type UnknownFields = fn() -> Vec<String>;
     let views: &[(&str, UnknownFields)] = &[
+        ("AutoscaledPod", unknown_fields::<AutoscaledPod>),
         ("ControllerRevision", unknown_fields::<ControllerRevision>),
         ("CustomResourceDefinition", unknown_fields::<CustomResourceDefinition>),
         ("DaemonSet", unknown_fields::<DaemonSet>),

@@ -1,10 +1,12 @@
 //! Controllers against embedded API servers: a hub and two members, in one process and without sockets.
 
+mod autoscaling;
 mod capacity;
 mod cluster_conditions;
 mod cluster_sets;
 mod confinement;
 mod credentials;
+mod dependencies;
 mod discovery;
 mod dns;
 mod federation;

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http::{Method, Request, header};
-use portolan_object::ObjectKey;
+use portolan_object::{Object, ObjectKey};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -107,6 +107,25 @@ impl<T> Api<T> {
         let path = self.resource.object_path(key, "");
         let body = Bytes::from(options.body().to_string());
         self.client.exchange(self.client.request(Method::DELETE, &path, Some(JSON), body)?).await?;
+        Ok(())
+    }
+
+    /// Reads the scale of an object (autoscaling/v1 Scale).
+    ///
+    /// # Errors
+    /// [`ClientError::NotFound`] if it does not exist, or its kind has no scale subresource.
+    pub async fn scale(&self, key: &ObjectKey) -> Result<Object, ClientError> {
+        self.client.json(&self.resource.object_path(key, "scale")).await
+    }
+
+    /// Replaces the scale of an object. Its `resourceVersion`, if set, must be the current one.
+    ///
+    /// # Errors
+    /// [`ClientError::Conflict`] if it is not.
+    pub async fn replace_scale(&self, key: &ObjectKey, scale: &Object) -> Result<(), ClientError> {
+        let path = self.resource.object_path(key, "scale");
+        let body = Bytes::from(scale.0.to_string());
+        self.client.exchange(self.client.request(Method::PUT, &path, Some(JSON), body)?).await?;
         Ok(())
     }
 }
