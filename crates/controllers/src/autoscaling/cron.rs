@@ -141,7 +141,8 @@ impl CronAutoscalers {
         }
         let value = if histories.is_empty() { Value::Null } else { json!(histories) };
         let version = &autoscaler.metadata.resource_version;
-        let patch = json!({ "metadata": { "resourceVersion": version }, "status": { "executionHistories": value } });
+        let patch =
+            json!({ "metadata": { "resourceVersion": version }, "status": { "executionHistories": value } });
         let api = self.hub.client.kind::<CronFederatedHPA>();
         let written = api.patch_status(key, &Patch::Merge(patch)).await?;
         let version = written.metadata.resource_version.clone();

@@ -128,12 +128,14 @@ impl Autoscalers {
         }
         let clusters: Vec<String> = binding.spec.clusters.iter().map(|target| target.name.clone()).collect();
         if clusters.is_empty() {
-            let message = "the target is not scheduled to any cluster, see the condition Scheduled of its binding";
+            let message =
+                "the target is not scheduled to any cluster, see the condition Scheduled of its binding";
             return Err(Blocked::unable("FailedGetTargetClusters", message.to_owned()));
         }
         let answers = members::ask(&self.hub, &clusters, &workload.kind, &workload.key).await;
         if answers.replicas == 0 && replicas(&scale) != 0 {
-            let message = format!("failed to get replicas in any of clusters: {}", answers.failures.join("; "));
+            let message =
+                format!("failed to get replicas in any of clusters: {}", answers.failures.join("; "));
             return Err(Blocked::unable("FailedGetScale", message));
         }
         Ok((workload, scale, answers))
@@ -191,8 +193,12 @@ impl Autoscalers {
             match workload.write(scale, replicas).await {
                 Ok(()) => {
                     history.scaled(current, replicas, settings.now);
-                    let message = format!("the HPA controller was able to update the target scale to {replicas}");
-                    self.set_condition(status, condition_of("AbleToScale", true, "SucceededRescale", message));
+                    let message =
+                        format!("the HPA controller was able to update the target scale to {replicas}");
+                    self.set_condition(
+                        status,
+                        condition_of("AbleToScale", true, "SucceededRescale", message),
+                    );
                     status.last_scale_time = Some(self.hub.now());
                     let message = format!("New size: {replicas}; reason: {reason}");
                     let about = Regarding::kind(autoscaler);
@@ -202,8 +208,12 @@ impl Autoscalers {
                 Err(error) => {
                     let message = format!("New size: {replicas}; reason: {reason}; error: {error}");
                     self.warn(autoscaler, "FailedRescale", message);
-                    let message = format!("the HPA controller was unable to update the target scale: {error}");
-                    self.set_condition(status, condition_of("AbleToScale", false, "FailedUpdateScale", message));
+                    let message =
+                        format!("the HPA controller was unable to update the target scale: {error}");
+                    self.set_condition(
+                        status,
+                        condition_of("AbleToScale", false, "FailedUpdateScale", message),
+                    );
                 }
             }
         }

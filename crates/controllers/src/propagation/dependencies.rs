@@ -101,7 +101,9 @@ fn binding_changed(pipeline: &Pipeline, change: &Change<Binding>) {
     let states = || change.old.iter().chain(&change.new);
     if states().any(|binding| binding.spec.propagate_deps) {
         pipeline.dependencies.independent.add(change.key.clone());
-        states().flat_map(|binding| recorded(&binding.metadata)).for_each(|one| queue_referred(pipeline, &one));
+        states()
+            .flat_map(|binding| recorded(&binding.metadata))
+            .for_each(|one| queue_referred(pipeline, &one));
         let requiring = change.key.to_string();
         for attached in pipeline.bindings.namespaced.by_index(BY_REQUIRING, &requiring) {
             queue_template(pipeline, &attached);

@@ -81,7 +81,9 @@ async fn busy_members_get_more_replicas() {
     assert_eq!(done.at(&["status", "desiredReplicas"]), Some(&json!(4)));
     let current = &done.0["status"]["currentMetrics"][0]["resource"]["current"];
     assert_eq!(current, &json!({ "averageUtilization": 100, "averageValue": "100m" }));
-    set.member("eu").when(DEPLOYMENT, "default/web", |web| web.at(&["spec", "replicas"]) == Some(&json!(2))).await;
+    set.member("eu")
+        .when(DEPLOYMENT, "default/web", |web| web.at(&["spec", "replicas"]) == Some(&json!(2)))
+        .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -89,7 +91,8 @@ async fn members_without_metrics_are_named() {
     let set = Federation::start(&["eu"]).await;
     set.hub.create(deployment("web", 2)).await;
     set.hub.create(autoscaler(10)).await;
-    let blocked = set.hub.when(AUTOSCALER, "default/web", |one| condition(one, "AbleToScale") == "False").await;
+    let blocked =
+        set.hub.when(AUTOSCALER, "default/web", |one| condition(one, "AbleToScale") == "False").await;
     assert!(message(&blocked, "AbleToScale").contains("no policy selects it"), "{blocked:?}");
 
     set.hub.create(policy("web", DEPLOYMENT, "web", &["eu"])).await;
@@ -97,7 +100,8 @@ async fn members_without_metrics_are_named() {
     set.hub.when_there(BINDING, "default/web-deployment").await;
     // A change of the spec is looked at without waiting for the period.
     set.hub.patch(AUTOSCALER, "default/web", json!({ "spec": { "maxReplicas": 9 } })).await;
-    let told = set.hub.when(AUTOSCALER, "default/web", |one| condition(one, "ScalingActive") == "False").await;
+    let told =
+        set.hub.when(AUTOSCALER, "default/web", |one| condition(one, "ScalingActive") == "False").await;
     let text = message(&told, "ScalingActive");
     assert!(text.contains("cluster eu: it serves no metrics.k8s.io/v1beta1"), "{text}");
     let web = set.hub.get(DEPLOYMENT, "default/web").await.expect("a Deployment");
@@ -116,7 +120,9 @@ async fn missed(set: &Federation, target: Value, rule: Value) {
             "spec": { "scaleTargetRef": target, "rules": [rule] } }))
         .await;
     let histories = json!([{ "ruleName": "r", "nextExecutionTime": "2026-01-01T00:00:00Z" }]);
-    set.hub.patch_status(CRON, "default/cron", json!({ "status": { "executionHistories": histories } })).await;
+    set.hub
+        .patch_status(CRON, "default/cron", json!({ "status": { "executionHistories": histories } }))
+        .await;
     set.run_controllers();
 }
 
@@ -142,7 +148,8 @@ async fn a_rule_scales_a_workload() {
 async fn a_rule_changes_the_limits_of_an_autoscaler() {
     let set = Federation::start(&[]).await;
     set.hub.create(autoscaler(10)).await;
-    let target = json!({ "apiVersion": "autoscaling.karmada.io/v1alpha1", "kind": "FederatedHPA", "name": "web" });
+    let target =
+        json!({ "apiVersion": "autoscaling.karmada.io/v1alpha1", "kind": "FederatedHPA", "name": "web" });
     missed(&set, target, json!({ "targetMinReplicas": 2, "targetMaxReplicas": 20 })).await;
     let limits = |one: &Object| (one.0["spec"]["minReplicas"].clone(), one.0["spec"]["maxReplicas"].clone());
     set.hub.when(AUTOSCALER, "default/web", |one| limits(one) == (json!(2), json!(20))).await;

@@ -3,7 +3,9 @@
 use portolan_object::Object;
 use serde_json::{Value, json};
 
-use crate::federation::{BINDING, CONFIG_MAP, DEPLOYMENT, Federation, condition, config_map, deployment, message, policy};
+use crate::federation::{
+    BINDING, CONFIG_MAP, DEPLOYMENT, Federation, condition, config_map, deployment, message, policy,
+};
 
 const POLICY: &str = "policy.karmada.io/v1alpha1/PropagationPolicy";
 
@@ -32,7 +34,8 @@ fn placed(clusters: &[&str]) -> Value {
 /// The clusters of all snapshots of a binding.
 fn required_clusters(binding: &Object) -> Vec<String> {
     let snapshots = binding.at(&["spec", "requiredBy"]).and_then(Value::as_array);
-    let clusters = snapshots.into_iter().flatten().flat_map(|one| one["clusters"].as_array().into_iter().flatten());
+    let clusters =
+        snapshots.into_iter().flatten().flat_map(|one| one["clusters"].as_array().into_iter().flatten());
     clusters.map(|cluster| cluster["name"].as_str().unwrap_or_default().to_owned()).collect()
 }
 
@@ -99,7 +102,8 @@ async fn several_workloads_and_a_policy_of_its_own_add_up() {
     }
     set.hub.delete(DEPLOYMENT, "default/one").await;
     set.member("eu").when_gone(CONFIG_MAP, "default/app").await;
-    let binding = set.hub.when(BINDING, "default/app-configmap", |one| required_clusters(one) == ["us"]).await;
+    let binding =
+        set.hub.when(BINDING, "default/app-configmap", |one| required_clusters(one) == ["us"]).await;
     assert_eq!(binding.0["spec"]["clusters"], json!([{ "name": "asia" }]));
     assert!(set.member("asia").get(CONFIG_MAP, "default/app").await.is_some());
 }
@@ -119,7 +123,9 @@ async fn overwrite_and_preserve_win_and_the_conflict_is_an_event() {
         let spec = &binding.0["spec"];
         (spec["conflictResolution"].clone(), spec["preserveResourcesOnDeletion"].clone())
     };
-    let both = |binding: &Object| binding.at(&["spec", "requiredBy"]).and_then(Value::as_array).map(Vec::len) == Some(2);
+    let both = |binding: &Object| {
+        binding.at(&["spec", "requiredBy"]).and_then(Value::as_array).map(Vec::len) == Some(2)
+    };
     let attached = set.hub.when(BINDING, "default/app-configmap", both).await;
     assert_eq!(settings(&attached), (json!("Overwrite"), json!(true)));
 

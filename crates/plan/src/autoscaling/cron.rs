@@ -5,8 +5,8 @@
 
 use jiff::{SignedDuration, Timestamp};
 use portolan_api::autoscaling::{
-    CronFederatedHpaSpec, CronRule, ExecutionHistory, FailedExecution, FederatedHpaSpec, Schedule, ScheduleError,
-    SuccessfulExecution,
+    CronFederatedHpaSpec, CronRule, ExecutionHistory, FailedExecution, FederatedHpaSpec, Schedule,
+    ScheduleError, SuccessfulExecution,
 };
 use portolan_object::time::format_time;
 
@@ -73,7 +73,9 @@ fn due(schedule: &Schedule, planned: Option<Timestamp>, now: Timestamp) -> Optio
 
 /// Records an execution in the history of its rule.
 pub fn record(histories: &mut [ExecutionHistory], due: &Due, result: Result<(), String>, now: Timestamp) {
-    let Some(history) = histories.iter_mut().find(|history| history.rule_name == due.rule.name) else { return };
+    let Some(history) = histories.iter_mut().find(|history| history.rule_name == due.rule.name) else {
+        return;
+    };
     let (schedule_time, execution_time) = (format_time(due.schedule_time), format_time(now));
     match result {
         Ok(()) => {
@@ -98,7 +100,9 @@ pub fn record(histories: &mut [ExecutionHistory], due: &Due, result: Result<(), 
 
 /// A rule contradicts the FederatedHPA that it is for.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("minReplicas {min} would be larger than maxReplicas {max}: set both targetMinReplicas and targetMaxReplicas")]
+#[error(
+    "minReplicas {min} would be larger than maxReplicas {max}: set both targetMinReplicas and targetMaxReplicas"
+)]
 pub struct LimitsError {
     min: i32,
     max: i32,
@@ -132,7 +136,11 @@ mod tests {
 
     fn history(name: &str, next: Option<&str>) -> ExecutionHistory {
         let next = next.map(|text| format_time(at(text)));
-        ExecutionHistory { rule_name: name.to_owned(), next_execution_time: next, ..ExecutionHistory::default() }
+        ExecutionHistory {
+            rule_name: name.to_owned(),
+            next_execution_time: next,
+            ..ExecutionHistory::default()
+        }
     }
 
     /// Due times and next times at 10:07.
@@ -155,7 +163,13 @@ mod tests {
             ("a new rule waits", every("*/5 * * * *"), None, vec![], next.clone()),
             ("its time has not come", every("*/5 * * * *"), Some("10:10:00"), vec![], next.clone()),
             ("its time has come", every("*/5 * * * *"), Some("10:05:00"), vec![at("10:05:00")], next.clone()),
-            ("the latest of several missed", every("*/5 * * * *"), Some("09:00:00"), vec![at("10:05:00")], next.clone()),
+            (
+                "the latest of several missed",
+                every("*/5 * * * *"),
+                Some("09:00:00"),
+                vec![at("10:05:00")],
+                next.clone(),
+            ),
             ("another schedule now", every("*/10 * * * *"), Some("10:05:00"), vec![], next.clone()),
             ("it rested until now", every("*/5 * * * *"), Some(""), vec![], next),
             ("it rests", resting, Some("10:05:00"), vec![], None),
@@ -169,7 +183,8 @@ mod tests {
     #[test]
     fn rules_are_executed_in_the_order_of_their_times() {
         let rules = vec![rule("night", "0 20 * * *"), rule("day", "0 8 * * *"), rule("fault", "x")];
-        let known = [history("night", Some("20:00:00")), history("day", Some("08:00:00")), history("gone", None)];
+        let known =
+            [history("night", Some("20:00:00")), history("day", Some("08:00:00")), history("gone", None)];
         let spec = CronFederatedHpaSpec { rules, ..CronFederatedHpaSpec::default() };
         let plan = plan(&spec, &known, at("21:00:00"));
         let due: Vec<&str> = plan.due.iter().map(|due| due.rule.name.as_str()).collect();

@@ -29,7 +29,12 @@ pub struct Decision {
 }
 
 /// A condition without its time.
-pub fn condition_of(kind: &str, holds: bool, reason: &str, message: impl Into<String>) -> AutoscalerCondition {
+pub fn condition_of(
+    kind: &str,
+    holds: bool,
+    reason: &str,
+    message: impl Into<String>,
+) -> AutoscalerCondition {
     AutoscalerCondition {
         kind: kind.to_owned(),
         status: holds.into(),
@@ -86,7 +91,8 @@ pub fn evaluate(
     };
     let change = (current, computed.replicas);
     let paced = pace(history, spec.behavior.as_ref(), change, range, settings.now);
-    let message = format!("the HPA was able to successfully calculate a replica count from {}", computed.metric);
+    let message =
+        format!("the HPA was able to successfully calculate a replica count from {}", computed.metric);
     Decision {
         replicas: paced.replicas,
         reason,
@@ -186,7 +192,8 @@ fn compute_metric(
             container: source.container.clone(),
             current: value(&proposal),
         });
-        let status = MetricStatus { kind: metric.kind.clone(), container_resource, ..MetricStatus::default() };
+        let status =
+            MetricStatus { kind: metric.kind.clone(), container_resource, ..MetricStatus::default() };
         return Ok((proposal.replicas, name(&source.name, "container ", target), status));
     }
     let reason = match metric.kind.as_str() {
@@ -194,7 +201,10 @@ fn compute_metric(
         "Object" => "FailedGetObjectMetric",
         _ => "InvalidMetricSourceType",
     };
-    Err((reason, format!("metrics of type {:?} are not read; use Resource or ContainerResource", metric.kind)))
+    Err((
+        reason,
+        format!("metrics of type {:?} are not read; use Resource or ContainerResource", metric.kind),
+    ))
 }
 
 fn of_resource(resource: &str, error: &super::usage::UsageError) -> String {
@@ -218,7 +228,8 @@ fn value(proposal: &Proposal) -> MetricValue {
 fn target(target: &MetricTarget) -> Result<Target, String> {
     if let Some(average) = &target.average_value {
         let text = average.0.as_str().map_or_else(|| average.0.to_string(), str::to_owned);
-        let quantity = quantity::Quantity::parse(&text).map_err(|error| format!("averageValue {text}: {error}"))?;
+        let quantity =
+            quantity::Quantity::parse(&text).map_err(|error| format!("averageValue {text}: {error}"))?;
         return Ok(Target::AverageValue(quantity.milli()));
     }
     let missing = "invalid resource metric source: neither an average utilization target nor an average value \
@@ -286,9 +297,23 @@ mod tests {
     #[test]
     fn replicas_of_the_template_follow_the_members() {
         let cases = [
-            ("divided, too busy", 4, 4, 1000, 8, "cpu resource utilization (percentage of request) above target"),
+            (
+                "divided, too busy",
+                4,
+                4,
+                1000,
+                8,
+                "cpu resource utilization (percentage of request) above target",
+            ),
             ("divided, at the target", 4, 4, 500, 4, ""),
-            ("duplicated in two members", 2, 4, 1000, 4, "cpu resource utilization (percentage of request) above target"),
+            (
+                "duplicated in two members",
+                2,
+                4,
+                1000,
+                4,
+                "cpu resource utilization (percentage of request) above target",
+            ),
             ("above the maximum", 20, 20, 500, 10, "Current number of replicas above Spec.MaxReplicas"),
             ("switched off", 0, 0, 0, 0, ""),
         ];
@@ -297,7 +322,10 @@ mod tests {
             assert_eq!((decision.replicas, decision.reason.as_str()), (want, reason), "{name}");
         }
         let below = look(&spec(json!({ "minReplicas": 3 })), 1, 1, 500);
-        assert_eq!((below.replicas, below.reason.as_str()), (3, "Current number of replicas below Spec.MinReplicas"));
+        assert_eq!(
+            (below.replicas, below.reason.as_str()),
+            (3, "Current number of replicas below Spec.MinReplicas")
+        );
     }
 
     #[test]

@@ -79,8 +79,7 @@ const UP_STABILIZED: (&str, &str) = (
     "ScaleUpStabilized",
     "recent recommendations were lower than current one, applying the lowest recent recommendation",
 );
-const WITHIN_RANGE: (&str, &str) =
-    ("DesiredWithinRange", "the desired count is within the acceptable range");
+const WITHIN_RANGE: (&str, &str) = ("DesiredWithinRange", "the desired count is within the acceptable range");
 const TOO_FEW: (&str, &str) =
     ("TooFewReplicas", "the desired replica count is less than the minimum replica count");
 const TOO_MANY: (&str, &str) =
@@ -240,7 +239,10 @@ mod tests {
     }
 
     fn recommended(entries: &[(i64, i32)]) -> History {
-        History { recommendations: entries.iter().map(|&(time, replicas)| (at(time), replicas)).collect(), changes: vec![] }
+        History {
+            recommendations: entries.iter().map(|&(time, replicas)| (at(time), replicas)).collect(),
+            changes: vec![],
+        }
     }
 
     fn rules(window: Option<i32>, select: &str, policies: &[(&str, i32, i32)]) -> ScalingRules {
@@ -282,15 +284,57 @@ mod tests {
         let cases = [
             ("defaults", Behavior::default(), (10, 50), 20, "ScaleUpLimit"),
             ("pods", up(rules(Some(0), "Max", &[("Pods", 3, 60)])), (10, 50), 13, "ScaleUpLimit"),
-            ("percents are rounded up", up(rules(Some(0), "Max", &[("Percent", 25, 60)])), (10, 50), 13, "ScaleUpLimit"),
-            ("the larger change", up(rules(Some(0), "Max", &[("Pods", 3, 60), ("Percent", 50, 60)])), (10, 50), 15, "ScaleUpLimit"),
-            ("the smaller change", up(rules(Some(0), "Min", &[("Pods", 3, 60), ("Percent", 50, 60)])), (10, 50), 13, "ScaleUpLimit"),
+            (
+                "percents are rounded up",
+                up(rules(Some(0), "Max", &[("Percent", 25, 60)])),
+                (10, 50),
+                13,
+                "ScaleUpLimit",
+            ),
+            (
+                "the larger change",
+                up(rules(Some(0), "Max", &[("Pods", 3, 60), ("Percent", 50, 60)])),
+                (10, 50),
+                15,
+                "ScaleUpLimit",
+            ),
+            (
+                "the smaller change",
+                up(rules(Some(0), "Min", &[("Pods", 3, 60), ("Percent", 50, 60)])),
+                (10, 50),
+                13,
+                "ScaleUpLimit",
+            ),
             ("disabled", up(rules(Some(0), "Disabled", &[("Pods", 3, 60)])), (10, 50), 10, "ScaleUpLimit"),
             ("pods down", down(rules(Some(0), "Max", &[("Pods", 3, 60)])), (10, 4), 7, "ScaleDownLimit"),
-            ("percents down", down(rules(Some(0), "Max", &[("Percent", 25, 60)])), (10, 4), 7, "ScaleDownLimit"),
-            ("the smaller change down", down(rules(Some(0), "Min", &[("Pods", 1, 60), ("Percent", 50, 60)])), (10, 4), 9, "ScaleDownLimit"),
-            ("disabled down", down(rules(Some(0), "Disabled", &[("Pods", 3, 60)])), (10, 4), 10, "ScaleDownLimit"),
-            ("not below the minimum", down(rules(Some(0), "Max", &[("Percent", 100, 60)])), (10, 1), 2, "TooFewReplicas"),
+            (
+                "percents down",
+                down(rules(Some(0), "Max", &[("Percent", 25, 60)])),
+                (10, 4),
+                7,
+                "ScaleDownLimit",
+            ),
+            (
+                "the smaller change down",
+                down(rules(Some(0), "Min", &[("Pods", 1, 60), ("Percent", 50, 60)])),
+                (10, 4),
+                9,
+                "ScaleDownLimit",
+            ),
+            (
+                "disabled down",
+                down(rules(Some(0), "Disabled", &[("Pods", 3, 60)])),
+                (10, 4),
+                10,
+                "ScaleDownLimit",
+            ),
+            (
+                "not below the minimum",
+                down(rules(Some(0), "Max", &[("Percent", 100, 60)])),
+                (10, 1),
+                2,
+                "TooFewReplicas",
+            ),
         ];
         for (name, behavior, change, want, reason) in cases {
             let paced = pace(&mut History::default(), Some(&behavior), change, RANGE, at(0));
@@ -300,7 +344,8 @@ mod tests {
 
     #[test]
     fn changes_of_the_period_count() {
-        let behavior = Behavior { scale_up: Some(rules(Some(0), "Max", &[("Pods", 4, 60)])), scale_down: None };
+        let behavior =
+            Behavior { scale_up: Some(rules(Some(0), "Max", &[("Pods", 4, 60)])), scale_down: None };
         let mut history = History::default();
         history.scaled(8, 10, at(-30));
         let paced = pace(&mut history, Some(&behavior), (10, 50), RANGE, at(0));

@@ -77,7 +77,10 @@ mod tests {
             "status": { "phase": "Running", "startTime": "2026-01-01T00:00:00Z",
                 "conditions": [{ "type": "Ready", "status": "True", "lastTransitionTime": "2026-01-01T00:01:00Z" }] } }));
         let pod = pod("eu", &object).expect("readable");
-        assert_eq!((pod.id.cluster.as_str(), pod.id.name.as_str(), pod.phase.as_str()), ("eu", "web-1", "Running"));
+        assert_eq!(
+            (pod.id.cluster.as_str(), pod.id.name.as_str(), pod.phase.as_str()),
+            ("eu", "web-1", "Running")
+        );
         assert_eq!(pod.containers[0].requests["cpu"], 250);
         assert_eq!(pod.containers[0].requests["memory"], 1_024_000);
         assert!(pod.containers[1].requests.is_empty());

@@ -22,7 +22,8 @@ pub fn replicas_of_members(
     let number = |path: &[&str]| template.at(path).and_then(Value::as_i64);
     let wanted = number(&["spec", "replicas"])?;
     let present = number(&["status", "replicas"]).unwrap_or_default();
-    let is_scheduled = i64::from(spec.replicas) == wanted && status.scheduler_observed_generation == generation;
+    let is_scheduled =
+        i64::from(spec.replicas) == wanted && status.scheduler_observed_generation == generation;
     if wanted == present || !is_scheduled || status.aggregated_status.len() != spec.clusters.len() {
         return None;
     }
@@ -52,12 +53,14 @@ mod tests {
     }
 
     /// A binding that is scheduled for `replicas`, with the reports of its two members.
-    fn binding(kind: &str, replicas: i32, reports: &[Option<i64>]) -> (ResourceBindingSpec, ResourceBindingStatus) {
+    fn binding(
+        kind: &str,
+        replicas: i32,
+        reports: &[Option<i64>],
+    ) -> (ResourceBindingSpec, ResourceBindingStatus) {
         let spec = json!({ "replicas": replicas, "clusters": [{ "name": "eu" }, { "name": "us" }],
             "placement": { "replicaScheduling": { "replicaSchedulingType": kind } } });
-        let report = |replicas: &Option<i64>| {
-            json!({ "clusterName": "c", "status": replicas.map(|replicas| json!({ "replicas": replicas })) })
-        };
+        let report = |replicas: &Option<i64>| json!({ "clusterName": "c", "status": replicas.map(|replicas| json!({ "replicas": replicas })) });
         let reports: Vec<Value> = reports.iter().map(report).collect();
         let status = json!({ "schedulerObservedGeneration": 3, "aggregatedStatus": reports });
         (serde_json::from_value(spec).expect("a spec"), serde_json::from_value(status).expect("a status"))

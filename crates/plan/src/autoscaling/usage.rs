@@ -87,11 +87,13 @@ pub(super) fn propose(
     }
     let first = ratio(&values, &requests, measured.target)?;
     let current = observed.template_replicas;
-    let result = |replicas: i32| Proposal { replicas, utilization: first.utilization, average: first.average };
+    let result =
+        |replicas: i32| Proposal { replicas, utilization: first.utilization, average: first.average };
     let is_small = |ratio: f64| (1.0 - ratio).abs() <= settings.tolerance;
     let counts_unready = !groups.unready.is_empty() && first.ratio > 1.0;
     if !counts_unready && groups.missing.is_empty() {
-        let replicas = if is_small(first.ratio) { current } else { scaled(first.ratio, groups.ready, observed) };
+        let replicas =
+            if is_small(first.ratio) { current } else { scaled(first.ratio, groups.ready, observed) };
         return Ok(result(replicas));
     }
     for id in &groups.missing {
@@ -227,7 +229,11 @@ mod tests {
     }
 
     /// Replicas for pods with what they use; the members have as many replicas as there are pods.
-    fn replicas(template: i32, pods: Vec<(PodSample, Option<i64>)>, target: Target) -> Result<i32, UsageError> {
+    fn replicas(
+        template: i32,
+        pods: Vec<(PodSample, Option<i64>)>,
+        target: Target,
+    ) -> Result<i32, UsageError> {
         let used: BTreeMap<PodId, Usage> =
             pods.iter().filter_map(|(pod, used)| Some((pod.id.clone(), usage((*used)?)))).collect();
         let pods: Vec<PodSample> = pods.into_iter().map(|(pod, _)| pod).collect();
@@ -254,13 +260,7 @@ mod tests {
             ("twice the target", 3, all(&[1000, 1000, 1000]), half, 6),
             ("half the target", 4, all(&[250, 250, 250, 250]), half, 2),
             ("a raw value", 3, all(&[300, 500, 700]), Target::AverageValue(100), 15),
-            (
-                "every member has all replicas",
-                1,
-                all(&[1000, 1000, 1000]),
-                half,
-                2,
-            ),
+            ("every member has all replicas", 1, all(&[1000, 1000, 1000]), half, 2),
             (
                 "a starting pod counts as idle on the way up",
                 3,

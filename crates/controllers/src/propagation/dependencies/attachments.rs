@@ -43,18 +43,16 @@ impl Attachments {
         let required = required(object, views);
         let key = templates::binding_key(object.kind(), &object.key());
         let present = self.0.bindings.get(&key);
-        let compared = present.as_deref().map(|binding| Attached {
-            metadata: binding.metadata.clone(),
-            spec: binding.spec.clone(),
-        });
+        let compared = present
+            .as_deref()
+            .map(|binding| Attached { metadata: binding.metadata.clone(), spec: binding.spec.clone() });
         let step = attach(object, compared.as_ref(), &required, &uuid::Uuid::new_v4().to_string());
         let written = match step {
             Step::Wait => return Ok(Outcome::Stale),
             Step::Nothing => {
                 // The binding is up to date, but its Works may not be.
-                let is_behind = |binding: &Binding| {
-                    binding.spec.resource.resource_version != object.resource_version()
-                };
+                let is_behind =
+                    |binding: &Binding| binding.spec.resource.resource_version != object.resource_version();
                 if present.as_deref().is_some_and(is_behind) {
                     self.0.binding_queue.add(key);
                 }

@@ -89,7 +89,11 @@ mod tests {
     fn by(name: &str, cluster: &str) -> Required {
         let clusters = vec![TargetCluster { name: cluster.to_owned(), ..TargetCluster::default() }];
         Required {
-            snapshots: vec![BindingSnapshot { namespace: "shop".to_owned(), name: name.to_owned(), clusters }],
+            snapshots: vec![BindingSnapshot {
+                namespace: "shop".to_owned(),
+                name: name.to_owned(),
+                clusters,
+            }],
             labels: BTreeMap::from([(format!("{}x", labels::binding::DEPENDED_BY_PREFIX), "id".to_owned())]),
             conflict_resolution: ConflictResolution::Overwrite,
             preserve_resources_on_deletion: Some(true),
@@ -156,7 +160,10 @@ mod tests {
         assert_eq!(both.spec.required_by.len(), 1);
         assert_eq!(both.spec.conflict_resolution, ConflictResolution::Abort);
         assert_eq!(both.spec.preserve_resources_on_deletion, None);
-        assert_eq!(attach(&map("u"), Some(&both), &Required::default(), "x"), Step::Replace(Box::new(present)));
+        assert_eq!(
+            attach(&map("u"), Some(&both), &Required::default(), "x"),
+            Step::Replace(Box::new(present))
+        );
     }
 
     #[test]

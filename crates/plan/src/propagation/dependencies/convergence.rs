@@ -16,7 +16,11 @@ use super::{Attached, Independent, Required, Step, attach, recorded, required};
 #[derive(Debug, Clone)]
 enum Event {
     /// An independent binding refers to these objects and has this cluster.
-    Bind { binding: u8, objects: Vec<u8>, cluster: u8 },
+    Bind {
+        binding: u8,
+        objects: Vec<u8>,
+        cluster: u8,
+    },
     /// An independent binding is deleted.
     Unbind(u8),
     Create(u8),
@@ -30,7 +34,11 @@ enum Event {
 fn event() -> impl Strategy<Value = Event> {
     let objects = prop::collection::vec(0..3_u8, 0..3);
     prop_oneof![
-        (0..3_u8, objects, 0..3_u8).prop_map(|(binding, objects, cluster)| Event::Bind { binding, objects, cluster }),
+        (0..3_u8, objects, 0..3_u8).prop_map(|(binding, objects, cluster)| Event::Bind {
+            binding,
+            objects,
+            cluster
+        }),
         (0..3_u8).prop_map(Event::Unbind),
         (0..3_u8).prop_map(Event::Create),
         (0..3_u8).prop_map(Event::Delete),
@@ -110,14 +118,15 @@ fn object(name: u8, uid: u32) -> Object {
 fn independent(name: u8, objects: &[u8], cluster: u8) -> (ObjectMeta, ResourceBindingSpec) {
     let mut metadata = ObjectMeta::namespaced("shop", name.to_string());
     metadata.labels.insert(labels::binding::PERMANENT_ID.to_owned(), name.to_string());
-    let reference = |object: &u8| {
-        json!({ "apiVersion": "v1", "kind": "ConfigMap", "namespace": "shop", "name": object.to_string() })
-    };
+    let reference = |object: &u8| json!({ "apiVersion": "v1", "kind": "ConfigMap", "namespace": "shop", "name": object.to_string() });
     let references: Vec<_> = objects.iter().map(reference).collect();
     metadata.annotations.insert(DEPENDENCIES.to_owned(), json!(references).to_string());
     let target = TargetCluster { name: format!("member{cluster}"), ..TargetCluster::default() };
-    let spec =
-        ResourceBindingSpec { propagate_deps: true, clusters: vec![target], ..ResourceBindingSpec::default() };
+    let spec = ResourceBindingSpec {
+        propagate_deps: true,
+        clusters: vec![target],
+        ..ResourceBindingSpec::default()
+    };
     (metadata, spec)
 }
 

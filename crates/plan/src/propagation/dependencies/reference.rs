@@ -119,8 +119,9 @@ mod tests {
     #[test]
     fn references_stay_in_the_namespace_of_the_template() {
         let template = object("apps/v1", "Deployment", "web");
-        let own =
-            reference(json!({ "apiVersion": "apps/v1", "kind": "Deployment", "namespace": "shop", "name": "web" }));
+        let own = reference(
+            json!({ "apiVersion": "apps/v1", "kind": "Deployment", "namespace": "shop", "name": "web" }),
+        );
         let role = reference(json!({ "apiVersion": "v1", "kind": "PersistentVolume", "name": "data" }));
         let found =
             vec![config_map("shop", "a"), own, config_map("other", "b"), config_map("shop", "a"), role];
@@ -128,7 +129,10 @@ mod tests {
         assert_eq!(recorded.references, [config_map("shop", "a")]);
         let outside: Vec<String> = recorded.outside.iter().map(ToString::to_string).collect();
         assert_eq!(outside.len(), 2);
-        assert!(outside[0].starts_with("dependency ConfigMap \"b\" is not in the namespace \"shop\""), "{outside:?}");
+        assert!(
+            outside[0].starts_with("dependency ConfigMap \"b\" is not in the namespace \"shop\""),
+            "{outside:?}"
+        );
     }
 
     #[test]
@@ -144,7 +148,12 @@ mod tests {
             ("other namespace", config_map("other", "a"), &map, false),
             ("labels", by_labels(json!({ "app": "web" })), &map, true),
             ("other labels", by_labels(json!({ "app": "db" })), &map, false),
-            ("neither", reference(json!({ "apiVersion": "v1", "kind": "ConfigMap", "namespace": "shop" })), &map, false),
+            (
+                "neither",
+                reference(json!({ "apiVersion": "v1", "kind": "ConfigMap", "namespace": "shop" })),
+                &map,
+                false,
+            ),
             ("other kind", config_map("shop", "a"), &object("v1", "Secret", "a"), false),
             ("other group", config_map("shop", "a"), &object("x.org/v1", "ConfigMap", "a"), false),
             ("other version", config_map("shop", "a"), &object("v2", "ConfigMap", "a"), true),
@@ -159,8 +168,10 @@ mod tests {
         let mut binding = ObjectMeta::namespaced("shop", "web-deployment");
         let references = [
             config_map("shop", "a"),
-            reference(json!({ "apiVersion": "discovery.k8s.io/v1", "kind": "EndpointSlice", "namespace": "shop",
-                "labelSelector": {} })),
+            reference(
+                json!({ "apiVersion": "discovery.k8s.io/v1", "kind": "EndpointSlice", "namespace": "shop",
+                "labelSelector": {} }),
+            ),
         ];
         binding.annotations.insert(DEPENDENCIES.to_owned(), json!(references).to_string());
         let mut spec = ResourceBindingSpec { propagate_deps: true, ..ResourceBindingSpec::default() };

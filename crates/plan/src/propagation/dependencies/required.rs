@@ -55,7 +55,9 @@ pub fn required<'a>(object: &Object, independents: impl IntoIterator<Item = Inde
         required.labels.insert(label(one.metadata), permanent_id(one.metadata));
         required.snapshots.push(snapshot);
     }
-    required.snapshots.sort_by(|one, other| (&one.namespace, &one.name).cmp(&(&other.namespace, &other.name)));
+    required
+        .snapshots
+        .sort_by(|one, other| (&one.namespace, &one.name).cmp(&(&other.namespace, &other.name)));
     if overwriting > 0 {
         required.conflict_resolution = ConflictResolution::Overwrite;
     }
@@ -112,7 +114,9 @@ mod tests {
     }
 
     fn map() -> Object {
-        Object(json!({ "apiVersion": "v1", "kind": "ConfigMap", "metadata": { "namespace": "shop", "name": "app" } }))
+        Object(
+            json!({ "apiVersion": "v1", "kind": "ConfigMap", "metadata": { "namespace": "shop", "name": "app" } }),
+        )
     }
 
     fn of(bindings: &[(ObjectMeta, ResourceBindingSpec)]) -> Required {
@@ -173,17 +177,28 @@ mod tests {
         let conflict = "ConflictResolution conflicted (Overwrite vs Abort)";
         let preserve = "PreserveResourcesOnDeletion conflicted (true vs false)";
         let cases = [
-            (("Overwrite", Some(true)), ("Abort", Some(false)), ("overwrite", true), vec![conflict, preserve]),
+            (
+                ("Overwrite", Some(true)),
+                ("Abort", Some(false)),
+                ("overwrite", true),
+                vec![conflict, preserve],
+            ),
             (("Overwrite", Some(false)), ("Abort", None), ("overwrite", false), vec![conflict]),
             (("Overwrite", Some(true)), ("Overwrite", None), ("overwrite", true), vec![preserve]),
             (("Overwrite", Some(true)), ("Overwrite", Some(true)), ("overwrite", true), vec![]),
             (("Abort", None), ("Abort", Some(false)), ("abort", false), vec![]),
         ];
         for (one, other, want, disagreements) in cases {
-            let required =
-                of(&[independent("a", "app", spec(one.0, one.1)), independent("b", "app", spec(other.0, other.1))]);
+            let required = of(&[
+                independent("a", "app", spec(one.0, one.1)),
+                independent("b", "app", spec(other.0, other.1)),
+            ]);
             let resolution = required.conflict_resolution.annotation();
-            assert_eq!((resolution, required.preserve_resources_on_deletion), (want.0, Some(want.1)), "{one:?} {other:?}");
+            assert_eq!(
+                (resolution, required.preserve_resources_on_deletion),
+                (want.0, Some(want.1)),
+                "{one:?} {other:?}"
+            );
             assert_eq!(required.disagreements, disagreements, "{one:?} {other:?}");
         }
         assert_eq!(of(&[]), Required::default());
