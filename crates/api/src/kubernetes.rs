@@ -70,7 +70,9 @@ pub use namespace::{Namespace, NamespaceStatus};
 pub use node::{Node, NodeStatus};
 pub use owner_reference::{OwnerReference, controller, owners};
 pub use persistent_volume::{PersistentVolume, PersistentVolumeClaim, VolumeStatus};
-pub use pod::{Container, ContainerPort, Pod, PodIp, PodSpec, PodStatus};
+pub use pod::{
+    Container, ContainerPort, ContainerState, ContainerStatus, Pod, PodIp, PodSpec, PodStatus, Waiting,
+};
 pub use pod_disruption_budget::{PodDisruptionBudget, PodDisruptionBudgetStatus};
 pub use pod_references::{
     AzureFileVolume, ClaimVolume, ContainerReferences, CredentialVolume, CsiVolume, EnvironmentSource,

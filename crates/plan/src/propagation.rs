@@ -28,6 +28,7 @@ pub mod requirements;
 pub mod reschedule;
 pub mod retain;
 pub mod schedule;
+pub mod snapshot;
 pub mod status;
 pub mod work;
 pub mod workload_groups;

@@ -10,8 +10,11 @@ use portolan_plan::dns::ZoneKind;
 #[cfg(feature = "otel")]
 use crate::collector_endpoint::{CollectorEndpoint, parse_endpoint};
 use crate::member::MemberAccess;
+use crate::plan::arguments::Plan;
 #[cfg(feature = "playground")]
 use crate::playground::arguments::{Playground, Quickstart};
+use crate::tree::arguments::Tree;
+use crate::why::arguments::Why;
 
 /// Joins Kubernetes clusters into one federation.
 ///
@@ -80,9 +83,13 @@ pub(crate) enum Command {
     },
     /// Print the services that clusters export to each other.
     Services(Services),
-    /// Explain why something does not work.
-    #[command(subcommand)]
+    /// Explain where an object of the control plane goes, and why it does not get there; without an object, list
+    /// everything that is broken.
     Why(Why),
+    /// Print an object and everything that it became in the clusters, down to the Pods.
+    Tree(Tree),
+    /// Print what manifests would change in every cluster, before they are applied.
+    Plan(Plan),
     /// Write the state of a control plane into one file: objects, certificates and keys. The server may run meanwhile.
     Backup(Backup),
     /// Replace the state of a control plane by a backup. Its server must not run.
@@ -428,33 +435,6 @@ pub(crate) enum ServicesOutput {
     Json,
     /// YAML.
     Yaml,
-}
-
-#[derive(Debug, Subcommand)]
-pub(crate) enum Why {
-    /// Walk from a service's export to a connection, and show the first hop that is broken.
-    Service(WhyService),
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct WhyService {
-    /// Name of the service.
-    pub(crate) name: String,
-    #[command(flatten)]
-    pub(crate) hub: HubAccess,
-    /// Namespace.
-    #[arg(short, long, default_value = "default")]
-    pub(crate) namespace: String,
-    /// The cluster that uses the service [default: every cluster that the service is for]
-    #[arg(long, value_name = "CLUSTER")]
-    pub(crate) from: Option<String>,
-    /// Also query DNS and connect, from a pod that is started in the cluster that uses the service, and deleted
-    /// afterwards
-    #[arg(long)]
-    pub(crate) probe: bool,
-    /// Image of that pod; it must have busybox's sh, nslookup and nc.
-    #[arg(long, value_name = "IMAGE", default_value = "busybox", requires = "probe")]
-    pub(crate) probe_image: String,
 }
 
 #[cfg(test)]

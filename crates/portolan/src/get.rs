@@ -4,7 +4,9 @@ use anyhow::{Context, Result, bail};
 use portolan_api::cluster::Cluster;
 use portolan_api::resources;
 use portolan_object::{Object, ObjectKey};
-use portolan_runtime::client::{Client, Discovered, KubeconfigContext, KubeconfigFiles, Selection, Table};
+use portolan_runtime::client::{
+    Client, Discovered, Discovery, KubeconfigContext, KubeconfigFiles, Selection, Table,
+};
 use portolan_runtime::members::endpoint;
 use portolan_runtime::{ClientError, Resource};
 
@@ -63,15 +65,17 @@ async fn read(client: &Client, arguments: &Get) -> Result<Table> {
 /// Finds a resource by kind, plural, singular or short name, with or without its group.
 async fn find(client: &Client, asked: &str) -> Result<Resource> {
     let discovery = client.discover().await?;
-    let asked = asked.to_lowercase();
-    let found = discovery
-        .resources
-        .iter()
-        .find(|found| found.preferred && found.allows(&["list"]) && is_called(found, &asked));
-    match found {
+    match named(&discovery, asked) {
         Some(found) => Ok(found.resource.clone()),
         None => bail!("the server doesn't have a resource type \"{asked}\""),
     }
+}
+
+/// The resource of a kind by any of its names, with or without its group.
+pub(crate) fn named<'a>(discovery: &'a Discovery, asked: &str) -> Option<&'a Discovered> {
+    let asked = asked.to_lowercase();
+    let mut served = discovery.resources.iter();
+    served.find(|found| found.preferred && found.allows(&["list"]) && is_called(found, &asked))
 }
 
 fn is_called(found: &Discovered, asked: &str) -> bool {
@@ -114,7 +118,8 @@ pub(crate) async fn members(hub: &Client, only: &[String]) -> Result<Vec<Connect
     Ok(connected)
 }
 
-async fn member(hub: &Client, cluster: &Cluster) -> Result<Client> {
+/// A client of a member, with the credential in the hub.
+pub(crate) async fn member(hub: &Client, cluster: &Cluster) -> Result<Client> {
     let reference = cluster.spec.secret_ref.as_ref().context("the Cluster object has no spec.secretRef")?;
     let secrets = hub.resource::<Object>(&resources::SECRET.into());
     let key = ObjectKey::namespaced(&*reference.namespace, &*reference.name);

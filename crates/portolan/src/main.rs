@@ -18,6 +18,7 @@ mod manifests;
 mod member;
 mod metrics;
 mod output;
+mod plan;
 #[cfg(feature = "playground")]
 mod playground;
 #[cfg(feature = "playground")]
@@ -27,6 +28,7 @@ mod services;
 mod survey;
 #[cfg(feature = "otel")]
 mod traces;
+mod tree;
 mod unjoin;
 mod why;
 
@@ -93,6 +95,8 @@ async fn run(command: Command) -> anyhow::Result<()> {
         Command::Inside { .. } => anyhow::bail!("a process inside of a pod has no runtime"),
         Command::Services(arguments) => services::run(arguments).await,
         Command::Why(arguments) => why::run(arguments).await,
+        Command::Tree(arguments) => tree::run(arguments).await,
+        Command::Plan(arguments) => plan::run(arguments).await,
         Command::Backup(arguments) => backup::backup(arguments).await,
         Command::Restore(arguments) => backup::restore(arguments).await,
         Command::Completion { shell } => {

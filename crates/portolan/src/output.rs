@@ -11,8 +11,23 @@ use clap::CommandFactory;
 
 use crate::arguments::Arguments;
 
+/// A plan has changes. Not an error of the program: nothing is printed, and the status is 2.
+#[derive(Debug)]
+pub(crate) struct HasChanges;
+
+impl std::fmt::Display for HasChanges {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("there are changes")
+    }
+}
+
+impl std::error::Error for HasChanges {}
+
 /// Prints an error with its causes.
 pub(crate) fn fail(error: &anyhow::Error) -> ExitCode {
+    if error.is::<HasChanges>() {
+        return ExitCode::from(2);
+    }
     anstream::eprintln!("error: {}", causes(error));
     ExitCode::FAILURE
 }

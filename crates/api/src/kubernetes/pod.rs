@@ -71,6 +71,38 @@ pub struct PodStatus<'a> {
     pub pod_ips: Vec<PodIp<'a>>,
 }
 
+/// One entry of `status.containerStatuses`, read apart from the other fields with `read_value`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct ContainerStatus<'a> {
+    /// Name.
+    pub name: &'a str,
+    /// Whether it is ready for requests.
+    pub ready: bool,
+    /// Present state.
+    #[serde(borrow)]
+    pub state: ContainerState<'a>,
+}
+
+/// Present state of a container.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(default)]
+pub struct ContainerState<'a> {
+    /// Set while it does not run yet.
+    #[serde(borrow)]
+    pub waiting: Option<Waiting<'a>>,
+}
+
+/// Why a container does not run yet.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(default)]
+pub struct Waiting<'a> {
+    /// Reason, such as `ImagePullBackOff`.
+    pub reason: &'a str,
+    /// Message for people.
+    pub message: &'a str,
+}
+
 /// One address of a Pod.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase", default)]

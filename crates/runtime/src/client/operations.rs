@@ -41,6 +41,8 @@ pub struct Api<T> {
     resource: Resource,
     /// Whether collections are read as metadata only.
     is_metadata: bool,
+    /// Whether writes are not stored.
+    is_dry_run: bool,
     content: PhantomData<fn() -> T>,
 }
 
@@ -48,7 +50,8 @@ pub struct Api<T> {
 impl<T> Clone for Api<T> {
     fn clone(&self) -> Self {
         let (client, resource) = (self.client.clone(), self.resource.clone());
-        Self { client, resource, is_metadata: self.is_metadata, content: PhantomData }
+        let (is_metadata, is_dry_run) = (self.is_metadata, self.is_dry_run);
+        Self { client, resource, is_metadata, is_dry_run, content: PhantomData }
     }
 }
 
@@ -81,12 +84,18 @@ pub(crate) enum WatchStart<'a> {
 
 impl<T> Api<T> {
     pub(super) fn new(client: Client, resource: Resource) -> Self {
-        Self { client, resource, is_metadata: false, content: PhantomData }
+        Self { client, resource, is_metadata: false, is_dry_run: false, content: PhantomData }
     }
 
     /// The same resource; lists and watches return objects of the kind `PartialObjectMetadata`.
     pub(crate) fn metadata_only(self) -> Self {
         Self { is_metadata: true, ..self }
+    }
+
+    /// The same resource; creations and updates get defaults and validation, and are not stored (`dryRun=All`).
+    #[must_use]
+    pub fn dry_run(self) -> Self {
+        Self { is_dry_run: true, ..self }
     }
 
     /// The resource.
@@ -358,6 +367,11 @@ impl<T: Serialize + DeserializeOwned> Api<T> {
         content_type: &'static str,
         body: Bytes,
     ) -> Result<T, ClientError> {
+        let mut path = path.to_owned();
+        if self.is_dry_run {
+            push_query(&mut path, "dryRun", "All");
+        }
+        let path = path.as_str();
         let request = self.client.request(method.clone(), path, Some(content_type), body)?;
         self.decode_written(&method, path, &self.client.exchange(request).await?)
     }

@@ -1,0 +1,222 @@
+//! The second step: the policy that holds the template, and why the others do not.
+
+use portolan_api::meta::ObjectMeta;
+use portolan_api::policy::PropagationSpec;
+use portolan_object::Object;
+
+use super::facts::Facts;
+use super::mismatch::{Mismatch, closest};
+use super::step::{Hop, Step};
+use crate::propagation::claim::Claim;
+use crate::propagation::detect::{Decision, claim_of, decide};
+use crate::propagation::matching::{Rank, best_rank};
+use crate::propagation::snapshot::{Override, Policy, candidates, policy_title};
+
+/// Other policies that are listed, at most.
+const MAX_LISTED: usize = 10;
+
+/// The policy that decides about a template.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Chosen<'a> {
+    pub(super) metadata: &'a ObjectMeta,
+    pub(super) spec: &'a PropagationSpec,
+}
+
+/// The step, and the policy that holds the template or takes it.
+pub(super) fn policy<'a>(facts: &'a Facts, template: &Object) -> (Step, Option<Chosen<'a>>) {
+    let policies = match &facts.policies {
+        Ok(policies) => policies,
+        Err(error) => return (Step::not_looked_at(Hop::Policy, error), None),
+    };
+    let (namespaced, cluster) = candidates(policies, template.namespace());
+    let (step, chosen) = match decide(template, &namespaced, &cluster) {
+        Decision::Follow(metadata, spec) => {
+            let chosen = Chosen { metadata, spec };
+            (holds(template, chosen), Some(chosen))
+        }
+        Decision::Take(metadata, spec, _) => {
+            let chosen = Chosen { metadata, spec };
+            (takes(facts, template, chosen), Some(chosen))
+        }
+        Decision::Release(claim) => (released(facts, &claim), None),
+        Decision::Wait => {
+            let text = "its policy is being deleted; what it placed stays in the members";
+            (Step::waiting(Hop::Policy, text, "wait until the policy is gone"), None)
+        }
+        Decision::Nothing => (unselected(facts, template), None),
+    };
+    let winner = chosen.map(|chosen| chosen.metadata);
+    (step.details(others(policies, template, winner)), chosen)
+}
+
+fn holds(template: &Object, chosen: Chosen<'_>) -> Step {
+    let how = selection(template, chosen.spec);
+    let text = format!("{} holds it: it selects it {how}", policy_title(chosen.metadata));
+    Step::good(Hop::Policy, text).since(chosen.metadata.creation_timestamp.as_deref())
+}
+
+fn takes(facts: &Facts, template: &Object, chosen: Chosen<'_>) -> Step {
+    let title = policy_title(chosen.metadata);
+    if let Some(missing) = missing_override(facts, chosen) {
+        let text =
+            format!("{title} selects it, and waits for OverridePolicy {missing}, which does not exist");
+        let cure = format!("create OverridePolicy {missing}, or remove it from spec.dependentOverrides");
+        return Step::broken(Hop::Policy, text, cure);
+    }
+    let how = selection(template, chosen.spec);
+    let text = format!("{title} selects it {how}, and the control plane has not recorded that yet");
+    Step::waiting(Hop::Policy, text, CONTROL_PLANE_CURE)
+}
+
+/// What to do when the control plane does nothing.
+pub(super) const CONTROL_PLANE_CURE: &str =
+    "run the command again in some seconds; if nothing changes, see the log and /readyz of portolan server";
+
+/// An override policy that must exist and does not; `None` also if the overrides were not read.
+fn missing_override(facts: &Facts, chosen: Chosen<'_>) -> Option<String> {
+    let overrides = facts.overrides.as_ref().ok()?;
+    let namespace = &chosen.metadata.namespace;
+    let is_there =
+        |one: &Override, name: &String| one.metadata.name == *name && one.metadata.namespace == *namespace;
+    let mut wanted = chosen.spec.dependent_overrides.iter();
+    let missing = wanted.find(|name| !overrides.iter().any(|one| is_there(one, name)))?;
+    Some(match namespace.as_str() {
+        "" => missing.clone(),
+        namespace => format!("{namespace}/{missing}"),
+    })
+}
+
+fn selection(template: &Object, spec: &PropagationSpec) -> &'static str {
+    match best_rank(&spec.resource_selectors, template) {
+        Some(Rank::Name) => "by name",
+        Some(Rank::Labels) => "by labels",
+        Some(Rank::Kind) => "by kind",
+        None => "no longer",
+    }
+}
+
+fn released(facts: &Facts, claim: &Claim) -> Step {
+    let holder = match claim {
+        Claim::Namespaced { policy, .. } => format!("PropagationPolicy {policy}"),
+        Claim::Cluster { policy, .. } => format!("ClusterPropagationPolicy {policy}"),
+    };
+    let text =
+        format!("{holder} held it, and is gone or no longer selects it; what it placed stays in the members");
+    let cure = format!(
+        "portolan why {} in some seconds shows what holds it then; without a policy it keeps its clusters",
+        facts.argument()
+    );
+    Step::waiting(Hop::Policy, text, cure)
+}
+
+fn unselected(facts: &Facts, template: &Object) -> Step {
+    let (kind, name) = (template.kind(), template.name());
+    let has_binding = matches!(&facts.binding, Ok(Some(_)));
+    let cure = format!(
+        "create a policy whose resourceSelectors have apiVersion {}, kind {kind} and name {name}",
+        template.api_version()
+    );
+    if has_binding {
+        let text = "no policy selects it; it stays in the clusters where it was placed, and follows its changes there";
+        return Step::warning(Hop::Policy, text, cure);
+    }
+    let text = match facts.policies.as_ref().is_ok_and(Vec::is_empty) {
+        true => "there is no propagation policy at all",
+        false => "no policy selects it",
+    };
+    Step::broken(Hop::Policy, text, cure)
+}
+
+/// A line for each other policy, those that come closest first.
+fn others(policies: &[Policy], template: &Object, winner: Option<&ObjectMeta>) -> Vec<String> {
+    let others = policies.iter().filter(|one| winner.is_none_or(|winner| winner.key() != one.metadata.key()));
+    let mut lines: Vec<(Closeness, String)> = others
+        .filter_map(|policy| {
+            let (closeness, reason) = verdict(policy, policies, template, winner)?;
+            Some((closeness, format!("{} {reason}", policy.title())))
+        })
+        .collect();
+    lines.sort_by(|one, other| other.0.cmp(&one.0).then(one.1.cmp(&other.1)));
+    let left = lines.len().saturating_sub(MAX_LISTED);
+    let mut lines: Vec<String> = lines.into_iter().take(MAX_LISTED).map(|(_, line)| line).collect();
+    if left > 0 {
+        lines.push(format!("and {left} more policies that do not select it"));
+    }
+    lines
+}
+
+/// How near a policy is to being the one.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+enum Closeness {
+    Mismatch(Mismatch),
+    OtherNamespace,
+    Loses,
+}
+
+/// Why a policy does not have the template; `None` for a policy of another namespace that does not select it either.
+fn verdict(
+    policy: &Policy,
+    policies: &[Policy],
+    template: &Object,
+    winner: Option<&ObjectMeta>,
+) -> Option<(Closeness, String)> {
+    let namespace = &policy.metadata.namespace;
+    let mismatch = closest(&policy.spec.resource_selectors, template);
+    if !namespace.is_empty() && namespace != template.namespace() {
+        let by_itself = selects_in_any_namespace(policy, template);
+        let reason = format!("would select it, but only selects objects in its own namespace {namespace}");
+        return by_itself.then_some((Closeness::OtherNamespace, reason));
+    }
+    if let Some(mismatch) = mismatch {
+        let reason = mismatch.to_string();
+        return Some((Closeness::Mismatch(mismatch), reason));
+    }
+    if policy.metadata.is_deleting() {
+        return Some((Closeness::Loses, "selects it, and is being deleted".to_owned()));
+    }
+    let reason =
+        match winner.and_then(|winner| policies.iter().find(|one| one.metadata.key() == winner.key())) {
+            Some(winner) => format!("selects it too, and loses: {}", why_it_loses(policy, winner, template)),
+            None => "selects it too".to_owned(),
+        };
+    Some((Closeness::Loses, reason))
+}
+
+/// Whether a namespaced policy would select the template if that were in the policy's namespace. Admission sets the
+/// namespace of its selectors to its own.
+fn selects_in_any_namespace(policy: &Policy, template: &Object) -> bool {
+    let selectors: Vec<_> = policy
+        .spec
+        .resource_selectors
+        .iter()
+        .map(|selector| portolan_api::policy::ResourceSelector {
+            namespace: String::new(),
+            ..selector.clone()
+        })
+        .collect();
+    best_rank(&selectors, template).is_some()
+}
+
+fn why_it_loses(loser: &Policy, winner: &Policy, template: &Object) -> String {
+    let title = winner.title();
+    let is_cluster_wide = |policy: &Policy| policy.metadata.namespace.is_empty();
+    let (lost, won) = (loser.spec.priority(), winner.spec.priority());
+    let rank = |policy: &Policy| best_rank(&policy.spec.resource_selectors, template);
+    if is_cluster_wide(loser) && !is_cluster_wide(winner) {
+        return format!("{title} is in the namespace, which comes before cluster-wide policies");
+    }
+    let would_win = is_cluster_wide(winner) && !is_cluster_wide(loser)
+        || lost > won
+        || lost == won && rank(loser) > rank(winner)
+        || lost == won && rank(loser) == rank(winner) && loser.metadata.name < winner.metadata.name;
+    if would_win && Claim::on(template).is_some_and(|claim| claim == claim_of(&winner.metadata)) {
+        return format!("{title} holds it already, and a policy takes it away only with preemption: Always");
+    }
+    if won > lost {
+        return format!("{title} has priority {won}, this one {lost}");
+    }
+    if rank(winner) > rank(loser) {
+        return format!("{title} selects it {}", selection(template, &winner.spec));
+    }
+    format!("{title} has the smaller name")
+}

@@ -1,0 +1,259 @@
+//! The manifests that one template has in each cluster, once the controllers have done everything.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use portolan_api::cluster::Cluster;
+use portolan_api::policy::{PropagationSpec, PurgeMode, ReplicaSchedulingType};
+use portolan_api::{labels, resources};
+use portolan_object::{GroupKind, Object, ObjectKey};
+
+use super::Hub;
+use crate::propagation::binding::{self, belongs_to_another};
+use crate::propagation::claim::Claim;
+use crate::propagation::detect::{Decision, decide, is_propagatable, is_template};
+use crate::propagation::overrides;
+use crate::propagation::reschedule::{is_due, is_schedulable, placement_record};
+use crate::propagation::schedule::{Placed, PlacementError};
+use crate::propagation::snapshot::{Binding, candidates, place, policy_title, work_of};
+use crate::propagation::work::targets;
+use crate::propagation::{namespace, work};
+
+/// Uids for which equal shares are served in the two possible orders.
+const UIDS: [&str; 2] = ["", "b"];
+
+/// What a template is, in the end.
+#[derive(Debug, Default)]
+pub(super) struct Outcome {
+    /// The manifest of each cluster.
+    pub(super) manifests: BTreeMap<String, Object>,
+    /// Objects in clusters that are no longer targets stay.
+    pub(super) keeps_withdrawn: bool,
+    pub(super) problems: BTreeSet<String>,
+    pub(super) notes: BTreeSet<String>,
+}
+
+/// The outcome of one template.
+pub(super) fn of(hub: &Hub, key: &(GroupKind, ObjectKey)) -> Outcome {
+    let mut outcome = Outcome::default();
+    let Some(template) = hub.templates.get(key) else { return outcome };
+    if resources::NAMESPACE.is_kind_of(template) {
+        outcome.namespace(hub, template);
+    }
+    if !is_propagatable(&template.group_version_kind()) || !is_template(template) || template.is_deleting() {
+        return outcome;
+    }
+    if let Some(binding) = outcome.bind(hub, template) {
+        outcome.dispatch(hub, template, &binding);
+    }
+    outcome
+}
+
+impl Outcome {
+    fn namespace(&mut self, hub: &Hub, template: &Object) {
+        let policies: Vec<overrides::Policy<'_>> = hub
+            .overrides
+            .iter()
+            .filter(|one| one.metadata.namespace.is_empty())
+            .map(|one| overrides::Policy { metadata: &one.metadata, spec: &one.spec })
+            .collect();
+        let is_propagated = namespace::is_propagated(template);
+        for cluster in hub.clusters.iter().filter(|cluster| !cluster.metadata.is_deleting()) {
+            let present = hub.works.get(&work::key(template, &cluster.metadata.name));
+            if !is_propagated {
+                // The label stops the propagation; what is there stays.
+                let manifest = present.and_then(|work| work.spec.workload.manifests.first());
+                self.add(cluster, manifest.cloned().map(Object));
+                continue;
+            }
+            match namespace::work(template, cluster, &policies, "") {
+                Ok(work) => self.add(cluster, work.spec.workload.manifests.into_iter().next().map(Object)),
+                Err(error) => drop(self.problems.insert(error.to_string())),
+            }
+        }
+    }
+
+    fn add(&mut self, cluster: &Cluster, manifest: Option<Object>) {
+        if let Some(manifest) = manifest {
+            self.manifests.insert(cluster.metadata.name.clone(), manifest);
+        }
+    }
+
+    /// The binding after the controllers have followed template and policies.
+    fn bind(&mut self, hub: &Hub, template: &Object) -> Option<Binding> {
+        let present =
+            hub.binding(template).filter(|binding| !belongs_to_another(&binding.metadata, template));
+        let (namespaced, cluster) = candidates(&hub.policies, template.namespace());
+        let (spec, claim) = match decide(template, &namespaced, &cluster) {
+            Decision::Follow(metadata, spec) => (spec, crate::propagation::detect::claim_of(metadata)),
+            Decision::Take(metadata, spec, claim) => {
+                if let Some(missing) = missing_override(hub, &metadata.namespace, spec) {
+                    let title = policy_title(metadata);
+                    let object = format!("{} {}", template.kind(), template.key());
+                    self.problems.insert(format!(
+                        "{object} waits: {title} needs OverridePolicy {missing}, which does not exist"
+                    ));
+                    return present.cloned();
+                }
+                (spec, claim)
+            }
+            Decision::Release(_) => return present.map(released),
+            Decision::Wait | Decision::Nothing => return present.cloned(),
+        };
+        self.note_dependencies(template, spec);
+        let mut binding = followed(template, spec, &claim, present);
+        self.schedule(hub, template, &mut binding);
+        Some(binding)
+    }
+
+    /// Chooses the clusters, if that is due.
+    fn schedule(&mut self, hub: &Hub, template: &Object, binding: &mut Binding) {
+        let clusters: Vec<&Cluster> = hub.clusters.iter().collect();
+        let is_leaving = |name: &str| {
+            let cluster = clusters.iter().find(|cluster| cluster.metadata.name == name);
+            cluster.is_none_or(|cluster| cluster.metadata.is_deleting())
+        };
+        if !is_schedulable(binding.view()) || !is_due(binding.view(), is_leaving) {
+            return;
+        }
+        self.note_capacity(template, binding);
+        match place(binding.view(), &clusters) {
+            Ok(placed) => {
+                self.note_ties(template, binding, &clusters, &placed);
+                binding.spec.clusters = placed.clusters;
+                if let Some(placement) = &binding.spec.placement {
+                    let name = portolan_api::annotations::policy::APPLIED_PLACEMENT.to_owned();
+                    binding.metadata.annotations.insert(name, placement_record(placement));
+                }
+            }
+            Err(error) => {
+                self.problems.insert(format!(
+                    "{} {} is not scheduled: {error}",
+                    template.kind(),
+                    template.key()
+                ));
+                if matches!(error, PlacementError::NoFit(_)) {
+                    binding.spec.clusters.clear();
+                }
+            }
+        }
+    }
+
+    /// The uid of a new template decides which of several equal clusters get the odd replicas.
+    fn note_ties(&mut self, template: &Object, binding: &Binding, clusters: &[&Cluster], placed: &Placed) {
+        if !template.resource_version().is_empty() {
+            return;
+        }
+        let differs = UIDS.iter().any(|uid| {
+            let mut other = binding.clone();
+            other.spec.resource.uid = (*uid).to_owned();
+            place(other.view(), clusters).is_ok_and(|other| other.clusters != placed.clusters)
+        });
+        if differs {
+            let object = format!("{} {}", template.kind(), template.key());
+            self.notes.insert(format!(
+                "{object} is new: its uid decides which of the equal clusters get one replica more"
+            ));
+        }
+    }
+
+    fn note_capacity(&mut self, template: &Object, binding: &Binding) {
+        let Some(placement) = &binding.spec.placement else { return };
+        let by_capacity = placement.replica_scheduling.as_ref().is_some_and(|scheduling| {
+            scheduling.replica_scheduling_type == ReplicaSchedulingType::Divided
+                && (scheduling
+                    .weight_preference
+                    .as_ref()
+                    .is_some_and(|weights| weights.dynamic_weight.is_some())
+                    || scheduling.replica_division_preference
+                        == Some(portolan_api::policy::ReplicaDivisionPreference::Aggregated))
+        });
+        if by_capacity && binding.spec.replicas > 0 {
+            let object = format!("{} {}", template.kind(), template.key());
+            self.notes.insert(format!(
+                "{object} is divided by the free capacity of the clusters, which this plan does not know: the replicas \
+                 of each cluster can differ"
+            ));
+        }
+    }
+
+    fn note_dependencies(&mut self, template: &Object, policy: &PropagationSpec) {
+        if policy.propagate_deps {
+            let object = format!("{} {}", template.kind(), template.key());
+            self.notes.insert(format!(
+                "{object} takes along what it refers to (propagateDeps), which is not in this plan"
+            ));
+        }
+    }
+
+    /// The manifests of the targets.
+    fn dispatch(&mut self, hub: &Hub, template: &Object, binding: &Binding) {
+        self.keeps_withdrawn = binding.spec.preserve_resources_on_deletion == Some(true);
+        let object = format!("{} {}", template.kind(), template.key());
+        for target in targets(&binding.spec) {
+            let Some(cluster) = hub.clusters.iter().find(|one| one.metadata.name == target.name) else {
+                continue;
+            };
+            let present = hub.works.get(&work::key(template, &target.name));
+            let id =
+                present.and_then(|work| work.metadata.label(labels::work::PERMANENT_ID)).unwrap_or_default();
+            let kept = || present.and_then(|work| work.spec.workload.manifests.first().cloned()).map(Object);
+            match work_of(template, binding.view(), &hub.overrides, &target, cluster, id) {
+                Ok(made) if made.spec.suspend_dispatching == Some(true) => {
+                    self.notes.insert(format!(
+                        "{object} is suspended in {}: changes are not sent there",
+                        target.name
+                    ));
+                    self.add(cluster, kept());
+                }
+                Ok(made) => self.add(cluster, made.spec.workload.manifests.into_iter().next().map(Object)),
+                Err(error) => {
+                    self.problems.insert(error.to_string());
+                    self.add(cluster, kept());
+                }
+            }
+        }
+        for task in &binding.spec.graceful_eviction_tasks {
+            let Some(cluster) = hub.clusters.iter().find(|one| one.metadata.name == task.from_cluster) else {
+                continue;
+            };
+            let present = hub.works.get(&work::key(template, &task.from_cluster));
+            if task.purge_mode != Some(PurgeMode::Directly)
+                && !self.manifests.contains_key(&task.from_cluster)
+            {
+                self.add(
+                    cluster,
+                    present.and_then(|work| work.spec.workload.manifests.first().cloned()).map(Object),
+                );
+            }
+        }
+    }
+}
+
+fn missing_override(hub: &Hub, namespace: &str, spec: &PropagationSpec) -> Option<ObjectKey> {
+    let keys = spec.dependent_overrides.iter().map(|name| ObjectKey::namespaced(namespace, &**name));
+    keys.into_iter().find(|key| !hub.overrides.iter().any(|one| one.metadata.key() == *key))
+}
+
+/// The binding with the fields of template and policy.
+fn followed(
+    template: &Object,
+    policy: &PropagationSpec,
+    claim: &Claim,
+    present: Option<&Binding>,
+) -> Binding {
+    let spec = binding::spec(template, policy, present.map(|binding| &binding.spec));
+    let mut followed = match present {
+        Some(present) => present.clone(),
+        None => Binding { metadata: binding::metadata(template, claim, ""), ..Binding::default() },
+    };
+    followed.spec = spec;
+    followed.metadata.labels.extend(claim.labels());
+    followed
+}
+
+/// The binding without the claim of its policy: nothing schedules it any more.
+fn released(binding: &Binding) -> Binding {
+    let mut released = binding.clone();
+    crate::propagation::claim::LABELS.iter().for_each(|label| drop(released.metadata.labels.remove(*label)));
+    released
+}

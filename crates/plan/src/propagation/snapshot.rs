@@ -1,0 +1,139 @@
+//! The hub's objects that decide about a template, at one moment.
+//!
+//! The controllers have them in caches. Commands read them once, and give them to the same functions.
+
+use portolan_api::cluster::Cluster;
+use portolan_api::meta::ObjectMeta;
+use portolan_api::policy::{OverrideSpec, PropagationSpec};
+use portolan_api::work::{ResourceBindingSpec, ResourceBindingStatus, TargetCluster, Work};
+use portolan_object::{GroupVersion, GroupVersionKind, Object};
+use serde::{Deserialize, Serialize};
+
+use super::detect::Candidate;
+use super::overrides::{self, OverrideError};
+use super::reschedule::View;
+use super::schedule::{Placed, PlacementError, Request, schedule};
+use super::work::{Input, build};
+
+/// A PropagationPolicy or ClusterPropagationPolicy; the latter has no namespace.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Policy {
+    /// Its metadata.
+    pub metadata: ObjectMeta,
+    /// Its spec.
+    pub spec: PropagationSpec,
+}
+
+/// An OverridePolicy or ClusterOverridePolicy; the latter has no namespace.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Override {
+    /// Its metadata.
+    pub metadata: ObjectMeta,
+    /// Its spec.
+    pub spec: OverrideSpec,
+}
+
+/// A ResourceBinding or ClusterResourceBinding; the latter has no namespace.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Binding {
+    /// Its metadata.
+    pub metadata: ObjectMeta,
+    /// Its spec.
+    pub spec: ResourceBindingSpec,
+    /// Its status.
+    pub status: ResourceBindingStatus,
+}
+
+impl Binding {
+    /// The binding as the functions of `reschedule` take it.
+    pub fn view(&self) -> View<'_> {
+        View { metadata: &self.metadata, spec: &self.spec, status: &self.status }
+    }
+
+    /// The kind of its template.
+    pub fn template_kind(&self) -> GroupVersionKind {
+        let reference = &self.spec.resource;
+        let version = reference.api_version.parse().unwrap_or_else(|_| GroupVersion::new("", ""));
+        version.kind(&*reference.kind)
+    }
+}
+
+impl Policy {
+    /// `PropagationPolicy shop/web` or `ClusterPropagationPolicy web`.
+    pub fn title(&self) -> String {
+        policy_title(&self.metadata)
+    }
+}
+
+/// `PropagationPolicy shop/web` or `ClusterPropagationPolicy web`.
+pub fn policy_title(policy: &ObjectMeta) -> String {
+    let kind = if policy.namespace.is_empty() { "ClusterPropagationPolicy" } else { "PropagationPolicy" };
+    format!("{kind} {}", policy.key())
+}
+
+/// The candidates of a template: policies of its namespace, and cluster-wide ones.
+pub fn candidates<'a>(policies: &'a [Policy], namespace: &str) -> (Vec<Candidate<'a>>, Vec<Candidate<'a>>) {
+    let of = |wanted: &str| {
+        let found = policies.iter().filter(|policy| policy.metadata.namespace == wanted);
+        found.map(|policy| Candidate { metadata: &policy.metadata, spec: &policy.spec }).collect()
+    };
+    let namespaced = if namespace.is_empty() { Vec::new() } else { of(namespace) };
+    (namespaced, of(""))
+}
+
+/// Chooses the clusters of a binding as the scheduler does now.
+///
+/// # Errors
+/// As [`schedule`].
+pub fn place(binding: View<'_>, clusters: &[&Cluster]) -> Result<Placed, PlacementError> {
+    with_request(binding, |request| schedule(request, clusters))
+}
+
+/// Makes the request of a binding and gives it to `ask`.
+pub fn with_request<T>(binding: View<'_>, ask: impl FnOnce(&Request<'_>) -> T) -> T {
+    let spec = binding.spec;
+    let version = spec.resource.api_version.parse().unwrap_or_else(|_| GroupVersion::new("", ""));
+    let kind = version.kind(&*spec.resource.kind);
+    let evicted: Vec<String> =
+        spec.graceful_eviction_tasks.iter().map(|task| task.from_cluster.clone()).collect();
+    let default_placement = Default::default();
+    ask(&Request {
+        kind: &kind,
+        uid: &spec.resource.uid,
+        placement: spec.placement.as_ref().unwrap_or(&default_placement),
+        replicas: (spec.replicas > 0).then_some(i64::from(spec.replicas)),
+        current: &spec.clusters,
+        evicted_from: &evicted,
+        observed_affinity: &binding.status.scheduler_observed_affinity_name,
+    })
+}
+
+/// The Work of one target as the controllers make it now; `id` is that of the present Work.
+///
+/// # Errors
+/// The first override policy that cannot be applied.
+pub fn work_of(
+    template: &Object,
+    binding: View<'_>,
+    overrides: &[Override],
+    target: &TargetCluster,
+    cluster: &Cluster,
+    id: &str,
+) -> Result<Work, OverrideError> {
+    let of = |wanted: &str| -> Vec<overrides::Policy<'_>> {
+        let found = overrides.iter().filter(|one| one.metadata.namespace == wanted);
+        found.map(|one| overrides::Policy { metadata: &one.metadata, spec: &one.spec }).collect()
+    };
+    let namespaced = if template.namespace().is_empty() { Vec::new() } else { of(template.namespace()) };
+    let input = Input {
+        template,
+        binding: binding.metadata,
+        spec: binding.spec,
+        cluster_overrides: &of(""),
+        overrides: &namespaced,
+    };
+    build(&input, target, cluster, id)
+}

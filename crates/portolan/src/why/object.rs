@@ -1,0 +1,121 @@
+//! `portolan why KIND/NAME`: explains the path of one object.
+
+use anyhow::{Context, Result, bail};
+use portolan_api::cluster::Cluster;
+use portolan_controllers::explain::{OriginError, Question, facts, origin};
+use portolan_net::Clock;
+use portolan_object::{Object, ObjectKey};
+use portolan_plan::discovery::ReadError;
+use portolan_plan::explain::{Diagnosis, Read, diagnose};
+use portolan_runtime::client::Discovery;
+use portolan_runtime::{Client, ClientError};
+
+use super::arguments::WhyObject;
+use super::render::render;
+use crate::get::{connect, member, named};
+use crate::output::causes;
+
+/// Prints the path of an object; fails if a step is broken.
+pub(super) async fn run(arguments: &WhyObject) -> Result<()> {
+    let hub = connect(&arguments.hub).await?;
+    let diagnosis = explain(&hub, arguments).await?;
+    match arguments.output {
+        Some(_) => {
+            let mut document = serde_json::json!(diagnosis);
+            document["headline"] = diagnosis.headline().into();
+            anstream::println!("{}", serde_json::to_string_pretty(&document).context("cannot print JSON")?);
+        }
+        None => anstream::print!("{}", render(&diagnosis, Clock::system().now())),
+    }
+    match diagnosis.broken() {
+        Some(step) => bail!("{} is broken at {}", diagnosis.subject, step.hop.name()),
+        None => Ok(()),
+    }
+}
+
+async fn explain(hub: &Client, arguments: &WhyObject) -> Result<Diagnosis> {
+    let discovery = hub.discover().await.context("cannot read the kinds of the control plane")?;
+    let question = match &arguments.cluster {
+        Some(cluster) => question_in(hub, &discovery, arguments, cluster).await?,
+        None => question(&discovery, arguments)?,
+    };
+    let facts = facts(hub, question, async |cluster: &Cluster| connect_member(hub, cluster).await).await;
+    Ok(diagnose(&facts))
+}
+
+/// A client of a member.
+pub(crate) async fn connect_member(hub: &Client, cluster: &Cluster) -> Read<Client> {
+    member(hub, cluster).await.map_err(|error| ReadError(causes(&error)))
+}
+
+fn question(discovery: &Discovery, arguments: &WhyObject) -> Result<Question> {
+    let (kind, name) = parts(&arguments.object)?;
+    let Some(found) = named(discovery, kind) else {
+        bail!("the control plane has no kind called {kind:?}: kubectl api-resources lists its kinds");
+    };
+    let namespace = if found.resource.namespaced { arguments.namespace.as_str() } else { "" };
+    let key = ObjectKey::namespaced(namespace, name);
+    Ok(Question { found: found.clone(), key, only: arguments.cluster.clone() })
+}
+
+/// The question about an object in a cluster: its template, if it came from one.
+async fn question_in(
+    hub: &Client,
+    discovery: &Discovery,
+    arguments: &WhyObject,
+    cluster: &str,
+) -> Result<Question> {
+    let cluster = match hub.kind::<Cluster>().get(&ObjectKey::cluster(cluster)).await {
+        Ok(cluster) => cluster,
+        Err(ClientError::NotFound(_)) => {
+            bail!(
+                "cluster {cluster} has not joined this federation: `portolan get clusters` lists those that have"
+            )
+        }
+        Err(error) => return Err(error).with_context(|| format!("cannot read cluster {cluster}")),
+    };
+    let client = match member(hub, &cluster).await {
+        Ok(client) => client,
+        // The path on the hub is explained without the member.
+        Err(_) => return question(discovery, arguments),
+    };
+    let Ok(served) = client.discover().await else { return question(discovery, arguments) };
+    let (kind, name) = parts(&arguments.object)?;
+    let Some(found) = named(&served, kind) else { return question(discovery, arguments) };
+    let namespace = if found.resource.namespaced { arguments.namespace.as_str() } else { "" };
+    let key = ObjectKey::namespaced(namespace, name);
+    let origin = match origin(hub, &cluster, &client, &served, &found.resource, &key).await {
+        Ok(Some(origin)) => origin,
+        Ok(None) => return question(discovery, arguments),
+        // An object that is in the way of a template of the same name.
+        Err(OriginError::NotManaged { .. }) if is_on_hub(hub, discovery, kind, &key).await => {
+            return question(discovery, arguments);
+        }
+        Err(error) => return Err(error.into()),
+    };
+    if arguments.output.is_none() {
+        anstream::println!("{}", origin.path);
+    }
+    let Some(found) = discovery.find(&origin.kind.group, &origin.kind.kind) else {
+        bail!("the control plane does not serve {}", origin.kind.group_kind());
+    };
+    Ok(Question { found: found.clone(), key: origin.key, only: arguments.cluster.clone() })
+}
+
+async fn is_on_hub(hub: &Client, discovery: &Discovery, kind: &str, key: &ObjectKey) -> bool {
+    let Some(found) = named(discovery, kind) else { return false };
+    hub.resource::<Object>(&found.resource).get(key).await.is_ok()
+}
+
+/// `KIND/NAME` or `KIND NAME`.
+pub(crate) fn parts(object: &[String]) -> Result<(&str, &str)> {
+    let parts = match object {
+        [one] => one.split_once('/'),
+        [kind, name] => Some((kind.as_str(), name.as_str())),
+        _ => None,
+    };
+    match parts {
+        Some((kind, name)) if !kind.is_empty() && !name.is_empty() => Ok((kind, name)),
+        _ => bail!("name the object as KIND/NAME, such as deployment/web"),
+    }
+}
