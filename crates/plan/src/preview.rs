@@ -95,6 +95,12 @@ pub fn preview(before: &Hub, after: &Hub) -> Preview {
         let new = outcome::of(after, key);
         problems.extend(new.problems.difference(&old.problems).cloned());
         notes.extend(new.notes.iter().cloned());
+        notes.extend(new.suspended.iter().map(|(object, cluster)| {
+            format!("{object} is suspended in {cluster}: changes are not sent there")
+        }));
+        notes.extend(old.suspended.difference(&new.suspended).map(|(object, cluster)| {
+            format!("{object} is resumed in {cluster}: changes that were held back are sent too, and are not in this plan")
+        }));
         compare(&old, &new, &mut preview.changes);
     }
     let order =
@@ -108,13 +114,10 @@ pub fn preview(before: &Hub, after: &Hub) -> Preview {
 /// The changes of one template.
 fn compare(old: &Outcome, new: &Outcome, changes: &mut Vec<Change>) {
     let clusters: BTreeSet<&String> = old.manifests.keys().chain(new.manifests.keys()).collect();
-    for cluster in clusters {
+    for cluster in clusters.into_iter().filter(|cluster| !new.stays.contains(*cluster)) {
         let (before, after) = (old.manifests.get(cluster), new.manifests.get(cluster));
         let (action, object, fields) = match (before, after) {
-            (Some(before), None) if new.keeps_withdrawn => {
-                let _ = before;
-                continue;
-            }
+            (Some(_), None) if new.keeps_withdrawn => continue,
             (Some(before), None) => (Action::Delete, before, Vec::new()),
             (None, Some(after)) => (Action::Create, after, Vec::new()),
             (Some(before), Some(after)) => {

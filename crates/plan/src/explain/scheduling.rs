@@ -10,10 +10,10 @@ use portolan_object::Object;
 use super::facts::Facts;
 use super::policy::{CONTROL_PLANE_CURE, Chosen};
 use super::step::{Hop, Step};
-use crate::propagation::binding::{belongs_to_another, differs, spec};
+use crate::propagation::binding::{belongs_to_another, differs};
 use crate::propagation::reschedule::is_schedulable;
 use crate::propagation::schedule::{Rejection, check};
-use crate::propagation::snapshot::{Binding, with_request};
+use crate::propagation::snapshot::{Binding, binding_spec, with_request};
 
 /// Rejected clusters that are listed, at most.
 const MAX_LISTED: usize = 20;
@@ -40,7 +40,7 @@ pub(super) fn binding<'a>(
         return (step.since(metadata.deletion_timestamp.as_deref()), Some(binding));
     }
     if let Some(chosen) = chosen
-        && differs(&binding.spec, &spec(template, chosen.spec, Some(&binding.spec)))
+        && differs(&binding.spec, &binding_spec(template, chosen.spec, Some(&binding.spec)))
     {
         let text = format!(
             "binding {} has not followed the last change of the object or its policy yet",

@@ -14,7 +14,7 @@ use crate::propagation::detect::{Decision, decide, is_propagatable, is_template}
 use crate::propagation::overrides;
 use crate::propagation::reschedule::{is_due, is_schedulable, placement_record};
 use crate::propagation::schedule::{Placed, PlacementError};
-use crate::propagation::snapshot::{Binding, candidates, place, policy_title, work_of};
+use crate::propagation::snapshot::{Binding, binding_spec, candidates, place, policy_title, work_of};
 use crate::propagation::work::targets;
 use crate::propagation::{namespace, work};
 
@@ -28,6 +28,10 @@ pub(super) struct Outcome {
     pub(super) manifests: BTreeMap<String, Object>,
     /// Objects in clusters that are no longer targets stay.
     pub(super) keeps_withdrawn: bool,
+    /// Clusters in which the object stays as it is.
+    pub(super) stays: BTreeSet<String>,
+    /// The object and the clusters to which nothing is sent.
+    pub(super) suspended: BTreeSet<(String, String)>,
     pub(super) problems: BTreeSet<String>,
     pub(super) notes: BTreeSet<String>,
 }
@@ -58,17 +62,27 @@ impl Outcome {
             .collect();
         let is_propagated = namespace::is_propagated(template);
         for cluster in hub.clusters.iter().filter(|cluster| !cluster.metadata.is_deleting()) {
-            let present = hub.works.get(&work::key(template, &cluster.metadata.name));
             if !is_propagated {
                 // The label stops the propagation; what is there stays.
-                let manifest = present.and_then(|work| work.spec.workload.manifests.first());
-                self.add(cluster, manifest.cloned().map(Object));
+                self.stay(hub, template, &cluster.metadata.name);
                 continue;
             }
             match namespace::work(template, cluster, &policies, "") {
                 Ok(work) => self.add(cluster, work.spec.workload.manifests.into_iter().next().map(Object)),
-                Err(error) => drop(self.problems.insert(error.to_string())),
+                Err(error) => {
+                    self.problems.insert(error.to_string());
+                    self.stay(hub, template, &cluster.metadata.name);
+                }
             }
+        }
+    }
+
+    /// The object of a cluster stays as it is, if it is there.
+    fn stay(&mut self, hub: &Hub, template: &Object, cluster: &str) {
+        self.stays.insert(cluster.to_owned());
+        let present = hub.works.get(&work::key(template, cluster));
+        if let Some(manifest) = present.and_then(|work| work.spec.workload.manifests.first()) {
+            self.manifests.insert(cluster.to_owned(), Object(manifest.clone()));
         }
     }
 
@@ -196,34 +210,23 @@ impl Outcome {
             let present = hub.works.get(&work::key(template, &target.name));
             let id =
                 present.and_then(|work| work.metadata.label(labels::work::PERMANENT_ID)).unwrap_or_default();
-            let kept = || present.and_then(|work| work.spec.workload.manifests.first().cloned()).map(Object);
             match work_of(template, binding.view(), &hub.overrides, &target, cluster, id) {
                 Ok(made) if made.spec.suspend_dispatching == Some(true) => {
-                    self.notes.insert(format!(
-                        "{object} is suspended in {}: changes are not sent there",
-                        target.name
-                    ));
-                    self.add(cluster, kept());
+                    let name = &target.name;
+                    self.suspended.insert((object.clone(), name.clone()));
+                    self.stay(hub, template, name);
                 }
                 Ok(made) => self.add(cluster, made.spec.workload.manifests.into_iter().next().map(Object)),
                 Err(error) => {
                     self.problems.insert(error.to_string());
-                    self.add(cluster, kept());
+                    self.stay(hub, template, &target.name);
                 }
             }
         }
-        for task in &binding.spec.graceful_eviction_tasks {
-            let Some(cluster) = hub.clusters.iter().find(|one| one.metadata.name == task.from_cluster) else {
-                continue;
-            };
-            let present = hub.works.get(&work::key(template, &task.from_cluster));
-            if task.purge_mode != Some(PurgeMode::Directly)
-                && !self.manifests.contains_key(&task.from_cluster)
-            {
-                self.add(
-                    cluster,
-                    present.and_then(|work| work.spec.workload.manifests.first().cloned()).map(Object),
-                );
+        let evicting = binding.spec.graceful_eviction_tasks.iter();
+        for task in evicting.filter(|task| task.purge_mode != Some(PurgeMode::Directly)) {
+            if !self.manifests.contains_key(&task.from_cluster) {
+                self.stay(hub, template, &task.from_cluster);
             }
         }
     }
@@ -241,7 +244,7 @@ fn followed(
     claim: &Claim,
     present: Option<&Binding>,
 ) -> Binding {
-    let spec = binding::spec(template, policy, present.map(|binding| &binding.spec));
+    let spec = binding_spec(template, policy, present.map(|binding| &binding.spec));
     let mut followed = match present {
         Some(present) => present.clone(),
         None => Binding { metadata: binding::metadata(template, claim, ""), ..Binding::default() },

@@ -58,7 +58,7 @@ fn settled(mut hub: Hub) -> Hub {
         claim.labels().iter().for_each(|(key, value)| template.set_label(key, value.clone()));
         claim.annotations().iter().for_each(|(key, value)| template.set_annotation(key, value.clone()));
         let metadata = crate::propagation::binding::metadata(template, &claim, "b1");
-        let spec = crate::propagation::binding::spec(template, &policy.spec, None);
+        let spec = crate::propagation::snapshot::binding_spec(template, &policy.spec, None);
         let mut binding = Binding { metadata, spec, ..Binding::default() };
         let clusters: Vec<&Cluster> = hub.clusters.iter().collect();
         if let Ok(placed) = crate::propagation::snapshot::place(binding.view(), &clusters) {

@@ -9,11 +9,13 @@ use portolan_api::work::{ResourceBindingSpec, ResourceBindingStatus, TargetClust
 use portolan_object::{GroupVersion, GroupVersionKind, Object};
 use serde::{Deserialize, Serialize};
 
+use super::binding;
 use super::detect::Candidate;
 use super::overrides::{self, OverrideError};
+use super::replicas::demand;
 use super::reschedule::View;
 use super::schedule::{Placed, PlacementError, Request, schedule};
-use super::work::{Input, build};
+use super::work::{Input, build, revised};
 
 /// A PropagationPolicy or ClusterPropagationPolicy; the latter has no namespace.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -84,6 +86,15 @@ pub fn candidates<'a>(policies: &'a [Policy], namespace: &str) -> (Vec<Candidate
     (namespaced, of(""))
 }
 
+/// The spec of a binding by the built-in rules: the fields of template and policy over the `old` spec.
+pub fn binding_spec(
+    template: &Object,
+    policy: &PropagationSpec,
+    old: Option<&ResourceBindingSpec>,
+) -> ResourceBindingSpec {
+    binding::spec(template, policy, &demand(template), old)
+}
+
 /// Chooses the clusters of a binding as the scheduler does now.
 ///
 /// # Errors
@@ -135,5 +146,5 @@ pub fn work_of(
         cluster_overrides: &of(""),
         overrides: &namespaced,
     };
-    build(&input, target, cluster, id)
+    build(&input, revised(template, binding.spec, target), target, cluster, id)
 }

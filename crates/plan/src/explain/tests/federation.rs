@@ -12,7 +12,9 @@ use serde_json::{Value, json};
 use crate::explain::{Facts, MemberFacts};
 use crate::propagation::claim::Claim;
 use crate::propagation::detect::{Decision, decide};
-use crate::propagation::snapshot::{Binding, Override, Policy, candidates, place, work_of};
+use crate::propagation::health::health;
+use crate::propagation::reflect::reflect;
+use crate::propagation::snapshot::{Binding, Override, Policy, binding_spec, candidates, place, work_of};
 use crate::propagation::status::{applied, dispatching, manifest_status};
 use crate::propagation::work::targets;
 use crate::propagation::{binding, reschedule};
@@ -123,7 +125,7 @@ fn bind(
     };
     mark(template, &claim);
     let metadata = binding::metadata(template, &claim, "b1");
-    let spec = binding::spec(template, &policy, None);
+    let spec = binding_spec(template, &policy, None);
     let mut made = Binding { metadata, spec, ..Binding::default() };
     made.metadata.creation_timestamp = Some(THEN.to_owned());
     if reschedule::is_schedulable(made.view()) {
@@ -165,11 +167,15 @@ fn works(
             let mut condition = applied(None, THEN);
             condition.observed_generation = Some(1);
             work.status.conditions.push(condition);
-            work.status.manifest_statuses = vec![manifest_status(&live(&work))];
+            work.status.manifest_statuses = vec![reported(&live(&work))];
         }
         works.insert(target.name.clone(), work);
     }
     works
+}
+
+fn reported(object: &Object) -> portolan_api::work::ManifestStatus {
+    manifest_status(object, reflect(object), health(object))
 }
 
 /// The object that a member makes of a Work; all its replicas are ready.
