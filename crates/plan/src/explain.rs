@@ -21,6 +21,7 @@ mod step;
 pub mod sweep;
 mod template;
 pub mod tree;
+mod unchosen;
 
 pub use facts::{Facts, MemberFacts, Read};
 pub use step::{Diagnosis, Hop, Step, Verdict};

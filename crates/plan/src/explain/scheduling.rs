@@ -1,7 +1,7 @@
 //! The binding, and the clusters that were chosen for it.
 
 use portolan_api::cluster::Cluster;
-use portolan_api::conditions::binding::SCHEDULED;
+use portolan_api::conditions::binding::{SCHEDULED, UNSCHEDULABLE};
 use portolan_api::meta::{Condition, condition};
 use portolan_api::policy::{ClusterAffinity, Placement, ReplicaSchedulingType};
 use portolan_api::work::TargetCluster;
@@ -10,10 +10,11 @@ use portolan_object::Object;
 use super::facts::Facts;
 use super::policy::{CONTROL_PLANE_CURE, Chosen};
 use super::step::{Hop, Step};
+use super::unchosen::{Unchosen, arithmetic, unchosen};
 use crate::propagation::binding::{belongs_to_another, differs};
 use crate::propagation::reschedule::is_schedulable;
-use crate::propagation::schedule::{Rejection, check};
-use crate::propagation::snapshot::{Binding, binding_spec, with_request};
+use crate::propagation::schedule::Rejection;
+use crate::propagation::snapshot::{Binding, binding_spec};
 
 /// Rejected clusters that are listed, at most.
 const MAX_LISTED: usize = 20;
@@ -61,8 +62,9 @@ pub(super) fn schedule(facts: &Facts, binding: &Binding) -> Step {
         Ok(clusters) => clusters,
         Err(error) => return Step::not_looked_at(Hop::Schedule, error),
     };
-    let rejected = rejections(binding, clusters);
-    let lines = rejected.iter().take(MAX_LISTED).map(|(name, why)| format!("not {name}: {why}")).collect();
+    let unchosen = unchosen(binding, clusters);
+    let mut lines = arithmetic(binding, clusters);
+    lines.extend(unchosen.iter().take(MAX_LISTED).map(|one| format!("not {}: {}", one.cluster, one.text)));
     let known = condition(&binding.status.conditions, SCHEDULED);
     let Some(known) = known else {
         return Step::waiting(Hop::Schedule, "the binding has not been scheduled yet", CONTROL_PLANE_CURE)
@@ -70,7 +72,7 @@ pub(super) fn schedule(facts: &Facts, binding: &Binding) -> Step {
     };
     let since = Some(known.last_transition_time.as_str());
     if !known.is_true() {
-        return failed(facts, binding, known, &rejected).since(since).details(lines);
+        return failed(facts, binding, known, &unchosen).since(since).details(lines);
     }
     if binding.status.scheduler_observed_generation < binding.metadata.generation
         && binding.spec.clusters.is_empty()
@@ -206,24 +208,6 @@ fn affinities(binding: &Binding) -> Vec<ClusterAffinity> {
     placement.cluster_affinities.iter().map(|group| group.affinity.clone()).collect()
 }
 
-/// The clusters that no group admits, with the reason. A reason other than the affinity is more telling.
-fn rejections(binding: &Binding, clusters: &[Cluster]) -> Vec<(String, Rejection)> {
-    let affinities = affinities(binding);
-    with_request(binding.view(), |request| {
-        let rejection = |cluster: &Cluster| {
-            let verdicts: Vec<_> =
-                affinities.iter().map(|affinity| check(request, affinity, cluster)).collect();
-            if verdicts.iter().any(Result::is_ok) {
-                return None;
-            }
-            let mut reasons: Vec<Rejection> = verdicts.into_iter().filter_map(Result::err).collect();
-            reasons.sort_by_key(|reason| matches!(reason, Rejection::Affinity));
-            reasons.into_iter().next().map(|reason| (cluster.metadata.name.clone(), reason))
-        };
-        clusters.iter().filter_map(rejection).collect()
-    })
-}
-
 fn missing_names(binding: &Binding, clusters: &[Cluster]) -> Vec<String> {
     let exists = |name: &String| clusters.iter().any(|cluster| cluster.metadata.name == *name);
     let mut names: Vec<String> = affinities(binding).into_iter().flat_map(|one| one.cluster_names).collect();
@@ -234,23 +218,23 @@ fn missing_names(binding: &Binding, clusters: &[Cluster]) -> Vec<String> {
 }
 
 /// The scheduler found no place.
-fn failed(facts: &Facts, binding: &Binding, known: &Condition, rejected: &[(String, Rejection)]) -> Step {
+fn failed(facts: &Facts, binding: &Binding, known: &Condition, unchosen: &[Unchosen]) -> Step {
     let text = format!("{}: {}", known.reason, known.message);
-    let clusters = facts.clusters.as_deref().unwrap_or_default();
-    let mut step = Step::broken(Hop::Schedule, text, cure(facts, binding, clusters, rejected));
+    let mut step = Step::broken(Hop::Schedule, text, cure(facts, binding, known, unchosen));
     if !binding.spec.clusters.is_empty() {
         step = step.details(vec![format!("it stays in {}", shares(&binding.spec.clusters))]);
     }
     step
 }
 
-fn cure(facts: &Facts, binding: &Binding, clusters: &[Cluster], rejected: &[(String, Rejection)]) -> String {
+fn cure(facts: &Facts, binding: &Binding, known: &Condition, unchosen: &[Unchosen]) -> String {
+    let clusters = facts.clusters.as_deref().unwrap_or_default();
     if clusters.is_empty() {
         return "join a cluster: portolan join NAME --cluster-kubeconfig FILE".to_owned();
     }
     let missing = missing_names(binding, clusters);
-    let telling = rejected.iter().find(|(_, reason)| !matches!(reason, Rejection::Affinity));
-    match telling {
+    let rejected = || unchosen.iter().filter_map(|one| Some((&one.cluster, one.rejection.as_ref()?)));
+    match rejected().find(|(_, reason)| !matches!(reason, Rejection::Affinity)) {
         Some((cluster, Rejection::Taint(taint))) if taint.key.starts_with("cluster.karmada.io/") => {
             format!("make cluster {cluster} ready: kubectl describe cluster {cluster} says what it lacks")
         }
@@ -271,10 +255,19 @@ fn cure(facts: &Facts, binding: &Binding, clusters: &[Cluster], rejected: &[(Str
         Some((cluster, Rejection::Evicted)) => {
             format!("wait until the eviction from {cluster} is done, or name another cluster in the policy")
         }
+        Some((cluster, Rejection::MissingProperty(by))) => {
+            format!("give the clusters what spreadConstraints spread over ({by:?}), such as {cluster}: kubectl edit cluster {cluster}")
+        }
+        Some((_, Rejection::AwayFromGroup | Rejection::OccupiedByGroup)) => {
+            "see spec.placement.workloadAffinity of the policy, and where the other workloads of its group are".to_owned()
+        }
+        _ if known.reason == UNSCHEDULABLE => {
+            "add nodes or clusters, or ask for fewer replicas: kubectl get clusters -o wide shows what is free".to_owned()
+        }
         _ if !missing.is_empty() => {
             "correct the names in the policy: portolan get clusters lists those that exist".to_owned()
         }
-        _ if rejected.len() == clusters.len() => {
+        _ if rejected().count() == clusters.len() => {
             "change spec.placement of the policy, or the labels of a cluster: kubectl get clusters --show-labels".to_owned()
         }
         _ => format!("see spec.placement of its policy: kubectl describe {}", facts.argument().replacen('/', " ", 1)),

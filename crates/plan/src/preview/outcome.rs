@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use portolan_api::cluster::Cluster;
-use portolan_api::policy::{PropagationSpec, PurgeMode, ReplicaSchedulingType};
+use portolan_api::policy::{PropagationSpec, PurgeMode};
 use portolan_api::{labels, resources};
 use portolan_object::{GroupKind, Object, ObjectKey};
 
@@ -14,7 +14,9 @@ use crate::propagation::detect::{Decision, decide, is_propagatable, is_template}
 use crate::propagation::overrides;
 use crate::propagation::reschedule::{is_due, is_schedulable, placement_record};
 use crate::propagation::schedule::{Placed, PlacementError};
-use crate::propagation::snapshot::{Binding, binding_spec, candidates, place, policy_title, work_of};
+use crate::propagation::snapshot::{
+    Binding, binding_spec, candidates, depends_on_more, place, policy_title, work_of,
+};
 use crate::propagation::work::targets;
 use crate::propagation::{namespace, work};
 
@@ -145,8 +147,12 @@ impl Outcome {
                     template.kind(),
                     template.key()
                 ));
-                if matches!(error, PlacementError::NoFit(_)) {
-                    binding.spec.clusters.clear();
+                match error {
+                    PlacementError::NoFit(_) => binding.spec.clusters.clear(),
+                    PlacementError::UnknownClusters(_) => {
+                        binding.spec.clusters.retain(|target| !is_leaving(&target.name));
+                    }
+                    PlacementError::Spread(_) | PlacementError::NotEnough { .. } => {}
                 }
             }
         }
@@ -171,21 +177,11 @@ impl Outcome {
     }
 
     fn note_capacity(&mut self, template: &Object, binding: &Binding) {
-        let Some(placement) = &binding.spec.placement else { return };
-        let by_capacity = placement.replica_scheduling.as_ref().is_some_and(|scheduling| {
-            scheduling.replica_scheduling_type == ReplicaSchedulingType::Divided
-                && (scheduling
-                    .weight_preference
-                    .as_ref()
-                    .is_some_and(|weights| weights.dynamic_weight.is_some())
-                    || scheduling.replica_division_preference
-                        == Some(portolan_api::policy::ReplicaDivisionPreference::Aggregated))
-        });
-        if by_capacity && binding.spec.replicas > 0 {
+        if depends_on_more(&binding.spec) {
             let object = format!("{} {}", template.kind(), template.key());
             self.notes.insert(format!(
-                "{object} is divided by the free capacity of the clusters, which this plan does not know: the replicas \
-                 of each cluster can differ"
+                "{object} is placed by the free capacity of the clusters or by other workloads, which this plan does not \
+                 know: its clusters and replicas can differ"
             ));
         }
     }

@@ -13,8 +13,8 @@ use super::binding;
 use super::detect::Candidate;
 use super::overrides::{self, OverrideError};
 use super::replicas::demand;
-use super::reschedule::View;
-use super::schedule::{Placed, PlacementError, Request, schedule};
+use super::reschedule::{View, is_fresh};
+use super::schedule::{Estimates, Peers, Placed, PlacementError, Request, schedule};
 use super::work::{Input, build, revised};
 
 /// A PropagationPolicy or ClusterPropagationPolicy; the latter has no namespace.
@@ -95,12 +95,28 @@ pub fn binding_spec(
     binding::spec(template, policy, &demand(template), old)
 }
 
-/// Chooses the clusters of a binding as the scheduler does now.
+/// Chooses the clusters of a binding as the scheduler does now, without the room in the clusters and the workloads of
+/// its affinity groups; see [`depends_on_more`].
 ///
 /// # Errors
 /// As [`schedule`].
 pub fn place(binding: View<'_>, clusters: &[&Cluster]) -> Result<Placed, PlacementError> {
     with_request(binding, |request| schedule(request, clusters))
+}
+
+/// Whether the clusters of a binding depend on more than the hub's policies and clusters: on the room in the clusters, or
+/// on workloads of its affinity groups.
+pub fn depends_on_more(spec: &ResourceBindingSpec) -> bool {
+    use portolan_api::policy::ReplicaDivisionPreference::Aggregated;
+    let Some(placement) = &spec.placement else { return false };
+    let scheduling = placement.replica_scheduling.as_ref();
+    let by_room = scheduling.is_some_and(|scheduling| {
+        scheduling.replica_division_preference == Some(Aggregated)
+            || scheduling.weight_preference.as_ref().is_some_and(|weights| weights.dynamic_weight.is_some())
+    });
+    let is_workload = spec.replicas > 0 || !spec.components.is_empty();
+    spec.workload_affinity_groups.is_some()
+        || is_workload && (by_room || !placement.spread_constraints.is_empty() || !spec.components.is_empty())
 }
 
 /// Makes the request of a binding and gives it to `ask`.
@@ -116,9 +132,13 @@ pub fn with_request<T>(binding: View<'_>, ask: impl FnOnce(&Request<'_>) -> T) -
         uid: &spec.resource.uid,
         placement: spec.placement.as_ref().unwrap_or(&default_placement),
         replicas: (spec.replicas > 0).then_some(i64::from(spec.replicas)),
+        components: &spec.components,
         current: &spec.clusters,
         evicted_from: &evicted,
         observed_affinity: &binding.status.scheduler_observed_affinity_name,
+        is_fresh: is_fresh(binding),
+        estimates: &Estimates::default(),
+        peers: &Peers::default(),
     })
 }
 
