@@ -4,8 +4,10 @@ use std::collections::BTreeMap;
 
 use portolan_api::cluster::Cluster;
 
-use crate::propagation::schedule::{Choice, ClusterVerdict, Rejection, Share, Verdict, explain};
-use crate::propagation::snapshot::{Binding, depends_on_more, with_request};
+use crate::propagation::schedule::{
+    Choice, ClusterVerdict, Estimates, Explanation, Peers, Rejection, Request, Share, Verdict, explain,
+};
+use crate::propagation::snapshot::{Binding, depends_on_more};
 
 /// A cluster that is no target.
 pub(super) struct Unchosen {
@@ -17,21 +19,29 @@ pub(super) struct Unchosen {
 
 /// Every cluster that is no target, and why. Of several groups of clusters, a reason other than the affinity tells more.
 pub(super) fn unchosen(binding: &Binding, clusters: &[Cluster]) -> Vec<Unchosen> {
-    let clusters: Vec<&Cluster> = clusters.iter().collect();
+    let estimates = Estimates::default();
+    let Some(explanation) = explained(binding, clusters, &estimates) else { return Vec::new() };
     let is_target = |name: &str| binding.spec.clusters.iter().any(|target| target.name == name);
-    with_request(binding.view(), |request| {
-        let explanation = explain(request, &clusters);
-        let verdicts = explanation.attempts.iter().flat_map(|attempt| &attempt.clusters);
-        let mut unchosen: BTreeMap<&str, Unchosen> = BTreeMap::new();
-        for verdict in verdicts.filter(|verdict| !is_target(verdict.cluster)) {
-            let found = not_chosen(binding, verdict);
-            let known = unchosen.get(verdict.cluster);
-            if known.is_none_or(|known| matches!(known.rejection, Some(Rejection::Affinity))) {
-                unchosen.insert(verdict.cluster, found);
-            }
+    let verdicts = explanation.attempts.iter().flat_map(|attempt| &attempt.clusters);
+    let mut unchosen: BTreeMap<&str, Unchosen> = BTreeMap::new();
+    for verdict in verdicts.filter(|verdict| !is_target(verdict.cluster)) {
+        let found = not_chosen(binding, verdict);
+        let known = unchosen.get(verdict.cluster);
+        if known.is_none_or(|known| matches!(known.rejection, Some(Rejection::Affinity))) {
+            unchosen.insert(verdict.cluster, found);
         }
-        unchosen.into_values().collect()
-    })
+    }
+    unchosen.into_values().collect()
+}
+
+/// The steps of the scheduler, without the room in the clusters and the other workloads of its affinity groups.
+fn explained<'a>(
+    binding: &'a Binding,
+    clusters: &'a [Cluster],
+    estimates: &'a Estimates,
+) -> Option<Explanation<'a>> {
+    let request = Request::of(binding.view(), estimates, Peers::default())?;
+    Some(explain(&request, &clusters.iter().collect::<Vec<_>>()))
 }
 
 fn not_chosen(binding: &Binding, found: &ClusterVerdict<'_>) -> Unchosen {
@@ -60,19 +70,17 @@ pub(super) fn arithmetic(binding: &Binding, clusters: &[Cluster]) -> Vec<String>
     if depends_on_more(&binding.spec) {
         return Vec::new();
     }
-    let clusters: Vec<&Cluster> = clusters.iter().collect();
+    let estimates = Estimates::default();
+    let Some(explanation) = explained(binding, clusters, &estimates) else { return Vec::new() };
     let replicas = |name: &str| {
         let target = binding.spec.clusters.iter().find(|target| target.name == name);
         target.map_or(0, |target| i64::from(target.replicas))
     };
-    with_request(binding.view(), |request| {
-        let explanation = explain(request, &clusters);
-        let divisions = explanation.attempts.iter().flat_map(|attempt| &attempt.divisions);
-        let shares = divisions.flat_map(|division| &division.shares);
-        let has_happened = |share: &&Share<'_>| share.replicas == replicas(share.cluster);
-        shares
-            .filter(has_happened)
-            .map(|share| format!("{}: weight {}, {} replicas", share.cluster, share.weight, share.replicas))
-            .collect()
-    })
+    let divisions = explanation.attempts.iter().flat_map(|attempt| &attempt.divisions);
+    let shares = divisions.flat_map(|division| &division.shares);
+    let has_happened = |share: &&Share<'_>| share.replicas == replicas(share.cluster);
+    shares
+        .filter(has_happened)
+        .map(|share| format!("{}: weight {}, {} replicas", share.cluster, share.weight, share.replicas))
+        .collect()
 }

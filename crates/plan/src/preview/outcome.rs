@@ -152,7 +152,9 @@ impl Outcome {
                     PlacementError::UnknownClusters(_) => {
                         binding.spec.clusters.retain(|target| !is_leaving(&target.name));
                     }
-                    PlacementError::Spread(_) | PlacementError::NotEnough { .. } => {}
+                    PlacementError::Spread(_)
+                    | PlacementError::NotEnough { .. }
+                    | PlacementError::NoPlacement => {}
                 }
             }
         }

@@ -13,7 +13,7 @@ use super::binding;
 use super::detect::Candidate;
 use super::overrides::{self, OverrideError};
 use super::replicas::demand;
-use super::reschedule::{View, is_fresh};
+use super::reschedule::View;
 use super::schedule::{Estimates, Peers, Placed, PlacementError, Request, schedule};
 use super::work::{Input, build, revised};
 
@@ -101,7 +101,9 @@ pub fn binding_spec(
 /// # Errors
 /// As [`schedule`].
 pub fn place(binding: View<'_>, clusters: &[&Cluster]) -> Result<Placed, PlacementError> {
-    with_request(binding, |request| schedule(request, clusters))
+    let estimates = Estimates::default();
+    let request = Request::of(binding, &estimates, Peers::default()).ok_or(PlacementError::NoPlacement)?;
+    schedule(&request, clusters)
 }
 
 /// Whether the clusters of a binding depend on more than the hub's policies and clusters: on the room in the clusters, or
@@ -117,29 +119,6 @@ pub fn depends_on_more(spec: &ResourceBindingSpec) -> bool {
     let is_workload = spec.replicas > 0 || !spec.components.is_empty();
     spec.workload_affinity_groups.is_some()
         || is_workload && (by_room || !placement.spread_constraints.is_empty() || !spec.components.is_empty())
-}
-
-/// Makes the request of a binding and gives it to `ask`.
-pub fn with_request<T>(binding: View<'_>, ask: impl FnOnce(&Request<'_>) -> T) -> T {
-    let spec = binding.spec;
-    let version = spec.resource.api_version.parse().unwrap_or_else(|_| GroupVersion::new("", ""));
-    let kind = version.kind(&*spec.resource.kind);
-    let evicted: Vec<String> =
-        spec.graceful_eviction_tasks.iter().map(|task| task.from_cluster.clone()).collect();
-    let default_placement = Default::default();
-    ask(&Request {
-        kind: &kind,
-        uid: &spec.resource.uid,
-        placement: spec.placement.as_ref().unwrap_or(&default_placement),
-        replicas: (spec.replicas > 0).then_some(i64::from(spec.replicas)),
-        components: &spec.components,
-        current: &spec.clusters,
-        evicted_from: &evicted,
-        observed_affinity: &binding.status.scheduler_observed_affinity_name,
-        is_fresh: is_fresh(binding),
-        estimates: &Estimates::default(),
-        peers: &Peers::default(),
-    })
 }
 
 /// The Work of one target as the controllers make it now; `id` is that of the present Work.

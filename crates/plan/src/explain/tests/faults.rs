@@ -431,3 +431,18 @@ fn titles_of_policies() {
     assert_eq!(policy_title(&ObjectMeta::namespaced("shop", "web")), "PropagationPolicy shop/web");
     assert_eq!(policy_title(&ObjectMeta::cluster("web")), "ClusterPropagationPolicy web");
 }
+
+#[test]
+fn the_division_of_replicas_shows_its_weights() {
+    let mut world = World::default();
+    world.template["spec"]["replicas"] = json!(5);
+    placement(&mut world)["replicaScheduling"] = json!({ "replicaSchedulingType": "Divided",
+        "replicaDivisionPreference": "Weighted", "weightPreference": { "staticWeightList": [
+            { "targetCluster": { "clusterNames": ["eu"] }, "weight": 3 },
+            { "targetCluster": { "clusterNames": ["us"] }, "weight": 2 }] } });
+    let diagnosis = diagnose(&settle(world));
+    let step = diagnosis.steps.iter().find(|step| step.hop == Hop::Schedule).expect("a schedule step");
+    assert_eq!(step.text, "eu (3), us (2): 5 replicas divided (Weighted, weights of the policy)");
+    assert_eq!(step.details, ["eu: weight 3, 3 replicas", "us: weight 2, 2 replicas"]);
+    assert_eq!(diagnosis.broken(), None, "{diagnosis:#?}");
+}
