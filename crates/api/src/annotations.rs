@@ -38,6 +38,20 @@ pub mod work {
     pub const NAME: &str = "work.karmada.io/name";
     /// `overwrite` or `abort` for an object that is already in the member; users may set it on templates.
     pub const CONFLICT_RESOLUTION: &str = "work.karmada.io/conflict-resolution";
+    /// On a Work before it is deleted: why it goes. Without it, the object in the member stays.
+    pub const REMOVAL_CAUSE: &str = "portolan.dev/removal-cause";
+}
+
+/// Of Clusters, about the deletion of objects there.
+pub mod cluster {
+    /// Time (RFC 3339) until which held deletions are released; `portolan release` writes it.
+    pub const DELETIONS_RELEASED: &str = "portolan.dev/deletions-released";
+}
+
+/// Of Namespaces in members.
+pub mod namespace {
+    /// `true` on a Namespace of ours in which an object was preserved: it stays when the namespace on the hub is deleted.
+    pub const HOLDS_PRESERVED: &str = "portolan.dev/holds-preserved-objects";
 }
 
 /// Of templates, on the manifests of Works.

@@ -30,6 +30,12 @@ pub mod binding {
     pub const FOUND: &str = "Found";
     /// `DependenciesFound` is false. Also the reason of the event.
     pub const DEPENDENCY_NOT_FOUND: &str = "DependencyNotFound";
+    /// Whether changes are sent to all target clusters; only on bindings that are or were suspended.
+    pub const DISPATCHING: &str = "Dispatching";
+    /// `Dispatching` is true.
+    pub const DISPATCHING_RESUMED: &str = "DispatchingResumed";
+    /// `Dispatching` is false, or `FullyApplied` because a change is not sent.
+    pub const SUSPEND_DISPATCHING: &str = "SuspendDispatching";
 }
 
 /// On works.
@@ -80,6 +86,14 @@ pub mod cluster {
     pub const PARTIAL: &str = "Partial";
     /// `CompleteAPIEnablements` is false: nothing could be read.
     pub const EMPTY: &str = "Empty";
+    /// Whether deletions of objects in the cluster wait for a release.
+    pub const DELETIONS_HELD: &str = "DeletionsHeld";
+    /// `DeletionsHeld` is true: more objects than the budget allows. Also the reason of the event.
+    pub const DELETION_BUDGET_EXCEEDED: &str = "DeletionBudgetExceeded";
+    /// `DeletionsHeld` is true: the state of the control plane was restored, or is damaged. Also the reason of the event.
+    pub const STATE_NOT_TRUSTED: &str = "StateNotTrusted";
+    /// `DeletionsHeld` is false.
+    pub const NO_DELETIONS_HELD: &str = "NoDeletionsHeld";
     /// Taint of a cluster with `Ready` false or missing.
     pub const TAINT_NOT_READY: &str = "cluster.karmada.io/not-ready";
     /// Taint of a cluster with `Ready` unknown.

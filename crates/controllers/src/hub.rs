@@ -21,6 +21,10 @@ pub(crate) use cluster_sets::{ClusterSets, JoinProgress, MembershipState};
 const IDENTITY_POLL_INTERVAL: Duration = Duration::from_millis(100);
 /// Name of the index of Works by their binding; values are `namespace/name`.
 pub(crate) const WORKS_BY_BINDING: &str = "binding";
+/// Name of the index of Works by their namespace, which is that of their cluster.
+pub(crate) const WORKS_OF_CLUSTER: &str = "cluster";
+/// Name of the index of Works that are being deleted, by their namespace.
+pub(crate) const DELETED_WORKS: &str = "deleted";
 
 /// Shared data of the hub controllers; clones share state.
 #[derive(Clone)]
@@ -47,6 +51,10 @@ impl Hub {
             .trim(|work| work.metadata.managed_fields.clear())
             .index(WORKS_BY_BINDING, |_, work| {
                 binding_of(work).map(|key| key.to_string()).into_iter().collect()
+            })
+            .index(WORKS_OF_CLUSTER, |key, _| vec![key.namespace.clone()])
+            .index(DELETED_WORKS, |key, work| {
+                work.metadata.is_deleting().then(|| key.namespace.clone()).into_iter().collect()
             });
         let clusters = clusters.start(scope);
         let capacities = Capacities::default();

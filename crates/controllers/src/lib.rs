@@ -34,10 +34,12 @@ pub mod preview;
 mod propagation;
 mod rebalance;
 mod remedies;
+mod removal;
 mod start;
 mod taint_policies;
 pub mod time;
 
+pub use propagation::BrakeOptions;
 pub use start::{Controllers, Options};
 
 /// Field manager of all writes.

@@ -48,8 +48,9 @@ use portolan_api::cluster::Cluster;
 use portolan_api::resources;
 use portolan_object::{GroupVersionKind, Object, ObjectKey};
 use portolan_plan::propagation::binding::belongs_to_another;
-use portolan_plan::propagation::detect;
+use portolan_plan::propagation::removal::Origin;
 use portolan_plan::propagation::reschedule::{View, is_concerned};
+use portolan_plan::propagation::{claim, detect};
 use portolan_runtime::cache::Change;
 use portolan_runtime::driver;
 use portolan_runtime::scope::spawn_until_stop;
@@ -57,6 +58,7 @@ use portolan_runtime::{Cache, Queue, Resource};
 
 use crate::collections::{Collections, Extent};
 use crate::hub::{Hub, binding_of};
+pub use execution::BrakeOptions;
 use interpreters::Interpreters;
 use scoped::{Binding, Override, Policy, Scoped};
 
@@ -64,6 +66,9 @@ use scoped::{Binding, Override, Policy, Scoped};
 const WORKERS: usize = 48;
 /// Time for which status changes of one binding's Works are batched.
 const STATUS_BATCH: Duration = Duration::from_millis(20);
+/// Time after which a deleted override is taken back in members. A policy that is deleted with it is then gone too, so that
+/// the objects, which stay, keep the override.
+const DELETED_OVERRIDE_DELAY: Duration = Duration::from_secs(2);
 /// Index of bindings and policies by permanent id.
 const BY_ID: &str = "id";
 
@@ -99,10 +104,10 @@ pub(crate) struct Pipeline {
 }
 
 /// Starts all propagation controllers. Returns their caches.
-pub(crate) fn start(hub: &Hub) -> Pipeline {
+pub(crate) fn start(hub: &Hub, brake: BrakeOptions) -> Pipeline {
     let pipeline = Pipeline::new(hub);
     let started = pipeline.clone();
-    execution::start(hub, &pipeline.interpreters);
+    execution::start(hub, &pipeline.interpreters, brake);
     pipeline.observe_caches();
     let (hub, scope) = (hub.clone(), hub.scope.clone());
     spawn_until_stop(&scope, async move {
@@ -183,7 +188,7 @@ impl Pipeline {
             }
         });
         let pipeline = self.clone();
-        self.overrides.observe(move |change| pipeline.override_changed(&change.key));
+        self.overrides.observe(move |change| pipeline.override_changed(change));
         let pipeline = self.clone();
         self.bindings.observe(move |change| {
             if !is_own_status(change) {
@@ -191,9 +196,15 @@ impl Pipeline {
                 pipeline.group_changed(change);
             }
         });
-        let queue = self.binding_queue.clone();
+        let (queue, namespaces) = (self.binding_queue.clone(), self.namespace_queue.clone());
         self.hub.works.observe(move |change| {
-            let Some(binding) = change.latest().and_then(|work| binding_of(work)) else { return };
+            let Some(work) = change.latest() else { return };
+            let Some(binding) = binding_of(work) else {
+                if let (None, Origin::Namespace { name, .. }) = (&change.new, Origin::of(work)) {
+                    namespaces.add(ObjectKey::cluster(name));
+                }
+                return;
+            };
             match (&change.old, &change.new) {
                 // The binding's own pass created it.
                 (None, Some(_)) if change.is_own => {}
@@ -217,21 +228,38 @@ impl Pipeline {
         if let (Some(old), Some(new)) = (&change.old, &change.new)
             && !detect::is_relevant(old, new)
         {
+            // Only a binding's pass writes the status of its template. It puts another client's status right.
+            if !change.is_own && old.0.get("status") != new.0.get("status") {
+                self.status_changed(resource, &key);
+            }
             return;
         }
         dependencies::template_changed(self, resource, change);
         self.template_queue.add(TemplateKey { kind: resource.gvk.clone(), key });
     }
 
-    /// A cluster-scoped override can apply to every binding, a namespaced one to those of its namespace.
-    fn override_changed(&self, key: &ObjectKey) {
-        if key.namespace.is_empty() {
-            self.queue_everything();
-            return;
+    /// The status of a template was changed by another client.
+    fn status_changed(&self, resource: &Resource, template: &ObjectKey) {
+        let binding = templates::binding_key(&resource.gvk.kind, template);
+        if self.bindings.get(&binding).is_some() {
+            self.binding_queue.add_after(binding, STATUS_BATCH);
         }
-        let concerned =
-            self.bindings.namespaced.keys().into_iter().filter(|one| one.namespace == key.namespace);
-        concerned.for_each(|binding| self.binding_queue.add(binding));
+    }
+
+    /// A cluster-scoped override can apply to every binding and namespace, a namespaced one to the bindings of its namespace.
+    fn override_changed(&self, change: &Change<Override>) {
+        let delay = if change.new.is_none() { DELETED_OVERRIDE_DELAY } else { Duration::ZERO };
+        let namespace = &change.key.namespace;
+        let concerned = self
+            .bindings
+            .keys()
+            .into_iter()
+            .filter(|binding| namespace.is_empty() || binding.namespace == *namespace);
+        concerned.for_each(|binding| self.binding_queue.add_after(binding, delay));
+        if namespace.is_empty() {
+            let namespaces = self.hub.namespaces.keys();
+            namespaces.into_iter().for_each(|key| self.namespace_queue.add_after(key, delay));
+        }
     }
 
     /// All bindings are scheduled again when a cluster is added, removed, or changes in a field that placement reads.
@@ -276,6 +304,12 @@ impl Pipeline {
     fn queue_everything(&self) {
         self.bindings.keys().into_iter().for_each(|key| self.binding_queue.add(key));
         self.hub.namespaces.keys().into_iter().for_each(|key| self.namespace_queue.add(key));
+    }
+
+    /// Whether a policy that exists claims a binding, or another binding depends on it.
+    fn is_governed(&self, binding: &Binding) -> bool {
+        let policy = claim::policy(&binding.metadata).and_then(|key| self.policies.get(&key));
+        policy.is_some_and(|policy| !policy.metadata.is_deleting()) || !binding.spec.required_by.is_empty()
     }
 
     /// A template, from the cache.

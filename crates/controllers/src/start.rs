@@ -7,6 +7,7 @@ use portolan_runtime::{Client, Members, Metrics};
 
 use crate::clusters::{Leasing, Probing};
 use crate::hub::Hub;
+use crate::propagation::BrakeOptions;
 use crate::{
     autoscaling, cluster_sets, clusters, discovery, propagation, rebalance, remedies, taint_policies,
 };
@@ -24,6 +25,8 @@ pub struct Options {
     pub dial: Option<Dial>,
     /// What is kept of each member.
     pub limits: MemberLimits,
+    /// When a mass deletion in a member is held.
+    pub brake: BrakeOptions,
     /// Where controllers, caches and clients report.
     pub metrics: Metrics,
 }
@@ -37,7 +40,7 @@ pub struct Controllers {
 impl Controllers {
     /// Starts every controller on `hub`, until `scope` is stopped. Returns immediately and connects in the background.
     pub fn start(hub: &Client, options: Options, scope: &Shutdown) -> Self {
-        let Options { clock, probing, leasing, dial, limits, metrics } = options;
+        let Options { clock, probing, leasing, dial, limits, brake, metrics } = options;
         let hub = &hub.clone().with_metrics(&metrics, None);
         let members =
             Members::with_limits(scope, dial.unwrap_or_else(Members::connections), &metrics, limits);
@@ -46,7 +49,7 @@ impl Controllers {
         clusters::start(&shared, probing, leasing);
         cluster_sets::start(&shared);
         discovery::start(&shared);
-        let pipeline = propagation::start(&shared);
+        let pipeline = propagation::start(&shared, brake);
         autoscaling::start(&shared, &pipeline);
         rebalance::start(&shared);
         taint_policies::start(&shared);

@@ -9,7 +9,7 @@ mod print;
 pub mod strategic;
 
 pub use json::{json_patch, json_patch_within, strict_json_patch};
-pub use merge::merge_patch;
+pub use merge::{difference, merge_patch};
 pub use print::go_text;
 pub(crate) use print::go_type;
 

@@ -9,6 +9,7 @@
 pub mod affinity;
 pub mod aggregate;
 pub mod binding;
+pub mod brake;
 pub mod claim;
 pub mod dependencies;
 pub mod detect;
@@ -23,6 +24,7 @@ pub mod overrides;
 pub mod prune;
 pub mod references;
 pub mod reflect;
+pub mod removal;
 pub mod replicas;
 pub mod requirements;
 pub mod reschedule;

@@ -70,6 +70,8 @@ pub(crate) enum Command {
     Join(Join),
     /// Remove a cluster from the federation.
     Unjoin(Unjoin),
+    /// Let the deletions go on that are held in a cluster because there are too many at once.
+    Release(Release),
     /// Form cluster sets: a service exported from one member is a service of all.
     Clusterset(ClusterSet),
     /// Print resources of the control plane and of its members in one table.
@@ -293,6 +295,14 @@ pub(crate) struct Unjoin {
     /// Seconds to wait until the cluster has left.
     #[arg(long, default_value_t = 60, value_name = "SECONDS")]
     pub(crate) wait: u64,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Release {
+    /// Name of the cluster; its condition DeletionsHeld says what waits.
+    pub(crate) cluster: String,
+    #[command(flatten)]
+    pub(crate) hub: HubAccess,
 }
 
 #[derive(Debug, Args)]

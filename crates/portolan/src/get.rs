@@ -2,7 +2,9 @@
 
 use anyhow::{Context, Result, bail};
 use portolan_api::cluster::Cluster;
-use portolan_api::resources;
+use portolan_api::conditions::cluster::DELETIONS_HELD;
+use portolan_api::meta::condition;
+use portolan_api::{Kind as _, resources};
 use portolan_object::{Object, ObjectKey};
 use portolan_runtime::client::{
     Client, Discovered, Discovery, KubeconfigContext, KubeconfigFiles, Selection, Table,
@@ -39,10 +41,25 @@ pub(crate) async fn run(arguments: Get) -> Result<()> {
         anstream::eprintln!("No resources found.");
     }
     anstream::print!("{}", table.render());
-    for failure in failures {
+    for failure in failures.into_iter().chain(held_deletions(&hub, &arguments).await) {
         anstream::eprintln!("{failure}");
     }
     Ok(())
+}
+
+/// When clusters are printed: those in which deletions are held, with what to do. A failure has been reported before.
+async fn held_deletions(hub: &Client, arguments: &Get) -> Vec<String> {
+    let is_of_clusters = find(hub, &arguments.resource).await.is_ok_and(|found| found.gvk == Cluster::gvk());
+    if !is_of_clusters || !arguments.operation_scope.has_hub() {
+        return Vec::new();
+    }
+    let clusters =
+        hub.kind::<Cluster>().list(&Selection::all()).await.map(|list| list.items).unwrap_or_default();
+    let held = clusters.iter().filter_map(|item| {
+        let held = condition(&item.object.status.conditions, DELETIONS_HELD)?;
+        held.is_true().then(|| format!("cluster({}): {}", item.object.metadata.name, held.message))
+    });
+    held.collect()
 }
 
 /// Connects to the control plane.

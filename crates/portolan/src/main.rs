@@ -23,6 +23,7 @@ mod plan;
 mod playground;
 #[cfg(feature = "playground")]
 mod quickstart;
+mod release;
 mod server;
 mod services;
 mod survey;
@@ -89,6 +90,7 @@ async fn run(command: Command) -> anyhow::Result<()> {
         Command::Dns(command) => dns::run(command).await,
         Command::Join(arguments) => join::run(arguments).await,
         Command::Unjoin(arguments) => unjoin::run(arguments).await,
+        Command::Release(arguments) => release::run(arguments).await,
         Command::Clusterset(arguments) => clusterset::run(arguments).await,
         Command::Get(arguments) => get::run(arguments).await,
         #[cfg(feature = "playground")]

@@ -280,6 +280,11 @@ impl<T> Cache<T> {
         self.shared.read(|state| state.indexed(index, value).cloned().collect())
     }
 
+    /// Number of objects with the index key `value`.
+    pub fn count_by_index(&self, index: &str, value: &str) -> usize {
+        self.shared.read(|state| state.indexed(index, value).count())
+    }
+
     /// Number of objects.
     pub fn len(&self) -> usize {
         self.shared.read(|state| state.objects.len())

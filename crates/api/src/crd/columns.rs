@@ -68,6 +68,7 @@ pub(super) const CLUSTER: &[Column] = &[
     Column::wide("Provider", ".spec.provider"),
     Column::wide("API-Endpoint", ".spec.apiEndpoint"),
     Column::wide("Proxy-URL", ".spec.proxyURL"),
+    Column::wide("Deletions-Held", r#".status.conditions[?(@.type=="DeletionsHeld")].status"#),
 ];
 
 pub(super) const AUTOSCALER: &[Column] = &[

@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use portolan_api::clusterset::{ClusterSet, ClusterSetStatus, MemberPhase, MemberStatus};
 use portolan_object::ObjectKey;
+use portolan_object::patch::difference;
 use portolan_runtime::client::Patch;
 use portolan_runtime::{ClientError, ClusterName, Outcome, Reconciler};
 use serde_json::json;
 
 use crate::hub::{Hub, JoinProgress};
-use crate::merge::difference;
 
 struct StatusReconciler {
     hub: Hub,

@@ -7,10 +7,11 @@ use std::time::Duration;
 
 use portolan_api::cluster::Cluster;
 use portolan_api::resources;
-use portolan_api::work::{ClusterResourceBinding, ResourceBinding, Work};
+use portolan_api::work::{ClusterResourceBinding, ResourceBinding};
 use portolan_api::{finalizers, labels, names};
 use portolan_object::{Object, ObjectKey};
 use portolan_plan::clusters::taints::health_taints;
+use portolan_plan::propagation::removal::Cause;
 use portolan_runtime::client::{Delete, Patch};
 use portolan_runtime::events::{Regarding, Severity};
 use portolan_runtime::members::Health;
@@ -20,6 +21,7 @@ use serde_json::json;
 use crate::clusters::ownership;
 use crate::hub::Hub;
 use crate::missing::ignore_missing;
+use crate::removal::remove;
 
 /// Interval at which the removal of a cluster is checked.
 const LEAVING_RECHECK: Duration = Duration::from_secs(1);
@@ -93,13 +95,11 @@ impl Lifecycle {
             return Ok(Outcome::Done);
         };
         let namespace = names::execution_namespace(name.as_str());
-        let works = self.hub.client.kind::<Work>();
         let mut remaining = 0;
         for work in self.hub.works.list_namespace(&namespace) {
             remaining += 1;
-            if !work.metadata.is_deleting() {
-                let key = ObjectKey::namespaced(&*namespace, &*work.metadata.name);
-                ignore_missing(works.delete(&key, &Delete::default()).await)?;
+            if Cause::of(&work) != Some(Cause::ClusterUnjoined) || !work.metadata.is_deleting() {
+                remove(&self.hub, &work, Cause::ClusterUnjoined).await?;
             }
         }
         if remaining > 0 {

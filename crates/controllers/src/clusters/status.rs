@@ -12,6 +12,7 @@ use portolan_api::conditions::cluster::{
     CREDENTIAL_SUSPENDED, MEMORY_BUDGET_EXCEEDED, RESOURCE_VERSIONS_WENT_BACK,
 };
 use portolan_api::meta::set_condition;
+use portolan_object::patch::difference;
 use portolan_object::{Object, ObjectKey};
 use portolan_plan::clusters::probe::{Doubt, Probe};
 use portolan_plan::clusters::status::{api_enablements, completeness};
@@ -27,7 +28,6 @@ use crate::clusters::Probing;
 use crate::clusters::capacity::PacedCapacity;
 use crate::definitions::{definition_cache, established_kind};
 use crate::hub::Hub;
-use crate::merge::difference;
 
 const PROBE_TIMEOUT: Duration = Duration::from_secs(5);
 /// Poll interval for the kinds of an established CRD to appear in discovery.

@@ -5,16 +5,20 @@
 use std::sync::Arc;
 
 use portolan_api::finalizers;
+use portolan_api::work::Work;
 use portolan_object::{Object, ObjectKey};
 use portolan_plan::propagation::binding::belongs_to_another;
+use portolan_plan::propagation::removal::Cause;
 use portolan_runtime::client::{BoxError, Delete, Patch};
 use portolan_runtime::{ClientError, Outcome, Reconciler};
 use serde_json::json;
 
+use crate::failures::Failures;
 use crate::missing::ignore_missing;
 use crate::propagation::Pipeline;
 use crate::propagation::scoped::Binding;
 use crate::propagation::{dependencies, report, schedule, templates, works};
+use crate::removal::{delete_without_cause, remove};
 
 pub(super) struct Bindings(pub(super) Pipeline);
 
@@ -59,36 +63,101 @@ impl Bindings {
         if !templates::is_claimed(binding) && binding.metadata.owner_references.is_empty() {
             return Ok(Outcome::Done);
         }
-        let kind = binding.template_kind();
-        let Some(cache) = self.0.templates.of_kind(&kind.group_kind()) else { return Ok(Outcome::Done) };
-        let api = self.0.hub.client.resource::<Object>(cache.resource());
-        match api.get(&binding.template_key()).await {
+        match self.look_up_template(binding).await? {
             // The cache is behind.
-            Ok(found) if found.uid() == binding.spec.resource.uid => return Ok(Outcome::Stale),
-            Ok(_) => {}
-            // The status names the object, so the type is served and the object does not exist.
-            Err(ClientError::NotFound(status))
-                if status.details.as_ref().is_some_and(|details| !details.name.is_empty()) => {}
-            Err(error) => return Err(error.into()),
+            Template::Exists | Template::Leaving { .. } => return Ok(Outcome::Stale),
+            Template::Unknown => return Ok(Outcome::Done),
+            Template::Gone => {}
         }
-        let uid = binding.metadata.uid.clone();
-        ignore_missing(self.0.bindings.api(key).delete(key, &Delete::default().uid(uid)).await)?;
+        // At this version only: the garbage collector may have taken the owner away since, to orphan the binding.
+        let options = Delete {
+            uid: Some(binding.metadata.uid.clone()),
+            resource_version: Some(binding.metadata.resource_version.clone()),
+            ..Delete::default()
+        };
+        ignore_missing(self.0.bindings.api(key).delete(key, &options).await)?;
         Ok(Outcome::Done)
     }
 
     /// Deletes the Works first. Each is released after its object in the member is deleted, which queues this key again.
-    async fn leave(&self, key: &ObjectKey, binding: &Binding) -> Result<(), ClientError> {
+    async fn leave(&self, key: &ObjectKey, binding: &Binding) -> Result<(), BoxError> {
         let works = works::of_binding(&self.0.hub, key);
-        for work in works.iter().filter(|work| !work.metadata.is_deleting()) {
-            works::remove(&self.0.hub, work).await?;
-        }
         if !works.is_empty() {
-            return Ok(());
+            let cause = self.cause_of_leaving(binding).await?;
+            let removals = works.iter().filter(|work| !is_removed(work, cause));
+            return Failures::of_all(removals.map(|work| self.remove(work, cause))).await.into_result();
         }
         let ours = [finalizers::BINDING, finalizers::CLUSTER_BINDING];
         let Some(finalizers) = binding.metadata.without_finalizers(&ours) else { return Ok(()) };
         let patch = json!({ "metadata": {
             "resourceVersion": binding.metadata.resource_version, "finalizers": finalizers } });
-        ignore_missing(self.0.bindings.api(key).patch(key, &Patch::Merge(patch)).await).map(drop)
+        ignore_missing(self.0.bindings.api(key).patch(key, &Patch::Merge(patch)).await)?;
+        Ok(())
     }
+
+    /// Without a cause the object in the member stays, for the binding that is made again.
+    async fn remove(&self, work: &Work, cause: Option<Cause>) -> Result<(), ClientError> {
+        match cause {
+            Some(cause) => remove(&self.0.hub, work, cause).await,
+            None => delete_without_cause(&self.0.hub, work).await,
+        }
+    }
+
+    /// Why a binding is being deleted; `None` if it was deleted by hand, although its template and its policy, or a binding
+    /// that depends on it, still want it.
+    async fn cause_of_leaving(&self, binding: &Binding) -> Result<Option<Cause>, BoxError> {
+        let has_owner =
+            binding.metadata.owner_references.iter().any(|owner| owner.uid == binding.spec.resource.uid);
+        let deleted = if has_owner { Cause::TemplateDeleted } else { Cause::TemplateOrphaned };
+        Ok(match self.look_up_template(binding).await? {
+            Template::Gone | Template::Unknown => Some(deleted),
+            Template::Leaving { is_orphaning: true } => Some(Cause::TemplateOrphaned),
+            Template::Leaving { is_orphaning: false } => Some(Cause::TemplateDeleted),
+            Template::Exists if self.0.is_governed(binding) => None,
+            Template::Exists => Some(Cause::BindingDeleted),
+        })
+    }
+
+    /// Asks the API server for the template of a binding.
+    async fn look_up_template(&self, binding: &Binding) -> Result<Template, ClientError> {
+        let kind = binding.template_kind();
+        let Some(cache) = self.0.templates.of_kind(&kind.group_kind()) else { return Ok(Template::Unknown) };
+        let api = self.0.hub.client.resource::<Object>(cache.resource());
+        match api.get(&binding.template_key()).await {
+            Ok(found) if found.uid() != binding.spec.resource.uid => Ok(Template::Gone),
+            Ok(found) if found.is_deleting() => {
+                Ok(Template::Leaving { is_orphaning: found.finalizers().any(|name| name == ORPHAN) })
+            }
+            Ok(_) => Ok(Template::Exists),
+            // The status names the object, so the type is served and the object does not exist.
+            Err(ClientError::NotFound(status))
+                if status.details.as_ref().is_some_and(|details| !details.name.is_empty()) =>
+            {
+                Ok(Template::Gone)
+            }
+            Err(error) => Err(error),
+        }
+    }
+}
+
+/// Finalizer of an object whose dependents stay (kubernetes metav1 `FinalizerOrphanDependents`).
+const ORPHAN: &str = "orphan";
+
+/// A template, as the API server has it now.
+enum Template {
+    Exists,
+    /// It is being deleted.
+    Leaving {
+        /// Its dependents stay.
+        is_orphaning: bool,
+    },
+    /// It does not exist, or a later object has its name.
+    Gone,
+    /// Its kind is not served.
+    Unknown,
+}
+
+/// Whether a Work is being deleted with this cause.
+fn is_removed(work: &Work, cause: Option<Cause>) -> bool {
+    work.metadata.is_deleting() && Cause::of(work) == cause
 }

@@ -3,7 +3,9 @@
 //! The same pass applies a Work and reports on it, so that a Work has one writer. Its status is written once when it is
 //! applied and once per relevant change. A change in the member (drift, deletion, status) queues the Work again.
 
+mod advice;
 mod apply;
+mod brake;
 mod remove;
 mod unreported;
 
@@ -20,8 +22,10 @@ use std::collections::HashMap;
 
 use parking_lot::RwLock;
 
-use crate::hub::Hub;
+use crate::hub::{DELETED_WORKS, Hub};
 use crate::propagation::interpreters::Interpreters;
+use brake::Brake;
+pub use brake::BrakeOptions;
 use unreported::Unreported;
 
 /// Concurrent Works per member.
@@ -30,7 +34,8 @@ const WORKERS_PER_MEMBER: usize = 24;
 type Queues = Arc<RwLock<HashMap<ClusterName, Queue<ObjectKey>>>>;
 
 /// Starts execution for every present and future member, and the release of Works of removed clusters.
-pub(super) fn start(hub: &Hub, interpreters: &Interpreters) {
+pub(super) fn start(hub: &Hub, interpreters: &Interpreters, brake: BrakeOptions) {
+    let brake = Brake::start(hub, brake);
     let queues: Queues = Arc::default();
     let abandoned: Queue<ObjectKey> = hub.client.metrics().queue("abandoned-works", None);
     let (changed, without_member) = (queues.clone(), abandoned.clone());
@@ -44,11 +49,24 @@ pub(super) fn start(hub: &Hub, interpreters: &Interpreters) {
             None => without_member.add(change.key.clone()),
         }
     });
+    let (held, known) = (queues.clone(), hub.clone());
+    hub.clusters.observe(move |change| {
+        let (Some(old), Some(new)) = (&change.old, &change.new) else { return };
+        let is_same = old.metadata.annotations == new.metadata.annotations
+            && brake::is_held(old) == brake::is_held(new)
+            && old.metadata.is_deleting() == new.metadata.is_deleting();
+        let held = held.read();
+        let Some(queue) = held.get(&ClusterName::new(change.key.name.as_str())).filter(|_| !is_same) else {
+            return;
+        };
+        let namespace = names::execution_namespace(&change.key.name);
+        known.works.keys_by_index(DELETED_WORKS, &namespace).into_iter().for_each(|work| queue.add(work));
+    });
     let (joining, hub_of_members, interpreters) = (queues.clone(), hub.clone(), interpreters.clone());
     let lost = abandoned.clone();
     hub.members.observe(move |change| match change {
         MembershipChange::Joined(member) => {
-            let queue = Executor::start(&hub_of_members, &interpreters, member.clone());
+            let queue = Executor::start(&hub_of_members, &interpreters, member.clone(), brake.clone());
             joining.write().insert(member.name().clone(), queue);
         }
         MembershipChange::Left(name) => {
@@ -68,6 +86,7 @@ fn is_own_status(change: &Change<Work>) -> bool {
     old.metadata.generation == new.metadata.generation
         && old.metadata.deletion_timestamp == new.metadata.deletion_timestamp
         && old.metadata.finalizers == new.metadata.finalizers
+        && old.metadata.annotations == new.metadata.annotations
         && old.spec == new.spec
 }
 
@@ -78,10 +97,11 @@ pub(super) struct Executor {
     member: Arc<Member>,
     queue: Queue<ObjectKey>,
     unreported: Unreported,
+    brake: Brake,
 }
 
 impl Executor {
-    fn start(hub: &Hub, interpreters: &Interpreters, member: Arc<Member>) -> Queue<ObjectKey> {
+    fn start(hub: &Hub, interpreters: &Interpreters, member: Arc<Member>, brake: Brake) -> Queue<ObjectKey> {
         let queue = hub.client.metrics().queue("works", Some(member.name()));
         let executor = Arc::new(Self {
             hub: hub.clone(),
@@ -89,6 +109,7 @@ impl Executor {
             member: member.clone(),
             queue: queue.clone(),
             unreported: Unreported::default(),
+            brake,
         });
         executor.queue_all();
         spawn_until_stop(member.scope(), executor.clone().queue_all_on_member_changes());

@@ -2,15 +2,18 @@
 
 use std::collections::BTreeSet;
 
+use portolan_api::work::Work;
 use portolan_api::{labels, names};
 use portolan_object::ObjectKey;
+use portolan_plan::propagation::removal::Cause;
 use portolan_plan::propagation::{namespace, work};
 use portolan_runtime::client::BoxError;
 use portolan_runtime::{Outcome, Reconciler};
 
 use crate::failures::Failures;
 use crate::propagation::Pipeline;
-use crate::propagation::works::{remove, report_failed_override, send, views, write_for};
+use crate::propagation::works::{report_failed_override, send, views, write_for};
+use crate::removal::remove;
 
 pub(super) struct Namespaces(pub(super) Pipeline);
 
@@ -67,8 +70,9 @@ impl Namespaces {
             hub.clusters.keys().into_iter().map(|cluster| cluster.name).collect();
         for cluster in clusters {
             let work_key = ObjectKey::namespaced(names::execution_namespace(&cluster), &*name);
-            if let Some(work) = hub.works.get(&work_key).filter(|work| !work.metadata.is_deleting()) {
-                remove(hub, &work).await?;
+            let is_removed = |work: &Work| work.metadata.is_deleting() && Cause::of(work).is_some();
+            if let Some(work) = hub.works.get(&work_key).filter(|work| !is_removed(work)) {
+                remove(hub, &work, Cause::NamespaceDeleted).await?;
             }
         }
         Ok(())

@@ -7,15 +7,20 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use portolan_api::conditions::binding as reasons;
 use portolan_api::meta::{Condition, condition, set_condition};
+use portolan_api::work::ResourceBindingStatus;
+use portolan_object::patch::difference;
 use portolan_object::{Object, ObjectKey};
-use portolan_plan::propagation::status::{aggregated, fully_applied};
-use portolan_runtime::Outcome;
+use portolan_plan::propagation::aggregate::status_patch;
+use portolan_plan::propagation::status::{
+    Shortfall, aggregated, binding_dispatching, fully_applied, held_back,
+};
+use portolan_runtime::cache::drop_managed_fields;
 use portolan_runtime::client::{BoxError, Patch};
 use portolan_runtime::events::{Regarding, Severity};
+use portolan_runtime::{ClientError, Outcome};
 use serde_json::json;
 use tokio::time::Instant;
 
-use crate::merge::{difference, status_patch};
 use crate::missing::ignore_missing;
 use crate::propagation::Pipeline;
 use crate::propagation::schedule::Scheduled;
@@ -44,46 +49,76 @@ pub(super) async fn aggregate_status(
     let now = pipeline.hub.now();
     let works = of_binding(&pipeline.hub, key);
     let items = aggregated(works.iter().map(AsRef::as_ref));
-    let mut status = binding.status.clone();
-    if let Some(decided) = scheduled.condition {
-        emit_event(pipeline, binding, template, &decided);
-        if decided.is_true() {
-            status.scheduler_observed_generation = binding.metadata.generation;
-        }
-        if scheduled.is_new {
-            status.last_scheduled_time = Some(now.clone());
-        }
-        set_condition(&mut status.conditions, decided);
-        if let Some(name) = scheduled.affinity_name {
-            status.scheduler_observed_affinity_name = name;
-        }
-    }
+    let is_urgent = !failed_overrides.is_empty();
+    let mut status = with_schedule(pipeline, binding, template, scheduled, &now);
     if let Some(found) = dependencies {
         set_condition(&mut status.conditions, found);
     }
+    let is_unscheduled = condition(&status.conditions, reasons::SCHEDULED).is_some_and(|one| !one.is_true());
+    let all_reported = works.iter().all(|work| !work.status.conditions.is_empty()) && !works.is_empty();
+    let had_report = !binding.status.aggregated_status.is_empty();
     // Without a Work there is nothing to report; the first one queues the binding again.
-    if !items.is_empty() || !status.aggregated_status.is_empty() || !failed_overrides.is_empty() {
-        let applied = fully_applied(&binding.spec, &items, &failed_overrides, &now);
-        set_condition(&mut status.conditions, applied);
+    let is_reportable = !items.is_empty() || had_report || is_urgent;
+    let is_complete = all_reported || is_urgent || is_unscheduled || had_report;
+    if is_reportable && !is_complete && !pipeline.first_reports.is_over(key) {
+        // Without a backlog one more write costs nothing, and users see at once where the object goes.
+        if pipeline.binding_queue.ready() == 0 {
+            write_status(pipeline, key, binding, &status).await?;
+        }
+        return Ok(Outcome::RequeueAfter(FIRST_REPORT_TIMEOUT));
+    }
+    if is_reportable {
+        let held_back = held_back(works.iter().map(AsRef::as_ref));
+        let shortfall = Shortfall { failed_overrides, held_back };
+        set_condition(&mut status.conditions, fully_applied(&binding.spec, &items, &shortfall, &now));
         status.aggregated_status = items;
     }
-    if status != binding.status {
-        let all_reported = works.iter().all(|work| !work.status.conditions.is_empty());
-        let is_complete = all_reported && !works.is_empty();
-        let is_unscheduled =
-            condition(&status.conditions, reasons::SCHEDULED).is_some_and(|one| !one.is_true());
-        let is_urgent = is_unscheduled || !failed_overrides.is_empty();
-        let had_report = !binding.status.aggregated_status.is_empty();
-        if !(is_complete || is_urgent || had_report || pipeline.first_reports.is_over(key)) {
-            return Ok(Outcome::RequeueAfter(FIRST_REPORT_TIMEOUT));
-        }
-        let patch = difference(&json!(binding.status), &json!(status));
-        let patch = Patch::Merge(json!({ "status": patch }));
-        pipeline.bindings.written(pipeline.bindings.api(key).patch_status(key, &patch).await?);
+    if let Some(dispatching) = binding_dispatching(&binding.spec, &status.conditions, &now) {
+        set_condition(&mut status.conditions, dispatching);
     }
+    write_status(pipeline, key, binding, &status).await?;
     pipeline.first_reports.forget(key);
     write_template_status(pipeline, binding, template, &status.aggregated_status).await?;
     Ok(Outcome::Done)
+}
+
+/// The status of a binding with the result of scheduling. A failure for a new reason is an event.
+fn with_schedule(
+    pipeline: &Pipeline,
+    binding: &Binding,
+    template: &Object,
+    scheduled: Scheduled,
+    now: &str,
+) -> ResourceBindingStatus {
+    let mut status = binding.status.clone();
+    let Some(decided) = scheduled.condition else { return status };
+    emit_event(pipeline, binding, template, &decided);
+    if decided.is_true() {
+        status.scheduler_observed_generation = binding.metadata.generation;
+    }
+    if scheduled.is_new {
+        status.last_scheduled_time = Some(now.to_owned());
+    }
+    set_condition(&mut status.conditions, decided);
+    if let Some(name) = scheduled.affinity_name {
+        status.scheduler_observed_affinity_name = name;
+    }
+    status
+}
+
+async fn write_status(
+    pipeline: &Pipeline,
+    key: &ObjectKey,
+    binding: &Binding,
+    status: &ResourceBindingStatus,
+) -> Result<(), ClientError> {
+    if *status == binding.status {
+        return Ok(());
+    }
+    let patch = difference(&json!(binding.status), &json!(status));
+    let patch = Patch::Merge(json!({ "status": patch }));
+    pipeline.bindings.written(pipeline.bindings.api(key).patch_status(key, &patch).await?);
+    Ok(())
 }
 
 /// Time that the first status of a binding waits for the reports of all clusters. Reports are late while many objects are
@@ -118,28 +153,32 @@ fn emit_event(pipeline: &Pipeline, binding: &Binding, template: &Object, decided
 }
 
 /// Writes the template's status, for kinds with an `aggregate` hook.
+///
+/// The patch is valid for the version in the cache only. If the cache is behind, the write fails as a lost race and the
+/// pass is repeated; a change of the status by another client queues the binding (`Pipeline::template_changed`).
 async fn write_template_status(
     pipeline: &Pipeline,
     binding: &Binding,
     template: &Object,
     items: &[portolan_api::work::AggregatedStatusItem],
 ) -> Result<(), BoxError> {
+    let kind = template.group_version_kind().group_kind();
+    let Some(cache) = pipeline.templates.of_kind(&kind) else { return Ok(()) };
+    let key = template.key();
+    // The pass may have waited for writes of Works meanwhile.
+    let latest = cache.get(&key).filter(|latest| latest.uid() == template.uid());
+    let template = latest.as_deref().unwrap_or(template);
     let aggregated = pipeline.interpreters.aggregate(template, items).await.inspect_err(|error| {
         for about in [Regarding::object(template), binding.regarding()] {
             pipeline.hub.events.record(about, Severity::Warning, "AggregateStatusFailed", error.to_string());
         }
     });
-    let Some(status) = aggregated? else { return Ok(()) };
-    let is_unchanged = match template.0.get("status") {
-        Some(present) => *present == status,
-        None => status == json!({}),
-    };
-    if is_unchanged {
-        return Ok(());
-    }
-    let kind = template.group_version_kind().group_kind();
-    let Some(cache) = pipeline.templates.of_kind(&kind) else { return Ok(()) };
+    let Some(patch) = aggregated?.and_then(|status| status_patch(template, &status)) else { return Ok(()) };
     let api = pipeline.hub.client.resource::<Object>(cache.resource());
-    ignore_missing(api.patch_status(&template.key(), &status_patch(template, &status)).await)?;
+    if let Some(mut written) = ignore_missing(api.patch_status(&key, &Patch::Merge(patch)).await)? {
+        drop_managed_fields(&mut written);
+        let version = written.resource_version().to_owned();
+        cache.written(key, &version, written);
+    }
     Ok(())
 }

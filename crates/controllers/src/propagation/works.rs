@@ -9,17 +9,18 @@ use portolan_api::work::{ResourceBindingSpec, TargetCluster, Work};
 use portolan_api::{Kind, annotations, labels, names};
 use portolan_object::{Object, ObjectKey};
 use portolan_plan::propagation::overrides::{self, OverrideError};
+use portolan_plan::propagation::removal::Cause;
 use portolan_plan::propagation::work::{Input, build, is_current, is_of_template, targets};
-use portolan_runtime::client::{BoxError, Delete};
+use portolan_runtime::client::BoxError;
 use portolan_runtime::events::{Regarding, Severity};
 use portolan_runtime::{ClientError, ClusterName};
 
 use crate::failures::Failures;
 use crate::hub::{Hub, WORKS_BY_BINDING};
-use crate::missing::ignore_missing;
 use crate::propagation::Pipeline;
 use crate::propagation::interpreters::InterpretError;
 use crate::propagation::scoped::{Binding, Override};
+use crate::removal::{remove, take_back};
 
 /// The Works of a binding, from the cache.
 pub(super) fn of_binding(hub: &Hub, binding: &ObjectKey) -> Vec<Arc<Work>> {
@@ -67,8 +68,12 @@ pub(super) async fn sync_works(
     let mut writes = Vec::new();
     let mut failures = Failures::default();
     let mut failed_overrides = Vec::new();
+    let is_frozen = is_frozen(pipeline, binding);
     for target in targets(&binding.spec) {
         let old = by_cluster.remove(target.name.as_str());
+        if is_frozen && old.is_some_and(|old| !old.metadata.is_deleting()) {
+            continue;
+        }
         match write_for_target(pipeline, &input, &target, old.map(AsRef::as_ref)).await {
             Ok(Some(write)) => writes.push(send(&pipeline.hub, write)),
             Ok(None) => {}
@@ -93,8 +98,9 @@ pub(super) async fn sync_works(
     if failed_writes.is_empty() {
         let surplus = by_cluster
             .iter()
-            .filter(|(cluster, work)| !work.metadata.is_deleting() && !is_evicting(&binding.spec, cluster));
-        failures.append(Failures::of_all(surplus.map(|(_, work)| remove(&pipeline.hub, work))).await);
+            .filter(|(cluster, work)| !is_removed(work) && !is_evicting(&binding.spec, cluster));
+        let removals = surplus.map(|(_, work)| remove(&pipeline.hub, work, Cause::Withdrawn));
+        failures.append(Failures::of_all(removals).await);
     }
     failures.append(failed_writes);
     SyncedWorks { failed_overrides, result: failures.into_result() }
@@ -116,6 +122,14 @@ fn report_failed_revision(hub: &Hub, template: &Object, binding: &Binding, error
     }
 }
 
+/// Whether the Works of a binding stay as they are: the policy that made it is gone. The objects stay, as the template and
+/// the override policies were then.
+fn is_frozen(pipeline: &Pipeline, binding: &Binding) -> bool {
+    let mut owners = binding.metadata.owner_references.iter();
+    let is_of_policy = owners.any(|owner| owner.uid == binding.spec.resource.uid);
+    is_of_policy && !pipeline.is_governed(binding)
+}
+
 /// Emits an event on the template and one on the policy.
 pub(super) fn report_failed_override(hub: &Hub, template: &Object, error: &OverrideError) {
     let gvk = match error.policy_namespace.as_str() {
@@ -135,12 +149,19 @@ fn is_evicting(spec: &ResourceBindingSpec, cluster: &str) -> bool {
     tasks.any(|task| task.from_cluster == cluster && task.purge_mode != Some(PurgeMode::Directly))
 }
 
+/// Whether a Work is being deleted with a cause.
+fn is_removed(work: &Work) -> bool {
+    work.metadata.is_deleting() && Cause::of(work).is_some()
+}
+
 /// A write of one Work.
 pub(super) enum WorkWrite {
     Create(Work),
     Replace(Work),
     /// Its manifest is another object; that one is deleted in the member before the Work is made again.
     Remove(Box<Work>),
+    /// It was withdrawn and is wanted again: the object in the member stays.
+    TakeBack(Box<Work>),
 }
 
 /// The write for a target; `None` if its Work is up to date.
@@ -164,16 +185,24 @@ async fn write_for_target(
 /// The write that turns `old` into `new`, the Work of `template`; `None` if they agree.
 pub(super) fn write_for(old: Option<&Work>, new: Work, template: &Object) -> Option<WorkWrite> {
     let Some(old) = old else { return Some(WorkWrite::Create(new)) };
-    if old.metadata.is_deleting() || is_current(old, &new) {
+    if old.metadata.is_deleting() {
+        // It is made again when it is gone.
+        let is_withdrawn = Cause::of(old) == Some(Cause::Withdrawn);
+        return is_withdrawn.then(|| WorkWrite::TakeBack(Box::new(old.clone())));
+    }
+    if is_current(old, &new) {
         return None;
     }
     if !is_of_template(old, template) {
         return Some(WorkWrite::Remove(Box::new(old.clone())));
     }
     let mut changed = old.clone();
-    for overrides in [annotations::policy::APPLIED_OVERRIDES, annotations::policy::APPLIED_CLUSTER_OVERRIDES]
-    {
-        changed.metadata.annotations.remove(overrides);
+    for stale in [
+        annotations::policy::APPLIED_OVERRIDES,
+        annotations::policy::APPLIED_CLUSTER_OVERRIDES,
+        annotations::work::REMOVAL_CAUSE,
+    ] {
+        changed.metadata.annotations.remove(stale);
     }
     changed.metadata.labels.extend(new.metadata.labels);
     changed.metadata.annotations.extend(new.metadata.annotations);
@@ -190,17 +219,12 @@ pub(super) async fn send(hub: &Hub, write: WorkWrite) -> Result<(), ClientError>
         WorkWrite::Remove(work) => {
             let (cluster, key) = (&work.metadata.namespace, work.metadata.key());
             tracing::warn!(%cluster, work = %key, "the work has another object than its template, it is deleted");
-            return remove(hub, &work).await;
+            return remove(hub, &work, Cause::Replaced).await;
         }
+        WorkWrite::TakeBack(work) => return take_back(hub, &work).await,
     };
     hub.work_written(written);
     Ok(())
-}
-
-/// Deletes a Work; `execution` deletes the object in the member and then releases the Work.
-pub(super) async fn remove(hub: &Hub, work: &Work) -> Result<(), ClientError> {
-    let key = work.metadata.key();
-    ignore_missing(hub.client.kind::<Work>().delete(&key, &Delete::default()).await).map(drop)
 }
 
 /// The override policies as `plan` takes them.

@@ -11,7 +11,7 @@ use portolan_apiserver::auth::token::{Issuer, SigningKey};
 use portolan_apiserver::{ApiServer, Config, LocalService, User};
 use portolan_controllers::clusters::join::{JoinError, JoinRequest, Joined, join};
 use portolan_controllers::clusters::{Leasing, Probing};
-use portolan_controllers::{Controllers, Options, kubernetes};
+use portolan_controllers::{BrakeOptions, Controllers, Options, kubernetes};
 use portolan_net::{Clock, Shutdown};
 use portolan_object::{GroupVersion, Object, ObjectKey};
 use portolan_plan::clusters::probe::Thresholds;
@@ -40,6 +40,7 @@ pub(crate) struct Federation {
     dialled: Arc<Mutex<BTreeMap<String, Client>>>,
     controllers: Mutex<Vec<Shutdown>>,
     limits: MemberLimits,
+    brake: BrakeOptions,
     /// The endpoints of all connections that controllers asked for.
     pub(crate) endpoints: Arc<Mutex<Vec<Endpoint>>>,
     scope: Shutdown,
@@ -197,7 +198,16 @@ impl Federation {
 
     /// The same with other limits of what the hub keeps of each member.
     pub(crate) async fn start_limited(names: &[&str], limits: MemberLimits) -> Self {
-        let mut federation = Self::hub(Arc::default(), limits).await;
+        Self::hub(Arc::default(), limits, BrakeOptions::default()).await.with_members(names).await
+    }
+
+    /// The same with other limits of mass deletions.
+    pub(crate) async fn start_with_brake(names: &[&str], brake: BrakeOptions) -> Self {
+        Self::hub(Arc::default(), MemberLimits::default(), brake).await.with_members(names).await
+    }
+
+    async fn with_members(self, names: &[&str]) -> Self {
+        let mut federation = self;
         for name in names {
             federation.join(name).await;
         }
@@ -209,10 +219,14 @@ impl Federation {
 
     /// Another hub, with controllers, that can reach the members of this one.
     pub(crate) async fn second_hub(&self) -> Self {
-        Self::hub(self.dialled.clone(), MemberLimits::default()).await
+        Self::hub(self.dialled.clone(), MemberLimits::default(), BrakeOptions::default()).await
     }
 
-    async fn hub(dialled: Arc<Mutex<BTreeMap<String, Client>>>, limits: MemberLimits) -> Self {
+    async fn hub(
+        dialled: Arc<Mutex<BTreeMap<String, Client>>>,
+        limits: MemberLimits,
+        brake: BrakeOptions,
+    ) -> Self {
         let scope = Shutdown::new();
         let hub = Plane::start(&scope).await;
         for definition in portolan_api::crd::all() {
@@ -220,7 +234,7 @@ impl Federation {
         }
         let (controllers, endpoints) = (Mutex::default(), Arc::default());
         let members = BTreeMap::new();
-        let federation = Self { hub, members, dialled, controllers, limits, endpoints, scope };
+        let federation = Self { hub, members, dialled, controllers, limits, brake, endpoints, scope };
         federation.run_controllers();
         federation
     }
@@ -264,8 +278,8 @@ impl Federation {
         let short = Duration::from_millis(100);
         let probing = Probing { interval: short, thresholds: Thresholds { success: short, failure: short } };
         let leasing = Leasing { name: String::new(), renewal: short, duration: short * 10 };
-        let (dial, limits): (Dial, _) = (Arc::new(dial), self.limits);
-        let options = Options { probing, leasing, dial: Some(dial), limits, ..Options::default() };
+        let (dial, limits, brake): (Dial, _, _) = (Arc::new(dial), self.limits, self.brake.clone());
+        let options = Options { probing, leasing, dial: Some(dial), limits, brake, ..Options::default() };
         let scope = self.scope.child();
         self.controllers.lock().push(scope.clone());
         Controllers::start(&self.hub.client, options, &scope)

@@ -1,6 +1,8 @@
 //! Controllers against embedded API servers: a hub and two members, in one process and without sockets.
 
 mod autoscaling;
+mod bad_members;
+mod brake;
 mod capacity;
 mod cluster_conditions;
 mod cluster_sets;
@@ -18,6 +20,8 @@ mod preview;
 mod propagation;
 mod rebalance;
 mod refused_slices;
+mod removal;
 mod resources;
 mod scheduling;
+mod template_status;
 mod workloads;

@@ -59,6 +59,34 @@ fn without_nulls(fields: &Map<String, Value>) -> Map<String, Value> {
         .collect()
 }
 
+/// The merge patch that turns `old` into `new`: changed fields, and `null` for fields that `new` lacks. Empty if nothing
+/// differs. A merge patch cannot write `null`, so a field that is `null` counts as absent.
+pub fn difference(old: &Value, new: &Value) -> Value {
+    let none = Map::new();
+    let (old, new) = (old.as_object().unwrap_or(&none), new.as_object().unwrap_or(&none));
+    Value::Object(difference_of_maps(old, new))
+}
+
+fn difference_of_maps(old: &Map<String, Value>, new: &Map<String, Value>) -> Map<String, Value> {
+    let mut patch = Map::new();
+    for (field, wanted) in new.iter().filter(|(_, wanted)| !wanted.is_null()) {
+        match (old.get(field), wanted) {
+            (Some(Value::Object(present)), Value::Object(wanted)) => {
+                let inner = difference_of_maps(present, wanted);
+                if !inner.is_empty() {
+                    patch.insert(field.clone(), Value::Object(inner));
+                }
+            }
+            (Some(present), _) if *present == copy(wanted) => {}
+            _ => drop(patch.insert(field.clone(), copy(wanted))),
+        }
+    }
+    let is_gone = |field: &str| new.get(field).is_none_or(Value::is_null);
+    let gone = old.iter().filter(|(field, present)| !present.is_null() && is_gone(field));
+    patch.extend(gone.map(|(field, _)| (field.clone(), Value::Null)));
+    patch
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::json;
@@ -114,6 +142,34 @@ mod tests {
         for (name, mut document, patch, want) in cases {
             merge_patch(&mut document, &patch).unwrap();
             assert_eq!(document, want, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_difference_is_the_patch_from_one_to_the_other() {
+        let cases = [
+            ("nothing", json!({ "a": 1 }), json!({ "a": 1 }), json!({})),
+            ("changed and new", json!({ "a": 1 }), json!({ "a": 2, "b": 3 }), json!({ "a": 2, "b": 3 })),
+            ("missing", json!({ "a": 1, "b": 2 }), json!({ "a": 1 }), json!({ "b": null })),
+            (
+                "deep inside",
+                json!({ "m": { "n": { "x": 1, "y": 2, "z": 3 } } }),
+                json!({ "m": { "n": { "x": 1, "y": 3 } } }),
+                json!({ "m": { "n": { "y": 3, "z": null } } }),
+            ),
+            ("lists as a whole", json!({ "l": [1, 2] }), json!({ "l": [1] }), json!({ "l": [1] })),
+            ("another type", json!({ "a": { "b": 1 } }), json!({ "a": 1 }), json!({ "a": 1 })),
+            ("a null is absent", json!({ "a": 1 }), json!({ "a": null, "b": null }), json!({ "a": null })),
+            ("absent is a null", json!({ "a": null }), json!({}), json!({})),
+            ("nulls in lists", json!({ "l": [{}] }), json!({ "l": [{ "a": null }] }), json!({})),
+            ("no map", Value::Null, json!({ "a": 1 }), json!({ "a": 1 })),
+        ];
+        for (name, old, new, want) in cases {
+            let patch = difference(&old, &new);
+            assert_eq!(patch, want, "{name}");
+            let mut patched = old;
+            merge_patch(&mut patched, &patch).unwrap();
+            assert_eq!(difference(&patched, &new), json!({}), "{name}");
         }
     }
 

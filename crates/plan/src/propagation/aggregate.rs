@@ -4,6 +4,7 @@
 //! `docs/differences.md` lists it.
 
 use portolan_object::Object;
+use portolan_object::patch::difference;
 use serde_json::{Value, json};
 
 use super::interpreter::{Report, interpreter};
@@ -17,7 +18,20 @@ pub fn aggregate(template: &Object, reports: &[Report]) -> Option<Value> {
     aggregate(template, status, reports)
 }
 
+/// The merge patch that gives a template an aggregated status; `None` when nothing is to be written.
+///
+/// It is the difference to the status in `template`, so it is valid for this version of the template only and names it: on
+/// any other version it would make a mixture of two statuses.
+pub fn status_patch(template: &Object, status: &Value) -> Option<Value> {
+    let patch = difference(template.at(&["status"]).unwrap_or(&Value::Null), status);
+    let is_empty = patch.as_object().is_none_or(serde_json::Map::is_empty);
+    let metadata = json!({ "resourceVersion": template.resource_version() });
+    (!is_empty).then(|| json!({ "metadata": metadata, "status": patch }))
+}
+
 #[cfg(test)]
 mod convergence;
+#[cfg(test)]
+mod lag;
 #[cfg(test)]
 mod tests;

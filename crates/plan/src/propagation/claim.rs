@@ -89,6 +89,20 @@ impl Claim {
     }
 }
 
+/// The policy that claims a binding; a key without namespace is that of a ClusterPropagationPolicy. `None` for a binding
+/// without a claim.
+pub fn policy(binding: &ObjectMeta) -> Option<ObjectKey> {
+    if binding.label(labels::propagation_policy::PERMANENT_ID).is_some() {
+        let namespace = binding.annotation(annotations::propagation_policy::NAMESPACE)?;
+        return Some(ObjectKey::namespaced(
+            namespace,
+            binding.annotation(annotations::propagation_policy::NAME)?,
+        ));
+    }
+    binding.label(labels::cluster_propagation_policy::PERMANENT_ID)?;
+    binding.annotation(annotations::cluster_propagation_policy::NAME).map(ObjectKey::cluster)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -110,6 +124,23 @@ mod tests {
         for claim in claims {
             assert_eq!(Claim::on(&claimed(&claim)), Some(claim));
         }
+    }
+
+    #[test]
+    fn a_binding_names_its_policy() {
+        let claims = [
+            (Claim::Namespaced { policy: ObjectKey::namespaced("shop", "p"), id: "1".to_owned() }, "shop/p"),
+            (Claim::Cluster { policy: "cp".to_owned(), id: "2".to_owned() }, "cp"),
+        ];
+        for (claim, want) in claims {
+            let binding = ObjectMeta {
+                labels: claim.labels(),
+                annotations: claim.annotations(),
+                ..ObjectMeta::default()
+            };
+            assert_eq!(policy(&binding).map(|key| key.to_string()).as_deref(), Some(want));
+        }
+        assert_eq!(policy(&ObjectMeta::default()), None);
     }
 
     #[test]

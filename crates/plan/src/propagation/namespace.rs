@@ -8,7 +8,7 @@ use portolan_object::Object;
 
 use super::overrides::{self, OverrideError, Policy};
 use super::prune::prune;
-use super::work::key;
+use super::work::{key, record_managed_keys};
 
 /// Whether a namespace is propagated to all members without a policy.
 pub fn is_propagated(namespace: &Object) -> bool {
@@ -49,6 +49,7 @@ pub fn work(
     manifest.set_annotation(annotations::work::NAMESPACE, &*key.namespace);
     manifest.set_annotation(annotations::work::NAME, &*key.name);
     manifest.set_annotation(annotations::work::CONFLICT_RESOLUTION, "abort");
+    record_managed_keys(&mut manifest);
     let mut metadata = ObjectMeta::namespaced(&*key.namespace, &*key.name);
     metadata.finalizers = vec![finalizers::EXECUTION.to_owned()];
     metadata.labels.insert(labels::work::PERMANENT_ID.to_owned(), id.to_owned());
@@ -102,5 +103,10 @@ mod tests {
         assert_eq!(manifest["metadata"]["labels"]["team"], "a");
         assert_eq!(manifest["metadata"]["labels"]["karmada.io/managed"], "true");
         assert_eq!(manifest["metadata"]["annotations"]["work.karmada.io/namespace"], "karmada-es-eu");
+        assert_eq!(
+            manifest["metadata"]["annotations"]["resourcetemplate.karmada.io/managed-labels"],
+            "karmada.io/managed,team,work.karmada.io/permanent-id",
+            "a label that is removed on the hub is removed in the member"
+        );
     }
 }

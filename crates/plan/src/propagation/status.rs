@@ -1,18 +1,18 @@
 //! The status of Works and bindings (karmada pkg/controllers/status/work_status_controller.go,
 //! pkg/util/helper/workstatus.go).
 
-use portolan_api::conditions;
 use portolan_api::meta::{Condition, condition};
-use portolan_api::names;
 use portolan_api::policy::PurgeMode;
 use portolan_api::work::{
     AggregatedStatusItem, ManifestStatus, ResourceBindingSpec, ResourceHealth, ResourceIdentifier, Work,
 };
+use portolan_api::{annotations, conditions, names};
 use portolan_object::Object;
 use serde_json::Value;
 
 use super::interpreter::Report;
-use super::work::targets;
+use super::work::{is_suspended, targets};
+use crate::covers::covers;
 
 /// `Applied` of a Work; `failure` is the reason if the member does not have the object.
 pub fn applied(failure: Option<&str>, now: &str) -> Condition {
@@ -36,6 +36,23 @@ pub fn dispatching(suspended: bool, now: &str) -> Condition {
         return Condition::new(DISPATCHING, false, SUSPEND_DISPATCHING, message, now);
     }
     Condition::new(DISPATCHING, true, DISPATCHING, "Work is being dispatched to member clusters.", now)
+}
+
+/// Whether a suspended Work has nothing that the member lacks: `observed` is what `desired` asks for.
+///
+/// A field that `desired` dropped shows in the generation of the template. Templates without a generation, such as
+/// ConfigMaps, have no `spec` and no defaults, so that their content can be compared in both directions.
+pub fn is_latest(observed: &Object, desired: &Object) -> bool {
+    let has_generation = desired.annotation(annotations::template::GENERATION).is_some();
+    covers(observed, desired) && (has_generation || has_no_more_content(observed, desired))
+}
+
+fn has_no_more_content(observed: &Object, desired: &Object) -> bool {
+    let mut content = observed.clone();
+    if let Some(fields) = content.0.as_object_mut() {
+        fields.retain(|name, _| !["metadata", "spec", "status"].contains(&name.as_str()));
+    }
+    covers(desired, &content)
 }
 
 /// The status entry of a Work's one manifest: the object in the member, and what its interpreter made of it.
@@ -87,24 +104,83 @@ fn item(work: &Work) -> Option<AggregatedStatusItem> {
     })
 }
 
-/// `FullyApplied` of a binding: every target cluster has the object, with all overrides. `failed_overrides` are the
-/// messages of override policies that could not be applied; the clusters concerned keep the object from before.
+/// The clusters with a Work that is suspended and was changed since it was applied, sorted.
+pub fn held_back<'a>(works: impl IntoIterator<Item = &'a Work>) -> Vec<String> {
+    let living = works.into_iter().filter(|work| !work.metadata.is_deleting());
+    let waiting = living.filter(|work| work.spec.suspend_dispatching == Some(true) && !is_applied(work));
+    let cluster =
+        |work: &Work| names::cluster_of_execution_namespace(&work.metadata.namespace).map(str::to_owned);
+    let mut clusters: Vec<String> = waiting.filter_map(cluster).collect();
+    clusters.sort();
+    clusters
+}
+
+/// Whether the status says that this generation of the Work was applied. Comparing the objects cannot tell, because a
+/// field that only the member's object has may be one that the new manifest dropped.
+pub fn is_applied(work: &Work) -> bool {
+    let applied = condition(&work.status.conditions, conditions::work::APPLIED);
+    applied.is_some_and(|one| one.is_true() && one.observed_generation == Some(work.metadata.generation))
+}
+
+/// `Dispatching` of a binding; `None` while it is not and was not suspended.
+pub fn binding_dispatching(spec: &ResourceBindingSpec, known: &[Condition], now: &str) -> Option<Condition> {
+    use conditions::binding::{DISPATCHING, DISPATCHING_RESUMED, SUSPEND_DISPATCHING};
+    let suspended: Vec<String> =
+        targets(spec).into_iter().map(|target| target.name).filter(|name| is_suspended(spec, name)).collect();
+    if suspended.is_empty() {
+        condition(known, DISPATCHING)?;
+        let message = "Changes are sent to all target clusters.";
+        return Some(Condition::new(DISPATCHING, true, DISPATCHING_RESUMED, message, now));
+    }
+    let message = format!(
+        "Changes are not sent to {}, because spec.suspension of the policy suspends dispatching.",
+        suspended.join(", ")
+    );
+    Some(Condition::new(DISPATCHING, false, SUSPEND_DISPATCHING, message, now))
+}
+
+/// Why a binding is not applied, besides what its Works report.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Shortfall {
+    /// Messages of override policies that could not be applied; the clusters concerned keep the object from before.
+    pub failed_overrides: Vec<String>,
+    /// Clusters that have not got the latest change, because dispatching is suspended.
+    pub held_back: Vec<String>,
+}
+
+impl Shortfall {
+    fn condition(&self, now: &str) -> Option<Condition> {
+        use conditions::binding::{FULLY_APPLIED, OVERRIDE_POLICY_FAILED, SUSPEND_DISPATCHING};
+        if let Some(first) = self.failed_overrides.first() {
+            let others = match self.failed_overrides.len() - 1 {
+                0 => String::new(),
+                others => format!("; and {others} more"),
+            };
+            let message = format!("{first}{others}");
+            return Some(Condition::new(FULLY_APPLIED, false, OVERRIDE_POLICY_FAILED, message, now));
+        }
+        if self.held_back.is_empty() {
+            return None;
+        }
+        let message = format!(
+            "The latest change is not in {}: spec.suspension of the policy suspends dispatching. It is sent when that is \
+             removed.",
+            self.held_back.join(", ")
+        );
+        Some(Condition::new(FULLY_APPLIED, false, SUSPEND_DISPATCHING, message, now))
+    }
+}
+
+/// `FullyApplied` of a binding: every target cluster has the object, as the template and all overrides are now.
 pub fn fully_applied(
     spec: &ResourceBindingSpec,
     items: &[AggregatedStatusItem],
-    failed_overrides: &[String],
+    shortfall: &Shortfall,
     now: &str,
 ) -> Condition {
-    use conditions::binding::{
-        FULLY_APPLIED, FULLY_APPLIED_FAILED, FULLY_APPLIED_SUCCESS, OVERRIDE_POLICY_FAILED,
-    };
-    if let Some(first) = failed_overrides.first() {
-        let others = match failed_overrides.len() - 1 {
-            0 => String::new(),
-            others => format!("; and {others} more"),
-        };
-        let message = format!("{first}{others}");
-        return Condition::new(FULLY_APPLIED, false, OVERRIDE_POLICY_FAILED, message, now);
+    use conditions::binding::{FULLY_APPLIED, FULLY_APPLIED_FAILED, FULLY_APPLIED_SUCCESS};
+    if let Some(condition) = shortfall.condition(now) {
+        return condition;
     }
     let mut expected: Vec<String> = targets(spec).into_iter().map(|target| target.name).collect();
     let leaving =
@@ -163,7 +239,8 @@ mod tests {
             ("nowhere to go", &nowhere, vec![], false),
         ];
         for (name, spec, works, want) in cases {
-            assert_eq!(fully_applied(spec, &aggregated(&works), &[], "t").is_true(), want, "{name}");
+            let condition = fully_applied(spec, &aggregated(&works), &Shortfall::default(), "t");
+            assert_eq!(condition.is_true(), want, "{name}");
         }
     }
 
@@ -171,10 +248,62 @@ mod tests {
     fn a_failed_override_is_told_although_the_old_object_is_applied() {
         let spec: ResourceBindingSpec = serde_json::from_value(json!({"clusters": [{"name": "a"}]})).unwrap();
         let items = aggregated(&[work("a", None)]);
-        let failed = ["policy p: /kind cannot be overridden".to_owned(), "policy q".to_owned()];
-        let condition = fully_applied(&spec, &items, &failed, "t");
+        let failed_overrides = vec!["policy p: /kind cannot be overridden".to_owned(), "policy q".to_owned()];
+        let shortfall = Shortfall { failed_overrides, ..Shortfall::default() };
+        let condition = fully_applied(&spec, &items, &shortfall, "t");
         assert_eq!((condition.is_true(), condition.reason.as_str()), (false, "ApplyOverridePolicyFailed"));
         assert_eq!(condition.message, "policy p: /kind cannot be overridden; and 1 more");
+    }
+
+    #[test]
+    fn a_change_that_is_held_back_is_told() {
+        let spec: ResourceBindingSpec =
+            serde_json::from_value(json!({"clusters": [{"name": "a"}, {"name": "b"}],
+            "suspension": {"dispatchingOnClusters": {"clusterNames": ["a"]}}}))
+            .unwrap();
+        let mut suspended = work("a", None);
+        suspended.spec.suspend_dispatching = Some(true);
+        suspended.metadata.generation = 2;
+        suspended.status.conditions[0].observed_generation = Some(2);
+        let works = [suspended.clone(), work("b", None)];
+        let shortfall = Shortfall { held_back: held_back(&works), ..Shortfall::default() };
+        assert!(fully_applied(&spec, &aggregated(&works), &shortfall, "t").is_true(), "no change waits");
+
+        suspended.metadata.generation = 3;
+        let works = [suspended, work("b", None)];
+        let shortfall = Shortfall { held_back: held_back(&works), ..Shortfall::default() };
+        let condition = fully_applied(&spec, &aggregated(&works), &shortfall, "t");
+        assert_eq!((condition.is_true(), condition.reason.as_str()), (false, "SuspendDispatching"));
+        assert!(condition.message.starts_with("The latest change is not in a: "), "{}", condition.message);
+
+        let dispatching = binding_dispatching(&spec, &[], "t").expect("suspended");
+        assert!(
+            !dispatching.is_true() && dispatching.message.contains(" to a, because"),
+            "{}",
+            dispatching.message
+        );
+        let resumed = ResourceBindingSpec { suspension: None, ..spec };
+        assert_eq!(binding_dispatching(&resumed, &[], "t"), None);
+        assert!(binding_dispatching(&resumed, &[dispatching], "t").is_some_and(|resumed| resumed.is_true()));
+    }
+
+    #[test]
+    fn a_suspended_change_is_seen_also_when_it_only_removes() {
+        let map = |data: serde_json::Value| {
+            Object(json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {}, "data": data}))
+        };
+        assert!(is_latest(&map(json!({"a": "1"})), &map(json!({"a": "1"}))));
+        assert!(!is_latest(&map(json!({"a": "1"})), &map(json!({"a": "2"}))));
+        assert!(!is_latest(&map(json!({"a": "1", "b": "1"})), &map(json!({"a": "1"}))));
+        let deployment = |spec: serde_json::Value, generation: &str| {
+            Object(
+                json!({"apiVersion": "apps/v1", "kind": "Deployment", "spec": spec, "metadata": {"annotations": {
+                "resourcetemplate.karmada.io/generation": generation}}}),
+            )
+        };
+        let defaulted = deployment(json!({"replicas": 1, "revisionHistoryLimit": 10}), "3");
+        assert!(is_latest(&defaulted, &deployment(json!({"replicas": 1}), "3")));
+        assert!(!is_latest(&defaulted, &deployment(json!({}), "4")));
     }
 
     #[test]

@@ -148,7 +148,8 @@ fn conflict_resolution(template: &Object, spec: &ResourceBindingSpec) -> &'stati
     }
 }
 
-fn is_suspended(spec: &ResourceBindingSpec, cluster: &str) -> bool {
+/// Whether a cluster gets no changes.
+pub fn is_suspended(spec: &ResourceBindingSpec, cluster: &str) -> bool {
     let Some(suspension) = &spec.suspension else { return false };
     let here = suspension.dispatching_on_clusters.as_ref();
     suspension.dispatching == Some(true)
@@ -214,7 +215,7 @@ impl Marks<'_> {
 }
 
 /// Records the keys that the manifest sets, so that a later manifest without one of them removes it in the member.
-fn record_managed_keys(manifest: &mut Object) {
+pub(super) fn record_managed_keys(manifest: &mut Object) {
     let managed_labels: Vec<String> = manifest.labels().into_keys().collect();
     manifest.set_annotation(annotations::template::MANAGED_LABELS, managed_labels.join(","));
     manifest.set_annotation(annotations::template::MANAGED_ANNOTATIONS, "");
@@ -228,7 +229,9 @@ pub fn is_current(actual: &Work, wanted: &Work) -> bool {
         wanted.iter().all(|(key, value)| actual.get(key) == Some(value))
     };
     let overrides = [annotations::policy::APPLIED_OVERRIDES, annotations::policy::APPLIED_CLUSTER_OVERRIDES];
-    actual.spec == wanted.spec
+    let is_going = actual.metadata.annotation(annotations::work::REMOVAL_CAUSE).is_some();
+    !is_going
+        && actual.spec == wanted.spec
         && covers(&actual.metadata.labels, &wanted.metadata.labels)
         && covers(&actual.metadata.annotations, &wanted.metadata.annotations)
         && overrides.iter().all(|key| actual.metadata.annotation(key) == wanted.metadata.annotation(key))

@@ -8,24 +8,28 @@ use portolan_api::conditions::work::APPLIED;
 use portolan_api::meta::{condition, set_condition};
 use portolan_api::work::{ResourceHealth, Work, WorkStatus};
 use portolan_api::{annotations, labels};
+use portolan_object::patch::difference;
 use portolan_object::{GroupVersionKind, Object, ObjectKey};
 use portolan_plan::clusters::ownership::stamp;
 use portolan_plan::covers::covers;
 use portolan_plan::propagation::namespace::is_shared;
-use portolan_plan::propagation::status::{applied, dispatching, manifest_status};
+use portolan_plan::propagation::status::{applied, dispatching, is_applied, is_latest, manifest_status};
 use portolan_plan::propagation::work::is_named_after_manifest;
 use portolan_runtime::client::Patch;
 use portolan_runtime::events::{Regarding, Severity};
 use portolan_runtime::{Api, ClientError, Outcome};
 use serde_json::json;
 
+use super::advice::with_advice;
 use super::{Executor, manifest};
-use crate::merge::difference;
 use crate::missing::ignore_missing;
 use crate::propagation::interpreters::InterpretError;
 
 /// Interval at which a conflict with an object of another owner is checked; such objects are not watched.
 const FOREIGN_RECHECK: Duration = Duration::from_secs(30);
+
+/// Lost races in a row after which the Work says so. A few are normal.
+const MAX_SILENT_RACES: u32 = 5;
 
 /// Interval at which a deferred report is checked.
 const REPORT_POLL_INTERVAL: Duration = Duration::from_millis(250);
@@ -49,7 +53,7 @@ pub(super) enum ApplyError {
     NotReady { cluster: String, reason: String },
     #[error(transparent)]
     Interpret(#[from] InterpretError),
-    #[error(transparent)]
+    #[error("{}", with_advice(.0))]
     Member(#[from] ClientError),
 }
 
@@ -66,7 +70,11 @@ impl ApplyError {
                 tracing::warn!(%cluster, object = %key, work, "the object in the member is not ours and stays as it is");
                 Outcome::RequeueAfter(FOREIGN_RECHECK)
             }
-            Self::Interpret(_) | Self::Member(_) => Outcome::Retry(Box::new(self)),
+            Self::Interpret(_) => Outcome::Retry(Box::new(self)),
+            Self::Member(error) => match error.retry_after() {
+                Some(delay) => Outcome::RetryAfter(delay, Box::new(Self::Member(error))),
+                None => Outcome::Retry(Box::new(Self::Member(error))),
+            },
         }
     }
 }
@@ -84,6 +92,7 @@ impl Executor {
         };
         if let Err(ApplyError::Member(error)) = &result
             && error.is_race()
+            && self.queue.failures(&work.metadata.key()) < MAX_SILENT_RACES
         {
             return Outcome::Stale;
         }
@@ -200,7 +209,12 @@ impl Executor {
     ) -> (WorkStatus, Result<(), InterpretError>) {
         let (now, mut status) = (self.hub.now(), work.status.clone());
         set_condition(&mut status.conditions, dispatching(is_suspended, &now));
-        if !is_suspended {
+        let is_judged = match result {
+            _ if !is_suspended => true,
+            Ok(Some(object)) => self.is_in_member(work, object).await,
+            _ => false,
+        };
+        if is_judged {
             let failure = result.as_ref().err().map(ToString::to_string);
             let mut condition = applied(failure.as_deref(), &now);
             condition.observed_generation = Some(work.metadata.generation);
@@ -222,6 +236,15 @@ impl Executor {
             status.manifest_statuses = vec![manifest_status(object, reflected, health)];
         }
         (status, interpreted)
+    }
+
+    /// Whether the object in the member is what a suspended Work asks for.
+    async fn is_in_member(&self, work: &Work, observed: &Object) -> bool {
+        let (Some(mut desired), Some(own)) = (manifest(work), self.member.hold().holder()) else {
+            return false;
+        };
+        stamp(&mut desired, &own);
+        self.interpreters.retain(desired, observed).await.is_ok_and(|desired| is_latest(observed, &desired))
     }
 
     async fn report(&self, work: &Work, status: &WorkStatus) -> Result<(), ClientError> {
@@ -254,13 +277,6 @@ impl Executor {
             self.hub.events.record(Regarding::kind(work), Severity::Warning, "SyncFailed", message);
         }
     }
-}
-
-/// Whether the status says that this generation of the Work was applied. Comparing the objects cannot tell, because a
-/// field that only the member's object has may be one that the new manifest dropped.
-fn is_applied(work: &Work) -> bool {
-    let applied = condition(&work.status.conditions, APPLIED);
-    applied.is_some_and(|one| one.is_true() && one.observed_generation == Some(work.metadata.generation))
 }
 
 fn wants_overwrite(manifest: &Object) -> bool {

@@ -2,10 +2,13 @@
 //! pkg/controllers/execution/execution_controller.go).
 
 use portolan_api::work::Work;
-use portolan_api::{annotations, finalizers, labels, names};
+use portolan_api::{annotations, finalizers, labels, names, resources};
 use portolan_object::{Object, ObjectKey};
 use portolan_plan::clusters::ownership::is_own;
 use portolan_plan::propagation::claim::{ANNOTATIONS, LABELS};
+use portolan_plan::propagation::removal::{
+    Cause, Facts, Origin, Removal, decide, holds_preserved, is_of_same_template, leaves_objects_in,
+};
 use portolan_plan::propagation::work::is_named_after_manifest;
 use portolan_runtime::client::{Delete, Patch};
 use portolan_runtime::{Api, ClientError, ClusterName, Outcome, Reconciler};
@@ -35,10 +38,11 @@ const MARK_ANNOTATIONS: &[&str] = &[
     annotations::template::GENERATION,
     annotations::template::MANAGED_LABELS,
     annotations::template::MANAGED_ANNOTATIONS,
+    annotations::namespace::HOLDS_PRESERVED,
 ];
 
 impl Executor {
-    /// Deletes the object of a Work, or preserves it without marks; then releases the Work.
+    /// Deletes the object of a Work, preserves it without marks, or keeps it; then releases the Work.
     pub(super) async fn remove(&self, work: &Work) -> Result<Outcome, ClientError> {
         if !work.metadata.has_finalizer(finalizers::EXECUTION) {
             return Ok(Outcome::Done);
@@ -47,55 +51,132 @@ impl Executor {
             // A change of the hold queues the Work again.
             return Ok(Outcome::Done);
         };
+        let facts = self.facts(work).await?;
+        let removal = decide(work, facts);
+        if let Removal::Delete(_) = removal
+            && let Some(outcome) = self.brake.delay(&self.hub, self.member.name(), work)
+        {
+            return Ok(outcome);
+        }
         if let Some(manifest) = manifest(work)
             && let Some(resource) = self.member.resource(&manifest.group_version_kind())
         {
-            let api = self.member.client().resource::<Object>(&resource);
-            // An object that the Work was not made for does not stay.
-            if work.spec.preserve_resources_on_deletion == Some(true) && is_named_after_manifest(work) {
-                unmark(&api, &manifest.key(), work, &own).await?;
-            } else {
-                delete(&api, &manifest.key(), work, &own).await?;
-            }
+            let object = MemberObject {
+                api: self.member.client().resource::<Object>(&resource),
+                key: manifest.key(),
+                work,
+                own: &own,
+            };
+            self.remove_object(&object, removal).await?;
         }
         release(&self.hub, work).await?;
         Ok(Outcome::Done)
     }
-}
 
-/// The object in the member, if it belongs to `work` of control plane `own`.
-async fn owned_object(
-    api: &Api<Object>,
-    key: &ObjectKey,
-    work: &Work,
-    own: &str,
-) -> Result<Option<Object>, ClientError> {
-    let Some(object) = ignore_missing(api.get(key).await)? else { return Ok(None) };
-    let is_marked = object.label(labels::MANAGED) == Some(labels::TRUE);
-    let work_key = work.metadata.key();
-    // Another Work may have taken over the object.
-    Ok(Some(object).filter(|object| {
-        is_marked && is_own(object, own) && work_of(object).is_none_or(|owner| owner == work_key)
-    }))
-}
-
-async fn delete(api: &Api<Object>, key: &ObjectKey, work: &Work, own: &str) -> Result<(), ClientError> {
-    let Some(object) = owned_object(api, key, work, own).await? else { return Ok(()) };
-    ignore_missing(api.delete(key, &Delete::background().uid(object.uid())).await).map(drop)
-}
-
-async fn unmark(api: &Api<Object>, key: &ObjectKey, work: &Work, own: &str) -> Result<(), ClientError> {
-    if owned_object(api, key, work, own).await?.is_none() {
-        return Ok(());
+    async fn facts(&self, work: &Work) -> Result<Facts, ClientError> {
+        let cluster = self.hub.cluster(self.member.name());
+        let is_cluster_leaving = cluster.is_none_or(|cluster| cluster.metadata.is_deleting());
+        let is_namespace_gone = match Origin::of(work) {
+            Origin::Namespace { name, uid } if Cause::of(work).is_none() => {
+                let api = self.hub.client.resource::<Object>(&resources::NAMESPACE.into());
+                let found = ignore_missing(api.get(&ObjectKey::cluster(name)).await)?;
+                found.is_none_or(|found| found.uid() != uid || found.is_deleting())
+            }
+            _ => false,
+        };
+        Ok(Facts { is_cluster_leaving, is_namespace_gone })
     }
-    let nulls = |keys: &[&[&str]]| -> Value {
-        keys.concat().into_iter().map(|key| (key.to_owned(), Value::Null)).collect()
-    };
-    let patch = json!({ "metadata": {
-        "labels": nulls(&[MARK_LABELS, LABELS]),
-        "annotations": nulls(&[MARK_ANNOTATIONS, ANNOTATIONS]),
-    } });
-    ignore_missing(api.patch(key, &Patch::Merge(patch)).await).map(drop)
+
+    async fn remove_object(&self, object: &MemberObject<'_>, removal: Removal) -> Result<(), ClientError> {
+        let (cluster, key) = (self.member.name(), &object.key);
+        match removal {
+            Removal::Keep => {
+                tracing::info!(%cluster, object = %key, "the work was deleted by hand, the object stays and the work is made again");
+                Ok(())
+            }
+            // An object that the Work was not made for does not stay.
+            Removal::Preserve if is_named_after_manifest(object.work) => self.preserve(object).await,
+            Removal::Preserve => object.delete().await,
+            Removal::Delete(_) if self.holds_preserved(object).await? => {
+                tracing::info!(%cluster, namespace = %key, "the namespace stays, it holds preserved objects");
+                self.preserve(object).await
+            }
+            Removal::Delete(_) => object.delete().await,
+        }
+    }
+
+    /// Whether the object is a namespace in which others were preserved, or are about to be.
+    async fn holds_preserved(&self, object: &MemberObject<'_>) -> Result<bool, ClientError> {
+        if !matches!(Origin::of(object.work), Origin::Namespace { .. }) {
+            return Ok(false);
+        }
+        let works = self.hub.works.list_namespace(&object.work.metadata.namespace);
+        if leaves_objects_in(&object.key.name, works.iter().map(AsRef::as_ref)) {
+            return Ok(true);
+        }
+        // A Work is released only after its namespace in the member was noted.
+        Ok(object.owned().await?.is_some_and(|namespace| holds_preserved(&namespace)))
+    }
+
+    /// Notes on its namespace that the object stays there, and removes its marks.
+    async fn preserve(&self, object: &MemberObject<'_>) -> Result<(), ClientError> {
+        let namespace = ObjectKey::cluster(&*object.key.namespace);
+        if !object.key.namespace.is_empty()
+            && let Some(resource) = self.member.resource(&resources::NAMESPACE.gvk())
+            && let Some(found) = self.managed(&resource).get(&namespace)
+            && !holds_preserved(&found)
+        {
+            let patch = json!({ "metadata": { "annotations": {
+                annotations::namespace::HOLDS_PRESERVED: labels::TRUE } } });
+            let api = self.member.client().resource::<Object>(&resource);
+            ignore_missing(api.patch(&namespace, &Patch::Merge(patch)).await)?;
+        }
+        object.unmark().await
+    }
+}
+
+/// The object of a Work in the member of control plane `own`.
+struct MemberObject<'a> {
+    api: Api<Object>,
+    key: ObjectKey,
+    work: &'a Work,
+    own: &'a str,
+}
+
+impl MemberObject<'_> {
+    /// The object, if it belongs to the Work.
+    async fn owned(&self) -> Result<Option<Object>, ClientError> {
+        let Some(object) = ignore_missing(self.api.get(&self.key).await)? else { return Ok(None) };
+        let is_marked = object.label(labels::MANAGED) == Some(labels::TRUE);
+        let work_key = self.work.metadata.key();
+        // Another Work may have taken over the object.
+        Ok(Some(object).filter(|object| {
+            is_marked && is_own(object, self.own) && work_of(object).is_none_or(|owner| owner == work_key)
+        }))
+    }
+
+    async fn delete(&self) -> Result<(), ClientError> {
+        let Some(object) = self.owned().await? else { return Ok(()) };
+        if !is_of_same_template(self.work, &object) {
+            tracing::warn!(object = %self.key, "the object was made from another template than the work, it stays");
+            return Ok(());
+        }
+        ignore_missing(self.api.delete(&self.key, &Delete::background().uid(object.uid())).await).map(drop)
+    }
+
+    async fn unmark(&self) -> Result<(), ClientError> {
+        if self.owned().await?.is_none() {
+            return Ok(());
+        }
+        let nulls = |keys: &[&[&str]]| -> Value {
+            keys.concat().into_iter().map(|key| (key.to_owned(), Value::Null)).collect()
+        };
+        let patch = json!({ "metadata": {
+            "labels": nulls(&[MARK_LABELS, LABELS]),
+            "annotations": nulls(&[MARK_ANNOTATIONS, ANNOTATIONS]),
+        } });
+        ignore_missing(self.api.patch(&self.key, &Patch::Merge(patch)).await).map(drop)
+    }
 }
 
 /// Removes the finalizer.

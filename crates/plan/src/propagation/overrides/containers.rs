@@ -4,20 +4,21 @@ use portolan_api::policy::ListOperator;
 use portolan_object::Object;
 use serde_json::{Map, Value, json};
 
-/// The containers of a Pod or of a workload's template; kinds that the API does not promise to handle have none.
-///
-/// Only `containers`: init containers are left alone, as in Karmada.
+/// The containers and init containers of a Pod or of a workload's pod template; kinds that the API does not promise to
+/// handle have none. Ephemeral containers belong to running pods and are in no template.
 pub(super) fn containers(object: &mut Object) -> impl Iterator<Item = &mut Map<String, Value>> {
-    let path: &[&str] = match object.kind() {
-        "Pod" => &["spec", "containers"],
+    let path: Option<&[&str]> = match object.kind() {
+        "Pod" => Some(&["spec"]),
         "ReplicaSet" | "Deployment" | "DaemonSet" | "StatefulSet" | "Job" => {
-            &["spec", "template", "spec", "containers"]
+            Some(&["spec", "template", "spec"])
         }
-        _ => &[],
+        "CronJob" => Some(&["spec", "jobTemplate", "spec", "template", "spec"]),
+        _ => None,
     };
-    let found =
-        (!path.is_empty()).then(|| path.iter().try_fold(&mut object.0, |value, name| value.get_mut(name)));
-    found.flatten().and_then(Value::as_array_mut).into_iter().flatten().filter_map(Value::as_object_mut)
+    let pod = path.and_then(|path| path.iter().try_fold(&mut object.0, |value, name| value.get_mut(name)));
+    let fields = pod.and_then(Value::as_object_mut).into_iter().flat_map(Map::iter_mut);
+    let lists = fields.filter(|(name, _)| ["containers", "initContainers"].contains(&name.as_str()));
+    lists.filter_map(|(_, list)| list.as_array_mut()).flatten().filter_map(Value::as_object_mut)
 }
 
 /// Appends `words` to a list of the named container, or takes equal words out of it.

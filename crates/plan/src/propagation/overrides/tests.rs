@@ -88,6 +88,97 @@ fn overriders_change_what_they_name() {
 }
 
 #[test]
+fn init_containers_and_cron_jobs_are_reached_and_ephemeral_containers_are_not() {
+    let pod = json!({"initContainers": [{"name": "init", "image": "busybox:1"}],
+        "containers": [{"name": "web", "image": "nginx:1"}],
+        "ephemeralContainers": [{"name": "debug", "image": "busybox:1"}]});
+    let template = json!({"template": {"spec": pod}});
+    let kinds = [
+        ("v1", "Pod", json!(pod), "/spec"),
+        ("apps/v1", "Deployment", template.clone(), "/spec/template/spec"),
+        ("apps/v1", "StatefulSet", template.clone(), "/spec/template/spec"),
+        ("apps/v1", "DaemonSet", template.clone(), "/spec/template/spec"),
+        ("apps/v1", "ReplicaSet", template.clone(), "/spec/template/spec"),
+        ("batch/v1", "Job", template.clone(), "/spec/template/spec"),
+        (
+            "batch/v1",
+            "CronJob",
+            json!({"jobTemplate": {"spec": template}}),
+            "/spec/jobTemplate/spec/template/spec",
+        ),
+    ];
+    let overriders = json!({
+        "imageOverrider": [{"component": "Registry", "operator": "replace", "value": "r.io"}],
+        "commandOverrider": [{"containerName": "init", "operator": "add", "value": ["sleep"]}],
+        "argsOverrider": [{"containerName": "web", "operator": "add", "value": ["-g"]}]});
+    let (metadata, spec) = (ObjectMeta::namespaced("default", "p"), spec(overriders));
+    for (api_version, kind, content, path) in kinds {
+        let mut manifest = Object(json!({"apiVersion": api_version, "kind": kind, "spec": content,
+            "metadata": {"name": "x", "namespace": "default"}}));
+        apply(&[Policy { metadata: &metadata, spec: &spec }], &mut manifest, &cluster("m")).unwrap();
+        let want = json!({
+            "initContainers": [{"name": "init", "image": "r.io/busybox:1", "command": ["sleep"]}],
+            "containers": [{"name": "web", "image": "r.io/nginx:1", "args": ["-g"]}],
+            "ephemeralContainers": [{"name": "debug", "image": "busybox:1"}]});
+        assert_eq!(manifest.0.pointer(path), Some(&want), "{kind}");
+    }
+}
+
+#[test]
+fn labels_and_annotations_are_added_replaced_and_removed() {
+    for (overrider, field) in [("labelsOverrider", "labels"), ("annotationsOverrider", "annotations")] {
+        let overriders = json!({overrider: [
+            {"operator": "add", "value": {"new": "1", "kept": "2"}},
+            {"operator": "replace", "value": {"there": "3", "missing": "3"}},
+            {"operator": "remove", "value": {"gone": "whatever", "missing": ""}}]});
+        let mut manifest = Object(
+            json!({"apiVersion": "apps/v1", "kind": "Deployment", "spec": {"template": {}},
+            "metadata": {"name": "x", "namespace": "default", field: {"there": "1", "gone": "1", "kept": "1"}}}),
+        );
+        let (metadata, spec) = (ObjectMeta::namespaced("default", "p"), spec(overriders));
+        apply(&[Policy { metadata: &metadata, spec: &spec }], &mut manifest, &cluster("m")).unwrap();
+        assert_eq!(manifest.0["metadata"][field], json!({"there": "3", "new": "1", "kept": "2"}));
+        assert_eq!(manifest.0["spec"], json!({"template": {}}), "the pod template is left alone");
+    }
+}
+
+#[test]
+fn text_in_a_field_is_patched_in_both_formats() {
+    let steps = json!([
+        {"subPath": "/level", "operator": "replace", "value": "debug"},
+        {"subPath": "/tags/-", "operator": "add", "value": "b"},
+        {"subPath": "/old", "operator": "remove"}]);
+    for (format, text) in
+        [("json", r#"{"level":"info","tags":["a"],"old":1}"#), ("yaml", "level: info\ntags: [a]\nold: 1\n")]
+    {
+        let mut map = Object(json!({"apiVersion": "v1", "kind": "ConfigMap", "data": {"f": text},
+            "metadata": {"name": "c", "namespace": "default"}}));
+        let (metadata, spec) = (
+            ObjectMeta::namespaced("default", "p"),
+            spec(json!({"fieldOverrider": [{"fieldPath": "/data/f", format: steps}]})),
+        );
+        apply(&[Policy { metadata: &metadata, spec: &spec }], &mut map, &cluster("m")).unwrap();
+        let text = map.0["data"]["f"].as_str().unwrap();
+        let content = portolan_object::yaml::parse_documents(text).unwrap().remove(0);
+        assert_eq!(content, json!({"level": "debug", "tags": ["a", "b"]}), "{format}");
+    }
+}
+
+#[test]
+fn the_old_form_of_a_policy_still_works() {
+    let spec: OverrideSpec = serde_json::from_value(json!({
+        "targetCluster": {"clusterNames": ["member1"]},
+        "overriders": {"labelsOverrider": [{"operator": "add", "value": {"where": "one"}}]}}))
+    .unwrap();
+    let metadata = ObjectMeta::namespaced("default", "p");
+    for (name, want) in [("member1", Some("one")), ("member2", None)] {
+        let mut manifest = deployment();
+        apply(&[Policy { metadata: &metadata, spec: &spec }], &mut manifest, &cluster(name)).unwrap();
+        assert_eq!(manifest.label("where"), want, "{name}");
+    }
+}
+
+#[test]
 fn a_field_may_hold_text_of_another_format() {
     let mut map = Object(
         json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "c", "namespace": "default"},

@@ -1,0 +1,176 @@
+//! What deletes an object in a member, and what does not.
+
+use portolan_api::names;
+use portolan_object::Object;
+use portolan_runtime::client::{Delete, Propagation};
+use serde_json::json;
+
+use crate::federation::{
+    BINDING, CONFIG_MAP, DEPLOYMENT, Federation, WORK, condition, config_map, deployment, message, policy,
+};
+
+const POLICY: &str = "policy.karmada.io/v1alpha1/PropagationPolicy";
+const NAMESPACE: &str = "v1/Namespace";
+
+/// The Work of a ConfigMap in `default` for `eu`.
+fn work(name: &str) -> String {
+    format!("karmada-es-eu/{}", names::work("ConfigMap", name, "default"))
+}
+
+/// A hub with a ConfigMap that is in `eu`.
+async fn with_config_map() -> (Federation, Object) {
+    let set = Federation::start(&["eu"]).await;
+    set.hub.create(config_map("app", "1")).await;
+    set.hub.create(policy("app", CONFIG_MAP, "app", &["eu"])).await;
+    let is_applied = |binding: &Object| condition(binding, "FullyApplied") == "True";
+    set.hub.when(BINDING, "default/app-configmap", is_applied).await;
+    let copy = set.member("eu").when_there(CONFIG_MAP, "default/app").await;
+    (set, copy)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_work_deleted_by_hand_is_made_again_and_its_object_stays() {
+    let (set, copy) = with_config_map().await;
+    let before = set.hub.get(WORK, &work("app")).await.expect("a work");
+    set.hub.delete(WORK, &work("app")).await;
+    set.hub
+        .when(WORK, &work("app"), |work| work.uid() != before.uid() && condition(work, "Applied") == "True")
+        .await;
+    let still = set.member("eu").get(CONFIG_MAP, "default/app").await.expect("it stays");
+    assert_eq!(still.uid(), copy.uid());
+    set.hub.delete(CONFIG_MAP, "default/app").await;
+    set.member("eu").when_gone(CONFIG_MAP, "default/app").await;
+    set.hub.when_gone(WORK, &work("app")).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_work_of_a_namespace_deleted_by_hand_is_made_again_and_the_namespace_stays() {
+    let set = Federation::start(&["eu"]).await;
+    set.hub.create(json!({ "apiVersion": "v1", "kind": "Namespace", "metadata": { "name": "shop" } })).await;
+    let copy = set.member("eu").when_there(NAMESPACE, "shop").await;
+    let work = format!("karmada-es-eu/{}", names::work("Namespace", "shop", ""));
+    let before = set.hub.when(WORK, &work, |work| condition(work, "Applied") == "True").await;
+    set.hub.delete(WORK, &work).await;
+    set.hub
+        .when(WORK, &work, |work| work.uid() != before.uid() && condition(work, "Applied") == "True")
+        .await;
+    assert_eq!(set.member("eu").get(NAMESPACE, "shop").await.expect("it stays").uid(), copy.uid());
+    set.hub.delete(NAMESPACE, "shop").await;
+    set.member("eu").when_gone(NAMESPACE, "shop").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn labels_and_annotations_removed_from_a_namespace_are_removed_in_members() {
+    let set = Federation::start(&["eu"]).await;
+    let metadata = json!({ "name": "shop", "labels": { "istio-injection": "enabled", "team": "a" },
+        "annotations": { "note": "x" } });
+    set.hub.create(json!({ "apiVersion": "v1", "kind": "Namespace", "metadata": metadata })).await;
+    set.member("eu").when(NAMESPACE, "shop", |copy| copy.label("team") == Some("a")).await;
+    let theirs = json!({ "metadata": { "labels": { "theirs": "1" }, "annotations": { "theirs": "1" } } });
+    set.member("eu").patch(NAMESPACE, "shop", theirs).await;
+
+    let change = json!({ "metadata": { "labels": { "istio-injection": null, "team": "b" },
+        "annotations": { "note": null } } });
+    set.hub.patch(NAMESPACE, "shop", change).await;
+    let copy = set.member("eu").when(NAMESPACE, "shop", |copy| copy.label("team") == Some("b")).await;
+    assert_eq!((copy.label("istio-injection"), copy.annotation("note")), (None, None));
+    assert_eq!((copy.label("theirs"), copy.annotation("theirs")), (Some("1"), Some("1")));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn objects_of_an_orphaned_template_stay_in_members() {
+    let (set, copy) = with_config_map().await;
+    let resource = portolan_runtime::Resource::namespaced("", "v1", "ConfigMap", "configmaps");
+    let options = Delete { propagation: Some(Propagation::Orphan), ..Delete::default() };
+    set.hub.client.resource::<Object>(&resource).delete(&copy.key(), &options).await.expect("deleted");
+    set.hub.when_gone(CONFIG_MAP, "default/app").await;
+    set.hub.when_gone(BINDING, "default/app-configmap").await;
+    let kept = set.member("eu").get(CONFIG_MAP, "default/app").await.expect("it stays");
+    assert_eq!((kept.uid(), kept.label("karmada.io/managed")), (copy.uid(), None));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_namespace_with_preserved_objects_stays_in_members() {
+    let set = Federation::start(&["eu"]).await;
+    for name in ["shop", "blog"] {
+        set.hub
+            .create(json!({ "apiVersion": "v1", "kind": "Namespace", "metadata": { "name": name } }))
+            .await;
+        let mut map = config_map("app", "1");
+        map["metadata"]["namespace"] = json!(name);
+        set.hub.create(map).await;
+        let mut keep = policy("app", CONFIG_MAP, "app", &["eu"]);
+        keep["metadata"]["namespace"] = json!(name);
+        keep["spec"]["preserveResourcesOnDeletion"] = json!(true);
+        set.hub.create(keep).await;
+        set.member("eu").when_there(CONFIG_MAP, &format!("{name}/app")).await;
+    }
+    // In one namespace the object goes first, in the other with its namespace.
+    set.hub.delete(CONFIG_MAP, "shop/app").await;
+    set.hub.when_gone(BINDING, "shop/app-configmap").await;
+    for name in ["shop", "blog"] {
+        set.hub.delete(NAMESPACE, name).await;
+        set.hub.when_gone(NAMESPACE, name).await;
+        set.hub.when_gone(WORK, &format!("karmada-es-eu/{}", names::work("Namespace", name, ""))).await;
+        set.hub.when_gone(WORK, &format!("karmada-es-eu/{}", names::work("ConfigMap", "app", name))).await;
+        let namespace = set.member("eu").get(NAMESPACE, name).await.expect("it stays");
+        assert!(!namespace.is_deleting());
+        assert_eq!(namespace.label("karmada.io/managed"), None);
+        assert!(set.member("eu").get(CONFIG_MAP, &format!("{name}/app")).await.is_some());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_change_that_suspension_holds_back_is_told() {
+    let (set, _) = with_config_map().await;
+    let binding = "default/app-configmap";
+    let suspend = json!({ "spec": { "suspension": { "dispatching": true } } });
+    set.hub.patch(POLICY, "default/app", suspend).await;
+    let suspended =
+        set.hub.when(BINDING, binding, |binding| condition(binding, "Dispatching") == "False").await;
+    assert_eq!(
+        message(&suspended, "Dispatching"),
+        "Changes are not sent to eu, because spec.suspension of the policy suspends dispatching."
+    );
+    set.hub.when(BINDING, binding, |binding| condition(binding, "FullyApplied") == "True").await;
+
+    set.hub.patch(CONFIG_MAP, "default/app", json!({ "data": { "k": "2" } })).await;
+    let waiting =
+        set.hub.when(BINDING, binding, |binding| condition(binding, "FullyApplied") == "False").await;
+    assert!(message(&waiting, "FullyApplied").starts_with("The latest change is not in eu: "));
+    let copy = set.member("eu").get(CONFIG_MAP, "default/app").await.expect("a copy");
+    assert_eq!(copy.str_at(&["data", "k"]), "1");
+
+    set.hub.patch(POLICY, "default/app", json!({ "spec": { "suspension": null } })).await;
+    set.member("eu").when(CONFIG_MAP, "default/app", |copy| copy.str_at(&["data", "k"]) == "2").await;
+    set.hub.when(BINDING, binding, |binding| condition(binding, "FullyApplied") == "True").await;
+    set.hub.when(BINDING, binding, |binding| condition(binding, "Dispatching") == "True").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_override_that_is_deleted_with_the_policy_stays_in_effect() {
+    let set = Federation::start(&["eu"]).await;
+    set.hub.create(deployment("web", 5)).await;
+    set.hub
+        .create(json!({ "apiVersion": "policy.karmada.io/v1alpha1", "kind": "OverridePolicy",
+            "metadata": { "namespace": "default", "name": "zero" },
+            "spec": { "resourceSelectors": [{ "apiVersion": "apps/v1", "kind": "Deployment", "name": "web" }],
+                "overrideRules": [{ "overriders": { "plaintext": [
+                    { "path": "/spec/replicas", "operator": "replace", "value": 0 }] } }] } }))
+        .await;
+    set.hub.create(policy("web", DEPLOYMENT, "web", &["eu"])).await;
+    let has_override = |copy: &Object| copy.at(&["spec", "replicas"]) == Some(&json!(0));
+    set.member("eu").when(DEPLOYMENT, "default/web", has_override).await;
+
+    set.hub.delete("policy.karmada.io/v1alpha1/OverridePolicie", "default/zero").await;
+    set.hub.delete(POLICY, "default/web").await;
+    set.hub.when_gone(POLICY, "default/web").await;
+    // Another object that takes longer than the deleted override shows that its pass is over.
+    let time = tokio::time::Duration::from_secs(3);
+    tokio::time::timeout(time, std::future::pending::<()>()).await.expect_err("time is over");
+    set.hub.create(config_map("later", "1")).await;
+    set.hub.create(policy("later", CONFIG_MAP, "later", &["eu"])).await;
+    set.member("eu").when_there(CONFIG_MAP, "default/later").await;
+    let copy = set.member("eu").get(DEPLOYMENT, "default/web").await.expect("it stays");
+    assert!(has_override(&copy), "{copy:#?}");
+}
