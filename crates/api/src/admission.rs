@@ -6,7 +6,9 @@
 mod autoscaling;
 mod cluster;
 mod cron_autoscaling;
+mod failover;
 mod overrides;
+mod placement;
 mod propagation;
 mod quota;
 mod remedies;
@@ -56,11 +58,11 @@ pub fn admit(
     match (kind.group.as_str(), kind.kind.as_str()) {
         ("policy.karmada.io", PropagationPolicy::KIND) => {
             let id = (operation == Operation::Create).then(&mut new_id);
-            propagation::admit::<PropagationPolicy>(object, old, namespace, id)?;
+            return propagation::admit::<PropagationPolicy>(object, old, namespace, id);
         }
         ("policy.karmada.io", ClusterPropagationPolicy::KIND) => {
             let id = (operation == Operation::Create).then(&mut new_id);
-            propagation::admit::<ClusterPropagationPolicy>(object, old, "", id)?;
+            return propagation::admit::<ClusterPropagationPolicy>(object, old, "", id);
         }
         ("policy.karmada.io", OverridePolicy::KIND) => overrides::admit::<OverridePolicy>(object, namespace)?,
         ("policy.karmada.io", ClusterOverridePolicy::KIND) => {

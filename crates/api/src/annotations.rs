@@ -76,6 +76,8 @@ pub mod credential {
 pub mod policy {
     /// The placement last scheduled, as JSON, on bindings.
     pub const APPLIED_PLACEMENT: &str = "policy.karmada.io/applied-placement";
+    /// Of templates that a policy with lazy activation claims: what the template was when the policy took effect last.
+    pub const ACTIVATION: &str = "portolan.dev/activation";
     /// The OverridePolicies applied, as a JSON array, on works.
     pub const APPLIED_OVERRIDES: &str = "policy.karmada.io/applied-overrides";
     /// The ClusterOverridePolicies applied, as a JSON array, on works.

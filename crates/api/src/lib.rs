@@ -15,6 +15,7 @@ pub mod conditions;
 pub mod config;
 pub mod crd;
 pub mod credential;
+pub mod events;
 pub mod finalizers;
 pub mod kind;
 pub mod kubernetes;

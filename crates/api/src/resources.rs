@@ -135,6 +135,8 @@ resources! {
     INGRESS = namespaced("networking.k8s.io", "v1", "Ingress", "ingresses");
     /// PodDisruptionBudgets.
     POD_DISRUPTION_BUDGET = namespaced("policy", "v1", "PodDisruptionBudget", "poddisruptionbudgets");
+    /// PriorityClasses.
+    PRIORITY_CLASS = cluster("scheduling.k8s.io", "v1", "PriorityClass", "priorityclasses");
     /// ClusterRoles.
     CLUSTER_ROLE = cluster("rbac.authorization.k8s.io", "v1", "ClusterRole", "clusterroles");
     /// ClusterRoleBindings.

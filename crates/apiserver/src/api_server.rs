@@ -24,7 +24,7 @@ use crate::record::Record;
 use crate::resources::Registry;
 use crate::server::Server;
 use crate::service::{LocalService, RemoteService};
-use crate::{account_secrets, aggregation, cluster_info};
+use crate::{account_secrets, aggregation, cluster_info, event_expiry};
 
 /// The server could not be started.
 #[derive(Debug, thiserror::Error)]
@@ -107,6 +107,7 @@ impl ApiServer {
         started.tasks.spawn(aggregation::run(Arc::clone(&started.server)));
         started.tasks.spawn(account_secrets::run(Arc::clone(&started.server)));
         started.tasks.spawn(cluster_info::run(Arc::clone(&started.server)));
+        started.tasks.spawn(event_expiry::run(Arc::clone(&started.server)));
         Ok(started)
     }
 

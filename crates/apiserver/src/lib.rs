@@ -56,6 +56,7 @@ pub mod crd;
 mod damage;
 pub mod discovery;
 mod dispatch;
+mod event_expiry;
 mod fairness;
 #[cfg(feature = "fuzzing")]
 pub mod fuzzing;

@@ -38,6 +38,7 @@ pub enum Extent {
 }
 
 type Observer = dyn Fn(&Resource, &Change<Object>) + Send + Sync;
+type IndexValues = fn(&Object) -> Vec<String>;
 
 /// Handle to the caches; clones share state.
 #[derive(Clone)]
@@ -60,6 +61,7 @@ struct Inner {
 struct Followed {
     caches: BTreeMap<Resource, (Cache<Object>, Shutdown)>,
     observers: Vec<Arc<Observer>>,
+    indices: Vec<(&'static str, IndexValues)>,
 }
 
 /// Why discovery is incomplete.
@@ -121,6 +123,25 @@ impl Collections {
             attach(cache, &observer);
         }
         followed.observers.push(observer);
+    }
+
+    /// Adds an index to all caches, for [`Collections::by_index`].
+    pub fn index(&self, name: &'static str, values: IndexValues) {
+        let mut followed = self.inner.followed.lock();
+        for (cache, _) in followed.caches.values() {
+            cache.add_index(name, move |_, object| values(object));
+        }
+        followed.indices.push((name, values));
+    }
+
+    /// The objects of all caches with the index key `value`, each with its resource.
+    pub fn by_index(&self, name: &str, value: &str) -> Vec<(Resource, Arc<Object>)> {
+        let found = |cache: &Cache<Object>| {
+            let resource = cache.resource().clone();
+            let objects = cache.by_index(name, value).into_iter();
+            objects.map(move |object| (resource.clone(), object)).collect::<Vec<_>>()
+        };
+        self.all().iter().flat_map(found).collect()
     }
 
     /// The cache of a resource.
@@ -239,6 +260,9 @@ impl Inner {
         for resource in wanted {
             if !followed.caches.contains_key(resource) {
                 let (cache, scope) = self.start_cache(resource);
+                for &(name, values) in &followed.indices {
+                    cache.add_index(name, move |_, object| values(object));
+                }
                 for observer in &followed.observers {
                     attach(&cache, observer);
                 }

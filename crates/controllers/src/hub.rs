@@ -12,7 +12,8 @@ use portolan_api::resources;
 use portolan_api::work::Work;
 use portolan_net::{Clock, Shutdown};
 use portolan_object::{Object, ObjectKey};
-use portolan_runtime::{Cache, Client, ClusterName, EventRecorder, Members};
+use portolan_plan::propagation::detect::Skipped;
+use portolan_runtime::{Cache, Client, ClusterName, EventRecorder, Members, SuccessEvents};
 
 use crate::capacity::Capacities;
 pub(crate) use cluster_sets::{ClusterSets, JoinProgress, MembershipState};
@@ -39,11 +40,21 @@ pub(crate) struct Hub {
     pub(crate) works: Cache<Work>,
     pub(crate) cluster_sets: ClusterSets,
     pub(crate) capacities: Capacities,
+    /// Kinds and namespaces that are never propagated.
+    pub(crate) skipped: Arc<Skipped>,
 }
 
 impl Hub {
     /// Starts the caches.
-    pub(crate) fn start(client: &Client, members: Members, clock: Clock, scope: &Shutdown) -> Self {
+    pub(crate) fn start(
+        client: &Client,
+        members: Members,
+        clock: Clock,
+        successes: SuccessEvents,
+        skipped: Skipped,
+        scope: &Shutdown,
+    ) -> Self {
+        let events = EventRecorder::new(client, crate::MANAGER, clock.clone(), scope);
         let clusters =
             Cache::<Cluster>::of_kind(client).trim(|cluster| cluster.metadata.managed_fields.clear());
         let namespaces = Cache::of_objects(client, resources::NAMESPACE.into());
@@ -62,7 +73,7 @@ impl Hub {
         Self {
             client: client.clone(),
             members,
-            events: EventRecorder::new(client, crate::MANAGER, clock.clone(), scope),
+            events: events.with_successes(successes),
             clock,
             scope: scope.clone(),
             cluster_sets: ClusterSets::new(client, &clusters, scope),
@@ -70,6 +81,7 @@ impl Hub {
             namespaces: namespaces.start(scope),
             works: works.start(scope),
             capacities,
+            skipped: Arc::new(skipped),
         }
     }
 

@@ -39,6 +39,7 @@ mod start;
 mod taint_policies;
 pub mod time;
 
+pub use portolan_plan::propagation::detect::{Skipped, SkippedError};
 pub use propagation::BrakeOptions;
 pub use start::{Controllers, Options};
 

@@ -8,7 +8,7 @@
 //! | 1 | The API server admits and stores the policy and the template. | `controlplane/src/admission.rs` | `api::admission::propagation` |
 //! | 2 | The caches of all propagatable kinds, policies, overrides and bindings deliver the change. | `propagation.rs`, `collections.rs` | `plan::propagation::detect` |
 //! | 3 | The policy gets a permanent id and queues the templates that it selects. | `propagation/policies.rs` | `matching` |
-//! | 4 | The template gets the claim of its policy and a binding. | `propagation/templates.rs` | `detect`, `claim`, `binding` |
+//! | 4 | The template gets the claim of its policy and a binding. | `propagation/templates.rs`, `claims.rs`, `bind.rs` | `detect`, `claim`, `binding` |
 //! | 5 | The binding gets its target clusters and replicas. | `propagation/schedule.rs` | `schedule`, `reschedule`, `division` |
 //! | 6 | One Work per target is written: the template, pruned and overridden for its cluster. | `propagation/works.rs` | `work`, `prune`, `overrides` |
 //! | 7 | The Work is applied to the member: created, or updated with the fields that the member keeps. | `propagation/execution/apply.rs` | `retain`, `covers` |
@@ -16,6 +16,8 @@
 //! | 9 | The statuses of all Works are collected in the binding. | `propagation/report.rs` | `status` |
 //! | 10 | The status of the template is aggregated from the binding. | `propagation/report.rs` | `aggregate` |
 //! | 11 | A deleted template or binding deletes its Works; the object in the member is deleted first. | `propagation/bindings.rs`, `execution/remove.rs` | |
+//! | | A policy without effect says so by an event. | `propagation/effects.rs` | `effect` |
+//! | 12 | A binding that is deleted while its template is claimed is made again, over the same Works. | `propagation/lost_bindings.rs` | |
 //!
 //! With `propagateDeps` in its policy, a template takes the objects along that it refers to (`propagation/dependencies.rs`): each
 //! of them has a binding, too, which lists the bindings that require it.
@@ -28,10 +30,14 @@
 //! bindings require which, `bindings` all else of bindings and the spec of Works, `execution` the status and the finalizer of Works. The result of every write goes
 //! into the cache at once, so that the next pass does not act on the object before the write.
 
+mod bind;
 mod bindings;
+mod claims;
 mod dependencies;
+mod effects;
 mod execution;
 mod interpreters;
+mod lost_bindings;
 mod namespaces;
 mod policies;
 mod report;
@@ -69,7 +75,7 @@ const STATUS_BATCH: Duration = Duration::from_millis(20);
 /// Time after which a deleted override is taken back in members. A policy that is deleted with it is then gone too, so that
 /// the objects, which stay, keep the override.
 const DELETED_OVERRIDE_DELAY: Duration = Duration::from_secs(2);
-/// Index of bindings and policies by permanent id.
+/// Index of bindings, policies and templates by the permanent id of the policy.
 const BY_ID: &str = "id";
 
 /// Kind, namespace and name of a template.
@@ -96,6 +102,7 @@ pub(crate) struct Pipeline {
     bindings: Scoped<Binding>,
     template_queue: Queue<TemplateKey>,
     policy_queue: Queue<ObjectKey>,
+    effect_queue: Queue<ObjectKey>,
     binding_queue: Queue<ObjectKey>,
     namespace_queue: Queue<ObjectKey>,
     dependencies: dependencies::Queues,
@@ -117,6 +124,7 @@ pub(crate) fn start(hub: &Hub, brake: BrakeOptions) -> Pipeline {
         }
         let scope = &hub.scope;
         driver::run(Arc::new(policies::Policies(pipeline.clone())), &pipeline.policy_queue, WORKERS, scope);
+        driver::run(Arc::new(effects::Effects(pipeline.clone())), &pipeline.effect_queue, 1, scope);
         driver::run(
             Arc::new(templates::Templates(pipeline.clone())),
             &pipeline.template_queue,
@@ -135,9 +143,12 @@ impl Pipeline {
         let (client, scope) = (&hub.client, &hub.scope);
         let metrics = client.metrics();
         let definitions = Cache::of_objects(client, definitions()).start(scope);
-        let is_wanted = |found: &portolan_runtime::client::Discovered| {
-            detect::is_propagatable(&found.resource.gvk) && found.allows(&["delete"])
+        let skipped = hub.skipped.clone();
+        let is_wanted = move |found: &portolan_runtime::client::Discovered| {
+            !skipped.has_kind(&found.resource.gvk) && found.allows(&["delete"])
         };
+        let templates = Collections::start(client, &definitions, is_wanted, Extent::Whole, scope);
+        templates.index(BY_ID, claim::ids);
         let bindings = Scoped::start(
             client,
             scope,
@@ -148,13 +159,14 @@ impl Pipeline {
         );
         Self {
             hub: hub.clone(),
-            templates: Collections::start(client, &definitions, is_wanted, Extent::Whole, scope),
+            templates,
             policies: Scoped::start(client, scope, &[(BY_ID, policies::ids)]),
             overrides: Scoped::start(client, scope, &[]),
             interpreters: Interpreters::new(),
             bindings: bindings.clone(),
             template_queue: metrics.queue("templates", None),
             policy_queue: metrics.queue("policies", None),
+            effect_queue: metrics.queue("policy-effects", None),
             binding_queue: metrics.prioritized_queue("bindings", move |key| {
                 let priority = bindings.get(key).and_then(|one| one.spec.schedule_priority.clone());
                 priority.unwrap_or_default().priority
@@ -181,21 +193,12 @@ impl Pipeline {
         dependencies::observe(self);
         let pipeline = self.clone();
         self.templates.observe(move |resource, change| pipeline.template_changed(resource, change));
-        let queue = self.policy_queue.clone();
-        self.policies.observe(move |change| {
-            if !policies::is_own_identity(change) {
-                queue.add(change.key.clone());
-            }
-        });
+        let pipeline = self.clone();
+        self.policies.observe(move |change| pipeline.policy_changed(change));
         let pipeline = self.clone();
         self.overrides.observe(move |change| pipeline.override_changed(change));
         let pipeline = self.clone();
-        self.bindings.observe(move |change| {
-            if !is_own_status(change) {
-                pipeline.binding_queue.add(change.key.clone());
-                pipeline.group_changed(change);
-            }
-        });
+        self.bindings.observe(move |change| pipeline.binding_changed(change));
         let (queue, namespaces) = (self.binding_queue.clone(), self.namespace_queue.clone());
         self.hub.works.observe(move |change| {
             let Some(work) = change.latest() else { return };
@@ -222,7 +225,13 @@ impl Pipeline {
 
     fn template_changed(&self, resource: &Resource, change: &Change<Object>) {
         let (Some(latest), key) = (change.latest(), change.key.clone()) else { return };
-        if !detect::is_template(latest) {
+        if resources::PRIORITY_CLASS.is_kind(&resource.gvk) {
+            policies::queue_waiting(self, |policy| {
+                let asked = policy.spec.schedule_priority.as_ref();
+                asked.is_some_and(|asked| asked.priority_class_name == key.name)
+            });
+        }
+        if !detect::is_template(latest, &self.hub.skipped) {
             return;
         }
         if let (Some(old), Some(new)) = (&change.old, &change.new)
@@ -238,9 +247,36 @@ impl Pipeline {
         self.template_queue.add(TemplateKey { kind: resource.gvk.clone(), key });
     }
 
+    /// A binding that is gone, or lost its claim by another hand, is made again if the template is still claimed.
+    fn binding_changed(&self, change: &Change<Binding>) {
+        let claims = |binding: &Arc<Binding>| templates::claim_ids(binding);
+        let lost_claim = !change.is_own
+            && change.new.is_some()
+            && change.old.as_ref().map(claims) != change.new.as_ref().map(claims);
+        if let Some(old) = &change.old
+            && (change.new.is_none() || lost_claim)
+        {
+            self.template_queue.add(TemplateKey { kind: old.template_kind(), key: old.template_key() });
+        }
+        if !is_own_status(change) {
+            self.binding_queue.add(change.key.clone());
+            self.group_changed(change);
+        }
+    }
+
+    /// A policy that is gone leaves its templates to others, also when nothing removed its claims before.
+    fn policy_changed(&self, change: &Change<Policy>) {
+        if change.new.is_none() {
+            change.old.iter().for_each(|policy| policies::queue_held(self, policy));
+        } else if !policies::is_own_identity(change) {
+            self.policy_queue.add(change.key.clone());
+            self.effect_queue.add_after(change.key.clone(), effects::SETTLING);
+        }
+    }
+
     /// The status of a template was changed by another client.
     fn status_changed(&self, resource: &Resource, template: &ObjectKey) {
-        let binding = templates::binding_key(&resource.gvk.kind, template);
+        let binding = bind::binding_key(&resource.gvk.kind, template);
         if self.bindings.get(&binding).is_some() {
             self.binding_queue.add_after(binding, STATUS_BATCH);
         }
@@ -248,6 +284,12 @@ impl Pipeline {
 
     /// A cluster-scoped override can apply to every binding and namespace, a namespaced one to the bindings of its namespace.
     fn override_changed(&self, change: &Change<Override>) {
+        if change.old.is_none() {
+            let (namespace, name) = (&change.key.namespace, &change.key.name);
+            policies::queue_waiting(self, |policy| {
+                policy.metadata.namespace == *namespace && policy.spec.dependent_overrides.contains(name)
+            });
+        }
         let delay = if change.new.is_none() { DELETED_OVERRIDE_DELAY } else { Duration::ZERO };
         let namespace = &change.key.namespace;
         let concerned = self
@@ -325,7 +367,7 @@ impl Pipeline {
 
     /// The binding of a template, from the cache.
     pub(crate) fn binding_of(&self, template: &Object) -> Option<Arc<Binding>> {
-        let binding = self.bindings.get(&templates::binding_key(template.kind(), &template.key()))?;
+        let binding = self.bindings.get(&bind::binding_key(template.kind(), &template.key()))?;
         (!belongs_to_another(&binding.metadata, template)).then_some(binding)
     }
 

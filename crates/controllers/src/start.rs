@@ -1,9 +1,12 @@
 //! The one entry point: starts every hub controller.
 
+use std::fmt;
+
 use portolan_net::{Clock, Shutdown};
+use portolan_plan::propagation::detect::Skipped;
 use portolan_runtime::limits::MemberLimits;
 use portolan_runtime::members::{self, Dial};
-use portolan_runtime::{Client, Members, Metrics};
+use portolan_runtime::{Client, Members, Metrics, SuccessEvents};
 
 use crate::clusters::{Leasing, Probing};
 use crate::hub::Hub;
@@ -25,6 +28,10 @@ pub struct Options {
     pub dial: Option<Dial>,
     /// What is kept of each member.
     pub limits: MemberLimits,
+    /// Whether successes are Events in the hub.
+    pub success_events: SuccessEvents,
+    /// Kinds and namespaces that are never propagated.
+    pub skipped: Skipped,
     /// When a mass deletion in a member is held.
     pub brake: BrakeOptions,
     /// Where controllers, caches and clients report.
@@ -37,14 +44,20 @@ pub struct Controllers {
     members: Members,
 }
 
+impl fmt::Debug for Options {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Options").field("success_events", &self.success_events).finish_non_exhaustive()
+    }
+}
+
 impl Controllers {
     /// Starts every controller on `hub`, until `scope` is stopped. Returns immediately and connects in the background.
     pub fn start(hub: &Client, options: Options, scope: &Shutdown) -> Self {
-        let Options { clock, probing, leasing, dial, limits, brake, metrics } = options;
+        let Options { clock, probing, leasing, dial, limits, brake, success_events, skipped, metrics } = options;
         let hub = &hub.clone().with_metrics(&metrics, None);
         let members =
             Members::with_limits(scope, dial.unwrap_or_else(Members::connections), &metrics, limits);
-        let shared = Hub::start(hub, members.clone(), clock, scope);
+        let shared = Hub::start(hub, members.clone(), clock, success_events, skipped, scope);
         // The observers first, then the members, so that no observer misses one.
         clusters::start(&shared, probing, leasing);
         cluster_sets::start(&shared);

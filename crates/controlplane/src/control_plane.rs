@@ -10,7 +10,7 @@ use portolan_controllers::{Controllers, Options as ControllerOptions};
 use portolan_net::files::FileError;
 use portolan_net::{Clock, Shutdown, telemetry};
 use portolan_runtime::client::{KubeconfigContext, KubeconfigError, KubeconfigFiles};
-use portolan_runtime::limits::{AnswerLimits, MemberLimits};
+use portolan_runtime::limits::AnswerLimits;
 use portolan_runtime::{Client, Metrics};
 use prometheus_client::registry::Registry;
 
@@ -146,21 +146,16 @@ impl ControlPlane {
 
     /// Starts the federation's controllers; they end with `scope`.
     pub fn start_controllers(&self, clock: &Clock, scope: &Shutdown) -> Controllers {
-        self.start_limited_controllers(clock, MemberLimits::default(), scope)
+        let clock = clock.clone();
+        self.start_controllers_with(ControllerOptions { clock, ..ControllerOptions::default() }, scope)
     }
 
-    /// The same with other limits of what is kept of each member.
-    pub fn start_limited_controllers(
-        &self,
-        clock: &Clock,
-        limits: MemberLimits,
-        scope: &Shutdown,
-    ) -> Controllers {
-        let (clock, metrics) = (clock.clone(), self.metrics.clone());
+    /// The same with other settings. The metrics and the name of the Leases are those of this control plane.
+    pub fn start_controllers_with(&self, options: ControllerOptions, scope: &Shutdown) -> Controllers {
+        let metrics = self.metrics.clone();
         let name = self.advertised().map(|address| format!("https://{address}")).unwrap_or_default();
-        let leasing = Leasing { name, ..Leasing::default() };
-        let options = ControllerOptions { clock, metrics, leasing, limits, ..ControllerOptions::default() };
-        Controllers::start(&self.client, options, scope)
+        let leasing = Leasing { name, ..options.leasing };
+        Controllers::start(&self.client, ControllerOptions { metrics, leasing, ..options }, scope)
     }
 
     /// Adds the figures of the controllers and the expiry of the certificates to `registry`.

@@ -29,6 +29,7 @@ pub use backup::{BackupError, Restored, backup, restore};
 pub use certificates::{CertificateError, CertificateExpiry, CertificatePolicy, Certificates, Validity};
 pub use control_plane::{ControlPlane, ControlPlaneSettings, StartError};
 pub use definitions::InstallError;
+pub use portolan_controllers::Options as ControllerOptions;
 pub use portolan_store::CopySummary;
 pub use service_cidr::{ServiceCidr, ServiceCidrError};
 pub use state::{StateDirectory, StateError};

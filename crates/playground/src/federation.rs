@@ -33,7 +33,7 @@ use portolan_api::meta::condition;
 use portolan_controllers::Controllers;
 use portolan_controlplane::embedded::EmbeddedServer;
 use portolan_controlplane::kubeconfig::KubeconfigFile;
-use portolan_controlplane::{ControlPlane, ControlPlaneSettings, StateDirectory};
+use portolan_controlplane::{ControlPlane, ControlPlaneSettings, ControllerOptions, StateDirectory};
 use portolan_net::{Clock, Shutdown};
 use portolan_object::ObjectKey;
 use portolan_runtime::{Client, ClientError};
@@ -65,6 +65,8 @@ pub struct Options {
     pub port: Option<u16>,
     /// Path of the `portolan` binary, which is started again inside pods with namespaces.
     pub program: PathBuf,
+    /// Settings of the control plane's controllers; their clock is replaced by `clock`.
+    pub controllers: ControllerOptions,
     /// The clock.
     pub clock: Clock,
 }
@@ -73,7 +75,8 @@ impl Options {
     /// Options with the running binary.
     pub fn new(clock: Clock) -> Self {
         // This path stays valid when the file is replaced by a newer one.
-        Self { port: None, program: PathBuf::from("/proc/self/exe"), clock }
+        let program = PathBuf::from("/proc/self/exe");
+        Self { port: None, program, controllers: ControllerOptions::default(), clock }
     }
 }
 
@@ -129,7 +132,8 @@ impl Playground {
             }
         };
         control_plane.keep_kubeconfig(&state.hub_kubeconfig(), scope)?;
-        let controllers = control_plane.start_controllers(clock, scope);
+        let settings = ControllerOptions { clock: clock.clone(), ..options.controllers.clone() };
+        let controllers = control_plane.start_controllers_with(settings, scope);
         let hub = control_plane.client().clone();
         let settings = MemberSettings { state, network: &network, host: host.as_ref(), clock };
         let mut contexts = Vec::new();

@@ -1,5 +1,7 @@
 //! Every command and flag, in one place.
 
+pub(crate) mod controllers;
+
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
@@ -7,6 +9,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use portolan_controlplane::{ServiceCidr, TlsSan, parse_advertise_address};
 use portolan_plan::dns::ZoneKind;
 
+use self::controllers::ControllerFlags;
 #[cfg(feature = "otel")]
 use crate::collector_endpoint::{CollectorEndpoint, parse_endpoint};
 use crate::member::MemberAccess;
@@ -142,6 +145,8 @@ pub(crate) struct Server {
     /// on the API server, for users who may get the path].
     #[arg(long, value_name = "ADDRESS:PORT")]
     pub(crate) metrics_listen: Option<SocketAddr>,
+    #[command(flatten)]
+    pub(crate) controllers: ControllerFlags,
     /// Export traces to the OpenTelemetry collector at this http URL, with OTLP over HTTP; /v1/traces is appended
     #[cfg(feature = "otel")]
     #[arg(long, value_name = "URL", env = "OTEL_EXPORTER_OTLP_ENDPOINT", value_parser = parse_endpoint)]

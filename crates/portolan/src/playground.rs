@@ -35,7 +35,8 @@ pub(crate) async fn run(arguments: arguments::Playground) -> Result<()> {
     let state = StateDirectory::open(&dir)?;
     let scope = Shutdown::new();
     scope.request_on_signals().context("cannot listen for signals")?;
-    let options = Options { port: arguments.port, ..Options::new(Clock::system()) };
+    let controllers = arguments.controllers.options(Clock::system())?;
+    let options = Options { port: arguments.port, controllers, ..Options::new(Clock::system()) };
     let playground = Playground::start(&config, &state, &options, &scope).await?;
     anstream::println!("control plane: {}", state.hub_kubeconfig().display());
     anstream::println!("members:       {}", members_kubeconfig(&state).display());

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
-use portolan_controlplane::{ControlPlane, ControlPlaneSettings, StateDirectory};
+use portolan_controlplane::{ControlPlane, ControlPlaneSettings, ControllerOptions, StateDirectory};
 use portolan_net::{Clock, Shutdown};
 use portolan_runtime::limits::MemberLimits;
 
@@ -47,7 +47,8 @@ pub(crate) async fn run(arguments: arguments::Server) -> Result<()> {
     };
     let limits =
         MemberLimits { memory_bytes: arguments.member_memory << 20, objects: arguments.member_objects };
-    let _controllers = control_plane.start_limited_controllers(&clock, limits, &scope);
+    let options = ControllerOptions { limits, ..arguments.controllers.options(clock)? };
+    let _controllers = control_plane.start_controllers_with(options, &scope);
     metrics.register(|registry| control_plane.register_metrics(registry));
     if let Some(address) = arguments.metrics_listen {
         metrics::serve(&metrics, address, &scope)?;

@@ -24,7 +24,7 @@ pub use cache::Cache;
 pub use client::{Api, Client, ClientError, Endpoint};
 pub use cluster_name::ClusterName;
 pub use driver::{Outcome, Reconciler};
-pub use events::EventRecorder;
+pub use events::{EventRecorder, SuccessEvents};
 pub use members::{Member, Members};
 pub use metrics::Metrics;
 pub use queue::Queue;

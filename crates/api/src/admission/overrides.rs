@@ -3,7 +3,7 @@
 use portolan_object::{FieldError, Status};
 use serde_json::{Value, json};
 
-use super::propagation::check_affinity;
+use super::placement::check_affinity;
 use super::{deny_for, typed};
 use crate::kind::Kind;
 use crate::policy::protected::{is_protected_path, is_reserved_annotation, is_reserved_label};

@@ -1,15 +1,13 @@
 //! Admission of propagation policies (karmada pkg/webhook/propagationpolicy, pkg/util/validation).
 
-use std::collections::BTreeSet;
-
-use portolan_object::{FieldError, FieldErrorKind, Object, Status};
+use portolan_object::{FieldError, Object, Status};
 use serde_json::{Value, json};
 
-use super::{denied, deny_for, typed};
+use super::{denied, deny_for, failover, placement, typed};
 use crate::kind::Kind;
 use crate::policy::{
-    ClusterAffinity, ClusterPropagationPolicy, Placement, PreemptionBehavior, PropagationPolicy,
-    PropagationSpec, PurgeMode, ReplicaDivisionPreference, ReplicaSchedulingType, SpreadField,
+    ClusterPropagationPolicy, PreemptionBehavior, PropagationPolicy, PropagationSpec, PurgeMode,
+    ReplicaDivisionPreference, ReplicaSchedulingType, SpreadField,
 };
 use crate::{finalizers, labels};
 
@@ -54,8 +52,8 @@ pub(super) fn admit<T: Propagation>(
     old: Option<&Value>,
     namespace: &str,
     new_id: Option<String>,
-) -> Result<(), Status> {
-    let Some(mut policy) = typed::<T>(object) else { return Ok(()) };
+) -> Result<Vec<String>, Status> {
+    let Some(mut policy) = typed::<T>(object) else { return Ok(Vec::new()) };
     let spec = policy.spec();
     let before = spec.clone();
     complete(spec, namespace);
@@ -63,6 +61,7 @@ pub(super) fn admit<T: Propagation>(
     let mut errors = Vec::new();
     check(spec, namespace, &mut errors);
     deny_for(T::WEBHOOK, &errors)?;
+    let warnings = warnings(spec);
     if *spec != before {
         object["spec"] = json!(spec);
     }
@@ -72,7 +71,35 @@ pub(super) fn admit<T: Propagation>(
         hold(&mut tree, T::FINALIZER);
         *object = tree.0;
     }
-    Ok(())
+    Ok(warnings)
+}
+
+/// What is accepted, as Karmada accepts it, and has no effect.
+fn warnings(spec: &PropagationSpec) -> Vec<String> {
+    let selectors = spec.resource_selectors.iter().enumerate();
+    let empty = selectors.filter_map(|(index, selector)| {
+        let path = format!("spec.resourceSelectors[{index}]");
+        match (selector.api_version.as_str(), selector.kind.as_str()) {
+            (_, "") => Some(format!("{path}.kind is empty: the selector selects nothing")),
+            ("", kind) => {
+                Some(format!("{path}.apiVersion is empty: the selector selects nothing; set it to that of {kind}"))
+            }
+            _ => None,
+        }
+    });
+    let ignored = selectors_with_name_and_labels(spec).map(|index| {
+        format!("spec.resourceSelectors[{index}].labelSelector is ignored, because the selector has a name")
+    });
+    let association = spec.association.then(|| {
+        "spec.association is deprecated and has no effect; use spec.propagateDeps".to_owned()
+    });
+    empty.chain(ignored).chain(association).collect()
+}
+
+fn selectors_with_name_and_labels(spec: &PropagationSpec) -> impl Iterator<Item = usize> {
+    let selectors = spec.resource_selectors.iter().enumerate();
+    let both = selectors.filter(|(_, one)| !one.name.is_empty() && one.label_selector.is_some());
+    both.map(|(index, _)| index)
 }
 
 fn hold(policy: &mut Object, finalizer: &str) {
@@ -153,30 +180,13 @@ fn check(spec: &PropagationSpec, namespace: &str, errors: &mut Vec<FieldError>) 
             errors.push(FieldError::invalid(format!("{path}.name"), &json!(selector.name), detail));
         }
     }
-    check_placement(&spec.placement, errors);
-    if let Some(application) = spec.failover.as_ref().and_then(|failover| failover.application.as_ref()) {
-        if !spec.propagate_deps {
+    placement::check(&spec.placement, errors);
+    if let Some(failover) = &spec.failover {
+        if failover.application.is_some() && !spec.propagate_deps {
             let detail = "application failover is set, propagateDeps must be true";
             errors.push(FieldError::invalid("spec.propagateDeps", &json!(false), detail));
         }
-        let path = "spec.failover.application";
-        let toleration = application.decision_conditions.toleration_seconds.unwrap_or_default();
-        if toleration < 0 {
-            let field = format!("{path}.decisionConditions.tolerationSeconds");
-            errors.push(FieldError::invalid(field, &json!(toleration), "must be greater than or equal to 0"));
-        }
-        if let Some(grace) = application.grace_period_seconds {
-            let field = format!("{path}.gracePeriodSeconds");
-            if application.purge_mode != PurgeMode::Gracefully {
-                errors.push(FieldError::invalid(
-                    field,
-                    &json!(grace),
-                    "only takes effect when purgeMode is Gracefully",
-                ));
-            } else if grace <= 0 {
-                errors.push(FieldError::invalid(field, &json!(grace), "must be greater than 0"));
-            }
-        }
+        failover::check(failover, errors);
     }
     if let Some(suspension) = &spec.suspension
         && suspension.dispatching == Some(true)
@@ -188,89 +198,5 @@ fn check(spec: &PropagationSpec, namespace: &str, errors: &mut Vec<FieldError>) 
         // The path is the original's; programs may look for it.
         let detail = "suspension dispatching cannot co-exist with dispatchingOnClusters.clusterNames";
         errors.push(FieldError::invalid("spec.suspension.suspension", &json!(suspension), detail));
-    }
-}
-
-fn check_placement(placement: &Placement, errors: &mut Vec<FieldError>) {
-    let path = "spec.placement";
-    if placement.cluster_affinity.is_some() && !placement.cluster_affinities.is_empty() {
-        errors.push(FieldError::invalid(
-            path,
-            &json!({}),
-            "clusterAffinities cannot co-exist with clusterAffinity",
-        ));
-    }
-    if let Some(affinity) = &placement.cluster_affinity {
-        check_affinity(affinity, &format!("{path}.clusterAffinity"), errors);
-    }
-    let mut names = BTreeSet::new();
-    for (index, term) in placement.cluster_affinities.iter().enumerate() {
-        let field = format!("{path}.clusterAffinities");
-        if !names.insert(&term.affinity_name) {
-            errors.push(FieldError::invalid(
-                &*field,
-                &json!(term.affinity_name),
-                "each affinity term in a policy must have a unique name",
-            ));
-        }
-        check_affinity(&term.affinity, &format!("{field}[{index}]"), errors);
-    }
-    for (index, toleration) in placement.cluster_tolerations.iter().enumerate() {
-        if matches!(toleration.operator.as_str(), "Lt" | "Gt") {
-            let field = format!("{path}.clusterTolerations[{index}].operator");
-            errors.push(FieldError::not_supported(field, &json!(toleration.operator), &["Equal", "Exists"]));
-        }
-    }
-    check_spread(placement, errors);
-}
-
-fn check_spread(placement: &Placement, errors: &mut Vec<FieldError>) {
-    let path = "spec.placement.spreadConstraints";
-    let mut fields = BTreeSet::new();
-    for (index, constraint) in placement.spread_constraints.iter().enumerate() {
-        let field = format!("{path}[{index}]");
-        let mut refuse = |detail: &str| errors.push(FieldError::invalid(&*field, &json!(constraint), detail));
-        if constraint.spread_by_field.is_some() && !constraint.spread_by_label.is_empty() {
-            refuse("spreadByLabel should not co-exist with spreadByField");
-        }
-        if constraint.min_groups < 0 {
-            refuse("minGroups lower than 0 is not allowed");
-        }
-        if constraint.max_groups < 0 {
-            refuse("maxGroups lower than 0 is not allowed");
-        }
-        if constraint.max_groups > 0 && constraint.max_groups < constraint.min_groups {
-            refuse("maxGroups lower than minGroups is not allowed");
-        }
-        if let Some(by) = constraint.spread_by_field
-            && !fields.insert(by)
-        {
-            errors.push(FieldError::new(
-                path,
-                FieldErrorKind::Invalid(
-                    json!(by).to_string(),
-                    "multiple constraints of one field".to_owned(),
-                ),
-            ));
-        }
-    }
-    if !fields.is_empty() && !fields.contains(&SpreadField::Cluster) {
-        let detail = "the cluster spread constraint must be enabled in one of the constraints in case of SpreadByField is enabled";
-        errors.push(FieldError::invalid(path, &json!(placement.spread_constraints), detail));
-    }
-}
-
-/// Only what a cluster has can be selected by field.
-pub(super) fn check_affinity(affinity: &ClusterAffinity, path: &str, errors: &mut Vec<FieldError>) {
-    let Some(selector) = &affinity.field_selector else { return };
-    for requirement in &selector.match_expressions {
-        let field = format!("{path}.fieldSelector");
-        if !matches!(requirement.key.as_str(), "provider" | "region" | "zone") {
-            let allowed = ["provider", "region", "zone"];
-            errors.push(FieldError::not_supported(&*field, &json!(requirement.key), &allowed));
-        }
-        if !matches!(requirement.operator.as_str(), "In" | "NotIn") {
-            errors.push(FieldError::not_supported(field, &json!(requirement.operator), &["In", "NotIn"]));
-        }
     }
 }

@@ -3,7 +3,7 @@
 use portolan_object::{FieldError, FieldErrorKind, Status};
 use serde_json::{Value, json};
 
-use super::propagation::check_affinity;
+use super::placement::check_affinity;
 use super::{deny_for, typed};
 use crate::policy::{ClusterTaintPolicy, MatchCondition, PolicyTaint};
 

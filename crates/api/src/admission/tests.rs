@@ -71,6 +71,33 @@ fn a_policy_is_completed() {
 }
 
 #[test]
+fn what_a_policy_says_without_effect_is_a_warning() {
+    let selectors = |selector: Value| json!({"resourceSelectors": [selector]});
+    let labels = json!({"matchLabels": {"app": "web"}});
+    let cases = [
+        (policy(json!({})), vec![]),
+        (
+            selectors(json!({"apiVersion": "", "kind": "Secret", "name": "s"})),
+            vec!["spec.resourceSelectors[0].apiVersion is empty: the selector selects nothing; set it to that of Secret"],
+        ),
+        (
+            selectors(json!({"apiVersion": "v1", "kind": "Secret", "name": "s", "labelSelector": labels})),
+            vec!["spec.resourceSelectors[0].labelSelector is ignored, because the selector has a name"],
+        ),
+        (
+            policy(json!({"association": true})),
+            vec!["spec.association is deprecated and has no effect; use spec.propagateDeps"],
+        ),
+    ];
+    for (spec, want) in cases {
+        let mut object = object("PropagationPolicy", spec);
+        let kind = kind("PropagationPolicy");
+        let warnings = admit(Operation::Create, &kind, "shop", &mut object, None, || "id".to_owned()).unwrap();
+        assert_eq!(warnings, want);
+    }
+}
+
+#[test]
 fn faulty_policies_are_refused_with_the_path() {
     let expression = |key: &str, operator: &str| json!({"placement": {"clusterAffinity": {"fieldSelector": {"matchExpressions": [{"key": key, "operator": operator, "values": ["x"]}]}}}});
     let cases = [
@@ -119,6 +146,53 @@ fn faulty_policies_are_refused_with_the_path() {
             "greedy without a name",
             json!({"preemption": "Always", "resourceSelectors": [{"apiVersion": "v1", "kind": "Service"}]}),
             "spec.resourceSelectors[0].name",
+        ),
+        (
+            "overflow without capacity",
+            json!({"placement": {"clusterAffinities": [{"affinityName": "a", "clusterNames": ["m"],
+                "overflowAffinities": [{"affinityName": "b"}]}]}}),
+            "overflowAffinities can only be used together with dynamic weight or aggregated scheduling",
+        ),
+        (
+            "overflow of all clusters",
+            json!({"placement": {"replicaScheduling": {"replicaDivisionPreference": "Aggregated"},
+                "clusterAffinities": [{"affinityName": "a", "overflowAffinities": [{"affinityName": "b"}]}]}}),
+            "overflowAffinities can only be used together with the inline ClusterAffinity",
+        ),
+        (
+            "overflow with the name of its group",
+            json!({"placement": {"replicaScheduling": {"replicaDivisionPreference": "Aggregated"},
+                "clusterAffinities": [{"affinityName": "a", "clusterNames": ["m"],
+                    "overflowAffinities": [{"affinityName": "a"}]}]}}),
+            "overflowAffinities[0].affinityName: Invalid value: \"a\": overflow affinity name must be unique",
+        ),
+        (
+            "a group with a name that is no label",
+            json!({"placement": {"clusterAffinities": [{"affinityName": "a b"}]}}),
+            "spec.placement.clusterAffinities[0]",
+        ),
+        (
+            "one group for both affinities of workloads",
+            json!({"placement": {"workloadAffinity": {"affinity": {"groupByLabelKey": "g"},
+                "antiAffinity": {"groupByLabelKey": "g"}}}}),
+            "affinity and antiAffinity must not use the same groupByLabelKey",
+        ),
+        (
+            "a preserved state without a label",
+            json!({"failover": {"cluster": {"statePreservation": {"rules": [{"aliasLabelName": "a b"}]}}}}),
+            "spec.failover.cluster.statePreservation.rules[0].aliasLabelName",
+        ),
+        (
+            "no patience",
+            json!({"propagateDeps": true,
+                "failover": {"application": {"decisionConditions": {"tolerationSeconds": -1}}}}),
+            "decisionConditions.tolerationSeconds",
+        ),
+        (
+            "grace without grace",
+            json!({"propagateDeps": true, "failover": {"application": {"decisionConditions": {},
+                "purgeMode": "Never", "gracePeriodSeconds": 5}}}),
+            "only takes effect when purgeMode is Gracefully",
         ),
         (
             "another namespace",

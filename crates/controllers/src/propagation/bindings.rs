@@ -17,7 +17,7 @@ use crate::failures::Failures;
 use crate::missing::ignore_missing;
 use crate::propagation::Pipeline;
 use crate::propagation::scoped::Binding;
-use crate::propagation::{dependencies, report, schedule, templates, works};
+use crate::propagation::{dependencies, lost_bindings, report, schedule, templates, works};
 use crate::removal::{delete_without_cause, remove};
 
 pub(super) struct Bindings(pub(super) Pipeline);
@@ -29,7 +29,7 @@ impl Reconciler for Bindings {
         let Some(binding) = self.0.bindings.get(key) else {
             self.0.first_reports.forget(key);
             self.0.triggers.forget(key);
-            return Outcome::Done;
+            return lost_bindings::without_binding(&self.0, key).await.into();
         };
         if binding.metadata.is_deleting() {
             return self.leave(key, &binding).await.into();
@@ -79,20 +79,28 @@ impl Bindings {
         Ok(Outcome::Done)
     }
 
-    /// Deletes the Works first. Each is released after its object in the member is deleted, which queues this key again.
+    /// Deletes the Works first, unless the binding is made again. Each is released after its object in the member is deleted,
+    /// which queues this key again.
     async fn leave(&self, key: &ObjectKey, binding: &Binding) -> Result<(), BoxError> {
+        if lost_bindings::is_needed(&self.0, binding).await? {
+            return Ok(self.release(key, binding).await?);
+        }
         let works = works::of_binding(&self.0.hub, key);
         if !works.is_empty() {
             let cause = self.cause_of_leaving(binding).await?;
             let removals = works.iter().filter(|work| !is_removed(work, cause));
             return Failures::of_all(removals.map(|work| self.remove(work, cause))).await.into_result();
         }
+        Ok(self.release(key, binding).await?)
+    }
+
+    /// Removes the finalizer of a binding that is being deleted.
+    async fn release(&self, key: &ObjectKey, binding: &Binding) -> Result<(), ClientError> {
         let ours = [finalizers::BINDING, finalizers::CLUSTER_BINDING];
         let Some(finalizers) = binding.metadata.without_finalizers(&ours) else { return Ok(()) };
         let patch = json!({ "metadata": {
             "resourceVersion": binding.metadata.resource_version, "finalizers": finalizers } });
-        ignore_missing(self.0.bindings.api(key).patch(key, &Patch::Merge(patch)).await)?;
-        Ok(())
+        ignore_missing(self.0.bindings.api(key).patch(key, &Patch::Merge(patch)).await).map(drop)
     }
 
     /// Without a cause the object in the member stays, for the binding that is made again.

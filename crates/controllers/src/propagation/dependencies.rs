@@ -17,7 +17,7 @@ use portolan_runtime::{Queue, Resource, driver};
 
 use crate::hub::Hub;
 use crate::propagation::scoped::Binding;
-use crate::propagation::{Pipeline, TemplateKey, templates};
+use crate::propagation::{Pipeline, TemplateKey, bind};
 
 pub(super) use found::found;
 
@@ -70,7 +70,7 @@ pub(super) fn template_changed(pipeline: &Pipeline, resource: &Resource, change:
         return;
     }
     let bindings = &pipeline.bindings.namespaced;
-    let own = templates::binding_key(&gvk.kind, &change.key);
+    let own = bind::binding_key(&gvk.kind, &change.key);
     let own_binding = bindings.get(&own);
     if own_binding.as_ref().is_some_and(|binding| binding.spec.propagate_deps) {
         pipeline.dependencies.independent.add(own);

@@ -1,23 +1,20 @@
 //! One policy: its permanent id, and the templates that must be reconciled because it changed.
 
-use std::collections::HashSet;
 use std::sync::Arc;
 
 use portolan_api::finalizers;
 use portolan_api::policy::ResourceSelector;
-use portolan_object::{Object, ObjectKey};
-use portolan_plan::propagation::claim::{ANNOTATIONS, LABELS};
+use portolan_object::{GroupVersion, GroupVersionKind, Object, ObjectKey};
 use portolan_plan::propagation::detect::{claim_of, is_template, permanent_id_label};
 use portolan_plan::propagation::matching::rank;
 use portolan_runtime::cache::Change;
-use portolan_runtime::client::Patch;
-use portolan_runtime::{ClientError, Outcome, Reconciler};
+use portolan_runtime::client::{BoxError, Patch};
+use portolan_runtime::{Cache, ClientError, Outcome, Reconciler};
 use serde_json::json;
 
 use crate::missing::ignore_missing;
 use crate::propagation::scoped::Policy;
-use crate::propagation::templates::with_nulls;
-use crate::propagation::{BY_ID, Pipeline, TemplateKey};
+use crate::propagation::{BY_ID, Pipeline, TemplateKey, claims};
 
 pub(super) struct Policies(pub(super) Pipeline);
 
@@ -45,8 +42,8 @@ impl Reconciler for Policies {
             return self.leave(key, &policy).await.into();
         }
         // Templates need not wait for the write: the id is known before.
-        self.queue_selected(&policy);
-        self.queue_held(&policy);
+        queue_selected(&self.0, &policy);
+        queue_held(&self.0, &policy);
         self.write_identity(key, &policy).await.into()
     }
 }
@@ -68,69 +65,70 @@ impl Policies {
     }
 
     /// Removes the claims of a policy that is being deleted; bindings, Works and objects in members stay.
-    async fn leave(&self, key: &ObjectKey, policy: &Policy) -> Result<(), ClientError> {
+    async fn leave(&self, key: &ObjectKey, policy: &Policy) -> Result<(), BoxError> {
         let Some(finalizers) = policy.metadata.without_finalizers(&[finalizer(policy)]) else {
             return Ok(());
         };
-        let strip = json!({ "metadata": {
-            "labels": with_nulls(LABELS, Default::default()),
-            "annotations": with_nulls(ANNOTATIONS, Default::default()),
-        } });
-        let mut templates = Vec::new();
         for id in ids(policy) {
-            for binding in self.0.bindings.by_index(BY_ID, &id) {
-                let binding_key = binding.metadata.key();
-                let api = self.0.bindings.api(&binding_key);
-                ignore_missing(api.patch(&binding_key, &Patch::Merge(strip.clone())).await)?;
-                templates.push((binding.template_kind(), binding.template_key()));
-            }
-        }
-        for (kind, template) in templates {
-            let Some(cache) = self.0.templates.of_kind(&kind.group_kind()) else { continue };
-            let api = self.0.hub.client.resource::<Object>(cache.resource());
-            ignore_missing(api.patch(&template, &Patch::Merge(strip.clone())).await)?;
+            claims::release_all(&self.0, &id).await.into_result()?;
         }
         let patch = json!({ "metadata": {
             "resourceVersion": policy.metadata.resource_version, "finalizers": finalizers } });
-        self.0.policies.api(key).patch(key, &Patch::Merge(patch)).await?;
+        ignore_missing(self.0.policies.api(key).patch(key, &Patch::Merge(patch)).await)?;
         Ok(())
     }
+}
 
-    /// Queues the templates that the policy selects.
-    fn queue_selected(&self, policy: &Policy) {
-        for selector in &policy.spec.resource_selectors {
-            self.queue_matching(selector, &policy.metadata.namespace);
-        }
-    }
-
-    fn queue_matching(&self, selector: &ResourceSelector, policy_namespace: &str) {
-        let Ok(version) = selector.api_version.parse::<portolan_object::GroupVersion>() else { return };
-        let kind = version.kind(&*selector.kind);
-        let Some(cache) = self.0.templates.of_kind(&kind.group_kind()) else { return };
-        let namespace =
-            if policy_namespace.is_empty() { selector.namespace.as_str() } else { policy_namespace };
-        let candidates: Vec<Arc<Object>> = match (namespace, selector.name.as_str()) {
-            ("", _) => cache.list(),
-            (namespace, "") => cache.list_namespace(namespace),
-            (namespace, name) => cache.get(&ObjectKey::namespaced(namespace, name)).into_iter().collect(),
-        };
-        for template in candidates {
-            if rank(selector, &template).is_some() && is_template(&template) {
-                self.0
-                    .template_queue
-                    .add(TemplateKey { kind: cache.resource().gvk.clone(), key: template.key() });
+/// Queues the templates that a policy selects.
+pub(super) fn queue_selected(pipeline: &Pipeline, policy: &Policy) {
+    for selector in &policy.spec.resource_selectors {
+        for (kind, object) in fitting(pipeline, selector, &policy.metadata.namespace) {
+            if rank(selector, &object).is_some() && is_template(&object, &pipeline.hub.skipped) {
+                pipeline.template_queue.add(TemplateKey { kind, key: object.key() });
             }
         }
     }
+}
 
-    /// Queues the templates that the policy has claimed, selected or not.
-    fn queue_held(&self, policy: &Policy) {
-        let bindings = ids(policy).into_iter().flat_map(|id| self.0.bindings.by_index(BY_ID, &id));
-        let held: HashSet<TemplateKey> = bindings
-            .map(|binding| TemplateKey { kind: binding.template_kind(), key: binding.template_key() })
-            .collect();
-        held.into_iter().for_each(|key| self.0.template_queue.add(key));
+/// The objects of the kind, namespace and name in a selector of a policy.
+pub(super) fn fitting(
+    pipeline: &Pipeline,
+    selector: &ResourceSelector,
+    policy_namespace: &str,
+) -> impl Iterator<Item = (GroupVersionKind, Arc<Object>)> {
+    let version = selector.api_version.parse::<GroupVersion>();
+    let kind = version.map(|version| version.kind(&*selector.kind));
+    let cache = kind.ok().and_then(|kind| pipeline.templates.of_kind(&kind.group_kind()));
+    let namespace = if policy_namespace.is_empty() { selector.namespace.as_str() } else { policy_namespace };
+    let objects: Vec<(GroupVersionKind, Arc<Object>)> = match (&cache, namespace, selector.name.as_str()) {
+        (None, ..) => Vec::new(),
+        (Some(cache), "", _) => with_kind(cache, cache.list()),
+        (Some(cache), namespace, "") => with_kind(cache, cache.list_namespace(namespace)),
+        (Some(cache), namespace, name) => {
+            with_kind(cache, cache.get(&ObjectKey::namespaced(namespace, name)).into_iter().collect())
+        }
+    };
+    objects.into_iter()
+}
+
+fn with_kind(cache: &Cache<Object>, objects: Vec<Arc<Object>>) -> Vec<(GroupVersionKind, Arc<Object>)> {
+    let kind = &cache.resource().gvk;
+    objects.into_iter().map(|object| (kind.clone(), object)).collect()
+}
+
+/// Queues the templates that a policy has claimed, selected or not.
+pub(super) fn queue_held(pipeline: &Pipeline, policy: &Policy) {
+    for id in ids(policy) {
+        for (resource, template) in pipeline.templates.by_index(BY_ID, &id) {
+            pipeline.template_queue.add(TemplateKey { kind: resource.gvk, key: template.key() });
+        }
     }
+}
+
+/// Queues the templates of policies that wait for `is_met`.
+pub(super) fn queue_waiting(pipeline: &Pipeline, is_met: impl Fn(&Policy) -> bool) {
+    let waiting = pipeline.policies.list().into_iter().filter(|policy| is_met(policy));
+    waiting.for_each(|policy| queue_selected(pipeline, &policy));
 }
 
 fn finalizer(policy: &Policy) -> &'static str {

@@ -30,6 +30,17 @@ pub(crate) struct Policy {
     pub(crate) spec: PropagationSpec,
 }
 
+impl Policy {
+    /// The reference to the policy in events.
+    pub(crate) fn regarding(&self) -> Regarding {
+        let kind = match self.metadata.namespace.as_str() {
+            "" => ClusterPropagationPolicy::gvk(),
+            _ => PropagationPolicy::gvk(),
+        };
+        Regarding { gvk: kind, key: self.metadata.key(), uid: self.metadata.uid.clone() }
+    }
+}
+
 /// OverridePolicy or ClusterOverridePolicy.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]

@@ -1,47 +1,35 @@
 //! One template: finds its policy, writes the claim, and keeps its binding up to date.
-//!
-//! A new binding is created with its target clusters, which saves two writes before the first object is in a member.
-//! After that `schedule` keeps them up to date.
 
 use std::sync::Arc;
 
-use portolan_api::policy::PropagationSpec;
-use portolan_api::{annotations, labels, names};
-use portolan_object::{GroupVersionKind, Object, ObjectKey};
-use portolan_plan::propagation::claim::{ANNOTATIONS, Claim, LABELS};
-use portolan_plan::propagation::detect::{Candidate, Decision, decide, is_template};
-use portolan_plan::propagation::replicas::Demand;
-use portolan_plan::propagation::{binding, reschedule};
-use portolan_runtime::client::{BoxError, Delete, Patch};
+use portolan_api::events::{
+    APPLY_POLICY_FAILED, APPLY_POLICY_SUCCEED, PREEMPT_POLICY_FAILED, PREEMPT_POLICY_SUCCEED,
+};
+use portolan_api::{annotations, labels};
+use portolan_object::Object;
+use portolan_plan::propagation::claim::{Claim, LABELS};
+use portolan_plan::propagation::detect::{
+    Activation, Candidate, Decision, Taking, activation, claim_of, decide, is_template,
+};
+use portolan_plan::propagation::policy_messages;
+use portolan_runtime::client::BoxError;
 use portolan_runtime::events::{Regarding, Severity};
-use portolan_runtime::{Api, ClientError, Outcome, Reconciler};
-use serde_json::{Map, Value, json};
+use portolan_runtime::{ClientError, Outcome, Reconciler};
 
-use crate::missing::ignore_missing;
-use crate::propagation::schedule::place;
+use crate::propagation::bind::{Applied, Unmet, bind, binding_key, requirements};
 use crate::propagation::scoped::{Binding, Policy};
-use crate::propagation::{Pipeline, TemplateKey};
+use crate::propagation::{Pipeline, TemplateKey, claims};
 
 pub(super) struct Templates(pub(super) Pipeline);
-
-/// A template cannot be claimed yet.
-#[derive(Debug, thiserror::Error)]
-enum TemplateError {
-    #[error(
-        "policy {policy} waits for override policy {missing}, which does not exist: create it, or remove it from \
-         dependentOverrides"
-    )]
-    MissingOverride { policy: String, missing: String },
-    #[error("the API server no longer serves {0}: the template is propagated when it does again")]
-    NotServed(GroupVersionKind),
-}
 
 impl Reconciler for Templates {
     type Key = TemplateKey;
 
     async fn reconcile(&self, key: &TemplateKey) -> Outcome {
         match self.0.template(&key.kind, &key.key) {
-            Some(template) if template.is_deleting() || !is_template(&template) => Outcome::Done,
+            Some(template) if template.is_deleting() || !is_template(&template, &self.0.hub.skipped) => {
+                Outcome::Done
+            }
             Some(template) => self.reconcile_template(template).await.into(),
             None => {
                 // The binding checks with the API server.
@@ -50,11 +38,6 @@ impl Reconciler for Templates {
             }
         }
     }
-}
-
-/// The key of the binding of a template.
-pub(super) fn binding_key(kind: &str, template: &ObjectKey) -> ObjectKey {
-    ObjectKey::namespaced(&*template.namespace, names::binding(kind, &template.name))
 }
 
 /// The permanent ids of the policies that claim a binding.
@@ -74,165 +57,146 @@ impl Templates {
         match decide(&template, &namespaced, &cluster) {
             Decision::Nothing | Decision::Wait => Ok(Outcome::Done),
             Decision::Release(claim) => {
-                self.release(&template, &claim).await?;
+                self.release(&template, claim.as_ref()).await?;
                 Ok(Outcome::Done)
             }
-            Decision::Follow(policy, spec) => {
-                let claim = portolan_plan::propagation::detect::claim_of(policy);
-                self.bind(&template, spec, &claim).await
+            Decision::Follow(policy) => {
+                let applied = self.follow(&template, policy).await;
+                self.report_applied(&template, policy, applied)
             }
-            Decision::Take(policy, spec, claim) => {
-                if let Some(missing) = self.missing_override(policy, spec) {
-                    let (policy, missing) = (policy.name.clone(), missing.clone());
-                    return Err(TemplateError::MissingOverride { policy, missing }.into());
-                }
-                let claimed = self.claim(&template, &claim).await?;
-                self.bind(&claimed, spec, &claim).await
+            Decision::Take(taking) => {
+                let applied = self.take(&template, &taking).await;
+                self.report_preemption(&template, &taking, &applied);
+                self.report_applied(&template, taking.policy, applied)
             }
         }
     }
 
-    /// An override policy in `dependentOverrides` that does not exist.
-    fn missing_override<'a>(
-        &self,
-        policy: &portolan_api::meta::ObjectMeta,
-        spec: &'a PropagationSpec,
-    ) -> Option<&'a String> {
-        let is_there = |name: &String| {
-            let key = ObjectKey::namespaced(&*policy.namespace, &**name);
-            self.0.overrides.get(&key).is_some()
+    /// Keeps the binding of a claimed template up to date, if the policy takes effect now.
+    async fn follow(&self, template: &Object, policy: Candidate<'_>) -> Result<Applied, BoxError> {
+        requirements(&self.0, policy)?;
+        let activation = activation(template, policy, false, self.has_binding(template));
+        self.activate(template, policy, &claim_of(policy.metadata), activation).await
+    }
+
+    /// Claims a template for a policy, and binds it if the policy takes effect now.
+    async fn take(&self, template: &Object, taking: &Taking<'_>) -> Result<Applied, BoxError> {
+        let policy = taking.policy;
+        requirements(&self.0, policy)?;
+        let is_first = Claim::on(template).is_none();
+        let activation = activation(template, policy, is_first, self.has_binding(template));
+        let record = match &activation {
+            Activation::WaitAndRecord(record) => Some(record.as_str()),
+            Activation::Wait => template.annotation(annotations::policy::ACTIVATION),
+            Activation::Now | Activation::NowAndRecord(_) | Activation::NowAndForget => None,
         };
-        spec.dependent_overrides.iter().find(|name| !is_there(name))
+        let claimed = claims::claim(&self.0, template, &taking.claim, record).await?;
+        self.activate(&claimed, policy, &taking.claim, activation).await
     }
 
-    /// Writes the claim onto the template.
-    async fn claim(&self, template: &Object, claim: &Claim) -> Result<Object, BoxError> {
-        let patch = json!({ "metadata": {
-            "resourceVersion": template.resource_version(),
-            "labels": with_nulls(LABELS, claim.labels()),
-            "annotations": with_nulls(ANNOTATIONS, claim.annotations()),
-        } });
-        let mut claimed = self.api(template)?.patch(&template.key(), &Patch::Merge(patch)).await?;
-        portolan_runtime::cache::drop_managed_fields(&mut claimed);
-        if let Some(cache) = self.0.templates.of_kind(&claimed.group_version_kind().group_kind()) {
-            cache.written(claimed.key(), claimed.resource_version(), claimed.clone());
+    /// Binds a claimed template as far as lazy activation allows. A record is written after the binding: a pass that is
+    /// interrupted between the two is repeated.
+    async fn activate(
+        &self,
+        template: &Object,
+        policy: Candidate<'_>,
+        claim: &Claim,
+        activation: Activation,
+    ) -> Result<Applied, BoxError> {
+        let present = template.annotation(annotations::policy::ACTIVATION);
+        let (record, applied) = match activation {
+            Activation::Now => return bind(&self.0, template, policy.spec, claim).await,
+            Activation::Wait => return Ok(Applied::AsItWas),
+            Activation::WaitAndRecord(record) => (Some(record), Applied::AsItWas),
+            Activation::NowAndRecord(record) => {
+                (Some(record), bind(&self.0, template, policy.spec, claim).await?)
+            }
+            Activation::NowAndForget => (None, bind(&self.0, template, policy.spec, claim).await?),
+        };
+        if present != record.as_deref() && applied != Applied::Later {
+            claims::record(&self.0, template, record.as_deref()).await?;
         }
-        Ok(claimed)
+        Ok(applied)
+    }
+
+    fn has_binding(&self, template: &Object) -> bool {
+        self.0.bindings.get(&binding_key(template.kind(), &template.key())).is_some()
     }
 
     /// Removes the claim from the binding and then from the template. The binding, its Works and their objects stay.
-    async fn release(&self, template: &Object, claim: &Claim) -> Result<(), BoxError> {
-        let strip = json!({ "metadata": {
-            "labels": with_nulls(LABELS, Default::default()),
-            "annotations": with_nulls(ANNOTATIONS, Default::default()),
-        } });
+    async fn release(&self, template: &Object, claim: Option<&Claim>) -> Result<(), BoxError> {
         let key = binding_key(template.kind(), &template.key());
+        let labels = claim.map(Claim::labels).unwrap_or_default();
         if let Some(binding) = self.0.bindings.get(&key)
-            && claim.labels().iter().all(|(label, id)| binding.metadata.label(label) == Some(id.as_str()))
+            && !labels.is_empty()
+            && labels.iter().all(|(label, id)| binding.metadata.label(label) == Some(id.as_str()))
         {
-            self.0.bindings.api(&key).patch(&key, &Patch::Merge(strip.clone())).await?;
+            claims::release_binding(&self.0, &binding).await?;
         }
-        self.api(template)?.patch(&template.key(), &Patch::Merge(strip)).await?;
-        Ok(())
+        claims::release_template(&self.0, template).await
     }
 
-    /// Creates or updates the binding of a template.
-    async fn bind(
+    /// Emits the event of an application that changed something or failed.
+    fn report_applied(
         &self,
         template: &Object,
-        policy: &PropagationSpec,
-        claim: &Claim,
+        policy: Candidate<'_>,
+        applied: Result<Applied, BoxError>,
     ) -> Result<Outcome, BoxError> {
-        let key = binding_key(template.kind(), &template.key());
-        let demand = self.0.interpreters.demand(template).await.inspect_err(|error| {
-            let about = Regarding::object(template);
-            self.0.hub.events.record(about, Severity::Warning, "GetReplicasFailed", error.to_string());
-        })?;
-        let Some(present) = self.0.bindings.get(&key) else {
-            let new = self.new_binding(template, policy, &demand, claim);
-            self.0.bindings.written(self.0.bindings.api(&key).create(&new).await?);
-            return Ok(Outcome::Done);
-        };
-        if binding::belongs_to_another(&present.metadata, template) {
-            self.remove_orphan(&key, &present).await?;
-            return Ok(Outcome::Stale);
-        }
-        let spec = binding::spec(template, policy, &demand, Some(&present.spec));
-        let is_claimed = is_covered(&present.metadata.labels, &claim.labels())
-            && is_covered(&present.metadata.annotations, &claim.annotations());
-        if is_claimed && !binding::differs(&present.spec, &spec) {
-            // The binding is up to date, but its Works may not be.
-            if present.spec.resource.resource_version != template.resource_version() {
-                self.0.binding_queue.add(key);
+        let (about, events) = (Regarding::object(template), &self.0.hub.events);
+        match applied {
+            Ok(Applied::Written) => {
+                let message = policy_messages::applied(policy.metadata);
+                events.success(about, APPLY_POLICY_SUCCEED, message);
+                Ok(Outcome::Done)
             }
-            return Ok(Outcome::Done);
+            Ok(Applied::AsItWas) => Ok(Outcome::Done),
+            Ok(Applied::Later) => Ok(Outcome::Stale),
+            Err(error) if is_race(&error) => Err(error),
+            Err(error) => {
+                let message = policy_messages::not_applied(policy.metadata, &error);
+                events.record(about, Severity::Warning, APPLY_POLICY_FAILED, message);
+                self.report_unmet(policy, error)
+            }
         }
-        let mut changed = (*present).clone();
-        changed.spec = spec;
-        LABELS.iter().for_each(|label| drop(changed.metadata.labels.remove(*label)));
-        ANNOTATIONS.iter().for_each(|name| drop(changed.metadata.annotations.remove(*name)));
-        changed.metadata.labels.extend(claim.labels());
-        changed.metadata.annotations.extend(claim.annotations());
-        self.0.bindings.written(self.0.bindings.api(&key).replace(&changed).await?);
+    }
+
+    /// A requirement of the policy that is not met is said on the policy too, and the change that meets it brings the
+    /// template back. Any other failure is repeated.
+    fn report_unmet(&self, policy: Candidate<'_>, error: BoxError) -> Result<Outcome, BoxError> {
+        let Some(unmet) = error.downcast_ref::<Unmet>() else { return Err(error) };
+        let Some(policy) = self.0.policies.get(&policy.key()) else { return Ok(Outcome::Done) };
+        let about = policy.regarding();
+        self.0.hub.events.record(about, Severity::Warning, APPLY_POLICY_FAILED, unmet.to_string());
         Ok(Outcome::Done)
     }
 
-    fn new_binding(
+    /// Emits the event of a policy that took a template from another, or failed to.
+    fn report_preemption(
         &self,
         template: &Object,
-        policy: &PropagationSpec,
-        demand: &Demand,
-        claim: &Claim,
-    ) -> Binding {
-        let mut metadata = binding::metadata(template, claim, &uuid::Uuid::new_v4().to_string());
-        let mut spec = binding::spec(template, policy, demand, None);
-        let is_cluster_wide = metadata.namespace.is_empty();
-        let view = reschedule::View { metadata: &metadata, spec: &spec, status: &Default::default() };
-        // Workloads of a group are placed one after the other, and those with a priority in its order, by passes over their
-        // bindings.
-        if reschedule::is_schedulable(view)
-            && view.spec.workload_affinity_groups.is_none()
-            && view.spec.schedule_priority.is_none()
-            && let Ok(placed) = place(&self.0, view)
-        {
-            spec.clusters = placed.clusters;
-            let record = reschedule::placement_record(&policy.placement);
-            metadata.annotations.insert(annotations::policy::APPLIED_PLACEMENT.to_owned(), record);
+        taking: &Taking<'_>,
+        applied: &Result<Applied, BoxError>,
+    ) {
+        let Some(from) = &taking.from else { return };
+        let (about, events, to) = (Regarding::object(template), &self.0.hub.events, taking.policy.key());
+        match applied {
+            Ok(_) => events.success(about, PREEMPT_POLICY_SUCCEED, policy_messages::preempted(&to, from)),
+            Err(error) if is_race(error) => {}
+            Err(error) => {
+                let message = policy_messages::not_preempted(&to, from, error);
+                events.record(about, Severity::Warning, PREEMPT_POLICY_FAILED, message);
+            }
         }
-        let kind = if is_cluster_wide { "ClusterResourceBinding" } else { "ResourceBinding" };
-        let api_version = "work.karmada.io/v1alpha2".to_owned();
-        Binding { api_version, kind: kind.to_owned(), metadata, spec, ..Binding::default() }
     }
+}
 
-    /// Deletes the binding of an earlier template of the same name.
-    async fn remove_orphan(&self, key: &ObjectKey, binding: &Binding) -> Result<(), ClientError> {
-        let uid = binding.metadata.uid.clone();
-        ignore_missing(self.0.bindings.api(key).delete(key, &Delete::default().uid(uid)).await).map(drop)
-    }
-
-    fn api(&self, template: &Object) -> Result<Api<Object>, TemplateError> {
-        let kind = template.group_version_kind();
-        let cache = self.0.templates.of_kind(&kind.group_kind()).ok_or(TemplateError::NotServed(kind))?;
-        Ok(self.0.hub.client.resource(cache.resource()))
-    }
+fn is_race(error: &BoxError) -> bool {
+    error.downcast_ref().is_some_and(ClientError::is_race)
 }
 
 fn candidates(policies: &[Arc<Policy>]) -> Vec<Candidate<'_>> {
     policies.iter().map(|policy| Candidate { metadata: &policy.metadata, spec: &policy.spec }).collect()
-}
-
-fn is_covered(
-    actual: &std::collections::BTreeMap<String, String>,
-    wanted: &std::collections::BTreeMap<String, String>,
-) -> bool {
-    wanted.iter().all(|(key, value)| actual.get(key) == Some(value))
-}
-
-/// A merge patch that sets `values` and removes the other `keys`.
-pub(super) fn with_nulls(keys: &[&str], values: std::collections::BTreeMap<String, String>) -> Value {
-    let mut patch: Map<String, Value> = keys.iter().map(|key| ((*key).to_owned(), Value::Null)).collect();
-    patch.extend(values.into_iter().map(|(key, value)| (key, Value::String(value))));
-    Value::Object(patch)
 }
 
 /// Whether a policy created the binding.

@@ -172,6 +172,7 @@ impl Plane {
         let kind = object.group_version_kind();
         let plural = match kind.kind.as_str() {
             kind if kind.ends_with('y') => format!("{}ies", kind.trim_end_matches('y').to_lowercase()),
+            kind if kind.ends_with('s') => format!("{}es", kind.to_lowercase()),
             kind => format!("{}s", kind.to_lowercase()),
         };
         let namespaced = !object.namespace().is_empty();

@@ -17,6 +17,7 @@ mod membership;
 mod needless_writes;
 mod ownership;
 mod preview;
+mod policies;
 mod propagation;
 mod rebalance;
 mod refused_slices;

@@ -8,7 +8,7 @@ use super::facts::Facts;
 use super::mismatch::{Mismatch, closest};
 use super::step::{Hop, Step};
 use crate::propagation::claim::Claim;
-use crate::propagation::detect::{Decision, claim_of, decide};
+use crate::propagation::detect::{Candidate, Decision, claim_of, decide};
 use crate::propagation::matching::{Rank, best_rank};
 use crate::propagation::snapshot::{Override, Policy, candidates, policy_title};
 
@@ -22,6 +22,12 @@ pub(super) struct Chosen<'a> {
     pub(super) spec: &'a PropagationSpec,
 }
 
+impl<'a> Chosen<'a> {
+    fn of(policy: Candidate<'a>) -> Self {
+        Self { metadata: policy.metadata, spec: policy.spec }
+    }
+}
+
 /// The step, and the policy that holds the template or takes it.
 pub(super) fn policy<'a>(facts: &'a Facts, template: &Object) -> (Step, Option<Chosen<'a>>) {
     let policies = match &facts.policies {
@@ -30,15 +36,15 @@ pub(super) fn policy<'a>(facts: &'a Facts, template: &Object) -> (Step, Option<C
     };
     let (namespaced, cluster) = candidates(policies, template.namespace());
     let (step, chosen) = match decide(template, &namespaced, &cluster) {
-        Decision::Follow(metadata, spec) => {
-            let chosen = Chosen { metadata, spec };
+        Decision::Follow(policy) => {
+            let chosen = Chosen::of(policy);
             (holds(template, chosen), Some(chosen))
         }
-        Decision::Take(metadata, spec, _) => {
-            let chosen = Chosen { metadata, spec };
+        Decision::Take(taking) => {
+            let chosen = Chosen::of(taking.policy);
             (takes(facts, template, chosen), Some(chosen))
         }
-        Decision::Release(claim) => (released(facts, &claim), None),
+        Decision::Release(claim) => (released(facts, claim.as_ref()), None),
         Decision::Wait => {
             let text = "its policy is being deleted; what it placed stays in the members";
             (Step::waiting(Hop::Policy, text, "wait until the policy is gone"), None)
@@ -95,10 +101,11 @@ fn selection(template: &Object, spec: &PropagationSpec) -> &'static str {
     }
 }
 
-fn released(facts: &Facts, claim: &Claim) -> Step {
+fn released(facts: &Facts, claim: Option<&Claim>) -> Step {
     let holder = match claim {
-        Claim::Namespaced { policy, .. } => format!("PropagationPolicy {policy}"),
-        Claim::Cluster { policy, .. } => format!("ClusterPropagationPolicy {policy}"),
+        Some(Claim::Namespaced { policy, .. }) => format!("PropagationPolicy {policy}"),
+        Some(Claim::Cluster { policy, .. }) => format!("ClusterPropagationPolicy {policy}"),
+        None => "an unknown policy".to_owned(),
     };
     let text =
         format!("{holder} held it, and is gone or no longer selects it; what it placed stays in the members");

@@ -1,12 +1,11 @@
 //! The first step: the object exists on the hub, and can be propagated.
 
 use portolan_api::labels;
-use portolan_api::names::is_reserved_namespace;
 use portolan_object::Object;
 
 use super::facts::Facts;
 use super::step::{Hop, Step};
-use crate::propagation::detect::{is_propagatable, is_template};
+use crate::propagation::detect::{Exclusion, Skipped, exclusion};
 
 /// The step, and the object if it is a template.
 pub(super) fn template(facts: &Facts) -> (Step, Option<&Object>) {
@@ -16,7 +15,8 @@ pub(super) fn template(facts: &Facts) -> (Step, Option<&Object>) {
         Ok(Some(object)) => object,
     };
     let kind = &facts.kind.kind;
-    if !is_propagatable(&facts.kind) {
+    let skipped = Skipped::default();
+    if skipped.has_kind(&facts.kind) {
         let text = format!("objects of kind {kind} are never propagated: they belong to the control plane");
         return (Step::broken(Hop::Template, text, "create it in the members themselves"), None);
     }
@@ -25,8 +25,8 @@ pub(super) fn template(facts: &Facts) -> (Step, Option<&Object>) {
             format!("the API server cannot delete objects of kind {kind}, so they are never propagated");
         return (Step::broken(Hop::Template, text, "create it in the members themselves"), None);
     }
-    if !is_template(object) {
-        return (not_a_template(facts, object), None);
+    if let Some(reason) = exclusion(object, &skipped) {
+        return (not_a_template(facts, object, reason), None);
     }
     if object.is_deleting() {
         return (deleting(facts, object), None);
@@ -52,18 +52,18 @@ fn missing(facts: &Facts) -> Step {
     Step::broken(Hop::Template, text, cure)
 }
 
-/// Why [`is_template`] refuses an object.
-fn not_a_template(facts: &Facts, object: &Object) -> Step {
+/// Why [`exclusion`] refuses an object.
+fn not_a_template(facts: &Facts, object: &Object, reason: Exclusion) -> Step {
     if let Some(owner) = object.label(labels::template::CLAIMED_BY) {
         let text = format!("{owner} propagates it, not policies: label {}", labels::template::CLAIMED_BY);
         return Step::broken(Hop::Template, text, format!("portolan why {}", owner_argument(facts, owner)));
     }
     let namespace = object.namespace();
-    if namespace.starts_with("kube-") || is_reserved_namespace(namespace) {
+    if reason == Exclusion::Namespace {
         let text = format!("objects in namespace {namespace} are never propagated: it is reserved");
         return Step::broken(Hop::Template, text, "create it in another namespace");
     }
-    let text = "it is an object of the control plane itself, which is never propagated";
+    let text = format!("it is never propagated: {reason}");
     Step::broken(Hop::Template, text, "create an object with another name")
 }
 

@@ -10,7 +10,9 @@ use portolan_object::{GroupKind, Object, ObjectKey};
 use super::Hub;
 use crate::propagation::binding::{self, belongs_to_another};
 use crate::propagation::claim::Claim;
-use crate::propagation::detect::{Decision, decide, is_propagatable, is_template};
+use crate::propagation::detect::{
+    Activation, Decision, Skipped, Taking, activation, claim_of, decide, is_template,
+};
 use crate::propagation::overrides;
 use crate::propagation::reschedule::{is_due, is_schedulable, placement_record};
 use crate::propagation::schedule::{Placed, PlacementError};
@@ -45,7 +47,11 @@ pub(super) fn of(hub: &Hub, key: &(GroupKind, ObjectKey)) -> Outcome {
     if resources::NAMESPACE.is_kind_of(template) {
         outcome.namespace(hub, template);
     }
-    if !is_propagatable(&template.group_version_kind()) || !is_template(template) || template.is_deleting() {
+    let skipped = Skipped::default();
+    if skipped.has_kind(&template.group_version_kind())
+        || !is_template(template, &skipped)
+        || template.is_deleting()
+    {
         return outcome;
     }
     if let Some(binding) = outcome.bind(hub, template) {
@@ -99,22 +105,29 @@ impl Outcome {
         let present =
             hub.binding(template).filter(|binding| !belongs_to_another(&binding.metadata, template));
         let (namespaced, cluster) = candidates(&hub.policies, template.namespace());
-        let (spec, claim) = match decide(template, &namespaced, &cluster) {
-            Decision::Follow(metadata, spec) => (spec, crate::propagation::detect::claim_of(metadata)),
-            Decision::Take(metadata, spec, claim) => {
-                if let Some(missing) = missing_override(hub, &metadata.namespace, spec) {
-                    let title = policy_title(metadata);
+        let (policy, claim) = match decide(template, &namespaced, &cluster) {
+            Decision::Follow(policy) => (policy, claim_of(policy.metadata)),
+            Decision::Take(Taking { policy, claim, .. }) => {
+                if let Some(missing) = missing_override(hub, &policy.metadata.namespace, policy.spec) {
+                    let title = policy_title(policy.metadata);
                     let object = format!("{} {}", template.kind(), template.key());
                     self.problems.insert(format!(
                         "{object} waits: {title} needs OverridePolicy {missing}, which does not exist"
                     ));
                     return present.cloned();
                 }
-                (spec, claim)
+                (policy, claim)
             }
             Decision::Release(_) => return present.map(released),
             Decision::Wait | Decision::Nothing => return present.cloned(),
         };
+        let is_first = Claim::on(template).is_none();
+        if let Activation::Wait | Activation::WaitAndRecord(_) =
+            activation(template, policy, is_first, present.is_some())
+        {
+            return present.cloned();
+        }
+        let spec = policy.spec;
         self.note_dependencies(template, spec);
         let mut binding = followed(template, spec, &claim, present);
         self.schedule(hub, template, &mut binding);

@@ -1,13 +1,17 @@
 //! The binding of a template: reference to the resource, and the placement of its policy.
 
+use std::sync::Arc;
+
 use portolan_api::meta::{ObjectMeta, OwnerReference};
 use portolan_api::policy::PropagationSpec;
-use portolan_api::work::{BindingSuspension, ObjectReference, ResourceBindingSpec};
+use portolan_api::work::{
+    BindingPriority, BindingSuspension, ObjectReference, ResourceBindingSpec, TargetCluster, Work,
+};
 use portolan_api::{finalizers, labels, names};
 use portolan_object::Object;
 
 use super::claim::Claim;
-use super::replicas::Demand;
+use super::replicas::{Demand, replicas};
 use super::workload_groups;
 
 /// Metadata of a new binding; `new_id` is its permanent id.
@@ -58,11 +62,13 @@ pub fn belongs_to_another(binding: &ObjectMeta, template: &Object) -> bool {
 
 /// The spec of a binding: the fields of template and policy over the `old` spec.
 ///
-/// `demand` is what the interpreter of the template's kind found in it. Scheduling results, evictions, dependencies and a suspension of scheduling stay as they are in `old`.
+/// `demand` is what the interpreter of the template's kind found in it, `priority` the value of the PriorityClass that the
+/// policy names. Scheduling results, evictions, dependencies and a suspension of scheduling stay as they are in `old`.
 pub fn spec(
     template: &Object,
     policy: &PropagationSpec,
     demand: &Demand,
+    priority: Option<i32>,
     old: Option<&ResourceBindingSpec>,
 ) -> ResourceBindingSpec {
     let mut spec = old.cloned().unwrap_or_default();
@@ -78,6 +84,7 @@ pub fn spec(
     spec.preserve_resources_on_deletion = policy.preserve_resources_on_deletion;
     spec.suspension = suspension(policy, old);
     spec.workload_affinity_groups = workload_groups::groups(template, &policy.placement);
+    spec.schedule_priority = priority.map(|priority| BindingPriority { priority });
     spec
 }
 
@@ -91,6 +98,18 @@ pub(super) fn reference(template: &Object) -> ObjectReference {
         uid: template.uid().to_owned(),
         resource_version: template.resource_version().to_owned(),
     }
+}
+
+/// The clusters that Works are for, with the replicas in their manifests.
+pub fn targets_of(works: &[Arc<Work>]) -> Vec<TargetCluster> {
+    let target = |work: &Arc<Work>| {
+        let name = names::cluster_of_execution_namespace(&work.metadata.namespace)?.to_owned();
+        let manifest = work.spec.workload.manifests.first().map(|manifest| Object(manifest.clone()));
+        let replicas = manifest.and_then(|manifest| replicas(&manifest)).unwrap_or_default();
+        let replicas = i32::try_from(replicas).unwrap_or(i32::MAX);
+        Some(TargetCluster { name, replicas, ..TargetCluster::default() })
+    };
+    works.iter().filter(|work| !work.metadata.is_deleting()).filter_map(target).collect()
 }
 
 fn suspension(policy: &PropagationSpec, old: Option<&ResourceBindingSpec>) -> Option<BindingSuspension> {
@@ -116,7 +135,6 @@ mod tests {
     use super::*;
     use crate::propagation::replicas::demand;
     use portolan_api::policy::{ConflictResolution, Placement, Suspension};
-    use portolan_api::work::TargetCluster;
     use portolan_object::ObjectKey;
     use serde_json::json;
 
@@ -161,15 +179,16 @@ mod tests {
             suspension: Some(Suspension { dispatching: Some(true), ..Suspension::default() }),
             ..PropagationSpec::default()
         };
-        let first = spec(&template(), &policy, &demand(&template()), None);
+        let first = spec(&template(), &policy, &demand(&template()), Some(7), None);
         assert_eq!((first.replicas, first.resource.uid.as_str()), (3, "u1"));
+        assert_eq!(first.schedule_priority, Some(BindingPriority { priority: 7 }));
         let mut scheduled = first.clone();
         scheduled.clusters = vec![TargetCluster { name: "m1".to_owned(), ..TargetCluster::default() }];
         if let Some(suspension) = &mut scheduled.suspension {
             suspension.scheduling = Some(true);
         }
         let lifted = PropagationSpec { suspension: None, ..policy };
-        let second = spec(&template(), &lifted, &demand(&template()), Some(&scheduled));
+        let second = spec(&template(), &lifted, &demand(&template()), None, Some(&scheduled));
         assert_eq!(second.clusters, scheduled.clusters);
         assert_eq!(
             second.suspension,
@@ -179,11 +198,11 @@ mod tests {
 
     #[test]
     fn a_touch_of_the_template_is_no_difference() {
-        let old = spec(&template(), &PropagationSpec::default(), &demand(&template()), None);
+        let old = spec(&template(), &PropagationSpec::default(), &demand(&template()), None, None);
         let mut touched = template();
         touched.metadata_mut().insert("resourceVersion".to_owned(), json!("8"));
-        assert!(!differs(&old, &spec(&touched, &PropagationSpec::default(), &demand(&touched), Some(&old))));
+        assert!(!differs(&old, &spec(&touched, &PropagationSpec::default(), &demand(&touched), None, Some(&old))));
         touched.0["spec"]["replicas"] = json!(4);
-        assert!(differs(&old, &spec(&touched, &PropagationSpec::default(), &demand(&touched), Some(&old))));
+        assert!(differs(&old, &spec(&touched, &PropagationSpec::default(), &demand(&touched), None, Some(&old))));
     }
 }

@@ -39,6 +39,17 @@ pub const ANNOTATIONS: &[&str] = &[
     annotations::cluster_propagation_policy::NAME,
 ];
 
+/// The permanent ids in the claim marks of an object.
+pub fn ids(object: &Object) -> Vec<String> {
+    LABELS.iter().filter_map(|label| object.label(label)).map(str::to_owned).collect()
+}
+
+/// Whether an object has any mark of a claim, complete or not.
+pub fn has_marks(object: &Object) -> bool {
+    LABELS.iter().any(|label| object.label(label).is_some())
+        || ANNOTATIONS.iter().any(|annotation| object.annotation(annotation).is_some())
+}
+
 impl Claim {
     /// The claim by a policy; `None` while the policy has no permanent id.
     pub fn by(policy: &ObjectMeta) -> Option<Self> {

@@ -1,12 +1,11 @@
-//! Matching policies to objects: which policy an object gets, and how closely a selector fits.
+//! Matching selectors to objects: whether a selector fits, and how closely.
 //!
 //! The order of preference is part of the API that users rely on (karmada: pkg/util/selector.go,
 //! pkg/detector/compare.go); propagation and override policies share it.
 
-use std::cmp::Reverse;
+use std::fmt;
 
-use portolan_api::meta::ObjectMeta;
-use portolan_api::policy::{PropagationSpec, ResourceSelector};
+use portolan_api::policy::ResourceSelector;
 use portolan_object::Object;
 
 /// How closely a selector names an object; a closer one wins among policies of one priority.
@@ -20,21 +19,67 @@ pub enum Rank {
     Name,
 }
 
-/// How closely `selector` fits; `None` when it does not.
-pub fn rank(selector: &ResourceSelector, object: &Object) -> Option<Rank> {
+/// The first part of a selector that an object does not fit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Mismatch {
+    /// Another API group or kind.
+    Kind,
+    /// Another namespace.
+    Namespace,
+    /// Another name.
+    Name,
+    /// The labels are not selected.
+    Labels,
+}
+
+/// How closely `selector` fits.
+///
+/// # Errors
+/// The part of the selector that the object does not fit.
+pub fn fit(selector: &ResourceSelector, object: &Object) -> Result<Rank, Mismatch> {
     // An object is served in every version of its group, so the version does not decide.
-    let same_kind =
-        group(&selector.api_version) == group(object.api_version()) && selector.kind == object.kind();
-    let same_namespace = selector.namespace.is_empty() || selector.namespace == object.namespace();
-    if !same_kind || !same_namespace {
-        return None;
+    let is_of_kind = !selector.api_version.is_empty()
+        && group(&selector.api_version) == group(object.api_version())
+        && selector.kind == object.kind();
+    if !is_of_kind {
+        return Err(Mismatch::Kind);
+    }
+    if !selector.namespace.is_empty() && selector.namespace != object.namespace() {
+        return Err(Mismatch::Namespace);
     }
     if !selector.name.is_empty() {
-        return (selector.name == object.name()).then_some(Rank::Name);
+        return if selector.name == object.name() { Ok(Rank::Name) } else { Err(Mismatch::Name) };
     }
     match &selector.label_selector {
-        Some(labels) => labels.matches(|key| object.label(key)).then_some(Rank::Labels),
-        None => Some(Rank::Kind),
+        Some(labels) if labels.matches(|key| object.label(key)) => Ok(Rank::Labels),
+        Some(_) => Err(Mismatch::Labels),
+        None => Ok(Rank::Kind),
+    }
+}
+
+/// How closely `selector` fits; `None` when it does not.
+pub fn rank(selector: &ResourceSelector, object: &Object) -> Option<Rank> {
+    fit(selector, object).ok()
+}
+
+impl fmt::Display for Rank {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Kind => "kind",
+            Self::Labels => "labels",
+            Self::Name => "name",
+        })
+    }
+}
+
+impl fmt::Display for Mismatch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Kind => "kind",
+            Self::Namespace => "namespace",
+            Self::Name => "name",
+            Self::Labels => "labels",
+        })
     }
 }
 
@@ -45,24 +90,6 @@ fn group(api_version: &str) -> &str {
 /// The closest fit among `selectors`.
 pub fn best_rank(selectors: &[ResourceSelector], object: &Object) -> Option<Rank> {
     selectors.iter().filter_map(|selector| rank(selector, object)).max()
-}
-
-/// Picks the policy for `object`: higher priority, then closer fit, then smaller name.
-///
-/// Policies being deleted take nothing new. `policies` are of one type: those of the object's namespace, or the
-/// cluster-wide ones; a namespaced policy beats every cluster-wide one, so the caller asks for those first.
-pub fn choose<'a>(
-    policies: impl IntoIterator<Item = (&'a ObjectMeta, &'a PropagationSpec)>,
-    object: &Object,
-) -> Option<&'a ObjectMeta> {
-    let candidates = policies.into_iter().filter(|(metadata, _)| !metadata.is_deleting());
-    let ranked = candidates.filter_map(|(metadata, spec)| {
-        let rank = best_rank(&spec.resource_selectors, object)?;
-        Some((spec.priority(), rank, Reverse(&metadata.name), metadata))
-    });
-    ranked
-        .max_by(|one, other| (one.0, one.1, &one.2).cmp(&(other.0, other.1, &other.2)))
-        .map(|(.., policy)| policy)
 }
 
 #[cfg(test)]
@@ -98,51 +125,27 @@ mod tests {
             ResourceSelector { api_version: "apps/v1beta1".to_owned(), ..selector("Deployment", "", &[]) };
         let other_group =
             ResourceSelector { api_version: "extensions/v1".to_owned(), ..selector("Deployment", "", &[]) };
+        let no_group =
+            ResourceSelector { api_version: String::new(), ..selector("Deployment", "", &[]) };
         let cases = [
-            ("by name", selector("Deployment", "web", &[]), Some(Rank::Name)),
+            ("by name", selector("Deployment", "web", &[]), Ok(Rank::Name)),
             (
                 "a name makes labels irrelevant",
                 selector("Deployment", "web", &[("app", "x")]),
-                Some(Rank::Name),
+                Ok(Rank::Name),
             ),
-            ("another name", selector("Deployment", "db", &[]), None),
-            ("by label", selector("Deployment", "", &[("app", "web")]), Some(Rank::Labels)),
-            ("another label", selector("Deployment", "", &[("app", "db")]), None),
-            ("by kind", selector("Deployment", "", &[]), Some(Rank::Kind)),
-            ("another kind", selector("StatefulSet", "", &[]), None),
-            ("another namespace", elsewhere, None),
-            ("another version of the same object", other_version, Some(Rank::Kind)),
-            ("another group", other_group, None),
+            ("another name", selector("Deployment", "db", &[]), Err(Mismatch::Name)),
+            ("by label", selector("Deployment", "", &[("app", "web")]), Ok(Rank::Labels)),
+            ("another label", selector("Deployment", "", &[("app", "db")]), Err(Mismatch::Labels)),
+            ("by kind", selector("Deployment", "", &[]), Ok(Rank::Kind)),
+            ("another kind", selector("StatefulSet", "", &[]), Err(Mismatch::Kind)),
+            ("another namespace", elsewhere, Err(Mismatch::Namespace)),
+            ("another version of the same object", other_version, Ok(Rank::Kind)),
+            ("another group", other_group, Err(Mismatch::Kind)),
+            ("no group", no_group, Err(Mismatch::Kind)),
         ];
         for (name, selector, want) in cases {
-            assert_eq!(rank(&selector, &deployment()), want, "{name}");
-        }
-    }
-
-    #[test]
-    fn chooses() {
-        let policy = |name: &str, priority: i32, selector: ResourceSelector| {
-            let spec = PropagationSpec {
-                resource_selectors: vec![selector],
-                priority: Some(priority),
-                ..PropagationSpec::default()
-            };
-            (ObjectMeta::namespaced("shop", name), spec)
-        };
-        let by_name = || selector("Deployment", "web", &[]);
-        let by_kind = || selector("Deployment", "", &[]);
-        let mut leaving = policy("a", 9, by_name());
-        leaving.0.deletion_timestamp = Some("2026-01-01T00:00:00Z".to_owned());
-        let cases = [
-            ("priority first", vec![policy("a", 0, by_name()), policy("b", 1, by_kind())], Some("b")),
-            ("then the closer fit", vec![policy("a", 0, by_kind()), policy("b", 0, by_name())], Some("b")),
-            ("then the smaller name", vec![policy("b", 0, by_kind()), policy("a", 0, by_kind())], Some("a")),
-            ("not one that is leaving", vec![leaving, policy("b", 0, by_kind())], Some("b")),
-            ("none fits", vec![policy("a", 0, selector("StatefulSet", "", &[]))], None),
-        ];
-        for (name, policies, want) in cases {
-            let chosen = choose(policies.iter().map(|(metadata, spec)| (metadata, spec)), &deployment());
-            assert_eq!(chosen.map(|metadata| metadata.name.as_str()), want, "{name}");
+            assert_eq!(fit(&selector, &deployment()), want, "{name}");
         }
     }
 }

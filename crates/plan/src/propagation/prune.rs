@@ -3,6 +3,7 @@
 //! Fields that the control plane's API server filled in belong to the control plane: in a manifest they would
 //! conflict with the member's. Called by `work`, never on objects read from members.
 
+use portolan_api::annotations;
 use portolan_object::Object;
 use serde_json::{Map, Value};
 
@@ -30,6 +31,9 @@ pub fn prune(template: &mut Object) {
     let metadata = template.metadata_mut();
     for field in SERVER_METADATA {
         metadata.remove(*field);
+    }
+    if let Some(present) = metadata.get_mut("annotations").and_then(Value::as_object_mut) {
+        present.remove(annotations::policy::ACTIVATION);
     }
     let hook = interpreter(&template.group_version_kind()).and_then(|interpreter| interpreter.prune.custom());
     if let Some(prune) = hook {

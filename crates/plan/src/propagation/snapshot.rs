@@ -92,7 +92,9 @@ pub fn binding_spec(
     policy: &PropagationSpec,
     old: Option<&ResourceBindingSpec>,
 ) -> ResourceBindingSpec {
-    binding::spec(template, policy, &demand(template), old)
+    // The PriorityClass is not in the snapshot.
+    let priority = old.and_then(|old| old.schedule_priority.as_ref()).map(|one| one.priority);
+    binding::spec(template, policy, &demand(template), priority, old)
 }
 
 /// Chooses the clusters of a binding as the scheduler does now, without the room in the clusters and the workloads of

@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
 
+use crate::arguments::controllers::ControllerFlags;
+
 #[derive(Debug, Args)]
 #[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
 pub(crate) struct Playground {
@@ -24,6 +26,8 @@ pub(crate) struct Playground {
     /// Network of the pods [default: the network of the file, or loopback]
     #[arg(long, value_enum, value_name = "MODE")]
     pub(crate) network: Option<NetworkMode>,
+    #[command(flatten)]
+    pub(crate) controllers: ControllerFlags,
 }
 
 /// Commands for a playground that runs.

@@ -1,6 +1,9 @@
 use std::convert::Infallible;
 use std::time::Duration;
 
+use portolan_object::{GroupVersionKind, ObjectKey};
+use serde_json::Value;
+
 use http::{Method, Request, Response};
 use http_body_util::BodyExt;
 use parking_lot::Mutex;
@@ -27,24 +30,32 @@ fn echo() -> (Client, Writes) {
     (Client::in_process(service), seen)
 }
 
+fn deployment() -> Regarding {
+    Regarding {
+        gvk: GroupVersionKind::new("apps", "v1", "Deployment"),
+        key: ObjectKey::namespaced("shop", "web"),
+        uid: "1".to_owned(),
+    }
+}
+
+async fn wait_for(seen: &Writes, count: usize) {
+    while seen.lock().len() < count {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn the_same_note_is_one_event_with_a_count() {
     let (client, seen) = echo();
     let scope = Shutdown::new();
     let recorder = EventRecorder::new(&client, "portolan", Clock::system(), &scope);
-    let regarding = Regarding {
-        gvk: GroupVersionKind::new("apps", "v1", "Deployment"),
-        key: ObjectKey::namespaced("shop", "web"),
-        uid: "1".to_owned(),
-    };
-    for _ in 0..3 {
-        recorder.record(regarding.clone(), Severity::Warning, "SyncFailed", "no");
+    for count in 1..=3 {
+        recorder.record(deployment(), Severity::Warning, "SyncFailed", "no");
+        wait_for(&seen, count).await;
     }
-    let cluster = Regarding { key: ObjectKey::cluster("eu"), ..regarding };
+    let cluster = Regarding { key: ObjectKey::cluster("eu"), ..deployment() };
     recorder.record(cluster, Severity::Normal, "SyncSucceed", "x".repeat(2000));
-    while seen.lock().len() < 4 {
-        tokio::time::sleep(Duration::from_millis(1)).await;
-    }
+    wait_for(&seen, 4).await;
     let seen = seen.lock();
     let methods: Vec<_> = seen.iter().map(|(method, ..)| method.as_str()).collect();
     assert_eq!(methods, ["POST", "PATCH", "PATCH", "POST"]);
@@ -54,4 +65,22 @@ async fn the_same_note_is_one_event_with_a_count() {
     assert_eq!(seen[2].2["count"], 3);
     assert_eq!(seen[3].1, "/api/v1/namespaces/default/events");
     assert_eq!(seen[3].2["message"].as_str().map(str::len), Some(1024));
+}
+
+#[tokio::test(start_paused = true)]
+async fn successes_are_normal_events_written_after_problems_and_can_be_off() {
+    let (client, seen) = echo();
+    let scope = Shutdown::new();
+    let recorder = EventRecorder::new(&client, "portolan", Clock::system(), &scope);
+    recorder.clone().with_successes(SuccessEvents::Off).success(deployment(), "Never", "");
+    for _ in 0..3 {
+        recorder.success(deployment(), "SyncSucceed", "done");
+    }
+    recorder.record(deployment(), Severity::Warning, "SyncFailed", "no");
+    wait_for(&seen, 2).await;
+    let seen = seen.lock();
+    let written: Vec<_> = seen.iter().map(|(.., event)| (&event["reason"], &event["count"])).collect();
+    assert_eq!(written[0].0, "SyncFailed");
+    assert_eq!((written[1].0, written[1].1), (&Value::from("SyncSucceed"), &Value::from(3)));
+    assert_eq!(seen[1].2["type"], "Normal");
 }

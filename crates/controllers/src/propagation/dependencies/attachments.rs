@@ -15,7 +15,7 @@ use portolan_runtime::{ClientError, Outcome, Reconciler};
 
 use super::BY_REFERENCE;
 use crate::propagation::scoped::Binding;
-use crate::propagation::{Pipeline, TemplateKey, templates};
+use crate::propagation::{Pipeline, TemplateKey, bind};
 
 /// Reasons of events on the independent bindings, and on the attached one (karmada pkg/events/events.go).
 const SUCCEEDED: &str = "SyncScheduleResultToDependenciesSucceed";
@@ -29,7 +29,7 @@ impl Reconciler for Attachments {
 
     async fn reconcile(&self, key: &TemplateKey) -> Outcome {
         let Some(object) = self.0.template(&key.kind, &key.key) else { return Outcome::Done };
-        if !is_template(&object) {
+        if !is_template(&object, &self.0.hub.skipped) {
             return Outcome::Done;
         }
         self.reconcile_object(&object).await.into()
@@ -41,7 +41,7 @@ impl Attachments {
         let independents = self.independents(object);
         let views = independents.iter().map(|one| Independent { metadata: &one.metadata, spec: &one.spec });
         let required = required(object, views);
-        let key = templates::binding_key(object.kind(), &object.key());
+        let key = bind::binding_key(object.kind(), &object.key());
         let present = self.0.bindings.get(&key);
         let compared = present
             .as_deref()

@@ -6,7 +6,7 @@ use portolan_object::{GroupVersion, GroupVersionKind, Object};
 use super::{Federation, Groups};
 use crate::explain::step::Verdict;
 use crate::propagation::claim::Claim;
-use crate::propagation::detect::{Decision, decide, is_template};
+use crate::propagation::detect::{Decision, Skipped, decide, is_template};
 use crate::propagation::matching::rank;
 use crate::propagation::snapshot::{Policy, candidates};
 
@@ -44,7 +44,7 @@ fn group(selector: &ResourceSelector) -> Option<String> {
 
 /// Cause and cure; `None` if the policy has an object, or that is not known.
 fn without_effect(federation: &Federation, policies: &[Policy], policy: &Policy) -> Option<(String, String)> {
-    let edit = edit(policy);
+    let (edit, skipped) = (edit(policy), Skipped::default());
     let mut selected: Vec<&Object> = Vec::new();
     for selector in &policy.spec.resource_selectors {
         let Some(kind) = served(&federation.kinds, selector) else { continue };
@@ -53,7 +53,7 @@ fn without_effect(federation: &Federation, policies: &[Policy], policy: &Policy)
         selected.extend(objects.iter().filter(|object| {
             (namespace.is_empty() || object.namespace() == namespace)
                 && rank(selector, object).is_some()
-                && is_template(object)
+                && is_template(object, &skipped)
         }));
     }
     if selected.is_empty() {
@@ -69,7 +69,8 @@ fn without_effect(federation: &Federation, policies: &[Policy], policy: &Policy)
     for object in selected {
         let (namespaced, cluster) = candidates(policies, object.namespace());
         let holder = match decide(object, &namespaced, &cluster) {
-            Decision::Follow(metadata, _) | Decision::Take(metadata, ..) => metadata,
+            Decision::Follow(policy) => policy.metadata,
+            Decision::Take(taking) => taking.policy.metadata,
             _ => return None,
         };
         if holder.key() == policy.metadata.key() {

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use crate::explain::{Facts, MemberFacts};
 use crate::propagation::claim::Claim;
-use crate::propagation::detect::{Decision, decide};
+use crate::propagation::detect::{Decision, Skipped, Taking, claim_of, decide, is_template};
 use crate::propagation::health::health;
 use crate::propagation::reflect::reflect;
 use crate::propagation::snapshot::{Binding, Override, Policy, binding_spec, candidates, place, work_of};
@@ -105,22 +105,20 @@ fn bind(
     overrides: &[Override],
     clusters: &[Cluster],
 ) -> Option<Binding> {
-    if !crate::propagation::detect::is_template(template) {
+    if !is_template(template, &Skipped::default()) {
         return None;
     }
     let (namespaced, cluster) = candidates(policies, template.namespace());
     let (policy, claim) = match decide(template, &namespaced, &cluster) {
-        Decision::Take(metadata, policy, claim) => {
+        Decision::Take(Taking { policy, claim, .. }) => {
             let is_there = |name: &String| overrides.iter().any(|one| one.metadata.name == *name);
-            if !policy.dependent_overrides.iter().all(is_there) {
+            if !policy.spec.dependent_overrides.iter().all(is_there) {
                 return None;
             }
-            assert!(!metadata.is_deleting());
-            (policy.clone(), claim)
+            assert!(!policy.metadata.is_deleting());
+            (policy.spec.clone(), claim)
         }
-        Decision::Follow(metadata, policy) => {
-            (policy.clone(), crate::propagation::detect::claim_of(metadata))
-        }
+        Decision::Follow(policy) => (policy.spec.clone(), claim_of(policy.metadata)),
         _ => return None,
     };
     mark(template, &claim);

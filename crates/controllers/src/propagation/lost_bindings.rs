@@ -1,0 +1,67 @@
+//! Bindings that somebody deleted while their template is still claimed.
+//!
+//! Such a binding is made again at once, and until then its Works stay: deleting them would delete the objects in the
+//! members. The Works are found by the name of the binding, which the next binding of the template has too.
+
+use portolan_object::{Object, ObjectKey};
+use portolan_plan::propagation::binding::belongs_to_another;
+use portolan_plan::propagation::claim::Claim;
+use portolan_plan::propagation::removal::Cause;
+use portolan_runtime::ClientError;
+use portolan_runtime::client::BoxError;
+
+use crate::failures::Failures;
+use crate::propagation::scoped::Binding;
+use crate::propagation::works::of_binding;
+use crate::propagation::{Pipeline, TemplateKey};
+use crate::removal::remove;
+
+/// Whether the template of a binding that is being deleted still needs it. The API server has the last word: with the
+/// template of a stale cache the Works would stay for ever.
+pub(super) async fn is_needed(pipeline: &Pipeline, binding: &Binding) -> Result<bool, ClientError> {
+    let (kind, key) = (binding.template_kind(), binding.template_key());
+    let needs = |template: &Object| {
+        !template.is_deleting()
+            && Claim::on(template).is_some()
+            && !belongs_to_another(&binding.metadata, template)
+    };
+    if !pipeline.template(&kind, &key).is_some_and(|template| needs(&template)) {
+        return Ok(false);
+    }
+    let Some(cache) = pipeline.templates.of_kind(&kind.group_kind()) else { return Ok(false) };
+    match pipeline.hub.client.resource::<Object>(cache.resource()).get(&key).await {
+        Ok(template) => Ok(needs(&template)),
+        Err(error) if error.is_not_found() => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+/// Handles the Works of a binding that is not there: a claimed template gets its binding again, and the Works of a
+/// template that the API server does not have are deleted.
+pub(super) async fn without_binding(pipeline: &Pipeline, key: &ObjectKey) -> Result<(), BoxError> {
+    let works = of_binding(&pipeline.hub, key);
+    let manifest = works.first().and_then(|work| work.spec.workload.manifests.first());
+    let Some(manifest) = manifest.map(|manifest| Object(manifest.clone())) else { return Ok(()) };
+    let kind = manifest.group_version_kind();
+    // The template is in the namespace of the binding; an override cannot change its name.
+    let template = ObjectKey::namespaced(&*key.namespace, manifest.name());
+    if pipeline.template(&kind, &template).is_some() {
+        pipeline.template_queue.add(TemplateKey { kind, key: template });
+        return Ok(());
+    }
+    let Some(cache) = pipeline.templates.of_kind(&kind.group_kind()) else { return Ok(()) };
+    match pipeline.hub.client.resource::<Object>(cache.resource()).get(&template).await {
+        // The status names the object, so the type is served and the object does not exist.
+        Err(ClientError::NotFound(status))
+            if status.details.as_ref().is_some_and(|details| !details.name.is_empty()) => {}
+        Ok(_) => return Ok(()),
+        Err(error) => return Err(error.into()),
+    }
+    match pipeline.bindings.api(key).get(key).await {
+        Err(error) if error.is_not_found() => {}
+        Ok(_) => return Ok(()),
+        Err(error) => return Err(error.into()),
+    }
+    let leaving = works.iter().filter(|work| !work.metadata.is_deleting());
+    Failures::of_all(leaving.map(|work| remove(&pipeline.hub, work, Cause::TemplateDeleted))).await.into_result()
+}

@@ -1,0 +1,34 @@
+//! Flags of the controllers, which `portolan server` and `portolan playground` have in common.
+
+use clap::Args;
+use portolan_controllers::{Skipped, SkippedError};
+use portolan_controlplane::ControllerOptions;
+use portolan_net::Clock;
+use portolan_runtime::SuccessEvents;
+
+#[derive(Debug, Args)]
+pub(crate) struct ControllerFlags {
+    /// Write no Events in the control plane for what succeeds, only for what fails
+    #[arg(long)]
+    no_success_events: bool,
+    /// Kinds that are never propagated, besides Portolan's own, Events and Leases, separated by semicolons: GROUP,
+    /// GROUP/VERSION or GROUP/VERSION/KIND,KIND; for the core group v1/KIND,KIND
+    #[arg(long, value_name = "APIS", default_value = "", hide_default_value = true)]
+    skipped_propagating_apis: String,
+    /// Namespaces that are never propagated, nor anything in them, besides karmada-system, karmada-cluster and
+    /// karmada-es-*: regular expressions of whole names, separated by commas
+    #[arg(long, value_name = "NAMESPACES", value_delimiter = ',', default_value = "kube-.*")]
+    skipped_propagating_namespaces: Vec<String>,
+}
+
+impl ControllerFlags {
+    /// The settings of the controllers with these flags, and defaults for everything else.
+    ///
+    /// # Errors
+    /// When a flag cannot be used.
+    pub(crate) fn options(&self, clock: Clock) -> Result<ControllerOptions, SkippedError> {
+        let success_events = if self.no_success_events { SuccessEvents::Off } else { SuccessEvents::On };
+        let skipped = Skipped::new(&self.skipped_propagating_apis, &self.skipped_propagating_namespaces)?;
+        Ok(ControllerOptions { clock, success_events, skipped, ..ControllerOptions::default() })
+    }
+}
