@@ -94,8 +94,7 @@ impl Marks {
 
 /// Whether the newest time in an Event is [`LIFE`] ago. An Event without any time is not past.
 fn is_past(event: &Value, now: Timestamp) -> bool {
-    let fields =
-        ["/metadata/creationTimestamp", "/lastTimestamp", "/eventTime", "/series/lastObservedTime"];
+    let fields = ["/metadata/creationTimestamp", "/lastTimestamp", "/eventTime", "/series/lastObservedTime"];
     let times = fields.iter().filter_map(|field| tree::str_at(event, field).parse::<Timestamp>().ok());
     times.max().is_some_and(|newest| now.duration_since(newest) >= SignedDuration::from_secs(3600))
 }
@@ -123,7 +122,11 @@ mod tests {
         let now = "2026-01-01T12:00:00Z".parse().unwrap();
         let cases = [
             ("no time", json!({}), false),
-            ("created long ago", json!({ "metadata": { "creationTimestamp": "2026-01-01T11:00:00Z" } }), true),
+            (
+                "created long ago",
+                json!({ "metadata": { "creationTimestamp": "2026-01-01T11:00:00Z" } }),
+                true,
+            ),
             (
                 "seen again lately",
                 json!({ "metadata": { "creationTimestamp": "2026-01-01T01:00:00Z" },

@@ -53,7 +53,8 @@ impl fmt::Debug for Options {
 impl Controllers {
     /// Starts every controller on `hub`, until `scope` is stopped. Returns immediately and connects in the background.
     pub fn start(hub: &Client, options: Options, scope: &Shutdown) -> Self {
-        let Options { clock, probing, leasing, dial, limits, brake, success_events, skipped, metrics } = options;
+        let Options { clock, probing, leasing, dial, limits, brake, success_events, skipped, metrics } =
+            options;
         let hub = &hub.clone().with_metrics(&metrics, None);
         let members =
             Members::with_limits(scope, dial.unwrap_or_else(Members::connections), &metrics, limits);

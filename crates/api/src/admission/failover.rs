@@ -26,7 +26,11 @@ fn check_application(application: &ApplicationFailover, path: &str, errors: &mut
     let Some(grace) = application.grace_period_seconds else { return };
     let field = format!("{path}.gracePeriodSeconds");
     if application.purge_mode != PurgeMode::Gracefully {
-        errors.push(FieldError::invalid(field, &json!(grace), "only takes effect when purgeMode is Gracefully"));
+        errors.push(FieldError::invalid(
+            field,
+            &json!(grace),
+            "only takes effect when purgeMode is Gracefully",
+        ));
     } else if grace <= 0 {
         errors.push(FieldError::invalid(field, &json!(grace), "must be greater than 0"));
     }

@@ -124,8 +124,7 @@ fn check_overflow(
         let field = format!("{path}[{index}]");
         check_label_key(&overflow.affinity_name, &format!("{field}.affinityName"), errors);
         if !names.insert(&overflow.affinity_name) {
-            let detail =
-                "overflow affinity name must be unique and must not duplicate the primary group's affinityName";
+            let detail = "overflow affinity name must be unique and must not duplicate the primary group's affinityName";
             errors.push(FieldError::invalid(
                 format!("{field}.affinityName"),
                 &json!(overflow.affinity_name),

@@ -81,18 +81,18 @@ fn warnings(spec: &PropagationSpec) -> Vec<String> {
         let path = format!("spec.resourceSelectors[{index}]");
         match (selector.api_version.as_str(), selector.kind.as_str()) {
             (_, "") => Some(format!("{path}.kind is empty: the selector selects nothing")),
-            ("", kind) => {
-                Some(format!("{path}.apiVersion is empty: the selector selects nothing; set it to that of {kind}"))
-            }
+            ("", kind) => Some(format!(
+                "{path}.apiVersion is empty: the selector selects nothing; set it to that of {kind}"
+            )),
             _ => None,
         }
     });
     let ignored = selectors_with_name_and_labels(spec).map(|index| {
         format!("spec.resourceSelectors[{index}].labelSelector is ignored, because the selector has a name")
     });
-    let association = spec.association.then(|| {
-        "spec.association is deprecated and has no effect; use spec.propagateDeps".to_owned()
-    });
+    let association = spec
+        .association
+        .then(|| "spec.association is deprecated and has no effect; use spec.propagateDeps".to_owned());
     empty.chain(ignored).chain(association).collect()
 }
 

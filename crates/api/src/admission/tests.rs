@@ -78,7 +78,9 @@ fn what_a_policy_says_without_effect_is_a_warning() {
         (policy(json!({})), vec![]),
         (
             selectors(json!({"apiVersion": "", "kind": "Secret", "name": "s"})),
-            vec!["spec.resourceSelectors[0].apiVersion is empty: the selector selects nothing; set it to that of Secret"],
+            vec![
+                "spec.resourceSelectors[0].apiVersion is empty: the selector selects nothing; set it to that of Secret",
+            ],
         ),
         (
             selectors(json!({"apiVersion": "v1", "kind": "Secret", "name": "s", "labelSelector": labels})),
@@ -92,7 +94,8 @@ fn what_a_policy_says_without_effect_is_a_warning() {
     for (spec, want) in cases {
         let mut object = object("PropagationPolicy", spec);
         let kind = kind("PropagationPolicy");
-        let warnings = admit(Operation::Create, &kind, "shop", &mut object, None, || "id".to_owned()).unwrap();
+        let warnings =
+            admit(Operation::Create, &kind, "shop", &mut object, None, || "id".to_owned()).unwrap();
         assert_eq!(warnings, want);
     }
 }

@@ -54,7 +54,8 @@ impl Effects {
     fn selected(&self, policy: &Policy) -> Vec<Selected> {
         let selectors = policy.spec.resource_selectors.iter();
         let objects = selectors.flat_map(|selector| {
-            fitting(&self.0, selector, &policy.metadata.namespace).filter(|(_, object)| rank(selector, object).is_some())
+            fitting(&self.0, selector, &policy.metadata.namespace)
+                .filter(|(_, object)| rank(selector, object).is_some())
         });
         let cluster = self.0.policies.cluster.list();
         let mut namespaced: HashMap<String, Vec<Arc<Policy>>> = HashMap::new();
@@ -64,12 +65,11 @@ impl Effects {
             if let Some(reason) = exclusion(&object, &self.0.hub.skipped) {
                 return Some(Selected { object: name, standing: Err(reason) });
             }
-            let of_namespace = namespaced.entry(object.namespace().to_owned()).or_insert_with(|| {
-                match object.namespace() {
+            let of_namespace =
+                namespaced.entry(object.namespace().to_owned()).or_insert_with(|| match object.namespace() {
                     "" => Vec::new(),
                     namespace => self.0.policies.namespaced.list_namespace(namespace),
-                }
-            });
+                });
             let verdicts = explain(&object, &candidates(of_namespace), &candidates(&cluster));
             let own = verdicts.into_iter().find(|(policy, _)| *policy == key);
             own.map(|(_, verdict)| Selected { object: name, standing: Ok(verdict) })

@@ -63,5 +63,7 @@ pub(super) async fn without_binding(pipeline: &Pipeline, key: &ObjectKey) -> Res
         Err(error) => return Err(error.into()),
     }
     let leaving = works.iter().filter(|work| !work.metadata.is_deleting());
-    Failures::of_all(leaving.map(|work| remove(&pipeline.hub, work, Cause::TemplateDeleted))).await.into_result()
+    Failures::of_all(leaving.map(|work| remove(&pipeline.hub, work, Cause::TemplateDeleted)))
+        .await
+        .into_result()
 }

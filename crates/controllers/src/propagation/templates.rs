@@ -172,12 +172,7 @@ impl Templates {
     }
 
     /// Emits the event of a policy that took a template from another, or failed to.
-    fn report_preemption(
-        &self,
-        template: &Object,
-        taking: &Taking<'_>,
-        applied: &Result<Applied, BoxError>,
-    ) {
+    fn report_preemption(&self, template: &Object, taking: &Taking<'_>, applied: &Result<Applied, BoxError>) {
         let Some(from) = &taking.from else { return };
         let (about, events, to) = (Regarding::object(template), &self.0.hub.events, taking.policy.key());
         match applied {

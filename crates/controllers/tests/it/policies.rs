@@ -6,9 +6,7 @@ use portolan_object::Object;
 use portolan_runtime::Resource;
 use serde_json::{Value, json};
 
-use crate::federation::{
-    BINDING, CONFIG_MAP, Federation, Plane, condition, config_map, policy,
-};
+use crate::federation::{BINDING, CONFIG_MAP, Federation, Plane, condition, config_map, policy};
 
 const POLICY: &str = "policy.karmada.io/v1alpha1/PropagationPolicy";
 const HOLDER: &str = "propagationpolicy.karmada.io/name";
@@ -196,7 +194,8 @@ async fn a_stopped_deletion_of_a_policy_leaves_no_claims() {
     // As if the process had ended after it had released the bindings.
     set.stop_controllers().await;
     for number in 0..20 {
-        let labels = json!({ "metadata": { "labels": { "propagationpolicy.karmada.io/permanent-id": null } } });
+        let labels =
+            json!({ "metadata": { "labels": { "propagationpolicy.karmada.io/permanent-id": null } } });
         set.hub.patch(BINDING, &format!("default/app-{number}-configmap"), labels).await;
     }
     set.hub.delete(POLICY, "default/all").await;

@@ -201,8 +201,14 @@ mod tests {
         let old = spec(&template(), &PropagationSpec::default(), &demand(&template()), None, None);
         let mut touched = template();
         touched.metadata_mut().insert("resourceVersion".to_owned(), json!("8"));
-        assert!(!differs(&old, &spec(&touched, &PropagationSpec::default(), &demand(&touched), None, Some(&old))));
+        assert!(!differs(
+            &old,
+            &spec(&touched, &PropagationSpec::default(), &demand(&touched), None, Some(&old))
+        ));
         touched.0["spec"]["replicas"] = json!(4);
-        assert!(differs(&old, &spec(&touched, &PropagationSpec::default(), &demand(&touched), None, Some(&old))));
+        assert!(differs(
+            &old,
+            &spec(&touched, &PropagationSpec::default(), &demand(&touched), None, Some(&old))
+        ));
     }
 }

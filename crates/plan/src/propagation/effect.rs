@@ -95,7 +95,9 @@ impl Fault {
     pub fn reason(&self) -> &'static str {
         match self {
             Self::KindNotServed { .. } => "KindNotServed",
-            Self::KindSkipped { .. } | Self::NamespaceSkipped { .. } | Self::Excluded { .. } => "NeverPropagated",
+            Self::KindSkipped { .. } | Self::NamespaceSkipped { .. } | Self::Excluded { .. } => {
+                "NeverPropagated"
+            }
             Self::NothingSelected => "NothingSelected",
             Self::ClaimedByOthers { .. } => "ClaimedByAnotherPolicy",
             Self::NoSuchCluster { .. } => "NoSuchCluster",
@@ -209,9 +211,14 @@ impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::KindNotServed { selector, asked, near } => {
-                write!(f, "spec.resourceSelectors[{selector}] selects nothing: the API server has no kind {asked}")?;
+                write!(
+                    f,
+                    "spec.resourceSelectors[{selector}] selects nothing: the API server has no kind {asked}"
+                )?;
                 match near.as_slice() {
-                    [] => f.write_str("; install its CustomResourceDefinition, or correct apiVersion and kind"),
+                    [] => {
+                        f.write_str("; install its CustomResourceDefinition, or correct apiVersion and kind")
+                    }
                     near => write!(f, "; did you mean {}?", near.join(" or ")),
                 }
             }
@@ -242,7 +249,10 @@ impl fmt::Display for Fault {
             Self::NoSuchCluster { names, others_exist } => {
                 let names = names.join(", ");
                 match others_exist {
-                    true => write!(f, "spec.placement names clusters that do not exist: {names}; correct the names"),
+                    true => write!(
+                        f,
+                        "spec.placement names clusters that do not exist: {names}; correct the names"
+                    ),
                     false => write!(
                         f,
                         "no object is placed: none of the clusters in spec.placement exists: {names}; correct the \
@@ -275,8 +285,7 @@ mod tests {
         let clusters = BTreeSet::from(["eu".to_owned()]);
         let skipped = Skipped::default();
         let facts = Facts { namespace, kinds: &kinds, clusters: &clusters, skipped: &skipped };
-        let spec =
-            PropagationSpec { resource_selectors: selectors.to_vec(), ..PropagationSpec::default() };
+        let spec = PropagationSpec { resource_selectors: selectors.to_vec(), ..PropagationSpec::default() };
         faults(&spec, facts, selected).iter().map(ToString::to_string).collect()
     }
 
@@ -299,13 +308,18 @@ mod tests {
                 vec![selector("apps/v1", "Deploymnet"), deployments()],
                 "shop",
                 vec![holds()],
-                vec!["selects nothing: the API server has no kind apps/v1 Deploymnet; did you mean apps/v1 Deployment?"],
+                vec![
+                    "selects nothing: the API server has no kind apps/v1 Deploymnet; did you mean apps/v1 Deployment?",
+                ],
             ),
             (
                 vec![selector("", "Secret"), selector("v1", "Deployment")],
                 "shop",
                 vec![],
-                vec!["no kind Secret without apiVersion; did you mean v1 Secret?", "did you mean apps/v1 Deployment?"],
+                vec![
+                    "no kind Secret without apiVersion; did you mean v1 Secret?",
+                    "did you mean apps/v1 Deployment?",
+                ],
             ),
             (
                 vec![selector("example.com/v1", "Widget")],
@@ -313,8 +327,18 @@ mod tests {
                 vec![],
                 vec!["no kind example.com/v1 Widget; install its CustomResourceDefinition"],
             ),
-            (vec![selector("v1", "Event")], "shop", vec![], vec!["objects of kind v1 Event are never propagated"]),
-            (vec![deployments()], "kube-system", vec![], vec!["objects in namespace kube-system are never propagated"]),
+            (
+                vec![selector("v1", "Event")],
+                "shop",
+                vec![],
+                vec!["objects of kind v1 Event are never propagated"],
+            ),
+            (
+                vec![deployments()],
+                "kube-system",
+                vec![],
+                vec!["objects in namespace kube-system are never propagated"],
+            ),
             (
                 vec![deployments()],
                 "shop",
@@ -346,7 +370,10 @@ mod tests {
         let clusters = BTreeSet::from(["eu".to_owned()]);
         let cases = [
             (vec!["eu"], None),
-            (vec!["eu", "sa"], Some("spec.placement names clusters that do not exist: sa; correct the names")),
+            (
+                vec!["eu", "sa"],
+                Some("spec.placement names clusters that do not exist: sa; correct the names"),
+            ),
             (vec!["sa"], Some("no object is placed: none of the clusters in spec.placement exists: sa")),
         ];
         for (names, want) in cases {

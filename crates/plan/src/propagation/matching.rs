@@ -125,8 +125,7 @@ mod tests {
             ResourceSelector { api_version: "apps/v1beta1".to_owned(), ..selector("Deployment", "", &[]) };
         let other_group =
             ResourceSelector { api_version: "extensions/v1".to_owned(), ..selector("Deployment", "", &[]) };
-        let no_group =
-            ResourceSelector { api_version: String::new(), ..selector("Deployment", "", &[]) };
+        let no_group = ResourceSelector { api_version: String::new(), ..selector("Deployment", "", &[]) };
         let cases = [
             ("by name", selector("Deployment", "web", &[]), Ok(Rank::Name)),
             (

@@ -103,7 +103,9 @@ impl fmt::Display for Verdict {
             Self::Waits { holder: Some(holder) } => {
                 write!(f, "waits until {} has released the object", name(holder))
             }
-            Self::Waits { holder: None } => f.write_str("waits until an old claim is removed from the object"),
+            Self::Waits { holder: None } => {
+                f.write_str("waits until an old claim is removed from the object")
+            }
             Self::DoesNotSelect(parts) => {
                 f.write_str("does not select the object:")?;
                 for (index, part) in parts.iter().enumerate() {
@@ -142,7 +144,9 @@ impl fmt::Display for NoPreemption {
             Self::Priority { own, holder } => {
                 write!(f, "a priority above {holder} is needed to take it, this one is {own}")
             }
-            Self::ClusterWide => f.write_str("a ClusterPropagationPolicy takes nothing from a PropagationPolicy"),
+            Self::ClusterWide => {
+                f.write_str("a ClusterPropagationPolicy takes nothing from a PropagationPolicy")
+            }
         }
     }
 }

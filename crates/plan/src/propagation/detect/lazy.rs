@@ -32,12 +32,7 @@ pub enum Activation {
 
 /// Whether `policy`, which claims `template`, takes effect now. `is_first` says that the template had no claim before,
 /// `has_binding` that it has a binding.
-pub fn activation(
-    template: &Object,
-    policy: Candidate<'_>,
-    is_first: bool,
-    has_binding: bool,
-) -> Activation {
+pub fn activation(template: &Object, policy: Candidate<'_>, is_first: bool, has_binding: bool) -> Activation {
     let record = template.annotation(annotations::policy::ACTIVATION);
     if policy.spec.activation_preference.is_none() {
         return if record.is_some() { Activation::NowAndForget } else { Activation::Now };
@@ -181,10 +176,22 @@ mod tests {
             ("stopped before the binding was written", lazy, plain.clone(), (false, false), now("a")),
             ("the policy becomes lazy, or takes the template", lazy, plain, old, wait(&active)),
             ("no change since", lazy, template("9", was_active, "a"), old, Activation::Wait),
-            ("no change since the claim", lazy, template("9", was_held, "a"), (false, false), Activation::Wait),
+            (
+                "no change since the claim",
+                lazy,
+                template("9", was_held, "a"),
+                (false, false),
+                Activation::Wait,
+            ),
             ("a change since", lazy, template("9", was_active, "b"), old, now("b")),
             ("a change since the claim", lazy, template("9", was_held, "b"), (false, false), now("b")),
-            ("the binding was deleted", lazy, template("9", was_active, "a"), (false, false), Activation::Now),
+            (
+                "the binding was deleted",
+                lazy,
+                template("9", was_active, "a"),
+                (false, false),
+                Activation::Now,
+            ),
         ];
         for (name, activation_preference, template, (is_first, has_binding), want) in cases {
             let spec = PropagationSpec { activation_preference, ..PropagationSpec::default() };

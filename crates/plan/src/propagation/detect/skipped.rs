@@ -40,7 +40,9 @@ enum Api {
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 pub enum SkippedError {
     /// Not an API.
-    #[error("{0:?} is not an API: use GROUP, GROUP/VERSION or GROUP/VERSION/KIND,KIND; for the core group v1/KIND,KIND")]
+    #[error(
+        "{0:?} is not an API: use GROUP, GROUP/VERSION or GROUP/VERSION/KIND,KIND; for the core group v1/KIND,KIND"
+    )]
     Api(String),
     /// Not a regular expression.
     #[error("{pattern:?} is not a regular expression for namespaces: {cause}")]
@@ -81,9 +83,7 @@ impl Skipped {
                 Api::Group(group) => *group == kind.group,
                 Api::Version(group, version) => *group == kind.group && *version == kind.version,
                 Api::Kind(group, version, name) => {
-                    *group == kind.group
-                        && *version == kind.version
-                        && name.eq_ignore_ascii_case(&kind.kind)
+                    *group == kind.group && *version == kind.version && name.eq_ignore_ascii_case(&kind.kind)
                 }
             })
     }
@@ -170,7 +170,11 @@ mod tests {
             ("ci-1", false, true),
         ];
         for (name, by_default, with_flag) in cases {
-            assert_eq!((default.has_namespace(name), own.has_namespace(name)), (by_default, with_flag), "{name}");
+            assert_eq!(
+                (default.has_namespace(name), own.has_namespace(name)),
+                (by_default, with_flag),
+                "{name}"
+            );
         }
     }
 

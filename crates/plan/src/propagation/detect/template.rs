@@ -27,7 +27,9 @@ impl fmt::Display for Exclusion {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Namespace => "its namespace belongs to the control plane, or is skipped by a flag",
-            Self::ClaimedByController => "another controller propagates it (resourcetemplate.karmada.io/claimed-by)",
+            Self::ClaimedByController => {
+                "another controller propagates it (resourcetemplate.karmada.io/claimed-by)"
+            }
             Self::InEveryCluster => "every cluster makes its own",
             Self::MadeFromOwner => "a controller makes it from its owner; propagate the owner",
             Self::OwnDefinition => "it defines a kind that only the control plane serves",
@@ -72,7 +74,9 @@ fn is_in_every_cluster(object: &Object) -> bool {
         }
         // One that a user changed is the user's.
         ("", "ServiceAccount") => name == "default" && is_untouched_account(object),
-        ("rbac.authorization.k8s.io", _) => object.label("kubernetes.io/bootstrapping") == Some("rbac-defaults"),
+        ("rbac.authorization.k8s.io", _) => {
+            object.label("kubernetes.io/bootstrapping") == Some("rbac-defaults")
+        }
         ("scheduling.k8s.io", "PriorityClass") => name.starts_with("system-"),
         _ => false,
     }
@@ -96,10 +100,9 @@ fn is_made_from_owner(object: &Object) -> bool {
     let owner = kubernetes::controller(object).map(|owner| owner.kind).unwrap_or_default();
     match object.kind() {
         "ReplicaSet" => owner == "Deployment",
-        "Pod" => matches!(
-            owner,
-            "ReplicaSet" | "StatefulSet" | "DaemonSet" | "Job" | "ReplicationController"
-        ),
+        "Pod" => {
+            matches!(owner, "ReplicaSet" | "StatefulSet" | "DaemonSet" | "Job" | "ReplicationController")
+        }
         "Job" => owner == "CronJob",
         "ControllerRevision" => matches!(owner, "StatefulSet" | "DaemonSet"),
         "Endpoints" => object.label("endpoints.kubernetes.io/managed-by").is_some(),
@@ -151,21 +154,39 @@ mod tests {
             (object(core, "ConfigMap", "kube-system/x", json!({})), Some(Namespace)),
             (object(core, "Secret", "karmada-es-eu/x", json!({})), Some(Namespace)),
             (
-                object(core, "Service", "shop/web", json!({ "labels": { "resourcetemplate.karmada.io/claimed-by": "x" } })),
+                object(
+                    core,
+                    "Service",
+                    "shop/web",
+                    json!({ "labels": { "resourcetemplate.karmada.io/claimed-by": "x" } }),
+                ),
                 Some(ClaimedByController),
             ),
             (object(core, "ConfigMap", "shop/kube-root-ca.crt", json!({})), Some(InEveryCluster)),
             (object(core, "Service", "default/kubernetes", json!({})), Some(InEveryCluster)),
             (object(core, "Service", "shop/kubernetes", json!({})), None),
-            (object("discovery.k8s.io/v1", "EndpointSlice", "default/kubernetes", json!({})), Some(InEveryCluster)),
+            (
+                object("discovery.k8s.io/v1", "EndpointSlice", "default/kubernetes", json!({})),
+                Some(InEveryCluster),
+            ),
             (object(core, "ServiceAccount", "shop/default", json!({})), Some(InEveryCluster)),
             (
-                object(core, "ServiceAccount", "shop/default", json!({ "labels": {
-                    "propagationpolicy.karmada.io/permanent-id": "1" } })),
+                object(
+                    core,
+                    "ServiceAccount",
+                    "shop/default",
+                    json!({ "labels": {
+                    "propagationpolicy.karmada.io/permanent-id": "1" } }),
+                ),
                 Some(InEveryCluster),
             ),
             (
-                object(core, "ServiceAccount", "shop/default", json!({ "imagePullSecrets": [{ "name": "r" }] })),
+                object(
+                    core,
+                    "ServiceAccount",
+                    "shop/default",
+                    json!({ "imagePullSecrets": [{ "name": "r" }] }),
+                ),
                 None,
             ),
             (object(core, "ServiceAccount", "shop/ci", json!({})), None),
@@ -180,11 +201,19 @@ mod tests {
             (object(core, "Pod", "shop/web-1", owned("ReplicaSet")), Some(MadeFromOwner)),
             (object(core, "Pod", "shop/web-1", json!({})), None),
             (
-                object("discovery.k8s.io/v1", "EndpointSlice", "shop/w", slices("endpointslice-controller.k8s.io")),
+                object(
+                    "discovery.k8s.io/v1",
+                    "EndpointSlice",
+                    "shop/w",
+                    slices("endpointslice-controller.k8s.io"),
+                ),
                 Some(MadeFromOwner),
             ),
             (object("discovery.k8s.io/v1", "EndpointSlice", "shop/w", slices("staff")), None),
-            (object(crd, "CustomResourceDefinition", "w", definition("work.karmada.io")), Some(OwnDefinition)),
+            (
+                object(crd, "CustomResourceDefinition", "w", definition("work.karmada.io")),
+                Some(OwnDefinition),
+            ),
             (object(crd, "CustomResourceDefinition", "w", definition("example-x.karmada.io")), None),
             (object(crd, "CustomResourceDefinition", "w", definition("multicluster.x-k8s.io")), None),
         ];

@@ -123,8 +123,20 @@ fn preemption() {
         ("nor one that does not name it", &by_low, vec![low.clone(), unnamed], vec![], "follow low"),
         ("nor one that is being deleted", &by_low, vec![low.clone(), leaving(high(9))], vec![], "follow low"),
         ("nor a cluster-wide one", &by_low, vec![low.clone()], vec![high_wide(9)], "follow low"),
-        ("one of the namespace takes from any", &by_wide, vec![high(-1)], vec![wide.clone()], "take high from wide"),
-        ("cluster-wide by priority", &by_wide, vec![], vec![wide.clone(), high_wide(6)], "take high-wide from wide"),
+        (
+            "one of the namespace takes from any",
+            &by_wide,
+            vec![high(-1)],
+            vec![wide.clone()],
+            "take high from wide",
+        ),
+        (
+            "cluster-wide by priority",
+            &by_wide,
+            vec![],
+            vec![wide.clone(), high_wide(6)],
+            "take high-wide from wide",
+        ),
         ("cluster-wide, lower", &by_wide, vec![], vec![wide.clone(), high_wide(4)], "follow wide"),
         (
             "the highest of several",
