@@ -18,13 +18,14 @@ use portolan_object::{FieldError, GroupVersionKind, Object, Status};
 use serde_json::Value;
 
 use crate::autoscaling::{CronFederatedHPA, FederatedHPA};
+use crate::config::DependentObjectReference;
 use crate::kind::Kind;
-use crate::labels;
 use crate::policy::{
     ClusterOverridePolicy, ClusterPropagationPolicy, ClusterTaintPolicy, FederatedResourceQuota,
     OverridePolicy, PropagationPolicy,
 };
 use crate::remedy::Remedy;
+use crate::{annotations, labels};
 use crate::{cluster::Cluster, work};
 
 /// Operation of a write.
@@ -70,6 +71,7 @@ pub fn admit(
         }
         ("work.karmada.io", work::ResourceBinding::KIND) => {
             refuse_other_namespace(object, old, namespace)?;
+            refuse_malformed_dependencies(object)?;
             identify(object, labels::binding::PERMANENT_ID, new_id)
         }
         ("work.karmada.io", work::ClusterResourceBinding::KIND) => {
@@ -111,6 +113,18 @@ fn refuse_other_namespace(object: &Value, old: Option<&Value>, namespace: &str) 
     let error = FieldError::invalid("spec.resource.namespace", &Value::from(named), detail);
     let name = object["metadata"]["name"].as_str().unwrap_or_default();
     Err(Status::invalid(work::ResourceBinding::GROUP, work::ResourceBinding::KIND, name, &[error]))
+}
+
+/// The recorded dependencies are a JSON array of references.
+fn refuse_malformed_dependencies(object: &Value) -> Result<(), Status> {
+    let Some(text) = object["metadata"]["annotations"][annotations::binding::DEPENDENCIES].as_str() else {
+        return Ok(());
+    };
+    let read: Result<Vec<DependentObjectReference>, _> = serde_json::from_str(text);
+    let Err(error) = read else { return Ok(()) };
+    let field = format!("metadata.annotations.{}", annotations::binding::DEPENDENCIES);
+    let detail = format!("annotation value must be a valid JSON array of references: {error}");
+    deny_for("resourcebinding.karmada.io", &[FieldError::invalid(field, &Value::from(text), detail)])
 }
 
 /// A template with the label cannot be deleted until the label is removed.

@@ -344,6 +344,19 @@ fn a_binding_is_in_the_namespace_of_its_template() {
 }
 
 #[test]
+fn recorded_dependencies_are_references() {
+    let kind = kind("ResourceBinding");
+    let admitted = |text: &str| {
+        let mut binding = object("ResourceBinding", json!({"resource": {}}));
+        binding["metadata"]["annotations"] = json!({"resourcebinding.karmada.io/dependencies": text});
+        admit(Operation::Create, &kind, "shop", &mut binding, None, String::new).map(drop)
+    };
+    assert!(admitted(r#"[{"apiVersion":"v1","kind":"Secret","namespace":"shop","name":"s"}]"#).is_ok());
+    let refused = admitted("[").expect_err("no JSON").message;
+    assert!(refused.contains("metadata.annotations.resourcebinding.karmada.io/dependencies"), "{refused}");
+}
+
+#[test]
 fn overrides_of_identity_are_refused() {
     let cases = [
         (

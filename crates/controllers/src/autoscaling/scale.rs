@@ -15,7 +15,7 @@ pub(super) enum ScaleError {
     #[error("the control plane does not serve {0}: correct apiVersion and kind of the scale target")]
     NotServed(GroupVersionKind),
     #[error("{kind} {key} does not exist, or its kind has no scale subresource: {source}")]
-    Missing { kind: String, key: ObjectKey, source: ClientError },
+    Missing { kind: String, key: ObjectKey, source: Box<ClientError> },
     #[error(transparent)]
     Client(#[from] ClientError),
 }
@@ -49,7 +49,8 @@ impl Workload {
     pub(super) async fn scale(&self) -> Result<Object, ScaleError> {
         self.api.scale(&self.key).await.map_err(|source| match source {
             source @ ClientError::NotFound(_) => {
-                ScaleError::Missing { kind: self.kind.kind.clone(), key: self.key.clone(), source }
+                let (kind, key) = (self.kind.kind.clone(), self.key.clone());
+                ScaleError::Missing { kind, key, source: Box::new(source) }
             }
             source => ScaleError::Client(source),
         })

@@ -50,6 +50,7 @@ impl Attachments {
         let written = match step {
             Step::Wait => return Ok(Outcome::Stale),
             Step::Nothing => {
+                present.iter().for_each(|binding| self.report_conflict(binding, &required));
                 // The binding is up to date, but its Works may not be.
                 let is_behind =
                     |binding: &Binding| binding.spec.resource.resource_version != object.resource_version();
@@ -63,7 +64,8 @@ impl Attachments {
         };
         match written {
             Ok(written) => {
-                self.report_written(&written, &required, &independents);
+                self.report_conflict(&written, &required);
+                self.report_written(&independents);
                 self.0.bindings.written(written);
                 Ok(Outcome::Done)
             }
@@ -85,16 +87,20 @@ impl Attachments {
         found.into_values().collect()
     }
 
-    fn report_written(&self, attached: &Binding, required: &Required, independents: &[Arc<Binding>]) {
-        let events = &self.0.hub.events;
+    /// Tells that the independent bindings disagree, also if the attached binding is as it was: the settings in which they
+    /// disagree may have changed. Equal events are counted.
+    fn report_conflict(&self, attached: &Binding, required: &Required) {
         if !required.disagreements.is_empty() && attached.spec.placement.is_none() {
             let settings = required.disagreements.join("; ");
             let message = format!("Dependency policy conflict detected: {settings}.");
-            events.record(regarding(attached), Severity::Warning, CONFLICT, message);
+            self.0.hub.events.record(regarding(attached), Severity::Warning, CONFLICT, message);
         }
+    }
+
+    fn report_written(&self, independents: &[Arc<Binding>]) {
         for independent in independents {
             let message = "Sync schedule results to dependencies succeed.";
-            events.record(regarding(independent), Severity::Normal, SUCCEEDED, message);
+            self.0.hub.events.record(regarding(independent), Severity::Normal, SUCCEEDED, message);
         }
     }
 
