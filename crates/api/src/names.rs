@@ -122,9 +122,9 @@ pub fn impersonation_secret(cluster: &str) -> String {
     format!("{cluster}-impersonator")
 }
 
-/// Service of the capacity estimator of a cluster.
-pub fn estimator_service(cluster: &str) -> String {
-    format!("karmada-scheduler-estimator-{cluster}")
+/// Service of the capacity estimator of a cluster; the prefix is a setting.
+pub fn estimator_service(prefix: &str, cluster: &str) -> String {
+    format!("{prefix}-{cluster}")
 }
 
 /// FNV-1a of `text`, in the safe alphabet of Kubernetes names.
@@ -204,6 +204,6 @@ mod tests {
         assert_eq!(service_account("eu"), "karmada-eu");
         assert_eq!(cluster_role("eu"), "karmada-controller-manager:karmada-eu");
         assert_eq!(impersonation_secret("eu"), "eu-impersonator");
-        assert_eq!(estimator_service("eu"), "karmada-scheduler-estimator-eu");
+        assert_eq!(estimator_service("karmada-scheduler-estimator", "eu"), "karmada-scheduler-estimator-eu");
     }
 }

@@ -3,6 +3,7 @@
 //! `Controllers::start` creates it once; each controller holds a clone. Nothing here starts a controller.
 
 mod cluster_sets;
+mod quotas;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,8 +16,10 @@ use portolan_object::{Object, ObjectKey};
 use portolan_plan::propagation::detect::Skipped;
 use portolan_runtime::{Cache, Client, ClusterName, EventRecorder, Members, SuccessEvents};
 
-use crate::capacity::Capacities;
+use crate::capacity::{Capacities, Estimator};
+use crate::estimator_service::EstimatorService;
 pub(crate) use cluster_sets::{ClusterSets, JoinProgress, MembershipState};
+pub use quotas::Quotas;
 
 /// Interval at which the namespace `kube-system` is looked for, on an API server that is about to create it.
 const IDENTITY_POLL_INTERVAL: Duration = Duration::from_millis(100);
@@ -42,6 +45,10 @@ pub(crate) struct Hub {
     pub(crate) capacities: Capacities,
     /// Kinds and namespaces that are never propagated.
     pub(crate) skipped: Arc<Skipped>,
+    pub(crate) estimator: Estimator,
+    pub(crate) quotas: Quotas,
+    /// The estimators of clusters, if they are asked.
+    pub(crate) estimator_service: Option<EstimatorService>,
 }
 
 impl Hub {
@@ -80,6 +87,9 @@ impl Hub {
             clusters,
             namespaces: namespaces.start(scope),
             works: works.start(scope),
+            estimator: Estimator::new(&capacities),
+            quotas: Quotas::new(client, scope),
+            estimator_service: None,
             capacities,
             skipped: Arc::new(skipped),
         }

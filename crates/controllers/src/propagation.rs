@@ -122,6 +122,7 @@ pub(crate) fn start(hub: &Hub, brake: BrakeOptions) -> Pipeline {
         if !pipeline.synced().await {
             return;
         }
+        crate::quota::start(&hub);
         let scope = &hub.scope;
         driver::run(Arc::new(policies::Policies(pipeline.clone())), &pipeline.policy_queue, WORKERS, scope);
         driver::run(Arc::new(effects::Effects(pipeline.clone())), &pipeline.effect_queue, 1, scope);
@@ -195,6 +196,8 @@ impl Pipeline {
         self.templates.observe(move |resource, change| pipeline.template_changed(resource, change));
         let pipeline = self.clone();
         self.policies.observe(move |change| pipeline.policy_changed(change));
+        let hub = self.hub.clone();
+        self.bindings.observe(move |change| note_binding(&hub, &change.key, change.new.as_deref()));
         let pipeline = self.clone();
         self.overrides.observe(move |change| pipeline.override_changed(change));
         let pipeline = self.clone();
@@ -348,6 +351,11 @@ impl Pipeline {
         self.hub.namespaces.keys().into_iter().for_each(|key| self.namespace_queue.add(key));
     }
 
+    /// Takes back what was decided for a binding and could not be written.
+    fn drop_decision(&self, key: &ObjectKey) {
+        note_binding(&self.hub, key, self.bindings.get(key).as_deref());
+    }
+
     /// Whether a policy that exists claims a binding, or another binding depends on it.
     fn is_governed(&self, binding: &Binding) -> bool {
         let policy = claim::policy(&binding.metadata).and_then(|key| self.policies.get(&key));
@@ -389,6 +397,15 @@ impl Pipeline {
                 observer(&binding.template_kind(), &binding.template_key());
             }
         });
+    }
+}
+
+/// Takes note of what a binding has in flight and uses of quotas.
+fn note_binding(hub: &Hub, key: &ObjectKey, binding: Option<&Binding>) {
+    hub.quotas.note(key, binding.map(|binding| &binding.spec));
+    match binding {
+        Some(binding) => hub.estimator.note(key, &binding.spec, &binding.status),
+        None => hub.estimator.forget(key),
     }
 }
 

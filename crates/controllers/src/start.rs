@@ -9,7 +9,9 @@ use portolan_runtime::members::{self, Dial};
 use portolan_runtime::{Client, Members, Metrics, SuccessEvents};
 
 use crate::clusters::{Leasing, Probing};
-use crate::hub::Hub;
+use crate::descheduler::{self, Descheduling};
+use crate::estimator_service::{EstimatorService, EstimatorSettings};
+use crate::hub::{Hub, Quotas};
 use crate::propagation::BrakeOptions;
 use crate::{
     autoscaling, cluster_sets, clusters, discovery, propagation, rebalance, remedies, taint_policies,
@@ -34,6 +36,10 @@ pub struct Options {
     pub skipped: Skipped,
     /// When a mass deletion in a member is held.
     pub brake: BrakeOptions,
+    /// How the estimators of clusters are asked; `None` if they are not.
+    pub estimators: Option<EstimatorSettings>,
+    /// How the descheduler runs; `None` if it does not.
+    pub descheduling: Option<Descheduling>,
     /// Where controllers, caches and clients report.
     pub metrics: Metrics,
 }
@@ -42,6 +48,7 @@ pub struct Options {
 #[derive(Debug, Clone)]
 pub struct Controllers {
     members: Members,
+    quotas: Quotas,
 }
 
 impl fmt::Debug for Options {
@@ -53,12 +60,24 @@ impl fmt::Debug for Options {
 impl Controllers {
     /// Starts every controller on `hub`, until `scope` is stopped. Returns immediately and connects in the background.
     pub fn start(hub: &Client, options: Options, scope: &Shutdown) -> Self {
-        let Options { clock, probing, leasing, dial, limits, brake, success_events, skipped, metrics } =
-            options;
+        let Options {
+            clock,
+            probing,
+            leasing,
+            dial,
+            limits,
+            brake,
+            success_events,
+            skipped,
+            estimators,
+            descheduling,
+            metrics,
+        } = options;
         let hub = &hub.clone().with_metrics(&metrics, None);
         let members =
             Members::with_limits(scope, dial.unwrap_or_else(Members::connections), &metrics, limits);
-        let shared = Hub::start(hub, members.clone(), clock, success_events, skipped, scope);
+        let mut shared = Hub::start(hub, members.clone(), clock, success_events, skipped, scope);
+        shared.estimator_service = estimators.map(|settings| EstimatorService::new(hub, settings));
         // The observers first, then the members, so that no observer misses one.
         clusters::start(&shared, probing, leasing);
         cluster_sets::start(&shared);
@@ -69,7 +88,15 @@ impl Controllers {
         taint_policies::start(&shared);
         remedies::start(&shared);
         members::follow(hub, &members, &shared.clusters, scope);
-        Self { members }
+        if let Some(descheduling) = descheduling {
+            descheduler::start(&shared, descheduling);
+        }
+        Self { members, quotas: shared.quotas }
+    }
+
+    /// The FederatedResourceQuotas, for the admission of bindings.
+    pub fn quotas(&self) -> &Quotas {
+        &self.quotas
     }
 
     /// The members.

@@ -3,15 +3,54 @@
 //! It does what Karmada's webhooks do; the decisions are in `api::admission`. A control plane that is not Portolan's
 //! has no such plugin, so controllers must not rely on it.
 
+use std::sync::OnceLock;
+
+use portolan_api::Kind as _;
 use portolan_api::admission::{self, Operation};
+use portolan_api::work::{ResourceBinding, ResourceBindingSpec};
 use portolan_apiserver::Admission;
 use portolan_apiserver::admission::{AdmissionFuture, Attributes, Operation as ApiOperation};
-use portolan_object::Status;
+use portolan_controllers::Quotas;
+use portolan_object::{ObjectKey, Status};
 use serde_json::Value;
 
 /// Defaults and validates policies and other kinds of the federation.
 #[derive(Debug, Default)]
-pub(crate) struct Federation;
+pub(crate) struct Federation {
+    /// Set when the controllers run; until then no quota refuses a binding.
+    quotas: OnceLock<Quotas>,
+}
+
+impl Federation {
+    /// Lets quotas refuse bindings from now on.
+    pub(crate) fn enforce(&self, quotas: &Quotas) {
+        // A second set of controllers would have the same quotas.
+        let _ = self.quotas.set(quotas.clone());
+    }
+
+    /// Refuses a write of a ResourceBinding that would use more than a FederatedResourceQuota of its namespace allows. The
+    /// controllers ask before they write; this is for the writes of others.
+    fn check_quota(
+        &self,
+        attributes: &Attributes<'_>,
+        object: &Value,
+        old: Option<&Value>,
+    ) -> Result<(), Status> {
+        let Some(quotas) = self.quotas.get() else { return Ok(()) };
+        let is_binding = attributes.resource.kind == ResourceBinding::gvk();
+        if !is_binding || attributes.operation == ApiOperation::Delete || !quotas.are_in(attributes.namespace)
+        {
+            return Ok(());
+        }
+        let spec =
+            |object: &Value| serde_json::from_value::<ResourceBindingSpec>(object["spec"].clone()).ok();
+        // One that does not fit its schema is refused by the validation.
+        let Some(new) = spec(object) else { return Ok(()) };
+        let key = ObjectKey::namespaced(attributes.namespace, attributes.name);
+        let checked = quotas.check(&key, old.and_then(spec).as_ref(), &new);
+        checked.map_err(|exceeded| admission::quota_exceeded(&exceeded.to_string()))
+    }
+}
 
 impl Admission for Federation {
     fn admit<'a>(
@@ -20,7 +59,12 @@ impl Admission for Federation {
         object: &'a mut Value,
         old: Option<&'a Value>,
     ) -> AdmissionFuture<'a> {
-        Box::pin(std::future::ready(decide(attributes, object, old)))
+        let decided = decide(attributes, object, old);
+        let checked = decided.and_then(|warnings| {
+            let is_status = !attributes.subresource.is_empty();
+            if is_status { Ok(()) } else { self.check_quota(attributes, object, old) }.map(|()| warnings)
+        });
+        Box::pin(std::future::ready(checked))
     }
 }
 

@@ -72,6 +72,8 @@ pub struct ControlPlane {
     server: Option<EmbeddedServer>,
     administrator: ContextEntry,
     metrics: Metrics,
+    /// The admission of an embedded API server.
+    federation: Arc<admission::Federation>,
 }
 
 impl ControlPlane {
@@ -86,6 +88,7 @@ impl ControlPlane {
     ) -> Result<Self, StartError> {
         let directory = state.subdirectory(DIRECTORY)?;
         state.note_restore();
+        let federation = Arc::new(admission::Federation::default());
         let settings = Settings {
             name: "the control plane",
             directory: &directory,
@@ -94,7 +97,7 @@ impl ControlPlane {
             advertise_address: settings.advertise_address,
             tls_sans: &settings.tls_sans,
             endpoint: None,
-            admission: vec![Arc::new(admission::Federation)],
+            admission: vec![federation.clone()],
             kubelets: None,
             certificates: settings.certificates,
             metrics: settings.metrics.clone(),
@@ -104,7 +107,7 @@ impl ControlPlane {
         definitions::install(&server.client).await?;
         let administrator = server.administrator(CONTEXT);
         let (client, metrics) = (server.client.clone(), Metrics::default());
-        Ok(Self { client, server: Some(server), administrator, metrics })
+        Ok(Self { client, server: Some(server), administrator, metrics, federation })
     }
 
     /// Uses an API server that runs already and has the federation's kinds.
@@ -118,7 +121,13 @@ impl ControlPlane {
         let administrator =
             ContextEntry { name: CONTEXT.to_owned(), cluster, user: ContextUser::Fixed(user) };
         let client = context.client()?.with_limits(AnswerLimits::trusted());
-        Ok(Self { client, server: None, administrator, metrics: Metrics::default() })
+        Ok(Self {
+            client,
+            server: None,
+            administrator,
+            metrics: Metrics::default(),
+            federation: Arc::default(),
+        })
     }
 
     /// A client with the rights of an administrator.
@@ -155,7 +164,10 @@ impl ControlPlane {
         let metrics = self.metrics.clone();
         let name = self.advertised().map(|address| format!("https://{address}")).unwrap_or_default();
         let leasing = Leasing { name, ..options.leasing };
-        Controllers::start(&self.client, ControllerOptions { metrics, leasing, ..options }, scope)
+        let options = ControllerOptions { metrics, leasing, ..options };
+        let controllers = Controllers::start(&self.client, options, scope);
+        self.federation.enforce(controllers.quotas());
+        controllers
     }
 
     /// Adds the figures of the controllers and the expiry of the certificates to `registry`.

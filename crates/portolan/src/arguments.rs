@@ -1,5 +1,6 @@
 //! Every command and flag, in one place.
 
+pub(crate) mod capacity;
 pub(crate) mod controllers;
 
 use std::net::{IpAddr, SocketAddr};

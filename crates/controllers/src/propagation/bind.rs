@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 
+use portolan_api::admission::quota_exceeded;
 use portolan_api::events::GET_REPLICAS_SUCCEED;
 use portolan_api::policy::PropagationSpec;
 use portolan_api::work::ResourceBindingSpec;
@@ -96,8 +97,9 @@ pub(super) async fn bind(
     })?;
     let source = Source { template, policy, demand: &demand, priority };
     let Some(present) = pipeline.bindings.get(&key) else {
-        let new = new_binding(pipeline, source, claim);
-        pipeline.bindings.written(pipeline.bindings.api(&key).create(&new).await?);
+        let new = new_binding(pipeline, source, claim).await;
+        let created = pipeline.bindings.api(&key).create(&new).await;
+        pipeline.bindings.written(created.inspect_err(|_| pipeline.drop_decision(&key))?);
         return Ok(written(pipeline, source));
     };
     if present.metadata.is_deleting() {
@@ -124,7 +126,11 @@ pub(super) async fn bind(
     ANNOTATIONS.iter().for_each(|name| drop(changed.metadata.annotations.remove(*name)));
     changed.metadata.labels.extend(claim.labels());
     changed.metadata.annotations.extend(claim.annotations());
-    pipeline.bindings.written(pipeline.bindings.api(&key).replace(&changed).await?);
+    // The targets stay, and may use more of a quota with other requirements.
+    let admitted = pipeline.hub.quotas.admit(&key, Some(&present.spec), &changed.spec);
+    admitted.map_err(|exceeded| ClientError::Forbidden(quota_exceeded(&exceeded.to_string())))?;
+    let replaced = pipeline.bindings.api(&key).replace(&changed).await;
+    pipeline.bindings.written(replaced.inspect_err(|_| pipeline.drop_decision(&key))?);
     Ok(written(pipeline, source))
 }
 
@@ -152,7 +158,7 @@ fn written(pipeline: &Pipeline, source: Source<'_>) -> Applied {
     Applied::Written
 }
 
-fn new_binding(pipeline: &Pipeline, source: Source<'_>, claim: &Claim) -> Binding {
+async fn new_binding(pipeline: &Pipeline, source: Source<'_>, claim: &Claim) -> Binding {
     let mut metadata = binding::metadata(source.template, claim, &uuid::Uuid::new_v4().to_string());
     let mut spec = source.spec(None);
     // Works without a binding are those of one that was deleted: what runs stays where it is.
@@ -164,7 +170,7 @@ fn new_binding(pipeline: &Pipeline, source: Source<'_>, claim: &Claim) -> Bindin
     if reschedule::is_schedulable(view)
         && view.spec.workload_affinity_groups.is_none()
         && view.spec.schedule_priority.is_none()
-        && let Ok(placed) = place(pipeline, view)
+        && let Ok(placed) = place(pipeline, view).await
     {
         spec.clusters = placed.clusters;
         let record = reschedule::placement_record(&source.policy.placement);

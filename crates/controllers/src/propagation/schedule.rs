@@ -1,11 +1,13 @@
 //! The target clusters of a binding: lets `portolan_plan` decide from the current clusters, and writes the result.
 
 mod peers;
+mod room;
 mod triggers;
 
 use std::collections::BTreeSet;
 
 use portolan_api::annotations;
+use portolan_api::cluster::Cluster;
 use portolan_api::conditions::binding as reasons;
 use portolan_api::meta::{Condition, condition};
 use portolan_api::work::TargetCluster;
@@ -14,9 +16,7 @@ use portolan_object::time::age;
 use portolan_plan::propagation::reschedule::{
     View, is_due, is_fresh, is_schedulable, placement_record, retry_delay,
 };
-use portolan_plan::propagation::schedule::{
-    Estimates, Peers, Placed, PlacementError, Request, schedule, unused_fields,
-};
+use portolan_plan::propagation::schedule::{Peers, Placed, PlacementError, Request, schedule, unused_fields};
 use portolan_plan::propagation::workload_groups;
 use portolan_runtime::ClientError;
 
@@ -26,15 +26,31 @@ use crate::propagation::scoped::Binding;
 pub(super) use peers::{BY_GROUP, groups};
 pub(super) use triggers::Triggers;
 
-/// Schedules one binding, without writing.
-pub(super) fn place(pipeline: &Pipeline, view: View<'_>) -> Result<Placed, PlacementError> {
+/// Schedules one binding, without writing. What it assigns counts from now on as in flight and against quotas; after a
+/// failed write, [`Pipeline::drop_decision`] takes that back.
+pub(super) async fn place(pipeline: &Pipeline, view: View<'_>) -> Result<Placed, PlacementError> {
     let clusters = pipeline.hub.clusters.list();
+    let answers = room::ask_estimators(pipeline, view.spec, &clusters).await;
     let clusters: Vec<_> = clusters.iter().map(AsRef::as_ref).collect();
+    decide(pipeline, view, &clusters, answers)
+}
+
+/// Decides from the present state of all caches.
+fn decide(
+    pipeline: &Pipeline,
+    view: View<'_>,
+    clusters: &[&Cluster],
+    answers: Vec<(String, i64)>,
+) -> Result<Placed, PlacementError> {
     let members = peers::members(pipeline, view);
     let peers = Peers::among(view, members.iter().map(|one| (&one.metadata, &one.spec)));
-    let estimates = Estimates::default();
+    // After all caches of bindings were read: their observers wait for this lock.
+    let mut decision = room::decide(pipeline, view);
+    let estimates = room::estimates(decision.as_mut(), view, clusters, answers);
     let request = Request::of(view, &estimates, peers).ok_or(PlacementError::NoPlacement)?;
-    schedule(&request, &clusters)
+    let placed = schedule(&request, clusters)?;
+    room::take(pipeline, decision, view, &placed)?;
+    Ok(placed)
 }
 
 /// The result of scheduling that belongs into the status.
@@ -72,7 +88,7 @@ pub(super) async fn reconcile_schedule(
         None => None,
     };
     let is_wanted = is_first || asked || is_fresh(view) || is_other_generation(view);
-    match place(pipeline, view) {
+    match place(pipeline, view).await {
         Ok(placed) => {
             let is_new = is_wanted || placed.clusters != binding.spec.clusters;
             let affinity_name = Some(placed.affinity_name);
@@ -115,7 +131,10 @@ fn kept(
             let stays = |target: &&TargetCluster| !is_leaving(pipeline, &target.name);
             Some(current.iter().filter(stays).cloned().collect())
         }
-        PlacementError::Spread(_) | PlacementError::NotEnough { .. } | PlacementError::NoPlacement => None,
+        PlacementError::Spread(_)
+        | PlacementError::NotEnough { .. }
+        | PlacementError::NoPlacement
+        | PlacementError::Quota(_) => None,
     }
 }
 
@@ -151,7 +170,8 @@ async fn write(
     if wanted == binding {
         return Ok(binding);
     }
-    let mut written = pipeline.bindings.api(key).replace(&wanted).await?;
+    let written = pipeline.bindings.api(key).replace(&wanted).await;
+    let mut written = written.inspect_err(|_| pipeline.drop_decision(key))?;
     written.metadata.managed_fields.clear();
     pipeline.bindings.written(written.clone());
     Ok(written)

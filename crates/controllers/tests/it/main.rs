@@ -19,6 +19,7 @@ mod ownership;
 mod policies;
 mod preview;
 mod propagation;
+mod quota;
 mod rebalance;
 mod refused_slices;
 mod removal;

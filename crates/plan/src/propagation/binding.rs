@@ -5,7 +5,8 @@ use std::sync::Arc;
 use portolan_api::meta::{ObjectMeta, OwnerReference};
 use portolan_api::policy::PropagationSpec;
 use portolan_api::work::{
-    BindingPriority, BindingSuspension, ObjectReference, ResourceBindingSpec, TargetCluster, Work,
+    BindingPriority, BindingSuspension, ObjectReference, ReplicaRequirements, ResourceBindingSpec,
+    TargetCluster, Work,
 };
 use portolan_api::{finalizers, labels, names};
 use portolan_object::Object;
@@ -74,7 +75,10 @@ pub fn spec(
     let mut spec = old.cloned().unwrap_or_default();
     spec.resource = reference(template);
     spec.replicas = i32::try_from(demand.replicas.unwrap_or_default()).unwrap_or(i32::MAX);
-    spec.replica_requirements.clone_from(&demand.requirements);
+    // Quotas are by namespace.
+    let namespace = template.namespace().to_owned();
+    let requirements = demand.requirements.clone();
+    spec.replica_requirements = requirements.map(|found| ReplicaRequirements { namespace, ..found });
     spec.components.clone_from(&demand.components);
     spec.placement = Some(policy.placement.clone());
     spec.propagate_deps = policy.propagate_deps;

@@ -5,6 +5,7 @@ use portolan_object::Object;
 
 use super::division::{ReplicaShare, TieBreak, divide};
 use super::interpreter::{Replicas, interpreter};
+use super::requirements::of_pod_spec;
 
 /// What a template wants from the scheduler.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -21,7 +22,8 @@ pub struct Demand {
 pub fn demand(template: &Object) -> Demand {
     let replicas = replicas(template);
     let components = if replicas.is_some() { Vec::new() } else { components(template) };
-    Demand { replicas, requirements: None, components }
+    let pod_spec = hook(template).and_then(|replicas| template.at(replicas.pod_spec));
+    Demand { replicas, requirements: pod_spec.and_then(of_pod_spec), components }
 }
 
 /// Components of a template with several pod templates; none for other kinds.

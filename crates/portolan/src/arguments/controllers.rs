@@ -1,10 +1,13 @@
 //! Flags of the controllers, which `portolan server` and `portolan playground` have in common.
 
+use anyhow::Result;
 use clap::Args;
-use portolan_controllers::{Skipped, SkippedError};
+use portolan_controllers::Skipped;
 use portolan_controlplane::ControllerOptions;
 use portolan_net::Clock;
 use portolan_runtime::SuccessEvents;
+
+use crate::arguments::capacity::CapacityFlags;
 
 #[derive(Debug, Args)]
 pub(crate) struct ControllerFlags {
@@ -19,6 +22,8 @@ pub(crate) struct ControllerFlags {
     /// karmada-es-*: regular expressions of whole names, separated by commas
     #[arg(long, value_name = "NAMESPACES", value_delimiter = ',', default_value = "kube-.*")]
     skipped_propagating_namespaces: Vec<String>,
+    #[command(flatten)]
+    capacity: CapacityFlags,
 }
 
 impl ControllerFlags {
@@ -26,9 +31,10 @@ impl ControllerFlags {
     ///
     /// # Errors
     /// When a flag cannot be used.
-    pub(crate) fn options(&self, clock: Clock) -> Result<ControllerOptions, SkippedError> {
+    pub(crate) fn options(&self, clock: Clock) -> Result<ControllerOptions> {
         let success_events = if self.no_success_events { SuccessEvents::Off } else { SuccessEvents::On };
         let skipped = Skipped::new(&self.skipped_propagating_apis, &self.skipped_propagating_namespaces)?;
-        Ok(ControllerOptions { clock, success_events, skipped, ..ControllerOptions::default() })
+        let options = ControllerOptions { clock, success_events, skipped, ..ControllerOptions::default() };
+        self.capacity.apply(options)
     }
 }

@@ -209,6 +209,16 @@ fn provider() -> Arc<CryptoProvider> {
     Arc::new(rustls::crypto::ring::default_provider())
 }
 
+/// TLS settings with the trust and the credential of an endpoint, for HTTP/2 to another server than an API server.
+///
+/// # Errors
+/// When the CA or the credential cannot be read.
+pub fn http_2_config(endpoint: &Endpoint) -> Result<ClientConfig, ConnectError> {
+    let mut config = tls_config(endpoint)?;
+    config.alpn_protocols = vec![b"h2".to_vec()];
+    Ok(config)
+}
+
 fn tls_config(endpoint: &Endpoint) -> Result<ClientConfig, ConnectError> {
     let authority = |reason: String| ConnectError::Authority { url: endpoint.url.clone(), reason };
     let credential = |reason: String| ConnectError::Credential { url: endpoint.url.clone(), reason };

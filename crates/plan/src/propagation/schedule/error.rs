@@ -28,6 +28,9 @@ pub enum PlacementError {
     /// The binding has no placement, as those of dependencies: it is not scheduled.
     #[error("the binding has no placement")]
     NoPlacement,
+    /// A FederatedResourceQuota does not allow the replicas: the current targets stay.
+    #[error("{0}")]
+    Quota(String),
 }
 
 impl PlacementError {
@@ -39,6 +42,7 @@ impl PlacementError {
             }
             PlacementError::Spread(_) | PlacementError::NoPlacement => conditions::binding::SCHEDULER_ERROR,
             PlacementError::NotEnough { .. } => conditions::binding::UNSCHEDULABLE,
+            PlacementError::Quota(_) => conditions::binding::QUOTA_EXCEEDED,
         }
     }
 }
