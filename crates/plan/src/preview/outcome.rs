@@ -167,7 +167,8 @@ impl Outcome {
                     }
                     PlacementError::Spread(_)
                     | PlacementError::NotEnough { .. }
-                    | PlacementError::NoPlacement => {}
+                    | PlacementError::NoPlacement
+                    | PlacementError::Quota(_) => {}
                 }
             }
         }
