@@ -7,6 +7,7 @@ use futures::StreamExt;
 use portolan_api::Kind;
 use portolan_api::cluster::Cluster;
 use portolan_api::conditions::cluster::READY;
+use portolan_api::config::{ResourceInterpreterCustomization, ResourceInterpreterWebhookConfiguration};
 use portolan_api::meta::{Condition, condition};
 use portolan_api::policy::{
     ClusterOverridePolicy, ClusterPropagationPolicy, OverridePolicy, PropagationPolicy,
@@ -16,10 +17,10 @@ use portolan_api::{labels, names, resources};
 use portolan_object::{GroupVersionKind, Object, ObjectKey};
 use portolan_plan::discovery::ReadError;
 use portolan_plan::explain::{Facts, MemberFacts, Read};
-use portolan_plan::propagation::snapshot::Binding;
+use portolan_plan::propagation::snapshot::{self, Binding};
 use portolan_plan::propagation::work;
 use portolan_runtime::client::{Discovered, Selection};
-use portolan_runtime::{Client, Resource};
+use portolan_runtime::{Client, ClientError, Resource};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -68,6 +69,7 @@ pub async fn facts(
         kind: resource.gvk.clone(),
         key,
         is_deletable: found.allows(&["delete"]),
+        is_customised: is_customised(hub, &resource.gvk).await,
         template,
         namesakes,
         policies,
@@ -80,6 +82,28 @@ pub async fn facts(
     };
     facts.members = members(&facts, &connect).await;
     facts
+}
+
+/// Whether a customised interpreter may handle the kind; also if that cannot be read.
+async fn is_customised(hub: &Client, kind: &GroupVersionKind) -> bool {
+    let scripts = customised::<ResourceInterpreterCustomization>(hub).await;
+    let webhooks = customised::<ResourceInterpreterWebhookConfiguration>(hub).await;
+    match (scripts, webhooks) {
+        (Some(scripts), Some(webhooks)) => snapshot::is_customised(kind, &scripts, &webhooks),
+        _ => true,
+    }
+}
+
+/// The objects of a kind of interpreters: none if the hub does not serve it; `None` if they cannot be read.
+async fn customised<T>(hub: &Client) -> Option<Vec<T>>
+where
+    T: Kind + DeserializeOwned + Serialize + Send,
+{
+    match hub.kind::<T>().list(&Selection::all()).await {
+        Ok(listed) => Some(listed.items.into_iter().map(|seen| seen.object).collect()),
+        Err(ClientError::NotFound(_)) => Some(Vec::new()),
+        Err(_) => None,
+    }
 }
 
 /// The objects of a kind in a namespace (all for an empty one), and those of its cluster-scoped variant.

@@ -1,7 +1,8 @@
 //! The steps of each cluster: overrides, Work, the object in the member, and its status.
 
+use portolan_api::conditions::cluster::DELETIONS_HELD;
 use portolan_api::labels;
-use portolan_api::meta::ObjectMeta;
+use portolan_api::meta::{ObjectMeta, condition};
 use portolan_api::resources;
 use portolan_api::work::{TargetCluster, Work};
 use portolan_object::Object;
@@ -13,6 +14,7 @@ use super::step::{Hop, Step, Verdict};
 use crate::field_changes::manifest_changes;
 use crate::propagation::namespace;
 use crate::propagation::overrides::{self, OverrideError, OverrideFault};
+use crate::propagation::removal::Cause;
 use crate::propagation::snapshot::{Binding, Override, work_of};
 use crate::propagation::work::{is_current, targets};
 
@@ -106,7 +108,12 @@ fn cluster(facts: &Facts, template: &Object, binding: &Binding, target: &TargetC
             };
             let wanted = made(overrides);
             steps.extend(overridden(&wanted, made(&[])).map(|step| step.on(name)));
-            Wanted::of(wanted)
+            match wanted {
+                Ok(_) if facts.is_customised => {
+                    Wanted::Unknown("a customised interpreter makes it".to_owned())
+                }
+                wanted => Wanted::of(wanted),
+            }
         }
     };
     let suspension = binding.spec.suspension.as_ref();
@@ -226,7 +233,7 @@ fn from_work(
         };
         return vec![step.on(cluster)];
     };
-    let step = present(work, wanted, suspended).on(cluster);
+    let step = held(facts, cluster, work).unwrap_or_else(|| present(work, wanted, suspended)).on(cluster);
     let goes_on = !matches!(step.verdict, Verdict::Broken) && !work.metadata.is_deleting();
     let mut steps = vec![step];
     if !goes_on {
@@ -239,6 +246,21 @@ fn from_work(
         steps.extend(status(facts, cluster, work, object).map(|step| step.on(cluster)));
     }
     steps
+}
+
+/// A deletion that the brake holds.
+fn held(facts: &Facts, cluster: &str, work: &Work) -> Option<Step> {
+    let counts = Cause::of(work).is_some_and(|cause| !cause.is_deletion_by_user());
+    let conditions = &facts.cluster(cluster)?.status.conditions;
+    let held = condition(conditions, DELETIONS_HELD).filter(|held| held.is_true())?;
+    if !work.metadata.is_deleting() || !counts {
+        return None;
+    }
+    let text = "the object is to be deleted in the member, and deletions are held there: too many at once";
+    let cure = format!(
+        "portolan release {cluster}, if they are to be deleted; kubectl describe cluster {cluster} names them"
+    );
+    Some(Step::broken(Hop::Work, text, cure).since(Some(&held.last_transition_time)))
 }
 
 fn present(work: &Work, wanted: Wanted, suspended: Suspended) -> Step {

@@ -21,6 +21,8 @@ pub struct Facts {
     pub key: ObjectKey,
     /// Whether the hub can delete objects of the kind; others are never propagated.
     pub is_deletable: bool,
+    /// Whether a customised interpreter may handle the kind, so that the built-in rules do not tell what its manifests are.
+    pub is_customised: bool,
     /// The object; `None` if it does not exist.
     pub template: Read<Option<Object>>,
     /// Namespaces with an object of the kind and name, read when the template does not exist.

@@ -144,6 +144,11 @@ fn live<'a>(facts: &'a Facts, cluster: &str, work: &Work) -> (Step, Option<&'a O
         let cure = "nothing, if the object may be used as it is";
         return (Step::warning(Hop::Member, text, cure), Some(object));
     }
+    if facts.is_customised {
+        let text =
+            "is there; its fields were not compared, because a customised interpreter keeps some of them";
+        return (Step::good(Hop::Member, text), Some(object));
+    }
     let Some(mut wanted) = manifest(work) else {
         return (Step::not_looked_at(Hop::Member, "the Work has no manifest"), Some(object));
     };
@@ -169,7 +174,7 @@ fn is_of_work(object: &Object, work: &Work) -> bool {
 /// What the object reports; `None` for kinds without a status.
 pub(super) fn status(facts: &Facts, cluster: &str, work: &Work, object: Option<&Object>) -> Option<Step> {
     let reported = work.status.manifest_statuses.first();
-    let now = object.map(health);
+    let now = object.filter(|_| !facts.is_customised).map(health);
     let healthy = now.or(reported.and_then(|reported| reported.health))?;
     let counts = object.and_then(counts).unwrap_or_default();
     match healthy {

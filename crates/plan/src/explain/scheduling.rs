@@ -40,7 +40,7 @@ pub(super) fn binding<'a>(
         let step = Step::waiting(Hop::Binding, text, CONTROL_PLANE_CURE);
         return (step.since(metadata.deletion_timestamp.as_deref()), Some(binding));
     }
-    if let Some(chosen) = chosen
+    if let Some(chosen) = chosen.filter(|_| !facts.is_customised)
         && differs(&binding.spec, &binding_spec(template, chosen.spec, Some(&binding.spec)))
     {
         let text = format!(

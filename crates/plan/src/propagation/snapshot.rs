@@ -3,6 +3,7 @@
 //! The controllers have them in caches. Commands read them once, and give them to the same functions.
 
 use portolan_api::cluster::Cluster;
+use portolan_api::config::{ResourceInterpreterCustomization, ResourceInterpreterWebhookConfiguration};
 use portolan_api::meta::ObjectMeta;
 use portolan_api::policy::{OverrideSpec, PropagationSpec};
 use portolan_api::work::{ResourceBindingSpec, ResourceBindingStatus, TargetCluster, Work};
@@ -74,6 +75,21 @@ impl Policy {
 pub fn policy_title(policy: &ObjectMeta) -> String {
     let kind = if policy.namespace.is_empty() { "ClusterPropagationPolicy" } else { "PropagationPolicy" };
     format!("{kind} {}", policy.key())
+}
+
+/// Whether a customised interpreter may handle a kind.
+pub fn is_customised(
+    kind: &GroupVersionKind,
+    scripts: &[ResourceInterpreterCustomization],
+    webhooks: &[ResourceInterpreterWebhookConfiguration],
+) -> bool {
+    let target = |one: &ResourceInterpreterCustomization| {
+        one.spec.target.kind == kind.kind && one.spec.target.api_version == kind.api_version()
+    };
+    let has = |list: &[String], wanted: &str| list.iter().any(|one| one == "*" || one == wanted);
+    let mut rules = webhooks.iter().flat_map(|one| &one.webhooks).flat_map(|webhook| &webhook.rules);
+    scripts.iter().any(target)
+        || rules.any(|rule| has(&rule.kinds, &kind.kind) && has(&rule.api_groups, &kind.group))
 }
 
 /// The candidates of a template: policies of its namespace, and cluster-wide ones.

@@ -1,7 +1,7 @@
 //! Clusters that get nothing.
 
 use portolan_api::cluster::SyncMode;
-use portolan_api::conditions::cluster::READY;
+use portolan_api::conditions::cluster::{DELETIONS_HELD, READY};
 use portolan_api::meta::{Condition, condition};
 use portolan_api::names;
 
@@ -23,6 +23,12 @@ pub(super) fn clusters(federation: &Federation, groups: &mut Groups) {
             let cure = format!("join it again: portolan join {name} --cluster-kubeconfig FILE");
             groups.add(Verdict::Broken, cause, object, None, cure);
             continue;
+        }
+        let held = condition(&cluster.status.conditions, DELETIONS_HELD).filter(|held| held.is_true());
+        if let Some(held) = held {
+            let cause = format!("deletions are held in {name}: {}", held.message);
+            let cure = format!("portolan release {name}, if they are to be deleted");
+            groups.add(Verdict::Broken, cause, object.clone(), Some(&held.last_transition_time), cure);
         }
         let ready = condition(&cluster.status.conditions, READY);
         if ready.is_some_and(Condition::is_true) {

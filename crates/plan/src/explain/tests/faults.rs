@@ -446,3 +446,31 @@ fn the_division_of_replicas_shows_its_weights() {
     assert_eq!(step.details, ["eu: weight 3, 3 replicas", "us: weight 2, 2 replicas"]);
     assert_eq!(diagnosis.broken(), None, "{diagnosis:#?}");
 }
+
+#[test]
+fn a_held_deletion_says_how_it_is_released() {
+    let mut facts = settle(World::default());
+    let leaving = work(&mut facts, "eu");
+    leaving.metadata.deletion_timestamp = Some("2026-01-02T00:00:00Z".to_owned());
+    let cause = portolan_api::annotations::work::REMOVAL_CAUSE.to_owned();
+    leaving.metadata.annotations.insert(cause.clone(), "Withdrawn".to_owned());
+    let held = json!([{ "type": "Ready", "status": "True" }, { "type": "DeletionsHeld", "status": "True" }]);
+    facts.clusters.as_mut().expect("read")[0].status.conditions =
+        serde_json::from_value(held).expect("conditions");
+    let step = diagnose(&facts).broken().cloned().expect("held");
+    assert_eq!((step.hop, step.cluster.as_deref()), (Hop::Work, Some("eu")));
+    assert!(step.cure.is_some_and(|cure| cure.starts_with("portolan release eu")));
+    work(&mut facts, "eu").metadata.annotations.insert(cause, "TemplateDeleted".to_owned());
+    assert_eq!(diagnose(&facts).broken(), None, "what a user deletes is not held");
+}
+
+#[test]
+fn nothing_is_claimed_about_the_rules_of_a_customised_interpreter() {
+    let mut facts = settle(World::default());
+    facts.is_customised = true;
+    work(&mut facts, "eu").spec.workload.manifests[0]["spec"]["replicas"] = json!(9);
+    object(&mut facts, "eu").0["spec"]["replicas"] = json!(7);
+    let diagnosis = diagnose(&facts);
+    assert_eq!((diagnosis.broken(), diagnosis.first(Verdict::Waiting)), (None, None), "{diagnosis:#?}");
+    assert_eq!(diagnosis.first(Verdict::NotLookedAt).map(|step| step.hop), Some(Hop::Work));
+}

@@ -77,6 +77,7 @@ pub(in crate::explain) fn settle(world: World) -> Facts {
         kind: template.group_version_kind(),
         key: template.key(),
         is_deletable: true,
+        is_customised: false,
         template: Ok(None),
         namesakes: Vec::new(),
         policies: Ok(policies.clone()),
