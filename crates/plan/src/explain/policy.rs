@@ -2,13 +2,13 @@
 
 use portolan_api::meta::ObjectMeta;
 use portolan_api::policy::PropagationSpec;
-use portolan_object::Object;
+use portolan_object::{Object, ObjectKey};
 
 use super::facts::Facts;
 use super::mismatch::{Mismatch, closest};
 use super::step::{Hop, Step};
 use crate::propagation::claim::Claim;
-use crate::propagation::detect::{Candidate, Decision, claim_of, decide};
+use crate::propagation::detect::{Candidate, Decision, Verdict, decide, explain};
 use crate::propagation::matching::{Rank, best_rank};
 use crate::propagation::snapshot::{Override, Policy, candidates, policy_title};
 
@@ -136,10 +136,12 @@ fn unselected(facts: &Facts, template: &Object) -> Step {
 
 /// A line for each other policy, those that come closest first.
 fn others(policies: &[Policy], template: &Object, winner: Option<&ObjectMeta>) -> Vec<String> {
+    let (namespaced, cluster) = candidates(policies, template.namespace());
+    let verdicts = explain(template, &namespaced, &cluster);
     let others = policies.iter().filter(|one| winner.is_none_or(|winner| winner.key() != one.metadata.key()));
     let mut lines: Vec<(Closeness, String)> = others
         .filter_map(|policy| {
-            let (closeness, reason) = verdict(policy, policies, template, winner)?;
+            let (closeness, reason) = verdict(policy, &verdicts, template)?;
             Some((closeness, format!("{} {reason}", policy.title())))
         })
         .collect();
@@ -163,9 +165,8 @@ enum Closeness {
 /// Why a policy does not have the template; `None` for a policy of another namespace that does not select it either.
 fn verdict(
     policy: &Policy,
-    policies: &[Policy],
+    verdicts: &[(ObjectKey, Verdict)],
     template: &Object,
-    winner: Option<&ObjectMeta>,
 ) -> Option<(Closeness, String)> {
     let namespace = &policy.metadata.namespace;
     let mismatch = closest(&policy.spec.resource_selectors, template);
@@ -181,11 +182,8 @@ fn verdict(
     if policy.metadata.is_deleting() {
         return Some((Closeness::Loses, "selects it, and is being deleted".to_owned()));
     }
-    let reason =
-        match winner.and_then(|winner| policies.iter().find(|one| one.metadata.key() == winner.key())) {
-            Some(winner) => format!("selects it too, and loses: {}", why_it_loses(policy, winner, template)),
-            None => "selects it too".to_owned(),
-        };
+    let verdict = verdicts.iter().find(|(key, _)| *key == policy.metadata.key()).map(|(_, verdict)| verdict);
+    let reason = verdict.map_or("selects it".to_owned(), |verdict| format!("selects it, but {verdict}"));
     Some((Closeness::Loses, reason))
 }
 
@@ -202,28 +200,4 @@ fn selects_in_any_namespace(policy: &Policy, template: &Object) -> bool {
         })
         .collect();
     best_rank(&selectors, template).is_some()
-}
-
-fn why_it_loses(loser: &Policy, winner: &Policy, template: &Object) -> String {
-    let title = winner.title();
-    let is_cluster_wide = |policy: &Policy| policy.metadata.namespace.is_empty();
-    let (lost, won) = (loser.spec.priority(), winner.spec.priority());
-    let rank = |policy: &Policy| best_rank(&policy.spec.resource_selectors, template);
-    if is_cluster_wide(loser) && !is_cluster_wide(winner) {
-        return format!("{title} is in the namespace, which comes before cluster-wide policies");
-    }
-    let would_win = is_cluster_wide(winner) && !is_cluster_wide(loser)
-        || lost > won
-        || lost == won && rank(loser) > rank(winner)
-        || lost == won && rank(loser) == rank(winner) && loser.metadata.name < winner.metadata.name;
-    if would_win && Claim::on(template).is_some_and(|claim| claim == claim_of(&winner.metadata)) {
-        return format!("{title} holds it already, and a policy takes it away only with preemption: Always");
-    }
-    if won > lost {
-        return format!("{title} has priority {won}, this one {lost}");
-    }
-    if rank(winner) > rank(loser) {
-        return format!("{title} selects it {}", selection(template, &winner.spec));
-    }
-    format!("{title} has the smaller name")
 }

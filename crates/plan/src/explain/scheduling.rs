@@ -25,7 +25,14 @@ pub(super) fn binding<'a>(
     template: &Object,
     chosen: Option<Chosen<'_>>,
 ) -> (Step, Option<&'a Binding>) {
+    let is_lazy = chosen.is_some_and(|chosen| chosen.spec.activation_preference.is_some());
     let Ok(Some(binding)) = &facts.binding else {
+        if is_lazy {
+            let text =
+                "the policy takes effect with the next change of the object (activationPreference: Lazy)";
+            let cure = "change the object, or remove spec.activationPreference from the policy";
+            return (Step::waiting(Hop::Binding, text, cure), None);
+        }
         let text = "the control plane has not made a binding yet";
         return (Step::waiting(Hop::Binding, text, CONTROL_PLANE_CURE), None);
     };
@@ -40,7 +47,7 @@ pub(super) fn binding<'a>(
         let step = Step::waiting(Hop::Binding, text, CONTROL_PLANE_CURE);
         return (step.since(metadata.deletion_timestamp.as_deref()), Some(binding));
     }
-    if let Some(chosen) = chosen.filter(|_| !facts.is_customised)
+    if let Some(chosen) = chosen.filter(|_| !facts.is_customised && !is_lazy)
         && differs(&binding.spec, &binding_spec(template, chosen.spec, Some(&binding.spec)))
     {
         let text = format!(

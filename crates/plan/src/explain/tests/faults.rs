@@ -339,15 +339,15 @@ fn policies_that_do_not_have_it_say_why() {
     let cases: [(fn(&mut World), &str); 7] = [
         (
             |world| world.policies.push(policy("", "wide", "Deployment")),
-            "ClusterPropagationPolicy wide selects it too, and loses: PropagationPolicy shop/web is in the namespace, \
-             which comes before cluster-wide policies",
+            "ClusterPropagationPolicy wide selects it, but the object belongs to PropagationPolicy shop/web, which goes before \
+             every ClusterPropagationPolicy",
         ),
         (
             |world| {
                 world.policies.push(policy("shop", "low", "Deployment"));
                 world.policies[0]["spec"]["priority"] = json!(5);
             },
-            "PropagationPolicy shop/low selects it too, and loses: PropagationPolicy shop/web has priority 5, this one 0",
+            "PropagationPolicy shop/low selects it, but the object belongs to PropagationPolicy shop/web, which has the higher priority (5, this one 0)",
         ),
         (
             |world| {
@@ -355,11 +355,11 @@ fn policies_that_do_not_have_it_say_why() {
                 world.policies[1]["spec"]["resourceSelectors"][0] =
                     json!({ "apiVersion": "apps/v1", "kind": "Deployment" });
             },
-            "PropagationPolicy shop/all selects it too, and loses: PropagationPolicy shop/web selects it by name",
+            "PropagationPolicy shop/all selects it, but the object belongs to PropagationPolicy shop/web, which selects it by name, this one by kind",
         ),
         (
             |world| world.policies.push(policy("shop", "zeta", "Deployment")),
-            "PropagationPolicy shop/zeta selects it too, and loses: PropagationPolicy shop/web has the smaller name",
+            "PropagationPolicy shop/zeta selects it, but the object belongs to PropagationPolicy shop/web, which has the name that sorts first",
         ),
         (
             |world| {
@@ -373,8 +373,7 @@ fn policies_that_do_not_have_it_say_why() {
                 world.policies.push(policy("shop", "strong", "Deployment"));
                 world.policies[1]["spec"]["priority"] = json!(9);
             },
-            "PropagationPolicy shop/strong selects it too, and loses: PropagationPolicy shop/web holds it already, and a \
-             policy takes it away only with preemption: Always",
+            "PropagationPolicy shop/strong selects it, but the object belongs to PropagationPolicy shop/web, which claimed it before: set `preemption: Always` to take it",
         ),
         (
             |world| world.policies.push(policy("stock", "web", "Deployment")),
