@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use portolan_controllers::clusters::Leasing;
-use portolan_controllers::{Controllers, Options as ControllerOptions};
+use portolan_controllers::{BrakeOptions, Controllers, Distrust, Options as ControllerOptions};
 use portolan_net::files::FileError;
 use portolan_net::{Clock, Shutdown, telemetry};
 use portolan_runtime::client::{KubeconfigContext, KubeconfigError, KubeconfigFiles};
@@ -22,6 +22,7 @@ use crate::embedded::{EmbeddedServer, EmbeddedServerError, Settings};
 use crate::kubeconfig::{ContextEntry, ContextUser, KubeconfigFile};
 use crate::service_cidr::ServiceCidr;
 use crate::state::{DIRECTORY, StateDirectory, StateError};
+use crate::trust::distrust;
 
 /// Name of the context in the kubeconfig of the control plane.
 const CONTEXT: &str = "portolan";
@@ -74,6 +75,8 @@ pub struct ControlPlane {
     metrics: Metrics,
     /// The admission of an embedded API server.
     federation: Arc<admission::Federation>,
+    /// Why its state is not trusted: it was restored, or is damaged.
+    distrust: Option<Distrust>,
 }
 
 impl ControlPlane {
@@ -89,6 +92,7 @@ impl ControlPlane {
         let directory = state.subdirectory(DIRECTORY)?;
         state.note_restore();
         let federation = Arc::new(admission::Federation::default());
+        let (restored, clock) = (state.restored(), settings.clock.clone());
         let settings = Settings {
             name: "the control plane",
             directory: &directory,
@@ -107,7 +111,8 @@ impl ControlPlane {
         definitions::install(&server.client).await?;
         let administrator = server.administrator(CONTEXT);
         let (client, metrics) = (server.client.clone(), Metrics::default());
-        Ok(Self { client, server: Some(server), administrator, metrics, federation })
+        let distrust = distrust(restored.as_deref(), server.damaged_objects(), clock.now());
+        Ok(Self { client, server: Some(server), administrator, metrics, federation, distrust })
     }
 
     /// Uses an API server that runs already and has the federation's kinds.
@@ -127,6 +132,7 @@ impl ControlPlane {
             administrator,
             metrics: Metrics::default(),
             federation: Arc::default(),
+            distrust: None,
         })
     }
 
@@ -164,7 +170,8 @@ impl ControlPlane {
         let metrics = self.metrics.clone();
         let name = self.advertised().map(|address| format!("https://{address}")).unwrap_or_default();
         let leasing = Leasing { name, ..options.leasing };
-        let options = ControllerOptions { metrics, leasing, ..options };
+        let brake = BrakeOptions { distrust: self.distrust.clone(), ..options.brake };
+        let options = ControllerOptions { metrics, leasing, brake, ..options };
         let controllers = Controllers::start(&self.client, options, scope);
         self.federation.enforce(controllers.quotas());
         controllers

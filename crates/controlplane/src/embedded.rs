@@ -200,6 +200,11 @@ impl EmbeddedServer {
         }
     }
 
+    /// Number of stored objects that cannot be read.
+    pub fn damaged_objects(&self) -> usize {
+        self.store.damaged_below("").len()
+    }
+
     /// The certificates of the server.
     pub fn certificates(&self) -> &Certificates {
         &self.certificates

@@ -23,6 +23,7 @@ pub mod kubeconfig;
 mod metrics;
 mod service_cidr;
 mod state;
+mod trust;
 
 pub use address::{AdvertiseAddressError, TlsSan, TlsSanError, parse_advertise_address};
 pub use backup::{BackupError, Restored, backup, restore};

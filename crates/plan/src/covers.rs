@@ -29,6 +29,12 @@ pub fn covers(actual: &Object, wanted: &Object) -> bool {
     })
 }
 
+/// Whether two objects say the same: each has everything that the other sets. An API server that normalised one of them makes
+/// no difference.
+pub fn agree(one: &Object, other: &Object) -> bool {
+    one == other || covers(one, other) && covers(other, one)
+}
+
 /// Whether the metadata of `actual` has everything that the metadata of `wanted` sets.
 pub fn covers_metadata(actual: &Object, wanted: &Object) -> bool {
     match (actual.0.get("metadata"), wanted.0.get("metadata")) {
@@ -165,6 +171,46 @@ mod tests {
         for (name, actual, wanted, want) in cases {
             assert_eq!(covers(&deployment(actual), &deployment(wanted)), want, "{name}");
         }
+    }
+
+    #[test]
+    fn what_an_api_server_normalises_is_no_difference() {
+        let workload = |replicas: Value, container: Value| {
+            Object(json!({ "apiVersion": "apps/v1", "kind": "Deployment", "metadata": { "name": "a" },
+                "spec": { "replicas": replicas, "template": { "spec": { "containers": [container] } } } }))
+        };
+        let service = |port: Value| {
+            Object(json!({ "apiVersion": "v1", "kind": "Service", "metadata": { "name": "a" },
+                "spec": { "ports": [port] } }))
+        };
+        let one = |container: Value| workload(json!(1), container);
+        let limits = |cpu: Value| one(json!({ "name": "a", "resources": { "limits": { "cpu": cpu } } }));
+        let cases = [
+            ("quantities", limits(json!("1")), limits(json!("1000m")), true),
+            ("quantities as numbers", limits(json!("1")), limits(json!(1)), true),
+            ("other quantities", limits(json!("1")), limits(json!("1001m")), false),
+            (
+                "empty and absent",
+                one(json!({ "name": "a" })),
+                one(json!({ "name": "a", "env": [], "tty": false })),
+                true,
+            ),
+            ("a null", one(json!({ "name": "a" })), one(json!({ "name": "a", "command": null })), true),
+            ("another value", workload(json!(1), json!({})), workload(json!(2), json!({})), false),
+            (
+                "a port number is not a name",
+                service(json!({ "port": 80, "targetPort": 80 })),
+                service(json!({ "port": 80, "targetPort": "80" })),
+                false,
+            ),
+            ("one more field", one(json!({ "name": "a", "image": "b" })), one(json!({ "name": "a" })), false),
+        ];
+        for (name, first, second, want) in cases {
+            assert_eq!(agree(&first, &second), want, "{name}");
+            assert_eq!(agree(&second, &first), want, "{name}, the other way round");
+        }
+        let defaulted = service(json!({ "port": 80, "protocol": "TCP", "targetPort": 80 }));
+        assert!(covers(&defaulted, &service(json!({ "port": 80 }))), "a protocol is the server's default");
     }
 
     #[test]

@@ -6,6 +6,7 @@
 mod advice;
 mod apply;
 mod brake;
+mod events;
 mod remove;
 mod unreported;
 

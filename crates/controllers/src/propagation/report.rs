@@ -118,6 +118,11 @@ async fn write_status(
     let patch = difference(&json!(binding.status), &json!(status));
     let patch = Patch::Merge(json!({ "status": patch }));
     pipeline.bindings.written(pipeline.bindings.api(key).patch_status(key, &patch).await?);
+    if status.aggregated_status != binding.status.aggregated_status {
+        let (kind, namespace, name) = (&binding.kind, &key.namespace, &key.name);
+        let message = format!("Update {kind}({namespace}/{name}) with AggregatedStatus successfully.");
+        pipeline.hub.events.success(binding.regarding(), "AggregateStatusSucceed", message);
+    }
     Ok(())
 }
 
@@ -179,6 +184,8 @@ async fn write_template_status(
         drop_managed_fields(&mut written);
         let version = written.resource_version().to_owned();
         cache.written(key, &version, written);
+        let message = "Update Resource with AggregatedStatus successfully.";
+        pipeline.hub.events.success(Regarding::object(template), "AggregateStatusSucceed", message);
     }
     Ok(())
 }

@@ -67,7 +67,7 @@ pub(super) async fn sync_works(
     };
     let mut writes = Vec::new();
     let mut failures = Failures::default();
-    let mut failed_overrides = Vec::new();
+    let (mut failed_overrides, mut overridden) = (Vec::new(), Vec::new());
     let is_frozen = is_frozen(pipeline, binding);
     for target in targets(&binding.spec) {
         let old = by_cluster.remove(target.name.as_str());
@@ -75,7 +75,10 @@ pub(super) async fn sync_works(
             continue;
         }
         match write_for_target(pipeline, &input, &target, old.map(AsRef::as_ref)).await {
-            Ok(Some(write)) => writes.push(send(&pipeline.hub, write)),
+            Ok(Some(write)) => {
+                overridden.extend(write.overridden(old.map(AsRef::as_ref)));
+                writes.push(send(&pipeline.hub, write));
+            }
             Ok(None) => {}
             Err(TargetError::Interpret(error)) => {
                 report_failed_revision(&pipeline.hub, template, binding, &error);
@@ -94,7 +97,12 @@ pub(super) async fn sync_works(
             }
         }
     }
+    let has_writes = !writes.is_empty();
     let failed_writes = Failures::of_all(writes).await;
+    if has_writes && failed_writes.is_empty() {
+        report_success(&pipeline.hub, template, binding);
+        overridden.iter().for_each(|work| report_overrides(&pipeline.hub, template, work));
+    }
     if failed_writes.is_empty() {
         let surplus = by_cluster
             .iter()
@@ -149,6 +157,33 @@ fn is_evicting(spec: &ResourceBindingSpec, cluster: &str) -> bool {
     tasks.any(|task| task.from_cluster == cluster && task.purge_mode != Some(PurgeMode::Directly))
 }
 
+/// Emits events about the written Works of a binding.
+fn report_success(hub: &Hub, template: &Object, binding: &Binding) {
+    let key = binding.metadata.key();
+    let message = format!("Sync work of {}({}/{}) successful.", binding.kind, key.namespace, key.name);
+    for about in [binding.regarding(), Regarding::object(template)] {
+        hub.events.success(about, "SyncWorkSucceed", message.clone());
+    }
+}
+
+/// Emits an event on the template for each override policy that changed something in a Work.
+fn report_overrides(hub: &Hub, template: &Object, work: &Work) {
+    let Some(cluster) = names::cluster_of_execution_namespace(&work.metadata.namespace) else { return };
+    let namespace = template.namespace();
+    let records = [
+        (annotations::policy::APPLIED_CLUSTER_OVERRIDES, "cluster override policy", String::new()),
+        (annotations::policy::APPLIED_OVERRIDES, "override policy", format!("{namespace}/")),
+    ];
+    for (record, kind, prefix) in records {
+        let applied = work.metadata.annotation(record).unwrap_or("[]");
+        let applied: Vec<serde_json::Value> = serde_json::from_str(applied).unwrap_or_default();
+        for policy in applied.iter().filter_map(|policy| policy["policyName"].as_str()) {
+            let message = format!("Apply {kind}({prefix}{policy}) for cluster({cluster}) succeed.");
+            hub.events.success(Regarding::object(template), "ApplyOverridePolicySucceed", message);
+        }
+    }
+}
+
 /// Whether a Work is being deleted with a cause.
 fn is_removed(work: &Work) -> bool {
     work.metadata.is_deleting() && Cause::of(work).is_some()
@@ -162,6 +197,20 @@ pub(super) enum WorkWrite {
     Remove(Box<Work>),
     /// It was withdrawn and is wanted again: the object in the member stays.
     TakeBack(Box<Work>),
+}
+
+impl WorkWrite {
+    /// The Work to be written, if its overrides differ from those of `old`.
+    fn overridden(&self, old: Option<&Work>) -> Option<Work> {
+        let (Self::Create(new) | Self::Replace(new)) = self else { return None };
+        let records =
+            [annotations::policy::APPLIED_OVERRIDES, annotations::policy::APPLIED_CLUSTER_OVERRIDES];
+        let is_new = |record: &&str| {
+            let applied = new.metadata.annotation(record);
+            applied.is_some() && old.and_then(|old| old.metadata.annotation(record)) != applied
+        };
+        records.iter().any(is_new).then(|| Work { metadata: new.metadata.clone(), ..Work::default() })
+    }
 }
 
 /// The write for a target; `None` if its Work is up to date.

@@ -126,6 +126,15 @@ impl Plane {
         deleted.unwrap_or_else(|error| panic!("delete {kind} {name}: {error}"));
     }
 
+    /// Deletes an object that may be gone already.
+    pub(crate) async fn delete_if_there(&self, kind: &str, name: &str) {
+        let object = identity(kind, name);
+        match self.api(&object).delete(&object.key(), &Delete::background()).await {
+            Ok(()) | Err(ClientError::NotFound(_)) => {}
+            Err(error) => panic!("delete {kind} {name}: {error}"),
+        }
+    }
+
     /// The object; `None` when it, or its type, is not there.
     pub(crate) async fn get(&self, kind: &str, name: &str) -> Option<Object> {
         let object = identity(kind, name);

@@ -24,6 +24,7 @@ mod rebalance;
 mod refused_slices;
 mod removal;
 mod resources;
+mod restarts;
 mod scheduling;
 mod template_status;
 mod workloads;

@@ -13,6 +13,7 @@ use serde_json::json;
 use super::overrides::{self, Applied, OverrideError, Policy};
 use super::prune::prune;
 use super::replicas::{divide_completions, revise};
+use crate::covers::agree;
 
 /// The input from which the Works of one binding are built.
 #[derive(Debug, Clone, Copy)]
@@ -223,6 +224,20 @@ pub(super) fn record_managed_keys(manifest: &mut Object) {
     manifest.set_annotation(annotations::template::MANAGED_ANNOTATIONS, managed_annotations.join(","));
 }
 
+/// Whether two specs say the same, although an API server may have normalised one of them.
+fn is_same_spec(actual: &WorkSpec, wanted: &WorkSpec) -> bool {
+    let flags = |spec: &WorkSpec| {
+        [spec.suspend_dispatching, spec.preserve_resources_on_deletion].map(|flag| flag == Some(true))
+    };
+    let (actual_manifests, manifests) = (&actual.workload.manifests, &wanted.workload.manifests);
+    let is_same = |(actual, wanted): (&serde_json::Value, &serde_json::Value)| {
+        actual == wanted || agree(&Object(actual.clone()), &Object(wanted.clone()))
+    };
+    flags(actual) == flags(wanted)
+        && actual_manifests.len() == manifests.len()
+        && actual_manifests.iter().zip(manifests).all(is_same)
+}
+
 /// Whether the existing Work agrees with `wanted`; additional metadata of other writers does not count.
 pub fn is_current(actual: &Work, wanted: &Work) -> bool {
     let covers = |actual: &BTreeMap<String, String>, wanted: &BTreeMap<String, String>| {
@@ -231,7 +246,7 @@ pub fn is_current(actual: &Work, wanted: &Work) -> bool {
     let overrides = [annotations::policy::APPLIED_OVERRIDES, annotations::policy::APPLIED_CLUSTER_OVERRIDES];
     let is_going = actual.metadata.annotation(annotations::work::REMOVAL_CAUSE).is_some();
     !is_going
-        && actual.spec == wanted.spec
+        && is_same_spec(&actual.spec, &wanted.spec)
         && covers(&actual.metadata.labels, &wanted.metadata.labels)
         && covers(&actual.metadata.annotations, &wanted.metadata.annotations)
         && overrides.iter().all(|key| actual.metadata.annotation(key) == wanted.metadata.annotation(key))

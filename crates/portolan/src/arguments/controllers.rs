@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 use clap::Args;
-use portolan_controllers::Skipped;
+use portolan_controllers::{BrakeOptions, Budget, Skipped};
 use portolan_controlplane::ControllerOptions;
 use portolan_net::Clock;
 use portolan_runtime::SuccessEvents;
@@ -22,6 +22,10 @@ pub(crate) struct ControllerFlags {
     /// karmada-es-*: regular expressions of whole names, separated by commas
     #[arg(long, value_name = "NAMESPACES", value_delimiter = ',', default_value = "kube-.*")]
     skipped_propagating_namespaces: Vec<String>,
+    /// Share of a cluster's objects that may be withdrawn within a minute, in percent; more are held until `portolan
+    /// release`. Twenty objects may always be; 100 turns the limit off
+    #[arg(long, value_name = "PERCENT", default_value_t = 30, value_parser = clap::value_parser!(u8).range(0..=100))]
+    deletion_budget: u8,
     #[command(flatten)]
     capacity: CapacityFlags,
 }
@@ -34,7 +38,9 @@ impl ControllerFlags {
     pub(crate) fn options(&self, clock: Clock) -> Result<ControllerOptions> {
         let success_events = if self.no_success_events { SuccessEvents::Off } else { SuccessEvents::On };
         let skipped = Skipped::new(&self.skipped_propagating_apis, &self.skipped_propagating_namespaces)?;
-        let options = ControllerOptions { clock, success_events, skipped, ..ControllerOptions::default() };
+        let budget = Budget { percent: self.deletion_budget, ..Budget::default() };
+        let brake = BrakeOptions { budget, ..BrakeOptions::default() };
+        let options = ControllerOptions { clock, success_events, skipped, brake, ..ControllerOptions::default() };
         self.capacity.apply(options)
     }
 }

@@ -126,6 +126,7 @@ impl Executor {
             return Outcome::retry(error);
         }
         self.unreported.forget(&work.metadata.key());
+        self.emit_changes(work, &status, result.as_ref().ok().and_then(Option::as_ref));
         match result {
             Ok(_) => interpreted.into(),
             Err(error) => {

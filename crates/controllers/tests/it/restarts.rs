@@ -1,0 +1,247 @@
+//! The controllers are killed at random points. Whatever happens, the members end as the user asked, and no object in a
+//! member is deleted unless the user deleted its template or took the cluster from its placement.
+//!
+//! `PORTOLAN_SEEDS=1000 cargo test -p portolan-controllers --test it restarts` runs more seeds than the normal tests do;
+//! `PORTOLAN_FIRST_SEED` is the first one.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::env;
+use std::sync::Arc;
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use portolan_net::Shutdown;
+use portolan_object::Object;
+use portolan_runtime::cache::Change;
+use portolan_runtime::{Cache, Resource};
+use serde_json::json;
+use tokio::runtime::Runtime;
+
+use crate::federation::{CONFIG_MAP, Federation, WORK, config_map, policy};
+
+const POLICY: &str = "policy.karmada.io/v1alpha1/PropagationPolicy";
+const CLUSTERS: [&str; 2] = ["eu", "us"];
+const NAMES: [&str; 3] = ["a", "b", "c"];
+/// Steps of one seed.
+const STEPS: usize = 14;
+
+/// A random sequence (splitmix64) that is the same for the same seed everywhere.
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, end: usize) -> usize {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut mixed = self.0;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        let mixed = mixed ^ (mixed >> 31);
+        usize::try_from(mixed % end as u64).expect("below a usize")
+    }
+}
+
+/// Controllers in a runtime of their own, which ends without letting a pass finish.
+struct Process(Option<Runtime>);
+
+impl Process {
+    fn start(set: &Federation) -> Self {
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
+        let runtime = runtime.expect("a runtime");
+        let entered = runtime.enter();
+        set.run_controllers();
+        drop(entered);
+        Self(Some(runtime))
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.0.take() {
+            runtime.shutdown_background();
+        }
+    }
+}
+
+/// What the user asked for.
+#[derive(Debug, Default)]
+struct Wanted {
+    /// Content of the template; `None` if it does not exist.
+    data: BTreeMap<&'static str, Option<String>>,
+    clusters: BTreeMap<&'static str, Vec<&'static str>>,
+    /// Cluster and name of copies that may be deleted.
+    deletable: BTreeSet<(&'static str, &'static str)>,
+}
+
+/// Copies that members deleted, as cluster and name.
+type Deleted = Arc<Mutex<Vec<(&'static str, String)>>>;
+
+/// Records the deletions in every member.
+async fn record_deletions(set: &Federation, scope: &Shutdown) -> Deleted {
+    let deleted = Deleted::default();
+    for cluster in CLUSTERS {
+        let maps = Resource::namespaced("", "v1", "ConfigMap", "configmaps");
+        let cache = Cache::of_objects(&set.member(cluster).client, maps).start(scope);
+        let record = deleted.clone();
+        cache.observe(move |change: &Change<Object>| {
+            let is_other =
+                change.old.as_ref().zip(change.new.as_ref()).is_some_and(|(old, new)| old.uid() != new.uid());
+            if change.new.is_none() || is_other {
+                record.lock().push((cluster, change.key.name.clone()));
+            }
+        });
+        assert!(cache.synced().await);
+    }
+    deleted
+}
+
+struct Run<'a> {
+    set: &'a Federation,
+    seed: u64,
+    random: Random,
+    wanted: Wanted,
+}
+
+impl Run<'_> {
+    fn object(&self, name: &str) -> String {
+        format!("s{}-{name}", self.seed)
+    }
+
+    fn path(&self, name: &str) -> String {
+        format!("default/{}", self.object(name))
+    }
+
+    async fn begin(&mut self) {
+        for name in NAMES {
+            let object = self.object(name);
+            self.set.hub.create(policy(&object, CONFIG_MAP, &object, &CLUSTERS)).await;
+            self.set.hub.create(config_map(&object, "0")).await;
+            self.wanted.data.insert(name, Some("0".to_owned()));
+            self.wanted.clusters.insert(name, CLUSTERS.to_vec());
+        }
+    }
+
+    async fn step(&mut self, process: &mut Process) {
+        let name = NAMES[self.random.below(NAMES.len())];
+        match self.random.below(6) {
+            0 => {
+                *process = Process(None);
+                *process = Process::start(self.set);
+            }
+            1 => self.place(name).await,
+            2 => self.toggle_template(name).await,
+            3 => self.delete_work(name).await,
+            4 => self.edit(name).await,
+            _ => tokio::time::sleep(Duration::from_millis(self.random.below(120) as u64)).await,
+        }
+    }
+
+    async fn place(&mut self, name: &'static str) {
+        let choices = [vec!["eu"], vec!["us"], vec!["eu", "us"]];
+        let clusters = choices[self.random.below(choices.len())].clone();
+        for cluster in CLUSTERS.into_iter().filter(|cluster| !clusters.contains(cluster)) {
+            self.wanted.deletable.insert((cluster, name));
+        }
+        let placement =
+            json!({ "spec": { "placement": { "clusterAffinity": { "clusterNames": clusters } } } });
+        self.set.hub.patch(POLICY, &self.path(name), placement).await;
+        self.wanted.clusters.insert(name, clusters);
+    }
+
+    async fn toggle_template(&mut self, name: &'static str) {
+        if self.wanted.data[name].is_some() {
+            self.wanted.deletable.extend(CLUSTERS.map(|cluster| (cluster, name)));
+            self.set.hub.delete(CONFIG_MAP, &self.path(name)).await;
+            self.wanted.data.insert(name, None);
+        } else {
+            self.set.hub.create(config_map(&self.object(name), "again")).await;
+            self.wanted.data.insert(name, Some("again".to_owned()));
+        }
+    }
+
+    async fn delete_work(&mut self, name: &str) {
+        let cluster = CLUSTERS[self.random.below(CLUSTERS.len())];
+        let work = portolan_api::names::work("ConfigMap", &self.object(name), "default");
+        let key = format!("karmada-es-{cluster}/{work}");
+        if self.set.hub.get(WORK, &key).await.is_some() {
+            self.set.hub.delete_if_there(WORK, &key).await;
+        }
+    }
+
+    async fn edit(&mut self, name: &'static str) {
+        if self.wanted.data[name].is_none() {
+            return;
+        }
+        let data = self.random.below(1000).to_string();
+        self.set.hub.patch(CONFIG_MAP, &self.path(name), json!({ "data": { "k": data } })).await;
+        self.wanted.data.insert(name, Some(data));
+    }
+
+    /// Waits until every member has what the user asked for.
+    async fn converges(&self) {
+        for (name, data) in &self.wanted.data {
+            for cluster in CLUSTERS {
+                let is_wanted = data.is_some() && self.wanted.clusters[name].contains(&cluster);
+                let (member, path) = (self.set.member(cluster), self.path(name));
+                match data {
+                    Some(data) if is_wanted => {
+                        member.when(CONFIG_MAP, &path, |copy| copy.str_at(&["data", "k"]) == data).await;
+                    }
+                    _ => member.when_gone(CONFIG_MAP, &path).await,
+                }
+            }
+        }
+    }
+
+    fn check(&self, deleted: &Deleted) {
+        for (cluster, object) in deleted.lock().drain(..) {
+            let name = NAMES.into_iter().find(|name| self.object(name) == object);
+            let is_allowed = name.is_some_and(|name| self.wanted.deletable.contains(&(cluster, name)));
+            assert!(
+                is_allowed,
+                "seed {}: {object} was deleted in {cluster} by nobody: {:?}",
+                self.seed, self.wanted
+            );
+        }
+    }
+
+    async fn end(&self) {
+        for name in NAMES {
+            self.set.hub.delete(POLICY, &self.path(name)).await;
+            if self.wanted.data[name].is_some() {
+                self.set.hub.delete(CONFIG_MAP, &self.path(name)).await;
+            }
+        }
+        for name in NAMES {
+            for cluster in CLUSTERS {
+                self.set.member(cluster).when_gone(CONFIG_MAP, &self.path(name)).await;
+            }
+        }
+    }
+}
+
+fn number(name: &str, default: u64) -> u64 {
+    env::var(name).ok().map_or(default, |text| text.parse().expect("a number"))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "takes minutes; run it with PORTOLAN_SEEDS"]
+async fn a_killed_control_plane_deletes_nothing_by_itself_and_converges() {
+    let set = Federation::start(&CLUSTERS).await;
+    set.stop_controllers().await;
+    let scope = Shutdown::new();
+    let deleted = record_deletions(&set, &scope).await;
+    let mut process = Process::start(&set);
+    let first = number("PORTOLAN_FIRST_SEED", 1);
+    for seed in first..first + number("PORTOLAN_SEEDS", 4) {
+        let mut run = Run { set: &set, seed, random: Random(seed), wanted: Wanted::default() };
+        run.begin().await;
+        for _ in 0..STEPS {
+            run.step(&mut process).await;
+        }
+        run.converges().await;
+        run.check(&deleted);
+        run.end().await;
+        deleted.lock().clear();
+    }
+    drop(process);
+    scope.request();
+}
