@@ -40,7 +40,8 @@ impl ControllerFlags {
         let skipped = Skipped::new(&self.skipped_propagating_apis, &self.skipped_propagating_namespaces)?;
         let budget = Budget { percent: self.deletion_budget, ..Budget::default() };
         let brake = BrakeOptions { budget, ..BrakeOptions::default() };
-        let options = ControllerOptions { clock, success_events, skipped, brake, ..ControllerOptions::default() };
+        let options =
+            ControllerOptions { clock, success_events, skipped, brake, ..ControllerOptions::default() };
         self.capacity.apply(options)
     }
 }
