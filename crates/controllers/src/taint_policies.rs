@@ -66,8 +66,7 @@ impl Clusters {
         match written {
             Ok(written) => {
                 let version = written.metadata.resource_version.clone();
-                let message = message(&key.name, &taints);
-                self.hub.events.record(about, Severity::Normal, "TaintClusterSucceed", message);
+                self.hub.events.success(about, "TaintClusterSucceed", message(&key.name, &taints));
                 self.hub.clusters.written(key.clone(), &version, written);
                 Ok(())
             }

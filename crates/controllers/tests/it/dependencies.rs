@@ -1,6 +1,9 @@
 //! Objects that follow a workload because its template refers to them.
 
+use std::time::Duration;
+
 use portolan_object::Object;
+use portolan_runtime::client::Selection;
 use serde_json::{Value, json};
 
 use crate::federation::{
@@ -37,6 +40,23 @@ fn required_clusters(binding: &Object) -> Vec<String> {
     let clusters =
         snapshots.into_iter().flatten().flat_map(|one| one["clusters"].as_array().into_iter().flatten());
     clusters.map(|cluster| cluster["name"].as_str().unwrap_or_default().to_owned()).collect()
+}
+
+/// Waits for an event in `default` about an object.
+async fn when_told(set: &Federation, name: &str, message: &str) {
+    let events = set.hub.client.resource::<Object>(&portolan_api::resources::EVENT.into());
+    let selection = Selection::namespace("default");
+    let is_told = |event: &Object| {
+        event.str_at(&["involvedObject", "name"]) == name && event.str_at(&["message"]) == message
+    };
+    let told = async {
+        while !events.list(&selection).await.expect("events").items.iter().any(|seen| is_told(&seen.object)) {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), told)
+        .await
+        .unwrap_or_else(|_| panic!("not told: {message}"));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -129,6 +149,13 @@ async fn overwrite_and_preserve_win_and_the_conflict_is_an_event() {
     let attached = set.hub.when(BINDING, "default/app-configmap", both).await;
     assert_eq!(settings(&attached), (json!("Overwrite"), json!(true)));
 
+    // The settings in which they disagree are told, also when the binding stays as it is.
+    set.hub.patch(POLICY, "default/two", json!({ "spec": { "conflictResolution": "Overwrite" } })).await;
+    let preserve =
+        "Dependency policy conflict detected: PreserveResourcesOnDeletion conflicted (true vs false).";
+    when_told(&set, "app-configmap", preserve).await;
+    set.hub.patch(POLICY, "default/two", json!({ "spec": { "conflictResolution": "Abort" } })).await;
+
     set.hub.delete(DEPLOYMENT, "default/one").await;
     set.hub
         .when(BINDING, "default/app-configmap", |binding| settings(binding) == (json!("Abort"), json!(false)))
@@ -152,7 +179,8 @@ async fn dependencies_converge_after_a_restart() {
     set.run_controllers();
     set.member("us").when_there(CONFIG_MAP, "default/other").await;
     set.member("eu").when_gone(CONFIG_MAP, "default/app").await;
-    assert!(set.member("us").get(CONFIG_MAP, "default/app").await.is_none());
+    // It may have been there until the new reference was recorded.
+    set.member("us").when_gone(CONFIG_MAP, "default/app").await;
 
     set.hub.patch(POLICY, "default/web", json!({ "spec": { "propagateDeps": false } })).await;
     set.member("us").when_gone(CONFIG_MAP, "default/other").await;

@@ -100,7 +100,7 @@ impl Attachments {
     fn report_written(&self, independents: &[Arc<Binding>]) {
         for independent in independents {
             let message = "Sync schedule results to dependencies succeed.";
-            self.0.hub.events.record(regarding(independent), Severity::Normal, SUCCEEDED, message);
+            self.0.hub.events.success(regarding(independent), SUCCEEDED, message);
         }
     }
 

@@ -90,7 +90,7 @@ impl References {
         }
         let named = recorded.references.iter().map(|one| format!("{} {}", one.kind, one.name));
         let message = format!("Get dependencies([{}]) succeed.", named.collect::<Vec<_>>().join(", "));
-        self.0.hub.events.record(Regarding::object(template), Severity::Normal, SUCCEEDED, message);
+        self.0.hub.events.success(Regarding::object(template), SUCCEEDED, message);
     }
 
     fn report(&self, template: &Object, message: String) {
