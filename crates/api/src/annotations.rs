@@ -58,6 +58,8 @@ pub mod namespace {
 pub mod template {
     /// UID of the template.
     pub const UID: &str = "resourcetemplate.karmada.io/uid";
+    /// That the control plane has set the label `retain-replicas`, because an autoscaler is propagated with the template.
+    pub const AUTOSCALED: &str = "portolan.dev/autoscaled";
     /// Generation of the template.
     pub const GENERATION: &str = "resourcetemplate.karmada.io/generation";
     /// The label keys that came from the control plane, sorted and joined by commas.

@@ -56,7 +56,7 @@ use portolan_object::{GroupVersionKind, Object, ObjectKey};
 use portolan_plan::propagation::binding::belongs_to_another;
 use portolan_plan::propagation::removal::Origin;
 use portolan_plan::propagation::reschedule::{View, is_concerned};
-use portolan_plan::propagation::{claim, detect};
+use portolan_plan::propagation::{autoscaled, claim, detect};
 use portolan_runtime::cache::Change;
 use portolan_runtime::driver;
 use portolan_runtime::scope::spawn_until_stop;
@@ -77,6 +77,8 @@ const STATUS_BATCH: Duration = Duration::from_millis(20);
 const DELETED_OVERRIDE_DELAY: Duration = Duration::from_secs(2);
 /// Index of bindings, policies and templates by the permanent id of the policy.
 const BY_ID: &str = "id";
+/// Index of propagated autoscalers by their target.
+const BY_SCALE_TARGET: &str = "scale-target";
 
 /// Kind, namespace and name of a template.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -150,6 +152,7 @@ impl Pipeline {
         };
         let templates = Collections::start(client, &definitions, is_wanted, Extent::Whole, scope);
         templates.index(BY_ID, claim::ids);
+        templates.index(BY_SCALE_TARGET, autoscaled::index_values);
         let bindings = Scoped::start(
             client,
             scope,
@@ -233,6 +236,11 @@ impl Pipeline {
                 let asked = policy.spec.schedule_priority.as_ref();
                 asked.is_some_and(|asked| asked.priority_class_name == key.name)
             });
+        }
+        for autoscaler in change.old.iter().chain(&change.new) {
+            if let Some((kind, key)) = autoscaled::target(autoscaler) {
+                self.template_queue.add(TemplateKey { kind, key });
+            }
         }
         if !detect::is_template(latest, &self.hub.skipped) {
             return;

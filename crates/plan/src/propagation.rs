@@ -8,6 +8,7 @@
 
 pub mod affinity;
 pub mod aggregate;
+pub mod autoscaled;
 pub mod binding;
 pub mod brake;
 pub mod claim;

@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use portolan_api::annotations;
+use portolan_api::{annotations, labels};
 use portolan_object::{GroupVersionKind, Object};
+use portolan_plan::propagation::autoscaled::Marking;
 use portolan_plan::propagation::claim::{ANNOTATIONS, Claim, LABELS};
 use portolan_runtime::client::{BoxError, Patch};
 use portolan_runtime::{Api, ClientError};
@@ -45,6 +46,20 @@ pub(super) async fn record(
     record: Option<&str>,
 ) -> Result<Object, BoxError> {
     write(pipeline, template, json!({ "annotations": { annotations::policy::ACTIVATION: record } })).await
+}
+
+/// Sets or removes the label by which members keep their own replicas.
+pub(super) async fn mark_autoscaled(
+    pipeline: &Pipeline,
+    template: &Object,
+    marking: Marking,
+) -> Result<(), BoxError> {
+    let value = matches!(marking, Marking::Set).then_some("true");
+    let metadata = json!({
+        "labels": { labels::template::RETAIN_REPLICAS: value },
+        "annotations": { annotations::template::AUTOSCALED: value },
+    });
+    write(pipeline, template, metadata).await.map(drop)
 }
 
 /// Removes all marks of a claim from a template.

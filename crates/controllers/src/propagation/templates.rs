@@ -5,20 +5,20 @@ use std::sync::Arc;
 use portolan_api::events::{
     APPLY_POLICY_FAILED, APPLY_POLICY_SUCCEED, PREEMPT_POLICY_FAILED, PREEMPT_POLICY_SUCCEED,
 };
-use portolan_api::{annotations, labels};
+use portolan_api::{annotations, labels, resources};
 use portolan_object::Object;
 use portolan_plan::propagation::claim::{Claim, LABELS};
 use portolan_plan::propagation::detect::{
     Activation, Candidate, Decision, Taking, activation, claim_of, decide, is_template,
 };
-use portolan_plan::propagation::policy_messages;
+use portolan_plan::propagation::{autoscaled, policy_messages};
 use portolan_runtime::client::BoxError;
 use portolan_runtime::events::{Regarding, Severity};
 use portolan_runtime::{ClientError, Outcome, Reconciler};
 
 use crate::propagation::bind::{Applied, Unmet, bind, binding_key, requirements};
 use crate::propagation::scoped::{Binding, Policy};
-use crate::propagation::{Pipeline, TemplateKey, claims};
+use crate::propagation::{BY_SCALE_TARGET, Pipeline, TemplateKey, claims};
 
 pub(super) struct Templates(pub(super) Pipeline);
 
@@ -47,6 +47,11 @@ pub(super) fn claim_ids(binding: &Binding) -> Vec<String> {
 
 impl Templates {
     async fn reconcile_template(&self, template: Arc<Object>) -> Result<Outcome, BoxError> {
+        if let Some(marking) = autoscaled::marking(&template, self.is_autoscaled(&template)) {
+            claims::mark_autoscaled(&self.0, &template, marking).await?;
+            // The change of the template queues it again.
+            return Ok(Outcome::Done);
+        }
         let policies = &self.0.policies;
         let namespaced = match template.namespace() {
             "" => Vec::new(),
@@ -117,6 +122,14 @@ impl Templates {
             claims::record(&self.0, template, record.as_deref()).await?;
         }
         Ok(applied)
+    }
+
+    /// Whether a propagated HorizontalPodAutoscaler scales the template in the members.
+    fn is_autoscaled(&self, template: &Object) -> bool {
+        let autoscalers = resources::HORIZONTAL_POD_AUTOSCALER.gvk().group_kind();
+        let target = autoscaled::index_value(&template.group_version_kind(), &template.key());
+        let cache = self.0.templates.of_kind(&autoscalers);
+        cache.is_some_and(|cache| !cache.keys_by_index(BY_SCALE_TARGET, &target).is_empty())
     }
 
     fn has_binding(&self, template: &Object) -> bool {

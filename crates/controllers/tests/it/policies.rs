@@ -6,7 +6,9 @@ use portolan_object::Object;
 use portolan_runtime::Resource;
 use serde_json::{Value, json};
 
-use crate::federation::{BINDING, CONFIG_MAP, Federation, Plane, condition, config_map, policy};
+use crate::federation::{
+    BINDING, CONFIG_MAP, DEPLOYMENT, Federation, Plane, condition, config_map, deployment, policy,
+};
 
 const POLICY: &str = "policy.karmada.io/v1alpha1/PropagationPolicy";
 const HOLDER: &str = "propagationpolicy.karmada.io/name";
@@ -205,6 +207,37 @@ async fn a_stopped_deletion_of_a_policy_leaves_no_claims() {
         let is_free = |app: &Object| app.annotation(HOLDER).is_none() && app.labels().is_empty();
         set.hub.when(CONFIG_MAP, &format!("default/app-{number}"), is_free).await;
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn members_keep_the_replicas_of_a_template_with_an_autoscaler() {
+    let set = Federation::start(&["eu"]).await;
+    set.hub.create(deployment("web", 1)).await;
+    set.hub
+        .create(json!({ "apiVersion": "autoscaling/v2", "kind": "HorizontalPodAutoscaler",
+            "metadata": { "namespace": "default", "name": "web" },
+            "spec": { "maxReplicas": 5,
+                "scaleTargetRef": { "apiVersion": "apps/v1", "kind": "Deployment", "name": "web" } } }))
+        .await;
+    let mut both = policy("web", DEPLOYMENT, "web", &["eu"]);
+    both["spec"]["resourceSelectors"].as_array_mut().expect("selectors").push(
+        json!({ "apiVersion": "autoscaling/v2", "kind": "HorizontalPodAutoscaler", "name": "web" }),
+    );
+    set.hub.create(both).await;
+    let label = "resourcetemplate.karmada.io/retain-replicas";
+    let eu = set.member("eu");
+    eu.when(DEPLOYMENT, "default/web", |copy| copy.label(label) == Some("true")).await;
+
+    eu.patch(DEPLOYMENT, "default/web", json!({ "spec": { "replicas": 3 } })).await;
+    let touch = json!({ "metadata": { "annotations": { "touched": "yes" } } });
+    set.hub.patch(DEPLOYMENT, "default/web", touch).await;
+    let copy = eu.when(DEPLOYMENT, "default/web", |copy| copy.annotation("touched").is_some()).await;
+    assert_eq!(copy.at(&["spec", "replicas"]), Some(&json!(3)));
+
+    set.hub.delete("autoscaling/v2/HorizontalPodAutoscaler", "default/web").await;
+    set.hub.when(DEPLOYMENT, "default/web", |template| template.label(label).is_none()).await;
+    let is_back = |copy: &Object| copy.at(&["spec", "replicas"]) == Some(&json!(1));
+    eu.when(DEPLOYMENT, "default/web", is_back).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

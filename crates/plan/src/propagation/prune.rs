@@ -34,6 +34,7 @@ pub fn prune(template: &mut Object) {
     }
     if let Some(present) = metadata.get_mut("annotations").and_then(Value::as_object_mut) {
         present.remove(annotations::policy::ACTIVATION);
+        present.remove(annotations::template::AUTOSCALED);
     }
     let hook = interpreter(&template.group_version_kind()).and_then(|interpreter| interpreter.prune.custom());
     if let Some(prune) = hook {

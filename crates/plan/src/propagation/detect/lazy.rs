@@ -93,7 +93,8 @@ fn metadata(metadata: &Value, digest: &mut Digest) {
 }
 
 fn is_mark(key: &str) -> bool {
-    let is_ours = key.contains(".karmada.io") || key == annotations::policy::ACTIVATION;
+    let own = [annotations::policy::ACTIVATION, annotations::template::AUTOSCALED];
+    let is_ours = key.contains(".karmada.io") || own.contains(&key);
     is_ours && key != labels::namespace::SKIP_AUTO_PROPAGATION
 }
 

@@ -1,10 +1,11 @@
 //! Status counters: picking, summing, and the generations that say whether they are up to date.
 
-use portolan_api::annotations;
+use portolan_api::{annotations, labels};
 use portolan_object::Object;
 use serde_json::{Map, Value, json};
 
 use super::Report;
+use crate::propagation::fields;
 
 /// The reports that have a status.
 pub(super) fn statuses(reports: &[Report]) -> impl Iterator<Item = &Value> {
@@ -32,6 +33,13 @@ pub(super) fn pick_with_generations(object: &Object, fields: &[&str]) -> Option<
         status.insert("resourceTemplateGeneration".to_owned(), json!(generation));
     }
     Some(Value::Object(status))
+}
+
+/// Keeps the member's `spec.replicas` if the template's label says so: an autoscaler of the member writes them.
+pub(super) fn retain_replicas(manifest: &mut Object, observed: &Object) {
+    if manifest.label(labels::template::RETAIN_REPLICAS) == Some("true") {
+        fields::copy(manifest, observed, &["spec", "replicas"]);
+    }
 }
 
 /// Sums counters into `status`; a sum of zero is left out, as Go's `omitempty` does.

@@ -2,11 +2,11 @@
 
 use portolan_api::config::DependentObjectReference;
 use portolan_api::kubernetes::{Deployment, View, ViewError};
-use portolan_api::{labels, resources};
+use portolan_api::resources;
 use portolan_object::Object;
 use serde_json::Value;
 
-use super::counters::{pick_with_generations, set_spec_replicas, sum_observed};
+use super::counters::{pick_with_generations, retain_replicas, set_spec_replicas, sum_observed};
 use super::{Hook, Interpreter, Replicas, Report, pod_references};
 use crate::propagation::fields;
 
@@ -28,7 +28,7 @@ pub(super) const INTERPRETER: Interpreter = Interpreter {
     replicas: Hook::Custom(Replicas { count: replicas, set: set_spec_replicas, pod_spec: POD_SPEC }),
     components: Hook::Default,
     prune: Hook::Custom(prune),
-    retain: Hook::Custom(retain),
+    retain: Hook::Custom(retain_replicas),
     reflect: Hook::Custom(reflect),
     health: Hook::Custom(is_healthy),
     aggregate: Hook::Custom(aggregate),
@@ -42,13 +42,6 @@ fn replicas(template: &Object) -> i64 {
 fn prune(template: &mut Object) {
     let revisions = ["deployment.kubernetes.io/revision", "deployment.kubernetes.io/revision-history"];
     fields::remove_annotations(template, &revisions);
-}
-
-/// An autoscaler in the member keeps its replicas if the template's label says so.
-fn retain(manifest: &mut Object, observed: &Object) {
-    if manifest.label(labels::template::RETAIN_REPLICAS) == Some("true") {
-        fields::copy(manifest, observed, &["spec", "replicas"]);
-    }
 }
 
 fn reflect(object: &Object) -> Option<Value> {

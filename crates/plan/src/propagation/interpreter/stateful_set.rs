@@ -6,7 +6,7 @@ use portolan_api::resources;
 use portolan_object::Object;
 use serde_json::Value;
 
-use super::counters::{pick_with_generations, set_spec_replicas, sum_observed};
+use super::counters::{pick_with_generations, retain_replicas, set_spec_replicas, sum_observed};
 use super::{Hook, Interpreter, Replicas, Report, pod_references};
 
 const COUNTERS: &[&str] =
@@ -28,7 +28,7 @@ pub(super) const INTERPRETER: Interpreter = Interpreter {
     replicas: Hook::Custom(Replicas { count: replicas, set: set_spec_replicas, pod_spec: POD_SPEC }),
     components: Hook::Default,
     prune: Hook::Default,
-    retain: Hook::Default,
+    retain: Hook::Custom(retain_replicas),
     reflect: Hook::Custom(reflect),
     health: Hook::Custom(is_healthy),
     aggregate: Hook::Custom(aggregate),
