@@ -37,7 +37,7 @@ fn each_kind_has_its_hooks() {
         ("DaemonSet.apps", "reflect health aggregate dependencies"),
         ("Deployment.apps", "replicas prune retain reflect health aggregate dependencies"),
         ("ReplicaSet.apps", "replicas reflect health aggregate dependencies"),
-        ("StatefulSet.apps", "replicas reflect health aggregate dependencies"),
+        ("StatefulSet.apps", "replicas retain reflect health aggregate dependencies"),
         ("HorizontalPodAutoscaler.autoscaling", "reflect aggregate"),
         ("CronJob.batch", "aggregate dependencies"),
         ("Job.batch", "replicas prune retain reflect aggregate dependencies"),
