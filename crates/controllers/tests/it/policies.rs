@@ -220,9 +220,10 @@ async fn members_keep_the_replicas_of_a_template_with_an_autoscaler() {
                 "scaleTargetRef": { "apiVersion": "apps/v1", "kind": "Deployment", "name": "web" } } }))
         .await;
     let mut both = policy("web", DEPLOYMENT, "web", &["eu"]);
-    both["spec"]["resourceSelectors"].as_array_mut().expect("selectors").push(
-        json!({ "apiVersion": "autoscaling/v2", "kind": "HorizontalPodAutoscaler", "name": "web" }),
-    );
+    both["spec"]["resourceSelectors"]
+        .as_array_mut()
+        .expect("selectors")
+        .push(json!({ "apiVersion": "autoscaling/v2", "kind": "HorizontalPodAutoscaler", "name": "web" }));
     set.hub.create(both).await;
     let label = "resourcetemplate.karmada.io/retain-replicas";
     let eu = set.member("eu");

@@ -75,7 +75,12 @@ mod tests {
             ("of a kind whose replicas are not kept", template("Rollout", None, false), true, None),
             ("done before", template("Deployment", Some("true"), true), true, None),
             ("refused by the user", template("Deployment", Some("false"), false), true, None),
-            ("the autoscaler is gone", template("Deployment", Some("true"), true), false, Some(Marking::Remove)),
+            (
+                "the autoscaler is gone",
+                template("Deployment", Some("true"), true),
+                false,
+                Some(Marking::Remove),
+            ),
             ("set by the user", template("Deployment", Some("true"), false), false, None),
             ("no autoscaler", template("Deployment", None, false), false, None),
         ];
@@ -86,9 +91,11 @@ mod tests {
 
     #[test]
     fn only_propagated_autoscalers_count() {
-        let mut autoscaler = Object(json!({ "apiVersion": "autoscaling/v2", "kind": "HorizontalPodAutoscaler",
+        let mut autoscaler = Object(
+            json!({ "apiVersion": "autoscaling/v2", "kind": "HorizontalPodAutoscaler",
             "metadata": { "namespace": "shop", "name": "web" },
-            "spec": { "scaleTargetRef": { "apiVersion": "apps/v1", "kind": "Deployment", "name": "web" } } }));
+            "spec": { "scaleTargetRef": { "apiVersion": "apps/v1", "kind": "Deployment", "name": "web" } } }),
+        );
         assert!(index_values(&autoscaler).is_empty());
         let claim = Claim::Cluster { policy: "all".to_owned(), id: "1".to_owned() };
         claim.labels().into_iter().for_each(|(key, value)| autoscaler.set_label(&key, value));
