@@ -147,13 +147,15 @@ impl FirstReports {
     }
 }
 
-/// Emits an event if scheduling failed for a new reason.
+/// Emits events on binding and template if scheduling failed for a new reason.
 fn emit_event(pipeline: &Pipeline, binding: &Binding, template: &Object, decided: &Condition) {
     let known = condition(&binding.status.conditions, reasons::SCHEDULED);
     let changed = known.is_none_or(|known| known.message != decided.message);
     if changed && !decided.is_true() {
-        let (about, message) = (Regarding::object(template), decided.message.clone());
-        pipeline.hub.events.record(about, Severity::Warning, "ScheduleBindingFailed", message);
+        for about in [Regarding::object(template), binding.regarding()] {
+            let message = decided.message.clone();
+            pipeline.hub.events.record(about, Severity::Warning, "ScheduleBindingFailed", message);
+        }
     }
 }
 

@@ -131,6 +131,9 @@ pub(super) fn select<'a>(
         let (chosen, rest) = candidates.split_at(bounds.max.min(candidates.len()));
         (chosen.to_vec(), rest.to_vec(), Vec::new(), 0)
     } else {
+        // The smallest number of groups wins over the largest number of clusters, as in Karmada.
+        let least = constraints.groups.iter().map(|group| group.bounds.min).max().unwrap_or_default();
+        let bounds = Bounds { max: bounds.max.max(least), ..bounds };
         let search = Search { constraints: &constraints.groups, clusters: bounds, demand };
         let found = search.choose(candidates, &[])?;
         let fixed = found.cover.len();

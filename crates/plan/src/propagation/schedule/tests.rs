@@ -334,7 +334,9 @@ fn a_cluster_that_is_being_emptied_is_no_target() {
 
 #[test]
 fn workload_groups_attract_and_repel() {
-    let cases: &[(&str, &[&str], &[&str], &str, Result<&str, &str>)] = &[
+    /// Name, peers of the affinity group, peers of the anti-affinity group, current targets, result.
+    type Vector<'a> = (&'a str, &'a [&'a str], &'a [&'a str], &'a str, Result<&'a str, &'a str>);
+    let cases: &[Vector<'_>] = &[
         ("no peer", &[], &[], "", Ok("m1 m2 m3")),
         ("with the peer", &["m1"], &[], "", Ok("m1")),
         ("with a peer that is nowhere yet", &[""], &[], "", Ok("m1 m2 m3")),

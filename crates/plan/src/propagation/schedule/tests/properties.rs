@@ -104,6 +104,9 @@ proptest! {
                 };
                 let groups: std::collections::BTreeSet<String> = placed.clusters.iter().map(group).collect();
                 let max = constraint["maxGroups"].as_u64().filter(|&max| max > 0).unwrap_or(u64::MAX);
+                // A larger smallest number of regions or zones wins over the largest number of clusters.
+                let mins = spreads.as_array().into_iter().flatten().filter_map(|one| one["minGroups"].as_u64());
+                let max = if constraint["spreadByField"] == "cluster" { max.max(mins.max().unwrap_or(0)) } else { max };
                 prop_assert!(groups.len() as u64 <= max);
                 // A division may leave chosen clusters without replicas.
                 if !is_divided || replicas.is_none() {
