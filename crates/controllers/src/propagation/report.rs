@@ -23,7 +23,7 @@ use tokio::time::Instant;
 
 use crate::missing::ignore_missing;
 use crate::propagation::Pipeline;
-use crate::propagation::schedule::Scheduled;
+use crate::propagation::schedule::{self, Scheduled};
 use crate::propagation::scoped::Binding;
 use crate::propagation::works::of_binding;
 
@@ -122,6 +122,9 @@ async fn write_status(
         let (kind, namespace, name) = (&binding.kind, &key.namespace, &key.name);
         let message = format!("Update {kind}({namespace}/{name}) with AggregatedStatus successfully.");
         pipeline.hub.events.success(binding.regarding(), "AggregateStatusSucceed", message);
+    }
+    if status.last_scheduled_time != binding.status.last_scheduled_time {
+        schedule::emit_success(pipeline, binding);
     }
     Ok(())
 }

@@ -19,12 +19,16 @@ use portolan_plan::propagation::reschedule::{
 use portolan_plan::propagation::schedule::{Peers, Placed, PlacementError, Request, schedule, unused_fields};
 use portolan_plan::propagation::workload_groups;
 use portolan_runtime::ClientError;
+use portolan_runtime::events::Regarding;
 
 use crate::propagation::Pipeline;
 use crate::propagation::scoped::Binding;
 
 pub(super) use peers::{BY_GROUP, groups};
 pub(super) use triggers::Triggers;
+
+/// Message of the `Scheduled` condition, and the begin of the message of the event.
+const SUCCEEDED: &str = "Binding has been scheduled successfully.";
 
 /// Schedules one binding, without writing. What it assigns counts from now on as in flight and against quotas; after a
 /// failed write, [`Pipeline::drop_decision`] takes that back.
@@ -197,7 +201,7 @@ fn missing(pipeline: &Pipeline, binding: &Binding) -> Vec<String> {
 
 /// Scheduling succeeds if some of the named clusters exist. The message names the others, as they may be typos.
 fn success(missing: &[String], notes: &[String], now: &str) -> Condition {
-    let mut message = "Binding has been scheduled successfully.".to_owned();
+    let mut message = SUCCEEDED.to_owned();
     if !missing.is_empty() {
         message += &format!(" The placement names clusters that do not exist: {}.", missing.join(", "));
     }
@@ -205,6 +209,21 @@ fn success(missing: &[String], notes: &[String], now: &str) -> Condition {
         message += &format!(" Note: {note}");
     }
     Condition::new(reasons::SCHEDULED, true, reasons::SUCCESS, message, now)
+}
+
+/// Emits events on binding and template after a scheduling succeeded (karmada pkg/scheduler/scheduler.go).
+pub(super) fn emit_success(pipeline: &Pipeline, binding: &Binding) {
+    let result = binding.spec.clusters.iter().map(|target| format!("{}:{}", target.name, target.replicas));
+    let result = result.collect::<Vec<_>>().join(", ");
+    // The messages of Karmada differ by this colon.
+    let colon = if binding.metadata.namespace.is_empty() { "" } else { ":" };
+    let message = format!("{SUCCEEDED} Result{colon} {{{result}}}");
+    let gvk = binding.template_kind();
+    let uid = binding.spec.resource.uid.clone();
+    let template = Regarding { gvk, key: binding.template_key(), uid };
+    for about in [template, binding.regarding()] {
+        pipeline.hub.events.success(about, "ScheduleBindingSucceed", message.clone());
+    }
 }
 
 #[cfg(test)]

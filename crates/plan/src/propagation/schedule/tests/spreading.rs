@@ -82,7 +82,8 @@ fn choose(
 }
 
 /// Spread constraints, replica scheduling, replicas, clusters, result or a part of the error.
-type Vector = (&'static str, serde_json::Value, Option<i64>, &'static str, Result<&'static str, &'static str>);
+type Vector =
+    (&'static str, serde_json::Value, Option<i64>, &'static str, Result<&'static str, &'static str>);
 
 fn check(cases: &[Vector]) {
     for (spread, scheduling, replicas, clusters, want) in cases {
