@@ -40,6 +40,9 @@ use constraint::Constraints;
 use spread::{Demand, Selection};
 use tiers::Tiers;
 
+/// Selections after which one that does not settle ends.
+const MAX_SELECTIONS: usize = 16;
+
 /// Chooses the target clusters of a binding.
 ///
 /// # Errors
@@ -191,7 +194,42 @@ fn select<'a>(
     } else {
         request.replicas
     };
-    spread::select(candidates, constraints, demand, needed.filter(|_| strategy.needs_room()))
+    let needed = needed.filter(|_| strategy.needs_room());
+    let select = |candidates: &[Candidate<'a>]| spread::select(candidates, constraints, demand, needed);
+    if constraints.groups.is_empty() || strategy.needs_room() {
+        return select(candidates);
+    }
+    settle(request.divisible().unwrap_or_default(), candidates, select)
+}
+
+/// Repeats a selection with its own result as the current targets, until the result stays the same.
+///
+/// Duplicated workloads and plain objects are scheduled in every pass, and the scores of groups depend on the current
+/// targets: without this, the next pass could choose other clusters, and the one after it the first ones again. Of results
+/// that alternate the first by name is taken.
+fn settle<'a>(
+    replicas: i64,
+    candidates: &[Candidate<'a>],
+    select: impl Fn(&[Candidate<'a>]) -> Result<Selection<'a>, SpreadError>,
+) -> Result<Selection<'a>, SpreadError> {
+    let mut candidates = candidates.to_vec();
+    let mut seen: Vec<(Vec<&str>, Selection<'a>)> = Vec::new();
+    loop {
+        let selection = select(&candidates)?;
+        let mut names: Vec<&str> = selection.chosen.iter().map(Candidate::name).collect();
+        names.sort_unstable();
+        let start = seen.iter().position(|(earlier, _)| *earlier == names);
+        if start.is_some() || seen.len() == MAX_SELECTIONS {
+            let alternating = seen.split_off(start.unwrap_or_default());
+            let first = alternating.into_iter().min_by(|(one, _), (other, _)| one.cmp(other));
+            return Ok(first.map_or(selection, |(_, selection)| selection));
+        }
+        for candidate in &mut candidates {
+            candidate.set_target(names.binary_search(&candidate.name()).is_ok(), replicas);
+        }
+        candidates.sort_by(Candidate::by_preference);
+        seen.push((names, selection));
+    }
 }
 
 fn target(request: &Request<'_>, constraints: &Constraints, name: &str, replicas: i64) -> TargetCluster {

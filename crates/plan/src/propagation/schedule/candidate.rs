@@ -38,6 +38,12 @@ impl<'a> Candidate<'a> {
         }
     }
 
+    /// The candidate as if it were a target with these replicas, or none.
+    pub(super) fn set_target(&mut self, is_target: bool, replicas: i64) {
+        self.score = if is_target { LOCALITY } else { 0 };
+        self.assigned = if is_target { replicas } else { 0 };
+    }
+
     pub(super) fn name(&self) -> &'a str {
         &self.cluster.metadata.name
     }
