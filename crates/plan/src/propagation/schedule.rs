@@ -196,7 +196,8 @@ fn select<'a>(
     };
     let needed = needed.filter(|_| strategy.needs_room());
     let select = |candidates: &[Candidate<'a>]| spread::select(candidates, constraints, demand, needed);
-    if constraints.groups.is_empty() || strategy.needs_room() {
+    let is_divided = request.divisible().is_some() && strategy != Strategy::Duplicated;
+    if constraints.groups.is_empty() || is_divided {
         return select(candidates);
     }
     settle(request.divisible().unwrap_or_default(), candidates, select)
