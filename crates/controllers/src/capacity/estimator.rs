@@ -93,7 +93,10 @@ impl Decision<'_> {
             let member = self.capacities.of(name);
             let known = member.as_ref().and_then(|member| Some((member, member.snapshot()?)));
             let places = match known {
-                Some((member, snapshot)) => self.state.by_nodes(name, member, &snapshot, &pods, except, now),
+                Some((member, snapshot)) => {
+                    let known = KnownCluster { name, member, snapshot: &snapshot };
+                    self.state.by_nodes(known, &pods, except, now)
+                }
                 None => estimate::general(&pods, cluster, &self.state.in_flight.assumed(name, except)),
             };
             (name.clone(), places.clamp(0, i64::from(i32::MAX)))
@@ -113,17 +116,24 @@ impl Decision<'_> {
     }
 }
 
+/// A cluster with known nodes and pods.
+#[derive(Clone, Copy)]
+struct KnownCluster<'a> {
+    name: &'a str,
+    member: &'a MemberCapacity,
+    snapshot: &'a Arc<Snapshot>,
+}
+
 impl State {
     /// The estimate from the nodes, pods and quotas of a member.
     fn by_nodes(
         &mut self,
-        name: &str,
-        member: &MemberCapacity,
-        snapshot: &Arc<Snapshot>,
+        cluster: KnownCluster<'_>,
         pods: &PodSet,
         except: Option<&ObjectKey>,
         now: Instant,
     ) -> i64 {
+        let KnownCluster { name, member, snapshot } = cluster;
         let revision = self.in_flight.revision(name, now);
         let quotas = member.quotas(&pods.namespace);
         let by_quotas =

@@ -53,8 +53,8 @@ pub fn of_pod_spec(spec: &Value) -> Option<ReplicaRequirements> {
         namespace: String::new(),
     };
     let is_demanding = requirements != ReplicaRequirements::default();
-    is_demanding
-        .then(|| ReplicaRequirements { priority_class_name: placement.priority_class_name, ..requirements })
+    let priority_class_name = placement.priority_class_name;
+    is_demanding.then_some(ReplicaRequirements { priority_class_name, ..requirements })
 }
 
 #[cfg(test)]
