@@ -5,6 +5,7 @@
 
 mod autoscaling;
 mod cluster;
+mod config;
 mod cron_autoscaling;
 mod failover;
 mod overrides;
@@ -12,13 +13,18 @@ mod placement;
 mod propagation;
 mod quota;
 mod remedies;
+mod service;
 mod taint_policies;
+
+pub use config::{faulty_script, refuse_conflicts};
 
 use portolan_object::{FieldError, GroupVersionKind, Object, Status};
 use serde_json::Value;
 
 use crate::autoscaling::{CronFederatedHPA, FederatedHPA};
-use crate::config::DependentObjectReference;
+use crate::config::{
+    DependentObjectReference, ResourceInterpreterCustomization, ResourceInterpreterWebhookConfiguration,
+};
 use crate::kind::Kind;
 use crate::policy::{
     ClusterOverridePolicy, ClusterPropagationPolicy, ClusterTaintPolicy, FederatedResourceQuota,
@@ -78,6 +84,11 @@ pub fn admit(
             identify(object, labels::cluster_binding::PERMANENT_ID, new_id);
         }
         ("work.karmada.io", work::Work::KIND) => identify(object, labels::work::PERMANENT_ID, new_id),
+        ("", "Service") => service::note_allocated_ports(object, old),
+        ("config.karmada.io", ResourceInterpreterCustomization::KIND) => config::admit_customization(object)?,
+        ("config.karmada.io", ResourceInterpreterWebhookConfiguration::KIND) => {
+            config::admit_webhooks(object)?
+        }
         ("cluster.karmada.io", Cluster::KIND) => cluster::admit(object, old)?,
         ("policy.karmada.io", FederatedResourceQuota::KIND) => quota::admit(object)?,
         ("policy.karmada.io", ClusterTaintPolicy::KIND) => return taint_policies::admit(object),

@@ -66,6 +66,8 @@ pub mod template {
     pub const MANAGED_LABELS: &str = "resourcetemplate.karmada.io/managed-labels";
     /// The annotation keys that came from the control plane, sorted and joined by commas, this one among them.
     pub const MANAGED_ANNOTATIONS: &str = "resourcetemplate.karmada.io/managed-annotations";
+    /// The ports of a Service with node ports that the control plane allocated, such as `80/TCP`, joined by commas.
+    pub const ALLOCATED_PORTS: &str = "portolan.dev/allocated-node-ports";
 }
 
 /// Of the Secrets with credentials of clusters.

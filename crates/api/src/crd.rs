@@ -9,7 +9,9 @@ use schemars::JsonSchema;
 use serde_json::{Value, json};
 
 use crate::kind::Kind;
-use crate::{about, annotations, apps, autoscaling, cluster, clusterset, multicluster, policy, remedy, work};
+use crate::{
+    about, annotations, apps, autoscaling, cluster, clusterset, config, multicluster, policy, remedy, work,
+};
 use columns::Column;
 
 /// One version of a kind.
@@ -44,6 +46,12 @@ pub fn all() -> Vec<Value> {
         define::<policy::ClusterOverridePolicy>(&plain(&["cop"]), ONLY_V1ALPHA1, &[]),
         define::<policy::FederatedResourceQuota>(&with_status(&[]), ONLY_V1ALPHA1, columns::QUOTA),
         define::<policy::ClusterTaintPolicy>(&bare, ONLY_V1ALPHA1, &[]),
+        define::<config::ResourceInterpreterCustomization>(
+            &plain(&["ric"]),
+            ONLY_V1ALPHA1,
+            columns::CUSTOMIZATION,
+        ),
+        define::<config::ResourceInterpreterWebhookConfiguration>(&plain(&[]), ONLY_V1ALPHA1, &[]),
         define::<work::ResourceBinding>(&with_status(&["rb"]), ONLY_V1ALPHA2, columns::BINDING),
         define::<work::ClusterResourceBinding>(&with_status(&["crb"]), ONLY_V1ALPHA2, columns::BINDING),
         define::<work::Work>(&with_status(&["wk"]), ONLY_V1ALPHA1, columns::WORK),

@@ -166,7 +166,7 @@ impl Pipeline {
             templates,
             policies: Scoped::start(client, scope, &[(BY_ID, policies::ids)]),
             overrides: Scoped::start(client, scope, &[]),
-            interpreters: Interpreters::new(),
+            interpreters: Interpreters::start(hub),
             bindings: bindings.clone(),
             template_queue: metrics.queue("templates", None),
             policy_queue: metrics.queue("policies", None),
@@ -197,6 +197,8 @@ impl Pipeline {
         dependencies::observe(self);
         let pipeline = self.clone();
         self.templates.observe(move |resource, change| pipeline.template_changed(resource, change));
+        let pipeline = self.clone();
+        self.interpreters.observe(move |kind| pipeline.interpreter_changed(kind));
         let pipeline = self.clone();
         self.policies.observe(move |change| pipeline.policy_changed(change));
         let hub = self.hub.clone();
@@ -291,6 +293,24 @@ impl Pipeline {
         if self.bindings.get(&binding).is_some() {
             self.binding_queue.add_after(binding, STATUS_BATCH);
         }
+    }
+
+    /// Everything of a kind is interpreted again when an interpreter of it changes; of every kind if `kind` is `None`.
+    fn interpreter_changed(&self, kind: Option<&GroupVersionKind>) {
+        let is_concerned =
+            |found: &GroupVersionKind| kind.is_none_or(|kind| kind.group_kind() == found.group_kind());
+        for cache in self.templates.all() {
+            let kind = &cache.resource().gvk;
+            if is_concerned(kind) {
+                let keys = cache.keys().into_iter();
+                keys.for_each(|key| self.template_queue.add(TemplateKey { kind: kind.clone(), key }));
+            }
+        }
+        let of_kind = |key: &ObjectKey| {
+            self.bindings.get(key).is_some_and(|binding| is_concerned(&binding.template_kind()))
+        };
+        let bindings = self.bindings.keys().into_iter().filter(of_kind);
+        bindings.for_each(|key| self.binding_queue.add(key));
     }
 
     /// A cluster-scoped override can apply to every binding and namespace, a namespaced one to the bindings of its namespace.

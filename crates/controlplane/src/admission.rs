@@ -5,23 +5,34 @@
 
 use std::sync::OnceLock;
 
-use portolan_api::Kind as _;
-use portolan_api::admission::{self, Operation};
+use portolan_api::Kind;
+use portolan_api::admission::{self, Operation, faulty_script, refuse_conflicts};
+use portolan_api::config::{InterpreterOperation, ResourceInterpreterCustomization};
 use portolan_api::work::{ResourceBinding, ResourceBindingSpec};
 use portolan_apiserver::Admission;
 use portolan_apiserver::admission::{AdmissionFuture, Attributes, Operation as ApiOperation};
 use portolan_controllers::Quotas;
 use portolan_object::{ObjectKey, Status};
+use portolan_runtime::Client;
+use portolan_runtime::client::Selection;
 use serde_json::Value;
 
 /// Defaults and validates policies and other kinds of the federation.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(crate) struct Federation {
+    /// Reads other objects; unset until the server has started.
+    client: OnceLock<Client>,
     /// Set when the controllers run; until then no quota refuses a binding.
     quotas: OnceLock<Quotas>,
 }
 
 impl Federation {
+    /// Lets the plugin read other objects from the server that it is a part of.
+    pub(crate) fn connect(&self, client: &Client) {
+        // A second client would be one of the same server.
+        let _first = self.client.set(client.clone());
+    }
+
     /// Lets quotas refuse bindings from now on.
     pub(crate) fn enforce(&self, quotas: &Quotas) {
         // A second set of controllers would have the same quotas.
@@ -59,12 +70,18 @@ impl Admission for Federation {
         object: &'a mut Value,
         old: Option<&'a Value>,
     ) -> AdmissionFuture<'a> {
-        let decided = decide(attributes, object, old);
-        let checked = decided.and_then(|warnings| {
-            let is_status = !attributes.subresource.is_empty();
-            if is_status { Ok(()) } else { self.check_quota(attributes, object, old) }.map(|()| warnings)
-        });
-        Box::pin(std::future::ready(checked))
+        Box::pin(async move {
+            let warnings = decide(attributes, object, old)?;
+            if !attributes.subresource.is_empty() {
+                return Ok(warnings);
+            }
+            self.check_quota(attributes, object, old)?;
+            let is_customization = attributes.resource.kind == ResourceInterpreterCustomization::gvk();
+            if is_customization && attributes.operation != ApiOperation::Delete {
+                check_customization(self.client.get(), object).await?;
+            }
+            Ok(warnings)
+        })
     }
 }
 
@@ -84,4 +101,25 @@ fn decide(
     let kind = &attributes.resource.kind;
     let new_id = || uuid::Uuid::new_v4().to_string();
     admission::admit(operation, kind, attributes.namespace, object, old, new_id)
+}
+
+/// Refuses a customization with a script that does not compile, or that another customization has for the same kind.
+async fn check_customization(client: Option<&Client>, object: &Value) -> Result<(), Status> {
+    // What does not fit the schema is refused by validation.
+    let Ok(new) = serde_json::from_value::<ResourceInterpreterCustomization>(object.clone()) else {
+        return Ok(());
+    };
+    if let Some(client) = client {
+        let others = client.kind::<ResourceInterpreterCustomization>().list(&Selection::all()).await;
+        let others = others.map_err(Status::internal)?;
+        refuse_conflicts(&new, others.items.iter().map(|seen| &seen.object))?;
+    }
+    let check = move || {
+        for operation in InterpreterOperation::ALL {
+            let Some(script) = new.spec.customizations.script(operation) else { continue };
+            portolan_lua::check(script).map_err(|error| faulty_script(operation, &error.to_string()))?;
+        }
+        Ok(())
+    };
+    tokio::task::spawn_blocking(check).await.map_err(Status::internal)?
 }

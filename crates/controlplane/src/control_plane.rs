@@ -108,6 +108,7 @@ impl ControlPlane {
             clock: &settings.clock,
         };
         let server = EmbeddedServer::start(settings, scope).await?;
+        federation.connect(&server.client);
         definitions::install(&server.client).await?;
         let administrator = server.administrator(CONTEXT);
         let (client, metrics) = (server.client.clone(), Metrics::default());

@@ -13,6 +13,7 @@ use portolan_plan::dns::ZoneKind;
 use self::controllers::ControllerFlags;
 #[cfg(feature = "otel")]
 use crate::collector_endpoint::{CollectorEndpoint, parse_endpoint};
+use crate::interpret::Interpret;
 use crate::member::MemberAccess;
 use crate::plan::arguments::Plan;
 #[cfg(feature = "playground")]
@@ -89,6 +90,8 @@ pub(crate) enum Command {
     },
     /// Print the services that clusters export to each other.
     Services(Services),
+    /// Check and try customised interpreters before they are applied to a control plane.
+    Interpret(Interpret),
     /// Explain where an object of the control plane goes, and why it does not get there; without an object, list
     /// everything that is broken.
     Why(Why),

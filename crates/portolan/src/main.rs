@@ -12,6 +12,7 @@ mod clusterset;
 mod collector_endpoint;
 mod dns;
 mod get;
+mod interpret;
 mod join;
 #[cfg(feature = "playground")]
 mod manifests;
@@ -96,6 +97,7 @@ async fn run(command: Command) -> anyhow::Result<()> {
         #[cfg(feature = "playground")]
         Command::Inside { .. } => anyhow::bail!("a process inside of a pod has no runtime"),
         Command::Services(arguments) => services::run(arguments).await,
+        Command::Interpret(arguments) => interpret::run(&arguments),
         Command::Why(arguments) => why::run(arguments).await,
         Command::Tree(arguments) => tree::run(arguments).await,
         Command::Plan(arguments) => plan::run(arguments).await,

@@ -575,3 +575,94 @@ fn faulty_schedules_are_refused() {
         assert!(error.contains(want), "{name}: {error}");
     }
 }
+
+fn webhooks(change: Value) -> Result<Value, String> {
+    let mut webhook = json!({
+        "name": "workloads.example.com",
+        "clientConfig": {"url": "https://hook.example.com/interpret", "caBundle": "Y2E="},
+        "rules": [{"operations": ["Retain"], "apiGroups": ["*"], "apiVersions": ["v1"], "kinds": ["Widget"]}],
+        "interpreterContextVersions": ["v1alpha1"],
+    });
+    webhook.as_object_mut().unwrap().extend(change.as_object().unwrap().clone());
+    let kind =
+        GroupVersionKind::new("config.karmada.io", "v1alpha1", "ResourceInterpreterWebhookConfiguration");
+    let mut object = json!({"apiVersion": "config.karmada.io/v1alpha1", "kind": kind.kind,
+                            "metadata": {"name": "hooks"}, "webhooks": [webhook]});
+    let admitted = admit(Operation::Create, &kind, "", &mut object, None, || "id".to_owned());
+    admitted.map(|_| object).map_err(|status| status.message)
+}
+
+#[test]
+fn interpreter_webhooks_that_cannot_be_called_are_refused() {
+    assert_eq!(webhooks(json!({})).err(), None);
+    let rule = |field: &str, value: Value| {
+        let mut rule = json!({"operations": ["*"], "apiGroups": ["*"], "apiVersions": ["*"], "kinds": ["*"]});
+        rule[field] = value;
+        json!({"rules": [rule]})
+    };
+    let client = |client: Value| json!({"clientConfig": client});
+    let cases = [
+        ("an unqualified name", json!({"name": "hook"}), "webhooks[0].name"),
+        ("no time", json!({"timeoutSeconds": 0}), "between 1 and 30 seconds"),
+        ("too much time", json!({"timeoutSeconds": 31}), "between 1 and 30 seconds"),
+        (
+            "another version",
+            json!({"interpreterContextVersions": ["v2"]}),
+            "must include at least one of v1alpha1",
+        ),
+        ("no address", client(json!({"caBundle": "Y2E="})), "exactly one of url or service"),
+        (
+            "two addresses",
+            client(
+                json!({"url": "https://a", "service": {"namespace": "n", "name": "s"}, "caBundle": "Y2E="}),
+            ),
+            "exactly one of url or service",
+        ),
+        ("no TLS", client(json!({"url": "http://a", "caBundle": "Y2E="})), "must be an https URL"),
+        (
+            "a query",
+            client(json!({"url": "https://a/b?c", "caBundle": "Y2E="})),
+            "no user, query or fragment",
+        ),
+        ("no CA", client(json!({"url": "https://a"})), "webhooks[0].clientConfig.caBundle"),
+        ("no operation", rule("operations", json!([])), "webhooks[0].rules[0].operations"),
+        ("an unknown operation", rule("operations", json!(["Prune"])), "Unsupported value: \"Prune\""),
+        ("all and one", rule("kinds", json!(["*", "Widget"])), "if '*' is present"),
+    ];
+    for (name, change, want) in cases {
+        let error = webhooks(change).expect_err(name);
+        assert!(error.contains(want), "{name}: {error}");
+    }
+}
+
+#[test]
+fn one_customization_has_an_operation_on_a_kind() {
+    use crate::config::ResourceInterpreterCustomization;
+    let customization = |name: &str, kind: &str, scripts: Value| -> ResourceInterpreterCustomization {
+        serde_json::from_value(json!({"apiVersion": "config.karmada.io/v1alpha1",
+            "kind": "ResourceInterpreterCustomization", "metadata": {"name": name},
+            "spec": {"target": {"apiVersion": "example.io/v1", "kind": kind}, "customizations": scripts}}))
+        .unwrap()
+    };
+    let script = json!({"luaScript": "x"});
+    let there =
+        customization("there", "Widget", json!({"retention": script, "dependencyInterpretation": script}));
+    let cases = [
+        ("the same operation", "new", "Widget", json!({"retention": script}), true),
+        ("another operation", "new", "Widget", json!({"replicaResource": script}), false),
+        ("dependencies", "new", "Widget", json!({"dependencyInterpretation": script}), false),
+        ("another kind", "new", "Gadget", json!({"retention": script}), false),
+        ("itself", "there", "Widget", json!({"retention": script}), false),
+    ];
+    for (name, own_name, kind, scripts, is_refused) in cases {
+        let result = refuse_conflicts(&customization(own_name, kind, scripts), [&there]);
+        assert_eq!(result.is_err(), is_refused, "{name}");
+        if let Err(status) = result {
+            assert_eq!(
+                status.message,
+                "admission webhook \"resourceinterpretercustomization.karmada.io\" denied the request: conflicting \
+                 with InterpreterOperation(Retain) of existing ResourceInterpreterCustomization(there)"
+            );
+        }
+    }
+}

@@ -46,6 +46,12 @@ pub(super) const POLICY: &[Column] = &[
 pub(super) const QUOTA: &[Column] =
     &[Column::text("OVERALL", ".status.overall"), Column::text("OVERALL_USED", ".status.overallUsed")];
 
+pub(super) const CUSTOMIZATION: &[Column] = &[
+    Column::text("TARGET-API-VERSION", ".spec.target.apiVersion"),
+    Column::text("TARGET-KIND", ".spec.target.kind"),
+    Column::age("AGE"),
+];
+
 pub(super) const BINDING: &[Column] = &[
     Column::text("Scheduled", r#".status.conditions[?(@.type=="Scheduled")].status"#),
     Column::text("FullyApplied", r#".status.conditions[?(@.type=="FullyApplied")].status"#),

@@ -7,6 +7,7 @@ mod advice;
 mod apply;
 mod brake;
 mod events;
+mod node_ports;
 mod remove;
 mod unreported;
 
@@ -14,7 +15,7 @@ use std::sync::Arc;
 
 use portolan_api::work::Work;
 use portolan_api::{annotations, names};
-use portolan_object::{Object, ObjectKey};
+use portolan_object::{GroupVersionKind, Object, ObjectKey};
 use portolan_runtime::cache::Change;
 use portolan_runtime::members::{Health, HoldState, MembershipChange};
 use portolan_runtime::scope::spawn_until_stop;
@@ -62,6 +63,16 @@ pub(super) fn start(hub: &Hub, interpreters: &Interpreters, brake: BrakeOptions)
         };
         let namespace = names::execution_namespace(&change.key.name);
         known.works.keys_by_index(DELETED_WORKS, &namespace).into_iter().for_each(|work| queue.add(work));
+    });
+    let (queues_of_works, works) = (queues.clone(), hub.works.clone());
+    interpreters.observe(move |kind| {
+        let queues = queues_of_works.read();
+        for work in works.list().iter().filter(|work| kind.is_none_or(|kind| holds(work, kind))) {
+            let cluster = names::cluster_of_execution_namespace(&work.metadata.namespace);
+            if let Some(queue) = cluster.and_then(|cluster| queues.get(&ClusterName::new(cluster))) {
+                queue.add(work.metadata.key());
+            }
+        }
     });
     let (joining, hub_of_members, interpreters) = (queues.clone(), hub.clone(), interpreters.clone());
     let lost = abandoned.clone();
@@ -202,6 +213,13 @@ fn work_of(object: &Object) -> Option<ObjectKey> {
     let namespace = object.annotation(annotations::work::NAMESPACE)?;
     let name = object.annotation(annotations::work::NAME)?;
     Some(ObjectKey::namespaced(namespace, name))
+}
+
+/// Whether the manifest of a Work is of a kind, in any version.
+fn holds(work: &Work, kind: &GroupVersionKind) -> bool {
+    let Some(manifest) = work.spec.workload.manifests.first() else { return false };
+    let group = manifest["apiVersion"].as_str().and_then(|version| version.rsplit_once('/'));
+    group.map_or("", |(group, _)| group) == kind.group && manifest["kind"] == kind.kind
 }
 
 /// The one manifest of a Work.

@@ -13,6 +13,7 @@ mod discovery;
 mod dns;
 mod explain;
 mod federation;
+mod interpreters;
 mod membership;
 mod needless_writes;
 mod ownership;

@@ -46,15 +46,16 @@ mod service;
 mod service_account;
 mod service_import;
 mod stateful_set;
+mod third_party;
 
 #[cfg(test)]
 mod tests;
 
-pub use hooks::{Aggregate, Dependencies, Health, Hook, Interpreter, Replicas, Report};
+pub use hooks::{Aggregate, Dependencies, Health, Hook, Interpreter, Replicas, Report, Requirements};
 
 use portolan_object::GroupVersionKind;
 
-/// The built-in interpreters, by group and kind.
+/// The interpreters of built-in kinds, by group and kind; those of other projects are in `third_party`.
 const ALL: &[Interpreter] = &[
     persistent_volume::INTERPRETER,
     persistent_volume_claim::INTERPRETER,
@@ -78,5 +79,5 @@ const ALL: &[Interpreter] = &[
 ///
 /// The versions of a built-in kind have the fields that the hooks use in common, so the version does not decide.
 pub fn interpreter(kind: &GroupVersionKind) -> Option<&'static Interpreter> {
-    ALL.iter().find(|interpreter| interpreter.resource.is_kind(kind))
+    ALL.iter().chain(third_party::ALL).find(|interpreter| interpreter.resource.is_kind(kind))
 }

@@ -28,8 +28,8 @@ mod tests {
                 json!({"apiVersion": "apps/v1", "kind": "Deployment",
                        "metadata": {"generation": 4, "annotations": {"resourcetemplate.karmada.io/generation": "2"}},
                        "status": {"replicas": 1, "readyReplicas": 1, "observedGeneration": 4, "conditions": []}}),
-                Some(json!({"replicas": 1, "readyReplicas": 1, "observedGeneration": 4, "generation": 4,
-                            "resourceTemplateGeneration": 2})),
+                Some(json!({"replicas": 1, "readyReplicas": 1, "observedGeneration": 4, "conditions": [],
+                            "generation": 4, "resourceTemplateGeneration": 2})),
             ),
             (
                 "an inner service reports nothing",

@@ -4,7 +4,7 @@ use portolan_api::work::{Component, ReplicaRequirements};
 use portolan_object::Object;
 
 use super::division::{ReplicaShare, TieBreak, divide};
-use super::interpreter::{Replicas, interpreter};
+use super::interpreter::{Replicas, Requirements, interpreter};
 use super::requirements::of_pod_spec;
 
 /// What a template wants from the scheduler.
@@ -20,10 +20,17 @@ pub struct Demand {
 
 /// What a template wants, by the built-in rules.
 pub fn demand(template: &Object) -> Demand {
-    let replicas = replicas(template);
-    let components = if replicas.is_some() { Vec::new() } else { components(template) };
-    let pod_spec = hook(template).and_then(|replicas| template.at(replicas.pod_spec));
-    Demand { replicas, requirements: pod_spec.and_then(of_pod_spec), components }
+    let Some(hook) = hook(template) else {
+        return Demand { components: components(template), ..Demand::default() };
+    };
+    let mut requirements = match hook.requirements {
+        Requirements::OfPodSpec(path) => template.at(path).and_then(of_pod_spec),
+        Requirements::Computed(compute) => compute(template),
+    };
+    if let Some(requirements) = &mut requirements {
+        template.namespace().clone_into(&mut requirements.namespace);
+    }
+    Demand { replicas: Some((hook.count)(template)), requirements, components: Vec::new() }
 }
 
 /// Components of a template with several pod templates; none for other kinds.

@@ -21,6 +21,7 @@ use portolan_runtime::{Api, ClientError, Outcome};
 use serde_json::json;
 
 use super::advice::with_advice;
+use super::node_ports::{create, replace};
 use super::{Executor, manifest};
 use crate::missing::ignore_missing;
 use crate::propagation::interpreters::InterpretError;
@@ -164,7 +165,7 @@ impl Executor {
             return self.update(&api, work, manifest, &observed).await;
         }
         // Not in the cache: nearly always it does not exist, and creating it is the only request.
-        match api.create(&manifest).await {
+        match create(&api, &manifest).await {
             Err(ClientError::AlreadyExists(_)) => {}
             result => {
                 let created = result?;
@@ -196,7 +197,7 @@ impl Executor {
         if (is_applied(work) || self.unreported.has(work)) && covers(observed, &desired) {
             return Ok(observed.clone());
         }
-        let mut written = api.replace(&desired).await?;
+        let mut written = replace(api, &desired).await?;
         portolan_runtime::cache::drop_managed_fields(&mut written);
         Ok(written)
     }

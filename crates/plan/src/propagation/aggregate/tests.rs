@@ -124,3 +124,69 @@ fn aggregates() {
         assert_eq!(aggregate(&template, &reports(&statuses)), want, "{name}");
     }
 }
+
+#[test]
+fn a_deployment_is_available_once_every_cluster_says_so() {
+    let template = Object(
+        json!({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"generation": 1}, "spec": {}}),
+    );
+    let condition = |kind: &str, status: &str, reason: &str, time: &str| {
+        json!({"type": kind, "status": status, "reason": reason, "message": reason, "lastUpdateTime": time,
+               "lastTransitionTime": time})
+    };
+    let available = |status: &str, time: &str| {
+        Some(json!({"conditions": [condition("Available", status, "Minimum", time)]}))
+    };
+    let progressing = |status: &str, reason: &str| {
+        Some(json!({"conditions": [condition("Progressing", status, reason, "t")]}))
+    };
+    let cases = [
+        (
+            "everywhere",
+            vec![available("True", "t1"), available("True", "t2")],
+            vec![("Available", "True", "Minimum", "t2")],
+        ),
+        (
+            "not in one",
+            vec![available("True", "t1"), available("False", "t0")],
+            vec![("Available", "False", "m2: Minimum", "t0")],
+        ),
+        (
+            "one has not reported",
+            vec![available("True", "t1"), None],
+            vec![("Available", "False", "m2: no status has been reported yet", "t1")],
+        ),
+        ("nobody has reported", vec![None, None], vec![]),
+        (
+            "one still rolls out",
+            vec![progressing("True", "NewReplicaSetAvailable"), progressing("True", "ReplicaSetUpdated")],
+            vec![("Progressing", "True", "m1: NewReplicaSetAvailable; m2: ReplicaSetUpdated", "t")],
+        ),
+        (
+            "one has given up",
+            vec![
+                progressing("True", "NewReplicaSetAvailable"),
+                progressing("False", "ProgressDeadlineExceeded"),
+            ],
+            vec![("Progressing", "False", "m2: ProgressDeadlineExceeded", "t")],
+        ),
+    ];
+    for (name, statuses, want) in cases {
+        let reports: Vec<Report> = statuses
+            .into_iter()
+            .zip(1..)
+            .map(|(status, index)| Report { cluster: format!("m{index}"), status })
+            .collect();
+        let status = aggregate(&template, &reports).unwrap();
+        let found: Vec<(&str, &str, &str, &str)> = status["conditions"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .map(|one| {
+                let text = |field: &str| one[field].as_str().unwrap();
+                (text("type"), text("status"), text("message"), text("lastTransitionTime"))
+            })
+            .collect();
+        assert_eq!(found, want, "{name}");
+    }
+}

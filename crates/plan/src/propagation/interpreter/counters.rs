@@ -62,6 +62,12 @@ pub(super) fn sum(status: Value, reports: &[Report], counters: &[&str]) -> Value
 /// Sums the counters of a workload, and sets `observedGeneration` once every member runs the template's generation.
 pub(super) fn sum_observed(template: &Object, status: Value, reports: &[Report], counters: &[&str]) -> Value {
     let mut status = sum(status, reports, counters);
+    observe_generation(template, &mut status, reports);
+    status
+}
+
+/// Sets `observedGeneration` once every member runs the template's generation.
+pub(super) fn observe_generation(template: &Object, status: &mut Value, reports: &[Report]) {
     let caught_up = statuses(reports).filter(|report| {
         number(report, "observedGeneration") >= number(report, "generation")
             && number(report, "resourceTemplateGeneration") >= template.generation()
@@ -69,7 +75,6 @@ pub(super) fn sum_observed(template: &Object, status: Value, reports: &[Report],
     if caught_up.count() == reports.len() && template.generation() > 0 {
         status["observedGeneration"] = json!(template.generation());
     }
-    status
 }
 
 fn number(status: &Value, field: &str) -> i64 {

@@ -1,13 +1,15 @@
 //! `apps/v1` Deployment.
 
 use portolan_api::config::DependentObjectReference;
-use portolan_api::kubernetes::{Deployment, View, ViewError};
+use portolan_api::kubernetes::{
+    Deployment, DeploymentCondition, DeploymentStatus, View, ViewError, read_value,
+};
 use portolan_api::resources;
 use portolan_object::Object;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::counters::{pick_with_generations, retain_replicas, set_spec_replicas, sum_observed};
-use super::{Hook, Interpreter, Replicas, Report, pod_references};
+use super::{Hook, Interpreter, Replicas, Report, Requirements, pod_references};
 use crate::propagation::fields;
 
 const COUNTERS: &[&str] =
@@ -24,8 +26,13 @@ pub(super) const INTERPRETER: Interpreter = Interpreter {
         "availableReplicas",
         "unavailableReplicas",
         "observedGeneration",
+        "conditions",
     ],
-    replicas: Hook::Custom(Replicas { count: replicas, set: set_spec_replicas, pod_spec: POD_SPEC }),
+    replicas: Hook::Custom(Replicas {
+        count: replicas,
+        set: set_spec_replicas,
+        requirements: Requirements::OfPodSpec(POD_SPEC),
+    }),
     components: Hook::Default,
     prune: Hook::Custom(prune),
     retain: Hook::Custom(retain_replicas),
@@ -55,8 +62,69 @@ fn is_healthy(object: &Object) -> Result<bool, ViewError> {
         && status.available_replicas >= status.updated_replicas)
 }
 
+/// Karmada leaves the conditions out, so that `kubectl wait --for=condition=Available` never ends on a template.
 fn aggregate(template: &Object, status: Value, reports: &[Report]) -> Option<Value> {
-    Some(sum_observed(template, status, reports, COUNTERS))
+    let mut status = sum_observed(template, status, reports, COUNTERS);
+    let conditions = conditions(reports);
+    if !conditions.is_empty() {
+        status["conditions"] = Value::Array(conditions);
+    } else if let Some(fields) = status.as_object_mut() {
+        fields.remove("conditions");
+    }
+    Some(status)
+}
+
+/// Available if it is available in every cluster, progressing unless a cluster has given up.
+fn conditions(reports: &[Report]) -> Vec<Value> {
+    let mut available = reported(reports, "Available");
+    let silent =
+        reports.iter().find(|report| available.iter().all(|(cluster, _)| *cluster != report.cluster));
+    if let (false, Some(silent)) = (available.is_empty(), silent) {
+        let condition = DeploymentCondition {
+            kind: "Available",
+            status: "False",
+            reason: "MinimumReplicasUnavailable",
+            message: "no status has been reported yet",
+            ..available[0].1
+        };
+        available.push((&silent.cluster, condition));
+    }
+    let mut failures = reported(reports, "ReplicaFailure");
+    failures.retain(|(_, condition)| condition.status == "True");
+    let all = [
+        combine(&available, "True"),
+        combine(&reported(reports, "Progressing"), "True"),
+        combine(&failures, "False"),
+    ];
+    all.into_iter().flatten().collect()
+}
+
+/// The conditions of a type, with their clusters.
+fn reported<'a>(reports: &'a [Report], kind: &str) -> Vec<(&'a str, DeploymentCondition<'a>)> {
+    let mut found = Vec::new();
+    for report in reports {
+        let Some(status) = &report.status else { continue };
+        let status: DeploymentStatus<'a> = read_value(status).unwrap_or_default();
+        let condition = status.conditions.iter().find(|condition| condition.kind == kind);
+        found.extend(condition.map(|condition| (report.cluster.as_str(), *condition)));
+    }
+    found
+}
+
+/// One condition from those of several clusters: the good status if all have it, otherwise what the others say.
+fn combine(found: &[(&str, DeploymentCondition<'_>)], good: &str) -> Option<Value> {
+    let bad: Vec<_> = found.iter().filter(|(_, condition)| condition.status != good).collect();
+    let telling = if bad.is_empty() { found.iter().collect() } else { bad };
+    let (_, first) =
+        telling.iter().find(|(_, one)| one.reason != "NewReplicaSetAvailable").or(telling.first())?;
+    let messages: Vec<String> =
+        telling.iter().map(|(cluster, condition)| format!("{cluster}: {}", condition.message)).collect();
+    let is_same = telling.len() == found.len() && telling.iter().all(|(_, one)| one.message == first.message);
+    let message = if is_same { first.message.to_owned() } else { messages.join("; ") };
+    let updated = telling.iter().map(|(_, condition)| condition.last_update_time).max();
+    let changed = telling.iter().map(|(_, condition)| condition.last_transition_time).max();
+    Some(json!({ "type": first.kind, "status": first.status, "reason": first.reason, "message": message,
+                 "lastUpdateTime": updated, "lastTransitionTime": changed }))
 }
 
 fn dependencies(template: &Object) -> Result<Vec<DependentObjectReference>, ViewError> {

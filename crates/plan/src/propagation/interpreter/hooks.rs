@@ -3,7 +3,7 @@
 use portolan_api::config::DependentObjectReference;
 use portolan_api::kubernetes::ViewError;
 use portolan_api::resources::StaticResource;
-use portolan_api::work::Component;
+use portolan_api::work::{Component, ReplicaRequirements};
 use portolan_object::Object;
 use serde_json::Value;
 
@@ -67,8 +67,17 @@ pub struct Replicas {
     pub count: fn(&Object) -> i64,
     /// Writes the share of one cluster into its manifest.
     pub set: fn(&mut Object, i64),
-    /// The spec of the pods; it says what one replica requires.
-    pub pod_spec: &'static [&'static str],
+    /// What one replica requires.
+    pub requirements: Requirements,
+}
+
+/// Requirements of one replica of a template.
+#[derive(Debug, Clone, Copy)]
+pub enum Requirements {
+    /// Those of a pod with the spec at this path.
+    OfPodSpec(&'static [&'static str]),
+    /// Those that the function finds.
+    Computed(fn(&Object) -> Option<ReplicaRequirements>),
 }
 
 /// One cluster's report.

@@ -7,7 +7,7 @@ use portolan_object::Object;
 use serde_json::{Value, json};
 
 use super::counters::{pick, set_in_spec, sum};
-use super::{Hook, Interpreter, Replicas, Report, pod_references};
+use super::{Hook, Interpreter, Replicas, Report, Requirements, pod_references};
 use crate::propagation::fields;
 
 const COUNTERS: &[&str] = &["active", "succeeded", "failed"];
@@ -21,7 +21,11 @@ const POD_SPEC: &[&str] = &["spec", "template", "spec"];
 pub(super) const INTERPRETER: Interpreter = Interpreter {
     resource: resources::JOB,
     status_fields: &["active", "succeeded", "failed", "conditions", "startTime", "completionTime"],
-    replicas: Hook::Custom(Replicas { count: replicas, set: set_parallelism, pod_spec: POD_SPEC }),
+    replicas: Hook::Custom(Replicas {
+        count: replicas,
+        set: set_parallelism,
+        requirements: Requirements::OfPodSpec(POD_SPEC),
+    }),
     components: Hook::Default,
     prune: Hook::Custom(prune),
     retain: Hook::Custom(retain),

@@ -9,14 +9,18 @@ use portolan_object::Object;
 use serde_json::{Map, Value, json};
 
 use super::counters::statuses;
-use super::{Hook, Interpreter, Replicas, Report, pod_references};
+use super::{Hook, Interpreter, Replicas, Report, Requirements, pod_references};
 use crate::propagation::fields;
 
 pub(super) const INTERPRETER: Interpreter = Interpreter {
     resource: resources::POD,
     status_fields: &["phase", "containerStatuses", "initContainerStatuses"],
     // A pod is one replica and has no place to write another number to.
-    replicas: Hook::Custom(Replicas { count: |_| 1, set: |_, _| {}, pod_spec: &["spec"] }),
+    replicas: Hook::Custom(Replicas {
+        count: |_| 1,
+        set: |_, _| {},
+        requirements: Requirements::OfPodSpec(&["spec"]),
+    }),
     components: Hook::Default,
     prune: Hook::Default,
     retain: Hook::Custom(retain),

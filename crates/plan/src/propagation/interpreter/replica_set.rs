@@ -7,7 +7,7 @@ use portolan_object::Object;
 use serde_json::Value;
 
 use super::counters::{pick_with_generations, set_spec_replicas, sum_observed};
-use super::{Hook, Interpreter, Replicas, Report, pod_references};
+use super::{Hook, Interpreter, Replicas, Report, Requirements, pod_references};
 
 const COUNTERS: &[&str] = &["replicas", "readyReplicas", "availableReplicas"];
 
@@ -16,7 +16,11 @@ const POD_SPEC: &[&str] = &["spec", "template", "spec"];
 pub(super) const INTERPRETER: Interpreter = Interpreter {
     resource: resources::REPLICA_SET,
     status_fields: &["replicas", "readyReplicas", "availableReplicas", "observedGeneration"],
-    replicas: Hook::Custom(Replicas { count: replicas, set: set_spec_replicas, pod_spec: POD_SPEC }),
+    replicas: Hook::Custom(Replicas {
+        count: replicas,
+        set: set_spec_replicas,
+        requirements: Requirements::OfPodSpec(POD_SPEC),
+    }),
     components: Hook::Default,
     prune: Hook::Default,
     retain: Hook::Default,

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::counters::pick;
 use super::{Hook, Interpreter, Report, load_balancer};
-use crate::propagation::fields;
+use crate::propagation::{fields, node_ports};
 
 pub(super) const INTERPRETER: Interpreter = Interpreter {
     resource: resources::SERVICE,
@@ -44,6 +44,7 @@ fn retain(manifest: &mut Object, observed: &Object) {
     if !spec.cluster_ips.is_empty() {
         fields::copy(manifest, observed, &["spec", "clusterIPs"]);
     }
+    node_ports::retain(manifest, observed);
     if spec.health_check_node_port > 0 {
         fields::copy(manifest, observed, &["spec", "healthCheckNodePort"]);
     }

@@ -7,7 +7,7 @@ use portolan_object::Object;
 use serde_json::Value;
 
 use super::counters::{pick_with_generations, retain_replicas, set_spec_replicas, sum_observed};
-use super::{Hook, Interpreter, Replicas, Report, pod_references};
+use super::{Hook, Interpreter, Replicas, Report, Requirements, pod_references};
 
 const COUNTERS: &[&str] =
     &["replicas", "readyReplicas", "currentReplicas", "updatedReplicas", "availableReplicas"];
@@ -25,7 +25,11 @@ pub(super) const INTERPRETER: Interpreter = Interpreter {
         "availableReplicas",
         "observedGeneration",
     ],
-    replicas: Hook::Custom(Replicas { count: replicas, set: set_spec_replicas, pod_spec: POD_SPEC }),
+    replicas: Hook::Custom(Replicas {
+        count: replicas,
+        set: set_spec_replicas,
+        requirements: Requirements::OfPodSpec(POD_SPEC),
+    }),
     components: Hook::Default,
     prune: Hook::Default,
     retain: Hook::Custom(retain_replicas),

@@ -1,0 +1,96 @@
+//! Node ports of propagated Services.
+//!
+//! The control plane's API server allocates a node port where the user wrote none, and notes which ones (admission of
+//! Services). Members get these as a preference, so that a Service has the same ports everywhere if they are free. In a
+//! member where one is taken the member allocates another, and keeps it. A port that the user wrote is never changed.
+
+use portolan_api::annotations::template::ALLOCATED_PORTS;
+use portolan_api::resources;
+use portolan_object::{Object, Status};
+use serde_json::{Value, json};
+
+/// Takes over the node ports that the member has allocated instead of the preferred ones.
+pub(super) fn retain(manifest: &mut Object, observed: &Object) {
+    for_each_allocated(manifest, |port| {
+        let found = observed.at(&["spec", "ports"]).and_then(Value::as_array);
+        let same = found.into_iter().flatten().find(|theirs| key(theirs) == key(port));
+        if let Some(theirs) = same.and_then(|theirs| theirs["nodePort"].as_i64()).filter(|port| *port > 0) {
+            port["nodePort"] = json!(theirs);
+        }
+    });
+}
+
+/// The manifest without preferred node ports, if the member refuses it because of a node port. `None` if they are not the
+/// cause, or if there are none.
+pub fn release(manifest: &Object, refusal: &Status) -> Option<Object> {
+    if !resources::SERVICE.is_kind_of(manifest) || !refusal.message.contains("nodePort") {
+        return None;
+    }
+    let mut released = manifest.clone();
+    let mut is_changed = false;
+    for_each_allocated(&mut released, |port| {
+        if let Some(fields) = port.as_object_mut() {
+            is_changed |= fields.remove("nodePort").is_some();
+        }
+    });
+    is_changed.then_some(released)
+}
+
+/// Calls `edit` with each port of the Service with a node port that was allocated.
+fn for_each_allocated(service: &mut Object, mut edit: impl FnMut(&mut Value)) {
+    let Some(noted) = service.annotation(ALLOCATED_PORTS).map(str::to_owned) else { return };
+    let ports =
+        service.0.get_mut("spec").and_then(|spec| spec.get_mut("ports")).and_then(Value::as_array_mut);
+    for port in ports.into_iter().flatten() {
+        if noted.split(',').any(|one| one == key(port)) {
+            edit(port);
+        }
+    }
+}
+
+fn key(port: &Value) -> String {
+    let protocol = port["protocol"].as_str().unwrap_or("TCP");
+    format!("{}/{protocol}", port["port"].as_i64().unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn service(ports: Value) -> Object {
+        Object(json!({"apiVersion": "v1", "kind": "Service", "spec": {"type": "NodePort", "ports": ports},
+                      "metadata": {"annotations": {"portolan.dev/allocated-node-ports": "80/TCP"}}}))
+    }
+
+    fn preferred() -> Object {
+        service(json!([{"port": 80, "nodePort": 30001}, {"port": 443, "nodePort": 30443}]))
+    }
+
+    #[test]
+    fn the_member_keeps_the_port_that_it_allocated() {
+        let mut manifest = preferred();
+        let observed = service(json!([{"port": 80, "nodePort": 31000}, {"port": 443, "nodePort": 31443}]));
+        retain(&mut manifest, &observed);
+        assert_eq!(
+            manifest.0["spec"]["ports"],
+            json!([{"port": 80, "nodePort": 31000}, {"port": 443, "nodePort": 30443}])
+        );
+        let mut manifest = preferred();
+        retain(&mut manifest, &service(json!([{"port": 80}])));
+        assert_eq!(manifest, preferred(), "the member has none yet");
+    }
+
+    #[test]
+    fn only_preferred_ports_are_released() {
+        let refusal = |message: &str| Status::new(422, "Invalid", message);
+        let taken =
+            refusal("spec.ports[0].nodePort: Invalid value: 30001: provided port is already allocated");
+        let released = release(&preferred(), &taken).unwrap();
+        assert_eq!(released.0["spec"]["ports"], json!([{"port": 80}, {"port": 443, "nodePort": 30443}]));
+        assert_eq!(release(&released, &taken), None, "nothing is left to release");
+        assert_eq!(release(&preferred(), &refusal("spec.selector: Invalid value")), None);
+        let mut written = preferred();
+        written.metadata_mut().remove("annotations");
+        assert_eq!(release(&written, &taken), None, "the user wrote them");
+    }
+}
