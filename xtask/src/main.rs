@@ -8,7 +8,9 @@ mod conformance;
 mod crds;
 #[cfg(test)]
 mod documents;
+mod fields;
 mod fuzz;
+mod reference;
 mod test;
 mod tools;
 mod workspace;
@@ -52,6 +54,12 @@ enum Task {
         #[arg(long)]
         check: bool,
     },
+    /// Write the fields of every kind of the federation to docs/reference.
+    Reference {
+        /// Write nothing; fail when the committed pages are stale.
+        #[arg(long)]
+        check: bool,
+    },
     /// Check that crates depend on each other only in the allowed directions, and that modules form no circles.
     Arrows,
 }
@@ -73,6 +81,8 @@ fn main() -> Result<()> {
         }
         Task::Crds { check: true } => crds::check(),
         Task::Crds { check: false } => crds::write(),
+        Task::Reference { check: true } => reference::check(),
+        Task::Reference { check: false } => reference::write(),
         Task::Arrows => check_arrows(),
     }
 }
