@@ -1,15 +1,15 @@
 //! A running `portolan server`.
 
 use std::net::{IpAddr, SocketAddr, TcpListener};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 use tempfile::TempDir;
 
-use crate::binary::start;
+use crate::binary::{portolan, start};
 use crate::kubectl::Kubectl;
 use crate::programs::send_signal;
-use crate::{eventually, programs};
+use crate::{eventually, programs, text};
 
 /// A server in a child process; ended when dropped.
 #[derive(Debug)]
@@ -41,13 +41,34 @@ impl Server {
     /// # Panics
     /// When it does not stop or start.
     pub fn restart_with(&mut self, arguments: &[&str]) {
+        self.stop();
+        self.child = spawn(&self.folder, self.address, arguments);
+        self.starts += 1;
+    }
+
+    /// Stops it, restores a backup in the place of its state, and starts it again.
+    ///
+    /// # Panics
+    /// When one of these fails.
+    pub fn restore(&mut self, backup: &Path) {
+        self.stop();
+        let restored = portolan(&["restore", text(backup), "--dir", text(&self.state()), "--force"]);
+        assert_eq!(restored.code, Some(0), "{restored}");
+        self.child = spawn(&self.folder, self.address, &[]);
+        self.starts += 1;
+    }
+
+    /// The folder with its state.
+    pub fn state(&self) -> PathBuf {
+        state(&self.folder)
+    }
+
+    fn stop(&mut self) {
         send_signal(&self.child, "TERM");
         eventually("the server to end after SIGTERM", || match self.child.try_wait() {
             Ok(Some(_)) => Ok(()),
             other => Err(format!("{other:?}")),
         });
-        self.child = spawn(&self.folder, self.address, arguments);
-        self.starts += 1;
     }
 
     /// The port.

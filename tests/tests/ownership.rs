@@ -3,7 +3,7 @@
 //! The members of a playground are the clusters; the control planes are servers of their own.
 
 use portolan_e2e::binary::{Finished, portolan, refusal};
-use portolan_e2e::steps::apply;
+use portolan_e2e::steps::{apply, apply_text};
 use portolan_e2e::{Kubectl, Playground, Server, eventually, text};
 
 const MEMBERS: [&str; 2] = ["member1", "member2"];
@@ -94,4 +94,75 @@ fn a_lost_control_plane_is_rebuilt_without_a_failed_request() {
         [&join(text(&members), "member1")[..], &["--take-over", "--kubeconfig", text(&of_playground)]];
     let message = refusal(&alive.concat());
     assert!(message.contains("which is running"), "{message}");
+}
+
+/// A namespace, and a policy that sends all its ConfigMaps to both members.
+const SHOP: &str = "\
+apiVersion: v1
+kind: Namespace
+metadata: {name: shop}
+---
+apiVersion: policy.karmada.io/v1alpha1
+kind: PropagationPolicy
+metadata: {name: settings, namespace: shop}
+spec:
+  resourceSelectors: [{apiVersion: v1, kind: ConfigMap}]
+  placement: {clusterAffinity: {clusterNames: [member1, member2]}}
+";
+
+fn config_map(name: &str) -> String {
+    format!("apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: {name}, namespace: shop}}\ndata: {{a: b}}\n")
+}
+
+#[test]
+fn an_old_backup_takes_nothing_out_of_the_members() {
+    const PRESENT: [&str; 6] = ["get", "configmaps", "-n", "shop", "-o", "name"];
+    let playground = Playground::start();
+    let of_playground = playground.directory().join("portolan.config");
+    let members = playground.directory().join("members.config");
+    for name in MEMBERS {
+        at(&of_playground, &["unjoin", name]);
+    }
+    let mut server = Server::start("127.0.0.1", &[]);
+    for name in MEMBERS {
+        at(&server.kubeconfig(), &join(text(&members), name));
+    }
+    apply_text(&server.kubectl(), SHOP);
+    apply_text(&server.kubectl(), &config_map("before"));
+    for name in MEMBERS {
+        let has_before = |names: &str| names.contains("configmap/before");
+        playground.member(name).eventually(&PRESENT, "the first ConfigMap", has_before);
+    }
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let backup = folder.path().join("old.tar");
+    let taken = portolan(&["backup", text(&backup), "--dir", text(&server.state())]);
+    assert_eq!(taken.code, Some(0), "{taken}");
+    apply_text(&server.kubectl(), &config_map("after"));
+    for name in MEMBERS {
+        let has_after = |names: &str| names.contains("configmap/after");
+        playground.member(name).eventually(&PRESENT, "the second ConfigMap", has_after);
+    }
+    let uids =
+        ["get", "configmaps", "before", "after", "-n", "shop", "-o", "jsonpath={.items[*].metadata.uid}"];
+    let before = MEMBERS.map(|name| playground.member(name).ok(&uids));
+
+    server.restore(&backup);
+
+    // A change shows that the restored control plane writes to both members.
+    apply_text(&server.kubectl(), &config_map("later"));
+    for name in MEMBERS {
+        let has_later = |names: &str| names.contains("configmap/later");
+        playground.member(name).eventually(&PRESENT, "a ConfigMap made after the restore", has_later);
+    }
+    assert_eq!(
+        MEMBERS.map(|name| playground.member(name).ok(&uids)),
+        before,
+        "objects were deleted or made again"
+    );
+    // Applied once more, the object that the backup did not have is taken over in place.
+    apply_text(&server.kubectl(), &config_map("after"));
+    let applied = "jsonpath={.status.conditions[?(@.type==\"FullyApplied\")].status}";
+    let binding = ["get", "rb", "after-configmap", "-n", "shop", "-o", applied];
+    server.kubectl().eventually(&binding, "the ConfigMap to be applied again", |status| status == "True");
+    assert_eq!(MEMBERS.map(|name| playground.member(name).ok(&uids)), before, "objects were made again");
 }
