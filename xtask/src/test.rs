@@ -8,7 +8,7 @@ use std::time::Instant;
 use anyhow::{Context, Result, bail};
 
 use crate::tools::{self, Needs};
-use crate::{attack, codegen, conformance, crds, workspace};
+use crate::{attack, codegen, conformance, crds, reference, workspace};
 
 /// How much to run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,6 +49,7 @@ pub(crate) fn run(scope: Scope) -> Result<()> {
     step("lints", cargo(&["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]))?;
     println!("==> generated files");
     crds::check()?;
+    reference::check()?;
     if scope == Scope::Full {
         // The control plane alone; as another selection of features it compiles dependencies once more.
         step(
