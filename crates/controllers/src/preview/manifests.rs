@@ -8,6 +8,7 @@ use portolan_plan::preview::apply::merge;
 use portolan_runtime::client::{Discovered, Discovery};
 use portolan_runtime::{Client, ClientError};
 use serde::Serialize;
+use serde_json::Value;
 
 use super::{PlanError, title};
 
@@ -92,6 +93,7 @@ async fn apply_one(
                 object.map_err(|source| PlanError::Refused { object: title(&manifest), source })?;
             if is_in_new_namespace {
                 let name = manifest.name().trim_end_matches("-portolan-plan").to_owned();
+                return_selectors(&manifest, &mut object, &namespace);
                 object.metadata_mut().insert("namespace".to_owned(), namespace.into());
                 object.metadata_mut().insert("name".to_owned(), name.into());
             }
@@ -99,6 +101,18 @@ async fn apply_one(
             Ok(Applied { object, present: None, written: Written::Created })
         }
         Err(source) => Err(PlanError::Unread { what: title(&manifest), source }),
+    }
+}
+
+/// Admission gives the selectors of a policy the policy's namespace, which was another one in the dry run.
+fn return_selectors(manifest: &Object, object: &mut Object, namespace: &str) {
+    let written = manifest.at(&["spec", "resourceSelectors"]).and_then(Value::as_array);
+    let stored = object.0.pointer_mut("/spec/resourceSelectors").and_then(Value::as_array_mut);
+    for (written, stored) in written.into_iter().flatten().zip(stored.into_iter().flatten()) {
+        let has_none = written.get("namespace").and_then(Value::as_str).is_none_or(str::is_empty);
+        if has_none && stored.get("namespace").is_some() {
+            stored["namespace"] = namespace.into();
+        }
     }
 }
 

@@ -31,6 +31,13 @@ pub fn merge(live: &Object, manifest: &Object) -> Result<Object, MergeError> {
         root.remove("status");
     }
     if let Some(before) = &before {
+        // kubectl always sends annotations, its own at least: those of other writers stay.
+        let metadata = wanted.get_mut("metadata").and_then(Value::as_object_mut);
+        if let Some(annotations) = metadata.map(|metadata| metadata.entry("annotations").or_insert(json!({})))
+            && annotations.is_null()
+        {
+            *annotations = json!({});
+        }
         add_removals(before, &mut wanted, schema);
     }
     let merged = match schema {
@@ -114,6 +121,17 @@ mod tests {
         assert_eq!(merged.0["spec"]["template"]["spec"]["containers"], containers);
         assert_eq!(merged.0["spec"]["replicas"], 7, "a field of another writer stays");
         assert_eq!(merged.label("x"), None, "a label that was applied and is gone");
+    }
+
+    #[test]
+    fn annotations_of_other_writers_stay() {
+        let mut before = deployment(json!([{ "name": "web" }]), json!({}));
+        before["metadata"]["annotations"] = json!({ "mine": "1" });
+        let mut live = applied(&before);
+        live.set_annotation("theirs", "2");
+        let merged =
+            merge(&live, &Object(deployment(json!([{ "name": "web" }]), json!({})))).expect("merges");
+        assert_eq!((merged.annotation("mine"), merged.annotation("theirs")), (None, Some("2")));
     }
 
     #[test]
