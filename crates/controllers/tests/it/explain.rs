@@ -105,6 +105,11 @@ async fn each_fault_is_found_at_its_step() {
     assert!(near, "{lonely:#?}");
     broken_at(&set, "typo", Hop::Policy, "no policy selects it").await;
     broken_at(&set, "nowhere", Hop::Schedule, "do not exist: berlin").await;
+    let is_applied_in_us = |binding: &portolan_object::Object| {
+        let items = binding.at(&["status", "aggregatedStatus"]).and_then(serde_json::Value::as_array);
+        items.into_iter().flatten().any(|item| item["clusterName"] == "us" && item["applied"] == true)
+    };
+    set.hub.when(BINDING, "default/foreign-configmap", is_applied_in_us).await;
     let foreign = broken_at(&set, "foreign", Hop::Member, "already exists in the cluster eu").await;
     assert_eq!(foreign.broken().and_then(|step| step.cluster.as_deref()), Some("eu"));
     let us =
