@@ -23,6 +23,7 @@ use portolan_runtime::{Cache, ClusterName, Member, Outcome, Queue, Reconciler, R
 use std::collections::HashMap;
 
 use parking_lot::RwLock;
+use tokio::sync::watch;
 
 use crate::hub::{DELETED_WORKS, Hub};
 use crate::propagation::interpreters::Interpreters;
@@ -102,6 +103,13 @@ fn is_own_status(change: &Change<Work>) -> bool {
         && old.spec == new.spec
 }
 
+/// What decides whether the Works of a member can be applied.
+struct Changes {
+    health: watch::Receiver<Health>,
+    served: watch::Receiver<u64>,
+    held: watch::Receiver<HoldState>,
+}
+
 /// Applies the Works of one member.
 pub(super) struct Executor {
     hub: Hub,
@@ -123,8 +131,14 @@ impl Executor {
             unreported: Unreported::default(),
             brake,
         });
+        // Before the first pass, which drops its key while the member is not known yet: no change after it is missed.
+        let changes = Changes {
+            health: member.watch_health(),
+            served: member.watch_discovery(),
+            held: member.hold().watch(),
+        };
         executor.queue_all();
-        spawn_until_stop(member.scope(), executor.clone().queue_all_on_member_changes());
+        spawn_until_stop(member.scope(), executor.clone().queue_all_on_changes(changes));
         driver::run(executor, &queue, WORKERS_PER_MEMBER, member.scope());
         queue
     }
@@ -137,14 +151,12 @@ impl Executor {
     }
 
     /// Queues all Works when the member recovers, and when it serves a new kind.
-    async fn queue_all_on_member_changes(self: Arc<Self>) {
-        let (mut health, mut served) = (self.member.watch_health(), self.member.watch_discovery());
-        let mut held = self.member.hold().watch();
+    async fn queue_all_on_changes(self: Arc<Self>, mut changes: Changes) {
         loop {
             tokio::select! {
-                changed = held.changed() => if changed.is_err() { return },
-                changed = health.changed() => if changed.is_err() { return },
-                changed = served.changed() => if changed.is_err() { return },
+                changed = changes.held.changed() => if changed.is_err() { return },
+                changed = changes.health.changed() => if changed.is_err() { return },
+                changed = changes.served.changed() => if changed.is_err() { return },
             }
             // Works that are being deleted do not wait for a member that is another control plane's.
             if self.member.health() != Health::NotReady || self.member.hold().holder().is_none() {
