@@ -1,6 +1,7 @@
 //! Reads the whole federation for `portolan why` without arguments.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
 use portolan_api::cluster::Cluster;
 use portolan_api::policy::{ClusterPropagationPolicy, PropagationPolicy};
@@ -42,9 +43,8 @@ async fn templates(
     for selector in policies.iter().flat_map(|policy| &policy.spec.resource_selectors) {
         let Some(kind) = served(kinds, selector).map(GroupVersionKind::group_kind) else { continue };
         let Some(found) = discovery.find(&kind.group, &kind.kind) else { continue };
-        if !templates.contains_key(&kind) {
-            let objects = list::<Object>(hub, &found.resource, &Selection::all()).await;
-            templates.insert(kind, objects);
+        if let Entry::Vacant(entry) = templates.entry(kind) {
+            entry.insert(list::<Object>(hub, &found.resource, &Selection::all()).await);
         }
     }
     templates

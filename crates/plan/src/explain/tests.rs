@@ -23,10 +23,13 @@ fn without_a_fault_everything_is_as_the_policy_wants() {
     assert_eq!(hops, want);
 }
 
+/// A fact that could not be read.
+type Loss = fn(&mut Facts);
+
 #[test]
 fn what_was_not_read_is_not_claimed() {
     let refused = || Err(crate::discovery::ReadError("forbidden".to_owned()));
-    let cases: [(&str, fn(&mut Facts), Hop); 6] = [
+    let cases: [(&str, Loss, Hop); 6] = [
         (
             "template",
             |facts| facts.template = Err(crate::discovery::ReadError("x".to_owned())),

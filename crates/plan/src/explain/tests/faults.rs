@@ -132,6 +132,7 @@ fn template_and_policy() -> Vec<Fault> {
     ]
 }
 
+#[expect(clippy::too_many_lines, reason = "one table")]
 fn binding_and_schedule() -> Vec<Fault> {
     use Hop::{Binding, Schedule};
     vec![
@@ -328,6 +329,9 @@ fn the_first_broken_hop_and_its_cure_are_told() {
     }
 }
 
+/// A change of the sound world.
+type Change = fn(&mut World);
+
 #[test]
 fn policies_that_do_not_have_it_say_why() {
     let lines = |change: fn(&mut World)| {
@@ -336,7 +340,7 @@ fn policies_that_do_not_have_it_say_why() {
         let diagnosis = diagnose(&settle(world));
         diagnosis.steps.into_iter().find(|step| step.hop == Hop::Policy).expect("a policy step").details
     };
-    let cases: [(fn(&mut World), &str); 7] = [
+    let cases: [(Change, &str); 7] = [
         (
             |world| world.policies.push(policy("", "wide", "Deployment")),
             "ClusterPropagationPolicy wide selects it, but the object belongs to PropagationPolicy shop/web, which goes before \

@@ -218,6 +218,7 @@ fn a_flink_deployment_has_as_many_task_managers_as_its_parallelism_needs() {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "one table")]
 fn each_kind_has_its_rule_of_health() {
     let ready = |kind: &str, reason: &str| json!({"status": {"conditions": [{"type": kind, "status": "True", "reason": reason}]}});
     let rolled_out = |updated: i64, observed: i64| {
@@ -309,6 +310,7 @@ fn each_kind_has_its_rule_of_health() {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "one table")]
 fn statuses_are_combined() {
     let message =
         |text: &str| json!([{"type": "Ready", "status": "True", "reason": "Succeeded", "message": text}]);
