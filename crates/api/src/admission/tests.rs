@@ -152,6 +152,18 @@ fn faulty_policies_are_refused_with_the_path() {
             "spec.resourceSelectors[0].name",
         ),
         (
+            "another namespace",
+            json!({"resourceSelectors": [{"apiVersion": "v1", "kind": "Service", "namespace": "other"}]}),
+            "spec.resourceSelectors[0].namespace",
+        ),
+    ];
+    refused(&cases);
+}
+
+#[test]
+fn faulty_groups_and_failovers_are_refused_with_the_path() {
+    let cases = [
+        (
             "overflow without capacity",
             json!({"placement": {"clusterAffinities": [{"affinityName": "a", "clusterNames": ["m"],
                 "overflowAffinities": [{"affinityName": "b"}]}]}}),
@@ -198,14 +210,13 @@ fn faulty_policies_are_refused_with_the_path() {
                 "purgeMode": "Never", "gracePeriodSeconds": 5}}}),
             "only takes effect when purgeMode is Gracefully",
         ),
-        (
-            "another namespace",
-            json!({"resourceSelectors": [{"apiVersion": "v1", "kind": "Service", "namespace": "other"}]}),
-            "spec.resourceSelectors[0].namespace",
-        ),
     ];
+    refused(&cases);
+}
+
+fn refused(cases: &[(&str, Value, &str)]) {
     for (name, extra, want) in cases {
-        let error = created("PropagationPolicy", policy(extra)).expect_err(name);
+        let error = created("PropagationPolicy", policy(extra.clone())).expect_err(name);
         assert!(
             error.starts_with("admission webhook \"propagationpolicy.karmada.io\" denied the request: "),
             "{name}: {error}"

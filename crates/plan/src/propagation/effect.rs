@@ -78,7 +78,7 @@ pub enum Fault {
         to: ObjectKey,
         /// Why the other policy has it.
         because: Advantage,
-        /// The number of objects that were looked at.
+        /// The number of selected objects that belong to other policies.
         count: usize,
     },
     /// The placement names clusters that do not exist.
@@ -148,11 +148,12 @@ fn selector_fault(index: usize, selector: &ResourceSelector, facts: Facts<'_>) -
 }
 
 fn selection_fault(selected: &[Selected]) -> Option<Fault> {
-    let mut first_lost = None;
+    let (mut first_lost, mut lost) = (None, 0);
     let mut first_excluded = None;
     for one in selected {
         match &one.standing {
             Ok(Verdict::Loses { to, because }) => {
+                lost += 1;
                 first_lost.get_or_insert((one.object.clone(), to.clone(), *because));
             }
             Err(reason) => {
@@ -162,7 +163,7 @@ fn selection_fault(selected: &[Selected]) -> Option<Fault> {
         }
     }
     if let Some((object, to, because)) = first_lost {
-        return Some(Fault::ClaimedByOthers { object, to, because, count: selected.len() });
+        return Some(Fault::ClaimedByOthers { object, to, because, count: lost });
     }
     let excluded = first_excluded.map(|(object, reason)| Fault::Excluded { object, reason });
     Some(excluded.unwrap_or(Fault::NothingSelected))
