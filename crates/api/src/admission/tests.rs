@@ -101,7 +101,6 @@ fn what_a_policy_says_without_effect_is_a_warning() {
 }
 
 #[test]
-#[expect(clippy::too_many_lines, reason = "one table")]
 fn faulty_policies_are_refused_with_the_path() {
     let expression = |key: &str, operator: &str| json!({"placement": {"clusterAffinity": {"fieldSelector": {"matchExpressions": [{"key": key, "operator": operator, "values": ["x"]}]}}}});
     let cases = [
