@@ -13,6 +13,7 @@ use portolan_plan::dns::ZoneKind;
 use self::controllers::ControllerFlags;
 #[cfg(feature = "otel")]
 use crate::collector_endpoint::{CollectorEndpoint, parse_endpoint};
+use crate::hub_access::HubAccess;
 use crate::interpret::Interpret;
 use crate::member::MemberAccess;
 use crate::plan::arguments::Plan;
@@ -245,17 +246,6 @@ pub(crate) struct DnsChange {
     /// Print the change and do not make it
     #[arg(long)]
     pub(crate) dry_run: bool,
-}
-
-/// Access to the control plane.
-#[derive(Debug, Clone, Args)]
-pub(crate) struct HubAccess {
-    /// Kubeconfig of the control plane [default: the files of $KUBECONFIG, or ~/.kube/config]
-    #[arg(long, value_name = "FILE")]
-    pub(crate) kubeconfig: Option<PathBuf>,
-    /// Context of the kubeconfig [default: the current context]
-    #[arg(long, value_name = "NAME")]
-    pub(crate) context: Option<String>,
 }
 
 #[derive(Debug, Args)]

@@ -12,7 +12,8 @@ use portolan_runtime::client::{
 use portolan_runtime::members::endpoint;
 use portolan_runtime::{ClientError, Resource};
 
-use crate::arguments::{Get, HubAccess};
+use crate::arguments::Get;
+use crate::hub_access::HubAccess;
 use crate::output::causes;
 use crate::output::table::{CONTROL_PLANE, Columns, Federated};
 

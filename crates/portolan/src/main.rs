@@ -12,6 +12,7 @@ mod clusterset;
 mod collector_endpoint;
 mod dns;
 mod get;
+mod hub_access;
 mod interpret;
 mod join;
 #[cfg(feature = "playground")]

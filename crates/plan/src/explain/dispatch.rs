@@ -16,7 +16,7 @@ use crate::propagation::namespace;
 use crate::propagation::overrides::{self, OverrideError, OverrideFault};
 use crate::propagation::removal::Cause;
 use crate::propagation::snapshot::{Binding, Override, work_of};
-use crate::propagation::work::{is_current, targets};
+use crate::propagation::work::{is_current, manifest, targets};
 
 /// Changed fields that are listed, at most.
 const MAX_LISTED: usize = 20;
@@ -300,9 +300,4 @@ fn present(work: &Work, wanted: Wanted, suspended: Suspended) -> Step {
         }
         Wanted::Work(_) => Step::good(Hop::Work, format!("Work {key} is up to date")).since(since.as_deref()),
     }
-}
-
-/// The one manifest of a Work.
-pub(super) fn manifest(work: &Work) -> Option<Object> {
-    work.spec.workload.manifests.first().cloned().map(Object)
 }

@@ -10,7 +10,6 @@ use portolan_api::work::{ResourceHealth, Work};
 use portolan_api::{annotations, labels};
 use portolan_object::Object;
 
-use super::dispatch::manifest;
 use super::facts::Facts;
 use super::pods::troubles;
 use super::policy::CONTROL_PLANE_CURE;
@@ -20,6 +19,7 @@ use crate::covers::covers;
 use crate::field_changes::manifest_changes;
 use crate::propagation::health::health;
 use crate::propagation::retain::retain;
+use crate::propagation::work::manifest;
 
 /// The step, and the object in the member if it is the Work's.
 pub(super) fn member<'a>(

@@ -46,10 +46,15 @@ pub fn key(template: &Object, cluster: &str) -> ObjectKey {
     ObjectKey::namespaced(names::execution_namespace(cluster), name)
 }
 
+/// The one manifest of a Work.
+pub fn manifest(work: &Work) -> Option<Object> {
+    work.spec.workload.manifests.first().cloned().map(Object)
+}
+
 /// Whether the manifest of a Work is the object of `template`, in any version. It is another object if an earlier release
 /// let an override change its identity.
 pub fn is_of_template(work: &Work, template: &Object) -> bool {
-    let Some(manifest) = work.spec.workload.manifests.first().cloned().map(Object) else { return true };
+    let Some(manifest) = manifest(work) else { return true };
     let (manifest_kind, template_kind) = (manifest.group_version_kind(), template.group_version_kind());
     manifest_kind.group_kind() == template_kind.group_kind() && manifest.key() == template.key()
 }
@@ -61,7 +66,7 @@ pub fn is_named_after_manifest(work: &Work) -> bool {
     let bindings = [annotations::binding::NAME, annotations::cluster_binding::NAME];
     let is_of_binding = bindings.iter().any(|name| metadata.annotation(name).is_some());
     let is_of_namespace = metadata.owner_references.iter().any(|owner| owner.kind == "Namespace");
-    let Some(manifest) = work.spec.workload.manifests.first().cloned().map(Object) else { return true };
+    let Some(manifest) = manifest(work) else { return true };
     let name = names::work(manifest.kind(), manifest.name(), manifest.namespace());
     !(is_of_binding || is_of_namespace) || metadata.name == name
 }

@@ -2,7 +2,7 @@
 
 use clap::{Args, ValueEnum};
 
-use crate::arguments::HubAccess;
+use crate::hub_access::HubAccess;
 
 const EXAMPLES: &str = "\
 Examples:

@@ -8,13 +8,13 @@ use portolan_api::conditions::work::APPLIED;
 use portolan_api::meta::{Condition, condition};
 use portolan_api::names;
 use portolan_api::work::{ResourceHealth, Work};
-use portolan_object::Object;
 
 use super::policies::is_claimed;
 use super::{Federation, Groups};
 use crate::explain::refusal::{Refusal, message};
 use crate::explain::step::Verdict;
 use crate::propagation::snapshot::Binding;
+use crate::propagation::work::manifest;
 
 /// Adds the troubles of bindings, and of claimed objects without one.
 pub(super) fn bindings(federation: &Federation, groups: &mut Groups) {
@@ -106,7 +106,7 @@ pub(super) fn works(federation: &Federation, groups: &mut Groups) {
 }
 
 fn failed(work: &Work, cluster: &str, groups: &mut Groups) {
-    let object = work.spec.workload.manifests.first().cloned().map(Object);
+    let object = manifest(work);
     let object = object.map_or_else(
         || format!("Work {}", work.metadata.key()),
         |one| format!("{} {}", one.kind(), one.key()),
