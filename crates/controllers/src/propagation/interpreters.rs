@@ -74,40 +74,39 @@ impl Interpreters {
         customized.provider(&object.group_version_kind(), operation)
     }
 
-    /// What a template wants from the scheduler.
+    /// What a template wants from the scheduler: components, if an interpreter of its kind names some, or replicas.
     pub(crate) async fn demand(&self, template: &Object) -> Result<Demand, InterpretError> {
-        let replicas = self.provider(template, InterpreterOperation::InterpretReplica).await;
-        let components = self.provider(template, InterpreterOperation::InterpretComponent).await;
-        let mut found = match replicas {
-            None => demand(template),
+        let (of_components, of_replicas) =
+            (InterpreterOperation::InterpretComponent, InterpreterOperation::InterpretReplica);
+        let components = match self.provider(template, of_components).await {
+            None => Vec::new(),
+            Some(Provider::Scripts(scripts)) => {
+                self.scripts.first(&scripts, template, portolan_lua::components).await?
+            }
+            Some(Provider::Webhook(webhook)) => {
+                self.webhooks.ask(&webhook, Question::about(of_components, template)).await?.components
+            }
+        };
+        if !components.is_empty() {
+            return Ok(Demand { components, ..Demand::default() }.canonical());
+        }
+        let mut found = match self.provider(template, of_replicas).await {
+            None => return Ok(demand(template)),
             Some(Provider::Scripts(scripts)) => {
                 let (count, requirements) =
                     self.scripts.first(&scripts, template, portolan_lua::replicas).await?;
-                Demand { replicas: Some(count), requirements, components: Vec::new() }
+                Demand { replicas: Some(count), requirements, components }
             }
             Some(Provider::Webhook(webhook)) => {
-                let question = Question::about(InterpreterOperation::InterpretReplica, template);
-                let answer = self.webhooks.ask(&webhook, question).await?;
+                let answer = self.webhooks.ask(&webhook, Question::about(of_replicas, template)).await?;
                 let count = answer.replicas.map(i64::from);
-                Demand { replicas: count, requirements: answer.replica_requirements, components: Vec::new() }
+                Demand { replicas: count, requirements: answer.replica_requirements, components }
             }
         };
         if let Some(requirements) = found.requirements.as_mut().filter(|one| one.namespace.is_empty()) {
             template.namespace().clone_into(&mut requirements.namespace);
         }
-        // A kind with replicas is divided by them; components are for the others.
-        match components {
-            Some(_) if found.replicas.is_some() => {}
-            None => {}
-            Some(Provider::Scripts(scripts)) => {
-                found.components = self.scripts.first(&scripts, template, portolan_lua::components).await?;
-            }
-            Some(Provider::Webhook(webhook)) => {
-                let question = Question::about(InterpreterOperation::InterpretComponent, template);
-                found.components = self.webhooks.ask(&webhook, question).await?.components;
-            }
-        }
-        Ok(found)
+        Ok(found.canonical())
     }
 
     /// The template with the replicas of one target.

@@ -2,6 +2,8 @@
 
 use portolan_api::work::{Component, ReplicaRequirements};
 use portolan_object::Object;
+use portolan_object::quantity::Quantity;
+use serde_json::Value;
 
 use super::division::{ReplicaShare, TieBreak, divide};
 use super::interpreter::{Replicas, Requirements, interpreter};
@@ -14,14 +16,36 @@ pub struct Demand {
     pub replicas: Option<i64>,
     /// Requirements of one replica; `None` if it has none.
     pub requirements: Option<ReplicaRequirements>,
-    /// Components of a template with several pod templates; empty for all other kinds, and for those with replicas.
+    /// Components of a template with several pod templates, which has no replicas; empty for all other kinds.
     pub components: Vec<Component>,
+}
+
+impl Demand {
+    /// The same with every quantity as an API server writes it: templates and scripts may have numbers such as `0.5`.
+    #[must_use]
+    pub fn canonical(mut self) -> Self {
+        let of_replica = self.requirements.iter_mut().map(|one| &mut one.resource_request);
+        let of_components = self.components.iter_mut().filter_map(|one| one.replica_requirements.as_mut());
+        for list in of_replica.chain(of_components.map(|one| &mut one.resource_request)) {
+            for quantity in list.values_mut() {
+                let text = match &quantity.0 {
+                    Value::String(text) => text.clone(),
+                    other => other.to_string(),
+                };
+                if let Ok(canonical) = Quantity::canonical(&text) {
+                    quantity.0 = Value::String(canonical);
+                }
+            }
+        }
+        self
+    }
 }
 
 /// What a template wants, by the built-in rules.
 pub fn demand(template: &Object) -> Demand {
-    let Some(hook) = hook(template) else {
-        return Demand { components: components(template), ..Demand::default() };
+    let components = components(template);
+    let Some(hook) = hook(template).filter(|_| components.is_empty()) else {
+        return Demand { components, ..Demand::default() }.canonical();
     };
     let mut requirements = match hook.requirements {
         Requirements::OfPodSpec(path) => template.at(path).and_then(of_pod_spec),
@@ -30,7 +54,7 @@ pub fn demand(template: &Object) -> Demand {
     if let Some(requirements) = &mut requirements {
         template.namespace().clone_into(&mut requirements.namespace);
     }
-    Demand { replicas: Some((hook.count)(template)), requirements, components: Vec::new() }
+    Demand { replicas: Some((hook.count)(template)), requirements, components }.canonical()
 }
 
 /// Components of a template with several pod templates; none for other kinds.

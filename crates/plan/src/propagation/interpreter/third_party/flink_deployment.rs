@@ -4,13 +4,13 @@ use portolan_api::kubernetes::ViewError;
 use portolan_api::quantity::Quantity;
 use portolan_api::resources::StaticResource;
 use portolan_api::work::{Component, NodeClaim, ReplicaRequirements};
-use portolan_object::{Object, quantity};
+use portolan_object::Object;
 use serde_json::Value;
 
 use super::combine::{at, last, map, optional_number, status_of, text};
 use super::pod_groups::with_requirements;
 use crate::propagation::interpreter::counters::pick;
-use crate::propagation::interpreter::{Hook, Interpreter, Replicas, Report, Requirements};
+use crate::propagation::interpreter::{Hook, Interpreter, Report};
 use crate::propagation::requirements::of_pod_spec;
 
 pub(super) const INTERPRETER: Interpreter = Interpreter {
@@ -30,12 +30,8 @@ pub(super) const INTERPRETER: Interpreter = Interpreter {
         "reconciliationStatus",
         "taskManager",
     ],
-    // The operator divides them between job manager and task managers, so that a share cannot be written.
-    replicas: Hook::Custom(Replicas {
-        count: |template| job_managers(template) + task_managers(template),
-        set: |_, _| {},
-        requirements: Requirements::Computed(largest),
-    }),
+    // A job is not divided: its pods are the two components.
+    replicas: Hook::Default,
     components: Hook::Custom(components),
     prune: Hook::Default,
     retain: Hook::Default,
@@ -90,24 +86,6 @@ fn requirements(
         }
     }
     (requirements != ReplicaRequirements::default()).then_some(requirements)
-}
-
-/// What any pod needs: the larger amount of each resource.
-fn largest(template: &Object) -> Option<ReplicaRequirements> {
-    let larger = |name: &str| {
-        let amounts = ["jobManager", "taskManager"].map(|manager| resource(template, manager, name));
-        amounts.into_iter().flatten().max_by(|one, other| amount(one).total_cmp(&amount(other)))
-    };
-    requirements(template, larger("cpu"), larger("memory"))
-}
-
-fn amount(value: &Value) -> f64 {
-    match value {
-        Value::String(text) => {
-            quantity::Quantity::parse(text).map(quantity::Quantity::as_f64).unwrap_or_default()
-        }
-        other => other.as_f64().unwrap_or_default(),
-    }
 }
 
 fn components(template: &Object) -> Vec<Component> {

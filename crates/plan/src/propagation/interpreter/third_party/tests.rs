@@ -111,11 +111,6 @@ fn one_replica_requires_what_its_pod_asks_for() {
                    "workerGroupSpecs": [{"replicas": 1, "template": pod("400m")}]}}),
             "400m",
         ),
-        (
-            "FlinkDeployment.flink.apache.org",
-            json!({"jobManager": {"resource": {"cpu": "500m"}}, "taskManager": {"resource": {"cpu": "100m"}}}),
-            "500m",
-        ),
     ];
     for (kind, spec, cpu) in cases {
         let requirements = demand(&object(kind, json!({"spec": spec}))).requirements.expect(kind);
@@ -199,22 +194,40 @@ fn a_spark_application_asks_for_heap_and_overhead() {
         assert_eq!((driver.name.as_str(), driver.replicas), ("driver", 1));
         assert_eq!((executor.name.as_str(), executor.replicas), ("executor", replicas));
         let requests = &executor.replica_requirements.as_ref().unwrap().resource_request;
-        assert_eq!(json!(requests), json!({"cpu": 1, "memory": memory}), "{spec}");
+        assert_eq!(json!(requests), json!({"cpu": "1", "memory": memory}), "{spec}");
     }
 }
 
 #[test]
 fn a_flink_deployment_has_as_many_task_managers_as_its_parallelism_needs() {
     let cases = [
-        (json!({"taskManager": {"replicas": 5}}), 6),
-        (json!({"job": {"parallelism": 7}, "flinkConfiguration": {"taskmanager.numberOfTaskSlots": "2"}}), 5),
-        (json!({"job": {"parallelism": 7}}), 2),
-        (json!({"jobManager": {"replicas": 2}}), 3),
+        (json!({"taskManager": {"replicas": 5}}), 5),
+        (json!({"job": {"parallelism": 7}, "flinkConfiguration": {"taskmanager.numberOfTaskSlots": "2"}}), 4),
+        (json!({"job": {"parallelism": 7}}), 1),
+        (json!({"jobManager": {"replicas": 2}}), 1),
     ];
     for (spec, want) in cases {
         let found = demand(&object("FlinkDeployment.flink.apache.org", json!({"spec": spec})));
-        assert_eq!(found.replicas, Some(want), "{spec}");
+        assert_eq!((found.replicas, found.components.len()), (None, 2), "{spec}");
+        assert_eq!(
+            (found.components[1].name.as_str(), found.components[1].replicas),
+            ("taskmanager", want),
+            "{spec}"
+        );
     }
+}
+
+#[test]
+fn amounts_are_written_as_an_api_server_writes_them() {
+    let spec = json!({"jobManager": {"resource": {"cpu": 0.05, "memory": "100m"}},
+                      "taskManager": {"resource": {"cpu": 2, "memory": "2048Ki"}}});
+    let found = demand(&object("FlinkDeployment.flink.apache.org", json!({"spec": spec})));
+    let requests: Vec<Value> = found
+        .components
+        .iter()
+        .map(|one| json!(one.replica_requirements.as_ref().expect("requirements").resource_request))
+        .collect();
+    assert_eq!(requests, [json!({"cpu": "50m", "memory": "100m"}), json!({"cpu": "2", "memory": "2Mi"})]);
 }
 
 #[test]
