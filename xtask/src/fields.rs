@@ -57,16 +57,31 @@ mod tests {
         Accessed,
     }
 
-    /// The word of a field in Rust: `propagateDeps` is `propagate_deps`.
+    /// The word of a field in Rust: `propagateDeps` is `propagate_deps`, and `proxyURL` is `proxy_url`.
     fn snake_case(name: &str) -> String {
+        let letters: Vec<char> = name.chars().collect();
         let mut snake = String::new();
-        for (index, letter) in name.char_indices() {
-            if letter.is_uppercase() && index > 0 && !snake.ends_with('_') {
+        for (index, letter) in letters.iter().enumerate() {
+            let after_lower = index > 0 && !letters[index - 1].is_uppercase();
+            let before_lower = letters.get(index + 1).is_some_and(|next| next.is_lowercase());
+            if letter.is_uppercase() && index > 0 && (after_lower || before_lower) {
                 snake.push('_');
             }
             snake.extend(letter.to_lowercase());
         }
         snake
+    }
+
+    #[test]
+    fn words_of_fields() {
+        for (name, word) in [
+            ("propagateDeps", "propagate_deps"),
+            ("proxyURL", "proxy_url"),
+            ("insecureSkipTLSVerification", "insecure_skip_tls_verification"),
+            ("clientIP", "client_ip"),
+        ] {
+            assert_eq!(snake_case(name), word);
+        }
     }
 
     /// Collects from the production code below a folder every word, or with `Words::Accessed` only those after a dot.

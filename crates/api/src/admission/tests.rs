@@ -90,6 +90,13 @@ fn what_a_policy_says_without_effect_is_a_warning() {
             policy(json!({"association": true})),
             vec!["spec.association is deprecated and has no effect; use spec.propagateDeps"],
         ),
+        (
+            policy(json!({"failover": {"cluster": {"purgeMode": "Gracefully"}}})),
+            vec![
+                "spec.failover has no effect in this version: nothing is evicted from a failed cluster, and no failed \
+                 workload is moved",
+            ],
+        ),
     ];
     for (spec, want) in cases {
         let mut object = object("PropagationPolicy", spec);

@@ -78,14 +78,14 @@ async fn a_member_that_cannot_be_watched_is_not_ready() {
         ])
     };
     let mut set = Federation::start(&[]).await;
-    set.join_limited("eu", rules(&["namespaces", "services", "configmaps"])).await;
+    set.join_limited("eu", rules(&["namespaces", "services", "configmaps", "pods", "resourcequotas"])).await;
     let cluster = set.hub.when(CLUSTER, "eu", |cluster| condition(cluster, "Ready") == "False").await;
     let reason = message(&cluster, "Ready");
     assert!(reason.contains("changes there are not seen: nodes.v1: "), "{reason}");
     assert!(reason.contains("is forbidden") && reason.contains("the credential in its secret"), "{reason}");
 
     let role = "rbac.authorization.k8s.io/v1/ClusterRole";
-    let rules = rules(&["namespaces", "services", "configmaps", "nodes"]);
+    let rules = rules(&["namespaces", "services", "configmaps", "pods", "resourcequotas", "nodes"]);
     set.member("eu").patch(role, "federation", json!({ "rules": rules })).await;
     set.is_ready("eu").await;
 }
