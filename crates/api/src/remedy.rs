@@ -36,7 +36,7 @@ pub struct RemedySpec {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct RemedyClusters {
-    /// Names of the clusters; an empty list is none.
+    /// Names of the clusters; an empty list selects no cluster.
     #[serde(skip_serializing_if = "is_default")]
     pub cluster_names: Vec<String>,
 }

@@ -108,7 +108,7 @@ fn check_client(client: &WebhookClientConfig, path: &str, errors: &mut Vec<Field
     }
 }
 
-/// Refuses a customization whose target is incomplete. Its scripts are compiled by the caller.
+/// Refuses a customization without `target.apiVersion` or `target.kind`. The caller compiles its scripts.
 pub(super) fn admit_customization(object: &Value) -> Result<(), Status> {
     let Some(customization) = typed::<ResourceInterpreterCustomization>(object) else { return Ok(()) };
     let target = &customization.spec.target;

@@ -1,4 +1,4 @@
-//! Deployments whose members are scaled by their own autoscalers: the template follows the members.
+//! Deployments that autoscalers scale in the members: `spec.replicas` of the template is set to the sum of the members.
 
 use std::sync::Arc;
 

@@ -148,7 +148,8 @@ impl Bindings {
     }
 }
 
-/// Finalizer of an object whose dependents stay (kubernetes metav1 `FinalizerOrphanDependents`).
+/// Finalizer of an object that is deleted with `propagationPolicy: Orphan`: its dependents stay (kubernetes metav1
+/// `FinalizerOrphanDependents`).
 const ORPHAN: &str = "orphan";
 
 /// A template, as the API server has it now.

@@ -112,7 +112,8 @@ fn is_gone(error: &BoxError) -> bool {
     error.downcast_ref().is_some_and(ClientError::is_not_found)
 }
 
-/// Patches the metadata of a template that nobody has changed, and puts the answer into the cache.
+/// Patches the metadata of a template, and puts the answer into the cache. Fails with a conflict if the template has
+/// changed since it was read.
 async fn write(pipeline: &Pipeline, template: &Object, mut metadata: Value) -> Result<Object, BoxError> {
     metadata["resourceVersion"] = json!(template.resource_version());
     let patch = Patch::Merge(json!({ "metadata": metadata }));

@@ -1,4 +1,4 @@
-//! Bindings that somebody deleted while their template is still claimed.
+//! Bindings that a user or another program deleted while their template is still claimed.
 //!
 //! Such a binding is made again at once, and until then its Works stay: deleting them would delete the objects in the
 //! members. The Works are found by the name of the binding, which the next binding of the template has too.

@@ -8,7 +8,7 @@ use serde_json::Value;
 
 /// `spec.replicas` that a template must get so that it agrees with its members; `None` if it is right, or not known yet.
 ///
-/// Only a divided Deployment whose members keep their own replicas follows them. The template is changed when the members
+/// Only a divided Deployment with the label `retain-replicas` follows its members. The template is changed when the members
 /// have reported about its present spec, and the sum of their reports has reached its status.
 pub fn replicas_of_members(
     template: &Object,

@@ -1,7 +1,7 @@
 //! Removal of a Work: why it goes, and what happens to its object in the member then.
 //!
 //! A controller that decides that a Work goes records the cause on it and deletes it. A Work of a binding or namespace that
-//! is being deleted without a cause was deleted by somebody else, and its owner makes it again: the object in the member
+//! is being deleted without a cause was deleted by a user or another program, and its owner makes it again: the object in the member
 //! stays as it is meanwhile.
 
 use std::fmt;
@@ -131,7 +131,7 @@ pub struct Facts {
 pub enum Removal {
     /// It is deleted for this cause; `None` for a Work that a user wrote and deleted.
     Delete(Option<Cause>),
-    /// It stays without marks: nobody manages it any more.
+    /// It stays in the member, without the labels and annotations of Karmada and Portolan.
     Preserve,
     /// It stays with its marks: the Work is made again.
     Keep,

@@ -23,7 +23,7 @@ use tokio::sync::Semaphore;
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(10);
 /// Questions to one webhook at the same time. Further passes are tried again later.
 const MAX_CALLS: usize = 16;
-/// Webhooks whose connections are kept.
+/// Number of webhooks for which an open connection is kept.
 const MAX_CALLERS: usize = 64;
 /// The version of the questions.
 const API_VERSION: &str = "config.karmada.io/v1alpha1";

@@ -88,7 +88,7 @@ impl Skipped {
             })
     }
 
-    /// Whether a group is one whose kinds Portolan serves itself.
+    /// Whether no kind of a group is ever propagated: those of Karmada and Portolan, events, and leases.
     pub(super) fn is_own_group(group: &str) -> bool {
         SKIPPED_GROUPS.contains(&group) || group == "portolan.dev"
     }

@@ -76,12 +76,12 @@ impl<'a> PodReferences<'a> {
         Ok(())
     }
 
-    /// Adds a Secret; an empty name is none.
+    /// Adds a Secret; an empty name is ignored.
     pub fn add_secret(&mut self, name: &'a str) {
         insert(&mut self.secrets, name);
     }
 
-    /// Adds a ConfigMap; an empty name is none.
+    /// Adds a ConfigMap; an empty name is ignored.
     pub fn add_config_map(&mut self, name: &'a str) {
         insert(&mut self.config_maps, name);
     }
@@ -93,7 +93,7 @@ impl<'a> PodReferences<'a> {
         }
     }
 
-    /// Adds a PersistentVolumeClaim; an empty name is none.
+    /// Adds a PersistentVolumeClaim; an empty name is ignored.
     pub fn add_claim(&mut self, name: &'a str) {
         insert(&mut self.claims, name);
     }

@@ -92,7 +92,7 @@ pub(super) fn check(
         return Err(Rejection::MissingApi);
     }
     let is_in = |targets: &&[portolan_api::work::TargetCluster]| targets.iter().any(|one| one.name == *name);
-    // A group whose workloads are nowhere yet keeps nothing away.
+    // A group rejects no cluster before the first of its workloads is placed.
     if !request.peers.together.iter().all(|targets| targets.is_empty() || is_in(targets)) {
         return Err(Rejection::AwayFromGroup);
     }

@@ -33,7 +33,7 @@ pub(super) fn sum(status: &mut Map<String, Value>, reports: &[Report], counters:
     }
 }
 
-/// Sets the values of the last members that have them. An empty text is none.
+/// Sets the values of the last members that have them. An empty text counts as missing.
 pub(super) fn last(status: &mut Map<String, Value>, reports: &[Report], fields: &[&str]) {
     for field in fields {
         if let Some(value) = statuses(reports).filter_map(|report| present(report, field)).last() {
