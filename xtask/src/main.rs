@@ -10,6 +10,7 @@ mod crds;
 mod documents;
 mod fields;
 mod fuzz;
+mod generated;
 mod reference;
 mod test;
 mod tools;
@@ -79,10 +80,10 @@ fn main() -> Result<()> {
         Task::Codegen { check } => {
             codegen::run(&workspace::root()?, if check { codegen::Mode::Check } else { codegen::Mode::Write })
         }
-        Task::Crds { check: true } => crds::check(),
-        Task::Crds { check: false } => crds::write(),
-        Task::Reference { check: true } => reference::check(),
-        Task::Reference { check: false } => reference::write(),
+        Task::Crds { check: true } => crds::generated().check(),
+        Task::Crds { check: false } => crds::generated().write(),
+        Task::Reference { check: true } => reference::generated().check(),
+        Task::Reference { check: false } => reference::generated().write(),
         Task::Arrows => check_arrows(),
     }
 }

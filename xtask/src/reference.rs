@@ -1,53 +1,16 @@
 //! `cargo xtask reference`: the fields of every kind of the federation as pages, from the types in `crates/api`.
 
-use std::fs;
-use std::path::PathBuf;
-
-use anyhow::{Context, Result, bail};
 use serde_json::Value;
 
 use crate::fields::{Field, fields};
-use crate::workspace;
+use crate::generated::Generated;
 
 const NOTE: &str =
     "<!-- Generated from the types in crates/api by `cargo xtask reference`; do not edit. -->\n";
 
-/// Writes `docs/reference`, one page per kind and an index.
-pub(crate) fn write() -> Result<()> {
-    let folder = folder()?;
-    fs::create_dir_all(&folder)?;
-    let wanted = pages();
-    for entry in fs::read_dir(&folder)? {
-        let path = entry?.path();
-        if !wanted.iter().any(|(name, _)| path.ends_with(name)) {
-            fs::remove_file(&path).with_context(|| format!("cannot remove {}", path.display()))?;
-        }
-    }
-    for (name, text) in wanted {
-        let path = folder.join(name);
-        fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))?;
-    }
-    println!("wrote {}", folder.display());
-    Ok(())
-}
-
-/// Fails when the committed pages differ from what the types say.
-pub(crate) fn check() -> Result<()> {
-    let folder = folder()?;
-    let is_stale =
-        |(name, text): &(String, String)| fs::read_to_string(folder.join(name)).ok().as_ref() != Some(text);
-    let stale: Vec<String> = pages().into_iter().filter(is_stale).map(|(name, _)| name).collect();
-    if !stale.is_empty() {
-        bail!(
-            "these files of docs/reference are stale, run `cargo xtask reference`:\n  {}",
-            stale.join("\n  ")
-        );
-    }
-    Ok(())
-}
-
-fn folder() -> Result<PathBuf> {
-    Ok(workspace::root()?.join("docs/reference"))
+/// The files of `docs/reference`, one page per kind and an index.
+pub(crate) fn generated() -> Generated {
+    Generated { folder: "docs/reference", command: "cargo xtask reference", files: pages() }
 }
 
 /// File names and texts.
@@ -171,6 +134,6 @@ mod tests {
 
     #[test]
     fn the_committed_pages_are_up_to_date() {
-        check().unwrap();
+        generated().check().unwrap();
     }
 }
