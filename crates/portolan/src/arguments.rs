@@ -277,6 +277,9 @@ pub(crate) struct Join {
     /// same cluster.
     #[arg(long)]
     pub(crate) replace_address: bool,
+    /// Check whether the cluster can join and print what would be created, and create nothing.
+    #[arg(long)]
+    pub(crate) dry_run: bool,
 }
 
 #[derive(Debug, Args)]
@@ -285,7 +288,7 @@ pub(crate) struct Unjoin {
     pub(crate) name: String,
     #[command(flatten)]
     pub(crate) hub: HubAccess,
-    /// Kubeconfig of the cluster, to remove the control plane's account there as well.
+    /// Kubeconfig of the cluster, with the rights of an administrator [default: the credential that the control plane has]
     #[arg(long, value_name = "FILE")]
     pub(crate) cluster_kubeconfig: Option<PathBuf>,
     /// Context of that kubeconfig [default: the current context]
@@ -294,6 +297,20 @@ pub(crate) struct Unjoin {
     /// Seconds to wait until the cluster has left.
     #[arg(long, default_value_t = 60, value_name = "SECONDS")]
     pub(crate) wait: u64,
+    /// Go on although the cluster does not answer; what the control plane put there stays, and is listed.
+    #[arg(long, conflicts_with = "only_cluster")]
+    pub(crate) force: bool,
+    /// Only clean the cluster, of a control plane that is gone or has forgotten it. Refused while the control plane renews
+    /// its lease there.
+    #[arg(long, requires = "cluster_kubeconfig")]
+    pub(crate) only_cluster: bool,
+    /// With --only-cluster: also delete what policies placed in the cluster.
+    #[arg(long, requires = "only_cluster")]
+    pub(crate) propagated: bool,
+    /// With --only-cluster: also delete the CustomResourceDefinitions that the control plane installed, and with them all
+    /// objects of their kinds.
+    #[arg(long, requires = "only_cluster")]
+    pub(crate) definitions: bool,
 }
 
 #[derive(Debug, Args)]

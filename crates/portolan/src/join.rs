@@ -1,7 +1,7 @@
 //! `portolan join`: joins a cluster to the federation.
 
 use anyhow::{Context, Result, ensure};
-use portolan_controllers::clusters::join::{JoinRequest, join};
+use portolan_controllers::clusters::join::{JoinRequest, Planned, dry_run, join};
 use portolan_runtime::client::{KubeconfigContext, KubeconfigFiles};
 
 use crate::arguments::Join;
@@ -30,6 +30,10 @@ pub(crate) async fn run(arguments: Join) -> Result<()> {
         ..JoinRequest::default()
     };
     let name = &arguments.name;
+    if arguments.dry_run {
+        let planned = dry_run(&hub, &member, &request).await;
+        return print_planned(name, planned.with_context(|| format!("cluster {name} cannot join"))?);
+    }
     let joined =
         join(&hub, &member, &request).await.with_context(|| format!("cluster {name} cannot join"))?;
     if let Some(before) = &joined.taken_from {
@@ -42,6 +46,16 @@ pub(crate) async fn run(arguments: Join) -> Result<()> {
             membership.set,
             membership.id
         );
+    }
+    Ok(())
+}
+
+/// Prints the objects as YAML documents, each after a comment with its place.
+fn print_planned(name: &str, planned: Planned) -> Result<()> {
+    let in_cluster = planned.in_cluster.iter().map(|object| (format!("in cluster {name}"), object));
+    let in_hub = planned.in_control_plane.iter().map(|object| ("in the control plane".to_owned(), object));
+    for (place, object) in in_cluster.chain(in_hub) {
+        anstream::print!("---\n# {place}\n{}", serde_saphyr::to_string(&object.0)?);
     }
     Ok(())
 }

@@ -1,32 +1,87 @@
-//! `portolan unjoin`: removes a cluster from the federation, even if it does not answer.
+//! `portolan unjoin`: removes a cluster from the federation.
 
+use std::path::Path;
 use std::time::Duration;
 
-use anyhow::{Context, Result};
-use portolan_controllers::clusters::join::unjoin;
+use anyhow::{Context, Result, bail};
+use portolan_api::cluster::Cluster;
+use portolan_controllers::clusters::join::{Access, UnjoinRequest, clean, unjoin};
+use portolan_object::ObjectKey;
+use portolan_plan::clusters::leaving::Wish;
 use portolan_runtime::client::Client;
 
 use crate::arguments::Unjoin;
-use crate::get::connect;
+use crate::get::{connect, member};
+use crate::output::causes;
 
 /// Removes the cluster; the output is karmadactl's.
 pub(crate) async fn run(arguments: Unjoin) -> Result<()> {
-    let hub = connect(&arguments.hub).await?;
-    let member = match &arguments.cluster_kubeconfig {
-        Some(path) => {
-            let member = Client::from_kubeconfig(path, arguments.cluster_context.as_deref()).await;
-            Some(member.context("cannot use the cluster's kubeconfig")?)
-        }
+    let kubeconfig = match &arguments.cluster_kubeconfig {
+        Some(path) => Some(administrator(path, arguments.cluster_context.as_deref()).await?),
         None => None,
     };
-    let timeout = Duration::from_secs(arguments.wait);
+    if arguments.only_cluster {
+        let Some(client) = &kubeconfig else { bail!("--only-cluster needs --cluster-kubeconfig") };
+        return clean_only(client, &arguments).await;
+    }
+    let hub = connect(&arguments.hub).await?;
     let name = &arguments.name;
-    let held = unjoin(&hub, member.as_ref(), name, timeout)
-        .await
-        .with_context(|| format!("cluster {name} cannot leave"))?;
-    anstream::println!("cluster({name}) is unjoined successfully");
-    if let Some(holder) = held {
+    let account = match &kubeconfig {
+        Some(_) => None,
+        None => Some(own_access(&hub, name).await?),
+    };
+    let access = match (&kubeconfig, &account) {
+        (Some(client), _) => Access::Administrator(client),
+        (None, Some(Ok(client))) => Access::Account(client),
+        (None, Some(Err(error))) => Access::None(causes(error)),
+        (None, None) => Access::None("there is no kubeconfig".to_owned()),
+    };
+    let patience = Duration::from_secs(arguments.wait);
+    let request = UnjoinRequest { name, access, force: arguments.force, patience };
+    let left =
+        unjoin(&hub, &request).await.with_context(|| format!("cluster {name} cannot leave"))?;
+    if let Some(holder) = left.held_by {
+        anstream::println!("cluster({name}) is unjoined successfully");
         anstream::println!("everything in the cluster stays as it is: it is held by {holder}");
+    } else if left.remains.is_empty() {
+        anstream::println!("cluster({name}) is unjoined successfully");
+    } else {
+        anstream::println!("cluster({name}) is unjoined, and did not answer; this is still there:");
+        left.remains.iter().for_each(|object| anstream::println!("  {object}"));
+        anstream::println!(
+            "and what cluster sets put there. When it answers again, `portolan unjoin {name} --only-cluster \
+             --cluster-kubeconfig FILE` removes all of it except for what policies placed (--propagated)"
+        );
+    }
+    Ok(())
+}
+
+async fn administrator(path: &Path, context: Option<&str>) -> Result<Client> {
+    Client::from_kubeconfig(path, context).await.context("cannot use the cluster's kubeconfig")
+}
+
+/// A client with the account that `join` made in the cluster, or the reason why there is none.
+async fn own_access(hub: &Client, name: &str) -> Result<Result<Client>> {
+    let cluster = hub.kind::<Cluster>().get(&ObjectKey::cluster(name)).await;
+    let cluster = cluster.with_context(|| format!("cluster {name} cannot leave"))?;
+    Ok(member(hub, &cluster).await)
+}
+
+/// Removes what a control plane that is gone put into the cluster.
+async fn clean_only(client: &Client, arguments: &Unjoin) -> Result<()> {
+    let name = &arguments.name;
+    let wish = Wish { propagated: arguments.propagated, definitions: arguments.definitions };
+    let cleaned =
+        clean(client, name, wish).await.with_context(|| format!("cluster {name} cannot be cleaned"))?;
+    let id = &cleaned.control_plane.id;
+    cleaned.deleted.iter().for_each(|object| anstream::println!("{object} deleted"));
+    anstream::println!("the account of control plane {id} in cluster({name}) is removed");
+    if !cleaned.kept.is_empty() {
+        let number = cleaned.kept.len();
+        anstream::println!(
+            "{number} objects stay, which --propagated and --definitions would delete: {}",
+            cleaned.kept.join(", ")
+        );
     }
     Ok(())
 }

@@ -5,26 +5,30 @@
 //! so that a member of a Karmada control plane can be taken over.
 
 mod account;
+mod clean;
 mod credential;
+mod dry_run;
+mod error;
 mod proof;
+mod unjoin;
 
-use std::time::Duration;
-
-use portolan_api::cluster::{Cluster, ClusterSpec, LocalSecretReference, MAX_NAME_LENGTH, SyncMode, is_name};
+use portolan_api::cluster::{Cluster, ClusterSpec, LocalSecretReference, SyncMode, is_name};
 use portolan_api::meta::ObjectMeta;
 use portolan_api::resources;
 use portolan_api::{labels, names};
 use portolan_object::{Object, ObjectKey};
-use portolan_plan::clusters::ownership::{ControlPlane, Holder, lease_key};
-use portolan_runtime::client::{Delete, Patch, Selection};
+use portolan_plan::clusters::ownership::{ControlPlane, Holder};
+use portolan_runtime::client::{Patch, Selection};
 use portolan_runtime::{Client, ClientError, Resource};
 use serde_json::{Value, json};
 
-use super::ownership;
 use super::ownership::take::{self, recorded_membership, restore_membership, stamp_identity};
 pub use super::ownership::take::{SetMembership, TakeError};
-use crate::missing::ignore_missing;
 use account::Account;
+pub use clean::{Cleaned, clean};
+pub use dry_run::{Planned, dry_run};
+pub use error::JoinError;
+pub use unjoin::{Access, Left, UnjoinRequest, unjoin};
 
 /// The cluster to join.
 #[derive(Debug, Clone, Default)]
@@ -63,106 +67,16 @@ pub struct Joined {
     pub membership: Option<SetMembership>,
 }
 
-/// A cluster could not be joined or removed.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum JoinError {
-    /// The name cannot be used.
-    #[error(
-        "{name:?} cannot be a cluster's name: it must be a DNS label of at most {MAX_NAME_LENGTH} characters"
-    )]
-    Name {
-        /// The given name.
-        name: String,
-    },
-    /// The same cluster is a member already, under another name.
-    #[error("this cluster has joined already as {holder:?} (id {id}); unjoin that first")]
-    AlreadyJoined {
-        /// Its present name.
-        holder: String,
-        /// Its identity: the uid of its namespace `kube-system`.
-        id: String,
-    },
-    /// Another cluster has the name.
-    #[error(
-        "the name {name:?} belongs to another cluster (id {id}); choose another name, or `portolan unjoin {name}` first"
-    )]
-    NameTaken {
-        /// The given name.
-        name: String,
-        /// Identity of the other cluster.
-        id: String,
-    },
-    /// Another control plane holds the cluster.
-    #[error(transparent)]
-    Held(TakeError),
-    /// Another cluster of the federation has the address.
-    #[error("{address} is the address of cluster {holder:?}; unjoin that first")]
-    AddressTaken {
-        /// The cluster.
-        holder: String,
-        /// The address.
-        address: String,
-    },
-    /// The cluster has joined with another address or CA, and nothing proves that this is the same cluster. Its id is no
-    /// proof, because a cluster says it itself.
-    #[error(
-        "{name:?} has joined with address {known}, and nothing proves that {address} is the same cluster: {cause}. If it \
-         is, join with --replace-address; if not, choose another name, or `portolan unjoin {name}` first"
-    )]
-    Unproven {
-        /// The given name.
-        name: String,
-        /// The address until now.
-        known: String,
-        /// The new address.
-        address: String,
-        /// Why the known address does not help.
-        cause: String,
-    },
-    /// A request to the member failed.
-    #[error("member {cluster}: {step}: {source}")]
-    Member {
-        /// The member.
-        cluster: String,
-        /// The operation.
-        step: &'static str,
-        /// The cause.
-        source: ClientError,
-    },
-    /// A request to the control plane failed.
-    #[error("control plane: {step}: {source}")]
-    Hub {
-        /// The operation.
-        step: &'static str,
-        /// The cause.
-        source: ClientError,
-    },
-    /// The Cluster object still exists.
-    #[error("cluster {cluster} has not left within {waited:?}; its works are still being removed")]
-    StillLeaving {
-        /// The member.
-        cluster: String,
-        /// Time of the wait.
-        waited: Duration,
-    },
-}
-
 /// Joins the cluster behind `member` to the federation of `hub`. Joining again replaces the credentials: tokens of earlier
 /// joins are no longer valid.
 ///
 /// # Errors
 /// See [`JoinError`]; created objects stay, so that a second attempt continues.
 pub async fn join(hub: &Client, member: &Client, request: &JoinRequest) -> Result<Joined, JoinError> {
-    if !is_name(&request.name) {
-        return Err(JoinError::Name { name: request.name.clone() });
-    }
-    let id = identity(member, &request.name).await?;
-    let known = known_cluster(hub, request, &id).await?;
+    let Candidate { id, own, known } = check(hub, member, request).await?;
     if let Some(known) = &known {
         proof::check_same_cluster(hub, member, known, request).await?;
     }
-    let own = ControlPlane { id: control_plane_id(hub).await?, name: request.control_plane.clone() };
     let taken_from = acquire(member, &own, request).await?;
     let account = Account { member, cluster: &request.name };
     let controller = account.controller_token().await?;
@@ -201,6 +115,30 @@ pub async fn join(hub: &Client, member: &Client, request: &JoinRequest) -> Resul
     Ok(joined)
 }
 
+/// A cluster that may join, as far as the names and ids tell.
+struct Candidate {
+    /// Uid of the namespace `kube-system` of the cluster.
+    id: String,
+    /// This control plane.
+    own: ControlPlane,
+    /// The Cluster object of the name, if the cluster has joined before.
+    known: Option<Cluster>,
+}
+
+/// Checks names and ids. Writes nothing.
+async fn check(hub: &Client, member: &Client, request: &JoinRequest) -> Result<Candidate, JoinError> {
+    if !is_name(&request.name) {
+        return Err(JoinError::Name { name: request.name.clone() });
+    }
+    let id = identity(member, &request.name).await?;
+    let own = ControlPlane { id: control_plane_id(hub).await?, name: request.control_plane.clone() };
+    if id == own.id {
+        return Err(JoinError::Itself { id });
+    }
+    let known = known_cluster(hub, request, &id).await?;
+    Ok(Candidate { id, own, known })
+}
+
 /// The id of the control plane: the uid of the namespace `kube-system` of its API server.
 async fn control_plane_id(hub: &Client) -> Result<String, JoinError> {
     let api = hub.resource::<Object>(&resources::NAMESPACE.into());
@@ -221,47 +159,6 @@ async fn acquire(
         }
         error => JoinError::Held(error),
     })
-}
-
-/// Removes a cluster from the federation and waits for it, at most `patience`.
-///
-/// With `member`, the hub's identity there is removed as well, unless another control plane holds the member; then it is
-/// returned and everything in the member stays.
-///
-/// # Errors
-/// [`JoinError::StillLeaving`] if Works are still being removed; their removal continues.
-pub async fn unjoin(
-    hub: &Client,
-    member: Option<&Client>,
-    name: &str,
-    patience: Duration,
-) -> Result<Option<Holder>, JoinError> {
-    let on_hub = |step| move |source| JoinError::Hub { step, source };
-    let (clusters, key) = (hub.kind::<Cluster>(), ObjectKey::cluster(name));
-    clusters.delete(&key, &Delete::default()).await.map_err(on_hub("cluster"))?;
-    let left = async {
-        loop {
-            match clusters.get(&key).await {
-                Err(ClientError::NotFound(_)) => return Ok(()),
-                Err(source) => return Err(JoinError::Hub { step: "cluster", source }),
-                Ok(_) => tokio::time::sleep(Duration::from_millis(100)).await,
-            }
-        }
-    };
-    match tokio::time::timeout(patience, left).await {
-        Ok(result) => result?,
-        Err(_) => return Err(JoinError::StillLeaving { cluster: name.to_owned(), waited: patience }),
-    }
-    let Some(member) = member else { return Ok(None) };
-    let (own, account) = (control_plane_id(hub).await?, Account { member, cluster: name });
-    let lease = ignore_missing(ownership::leases(member).get(&lease_key()).await);
-    let holder = lease.map_err(account.failed("lease"))?.as_ref().and_then(Holder::of);
-    if let Some(other) = holder.filter(|holder| holder.control_plane.id != own) {
-        return Ok(Some(other));
-    }
-    ownership::delete_lease(member, &own).await.map_err(account.failed("lease"))?;
-    account.remove().await?;
-    Ok(None)
 }
 
 /// Identity of a cluster, independent of its name: the uid of its namespace `kube-system`.

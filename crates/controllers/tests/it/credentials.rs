@@ -5,9 +5,12 @@ use std::time::Duration;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use http::Request;
-use portolan_controllers::clusters::join::{JoinError, JoinRequest, join, unjoin};
+use portolan_controllers::clusters::join::{
+    Access, JoinError, JoinRequest, UnjoinRequest, clean, dry_run, join, unjoin,
+};
 use portolan_net::Shutdown;
 use portolan_object::{Object, ObjectKey};
+use portolan_plan::clusters::leaving::Wish;
 use portolan_runtime::client::{Body, Credential, Delete, Patch, Selection};
 use portolan_runtime::{Client, ClientError, Resource};
 use serde_json::{Value, json};
@@ -123,6 +126,13 @@ impl Joining {
         join(&self.hub.client, member, &request).await.map(drop)
     }
 
+    async fn unjoin(&self, access: Access<'_>) {
+        let patience = Duration::from_secs(10);
+        let request = UnjoinRequest { name: "eu", access, force: false, patience };
+        let left = unjoin(&self.hub.client, &request).await.expect("unjoined");
+        assert!(left.held_by.is_none() && left.remains.is_empty(), "{left:?}");
+    }
+
     /// The token for a member that the hub has.
     async fn token(&self, name: &str) -> String {
         let secret = self.hub.get(SECRET, &format!("karmada-cluster/{name}")).await.expect("a Secret");
@@ -199,8 +209,7 @@ async fn unjoining_leaves_nothing() {
     set.join("eu", &set.eu.client, "https://eu").await.expect("joined again");
     let token = set.token("eu").await;
     assert_ne!(inventory(&set.eu).await, before);
-    let patience = Duration::from_secs(10);
-    unjoin(&set.hub.client, Some(&set.eu.client), "eu", patience).await.expect("unjoined");
+    set.unjoin(Access::Administrator(&set.eu.client)).await;
     set.eu.when_gone("v1/Namespace", "karmada-cluster").await;
     assert_eq!(inventory(&set.eu).await, before);
     assert!(!is_admitted(&set.eu.as_bearer(&token)).await);
@@ -210,13 +219,97 @@ async fn unjoining_leaves_nothing() {
     let other = json!({ "apiVersion": "v1", "kind": "ServiceAccount",
         "metadata": { "namespace": "karmada-cluster", "name": "karmada-other" } });
     set.eu.create(other).await;
-    unjoin(&set.hub.client, Some(&set.eu.client), "eu", patience).await.expect("unjoined");
+    set.unjoin(Access::Administrator(&set.eu.client)).await;
     for name in ["karmada-other", "karmada-impersonator"] {
         assert!(
             set.eu.get("v1/ServiceAccount", &format!("karmada-cluster/{name}")).await.is_some(),
             "{name}"
         );
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn unjoining_with_the_account_itself_leaves_nothing() {
+    let set = Joining::start().await;
+    let before = inventory(&set.eu).await;
+    set.join("eu", &set.eu.client, "https://eu").await.expect("joined");
+    let account = set.eu.as_bearer(&set.token("eu").await);
+    set.unjoin(Access::Account(&account)).await;
+    set.eu.when_gone("v1/Namespace", "karmada-cluster").await;
+    set.eu
+        .when_gone(
+            "rbac.authorization.k8s.io/v1/ClusterRoleBinding",
+            "karmada-controller-manager:karmada-eu",
+        )
+        .await;
+    assert_eq!(inventory(&set.eu).await, before);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cluster_that_does_not_answer_leaves_only_by_force() {
+    let set = Joining::start().await;
+    set.join("eu", &set.eu.client, "https://eu").await.expect("joined");
+    let (name, patience) = ("eu", Duration::from_secs(10));
+    let access = || Access::None("connection refused".to_owned());
+    let gentle = UnjoinRequest { name, access: access(), force: false, patience };
+    let refused = unjoin(&set.hub.client, &gentle).await.expect_err("not by force").to_string();
+    for part in ["connection refused", "--force", "ServiceAccount karmada-cluster/karmada-eu"] {
+        assert!(refused.contains(part), "{part} in {refused}");
+    }
+    let cluster = set.hub.get(CLUSTER, "eu").await.expect("it stays");
+    assert!(!cluster.is_deleting());
+    let forced = UnjoinRequest { name, access: access(), force: true, patience };
+    let left = unjoin(&set.hub.client, &forced).await.expect("by force");
+    assert!(left.remains.iter().any(|object| object.starts_with("ClusterRole ")), "{left:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cluster_is_cleaned_without_its_control_plane() {
+    let set = Joining::start().await;
+    let before = inventory(&set.eu).await;
+    let nothing = clean(&set.eu.client, "eu", Wish::default()).await.expect_err("never joined");
+    assert!(matches!(nothing, JoinError::NotJoined { .. }), "{nothing}");
+    set.join("eu", &set.eu.client, "https://eu").await.expect("joined");
+    let hub = set.hub.get("v1/Namespace", "kube-system").await.expect("there").uid().to_owned();
+    let put = |name: &str, label: &str| {
+        json!({ "apiVersion": "v1", "kind": "ConfigMap", "metadata": { "namespace": "default", "name": name,
+            "labels": { "portolan.dev/control-plane": hub, label: "x" } } })
+    };
+    set.eu.create(put("derived", "a")).await;
+    set.eu.create(put("placed", "work.karmada.io/permanent-id")).await;
+    // The Lease is not renewed here; make it old, so that it is observed for a short time only.
+    let old = json!({ "spec": { "leaseDurationSeconds": 1, "renewTime": "2026-01-01T00:00:00.000000Z" } });
+    let lease = "karmada-cluster/portolan-control-plane";
+    set.eu.patch("coordination.k8s.io/v1/Lease", lease, old).await;
+
+    let cleaned = clean(&set.eu.client, "eu", Wish::default()).await.expect("cleaned");
+    assert_eq!(cleaned.deleted, ["ConfigMap default/derived"]);
+    assert_eq!(cleaned.kept, ["ConfigMap default/placed"]);
+    set.eu.when_gone("v1/Namespace", "karmada-cluster").await;
+    set.eu.delete("v1/ConfigMap", "default/placed").await;
+    assert_eq!(inventory(&set.eu).await, before);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_control_plane_does_not_join_itself_and_a_dry_run_writes_nothing() {
+    let set = Joining::start().await;
+    let itself = set.join("hub", &set.hub.client, "https://hub").await.expect_err("refused");
+    assert!(matches!(itself, JoinError::Itself { .. }), "{itself}");
+
+    let before = (inventory(&set.eu).await, inventory(&set.hub).await);
+    let request =
+        JoinRequest { name: "eu".into(), url: "https://eu".into(), ca_pem: b"ca".into(), ..JoinRequest::default() };
+    let planned = dry_run(&set.hub.client, &set.eu.client, &request).await.expect("it could join");
+    assert_eq!((inventory(&set.eu).await, inventory(&set.hub).await), before);
+    set.join("eu", &set.eu.client, "https://eu").await.expect("joined");
+    let after = inventory(&set.eu).await;
+    for object in planned.in_cluster {
+        let key = object.key().to_string();
+        assert!(after.iter().any(|line| line.ends_with(&key)), "{key} in {after:#?}");
+    }
+    let kinds: Vec<_> =
+        planned.in_control_plane.iter().map(|object| object.group_version_kind().kind).collect();
+    assert_eq!(kinds, ["Namespace", "Cluster", "Secret", "Secret"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

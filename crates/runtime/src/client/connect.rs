@@ -12,6 +12,7 @@
 mod dial;
 mod http1;
 mod http2;
+pub(super) mod identity;
 mod link;
 mod protocol;
 
@@ -23,7 +24,7 @@ use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, Server
 use rustls::crypto::CryptoProvider;
 use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
 use rustls_pki_types::pem::PemObject;
-use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
+use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
 use tower::{Service, ServiceExt, service_fn};
 
 use crate::client::error::BoxError;
@@ -232,10 +233,9 @@ fn tls_config(endpoint: &Endpoint) -> Result<ClientConfig, ConnectError> {
     };
     match &endpoint.credential {
         Credential::Certificate { chain_pem, key_pem } => {
-            let chain = certificates(chain_pem).map_err(|error| credential(error.to_string()))?;
-            let key =
-                PrivateKeyDer::from_pem_slice(key_pem).map_err(|error| credential(error.to_string()))?;
-            builder.with_client_auth_cert(chain, key).map_err(|error| credential(error.to_string()))
+            let resolver =
+                identity::resolver(chain_pem, key_pem).map_err(|error| credential(error.to_string()))?;
+            Ok(builder.with_client_cert_resolver(resolver))
         }
         Credential::Anonymous | Credential::Token(_) => Ok(builder.with_no_client_auth()),
     }

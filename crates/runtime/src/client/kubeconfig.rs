@@ -16,14 +16,19 @@ use std::fs;
 use std::io;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use kube::client::ConfigExt;
 use kube::config::{AuthInfo, Cluster, KubeConfigOptions, Kubeconfig as KubeKubeconfig};
 use portolan_net::kubeconfig::{Cluster as FileCluster, User as FileUser};
+use rustls::ClientConfig;
+use rustls::client::ResolvesClientCert;
 use tower::ServiceBuilder;
 
 use crate::client::Client;
-use crate::client::connect::{Base, http_service};
+use crate::client::connect::{Base, http_service, identity};
 use crate::client::transport::Transport;
 
 pub use error::KubeconfigError;
@@ -283,13 +288,44 @@ fn transport(config: &kube::Config, origin: &Origin<'_>) -> Result<Transport, Ku
     let base = Base::parse(&url).map_err(server)?;
     let tls = match config.cluster_url.scheme_str() {
         Some("http") => None,
-        _ => Some(config.rustls_client_config().map_err(credential)?),
+        _ => Some(tls_config(config).map_err(credential)?),
     };
     let auth = config.auth_layer().map_err(credential)?;
     let headers = config.extra_headers_layer().map_err(credential)?;
     let http = http_service(&base, tls, config.tls_server_name.as_deref()).map_err(server)?;
     let service = ServiceBuilder::new().option_layer(auth).layer(headers).service(http);
     Ok(Transport::new(service, url))
+}
+
+/// TLS settings as `config` says. The client certificate is presented as it is; kube refuses those of version 1. One that
+/// cannot be read or used, and one of an exec plugin, is left to kube, which explains what is wrong.
+fn tls_config(config: &kube::Config) -> Result<ClientConfig, kube::Error> {
+    let Some(resolver) = client_certificate(&config.auth_info) else {
+        return config.rustls_client_config();
+    };
+    let mut anonymous = config.clone();
+    let user = &mut anonymous.auth_info;
+    (user.client_certificate, user.client_certificate_data) = (None, None);
+    (user.client_key, user.client_key_data) = (None, None);
+    let mut tls = anonymous.rustls_client_config()?;
+    tls.client_auth_cert_resolver = resolver;
+    Ok(tls)
+}
+
+/// The client certificate of a user; data in the kubeconfig come before files.
+fn client_certificate(user: &AuthInfo) -> Option<Arc<dyn ResolvesClientCert>> {
+    if user.exec.is_some() {
+        return None;
+    }
+    // The key's type hides its text from everything except serialization.
+    let entry = serde_json::to_value(user).ok()?;
+    let pem = |data: &str, file: &str| match entry[data].as_str() {
+        Some(encoded) => STANDARD.decode(encoded.trim()).ok(),
+        None => fs::read(entry[file].as_str()?).ok(),
+    };
+    let chain_pem = pem("client-certificate-data", "client-certificate")?;
+    let key_pem = pem("client-key-data", "client-key")?;
+    identity::resolver(&chain_pem, &key_pem).ok()
 }
 
 #[cfg(test)]

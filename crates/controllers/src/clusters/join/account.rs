@@ -5,11 +5,12 @@
 
 use portolan_api::{labels, names, resources};
 use portolan_object::{Object, ObjectKey};
-use portolan_runtime::client::{Delete, Selection};
+use portolan_runtime::client::{Delete, Patch, Selection};
 use portolan_runtime::{Client, ClientError, Resource};
 use serde_json::{Value, json};
 
 use super::{JoinError, ensure, namespace};
+use crate::missing::ignore_missing;
 
 /// Requested lifetime of tokens: ten years. The member's API server may grant less.
 const TOKEN_SECONDS: u64 = 10 * 365 * 24 * 3600;
@@ -37,6 +38,18 @@ impl Account<'_> {
 
     fn role(&self) -> String {
         names::cluster_role(self.cluster)
+    }
+
+    /// Everything that joining creates in the member, except for tokens and the Lease.
+    pub(super) fn objects(&self) -> Vec<Object> {
+        let (account, role) = (self.account(), self.role());
+        vec![
+            namespace(names::CLUSTER_NAMESPACE),
+            service_account(&account),
+            service_account(names::IMPERSONATOR),
+            cluster_role(&role),
+            cluster_role_binding(&role, &account),
+        ]
     }
 
     /// Creates the service account with all permissions, and a token for it.
@@ -116,6 +129,34 @@ impl Account<'_> {
             self.delete(&resources::NAMESPACE.into(), &key).await?;
         }
         Ok(())
+    }
+
+    /// [`Account::remove`] with the rights of the account itself, which end when its role or its binding is gone: all
+    /// objects get the role as owner, so that deleting it is the last request, and the garbage collector does the rest.
+    pub(super) async fn remove_itself(&self) -> Result<(), JoinError> {
+        let failed = self.failed("identity");
+        let role = ObjectKey::cluster(self.role());
+        let roles = self.member.resource::<Object>(&resources::CLUSTER_ROLE.into());
+        let Some(owner) = ignore_missing(roles.get(&role).await).map_err(&failed)? else { return Ok(()) };
+        let in_namespace = |name: &str| ObjectKey::namespaced(names::CLUSTER_NAMESPACE, name);
+        let mut owned: Vec<(Resource, ObjectKey)> = vec![
+            (resources::CLUSTER_ROLE_BINDING.into(), role.clone()),
+            (resources::SERVICE_ACCOUNT.into(), in_namespace(&self.account())),
+        ];
+        if !self.has_others().await.map_err(&failed)? {
+            owned.push((resources::SERVICE_ACCOUNT.into(), in_namespace(names::IMPERSONATOR)));
+            if self.is_own_namespace().await.map_err(&failed)? {
+                owned.push((resources::NAMESPACE.into(), ObjectKey::cluster(names::CLUSTER_NAMESPACE)));
+            }
+        }
+        let reference = json!({ "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRole",
+            "name": owner.name(), "uid": owner.uid() });
+        let patch = Patch::Merge(json!({ "metadata": { "ownerReferences": [reference] } }));
+        for (resource, key) in owned {
+            let patched = self.member.resource::<Object>(&resource).patch(&key, &patch).await;
+            ignore_missing(patched).map_err(&failed)?;
+        }
+        self.delete(&resources::CLUSTER_ROLE.into(), &role).await
     }
 
     async fn delete(&self, resource: &Resource, key: &ObjectKey) -> Result<(), JoinError> {

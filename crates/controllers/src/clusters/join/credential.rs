@@ -12,6 +12,7 @@ use portolan_runtime::{Client, ClientError};
 use serde_json::{Value, json};
 
 /// The tokens for a member.
+#[derive(Debug, Default)]
 pub(super) struct Tokens {
     /// Of the account with all permissions.
     pub(super) controller: String,
@@ -27,11 +28,22 @@ pub(super) async fn put_secrets(
     ca_pem: &[u8],
     tokens: &Tokens,
 ) -> Result<(), ClientError> {
+    for secret in secrets(cluster, ca_pem, tokens) {
+        put(hub, &secret).await?;
+    }
+    Ok(())
+}
+
+/// The Secrets of `cluster`: of the controllers, and for impersonation.
+pub(super) fn secrets(cluster: &Cluster, ca_pem: &[u8], tokens: &Tokens) -> [Object; 2] {
     let name = &cluster.metadata.name;
-    let data = json!({ "caBundle": STANDARD.encode(ca_pem), "token": STANDARD.encode(&tokens.controller) });
-    put(hub, &secret(cluster, ca_pem, name, data)).await?;
-    let data = json!({ "token": STANDARD.encode(&tokens.impersonator) });
-    put(hub, &secret(cluster, ca_pem, &names::impersonation_secret(name), data)).await
+    let controller =
+        json!({ "caBundle": STANDARD.encode(ca_pem), "token": STANDARD.encode(&tokens.controller) });
+    let impersonator = json!({ "token": STANDARD.encode(&tokens.impersonator) });
+    [
+        secret(cluster, ca_pem, name, controller),
+        secret(cluster, ca_pem, &names::impersonation_secret(name), impersonator),
+    ]
 }
 
 fn secret(cluster: &Cluster, ca_pem: &[u8], name: &str, data: Value) -> Object {

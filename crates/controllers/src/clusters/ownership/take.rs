@@ -129,7 +129,11 @@ async fn check(
 
 /// Observes whether the holder renews its Lease; returns the renewal. Clocks of two machines differ, so that the time in
 /// the Lease alone does not tell.
-async fn observe(member: &Client, holder: &Holder, clock: &Clock) -> Result<Option<Holder>, ClientError> {
+pub(in crate::clusters) async fn observe(
+    member: &Client,
+    holder: &Holder,
+    clock: &Clock,
+) -> Result<Option<Holder>, ClientError> {
     let patience = observation(holder, age(&holder.renewed, clock.now()));
     tracing::info!(%holder, ?patience, "observing whether the other control plane renews its lease");
     let api = leases(member);

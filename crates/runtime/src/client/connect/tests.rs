@@ -180,3 +180,28 @@ async fn a_peer_without_a_sign_of_life_is_given_up() {
     assert_eq!(started.elapsed().as_secs(), 20);
     assert_ne!(theirs.read_u8().await.expect("the preface"), 0);
 }
+
+/// A self-signed certificate of X.509 version 1, as `openssl x509 -req` makes it without extensions, and its key.
+const VERSION_1: (&str, &str) =
+    (include_str!("testdata/version-1.crt"), include_str!("testdata/version-1.key"));
+
+#[test]
+fn client_certificates_of_version_1_are_presented() {
+    let (chain, key) = VERSION_1;
+    let endpoint = Endpoint {
+        url: "https://127.0.0.1:1".to_owned(),
+        ca_pem: chain.as_bytes().to_vec(),
+        credential: Credential::Certificate { chain_pem: chain.into(), key_pem: key.into() },
+        insecure_skip_verify: true,
+    };
+    let config = tls_config(&endpoint).expect("usable");
+    assert!(config.client_auth_cert_resolver.has_certs());
+
+    let now = jiff::Timestamp::now();
+    let other = Authority::create("other", now).expect("made");
+    let other = other.issue_client("eve", None, DAY, now).expect("issued");
+    let mismatch = identity::resolver(other.certificate_pem().as_bytes(), key.as_bytes());
+    assert!(mismatch.is_err(), "a certificate of version 3 must fit its key");
+    assert!(identity::resolver(b"", key.as_bytes()).is_err(), "no certificate");
+    assert!(identity::resolver(chain.as_bytes(), b"").is_err(), "no key");
+}

@@ -1,0 +1,119 @@
+//! Removing a control plane's objects from a member without the control plane, which is gone or has forgotten the cluster.
+
+use std::time::Duration;
+
+use futures::{StreamExt as _, TryStreamExt as _, stream};
+use portolan_api::{labels, names, resources};
+use portolan_net::Clock;
+use portolan_object::{Object, ObjectKey};
+use portolan_plan::clusters::leaving::{Fate, Wish, fate};
+use portolan_plan::clusters::ownership::{ControlPlane, Holder, lease_key};
+use portolan_runtime::client::{Delete, Selection};
+use portolan_runtime::{Client, ClientError, Resource};
+use tokio::time::Instant;
+
+use super::JoinError;
+use super::account::Account;
+use crate::clusters::ownership;
+use crate::clusters::ownership::take::{TakeError, observe};
+use crate::missing::ignore_missing;
+
+/// Kinds that are listed at the same time.
+const MAX_CONCURRENT: usize = 8;
+/// Time in which an API server notices that an admission policy is deleted.
+const ADMISSION_TIMEOUT: Duration = Duration::from_secs(15);
+/// Time between two attempts to delete a protected object.
+const RETRY: Duration = Duration::from_millis(250);
+
+/// What was removed from a member, and what stays.
+#[derive(Debug)]
+#[must_use]
+pub struct Cleaned {
+    /// The control plane that put the objects there.
+    pub control_plane: ControlPlane,
+    /// Deleted objects.
+    pub deleted: Vec<String>,
+    /// Objects that stay, because the wish does not include them.
+    pub kept: Vec<String>,
+}
+
+/// Removes the objects of the control plane that holds `member`, and the account of cluster `name`.
+///
+/// # Errors
+/// [`JoinError::Held`] if the control plane is running, [`JoinError::NotJoined`] if there is none.
+pub async fn clean(member: &Client, name: &str, wish: Wish) -> Result<Cleaned, JoinError> {
+    let account = Account { member, cluster: name };
+    let control_plane = holder(member, name).await?;
+    let mut found = owned(member, &control_plane.id).await.map_err(account.failed("discovery"))?;
+    // Policies of admission protect others.
+    found.sort_by_key(|(resource, _)| resource.gvk.group != "admissionregistration.k8s.io");
+    let (mut deleted, mut kept) = (Vec::new(), Vec::new());
+    for (resource, object) in found {
+        let description = format!("{} {}", resource.gvk.kind, object.key());
+        match fate(&object, wish) {
+            Fate::Delete => {
+                delete(member, &resource, &object).await.map_err(account.failed("delete"))?;
+                deleted.push(description);
+            }
+            Fate::Keep => kept.push(description),
+            Fate::Account => {}
+        }
+    }
+    ownership::delete_lease(member, &control_plane.id).await.map_err(account.failed("lease"))?;
+    account.remove().await?;
+    Ok(Cleaned { control_plane, deleted, kept })
+}
+
+/// The control plane of a member: the holder of the Lease, which must not renew it, or the one that made the namespace.
+async fn holder(member: &Client, name: &str) -> Result<ControlPlane, JoinError> {
+    let failed = |source| JoinError::Member { cluster: name.to_owned(), step: "lease", source };
+    let lease = ignore_missing(ownership::leases(member).get(&lease_key()).await).map_err(failed)?;
+    if let Some(holder) = lease.as_ref().and_then(Holder::of) {
+        if !holder.cluster.is_empty() && holder.cluster != name {
+            return Err(JoinError::Held(TakeError::OtherName { holder: Box::new(holder) }));
+        }
+        return match observe(member, &holder, &Clock::system()).await.map_err(failed)? {
+            Some(renewed) => Err(JoinError::Held(TakeError::Alive { holder: Box::new(renewed) })),
+            None => Ok(holder.control_plane),
+        };
+    }
+    let namespaces = member.resource::<Object>(&resources::NAMESPACE.into());
+    let namespace = namespaces.get(&ObjectKey::cluster(names::CLUSTER_NAMESPACE)).await;
+    let namespace = ignore_missing(namespace).map_err(failed)?;
+    let id = namespace.as_ref().and_then(|namespace| namespace.label(labels::CONTROL_PLANE));
+    let id = id.ok_or_else(|| JoinError::NotJoined { cluster: name.to_owned() })?;
+    Ok(ControlPlane { id: id.to_owned(), name: String::new() })
+}
+
+/// All objects with the label of a control plane.
+async fn owned(member: &Client, id: &str) -> Result<Vec<(Resource, Object)>, ClientError> {
+    let discovery = member.discover().await?;
+    let kinds = discovery.resources.into_iter().filter(|found| found.allows(&["list", "delete"]));
+    let kinds = kinds.filter(|found| found.preferred).map(|found| found.resource);
+    let listed = stream::iter(kinds).map(|resource| async move {
+        let selection = Selection::labels(format!("{}={id}", labels::CONTROL_PLANE));
+        let listed = ignore_missing(member.resource::<Object>(&resource).list(&selection).await)?;
+        let objects = listed.map(|list| list.items).unwrap_or_default();
+        Ok::<_, ClientError>(
+            objects.into_iter().map(|seen| (resource.clone(), seen.object)).collect::<Vec<_>>(),
+        )
+    });
+    let listed: Vec<_> = listed.buffered(MAX_CONCURRENT).try_collect().await?;
+    Ok(listed.into_iter().flatten().collect())
+}
+
+/// Deletes an object; again for a while if it is refused, because the policy that protected it has just been deleted.
+async fn delete(member: &Client, resource: &Resource, object: &Object) -> Result<(), ClientError> {
+    let (api, start) = (member.resource::<Object>(resource), Instant::now());
+    loop {
+        let deleted = api.delete(&object.key(), &Delete::background().uid(object.uid())).await;
+        match ignore_missing(deleted) {
+            Err(ClientError::Invalid(_) | ClientError::Forbidden(_))
+                if start.elapsed() < ADMISSION_TIMEOUT =>
+            {
+                tokio::time::sleep(RETRY).await;
+            }
+            result => return result.map(drop),
+        }
+    }
+}

@@ -1,0 +1,137 @@
+//! Removing a cluster from the federation.
+
+use std::time::Duration;
+
+use portolan_api::cluster::Cluster;
+use portolan_api::names;
+use portolan_api::work::Work;
+use portolan_object::ObjectKey;
+use portolan_plan::clusters::leaving::remains;
+use portolan_plan::clusters::ownership::{Holder, lease_key};
+use portolan_runtime::client::{Delete, Selection};
+use portolan_runtime::{Client, ClientError};
+
+use super::account::Account;
+use super::{JoinError, control_plane_id, identity};
+use crate::clusters::ownership;
+use crate::missing::ignore_missing;
+
+/// Time for the member to answer the first request.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How a member is reached when it leaves.
+#[derive(Debug)]
+pub enum Access<'a> {
+    /// As an administrator, with a kubeconfig of the member.
+    Administrator(&'a Client),
+    /// With the account that `join` made there.
+    Account(&'a Client),
+    /// Not at all, for this reason.
+    None(String),
+}
+
+/// The cluster to remove.
+#[derive(Debug)]
+pub struct UnjoinRequest<'a> {
+    /// Its name in the federation.
+    pub name: &'a str,
+    /// How it is reached.
+    pub access: Access<'a>,
+    /// Go on although the cluster does not answer.
+    pub force: bool,
+    /// Longest time to wait until it has left.
+    pub patience: Duration,
+}
+
+/// A cluster that has left.
+#[derive(Debug, Default)]
+#[must_use]
+pub struct Left {
+    /// Another control plane that holds the cluster, so that everything there stays.
+    pub held_by: Option<Holder>,
+    /// What stays in a cluster that does not answer.
+    pub remains: Vec<String>,
+}
+
+/// Removes a cluster from the federation and waits for it. What the control plane put into the member is removed, and its
+/// account there, unless another control plane holds the member.
+///
+/// # Errors
+/// [`JoinError::Unreachable`] before anything is changed, if the member does not answer and the request does not force it;
+/// [`JoinError::StillLeaving`] if Works are still being removed; their removal continues.
+pub async fn unjoin(hub: &Client, request: &UnjoinRequest<'_>) -> Result<Left, JoinError> {
+    let name = request.name;
+    let on_hub = |step| move |source| JoinError::Hub { step, source };
+    let (clusters, key) = (hub.kind::<Cluster>(), ObjectKey::cluster(name));
+    clusters.get(&key).await.map_err(on_hub("cluster"))?;
+    let unreachable = match &request.access {
+        Access::Administrator(member) | Access::Account(member) => {
+            let member = (*member).clone().with_timeout(ANSWER_TIMEOUT);
+            identity(&member, name).await.err().map(|error| error.to_string())
+        }
+        Access::None(reason) => Some(reason.clone()),
+    };
+    let mut remaining = Vec::new();
+    if let Some(cause) = &unreachable {
+        let selection = Selection::namespace(names::execution_namespace(name));
+        let works = hub.kind::<Work>().list(&selection).await.map_err(on_hub("works"))?;
+        remaining = remains(name, works.items.iter().map(|seen| &seen.object));
+        if !request.force {
+            return Err(JoinError::Unreachable {
+                cluster: name.to_owned(),
+                cause: cause.clone(),
+                remains: remaining,
+            });
+        }
+    }
+    clusters.delete(&key, &Delete::default()).await.map_err(on_hub("cluster"))?;
+    wait_until_gone(hub, name, request.patience).await?;
+    let (member, is_administrator) = match &request.access {
+        Access::Administrator(member) => (*member, true),
+        Access::Account(member) => (*member, false),
+        Access::None(_) => return Ok(Left { remains: remaining, ..Left::default() }),
+    };
+    if unreachable.is_some() {
+        return Ok(Left { remains: remaining, ..Left::default() });
+    }
+    let held_by = remove_account(hub, member, name, is_administrator).await?;
+    Ok(Left { held_by, ..Left::default() })
+}
+
+async fn wait_until_gone(hub: &Client, name: &str, patience: Duration) -> Result<(), JoinError> {
+    let (clusters, key) = (hub.kind::<Cluster>(), ObjectKey::cluster(name));
+    let left = async {
+        loop {
+            match clusters.get(&key).await {
+                Err(ClientError::NotFound(_)) => return Ok(()),
+                Err(source) => return Err(JoinError::Hub { step: "cluster", source }),
+                Ok(_) => tokio::time::sleep(Duration::from_millis(100)).await,
+            }
+        }
+    };
+    let left = tokio::time::timeout(patience, left).await;
+    left.unwrap_or_else(|_| {
+        Err(JoinError::StillLeaving { cluster: name.to_owned(), waited: patience })
+    })
+}
+
+/// Removes what `join` made in the member, unless another control plane holds it; returns that one then.
+async fn remove_account(
+    hub: &Client,
+    member: &Client,
+    name: &str,
+    is_administrator: bool,
+) -> Result<Option<Holder>, JoinError> {
+    let (own, account) = (control_plane_id(hub).await?, Account { member, cluster: name });
+    let lease = ignore_missing(ownership::leases(member).get(&lease_key()).await);
+    let holder = lease.map_err(account.failed("lease"))?.as_ref().and_then(Holder::of);
+    if let Some(other) = holder.filter(|holder| holder.control_plane.id != own) {
+        return Ok(Some(other));
+    }
+    ownership::delete_lease(member, &own).await.map_err(account.failed("lease"))?;
+    match is_administrator {
+        true => account.remove().await?,
+        false => account.remove_itself().await?,
+    }
+    Ok(None)
+}

@@ -1,0 +1,96 @@
+//! What happens to the objects of a control plane in a cluster that leaves.
+
+use portolan_api::work::Work;
+use portolan_api::{labels, names};
+use portolan_object::Object;
+
+/// What is deleted besides the control plane's own objects when a cluster is cleaned without its control plane.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Wish {
+    /// Objects that policies placed there. Their templates are in the control plane, which is gone.
+    pub propagated: bool,
+    /// CustomResourceDefinitions, and with them all objects of their kinds, also those that users made.
+    pub definitions: bool,
+}
+
+/// What happens to one object with the label of the control plane.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fate {
+    /// It is deleted.
+    Delete,
+    /// It stays.
+    Keep,
+    /// It is a part of the account of the control plane, which is removed at the end.
+    Account,
+}
+
+/// The fate of an object with the label of the control plane.
+pub fn fate(object: &Object, wish: Wish) -> Fate {
+    let is_wanted = if object.label(labels::SYSTEM) == Some(labels::TRUE) {
+        return Fate::Account;
+    } else if object.group_version_kind().kind == "CustomResourceDefinition" {
+        wish.definitions
+    } else if object.label(labels::work::PERMANENT_ID).is_some() {
+        wish.propagated
+    } else {
+        true
+    };
+    if is_wanted { Fate::Delete } else { Fate::Keep }
+}
+
+/// What stays in a cluster that does not answer: the objects of its Works and the account, each as `KIND NAMESPACE/NAME`.
+pub fn remains<'a>(cluster: &str, works: impl Iterator<Item = &'a Work>) -> Vec<String> {
+    let manifests = works.flat_map(|work| &work.spec.workload.manifests);
+    let mut remains: Vec<String> = manifests
+        .map(|manifest| {
+            let object = Object(manifest.clone());
+            format!("{} {}", object.group_version_kind().kind, object.key())
+        })
+        .collect();
+    remains.sort();
+    let (role, account) = (names::cluster_role(cluster), names::service_account(cluster));
+    remains.push(format!("ServiceAccount {}/{account}", names::CLUSTER_NAMESPACE));
+    remains.push(format!("ClusterRole {role}"));
+    remains.push(format!("ClusterRoleBinding {role}"));
+    remains
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn users_objects_stay_unless_they_are_named() {
+        let object = |kind: &str, label: &str| {
+            Object(json!({ "apiVersion": "v1", "kind": kind, "metadata": { "name": "a",
+                "labels": { labels::CONTROL_PLANE: "id", label: "true" } } }))
+        };
+        let all = Wish { propagated: true, definitions: true };
+        let cases = [
+            ("derived Service", object("Service", "x"), Fate::Delete, Fate::Delete),
+            ("propagated", object("Service", labels::work::PERMANENT_ID), Fate::Keep, Fate::Delete),
+            ("definition", object("CustomResourceDefinition", "x"), Fate::Keep, Fate::Delete),
+            ("account", object("ServiceAccount", labels::SYSTEM), Fate::Account, Fate::Account),
+        ];
+        for (name, object, by_default, wanted) in cases {
+            assert_eq!(fate(&object, Wish::default()), by_default, "{name}");
+            assert_eq!(fate(&object, all), wanted, "{name}");
+        }
+    }
+
+    #[test]
+    fn what_stays_is_named() {
+        let mut work = Work::default();
+        work.spec.workload.manifests = vec![json!({ "apiVersion": "apps/v1", "kind": "Deployment",
+            "metadata": { "namespace": "shop", "name": "web" } })];
+        let want = [
+            "Deployment shop/web",
+            "ServiceAccount karmada-cluster/karmada-eu",
+            "ClusterRole karmada-controller-manager:karmada-eu",
+            "ClusterRoleBinding karmada-controller-manager:karmada-eu",
+        ];
+        assert_eq!(remains("eu", [work].iter()), want);
+    }
+}
