@@ -38,8 +38,7 @@ pub(crate) async fn run(arguments: Unjoin) -> Result<()> {
     };
     let patience = Duration::from_secs(arguments.wait);
     let request = UnjoinRequest { name, access, force: arguments.force, patience };
-    let left =
-        unjoin(&hub, &request).await.with_context(|| format!("cluster {name} cannot leave"))?;
+    let left = unjoin(&hub, &request).await.with_context(|| format!("cluster {name} cannot leave"))?;
     if let Some(holder) = left.held_by {
         anstream::println!("cluster({name}) is unjoined successfully");
         anstream::println!("everything in the cluster stays as it is: it is held by {holder}");

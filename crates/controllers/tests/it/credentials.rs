@@ -237,10 +237,7 @@ async fn unjoining_with_the_account_itself_leaves_nothing() {
     set.unjoin(Access::Account(&account)).await;
     set.eu.when_gone("v1/Namespace", "karmada-cluster").await;
     set.eu
-        .when_gone(
-            "rbac.authorization.k8s.io/v1/ClusterRoleBinding",
-            "karmada-controller-manager:karmada-eu",
-        )
+        .when_gone("rbac.authorization.k8s.io/v1/ClusterRoleBinding", "karmada-controller-manager:karmada-eu")
         .await;
     assert_eq!(inventory(&set.eu).await, before);
 }
@@ -297,8 +294,12 @@ async fn a_control_plane_does_not_join_itself_and_a_dry_run_writes_nothing() {
     assert!(matches!(itself, JoinError::Itself { .. }), "{itself}");
 
     let before = (inventory(&set.eu).await, inventory(&set.hub).await);
-    let request =
-        JoinRequest { name: "eu".into(), url: "https://eu".into(), ca_pem: b"ca".into(), ..JoinRequest::default() };
+    let request = JoinRequest {
+        name: "eu".into(),
+        url: "https://eu".into(),
+        ca_pem: b"ca".into(),
+        ..JoinRequest::default()
+    };
     let planned = dry_run(&set.hub.client, &set.eu.client, &request).await.expect("it could join");
     assert_eq!((inventory(&set.eu).await, inventory(&set.hub).await), before);
     set.join("eu", &set.eu.client, "https://eu").await.expect("joined");

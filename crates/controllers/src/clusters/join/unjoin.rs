@@ -110,9 +110,7 @@ async fn wait_until_gone(hub: &Client, name: &str, patience: Duration) -> Result
         }
     };
     let left = tokio::time::timeout(patience, left).await;
-    left.unwrap_or_else(|_| {
-        Err(JoinError::StillLeaving { cluster: name.to_owned(), waited: patience })
-    })
+    left.unwrap_or_else(|_| Err(JoinError::StillLeaving { cluster: name.to_owned(), waited: patience }))
 }
 
 /// Removes what `join` made in the member, unless another control plane holds it; returns that one then.
