@@ -17,6 +17,7 @@ mod service;
 mod taint_policies;
 
 pub use config::{faulty_script, refuse_conflicts};
+pub use failover::without_eviction;
 
 use portolan_object::{FieldError, GroupVersionKind, Object, Status};
 use serde_json::Value;
@@ -91,7 +92,7 @@ pub fn admit(
         }
         ("cluster.karmada.io", Cluster::KIND) => cluster::admit(object, old)?,
         ("policy.karmada.io", FederatedResourceQuota::KIND) => quota::admit(object)?,
-        ("policy.karmada.io", ClusterTaintPolicy::KIND) => return taint_policies::admit(object),
+        ("policy.karmada.io", ClusterTaintPolicy::KIND) => taint_policies::admit(object)?,
         ("autoscaling.karmada.io", FederatedHPA::KIND) => return autoscaling::admit(object),
         ("autoscaling.karmada.io", CronFederatedHPA::KIND) => cron_autoscaling::admit(object)?,
         ("remedy.karmada.io", Remedy::KIND) => return Ok(remedies::warnings(object)),

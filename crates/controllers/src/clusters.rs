@@ -12,13 +12,13 @@ mod status;
 
 use std::sync::Arc;
 
-use portolan_plan::clusters::probe::Thresholds;
 use portolan_runtime::members::MembershipChange;
 use portolan_runtime::scope::spawn_until_stop;
 use portolan_runtime::{ClusterName, Queue};
 
 use crate::hub::Hub;
 pub use ownership::Leasing;
+pub use portolan_plan::clusters::probe::Thresholds;
 
 use lifecycle::Lifecycle;
 use status::Collector;

@@ -45,6 +45,7 @@ pub mod time;
 pub use descheduler::Descheduling;
 pub use estimator_service::EstimatorSettings;
 pub use hub::Quotas;
+pub use portolan_plan::failover::Settings as FailoverSettings;
 pub use portolan_plan::propagation::brake::{Budget, Distrust};
 pub use portolan_plan::propagation::detect::{Skipped, SkippedError};
 pub use propagation::BrakeOptions;

@@ -16,6 +16,7 @@
 //! | 9 | The statuses of all Works are collected in the binding. | `propagation/report.rs` | `status` |
 //! | 10 | The status of the template is aggregated from the binding. | `propagation/report.rs` | `aggregate` |
 //! | 11 | A deleted template or binding deletes its Works; the object in the member is deleted first. | `propagation/bindings.rs`, `execution/remove.rs` | |
+//! | | Clusters are left, by taints and failed workloads; this queues the binding again. | `propagation/failover.rs` | `plan::failover` |
 //! | | A policy without effect says so by an event. | `propagation/effects.rs` | `effect` |
 //! | 12 | A binding that is deleted while its template is claimed is made again, over the same Works. | `propagation/lost_bindings.rs` | |
 //!
@@ -36,6 +37,7 @@ mod claims;
 mod dependencies;
 mod effects;
 mod execution;
+mod failover;
 mod interpreters;
 mod lost_bindings;
 mod namespaces;
@@ -53,6 +55,7 @@ use std::time::Duration;
 use portolan_api::cluster::Cluster;
 use portolan_api::resources;
 use portolan_object::{GroupVersionKind, Object, ObjectKey};
+use portolan_plan::failover::Settings;
 use portolan_plan::propagation::binding::belongs_to_another;
 use portolan_plan::propagation::removal::Origin;
 use portolan_plan::propagation::reschedule::{View, is_concerned};
@@ -110,11 +113,12 @@ pub(crate) struct Pipeline {
     dependencies: dependencies::Queues,
     first_reports: report::FirstReports,
     triggers: schedule::Triggers,
+    failover: failover::Failover,
 }
 
 /// Starts all propagation controllers. Returns their caches.
-pub(crate) fn start(hub: &Hub, brake: BrakeOptions) -> Pipeline {
-    let pipeline = Pipeline::new(hub);
+pub(crate) fn start(hub: &Hub, brake: BrakeOptions, failover: Settings) -> Pipeline {
+    let pipeline = Pipeline::new(hub, failover);
     let started = pipeline.clone();
     execution::start(hub, &pipeline.interpreters, brake);
     pipeline.observe_caches();
@@ -142,7 +146,7 @@ pub(crate) fn start(hub: &Hub, brake: BrakeOptions) -> Pipeline {
 }
 
 impl Pipeline {
-    fn new(hub: &Hub) -> Self {
+    fn new(hub: &Hub, failover: Settings) -> Self {
         let (client, scope) = (&hub.client, &hub.scope);
         let metrics = client.metrics();
         let definitions = Cache::of_objects(client, definitions()).start(scope);
@@ -179,6 +183,7 @@ impl Pipeline {
             dependencies: dependencies::Queues::new(hub),
             first_reports: report::FirstReports::default(),
             triggers: schedule::Triggers::default(),
+            failover: failover::Failover::new(failover),
         }
     }
 

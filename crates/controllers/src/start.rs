@@ -3,6 +3,7 @@
 use std::fmt;
 
 use portolan_net::{Clock, Shutdown};
+use portolan_plan::failover::Settings as FailoverSettings;
 use portolan_plan::propagation::detect::Skipped;
 use portolan_runtime::limits::MemberLimits;
 use portolan_runtime::members::{self, Dial};
@@ -36,6 +37,8 @@ pub struct Options {
     pub skipped: Skipped,
     /// When a mass deletion in a member is held.
     pub brake: BrakeOptions,
+    /// When objects leave a cluster.
+    pub failover: FailoverSettings,
     /// How the estimators of clusters are asked; `None` if they are not.
     pub estimators: Option<EstimatorSettings>,
     /// How the descheduler runs; `None` if it does not.
@@ -67,6 +70,7 @@ impl Controllers {
             dial,
             limits,
             brake,
+            failover,
             success_events,
             skipped,
             estimators,
@@ -82,7 +86,7 @@ impl Controllers {
         clusters::start(&shared, probing, leasing);
         cluster_sets::start(&shared);
         discovery::start(&shared);
-        let pipeline = propagation::start(&shared, brake);
+        let pipeline = propagation::start(&shared, brake, failover);
         autoscaling::start(&shared, &pipeline);
         rebalance::start(&shared);
         taint_policies::start(&shared);

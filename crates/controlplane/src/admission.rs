@@ -24,6 +24,8 @@ pub(crate) struct Federation {
     client: OnceLock<Client>,
     /// Set when the controllers run; until then no quota refuses a binding.
     quotas: OnceLock<Quotas>,
+    /// Whether the controllers evict objects because of taints.
+    evicts: OnceLock<bool>,
 }
 
 impl Federation {
@@ -37,6 +39,12 @@ impl Federation {
     pub(crate) fn enforce(&self, quotas: &Quotas) {
         // A second set of controllers would have the same quotas.
         let _ = self.quotas.set(quotas.clone());
+    }
+
+    /// Lets the plugin know whether the controllers evict objects because of taints.
+    pub(crate) fn tell_evictions(&self, evicts: bool) {
+        // A second set of controllers would have the same settings.
+        let _ = self.evicts.set(evicts);
     }
 
     /// Refuses a write of a ResourceBinding that would use more than a FederatedResourceQuota of its namespace allows. The
@@ -71,9 +79,12 @@ impl Admission for Federation {
         old: Option<&'a Value>,
     ) -> AdmissionFuture<'a> {
         Box::pin(async move {
-            let warnings = decide(attributes, object, old)?;
+            let mut warnings = decide(attributes, object, old)?;
             if !attributes.subresource.is_empty() {
                 return Ok(warnings);
+            }
+            if attributes.operation != ApiOperation::Delete && self.evicts.get() == Some(&false) {
+                warnings.extend(admission::without_eviction(&attributes.resource.kind, object));
             }
             self.check_quota(attributes, object, old)?;
             let is_customization = attributes.resource.kind == ResourceInterpreterCustomization::gvk();

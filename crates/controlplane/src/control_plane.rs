@@ -173,6 +173,7 @@ impl ControlPlane {
         let leasing = Leasing { name, ..options.leasing };
         let brake = BrakeOptions { distrust: self.distrust.clone(), ..options.brake };
         let options = ControllerOptions { metrics, leasing, brake, ..options };
+        self.federation.tell_evictions(options.failover.evicts_by_taint);
         let controllers = Controllers::start(&self.client, options, scope);
         self.federation.enforce(controllers.quotas());
         controllers

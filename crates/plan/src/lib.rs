@@ -12,6 +12,7 @@ pub mod descheduler;
 pub mod discovery;
 pub mod dns;
 pub mod explain;
+pub mod failover;
 pub mod field_changes;
 pub mod import_marks;
 pub mod kubernetes;

@@ -26,6 +26,7 @@ pub mod namespace;
 pub mod node_ports;
 pub mod overrides;
 pub mod policy_messages;
+mod preserved_labels;
 pub mod prune;
 pub mod references;
 pub mod reflect;

@@ -2,6 +2,8 @@
 
 pub(crate) mod capacity;
 pub(crate) mod controllers;
+pub(crate) mod duration;
+pub(crate) mod failover;
 
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;

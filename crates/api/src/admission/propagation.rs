@@ -93,12 +93,7 @@ fn warnings(spec: &PropagationSpec) -> Vec<String> {
     let association = spec
         .association
         .then(|| "spec.association is deprecated and has no effect; use spec.propagateDeps".to_owned());
-    let failover = spec.failover.is_some().then(|| {
-        "spec.failover has no effect in this version: nothing is evicted from a failed cluster, and no failed workload is \
-         moved"
-            .to_owned()
-    });
-    empty.chain(ignored).chain(association).chain(failover).collect()
+    empty.chain(ignored).chain(association).collect()
 }
 
 fn selectors_with_name_and_labels(spec: &PropagationSpec) -> impl Iterator<Item = usize> {

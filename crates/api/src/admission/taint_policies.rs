@@ -8,13 +8,11 @@ use super::{deny_for, typed};
 use crate::policy::{ClusterTaintPolicy, MatchCondition, PolicyTaint};
 
 const WEBHOOK: &str = "clustertaintpolicy.karmada.io";
-const NO_EVICTION: &str = "spec.taints: taint KEY with effect NoExecute keeps new workloads away from the cluster; what runs \
-                           there already stays";
 
-/// Validates the policy; the texts returned are warnings. What Karmada's webhook accepts although it has no effect is
+/// Validates the policy. What Karmada's webhook accepts although it has no effect is
 /// refused: unknown operators, effects that clusters cannot have, and unknown fields of clusters.
-pub(super) fn admit(object: &Value) -> Result<Vec<String>, Status> {
-    let Some(policy) = typed::<ClusterTaintPolicy>(object) else { return Ok(Vec::new()) };
+pub(super) fn admit(object: &Value) -> Result<(), Status> {
+    let Some(policy) = typed::<ClusterTaintPolicy>(object) else { return Ok(()) };
     let mut errors = Vec::new();
     check_taints(&policy.spec.taints, &mut errors);
     check_conditions(&policy.spec.add_on_conditions, "spec.addOnConditions", &mut errors);
@@ -22,9 +20,7 @@ pub(super) fn admit(object: &Value) -> Result<Vec<String>, Status> {
     if let Some(clusters) = &policy.spec.target_clusters {
         check_affinity(clusters, "spec.targetClusters", &mut errors);
     }
-    deny_for(WEBHOOK, &errors)?;
-    let evicting = policy.spec.taints.iter().filter(|taint| taint.effect == "NoExecute");
-    Ok(evicting.map(|taint| NO_EVICTION.replace("KEY", &taint.key)).collect())
+    deny_for(WEBHOOK, &errors)
 }
 
 fn check_taints(taints: &[PolicyTaint], errors: &mut Vec<FieldError>) {

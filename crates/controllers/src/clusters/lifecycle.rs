@@ -11,6 +11,7 @@ use portolan_api::work::{ClusterResourceBinding, ResourceBinding};
 use portolan_api::{finalizers, labels, names};
 use portolan_object::{Object, ObjectKey};
 use portolan_plan::clusters::taints::health_taints;
+use portolan_plan::failover::set_times;
 use portolan_plan::propagation::removal::Cause;
 use portolan_runtime::client::{Delete, Patch};
 use portolan_runtime::events::{Regarding, Severity};
@@ -54,7 +55,9 @@ impl Lifecycle {
         if let Some(finalizers) = cluster.metadata.with_finalizer(finalizers::CLUSTER) {
             patch["metadata"]["finalizers"] = json!(finalizers);
         }
-        let taints = health_taints(&cluster.spec.taints, &cluster.status.conditions, &self.hub.now());
+        let now = self.hub.now();
+        let taints = health_taints(&cluster.spec.taints, &cluster.status.conditions, &now);
+        let taints = set_times(taints.as_ref().unwrap_or(&cluster.spec.taints), &now).or(taints);
         if let Some(taints) = &taints {
             patch["spec"]["taints"] = json!(taints);
         }

@@ -17,6 +17,7 @@ use crate::failures::Failures;
 use crate::missing::ignore_missing;
 use crate::propagation::Pipeline;
 use crate::propagation::scoped::Binding;
+use crate::propagation::failover::reconcile_failover;
 use crate::propagation::{dependencies, lost_bindings, report, schedule, templates, works};
 use crate::removal::{delete_without_cause, remove};
 
@@ -29,6 +30,7 @@ impl Reconciler for Bindings {
         let Some(binding) = self.0.bindings.get(key) else {
             self.0.first_reports.forget(key);
             self.0.triggers.forget(key);
+            self.0.failover.forget(key);
             return lost_bindings::without_binding(&self.0, key).await.into();
         };
         if binding.metadata.is_deleting() {
@@ -53,8 +55,13 @@ impl Bindings {
             dependencies: dependencies::found(&self.0, &binding),
         };
         let reported = report::aggregate_status(&self.0, key, &binding, &template, decided).await?;
+        let again = reconcile_failover(&self.0, key).await?;
         works.result?;
-        Ok(reported)
+        Ok(match (reported, again) {
+            (Outcome::Done, Some(delay)) => Outcome::RequeueAfter(delay),
+            (Outcome::RequeueAfter(first), Some(second)) => Outcome::RequeueAfter(first.min(second)),
+            (reported, _) => reported,
+        })
     }
 
     /// Handles a binding when its template is not in the cache. The binding is deleted only if the API server says that the

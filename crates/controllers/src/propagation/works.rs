@@ -52,6 +52,15 @@ pub(super) async fn sync_works(
             by_cluster.insert(cluster, work);
         }
     }
+    let purged: Vec<&Arc<Work>> =
+        by_cluster.iter().filter(|(name, _)| is_purged(&binding.spec, name)).map(|(_, work)| *work).collect();
+    if !purged.is_empty() {
+        // The deletion of the last one queues the binding again.
+        let going = purged.into_iter().filter(|work| !is_removed(work));
+        let removals = going.map(|work| remove(&pipeline.hub, work, Cause::Withdrawn));
+        let result = Failures::of_all(removals).await.into_result();
+        return SyncedWorks { failed_overrides: Vec::new(), result };
+    }
     let cluster_wide = pipeline.overrides.cluster.list();
     let namespaced = match template.namespace() {
         "" => Vec::new(),
@@ -155,6 +164,14 @@ pub(super) fn report_failed_override(hub: &Hub, template: &Object, error: &Overr
 fn is_evicting(spec: &ResourceBindingSpec, cluster: &str) -> bool {
     let mut tasks = spec.graceful_eviction_tasks.iter();
     tasks.any(|task| task.from_cluster == cluster && task.purge_mode != Some(PurgeMode::Directly))
+}
+
+/// Whether the object must leave a cluster before it is written to others.
+fn is_purged(spec: &ResourceBindingSpec, cluster: &str) -> bool {
+    let mut tasks = spec.graceful_eviction_tasks.iter();
+    let is_leaving =
+        tasks.any(|task| task.from_cluster == cluster && task.purge_mode == Some(PurgeMode::Directly));
+    is_leaving && !targets(spec).iter().any(|target| target.name == cluster)
 }
 
 /// Emits events about the written Works of a binding.

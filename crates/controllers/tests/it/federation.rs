@@ -11,7 +11,7 @@ use portolan_apiserver::auth::token::{Issuer, SigningKey};
 use portolan_apiserver::{ApiServer, Config, LocalService, User};
 use portolan_controllers::clusters::join::{JoinError, JoinRequest, Joined, join};
 use portolan_controllers::clusters::{Leasing, Probing};
-use portolan_controllers::{BrakeOptions, Controllers, Options, kubernetes};
+use portolan_controllers::{BrakeOptions, Controllers, FailoverSettings, Options, kubernetes};
 use portolan_net::{Clock, Shutdown};
 use portolan_object::{GroupVersion, Object, ObjectKey};
 use portolan_plan::clusters::probe::Thresholds;
@@ -41,6 +41,7 @@ pub(crate) struct Federation {
     controllers: Mutex<Vec<Shutdown>>,
     limits: MemberLimits,
     brake: BrakeOptions,
+    failover: FailoverSettings,
     /// The endpoints of all connections that controllers asked for.
     pub(crate) endpoints: Arc<Mutex<Vec<Endpoint>>>,
     scope: Shutdown,
@@ -208,12 +209,25 @@ impl Federation {
 
     /// The same with other limits of what the hub keeps of each member.
     pub(crate) async fn start_limited(names: &[&str], limits: MemberLimits) -> Self {
-        Self::hub(Arc::default(), limits, BrakeOptions::default()).await.with_members(names).await
+        Self::hub(Arc::default(), limits, BrakeOptions::default(), FailoverSettings::default())
+            .await
+            .with_members(names).await
     }
 
     /// The same with other limits of mass deletions.
     pub(crate) async fn start_with_brake(names: &[&str], brake: BrakeOptions) -> Self {
-        Self::hub(Arc::default(), MemberLimits::default(), brake).await.with_members(names).await
+        Self::hub(Arc::default(), MemberLimits::default(), brake, FailoverSettings::default())
+            .await
+            .with_members(names)
+            .await
+    }
+
+    /// The same with other settings of failover.
+    pub(crate) async fn start_with_failover(names: &[&str], failover: FailoverSettings) -> Self {
+        Self::hub(Arc::default(), MemberLimits::default(), BrakeOptions::default(), failover)
+            .await
+            .with_members(names)
+            .await
     }
 
     async fn with_members(self, names: &[&str]) -> Self {
@@ -229,13 +243,15 @@ impl Federation {
 
     /// Another hub, with controllers, that can reach the members of this one.
     pub(crate) async fn second_hub(&self) -> Self {
-        Self::hub(self.dialled.clone(), MemberLimits::default(), BrakeOptions::default()).await
+        let (limits, brake) = (MemberLimits::default(), BrakeOptions::default());
+        Self::hub(self.dialled.clone(), limits, brake, self.failover).await
     }
 
     async fn hub(
         dialled: Arc<Mutex<BTreeMap<String, Client>>>,
         limits: MemberLimits,
         brake: BrakeOptions,
+        failover: FailoverSettings,
     ) -> Self {
         let scope = Shutdown::new();
         let hub = Plane::start(&scope).await;
@@ -244,7 +260,8 @@ impl Federation {
         }
         let (controllers, endpoints) = (Mutex::default(), Arc::default());
         let members = BTreeMap::new();
-        let federation = Self { hub, members, dialled, controllers, limits, brake, endpoints, scope };
+        let federation =
+            Self { hub, members, dialled, controllers, limits, brake, failover, endpoints, scope };
         federation.run_controllers();
         federation
     }
@@ -289,7 +306,9 @@ impl Federation {
         let probing = Probing { interval: short, thresholds: Thresholds { success: short, failure: short } };
         let leasing = Leasing { name: String::new(), renewal: short, duration: short * 10 };
         let (dial, limits, brake): (Dial, _, _) = (Arc::new(dial), self.limits, self.brake.clone());
-        let options = Options { probing, leasing, dial: Some(dial), limits, brake, ..Options::default() };
+        let failover = self.failover;
+        let options =
+            Options { probing, leasing, dial: Some(dial), limits, brake, failover, ..Options::default() };
         let scope = self.scope.child();
         self.controllers.lock().push(scope.clone());
         Controllers::start(&self.hub.client, options, &scope)

@@ -12,6 +12,7 @@ mod dependencies;
 mod discovery;
 mod dns;
 mod explain;
+mod failover;
 mod federation;
 mod interpreters;
 mod membership;

@@ -2,22 +2,24 @@
 //! member is deleted unless the user deleted its template or took the cluster from its placement.
 //!
 //! `PORTOLAN_SEEDS=1000 cargo test -p portolan-controllers --test it restarts` runs more seeds than the normal tests do;
-//! `PORTOLAN_FIRST_SEED` is the first one.
+//! `PORTOLAN_FIRST_SEED` is the first one, and `RUST_LOG=portolan_controllers=debug` prints what the controllers do.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::env;
+use std::panic::{AssertUnwindSafe, resume_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::FutureExt as _;
 use parking_lot::Mutex;
 use portolan_net::Shutdown;
 use portolan_object::Object;
 use portolan_runtime::cache::Change;
 use portolan_runtime::{Cache, Resource};
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::runtime::Runtime;
 
-use crate::federation::{CONFIG_MAP, Federation, WORK, config_map, policy};
+use crate::federation::{BINDING, CLUSTER, CONFIG_MAP, Federation, WORK, config_map, policy};
 
 const POLICY: &str = "policy.karmada.io/v1alpha1/PropagationPolicy";
 const CLUSTERS: [&str; 2] = ["eu", "us"];
@@ -191,6 +193,26 @@ impl Run<'_> {
         }
     }
 
+    /// Runs a step; if it fails, prints what the hub holds of this seed.
+    async fn or_explain(&self, step: impl Future<Output = ()>) {
+        let Err(panic) = AssertUnwindSafe(step).catch_unwind().await else { return };
+        eprintln!("seed {} failed; wanted: {:?}", self.seed, self.wanted);
+        for cluster in CLUSTERS {
+            let object = self.set.hub.get(CLUSTER, cluster).await;
+            eprintln!("cluster {cluster}: {:#}", object.map_or(Value::Null, |object| object.0["status"]["conditions"].clone()));
+        }
+        for name in NAMES {
+            let binding = self.set.hub.get(BINDING, &format!("{}-configmap", self.path(name))).await;
+            eprintln!("binding of {name}: {:#?}", binding);
+            for cluster in CLUSTERS {
+                let work = portolan_api::names::work("ConfigMap", &self.object(name), "default");
+                let work = self.set.hub.get(WORK, &format!("karmada-es-{cluster}/{work}")).await;
+                eprintln!("work of {name} in {cluster}: {work:#?}");
+            }
+        }
+        resume_unwind(panic);
+    }
+
     fn check(&self, deleted: &Deleted) {
         for (cluster, object) in deleted.lock().drain(..) {
             let name = NAMES.into_iter().find(|name| self.object(name) == object);
@@ -226,6 +248,8 @@ fn number(name: &str, default: u64) -> u64 {
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "takes minutes; run it with PORTOLAN_SEEDS"]
 async fn a_killed_control_plane_deletes_nothing_by_itself_and_converges() {
+    let filter = tracing_subscriber::EnvFilter::from_default_env();
+    let _is_first = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).try_init();
     let set = Federation::start(&CLUSTERS).await;
     set.stop_controllers().await;
     let scope = Shutdown::new();
@@ -238,9 +262,9 @@ async fn a_killed_control_plane_deletes_nothing_by_itself_and_converges() {
         for _ in 0..STEPS {
             run.step(&mut process).await;
         }
-        run.converges().await;
+        run.or_explain(run.converges()).await;
         run.check(&deleted);
-        run.end().await;
+        run.or_explain(run.end()).await;
         deleted.lock().clear();
     }
     drop(process);

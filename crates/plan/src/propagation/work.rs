@@ -11,6 +11,7 @@ use portolan_object::{Object, ObjectKey};
 use serde_json::json;
 
 use super::overrides::{self, Applied, OverrideError, Policy};
+use super::preserved_labels::preserved_labels;
 use super::prune::prune;
 use super::replicas::{divide_completions, revise};
 use crate::covers::agree;
@@ -105,6 +106,10 @@ pub fn build(
     } else {
         overrides::apply(input.overrides, &mut manifest, cluster)?
     };
+    let is_only = targets(spec).len() == 1;
+    for (label, value) in preserved_labels(spec, &cluster.metadata.name, is_only).into_iter().flatten() {
+        manifest.set_label(label, value.as_str());
+    }
     let key = key(template, &cluster.metadata.name);
     let conflict_resolution = conflict_resolution(template, spec);
     let marks = Marks { template, binding, work: &key, id, conflict_resolution };

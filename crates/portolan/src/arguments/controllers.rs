@@ -8,6 +8,7 @@ use portolan_net::Clock;
 use portolan_runtime::SuccessEvents;
 
 use crate::arguments::capacity::CapacityFlags;
+use crate::arguments::failover::FailoverFlags;
 
 #[derive(Debug, Args)]
 pub(crate) struct ControllerFlags {
@@ -27,6 +28,8 @@ pub(crate) struct ControllerFlags {
     #[arg(long, value_name = "PERCENT", default_value_t = 30, value_parser = clap::value_parser!(u8).range(0..=100))]
     deletion_budget: u8,
     #[command(flatten)]
+    failover: FailoverFlags,
+    #[command(flatten)]
     capacity: CapacityFlags,
 }
 
@@ -42,6 +45,6 @@ impl ControllerFlags {
         let brake = BrakeOptions { budget, ..BrakeOptions::default() };
         let options =
             ControllerOptions { clock, success_events, skipped, brake, ..ControllerOptions::default() };
-        self.capacity.apply(options)
+        self.capacity.apply(self.failover.apply(options))
     }
 }
