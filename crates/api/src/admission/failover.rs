@@ -7,8 +7,8 @@ use super::typed;
 use crate::cluster::Cluster;
 use crate::kind::Kind;
 use crate::policy::{
-    ApplicationFailover, ClusterPropagationPolicy, ClusterTaintPolicy, Failover, PropagationPolicy, PurgeMode,
-    StatePreservation,
+    ApplicationFailover, ClusterPropagationPolicy, ClusterTaintPolicy, Failover, PropagationPolicy,
+    PurgeMode, StatePreservation,
 };
 
 /// Warnings about what has no effect while the control plane does not evict because of taints.

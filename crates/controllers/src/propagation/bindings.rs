@@ -16,8 +16,8 @@ use serde_json::json;
 use crate::failures::Failures;
 use crate::missing::ignore_missing;
 use crate::propagation::Pipeline;
-use crate::propagation::scoped::Binding;
 use crate::propagation::failover::reconcile_failover;
+use crate::propagation::scoped::Binding;
 use crate::propagation::{dependencies, lost_bindings, report, schedule, templates, works};
 use crate::removal::{delete_without_cause, remove};
 

@@ -131,7 +131,13 @@ async fn write(
     decision: Decision,
 ) -> Result<(), ClientError> {
     for (cluster, cause) in &decision.refused {
-        emit(pipeline, binding, Severity::Warning, FAILED, &format!("Evict from cluster {cluster} failed: {cause}"));
+        emit(
+            pipeline,
+            binding,
+            Severity::Warning,
+            FAILED,
+            &format!("Evict from cluster {cluster} failed: {cause}"),
+        );
     }
     let Some(spec) = decision.spec else { return Ok(()) };
     let wanted = Binding { spec, ..binding.clone() };
@@ -156,7 +162,13 @@ async fn write(
         tracing::info!(binding = %key, cluster, reason, "the object is evicted");
     }
     for cluster in &decision.ended {
-        emit(pipeline, binding, Severity::Normal, SUCCEEDED, &format!("Evict from cluster {cluster} succeed."));
+        emit(
+            pipeline,
+            binding,
+            Severity::Normal,
+            SUCCEEDED,
+            &format!("Evict from cluster {cluster} succeed."),
+        );
     }
     Ok(())
 }

@@ -111,14 +111,16 @@ async fn the_state_of_a_workload_goes_with_it() {
     runs(&set, "eu").await;
     let copy = set.member("us").when_there(DEPLOYMENT, "default/web").await;
     assert_eq!(copy.label("failover.example/replicas"), Some("3"));
-    assert!(set.member("eu").get(DEPLOYMENT, "default/web").await.is_none(), "it went before the new one came");
+    assert!(
+        set.member("eu").get(DEPLOYMENT, "default/web").await.is_none(),
+        "it went before the new one came"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_failing_workload_moves_and_its_old_copy_stays_until_the_user_releases_it() {
     let set = Federation::start(&["eu", "us"]).await;
-    let application =
-        json!({ "decisionConditions": { "tolerationSeconds": 1 }, "purgeMode": "Never" });
+    let application = json!({ "decisionConditions": { "tolerationSeconds": 1 }, "purgeMode": "Never" });
     set.hub.create(deployment("web", 1)).await;
     set.hub.create(one_of(&["eu", "us"], json!({ "application": application }))).await;
     set.member("eu").when_there(DEPLOYMENT, "default/web").await;

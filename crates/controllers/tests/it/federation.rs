@@ -211,7 +211,8 @@ impl Federation {
     pub(crate) async fn start_limited(names: &[&str], limits: MemberLimits) -> Self {
         Self::hub(Arc::default(), limits, BrakeOptions::default(), FailoverSettings::default())
             .await
-            .with_members(names).await
+            .with_members(names)
+            .await
     }
 
     /// The same with other limits of mass deletions.

@@ -199,7 +199,10 @@ impl Run<'_> {
         eprintln!("seed {} failed; wanted: {:?}", self.seed, self.wanted);
         for cluster in CLUSTERS {
             let object = self.set.hub.get(CLUSTER, cluster).await;
-            eprintln!("cluster {cluster}: {:#}", object.map_or(Value::Null, |object| object.0["status"]["conditions"].clone()));
+            eprintln!(
+                "cluster {cluster}: {:#}",
+                object.map_or(Value::Null, |object| object.0["status"]["conditions"].clone())
+            );
         }
         for name in NAMES {
             let binding = self.set.hub.get(BINDING, &format!("{}-configmap", self.path(name))).await;

@@ -84,8 +84,7 @@ mod tests {
             decision_conditions: DecisionConditions { toleration_seconds },
             ..ApplicationFailover::default()
         };
-        let unhealthy =
-            BTreeMap::from([("a".to_owned(), seconds(300)), ("b".to_owned(), seconds(100))]);
+        let unhealthy = BTreeMap::from([("a".to_owned(), seconds(300)), ("b".to_owned(), seconds(100))]);
         assert_eq!(failed(&failover(None), &unhealthy), (vec!["a"], Some(seconds(200))));
         assert_eq!(failed(&failover(Some(0)), &unhealthy), (vec!["a", "b"], None));
         assert_eq!(failed(&failover(Some(301)), &unhealthy), (vec![], Some(seconds(1))));

@@ -115,7 +115,9 @@ fn leave_tainted(facts: Facts<'_>, spec: &mut ResourceBindingSpec, decision: &mu
         let eviction = Eviction {
             cluster: target.name.clone(),
             reason: TAINT_UNTOLERATED,
-            message: format!("the placement does not tolerate the taint {key}{equals}{value}:NoExecute, or no longer"),
+            message: format!(
+                "the placement does not tolerate the taint {key}{equals}{value}:NoExecute, or no longer"
+            ),
             producer: TAINT_PRODUCER,
             purge_mode: facts.settings.purge_mode_after_taint(facts.spec.failover.as_ref()),
             grace_period_seconds: None,

@@ -87,7 +87,10 @@ mod tests {
             replicas,
             ..TargetCluster::default()
         };
-        ResourceBindingSpec { clusters: vec![target("eu", 2), target("us", 0)], ..ResourceBindingSpec::default() }
+        ResourceBindingSpec {
+            clusters: vec![target("eu", 2), target("us", 0)],
+            ..ResourceBindingSpec::default()
+        }
     }
 
     fn from(cluster: &str) -> Eviction {

@@ -94,7 +94,10 @@ mod tests {
     }
 
     fn targets(names: &[&str]) -> Vec<TargetCluster> {
-        names.iter().map(|name| TargetCluster { name: (*name).to_owned(), ..TargetCluster::default() }).collect()
+        names
+            .iter()
+            .map(|name| TargetCluster { name: (*name).to_owned(), ..TargetCluster::default() })
+            .collect()
     }
 
     fn items(health: ResourceHealth) -> Vec<AggregatedStatusItem> {
@@ -112,7 +115,8 @@ mod tests {
         let (well, ill) = (items(ResourceHealth::Healthy), items(ResourceHealth::Unhealthy));
         let (one, two, none) = (targets(&["us"]), targets(&["us", "ap"]), targets(&[]));
         let healthy = Copies { targets: &one, items: &well, are_scheduled: true, current: &["us"] };
-        let with_grace = |seconds| GracefulEvictionTask { grace_period_seconds: Some(seconds), ..task(minute_ago) };
+        let with_grace =
+            |seconds| GracefulEvictionTask { grace_period_seconds: Some(seconds), ..task(minute_ago) };
         let suppressed = |is| GracefulEvictionTask { suppress_deletion: Some(is), ..task(minute_ago) };
         let ends = |task: GracefulEvictionTask, copies: Copies<'_>| {
             !assess(&[task], copies, Duration::from_secs(600), now).ended.is_empty()
@@ -126,7 +130,12 @@ mod tests {
             ("not healthy in every target", task(minute_ago), Copies { targets: &two, ..healthy }, false),
             ("not scheduled yet", task(minute_ago), Copies { are_scheduled: false, ..healthy }, false),
             ("no other cluster fits", task(minute_ago), Copies { targets: &none, ..healthy }, false),
-            ("the report is older than the manifest", task(minute_ago), Copies { current: &[], ..healthy }, false),
+            (
+                "the report is older than the manifest",
+                task(minute_ago),
+                Copies { current: &[], ..healthy },
+                false,
+            ),
             ("its time is over", with_grace(59), unhealthy, true),
             ("its time has just not passed", with_grace(60), unhealthy, false),
             ("suppressed", suppressed(true), healthy, false),

@@ -80,7 +80,12 @@ mod tests {
         let both = [lost.clone(), slow.clone()];
         let cases = [
             ("no taint", vec![], vec![], Tolerance::Forever),
-            ("other effects evict nothing", vec![taint("lost", "NoSchedule", None)], vec![], Tolerance::Forever),
+            (
+                "other effects evict nothing",
+                vec![taint("lost", "NoSchedule", None)],
+                vec![],
+                Tolerance::Forever,
+            ),
             ("not tolerated", vec![lost.clone()], vec![], over(&lost)),
             ("tolerated", vec![lost.clone()], vec![toleration("lost", None)], Tolerance::Forever),
             ("time left", vec![lost.clone()], vec![toleration("lost", Some(90))], seconds(30)),

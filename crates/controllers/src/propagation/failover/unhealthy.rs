@@ -13,7 +13,12 @@ pub(super) struct Unhealthy(Arc<Mutex<HashMap<ObjectKey, BTreeMap<String, Durati
 
 impl Unhealthy {
     /// Notes the clusters in which the workload of a binding is unhealthy at the time `now`. Returns for how long it has been.
-    pub(super) fn note(&self, key: &ObjectKey, clusters: &[&str], now: Duration) -> BTreeMap<String, Duration> {
+    pub(super) fn note(
+        &self,
+        key: &ObjectKey,
+        clusters: &[&str],
+        now: Duration,
+    ) -> BTreeMap<String, Duration> {
         let mut all = self.0.lock();
         if clusters.is_empty() {
             all.remove(key);

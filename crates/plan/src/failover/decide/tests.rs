@@ -85,7 +85,11 @@ fn taints_evict_nothing_unless_asked_for() {
         json!({ "clusterTolerations": [{ "key": "down", "operator": "Exists", "tolerationSeconds": 100 }] });
     case.spec.placement = Some(serde_json::from_value::<Placement>(toleration).expect("a placement"));
     let decision = case.decide();
-    assert_eq!((decision.spec, decision.next), (None, Some(Duration::from_secs(40))), "tolerated for a while");
+    assert_eq!(
+        (decision.spec, decision.next),
+        (None, Some(Duration::from_secs(40))),
+        "tolerated for a while"
+    );
 }
 
 #[test]
@@ -95,8 +99,10 @@ fn a_workload_leaves_where_it_fails() {
         application.as_object_mut().expect("an object").extend(more.as_object().cloned().unwrap_or_default());
         let mut case = Case::new(json!({ "application": application }));
         case.taints.clear();
-        case.unhealthy_for =
-            BTreeMap::from([("eu".to_owned(), Duration::from_secs(30)), ("us".to_owned(), Duration::from_secs(10))]);
+        case.unhealthy_for = BTreeMap::from([
+            ("eu".to_owned(), Duration::from_secs(30)),
+            ("us".to_owned(), Duration::from_secs(10)),
+        ]);
         case
     };
     let decision = application(json!({ "purgeMode": "Gracefully", "gracePeriodSeconds": 60 })).decide();
