@@ -14,8 +14,9 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("apiserver", &["object", "api", "store", "net"]),
     ("runtime", &["object", "api", "net"]),
     ("lua", &["object", "api", "plan"]),
-    ("controllers", &["object", "api", "plan", "lua", "runtime", "net"]),
+    ("controllers", &["object", "api", "plan", "lua", "providers", "runtime", "net"]),
     ("dns", &["object", "api", "plan", "net"]),
+    ("providers", &["plan", "dns"]),
     ("controlplane", &["object", "api", "lua", "store", "net", "apiserver", "runtime", "controllers"]),
     (
         "playground",

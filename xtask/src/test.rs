@@ -83,6 +83,10 @@ pub(crate) fn run(scope: Scope) -> Result<()> {
         step("traces over OTLP", cargo(&traces))?;
         tools::conformance_suite()?;
     }
+    if scope == Scope::Full {
+        let peers = cargo(&["test", "--workspace", "--test", "peers", "--", "--test-threads=2"]);
+        step("DNS providers against real servers", with_assets(peers, &assets))?;
+    }
     let mut end_to_end = vec!["test", "--workspace"];
     end_to_end.extend(EMBEDDED.iter().flat_map(|name| ["--test", name]));
     if scope == Scope::Full {

@@ -24,11 +24,13 @@ mod respond;
 mod reverse;
 pub mod server;
 mod service;
+mod transaction_key;
 mod zone;
 mod zone_settings;
 mod zones;
 
 pub use counters::{QueryCount, Statistics};
 pub use server::Server;
+pub use transaction_key::{TransactionKey, TransactionKeyError};
 pub use zone_settings::{DEFAULT_TTL_SECS, ZoneError, ZoneSettings};
 pub use zones::{AddressType, Resolution, Zones};

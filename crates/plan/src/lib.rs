@@ -13,6 +13,7 @@ pub mod discovery;
 pub mod dns;
 pub mod explain;
 pub mod failover;
+pub mod federation;
 pub mod field_changes;
 pub mod import_marks;
 pub mod kubernetes;

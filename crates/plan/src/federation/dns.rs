@@ -1,0 +1,3 @@
+//! Records of federated Services in public zones.
+
+pub mod record;

@@ -1,0 +1,59 @@
+//! Knot as primary server of `example.com`.
+
+use std::fs;
+use std::process::Command;
+
+use tempfile::TempDir;
+
+use crate::process::{Server, dig, eventually, free_port, program};
+use crate::zone::{SECRET, ZONE_FILE};
+
+/// A running Knot.
+pub(crate) struct Knot {
+    pub(crate) port: u16,
+    _server: Server,
+    _folder: TempDir,
+}
+
+impl Knot {
+    /// Starts Knot. The key `portolan` may update and transfer the zone, the key `reader` may only transfer it.
+    pub(crate) fn start() -> Self {
+        let zone = "  - domain: example.com\n    file: zone\n    acl: [writer, reader]\n";
+        let acl = "  - id: writer\n    key: portolan\n    action: [transfer, update]\n\
+                   \x20 - id: reader\n    key: reader\n    action: transfer\n";
+        Self::start_with("", acl, zone, Some(ZONE_FILE))
+    }
+
+    /// Starts Knot with these sections.
+    pub(crate) fn start_with(remotes: &str, acl: &str, zone: &str, file: Option<&str>) -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        let (path, port) = (folder.path().display(), free_port());
+        let config = format!(
+            "server:\n    rundir: {path}\n    listen: 127.0.0.1@{port}\n    user: root\n    udp-workers: 1\n\
+             \x20   tcp-workers: 1\n    background-workers: 1\n\
+             log:\n  - target: stderr\n    any: info\n\
+             database:\n    storage: {path}/db\n\
+             key:\n  - id: portolan\n    algorithm: hmac-sha256\n    secret: {SECRET}\n\
+             \x20 - id: reader\n    algorithm: hmac-sha256\n    secret: {SECRET}\n\
+             {remotes}acl:\n{acl}\
+             template:\n  - id: default\n    storage: {path}\n    journal-content: none\n    zonefile-load: whole\n\
+             zone:\n{zone}"
+        );
+        if let Some(file) = file {
+            fs::write(folder.path().join("zone"), file).expect("a zone");
+        }
+        fs::write(folder.path().join("knot.conf"), config).expect("a configuration");
+        let log = folder.path().join("log");
+        let mut command = Command::new(program("knotd"));
+        command.arg("-c").arg(folder.path().join("knot.conf"));
+        let mut server = Server::start(&mut command, &log);
+        eventually("Knot answers", || {
+            if server.has_ended() {
+                panic!("Knot ended: {}", fs::read_to_string(&log).unwrap_or_default());
+            }
+            let answer = dig(port, &["+comments", "example.com", "SOA"]);
+            if answer.contains("status:") { Ok(()) } else { Err(answer) }
+        });
+        Self { port, _server: server, _folder: folder }
+    }
+}

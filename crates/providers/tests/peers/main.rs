@@ -1,0 +1,10 @@
+//! Providers against the real servers that they talk to, started here on loopback.
+//!
+//! The programs come from Debian (`bind9`, `knot`), or from `cargo xtask tools`. Without them the tests fail and say so;
+//! with `PORTOLAN_SKIP_DNS_PEERS` set they are left out.
+
+mod bind;
+mod knot;
+mod process;
+mod rfc2136;
+mod zone;
