@@ -18,7 +18,9 @@ pub struct TransactionKey(Arc<Key>);
 #[non_exhaustive]
 pub enum TransactionKeyError {
     /// The name is not a domain name.
-    #[error("{name:?} is not the name of a TSIG key: use the domain name that the DNS server has for the key")]
+    #[error(
+        "{name:?} is not the name of a TSIG key: use the domain name that the DNS server has for the key"
+    )]
     Name {
         /// The given name.
         name: String,
@@ -33,7 +35,9 @@ pub enum TransactionKeyError {
         algorithm: String,
     },
     /// The secret is not base64. The message does not repeat it.
-    #[error("the secret of the TSIG key {name:?} is not base64: copy it as the DNS server's configuration has it")]
+    #[error(
+        "the secret of the TSIG key {name:?} is not base64: copy it as the DNS server's configuration has it"
+    )]
     Secret {
         /// Name of the key.
         name: String,

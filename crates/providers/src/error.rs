@@ -77,7 +77,9 @@ pub enum ProviderError {
         reason: String,
     },
     /// The clocks differ by more than signatures allow.
-    #[error("the clock of {server} differs from the local one by {seconds} s, more than a TSIG signature allows: set both by NTP")]
+    #[error(
+        "the clock of {server} differs from the local one by {seconds} s, more than a TSIG signature allows: set both by NTP"
+    )]
     ClockSkew {
         /// Address.
         server: String,
@@ -93,7 +95,9 @@ pub enum ProviderError {
         reason: String,
     },
     /// The provider does not have the zone.
-    #[error("{server} has no zone {zone}: create it there, or correct the name of the zone in the Federation")]
+    #[error(
+        "{server} has no zone {zone}: create it there, or correct the name of the zone in the Federation"
+    )]
     NoZone {
         /// Address, URL or name of the service.
         server: String,
@@ -127,7 +131,9 @@ pub enum ProviderError {
         reason: String,
     },
     /// A change that this provider has no form for.
-    #[error("{provider} has no {what}: remove them from the Federation's zone, or use a provider that has them")]
+    #[error(
+        "{provider} has no {what}: remove them from the Federation's zone, or use a provider that has them"
+    )]
     Unsupported {
         /// Name of the provider.
         provider: &'static str,
@@ -151,7 +157,9 @@ pub enum ProviderError {
         reason: String,
     },
     /// The time for the whole publication is over.
-    #[error("not tried: the time for one publication is over, or the provider failed before; it is tried again")]
+    #[error(
+        "not tried: the time for one publication is over, or the provider failed before; it is tried again"
+    )]
     NotTried,
 }
 

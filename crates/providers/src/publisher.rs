@@ -92,8 +92,7 @@ impl Publisher {
         let is_possible = |index: &usize| checked[*index].is_ok();
         let possible: Vec<usize> = (0..changes.len()).filter(is_possible).collect();
         let sendable: Vec<Change> = possible.iter().map(|&index| changes[index].clone()).collect();
-        let mut publication =
-            Publication::new(self, zone, &sendable, Instant::now() + PUBLICATION_TIME);
+        let mut publication = Publication::new(self, zone, &sendable, Instant::now() + PUBLICATION_TIME);
         if mode == Mode::Write {
             publication.run().await;
         } else {
@@ -130,12 +129,7 @@ struct Publication<'a> {
 }
 
 impl<'a> Publication<'a> {
-    fn new(
-        publisher: &'a Publisher,
-        zone: &'a DomainName,
-        changes: &'a [Change],
-        deadline: Instant,
-    ) -> Self {
+    fn new(publisher: &'a Publisher, zone: &'a DomainName, changes: &'a [Change], deadline: Instant) -> Self {
         let results = vec![Err(ProviderError::NotTried); changes.len()];
         Self { publisher, zone, changes, results, requests: 0, deadline }
     }

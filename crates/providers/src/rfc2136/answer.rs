@@ -41,7 +41,9 @@ pub(super) fn of_code(settings: &Settings, zone: &DomainName, code: Rcode) -> Pr
     let server = settings.server.clone();
     match code {
         Rcode::NOTAUTH | Rcode::NXDOMAIN => ProviderError::NoZone { server, zone: zone.clone() },
-        Rcode::SERVFAIL => ProviderError::ServerFailure { server, reason: "SERVFAIL, see its log".to_owned() },
+        Rcode::SERVFAIL => {
+            ProviderError::ServerFailure { server, reason: "SERVFAIL, see its log".to_owned() }
+        }
         Rcode::NOTIMP => settings.bad_answer("NOTIMP: it takes no dynamic updates or transfers"),
         other => settings.bad_answer(format!("response code {other}")),
     }
@@ -67,7 +69,7 @@ pub(super) fn of_signature(
     Err(match error {
         ValidationError::ServerBadKey => {
             key("it has no key of this name and algorithm, or does not allow it this request (BADKEY)")
-        },
+        }
         ValidationError::ServerBadSig => key("it has another secret (BADSIG)"),
         ValidationError::ServerUnsigned if message.header().rcode() != Rcode::NOERROR => return Ok(()),
         ValidationError::ServerUnsigned => key("its answer is not signed"),

@@ -7,9 +7,9 @@ use dnswire::base::{Message, MessageBuilder, StreamTarget};
 use dnswire::tsig::ClientSequence;
 use portolan_plan::federation::dns::record::{DomainName, RecordKey, RecordSet};
 
+use super::connection::Connection;
 use super::record_data::{decode, wire_name};
 use super::{Settings, answer};
-use super::connection::Connection;
 use crate::error::ProviderError;
 
 /// Most records of a zone.

@@ -48,9 +48,10 @@ fn prerequisites(change: &Change) -> Result<Vec<Line>, Unsupported> {
     let mut lines = Vec::new();
     let mut absent: BTreeSet<(&DomainName, RecordType)> = BTreeSet::new();
     let is_deleted = |name: &DomainName, kind: &RecordType| {
-        change.writes.iter().any(
-            |write| matches!(write, Write::Delete(set) if set.name == *name && set.kind == *kind),
-        )
+        change
+            .writes
+            .iter()
+            .any(|write| matches!(write, Write::Delete(set) if set.name == *name && set.kind == *kind))
     };
     for write in &change.writes {
         match write {
@@ -130,7 +131,13 @@ mod tests {
             other => other.to_string(),
         };
         let show = |line: &Line| {
-            format!("{} {} {} {}", line.ttl().as_secs(), class(line.class()), line.data().rtype(), line.data().data().len())
+            format!(
+                "{} {} {} {}",
+                line.ttl().as_secs(),
+                class(line.class()),
+                line.data().rtype(),
+                line.data().data().len()
+            )
         };
         lines.iter().map(show).collect()
     }
@@ -169,11 +176,9 @@ mod tests {
 
     #[test]
     fn data_that_does_not_fit_its_type_is_refused() {
-        for (kind, target) in [
-            (RecordType::A, "2001:db8::1"),
-            (RecordType::Aaaa, "192.0.2.1"),
-            (RecordType::Cname, "a..b"),
-        ] {
+        for (kind, target) in
+            [(RecordType::A, "2001:db8::1"), (RecordType::Aaaa, "192.0.2.1"), (RecordType::Cname, "a..b")]
+        {
             let writes = vec![Write::Put { set: set(kind.clone(), &[target]), before: None }];
             let change = Change { name: name("nginx.example.com"), writes };
             let error = message("RFC 2136", &name("example.com"), &change, 1).map(|_| ()).unwrap_err();

@@ -36,7 +36,10 @@ async fn records_come_change_and_go(port: u16) {
     let alias = set("nginx.us.svc.example.com", RecordType::Cname, &["nginx.svc.example.com."]);
     let created = [creation(v4.clone()), creation(v6.clone()), creation(alias.clone())];
     let report = publisher.publish(&zone, &created, Mode::DryRun).await;
-    assert_eq!((report.published(), lines(&publisher.list(&zone).await.unwrap())), (3, FOREIGN.map(String::from).into()));
+    assert_eq!(
+        (report.published(), lines(&publisher.list(&zone).await.unwrap())),
+        (3, FOREIGN.map(String::from).into())
+    );
     let report = publisher.publish(&zone, &created, Mode::Write).await;
     assert_eq!((report.published(), report.requests), (3, 1), "{report:?}");
     let mut wanted: Vec<String> = FOREIGN.map(String::from).into();
@@ -114,7 +117,10 @@ async fn errors_name_their_cause(port: u16) {
     assert!(is_refused(&written) || is_key(&written), "{written:?}");
     let (listed, written) = attempt(by(key("portolan", SECRET)), "example.net").await;
     for result in [listed, written] {
-        assert!(matches!(result, Err(ProviderError::NoZone { .. } | ProviderError::Refused { .. })), "{result:?}");
+        assert!(
+            matches!(result, Err(ProviderError::NoZone { .. } | ProviderError::Refused { .. })),
+            "{result:?}"
+        );
     }
     let outside = [creation(set("a.example.net", RecordType::A, &["198.51.100.1"]))];
     let report = publisher(port).publish(&zone(), &outside, Mode::Write).await;

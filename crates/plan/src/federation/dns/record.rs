@@ -17,7 +17,9 @@ pub struct DomainName(String);
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum NameError {
     /// A label is empty, too long or has a character that no public zone should have.
-    #[error("{label:?} in {name:?} is not a DNS label: use 1 to {LABEL_LIMIT} letters, digits, hyphens or underscores")]
+    #[error(
+        "{label:?} in {name:?} is not a DNS label: use 1 to {LABEL_LIMIT} letters, digits, hyphens or underscores"
+    )]
     Label {
         /// The whole text.
         name: String,
