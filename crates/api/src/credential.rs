@@ -129,13 +129,32 @@ fn cure(secret: &ObjectKey, wanted: &CredentialTarget) -> String {
 /// # Errors
 /// [`Distrust`]; its text names the cure.
 pub fn trust(cluster: &Cluster, secret: &Object, ca_pem: &[u8]) -> Result<Trust, Distrust> {
+    trust_named(cluster, secret, ca_pem, &cluster.metadata.name)
+}
+
+/// [`trust`] for the Secret of the account that impersonates users. Without annotation it is used if it has the name that
+/// `join` and Karmada's agent give it.
+///
+/// # Errors
+/// [`Distrust`]; its text names the cure.
+pub fn trust_impersonator(cluster: &Cluster, secret: &Object, ca_pem: &[u8]) -> Result<Trust, Distrust> {
+    trust_named(cluster, secret, ca_pem, &names::impersonation_secret(&cluster.metadata.name))
+}
+
+/// [`trust`]; `name` is the name that the Secret must have if it has no annotation.
+fn trust_named(
+    cluster: &Cluster,
+    secret: &Object,
+    ca_pem: &[u8],
+    name: &str,
+) -> Result<Trust, Distrust> {
     let key = secret.key();
     if key.namespace != names::CLUSTER_NAMESPACE {
         return Err(Distrust::Namespace(key));
     }
     let wanted = CredentialTarget::of(cluster, ca_pem);
     let Some(annotation) = secret.annotation(annotations::credential::TARGET) else {
-        return match is_of_cluster(secret, cluster) {
+        return match is_of_cluster(secret, cluster, name) {
             true => Ok(Trust::FirstUse(wanted)),
             false => Err(Distrust::Unbound { secret: key, wanted: Box::new(wanted) }),
         };
@@ -151,13 +170,13 @@ pub fn trust(cluster: &Cluster, secret: &Object, ca_pem: &[u8]) -> Result<Trust,
 }
 
 /// Whether a Secret without annotation is the one that `join`, karmadactl and older releases make for this Cluster: it has
-/// the Cluster's name, and no other Cluster owns it.
-fn is_of_cluster(secret: &Object, cluster: &Cluster) -> bool {
+/// the name that they give it, and no other Cluster owns it.
+fn is_of_cluster(secret: &Object, cluster: &Cluster, name: &str) -> bool {
     let is_opaque = matches!(secret.str_at(&["type"]), "" | "Opaque");
     let owners = secret.at(&["metadata", "ownerReferences"]).and_then(Value::as_array);
     let mut clusters = owners.into_iter().flatten().filter(|owner| owner["kind"] == Cluster::KIND);
     is_opaque
-        && secret.name() == cluster.metadata.name
+        && secret.name() == name
         && clusters.all(|owner| owner["uid"] == cluster.metadata.uid.as_str())
 }
 

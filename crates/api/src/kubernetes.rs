@@ -22,6 +22,7 @@
 //! ```
 
 mod autoscaled_pod;
+mod cluster_role;
 mod condition;
 mod controller_revision;
 mod custom_resource_definition;
@@ -50,6 +51,7 @@ mod tests;
 pub use autoscaled_pod::{
     AutoscaledContainer, AutoscaledPod, AutoscaledPodSpec, AutoscaledPodStatus, ContainerResources,
 };
+pub use cluster_role::{ClusterRole, ClusterRoleBinding, PolicyRule, RoleReference, Subject};
 pub use condition::{Condition, condition, is_condition_true};
 pub use controller_revision::ControllerRevision;
 pub use custom_resource_definition::{

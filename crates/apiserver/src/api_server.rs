@@ -87,6 +87,7 @@ impl ApiServer {
             metrics_page: config.metrics,
             services,
             kubelets: config.kubelets,
+            forwarder: config.forwarder,
             root_ca: config.root_ca,
             access: Access::new(store.clone()),
             store,

@@ -11,7 +11,7 @@ use portolan_net::telemetry::Metrics;
 
 use crate::admission::Admission;
 use crate::auth::Authentication;
-use crate::proxy::Kubelets;
+use crate::proxy::{Forwarder, Kubelets};
 
 /// The Kubernetes version of the served API.
 pub const VERSION: &str = "v1.36.2";
@@ -28,6 +28,8 @@ pub struct Config {
     pub node_ports: RangeInclusive<u16>,
     /// Client for kubelet connections; without it, logs and streams of pods are not served.
     pub kubelets: Option<Kubelets>,
+    /// Subresources that other API servers answer.
+    pub forwarder: Option<Forwarder>,
     /// Endpoint of the Service `default/kubernetes`, by which clients inside the cluster reach the server.
     pub endpoint: Option<SocketAddr>,
     /// The authority of the server's certificate, PEM, for the Secrets with tokens of service accounts.
@@ -52,6 +54,7 @@ impl Default for Config {
             second_service_cidr: None,
             node_ports: 30_000..=32_767,
             kubelets: None,
+            forwarder: None,
             endpoint: None,
             root_ca: None,
             cluster_info: None,
@@ -71,6 +74,7 @@ impl fmt::Debug for Config {
             .field("second_service_cidr", &self.second_service_cidr)
             .field("node_ports", &self.node_ports)
             .field("kubelets", &self.kubelets)
+            .field("forwarder", &self.forwarder)
             .field("endpoint", &self.endpoint)
             .field("admission", &self.admission.len())
             .field("version", &self.version)

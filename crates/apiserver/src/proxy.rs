@@ -8,6 +8,7 @@
 //!    ◄──────────────── bytes in both directions ──────────────►
 //! ```
 
+mod backend;
 mod dial;
 mod target;
 mod tunnel;
@@ -35,6 +36,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::respond::{self, Body};
 
+pub use backend::{Backend, Backends, Forwarder, Locating};
 pub use dial::{Connection, Dialing, DirectDialer, KubeletAddress, KubeletDialer, TlsError, client_config};
 pub use target::{KubeletTarget, PodAction};
 

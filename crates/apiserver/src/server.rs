@@ -26,7 +26,7 @@ use crate::auth::{Authentication, Credentials, User};
 use crate::compute::Compute;
 use crate::fairness::Fairness;
 use crate::metrics::Metrics;
-use crate::proxy::Kubelets;
+use crate::proxy::{Forwarder, Kubelets};
 use crate::record::Record;
 use crate::resources::Registry;
 
@@ -44,6 +44,8 @@ pub(crate) struct Server {
     pub(crate) services: Option<Services>,
     /// Client for kubelet connections; `None` for a cluster without nodes.
     pub(crate) kubelets: Option<Kubelets>,
+    /// Subresources that other API servers answer.
+    pub(crate) forwarder: Option<Forwarder>,
     /// The authority of the server's certificate, PEM.
     pub(crate) root_ca: Option<String>,
     /// Admission plugins, in the order in which they are called.

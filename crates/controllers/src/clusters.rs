@@ -5,6 +5,7 @@
 //! decisions are in `portolan_plan::clusters`.
 
 mod capacity;
+mod impersonation;
 pub mod join;
 mod lifecycle;
 mod ownership;
@@ -44,6 +45,7 @@ impl Default for Probing {
 /// Starts the controllers of clusters.
 pub(crate) fn start(hub: &Hub, probing: Probing, leasing: Leasing) {
     ownership::start(hub, leasing);
+    impersonation::start(hub);
     let queue: Queue<ClusterName> = hub.client.metrics().queue("clusters", None);
     let changed = queue.clone();
     hub.clusters.observe(move |change| changed.add(ClusterName::new(change.key.name.as_str())));

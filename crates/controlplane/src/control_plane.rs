@@ -17,9 +17,11 @@ use prometheus_client::registry::Registry;
 use crate::address::TlsSan;
 use crate::admission;
 use crate::certificates::{CertificatePolicy, Certificates};
+use crate::cluster_proxy::ClusterServers;
 use crate::definitions::{self, InstallError};
 use crate::embedded::{EmbeddedServer, EmbeddedServerError, Settings};
 use crate::kubeconfig::{ContextEntry, ContextUser, KubeconfigFile};
+use crate::proxy_role;
 use crate::service_cidr::ServiceCidr;
 use crate::state::{DIRECTORY, StateDirectory, StateError};
 use crate::trust::distrust;
@@ -92,6 +94,7 @@ impl ControlPlane {
         let directory = state.subdirectory(DIRECTORY)?;
         state.note_restore();
         let federation = Arc::new(admission::Federation::default());
+        let clusters = Arc::new(ClusterServers::default());
         let (restored, clock) = (state.restored(), settings.clock.clone());
         let settings = Settings {
             name: "the control plane",
@@ -103,13 +106,16 @@ impl ControlPlane {
             endpoint: None,
             admission: vec![federation.clone()],
             kubelets: None,
+            backends: Some(clusters.clone()),
             certificates: settings.certificates,
             metrics: settings.metrics.clone(),
             clock: &settings.clock,
         };
         let server = EmbeddedServer::start(settings, scope).await?;
         federation.connect(&server.client);
+        clusters.connect(&server.client);
         definitions::install(&server.client).await?;
+        proxy_role::install(&server.client).await.map_err(InstallError::from)?;
         let administrator = server.administrator(CONTEXT);
         let (client, metrics) = (server.client.clone(), Metrics::default());
         let distrust = distrust(restored.as_deref(), server.damaged_objects(), clock.now());

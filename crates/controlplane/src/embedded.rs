@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use portolan_apiserver::auth::{Authentication, User as ApiUser};
-use portolan_apiserver::proxy::Kubelets;
+use portolan_apiserver::proxy::{Backends, Forwarder, Kubelets};
 use portolan_apiserver::{Admission, ApiServer, Record};
 use portolan_controllers::kubernetes;
 use portolan_net::kubeconfig::{Cluster, Kubeconfig, NamedCluster};
@@ -109,6 +109,8 @@ pub struct Settings<'a> {
     pub admission: Vec<Arc<dyn Admission>>,
     /// Client for the kubelets of its nodes; `None` if it has no nodes.
     pub kubelets: Option<Kubelets>,
+    /// Subresources that other API servers answer.
+    pub backends: Option<Arc<dyn Backends>>,
     /// Life and renewal of its certificates.
     pub certificates: CertificatePolicy,
     /// The metrics of the process, to which it adds its own and which it serves at `/metrics`; `None` for a server that
@@ -161,6 +163,7 @@ impl EmbeddedServer {
             service_cidr: Some(settings.service_cidr.primary),
             second_service_cidr: settings.service_cidr.secondary,
             kubelets: settings.kubelets.clone(),
+            forwarder: settings.backends.clone().map(|backends| Forwarder::new(backends, scope)),
             endpoint: settings.endpoint,
             root_ca: Some(certificates.authority_pem().to_owned()),
             cluster_info: Some(cluster_info(address, advertised, certificates.authority_pem())),

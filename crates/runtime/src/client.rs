@@ -43,7 +43,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tower::Service;
 
-pub use connect::{ConnectError, Credential, Endpoint, http_2_config};
+pub use connect::{Address, ConnectError, Credential, Endpoint, http_1_config, http_2_config};
 pub use decode::{Seen, WatchEvent};
 pub use discovery::{Discovered, Discovery};
 pub use error::{BoxError, ClientError};

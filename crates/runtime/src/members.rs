@@ -40,7 +40,7 @@ use parking_lot::{Mutex, RwLock};
 use portolan_net::Shutdown;
 
 pub use crate::hold::{Hold, HoldState, Refusal};
-pub use endpoint::{EndpointError, endpoint};
+pub use endpoint::{EndpointError, endpoint, impersonator_token};
 pub use follow::follow;
 pub use member::{Health, Member};
 pub use over_budget::OverBudget;

@@ -112,6 +112,8 @@ fn every_field_of_a_view_exists_in_its_kind() {
     type UnknownFields = fn() -> Vec<String>;
     let views: &[(&str, UnknownFields)] = &[
         ("AutoscaledPod", unknown_fields::<AutoscaledPod>),
+        ("ClusterRole", unknown_fields::<ClusterRole>),
+        ("ClusterRoleBinding", unknown_fields::<ClusterRoleBinding>),
         ("ControllerRevision", unknown_fields::<ControllerRevision>),
         ("CustomResourceDefinition", unknown_fields::<CustomResourceDefinition>),
         ("DaemonSet", unknown_fields::<DaemonSet>),

@@ -102,6 +102,9 @@ fn reads_body(info: &RequestInfo) -> bool {
 /// Whether a request may compute for longer than other requests can wait.
 fn is_heavy(call: &Call, body: usize) -> bool {
     let (info, resource) = (&call.info, &call.resource);
+    if LONG_RUNNING.contains(&&*info.subresource) {
+        return false;
+    }
     match info.verb {
         "list" => {
             let objects = call.server.store.count(&resource.collection(&info.namespace));

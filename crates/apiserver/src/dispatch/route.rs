@@ -46,6 +46,9 @@ pub(super) async fn answer(
 ) -> Result<Response<Body>, Status> {
     let (resource, info) = (&call.resource, &call.info);
     if !info.subresource.is_empty() {
+        if let Some(forwarder) = subresources::forwarder(call) {
+            return subresources::forward_elsewhere(call, forwarder, request, body).await;
+        }
         let Some(subresource) = resource.subresource(&info.subresource) else {
             // For custom resources upstream answers as if the object did not exist.
             let is_custom = resource.as_custom().is_some();

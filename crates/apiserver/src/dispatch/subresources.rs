@@ -6,7 +6,7 @@ use portolan_object::Status;
 use crate::access::CoreObjects;
 use crate::auth::{Attributes, Decision, Directory as _};
 use crate::call::Call;
-use crate::proxy::{KubeletTarget, PodAction};
+use crate::proxy::{Forwarder, KubeletTarget, PodAction};
 use crate::respond::{self, Body};
 use crate::write::{WriteTarget, pods, scale, token};
 use crate::{read, write};
@@ -37,6 +37,25 @@ pub(super) async fn answer(
         "update" => write::update(call, target, body).await,
         _ => write::patch(call, target, body).await,
     }
+}
+
+/// What forwards the request, if another API server answers it.
+pub(super) fn forwarder(call: &Call) -> Option<&Forwarder> {
+    let (kind, info) = (&call.resource.kind, &call.info);
+    let forwarder = call.server.forwarder.as_ref()?;
+    forwarder.answers(&kind.group, &info.resource, &info.subresource).then_some(forwarder)
+}
+
+/// Forwards a request to the API server that answers it.
+pub(super) async fn forward_elsewhere(
+    call: &Call,
+    forwarder: &Forwarder,
+    mut request: http::request::Parts,
+    body: Body,
+) -> Result<Response<Body>, Status> {
+    request.headers.clone_from(&call.headers);
+    let request = Request::from_parts(request, body);
+    forwarder.forward(&call.info.name, &call.info.rest, &call.user, request).await
 }
 
 async fn scaled(call: &Call, body: Body) -> Result<Response<Body>, Status> {

@@ -52,6 +52,7 @@ impl Running {
             endpoint: None,
             admission: Vec::new(),
             kubelets: None,
+            backends: None,
             certificates: CertificatePolicy { lifetime: LIFETIME, check_interval: Duration::from_millis(5) },
             metrics: None,
             clock: &clock,

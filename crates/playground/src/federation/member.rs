@@ -80,6 +80,7 @@ pub(super) async fn start(
                 endpoint: Some(machines.api_server()),
                 admission: Vec::new(),
                 kubelets: Some(kubelets),
+                backends: None,
                 certificates: CertificatePolicy::default(),
                 metrics: None,
                 clock: settings.clock,

@@ -220,6 +220,39 @@ pub fn http_2_config(endpoint: &Endpoint) -> Result<ClientConfig, ConnectError> 
     Ok(config)
 }
 
+/// TLS settings with the trust of an endpoint, for HTTP/1.1, whose connections can be upgraded.
+///
+/// # Errors
+/// When the CA or the credential cannot be read.
+pub fn http_1_config(endpoint: &Endpoint) -> Result<ClientConfig, ConnectError> {
+    tls_config(endpoint)
+}
+
+/// Where an API server listens, from its URL.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Address {
+    /// Host name or address, without brackets.
+    pub host: String,
+    /// TCP port.
+    pub port: u16,
+    /// Prefix of each path, without a slash at its end.
+    pub prefix: String,
+    /// Whether it speaks TLS.
+    pub is_tls: bool,
+}
+
+impl Address {
+    /// Reads a URL such as `https://10.0.0.1:6443`.
+    ///
+    /// # Errors
+    /// [`ConnectError::Address`].
+    pub fn parse(url: &str) -> Result<Self, ConnectError> {
+        let base = Base::parse(url)?;
+        let (host, port) = base.host_port();
+        Ok(Self { host, port, is_tls: base.is_tls(), prefix: base.prefix })
+    }
+}
+
 fn tls_config(endpoint: &Endpoint) -> Result<ClientConfig, ConnectError> {
     let authority = |reason: String| ConnectError::Authority { url: endpoint.url.clone(), reason };
     let credential = |reason: String| ConnectError::Credential { url: endpoint.url.clone(), reason };

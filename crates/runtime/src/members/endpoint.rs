@@ -68,6 +68,21 @@ pub fn endpoint(cluster: &Cluster, secret: &Object) -> Result<(Endpoint, Trust),
     Ok((endpoint, trust))
 }
 
+/// The token of the account that impersonates users in a cluster. `ca_pem` is the CA of its [`endpoint`].
+///
+/// # Errors
+/// If the Secret has no token, or is not for this cluster and address.
+pub fn impersonator_token(
+    cluster: &Cluster,
+    secret: &Object,
+    ca_pem: &[u8],
+) -> Result<String, EndpointError> {
+    credential::trust_impersonator(cluster, secret, ca_pem)?;
+    let decoded = STANDARD.decode(secret.str_at(&["data", "token"])).ok();
+    let token = decoded.and_then(|decoded| String::from_utf8(decoded).ok()).filter(|token| !token.is_empty());
+    token.ok_or_else(|| EndpointError::Secret { secret: secret.key(), field: "token" })
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::{Value, json};
