@@ -142,12 +142,7 @@ pub fn trust_impersonator(cluster: &Cluster, secret: &Object, ca_pem: &[u8]) -> 
 }
 
 /// [`trust`]; `name` is the name that the Secret must have if it has no annotation.
-fn trust_named(
-    cluster: &Cluster,
-    secret: &Object,
-    ca_pem: &[u8],
-    name: &str,
-) -> Result<Trust, Distrust> {
+fn trust_named(cluster: &Cluster, secret: &Object, ca_pem: &[u8], name: &str) -> Result<Trust, Distrust> {
     let key = secret.key();
     if key.namespace != names::CLUSTER_NAMESPACE {
         return Err(Distrust::Namespace(key));
@@ -175,9 +170,7 @@ fn is_of_cluster(secret: &Object, cluster: &Cluster, name: &str) -> bool {
     let is_opaque = matches!(secret.str_at(&["type"]), "" | "Opaque");
     let owners = secret.at(&["metadata", "ownerReferences"]).and_then(Value::as_array);
     let mut clusters = owners.into_iter().flatten().filter(|owner| owner["kind"] == Cluster::KIND);
-    is_opaque
-        && secret.name() == name
-        && clusters.all(|owner| owner["uid"] == cluster.metadata.uid.as_str())
+    is_opaque && secret.name() == name && clusters.all(|owner| owner["uid"] == cluster.metadata.uid.as_str())
 }
 
 fn hex(bytes: &[u8]) -> String {

@@ -66,8 +66,9 @@ impl ClusterServers {
             }
             false => None,
         };
-        let identity = identity(&token, user)
-            .ok_or_else(|| unavailable(name, "the name of the user or the token cannot be sent in a header"))?;
+        let identity = identity(&token, user).ok_or_else(|| {
+            unavailable(name, "the name of the user or the token cannot be sent in a header")
+        })?;
         Ok(Backend { host: address.host, port: address.port, prefix: address.prefix, tls, identity })
     }
 }
@@ -106,7 +107,11 @@ fn status_of(name: &str, error: &ClientError) -> Status {
 }
 
 fn unavailable(name: &str, problem: &str) -> Status {
-    Status::new(503, "ServiceUnavailable", format!("cluster {name} cannot be reached through the proxy: {problem}"))
+    Status::new(
+        503,
+        "ServiceUnavailable",
+        format!("cluster {name} cannot be reached through the proxy: {problem}"),
+    )
 }
 
 #[cfg(test)]

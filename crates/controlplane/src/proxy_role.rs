@@ -25,9 +25,7 @@ pub(crate) async fn install(client: &Client) -> Result<(), ClientError> {
         "roleRef": { "apiGroup": group, "kind": "ClusterRole", "name": NAME },
         "subjects": [{ "apiGroup": group, "kind": "User", "name": ADMINISTRATOR.0 }] });
     let options = Apply { manager: portolan_controllers::MANAGER.to_owned(), force: true };
-    for (resource, object) in
-        [(resources::CLUSTER_ROLE, role), (resources::CLUSTER_ROLE_BINDING, binding)]
-    {
+    for (resource, object) in [(resources::CLUSTER_ROLE, role), (resources::CLUSTER_ROLE_BINDING, binding)] {
         client.resource::<Object>(&resource.into()).apply(&Object(object), &options).await?;
     }
     Ok(())

@@ -261,7 +261,9 @@ mod tests {
     #[test]
     fn credentials_and_claims_of_the_client_stay_here() {
         let mut from = HeaderMap::new();
-        for name in ["authorization", "impersonate-user", "impersonate-extra-a", "x-remote-user", "cookie", "host"] {
+        for name in
+            ["authorization", "impersonate-user", "impersonate-extra-a", "x-remote-user", "cookie", "host"]
+        {
             from.insert(name, HeaderValue::from_static("eve"));
         }
         from.insert("accept", HeaderValue::from_static("application/json"));
@@ -269,8 +271,7 @@ mod tests {
         identity.insert("authorization", HeaderValue::from_static("Bearer own"));
         identity.append("impersonate-group", HeaderValue::from_static("a"));
         identity.append("impersonate-group", HeaderValue::from_static("b"));
-        let backend =
-            Backend { host: "::1".to_owned(), port: 1, prefix: String::new(), tls: None, identity };
+        let backend = Backend { host: "::1".to_owned(), port: 1, prefix: String::new(), tls: None, identity };
         let mut to = HeaderMap::new();
         copy(&from, &mut to);
         assert_eq!(to.len(), 1, "{to:?}");

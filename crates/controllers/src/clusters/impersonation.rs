@@ -27,7 +27,8 @@ struct Impersonation {
 
 /// Starts the controller.
 pub(super) fn start(hub: &Hub) {
-    let cache = |resource| Cache::of_objects(&hub.client, resource).trim(drop_managed_fields).start(&hub.scope);
+    let cache =
+        |resource| Cache::of_objects(&hub.client, resource).trim(drop_managed_fields).start(&hub.scope);
     let roles = cache(resources::CLUSTER_ROLE.into());
     let bindings = cache(resources::CLUSTER_ROLE_BINDING.into());
     let queue: Queue<ClusterName> = hub.client.metrics().queue("impersonation", None);
@@ -92,11 +93,8 @@ impl Reconciler for Impersonation {
 impl Impersonation {
     async fn sync(&self, name: &ClusterName, cluster: &Cluster) -> Result<(), ClientError> {
         let (roles, bindings) = (self.roles.list(), self.bindings.list());
-        let found = subjects(
-            name.as_str(),
-            roles.iter().map(AsRef::as_ref),
-            bindings.iter().map(AsRef::as_ref),
-        );
+        let found =
+            subjects(name.as_str(), roles.iter().map(AsRef::as_ref), bindings.iter().map(AsRef::as_ref));
         let id = |key: &ObjectKey| {
             let old = self.hub.works.get(key);
             let known = old.and_then(|old| old.metadata.label(labels::work::PERMANENT_ID).map(str::to_owned));
