@@ -9,6 +9,7 @@ mod impersonation;
 pub mod join;
 mod lifecycle;
 mod ownership;
+mod renewal;
 mod status;
 
 use std::sync::Arc;
@@ -22,6 +23,7 @@ pub use ownership::Leasing;
 pub use portolan_plan::clusters::probe::Thresholds;
 
 use lifecycle::Lifecycle;
+use renewal::Renewal;
 use status::Collector;
 
 /// Concurrent clusters; no pass waits for a member.
@@ -63,6 +65,8 @@ pub(crate) fn start(hub: &Hub, probing: Probing, leasing: Leasing) {
         if let MembershipChange::Joined(member) = change {
             let collector = Collector::new(&hub, member.clone(), probing);
             spawn_until_stop(member.scope(), collector.run());
+            let renewal = Renewal { hub: hub.clone(), member: member.clone() };
+            spawn_until_stop(member.scope(), renewal.run());
         }
     });
 }

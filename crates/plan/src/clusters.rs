@@ -9,3 +9,4 @@ pub mod ownership;
 pub mod probe;
 pub mod status;
 pub mod taints;
+pub mod token;

@@ -2,6 +2,7 @@
 
 use anyhow::{Context, Result, ensure};
 use portolan_controllers::clusters::join::{JoinRequest, Planned, dry_run, join};
+use portolan_object::time::format_time;
 use portolan_runtime::client::{KubeconfigContext, KubeconfigFiles};
 
 use crate::arguments::Join;
@@ -40,6 +41,14 @@ pub(crate) async fn run(arguments: Join) -> Result<()> {
         anstream::println!("cluster({name}) is taken over from {before}, last seen {}", before.renewed);
     }
     anstream::println!("cluster({name}) is joined successfully");
+    if let Some(life) = &joined.capped {
+        anstream::println!(
+            "the cluster grants tokens for {} s at most: this one ends at {} and is renewed before, while the control \
+             plane runs and reaches the cluster",
+            life.duration().as_secs(),
+            format_time(life.expires)
+        );
+    }
     if let Some(membership) = &joined.membership {
         anstream::println!(
             "cluster({name}) is listed in clusterset({}) as {:?}",

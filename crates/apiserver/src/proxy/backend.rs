@@ -31,7 +31,7 @@ use crate::auth::User;
 use crate::respond::{self, Body, Streaming};
 
 /// Maximum number of requests that are forwarded at the same time; further requests get 429.
-const MAX_CONNECTIONS: usize = 1024;
+pub(super) const MAX_CONNECTIONS: usize = 1024;
 /// Timeout for connecting, including TLS.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -115,6 +115,12 @@ impl Forwarder {
     /// Forwards to `backends`; streams end with `scope`.
     pub fn new(backends: Arc<dyn Backends>, scope: &Shutdown) -> Self {
         Self { backends, scope: scope.clone(), connections: Arc::new(Semaphore::new(MAX_CONNECTIONS)) }
+    }
+
+    /// Number of further requests that can be forwarded now.
+    #[cfg(test)]
+    pub(super) fn free(&self) -> usize {
+        self.connections.available_permits()
     }
 
     /// [`Backends::answers`].

@@ -10,7 +10,9 @@ use serde_json::json;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
+use super::backend::MAX_CONNECTIONS as MAX_FORWARDED;
 use super::*;
+use crate::auth::User;
 use crate::request::query::Query;
 
 mod targets;
@@ -241,4 +243,78 @@ async fn open_streams_end_with_the_server() {
     let mut rest = Vec::new();
     tokio::time::timeout(TIMEOUT, connection.read_to_end(&mut rest)).await.expect("an end").ok();
     shutdown.drain(TIMEOUT).await.unwrap();
+}
+
+/// One other API server, to which everybody is `own`.
+struct OneBackend(Backend);
+
+impl Backends for OneBackend {
+    fn answers(&self, _: &str, _: &str, _: &str) -> bool {
+        true
+    }
+
+    fn locate<'a>(&'a self, _: &'a str, _: &'a User) -> Locating<'a> {
+        let backend = self.0.clone();
+        Box::pin(async move { Ok(backend) })
+    }
+}
+
+/// A forwarder to the fake kubelet, which answers as any server would.
+fn forwarder() -> (Forwarder, Shutdown) {
+    let (kubelets, port, shutdown) = cluster();
+    let mut identity = http::HeaderMap::new();
+    identity.insert("authorization", HeaderValue::from_static("Bearer own"));
+    identity.insert("impersonate-user", HeaderValue::from_static("ann"));
+    let backend = Backend {
+        host: "127.0.0.1".to_owned(),
+        port,
+        prefix: "/prefix".to_owned(),
+        tls: Some(Arc::clone(&kubelets.tls)),
+        identity,
+    };
+    (Forwarder::new(Arc::new(OneBackend(backend)), &shutdown), shutdown)
+}
+
+/// An API server that only forwards to `api/v1/pods` of another, and a connection of a client to it.
+async fn forwarding_client(forwarder: &Forwarder, shutdown: &Shutdown) -> TcpStream {
+    let listener = loopback();
+    let address = listener.local_addr().unwrap();
+    let forwarder = forwarder.clone();
+    let service = tower::service_fn(move |request: Request<Incoming>| {
+        let forwarder = forwarder.clone();
+        async move {
+            let request = request.map(|body| body.map_err(Into::into).boxed_unsync());
+            let answer = forwarder.forward("eu", "api/v1/pods", &User::anonymous(), request).await;
+            Ok::<_, Infallible>(answer.unwrap_or_else(|status| {
+                respond::plain_text(StatusCode::from_u16(status.code).unwrap(), status.message)
+            }))
+        }
+    });
+    Server::plain(listener).spawn(service, shutdown);
+    TcpStream::connect(address).await.unwrap()
+}
+
+#[tokio::test]
+async fn streams_to_another_server_have_its_identity_and_end_with_the_client() {
+    let (forwarder, shutdown) = forwarder();
+    let mut connection = forwarding_client(&forwarder, &shutdown).await;
+    let request = UPGRADE.replacen("POST / ", "POST /?command=a+b ", 1);
+    let claimed = request.replacen("Host: x", "Host: x\r\nImpersonate-User: eve\r\nImpersonate-Group: root", 1);
+    connection.write_all(claimed.as_bytes()).await.unwrap();
+    let head = read_head(&mut connection).await;
+    assert!(head.starts_with("http/1.1 101"), "{head}");
+    connection.write_all(b"sent").await.unwrap();
+    connection.shutdown().await.unwrap();
+    let mut received = Vec::new();
+    tokio::time::timeout(TIMEOUT, connection.read_to_end(&mut received)).await.expect("an end").unwrap();
+    let report = String::from_utf8_lossy(&received);
+    assert!(report.starts_with("/prefix/api/v1/pods?command=a+b\n") && report.ends_with("sent"), "{report}");
+    assert!(report.contains("authorization: Sensitive") || report.contains("Bearer own"), "{report}");
+    assert!(report.contains("impersonate-user: \"ann\""), "{report}");
+    for stranger in ["eve", "root", "secret", "c2VjcmV0"] {
+        assert!(!report.contains(stranger), "{stranger} in {report}");
+    }
+    shutdown.request();
+    shutdown.drain(TIMEOUT).await.unwrap();
+    assert_eq!(forwarder.free(), MAX_FORWARDED, "the stream has given its place back");
 }

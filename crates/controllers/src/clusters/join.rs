@@ -18,6 +18,7 @@ use portolan_api::resources;
 use portolan_api::{labels, names};
 use portolan_object::{Object, ObjectKey};
 use portolan_plan::clusters::ownership::{ControlPlane, Holder};
+use portolan_plan::clusters::token::TokenLife;
 use portolan_runtime::client::{Patch, Selection};
 use portolan_runtime::{Client, ClientError, Resource};
 use serde_json::{Value, json};
@@ -63,6 +64,8 @@ pub struct JoinRequest {
 pub struct Joined {
     /// The control plane from which the cluster was taken over.
     pub taken_from: Option<Holder>,
+    /// The end of the controllers' token, if the cluster granted a shorter life than the ten years that were asked for.
+    pub capped: Option<TokenLife>,
     /// The membership in a cluster set that the cluster records, and that was restored.
     pub membership: Option<SetMembership>,
 }
@@ -85,7 +88,7 @@ pub async fn join(hub: &Client, member: &Client, request: &JoinRequest) -> Resul
     stamp_identity(member, &request.name, &own.id).await.map_err(account.failed("labels"))?;
 
     let on_hub = |step| move |source| JoinError::Hub { step, source };
-    let mut joined = Joined { taken_from, membership: None };
+    let mut joined = Joined { taken_from, capped: account::capped(&controller), membership: None };
     if request.take_over {
         // Before the Cluster object, so that there is no moment in which the cluster is in no set.
         joined.membership =

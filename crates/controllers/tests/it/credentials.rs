@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use http::Request;
 use portolan_controllers::clusters::join::{
     Access, JoinError, JoinRequest, UnjoinRequest, clean, dry_run, join, unjoin,
@@ -11,6 +11,7 @@ use portolan_controllers::clusters::join::{
 use portolan_net::Shutdown;
 use portolan_object::{Object, ObjectKey};
 use portolan_plan::clusters::leaving::Wish;
+use portolan_plan::clusters::token::TokenLife;
 use portolan_runtime::client::{Body, Credential, Delete, Patch, Selection};
 use portolan_runtime::{Client, ClientError, Resource};
 use serde_json::{Value, json};
@@ -20,6 +21,8 @@ use crate::federation::{CLUSTER, Federation, Plane, message};
 
 const SECRET: &str = "v1/Secret";
 const TARGET: &str = "portolan.dev/credential-for";
+/// After the end of the tokens that tests make by hand.
+const LONG_AGO: jiff::Timestamp = jiff::Timestamp::constant(1_700_010_000, 0);
 
 fn is_suspended(cluster: &Object) -> bool {
     let conditions = cluster.at(&["status", "conditions"]).and_then(Value::as_array).into_iter().flatten();
@@ -384,4 +387,28 @@ async fn a_stolen_token_of_a_member_reaches_nothing_else() {
     }
     assert!(attempts >= 300, "{attempts}");
     assert_eq!(admitted, Vec::<String>::new(), "of {attempts}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_token_that_ends_soon_is_renewed_by_its_own_account() {
+    let set = Federation::start(&["eu"]).await;
+    let account = json!({ "apiVersion": "v1", "kind": "ServiceAccount",
+        "metadata": { "namespace": "default", "name": "federation" } });
+    set.member("eu").create(account).await;
+    // The signature does not matter: the connection of this test carries no token.
+    let claims = json!({ "sub": "system:serviceaccount:default:federation", "iat": 1_700_000_000_i64,
+        "exp": 1_700_003_600_i64 });
+    let old = format!("e30.{}.c2ln", URL_SAFE_NO_PAD.encode(claims.to_string()));
+    let data = |token: &str| json!({ "data": { "token": STANDARD.encode(token) } });
+    set.hub.patch(SECRET, "karmada-cluster/eu", data(&old)).await;
+    let token = |secret: &Object| {
+        let token = STANDARD.decode(secret.str_at(&["data", "token"])).expect("base64");
+        String::from_utf8(token).expect("text")
+    };
+    let is_renewed = |secret: &Object| TokenLife::of(&token(secret)).is_some_and(|life| life.issued > LONG_AGO);
+    let secret = set.hub.when(SECRET, "karmada-cluster/eu", is_renewed).await;
+    let life = TokenLife::of(&token(&secret)).expect("it ends");
+    assert_eq!(life.account, ObjectKey::namespaced("default", "federation"));
+    assert_eq!(life.duration().as_secs(), 3600, "the life of the one before");
+    set.is_ready("eu").await;
 }

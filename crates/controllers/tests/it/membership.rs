@@ -89,3 +89,30 @@ async fn a_member_that_cannot_be_watched_is_not_ready() {
     set.member("eu").patch(role, "federation", json!({ "rules": rules })).await;
     set.is_ready("eu").await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn those_who_may_use_the_proxy_can_be_impersonated_in_the_member() {
+    let set = Federation::start(&["eu"]).await;
+    let reference = json!({ "namespace": "karmada-cluster", "name": "eu-impersonator" });
+    set.hub.patch(CLUSTER, "eu", json!({ "spec": { "impersonatorSecretRef": reference } })).await;
+    let (api_version, role) = ("rbac.authorization.k8s.io/v1", "rbac.authorization.k8s.io/v1/ClusterRole");
+    set.hub
+        .create(json!({ "apiVersion": api_version, "kind": "ClusterRole", "metadata": { "name": "proxy" },
+            "rules": [{ "apiGroups": ["cluster.karmada.io"], "resources": ["clusters/proxy"], "verbs": ["*"],
+                "resourceNames": ["eu"] }] }))
+        .await;
+    set.hub
+        .create(json!({ "apiVersion": api_version, "kind": "ClusterRoleBinding", "metadata": { "name": "proxy" },
+            "roleRef": { "apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "proxy" },
+            "subjects": [{ "apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": "ann" }] }))
+        .await;
+    let names_ann = |role: &Object| role.0["rules"].to_string().contains("\"ann\"");
+    set.member("eu").when(role, "karmada-impersonator", names_ann).await;
+    set.member("eu").when_there("rbac.authorization.k8s.io/v1/ClusterRoleBinding", "karmada-impersonator").await;
+
+    set.hub.delete("rbac.authorization.k8s.io/v1/ClusterRoleBinding", "proxy").await;
+    set.member("eu").when(role, "karmada-impersonator", |role| !names_ann(role)).await;
+    set.hub.delete(CLUSTER, "eu").await;
+    set.hub.when_gone(CLUSTER, "eu").await;
+    set.member("eu").when_gone(role, "karmada-impersonator").await;
+}

@@ -5,6 +5,7 @@
 
 use portolan_api::{labels, names, resources};
 use portolan_object::{Object, ObjectKey};
+use portolan_plan::clusters::token::TokenLife;
 use portolan_runtime::client::{Delete, Patch, Selection};
 use portolan_runtime::{Client, ClientError, Resource};
 use serde_json::{Value, json};
@@ -14,6 +15,13 @@ use crate::missing::ignore_missing;
 
 /// Requested lifetime of tokens: ten years. The member's API server may grant less.
 const TOKEN_SECONDS: u64 = 10 * 365 * 24 * 3600;
+
+/// The life of a token that is noticeably shorter than [`TOKEN_SECONDS`].
+pub(super) fn capped(token: &str) -> Option<TokenLife> {
+    let life = TokenLife::of(token)?;
+    let granted = u64::try_from(life.duration().as_secs()).unwrap_or_default();
+    (granted < TOKEN_SECONDS / 10 * 9).then_some(life)
+}
 
 /// ConfigMap that each namespace gets from Kubernetes.
 const ROOT_CA: &str = "kube-root-ca.crt";
