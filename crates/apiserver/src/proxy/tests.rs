@@ -299,7 +299,8 @@ async fn streams_to_another_server_have_its_identity_and_end_with_the_client() {
     let (forwarder, shutdown) = forwarder();
     let mut connection = forwarding_client(&forwarder, &shutdown).await;
     let request = UPGRADE.replacen("POST / ", "POST /?command=a+b ", 1);
-    let claimed = request.replacen("Host: x", "Host: x\r\nImpersonate-User: eve\r\nImpersonate-Group: root", 1);
+    let claimed =
+        request.replacen("Host: x", "Host: x\r\nImpersonate-User: eve\r\nImpersonate-Group: root", 1);
     connection.write_all(claimed.as_bytes()).await.unwrap();
     let head = read_head(&mut connection).await;
     assert!(head.starts_with("http/1.1 101"), "{head}");

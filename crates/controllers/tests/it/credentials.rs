@@ -405,7 +405,8 @@ async fn a_token_that_ends_soon_is_renewed_by_its_own_account() {
         let token = STANDARD.decode(secret.str_at(&["data", "token"])).expect("base64");
         String::from_utf8(token).expect("text")
     };
-    let is_renewed = |secret: &Object| TokenLife::of(&token(secret)).is_some_and(|life| life.issued > LONG_AGO);
+    let is_renewed =
+        |secret: &Object| TokenLife::of(&token(secret)).is_some_and(|life| life.issued > LONG_AGO);
     let secret = set.hub.when(SECRET, "karmada-cluster/eu", is_renewed).await;
     let life = TokenLife::of(&token(&secret)).expect("it ends");
     assert_eq!(life.account, ObjectKey::namespaced("default", "federation"));

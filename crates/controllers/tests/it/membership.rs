@@ -102,13 +102,17 @@ async fn those_who_may_use_the_proxy_can_be_impersonated_in_the_member() {
                 "resourceNames": ["eu"] }] }))
         .await;
     set.hub
-        .create(json!({ "apiVersion": api_version, "kind": "ClusterRoleBinding", "metadata": { "name": "proxy" },
+        .create(
+            json!({ "apiVersion": api_version, "kind": "ClusterRoleBinding", "metadata": { "name": "proxy" },
             "roleRef": { "apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "proxy" },
-            "subjects": [{ "apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": "ann" }] }))
+            "subjects": [{ "apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": "ann" }] }),
+        )
         .await;
     let names_ann = |role: &Object| role.0["rules"].to_string().contains("\"ann\"");
     set.member("eu").when(role, "karmada-impersonator", names_ann).await;
-    set.member("eu").when_there("rbac.authorization.k8s.io/v1/ClusterRoleBinding", "karmada-impersonator").await;
+    set.member("eu")
+        .when_there("rbac.authorization.k8s.io/v1/ClusterRoleBinding", "karmada-impersonator")
+        .await;
 
     set.hub.delete("rbac.authorization.k8s.io/v1/ClusterRoleBinding", "proxy").await;
     set.member("eu").when(role, "karmada-impersonator", |role| !names_ann(role)).await;

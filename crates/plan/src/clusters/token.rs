@@ -57,7 +57,8 @@ mod tests {
 
     #[test]
     fn a_token_is_renewed_after_two_thirds_of_its_life() {
-        let claims = json!({ "sub": "system:serviceaccount:karmada-cluster:karmada-eu", "iat": 0, "exp": 3600 });
+        let claims =
+            json!({ "sub": "system:serviceaccount:karmada-cluster:karmada-eu", "iat": 0, "exp": 3600 });
         let life = TokenLife::of(&token(&claims)).expect("it ends");
         assert_eq!(life.account, ObjectKey::namespaced("karmada-cluster", "karmada-eu"));
         assert_eq!(life.duration(), SignedDuration::from_hours(1));
