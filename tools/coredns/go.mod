@@ -1,4 +1,4 @@
-// CoreDNS, which the DNS benchmark measures beside Portolan. A module of its own: its dependencies would move the
+// CoreDNS, which the DNS benchmark measures beside Portolan, and which answers from the provider for etcd. A module of its own: its dependencies would move the
 // versions that tools/go.mod pins.
 module portolan.dev/tools/coredns
 

@@ -16,7 +16,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("lua", &["object", "api", "plan"]),
     ("controllers", &["object", "api", "plan", "lua", "providers", "runtime", "net"]),
     ("dns", &["object", "api", "plan", "net"]),
-    ("providers", &["plan", "dns"]),
+    ("providers", &["plan", "dns", "net"]),
     ("controlplane", &["object", "api", "lua", "store", "net", "apiserver", "runtime", "controllers"]),
     (
         "playground",

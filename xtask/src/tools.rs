@@ -38,7 +38,17 @@ const PROGRAMS: &[Program] = &[
     kubernetes("kube-controller-manager", "k8s.io/kubernetes/cmd/kube-controller-manager"),
     kubernetes("etcd", "go.etcd.io/etcd/server/v3"),
     OLD_ETCD,
+    COREDNS,
 ];
+
+/// CoreDNS, which answers from the keys that the provider for etcd writes. It has a separate module because its
+/// dependencies would move the versions of the other programs.
+const COREDNS: Program = Program {
+    name: "coredns",
+    module: "tools/coredns",
+    package: "github.com/coredns/coredns",
+    build: BuildKind::Program,
+};
 
 /// An etcd on which kube-apiserver cannot serve streaming lists. It has a separate module because etcd 3.4 needs older
 /// versions of the modules that the other programs share.

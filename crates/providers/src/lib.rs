@@ -11,10 +11,12 @@
 
 mod batches;
 mod error;
+mod http;
 mod provider;
 mod publisher;
 mod retry;
 pub mod rfc2136;
+pub mod skydns;
 
 pub use error::{ProviderError, Unsupported};
 pub use provider::{Limits, Provider};
