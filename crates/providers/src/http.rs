@@ -55,7 +55,8 @@ impl Server {
         token: Option<&str>,
         body: &Value,
     ) -> io::Result<(StatusCode, Value)> {
-        let uri: Uri = format!("{}{path}", self.url.trim_end_matches('/')).parse().map_err(io::Error::other)?;
+        let uri: Uri =
+            format!("{}{path}", self.url.trim_end_matches('/')).parse().map_err(io::Error::other)?;
         let stream = self.connect(&uri).await?;
         let handshake = hyper::client::conn::http1::handshake(TokioIo::new(stream));
         let (mut sender, connection) = handshake.await.map_err(io::Error::other)?;

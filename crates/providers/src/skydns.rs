@@ -65,7 +65,8 @@ impl SkyDns {
     async fn sets(&self, zone: &DomainName) -> Result<Vec<RecordSet>, ProviderError> {
         let path = path_of(&self.prefix, zone);
         let read = self.etcd.read(&path, zone).await?;
-        let records = read.entries.iter().flat_map(|found| entry::records(&self.prefix, &found.key, &found.value));
+        let records =
+            read.entries.iter().flat_map(|found| entry::records(&self.prefix, &found.key, &found.value));
         Ok(entry::sets(records.filter(|record| record.name.is_within(zone))))
     }
 

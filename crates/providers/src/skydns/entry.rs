@@ -59,12 +59,8 @@ pub(super) fn key_of(prefix: &str, name: &DomainName, target: &str) -> String {
 
 /// Value of a record.
 pub(super) fn value_of(set: &RecordSet, target: &str) -> String {
-    let mut entry = Entry {
-        ttl: set.ttl,
-        targetstrip: 1,
-        group: set.name.without_dot().to_owned(),
-        ..Entry::default()
-    };
+    let mut entry =
+        Entry { ttl: set.ttl, targetstrip: 1, group: set.name.without_dot().to_owned(), ..Entry::default() };
     match set.kind {
         RecordType::Txt => entry.text = target.to_owned(),
         _ => entry.host = target.trim_end_matches('.').to_owned(),

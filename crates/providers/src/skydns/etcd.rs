@@ -76,7 +76,8 @@ pub(super) struct Etcd {
 impl Etcd {
     pub(super) fn new(settings: Settings) -> Result<Self, ProviderError> {
         let tls = settings.tls.as_ref().map(client_config).transpose();
-        let tls = tls.map_err(|reason| ProviderError::Credentials { server: settings.url.clone(), reason })?;
+        let tls =
+            tls.map_err(|reason| ProviderError::Credentials { server: settings.url.clone(), reason })?;
         let server = Server { url: settings.url, timeout: settings.timeout, tls };
         Ok(Self { server, credentials: settings.credentials })
     }
@@ -123,9 +124,7 @@ impl Etcd {
             })
         };
         let deletion = |key: &String| json!({ "request_delete_range": { "key": encode(key) } });
-        let put = |(key, value): &(String, String)| {
-            json!({ "request_put": { "key": encode(key), "value": encode(value) } })
-        };
+        let put = |(key, value): &(String, String)| json!({ "request_put": { "key": encode(key), "value": encode(value) } });
         let writes: Vec<Value> =
             transaction.deletions.iter().map(deletion).chain(transaction.puts.iter().map(put)).collect();
         let compares: Vec<Value> = transaction.unchanged.iter().map(compare).collect();
@@ -153,7 +152,8 @@ impl Etcd {
         }
         let server = self.server.url.clone();
         let reason = answer["message"].as_str().unwrap_or(status.as_str()).to_owned();
-        let is_credential = ["user name", "password", "permission", "token"].iter().any(|word| reason.contains(word));
+        let is_credential =
+            ["user name", "password", "permission", "token"].iter().any(|word| reason.contains(word));
         Err(match status {
             StatusCode::TOO_MANY_REQUESTS => ProviderError::Throttled { server },
             StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => ProviderError::Credentials { server, reason },

@@ -73,7 +73,9 @@ pub(super) fn plan(prefix: &str, change: &Change, now: &Observed) -> Result<Tran
             return Err(ProviderError::Changed { name: change.name.clone() });
         }
         deletions.extend(now.keys.get(&key).into_iter().flatten().cloned());
-        for (set, target) in after.into_iter().flat_map(|set| set.targets.iter().map(move |target| (set, target))) {
+        for (set, target) in
+            after.into_iter().flat_map(|set| set.targets.iter().map(move |target| (set, target)))
+        {
             puts.insert(key_of(prefix, &set.name, target), value_of(set, target));
         }
     }

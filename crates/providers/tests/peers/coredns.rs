@@ -97,7 +97,9 @@ async fn coredns_answers_what_is_written_into_etcd() {
     assert_eq!(dig(coredns.port, &["+short", "nginx.svc.us.example.com", "A"]), "198.51.100.9");
 
     // The same change again is about a state that is gone; deleting what is there leaves nothing.
-    let report = publisher.publish(&zone, &[Change { name: fewer.name.clone(), writes: vec![put] }], Mode::Write).await;
+    let report = publisher
+        .publish(&zone, &[Change { name: fewer.name.clone(), writes: vec![put] }], Mode::Write)
+        .await;
     assert_eq!(report.error(), Some(&ProviderError::Changed { name: name("nginx.svc.example.com") }));
     let report = publisher.publish(&zone, &[deletion(fewer), deletion(v6)], Mode::Write).await;
     assert_eq!(report.error(), None);
