@@ -385,10 +385,11 @@ pub(crate) enum ClusterSetCommand {
 
 #[derive(Debug, Args)]
 pub(crate) struct Get {
-    /// Kind, plural or short name, such as `deploy`, `cpp` or `serviceexports`.
+    /// Kinds, plurals or short names, separated by commas, such as `deploy,svc`, `cpp` or `serviceexports`; or KIND/NAME.
     pub(crate) resource: String,
-    /// Name of one object.
-    pub(crate) name: Option<String>,
+    /// Names of objects.
+    #[arg(value_name = "NAME")]
+    pub(crate) names: Vec<String>,
     #[command(flatten)]
     pub(crate) hub: HubAccess,
     /// Namespace.
@@ -403,7 +404,16 @@ pub(crate) struct Get {
     /// Only these members.
     #[arg(short = 'C', long, value_delimiter = ',', value_name = "NAME")]
     pub(crate) clusters: Vec<String>,
-    /// `wide` for all columns.
+    /// Label selector, such as `app=web,tier!=cache`.
+    #[arg(short = 'l', long, default_value = "", hide_default_value = true, value_name = "SELECTOR")]
+    pub(crate) selector: String,
+    /// Field selector, such as `metadata.name=web`.
+    #[arg(long, default_value = "", hide_default_value = true, value_name = "SELECTOR")]
+    pub(crate) field_selector: String,
+    /// Print no headings.
+    #[arg(long)]
+    pub(crate) no_headers: bool,
+    /// Output format [default: a table]
     #[arg(short, long, value_enum)]
     pub(crate) output: Option<Output>,
 }
@@ -433,8 +443,14 @@ impl Scope {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Output {
-    /// All columns.
+    /// A table with all columns.
     Wide,
+    /// A JSON list; objects of members have an annotation with the name of the cluster.
+    Json,
+    /// The same as YAML.
+    Yaml,
+    /// One line of KIND/NAME per object.
+    Name,
 }
 
 #[derive(Debug, Args)]

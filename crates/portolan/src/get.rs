@@ -1,6 +1,8 @@
-//! `portolan get`: resources of the control plane and of its members in one table.
+//! `portolan get`: resources of the control plane and of its members in one table or list.
 
-use anyhow::{Context, Result, bail};
+mod query;
+
+use anyhow::{Context, Result, anyhow, bail};
 use portolan_api::cluster::Cluster;
 use portolan_api::conditions::cluster::DELETIONS_HELD;
 use portolan_api::meta::condition;
@@ -11,47 +13,151 @@ use portolan_runtime::client::{
 };
 use portolan_runtime::members::endpoint;
 use portolan_runtime::{ClientError, Resource};
+use serde_json::json;
 
-use crate::arguments::Get;
+use crate::arguments::{Get, Output};
 use crate::hub_access::HubAccess;
 use crate::output::causes;
 use crate::output::table::{CONTROL_PLANE, Columns, Federated};
+use query::{Query, queries, selection};
 
-/// Prints the table. A member that does not answer is reported on standard error; the others are printed anyway.
+/// Annotation with the name of the cluster on printed objects of members, as karmada's search has it.
+const FROM_CLUSTER: &str = "resource.karmada.io/cached-from-cluster";
+
+/// Prints the objects. A member that does not answer is reported on standard error; the others are printed anyway.
 pub(crate) async fn run(arguments: Get) -> Result<()> {
+    let queries = queries(&arguments)?;
     let hub = connect(&arguments.hub).await?;
-    let columns = Columns { wide: arguments.output.is_some(), namespaces: arguments.all_namespaces };
-    let mut table = Federated::new(columns);
-    let mut failures = Vec::new();
+    let mut servers = Vec::new();
     if arguments.operation_scope.has_hub() && arguments.clusters.is_empty() {
-        table.add(CONTROL_PLANE, &read(&hub, &arguments).await?);
+        servers.push((None, Ok(hub.clone())));
     }
     if arguments.operation_scope.has_members() || !arguments.clusters.is_empty() {
-        for (name, member) in members(&hub, &arguments.clusters).await? {
-            let rows = match member {
-                Ok(member) => read(&member, &arguments).await,
-                Err(error) => Err(error),
-            };
-            match rows {
-                Ok(rows) => table.add(&name, &rows),
-                Err(error) => failures.push(format!("cluster({name}): {}", causes(&error))),
-            }
-        }
+        let members = members(&hub, &arguments.clusters).await?;
+        servers.extend(members.into_iter().map(|(name, member)| (Some(name), member)));
     }
-    if table.is_empty() && failures.is_empty() {
-        anstream::eprintln!("No resources found.");
-    }
-    anstream::print!("{}", table.render());
+    let failures = match arguments.output {
+        None | Some(Output::Wide) => print_tables(&arguments, &queries, &servers).await?,
+        Some(format) => print_objects(&arguments, &queries, &servers, format).await?,
+    };
     for failure in failures.into_iter().chain(held_deletions(&hub, &arguments).await) {
         anstream::eprintln!("{failure}");
     }
     Ok(())
 }
 
+/// An API server: the control plane, or the member of this name, or the reason why it has no client.
+type Server = (Option<String>, Result<Client>);
+
+/// Prints one table for each kind, with the rows of all clusters.
+async fn print_tables(arguments: &Get, queries: &[Query], servers: &[Server]) -> Result<Vec<String>> {
+    let columns =
+        Columns { wide: arguments.output == Some(Output::Wide), namespaces: arguments.all_namespaces };
+    let (mut failures, mut is_first) = (Vec::new(), true);
+    for query in queries {
+        let mut table = Federated::new(columns);
+        for (cluster, server) in servers {
+            match tables(server, arguments, query).await {
+                Ok(found) => {
+                    let cluster = cluster.as_deref().unwrap_or(CONTROL_PLANE);
+                    found.iter().for_each(|found| table.add(cluster, found));
+                }
+                Err(error) => fail(cluster.as_deref(), error, &mut failures)?,
+            }
+        }
+        if table.is_empty() {
+            continue;
+        }
+        if !is_first {
+            anstream::println!();
+        }
+        is_first = false;
+        anstream::print!("{}", table.render(!arguments.no_headers));
+    }
+    if is_first && failures.is_empty() {
+        anstream::eprintln!("No resources found.");
+    }
+    Ok(failures)
+}
+
+async fn tables(server: &Result<Client>, arguments: &Get, query: &Query) -> Result<Vec<Table>> {
+    let client = server.as_ref().map_err(|error| anyhow!("{}", causes(error)))?;
+    let resource = find(client, &query.kind).await?;
+    let selection = selection(arguments, resource.namespaced);
+    if query.names.is_empty() {
+        return Ok(vec![client.table(&resource, &selection, None).await?]);
+    }
+    let mut tables = Vec::new();
+    for name in &query.names {
+        tables.push(client.table(&resource, &selection, Some(name)).await?);
+    }
+    Ok(tables)
+}
+
+/// Prints the objects of all clusters as one list.
+async fn print_objects(
+    arguments: &Get,
+    queries: &[Query],
+    servers: &[Server],
+    format: Output,
+) -> Result<Vec<String>> {
+    let (mut failures, mut items) = (Vec::new(), Vec::new());
+    for (cluster, server) in servers {
+        for query in queries {
+            match objects(server, arguments, query).await {
+                Ok(found) => items.extend(found.into_iter().map(|mut object| {
+                    if let Some(cluster) = cluster {
+                        object.set_annotation(FROM_CLUSTER, cluster.as_str());
+                    }
+                    object
+                })),
+                Err(error) => fail(cluster.as_deref(), error, &mut failures)?,
+            }
+        }
+    }
+    if format == Output::Name {
+        for object in &items {
+            let kind = object.group_version_kind();
+            let group = if kind.group.is_empty() { String::new() } else { format!(".{}", kind.group) };
+            anstream::println!("{}{group}/{}", kind.kind.to_lowercase(), object.name());
+        }
+        return Ok(failures);
+    }
+    let items: Vec<_> = items.into_iter().map(|object| object.0).collect();
+    let list = json!({ "apiVersion": "v1", "kind": "List", "metadata": { "resourceVersion": "" }, "items": items });
+    match format {
+        Output::Yaml => anstream::print!("{}", serde_saphyr::to_string(&list)?),
+        _ => anstream::println!("{}", serde_json::to_string_pretty(&list)?),
+    }
+    Ok(failures)
+}
+
+async fn objects(server: &Result<Client>, arguments: &Get, query: &Query) -> Result<Vec<Object>> {
+    let client = server.as_ref().map_err(|error| anyhow!("{}", causes(error)))?;
+    let resource = find(client, &query.kind).await?;
+    let (api, selection) = (client.resource::<Object>(&resource), selection(arguments, resource.namespaced));
+    if query.names.is_empty() {
+        return Ok(api.list(&selection).await?.items.into_iter().map(|seen| seen.object).collect());
+    }
+    let mut objects = Vec::new();
+    for name in &query.names {
+        objects.push(api.get(&ObjectKey::namespaced(&*selection.namespace, &**name)).await?);
+    }
+    Ok(objects)
+}
+
+/// Ends the command with an error of the control plane; keeps that of a member.
+fn fail(cluster: Option<&str>, error: anyhow::Error, failures: &mut Vec<String>) -> Result<()> {
+    let Some(cluster) = cluster else { return Err(error) };
+    failures.push(format!("cluster({cluster}): {}", causes(&error)));
+    Ok(())
+}
+
 /// When clusters are printed: those in which deletions are held, with what to do. A failure has been reported before.
 async fn held_deletions(hub: &Client, arguments: &Get) -> Vec<String> {
+    let is_table = matches!(arguments.output, None | Some(Output::Wide));
     let is_of_clusters = find(hub, &arguments.resource).await.is_ok_and(|found| found.gvk == Cluster::gvk());
-    if !is_of_clusters || !arguments.operation_scope.has_hub() {
+    if !is_table || !is_of_clusters || !arguments.operation_scope.has_hub() {
         return Vec::new();
     }
     let clusters =
@@ -68,16 +174,6 @@ pub(crate) async fn connect(access: &HubAccess) -> Result<Client> {
     let files = KubeconfigFiles::find(access.kubeconfig.as_deref());
     let context = KubeconfigContext::load(&files, access.context.as_deref()).await;
     context.and_then(|context| context.client()).context("cannot use the control plane's kubeconfig")
-}
-
-async fn read(client: &Client, arguments: &Get) -> Result<Table> {
-    let resource = find(client, &arguments.resource).await?;
-    let namespace = match arguments.all_namespaces {
-        true => "",
-        false => arguments.namespace.as_str(),
-    };
-    let namespace = if resource.namespaced { namespace } else { "" };
-    Ok(client.table(&resource, namespace, arguments.name.as_deref()).await?)
 }
 
 /// Finds a resource by kind, plural, singular or short name, with or without its group.

@@ -83,8 +83,9 @@ impl Federated {
     }
 
     /// The text, one line per object.
-    pub(crate) fn render(&self) -> String {
-        align(&self.heading.iter().chain(&self.rows).collect::<Vec<_>>())
+    pub(crate) fn render(&self, has_heading: bool) -> String {
+        let heading = self.heading.iter().filter(|_| has_heading);
+        align(&heading.chain(&self.rows).collect::<Vec<_>>())
     }
 }
 
@@ -162,7 +163,7 @@ mod tests {
         table.add(CONTROL_PLANE, &services(json!([row("serve", false)])));
         table.add("member1", &services(json!([row("kubernetes", false), row("serve", true)])));
         assert_eq!(
-            table.render(),
+            table.render(true),
             "NAME         CLUSTER   TYPE        AGE   ADOPTION\n\
              serve        Karmada   ClusterIP   3m    -\n\
              kubernetes   member1   ClusterIP   3m    N\n\
@@ -174,7 +175,7 @@ mod tests {
     fn namespaces_and_wide_columns_on_request() {
         let mut table = Federated::new(Columns { wide: true, namespaces: true });
         table.add("member1", &services(json!([row("serve", true)])));
-        let text = table.render();
+        let text = table.render(true);
         assert!(
             text.starts_with("NAMESPACE   NAME    CLUSTER   TYPE        AGE   SELECTOR   ADOPTION\n"),
             "{text}"

@@ -6,7 +6,7 @@ use anyhow::{Result, bail, ensure};
 use portolan_api::resources;
 use portolan_object::{Object, ObjectKey};
 use portolan_playground::federation::Playground;
-use portolan_runtime::client::{Client, Delete};
+use portolan_runtime::client::{Client, Delete, Selection};
 use portolan_runtime::{ClientError, Resource};
 use serde_json::{Value, json};
 
@@ -125,7 +125,7 @@ async fn eventually(
 
 /// The table that kubectl prints.
 async fn services(member: &Client) -> Result<String> {
-    let table = member.table(&resources::SERVICE.into(), "default", None).await?;
+    let table = member.table(&resources::SERVICE.into(), &Selection::namespace("default"), None).await?;
     Ok(crate::output::table::plain(&table))
 }
 

@@ -6,7 +6,7 @@ use portolan_object::{Object, ObjectKey};
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::{Client, ClientError, decode_answer};
+use super::{Client, ClientError, Selection, decode_answer};
 use crate::resource::Resource;
 
 const TABLE: &str = "application/json;as=Table;v=v1;g=meta.k8s.io,application/json";
@@ -42,19 +42,23 @@ pub struct Row {
 }
 
 impl Client {
-    /// Reads a collection, or the object `name`, as a table. An empty namespace means all namespaces.
+    /// Reads the selected objects of a collection, or the object `name`, as a table.
     ///
     /// # Errors
     /// The errors of reading the same objects.
     pub async fn table(
         &self,
         resource: &Resource,
-        namespace: &str,
+        selection: &Selection,
         name: Option<&str>,
     ) -> Result<Table, ClientError> {
         let path = match name {
-            Some(name) => resource.object_path(&ObjectKey::namespaced(namespace, name), ""),
-            None => resource.collection_path(namespace),
+            Some(name) => resource.object_path(&ObjectKey::namespaced(&*selection.namespace, name), ""),
+            None => {
+                let mut path = resource.collection_path(&selection.namespace);
+                selection.push_to(&mut path);
+                path
+            }
         };
         let mut request = self.request(Method::GET, &path, None, Bytes::new())?;
         request.headers_mut().insert(header::ACCEPT, HeaderValue::from_static(TABLE));
