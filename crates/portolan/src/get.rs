@@ -124,7 +124,8 @@ async fn print_objects(
         return Ok(failures);
     }
     let items: Vec<_> = items.into_iter().map(|object| object.0).collect();
-    let list = json!({ "apiVersion": "v1", "kind": "List", "metadata": { "resourceVersion": "" }, "items": items });
+    let list =
+        json!({ "apiVersion": "v1", "kind": "List", "metadata": { "resourceVersion": "" }, "items": items });
     match format {
         Output::Yaml => anstream::print!("{}", serde_saphyr::to_string(&list)?),
         _ => anstream::println!("{}", serde_json::to_string_pretty(&list)?),
