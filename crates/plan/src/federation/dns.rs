@@ -1,3 +1,10 @@
 //! Records of federated Services in public zones.
+//!
+//! ```text
+//! shards of a Service + clusters ─► plan ─► wanted record sets ─┐
+//! record sets of the zone ─► registry ─► owned record sets ─────┴► difference ─► changes, conflicts
+//! ```
 
+pub mod difference;
 pub mod record;
+pub mod registry;
