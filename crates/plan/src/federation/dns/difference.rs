@@ -122,7 +122,8 @@ pub fn difference(zone_name: &DomainName, registry: &Registry, wanted: &[Wanted]
     // The rest of an interrupted deletion: marks of this writer without a set.
     let strays = zone.marks.iter().filter(|(key, mark)| !marks.contains(key) && comparison.is_own_mark(mark));
     result.changes.extend(
-        strays.map(|(key, mark)| Change { name: key.name.clone(), writes: vec![Write::Delete(mark.clone())] }),
+        strays
+            .map(|(key, mark)| Change { name: key.name.clone(), writes: vec![Write::Delete(mark.clone())] }),
     );
     result.conflicts.sort_by(|a, b| (&a.name, &a.resource).cmp(&(&b.name, &b.resource)));
     result
@@ -169,7 +170,8 @@ impl Comparison<'_> {
             self.refuse_foreign(wanted, present)?;
         }
         let keys: BTreeSet<RecordKey> = wanted.iter().map(|one| one.set.key()).collect();
-        let (mut marks, mut deletions, mut puts, mut old_marks) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        let (mut marks, mut deletions, mut puts, mut old_marks) =
+            (Vec::new(), Vec::new(), Vec::new(), Vec::new());
         for found in present.iter().filter(|found| self.is_own(found)) {
             let key = found.set.key();
             if !keys.contains(&key) {
@@ -225,7 +227,8 @@ impl Comparison<'_> {
     }
 
     fn is_own(&self, found: &Found) -> bool {
-        found.set.kind.is_answer() && found.owner.as_ref().is_some_and(|owner| owner.id == self.registry.owner)
+        found.set.kind.is_answer()
+            && found.owner.as_ref().is_some_and(|owner| owner.id == self.registry.owner)
     }
 
     fn is_own_mark(&self, mark: &RecordSet) -> bool {

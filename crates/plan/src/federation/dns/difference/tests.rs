@@ -26,8 +26,7 @@ fn compare(zone: &[RecordSet], wanted: &[Wanted]) -> Difference {
 
 /// The zone after all writes, each of which must fit to what is there.
 fn applied(zone: &[RecordSet], difference: &Difference) -> Vec<RecordSet> {
-    let mut sets: BTreeMap<RecordKey, RecordSet> =
-        zone.iter().map(|set| (set.key(), set.clone())).collect();
+    let mut sets: BTreeMap<RecordKey, RecordSet> = zone.iter().map(|set| (set.key(), set.clone())).collect();
     for write in difference.changes.iter().flat_map(|change| &change.writes) {
         match write {
             Write::Put { set, before } => assert_eq!(sets.insert(set.key(), set.clone()), *before),
@@ -98,15 +97,30 @@ fn sets_of_others_are_never_touched() {
     };
     let marked = |at: &str| text(at, "heritage=external-dns,external-dns/owner=other");
     for (case, zone, want, message) in [
-        ("nobody marks it", vec![set("nginx A 192.0.2.9")], "nginx A 192.0.2.1", "that nobody marks as owned"),
+        (
+            "nobody marks it",
+            vec![set("nginx A 192.0.2.9")],
+            "nginx A 192.0.2.1",
+            "that nobody marks as owned",
+        ),
         (
             "another owner",
             vec![set("nginx A 192.0.2.9"), marked("a-nginx")],
             "nginx A 192.0.2.1",
             "belongs to the owner \"other\"",
         ),
-        ("only the mark of another", vec![marked("a-nginx")], "nginx A 192.0.2.1", "belongs to the owner \"other\""),
-        ("another type of address", vec![set("nginx AAAA 2001:db8::9")], "nginx A 192.0.2.1", "that nobody marks"),
+        (
+            "only the mark of another",
+            vec![marked("a-nginx")],
+            "nginx A 192.0.2.1",
+            "belongs to the owner \"other\"",
+        ),
+        (
+            "another type of address",
+            vec![set("nginx AAAA 2001:db8::9")],
+            "nginx A 192.0.2.1",
+            "that nobody marks",
+        ),
         ("any type beside a CNAME", vec![set("nginx MX mail")], "nginx CNAME web.example.com.", "type MX"),
         ("a CNAME in place of the mark", vec![set("a-nginx CNAME x.")], "nginx A 192.0.2.1", "a-nginx"),
     ] {
@@ -133,7 +147,9 @@ fn names_that_cannot_be_published_are_reported() {
     let outside =
         RecordSet::new(DomainName::parse("nginx.example.net").unwrap(), RecordType::A, 60, ["192.0.2.1"]);
     let other = |sets: &[&str]| {
-        sets.iter().map(|text| Wanted { set: set(text), resource: "service/z/z".to_owned() }).collect::<Vec<_>>()
+        sets.iter()
+            .map(|text| Wanted { set: set(text), resource: "service/z/z".to_owned() })
+            .collect::<Vec<_>>()
     };
     for (case, sets, reason) in [
         ("a mark with a label that is too long", wanted(&[&long]), Reason::NoMark),
