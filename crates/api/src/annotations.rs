@@ -22,6 +22,8 @@ pub mod binding {
     pub const NAME: &str = "resourcebinding.karmada.io/name";
     /// Dependencies of the object, on an independent binding: a JSON array of references.
     pub const DEPENDENCIES: &str = "resourcebinding.karmada.io/dependencies";
+    /// Clusters, separated by commas, in which the Work of the object was deleted by hand and is not made again yet.
+    pub const REMADE_WORKS: &str = "portolan.dev/remade-works";
 }
 
 /// Of ClusterResourceBindings.
@@ -40,6 +42,8 @@ pub mod work {
     pub const CONFLICT_RESOLUTION: &str = "work.karmada.io/conflict-resolution";
     /// On a Work before it is deleted: why it goes. Without it, the object in the member stays.
     pub const REMOVAL_CAUSE: &str = "portolan.dev/removal-cause";
+    /// On a Work: a JSON object of the labels with the state of the copy from which the workload was moved here.
+    pub const PRESERVED_LABELS: &str = "portolan.dev/preserved-labels";
 }
 
 /// Of Clusters, about the deletion of objects there.

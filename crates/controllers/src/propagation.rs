@@ -28,7 +28,7 @@
 //! each namespace of the hub has a Work in every cluster (`propagation/namespaces.rs`).
 //!
 //! Each object has one writer: `policies` writes policies, `templates` the claims and new bindings, `dependencies` which
-//! bindings require which, `bindings` all else of bindings and the spec of Works, `execution` the status and the finalizer of Works. The result of every write goes
+//! bindings require which, `bindings` all else of bindings and the spec of Works, `execution` the status and the finalizer of Works (`bindings` ends those that a user deleted). The result of every write goes
 //! into the cache at once, so that the next pass does not act on the object before the write.
 
 mod bind;
@@ -42,6 +42,7 @@ mod interpreters;
 mod lost_bindings;
 mod namespaces;
 mod policies;
+mod remade_works;
 mod report;
 mod schedule;
 mod scoped;

@@ -2,6 +2,7 @@
 //! (`portolan_plan::propagation::removal`).
 
 use portolan_api::annotations::work::REMOVAL_CAUSE;
+use portolan_api::finalizers;
 use portolan_api::work::Work;
 use portolan_plan::propagation::removal::Cause;
 use portolan_runtime::ClientError;
@@ -15,18 +16,20 @@ use crate::missing::ignore_missing;
 ///
 /// A Work that is being deleted already gets the cause only.
 pub(crate) async fn remove(hub: &Hub, work: &Work, cause: Cause) -> Result<(), ClientError> {
+    tracing::debug!(work = %work.metadata.key(), %cause, "the work goes");
     if Cause::of(work) != Some(cause) {
         record(hub, work, Some(cause)).await?;
     }
     delete(hub, work).await
 }
 
-/// Deletes a Work without its object in the member: it is made again.
-pub(crate) async fn delete_without_cause(hub: &Hub, work: &Work) -> Result<(), ClientError> {
-    if Cause::of(work).is_some() {
-        record(hub, work, None).await?;
-    }
-    delete(hub, work).await
+/// Removes the finalizer of a Work that is being deleted.
+pub(crate) async fn release(hub: &Hub, work: &Work) -> Result<(), ClientError> {
+    let Some(finalizers) = work.metadata.without_finalizers(&[finalizers::EXECUTION]) else { return Ok(()) };
+    let patch = json!({ "metadata": {
+        "resourceVersion": work.metadata.resource_version, "finalizers": finalizers } });
+    let key = work.metadata.key();
+    ignore_missing(hub.client.kind::<Work>().patch(&key, &Patch::Merge(patch)).await).map(drop)
 }
 
 async fn delete(hub: &Hub, work: &Work) -> Result<(), ClientError> {
@@ -39,6 +42,7 @@ async fn delete(hub: &Hub, work: &Work) -> Result<(), ClientError> {
 
 /// Takes back the cause of a Work that is being deleted: the object stays, and the Work is made again.
 pub(crate) async fn take_back(hub: &Hub, work: &Work) -> Result<(), ClientError> {
+    tracing::debug!(work = %work.metadata.key(), "the work is wanted again");
     record(hub, work, None).await
 }
 

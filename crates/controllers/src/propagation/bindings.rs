@@ -17,9 +17,10 @@ use crate::failures::Failures;
 use crate::missing::ignore_missing;
 use crate::propagation::Pipeline;
 use crate::propagation::failover::reconcile_failover;
+use crate::propagation::remade_works::remake;
 use crate::propagation::scoped::Binding;
 use crate::propagation::{dependencies, lost_bindings, report, schedule, templates, works};
-use crate::removal::{delete_without_cause, remove};
+use crate::removal::remove;
 
 pub(super) struct Bindings(pub(super) Pipeline);
 
@@ -93,10 +94,12 @@ impl Bindings {
             return Ok(self.release(key, binding).await?);
         }
         let works = works::of_binding(&self.0.hub, key);
+        remake(&self.0, key, binding, &works, &[]).await?;
+        let works = works::of_binding(&self.0.hub, key);
         if !works.is_empty() {
             let cause = self.cause_of_leaving(binding).await?;
             let removals = works.iter().filter(|work| !is_removed(work, cause));
-            return Failures::of_all(removals.map(|work| self.remove(work, cause))).await.into_result();
+            return Failures::of_all(removals.map(|work| remove(&self.0.hub, work, cause))).await.into_result();
         }
         Ok(self.release(key, binding).await?)
     }
@@ -110,26 +113,18 @@ impl Bindings {
         ignore_missing(self.0.bindings.api(key).patch(key, &Patch::Merge(patch)).await).map(drop)
     }
 
-    /// Without a cause the object in the member stays, for the binding that is made again.
-    async fn remove(&self, work: &Work, cause: Option<Cause>) -> Result<(), ClientError> {
-        match cause {
-            Some(cause) => remove(&self.0.hub, work, cause).await,
-            None => delete_without_cause(&self.0.hub, work).await,
-        }
-    }
-
-    /// Why a binding is being deleted; `None` if it was deleted by hand, although its template and its policy, or a binding
-    /// that depends on it, still want it.
-    async fn cause_of_leaving(&self, binding: &Binding) -> Result<Option<Cause>, BoxError> {
+    /// Why a binding is being deleted. It is made again if its template and its policy, or a binding that depends on it, still
+    /// want it.
+    async fn cause_of_leaving(&self, binding: &Binding) -> Result<Cause, BoxError> {
         let has_owner =
             binding.metadata.owner_references.iter().any(|owner| owner.uid == binding.spec.resource.uid);
         let deleted = if has_owner { Cause::TemplateDeleted } else { Cause::TemplateOrphaned };
         Ok(match self.look_up_template(binding).await? {
-            Template::Gone | Template::Unknown => Some(deleted),
-            Template::Leaving { is_orphaning: true } => Some(Cause::TemplateOrphaned),
-            Template::Leaving { is_orphaning: false } => Some(Cause::TemplateDeleted),
-            Template::Exists if self.0.is_governed(binding) => None,
-            Template::Exists => Some(Cause::BindingDeleted),
+            Template::Gone | Template::Unknown => deleted,
+            Template::Leaving { is_orphaning: true } => Cause::TemplateOrphaned,
+            Template::Leaving { is_orphaning: false } => Cause::TemplateDeleted,
+            Template::Exists if self.0.is_governed(binding) => Cause::BindingRemade,
+            Template::Exists => Cause::BindingDeleted,
         })
     }
 
@@ -174,6 +169,6 @@ enum Template {
 }
 
 /// Whether a Work is being deleted with this cause.
-fn is_removed(work: &Work, cause: Option<Cause>) -> bool {
-    work.metadata.is_deleting() && Cause::of(work) == cause
+fn is_removed(work: &Work, cause: Cause) -> bool {
+    work.metadata.is_deleting() && Cause::of(work) == Some(cause)
 }

@@ -62,7 +62,7 @@ pub(super) async fn without_binding(pipeline: &Pipeline, key: &ObjectKey) -> Res
         Ok(_) => return Ok(()),
         Err(error) => return Err(error.into()),
     }
-    let leaving = works.iter().filter(|work| !work.metadata.is_deleting());
+    let leaving = works.iter().filter(|work| !work.metadata.is_deleting() || Cause::of(work).is_none());
     Failures::of_all(leaving.map(|work| remove(&pipeline.hub, work, Cause::TemplateDeleted)))
         .await
         .into_result()

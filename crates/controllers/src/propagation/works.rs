@@ -6,7 +6,7 @@ use std::sync::Arc;
 use portolan_api::conditions::binding::OVERRIDE_POLICY_FAILED;
 use portolan_api::policy::{ClusterOverridePolicy, OverridePolicy, PurgeMode};
 use portolan_api::work::{ResourceBindingSpec, TargetCluster, Work};
-use portolan_api::{Kind, annotations, labels, names};
+use portolan_api::{Kind, annotations, names};
 use portolan_object::{Object, ObjectKey};
 use portolan_plan::propagation::overrides::{self, OverrideError};
 use portolan_plan::propagation::removal::Cause;
@@ -19,6 +19,7 @@ use crate::failures::Failures;
 use crate::hub::{Hub, WORKS_BY_BINDING};
 use crate::propagation::Pipeline;
 use crate::propagation::interpreters::InterpretError;
+use crate::propagation::remade_works::remake;
 use crate::propagation::scoped::{Binding, Override};
 use crate::removal::{remove, take_back};
 
@@ -46,6 +47,11 @@ pub(super) async fn sync_works(
     template: &Object,
 ) -> SyncedWorks {
     let present = of_binding(&pipeline.hub, key);
+    let wanted = targets(&binding.spec);
+    let names: Vec<&str> = wanted.iter().map(|target| target.name.as_str()).collect();
+    if let Err(error) = remake(pipeline, key, binding, &present, &names).await {
+        return SyncedWorks { failed_overrides: Vec::new(), result: Err(error.into()) };
+    }
     let mut by_cluster: HashMap<&str, &Arc<Work>> = HashMap::new();
     for work in &present {
         if let Some(cluster) = names::cluster_of_execution_namespace(&work.metadata.namespace) {
@@ -78,12 +84,12 @@ pub(super) async fn sync_works(
     let mut failures = Failures::default();
     let (mut failed_overrides, mut overridden) = (Vec::new(), Vec::new());
     let is_frozen = is_frozen(pipeline, binding);
-    for target in targets(&binding.spec) {
+    for target in &wanted {
         let old = by_cluster.remove(target.name.as_str());
         if is_frozen && old.is_some_and(|old| !old.metadata.is_deleting()) {
             continue;
         }
-        match write_for_target(pipeline, &input, &target, old.map(AsRef::as_ref)).await {
+        match write_for_target(pipeline, &input, target, old.map(AsRef::as_ref)).await {
             Ok(Some(write)) => {
                 overridden.extend(write.overridden(old.map(AsRef::as_ref)));
                 writes.push(send(&pipeline.hub, write));
@@ -241,10 +247,9 @@ async fn write_for_target(
     let Some(cluster) = pipeline.hub.cluster(&ClusterName::new(target.name.as_str())) else {
         return Ok(None);
     };
-    let id = old.and_then(|old| old.metadata.label(labels::work::PERMANENT_ID)).map(str::to_owned);
-    let id = id.unwrap_or_else(|| uuid::Uuid::new_v4().to_string());
+    let new_id = uuid::Uuid::new_v4().to_string();
     let manifest = pipeline.interpreters.revise(input.template, input.spec, target).await?;
-    let new = build(input, manifest, target, &cluster, &id)?;
+    let new = build(input, manifest, target, &cluster, old, &new_id)?;
     Ok(write_for(old, new, input.template))
 }
 

@@ -104,7 +104,7 @@ fn cluster(facts: &Facts, template: &Object, binding: &Binding, target: &TargetC
         }
         Ok(overrides) => {
             let made = |overrides: &[Override]| {
-                work_of(template, binding.view(), overrides, target, cluster, id(present))
+                work_of(template, binding.view(), overrides, target, cluster, present)
             };
             let wanted = made(overrides);
             steps.extend(overridden(&wanted, made(&[])).map(|step| step.on(name)));

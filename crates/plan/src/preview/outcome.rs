@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use portolan_api::cluster::Cluster;
 use portolan_api::policy::{PropagationSpec, PurgeMode};
-use portolan_api::{labels, resources};
+use portolan_api::resources;
 use portolan_object::{GroupKind, Object, ObjectKey};
 
 use super::Hub;
@@ -220,9 +220,7 @@ impl Outcome {
                 continue;
             };
             let present = hub.works.get(&work::key(template, &target.name));
-            let id =
-                present.and_then(|work| work.metadata.label(labels::work::PERMANENT_ID)).unwrap_or_default();
-            match work_of(template, binding.view(), &hub.overrides, &target, cluster, id) {
+            match work_of(template, binding.view(), &hub.overrides, &target, cluster, present) {
                 Ok(made) if made.spec.suspend_dispatching == Some(true) => {
                     let name = &target.name;
                     self.suspended.insert((object.clone(), name.clone()));

@@ -2,28 +2,35 @@
 
 use std::collections::BTreeMap;
 
+use portolan_api::annotations::work::PRESERVED_LABELS;
+use portolan_api::meta::ObjectMeta;
 use portolan_api::policy::PurgeMode;
-use portolan_api::work::ResourceBindingSpec;
+use portolan_api::work::{GracefulEvictionTask, ResourceBindingSpec};
 
-/// The labels that the copy in `cluster` gets; `is_only` tells whether there is no other copy.
+/// The labels that the copy in `cluster` gets; `is_only` tells whether there is no other copy, `old` is its Work.
 ///
 /// They are the state of the copy that was evicted last. The new copy must be the only one, in a cluster where the workload
-/// did not run before, and the old copy is removed first (purge mode Directly).
-pub(super) fn preserved_labels<'a>(
-    spec: &'a ResourceBindingSpec,
+/// did not run before, and the old copy is removed first (purge mode Directly). A copy keeps them when the task has ended.
+pub(super) fn preserved_labels(
+    spec: &ResourceBindingSpec,
     cluster: &str,
     is_only: bool,
-) -> Option<&'a BTreeMap<String, String>> {
-    let last = spec.graceful_eviction_tasks.last()?;
-    let ran_here = last.clusters_before_failover.iter().any(|name| name == cluster);
-    let applies = is_only && last.purge_mode == Some(PurgeMode::Directly) && !ran_here;
-    applies.then_some(&last.preserved_label_state)
+    old: Option<&ObjectMeta>,
+) -> BTreeMap<String, String> {
+    let applies = |task: &&GracefulEvictionTask| {
+        let ran_here = task.clusters_before_failover.iter().any(|name| name == cluster);
+        let is_first = task.purge_mode == Some(PurgeMode::Directly) && !task.preserved_label_state.is_empty();
+        is_only && is_first && !ran_here
+    };
+    if let Some(task) = spec.graceful_eviction_tasks.last().filter(applies) {
+        return task.preserved_label_state.clone();
+    }
+    let recorded = old.and_then(|work| work.annotation(PRESERVED_LABELS));
+    recorded.and_then(|labels| serde_json::from_str(labels).ok()).unwrap_or_default()
 }
 
 #[cfg(test)]
 mod tests {
-    use portolan_api::work::GracefulEvictionTask;
-
     use super::*;
 
     #[test]
@@ -46,7 +53,15 @@ mod tests {
             ("nothing moved", ResourceBindingSpec::default(), "us", true, false),
         ];
         for (name, spec, cluster, is_only, want) in cases {
-            assert_eq!(preserved_labels(&spec, cluster, is_only).is_some(), want, "{name}");
+            let labels = preserved_labels(&spec, cluster, is_only, None);
+            assert_eq!(!labels.is_empty(), want, "{name}");
         }
+    }
+    #[test]
+    fn a_copy_keeps_its_labels_when_the_task_has_ended() {
+        let mut work = ObjectMeta::namespaced("karmada-es-us", "w");
+        work.annotations.insert(PRESERVED_LABELS.to_owned(), r#"{"id":"7"}"#.to_owned());
+        let labels = preserved_labels(&ResourceBindingSpec::default(), "us", false, Some(&work));
+        assert_eq!(labels.get("id").map(String::as_str), Some("7"));
     }
 }

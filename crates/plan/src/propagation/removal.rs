@@ -1,8 +1,8 @@
 //! Removal of a Work: why it goes, and what happens to its object in the member then.
 //!
 //! A controller that decides that a Work goes records the cause on it and deletes it. A Work of a binding or namespace that
-//! is being deleted without a cause was deleted by a user or another program, and its owner makes it again: the object in the member
-//! stays as it is meanwhile.
+//! is being deleted without a cause was deleted by a user or another program, and its owner makes it again: the object in the
+//! member stays as it is meanwhile. The Work of a binding is released by the binding, which notes that first (`remade`).
 
 use std::fmt;
 use std::str::FromStr;
@@ -20,6 +20,8 @@ pub enum Cause {
     TemplateOrphaned,
     /// A binding that nothing asks for any more was deleted.
     BindingDeleted,
+    /// The binding was deleted by hand and is made again.
+    BindingRemade,
     /// The namespace of the hub was deleted.
     NamespaceDeleted,
     /// The cluster leaves the federation.
@@ -31,10 +33,11 @@ pub enum Cause {
 }
 
 /// Every cause.
-const CAUSES: [Cause; 7] = [
+const CAUSES: [Cause; 8] = [
     Cause::TemplateDeleted,
     Cause::TemplateOrphaned,
     Cause::BindingDeleted,
+    Cause::BindingRemade,
     Cause::NamespaceDeleted,
     Cause::ClusterUnjoined,
     Cause::Withdrawn,
@@ -48,6 +51,7 @@ impl Cause {
             Self::TemplateDeleted => "TemplateDeleted",
             Self::TemplateOrphaned => "TemplateOrphaned",
             Self::BindingDeleted => "BindingDeleted",
+            Self::BindingRemade => "BindingRemade",
             Self::NamespaceDeleted => "NamespaceDeleted",
             Self::ClusterUnjoined => "ClusterUnjoined",
             Self::Withdrawn => "Withdrawn",
@@ -124,6 +128,8 @@ pub struct Facts {
     pub is_cluster_leaving: bool,
     /// The API server says that the namespace from which the Work was made does not exist.
     pub is_namespace_gone: bool,
+    /// The binding from which the Work was made exists.
+    pub has_binding: bool,
 }
 
 /// What happens to the object in the member.
@@ -135,12 +141,16 @@ pub enum Removal {
     Preserve,
     /// It stays with its marks: the Work is made again.
     Keep,
+    /// Its binding decides, and records the cause or releases the Work.
+    Wait,
 }
 
 /// Decides about the object of a Work that is being deleted.
 pub fn decide(work: &Work, facts: Facts) -> Removal {
     let cause = match (Origin::of(work), Cause::of(work)) {
         (Origin::User, cause) => return delete_or_preserve(work, cause),
+        (Origin::Binding, None) if facts.has_binding => return Removal::Wait,
+        (_, Some(Cause::BindingRemade)) => return Removal::Keep,
         (_, Some(Cause::TemplateOrphaned)) => return Removal::Preserve,
         // The cluster stayed after all.
         (_, Some(Cause::ClusterUnjoined)) if !facts.is_cluster_leaving => return Removal::Keep,
@@ -227,10 +237,19 @@ mod tests {
         use Cause::*;
         let leaving = Facts { is_cluster_leaving: true, ..Facts::default() };
         let gone = Facts { is_namespace_gone: true, ..Facts::default() };
+        let bound = Facts { has_binding: true, ..Facts::default() };
         let none = Facts::default();
         let cases = [
             ("deleted by hand", work("binding", None, false), none, Removal::Keep),
             ("by hand, preserved", work("binding", None, true), none, Removal::Keep),
+            ("by hand, of a binding that is there", work("binding", None, false), bound, Removal::Wait),
+            ("the binding is made again", work("binding", Some(BindingRemade), false), bound, Removal::Keep),
+            (
+                "template deleted, the binding is still there",
+                work("binding", Some(TemplateDeleted), false),
+                bound,
+                Removal::Delete(Some(TemplateDeleted)),
+            ),
             (
                 "template deleted",
                 work("binding", Some(TemplateDeleted), false),

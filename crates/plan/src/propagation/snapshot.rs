@@ -139,7 +139,7 @@ pub fn depends_on_more(spec: &ResourceBindingSpec) -> bool {
         || is_workload && (by_room || !placement.spread_constraints.is_empty() || !spec.components.is_empty())
 }
 
-/// The Work of one target as the controllers make it now; `id` is that of the present Work.
+/// The Work of one target as the controllers make it now; `present` is the Work that there is.
 ///
 /// # Errors
 /// The first override policy that cannot be applied.
@@ -149,7 +149,7 @@ pub fn work_of(
     overrides: &[Override],
     target: &TargetCluster,
     cluster: &Cluster,
-    id: &str,
+    present: Option<&Work>,
 ) -> Result<Work, OverrideError> {
     let of = |wanted: &str| -> Vec<overrides::Policy<'_>> {
         let found = overrides.iter().filter(|one| one.metadata.namespace == wanted);
@@ -163,5 +163,5 @@ pub fn work_of(
         cluster_overrides: &of(""),
         overrides: &namespaced,
     };
-    build(&input, revised(template, binding.spec, target), target, cluster, id)
+    build(&input, revised(template, binding.spec, target), target, cluster, present, "")
 }

@@ -84,7 +84,7 @@ pub fn revised(template: &Object, spec: &ResourceBindingSpec, target: &TargetClu
 /// Builds the Work for one target.
 ///
 /// `manifest` is the template with the replicas of the target: [`revised`], or what a customised interpreter made of it.
-/// `id` is the permanent id of the existing Work, or a new one. The same input gives the same Work.
+/// `old` is the Work that there is; without one the permanent id is `new_id`. The same input gives the same Work.
 ///
 /// # Errors
 /// When an override policy cannot be applied; the caller keeps the existing Work.
@@ -93,9 +93,11 @@ pub fn build(
     mut manifest: Object,
     target: &TargetCluster,
     cluster: &Cluster,
-    id: &str,
+    old: Option<&Work>,
+    new_id: &str,
 ) -> Result<Work, OverrideError> {
     let Input { template, binding, spec, .. } = input;
+    let id = old.and_then(|old| old.metadata.label(labels::work::PERMANENT_ID)).unwrap_or(new_id);
     if spec.replicas > 0 {
         share_completions(&mut manifest, spec, target);
     }
@@ -107,7 +109,8 @@ pub fn build(
         overrides::apply(input.overrides, &mut manifest, cluster)?
     };
     let is_only = targets(spec).len() == 1;
-    for (label, value) in preserved_labels(spec, &cluster.metadata.name, is_only).into_iter().flatten() {
+    let preserved = preserved_labels(spec, &cluster.metadata.name, is_only, old.map(|old| &old.metadata));
+    for (label, value) in &preserved {
         manifest.set_label(label, value.as_str());
     }
     let key = key(template, &cluster.metadata.name);
@@ -124,6 +127,10 @@ pub fn build(
         .insert(annotations::work::CONFLICT_RESOLUTION.to_owned(), conflict_resolution.to_owned());
     record(&mut metadata, annotations::policy::APPLIED_CLUSTER_OVERRIDES, &cluster_applied);
     record(&mut metadata, annotations::policy::APPLIED_OVERRIDES, &applied);
+    if !preserved.is_empty() {
+        let recorded = json!(preserved).to_string();
+        metadata.annotations.insert(annotations::work::PRESERVED_LABELS.to_owned(), recorded);
+    }
     let spec = WorkSpec {
         workload: WorkloadTemplate { manifests: vec![manifest.0] },
         suspend_dispatching: is_suspended(spec, &cluster.metadata.name).then_some(true),

@@ -1,7 +1,7 @@
 //! Removing a Work: its object in the member first, its finalizer last (karmada
 //! pkg/controllers/execution/execution_controller.go).
 
-use portolan_api::work::Work;
+use portolan_api::work::{ClusterResourceBinding, ResourceBinding, Work};
 use portolan_api::{annotations, finalizers, labels, names, resources};
 use portolan_object::{Object, ObjectKey};
 use portolan_plan::clusters::ownership::is_own;
@@ -15,8 +15,9 @@ use portolan_runtime::{Api, ClientError, ClusterName, Outcome, Reconciler};
 use serde_json::{Value, json};
 
 use super::{Executor, manifest, work_of};
-use crate::hub::Hub;
+use crate::hub::{Hub, binding_of};
 use crate::missing::ignore_missing;
+use crate::removal::release;
 
 /// Labels that are removed from a preserved object.
 const MARK_LABELS: &[&str] = &[
@@ -53,6 +54,11 @@ impl Executor {
         };
         let facts = self.facts(work).await?;
         let removal = decide(work, facts);
+        tracing::debug!(cluster = %self.member.name(), work = %work.metadata.key(), ?removal, "a work is being deleted");
+        if removal == Removal::Wait {
+            // What the binding writes queues the Work again.
+            return Ok(Outcome::Done);
+        }
         if let Removal::Delete(_) = removal
             && let Some(outcome) = self.brake.delay(&self.hub, self.member.name(), work)
         {
@@ -84,12 +90,27 @@ impl Executor {
             }
             _ => false,
         };
-        Ok(Facts { is_cluster_leaving, is_namespace_gone })
+        let has_binding = match binding_of(work).filter(|_| Cause::of(work).is_none()) {
+            Some(binding) => self.exists(&binding).await?,
+            None => false,
+        };
+        Ok(Facts { is_cluster_leaving, is_namespace_gone, has_binding })
+    }
+
+    /// Whether the API server has a binding.
+    async fn exists(&self, binding: &ObjectKey) -> Result<bool, ClientError> {
+        let client = &self.hub.client;
+        if binding.namespace.is_empty() {
+            let found = ignore_missing(client.kind::<ClusterResourceBinding>().get(binding).await)?;
+            return Ok(found.is_some());
+        }
+        Ok(ignore_missing(client.kind::<ResourceBinding>().get(binding).await)?.is_some())
     }
 
     async fn remove_object(&self, object: &MemberObject<'_>, removal: Removal) -> Result<(), ClientError> {
         let (cluster, key) = (self.member.name(), &object.key);
         match removal {
+            Removal::Wait => Ok(()),
             Removal::Keep => {
                 tracing::info!(%cluster, object = %key, "the work was deleted by hand, the object stays and the work is made again");
                 Ok(())
@@ -177,15 +198,6 @@ impl MemberObject<'_> {
         } });
         ignore_missing(self.api.patch(&self.key, &Patch::Merge(patch)).await).map(drop)
     }
-}
-
-/// Removes the finalizer.
-async fn release(hub: &Hub, work: &Work) -> Result<(), ClientError> {
-    let Some(finalizers) = work.metadata.without_finalizers(&[finalizers::EXECUTION]) else { return Ok(()) };
-    let patch = json!({ "metadata": {
-        "resourceVersion": work.metadata.resource_version, "finalizers": finalizers } });
-    let key = work.metadata.key();
-    ignore_missing(hub.client.kind::<Work>().patch(&key, &Patch::Merge(patch)).await).map(drop)
 }
 
 /// Handles a Work that is being deleted while its cluster cannot be reached. It waits for the cluster, unless the cluster

@@ -155,7 +155,7 @@ fn works(
     let mut works = BTreeMap::new();
     for target in targets(&binding.spec) {
         let Some(cluster) = clusters.iter().find(|one| one.metadata.name == target.name) else { continue };
-        let Ok(mut work) = work_of(template, binding.view(), overrides, &target, cluster, "w1") else {
+        let Ok(mut work) = work_of(template, binding.view(), overrides, &target, cluster, None) else {
             continue;
         };
         work.metadata.generation = 1;

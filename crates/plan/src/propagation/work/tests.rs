@@ -34,7 +34,7 @@ fn built(template: &Object, spec: Value, overriders: Value) -> Work {
     let input =
         Input { template, binding: &binding, spec: &spec, cluster_overrides: &[], overrides: policies };
     let target = target("member1", 2);
-    build(&input, revised(template, &spec, &target), &target, &cluster("member1"), "w1").unwrap()
+    build(&input, revised(template, &spec, &target), &target, &cluster("member1"), None, "w1").unwrap()
 }
 
 #[test]
