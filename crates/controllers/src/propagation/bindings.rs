@@ -99,7 +99,9 @@ impl Bindings {
         if !works.is_empty() {
             let cause = self.cause_of_leaving(binding).await?;
             let removals = works.iter().filter(|work| !is_removed(work, cause));
-            return Failures::of_all(removals.map(|work| remove(&self.0.hub, work, cause))).await.into_result();
+            return Failures::of_all(removals.map(|work| remove(&self.0.hub, work, cause)))
+                .await
+                .into_result();
         }
         Ok(self.release(key, binding).await?)
     }

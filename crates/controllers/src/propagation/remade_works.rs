@@ -36,8 +36,11 @@ pub(super) async fn remake(
         let value = if note.is_empty() { Value::Null } else { json!(note) };
         // An annotation of another pass is not overwritten.
         let latest = pipeline.bindings.get(key);
-        let version = latest.as_ref().map_or(&binding.metadata.resource_version, |latest| &latest.metadata.resource_version);
-        let patch = json!({ "metadata": { "resourceVersion": version, "annotations": { REMADE_WORKS: value } } });
+        let version = latest
+            .as_ref()
+            .map_or(&binding.metadata.resource_version, |latest| &latest.metadata.resource_version);
+        let patch =
+            json!({ "metadata": { "resourceVersion": version, "annotations": { REMADE_WORKS: value } } });
         let patched = ignore_missing(pipeline.bindings.api(key).patch(key, &Patch::Merge(patch)).await)?;
         if let Some(mut written) = patched {
             written.metadata.managed_fields.clear();

@@ -35,7 +35,8 @@ pub fn remaking(
     targets: &[&str],
 ) -> Remaking {
     let noted = noted(binding);
-    let cluster_of = |work: &Arc<Work>| names::cluster_of_execution_namespace(&work.metadata.namespace).map(str::to_owned);
+    let cluster_of =
+        |work: &Arc<Work>| names::cluster_of_execution_namespace(&work.metadata.namespace).map(str::to_owned);
     let is_by_hand = |work: &&Arc<Work>| {
         let is_wanted = cluster_of(work).is_some_and(|cluster| targets.contains(&cluster.as_str()));
         work.metadata.is_deleting() && Cause::of(work).is_none() && is_wanted
@@ -134,8 +135,24 @@ mod tests {
             ("two clusters", "us", vec![work("eu", true, None)], all, Some("eu,us"), 1, 0),
             ("it has a cause", "", vec![work("eu", true, withdrawn)], all, None, 0, 0),
             ("withdrawn while it was gone", "eu", vec![], &all[1..], Some(""), 0, 1),
-            ("the binding goes while it was gone", "eu,us", vec![work("us", false, None)], &all[..0], Some(""), 0, 1),
-            ("the binding goes before the release", "eu", vec![work("eu", true, None)], &all[..0], None, 0, 0),
+            (
+                "the binding goes while it was gone",
+                "eu,us",
+                vec![work("us", false, None)],
+                &all[..0],
+                Some(""),
+                0,
+                1,
+            ),
+            (
+                "the binding goes before the release",
+                "eu",
+                vec![work("eu", true, None)],
+                &all[..0],
+                None,
+                0,
+                0,
+            ),
         ];
         for (name, note, works, targets, want, released, stand_ins) in cases {
             let (metadata, spec) = binding(note);
