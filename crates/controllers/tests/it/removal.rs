@@ -174,20 +174,3 @@ async fn an_override_that_is_deleted_with_the_policy_stays_in_effect() {
     let copy = set.member("eu").get(DEPLOYMENT, "default/web").await.expect("it stays");
     assert!(has_override(&copy), "{copy:#?}");
 }
-
-#[tokio::test(flavor = "multi_thread")]
-async fn an_object_goes_although_its_work_was_deleted_by_hand_just_before() {
-    let (set, _) = with_config_map().await;
-    set.stop_controllers().await;
-    // The state after a kill between the end of the Work and the next one.
-    let note = json!({ "metadata": { "annotations": { "portolan.dev/remade-works": "eu" } } });
-    set.hub.patch(BINDING, "default/app-configmap", note).await;
-    set.hub.patch(WORK, &work("app"), json!({ "metadata": { "finalizers": null } })).await;
-    set.hub.delete(WORK, &work("app")).await;
-    set.hub.when_gone(WORK, &work("app")).await;
-    set.hub.delete(CONFIG_MAP, "default/app").await;
-
-    set.run_controllers();
-    set.member("eu").when_gone(CONFIG_MAP, "default/app").await;
-    set.hub.when_gone(BINDING, "default/app-configmap").await;
-}

@@ -284,3 +284,24 @@ async fn a_killed_control_plane_deletes_nothing_by_itself_and_converges() {
     process.kill().await;
     scope.request();
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_object_goes_although_its_work_was_deleted_by_hand_just_before() {
+    let set = Federation::start(&["eu"]).await;
+    set.hub.create(config_map("app", "1")).await;
+    set.hub.create(policy("app", CONFIG_MAP, "app", &["eu"])).await;
+    set.member("eu").when_there(CONFIG_MAP, "default/app").await;
+    let work = format!("karmada-es-eu/{}", portolan_api::names::work("ConfigMap", "app", "default"));
+    set.stop_controllers().await;
+    // The state after a kill between the end of the Work and the next one.
+    let note = json!({ "metadata": { "annotations": { "portolan.dev/remade-works": "eu" } } });
+    set.hub.patch(BINDING, "default/app-configmap", note).await;
+    set.hub.patch(WORK, &work, json!({ "metadata": { "finalizers": null } })).await;
+    set.hub.delete(WORK, &work).await;
+    set.hub.when_gone(WORK, &work).await;
+    set.hub.delete(CONFIG_MAP, "default/app").await;
+
+    set.run_controllers();
+    set.member("eu").when_gone(CONFIG_MAP, "default/app").await;
+    set.hub.when_gone(BINDING, "default/app-configmap").await;
+}
