@@ -9,6 +9,7 @@ mod impersonation;
 pub mod join;
 mod lifecycle;
 mod ownership;
+pub mod permissions;
 mod renewal;
 mod status;
 

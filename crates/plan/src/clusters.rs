@@ -6,6 +6,7 @@
 pub mod impersonation;
 pub mod leaving;
 pub mod ownership;
+pub mod permissions;
 pub mod probe;
 pub mod status;
 pub mod taints;

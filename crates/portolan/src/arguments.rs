@@ -80,6 +80,9 @@ pub(crate) enum Command {
     Unjoin(Unjoin),
     /// Let the deletions go on that are held in a cluster because there are too many at once.
     Release(Release),
+    /// Look after one cluster.
+    #[command(subcommand)]
+    Cluster(ClusterCommand),
     /// Form cluster sets: a service exported from one member is a service of all.
     Clusterset(ClusterSet),
     /// Print resources of the control plane and of its members in one table.
@@ -321,6 +324,33 @@ pub(crate) struct Release {
     pub(crate) cluster: String,
     #[command(flatten)]
     pub(crate) hub: HubAccess,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ClusterCommand {
+    /// Print the rights that the control plane's account needs in a cluster, from what is placed there, or grant them.
+    Permissions(Permissions),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Permissions {
+    /// Name of the cluster.
+    pub(crate) cluster: String,
+    #[command(flatten)]
+    pub(crate) hub: HubAccess,
+    /// Kubeconfig of the cluster, with the rights of an administrator [default: the credential that the control plane has,
+    /// which can only give rights up]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) cluster_kubeconfig: Option<PathBuf>,
+    /// Context of that kubeconfig [default: the current context]
+    #[arg(long, value_name = "NAME", requires = "cluster_kubeconfig")]
+    pub(crate) cluster_context: Option<String>,
+    /// Replace the present rights by these.
+    #[arg(long)]
+    pub(crate) apply: bool,
+    /// All rights, as after `join`.
+    #[arg(long)]
+    pub(crate) all: bool,
 }
 
 #[derive(Debug, Args)]

@@ -20,6 +20,7 @@ mod manifests;
 mod member;
 mod metrics;
 mod output;
+mod permissions;
 mod plan;
 #[cfg(feature = "playground")]
 mod playground;
@@ -39,7 +40,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-use arguments::{Arguments, Command};
+use arguments::{Arguments, ClusterCommand, Command};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -93,6 +94,7 @@ async fn run(command: Command) -> anyhow::Result<()> {
         Command::Join(arguments) => join::run(arguments).await,
         Command::Unjoin(arguments) => unjoin::run(arguments).await,
         Command::Release(arguments) => release::run(arguments).await,
+        Command::Cluster(ClusterCommand::Permissions(arguments)) => permissions::run(arguments).await,
         Command::Clusterset(arguments) => clusterset::run(arguments).await,
         Command::Get(arguments) => get::run(arguments).await,
         #[cfg(feature = "playground")]

@@ -57,7 +57,11 @@ fn faulty(server: LocalService, fault: Fault) -> Client {
 async fn a_member_that_refuses_an_object_is_told_with_cause_and_cure() {
     let cases = [
         ("conflict", Fault::Refuses(409, "Conflict"), "look at its managedFields"),
-        ("forbidden", Fault::Refuses(403, "Forbidden"), "`portolan join` gives it all rights"),
+        (
+            "forbidden",
+            Fault::Refuses(403, "Forbidden"),
+            "`portolan cluster permissions` tells and grants what it needs",
+        ),
         ("invalid", Fault::Refuses(422, "Invalid"), "change the template or the override policy"),
         ("busy", Fault::Refuses(429, "TooManyRequests"), "when the cluster allows"),
         ("broken", Fault::Refuses(500, "InternalError"), "the log of the cluster's API server has the cause"),

@@ -15,7 +15,7 @@ fn advice(error: &ClientError) -> Option<&'static str> {
     Some(match error {
         ClientError::Forbidden(_) => {
             "give the control plane's account in the cluster the right, or remove the rule there that forbids it; \
-             `portolan join` gives it all rights"
+             `portolan cluster permissions` tells and grants what it needs"
         }
         ClientError::Invalid(_) => {
             "change the template or the override policy; a field that cannot be changed once it is set needs the object \
