@@ -78,6 +78,8 @@ pub mod cluster {
     /// `Ready` is false: its credential is not for the address in the Cluster, so nothing is sent. Also the reason of the
     /// event.
     pub const CREDENTIAL_SUSPENDED: &str = "CredentialSuspended";
+    /// `Ready` is false: the cluster does not accept its credential.
+    pub const CREDENTIAL_REFUSED: &str = "CredentialRefused";
     /// Whether all its APIs are known.
     pub const COMPLETE_API_ENABLEMENTS: &str = "CompleteAPIEnablements";
     /// `CompleteAPIEnablements` is true.

@@ -227,7 +227,8 @@ impl Collector {
         let (cluster, cause) = (self.member.name(), probe.condition("").message);
         match health {
             Health::NotReady => {
-                tracing::warn!(%cluster, cause, "cluster is not ready, its objects stay as they are")
+                tracing::warn!(%cluster, cause, "cluster is not ready, its objects stay as they are");
+                self.record(&probe.condition("").reason, format!("cluster {cluster} is not ready: {cause}"));
             }
             Health::Ready | Health::Unknown => tracing::info!(%cluster, "cluster is ready"),
         }
@@ -253,6 +254,8 @@ impl Collector {
                 HoldState::Unknown | HoldState::Held(_) | HoldState::Released => self.watched(),
             },
             Err(error @ ClientError::Unreachable { .. }) => Probe::Unreachable(error.to_string()),
+            // 401 and 403.
+            Err(error @ ClientError::Forbidden(_)) => Probe::Refused(error.to_string()),
             Err(error) => Probe::Unhealthy(error.to_string()),
         }
     }

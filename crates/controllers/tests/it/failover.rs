@@ -8,7 +8,7 @@ use portolan_runtime::Resource;
 use portolan_runtime::client::Selection;
 use serde_json::{Value, json};
 
-use crate::federation::{BINDING, CLUSTER, DEPLOYMENT, Federation, deployment, policy};
+use crate::federation::{BINDING, CLUSTER, DEPLOYMENT, Federation, condition, deployment, message, policy};
 
 fn evicting() -> FailoverSettings {
     FailoverSettings { evicts_by_taint: true, evictions_per_second: 100.0, ..FailoverSettings::default() }
@@ -195,4 +195,13 @@ async fn a_taint_that_is_tolerated_for_a_second_evicts_after_it() {
     // The time of a taint has whole seconds.
     assert!(tainted.elapsed() >= Duration::from_secs(1), "{:?}", tainted.elapsed());
     set.member("us").when_there(DEPLOYMENT, "default/web").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cluster_without_its_secret_is_not_ready_and_says_so() {
+    let set = Federation::start(&["eu"]).await;
+    set.hub.delete("v1/Secret", "karmada-cluster/eu").await;
+    let cluster = set.hub.when(CLUSTER, "eu", |cluster| condition(cluster, "Ready") == "False").await;
+    let text = message(&cluster, "Ready");
+    assert!(text.contains("karmada-cluster/eu") && text.contains("portolan join"), "{text}");
 }

@@ -27,6 +27,8 @@ pub enum Probe {
     OverBudget(String),
     /// Nothing may be sent; the text says why, and what to do.
     Suspended(String),
+    /// It does not accept the credential; the text is the answer.
+    Refused(String),
 }
 
 impl Probe {
@@ -65,6 +67,13 @@ impl Probe {
             Self::NotHeld { reason, message } => (false, reason.as_str(), message.clone()),
             Self::OverBudget(detail) => (false, reasons::MEMORY_BUDGET_EXCEEDED, detail.clone()),
             Self::Suspended(reason) => (false, reasons::CREDENTIAL_SUSPENDED, reason.clone()),
+            Self::Refused(detail) => {
+                let message = format!(
+                    "cluster is reachable, but does not accept the credential in its secret: {detail}; it may have expired, \
+                     or its service account may be gone: `portolan join` makes a new one"
+                );
+                (false, reasons::CREDENTIAL_REFUSED, message)
+            }
         };
         Condition::new(reasons::READY, status, reason, message, now)
     }
@@ -81,7 +90,11 @@ impl Probe {
                 let message = "this control plane holds the lease of the cluster".to_owned();
                 Some(Condition::new(reasons::HELD, true, reasons::LEASE_HELD, message, now))
             }
-            Self::Unhealthy(_) | Self::Unreachable(_) | Self::OverBudget(_) | Self::Suspended(_) => None,
+            Self::Unhealthy(_)
+            | Self::Unreachable(_)
+            | Self::OverBudget(_)
+            | Self::Suspended(_)
+            | Self::Refused(_) => None,
         }
     }
 }
@@ -142,7 +155,7 @@ impl Doubt {
             // Nothing is read, so nothing is known any more.
             Probe::OverBudget(_) => Duration::ZERO,
             // Not a matter of contact.
-            Probe::Suspended(_) => Duration::ZERO,
+            Probe::Suspended(_) | Probe::Refused(_) => Duration::ZERO,
         };
         let counts = elapsed.saturating_sub(since) >= threshold;
         if counts {
@@ -201,6 +214,11 @@ mod tests {
                 vec![(0, Probe::Suspended("x".to_owned()), true)],
             ),
             (
+                "a refused credential is told at once",
+                &ready[..],
+                vec![(0, Probe::Refused("x".to_owned()), true)],
+            ),
+            (
                 "another kind of failure is told at once",
                 &not_ready[..],
                 vec![(0, Probe::Unhealthy("x".to_owned()), true)],
@@ -240,5 +258,6 @@ mod tests {
         assert_eq!(reason(Probe::Unreachable(String::new())), "ClusterNotReachable");
         assert_eq!(reason(Probe::OverBudget(String::new())), "MemoryBudgetExceeded");
         assert_eq!(reason(Probe::Suspended(String::new())), "CredentialSuspended");
+        assert_eq!(reason(Probe::Refused(String::new())), "CredentialRefused");
     }
 }

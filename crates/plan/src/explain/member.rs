@@ -2,7 +2,7 @@
 
 use portolan_api::cluster::{Cluster, SyncMode};
 use portolan_api::conditions::cluster::{
-    CLUSTER_NOT_REACHABLE, CREDENTIAL_SUSPENDED, HELD_BY_ANOTHER, MEMORY_BUDGET_EXCEEDED, READY,
+    CLUSTER_NOT_REACHABLE, CREDENTIAL_REFUSED, CREDENTIAL_SUSPENDED, HELD_BY_ANOTHER, MEMORY_BUDGET_EXCEEDED, READY,
 };
 use portolan_api::conditions::work::APPLIED;
 use portolan_api::meta::{Condition, condition};
@@ -72,6 +72,7 @@ fn unusable(cluster: &Cluster) -> Option<Step> {
                 cluster.spec.api_endpoint
             )
         }
+        CREDENTIAL_REFUSED => format!("give it a new credential: portolan join {name}"),
         CREDENTIAL_SUSPENDED => format!("give it a credential for its address: portolan join {name}"),
         HELD_BY_ANOTHER => {
             format!("take it over if the other control plane is gone: portolan join {name} --take-over")

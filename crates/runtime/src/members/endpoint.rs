@@ -21,6 +21,9 @@ pub enum EndpointError {
     /// `spec.secretRef` is missing.
     #[error("the cluster has no spec.secretRef")]
     NoSecret,
+    /// The Secret does not exist.
+    #[error("secret {0} with the credential of the cluster does not exist: `portolan join` makes a new one")]
+    SecretGone(ObjectKey),
     /// The Secret lacks a key, or its value is not base64.
     #[error("secret {secret} has no usable {field:?}")]
     Secret {

@@ -80,7 +80,12 @@ impl Follower {
         let endpoint = match self.trusted_endpoint(&cluster).await {
             Ok(endpoint) => endpoint,
             Err(error) => {
-                let is_distrusted = matches!(error.downcast_ref(), Some(EndpointError::Distrusted(_)));
+                let is_distrusted = match error.downcast_ref() {
+                    Some(EndpointError::Distrusted(_)) => true,
+                    // The clean-up of a cluster that leaves needs the client.
+                    Some(EndpointError::SecretGone(_)) => !cluster.metadata.is_deleting(),
+                    _ => false,
+                };
                 // A registered member stays if its Secret cannot be read, or lacks something.
                 if is_distrusted || self.members.get(name).is_none() {
                     self.members.suspend(name, &error.to_string())?;
@@ -104,7 +109,10 @@ impl Follower {
             return Err(EndpointError::from(Distrust::Namespace(secret_key)).into());
         }
         let secrets = self.hub.resource::<Object>(&secrets());
-        let secret = secrets.get(&secret_key).await?;
+        let secret = match secrets.get(&secret_key).await {
+            Err(error) if error.is_not_found() => return Err(EndpointError::SecretGone(secret_key).into()),
+            found => found?,
+        };
         let (endpoint, trust) = endpoint(cluster, &secret)?;
         if let Trust::FirstUse(target) = trust {
             let annotation = json!({ annotations::credential::TARGET: target.annotation() });
