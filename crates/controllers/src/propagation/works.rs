@@ -58,13 +58,7 @@ pub(super) async fn sync_works(
             by_cluster.insert(cluster, work);
         }
     }
-    let purged: Vec<&Arc<Work>> =
-        by_cluster.iter().filter(|(name, _)| is_purged(&binding.spec, name)).map(|(_, work)| *work).collect();
-    if !purged.is_empty() {
-        // The deletion of the last one queues the binding again.
-        let going = purged.into_iter().filter(|work| !is_removed(work));
-        let removals = going.map(|work| remove(&pipeline.hub, work, Cause::Withdrawn));
-        let result = Failures::of_all(removals).await.into_result();
+    if let Some(result) = purge(pipeline, binding, &by_cluster).await {
         return SyncedWorks { failed_overrides: Vec::new(), result };
     }
     let cluster_wide = pipeline.overrides.cluster.list();
@@ -170,6 +164,23 @@ pub(super) fn report_failed_override(hub: &Hub, template: &Object, error: &Overr
 fn is_evicting(spec: &ResourceBindingSpec, cluster: &str) -> bool {
     let mut tasks = spec.graceful_eviction_tasks.iter();
     tasks.any(|task| task.from_cluster == cluster && task.purge_mode != Some(PurgeMode::Directly))
+}
+
+/// Deletes the Works from which the object must leave before it is written to others; `None` if there are none. The deletion
+/// of the last one queues the binding again.
+async fn purge(
+    pipeline: &Pipeline,
+    binding: &Binding,
+    by_cluster: &HashMap<&str, &Arc<Work>>,
+) -> Option<Result<(), BoxError>> {
+    let purged = by_cluster.iter().filter(|(name, _)| is_purged(&binding.spec, name));
+    let purged: Vec<&Arc<Work>> = purged.map(|(_, work)| *work).collect();
+    if purged.is_empty() {
+        return None;
+    }
+    let going = purged.into_iter().filter(|work| !is_removed(work));
+    let removals = going.map(|work| remove(&pipeline.hub, work, Cause::Withdrawn));
+    Some(Failures::of_all(removals).await.into_result())
 }
 
 /// Whether the object must leave a cluster before it is written to others.
