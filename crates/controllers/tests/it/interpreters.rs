@@ -5,7 +5,8 @@ use portolan_runtime::client::Selection;
 use serde_json::{Value, json};
 
 use crate::federation::{
-    BINDING, CONFIG_MAP, DEPLOYMENT, Federation, WORK, condition, config_map, deployment, message, policy,
+    BINDING, CLUSTER, CONFIG_MAP, DEPLOYMENT, Federation, WORK, condition, config_map, deployment, message,
+    policy,
 };
 
 const WIDGET: &str = "example.io/v1/Widget";
@@ -22,11 +23,16 @@ fn definition(group: &str, kind: &str) -> Value {
                 "schema": { "openAPIV3Schema": { "type": "object", "x-kubernetes-preserve-unknown-fields": true } } }] } })
 }
 
-/// Defines a kind in the hub and in all members.
+/// Defines a kind in the hub and in all members, and waits until the hub knows that they serve it: a workload that is divided
+/// before keeps the clusters that served its kind then.
 async fn define(set: &Federation, members: &[&str], group: &str, kind: &str) {
     set.hub.define(definition(group, kind)).await;
     for member in members {
         set.member(member).define(definition(group, kind)).await;
+    }
+    for member in members {
+        let serves = |cluster: &Object| cluster.0["status"]["apiEnablements"].to_string().contains(kind);
+        set.hub.when(CLUSTER, member, serves).await;
     }
 }
 
@@ -85,7 +91,6 @@ async fn workloads_of_other_projects_are_divided() {
         .await;
     set.hub.create(divided(kind, "web")).await;
     for member in ["eu", "us"] {
-        // A member that serves the kind earlier than the other one can have all replicas for a moment.
         let has_its_share = |copy: &Object| copy.at(&["spec", "replicas"]) == Some(&json!(2));
         set.member(member).when(kind, "default/web", has_its_share).await;
         let status = json!({ "status": { "replicas": 2, "readyReplicas": 1 } });

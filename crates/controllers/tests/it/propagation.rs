@@ -196,3 +196,28 @@ async fn a_second_control_plane_process_changes_nothing() {
     let still = set.hub.get(BINDING, "default/web-deployment").await.expect("a binding");
     assert_eq!(still.resource_version(), settled.resource_version());
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_kind_that_only_an_older_version_of_its_group_has_is_propagated() {
+    let set = Federation::start(&["eu"]).await;
+    let definition = |kind: &str, version: &str| {
+        let singular = kind.to_lowercase();
+        json!({ "apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",
+            "metadata": { "name": format!("{singular}s.net.example.io") },
+            "spec": { "group": "net.example.io", "scope": "Namespaced",
+                "names": { "kind": kind, "listKind": format!("{kind}List"), "plural": format!("{singular}s"), "singular": singular },
+                "versions": [{ "name": version, "served": true, "storage": true,
+                    "schema": { "openAPIV3Schema": { "type": "object", "x-kubernetes-preserve-unknown-fields": true } } }] } })
+    };
+    for (kind, version) in [("Gateway", "v1"), ("Filter", "v1alpha3")] {
+        set.hub.define(definition(kind, version)).await;
+        set.member("eu").define(definition(kind, version)).await;
+    }
+    let kind = "net.example.io/v1alpha3/Filter";
+    set.hub
+        .create(json!({ "apiVersion": "net.example.io/v1alpha3", "kind": "Filter",
+            "metadata": { "namespace": "default", "name": "limits" }, "spec": { "rate": 1 } }))
+        .await;
+    set.hub.create(policy("limits", kind, "limits", &["eu"])).await;
+    set.member("eu").when_there(kind, "default/limits").await;
+}

@@ -174,3 +174,23 @@ async fn an_override_that_is_deleted_with_the_policy_stays_in_effect() {
     let copy = set.member("eu").get(DEPLOYMENT, "default/web").await.expect("it stays");
     assert!(has_override(&copy), "{copy:#?}");
 }
+
+/// Work is served in a version that its group does not prefer.
+#[tokio::test(flavor = "multi_thread")]
+async fn works_whose_namespace_is_gone_are_collected() {
+    let set = Federation::start(&["eu"]).await;
+    let labels = json!({ "namespace.karmada.io/skip-auto-propagation": "true" });
+    let namespace = set
+        .hub
+        .create(json!({ "apiVersion": "v1", "kind": "Namespace", "metadata": { "name": "shop", "labels": labels } }))
+        .await;
+    set.hub
+        .create(json!({ "apiVersion": "work.karmada.io/v1alpha1", "kind": "Work",
+            "metadata": { "namespace": "karmada-es-eu", "name": "left", "ownerReferences": [{ "apiVersion": "v1",
+                "kind": "Namespace", "name": "shop", "uid": namespace.uid(), "controller": true }] },
+            "spec": { "workload": { "manifests": [] } } }))
+        .await;
+    set.hub.delete(NAMESPACE, "shop").await;
+    set.hub.when_gone(NAMESPACE, "shop").await;
+    set.hub.when_gone(WORK, "karmada-es-eu/left").await;
+}

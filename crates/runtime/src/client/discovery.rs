@@ -3,6 +3,7 @@
 //! Takes two requests if the server has aggregated discovery (Kubernetes 1.27 and later), otherwise one per group
 //! version. A group version that cannot be listed is reported and does not hide the others.
 
+use std::collections::HashSet;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -33,7 +34,8 @@ pub struct Discovered {
     pub resource: Resource,
     /// Verbs, such as `list`.
     pub verbs: Vec<String>,
-    /// Whether the server prefers this version within the group.
+    /// Whether this version of the resource is the one to use: that of the group's preferred version, or the first one if
+    /// the preferred version does not have the resource.
     pub preferred: bool,
     /// Singular name and short names.
     pub aliases: Vec<String>,
@@ -185,6 +187,7 @@ impl Client {
                 self.discover_legacy(root, &body, &mut discovery).await?;
             }
         }
+        discovery.prefer_one_version_of_each();
         Ok(discovery)
     }
 
@@ -285,11 +288,77 @@ impl Discovery {
         }
     }
 
-    /// The preferred version of a kind, or of any version where none is preferred.
+    /// Prefers the first version of each resource that the preferred version of its group does not have, as client-go does
+    /// (kubernetes client-go/discovery/discovery_client.go, `ServerPreferredResources`).
+    fn prefer_one_version_of_each(&mut self) {
+        let name = |found: &Discovered| (found.resource.gvk.group.clone(), found.resource.plural.clone());
+        let mut chosen: HashSet<_> =
+            self.resources.iter().filter(|found| found.preferred).map(name).collect();
+        for found in &mut self.resources {
+            if !found.preferred {
+                found.preferred = chosen.insert(name(found));
+            }
+        }
+    }
+
+    /// A kind in its preferred version.
     pub fn find(&self, group: &str, kind: &str) -> Option<&Discovered> {
-        let of_kind =
-            |found: &&Discovered| found.resource.gvk.group == group && found.resource.gvk.kind == kind;
-        let preferred = self.resources.iter().find(|found| of_kind(found) && found.preferred);
-        preferred.or_else(|| self.resources.iter().find(of_kind))
+        let is_of_kind = |found: &&Discovered| {
+            found.preferred && found.resource.gvk.group == group && found.resource.gvk.kind == kind
+        };
+        self.resources.iter().find(is_of_kind)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    /// Plural and version of each preferred resource.
+    fn preferred(discovery: &Discovery) -> Vec<(&str, &str)> {
+        let preferred = discovery.resources.iter().filter(|found| found.preferred);
+        preferred.map(|found| (&*found.resource.plural, &*found.resource.gvk.version)).collect()
+    }
+
+    #[test]
+    fn a_resource_that_the_preferred_version_lacks_is_preferred_in_another_one() {
+        let resource = |kind: &str, plural: &str, version: &str| {
+            json!({ "resource": plural, "scope": "Namespaced", "verbs": ["list"],
+                "responseKind": { "group": "networking.istio.io", "version": version, "kind": kind } })
+        };
+        let group = json!({ "metadata": { "name": "networking.istio.io" }, "versions": [
+            { "version": "v1", "resources": [resource("Gateway", "gateways", "v1")] },
+            { "version": "v1beta1", "resources": [
+                resource("Gateway", "gateways", "v1beta1"), resource("ProxyConfig", "proxyconfigs", "v1beta1")] },
+            { "version": "v1alpha3", "resources": [
+                resource("ProxyConfig", "proxyconfigs", "v1alpha3"), resource("EnvoyFilter", "envoyfilters", "v1alpha3")] },
+        ] });
+        let mut discovery = Discovery::default();
+        discovery.add_group(serde_json::from_value(group).expect("a group"));
+        discovery.prefer_one_version_of_each();
+        let want = [("gateways", "v1"), ("proxyconfigs", "v1beta1"), ("envoyfilters", "v1alpha3")];
+        assert_eq!(preferred(&discovery), want);
+        let found = discovery.find("networking.istio.io", "EnvoyFilter").expect("it is served");
+        assert_eq!(found.resource.gvk.version, "v1alpha3");
+    }
+
+    #[test]
+    fn without_the_aggregated_form_the_preferred_version_wins_whatever_the_order() {
+        let list = |resources: &[(&str, &str)]| {
+            let resources: Vec<_> = resources
+                .iter()
+                .map(|(kind, plural)| json!({ "name": plural, "kind": kind, "namespaced": true, "verbs": ["list"] }))
+                .collect();
+            serde_json::from_value::<ResourceList>(json!({ "resources": resources })).expect("a list")
+        };
+        let version = |version: &str| GroupVersion::new("work.karmada.io", version);
+        let (work, binding) = (("Work", "works"), ("ResourceBinding", "resourcebindings"));
+        let mut discovery = Discovery::default();
+        discovery.add_list(&version("v1alpha1"), false, list(&[work, binding]));
+        discovery.add_list(&version("v1alpha2"), true, list(&[binding]));
+        discovery.prefer_one_version_of_each();
+        assert_eq!(preferred(&discovery), [("works", "v1alpha1"), ("resourcebindings", "v1alpha2")]);
     }
 }
