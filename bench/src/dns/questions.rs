@@ -123,7 +123,7 @@ pub(super) fn change(number: u32, turn: u32) -> ServiceChange {
             labels::endpoint_slice::SOURCE_CLUSTER: "east"}},
         "ports": ports, "endpoints": (0..ENDPOINTS).map(endpoint).collect::<Vec<_>>()}));
     let slices: &[&Object] = if is_headless { &[&slice] } else { &[] };
-    ServiceChange { service: import.key(), records: import::records(&import, slices, ZONE) }
+    ServiceChange { service: import.key(), records: import::records(&import, None, slices, ZONE) }
 }
 
 impl Questions {

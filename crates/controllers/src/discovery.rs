@@ -31,6 +31,7 @@ mod export_cache;
 mod exporter;
 mod importer;
 mod member_writer;
+mod problems;
 mod refusals;
 mod set_import;
 mod site;
@@ -51,6 +52,7 @@ use crate::hub::{ClusterSets, Hub, MembershipState};
 use export_cache::ExportCache;
 use exporter::Exporter;
 use importer::Importer;
+use problems::Problems;
 use refusals::Refusals;
 use site::Site;
 
@@ -65,6 +67,7 @@ struct Discovery {
     sets: ClusterSets,
     exports: ExportCache,
     refusals: Refusals,
+    problems: Problems,
     clock: Clock,
 }
 
@@ -76,6 +79,7 @@ pub(crate) fn start(hub: &Hub) {
         sets: hub.cluster_sets.clone(),
         exports: ExportCache::default(),
         refusals: Refusals::default(),
+        problems: Problems::default(),
         clock: hub.clock.clone(),
     });
     let joining = discovery.clone();
@@ -137,7 +141,9 @@ impl Discovery {
     fn leave(&self, name: &ClusterName) {
         self.sites.write().remove(name);
         self.exports.invalidate_all();
-        self.refusals.forget_member(name).iter().for_each(|service| self.queue_exporters(service));
+        let concerned =
+            self.refusals.forget_member(name).into_iter().chain(self.problems.forget_member(name));
+        concerned.for_each(|service| self.queue_exporters(&service));
     }
 
     fn all_sites(&self) -> Vec<Arc<Site>> {

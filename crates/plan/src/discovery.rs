@@ -20,6 +20,8 @@ pub mod export;
 pub mod importable;
 pub mod merge;
 pub mod overview;
+mod port_names;
+pub mod problem;
 mod read_error;
 pub mod set_import;
 pub mod slices;

@@ -4,6 +4,7 @@
 //! cluster set. Discovery changes and deletes marked objects only. DNS publishes marked EndpointSlices only, so that write
 //! access to EndpointSlices in a namespace is not enough to answer for other clusters.
 
+use portolan_api::kubernetes::{Service, View};
 use portolan_api::labels;
 use portolan_object::{Object, ObjectKey};
 
@@ -43,6 +44,23 @@ pub fn is_slice_of_explicit_import(slice: &Object) -> bool {
 /// Whether the EndpointSlice was imported for the import of a set.
 pub fn is_slice_of_set(slice: &Object) -> bool {
     is_of_set(slice) && is_managed_by(slice, labels::endpoint_slice::CLUSTER_SET_MANAGER)
+}
+
+/// Whether the cluster's own controller made the EndpointSlice for a derived Service to which somebody had given a selector.
+/// That controller copies the labels of the Service.
+pub fn is_slice_of_selector(slice: &Object) -> bool {
+    is_managed(slice) && is_managed_by(slice, labels::endpoint_slice::LOCAL_MANAGER)
+}
+
+/// Whether a Service has a selector.
+pub fn has_selector(service: &Object) -> bool {
+    Service::read(service).is_ok_and(|service| !service.spec.selector.is_empty())
+}
+
+/// Whether a ServiceImport was made by the member's cluster set. One that a policy has taken over, which its labels show, is
+/// the user's: two controllers must not write one spec.
+pub fn is_import_of_set(import: &Object) -> bool {
+    is_of_set(import) && import.label(labels::work::PERMANENT_ID).is_none()
 }
 
 /// The import of an imported EndpointSlice; `None` for any other slice.

@@ -6,37 +6,44 @@ use portolan_api::labels;
 use portolan_object::{Object, ObjectKey};
 use portolan_plan::discovery::derived_service::updated_service;
 use portolan_plan::discovery::explicit_import::{
-    ExplicitImport, ExplicitImportAction, Exporter, plan_explicit_import,
+    ExplicitImport, ExplicitImportAction, Exporter, plan_explicit_import, problems,
 };
+use portolan_plan::discovery::problem::ImportProblem;
 use portolan_runtime::ClusterName;
 
 use super::importer::{ImportError, Importer, keep_first};
 use super::member_writer::MemberWriter;
-use super::site::derived_service_key;
+use super::site::{Site, derived_service_key};
 
-/// An exporting cluster with the EndpointSlices of its Service.
-type ExporterSlices = (ClusterName, Vec<Arc<Object>>);
+/// An exporting cluster.
+struct ExporterObjects {
+    cluster: ClusterName,
+    service: Option<Arc<Object>>,
+    slices: Vec<Arc<Object>>,
+}
 
 impl Importer {
-    /// Creates, updates or deletes the objects of an explicit import; `import` is `None` after its deletion.
+    /// Creates, updates or deletes the objects of an explicit import; `import` is `None` after its deletion. Returns the
+    /// problems that remain.
     pub(super) async fn reconcile_explicit_import(
         &self,
         key: &ObjectKey,
         import: Option<Arc<Object>>,
         own: &str,
-    ) -> Result<(), ImportError> {
+    ) -> Result<Vec<ImportProblem>, ImportError> {
         let service = self.site.service(&derived_service_key(key));
         let slices = self.site.slices(&derived_service_key(key));
         if import.is_none() && service.is_none() && slices.is_empty() {
-            return Ok(());
+            return Ok(Vec::new());
         }
         let exporters = self.exporters(key);
         let (known, unreachable) = self.clusters();
-        let exporters = exporters.iter().map(|(cluster, slices)| Exporter {
-            cluster: cluster.as_str(),
-            slices: slices.iter().map(AsRef::as_ref).collect(),
+        let exporters = exporters.iter().map(|exporter| Exporter {
+            cluster: exporter.cluster.as_str(),
+            service: exporter.service.as_deref(),
+            slices: exporter.slices.iter().map(AsRef::as_ref).collect(),
         });
-        let actions = plan_explicit_import(&ExplicitImport {
+        let seen = ExplicitImport {
             control_plane: own,
             import: import.as_deref(),
             exporters: exporters.collect(),
@@ -44,7 +51,8 @@ impl Importer {
             unreachable: unreachable.iter().map(String::as_str).collect(),
             service: service.as_deref(),
             slices: slices.iter().map(AsRef::as_ref).collect(),
-        });
+        };
+        let (actions, found) = (plan_explicit_import(&seen), problems(&seen));
         let mut failure = None;
         let wanted: Vec<ObjectKey> = actions.iter().filter_map(slice_to_apply).collect();
         self.keep_refusals(key, labels::endpoint_slice::IMPORT_MANAGER, &wanted);
@@ -56,14 +64,19 @@ impl Importer {
                 result => keep_first(&mut failure, result),
             }
         }
-        failure.map_or(Ok(()), Err)
+        failure.map_or(Ok(found), Err)
     }
 
-    /// Exporting clusters with their slices.
-    fn exporters(&self, key: &ObjectKey) -> Vec<ExporterSlices> {
+    /// Exporting clusters.
+    fn exporters(&self, key: &ObjectKey) -> Vec<ExporterObjects> {
         let sites = self.discovery.sites.read();
         let exporting = sites.iter().filter(|(_, site)| site.exports_service(key));
-        exporting.map(|(cluster, site)| (cluster.clone(), site.slices(key))).collect()
+        let objects = |(cluster, site): (&ClusterName, &Arc<Site>)| ExporterObjects {
+            cluster: cluster.clone(),
+            service: site.service(key),
+            slices: site.slices(key),
+        };
+        exporting.map(objects).collect()
     }
 
     /// Names of all clusters: those with known exports, and those that are unreachable or not synced.

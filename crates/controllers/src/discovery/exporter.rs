@@ -5,10 +5,11 @@ use std::sync::Arc;
 use portolan_api::conditions::multicluster as types;
 use portolan_api::meta::{Condition, condition};
 use portolan_object::{Object, ObjectKey};
-use portolan_plan::discovery::conditions::{OtherExports, export_conditions, present};
+use portolan_plan::discovery::conditions::{OtherExports, Trouble, export_conditions, present};
 use portolan_plan::discovery::export::validate_export;
 use portolan_plan::discovery::importable::refused;
 use portolan_plan::discovery::merge::merge;
+use portolan_plan::discovery::problem::export_doubts;
 use portolan_runtime::events::{Regarding, Severity};
 use portolan_runtime::{ClientError, EventRecorder, Outcome, Reconciler};
 use serde_json::json;
@@ -47,9 +48,9 @@ impl Exporter {
         let validated = validate_export(cluster.as_str(), export, service.as_deref());
         let validity = validated.as_ref().map(|_| ());
         let state = self.discovery.sets.state(cluster);
-        let refused = self.refused(key, &state);
+        let trouble = self.trouble(key, service.as_deref(), &state);
         let conditions_with =
-            |others: OtherExports<'_>| export_conditions(export, validity, others, &refused, &now);
+            |others: OtherExports<'_>| export_conditions(export, validity, others, &trouble, &now);
         let conditions = match state {
             MembershipState::Unknown => return Ok(()),
             MembershipState::NoSet => conditions_with(OtherExports::NoSet),
@@ -69,15 +70,20 @@ impl Exporter {
         self.write(export, conditions).await
     }
 
-    /// What importing members refuse of the endpoints of a service in this member: by the rules that every API server has,
-    /// and by their answers.
-    fn refused(&self, key: &ObjectKey, state: &MembershipState) -> Vec<String> {
+    /// What is wrong in importing members: endpoints that they refuse, by the rules that every API server has and by their
+    /// answers, and the problems of their passes.
+    fn trouble(&self, key: &ObjectKey, service: Option<&Object>, state: &MembershipState) -> Trouble {
         let slices = self.site.slices(key);
-        let by_rule =
-            refused(slices.iter().map(AsRef::as_ref)).into_iter().map(|refused| refused.to_string());
+        let slices: Vec<&Object> = slices.iter().map(AsRef::as_ref).collect();
+        let by_rule = refused(slices.iter().copied()).into_iter().map(|refused| refused.to_string());
         let name = self.site.member().name().as_str();
-        let sources = [name, id_of(state).unwrap_or(name)];
-        by_rule.chain(self.discovery.refusals.of(key, &sources)).collect()
+        let names = [name, id_of(state).unwrap_or(name)];
+        let (failed, in_importers) = self.discovery.problems.of(key, &names);
+        Trouble {
+            refused: by_rule.chain(self.discovery.refusals.of(key, &names)).collect(),
+            failed,
+            doubts: export_doubts(service, &slices).into_iter().chain(in_importers).collect(),
+        }
     }
 
     async fn write(&self, export: &Object, conditions: Vec<Condition>) -> Result<(), ClientError> {

@@ -9,13 +9,15 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 use portolan_object::{Object, ObjectKey};
+use portolan_plan::discovery::problem::ImportProblem;
 use portolan_plan::discovery::set_import::RefusedFamilies;
-use portolan_plan::import_marks::is_of_set;
+use portolan_plan::import_marks::is_import_of_set;
 use portolan_runtime::client::ClientError;
 use portolan_runtime::{Outcome, Reconciler};
 
 use crate::discovery::Discovery;
 use crate::discovery::member_writer::MemberWriter;
+use crate::discovery::problems;
 use crate::discovery::refusals::REFUSED_RECHECK;
 use crate::discovery::site::Site;
 
@@ -59,19 +61,23 @@ impl Reconciler for Importer {
         let Some(import) = self.site.import(key) else { return Outcome::Done };
         let Some(own) = self.site.member().hold().holder() else { return Outcome::Done };
         let (of_set, explicit): (Option<Arc<Object>>, Option<Arc<Object>>) = match import {
-            Some(import) if is_of_set(&import) => (Some(import), None),
+            Some(import) if is_import_of_set(&import) => (Some(import), None),
             import => (None, import),
         };
         let is_explicit = explicit.is_some();
         let outcome = match self.reconcile_explicit_import(key, explicit, &own).await {
-            Ok(()) => self.reconcile_set_import(key, of_set, is_explicit, own).await,
+            Ok(found) => match self.reconcile_set_import(key, of_set, is_explicit, own).await {
+                Ok(of_set) => Ok(found.into_iter().chain(of_set).collect()),
+                Err(error) => Err(error),
+            },
             Err(error) => Err(error),
         };
+        self.set_problems(key, &outcome);
         match outcome {
-            Ok(()) if self.discovery.refusals.has(self.site.member().name(), key) => {
+            Ok(_) if self.discovery.refusals.has(self.site.member().name(), key) => {
                 Outcome::RequeueAfter(REFUSED_RECHECK)
             }
-            Ok(()) => Outcome::Done,
+            Ok(_) => Outcome::Done,
             Err(ImportError::Client(error)) => Outcome::retry(error),
             Err(error @ ImportError::ForeignService { .. }) => {
                 tracing::warn!(cluster = %self.site.member().name(), import = %key, %error);
@@ -82,6 +88,23 @@ impl Reconciler for Importer {
 }
 
 impl Importer {
+    /// Notes the problems of a pass, for the conditions of the exports. An error that passes changes nothing.
+    fn set_problems(&self, key: &ObjectKey, outcome: &Result<Vec<ImportProblem>, ImportError>) {
+        let found = match outcome {
+            Ok(found) => found.clone(),
+            Err(ImportError::ForeignService { service }) => {
+                vec![ImportProblem::ForeignService(service.clone())]
+            }
+            Err(ImportError::Client(error)) => match problems::of_error(error) {
+                Some(problem) => vec![problem],
+                None => return,
+            },
+        };
+        if self.discovery.problems.set(self.site.member().name(), key, found) {
+            self.discovery.queue_exporters(key);
+        }
+    }
+
     /// Writes an EndpointSlice of an import. One that the member refuses as invalid is reported at the export and sent again
     /// after minutes, or when it changes.
     pub(super) async fn put_slice(&self, key: &ObjectKey, slice: Object) -> Result<(), ImportError> {

@@ -10,10 +10,12 @@ use portolan_object::{Object, ObjectKey};
 use portolan_plan::cluster_sets::membership::Membership;
 use portolan_plan::discovery::derived_service::updated_service;
 use portolan_plan::discovery::export::{ValidExport, validate_export};
+use portolan_plan::discovery::problem::ImportProblem;
 use portolan_plan::discovery::set_import::{
     ExportedService, ExportingMember, ImportingMember, RefusedFamilies, SetImportAction, plan_set_import,
+    problems,
 };
-use portolan_plan::import_marks::is_of_set;
+use portolan_plan::import_marks::is_import_of_set;
 use portolan_runtime::Cache;
 use portolan_runtime::client::ClientError;
 
@@ -58,7 +60,7 @@ impl Discovery {
         let mut exports = SetExports { known: ids, unknown, ..SetExports::default() };
         let mut oldest_import: Option<(String, ServiceImportType)> = None;
         for (site, id) in known {
-            if let Some(import) = site.import(key).flatten().filter(|import| is_of_set(import)) {
+            if let Some(import) = site.import(key).flatten().filter(|import| is_import_of_set(import)) {
                 let since = import.str_at(&["metadata", "creationTimestamp"]).to_owned();
                 let is_headless = ServiceImportView::read(&import)
                     .is_ok_and(|import| import.spec.kind == ServiceImportType::Headless.as_str());
@@ -93,20 +95,20 @@ struct SetImport<'a> {
 
 impl Importer {
     /// Creates, updates or deletes the import of a set. Deletes it after the member has left the set, or when the user
-    /// has created an explicit import.
+    /// has created an explicit import. Returns the problems that remain.
     pub(super) async fn reconcile_set_import(
         &self,
         key: &ObjectKey,
         import: Option<Arc<Object>>,
         is_explicit: bool,
         own: Arc<str>,
-    ) -> Result<(), ImportError> {
+    ) -> Result<Vec<ImportProblem>, ImportError> {
         let membership = match self.discovery.sets.state(self.site.member().name()) {
-            MembershipState::Unknown | MembershipState::Pending(_) => return Ok(()),
+            MembershipState::Unknown | MembershipState::Pending(_) => return Ok(Vec::new()),
             MembershipState::NoSet => None,
             MembershipState::Member(membership) => Some(membership).filter(|_| !is_explicit),
         };
-        let Some(imports) = self.site.import_cache() else { return Ok(()) };
+        let Some(imports) = self.site.import_cache() else { return Ok(Vec::new()) };
         let derived_service = names::derived_service_of_set(&key.namespace, &key.name);
         let derived_service = ObjectKey::namespaced(key.namespace.clone(), derived_service);
         let has_objects = || {
@@ -115,7 +117,7 @@ impl Importer {
                 || !self.site.imported_slices(key).is_empty()
         };
         if membership.is_none() && !has_objects() {
-            return Ok(());
+            return Ok(Vec::new());
         }
         let membership = membership.map(|membership| {
             let exports = self.discovery.exports_of(&membership.set, key);
@@ -125,19 +127,23 @@ impl Importer {
         let set_import = SetImport { key, own, derived_service, imports, membership, families };
         let mut import = import;
         for _ in 0..MAX_PASSES {
-            let actions = self.plan_pass(&set_import, import.as_deref());
+            let (actions, found) = self.plan_pass(&set_import, import.as_deref());
             let has_result = actions.iter().any(SetImportAction::has_result);
             self.apply_set_import(&set_import, actions).await?;
             if !has_result {
-                return Ok(());
+                return Ok(found);
             }
-            import = self.site.import(key).flatten().filter(|import| is_of_set(import));
+            import = self.site.import(key).flatten().filter(|import| is_import_of_set(import));
         }
-        Ok(())
+        Ok(Vec::new())
     }
 
     /// Plans one pass from the present caches.
-    fn plan_pass(&self, set_import: &SetImport<'_>, import: Option<&Object>) -> Vec<SetImportAction> {
+    fn plan_pass(
+        &self,
+        set_import: &SetImport<'_>,
+        import: Option<&Object>,
+    ) -> (Vec<SetImportAction>, Vec<ImportProblem>) {
         let key = set_import.key;
         let exports = set_import.membership.as_ref().map(|(_, exports)| exports);
         let slices_of = |exporting: &ExportingSite| exporting.site.slices(key);
@@ -173,7 +179,9 @@ impl Importer {
             slices: slices.iter().map(AsRef::as_ref).collect(),
         };
         let now = crate::time::rfc3339(&self.discovery.clock);
-        plan_set_import(key, exported.as_ref(), &member, &now)
+        let named = self.site.slices(&set_import.derived_service);
+        let named: Vec<&Object> = named.iter().map(AsRef::as_ref).collect();
+        (plan_set_import(key, exported.as_ref(), &member, &now), problems(&member, &named))
     }
 
     /// Takes the steps of one pass. A failed EndpointSlice does not stop the steps after it.

@@ -16,6 +16,7 @@ use portolan_plan::import_marks::{is_of_set, service_of_slice};
 use portolan_runtime::cache::Change;
 use portolan_runtime::client::Selection;
 use portolan_runtime::{Cache, Member, Queue, Resource};
+use serde_json::Value;
 
 use crate::discovery::Discovery;
 
@@ -106,12 +107,18 @@ impl Site {
             for key in keys_of(change, service_of_slice) {
                 if site.exports_service(&key) {
                     discovery.queue_importers(&key);
-                    // The conditions of the export name the endpoints that cannot be imported.
-                    if change.old.iter().chain(&change.new).any(|slice| has_refused(slice)) {
+                    // The conditions of the export name the endpoints that cannot be imported, and slices without ports.
+                    let is_named = |slice: &Arc<Object>| has_refused(slice) || has_no_ports(slice);
+                    if change.old.iter().chain(&change.new).any(is_named) {
                         site.exports_queue.add(key.clone());
                     }
                 }
+                // The import of a derived Service; a slice of another controller may name it.
+                let of_set = || site.service(&key).and_then(|service| set_import_of(&service));
                 if let Some(import) = explicit_import_of(&key).filter(|_| !change.is_own) {
+                    site.imports_queue.add(import);
+                }
+                if let Some(import) = of_set().filter(|_| !change.is_own) {
                     site.imports_queue.add(import);
                 }
             }
@@ -360,6 +367,11 @@ fn set_import_of(object: &Object) -> Option<ObjectKey> {
     Some(ObjectKey::namespaced(object.namespace(), name))
 }
 
+/// Whether a slice has no ports.
+fn has_no_ports(slice: &Object) -> bool {
+    slice.0.get("ports").and_then(Value::as_array).is_none_or(Vec::is_empty)
+}
+
 /// Keys of the new and the old state of a changed object.
 fn keys_of(change: &Change<Object>, key: impl Fn(&Object) -> Option<ObjectKey>) -> Vec<ObjectKey> {
     let new = change.new.as_deref().and_then(&key);
@@ -399,7 +411,7 @@ fn trim_namespace(namespace: &mut Object) {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::{Value, json};
+    use serde_json::json;
 
     use super::*;
 

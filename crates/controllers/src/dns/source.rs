@@ -5,10 +5,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use parking_lot::{Mutex, RwLock};
-use portolan_api::Kind;
 use portolan_api::labels::endpoint_slice::IMPORT_NAME;
 use portolan_api::multicluster::ServiceImport;
 use portolan_api::resources;
+use portolan_api::{Kind, names};
 use portolan_net::Shutdown;
 use portolan_object::{Object, ObjectKey};
 use portolan_plan::dns::{Problem, RecordSink, ServiceChange, ServiceRecords, ZoneKind, import, service};
@@ -42,6 +42,9 @@ enum Owners {
 pub(super) struct ZoneSource {
     zone: Zone,
     slices: Cache<Object>,
+    /// Derived Services, which have the addresses of imports that users or policies made; for the zone of a set only.
+    /// Publication does not wait for them: all other names are complete without.
+    derived: Option<Cache<Object>>,
     owners: watch::Sender<Owners>,
     changed: Mutex<BTreeSet<ObjectKey>>,
     wake: Notify,
@@ -69,9 +72,14 @@ impl ZoneSource {
         slices.add_index(BY_OWNER, move |_, slice| {
             owner_of(slice).map(|key: ObjectKey| key.to_string()).into_iter().collect()
         });
+        let derived = (zone.kind == ZoneKind::ClusterSet).then(|| {
+            let services = Cache::of(client, Resource::from(resources::SERVICE));
+            services.select(Selection::labels(IMPORT_NAME)).trim(drop_managed_fields).start(scope)
+        });
         let source = Arc::new(Self {
             zone: zone.clone(),
             slices,
+            derived,
             owners: watch::Sender::new(Owners::Unknown),
             changed: Mutex::default(),
             wake: Notify::new(),
@@ -84,6 +92,15 @@ impl ZoneSource {
             let [old, new] = [&change.old, &change.new].map(|slice| slice.as_deref().and_then(owner_of));
             source.mark(new.into_iter().chain(old));
         });
+        let waking = Arc::downgrade(&source);
+        if let Some(derived) = &source.derived {
+            derived.observe(move |change: &cache::Change<Object>| {
+                let Some(source) = waking.upgrade() else { return };
+                source.mark(
+                    change.old.iter().chain(&change.new).filter_map(|service| import_of_service(service)),
+                );
+            });
+        }
         match zone.kind {
             ZoneKind::Cluster => {
                 let services = Resource::from(resources::SERVICE);
@@ -205,7 +222,12 @@ impl ZoneSource {
                 let slices = self.slices.by_index(BY_OWNER, &service.to_string());
                 let slices: Vec<&Object> = slices.iter().map(AsRef::as_ref).collect();
                 match self.zone.kind {
-                    ZoneKind::ClusterSet => import::records(&owner, &slices, &self.zone.name),
+                    ZoneKind::ClusterSet => {
+                        let name = names::derived_service(&service.name);
+                        let derived = ObjectKey::namespaced(service.namespace.clone(), name);
+                        let derived = self.derived.as_ref().and_then(|services| services.get(&derived));
+                        import::records(&owner, derived.as_deref(), &slices, &self.zone.name)
+                    }
                     ZoneKind::Cluster => service::records(&owner, &slices, &self.zone.name),
                 }
             }
@@ -263,6 +285,12 @@ impl ZoneSource {
         let each = problems.iter().flat_map(|(key, found)| found.iter().map(move |problem| (key, problem)));
         each.map(|(key, problem)| (self.zone.kind, key.clone(), problem.clone())).collect()
     }
+}
+
+/// The import of a derived Service.
+fn import_of_service(service: &Object) -> Option<ObjectKey> {
+    let name = service.label(IMPORT_NAME).filter(|name| !name.is_empty())?;
+    Some(ObjectKey::namespaced(service.namespace(), name))
 }
 
 /// Drops all fields of an EndpointSlice that no record needs.

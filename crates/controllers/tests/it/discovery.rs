@@ -24,6 +24,12 @@ fn import() -> Value {
     mcs("ServiceImport", json!({ "type": "ClusterSetIP", "ports": [{ "port": 80, "protocol": "TCP" }] }))
 }
 
+/// The Service behind the export; its port has a name, and that of the import has none.
+fn exported_service() -> Value {
+    json!({ "apiVersion": "v1", "kind": "Service", "metadata": { "namespace": "default", "name": "serve" },
+        "spec": { "ports": [{ "name": "http", "port": 80, "targetPort": 8080 }] } })
+}
+
 /// One member exports the service, and the other imports it.
 async fn export_and_import(set: &Federation) {
     let (eu, us) = (set.member("eu"), set.member("us"));
@@ -87,6 +93,7 @@ async fn endpoints_of_an_export_reach_the_importer_and_go_with_it() {
 async fn a_service_of_the_same_name_is_not_taken_over() {
     let set = federation().await;
     let us = set.member("us");
+    set.member("eu").create(exported_service()).await;
     us.create(json!({ "apiVersion": "v1", "kind": "Service", "metadata": { "namespace": "default", "name": "derived-serve" },
         "spec": { "ports": [{ "port": 1234 }] } }))
         .await;
@@ -96,6 +103,14 @@ async fn a_service_of_the_same_name_is_not_taken_over() {
     other["metadata"]["name"] = json!("other");
     us.create(other).await;
     us.when_there("v1/Service", "default/derived-other").await;
+    // The owner of the export sees only the exporting cluster.
+    let export = "multicluster.x-k8s.io/v1beta1/ServiceExport";
+    let told = set
+        .member("eu")
+        .when(export, "default/serve", |export| message(export, "Ready").contains("default/derived-serve"))
+        .await;
+    assert_eq!(condition(&told, "Ready"), "False");
+    assert!(message(&told, "Ready").contains("cluster us"), "{}", message(&told, "Ready"));
     let theirs = us.get("v1/Service", "default/derived-serve").await.expect("theirs");
     assert_eq!(theirs.0["spec"]["ports"][0]["port"], 1234);
     assert!(us.get(SLICE, IMPORTED).await.is_none());
@@ -130,4 +145,36 @@ async fn an_exporter_that_sends_too_much_is_not_ready_and_its_endpoints_stay() {
     assert!(us.get(SLICE, IMPORTED).await.is_some(), "nothing is withdrawn");
     let ready = set.hub.get(CLUSTER, "us").await.expect("the other member");
     assert_eq!(condition(&ready, "Ready"), "True");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn ports_are_matched_by_number_and_edits_of_the_derived_service_are_undone() {
+    let set = federation().await;
+    let (eu, us) = (set.member("eu"), set.member("us"));
+    eu.create(exported_service()).await;
+    let mut named = slice("10.10.0.5");
+    named["ports"][0]["name"] = json!("http");
+    eu.create(named).await;
+    eu.create(mcs("ServiceExport", json!({}))).await;
+    us.create(import()).await;
+    us.when(SLICE, IMPORTED, |slice| slice.0["ports"][0]["name"] == "").await;
+
+    let edit = json!({ "spec": { "selector": { "app": "other" }, "externalIPs": ["10.12.0.200"] } });
+    us.patch("v1/Service", "default/derived-serve", edit).await;
+    us.when("v1/Service", "default/derived-serve", |service| {
+        service.at(&["spec", "selector"]).is_none() && service.at(&["spec", "externalIPs"]).is_none()
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_headless_import_has_a_headless_service_with_the_endpoints() {
+    let set = federation().await;
+    let us = set.member("us");
+    let spec = json!({ "type": "Headless", "ports": [{ "port": 80, "protocol": "TCP" }] });
+    set.member("eu").create(slice("10.10.0.5")).await;
+    set.member("eu").create(mcs("ServiceExport", json!({}))).await;
+    us.create(mcs("ServiceImport", spec)).await;
+    us.when("v1/Service", "default/derived-serve", |service| service.0["spec"]["clusterIP"] == "None").await;
+    us.when_there(SLICE, IMPORTED).await;
 }

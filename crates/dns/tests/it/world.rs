@@ -64,7 +64,7 @@ impl World {
                 objects.iter().filter(|object| import_of_slice(object) == Some(import.key())).collect();
             ServiceChange {
                 service: import.key(),
-                records: import::records(import, &slices, "clusterset.local"),
+                records: import::records(import, None, &slices, "clusterset.local"),
             }
         });
         self.zones.publish(ZoneKind::ClusterSet, changes.collect());

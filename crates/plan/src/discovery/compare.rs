@@ -6,6 +6,7 @@ use portolan_api::kubernetes::{Service, ServicePort, View};
 use portolan_object::Object;
 use serde_json::Value;
 
+use super::derived_service::FOREIGN_FIELDS;
 use crate::covers::covers_metadata;
 
 /// Whether a derived Service equals `wanted`. Fields without a default must be absent if they are not wanted.
@@ -21,8 +22,21 @@ pub(super) fn same_service(actual: &Object, wanted: &Object) -> bool {
         && is_same_or_default(present.internal_traffic_policy, desired.internal_traffic_policy)
         && is_same_or_default(present.ip_family_policy, desired.ip_family_policy)
         && present.traffic_distribution == desired.traffic_distribution
+        && FOREIGN_FIELDS.iter().all(|field| is_unset(actual.at(&["spec", field])))
         && present.ports.iter().map(copied_fields).eq(desired.ports.iter().map(copied_fields))
         && covers_metadata(actual, wanted)
+}
+
+/// Whether a field is absent, or has the value that an absent field has.
+fn is_unset(value: Option<&Value>) -> bool {
+    match value {
+        None | Some(Value::Null | Value::Bool(false)) => true,
+        Some(Value::Array(list)) => list.is_empty(),
+        Some(Value::Object(map)) => map.is_empty(),
+        Some(Value::String(text)) => text.is_empty(),
+        Some(Value::Number(number)) => number.as_i64() == Some(0),
+        Some(Value::Bool(true)) => false,
+    }
 }
 
 /// The fields of a port that a derived Service copies from its import.
@@ -92,6 +106,15 @@ mod tests {
                 json!({ "trafficDistribution": "PreferClose" }),
                 json!({}),
                 false,
+            ),
+            ("a foreign selector", json!({ "selector": { "app": "other" } }), json!({}), false),
+            ("a foreign address", json!({ "externalIPs": ["10.12.0.200"] }), json!({}), false),
+            ("endpoints that are not ready", json!({ "publishNotReadyAddresses": true }), json!({}), false),
+            (
+                "zeros",
+                json!({ "publishNotReadyAddresses": false, "selector": {}, "externalIPs": [] }),
+                json!({}),
+                true,
             ),
             ("another type", json!({ "type": "NodePort" }), json!({ "type": "ClusterIP" }), false),
             (

@@ -26,13 +26,35 @@ pub enum OtherExports<'a> {
     Unknown,
 }
 
-/// Desired conditions of an export, with the present ones of other controllers. `refused` says what importing clusters
-/// refuse of its endpoints.
+/// What is wrong with an export in other clusters.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Trouble {
+    /// Endpoints that importing clusters refuse, and why.
+    pub refused: Vec<String>,
+    /// Clusters that do not have the import as they should, and why.
+    pub failed: Vec<String>,
+    /// What clients do not get although the export is imported.
+    pub doubts: Vec<String>,
+}
+
+impl Trouble {
+    /// Message of condition `Ready` if it is false.
+    fn failure(&self) -> Option<String> {
+        let refused = (!self.refused.is_empty())
+            .then(|| format!("not imported, while all other endpoints are: {}", self.refused.join("; ")));
+        let failed = (!self.failed.is_empty())
+            .then(|| format!("not every cluster has the import: {}", self.failed.join("; ")));
+        let parts: Vec<String> = failed.into_iter().chain(refused).collect();
+        (!parts.is_empty()).then(|| parts.join("; "))
+    }
+}
+
+/// Desired conditions of an export, with the present ones of other controllers.
 pub fn export_conditions(
     export: &Object,
     validity: Result<(), &InvalidExport>,
     others: OtherExports<'_>,
-    refused: &[String],
+    trouble: &Trouble,
     now: &str,
 ) -> Vec<Condition> {
     let mut conditions = present(export);
@@ -48,12 +70,13 @@ pub fn export_conditions(
         return conditions;
     }
     set(reasons::VALID, true, reasons::VALID, "the Service can be exported");
-    let mut set_ready = |message: &str| match refused {
-        [] => set(reasons::READY, true, reasons::EXPORTED, message),
-        refused => {
-            let message = format!("not imported, while all other endpoints are: {}", refused.join("; "));
-            set(reasons::READY, false, reasons::FAILED, &message);
+    let mut set_ready = |message: &str| match trouble.failure() {
+        None if trouble.doubts.is_empty() => set(reasons::READY, true, reasons::EXPORTED, message),
+        None => {
+            let message = format!("{message}; but {}", trouble.doubts.join("; "));
+            set(reasons::READY, true, reasons::EXPORTED, &message);
         }
+        Some(failure) => set(reasons::READY, false, reasons::FAILED, &failure),
     };
     match others {
         OtherExports::NoSet => {
@@ -196,14 +219,28 @@ mod tests {
             ),
         ];
         for (name, validity, others, want) in cases {
-            let conditions = export_conditions(&export(json!([])), validity, others, &[], "t1");
+            let conditions =
+                export_conditions(&export(json!([])), validity, others, &Trouble::default(), "t1");
             assert_eq!(seen(&conditions), want, "{name}");
             assert!(conditions.iter().all(|c| c.observed_generation == Some(2)), "{name}");
-            let again = export_conditions(&export(json!(conditions)), validity, others, &[], "t2");
+            let again =
+                export_conditions(&export(json!(conditions)), validity, others, &Trouble::default(), "t2");
             assert_eq!(again, conditions, "{name}: unchanged conditions keep their time");
         }
-        let over = export_conditions(&export(json!([])), Ok(()), OtherExports::Merged(&disputed), &[], "t1");
-        let ended = export_conditions(&export(json!(over)), Ok(()), OtherExports::Merged(&agreed), &[], "t2");
+        let over = export_conditions(
+            &export(json!([])),
+            Ok(()),
+            OtherExports::Merged(&disputed),
+            &Trouble::default(),
+            "t1",
+        );
+        let ended = export_conditions(
+            &export(json!(over)),
+            Ok(()),
+            OtherExports::Merged(&agreed),
+            &Trouble::default(),
+            "t2",
+        );
         assert_eq!(seen(&ended)[2], "Conflict=False/NoConflicts", "a conflict ends");
         assert_eq!(ended[2].last_transition_time, "t2");
     }
@@ -212,7 +249,10 @@ mod tests {
     fn an_export_with_refused_endpoints_is_not_ready() {
         let address = ServiceImportType::ClusterSetIP;
         let agreed = merge(vec![valid_export("a", address)], None).unwrap();
-        let refused = ["127.0.0.1 of EndpointSlice web-1 is a loopback address".to_owned()];
+        let refused = Trouble {
+            refused: vec!["127.0.0.1 of EndpointSlice web-1 is a loopback address".to_owned()],
+            ..Trouble::default()
+        };
         for others in [OtherExports::NoSet, OtherExports::Merged(&agreed)] {
             let conditions = export_conditions(&export(json!([])), Ok(()), others, &refused, "t1");
             assert_eq!(seen(&conditions)[1], "Ready=False/Failed");
@@ -221,10 +261,44 @@ mod tests {
     }
 
     #[test]
+    fn ready_says_what_goes_wrong_in_other_clusters() {
+        let agreed = merge(vec![valid_export("a", ServiceImportType::ClusterSetIP)], None).unwrap();
+        let texts = |text: &str| vec![text.to_owned()];
+        let cases = [
+            (
+                "a cluster without the import",
+                Trouble {
+                    failed: texts("cluster us: forbidden"),
+                    doubts: texts("it is Local"),
+                    ..Trouble::default()
+                },
+                "Ready=False/Failed",
+                "not every cluster has the import: cluster us: forbidden",
+            ),
+            (
+                "a cluster without the family",
+                Trouble { doubts: texts("cluster us: it has no IPv6"), ..Trouble::default() },
+                "Ready=True/Exported",
+                "every member of the cluster set with this namespace imports it; but cluster us: it has no IPv6",
+            ),
+        ];
+        for (name, trouble, want, message) in cases {
+            let others = OtherExports::Merged(&agreed);
+            let conditions = export_conditions(&export(json!([])), Ok(()), others, &trouble, "t1");
+            assert_eq!(
+                (seen(&conditions)[1].as_str(), conditions[1].message.as_str()),
+                (want, message),
+                "{name}"
+            );
+        }
+    }
+
+    #[test]
     fn conditions_of_other_controllers_stay() {
         let foreign = json!([{ "type": "Audited", "status": "True", "reason": "Yes", "message": "",
             "lastTransitionTime": "2026-01-01T00:00:00Z" }]);
-        let conditions = export_conditions(&export(foreign), Ok(()), OtherExports::NoSet, &[], "t1");
+        let conditions =
+            export_conditions(&export(foreign), Ok(()), OtherExports::NoSet, &Trouble::default(), "t1");
         assert_eq!(seen(&conditions)[0], "Audited=True/Yes");
     }
 

@@ -4,20 +4,28 @@
 
 use std::collections::BTreeMap;
 
+use portolan_api::kubernetes::{Service, View};
 use portolan_api::labels;
+use portolan_api::multicluster::ServiceImportView;
 use portolan_object::{Object, ObjectKey};
 
 use super::compare::{same_service, same_slice};
-use super::derived_service::derived_service;
+use super::derived_service::{derived_service, is_headless};
+use super::port_names::{PortNames, match_ports};
+use super::problem::{ImportProblem, foreign_slices};
 use super::slices::{imported_slice, is_exportable};
 use crate::clusters::ownership::{is_own, stamp, stamped};
-use crate::import_marks::{is_of_explicit_import, is_slice_of_explicit_import};
+use crate::import_marks::{
+    has_selector, is_of_explicit_import, is_slice_of_explicit_import, is_slice_of_selector,
+};
 
 /// One exporting cluster.
 #[derive(Debug, Clone)]
 pub struct Exporter<'a> {
     /// Name of the cluster.
     pub cluster: &'a str,
+    /// The exported Service.
+    pub service: Option<&'a Object>,
     /// All EndpointSlices of the exported Service.
     pub slices: Vec<&'a Object>,
 }
@@ -68,11 +76,23 @@ pub fn plan_explicit_import(seen: &ExplicitImport<'_>) -> Vec<ExplicitImportActi
         Some(service) if !is_of_explicit_import(service) => {
             return vec![ExplicitImportAction::ReportForeignService(service.key())];
         }
+        Some(service) if is_headless(service) != is_headless(&wanted) => {
+            // Whether a Service has an address is immutable: the next pass creates it again.
+            return stamp_before(service, seen.control_plane)
+                .into_iter()
+                .chain([ExplicitImportAction::DeleteService(service.key())])
+                .collect();
+        }
         Some(service) if same_service(service, &wanted) => {}
         _ => actions.push(ExplicitImportAction::Apply(wanted)),
     }
     let wanted = wanted_slices(seen, import);
-    let managed = seen.slices.iter().filter(|slice| is_slice_of_explicit_import(slice));
+    let has_selector = seen.service.is_some_and(has_selector);
+    let is_managed = |slice: &&&Object| {
+        is_slice_of_explicit_import(slice)
+            || is_of_explicit_import(slice) && !has_selector && is_slice_of_selector(slice)
+    };
+    let managed = seen.slices.iter().filter(is_managed);
     let present: BTreeMap<&str, &Object> = managed.map(|slice| (slice.name(), *slice)).collect();
     for (name, slice) in &wanted {
         if !present.get(name.as_str()).is_some_and(|old| same_slice(old, slice)) {
@@ -82,7 +102,8 @@ pub fn plan_explicit_import(seen: &ExplicitImport<'_>) -> Vec<ExplicitImportActi
     for (name, slice) in present {
         let source = slice.label(labels::endpoint_slice::SOURCE_CLUSTER).unwrap_or_default();
         // A source that this control plane does not know has left it, or has not joined it yet after another one.
-        let has_left = is_own(slice, seen.control_plane) || seen.known.contains(&source);
+        let has_left =
+            is_own(slice, seen.control_plane) || seen.known.contains(&source) || is_slice_of_selector(slice);
         if !wanted.contains_key(name) && !seen.unreachable.contains(&source) && has_left {
             let delete = ExplicitImportAction::DeleteSlice(slice.key());
             actions.extend(stamp_before(slice, seen.control_plane).into_iter().chain([delete]));
@@ -112,15 +133,36 @@ fn stamp_before(object: &Object, own: &str) -> Option<ExplicitImportAction> {
 fn wanted_slices(seen: &ExplicitImport<'_>, import: &Object) -> BTreeMap<String, Object> {
     let mut wanted = BTreeMap::new();
     for exporter in &seen.exporters {
+        let names = port_names(import, exporter);
         for slice in exporter.slices.iter().filter(|slice| is_exportable(slice)) {
             // A slice that no API server could have stored is left out.
-            if let Ok(mut imported) = imported_slice(exporter.cluster, import.name(), slice) {
+            if let Ok(mut imported) = imported_slice(exporter.cluster, import.name(), slice, &names) {
                 stamp(&mut imported, seen.control_plane);
                 wanted.insert(imported.name().to_owned(), imported);
             }
         }
     }
     wanted
+}
+
+/// How the import calls the ports of an exporter. Without a readable Service the ports keep their names.
+fn port_names(import: &Object, exporter: &Exporter<'_>) -> PortNames {
+    let import = ServiceImportView::read(import).map(|import| import.spec.ports).unwrap_or_default();
+    match exporter.service.and_then(|service| Service::read(service).ok()) {
+        Some(service) => match_ports(&import, &service.spec.ports),
+        None => PortNames::default(),
+    }
+}
+
+/// Problems of a present import that its plan cannot solve.
+pub fn problems(seen: &ExplicitImport<'_>) -> Vec<ImportProblem> {
+    let Some(import) = seen.import.filter(|import| !import.is_deleting()) else { return Vec::new() };
+    let missing = seen.exporters.iter().filter_map(|exporter| {
+        let ports = port_names(import, exporter).missing;
+        (!ports.is_empty())
+            .then(|| ImportProblem::MissingPorts { exporter: exporter.cluster.to_owned(), ports })
+    });
+    missing.chain(foreign_slices(seen.service, &seen.slices)).collect()
 }
 
 #[cfg(test)]

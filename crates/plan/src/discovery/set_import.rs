@@ -27,8 +27,9 @@ use super::compare::same_slice;
 use super::conditions::{Usability, import_status};
 use super::export::ValidExport;
 use super::merge::{Merged, merge};
+use super::problem::{ImportProblem, foreign_slices};
 use crate::clusters::ownership::{is_own, stamped};
-use crate::import_marks::is_of_set;
+use crate::import_marks::{has_selector, is_of_set, is_slice_of_selector, is_slice_of_set};
 use service::ServicePlan;
 
 pub use slices::ExportingMember;
@@ -218,17 +219,31 @@ fn plan_slices(pass: &Pass<'_>, import: &Object) -> Vec<SetImportAction> {
         let slices = slices::wanted(import, pass, source);
         wanted.extend(slices.into_iter().map(|slice| (slice.name().to_owned(), slice)));
     }
-    let managed = pass.member.slices.iter().filter(|slice| is_of_set(slice));
+    let has_selector = pass.member.derived_service.is_some_and(has_selector);
+    let is_managed = |slice: &&&Object| {
+        is_of_set(slice) && (is_slice_of_set(slice) || !has_selector && is_slice_of_selector(slice))
+    };
+    let managed = pass.member.slices.iter().filter(is_managed);
     let present: BTreeMap<&str, &Object> = managed.map(|slice| (slice.name(), *slice)).collect();
     let own = pass.member.control_plane;
     let unwanted = present.values().filter(|slice| !wanted.contains_key(slice.name()));
     let deleted: Vec<SetImportAction> = unwanted
-        .filter(|slice| is_source_known(slice, pass.exported, own))
+        .filter(|slice| is_slice_of_selector(slice) || is_source_known(slice, pass.exported, own))
         .flat_map(|slice| delete_slice(slice, own))
         .collect();
     let is_current = |slice: &Object| present.get(slice.name()).is_some_and(|old| same_slice(old, slice));
     let put = wanted.into_values().filter(|slice| !is_current(slice)).map(SetImportAction::PutSlice);
     put.chain(deleted).collect()
+}
+
+/// Problems of a present import that its plan cannot solve. `slices` are those that name the derived Service.
+pub fn problems(member: &ImportingMember<'_>, slices: &[&Object]) -> Vec<ImportProblem> {
+    if member.import.is_none() {
+        return Vec::new();
+    }
+    let refused = member.refused.filter(|_| member.derived_service.is_none());
+    let family = refused.map(|refused| ImportProblem::NoFamily { message: refused.message.clone() });
+    family.into_iter().chain(foreign_slices(member.derived_service, slices)).collect()
 }
 
 fn plan_status(

@@ -6,6 +6,7 @@ use portolan_object::{Object, ObjectKey};
 use serde_json::{Map, Value, json};
 
 use super::importable::{check_endpoint, check_port};
+use super::port_names::PortNames;
 use crate::import_marks::is_imported;
 
 /// Whether a slice has endpoints of its own cluster. Imported endpoints are not exported again.
@@ -17,11 +18,17 @@ pub fn is_exportable(slice: &Object) -> bool {
 
 /// The EndpointSlice of the explicit import `service` for `slice` of `exporter`.
 ///
-/// Addresses, ports, conditions and zones are copied; labels name the exporter and the derived Service.
+/// Addresses, ports, conditions and zones are copied; labels name the exporter and the derived Service. `names` are the
+/// names of the exporter's ports in the import.
 ///
 /// # Errors
 /// When the slice has a field of a wrong type.
-pub fn imported_slice(exporter: &str, service: &str, slice: &Object) -> Result<Object, ViewError> {
+pub(super) fn imported_slice(
+    exporter: &str,
+    service: &str,
+    slice: &Object,
+    names: &PortNames,
+) -> Result<Object, ViewError> {
     let view = EndpointSlice::read(slice)?;
     let key =
         ObjectKey::namespaced(slice.namespace(), names::imported_endpoint_slice(exporter, slice.name()));
@@ -39,14 +46,26 @@ pub fn imported_slice(exporter: &str, service: &str, slice: &Object) -> Result<O
     let endpoints =
         view.endpoints.iter().filter(|endpoint| check_endpoint(view.address_type, endpoint).is_ok());
     imported.0["endpoints"] = endpoints.map(|endpoint| Value::Object(imported_endpoint(endpoint))).collect();
-    // Ports are copied unchanged, with fields that the view does not know.
+    // Other fields of the ports are copied, also those that the view does not know.
     let ports = slice.0.get("ports").and_then(Value::as_array).into_iter().flatten();
     let is_valid = |(index, _): &(usize, &Value)| {
         let port = view.ports.get(*index).zip(view.ports.get(..*index));
         port.is_none_or(|(port, before)| check_port(port, before).is_ok())
     };
-    imported.0["ports"] = ports.enumerate().filter(is_valid).map(|(_, port)| port.clone()).collect();
+    let ports = ports.enumerate().filter(is_valid).filter_map(|(_, port)| renamed(port, names));
+    imported.0["ports"] = ports.collect();
     Ok(imported)
+}
+
+/// A port with its name in the import; `None` if another port has that name there.
+fn renamed(port: &Value, names: &PortNames) -> Option<Value> {
+    let before = port.get("name").and_then(Value::as_str).unwrap_or_default();
+    let name = names.name_of(before)?;
+    let mut port = port.clone();
+    if name != before {
+        port["name"] = name.into();
+    }
+    Some(port)
 }
 
 /// The fields of an imported endpoint: addresses, conditions, host name and zone.
@@ -93,6 +112,7 @@ mod tests {
             "member1",
             "serve",
             &slice(json!({"kubernetes.io/service-name": "serve"}), "IPv4"),
+            &PortNames::default(),
         )
         .unwrap();
         let want = json!({"apiVersion": "discovery.k8s.io/v1", "kind": "EndpointSlice", "addressType": "IPv4",

@@ -6,7 +6,7 @@
 
 use std::net::IpAddr;
 
-use portolan_api::kubernetes::View;
+use portolan_api::kubernetes::{Service, View};
 use portolan_api::multicluster::ServiceImportView;
 use portolan_object::Object;
 
@@ -14,18 +14,22 @@ use super::endpoints::{self, ListedPort, Naming};
 use super::names;
 use super::problem::Problem;
 use super::record::{RecordData, ServiceRecords};
-use crate::import_marks::{is_of_set, is_slice_of_explicit_import, is_slice_of_set};
+use crate::import_marks::{
+    is_import_of_set, is_of_explicit_import, is_slice_of_explicit_import, is_slice_of_set,
+};
 
-/// All records of `import` in `zone`; `slices` are the EndpointSlices of the import.
+/// All records of `import` in `zone`; `slices` are the EndpointSlices of the import, and `derived` is the derived Service of
+/// an import that a user or a policy made, which has no addresses itself.
 ///
 /// Parts of the service without valid DNS name are reported in [`ServiceRecords::problems`] and left out.
-pub fn records(import: &Object, slices: &[&Object], zone: &str) -> ServiceRecords {
+pub fn records(import: &Object, derived: Option<&Object>, slices: &[&Object], zone: &str) -> ServiceRecords {
     let base = match names::base(import.name(), import.namespace(), zone) {
         Ok(base) => base,
         Err(problem) => return ServiceRecords::failed(problem),
     };
     // Discovery deletes foreign slices of the same form only, so slices of the other form are not trusted.
-    let is_trusted = if is_of_set(import) { is_slice_of_set } else { is_slice_of_explicit_import };
+    let is_trusted: fn(&Object) -> bool =
+        if is_import_of_set(import) { is_slice_of_set } else { is_slice_of_explicit_import };
     let slices: Vec<&Object> = slices.iter().copied().filter(|slice| is_trusted(slice)).collect();
     let spec = match ServiceImportView::read(import) {
         Ok(import) => import.spec,
@@ -35,7 +39,14 @@ pub fn records(import: &Object, slices: &[&Object], zone: &str) -> ServiceRecord
     let ports = endpoints::ports(spec.ports.iter().map(ListedPort::from), &mut records.problems);
     match spec.kind {
         "ClusterSetIP" => {
-            let addresses = addresses(&spec.ips, &mut records.problems);
+            let derived =
+                derived.filter(|service| !is_import_of_set(import) && is_of_explicit_import(service));
+            let derived = derived.and_then(|service| Service::read(service).ok());
+            let ips = match derived {
+                Some(service) => service.spec.addresses(),
+                None => spec.ips,
+            };
+            let addresses = addresses(&ips, &mut records.problems);
             if addresses.is_empty() {
                 return records.finish(&base);
             }
@@ -65,7 +76,7 @@ pub(super) fn add_with_address(
     }
 }
 
-/// Addresses of an import. An explicit import has none: clients use its derived Service.
+/// Addresses of an import.
 fn addresses(ips: &[&str], problems: &mut Vec<Problem>) -> Vec<IpAddr> {
     let parse = |text: &&str| {
         let address = text.parse().ok();

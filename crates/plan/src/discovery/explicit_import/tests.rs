@@ -43,7 +43,7 @@ fn render(actions: &[ExplicitImportAction]) -> Vec<String> {
 }
 
 fn from_m1(slices: Vec<&Object>) -> Vec<Exporter<'_>> {
-    vec![Exporter { cluster: "m1", slices }]
+    vec![Exporter { cluster: "m1", service: None, slices }]
 }
 
 #[test]
@@ -89,7 +89,10 @@ fn explicit_imports_are_planned() {
         (
             "a second exporter",
             ExplicitImport {
-                exporters: vec![exporters[0].clone(), Exporter { cluster: "m3", slices: vec![&slice] }],
+                exporters: vec![
+                    exporters[0].clone(),
+                    Exporter { cluster: "m3", service: None, slices: vec![&slice] },
+                ],
                 ..desired.clone()
             },
             vec!["apply EndpointSlice imported-m3-serve-a"],
@@ -160,4 +163,63 @@ fn objects_of_another_control_plane_are_kept_until_their_source_is_known() {
         let ExplicitImportAction::Apply(object) = step else { continue };
         assert_eq!(object.label(labels::CONTROL_PLANE), Some("second"));
     }
+}
+
+fn exporting(ports: serde_json::Value) -> Object {
+    Object(
+        json!({"apiVersion": "v1", "kind": "Service", "metadata": {"name": "serve", "namespace": "default"},
+        "spec": {"ports": ports}}),
+    )
+}
+
+#[test]
+fn slices_have_the_port_names_of_the_import() {
+    let (import, mut slice) = (import(), exported("serve-a", "10.10.0.5"));
+    slice.0["ports"][0]["name"] = json!("http");
+    let service = exporting(json!([{"name": "http", "port": 80}]));
+    let exporter = Exporter { cluster: "m1", service: Some(&service), slices: vec![&slice] };
+    let seen =
+        ExplicitImport { import: Some(&import), exporters: vec![exporter], ..ExplicitImport::default() };
+    let actions = plan_explicit_import(&seen);
+    let ExplicitImportAction::Apply(imported) = &actions[1] else { panic!("{actions:?}") };
+    assert_eq!(imported.0["ports"], json!([{"name": "", "port": 8080, "protocol": "TCP"}]));
+    assert_eq!(problems(&seen), []);
+}
+
+#[test]
+fn a_port_that_no_exporter_has_is_a_problem() {
+    let import = import();
+    let service = exporting(json!([{"name": "a", "port": 1}, {"name": "b", "port": 2}]));
+    let exporter = Exporter { cluster: "m1", service: Some(&service), slices: vec![] };
+    let seen =
+        ExplicitImport { import: Some(&import), exporters: vec![exporter], ..ExplicitImport::default() };
+    let found = problems(&seen);
+    assert_eq!(
+        found,
+        [ImportProblem::MissingPorts { exporter: "m1".to_owned(), ports: vec!["80/TCP".to_owned()] }]
+    );
+    assert!(found[0].concerns(&["m1"]) && !found[0].concerns(&["m2"]));
+}
+
+#[test]
+fn an_import_that_becomes_headless_gets_another_service() {
+    let mut import = import();
+    import.0["spec"]["type"] = json!("Headless");
+    let mut present = applied(&plan_explicit_import(&ExplicitImport {
+        import: Some(&self::import()),
+        control_plane: "own",
+        ..ExplicitImport::default()
+    }));
+    let service = present.remove(0);
+    let seen = ExplicitImport {
+        import: Some(&import),
+        control_plane: "own",
+        service: Some(&service),
+        ..ExplicitImport::default()
+    };
+    assert_eq!(render(&plan_explicit_import(&seen)), ["delete service derived-serve"]);
+    let without = ExplicitImport { service: None, ..seen };
+    let created = plan_explicit_import(&without);
+    let ExplicitImportAction::Apply(service) = &created[0] else { panic!("{created:?}") };
+    assert_eq!(service.0["spec"]["clusterIP"], "None");
 }

@@ -74,7 +74,13 @@ pub(super) fn wanted(import: &Object, pass: &Pass<'_>, source: &ExportingMember<
 
 /// The ports of a slice with their names in the import, without those that lost a conflict. `None` if all ports lost, so
 /// that a port gets no traffic in a cluster that does not expose it (KEP-1645).
+///
+/// A slice without ports keeps none: it has addresses for a headless service, and gets no traffic otherwise, as in its own
+/// cluster.
 fn ports(slice: &EndpointSlice<'_>, merged: &Merged, mapping: &PortMapping) -> Option<Vec<Value>> {
+    if slice.ports.is_empty() {
+        return Some(Vec::new());
+    }
     let valid = slice.ports.iter().enumerate().filter(|(index, port)| {
         let before = slice.ports.get(..*index).unwrap_or_default();
         check_port(port, before).is_ok()

@@ -22,7 +22,7 @@ fn of(world: &[Object], name: &str) -> ServiceRecords {
         world.iter().find(|object| object.kind() == "ServiceImport" && object.name() == name).unwrap();
     let slices: Vec<&Object> =
         world.iter().filter(|object| import_of_slice(object) == Some(import.key())).collect();
-    records(import, &slices, ZONE)
+    records(import, None, &slices, ZONE)
 }
 
 pub(crate) fn render(records: &ServiceRecords) -> Vec<String> {
@@ -327,7 +327,7 @@ fn foreign_slices_are_not_published() {
         }
         let slices: Vec<&Object> =
             [&slice].into_iter().filter(|slice| import_of_slice(slice) == Some(import.key())).collect();
-        let answers = render(&records(import, &slices, ZONE)).contains(&"@ A 10.6.6.6".to_owned());
+        let answers = render(&records(import, None, &slices, ZONE)).contains(&"@ A 10.6.6.6".to_owned());
         assert_eq!(answers, want, "{name}");
     }
 }
@@ -339,7 +339,7 @@ fn names_that_are_too_long_are_reported() {
     let import = import("web", json!({"type": "Headless", "ports": [{"name": "db", "port": 5432}]}));
     let slice =
         slice("web", "s", &cluster, json!({"endpoints": [{"addresses": ["10.0.0.1"], "hostname": host}]}));
-    let records = records(&import, &[&slice], ZONE);
+    let records = records(&import, None, &[&slice], ZONE);
     assert_eq!(render(&records)[0], "@ A 10.0.0.1", "the address is still there");
     assert_eq!(records.records.len(), 1, "no record with the long name: {:?}", records.records);
     assert!(
@@ -365,7 +365,7 @@ fn ten_thousand_endpoints() {
             })
         })
         .collect();
-    let records = records(&import, &slices.iter().collect::<Vec<_>>(), ZONE);
+    let records = records(&import, None, &slices.iter().collect::<Vec<_>>(), ZONE);
     let own = &records.records[""];
     let from = |third: u8| {
         own.iter()

@@ -1,0 +1,206 @@
+//! Problems that keep an import from working, wholly or in part, and are told to the owners of the exports.
+//!
+//! The owner of a service sees the exporting cluster only. What goes wrong in an importing cluster is therefore a part of
+//! condition `Ready` of every ServiceExport that it concerns.
+
+use std::fmt;
+
+use portolan_api::kubernetes::{EndpointSlice, Service, View};
+use portolan_object::{Object, ObjectKey};
+
+use super::slices::is_exportable;
+use crate::import_marks::{is_of_explicit_import, is_of_set, is_slice_of_explicit_import, is_slice_of_set};
+
+/// Maximum foreign slices and slices without ports that are named.
+const MAX_NAMED: usize = 5;
+
+/// A problem of one import in one importing cluster.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ImportProblem {
+    /// The cluster's API server refuses a write, or answers with an error that a repetition does not mend.
+    Refused {
+        /// The message of the API server.
+        message: String,
+    },
+    /// A Service with the name of the derived Service exists and is not managed by Portolan.
+    ForeignService(ObjectKey),
+    /// The exporter has no port that matches these ports of the import.
+    MissingPorts {
+        /// Name of the exporting cluster.
+        exporter: String,
+        /// Ports of the import.
+        ports: Vec<String>,
+    },
+    /// The cluster has none of the service's address families.
+    NoFamily {
+        /// The message of the API server.
+        message: String,
+    },
+    /// An EndpointSlice that is not Portolan's names the derived Service, so that its endpoints get a part of the traffic.
+    ForeignSlice {
+        /// The slice.
+        slice: ObjectKey,
+        /// The derived Service.
+        service: String,
+    },
+}
+
+impl ImportProblem {
+    /// Whether the export is not ready: the cluster has not what it should have, and somebody has to act.
+    pub fn is_failure(&self) -> bool {
+        matches!(self, Self::Refused { .. } | Self::ForeignService(_))
+    }
+
+    /// Whether the problem concerns the export of a cluster, which is called by one of `names`.
+    pub fn concerns(&self, names: &[&str]) -> bool {
+        match self {
+            Self::MissingPorts { exporter, .. } => names.contains(&exporter.as_str()),
+            _ => true,
+        }
+    }
+}
+
+impl fmt::Display for ImportProblem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Refused { message } => write!(f, "its API server refuses the import: {message}"),
+            Self::ForeignService(service) => write!(
+                f,
+                "Service {service}, which the import needs, exists and is not managed by Portolan: delete or rename it"
+            ),
+            Self::MissingPorts { exporter, ports } => write!(
+                f,
+                "the ServiceImport lists {}, which the Service in {exporter} does not have: edit spec.ports of the \
+                 ServiceImport",
+                ports.join(", ")
+            ),
+            Self::NoFamily { message } => {
+                write!(f, "it has none of the service's address families: {message}")
+            }
+            Self::ForeignSlice { slice, service } => write!(
+                f,
+                "EndpointSlice {slice} is not Portolan's and names Service {service}, so that its endpoints get a part \
+                 of the traffic: delete it, and the Endpoints {service} if there are any"
+            ),
+        }
+    }
+}
+
+/// EndpointSlices that name a derived Service and were not imported for it.
+pub(super) fn foreign_slices(service: Option<&Object>, slices: &[&Object]) -> Vec<ImportProblem> {
+    let Some(service) = service.filter(|service| is_of_set(service) || is_of_explicit_import(service)) else {
+        return Vec::new();
+    };
+    let is_foreign = |slice: &&&Object| {
+        !is_slice_of_set(slice) && !is_slice_of_explicit_import(slice) && !slice.is_deleting()
+    };
+    let named = slices.iter().filter(is_foreign).take(MAX_NAMED);
+    named
+        .map(|slice| ImportProblem::ForeignSlice { slice: slice.key(), service: service.name().to_owned() })
+        .collect()
+}
+
+/// Properties of an exported Service because of which clients in other clusters get no connection although it is exported
+/// as its owner has written it.
+pub fn export_doubts(service: Option<&Object>, slices: &[&Object]) -> Vec<String> {
+    let Some(spec) = service.and_then(|service| Service::read(service).ok()).map(|service| service.spec)
+    else {
+        return Vec::new();
+    };
+    let mut doubts = Vec::new();
+    if spec.internal_traffic_policy == "Local" {
+        doubts.push(
+            "spec.internalTrafficPolicy of the Service is Local, so clients in other clusters get no connection: set it \
+             to Cluster"
+                .to_owned(),
+        );
+    }
+    let is_without_ports = |slice: &&&Object| {
+        is_exportable(slice)
+            && EndpointSlice::read(slice)
+                .is_ok_and(|view| view.ports.is_empty() && !view.endpoints.is_empty())
+    };
+    let has_ports = !spec.ports.is_empty();
+    let without_ports = slices.iter().filter(|_| has_ports).filter(is_without_ports).take(MAX_NAMED);
+    let names: Vec<&str> = without_ports.map(|slice| slice.name()).collect();
+    if !names.is_empty() {
+        let effect = if spec.is_headless() { "have no SRV records" } else { "get no traffic" };
+        doubts.push(format!(
+            "EndpointSlice {} has no ports, so that its endpoints {effect}: check spec.ports[].targetPort of the Service \
+             against the ports of the pods",
+            names.join(", ")
+        ));
+    }
+    doubts
+}
+
+#[cfg(test)]
+mod tests {
+    use portolan_api::labels::{self, endpoint_slice};
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn service(spec: Value) -> Object {
+        Object(json!({ "metadata": { "namespace": "shop", "name": "web" }, "spec": spec }))
+    }
+
+    fn slice(name: &str, ports: Value) -> Object {
+        Object(json!({ "metadata": { "namespace": "shop", "name": name }, "addressType": "IPv4",
+            "endpoints": [{ "addresses": ["10.0.0.1"] }], "ports": ports }))
+    }
+
+    #[test]
+    fn what_clients_elsewhere_do_not_get_is_said() {
+        let port = json!([{ "name": "http", "port": 80 }]);
+        let cases = [
+            ("nothing", service(json!({ "ports": port })), slice("a", port.clone()), None),
+            (
+                "traffic stays on the node",
+                service(json!({ "ports": port, "internalTrafficPolicy": "Local" })),
+                slice("a", port.clone()),
+                Some("internalTrafficPolicy"),
+            ),
+            (
+                "no target port",
+                service(json!({ "ports": port })),
+                slice("a", json!([])),
+                Some("get no traffic"),
+            ),
+            ("unset", service(json!({ "ports": port })), slice("a", Value::Null), Some("targetPort")),
+            (
+                "headless",
+                service(json!({ "ports": port, "clusterIP": "None" })),
+                slice("a", json!([])),
+                Some("SRV"),
+            ),
+            (
+                "a headless one without ports",
+                service(json!({ "clusterIP": "None" })),
+                slice("a", json!([])),
+                None,
+            ),
+        ];
+        for (name, service, slice, want) in cases {
+            let doubts = export_doubts(Some(&service), &[&slice]);
+            match want {
+                None => assert!(doubts.is_empty(), "{name}: {doubts:?}"),
+                Some(want) => assert!(doubts.concat().contains(want), "{name}: {doubts:?}"),
+            }
+        }
+    }
+
+    #[test]
+    fn slices_of_others_are_named() {
+        let mut derived = service(json!({}));
+        derived.set_label(labels::MANAGED, labels::TRUE);
+        let mut ours = slice("ours", Value::Null);
+        ours.set_label(labels::MANAGED, labels::TRUE);
+        ours.set_label(endpoint_slice::MANAGED_BY, endpoint_slice::IMPORT_MANAGER);
+        let theirs = slice("theirs", Value::Null);
+        let found = foreign_slices(Some(&derived), &[&ours, &theirs]);
+        assert_eq!(found.len(), 1);
+        assert!(found[0].to_string().contains("shop/theirs"), "{}", found[0]);
+        assert_eq!(foreign_slices(Some(&service(json!({}))), &[&theirs]), [], "not our Service");
+    }
+}
