@@ -24,7 +24,7 @@ pub(crate) fn batches(changes: &[Change], limit: usize) -> Vec<Range<usize>> {
 /// The halves of a range with at least two elements.
 pub(crate) fn halves(range: &Range<usize>) -> Option<[Range<usize>; 2]> {
     let middle = range.start + range.len() / 2;
-    (range.len() > 1).then(|| [range.start..middle, middle..range.end])
+    (range.len() > 1).then_some([range.start..middle, middle..range.end])
 }
 
 #[cfg(test)]

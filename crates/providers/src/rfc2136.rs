@@ -30,6 +30,9 @@ use crate::provider::{Limits, Provider};
 /// A message that is being built, with the length in front that TCP needs.
 type Draft = AdditionalBuilder<StreamTarget<Vec<u8>>>;
 
+/// What verifies the answer to a signed message.
+type Signature = ClientTransaction<Arc<Key>>;
+
 /// Writes in flight on one connection. BIND's default quota of waiting updates is 100.
 const WRITES_PER_BATCH: usize = 64;
 
@@ -83,7 +86,7 @@ impl Rfc2136 {
         results: &mut [Result<(), ProviderError>],
     ) -> Result<(), ProviderError> {
         let mut connection = Connection::open(&self.settings).await?;
-        let mut waiting: HashMap<u16, (usize, Option<ClientTransaction<Arc<Key>>>)> = HashMap::new();
+        let mut waiting: HashMap<u16, (usize, Option<Signature>)> = HashMap::new();
         let first: u16 = rand::random();
         for (index, change) in batch.iter().enumerate() {
             let id = first.wrapping_add(u16::try_from(index).unwrap_or_default());
@@ -107,7 +110,7 @@ impl Rfc2136 {
         Ok(())
     }
 
-    fn sign(&self, draft: &mut Draft) -> Result<Option<ClientTransaction<Arc<Key>>>, ProviderError> {
+    fn sign(&self, draft: &mut Draft) -> Result<Option<Signature>, ProviderError> {
         let Some(key) = &self.settings.key else { return Ok(None) };
         let signed = ClientTransaction::request(key.key(), draft, self.settings.now());
         signed.map(Some).map_err(|_| self.settings.bad_answer("the update is longer than a message may be"))
@@ -116,7 +119,7 @@ impl Rfc2136 {
     fn verify(
         &self,
         message: &mut Message<Vec<u8>>,
-        transaction: Option<&ClientTransaction<Arc<Key>>>,
+        transaction: Option<&Signature>,
     ) -> Result<(), ProviderError> {
         let Some(transaction) = transaction else { return Ok(()) };
         let verified = transaction.answer(message, self.settings.now());

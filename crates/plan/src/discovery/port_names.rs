@@ -95,7 +95,9 @@ mod tests {
     #[test]
     fn ports_match_by_name_and_then_by_number() {
         type Ports = &'static [(&'static str, i64)];
-        let cases: [(&str, Ports, Ports, &[(&str, Option<&str>)], &[&str]); 8] = [
+        type Names = &'static [(&'static str, Option<&'static str>)];
+        type Case = (&'static str, Ports, Ports, Names, &'static [&'static str]);
+        let cases: [Case; 8] = [
             ("equal", &[("http", 80)], &[("http", 80)], &[("http", Some("http"))], &[]),
             ("the import has no name", &[("", 80)], &[("http", 80)], &[("http", Some(""))], &[]),
             ("the exporter has no name", &[("http", 80)], &[("", 80)], &[("", Some("http"))], &[]),

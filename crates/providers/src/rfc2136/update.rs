@@ -147,7 +147,8 @@ mod tests {
         let a = set(RecordType::A, &["192.0.2.1", "192.0.2.2"]);
         let before = set(RecordType::A, &["192.0.2.9"]);
         let cname = set(RecordType::Cname, &["other.example.com."]);
-        let cases: [(&str, Vec<Write>, &[&str], &[&str]); 3] = [
+        type Case = (&'static str, Vec<Write>, &'static [&'static str], &'static [&'static str]);
+        let cases: [Case; 3] = [
             (
                 "new",
                 vec![Write::Put { set: a.clone(), before: None }],

@@ -75,7 +75,7 @@ async fn coredns_answers_what_is_written_into_etcd() {
         wanted.extend([one.to_string(), mark(one).to_string()]);
     }
     wanted.sort();
-    assert_eq!(lines(&publisher.list(&zone).await.unwrap()), wanted);
+    assert_eq!(lines(&publisher.list(&zone).await.expect("the zone")), wanted);
     let mut answers: Vec<String> =
         dig(coredns.port, &["+short", "nginx.svc.us.example.com", "A"]).lines().map(str::to_owned).collect();
     answers.sort();
@@ -115,7 +115,7 @@ async fn errors_of_etcd_name_their_cause() {
     let mut settings = coredns.settings();
     settings.credentials = Some(Credentials { user: "root".to_owned(), password: "hidden".to_owned() });
     assert!(!format!("{settings:?}").contains("hidden"), "no secret is printed");
-    let error = publisher(settings).list(&zone()).await.unwrap_err();
+    let error = publisher(settings).list(&zone()).await.expect_err("an error");
     assert!(!error.to_string().contains("hidden"), "{error}");
     assert!(!error.is_transient(), "{error}");
 }

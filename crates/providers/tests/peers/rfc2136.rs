@@ -29,7 +29,7 @@ fn publisher(port: u16) -> Publisher {
 /// Everything that a primary server of the zone shall do.
 async fn records_come_change_and_go(port: u16) {
     let (publisher, zone) = (publisher(port), zone());
-    assert_eq!(lines(&publisher.list(&zone).await.unwrap()), FOREIGN);
+    assert_eq!(lines(&publisher.list(&zone).await.expect("the zone")), FOREIGN);
 
     let v4 = set("nginx.svc.example.com", RecordType::A, &["198.51.100.1", "203.0.113.3"]);
     let v6 = set("nginx.svc.example.com", RecordType::Aaaa, &["2001:db8::1"]);
@@ -37,7 +37,7 @@ async fn records_come_change_and_go(port: u16) {
     let created = [creation(v4.clone()), creation(v6.clone()), creation(alias.clone())];
     let report = publisher.publish(&zone, &created, Mode::DryRun).await;
     assert_eq!(
-        (report.published(), lines(&publisher.list(&zone).await.unwrap())),
+        (report.published(), lines(&publisher.list(&zone).await.expect("the zone"))),
         (3, FOREIGN.map(String::from).into())
     );
     let report = publisher.publish(&zone, &created, Mode::Write).await;
@@ -47,7 +47,7 @@ async fn records_come_change_and_go(port: u16) {
         wanted.extend([one.to_string(), mark(one).to_string()]);
     }
     wanted.sort();
-    assert_eq!(lines(&publisher.list(&zone).await.unwrap()), wanted);
+    assert_eq!(lines(&publisher.list(&zone).await.expect("the zone")), wanted);
     assert_eq!(dig(port, &["+short", "nginx.svc.example.com", "AAAA"]), "2001:db8::1");
 
     // Addresses become an alias in one step, and the alias addresses.
@@ -163,7 +163,7 @@ async fn a_thousand_records_are_written_and_read() {
         .collect();
     let report = publisher(bind.port).publish(&zone(), &changes, Mode::Write).await;
     assert_eq!((report.published(), report.error()), (1000, None));
-    assert_eq!(publisher(bind.port).list(&zone()).await.unwrap().len(), FOREIGN.len() + 2000);
+    assert_eq!(publisher(bind.port).list(&zone()).await.expect("the zone").len(), FOREIGN.len() + 2000);
 }
 
 #[tokio::test(start_paused = true)]

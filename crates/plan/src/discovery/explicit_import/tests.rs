@@ -47,6 +47,7 @@ fn from_m1(slices: Vec<&Object>) -> Vec<Exporter<'_>> {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "one table")]
 fn explicit_imports_are_planned() {
     let (import, slice) = (import(), exported("serve-a", "10.10.0.5"));
     let export = |slices: Vec<&'static str>| -> Vec<Object> {
