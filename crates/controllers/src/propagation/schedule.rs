@@ -76,7 +76,8 @@ pub(super) async fn reconcile_schedule(
 ) -> Result<(Binding, Scheduled), ClientError> {
     let view = View { metadata: &binding.metadata, spec: &binding.spec, status: &binding.status };
     if !is_schedulable(view) {
-        return Ok((binding, Scheduled::default()));
+        let kept = without_leaving(pipeline, &binding.spec.clusters);
+        return Ok((write(pipeline, key, binding, kept, false).await?, Scheduled::default()));
     }
     let now = pipeline.hub.now();
     let success = success(&missing(pipeline, &binding), &notes(view), &now);
@@ -116,6 +117,17 @@ pub(super) async fn reconcile_schedule(
 fn is_leaving(pipeline: &Pipeline, name: &str) -> bool {
     let cluster = pipeline.hub.clusters.get(&ObjectKey::cluster(name));
     cluster.is_none_or(|cluster| cluster.metadata.is_deleting())
+}
+
+/// The targets without the clusters that are being deleted; `None` if there is no such cluster. A binding that is not
+/// scheduled, because its policy is gone or its scheduling suspended, does not hold a cluster in the federation.
+fn without_leaving(pipeline: &Pipeline, targets: &[TargetCluster]) -> Option<Vec<TargetCluster>> {
+    let is_being_deleted = |target: &TargetCluster| {
+        let cluster = pipeline.hub.clusters.get(&ObjectKey::cluster(&*target.name));
+        cluster.is_some_and(|cluster| cluster.metadata.is_deleting())
+    };
+    let kept: Vec<_> = targets.iter().filter(|target| !is_being_deleted(target)).cloned().collect();
+    (kept.len() < targets.len()).then_some(kept)
 }
 
 fn is_other_generation(view: View<'_>) -> bool {

@@ -62,6 +62,23 @@ async fn leaving_takes_our_objects_along_and_nothing_else() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_a_deleted_policy_placed_does_not_keep_a_cluster() {
+    let set = Federation::start(&["eu", "us"]).await;
+    set.hub.create(config_map("app", "1")).await;
+    set.hub.create(policy("app", CONFIG_MAP, "app", &["eu", "us"])).await;
+    set.member("eu").when_there(CONFIG_MAP, "default/app").await;
+    set.member("us").when_there(CONFIG_MAP, "default/app").await;
+    let policy = "policy.karmada.io/v1alpha1/PropagationPolicy";
+    set.hub.delete(policy, "default/app").await;
+    set.hub.when_gone(policy, "default/app").await;
+
+    set.hub.delete(CLUSTER, "eu").await;
+    set.hub.when_gone(CLUSTER, "eu").await;
+    set.member("eu").when_gone(CONFIG_MAP, "default/app").await;
+    assert!(set.member("us").get(CONFIG_MAP, "default/app").await.is_some());
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_member_that_cannot_be_watched_is_not_ready() {
     let rules = |core: &[&str]| {
         let groups = [
