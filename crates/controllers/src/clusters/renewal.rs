@@ -20,6 +20,7 @@ use portolan_runtime::{Member, Resource};
 use serde_json::{Value, json};
 
 use crate::hub::Hub;
+use crate::missing::ignore_missing;
 
 /// Longest time between two looks at the tokens.
 const INTERVAL: Duration = Duration::from_secs(3600);
@@ -62,7 +63,8 @@ impl Renewal {
     async fn renew_if_due(&self, reference: &LocalSecretReference) -> Result<Duration, BoxError> {
         let secrets = self.hub.client.resource::<Object>(&resources::SECRET.into());
         let key = ObjectKey::namespaced(&*reference.namespace, &*reference.name);
-        let secret = secrets.get(&key).await?;
+        // `join` creates the Secrets after the Cluster. One that stays away is told where it is used.
+        let Some(secret) = ignore_missing(secrets.get(&key).await)? else { return Ok(RETRY) };
         let token = STANDARD.decode(secret.str_at(&["data", "token"])).unwrap_or_default();
         let Some(life) = TokenLife::of(&String::from_utf8_lossy(&token)) else { return Ok(INTERVAL) };
         let left = self.hub.clock.now().duration_until(life.renewal());
