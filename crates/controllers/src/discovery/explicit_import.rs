@@ -9,6 +9,7 @@ use portolan_plan::discovery::explicit_import::{
     ExplicitImport, ExplicitImportAction, Exporter, plan_explicit_import, problems,
 };
 use portolan_plan::discovery::problem::ImportProblem;
+use portolan_plan::import_marks::is_of_explicit_import;
 use portolan_runtime::ClusterName;
 
 use super::importer::{ImportError, Importer, keep_first};
@@ -102,6 +103,10 @@ impl Importer {
             }
             // POST instead of apply: a Service created meanwhile is not managed by Portolan.
             ExplicitImportAction::Apply(service) => match self.site.service(&service.key()) {
+                // It has reached the cache after the plan was made.
+                Some(present) if !is_of_explicit_import(&present) => {
+                    Err(ImportError::ForeignService { service: service.key() })
+                }
                 Some(present) => Ok(services.put(updated_service(&present, &service)).await?),
                 None => Ok(services.create(&service).await?),
             },

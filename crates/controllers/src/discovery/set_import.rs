@@ -15,7 +15,7 @@ use portolan_plan::discovery::set_import::{
     ExportedService, ExportingMember, ImportingMember, RefusedFamilies, SetImportAction, plan_set_import,
     problems,
 };
-use portolan_plan::import_marks::is_import_of_set;
+use portolan_plan::import_marks::{is_import_of_set, is_of_set};
 use portolan_runtime::Cache;
 use portolan_runtime::client::ClientError;
 
@@ -216,7 +216,13 @@ impl Importer {
         let services = MemberWriter { member, cache: self.site.service_cache() };
         let slices = MemberWriter { member, cache: self.site.slice_cache() };
         let imports = MemberWriter { member, cache: &set_import.imports };
+        // A Service that has reached the cache after the plan was made may be another controller's.
+        let is_foreign =
+            |service: &Object| services.cache.get(&service.key()).is_some_and(|present| !is_of_set(&present));
         match action {
+            SetImportAction::PutService(service) if is_foreign(&service) => {
+                Err(ImportError::ForeignService { service: service.key() })
+            }
             SetImportAction::PutService(service) => match put_service(&services, &service).await {
                 Err(error) if is_family_refused(&error) => {
                     // The next pass reports the refusal in the status of the import instead of repeating the request.
