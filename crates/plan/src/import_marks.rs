@@ -46,7 +46,8 @@ pub fn is_slice_of_set(slice: &Object) -> bool {
     is_of_set(slice) && is_managed_by(slice, labels::endpoint_slice::CLUSTER_SET_MANAGER)
 }
 
-/// Whether the cluster's own controller made the EndpointSlice for a derived Service to which somebody had given a selector.
+/// Whether the cluster's own controller made the EndpointSlice for a derived Service
+/// that was given a selector in the cluster.
 /// That controller copies the labels of the Service.
 pub fn is_slice_of_selector(slice: &Object) -> bool {
     is_managed(slice) && is_managed_by(slice, labels::endpoint_slice::LOCAL_MANAGER)

@@ -59,7 +59,7 @@ async fn administrator(path: &Path, context: Option<&str>) -> Result<Client> {
     Client::from_kubeconfig(path, context).await.context("cannot use the cluster's kubeconfig")
 }
 
-/// A client with the account that `join` made in the cluster, or the reason why there is none.
+/// A client with the account that `join` made in the cluster. The inner error says why the account cannot be used.
 async fn own_access(hub: &Client, name: &str) -> Result<Result<Client>> {
     let cluster = hub.kind::<Cluster>().get(&ObjectKey::cluster(name)).await;
     let cluster = cluster.with_context(|| format!("cluster {name} cannot leave"))?;

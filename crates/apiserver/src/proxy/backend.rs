@@ -50,7 +50,7 @@ const DROPPED: [&str; 12] = [
     "transfer-encoding",
     "upgrade",
 ];
-/// Prefixes of headers by which a client could claim to be somebody else.
+/// Prefixes of headers that name a user. A client must not set them: the backend would take it for that user.
 const DROPPED_PREFIXES: [&str; 2] = ["impersonate-", "x-remote-"];
 
 /// Another API server, and the identity that requests have there.
@@ -92,7 +92,7 @@ pub trait Backends: Send + Sync + 'static {
     fn answers(&self, group: &str, resource: &str, subresource: &str) -> bool;
 
     /// The server for the object `name`, with the identity of `user`. The future ends with the status for the client if
-    /// there is none.
+    /// the object does not exist or its server cannot be used.
     fn locate<'a>(&'a self, name: &'a str, user: &'a User) -> Locating<'a>;
 }
 

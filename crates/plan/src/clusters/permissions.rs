@@ -30,7 +30,7 @@ pub fn everything() -> Vec<Value> {
 }
 
 /// The rules of a ClusterRole for the account of `cluster`: what the control plane itself needs, and all writes of
-/// `placed`. Whoever places roles must be able to grant what they hold, so that they need `escalate` and `bind`.
+/// `placed`. An account that writes roles with rights that it does not have needs the verbs `escalate` and `bind`.
 pub fn needed(cluster: &str, placed: &BTreeSet<GroupResource>) -> Vec<Value> {
     let mut rules = own_needs(cluster);
     let groups: BTreeSet<&str> = placed.iter().map(|(group, _)| group.as_str()).collect();

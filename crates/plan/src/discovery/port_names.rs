@@ -63,8 +63,8 @@ pub(super) fn match_ports(import: &[ServicePort<'_>], exporter: &[ServicePort<'_
 }
 
 impl PortNames {
-    /// Name in the import of an exporter's port; a port that the import does not list keeps its own. `None` for one whose
-    /// name another port has in the import.
+    /// The name that an exporter's port has in the import. A port that the import does not list keeps its name; `None` if
+    /// another port of the import has that name.
     pub(super) fn name_of<'a>(&'a self, name: &'a str) -> Option<&'a str> {
         match self.names.get(name) {
             Some(renamed) => Some(renamed),

@@ -46,7 +46,7 @@ pub enum ImportProblem {
 }
 
 impl ImportProblem {
-    /// Whether the export is not ready: the cluster has not what it should have, and somebody has to act.
+    /// Whether the export is not ready: the importing cluster lacks the import until a user changes something.
     pub fn is_failure(&self) -> bool {
         matches!(self, Self::Refused { .. } | Self::ForeignService(_))
     }

@@ -17,7 +17,7 @@ use super::removal::Cause;
 /// What a pass over a binding does about such Works, in this order.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Remaking {
-    /// Works to be created for objects without one that nobody wants any more. They are not applied; their deletion
+    /// Works to create for objects that have no Work and are no longer wanted. They are not applied; their deletion
     /// deletes the object.
     pub stand_ins: Vec<Work>,
     /// The new value of the annotation, if it changes: empty removes it.

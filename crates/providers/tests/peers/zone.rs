@@ -6,7 +6,7 @@ use portolan_plan::federation::dns::record::{Change, DomainName, RecordSet, Reco
 /// Secret of the keys, in base64.
 pub(crate) const SECRET: &str = "cG9ydG9sYW4tdGVzdHMtb25seS1zZWNyZXQtMzItYiE=";
 
-/// Records of somebody else.
+/// A zone with records that other software wrote.
 pub(crate) const ZONE_FILE: &str = "\
 $TTL 300
 @ IN SOA ns hostmaster 1 3600 600 86400 60

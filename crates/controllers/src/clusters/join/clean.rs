@@ -40,7 +40,8 @@ pub struct Cleaned {
 /// Removes the objects of the control plane that holds `member`, and the account of cluster `name`.
 ///
 /// # Errors
-/// [`JoinError::Held`] if the control plane is running, [`JoinError::NotJoined`] if there is none.
+/// [`JoinError::Held`] if the control plane still renews its Lease in the cluster, [`JoinError::NotJoined`] if the cluster
+/// has no account of a control plane.
 pub async fn clean(member: &Client, name: &str, wish: Wish) -> Result<Cleaned, JoinError> {
     let account = Account { member, cluster: name };
     let control_plane = holder(member, name).await?;

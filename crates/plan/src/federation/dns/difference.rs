@@ -1,7 +1,7 @@
 //! What to write so that a zone has the wanted record sets.
 //!
-//! Only sets with this writer's mark are changed or deleted. A name at which others have an answer, or whose mark names
-//! another owner, is left alone and reported.
+//! Only sets with this writer's mark are changed or deleted. A name with records of other software, or with the
+//! mark of another owner, is left alone and reported.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
