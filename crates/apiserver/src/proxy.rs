@@ -8,6 +8,7 @@
 //!    ◄──────────────── bytes in both directions ──────────────►
 //! ```
 
+mod answer;
 mod backend;
 mod dial;
 mod target;
@@ -25,16 +26,14 @@ use http::header::{CONTENT_LENGTH, CONTENT_TYPE, HOST};
 use http::{HeaderValue, Request, Response, StatusCode};
 use http_body_util::{BodyExt as _, Empty, Limited};
 use hyper::body::Incoming;
-use hyper::client::conn::http1;
 use hyper::upgrade::OnUpgrade;
-use hyper_util::rt::TokioIo;
 use portolan_net::Shutdown;
 use portolan_object::Status;
 use portolan_object::status::Cause;
 use rustls::ClientConfig;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use crate::respond::{self, Body};
+use crate::respond::Body;
 
 pub use backend::{Backend, Backends, Forwarder, Locating};
 pub use dial::{Connection, Dialing, DirectDialer, KubeletAddress, KubeletDialer, TlsError, client_config};
@@ -100,12 +99,7 @@ impl Kubelets {
         if !answer.status().is_success() {
             return Err(refusal(target, answer).await);
         }
-        let body = answer.into_body().map_frame(move |frame| {
-            // The permit is held until the body is dropped.
-            let _held = &permit;
-            frame
-        });
-        let mut response = Response::new(body.map_err(Into::into).boxed_unsync());
+        let mut response = Response::new(answer::body(answer.into_body(), permit));
         response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/plain"));
         Ok(response)
     }
@@ -123,20 +117,11 @@ impl Kubelets {
         let onward = Request::builder().method(request.method()).uri(&target.path_and_query);
         let mut onward = with_host(onward, target);
         tunnel::copy_request_headers(request.headers(), onward.headers_mut());
-        let mut answer = self.send(target, onward).await?;
+        let answer = self.send(target, onward).await?;
         if answer.status() != StatusCode::SWITCHING_PROTOCOLS {
             return Ok(relay(answer, permit));
         }
-        let kubelet = hyper::upgrade::on(&mut answer);
-        let scope = self.scope.clone();
-        self.scope.spawn(async move {
-            tunnel::join(client, kubelet, &scope).await;
-            drop(permit);
-        });
-        let mut response = Response::new(respond::empty());
-        *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
-        tunnel::copy_answer_headers(answer.headers(), response.headers_mut());
-        Ok(response)
+        Ok(answer::switch(client, answer, &self.scope, permit))
     }
 
     /// Opens a connection for a request, and waits for the head of the response.
@@ -151,15 +136,8 @@ impl Kubelets {
         let connection = connection
             .map_err(|_| unreachable_node(address, "i/o timeout"))?
             .map_err(|error| unreachable_node(address, &error.to_string()))?;
-        let handshake = http1::handshake::<_, Empty<Bytes>>(TokioIo::new(connection)).await;
-        let (mut sender, driver) =
-            handshake.map_err(|error| unreachable_node(address, &error.to_string()))?;
-        self.scope.spawn(async move {
-            if let Err(error) = driver.with_upgrades().await {
-                tracing::debug!(%error, "connection to a kubelet ended");
-            }
-        });
-        let answer = tokio::time::timeout(RESPONSE_TIMEOUT, sender.send_request(request)).await;
+        let exchange = answer::exchange(connection, request, &self.scope);
+        let answer = tokio::time::timeout(RESPONSE_TIMEOUT, exchange).await;
         let answer = answer.map_err(|_| unreachable_node(address, "no answer in time"))?;
         answer.map_err(|error| unreachable_node(address, &error.to_string()))
     }
@@ -173,19 +151,13 @@ fn with_host(builder: http::request::Builder, target: &KubeletTarget) -> Request
 
 /// The response of a kubelet that did not open a stream, unchanged.
 fn relay(answer: Response<Incoming>, permit: OwnedSemaphorePermit) -> Response<Body> {
-    let (head, body) = answer.into_parts();
-    let body = body.map_frame(move |frame| {
-        let _held = &permit;
-        frame
-    });
-    let mut response = Response::new(body.map_err(Into::into).boxed_unsync());
-    *response.status_mut() = head.status;
-    for name in [CONTENT_TYPE, CONTENT_LENGTH] {
-        if let Some(value) = head.headers.get(&name) {
-            response.headers_mut().insert(name, value.clone());
+    answer::relay(answer, permit, |from, to| {
+        for name in [CONTENT_TYPE, CONTENT_LENGTH] {
+            if let Some(value) = from.get(&name) {
+                to.insert(name, value.clone());
+            }
         }
-    }
-    response
+    })
 }
 
 /// The status for an error of a kubelet about logs.

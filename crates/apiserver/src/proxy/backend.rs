@@ -12,11 +12,8 @@ use std::time::Duration;
 
 use http::header::{HOST, HeaderMap};
 use http::{HeaderValue, Request, Response, StatusCode};
-use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
-use hyper::client::conn::http1;
 use hyper::upgrade::OnUpgrade;
-use hyper_util::rt::TokioIo;
 use portolan_net::Shutdown;
 use portolan_object::Status;
 use rustls::ClientConfig;
@@ -26,7 +23,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_rustls::TlsConnector;
 
 use super::dial::Connection;
-use super::tunnel;
+use super::{answer, tunnel};
 use crate::auth::User;
 use crate::respond::{self, Body, Streaming};
 
@@ -169,20 +166,11 @@ impl Forwarder {
         let mut onward = onward.map_err(|_| malformed())?;
         tunnel::copy_request_headers(request.headers(), onward.headers_mut());
         identify(backend, onward.headers_mut())?;
-        let mut answer = self.send(backend, onward).await?;
+        let answer = self.send(backend, onward).await?;
         if answer.status() != StatusCode::SWITCHING_PROTOCOLS {
             return Ok(relay(answer, permit));
         }
-        let upgraded = hyper::upgrade::on(&mut answer);
-        let scope = self.scope.clone();
-        self.scope.spawn(async move {
-            tunnel::join(client, upgraded, &scope).await;
-            drop(permit);
-        });
-        let mut response = Response::new(respond::empty());
-        *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
-        tunnel::copy_answer_headers(answer.headers(), response.headers_mut());
-        Ok(response)
+        Ok(answer::switch(client, answer, &self.scope, permit))
     }
 
     /// Opens a connection for a request, and waits for the head of the answer. The caller limits the time of the answer.
@@ -191,14 +179,7 @@ impl Forwarder {
         let connection = connection
             .map_err(|_| unreachable(backend, "no connection in time"))?
             .map_err(|error| unreachable(backend, &error.to_string()))?;
-        let handshake = http1::handshake::<_, Body>(TokioIo::new(connection)).await;
-        let (mut sender, driver) = handshake.map_err(|error| unreachable(backend, &error.to_string()))?;
-        self.scope.spawn(async move {
-            if let Err(error) = driver.with_upgrades().await {
-                tracing::debug!(%error, "connection to another API server ended");
-            }
-        });
-        let answer = sender.send_request(request).await;
+        let answer = answer::exchange(connection, request, &self.scope).await;
         answer.map_err(|error| unreachable(backend, &error.to_string()))
     }
 }
@@ -212,16 +193,9 @@ async fn connect(backend: &Backend) -> io::Result<Box<dyn Connection>> {
     Ok(Box::new(TlsConnector::from(Arc::clone(tls)).connect(name, stream).await?))
 }
 
-/// An answer as it comes. The permit is held until its body is dropped.
+/// An answer as it comes.
 fn relay(answer: Response<Incoming>, permit: OwnedSemaphorePermit) -> Response<Body> {
-    let (head, body) = answer.into_parts();
-    let body = body.map_frame(move |frame| {
-        let _held = &permit;
-        frame
-    });
-    let mut response = Response::new(body.map_err(Into::into).boxed_unsync());
-    *response.status_mut() = head.status;
-    copy(&head.headers, response.headers_mut());
+    let mut response = answer::relay(answer, permit, copy);
     response.extensions_mut().insert(Streaming);
     response
 }

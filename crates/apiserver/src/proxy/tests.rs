@@ -2,6 +2,7 @@ use std::convert::Infallible;
 use std::net::SocketAddr;
 
 use http_body_util::Full;
+use hyper_util::rt::TokioIo;
 use portolan_net::pki::{Authority, ServerNames};
 use portolan_net::server::{PeerIdentity, Server, listen};
 use portolan_net::tls::{ClientCertificates, ServerCertificate, server_config};
@@ -14,6 +15,7 @@ use super::backend::MAX_CONNECTIONS as MAX_FORWARDED;
 use super::*;
 use crate::auth::User;
 use crate::request::query::Query;
+use crate::respond;
 
 mod targets;
 
