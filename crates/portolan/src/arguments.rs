@@ -287,18 +287,25 @@ pub(crate) struct Join {
     pub(crate) dry_run: bool,
 }
 
+/// How a command reaches a cluster that has joined.
 #[derive(Debug, Args)]
-pub(crate) struct Unjoin {
-    /// Name of the cluster in the federation.
-    pub(crate) name: String,
-    #[command(flatten)]
-    pub(crate) hub: HubAccess,
+pub(crate) struct ClusterAccess {
     /// Kubeconfig of the cluster, with the rights of an administrator [default: the credential that the control plane has]
     #[arg(long, value_name = "FILE")]
     pub(crate) cluster_kubeconfig: Option<PathBuf>,
     /// Context of that kubeconfig [default: the current context]
     #[arg(long, value_name = "NAME", requires = "cluster_kubeconfig")]
     pub(crate) cluster_context: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Unjoin {
+    /// Name of the cluster in the federation.
+    pub(crate) name: String,
+    #[command(flatten)]
+    pub(crate) hub: HubAccess,
+    #[command(flatten)]
+    pub(crate) cluster: ClusterAccess,
     /// Seconds to wait until the cluster has left.
     #[arg(long, default_value_t = 60, value_name = "SECONDS")]
     pub(crate) wait: u64,
@@ -338,14 +345,9 @@ pub(crate) struct Permissions {
     pub(crate) cluster: String,
     #[command(flatten)]
     pub(crate) hub: HubAccess,
-    /// Kubeconfig of the cluster, with the rights of an administrator [default: the credential that the control plane has,
-    /// which can only give rights up]
-    #[arg(long, value_name = "FILE")]
-    pub(crate) cluster_kubeconfig: Option<PathBuf>,
-    /// Context of that kubeconfig [default: the current context]
-    #[arg(long, value_name = "NAME", requires = "cluster_kubeconfig")]
-    pub(crate) cluster_context: Option<String>,
-    /// Replace the present rights by these.
+    #[command(flatten)]
+    pub(crate) access: ClusterAccess,
+    /// Replace the present rights by these. The credential that the control plane has can only give rights up.
     #[arg(long)]
     pub(crate) apply: bool,
     /// All rights, as after `join`.

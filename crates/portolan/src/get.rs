@@ -15,7 +15,7 @@ use portolan_runtime::members::endpoint;
 use portolan_runtime::{ClientError, Resource};
 use serde_json::json;
 
-use crate::arguments::{Get, Output};
+use crate::arguments::{ClusterAccess, Get, Output};
 use crate::hub_access::HubAccess;
 use crate::output::causes;
 use crate::output::table::{CONTROL_PLANE, Columns, Federated};
@@ -231,6 +231,13 @@ pub(crate) async fn members(hub: &Client, only: &[String]) -> Result<Vec<Connect
         connected.push((cluster.metadata.name, client));
     }
     Ok(connected)
+}
+
+/// A client of a member with the kubeconfig that the user named; `None` without one.
+pub(crate) async fn administrator(access: &ClusterAccess) -> Result<Option<Client>> {
+    let Some(path) = &access.cluster_kubeconfig else { return Ok(None) };
+    let client = Client::from_kubeconfig(path, access.cluster_context.as_deref()).await;
+    client.map(Some).context("cannot use the cluster's kubeconfig")
 }
 
 /// A client of a member, with the credential in the hub.

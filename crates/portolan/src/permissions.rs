@@ -6,11 +6,10 @@ use portolan_api::names;
 use portolan_controllers::clusters::permissions::{grant, placed};
 use portolan_object::ObjectKey;
 use portolan_plan::clusters::permissions::{everything, needed};
-use portolan_runtime::client::Client;
 use serde_json::json;
 
 use crate::arguments::Permissions;
-use crate::get::{connect, member};
+use crate::get::{administrator, connect, member};
 
 /// Prints the rights that are needed, or grants them.
 pub(crate) async fn run(arguments: Permissions) -> Result<()> {
@@ -18,10 +17,8 @@ pub(crate) async fn run(arguments: Permissions) -> Result<()> {
     let name = &arguments.cluster;
     let cluster = hub.kind::<Cluster>().get(&ObjectKey::cluster(&**name)).await;
     let cluster = cluster.with_context(|| format!("cluster {name} cannot be read"))?;
-    let client = match &arguments.cluster_kubeconfig {
-        Some(path) => Client::from_kubeconfig(path, arguments.cluster_context.as_deref())
-            .await
-            .context("cannot use the cluster's kubeconfig")?,
+    let client = match administrator(&arguments.access).await? {
+        Some(client) => client,
         None => member(&hub, &cluster).await?,
     };
     let rules = match arguments.all {

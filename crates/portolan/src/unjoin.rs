@@ -1,6 +1,5 @@
 //! `portolan unjoin`: removes a cluster from the federation.
 
-use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
@@ -11,15 +10,12 @@ use portolan_plan::clusters::leaving::Wish;
 use portolan_runtime::client::Client;
 
 use crate::arguments::Unjoin;
-use crate::get::{connect, member};
+use crate::get::{administrator, connect, member};
 use crate::output::causes;
 
 /// Removes the cluster; the output is karmadactl's.
 pub(crate) async fn run(arguments: Unjoin) -> Result<()> {
-    let kubeconfig = match &arguments.cluster_kubeconfig {
-        Some(path) => Some(administrator(path, arguments.cluster_context.as_deref()).await?),
-        None => None,
-    };
+    let kubeconfig = administrator(&arguments.cluster).await?;
     if arguments.only_cluster {
         let Some(client) = &kubeconfig else { bail!("--only-cluster needs --cluster-kubeconfig") };
         return clean_only(client, &arguments).await;
@@ -53,10 +49,6 @@ pub(crate) async fn run(arguments: Unjoin) -> Result<()> {
         );
     }
     Ok(())
-}
-
-async fn administrator(path: &Path, context: Option<&str>) -> Result<Client> {
-    Client::from_kubeconfig(path, context).await.context("cannot use the cluster's kubeconfig")
 }
 
 /// A client with the account that `join` made in the cluster. The inner error says why the account cannot be used.
