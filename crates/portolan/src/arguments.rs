@@ -62,7 +62,7 @@ pub(crate) enum LogFormat {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Run the control plane: an API server with the federation's kinds, and the controllers.
-    Server(Server),
+    Server(Box<Server>),
     /// Run a control plane and member clusters in this process, with pods that really answer.
     #[cfg(feature = "playground")]
     Playground(Playground),

@@ -84,7 +84,7 @@ fn main() -> ExitCode {
 
 async fn run(command: Command) -> anyhow::Result<()> {
     match command {
-        Command::Server(arguments) => server::run(arguments).await,
+        Command::Server(arguments) => server::run(*arguments).await,
         #[cfg(feature = "playground")]
         Command::Playground(arguments) => playground::run(arguments).await,
         #[cfg(feature = "playground")]
