@@ -1,11 +1,30 @@
-//! The certificate of a server that only plays one.
+//! Certificates of a server that only plays one, and of a client with a stolen authority.
 
 use std::sync::Arc;
 
 use anyhow::Result;
-use rcgen::{BasicConstraints, CertificateParams, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair};
+use rcgen::{BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair};
 use rustls::ServerConfig;
-use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
+
+/// A client's certificate and its key.
+pub(crate) struct Identity {
+    pub(crate) chain: Vec<CertificateDer<'static>>,
+    pub(crate) key: PrivateKeyDer<'static>,
+}
+
+/// An administrator's certificate that an authority signs; both as PEM.
+pub(crate) fn administrator_of(authority: &str, authority_key: &str) -> Result<Identity> {
+    let issuer = Issuer::from_ca_cert_pem(authority, KeyPair::from_pem(authority_key)?)?;
+    let key = KeyPair::generate()?;
+    let mut client = CertificateParams::default();
+    client.distinguished_name.push(DnType::OrganizationName, "system:masters");
+    client.distinguished_name.push(DnType::CommonName, "kubernetes-admin");
+    client.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
+    let certificate = client.signed_by(&key, &issuer)?;
+    let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(key.serialize_der()));
+    Ok(Identity { chain: vec![certificate.der().clone()], key })
+}
 
 /// TLS of a server on 127.0.0.1 that speaks HTTP/1.1, and the authority to trust, as PEM.
 pub(crate) fn server_on_loopback() -> Result<(Arc<ServerConfig>, String)> {

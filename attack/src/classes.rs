@@ -7,6 +7,7 @@ mod identity;
 mod kills;
 mod members;
 mod mutations;
+mod stolen;
 
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -24,6 +25,8 @@ use crate::tally::Tally;
 pub(crate) enum Class {
     /// Requests of users with few rights, compared with the answers of kube-apiserver.
     Identity,
+    /// Credentials of a member and of its agent, used against everything else.
+    Stolen,
     /// Requests that take a small body and much work.
     Bombs,
     /// Connections and streams that are opened and not used as intended.
@@ -64,8 +67,9 @@ impl Setting {
 }
 
 impl Class {
-    pub(crate) const ALL: [Self; 7] = [
+    pub(crate) const ALL: [Self; 8] = [
         Self::Identity,
+        Self::Stolen,
         Self::Bombs,
         Self::Floods,
         Self::Mutations,
@@ -77,6 +81,7 @@ impl Class {
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Identity => "identity",
+            Self::Stolen => "stolen",
             Self::Bombs => "bombs",
             Self::Floods => "floods",
             Self::Mutations => "mutations",
@@ -92,6 +97,7 @@ impl Class {
         runtime.block_on(async {
             match self {
                 Self::Identity => identity::run(setting).await,
+                Self::Stolen => stolen::run(setting).await,
                 Self::Bombs => bombs::run(setting).await,
                 Self::Floods => floods::run(setting).await,
                 Self::Mutations => mutations::run(setting).await,

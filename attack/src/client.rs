@@ -14,11 +14,14 @@ use http_body_util::{BodyExt as _, Full};
 use hyper_util::rt::TokioIo;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
-use rustls::{ClientConfig, RootCertStore};
-use serde_json::Value;
+use rustls::client::WantsClientCert;
+use rustls::{ClientConfig, ConfigBuilder, RootCertStore};
+use serde_json::{Value, json};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
+
+use crate::certificates::Identity;
 
 /// Longer than the server's own time limit of requests.
 const TIMEOUT: Duration = Duration::from_secs(75);
@@ -33,9 +36,6 @@ pub(crate) mod media {
     pub(crate) const STRATEGIC_PATCH: &str = "application/strategic-merge-patch+json";
     pub(crate) const APPLY_PATCH: &str = "application/apply-patch+yaml";
 }
-
-/// Stands for the status of a refusal that is lost, because the server closed the connection while the body was sent.
-pub(crate) const CLOSED_EARLY: u16 = 499;
 
 /// An answer as a whole.
 #[derive(Debug)]
@@ -65,9 +65,18 @@ impl Answer {
 #[derive(Clone)]
 pub(crate) struct Client {
     address: SocketAddr,
+    roots: Arc<RootCertStore>,
+    /// The authority of the server, as PEM.
+    authority: String,
     tls: Arc<ClientConfig>,
     bearer: Option<String>,
     timeout: Duration,
+}
+
+fn trusting(roots: &Arc<RootCertStore>) -> Result<ConfigBuilder<ClientConfig, WantsClientCert>> {
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let builder = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
+    Ok(builder.with_root_certificates(roots.clone()))
 }
 
 impl Client {
@@ -92,10 +101,36 @@ impl Client {
         let chain = decode("/users/0/user/client-certificate-data")?;
         let chain: Vec<_> = CertificateDer::pem_slice_iter(&chain).collect::<Result<_, _>>()?;
         let key = PrivateKeyDer::from_pem_slice(&decode("/users/0/user/client-key-data")?)?;
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let tls = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
-        let tls = tls.with_root_certificates(roots).with_client_auth_cert(chain, key)?;
-        Ok(Self { address, tls: Arc::new(tls), bearer: None, timeout: TIMEOUT })
+        let roots = Arc::new(roots);
+        let tls = trusting(&roots)?.with_client_auth_cert(chain, key)?;
+        let authority = String::from_utf8(authority)?;
+        Ok(Self { address, roots, authority, tls: Arc::new(tls), bearer: None, timeout: TIMEOUT })
+    }
+
+    /// A client of the same server with a token instead of a certificate.
+    pub(crate) fn with_token(&self, token: &str) -> Result<Self> {
+        let tls = Arc::new(trusting(&self.roots)?.with_no_client_auth());
+        Ok(Self { tls, bearer: Some(token.to_owned()), ..self.clone() })
+    }
+
+    /// A client of the same server with another certificate.
+    pub(crate) fn with_certificate(&self, identity: Identity) -> Result<Self> {
+        let tls = trusting(&self.roots)?.with_client_auth_cert(identity.chain, identity.key)?;
+        Ok(Self { tls: Arc::new(tls), bearer: None, ..self.clone() })
+    }
+
+    /// A kubeconfig for the same server with a token.
+    pub(crate) fn kubeconfig_with_token(&self, token: &str) -> String {
+        json!({
+            "apiVersion": "v1", "kind": "Config", "current-context": "c",
+            "clusters": [{"name": "c", "cluster": {
+                "server": format!("https://{}", self.address),
+                "certificate-authority-data": STANDARD.encode(&self.authority),
+            }}],
+            "users": [{"name": "c", "user": {"token": token}}],
+            "contexts": [{"name": "c", "context": {"cluster": "c", "user": "c"}}],
+        })
+        .to_string()
     }
 
     /// The same with another time limit.
@@ -165,22 +200,10 @@ impl Client {
         let stream = TokioIo::new(self.connect(b"http/1.1").await?);
         let (mut sender, connection) = hyper::client::conn::http1::handshake(stream).await?;
         let connection = tokio::spawn(connection);
-        let response = match sender.send_request(request).await {
-            Ok(response) => response,
-            Err(error) if is_closed_early(&error) => {
-                return Ok(Answer { status: CLOSED_EARLY, body: Bytes::new() });
-            }
-            Err(error) => return Err(error.into()),
-        };
+        let response = sender.send_request(request).await?;
         let status = response.status().as_u16();
         let body = response.into_body().collect().await?.to_bytes();
         connection.abort();
         Ok(Answer { status, body })
     }
-}
-
-fn is_closed_early(error: &hyper::Error) -> bool {
-    let cause = std::error::Error::source(error).and_then(|cause| cause.downcast_ref::<std::io::Error>());
-    let closed = [std::io::ErrorKind::BrokenPipe, std::io::ErrorKind::ConnectionReset];
-    cause.is_some_and(|cause| closed.contains(&cause.kind()))
 }

@@ -13,6 +13,7 @@ mod certificates;
 mod classes;
 mod client;
 mod health;
+mod members;
 mod server;
 mod tally;
 

@@ -10,7 +10,7 @@ use crate::workspace;
 /// What to attack, and for how long.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
-    /// Classes of attacks: identity, bombs, floods, mutations, members, damage, kills [default: all]
+    /// Classes of attacks: identity, stolen, bombs, floods, mutations, members, damage, kills [default: all]
     pub(crate) classes: Vec<String>,
     /// Time for each class, in seconds.
     #[arg(long, value_name = "SECONDS", default_value_t = 30)]

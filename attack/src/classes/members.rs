@@ -7,19 +7,18 @@ mod hostile;
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail};
+use anyhow::Result;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use http::Method;
 use rand::seq::SliceRandom as _;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::Setting;
-use crate::client::Client;
 use crate::health::HealthChecks;
+use crate::members::{join, wait_until_ready};
 use crate::server::Server;
 use crate::tally::Tally;
 
@@ -69,8 +68,8 @@ impl Federation {
         let hostile = HostileServer::start(behind.client()?).await?;
         let kubeconfig = folder.join("hostile.config");
         fs::write(&kubeconfig, kubeconfig_of(&hostile))?;
-        join(setting, &hub, "honest", &honest.kubeconfig()).await?;
-        join(setting, &hub, "hostile", &kubeconfig).await?;
+        join(&setting.portolan, &hub, "honest", &honest.kubeconfig()).await?;
+        join(&setting.portolan, &hub, "hostile", &kubeconfig).await?;
         let policy = json!({
             "apiVersion": "policy.karmada.io/v1alpha1", "kind": "PropagationPolicy",
             "metadata": {"name": "canaries", "namespace": "default"},
@@ -163,29 +162,4 @@ fn kubeconfig_of(hostile: &HostileServer) -> String {
         "contexts": [{"name": "c", "context": {"cluster": "c", "user": "c"}}],
     })
     .to_string()
-}
-
-async fn join(setting: &Setting, hub: &Server, name: &str, kubeconfig: &Path) -> Result<()> {
-    let mut command = Command::new(&setting.portolan);
-    command.args(["join", name, "--kubeconfig"]).arg(hub.kubeconfig());
-    command.arg("--cluster-kubeconfig").arg(kubeconfig);
-    let output = tokio::task::spawn_blocking(move || command.output()).await?.context("cannot run join")?;
-    if !output.status.success() {
-        bail!("join {name}: {}", String::from_utf8_lossy(&output.stderr));
-    }
-    wait_until_ready(&hub.client()?, name).await
-}
-
-async fn wait_until_ready(hub: &Client, name: &str) -> Result<()> {
-    let path = format!("/apis/cluster.karmada.io/v1alpha1/clusters/{name}");
-    for _ in 0..300 {
-        let cluster = hub.request(&Method::GET, &path).await?.json()?;
-        let conditions = cluster["status"]["conditions"].as_array().cloned().unwrap_or_default();
-        let is_ready = |condition: &Value| condition["type"] == "Ready" && condition["status"] == "True";
-        if conditions.iter().any(is_ready) {
-            return Ok(());
-        }
-        tokio::time::sleep(Duration::from_millis(100)).await;
-    }
-    bail!("cluster {name} is not Ready after half a minute")
 }

@@ -6,6 +6,7 @@
 
 mod body;
 mod connection;
+mod linger;
 mod metrics;
 mod slots;
 

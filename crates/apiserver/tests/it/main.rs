@@ -17,6 +17,7 @@ mod damage;
 mod definitions;
 mod delete;
 mod forms;
+mod kills;
 mod lists;
 mod metrics;
 mod patches;

@@ -4,7 +4,8 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::{Request, Response};
+use http::{Request, Response, Version};
+use http_body::Body as _;
 use hyper::body::Incoming;
 use hyper::rt::Executor;
 use hyper::service::{Service as _, service_fn};
@@ -20,6 +21,7 @@ use tokio_util::sync::CancellationToken;
 use tower::Service;
 
 use super::body::GuardedBody;
+use super::linger::{BodyNote, Lingering};
 use super::slots::{Slots, Slotted};
 use super::{BoxError, Limits, PeerAddress, PeerIdentity};
 use crate::shutdown::Shutdown;
@@ -135,12 +137,15 @@ async fn serve_http<I, S, B>(
     B::Data: Send,
     B::Error: Into<BoxError>,
 {
-    let first_request = CancellationToken::new();
+    let (first_request, body_note) = (CancellationToken::new(), BodyNote::default());
+    let stream = Lingering::new(stream, body_note.clone());
     let service = service_fn({
         let service = TowerToHyperService::new(service);
         let (arrived, slot) = (first_request.clone(), Arc::clone(slot));
         move |mut request: Request<Incoming>| {
             arrived.cancel();
+            // Streams of HTTP/2 end one by one.
+            body_note.set(request.version() < Version::HTTP_2 && !request.body().is_end_stream());
             let (in_flight, computing) = (slot.begin(), slot.compute());
             request.extensions_mut().insert(peer);
             request.extensions_mut().insert(identity.clone());

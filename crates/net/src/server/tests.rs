@@ -10,7 +10,7 @@ use hyper::client::conn::{http1, http2};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use jiff::Timestamp;
 use rustls::{ClientConfig, RootCertStore};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio_rustls::TlsConnector;
@@ -49,7 +49,7 @@ fn issue_server(authority: &Authority) -> Identity {
     authority.issue_server(&names, DAY, Timestamp::now()).expect("issued")
 }
 
-/// `/peer` tells who asks, `/slow` waits, `/never` never answers, `/echo` upgrades to an echo.
+/// `/peer` tells who asks, `/slow` waits, `/never` never answers, `/echo` upgrades to an echo. No body is read.
 async fn answer(
     mut request: Request<Incoming>,
     mut held: watch::Receiver<bool>,
@@ -294,6 +294,47 @@ async fn plain_http_on_a_tls_port_is_told_so() {
         answer.starts_with("HTTP/1.0 400 ") && answer.contains("HTTP request to an HTTPS server"),
         "{answer}"
     );
+}
+
+/// Sends a head and a body of this length, and only then reads the answer to its end.
+async fn send_whole_then_read(stream: &mut (impl AsyncRead + AsyncWrite + Unpin), length: usize) -> String {
+    let head = format!("POST /refused HTTP/1.1\r\nhost: x\r\ncontent-length: {length}\r\n\r\n");
+    soon(stream.write_all(head.as_bytes())).await.expect("the head is sent");
+    soon(stream.write_all(&vec![b'x'; length])).await.expect("the body is sent");
+    soon(stream.flush()).await.expect("flushed");
+    let mut answer = Vec::new();
+    let mut chunk = [0; 1024];
+    while !String::from_utf8_lossy(&answer).ends_with("/refused") {
+        let read = soon(stream.read(&mut chunk)).await.expect("an answer, not a reset");
+        assert!(read > 0, "{answer:?}");
+        answer.extend_from_slice(&chunk[..read]);
+    }
+    String::from_utf8(answer).expect("text")
+}
+
+#[tokio::test]
+async fn an_answer_before_the_body_was_read_reaches_a_client_that_sends_all_of_it_first() {
+    for length in [1, 100_000, 3_000_000] {
+        let server = start(Limits::default(), true);
+        let mut stream = server.tls(b"http/1.1", None).await.expect("handshake");
+        let answer = send_whole_then_read(&mut stream, length).await;
+        assert!(answer.starts_with("HTTP/1.1 200 "), "{length}: {answer}");
+        let plain = start(Limits::default(), false);
+        let answer = send_whole_then_read(&mut plain.tcp().await, length).await;
+        assert!(answer.starts_with("HTTP/1.1 200 "), "{length}: {answer}");
+    }
+}
+
+#[tokio::test]
+async fn a_body_that_does_not_end_does_not_hold_its_connection() {
+    let limits = Limits { connections: 1, handshakes: 1, ..Limits::default() };
+    let server = start(limits, true);
+    let mut stream = server.tls(b"http/1.1", None).await.expect("handshake");
+    stream.write_all(b"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 9000000000\r\n\r\n").await.expect("sent");
+    // Sends until the server has closed the connection, which it notices by the reset.
+    let flood = async { while stream.write_all(&[b'x'; 16 << 10]).await.is_ok() {} };
+    soon(flood).await;
+    assert_eq!(text(server.h2(None).await.send_request(get("/next"))).await, "/next");
 }
 
 #[tokio::test]

@@ -1,6 +1,6 @@
 //! Damaged files by seeds: each run is refused, reported or without effect. Nothing is lost silently.
 //!
-//! `PORTOLAN_STORE_SEEDS=1000 cargo test -p portolan-store --test it damage -- --nocapture` is the long form.
+//! `PORTOLAN_SEEDS=1000 cargo test -p portolan-store --test it damage -- --nocapture` is the long form.
 
 use std::collections::BTreeMap;
 use std::fs;

@@ -2,7 +2,7 @@
 //!
 //! `strace` writes down every change of a file, every sync and every acknowledgement of a process that uses the store. From
 //! that record a test makes the files as a power failure at any instant may leave them. Nothing of the store is replaced.
-//! `PORTOLAN_STORE_SEEDS=5000 cargo test -p portolan-store --test it power -- --nocapture` is the long form.
+//! `PORTOLAN_SEEDS=5000 cargo test -p portolan-store --test it power -- --nocapture` is the long form.
 
 mod trace;
 

@@ -31,10 +31,10 @@ impl Numbers {
     }
 }
 
-/// The seeds of a test: `usual` of them, or as many as the environment variable `PORTOLAN_STORE_SEEDS` says, from
-/// `PORTOLAN_STORE_FIRST_SEED` on.
+/// The seeds of a test: `usual` of them, or as many as the environment variable `PORTOLAN_SEEDS` says, from
+/// `PORTOLAN_FIRST_SEED` on.
 pub(crate) fn seeds(usual: u64) -> Range<u64> {
     let number = |name| std::env::var(name).ok().and_then(|text| text.parse::<u64>().ok());
-    let first = number("PORTOLAN_STORE_FIRST_SEED").unwrap_or(0);
-    first..first + number("PORTOLAN_STORE_SEEDS").unwrap_or(usual)
+    let first = number("PORTOLAN_FIRST_SEED").unwrap_or(0);
+    first..first + number("PORTOLAN_SEEDS").unwrap_or(usual)
 }
