@@ -77,8 +77,10 @@ pub(super) async fn run(setting: &Setting) -> Result<Tally> {
 
 /// Every pair of a stolen credential and a server where it is worth nothing.
 async fn aims(hub: &Server, one: &Server, two: &Server, folder: &Path, agent: &str) -> Result<Vec<Aim>> {
-    let secret = hub.client()?.request(&Method::GET, "/api/v1/namespaces/karmada-cluster/secrets/one").await?;
-    let token = secret.json()?["data"]["token"].as_str().map(|text| STANDARD.decode(text)).context("no token")??;
+    let secret =
+        hub.client()?.request(&Method::GET, "/api/v1/namespaces/karmada-cluster/secrets/one").await?;
+    let token =
+        secret.json()?["data"]["token"].as_str().map(|text| STANDARD.decode(text)).context("no token")??;
     let token = String::from_utf8(token)?;
     let own = one.client()?.with_token(&token)?;
     let works = own.request(&Method::GET, "/api/v1/namespaces").await?;
@@ -86,14 +88,22 @@ async fn aims(hub: &Server, one: &Server, two: &Server, folder: &Path, agent: &s
     let file = |name: &str| fs::read_to_string(folder.join("one/state/_control-plane/pki").join(name));
     let forged = || administrator_of(&file("ca.crt")?, &file("ca.key")?);
     let works = one.client()?.with_certificate(forged()?)?.request(&Method::GET, "/api/v1/secrets").await?;
-    anyhow::ensure!(works.status == 200, "the forged administrator is none in member one: {}", works.message());
+    anyhow::ensure!(
+        works.status == 200,
+        "the forged administrator is none in member one: {}",
+        works.message()
+    );
     let mut aims = Vec::new();
     for (server, names) in [
         (hub, ["member token → hub", "agent token → hub", "member authority → hub"]),
-        (two, ["member token → other member", "agent token → other member", "member authority → other member"]),
+        (
+            two,
+            ["member token → other member", "agent token → other member", "member authority → other member"],
+        ),
     ] {
         let client = server.client()?;
-        let clients = [client.with_token(&token)?, client.with_token(agent)?, client.with_certificate(forged()?)?];
+        let clients =
+            [client.with_token(&token)?, client.with_token(agent)?, client.with_certificate(forged()?)?];
         aims.extend(names.into_iter().zip(clients).map(|(name, client)| Aim { name, client, allowed: &[] }));
     }
     aims.push(Aim {
@@ -108,7 +118,8 @@ async fn aims(hub: &Server, one: &Server, two: &Server, folder: &Path, agent: &s
 /// What an intruder asks for: reads and writes of all kinds, and what leads to more rights.
 fn requests() -> Vec<Request> {
     let mut requests: Vec<Request> = families().into_iter().flat_map(|family| family.requests).collect();
-    let read = |path: &str| Request { method: "GET", path: path.to_owned(), content_type: "", body: Value::Null };
+    let read =
+        |path: &str| Request { method: "GET", path: path.to_owned(), content_type: "", body: Value::Null };
     requests.extend(
         [
             "/api/v1/secrets",
@@ -121,7 +132,12 @@ fn requests() -> Vec<Request> {
         ]
         .map(read),
     );
-    let write = |method, path: &str, content_type, body| Request { method, path: path.to_owned(), content_type, body };
+    let write = |method, path: &str, content_type, body| Request {
+        method,
+        path: path.to_owned(),
+        content_type,
+        body,
+    };
     requests.extend([
         write(
             "POST",

@@ -20,15 +20,8 @@ use crate::tally::Tally;
 /// Time for an answer; none is a refusal too.
 const PATIENCE: Duration = Duration::from_secs(2);
 /// Paths of API servers and of profiles, which the agent does not have.
-const PATHS: [&str; 7] = [
-    "/api/v1/secrets",
-    "/apis",
-    "/debug/pprof/heap",
-    "/configz",
-    "/metrics/../api",
-    "//healthz",
-    "/token",
-];
+const PATHS: [&str; 7] =
+    ["/api/v1/secrets", "/apis", "/debug/pprof/heap", "/configz", "/metrics/../api", "//healthz", "/token"];
 /// The agent's pages; they can only be read.
 const PAGES: [&str; 4] = ["/healthz", "/livez", "/readyz", "/metrics"];
 const METHODS: [&str; 5] = ["GET", "POST", "PUT", "PATCH", "DELETE"];
@@ -83,7 +76,8 @@ impl Agent {
         let (mut sender, connection) = hyper::client::conn::http1::handshake(stream).await?;
         let connection = tokio::spawn(connection);
         let request = Request::builder().method(method).uri(path).header("host", "agent");
-        let request = request.header("authorization", format!("Bearer {token}")).body(Full::<Bytes>::default())?;
+        let request =
+            request.header("authorization", format!("Bearer {token}")).body(Full::<Bytes>::default())?;
         let answer = sender.send_request(request).await?;
         connection.abort();
         match answer.status().as_u16() {

@@ -48,8 +48,7 @@ fn child_that_serves_until_it_is_killed() {
         let _ = std::io::stdin().read(&mut [0]);
         std::process::exit(0);
     });
-    let runtime =
-        tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     runtime.block_on(async {
         let server = ApiServer::start(Config::default(), open(Path::new(&path)).await).await.unwrap();
         let listener = listen((Ipv4Addr::LOCALHOST, 0).into()).unwrap();
@@ -162,7 +161,8 @@ impl Ledger {
         loop {
             let name = format!("{}-{}", self.number, random.random_range(0..OBJECTS));
             let exists = self.certain.get(&name).is_some_and(Option::is_some);
-            let value = format!("{}{}", random.random_range(0..1_000_000), "x".repeat(random.random_range(0..3000)));
+            let value =
+                format!("{}{}", random.random_range(0..1_000_000), "x".repeat(random.random_range(0..3000)));
             let value = (!exists || random.random_range(0..10) < 7).then_some(value);
             let body = value.as_ref().map(|value| config_map(&name, value).to_string()).unwrap_or_default();
             let path = format!("{CONFIG_MAPS}/{name}");
@@ -213,7 +213,9 @@ impl Watcher {
     async fn follow(mut self, address: SocketAddr, until: Option<String>, what: String) -> Self {
         let Some(mut connection) = Connection::open(address).await else { return self };
         let path = format!("{CONFIG_MAPS}?watch=1&resourceVersion={}", self.last);
-        let Some((code, mut body)) = connection.start(Method::GET, &path, String::new()).await else { return self };
+        let Some((code, mut body)) = connection.start(Method::GET, &path, String::new()).await else {
+            return self;
+        };
         assert_eq!(code, 200, "{what}");
         let mut rest = Vec::new();
         loop {
@@ -268,10 +270,10 @@ async fn check(address: SocketAddr, ledgers: &mut [Ledger], watcher: Watcher, wh
 async fn a_watcher_sees_every_change_once_through_kills() {
     let folder = tempfile::tempdir().unwrap();
     let store = folder.path().join("store.db");
-    let mut ledgers: Vec<_> =
-        (0..WRITERS).map(|number| Ledger { number, ..Ledger::default() }).collect();
+    let mut ledgers: Vec<_> = (0..WRITERS).map(|number| Ledger { number, ..Ledger::default() }).collect();
     let mut watcher = None;
-    let number = |name: &str, usual| std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(usual);
+    let number =
+        |name: &str, usual| std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(usual);
     let (first, count): (u64, u64) = (number("PORTOLAN_FIRST_SEED", 0), number("PORTOLAN_SEEDS", 6));
     let mut writes = 0;
     for seed in first..first + count {
@@ -285,7 +287,11 @@ async fn a_watcher_sees_every_change_once_through_kills() {
         let (sender, mut written) = unbounded_channel();
         let mut writers = JoinSet::new();
         for ledger in ledgers.drain(..) {
-            writers.spawn(ledger.write(process.address, StdRng::seed_from_u64(random.random()), sender.clone()));
+            writers.spawn(ledger.write(
+                process.address,
+                StdRng::seed_from_u64(random.random()),
+                sender.clone(),
+            ));
         }
         drop(sender);
         let watching = tokio::spawn(known.follow(process.address, None, what));

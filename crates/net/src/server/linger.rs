@@ -94,7 +94,8 @@ impl<I: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Lingering<I> {
         if !this.body.0.load(Ordering::Relaxed) {
             return Poll::Ready(Ok(()));
         }
-        let end = this.end.get_or_insert_with(|| End { time: Box::pin(tokio::time::sleep(TIME)), bytes: BYTES });
+        let end =
+            this.end.get_or_insert_with(|| End { time: Box::pin(tokio::time::sleep(TIME)), bytes: BYTES });
         while end.time.as_mut().poll(context).is_pending() {
             if end.bytes == 0 {
                 return Poll::Pending;

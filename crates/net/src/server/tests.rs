@@ -330,7 +330,10 @@ async fn a_body_that_does_not_end_does_not_hold_its_connection() {
     let limits = Limits { connections: 1, handshakes: 1, ..Limits::default() };
     let server = start(limits, true);
     let mut stream = server.tls(b"http/1.1", None).await.expect("handshake");
-    stream.write_all(b"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 9000000000\r\n\r\n").await.expect("sent");
+    stream
+        .write_all(b"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 9000000000\r\n\r\n")
+        .await
+        .expect("sent");
     // Sends until the server has closed the connection, which it notices by the reset.
     let flood = async { while stream.write_all(&[b'x'; 16 << 10]).await.is_ok() {} };
     soon(flood).await;
