@@ -12,7 +12,8 @@
 //! | step | module |
 //! | --- | --- |
 //! | decode and field validation | `body`, `field_validation` |
-//! | metadata that the server owns | `metadata`, `generation` |
+//! | fields that the write may change | `isolate` |
+| metadata that the server owns | `metadata`, `generation` |
 //! | defaults, server-owned fields, validation of the kind | `strategy` |
 //! | `managedFields`, server-side apply | `ownership`, `apply` |
 //! | admission | `admission` |
@@ -38,6 +39,7 @@ mod discard;
 mod field_manager;
 mod field_validation;
 mod generation;
+mod isolate;
 mod metadata;
 mod namespaces;
 mod patch;

@@ -56,7 +56,7 @@ pub fn housekeeping(
         scope,
     );
     namespaces::start(client, &everything, ca_pem, clock, scope);
-    garbage::start(client, &everything, scope);
+    garbage::start(client, &everything, clock, scope);
 }
 
 /// Starts the controllers of Deployments, ReplicaSets, StatefulSets, EndpointSlices and ResourceQuotas.

@@ -73,6 +73,7 @@ pub(super) async fn insert(
 ) -> Result<Written, Status> {
     let resource = &call.resource;
     let asks_for_name = metadata::name_of(&object).is_empty();
+    let has_version = metadata::has_version(&object);
     for attempt in 1.. {
         let mut candidate = if asks_for_name && attempt < MAX_NAME_ATTEMPTS {
             object.clone()
@@ -81,6 +82,10 @@ pub(super) async fn insert(
         };
         metadata::create(resource, &call.info.namespace, &mut candidate, &generated(call))?;
         let claim = prepare(call, &mut candidate, options, manager).await?;
+        // As upstream, only storing the object looks at it: neither a dry run nor an invalid object gets this answer.
+        if has_version && !options.dry_run {
+            return Err(Status::new(500, "", "resourceVersion should not be set on objects to be created"));
+        }
         let name = metadata::name_of(&candidate).to_owned();
         let key = resource.key(&call.info.namespace, &name);
         let holder = damage::find(&call.server.store, &key)?;

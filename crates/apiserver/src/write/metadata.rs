@@ -41,10 +41,15 @@ pub(super) fn name_of(object: &Value) -> &str {
     object["metadata"]["name"].as_str().unwrap_or_default()
 }
 
+/// Whether an object has a resourceVersion, which a new object must not have.
+pub(super) fn has_version(object: &Value) -> bool {
+    object["metadata"].get("resourceVersion").is_some_and(|version| !is_empty(version))
+}
+
 /// Sets the server-owned metadata of a new object.
 ///
 /// # Errors
-/// 400 for a namespace other than that of the URL, 500 for a resourceVersion.
+/// 400 for a namespace other than that of the URL.
 pub(super) fn create(
     resource: &Resource,
     namespace: &str,
@@ -53,9 +58,6 @@ pub(super) fn create(
 ) -> Result<(), Status> {
     set_namespace(resource, namespace, object)?;
     let metadata = metadata_of(object);
-    if metadata.get("resourceVersion").is_some_and(|version| !is_empty(version)) {
-        return Err(Status::new(500, "", "resourceVersion should not be set on objects to be created"));
-    }
     for name in
         ["resourceVersion", "selfLink", "deletionTimestamp", "deletionGracePeriodSeconds", "generation"]
     {

@@ -8,6 +8,7 @@ use serde_json::Value;
 use super::commit::{NotCommitted, commit, commit_deletion};
 use super::create::{Written, insert};
 use super::field_manager::FieldManager;
+use super::isolate::isolate;
 use super::metadata::{self, Origin};
 use super::target::WriteTarget;
 use super::{admission, body, claims, field_validation, generation, namespaces, signing_requests, strategy};
@@ -123,7 +124,7 @@ async fn prepare(
 ) -> Result<(Value, Option<Reservation>), Status> {
     let resource = &call.resource;
     metadata::update(resource, old, &mut new, change.origin)?;
-    let mut new = isolate(call, change.target, old, new);
+    let mut new = isolate(resource, change.target, old, new);
     resource.strategy().apply_defaults(&mut new);
     // Fields that are set from here on have no manager.
     if change.target != WriteTarget::Binding {
@@ -142,71 +143,12 @@ async fn prepare(
     }
     signing_requests::check_update(call, change.target, old, &new)?;
     validation.warnings.into_iter().for_each(|warning| call.warn(warning));
-    // Binding a pod to a node does not change its generation.
-    if let Some(generation) =
-        generation::next(resource, old, &new).filter(|_| change.target != WriteTarget::Binding)
-    {
+    // Neither the status of an object nor the node of a pod changes its generation.
+    let is_observed = matches!(change.target, WriteTarget::Status | WriteTarget::Binding);
+    if let Some(generation) = generation::next(resource, old, &new).filter(|_| !is_observed) {
         new["metadata"]["generation"] = Value::from(generation);
     }
     Ok((new, claim))
-}
-
-/// The old object with the fields of the new one that the target may change.
-fn isolate(call: &Call, target: WriteTarget, old: &Value, mut new: Value) -> Value {
-    let resource = &call.resource;
-    let take = |pointers: &[&str]| {
-        let mut result = old.clone();
-        for pointer in pointers {
-            copy(&new, &mut result, pointer);
-        }
-        result
-    };
-    match target {
-        WriteTarget::Object => {
-            if resource.has_status() {
-                copy(old, &mut new, "status");
-            }
-            if resource.is("", "namespaces") || signing_requests::is_signing_request(resource) {
-                copy(old, &mut new, "spec");
-            }
-            new
-        }
-        WriteTarget::Scale | WriteTarget::Binding => new,
-        WriteTarget::Status => take(&["metadata.managedFields", "status"]),
-        WriteTarget::Finalize => take(&["metadata.managedFields", "spec.finalizers"]),
-        WriteTarget::EphemeralContainers => take(&["metadata.managedFields", "spec.ephemeralContainers"]),
-        WriteTarget::Approval => take(&["metadata.managedFields", "status.conditions"]),
-        WriteTarget::Resize => {
-            let mut result = take(&["metadata.managedFields"]);
-            let count = old["spec"]["containers"].as_array().map_or(0, Vec::len);
-            for index in 0..count {
-                let resources = new["spec"]["containers"][index].get("resources");
-                if let (Some(resources), Some(container)) =
-                    (resources, result["spec"]["containers"].get_mut(index))
-                {
-                    container["resources"] = resources.clone();
-                }
-            }
-            result
-        }
-    }
-}
-
-/// Copies the value at a path; removes it from the target when the source has none.
-fn copy(source: &Value, target: &mut Value, path: &str) {
-    let (parents, field) = path.rsplit_once('.').unwrap_or(("", path));
-    let parents: Vec<&str> = parents.split('.').filter(|name| !name.is_empty()).collect();
-    let found =
-        parents.iter().try_fold(source, |value, name| value.get(name)).and_then(|value| value.get(field));
-    let target = parents.iter().fold(target, |value, name| &mut value[*name]);
-    match found {
-        Some(value) => target[field] = value.clone(),
-        None => {
-            if let Some(map) = target.as_object_mut() {
-                map.remove(field);
-            }
-        }
-    }
 }
 
 /// Stores a changed object, or deletes it when the change removed the last finalizer of a deleted object.

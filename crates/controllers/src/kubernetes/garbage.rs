@@ -6,19 +6,24 @@ use std::sync::Arc;
 
 use parking_lot::RwLock;
 use portolan_api::kubernetes::{OwnerReference, owners};
-use portolan_net::Shutdown;
-use portolan_object::{GroupVersion, Object, ObjectKey};
+use portolan_net::{Clock, Shutdown};
+use portolan_object::{GroupKind, GroupVersion, Object, ObjectKey};
 use portolan_plan::kubernetes::garbage::{
-    FOREGROUND, ORPHAN, OwnerState, Verdict, is_blocked, is_leaving_with, verdict,
+    FOREGROUND, INVALID_NAMESPACE, ORPHAN, OwnerState, Verdict, invalid_namespace, is_blocked, is_in_scope,
+    is_leaving_with, verdict,
 };
 use portolan_runtime::cache::Change;
 use portolan_runtime::client::{Delete, Patch, Propagation};
-use portolan_runtime::{Client, ClientError, Outcome, Queue, Reconciler, Resource, driver};
+use portolan_runtime::events::{Regarding, Severity};
+use portolan_runtime::{Client, ClientError, EventRecorder, Outcome, Queue, Reconciler, Resource, driver};
 use serde_json::{Value, json};
 
 use super::WORKERS;
 use crate::collections::Collections;
 use crate::missing::ignore_missing;
+
+/// The component that Events name.
+const COMPONENT: &str = "garbage-collector-controller";
 
 /// An object anywhere in the cluster.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -38,6 +43,8 @@ impl fmt::Display for Node {
 struct Graph {
     by_uid: BTreeMap<String, Node>,
     dependents: BTreeMap<String, BTreeSet<Node>>,
+    /// Owners in other scopes that an Event has told of, by the uid of the dependent.
+    reported: BTreeMap<String, BTreeSet<String>>,
 }
 
 impl Graph {
@@ -59,6 +66,7 @@ impl Graph {
             let replaced = change.new.as_ref().is_none_or(|new| new.uid() != old.uid());
             if replaced {
                 self.by_uid.remove(old.uid());
+                self.reported.remove(old.uid());
                 affected.extend(self.dependents.get(old.uid()).into_iter().flatten().cloned());
             }
         }
@@ -82,6 +90,18 @@ impl Graph {
     fn dependents_of(&self, uid: &str) -> Vec<Node> {
         self.dependents.get(uid).into_iter().flatten().cloned().collect()
     }
+
+    /// Notes that an Event tells of an owner in another scope; false if one has done so already.
+    fn report(&mut self, dependent: &str, owner: &str) -> bool {
+        self.by_uid.contains_key(dependent)
+            && self.reported.entry(dependent.to_owned()).or_default().insert(owner.to_owned())
+    }
+}
+
+/// The kind of an owner; `None` when its version is malformed.
+fn kind_of(reference: &OwnerReference<'_>) -> Option<GroupKind> {
+    let version = reference.api_version.parse::<GroupVersion>().ok()?;
+    Some(version.kind(reference.kind).group_kind())
 }
 
 fn owner_uids(object: &Object) -> impl Iterator<Item = &str> {
@@ -92,9 +112,10 @@ struct Garbage {
     client: Client,
     everything: Collections,
     graph: Arc<RwLock<Graph>>,
+    events: EventRecorder,
 }
 
-pub(super) fn start(client: &Client, everything: &Collections, scope: &Shutdown) {
+pub(super) fn start(client: &Client, everything: &Collections, clock: &Clock, scope: &Shutdown) {
     let queue = Queue::new("garbage");
     let graph = Arc::new(RwLock::new(Graph::default()));
     let (adder, updated) = (queue.clone(), graph.clone());
@@ -102,7 +123,8 @@ pub(super) fn start(client: &Client, everything: &Collections, scope: &Shutdown)
         let affected = updated.write().update(resource, change);
         affected.into_iter().for_each(|node| adder.add(node));
     });
-    let controller = Garbage { client: client.clone(), everything: everything.clone(), graph };
+    let events = EventRecorder::new(client, COMPONENT, clock.clone(), scope);
+    let controller = Garbage { client: client.clone(), everything: everything.clone(), graph, events };
     driver::run(Arc::new(controller), &queue, WORKERS, scope);
 }
 
@@ -121,12 +143,8 @@ impl Reconciler for Garbage {
         if is_leaving_with(&object, ORPHAN) {
             return self.orphan(node, &object, &dependents).await.into();
         }
-        if is_leaving_with(&object, FOREGROUND) {
-            let objects: Vec<Arc<Object>> =
-                dependents.iter().filter_map(|dependent| self.object(dependent)).collect();
-            if !is_blocked(&object, objects.iter().map(|object| &**object)) {
-                return self.remove_finalizer(node, &object, FOREGROUND).await.into();
-            }
+        if is_leaving_with(&object, FOREGROUND) && !is_blocked(&object, |uid| self.dependents(uid)) {
+            return self.remove_finalizer(node, &object, FOREGROUND).await.into();
         }
         self.collect(node, &object, !dependents.is_empty()).await.into()
     }
@@ -135,6 +153,12 @@ impl Reconciler for Garbage {
 impl Garbage {
     fn object(&self, node: &Node) -> Option<Arc<Object>> {
         self.everything.get(&node.resource)?.get(&node.key)
+    }
+
+    /// The objects that name the uid as their owner.
+    fn dependents(&self, uid: &str) -> Vec<Arc<Object>> {
+        let dependents = self.graph.read().dependents_of(uid);
+        dependents.iter().filter_map(|dependent| self.object(dependent)).collect()
     }
 
     async fn collect(&self, node: &Node, object: &Object, has_dependents: bool) -> Result<(), ClientError> {
@@ -156,9 +180,13 @@ impl Garbage {
 
     fn state(&self, dependent: &Object, reference: &OwnerReference<'_>) -> OwnerState {
         let owner = self.graph.read().by_uid.get(reference.uid).cloned();
+        if dependent.namespace().is_empty() && self.is_namespaced(owner.as_ref(), reference) {
+            self.report(dependent, reference);
+            return OwnerState::Misplaced;
+        }
         let Some(owner) = owner else { return OwnerState::Absent };
-        // An owner in another namespace counts as absent.
-        if !owner.key.namespace.is_empty() && owner.key.namespace != dependent.namespace() {
+        if !is_in_scope(dependent, &owner.key.namespace) {
+            self.report(dependent, reference);
             return OwnerState::Absent;
         }
         match self.object(&owner) {
@@ -168,14 +196,32 @@ impl Garbage {
         }
     }
 
+    /// Whether the kind of an owner has namespaces; `owner` is the object with the uid of the reference.
+    fn is_namespaced(&self, owner: Option<&Node>, reference: &OwnerReference<'_>) -> bool {
+        let names = |kind| self.everything.of_kind(&kind).is_some_and(|cache| cache.resource().namespaced);
+        owner.is_some_and(|owner| owner.resource.namespaced) || kind_of(reference).is_some_and(names)
+    }
+
+    /// Tells of an owner in another scope, once for each dependent and owner.
+    fn report(&self, dependent: &Object, reference: &OwnerReference<'_>) {
+        if self.graph.write().report(dependent.uid(), reference.uid) {
+            let message = invalid_namespace(dependent, reference);
+            self.events.record(
+                Regarding::object(dependent),
+                Severity::Warning,
+                INVALID_NAMESPACE,
+                message,
+            );
+        }
+    }
+
     /// Asks the API server before an object is deleted: a cache may not have the owner yet.
     async fn has_live_owner(&self, object: &Object) -> Result<bool, ClientError> {
         for reference in owners(object) {
             if self.state(object, &reference) == OwnerState::Waiting {
                 continue;
             }
-            let Ok(version) = reference.api_version.parse::<GroupVersion>() else { return Ok(true) };
-            let kind = version.kind(reference.kind).group_kind();
+            let Some(kind) = kind_of(&reference) else { return Ok(true) };
             // A kind that is not served may not be discovered yet: keep the object.
             let Some(cache) = self.everything.of_kind(&kind) else { return Ok(true) };
             let namespace = if cache.resource().namespaced { object.namespace() } else { "" };

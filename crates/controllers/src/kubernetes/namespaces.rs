@@ -6,9 +6,11 @@ use std::time::Duration;
 use portolan_api::resources;
 use portolan_net::{Clock, Shutdown};
 use portolan_object::{Object, ObjectKey};
-use portolan_plan::kubernetes::namespace::{FINALIZER, Remaining, conditions, content, is_terminating};
-use portolan_runtime::client::{Delete, Patch};
-use portolan_runtime::{Api, Client, ClientError, Outcome, Queue, Reconciler, Resource, driver};
+use portolan_plan::kubernetes::namespace::{
+    FINALIZER, ROOT_CA, Remaining, conditions, content, is_restored, is_terminating,
+};
+use portolan_runtime::client::{Delete, Patch, Selection};
+use portolan_runtime::{Api, Cache, Client, ClientError, Outcome, Queue, Reconciler, Resource, driver};
 use serde_json::json;
 
 use super::WORKERS;
@@ -22,6 +24,8 @@ struct Namespaces {
     client: Client,
     api: Api<Object>,
     everything: Collections,
+    /// The ConfigMaps with the CA, whole: other caches keep no content.
+    root_cas: Cache<Object>,
     ca_pem: String,
     clock: Clock,
 }
@@ -43,10 +47,16 @@ pub(super) fn start(
             adder.add(change.key.namespace.clone());
         }
     });
+    let root_cas = Cache::of_objects(client, Resource::from(resources::CONFIG_MAP))
+        .select(Selection::fields(format!("metadata.name={ROOT_CA}")))
+        .start(scope);
+    let adder = queue.clone();
+    root_cas.observe(move |change| adder.add(change.key.namespace.clone()));
     let controller = Namespaces {
         client: client.clone(),
         api: client.resource(&resources::NAMESPACE.into()),
         everything: everything.clone(),
+        root_cas,
         ca_pem: ca_pem.to_owned(),
         clock: clock.clone(),
     };
@@ -64,19 +74,25 @@ impl Reconciler for Namespaces {
         let Some(namespaces) = self.everything.of_kind(&namespaces) else { return Outcome::Done };
         match namespaces.get(&ObjectKey::cluster(name)) {
             Some(namespace) if is_terminating(&namespace) => self.delete_content(&namespace).await.into(),
-            Some(_) => self.create_content(name).await.into(),
+            Some(_) => self.keep_content(name).await.into(),
             None => Outcome::Done,
         }
     }
 }
 
 impl Namespaces {
-    async fn create_content(&self, namespace: &str) -> Result<(), ClientError> {
+    async fn keep_content(&self, namespace: &str) -> Result<(), ClientError> {
         for object in content(namespace, &self.ca_pem) {
             let is_config_map = resources::CONFIG_MAP.is_kind_of(&object);
             let resource = if is_config_map { resources::CONFIG_MAP } else { resources::SERVICE_ACCOUNT };
             let resource = Resource::from(resource);
             if self.everything.get(&resource).is_some_and(|cache| cache.contains(&object.key())) {
+                let edited = self.root_cas.get(&object.key()).filter(|_| is_config_map);
+                if edited.is_some_and(|edited| is_restored(&edited, &object)) {
+                    let patch = Patch::Json(json!([{ "op": "add", "path": "/data", "value": object.0["data"] }]));
+                    let api = self.client.resource::<Object>(&resource);
+                    ignore_missing(api.patch(&object.key(), &patch).await)?;
+                }
                 continue;
             }
             match self.client.resource::<Object>(&resource).create(&object).await {
@@ -92,24 +108,16 @@ impl Namespaces {
     async fn delete_content(&self, namespace: &Object) -> Result<Outcome, ClientError> {
         let mut remaining = Remaining::default();
         let mut failure = None;
-        for cache in self.everything.all().iter().filter(|cache| cache.resource().namespaced) {
-            let objects = cache.list_namespace(namespace.name());
-            if objects.is_empty() {
-                continue;
+        let caches = self.everything.all().into_iter().filter(|cache| cache.resource().namespaced);
+        let (pods, others): (Vec<_>, Vec<_>) =
+            caches.partition(|cache| resources::POD.is_kind(&cache.resource().gvk));
+        // Pods go first: what they use stays until the last one has ended (KEP-5080).
+        for stage in [pods, others] {
+            for cache in stage {
+                self.delete_objects(&cache, namespace.name(), &mut remaining, &mut failure).await;
             }
-            let resource = cache.resource();
-            let name = match resource.gvk.group.as_str() {
-                "" => resource.plural.clone(),
-                group => format!("{}.{group}", resource.plural),
-            };
-            remaining.objects.insert(name.clone(), objects.len());
-            for object in objects {
-                for finalizer in object.finalizers() {
-                    *remaining.finalizers.entry(finalizer.to_owned()).or_default() += 1;
-                }
-                if let Err(error) = self.delete(resource, &object).await {
-                    failure = Some(format!("{name}: {error}"));
-                }
+            if !remaining.is_empty() {
+                break;
             }
         }
         if remaining.is_empty() {
@@ -118,6 +126,33 @@ impl Namespaces {
         }
         self.report(namespace, &remaining, failure.as_deref()).await?;
         Ok(Outcome::RequeueAfter(RECHECK))
+    }
+
+    /// Deletes the objects of one kind, and counts them.
+    async fn delete_objects(
+        &self,
+        cache: &Cache<Object>,
+        namespace: &str,
+        remaining: &mut Remaining,
+        failure: &mut Option<String>,
+    ) {
+        let (resource, objects) = (cache.resource(), cache.list_namespace(namespace));
+        if objects.is_empty() {
+            return;
+        }
+        let name = match resource.gvk.group.as_str() {
+            "" => resource.plural.clone(),
+            group => format!("{}.{group}", resource.plural),
+        };
+        remaining.objects.insert(name.clone(), objects.len());
+        for object in objects {
+            for finalizer in object.finalizers() {
+                *remaining.finalizers.entry(finalizer.to_owned()).or_default() += 1;
+            }
+            if let Err(error) = self.delete(resource, &object).await {
+                *failure = Some(format!("{name}: {error}"));
+            }
+        }
     }
 
     async fn delete(&self, resource: &Resource, object: &Object) -> Result<(), ClientError> {

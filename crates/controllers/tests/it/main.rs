@@ -14,6 +14,7 @@ mod dns;
 mod explain;
 mod failover;
 mod federation;
+mod housekeeping;
 mod interpreters;
 mod membership;
 mod needless_writes;

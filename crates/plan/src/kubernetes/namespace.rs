@@ -34,6 +34,12 @@ pub fn content(namespace: &str, ca_pem: &str) -> [Object; 2] {
     [account, root_ca]
 }
 
+/// Whether the ConfigMap with the CA was edited, so that its data have to be written again (kubernetes
+/// pkg/controller/certificates/rootcacertpublisher/publisher.go).
+pub fn is_restored(found: &Object, wanted: &Object) -> bool {
+    found.at(&["data"]) != wanted.at(&["data"])
+}
+
 /// The objects that are left in a terminating namespace.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Remaining {
@@ -123,6 +129,8 @@ mod tests {
             ("ServiceAccount", "default", "shop")
         );
         assert_eq!(root_ca.0["data"]["ca.crt"], "PEM");
+        assert!(!is_restored(&root_ca, &root_ca));
+        assert!(is_restored(&Object(json!({ "metadata": { "name": ROOT_CA } })), &root_ca));
     }
 
     #[test]
