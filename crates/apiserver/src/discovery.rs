@@ -5,6 +5,7 @@
 
 mod aggregated;
 mod legacy;
+mod storage_hash;
 
 #[cfg(test)]
 mod tests;
@@ -14,7 +15,7 @@ use http::header::{ETAG, HeaderValue, IF_NONE_MATCH, VARY};
 use http::{HeaderMap, Response, StatusCode};
 use portolan_object::Status;
 use ring::digest;
-use serde_json::Value;
+use serde::Serialize;
 
 use crate::negotiate::{self, Offer, Reply};
 use crate::request::query::Query;
@@ -48,8 +49,9 @@ impl Documents {
 }
 
 impl Tagged {
-    fn new(document: &Value) -> Self {
-        let mut bytes = document.to_string().into_bytes();
+    fn new(document: &impl Serialize) -> Self {
+        // Names and lists of names are always valid JSON.
+        let mut bytes = serde_json::to_vec(document).unwrap_or_default();
         bytes.push(b'\n');
         let hash = upper_hex(digest::digest(&digest::SHA512, &bytes).as_ref());
         let tag =
@@ -94,29 +96,34 @@ pub(crate) fn answer(
     query: &Query,
 ) -> Option<Result<Response<Body>, Status>> {
     let segments: Vec<&str> = path.split('/').filter(|segment| !segment.is_empty()).collect();
-    let document = match segments.as_slice() {
+    let reply = Reply::negotiate(headers, query, Offer::Document);
+    match segments.as_slice() {
         ["api"] | ["apis"] if wants_aggregated(headers) => {
             let documents = snapshot.discovery();
             let tagged = if segments == ["api"] { &documents.core } else { &documents.named };
-            return Some(Ok(tagged.respond(headers)));
+            Some(Ok(tagged.respond(headers)))
         }
-        ["api"] => legacy::versions(),
-        ["apis"] => legacy::groups(&snapshot.groups),
-        ["apis", group] => legacy::group(snapshot.group(group)?),
-        ["api", version] if snapshot.has_version("", version) => legacy::resources(snapshot, "", version),
+        ["api"] => Some(show(reply, &legacy::versions()).map(varying)),
+        ["apis"] => Some(show(reply, &legacy::groups(&snapshot.groups)).map(varying)),
+        ["apis", group] => Some(show(reply, &legacy::group(snapshot.group(group)?))),
+        ["api", version] if snapshot.has_version("", version) => {
+            Some(show(reply, &legacy::resources(snapshot, "", version)))
+        }
         ["apis", group, version] if snapshot.has_version(group, version) => {
-            legacy::resources(snapshot, group, version)
+            Some(show(reply, &legacy::resources(snapshot, group, version)))
         }
-        _ => return None,
-    };
-    let reply = Reply::negotiate(headers, query, Offer::Document);
-    Some(reply.map(|reply| {
-        let mut response = respond::value(StatusCode::OK, &document, reply);
-        if matches!(segments.as_slice(), ["api"] | ["apis"]) {
-            response.headers_mut().insert(VARY, HeaderValue::from_static("Accept"));
-        }
-        response
-    }))
+        _ => None,
+    }
+}
+
+fn show(reply: Result<Reply, Status>, document: &impl Serialize) -> Result<Response<Body>, Status> {
+    Ok(respond::value(StatusCode::OK, document, reply?))
+}
+
+/// Notes that the answer depends on `Accept`.
+fn varying(mut response: Response<Body>) -> Response<Body> {
+    response.headers_mut().insert(VARY, HeaderValue::from_static("Accept"));
+    response
 }
 
 /// Whether the first acceptable entry asks for the aggregated form.

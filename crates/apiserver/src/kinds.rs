@@ -28,6 +28,7 @@
 
 mod admissionregistration;
 mod apiextensions;
+mod apiregistration;
 mod apps;
 mod authentication;
 mod authorization;
@@ -98,6 +99,7 @@ pub const CUSTOM_GROUP_PRIORITY: u32 = 1000;
 /// All groups in discovery order. Client tools resolve ambiguous short names by it.
 pub static GROUPS: &[&Group] = &[
     &core::API_GROUP,
+    &apiregistration::API_GROUP,
     &apps::API_GROUP,
     &events::API_GROUP,
     &authentication::API_GROUP,

@@ -19,6 +19,8 @@ pub struct Reply {
     pub media: Media,
     /// The form of objects.
     pub form: Form,
+    /// The version of tables and of objects with metadata only.
+    pub meta: MetaVersion,
     /// Indented.
     pub is_pretty: bool,
 }
@@ -33,13 +35,40 @@ pub enum Media {
     Yaml,
 }
 
+/// A version of the group `meta.k8s.io`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum MetaVersion {
+    /// `v1`.
+    #[default]
+    V1,
+    /// `v1beta1`, which older clients ask for.
+    V1Beta1,
+}
+
+impl MetaVersion {
+    /// The `apiVersion` of objects in this version.
+    pub fn api_version(self) -> &'static str {
+        match self {
+            Self::V1 => "meta.k8s.io/v1",
+            Self::V1Beta1 => "meta.k8s.io/v1beta1",
+        }
+    }
+
+    fn parse(version: &str) -> Option<Self> {
+        [(Self::V1, "v1"), (Self::V1Beta1, "v1beta1")]
+            .into_iter()
+            .find(|(_, name)| *name == version)
+            .map(|(meta, _)| meta)
+    }
+}
+
 /// The form in which objects are sent.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Form {
     /// Whole objects.
     #[default]
     Object,
-    /// Table rows (`meta.k8s.io/v1 Table`).
+    /// Table rows (`Table` of `meta.k8s.io`).
     Table,
     /// Only `metadata` of one object or of a watch event.
     Metadata,
@@ -70,11 +99,9 @@ impl Reply {
     /// 406 when no entry is supported.
     pub fn negotiate(headers: &HeaderMap, query: &Query, offer: Offer) -> Result<Self, Status> {
         let is_pretty = wants_pretty(headers, query);
-        let (media, form) = entries(headers)
-            .iter()
-            .find_map(|entry| entry.serve(offer))
-            .ok_or_else(|| not_acceptable(offer))?;
-        Ok(Self { media, form, is_pretty })
+        let served = entries(headers).iter().find_map(|entry| entry.serve(offer));
+        let served = served.ok_or_else(|| not_acceptable(offer))?;
+        Ok(Self { is_pretty, ..served })
     }
 
     /// The encoding of errors: the accepted one if it is supported, otherwise compact JSON.
@@ -130,24 +157,26 @@ impl<'a> MediaRange<'a> {
         matches!(self.media_type, JSON | "*/*" | "application/*")
     }
 
-    fn serve(&self, offer: Offer) -> Option<(Media, Form)> {
+    fn serve(&self, offer: Offer) -> Option<Reply> {
         let media = match self.media_type {
             _ if self.is_json() => Media::Json,
             YAML if offer != Offer::Stream => Media::Yaml,
             _ => return None,
         };
-        let wanted = (self.parameter("as"), self.parameter("g"), self.parameter("v"));
-        let form = match wanted {
-            ("", _, _) => Form::Object,
-            _ if offer == Offer::Document => return None,
-            ("Table", "meta.k8s.io", "v1") => Form::Table,
-            ("PartialObjectMetadata", "meta.k8s.io", "v1") => Form::Metadata,
-            ("PartialObjectMetadataList", "meta.k8s.io", "v1") if offer != Offer::Stream => {
-                Form::MetadataList
-            }
+        let whole = Reply { media, ..Reply::default() };
+        if self.parameter("as").is_empty() {
+            return Some(whole);
+        }
+        if offer == Offer::Document || self.parameter("g") != "meta.k8s.io" {
+            return None;
+        }
+        let form = match self.parameter("as") {
+            "Table" => Form::Table,
+            "PartialObjectMetadata" => Form::Metadata,
+            "PartialObjectMetadataList" if offer != Offer::Stream => Form::MetadataList,
             _ => return None,
         };
-        Some((media, form))
+        Some(Reply { form, meta: MetaVersion::parse(self.parameter("v"))?, ..whole })
     }
 }
 

@@ -166,6 +166,20 @@ impl Resource {
         }
     }
 
+    /// The kind in the version in which its objects are stored.
+    pub(crate) fn stored_kind(&self) -> GroupVersionKind {
+        match &self.source {
+            Source::Builtin(kind) => {
+                let stored = &kind.stored_version().resource;
+                GroupVersionKind::new(stored.group, stored.version, stored.kind)
+            }
+            Source::Custom(version) => {
+                let definition = &version.definition;
+                GroupVersionKind::new(&definition.group, &definition.storage_version, &self.kind.kind)
+            }
+        }
+    }
+
     /// The rules for its objects.
     pub fn strategy(&self) -> &dyn Strategy {
         match &self.source {

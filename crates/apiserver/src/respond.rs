@@ -16,7 +16,8 @@ use http_body::Body as _;
 use http_body_util::BodyExt as _;
 use http_body_util::combinators::UnsyncBoxBody;
 use portolan_object::Status;
-use serde_json::Value;
+use serde::Serialize;
+use serde_json::{Value, json};
 
 use crate::negotiate::{Media, Reply};
 
@@ -73,7 +74,7 @@ pub fn typed(code: StatusCode, content_type: &'static str, body: Body) -> Respon
 /// The reply for a [`Status`].
 pub fn status(status: &Status, reply: Reply) -> Response<Body> {
     let code = StatusCode::from_u16(status.code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    let mut response = value(code, &status.to_value(), reply);
+    let mut response = value(code, &status.document(), reply);
     let wait = status.details.as_ref().and_then(|details| details.retry_after_seconds);
     if let Some(seconds) = wait.or(matches!(status.code, 429 | 503).then_some(1)) {
         response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
@@ -85,8 +86,8 @@ pub fn status(status: &Status, reply: Reply) -> Response<Body> {
     response
 }
 
-/// A JSON tree in the negotiated encoding.
-pub fn value(code: StatusCode, value: &Value, reply: Reply) -> Response<Body> {
+/// A document in the negotiated encoding.
+pub fn value(code: StatusCode, value: &impl Serialize, reply: Reply) -> Response<Body> {
     match reply.media {
         Media::Json if reply.is_pretty => json(code, indented(value)),
         Media::Json => {
@@ -94,7 +95,7 @@ pub fn value(code: StatusCode, value: &Value, reply: Reply) -> Response<Body> {
             bytes.push(b'\n');
             json(code, bytes)
         }
-        Media::Yaml => typed(code, "application/yaml", full(portolan_object::yaml::to_string(value))),
+        Media::Yaml => typed(code, "application/yaml", full(portolan_object::yaml::to_string(&json!(value)))),
     }
 }
 
@@ -106,7 +107,7 @@ pub fn encoded(code: StatusCode, bytes: &[u8], reply: Reply) -> Response<Body> {
         line.push(b'\n');
         return json(code, line);
     }
-    match serde_json::from_slice(bytes) {
+    match serde_json::from_slice::<Value>(bytes) {
         Ok(tree) => value(code, &tree, reply),
         Err(error) => status(&Status::internal(error), Reply::default()),
     }
@@ -130,7 +131,7 @@ pub fn json(code: StatusCode, bytes: impl Into<Bytes>) -> Response<Body> {
     typed(code, "application/json", full(bytes))
 }
 
-fn indented(value: &Value) -> Vec<u8> {
+fn indented(value: &impl Serialize) -> Vec<u8> {
     let mut bytes = serde_json::to_vec_pretty(value).unwrap_or_default();
     bytes.push(b'\n');
     bytes

@@ -9,5 +9,6 @@ pub(crate) mod names;
 pub(crate) mod path;
 pub(crate) mod resources;
 pub(crate) mod selectors;
+pub(crate) mod webhook_client;
 
 pub(crate) use errors::FieldErrors;

@@ -13,7 +13,7 @@
 //! | --- | --- |
 //! | decode and field validation | `body`, `field_validation` |
 //! | fields that the write may change | `isolate` |
-| metadata that the server owns | `metadata`, `generation` |
+//! | metadata that the server owns | `metadata`, `generation` |
 //! | defaults, server-owned fields, validation of the kind | `strategy` |
 //! | `managedFields`, server-side apply | `ownership`, `apply` |
 //! | admission | `admission` |

@@ -135,17 +135,71 @@ impl Status {
     }
 
     /// The object as the API sends it.
+    pub fn document(&self) -> StatusDocument<'_> {
+        StatusDocument {
+            status: "Failure",
+            message: &self.message,
+            reason: &self.reason,
+            details: self.details.as_deref(),
+            code: Some(self.code),
+            ..StatusDocument::success()
+        }
+    }
+
+    /// The object as the API sends it, as a tree.
     pub fn to_value(&self) -> Value {
-        let mut value = json!({ "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure" });
-        value["message"] = json!(self.message);
-        if !self.reason.is_empty() {
-            value["reason"] = json!(self.reason);
+        json!(self.document())
+    }
+}
+
+/// A `metav1.Status` on its way to a client, with the fields in the order in which Kubernetes writes them: some clients
+/// compare the text.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct StatusDocument<'s> {
+    /// `Status`.
+    pub kind: &'static str,
+    /// `v1`.
+    pub api_version: &'static str,
+    /// Metadata of a list.
+    pub metadata: ListMetadata<'s>,
+    /// `Success` or `Failure`.
+    pub status: &'static str,
+    /// For people.
+    #[serde(skip_serializing_if = "str::is_empty")]
+    pub message: &'s str,
+    /// Machine-readable reason of a failure.
+    #[serde(skip_serializing_if = "str::is_empty")]
+    pub reason: &'s str,
+    /// The object that it is about.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub details: Option<&'s Details>,
+    /// The HTTP status.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub code: Option<u16>,
+}
+
+/// `ListMeta` of a [`StatusDocument`].
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct ListMetadata<'s> {
+    /// Token with which a list goes on.
+    #[serde(rename = "continue", skip_serializing_if = "str::is_empty")]
+    pub next: &'s str,
+}
+
+impl StatusDocument<'_> {
+    /// The answer to a write that has no object to show.
+    pub fn success() -> Self {
+        Self {
+            kind: "Status",
+            api_version: "v1",
+            metadata: ListMetadata::default(),
+            status: "Success",
+            message: "",
+            reason: "",
+            details: None,
+            code: None,
         }
-        if let Some(details) = &self.details {
-            value["details"] = json!(details);
-        }
-        value["code"] = json!(self.code);
-        value
     }
 }
 
@@ -270,5 +324,23 @@ impl fmt::Display for FieldErrorKind {
             }
             FieldErrorKind::Internal(detail) => detailed(f, "Internal error", detail),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fields_come_in_the_order_of_kubernetes() {
+        let text = |document: StatusDocument<'_>| serde_json::to_string(&document).unwrap();
+        assert_eq!(
+            text(Status::not_found("apps", "deployments", "web").document()),
+            r#"{"kind":"Status","apiVersion":"v1","metadata":{},"status":"Failure","message":"deployments.apps \"web\" not found","reason":"NotFound","details":{"name":"web","group":"apps","kind":"deployments"},"code":404}"#
+        );
+        assert_eq!(
+            text(StatusDocument { code: Some(201), ..StatusDocument::success() }),
+            r#"{"kind":"Status","apiVersion":"v1","metadata":{},"status":"Success","code":201}"#
+        );
     }
 }

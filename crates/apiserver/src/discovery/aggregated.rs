@@ -1,67 +1,116 @@
 //! The aggregated form: `APIGroupDiscoveryList` of `apidiscovery.k8s.io/v2`.
 
-use serde_json::{Map, Value, json};
+use serde::Serialize;
 
 use crate::kinds::ServedSubresource;
 use crate::resources::{Group, Resource, Source, Version};
 
+/// `APIGroupDiscoveryList`, with the fields in Kubernetes' order.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct GroupList<'s> {
+    kind: &'static str,
+    api_version: &'static str,
+    metadata: Metadata<'s>,
+    items: Vec<GroupDiscovery<'s>>,
+}
+
+#[derive(Debug, Default, Serialize)]
+struct Metadata<'s> {
+    #[serde(skip_serializing_if = "str::is_empty")]
+    name: &'s str,
+}
+
+#[derive(Debug, Serialize)]
+struct GroupDiscovery<'s> {
+    metadata: Metadata<'s>,
+    versions: Vec<VersionDiscovery<'s>>,
+}
+
+#[derive(Debug, Serialize)]
+struct VersionDiscovery<'s> {
+    version: &'s str,
+    resources: Vec<ResourceDiscovery<'s>>,
+    freshness: &'static str,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct ResourceDiscovery<'s> {
+    resource: &'s str,
+    response_kind: Kind<'s>,
+    scope: &'static str,
+    singular_resource: &'s str,
+    verbs: &'s [&'static str],
+    #[serde(skip_serializing_if = "<[String]>::is_empty")]
+    short_names: &'s [String],
+    #[serde(skip_serializing_if = "<[String]>::is_empty")]
+    categories: &'s [String],
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    subresources: Vec<SubresourceDiscovery<'s>>,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct SubresourceDiscovery<'s> {
+    subresource: &'s str,
+    response_kind: Kind<'s>,
+    verbs: &'s [&'static str],
+}
+
+#[derive(Debug, Serialize)]
+struct Kind<'s> {
+    group: &'s str,
+    version: &'s str,
+    kind: &'s str,
+}
+
 /// The list of groups, in the given order.
-pub(super) fn list(groups: &[&Group]) -> Value {
-    json!({
-        "kind": "APIGroupDiscoveryList", "apiVersion": "apidiscovery.k8s.io/v2", "metadata": {},
-        "items": groups.iter().map(|entry| group(entry)).collect::<Vec<_>>(),
-    })
-}
-
-fn group(group: &Group) -> Value {
-    let mut metadata = json!({});
-    if !group.name.is_empty() {
-        metadata["name"] = json!(group.name);
+pub(super) fn list<'s>(groups: &[&'s Group]) -> GroupList<'s> {
+    GroupList {
+        kind: "APIGroupDiscoveryList",
+        api_version: "apidiscovery.k8s.io/v2",
+        metadata: Metadata::default(),
+        items: groups.iter().map(|entry| group(entry)).collect(),
     }
-    json!({ "metadata": metadata, "versions": group.versions.iter().map(version).collect::<Vec<_>>() })
 }
 
-fn version(version: &Version) -> Value {
-    let resources: Vec<Value> = version.resources.iter().map(|entry| resource(entry)).collect();
-    json!({ "version": version.name, "resources": resources, "freshness": "Current" })
+fn group(group: &Group) -> GroupDiscovery<'_> {
+    let versions = group.versions.iter().map(version).collect();
+    GroupDiscovery { metadata: Metadata { name: &group.name }, versions }
 }
 
-fn resource(resource: &Resource) -> Value {
+fn version(version: &Version) -> VersionDiscovery<'_> {
+    let resources = version.resources.iter().map(|entry| resource(entry)).collect();
+    VersionDiscovery { version: &version.name, resources, freshness: "Current" }
+}
+
+fn resource(resource: &Resource) -> ResourceDiscovery<'_> {
     let is_custom = matches!(resource.source, Source::Custom(_));
-    let group_version = |always: bool| {
-        if always { (resource.kind.group.as_str(), resource.kind.version.as_str()) } else { ("", "") }
+    let (group, version) = match is_custom {
+        true => (resource.kind.group.as_str(), resource.kind.version.as_str()),
+        false => ("", ""),
     };
-    let (group, version) = group_version(is_custom);
-    let mut entry = Map::new();
-    entry.insert("resource".to_owned(), json!(resource.plural));
-    entry.insert("responseKind".to_owned(), kind(group, version, &resource.kind.kind));
-    entry.insert("scope".to_owned(), json!(if resource.is_namespaced { "Namespaced" } else { "Cluster" }));
-    entry.insert("singularResource".to_owned(), json!(resource.singular));
-    entry.insert("verbs".to_owned(), json!(resource.verbs));
-    for (name, list) in [("shortNames", &resource.short_names), ("categories", &resource.categories)] {
-        if !list.is_empty() {
-            entry.insert(name.to_owned(), json!(list));
-        }
+    ResourceDiscovery {
+        resource: &resource.plural,
+        response_kind: Kind { group, version, kind: &resource.kind.kind },
+        scope: if resource.is_namespaced { "Namespaced" } else { "Cluster" },
+        singular_resource: &resource.singular,
+        verbs: resource.verbs,
+        short_names: &resource.short_names,
+        categories: &resource.categories,
+        subresources: resource.subresources.iter().map(|entry| subresource(entry, is_custom)).collect(),
     }
-    if !resource.subresources.is_empty() {
-        let subresources = resource.subresources.iter().map(|entry| subresource(entry, is_custom)).collect();
-        entry.insert("subresources".to_owned(), Value::Array(subresources));
-    }
-    Value::Object(entry)
 }
 
-fn subresource(entry: &ServedSubresource, is_custom: bool) -> Value {
+fn subresource(entry: &ServedSubresource, is_custom: bool) -> SubresourceDiscovery<'_> {
     let (group, version) = match is_custom || entry.is_foreign {
         true => (entry.kind.group.as_str(), entry.kind.version.as_str()),
         false => ("", ""),
     };
-    json!({
-        "subresource": entry.name,
-        "responseKind": kind(group, version, &entry.kind.kind),
-        "verbs": entry.verbs,
-    })
-}
-
-fn kind(group: &str, version: &str, kind: &str) -> Value {
-    json!({ "group": group, "version": version, "kind": kind })
+    SubresourceDiscovery {
+        subresource: entry.name,
+        response_kind: Kind { group, version, kind: &entry.kind.kind },
+        verbs: entry.verbs,
+    }
 }

@@ -1,5 +1,6 @@
 use http::header::{ACCEPT, CONTENT_TYPE};
 use http_body_util::BodyExt as _;
+use serde_json::Value;
 
 use super::*;
 use crate::resources::Registry;
@@ -51,6 +52,19 @@ async fn legacy_documents() {
     };
     assert_eq!(find("deployments")["singularName"], "deployment");
     assert_eq!(find("deployments/scale")["group"], "autoscaling");
+    assert_eq!(find("deployments")["storageVersionHash"], "8aSe+NMegvE=");
+    assert_eq!(find("deployments/scale").get("storageVersionHash"), None);
+}
+
+#[tokio::test]
+async fn fields_come_in_the_order_of_kubernetes() {
+    let snapshot = Registry::default().snapshot();
+    let response = answer(&snapshot, "/api/v1", &HeaderMap::new(), &Query::default()).unwrap().unwrap();
+    let bytes = response.into_body().collect().await.unwrap().to_bytes();
+    let text = String::from_utf8(bytes.to_vec()).unwrap();
+    assert!(text.starts_with(r#"{"kind":"APIResourceList","groupVersion":"v1","resources":["#), "{text}");
+    let services = r#"{"name":"services","singularName":"service","namespaced":true,"kind":"Service","verbs":["create","#;
+    assert!(text.contains(services), "{text}");
 }
 
 #[test]

@@ -1,7 +1,12 @@
-//! `admissionregistration.k8s.io`: webhooks and policies of admission. They are stored, not called.
+//! `admissionregistration.k8s.io`: webhooks and policies of admission. They are stored for the clusters that they are
+//! propagated to, and not called here; a warning says so.
 
 mod configurations;
+mod mutating_admission_policy;
+mod mutating_admission_policy_binding;
 mod mutating_webhook_configuration;
+mod policies;
+mod rules;
 mod validating_admission_policy;
 mod validating_admission_policy_binding;
 mod validating_webhook_configuration;
@@ -15,6 +20,8 @@ pub(super) static API_GROUP: Group = Group {
     versions: &["v1"],
     priority: 16700,
     kinds: &[
+        &mutating_admission_policy::KIND,
+        &mutating_admission_policy_binding::KIND,
         &mutating_webhook_configuration::KIND,
         &validating_admission_policy::KIND,
         &validating_admission_policy_binding::KIND,

@@ -4,7 +4,7 @@
 
 use http::{Response, StatusCode};
 use portolan_object::Status;
-use serde_json::json;
+use portolan_object::status::{ListMetadata, StatusDocument};
 
 use super::page::{ListError, collect};
 use super::present::Presenter;
@@ -63,7 +63,7 @@ fn expired(restart: &str, reply: Reply) -> Response<Body> {
                 the remainder of the results. Continuing with the provided token results in an inconsistent list \
                 - objects that were created, modified, or deleted between the time the first chunk was returned \
                 and now may show up in the list.";
-    let mut body = Status::new(410, "Expired", text).to_value();
-    body["metadata"] = json!({ "continue": restart });
-    respond::value(StatusCode::GONE, &body, reply)
+    let status = Status::new(410, "Expired", text);
+    let metadata = ListMetadata { next: restart };
+    respond::value(StatusCode::GONE, &StatusDocument { metadata, ..status.document() }, reply)
 }

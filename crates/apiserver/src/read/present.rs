@@ -23,8 +23,6 @@ use crate::respond::{self, Body};
 /// Size of the chunks of a list, in bytes.
 const LIST_CHUNK: usize = 64 * 1024;
 
-const METADATA_OPENING: &str = r#"{"kind":"PartialObjectMetadata","apiVersion":"meta.k8s.io/v1","#;
-
 /// `includeObject`: the part of the object that a table row contains.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Include {
@@ -87,14 +85,19 @@ impl Presenter {
     pub(crate) fn object(&self, item: &Versioned<Record>) -> Bytes {
         match self.reply.form {
             Form::Object => self.resource.object(item),
-            Form::Metadata | Form::MetadataList => metadata_object(&item.value.metadata()),
+            Form::Metadata | Form::MetadataList => self.metadata_object(&item.value.metadata()),
             Form::Table => self.table(item, true),
         }
     }
 
     /// Metadata of the last state of an object that was deleted at a revision.
     pub(crate) fn last_metadata(&self, item: &Versioned<Record>, ended: Revision) -> Bytes {
-        metadata_object(&item.value.metadata_at(ended))
+        self.metadata_object(&item.value.metadata_at(ended))
+    }
+
+    /// The group and version of tables and of objects with metadata only.
+    pub(crate) fn meta_version(&self) -> &'static str {
+        self.reply.meta.api_version()
     }
 
     /// One object that is not stored, such as the outcome of a dry run.
@@ -110,17 +113,17 @@ impl Presenter {
     fn shown(&self, object: &Value, table: impl FnOnce() -> (Vec<Value>, Vec<Value>)) -> Value {
         match self.reply.form {
             Form::Object => object.clone(),
-            Form::Metadata | Form::MetadataList => partial(object),
+            Form::Metadata | Form::MetadataList => self.partial(object),
             Form::Table => {
                 let version = object["metadata"]["resourceVersion"].as_str().unwrap_or_default();
                 let carried = match self.include {
                     Include::Nothing => Value::Null,
-                    Include::Metadata => partial(object),
+                    Include::Metadata => self.partial(object),
                     Include::Object => object.clone(),
                 };
                 let (columns, cells) = table();
                 json!({
-                    "kind": "Table", "apiVersion": "meta.k8s.io/v1",
+                    "kind": "Table", "apiVersion": self.meta_version(),
                     "metadata": { "resourceVersion": version },
                     "columnDefinitions": columns,
                     "rows": [{ "cells": cells, "object": carried }],
@@ -164,10 +167,10 @@ impl Presenter {
         let is_object = form == Form::Object;
         let (kind, api_version) = match is_object {
             true => (self.resource.list_kind.as_str(), self.resource.kind.api_version()),
-            false => ("PartialObjectMetadataList", "meta.k8s.io/v1".to_owned()),
+            false => ("PartialObjectMetadataList", self.meta_version().to_owned()),
         };
         let item_opening = match &self.resource.source {
-            _ if !is_object => METADATA_OPENING.to_owned(),
+            _ if !is_object => self.metadata_opening(),
             // Items of built-in lists carry neither kind nor apiVersion.
             Source::Builtin(_) => "{".to_owned(),
             Source::Custom(_) => self.resource.opening().to_owned(),
@@ -205,7 +208,7 @@ impl Presenter {
 
     fn table_opening(&self, metadata: &str, with_columns: bool) -> Vec<u8> {
         let columns = if with_columns { Value::Array(self.columns()) } else { Value::Null };
-        let opening = record::object_opening("meta.k8s.io/v1", "Table");
+        let opening = record::object_opening(self.meta_version(), "Table");
         format!("{opening}\"metadata\":{metadata},\"columnDefinitions\":{columns},\"rows\":[").into_bytes()
     }
 
@@ -214,10 +217,28 @@ impl Presenter {
         bytes.extend_from_slice(format!("{{\"cells\":{cells},\"object\":").as_bytes());
         match self.include {
             Include::Nothing => bytes.extend_from_slice(b"null"),
-            Include::Metadata => bytes.extend_from_slice(&metadata_object(&item.value.metadata())),
+            Include::Metadata => bytes.extend_from_slice(&self.metadata_object(&item.value.metadata())),
             Include::Object => bytes.extend_from_slice(&self.resource.object(item)),
         }
         bytes.push(b'}');
+    }
+
+    fn metadata_opening(&self) -> String {
+        record::object_opening(self.meta_version(), "PartialObjectMetadata")
+    }
+
+    fn metadata_object(&self, metadata: &[u8]) -> Bytes {
+        let mut bytes = self.metadata_opening().into_bytes();
+        bytes.reserve_exact(metadata.len() + 1);
+        bytes.extend_from_slice(metadata);
+        bytes.push(b'}');
+        Bytes::from(bytes)
+    }
+
+    fn partial(&self, object: &Value) -> Value {
+        json!({
+            "kind": "PartialObjectMetadata", "apiVersion": self.meta_version(), "metadata": object["metadata"],
+        })
     }
 
     fn columns(&self) -> Vec<Value> {
@@ -231,18 +252,6 @@ impl Presenter {
     fn cells(&self, object: &Value) -> Vec<Value> {
         self.resource.strategy().cells(object, self.now)
     }
-}
-
-fn metadata_object(metadata: &[u8]) -> Bytes {
-    let mut bytes = Vec::with_capacity(METADATA_OPENING.len() + metadata.len() + 1);
-    bytes.extend_from_slice(METADATA_OPENING.as_bytes());
-    bytes.extend_from_slice(metadata);
-    bytes.push(b'}');
-    Bytes::from(bytes)
-}
-
-fn partial(object: &Value) -> Value {
-    json!({ "kind": "PartialObjectMetadata", "apiVersion": "meta.k8s.io/v1", "metadata": object["metadata"] })
 }
 
 /// The chunks of a list, assembled while it is sent.

@@ -109,7 +109,7 @@ impl Frames {
         let is_object = self.presenter.form() == Form::Object;
         let (api_version, kind) = match is_object {
             true => (self.resource.kind.api_version(), self.resource.kind.kind.as_str()),
-            false => ("meta.k8s.io/v1".to_owned(), "PartialObjectMetadata"),
+            false => (self.presenter.meta_version().to_owned(), "PartialObjectMetadata"),
         };
         let mut metadata = json!({ "resourceVersion": revision.0.to_string(), "creationTimestamp": null });
         if ends_initial_events {
@@ -126,7 +126,7 @@ impl Frames {
 
 /// The `ERROR` frame, the last one of a watch.
 pub(super) fn error(status: &Status) -> Bytes {
-    wrap("ERROR", status.to_value().to_string().as_bytes())
+    wrap("ERROR", &serde_json::to_vec(&status.document()).unwrap_or_default())
 }
 
 /// 410 for a watch at `asked` when the history starts at `oldest`.

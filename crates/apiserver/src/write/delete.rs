@@ -65,9 +65,7 @@ pub(crate) async fn delete(call: &Call, body: Body) -> Result<Response<Body>, St
         Deleted::Gone(object) | Deleted::Tried { object, .. } if shows_object => {
             respond::value(code, &Presenter::new(call, reply)?.value(&object), reply)
         }
-        Deleted::Gone(object) | Deleted::Tried { object, .. } => {
-            respond::value(code, &success(call, &object), reply)
-        }
+        Deleted::Gone(object) | Deleted::Tried { object, .. } => success(call, code, &object, reply),
     })
 }
 

@@ -13,7 +13,7 @@ use crate::auth::{Attributes, Decision};
 use crate::call::Call;
 use crate::damage;
 use crate::negotiate::Reply;
-use crate::respond::{self, Body};
+use crate::respond::Body;
 
 /// The verb that a user needs beside `delete`.
 const VERB: &str = "unsafe-delete-ignore-read-errors";
@@ -34,7 +34,7 @@ pub(super) async fn discard(call: &Call, reply: Reply) -> Result<Response<Body>,
     match damage::discard(&server.store, &key).await {
         Ok(true) => {
             let object = json!({ "metadata": { "name": info.name, "uid": "" } });
-            Ok(respond::value(StatusCode::OK, &success(call, &object), reply))
+            Ok(success(call, StatusCode::OK, &object, reply))
         }
         Ok(false) if server.store.get(&key).is_some() => Err(invalid_option(
             "is exclusively used to delete corrupt object(s), try again by removing this option",

@@ -129,13 +129,21 @@ mod tests {
         assert_eq!(deployment["metadata"]["labels"]["l"], "old");
         assert_eq!(deployment["metadata"]["annotations"]["a"], "new");
         let pod = written("", "pods");
-        assert_eq!((&pod["metadata"]["labels"]["l"], pod["metadata"].get("ownerReferences")), (&json!("new"), None));
+        assert_eq!(
+            (&pod["metadata"]["labels"]["l"], pod["metadata"].get("ownerReferences")),
+            (&json!("new"), None)
+        );
     }
 
     #[test]
     fn a_write_to_an_object_keeps_its_status() {
         let resource = Resource::builtin(kinds::find("apps", "v1", "deployments").unwrap());
-        let written = isolate(&resource, WriteTarget::Object, &json!({ "status": 1 }), json!({ "spec": 2, "status": 2 }));
+        let written = isolate(
+            &resource,
+            WriteTarget::Object,
+            &json!({ "status": 1 }),
+            json!({ "spec": 2, "status": 2 }),
+        );
         assert_eq!(written, json!({ "spec": 2, "status": 1 }));
     }
 }

@@ -2,7 +2,7 @@
 
 use http::{Response, StatusCode};
 use portolan_object::selector::LabelSelector;
-use portolan_object::status::Cause;
+use portolan_object::status::{Cause, StatusDocument};
 use portolan_object::{GroupVersionKind, Status, builtin};
 use portolan_store::Query;
 use serde_json::{Value, json};
@@ -37,9 +37,13 @@ pub(crate) async fn bind(call: &Call, body: Body) -> Result<Response<Body>, Stat
     };
     let changed = modify(call, &change, &BoundTo(node)).await?;
     changed.ok_or_else(|| call.resource.not_found(name))?;
-    let success =
-        json!({ "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "code": 201 });
-    Ok(respond::value(StatusCode::CREATED, &success, reply))
+    Ok(created(reply))
+}
+
+/// The answer to a binding or an eviction.
+fn created(reply: Reply) -> Response<Body> {
+    let success = StatusDocument { code: Some(201), ..StatusDocument::success() };
+    respond::value(StatusCode::CREATED, &success, reply)
 }
 
 /// The stored pod, assigned to this node.
@@ -91,9 +95,7 @@ pub(crate) async fn evict(call: &Call, body: Body) -> Result<Response<Body>, Sta
     delete::remove(call, &info.namespace, &info.name, &options)
         .await?
         .ok_or_else(|| resource.not_found(&info.name))?;
-    let success =
-        json!({ "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "code": 201 });
-    Ok(respond::value(StatusCode::CREATED, &success, reply))
+    Ok(created(reply))
 }
 
 /// Checks the disruption budgets that select the pod.

@@ -206,12 +206,7 @@ impl Garbage {
     fn report(&self, dependent: &Object, reference: &OwnerReference<'_>) {
         if self.graph.write().report(dependent.uid(), reference.uid) {
             let message = invalid_namespace(dependent, reference);
-            self.events.record(
-                Regarding::object(dependent),
-                Severity::Warning,
-                INVALID_NAMESPACE,
-                message,
-            );
+            self.events.record(Regarding::object(dependent), Severity::Warning, INVALID_NAMESPACE, message);
         }
     }
 

@@ -89,7 +89,8 @@ impl Namespaces {
             if self.everything.get(&resource).is_some_and(|cache| cache.contains(&object.key())) {
                 let edited = self.root_cas.get(&object.key()).filter(|_| is_config_map);
                 if edited.is_some_and(|edited| is_restored(&edited, &object)) {
-                    let patch = Patch::Json(json!([{ "op": "add", "path": "/data", "value": object.0["data"] }]));
+                    let patch =
+                        Patch::Json(json!([{ "op": "add", "path": "/data", "value": object.0["data"] }]));
                     let api = self.client.resource::<Object>(&resource);
                     ignore_missing(api.patch(&object.key(), &patch).await)?;
                 }

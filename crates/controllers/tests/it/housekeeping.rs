@@ -25,8 +25,11 @@ fn owned_by(owner: &Object) -> Value {
 async fn delete_in_foreground(plane: &Plane, name: &str) {
     let maps = Resource::namespaced("", "v1", "ConfigMap", "configmaps");
     let options = Delete { propagation: Some(Propagation::Foreground), ..Delete::default() };
-    let deleted =
-        plane.client.resource::<Object>(&maps).delete(&ObjectKey::namespaced("default", name), &options).await;
+    let deleted = plane
+        .client
+        .resource::<Object>(&maps)
+        .delete(&ObjectKey::namespaced("default", name), &options)
+        .await;
     deleted.expect("it can be deleted");
 }
 
@@ -47,7 +50,9 @@ async fn a_cluster_scoped_object_stays_although_its_owner_is_in_a_namespace() {
         loop {
             let found = events.list(&portolan_runtime::client::Selection::namespace("default")).await;
             let found = found.expect("events can be listed").items;
-            if let Some(event) = found.iter().find(|event| event.object.0["reason"] == "OwnerRefInvalidNamespace") {
+            if let Some(event) =
+                found.iter().find(|event| event.object.0["reason"] == "OwnerRefInvalidNamespace")
+            {
                 return event.object.clone();
             }
             tokio::time::sleep(std::time::Duration::from_millis(5)).await;

@@ -214,7 +214,8 @@ mod tests {
         let outside = Object(json!({ "metadata": {} }));
         assert!(is_in_scope(&inside, "shop") && is_in_scope(&inside, "") && is_in_scope(&outside, ""));
         assert!(!is_in_scope(&inside, "other") && !is_in_scope(&outside, "shop"));
-        let reference = OwnerReference { api_version: "v1", kind: "Pod", name: "a", uid: "u", ..Default::default() };
+        let reference =
+            OwnerReference { api_version: "v1", kind: "Pod", name: "a", uid: "u", ..Default::default() };
         assert_eq!(
             invalid_namespace(&outside, &reference),
             "ownerRef [v1/Pod, namespace: , name: a, uid: u] does not exist in namespace \"\""

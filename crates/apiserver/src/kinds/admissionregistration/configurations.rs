@@ -1,21 +1,125 @@
-//! Rules that webhook configurations and admission policies share.
+//! Rules that both kinds of webhook configurations share (kubernetes
+//! pkg/apis/admissionregistration/{v1/defaults.go,validation/validation.go}).
 
-use serde_json::{Value, json};
+use std::collections::BTreeSet;
 
+use serde_json::{Map, Value, json};
+
+use super::rules;
 use crate::kinds::table::{AGE, Column, NAME, Table};
-use crate::tree;
-use crate::validation::FieldErrors;
+use crate::tree::{self, child_if_present, children, default};
 use crate::validation::path::Path;
+use crate::validation::{FieldErrors, names, webhook_client};
 
-/// Admission webhooks and policies are not run here; storing one would promise checks that never happen.
-pub(crate) fn validate(new: &Value, _: Option<&Value>, errors: &mut FieldErrors) {
-    let kind = tree::str_at(new, "/kind");
-    let field = if kind.ends_with("WebhookConfiguration") { "webhooks" } else { "spec" };
-    let detail = format!(
-        "this API server does not run admission webhooks and policies, so a {kind} would have no effect; check \
-         objects with CustomResourceDefinition schemas and roles instead"
-    );
-    errors.forbidden(&Path::root(field), detail);
+/// Versions of `AdmissionReview` of which a webhook must understand one.
+const REVIEWS: [&str; 2] = ["v1", "v1beta1"];
+const SIDE_EFFECTS: &[&str] = &["None", "NoneOnDryRun"];
+const REINVOCATIONS: &[&str] = &["IfNeeded", "Never"];
+
+/// Sets the defaults of validating webhooks.
+pub(super) fn default_validating(object: &mut Map<String, Value>) {
+    for webhook in children(object, "webhooks") {
+        default(webhook, "failurePolicy", "Fail");
+        rules::default_matching(webhook);
+        default(webhook, "timeoutSeconds", 10);
+        rules::default_scopes(webhook, "rules");
+        let service = child_if_present(webhook, "clientConfig");
+        if let Some(service) = service.and_then(|client| child_if_present(client, "service")) {
+            default(service, "port", 443);
+        }
+    }
+}
+
+/// Sets the defaults of mutating webhooks.
+pub(super) fn default_mutating(object: &mut Map<String, Value>) {
+    default_validating(object);
+    children(object, "webhooks").for_each(|webhook| default(webhook, "reinvocationPolicy", "Never"));
+}
+
+/// Checks all webhooks of a configuration.
+pub(super) fn validate(new: &Value, _: Option<&Value>, errors: &mut FieldErrors) {
+    let (list, mut seen) = (Path::root("webhooks"), BTreeSet::new());
+    for (index, webhook) in tree::list(new, "/webhooks").iter().enumerate() {
+        let path = list.index(index);
+        check_webhook(&path, webhook, errors);
+        check_reviews(&path.child("admissionReviewVersions"), webhook, errors);
+        let name = tree::str_at(webhook, "/name");
+        if !name.is_empty() && !seen.insert(name) {
+            errors.duplicate(&path.child("name"), name);
+        }
+    }
+}
+
+/// Says that the webhooks are not called by this API server.
+pub(super) fn warn(_: &Value, _: Option<&Value>) -> Vec<String> {
+    vec![
+        "this API server stores the configuration and does not call its webhooks; a policy can propagate it to clusters \
+         that do"
+            .to_owned(),
+    ]
+}
+
+fn check_webhook(path: &Path<'_>, webhook: &Value, errors: &mut FieldErrors) {
+    check_name(&path.child("name"), tree::str_at(webhook, "/name"), errors);
+    let list = path.child("rules");
+    for (index, rule) in tree::list(webhook, "/rules").iter().enumerate() {
+        rules::check(&list.index(index), rule, errors);
+    }
+    rules::supported(path, webhook, "failurePolicy", rules::FAILURE_POLICIES, errors);
+    rules::check_matching(path, webhook, errors);
+    match tree::str_at(webhook, "/sideEffects") {
+        "" => errors.required(
+            &path.child("sideEffects"),
+            &format!("must specify one of {}", SIDE_EFFECTS.join(", ")),
+        ),
+        effects if !SIDE_EFFECTS.contains(&effects) => {
+            errors.not_supported(&path.child("sideEffects"), effects, SIDE_EFFECTS);
+        }
+        _ => {}
+    }
+    if let Some(seconds) = tree::integer(webhook, "/timeoutSeconds")
+        && !(1..=30).contains(&seconds)
+    {
+        let detail = "the timeout value must be between 1 and 30 seconds";
+        errors.invalid(&path.child("timeoutSeconds"), seconds, detail);
+    }
+    rules::supported(path, webhook, "reinvocationPolicy", REINVOCATIONS, errors);
+    let mut found = Vec::new();
+    let client = webhook.get("clientConfig").unwrap_or(&Value::Null);
+    webhook_client::check(client, &path.child("clientConfig").to_string(), &mut found);
+    errors.extend(found);
+}
+
+/// The name of a webhook is a domain of at least three segments.
+fn check_name(path: &Path<'_>, name: &str, errors: &mut FieldErrors) {
+    if name.is_empty() {
+        return errors.required(path, "");
+    }
+    let faults = names::subdomain(name);
+    if faults.is_empty() && name.split('.').count() < 3 {
+        return errors.invalid(
+            path,
+            name,
+            "should be a domain with at least three segments separated by dots",
+        );
+    }
+    errors.texts(path, name, faults);
+}
+
+fn check_reviews(path: &Path<'_>, webhook: &Value, errors: &mut FieldErrors) {
+    let reviews: Vec<&str> = tree::strings_at(webhook, "/admissionReviewVersions").collect();
+    if reviews.is_empty() {
+        return errors.required(path, &format!("must specify one of {}", REVIEWS.join(", ")));
+    }
+    for (index, review) in reviews.iter().enumerate() {
+        if reviews[..index].contains(review) {
+            errors.invalid(&path.index(index), *review, "duplicate version");
+        }
+    }
+    if !reviews.iter().any(|review| REVIEWS.contains(review)) {
+        let detail = format!("must include at least one of {}", REVIEWS.join(", "));
+        errors.invalid(path, json!(reviews), detail);
+    }
 }
 
 pub(super) static WEBHOOKS: Table = Table {

@@ -3,8 +3,8 @@
 use super::{GROUP, configurations};
 use crate::kinds::Hook::{Defined, NotNeeded};
 use crate::kinds::{
-    BuiltinKind, BuiltinResource, FinalizerRule, Generation, NAME_AND_NAMESPACE, NO_DEFAULTS,
-    NO_DELETION_STATE, NO_INITIAL_STATE, NO_KEPT_STATE, NO_WARNINGS, NameRule, ONE_FORM, StatusRule,
+    BuiltinKind, BuiltinResource, FinalizerRule, Generation, NAME_AND_NAMESPACE, NO_DELETION_STATE,
+    NO_INITIAL_STATE, NO_KEPT_STATE, NameRule, ONE_FORM, StatusRule,
 };
 
 pub(in crate::kinds) static KIND: BuiltinKind = BuiltinKind {
@@ -21,12 +21,12 @@ pub(in crate::kinds) static KIND: BuiltinKind = BuiltinKind {
     generation: Generation::All,
     status: StatusRule::None,
     finalizers: FinalizerRule::Standard,
-    defaults: NotNeeded(NO_DEFAULTS),
+    defaults: Defined(configurations::default_mutating),
     prepare_for_create: NotNeeded(NO_INITIAL_STATE),
     prepare_for_update: NotNeeded(NO_KEPT_STATE),
     prepare_for_delete: NotNeeded(NO_DELETION_STATE),
     validate: Defined(configurations::validate),
-    warnings: NotNeeded(NO_WARNINGS),
+    warnings: Defined(configurations::warn),
     table: Defined(&configurations::WEBHOOKS),
     selectable: NotNeeded(NAME_AND_NAMESPACE),
     conversion: NotNeeded(ONE_FORM),

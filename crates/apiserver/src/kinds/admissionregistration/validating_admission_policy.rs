@@ -2,17 +2,17 @@
 
 use serde_json::{Value, json};
 
-use super::GROUP;
+use super::{GROUP, policies};
 use crate::kinds::Hook::{Defined, NotNeeded};
-use crate::kinds::admissionregistration::configurations;
 use crate::kinds::table::cells::Row;
 use crate::kinds::table::{AGE, Column, NAME, Table};
 use crate::kinds::{
-    BuiltinKind, BuiltinResource, FinalizerRule, Generation, NAME_AND_NAMESPACE, NO_DEFAULTS,
-    NO_DELETION_STATE, NO_INITIAL_STATE, NO_KEPT_STATE, NO_WARNINGS, NameRule, ONE_FORM, StatusRule,
-    Subresource,
+    BuiltinKind, BuiltinResource, FinalizerRule, Generation, NAME_AND_NAMESPACE, NO_DELETION_STATE,
+    NO_INITIAL_STATE, NO_KEPT_STATE, NameRule, ONE_FORM, StatusRule, Subresource,
 };
 use crate::tree;
+use crate::validation::FieldErrors;
+use crate::validation::path::Path;
 
 pub(in crate::kinds) static KIND: BuiltinKind = BuiltinKind {
     resource: BuiltinResource::new(GROUP, "v1", "ValidatingAdmissionPolicy", "validatingadmissionpolicies")
@@ -24,16 +24,35 @@ pub(in crate::kinds) static KIND: BuiltinKind = BuiltinKind {
     generation: Generation::All,
     status: StatusRule::DroppedOnCreate,
     finalizers: FinalizerRule::Standard,
-    defaults: NotNeeded(NO_DEFAULTS),
+    defaults: Defined(policies::default_policy),
     prepare_for_create: NotNeeded(NO_INITIAL_STATE),
     prepare_for_update: NotNeeded(NO_KEPT_STATE),
     prepare_for_delete: NotNeeded(NO_DELETION_STATE),
-    validate: Defined(configurations::validate),
-    warnings: NotNeeded(NO_WARNINGS),
+    validate: Defined(validate),
+    warnings: Defined(policies::warn),
     table: Defined(&TABLE),
     selectable: NotNeeded(NAME_AND_NAMESPACE),
     conversion: NotNeeded(ONE_FORM),
 };
+
+fn validate(new: &Value, _: Option<&Value>, errors: &mut FieldErrors) {
+    policies::validate_policy(new, errors);
+    let spec = Path::root("spec");
+    if ["validations", "auditAnnotations"]
+        .iter()
+        .all(|field| tree::list(&new["spec"], &format!("/{field}")).is_empty())
+    {
+        let detail = "validations or auditAnnotations must contain at least one item";
+        errors.required(&spec.child("validations"), detail);
+        errors.required(&spec.child("auditAnnotations"), detail);
+    }
+    let list = spec.child("validations");
+    for (index, validation) in tree::list(new, "/spec/validations").iter().enumerate() {
+        if tree::str_at(validation, "/expression").trim().is_empty() {
+            errors.required(&list.index(index).child("expression"), "expression is not specified");
+        }
+    }
+}
 
 static TABLE: Table = Table {
     columns: &[

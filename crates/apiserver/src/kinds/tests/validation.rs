@@ -306,14 +306,58 @@ fn nodes_namespaces_and_refusals() {
         errors("v1", "Namespace", json!({ "metadata": { "name": "a.b" } })),
         r#"metadata.name: Invalid value: "a.b": must not contain dots"#
     );
-    let webhook = errors(
-        "admissionregistration.k8s.io/v1",
-        "ValidatingWebhookConfiguration",
-        json!({ "webhooks": [] }),
+}
+
+#[test]
+fn admission_configurations() {
+    let (group, kind) = ("admissionregistration.k8s.io/v1", "ValidatingWebhookConfiguration");
+    let webhook = |changes: Value| {
+        let mut webhook = json!({ "name": "a.example.com", "sideEffects": "None", "admissionReviewVersions": ["v1"],
+            "clientConfig": { "url": "https://example.com" },
+            "rules": [{ "operations": ["CREATE"], "apiGroups": [""], "apiVersions": ["v1"], "resources": ["pods"] }] });
+        portolan_object::patch::merge_patch(&mut webhook, &changes).unwrap();
+        json!({ "webhooks": [webhook] })
+    };
+    let cases = [
+        (json!({}), ""),
+        (
+            json!({ "name": "a.b" }),
+            r#"webhooks[0].name: Invalid value: "a.b": should be a domain with at least three segments separated by dots"#,
+        ),
+        (
+            json!({ "sideEffects": "Some", "timeoutSeconds": 31 }),
+            "webhooks[0].sideEffects: Unsupported value: \"Some\": supported values: \"None\", \"NoneOnDryRun\"\n\
+             webhooks[0].timeoutSeconds: Invalid value: 31: the timeout value must be between 1 and 30 seconds",
+        ),
+        (
+            json!({ "clientConfig": { "url": null } }),
+            "webhooks[0].clientConfig: Required value: exactly one of url or service is required",
+        ),
+        (
+            json!({ "admissionReviewVersions": ["v9"] }),
+            r#"webhooks[0].admissionReviewVersions: Invalid value: ["v9"]: must include at least one of v1, v1beta1"#,
+        ),
+        (
+            json!({ "rules": [{ "operations": ["*", "CREATE"], "apiGroups": ["a"], "apiVersions": ["v1"], "resources": ["*", "pods"] }] }),
+            "webhooks[0].rules[0].operations: Invalid value: [\"*\",\"CREATE\"]: if '*' is present, must not specify other operations\n\
+             webhooks[0].rules[0].resources: Invalid value: [\"*\",\"pods\"]: if '*' is present, must not specify other resources without subresources",
+        ),
+    ];
+    for (changes, want) in cases {
+        assert_eq!(errors(group, kind, webhook(changes.clone())), want, "{changes}");
+    }
+    assert_eq!(
+        errors(group, "ValidatingAdmissionPolicyBinding", json!({ "spec": { "policyName": "a" } })),
+        "spec.validationActions: Required value: at least one validation action is required"
     );
-    assert!(
-        webhook.starts_with("webhooks: Forbidden: this API server does not run admission webhooks"),
-        "{webhook}"
+    let service = json!({ "metadata": { "name": "v1.metrics.k8s.io" }, "spec": { "group": "metrics.k8s.io", "version": "v1",
+        "groupPriorityMinimum": 100, "versionPriority": 100, "service": { "name": "a", "namespace": "b" } } });
+    assert_eq!(errors("apiregistration.k8s.io/v1", "APIService", service.clone()), "");
+    let mut other = service;
+    other["metadata"]["name"] = json!("other");
+    assert_eq!(
+        errors("apiregistration.k8s.io/v1", "APIService", other),
+        r#"metadata.name: Invalid value: "other": must be `spec.version+"."+spec.group`: "v1.metrics.k8s.io""#
     );
 }
 
