@@ -76,5 +76,5 @@ async fn errors_have_retry_after() {
         collect(status(&Status::new(429, "TooManyRequests", "slow down"), Reply::default())).await;
     assert_eq!(parts.status, 429);
     assert_eq!(parts.headers[RETRY_AFTER], "1");
-    assert!(String::from_utf8(body).unwrap().starts_with(r#"{"apiVersion":"v1","code":429,"#));
+    assert!(String::from_utf8(body).unwrap().starts_with(r#"{"kind":"Status","apiVersion":"v1","#));
 }
