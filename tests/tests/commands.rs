@@ -113,10 +113,14 @@ fn services_and_why_follow_a_service_from_nothing_to_an_import() {
     verdict(
         &["--from", "member2"],
         1,
-        "default/serve from member2: broken at import: member2 is in no clusterset and has no ServiceImport",
+        "default/serve from member2: broken at set: member2 is in no clusterset and has no ServiceImport",
     );
     apply(&playground.hub(), "karmada-mcs/4-import.yaml");
-    verdict(&[], 0, "default/serve from member2: works as far as can be seen from here");
+    verdict(
+        &[],
+        4,
+        "default/serve from member2: cannot tell: no object is wrong, and no connection was tried",
+    );
 
     apply_text(&playground.hub(), LOST);
     let table = run(&["services", "-A"]);
@@ -130,7 +134,10 @@ fn services_and_why_follow_a_service_from_nothing_to_an_import() {
     assert_eq!(json["services"][0]["exporters"][0]["readyEndpoints"], 1, "{json}");
     let lost = run(&["why", "service", "serve", "--from", "berlin"]);
     assert!(
-        lost.stdout.starts_with("default/serve from berlin: broken at import: berlin cannot be reached: "),
+        lost.stdout.starts_with(
+            "default/serve from berlin: cannot tell at link: berlin was not read: no connection"
+        ),
         "{lost}"
     );
+    assert_eq!(lost.code, Some(4), "{lost}");
 }

@@ -131,7 +131,7 @@ fn karmada_mcs_answers_between_namespaces() {
     assert_eq!(why.code, Some(0), "{why}");
     for found in [
         format!("derived-serve.default.svc.cluster.local is {address}\n"),
-        "a pod in member2 connects to derived-serve.default.svc.cluster.local on port 80\n".to_owned(),
+        "a Pod in member2 connects to derived-serve.default.svc.cluster.local on port 80\n".to_owned(),
     ] {
         assert!(why.stdout.contains(&found), "{why}");
     }

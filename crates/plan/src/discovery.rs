@@ -18,6 +18,7 @@ pub mod derived_service;
 pub mod explicit_import;
 pub mod export;
 pub mod importable;
+mod lost;
 pub mod merge;
 pub mod overview;
 mod port_names;
@@ -27,4 +28,5 @@ pub mod set_import;
 pub mod slices;
 pub mod why;
 
+pub use lost::{Lost, LostCause};
 pub use read_error::ReadError;

@@ -11,7 +11,7 @@ use portolan_object::{Object, ObjectKey};
 use portolan_runtime::client::{
     Client, Discovered, Discovery, KubeconfigContext, KubeconfigFiles, Selection, Table,
 };
-use portolan_runtime::members::endpoint;
+use portolan_runtime::members::{EndpointError, endpoint};
 use portolan_runtime::{ClientError, Resource};
 use serde_json::json;
 
@@ -242,10 +242,13 @@ pub(crate) async fn administrator(access: &ClusterAccess) -> Result<Option<Clien
 
 /// A client of a member, with the credential in the hub.
 pub(crate) async fn member(hub: &Client, cluster: &Cluster) -> Result<Client> {
-    let reference = cluster.spec.secret_ref.as_ref().context("the Cluster object has no spec.secretRef")?;
+    let reference = cluster.spec.secret_ref.as_ref().ok_or(EndpointError::NoSecret)?;
     let secrets = hub.resource::<Object>(&resources::SECRET.into());
     let key = ObjectKey::namespaced(&*reference.namespace, &*reference.name);
-    let secret = secrets.get(&key).await?;
+    let secret = match secrets.get(&key).await {
+        Err(ClientError::NotFound(_)) => return Err(EndpointError::SecretGone(key).into()),
+        found => found?,
+    };
     let (endpoint, _) = endpoint(cluster, &secret)?;
     Ok(Client::connect(endpoint)?)
 }

@@ -23,10 +23,33 @@ impl std::fmt::Display for HasChanges {
 
 impl std::error::Error for HasChanges {}
 
+/// The result of a command is in its exit code. The text is printed as an error; nothing is printed if it is empty.
+#[derive(Debug)]
+pub(crate) struct Ended {
+    /// The exit code.
+    pub(crate) code: u8,
+    /// The text.
+    pub(crate) message: String,
+}
+
+impl std::fmt::Display for Ended {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for Ended {}
+
 /// Prints an error with its causes.
 pub(crate) fn fail(error: &anyhow::Error) -> ExitCode {
     if error.is::<HasChanges>() {
         return ExitCode::from(2);
+    }
+    if let Some(ended) = error.downcast_ref::<Ended>() {
+        if !ended.message.is_empty() {
+            anstream::eprintln!("error: {}", causes(error));
+        }
+        return ExitCode::from(ended.code);
     }
     anstream::eprintln!("error: {}", causes(error));
     ExitCode::FAILURE

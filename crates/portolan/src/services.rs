@@ -11,7 +11,6 @@ use jiff::Timestamp;
 use portolan_api::clusterset::ID_PROPERTY;
 use portolan_net::Clock;
 use portolan_object::age;
-use portolan_plan::discovery::ReadError;
 use portolan_plan::discovery::overview::{
     ExporterSummary, ImporterSummary, MemberObjects, MemberSnapshot, Overview, ServiceSummary, overview,
 };
@@ -20,9 +19,8 @@ use portolan_runtime::{Client, ClientError};
 
 use crate::arguments::{self, ServicesOutput};
 use crate::get::{connect, members};
-use crate::output::causes;
 use crate::output::table::align;
-use crate::survey::{GROUP, list, property, read_all};
+use crate::survey::{GROUP, list, lost, property, read_all};
 
 /// Time between two reads with `--watch`.
 const WATCH_INTERVAL: Duration = Duration::from_secs(2);
@@ -68,7 +66,7 @@ async fn poll(hub: &Client, namespace: &str) -> Result<Overview> {
         .into_iter()
         .map(|(name, answer)| match answer {
             Ok((id, objects)) => MemberSnapshot { name, id, objects: Ok(objects) },
-            Err(error) => MemberSnapshot { name, id: None, objects: Err(ReadError(causes(&error))) },
+            Err(error) => MemberSnapshot { name, id: None, objects: Err(lost(&error)) },
         })
         .collect();
     Ok(overview(&clusters, namespace))

@@ -30,7 +30,7 @@ pub struct Overview {
 pub struct Note {
     /// Name of the member.
     pub cluster: String,
-    /// Message of the error.
+    /// The cause, the message of the error, and what to do.
     pub reason: String,
 }
 
@@ -106,7 +106,8 @@ pub fn overview(clusters: &[MemberSnapshot], namespace: &str) -> Overview {
         services.insert(key.clone(), service(&key, clusters));
     }
     let unread = clusters.iter().filter_map(|cluster| {
-        let reason = cluster.objects.as_ref().err()?.to_string();
+        let lost = cluster.objects.as_ref().err()?;
+        let reason = format!("{}: {lost}; next: {}", lost.cause, lost.cure(&cluster.name));
         Some(Note { cluster: cluster.name.clone(), reason })
     });
     Overview { services: services.into_values().collect(), notes: unread.collect() }

@@ -4,29 +4,49 @@
 //! diagnosis ends at the first broken hop, because later hops depend on it.
 //!
 //! ```text
-//! export ─► endpoints ─► import ─► slices ─► dns ─► connection
-//! └─ exporting clusters ─┘ └───────── client cluster ────────┘
+//! link ─► export ─► endpoints ─► set ─► import ─► service ─► slices ─► dns ─► connection
+//!         └─ exporting clusters ┘       └────────────── client cluster ─────────────┘
 //! ```
+//!
+//! Three rules keep it true. What was not seen is never called good or broken. A cluster that could not be read takes
+//! nothing away: the others keep its endpoints, so the result is at most unclear. And while one exporter's endpoints get
+//! traffic, the problem of another one is a doubt.
 
+mod address_range;
+mod derived;
+mod endpoints;
 mod exporting;
 mod facts;
+mod finding;
+mod import_ports;
 mod importing;
+mod link;
 mod network;
 pub mod probe;
+mod set;
+mod slices;
+mod unwritten;
 
 use std::fmt;
 
-pub use facts::{Clusterset, Dns, Facts, LookupError, Member, View};
+pub use facts::{Clusterset, Dns, Facts, Known, Listed, LookupError, Member, Namespace, Ready, View};
+pub use finding::Finding;
 
 /// A step on the path from the export to a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Hop {
+    /// The links from the control plane to the clusters.
+    Link,
     /// The ServiceExport and the Service behind it.
     Export,
     /// Ready endpoints in the exporting clusters.
     Endpoints,
+    /// The clusterset that the client cluster has in common with the exporters.
+    Set,
     /// The ServiceImport in the client cluster.
     Import,
+    /// The derived Service in the client cluster.
+    Service,
     /// The imported EndpointSlices in the client cluster.
     Slices,
     /// Resolution of the DNS name in the client cluster.
@@ -37,16 +57,28 @@ pub enum Hop {
 
 impl Hop {
     /// All hops, in order.
-    pub const ALL: [Self; 6] =
-        [Self::Export, Self::Endpoints, Self::Import, Self::Slices, Self::Dns, Self::Connection];
+    pub const ALL: [Self; 9] = [
+        Self::Link,
+        Self::Export,
+        Self::Endpoints,
+        Self::Set,
+        Self::Import,
+        Self::Service,
+        Self::Slices,
+        Self::Dns,
+        Self::Connection,
+    ];
 }
 
 impl fmt::Display for Hop {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(match self {
+            Self::Link => "link",
             Self::Export => "export",
             Self::Endpoints => "endpoints",
+            Self::Set => "set",
             Self::Import => "import",
+            Self::Service => "service",
             Self::Slices => "slices",
             Self::Dns => "dns",
             Self::Connection => "connection",
@@ -54,37 +86,17 @@ impl fmt::Display for Hop {
     }
 }
 
-/// Result of one hop.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Finding {
-    /// No problem; the text describes the present state.
-    Good(String),
-    /// Traffic flows, but there is a problem.
-    Warning {
-        /// The problem.
-        cause: String,
-        /// Next step.
-        next: String,
-    },
-    /// The facts do not tell; the text says why.
-    Unknown(String),
-    /// No traffic passes this hop.
-    Broken {
-        /// The problem.
-        cause: String,
-        /// Next step.
-        next: String,
-    },
-}
-
-impl Finding {
-    pub(super) fn broken(cause: impl Into<String>, next: impl Into<String>) -> Self {
-        Self::Broken { cause: cause.into(), next: next.into() }
-    }
-
-    pub(super) fn warning(cause: impl Into<String>, next: impl Into<String>) -> Self {
-        Self::Warning { cause: cause.into(), next: next.into() }
-    }
+/// What a diagnosis says as a whole. The order is that of severity.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Verdict {
+    /// A client got a connection, and nothing else was found.
+    Works,
+    /// Nothing stops the traffic, but something needs attention.
+    WorksWithDoubts,
+    /// Nothing is known to be broken, and no client has tried, or something could not be read.
+    CannotTell,
+    /// A hop lets no traffic pass.
+    Broken,
 }
 
 /// Diagnosis of one service for one client cluster.
@@ -94,11 +106,32 @@ pub struct Diagnosis {
     pub service: String,
     /// The client cluster.
     pub from: String,
-    /// Checked hops; a broken one is the last.
+    /// Findings of the checked hops, in order; a broken hop is the last.
     pub path: Vec<(Hop, Finding)>,
 }
 
 impl Diagnosis {
+    /// The verdict.
+    pub fn verdict(&self) -> Verdict {
+        let findings = || self.path.iter().map(|(_, finding)| finding);
+        if findings().any(Finding::is_broken) {
+            return Verdict::Broken;
+        }
+        let is_connected = self.is_connected();
+        let is_unclear = findings().any(|finding| matches!(finding, Finding::Unclear { .. }));
+        let is_doubtful = findings().any(|finding| matches!(finding, Finding::Warning { .. }));
+        match (is_connected, is_unclear, is_doubtful) {
+            (true, false, false) => Verdict::Works,
+            (true, ..) | (false, false, true) => Verdict::WorksWithDoubts,
+            (false, true, _) | (false, false, false) => Verdict::CannotTell,
+        }
+    }
+
+    /// Whether a client was seen to connect.
+    fn is_connected(&self) -> bool {
+        self.path.iter().any(|(hop, finding)| *hop == Hop::Connection && matches!(finding, Finding::Good(_)))
+    }
+
     /// The first broken hop.
     pub fn broken(&self) -> Option<(Hop, &str)> {
         self.path.iter().find_map(|(hop, finding)| match finding {
@@ -112,7 +145,7 @@ impl Diagnosis {
         self.broken().is_some_and(|(hop, _)| hop <= Hop::Endpoints)
     }
 
-    /// Summary in one line.
+    /// Summary in one line. It never says more than was seen.
     pub fn headline(&self) -> String {
         let subject = format!("{} from {}", self.service, self.from);
         match self.broken() {
@@ -122,31 +155,46 @@ impl Diagnosis {
             Some((hop, cause)) => return format!("{subject}: broken at {hop}: {cause}"),
             None => {}
         }
+        let unclear = self.path.iter().find_map(|(hop, finding)| match finding {
+            Finding::Unclear { cause, .. } => Some((hop, cause)),
+            _ => None,
+        });
         let warning = self.path.iter().find_map(|(hop, finding)| match finding {
             Finding::Warning { cause, .. } => Some((hop, cause)),
             _ => None,
         });
-        match warning {
-            Some((hop, cause)) => format!("{subject}: works, with a warning at {hop}: {cause}"),
-            None => format!("{subject}: works as far as can be seen from here"),
+        let doubt = unclear.or(warning);
+        match (self.verdict(), doubt) {
+            (Verdict::Works, _) => format!("{subject}: works"),
+            (Verdict::CannotTell, Some((hop, cause))) => format!("{subject}: cannot tell at {hop}: {cause}"),
+            (_, Some((hop, cause))) if self.is_connected() => {
+                format!("{subject}: works, with a doubt at {hop}: {cause}")
+            }
+            (_, Some((hop, cause))) => {
+                format!("{subject}: nothing is broken, with a doubt at {hop}: {cause}")
+            }
+            (_, None) => format!("{subject}: cannot tell: no object is wrong, and no connection was tried"),
         }
     }
 }
 
 /// Checks all hops of the service for the client cluster `from`.
 pub fn diagnose(facts: &Facts, from: &str) -> Diagnosis {
-    let mut path = Vec::new();
+    let mut path: Vec<(Hop, Finding)> = Vec::new();
     for hop in Hop::ALL {
-        let finding = match hop {
+        let found = match hop {
+            Hop::Link => link::link(facts, from),
             Hop::Export => exporting::export(facts),
-            Hop::Endpoints => exporting::endpoints(facts),
+            Hop::Endpoints => endpoints::endpoints(facts),
+            Hop::Set => set::set(facts, from),
             Hop::Import => importing::import(facts, from),
-            Hop::Slices => importing::slices(facts, from),
+            Hop::Service => derived::derived(facts, from),
+            Hop::Slices => slices::slices(facts, from),
             Hop::Dns => network::dns(facts, from),
             Hop::Connection => network::connection(facts, from),
         };
-        let is_broken = matches!(finding, Finding::Broken { .. });
-        path.push((hop, finding));
+        let is_broken = found.iter().any(Finding::is_broken);
+        path.extend(found.into_iter().map(|finding| (hop, finding)));
         if is_broken {
             break;
         }
@@ -157,7 +205,9 @@ pub fn diagnose(facts: &Facts, from: &str) -> Diagnosis {
 /// Default client clusters: those that import the service or share a clusterset with an exporter; else those that do not
 /// export it; else all.
 pub fn consumers(facts: &Facts) -> Vec<String> {
-    let exporters: Vec<&Member> = facts.exporters().map(|(member, _)| member).collect();
+    let named = |member: &Member| facts.views().any(|(_, view)| facts.names_exporter(view, member));
+    let lost = facts.lost().map(|(member, _)| member).filter(|member| named(member));
+    let exporters: Vec<&Member> = facts.exporters().map(|(member, _)| member).chain(lost).collect();
     let names = |wanted: &dyn Fn(&Member) -> bool| -> Vec<String> {
         facts.members.iter().filter(|member| wanted(member)).map(|member| member.name.clone()).collect()
     };
@@ -166,7 +216,7 @@ pub fn consumers(facts: &Facts) -> Vec<String> {
         set.is_some() && exporters.iter().any(|exporter| exporter.set() == set)
     };
     let choices = [
-        names(&|member| in_set(member) || member.view().is_some_and(|view| view.import.is_some())),
+        names(&|member| member.view().is_some_and(|view| view.import.is_some() || in_set(member))),
         names(&|member| !exporters.iter().any(|exporter| exporter.name == member.name)),
         names(&|_| true),
     ];

@@ -7,7 +7,7 @@ use portolan_api::multicluster::ServiceImportView;
 use portolan_object::{Object, ObjectKey};
 use serde_json::Value;
 
-use crate::discovery::ReadError;
+use crate::discovery::Lost;
 use crate::discovery::slices::is_exportable;
 
 /// One member.
@@ -18,7 +18,7 @@ pub struct MemberSnapshot {
     /// Id in its clusterset; the value of the source-cluster label on its endpoints.
     pub id: Option<String>,
     /// Its objects.
-    pub objects: Result<MemberObjects, ReadError>,
+    pub objects: Result<MemberObjects, Lost>,
 }
 
 /// Objects of a member.

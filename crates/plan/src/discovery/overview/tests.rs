@@ -1,5 +1,5 @@
 use super::*;
-use crate::discovery::ReadError;
+use crate::discovery::{Lost, LostCause};
 use portolan_object::Object;
 use serde_json::{Value, json};
 
@@ -57,7 +57,7 @@ fn lost(name: &str) -> MemberSnapshot {
     MemberSnapshot {
         name: name.to_owned(),
         id: Some(format!("id-of-{name}")),
-        objects: Err(ReadError("no route".to_owned())),
+        objects: Err(Lost::new(LostCause::Unreachable, "no route")),
     }
 }
 
@@ -136,7 +136,15 @@ fn services_are_collected() {
 #[test]
 fn a_member_that_cannot_be_read_is_a_note() {
     let seen = overview(&[lost("a"), cluster("b", vec![export(json!([]))], vec![], vec![])], "");
-    assert_eq!(seen.notes, [Note { cluster: "a".to_owned(), reason: "no route".to_owned() }]);
+    assert_eq!(seen.notes.len(), 1);
+    assert_eq!(seen.notes[0].cluster, "a");
+    assert!(
+        seen.notes[0]
+            .reason
+            .starts_with("no connection to its API server: no route; next: start the API server of a"),
+        "{}",
+        seen.notes[0].reason
+    );
     assert_eq!(render(&seen), ["shop/web b=0/0 > "]);
 }
 

@@ -1,31 +1,106 @@
-//! Hops in the exporting clusters: the export, and ready endpoints.
+//! Hop of the exports: the ServiceExports, and the Services behind them.
 
 use portolan_api::conditions::multicluster;
-use portolan_api::kubernetes::{Condition, Service, View as _, condition};
+use portolan_api::kubernetes::condition;
+use portolan_object::Object;
+use serde_json::Value;
 
-use super::Finding;
-use super::facts::{Facts, Member, View};
+use super::facts::{Facts, Member, View, validity};
+use super::finding::{Finding, joined, of_exporters};
+use crate::discovery::export::InvalidExport;
 
-/// Checks that there is an export, and that each export is valid.
-pub(super) fn export(facts: &Facts) -> Finding {
-    let exporters: Vec<(&Member, &View)> = facts.exporters().collect();
-    if exporters.is_empty() {
-        return not_exported(facts);
+/// Checks that there is an export, and each export.
+pub(super) fn export(facts: &Facts) -> Vec<Finding> {
+    let mut found: Vec<Finding> =
+        facts.exporters().map(|(member, view)| check(facts, member, view)).collect();
+    let in_deletion =
+        facts.views().filter_map(|(member, view)| deleting(facts, member, view.export.as_ref()?));
+    found.extend(in_deletion);
+    if found.is_empty() {
+        return vec![not_exported(facts)];
     }
-    exporters.iter().find_map(|(member, view)| invalid(facts, member, view)).unwrap_or_else(|| {
-        let names: Vec<&str> = exporters.iter().map(|(member, _)| member.name.as_str()).collect();
-        Finding::Good(format!("exported by {}", names.join(", ")))
-    })
+    joined(of_exporters(found))
+}
+
+/// An export that is being deleted counts as deleted. `None` for any other.
+fn deleting(facts: &Facts, member: &Member, export: &Object) -> Option<Finding> {
+    if !export.is_deleting() {
+        return None;
+    }
+    let finalizers = export.at(&["metadata", "finalizers"]).and_then(Value::as_array);
+    let finalizers: Vec<&str> = finalizers.into_iter().flatten().filter_map(Value::as_str).collect();
+    let name = &facts.service.name;
+    Some(Finding::broken(
+        format!(
+            "the ServiceExport in {} is being deleted since {} and waits for metadata.finalizers {}: it exports nothing",
+            member.name,
+            export.str_at(&["metadata", "deletionTimestamp"]),
+            finalizers.join(", ")
+        ),
+        format!(
+            "let the owner of {} finish, or remove it from metadata.finalizers: `{}`; then create the ServiceExport again",
+            finalizers.first().copied().unwrap_or("the finalizer"),
+            facts.kubectl(&member.name, &format!("edit serviceexport {name}"))
+        ),
+    ))
+}
+
+fn check(facts: &Facts, member: &Member, view: &View) -> Finding {
+    let (cluster, name) = (&member.name, &facts.service.name);
+    match validity(member, view) {
+        Ok(()) => {}
+        Err(InvalidExport::NoService(_)) => {
+            return Finding::broken(
+                format!("{cluster} exports it but has no Service of this name"),
+                format!("create the Service {name} in {cluster}, or delete the ServiceExport there"),
+            );
+        }
+        Err(InvalidExport::ExternalName(_)) => {
+            return Finding::broken(
+                format!("the Service in {cluster} is of type ExternalName, which cannot be exported"),
+                format!(
+                    "spec.type of Service {name} in {cluster}: a type with endpoints, such as ClusterIP; or delete the \
+                     ServiceExport"
+                ),
+            );
+        }
+        Err(invalid) => {
+            let object = match invalid {
+                InvalidExport::Port(_) | InvalidExport::UnreadableService(_) => "Service",
+                _ => "ServiceExport",
+            };
+            return Finding::broken(
+                format!("the export of {cluster} is not valid ({}): {invalid}", invalid.reason()),
+                format!(
+                    "correct the {object} {name} in {cluster}: `{}`",
+                    facts.kubectl(cluster, &format!("edit {} {name}", object.to_lowercase()))
+                ),
+            );
+        }
+    }
+    let valid = view.export.as_ref().and_then(|export| condition(export, multicluster::VALID));
+    match valid {
+        Some(valid) if valid.is_true() => Finding::Good(format!("exported by {cluster}")),
+        _ => Finding::warning(
+            format!("the control plane has not seen the present ServiceExport of {cluster} yet"),
+            format!("if this stays: condition Ready of Cluster {cluster}: `portolan get clusters {cluster}`"),
+        ),
+    }
 }
 
 fn not_exported(facts: &Facts) -> Finding {
     let name = &facts.service.name;
+    let is_named = |member: &Member| facts.views().any(|(_, view)| facts.names_exporter(view, member));
+    let lost: Vec<_> = facts.lost().collect();
+    if let Some((member, _)) = lost.iter().find(|(member, _)| is_named(member)) {
+        return Finding::NotSeen(format!("the ServiceExport of {} was not read", member.name));
+    }
     if let Some((member, _)) = facts.views().find(|(_, view)| view.local.is_some() && !view.serves_api) {
+        let cluster = &member.name;
         return Finding::broken(
-            format!("{} has the Service but does not serve ServiceExports", member.name),
+            format!("{cluster} has the Service but does not serve ServiceExports"),
             format!(
-                "put {} into a clusterset with `portolan clusterset add`, which installs their CRDs",
-                member.name
+                "`portolan clusterset add SET {cluster}`, which installs their CustomResourceDefinitions"
             ),
         );
     }
@@ -34,81 +109,40 @@ fn not_exported(facts: &Facts) -> Finding {
             r#"{{"apiVersion":"multicluster.x-k8s.io/v1beta1","kind":"ServiceExport","metadata":{{"name":"{name}"}}}}"#
         );
         return Finding::broken(
-            format!("no cluster exports it: {} has the Service but no ServiceExport", member.name),
+            format!(
+                "no cluster exports it: {} has the Service but no ServiceExport{}",
+                member.name,
+                kept(facts)
+            ),
             format!("`{} <<< '{manifest}'`", facts.kubectl(&member.name, "apply -f -")),
         );
     }
-    if let Some((cluster, reason)) = facts.lost().next() {
-        return Finding::broken(
-            format!("no cluster that answers exports it, and {cluster} cannot be reached: {reason}"),
+    if let Some((member, lost)) = lost.first() {
+        let cluster = &member.name;
+        return Finding::unclear(
             format!(
-                "make {cluster} reachable, or check its Cluster object with `portolan get clusters {cluster}`"
+                "no cluster that was read exports it, and {cluster} was not read: {} ({lost})",
+                lost.cause
             ),
+            lost.cure(cluster),
         );
     }
     Finding::broken(
-        "no cluster has a Service or a ServiceExport of this name",
-        "check the name and the namespace; `portolan services -A` lists what is exported",
+        format!("no cluster has a Service or a ServiceExport of this name{}", kept(facts)),
+        "check the name and --namespace; `portolan services -A` lists what is exported",
     )
 }
 
-/// The problem of one export.
-fn invalid(facts: &Facts, member: &Member, view: &View) -> Option<Finding> {
-    let (cluster, name) = (&member.name, &facts.service.name);
-    let Some(service) = &view.local else {
-        return Some(Finding::broken(
-            format!("{cluster} exports it but has no Service of this name"),
-            format!("create the Service {name} in {cluster}, or delete the ServiceExport there"),
-        ));
-    };
-    if Service::read(service).is_ok_and(|service| service.spec.kind == "ExternalName") {
-        return Some(Finding::broken(
-            format!("the Service in {cluster} is of type ExternalName, which cannot be exported"),
-            format!(
-                "give {name} in {cluster} a type with endpoints (ClusterIP), or delete the ServiceExport"
-            ),
-        ));
-    }
-    let export = view.export.as_ref()?;
-    let valid = condition(export, multicluster::VALID);
-    if let Some(Condition { reason, message, .. }) = valid.filter(|valid| valid.status == "False") {
-        return Some(Finding::broken(
-            format!("the export of {cluster} is not valid ({reason}): {message}"),
-            facts.kubectl(cluster, &format!("describe serviceexport {name}")),
-        ));
-    }
-    // Without a set, a policy may have created explicit imports; in that case no set is needed.
-    let others_are_in_sets = facts.views().any(|(_, view)| view.clusterset.is_some());
-    let by_policy = facts.views().any(|(_, view)| view.clusterset.is_none() && view.import.is_some());
-    (view.clusterset.is_none() && others_are_in_sets && !by_policy).then(|| {
-        Finding::broken(
-            format!("{cluster} exports it but is in no clusterset"),
-            format!("`portolan clusterset add SET {cluster}`"),
-        )
-    })
-}
-
-/// Checks that there is a ready endpoint. An exporter without one is a warning.
-pub(super) fn endpoints(facts: &Facts) -> Finding {
-    let counts: Vec<(&str, usize, usize)> = facts
-        .exporters()
-        .map(|(member, view)| {
-            (member.name.as_str(), facts.own_ready_addresses(view).len(), facts.own_addresses(view).len())
-        })
+/// Endpoints that clusters still have of a service without an export.
+fn kept(facts: &Facts) -> String {
+    let holders: Vec<&str> = facts
+        .views()
+        .filter(|(_, view)| facts.imported_slices(view).next().is_some())
+        .map(|(member, _)| member.name.as_str())
         .collect();
-    let text = |(cluster, ready, all): &(&str, usize, usize)| format!("{cluster}: {ready} of {all} ready");
-    let texts: Vec<String> = counts.iter().map(text).collect();
-    let empty: Vec<&str> =
-        counts.iter().filter(|(_, ready, _)| *ready == 0).map(|(name, ..)| *name).collect();
-    let Some(first) = empty.first() else { return Finding::Good(texts.join(", ")) };
-    let look = facts.kubectl(
-        first,
-        &format!("get pods,endpointslices -l kubernetes.io/service-name={}", facts.service.name),
-    );
-    let next = format!("check the pods that the Service selects: `{look}` and `kubectl describe` them");
-    if empty.len() == counts.len() {
-        Finding::broken(format!("no ready endpoint ({})", texts.join(", ")), next)
+    if holders.is_empty() {
+        String::new()
     } else {
-        Finding::warning(format!("{} has no ready endpoint ({})", empty.join(", "), texts.join(", ")), next)
+        format!("; {} still has endpoints of it", holders.join(", "))
     }
 }

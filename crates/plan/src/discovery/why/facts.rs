@@ -1,15 +1,19 @@
-//! Facts for the diagnosis of one service, collected from the clusters.
+//! Facts for the diagnosis of one service, collected from the control plane and the clusters.
 
 use std::collections::BTreeSet;
 
 use portolan_api::kubernetes::{EndpointSlice, Service, View as _};
 use portolan_api::labels::endpoint_slice::SOURCE_CLUSTER;
 use portolan_api::multicluster::ServiceImportView;
+use portolan_api::names;
 use portolan_object::{Object, ObjectKey};
 
-use crate::discovery::ReadError;
+use super::probe::Connection;
+use crate::discovery::Lost;
+use crate::discovery::export::{InvalidExport, validate_export};
 use crate::discovery::overview::{is_imported_slice, is_own_slice};
 use crate::dns::ZoneKind;
+use crate::import_marks::{is_import_of_set, is_of_explicit_import, is_of_set};
 
 /// State of the federation with respect to one service.
 #[derive(Debug, Clone)]
@@ -25,8 +29,55 @@ pub struct Facts {
 pub struct Member {
     /// Name in the federation.
     pub name: String,
+    /// What the control plane says about it.
+    pub known: Known,
     /// Its objects.
-    pub view: Result<View, ReadError>,
+    pub view: Result<View, Lost>,
+}
+
+/// What the control plane's own objects say about a member.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Known {
+    /// Condition `Ready` of the Cluster object; `None` if it has none yet.
+    pub ready: Option<Ready>,
+    /// The entry of a ClusterSet that lists it.
+    pub listed: Option<Listed>,
+}
+
+/// Condition `Ready` of a Cluster object.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Ready {
+    /// Whether its status is `True`.
+    pub is_ready: bool,
+    /// Its reason.
+    pub reason: String,
+    /// Its message.
+    pub message: String,
+    /// Time of its last transition, RFC 3339.
+    pub since: String,
+}
+
+/// Entry of a member in a ClusterSet.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Listed {
+    /// Name of the ClusterSet.
+    pub set: String,
+    /// Id of the member in the set.
+    pub id: String,
+    /// Cause of its phase, if it has not joined the set; otherwise empty.
+    pub message: String,
+}
+
+/// State of a namespace in a member.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Namespace {
+    /// It does not exist.
+    #[default]
+    Missing,
+    /// It exists.
+    Present,
+    /// It is being deleted.
+    Deleting,
 }
 
 /// Objects of a member that concern the service.
@@ -34,26 +85,30 @@ pub struct Member {
 pub struct View {
     /// Whether it serves ServiceExports and ServiceImports.
     pub serves_api: bool,
-    /// Whether the namespace exists.
-    pub has_namespace: bool,
+    /// The namespace of the service.
+    pub namespace: Namespace,
     /// Clusterset of the member.
     pub clusterset: Option<Clusterset>,
     /// The ServiceExport.
     pub export: Option<Object>,
     /// The Service of the same name.
     pub local: Option<Object>,
+    /// Pods that the selector of that Service selects; `None` without a selector.
+    pub pods: Option<Vec<Object>>,
     /// The ServiceImport.
     pub import: Option<Object>,
-    /// The derived Service of the import, which has the addresses of an explicit import.
-    pub derived: Option<Object>,
+    /// Services with a name that a derived Service of the import can have, managed by Portolan or not.
+    pub derived: Vec<Object>,
     /// All EndpointSlices of the namespace.
     pub slices: Vec<Object>,
+    /// Rights that the account of the control plane lacks and needs to write an import, such as `create services`.
+    pub missing_rights: Vec<String>,
     /// Pod address ranges of its nodes, in CIDR notation.
     pub pod_ranges: Vec<String>,
     /// State of its DNS.
     pub dns: Dns,
-    /// TCP ports that a probe pod tried, and whether it could connect.
-    pub connections: Vec<(u16, bool)>,
+    /// Connections that a probe pod tried.
+    pub connections: Vec<Connection>,
 }
 
 /// Last line that nslookup printed when it failed.
@@ -80,9 +135,14 @@ pub struct Dns {
 }
 
 impl Facts {
-    /// Members that export the service.
+    /// Members with a ServiceExport that is not being deleted.
     pub(super) fn exporters(&self) -> impl Iterator<Item = (&Member, &View)> {
         self.views().filter(|(_, view)| view.export.as_ref().is_some_and(|export| !export.is_deleting()))
+    }
+
+    /// Members with an export that can be used.
+    pub(super) fn valid_exporters(&self) -> impl Iterator<Item = (&Member, &View)> {
+        self.exporters().filter(|(member, view)| validity(member, view).is_ok())
     }
 
     /// Members that could be read.
@@ -90,11 +150,9 @@ impl Facts {
         self.members.iter().filter_map(|member| Some((member, member.view()?)))
     }
 
-    /// Unreachable members, with the error message.
-    pub(super) fn lost(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.members
-            .iter()
-            .filter_map(|member| Some((member.name.as_str(), member.view.as_ref().err()?.0.as_str())))
+    /// Members that could not be read, and why.
+    pub(super) fn lost(&self) -> impl Iterator<Item = (&Member, &Lost)> {
+        self.members.iter().filter_map(|member| Some((member, member.view.as_ref().err()?)))
     }
 
     pub(super) fn member(&self, name: &str) -> Option<&Member> {
@@ -106,23 +164,46 @@ impl Facts {
         format!("kubectl --context {cluster} --namespace {} {rest}", self.service.namespace)
     }
 
+    /// EndpointSlices of the Service itself in a member.
+    pub(super) fn own_slices<'a>(&'a self, view: &'a View) -> impl Iterator<Item = &'a Object> {
+        view.slices.iter().filter(|slice| is_own_slice(slice, &self.service))
+    }
+
+    /// EndpointSlices in a member that were imported for the service.
+    pub(super) fn imported_slices<'a>(&'a self, view: &'a View) -> impl Iterator<Item = &'a Object> {
+        view.slices.iter().filter(|slice| is_imported_slice(slice, &self.service))
+    }
+
     /// Addresses of the Service's own ready endpoints in a member.
     pub(super) fn own_ready_addresses(&self, view: &View) -> BTreeSet<String> {
-        addresses(view.slices.iter().filter(|slice| is_own_slice(slice, &self.service)), Wanted::Ready)
+        addresses(self.own_slices(view), Wanted::Ready)
     }
 
     /// All addresses of the Service's own endpoints in a member.
     pub(super) fn own_addresses(&self, view: &View) -> BTreeSet<String> {
-        addresses(view.slices.iter().filter(|slice| is_own_slice(slice, &self.service)), Wanted::All)
+        addresses(self.own_slices(view), Wanted::All)
+    }
+
+    /// Ready addresses in the slices of `view` that were imported from `source`.
+    pub(super) fn received(&self, view: &View, source: &Member) -> BTreeSet<String> {
+        let from_source = |slice: &&Object| source.is_called(slice.label(SOURCE_CLUSTER).unwrap_or_default());
+        addresses(self.imported_slices(view).filter(from_source), Wanted::Ready)
+    }
+
+    /// Whether the import or the EndpointSlices of a member name `source` as exporter.
+    pub(super) fn names_exporter(&self, view: &View, source: &Member) -> bool {
+        let import = view.import.as_ref().and_then(|import| ServiceImportView::read(import).ok());
+        let mut listed = import.into_iter().flat_map(|import| import.status.clusters);
+        listed.any(|listed| source.is_called(listed.cluster)) || !self.received(view, source).is_empty()
     }
 
     /// Addresses of the service in an importing member.
     pub(super) fn addresses(&self, view: &View) -> BTreeSet<String> {
         let import = view.import.as_ref().and_then(|import| ServiceImportView::read(import).ok());
-        let derived = view.derived.as_ref().and_then(|service| Service::read(service).ok());
+        let derived = view.derived().and_then(|service| Service::read(service).ok());
         let of_import = import.map(|import| import.spec.ips).unwrap_or_default();
         let addresses = if of_import.is_empty() {
-            derived.map(|service| service.spec.cluster_ips).unwrap_or_default()
+            derived.map(|service| service.spec.addresses()).unwrap_or_default()
         } else {
             of_import
         };
@@ -130,9 +211,9 @@ impl Facts {
     }
 
     /// DNS name of the service in a member: in the zone of the clusterset, or the name of the derived Service for an
-    /// explicit import.
+    /// explicit import in a member without a set.
     pub(super) fn dns_name(&self, view: &View) -> String {
-        match (&view.clusterset, &view.derived) {
+        match (&view.clusterset, view.derived()) {
             (None, Some(derived)) => {
                 let zone = ZoneKind::Cluster.default_zone();
                 format!("{}.{}.svc.{zone}", derived.name(), derived.namespace())
@@ -143,14 +224,13 @@ impl Facts {
             }
         }
     }
+}
 
-    /// Ready addresses in the slices of `view` that were imported from `source`.
-    pub(super) fn received(&self, view: &View, source: &Member) -> BTreeSet<String> {
-        let from_source = |slice: &&Object| {
-            is_imported_slice(slice, &self.service)
-                && source.is_called(slice.label(SOURCE_CLUSTER).unwrap_or_default())
-        };
-        addresses(view.slices.iter().filter(from_source), Wanted::Ready)
+/// Whether the export of a member can be used, by the rules of the controllers.
+pub(super) fn validity(member: &Member, view: &View) -> Result<(), InvalidExport> {
+    match &view.export {
+        Some(export) => validate_export(&member.name, export, view.local.as_ref()).map(|_| ()),
+        None => Ok(()),
     }
 }
 
@@ -160,15 +240,51 @@ impl Member {
         self.view.as_ref().ok()
     }
 
-    /// Name of its clusterset.
+    /// Name of its clusterset. That of a member that could not be read is in the control plane's ClusterSet.
     pub(super) fn set(&self) -> Option<&str> {
-        self.view()?.clusterset.as_ref().map(|set| set.name.as_str())
+        match &self.view {
+            Ok(view) => view.clusterset.as_ref().map(|set| set.name.as_str()),
+            Err(_) => self.known.listed.as_ref().map(|listed| listed.set.as_str()),
+        }
     }
 
     /// Whether the value of a source-cluster label is its name or its id.
     pub(super) fn is_called(&self, label: &str) -> bool {
         let id = self.view().and_then(|view| view.clusterset.as_ref()).map(|set| set.id.as_str());
-        label == self.name || id == Some(label)
+        let listed = self.known.listed.as_ref().map(|listed| listed.id.as_str());
+        label == self.name || id == Some(label) || listed == Some(label)
+    }
+
+    /// Since when the control plane has not been ready for the cluster; `None` while it is, or says nothing.
+    pub(super) fn not_ready(&self) -> Option<&Ready> {
+        self.known.ready.as_ref().filter(|ready| !ready.is_ready)
+    }
+}
+
+impl View {
+    /// The derived Service of the import: one that Portolan manages.
+    pub(super) fn derived(&self) -> Option<&Object> {
+        let of_set = self.import.as_ref().is_some_and(is_import_of_set);
+        let is_ours =
+            |service: &&Object| if of_set { is_of_set(service) } else { is_of_explicit_import(service) };
+        let any_of_ours = |service: &&Object| is_of_set(service) || is_of_explicit_import(service);
+        self.derived.iter().find(is_ours).or_else(|| self.derived.iter().find(any_of_ours))
+    }
+
+    /// A Service that has the name of the derived Service and is not Portolan's.
+    pub(super) fn foreign_derived(&self, service: &ObjectKey) -> Option<&Object> {
+        let name = if self.clusterset.is_some() && !self.has_explicit_import() {
+            names::derived_service_of_set(&service.namespace, &service.name)
+        } else {
+            names::derived_service(&service.name)
+        };
+        let is_foreign = |found: &&Object| !is_of_set(found) && !is_of_explicit_import(found);
+        self.derived.iter().filter(is_foreign).find(|found| found.name() == name)
+    }
+
+    /// Whether the import was made by a user or a policy.
+    pub(super) fn has_explicit_import(&self) -> bool {
+        self.import.as_ref().is_some_and(|import| !is_import_of_set(import))
     }
 }
 

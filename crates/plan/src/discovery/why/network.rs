@@ -1,43 +1,63 @@
 //! Hops of the network: DNS in the client cluster, and connections to the endpoints.
 
 use std::collections::BTreeSet;
-use std::net::IpAddr;
 
-use super::Finding;
+use super::address_range::overlap;
 use super::facts::{Facts, Member, View};
+use super::finding::{Finding, joined};
+use super::probe::{Connection, Outcome, Target};
 
 /// Checks that the DNS name resolves to the addresses of the import.
-pub(super) fn dns(facts: &Facts, from: &str) -> Finding {
+pub(super) fn dns(facts: &Facts, from: &str) -> Vec<Finding> {
     let Some(view) = facts.member(from).and_then(Member::view) else {
-        return Finding::Unknown(format!("{from} cannot be read"));
+        return vec![Finding::NotSeen(format!("{from} was not read"))];
     };
     let name = facts.dns_name(view);
-    if view.clusterset.is_some() && view.dns.forwards_zone == Some(false) {
-        return Finding::broken(
-            format!("the cluster DNS of {from} does not forward clusterset.local"),
-            format!("`portolan dns install` with the kubeconfig of {from}, then ask again for {name}"),
-        );
+    let is_cluster_set_name = view.clusterset.is_some() || view.derived().is_none();
+    if is_cluster_set_name && view.dns.forwards_zone == Some(false) && view.dns.answer.is_none() {
+        return vec![no_forward(from, &name)];
     }
     let wanted = wanted(facts, view);
-    match &view.dns.answer {
-        None => Finding::Unknown(format!("not asked for {name}: `--probe` asks from a pod in {from}")),
+    let finding = match &view.dns.answer {
+        None => Finding::NotSeen(format!("not asked for {name}: `--probe` asks from a Pod in {from}")),
+        Some(Err(_)) if is_cluster_set_name && view.dns.forwards_zone == Some(false) => {
+            no_forward(from, &name)
+        }
         Some(Err(reason)) => Finding::broken(
             format!("the DNS of {from} has no answer for {name}: {reason}"),
-            "check that its DNS server runs and is ready; it answers only after its caches have synced",
+            format!(
+                "see that `portolan agent` runs and is ready in {from}, and that the Corefile in ConfigMap kube-system/coredns \
+                 forwards to its address"
+            ),
         ),
         Some(Ok(got)) if *got == wanted => Finding::Good(format!("{name} is {}", join(got))),
+        Some(Ok(got)) if !got.is_disjoint(&wanted) => Finding::warning(
+            format!("the DNS of {from} answers {} for {name}, expected {}", join(got), join(&wanted)),
+            "answers are cached for 5 seconds: ask again; if it stays, the agent's metric portolan_dns_state_age_seconds",
+        ),
         Some(Ok(got)) => Finding::broken(
             format!("the DNS of {from} answers {} for {name}, expected {}", join(got), join(&wanted)),
-            "answers may be cached for 5 seconds; after that, check the age of the DNS server's state",
+            "answers are cached for 5 seconds: ask again; if it stays, the agent's metric portolan_dns_state_age_seconds",
         ),
-    }
+    };
+    vec![finding]
+}
+
+fn no_forward(from: &str, name: &str) -> Finding {
+    Finding::broken(
+        format!("the cluster DNS of {from} does not forward clusterset.local"),
+        format!(
+            "`portolan dns install` with the kubeconfig of {from} adds it to the Corefile in ConfigMap kube-system/coredns; then \
+             ask again for {name}"
+        ),
+    )
 }
 
 /// Expected addresses: those of the service, or of the endpoints of a headless one.
 fn wanted(facts: &Facts, view: &View) -> BTreeSet<String> {
     let addresses = facts.addresses(view);
     if addresses.is_empty() {
-        facts.exporters().flat_map(|(exporter, _)| facts.received(view, exporter)).collect()
+        facts.members.iter().flat_map(|member| facts.received(view, member)).collect()
     } else {
         addresses
     }
@@ -50,94 +70,130 @@ fn join(addresses: &BTreeSet<String>) -> String {
     }
 }
 
-/// Checks that the pod address ranges of the clusters do not overlap, and the connections of a probe.
-pub(super) fn connection(facts: &Facts, from: &str) -> Finding {
+/// Checks the connections of a probe, and that the pod address ranges of the clusters do not overlap.
+pub(super) fn connection(facts: &Facts, from: &str) -> Vec<Finding> {
     let Some(view) = facts.member(from).and_then(Member::view) else {
-        return Finding::Unknown(format!("{from} cannot be read"));
+        return vec![Finding::NotSeen(format!("{from} was not read"))];
     };
-    for (exporter, source_view) in facts.exporters().filter(|(exporter, _)| exporter.name != from) {
-        let pairs = view
-            .pod_ranges
-            .iter()
-            .flat_map(|own| source_view.pod_ranges.iter().map(move |other| (own, other)));
-        if let Some((own, other)) = pairs.into_iter().find(|(own, other)| overlap(own, other)) {
-            let cluster = &exporter.name;
-            return Finding::broken(
-                format!("the pod addresses of {from} ({own}) and {cluster} ({other}) overlap"),
-                format!(
-                    "packets of {from} for {cluster} stay in {from}: give one of them other pod addresses"
-                ),
-            );
+    let by_name: Vec<&Connection> =
+        view.connections.iter().filter(|connection| connection.target == Target::Name).collect();
+    let mut found: Vec<Finding> = overlaps(facts, from, view, by_name.iter().any(|one| one.is_open()));
+    if found.iter().any(Finding::is_broken) {
+        return found;
+    }
+    let name = facts.dns_name(view);
+    if by_name.is_empty() {
+        found.push(Finding::NotSeen(format!("not tried: `--probe` connects from a Pod in {from}")));
+        return found;
+    }
+    found.extend(by_source(facts, from, view, by_name.iter().all(|one| one.is_open())));
+    let closed: Vec<&&Connection> = by_name.iter().filter(|one| !one.is_open()).collect();
+    if let Some(first) = closed.first() {
+        let ports: Vec<String> = closed.iter().map(|one| one.port.to_string()).collect();
+        let cause = format!("a Pod in {from} gets no connection to {name} on port {}", ports.join(", "));
+        if !found.iter().any(Finding::is_broken) {
+            found.insert(0, closed_name(facts, from, view, cause, first));
         }
     }
-    let refused: Vec<String> =
-        view.connections.iter().filter(|(_, taken)| !taken).map(|(port, _)| port.to_string()).collect();
-    let name = facts.dns_name(view);
-    if !refused.is_empty() {
+    let open: Vec<String> =
+        by_name.iter().filter(|one| one.is_open()).map(|one| one.port.to_string()).collect();
+    if !open.is_empty() {
+        found.push(Finding::Good(format!("a Pod in {from} connects to {name} on port {}", open.join(", "))));
+    }
+    joined(found)
+}
+
+/// The name does not answer. Endpoints that do tell that the Service is not forwarded.
+fn closed_name(facts: &Facts, from: &str, view: &View, cause: String, first: &Connection) -> Finding {
+    let some_endpoint_answers =
+        view.connections.iter().any(|one| matches!(one.target, Target::Endpoint(..)) && one.is_open());
+    if some_endpoint_answers {
+        let service = view.derived().map(|service| service.name().to_owned()).unwrap_or_default();
         return Finding::broken(
-            format!("a pod in {from} gets no connection to {name} on port {}", refused.join(", ")),
+            format!("{cause}, while endpoints answer there at their own addresses"),
             format!(
-                "check that packets pass between the clusters (routes, firewalls, network policies) and that the pods \
-                 behind {} listen",
-                facts.service
+                "see that kube-proxy, or what stands for it, runs on the nodes of {from} and follows Service {service}"
             ),
         );
     }
-    if view.connections.is_empty() {
-        return Finding::Unknown(format!(
-            "no addresses overlap; not tried: `--probe` connects from a pod in {from}"
-        ));
-    }
-    let taken: Vec<String> = view.connections.iter().map(|(port, _)| port.to_string()).collect();
-    Finding::Good(format!("a pod in {from} connects to {name} on port {}", taken.join(", ")))
-}
-
-/// Whether two ranges in CIDR notation share an address; false if one is malformed.
-fn overlap(one: &str, other: &str) -> bool {
-    let (Some(one), Some(other)) = (range(one), range(other)) else { return false };
-    one.is_ipv4 == other.is_ipv4 && {
-        let shift = one.host_bits.max(other.host_bits);
-        one.address.checked_shr(shift).unwrap_or_default()
-            == other.address.checked_shr(shift).unwrap_or_default()
+    match first.outcome {
+        Outcome::Refused => Finding::broken(
+            format!("{cause}: the connection is refused"),
+            format!(
+                "spec.ports[].targetPort of Service {} in the exporting clusters: a port on which the Pods listen",
+                facts.service.name
+            ),
+        ),
+        _ => Finding::broken(
+            format!("{cause}: no answer"),
+            format!(
+                "routes, firewalls and NetworkPolicies between the Pods of {from} and of the exporting clusters"
+            ),
+        ),
     }
 }
 
-struct Range {
-    is_ipv4: bool,
-    address: u128,
-    host_bits: u32,
+/// Findings for exporters none of which endpoints answers the Pod.
+fn by_source(facts: &Facts, from: &str, view: &View, name_answers: bool) -> Vec<Finding> {
+    let mut found = Vec::new();
+    for member in &facts.members {
+        let tried: Vec<(&Connection, &str)> = view
+            .connections
+            .iter()
+            .filter_map(|one| match &one.target {
+                Target::Endpoint(source, address) if member.is_called(source) => {
+                    Some((one, address.as_str()))
+                }
+                _ => None,
+            })
+            .collect();
+        let Some((first, address)) =
+            tried.first().copied().filter(|_| !tried.iter().any(|(one, _)| one.is_open()))
+        else {
+            continue;
+        };
+        let (cluster, port) = (&member.name, first.port);
+        let (cause, next) = match first.outcome {
+            Outcome::Refused => (
+                format!("{address} of {cluster} refuses connections on port {port}: nothing listens there"),
+                format!(
+                    "spec.ports[].targetPort of Service {} in {cluster}: a port on which its Pods listen",
+                    facts.service.name
+                ),
+            ),
+            _ => (
+                format!("packets from {from} get no answer from {address} of {cluster} on port {port}"),
+                format!("routes, firewalls and NetworkPolicies between the Pods of {from} and {cluster}"),
+            ),
+        };
+        let others_answer = name_answers
+            || view.connections.iter().any(|one| matches!(one.target, Target::Endpoint(..)) && one.is_open());
+        found.push(if others_answer { Finding::warning(cause, next) } else { Finding::broken(cause, next) });
+    }
+    found
 }
 
-fn range(text: &str) -> Option<Range> {
-    let (address, length) = text.split_once('/')?;
-    let length: u32 = length.parse().ok()?;
-    let (is_ipv4, address, width) = match address.parse().ok()? {
-        IpAddr::V4(address) => (true, u128::from(u32::from(address)), 32),
-        IpAddr::V6(address) => (false, u128::from(address), 128),
+/// Pod address ranges of the client cluster that overlap with those of an exporter.
+fn overlaps(facts: &Facts, from: &str, view: &View, name_answers: bool) -> Vec<Finding> {
+    let exporters = || facts.valid_exporters().filter(|(exporter, _)| exporter.name != from);
+    let overlapping = |source: &View| {
+        let pairs = view
+            .pod_ranges
+            .iter()
+            .flat_map(|own| source.pod_ranges.iter().map(move |other| (own.clone(), other.clone())));
+        pairs.into_iter().find(|(own, other)| overlap(own, other))
     };
-    Some(Range { is_ipv4, address, host_bits: u32::checked_sub(width, length)? })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn ranges_overlap_when_one_holds_the_other() {
-        let cases = [
-            ("10.0.0.0/8", "10.1.0.0/16", true),
-            ("10.1.0.0/16", "10.0.0.0/8", true),
-            ("10.1.0.0/16", "10.2.0.0/16", false),
-            ("10.1.0.0/16", "10.1.0.0/16", true),
-            ("0.0.0.0/0", "10.1.0.0/16", true),
-            ("::/0", "fd00::/64", true),
-            ("fd00::/64", "fd00:0:0:1::/64", false),
-            ("0.0.0.0/0", "::/0", false),
-            ("10.0.0.0/33", "10.0.0.0/8", false),
-            ("nonsense", "10.0.0.0/8", false),
-        ];
-        for (one, other, want) in cases {
-            assert_eq!(overlap(one, other), want, "{one} and {other}");
-        }
-    }
+    let all = facts.valid_exporters().count();
+    let hit: Vec<(&str, (String, String))> = exporters()
+        .filter_map(|(exporter, source)| Some((exporter.name.as_str(), overlapping(source)?)))
+        .collect();
+    hit.iter()
+        .map(|(cluster, (own, other))| {
+            let cause = format!("the Pod addresses of {from} ({own}) and {cluster} ({other}) overlap");
+            let next = format!(
+                "packets of {from} for {cluster} stay in {from}: spec.podCIDRs of the nodes of one of them must be another range"
+            );
+            if name_answers || hit.len() < all { Finding::warning(cause, next) } else { Finding::broken(cause, next) }
+        })
+        .collect()
 }

@@ -1,0 +1,152 @@
+//! Hop of the imported EndpointSlices in the client cluster.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use portolan_api::kubernetes::{EndpointSlice, View as _};
+use portolan_api::labels::endpoint_slice::SOURCE_CLUSTER;
+use portolan_object::Object;
+
+use super::facts::{Facts, Member, View};
+use super::finding::{Finding, joined, of_exporters};
+use super::unwritten::why_unwritten;
+use crate::discovery::importable::check_endpoint;
+use crate::discovery::problem::foreign_slices;
+use crate::import_marks::service_of_slice;
+
+/// Checks that the client cluster has exactly the ready endpoints of the exporters.
+pub(super) fn slices(facts: &Facts, from: &str) -> Vec<Finding> {
+    let Some((member, view)) = facts.member(from).and_then(|member| Some((member, member.view()?))) else {
+        return vec![Finding::NotSeen(format!("{from} was not read"))];
+    };
+    let found: Vec<Finding> = facts
+        .valid_exporters()
+        .filter(|(exporter, _)| view.has_explicit_import() || exporter.set() == member.set())
+        .map(|(exporter, source)| of_exporter(facts, member, view, exporter, source))
+        .collect();
+    let mut found = of_exporters(found);
+    found.extend(leftovers(facts, from, view));
+    found.extend(foreign(view));
+    found.extend(shared_address(facts, from, view));
+    if found.is_empty() {
+        let held = facts.imported_slices(view).count();
+        found.push(Finding::Good(format!("{from} has {held} imported EndpointSlices")));
+    }
+    joined(found)
+}
+
+/// Compares the ready endpoints of one exporter with those that arrived.
+fn of_exporter(facts: &Facts, member: &Member, view: &View, exporter: &Member, source: &View) -> Finding {
+    let (from, cluster) = (&member.name, &exporter.name);
+    let there = facts.received(view, exporter);
+    let (ready, all) = (importable_addresses(facts, source), facts.own_addresses(source));
+    if there.is_empty() && !ready.is_empty() {
+        let (cause, next) = why_unwritten(facts, member, view);
+        return Finding::broken(
+            format!(
+                "{from} has no EndpointSlice with the {} ready endpoints of {cluster}: {cause}",
+                ready.len()
+            ),
+            next,
+        );
+    }
+    if !ready.is_empty() && there.is_disjoint(&all) {
+        let (cause, next) = why_unwritten(facts, member, view);
+        return Finding::broken(
+            format!("stale: {from} has only endpoints that {cluster} does not have any more: {cause}"),
+            next,
+        );
+    }
+    if let Some(address) = there.iter().find(|address| !all.contains(*address)) {
+        let (cause, next) = why_unwritten(facts, member, view);
+        return Finding::warning(
+            format!(
+                "stale: {from} still has {address} of {cluster}, which is not an endpoint there any more: {cause}"
+            ),
+            next,
+        );
+    }
+    if let Some(address) = ready.iter().find(|address| !there.contains(*address)) {
+        let (cause, next) = why_unwritten(facts, member, view);
+        return Finding::warning(
+            format!("stale: {from} does not have {address} of {cluster} yet: {cause}"),
+            next,
+        );
+    }
+    Finding::Good(format!("{from} has the {} ready endpoints of {cluster}", there.len()))
+}
+
+/// Ready addresses of an exporter that an import can have.
+fn importable_addresses(facts: &Facts, source: &View) -> BTreeSet<String> {
+    let mut found = BTreeSet::new();
+    for slice in facts.own_slices(source).filter_map(|slice| EndpointSlice::read(slice).ok()) {
+        let usable = slice
+            .endpoints
+            .iter()
+            .filter(|endpoint| endpoint.is_ready() && check_endpoint(slice.address_type, endpoint).is_ok());
+        found.extend(usable.flat_map(|endpoint| &endpoint.addresses).map(|address| (*address).to_owned()));
+    }
+    found
+}
+
+/// Endpoints from a cluster that does not export the service any more. Those of a cluster that was not read are no problem:
+/// the hop of the links says what is known about it.
+fn leftovers(facts: &Facts, from: &str, view: &View) -> Option<Finding> {
+    let sources = facts.imported_slices(view).filter_map(|slice| slice.label(SOURCE_CLUSTER));
+    let is_known = |source: &&str| {
+        facts.exporters().any(|(exporter, _)| exporter.is_called(source))
+            || facts.lost().any(|(lost, _)| lost.is_called(source))
+    };
+    let source = sources.into_iter().find(|source| !is_known(source))?;
+    let lost: Vec<&str> = facts.lost().map(|(lost, _)| lost.name.as_str()).collect();
+    if !lost.is_empty() {
+        return Some(Finding::warning(
+            format!("{from} has endpoints of {source}, which may be {}, not read", lost.join(" or ")),
+            format!("restore the link to {}: `portolan get clusters`", lost.join(", ")),
+        ));
+    }
+    Some(Finding::warning(
+        format!("stale: {from} still has endpoints of {source}, which does not export it"),
+        format!(
+            "if this stays, delete the EndpointSlices: `{}`",
+            facts.kubectl(
+                from,
+                &format!(
+                    "delete endpointslices -l {SOURCE_CLUSTER}={source},multicluster.kubernetes.io/service-name={}",
+                    facts.service.name
+                )
+            )
+        ),
+    ))
+}
+
+/// Slices of other writers that get a part of the traffic.
+fn foreign(view: &View) -> Vec<Finding> {
+    let Some(service) = view.derived() else { return Vec::new() };
+    let named: Vec<&Object> =
+        view.slices.iter().filter(|slice| service_of_slice(slice) == Some(service.key())).collect();
+    let found = foreign_slices(Some(service), &named);
+    let text = |problem: String| match problem.split_once(": ") {
+        Some((cause, next)) => Finding::warning(cause, next),
+        None => Finding::warning(problem, "delete it"),
+    };
+    found.into_iter().map(|problem| text(problem.to_string())).collect()
+}
+
+/// An address that two exporters have: the network of one of them cannot be the one that is reached.
+fn shared_address(facts: &Facts, from: &str, view: &View) -> Option<Finding> {
+    let mut sources: BTreeMap<String, &str> = BTreeMap::new();
+    for (exporter, _) in facts.valid_exporters() {
+        for address in facts.received(view, exporter) {
+            if let Some(other) = sources.insert(address.clone(), &exporter.name) {
+                return Some(Finding::warning(
+                    format!(
+                        "{other} and {} both have a Pod with the address {address}: {from} reaches one of them",
+                        exporter.name
+                    ),
+                    format!("give {other} or {} other pod addresses", exporter.name),
+                ));
+            }
+        }
+    }
+    None
+}

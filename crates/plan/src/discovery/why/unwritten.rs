@@ -1,0 +1,93 @@
+//! Why the control plane has not written to the client cluster what it should have.
+
+use portolan_api::conditions::multicluster;
+use portolan_api::kubernetes::condition;
+
+use super::facts::{Facts, Member, Namespace, View};
+
+/// Cause and next step for an object of the import that is missing or outdated in `member`.
+pub(super) fn why_unwritten(facts: &Facts, member: &Member, view: &View) -> (String, String) {
+    let (from, namespace) = (&member.name, &facts.service.namespace);
+    match view.namespace {
+        Namespace::Missing => {
+            return (
+                format!(
+                    "{from} has no namespace {namespace}, and nothing is imported where the namespace is missing"
+                ),
+                format!("`kubectl --context {from} create namespace {namespace}`"),
+            );
+        }
+        Namespace::Deleting => {
+            return (
+                format!("namespace {namespace} of {from} is being deleted"),
+                format!(
+                    "wait until it is gone, then `kubectl --context {from} create namespace {namespace}`"
+                ),
+            );
+        }
+        Namespace::Present => {}
+    }
+    if !view.serves_api {
+        return (
+            format!("{from} does not serve ServiceImports"),
+            format!(
+                "the CustomResourceDefinition serviceimports.multicluster.x-k8s.io in {from}: `portolan clusterset add SET {from}` installs it"
+            ),
+        );
+    }
+    if let Some(foreign) = view.foreign_derived(&facts.service) {
+        return (
+            format!(
+                "Service {} in {from} has the name that the import needs and is not Portolan's",
+                foreign.key()
+            ),
+            format!(
+                "delete or rename it: `{}`",
+                facts.kubectl(from, &format!("delete service {}", foreign.name()))
+            ),
+        );
+    }
+    if !view.missing_rights.is_empty() {
+        return (
+            format!(
+                "the account of the control plane in {from} may not {} in namespace {namespace}",
+                view.missing_rights.join(", ")
+            ),
+            format!("`portolan cluster permissions {from} --all --apply --cluster-kubeconfig FILE`"),
+        );
+    }
+    if let Some(told) = told_to_exporters(facts, from) {
+        return (
+            format!("the control plane cannot write the import to {from}: {told}"),
+            format!(
+                "correct what condition Ready of the ServiceExport {} says about {from}",
+                facts.service.name
+            ),
+        );
+    }
+    if let Some(ready) = member.not_ready() {
+        return (
+            format!(
+                "the control plane does not write to {from}: Ready is {} ({})",
+                ready.reason, ready.message
+            ),
+            format!(
+                "condition Ready of Cluster {from}: `kubectl describe cluster {from}` on the control plane"
+            ),
+        );
+    }
+    (
+        format!("the control plane has not written it to {from} yet"),
+        "ask again in some seconds; if it stays, see that `portolan server` runs, and its log".to_owned(),
+    )
+}
+
+/// What condition `Ready` of an export says about an importing cluster.
+fn told_to_exporters(facts: &Facts, from: &str) -> Option<String> {
+    facts.exporters().find_map(|(_, view)| {
+        let ready = condition(view.export.as_ref()?, multicluster::READY)?;
+        let (_, after) = ready.message.split_once(&format!("cluster {from}: "))?;
+        let end = after.find("; cluster ").unwrap_or(after.len());
+        after.get(..end).map(str::to_owned)
+    })
+}
