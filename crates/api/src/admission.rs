@@ -3,6 +3,7 @@
 //! The embedded API server asks here; controllers cope without it on an API server that has no such rules. Texts of
 //! refusals name the webhook, because that is what users of Karmada search for.
 
+mod agents;
 mod autoscaling;
 mod cluster;
 mod config;
@@ -16,6 +17,7 @@ mod remedies;
 mod service;
 mod taint_policies;
 
+pub use agents::{AgentWrite, agent_of, confine_agent, make_role};
 pub use config::{faulty_script, refuse_conflicts};
 pub use failover::without_eviction;
 

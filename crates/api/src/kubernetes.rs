@@ -43,6 +43,7 @@ mod read;
 mod replica_set;
 mod secret;
 mod service;
+mod signing_request;
 mod stateful_set;
 
 #[cfg(test)]
@@ -87,6 +88,9 @@ pub use secret::Secret;
 pub use service::{
     ClientIpConfig, Service, ServiceIngress, ServiceLoadBalancer, ServicePort, ServiceSpec, ServiceStatus,
     SessionAffinityConfig,
+};
+pub use signing_request::{
+    CertificateSigningRequest, CertificateSigningRequestSpec, CertificateSigningRequestStatus,
 };
 pub use stateful_set::{
     StatefulSet, StatefulSetOrdinals, StatefulSetRollingUpdate, StatefulSetSpec, StatefulSetStatus,

@@ -6,6 +6,7 @@
 
 pub mod about;
 pub mod admission;
+pub mod agents;
 pub mod annotations;
 pub mod apps;
 pub mod autoscaling;

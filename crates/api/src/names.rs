@@ -14,6 +14,9 @@ pub const SYSTEM_NAMESPACE: &str = "karmada-system";
 /// The service account that the control plane acts through in a member when it impersonates users.
 pub const IMPERSONATOR: &str = "karmada-impersonator";
 
+/// Secret in a member, and key in it, with the kubeconfig by which the member's agent reaches the control plane.
+pub const AGENT_KUBECONFIG: &str = "karmada-kubeconfig";
+
 /// Lease in [`CLUSTER_NAMESPACE`] of a member that says which control plane holds the member.
 pub const CONTROL_PLANE_LEASE: &str = "portolan-control-plane";
 
@@ -120,6 +123,11 @@ pub fn cluster_role(cluster: &str) -> String {
 /// credentials and its Lease are named after the cluster.
 pub fn impersonation_secret(cluster: &str) -> String {
     format!("{cluster}-impersonator")
+}
+
+/// Lease in [`SYSTEM_NAMESPACE`] by which the replicas of a cluster's agent elect a leader.
+pub fn agent_lease(cluster: &str) -> String {
+    format!("karmada-agent-{cluster}")
 }
 
 /// Service of the capacity estimator of a cluster; the prefix is a setting.

@@ -137,6 +137,13 @@ resources! {
     POD_DISRUPTION_BUDGET = namespaced("policy", "v1", "PodDisruptionBudget", "poddisruptionbudgets");
     /// PriorityClasses.
     PRIORITY_CLASS = cluster("scheduling.k8s.io", "v1", "PriorityClass", "priorityclasses");
+    /// CertificateSigningRequests.
+    CERTIFICATE_SIGNING_REQUEST =
+        cluster("certificates.k8s.io", "v1", "CertificateSigningRequest", "certificatesigningrequests");
+    /// Roles.
+    ROLE = namespaced("rbac.authorization.k8s.io", "v1", "Role", "roles");
+    /// RoleBindings.
+    ROLE_BINDING = namespaced("rbac.authorization.k8s.io", "v1", "RoleBinding", "rolebindings");
     /// ClusterRoles.
     CLUSTER_ROLE = cluster("rbac.authorization.k8s.io", "v1", "ClusterRole", "clusterroles");
     /// ClusterRoleBindings.

@@ -8,12 +8,10 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jiff::Timestamp;
+use portolan_net::bootstrap::signature;
 use portolan_object::Object;
 use portolan_store::{Batch, CommitError, Query, ReadError};
-use ring::hmac;
 use serde_json::{Value, json};
 
 use crate::auth::bootstrap_token::{BootstrapToken, NAME_PREFIX, NAMESPACE};
@@ -145,16 +143,9 @@ fn signed(config_map: &Value, tokens: &[BootstrapToken], now: Timestamp) -> Opti
     (new != *config_map).then_some(new)
 }
 
-/// A JSON web signature without its payload (RFC 7515, appendix F), with the algorithm `HS256`.
-fn signature(content: &str, id: &str, secret: &str) -> String {
-    let header = URL_SAFE_NO_PAD.encode(format!(r#"{{"alg":"HS256","kid":"{id}"}}"#));
-    let text = format!("{header}.{}", URL_SAFE_NO_PAD.encode(content));
-    let tag = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, secret.as_bytes()), text.as_bytes());
-    format!("{header}..{}", URL_SAFE_NO_PAD.encode(tag.as_ref()))
-}
-
 #[cfg(test)]
 mod tests {
+    use base64::Engine;
     use base64::engine::general_purpose::STANDARD;
 
     use super::*;
@@ -172,14 +163,6 @@ mod tests {
         .into();
         BootstrapToken::read(Object(json!({ "type": "bootstrap.kubernetes.io/token", "data": data })))
             .unwrap()
-    }
-
-    #[test]
-    fn a_signature_covers_the_header_and_the_content() {
-        assert_eq!(
-            signature("clusters: []\n", "abcdef", "0123456789abcdef"),
-            "eyJhbGciOiJIUzI1NiIsImtpZCI6ImFiY2RlZiJ9..aiG7z8XWjjzLz3AwuhjgjACCUfWawXW2oX1uxgNWBSg"
-        );
     }
 
     #[test]

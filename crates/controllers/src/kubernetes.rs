@@ -10,6 +10,7 @@ mod garbage;
 mod namespaces;
 mod replica_sets;
 mod resource_quotas;
+mod signing_requests;
 mod stateful_sets;
 
 use portolan_api::{kubernetes, resources};
@@ -19,6 +20,8 @@ use portolan_runtime::cache::{Caches, drop_managed_fields};
 use portolan_runtime::{Cache, Client, Resource};
 
 use crate::collections::{Collections, Extent};
+
+pub use signing_requests::Sign;
 
 /// Workers of each controller: an API server in the same process answers in microseconds.
 const WORKERS: usize = 4;
@@ -57,6 +60,11 @@ pub fn housekeeping(
     );
     namespaces::start(client, &everything, ca_pem, clock, scope);
     garbage::start(client, &everything, clock, scope);
+}
+
+/// Starts the signer of client certificates for the API server, and deletes old requests.
+pub fn certificates(client: &Client, sign: Sign, clock: &Clock, scope: &Shutdown) {
+    signing_requests::start(client, sign, clock, scope);
 }
 
 /// Starts the controllers of Deployments, ReplicaSets, StatefulSets, EndpointSlices and ResourceQuotas.

@@ -15,7 +15,7 @@ use crate::estimator_service::{EstimatorService, EstimatorSettings};
 use crate::hub::{Hub, Quotas};
 use crate::propagation::BrakeOptions;
 use crate::{
-    autoscaling, cluster_sets, clusters, discovery, propagation, rebalance, remedies, taint_policies,
+    agents, autoscaling, cluster_sets, clusters, discovery, propagation, rebalance, remedies, taint_policies,
 };
 
 /// How controllers run.
@@ -83,6 +83,7 @@ impl Controllers {
         let mut shared = Hub::start(hub, members.clone(), clock, success_events, skipped, scope);
         shared.estimator_service = estimators.map(|settings| EstimatorService::new(hub, settings));
         // The observers first, then the members, so that no observer misses one.
+        agents::start(&shared);
         clusters::start(&shared, probing, leasing);
         cluster_sets::start(&shared);
         discovery::start(&shared);

@@ -6,7 +6,8 @@
 use std::sync::OnceLock;
 
 use portolan_api::Kind;
-use portolan_api::admission::{self, Operation, faulty_script, refuse_conflicts};
+use portolan_api::admission::{self, AgentWrite, Operation, faulty_script, refuse_conflicts};
+use portolan_api::agents;
 use portolan_api::config::{InterpreterOperation, ResourceInterpreterCustomization};
 use portolan_api::work::{ResourceBinding, ResourceBindingSpec};
 use portolan_apiserver::Admission;
@@ -79,6 +80,7 @@ impl Admission for Federation {
         old: Option<&'a Value>,
     ) -> AdmissionFuture<'a> {
         Box::pin(async move {
+            confine(attributes, object)?;
             let mut warnings = decide(attributes, object, old)?;
             if !attributes.subresource.is_empty() {
                 return Ok(warnings);
@@ -94,6 +96,25 @@ impl Admission for Federation {
             Ok(warnings)
         })
     }
+}
+
+/// Confines agents to their clusters, and the registration of agents to their roles.
+fn confine(attributes: &Attributes<'_>, object: &mut Value) -> Result<(), Status> {
+    let write = AgentWrite {
+        kind: &attributes.resource.kind,
+        subresource: attributes.subresource,
+        namespace: attributes.namespace,
+        name: attributes.name,
+        object,
+    };
+    if attributes.user.name == agents::ROLE_MAKER {
+        if let Some(made) = admission::make_role(&write)? {
+            *object = made;
+        }
+    } else if let Some(cluster) = admission::agent_of(&attributes.user.name, &attributes.user.groups) {
+        admission::confine_agent(&cluster, &write)?;
+    }
+    Ok(())
 }
 
 fn decide(

@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use parking_lot::Mutex;
+use portolan_controllers::kubernetes::Sign;
 use portolan_net::pki::{Authority, Identity, PkiError, ServerNames};
 use portolan_net::tls::{ServerCertificate, TlsError};
 use portolan_net::{Clock, Shutdown};
@@ -134,6 +135,14 @@ impl Certificates {
     /// The administrator's client certificate, and its successors.
     pub(crate) fn administrator(&self) -> watch::Receiver<Identity> {
         self.0.administrator.subscribe()
+    }
+
+    /// Answers requests for client certificates.
+    pub(crate) fn signer(&self, clock: &Clock) -> Sign {
+        let (set, clock) = (Arc::clone(&self.0), clock.clone());
+        Arc::new(move |request, life| {
+            set.authority.sign_client(request, life, clock.now()).map_err(|error| error.to_string())
+        })
     }
 
     /// The end of each certificate's life.

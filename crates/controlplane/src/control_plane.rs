@@ -16,6 +16,7 @@ use prometheus_client::registry::Registry;
 
 use crate::address::TlsSan;
 use crate::admission;
+use crate::agent_roles;
 use crate::certificates::{CertificatePolicy, Certificates};
 use crate::cluster_proxy::ClusterServers;
 use crate::definitions::{self, InstallError};
@@ -116,6 +117,7 @@ impl ControlPlane {
         clusters.connect(&server.client);
         definitions::install(&server.client).await?;
         proxy_role::install(&server.client).await.map_err(InstallError::from)?;
+        agent_roles::install(&server.client).await.map_err(InstallError::from)?;
         let administrator = server.administrator(CONTEXT);
         let (client, metrics) = (server.client.clone(), Metrics::default());
         let distrust = distrust(restored.as_deref(), server.damaged_objects(), clock.now());

@@ -190,6 +190,7 @@ impl EmbeddedServer {
         let ca_pem = certificates.authority_pem().to_owned();
         let definitions = kubernetes::definitions(&client, scope);
         kubernetes::housekeeping(&client, &definitions, &ca_pem, settings.clock, scope);
+        kubernetes::certificates(&client, certificates.signer(settings.clock), settings.clock, scope);
         let url = address::local_url(address);
         Ok(Self { client, address, advertised, url, ca_pem, certificates, api_server, store })
     }

@@ -14,6 +14,7 @@
 
 mod address;
 mod admission;
+mod agent_roles;
 mod backup;
 mod certificates;
 mod cluster_proxy;

@@ -3,6 +3,7 @@
 //! Nothing here knows a Kubernetes object, except for the kubeconfig.
 
 pub mod accept;
+pub mod bootstrap;
 pub mod clock;
 pub mod files;
 pub mod kubeconfig;

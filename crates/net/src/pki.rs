@@ -6,6 +6,7 @@
 
 mod files;
 mod inspect;
+mod request;
 
 use std::fmt;
 use std::net::IpAddr;
@@ -24,6 +25,7 @@ use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use crate::files::FileError;
 
 pub use inspect::pem;
+pub use request::{NewRequest, Requested};
 
 /// Certificates are valid from this long before they are issued, for readers with clocks that are behind.
 const BACK_DATED: Duration = Duration::from_secs(3600);
@@ -79,6 +81,10 @@ pub enum PkiError {
         /// The cause.
         reason: &'static str,
     },
+
+    /// A request for a certificate cannot be answered.
+    #[error("the certificate request cannot be answered: {0}")]
+    Request(String),
 
     /// The certificate cannot be made.
     #[error("cannot make a certificate")]

@@ -3,6 +3,7 @@
 //! The shell probes and reads; here the answers become status and taints of the Cluster object. A cluster that the
 //! control plane cannot reach keeps its last numbers: losing sight of it changes its conditions and nothing else.
 
+pub mod agents;
 pub mod impersonation;
 pub mod leaving;
 pub mod ownership;

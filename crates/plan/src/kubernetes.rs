@@ -10,4 +10,5 @@ pub mod namespace;
 pub mod pods;
 pub mod replica_set;
 pub mod resource_quota;
+pub mod signing_request;
 pub mod stateful_set;

@@ -76,6 +76,11 @@ pub(crate) enum Command {
     Dns(Dns),
     /// Join a cluster to the federation.
     Join(Join),
+    /// Register a cluster whose agent dials the control plane (pull mode). Run it where the cluster can be reached.
+    Register(Register),
+    /// Create, list and delete the tokens by which clusters register.
+    #[command(subcommand)]
+    Token(TokenCommand),
     /// Remove a cluster from the federation.
     Unjoin(Unjoin),
     /// Let the deletions go on that are held in a cluster because there are too many at once.
@@ -296,6 +301,86 @@ pub(crate) struct ClusterAccess {
     /// Context of that kubeconfig [default: the current context]
     #[arg(long, value_name = "NAME", requires = "cluster_kubeconfig")]
     pub(crate) cluster_context: Option<String>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum TokenCommand {
+    /// Create a token, and print it, or the command that registers a cluster with it.
+    Create {
+        #[command(flatten)]
+        hub: HubAccess,
+        /// The only cluster that the token registers [default: any new cluster]
+        #[arg(long, value_name = "NAME")]
+        cluster: Option<String>,
+        /// What the token is for.
+        #[arg(long, default_value = "", hide_default_value = true, value_name = "TEXT")]
+        description: String,
+        /// Life of the token, such as 30m or 24h; 0 for no end.
+        #[arg(long, default_value = "24h", value_parser = parse_lifetime, value_name = "DURATION")]
+        ttl: std::time::Duration,
+        /// Print the command for `portolan register`; always with --cluster.
+        #[arg(long)]
+        print_register_command: bool,
+    },
+    /// Print all tokens.
+    List {
+        #[command(flatten)]
+        hub: HubAccess,
+    },
+    /// Delete tokens. Clusters that have registered stay.
+    Delete {
+        #[command(flatten)]
+        hub: HubAccess,
+        /// Tokens, or their first six characters.
+        #[arg(required = true, value_name = "TOKEN")]
+        tokens: Vec<String>,
+    },
+}
+
+/// A duration, or `0` for none.
+fn parse_lifetime(text: &str) -> Result<std::time::Duration, String> {
+    match text {
+        "0" => Ok(std::time::Duration::ZERO),
+        text => duration::parse_duration(text),
+    }
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Register {
+    /// Address of the control plane: HOST:PORT.
+    pub(crate) address: String,
+    /// Token of `portolan token create`.
+    #[arg(long)]
+    pub(crate) token: portolan_api::agents::token::Token,
+    /// Hash of the public key of the control plane's authority; repeatable.
+    #[arg(long, value_name = "sha256:HEX", required_unless_present = "discovery_token_unsafe_skip_ca_verification")]
+    pub(crate) discovery_token_ca_cert_hash: Vec<String>,
+    /// Trust any control plane that knows the token.
+    #[arg(long)]
+    pub(crate) discovery_token_unsafe_skip_ca_verification: bool,
+    /// Name in the federation.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) cluster_name: String,
+    #[command(flatten)]
+    pub(crate) member: MemberAccess,
+    /// Namespace of the agent in the cluster.
+    #[arg(long, default_value = portolan_api::names::SYSTEM_NAMESPACE, value_name = "NAMESPACE")]
+    pub(crate) namespace: String,
+    /// Cloud or other provider of the cluster.
+    #[arg(long, default_value = "", hide_default_value = true, value_name = "NAME")]
+    pub(crate) cluster_provider: String,
+    /// Region of the cluster.
+    #[arg(long, default_value = "", hide_default_value = true, value_name = "NAME")]
+    pub(crate) cluster_region: String,
+    /// Zones of the cluster.
+    #[arg(long, value_delimiter = ',', value_name = "ZONE")]
+    pub(crate) cluster_zones: Vec<String>,
+    /// Life of the agent's certificate; the agent renews it.
+    #[arg(long, default_value = "168h", value_parser = duration::parse_duration, value_name = "DURATION")]
+    pub(crate) certificate_lifetime: std::time::Duration,
+    /// Take the cluster over from another control plane that is gone.
+    #[arg(long)]
+    pub(crate) take_over: bool,
 }
 
 #[derive(Debug, Args)]

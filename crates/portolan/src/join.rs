@@ -16,7 +16,7 @@ pub(crate) async fn run(arguments: Join) -> Result<()> {
     let context =
         KubeconfigContext::load(&files, arguments.cluster_context.as_deref()).await.context(unusable)?;
     let member = context.client().context(unusable)?;
-    check(&context).context(unusable)?;
+    check_address(&context).context(unusable)?;
     let request = JoinRequest {
         name: arguments.name.clone(),
         url: context.server().to_owned(),
@@ -71,7 +71,7 @@ fn print_planned(name: &str, planned: Planned) -> Result<()> {
 
 /// Refuses a kubeconfig that this command could use and the control plane could not: a Cluster object holds a URL, a CA
 /// bundle and `insecureSkipTLSVerification`, nothing else.
-fn check(context: &KubeconfigContext) -> Result<()> {
+pub(crate) fn check_address(context: &KubeconfigContext) -> Result<()> {
     if let Some(name) = context.tls_server_name() {
         ensure!(
             context.skips_tls_verification(),

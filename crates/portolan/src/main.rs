@@ -26,10 +26,12 @@ mod plan;
 mod playground;
 #[cfg(feature = "playground")]
 mod quickstart;
+mod register;
 mod release;
 mod server;
 mod services;
 mod survey;
+mod token;
 #[cfg(feature = "otel")]
 mod traces;
 mod tree;
@@ -92,6 +94,8 @@ async fn run(command: Command) -> anyhow::Result<()> {
         Command::Agent(arguments) => agent::run(arguments).await,
         Command::Dns(command) => dns::run(command).await,
         Command::Join(arguments) => join::run(arguments).await,
+        Command::Register(arguments) => register::run(arguments).await,
+        Command::Token(command) => token::run(command).await,
         Command::Unjoin(arguments) => unjoin::run(arguments).await,
         Command::Release(arguments) => release::run(arguments).await,
         Command::Cluster(ClusterCommand::Permissions(arguments)) => permissions::run(arguments).await,

@@ -10,6 +10,8 @@ use portolan_runtime::client::{KubeconfigContext, KubeconfigFiles};
 /// The value of `--kubeconfig` for the service account of the pod.
 const IN_CLUSTER: &str = "in-cluster";
 
+const UNUSABLE: &str = "cannot use the member's kubeconfig";
+
 /// Access to a member.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct MemberAccess {
@@ -28,8 +30,12 @@ impl MemberAccess {
         if self.kubeconfig.as_deref().is_some_and(|path| path.as_os_str() == IN_CLUSTER) {
             return Ok(Client::in_cluster()?);
         }
+        self.loaded().await?.client().context(UNUSABLE)
+    }
+
+    /// The context of the kubeconfig.
+    pub(crate) async fn loaded(&self) -> Result<KubeconfigContext> {
         let files = KubeconfigFiles::find(self.kubeconfig.as_deref());
-        let context = KubeconfigContext::load(&files, self.context.as_deref()).await;
-        context.and_then(|context| context.client()).context("cannot use the member's kubeconfig")
+        KubeconfigContext::load(&files, self.context.as_deref()).await.context(UNUSABLE)
     }
 }

@@ -5,11 +5,13 @@
 //! so that a member of a Karmada control plane can be taken over.
 
 mod account;
+mod agent_objects;
 mod clean;
 mod credential;
 mod dry_run;
 mod error;
 mod proof;
+mod register;
 mod unjoin;
 
 use portolan_api::cluster::{Cluster, ClusterSpec, LocalSecretReference, SyncMode, is_name};
@@ -18,6 +20,7 @@ use portolan_api::resources;
 use portolan_api::{labels, names};
 use portolan_object::{Object, ObjectKey};
 use portolan_plan::clusters::ownership::{ControlPlane, Holder};
+use portolan_plan::clusters::permissions::everything;
 use portolan_plan::clusters::token::TokenLife;
 use portolan_runtime::client::{Patch, Selection};
 use portolan_runtime::{Client, ClientError, Resource};
@@ -29,6 +32,7 @@ use account::Account;
 pub use clean::{Cleaned, clean};
 pub use dry_run::{Planned, dry_run};
 pub use error::JoinError;
+pub use register::{RegisterError, RegisterRequest, register};
 pub use unjoin::{Access, Left, UnjoinRequest, unjoin};
 
 /// The cluster to join.
@@ -82,7 +86,7 @@ pub async fn join(hub: &Client, member: &Client, request: &JoinRequest) -> Resul
     }
     let taken_from = acquire(member, &own, request).await?;
     let account = Account { member, cluster: &request.name };
-    let controller = account.controller_token().await?;
+    let controller = account.controller_token(&everything()).await?;
     let impersonator = account.impersonator_token().await?;
 
     stamp_identity(member, &request.name, &own.id).await.map_err(account.failed("labels"))?;

@@ -5,6 +5,7 @@
 
 use portolan_api::{labels, names, resources};
 use portolan_object::{Object, ObjectKey};
+use portolan_plan::clusters::permissions::everything;
 use portolan_plan::clusters::token::TokenLife;
 use portolan_runtime::client::{Delete, Patch, Selection};
 use portolan_runtime::{Client, ClientError, Resource};
@@ -55,18 +56,18 @@ impl Account<'_> {
             namespace(names::CLUSTER_NAMESPACE),
             service_account(&account),
             service_account(names::IMPERSONATOR),
-            cluster_role(&role),
+            cluster_role(&role, &everything()),
             cluster_role_binding(&role, &account),
         ]
     }
 
-    /// Creates the service account with all permissions, and a token for it.
-    pub(super) async fn controller_token(&self) -> Result<String, JoinError> {
+    /// Creates the service account, with a role of these rules unless it has one, and a token for it.
+    pub(super) async fn controller_token(&self, rules: &[Value]) -> Result<String, JoinError> {
         let namespace = namespace(names::CLUSTER_NAMESPACE);
         ensure(self.member, &resources::NAMESPACE.into(), &namespace)
             .await
             .map_err(self.failed("namespace"))?;
-        let role = cluster_role(&self.role());
+        let role = cluster_role(&self.role(), rules);
         ensure(self.member, &resources::CLUSTER_ROLE.into(), &role)
             .await
             .map_err(self.failed("cluster role"))?;
@@ -210,13 +211,9 @@ fn service_account(name: &str) -> Object {
         "metadata": { "namespace": names::CLUSTER_NAMESPACE, "name": name, "labels": { labels::SYSTEM: labels::TRUE } } }))
 }
 
-fn cluster_role(name: &str) -> Object {
+fn cluster_role(name: &str, rules: &[Value]) -> Object {
     Object(json!({ "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRole",
-        "metadata": { "name": name, "labels": { labels::SYSTEM: labels::TRUE } },
-        "rules": [
-            { "apiGroups": ["*"], "resources": ["*"], "verbs": ["*"] },
-            { "nonResourceURLs": ["*"], "verbs": ["get"] },
-        ] }))
+        "metadata": { "name": name, "labels": { labels::SYSTEM: labels::TRUE } }, "rules": rules }))
 }
 
 fn cluster_role_binding(name: &str, account: &str) -> Object {

@@ -1,0 +1,3 @@
+//! Decisions about the agents of clusters in pull mode.
+
+pub mod request;
