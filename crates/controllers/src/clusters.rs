@@ -17,7 +17,7 @@ use std::sync::Arc;
 
 use portolan_runtime::members::MembershipChange;
 use portolan_runtime::scope::spawn_until_stop;
-use portolan_runtime::{ClusterName, Queue};
+use portolan_runtime::{ClientError, ClusterName, Member, Queue};
 
 use crate::hub::Hub;
 pub use ownership::Leasing;
@@ -61,13 +61,34 @@ pub(crate) fn start(hub: &Hub, probing: Probing, leasing: Leasing) {
     });
     portolan_runtime::driver::run(Arc::new(Lifecycle::new(hub)), &queue, WORKERS, &hub.scope);
 
+    collect(hub, probing);
+    let hub = hub.clone();
+    hub.members.clone().observe(move |change| {
+        if let MembershipChange::Joined(member) = change {
+            let renewal = Renewal { hub: hub.clone(), member: member.clone() };
+            spawn_until_stop(member.scope(), renewal.run());
+        }
+    });
+}
+
+/// Starts what an agent does for its own cluster: it holds it, probes it and reports on it.
+pub(crate) fn start_for_agent(hub: &Hub, probing: Probing, leasing: Leasing) {
+    ownership::start(hub, leasing);
+    collect(hub, probing);
+}
+
+/// Gives a member up for good: deletes the Lease there if this control plane holds it.
+pub(crate) async fn give_up(member: &Member) -> Result<(), ClientError> {
+    ownership::release(member).await
+}
+
+/// Probes each member and writes the status of its Cluster.
+fn collect(hub: &Hub, probing: Probing) {
     let hub = hub.clone();
     hub.members.clone().observe(move |change| {
         if let MembershipChange::Joined(member) = change {
             let collector = Collector::new(&hub, member.clone(), probing);
             spawn_until_stop(member.scope(), collector.run());
-            let renewal = Renewal { hub: hub.clone(), member: member.clone() };
-            spawn_until_stop(member.scope(), renewal.run());
         }
     });
 }

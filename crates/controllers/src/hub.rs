@@ -9,11 +9,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use portolan_api::cluster::Cluster;
-use portolan_api::resources;
+use portolan_api::{names, resources};
 use portolan_api::work::Work;
 use portolan_net::{Clock, Shutdown};
 use portolan_object::{Object, ObjectKey};
 use portolan_plan::propagation::detect::Skipped;
+use portolan_runtime::client::Selection;
 use portolan_runtime::{Cache, Client, ClusterName, EventRecorder, Members, SuccessEvents};
 
 use crate::capacity::{Capacities, Estimator};
@@ -23,6 +24,8 @@ pub use quotas::Quotas;
 
 /// Interval at which the namespace `kube-system` is looked for, on an API server that is about to create it.
 const IDENTITY_POLL_INTERVAL: Duration = Duration::from_millis(100);
+/// Namespace with the identity of an API server.
+const SYSTEM: &str = "kube-system";
 /// Name of the index of Works by their binding; values are `namespace/name`.
 pub(crate) const WORKS_BY_BINDING: &str = "binding";
 /// Name of the index of Works by their namespace, which is that of their cluster.
@@ -49,23 +52,74 @@ pub(crate) struct Hub {
     pub(crate) quotas: Quotas,
     /// The estimators of clusters, if they are asked.
     pub(crate) estimator_service: Option<EstimatorService>,
+    /// Whether this is the agent of one cluster, which reads and writes only what belongs to that cluster.
+    pub(crate) is_agent: bool,
+}
+
+/// Which objects of the control plane are read.
+#[derive(Debug, Clone)]
+pub(crate) enum Reach {
+    /// All: this is the control plane.
+    Everything,
+    /// The Cluster of this name, its Works, and the identity of the control plane: this is its agent, which may read no more.
+    Cluster(ClusterName),
+}
+
+impl Reach {
+    fn clusters(&self) -> Selection {
+        match self {
+            Self::Everything => Selection::all(),
+            Self::Cluster(name) => Selection::fields(format!("metadata.name={name}")),
+        }
+    }
+
+    fn namespaces(&self) -> Selection {
+        match self {
+            Self::Everything => Selection::all(),
+            Self::Cluster(_) => Selection::fields(format!("metadata.name={SYSTEM}")),
+        }
+    }
+
+    fn works(&self) -> Selection {
+        match self {
+            Self::Everything => Selection::all(),
+            Self::Cluster(name) => Selection::namespace(names::execution_namespace(name.as_str())),
+        }
+    }
+
+    /// The scope of caches that only the control plane has. Those of an agent end at once.
+    fn scope_of_rest(&self, scope: &Shutdown) -> Shutdown {
+        let child = scope.child();
+        if matches!(self, Self::Cluster(_)) {
+            child.request();
+        }
+        child
+    }
+}
+
+/// How the shared data is made.
+pub(crate) struct HubSettings {
+    pub(crate) clock: Clock,
+    /// Whether successes are Events in the hub.
+    pub(crate) successes: SuccessEvents,
+    /// Kinds and namespaces that are never propagated.
+    pub(crate) skipped: Skipped,
+    pub(crate) reach: Reach,
 }
 
 impl Hub {
     /// Starts the caches.
-    pub(crate) fn start(
-        client: &Client,
-        members: Members,
-        clock: Clock,
-        successes: SuccessEvents,
-        skipped: Skipped,
-        scope: &Shutdown,
-    ) -> Self {
+    pub(crate) fn start(client: &Client, members: Members, settings: HubSettings, scope: &Shutdown) -> Self {
+        let HubSettings { clock, successes, skipped, reach } = settings;
         let events = EventRecorder::new(client, crate::MANAGER, clock.clone(), scope);
-        let clusters =
-            Cache::<Cluster>::of_kind(client).trim(|cluster| cluster.metadata.managed_fields.clear());
-        let namespaces = Cache::of_objects(client, resources::NAMESPACE.into());
+        let clusters = Cache::<Cluster>::of_kind(client)
+            .select(reach.clusters())
+            .trim(|cluster| cluster.metadata.managed_fields.clear());
+        let namespaces =
+            Cache::of_objects(client, resources::NAMESPACE.into()).select(reach.namespaces());
+        let rest = reach.scope_of_rest(scope);
         let works = Cache::<Work>::of_kind(client)
+            .select(reach.works())
             .trim(|work| work.metadata.managed_fields.clear())
             .index(WORKS_BY_BINDING, |_, work| {
                 binding_of(work).map(|key| key.to_string()).into_iter().collect()
@@ -83,15 +137,16 @@ impl Hub {
             events: events.with_successes(successes),
             clock,
             scope: scope.clone(),
-            cluster_sets: ClusterSets::new(client, &clusters, scope),
+            cluster_sets: ClusterSets::new(client, &clusters, &rest),
             clusters,
             namespaces: namespaces.start(scope),
             works: works.start(scope),
             estimator: Estimator::new(&capacities),
-            quotas: Quotas::new(client, scope),
+            quotas: Quotas::new(client, &rest),
             estimator_service: None,
             capacities,
             skipped: Arc::new(skipped),
+            is_agent: matches!(reach, Reach::Cluster(_)),
         }
     }
 
@@ -103,7 +158,7 @@ impl Hub {
     /// Id of this control plane: the uid of the namespace `kube-system` of its API server. Waits until it is known; `None`
     /// if the scope ended before.
     pub(crate) async fn control_plane_id(&self) -> Option<Arc<str>> {
-        let key = ObjectKey::cluster("kube-system");
+        let key = ObjectKey::cluster(SYSTEM);
         while self.namespaces.synced().await {
             if let Some(system) = self.namespaces.get(&key) {
                 return Some(system.uid().into());

@@ -16,6 +16,7 @@
 //! 4. Call `start` in `start.rs`. State that several controllers share belongs to `hub.rs`, which starts nothing.
 //! 5. Add an end-to-end test to `tests/it`, with the `Federation` of that folder.
 
+pub mod agent;
 pub mod agents;
 mod autoscaling;
 mod capacity;

@@ -146,6 +146,11 @@ pub(crate) fn start(hub: &Hub, brake: BrakeOptions, failover: Settings) -> Pipel
     started
 }
 
+/// Starts the execution of Works alone, for the members of an agent.
+pub(crate) fn start_execution(hub: &Hub, brake: BrakeOptions) {
+    execution::start(hub, &Interpreters::start(hub), brake);
+}
+
 impl Pipeline {
     fn new(hub: &Hub, failover: Settings) -> Self {
         let (client, scope) = (&hub.client, &hub.scope);

@@ -12,7 +12,7 @@ use portolan_runtime::{Client, Members, Metrics, SuccessEvents};
 use crate::clusters::{Leasing, Probing};
 use crate::descheduler::{self, Descheduling};
 use crate::estimator_service::{EstimatorService, EstimatorSettings};
-use crate::hub::{Hub, Quotas};
+use crate::hub::{Hub, HubSettings, Quotas, Reach};
 use crate::propagation::BrakeOptions;
 use crate::{
     agents, autoscaling, cluster_sets, clusters, discovery, propagation, rebalance, remedies, taint_policies,
@@ -80,7 +80,8 @@ impl Controllers {
         let hub = &hub.clone().with_metrics(&metrics, None);
         let members =
             Members::with_limits(scope, dial.unwrap_or_else(Members::connections), &metrics, limits);
-        let mut shared = Hub::start(hub, members.clone(), clock, success_events, skipped, scope);
+        let settings = HubSettings { clock, successes: success_events, skipped, reach: Reach::Everything };
+        let mut shared = Hub::start(hub, members.clone(), settings, scope);
         shared.estimator_service = estimators.map(|settings| EstimatorService::new(hub, settings));
         // The observers first, then the members, so that no observer misses one.
         agents::start(&shared);

@@ -24,7 +24,7 @@ use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 
 use crate::files::FileError;
 
-pub use inspect::pem;
+pub use inspect::{pem, validity};
 pub use request::{NewRequest, Requested};
 
 /// Certificates are valid from this long before they are issued, for readers with clocks that are behind.

@@ -1,4 +1,4 @@
-//! `portolan agent`: the DNS server of the cluster set, in a member.
+//! `portolan agent`: the DNS server of the cluster set, in a member; with `--pull`, all work of the member.
 //!
 //! Connects three things: a follower of the member's objects, the DNS server, and HTTP pages about their state.
 
@@ -7,11 +7,13 @@ use std::num::NonZero;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
+use portolan_controllers::agent::{self, AgentOptions};
 use portolan_controllers::dns::{Follower, Zone};
 use portolan_dns::{Server, ZoneSettings, Zones};
 use portolan_net::telemetry::{Pages, Readiness};
 use portolan_net::{Clock, Shutdown};
 use portolan_plan::dns::ZoneKind;
+use portolan_runtime::Client;
 
 use crate::{arguments, metrics};
 
@@ -27,6 +29,9 @@ pub(crate) async fn run(arguments: arguments::Agent) -> Result<()> {
     let (metrics, of_clients) = (metrics::of_process("agent"), portolan_runtime::Metrics::default());
     let client = arguments.member.client().await.context("cannot reach the member")?;
     let client = client.with_metrics(&of_clients, None);
+    if arguments.pull {
+        pull(&client, arguments.namespace, &of_clients, &scope);
+    }
     let kinds = [
         Some((ZoneKind::ClusterSet, arguments.clusterset_zone)),
         arguments.cluster_zone.map(|name| (ZoneKind::Cluster, name)),
@@ -73,6 +78,15 @@ pub(crate) async fn run(arguments: arguments::Agent) -> Result<()> {
     scope.requested().await;
     tracing::info!("agent stops");
     scope.drain(DRAIN).await.context("cannot stop in time")
+}
+
+/// Starts the agent of pull mode.
+fn pull(member: &Client, namespace: String, metrics: &portolan_runtime::Metrics, scope: &Shutdown) {
+    let (member, metrics, stop) = (member.clone(), metrics.clone(), scope.clone());
+    let options =
+        move |cluster: &str| AgentOptions { metrics: metrics.clone(), ..AgentOptions::new(cluster) };
+    // The scope waits for the task, so the handle is not needed.
+    let _handle = scope.spawn(async move { agent::run(&member, &namespace, options, &stop).await });
 }
 
 /// Ready from the first complete state on; later trouble is reported and does not stop the answers.

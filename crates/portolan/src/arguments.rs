@@ -215,6 +215,12 @@ pub(crate) struct Agent {
     /// Threads that answer UDP [default: one per core, at most four]
     #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u16).range(1..=256))]
     pub(crate) workers: Option<u16>,
+    /// Also apply what the control plane places in the cluster, and report on the cluster: it has registered in pull mode
+    #[arg(long)]
+    pub(crate) pull: bool,
+    /// With --pull: namespace of the Secret that `portolan register` made
+    #[arg(long, requires = "pull", default_value = portolan_api::names::SYSTEM_NAMESPACE, value_name = "NAMESPACE")]
+    pub(crate) namespace: String,
     /// Export traces to the OpenTelemetry collector at this http URL, with OTLP over HTTP; /v1/traces is appended
     #[cfg(feature = "otel")]
     #[arg(long, value_name = "URL", env = "OTEL_EXPORTER_OTLP_ENDPOINT", value_parser = parse_endpoint)]

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
-use portolan_api::cluster::Cluster;
+use portolan_api::cluster::{Cluster, SyncMode};
 use portolan_controllers::clusters::join::{Access, UnjoinRequest, clean, unjoin};
 use portolan_object::ObjectKey;
 use portolan_plan::clusters::leaving::Wish;
@@ -55,6 +55,9 @@ pub(crate) async fn run(arguments: Unjoin) -> Result<()> {
 async fn own_access(hub: &Client, name: &str) -> Result<Result<Client>> {
     let cluster = hub.kind::<Cluster>().get(&ObjectKey::cluster(name)).await;
     let cluster = cluster.with_context(|| format!("cluster {name} cannot leave"))?;
+    if cluster.spec.sync_mode == SyncMode::Pull {
+        return Ok(Err(anyhow::anyhow!("nothing dials a cluster in pull mode: give --cluster-kubeconfig")));
+    }
     Ok(member(hub, &cluster).await)
 }
 

@@ -48,17 +48,17 @@ pub fn cluster_of_token_group(group: &str) -> Option<&str> {
 }
 
 /// Name of the ClusterRole of an agent, and of its binding.
-pub fn cluster_role(cluster: &str) -> String {
+pub(super) fn cluster_role(cluster: &str) -> String {
     format!("system:karmada:{cluster}:agent")
 }
 
 /// Name of the Role of an agent for its Secrets and its Lease, and of its binding.
-pub fn secret_role(cluster: &str) -> String {
+pub(super) fn secret_role(cluster: &str) -> String {
     format!("system:karmada:{cluster}:agent-secret")
 }
 
 /// Name of the Role of an agent for its Works, and of its binding.
-pub fn work_role(cluster: &str) -> String {
+pub(super) fn work_role(cluster: &str) -> String {
     format!("system:karmada:{cluster}:agent-work")
 }
 

@@ -7,7 +7,9 @@ mod advice;
 mod apply;
 mod brake;
 mod events;
+mod facts;
 mod node_ports;
+mod of_agents;
 mod remove;
 mod unreported;
 
@@ -52,18 +54,19 @@ pub(super) fn start(hub: &Hub, interpreters: &Interpreters, brake: BrakeOptions)
             None => without_member.add(change.key.clone()),
         }
     });
-    let (held, known) = (queues.clone(), hub.clone());
+    let (held, known, leaving) = (queues.clone(), hub.clone(), abandoned.clone());
     hub.clusters.observe(move |change| {
         let (Some(old), Some(new)) = (&change.old, &change.new) else { return };
         let is_same = old.metadata.annotations == new.metadata.annotations
             && brake::is_held(old) == brake::is_held(new)
             && old.metadata.is_deleting() == new.metadata.is_deleting();
-        let held = held.read();
-        let Some(queue) = held.get(&ClusterName::new(change.key.name.as_str())).filter(|_| !is_same) else {
-            return;
-        };
-        let namespace = names::execution_namespace(&change.key.name);
-        known.works.keys_by_index(DELETED_WORKS, &namespace).into_iter().for_each(|work| queue.add(work));
+        let deleted = || known.works.keys_by_index(DELETED_WORKS, &names::execution_namespace(&change.key.name));
+        match held.read().get(&ClusterName::new(change.key.name.as_str())) {
+            Some(queue) if !is_same => deleted().into_iter().for_each(|work| queue.add(work)),
+            // A cluster with an agent that leaves, and does not answer any more.
+            None if new.metadata.is_deleting() => deleted().into_iter().for_each(|work| leaving.add(work)),
+            Some(_) | None => {}
+        }
     });
     let (queues_of_works, works) = (queues.clone(), hub.works.clone());
     interpreters.observe(move |kind| {

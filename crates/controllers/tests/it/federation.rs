@@ -6,9 +6,11 @@ use std::time::Duration;
 
 use http::{HeaderValue, Request, header};
 use parking_lot::Mutex;
+use portolan_api::agents;
 use portolan_apiserver::auth::Authentication;
 use portolan_apiserver::auth::token::{Issuer, SigningKey};
 use portolan_apiserver::{ApiServer, Config, LocalService, User};
+use portolan_controllers::agent::{self, AgentOptions};
 use portolan_controllers::clusters::join::{JoinError, JoinRequest, Joined, join};
 use portolan_controllers::clusters::{Leasing, Probing};
 use portolan_controllers::{BrakeOptions, Controllers, FailoverSettings, Options, kubernetes};
@@ -81,6 +83,12 @@ impl Plane {
             request
         };
         Client::in_process(self.api_server.service().map_request(add))
+    }
+
+    /// A client of the agent of a cluster, with the rights that its roles give it.
+    pub(crate) fn as_agent(&self, cluster: &str) -> Client {
+        let user = User::new(agents::user(cluster), [agents::GROUP]);
+        Client::in_process(self.api_server.local(user))
     }
 
     /// The API server as an administrator sees it.
@@ -345,6 +353,38 @@ impl Federation {
                 "subjects": [{ "apiGroup": group, "kind": "User", "name": "federation" }] }))
             .await;
         self.join_through(name, member, client).await;
+    }
+
+    /// Registers a member in pull mode, as `portolan register` does, without starting its agent.
+    pub(crate) async fn register(&mut self, name: &str) {
+        let member = Plane::start(&self.scope).await;
+        self.members.insert(name.to_owned(), member);
+        for namespace in ["karmada-cluster".to_owned(), format!("karmada-es-{name}")] {
+            if self.hub.get("v1/Namespace", &namespace).await.is_none() {
+                let namespace = json!({ "apiVersion": "v1", "kind": "Namespace", "metadata": { "name": namespace } });
+                self.hub.create(namespace).await;
+            }
+        }
+        for role in agents::roles::of_agent(name) {
+            self.hub.create(role.0).await;
+        }
+        self.hub
+            .create(json!({ "apiVersion": "cluster.karmada.io/v1alpha1", "kind": "Cluster", "metadata": { "name": name },
+                "spec": { "syncMode": "Pull", "apiEndpoint": format!("https://{name}.test") } }))
+            .await;
+    }
+
+    /// Starts the agent of a member in pull mode; it ends with the scope that is returned, or with the federation.
+    pub(crate) fn run_agent(&self, name: &str) -> Shutdown {
+        let short = Duration::from_millis(100);
+        let options = AgentOptions {
+            probing: Probing { interval: short, thresholds: Thresholds { success: short, failure: short } },
+            leasing: Leasing { name: String::new(), renewal: short, duration: short * 10 },
+            ..AgentOptions::new(name)
+        };
+        let scope = self.scope.child();
+        agent::start(&self.hub.as_agent(name), &self.members[name].client, options, &scope);
+        scope
     }
 
     async fn join_through(&mut self, name: &str, member: Plane, client: Client) {

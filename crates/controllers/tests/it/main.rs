@@ -22,6 +22,7 @@ mod ownership;
 mod policies;
 mod preview;
 mod propagation;
+mod pull;
 mod quota;
 mod rebalance;
 mod refused_slices;

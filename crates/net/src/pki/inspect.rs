@@ -26,6 +26,13 @@ pub(super) fn facts(certificate: &CertificateDer<'_>) -> Option<Facts> {
     })
 }
 
+/// The first and the last valid instant of the first certificate in a PEM text; `None` if there is none.
+pub fn validity(pem: &[u8]) -> Option<(Timestamp, Timestamp)> {
+    let block = x509_parser::pem::Pem::iter_from_buffer(pem).next()?.ok()?;
+    let facts = facts(&CertificateDer::from(block.contents))?;
+    Some((facts.not_before, facts.expires))
+}
+
 /// A DER certificate as PEM (RFC 7468): lines of 64 characters between two labels.
 pub fn pem(certificate: &[u8]) -> String {
     let body = STANDARD.encode(certificate);

@@ -130,6 +130,8 @@ pub struct Facts {
     pub is_namespace_gone: bool,
     /// The binding from which the Work was made exists.
     pub has_binding: bool,
+    /// Only the control plane can see bindings and namespaces; this is the agent of the cluster.
+    pub is_agent: bool,
 }
 
 /// What happens to the object in the member.
@@ -141,7 +143,7 @@ pub enum Removal {
     Preserve,
     /// It stays with its marks: the Work is made again.
     Keep,
-    /// Its binding decides, and records the cause or releases the Work.
+    /// Its binding, or the control plane, decides, and records the cause or releases the Work.
     Wait,
 }
 
@@ -149,6 +151,8 @@ pub enum Removal {
 pub fn decide(work: &Work, facts: Facts) -> Removal {
     let cause = match (Origin::of(work), Cause::of(work)) {
         (Origin::User, cause) => return delete_or_preserve(work, cause),
+        // The control plane records the cause, or releases the Work.
+        (Origin::Binding | Origin::Namespace { .. }, None) if facts.is_agent => return Removal::Wait,
         (Origin::Binding, None) if facts.has_binding => return Removal::Wait,
         (_, Some(Cause::BindingRemade)) => return Removal::Keep,
         (_, Some(Cause::TemplateOrphaned)) => return Removal::Preserve,

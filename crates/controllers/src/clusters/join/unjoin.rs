@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use portolan_api::cluster::Cluster;
+use portolan_api::cluster::{Cluster, SyncMode};
 use portolan_api::names;
 use portolan_api::work::Work;
 use portolan_object::ObjectKey;
@@ -12,6 +12,7 @@ use portolan_runtime::client::{Delete, Selection};
 use portolan_runtime::{Client, ClientError};
 
 use super::account::Account;
+use super::agent_objects::{self, AgentObjects};
 use super::{JoinError, control_plane_id, identity};
 use crate::clusters::ownership;
 use crate::missing::ignore_missing;
@@ -63,7 +64,7 @@ pub async fn unjoin(hub: &Client, request: &UnjoinRequest<'_>) -> Result<Left, J
     let name = request.name;
     let on_hub = |step| move |source| JoinError::Hub { step, source };
     let (clusters, key) = (hub.kind::<Cluster>(), ObjectKey::cluster(name));
-    clusters.get(&key).await.map_err(on_hub("cluster"))?;
+    let mode = clusters.get(&key).await.map_err(on_hub("cluster"))?.spec.sync_mode;
     let unreachable = match &request.access {
         Access::Administrator(member) | Access::Account(member) => {
             let member = (*member).clone().with_timeout(ANSWER_TIMEOUT);
@@ -95,6 +96,12 @@ pub async fn unjoin(hub: &Client, request: &UnjoinRequest<'_>) -> Result<Left, J
         return Ok(Left { remains: remaining, ..Left::default() });
     }
     let held_by = remove_account(hub, member, name, is_administrator).await?;
+    if is_administrator && mode == SyncMode::Pull && held_by.is_none() {
+        // Last: the agent itself takes away what the control plane put into the cluster.
+        let agent = AgentObjects { namespace: names::SYSTEM_NAMESPACE, cluster: name };
+        let account = Account { member, cluster: name };
+        agent_objects::remove(member, &agent).await.map_err(account.failed("agent"))?;
+    }
     Ok(Left { held_by, ..Left::default() })
 }
 

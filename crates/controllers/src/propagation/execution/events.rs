@@ -64,7 +64,8 @@ impl Executor {
         let message =
             format!("Sync work({}/{}) to cluster({cluster}) successful.", metadata.namespace, metadata.name);
         self.hub.events.success(Regarding::kind(work), "SyncSucceed", message);
-        if let Some(manifest) = manifest(work) {
+        // An agent may write no events about templates.
+        if let Some(manifest) = manifest(work).filter(|_| !self.hub.is_agent) {
             let message = format!(
                 "Successfully applied resource({}/{}) to cluster {cluster}",
                 manifest.namespace(),

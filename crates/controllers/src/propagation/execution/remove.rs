@@ -1,21 +1,23 @@
 //! Removing a Work: its object in the member first, its finalizer last (karmada
 //! pkg/controllers/execution/execution_controller.go).
 
-use portolan_api::work::{ClusterResourceBinding, ResourceBinding, Work};
+use portolan_api::cluster::SyncMode;
+use portolan_api::work::Work;
 use portolan_api::{annotations, finalizers, labels, names, resources};
 use portolan_object::{Object, ObjectKey};
 use portolan_plan::clusters::ownership::is_own;
 use portolan_plan::propagation::claim::{ANNOTATIONS, LABELS};
 use portolan_plan::propagation::removal::{
-    Cause, Facts, Origin, Removal, decide, holds_preserved, is_of_same_template, leaves_objects_in,
+    Origin, Removal, decide, holds_preserved, is_of_same_template, leaves_objects_in,
 };
 use portolan_plan::propagation::work::is_named_after_manifest;
 use portolan_runtime::client::{Delete, Patch};
 use portolan_runtime::{Api, ClientError, ClusterName, Outcome, Reconciler};
 use serde_json::{Value, json};
 
-use super::{Executor, manifest, work_of};
-use crate::hub::{Hub, binding_of};
+use super::facts::facts;
+use super::{Executor, manifest, of_agents, work_of};
+use crate::hub::Hub;
 use crate::missing::ignore_missing;
 use crate::removal::release;
 
@@ -52,7 +54,7 @@ impl Executor {
             // A change of the hold queues the Work again.
             return Ok(Outcome::Done);
         };
-        let facts = self.facts(work).await?;
+        let facts = facts(&self.hub, self.member.name(), work).await?;
         let removal = decide(work, facts);
         tracing::debug!(cluster = %self.member.name(), work = %work.metadata.key(), ?removal, "a work is being deleted");
         if removal == Removal::Wait {
@@ -77,34 +79,6 @@ impl Executor {
         }
         release(&self.hub, work).await?;
         Ok(Outcome::Done)
-    }
-
-    async fn facts(&self, work: &Work) -> Result<Facts, ClientError> {
-        let cluster = self.hub.cluster(self.member.name());
-        let is_cluster_leaving = cluster.is_none_or(|cluster| cluster.metadata.is_deleting());
-        let is_namespace_gone = match Origin::of(work) {
-            Origin::Namespace { name, uid } if Cause::of(work).is_none() => {
-                let api = self.hub.client.resource::<Object>(&resources::NAMESPACE.into());
-                let found = ignore_missing(api.get(&ObjectKey::cluster(name)).await)?;
-                found.is_none_or(|found| found.uid() != uid || found.is_deleting())
-            }
-            _ => false,
-        };
-        let has_binding = match binding_of(work).filter(|_| Cause::of(work).is_none()) {
-            Some(binding) => self.exists(&binding).await?,
-            None => false,
-        };
-        Ok(Facts { is_cluster_leaving, is_namespace_gone, has_binding })
-    }
-
-    /// Whether the API server has a binding.
-    async fn exists(&self, binding: &ObjectKey) -> Result<bool, ClientError> {
-        let client = &self.hub.client;
-        if binding.namespace.is_empty() {
-            let found = ignore_missing(client.kind::<ClusterResourceBinding>().get(binding).await)?;
-            return Ok(found.is_some());
-        }
-        Ok(ignore_missing(client.kind::<ResourceBinding>().get(binding).await)?.is_some())
     }
 
     async fn remove_object(&self, object: &MemberObject<'_>, removal: Removal) -> Result<(), ClientError> {
@@ -232,9 +206,12 @@ impl Reconciler for Abandoned {
             return Outcome::Done;
         }
         let cluster = ClusterName::new(cluster);
-        // A cluster with a Cluster object and no member is about to be connected, or applies its Works itself (pull).
-        if hub.cluster(&cluster).is_some() {
-            return Outcome::Done;
+        // A cluster with a Cluster object and no member is about to be connected, or has an agent.
+        if let Some(known) = hub.cluster(&cluster) {
+            return match known.spec.sync_mode {
+                SyncMode::Pull => of_agents::settle(hub, &known, &work).await.into(),
+                SyncMode::Push => Outcome::Done,
+            };
         }
         abandon_if_leaving(hub, &cluster, &work).await.into()
     }

@@ -1,0 +1,122 @@
+//! Clusters in pull mode: an agent with the rights of its roles applies the Works and reports.
+
+use portolan_object::{Object, ObjectKey};
+use portolan_runtime::ClientError;
+use portolan_runtime::client::{Patch, Selection};
+use serde_json::json;
+
+use crate::federation::{
+    BINDING, CLUSTER, CONFIG_MAP, DEPLOYMENT, Federation, WORK, condition, config_map, deployment, policy,
+};
+
+const LEASE: &str = "coordination.k8s.io/v1/Lease";
+const HELD: &str = "karmada-cluster/portolan-control-plane";
+
+/// A hub with the cluster `eu` in pull mode, and its agent.
+async fn with_agent() -> (Federation, portolan_net::Shutdown) {
+    let mut set = Federation::start(&[]).await;
+    set.register("eu").await;
+    let agent = set.run_agent("eu");
+    set.is_ready("eu").await;
+    (set, agent)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_policy_reaches_a_cluster_in_pull_mode_and_its_status_comes_back() {
+    let (set, _agent) = with_agent().await;
+    set.hub.create(deployment("web", 2)).await;
+    set.hub.create(policy("web", DEPLOYMENT, "web", &["eu"])).await;
+    let is_applied = |binding: &Object| condition(binding, "FullyApplied") == "True";
+    set.hub.when(BINDING, "default/web-deployment", is_applied).await;
+    set.member("eu").when_there(DEPLOYMENT, "default/web").await;
+    set.member("eu").patch_status(DEPLOYMENT, "default/web", json!({ "status": { "readyReplicas": 2 } })).await;
+    let is_reported = |template: &Object| template.0["status"]["readyReplicas"] == 2;
+    set.hub.when(DEPLOYMENT, "default/web", is_reported).await;
+
+    // Drift is put right by the agent, and a deleted template deletes the object.
+    set.member("eu").patch(DEPLOYMENT, "default/web", json!({ "spec": { "replicas": 5 } })).await;
+    set.member("eu").when(DEPLOYMENT, "default/web", |found| found.0["spec"]["replicas"] == 2).await;
+    set.hub.delete(DEPLOYMENT, "default/web").await;
+    set.member("eu").when_gone(DEPLOYMENT, "default/web").await;
+    assert!(set.endpoints.lock().is_empty(), "the control plane dials no cluster in pull mode");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_work_of_a_pull_cluster_deleted_by_hand_is_made_again_and_its_object_stays() {
+    let (set, _agent) = with_agent().await;
+    set.hub.create(config_map("app", "1")).await;
+    set.hub.create(policy("app", CONFIG_MAP, "app", &["eu"])).await;
+    let copy = set.member("eu").when_there(CONFIG_MAP, "default/app").await;
+    let work = format!("karmada-es-eu/{}", portolan_api::names::work("ConfigMap", "app", "default"));
+    let before = set.hub.when(WORK, &work, |work| condition(work, "Applied") == "True").await;
+    set.hub.delete(WORK, &work).await;
+    let is_again = |work: &Object| work.uid() != before.uid() && condition(work, "Applied") == "True";
+    set.hub.when(WORK, &work, is_again).await;
+    let still = set.member("eu").get(CONFIG_MAP, "default/app").await.expect("it stays");
+    assert_eq!(still.uid(), copy.uid());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_namespace_comes_and_goes_in_a_pull_cluster() {
+    let (set, _agent) = with_agent().await;
+    set.hub.create(json!({ "apiVersion": "v1", "kind": "Namespace", "metadata": { "name": "shop" } })).await;
+    set.member("eu").when_there("v1/Namespace", "shop").await;
+    set.hub.delete("v1/Namespace", "shop").await;
+    set.member("eu").when_gone("v1/Namespace", "shop").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_agent_goes_on_without_the_hub_and_after_a_restart() {
+    let (set, agent) = with_agent().await;
+    set.hub.create(config_map("app", "1")).await;
+    set.hub.create(policy("app", CONFIG_MAP, "app", &["eu"])).await;
+    set.member("eu").when_there(CONFIG_MAP, "default/app").await;
+    set.stop_controllers().await;
+    set.member("eu").patch(CONFIG_MAP, "default/app", json!({ "data": { "k": "other" } })).await;
+    set.member("eu").when(CONFIG_MAP, "default/app", |found| found.0["data"]["k"] == "1").await;
+
+    assert!(agent.drain(std::time::Duration::from_secs(20)).await.is_ok(), "the agent stops");
+    set.run_controllers();
+    set.hub.patch(CONFIG_MAP, "default/app", json!({ "data": { "k": "2" } })).await;
+    let _agent = set.run_agent("eu");
+    set.member("eu").when(CONFIG_MAP, "default/app", |found| found.0["data"]["k"] == "2").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pull_cluster_that_leaves_is_as_before() {
+    let (set, _agent) = with_agent().await;
+    set.hub.create(config_map("app", "1")).await;
+    set.hub.create(policy("app", CONFIG_MAP, "app", &["eu"])).await;
+    set.member("eu").when_there(CONFIG_MAP, "default/app").await;
+    set.member("eu").when_there(LEASE, HELD).await;
+    set.hub.delete(CLUSTER, "eu").await;
+    set.hub.when_gone(CLUSTER, "eu").await;
+    set.member("eu").when_gone(CONFIG_MAP, "default/app").await;
+    set.member("eu").when_gone(LEASE, HELD).await;
+    set.hub.when_gone("rbac.authorization.k8s.io/v1/ClusterRole", "system:karmada:eu:agent").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stolen_key_of_an_agent_reaches_no_other_cluster() {
+    let (mut set, _agent) = with_agent().await;
+    set.register("us").await;
+    set.hub
+        .create(json!({ "apiVersion": "v1", "kind": "Secret", "data": { "token": "dG9rZW4=" },
+            "metadata": { "namespace": "karmada-cluster", "name": "us" } }))
+        .await;
+    let stolen = set.hub.as_agent("eu");
+    let is_refused = |name: &str, result: Result<(), ClientError>| {
+        assert!(matches!(result, Err(ClientError::Forbidden(_))), "{name}: {result:?}");
+    };
+    let secrets = stolen.resource::<Object>(&portolan_api::resources::SECRET.into());
+    let works = stolen.kind::<portolan_api::work::Work>();
+    let clusters = stolen.kind::<portolan_api::cluster::Cluster>();
+    let us = ObjectKey::cluster("us");
+    let patch = Patch::Merge(json!({ "status": { "kubernetesVersion": "v0" } }));
+    is_refused("secret", secrets.get(&ObjectKey::namespaced("karmada-cluster", "us")).await.map(drop));
+    is_refused("secrets", secrets.list(&Selection::namespace("karmada-cluster")).await.map(drop));
+    is_refused("works", works.list(&Selection::namespace("karmada-es-us")).await.map(drop));
+    is_refused("all works", works.list(&Selection::all()).await.map(drop));
+    is_refused("status", clusters.patch_status(&us, &patch).await.map(drop));
+    is_refused("delete", clusters.delete(&us, &portolan_runtime::client::Delete::default()).await);
+}
