@@ -62,6 +62,8 @@ pub mod cluster {
     pub const CLUSTER_NOT_READY: &str = "ClusterNotReady";
     /// `Ready` is false: it does not answer.
     pub const CLUSTER_NOT_REACHABLE: &str = "ClusterNotReachable";
+    /// The agent of the cluster has not been heard of for a while.
+    pub const CLUSTER_STATUS_UNKNOWN: &str = "ClusterStatusUnknown";
     /// Whether this control plane holds the cluster's lease, so that it may write there.
     pub const HELD: &str = "HeldByThisControlPlane";
     /// `HeldByThisControlPlane` is true.

@@ -1,8 +1,8 @@
 //! The object in one member: whether it was applied, whether it is as the Work wants, and what it reports.
 
-use portolan_api::cluster::{Cluster, SyncMode};
+use portolan_api::cluster::Cluster;
 use portolan_api::conditions::cluster::{
-    CLUSTER_NOT_REACHABLE, CREDENTIAL_REFUSED, CREDENTIAL_SUSPENDED, HELD_BY_ANOTHER, MEMORY_BUDGET_EXCEEDED,
+    CLUSTER_NOT_REACHABLE, CLUSTER_STATUS_UNKNOWN, CREDENTIAL_REFUSED, CREDENTIAL_SUSPENDED, HELD_BY_ANOTHER, MEMORY_BUDGET_EXCEEDED,
     READY,
 };
 use portolan_api::conditions::work::APPLIED;
@@ -52,11 +52,6 @@ pub(super) fn member<'a>(
 /// Why nothing is sent to a cluster; `None` if it is ready.
 fn unusable(cluster: &Cluster) -> Option<Step> {
     let name = &cluster.metadata.name;
-    if cluster.spec.sync_mode == SyncMode::Pull {
-        let text = "the cluster has syncMode Pull, which Portolan does not have: nothing is sent to it";
-        let cure = format!("join it again: portolan join {name} --cluster-kubeconfig FILE");
-        return Some(Step::broken(Hop::Member, text, cure));
-    }
     let ready = condition(&cluster.status.conditions, READY);
     let Some(ready) = ready else {
         let text = "the control plane has not heard from the cluster yet";
@@ -72,6 +67,9 @@ fn unusable(cluster: &Cluster) -> Option<Step> {
                 "see that its API server {} answers, from where the control plane runs",
                 cluster.spec.api_endpoint
             )
+        }
+        CLUSTER_STATUS_UNKNOWN => {
+            format!("see that `portolan agent --pull` runs in cluster {name} and reaches the control plane")
         }
         CREDENTIAL_REFUSED => format!("give it a new credential: portolan join {name}"),
         CREDENTIAL_SUSPENDED => format!("give it a credential for its address: portolan join {name}"),

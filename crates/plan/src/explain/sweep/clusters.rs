@@ -1,6 +1,5 @@
 //! Clusters that get nothing.
 
-use portolan_api::cluster::SyncMode;
 use portolan_api::conditions::cluster::{DELETIONS_HELD, READY};
 use portolan_api::meta::{Condition, condition};
 use portolan_api::names;
@@ -17,13 +16,6 @@ pub(super) fn clusters(federation: &Federation, groups: &mut Groups) {
     for cluster in clusters {
         let name = &cluster.metadata.name;
         let object = Some(format!("Cluster {name}"));
-        if cluster.spec.sync_mode == SyncMode::Pull {
-            let cause = "the cluster has syncMode Pull, which Portolan does not have: nothing is sent to it"
-                .to_owned();
-            let cure = format!("join it again: portolan join {name} --cluster-kubeconfig FILE");
-            groups.add(Verdict::Broken, cause, object, None, cure);
-            continue;
-        }
         let held = condition(&cluster.status.conditions, DELETIONS_HELD).filter(|held| held.is_true());
         if let Some(held) = held {
             let cause = format!("deletions are held in {name}: {}", held.message);

@@ -263,7 +263,8 @@ fn clusters() -> Vec<Fault> {
             .before(|world| ready(world, "False", "HeldByAnotherControlPlane", "held by x")),
         Fault::new("too much for the memory", Member, "MemoryBudgetExceeded", "--member-memory").in_eu()
             .before(|world| ready(world, "False", "MemoryBudgetExceeded", "too much")),
-        Fault::new("pull mode", Member, "syncMode Pull", "portolan join eu").in_eu().before(|world| world.clusters[0]["spec"]["syncMode"] = json!("Pull")),
+        Fault::new("a silent agent", Member, "ClusterStatusUnknown", "portolan agent --pull").in_eu()
+            .before(|world| ready(world, "Unknown", "ClusterStatusUnknown", "no heartbeat")),
         Fault::new("never heard of", Member, "has not heard from the cluster", "kubectl describe cluster eu").in_eu().only(Verdict::Waiting)
             .before(|world| world.clusters[0]["status"]["conditions"] = json!([])),
         Fault::new("an object of another owner", Member, "already exists in the cluster eu", "conflictResolution: Overwrite").in_eu()
