@@ -5,6 +5,6 @@ pub mod roles;
 pub mod token;
 
 pub use identity::{
-    BOOTSTRAPPERS, BOUND_TOKENS, GROUP, ROLE_MAKER, SIGNER, UNBOUND_TOKENS, bound_token_group, cluster_of_token_group,
-    cluster_of_user, user,
+    BOOTSTRAPPERS, BOUND_TOKENS, GROUP, ROLE_MAKER, SIGNER, UNBOUND_TOKENS, bound_token_group,
+    cluster_of_token_group, cluster_of_user, user,
 };

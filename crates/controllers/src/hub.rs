@@ -9,8 +9,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use portolan_api::cluster::Cluster;
-use portolan_api::{names, resources};
 use portolan_api::work::Work;
+use portolan_api::{names, resources};
 use portolan_net::{Clock, Shutdown};
 use portolan_object::{Object, ObjectKey};
 use portolan_plan::propagation::detect::Skipped;
@@ -115,8 +115,7 @@ impl Hub {
         let clusters = Cache::<Cluster>::of_kind(client)
             .select(reach.clusters())
             .trim(|cluster| cluster.metadata.managed_fields.clear());
-        let namespaces =
-            Cache::of_objects(client, resources::NAMESPACE.into()).select(reach.namespaces());
+        let namespaces = Cache::of_objects(client, resources::NAMESPACE.into()).select(reach.namespaces());
         let rest = reach.scope_of_rest(scope);
         let works = Cache::<Work>::of_kind(client)
             .select(reach.works())

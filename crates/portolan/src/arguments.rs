@@ -359,7 +359,11 @@ pub(crate) struct Register {
     #[arg(long)]
     pub(crate) token: portolan_api::agents::token::Token,
     /// Hash of the public key of the control plane's authority; repeatable.
-    #[arg(long, value_name = "sha256:HEX", required_unless_present = "discovery_token_unsafe_skip_ca_verification")]
+    #[arg(
+        long,
+        value_name = "sha256:HEX",
+        required_unless_present = "discovery_token_unsafe_skip_ca_verification"
+    )]
     pub(crate) discovery_token_ca_cert_hash: Vec<String>,
     /// Trust any control plane that knows the token.
     #[arg(long)]

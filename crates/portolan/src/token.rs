@@ -3,9 +3,7 @@
 use anyhow::{Context, Result};
 use portolan_api::agents::token::{BootstrapToken, Token};
 use portolan_api::cluster::is_name;
-use portolan_controllers::agents::{
-    TokenRequest, create_token, delete_token, registration_address, tokens,
-};
+use portolan_controllers::agents::{TokenRequest, create_token, delete_token, registration_address, tokens};
 use portolan_net::Clock;
 use portolan_object::age::human;
 use portolan_object::time::format_time;
@@ -26,7 +24,8 @@ pub(crate) async fn run(command: TokenCommand) -> Result<()> {
             let hub = connect(&hub).await?;
             let lifetime = (!ttl.is_zero()).then_some(ttl);
             let request = TokenRequest { cluster, description, lifetime };
-            let token = create_token(&hub, &request, &Clock::system()).await.context("no token is created")?;
+            let token =
+                create_token(&hub, &request, &Clock::system()).await.context("no token is created")?;
             if request.cluster.is_none() && !print_register_command {
                 anstream::println!("{}", token.token);
                 return Ok(());

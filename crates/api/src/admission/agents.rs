@@ -46,18 +46,21 @@ pub fn confine_agent(cluster: &str, write: &AgentWrite<'_>) -> Result<(), Status
 
 fn check(cluster: &str, write: &AgentWrite<'_>) -> Result<(), String> {
     let AgentWrite { kind, subresource, namespace, name, object } = *write;
-    let is_own = |space: String| (namespace == space).then_some(()).ok_or_else(|| {
-        format!("may not write in namespace {namespace:?}")
-    });
+    let is_own = |space: String| {
+        (namespace == space).then_some(()).ok_or_else(|| format!("may not write in namespace {namespace:?}"))
+    };
     match (kind.group.as_str(), kind.kind.as_str()) {
-        (group, Cluster::KIND) if group == Cluster::GROUP => check_cluster(cluster, subresource, name, object),
+        (group, Cluster::KIND) if group == Cluster::GROUP => {
+            check_cluster(cluster, subresource, name, object)
+        }
         (group, Work::KIND) if group == Work::GROUP => is_own(names::execution_namespace(cluster)),
         ("", "Secret") => {
             is_own(names::CLUSTER_NAMESPACE.to_owned())?;
             let own = [cluster.to_owned(), names::impersonation_secret(cluster)];
-            own.iter().any(|own| own == name).then_some(()).ok_or_else(|| {
-                format!("has the secrets {} and {}, not {name:?}", own[0], own[1])
-            })
+            own.iter()
+                .any(|own| own == name)
+                .then_some(())
+                .ok_or_else(|| format!("has the secrets {} and {}, not {name:?}", own[0], own[1]))
         }
         ("coordination.k8s.io", "Lease") => {
             let own = [
@@ -85,7 +88,8 @@ fn check_cluster(cluster: &str, subresource: &str, name: &str, object: &Value) -
     if spec["syncMode"] != "Pull" {
         return Err("may only have syncMode Pull".to_owned());
     }
-    let secrets = [("secretRef", cluster.to_owned()), ("impersonatorSecretRef", names::impersonation_secret(cluster))];
+    let secrets =
+        [("secretRef", cluster.to_owned()), ("impersonatorSecretRef", names::impersonation_secret(cluster))];
     for (field, own) in secrets {
         let reference = &spec[field];
         let is_own = reference["namespace"] == names::CLUSTER_NAMESPACE && reference["name"] == own.as_str();
@@ -164,12 +168,8 @@ mod tests {
 
     #[test]
     fn an_agent_writes_what_belongs_to_its_cluster() {
-        let pull = |secret: &str| {
-            json!({ "spec": { "syncMode": "Pull", "secretRef": { "namespace": "karmada-cluster", "name": secret } } })
-        };
-        let about = |kind: &str, namespace: &str, name: &str| {
-            json!({ "involvedObject": { "kind": kind, "namespace": namespace, "name": name } })
-        };
+        let pull = |secret: &str| json!({ "spec": { "syncMode": "Pull", "secretRef": { "namespace": "karmada-cluster", "name": secret } } });
+        let about = |kind: &str, namespace: &str, name: &str| json!({ "involvedObject": { "kind": kind, "namespace": namespace, "name": name } });
         let none = json!({});
         let cluster = ("cluster.karmada.io", "v1alpha1", "Cluster");
         let work = ("work.karmada.io", "v1alpha1", "Work");

@@ -37,8 +37,7 @@ pub fn of_agent(cluster: &str) -> Vec<Object> {
 pub fn of_registration() -> Vec<Object> {
     let group = |name: &str| json!({ "apiGroup": RBAC, "kind": "Group", "name": name });
     let maker = json!([{ "apiGroup": RBAC, "kind": "User", "name": ROLE_MAKER }]);
-    let request =
-        json!([rule("certificates.k8s.io", &["certificatesigningrequests"], &["create", "get"])]);
+    let request = json!([rule("certificates.k8s.io", &["certificatesigningrequests"], &["create", "get"])]);
     let roles = ["clusterroles", "clusterrolebindings", "roles", "rolebindings"];
     // It grants rights that it does not have; admission replaces the rules by those of `of_agent`.
     let making = json!([
@@ -64,9 +63,9 @@ pub fn named(kind: &str, namespace: &str, name: &str) -> Option<Object> {
         .iter()
         .find_map(|suffix| rest.strip_suffix(suffix)?.strip_suffix(':'))?;
     let of_cluster = of_agent(cluster);
-    of_cluster.into_iter().find(|object| {
-        object.kind() == kind && object.namespace() == namespace && object.name() == name
-    })
+    of_cluster
+        .into_iter()
+        .find(|object| object.kind() == kind && object.namespace() == namespace && object.name() == name)
 }
 
 /// Namespaces that [`ROLE_MAKER`] may create.
@@ -75,9 +74,7 @@ pub fn is_space(namespace: &str) -> bool {
 }
 
 fn cluster_rules(cluster: &str) -> Value {
-    let named = |group: &str, resources: &[&str], names: &[&str], verbs: &[&str]| {
-        json!({ "apiGroups": [group], "resources": resources, "resourceNames": names, "verbs": verbs })
-    };
+    let named = |group: &str, resources: &[&str], names: &[&str], verbs: &[&str]| json!({ "apiGroups": [group], "resources": resources, "resourceNames": names, "verbs": verbs });
     let interpreters = ["resourceinterpreterwebhookconfigurations", "resourceinterpretercustomizations"];
     json!([
         named(CLUSTERS, &["clusters"], &[cluster], &["delete"]),

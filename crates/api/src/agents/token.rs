@@ -184,7 +184,9 @@ mod tests {
     fn tokens_have_the_form_of_kubeadm() {
         let random = Token::of_random([255; 22]);
         assert_eq!(random.to_string().parse::<Token>().unwrap(), random);
-        for text in ["", "abcdef", "ABCDEF.0123456789abcdef", "abcdef.0123456789abcde", "abcde.0123456789abcdef0"] {
+        for text in
+            ["", "abcdef", "ABCDEF.0123456789abcdef", "abcdef.0123456789abcde", "abcde.0123456789abcdef0"]
+        {
             assert_eq!(text.parse::<Token>(), Err(MalformedToken), "{text}");
         }
     }

@@ -46,12 +46,7 @@ struct Stored {
 
 /// Runs the agent of the cluster behind `member`, with the credential in Secret `karmada-kubeconfig` of `namespace`, until
 /// `scope` is stopped. `options` makes the settings for a name of the cluster.
-pub async fn run(
-    member: &Client,
-    namespace: &str,
-    options: impl Fn(&str) -> AgentOptions,
-    scope: &Shutdown,
-) {
+pub async fn run(member: &Client, namespace: &str, options: impl Fn(&str) -> AgentOptions, scope: &Shutdown) {
     let stored = Stored::follow(member, namespace, scope);
     while !scope.is_requested() {
         let session = match stored.session() {
@@ -105,7 +100,8 @@ impl Stored {
 
     /// The session that the Secret is for.
     fn session(&self) -> Result<Session, BoxError> {
-        let secret = self.secrets.get(&self.key).ok_or("there is no such secret: `portolan register` makes it")?;
+        let secret =
+            self.secrets.get(&self.key).ok_or("there is no such secret: `portolan register` makes it")?;
         let encoded = secret.str_at(&["data", names::AGENT_KUBECONFIG]);
         let text = String::from_utf8(STANDARD.decode(encoded)?)?;
         let (cluster, endpoint) = read_agent_kubeconfig(&text)?;

@@ -32,7 +32,8 @@ struct Departed(Hub);
 
 /// Starts the controllers.
 pub(super) fn start(hub: &Hub) {
-    let requests = Cache::of_objects(&hub.client, request_resource()).trim(drop_managed_fields).start(&hub.scope);
+    let requests =
+        Cache::of_objects(&hub.client, request_resource()).trim(drop_managed_fields).start(&hub.scope);
     let queue: Queue<ObjectKey> = hub.client.metrics().queue("agent-requests", None);
     let changed = queue.clone();
     requests.observe(move |change| {
@@ -95,7 +96,8 @@ impl Approval {
         match verdict {
             Verdict::Foreign => Ok(()),
             Verdict::RoleMaker => {
-                let message = "a token that is not bound to a cluster makes the roles of a new agent".to_owned();
+                let message =
+                    "a token that is not bound to a cluster makes the roles of a new agent".to_owned();
                 self.write(object, "Approved", "AutoApproved", message).await
             }
             Verdict::Agent { cluster, is_renewal } => {
@@ -122,7 +124,9 @@ impl Approval {
         self.requests.list().iter().any(|other| {
             CertificateSigningRequest::read(other).is_ok_and(|other| {
                 let names = |subject: Requested| subject.common_names.contains(&wanted);
-                other.is("Approved") && other.spec.username != user && requested(other.spec.request).is_some_and(names)
+                other.is("Approved")
+                    && other.spec.username != user
+                    && requested(other.spec.request).is_some_and(names)
             })
         })
     }
@@ -192,12 +196,8 @@ impl Departed {
 }
 
 fn role_resource(object: &Object) -> Resource {
-    let known = [
-        resources::CLUSTER_ROLE,
-        resources::CLUSTER_ROLE_BINDING,
-        resources::ROLE,
-        resources::ROLE_BINDING,
-    ];
+    let known =
+        [resources::CLUSTER_ROLE, resources::CLUSTER_ROLE_BINDING, resources::ROLE, resources::ROLE_BINDING];
     let found = known.into_iter().find(|resource| resource.is_kind_of(object));
     found.unwrap_or(resources::CLUSTER_ROLE).into()
 }

@@ -62,8 +62,7 @@ pub async fn obtain_certificate(
     let new = NewRequest::for_client(&agents::user(cluster), GROUP)?;
     let id = uuid::Uuid::new_v4().simple().to_string();
     let name = format!("{cluster}-{}", &id[..5]);
-    let mut request =
-        Object::new(&resources::CERTIFICATE_SIGNING_REQUEST.gvk(), &ObjectKey::cluster(&*name));
+    let mut request = Object::new(&resources::CERTIFICATE_SIGNING_REQUEST.gvk(), &ObjectKey::cluster(&*name));
     request.set_label(labels::SYSTEM, labels::TRUE);
     request.0["spec"] = json!({
         "request": STANDARD.encode(&new.request_pem),

@@ -24,7 +24,9 @@ pub enum ClusterInfoError {
     #[error(transparent)]
     Connect(#[from] ConnectError),
     /// It has no kubeconfig with a server.
-    #[error("the ConfigMap kube-public/cluster-info has no kubeconfig with the address of the control plane: {0}")]
+    #[error(
+        "the ConfigMap kube-public/cluster-info has no kubeconfig with the address of the control plane: {0}"
+    )]
     Malformed(String),
     /// It has no authority.
     #[error("the ConfigMap kube-public/cluster-info has no certificate of an authority")]

@@ -18,11 +18,8 @@ pub fn agent_kubeconfig(cluster: &str, endpoint: &Endpoint) -> String {
         user.client_key_data = Some(STANDARD.encode(key_pem));
     }
     let name = agents::user(cluster);
-    let context = Context {
-        cluster: CONTROL_PLANE.to_owned(),
-        user: cluster.to_owned(),
-        ..Context::default()
-    };
+    let context =
+        Context { cluster: CONTROL_PLANE.to_owned(), user: cluster.to_owned(), ..Context::default() };
     Kubeconfig {
         clusters: vec![NamedCluster {
             name: CONTROL_PLANE.to_owned(),

@@ -74,6 +74,7 @@ pub struct RegistrationAddress {
 pub async fn registration_address(hub: &Client) -> Result<RegistrationAddress, ClusterInfoError> {
     let info = ClusterInfo::read(hub).await?;
     let (address, ca_pem) = info.server()?;
-    let key_hash = public_key_hashes(ca_pem.as_bytes()).into_iter().next().ok_or(ClusterInfoError::NoAuthority)?;
+    let key_hash =
+        public_key_hashes(ca_pem.as_bytes()).into_iter().next().ok_or(ClusterInfoError::NoAuthority)?;
     Ok(RegistrationAddress { address: address.trim_start_matches("https://").to_owned(), key_hash })
 }

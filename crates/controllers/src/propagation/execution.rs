@@ -60,7 +60,8 @@ pub(super) fn start(hub: &Hub, interpreters: &Interpreters, brake: BrakeOptions)
         let is_same = old.metadata.annotations == new.metadata.annotations
             && brake::is_held(old) == brake::is_held(new)
             && old.metadata.is_deleting() == new.metadata.is_deleting();
-        let deleted = || known.works.keys_by_index(DELETED_WORKS, &names::execution_namespace(&change.key.name));
+        let deleted =
+            || known.works.keys_by_index(DELETED_WORKS, &names::execution_namespace(&change.key.name));
         match held.read().get(&ClusterName::new(change.key.name.as_str())) {
             Some(queue) if !is_same => deleted().into_iter().for_each(|work| queue.add(work)),
             // A cluster with an agent that leaves, and does not answer any more.

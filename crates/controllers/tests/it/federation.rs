@@ -361,7 +361,8 @@ impl Federation {
         self.members.insert(name.to_owned(), member);
         for namespace in ["karmada-cluster".to_owned(), format!("karmada-es-{name}")] {
             if self.hub.get("v1/Namespace", &namespace).await.is_none() {
-                let namespace = json!({ "apiVersion": "v1", "kind": "Namespace", "metadata": { "name": namespace } });
+                let namespace =
+                    json!({ "apiVersion": "v1", "kind": "Namespace", "metadata": { "name": namespace } });
                 self.hub.create(namespace).await;
             }
         }

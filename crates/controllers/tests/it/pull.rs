@@ -29,7 +29,9 @@ async fn a_policy_reaches_a_cluster_in_pull_mode_and_its_status_comes_back() {
     let is_applied = |binding: &Object| condition(binding, "FullyApplied") == "True";
     set.hub.when(BINDING, "default/web-deployment", is_applied).await;
     set.member("eu").when_there(DEPLOYMENT, "default/web").await;
-    set.member("eu").patch_status(DEPLOYMENT, "default/web", json!({ "status": { "readyReplicas": 2 } })).await;
+    set.member("eu")
+        .patch_status(DEPLOYMENT, "default/web", json!({ "status": { "readyReplicas": 2 } }))
+        .await;
     let is_reported = |template: &Object| template.0["status"]["readyReplicas"] == 2;
     set.hub.when(DEPLOYMENT, "default/web", is_reported).await;
 

@@ -145,10 +145,7 @@ mod tests {
         let (_, certificate) = X509Certificate::from_der(&block.contents).unwrap();
         let subject = certificate.subject();
         assert_eq!(subject.iter_common_name().next().unwrap().as_str().unwrap(), "system:karmada:agent:eu");
-        assert_eq!(
-            subject.iter_organization().next().unwrap().as_str().unwrap(),
-            "system:karmada:agents"
-        );
+        assert_eq!(subject.iter_organization().next().unwrap().as_str().unwrap(), "system:karmada:agents");
         assert_eq!(certificate.validity().not_after.timestamp(), now().as_second() + 3600);
         assert!(!certificate.is_ca());
         assert!(certificate.extended_key_usage().unwrap().unwrap().value.client_auth);

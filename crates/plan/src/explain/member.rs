@@ -2,8 +2,8 @@
 
 use portolan_api::cluster::Cluster;
 use portolan_api::conditions::cluster::{
-    CLUSTER_NOT_REACHABLE, CLUSTER_STATUS_UNKNOWN, CREDENTIAL_REFUSED, CREDENTIAL_SUSPENDED, HELD_BY_ANOTHER, MEMORY_BUDGET_EXCEEDED,
-    READY,
+    CLUSTER_NOT_REACHABLE, CLUSTER_STATUS_UNKNOWN, CREDENTIAL_REFUSED, CREDENTIAL_SUSPENDED, HELD_BY_ANOTHER,
+    MEMORY_BUDGET_EXCEEDED, READY,
 };
 use portolan_api::conditions::work::APPLIED;
 use portolan_api::meta::{Condition, condition};

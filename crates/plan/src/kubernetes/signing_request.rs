@@ -79,7 +79,8 @@ mod tests {
     #[test]
     fn what_is_approved_is_signed_and_what_is_old_is_deleted() {
         let usages = json!(["digital signature", "client auth"]);
-        let spec = |seconds: Value| json!({ "signerName": SIGNER, "usages": usages, "expirationSeconds": seconds });
+        let spec =
+            |seconds: Value| json!({ "signerName": SIGNER, "usages": usages, "expirationSeconds": seconds });
         let year = Duration::from_secs(365 * 24 * 3600);
         let cases = [
             ("approved", spec(json!(600)), &["Approved"][..], "", 0, Step::Sign(Duration::from_secs(600))),
@@ -90,7 +91,14 @@ mod tests {
             ("denied", spec(json!(600)), &["Denied"], "", 59, Step::Wait(Duration::from_secs(60))),
             ("denied an hour ago", spec(json!(600)), &["Denied"], "", 61, Step::Delete),
             ("signed", spec(json!(600)), &["Approved"], "cGVt", 60, Step::Delete),
-            ("failed", spec(json!(600)), &["Approved", "Failed"], "", 61, Step::Wait(Duration::from_secs(22 * 3600 + 3540))),
+            (
+                "failed",
+                spec(json!(600)),
+                &["Approved", "Failed"],
+                "",
+                61,
+                Step::Wait(Duration::from_secs(22 * 3600 + 3540)),
+            ),
         ];
         for (name, spec, conditions, certificate, minutes, want) in cases {
             assert_eq!(decide(spec, conditions, certificate, minutes), want, "{name}");

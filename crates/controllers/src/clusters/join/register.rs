@@ -9,8 +9,8 @@ use portolan_api::agents::token::Token;
 use portolan_api::cluster::{Cluster, SyncMode};
 use portolan_object::ObjectKey;
 use portolan_plan::clusters::permissions::needed;
-use portolan_runtime::client::{ConnectError, Credential, Endpoint};
 use portolan_runtime::Client;
+use portolan_runtime::client::{ConnectError, Credential, Endpoint};
 
 use super::account::Account;
 use super::agent_objects::{self, AgentObjects};

@@ -210,8 +210,12 @@ fn check(
     known: impl FnOnce(&str) -> Known,
 ) -> Result<Verdict, Denial> {
     let user = common_name(request)?;
-    let bound: Vec<String> =
-        request.groups.iter().filter_map(|group| agents::cluster_of_token_group(group)).map(str::to_owned).collect();
+    let bound: Vec<String> = request
+        .groups
+        .iter()
+        .filter_map(|group| agents::cluster_of_token_group(group))
+        .map(str::to_owned)
+        .collect();
     if user == ROLE_MAKER {
         return match own {
             Some(own) => Err(Denial::OtherAgent { own: own.to_owned(), wanted: "rbac-generator".to_owned() }),
@@ -305,13 +309,7 @@ mod tests {
         let cases = [
             ("bound, its cluster", token, bound, "system:karmada:agent:eu", agent("eu", false)),
             ("bound, another", token, bound, "system:karmada:agent:us", bound_to("us")),
-            (
-                "bound, roles",
-                token,
-                bound,
-                ROLE_MAKER,
-                denied(Denial::BoundRoleMaker(vec!["eu".to_owned()])),
-            ),
+            ("bound, roles", token, bound, ROLE_MAKER, denied(Denial::BoundRoleMaker(vec!["eu".to_owned()]))),
             ("unbound, new", token, unbound, "system:karmada:agent:us", agent("us", false)),
             (
                 "unbound, existing",
@@ -329,8 +327,20 @@ mod tests {
             ),
             ("unbound, roles", token, unbound, ROLE_MAKER, Verdict::RoleMaker),
             ("renewal", "system:karmada:agent:eu", &[GROUP], "system:karmada:agent:eu", agent("eu", true)),
-            ("another agent", "system:karmada:agent:us", &[GROUP], "system:karmada:agent:eu", other("us", "eu")),
-            ("an agent makes roles", "system:karmada:agent:us", &[GROUP], ROLE_MAKER, other("us", "rbac-generator")),
+            (
+                "another agent",
+                "system:karmada:agent:us",
+                &[GROUP],
+                "system:karmada:agent:eu",
+                other("us", "eu"),
+            ),
+            (
+                "an agent makes roles",
+                "system:karmada:agent:us",
+                &[GROUP],
+                ROLE_MAKER,
+                other("us", "rbac-generator"),
+            ),
             (
                 "renewal after leaving",
                 "system:karmada:agent:us",
@@ -348,13 +358,7 @@ mod tests {
                 "kubernetes-admin",
                 denied(Denial::CommonName(vec!["kubernetes-admin".to_owned()])),
             ),
-            (
-                "no name",
-                token,
-                bound,
-                "system:karmada:agent:",
-                denied(Denial::ClusterName(String::new())),
-            ),
+            ("no name", token, bound, "system:karmada:agent:", denied(Denial::ClusterName(String::new()))),
         ];
         for (name, user, groups, wanted, want) in cases {
             assert_eq!(verdict(user, groups, wanted), want, "{name}");
@@ -395,12 +399,17 @@ mod tests {
                 "AlternativeNamesNotAllowed",
                 request(&|one| one.subject = Some(Subject { has_alternative_names: true, ..subject(user) })),
             ),
-            ("UsagesNotAllowed", request(&|one| one.usages = &["digital signature", "client auth", "server auth"])),
+            (
+                "UsagesNotAllowed",
+                request(&|one| one.usages = &["digital signature", "client auth", "server auth"]),
+            ),
             (
                 "CommonNameNotAllowed",
                 request(&|one| {
-                    one.subject =
-                        Some(Subject { common_names: vec![user.to_owned(), "admin".to_owned()], ..subject(user) });
+                    one.subject = Some(Subject {
+                        common_names: vec![user.to_owned(), "admin".to_owned()],
+                        ..subject(user)
+                    });
                 }),
             ),
         ];
