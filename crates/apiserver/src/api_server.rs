@@ -7,6 +7,7 @@ use std::time::Duration;
 use ipnet::IpNet;
 use portolan_net::shutdown::{DrainError, Shutdown};
 use portolan_object::Status;
+use portolan_object::time::format_time;
 use portolan_store::{Query, ReadError, Store};
 use rand::RngExt as _;
 use tokio_util::sync::CancellationToken;
@@ -64,6 +65,7 @@ impl ApiServer {
     /// # Errors
     /// [`StartError`] when the store was not written by an API server, or does not accept writes.
     pub async fn start(config: Config, store: Store<Record>) -> Result<Self, StartError> {
+        let ranges = [config.service_cidr, config.second_service_cidr].into_iter().flatten().collect();
         let services = match config.service_cidr {
             Some(range) => {
                 let ranges = std::iter::once(range).chain(config.second_service_cidr);
@@ -80,7 +82,9 @@ impl ApiServer {
                 store.register_metrics(registry);
             });
         }
+        let tasks = Shutdown::new();
         let server = Arc::new(Server {
+            scope: tasks.clone(),
             compute,
             fairness,
             metrics,
@@ -98,12 +102,17 @@ impl ApiServer {
             version: config.version,
             stopping: CancellationToken::new(),
         });
-        let tasks = Shutdown::new();
         let mut lifecycle = Lifecycle::new(Arc::clone(&server), tasks.clone());
         lifecycle.load().await.map_err(|source| StartError::Definitions { source })?;
         tasks.spawn(lifecycle.run());
         let started = Self { server, tasks };
-        let published = bootstrap::Published { endpoint: config.endpoint, cluster_info: config.cluster_info };
+        let published = bootstrap::Published {
+            address: config.kubernetes_address,
+            endpoint: config.endpoint,
+            ranges,
+            now: format_time(started.server.clock.now()),
+            cluster_info: config.cluster_info,
+        };
         bootstrap::write(started.local(User::new("system:apiserver", [user::MASTERS])), published).await?;
         started.tasks.spawn(aggregation::run(Arc::clone(&started.server)));
         started.tasks.spawn(account_secrets::run(Arc::clone(&started.server)));

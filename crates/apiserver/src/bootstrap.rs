@@ -1,15 +1,16 @@
-//! Writes the objects that every cluster has: system namespaces, default roles and bindings, the ConfigMap
-//! `kube-public/cluster-info`, and the Service `default/kubernetes` with its EndpointSlice.
+//! Writes the objects that every cluster has: system namespaces and priority classes, default roles and bindings, the
+//! ConfigMap `kube-public/cluster-info`, the Service `default/kubernetes` with its endpoints, and the ServiceCIDR.
 //!
-//! They are written through the API of the server, so that defaults and validation apply to them. Namespaces and the
-//! Service are created if missing and otherwise left unchanged; roles and bindings get the rules and subjects that
+//! They are written through the API of the server, so that defaults and validation apply to them. Namespaces, classes and
+//! the Service are created if missing and otherwise left unchanged; roles and bindings get the rules and subjects that
 //! they lack.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use bytes::Bytes;
 use http::{Method, Request, StatusCode};
 use http_body_util::{BodyExt as _, Full};
+use ipnet::IpNet;
 use portolan_object::Status;
 use serde_json::{Value, json};
 use tower::Service as _;
@@ -21,6 +22,20 @@ use crate::service::LocalService;
 
 /// Namespaces that are created if missing.
 const NAMESPACES: [&str; 4] = ["default", "kube-node-lease", "kube-public", "kube-system"];
+
+/// Priority classes that are created if missing: name, value and description.
+const PRIORITY_CLASSES: [(&str, i64, &str); 2] = [
+    (
+        "system-cluster-critical",
+        2_000_000_000,
+        "Used for system critical pods that must run in the cluster, but can be moved to another node if necessary.",
+    ),
+    (
+        "system-node-critical",
+        2_000_001_000,
+        "Used for system critical pods that must not be moved from their current node.",
+    ),
+];
 
 /// `User-Agent` of these writes; it becomes their field manager.
 const AGENT: &str = "kube-apiserver";
@@ -38,8 +53,14 @@ pub struct BootstrapError {
 
 /// How clients reach the server.
 pub(crate) struct Published {
-    /// Endpoint of the Service `default/kubernetes`; `None`: no such Service.
+    /// Address of the Service `default/kubernetes`.
+    pub(crate) address: Option<IpAddr>,
+    /// Endpoint of the Service `default/kubernetes`. Without it and without an address, there is no such Service.
     pub(crate) endpoint: Option<SocketAddr>,
+    /// Ranges of Service addresses.
+    pub(crate) ranges: Vec<IpNet>,
+    /// The time, in `metav1.Time` format.
+    pub(crate) now: String,
     /// The kubeconfig in `kube-public/cluster-info`; `None`: no such ConfigMap.
     pub(crate) cluster_info: Option<String>,
 }
@@ -64,8 +85,17 @@ pub(crate) async fn write(service: LocalService, published: Published) -> Result
     if let Some(kubeconfig) = &published.cluster_info {
         client.publish_cluster_info(kubeconfig).await?;
     }
+    for (name, value, description) in PRIORITY_CLASSES {
+        let class = json!({ "apiVersion": "scheduling.k8s.io/v1", "kind": "PriorityClass",
+            "metadata": { "name": name }, "value": value, "description": description });
+        client.ensure("/apis/scheduling.k8s.io/v1/priorityclasses", &class).await?;
+    }
+    client.publish_ranges(&published.ranges, &published.now).await?;
+    if published.address.is_some() || published.endpoint.is_some() {
+        client.publish_service(published.address, published.endpoint).await?;
+    }
     match published.endpoint {
-        Some(endpoint) => client.publish(endpoint).await,
+        Some(endpoint) => client.publish_endpoint(endpoint).await,
         None => Ok(()),
     }
 }
@@ -182,16 +212,62 @@ impl Client {
         Ok(())
     }
 
-    /// Makes `endpoint` the endpoint of the Service `default/kubernetes`.
-    async fn publish(&mut self, endpoint: SocketAddr) -> Result<(), BootstrapError> {
-        let port = json!({ "name": "https", "port": 443, "protocol": "TCP", "targetPort": endpoint.port() });
+    /// Creates the ServiceCIDR of the server, which is in use from the start.
+    async fn publish_ranges(&mut self, ranges: &[IpNet], now: &str) -> Result<(), BootstrapError> {
+        let collection = "/apis/networking.k8s.io/v1/servicecidrs";
+        if ranges.is_empty() || !matches!(self.find(collection, "kubernetes").await?, Found::Missing) {
+            return Ok(());
+        }
+        let cidrs: Vec<String> = ranges.iter().map(ToString::to_string).collect();
+        let mut cidr = json!({
+            "apiVersion": "networking.k8s.io/v1", "kind": "ServiceCIDR", "metadata": { "name": "kubernetes" },
+            "spec": { "cidrs": cidrs },
+        });
+        self.write(Method::POST, collection, &cidr).await?;
+        let ready = json!({ "type": "Ready", "status": "True", "reason": "", "observedGeneration": 1,
+            "lastTransitionTime": now, "message": "Kubernetes Service CIDR is ready" });
+        cidr["status"] = json!({ "conditions": [ready] });
+        self.write(Method::PUT, &format!("{collection}/kubernetes/status"), &cidr).await
+    }
+
+    /// Creates the Service `default/kubernetes`.
+    async fn publish_service(
+        &mut self,
+        address: Option<IpAddr>,
+        endpoint: Option<SocketAddr>,
+    ) -> Result<(), BootstrapError> {
+        let target = endpoint.map_or(6443, |endpoint| endpoint.port());
+        let port = json!({ "name": "https", "port": 443, "protocol": "TCP", "targetPort": target });
         let labels = json!({ "component": "apiserver", "provider": "kubernetes" });
         let service = json!({
             "apiVersion": "v1", "kind": "Service",
             "metadata": { "name": "kubernetes", "namespace": "default", "labels": labels },
             "spec": { "type": "ClusterIP", "sessionAffinity": "None", "ports": [port] },
         });
-        self.ensure("/api/v1/namespaces/default/services", &service).await?;
+        let collection = "/api/v1/namespaces/default/services";
+        let Some(address) = address else { return self.ensure(collection, &service).await };
+        let mut at_address = service.clone();
+        at_address["spec"]["clusterIP"] = json!(address.to_string());
+        match self.ensure(collection, &at_address).await {
+            // Another Service may have had the address before this one was made here.
+            Err(BootstrapError { source, .. }) if source.code == 422 => {
+                self.ensure(collection, &service).await
+            }
+            outcome => outcome,
+        }
+    }
+
+    /// Makes `endpoint` the endpoint of the Service `default/kubernetes`.
+    async fn publish_endpoint(&mut self, endpoint: SocketAddr) -> Result<(), BootstrapError> {
+        let ports = json!([{ "name": "https", "port": endpoint.port(), "protocol": "TCP" }]);
+        let endpoints = json!({
+            "apiVersion": "v1", "kind": "Endpoints",
+            // The slice is written here as well.
+            "metadata": { "name": "kubernetes", "namespace": "default",
+                          "labels": { "endpointslice.kubernetes.io/skip-mirror": "true" } },
+            "subsets": [{ "addresses": [{ "ip": endpoint.ip().to_string() }], "ports": ports }],
+        });
+        self.replace("/api/v1/namespaces/default/endpoints", &endpoints).await?;
         let family = if endpoint.is_ipv4() { "IPv4" } else { "IPv6" };
         let slice = json!({
             "apiVersion": "discovery.k8s.io/v1", "kind": "EndpointSlice",
@@ -199,7 +275,7 @@ impl Client {
                           "labels": { "kubernetes.io/service-name": "kubernetes" } },
             "addressType": family,
             "endpoints": [{ "addresses": [endpoint.ip().to_string()], "conditions": { "ready": true } }],
-            "ports": [{ "name": "https", "port": endpoint.port(), "protocol": "TCP" }],
+            "ports": ports,
         });
         self.replace("/apis/discovery.k8s.io/v1/namespaces/default/endpointslices", &slice).await
     }

@@ -1,7 +1,7 @@
 //! [`Config`]: settings of an API server. With the default, all requests are anonymous.
 
 use std::fmt;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 
@@ -30,6 +30,8 @@ pub struct Config {
     pub kubelets: Option<Kubelets>,
     /// Subresources that other API servers answer.
     pub forwarder: Option<Forwarder>,
+    /// Address of the Service `default/kubernetes`; without it and without an endpoint, there is no such Service.
+    pub kubernetes_address: Option<IpAddr>,
     /// Endpoint of the Service `default/kubernetes`, by which clients inside the cluster reach the server.
     pub endpoint: Option<SocketAddr>,
     /// The authority of the server's certificate, PEM, for the Secrets with tokens of service accounts.
@@ -55,6 +57,7 @@ impl Default for Config {
             node_ports: 30_000..=32_767,
             kubelets: None,
             forwarder: None,
+            kubernetes_address: None,
             endpoint: None,
             root_ca: None,
             cluster_info: None,
@@ -75,6 +78,7 @@ impl fmt::Debug for Config {
             .field("node_ports", &self.node_ports)
             .field("kubelets", &self.kubelets)
             .field("forwarder", &self.forwarder)
+            .field("kubernetes_address", &self.kubernetes_address)
             .field("endpoint", &self.endpoint)
             .field("admission", &self.admission.len())
             .field("version", &self.version)

@@ -14,6 +14,7 @@
 //! api_server, service        start, stop; authentication of requests
 //! dispatch                   authorization, routing, errors to replies
 //! read, watch, write         handlers
+//! websocket                  answers over a WebSocket
 //! call                       context of one request
 //! compute, fairness          threads for long computations; limits of each user
 //! server                     state shared by all requests
@@ -77,6 +78,7 @@ mod service;
 mod tree;
 mod validation;
 mod watch;
+mod websocket;
 mod write;
 
 pub use admission::Admission;

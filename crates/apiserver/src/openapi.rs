@@ -25,6 +25,7 @@ use crate::negotiate::{Offer, Reply};
 use crate::request::query::Query;
 use crate::resources::{Group, Snapshot, Source, Version};
 use crate::respond::{self, Body};
+use version2::Version2;
 
 /// A document with its hash.
 #[derive(Debug, Clone)]
@@ -43,9 +44,13 @@ enum Document {
     Custom { versions: Vec<Arc<CustomVersion>>, made: OnceLock<Encoded> },
 }
 
-/// The documents of one snapshot by path, such as `apis/apps/v1`.
+/// The documents of one snapshot.
 #[derive(Debug, Default)]
-pub struct Specifications(BTreeMap<String, Arc<Document>>);
+pub struct Specifications {
+    /// Those of version 3 by path, such as `apis/apps/v1`.
+    documents: BTreeMap<String, Arc<Document>>,
+    version2: Version2,
+}
 
 /// The documents of built-in group versions, hashed once.
 static BUILTIN: LazyLock<BTreeMap<String, Encoded>> = LazyLock::new(|| {
@@ -73,13 +78,22 @@ impl Specifications {
         for group in groups {
             for version in &group.versions {
                 let path = path_of(&group.name, &version.name);
-                let known = former.and_then(|former| former.0.get(&path));
+                let known = former.and_then(|former| former.documents.get(&path));
                 if let Some(document) = Document::of(&path, version, known) {
                     documents.insert(path, document);
                 }
             }
         }
-        Self(documents)
+        Self { documents, version2: Version2::default() }
+    }
+
+    /// The documents of custom resources.
+    fn custom(&self) -> Vec<Value> {
+        let versions = self.documents.values().filter_map(|document| match &**document {
+            Document::Builtin(_) => None,
+            Document::Custom { versions, .. } => Some(versions),
+        });
+        versions.map(|versions| custom_document(versions)).collect()
     }
 
     /// The document that lists all documents.
@@ -88,7 +102,7 @@ impl Specifications {
             let url = format!("/openapi/v3/{path}?hash={}", document.encoded().hash);
             (path.clone(), json!({ "serverRelativeURL": url }))
         };
-        json!({ "paths": self.0.iter().map(entry).collect::<serde_json::Map<_, _>>() })
+        json!({ "paths": self.documents.iter().map(entry).collect::<serde_json::Map<_, _>>() })
     }
 }
 
@@ -149,7 +163,9 @@ pub(crate) fn answer(
     query: &Query,
 ) -> Option<Result<Response<Body>, Status>> {
     if path.trim_end_matches('/') == "/openapi/v2" {
-        return Some(Ok(version2::answer(crate::config::VERSION, headers)));
+        let specifications = snapshot.specifications();
+        let custom = || specifications.custom();
+        return Some(Ok(specifications.version2.answer(crate::config::VERSION, custom, headers)));
     }
     let rest = path.strip_prefix("/openapi/v3")?.trim_matches('/');
     let specifications = snapshot.specifications();
@@ -157,7 +173,7 @@ pub(crate) fn answer(
         let reply = Reply::negotiate(headers, query, Offer::Document);
         return Some(reply.map(|reply| tagged(specifications.root(), headers, reply)));
     }
-    let encoded = specifications.0.get(rest)?.encoded();
+    let encoded = specifications.documents.get(rest)?.encoded();
     Some(Ok(match query.non_empty("hash") {
         Some(hash) if hash != encoded.hash => moved(rest, &encoded.hash),
         wanted => document(encoded, wanted.is_some(), headers),

@@ -12,6 +12,7 @@ use std::sync::Arc;
 
 use http::Request;
 use http::header::{AUTHORIZATION, HeaderValue};
+use portolan_net::Shutdown;
 use portolan_net::clock::Clock;
 use portolan_net::server::PeerIdentity;
 use portolan_net::telemetry;
@@ -29,6 +30,7 @@ use crate::metrics::Metrics;
 use crate::proxy::{Forwarder, Kubelets};
 use crate::record::Record;
 use crate::resources::Registry;
+use crate::websocket;
 
 /// State shared by all requests.
 pub(crate) struct Server {
@@ -62,6 +64,8 @@ pub(crate) struct Server {
     pub(crate) metrics: Metrics,
     /// The metrics of the process, for `/metrics`; `None` answers 404.
     pub(crate) metrics_page: Option<telemetry::Metrics>,
+    /// Scope of streams that outlive the request that opened them.
+    pub(crate) scope: Shutdown,
     /// Cancelled when the server stops: ends watches, and `/readyz` fails.
     pub(crate) stopping: CancellationToken,
 }
@@ -79,9 +83,14 @@ impl Server {
     /// 401 when its credentials are not valid.
     pub(crate) fn authenticate<B>(&self, request: &Request<B>) -> Result<User, Status> {
         let identity = request.extensions().get::<PeerIdentity>();
+        let in_protocol = websocket::bearer(request.headers());
         let credentials = Credentials {
             certificates: identity.and_then(|PeerIdentity(chain)| chain.as_deref()).unwrap_or_default(),
-            authorization: request.headers().get(AUTHORIZATION).map(HeaderValue::as_bytes),
+            authorization: request
+                .headers()
+                .get(AUTHORIZATION)
+                .map(HeaderValue::as_bytes)
+                .or(in_protocol.as_deref()),
         };
         self.authentication.authenticate(credentials, &CoreObjects(&self.store), self.clock.now())
     }

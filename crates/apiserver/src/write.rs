@@ -16,6 +16,7 @@
 //! | metadata that the server owns | `metadata`, `generation` |
 //! | defaults, server-owned fields, validation of the kind | `strategy` |
 //! | `managedFields`, server-side apply | `ownership`, `apply` |
+//! | classes of a pod, limit ranges | `pod_admission` |
 //! | admission | `admission` |
 //! | Service addresses, service account of a pod | `claims` |
 //! | create by update or apply | `authorization` |
@@ -43,6 +44,7 @@ mod isolate;
 mod metadata;
 mod namespaces;
 mod patch;
+mod pod_admission;
 pub(crate) mod pods;
 mod reviews;
 pub(crate) mod scale;

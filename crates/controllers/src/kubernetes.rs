@@ -5,8 +5,10 @@
 
 mod deployments;
 mod endpoints;
+mod endpoints_mirror;
 mod expectations;
 mod garbage;
+mod idle;
 mod namespaces;
 mod replica_sets;
 mod resource_quotas;
@@ -21,6 +23,7 @@ use portolan_runtime::{Cache, Client, Resource};
 
 use crate::collections::{Collections, Extent};
 
+pub use idle::IdleKinds;
 pub use signing_requests::Sign;
 
 /// Workers of each controller: an API server in the same process answers in microseconds.

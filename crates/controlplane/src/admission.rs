@@ -13,6 +13,7 @@ use portolan_api::work::{ResourceBinding, ResourceBindingSpec};
 use portolan_apiserver::Admission;
 use portolan_apiserver::admission::{AdmissionFuture, Attributes, Operation as ApiOperation};
 use portolan_controllers::Quotas;
+use portolan_controllers::kubernetes::IdleKinds;
 use portolan_object::{ObjectKey, Status};
 use portolan_runtime::Client;
 use portolan_runtime::client::Selection;
@@ -27,6 +28,8 @@ pub(crate) struct Federation {
     quotas: OnceLock<Quotas>,
     /// Whether the controllers evict objects because of taints.
     evicts: OnceLock<bool>,
+    /// Warns about objects that nothing acts on; unset until the server has started.
+    idle: OnceLock<IdleKinds>,
 }
 
 impl Federation {
@@ -46,6 +49,12 @@ impl Federation {
     pub(crate) fn tell_evictions(&self, evicts: bool) {
         // A second set of controllers would have the same settings.
         let _ = self.evicts.set(evicts);
+    }
+
+    /// Warns about objects that nothing acts on from now on.
+    pub(crate) fn warn_of(&self, idle: IdleKinds) {
+        // A second one would follow the same policies.
+        let _ = self.idle.set(idle);
     }
 
     /// Refuses a write of a ResourceBinding that would use more than a FederatedResourceQuota of its namespace allows. The
@@ -87,6 +96,10 @@ impl Admission for Federation {
             }
             if attributes.operation != ApiOperation::Delete && self.evicts.get() == Some(&false) {
                 warnings.extend(admission::without_eviction(&attributes.resource.kind, object));
+            }
+            if attributes.operation == ApiOperation::Create {
+                let idle = self.idle.get();
+                warnings.extend(idle.and_then(|idle| idle.warning(&attributes.resource.kind, object)));
             }
             self.check_quota(attributes, object, old)?;
             let is_customization = attributes.resource.kind == ResourceInterpreterCustomization::gvk();

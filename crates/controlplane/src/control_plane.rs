@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use portolan_controllers::clusters::Leasing;
+use portolan_controllers::kubernetes::IdleKinds;
 use portolan_controllers::{BrakeOptions, Controllers, Distrust, Options as ControllerOptions};
 use portolan_net::files::FileError;
 use portolan_net::{Clock, Shutdown, telemetry};
@@ -116,6 +117,7 @@ impl ControlPlane {
         federation.connect(&server.client);
         clusters.connect(&server.client);
         definitions::install(&server.client).await?;
+        federation.warn_of(IdleKinds::start(&server.client, scope));
         proxy_role::install(&server.client).await.map_err(InstallError::from)?;
         agent_roles::install(&server.client).await.map_err(InstallError::from)?;
         let administrator = server.administrator(CONTEXT);

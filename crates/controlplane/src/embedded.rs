@@ -164,7 +164,9 @@ impl EmbeddedServer {
             second_service_cidr: settings.service_cidr.secondary,
             kubelets: settings.kubelets.clone(),
             forwarder: settings.backends.clone().map(|backends| Forwarder::new(backends, scope)),
-            endpoint: settings.endpoint,
+            kubernetes_address: settings.service_cidr.api_server_addresses().next(),
+            // Kubernetes has no endpoints at loopback addresses.
+            endpoint: settings.endpoint.or(advertised.filter(|address| !address.ip().is_loopback())),
             root_ca: Some(certificates.authority_pem().to_owned()),
             cluster_info: Some(cluster_info(address, advertised, certificates.authority_pem())),
             admission: settings.admission.clone(),

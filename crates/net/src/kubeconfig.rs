@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::files::{FileError, write_private};
+use crate::pki::to_sec1;
 
 /// A kubeconfig file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -172,8 +173,10 @@ impl Cluster {
 }
 
 impl User {
-    /// A user with a client certificate.
+    /// A user with a client certificate. The key is written in the form that all clients read.
     pub fn certificate(certificate_pem: &str, key_pem: &str) -> Self {
+        let sec1 = to_sec1(key_pem);
+        let key_pem = sec1.as_deref().unwrap_or(key_pem);
         Self {
             client_certificate_data: Some(STANDARD.encode(certificate_pem)),
             client_key_data: Some(STANDARD.encode(key_pem)),

@@ -7,6 +7,7 @@
 mod files;
 mod inspect;
 mod request;
+mod sec1;
 
 use std::fmt;
 use std::net::IpAddr;
@@ -26,6 +27,7 @@ use crate::files::FileError;
 
 pub use inspect::{pem, validity};
 pub use request::{NewRequest, Requested};
+pub use sec1::to_sec1;
 
 /// Certificates are valid from this long before they are issued, for readers with clocks that are behind.
 const BACK_DATED: Duration = Duration::from_secs(3600);

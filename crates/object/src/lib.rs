@@ -14,6 +14,7 @@ pub mod envelope;
 pub mod jsonpath;
 pub mod key;
 pub mod object;
+pub mod openapi_v2;
 pub mod patch;
 pub mod proto;
 pub mod quantity;

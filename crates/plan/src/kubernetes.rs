@@ -5,7 +5,9 @@
 
 pub mod deployment;
 pub mod endpoints;
+pub mod endpoints_mirror;
 pub mod garbage;
+pub mod idle;
 pub mod namespace;
 pub mod pods;
 pub mod replica_set;

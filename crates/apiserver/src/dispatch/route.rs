@@ -12,7 +12,7 @@ use crate::request::RequestInfo;
 use crate::resources::{Resource, Snapshot};
 use crate::respond::Body;
 use crate::write::WriteTarget;
-use crate::{read, watch, write};
+use crate::{read, watch, websocket, write};
 
 /// The resource that a request names.
 ///
@@ -41,7 +41,7 @@ pub(super) fn find<'s>(
 /// 404 or 405 when the resource does not have that path or verb, otherwise the error of the handler.
 pub(super) async fn answer(
     call: &Call,
-    request: http::request::Parts,
+    mut request: http::request::Parts,
     body: Body,
 ) -> Result<Response<Body>, Status> {
     let (resource, info) = (&call.resource, &call.info);
@@ -79,7 +79,14 @@ pub(super) async fn answer(
     match info.verb {
         "get" => read::get(call).await,
         "list" => read::list(call).await,
-        "watch" => watch::watch(call),
+        "watch" => {
+            let socket = websocket::take(&call.headers, &mut request.extensions)?;
+            let response = watch::watch(call)?;
+            match socket {
+                Some(socket) => socket.send_lines(response.into_body(), &call.server.scope),
+                None => Ok(response),
+            }
+        }
         "create" => write::create(call, body).await,
         "update" => write::update(call, WriteTarget::Object, body).await,
         "patch" => write::patch(call, WriteTarget::Object, body).await,

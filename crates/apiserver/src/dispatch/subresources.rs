@@ -9,7 +9,7 @@ use crate::call::Call;
 use crate::proxy::{Forwarder, KubeletTarget, PodAction};
 use crate::respond::{self, Body};
 use crate::write::{WriteTarget, pods, scale, token};
-use crate::{read, write};
+use crate::{read, websocket, write};
 
 /// Answers a request for a subresource that exists and has the verb.
 pub(super) async fn answer(
@@ -91,7 +91,16 @@ async fn forward(
     };
     let Some(kubelets) = &server.kubelets else { return Err(not_served(call)) };
     request.headers.clone_from(&call.headers);
-    kubelets.forward(&target, Request::from_parts(request, body)).await
+    let socket = match action {
+        PodAction::Logs => websocket::take(&call.headers, &mut request.extensions)?,
+        // The kubelet answers these over the connection itself.
+        PodAction::Exec | PodAction::Attach | PodAction::PortForward => None,
+    };
+    let response = kubelets.forward(&target, Request::from_parts(request, body)).await?;
+    match socket {
+        Some(socket) => socket.send_bytes(response.into_body(), &server.scope),
+        None => Ok(response),
+    }
 }
 
 /// 501 for a subresource that upstream has and this server does not.

@@ -5,7 +5,7 @@ mod config_map;
 pub(super) mod data;
 mod endpoints;
 pub(super) mod event;
-mod limit_range;
+pub(crate) mod limit_range;
 mod namespace;
 mod node;
 mod persistent_volume;

@@ -1,70 +1,166 @@
-//! OpenAPI v2: a document without definitions, because version 3 has all.
+//! OpenAPI v2: one document with the definitions of all kinds, made from the documents of version 3 at the first request.
 //!
-//! kubectl requests it when version 3 does not have a kind. With an empty document it then reports that the kind does
-//! not exist; with an error it would only report that validation failed.
+//! It has no paths: clients that read types from version 2 (Terraform, `kubectl explain --output=plaintext-openapiv2`) look
+//! for definitions only.
 
+use std::collections::BTreeSet;
+use std::io::Write as _;
+use std::sync::{LazyLock, OnceLock};
+
+use bytes::Bytes;
+use flate2::Compression;
+use flate2::write::GzEncoder;
 use http::header::{ACCEPT, CONTENT_TYPE};
-use http::{HeaderMap, HeaderValue, Response, StatusCode};
-use serde_json::json;
+use http::{HeaderMap, HeaderValue, Response};
+use portolan_object::{builtin, openapi_v2};
+use serde_json::{Value, json};
 
-use crate::negotiate::Reply;
-use crate::respond::{self, Body};
+use super::{Encoded, hash, send};
+use crate::respond::Body;
 
 const TITLE: &str = "Kubernetes";
 /// The media type in requests. `@` is not valid in the content type of the reply, which has a dot instead.
 const ASKED: &str = "application/com.github.proto-openapi.spec.v2@v1.0+protobuf";
 const PROTOBUF: &str = "application/com.github.proto-openapi.spec.v2.v1.0+protobuf";
 
-/// The document in protobuf if the client accepts it, otherwise in JSON.
-pub(super) fn answer(version: &str, headers: &HeaderMap) -> Response<Body> {
-    let accepted = headers.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok());
-    let wants_protobuf = accepted.into_iter().any(|value| value.contains(ASKED) || value.contains(PROTOBUF));
-    if !wants_protobuf {
-        let document =
-            json!({ "swagger": "2.0", "info": { "title": TITLE, "version": version }, "paths": {} });
-        return respond::value(StatusCode::OK, &document, Reply::default());
+/// The document of one snapshot, in both encodings.
+#[derive(Debug, Default)]
+pub(super) struct Version2(OnceLock<Documents>);
+
+#[derive(Debug)]
+struct Documents {
+    json: Encoded,
+    protobuf: Encoded,
+}
+
+/// Encoded entries of a document: `"name":{…},` in JSON, messages in protobuf.
+#[derive(Debug, Default)]
+struct Definitions {
+    names: BTreeSet<String>,
+    json: Vec<u8>,
+    protobuf: Vec<u8>,
+}
+
+/// The definitions of built-in kinds.
+static BUILTIN: LazyLock<Definitions> = LazyLock::new(|| {
+    let mut definitions = Definitions::default();
+    for group_version in builtin::group_versions() {
+        let document = builtin::openapi(&group_version).unwrap_or_default();
+        let document: Value = serde_json::from_slice(&document).unwrap_or_default();
+        definitions.add(&document);
     }
-    let mut response = respond::json(StatusCode::OK, protobuf(version));
-    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(PROTOBUF));
-    response
+    definitions
+});
+
+impl Definitions {
+    /// Adds the schemas of a document of version 3 that are not there yet.
+    fn add(&mut self, document: &Value) {
+        let schemas = document["components"]["schemas"].as_object();
+        for (name, schema) in schemas.into_iter().flatten() {
+            if self.names.contains(name) {
+                continue;
+            }
+            let definition = openapi_v2::definition(schema);
+            self.json.extend_from_slice(format!("{}:{definition},", json!(name)).as_bytes());
+            self.protobuf.extend(openapi_v2::named_definition(name, &definition));
+            self.names.insert(name.clone());
+        }
+    }
 }
 
-/// `openapi.v2.Document { swagger: 1, info: 2 { title: 1, version: 2 }, paths: 8 {} }`.
-fn protobuf(version: &str) -> Vec<u8> {
-    let mut info = Vec::new();
-    field(&mut info, 1, TITLE.as_bytes());
-    field(&mut info, 2, version.as_bytes());
-    let mut document = Vec::new();
-    field(&mut document, 1, b"2.0");
-    field(&mut document, 2, &info);
-    field(&mut document, 8, b"");
-    document
+impl Version2 {
+    /// The document in protobuf if the client accepts it, otherwise in JSON. `custom` makes the documents of version 3 of
+    /// custom resources.
+    pub(super) fn answer(
+        &self,
+        version: &str,
+        custom: impl FnOnce() -> Vec<Value>,
+        headers: &HeaderMap,
+    ) -> Response<Body> {
+        let documents = self.0.get_or_init(|| Documents::new(version, &custom()));
+        let accepted = headers.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok());
+        let wants_protobuf =
+            accepted.into_iter().any(|value| value.contains(ASKED) || value.contains(PROTOBUF));
+        if !wants_protobuf {
+            return send(&documents.json, headers);
+        }
+        let mut response = send(&documents.protobuf, headers);
+        response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(PROTOBUF));
+        response
+    }
 }
 
-/// A length-delimited field. All lengths here are below 128, so that one byte holds them.
-fn field(out: &mut Vec<u8>, number: u8, content: &[u8]) {
-    const LENGTH_DELIMITED: u8 = 2;
-    let content = &content[..content.len().min(127)];
-    out.push(number << 3 | LENGTH_DELIMITED);
-    out.push(content.len().to_le_bytes()[0]);
-    out.extend_from_slice(content);
+impl Documents {
+    fn new(version: &str, custom: &[Value]) -> Self {
+        let mut added = Definitions { names: BUILTIN.names.clone(), ..Definitions::default() };
+        custom.iter().for_each(|document| added.add(document));
+        let protobuf = [&BUILTIN.protobuf[..], &added.protobuf].concat();
+        let info = json!({ "title": TITLE, "version": version });
+        let mut json =
+            format!("{{\"swagger\":\"2.0\",\"info\":{info},\"paths\":{{}},\"definitions\":{{").into_bytes();
+        json.extend_from_slice(&BUILTIN.json);
+        json.extend_from_slice(&added.json);
+        if json.last() == Some(&b',') {
+            json.pop();
+        }
+        json.extend_from_slice(b"}}");
+        Self {
+            json: compressed(&json),
+            protobuf: compressed(&openapi_v2::document(TITLE, version, &protobuf)),
+        }
+    }
+}
+
+/// Compressed with gzip: most clients ask for it, and megabytes become a tenth.
+fn compressed(bytes: &[u8]) -> Encoded {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
+    // Writing to memory does not fail.
+    let _ = encoder.write_all(bytes);
+    let bytes = Bytes::from(encoder.finish().unwrap_or_default());
+    Encoded { hash: hash(&bytes), bytes, is_gzip: true }
 }
 
 #[cfg(test)]
 mod tests {
+    use http_body_util::BodyExt as _;
+
     use super::*;
 
-    #[test]
-    fn the_document_is_a_message_of_gnostic() {
-        let bytes = protobuf("v1");
-        assert_eq!(bytes, b"\x0a\x032.0\x12\x10\x0a\x0aKubernetes\x12\x02v1\x42\x00");
+    #[tokio::test]
+    async fn every_kind_has_a_definition() {
+        let custom = || {
+            vec![json!({ "components": { "schemas": { "com.example.v1.Widget": {
+                "type": "object", "properties": { "a": { "type": "string", "nullable": true } } } } } })]
+        };
+        let response = Version2::default().answer("v1", custom, &HeaderMap::new());
+        let body = response.into_body().collect().await.unwrap().to_bytes();
+        let document: Value = serde_json::from_slice(&body).unwrap();
+        assert_eq!((&document["swagger"], &document["paths"]), (&json!("2.0"), &json!({})));
+        let definitions = document["definitions"].as_object().unwrap();
+        assert_eq!(
+            definitions["io.k8s.api.apps.v1.Deployment"]["properties"]["metadata"]["$ref"],
+            "#/definitions/io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta"
+        );
+        assert_eq!(
+            definitions["io.k8s.apimachinery.pkg.util.intstr.IntOrString"],
+            json!({ "description": definitions["io.k8s.apimachinery.pkg.util.intstr.IntOrString"]["description"],
+                "type": "string", "format": "int-or-string" })
+        );
+        assert_eq!(
+            definitions["com.example.v1.Widget"],
+            json!({ "type": "object", "properties": { "a": {} } })
+        );
+        for (name, definition) in definitions {
+            let text = definition.to_string();
+            assert!(!text.contains("\"oneOf\":") && !text.contains("#/components/"), "{name}: {text}");
+        }
     }
 
     #[test]
     fn the_type_is_the_one_that_was_asked_for() {
         let kind = |accept: &'static str| {
             let headers = HeaderMap::from_iter([(ACCEPT, HeaderValue::from_static(accept))]);
-            answer("v1", &headers).headers()[CONTENT_TYPE].clone()
+            Version2::default().answer("v1", Vec::new, &headers).headers()[CONTENT_TYPE].clone()
         };
         assert_eq!(kind(ASKED), PROTOBUF);
         assert_eq!(kind("application/json"), "application/json");

@@ -10,7 +10,7 @@ use super::commit::{NotCommitted, commit};
 use super::field_manager::FieldManager;
 use super::metadata::{self, GeneratedMetadata, RANDOM_LETTERS};
 use super::{admission, authorization, body, claims, field_validation, namespaces, reviews};
-use super::{signing_requests, strategy};
+use super::{pod_admission, signing_requests, strategy};
 use crate::allocation::Reservation;
 use crate::call::{Call, read_body};
 use crate::damage;
@@ -144,11 +144,14 @@ async fn prepare(
     resource.strategy().apply_defaults(object);
     // Fields that are set from here on have no manager.
     manager.record_new(resource, object, &call.timestamp());
+    pod_admission::complete(call, object)?;
     resource.strategy().prepare_for_create(object);
     signing_requests::set_requester(resource, object, &call.user);
     resource.strategy().apply_defaults(object);
     admission::admit(call, options.dry_run, object, None).await?;
     call.interrupt.check()?;
+    pod_admission::check_default_class(call, object)?;
+    pod_admission::check_limits(call, object, None)?;
     let claim = claims::claim(call, object, None, options.dry_run)?;
     let validation = resource.strategy().validate_create(object, &call.interrupt.for_computations());
     call.interrupt.check()?;

@@ -11,7 +11,10 @@ use super::field_manager::FieldManager;
 use super::isolate::isolate;
 use super::metadata::{self, Origin};
 use super::target::WriteTarget;
-use super::{admission, body, claims, field_validation, generation, namespaces, signing_requests, strategy};
+use super::{
+    admission, body, claims, field_validation, generation, namespaces, pod_admission, signing_requests,
+    strategy,
+};
 use crate::allocation::Reservation;
 use crate::call::{Call, read_body};
 use crate::damage;
@@ -134,6 +137,8 @@ async fn prepare(
     signing_requests::complete_conditions(resource, change.target, old, &mut new, &call.timestamp());
     admission::admit(call, change.options.dry_run, &mut new, Some(old)).await?;
     call.interrupt.check()?;
+    pod_admission::check_default_class(call, &new)?;
+    pod_admission::check_limits(call, &new, Some(old))?;
     let claim = claims::claim(call, &mut new, Some(old), change.options.dry_run)?;
     let interrupt = call.interrupt.for_computations();
     let validation = strategy::validate_update(resource, change.target, old, &new, &interrupt);

@@ -92,6 +92,11 @@ impl Cluster {
         Self { server: self.server.clone(), service: self.server.local(user) }
     }
 
+    /// The service behind the requests, for a connection of the test.
+    pub(crate) fn service(&self) -> LocalService {
+        self.service.clone()
+    }
+
     pub(crate) async fn open(
         &self,
         method: &str,

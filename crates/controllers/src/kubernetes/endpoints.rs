@@ -38,6 +38,7 @@ pub(super) fn start(caches: &Caches, pods: &Cache<Object>, scope: &Shutdown) {
     slices.add_index("service", |_, slice| {
         service_of_slice(slice).map(|key| key.to_string()).into_iter().collect()
     });
+    super::endpoints_mirror::start(caches, &slices, scope);
     let queue = Queue::new("endpoints");
     let expectations = Arc::new(Expectations::default());
     let adder = queue.clone();

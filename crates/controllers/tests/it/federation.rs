@@ -189,6 +189,7 @@ impl Plane {
     fn api(&self, object: &Object) -> portolan_runtime::Api<Object> {
         let kind = object.group_version_kind();
         let plural = match kind.kind.as_str() {
+            "Endpoints" => "endpoints".to_owned(),
             kind if kind.ends_with('y') => format!("{}ies", kind.trim_end_matches('y').to_lowercase()),
             kind if kind.ends_with('s') => format!("{}es", kind.to_lowercase()),
             kind => format!("{}s", kind.to_lowercase()),

@@ -115,6 +115,26 @@ fn endpoints(slices: &[Object]) -> Vec<String> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn endpoints_that_a_user_writes_are_mirrored() {
+    let cluster = Cluster::start().await;
+    let metadata = json!({ "namespace": "default", "name": "outside" });
+    cluster
+        .plane
+        .create(json!({ "apiVersion": "v1", "kind": "Service", "metadata": metadata,
+            "spec": { "ports": [{ "port": 80 }] } }))
+        .await;
+    cluster
+        .plane
+        .create(json!({ "apiVersion": "v1", "kind": "Endpoints", "metadata": metadata,
+            "subsets": [{ "addresses": [{ "ip": "192.0.2.1" }], "ports": [{ "port": 80 }] }] }))
+        .await;
+    let slice = cluster.slice_with(1).await;
+    assert_eq!(endpoints(&[slice]), [" 192.0.2.1"]);
+    cluster.plane.delete("v1/Endpoints", "default/outside").await;
+    cluster.plane.when_gone("discovery.k8s.io/v1/EndpointSlice", "default/outside-ipv4-0").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_stateful_set_comes_changes_and_goes_in_order() {
     let cluster = Cluster::start().await;
     cluster.plane.create(headless()).await;

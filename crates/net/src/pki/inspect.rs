@@ -35,12 +35,16 @@ pub fn validity(pem: &[u8]) -> Option<(Timestamp, Timestamp)> {
 
 /// A DER certificate as PEM (RFC 7468): lines of 64 characters between two labels.
 pub fn pem(certificate: &[u8]) -> String {
-    let body = STANDARD.encode(certificate);
-    let mut text = String::from("-----BEGIN CERTIFICATE-----\n");
+    labelled("CERTIFICATE", certificate)
+}
+
+/// DER as PEM with a label.
+pub(super) fn labelled(label: &str, der: &[u8]) -> String {
+    let body = STANDARD.encode(der);
+    let mut text = format!("-----BEGIN {label}-----\n");
     for line in body.as_bytes().chunks(64) {
         text.extend(line.iter().map(|byte| char::from(*byte)));
         text.push('\n');
     }
-    text.push_str("-----END CERTIFICATE-----\n");
-    text
+    text + &format!("-----END {label}-----\n")
 }

@@ -8,9 +8,7 @@ use http::{Request, Response, StatusCode};
 
 use crate::kubelet::handshake::{self, Carrier};
 use crate::kubelet::query::Query;
-use crate::kubelet::streams::{
-    self, ClientMessage, PROTOCOLS, RequestedStreams, ServerMessage, SessionStreams,
-};
+use crate::kubelet::streams::{self, ClientMessage, RequestedStreams, ServerMessage, SessionStreams};
 use crate::kubelet::{Body, Kubelet, Refusal, Target, carrier, status};
 use crate::pods::Run;
 use crate::programs::{LogReader, NextEntry, Stream};
@@ -28,7 +26,8 @@ pub(crate) fn open<B>(
         Refusal(StatusCode::INTERNAL_SERVER_ERROR, problem)
     })?;
     let carrier = Carrier::from_request(request)?;
-    let (protocol, response, upgraded) = handshake::accept(request, carrier, PROTOCOLS)?.split();
+    let (protocol, response, upgraded) =
+        handshake::accept(request, carrier, carrier::protocols(carrier))?.split();
     kubelet.run_session(async move {
         let Some(connection) = handshake::connection(upgraded).await else { return };
         let (session, ends) = streams::pair();

@@ -1,8 +1,17 @@
 //! Carries the streams of an attach or exec session over the connection of its client.
 
+use crate::kubelet::channels::{self, ChannelProtocol};
 use crate::kubelet::handshake::{self, Carrier, Upgraded};
-use crate::kubelet::streams::{CarrierStreams, RequestedStreams, V5};
-use crate::kubelet::{channels, spdy_streams};
+use crate::kubelet::spdy_streams;
+use crate::kubelet::streams::{CarrierStreams, PROTOCOLS, RequestedStreams};
+
+/// The stream protocols of attach and exec.
+pub(crate) fn protocols(carrier: Carrier) -> &'static [&'static str] {
+    match carrier {
+        Carrier::WebSocket => channels::NAMES,
+        Carrier::Spdy => PROTOCOLS,
+    }
+}
 
 /// Carries the streams of a session over an upgraded connection until the session ends or the client disconnects.
 pub(crate) async fn carry(
@@ -14,7 +23,8 @@ pub(crate) async fn carry(
 ) {
     match carrier {
         Carrier::WebSocket => {
-            channels::carry(handshake::web_socket(connection).await, protocol == V5, requested, ends).await;
+            let socket = handshake::web_socket(connection).await;
+            channels::carry(socket, ChannelProtocol::named(protocol), requested, ends).await;
         }
         Carrier::Spdy => spdy_streams::carry(connection, requested, ends).await,
     }

@@ -1,12 +1,17 @@
 //! Channel protocols over WebSockets: the first byte of each message is the channel of its stream.
 //!
-//! `v4.channel.k8s.io` and `v5.channel.k8s.io`. In version 5 a message on channel 255 closes the channel in its second
-//! byte; clients close standard input this way.
+//! Clients may send text or binary messages. In the base64 protocols the channel is a digit and what follows is base64. In
+//! version 5 a message on channel 255 closes the channel in its second byte; clients close standard input this way. Before
+//! version 4 the error channel has a text, and nothing after a success (kubernetes
+//! staging/src/k8s.io/kubelet/pkg/cri/streaming/remotecommand/websocket.go).
 
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use bytes::{BufMut, Bytes, BytesMut};
 use futures::{SinkExt, StreamExt};
+use serde_json::Value;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::timeout;
 use tokio_tungstenite::WebSocketStream;
@@ -14,7 +19,7 @@ use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 
-use crate::kubelet::streams::{self, CarrierStreams, ClientMessage, RequestedStreams, ServerMessage};
+use crate::kubelet::streams::{self, CarrierStreams, ClientMessage, RequestedStreams, ServerMessage, V5};
 
 const STDIN: u8 = 0;
 const STDOUT: u8 = 1;
@@ -25,10 +30,101 @@ const CLOSE: u8 = 255;
 /// Time for the client to answer a Close message.
 const LINGER_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// A channel protocol.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct ChannelProtocol {
+    /// Its name; empty for clients that name none.
+    name: &'static str,
+    /// Whether clients can close channels.
+    closes: bool,
+    is_base64: bool,
+    /// Whether the error channel has a `Status` as JSON.
+    has_status: bool,
+}
+
+impl ChannelProtocol {
+    const fn new(name: &'static str) -> Self {
+        Self { name, closes: false, is_base64: false, has_status: false }
+    }
+
+    const fn base64(mut self) -> Self {
+        self.is_base64 = true;
+        self
+    }
+
+    const fn with_status(mut self) -> Self {
+        self.has_status = true;
+        self
+    }
+
+    const fn closing(mut self) -> Self {
+        self.closes = true;
+        self
+    }
+
+    /// The protocol of a name in [`NAMES`].
+    pub(crate) fn named(name: &str) -> Self {
+        PROTOCOLS.into_iter().find(|protocol| protocol.name == name).unwrap_or(UNNAMED)
+    }
+
+    /// A message for the client on a channel.
+    fn message(self, channel: u8, bytes: &[u8]) -> Message {
+        if self.is_base64 {
+            return Message::Text(format!("{channel}{}", STANDARD.encode(bytes)).into());
+        }
+        channel_message(channel, bytes)
+    }
+
+    /// The message with the outcome of the session; `None` where success has none.
+    fn outcome(self, status: &Value) -> Option<Message> {
+        match self.has_status {
+            true => Some(self.message(ERROR, status.to_string().as_bytes())),
+            false if status["status"] == "Success" => None,
+            false => Some(self.message(ERROR, status["message"].as_str().unwrap_or_default().as_bytes())),
+        }
+    }
+
+    /// A message of the client, with the channel as its first byte; `None` when it is malformed.
+    fn received(self, message: Message) -> Option<Bytes> {
+        let bytes = match message {
+            Message::Binary(bytes) => bytes,
+            Message::Text(text) => Bytes::from(text),
+            _ => return None,
+        };
+        if !self.is_base64 {
+            return Some(bytes);
+        }
+        let channel = bytes.first()?.checked_sub(b'0')?;
+        let content = STANDARD.decode(&bytes[1..]).ok()?;
+        Some([&[channel], content.as_slice()].concat().into())
+    }
+}
+
+const UNNAMED: ChannelProtocol = ChannelProtocol::new("");
+
+const PROTOCOLS: [ChannelProtocol; 6] = [
+    ChannelProtocol::new(V5).with_status().closing(),
+    ChannelProtocol::new("v4.channel.k8s.io").with_status(),
+    ChannelProtocol::new("v4.base64.channel.k8s.io").with_status().base64(),
+    ChannelProtocol::new("channel.k8s.io"),
+    ChannelProtocol::new("base64.channel.k8s.io").base64(),
+    UNNAMED,
+];
+
+/// The names of the protocols that clients may ask for.
+pub(crate) const NAMES: &[&str] = &[
+    PROTOCOLS[0].name,
+    PROTOCOLS[1].name,
+    PROTOCOLS[2].name,
+    PROTOCOLS[3].name,
+    PROTOCOLS[4].name,
+    PROTOCOLS[5].name,
+];
+
 /// Carries the streams of a session until it ends or the client disconnects.
 pub(crate) async fn carry<C>(
     socket: WebSocketStream<C>,
-    closes: bool,
+    protocol: ChannelProtocol,
     requested: RequestedStreams,
     ends: CarrierStreams,
 ) where
@@ -39,13 +135,11 @@ pub(crate) async fn carry<C>(
     let receive = async {
         let mut takes_input = requested.stdin;
         while let Some(Ok(message)) = messages.next().await {
-            let Message::Binary(bytes) = message else {
-                if matches!(message, Message::Close(_)) {
-                    return;
-                }
-                continue;
-            };
-            match client_message(&bytes, closes) {
+            if matches!(message, Message::Close(_)) {
+                return;
+            }
+            let Some(bytes) = protocol.received(message) else { continue };
+            match client_message(&bytes, protocol.closes) {
                 Some(resize @ ClientMessage::Resize(_)) => {
                     // Fails if the session has ended.
                     let _ = input.send(resize).await;
@@ -67,15 +161,16 @@ pub(crate) async fn carry<C>(
         } else {
             ERROR
         };
-        let mut sent = sink.send(channel_message(first, &[])).await;
+        let mut sent = sink.send(protocol.message(first, &[])).await;
         while sent.is_ok() {
             let Some(message) = output.recv().await else { break };
             sent = match message {
-                ServerMessage::Stdout(bytes) => sink.send(channel_message(STDOUT, &bytes)).await,
-                ServerMessage::Stderr(bytes) => sink.send(channel_message(STDERR, &bytes)).await,
-                ServerMessage::Status(status) => {
-                    sink.send(channel_message(ERROR, status.to_string().as_bytes())).await
-                }
+                ServerMessage::Stdout(bytes) => sink.send(protocol.message(STDOUT, &bytes)).await,
+                ServerMessage::Stderr(bytes) => sink.send(protocol.message(STDERR, &bytes)).await,
+                ServerMessage::Status(status) => match protocol.outcome(&status) {
+                    Some(message) => sink.send(message).await,
+                    None => Ok(()),
+                },
             };
         }
         if sent.is_ok() {

@@ -13,9 +13,7 @@ use serde_json::Value;
 use crate::kubelet::attach::send_output;
 use crate::kubelet::handshake::{self, Carrier};
 use crate::kubelet::query::Query;
-use crate::kubelet::streams::{
-    self, ClientMessage, PROTOCOLS, RequestedStreams, ServerMessage, SessionStreams,
-};
+use crate::kubelet::streams::{self, ClientMessage, RequestedStreams, ServerMessage, SessionStreams};
 use crate::kubelet::{Body, Kubelet, Refusal, Target, carrier, process, status};
 use crate::pods::{ContainerSettings, Run, StdinMode};
 use crate::sandbox::{self, Launch, Process};
@@ -40,7 +38,8 @@ pub(crate) fn open<B>(
         return Err(problem("does not run"));
     };
     let carrier = Carrier::from_request(request)?;
-    let (protocol, response, upgraded) = handshake::accept(request, carrier, PROTOCOLS)?.split();
+    let (protocol, response, upgraded) =
+        handshake::accept(request, carrier, carrier::protocols(carrier))?.split();
     let scope = kubelet.scope.clone();
     kubelet.run_session(async move {
         let Some(connection) = handshake::connection(upgraded).await else { return };

@@ -55,7 +55,8 @@ impl Carrier {
     }
 }
 
-/// Accepts an upgrade with the first protocol of the client that is in `known`.
+/// Accepts an upgrade with the first protocol of the client that is in `known`. A client that names none gets the one
+/// with the empty name.
 pub(crate) fn accept<B>(
     request: &mut Request<B>,
     carrier: Carrier,
@@ -65,6 +66,7 @@ pub(crate) fn accept<B>(
         Carrier::WebSocket => tokens(request.headers(), &header::SEC_WEBSOCKET_PROTOCOL),
         Carrier::Spdy => tokens(request.headers(), &STREAM_PROTOCOL),
     };
+    let offered = if offered.is_empty() { vec![String::new()] } else { offered };
     let protocol = offered.iter().find_map(|offer| known.iter().copied().find(|name| name == offer));
     let Some(protocol) = protocol else {
         let problem = format!(
@@ -88,7 +90,9 @@ pub(crate) fn accept<B>(
                 .expect("base64 is a valid header value");
             headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
             headers.insert(header::SEC_WEBSOCKET_ACCEPT, accept);
-            headers.insert(header::SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static(protocol));
+            if !protocol.is_empty() {
+                headers.insert(header::SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static(protocol));
+            }
         }
         Carrier::Spdy => {
             headers.insert(header::UPGRADE, HeaderValue::from_static(SPDY));

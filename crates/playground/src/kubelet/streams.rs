@@ -12,8 +12,9 @@ use crate::kubelet::Refusal;
 use crate::kubelet::query::Query;
 use crate::pods::TerminalSize;
 
-/// Protocols of attach and exec. Version 5 lets a client close standard input over WebSockets.
+/// Protocols of attach and exec over SPDY; `channels` has those over WebSockets.
 pub(crate) const PROTOCOLS: &[&str] = &[V5, "v4.channel.k8s.io"];
+/// Version 5 lets a client close standard input over WebSockets.
 pub(crate) const V5: &str = "v5.channel.k8s.io";
 
 /// Capacity of the channels between session and carrier.

@@ -1,6 +1,8 @@
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use futures::{SinkExt, StreamExt};
 use http::Method;
 use http_body_util::Empty;
@@ -214,6 +216,63 @@ async fn input_ends_when_the_client_closes_it() {
         }
         let exit = timeout(DEADLINE, run.exited()).await.expect("ends with its input");
         assert_eq!(exit.code, 0, "{protocol}");
+    }
+}
+
+#[tokio::test]
+async fn every_protocol_takes_text_and_binary_messages() {
+    let node = node();
+    node.run("box", "busybox", &["sleep", "inf"], StdinMode::Closed);
+    let hello = STANDARD.encode("hello\n");
+    let (raw_in, raw_out) = ("\0hello\n".to_owned(), "\x01hello\n".to_owned());
+    let (coded_in, coded_out) = (format!("0{hello}"), format!("1{hello}"));
+    for (protocol, sent, want) in [
+        ("v5.channel.k8s.io", &raw_in, &raw_out),
+        ("v4.channel.k8s.io", &raw_in, &raw_out),
+        ("channel.k8s.io", &raw_in, &raw_out),
+        ("v4.base64.channel.k8s.io", &coded_in, &coded_out),
+        ("base64.channel.k8s.io", &coded_in, &coded_out),
+    ] {
+        for message in [Message::Text(sent.clone().into()), Message::Binary(Bytes::from(sent.clone()))] {
+            let path = "/exec/default/box/box?command=cat&input=1&output=1";
+            let mut socket = node.web_socket(path, protocol).await;
+            socket.send(message).await.expect("sends");
+            let heard = spoken(&mut socket).await;
+            assert_eq!(heard.as_deref(), Some(want.as_str()), "{protocol}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn old_protocols_tell_only_of_failures() {
+    let node = node();
+    node.run("box", "busybox", &["sleep", "inf"], StdinMode::Closed);
+    for (protocol, command, want) in [
+        ("v4.base64.channel.k8s.io", "command=echo&error=1", Some(format!("3{}", STANDARD.encode(SUCCESS)))),
+        ("channel.k8s.io", "command=echo&error=1", None),
+        (
+            "channel.k8s.io",
+            "command=cat&command=x&output=1",
+            Some("\x03command terminated with non-zero exit code: exit status 1".to_owned()),
+        ),
+    ] {
+        let path = format!("/exec/default/box/box?{command}");
+        let mut socket = node.web_socket(&path, protocol).await;
+        assert_eq!(spoken(&mut socket).await, want, "{protocol} {command}");
+    }
+}
+
+/// The next message that has more than a channel; `None` at the end.
+async fn spoken(socket: &mut WebSocketStream<Upgraded>) -> Option<String> {
+    loop {
+        let message = timeout(DEADLINE, socket.next()).await.expect("a message or the end")?.ok()?;
+        match message {
+            Message::Text(_) | Message::Binary(_) if message.len() > 1 => {
+                return Some(String::from_utf8_lossy(&message.into_data()).into_owned());
+            }
+            Message::Close(_) => return None,
+            _ => {}
+        }
     }
 }
 

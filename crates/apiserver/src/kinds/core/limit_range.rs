@@ -1,5 +1,7 @@
 //! Limit ranges.
 
+pub(crate) mod enforcement;
+
 use serde_json::{Map, Value};
 
 use super::GROUP;

@@ -1,6 +1,9 @@
 //! Pods.
 
 pub(crate) mod account;
+pub(crate) mod priority;
+pub(crate) mod resources;
+pub(crate) mod runtime_class;
 mod table;
 mod validation;
 
@@ -116,9 +119,6 @@ fn prepare_for_create(object: &mut Value) {
     let class = quality_of_service(object);
     status::phase(object, "Pending");
     object["status"]["qosClass"] = json!(class);
-    let Some(spec) = object.get_mut("spec").and_then(Value::as_object_mut) else { return };
-    default(spec, "priority", 0);
-    default(spec, "preemptionPolicy", "PreemptLowerPriority");
 }
 
 /// Quality of service class: the order of eviction when a node runs out of resources.

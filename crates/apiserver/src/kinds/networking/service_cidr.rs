@@ -8,8 +8,8 @@ use crate::kinds::table::cells::{Row, joined};
 use crate::kinds::table::{AGE, Column, NAME, Table};
 use crate::kinds::{
     BuiltinKind, BuiltinResource, FinalizerRule, Generation, NAME_AND_NAMESPACE, NO_DEFAULTS,
-    NO_DELETION_STATE, NO_INITIAL_STATE, NO_KEPT_STATE, NO_SPEC_RULES, NO_WARNINGS, NameRule, ONE_FORM,
-    StatusRule, Subresource,
+    NO_DELETION_STATE, NO_INITIAL_STATE, NO_KEPT_STATE, NO_SPEC_RULES, NameRule, ONE_FORM, StatusRule,
+    Subresource,
 };
 use crate::tree;
 
@@ -26,11 +26,19 @@ pub(in crate::kinds) static KIND: BuiltinKind = BuiltinKind {
     prepare_for_update: NotNeeded(NO_KEPT_STATE),
     prepare_for_delete: NotNeeded(NO_DELETION_STATE),
     validate: NotNeeded(NO_SPEC_RULES),
-    warnings: NotNeeded(NO_WARNINGS),
+    warnings: Defined(warn),
     table: Defined(&TABLE),
     selectable: NotNeeded(NAME_AND_NAMESPACE),
     conversion: NotNeeded(ONE_FORM),
 };
+
+/// Addresses come from the ranges with which the server was started.
+fn warn(object: &Value, _: Option<&Value>) -> Vec<String> {
+    let is_own = tree::str_at(object, "/metadata/name") == "kubernetes";
+    let text = "this API server allocates addresses from the ranges with which it was started, which the ServiceCIDR \
+                kubernetes shows; other ServiceCIDRs have no effect in it";
+    (!is_own).then(|| text.to_owned()).into_iter().collect()
+}
 
 static TABLE: Table = Table {
     columns: &[NAME, Column::string("CIDRs", "Ranges that service addresses come from."), AGE],

@@ -339,8 +339,6 @@ fn new_pods() {
     );
     assert_eq!(pod["spec"]["tolerations"].as_array().unwrap().len(), 2);
     assert_eq!(pod["spec"]["tolerations"][1]["tolerationSeconds"], 300);
-    assert_eq!(pod["spec"]["priority"], 0);
-    assert_eq!(pod["spec"]["preemptionPolicy"], "PreemptLowerPriority");
 }
 
 #[test]
