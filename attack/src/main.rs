@@ -23,6 +23,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use clap::Parser;
+use serde_json::{Value, json};
 
 use crate::classes::{Class, Setting};
 use crate::tally::Tally;
@@ -42,7 +43,13 @@ struct Arguments {
     /// Seed of the attempts [default: a random one]
     #[arg(long, value_name = "NUMBER")]
     seed: Option<u64>,
+    /// Also write the times of the health checks to this file.
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
 }
+
+/// Attacks of a class with the slowest health checks that are printed.
+const SLOWEST: usize = 5;
 
 fn main() -> Result<ExitCode> {
     let arguments = Arguments::parse();
@@ -67,6 +74,26 @@ fn main() -> Result<ExitCode> {
     for (class, tally) in &tallies {
         println!("{}", tally.row(class.name()));
     }
+    println!("\nhealth checks during       number  P99 ms  slowest ms");
+    for (class, tally) in &tallies {
+        for (attack, number, p99, slowest) in tally.health().by_attack().into_iter().take(SLOWEST) {
+            let name = format!("{}/{attack}", class.name());
+            println!("{name:<40} {number:>6} {:>7} {:>11}", p99.as_millis(), slowest.as_millis());
+        }
+    }
+    if let Some(path) = &arguments.json {
+        std::fs::write(path, times_of_checks(&tallies).to_string()).context("cannot write the times")?;
+    }
     let failed = tallies.iter().any(|(_, tally)| tally.has_failed());
     Ok(if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}
+
+/// For each class its number of health checks, those that failed, and the P99 of the others in milliseconds.
+fn times_of_checks(tallies: &[(Class, Tally)]) -> Value {
+    let of_class = |(class, tally): &(Class, Tally)| {
+        let health = tally.health();
+        let p99 = health.p99().as_secs_f64() * 1000.0;
+        (class.name().to_owned(), json!({"checks": health.checks, "failed": health.failed, "p99Milliseconds": p99}))
+    };
+    Value::Object(tallies.iter().map(of_class).collect())
 }

@@ -69,6 +69,11 @@ impl Tally {
         self.succeeded > 0 || self.lost > 0
     }
 
+    /// Health checks that were made meanwhile.
+    pub(crate) fn health(&self) -> &HealthReport {
+        &self.health
+    }
+
     pub(crate) fn row(&self, class: &str) -> String {
         let health = &self.health;
         format!(

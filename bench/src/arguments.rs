@@ -52,6 +52,8 @@ pub(crate) enum Command {
     Dns(Dns),
     /// Measure how endpoints of a cluster set follow, with many members and services
     Clusterset(ClusterSet),
+    /// Measure the health checks of a server while it is attacked
+    Attacked(Attacked),
     /// Answer as one of the measured servers; `dns` starts this program so
     #[command(hide = true)]
     DnsServe(DnsServe),
@@ -78,6 +80,26 @@ pub(crate) struct ClusterSet {
     /// Seconds for each rate
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=60))]
     pub(crate) seconds: u32,
+}
+
+/// Who attacks what, and for how long.
+#[derive(Debug, Args)]
+pub(crate) struct Attacked {
+    /// The program to attack, usually target/release/portolan
+    #[arg(long, value_name = "FILE")]
+    pub(crate) portolan: PathBuf,
+    /// The attacker, usually target/release/portolan-attack
+    #[arg(long, value_name = "FILE")]
+    pub(crate) attack: PathBuf,
+    /// How often each class is run, each time with another seed
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=100))]
+    pub(crate) rounds: u32,
+    /// Seconds for each class
+    #[arg(long, default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..=3600))]
+    pub(crate) seconds: u64,
+    /// Classes of attacks
+    #[arg(default_values = ["bombs", "floods", "mutations"])]
+    pub(crate) classes: Vec<String>,
 }
 
 /// Which servers are measured, and how long.

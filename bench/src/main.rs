@@ -5,6 +5,7 @@
 
 mod arguments;
 mod arrivals;
+mod attacked;
 mod bulk;
 mod cluster_set;
 mod discovery;
@@ -42,7 +43,7 @@ fn main() -> ExitCode {
         Some(Command::Dns(dns)) => return ending(dns::run(dns)),
         Some(Command::DnsServe(serve)) => return ending(dns::serve(serve)),
         Some(Command::Serve { directory }) => return ending(serve(directory)),
-        Some(Command::Clusterset(_)) | None => measure(&arguments),
+        Some(Command::Clusterset(_) | Command::Attacked(_)) | None => measure(&arguments),
     };
     match measured {
         Ok(report) if report.failures.is_empty() => ExitCode::SUCCESS,
@@ -89,6 +90,9 @@ async fn until_interrupted(arguments: &Arguments) -> Result<Report> {
     let run = async {
         if let Some(Command::Clusterset(sizes)) = &arguments.command {
             return cluster_set::run(sizes, &scope).await;
+        }
+        if let Some(Command::Attacked(attacked)) = &arguments.command {
+            return attacked::run(attacked, &scope).await;
         }
         match &arguments.dir {
             Some(folder) => run::beside(arguments, folder, &scope).await,

@@ -51,9 +51,19 @@ impl Server {
     /// # Panics
     /// When one of these fails.
     pub fn restore(&mut self, backup: &Path) {
+        self.restart_after(|state| {
+            let restored = portolan(&["restore", text(backup), "--dir", text(state), "--force"]);
+            assert_eq!(restored.code, Some(0), "{restored}");
+        });
+    }
+
+    /// Stops it, changes its state, and starts it again.
+    ///
+    /// # Panics
+    /// When it does not stop or start.
+    pub fn restart_after(&mut self, change: impl FnOnce(&Path)) {
         self.stop();
-        let restored = portolan(&["restore", text(backup), "--dir", text(&self.state()), "--force"]);
-        assert_eq!(restored.code, Some(0), "{restored}");
+        change(&self.state());
         self.child = spawn(&self.folder, self.address, &[]);
         self.starts += 1;
     }

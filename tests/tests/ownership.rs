@@ -2,6 +2,9 @@
 //!
 //! The members of a playground are the clusters; the control planes are servers of their own.
 
+use std::fs;
+use std::path::Path;
+
 use portolan_e2e::binary::{Finished, portolan, refusal};
 use portolan_e2e::steps::{apply, apply_text};
 use portolan_e2e::{Kubectl, Playground, Server, eventually, text};
@@ -10,7 +13,7 @@ const MEMBERS: [&str; 2] = ["member1", "member2"];
 const IPS: [&str; 5] = ["get", "serviceimport", "serve", "-o", "jsonpath={.spec.ips[0]}"];
 
 /// Runs a command against the control plane of a kubeconfig, and expects success.
-fn at(hub: &std::path::Path, arguments: &[&str]) -> Finished {
+fn at(hub: &Path, arguments: &[&str]) -> Finished {
     let finished = portolan(&[arguments, &["--kubeconfig", text(hub)]].concat());
     assert_eq!(finished.code, Some(0), "portolan {}: {finished}", arguments.join(" "));
     finished
@@ -165,4 +168,67 @@ fn an_old_backup_takes_nothing_out_of_the_members() {
     let binding = ["get", "rb", "after-configmap", "-n", "shop", "-o", applied];
     server.kubectl().eventually(&binding, "the ConfigMap to be applied again", |status| status == "True");
     assert_eq!(MEMBERS.map(|name| playground.member(name).ok(&uids)), before, "objects were made again");
+}
+
+/// Changes `shop/before` in both members. Its annotation is nowhere else.
+const OVERRIDE: &str = "\
+apiVersion: policy.karmada.io/v1alpha1
+kind: OverridePolicy
+metadata: {name: other, namespace: shop, annotations: {mark: only-in-the-policy}}
+spec:
+  resourceSelectors: [{apiVersion: v1, kind: ConfigMap, name: before}]
+  overrideRules: [{overriders: {plaintext: [{path: /data/a, operator: replace, value: other}]}}]
+";
+
+/// Changes a letter of every occurrence of a text in the database.
+fn damage(state: &Path, text: &str) {
+    let file = state.join("_control-plane/store.db");
+    let mut bytes = fs::read(&file).expect("a database");
+    let found: Vec<usize> =
+        bytes.windows(text.len()).enumerate().filter(|(_, window)| *window == text.as_bytes()).map(|(at, _)| at).collect();
+    assert!(!found.is_empty(), "the value is stored as it is");
+    found.into_iter().for_each(|at| bytes[at] ^= 1);
+    fs::write(&file, bytes).expect("writable");
+}
+
+#[test]
+fn a_damaged_override_policy_changes_nothing_in_the_members() {
+    let playground = Playground::start();
+    let of_playground = playground.directory().join("portolan.config");
+    let members = playground.directory().join("members.config");
+    let mut server = Server::start("127.0.0.1", &[]);
+    for name in MEMBERS {
+        at(&of_playground, &["unjoin", name]);
+        at(&server.kubeconfig(), &join(text(&members), name));
+    }
+    for manifest in [SHOP, OVERRIDE, &config_map("before")] {
+        apply_text(&server.kubectl(), manifest);
+    }
+    let data = ["get", "configmap", "before", "-n", "shop", "-o", "jsonpath={.data.a} {.metadata.resourceVersion}"];
+    let before =
+        MEMBERS.map(|name| playground.member(name).eventually(&data, "the override", |text| text.starts_with("other ")));
+
+    server.restart_after(|state| damage(state, "only-in-the-policy"));
+    let missing = "nothing is written to the members, because objects that decide about them cannot be read: \
+                   policy.karmada.io/overridepolicies/shop/other";
+    assert!(server.log().contains(missing), "{}", server.log());
+    let hub = server.kubectl();
+    let warned = hub.run_with_input(&["apply", "-f", "-"], &SHOP.replace("member2]", "member2, member1]"));
+    let warnings = String::from_utf8_lossy(&warned.stderr);
+    assert!(warned.status.success() && warnings.contains(missing), "{warnings}");
+    apply_text(&hub, &config_map("later"));
+    let delete = ["delete", "overridepolicy", "other", "-n", "shop"];
+    assert!(hub.fails(&delete).contains("StorageReadError") || hub.fails(&delete).contains("is damaged"));
+    let option = "--ignore-store-read-error-with-cluster-breaking-potential";
+    let deleted = hub.run_with_input(&[&delete[..], &[option]].concat(), "y\n");
+    assert!(deleted.status.success(), "{}", String::from_utf8_lossy(&deleted.stderr));
+    apply_text(&hub, OVERRIDE);
+    assert_eq!(MEMBERS.map(|name| playground.member(name).ok(&data)), before);
+
+    server.restart_after(|_| {});
+    for name in MEMBERS {
+        let later = ["get", "configmap", "later", "-n", "shop"];
+        playground.member(name).eventually(&later, "a ConfigMap made meanwhile", |table| table.contains("later"));
+    }
+    assert_eq!(MEMBERS.map(|name| playground.member(name).ok(&data)), before, "the override was taken back");
 }

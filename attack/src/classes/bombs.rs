@@ -79,6 +79,7 @@ pub(super) async fn run(setting: &Setting) -> Result<Tally> {
     while round == 0 || std::time::Instant::now() < deadline {
         for (index, make) in MAKERS.iter().enumerate() {
             let bomb = make(&mut random, round * 100 + index as u64);
+            health.during(bomb.name);
             throw(&bomb, &mut server, &client, &mut tally).await?;
             if std::time::Instant::now() > deadline && round > 0 {
                 break;

@@ -88,6 +88,7 @@ pub(super) async fn run(setting: &Setting) -> Result<Tally> {
             if round > 0 && std::time::Instant::now() > deadline {
                 break;
             }
+            health.during(&format!("{flood:?}"));
             pour(flood, &mut random, &mut server, &client, &mut tally).await?;
         }
         if std::time::Instant::now() > deadline {

@@ -109,8 +109,8 @@ async fn aims(hub: &Server, one: &Server, two: &Server, folder: &Path, agent: &s
     aims.push(Aim {
         name: "agent token → its member",
         client: one.client()?.with_token(agent)?,
-        // What the agent reads, and what every user may ask about itself.
-        allowed: &["/services", "/endpointslices", "/serviceimports", "selfsubject"],
+        // What the agent reads, what every user may ask about itself, and what everybody may read.
+        allowed: &["/services", "/endpointslices", "/serviceimports", "selfsubject", "/version"],
     });
     Ok(aims)
 }

@@ -70,6 +70,8 @@ pub mod cluster {
     pub const LEASE_HELD: &str = "LeaseHeld";
     /// `HeldByThisControlPlane` and `Ready` are false: the lease is another control plane's.
     pub const HELD_BY_ANOTHER: &str = "HeldByAnotherControlPlane";
+    /// `HeldByThisControlPlane` and `Ready` are false: at its address answers a cluster with another identity.
+    pub const ANOTHER_CLUSTER: &str = "AnotherCluster";
     /// `HeldByThisControlPlane` and `Ready` are false: the lease cannot be read or written.
     pub const LEASE_REFUSED: &str = "LeaseRefused";
     /// `Ready` is false: it sends more than is kept of one cluster, and is not read for a while. Also the reason of the

@@ -10,13 +10,14 @@ use std::time::Duration;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use portolan_object::Object;
-use portolan_store::{Batch, CommitError, Event, Lagged, Query, ReadError, Versioned};
+use portolan_store::{Batch, Event, Query, Versioned};
 use ring::rand::SystemRandom;
 use serde_json::{Map, Value, json};
 
 use crate::access::CoreObjects;
 use crate::auth::Directory as _;
 use crate::auth::token::{Issuer, KeyError, SecretClaims};
+use crate::background::{PassError, commit, repeat};
 use crate::record::{Change, Record};
 use crate::resources::Resource;
 use crate::server::Server;
@@ -33,21 +34,6 @@ const ACCOUNT_NAME: &str = "kubernetes.io/service-account.name";
 const ACCOUNT_UID: &str = "kubernetes.io/service-account.uid";
 /// Time after which a failed write is repeated.
 const RETRY: Duration = Duration::from_secs(1);
-
-/// Why a pass ended.
-#[derive(Debug, thiserror::Error)]
-enum PassError {
-    #[error(transparent)]
-    Read(#[from] ReadError),
-    #[error(transparent)]
-    Write(#[from] CommitError<Record>),
-    #[error(transparent)]
-    Key(#[from] KeyError),
-    #[error("events were dropped before they were read")]
-    Lagged(Lagged),
-    #[error("{0}")]
-    Refused(String),
-}
 
 /// What a Secret needs.
 #[derive(Debug, PartialEq, Eq)]
@@ -66,14 +52,8 @@ pub(crate) async fn run(server: Arc<Server>) {
     if server.authentication.issuer().is_none() {
         return;
     }
-    while let Some(ended) = stopping.run_until_cancelled(follow(&server)).await {
-        if let Err(error) = ended
-            && !matches!(error, PassError::Lagged(_))
-        {
-            tracing::error!(%error, "tokens of Secrets cannot be written, trying again");
-            stopping.run_until_cancelled(tokio::time::sleep(RETRY)).await;
-        }
-    }
+    let follow = async || follow(&server).await;
+    repeat(&stopping, RETRY, "tokens of Secrets cannot be written", follow).await;
 }
 
 /// Settles every Secret, then those that change.
@@ -88,11 +68,11 @@ async fn follow(server: &Arc<Server>) -> Result<(), PassError> {
     loop {
         tokio::select! {
             event = secrets.next() => {
-                if let Some(item) = &event.map_err(PassError::Lagged)?.current {
+                if let Some(item) = &event?.current {
                     settle(server, item).await?;
                 }
             }
-            event = accounts.next() => account_changed(server, &*event.map_err(PassError::Lagged)?).await?,
+            event = accounts.next() => account_changed(server, &*event?).await?,
         }
     }
 }
@@ -133,14 +113,6 @@ async fn settle(server: &Arc<Server>, item: &Versioned<Record>) -> Result<(), Pa
         }
     };
     commit(server, batch).await
-}
-
-async fn commit(server: &Server, batch: Batch<Record>) -> Result<(), PassError> {
-    match server.store.commit(batch).await {
-        // The other write is a change, so the Secret is settled again.
-        Ok(_) | Err(CommitError::Conflict { .. }) => Ok(()),
-        Err(error) => Err(error.into()),
-    }
 }
 
 async fn delete(

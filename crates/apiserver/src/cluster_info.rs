@@ -11,11 +11,12 @@ use std::time::Duration;
 use jiff::Timestamp;
 use portolan_net::bootstrap::signature;
 use portolan_object::Object;
-use portolan_store::{Batch, CommitError, Query, ReadError};
+use portolan_store::{Batch, Query};
 use serde_json::{Value, json};
 
 use crate::auth::bootstrap_token::{BootstrapToken, NAME_PREFIX, NAMESPACE};
-use crate::record::{Change, Record};
+use crate::background::{PassError, commit, repeat};
+use crate::record::Change;
 use crate::server::Server;
 use crate::tree;
 
@@ -27,15 +28,6 @@ const SIGNATURE: &str = "jws-kubeconfig-";
 const KUBECONFIG: &str = "kubeconfig";
 /// Time between two looks for expired tokens, and after a failure.
 const INTERVAL: Duration = Duration::from_secs(30);
-
-/// Why a pass failed.
-#[derive(Debug, thiserror::Error)]
-enum PassError {
-    #[error(transparent)]
-    Read(#[from] ReadError),
-    #[error(transparent)]
-    Write(#[from] CommitError<Record>),
-}
 
 /// The objects that publish a kubeconfig: the ConfigMap, and the Role and RoleBinding by which everybody may read it.
 /// Each is given with the path of its collection.
@@ -67,12 +59,8 @@ pub(crate) fn objects(kubeconfig: &str) -> [(&'static str, Value); 3] {
 
 /// Keeps the signatures and deletes expired tokens until the server stops.
 pub(crate) async fn run(server: Arc<Server>) {
-    let stopping = server.stopping.clone();
-    while let Some(ended) = stopping.run_until_cancelled(pass(&server)).await {
-        let Err(error) = ended else { continue };
-        tracing::error!(%error, "kube-public/cluster-info cannot be signed, trying again");
-        stopping.run_until_cancelled(tokio::time::sleep(INTERVAL)).await;
-    }
+    let pass = async || pass(&server).await;
+    repeat(&server.stopping, INTERVAL, "kube-public/cluster-info cannot be signed", pass).await;
 }
 
 /// Signs and cleans up once, and waits for a change or for the next look.
@@ -119,14 +107,6 @@ async fn sign_stored(server: &Server, tokens: &[BootstrapToken], now: Timestamp)
     let Some(signed) = signed(&item.value.value(), tokens, now) else { return Ok(()) };
     let record = resource.encode(Change::Modified, &signed);
     commit(server, Batch::update(CONFIG_MAP, item.modified, record)).await
-}
-
-async fn commit(server: &Server, batch: Batch<Record>) -> Result<(), PassError> {
-    match server.store.commit(batch).await {
-        // The other write is a change, so this runs again.
-        Ok(_) | Err(CommitError::Conflict { .. }) => Ok(()),
-        Err(error) => Err(error.into()),
-    }
 }
 
 /// The ConfigMap with the signatures of the tokens that sign, and no others; `None` when it has them.

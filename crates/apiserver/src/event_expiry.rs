@@ -9,10 +9,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
-use portolan_store::{Batch, CommitError, Query, ReadError, Revision};
+use portolan_store::{Batch, Query, Revision};
 use serde_json::Value;
 use tokio::time::Instant;
 
+use crate::background::{PassError, commit};
 use crate::record::Record;
 use crate::server::Server;
 use crate::tree;
@@ -23,15 +24,6 @@ const PREFIX: &str = "core/events/";
 const LIFE: Duration = Duration::from_secs(3600);
 /// Time between two passes.
 const INTERVAL: Duration = Duration::from_secs(60);
-
-/// Why a pass ended early.
-#[derive(Debug, thiserror::Error)]
-enum PassError {
-    #[error(transparent)]
-    Read(#[from] ReadError),
-    #[error(transparent)]
-    Write(#[from] CommitError<Record>),
-}
 
 /// Deletes old Events until the server stops.
 pub(crate) async fn run(server: Arc<Server>) {
@@ -62,10 +54,7 @@ async fn pass(
 ) -> Result<(), PassError> {
     let page = server.store.range(&Query::prefix(PREFIX))?;
     for item in page.items.iter().filter(|item| expired(item)) {
-        match server.store.commit(Batch::delete(Arc::clone(&item.key), item.modified)).await {
-            Ok(_) | Err(CommitError::Conflict { .. }) => {}
-            Err(error) => return Err(error.into()),
-        }
+        commit(server, Batch::delete(Arc::clone(&item.key), item.modified)).await?;
     }
     Ok(())
 }

@@ -48,6 +48,7 @@ mod aggregation;
 pub mod allocation;
 mod api_server;
 pub mod auth;
+mod background;
 mod bootstrap;
 mod call;
 mod cluster_info;

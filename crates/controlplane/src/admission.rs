@@ -19,6 +19,8 @@ use portolan_runtime::Client;
 use portolan_runtime::client::Selection;
 use serde_json::Value;
 
+use crate::trust;
+
 /// Defaults and validates policies and other kinds of the federation.
 #[derive(Default)]
 pub(crate) struct Federation {
@@ -30,6 +32,8 @@ pub(crate) struct Federation {
     evicts: OnceLock<bool>,
     /// Warns about objects that nothing acts on; unset until the server has started.
     idle: OnceLock<IdleKinds>,
+    /// What everybody who writes an object of the federation is told.
+    warning: OnceLock<String>,
 }
 
 impl Federation {
@@ -55,6 +59,12 @@ impl Federation {
     pub(crate) fn warn_of(&self, idle: IdleKinds) {
         // A second one would follow the same policies.
         let _ = self.idle.set(idle);
+    }
+
+    /// Adds a warning to every write of an object of the federation from now on.
+    pub(crate) fn warn(&self, warning: String) {
+        // There is one cause, which is found at the start.
+        let _ = self.warning.set(warning);
     }
 
     /// Refuses a write of a ResourceBinding that would use more than a FederatedResourceQuota of its namespace allows. The
@@ -100,6 +110,9 @@ impl Admission for Federation {
             if attributes.operation == ApiOperation::Create {
                 let idle = self.idle.get();
                 warnings.extend(idle.and_then(|idle| idle.warning(&attributes.resource.kind, object)));
+            }
+            if trust::decides(&attributes.resource.kind.group) {
+                warnings.extend(self.warning.get().cloned());
             }
             self.check_quota(attributes, object, old)?;
             let is_customization = attributes.resource.kind == ResourceInterpreterCustomization::gvk();

@@ -26,7 +26,7 @@ use crate::kubeconfig::{ContextEntry, ContextUser, KubeconfigFile};
 use crate::proxy_role;
 use crate::service_cidr::ServiceCidr;
 use crate::state::{DIRECTORY, StateDirectory, StateError};
-use crate::trust::distrust;
+use crate::trust::{self, distrust};
 
 /// Name of the context in the kubeconfig of the control plane.
 const CONTEXT: &str = "portolan";
@@ -122,7 +122,7 @@ impl ControlPlane {
         agent_roles::install(&server.client).await.map_err(InstallError::from)?;
         let administrator = server.administrator(CONTEXT);
         let (client, metrics) = (server.client.clone(), Metrics::default());
-        let distrust = distrust(restored.as_deref(), server.damaged_objects(), clock.now());
+        let distrust = distrust(restored.as_deref(), server.damaged_objects().len(), clock.now());
         Ok(Self { client, server: Some(server), administrator, metrics, federation, distrust })
     }
 
@@ -168,6 +168,17 @@ impl ControlPlane {
     /// The certificates of an embedded API server.
     pub fn certificates(&self) -> Option<&Certificates> {
         self.server.as_ref().map(EmbeddedServer::certificates)
+    }
+
+    /// Why the controllers must not be started: objects that decide about members cannot be read. `None` if all can.
+    pub fn missing_decisions(&self) -> Option<String> {
+        trust::missing_decisions(&self.server.as_ref()?.damaged_objects())
+    }
+
+    /// Says in the log, and to everybody who writes an object of the federation, why the controllers do not run.
+    pub fn report_missing_decisions(&self, missing: String) {
+        tracing::error!("{missing}");
+        self.federation.warn(missing);
     }
 
     /// Starts the federation's controllers; they end with `scope`.

@@ -206,9 +206,9 @@ impl EmbeddedServer {
         }
     }
 
-    /// Number of stored objects that cannot be read.
-    pub fn damaged_objects(&self) -> usize {
-        self.store.damaged_below("").len()
+    /// Keys of the stored objects that cannot be read.
+    pub fn damaged_objects(&self) -> Vec<Arc<str>> {
+        self.store.damaged_below("").into_iter().map(|damaged| damaged.key).collect()
     }
 
     /// The certificates of the server.

@@ -1,5 +1,12 @@
 //! Whether the state of a control plane may be older than what its members hold, so that deletions that follow from it are
-//! held (`portolan_plan::propagation::brake`).
+//! held (`portolan_plan::propagation::brake`), and whether it is so incomplete that nothing is to follow from it.
+//!
+//! An object that is damaged looks as if it had been deleted. Without an OverridePolicy the objects in members lose their
+//! overrides, without a Cluster other clusters get them, without a ClusterSet its services end. So the controllers do not run
+//! while an object of such a kind cannot be read. Other damaged objects are protected where they are used: the API server
+//! answers 500 for them, not 404, so that nothing takes them for deleted, and withdrawals are held.
+
+use std::sync::Arc;
 
 use jiff::Timestamp;
 use portolan_controllers::Distrust;
@@ -23,9 +30,78 @@ pub(crate) fn distrust(restored: Option<&str>, damaged: usize, now: Timestamp) -
     Some(Distrust { since: format_time(time), reason })
 }
 
+/// Groups of which every kind decides about members. Bindings and Works do not: they are made again from what does.
+const DECIDING_GROUPS: &[&str] = &[
+    "apps.karmada.io",
+    "autoscaling.karmada.io",
+    "cluster.karmada.io",
+    "config.karmada.io",
+    "networking.karmada.io",
+    "policy.karmada.io",
+    "portolan.dev",
+    "remedy.karmada.io",
+];
+/// Keys that a message names, at most.
+const MAX_NAMED: usize = 5;
+
+/// Whether the kinds of a group decide about members.
+pub(crate) fn decides(group: &str) -> bool {
+    DECIDING_GROUPS.contains(&group)
+}
+
+/// Why the controllers must not run: which of the `damaged` keys are of kinds that decide about members, and what to do.
+/// `None` if none is.
+pub(crate) fn missing_decisions(damaged: &[Arc<str>]) -> Option<String> {
+    let group = |key: &str| key.split('/').next().unwrap_or_default().to_owned();
+    let deciding: Vec<&str> = damaged.iter().map(AsRef::as_ref).filter(|key| decides(&group(key))).collect();
+    if deciding.is_empty() {
+        return None;
+    }
+    let named = deciding.get(..MAX_NAMED).unwrap_or(&deciding).join(", ");
+    let more = match deciding.len().saturating_sub(MAX_NAMED) {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    Some(format!(
+        "nothing is written to the members, because objects that decide about them cannot be read: {named}{more}; restore a \
+         backup with `portolan restore`, or delete each with `kubectl delete \
+         --ignore-store-read-error-with-cluster-breaking-potential`, create it again, and start the server again"
+    ))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn damaged_policies_clusters_and_sets_stop_the_controllers() {
+        let stops = |key: &str| missing_decisions(&[Arc::from(key)]).is_some();
+        let cases = [
+            ("policy.karmada.io/overridepolicies/default/a", true),
+            ("cluster.karmada.io/clusters/eu", true),
+            ("portolan.dev/clustersets/prod", true),
+            ("config.karmada.io/resourceinterpretercustomizations/a", true),
+            ("work.karmada.io/resourcebindings/default/a", false),
+            ("core/configmaps/default/policy.karmada.io", false),
+            ("apps/deployments/default/a", false),
+        ];
+        for (key, want) in cases {
+            assert_eq!(stops(key), want, "{key}");
+        }
+        assert_eq!(missing_decisions(&[]), None);
+        let many: Vec<Arc<str>> = (0..7).map(|n| format!("cluster.karmada.io/clusters/c{n}").into()).collect();
+        let text = missing_decisions(&many).expect("damaged");
+        assert!(text.contains("clusters/c4 and 2 more; restore"), "{text}");
+    }
+
+    #[test]
+    fn every_group_of_the_federation_decides_or_is_known_not_to() {
+        let others = ["about.k8s.io", "multicluster.x-k8s.io", "work.karmada.io"];
+        for definition in portolan_api::crd::all() {
+            let group = definition["spec"]["group"].as_str().expect("a group").to_owned();
+            assert!(decides(&group) || others.contains(&group.as_str()), "{group}");
+        }
+    }
 
     #[test]
     fn restored_and_damaged_states_are_not_trusted() {

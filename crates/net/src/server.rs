@@ -6,13 +6,16 @@
 
 mod body;
 mod connection;
+mod handshakes;
 mod linger;
 mod metrics;
 mod slots;
 
 use std::io;
 use std::net::SocketAddr;
+use std::num::NonZero;
 use std::sync::Arc;
+use std::thread::available_parallelism;
 use std::time::Duration;
 
 use http::{Request, Response};
@@ -27,13 +30,15 @@ use crate::accept::{self, AcceptOptions};
 use crate::shutdown::Shutdown;
 
 pub use metrics::ConnectionMetrics;
+use handshakes::Handshakes;
 use slots::Slots;
 
 /// Error of bodies and services.
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
-/// Connections waiting to be accepted, in the kernel.
-const BACKLOG: u32 = 1024;
+/// Connections waiting to be accepted, in the kernel, which allows at most net.core.somaxconn. A client that finds no room
+/// tries again after a second.
+const BACKLOG: u32 = 4096;
 
 /// The certificate chain of a client, its own certificate first; `None` without TLS or without a certificate.
 ///
@@ -182,6 +187,7 @@ impl Server {
             let options = AcceptOptions { listener: "HTTP", max_connections };
             let context = connection::Context {
                 acceptor: tls.map(TlsAcceptor::from),
+                handshakes: Handshakes::new(available_parallelism().map_or(1, NonZero::get)),
                 slots: Slots::new(&limits, metrics),
                 limits,
                 shutdown: scope.clone(),

@@ -48,7 +48,11 @@ pub(crate) async fn run(arguments: arguments::Server) -> Result<()> {
     let limits =
         MemberLimits { memory_bytes: arguments.member_memory << 20, objects: arguments.member_objects };
     let options = ControllerOptions { limits, ..arguments.controllers.options(clock)? };
-    let _controllers = control_plane.start_controllers_with(options, &scope);
+    match control_plane.missing_decisions() {
+        None => drop(control_plane.start_controllers_with(options, &scope)),
+        // The API is served, so that the objects can be repaired.
+        Some(missing) => control_plane.report_missing_decisions(missing),
+    }
     metrics.register(|registry| control_plane.register_metrics(registry));
     if let Some(address) = arguments.metrics_listen {
         metrics::serve(&metrics, address, &scope)?;

@@ -164,6 +164,7 @@ impl Members {
         }
         let change = MembershipChange::Joined(member.clone());
         observers.iter().for_each(|observer| observer(&change));
+        self.registry.metrics.set_suspended(name, member.suspension().is_some());
         match member.suspension() {
             None => tracing::info!(cluster = %name, "cluster is connected"),
             Some(reason) => tracing::warn!(cluster = %name, reason, "nothing is sent to the cluster"),

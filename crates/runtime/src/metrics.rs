@@ -43,6 +43,7 @@ struct Figures {
     ready: Family<ClusterLabel, Gauge>,
     lost: Family<ClusterLabel, Counter>,
     held: Family<ClusterLabel, Gauge>,
+    suspended: Family<ClusterLabel, Gauge>,
     over_budget: Family<ClusterLabel, Counter>,
     rewinds: Family<ClusterLabel, Counter>,
     budgets: budgets::Budgets,
@@ -60,6 +61,7 @@ impl Default for Figures {
             ready: Family::default(),
             lost: Family::default(),
             held: Family::default(),
+            suspended: Family::default(),
             over_budget: Family::default(),
             rewinds: Family::default(),
             budgets: budgets::Budgets::default(),
@@ -103,6 +105,8 @@ impl Metrics {
         let help =
             "1 while this control plane holds the cluster's lease, 0 while another does or it cannot be read";
         registry.register("portolan_cluster_held", help, figures.held.clone());
+        let help = "1 while the cluster's credential is suspended, so that nothing is sent to it";
+        registry.register("portolan_cluster_suspended", help, figures.suspended.clone());
         let help = "Times that a cluster sent more than its budget allows, and was not read for a while";
         registry.register("portolan_cluster_over_budget", help, figures.over_budget.clone());
         let help = "Caches that were listed again because the resource versions of their server went back";
@@ -149,6 +153,12 @@ impl Metrics {
         self.inner.held.get(&labels).set(i64::from(is_held));
     }
 
+    /// Reports whether the credential of a member is suspended.
+    pub(crate) fn set_suspended(&self, cluster: &ClusterName, is_suspended: bool) {
+        let labels = ClusterLabel { cluster: cluster.to_string() };
+        self.inner.suspended.get(&labels).set(i64::from(is_suspended));
+    }
+
     /// Reports the memory of a member from now on.
     pub(crate) fn add_budget(&self, cluster: &ClusterName, budget: &Arc<Budget>) {
         self.inner.budgets.add(cluster.as_str(), budget);
@@ -177,6 +187,7 @@ impl Metrics {
         self.inner.ready.retain(|labels| labels.cluster != name);
         self.inner.lost.retain(|labels| labels.cluster != name);
         self.inner.held.retain(|labels| labels.cluster != name);
+        self.inner.suspended.retain(|labels| labels.cluster != name);
         self.inner.over_budget.retain(|labels| labels.cluster != name);
         self.inner.rewinds.retain(|labels| labels.cluster != name);
         self.inner.budgets.forget(name);

@@ -46,21 +46,25 @@ const RESERVED_LABELS: &[&str] = &[
     labels::endpoint_slice::SOURCE_CLUSTER,
 ];
 
-/// Annotations that Portolan writes and reads.
-const RESERVED_ANNOTATIONS: &[&str] = &[
+/// Annotations by which an object in a member is known as propagated: from which Work, binding and template it comes.
+pub const PROPAGATION_ANNOTATIONS: &[&str] = &[
     annotations::work::NAMESPACE,
     annotations::work::NAME,
     annotations::work::CONFLICT_RESOLUTION,
     annotations::binding::NAMESPACE,
     annotations::binding::NAME,
     annotations::cluster_binding::NAME,
-    annotations::propagation_policy::NAMESPACE,
-    annotations::propagation_policy::NAME,
-    annotations::cluster_propagation_policy::NAME,
     annotations::template::UID,
     annotations::template::GENERATION,
     annotations::template::MANAGED_LABELS,
     annotations::template::MANAGED_ANNOTATIONS,
+];
+
+/// Further annotations that Portolan writes and reads.
+const RESERVED_ANNOTATIONS: &[&str] = &[
+    annotations::propagation_policy::NAMESPACE,
+    annotations::propagation_policy::NAME,
+    annotations::cluster_propagation_policy::NAME,
     annotations::service_import::DERIVED_SERVICE,
 ];
 
@@ -71,7 +75,7 @@ pub fn is_reserved_label(key: &str) -> bool {
 
 /// Whether an annotation cannot be added or changed.
 pub fn is_reserved_annotation(key: &str) -> bool {
-    key.starts_with(OWN_PREFIX) || RESERVED_ANNOTATIONS.contains(&key)
+    key.starts_with(OWN_PREFIX) || PROPAGATION_ANNOTATIONS.contains(&key) || RESERVED_ANNOTATIONS.contains(&key)
 }
 
 /// Whether a change at a JSON pointer can only be a change of something protected. `metadata` as a whole and the whole

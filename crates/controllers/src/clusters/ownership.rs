@@ -8,13 +8,13 @@ pub(super) mod take;
 use std::sync::Arc;
 use std::time::Duration;
 
-use portolan_api::conditions::cluster::{HELD_BY_ANOTHER, LEASE_REFUSED};
+use portolan_api::conditions::cluster::{ANOTHER_CLUSTER, HELD_BY_ANOTHER, LEASE_REFUSED};
 use portolan_api::{labels, names, resources};
 use portolan_net::Clock;
 use portolan_object::time::format_micro_time;
 use portolan_object::{Object, ObjectKey};
 use portolan_plan::clusters::ownership::{
-    ControlPlane, Holder, LeaseStep, held_by_another, held_lease, lease_key, plan,
+    ControlPlane, Holder, LeaseStep, another_cluster, held_by_another, held_lease, lease_key, plan,
 };
 use portolan_runtime::client::{Api, Delete};
 use portolan_runtime::events::{Regarding, Severity};
@@ -133,6 +133,10 @@ impl Keeper {
                 Err(error) => return Err(error),
             }
         }
+        if let Some(message) = self.another_cluster().await? {
+            self.refuse(Refusal { reason: ANOTHER_CLUSTER, message });
+            return Ok(());
+        }
         let present = ignore_missing(api.get(&lease_key()).await)?;
         let written = match plan(present.as_ref(), &own.id) {
             LeaseStep::Refuse(holder) => {
@@ -147,6 +151,20 @@ impl Keeper {
         };
         self.held(id, written);
         Ok(())
+    }
+
+    /// Why the answering cluster is not the one that has joined; `None` if it is, or if that is not known. Asked whenever the
+    /// Lease is not as it was written: another cluster at the same address has another one, or none.
+    async fn another_cluster(&self) -> Result<Option<String>, ClientError> {
+        let Some(cluster) = self.hub.cluster(self.member.name()) else { return Ok(None) };
+        let client = self.member.lease_client().clone().with_timeout(LEASE_TIMEOUT);
+        let namespaces = client.resource::<Object>(&resources::NAMESPACE.into());
+        match namespaces.get(&ObjectKey::cluster("kube-system")).await {
+            Ok(system) => Ok(another_cluster(&cluster, system.uid())),
+            // A credential with few rights cannot tell.
+            Err(ClientError::Forbidden(_) | ClientError::NotFound(_)) => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 
     fn held(&mut self, id: &Arc<str>, written: Object) {

@@ -75,6 +75,16 @@ impl Plane {
         plane
     }
 
+    /// The API server as an administrator's service.
+    pub(crate) fn service(&self) -> LocalService {
+        self.api_server.local(admin())
+    }
+
+    /// Ends all watches, and the API server is not ready any more.
+    pub(crate) fn drain(&self) {
+        self.api_server.drain();
+    }
+
     /// A client that authenticates with a bearer token.
     pub(crate) fn as_bearer(&self, token: &str) -> Client {
         let value: HeaderValue = format!("Bearer {token}").parse().expect("a header");

@@ -1,5 +1,6 @@
 //! Controllers against embedded API servers: a hub and two members, in one process and without sockets.
 
+mod another_cluster;
 mod autoscaling;
 mod bad_members;
 mod brake;

@@ -21,6 +21,7 @@ use tokio_util::sync::CancellationToken;
 use tower::Service;
 
 use super::body::GuardedBody;
+use super::handshakes::Handshakes;
 use super::linger::{BodyNote, Lingering};
 use super::slots::{Slots, Slotted};
 use super::{BoxError, Limits, PeerAddress, PeerIdentity};
@@ -49,6 +50,7 @@ const NOT_TLS: &[u8] = b"HTTP/1.0 400 Bad Request\r\nContent-Type: text/plain\r\
 #[derive(Clone)]
 pub(super) struct Context {
     pub(super) acceptor: Option<TlsAcceptor>,
+    pub(super) handshakes: Handshakes,
     pub(super) slots: Slots,
     pub(super) limits: Limits,
     pub(super) shutdown: Shutdown,
@@ -94,8 +96,9 @@ async fn shake_hands<S, B>(
     let Some(acceptor) = &context.acceptor else {
         return serve_http(context, stream, (peer, PeerIdentity(None)), slot, service).await;
     };
+    let handshake = context.handshakes.stepwise(accept_tls(acceptor, stream));
     let shaken = tokio::select! {
-        shaken = timeout(context.limits.handshake_timeout, accept_tls(acceptor, stream)) => shaken,
+        shaken = timeout(context.limits.handshake_timeout, handshake) => shaken,
         () = context.shutdown.requested() => return,
     };
     match shaken {

@@ -1,6 +1,6 @@
 //! The most that an expression may cost, from the sizes that its schema allows (google/cel-go checker/cost.go).
 //!
-//! There is no static type check: where a type is unknown, the dearest function of the name counts.
+//! There is no static type check: where a type is unknown, the costliest function of the name counts.
 
 use std::sync::Arc;
 

@@ -11,6 +11,7 @@
 
 use std::time::Duration;
 
+use portolan_api::cluster::Cluster;
 use portolan_api::{annotations, labels, names, resources};
 use portolan_object::{Object, ObjectKey};
 use serde_json::json;
@@ -164,6 +165,22 @@ pub fn held_by_another(holder: &Holder, cluster: &str, is_renewed: bool) -> Stri
     format!(
         "the cluster is held by {holder}; {seen}. This control plane writes nothing there and deletes nothing there: {cure}"
     )
+}
+
+/// Why the cluster that answers, of which the namespace `kube-system` has this uid, is not the one that has joined; the
+/// message of a condition. `None` if it is the same, or if the Cluster has no id.
+pub fn another_cluster(cluster: &Cluster, found: &str) -> Option<String> {
+    let (name, joined) = (&cluster.metadata.name, &cluster.spec.id);
+    if joined.is_empty() || found == joined {
+        return None;
+    }
+    let address = &cluster.spec.api_endpoint;
+    Some(format!(
+        "at {address} answers another cluster than the one that has joined: the uid of its namespace kube-system is {found}, \
+         and was {joined}. This control plane writes nothing there and deletes nothing there. If the address is wrong, put \
+         spec.apiEndpoint right; if the cluster was built again, run `portolan unjoin {name} --force` and \
+         `portolan join {name}`"
+    ))
 }
 
 /// Whether an object in a member is of control plane `own`: it has its label, or none, as objects of versions before the label.

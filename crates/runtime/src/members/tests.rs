@@ -7,6 +7,8 @@ use bytes::Bytes;
 use http::{Request, Response};
 use http_body_util::Full;
 use parking_lot::Mutex;
+use prometheus_client::encoding::text;
+use prometheus_client::registry::Registry;
 use serde_json::json;
 
 use super::*;
@@ -49,6 +51,27 @@ async fn members_come_change_and_go() {
     assert!(second.scope().is_requested());
     assert_eq!(*log.lock(), ["+eu", "+eu", "-eu"]);
     assert!(scope.drain(Duration::from_secs(1)).await.is_ok());
+}
+
+#[tokio::test]
+async fn the_suspension_of_a_credential_is_a_metric() {
+    let (scope, metrics) = (Shutdown::new(), Metrics::default());
+    let dial: Dial = Arc::new(|_, _| Ok(nowhere()));
+    let members = Members::with_limits(&scope, dial, &metrics, MemberLimits::default());
+    let name = ClusterName::new("eu");
+    let series = || {
+        let (mut registry, mut text) = (Registry::default(), String::new());
+        metrics.register(&mut registry);
+        text::encode(&mut text, &registry).expect("no collector fails");
+        let line = text.lines().find_map(|line| line.strip_prefix("portolan_cluster_suspended{cluster=\"eu\"} "));
+        line.map(str::to_owned)
+    };
+    members.suspend(&name, "its address was changed").expect("registered");
+    assert_eq!(series().as_deref(), Some("1"));
+    members.put(&name, address("1")).expect("a usable endpoint");
+    assert_eq!(series().as_deref(), Some("0"));
+    members.remove(&name);
+    assert_eq!(series(), None);
 }
 
 /// Lists without end, or one without objects.

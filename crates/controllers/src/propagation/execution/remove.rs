@@ -2,6 +2,7 @@
 //! pkg/controllers/execution/execution_controller.go).
 
 use portolan_api::cluster::SyncMode;
+use portolan_api::policy::protected::PROPAGATION_ANNOTATIONS;
 use portolan_api::work::Work;
 use portolan_api::{annotations, finalizers, labels, names, resources};
 use portolan_object::{Object, ObjectKey};
@@ -29,20 +30,8 @@ const MARK_LABELS: &[&str] = &[
     labels::binding::PERMANENT_ID,
     labels::cluster_binding::PERMANENT_ID,
 ];
-/// Annotations that are removed from a preserved object.
-const MARK_ANNOTATIONS: &[&str] = &[
-    annotations::work::NAMESPACE,
-    annotations::work::NAME,
-    annotations::work::CONFLICT_RESOLUTION,
-    annotations::binding::NAMESPACE,
-    annotations::binding::NAME,
-    annotations::cluster_binding::NAME,
-    annotations::template::UID,
-    annotations::template::GENERATION,
-    annotations::template::MANAGED_LABELS,
-    annotations::template::MANAGED_ANNOTATIONS,
-    annotations::namespace::HOLDS_PRESERVED,
-];
+/// Annotations that are removed from a preserved object, besides [`PROPAGATION_ANNOTATIONS`].
+const MARK_ANNOTATIONS: &[&str] = &[annotations::namespace::HOLDS_PRESERVED];
 
 impl Executor {
     /// Deletes the object of a Work, preserves it without marks, or keeps it; then releases the Work.
@@ -168,7 +157,7 @@ impl MemberObject<'_> {
         };
         let patch = json!({ "metadata": {
             "labels": nulls(&[MARK_LABELS, LABELS]),
-            "annotations": nulls(&[MARK_ANNOTATIONS, ANNOTATIONS]),
+            "annotations": nulls(&[PROPAGATION_ANNOTATIONS, MARK_ANNOTATIONS, ANNOTATIONS]),
         } });
         ignore_missing(self.api.patch(&self.key, &Patch::Merge(patch)).await).map(drop)
     }

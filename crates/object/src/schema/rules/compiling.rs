@@ -120,8 +120,8 @@ impl Compiler {
         let program = self.program(source, &format!("{path}.rule"))?;
         let old_is_optional = &rule["optionalOldSelf"];
         let cost = place.estimate(&program, *old_is_optional == true).saturating_mul(place.cardinality);
-        let too_dear = self.total_cost.add(&format!("{path}.rule"), "estimated rule cost", cost);
-        self.compilation.errors.extend(too_dear);
+        let over_limit = self.total_cost.add(&format!("{path}.rule"), "estimated rule cost", cost);
+        self.compilation.errors.extend(over_limit);
         let uses_old = program.mentions("oldSelf");
         if let (true, Some(above)) = (uses_old, &self.uncorrelated) {
             let detail =
@@ -141,8 +141,8 @@ impl Compiler {
             let path = format!("{path}.messageExpression");
             let program = self.program(source, &path)?;
             let cost = place.estimate(&program, *old_is_optional == true);
-            let too_dear = self.total_cost.add(&path, "estimated messageExpression cost", cost);
-            self.compilation.errors.extend(too_dear);
+            let over_limit = self.total_cost.add(&path, "estimated messageExpression cost", cost);
+            self.compilation.errors.extend(over_limit);
             Some(program)
         });
         Some(Rule {

@@ -191,7 +191,7 @@ const ADVICE: &str = "(try simplifying the rule, or adding maxItems, maxProperti
                       and strings are declared)";
 
 #[test]
-fn a_definition_with_a_dear_rule_is_refused() {
+fn a_definition_with_a_costly_rule_is_refused() {
     let unique = json!([{"rule": "self.a.all(x, self.a.exists_one(y, x == y))"}]);
     let spec = |list: Value| json!({"type": "object", "properties": {"a": list}, "x-kubernetes-validations": unique});
     let (_, compilation) = compiled(&spec(json!({"type": "array", "items": {"type": "integer"}})));

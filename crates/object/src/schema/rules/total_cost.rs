@@ -13,8 +13,8 @@ const NAMED: usize = 4;
 #[derive(Debug, Default)]
 pub(super) struct TotalCost {
     total: u64,
-    /// Rules with more than a hundredth of the limit, the dearest first.
-    dearest: Vec<(u64, String)>,
+    /// Rules with more than a hundredth of the limit, the costliest first.
+    costliest: Vec<(u64, String)>,
 }
 
 impl TotalCost {
@@ -22,9 +22,9 @@ impl TotalCost {
     pub(super) fn add(&mut self, path: &str, what: &str, cost: u64) -> Option<FieldError> {
         self.total = self.total.saturating_add(cost);
         if cost >= SCHEMA_LIMIT / 100 {
-            self.dearest.push((cost, path.to_owned()));
-            self.dearest.sort_by_key(|(cost, _)| std::cmp::Reverse(*cost));
-            self.dearest.truncate(NAMED);
+            self.costliest.push((cost, path.to_owned()));
+            self.costliest.sort_by_key(|(cost, _)| std::cmp::Reverse(*cost));
+            self.costliest.truncate(NAMED);
         }
         (cost > RULE_LIMIT).then(|| FieldError::forbidden(path, exceeded(what, cost, RULE_LIMIT)))
     }
@@ -37,8 +37,8 @@ impl TotalCost {
         let part =
             "contributed to estimated rule cost total exceeding cost limit for entire OpenAPIv3 schema";
         let what = "x-kubernetes-validations estimated rule cost total for entire OpenAPIv3 schema";
-        let dearest = self.dearest.iter().map(|(_, path)| FieldError::forbidden(path.clone(), part));
-        dearest.chain([FieldError::forbidden(path, exceeded(what, self.total, SCHEMA_LIMIT))]).collect()
+        let costliest = self.costliest.iter().map(|(_, path)| FieldError::forbidden(path.clone(), part));
+        costliest.chain([FieldError::forbidden(path, exceeded(what, self.total, SCHEMA_LIMIT))]).collect()
     }
 }
 

@@ -1,3 +1,5 @@
+use portolan_api::meta::ObjectMeta;
+
 use super::*;
 
 const SECONDS_40: Duration = Duration::from_secs(40);
@@ -99,4 +101,20 @@ fn own_objects() {
     assert!(is_own(&object, "a"));
     assert!(!is_own(&object, "b"));
     assert!(is_own(&stamped(&object, "b"), "b"));
+}
+
+#[test]
+fn another_cluster_at_the_same_address() {
+    let joined = |id: &str| {
+        let metadata = ObjectMeta::cluster("eu");
+        let mut cluster = Cluster { metadata, ..Cluster::default() };
+        cluster.spec.id = id.to_owned();
+        cluster.spec.api_endpoint = "https://eu.test".to_owned();
+        cluster
+    };
+    assert_eq!(another_cluster(&joined("a"), "a"), None);
+    assert_eq!(another_cluster(&joined(""), "a"), None, "made by other means, without an id");
+    let message = another_cluster(&joined("a"), "b").expect("another one");
+    assert!(message.starts_with("at https://eu.test answers another cluster"), "{message}");
+    assert!(message.contains("is b, and was a") && message.contains("`portolan unjoin eu --force`"), "{message}");
 }

@@ -115,7 +115,7 @@ impl Progress {
     }
 
     /// Makes the next request a list: so much time has passed that the version is of no use.
-    pub(super) fn start_anew(&mut self) {
+    pub(super) fn list_again(&mut self) {
         self.next = Self::new(self.must_list).next;
     }
 
@@ -208,7 +208,7 @@ impl Progress {
     }
 
     fn start_over(&mut self, retry_after: Option<Duration>) -> Pause {
-        self.start_anew();
+        self.list_again();
         self.failed_watches = 0;
         self.starts = self.starts.saturating_add(1);
         self.failures = self.failures.max(self.starts - 1);

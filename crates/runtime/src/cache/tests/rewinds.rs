@@ -94,10 +94,10 @@ async fn a_watch_is_not_resumed_after_a_long_time_without_contact() {
     let resumed = watched.paths();
     assert!(resumed.iter().skip(1).all(|path| path.ends_with("resourceVersion=9")), "{resumed:?}");
     tokio::time::sleep(Duration::from_secs(60)).await;
-    let anew = watched.paths();
+    let listed = watched.paths();
     assert!(
-        anew.last().is_some_and(|path| path.contains("limit=500") || path.contains("sendInitial")),
-        "{anew:?}"
+        listed.last().is_some_and(|path| path.contains("limit=500") || path.contains("sendInitial")),
+        "{listed:?}"
     );
     assert_eq!(watched.cache.len(), 1, "the objects stay");
 }

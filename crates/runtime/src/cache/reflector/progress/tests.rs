@@ -212,10 +212,10 @@ fn versions_that_go_back() {
 }
 
 #[test]
-fn a_watch_that_is_too_old_starts_anew() {
+fn a_watch_that_is_too_old_is_listed_again() {
     let mut progress = watching();
     assert_eq!(progress.version(), "5");
-    progress.start_anew();
+    progress.list_again();
     assert_eq!((progress.request(), progress.version()), (&Request::StreamingList, ""));
 }
 
