@@ -52,12 +52,13 @@ pub(crate) async fn run(server: Arc<Server>) {
     if server.authentication.issuer().is_none() {
         return;
     }
-    let follow = async || follow(&server).await;
-    repeat(&stopping, RETRY, "tokens of Secrets cannot be written", follow).await;
+    let pass = || follow(Arc::clone(&server));
+    repeat(&stopping, RETRY, "tokens of Secrets cannot be written", pass).await;
 }
 
 /// Settles every Secret, then those that change.
-async fn follow(server: &Arc<Server>) -> Result<(), PassError> {
+async fn follow(server: Arc<Server>) -> Result<(), PassError> {
+    let server = &server;
     let page = server.store.range(&Query::prefix(SECRETS))?;
     let mut secrets = server.store.watch(SECRETS, page.revision)?;
     let mut accounts = server.store.watch(ACCOUNTS, page.revision)?;

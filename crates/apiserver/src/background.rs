@@ -26,12 +26,14 @@ pub(crate) enum PassError {
 
 /// Repeats `pass` until `stopping` is cancelled: at once after a success or after dropped events, after `pause` when it
 /// failed otherwise. `failure` is the log line then.
-pub(crate) async fn repeat(
+pub(crate) async fn repeat<F>(
     stopping: &CancellationToken,
     pause: Duration,
     failure: &'static str,
-    pass: impl AsyncFn() -> Result<(), PassError>,
-) {
+    pass: impl Fn() -> F,
+) where
+    F: Future<Output = Result<(), PassError>>,
+{
     while let Some(ended) = stopping.run_until_cancelled(pass()).await {
         match ended {
             Ok(()) | Err(PassError::Lagged(_)) => {}
@@ -64,15 +66,17 @@ mod tests {
     async fn only_failures_wait_until_the_server_stops() {
         let (stopping, passes, started) = (CancellationToken::new(), AtomicU32::new(0), Instant::now());
         let lagged = || Lagged { seen: Revision(1), oldest: Revision(2) };
-        let pass = async || match passes.fetch_add(1, Ordering::Relaxed) {
-            0 => Ok(()),
-            1 => Err(lagged().into()),
-            2 => Err(PassError::Refused("no".to_owned())),
-            3 => {
-                stopping.cancel();
-                std::future::pending().await
+        let pass = || async {
+            match passes.fetch_add(1, Ordering::Relaxed) {
+                0 => Ok(()),
+                1 => Err(lagged().into()),
+                2 => Err(PassError::Refused("no".to_owned())),
+                3 => {
+                    stopping.cancel();
+                    std::future::pending().await
+                }
+                _ => unreachable!("it was stopped"),
             }
-            _ => unreachable!("it was stopped"),
         };
         repeat(&stopping, Duration::from_secs(7), "a test fails", pass).await;
         assert_eq!((passes.load(Ordering::Relaxed), started.elapsed()), (4, Duration::from_secs(7)));

@@ -59,12 +59,13 @@ pub(crate) fn objects(kubeconfig: &str) -> [(&'static str, Value); 3] {
 
 /// Keeps the signatures and deletes expired tokens until the server stops.
 pub(crate) async fn run(server: Arc<Server>) {
-    let pass = async || pass(&server).await;
+    let pass = || pass(Arc::clone(&server));
     repeat(&server.stopping, INTERVAL, "kube-public/cluster-info cannot be signed", pass).await;
 }
 
 /// Signs and cleans up once, and waits for a change or for the next look.
-async fn pass(server: &Arc<Server>) -> Result<(), PassError> {
+async fn pass(server: Arc<Server>) -> Result<(), PassError> {
+    let server = &server;
     let prefix = format!("core/secrets/{NAMESPACE}/{NAME_PREFIX}");
     let page = server.store.range(&Query::prefix(&*prefix))?;
     let mut secrets = server.store.watch(&prefix, page.revision)?;

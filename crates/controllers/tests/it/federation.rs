@@ -75,11 +75,6 @@ impl Plane {
         plane
     }
 
-    /// The API server as an administrator's service.
-    pub(crate) fn service(&self) -> LocalService {
-        self.api_server.local(admin())
-    }
-
     /// Ends all watches, and the API server is not ready any more.
     pub(crate) fn drain(&self) {
         self.api_server.drain();
