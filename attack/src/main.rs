@@ -93,7 +93,10 @@ fn times_of_checks(tallies: &[(Class, Tally)]) -> Value {
     let of_class = |(class, tally): &(Class, Tally)| {
         let health = tally.health();
         let p99 = health.p99().as_secs_f64() * 1000.0;
-        (class.name().to_owned(), json!({"checks": health.checks, "failed": health.failed, "p99Milliseconds": p99}))
+        (
+            class.name().to_owned(),
+            json!({"checks": health.checks, "failed": health.failed, "p99Milliseconds": p99}),
+        )
     };
     Value::Object(tallies.iter().map(of_class).collect())
 }

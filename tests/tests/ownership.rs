@@ -184,8 +184,12 @@ spec:
 fn damage(state: &Path, text: &str) {
     let file = state.join("_control-plane/store.db");
     let mut bytes = fs::read(&file).expect("a database");
-    let found: Vec<usize> =
-        bytes.windows(text.len()).enumerate().filter(|(_, window)| *window == text.as_bytes()).map(|(at, _)| at).collect();
+    let found: Vec<usize> = bytes
+        .windows(text.len())
+        .enumerate()
+        .filter(|(_, window)| *window == text.as_bytes())
+        .map(|(at, _)| at)
+        .collect();
     assert!(!found.is_empty(), "the value is stored as it is");
     found.into_iter().for_each(|at| bytes[at] ^= 1);
     fs::write(&file, bytes).expect("writable");
@@ -204,9 +208,11 @@ fn a_damaged_override_policy_changes_nothing_in_the_members() {
     for manifest in [SHOP, OVERRIDE, &config_map("before")] {
         apply_text(&server.kubectl(), manifest);
     }
-    let data = ["get", "configmap", "before", "-n", "shop", "-o", "jsonpath={.data.a} {.metadata.resourceVersion}"];
-    let before =
-        MEMBERS.map(|name| playground.member(name).eventually(&data, "the override", |text| text.starts_with("other ")));
+    let data =
+        ["get", "configmap", "before", "-n", "shop", "-o", "jsonpath={.data.a} {.metadata.resourceVersion}"];
+    let before = MEMBERS.map(|name| {
+        playground.member(name).eventually(&data, "the override", |text| text.starts_with("other "))
+    });
 
     server.restart_after(|state| damage(state, "only-in-the-policy"));
     let missing = "nothing is written to the members, because objects that decide about them cannot be read: \
@@ -228,7 +234,9 @@ fn a_damaged_override_policy_changes_nothing_in_the_members() {
     server.restart_after(|_| {});
     for name in MEMBERS {
         let later = ["get", "configmap", "later", "-n", "shop"];
-        playground.member(name).eventually(&later, "a ConfigMap made meanwhile", |table| table.contains("later"));
+        playground
+            .member(name)
+            .eventually(&later, "a ConfigMap made meanwhile", |table| table.contains("later"));
     }
     assert_eq!(MEMBERS.map(|name| playground.member(name).ok(&data)), before, "the override was taken back");
 }

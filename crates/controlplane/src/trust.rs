@@ -89,7 +89,8 @@ mod tests {
             assert_eq!(stops(key), want, "{key}");
         }
         assert_eq!(missing_decisions(&[]), None);
-        let many: Vec<Arc<str>> = (0..7).map(|n| format!("cluster.karmada.io/clusters/c{n}").into()).collect();
+        let many: Vec<Arc<str>> =
+            (0..7).map(|n| format!("cluster.karmada.io/clusters/c{n}").into()).collect();
         let text = missing_decisions(&many).expect("damaged");
         assert!(text.contains("clusters/c4 and 2 more; restore"), "{text}");
     }

@@ -29,8 +29,8 @@ use tower::Service;
 use crate::accept::{self, AcceptOptions};
 use crate::shutdown::Shutdown;
 
-pub use metrics::ConnectionMetrics;
 use handshakes::Handshakes;
+pub use metrics::ConnectionMetrics;
 use slots::Slots;
 
 /// Error of bodies and services.

@@ -75,7 +75,9 @@ pub fn is_reserved_label(key: &str) -> bool {
 
 /// Whether an annotation cannot be added or changed.
 pub fn is_reserved_annotation(key: &str) -> bool {
-    key.starts_with(OWN_PREFIX) || PROPAGATION_ANNOTATIONS.contains(&key) || RESERVED_ANNOTATIONS.contains(&key)
+    key.starts_with(OWN_PREFIX)
+        || PROPAGATION_ANNOTATIONS.contains(&key)
+        || RESERVED_ANNOTATIONS.contains(&key)
 }
 
 /// Whether a change at a JSON pointer can only be a change of something protected. `metadata` as a whole and the whole

@@ -63,7 +63,8 @@ async fn the_suspension_of_a_credential_is_a_metric() {
         let (mut registry, mut text) = (Registry::default(), String::new());
         metrics.register(&mut registry);
         text::encode(&mut text, &registry).expect("no collector fails");
-        let line = text.lines().find_map(|line| line.strip_prefix("portolan_cluster_suspended{cluster=\"eu\"} "));
+        let line =
+            text.lines().find_map(|line| line.strip_prefix("portolan_cluster_suspended{cluster=\"eu\"} "));
         line.map(str::to_owned)
     };
     members.suspend(&name, "its address was changed").expect("registered");

@@ -116,5 +116,8 @@ fn another_cluster_at_the_same_address() {
     assert_eq!(another_cluster(&joined(""), "a"), None, "made by other means, without an id");
     let message = another_cluster(&joined("a"), "b").expect("another one");
     assert!(message.starts_with("at https://eu.test answers another cluster"), "{message}");
-    assert!(message.contains("is b, and was a") && message.contains("`portolan unjoin eu --force`"), "{message}");
+    assert!(
+        message.contains("is b, and was a") && message.contains("`portolan unjoin eu --force`"),
+        "{message}"
+    );
 }
