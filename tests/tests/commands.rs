@@ -1,5 +1,8 @@
 //! The binary's own commands, apart from the playground.
 
+#[path = "commands/every_cluster.rs"]
+mod every_cluster;
+
 use std::process::Command;
 use std::{env, fs};
 
@@ -39,8 +42,8 @@ fn get_tells_where_objects_are() {
     assert_eq!(
         columns,
         [
-            ["serviceexport-policy", "Karmada", "Abort", "0"],
-            ["serviceimport-policy", "Karmada", "Abort", "0"]
+            ["serviceexport-policy", "portolan", "Abort", "0"],
+            ["serviceimport-policy", "portolan", "Abort", "0"]
         ]
     );
     assert!(

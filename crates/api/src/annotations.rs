@@ -72,6 +72,8 @@ pub mod template {
     pub const MANAGED_ANNOTATIONS: &str = "resourcetemplate.karmada.io/managed-annotations";
     /// The ports of a Service with node ports that the control plane allocated, such as `80/TCP`, joined by commas.
     pub const ALLOCATED_PORTS: &str = "portolan.dev/allocated-node-ports";
+    /// The `healthCheckNodePort` of a Service in the value of [`ALLOCATED_PORTS`].
+    pub const HEALTH_CHECK_PORT: &str = "healthCheckNodePort";
 }
 
 /// Of the Secrets with credentials of clusters.

@@ -10,5 +10,6 @@ pub mod ownership;
 pub mod permissions;
 pub mod probe;
 pub mod status;
+pub mod taint_edit;
 pub mod taints;
 pub mod token;

@@ -3,6 +3,7 @@
 //! Nothing here waits, reads a clock or draws a random number: a failing case is a pair of values that can be pasted
 //! into a test. The shells in `controllers` watch, call these functions, and apply the difference.
 
+pub mod adoption;
 pub mod autoscaling;
 pub mod capacity;
 pub mod cluster_sets;

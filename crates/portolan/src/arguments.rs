@@ -5,6 +5,7 @@ pub(crate) mod controllers;
 pub(crate) mod duration;
 pub(crate) mod failover;
 
+use std::ffi::OsString;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
@@ -13,16 +14,42 @@ use portolan_controlplane::{ServiceCidr, TlsSan, parse_advertise_address};
 use portolan_plan::dns::ZoneKind;
 
 use self::controllers::ControllerFlags;
+use crate::apply::arguments::Apply;
 #[cfg(feature = "otel")]
 use crate::collector_endpoint::{CollectorEndpoint, parse_endpoint};
+use crate::completion::{CompletionShell, KUBECTL_COMMAND};
+use crate::describe::arguments::Describe;
+use crate::exec::arguments::Exec;
+use crate::get::arguments::Get;
 use crate::hub_access::HubAccess;
 use crate::interpret::Interpret;
+use crate::logs::arguments::Logs;
 use crate::member::MemberAccess;
 use crate::plan::arguments::Plan;
 #[cfg(feature = "playground")]
 use crate::playground::arguments::{Playground, Quickstart};
+use crate::promote::arguments::Promote;
+use crate::rebalance::Rebalance;
+use crate::taint::arguments::{Cordon, Taint};
+use crate::top::arguments::Top;
 use crate::tree::arguments::Tree;
 use crate::why::arguments::Why;
+
+const COMPLETION_EXAMPLES: &str = "\
+Examples:
+  # bash, in ~/.bashrc
+  source <(portolan completion bash)
+
+  # zsh, in ~/.zshrc
+  source <(portolan completion zsh)
+
+  # fish, in ~/.config/fish/config.fish
+  portolan completion fish | source
+
+  # kubectl portolan, in a folder of $PATH
+  ln -s $(which portolan) /usr/local/bin/kubectl-portolan
+  portolan completion kubectl > /usr/local/bin/kubectl_complete-portolan
+  chmod +x /usr/local/bin/kubectl_complete-portolan";
 
 /// Joins Kubernetes clusters into one federation.
 ///
@@ -91,7 +118,28 @@ pub(crate) enum Command {
     /// Form cluster sets: a service exported from one member is a service of all.
     Clusterset(ClusterSet),
     /// Print resources of the control plane and of its members in one table.
-    Get(Get),
+    Get(Box<Get>),
+    /// Print all fields of objects, and their events.
+    Describe(Box<Describe>),
+    /// Print the logs of containers in the members.
+    Logs(Box<Logs>),
+    /// Run a command in a container of a member.
+    Exec(Box<Exec>),
+    /// Print what pods and nodes of the members use.
+    #[command(subcommand)]
+    Top(Top),
+    /// Apply manifests to the control plane, and place them in clusters.
+    Apply(Box<Apply>),
+    /// Make templates of objects that run in a cluster, in place.
+    Promote(Box<Promote>),
+    /// Schedule workloads again, once.
+    Rebalance(Rebalance),
+    /// Keep new workloads from clusters.
+    Cordon(Cordon),
+    /// Allow new workloads in clusters again.
+    Uncordon(Cordon),
+    /// Add, change or remove taints of clusters.
+    Taint(Taint),
     /// Run a process inside of a pod; only a playground starts this.
     #[cfg(feature = "playground")]
     #[command(hide = true)]
@@ -115,9 +163,17 @@ pub(crate) enum Command {
     /// Replace the state of a control plane by a backup. Its server must not run.
     Restore(Restore),
     /// Print a completion script for a shell.
+    #[command(after_help = COMPLETION_EXAMPLES)]
     Completion {
-        /// The shell.
-        shell: clap_complete::Shell,
+        /// The shell
+        shell: CompletionShell,
+    },
+    /// Candidates for kubectl.
+    #[command(name = KUBECTL_COMMAND, hide = true)]
+    CompleteForKubectl {
+        /// The words of the command line.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        words: Vec<OsString>,
     },
 }
 
@@ -508,76 +564,6 @@ pub(crate) enum ClusterSetCommand {
         /// Only this set.
         name: Option<String>,
     },
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct Get {
-    /// Kinds, plurals or short names, separated by commas, such as `deploy,svc`, `cpp` or `serviceexports`; or KIND/NAME.
-    pub(crate) resource: String,
-    /// Names of objects.
-    #[arg(value_name = "NAME")]
-    pub(crate) names: Vec<String>,
-    #[command(flatten)]
-    pub(crate) hub: HubAccess,
-    /// Namespace.
-    #[arg(short, long, default_value = "default")]
-    pub(crate) namespace: String,
-    /// All namespaces.
-    #[arg(short = 'A', long)]
-    pub(crate) all_namespaces: bool,
-    /// Clusters to read
-    #[arg(long, value_enum, default_value_t = Scope::Karmada)]
-    pub(crate) operation_scope: Scope,
-    /// Only these members.
-    #[arg(short = 'C', long, value_delimiter = ',', value_name = "NAME")]
-    pub(crate) clusters: Vec<String>,
-    /// Label selector, such as `app=web,tier!=cache`.
-    #[arg(short = 'l', long, default_value = "", hide_default_value = true, value_name = "SELECTOR")]
-    pub(crate) selector: String,
-    /// Field selector, such as `metadata.name=web`.
-    #[arg(long, default_value = "", hide_default_value = true, value_name = "SELECTOR")]
-    pub(crate) field_selector: String,
-    /// Print no headings.
-    #[arg(long)]
-    pub(crate) no_headers: bool,
-    /// Output format [default: a table]
-    #[arg(short, long, value_enum)]
-    pub(crate) output: Option<Output>,
-}
-
-/// Clusters that `get` reads; the names are karmadactl's.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Scope {
-    /// The control plane.
-    Karmada,
-    /// The members.
-    Members,
-    /// Both.
-    All,
-}
-
-impl Scope {
-    /// Whether the control plane is read.
-    pub(crate) fn has_hub(self) -> bool {
-        self != Scope::Members
-    }
-
-    /// Whether the members are read.
-    pub(crate) fn has_members(self) -> bool {
-        self != Scope::Karmada
-    }
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Output {
-    /// A table with all columns.
-    Wide,
-    /// A JSON list; objects of members have an annotation with the name of the cluster.
-    Json,
-    /// The same as YAML.
-    Yaml,
-    /// One line of KIND/NAME per object.
-    Name,
 }
 
 #[derive(Debug, Args)]

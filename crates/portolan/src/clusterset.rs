@@ -15,8 +15,8 @@ use portolan_runtime::client::{Client, Delete, Selection};
 use portolan_runtime::{Api, ClientError};
 
 use crate::arguments::{ClusterSet as Arguments, ClusterSetCommand};
-use crate::get::connect;
 use crate::output::table::align;
+use crate::servers::connect;
 
 /// Time between two reads of the status.
 const POLL_INTERVAL: Duration = Duration::from_millis(20);

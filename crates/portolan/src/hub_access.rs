@@ -2,7 +2,13 @@
 
 use std::path::PathBuf;
 
+use anyhow::{Context, Result};
 use clap::Args;
+use clap_complete::engine::ArgValueCompleter;
+use portolan_runtime::Client;
+use portolan_runtime::client::{KubeconfigContext, KubeconfigFiles};
+
+use crate::completion::contexts;
 
 /// Access to the control plane.
 #[derive(Debug, Clone, Args)]
@@ -11,6 +17,35 @@ pub(crate) struct HubAccess {
     #[arg(long, value_name = "FILE")]
     pub(crate) kubeconfig: Option<PathBuf>,
     /// Context of the kubeconfig [default: the current context]
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", alias = "karmada-context", add = ArgValueCompleter::new(contexts))]
     pub(crate) context: Option<String>,
+    /// User to impersonate for the requests
+    #[arg(long = "as", value_name = "USER")]
+    pub(crate) impersonated_user: Option<String>,
+    /// Group to impersonate for the requests; may be repeated
+    #[arg(long = "as-group", value_name = "GROUP", requires = "impersonated_user")]
+    pub(crate) impersonated_groups: Vec<String>,
+}
+
+/// The control plane that a command uses.
+#[derive(Debug, Clone)]
+pub(crate) struct Hub {
+    pub(crate) client: Client,
+    /// Name of its cluster in the kubeconfig, for the column CLUSTER.
+    pub(crate) name: String,
+    /// Namespace of the context.
+    pub(crate) namespace: String,
+}
+
+impl HubAccess {
+    /// Reads the kubeconfig by kubectl's rules. Nothing is sent yet.
+    pub(crate) async fn hub(&self) -> Result<Hub> {
+        let files = KubeconfigFiles::find(self.kubeconfig.as_deref());
+        let unusable = "cannot use the control plane's kubeconfig";
+        let context = KubeconfigContext::load(&files, self.context.as_deref()).await.context(unusable)?;
+        let context = context.impersonating(self.impersonated_user.as_deref(), &self.impersonated_groups);
+        let client = context.client().context(unusable)?;
+        let (name, namespace) = (context.cluster_name().to_owned(), context.namespace().to_owned());
+        Ok(Hub { client, name, namespace })
+    }
 }

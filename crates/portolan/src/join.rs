@@ -6,7 +6,7 @@ use portolan_object::time::format_time;
 use portolan_runtime::client::{KubeconfigContext, KubeconfigFiles};
 
 use crate::arguments::Join;
-use crate::get::connect;
+use crate::servers::connect;
 
 /// Joins the cluster; the output is karmadactl's.
 pub(crate) async fn run(arguments: Join) -> Result<()> {

@@ -5,17 +5,22 @@
 //! The feature `otel` adds the export of traces.
 
 mod agent;
+mod apply;
 mod arguments;
 mod backup;
 mod clusterset;
 #[cfg(feature = "otel")]
 mod collector_endpoint;
+mod completion;
+mod describe;
 mod dns;
+mod exec;
 mod get;
 mod hub_access;
 mod interpret;
 mod join;
-#[cfg(feature = "playground")]
+mod kinds;
+mod logs;
 mod manifests;
 mod member;
 mod metrics;
@@ -24,14 +29,20 @@ mod permissions;
 mod plan;
 #[cfg(feature = "playground")]
 mod playground;
+mod pods;
+mod promote;
 #[cfg(feature = "playground")]
 mod quickstart;
+mod rebalance;
 mod register;
 mod release;
 mod server;
+mod servers;
 mod services;
 mod survey;
+mod taint;
 mod token;
+mod top;
 #[cfg(feature = "otel")]
 mod traces;
 mod tree;
@@ -48,6 +59,8 @@ use arguments::{Arguments, ClusterCommand, Command};
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
+    // Before any thread starts, and before anything is printed.
+    completion::answer_shell();
     let arguments = Arguments::parse();
     #[cfg(feature = "playground")]
     if let Command::Inside { order } = &arguments.command {
@@ -100,7 +113,17 @@ async fn run(command: Command) -> anyhow::Result<()> {
         Command::Release(arguments) => release::run(arguments).await,
         Command::Cluster(ClusterCommand::Permissions(arguments)) => permissions::run(arguments).await,
         Command::Clusterset(arguments) => clusterset::run(arguments).await,
-        Command::Get(arguments) => get::run(arguments).await,
+        Command::Get(arguments) => get::run(*arguments).await,
+        Command::Logs(arguments) => logs::run(*arguments).await,
+        Command::Exec(arguments) => exec::run(*arguments).await,
+        Command::Describe(arguments) => describe::run(*arguments).await,
+        Command::Top(arguments) => top::run(arguments).await,
+        Command::Cordon(arguments) => taint::cordon(arguments).await,
+        Command::Uncordon(arguments) => taint::uncordon(arguments).await,
+        Command::Taint(arguments) => taint::run(arguments).await,
+        Command::Apply(arguments) => apply::run(*arguments).await,
+        Command::Promote(arguments) => promote::run(*arguments).await,
+        Command::Rebalance(arguments) => rebalance::run(arguments).await,
         #[cfg(feature = "playground")]
         Command::Inside { .. } => anyhow::bail!("a process inside of a pod has no runtime"),
         Command::Services(arguments) => services::run(arguments).await,
@@ -110,9 +133,10 @@ async fn run(command: Command) -> anyhow::Result<()> {
         Command::Plan(arguments) => plan::run(arguments).await,
         Command::Backup(arguments) => backup::backup(arguments).await,
         Command::Restore(arguments) => backup::restore(arguments).await,
-        Command::Completion { shell } => {
-            output::completion(shell);
-            Ok(())
+        Command::Completion { shell } => completion::print_script(shell),
+        // It starts a runtime of its own.
+        Command::CompleteForKubectl { words } => {
+            tokio::task::spawn_blocking(move || completion::answer_kubectl(&words)).await?
         }
     }
 }

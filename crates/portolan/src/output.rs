@@ -1,15 +1,13 @@
-//! Output: errors with their causes, tables, logs, completions.
+//! Output: errors with their causes, tables, logs.
 
 pub(crate) mod log;
+pub(crate) mod order;
 #[cfg(feature = "playground")]
 pub(crate) mod progress;
 pub(crate) mod table;
 
+use std::io::{self, Write};
 use std::process::ExitCode;
-
-use clap::CommandFactory;
-
-use crate::arguments::Arguments;
 
 /// A plan has changes. Not an error of the program: nothing is printed, and the status is 2.
 #[derive(Debug)]
@@ -45,6 +43,10 @@ pub(crate) fn fail(error: &anyhow::Error) -> ExitCode {
     if error.is::<HasChanges>() {
         return ExitCode::from(2);
     }
+    if error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe) {
+        // The reader, such as `head`, has what it wanted.
+        return ExitCode::SUCCESS;
+    }
     if let Some(ended) = error.downcast_ref::<Ended>() {
         if !ended.message.is_empty() {
             anstream::eprintln!("error: {}", causes(error));
@@ -53,6 +55,16 @@ pub(crate) fn fail(error: &anyhow::Error) -> ExitCode {
     }
     anstream::eprintln!("error: {}", causes(error));
     ExitCode::FAILURE
+}
+
+/// Writes to standard output, at once.
+///
+/// # Errors
+/// If it is closed; [`fail`] ends the program in silence then.
+pub(crate) fn print(text: &str) -> anyhow::Result<()> {
+    let mut output = anstream::stdout().lock();
+    output.write_all(text.as_bytes())?;
+    Ok(output.flush()?)
 }
 
 /// The chain of causes in one line; a cause that is repeated by its effect is printed once.
@@ -69,12 +81,6 @@ pub(crate) fn causes(error: &anyhow::Error) -> String {
         text.push_str(&cause);
     }
     text
-}
-
-/// Prints a completion script.
-pub(crate) fn completion(shell: clap_complete::Shell) {
-    let mut command = Arguments::command();
-    clap_complete::generate(shell, &mut command, "portolan", &mut std::io::stdout());
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use portolan_plan::clusters::permissions::{everything, needed};
 use serde_json::json;
 
 use crate::arguments::Permissions;
-use crate::get::{administrator, connect, member};
+use crate::servers::{administrator, connect, member};
 
 /// Prints the rights that are needed, or grants them.
 pub(crate) async fn run(arguments: Permissions) -> Result<()> {

@@ -1,14 +1,14 @@
 //! `portolan plan`: what applying manifests would change in every cluster.
 
 pub(crate) mod arguments;
-mod files;
+pub(crate) mod files;
 
 use anyhow::{Context, Result, bail};
 use portolan_controllers::preview::{Plan, Written, plan};
 use portolan_plan::preview::{Action, Change};
 
-use crate::get::connect;
 use crate::output::HasChanges;
+use crate::servers::connect;
 use arguments::Plan as Arguments;
 
 /// Prints the plan; ends with status 2 if something would change.

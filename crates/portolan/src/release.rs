@@ -13,7 +13,7 @@ use portolan_runtime::client::Patch;
 use serde_json::json;
 
 use crate::arguments::Release;
-use crate::get::connect;
+use crate::servers::connect;
 
 /// Releases the deletions that are held now. Later ones are counted afresh.
 pub(crate) async fn run(arguments: Release) -> Result<()> {

@@ -17,8 +17,8 @@ use portolan_runtime::client::{Discovery, Selection};
 use portolan_runtime::members::EndpointError;
 use portolan_runtime::{Client, ClientError, Resource};
 
-use crate::get::Connected;
 use crate::output::causes;
+use crate::servers::Connected;
 
 /// Members that are read at the same time.
 const MAX_CONCURRENT: usize = 32;

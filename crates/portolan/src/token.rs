@@ -9,8 +9,8 @@ use portolan_object::age::human;
 use portolan_object::time::format_time;
 
 use crate::arguments::TokenCommand;
-use crate::get::connect;
 use crate::output::table::align;
+use crate::servers::connect;
 
 /// Length of the public half of a token.
 const ID_LENGTH: usize = 6;

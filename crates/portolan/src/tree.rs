@@ -13,8 +13,9 @@ use portolan_object::ObjectKey;
 use portolan_plan::explain::tree::{Node, tree};
 use portolan_runtime::Client;
 
-use crate::get::{connect, named};
+use crate::kinds::named;
 use crate::output::table::align;
+use crate::servers::connect;
 use crate::why::{age_of, connect_member, parts};
 use arguments::Tree;
 

@@ -10,8 +10,8 @@ use portolan_plan::clusters::leaving::Wish;
 use portolan_runtime::client::Client;
 
 use crate::arguments::Unjoin;
-use crate::get::{administrator, connect, member};
 use crate::output::causes;
+use crate::servers::{administrator, connect, member};
 
 /// Removes the cluster; the output is karmadactl's.
 pub(crate) async fn run(arguments: Unjoin) -> Result<()> {

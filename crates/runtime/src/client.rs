@@ -21,11 +21,13 @@ mod connect;
 mod decode;
 mod discovery;
 mod error;
+mod exec;
 #[cfg(feature = "fuzzing")]
 pub mod fuzzing;
 mod kubeconfig;
 mod operations;
 mod options;
+mod stream;
 mod table;
 mod transport;
 mod watch;
@@ -47,10 +49,12 @@ pub use connect::{Address, ConnectError, Credential, Endpoint, http_1_config, ht
 pub use decode::{Seen, WatchEvent};
 pub use discovery::{Discovered, Discovery};
 pub use error::{BoxError, ClientError};
+pub use exec::{Exec, ProcessEvent, ProcessInput, ProcessOutput};
 pub use kubeconfig::{KubeconfigContext, KubeconfigError, KubeconfigFiles};
 pub use operations::{Api, List};
 pub use options::{Apply, Delete, Patch, Propagation, Selection};
-pub use table::{Column, Row, Table};
+pub use stream::ByteStream;
+pub use table::{Column, Row, Table, TableMetadata, TableOptions};
 pub use transport::Body;
 pub use watch::WatchStream;
 
@@ -159,6 +163,12 @@ impl Client {
             budget: None,
             is_local: false,
         }
+    }
+
+    /// A client of a server that this server forwards requests to, below `prefix`; `server` is its name in errors.
+    #[must_use]
+    pub fn behind(&self, prefix: &str, server: String) -> Self {
+        Self { timeout: self.timeout, ..Self::over(self.transport.behind(prefix, server)) }
     }
 
     /// The same client with other limits of its answers.

@@ -6,7 +6,7 @@
 use portolan_object::Object;
 use serde_json::Value;
 
-use crate::annotations::template::ALLOCATED_PORTS;
+use crate::annotations::template::{ALLOCATED_PORTS, HEALTH_CHECK_PORT};
 
 /// Writes the annotation with the ports that have no node port yet, or have one that was allocated before.
 pub(super) fn note_allocated_ports(object: &mut Value, old: Option<&Value>) {
@@ -27,6 +27,9 @@ pub(super) fn note_allocated_ports(object: &mut Value, old: Option<&Value>) {
             }
         }
     }
+    if is_health_check_allocated(object, old) {
+        noted.push(HEALTH_CHECK_PORT.to_owned());
+    }
     let value = noted.join(",");
     let present = object["metadata"]["annotations"][ALLOCATED_PORTS].as_str();
     if present.unwrap_or_default() == value {
@@ -41,6 +44,21 @@ pub(super) fn note_allocated_ports(object: &mut Value, old: Option<&Value>) {
         tree.set_annotation(ALLOCATED_PORTS, value);
     }
     *object = tree.0;
+}
+
+/// Whether the port of health checks is none that the user wrote.
+fn is_health_check_allocated(object: &Value, old: Option<&Value>) -> bool {
+    let spec = &object["spec"];
+    if spec["type"] != "LoadBalancer" || spec["externalTrafficPolicy"] != "Local" {
+        return false;
+    }
+    let port = |service: &Value| service["spec"]["healthCheckNodePort"].as_i64().unwrap_or_default();
+    let before = old.map_or(0, port);
+    if before == 0 || (port(object) != 0 && port(object) != before) {
+        return port(object) == 0;
+    }
+    let known = old.and_then(|old| old["metadata"]["annotations"][ALLOCATED_PORTS].as_str());
+    known.unwrap_or_default().split(',').any(|one| one == HEALTH_CHECK_PORT)
 }
 
 /// A port as the annotation names it, such as `80/TCP`.
@@ -117,6 +135,29 @@ mod tests {
                 Some(&allocated),
                 None,
             ),
+        ];
+        for (name, mut object, old, want) in cases {
+            note_allocated_ports(&mut object, old);
+            assert_eq!(object["metadata"]["annotations"][ALLOCATED_PORTS].as_str(), want, "{name}");
+        }
+    }
+
+    #[test]
+    fn the_port_of_health_checks_is_noted_too() {
+        let service = |port: i64, noted: Option<&str>| {
+            let mut service = service("LoadBalancer", &[(80, 30080)], noted);
+            service["spec"]["externalTrafficPolicy"] = json!("Local");
+            if port > 0 {
+                service["spec"]["healthCheckNodePort"] = json!(port);
+            }
+            service
+        };
+        let allocated = service(31000, Some(HEALTH_CHECK_PORT));
+        let cases = [
+            ("new", service(0, None), None, Some(HEALTH_CHECK_PORT)),
+            ("written", service(31001, None), None, None),
+            ("applied again", service(0, None), Some(&allocated), Some(HEALTH_CHECK_PORT)),
+            ("written back as read", allocated.clone(), Some(&allocated), Some(HEALTH_CHECK_PORT)),
         ];
         for (name, mut object, old, want) in cases {
             note_allocated_ports(&mut object, old);

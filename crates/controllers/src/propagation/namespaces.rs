@@ -33,8 +33,8 @@ impl Namespaces {
         if object.is_deleting() {
             return self.withdraw(key).await;
         }
-        if !namespace::is_propagated(&object) {
-            // The label stops propagation; existing copies stay.
+        if !namespace::is_propagated(&object) || hub.skipped.has_namespace(&key.name) {
+            // The label and the flag stop propagation; existing copies stay.
             return Ok(());
         }
         let policies = self.0.overrides.cluster.list();

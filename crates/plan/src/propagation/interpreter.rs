@@ -26,6 +26,7 @@
 //! The hooks are those of Karmada's native interpreter (karmada pkg/resourceinterpreter/default/native). Customised
 //! interpreters come before these; `controllers/src/propagation/interpreters.rs` chooses.
 
+mod conditions;
 mod counters;
 mod cron_job;
 mod daemon_set;

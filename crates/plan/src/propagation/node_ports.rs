@@ -4,7 +4,7 @@
 //! Services). Members get these as a preference, so that a Service has the same ports everywhere if they are free. In a
 //! member where one is taken the member allocates another, and keeps it. A port that the user wrote is never changed.
 
-use portolan_api::annotations::template::ALLOCATED_PORTS;
+use portolan_api::annotations::template::{ALLOCATED_PORTS, HEALTH_CHECK_PORT};
 use portolan_api::resources;
 use portolan_object::{Object, Status};
 use serde_json::{Value, json};
@@ -34,6 +34,13 @@ pub fn release(manifest: &Object, refusal: &Status) -> Option<Object> {
         }
     });
     is_changed.then_some(released)
+}
+
+/// Whether the control plane allocated the port of health checks. Each member allocates its own.
+pub(super) fn is_health_check_allocated(service: &Object) -> bool {
+    service
+        .annotation(ALLOCATED_PORTS)
+        .is_some_and(|noted| noted.split(',').any(|one| one == HEALTH_CHECK_PORT))
 }
 
 /// Calls `edit` with each port of the Service with a node port that was allocated.

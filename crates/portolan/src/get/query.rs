@@ -3,7 +3,7 @@
 use anyhow::{Result, bail, ensure};
 use portolan_runtime::client::Selection;
 
-use crate::arguments::Get;
+use super::arguments::Get;
 
 /// One kind, and the names of its objects; all objects without names.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,14 +41,19 @@ pub(super) fn queries(arguments: &Get) -> Result<Vec<Query>> {
         kinds.iter().map(|kind| Query { kind: (*kind).to_owned(), names: names.clone() }).collect()
     };
     let has_names = queries.iter().any(|query| !query.names.is_empty());
+    ensure!(!queries.is_empty(), "name a kind, such as `pods`: kubectl api-resources lists them");
+    ensure!(
+        !(has_names && arguments.all_namespaces),
+        "a resource cannot be retrieved by name across all namespaces"
+    );
     let has_selector = !arguments.selector.is_empty() || !arguments.field_selector.is_empty();
     ensure!(!(has_names && has_selector), "a selector and names cannot be given together");
     Ok(queries)
 }
 
-/// The selection of a kind's objects.
-pub(super) fn selection(arguments: &Get, is_namespaced: bool) -> Selection {
-    let namespace = if is_namespaced && !arguments.all_namespaces { &*arguments.namespace } else { "" };
+/// The selection of a kind's objects. `namespace` is that of the flags or of the context.
+pub(super) fn selection(arguments: &Get, namespace: &str, is_namespaced: bool) -> Selection {
+    let namespace = if is_namespaced && !arguments.all_namespaces { namespace } else { "" };
     Selection {
         namespace: namespace.to_owned(),
         labels: arguments.selector.clone(),
@@ -89,6 +94,8 @@ mod tests {
             ("deploy,svc web", "one kind only"),
             ("deploy/web svc", "KIND/NAME"),
             ("deploy web -l a=b", "together"),
+            ("deploy web -A", "across all namespaces"),
+            (",", "name a kind"),
         ] {
             assert!(parse(line).is_err_and(|error| error.contains(part)), "{line}");
         }

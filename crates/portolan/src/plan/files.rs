@@ -13,7 +13,7 @@ const MAX_BYTES: u64 = 64 << 20;
 const MAX_FILES: usize = 10_000;
 
 /// Reads all manifests, in the order of the arguments; files of a folder by name. Lists are taken apart.
-pub(super) fn read(sources: &[String], recursive: bool) -> Result<Vec<Object>> {
+pub(crate) fn read(sources: &[String], recursive: bool) -> Result<Vec<Object>> {
     let mut objects = Vec::new();
     for source in sources {
         if source == "-" {

@@ -6,7 +6,7 @@ use anyhow::{Result, bail, ensure};
 use portolan_api::resources;
 use portolan_object::{Object, ObjectKey};
 use portolan_playground::federation::Playground;
-use portolan_runtime::client::{Client, Delete, Selection};
+use portolan_runtime::client::{Client, Delete, Selection, TableOptions};
 use portolan_runtime::{ClientError, Resource};
 use serde_json::{Value, json};
 
@@ -40,7 +40,7 @@ pub(crate) async fn run(playground: &Playground, progress: &Progress) -> Result<
     for (purpose, manifest) in FILES {
         progress
             .step(purpose, async {
-                let applied = manifests::apply(hub, manifest).await?;
+                let applied = manifests::apply_text(hub, manifest).await?;
                 anyhow::Ok(((), format!("applied {}", applied.join(", "))))
             })
             .await?;
@@ -125,7 +125,9 @@ async fn eventually(
 
 /// The table that kubectl prints.
 async fn services(member: &Client) -> Result<String> {
-    let table = member.table(&resources::SERVICE.into(), &Selection::namespace("default"), None).await?;
+    let table = member
+        .table(&resources::SERVICE.into(), &Selection::namespace("default"), None, TableOptions::default())
+        .await?;
     Ok(crate::output::table::plain(&table))
 }
 

@@ -1,7 +1,9 @@
 //! Arguments of `portolan tree`.
 
 use clap::{Args, ValueEnum};
+use clap_complete::engine::ArgValueCompleter;
 
+use crate::completion::{clusters, kinds, namespaces};
 use crate::hub_access::HubAccess;
 
 const EXAMPLES: &str = "\
@@ -16,15 +18,15 @@ Examples:
 #[command(after_help = EXAMPLES)]
 pub(crate) struct Tree {
     /// The object on the control plane, as KIND/NAME or KIND NAME.
-    #[arg(value_name = "KIND/NAME", num_args = 1..=2, required = true)]
+    #[arg(value_name = "KIND/NAME", add = ArgValueCompleter::new(kinds), num_args = 1..=2, required = true)]
     pub(crate) object: Vec<String>,
     #[command(flatten)]
     pub(crate) hub: HubAccess,
     /// Namespace.
-    #[arg(short, long, default_value = "default")]
+    #[arg(short, long, default_value = "default", add = ArgValueCompleter::new(namespaces))]
     pub(crate) namespace: String,
     /// Only this cluster.
-    #[arg(long = "in", value_name = "CLUSTER")]
+    #[arg(long = "in", value_name = "CLUSTER", add = ArgValueCompleter::new(clusters))]
     pub(crate) cluster: Option<String>,
     /// Output format
     #[arg(short, long, value_enum)]

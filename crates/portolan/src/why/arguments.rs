@@ -1,7 +1,9 @@
 //! Arguments of `portolan why`.
 
 use clap::{Args, Subcommand, ValueEnum};
+use clap_complete::engine::ArgValueCompleter;
 
+use crate::completion::{clusters, kinds, namespaces};
 use crate::hub_access::HubAccess;
 
 const EXAMPLES: &str = "\
@@ -41,15 +43,15 @@ pub(crate) enum WhyOther {
 #[derive(Debug, Args)]
 pub(crate) struct WhyObject {
     /// The object, as KIND/NAME or KIND NAME; the kind by any name that kubectl takes.
-    #[arg(value_name = "KIND/NAME", num_args = 0..=2)]
+    #[arg(value_name = "KIND/NAME", add = ArgValueCompleter::new(kinds), num_args = 0..=2)]
     pub(crate) object: Vec<String>,
     #[command(flatten)]
     pub(crate) hub: HubAccess,
     /// Namespace.
-    #[arg(short, long, default_value = "default")]
+    #[arg(short, long, default_value = "default", add = ArgValueCompleter::new(namespaces))]
     pub(crate) namespace: String,
     /// Only the path to this cluster. The object may also be one that the cluster made from it, such as a Pod
-    #[arg(long = "in", value_name = "CLUSTER")]
+    #[arg(long = "in", value_name = "CLUSTER", add = ArgValueCompleter::new(clusters))]
     pub(crate) cluster: Option<String>,
     /// Output format
     #[arg(short, long, value_enum)]
@@ -69,10 +71,10 @@ pub(crate) struct WhyService {
     #[command(flatten)]
     pub(crate) hub: HubAccess,
     /// Namespace.
-    #[arg(short, long, default_value = "default")]
+    #[arg(short, long, default_value = "default", add = ArgValueCompleter::new(namespaces))]
     pub(crate) namespace: String,
     /// The cluster that uses the service [default: every cluster that the service is for]
-    #[arg(long, value_name = "CLUSTER")]
+    #[arg(long, value_name = "CLUSTER", add = ArgValueCompleter::new(clusters))]
     pub(crate) from: Option<String>,
     /// Also query DNS and connect, from a pod that is started in the cluster that uses the service, and deleted
     /// afterwards

@@ -12,8 +12,9 @@ use portolan_runtime::{Client, ClientError};
 
 use super::arguments::WhyObject;
 use super::render::render;
-use crate::get::{connect, member, named};
+use crate::kinds::named;
 use crate::output::causes;
+use crate::servers::{connect, member};
 
 /// Prints the path of an object; fails if a step is broken.
 pub(super) async fn run(arguments: &WhyObject) -> Result<()> {

@@ -14,8 +14,8 @@ use portolan_plan::discovery::why::{Diagnosis, Facts, Finding, Hop, Member, Verd
 use portolan_runtime::Client;
 
 use super::arguments::WhyService;
-use crate::get::{connect, members};
 use crate::output::{Ended, causes};
+use crate::servers::{connect, members_directly};
 use crate::survey::{lost, read_all};
 
 /// Exit codes. 2 is that of wrong usage.
@@ -41,8 +41,8 @@ pub(super) async fn run(arguments: WhyService) -> Result<()> {
 async fn ask(arguments: WhyService) -> Result<(ObjectKey, Vec<Diagnosis>)> {
     let hub = connect(&arguments.hub).await?;
     let key = ObjectKey::namespaced(arguments.namespace.clone(), arguments.name.clone());
-    let connected = members(&hub, &[]).await?;
-    let mut known = known::of_members(&hub).await.context("cannot read the control plane")?;
+    let connected = members_directly(&hub, &[]).await?;
+    let mut known = known::of_members_directly(&hub).await.context("cannot read the control plane")?;
     let clients: BTreeMap<String, Client> = connected
         .iter()
         .filter_map(|(name, client)| Some((name.clone(), client.as_ref().ok()?.clone())))

@@ -9,7 +9,7 @@ use portolan_plan::explain::sweep::{Trouble, sweep};
 
 use super::arguments::WhyObject;
 use super::render::age_of;
-use crate::get::connect;
+use crate::servers::connect;
 
 /// Objects that are named in a line, at most.
 const MAX_NAMED: usize = 3;

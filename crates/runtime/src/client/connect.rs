@@ -32,6 +32,10 @@ use crate::client::transport::{Body, Transport};
 use dial::Target;
 use link::Link;
 
+/// Extension of a request that needs a connection of its own, over HTTP/1.1, because it upgrades it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct OneConnection;
+
 /// Credential of the client.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub enum Credential {

@@ -39,6 +39,8 @@ pub struct Discovered {
     pub preferred: bool,
     /// Singular name and short names.
     pub aliases: Vec<String>,
+    /// Groups of resources under one name, such as `all`.
+    pub categories: Vec<String>,
 }
 
 impl Discovered {
@@ -99,6 +101,8 @@ struct AggregatedResource {
     singular_resource: String,
     #[serde(default)]
     short_names: Vec<String>,
+    #[serde(default)]
+    categories: Vec<String>,
 }
 
 #[derive(Default, Deserialize)]
@@ -154,6 +158,8 @@ struct LegacyResource {
     singular_name: String,
     #[serde(default)]
     short_names: Vec<String>,
+    #[serde(default)]
+    categories: Vec<String>,
 }
 
 fn aliases(singular: String, short_names: Vec<String>) -> Vec<String> {
@@ -274,6 +280,7 @@ impl Discovery {
                     verbs: resource.verbs,
                     preferred,
                     aliases,
+                    categories: resource.categories,
                 });
             }
         }
@@ -284,7 +291,13 @@ impl Discovery {
             let gvk = version.kind(resource.kind);
             let here = Resource { gvk, plural: resource.name, namespaced: resource.namespaced };
             let aliases = aliases(resource.singular_name, resource.short_names);
-            self.resources.push(Discovered { resource: here, verbs: resource.verbs, preferred, aliases });
+            self.resources.push(Discovered {
+                resource: here,
+                verbs: resource.verbs,
+                preferred,
+                aliases,
+                categories: resource.categories,
+            });
         }
     }
 

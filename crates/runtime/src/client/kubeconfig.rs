@@ -67,6 +67,14 @@ impl KubeconfigFiles {
         Self::Listed(listed)
     }
 
+    /// Names of the contexts.
+    ///
+    /// # Errors
+    /// When a file cannot be read.
+    pub fn contexts(&self) -> Result<Vec<String>, KubeconfigError> {
+        Ok(self.read()?.contexts.into_iter().map(|entry| entry.name).collect())
+    }
+
     fn paths(&self) -> &[PathBuf] {
         match self {
             Self::Named(path) | Self::Default(Some(path)) => std::slice::from_ref(path),
@@ -140,6 +148,7 @@ pub struct KubeconfigContext {
     /// The files, for messages.
     files: String,
     cluster: Cluster,
+    cluster_name: String,
     user: AuthInfo,
     config: kube::Config,
 }
@@ -178,6 +187,7 @@ impl KubeconfigContext {
         let cluster = clusters.iter().find(|entry| entry.name == chosen.cluster).ok_or_else(|| {
             missing("cluster", &chosen.cluster, clusters.iter().map(|entry| entry.name.clone()).collect())
         })?;
+        let cluster_name = chosen.cluster.clone();
         let cluster = cluster.cluster.clone().unwrap_or_default();
         if cluster.server.as_deref().unwrap_or_default().is_empty() {
             return Err(KubeconfigError::NoServer { files: origin, cluster: chosen.cluster });
@@ -196,7 +206,7 @@ impl KubeconfigContext {
         let options = KubeConfigOptions { context: Some(name.clone()), ..KubeConfigOptions::default() };
         let config = kube::Config::from_custom_kubeconfig(kubeconfig, &options).await;
         let config = config.map_err(|source| KubeconfigError::unusable(&origin, &name, &source))?;
-        Ok(Self { name, files: origin, cluster, user, config })
+        Ok(Self { name, files: origin, cluster, cluster_name, user, config })
     }
 
     /// A client of the server. Starts the exec plugin if the user has one; nothing is sent.
@@ -212,6 +222,27 @@ impl KubeconfigContext {
         }
         let origin = Origin { files: &self.files, context: &self.name, user: &self.user };
         transport(&self.config, &origin).map(Client::over)
+    }
+
+    /// The same context; requests are sent as another user, if that is allowed (`kubectl --as`). Without `user` nothing
+    /// changes.
+    #[must_use]
+    pub fn impersonating(mut self, user: Option<&str>, groups: &[String]) -> Self {
+        if let Some(user) = user {
+            self.config.auth_info.impersonate = Some(user.to_owned());
+            self.config.auth_info.impersonate_groups = (!groups.is_empty()).then(|| groups.to_owned());
+        }
+        self
+    }
+
+    /// Name of the cluster in the kubeconfig.
+    pub fn cluster_name(&self) -> &str {
+        &self.cluster_name
+    }
+
+    /// Namespace of the context, `default` if it names none.
+    pub fn namespace(&self) -> &str {
+        &self.config.default_namespace
     }
 
     /// URL of the server.

@@ -8,7 +8,7 @@ use std::marker::PhantomData;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use http::{Method, Request, header};
+use http::{Method, Request, Response, header};
 use portolan_object::{Object, ObjectKey};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -43,6 +43,8 @@ pub struct Api<T> {
     is_metadata: bool,
     /// Whether writes are not stored.
     is_dry_run: bool,
+    /// Objects per page of a list; 0 for one answer with all.
+    page_size: u32,
     content: PhantomData<fn() -> T>,
 }
 
@@ -50,8 +52,8 @@ pub struct Api<T> {
 impl<T> Clone for Api<T> {
     fn clone(&self) -> Self {
         let (client, resource) = (self.client.clone(), self.resource.clone());
-        let (is_metadata, is_dry_run) = (self.is_metadata, self.is_dry_run);
-        Self { client, resource, is_metadata, is_dry_run, content: PhantomData }
+        let Self { is_metadata, is_dry_run, page_size, .. } = *self;
+        Self { client, resource, is_metadata, is_dry_run, page_size, content: PhantomData }
     }
 }
 
@@ -84,7 +86,14 @@ pub(crate) enum WatchStart<'a> {
 
 impl<T> Api<T> {
     pub(super) fn new(client: Client, resource: Resource) -> Self {
-        Self { client, resource, is_metadata: false, is_dry_run: false, content: PhantomData }
+        let (is_metadata, is_dry_run) = (false, false);
+        Self { client, resource, is_metadata, is_dry_run, page_size: PAGE_SIZE, content: PhantomData }
+    }
+
+    /// The same resource; lists are read in pages of `size` objects, or with 0 in one answer.
+    #[must_use]
+    pub fn with_page_size(self, size: u32) -> Self {
+        Self { page_size: size, ..self }
     }
 
     /// The same resource; lists and watches return objects of the kind `PartialObjectMetadata`.
@@ -182,8 +191,8 @@ impl<T: Serialize + DeserializeOwned> Api<T> {
         for _ in 0..limits.pages {
             let mut path = self.resource.collection_path(&selection.namespace);
             selection.push_to(&mut path);
-            if pages == Pages::Many {
-                push_query(&mut path, "limit", &PAGE_SIZE.to_string());
+            if pages == Pages::Many && self.page_size > 0 {
+                push_query(&mut path, "limit", &self.page_size.to_string());
             }
             if !token.is_empty() {
                 push_query(&mut path, "continue", &token);
@@ -317,19 +326,29 @@ impl<T: Serialize + DeserializeOwned> Api<T> {
         self.watch_from(selection, WatchStart::After(resource_version)).await
     }
 
-    pub(crate) async fn watch_from(
-        &self,
-        selection: &Selection,
-        start: WatchStart<'_>,
-    ) -> Result<WatchStream<T>, ClientError> {
-        let response = self.client.open(self.watch_request(selection, start)?).await?;
+    /// Path of a watch after `resource_version`.
+    pub(super) fn watch_path(&self, selection: &Selection, resource_version: &str) -> String {
+        self.path_of_watch(selection, WatchStart::After(resource_version))
+    }
+
+    /// The events in the answer to a watch. Their content need not be that of the resource.
+    pub(super) fn watch_stream<E: DeserializeOwned>(&self, response: Response<Body>) -> WatchStream<E> {
         let (transport, body) = (self.client.transport.clone(), response.into_body());
         let bounds = WatchBounds {
             silence: WATCH_SILENCE_TIMEOUT,
             frame_bytes: self.client.limits.object_bytes,
             budget: self.client.budget.clone(),
         };
-        Ok(WatchStream::new(transport, body, self.resource.clone(), bounds))
+        WatchStream::new(transport, body, self.resource.clone(), bounds)
+    }
+
+    pub(crate) async fn watch_from(
+        &self,
+        selection: &Selection,
+        start: WatchStart<'_>,
+    ) -> Result<WatchStream<T>, ClientError> {
+        let response = self.client.open(self.watch_request(selection, start)?).await?;
+        Ok(self.watch_stream(response))
     }
 
     fn watch_request(
@@ -337,6 +356,11 @@ impl<T: Serialize + DeserializeOwned> Api<T> {
         selection: &Selection,
         start: WatchStart<'_>,
     ) -> Result<Request<Body>, ClientError> {
+        let path = self.path_of_watch(selection, start);
+        self.read(&path, if self.is_metadata { METADATA } else { JSON })
+    }
+
+    fn path_of_watch(&self, selection: &Selection, start: WatchStart<'_>) -> String {
         let mut path = self.resource.collection_path(&selection.namespace);
         selection.push_to(&mut path);
         push_query(&mut path, "watch", "true");
@@ -351,7 +375,7 @@ impl<T: Serialize + DeserializeOwned> Api<T> {
             WatchStart::After("") => {}
             WatchStart::After(version) => push_query(&mut path, "resourceVersion", version),
         }
-        self.read(&path, if self.is_metadata { METADATA } else { JSON })
+        path
     }
 
     fn read(&self, path: &str, accept: &'static str) -> Result<Request<Body>, ClientError> {

@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use futures::future::BoxFuture;
-use http::{Request, Response};
+use http::uri::PathAndQuery;
+use http::{Request, Response, Uri};
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt, Full};
 use tower::util::BoxCloneSyncService;
@@ -76,6 +77,24 @@ impl Transport {
             })
             .map_err(Into::into);
         Self { service: BoxCloneSyncService::new(service), server }
+    }
+
+    /// The same connection to a server behind this one: each path gets `prefix`, and errors name `server`.
+    pub(crate) fn behind(&self, prefix: &str, server: String) -> Self {
+        let (prefix, service): (Arc<str>, _) = (prefix.into(), self.service.clone());
+        let prefixed = tower::service_fn(move |mut request: Request<Body>| {
+            let path = request.uri().path_and_query().map_or("/", PathAndQuery::as_str);
+            let answer: BoxFuture<'static, Result<Response<Body>, BoxError>> =
+                match format!("{prefix}{path}").parse::<Uri>() {
+                    Ok(uri) => {
+                        *request.uri_mut() = uri;
+                        Box::pin(service.clone().oneshot(request))
+                    }
+                    Err(error) => Box::pin(std::future::ready(Err(BoxError::from(error)))),
+                };
+            answer
+        });
+        Self { service: BoxCloneSyncService::new(prefixed), server }
     }
 
     /// Sends one request and waits for the head of the answer, for at most `limit`.

@@ -7,7 +7,7 @@ use portolan_object::Object;
 use serde_json::Value;
 
 use super::counters::{pick_with_generations, sum_observed};
-use super::{Hook, Interpreter, Report, pod_references};
+use super::{Hook, Interpreter, Report, conditions, pod_references};
 
 const COUNTERS: &[&str] = &[
     "currentNumberScheduled",
@@ -32,6 +32,7 @@ pub(super) const INTERPRETER: Interpreter = Interpreter {
         "numberAvailable",
         "numberUnavailable",
         "observedGeneration",
+        "conditions",
     ],
     replicas: Hook::Default,
     components: Hook::Default,
@@ -55,7 +56,7 @@ fn is_healthy(object: &Object) -> Result<bool, ViewError> {
 }
 
 fn aggregate(template: &Object, status: Value, reports: &[Report]) -> Option<Value> {
-    Some(sum_observed(template, status, reports, COUNTERS))
+    Some(conditions::aggregated(sum_observed(template, status, reports, COUNTERS), reports))
 }
 
 fn dependencies(template: &Object) -> Result<Vec<DependentObjectReference>, ViewError> {

@@ -1,13 +1,12 @@
 //! `apps/v1` Deployment.
 
 use portolan_api::config::DependentObjectReference;
-use portolan_api::kubernetes::{
-    Deployment, DeploymentCondition, DeploymentStatus, View, ViewError, read_value,
-};
+use portolan_api::kubernetes::{Deployment, DeploymentCondition, View, ViewError};
 use portolan_api::resources;
 use portolan_object::Object;
-use serde_json::{Value, json};
+use serde_json::Value;
 
+use super::conditions::{combine, reported};
 use super::counters::{pick_with_generations, retain_replicas, set_spec_replicas, sum_observed};
 use super::{Hook, Interpreter, Replicas, Report, Requirements, pod_references};
 use crate::propagation::fields;
@@ -97,34 +96,6 @@ fn conditions(reports: &[Report]) -> Vec<Value> {
         combine(&failures, "False"),
     ];
     all.into_iter().flatten().collect()
-}
-
-/// The conditions of a type, with their clusters.
-fn reported<'a>(reports: &'a [Report], kind: &str) -> Vec<(&'a str, DeploymentCondition<'a>)> {
-    let mut found = Vec::new();
-    for report in reports {
-        let Some(status) = &report.status else { continue };
-        let status: DeploymentStatus<'a> = read_value(status).unwrap_or_default();
-        let condition = status.conditions.iter().find(|condition| condition.kind == kind);
-        found.extend(condition.map(|condition| (report.cluster.as_str(), *condition)));
-    }
-    found
-}
-
-/// One condition from those of several clusters: the good status if all have it, otherwise what the others say.
-fn combine(found: &[(&str, DeploymentCondition<'_>)], good: &str) -> Option<Value> {
-    let bad: Vec<_> = found.iter().filter(|(_, condition)| condition.status != good).collect();
-    let telling = if bad.is_empty() { found.iter().collect() } else { bad };
-    let (_, first) =
-        telling.iter().find(|(_, one)| one.reason != "NewReplicaSetAvailable").or(telling.first())?;
-    let messages: Vec<String> =
-        telling.iter().map(|(cluster, condition)| format!("{cluster}: {}", condition.message)).collect();
-    let is_same = telling.len() == found.len() && telling.iter().all(|(_, one)| one.message == first.message);
-    let message = if is_same { first.message.to_owned() } else { messages.join("; ") };
-    let updated = telling.iter().map(|(_, condition)| condition.last_update_time).max();
-    let changed = telling.iter().map(|(_, condition)| condition.last_transition_time).max();
-    Some(json!({ "type": first.kind, "status": first.status, "reason": first.reason, "message": message,
-                 "lastUpdateTime": updated, "lastTransitionTime": changed }))
 }
 
 fn dependencies(template: &Object) -> Result<Vec<DependentObjectReference>, ViewError> {

@@ -7,7 +7,7 @@ use portolan_object::Object;
 use serde_json::Value;
 
 use super::counters::{pick_with_generations, set_spec_replicas, sum_observed};
-use super::{Hook, Interpreter, Replicas, Report, Requirements, pod_references};
+use super::{Hook, Interpreter, Replicas, Report, Requirements, conditions, pod_references};
 
 const COUNTERS: &[&str] = &["replicas", "readyReplicas", "availableReplicas"];
 
@@ -15,7 +15,7 @@ const POD_SPEC: &[&str] = &["spec", "template", "spec"];
 
 pub(super) const INTERPRETER: Interpreter = Interpreter {
     resource: resources::REPLICA_SET,
-    status_fields: &["replicas", "readyReplicas", "availableReplicas", "observedGeneration"],
+    status_fields: &["replicas", "readyReplicas", "availableReplicas", "observedGeneration", "conditions"],
     replicas: Hook::Custom(Replicas {
         count: replicas,
         set: set_spec_replicas,
@@ -45,7 +45,7 @@ fn is_healthy(object: &Object) -> Result<bool, ViewError> {
 }
 
 fn aggregate(template: &Object, status: Value, reports: &[Report]) -> Option<Value> {
-    Some(sum_observed(template, status, reports, COUNTERS))
+    Some(conditions::aggregated(sum_observed(template, status, reports, COUNTERS), reports))
 }
 
 fn dependencies(template: &Object) -> Result<Vec<DependentObjectReference>, ViewError> {

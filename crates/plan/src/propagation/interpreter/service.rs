@@ -33,6 +33,11 @@ fn prune(service: &mut Object) {
         spec.remove("clusterIP");
         spec.remove("clusterIPs");
     }
+    if node_ports::is_health_check_allocated(service)
+        && let Some(spec) = fields::map_at(&mut service.0, &["spec"])
+    {
+        spec.remove("healthCheckNodePort");
+    }
 }
 
 /// The member's address always wins: it cannot change, and it is unique only there.

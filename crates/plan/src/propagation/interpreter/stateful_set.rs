@@ -7,7 +7,7 @@ use portolan_object::Object;
 use serde_json::Value;
 
 use super::counters::{pick_with_generations, retain_replicas, set_spec_replicas, sum_observed};
-use super::{Hook, Interpreter, Replicas, Report, Requirements, pod_references};
+use super::{Hook, Interpreter, Replicas, Report, Requirements, conditions, pod_references};
 
 const COUNTERS: &[&str] =
     &["replicas", "readyReplicas", "currentReplicas", "updatedReplicas", "availableReplicas"];
@@ -24,6 +24,7 @@ pub(super) const INTERPRETER: Interpreter = Interpreter {
         "updatedReplicas",
         "availableReplicas",
         "observedGeneration",
+        "conditions",
     ],
     replicas: Hook::Custom(Replicas {
         count: replicas,
@@ -55,7 +56,7 @@ fn is_healthy(object: &Object) -> Result<bool, ViewError> {
 }
 
 fn aggregate(template: &Object, status: Value, reports: &[Report]) -> Option<Value> {
-    Some(sum_observed(template, status, reports, COUNTERS))
+    Some(conditions::aggregated(sum_observed(template, status, reports, COUNTERS), reports))
 }
 
 /// Claims that the set makes from its own templates are not dependencies.

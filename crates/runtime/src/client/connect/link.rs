@@ -10,6 +10,7 @@ use http::{Request, Response};
 use http_body_util::BodyExt;
 use parking_lot::Mutex;
 
+use super::OneConnection;
 use super::dial::Target;
 use super::http1::Pool;
 use super::http2;
@@ -69,6 +70,10 @@ impl Link {
     pub(super) async fn send(self, request: Request<Body>) -> Result<Response<Body>, BoxError> {
         let (head, body) = request.into_parts();
         let body = body.collect().await?.to_bytes();
+        if head.extensions.get::<OneConnection>().is_some() {
+            let request = Request::from_parts(head, body);
+            return self.shared.pool.send(request).await.map_err(|error| error.source);
+        }
         let mut tried = 0;
         loop {
             let request = Request::from_parts(head.clone(), body.clone());

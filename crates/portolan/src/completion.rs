@@ -1,0 +1,81 @@
+//! Completion in shells: commands and flags, and the names that the control plane knows.
+//!
+//! The shell starts this program with the words of its command line. Kinds, objects, namespaces and clusters are read from
+//! the control plane that these words name; without an answer in time there are no candidates.
+
+pub(crate) mod line;
+mod names;
+
+use std::ffi::OsString;
+use std::io::Write as _;
+
+use anyhow::{Context, Result, bail};
+use clap::{CommandFactory as _, ValueEnum};
+use clap_complete::CompleteEnv;
+use clap_complete::engine::complete;
+use clap_complete::env::Shells;
+
+use crate::arguments::Arguments;
+
+pub(crate) use names::{clusters, contexts, kinds, namespaces, objects, pods};
+
+/// The variable by which a shell asks for candidates.
+const VARIABLE: &str = "PORTOLAN_COMPLETE";
+/// The hidden command by which kubectl asks for candidates.
+pub(crate) const KUBECTL_COMMAND: &str = "__complete";
+/// What kubectl runs for `kubectl portolan`.
+const KUBECTL_SCRIPT: &str = "#!/bin/sh\nexec portolan __complete \"$@\"\n";
+/// Cobra's `ShellCompDirectiveNoFileComp`: the candidates are all there are.
+const NO_FILES: u8 = 4;
+
+/// Shells, and kubectl with its plugins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum CompletionShell {
+    Bash,
+    Zsh,
+    Fish,
+    Elvish,
+    Powershell,
+    /// The file `kubectl_complete-portolan`, for `kubectl portolan`.
+    Kubectl,
+}
+
+/// Prints candidates and ends the program, if a shell asks for them.
+pub(crate) fn answer_shell() {
+    CompleteEnv::with_factory(Arguments::command).var(VARIABLE).complete();
+}
+
+/// Prints the script that a shell loads.
+pub(crate) fn print_script(shell: CompletionShell) -> Result<()> {
+    let mut script = Vec::new();
+    let name = match shell {
+        CompletionShell::Kubectl => {
+            return crate::output::print(KUBECTL_SCRIPT);
+        }
+        CompletionShell::Bash => "bash",
+        CompletionShell::Zsh => "zsh",
+        CompletionShell::Fish => "fish",
+        CompletionShell::Elvish => "elvish",
+        CompletionShell::Powershell => "powershell",
+    };
+    let shells = Shells::builtins();
+    let Some(completer) = shells.completer(name) else { bail!("no completion for {name}") };
+    completer.write_registration(VARIABLE, "portolan", "portolan", "portolan", &mut script)?;
+    crate::output::print(&String::from_utf8_lossy(&script))
+}
+
+/// Prints the candidates for the last of `words`, in the form in which kubectl reads them from plugins.
+pub(crate) fn answer_kubectl(words: &[OsString]) -> Result<()> {
+    let words: Vec<OsString> = std::iter::once("portolan".into()).chain(words.iter().cloned()).collect();
+    let last = words.len() - 1;
+    let candidates = complete(&mut Arguments::command(), words, last, None).context("cannot complete")?;
+    let mut output = std::io::stdout().lock();
+    for candidate in candidates.iter().filter(|candidate| !candidate.is_hide_set()) {
+        write!(output, "{}", candidate.get_value().to_string_lossy())?;
+        if let Some(help) = candidate.get_help() {
+            write!(output, "\t{}", help.to_string().lines().next().unwrap_or_default())?;
+        }
+        writeln!(output)?;
+    }
+    Ok(writeln!(output, ":{NO_FILES}")?)
+}
