@@ -20,7 +20,18 @@ spec:
     metadata: {labels: {app: web}}
     spec:
       containers:
-      - {name: web, image: busybox, command: [sh, -c, 'echo hello; sleep 3600']}
+      - {name: web, image: busybox, command: [sleep, '3600']}
+";
+
+const TALKING: &str = "\
+apiVersion: v1
+kind: Pod
+metadata: {name: talking, labels: {app: talking}}
+spec:
+  restartPolicy: Never
+  containers:
+  - {name: a, image: busybox, command: [echo, hello]}
+  - {name: b, image: busybox, command: [echo, again]}
 ";
 
 /// Runs commands with the control plane's kubeconfig.
@@ -105,14 +116,39 @@ fn commands_find_objects_in_every_cluster() {
         description.contains("Cluster:      member1\n") && description.contains("ScalingReplicaSet"),
         "{description}"
     );
-    commands.eventually("logs deploy/web", "the output of the container", |logs| logs.contains("hello"));
-    assert!(commands.fails("logs deploy/none").contains("not found"));
-    let echoed = commands.run("exec deploy/web -- sh -c exit\u{20}3");
-    assert!(!echoed.stderr.contains("cannot reach"), "{echoed}");
+    assert_eq!(commands.ok("exec deploy/web -- echo hello"), "hello\n");
+    let ended = commands.fails("exec deploy/web -- false");
+    assert_eq!(ended, "error: command terminated with exit code 1\n");
     assert!(
         commands.fails("top pods").contains("no metrics.k8s.io/v1beta1"),
         "members of a playground have no metrics"
     );
+}
+
+#[test]
+fn logs_of_all_clusters_tell_where_they_come_from() {
+    let playground = Playground::start();
+    let commands = Commands::of(&playground);
+    for name in ["member1", "member2"] {
+        apply_text(&playground.member(name), TALKING);
+    }
+    let wanted = [
+        "[member1/talking/a] hello",
+        "[member1/talking/b] again",
+        "[member2/talking/a] hello",
+        "[member2/talking/b] again",
+    ];
+    commands.eventually("logs -l app=talking --all-containers", "all lines", |logs| {
+        logs.lines().collect::<Vec<_>>() == wanted
+    });
+    assert_eq!(commands.ok("logs talking -C member2 -c b"), "again\n");
+    let followed = commands.ok("logs talking -f -C member2 -c a --tail 1");
+    assert_eq!(followed, "hello\n", "it ends with the container");
+    assert!(commands.fails("logs nobody").contains("pods \"nobody\" not found"));
+    assert!(
+        commands.fails("logs talking -C member1 -c c").contains("container c is not valid for pod talking")
+    );
+    assert!(commands.fails("exec talking -- true").contains("is in several clusters (member1, member2)"));
 }
 
 #[test]

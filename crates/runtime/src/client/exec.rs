@@ -3,16 +3,16 @@
 //! The first byte of each message is the channel of its stream (KEP-4006). Version 5 of the protocol can close standard
 //! input; servers before Kubernetes 1.30 speak version 4. The connection is HTTP/1.1, which can be upgraded.
 
-use std::fmt::Write as _;
-
 use bytes::{BufMut, Bytes, BytesMut};
 use futures::stream::{SplitSink, SplitStream};
 use futures::{SinkExt as _, StreamExt as _};
 use http::{HeaderValue, Method, Response, StatusCode, header};
 use hyper::upgrade::Upgraded;
 use hyper_util::rt::TokioIo;
-use portolan_object::{ObjectKey, Status};
-use serde_json::{Value, json};
+use portolan_object::ObjectKey;
+use portolan_object::status::Details;
+use serde::Deserialize;
+use serde_json::json;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::handshake::client::generate_key;
@@ -53,6 +53,16 @@ pub struct Exec {
     pub stdin: bool,
     /// Whether it has a terminal. Its errors then go to standard output.
     pub tty: bool,
+}
+
+/// The Status on the error channel.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct End {
+    status: String,
+    reason: String,
+    message: String,
+    details: Details,
 }
 
 /// What a process writes, and how it ends.
@@ -214,24 +224,19 @@ fn event(message: &Bytes) -> Option<ProcessEvent> {
     }
 }
 
-/// How a process ended, from the Status on the error channel.
+/// How a process ended, from the Status on the error channel. Kubelets leave its code out.
 fn end(content: &[u8]) -> ProcessEvent {
-    let Ok(status) = serde_json::from_slice::<Value>(content) else {
+    let Ok(end) = serde_json::from_slice::<End>(content) else {
         return ProcessEvent::Failed(String::from_utf8_lossy(content).into_owned());
     };
-    if status["status"] == "Success" {
+    if end.status == "Success" {
         return ProcessEvent::Exited(0);
     }
-    let Ok(failure) = serde_json::from_value::<Status>(status) else {
-        let mut text = String::from("the process ended in an unknown way: ");
-        let _infallible = write!(text, "{}", String::from_utf8_lossy(content));
-        return ProcessEvent::Failed(text);
-    };
-    let causes = failure.details.iter().flat_map(|details| &details.causes);
-    let code = causes.filter(|cause| cause.reason == EXIT_CODE).find_map(|cause| cause.message.parse().ok());
-    match code.filter(|_| failure.reason == NON_ZERO_EXIT_CODE) {
+    let mut causes = end.details.causes.iter().filter(|cause| cause.reason == EXIT_CODE);
+    let code = causes.find_map(|cause| cause.message.parse().ok());
+    match code.filter(|_| end.reason == NON_ZERO_EXIT_CODE) {
         Some(code) => ProcessEvent::Exited(code),
-        None => ProcessEvent::Failed(failure.to_string()),
+        None => ProcessEvent::Failed(end.message),
     }
 }
 
@@ -241,7 +246,7 @@ mod tests {
 
     #[test]
     fn the_end_of_a_process_is_read_from_its_status() {
-        let failure = json!({ "status": "Failure", "reason": "NonZeroExitCode", "code": 500,
+        let failure = json!({ "status": "Failure", "reason": "NonZeroExitCode",
             "message": "command terminated with non-zero exit code",
             "details": { "causes": [{ "reason": "ExitCode", "message": "3" }] } });
         let refusal =
