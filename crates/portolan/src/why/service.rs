@@ -42,7 +42,7 @@ async fn ask(arguments: WhyService) -> Result<(ObjectKey, Vec<Diagnosis>)> {
     let hub = connect(&arguments.hub).await?;
     let key = ObjectKey::namespaced(arguments.namespace.clone(), arguments.name.clone());
     let connected = members_directly(&hub, &[]).await?;
-    let mut known = known::of_members_directly(&hub).await.context("cannot read the control plane")?;
+    let mut known = known::of_members(&hub).await.context("cannot read the control plane")?;
     let clients: BTreeMap<String, Client> = connected
         .iter()
         .filter_map(|(name, client)| Some((name.clone(), client.as_ref().ok()?.clone())))
