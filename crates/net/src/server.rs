@@ -40,6 +40,11 @@ pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
 /// tries again after a second.
 const BACKLOG: u32 = 4096;
 
+/// Bytes that wait in the kernel for their first transmission; bytes in flight do not count, so that long distances stay
+/// fast. Without a limit, the kernel takes megabytes for a client that does not read, and each of them was encrypted before.
+#[cfg(target_os = "linux")]
+const UNSENT_BYTES: u32 = 128 << 10;
+
 /// The certificate chain of a client, its own certificate first; `None` without TLS or without a certificate.
 ///
 /// Verified against the authorities of the listener's TLS settings. Every request carries it as an extension.
@@ -86,10 +91,22 @@ pub fn listen(address: SocketAddr) -> Result<TcpListener, ListenError> {
         };
         // Lets a restart bind the port while old connections are in TIME_WAIT; a second listener is still refused.
         socket.set_reuseaddr(true)?;
+        limit_unsent(&socket)?;
         socket.bind(address)?;
         socket.listen(BACKLOG)
     };
     bound().map_err(|source| ListenError { address, source })
+}
+
+/// Limits what the kernel buffers for each connection of a listener; accepted connections have the options of the listener.
+#[cfg(target_os = "linux")]
+fn limit_unsent(listener: &tokio::net::TcpSocket) -> io::Result<()> {
+    socket2::SockRef::from(listener).set_tcp_notsent_lowat(UNSENT_BYTES)
+}
+
+#[cfg(not(target_os = "linux"))]
+fn limit_unsent(_: &tokio::net::TcpSocket) -> io::Result<()> {
+    Ok(())
 }
 
 /// Bounds of a server.

@@ -107,7 +107,8 @@ async fn shake_hands<S, B>(
             let chain = stream.get_ref().1.peer_certificates();
             let identity =
                 PeerIdentity(chain.map(|chain| chain.iter().map(|c| c.clone().into_owned()).collect()));
-            serve_http(context, stream, (peer, identity), slot, service).await;
+            // Boxed, so that a connection does not keep the memory of its handshake.
+            Box::pin(serve_http(context, stream, (peer, identity), slot, service)).await;
         }
         Ok(Err(error)) => tracing::debug!(peer = %peer.0, %error, "TLS handshake failed"),
         Err(_) => tracing::debug!(peer = %peer.0, "TLS handshake took too long"),

@@ -340,6 +340,22 @@ async fn a_body_that_does_not_end_does_not_hold_its_connection() {
     assert_eq!(text(server.h2(None).await.send_request(get("/next"))).await, "/next");
 }
 
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn the_kernel_takes_little_for_a_client_that_does_not_read() {
+    let listener = listen(loopback()).expect("a free port");
+    let client = TcpStream::connect(listener.local_addr().expect("bound")).await.expect("connected");
+    let (mut served, _) = listener.accept().await.expect("accepted");
+    let chunk = vec![b'x'; 16 << 10];
+    let mut taken = 0;
+    while let Ok(written) = tokio::time::timeout(Duration::from_millis(200), served.write(&chunk)).await {
+        taken += written.expect("written");
+        assert!(taken < 2 << 20, "{taken} bytes");
+    }
+    assert!(taken >= 128 << 10, "{taken} bytes");
+    drop(client);
+}
+
 #[tokio::test]
 async fn a_taken_port_is_named() {
     let first = listen(loopback()).expect("a free port");
