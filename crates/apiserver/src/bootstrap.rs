@@ -212,22 +212,33 @@ impl Client {
         Ok(())
     }
 
-    /// Creates the ServiceCIDR of the server, which is in use from the start.
+    /// Writes the ServiceCIDR with the ranges of the server, which are in use from the start.
     async fn publish_ranges(&mut self, ranges: &[IpNet], now: &str) -> Result<(), BootstrapError> {
-        let collection = "/apis/networking.k8s.io/v1/servicecidrs";
-        if ranges.is_empty() || !matches!(self.find(collection, "kubernetes").await?, Found::Missing) {
+        if ranges.is_empty() {
             return Ok(());
         }
+        let (collection, name) = ("/apis/networking.k8s.io/v1/servicecidrs", "kubernetes");
+        let path = format!("{collection}/{name}");
         let cidrs: Vec<String> = ranges.iter().map(ToString::to_string).collect();
-        let mut cidr = json!({
-            "apiVersion": "networking.k8s.io/v1", "kind": "ServiceCIDR", "metadata": { "name": "kubernetes" },
-            "spec": { "cidrs": cidrs },
-        });
+        let mut cidr = match self.find(collection, name).await? {
+            Found::Damaged => return Ok(()),
+            Found::Object(held) if held["spec"]["cidrs"] == json!(cidrs) => return Ok(()),
+            // The server was started with other ranges before.
+            Found::Object(mut held) => {
+                held["spec"]["cidrs"] = json!(cidrs);
+                self.write(Method::PUT, &path, &held).await?;
+                return Ok(());
+            }
+            Found::Missing => json!({
+                "apiVersion": "networking.k8s.io/v1", "kind": "ServiceCIDR", "metadata": { "name": name },
+                "spec": { "cidrs": cidrs },
+            }),
+        };
         self.write(Method::POST, collection, &cidr).await?;
         let ready = json!({ "type": "Ready", "status": "True", "reason": "", "observedGeneration": 1,
             "lastTransitionTime": now, "message": "Kubernetes Service CIDR is ready" });
         cidr["status"] = json!({ "conditions": [ready] });
-        self.write(Method::PUT, &format!("{collection}/kubernetes/status"), &cidr).await
+        self.write(Method::PUT, &format!("{path}/status"), &cidr).await
     }
 
     /// Creates the Service `default/kubernetes`.

@@ -23,6 +23,7 @@ mod functions;
 mod library;
 mod lists;
 mod lower;
+mod macros;
 mod meter;
 mod operators;
 mod optional_functions;

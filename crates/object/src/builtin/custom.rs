@@ -13,9 +13,12 @@ use crate::key::GroupVersion;
 
 const META: &str = "io.k8s.apimachinery.pkg.apis.meta.v1.";
 /// Built-in schemas that custom resources refer to, each with a group version that has it in its document.
-const REFERENCES: [(&str, &str); 3] = [
+const REFERENCES: [(&str, &str); 6] = [
     ("coordination.k8s.io", "io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta"),
     ("coordination.k8s.io", "io.k8s.apimachinery.pkg.apis.meta.v1.ListMeta"),
+    ("coordination.k8s.io", "io.k8s.apimachinery.pkg.apis.meta.v1.DeleteOptions"),
+    ("coordination.k8s.io", "io.k8s.apimachinery.pkg.apis.meta.v1.Patch"),
+    ("coordination.k8s.io", "io.k8s.apimachinery.pkg.apis.meta.v1.Status"),
     ("autoscaling", "io.k8s.api.autoscaling.v1.Scale"),
 ];
 

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::cost::{Cost, Size, TEXT_FACTOR};
 use super::declaration::{Declaration, Kind};
 use super::evaluate::{LIST_COST, MAP_COST};
-use super::tree::{Access, Element, Entry, Fold, Node, Operator};
+use super::tree::{Access, Element, Entry, Fold, Insertion, Node, Operator};
 use super::{Program, Value};
 
 /// The cost of a rule on values with a declaration.
@@ -175,6 +175,16 @@ impl<'a> Estimator<'a> {
             Node::List(elements) => self.list(elements),
             Node::Map(entries) => self.map(entries),
             Node::Fold(fold) => self.fold(fold),
+            Node::Insert(Insertion::Entry { key, value }) => {
+                let (key, value) = (self.node(key), self.node(value));
+                let cost = key.cost.plus(value.cost).plus(Cost::fixed(1));
+                let elements = Some(Box::new(value.shape));
+                Estimate::new(cost, Shape { elements, ..Shape::of(Kind::Map, None) })
+            }
+            Node::Insert(Insertion::Map(map)) => {
+                let map = self.node(map);
+                Estimate::new(map.cost.plus(Cost::fixed(1)), map.shape)
+            }
             Node::Bind { variable, value, body } => {
                 let value = self.node(value);
                 let body = self.within(variable, value.shape, body);

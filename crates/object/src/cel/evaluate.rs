@@ -66,6 +66,7 @@ impl<'a> Evaluation<'a> {
             Node::List(elements) => self.list(elements),
             Node::Map(entries) => self.map(entries),
             Node::Fold(fold) => self.fold(fold),
+            Node::Insert(insertion) => self.insert(insertion),
             Node::Bind { variable, value, body } => self.bind(variable, value, body),
             Node::OptionalMap { operand, variable, body, is_flat } => {
                 self.optional_map(operand, variable, body, *is_flat)

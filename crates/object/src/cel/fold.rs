@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use super::evaluate::{Evaluation, truth};
 use super::failure::{Failure, Kept, Outcome};
-use super::tree::{Fold, Node};
-use super::{ExecutionError, Value, operators, optionals};
+use super::tree::{ACCUMULATOR, Fold, Insertion, Node};
+use super::{ExecutionError, Key, Value, access, operators, optionals};
 
 impl<'a> Evaluation<'a> {
     pub(super) fn fold(&mut self, fold: &'a Fold) -> Outcome {
@@ -76,12 +76,42 @@ impl<'a> Evaluation<'a> {
 
     /// Takes the accumulator out of the innermost loop, so that a list grows in place.
     pub(super) fn take_accumulator(&mut self, node: &Node) -> Option<Kept> {
-        let Node::Variable(name) = node else { return None };
-        if &**name != "@result" {
-            return None;
+        match node {
+            Node::Variable(name) if &**name == ACCUMULATOR => self.take_innermost(),
+            _ => None,
         }
-        let (_, slot) = self.scope.iter_mut().rev().find(|(known, _)| **known == **name)?;
+    }
+
+    fn take_innermost(&mut self) -> Option<Kept> {
+        let (_, slot) = self.scope.iter_mut().rev().find(|(known, _)| *known == ACCUMULATOR)?;
         Some(std::mem::replace(slot, Ok(Value::Null)))
+    }
+
+    /// Adds entries to the map that a macro makes. A key that it has already is an error.
+    pub(super) fn insert(&mut self, insertion: &'a Insertion) -> Outcome {
+        // These parts first: they may be errors, and the accumulator is gone once it is taken.
+        let added: Vec<(Key, Value)> = match insertion {
+            Insertion::Entry { key, value } => vec![(access::key(self.node(key)?)?, self.node(value)?)],
+            Insertion::Map(map) => {
+                let Value::Map(map) = self.node(map)? else {
+                    return Err(ExecutionError::NoSuchOverload.into());
+                };
+                map.map.iter().map(|(key, value)| (key.clone(), value.clone())).collect()
+            }
+        };
+        self.meter.spend(1)?;
+        self.meter.spend_elements(added.len())?;
+        let total = self.take_innermost().ok_or(ExecutionError::NoSuchOverload)?.map_err(Failure::Error)?;
+        let Value::Map(mut total) = total else { return Err(ExecutionError::NoSuchOverload.into()) };
+        let entries = Arc::make_mut(&mut total.map);
+        for (key, value) in added {
+            if entries.contains_key(&key) {
+                let problem = format!("insert failed: key {key:?} already exists");
+                return Err(ExecutionError::function_error("transformMap", problem).into());
+            }
+            entries.insert(key, value);
+        }
+        Ok(Value::Map(total))
     }
 
     pub(super) fn optional_map(

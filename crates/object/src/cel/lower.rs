@@ -6,16 +6,14 @@ use kube_cel::cel::common::ast::{
     CallExpr, ComprehensionExpr, EntryExpr, Expr, IdedExpr, ListExpr, LiteralValue, MapExpr, operators,
 };
 
-use super::Value;
 use super::tree::{Access, Element, Entry, Fold, Node, Operator};
+use super::{Value, macros};
 
 /// Names before the dot of functions such as `sets.contains`.
 const NAMESPACES: [&str; 8] = ["format", "ip", "lists", "math", "optional", "sets", "strings", "base64"];
 /// Deeper expressions are not evaluated: lowering, estimating and evaluating recurse. A chain of operators such as
 /// `a + b + c` has a level for each.
 const MAX_DEPTH: usize = 150;
-/// The accumulator of macros; no identifier of the language.
-const ACCUMULATOR: &str = "@result";
 
 /// The tree of an expression, and its free variables.
 ///
@@ -232,10 +230,11 @@ impl Lowering {
                 let key = Box::new(self.within(&[variable], key)?);
                 Node::SortBy { operand, variable: variable.into(), key }
             }
-            ("all" | "exists" | "existsOne" | "exists_one" | "transformList", [first, second, body]) => {
+            ("all" | "exists" | "existsOne" | "exists_one", [first, second, body])
+            | ("transformList" | "transformMap" | "transformMapEntry", [first, second, body]) => {
                 self.two_variables(name, target, [first, second], None, body)?
             }
-            ("transformList", [first, second, filter, body]) => {
+            ("transformList" | "transformMap" | "transformMapEntry", [first, second, filter, body]) => {
                 self.two_variables(name, target, [first, second], Some(filter), body)?
             }
             _ => return Ok(None),
@@ -254,50 +253,7 @@ impl Lowering {
         let range = self.node(target)?;
         let body = self.within(&variables, body)?;
         let filter = filter.map(|filter| self.within(&variables, filter)).transpose()?;
-        let total = || Node::Variable(ACCUMULATOR.into());
-        let total_box = || Box::new(total());
-        let yes = || Node::Constant(Value::Bool(true));
-        let when = |condition, step| Node::Conditional(Box::new([condition, step, total()]));
-        let (initial, condition, step, result) = match name {
-            "all" => {
-                (yes(), Node::NotStrictlyFalse(total_box()), Node::And(total_box(), Box::new(body)), total())
-            }
-            "exists" => (
-                Node::Constant(Value::Bool(false)),
-                Node::NotStrictlyFalse(Box::new(Node::Not(total_box()))),
-                Node::Or(total_box(), Box::new(body)),
-                total(),
-            ),
-            "transformList" => {
-                let element = Node::List(vec![Element { value: body, is_optional: false }]);
-                let step = Node::Binary(Operator::Add, total_box(), Box::new(element));
-                let step = match filter {
-                    Some(filter) => when(filter, step),
-                    None => step,
-                };
-                (Node::List(Vec::new()), yes(), step, total())
-            }
-            _ => {
-                let one = Node::Constant(Value::Int(1));
-                let step = when(body, Node::Binary(Operator::Add, total_box(), Box::new(one)));
-                let one = Box::new(Node::Constant(Value::Int(1)));
-                let result = Node::Binary(Operator::Equal, total_box(), one);
-                (Node::Constant(Value::Int(0)), yes(), step, result)
-            }
-        };
-        let [variable, second] = variables;
-        let (variable, second) = (variable.into(), Some(second.into()));
-        let accumulator = ACCUMULATOR.into();
-        Ok(Node::Fold(Box::new(Fold {
-            range,
-            variable,
-            second,
-            accumulator,
-            initial,
-            condition,
-            step,
-            result,
-        })))
+        Ok(Node::Fold(Box::new(macros::two_variables(name, variables, range, filter, body))))
     }
 }
 

@@ -6,14 +6,14 @@ use std::sync::Arc;
 use super::access::lookup;
 use super::evaluate::Evaluation;
 use super::failure::{Failure, Outcome};
-use super::tree::{Node, Operator};
+use super::tree::{ACCUMULATOR, Node, Operator};
 use super::{ExecutionError, Value};
 
 impl<'a> Evaluation<'a> {
     pub(super) fn binary(&mut self, operator: Operator, left: &'a Node, right: &'a Node) -> Outcome {
         if operator == Operator::Add {
             // The right side first: it may be an error, and the accumulator is gone once it is taken.
-            if matches!(left, Node::Variable(name) if &**name == "@result") {
+            if matches!(left, Node::Variable(name) if &**name == ACCUMULATOR) {
                 let right = self.node(right)?;
                 self.meter.spend(1)?;
                 let left = self.take_accumulator(left).ok_or(ExecutionError::NoSuchOverload)?;

@@ -65,6 +65,9 @@ fn newer_syntax_holds() {
         "cel.bind(x, 1 + 1, x * x) == 4 && cel.bind(unused, 1 / 0, true)",
         "list.all(i, x, x == i + 1) && map.exists(k, v, k == 'b' && v == 2) && list.existsOne(i, x, x == 2)",
         "list.transformList(i, x, i * x) == [0, 2, 6] && list.transformList(i, x, i > 0, x) == [2, 3]",
+        "list.transformMap(i, x, x * 2) == {0: 2, 1: 4, 2: 6} && map.transformMap(k, v, v > 1, v + 1) == {'b': 3}",
+        "list.transformMapEntry(i, x, {string(x): i}) == {'1': 0, '2': 1, '3': 2}",
+        "list.transformMapEntry(i, x, x > 2, {x: list.transformMap(j, y, y > x, y)}) == {3: {}}",
         "list.sortBy(x, -x) == [3, 2, 1] && list.first().value() == 1 && ![].last().hasValue()",
     ] {
         assert_eq!(evaluate(source).ok(), Some(Value::Bool(true)), "{source}: {:?}", evaluate(source));

@@ -2,6 +2,9 @@
 
 use super::Value;
 
+/// The accumulator of macros; no identifier of the language.
+pub(super) const ACCUMULATOR: &str = "@result";
+
 /// One expression.
 #[derive(Debug)]
 pub(super) enum Node {
@@ -36,6 +39,8 @@ pub(super) enum Node {
     List(Vec<Element>),
     Map(Vec<Entry>),
     Fold(Box<Fold>),
+    /// Adds to the accumulator of a macro that makes a map.
+    Insert(Insertion),
     /// `cel.bind(variable, value, body)`.
     Bind {
         variable: Box<str>,
@@ -55,6 +60,13 @@ pub(super) enum Node {
         variable: Box<str>,
         key: Box<Node>,
     },
+}
+
+/// What is added to a map.
+#[derive(Debug)]
+pub(super) enum Insertion {
+    Entry { key: Box<Node>, value: Box<Node> },
+    Map(Box<Node>),
 }
 
 /// How a field is read.

@@ -1,6 +1,7 @@
 //! Services. Their addresses and node ports come from [`crate::allocation`].
 
 mod validation;
+mod warnings;
 
 use serde_json::{Map, Value, json};
 
@@ -10,8 +11,8 @@ use crate::kinds::selectable::{SelectableField, field};
 use crate::kinds::table::cells::{Row, joined, or_word};
 use crate::kinds::table::{AGE, Column, NAME, SELECTOR, Table};
 use crate::kinds::{
-    BuiltinKind, BuiltinResource, FinalizerRule, Generation, NO_DELETION_STATE, NO_KEPT_STATE, NO_WARNINGS,
-    NameRule, ONE_FORM, StatusRule, Subresource, network, status,
+    BuiltinKind, BuiltinResource, FinalizerRule, Generation, NO_DELETION_STATE, NO_KEPT_STATE, NameRule,
+    ONE_FORM, StatusRule, Subresource, network, status,
 };
 use crate::tree;
 use crate::tree::{child, child_if_present, children, default, is_unset};
@@ -40,7 +41,7 @@ pub(in crate::kinds) static KIND: BuiltinKind = BuiltinKind {
     prepare_for_update: NotNeeded(NO_KEPT_STATE),
     prepare_for_delete: NotNeeded(NO_DELETION_STATE),
     validate: Defined(validation::validate),
-    warnings: NotNeeded(NO_WARNINGS),
+    warnings: Defined(warnings::warnings),
     table: Defined(&TABLE),
     selectable: Defined(SELECTABLE),
     conversion: NotNeeded(ONE_FORM),
