@@ -7,6 +7,7 @@
 mod heartbeat;
 mod membership;
 mod session;
+mod tunnel;
 
 use portolan_net::{Clock, Shutdown};
 use portolan_plan::propagation::detect::Skipped;

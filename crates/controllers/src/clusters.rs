@@ -11,6 +11,7 @@ mod lifecycle;
 mod ownership;
 pub mod permissions;
 mod renewal;
+mod silence;
 mod status;
 
 use std::sync::Arc;
@@ -22,6 +23,7 @@ use portolan_runtime::{ClientError, ClusterName, Member, Queue};
 use crate::hub::Hub;
 pub use ownership::Leasing;
 pub use portolan_plan::clusters::probe::Thresholds;
+use portolan_plan::clusters::silence::GRACE;
 
 use lifecycle::Lifecycle;
 use renewal::Renewal;
@@ -37,11 +39,13 @@ pub struct Probing {
     pub interval: std::time::Duration,
     /// Time that a change must last.
     pub thresholds: Thresholds,
+    /// Time without a renewal of its Lease after which the agent of a cluster is silent.
+    pub patience: std::time::Duration,
 }
 
 impl Default for Probing {
     fn default() -> Self {
-        Self { interval: std::time::Duration::from_secs(10), thresholds: Thresholds::default() }
+        Self { interval: std::time::Duration::from_secs(10), thresholds: Thresholds::default(), patience: GRACE }
     }
 }
 
@@ -49,6 +53,7 @@ impl Default for Probing {
 pub(crate) fn start(hub: &Hub, probing: Probing, leasing: Leasing) {
     ownership::start(hub, leasing);
     impersonation::start(hub);
+    silence::start(hub, probing.patience);
     let queue: Queue<ClusterName> = hub.client.metrics().queue("clusters", None);
     let changed = queue.clone();
     hub.clusters.observe(move |change| changed.add(ClusterName::new(change.key.name.as_str())));

@@ -6,6 +6,7 @@
 
 use std::sync::{Arc, OnceLock};
 
+use futures::FutureExt;
 use http::header::AUTHORIZATION;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use portolan_api::Kind;
@@ -13,10 +14,11 @@ use portolan_api::cluster::Cluster;
 use portolan_api::resources;
 use portolan_apiserver::User;
 use portolan_apiserver::auth::user;
-use portolan_apiserver::proxy::{Backend, Backends, Locating};
+use portolan_apiserver::proxy::{Accept, Backend, BackendDialer, Backends, Connection, Locating};
+use portolan_net::tunnel::Tunnels;
 use portolan_object::{Object, ObjectKey, Status};
 use portolan_runtime::client::{Address, http_1_config};
-use portolan_runtime::members::{endpoint, impersonator_token};
+use portolan_runtime::members::{Dial, endpoint, impersonator_token};
 use portolan_runtime::{Client, ClientError};
 
 const IMPERSONATE_USER: HeaderName = HeaderName::from_static("impersonate-user");
@@ -27,6 +29,8 @@ const IMPERSONATE_GROUP: HeaderName = HeaderName::from_static("impersonate-group
 pub(crate) struct ClusterServers {
     /// Reads Clusters and Secrets; unset until the server has started.
     client: OnceLock<Client>,
+    /// The tunnels of the agents.
+    tunnels: Tunnels,
 }
 
 impl ClusterServers {
@@ -34,6 +38,23 @@ impl ClusterServers {
     pub(crate) fn connect(&self, client: &Client) {
         // A second client would be one of the same server.
         let _first = self.client.set(client.clone());
+    }
+
+    /// How members are dialled: those with an agent through its tunnel, all others over TCP.
+    pub(crate) fn dial(&self) -> Dial {
+        let tunnels = self.tunnels.clone();
+        Arc::new(move |name, endpoint| match endpoint.is_tunnelled {
+            true => {
+                let (tunnels, name) = (tunnels.clone(), name.to_string());
+                let dialer = move || {
+                    let (tunnels, name) = (tunnels.clone(), name.clone());
+                    let dialling = async move { tunnels.dial(&name).await };
+                    dialling.boxed()
+                };
+                Client::connect_through(endpoint, Arc::new(dialer))
+            }
+            false => Client::connect(endpoint),
+        })
     }
 
     async fn backend(&self, name: &str, user: &User) -> Result<Backend, Status> {
@@ -69,13 +90,38 @@ impl ClusterServers {
         let identity = identity(&token, user).ok_or_else(|| {
             unavailable(name, "the name of the user or the token cannot be sent in a header")
         })?;
-        Ok(Backend { host: address.host, port: address.port, prefix: address.prefix, tls, identity })
+        let dialer = endpoint.is_tunnelled.then(|| self.dialer(name));
+        Ok(Backend { host: address.host, port: address.port, prefix: address.prefix, tls, identity, dialer })
+    }
+}
+
+impl ClusterServers {
+    /// Connects through the tunnel of a cluster.
+    fn dialer(&self, name: &str) -> BackendDialer {
+        let (tunnels, name) = (self.tunnels.clone(), name.to_owned());
+        Arc::new(move || {
+            let (tunnels, name) = (tunnels.clone(), name.clone());
+            Box::pin(async move { Ok(Box::new(tunnels.dial(&name).await?) as Box<dyn Connection>) })
+        })
     }
 }
 
 impl Backends for ClusterServers {
     fn answers(&self, group: &str, resource: &str, subresource: &str) -> bool {
-        (group, resource, subresource) == (Cluster::GROUP, Cluster::PLURAL, "proxy")
+        (group, resource) == (Cluster::GROUP, Cluster::PLURAL) && matches!(subresource, "proxy" | "tunnel")
+    }
+
+    fn accept(&self, subresource: &str, name: &str) -> Option<Accept> {
+        let (tunnels, name) = (self.tunnels.clone(), name.to_owned());
+        (subresource == "tunnel").then(|| -> Accept {
+            Box::new(move |stream| {
+                Box::pin(async move {
+                    if let Err(error) = tunnels.accept(&name, stream).await {
+                        tracing::debug!(cluster = name, %error, "a tunnel broke");
+                    }
+                })
+            })
+        })
     }
 
     fn locate<'a>(&'a self, name: &'a str, user: &'a User) -> Locating<'a> {

@@ -12,6 +12,7 @@ use portolan_net::files::FileError;
 use portolan_net::{Clock, Shutdown, telemetry};
 use portolan_runtime::client::{KubeconfigContext, KubeconfigError, KubeconfigFiles};
 use portolan_runtime::limits::AnswerLimits;
+use portolan_runtime::members::Dial;
 use portolan_runtime::{Client, Metrics};
 use prometheus_client::registry::Registry;
 
@@ -81,6 +82,8 @@ pub struct ControlPlane {
     federation: Arc<admission::Federation>,
     /// Why its state is not trusted: it was restored, or is damaged.
     distrust: Option<Distrust>,
+    /// How members are dialled; `None` for ordinary connections.
+    dial: Option<Dial>,
 }
 
 impl ControlPlane {
@@ -123,7 +126,8 @@ impl ControlPlane {
         let administrator = server.administrator(CONTEXT);
         let (client, metrics) = (server.client.clone(), Metrics::default());
         let distrust = distrust(restored.as_deref(), server.damaged_objects().len(), clock.now());
-        Ok(Self { client, server: Some(server), administrator, metrics, federation, distrust })
+        let dial = Some(clusters.dial());
+        Ok(Self { client, server: Some(server), administrator, metrics, federation, distrust, dial })
     }
 
     /// Uses an API server that runs already and has the federation's kinds.
@@ -144,6 +148,7 @@ impl ControlPlane {
             metrics: Metrics::default(),
             federation: Arc::default(),
             distrust: None,
+            dial: None,
         })
     }
 
@@ -193,7 +198,8 @@ impl ControlPlane {
         let name = self.advertised().map(|address| format!("https://{address}")).unwrap_or_default();
         let leasing = Leasing { name, ..options.leasing };
         let brake = BrakeOptions { distrust: self.distrust.clone(), ..options.brake };
-        let options = ControllerOptions { metrics, leasing, brake, ..options };
+        let dial = options.dial.clone().or_else(|| self.dial.clone());
+        let options = ControllerOptions { metrics, leasing, brake, dial, ..options };
         self.federation.tell_evictions(options.failover.evicts_by_taint);
         let controllers = Controllers::start(&self.client, options, scope);
         self.federation.enforce(controllers.quotas());

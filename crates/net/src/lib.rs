@@ -14,6 +14,7 @@ pub mod shutdown;
 pub mod telemetry;
 pub mod tls;
 pub mod trace;
+pub mod tunnel;
 
 pub use clock::Clock;
 pub use kubeconfig::Kubeconfig;

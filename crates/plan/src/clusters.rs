@@ -9,6 +9,7 @@ pub mod leaving;
 pub mod ownership;
 pub mod permissions;
 pub mod probe;
+pub mod silence;
 pub mod status;
 pub mod taint_edit;
 pub mod taints;

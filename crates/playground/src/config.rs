@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::{fs, io};
 
 use ipnet::Ipv4Net;
-use portolan_api::cluster::{MAX_NAME_LENGTH, is_name};
+use portolan_api::cluster::{MAX_NAME_LENGTH, SyncMode, is_name};
 use portolan_api::meta::Taint;
 use serde::Deserialize;
 
@@ -63,6 +63,9 @@ pub struct Existing {
 pub struct Cluster {
     /// Name of its Cluster object.
     pub name: String,
+    /// `spec.syncMode` of the Cluster object: `Push`, or `Pull` for a cluster that registers itself and has an agent.
+    #[serde(default)]
+    pub sync_mode: SyncMode,
     /// `spec.provider` of the Cluster object.
     #[serde(default)]
     pub provider: String,
@@ -154,6 +157,7 @@ impl Cluster {
     pub fn named(name: &str) -> Self {
         Self {
             name: name.to_owned(),
+            sync_mode: SyncMode::Push,
             provider: String::new(),
             region: String::new(),
             zone: String::new(),

@@ -9,6 +9,7 @@
 //! | `nodes`, `api_relay`, `certificates` | nodes of a member, and the connections between pods, API server and kubelets |
 //! | `dns` | DNS server of a member |
 //! | `site` | addresses of a member's machines |
+//! | `pull` | registering a member in pull mode, and its agent |
 //! | `cluster_set` | a cluster set of all members |
 //! | `error` | errors, with the cluster that they happened in |
 //!
@@ -22,6 +23,7 @@ mod dns;
 mod error;
 mod member;
 mod nodes;
+mod pull;
 mod site;
 
 use std::net::{Ipv4Addr, SocketAddr};
@@ -140,7 +142,7 @@ impl Playground {
         let mut members = Vec::new();
         for (cluster, index) in config.clusters.iter().zip(0..=u8::MAX) {
             let member = member::start(cluster, index, &settings, scope).await?;
-            contexts.push(member.join(&hub, cluster).await.in_cluster(&cluster.name)?);
+            contexts.push(member.join(&hub, cluster, clock, scope).await.in_cluster(&cluster.name)?);
             members.push(member);
         }
         KubeconfigFile::new(&state::members_kubeconfig(state), contexts).keep_written(scope)?;

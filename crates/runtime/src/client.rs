@@ -45,7 +45,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tower::Service;
 
-pub use connect::{Address, ConnectError, Credential, Endpoint, http_1_config, http_2_config};
+pub use connect::{Address, ConnectError, Credential, Dialer, Endpoint, http_1_config, http_2_config};
 pub use decode::{Seen, WatchEvent};
 pub use discovery::{Discovered, Discovery};
 pub use error::{BoxError, ClientError};
@@ -117,7 +117,7 @@ impl Client {
     }
 
     /// A client that sends nothing: each request fails with `reason`.
-    pub(crate) fn refusing(server: &str, reason: &str) -> Self {
+    pub fn refusing(server: &str, reason: &str) -> Self {
         let reason: Arc<str> = reason.into();
         let service = tower::service_fn(move |_: Request<Body>| {
             std::future::ready(Err::<Response<Body>, BoxError>(reason.to_string().into()))
@@ -130,7 +130,15 @@ impl Client {
     /// # Errors
     /// If the address, the CA or the credential is malformed.
     pub fn connect(endpoint: Endpoint) -> Result<Self, ConnectError> {
-        connect::transport(endpoint).map(Self::over)
+        connect::transport(endpoint, None).map(Self::over)
+    }
+
+    /// The same, with connections that `dialer` makes instead of TCP to the address.
+    ///
+    /// # Errors
+    /// As [`Client::connect`].
+    pub fn connect_through(endpoint: Endpoint, dialer: Dialer) -> Result<Self, ConnectError> {
+        connect::transport(endpoint, Some(dialer)).map(Self::over)
     }
 
     /// A client for a context of one kubeconfig file; the current context when `context` is absent.

@@ -18,6 +18,7 @@ pub mod metrics;
 pub mod queue;
 pub mod resource;
 pub mod scope;
+pub mod tunnel;
 
 pub use backoff::Backoff;
 pub use cache::Cache;

@@ -63,6 +63,9 @@ pub enum MembershipChange {
 /// Creates the client of a member.
 pub type Dial = Arc<dyn Fn(&ClusterName, Endpoint) -> Result<Client, ConnectError> + Send + Sync>;
 
+/// Why a cluster with an agent is not reached.
+const NO_TUNNELS: &str = "the cluster is in pull mode, and only an embedded control plane accepts the tunnel of its agent";
+
 type Observer = Box<dyn Fn(&MembershipChange) + Send + Sync>;
 
 struct MemberEntry {
@@ -101,9 +104,12 @@ impl Members {
         Self::with_dial(scope, Self::connections())
     }
 
-    /// Makes ordinary connections.
+    /// Makes ordinary connections. A cluster with an agent is not reached.
     pub fn connections() -> Dial {
-        Arc::new(|_, endpoint| Client::connect(endpoint))
+        Arc::new(|name, endpoint| match endpoint.is_tunnelled {
+            true => Ok(Client::refusing(name.as_str(), NO_TUNNELS)),
+            false => Client::connect(endpoint),
+        })
     }
 
     /// An empty registry with another way to create clients, for members in the same process.
@@ -178,7 +184,8 @@ impl Members {
         let budget = Arc::new(Budget::new(self.registry.limits));
         self.registry.metrics.add_budget(name, &budget);
         let client = client.with_metrics(&self.registry.metrics, Some(name)).with_budget(budget.clone());
-        let member = Arc::new(Member::new(name.clone(), client, self.registry.scope.child()));
+        let member = Member::new(name.clone(), client, self.registry.scope.child());
+        let member = Arc::new(member.with_agent(endpoint.is_tunnelled));
         self.replace_over_budget(&member, budget);
         Ok(member)
     }

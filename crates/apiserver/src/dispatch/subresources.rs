@@ -54,7 +54,10 @@ pub(super) async fn forward_elsewhere(
     body: Body,
 ) -> Result<Response<Body>, Status> {
     request.headers.clone_from(&call.headers);
-    let request = Request::from_parts(request, body);
+    let mut request = Request::from_parts(request, body);
+    if let Some(answer) = forwarder.accept(&call.info.subresource, &call.info.name, &mut request) {
+        return answer;
+    }
     forwarder.forward(&call.info.name, &call.info.rest, &call.user, request).await
 }
 

@@ -10,10 +10,11 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::header::{HOST, HeaderMap};
+use http::header::{CONNECTION, HOST, HeaderMap, UPGRADE};
 use http::{HeaderValue, Request, Response, StatusCode};
 use hyper::body::Incoming;
 use hyper::upgrade::OnUpgrade;
+use hyper_util::rt::TokioIo;
 use portolan_net::Shutdown;
 use portolan_object::Status;
 use rustls::ClientConfig;
@@ -22,7 +23,7 @@ use tokio::net::TcpStream;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_rustls::TlsConnector;
 
-use super::dial::Connection;
+use super::dial::{Connection, Dialing};
 use super::{answer, tunnel};
 use crate::auth::User;
 use crate::respond::{self, Body, Streaming};
@@ -63,7 +64,18 @@ pub struct Backend {
     pub tls: Option<Arc<ClientConfig>>,
     /// Headers of the identity: a credential, and whom it impersonates.
     pub identity: HeaderMap,
+    /// Makes the connection below TLS, if it is not TCP to the address.
+    pub dialer: Option<BackendDialer>,
 }
+
+/// Connects to a server in another way than over TCP.
+pub type BackendDialer = Arc<dyn Fn() -> Dialing<'static> + Send + Sync>;
+
+/// A connection that a client has upgraded.
+pub type Upgraded = TokioIo<hyper::upgrade::Upgraded>;
+
+/// Takes the upgraded connection of a request, until it ends.
+pub type Accept = Box<dyn FnOnce(Upgraded) -> Pin<Box<dyn Future<Output = ()> + Send>> + Send>;
 
 impl fmt::Debug for Backend {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -87,6 +99,12 @@ pub type Locating<'a> = Pin<Box<dyn Future<Output = Result<Backend, Status>> + S
 pub trait Backends: Send + Sync + 'static {
     /// Whether another server answers requests for this subresource.
     fn answers(&self, group: &str, resource: &str, subresource: &str) -> bool;
+
+    /// What takes the upgraded connection of a request for this subresource of the object `name`, instead of another server;
+    /// `None` for a request that is forwarded.
+    fn accept(&self, _subresource: &str, _name: &str) -> Option<Accept> {
+        None
+    }
 
     /// The server for the object `name`, with the identity of `user`. The future ends with the status for the client if
     /// the object does not exist or its server cannot be used.
@@ -123,6 +141,43 @@ impl Forwarder {
     /// [`Backends::answers`].
     pub(crate) fn answers(&self, group: &str, resource: &str, subresource: &str) -> bool {
         self.backends.answers(group, resource, subresource)
+    }
+
+    /// Lets the program take the connection of a request, if it wants it.
+    ///
+    /// # Errors
+    /// 400 for a request that is no upgrade.
+    pub(crate) fn accept(
+        &self,
+        subresource: &str,
+        name: &str,
+        request: &mut Request<Body>,
+    ) -> Option<Result<Response<Body>, Status>> {
+        let accept = self.backends.accept(subresource, name)?;
+        let client = request.extensions_mut().remove::<OnUpgrade>();
+        let protocol = request.headers().get(UPGRADE).cloned();
+        let (Some(client), Some(protocol)) = (client.filter(|_| tunnel::is_upgrade(request.headers())), protocol)
+        else {
+            return Some(Err(Status::bad_request("Upgrade request required")));
+        };
+        let ended = self.scope.clone();
+        self.scope.spawn(async move {
+            let taken = async {
+                match client.await {
+                    Ok(upgraded) => accept(TokioIo::new(upgraded)).await,
+                    Err(error) => tracing::debug!(%error, "a connection was not upgraded"),
+                }
+            };
+            tokio::select! {
+                () = taken => {}
+                () = ended.requested() => {}
+            }
+        });
+        let mut response = Response::new(respond::empty());
+        *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
+        response.headers_mut().insert(CONNECTION, HeaderValue::from_static("Upgrade"));
+        response.headers_mut().insert(UPGRADE, protocol);
+        Some(Ok(response))
     }
 
     /// Forwards a request for the object `name` to `path` of its server, and returns the answer.
@@ -185,9 +240,15 @@ impl Forwarder {
 }
 
 async fn connect(backend: &Backend) -> io::Result<Box<dyn Connection>> {
-    let stream = TcpStream::connect((backend.host.as_str(), backend.port)).await?;
-    stream.set_nodelay(true)?;
-    let Some(tls) = &backend.tls else { return Ok(Box::new(stream)) };
+    let stream: Box<dyn Connection> = match &backend.dialer {
+        Some(dialer) => dialer().await?,
+        None => {
+            let stream = TcpStream::connect((backend.host.as_str(), backend.port)).await?;
+            stream.set_nodelay(true)?;
+            Box::new(stream)
+        }
+    };
+    let Some(tls) = &backend.tls else { return Ok(stream) };
     let name = ServerName::try_from(backend.host.clone())
         .map_err(|_| io::Error::new(io::ErrorKind::InvalidInput, "its host is not a valid host name"))?;
     Ok(Box::new(TlsConnector::from(Arc::clone(tls)).connect(name, stream).await?))
@@ -251,7 +312,14 @@ mod tests {
         identity.insert("authorization", HeaderValue::from_static("Bearer own"));
         identity.append("impersonate-group", HeaderValue::from_static("a"));
         identity.append("impersonate-group", HeaderValue::from_static("b"));
-        let backend = Backend { host: "::1".to_owned(), port: 1, prefix: String::new(), tls: None, identity };
+        let backend = Backend {
+            host: "::1".to_owned(),
+            port: 1,
+            prefix: String::new(),
+            tls: None,
+            identity,
+            dialer: None,
+        };
         let mut to = HeaderMap::new();
         copy(&from, &mut to);
         assert_eq!(to.len(), 1, "{to:?}");

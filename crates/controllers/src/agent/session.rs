@@ -14,11 +14,12 @@ use portolan_net::{Clock, Shutdown, pki};
 use portolan_object::{Object, ObjectKey};
 use portolan_plan::clusters::agents::renewal::{Validity, renewal};
 use portolan_runtime::client::{BoxError, Credential, Endpoint, Patch, Selection};
+use portolan_runtime::scope::spawn_until_stop;
 use portolan_runtime::{Cache, Client};
 use serde_json::json;
 use tokio::sync::Notify;
 
-use super::{AgentOptions, start};
+use super::{AgentOptions, start, tunnel};
 use crate::agents::{agent_kubeconfig, obtain_certificate, read_agent_kubeconfig};
 
 /// Time for the control plane to sign.
@@ -69,6 +70,8 @@ pub async fn run(member: &Client, namespace: &str, options: impl Fn(&str) -> Age
         let clock = options.clock.clone();
         tracing::info!(cluster = session.cluster, control_plane = session.endpoint.url, "agent runs");
         start(&hub, member, options, &own);
+        let tunnel = tunnel::keep(session.endpoint.clone(), member.clone(), session.cluster.clone());
+        spawn_until_stop(&own, tunnel);
         stored.keep(&hub, &session, &clock, scope).await;
         own.request();
         if let Err(error) = own.drain(DRAIN).await {

@@ -117,6 +117,9 @@ impl Keeper {
 
     /// Renews the Lease, or reads it and decides.
     async fn pass(&mut self, own: &ControlPlane, id: &Arc<str>) -> Result<(), ClientError> {
+        if self.member.has_agent() {
+            return self.look(own, id).await;
+        }
         let now = now(&self.hub.clock);
         let cluster = self.member.name().to_string();
         let wanted =
@@ -167,8 +170,23 @@ impl Keeper {
         }
     }
 
+    /// Reads the Lease, which the agent of the member keeps for this control plane.
+    async fn look(&mut self, own: &ControlPlane, id: &Arc<str>) -> Result<(), ClientError> {
+        let present = ignore_missing(self.api().get(&lease_key()).await)?;
+        match present.as_ref().and_then(Holder::of) {
+            Some(holder) if holder.control_plane.id != own.id => self.refused(&holder),
+            Some(_) => self.confirm(id),
+            None => self.member.hold().fail("the agent of the cluster has not taken its lease yet".to_owned()),
+        }
+        Ok(())
+    }
+
     fn held(&mut self, id: &Arc<str>, written: Object) {
         self.written = Some(written);
+        self.confirm(id);
+    }
+
+    fn confirm(&mut self, id: &Arc<str>) {
         self.sighting = None;
         // A renewal that is late is confirmed before the next write.
         let validity = self.leasing.renewal + self.leasing.renewal / 2;

@@ -129,7 +129,7 @@ impl Collector {
     /// Writes the capacity into the status, if it changed. After a failure the next probe writes it.
     async fn write_capacity(&mut self) {
         self.capacity.restart();
-        if self.member.health() != Health::Ready {
+        if self.member.health() != Health::Ready || self.member.has_agent() {
             return;
         }
         let Some(cluster) = self.hub.cluster(self.member.name()) else { return };
@@ -203,6 +203,13 @@ impl Collector {
             self.set_health(Health::NotReady, &probe);
         }
         let answers = if probe.is_answered() { self.ask().await } else { None };
+        if self.member.has_agent() {
+            // The agent reports.
+            if let Some(answers) = answers {
+                self.member.set_discovery(answers.discovery);
+            }
+            return Ok(());
+        }
         let mut status = cluster.status.clone();
         if counts {
             set_condition(&mut status.conditions, probe.condition(&self.hub.now()));

@@ -82,6 +82,10 @@ pub(super) fn start(hub: &Hub, interpreters: &Interpreters, brake: BrakeOptions)
     let (joining, hub_of_members, interpreters) = (queues.clone(), hub.clone(), interpreters.clone());
     let lost = abandoned.clone();
     hub.members.observe(move |change| match change {
+        // Its agent applies the Works.
+        MembershipChange::Joined(member) if member.has_agent() => {
+            joining.write().remove(member.name());
+        }
         MembershipChange::Joined(member) => {
             let queue = Executor::start(&hub_of_members, &interpreters, member.clone(), brake.clone());
             joining.write().insert(member.name().clone(), queue);

@@ -90,6 +90,11 @@ impl Plane {
         Client::in_process(self.api_server.service().map_request(add))
     }
 
+    /// A client of a user with these groups.
+    pub(crate) fn as_user(&self, name: &str, groups: &[&str]) -> Client {
+        Client::in_process(self.api_server.local(User::new(name, groups.iter().copied())))
+    }
+
     /// A client of the agent of a cluster, with the rights that its roles give it.
     pub(crate) fn as_agent(&self, cluster: &str) -> Client {
         let user = User::new(agents::user(cluster), [agents::GROUP]);
@@ -318,7 +323,11 @@ impl Federation {
             found.map_or_else(nowhere, Ok)
         };
         let short = Duration::from_millis(100);
-        let probing = Probing { interval: short, thresholds: Thresholds { success: short, failure: short } };
+        let probing = Probing {
+            interval: short,
+            thresholds: Thresholds { success: short, failure: short },
+            patience: short * 15,
+        };
         let leasing = Leasing { name: String::new(), renewal: short, duration: short * 10 };
         let (dial, limits, brake): (Dial, _, _) = (Arc::new(dial), self.limits, self.brake.clone());
         let failover = self.failover;
@@ -385,7 +394,11 @@ impl Federation {
     pub(crate) fn run_agent(&self, name: &str) -> Shutdown {
         let short = Duration::from_millis(100);
         let options = AgentOptions {
-            probing: Probing { interval: short, thresholds: Thresholds { success: short, failure: short } },
+            probing: Probing {
+                interval: short,
+                thresholds: Thresholds { success: short, failure: short },
+                ..Probing::default()
+            },
             leasing: Leasing { name: String::new(), renewal: short, duration: short * 10 },
             ..AgentOptions::new(name)
         };

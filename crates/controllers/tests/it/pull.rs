@@ -1,15 +1,25 @@
 //! Clusters in pull mode: an agent with the rights of its roles applies the Works and reports.
 
+use std::sync::Arc;
+use std::time::Duration;
+
+use portolan_api::agents;
+use portolan_controllers::agents::obtain_certificate;
+use portolan_controllers::kubernetes::{self, Sign};
+use portolan_net::Clock;
+use portolan_net::pki::Authority;
 use portolan_object::{Object, ObjectKey};
 use portolan_runtime::ClientError;
 use portolan_runtime::client::{Patch, Selection};
 use serde_json::json;
 
 use crate::federation::{
-    BINDING, CLUSTER, CONFIG_MAP, DEPLOYMENT, Federation, WORK, condition, config_map, deployment, policy,
+    BINDING, CLUSTER, CONFIG_MAP, DEPLOYMENT, Federation, WORK, condition, config_map, deployment, message,
+    policy, taints,
 };
 
 const LEASE: &str = "coordination.k8s.io/v1/Lease";
+const UNREACHABLE: &str = "cluster.karmada.io/unreachable";
 const HELD: &str = "karmada-cluster/portolan-control-plane";
 
 /// A hub with the cluster `eu` in pull mode, and its agent.
@@ -121,4 +131,61 @@ async fn a_stolen_key_of_an_agent_reaches_no_other_cluster() {
     is_refused("all works", works.list(&Selection::all()).await.map(drop));
     is_refused("status", clusters.patch_status(&us, &patch).await.map(drop));
     is_refused("delete", clusters.delete(&us, &portolan_runtime::client::Delete::default()).await);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_silent_agent_makes_its_cluster_unknown_and_a_restart_of_the_hub_never_shows_it_ready() {
+    let (set, agent) = with_agent().await;
+    assert!(agent.drain(std::time::Duration::from_secs(20)).await.is_ok(), "the agent stops");
+    let is_unknown = |cluster: &Object| condition(cluster, "Ready") == "Unknown";
+    let cluster = set.hub.when(CLUSTER, "eu", is_unknown).await;
+    assert!(message(&cluster, "Ready").contains("portolan agent --pull"), "{cluster:?}");
+    set.hub.when(CLUSTER, "eu", |cluster| taints(cluster).contains(&UNREACHABLE.to_owned())).await;
+
+    set.stop_controllers().await;
+    set.run_controllers();
+    set.hub.create(config_map("after", "1")).await;
+    set.hub.create(policy("after", CONFIG_MAP, "after", &["eu"])).await;
+    set.hub.when_there(BINDING, "default/after-configmap").await;
+    assert!(is_unknown(&set.hub.get(CLUSTER, "eu").await.expect("a cluster")), "still unknown");
+    let _agent = set.run_agent("eu");
+    set.is_ready("eu").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_certificate_is_signed_for_the_cluster_of_the_token_and_for_no_other() {
+    let mut set = Federation::start(&[]).await;
+    set.register("us").await;
+    let authority = Arc::new(Authority::create("hub-ca", Clock::system().now()).expect("an authority"));
+    let sign: Sign = Arc::new(move |request, life| {
+        authority.sign_client(request, life, Clock::system().now()).map_err(|error| error.to_string())
+    });
+    let scope = portolan_net::Shutdown::new();
+    kubernetes::certificates(&set.hub.client, sign, &Clock::system(), &scope);
+    for role in agents::roles::of_registration() {
+        set.hub.create(role.0).await;
+    }
+    let ask = async |groups: &[&str], cluster: &str| {
+        let token = set.hub.as_user("system:bootstrap:abcdef", groups);
+        let (week, patience) = (Duration::from_secs(7 * 24 * 3600), Duration::from_secs(20));
+        obtain_certificate(&token, cluster, week, patience).await.map(drop).map_err(|error| error.to_string())
+    };
+    let bound = agents::bound_token_group("eu");
+    let bound = [agents::BOUND_TOKENS, bound.as_str()];
+    assert_eq!(ask(&bound, "eu").await, Ok(()));
+    set.hub.when_there("rbac.authorization.k8s.io/v1/Role", "karmada-es-eu/system:karmada:eu:agent-work").await;
+    assert_eq!(ask(&bound, "eu").await, Ok(()), "the token registers its cluster again");
+    let denied = |got: Result<(), String>, causes: &[&str]| {
+        let text = got.expect_err("denied");
+        assert!(causes.iter().all(|cause| text.contains(cause)), "{text}");
+    };
+    denied(ask(&bound, "asia").await, &["TokenOfAnotherCluster", "token create --cluster asia"]);
+    denied(ask(&[agents::UNBOUND_TOKENS], "us").await, &["ClusterExists", "--cluster us"]);
+    assert_eq!(ask(&[agents::UNBOUND_TOKENS], "asia").await, Ok(()));
+    let renewing = set.hub.as_agent("us");
+    let patience = Duration::from_secs(20);
+    let stolen = obtain_certificate(&renewing, "eu", patience * 60, patience).await.map(drop);
+    denied(stolen.map_err(|error| error.to_string()), &["AgentOfAnotherCluster", "us", "eu"]);
+    assert!(obtain_certificate(&renewing, "us", patience * 60, patience).await.is_ok(), "it renews its own");
+    scope.request();
 }

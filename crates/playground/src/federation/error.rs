@@ -2,12 +2,13 @@
 
 use std::io;
 
-use portolan_controllers::clusters::join::JoinError;
+use portolan_controllers::agents::ClusterInfoError;
+use portolan_controllers::clusters::join::{JoinError, RegisterError};
 use portolan_controlplane::StateError;
 use portolan_controlplane::embedded::EmbeddedServerError;
 use portolan_net::files::FileError;
 use portolan_runtime::ClientError;
-use portolan_runtime::client::KubeconfigError;
+use portolan_runtime::client::{ConnectError, KubeconfigError};
 
 use crate::federation::dns::DnsError;
 use crate::federation::nodes::NodeError;
@@ -88,6 +89,18 @@ pub enum MemberError {
     /// Its DNS server.
     #[error(transparent)]
     Dns(#[from] DnsError),
+    /// It cannot register.
+    #[error("cannot register: {0}")]
+    Register(#[from] Box<RegisterError>),
+    /// The control plane does not say where clusters register.
+    #[error(transparent)]
+    ClusterInfo(#[from] Box<ClusterInfoError>),
+    /// Its address cannot be used.
+    #[error(transparent)]
+    Connect(#[from] Box<ConnectError>),
+    /// A request of its registration.
+    #[error(transparent)]
+    Client(#[from] ClientError),
     /// It cannot join the federation.
     #[error("cannot join: {0}")]
     Join(#[from] Box<JoinError>),

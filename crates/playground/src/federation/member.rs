@@ -3,7 +3,7 @@
 use std::net::Ipv4Addr;
 
 use ipnet::Ipv4Net;
-use portolan_api::cluster::Cluster as ClusterObject;
+use portolan_api::cluster::{Cluster as ClusterObject, SyncMode};
 use portolan_controllers::clusters::join::{JoinRequest, join};
 use portolan_controllers::kubernetes;
 use portolan_controlplane::embedded::{EmbeddedServer, Settings};
@@ -21,6 +21,7 @@ use crate::federation::certificates::{self, KubeletCertificates};
 use crate::federation::dns;
 use crate::federation::error::{InClusterExt, MemberError, StartError};
 use crate::federation::nodes::{self, MemberNodes, NodeError};
+use crate::federation::pull;
 use crate::federation::site::{MachineAddresses, MemberSite};
 use crate::network::Network;
 use crate::sandbox::Host;
@@ -126,7 +127,13 @@ struct ApiServerAddress {
 
 impl Member {
     /// Joins the federation. Returns the context of the member for the kubeconfig of the members.
-    pub(super) async fn join(&self, hub: &Client, cluster: &Cluster) -> Result<ContextEntry, MemberError> {
+    pub(super) async fn join(
+        &self,
+        hub: &Client,
+        cluster: &Cluster,
+        clock: &Clock,
+        scope: &Shutdown,
+    ) -> Result<ContextEntry, MemberError> {
         let (address, context) = self.api_server(cluster).await?;
         let request = JoinRequest {
             name: cluster.name.clone(),
@@ -143,7 +150,10 @@ impl Member {
             // The members are the playground's own, and their ports can change.
             replace_address: true,
         };
-        let _joined = join(hub, &self.client, &request).await.map_err(Box::new)?;
+        match cluster.sync_mode {
+            SyncMode::Push => drop(join(hub, &self.client, &request).await.map_err(Box::new)?),
+            SyncMode::Pull => pull::start(hub, &self.client, request, clock, scope).await?,
+        }
         if !cluster.taints.is_empty() {
             let patch = Patch::Merge(json!({ "spec": { "taints": cluster.taints } }));
             let clusters = hub.resource::<Object>(&Resource::of::<ClusterObject>());

@@ -93,6 +93,7 @@ impl CapacityFlags {
             ca_pem: read(&self.scheduler_estimator_ca_file)?,
             credential,
             insecure_skip_verify: self.insecure_skip_estimator_verify,
+            ..Endpoint::default()
         })?)
     }
 }

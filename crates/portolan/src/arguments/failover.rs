@@ -21,6 +21,9 @@ pub(crate) struct FailoverFlags {
     /// Time for which a cluster may fail before it is not ready
     #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = parse_duration)]
     cluster_failure_threshold: Duration,
+    /// Time without a heartbeat of its agent after which the state of a cluster in pull mode is unknown
+    #[arg(long, value_name = "DURATION", default_value = "40s", value_parser = parse_duration)]
+    cluster_monitor_grace_period: Duration,
     /// Evict objects from clusters with NoExecute taints that their policies do not tolerate
     #[arg(long, action = clap::ArgAction::Set, num_args = 0..=1, default_missing_value = "true", default_value_t = false, require_equals = true)]
     enable_no_execute_taint_eviction: bool,
@@ -54,6 +57,7 @@ impl FailoverFlags {
                 success: self.cluster_success_threshold,
                 failure: self.cluster_failure_threshold,
             },
+            patience: self.cluster_monitor_grace_period,
         };
         let failover = FailoverSettings {
             evicts_by_taint: self.enable_no_execute_taint_eviction,

@@ -29,6 +29,7 @@ use tower::{Service, ServiceExt, service_fn};
 
 use crate::client::error::BoxError;
 use crate::client::transport::{Body, Transport};
+pub use dial::Dialer;
 use dial::Target;
 use link::Link;
 
@@ -74,6 +75,9 @@ pub struct Endpoint {
     pub credential: Credential,
     /// Accept any certificate. Anyone on the network path can then read and change all traffic.
     pub insecure_skip_verify: bool,
+    /// The server is reached only through the tunnel that the agent of its cluster has opened; the address serves to verify
+    /// it.
+    pub is_tunnelled: bool,
 }
 
 /// Why an [`Endpoint`] cannot be used.
@@ -107,11 +111,11 @@ pub enum ConnectError {
 }
 
 /// Builds the transport. Sends nothing.
-pub(super) fn transport(endpoint: Endpoint) -> Result<Transport, ConnectError> {
+pub(super) fn transport(endpoint: Endpoint, dialer: Option<Dialer>) -> Result<Transport, ConnectError> {
     let base = Base::parse(&endpoint.url)?;
     let tls = if base.is_tls() { Some(tls_config(&endpoint)?) } else { None };
     let authorization = authorization(&endpoint)?;
-    let service = http_service(&base, tls, None)?;
+    let service = http_service(&base, tls, None, dialer)?;
     let service = service.map_request(move |mut request: Request<Body>| {
         if let Some(value) = &authorization {
             request.headers_mut().insert(header::AUTHORIZATION, value.clone());
@@ -183,6 +187,7 @@ pub(super) fn http_service(
     base: &Base,
     tls: Option<ClientConfig>,
     server_name: Option<&str>,
+    dialer: Option<Dialer>,
 ) -> Result<
     impl Service<Request<Body>, Response = Response<Body>, Error = BoxError, Future: Send + 'static>
     + Clone
@@ -203,7 +208,7 @@ pub(super) fn http_service(
         }
         None => None,
     };
-    let (base, link) = (base.clone(), Link::new(Target::new(host, port, tls)));
+    let (base, link) = (base.clone(), Link::new(Target::new(host, port, tls).through(dialer)));
     Ok(service_fn(move |mut request: Request<Body>| {
         *request.uri_mut() = base.absolute(request.uri());
         link.clone().send(request)

@@ -323,7 +323,7 @@ fn transport(config: &kube::Config, origin: &Origin<'_>) -> Result<Transport, Ku
     };
     let auth = config.auth_layer().map_err(credential)?;
     let headers = config.extra_headers_layer().map_err(credential)?;
-    let http = http_service(&base, tls, config.tls_server_name.as_deref()).map_err(server)?;
+    let http = http_service(&base, tls, config.tls_server_name.as_deref(), None).map_err(server)?;
     let service = ServiceBuilder::new().option_layer(auth).layer(headers).service(http);
     Ok(Transport::new(service, url))
 }

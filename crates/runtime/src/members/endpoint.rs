@@ -2,7 +2,7 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use portolan_api::cluster::Cluster;
+use portolan_api::cluster::{Cluster, SyncMode};
 use portolan_api::credential::{self, Distrust, Trust};
 use portolan_object::{Object, ObjectKey};
 
@@ -67,7 +67,9 @@ pub fn endpoint(cluster: &Cluster, secret: &Object) -> Result<(Endpoint, Trust),
     let token = String::from_utf8(field("token")?)
         .map_err(|_| EndpointError::Secret { secret: secret.key(), field: "token" })?;
     let url = spec.api_endpoint.clone();
-    let endpoint = Endpoint { url, ca_pem, credential: Credential::Token(token), insecure_skip_verify };
+    let is_tunnelled = spec.sync_mode == SyncMode::Pull;
+    let credential = Credential::Token(token);
+    let endpoint = Endpoint { url, ca_pem, credential, insecure_skip_verify, is_tunnelled };
     Ok((endpoint, trust))
 }
 
@@ -116,6 +118,7 @@ mod tests {
             ca_pem: b"ca".to_vec(),
             credential: Credential::Token("token".to_owned()),
             insecure_skip_verify: false,
+            is_tunnelled: false,
         };
         let insecure = Endpoint { ca_pem: Vec::new(), insecure_skip_verify: true, ..found.clone() };
         let address = json!({ "apiEndpoint": "https://a" });

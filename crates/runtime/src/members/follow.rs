@@ -1,6 +1,6 @@
 //! Keeps the registry of members equal to the Cluster objects of the hub.
 //!
-//! A cluster in pull mode is not registered: its agent reconciles it. A Cluster object that is being deleted stays registered
+//! A cluster in pull mode is reached through the tunnel of its agent, which applies its Works. A Cluster object that is being deleted stays registered
 //! until it is gone, because the clean-up needs its client.
 
 use std::sync::Arc;
@@ -73,7 +73,8 @@ impl Follower {
             self.members.remove(name);
             return Ok(());
         };
-        if cluster.spec.sync_mode == SyncMode::Pull {
+        // An agent that has given no credential of its cluster does all of the work there.
+        if cluster.spec.sync_mode == SyncMode::Pull && cluster.spec.secret_ref.is_none() {
             self.members.remove(name);
             return Ok(());
         }

@@ -60,6 +60,7 @@ pub struct Member {
     caches: Mutex<BTreeMap<(Resource, Selection), Cache<Object>>>,
     typed_caches: Mutex<Vec<Arc<dyn Contact>>>,
     over_budget: Option<OverBudget>,
+    has_agent: bool,
 }
 
 impl Member {
@@ -78,7 +79,19 @@ impl Member {
             caches: Mutex::new(BTreeMap::new()),
             typed_caches: Mutex::new(Vec::new()),
             over_budget: None,
+            has_agent: false,
         }
+    }
+
+    /// The same member, with or without an agent.
+    pub(super) fn with_agent(mut self, has_agent: bool) -> Self {
+        self.has_agent = has_agent;
+        self
+    }
+
+    /// Whether an agent in the cluster applies the Works, holds the cluster and reports on it, so that this process does not.
+    pub fn has_agent(&self) -> bool {
+        self.has_agent
     }
 
     /// The same member, which is not read for a while.

@@ -157,6 +157,7 @@ impl Callers {
             ca_pem,
             credential: Credential::Anonymous,
             insecure_skip_verify: false,
+            ..Endpoint::default()
         };
         let client = Client::connect(endpoint).map_err(|error| error.to_string())?;
         let caller = Caller { client, calls: Arc::new(Semaphore::new(MAX_CALLS)) };

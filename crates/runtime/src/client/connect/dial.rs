@@ -8,6 +8,8 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use futures::future::BoxFuture;
+use portolan_net::tunnel::TunnelStream;
 use rustls::ClientConfig;
 use rustls_pki_types::ServerName;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -19,11 +21,15 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 const HTTP_2: &[u8] = b"h2";
 const HTTP_1: &[u8] = b"http/1.1";
 
+/// Makes the connection below TLS in another way than over TCP to the address.
+pub type Dialer = Arc<dyn Fn() -> BoxFuture<'static, io::Result<TunnelStream>> + Send + Sync>;
+
 /// Address and TLS settings of the server.
 pub(super) struct Target {
     host: String,
     port: u16,
     tls: Option<Tls>,
+    dialer: Option<Dialer>,
 }
 
 struct Tls {
@@ -47,7 +53,13 @@ impl Target {
             http_1: connector(&config, &[HTTP_1]),
             name,
         });
-        Self { host, port, tls }
+        Self { host, port, tls, dialer: None }
+    }
+
+    /// The same target, which `dialer` connects.
+    pub(super) fn through(mut self, dialer: Option<Dialer>) -> Self {
+        self.dialer = dialer;
+        self
     }
 
     /// Whether a handshake can offer HTTP/2.
@@ -67,14 +79,20 @@ impl Target {
 
     async fn connect(&self, connector: impl Fn(&Tls) -> &TlsConnector) -> io::Result<Stream> {
         let connecting = async {
-            let tcp = TcpStream::connect((self.host.as_str(), self.port)).await?;
-            tcp.set_nodelay(true)?;
+            let plain = match &self.dialer {
+                Some(dialer) => Plain::Tunnel(dialer().await?),
+                None => {
+                    let tcp = TcpStream::connect((self.host.as_str(), self.port)).await?;
+                    tcp.set_nodelay(true)?;
+                    Plain::Tcp(tcp)
+                }
+            };
             match &self.tls {
                 Some(tls) => {
-                    let stream = connector(tls).connect(tls.name.clone(), tcp).await?;
+                    let stream = connector(tls).connect(tls.name.clone(), plain).await?;
                     Ok(Stream::Tls(Box::new(stream)))
                 }
-                None => Ok(Stream::Plain(tcp)),
+                None => Ok(Stream::Plain(plain)),
             }
         };
         let timed_out =
@@ -83,10 +101,70 @@ impl Target {
     }
 }
 
+/// A connection below TLS.
+pub(super) enum Plain {
+    Tcp(TcpStream),
+    Tunnel(TunnelStream),
+}
+
+impl AsyncRead for Plain {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Self::Tcp(tcp) => Pin::new(tcp).poll_read(context, buffer),
+            Self::Tunnel(tunnel) => Pin::new(tunnel).poll_read(context, buffer),
+        }
+    }
+}
+
+impl AsyncWrite for Plain {
+    fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, buffer: &[u8]) -> Poll<io::Result<usize>> {
+        match self.get_mut() {
+            Self::Tcp(tcp) => Pin::new(tcp).poll_write(context, buffer),
+            Self::Tunnel(tunnel) => Pin::new(tunnel).poll_write(context, buffer),
+        }
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffers: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        match self.get_mut() {
+            Self::Tcp(tcp) => Pin::new(tcp).poll_write_vectored(context, buffers),
+            Self::Tunnel(tunnel) => Pin::new(tunnel).poll_write_vectored(context, buffers),
+        }
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        match self {
+            Self::Tcp(tcp) => tcp.is_write_vectored(),
+            Self::Tunnel(tunnel) => tunnel.is_write_vectored(),
+        }
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Self::Tcp(tcp) => Pin::new(tcp).poll_flush(context),
+            Self::Tunnel(tunnel) => Pin::new(tunnel).poll_flush(context),
+        }
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Self::Tcp(tcp) => Pin::new(tcp).poll_shutdown(context),
+            Self::Tunnel(tunnel) => Pin::new(tunnel).poll_shutdown(context),
+        }
+    }
+}
+
 /// An open connection.
 pub(super) enum Stream {
-    Plain(TcpStream),
-    Tls(Box<TlsStream<TcpStream>>),
+    Plain(Plain),
+    Tls(Box<TlsStream<Plain>>),
 }
 
 impl Stream {
@@ -106,7 +184,7 @@ impl AsyncRead for Stream {
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         match self.get_mut() {
-            Self::Plain(tcp) => Pin::new(tcp).poll_read(context, buffer),
+            Self::Plain(plain) => Pin::new(plain).poll_read(context, buffer),
             Self::Tls(tls) => Pin::new(tls).poll_read(context, buffer),
         }
     }
@@ -115,7 +193,7 @@ impl AsyncRead for Stream {
 impl AsyncWrite for Stream {
     fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, buffer: &[u8]) -> Poll<io::Result<usize>> {
         match self.get_mut() {
-            Self::Plain(tcp) => Pin::new(tcp).poll_write(context, buffer),
+            Self::Plain(plain) => Pin::new(plain).poll_write(context, buffer),
             Self::Tls(tls) => Pin::new(tls).poll_write(context, buffer),
         }
     }
@@ -126,7 +204,7 @@ impl AsyncWrite for Stream {
         buffers: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         match self.get_mut() {
-            Self::Plain(tcp) => Pin::new(tcp).poll_write_vectored(context, buffers),
+            Self::Plain(plain) => Pin::new(plain).poll_write_vectored(context, buffers),
             Self::Tls(tls) => Pin::new(tls).poll_write_vectored(context, buffers),
         }
     }
@@ -134,21 +212,21 @@ impl AsyncWrite for Stream {
     /// Vectored, so that head and body of a frame leave in one TLS record.
     fn is_write_vectored(&self) -> bool {
         match self {
-            Self::Plain(tcp) => tcp.is_write_vectored(),
+            Self::Plain(plain) => plain.is_write_vectored(),
             Self::Tls(tls) => tls.is_write_vectored(),
         }
     }
 
     fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self.get_mut() {
-            Self::Plain(tcp) => Pin::new(tcp).poll_flush(context),
+            Self::Plain(plain) => Pin::new(plain).poll_flush(context),
             Self::Tls(tls) => Pin::new(tls).poll_flush(context),
         }
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self.get_mut() {
-            Self::Plain(tcp) => Pin::new(tcp).poll_shutdown(context),
+            Self::Plain(plain) => Pin::new(plain).poll_shutdown(context),
             Self::Tls(tls) => Pin::new(tls).poll_shutdown(context),
         }
     }

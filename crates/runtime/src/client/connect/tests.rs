@@ -193,6 +193,7 @@ fn client_certificates_of_version_1_are_presented() {
         ca_pem: chain.as_bytes().to_vec(),
         credential: Credential::Certificate { chain_pem: chain.into(), key_pem: key.into() },
         insecure_skip_verify: true,
+        ..Endpoint::default()
     };
     let config = tls_config(&endpoint).expect("usable");
     assert!(config.client_auth_cert_resolver.has_certs());
