@@ -45,7 +45,11 @@ pub struct Probing {
 
 impl Default for Probing {
     fn default() -> Self {
-        Self { interval: std::time::Duration::from_secs(10), thresholds: Thresholds::default(), patience: GRACE }
+        Self {
+            interval: std::time::Duration::from_secs(10),
+            thresholds: Thresholds::default(),
+            patience: GRACE,
+        }
     }
 }
 

@@ -64,7 +64,8 @@ pub enum MembershipChange {
 pub type Dial = Arc<dyn Fn(&ClusterName, Endpoint) -> Result<Client, ConnectError> + Send + Sync>;
 
 /// Why a cluster with an agent is not reached.
-const NO_TUNNELS: &str = "the cluster is in pull mode, and only an embedded control plane accepts the tunnel of its agent";
+const NO_TUNNELS: &str =
+    "the cluster is in pull mode, and only an embedded control plane accepts the tunnel of its agent";
 
 type Observer = Box<dyn Fn(&MembershipChange) + Send + Sync>;
 

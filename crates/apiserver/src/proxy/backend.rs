@@ -156,7 +156,8 @@ impl Forwarder {
         let accept = self.backends.accept(subresource, name)?;
         let client = request.extensions_mut().remove::<OnUpgrade>();
         let protocol = request.headers().get(UPGRADE).cloned();
-        let (Some(client), Some(protocol)) = (client.filter(|_| tunnel::is_upgrade(request.headers())), protocol)
+        let (Some(client), Some(protocol)) =
+            (client.filter(|_| tunnel::is_upgrade(request.headers())), protocol)
         else {
             return Some(Err(Status::bad_request("Upgrade request required")));
         };

@@ -31,7 +31,8 @@ pub(super) async fn keep(hub: Endpoint, member: Client, cluster: String) {
                 }
             }
             Err(error) => tracing::warn!(
-                cluster, error,
+                cluster,
+                error,
                 "the control plane takes no tunnel, so that services of the cluster are not found by others; trying again"
             ),
         }

@@ -176,7 +176,9 @@ impl Keeper {
         match present.as_ref().and_then(Holder::of) {
             Some(holder) if holder.control_plane.id != own.id => self.refused(&holder),
             Some(_) => self.confirm(id),
-            None => self.member.hold().fail("the agent of the cluster has not taken its lease yet".to_owned()),
+            None => {
+                self.member.hold().fail("the agent of the cluster has not taken its lease yet".to_owned())
+            }
         }
         Ok(())
     }

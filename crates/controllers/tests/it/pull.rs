@@ -173,7 +173,9 @@ async fn a_certificate_is_signed_for_the_cluster_of_the_token_and_for_no_other()
     let bound = agents::bound_token_group("eu");
     let bound = [agents::BOUND_TOKENS, bound.as_str()];
     assert_eq!(ask(&bound, "eu").await, Ok(()));
-    set.hub.when_there("rbac.authorization.k8s.io/v1/Role", "karmada-es-eu/system:karmada:eu:agent-work").await;
+    set.hub
+        .when_there("rbac.authorization.k8s.io/v1/Role", "karmada-es-eu/system:karmada:eu:agent-work")
+        .await;
     assert_eq!(ask(&bound, "eu").await, Ok(()), "the token registers its cluster again");
     let denied = |got: Result<(), String>, causes: &[&str]| {
         let text = got.expect_err("denied");

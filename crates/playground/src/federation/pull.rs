@@ -56,8 +56,7 @@ pub(super) async fn start(
     let endpoint = Endpoint { url, ca_pem, credential, insecure_skip_verify, ..Endpoint::default() };
     let client = Client::connect(endpoint).map_err(Box::new)?;
     let (clock, stop) = (clock.clone(), scope.clone());
-    let options =
-        move |cluster: &str| AgentOptions { clock: clock.clone(), ..AgentOptions::new(cluster) };
+    let options = move |cluster: &str| AgentOptions { clock: clock.clone(), ..AgentOptions::new(cluster) };
     // The scope waits for the task, so the handle is not needed.
     let _handle = scope.spawn(async move {
         agent::run(&client, names::SYSTEM_NAMESPACE, options, &stop).await;
