@@ -146,6 +146,12 @@ pub mod multicluster {
     pub const ANNOTATIONS_CONFLICT: &str = "AnnotationsConflict";
     /// `Conflict` is true: one keeps traffic on the node, another does not.
     pub const INTERNAL_TRAFFIC_POLICY_CONFLICT: &str = "InternalTrafficPolicyConflict";
+    /// Whether the control plane reads every exporter of an import. If not, the endpoints of some are the last known.
+    pub const EXPORTERS_READ: &str = "portolan.dev/ExportersRead";
+    /// `portolan.dev/ExportersRead` is true.
+    pub const ALL_READ: &str = "AllRead";
+    /// `portolan.dev/ExportersRead` is false: a cluster cannot be reached.
+    pub const EXPORTER_UNREACHABLE: &str = "ExporterUnreachable";
     /// `Conflict` is true: which endpoints are preferred differs.
     pub const TRAFFIC_DISTRIBUTION_CONFLICT: &str = "TrafficDistributionConflict";
     /// `Conflict` is true: clients of one address family reach only a part of the endpoints.

@@ -41,8 +41,11 @@ use std::sync::Arc;
 
 use parking_lot::RwLock;
 use portolan_api::cluster::Cluster;
+use portolan_api::conditions::cluster::READY;
+use portolan_api::meta::condition;
 use portolan_net::Clock;
 use portolan_object::ObjectKey;
+use portolan_plan::discovery::conditions::UnreadExporter;
 use portolan_runtime::members::MembershipChange;
 use portolan_runtime::scope::spawn_until_stop;
 use portolan_runtime::{Cache, ClusterName, EventRecorder, Member};
@@ -89,10 +92,16 @@ pub(crate) fn start(hub: &Hub) {
     });
     let withdrawing = discovery.clone();
     hub.clusters.observe(move |change| {
-        // An unjoined cluster: delete its endpoints in all other members.
-        if change.new.is_none() {
-            let cluster = ClusterName::new(change.key.name.as_str());
-            withdrawing.queue_cluster(&cluster, []);
+        let cluster = ClusterName::new(change.key.name.as_str());
+        match &change.new {
+            // An unjoined cluster: delete its endpoints in all other members.
+            None => withdrawing.queue_cluster(&cluster, []),
+            Some(new) => {
+                let before = change.old.as_deref().and_then(not_ready_since);
+                if before != not_ready_since(new) {
+                    withdrawing.queue_imports_from(&cluster);
+                }
+            }
         }
     });
     let mut memberships = hub.cluster_sets.watch();
@@ -112,9 +121,9 @@ impl Discovery {
         let site = Arc::new(Site::new(member.clone()));
         self.sites.write().insert(member.name().clone(), site.clone());
         site.follow(self);
-        let importer = Arc::new(Importer::new(self, &site));
-        portolan_runtime::driver::run(importer, site.imports_queue(), WORKERS_PER_MEMBER, member.scope());
         let events = EventRecorder::new(member.client(), MANAGER, self.clock.clone(), member.scope());
+        let importer = Arc::new(Importer::new(self, &site, events.clone()));
+        portolan_runtime::driver::run(importer, site.imports_queue(), WORKERS_PER_MEMBER, member.scope());
         let exporter = Arc::new(Exporter { discovery: self.clone(), site: site.clone(), events });
         portolan_runtime::driver::run(exporter, site.exports_queue(), 1, member.scope());
 
@@ -213,6 +222,28 @@ impl Discovery {
         }
     }
 
+    /// Re-queues in every other member what it imports from a cluster, after the link to that cluster was lost or is back.
+    fn queue_imports_from(&self, cluster: &ClusterName) {
+        let Some(own) = self.site(cluster) else { return };
+        let exported = own.exported();
+        for site in self.all_sites().iter().filter(|site| site.member().name() != cluster) {
+            let imported = exported.iter().filter(|key| site.imports_service(key));
+            imported.for_each(|key| site.imports_queue().add(key.clone()));
+        }
+    }
+
+    /// Members of a set to which the link is lost.
+    fn unreachable_members(&self, set: &str) -> Vec<UnreadExporter> {
+        let since = |cluster: &ClusterName| {
+            not_ready_since(&*self.clusters.get(&ObjectKey::cluster(cluster.as_str()))?)
+        };
+        let members = self.sets.members_of(set).into_iter();
+        let unread = members.filter_map(|(cluster, membership)| {
+            Some(UnreadExporter { since: since(&cluster)?, cluster: membership.id })
+        });
+        unread.collect()
+    }
+
     /// Re-queues every service in every member.
     fn queue_everything(&self) {
         self.exports.invalidate_all();
@@ -271,6 +302,12 @@ impl Discovery {
         }
         (known, unknown)
     }
+}
+
+/// Since when a cluster has not been ready; `None` while it is, and before its first probe.
+fn not_ready_since(cluster: &Cluster) -> Option<String> {
+    let ready = condition(&cluster.status.conditions, READY)?;
+    (!ready.is_true()).then(|| ready.last_transition_time.clone())
 }
 
 /// The id of a cluster in its set.

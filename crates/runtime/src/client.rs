@@ -64,7 +64,7 @@ use transport::{Answer, Bounds, Transport, full};
 
 use crate::cluster_name::ClusterName;
 use crate::hold::{Denial, Hold};
-use crate::limits::{AnswerLimits, Budget, Excess};
+use crate::limits::{AnswerLimits, Budget, Excess, Rewrites, Write};
 use crate::metrics::{CacheReader, Metrics, RequestMeter};
 use crate::resource::Resource;
 
@@ -86,6 +86,8 @@ pub struct Client {
     reporter: Option<Arc<Reporter>>,
     /// Asked before each write; `None` for a server that this process may always write to.
     hold: Option<Arc<Hold>>,
+    /// Counts the writes of each object; `None` for a server whose objects this process need not share.
+    rewrites: Option<Arc<Rewrites>>,
     limits: AnswerLimits,
     /// What all answers and caches of the server may use together.
     budget: Option<Arc<Budget>>,
@@ -167,6 +169,7 @@ impl Client {
             streaming_lists: Arc::new(AtomicBool::new(true)),
             reporter: None,
             hold: None,
+            rewrites: None,
             limits: AnswerLimits::default(),
             budget: None,
             is_local: false,
@@ -245,6 +248,7 @@ impl Client {
     #[must_use]
     pub(crate) fn with_hold(mut self, hold: &Arc<Hold>) -> Self {
         self.hold = Some(hold.clone());
+        self.rewrites = Some(Arc::default());
         self
     }
 
@@ -347,6 +351,27 @@ impl Client {
         let body = serde_json::to_vec(content).map_err(|source| unreadable(&method, path, source))?;
         let request = self.request(method.clone(), path, Some(content_type), Bytes::from(body))?;
         decode_answer(&method, path, &self.exchange(request).await?)
+    }
+
+    /// Admits a write, unless its content has been written to the object too often.
+    fn admit_rewrite(&self, write: Write<'_>) -> Result<(), ClientError> {
+        let Some(rewrites) = &self.rewrites else { return Ok(()) };
+        let admitted = rewrites.admit(write);
+        if let Some(reporter) = &self.reporter {
+            reporter.metrics.set_contested(reporter.cluster.as_ref(), rewrites.contested());
+        }
+        admitted.map_err(|retry_after| {
+            let object = write.object.to_owned();
+            tracing::warn!(%object, "another writer changes an object back, the next write waits");
+            ClientError::Contested { object, retry_after }
+        })
+    }
+
+    /// Notes the version of an object after a write.
+    fn rewritten(&self, object: &str, version: &str) {
+        if let Some(rewrites) = &self.rewrites {
+            rewrites.written(object, version);
+        }
     }
 
     fn request(

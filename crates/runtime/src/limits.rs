@@ -5,12 +5,15 @@
 
 mod budget;
 mod pace;
+mod rewrites;
 
 use std::fmt;
 use std::time::Duration;
 
 pub use budget::{Budget, BudgetEnd, MemberLimits};
 pub(crate) use budget::{Ledger, Reservation};
+pub use rewrites::MAX_REPETITIONS;
+pub(crate) use rewrites::{Rewrites, Write};
 
 const MIB: usize = 1 << 20;
 

@@ -48,6 +48,7 @@ struct Figures {
     rewinds: Family<ClusterLabel, Counter>,
     budgets: budgets::Budgets,
     refused_slices: Family<ClusterLabel, Gauge>,
+    contested: Family<ClusterLabel, Gauge>,
     resources: BoundedLabel,
 }
 
@@ -66,6 +67,7 @@ impl Default for Figures {
             rewinds: Family::default(),
             budgets: budgets::Budgets::default(),
             refused_slices: Family::default(),
+            contested: Family::default(),
             resources: BoundedLabel::new(MAX_RESOURCES),
         }
     }
@@ -114,6 +116,8 @@ impl Metrics {
         figures.budgets.register(registry);
         let help = "Imported EndpointSlices that the cluster's API server refuses as invalid";
         registry.register("portolan_refused_slices", help, figures.refused_slices.clone());
+        let help = "Objects in the cluster that another writer changes back, so that writes to them wait";
+        registry.register("portolan_contested_objects", help, figures.contested.clone());
     }
 
     pub(crate) fn queue_meter(&self, name: &'static str, cluster: Option<&ClusterName>) -> QueueMeter {
@@ -179,6 +183,12 @@ impl Metrics {
         self.inner.refused_slices.get(&labels).set(i64::try_from(count).unwrap_or(i64::MAX));
     }
 
+    /// Reports the number of objects in a member that another writer changes back.
+    pub(crate) fn set_contested(&self, cluster: Option<&ClusterName>, count: usize) {
+        let cluster = cluster.map(ToString::to_string).unwrap_or_default();
+        self.inner.contested.get(&ClusterLabel { cluster }).set(i64::try_from(count).unwrap_or(i64::MAX));
+    }
+
     /// Removes the series of a cluster that left.
     pub(crate) fn forget(&self, cluster: &ClusterName) {
         let name = cluster.as_str();
@@ -192,6 +202,7 @@ impl Metrics {
         self.inner.rewinds.retain(|labels| labels.cluster != name);
         self.inner.budgets.forget(name);
         self.inner.refused_slices.retain(|labels| labels.cluster != name);
+        self.inner.contested.retain(|labels| labels.cluster != name);
     }
 }
 

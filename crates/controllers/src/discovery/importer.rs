@@ -13,7 +13,7 @@ use portolan_plan::discovery::problem::ImportProblem;
 use portolan_plan::discovery::set_import::RefusedFamilies;
 use portolan_plan::import_marks::is_import_of_set;
 use portolan_runtime::client::ClientError;
-use portolan_runtime::{Outcome, Reconciler};
+use portolan_runtime::{EventRecorder, Outcome, Reconciler};
 
 use crate::discovery::Discovery;
 use crate::discovery::member_writer::MemberWriter;
@@ -28,6 +28,7 @@ pub(super) const FOREIGN_SERVICE_RECHECK: Duration = Duration::from_secs(30);
 pub(super) struct Importer {
     pub(super) discovery: Arc<Discovery>,
     pub(super) site: Arc<Site>,
+    pub(super) events: EventRecorder,
     /// Address families of derived Services that the member's API server has refused, by import.
     pub(super) refused_families: Mutex<BTreeMap<ObjectKey, RefusedFamilies>>,
 }
@@ -45,8 +46,8 @@ pub(super) enum ImportError {
 }
 
 impl Importer {
-    pub(super) fn new(discovery: &Arc<Discovery>, site: &Arc<Site>) -> Self {
-        Self { discovery: discovery.clone(), site: site.clone(), refused_families: Mutex::default() }
+    pub(super) fn new(discovery: &Arc<Discovery>, site: &Arc<Site>, events: EventRecorder) -> Self {
+        Self { discovery: discovery.clone(), site: site.clone(), events, refused_families: Mutex::default() }
     }
 }
 

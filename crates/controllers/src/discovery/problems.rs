@@ -58,6 +58,10 @@ pub(super) fn of_error(error: &ClientError) -> Option<ImportProblem> {
         ClientError::Forbidden(status) | ClientError::Invalid(status) => {
             Some(ImportProblem::Refused { message: status.to_string() })
         }
+        // Without the time to wait, so that an export is not written at every attempt.
+        ClientError::Contested { object, .. } => Some(ImportProblem::Contested {
+            message: format!("{object} is written again and again, because another writer changes it back"),
+        }),
         _ => None,
     }
 }

@@ -3,11 +3,14 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use portolan_api::conditions::multicluster::EXPORTERS_READ;
 use portolan_api::kubernetes::View;
+use portolan_api::meta::condition;
 use portolan_api::multicluster::{ServiceImportType, ServiceImportView};
 use portolan_api::{labels, names};
 use portolan_object::{Object, ObjectKey};
 use portolan_plan::cluster_sets::membership::Membership;
+use portolan_plan::discovery::conditions::present;
 use portolan_plan::discovery::derived_service::updated_service;
 use portolan_plan::discovery::export::{ValidExport, validate_export};
 use portolan_plan::discovery::problem::ImportProblem;
@@ -18,6 +21,7 @@ use portolan_plan::discovery::set_import::{
 use portolan_plan::import_marks::{is_import_of_set, is_of_set};
 use portolan_runtime::Cache;
 use portolan_runtime::client::ClientError;
+use portolan_runtime::events::{Regarding, Severity};
 
 use super::Discovery;
 use super::importer::{ImportError, Importer, keep_first};
@@ -138,6 +142,17 @@ impl Importer {
         Ok(Vec::new())
     }
 
+    /// Emits an Event if the control plane stops or starts to read an exporter.
+    fn report_unread(&self, before: Option<&Object>, after: &Object) {
+        let find = |import: &Object| condition(&present(import), EXPORTERS_READ).cloned();
+        let (then, Some(now)) = (before.and_then(find), find(after)) else { return };
+        if then.is_some_and(|then| then.status == now.status) {
+            return;
+        }
+        let severity = if now.is_true() { Severity::Normal } else { Severity::Warning };
+        self.events.record(Regarding::object(after), severity, &now.reason, now.message.clone());
+    }
+
     /// Plans one pass from the present caches.
     fn plan_pass(
         &self,
@@ -163,6 +178,7 @@ impl Importer {
                 sources: sources.collect(),
                 known: &exports.known,
                 unknown: &exports.unknown,
+                unreachable: self.discovery.unreachable_members(&membership.set),
             }
         });
         let service = self.site.service(&set_import.derived_service);
@@ -236,7 +252,12 @@ impl Importer {
                 }
             },
             SetImportAction::PutImport(import) => Ok(imports.put(import).await?),
-            SetImportAction::PutStatus(import) => Ok(imports.put_status(&import).await?),
+            SetImportAction::PutStatus(import) => {
+                let before = imports.cache.get(&import.key());
+                imports.put_status(&import).await?;
+                self.report_unread(before.as_deref(), &import);
+                Ok(())
+            }
             SetImportAction::PutSlice(slice) => self.put_slice(key, slice).await,
             SetImportAction::DeleteSlice(key) => Ok(slices.delete(&key).await?),
             SetImportAction::DeleteService(key) => Ok(services.delete(&key).await?),

@@ -1,7 +1,17 @@
 //! Services of a cluster set: membership, automatic imports, conflicts, leaving.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use http::Request;
+use http_body_util::BodyExt;
+use portolan_api::conditions::multicluster::EXPORTERS_READ;
+use portolan_apiserver::LocalService;
 use portolan_object::Object;
+use portolan_runtime::Client;
+use portolan_runtime::client::{Body, BoxError};
 use serde_json::{Value, json};
+use tower::{Service as _, service_fn};
 
 use crate::federation::{Federation, condition, message};
 
@@ -246,4 +256,40 @@ async fn an_illegal_label_is_told_on_the_export_and_others_go_on() {
     assert!(message(&told, "Valid").starts_with("spec.exportedLabels[\"not a key\"]"), "{told:?}");
     us.when(IMPORT, SERVE, |import| clusters(import) == ["us"]).await;
     us.when(EXPORT, SERVE, |export| condition(export, "Conflict") == "False").await;
+}
+
+/// A client of a member that answers nothing while `is_cut`.
+fn through_a_link(server: LocalService, is_cut: Arc<AtomicBool>) -> Client {
+    Client::in_process(service_fn(move |request: Request<Body>| {
+        let answer = (!is_cut.load(Ordering::SeqCst)).then(|| server.clone().call(request));
+        async move {
+            let Some(answer) = answer else { return Err(BoxError::from("the link is cut")) };
+            let answer = answer.await.map_err(|never| match never {})?;
+            Ok(answer.map(BodyExt::boxed_unsync))
+        }
+    }))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lost_exporter_keeps_its_endpoints_and_the_import_says_since_when() {
+    let mut set = Federation::start(&["us"]).await;
+    let is_cut = Arc::new(AtomicBool::new(false));
+    set.join_behind("eu", |server| through_a_link(server, is_cut.clone())).await;
+    set.hub.create(self::set(&[("eu", ""), ("us", "")])).await;
+    set.hub.when(SET, "prod", |set| set.0["status"]["joined"] == "2/2").await;
+    let (eu, us) = (set.member("eu"), set.member("us"));
+    eu.create(serving(80)).await;
+    eu.create(slice("10.10.0.5")).await;
+    eu.create(export("default")).await;
+    let import = us.when(IMPORT, SERVE, |import| clusters(import) == ["eu"]).await;
+    assert_eq!(condition(&import, EXPORTERS_READ), "", "nothing has been lost yet");
+
+    is_cut.store(true, Ordering::SeqCst);
+    let lost = us.when(IMPORT, SERVE, |import| condition(import, EXPORTERS_READ) == "False").await;
+    assert!(message(&lost, EXPORTERS_READ).starts_with("not reached: eu (since 2"), "{lost:?}");
+    assert_eq!((condition(&lost, "Ready").as_str(), clusters(&lost)), ("True", vec!["eu".to_owned()]));
+
+    is_cut.store(false, Ordering::SeqCst);
+    let read = us.when(IMPORT, SERVE, |import| condition(import, EXPORTERS_READ) == "True").await;
+    assert_eq!(clusters(&read), ["eu"]);
 }

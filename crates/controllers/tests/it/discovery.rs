@@ -1,8 +1,10 @@
 //! Explicit imports: endpoints of one member in another.
 
+use portolan_object::Object;
 use portolan_runtime::limits::MemberLimits;
 use serde_json::{Value, json};
 
+use crate::cluster_sets::EXPORT;
 use crate::federation::{CLUSTER, Federation, condition, message};
 
 const SLICE: &str = "discovery.k8s.io/v1/EndpointSlice";
@@ -177,4 +179,35 @@ async fn a_headless_import_has_a_headless_service_with_the_endpoints() {
     us.create(mcs("ServiceImport", spec)).await;
     us.when("v1/Service", "default/derived-serve", |service| service.0["spec"]["clusterIP"] == "None").await;
     us.when_there(SLICE, IMPORTED).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_writer_that_changes_the_derived_service_back_is_reported_and_not_answered_each_time() {
+    let set = federation().await;
+    let (eu, us) = (set.member("eu"), set.member("us"));
+    eu.create(exported_service()).await;
+    export_and_import(&set).await;
+    us.when_there("v1/Service", "default/derived-serve").await;
+    let has_selector =
+        |service: &Object| service.at(&["spec", "selector"]).is_some_and(|found| found["app"] == "other");
+    // The other writer answers each write of the control plane until the control plane pauses.
+    let mut answered = 0;
+    let reported = |export: &Object| message(export, "Ready").contains("another writer changes it back");
+    while !eu.get(EXPORT, "default/serve").await.is_some_and(|export| reported(&export)) {
+        assert!(answered < 200, "the control plane goes on writing");
+        us.patch(
+            "v1/Service",
+            "default/derived-serve",
+            json!({ "spec": { "selector": { "app": "other" } } }),
+        )
+        .await;
+        answered += 1;
+        tokio::select! {
+            _ = us.when("v1/Service", "default/derived-serve", |service| !has_selector(service)) => {}
+            _ = eu.when(EXPORT, "default/serve", reported) => {}
+        }
+    }
+    let export = eu.when(EXPORT, "default/serve", reported).await;
+    assert!(message(&export, "Ready").contains("cluster us: "), "{}", message(&export, "Ready"));
+    assert!(answered >= 10, "{answered} writes were enough");
 }

@@ -115,15 +115,52 @@ pub enum Usability {
     NoFamily(String),
 }
 
+/// An exporter that the control plane cannot read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UnreadExporter {
+    /// Id of the cluster in the set.
+    pub cluster: String,
+    /// Since when, RFC 3339; empty if unknown.
+    pub since: String,
+}
+
+/// The condition that tells clients of an import how old the endpoints of its exporters are. `None` if it has never been
+/// false: it would say nothing.
+fn exporters_read(unread: &[UnreadExporter], before: &[Condition], now: &str) -> Option<Condition> {
+    let kind = reasons::EXPORTERS_READ;
+    if unread.is_empty() {
+        let is_known = before.iter().any(|condition| condition.kind == kind);
+        let message = "the endpoints of all exporting clusters are current";
+        return is_known.then(|| Condition::new(kind, true, reasons::ALL_READ, message.to_owned(), now));
+    }
+    let text = |exporter: &UnreadExporter| match exporter.since.as_str() {
+        "" => exporter.cluster.clone(),
+        since => format!("{} (since {since})", exporter.cluster),
+    };
+    let clusters: Vec<String> = unread.iter().map(text).collect();
+    let message = format!(
+        "not reached: {}; the endpoints of these clusters are the last known, and get traffic: condition Ready of the Cluster \
+         on the control plane says why",
+        clusters.join(", ")
+    );
+    Some(Condition::new(kind, false, reasons::EXPORTER_UNREACHABLE, shortened(&message), now))
+}
+
 /// Desired status of an import, with the present conditions of other controllers.
 pub fn import_status(
     import: &Object,
     mut clusters: Vec<String>,
     has_slices: bool,
     usability: &Usability,
+    unread: &[UnreadExporter],
     now: &str,
 ) -> Value {
     let mut conditions = present(import);
+    let generation = Some(import.generation()).filter(|generation| *generation > 0);
+    if let Some(mut read) = exporters_read(unread, &conditions, now) {
+        read.observed_generation = generation;
+        set_condition(&mut conditions, read);
+    }
     let (status, reason, message) = match usability {
         Usability::Usable => (true, reasons::READY, "the service can be used in this cluster".to_owned()),
         Usability::Pending => {
@@ -132,7 +169,7 @@ pub fn import_status(
         Usability::NoFamily(reason) => (false, reasons::IP_FAMILY_NOT_SUPPORTED, shortened(reason)),
     };
     let mut condition = Condition::new(reasons::READY, status, reason, message, now);
-    condition.observed_generation = Some(import.generation()).filter(|generation| *generation > 0);
+    condition.observed_generation = generation;
     set_condition(&mut conditions, condition);
     clusters.sort();
     let clusters: Vec<Value> = clusters.into_iter().map(|cluster| json!({ "cluster": cluster })).collect();
@@ -303,6 +340,30 @@ mod tests {
     }
 
     #[test]
+    fn an_import_says_since_when_an_exporter_is_not_read_and_when_it_is_again() {
+        let status = |before: Value, unread: &[UnreadExporter], now: &str| {
+            let import = export(before);
+            import_status(&import, vec!["west".to_owned()], true, &Usability::Usable, unread, now)
+        };
+        let lost = [UnreadExporter { cluster: "west".to_owned(), since: "t0".to_owned() }];
+        let of = |status: &Value| -> Vec<Condition> {
+            serde_json::from_value(status["conditions"].clone()).expect("conditions")
+        };
+        let never = status(json!([]), &[], "t1");
+        assert_eq!(seen(&of(&never)), ["Ready=True/Ready"], "an import that never lost an exporter");
+        let unread = status(never["conditions"].clone(), &lost, "t2");
+        assert_eq!(
+            seen(&of(&unread)),
+            ["Ready=True/Ready", "portolan.dev/ExportersRead=False/ExporterUnreachable"]
+        );
+        assert!(of(&unread)[1].message.starts_with("not reached: west (since t0); "), "{unread}");
+        assert_eq!(status(unread["conditions"].clone(), &lost, "t3"), unread, "no write without a change");
+        let again = status(unread["conditions"].clone(), &[], "t4");
+        assert_eq!(seen(&of(&again))[1], "portolan.dev/ExportersRead=True/AllRead");
+        assert_eq!(of(&again)[1].last_transition_time, "t4");
+    }
+
+    #[test]
     fn imports() {
         let cases = [
             ("usable", Usability::Usable, "Ready=True/Ready"),
@@ -315,7 +376,7 @@ mod tests {
         ];
         for (name, usability, want) in cases {
             let clusters = ["west".to_owned(), "east".to_owned()];
-            let status = import_status(&export(json!([])), clusters.to_vec(), true, &usability, "t1");
+            let status = import_status(&export(json!([])), clusters.to_vec(), true, &usability, &[], "t1");
             assert_eq!(status["clusters"], json!([{ "cluster": "east" }, { "cluster": "west" }]), "{name}");
             assert_eq!(status["endpointSliceObjects"], "Present");
             let conditions: Vec<Condition> = serde_json::from_value(status["conditions"].clone()).unwrap();

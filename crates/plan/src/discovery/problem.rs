@@ -22,6 +22,11 @@ pub enum ImportProblem {
         /// The message of the API server.
         message: String,
     },
+    /// Another writer in the cluster changes an object of the import back, so that the control plane writes it slowly.
+    Contested {
+        /// The object, and what happens to it.
+        message: String,
+    },
     /// A Service with the name of the derived Service exists and is not managed by Portolan.
     ForeignService(ObjectKey),
     /// The exporter has no port that matches these ports of the import.
@@ -48,7 +53,7 @@ pub enum ImportProblem {
 impl ImportProblem {
     /// Whether the export is not ready: the importing cluster lacks the import until a user changes something.
     pub fn is_failure(&self) -> bool {
-        matches!(self, Self::Refused { .. } | Self::ForeignService(_))
+        matches!(self, Self::Refused { .. } | Self::Contested { .. } | Self::ForeignService(_))
     }
 
     /// Whether the problem concerns the export of a cluster, which is called by one of `names`.
@@ -64,6 +69,12 @@ impl fmt::Display for ImportProblem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Refused { message } => write!(f, "its API server refuses the import: {message}"),
+            Self::Contested { message } => {
+                write!(
+                    f,
+                    "{message}: look at metadata.managedFields of the object, and stop the other writer"
+                )
+            }
             Self::ForeignService(service) => write!(
                 f,
                 "Service {service}, which the import needs, exists and is not managed by Portolan: delete or rename it"

@@ -24,7 +24,7 @@ use portolan_api::multicluster::{ServiceImportType, ServiceImportView};
 use portolan_object::{Object, ObjectKey};
 
 use super::compare::same_slice;
-use super::conditions::{Usability, import_status};
+use super::conditions::{UnreadExporter, Usability, import_status};
 use super::export::ValidExport;
 use super::merge::{Merged, merge};
 use super::problem::{ImportProblem, foreign_slices};
@@ -49,6 +49,8 @@ pub struct ExportedService<'a> {
     pub known: &'a BTreeSet<String>,
     /// Ids of members that are unreachable or not synced. Endpoints from them stay unchanged.
     pub unknown: &'a BTreeSet<String>,
+    /// Members of the set that cannot be reached. What was read of them before is used.
+    pub unreachable: Vec<UnreadExporter>,
 }
 
 /// Objects of the service in the importing member.
@@ -255,7 +257,10 @@ fn plan_status(
     let import = pass.member.import?;
     let has_slices = pass.exported.sources.iter().any(|source| !source.slices.is_empty())
         || !pass.member.slices.is_empty();
-    let status = import_status(import, clusters, has_slices, usability, now);
+    let unreachable = pass.exported.unreachable.iter();
+    let unread: Vec<UnreadExporter> =
+        unreachable.filter(|unread| clusters.contains(&unread.cluster)).cloned().collect();
+    let status = import_status(import, clusters, has_slices, usability, &unread, now);
     (import.0.get("status") != Some(&status)).then(|| {
         let mut written = import.clone();
         written.0["status"] = status;

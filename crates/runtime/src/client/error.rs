@@ -7,7 +7,7 @@ use std::time::Duration;
 use http::StatusCode;
 use portolan_object::Status;
 
-use crate::limits::Excess;
+use crate::limits::{Excess, MAX_REPETITIONS};
 
 /// metav1 `CauseTypeResourceVersionTooLarge`.
 const VERSION_TOO_LARGE: &str = "ResourceVersionTooLarge";
@@ -83,6 +83,19 @@ pub enum ClientError {
         /// Cause and next step.
         reason: String,
     },
+    /// Nothing was sent: the object has been written too often with the same content, because another writer changes it
+    /// back.
+    #[error(
+        "{object} was written {MAX_REPETITIONS} times in a minute with content that it had before: another writer changes it \
+         back; the next write is in {} s",
+        retry_after.as_secs()
+    )]
+    Contested {
+        /// Path of the object.
+        object: String,
+        /// Time until the next write.
+        retry_after: Duration,
+    },
     /// The server sent more than this process accepts.
     #[error("{server} sent {excess}")]
     Excessive {
@@ -112,6 +125,7 @@ impl ClientError {
             | Self::InvalidPath { .. }
             | Self::Unreadable { .. }
             | Self::NotHeld { .. }
+            | Self::Contested { .. }
             | Self::Excessive { .. } => None,
         }
     }
@@ -140,7 +154,7 @@ impl ClientError {
 
     /// How long the server asks to wait before the next attempt.
     pub fn retry_after(&self) -> Option<Duration> {
-        if let Self::TooManyRequests { retry_after, .. } = self {
+        if let Self::TooManyRequests { retry_after, .. } | Self::Contested { retry_after, .. } = self {
             return Some(*retry_after);
         }
         let seconds = self.status()?.details.as_ref()?.retry_after_seconds?;

@@ -19,7 +19,7 @@ use crate::client::options::{Apply, Delete, Patch, Selection};
 use crate::client::transport::Body;
 use crate::client::watch::{WatchBounds, WatchStream};
 use crate::client::{Client, unreadable};
-use crate::limits::Excess;
+use crate::limits::{Excess, Write};
 use crate::resource::{Resource, push_query};
 
 const JSON: &str = "application/json";
@@ -242,7 +242,9 @@ impl<T: Serialize + DeserializeOwned> Api<T> {
     pub async fn create(&self, object: &T) -> Result<T, ClientError> {
         let (key, body) = self.encode(object)?;
         let path = self.resource.collection_path(&key.namespace);
-        self.write(Method::POST, &path, JSON, body).await
+        // An object that gets its name from the server is new each time.
+        let object = (!key.name.is_empty()).then(|| self.resource.object_path(&key, ""));
+        self.write_object(Method::POST, &path, object, JSON, body).await
     }
 
     /// Replaces an object. Its `resourceVersion`, if set, must be the current one.
@@ -391,20 +393,41 @@ impl<T: Serialize + DeserializeOwned> Api<T> {
         content_type: &'static str,
         body: Bytes,
     ) -> Result<T, ClientError> {
+        let object = path.split('?').next().map(str::to_owned);
+        self.write_object(method, path, object, content_type, body).await
+    }
+
+    /// Writes the object with the path `object`; `None` if that is not known before.
+    async fn write_object(
+        &self,
+        method: Method,
+        path: &str,
+        object: Option<String>,
+        content_type: &'static str,
+        body: Bytes,
+    ) -> Result<T, ClientError> {
+        let object = object.filter(|_| !self.is_dry_run);
+        if let Some(object) = &object {
+            self.client.admit_rewrite(Write { object, method: &method, body: &body })?;
+        }
         let mut path = path.to_owned();
         if self.is_dry_run {
             push_query(&mut path, "dryRun", "All");
         }
         let path = path.as_str();
         let request = self.client.request(method.clone(), path, Some(content_type), body)?;
-        self.decode_written(&method, path, &self.client.exchange(request).await?)
+        let written = self.decode_written(&method, path, &self.client.exchange(request).await?)?;
+        if let Some(object) = &object {
+            self.client.rewritten(object, &written.resource_version);
+        }
+        Ok(written.object)
     }
 
     /// Reads the answer to a write.
-    fn decode_written(&self, method: &Method, path: &str, answer: &[u8]) -> Result<T, ClientError> {
+    fn decode_written(&self, method: &Method, path: &str, answer: &[u8]) -> Result<Seen<T>, ClientError> {
         let text = std::str::from_utf8(answer).map_err(serde::de::Error::custom);
         let read = text.and_then(|text| decode::object_without_managed_fields(text, &self.resource));
-        read.map(|seen| seen.object).map_err(|source| unreadable(method, path, source))
+        read.map_err(|source| unreadable(method, path, source))
     }
 
     /// The encoded object and the key that it carries.

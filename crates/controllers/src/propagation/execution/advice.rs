@@ -28,6 +28,9 @@ fn advice(error: &ClientError) -> Option<&'static str> {
         ClientError::Conflict(_) | ClientError::AlreadyExists(_) => {
             "something in the cluster changes the object all the time: look at its managedFields"
         }
+        ClientError::Contested { .. } => {
+            "look at metadata.managedFields of the object in the cluster, and stop the other writer"
+        }
         ClientError::TooManyRequests { .. } => "it is tried again when the cluster allows",
         ClientError::Unreachable { .. } => "it is tried again; the condition Ready of the cluster has more",
         ClientError::Unreadable { .. } | ClientError::Other(_) => {

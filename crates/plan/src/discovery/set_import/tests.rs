@@ -129,6 +129,7 @@ impl World {
             sources: sources.collect(),
             known: &known,
             unknown: &self.unknown,
+            unreachable: Vec::new(),
         });
         let member = ImportingMember {
             control_plane: self.control_plane,
