@@ -29,6 +29,7 @@
 mod explicit_import;
 mod export_cache;
 mod exporter;
+mod exporters_read;
 mod importer;
 mod member_writer;
 mod problems;
@@ -41,11 +42,8 @@ use std::sync::Arc;
 
 use parking_lot::RwLock;
 use portolan_api::cluster::Cluster;
-use portolan_api::conditions::cluster::READY;
-use portolan_api::meta::condition;
 use portolan_net::Clock;
 use portolan_object::ObjectKey;
-use portolan_plan::discovery::conditions::UnreadExporter;
 use portolan_runtime::members::MembershipChange;
 use portolan_runtime::scope::spawn_until_stop;
 use portolan_runtime::{Cache, ClusterName, EventRecorder, Member};
@@ -54,6 +52,7 @@ use crate::MANAGER;
 use crate::hub::{ClusterSets, Hub, MembershipState};
 use export_cache::ExportCache;
 use exporter::Exporter;
+use exporters_read::not_ready_since;
 use importer::Importer;
 use problems::Problems;
 use refusals::Refusals;
@@ -222,28 +221,6 @@ impl Discovery {
         }
     }
 
-    /// Re-queues in every other member what it imports from a cluster, after the link to that cluster was lost or is back.
-    fn queue_imports_from(&self, cluster: &ClusterName) {
-        let Some(own) = self.site(cluster) else { return };
-        let exported = own.exported();
-        for site in self.all_sites().iter().filter(|site| site.member().name() != cluster) {
-            let imported = exported.iter().filter(|key| site.imports_service(key));
-            imported.for_each(|key| site.imports_queue().add(key.clone()));
-        }
-    }
-
-    /// Members of a set to which the link is lost.
-    fn unreachable_members(&self, set: &str) -> Vec<UnreadExporter> {
-        let since = |cluster: &ClusterName| {
-            not_ready_since(&*self.clusters.get(&ObjectKey::cluster(cluster.as_str()))?)
-        };
-        let members = self.sets.members_of(set).into_iter();
-        let unread = members.filter_map(|(cluster, membership)| {
-            Some(UnreadExporter { since: since(&cluster)?, cluster: membership.id })
-        });
-        unread.collect()
-    }
-
     /// Re-queues every service in every member.
     fn queue_everything(&self) {
         self.exports.invalidate_all();
@@ -302,12 +279,6 @@ impl Discovery {
         }
         (known, unknown)
     }
-}
-
-/// Since when a cluster has not been ready; `None` while it is, and before its first probe.
-fn not_ready_since(cluster: &Cluster) -> Option<String> {
-    let ready = condition(&cluster.status.conditions, READY)?;
-    (!ready.is_true()).then(|| ready.last_transition_time.clone())
 }
 
 /// The id of a cluster in its set.

@@ -17,6 +17,7 @@ pub mod conditions;
 pub mod derived_service;
 pub mod explicit_import;
 pub mod export;
+pub mod exporters_read;
 pub mod importable;
 mod lost;
 pub mod merge;

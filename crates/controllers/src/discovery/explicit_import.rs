@@ -38,6 +38,7 @@ impl Importer {
             return Ok(Vec::new());
         }
         let exporters = self.exporters(key);
+        let clusters: Vec<ClusterName> = exporters.iter().map(|exporter| exporter.cluster.clone()).collect();
         let (known, unreachable) = self.clusters();
         let exporters = exporters.iter().map(|exporter| Exporter {
             cluster: exporter.cluster.as_str(),
@@ -64,6 +65,9 @@ impl Importer {
                 Err(error) if !is_slice => return Err(error),
                 result => keep_first(&mut failure, result),
             }
+        }
+        if let Some(import) = &import {
+            keep_first(&mut failure, self.write_unread(import, &clusters).await.map_err(ImportError::from));
         }
         failure.map_or(Ok(found), Err)
     }

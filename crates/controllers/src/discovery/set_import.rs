@@ -3,14 +3,11 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use portolan_api::conditions::multicluster::EXPORTERS_READ;
 use portolan_api::kubernetes::View;
-use portolan_api::meta::condition;
 use portolan_api::multicluster::{ServiceImportType, ServiceImportView};
 use portolan_api::{labels, names};
 use portolan_object::{Object, ObjectKey};
 use portolan_plan::cluster_sets::membership::Membership;
-use portolan_plan::discovery::conditions::present;
 use portolan_plan::discovery::derived_service::updated_service;
 use portolan_plan::discovery::export::{ValidExport, validate_export};
 use portolan_plan::discovery::problem::ImportProblem;
@@ -21,7 +18,6 @@ use portolan_plan::discovery::set_import::{
 use portolan_plan::import_marks::{is_import_of_set, is_of_set};
 use portolan_runtime::Cache;
 use portolan_runtime::client::ClientError;
-use portolan_runtime::events::{Regarding, Severity};
 
 use super::Discovery;
 use super::importer::{ImportError, Importer, keep_first};
@@ -140,17 +136,6 @@ impl Importer {
             import = self.site.import(key).flatten().filter(|import| is_import_of_set(import));
         }
         Ok(Vec::new())
-    }
-
-    /// Emits an Event if the control plane stops or starts to read an exporter.
-    fn report_unread(&self, before: Option<&Object>, after: &Object) {
-        let find = |import: &Object| condition(&present(import), EXPORTERS_READ).cloned();
-        let (then, Some(now)) = (before.and_then(find), find(after)) else { return };
-        if then.is_some_and(|then| then.status == now.status) {
-            return;
-        }
-        let severity = if now.is_true() { Severity::Normal } else { Severity::Warning };
-        self.events.record(Regarding::object(after), severity, &now.reason, now.message.clone());
     }
 
     /// Plans one pass from the present caches.

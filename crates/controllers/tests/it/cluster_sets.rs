@@ -259,7 +259,7 @@ async fn an_illegal_label_is_told_on_the_export_and_others_go_on() {
 }
 
 /// A client of a member that answers nothing while `is_cut`.
-fn through_a_link(server: LocalService, is_cut: Arc<AtomicBool>) -> Client {
+pub(crate) fn through_a_link(server: LocalService, is_cut: Arc<AtomicBool>) -> Client {
     Client::in_process(service_fn(move |request: Request<Body>| {
         let answer = (!is_cut.load(Ordering::SeqCst)).then(|| server.clone().call(request));
         async move {

@@ -1,10 +1,14 @@
 //! Explicit imports: endpoints of one member in another.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use portolan_api::conditions::multicluster::EXPORTERS_READ;
 use portolan_object::Object;
 use portolan_runtime::limits::MemberLimits;
 use serde_json::{Value, json};
 
-use crate::cluster_sets::EXPORT;
+use crate::cluster_sets::{EXPORT, IMPORT, through_a_link};
 use crate::federation::{CLUSTER, Federation, condition, message};
 
 const SLICE: &str = "discovery.k8s.io/v1/EndpointSlice";
@@ -210,4 +214,22 @@ async fn a_writer_that_changes_the_derived_service_back_is_reported_and_not_answ
     let export = eu.when(EXPORT, "default/serve", reported).await;
     assert!(message(&export, "Ready").contains("cluster us: "), "{}", message(&export, "Ready"));
     assert!(answered >= 10, "{answered} writes were enough");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_explicit_import_says_which_exporter_is_not_read() {
+    let mut set = Federation::start(&["us"]).await;
+    let is_cut = Arc::new(AtomicBool::new(false));
+    set.join_behind("eu", |server| through_a_link(server, is_cut.clone())).await;
+    let set = with_the_kinds(set).await;
+    let (eu, us) = (set.member("eu"), set.member("us"));
+    eu.create(exported_service()).await;
+    export_and_import(&set).await;
+    us.when_there(SLICE, IMPORTED).await;
+    is_cut.store(true, Ordering::SeqCst);
+    let lost = us.when(IMPORT, "default/serve", |import| condition(import, EXPORTERS_READ) == "False").await;
+    assert!(message(&lost, EXPORTERS_READ).starts_with("not reached: eu (since 2"), "{lost:?}");
+    us.when_there(SLICE, IMPORTED).await;
+    is_cut.store(false, Ordering::SeqCst);
+    us.when(IMPORT, "default/serve", |import| condition(import, EXPORTERS_READ) == "True").await;
 }

@@ -10,6 +10,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::export::InvalidExport;
+use super::exporters_read::{UnreadExporter, exporters_read};
 use super::merge::Merged;
 
 /// Maximum length of a condition message in the API (`metav1.Condition`).
@@ -113,37 +114,6 @@ pub enum Usability {
     Pending,
     /// The member has none of the service's address families; the text is the message of its API server.
     NoFamily(String),
-}
-
-/// An exporter that the control plane cannot read.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct UnreadExporter {
-    /// Id of the cluster in the set.
-    pub cluster: String,
-    /// Since when, RFC 3339; empty if unknown.
-    pub since: String,
-}
-
-/// The condition that tells clients of an import how old the endpoints of its exporters are. `None` if it has never been
-/// false: it would say nothing.
-fn exporters_read(unread: &[UnreadExporter], before: &[Condition], now: &str) -> Option<Condition> {
-    let kind = reasons::EXPORTERS_READ;
-    if unread.is_empty() {
-        let is_known = before.iter().any(|condition| condition.kind == kind);
-        let message = "the endpoints of all exporting clusters are current";
-        return is_known.then(|| Condition::new(kind, true, reasons::ALL_READ, message.to_owned(), now));
-    }
-    let text = |exporter: &UnreadExporter| match exporter.since.as_str() {
-        "" => exporter.cluster.clone(),
-        since => format!("{} (since {since})", exporter.cluster),
-    };
-    let clusters: Vec<String> = unread.iter().map(text).collect();
-    let message = format!(
-        "not reached: {}; the endpoints of these clusters are the last known, and get traffic: condition Ready of the Cluster \
-         on the control plane says why",
-        clusters.join(", ")
-    );
-    Some(Condition::new(kind, false, reasons::EXPORTER_UNREACHABLE, shortened(&message), now))
 }
 
 /// Desired status of an import, with the present conditions of other controllers.
@@ -337,30 +307,6 @@ mod tests {
         let conditions =
             export_conditions(&export(foreign), Ok(()), OtherExports::NoSet, &Trouble::default(), "t1");
         assert_eq!(seen(&conditions)[0], "Audited=True/Yes");
-    }
-
-    #[test]
-    fn an_import_says_since_when_an_exporter_is_not_read_and_when_it_is_again() {
-        let status = |before: Value, unread: &[UnreadExporter], now: &str| {
-            let import = export(before);
-            import_status(&import, vec!["west".to_owned()], true, &Usability::Usable, unread, now)
-        };
-        let lost = [UnreadExporter { cluster: "west".to_owned(), since: "t0".to_owned() }];
-        let of = |status: &Value| -> Vec<Condition> {
-            serde_json::from_value(status["conditions"].clone()).expect("conditions")
-        };
-        let never = status(json!([]), &[], "t1");
-        assert_eq!(seen(&of(&never)), ["Ready=True/Ready"], "an import that never lost an exporter");
-        let unread = status(never["conditions"].clone(), &lost, "t2");
-        assert_eq!(
-            seen(&of(&unread)),
-            ["Ready=True/Ready", "portolan.dev/ExportersRead=False/ExporterUnreachable"]
-        );
-        assert!(of(&unread)[1].message.starts_with("not reached: west (since t0); "), "{unread}");
-        assert_eq!(status(unread["conditions"].clone(), &lost, "t3"), unread, "no write without a change");
-        let again = status(unread["conditions"].clone(), &[], "t4");
-        assert_eq!(seen(&of(&again))[1], "portolan.dev/ExportersRead=True/AllRead");
-        assert_eq!(of(&again)[1].last_transition_time, "t4");
     }
 
     #[test]

@@ -24,8 +24,9 @@ use portolan_api::multicluster::{ServiceImportType, ServiceImportView};
 use portolan_object::{Object, ObjectKey};
 
 use super::compare::same_slice;
-use super::conditions::{UnreadExporter, Usability, import_status};
+use super::conditions::{Usability, import_status};
 use super::export::ValidExport;
+use super::exporters_read::UnreadExporter;
 use super::merge::{Merged, merge};
 use super::problem::{ImportProblem, foreign_slices};
 use crate::clusters::ownership::{is_own, stamped};
