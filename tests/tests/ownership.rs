@@ -225,9 +225,8 @@ fn a_damaged_override_policy_changes_nothing_in_the_members() {
     let delete = ["delete", "overridepolicy", "other", "-n", "shop"];
     let refused = hub.fails(&delete);
     assert!(refused.contains("is damaged"), "{refused}");
-    let option = "--ignore-store-read-error-with-cluster-breaking-potential";
-    let deleted = hub.run_with_input(&[&delete[..], &[option]].concat(), "y\n");
-    assert!(deleted.success, "{}", deleted.stderr);
+    let path = "/apis/policy.karmada.io/v1alpha1/namespaces/shop/overridepolicies/other";
+    hub.ok(&["delete", "--raw", &format!("{path}?ignoreStoreReadErrorWithClusterBreakingPotential=true")]);
     apply_text(&hub, OVERRIDE);
     assert_eq!(MEMBERS.map(|name| playground.member(name).ok(&data)), before);
 

@@ -29,7 +29,8 @@ pub(crate) fn refusal(damaged: &DamagedValue) -> Status {
     let DamagedValue { key, revision, reason } = damaged;
     let text = format!(
         "the stored object {key} of revision {revision} is damaged: {reason}; restore it with `portolan restore`, or \
-         delete it with `kubectl delete --ignore-store-read-error-with-cluster-breaking-potential`"
+         delete it with `kubectl delete --raw 'PATH?ignoreStoreReadErrorWithClusterBreakingPotential=true'`, where PATH is \
+         that of this request"
     );
     Status::new(500, REASON, text)
 }

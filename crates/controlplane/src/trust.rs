@@ -64,8 +64,9 @@ pub(crate) fn missing_decisions(damaged: &[Arc<str>]) -> Option<String> {
     };
     Some(format!(
         "nothing is written to the members, because objects that decide about them cannot be read: {named}{more}; restore a \
-         backup with `portolan restore`, or delete each with `kubectl delete \
-         --ignore-store-read-error-with-cluster-breaking-potential`, create it again, and start the server again"
+         backup with `portolan restore`, or delete each with `kubectl delete --raw \
+         'PATH?ignoreStoreReadErrorWithClusterBreakingPotential=true'`, where PATH is that of the object, create it again, \
+         and start the server again"
     ))
 }
 
