@@ -54,6 +54,8 @@ pub(crate) enum Command {
     Clusterset(ClusterSet),
     /// Measure the health checks of a server while it is attacked
     Attacked(Attacked),
+    /// Measure how fast the public records of federated Services are planned
+    Records(Records),
     /// Answer as one of the measured servers; `dns` starts this program so
     #[command(hide = true)]
     DnsServe(DnsServe),
@@ -63,6 +65,17 @@ pub(crate) enum Command {
         /// Where it keeps its state
         directory: PathBuf,
     },
+}
+
+/// How much is planned.
+#[derive(Debug, Args)]
+pub(crate) struct Records {
+    /// Federated Services
+    #[arg(long, default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub(crate) services: u32,
+    /// Clusters
+    #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=500))]
+    pub(crate) clusters: u32,
 }
 
 /// How large the set is, and how much changes in it.

@@ -10,6 +10,7 @@ mod bulk;
 mod cluster_set;
 mod discovery;
 mod dns;
+mod federated_records;
 mod federation;
 mod figure;
 mod machine;
@@ -43,6 +44,9 @@ fn main() -> ExitCode {
         Some(Command::Dns(dns)) => return ending(dns::run(dns)),
         Some(Command::DnsServe(serve)) => return ending(dns::serve(serve)),
         Some(Command::Serve { directory }) => return ending(serve(directory)),
+        Some(Command::Records(sizes)) => {
+            federated_records::run(sizes).inspect(|report| print!("{}", report.render()))
+        }
         Some(Command::Clusterset(_) | Command::Attacked(_)) | None => measure(&arguments),
     };
     match measured {

@@ -145,3 +145,53 @@ pub fn federation(playground: &Playground) {
     hub.ok(&["delete", "deployment", "nginx"]);
     member1.eventually(&["get", "deployments"], "nothing", |table| !table.contains("nginx"));
 }
+
+/// The clusters of [`federated_service`], for `--config`.
+pub fn federated_service_clusters() -> PathBuf {
+    example("federated-service/playground.yaml")
+}
+
+/// An unchanged Service is created in the hub; every cluster has it, one of them had it before, and `kubectl describe` shows
+/// the addresses of all.
+///
+/// # Panics
+/// When something differs from what the walkthrough shows.
+pub fn federated_service(playground: &Playground) {
+    let hub = playground.hub();
+    let members = ["us-a", "us-b", "eu"].map(|name| playground.member(name));
+    members[1].ok(&["create", "service", "clusterip", "nginx", "--tcp=8080"]);
+    apply(&hub, "federated-service/federation.yaml");
+    let nginx = example("federated-service/nginx.yaml");
+    let nginx = nginx.to_str().expect("a path in UTF-8");
+    assert_eq!(hub.ok(&["create", "-f", nginx]), "service/nginx created\n");
+    for (index, member) in members.iter().enumerate() {
+        member.eventually(&["get", "service", "nginx"], "the Service with its address", |table| {
+            table.contains("LoadBalancer")
+                && table.contains(&format!("198.18.{index}.1"))
+                && table.contains("80:")
+        });
+    }
+    let described = hub.eventually(&["describe", "services", "nginx"], "every address", |text| {
+        text.lines().any(|line| {
+            let addresses = ["198.18.0.1", "198.18.1.1", "198.18.2.1"];
+            line.starts_with("LoadBalancer Ingress:")
+                && addresses.iter().all(|address| line.contains(address))
+        })
+    });
+    for (field, value) in [
+        ("Name:", "nginx"),
+        ("Namespace:", "default"),
+        ("Labels:", "run=nginx"),
+        ("Annotations:", "<none>"),
+        ("Selector:", "run=nginx"),
+        ("Type:", "LoadBalancer"),
+        ("Session Affinity:", "None"),
+    ] {
+        let line = described.lines().find(|line| line.starts_with(field)).unwrap_or_default();
+        assert_eq!(line.trim_start_matches(field).trim(), value, "{described}");
+    }
+    hub.ok(&["delete", "service", "nginx"]);
+    for member in &members {
+        member.eventually(&["get", "services"], "no Service", |table| !table.contains("nginx"));
+    }
+}

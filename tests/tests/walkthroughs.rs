@@ -21,6 +21,12 @@ fn federation_override_is_seen_in_the_member() {
 }
 
 #[test]
+fn a_federated_service_is_in_every_cluster() {
+    let clusters = walkthroughs::federated_service_clusters();
+    walkthroughs::federated_service(&Playground::start_with(&["--config", text(&clusters)]));
+}
+
+#[test]
 fn endpoints_and_withdrawal_follow_the_exporter() {
     let playground = Playground::start();
     let (hub, member1, member2) =

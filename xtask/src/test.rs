@@ -84,7 +84,16 @@ pub(crate) fn run(scope: Scope) -> Result<()> {
         tools::conformance_suite()?;
     }
     if scope == Scope::Full {
-        let peers = cargo(&["test", "--workspace", "--test", "peers", "--", "--test-threads=2"]);
+        let peers = cargo(&[
+            "test",
+            "--workspace",
+            "--features",
+            "portolan-providers/route53",
+            "--test",
+            "peers",
+            "--",
+            "--test-threads=2",
+        ]);
         step("DNS providers against real servers", with_assets(peers, &assets))?;
     }
     let mut end_to_end = vec!["test", "--workspace"];

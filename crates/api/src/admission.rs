@@ -9,6 +9,7 @@ mod cluster;
 mod config;
 mod cron_autoscaling;
 mod failover;
+mod federation;
 mod overrides;
 mod placement;
 mod propagation;
@@ -28,6 +29,7 @@ use crate::autoscaling::{CronFederatedHPA, FederatedHPA};
 use crate::config::{
     DependentObjectReference, ResourceInterpreterCustomization, ResourceInterpreterWebhookConfiguration,
 };
+use crate::federation::Federation;
 use crate::kind::Kind;
 use crate::policy::{
     ClusterOverridePolicy, ClusterPropagationPolicy, ClusterTaintPolicy, FederatedResourceQuota,
@@ -97,6 +99,7 @@ pub fn admit(
         ("policy.karmada.io", ClusterTaintPolicy::KIND) => taint_policies::admit(object)?,
         ("autoscaling.karmada.io", FederatedHPA::KIND) => return autoscaling::admit(object),
         ("autoscaling.karmada.io", CronFederatedHPA::KIND) => cron_autoscaling::admit(object)?,
+        ("portolan.dev", Federation::KIND) => federation::admit(object)?,
         ("remedy.karmada.io", Remedy::KIND) => return Ok(remedies::warnings(object)),
         _ => {}
     }

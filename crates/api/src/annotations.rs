@@ -118,3 +118,15 @@ pub mod control_plane {
 
 /// Of CRDs in groups that Kubernetes owns: who approved the API.
 pub const API_APPROVED: &str = "api-approved.kubernetes.io";
+
+/// Of federated objects, set by users of Federation v1.
+pub mod federation {
+    /// JSON list of requirements on the labels of clusters.
+    pub const CLUSTER_SELECTOR: &str = "federation.alpha.kubernetes.io/cluster-selector";
+    /// How the replicas of a Deployment are divided: JSON.
+    pub const DEPLOYMENT_PREFERENCES: &str = "federation.kubernetes.io/deployment-preferences";
+    /// How the replicas of a ReplicaSet are divided: JSON.
+    pub const REPLICA_SET_PREFERENCES: &str = "federation.kubernetes.io/replica-set-preferences";
+    /// How the parallelism of a Job is divided: JSON.
+    pub const JOB_PREFERENCES: &str = "federation.kubernetes.io/job-preferences";
+}

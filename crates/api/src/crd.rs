@@ -10,7 +10,8 @@ use serde_json::{Value, json};
 
 use crate::kind::Kind;
 use crate::{
-    about, annotations, apps, autoscaling, cluster, clusterset, config, multicluster, policy, remedy, work,
+    about, annotations, apps, autoscaling, cluster, clusterset, config, federation, multicluster, policy,
+    remedy, work,
 };
 use columns::Column;
 
@@ -76,6 +77,11 @@ pub fn all() -> Vec<Value> {
             &Names { short: &[], categories: &[], has_status: true },
             ONLY_V1ALPHA1,
             columns::CLUSTER_SET,
+        ),
+        define::<federation::Federation>(
+            &Names { short: &[], categories: &[], has_status: true },
+            ONLY_V1ALPHA1,
+            columns::FEDERATION,
         ),
     ];
     definitions.extend(members());

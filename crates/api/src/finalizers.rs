@@ -11,6 +11,8 @@ pub const BINDING: &str = "karmada.io/binding-controller";
 pub const CLUSTER_BINDING: &str = "karmada.io/cluster-resource-binding-controller";
 /// On a ResourceBinding with dependencies until they are detached.
 pub const DEPENDENCIES: &str = "karmada.io/binding-dependencies-distributor";
+/// On a Federation until its records are gone from all zones.
+pub const FEDERATION_RECORDS: &str = "portolan.dev/federation-records";
 /// On a Work until the object is gone from the member, or left there on purpose.
 pub const EXECUTION: &str = "karmada.io/execution-controller";
 /// On a Work with an EndpointSlice collected for a ServiceExport until the imported slices are gone.

@@ -104,6 +104,12 @@ pub mod endpoint_slice {
     pub const SOURCE_CLUSTER: &str = "multicluster.kubernetes.io/source-cluster";
 }
 
+/// Of bindings of federated objects.
+pub mod federation {
+    /// Name of the Federation that an object belongs to.
+    pub const NAME: &str = "portolan.dev/federation";
+}
+
 /// Of objects of a cluster set in its members.
 pub mod cluster_set {
     /// Name of the set, on imports, Services, slices and properties that belong to it.

@@ -3,6 +3,7 @@
 //! `Controllers::start` creates it once; each controller holds a clone. Nothing here starts a controller.
 
 mod cluster_sets;
+mod federations;
 mod quotas;
 
 use std::sync::Arc;
@@ -20,6 +21,7 @@ use portolan_runtime::{Cache, Client, ClusterName, EventRecorder, Members, Succe
 use crate::capacity::{Capacities, Estimator};
 use crate::estimator_service::EstimatorService;
 pub(crate) use cluster_sets::{ClusterSets, JoinProgress, MembershipState};
+pub(crate) use federations::Federations;
 pub use quotas::Quotas;
 
 /// Interval at which the namespace `kube-system` is looked for, on an API server that is about to create it.
@@ -45,6 +47,7 @@ pub(crate) struct Hub {
     pub(crate) namespaces: Cache<Object>,
     pub(crate) works: Cache<Work>,
     pub(crate) cluster_sets: ClusterSets,
+    pub(crate) federations: Federations,
     pub(crate) capacities: Capacities,
     /// Kinds and namespaces that are never propagated.
     pub(crate) skipped: Arc<Skipped>,
@@ -128,6 +131,7 @@ impl Hub {
                 work.metadata.is_deleting().then(|| key.namespace.clone()).into_iter().collect()
             });
         let clusters = clusters.start(scope);
+        let namespaces = namespaces.start(scope);
         let capacities = Capacities::default();
         capacities.follow(&members);
         Self {
@@ -138,7 +142,8 @@ impl Hub {
             scope: scope.clone(),
             cluster_sets: ClusterSets::new(client, &clusters, &rest),
             clusters,
-            namespaces: namespaces.start(scope),
+            federations: Federations::new(client, &namespaces, &rest),
+            namespaces,
             works: works.start(scope),
             estimator: Estimator::new(&capacities),
             quotas: Quotas::new(client, &rest),

@@ -30,6 +30,7 @@ pub mod dns;
 mod estimator_service;
 pub mod explain;
 mod failures;
+pub mod federation;
 mod hub;
 pub mod kubernetes;
 mod merge;

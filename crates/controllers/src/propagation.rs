@@ -17,6 +17,7 @@
 //! | 10 | The status of the template is aggregated from the binding. | `propagation/report.rs` | `aggregate` |
 //! | 11 | A deleted template or binding deletes its Works; the object in the member is deleted first. | `propagation/bindings.rs`, `execution/remove.rs` | |
 //! | | Clusters are left, by taints and failed workloads; this queues the binding again. | `propagation/failover.rs` | `plan::failover` |
+//! | | A template without a policy that a Federation selects gets a binding to every cluster. | `propagation/federated.rs` | `plan::federation` |
 //! | | A policy without effect says so by an event. | `propagation/effects.rs` | `effect` |
 //! | 12 | A binding that is deleted while its template is claimed is made again, over the same Works. | `propagation/lost_bindings.rs` | |
 //!
@@ -38,6 +39,8 @@ mod dependencies;
 mod effects;
 mod execution;
 mod failover;
+mod federated;
+mod fresh_policies;
 mod interpreters;
 mod lost_bindings;
 mod namespaces;
@@ -54,8 +57,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use portolan_api::cluster::Cluster;
-use portolan_api::resources;
-use portolan_object::{GroupVersionKind, Object, ObjectKey};
+use portolan_api::{labels, resources};
+use portolan_object::{GroupKind, GroupVersionKind, Object, ObjectKey};
 use portolan_plan::failover::Settings;
 use portolan_plan::propagation::binding::belongs_to_another;
 use portolan_plan::propagation::removal::Origin;
@@ -115,6 +118,7 @@ pub(crate) struct Pipeline {
     first_reports: report::FirstReports,
     triggers: schedule::Triggers,
     failover: failover::Failover,
+    fresh_policies: fresh_policies::FreshPolicies,
 }
 
 /// Starts all propagation controllers. Returns their caches.
@@ -190,6 +194,7 @@ impl Pipeline {
             first_reports: report::FirstReports::default(),
             triggers: schedule::Triggers::default(),
             failover: failover::Failover::new(failover),
+            fresh_policies: fresh_policies::FreshPolicies::default(),
         }
     }
 
@@ -200,6 +205,7 @@ impl Pipeline {
             && self.policies.synced().await
             && self.overrides.synced().await
             && self.bindings.synced().await
+            && self.hub.federations.synced().await
             && self.templates.synced().await
     }
 
@@ -238,6 +244,10 @@ impl Pipeline {
         });
         let queue = self.namespace_queue.clone();
         self.hub.namespaces.observe(move |change| queue.add(change.key.clone()));
+        let pipeline = self.clone();
+        self.hub.namespaces.observe(move |change| federated::namespace_changed(&pipeline, change));
+        let pipeline = self.clone();
+        self.hub.federations.observe(move |change| federated::federation_changed(&pipeline, change));
         let pipeline = self.clone();
         self.hub.clusters.observe(move |change| pipeline.cluster_changed(change));
     }
@@ -348,6 +358,7 @@ impl Pipeline {
 
     /// All bindings are scheduled again when a cluster is added, removed, or changes in a field that placement reads.
     fn cluster_changed(&self, change: &Change<Cluster>) {
+        federated::cluster_changed(self, change);
         let (Some(old), Some(new)) = (&change.old, &change.new) else { return self.queue_everything() };
         if old.spec == new.spec
             && old.metadata.labels == new.metadata.labels
@@ -395,10 +406,12 @@ impl Pipeline {
         note_binding(&self.hub, key, self.bindings.get(key).as_deref());
     }
 
-    /// Whether a policy that exists claims a binding, or another binding depends on it.
+    /// Whether a policy or a federation that exists claims a binding, or another binding depends on it.
     fn is_governed(&self, binding: &Binding) -> bool {
         let policy = claim::policy(&binding.metadata).and_then(|key| self.policies.get(&key));
-        policy.is_some_and(|policy| !policy.metadata.is_deleting()) || !binding.spec.required_by.is_empty()
+        policy.is_some_and(|policy| !policy.metadata.is_deleting())
+            || federated::is_federated(self, binding)
+            || !binding.spec.required_by.is_empty()
     }
 
     /// A template, from the cache.
@@ -410,6 +423,31 @@ impl Pipeline {
     /// The resource of a kind, in the version of the caches.
     pub(crate) fn resource_of(&self, kind: &GroupVersionKind) -> Option<Resource> {
         Some(self.templates.of_kind(&kind.group_kind())?.resource().clone())
+    }
+
+    /// Whether objects of a kind are in namespaces; `None` for a kind that is not served or never propagated.
+    pub(crate) fn is_namespaced(&self, kind: &GroupKind) -> Option<bool> {
+        Some(self.templates.of_kind(kind)?.resource().namespaced)
+    }
+
+    /// The bindings of a federation.
+    pub(crate) fn federated(&self, federation: &str) -> Vec<Arc<Binding>> {
+        self.bindings.namespaced.by_index(BY_ID, federation)
+    }
+
+    /// The federation of a template, by its binding.
+    pub(crate) fn federation_of(&self, kind: &GroupVersionKind, template: &ObjectKey) -> Option<String> {
+        let binding = self.bindings.get(&bind::binding_key(&kind.kind, template))?;
+        (binding.template_kind() == *kind)
+            .then(|| binding.metadata.label(labels::federation::NAME).map(str::to_owned))?
+    }
+
+    /// Calls `observer` with every change of a binding.
+    pub(crate) fn observe_binding_changes(
+        &self,
+        observer: impl Fn(&Change<Binding>) + Send + Sync + Clone + 'static,
+    ) {
+        self.bindings.observe(observer);
     }
 
     /// The binding of a template, from the cache.

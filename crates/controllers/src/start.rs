@@ -15,7 +15,8 @@ use crate::estimator_service::{EstimatorService, EstimatorSettings};
 use crate::hub::{Hub, HubSettings, Quotas, Reach};
 use crate::propagation::BrakeOptions;
 use crate::{
-    agents, autoscaling, cluster_sets, clusters, discovery, propagation, rebalance, remedies, taint_policies,
+    agents, autoscaling, cluster_sets, clusters, discovery, federation, propagation, rebalance, remedies,
+    taint_policies,
 };
 
 /// How controllers run.
@@ -90,6 +91,7 @@ impl Controllers {
         discovery::start(&shared);
         let pipeline = propagation::start(&shared, brake, failover);
         autoscaling::start(&shared, &pipeline);
+        federation::start(&shared, &pipeline);
         rebalance::start(&shared);
         taint_policies::start(&shared);
         remedies::start(&shared);

@@ -21,6 +21,7 @@ mod certificates;
 mod cluster_set;
 mod dns;
 mod error;
+mod load_balancer;
 mod member;
 mod nodes;
 mod pull;

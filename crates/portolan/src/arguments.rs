@@ -305,6 +305,20 @@ pub(crate) enum Dns {
         #[command(flatten)]
         change: DnsChange,
     },
+    /// Print the public records of a federated Service, wanted and published.
+    Records(DnsRecords),
+}
+
+/// A federated Service.
+#[derive(Debug, Args)]
+pub(crate) struct DnsRecords {
+    #[command(flatten)]
+    pub(crate) hub: HubAccess,
+    /// Name of the Service.
+    pub(crate) service: String,
+    /// Its namespace
+    #[arg(short, long, value_name = "NAMESPACE", default_value = "default")]
+    pub(crate) namespace: String,
 }
 
 /// A change of the member's CoreDNS.

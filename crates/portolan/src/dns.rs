@@ -1,4 +1,7 @@
-//! `portolan dns`: makes a member's CoreDNS forward the cluster set's zone to Portolan, and undoes that.
+//! `portolan dns`: makes a member's CoreDNS forward the cluster set's zone to Portolan, and undoes that; and prints the
+//! public records of federated Services.
+
+mod records;
 
 use std::net::IpAddr;
 
@@ -22,6 +25,7 @@ pub(crate) async fn run(command: Dns) -> Result<()> {
                 if addresses.is_empty() { addresses_of(&client, &service).await? } else { addresses };
             apply(&client, &change, |text| corefile::install(text, &zone, &addresses)).await
         }
+        Dns::Records(arguments) => records::run(arguments).await,
         Dns::Uninstall { change } => {
             let client = change.member.client().await.context("cannot reach the member")?;
             apply(&client, &change, corefile::uninstall).await

@@ -16,6 +16,8 @@ mod provider;
 mod publisher;
 mod retry;
 pub mod rfc2136;
+#[cfg(feature = "route53")]
+pub mod route53;
 pub mod skydns;
 
 pub use error::{ProviderError, Unsupported};

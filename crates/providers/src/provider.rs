@@ -11,8 +11,8 @@ use crate::error::{ProviderError, Unsupported};
 /// How much a provider takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
-    /// Most writes of record sets in one request, those of marks included. A change with more is a request of its own.
-    pub writes_per_batch: usize,
+    /// Most that one batch holds, in the unit of [`Provider::size`]. A change with more is a batch of its own.
+    pub size_per_batch: usize,
     /// Least time between two requests.
     pub interval: Duration,
     /// Whether one rejected change makes the provider reject its whole batch.
@@ -28,6 +28,11 @@ pub trait Provider: fmt::Debug + Send + Sync {
 
     /// How much it takes.
     fn limits(&self) -> Limits;
+
+    /// How much of a batch a change takes: by default its writes, those of marks included.
+    fn size(&self, change: &Change) -> usize {
+        change.writes.len()
+    }
 
     /// Whether the provider has a form for the change. By default it has none for routing policies, and none for types
     /// that Portolan does not write.

@@ -137,7 +137,9 @@ impl<'a> Publication<'a> {
     /// Sends the batches until one fails for a reason that the others have too.
     async fn run(&mut self) {
         let limits = self.publisher.provider.limits();
-        let mut waiting = batches(self.changes, limits.writes_per_batch);
+        let sizes: Vec<usize> =
+            self.changes.iter().map(|change| self.publisher.provider.size(change)).collect();
+        let mut waiting = batches(&sizes, limits.size_per_batch);
         waiting.reverse();
         while let Some(range) = waiting.pop() {
             let failed = self.send(range.clone()).await;

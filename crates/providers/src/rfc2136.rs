@@ -20,7 +20,7 @@ use dnswire::rdata::tsig::Time48;
 use dnswire::tsig::{ClientTransaction, Key};
 use futures::FutureExt;
 use futures::future::BoxFuture;
-use portolan_dns::TransactionKey;
+pub use portolan_dns::{TransactionKey, TransactionKeyError};
 use portolan_plan::federation::dns::record::{Change, DomainName, RecordSet};
 
 use self::connection::Connection;
@@ -133,7 +133,7 @@ impl Provider for Rfc2136 {
     }
 
     fn limits(&self) -> Limits {
-        Limits { writes_per_batch: WRITES_PER_BATCH, interval: Duration::ZERO, is_atomic: false }
+        Limits { size_per_batch: WRITES_PER_BATCH, interval: Duration::ZERO, is_atomic: false }
     }
 
     fn list<'a>(&'a self, zone: &'a DomainName) -> BoxFuture<'a, Result<Vec<RecordSet>, ProviderError>> {

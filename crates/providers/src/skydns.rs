@@ -92,7 +92,7 @@ impl Provider for SkyDns {
     }
 
     fn limits(&self) -> Limits {
-        Limits { writes_per_batch: WRITES_PER_BATCH, interval: Duration::ZERO, is_atomic: false }
+        Limits { size_per_batch: WRITES_PER_BATCH, interval: Duration::ZERO, is_atomic: false }
     }
 
     fn list<'a>(&'a self, zone: &'a DomainName) -> BoxFuture<'a, Result<Vec<RecordSet>, ProviderError>> {

@@ -99,4 +99,10 @@ pub(super) const IMPORT: &[Column] =
 
 pub(super) const PROPERTY: &[Column] = &[Column::text("value", ".spec.value"), Column::age("age")];
 
+pub(super) const FEDERATION: &[Column] = &[
+    Column::text("Ready", r#".status.conditions[?(@.type=="Ready")].status"#),
+    Column::number("Objects", ".status.objects"),
+    Column::age("Age"),
+];
+
 pub(super) const CLUSTER_SET: &[Column] = &[Column::text("Joined", ".status.joined"), Column::age("Age")];

@@ -112,6 +112,11 @@ impl MemberCapacity {
         Some(snapshot)
     }
 
+    /// The nodes; `None` until they have been read.
+    pub(crate) fn nodes(&self) -> Option<Vec<Arc<MemberNode>>> {
+        self.nodes.is_synced().then(|| self.nodes.list())
+    }
+
     /// The quotas of a namespace.
     pub(crate) fn quotas(&self, namespace: &str) -> Vec<Arc<MemberQuota>> {
         self.quotas.list_namespace(namespace)

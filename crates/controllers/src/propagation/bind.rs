@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use portolan_api::admission::quota_exceeded;
 use portolan_api::events::GET_REPLICAS_SUCCEED;
 use portolan_api::policy::PropagationSpec;
-use portolan_api::work::ResourceBindingSpec;
+use portolan_api::work::{ResourceBindingSpec, TargetCluster};
 use portolan_api::{annotations, names, resources};
 use portolan_object::{Object, ObjectKey};
 use portolan_plan::propagation::claim::{ANNOTATIONS, Claim, LABELS};
@@ -21,6 +21,7 @@ use portolan_runtime::events::{Regarding, Severity};
 
 use crate::missing::ignore_missing;
 use crate::propagation::Pipeline;
+use crate::propagation::interpreters::InterpretError;
 use crate::propagation::schedule::place;
 use crate::propagation::scoped::Binding;
 use crate::propagation::works::of_binding;
@@ -88,14 +89,36 @@ pub(super) async fn bind(
     policy: &PropagationSpec,
     claim: &Claim,
 ) -> Result<Applied, BoxError> {
-    let key = binding_key(template.kind(), &template.key());
     let priority = policy.schedule_priority.as_ref();
     let priority = priority.and_then(|asked| priority_of_class(pipeline, &asked.priority_class_name));
-    let demand = pipeline.interpreters.demand(template).await.inspect_err(|error| {
+    let demand = read_demand(pipeline, template).await?;
+    write(pipeline, Source { template, policy, demand: &demand, priority, targets: None }, claim).await
+}
+
+/// Creates or updates the binding of a template that has these clusters, whatever a scheduler would choose.
+pub(super) async fn bind_to(
+    pipeline: &Pipeline,
+    template: &Object,
+    policy: &PropagationSpec,
+    claim: &Claim,
+    demand: &Demand,
+    targets: Vec<TargetCluster>,
+) -> Result<Applied, BoxError> {
+    let source = Source { template, policy, demand, priority: None, targets: Some(&targets) };
+    write(pipeline, source, claim).await
+}
+
+/// The replicas of a template.
+pub(super) async fn read_demand(pipeline: &Pipeline, template: &Object) -> Result<Demand, InterpretError> {
+    pipeline.interpreters.demand(template).await.inspect_err(|error| {
         let about = Regarding::object(template);
         pipeline.hub.events.record(about, Severity::Warning, "GetReplicasFailed", error.to_string());
-    })?;
-    let source = Source { template, policy, demand: &demand, priority };
+    })
+}
+
+async fn write(pipeline: &Pipeline, source: Source<'_>, claim: &Claim) -> Result<Applied, BoxError> {
+    let template = source.template;
+    let key = binding_key(template.kind(), &template.key());
     let Some(present) = pipeline.bindings.get(&key) else {
         let new = new_binding(pipeline, source, claim).await;
         let created = pipeline.bindings.api(&key).create(&new).await;
@@ -141,11 +164,17 @@ struct Source<'a> {
     policy: &'a PropagationSpec,
     demand: &'a Demand,
     priority: Option<i32>,
+    /// The clusters, if nothing schedules the binding.
+    targets: Option<&'a [TargetCluster]>,
 }
 
 impl Source<'_> {
     fn spec(self, old: Option<&ResourceBindingSpec>) -> ResourceBindingSpec {
-        binding::spec(self.template, self.policy, self.demand, self.priority, old)
+        let mut spec = binding::spec(self.template, self.policy, self.demand, self.priority, old);
+        if let Some(targets) = self.targets {
+            spec.clusters = targets.to_vec();
+        }
+        spec
     }
 }
 
@@ -161,8 +190,10 @@ fn written(pipeline: &Pipeline, source: Source<'_>) -> Applied {
 async fn new_binding(pipeline: &Pipeline, source: Source<'_>, claim: &Claim) -> Binding {
     let mut metadata = binding::metadata(source.template, claim, &uuid::Uuid::new_v4().to_string());
     let mut spec = source.spec(None);
-    // Works without a binding are those of one that was deleted: what runs stays where it is.
-    spec.clusters = binding::targets_of(&of_binding(&pipeline.hub, &metadata.key()));
+    if source.targets.is_none() {
+        // Works without a binding are those of one that was deleted: what runs stays where it is.
+        spec.clusters = binding::targets_of(&of_binding(&pipeline.hub, &metadata.key()));
+    }
     let is_cluster_wide = metadata.namespace.is_empty();
     let view = reschedule::View { metadata: &metadata, spec: &spec, status: &Default::default() };
     // Workloads of a group are placed one after the other, and those with a priority in its order, by passes over their

@@ -22,7 +22,7 @@ pub(super) async fn is_needed(pipeline: &Pipeline, binding: &Binding) -> Result<
     let (kind, key) = (binding.template_kind(), binding.template_key());
     let needs = |template: &Object| {
         !template.is_deleting()
-            && Claim::on(template).is_some()
+            && (Claim::on(template).is_some() || pipeline.hub.federations.of(template).is_some())
             && !belongs_to_another(&binding.metadata, template)
     };
     if !pipeline.template(&kind, &key).is_some_and(|template| needs(&template)) {

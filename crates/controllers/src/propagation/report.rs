@@ -22,10 +22,10 @@ use serde_json::json;
 use tokio::time::Instant;
 
 use crate::missing::ignore_missing;
-use crate::propagation::Pipeline;
 use crate::propagation::schedule::{self, Scheduled};
 use crate::propagation::scoped::Binding;
 use crate::propagation::works::of_binding;
+use crate::propagation::{Pipeline, federated};
 
 /// What a pass over a binding decided, besides what the Works report.
 pub(super) struct Decided {
@@ -178,7 +178,8 @@ async fn write_template_status(
     // The pass may have waited for writes of Works meanwhile.
     let latest = cache.get(&key).filter(|latest| latest.uid() == template.uid());
     let template = latest.as_deref().unwrap_or(template);
-    let aggregated = pipeline.interpreters.aggregate(template, items).await.inspect_err(|error| {
+    let items = federated::visible(pipeline, binding, items);
+    let aggregated = pipeline.interpreters.aggregate(template, &items).await.inspect_err(|error| {
         for about in [Regarding::object(template), binding.regarding()] {
             pipeline.hub.events.record(about, Severity::Warning, "AggregateStatusFailed", error.to_string());
         }

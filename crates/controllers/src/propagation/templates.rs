@@ -18,7 +18,7 @@ use portolan_runtime::{ClientError, Outcome, Reconciler};
 
 use crate::propagation::bind::{Applied, Unmet, bind, binding_key, requirements};
 use crate::propagation::scoped::{Binding, Policy};
-use crate::propagation::{BY_SCALE_TARGET, Pipeline, TemplateKey, claims};
+use crate::propagation::{BY_SCALE_TARGET, Pipeline, TemplateKey, claims, federated};
 
 pub(super) struct Templates(pub(super) Pipeline);
 
@@ -60,7 +60,8 @@ impl Templates {
         let cluster = policies.cluster.list();
         let (namespaced, cluster) = (candidates(&namespaced), candidates(&cluster));
         match decide(&template, &namespaced, &cluster) {
-            Decision::Nothing | Decision::Wait => Ok(Outcome::Done),
+            Decision::Nothing => federated::federate(&self.0, &template).await,
+            Decision::Wait => Ok(Outcome::Done),
             Decision::Release(claim) => {
                 self.release(&template, claim.as_ref()).await?;
                 Ok(Outcome::Done)
@@ -71,6 +72,7 @@ impl Templates {
             }
             Decision::Take(taking) => {
                 let applied = self.take(&template, &taking).await;
+                federated::report_policy(&self.0, &template, &taking.policy.key().to_string());
                 self.report_preemption(&template, &taking, &applied);
                 self.report_applied(&template, taking.policy, applied)
             }

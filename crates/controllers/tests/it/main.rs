@@ -3,6 +3,7 @@
 mod another_cluster;
 mod autoscaling;
 mod bad_members;
+mod bind;
 mod brake;
 mod capacity;
 mod cluster_conditions;
@@ -14,6 +15,8 @@ mod discovery;
 mod dns;
 mod explain;
 mod failover;
+mod federated_objects;
+mod federated_records;
 mod federation;
 mod housekeeping;
 mod interpreters;

@@ -1,5 +1,6 @@
 //! The second step: the policy that holds the template, and why the others do not.
 
+use portolan_api::labels;
 use portolan_api::meta::ObjectMeta;
 use portolan_api::policy::PropagationSpec;
 use portolan_object::{Object, ObjectKey};
@@ -105,6 +106,7 @@ fn released(facts: &Facts, claim: Option<&Claim>) -> Step {
     let holder = match claim {
         Some(Claim::Namespaced { policy, .. }) => format!("PropagationPolicy {policy}"),
         Some(Claim::Cluster { policy, .. }) => format!("ClusterPropagationPolicy {policy}"),
+        Some(Claim::Federation { name }) => format!("Federation {name}"),
         None => "an unknown policy".to_owned(),
     };
     let text =
@@ -118,7 +120,13 @@ fn released(facts: &Facts, claim: Option<&Claim>) -> Step {
 
 fn unselected(facts: &Facts, template: &Object) -> Step {
     let (kind, name) = (template.kind(), template.name());
-    let has_binding = matches!(&facts.binding, Ok(Some(_)));
+    let binding = facts.binding.as_ref().ok().and_then(Option::as_ref);
+    let federation = binding.and_then(|binding| binding.metadata.label(labels::federation::NAME));
+    if let Some(federation) = federation {
+        let text = format!("Federation {federation} has it: every cluster that takes part has the object");
+        return Step::good(Hop::Policy, text);
+    }
+    let has_binding = binding.is_some();
     let cure = format!(
         "create a policy whose resourceSelectors have apiVersion {}, kind {kind} and name {name}",
         template.api_version()

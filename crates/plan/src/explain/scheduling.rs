@@ -2,6 +2,7 @@
 
 use portolan_api::cluster::Cluster;
 use portolan_api::conditions::binding::{SCHEDULED, UNSCHEDULABLE};
+use portolan_api::labels;
 use portolan_api::meta::{Condition, condition};
 use portolan_api::policy::{ClusterAffinity, Placement, ReplicaSchedulingType};
 use portolan_api::work::TargetCluster;
@@ -129,6 +130,14 @@ fn unscheduled(facts: &Facts, binding: &Binding) -> Step {
         let by: Vec<String> =
             spec.required_by.iter().map(|one| format!("{}/{}", one.namespace, one.name)).collect();
         return Step::good(Hop::Schedule, format!("goes where the bindings {} go", by.join(", ")));
+    }
+    if let Some(federation) = binding.metadata.label(labels::federation::NAME) {
+        let text = format!("Federation {federation} gives it its clusters; {targets}");
+        let cure = format!("kubectl get federation {federation} -o yaml: see spec.clusterSelector");
+        return match spec.clusters.is_empty() {
+            true => Step::broken(Hop::Schedule, text, cure),
+            false => Step::good(Hop::Schedule, text),
+        };
     }
     let scheduler = &spec.scheduler_name;
     let default = portolan_api::policy::PropagationSpec::default().scheduler_name;

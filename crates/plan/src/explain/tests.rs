@@ -80,6 +80,29 @@ fn one_cluster_alone_can_be_asked_about() {
 }
 
 #[test]
+fn federated_objects_need_no_policy() {
+    let mut facts = settle(World::default());
+    facts.policies = Ok(Vec::new());
+    if let Ok(Some(template)) = &mut facts.template {
+        template.metadata_mut().remove("labels");
+        template.metadata_mut().remove("annotations");
+    }
+    if let Ok(Some(binding)) = &mut facts.binding {
+        let mark = ("portolan.dev/federation".to_owned(), "myfed".to_owned());
+        binding.metadata.labels = [mark].into();
+        binding.status.conditions.retain(|condition| condition.kind != "Scheduled");
+    }
+    let diagnosis = diagnose(&facts);
+    let of = |hop| {
+        diagnosis.steps.iter().find(|step| step.hop == hop).map(|step| (step.verdict, step.text.as_str()))
+    };
+    let (verdict, text) = of(Hop::Policy).expect("a step");
+    assert_eq!((verdict, text.contains("Federation myfed has it")), (Verdict::Good, true), "{text}");
+    let (verdict, text) = of(Hop::Schedule).expect("a step");
+    assert_eq!((verdict, text.contains("Federation myfed gives it")), (Verdict::Good, true), "{text}");
+}
+
+#[test]
 fn namespaces_need_no_policy() {
     let mut facts = settle(World::default());
     let namespace = |labels: serde_json::Value| {

@@ -1,4 +1,4 @@
-//! Claims: the policy of a template, recorded on the template and on its binding.
+//! Claims: the policy of a template, recorded on the template and on its binding; or its Federation, on the binding.
 //!
 //! A claim is complete only with all of its marks (karmada: pkg/detector/claim.go): a label with the identity of the
 //! policy, and annotations with its name. Once claimed, an object stays with its policy.
@@ -9,7 +9,7 @@ use portolan_api::meta::ObjectMeta;
 use portolan_api::{annotations, labels};
 use portolan_object::{Object, ObjectKey};
 
-/// The policy that claimed a template.
+/// What claimed a template.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Claim {
     /// A PropagationPolicy.
@@ -26,11 +26,19 @@ pub enum Claim {
         /// Its permanent id.
         id: String,
     },
+    /// A Federation. It marks the binding only: a federated object looks as its user wrote it.
+    Federation {
+        /// Name of the Federation.
+        name: String,
+    },
 }
 
 /// Every label that a claim may set.
-pub const LABELS: &[&str] =
-    &[labels::propagation_policy::PERMANENT_ID, labels::cluster_propagation_policy::PERMANENT_ID];
+pub const LABELS: &[&str] = &[
+    labels::propagation_policy::PERMANENT_ID,
+    labels::cluster_propagation_policy::PERMANENT_ID,
+    labels::federation::NAME,
+];
 
 /// Every annotation that a claim may set.
 pub const ANNOTATIONS: &[&str] = &[
@@ -83,6 +91,7 @@ impl Claim {
         let (key, id) = match self {
             Self::Namespaced { id, .. } => (labels::propagation_policy::PERMANENT_ID, id),
             Self::Cluster { id, .. } => (labels::cluster_propagation_policy::PERMANENT_ID, id),
+            Self::Federation { name } => (labels::federation::NAME, name),
         };
         BTreeMap::from([(key.to_owned(), id.clone())])
     }
@@ -95,6 +104,7 @@ impl Claim {
                 (annotations::propagation_policy::NAME, &policy.name),
             ],
             Self::Cluster { policy, .. } => vec![(annotations::cluster_propagation_policy::NAME, policy)],
+            Self::Federation { .. } => Vec::new(),
         };
         entries.into_iter().map(|(key, value)| (key.to_owned(), value.clone())).collect()
     }

@@ -20,6 +20,7 @@ use crate::config::Cluster;
 use crate::federation::certificates::{self, KubeletCertificates};
 use crate::federation::dns;
 use crate::federation::error::{InClusterExt, MemberError, StartError};
+use crate::federation::load_balancer;
 use crate::federation::nodes::{self, MemberNodes, NodeError};
 use crate::federation::pull;
 use crate::federation::site::{MachineAddresses, MemberSite};
@@ -112,6 +113,7 @@ async fn start_machines(
     let caches = Caches::new(client, scope);
     if site.api_server.is_some() {
         kubernetes::workloads(&caches, site.clock, scope);
+        load_balancer::start(client, &caches, site.machines.member_index, scope);
     }
     let nodes = nodes::start(site, &caches, certificates, scope).await?;
     dns::start(site, &caches, scope).await?;

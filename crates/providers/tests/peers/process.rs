@@ -29,7 +29,7 @@ pub(crate) fn program(name: &str) -> PathBuf {
         .find(|file| file.is_file());
     found.unwrap_or_else(|| {
         panic!(
-            "no {name}: install it (Debian: bind9, knot, dnsutils), or let `cargo xtask tools` build it, or set \
+            "no {name}: install it (Debian: bind9, knot, dnsutils; PyPI: moto[server]), or let `cargo xtask tools` build it, or set \
              PORTOLAN_SKIP_DNS_PEERS"
         )
     })

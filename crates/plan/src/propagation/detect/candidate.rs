@@ -35,6 +35,7 @@ impl<'a> Candidate<'a> {
                 self.metadata.name == policy.name && self.metadata.namespace == policy.namespace
             }
             Claim::Cluster { policy, .. } => self.is_cluster_wide() && self.metadata.name == *policy,
+            Claim::Federation { .. } => false,
         }
     }
 

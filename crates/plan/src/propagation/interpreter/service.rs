@@ -67,6 +67,12 @@ fn is_healthy(object: &Object) -> Result<bool, ViewError> {
     Ok(spec.kind != "LoadBalancer" || status.has_address())
 }
 
+/// A Service that has no load balancer any more has no addresses of one either.
 fn aggregate(template: &Object, _status: Value, reports: &[Report]) -> Option<Value> {
-    has_load_balancer(template).then(|| load_balancer::merge(reports))
+    let had_one = || Service::read(template).is_ok_and(|service| service.status.has_address());
+    if has_load_balancer(template) {
+        Some(load_balancer::merge(reports))
+    } else {
+        had_one().then(|| load_balancer::merge(&[]))
+    }
 }

@@ -1,0 +1,100 @@
+//! Admission of Federations.
+
+use portolan_object::dns_label::{is_label, is_subdomain};
+use portolan_object::{FieldError, GroupVersion, Status};
+use serde_json::{Value, json};
+
+use super::typed;
+use crate::federation::{FederatedKind, Federation, FederationDns};
+use crate::kind::Kind;
+use crate::names;
+
+/// Validates a federation.
+pub(super) fn admit(object: &Value) -> Result<(), Status> {
+    let Some(federation) = typed::<Federation>(object) else { return Ok(()) };
+    let mut errors = Vec::new();
+    let name = &federation.metadata.name;
+    if !is_label(name) {
+        let detail = "must be a DNS label of at most 63 characters: it is a part of the names of Services";
+        errors.push(FieldError::invalid("metadata.name", &json!(name), detail));
+    }
+    for (index, kind) in federation.spec.kinds.iter().enumerate() {
+        check_kind(&format!("spec.kinds[{index}]"), kind, &mut errors);
+    }
+    for (index, name) in federation.spec.namespaces.iter().flat_map(|one| &one.names).enumerate() {
+        if names::is_reserved_namespace(name) {
+            let detail = "is a namespace of the control plane, whose objects are never propagated";
+            errors.push(FieldError::invalid(format!("spec.namespaces.names[{index}]"), &json!(name), detail));
+        }
+    }
+    federation.spec.dns.iter().for_each(|dns| check_dns(dns, &mut errors));
+    if errors.is_empty() {
+        return Ok(());
+    }
+    Err(Status::invalid(Federation::GROUP, Federation::KIND, name, &errors))
+}
+
+fn check_kind(path: &str, kind: &FederatedKind, errors: &mut Vec<FieldError>) {
+    let path = |field: &str| format!("{path}.{field}");
+    if kind.api_version.parse::<GroupVersion>().is_err() {
+        let detail = "must be VERSION or GROUP/VERSION";
+        errors.push(FieldError::invalid(path("apiVersion"), &json!(kind.api_version), detail));
+    }
+    if kind.kind == "Namespace" && kind.api_version == "v1" {
+        let detail = "every cluster has every namespace; annotate a namespace to keep it from the clusters";
+        errors.push(FieldError::invalid(path("kind"), &json!(kind.kind), detail));
+    }
+}
+
+fn check_dns(dns: &FederationDns, errors: &mut Vec<FieldError>) {
+    for (index, zone) in dns.zones.iter().enumerate() {
+        let path = |field: &str| format!("spec.dns.zones[{index}].{field}");
+        for (field, name) in [("domain", zone.domain.as_str()), ("zone", zone.zone())] {
+            if !is_subdomain(&name.trim_end_matches('.').to_ascii_lowercase()) {
+                let detail = "must be a domain name such as example.com";
+                errors.push(FieldError::invalid(path(field), &json!(name), detail));
+            }
+        }
+        let bare = |name: &str| name.trim_end_matches('.').to_ascii_lowercase();
+        let (domain, outer) = (bare(&zone.domain), bare(zone.zone()));
+        if domain != outer && !domain.ends_with(&format!(".{outer}")) {
+            let detail = "must be the domain, or a zone that has it";
+            errors.push(FieldError::invalid(path("zone"), &json!(zone.zone), detail));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn answer(name: &str, spec: Value) -> String {
+        let object = json!({ "apiVersion": "portolan.dev/v1alpha1", "kind": "Federation",
+            "metadata": { "name": name }, "spec": spec });
+        admit(&object).err().map(|status| status.message).unwrap_or_default()
+    }
+
+    #[test]
+    fn what_cannot_take_effect_is_refused_with_the_field() {
+        let kinds =
+            |api_version: &str, kind: &str| json!({ "kinds": [{ "apiVersion": api_version, "kind": kind }] });
+        let zone =
+            |domain: &str, zone: &str| json!({ "dns": { "zones": [{ "domain": domain, "zone": zone }] } });
+        for (name, spec, want) in [
+            ("myfed", json!({}), ""),
+            ("myfed", kinds("apps/v1", "Deployment"), ""),
+            ("myfed", zone("fed.example.com", "example.com."), ""),
+            ("myfed", zone("example.com", ""), ""),
+            ("myfed", zone("example.com", "example.org"), "spec.dns.zones[0].zone"),
+            ("myfed", zone("exa mple.com", ""), "spec.dns.zones[0].domain"),
+            ("my.fed", json!({}), "metadata.name"),
+            ("myfed", kinds("a/b/c", "Deployment"), "spec.kinds[0].apiVersion"),
+            ("myfed", kinds("v1", "Namespace"), "spec.kinds[0].kind"),
+            ("myfed", json!({ "namespaces": { "names": ["karmada-system"] } }), "spec.namespaces.names[0]"),
+        ] {
+            let found = answer(name, spec.clone());
+            assert_eq!(found.is_empty(), want.is_empty(), "{spec}: {found}");
+            assert!(found.contains(want), "{spec}: {found}");
+        }
+    }
+}

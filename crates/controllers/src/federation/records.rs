@@ -1,0 +1,152 @@
+//! Brings the zones of one Federation up to date, and says how that went.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use futures::future::join_all;
+use portolan_api::federation::{Federation, PublishedZone};
+use portolan_api::names::SYSTEM_NAMESPACE;
+use portolan_api::resources;
+use portolan_object::{Object, ObjectKey};
+use portolan_plan::federation::dns::difference::Wanted;
+use portolan_plan::federation::dns::record::DomainName;
+use portolan_plan::federation::dns::zones::{Target, Unnamed, problems, wanted};
+use portolan_runtime::events::{Regarding, Severity};
+
+use super::credentials::secret_of;
+use super::observed::{Observed, Observer};
+use super::zone_writer::{Written, ZoneError, ZoneWriter, ZoneWriters};
+
+/// Event on a Service: names of it were written.
+const PUBLISHED: &str = "RecordsPublished";
+/// Event on a Service: a name of it cannot be written.
+const NOT_PUBLISHED: &str = "RecordsNotPublished";
+/// Event on a Federation: a zone cannot be written.
+const ZONE_FAILED: &str = "ZoneFailed";
+
+/// The result for one zone.
+pub(super) struct ZoneReport {
+    /// As the status of the Federation has it.
+    pub(super) zone: PublishedZone,
+    /// Whether the zone is cleared and needs no entry any more.
+    pub(super) is_cleared: bool,
+}
+
+/// Writes records.
+pub(super) struct Records {
+    pub(super) observer: Observer,
+    pub(super) writers: ZoneWriters,
+}
+
+impl Records {
+    /// Brings all zones up to date, at the same time.
+    pub(super) async fn publish(
+        &self,
+        federation: &Federation,
+        targets: &[Target],
+        observed: &Observed,
+    ) -> Vec<ZoneReport> {
+        join_all(targets.iter().map(|target| self.publish_zone(federation, target, observed))).await
+    }
+
+    async fn publish_zone(
+        &self,
+        federation: &Federation,
+        target: &Target,
+        observed: &Observed,
+    ) -> ZoneReport {
+        let (wanted, unnamed) = wanted(federation, target, &observed.clusters, &observed.services);
+        let writer = self.writers.of(&target.identity());
+        let mut writer = writer.lock().await;
+        let result = self.write(&mut writer, target, &wanted).await;
+        let mut zone = target.zone.clone();
+        let is_clearing = target.domains.is_empty();
+        match result {
+            Err(error) => {
+                zone.message = error.to_string();
+                self.report_zone(federation, &mut writer, &zone);
+                ZoneReport { zone, is_cleared: false }
+            }
+            Ok(written) => {
+                let failures: BTreeSet<String> = written.failed.values().map(ToString::to_string).collect();
+                let failures: Vec<String> = failures.into_iter().collect();
+                zone.message = problems(&unnamed, &written.conflicts, &failures);
+                let left: BTreeSet<&DomainName> =
+                    written.failed.keys().chain(written.conflicts.iter().map(|one| &one.name)).collect();
+                let there = wanted.iter().filter(|one| !left.contains(&one.set.name)).count();
+                zone.record_sets = i64::try_from(there).unwrap_or(i64::MAX);
+                let is_cleared = is_clearing && written.failed.is_empty();
+                self.report_services(&mut writer, observed, &wanted, &unnamed, &written);
+                if !failures.is_empty() {
+                    self.report_zone(federation, &mut writer, &zone);
+                }
+                if is_cleared {
+                    self.writers.forget(&target.identity());
+                }
+                ZoneReport { zone, is_cleared }
+            }
+        }
+    }
+
+    async fn write(
+        &self,
+        writer: &mut ZoneWriter,
+        target: &Target,
+        wanted: &[Wanted],
+    ) -> Result<Written, ZoneError> {
+        let provider = &target.zone.provider;
+        let secret = secret_of(provider).and_then(|name| self.secret(name));
+        writer.configure(provider, secret.as_deref()).await?;
+        let zone = DomainName::parse(&target.zone.zone)?;
+        writer.write(&zone, &target.registry(), wanted).await
+    }
+
+    fn secret(&self, name: &str) -> Option<Arc<Object>> {
+        let key = ObjectKey::namespaced(SYSTEM_NAMESPACE, name);
+        self.observer.pipeline.template(&resources::SECRET.gvk(), &key)
+    }
+
+    /// Emits an event on the federation for a failure that is new.
+    fn report_zone(&self, federation: &Federation, writer: &mut ZoneWriter, zone: &PublishedZone) {
+        let message = format!("zone {}: {}", zone.zone, zone.message);
+        if writer.reported.insert(message.clone()) {
+            let about = Regarding::kind(federation);
+            self.observer.hub.events.record(about, Severity::Warning, ZONE_FAILED, message);
+        }
+    }
+
+    /// Emits events on Services: for what changed, and for what cannot be written and was not said before.
+    fn report_services(
+        &self,
+        writer: &mut ZoneWriter,
+        observed: &Observed,
+        wanted: &[Wanted],
+        unnamed: &[Unnamed],
+        written: &Written,
+    ) {
+        let events = &self.observer.hub.events;
+        let of_name: BTreeMap<&DomainName, &str> =
+            wanted.iter().map(|one| (&one.set.name, one.resource.as_str())).collect();
+        let mut changed: BTreeMap<&str, usize> = BTreeMap::new();
+        for resource in written.changed.iter().filter_map(|name| of_name.get(name)) {
+            *changed.entry(resource).or_default() += 1;
+        }
+        for (resource, count) in changed {
+            let Some(service) = observed.templates.get(resource) else { continue };
+            let names = if count == 1 { "name" } else { "names" };
+            events.success(Regarding::object(service), PUBLISHED, format!("{count} {names} written"));
+        }
+        let unnamed = unnamed.iter().map(|one| (one.resource.as_str(), one.error.to_string()));
+        let conflicts = written.conflicts.iter().map(|one| (one.resource.as_str(), one.to_string()));
+        let troubles: Vec<(&str, String)> = unnamed.chain(conflicts).collect();
+        let said: BTreeSet<String> =
+            troubles.iter().map(|(resource, message)| format!("{resource}: {message}")).collect();
+        for (resource, message) in troubles {
+            let is_new = !writer.reported.contains(&format!("{resource}: {message}"));
+            if let Some(service) = observed.templates.get(resource).filter(|_| is_new) {
+                events.record(Regarding::object(service), Severity::Warning, NOT_PUBLISHED, message);
+            }
+        }
+        writer.reported = said;
+    }
+}

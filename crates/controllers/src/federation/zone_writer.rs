@@ -1,0 +1,146 @@
+//! One zone at one provider: what it has, and the writes that bring it up to date.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use portolan_api::federation::DnsProvider;
+use portolan_object::Object;
+use portolan_plan::federation::dns::difference::{Conflict, Wanted, difference};
+use portolan_plan::federation::dns::record::{Change, DomainName, NameError, RecordKey, RecordSet, Write};
+use portolan_plan::federation::dns::registry::Registry;
+use portolan_providers::{Mode, ProviderError, Publisher};
+use tokio::time::Instant;
+
+use super::credentials::{CredentialsError, publisher};
+
+/// Time after which a zone is read again, so that what others changed in it is put right.
+pub(super) const RESYNC: Duration = Duration::from_secs(60);
+
+/// The writers of all zones, by the identity of their target.
+#[derive(Default)]
+pub(super) struct ZoneWriters(Mutex<BTreeMap<String, Arc<tokio::sync::Mutex<ZoneWriter>>>>);
+
+impl ZoneWriters {
+    pub(super) fn of(&self, identity: &str) -> Arc<tokio::sync::Mutex<ZoneWriter>> {
+        self.0.lock().entry(identity.to_owned()).or_default().clone()
+    }
+
+    pub(super) fn forget(&self, identity: &str) {
+        self.0.lock().remove(identity);
+    }
+}
+
+/// What is remembered of a zone.
+#[derive(Default)]
+pub(super) struct ZoneWriter {
+    publisher: Option<(Settings, Publisher)>,
+    known: Option<Known>,
+    /// What was said of it last, so that it is not said again.
+    pub(super) reported: BTreeSet<String>,
+}
+
+/// What the publisher was made from.
+#[derive(PartialEq)]
+struct Settings {
+    provider: DnsProvider,
+    /// Version of its Secret.
+    secret: Option<String>,
+}
+
+/// The record sets of a zone.
+struct Known {
+    sets: BTreeMap<RecordKey, RecordSet>,
+    read: Instant,
+}
+
+/// Result of bringing a zone up to date.
+#[derive(Debug, Default)]
+pub(super) struct Written {
+    /// Names that changed.
+    pub(super) changed: Vec<DomainName>,
+    /// Names that could not be changed, with the reason.
+    pub(super) failed: BTreeMap<DomainName, ProviderError>,
+    /// Names that are left alone.
+    pub(super) conflicts: Vec<Conflict>,
+}
+
+/// Nothing could be written.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum ZoneError {
+    #[error(transparent)]
+    Name(#[from] NameError),
+    #[error(transparent)]
+    Credentials(#[from] CredentialsError),
+    #[error(transparent)]
+    Provider(#[from] ProviderError),
+}
+
+impl ZoneWriter {
+    /// Takes over settings and credentials. Others than before may be for another server: the zone is read again.
+    pub(super) async fn configure(
+        &mut self,
+        provider: &DnsProvider,
+        secret: Option<&Object>,
+    ) -> Result<(), CredentialsError> {
+        let version = secret.map(|secret| format!("{} {}", secret.uid(), secret.resource_version()));
+        let settings = Settings { provider: provider.clone(), secret: version };
+        if self.publisher.as_ref().is_some_and(|(before, _)| *before == settings) {
+            return Ok(());
+        }
+        self.publisher = None;
+        self.known = None;
+        self.publisher = Some((settings, publisher(provider, secret).await?));
+        Ok(())
+    }
+
+    /// Writes what differs from `wanted`. Reads the zone before if it was not read for a while.
+    pub(super) async fn write(
+        &mut self,
+        zone: &DomainName,
+        registry: &Registry,
+        wanted: &[Wanted],
+    ) -> Result<Written, ZoneError> {
+        let Some((_, publisher)) = &self.publisher else { return Err(CredentialsError::NoProvider.into()) };
+        let known = match self.known.take() {
+            Some(known) if known.read.elapsed() < RESYNC => known,
+            _ => {
+                let sets = publisher.list(zone).await?;
+                let sets = sets.into_iter().map(|set| (set.key(), set)).collect();
+                Known { sets, read: Instant::now() }
+            }
+        };
+        let listed = registry.read(known.sets.values().cloned().collect());
+        let difference = difference(zone, registry, wanted, &listed);
+        let mut written = Written { conflicts: difference.conflicts, ..Written::default() };
+        let mut sets = known.sets;
+        if !difference.changes.is_empty() {
+            let report = publisher.publish(zone, &difference.changes, Mode::Write).await;
+            for (change, result) in difference.changes.iter().zip(report.results) {
+                match result {
+                    Ok(()) => {
+                        apply(change, &mut sets);
+                        written.changed.push(change.name.clone());
+                    }
+                    Err(error) => drop(written.failed.insert(change.name.clone(), error)),
+                }
+            }
+        }
+        // After a failure nobody knows what the zone has.
+        if written.failed.is_empty() {
+            self.known = Some(Known { sets, read: known.read });
+        }
+        Ok(written)
+    }
+}
+
+/// What a change makes of the record sets of a zone.
+fn apply(change: &Change, sets: &mut BTreeMap<RecordKey, RecordSet>) {
+    for write in &change.writes {
+        match write {
+            Write::Put { set, .. } => drop(sets.insert(set.key(), set.clone())),
+            Write::Delete(set) => drop(sets.remove(&set.key())),
+        }
+    }
+}
