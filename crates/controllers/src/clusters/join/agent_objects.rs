@@ -74,12 +74,13 @@ pub(super) async fn put(
     member.resource::<Object>(&resources::SECRET.into()).apply(&secret, &options).await.map(drop)
 }
 
-/// Deletes what `register` made for the agent. The namespace stays unless `register` made it and nothing else is in it.
+/// Deletes what `register` made for the agent. The namespace stays: others may use it, and it may have been there before.
 pub(super) async fn remove(member: &Client, agent: &AgentObjects<'_>) -> Result<(), ClientError> {
     let options = Delete::background();
     let secret = member.resource::<Object>(&resources::SECRET.into());
     ignore_missing(secret.delete(&agent.secret_key(), &options).await)?;
-    for (resource, object) in agent.objects().into_iter().rev() {
+    let objects = agent.objects().into_iter().rev();
+    for (resource, object) in objects.filter(|(_, object)| !resources::NAMESPACE.is_kind_of(object)) {
         let api = member.resource::<Object>(&resource);
         let Some(found) = ignore_missing(api.get(&object.key()).await)? else { continue };
         if found.label(labels::SYSTEM) == Some(labels::TRUE) {
