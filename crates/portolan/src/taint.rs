@@ -108,7 +108,7 @@ fn split(words: &[String]) -> Result<(Vec<&str>, Vec<&str>)> {
     }
     let names = match names {
         ["cluster" | "clusters", names @ ..] => names,
-        [other, _, ..] if !taints.is_empty() && other.ends_with('s') => {
+        [other @ ("node" | "nodes" | "pod" | "pods"), _, ..] => {
             bail!("invalid resource type {other}, only clusters can be tainted")
         }
         names => names,
@@ -132,7 +132,7 @@ mod tests {
         let cases = [
             ("clusters eu us a=b:NoSchedule c-", "eu us | a=b:NoSchedule c-"),
             ("cluster eu a:NoExecute", "eu | a:NoExecute"),
-            ("eu a:NoExecute", "eu | a:NoExecute"),
+            ("us eu a:NoExecute", "us eu | a:NoExecute"),
         ];
         for (line, want) in cases {
             assert_eq!(split(line).as_deref(), Ok(want), "{line}");

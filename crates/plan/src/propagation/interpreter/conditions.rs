@@ -60,8 +60,13 @@ pub(super) fn combine(found: &[(&str, DeploymentCondition<'_>)], good: &str) -> 
     let message = if is_same { first.message.to_owned() } else { messages.join("; ") };
     let updated = telling.iter().map(|(_, condition)| condition.last_update_time).max();
     let changed = telling.iter().map(|(_, condition)| condition.last_transition_time).max();
-    Some(json!({ "type": first.kind, "status": first.status, "reason": first.reason, "message": message,
-                 "lastUpdateTime": updated, "lastTransitionTime": changed }))
+    let mut condition = json!({ "type": first.kind, "status": first.status, "reason": first.reason, "message": message,
+        "lastTransitionTime": changed });
+    // Only Deployments have it.
+    if let Some(updated) = updated.filter(|time| !time.is_empty()) {
+        condition["lastUpdateTime"] = json!(updated);
+    }
+    Some(condition)
 }
 
 #[cfg(test)]
