@@ -120,8 +120,6 @@ fn split(words: &[String]) -> Result<(Vec<&str>, Vec<&str>)> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-
     #[test]
     fn clusters_stand_before_taints() {
         let split = |line: &str| {

@@ -273,6 +273,7 @@ fn forwarder() -> (Forwarder, Shutdown) {
         prefix: "/prefix".to_owned(),
         tls: Some(Arc::clone(&kubelets.tls)),
         identity,
+        dialer: None,
     };
     (Forwarder::new(Arc::new(OneBackend(backend)), &shutdown), shutdown)
 }

@@ -49,7 +49,7 @@ impl Trust {
     fn client(&self, server: SocketAddr) -> Transport {
         let ca_pem = self.authority.certificate_pem().as_bytes().to_vec();
         let endpoint = Endpoint { url: format!("https://{server}"), ca_pem, ..Endpoint::default() };
-        transport(endpoint).expect("usable")
+        transport(endpoint, None).expect("usable")
     }
 }
 
