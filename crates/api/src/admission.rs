@@ -10,6 +10,7 @@ mod config;
 mod cron_autoscaling;
 mod failover;
 mod federation;
+mod kubefed;
 mod overrides;
 mod placement;
 mod propagation;
@@ -31,6 +32,7 @@ use crate::config::{
 };
 use crate::federation::Federation;
 use crate::kind::Kind;
+use crate::kubefed::{FederatedTypeConfig, KubeFedConfig};
 use crate::policy::{
     ClusterOverridePolicy, ClusterPropagationPolicy, ClusterTaintPolicy, FederatedResourceQuota,
     OverridePolicy, PropagationPolicy,
@@ -100,6 +102,10 @@ pub fn admit(
         ("autoscaling.karmada.io", FederatedHPA::KIND) => return autoscaling::admit(object),
         ("autoscaling.karmada.io", CronFederatedHPA::KIND) => cron_autoscaling::admit(object)?,
         ("portolan.dev", Federation::KIND) => federation::admit(object)?,
+        ("core.kubefed.io", KubeFedConfig::KIND) => return kubefed::admit_config(object, namespace),
+        ("core.kubefed.io", FederatedTypeConfig::KIND) => {
+            return Ok(kubefed::type_config_warnings(object, namespace));
+        }
         ("remedy.karmada.io", Remedy::KIND) => return Ok(remedies::warnings(object)),
         _ => {}
     }

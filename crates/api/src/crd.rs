@@ -3,6 +3,7 @@
 //! `cargo xtask crds` writes them as manifests; the embedded control plane installs them at its start.
 
 mod columns;
+mod federated;
 mod structural;
 
 use schemars::JsonSchema;
@@ -10,10 +11,11 @@ use serde_json::{Value, json};
 
 use crate::kind::Kind;
 use crate::{
-    about, annotations, apps, autoscaling, cluster, clusterset, config, federation, multicluster, policy,
+    about, annotations, apps, autoscaling, cluster, clusterset, config, federation, kubefed, multicluster, policy,
     remedy, work,
 };
 use columns::Column;
+pub use federated::federated_definition;
 
 /// One version of a kind.
 struct Version {
@@ -31,6 +33,7 @@ struct Names {
 const KARMADA: &[&str] = &["karmada-io"];
 const ONLY_V1ALPHA1: &[Version] = &[Version { name: "v1alpha1", is_stored: true }];
 const ONLY_V1ALPHA2: &[Version] = &[Version { name: "v1alpha2", is_stored: true }];
+const ONLY_V1BETA1: &[Version] = &[Version { name: "v1beta1", is_stored: true }];
 /// Both versions have one schema; the newer one is stored (mcs-api v0.5.0, about-api).
 const STANDARD: &[Version] =
     &[Version { name: "v1beta1", is_stored: true }, Version { name: "v1alpha1", is_stored: false }];
@@ -85,9 +88,26 @@ pub fn all() -> Vec<Value> {
         ),
     ];
     definitions.extend(members());
+    definitions.extend(federated::built_in());
+    definitions.extend(kubefed_kinds());
     definitions
         .sort_by_key(|definition| definition["metadata"]["name"].as_str().unwrap_or_default().to_owned());
     definitions
+}
+
+/// The definitions of KubeFed's kinds besides the federated ones.
+fn kubefed_kinds() -> Vec<Value> {
+    let with_status = |short| Names { short, categories: &[], has_status: true };
+    let without_status = Names { short: &[], categories: &[], has_status: false };
+    vec![
+        define::<kubefed::ReplicaSchedulingPreference>(
+            &with_status(&["rsp"]),
+            ONLY_V1ALPHA1,
+            columns::REPLICA_PREFERENCE,
+        ),
+        define::<kubefed::FederatedTypeConfig>(&with_status(&["ftc"]), ONLY_V1BETA1, columns::TYPE_CONFIG),
+        define::<kubefed::KubeFedConfig>(&without_status, ONLY_V1BETA1, &[]),
+    ]
 }
 
 /// The definitions that a member of a cluster set needs.

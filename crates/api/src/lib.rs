@@ -20,6 +20,7 @@ pub mod events;
 pub mod federation;
 pub mod finalizers;
 pub mod kind;
+pub mod kubefed;
 pub mod kubernetes;
 pub mod labels;
 pub mod meta;

@@ -3,6 +3,7 @@
 //! `Controllers::start` creates it once; each controller holds a clone. Nothing here starts a controller.
 
 mod cluster_sets;
+mod federated_types;
 mod federations;
 mod quotas;
 
@@ -21,6 +22,7 @@ use portolan_runtime::{Cache, Client, ClusterName, EventRecorder, Members, Succe
 use crate::capacity::{Capacities, Estimator};
 use crate::estimator_service::EstimatorService;
 pub(crate) use cluster_sets::{ClusterSets, JoinProgress, MembershipState};
+pub(crate) use federated_types::FederatedTypes;
 pub(crate) use federations::Federations;
 pub use quotas::Quotas;
 
@@ -53,6 +55,7 @@ pub(crate) struct Hub {
     pub(crate) skipped: Arc<Skipped>,
     pub(crate) estimator: Estimator,
     pub(crate) quotas: Quotas,
+    pub(crate) federated_types: FederatedTypes,
     /// The estimators of clusters, if they are asked.
     pub(crate) estimator_service: Option<EstimatorService>,
     /// Whether this is the agent of one cluster, which reads and writes only what belongs to that cluster.
@@ -147,6 +150,7 @@ impl Hub {
             works: works.start(scope),
             estimator: Estimator::new(&capacities),
             quotas: Quotas::new(client, &rest),
+            federated_types: FederatedTypes::start(client, &rest),
             estimator_service: None,
             capacities,
             skipped: Arc::new(skipped),

@@ -49,6 +49,7 @@ mod remade_works;
 mod report;
 mod schedule;
 mod scoped;
+mod source;
 mod templates;
 mod works;
 
@@ -57,23 +58,25 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use portolan_api::cluster::Cluster;
-use portolan_api::{labels, resources};
+use portolan_api::{kubefed, labels, resources};
 use portolan_object::{GroupKind, GroupVersionKind, Object, ObjectKey};
 use portolan_plan::failover::Settings;
 use portolan_plan::propagation::binding::belongs_to_another;
-use portolan_plan::propagation::removal::Origin;
 use portolan_plan::propagation::reschedule::{View, is_concerned};
-use portolan_plan::propagation::{autoscaled, claim, detect};
-use portolan_runtime::cache::Change;
+use portolan_plan::propagation::{autoscaled, claim, detect, namespace};
+use portolan_runtime::cache::{Change, drop_managed_fields};
 use portolan_runtime::driver;
 use portolan_runtime::scope::spawn_until_stop;
 use portolan_runtime::{Cache, Queue, Resource};
 
 use crate::collections::{Collections, Extent};
 use crate::hub::{Hub, binding_of};
+pub(crate) use bind::binding_key;
 pub use execution::BrakeOptions;
 use interpreters::Interpreters;
-use scoped::{Binding, Override, Policy, Scoped};
+pub(crate) use scoped::Binding;
+use scoped::{Override, Policy, Scoped};
+pub(crate) use works::of_binding;
 
 /// Workers of each controller. They wait for the hub's API server, which commits concurrent writes with one disk sync.
 const WORKERS: usize = 48;
@@ -90,8 +93,8 @@ const BY_SCALE_TARGET: &str = "scale-target";
 /// Kind, namespace and name of a template.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) struct TemplateKey {
-    kind: GroupVersionKind,
-    key: ObjectKey,
+    pub(crate) kind: GroupVersionKind,
+    pub(crate) key: ObjectKey,
 }
 
 impl fmt::Display for TemplateKey {
@@ -202,6 +205,7 @@ impl Pipeline {
         self.hub.clusters.synced().await
             && self.hub.namespaces.synced().await
             && self.hub.works.synced().await
+            && self.hub.federated_types.synced().await
             && self.policies.synced().await
             && self.overrides.synced().await
             && self.bindings.synced().await
@@ -227,12 +231,12 @@ impl Pipeline {
         let (queue, namespaces) = (self.binding_queue.clone(), self.namespace_queue.clone());
         self.hub.works.observe(move |change| {
             let Some(work) = change.latest() else { return };
-            let Some(binding) = binding_of(work) else {
-                if let (None, Origin::Namespace { name, .. }) = (&change.new, Origin::of(work)) {
-                    namespaces.add(ObjectKey::cluster(name));
-                }
-                return;
-            };
+            if change.new.is_none()
+                && let Some(name) = namespace::of_work(work)
+            {
+                namespaces.add(ObjectKey::cluster(name));
+            }
+            let Some(binding) = binding_of(work) else { return };
             match (&change.old, &change.new) {
                 // The binding's own pass created it.
                 (None, Some(_)) if change.is_own => {}
@@ -406,15 +410,25 @@ impl Pipeline {
         note_binding(&self.hub, key, self.bindings.get(key).as_deref());
     }
 
-    /// Whether a policy or a federation that exists claims a binding, or another binding depends on it.
+    /// Whether a policy or a federation that exists claims a binding, or another binding depends on it, or it is that of a
+    /// federated object of KubeFed.
     fn is_governed(&self, binding: &Binding) -> bool {
+        if kubefed::is_federated(&binding.template_kind()) {
+            return true;
+        }
         let policy = claim::policy(&binding.metadata).and_then(|key| self.policies.get(&key));
         policy.is_some_and(|policy| !policy.metadata.is_deleting())
             || federated::is_federated(self, binding)
             || !binding.spec.required_by.is_empty()
     }
 
-    /// A template, from the cache.
+    /// The FederatedNamespace of a namespace, which says in which clusters the namespace is.
+    pub(crate) fn federated_namespace(&self, namespace: &str) -> Option<Arc<Object>> {
+        let key = ObjectKey::namespaced(namespace, namespace);
+        self.template(&self.hub.federated_types.namespace_kind(), &key)
+    }
+
+    /// A template or federated object, from the cache.
     pub(crate) fn template(&self, kind: &GroupVersionKind, key: &ObjectKey) -> Option<Arc<Object>> {
         let cache = self.templates.of_kind(&kind.group_kind())?;
         cache.get(key)
@@ -448,6 +462,34 @@ impl Pipeline {
         observer: impl Fn(&Change<Binding>) + Send + Sync + Clone + 'static,
     ) {
         self.bindings.observe(observer);
+    }
+
+    /// The objects of a kind, from the cache.
+    pub(crate) fn templates_of(&self, kind: &GroupVersionKind) -> Vec<Arc<Object>> {
+        self.templates.of_kind(&kind.group_kind()).map(|cache| cache.list()).unwrap_or_default()
+    }
+
+    /// Inserts the result of our own write of a template or federated object before the watch delivers it.
+    pub(crate) fn template_written(&self, mut object: Object) {
+        let Some(cache) = self.templates.of_kind(&object.group_version_kind().group_kind()) else { return };
+        drop_managed_fields(&mut object);
+        let version = object.resource_version().to_owned();
+        cache.written(object.key(), &version, object);
+    }
+
+    /// What all controllers share.
+    pub(crate) fn hub(&self) -> &Hub {
+        &self.hub
+    }
+
+    /// Queues the pass that writes the Works of a binding.
+    pub(crate) fn queue_binding(&self, key: ObjectKey) {
+        self.binding_queue.add(key);
+    }
+
+    /// The bindings, for the controller of federated objects, which writes theirs.
+    pub(crate) fn bindings(&self) -> &Scoped<Binding> {
+        &self.bindings
     }
 
     /// The binding of a template, from the cache.

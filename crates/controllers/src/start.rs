@@ -15,7 +15,7 @@ use crate::estimator_service::{EstimatorService, EstimatorSettings};
 use crate::hub::{Hub, HubSettings, Quotas, Reach};
 use crate::propagation::BrakeOptions;
 use crate::{
-    agents, autoscaling, cluster_sets, clusters, discovery, federation, propagation, rebalance, remedies,
+    agents, autoscaling, cluster_sets, clusters, discovery, federation, kubefed, propagation, rebalance, remedies,
     taint_policies,
 };
 
@@ -92,6 +92,7 @@ impl Controllers {
         let pipeline = propagation::start(&shared, brake, failover);
         autoscaling::start(&shared, &pipeline);
         federation::start(&shared, &pipeline);
+        kubefed::start(&shared, &pipeline);
         rebalance::start(&shared);
         taint_policies::start(&shared);
         remedies::start(&shared);

@@ -17,6 +17,7 @@ pub mod failover;
 pub mod federation;
 pub mod field_changes;
 pub mod import_marks;
+pub mod kubefed;
 pub mod kubernetes;
 pub mod preview;
 pub mod propagation;

@@ -21,6 +21,7 @@ use crate::completion::{CompletionShell, KUBECTL_COMMAND};
 use crate::describe::arguments::Describe;
 use crate::exec::arguments::Exec;
 use crate::get::arguments::Get;
+use crate::federate::arguments::Federate;
 use crate::hub_access::HubAccess;
 use crate::interpret::Interpret;
 use crate::logs::arguments::Logs;
@@ -158,6 +159,8 @@ pub(crate) enum Command {
     Tree(Tree),
     /// Print what manifests would change in every cluster, before they are applied.
     Plan(Plan),
+    /// Turn objects of the control plane into federated objects of KubeFed, or give a kind a federated form.
+    Federate(Federate),
     /// Write the state of a control plane into one file: objects, certificates and keys. The server may run meanwhile.
     Backup(Backup),
     /// Replace the state of a control plane by a backup. Its server must not run.

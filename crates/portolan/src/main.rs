@@ -15,6 +15,7 @@ mod completion;
 mod describe;
 mod dns;
 mod exec;
+mod federate;
 mod get;
 mod hub_access;
 mod interpret;
@@ -131,6 +132,7 @@ async fn run(command: Command) -> anyhow::Result<()> {
         Command::Why(arguments) => why::run(arguments).await,
         Command::Tree(arguments) => tree::run(arguments).await,
         Command::Plan(arguments) => plan::run(arguments).await,
+        Command::Federate(arguments) => federate::run(arguments).await,
         Command::Backup(arguments) => backup::backup(arguments).await,
         Command::Restore(arguments) => backup::restore(arguments).await,
         Command::Completion { shell } => completion::print_script(shell),

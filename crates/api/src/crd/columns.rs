@@ -52,6 +52,20 @@ pub(super) const CUSTOMIZATION: &[Column] = &[
     Column::age("AGE"),
 ];
 
+pub(super) const REPLICA_PREFERENCE: &[Column] = &[
+    Column::text("Target", ".spec.targetKind"),
+    Column::text("Replicas", ".spec.totalReplicas"),
+    Column::text("Scheduled", r#".status.conditions[?(@.type=="Scheduled")].status"#),
+    Column::age("Age"),
+];
+
+pub(super) const TYPE_CONFIG: &[Column] = &[
+    Column::text("Kind", ".spec.targetType.kind"),
+    Column::text("Federated", ".spec.federatedType.kind"),
+    Column::text("Propagation", ".status.propagationController"),
+    Column::age("Age"),
+];
+
 pub(super) const BINDING: &[Column] = &[
     Column::text("Scheduled", r#".status.conditions[?(@.type=="Scheduled")].status"#),
     Column::text("FullyApplied", r#".status.conditions[?(@.type=="FullyApplied")].status"#),

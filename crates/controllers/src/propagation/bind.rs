@@ -78,7 +78,7 @@ fn priority_of_class(pipeline: &Pipeline, name: &str) -> Option<i32> {
 }
 
 /// The key of the binding of a template.
-pub(super) fn binding_key(kind: &str, template: &ObjectKey) -> ObjectKey {
+pub(crate) fn binding_key(kind: &str, template: &ObjectKey) -> ObjectKey {
     ObjectKey::namespaced(&*template.namespace, names::binding(kind, &template.name))
 }
 
@@ -194,7 +194,6 @@ async fn new_binding(pipeline: &Pipeline, source: Source<'_>, claim: &Claim) -> 
         // Works without a binding are those of one that was deleted: what runs stays where it is.
         spec.clusters = binding::targets_of(&of_binding(&pipeline.hub, &metadata.key()));
     }
-    let is_cluster_wide = metadata.namespace.is_empty();
     let view = reschedule::View { metadata: &metadata, spec: &spec, status: &Default::default() };
     // Workloads of a group are placed one after the other, and those with a priority in its order, by passes over their
     // bindings.
@@ -207,9 +206,7 @@ async fn new_binding(pipeline: &Pipeline, source: Source<'_>, claim: &Claim) -> 
         let record = reschedule::placement_record(&source.policy.placement);
         metadata.annotations.insert(annotations::policy::APPLIED_PLACEMENT.to_owned(), record);
     }
-    let kind = if is_cluster_wide { "ClusterResourceBinding" } else { "ResourceBinding" };
-    let api_version = "work.karmada.io/v1alpha2".to_owned();
-    Binding { api_version, kind: kind.to_owned(), metadata, spec, ..Binding::default() }
+    Binding::new(metadata, spec)
 }
 
 /// Deletes the binding of an earlier template of the same name.

@@ -5,8 +5,10 @@
 use std::sync::Arc;
 
 use portolan_api::finalizers;
+use portolan_api::kubefed::is_federated;
 use portolan_api::work::Work;
 use portolan_object::{Object, ObjectKey};
+use portolan_plan::kubefed::binding::is_orphaned;
 use portolan_plan::propagation::binding::belongs_to_another;
 use portolan_plan::propagation::removal::Cause;
 use portolan_runtime::client::{BoxError, Delete, Patch};
@@ -19,6 +21,7 @@ use crate::propagation::Pipeline;
 use crate::propagation::failover::reconcile_failover;
 use crate::propagation::remade_works::remake;
 use crate::propagation::scoped::Binding;
+use crate::propagation::source::Source;
 use crate::propagation::{dependencies, lost_bindings, report, schedule, templates, works};
 use crate::removal::remove;
 
@@ -43,20 +46,25 @@ impl Reconciler for Bindings {
 
 impl Bindings {
     async fn reconcile_binding(&self, key: &ObjectKey, binding: &Arc<Binding>) -> Result<Outcome, BoxError> {
-        let template = self.0.template(&binding.template_kind(), &binding.template_key());
-        let Some(template) = template.filter(|template| !belongs_to_another(&binding.metadata, template))
-        else {
-            return self.without_template(key, binding).await;
+        let source = match Source::of(&self.0, binding) {
+            Ok(Some(source)) if !belongs_to_another(&binding.metadata, source.object()) => source,
+            Ok(_) => return self.without_template(key, binding).await,
+            // Members keep what they have; the federated object says why.
+            Err(_) => return Ok(Outcome::Done),
         };
         let (binding, scheduled) = schedule::reconcile_schedule(&self.0, key, (**binding).clone()).await?;
-        let works = works::sync_works(&self.0, key, &binding, &template).await;
+        let works = works::sync_works(&self.0, key, &binding, &source).await;
         let decided = report::Decided {
             scheduled,
             failed_overrides: works.failed_overrides,
             dependencies: dependencies::found(&self.0, &binding),
         };
-        let reported = report::aggregate_status(&self.0, key, &binding, &template, decided).await?;
-        let again = reconcile_failover(&self.0, key).await?;
+        let reported = report::aggregate_status(&self.0, key, &binding, &source, decided).await?;
+        let again = match source.is_template() {
+            true => reconcile_failover(&self.0, key).await?,
+            // The placement of a federated object knows no taints.
+            false => None,
+        };
         works.result?;
         Ok(match (reported, again) {
             (Outcome::Done, Some(delay)) => Outcome::RequeueAfter(delay),
@@ -138,7 +146,9 @@ impl Bindings {
         match api.get(&binding.template_key()).await {
             Ok(found) if found.uid() != binding.spec.resource.uid => Ok(Template::Gone),
             Ok(found) if found.is_deleting() => {
-                Ok(Template::Leaving { is_orphaning: found.finalizers().any(|name| name == ORPHAN) })
+                let is_orphaning = found.finalizers().any(|name| name == ORPHAN)
+                    || (is_federated(&kind) && is_orphaned(&found));
+                Ok(Template::Leaving { is_orphaning })
             }
             Ok(_) => Ok(Template::Exists),
             // The status names the object, so the type is served and the object does not exist.

@@ -3,7 +3,9 @@
 //! Such a binding is made again at once, and until then its Works stay: deleting them would delete the objects in the
 //! members. The Works are found by the name of the binding, which the next binding of the template has too.
 
-use portolan_object::{Object, ObjectKey};
+use portolan_api::kubefed::is_federated;
+use portolan_api::names;
+use portolan_object::{GroupVersionKind, Object, ObjectKey};
 use portolan_plan::propagation::binding::belongs_to_another;
 use portolan_plan::propagation::claim::Claim;
 use portolan_plan::propagation::removal::Cause;
@@ -22,7 +24,9 @@ pub(super) async fn is_needed(pipeline: &Pipeline, binding: &Binding) -> Result<
     let (kind, key) = (binding.template_kind(), binding.template_key());
     let needs = |template: &Object| {
         !template.is_deleting()
-            && (Claim::on(template).is_some() || pipeline.hub.federations.of(template).is_some())
+            && (Claim::on(template).is_some()
+                || pipeline.hub.federations.of(template).is_some()
+                || is_federated(&kind))
             && !belongs_to_another(&binding.metadata, template)
     };
     if !pipeline.template(&kind, &key).is_some_and(|template| needs(&template)) {
@@ -42,10 +46,11 @@ pub(super) async fn without_binding(pipeline: &Pipeline, key: &ObjectKey) -> Res
     let works = of_binding(&pipeline.hub, key);
     let manifest = works.first().and_then(|work| work.spec.workload.manifests.first());
     let Some(manifest) = manifest.map(|manifest| Object(manifest.clone())) else { return Ok(()) };
-    let kind = manifest.group_version_kind();
+    let Some(kind) = template_kind(pipeline, key, &manifest) else { return Ok(()) };
     // The template is in the namespace of the binding; an override cannot change its name.
     let template = ObjectKey::namespaced(&*key.namespace, manifest.name());
     if pipeline.template(&kind, &template).is_some() {
+        // A federated object is queued by the deletion of its binding.
         pipeline.template_queue.add(TemplateKey { kind, key: template });
         return Ok(());
     }
@@ -66,4 +71,15 @@ pub(super) async fn without_binding(pipeline: &Pipeline, key: &ObjectKey) -> Res
     Failures::of_all(leaving.map(|work| remove(&pipeline.hub, work, Cause::TemplateDeleted)))
         .await
         .into_result()
+}
+
+/// The kind of the object in the hub that a binding was about: that of the manifest, or the federated kind. `None` if the
+/// binding was of neither, and nothing is known about its Works.
+fn template_kind(pipeline: &Pipeline, binding: &ObjectKey, manifest: &Object) -> Option<GroupVersionKind> {
+    let kind = manifest.group_version_kind();
+    if names::binding(&kind.kind, manifest.name()) == binding.name {
+        return Some(kind);
+    }
+    let of = pipeline.hub.federated_types.of_binding(binding, &kind.group_kind(), manifest.name());
+    of.map(|configured| configured.of.federated.gvk.clone())
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use portolan_api::work::Work;
 use portolan_api::{labels, names};
 use portolan_object::ObjectKey;
-use portolan_plan::propagation::removal::Cause;
+use portolan_plan::propagation::removal::{Cause, Origin};
 use portolan_plan::propagation::{namespace, work};
 use portolan_runtime::client::BoxError;
 use portolan_runtime::{Outcome, Reconciler};
@@ -37,6 +37,10 @@ impl Namespaces {
             // The label and the flag stop propagation; existing copies stay.
             return Ok(());
         }
+        if self.0.federated_namespace(&key.name).is_some() {
+            // It says in which clusters the namespace is.
+            return Ok(());
+        }
         let policies = self.0.overrides.cluster.list();
         let policies = views(&policies);
         let mut writes = Vec::new();
@@ -46,6 +50,10 @@ impl Namespaces {
                 continue;
             }
             let old = hub.works.get(&work::key(&object, &cluster.metadata.name));
+            if old.as_ref().is_some_and(|old| Origin::of(old) == Origin::Binding) {
+                // A deleted FederatedNamespace takes it away first, which queues the key again.
+                continue;
+            }
             let id = old.as_ref().and_then(|old| old.metadata.label(labels::work::PERMANENT_ID));
             let id = id.map_or_else(|| uuid::Uuid::new_v4().to_string(), str::to_owned);
             match namespace::work(&object, &cluster, &policies, &id) {
@@ -70,8 +78,11 @@ impl Namespaces {
             hub.clusters.keys().into_iter().map(|cluster| cluster.name).collect();
         for cluster in clusters {
             let work_key = ObjectKey::namespaced(names::execution_namespace(&cluster), &*name);
-            let is_removed = |work: &Work| work.metadata.is_deleting() && Cause::of(work).is_some();
-            if let Some(work) = hub.works.get(&work_key).filter(|work| !is_removed(work)) {
+            let is_concerned = |work: &Work| {
+                let is_removed = work.metadata.is_deleting() && Cause::of(work).is_some();
+                !is_removed && Origin::of(work) != Origin::Binding
+            };
+            if let Some(work) = hub.works.get(&work_key).filter(|work| is_concerned(work)) {
                 remove(hub, &work, Cause::NamespaceDeleted).await?;
             }
         }

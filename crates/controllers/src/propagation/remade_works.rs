@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 use crate::missing::ignore_missing;
 use crate::propagation::Pipeline;
 use crate::propagation::scoped::Binding;
+use crate::propagation::source::target;
 use crate::removal::release;
 
 /// Notes such Works on the binding and releases them; makes Works for objects that are left without one. The annotation that
@@ -24,7 +25,9 @@ pub(super) async fn remake(
     works: &[Arc<Work>],
     targets: &[&str],
 ) -> Result<(), ClientError> {
-    let remaking = remaking(&binding.metadata, &binding.spec, works, targets);
+    let Some(object) = target(&pipeline.hub.federated_types, binding) else { return Ok(()) };
+    let is_preserved = binding.spec.preserve_resources_on_deletion;
+    let remaking = remaking(&binding.metadata, &object, is_preserved, works, targets);
     for work in &remaking.stand_ins {
         match pipeline.hub.client.kind::<Work>().create(work).await {
             Ok(created) => pipeline.hub.work_written(created),

@@ -24,6 +24,7 @@ use tokio::time::Instant;
 use crate::missing::ignore_missing;
 use crate::propagation::schedule::{self, Scheduled};
 use crate::propagation::scoped::Binding;
+use crate::propagation::source::Source;
 use crate::propagation::works::of_binding;
 use crate::propagation::{Pipeline, federated};
 
@@ -42,7 +43,7 @@ pub(super) async fn aggregate_status(
     pipeline: &Pipeline,
     key: &ObjectKey,
     binding: &Binding,
-    template: &Object,
+    source: &Source,
     decided: Decided,
 ) -> Result<Outcome, BoxError> {
     let Decided { scheduled, failed_overrides, dependencies } = decided;
@@ -50,7 +51,7 @@ pub(super) async fn aggregate_status(
     let works = of_binding(&pipeline.hub, key);
     let items = aggregated(works.iter().map(AsRef::as_ref));
     let is_urgent = !failed_overrides.is_empty();
-    let mut status = with_schedule(pipeline, binding, template, scheduled, &now);
+    let mut status = with_schedule(pipeline, binding, source.object(), scheduled, &now);
     if let Some(found) = dependencies {
         set_condition(&mut status.conditions, found);
     }
@@ -78,7 +79,10 @@ pub(super) async fn aggregate_status(
     }
     write_status(pipeline, key, binding, &status).await?;
     pipeline.first_reports.forget(key);
-    write_template_status(pipeline, binding, template, &status.aggregated_status).await?;
+    // The status of a federated object is about propagation.
+    if let Source::Hub(template) = source {
+        write_template_status(pipeline, binding, template, &status.aggregated_status).await?;
+    }
     Ok(Outcome::Done)
 }
 

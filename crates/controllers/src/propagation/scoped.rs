@@ -63,6 +63,15 @@ pub(crate) struct Binding {
 }
 
 impl Binding {
+    /// A new ClusterResourceBinding, or ResourceBinding if the metadata have a namespace.
+    pub(crate) fn new(metadata: ObjectMeta, spec: ResourceBindingSpec) -> Self {
+        let gvk = match metadata.namespace.as_str() {
+            "" => ClusterResourceBinding::gvk(),
+            _ => ResourceBinding::gvk(),
+        };
+        Self { api_version: gvk.api_version(), kind: gvk.kind, metadata, spec, ..Self::default() }
+    }
+
     /// The kind of its template.
     pub(crate) fn template_kind(&self) -> GroupVersionKind {
         let reference = &self.spec.resource;

@@ -8,23 +8,27 @@ use portolan_api::policy::{ClusterOverridePolicy, OverridePolicy, PurgeMode};
 use portolan_api::work::{ResourceBindingSpec, TargetCluster, Work};
 use portolan_api::{Kind, annotations, names};
 use portolan_object::{Object, ObjectKey};
+use portolan_plan::kubefed::changes::{ChangeError, Changes};
 use portolan_plan::propagation::overrides::{self, OverrideError};
-use portolan_plan::propagation::removal::Cause;
-use portolan_plan::propagation::work::{Input, build, is_current, is_of_template, targets};
+use portolan_plan::propagation::removal::{Cause, Origin};
+use portolan_plan::propagation::work::{
+    self, Input, Recipient, build_with, is_current, is_of_template, targets,
+};
 use portolan_runtime::client::BoxError;
 use portolan_runtime::events::{Regarding, Severity};
 use portolan_runtime::{ClientError, ClusterName};
 
 use crate::failures::Failures;
-use crate::hub::{Hub, WORKS_BY_BINDING};
+use crate::hub::{Hub, WORKS_BY_BINDING, binding_of};
 use crate::propagation::Pipeline;
 use crate::propagation::interpreters::InterpretError;
 use crate::propagation::remade_works::remake;
 use crate::propagation::scoped::{Binding, Override};
+use crate::propagation::source::Source;
 use crate::removal::{remove, take_back};
 
 /// The Works of a binding, from the cache.
-pub(super) fn of_binding(hub: &Hub, binding: &ObjectKey) -> Vec<Arc<Work>> {
+pub(crate) fn of_binding(hub: &Hub, binding: &ObjectKey) -> Vec<Arc<Work>> {
     hub.works.by_index(WORKS_BY_BINDING, &binding.to_string())
 }
 
@@ -44,8 +48,9 @@ pub(super) async fn sync_works(
     pipeline: &Pipeline,
     key: &ObjectKey,
     binding: &Binding,
-    template: &Object,
+    source: &Source,
 ) -> SyncedWorks {
+    let (template, changes) = (source.template(), source.changes());
     let present = of_binding(&pipeline.hub, key);
     let wanted = targets(&binding.spec);
     let names: Vec<&str> = wanted.iter().map(|target| target.name.as_str()).collect();
@@ -79,28 +84,30 @@ pub(super) async fn sync_works(
     let (mut failed_overrides, mut overridden) = (Vec::new(), Vec::new());
     let is_frozen = is_frozen(pipeline, binding);
     for target in &wanted {
-        let old = by_cluster.remove(target.name.as_str());
-        if is_frozen && old.is_some_and(|old| !old.metadata.is_deleting()) {
+        let old = by_cluster.remove(target.name.as_str()).cloned();
+        let old = old.or_else(|| taken_over(pipeline, source, &target.name));
+        if is_frozen && old.as_ref().is_some_and(|old| !old.metadata.is_deleting()) {
             continue;
         }
-        match write_for_target(pipeline, &input, target, old.map(AsRef::as_ref)).await {
+        match write_for_target(pipeline, &input, changes.as_ref(), target, old.as_deref()).await {
             Ok(Some(write)) => {
-                overridden.extend(write.overridden(old.map(AsRef::as_ref)));
+                overridden.extend(write.overridden(old.as_deref()));
                 writes.push(send(&pipeline.hub, write));
             }
             Ok(None) => {}
-            Err(TargetError::Interpret(error)) => {
-                report_failed_revision(&pipeline.hub, template, binding, &error);
+            // The federated object says so in its status; the cluster keeps the object from before.
+            Err(TargetError::Change(_)) => {}
+            Err(error @ (TargetError::Interpret(_) | TargetError::Taken { .. })) => {
+                report_failure(&pipeline.hub, source.object(), binding, &error);
                 failures.push(error);
             }
             Err(TargetError::Override(error)) => {
-                report_failed_override(&pipeline.hub, template, &error);
+                report_failed_override(&pipeline.hub, source.object(), &error);
                 failed_overrides.push(error.to_string());
                 // The Work of an earlier release can have an object that no override may make.
-                let is_spoiled =
-                    |old: &&&Arc<Work>| !old.metadata.is_deleting() && !is_of_template(old, template);
-                if let Some(spoiled) = old.as_ref().filter(is_spoiled) {
-                    writes.push(send(&pipeline.hub, WorkWrite::Remove(Box::new(Work::clone(spoiled)))));
+                let is_spoiled = |old: &&Work| !old.metadata.is_deleting() && !is_of_template(old, template);
+                if let Some(spoiled) = old.as_deref().filter(is_spoiled) {
+                    writes.push(send(&pipeline.hub, WorkWrite::Remove(Box::new(spoiled.clone()))));
                 }
                 failures.push(error);
             }
@@ -109,8 +116,8 @@ pub(super) async fn sync_works(
     let has_writes = !writes.is_empty();
     let failed_writes = Failures::of_all(writes).await;
     if has_writes && failed_writes.is_empty() {
-        report_success(&pipeline.hub, template, binding);
-        overridden.iter().for_each(|work| report_overrides(&pipeline.hub, template, work));
+        report_success(&pipeline.hub, source.object(), binding);
+        overridden.iter().for_each(|work| report_overrides(&pipeline.hub, source.object(), work));
     }
     if failed_writes.is_empty() {
         let surplus = by_cluster
@@ -130,10 +137,17 @@ enum TargetError {
     Override(#[from] OverrideError),
     #[error(transparent)]
     Interpret(#[from] InterpretError),
+    #[error(transparent)]
+    Change(#[from] ChangeError),
+    #[error(
+        "cluster {cluster} has this object from the binding {owner} already: remove one of the two, or take the cluster \
+         out of the placement of one"
+    )]
+    Taken { cluster: String, owner: ObjectKey },
 }
 
 /// Emits an event on the template and one on the binding.
-fn report_failed_revision(hub: &Hub, template: &Object, binding: &Binding, error: &InterpretError) {
+fn report_failure(hub: &Hub, template: &Object, binding: &Binding, error: &TargetError) {
     for about in [Regarding::object(template), binding.regarding()] {
         hub.events.record(about, Severity::Warning, "SyncWorkFailed", error.to_string());
     }
@@ -251,17 +265,39 @@ impl WorkWrite {
 async fn write_for_target(
     pipeline: &Pipeline,
     input: &Input<'_>,
+    changes: Option<&Changes<'_>>,
     target: &TargetCluster,
     old: Option<&Work>,
 ) -> Result<Option<WorkWrite>, TargetError> {
+    if let Some(owner) = other_binding(pipeline, input, target) {
+        return Err(TargetError::Taken { cluster: target.name.clone(), owner });
+    }
     // No Work for a deleted cluster; scheduling removes it from the binding.
     let Some(cluster) = pipeline.hub.cluster(&ClusterName::new(target.name.as_str())) else {
         return Ok(None);
     };
     let new_id = uuid::Uuid::new_v4().to_string();
     let manifest = pipeline.interpreters.revise(input.template, input.spec, target).await?;
-    let new = build(input, manifest, target, &cluster, old, &new_id)?;
+    let change = |manifest: &mut Object| match changes {
+        Some(changes) => changes.apply(manifest, &cluster.metadata.name),
+        None => Ok(()),
+    };
+    let change = |manifest: &mut Object| change(manifest).map_err(TargetError::from);
+    let new = build_with(input, manifest, Recipient { target, cluster: &cluster }, old, &new_id, change)?;
     Ok(write_for(old, new, input.template))
+}
+
+/// The Work of a namespace of the hub, which passes to the FederatedNamespace of that namespace.
+fn taken_over(pipeline: &Pipeline, source: &Source, cluster: &str) -> Option<Arc<Work>> {
+    let found = pipeline.hub.works.get(&work::key(source.template(), cluster))?;
+    let is_of_namespace = matches!(Origin::of(&found), Origin::Namespace { .. });
+    (!source.is_template() && is_of_namespace).then_some(found)
+}
+
+/// The binding that has the Work of this object already: a template and a federated object can be of one kind and name.
+fn other_binding(pipeline: &Pipeline, input: &Input<'_>, target: &TargetCluster) -> Option<ObjectKey> {
+    let found = pipeline.hub.works.get(&work::key(input.template, &target.name))?;
+    binding_of(&found).filter(|owner| *owner != input.binding.key())
 }
 
 /// The write that turns `old` into `new`, the Work of `template`; `None` if they agree.
@@ -288,6 +324,7 @@ pub(super) fn write_for(old: Option<&Work>, new: Work, template: &Object) -> Opt
     }
     changed.metadata.labels.extend(new.metadata.labels);
     changed.metadata.annotations.extend(new.metadata.annotations);
+    changed.metadata.owner_references = new.metadata.owner_references;
     changed.spec = new.spec;
     Some(WorkWrite::Replace(changed))
 }

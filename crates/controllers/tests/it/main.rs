@@ -20,6 +20,7 @@ mod federated_records;
 mod federation;
 mod housekeeping;
 mod interpreters;
+mod kubefed;
 mod membership;
 mod needless_writes;
 mod ownership;

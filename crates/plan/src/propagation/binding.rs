@@ -25,8 +25,8 @@ pub fn metadata(template: &Object, claim: &Claim, new_id: &str) -> ObjectMeta {
     metadata
 }
 
-/// Metadata of a new binding without a policy.
-pub(super) fn unclaimed_metadata(template: &Object, new_id: &str) -> ObjectMeta {
+/// Metadata of a new binding without a policy, as those of dependencies and of federated objects are.
+pub fn unclaimed_metadata(template: &Object, new_id: &str) -> ObjectMeta {
     let is_namespaced = !template.namespace().is_empty();
     let mut metadata = ObjectMeta {
         name: names::binding(template.kind(), template.name()),
@@ -93,7 +93,7 @@ pub fn spec(
 }
 
 /// The reference of a binding to its template.
-pub(super) fn reference(template: &Object) -> ObjectReference {
+pub fn reference(template: &Object) -> ObjectReference {
     ObjectReference {
         api_version: template.api_version().to_owned(),
         kind: template.kind().to_owned(),

@@ -20,6 +20,13 @@ pub fn is_propagated(namespace: &Object) -> bool {
         && !namespace.is_deleting()
 }
 
+/// The namespace that a Work is for; `None` if its manifest is another object.
+pub fn of_work(work: &Work) -> Option<&str> {
+    let manifest = work.spec.workload.manifests.first()?;
+    let is_namespace = manifest["kind"] == "Namespace" && manifest["apiVersion"] == "v1";
+    is_namespace.then(|| manifest["metadata"]["name"].as_str()).flatten()
+}
+
 /// Whether an object of another owner in a member can be used instead of ours: namespaces of one name are the same in
 /// all clusters. It gets no marks, so that it stays when the namespace on the hub is deleted.
 pub fn is_shared(manifest: &Object) -> bool {

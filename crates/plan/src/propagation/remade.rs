@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use portolan_api::annotations::binding::REMADE_WORKS;
 use portolan_api::meta::ObjectMeta;
-use portolan_api::work::{ResourceBindingSpec, Work, WorkSpec, WorkloadTemplate};
+use portolan_api::work::{ObjectReference, Work, WorkSpec, WorkloadTemplate};
 use portolan_api::{annotations, finalizers, names};
 use serde_json::json;
 
@@ -26,11 +26,12 @@ pub struct Remaking {
     pub released: Vec<Arc<Work>>,
 }
 
-/// Decides about the Works of a binding; `targets` are the clusters that have the object, none if the binding is being
-/// deleted.
+/// Decides about the Works of a binding for `object`, which stays in members if it `is_preserved`. `targets` are the
+/// clusters that have the object, none if the binding is being deleted.
 pub fn remaking(
     binding: &ObjectMeta,
-    spec: &ResourceBindingSpec,
+    object: &ObjectReference,
+    is_preserved: Option<bool>,
     works: &[Arc<Work>],
     targets: &[&str],
 ) -> Remaking {
@@ -51,7 +52,7 @@ pub fn remaking(
     next.extend(released.iter().filter_map(cluster_of));
     next.retain(|cluster| !lost.contains(cluster));
     Remaking {
-        stand_ins: lost.iter().map(|cluster| stand_in(binding, spec, cluster)).collect(),
+        stand_ins: lost.iter().map(|cluster| stand_in(binding, object, is_preserved, cluster)).collect(),
         note: (next != noted).then(|| next.into_iter().collect::<Vec<_>>().join(",")),
         released,
     }
@@ -63,39 +64,43 @@ fn noted(binding: &ObjectMeta) -> BTreeSet<String> {
 }
 
 /// A Work that is not applied, with the identity of the object only.
-fn stand_in(binding: &ObjectMeta, spec: &ResourceBindingSpec, cluster: &str) -> Work {
-    let resource = &spec.resource;
-    // The template is in the namespace of the binding.
-    let (kind, name, namespace) = (&resource.kind, &resource.name, &binding.namespace);
+fn stand_in(
+    binding: &ObjectMeta,
+    object: &ObjectReference,
+    is_preserved: Option<bool>,
+    cluster: &str,
+) -> Work {
+    let (kind, name, namespace) = (&object.kind, &object.name, &object.namespace);
     let mut metadata =
         ObjectMeta::namespaced(names::execution_namespace(cluster), names::work(kind, name, namespace));
     metadata.finalizers = vec![finalizers::EXECUTION.to_owned()];
-    let marks = match namespace.as_str() {
+    let marks = match binding.namespace.as_str() {
         "" => vec![(annotations::cluster_binding::NAME, &binding.name)],
-        _ => vec![(annotations::binding::NAMESPACE, namespace), (annotations::binding::NAME, &binding.name)],
+        _ => vec![
+            (annotations::binding::NAMESPACE, &binding.namespace),
+            (annotations::binding::NAME, &binding.name),
+        ],
     };
     metadata.annotations = marks.into_iter().map(|(key, value)| (key.to_owned(), value.clone())).collect();
-    let mut manifest = json!({ "apiVersion": resource.api_version, "kind": kind, "metadata": { "name": name,
-        "annotations": { annotations::template::UID: resource.uid } } });
+    let mut manifest = json!({ "apiVersion": object.api_version, "kind": kind, "metadata": { "name": name,
+        "annotations": { annotations::template::UID: object.uid } } });
     if !namespace.is_empty() {
         manifest["metadata"]["namespace"] = json!(namespace);
     }
     let spec = WorkSpec {
         workload: WorkloadTemplate { manifests: vec![manifest] },
         suspend_dispatching: Some(true),
-        preserve_resources_on_deletion: spec.preserve_resources_on_deletion,
+        preserve_resources_on_deletion: is_preserved,
     };
     Work { metadata, spec, ..Work::default() }
 }
 
 #[cfg(test)]
 mod tests {
-    use portolan_api::work::ObjectReference;
-
     use super::*;
     use crate::propagation::work::is_named_after_manifest;
 
-    fn binding(note: &str) -> (ObjectMeta, ResourceBindingSpec) {
+    fn binding(note: &str) -> (ObjectMeta, ObjectReference) {
         let mut metadata = ObjectMeta::namespaced("shop", "c-configmap");
         if !note.is_empty() {
             metadata.annotations.insert(REMADE_WORKS.to_owned(), note.to_owned());
@@ -108,7 +113,7 @@ mod tests {
             uid: "u1".to_owned(),
             ..ObjectReference::default()
         };
-        (metadata, ResourceBindingSpec { resource, ..ResourceBindingSpec::default() })
+        (metadata, resource)
     }
 
     fn work(cluster: &str, is_deleting: bool, cause: Option<Cause>) -> Arc<Work> {
@@ -155,8 +160,8 @@ mod tests {
             ),
         ];
         for (name, note, works, targets, want, released, stand_ins) in cases {
-            let (metadata, spec) = binding(note);
-            let result = remaking(&metadata, &spec, &works, targets);
+            let (metadata, object) = binding(note);
+            let result = remaking(&metadata, &object, None, &works, targets);
             assert_eq!(result.note.as_deref(), want, "{name}");
             assert_eq!((result.released.len(), result.stand_ins.len()), (released, stand_ins), "{name}");
         }
@@ -164,8 +169,8 @@ mod tests {
 
     #[test]
     fn a_stand_in_is_the_work_of_the_object() {
-        let (metadata, spec) = binding("eu");
-        let work = &remaking(&metadata, &spec, &[], &[]).stand_ins[0];
+        let (metadata, object) = binding("eu");
+        let work = &remaking(&metadata, &object, None, &[], &[]).stand_ins[0];
         assert_eq!(work.metadata.namespace, "karmada-es-eu");
         assert!(is_named_after_manifest(work));
         assert_eq!(work.spec.suspend_dispatching, Some(true), "it is not applied");

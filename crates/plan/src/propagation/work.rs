@@ -31,6 +31,15 @@ pub struct Input<'a> {
     pub overrides: &'a [Policy<'a>],
 }
 
+/// One target, and its Cluster object.
+#[derive(Debug, Clone, Copy)]
+pub struct Recipient<'a> {
+    /// The target.
+    pub target: &'a TargetCluster,
+    /// The cluster.
+    pub cluster: &'a Cluster,
+}
+
 /// Target clusters: the scheduled ones, and those of bindings that depend on this one.
 pub fn targets(spec: &ResourceBindingSpec) -> Vec<TargetCluster> {
     let mut targets: BTreeMap<&str, &TargetCluster> = BTreeMap::new();
@@ -90,13 +99,30 @@ pub fn revised(template: &Object, spec: &ResourceBindingSpec, target: &TargetClu
 /// When an override policy cannot be applied; the caller keeps the existing Work.
 pub fn build(
     input: &Input<'_>,
-    mut manifest: Object,
+    manifest: Object,
     target: &TargetCluster,
     cluster: &Cluster,
     old: Option<&Work>,
     new_id: &str,
 ) -> Result<Work, OverrideError> {
+    build_with(input, manifest, Recipient { target, cluster }, old, new_id, |_| Ok(()))
+}
+
+/// As [`build`], for a template that has changes for single clusters of its own: `change` makes them in the manifest after
+/// the override policies.
+///
+/// # Errors
+/// When an override policy cannot be applied, and those of `change`; the caller keeps the existing Work.
+pub fn build_with<E: From<OverrideError>>(
+    input: &Input<'_>,
+    mut manifest: Object,
+    recipient: Recipient<'_>,
+    old: Option<&Work>,
+    new_id: &str,
+    change: impl FnOnce(&mut Object) -> Result<(), E>,
+) -> Result<Work, E> {
     let Input { template, binding, spec, .. } = input;
+    let Recipient { target, cluster } = recipient;
     let id = old.and_then(|old| old.metadata.label(labels::work::PERMANENT_ID)).unwrap_or(new_id);
     if spec.replicas > 0 {
         share_completions(&mut manifest, spec, target);
@@ -108,6 +134,7 @@ pub fn build(
     } else {
         overrides::apply(input.overrides, &mut manifest, cluster)?
     };
+    change(&mut manifest)?;
     let is_only = targets(spec).len() == 1;
     let preserved = preserved_labels(spec, &cluster.metadata.name, is_only, old.map(|old| &old.metadata));
     for (label, value) in &preserved {

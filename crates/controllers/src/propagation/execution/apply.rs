@@ -12,6 +12,7 @@ use portolan_object::patch::difference;
 use portolan_object::{GroupVersionKind, Object, ObjectKey};
 use portolan_plan::clusters::ownership::stamp;
 use portolan_plan::covers::covers;
+use portolan_plan::kubefed::is_left_alone;
 use portolan_plan::propagation::namespace::is_shared;
 use portolan_plan::propagation::status::{applied, dispatching, is_applied, is_latest, manifest_status};
 use portolan_plan::propagation::work::is_named_after_manifest;
@@ -50,6 +51,11 @@ pub(super) enum ApplyError {
          work.karmada.io/conflict-resolution strategy value is empty, Karmada will not manage this resource"
     )]
     Foreign { kind: String, key: ObjectKey, cluster: String },
+    #[error(
+        "{kind} {key} in cluster {cluster} has the label kubefed.io/managed=false: it is not changed; remove the label, or \
+         set it to true, to have it managed"
+    )]
+    Unmanaged { kind: String, key: ObjectKey, cluster: String },
     #[error("cluster {cluster} is not ready ({reason}); this is applied as soon as it answers again")]
     NotReady { cluster: String, reason: String },
     #[error(transparent)]
@@ -66,7 +72,7 @@ impl ApplyError {
             Self::Empty | Self::Misnamed { .. } | Self::NotServed { .. } | Self::NotReady { .. } => {
                 Outcome::Done
             }
-            Self::Foreign { key, cluster, .. } => {
+            Self::Foreign { key, cluster, .. } | Self::Unmanaged { key, cluster, .. } => {
                 let work = &work.metadata.name;
                 tracing::warn!(%cluster, object = %key, work, "the object in the member is not ours and stays as it is");
                 Outcome::RequeueAfter(FOREIGN_RECHECK)
@@ -193,6 +199,10 @@ impl Executor {
         manifest: Object,
         observed: &Object,
     ) -> Result<Object, ApplyError> {
+        if is_left_alone(&manifest, observed) {
+            let (kind, key) = (manifest.kind().to_owned(), manifest.key());
+            return Err(ApplyError::Unmanaged { kind, key, cluster: self.member.name().to_string() });
+        }
         let desired = self.interpreters.retain(manifest, observed).await?;
         if (is_applied(work) || self.unreported.has(work)) && covers(observed, &desired) {
             return Ok(observed.clone());

@@ -4,9 +4,10 @@
 use portolan_api::cluster::SyncMode;
 use portolan_api::policy::protected::PROPAGATION_ANNOTATIONS;
 use portolan_api::work::Work;
-use portolan_api::{annotations, finalizers, labels, names, resources};
+use portolan_api::{annotations, finalizers, kubefed, labels, names, resources};
 use portolan_object::{Object, ObjectKey};
 use portolan_plan::clusters::ownership::is_own;
+use portolan_plan::kubefed::is_left_alone;
 use portolan_plan::propagation::claim::{ANNOTATIONS, LABELS};
 use portolan_plan::propagation::removal::{
     Origin, Removal, decide, holds_preserved, is_of_same_template, leaves_objects_in,
@@ -29,6 +30,7 @@ const MARK_LABELS: &[&str] = &[
     labels::work::PERMANENT_ID,
     labels::binding::PERMANENT_ID,
     labels::cluster_binding::PERMANENT_ID,
+    kubefed::MANAGED,
 ];
 /// Annotations that are removed from a preserved object, besides [`PROPAGATION_ANNOTATIONS`].
 const MARK_ANNOTATIONS: &[&str] = &[annotations::namespace::HOLDS_PRESERVED];
@@ -134,8 +136,12 @@ impl MemberObject<'_> {
         let is_marked = object.label(labels::MANAGED) == Some(labels::TRUE);
         let work_key = self.work.metadata.key();
         // Another Work may have taken over the object.
+        let is_left_alone = manifest(self.work).is_some_and(|manifest| is_left_alone(&manifest, &object));
         Ok(Some(object).filter(|object| {
-            is_marked && is_own(object, self.own) && work_of(object).is_none_or(|owner| owner == work_key)
+            is_marked
+                && !is_left_alone
+                && is_own(object, self.own)
+                && work_of(object).is_none_or(|owner| owner == work_key)
         }))
     }
 

@@ -1,7 +1,7 @@
 //! Which kinds and namespaces are never propagated: the default lists, and what the flags add (karmada
 //! pkg/util/apigroup.go, cmd/controller-manager/app/options/options.go).
 
-use portolan_api::names;
+use portolan_api::{kubefed, names};
 use portolan_object::GroupVersionKind;
 use regex::Regex;
 
@@ -88,9 +88,9 @@ impl Skipped {
             })
     }
 
-    /// Whether no kind of a group is ever propagated: those of Karmada and Portolan, events, and leases.
+    /// Whether no kind of a group is ever propagated as it is: those of Karmada, Portolan and KubeFed, events, and leases.
     pub(super) fn is_own_group(group: &str) -> bool {
-        SKIPPED_GROUPS.contains(&group) || group == "portolan.dev"
+        SKIPPED_GROUPS.contains(&group) || ["portolan.dev", kubefed::TYPES_GROUP].contains(&group)
     }
 
     /// Whether objects in a namespace are never propagated, nor the namespace itself.

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use portolan_api::{kubernetes, labels, resources};
+use portolan_api::{kubefed, kubernetes, labels, resources};
 use portolan_object::Object;
 use serde_json::Value;
 
@@ -21,6 +21,8 @@ pub enum Exclusion {
     MadeFromOwner,
     /// It defines a kind of the federation, which only the control plane serves.
     OwnDefinition,
+    /// It is a federated object, which says itself where its template goes.
+    Federated,
 }
 
 impl fmt::Display for Exclusion {
@@ -33,6 +35,7 @@ impl fmt::Display for Exclusion {
             Self::InEveryCluster => "every cluster makes its own",
             Self::MadeFromOwner => "a controller makes it from its owner; propagate the owner",
             Self::OwnDefinition => "it defines a kind that only the control plane serves",
+            Self::Federated => "it is a federated object of KubeFed; its spec.placement says where it goes",
         })
     }
 }
@@ -50,6 +53,9 @@ pub fn exclusion(object: &Object, skipped: &Skipped) -> Option<Exclusion> {
     }
     if is_made_from_owner(object) {
         return Some(Exclusion::MadeFromOwner);
+    }
+    if object.group_version_kind().group == kubefed::TYPES_GROUP {
+        return Some(Exclusion::Federated);
     }
     let defines_own = resources::CUSTOM_RESOURCE_DEFINITION.is_kind_of(object)
         && Skipped::is_own_group(object.str_at(&["spec", "group"]));
@@ -142,7 +148,9 @@ mod tests {
 
     #[test]
     fn what_is_a_template() {
-        use Exclusion::{ClaimedByController, InEveryCluster, MadeFromOwner, Namespace, OwnDefinition};
+        use Exclusion::{
+            ClaimedByController, Federated, InEveryCluster, MadeFromOwner, Namespace, OwnDefinition,
+        };
         let rbac = "rbac.authorization.k8s.io/v1";
         let bootstrap = json!({ "labels": { "kubernetes.io/bootstrapping": "rbac-defaults" } });
         let slices = |by: &str| json!({ "labels": { "endpointslice.kubernetes.io/managed-by": by } });
@@ -151,6 +159,7 @@ mod tests {
         let cases = [
             (object(core, "ConfigMap", "shop/web", json!({})), None),
             (object(rbac, "ClusterRole", "reader", json!({})), None),
+            (object("types.kubefed.io/v1beta1", "FederatedSecret", "shop/a", json!({})), Some(Federated)),
             (object(core, "ConfigMap", "kube-system/x", json!({})), Some(Namespace)),
             (object(core, "Secret", "karmada-es-eu/x", json!({})), Some(Namespace)),
             (

@@ -1,0 +1,103 @@
+//! Admission of KubeFed's kinds: what has no effect is refused or warned about (kubefed pkg/controller/webhook).
+
+use portolan_object::{FieldError, Status};
+use serde_json::{Value, json};
+
+use super::typed;
+use crate::kind::Kind;
+use crate::kubefed::{CONFIG_NAME, FederatedTypeConfig, KubeFedConfig, SYSTEM_NAMESPACE, Scope};
+
+/// Names of the feature gates of KubeFed.
+const FEATURE_GATES: [&str; 3] = ["PushReconciler", "RawResourceStatusCollection", "SchedulerPreferences"];
+
+/// Validates a KubeFedConfig. Returns warnings about settings without an effect.
+///
+/// # Errors
+/// 422 for settings that cannot be honoured.
+pub(super) fn admit_config(object: &Value, namespace: &str) -> Result<Vec<String>, Status> {
+    let Some(config) = typed::<KubeFedConfig>(object) else { return Ok(Vec::new()) };
+    let mut errors = Vec::new();
+    let spec = &config.spec;
+    if spec.scope != Scope::Cluster {
+        let detail = "only Cluster is supported: federated objects of all namespaces are propagated";
+        errors.push(FieldError::invalid("spec.scope", &json!(spec.scope), detail));
+    }
+    for (index, gate) in spec.feature_gates.iter().enumerate() {
+        let field = format!("spec.featureGates[{index}].name");
+        let is_repeated = spec.feature_gates[..index].iter().any(|earlier| earlier.name == gate.name);
+        if !FEATURE_GATES.contains(&gate.name.as_str()) {
+            let detail = format!("has to be one of {}", FEATURE_GATES.join(", "));
+            errors.push(FieldError::invalid(field, &json!(gate.name), detail));
+        } else if is_repeated {
+            errors.push(FieldError::invalid(field, &json!(gate.name), "is listed twice"));
+        }
+    }
+    if !errors.is_empty() {
+        let name = &config.metadata.name;
+        return Err(Status::invalid(KubeFedConfig::GROUP, KubeFedConfig::KIND, name, &errors));
+    }
+    if namespace != SYSTEM_NAMESPACE || config.metadata.name != CONFIG_NAME {
+        return Ok(vec![format!("this has no effect: only {SYSTEM_NAMESPACE}/{CONFIG_NAME} counts")]);
+    }
+    let sync = spec.sync_controller.as_ref();
+    let unused = [
+        ("spec.controllerDuration", spec.controller_duration.is_some()),
+        ("spec.leaderElect", spec.leader_elect.is_some()),
+        ("spec.clusterHealthCheck", spec.cluster_health_check.is_some()),
+        ("spec.statusController", spec.status_controller.is_some()),
+        (
+            "spec.syncController.maxConcurrentReconciles",
+            sync.is_some_and(|sync| sync.max_concurrent_reconciles.is_some()),
+        ),
+    ];
+    let unused = unused.into_iter().filter(|(_, is_set)| *is_set);
+    Ok(unused
+        .map(|(field, _)| format!("{field} has no effect: the flags of `portolan server` say this"))
+        .collect())
+}
+
+/// Warnings about a FederatedTypeConfig.
+pub(super) fn type_config_warnings(object: &Value, namespace: &str) -> Vec<String> {
+    let Some(config) = typed::<FederatedTypeConfig>(object) else { return Vec::new() };
+    let mut warnings = Vec::new();
+    if namespace != SYSTEM_NAMESPACE {
+        warnings.push(format!("this has no effect: only those in the namespace {SYSTEM_NAMESPACE} count"));
+    }
+    if config.spec.status_type.is_some() {
+        let text =
+            "spec.statusType has no effect: the status of members is in status.clusters of federated objects";
+        warnings.push(text.to_owned());
+    }
+    warnings
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn config(spec: Value, key: (&str, &str)) -> Result<Vec<String>, Status> {
+        let object = json!({ "apiVersion": "core.kubefed.io/v1beta1", "kind": "KubeFedConfig",
+            "metadata": { "namespace": key.0, "name": key.1 }, "spec": spec });
+        admit_config(&object, key.0)
+    }
+
+    #[test]
+    fn settings_without_effect_are_warned_about_and_others_are_refused() {
+        let ours = (SYSTEM_NAMESPACE, CONFIG_NAME);
+        let fine = json!({ "scope": "Cluster", "syncController": { "adoptResources": "Enabled" } });
+        assert_eq!(config(fine.clone(), ours), Ok(Vec::new()));
+        let elsewhere = config(fine, ("default", "kubefed")).expect("admitted");
+        assert!(elsewhere[0].contains("has no effect"), "{elsewhere:?}");
+        let chart = json!({ "scope": "Cluster", "leaderElect": {}, "syncController": { "maxConcurrentReconciles": 1 } });
+        assert_eq!(config(chart, ours).map(|warnings| warnings.len()), Ok(2));
+        for spec in [
+            json!({ "scope": "Namespaced" }),
+            json!({ "scope": "Cluster", "featureGates": [{ "name": "Other", "configuration": "Enabled" }] }),
+            json!({ "scope": "Cluster", "featureGates": [
+                { "name": "PushReconciler", "configuration": "Enabled" },
+                { "name": "PushReconciler", "configuration": "Disabled" }] }),
+        ] {
+            assert_eq!(config(spec.clone(), ours).expect_err("refused").code, 422, "{spec}");
+        }
+    }
+}

@@ -1,0 +1,88 @@
+//! FederatedTypeConfig: a kind that has a federated form (kubefed pkg/apis/core/v1beta1/federatedtypeconfig_types.go).
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::config::{Scope, Switch};
+use crate::kind::kind;
+use crate::schema::is_default;
+
+kind! {
+    /// Gives a kind a federated form, or switches the propagation of a federated kind off. It is in the namespace
+    /// `kube-federation-system` and named `PLURAL.GROUP` of the kind.
+    FederatedTypeConfig, "core.kubefed.io", "v1beta1", "federatedtypeconfigs", Namespaced {
+        /// The kind and its federated form.
+        spec: FederatedTypeConfigSpec,
+        /// Observed state.
+        #[serde(skip_serializing_if = "is_default")]
+        status: FederatedTypeConfigStatus,
+    }
+}
+
+/// Finalizer that KubeFed puts on FederatedTypeConfigs.
+pub const TYPE_CONFIG_FINALIZER: &str = "core.kubefed.io/federated-type-config";
+
+/// A kind and its federated form.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", default)]
+pub struct FederatedTypeConfigSpec {
+    /// The kind that members get.
+    pub target_type: ApiResource,
+    /// Whether objects of the federated kind are propagated.
+    pub propagation: Switch,
+    /// The kind of the federated objects.
+    pub federated_type: ApiResource,
+    /// Has no effect: the status of the objects in members is in the federated object.
+    #[serde(skip_serializing_if = "is_default")]
+    pub status_type: Option<ApiResource>,
+    /// Whether the status of the objects in members is collected into `remoteStatus`, if the KubeFedConfig enables
+    /// `RawResourceStatusCollection`.
+    #[serde(skip_serializing_if = "is_default")]
+    pub status_collection: Option<Switch>,
+}
+
+/// Group, version, kind, plural and scope.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", default)]
+pub struct ApiResource {
+    /// API group; empty for the core group.
+    #[serde(skip_serializing_if = "is_default")]
+    pub group: String,
+    /// Version.
+    pub version: String,
+    /// Kind.
+    pub kind: String,
+    /// Resource name in paths.
+    pub plural_name: String,
+    /// Whether its objects are in namespaces.
+    pub scope: Scope,
+}
+
+/// Observed state of a FederatedTypeConfig.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", default)]
+pub struct FederatedTypeConfigStatus {
+    /// Generation that the status is about.
+    pub observed_generation: i64,
+    /// Whether objects of the federated kind are propagated: `Running` or `NotRunning`.
+    pub propagation_controller: ControllerStatus,
+    /// Whether the status of their objects in members is collected.
+    #[serde(skip_serializing_if = "is_default")]
+    pub status_controller: Option<ControllerStatus>,
+}
+
+/// Whether something runs.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum ControllerStatus {
+    /// It runs.
+    Running,
+    /// It does not.
+    #[default]
+    NotRunning,
+}
+
+impl From<bool> for ControllerStatus {
+    fn from(runs: bool) -> Self {
+        if runs { Self::Running } else { Self::NotRunning }
+    }
+}
