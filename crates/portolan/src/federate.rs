@@ -8,7 +8,8 @@ use anyhow::{Context, Result, bail};
 use portolan_object::{Object, yaml};
 use portolan_runtime::client::{Client, Discovered, Discovery};
 
-use crate::get::{connect, named};
+use crate::kinds::named;
+use crate::servers::connect;
 use arguments::{Federate, FederateCommand};
 
 /// Runs the command.

@@ -13,7 +13,7 @@ use portolan_runtime::{ClientError, Resource};
 
 use super::arguments::Federate;
 use super::{discover, kind, print};
-use crate::get::connect;
+use crate::servers::connect;
 
 /// The control plane, its kinds, and the federated forms of these.
 struct Control {
