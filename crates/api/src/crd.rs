@@ -11,8 +11,8 @@ use serde_json::{Value, json};
 
 use crate::kind::Kind;
 use crate::{
-    about, annotations, apps, autoscaling, cluster, clusterset, config, federation, kubefed, multicluster, policy,
-    remedy, work,
+    about, annotations, apps, autoscaling, cluster, clusterset, config, federation, kubefed, multicluster,
+    policy, remedy, work,
 };
 use columns::Column;
 pub use federated::federated_definition;

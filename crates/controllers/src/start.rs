@@ -15,8 +15,8 @@ use crate::estimator_service::{EstimatorService, EstimatorSettings};
 use crate::hub::{Hub, HubSettings, Quotas, Reach};
 use crate::propagation::BrakeOptions;
 use crate::{
-    agents, autoscaling, cluster_sets, clusters, discovery, federation, kubefed, propagation, rebalance, remedies,
-    taint_policies,
+    agents, autoscaling, cluster_sets, clusters, discovery, federation, kubefed, propagation, rebalance,
+    remedies, taint_policies,
 };
 
 /// How controllers run.
