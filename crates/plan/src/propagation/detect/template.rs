@@ -154,6 +154,7 @@ mod tests {
         let rbac = "rbac.authorization.k8s.io/v1";
         let bootstrap = json!({ "labels": { "kubernetes.io/bootstrapping": "rbac-defaults" } });
         let slices = |by: &str| json!({ "labels": { "endpointslice.kubernetes.io/managed-by": by } });
+        let claimed = json!({ "labels": { "resourcetemplate.karmada.io/claimed-by": "x" } });
         let definition = |group: &str| json!({ "spec": { "group": group } });
         let (core, crd) = ("v1", "apiextensions.k8s.io/v1");
         let cases = [
@@ -162,15 +163,7 @@ mod tests {
             (object("types.kubefed.io/v1beta1", "FederatedSecret", "shop/a", json!({})), Some(Federated)),
             (object(core, "ConfigMap", "kube-system/x", json!({})), Some(Namespace)),
             (object(core, "Secret", "karmada-es-eu/x", json!({})), Some(Namespace)),
-            (
-                object(
-                    core,
-                    "Service",
-                    "shop/web",
-                    json!({ "labels": { "resourcetemplate.karmada.io/claimed-by": "x" } }),
-                ),
-                Some(ClaimedByController),
-            ),
+            (object(core, "Service", "shop/web", claimed), Some(ClaimedByController)),
             (object(core, "ConfigMap", "shop/kube-root-ca.crt", json!({})), Some(InEveryCluster)),
             (object(core, "Service", "default/kubernetes", json!({})), Some(InEveryCluster)),
             (object(core, "Service", "shop/kubernetes", json!({})), None),
