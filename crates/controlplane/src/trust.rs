@@ -36,10 +36,13 @@ const DECIDING_GROUPS: &[&str] = &[
     "autoscaling.karmada.io",
     "cluster.karmada.io",
     "config.karmada.io",
+    "core.kubefed.io",
     "networking.karmada.io",
     "policy.karmada.io",
     "portolan.dev",
     "remedy.karmada.io",
+    "scheduling.kubefed.io",
+    "types.kubefed.io",
 ];
 /// Keys that a message names, at most.
 const MAX_NAMED: usize = 5;

@@ -15,9 +15,10 @@ use portolan_plan::dns::ZoneKind;
 
 use self::controllers::ControllerFlags;
 use crate::apply::arguments::Apply;
+use crate::cluster_access::ClusterAccess;
 #[cfg(feature = "otel")]
 use crate::collector_endpoint::{CollectorEndpoint, parse_endpoint};
-use crate::completion::{CompletionShell, KUBECTL_COMMAND};
+use crate::completion::shell::{CompletionShell, KUBECTL_COMMAND};
 use crate::describe::arguments::Describe;
 use crate::exec::arguments::Exec;
 use crate::federate::arguments::Federate;
@@ -369,17 +370,6 @@ pub(crate) struct Join {
     /// Check whether the cluster can join and print what would be created, and create nothing.
     #[arg(long)]
     pub(crate) dry_run: bool,
-}
-
-/// How a command reaches a cluster that has joined.
-#[derive(Debug, Args)]
-pub(crate) struct ClusterAccess {
-    /// Kubeconfig of the cluster, with the rights of an administrator [default: the credential that the control plane has]
-    #[arg(long, value_name = "FILE")]
-    pub(crate) cluster_kubeconfig: Option<PathBuf>,
-    /// Context of that kubeconfig [default: the current context]
-    #[arg(long, value_name = "NAME", requires = "cluster_kubeconfig")]
-    pub(crate) cluster_context: Option<String>,
 }
 
 #[derive(Debug, Subcommand)]

@@ -3,45 +3,34 @@
 //! The shell starts this program with the words of its command line. Kinds, objects, namespaces and clusters are read from
 //! the control plane that these words name; without an answer in time there are no candidates.
 
-pub(crate) mod line;
+pub(crate) mod candidates;
+mod line;
 mod names;
+pub(crate) mod shell;
 
 use std::ffi::OsString;
 use std::io::Write as _;
 
 use anyhow::{Context, Result, bail};
-use clap::{CommandFactory as _, ValueEnum};
+use clap::CommandFactory as _;
 use clap_complete::CompleteEnv;
 use clap_complete::engine::complete;
 use clap_complete::env::Shells;
 
 use crate::arguments::Arguments;
 
-pub(crate) use names::{clusters, contexts, kinds, namespaces, objects, pods};
+use shell::CompletionShell;
 
 /// The variable by which a shell asks for candidates.
 const VARIABLE: &str = "PORTOLAN_COMPLETE";
-/// The hidden command by which kubectl asks for candidates.
-pub(crate) const KUBECTL_COMMAND: &str = "__complete";
 /// What kubectl runs for `kubectl portolan`.
 const KUBECTL_SCRIPT: &str = "#!/bin/sh\nexec portolan __complete \"$@\"\n";
 /// Cobra's `ShellCompDirectiveNoFileComp`: the candidates are all there are.
 const NO_FILES: u8 = 4;
 
-/// Shells, and kubectl with its plugins.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum CompletionShell {
-    Bash,
-    Zsh,
-    Fish,
-    Elvish,
-    Powershell,
-    /// The file `kubectl_complete-portolan`, for `kubectl portolan`.
-    Kubectl,
-}
-
 /// Prints candidates and ends the program, if a shell asks for them.
 pub(crate) fn answer_shell() {
+    candidates::answer_with(names::find);
     CompleteEnv::with_factory(Arguments::command).var(VARIABLE).complete();
 }
 

@@ -110,7 +110,8 @@ fn conclude(request: &Request, answers: &[Answer<'_>], is_empty: bool) -> Result
         bail!("{}", missing.join("\n"));
     }
     if is_empty && missing.is_empty() && !request.arguments.ignore_not_found && request.format.is_table() {
-        anstream::eprintln!("{}", request.nothing_found(answers));
+        let mut found = answers.iter().flat_map(|answer| &answer.found);
+        anstream::eprintln!("{}", request.nothing_found(found.all(|found| found.resource.namespaced)));
     }
     Ok(())
 }

@@ -8,7 +8,7 @@ use clap_complete::engine::ArgValueCompleter;
 use portolan_runtime::Client;
 use portolan_runtime::client::{KubeconfigContext, KubeconfigFiles};
 
-use crate::completion::contexts;
+use crate::completion::candidates::contexts;
 
 /// Access to the control plane.
 #[derive(Debug, Clone, Args)]

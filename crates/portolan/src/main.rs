@@ -8,6 +8,7 @@ mod agent;
 mod apply;
 mod arguments;
 mod backup;
+mod cluster_access;
 mod clusterset;
 #[cfg(feature = "otel")]
 mod collector_endpoint;

@@ -9,7 +9,7 @@ use portolan_runtime::client::{Discovery, Selection};
 use portolan_runtime::{Client, ClientError};
 use serde_json::Value;
 
-use crate::completion::namespaces;
+use crate::completion::candidates::namespaces;
 use crate::hub_access::{Hub, HubAccess};
 use crate::kinds::named;
 use crate::output::causes;

@@ -10,7 +10,7 @@ use portolan_object::{Object, ObjectKey};
 use portolan_runtime::Client;
 use portolan_runtime::client::{Discovery, Selection};
 
-use crate::completion::{kinds, namespaces};
+use crate::completion::candidates::{kinds, namespaces};
 use crate::hub_access::HubAccess;
 use crate::kinds::named;
 

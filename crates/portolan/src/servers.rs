@@ -18,7 +18,7 @@ use portolan_runtime::members::{EndpointError, endpoint};
 use portolan_runtime::{Client, ClientError};
 use serde_json::Value;
 
-use crate::arguments::ClusterAccess;
+use crate::cluster_access::ClusterAccess;
 use crate::hub_access::{Hub, HubAccess};
 use scope::ClusterScope;
 

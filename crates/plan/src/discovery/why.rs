@@ -13,6 +13,7 @@
 //! traffic, the problem of another one is a doubt.
 
 mod address_range;
+mod connection;
 mod derived;
 mod endpoints;
 mod exporting;

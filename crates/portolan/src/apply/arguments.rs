@@ -3,7 +3,7 @@
 use clap::Args;
 use clap_complete::engine::ArgValueCompleter;
 
-use crate::completion::{clusters, namespaces};
+use crate::completion::candidates::{clusters, namespaces};
 use crate::hub_access::HubAccess;
 
 const EXAMPLES: &str = "\

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use clap::{ArgMatches, CommandFactory as _};
 
-use super::KUBECTL_COMMAND;
+use super::shell::KUBECTL_COMMAND;
 use crate::arguments::Arguments;
 use crate::hub_access::HubAccess;
 

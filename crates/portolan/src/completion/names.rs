@@ -11,6 +11,7 @@ use portolan_api::resources;
 use portolan_runtime::client::{KubeconfigFiles, Selection, TableOptions};
 use portolan_runtime::{Client, Resource};
 
+use super::candidates::Names;
 use super::line::Line;
 use crate::hub_access::Hub;
 use crate::kinds::resolve;
@@ -21,8 +22,20 @@ const TIMEOUT: Duration = Duration::from_secs(2);
 /// Candidates at most; a shell cannot show more.
 const MAX_CANDIDATES: usize = 1000;
 
+/// Finds the candidates for what is written of a word.
+pub(super) fn find(names: Names, current: &OsStr) -> Vec<CompletionCandidate> {
+    match names {
+        Names::Clusters => clusters(current),
+        Names::Contexts => contexts(current),
+        Names::Kinds => kinds(current),
+        Names::Namespaces => namespaces(current),
+        Names::Objects => objects(current),
+        Names::Pods => pods(current),
+    }
+}
+
 /// Names of clusters, also as the last of a list with commas.
-pub(crate) fn clusters(current: &OsStr) -> Vec<CompletionCandidate> {
+fn clusters(current: &OsStr) -> Vec<CompletionCandidate> {
     let names = ask(|_, hub| async move {
         let list = hub.client.kind::<Cluster>().list(&Selection::all()).await?;
         Ok(list.items.into_iter().map(|item| item.key.name).collect())
@@ -31,7 +44,7 @@ pub(crate) fn clusters(current: &OsStr) -> Vec<CompletionCandidate> {
 }
 
 /// Names of namespaces.
-pub(crate) fn namespaces(current: &OsStr) -> Vec<CompletionCandidate> {
+fn namespaces(current: &OsStr) -> Vec<CompletionCandidate> {
     let names = ask(|line, hub| async move {
         let client = server(&hub, &line).await?;
         self::names(&client, &resources::NAMESPACE.into(), "").await
@@ -40,14 +53,14 @@ pub(crate) fn namespaces(current: &OsStr) -> Vec<CompletionCandidate> {
 }
 
 /// Contexts of the kubeconfig.
-pub(crate) fn contexts(current: &OsStr) -> Vec<CompletionCandidate> {
+fn contexts(current: &OsStr) -> Vec<CompletionCandidate> {
     let line = Line::current();
     let named = line.as_ref().and_then(|line| line.hub.kubeconfig.as_deref());
     matching(current, ' ', KubeconfigFiles::find(named).contexts().unwrap_or_default())
 }
 
 /// Kinds, also as the last of a list with commas; after a slash the objects of the kind before it.
-pub(crate) fn kinds(current: &OsStr) -> Vec<CompletionCandidate> {
+fn kinds(current: &OsStr) -> Vec<CompletionCandidate> {
     let text = current.to_string_lossy();
     if let Some((kind, _)) = text.split_once('/') {
         let kind = kind.to_owned();
@@ -67,7 +80,7 @@ pub(crate) fn kinds(current: &OsStr) -> Vec<CompletionCandidate> {
 }
 
 /// Names of the objects of the kind that stands before them.
-pub(crate) fn objects(current: &OsStr) -> Vec<CompletionCandidate> {
+fn objects(current: &OsStr) -> Vec<CompletionCandidate> {
     let names = ask(|line, hub| async move {
         let kind = line.kind.clone().context("there is no kind")?;
         objects_of(&hub, &line, &kind).await
@@ -76,7 +89,7 @@ pub(crate) fn objects(current: &OsStr) -> Vec<CompletionCandidate> {
 }
 
 /// Names of pods in the members; after a slash the objects of the kind before it.
-pub(crate) fn pods(current: &OsStr) -> Vec<CompletionCandidate> {
+fn pods(current: &OsStr) -> Vec<CompletionCandidate> {
     if current.to_string_lossy().contains('/') {
         return kinds(current);
     }

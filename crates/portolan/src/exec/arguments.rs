@@ -3,7 +3,7 @@
 use clap::Args;
 use clap_complete::engine::ArgValueCompleter;
 
-use crate::completion::pods;
+use crate::completion::candidates::pods;
 use crate::pods::PodAccess;
 
 const EXAMPLES: &str = "\

@@ -3,7 +3,7 @@
 use clap::Args;
 use clap_complete::engine::ArgValueCompleter;
 
-use crate::completion::{kinds, namespaces, objects};
+use crate::completion::candidates::{kinds, namespaces, objects};
 use crate::hub_access::HubAccess;
 use crate::servers::scope::ClusterScope;
 

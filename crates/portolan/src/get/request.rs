@@ -8,7 +8,6 @@ use portolan_runtime::client::{Selection, TableOptions};
 use super::arguments::Get;
 use super::format::{Format, relaxed};
 use super::query::{Query, queries, selection};
-use super::read::Answer;
 use crate::output::table::Columns;
 
 /// The checked command line.
@@ -98,9 +97,7 @@ impl Request {
     }
 
     /// The text for nothing; kubectl's.
-    pub(super) fn nothing_found(&self, answers: &[Answer<'_>]) -> String {
-        let all_are_namespaced =
-            answers.iter().flat_map(|answer| &answer.found).all(|found| found.resource.namespaced);
+    pub(super) fn nothing_found(&self, all_are_namespaced: bool) -> String {
         match all_are_namespaced && !self.arguments.all_namespaces {
             true => format!("No resources found in {} namespace.", self.namespace),
             false => "No resources found".to_owned(),

@@ -6,7 +6,7 @@ use clap_complete::engine::ArgValueCompleter;
 use jiff::Timestamp;
 
 use crate::arguments::duration::parse_duration;
-use crate::completion::pods;
+use crate::completion::candidates::pods;
 use crate::pods::PodAccess;
 
 const EXAMPLES: &str = "\

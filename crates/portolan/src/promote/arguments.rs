@@ -3,8 +3,8 @@
 use clap::{ArgAction, Args, ValueEnum};
 use clap_complete::engine::ArgValueCompleter;
 
-use crate::arguments::ClusterAccess;
-use crate::completion::{clusters, kinds, namespaces, objects};
+use crate::cluster_access::ClusterAccess;
+use crate::completion::candidates::{clusters, kinds, namespaces, objects};
 use crate::hub_access::HubAccess;
 
 const EXAMPLES: &str = "\

@@ -3,7 +3,7 @@
 use clap::{Args, ValueEnum};
 use clap_complete::engine::ArgValueCompleter;
 
-use crate::completion::clusters;
+use crate::completion::candidates::clusters;
 
 /// Time for each answer of a member, in seconds.
 const CLUSTER_TIMEOUT: u64 = 2;

@@ -3,7 +3,7 @@
 use clap::Args;
 use clap_complete::engine::ArgValueCompleter;
 
-use crate::completion::clusters;
+use crate::completion::candidates::clusters;
 use crate::hub_access::HubAccess;
 
 const EXAMPLES: &str = "\

@@ -3,7 +3,7 @@
 use clap::{Args, Subcommand, ValueEnum};
 use clap_complete::engine::ArgValueCompleter;
 
-use crate::completion::namespaces;
+use crate::completion::candidates::namespaces;
 use crate::hub_access::HubAccess;
 use crate::servers::scope::ClusterScope;
 

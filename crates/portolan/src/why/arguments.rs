@@ -3,7 +3,7 @@
 use clap::{Args, Subcommand, ValueEnum};
 use clap_complete::engine::ArgValueCompleter;
 
-use crate::completion::{clusters, kinds, namespaces};
+use crate::completion::candidates::{clusters, kinds, namespaces};
 use crate::hub_access::HubAccess;
 
 const EXAMPLES: &str = "\

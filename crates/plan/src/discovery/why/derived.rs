@@ -4,9 +4,8 @@ use portolan_api::kubernetes::{Service, View as _};
 use portolan_api::multicluster::{ServiceImportType, ServiceImportView};
 use portolan_object::Object;
 
-use super::facts::{Facts, View};
+use super::facts::{Facts, View, kind_of};
 use super::finding::Finding;
-use super::importing::kind_of;
 use super::unwritten::why_unwritten;
 
 /// Checks that the derived Service exists, has an address, and forwards to endpoints of other clusters.

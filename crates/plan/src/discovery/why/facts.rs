@@ -8,7 +8,7 @@ use portolan_api::multicluster::ServiceImportView;
 use portolan_api::names;
 use portolan_object::{Object, ObjectKey};
 
-use super::probe::Connection;
+use super::connection::Connection;
 use crate::discovery::Lost;
 use crate::discovery::export::{InvalidExport, validate_export};
 use crate::discovery::overview::{is_imported_slice, is_own_slice};
@@ -304,4 +304,9 @@ fn addresses<'a>(slices: impl Iterator<Item = &'a Object>, wanted: Wanted) -> BT
             .extend(chosen.flat_map(|endpoint| &endpoint.addresses).map(|address| (*address).to_owned()));
     }
     addresses
+}
+
+/// `spec.type` of an import; empty if it cannot be read.
+pub(super) fn kind_of(import: &Object) -> &str {
+    ServiceImportView::read(import).map(|import| import.spec.kind).unwrap_or_default()
 }

@@ -6,7 +6,7 @@ use portolan_api::kubernetes::{Service, ServicePort, View as _};
 use portolan_api::multicluster::ServiceImportView;
 use portolan_object::Object;
 
-use super::facts::{Facts, Member, View};
+use super::facts::{Facts, Member, View, kind_of};
 use super::finding::{Finding, of_exporters};
 use crate::discovery::port_names::match_ports;
 
@@ -33,7 +33,7 @@ pub(super) fn ports(facts: &Facts, from: &str, view: &View, import: &Object) -> 
 }
 
 fn is_headless(import: &Object) -> bool {
-    super::importing::kind_of(import) == portolan_api::multicluster::ServiceImportType::Headless.as_str()
+    kind_of(import) == portolan_api::multicluster::ServiceImportType::Headless.as_str()
 }
 
 /// Ports that a user's import lists and the exporter does not have. Ports that it does not list are not imported, as the

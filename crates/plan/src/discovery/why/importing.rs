@@ -2,10 +2,10 @@
 
 use portolan_api::conditions::multicluster;
 use portolan_api::kubernetes::{Condition, Service, View as _, condition};
-use portolan_api::multicluster::{ServiceImportType, ServiceImportView};
+use portolan_api::multicluster::ServiceImportType;
 use portolan_object::Object;
 
-use super::facts::{Facts, Member, View};
+use super::facts::{Facts, Member, View, kind_of};
 use super::finding::Finding;
 use super::import_ports::ports;
 use super::unwritten::why_unwritten;
@@ -107,9 +107,4 @@ fn conflict(facts: &Facts, exporter: &Member, view: &View) -> Option<Finding> {
 /// Whether the reason of a conflict has a finding of its own: a type.
 fn has_own_finding(reason: &str) -> bool {
     reason == multicluster::TYPE_CONFLICT
-}
-
-/// `spec.type` of an import; empty if it cannot be read.
-pub(super) fn kind_of(import: &Object) -> &str {
-    ServiceImportView::read(import).map(|import| import.spec.kind).unwrap_or_default()
 }

@@ -3,9 +3,9 @@
 use std::collections::BTreeSet;
 
 use super::address_range::overlap;
+use super::connection::{Connection, Outcome, Target};
 use super::facts::{Facts, Member, View};
 use super::finding::{Finding, joined};
-use super::probe::{Connection, Outcome, Target};
 
 /// Checks that the DNS name resolves to the addresses of the import.
 pub(super) fn dns(facts: &Facts, from: &str) -> Vec<Finding> {

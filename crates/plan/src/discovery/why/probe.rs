@@ -9,6 +9,7 @@ use portolan_api::kubernetes::{EndpointSlice, View as _};
 use portolan_api::labels::endpoint_slice::SOURCE_CLUSTER;
 use portolan_api::multicluster::{ServiceImportType, ServiceImportView};
 
+use super::connection::{Connection, Outcome, Target};
 use super::facts::{Facts, LookupError, View};
 
 /// Prefixes of the lines that the script prints after each command.
@@ -20,44 +21,6 @@ const BY_NAME: &str = "name";
 const CONNECT_SECONDS: u32 = 3;
 /// Exporters of which an endpoint is tried at its own address, at most.
 const MAX_SOURCES: usize = 8;
-
-/// What a connection is tried to.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Target {
-    /// The DNS name of the service.
-    Name,
-    /// An endpoint: the value of the source-cluster label of its EndpointSlice, and its address.
-    Endpoint(String, String),
-}
-
-/// How a connection went.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Outcome {
-    /// It was established.
-    Open,
-    /// It was refused.
-    Refused,
-    /// There was no answer.
-    Silent,
-}
-
-/// One TCP connection of a probe.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Connection {
-    /// What it was to.
-    pub target: Target,
-    /// The port.
-    pub port: u16,
-    /// How it went.
-    pub outcome: Outcome,
-}
-
-impl Connection {
-    /// Whether it was established.
-    pub fn is_open(&self) -> bool {
-        self.outcome == Outcome::Open
-    }
-}
 
 /// Result of a probe.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

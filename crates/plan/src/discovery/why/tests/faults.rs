@@ -5,7 +5,7 @@
 use portolan_object::Object;
 use serde_json::{Value, json};
 
-use super::super::probe::{Outcome, Target};
+use super::super::connection::{Connection, Outcome, Target};
 use super::super::*;
 use super::federation::{
     derived, derived_name, endpoint, explicit, healthy, lose, lost, mark, not_ready, object, pod, ready_pod,
@@ -371,7 +371,7 @@ fn explicit_imports() -> Vec<Fault> {
 
 fn network() -> Vec<Fault> {
     use Verdict::{Broken, WorksWithDoubts};
-    let connections = |tries: Vec<probe::Connection>| with("b", |held| held.connections = tries);
+    let connections = |tries: Vec<Connection>| with("b", |held| held.connections = tries);
     let mut same_address = with_second(service("10.15.0.4", 80), json!([]));
     for (cluster, source) in [("c", None), ("b", Some("id-c"))] {
         let held = view(&mut same_address, cluster);

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use portolan_object::{Object, ObjectKey};
 use serde_json::{Value, json};
 
-use super::super::probe::{Connection, Outcome, Target};
+use super::super::connection::{Connection, Outcome, Target};
 use super::super::*;
 use crate::discovery::{Lost, LostCause};
 

@@ -4,7 +4,7 @@
 
 use serde_json::json;
 
-use super::super::probe::{Outcome, Target};
+use super::super::connection::{Connection, Outcome, Target};
 use super::super::*;
 use super::faults::{Fault, conflict, fault};
 use super::federation::{
@@ -526,7 +526,7 @@ fn network() -> Vec<Fault> {
             });
         })
     };
-    let connections = |tries: Vec<probe::Connection>| with("b", |held| held.connections = tries);
+    let connections = |tries: Vec<Connection>| with("b", |held| held.connections = tries);
     let silent = |port| tried(Target::Name, port, Outcome::Silent);
     let mut one_source = with_second(service("10.15.0.4", 80), json!([]));
     view(&mut one_source, "b").connections = vec![

@@ -1,0 +1,39 @@
+//! TCP connections that a probe tried.
+
+/// What a connection is tried to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Target {
+    /// The DNS name of the service.
+    Name,
+    /// An endpoint: the value of the source-cluster label of its EndpointSlice, and its address.
+    Endpoint(String, String),
+}
+
+/// How a connection went.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// It was established.
+    Open,
+    /// It was refused.
+    Refused,
+    /// There was no answer.
+    Silent,
+}
+
+/// One TCP connection of a probe.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Connection {
+    /// What it was to.
+    pub target: Target,
+    /// The port.
+    pub port: u16,
+    /// How it went.
+    pub outcome: Outcome,
+}
+
+impl Connection {
+    /// Whether it was established.
+    pub fn is_open(&self) -> bool {
+        self.outcome == Outcome::Open
+    }
+}
