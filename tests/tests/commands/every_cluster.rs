@@ -112,10 +112,10 @@ fn commands_find_objects_in_every_cluster() {
     );
 
     let description = commands.ok("describe deployment web -C member1");
-    assert!(
-        description.contains("Cluster:      member1\n") && description.contains("ScalingReplicaSet"),
-        "{description}"
-    );
+    assert!(description.contains("Cluster:      member1\n"), "{description}");
+    commands.eventually("describe deployment web", "the events of the template", |text| {
+        text.contains("ScheduleBindingSucceed")
+    });
     assert_eq!(commands.ok("exec deploy/web -- echo hello"), "hello\n");
     let ended = commands.fails("exec deploy/web -- false");
     assert_eq!(ended, "error: command terminated with exit code 1\n");
