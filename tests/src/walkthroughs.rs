@@ -182,7 +182,8 @@ pub fn federated_service(playground: &Playground) {
         ("Name:", "nginx"),
         ("Namespace:", "default"),
         ("Labels:", "run=nginx"),
-        ("Annotations:", "<none>"),
+        // The node port of the hub is not forced on members.
+        ("Annotations:", "portolan.dev/allocated-node-ports: 80/TCP"),
         ("Selector:", "run=nginx"),
         ("Type:", "LoadBalancer"),
         ("Session Affinity:", "None"),
