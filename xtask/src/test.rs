@@ -92,7 +92,7 @@ pub(crate) fn run(scope: Scope) -> Result<()> {
             "--test",
             "peers",
             "--",
-            "--test-threads=2",
+            "--test-threads=1",
         ]);
         step("DNS providers against real servers", with_assets(peers, &assets))?;
     }
