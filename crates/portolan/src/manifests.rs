@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
-use portolan_object::{Object, yaml};
+use portolan_object::Object;
 use portolan_runtime::client::{Apply, Client};
 use portolan_runtime::{ClientError, Resource};
 
@@ -49,7 +49,7 @@ pub(crate) struct Options<'a> {
 /// Applies every document of `text` by force and returns them as `kind.group/name`.
 #[cfg(feature = "playground")]
 pub(crate) async fn apply_text(client: &Client, text: &str) -> Result<Vec<String>> {
-    let documents = yaml::parse_documents(text).context("the manifest is not YAML")?;
+    let documents = portolan_object::yaml::parse_documents(text).context("the manifest is not YAML")?;
     let options = Options { namespace: "default", force: true, is_dry_run: false };
     let mut applied = Vec::new();
     for document in documents {
