@@ -6,6 +6,8 @@
 //! in another falls from 4.7 ms to 3.8 ms (docs/decisions/0002-own-client-and-reflector.md).
 
 use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -34,6 +36,64 @@ const MAX_HEADER_BYTES: u32 = 64 << 10;
 #[derive(Clone)]
 pub(super) struct Connection {
     sender: SendRequest<Bytes>,
+    state: Arc<State>,
+}
+
+/// What the clones of a connection share.
+#[derive(Debug, Default)]
+struct State {
+    /// Streams that are open or reserved.
+    streams: AtomicUsize,
+    /// The task that drives the connection has ended.
+    is_closed: AtomicBool,
+}
+
+/// A stream of a connection, for one request.
+pub(super) struct ReservedStream {
+    sender: SendRequest<Bytes>,
+    open: OpenStream,
+}
+
+/// Counts one stream as open until it is dropped.
+#[derive(Debug)]
+struct OpenStream(Arc<State>);
+
+impl Drop for OpenStream {
+    fn drop(&mut self) {
+        self.0.streams.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+impl Connection {
+    /// Whether no request can be sent any more.
+    pub(super) fn is_closed(&self) -> bool {
+        self.state.is_closed.load(Ordering::Relaxed)
+    }
+
+    /// Whether the server accepts another stream now.
+    pub(super) fn has_room(&self) -> bool {
+        self.state.streams.load(Ordering::Relaxed) < self.sender.current_max_send_streams()
+    }
+
+    /// Reserves a stream; `None` if as many are open as the server accepts. A further request would wait until one ends,
+    /// and watches do not end.
+    pub(super) fn reserve(&self) -> Option<ReservedStream> {
+        let limit = self.sender.current_max_send_streams();
+        let another = |open: usize| (open < limit).then_some(open + 1);
+        self.state.streams.fetch_update(Ordering::Relaxed, Ordering::Relaxed, another).ok()?;
+        Some(self.reserved())
+    }
+
+    /// Reserves a stream in excess of what the server accepts. The request waits until another ends.
+    pub(super) fn wait_in_line(&self) -> ReservedStream {
+        self.state.streams.fetch_add(1, Ordering::Relaxed);
+        self.reserved()
+    }
+
+    /// The stream that was counted.
+    fn reserved(&self) -> ReservedStream {
+        ReservedStream { sender: self.sender.clone(), open: OpenStream(self.state.clone()) }
+    }
 }
 
 /// Starts HTTP/2 on a stream, and a task that drives it.
@@ -48,6 +108,8 @@ pub(super) async fn open(
         .handshake(stream)
         .await?;
     let pings = connection.ping_pong();
+    let state = Arc::<State>::default();
+    let driven = state.clone();
     // The task ends with the connection.
     tokio::spawn(async move {
         tokio::select! {
@@ -56,8 +118,9 @@ pub(super) async fn open(
             },
             () = silence(pings) => tracing::debug!("closing a connection: the server does not answer pings"),
         }
+        driven.is_closed.store(true, Ordering::Relaxed);
     });
-    Ok(Connection { sender })
+    Ok(Connection { sender, state })
 }
 
 /// Completes when the server does not answer a ping.
@@ -73,10 +136,17 @@ async fn silence(pings: Option<PingPong>) {
     }
 }
 
+impl ReservedStream {
+    /// Sends a request, which has an absolute URI, and waits for the head of its answer.
+    pub(super) async fn send(self, request: Request<Bytes>) -> Result<Response<Body>, SendError> {
+        let answer = send(self, request).await;
+        Ok(answer?.map(BodyExt::boxed_unsync))
+    }
+}
+
 impl protocol::Connection for Connection {
     async fn send(&self, request: Request<Bytes>) -> Result<Response<Body>, SendError> {
-        let answer = send(self.sender.clone(), request).await;
-        Ok(answer?.map(BodyExt::boxed_unsync))
+        self.wait_in_line().send(request).await
     }
 }
 
@@ -90,7 +160,8 @@ fn broken(error: h2::Error) -> SendError {
     SendError { is_usable: error.is_reset(), source: error.into(), is_unprocessed: false }
 }
 
-async fn send(sender: SendRequest<Bytes>, request: Request<Bytes>) -> Result<Response<Answer>, SendError> {
+async fn send(stream: ReservedStream, request: Request<Bytes>) -> Result<Response<Answer>, SendError> {
+    let ReservedStream { sender, open } = stream;
     let (mut head, body) = request.into_parts();
     if !body.is_empty() {
         head.headers.insert(header::CONTENT_LENGTH, HeaderValue::from(body.len()));
@@ -104,7 +175,7 @@ async fn send(sender: SendRequest<Bytes>, request: Request<Bytes>) -> Result<Res
         upload.send_data(body, true).map_err(broken)?;
     }
     match answer.await {
-        Ok(response) => Ok(response.map(|body| Answer { body, is_over: false })),
+        Ok(response) => Ok(response.map(|body| Answer { body, is_over: false, _open: open })),
         Err(error) if is_unprocessed(&error) => Err(unprocessed(error)),
         Err(error) => Err(broken(error)),
     }
@@ -121,6 +192,7 @@ fn is_unprocessed(error: &h2::Error) -> bool {
 struct Answer {
     body: RecvStream,
     is_over: bool,
+    _open: OpenStream,
 }
 
 impl Answer {

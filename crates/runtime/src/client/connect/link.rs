@@ -1,4 +1,7 @@
-//! The connection to one server, shared by all requests. It is opened at the first request and again after it broke.
+//! The connections to one server, shared by all requests.
+//!
+//! One is opened at the first request, another where the others have as many streams as the server accepts (kube-apiserver
+//! accepts 100), and again after one broke.
 
 use std::fmt;
 use std::sync::Arc;
@@ -13,15 +16,17 @@ use parking_lot::Mutex;
 use super::OneConnection;
 use super::dial::Target;
 use super::http1::Pool;
-use super::http2;
+use super::http2::{self, ReservedStream};
 use super::protocol::{Connection as _, SendError};
 use crate::client::error::{BoxError, chain};
 use crate::client::transport::Body;
 
 /// Connections on which one request is tried, if each is closed before the server processes it.
 const MAX_TRIES: usize = 3;
+/// HTTP/2 connections to one server, at most. Requests that fit into none wait.
+const MAX_CONNECTIONS: usize = 16;
 
-/// The connection to a server; clones share it.
+/// The connections to a server; clones share them.
 #[derive(Clone)]
 pub(super) struct Link {
     shared: Arc<SharedLink>,
@@ -32,7 +37,8 @@ struct SharedLink {
     /// The server does not speak HTTP/2.
     is_http_1: AtomicBool,
     pool: Pool,
-    current: Mutex<Option<Connecting>>,
+    /// Connections that are open or are being opened, the oldest first.
+    open: Mutex<Vec<Connecting>>,
 }
 
 /// An open connection, or one that is being opened. All requests wait for the same one.
@@ -63,7 +69,7 @@ impl Link {
         let target = Arc::new(target);
         let is_http_1 = AtomicBool::new(!target.may_speak_http_2());
         let pool = Pool::new(target.clone());
-        Self { shared: Arc::new(SharedLink { target, is_http_1, pool, current: Mutex::new(None) }) }
+        Self { shared: Arc::new(SharedLink { target, is_http_1, pool, open: Mutex::default() }) }
     }
 
     /// Sends a request, which has an absolute URI, and waits for the head of its answer.
@@ -93,10 +99,15 @@ impl Link {
                     return Err(error.into());
                 }
             };
+            let Some(stream) = self.reserve(&connection) else { continue };
             tried += 1;
-            match connection.send(request).await {
+            match stream.send(request).await {
                 Ok(response) => return Ok(response),
-                Err(error @ SendError { is_unprocessed: true, .. }) if tried < MAX_TRIES => {
+                // More streams than the server accepts were opened before its settings arrived.
+                Err(SendError { is_unprocessed: true, is_usable: true, .. }) if tried < MAX_CONNECTIONS => {}
+                Err(error @ SendError { is_unprocessed: true, is_usable: false, .. })
+                    if tried < MAX_TRIES =>
+                {
                     tracing::debug!(%error, "a connection was closed, trying another one");
                     self.forget(&connecting);
                 }
@@ -110,30 +121,50 @@ impl Link {
         }
     }
 
-    /// The connection, or a new one that is being opened.
+    /// The oldest connection with room for a stream, or a new one that is being opened.
     fn connecting(&self) -> Connecting {
-        let mut current = self.shared.current.lock();
-        let start = || {
-            let target = self.shared.target.clone();
-            // In its own task, because the request that started it may be cancelled while others wait.
-            let opening = tokio::spawn(async move { open(&target).await });
-            let opened = opening.map(|opened| match opened {
-                Ok(Ok(connected)) => Ok(connected),
-                Ok(Err(error)) => Err(DialError(chain(error.as_ref()).into())),
-                Err(_) => Err(DialError("the program is stopping".into())),
-            });
-            opened.boxed().shared()
+        let mut open = self.shared.open.lock();
+        open.retain(
+            |connecting| !matches!(connecting.peek(), Some(Ok(Connected::Http2(open))) if open.is_closed()),
+        );
+        let has_room = |connecting: &&Connecting| match connecting.peek() {
+            Some(Ok(Connected::Http2(open))) => open.has_room(),
+            _ => true,
         };
-        current.get_or_insert_with(start).clone()
+        if let Some(found) = open.iter().find(has_room) {
+            return found.clone();
+        }
+        if let (true, Some(last)) = (open.len() >= MAX_CONNECTIONS, open.last()) {
+            return last.clone();
+        }
+        let connecting = start(self.shared.target.clone());
+        open.push(connecting.clone());
+        connecting
     }
 
-    /// Makes the next request open a connection, unless another request has done so.
-    fn forget(&self, connecting: &Connecting) {
-        let mut current = self.shared.current.lock();
-        if current.as_ref().is_some_and(|current| current.ptr_eq(connecting)) {
-            *current = None;
-        }
+    /// A stream of a connection; `None` if other requests took the last one and another connection may be opened.
+    fn reserve(&self, connection: &http2::Connection) -> Option<ReservedStream> {
+        connection.reserve().or_else(|| {
+            let is_at_limit = self.shared.open.lock().len() >= MAX_CONNECTIONS;
+            is_at_limit.then(|| connection.wait_in_line())
+        })
     }
+
+    /// Gives a connection to no further request.
+    fn forget(&self, connecting: &Connecting) {
+        self.shared.open.lock().retain(|open| !open.ptr_eq(connecting));
+    }
+}
+
+/// Starts to open a connection, in a task of its own: the request that started it may be cancelled while others wait.
+fn start(target: Arc<Target>) -> Connecting {
+    let opening = tokio::spawn(async move { open(&target).await });
+    let opened = opening.map(|opened| match opened {
+        Ok(Ok(connected)) => Ok(connected),
+        Ok(Err(error)) => Err(DialError(chain(error.as_ref()).into())),
+        Err(_) => Err(DialError("the program is stopping".into())),
+    });
+    opened.boxed().shared()
 }
 
 async fn open(target: &Target) -> Result<Connected, BoxError> {

@@ -103,6 +103,39 @@ async fn requests_share_one_connection() {
     }
 }
 
+/// kube-apiserver accepts 100 streams for each connection. A hub has more watches than that.
+#[tokio::test]
+async fn requests_beyond_the_streams_of_a_connection_open_another() {
+    const STREAMS: usize = 5;
+    let trust = Trust::new();
+    let listener = TcpListener::bind(loopback()).await.expect("a free port");
+    let address = listener.local_addr().expect("bound");
+    let acceptor = TlsAcceptor::from(trust.config.clone());
+    tokio::spawn(async move {
+        loop {
+            let (tcp, _) = listener.accept().await.expect("accepted");
+            let tls = acceptor.accept(tcp).await.expect("handshake");
+            let mut server = h2::server::Builder::new();
+            let settings = server.max_concurrent_streams(u32::try_from(STREAMS).expect("few"));
+            let mut connection = settings.handshake::<_, Bytes>(tls).await.expect("handshake");
+            tokio::spawn(async move {
+                let mut watches = Vec::new();
+                while let Some(Ok((_, mut respond))) = connection.accept().await {
+                    watches.push(respond.send_response(Response::new(()), false).expect("sent"));
+                }
+            });
+        }
+    });
+    let client = trust.client(address);
+    // The first request learns the limit of the server.
+    let mut watches = vec![soon(client.send(post(""), SOON)).await.expect("answered")];
+    let more = (0..4 * STREAMS).map(|_| client.send(post(""), SOON));
+    for watch in soon(futures::future::join_all(more)).await {
+        watches.push(watch.expect("answered beside the others"));
+    }
+    assert_eq!(watches.len(), 1 + 4 * STREAMS, "none of them has ended");
+}
+
 #[tokio::test]
 async fn a_server_that_speaks_nothing_newer_is_asked_in_http_1() {
     let trust = Trust::new();
