@@ -25,7 +25,7 @@ const PATHS: [&str; 7] =
 /// The agent's pages; they can only be read.
 const PAGES: [&str; 4] = ["/healthz", "/livez", "/readyz", "/metrics"];
 const METHODS: [&str; 5] = ["GET", "POST", "PUT", "PATCH", "DELETE"];
-/// Operation codes besides queries: IQUERY, STATUS, NOTIFY, UPDATE, DSO, and one that nobody has assigned.
+/// Operation codes other than QUERY: IQUERY, STATUS, NOTIFY, UPDATE, DSO, and 11, which is unassigned.
 const OPERATIONS: [u8; 6] = [1, 2, 4, 5, 6, 11];
 /// Transfers of the zone: IXFR and AXFR.
 const TRANSFERS: [u16; 2] = [251, 252];

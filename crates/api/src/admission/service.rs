@@ -46,7 +46,7 @@ pub(super) fn note_allocated_ports(object: &mut Value, old: Option<&Value>) {
     *object = tree.0;
 }
 
-/// Whether the port of health checks is none that the user wrote.
+/// Whether the API server allocated `healthCheckNodePort`: the user did not set it.
 fn is_health_check_allocated(object: &Value, old: Option<&Value>) -> bool {
     let spec = &object["spec"];
     if spec["type"] != "LoadBalancer" || spec["externalTrafficPolicy"] != "Local" {

@@ -58,7 +58,7 @@ impl CertificateSigningRequest<'_> {
         self.status.conditions.iter().any(|condition| condition.kind == kind)
     }
 
-    /// Whether nobody has approved or denied it yet.
+    /// Whether it is neither approved, denied nor signed.
     pub fn is_pending(&self) -> bool {
         !self.is("Approved") && !self.is("Denied") && self.status.certificate.is_empty()
     }

@@ -29,9 +29,9 @@ pub enum CertificateError {
     /// The request cannot be signed.
     #[error("the control plane cannot sign the certificate: {0}")]
     Failed(String),
-    /// Nobody decided in time.
+    /// It was neither signed nor denied in time.
     #[error(
-        "nobody has signed the certificate request {request} within {} s: look at it with `kubectl get csr {request}`, and at \
+        "the certificate request {request} was not signed within {} s: look at it with `kubectl get csr {request}`, and at \
          the log of the control plane",
         waited.as_secs()
     )]

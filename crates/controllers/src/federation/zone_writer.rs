@@ -127,7 +127,7 @@ impl ZoneWriter {
                 }
             }
         }
-        // After a failure nobody knows what the zone has.
+        // After a failure the content of the zone is unknown until it is read again.
         if written.failed.is_empty() {
             self.known = Some(Known { sets, read: known.read });
         }

@@ -28,7 +28,7 @@ const ZONE_A: &str = "nginx.myns.myfed.svc.us-central1-a.us-central1.example.com
 const ZONE_B: &str = "nginx.myns.myfed.svc.us-central1-b.us-central1.example.com";
 const ZONE_EU: &str = "nginx.myns.myfed.svc.europe-west1-b.europe-west1.example.com";
 
-/// A client of a member that nobody can reach while `cut` is true.
+/// A client of a member. Requests fail while `cut` is true.
 fn cuttable(server: LocalService, cut: Arc<AtomicBool>) -> Client {
     Client::in_process(service_fn(move |request: Request<Body>| {
         let answer = (!cut.load(Ordering::SeqCst)).then(|| server.clone().call(request));

@@ -14,7 +14,7 @@ use portolan_object::time::age;
 const LONGEST: Duration = Duration::from_secs(365 * 24 * 3600);
 /// Age at which a request that was decided is deleted.
 const KEPT_DECIDED: Duration = Duration::from_secs(3600);
-/// Age at which a request that nobody decided, or that could not be signed, is deleted.
+/// Age at which a request is deleted that was neither approved nor denied, or could not be signed.
 const KEPT_PENDING: Duration = Duration::from_secs(24 * 3600);
 /// Usages of a client's certificate.
 const USAGES: [&str; 3] = ["client auth", "digital signature", "key encipherment"];

@@ -11,7 +11,7 @@ use crate::output::table::align;
 
 /// The text of what is not there.
 const NONE: &str = "<none>";
-/// Fields of the metadata that the first lines have, or that nobody reads.
+/// Fields of the metadata that are left out: the first lines have them, or they are of use to API servers only.
 const NOT_REPEATED: [&str; 5] = ["name", "namespace", "labels", "annotations", "managedFields"];
 /// Space between a label and its value.
 const GAP: usize = 2;

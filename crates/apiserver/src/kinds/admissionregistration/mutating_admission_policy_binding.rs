@@ -1,11 +1,7 @@
 //! Bindings of mutating admission policies.
 
-use serde_json::{Value, json};
-
 use super::{GROUP, policies};
 use crate::kinds::Hook::{Defined, NotNeeded};
-use crate::kinds::table::cells::Row;
-use crate::kinds::table::{AGE, Column, NAME, Table};
 use crate::kinds::{
     BuiltinKind, BuiltinResource, FinalizerRule, Generation, NAME_AND_NAMESPACE, NO_DELETION_STATE,
     NO_INITIAL_STATE, NO_KEPT_STATE, NameRule, ONE_FORM, StatusRule,
@@ -31,25 +27,7 @@ pub(in crate::kinds) static KIND: BuiltinKind = BuiltinKind {
     prepare_for_delete: NotNeeded(NO_DELETION_STATE),
     validate: Defined(|new, _, errors| policies::validate_binding(new, errors)),
     warnings: Defined(policies::warn),
-    table: Defined(&TABLE),
+    table: Defined(&policies::BINDING_TABLE),
     selectable: NotNeeded(NAME_AND_NAMESPACE),
     conversion: NotNeeded(ONE_FORM),
 };
-
-static TABLE: Table = Table {
-    columns: &[
-        NAME,
-        Column::string("PolicyName", "Policy that is put to use."),
-        Column::string("ParamRef", "Object that sets the parameters."),
-        AGE,
-    ],
-    cells,
-};
-
-fn cells(row: Row<'_>) -> Vec<Value> {
-    let parameters = match row.text("/spec/paramRef/name") {
-        "" => "<unset>".to_owned(),
-        name => format!("{}/{name}", row.text_or("/spec/paramRef/namespace", "*")),
-    };
-    vec![row.name(), json!(row.text("/spec/policyName")), json!(parameters), row.age()]
-}

@@ -2,9 +2,11 @@
 //! pkg/apis/admissionregistration/{v1/defaults.go,validation/validation.go}). Expressions are checked by the clusters that
 //! run the policy.
 
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use super::rules;
+use crate::kinds::table::cells::Row;
+use crate::kinds::table::{AGE, Column, NAME, Table};
 use crate::tree::{self, child, child_if_present, default};
 use crate::validation::path::Path;
 use crate::validation::{FieldErrors, names, selectors};
@@ -103,4 +105,30 @@ pub(super) fn warn(object: &Value, _: Option<&Value>) -> Vec<String> {
     vec![format!(
         "this API server stores the {kind} and does not run it; a policy can propagate it to clusters that do"
     )]
+}
+
+/// The table of both kinds of bindings.
+pub(super) static BINDING_TABLE: Table = Table {
+    columns: &[
+        NAME,
+        Column::string("PolicyName", "Policy that is put to use."),
+        Column::string("ParamRef", "Object that sets the parameters."),
+        AGE,
+    ],
+    cells: binding_cells,
+};
+
+fn binding_cells(row: Row<'_>) -> Vec<Value> {
+    let parameters = match row.text("/spec/paramRef/name") {
+        "" => "<unset>".to_owned(),
+        name => format!("{}/{name}", row.text_or("/spec/paramRef/namespace", "*")),
+    };
+    vec![row.name(), json!(row.text("/spec/policyName")), json!(parameters), row.age()]
+}
+
+/// The cell for the kind of a policy's parameters.
+pub(super) fn parameter_kind(row: Row<'_>) -> Value {
+    let kind = tree::present(row.object, "/spec/paramKind")
+        .map(|kind| format!("{}/{}", tree::str_at(kind, "/apiVersion"), tree::str_at(kind, "/kind")));
+    json!(kind.as_deref().unwrap_or("<unset>"))
 }

@@ -65,12 +65,5 @@ static TABLE: Table = Table {
 };
 
 fn cells(row: Row<'_>) -> Vec<Value> {
-    let parameters = tree::present(row.object, "/spec/paramKind")
-        .map(|kind| format!("{}/{}", tree::str_at(kind, "/apiVersion"), tree::str_at(kind, "/kind")));
-    vec![
-        row.name(),
-        json!(row.list("/spec/validations").len()),
-        json!(parameters.as_deref().unwrap_or("<unset>")),
-        row.age(),
-    ]
+    vec![row.name(), json!(row.list("/spec/validations").len()), policies::parameter_kind(row), row.age()]
 }

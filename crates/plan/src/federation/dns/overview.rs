@@ -44,7 +44,7 @@ impl fmt::Display for State {
             Self::Differs => f.write_str("differs"),
             Self::Surplus => f.write_str("surplus"),
             Self::Foreign(Some(owner)) => write!(f, "of owner {owner}"),
-            Self::Foreign(None) => f.write_str("of nobody known"),
+            Self::Foreign(None) => f.write_str("without a known owner"),
         }
     }
 }
@@ -129,7 +129,7 @@ mod tests {
                 "b.example.com. differs",
                 "c.example.com. surplus",
                 "d.example.com. of owner other",
-                "e.example.com. of nobody known",
+                "e.example.com. without a known owner",
                 "f.example.com. missing",
             ]
         );

@@ -16,6 +16,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
+use tokio_util::either::Either;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 const HTTP_2: &[u8] = b"h2";
@@ -80,11 +81,11 @@ impl Target {
     async fn connect(&self, connector: impl Fn(&Tls) -> &TlsConnector) -> io::Result<Stream> {
         let connecting = async {
             let plain = match &self.dialer {
-                Some(dialer) => Plain::Tunnel(dialer().await?),
+                Some(dialer) => Plain::Right(dialer().await?),
                 None => {
                     let tcp = TcpStream::connect((self.host.as_str(), self.port)).await?;
                     tcp.set_nodelay(true)?;
-                    Plain::Tcp(tcp)
+                    Plain::Left(tcp)
                 }
             };
             match &self.tls {
@@ -101,67 +102,10 @@ impl Target {
     }
 }
 
-/// A connection below TLS.
-pub(super) enum Plain {
-    Tcp(TcpStream),
-    Tunnel(TunnelStream),
-}
+/// A connection below TLS: to the address, or through a tunnel.
+pub(super) type Plain = Either<TcpStream, TunnelStream>;
 
-impl AsyncRead for Plain {
-    fn poll_read(
-        self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        match self.get_mut() {
-            Self::Tcp(tcp) => Pin::new(tcp).poll_read(context, buffer),
-            Self::Tunnel(tunnel) => Pin::new(tunnel).poll_read(context, buffer),
-        }
-    }
-}
-
-impl AsyncWrite for Plain {
-    fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, buffer: &[u8]) -> Poll<io::Result<usize>> {
-        match self.get_mut() {
-            Self::Tcp(tcp) => Pin::new(tcp).poll_write(context, buffer),
-            Self::Tunnel(tunnel) => Pin::new(tunnel).poll_write(context, buffer),
-        }
-    }
-
-    fn poll_write_vectored(
-        self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        buffers: &[IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        match self.get_mut() {
-            Self::Tcp(tcp) => Pin::new(tcp).poll_write_vectored(context, buffers),
-            Self::Tunnel(tunnel) => Pin::new(tunnel).poll_write_vectored(context, buffers),
-        }
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        match self {
-            Self::Tcp(tcp) => tcp.is_write_vectored(),
-            Self::Tunnel(tunnel) => tunnel.is_write_vectored(),
-        }
-    }
-
-    fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match self.get_mut() {
-            Self::Tcp(tcp) => Pin::new(tcp).poll_flush(context),
-            Self::Tunnel(tunnel) => Pin::new(tunnel).poll_flush(context),
-        }
-    }
-
-    fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match self.get_mut() {
-            Self::Tcp(tcp) => Pin::new(tcp).poll_shutdown(context),
-            Self::Tunnel(tunnel) => Pin::new(tunnel).poll_shutdown(context),
-        }
-    }
-}
-
-/// An open connection.
+/// An open connection. A type of our own, because hyper-util asks for a trait of its own.
 pub(super) enum Stream {
     Plain(Plain),
     Tls(Box<TlsStream<Plain>>),
