@@ -145,7 +145,7 @@ impl Members {
     }
 
     /// Adds or replaces a member to which nothing may be sent. Its requests fail with `reason`; to the others it is a member
-    /// without contact, so that everything stays as it is.
+    /// without contact, so that everything stays as it is. The caller logs the reason.
     ///
     /// # Errors
     /// As [`Members::put`].
@@ -172,9 +172,8 @@ impl Members {
         let change = MembershipChange::Joined(member.clone());
         observers.iter().for_each(|observer| observer(&change));
         self.registry.metrics.set_suspended(name, member.suspension().is_some());
-        match member.suspension() {
-            None => tracing::info!(cluster = %name, "cluster is connected"),
-            Some(reason) => tracing::warn!(cluster = %name, reason, "nothing is sent to the cluster"),
+        if member.suspension().is_none() {
+            tracing::info!(cluster = %name, "cluster is connected");
         }
         Ok(member)
     }

@@ -90,6 +90,7 @@ impl Follower {
                 // A registered member stays if its Secret cannot be read, or lacks something.
                 if is_distrusted || self.members.get(name).is_none() {
                     self.members.suspend(name, &error.to_string())?;
+                    log_suspension(&cluster, &error);
                 }
                 // A change of the Cluster or of the Secret queues the key again.
                 return if is_distrusted { Ok(()) } else { Err(error) };
@@ -125,4 +126,17 @@ impl Follower {
         }
         Ok(endpoint)
     }
+}
+
+/// Logs that nothing is sent to `cluster`. Its Secret names its uid and is therefore made after it: a cluster that was never
+/// reported waits for its Secret, which is no fault.
+fn log_suspension(cluster: &Cluster, error: &BoxError) {
+    let name = &cluster.metadata.name;
+    if cluster.status.conditions.is_empty()
+        && matches!(error.downcast_ref(), Some(EndpointError::SecretGone(_)))
+    {
+        tracing::info!(cluster = %name, "the cluster waits for the Secret of its credential");
+        return;
+    }
+    tracing::warn!(cluster = %name, %error, "nothing is sent to the cluster");
 }
