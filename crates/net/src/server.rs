@@ -10,6 +10,7 @@ mod handshakes;
 mod linger;
 mod metrics;
 mod slots;
+mod turns;
 
 use std::io;
 use std::net::SocketAddr;

@@ -72,6 +72,8 @@ impl Shutdown {
     {
         let abandoned = self.own.abandoned.clone();
         let scopes: Vec<_> = self.scopes().map(|scope| (Arc::clone(scope), scope.tasks.token())).collect();
+        // On the heap: the task below would have room for it three times, for as long as it runs.
+        let task = Box::pin(task);
         tokio::spawn(async move {
             let output = abandoned.run_until_cancelled(task).await;
             if output.is_none() {

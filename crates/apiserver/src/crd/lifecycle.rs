@@ -23,7 +23,7 @@ use crate::server::Server;
 use crate::write;
 
 /// Bytes of a definition from which on it is compiled on a compute thread.
-const LONG_DEFINITION: usize = 256 * 1024;
+const LONG_DEFINITION: usize = 8 * 1024;
 
 /// A definition that the task knows.
 struct Known {

@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use http::header::ACCEPT;
+use http::header::{ACCEPT, CONTENT_TYPE};
 use http::{Response, request};
 use portolan_object::Status;
 use tokio::runtime::Handle;
@@ -66,16 +66,16 @@ pub(super) async fn answer(
 ) -> Result<Response<Body>, Status> {
     let _given_up = call.interrupt.on_drop();
     let mut body = body;
-    let mut length = 0;
+    let mut is_long = false;
     if reads_body(&call.info) {
         let mut share = call.share.lock().take();
         let bytes = read_counted(body, &mut share).await;
         *call.share.lock() = share;
         let bytes = bytes?;
-        length = bytes.len();
+        is_long = is_long_body(call.header(CONTENT_TYPE), &bytes);
         body = respond::whole(bytes);
     }
-    if !is_heavy(call, length) {
+    if !is_heavy(call, is_long) {
         return route::answer(call, request, body).await;
     }
     let (owned, runtime, span) = (Arc::clone(call), Handle::current(), Span::current());
@@ -99,8 +99,15 @@ fn reads_body(info: &RequestInfo) -> bool {
         && matches!(info.verb, "create" | "update" | "patch" | "delete" | "deletecollection")
 }
 
+/// Whether a body takes more than about a millisecond to parse. YAML takes ten times as long as JSON, and a short text with
+/// anchors stands for a long one.
+fn is_long_body(media_type: &str, body: &[u8]) -> bool {
+    let is_yaml = media_type.contains("yaml");
+    body.len() > if is_yaml { SMALL / 10 } else { SMALL } || (is_yaml && body.contains(&b'&'))
+}
+
 /// Whether a request may compute for longer than other requests can wait.
-fn is_heavy(call: &Call, body: usize) -> bool {
+fn is_heavy(call: &Call, is_long_body: bool) -> bool {
     let (info, resource) = (&call.info, &call.resource);
     if LONG_RUNNING.contains(&&*info.subresource) {
         return false;
@@ -113,14 +120,14 @@ fn is_heavy(call: &Call, body: usize) -> bool {
         // Most of its time are commits, which a compute thread must not wait for.
         "deletecollection" => {
             let objects = call.server.store.count(&resource.collection(&info.namespace));
-            objects * selector_steps(call) > LONG_SELECTION || body > SMALL
+            objects * selector_steps(call) > LONG_SELECTION || is_long_body
         }
         "get" => parses(call) && stored_size(call) > SMALL,
         "create" if !call.is_own && runs_rules(call) => true,
-        "create" => body > SMALL,
+        "create" => is_long_body,
         "update" | "patch" if !call.is_own && runs_rules(call) => true,
-        "update" | "patch" => body > SMALL || stored_size(call) > SMALL,
-        _ => body > SMALL,
+        "update" | "patch" => is_long_body || stored_size(call) > SMALL,
+        _ => is_long_body,
     }
 }
 
@@ -148,4 +155,25 @@ fn parses(call: &Call) -> bool {
 fn stored_size(call: &Call) -> usize {
     let key = call.resource.key(&call.info.namespace, &call.info.name);
     call.server.store.get(&key).map_or(0, |item| item.value.frame().len())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bodies_that_take_long_to_parse() {
+        let lines = "a: b\n".repeat(1000);
+        let cases = [
+            ("application/json", "{}".to_owned(), false),
+            ("application/json", " ".repeat(SMALL + 1), true),
+            ("application/yaml", "a: b".to_owned(), false),
+            ("application/yaml", lines.clone(), true),
+            ("application/json", lines, false),
+            ("application/apply-patch+yaml", "a: &a [x]\nb: [*a, *a]".to_owned(), true),
+        ];
+        for (media_type, body, is_long) in cases {
+            assert_eq!(is_long_body(media_type, body.as_bytes()), is_long, "{media_type}, {} bytes", body.len());
+        }
+    }
 }

@@ -32,7 +32,7 @@ const LAST_BOOKMARK_LEAD: Duration = Duration::from_secs(2);
 
 /// Size up to which frames that are ready are sent as one chunk, in bytes. A client that does not read keeps about one
 /// chunk in the buffer of its connection. Larger frames are cut.
-const FRAMES_CHUNK: usize = 8 * 1024;
+const FRAMES_CHUNK: usize = 4 * 1024;
 
 /// Bytes of objects that are looked at before other tasks of the thread get their turn.
 const TURN: usize = 256 * 1024;

@@ -24,6 +24,7 @@ use super::body::GuardedBody;
 use super::handshakes::Handshakes;
 use super::linger::{BodyNote, Lingering};
 use super::slots::{Slots, Slotted};
+use super::turns::InTurns;
 use super::{BoxError, Limits, PeerAddress, PeerIdentity};
 use crate::shutdown::Shutdown;
 
@@ -36,8 +37,9 @@ const CONNECTION_WINDOW: u32 = 1 << 20;
 const SEND_BUFFER: usize = 16 << 10;
 /// Bytes that are buffered for an HTTP/1.1 connection in each direction, and so the limit of a request's head.
 const HTTP1_BUFFER: usize = 16 << 10;
-/// Bytes of TLS records that are buffered for a connection when its client reads slowly.
-const TLS_BUFFER: usize = 16 << 10;
+/// Bytes that are encrypted at once, and so the records that are buffered for a connection when its client reads slowly. With
+/// what a record adds, it fits into 8 KiB.
+const TLS_BUFFER: usize = (8 << 10) - 64;
 /// Maximum size of the header fields of an HTTP/2 request, in bytes. Continue tokens and selectors can be long.
 const HEADER_BYTES: u32 = 64 << 10;
 /// The first byte of a TLS record that starts a handshake.
@@ -73,13 +75,14 @@ where
     // Watch frames are small: send them without delay.
     let _ = stream.set_nodelay(true);
     tokio::select! {
-        () = shake_hands(&context, stream, peer, &slot, service) => {}
+        () = serve_stream(&context, stream, peer, &slot, service) => {}
         () = slot.removed() => tracing::debug!(peer = %peer.0, "connection closed to make room"),
     }
 }
 
-/// The handshake, if there is one, and then HTTP.
-async fn shake_hands<S, B>(
+/// The handshake, if there is one, and then HTTP. Each is boxed, so that a connection keeps the memory of neither its
+/// handshake nor several copies of its state.
+async fn serve_stream<S, B>(
     context: &Context,
     stream: TcpStream,
     peer: PeerAddress,
@@ -94,12 +97,25 @@ async fn shake_hands<S, B>(
     B::Error: Into<BoxError>,
 {
     let Some(acceptor) = &context.acceptor else {
-        return serve_http(context, stream, (peer, PeerIdentity(None)), slot, service).await;
+        return Box::pin(serve_http(context, stream, (peer, PeerIdentity(None)), slot, service)).await;
     };
+    let Some((stream, identity)) = Box::pin(shake_hands(context, acceptor, stream, peer)).await else {
+        return;
+    };
+    Box::pin(serve_http(context, stream, (peer, identity), slot, service)).await;
+}
+
+/// The TLS handshake; `None` when it fails or takes too long.
+async fn shake_hands(
+    context: &Context,
+    acceptor: &TlsAcceptor,
+    stream: TcpStream,
+    peer: PeerAddress,
+) -> Option<(TlsStream<TcpStream>, PeerIdentity)> {
     let handshake = context.handshakes.stepwise(accept_tls(acceptor, stream));
     let shaken = tokio::select! {
         shaken = timeout(context.limits.handshake_timeout, handshake) => shaken,
-        () = context.shutdown.requested() => return,
+        () = context.shutdown.requested() => return None,
     };
     match shaken {
         Ok(Ok(mut stream)) => {
@@ -107,12 +123,12 @@ async fn shake_hands<S, B>(
             let chain = stream.get_ref().1.peer_certificates();
             let identity =
                 PeerIdentity(chain.map(|chain| chain.iter().map(|c| c.clone().into_owned()).collect()));
-            // Boxed, so that a connection does not keep the memory of its handshake.
-            Box::pin(serve_http(context, stream, (peer, identity), slot, service)).await;
+            return Some((stream, identity));
         }
         Ok(Err(error)) => tracing::debug!(peer = %peer.0, %error, "TLS handshake failed"),
         Err(_) => tracing::debug!(peer = %peer.0, "TLS handshake took too long"),
     }
+    None
 }
 
 async fn accept_tls(acceptor: &TlsAcceptor, mut stream: TcpStream) -> io::Result<TlsStream<TcpStream>> {
@@ -142,7 +158,7 @@ async fn serve_http<I, S, B>(
     B::Error: Into<BoxError>,
 {
     let (first_request, body_note) = (CancellationToken::new(), BodyNote::default());
-    let stream = Lingering::new(stream, body_note.clone());
+    let stream = Lingering::new(InTurns::new(stream), body_note.clone());
     let service = service_fn({
         let service = TowerToHyperService::new(service);
         let (arrived, slot) = (first_request.clone(), Arc::clone(slot));
@@ -200,6 +216,8 @@ fn protocol(context: &Context) -> Builder<Tasks> {
         .http1()
         .timer(TokioTimer::new())
         .header_read_timeout(limits.idle_timeout)
+        // One buffer for each connection, which is used again, in place of many that wait for their client.
+        .writev(false)
         .max_buf_size(HTTP1_BUFFER);
     builder
         .http2()
