@@ -173,7 +173,12 @@ mod tests {
             ("application/apply-patch+yaml", "a: &a [x]\nb: [*a, *a]".to_owned(), true),
         ];
         for (media_type, body, is_long) in cases {
-            assert_eq!(is_long_body(media_type, body.as_bytes()), is_long, "{media_type}, {} bytes", body.len());
+            assert_eq!(
+                is_long_body(media_type, body.as_bytes()),
+                is_long,
+                "{media_type}, {} bytes",
+                body.len()
+            );
         }
     }
 }
