@@ -1,5 +1,8 @@
 //! `portolan agent` and `portolan dns` in a member, as an operator uses them.
 
+#[path = "agent/pull.rs"]
+mod pull;
+
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpStream, UdpSocket};
 use std::process::{Child, Command, Stdio};
@@ -48,8 +51,12 @@ struct Agent {
 
 impl Agent {
     fn start(kubeconfig: &str) -> Self {
+        Self::start_with(&["--kubeconfig", kubeconfig, "--context", "member1"])
+    }
+
+    fn start_with(arguments: &[&str]) -> Self {
         let mut command = Command::new(programs::portolan());
-        command.args(["agent", "--kubeconfig", kubeconfig, "--context", "member1"]);
+        command.arg("agent").args(arguments);
         command.args(["--dns-listen", "127.0.0.1:0", "--http-listen", "127.0.0.1:0"]);
         let mut child = command.stdout(Stdio::piped()).spawn().expect("the binary starts");
         let output = BufReader::new(child.stdout.take().expect("standard output is a pipe"));

@@ -64,6 +64,8 @@ pub mod cluster {
     pub const CLUSTER_NOT_REACHABLE: &str = "ClusterNotReachable";
     /// The agent of the cluster has not been heard of for a while.
     pub const CLUSTER_STATUS_UNKNOWN: &str = "ClusterStatusUnknown";
+    /// `Ready` is unknown: the control plane has just started and has not seen the cluster, which was ready before.
+    pub const NOT_SEEN_SINCE_START: &str = "NotSeenSinceStart";
     /// Whether this control plane holds the cluster's lease, so that it may write there.
     pub const HELD: &str = "HeldByThisControlPlane";
     /// `HeldByThisControlPlane` is true.

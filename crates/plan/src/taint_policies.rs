@@ -1,6 +1,7 @@
 //! Taints of a cluster by ClusterTaintPolicies (karmada pkg/controllers/taint).
 
 use portolan_api::cluster::Cluster;
+use portolan_api::conditions::cluster::{NOT_SEEN_SINCE_START, READY};
 use portolan_api::meta::{Condition, Taint, condition};
 use portolan_api::policy::{ClusterTaintPolicy, MatchCondition, PolicyTaint};
 
@@ -42,9 +43,13 @@ fn all_hold(requirements: &[MatchCondition], conditions: &[Condition]) -> bool {
     !requirements.is_empty() && requirements.iter().all(|requirement| holds(requirement, conditions))
 }
 
-/// A condition that the cluster does not have matches no operator.
+/// A condition that the cluster does not have matches no operator. Neither does that of a cluster that a control plane has not
+/// seen since its start: a restart adds no taint, and removes none.
 fn holds(requirement: &MatchCondition, conditions: &[Condition]) -> bool {
     let Some(condition) = condition(conditions, &requirement.condition_type) else { return false };
+    if condition.kind == READY && condition.reason == NOT_SEEN_SINCE_START {
+        return false;
+    }
     let is_listed = requirement.status_values.iter().any(|value| value == condition.status.as_str());
     match requirement.operator.as_str() {
         "In" => is_listed,
@@ -166,6 +171,17 @@ mod tests {
             let got = taints(&cluster, [policy], "t");
             let got = got.as_ref().map(|taints| taints.iter().map(|taint| taint.key.as_str()).collect());
             assert_eq!(got, want, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_cluster_that_was_not_seen_since_the_start_keeps_its_taints() {
+        let ready = |operator: &str| vec![requirement("Ready", operator, &["True"])];
+        let policy = policy("p", ready("NotIn"), ready("In"), &["k"]);
+        for before in [vec![], vec!["k"]] {
+            let mut cluster = cluster(&[("Ready", ConditionStatus::Unknown)], &before);
+            cluster.status.conditions[0].reason = NOT_SEEN_SINCE_START.to_owned();
+            assert_eq!(taints(&cluster, [&policy], "t"), None, "{before:?}");
         }
     }
 

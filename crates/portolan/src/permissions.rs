@@ -1,7 +1,7 @@
 //! `portolan cluster permissions`: the rights of the control plane's account in a cluster.
 
-use anyhow::{Context, Result};
-use portolan_api::cluster::Cluster;
+use anyhow::{Context, Result, ensure};
+use portolan_api::cluster::{Cluster, SyncMode};
 use portolan_api::names;
 use portolan_controllers::clusters::permissions::{grant, placed};
 use portolan_object::ObjectKey;
@@ -17,6 +17,11 @@ pub(crate) async fn run(arguments: Permissions) -> Result<()> {
     let name = &arguments.cluster;
     let cluster = hub.kind::<Cluster>().get(&ObjectKey::cluster(&**name)).await;
     let cluster = cluster.with_context(|| format!("cluster {name} cannot be read"))?;
+    ensure!(
+        cluster.spec.sync_mode == SyncMode::Push,
+        "cluster {name} is in pull mode: its agent writes there with its own account, and the account of the control plane has \
+         only the rights of a cluster in which nothing is placed"
+    );
     let client = match administrator(&arguments.access).await? {
         Some(client) => client,
         None => member(&hub, &cluster).await?,

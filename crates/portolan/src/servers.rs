@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use portolan_api::Kind as _;
-use portolan_api::cluster::Cluster;
+use portolan_api::cluster::{Cluster, SyncMode};
 use portolan_api::resources;
 use portolan_object::{Object, ObjectKey};
 use portolan_runtime::client::Selection;
@@ -144,11 +144,21 @@ pub(crate) async fn connect(access: &HubAccess) -> Result<Client> {
 /// Name of a member, and a client of it or the reason why it has no client.
 pub(crate) type Connected = (String, Result<Client>);
 
-/// The members named in `only`, or all members, with the credentials of the control plane.
-pub(crate) async fn members_directly(hub: &Client, only: &[String]) -> Result<Vec<Connected>> {
+/// A client of a member with the credential of the control plane. Nothing dials a member in pull mode, so that it is reached
+/// through the control plane.
+///
+/// # Errors
+/// If the Secret cannot be read, or is not for this cluster.
+pub(crate) async fn member_with_credential(hub: &Client, cluster: &Cluster) -> Result<Client> {
+    let is_pull = cluster.spec.sync_mode == SyncMode::Pull;
+    reach(hub, cluster, is_pull && has_proxy(hub).await).await
+}
+
+/// The members named in `only`, or all members, as [`member_with_credential`] reaches them.
+pub(crate) async fn members_with_credentials(hub: &Client, only: &[String]) -> Result<Vec<Connected>> {
     let mut connected = Vec::new();
     for cluster in clusters(hub, only).await? {
-        let client = member(hub, &cluster).await;
+        let client = member_with_credential(hub, &cluster).await;
         connected.push((cluster.metadata.name, client));
     }
     Ok(connected)

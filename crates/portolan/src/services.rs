@@ -19,7 +19,7 @@ use portolan_runtime::{Client, ClientError};
 
 use crate::arguments::{self, ServicesOutput};
 use crate::output::table::align;
-use crate::servers::{connect, members_directly};
+use crate::servers::{connect, members_with_credentials};
 use crate::survey::{GROUP, list, lost, property, read_all};
 
 /// Time between two reads with `--watch`.
@@ -60,7 +60,7 @@ fn namespace_phrase(namespace: &str) -> String {
 }
 
 async fn poll(hub: &Client, namespace: &str) -> Result<Overview> {
-    let connected = members_directly(hub, &[]).await?;
+    let connected = members_with_credentials(hub, &[]).await?;
     let answers = read_all(connected, |client| read(client, namespace.to_owned())).await;
     let clusters: Vec<MemberSnapshot> = answers
         .into_iter()

@@ -1,6 +1,7 @@
 //! Renews the Lease in the control plane by which it knows that the agent runs (karmada
 //! pkg/controllers/status/cluster_status_controller.go).
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use portolan_api::{labels, names, resources};
@@ -8,6 +9,7 @@ use portolan_object::time::format_micro_time;
 use portolan_object::{Object, ObjectKey};
 use portolan_runtime::{Api, ClientError, ClusterName};
 use serde_json::json;
+use tokio::sync::Notify;
 
 use crate::clusters::Leasing;
 use crate::hub::Hub;
@@ -15,6 +17,8 @@ use crate::missing::ignore_missing;
 
 /// Timeout of each request.
 const TIMEOUT: Duration = Duration::from_secs(5);
+/// Delay after a failed renewal: the control plane hears the agent soon after it is back.
+const RETRY: Duration = Duration::from_secs(1);
 
 pub(super) struct Heartbeat {
     pub(super) hub: Hub,
@@ -24,21 +28,41 @@ pub(super) struct Heartbeat {
 
 impl Heartbeat {
     pub(super) async fn run(self) {
+        let membership = self.membership_changes();
         let mut written = None;
         loop {
+            let is_known = self.hub.clusters.synced().await;
             // A cluster that is not registered, or has left, has no Lease.
-            let is_member = self.hub.cluster(&self.cluster).is_some_and(|own| !own.metadata.is_deleting());
+            let is_member =
+                is_known && self.hub.cluster(&self.cluster).is_some_and(|own| !own.metadata.is_deleting());
+            let mut pause = self.leasing.renewal;
             if is_member {
                 written = match self.renew(written.take()).await {
                     Ok(lease) => Some(lease),
                     Err(error) => {
                         tracing::debug!(cluster = %self.cluster, %error, "the control plane does not take the heartbeat");
+                        pause = pause.min(RETRY);
                         None
                     }
                 };
             }
-            tokio::time::sleep(self.leasing.renewal).await;
+            tokio::select! {
+                () = tokio::time::sleep(pause) => {}
+                () = membership.notified() => {}
+            }
         }
+    }
+
+    /// Wakes when the Cluster is registered or leaves.
+    fn membership_changes(&self) -> Arc<Notify> {
+        let (notify, own) = (Arc::new(Notify::new()), self.cluster.clone());
+        let waker = notify.clone();
+        self.hub.clusters.observe(move |change| {
+            if change.key.name == own.as_str() && (change.old.is_none() || change.new.is_none()) {
+                waker.notify_one();
+            }
+        });
+        notify
     }
 
     /// Renews the Lease, as it was written last or as it is found, or creates it.

@@ -49,6 +49,10 @@ struct Stored {
 /// `scope` is stopped. `options` makes the settings for a name of the cluster.
 pub async fn run(member: &Client, namespace: &str, options: impl Fn(&str) -> AgentOptions, scope: &Shutdown) {
     let stored = Stored::follow(member, namespace, scope);
+    tokio::select! {
+        _ = stored.secrets.synced() => {}
+        () = scope.requested() => {}
+    }
     while !scope.is_requested() {
         let session = match stored.session() {
             Ok(session) => session,

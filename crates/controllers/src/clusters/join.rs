@@ -10,6 +10,7 @@ mod clean;
 mod credential;
 mod dry_run;
 mod error;
+mod own_namespace;
 mod proof;
 mod register;
 mod unjoin;

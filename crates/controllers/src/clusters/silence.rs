@@ -10,7 +10,7 @@ use parking_lot::Mutex;
 use portolan_api::cluster::{Cluster, SyncMode};
 use portolan_api::{names, resources};
 use portolan_object::{Object, ObjectKey};
-use portolan_plan::clusters::silence::{Sighting, silence, skew, unknown};
+use portolan_plan::clusters::silence::{Sighting, Silence as Heard, silence, skew, unknown};
 use portolan_runtime::cache::drop_managed_fields;
 use portolan_runtime::client::{Patch, Selection};
 use portolan_runtime::events::{Regarding, Severity};
@@ -68,9 +68,13 @@ impl Reconciler for Silence {
         };
         let sighting = self.sighting(name);
         let now = self.hub.clock.now();
-        match silence(sighting, self.grace, now) {
-            Some(silent) => self.tell(&cluster, sighting, silent).await.into(),
-            None => {
+        let heard = silence(sighting, self.grace, now);
+        if let Err(error) = self.tell(&cluster, sighting, heard).await {
+            return Err::<(), _>(error).into();
+        }
+        match heard {
+            Heard::Silent(_) => Outcome::Done,
+            Heard::Heard | Heard::NotHeardYet(_) => {
                 let left = self.grace.saturating_sub(now.duration_until(sighting.seen).unsigned_abs());
                 Outcome::RequeueAfter(left.max(MIN_PAUSE))
             }
@@ -115,10 +119,10 @@ impl Silence {
         self.hub.events.record(Regarding::kind(&*cluster), Severity::Warning, "ClockDiffers", message);
     }
 
-    async fn tell(&self, cluster: &Cluster, sighting: Sighting, silent: Duration) -> Result<(), ClientError> {
+    async fn tell(&self, cluster: &Cluster, sighting: Sighting, heard: Heard) -> Result<(), ClientError> {
         let name = &cluster.metadata.name;
         let conditions = &cluster.status.conditions;
-        let Some(ready) = unknown(name, conditions, sighting, silent, &self.hub.now()) else { return Ok(()) };
+        let Some(ready) = unknown(name, conditions, sighting, heard, &self.hub.now()) else { return Ok(()) };
         let mut conditions = conditions.clone();
         let (reason, message) = (ready.reason.clone(), ready.message.clone());
         portolan_api::meta::set_condition(&mut conditions, ready);

@@ -14,7 +14,7 @@ use portolan_api::conditions::cluster::{
 use portolan_api::meta::set_condition;
 use portolan_object::patch::difference;
 use portolan_object::{Object, ObjectKey};
-use portolan_plan::clusters::probe::{Doubt, Probe};
+use portolan_plan::clusters::probe::{Doubt, Probe, Verdict};
 use portolan_plan::clusters::status::{api_enablements, completeness};
 use portolan_runtime::client::{Discovery, Patch};
 use portolan_runtime::events::{Regarding, Severity};
@@ -195,11 +195,11 @@ impl Collector {
         let Some(cluster) = self.hub.cluster(self.member.name()) else { return Ok(()) };
         let elapsed = self.hub.clock.elapsed();
         let (conditions, thresholds) = (&cluster.status.conditions, self.probing.thresholds);
-        let counts = self.doubt.should_publish(conditions, &probe, elapsed, thresholds);
+        let verdict = self.doubt.verdict(conditions, &probe, elapsed, thresholds);
         // The member is used again after the first success, and not used only after the failure threshold.
         if probe.is_answered() {
             self.set_health(Health::Ready, &probe);
-        } else if counts {
+        } else if verdict == Verdict::Publish {
             self.set_health(Health::NotReady, &probe);
         }
         let answers = if probe.is_answered() { self.ask().await } else { None };
@@ -211,8 +211,13 @@ impl Collector {
             return Ok(());
         }
         let mut status = cluster.status.clone();
-        if counts {
-            set_condition(&mut status.conditions, probe.condition(&self.hub.now()));
+        let ready = match verdict {
+            Verdict::Publish => Some(probe.condition(&self.hub.now())),
+            Verdict::NotSeen => Some(probe.not_seen(&self.hub.now())),
+            Verdict::Keep => None,
+        };
+        if let Some(ready) = ready {
+            set_condition(&mut status.conditions, ready);
         }
         if let Some(held) = probe.hold_condition(&status.conditions, &self.hub.now()) {
             set_condition(&mut status.conditions, held);

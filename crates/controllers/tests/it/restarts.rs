@@ -1,4 +1,4 @@
-//! The controllers are killed at random points. Whatever happens, the members end as the user asked, and no object in a
+//! The controllers, and the agent of a cluster in pull mode, are killed at random points. Whatever happens, the members end as the user asked, and no object in a
 //! member is deleted unless the user deleted its template or took the cluster from its placement.
 //!
 //! `PORTOLAN_SEEDS=1000 cargo test -p portolan-controllers --test it restarts` runs more seeds than the normal tests do;
@@ -22,6 +22,7 @@ use tokio::runtime::Runtime;
 use crate::federation::{BINDING, CLUSTER, CONFIG_MAP, Federation, WORK, config_map, policy};
 
 const POLICY: &str = "policy.karmada.io/v1alpha1/PropagationPolicy";
+/// `us` is in pull mode.
 const CLUSTERS: [&str; 2] = ["eu", "us"];
 const NAMES: [&str; 3] = ["a", "b", "c"];
 /// Steps of one seed.
@@ -41,18 +42,26 @@ impl Random {
     }
 }
 
-/// Controllers in a runtime of their own, which ends without letting a pass finish.
+/// Controllers, or an agent, in a runtime of their own, which ends without letting a pass finish.
 struct Process(Option<Runtime>);
 
 /// Time for the threads of a runtime to notice its end.
 const END_TIMEOUT: Duration = Duration::from_secs(20);
 
 impl Process {
-    fn start(set: &Federation) -> Self {
+    fn of_hub(set: &Federation) -> Self {
+        Self::start(|| drop(set.run_controllers()))
+    }
+
+    fn of_agent(set: &Federation) -> Self {
+        Self::start(|| drop(set.run_agent("us")))
+    }
+
+    fn start(program: impl FnOnce()) -> Self {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
         let runtime = runtime.expect("a runtime");
         let entered = runtime.enter();
-        set.run_controllers();
+        program();
         drop(entered);
         Self(Some(runtime))
     }
@@ -131,14 +140,18 @@ impl Run<'_> {
         }
     }
 
-    async fn step(&mut self, process: &mut Process) {
+    async fn step(&mut self, hub: &mut Process, agent: &mut Process) {
         let name = NAMES[self.random.below(NAMES.len())];
-        let step = self.random.below(6);
+        let step = self.random.below(7);
         tracing::debug!(seed = self.seed, name, step, "step");
         match step {
             0 => {
-                process.kill().await;
-                *process = Process::start(self.set);
+                hub.kill().await;
+                *hub = Process::of_hub(self.set);
+            }
+            5 => {
+                agent.kill().await;
+                *agent = Process::of_agent(self.set);
             }
             1 => self.place(name).await,
             2 => self.toggle_template(name).await,
@@ -261,27 +274,30 @@ fn number(name: &str, default: u64) -> u64 {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_killed_control_plane_deletes_nothing_by_itself_and_converges() {
+async fn a_killed_hub_or_agent_deletes_nothing_by_itself_and_converges() {
     let filter = tracing_subscriber::EnvFilter::from_default_env();
     let _is_first = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).try_init();
-    let set = Federation::start(&CLUSTERS).await;
+    let mut set = Federation::start(&["eu"]).await;
+    set.register("us").await;
     set.stop_controllers().await;
+    let set = set;
     let scope = Shutdown::new();
     let deleted = record_deletions(&set, &scope).await;
-    let mut process = Process::start(&set);
+    let (mut hub, mut agent) = (Process::of_hub(&set), Process::of_agent(&set));
     let first = number("PORTOLAN_FIRST_SEED", 1);
     for seed in first..first + number("PORTOLAN_SEEDS", 4) {
         let mut run = Run { set: &set, seed, random: Random(seed), wanted: Wanted::default() };
         run.begin().await;
         for _ in 0..STEPS {
-            run.step(&mut process).await;
+            run.step(&mut hub, &mut agent).await;
         }
         run.or_explain(run.converges()).await;
         run.check(&deleted);
         run.or_explain(run.end()).await;
         deleted.lock().clear();
     }
-    process.kill().await;
+    agent.kill().await;
+    hub.kill().await;
     scope.request();
 }
 

@@ -1,5 +1,7 @@
 //! What happens to the objects of a control plane in a cluster that leaves.
 
+use std::collections::BTreeSet;
+
 use portolan_api::work::Work;
 use portolan_api::{labels, names};
 use portolan_object::Object;
@@ -26,9 +28,15 @@ pub enum Fate {
 
 /// The fate of an object with the label of the control plane.
 pub fn fate(object: &Object, wish: Wish) -> Fate {
-    let is_wanted = if object.label(labels::SYSTEM) == Some(labels::TRUE) {
+    let kind = object.group_version_kind().kind;
+    let is_impersonation = object.name() == names::IMPERSONATOR
+        && ["ClusterRole", "ClusterRoleBinding"].contains(&kind.as_str());
+    let is_wanted = if is_impersonation {
+        // A Work brought them.
+        true
+    } else if object.label(labels::SYSTEM) == Some(labels::TRUE) {
         return Fate::Account;
-    } else if object.group_version_kind().kind == "CustomResourceDefinition" {
+    } else if kind == "CustomResourceDefinition" {
         wish.definitions
     } else if object.label(labels::work::PERMANENT_ID).is_some() {
         wish.propagated
@@ -38,15 +46,25 @@ pub fn fate(object: &Object, wish: Wish) -> Fate {
     if is_wanted { Fate::Delete } else { Fate::Keep }
 }
 
+/// An object, as `KIND NAMESPACE/NAME`.
+pub fn described(object: &Object) -> String {
+    format!("{} {}", object.group_version_kind().kind, object.key())
+}
+
+/// The objects that a Work places, described.
+fn placed(work: &Work) -> impl Iterator<Item = String> {
+    work.spec.workload.manifests.iter().map(|manifest| described(&Object(manifest.clone())))
+}
+
+/// The objects that stay in a cluster when it leaves, because the policies want that; described.
+pub fn preserved<'a>(works: impl Iterator<Item = &'a Work>) -> BTreeSet<String> {
+    let keeps = |work: &&Work| work.spec.preserve_resources_on_deletion == Some(true);
+    works.filter(keeps).flat_map(placed).collect()
+}
+
 /// What stays in a cluster that does not answer: the objects of its Works and the account, each as `KIND NAMESPACE/NAME`.
 pub fn remains<'a>(cluster: &str, works: impl Iterator<Item = &'a Work>) -> Vec<String> {
-    let manifests = works.flat_map(|work| &work.spec.workload.manifests);
-    let mut remains: Vec<String> = manifests
-        .map(|manifest| {
-            let object = Object(manifest.clone());
-            format!("{} {}", object.group_version_kind().kind, object.key())
-        })
-        .collect();
+    let mut remains: Vec<String> = works.flat_map(placed).collect();
     remains.sort();
     let (role, account) = (names::cluster_role(cluster), names::service_account(cluster));
     remains.push(format!("ServiceAccount {}/{account}", names::CLUSTER_NAMESPACE));
@@ -67,12 +85,15 @@ mod tests {
             Object(json!({ "apiVersion": "v1", "kind": kind, "metadata": { "name": "a",
                 "labels": { labels::CONTROL_PLANE: "id", label: "true" } } }))
         };
+        let mut impersonation = object("ClusterRoleBinding", labels::SYSTEM);
+        impersonation.0["metadata"]["name"] = json!(names::IMPERSONATOR);
         let all = Wish { propagated: true, definitions: true };
         let cases = [
             ("derived Service", object("Service", "x"), Fate::Delete, Fate::Delete),
             ("propagated", object("Service", labels::work::PERMANENT_ID), Fate::Keep, Fate::Delete),
             ("definition", object("CustomResourceDefinition", "x"), Fate::Keep, Fate::Delete),
             ("account", object("ServiceAccount", labels::SYSTEM), Fate::Account, Fate::Account),
+            ("impersonation", impersonation, Fate::Delete, Fate::Delete),
         ];
         for (name, object, by_default, wanted) in cases {
             assert_eq!(fate(&object, Wish::default()), by_default, "{name}");
@@ -91,6 +112,9 @@ mod tests {
             "ClusterRole karmada-controller-manager:karmada-eu",
             "ClusterRoleBinding karmada-controller-manager:karmada-eu",
         ];
-        assert_eq!(remains("eu", [work].iter()), want);
+        assert_eq!(remains("eu", [work.clone()].iter()), want);
+        assert_eq!(preserved([work.clone()].iter()), BTreeSet::new());
+        work.spec.preserve_resources_on_deletion = Some(true);
+        assert_eq!(preserved([work].iter()), BTreeSet::from(["Deployment shop/web".to_owned()]));
     }
 }

@@ -78,6 +78,32 @@ impl Probe {
         Condition::new(reasons::READY, status, reason, message, now)
     }
 
+    /// The `Ready` condition of a cluster that was ready before this process started, and that it has not reached.
+    pub fn not_seen(&self, now: &str) -> Condition {
+        let cause = self.condition(now).message;
+        let message =
+            format!("the cluster was ready, and has not been seen since the control plane started: {cause}");
+        let mut ready = Condition::new(reasons::READY, false, reasons::NOT_SEEN_SINCE_START, message, now);
+        ready.status = ConditionStatus::Unknown;
+        ready
+    }
+
+    /// Time for which the result must last before it is published against the opposite.
+    fn threshold(&self, thresholds: Thresholds) -> Duration {
+        match self {
+            Self::Healthy => thresholds.success,
+            Self::Unhealthy(_) | Self::Unreachable(_) => thresholds.failure,
+            // Has lasted for a while already.
+            Self::Unwatchable(_) => Duration::ZERO,
+            // Not a failure that could pass by itself.
+            Self::NotHeld { .. } => Duration::ZERO,
+            // Nothing is read, so nothing is known any more.
+            Self::OverBudget(_) => Duration::ZERO,
+            // Not a matter of contact.
+            Self::Suspended(_) | Self::Refused(_) => Duration::ZERO,
+        }
+    }
+
     /// The `HeldByThisControlPlane` condition for the result. `None` if it does not say anything new: a cluster that never
     /// was another control plane's has no such condition.
     pub fn hold_condition(&self, conditions: &[Condition], now: &str) -> Option<Condition> {
@@ -114,54 +140,61 @@ impl Default for Thresholds {
     }
 }
 
-/// Start of the time in which probes contradict the published state.
+/// What a probe changes in the published `Ready` condition.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// It stays: the probe has to be confirmed first.
+    Keep,
+    /// It becomes that of the probe.
+    Publish,
+    /// It becomes unknown: an earlier process found the cluster ready, and this one has not reached it.
+    NotSeen,
+}
+
+/// Time in which probes contradict the published state.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Doubt {
     since: Option<Duration>,
+    /// Whether this process has found the cluster healthy, so that a published `True` is its own.
+    was_seen: bool,
 }
 
 impl Doubt {
-    /// Whether to publish `probe` now, given the published `conditions` and the time `elapsed` on a monotonic clock.
+    /// What to publish of `probe` now, given the published `conditions` and the time `elapsed` on a monotonic clock.
     ///
     /// The first observation is published immediately. A probe that agrees resets the doubt. A change is published once
-    /// the new state has lasted for its threshold.
-    pub fn should_publish(
+    /// the new state has lasted for its threshold. After a restart, a cluster that does not answer is unknown until then.
+    pub fn verdict(
         &mut self,
         conditions: &[Condition],
         probe: &Probe,
         elapsed: Duration,
         thresholds: Thresholds,
-    ) -> bool {
-        let published = condition(conditions, reasons::READY).map(|ready| ready.status);
-        let was_ready = match published {
+    ) -> Verdict {
+        self.was_seen |= probe.is_healthy();
+        let published = condition(conditions, reasons::READY);
+        let is_not_seen = published.is_some_and(|ready| ready.reason == reasons::NOT_SEEN_SINCE_START);
+        let was_ready = match published.map(|ready| ready.status) {
+            Some(ConditionStatus::Unknown) if is_not_seen => true,
             None | Some(ConditionStatus::Unknown) => {
                 self.since = None;
-                return true;
+                return Verdict::Publish;
             }
             Some(status) => status == ConditionStatus::True,
         };
         if was_ready == probe.is_healthy() {
             self.since = None;
-            return true;
+            return Verdict::Publish;
         }
         let since = *self.since.get_or_insert(elapsed);
-        let threshold = match probe {
-            Probe::Healthy => thresholds.success,
-            Probe::Unhealthy(_) | Probe::Unreachable(_) => thresholds.failure,
-            // Has lasted for a while already.
-            Probe::Unwatchable(_) => Duration::ZERO,
-            // Not a failure that could pass by itself.
-            Probe::NotHeld { .. } => Duration::ZERO,
-            // Nothing is read, so nothing is known any more.
-            Probe::OverBudget(_) => Duration::ZERO,
-            // Not a matter of contact.
-            Probe::Suspended(_) | Probe::Refused(_) => Duration::ZERO,
-        };
-        let counts = elapsed.saturating_sub(since) >= threshold;
-        if counts {
+        if elapsed.saturating_sub(since) >= probe.threshold(thresholds) {
             self.since = None;
+            return Verdict::Publish;
         }
-        counts
+        match was_ready && !is_not_seen && !self.was_seen {
+            true => Verdict::NotSeen,
+            false => Verdict::Keep,
+        }
     }
 }
 
@@ -176,60 +209,102 @@ mod tests {
             || Probe::NotHeld { reason: "HeldByAnotherControlPlane".to_owned(), message: String::new() };
         let ready = [Probe::Healthy.condition("t")];
         let not_ready = [lost().condition("t")];
-        // Each row: published conditions, then (second, probe, counts).
+        // Each row: published conditions, then (second, probe, verdict).
+        use Verdict::{Keep, NotSeen, Publish};
         let cases = [
-            ("first contact counts at once", &[][..], vec![(0, Probe::Healthy, true)]),
-            ("first failure counts at once", &[][..], vec![(0, lost(), true)]),
-            ("agreement", &ready[..], vec![(0, Probe::Healthy, true)]),
+            ("first contact counts at once", &[][..], vec![(0, Probe::Healthy, Publish)]),
+            ("first failure counts at once", &[][..], vec![(0, lost(), Publish)]),
+            ("agreement", &ready[..], vec![(0, Probe::Healthy, Publish)]),
             (
                 "a failure must last",
                 &ready[..],
-                vec![(0, lost(), false), (29, lost(), false), (30, lost(), true)],
+                vec![
+                    (0, Probe::Healthy, Publish),
+                    (10, lost(), Keep),
+                    (39, lost(), Keep),
+                    (40, lost(), Publish),
+                ],
             ),
             (
                 "one good probe ends the doubt",
                 &ready[..],
                 vec![
-                    (0, lost(), false),
-                    (20, Probe::Healthy, true),
-                    (31, lost(), false),
-                    (60, lost(), false),
+                    (0, lost(), NotSeen),
+                    (20, Probe::Healthy, Publish),
+                    (31, lost(), Keep),
+                    (60, lost(), Keep),
                 ],
             ),
             (
                 "recovery must last",
                 &not_ready[..],
-                vec![(0, Probe::Healthy, false), (30, Probe::Healthy, true)],
+                vec![(0, Probe::Healthy, Keep), (30, Probe::Healthy, Publish)],
             ),
             (
                 "caches report trouble only after a while",
                 &ready[..],
-                vec![(0, Probe::Unwatchable("x".to_owned()), true)],
+                vec![(0, Probe::Unwatchable("x".to_owned()), Publish)],
             ),
-            ("another control plane holds it", &ready[..], vec![(0, not_held(), true)]),
-            ("too much data is told at once", &ready[..], vec![(0, Probe::OverBudget("x".to_owned()), true)]),
+            ("another control plane holds it", &ready[..], vec![(0, not_held(), Publish)]),
+            (
+                "too much data is told at once",
+                &ready[..],
+                vec![(0, Probe::OverBudget("x".to_owned()), Publish)],
+            ),
             (
                 "a suspended credential is told at once",
                 &ready[..],
-                vec![(0, Probe::Suspended("x".to_owned()), true)],
+                vec![(0, Probe::Suspended("x".to_owned()), Publish)],
             ),
             (
                 "a refused credential is told at once",
                 &ready[..],
-                vec![(0, Probe::Refused("x".to_owned()), true)],
+                vec![(0, Probe::Refused("x".to_owned()), Publish)],
             ),
             (
                 "another kind of failure is told at once",
                 &not_ready[..],
-                vec![(0, Probe::Unhealthy("x".to_owned()), true)],
+                vec![(0, Probe::Unhealthy("x".to_owned()), Publish)],
             ),
         ];
-        for (name, conditions, probes) in cases {
+        check(&cases);
+    }
+
+    #[test]
+    fn a_restart_shows_no_dead_cluster_as_ready() {
+        use Verdict::{Keep, NotSeen, Publish};
+        let lost = || Probe::Unreachable("refused".to_owned());
+        let ready = [Probe::Healthy.condition("t")];
+        let not_seen = [lost().not_seen("t")];
+        check(&[
+            (
+                "unknown until it has lasted",
+                &ready[..],
+                vec![(0, lost(), NotSeen), (29, lost(), NotSeen), (30, lost(), Publish)],
+            ),
+            (
+                "what was not seen has to last too",
+                &not_seen[..],
+                vec![(0, lost(), Keep), (29, lost(), Keep), (30, lost(), Publish)],
+            ),
+            (
+                "one good probe is enough for what was not seen",
+                &not_seen[..],
+                vec![(0, lost(), Keep), (10, Probe::Healthy, Publish)],
+            ),
+        ]);
+    }
+
+    /// Rows of a name, the published conditions, and then second, probe and verdict.
+    type Row<'a> = (&'a str, &'a [Condition], Vec<(u64, Probe, Verdict)>);
+
+    fn check(rows: &[Row<'_>]) {
+        for (name, conditions, probes) in rows {
             let mut doubt = Doubt::default();
-            for (second, probe, counts) in probes {
-                let elapsed = Duration::from_secs(second);
-                let published = doubt.should_publish(conditions, &probe, elapsed, Thresholds::default());
-                assert_eq!(published, counts, "{name} at {second} s");
+            for (second, probe, want) in probes {
+                let elapsed = Duration::from_secs(*second);
+                let published = doubt.verdict(conditions, probe, elapsed, Thresholds::default());
+                assert_eq!(published, *want, "{name} at {second} s");
             }
         }
     }

@@ -27,7 +27,7 @@ use portolan_runtime::{Client, ClientError};
 use crate::arguments::DnsRecords;
 use crate::output::causes;
 use crate::output::table::align;
-use crate::servers::{connect, members_directly};
+use crate::servers::{connect, members_with_credentials};
 use crate::survey::read_all;
 
 /// Prints a table for every zone. A zone or a cluster that cannot be read is reported on standard error.
@@ -120,7 +120,7 @@ async fn service(
         }
     };
     let mut ready: BTreeMap<String, bool> = BTreeMap::new();
-    for (name, answer) in read_all(members_directly(hub, &[]).await?, read).await {
+    for (name, answer) in read_all(members_with_credentials(hub, &[]).await?, read).await {
         match answer {
             Ok(slices) => {
                 let of_service = slices.iter().filter(|slice| service_of_slice(slice).as_ref() == Some(key));

@@ -14,7 +14,7 @@ use super::arguments::WhyObject;
 use super::render::render;
 use crate::kinds::named;
 use crate::output::causes;
-use crate::servers::{connect, member};
+use crate::servers::{connect, member_with_credential};
 
 /// Prints the path of an object; fails if a step is broken.
 pub(super) async fn run(arguments: &WhyObject) -> Result<()> {
@@ -46,7 +46,7 @@ async fn explain(hub: &Client, arguments: &WhyObject) -> Result<Diagnosis> {
 
 /// A client of a member.
 pub(crate) async fn connect_member(hub: &Client, cluster: &Cluster) -> Read<Client> {
-    member(hub, cluster).await.map_err(|error| ReadError(causes(&error)))
+    member_with_credential(hub, cluster).await.map_err(|error| ReadError(causes(&error)))
 }
 
 fn question(discovery: &Discovery, arguments: &WhyObject) -> Result<Question> {
@@ -75,7 +75,7 @@ async fn question_in(
         }
         Err(error) => return Err(error).with_context(|| format!("cannot read cluster {cluster}")),
     };
-    let client = match member(hub, &cluster).await {
+    let client = match member_with_credential(hub, &cluster).await {
         Ok(client) => client,
         // The path on the hub is explained without the member.
         Err(_) => return question(discovery, arguments),

@@ -15,7 +15,7 @@ use portolan_runtime::Client;
 
 use super::arguments::WhyService;
 use crate::output::{Ended, causes};
-use crate::servers::{connect, members_directly};
+use crate::servers::{connect, members_with_credentials};
 use crate::survey::{lost, read_all};
 
 /// Exit codes. 2 is that of wrong usage.
@@ -41,7 +41,7 @@ pub(super) async fn run(arguments: WhyService) -> Result<()> {
 async fn ask(arguments: WhyService) -> Result<(ObjectKey, Vec<Diagnosis>)> {
     let hub = connect(&arguments.hub).await?;
     let key = ObjectKey::namespaced(arguments.namespace.clone(), arguments.name.clone());
-    let connected = members_directly(&hub, &[]).await?;
+    let connected = members_with_credentials(&hub, &[]).await?;
     let mut known = known::of_members(&hub).await.context("cannot read the control plane")?;
     let clients: BTreeMap<String, Client> = connected
         .iter()

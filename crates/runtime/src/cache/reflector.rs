@@ -129,7 +129,7 @@ impl<T: Content> Reflector<T> {
                 self.progress.set_must_list();
             }
             if self.heard.elapsed() > MAX_RESUME_AGE {
-                self.progress.list_again();
+                self.progress.forget_version();
             }
             let Err(error) = self.send().await else { continue };
             if let (Some(excess), Some(budget)) = (error.excess(), self.budget()) {

@@ -7,10 +7,11 @@ use portolan_api::{labels, names, resources};
 use portolan_object::{Object, ObjectKey};
 use portolan_plan::clusters::permissions::everything;
 use portolan_plan::clusters::token::TokenLife;
-use portolan_runtime::client::{Delete, Patch, Selection};
+use portolan_runtime::client::{Delete, Patch};
 use portolan_runtime::{Client, ClientError, Resource};
 use serde_json::{Value, json};
 
+use super::own_namespace::{self, DEFAULT_ACCOUNT};
 use super::{JoinError, ensure, namespace};
 use crate::missing::ignore_missing;
 
@@ -23,11 +24,6 @@ pub(super) fn capped(token: &str) -> Option<TokenLife> {
     let granted = u64::try_from(life.duration().as_secs()).unwrap_or_default();
     (granted < TOKEN_SECONDS / 10 * 9).then_some(life)
 }
-
-/// ConfigMap that each namespace gets from Kubernetes.
-const ROOT_CA: &str = "kube-root-ca.crt";
-/// ServiceAccount that each namespace gets from Kubernetes.
-const DEFAULT_ACCOUNT: &str = "default";
 
 /// The hub's account in a member.
 pub(super) struct Account<'a> {
@@ -178,31 +174,14 @@ impl Account<'_> {
     /// Whether the namespace has service accounts of others, such as another control plane.
     async fn has_others(&self) -> Result<bool, ClientError> {
         let own = [self.account(), names::IMPERSONATOR.to_owned(), DEFAULT_ACCOUNT.to_owned()];
-        let accounts = self.names(&resources::SERVICE_ACCOUNT.into()).await?;
+        let resource = resources::SERVICE_ACCOUNT.into();
+        let accounts = own_namespace::names(self.member, &resource, names::CLUSTER_NAMESPACE).await?;
         Ok(accounts.iter().any(|name| !own.contains(name)))
     }
 
     /// Whether joining created the namespace, and nothing of others is in it.
     async fn is_own_namespace(&self) -> Result<bool, ClientError> {
-        let api = self.member.resource::<Object>(&resources::NAMESPACE.into());
-        match api.get(&ObjectKey::cluster(names::CLUSTER_NAMESPACE)).await {
-            Ok(namespace) if namespace.label(labels::SYSTEM) == Some(labels::TRUE) => {}
-            Ok(_) | Err(ClientError::NotFound(_)) => return Ok(false),
-            Err(error) => return Err(error),
-        }
-        let selection = Selection::namespace(names::CLUSTER_NAMESPACE);
-        let secrets = self.member.resource::<Object>(&resources::SECRET.into()).list(&selection).await?;
-        // Tokens of service accounts are deleted with their account.
-        let token = "kubernetes.io/service-account-token";
-        let has_secrets = secrets.items.iter().any(|seen| seen.object.str_at(&["type"]) != token);
-        let config_maps = self.names(&resources::CONFIG_MAP.into()).await?;
-        Ok(!has_secrets && config_maps.iter().all(|name| name == ROOT_CA))
-    }
-
-    async fn names(&self, resource: &Resource) -> Result<Vec<String>, ClientError> {
-        let selection = Selection::namespace(names::CLUSTER_NAMESPACE);
-        let listed = self.member.resource::<Object>(resource).list(&selection).await?;
-        Ok(listed.items.iter().map(|seen| seen.object.name().to_owned()).collect())
+        own_namespace::is_unused(self.member, names::CLUSTER_NAMESPACE).await
     }
 }
 

@@ -9,6 +9,8 @@ use portolan_runtime::client::{Apply, Delete, Endpoint};
 use portolan_runtime::{Client, ClientError, Resource};
 use serde_json::json;
 
+use super::own_namespace::{self, DEFAULT_ACCOUNT, is_unused};
+use super::{ensure, namespace};
 use crate::MANAGER;
 use crate::agents::agent_kubeconfig;
 use crate::missing::ignore_missing;
@@ -17,6 +19,8 @@ use crate::missing::ignore_missing;
 const AGENT: &str = "karmada-agent";
 /// Name of the account.
 const ACCOUNT: &str = "karmada-agent-sa";
+/// Names of the Deployment: of `deploy/agent/pull.yaml`, and of karmadactl.
+const DEPLOYMENTS: [&str; 2] = ["portolan-agent", AGENT];
 
 /// Where the agent of a cluster is.
 #[derive(Debug, Clone, Copy)]
@@ -32,12 +36,10 @@ impl AgentObjects<'_> {
         ObjectKey::namespaced(self.namespace, names::AGENT_KUBECONFIG)
     }
 
-    /// The namespace, the account, its role and the binding.
-    fn objects(&self) -> [(Resource, Object); 4] {
+    /// The account, its role and the binding.
+    fn objects(&self) -> [(Resource, Object); 3] {
         let label = json!({ labels::SYSTEM: labels::TRUE });
         let rbac = "rbac.authorization.k8s.io";
-        let namespace = json!({ "apiVersion": "v1", "kind": "Namespace",
-            "metadata": { "name": self.namespace, "labels": label } });
         let account = json!({ "apiVersion": "v1", "kind": "ServiceAccount",
             "metadata": { "name": ACCOUNT, "namespace": self.namespace, "labels": label } });
         let role = json!({ "apiVersion": format!("{rbac}/v1"), "kind": "ClusterRole",
@@ -48,7 +50,6 @@ impl AgentObjects<'_> {
             "roleRef": { "apiGroup": rbac, "kind": "ClusterRole", "name": AGENT },
             "subjects": [{ "kind": "ServiceAccount", "name": ACCOUNT, "namespace": self.namespace }] });
         [
-            (resources::NAMESPACE.into(), Object(namespace)),
             (resources::SERVICE_ACCOUNT.into(), Object(account)),
             (resources::CLUSTER_ROLE.into(), Object(role)),
             (resources::CLUSTER_ROLE_BINDING.into(), Object(binding)),
@@ -63,6 +64,8 @@ pub(super) async fn put(
     endpoint: &Endpoint,
 ) -> Result<(), ClientError> {
     let options = Apply { manager: MANAGER.to_owned(), force: true };
+    // One that exists belongs to others, and gets no label.
+    ensure(member, &resources::NAMESPACE.into(), &namespace(agent.namespace)).await?;
     for (resource, object) in agent.objects() {
         member.resource::<Object>(&resource).apply(&object, &options).await?;
     }
@@ -74,18 +77,57 @@ pub(super) async fn put(
     member.resource::<Object>(&resources::SECRET.into()).apply(&secret, &options).await.map(drop)
 }
 
-/// Deletes what `register` made for the agent. The namespace stays: others may use it, and it may have been there before.
-pub(super) async fn remove(member: &Client, agent: &AgentObjects<'_>) -> Result<(), ClientError> {
+/// Deletes what `register` made for the agent of `cluster`. Its namespace goes too if `register` created it and nothing of
+/// others is in it.
+pub(super) async fn remove(member: &Client, cluster: &str) -> Result<(), ClientError> {
     let options = Delete::background();
+    let Some(namespace) = installed_in(member).await? else { return Ok(()) };
+    let agent = AgentObjects { namespace: &namespace, cluster };
     let secret = member.resource::<Object>(&resources::SECRET.into());
     ignore_missing(secret.delete(&agent.secret_key(), &options).await)?;
-    let objects = agent.objects().into_iter().rev();
-    for (resource, object) in objects.filter(|(_, object)| !resources::NAMESPACE.is_kind_of(object)) {
-        let api = member.resource::<Object>(&resource);
-        let Some(found) = ignore_missing(api.get(&object.key()).await)? else { continue };
-        if found.label(labels::SYSTEM) == Some(labels::TRUE) {
-            ignore_missing(api.delete(&object.key(), &options).await)?;
-        }
+    let [account, role, binding] = agent.objects();
+    // The binding last: it tells a second attempt where the agent is.
+    for own in [account, role] {
+        delete_own(member, own).await?;
+    }
+    if is_unused(member, &namespace).await? && !has_others(member, &namespace).await? {
+        let namespaces = member.resource::<Object>(&resources::NAMESPACE.into());
+        ignore_missing(namespaces.delete(&ObjectKey::cluster(&*namespace), &options).await)?;
+    }
+    delete_own(member, binding).await
+}
+
+/// Deletes an object unless it was made by others.
+async fn delete_own(member: &Client, (resource, object): (Resource, Object)) -> Result<(), ClientError> {
+    let api = member.resource::<Object>(&resource);
+    let Some(found) = ignore_missing(api.get(&object.key()).await)? else { return Ok(()) };
+    if found.label(labels::SYSTEM) == Some(labels::TRUE) {
+        ignore_missing(api.delete(&object.key(), &Delete::background()).await)?;
     }
     Ok(())
+}
+
+/// The namespace of the agent, which the binding of its role names; `None` if the cluster has no agent.
+async fn installed_in(member: &Client) -> Result<Option<String>, ClientError> {
+    let bindings = member.resource::<Object>(&resources::CLUSTER_ROLE_BINDING.into());
+    let binding = ignore_missing(bindings.get(&ObjectKey::cluster(AGENT)).await)?;
+    let named = binding.as_ref().and_then(|binding| binding.0.pointer("/subjects/0/namespace")?.as_str());
+    Ok(named.map(str::to_owned))
+}
+
+/// Whether a namespace has accounts, workloads or Services besides those of the agent.
+async fn has_others(member: &Client, namespace: &str) -> Result<bool, ClientError> {
+    for (resource, own) in [
+        (resources::SERVICE_ACCOUNT, &[DEFAULT_ACCOUNT, ACCOUNT][..]),
+        (resources::DEPLOYMENT, &DEPLOYMENTS),
+        (resources::STATEFUL_SET, &[]),
+        (resources::DAEMON_SET, &[]),
+        (resources::SERVICE, &[]),
+    ] {
+        let found = own_namespace::names(member, &resource.into(), namespace).await?;
+        if found.iter().any(|name| !own.contains(&name.as_str())) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }

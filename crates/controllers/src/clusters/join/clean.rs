@@ -1,19 +1,20 @@
 //! Removing a control plane's objects from a member without the control plane, which is gone or has forgotten the cluster.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use portolan_api::{labels, names, resources};
 use portolan_net::Clock;
 use portolan_object::{Object, ObjectKey};
-use portolan_plan::clusters::leaving::{Fate, Wish, fate};
+use portolan_plan::clusters::leaving::{Fate, Wish, described, fate};
 use portolan_plan::clusters::ownership::{ControlPlane, Holder, lease_key};
 use portolan_runtime::client::{Delete, Selection};
 use portolan_runtime::{Client, ClientError, Resource};
 use tokio::time::Instant;
 
-use super::JoinError;
 use super::account::Account;
+use super::{JoinError, agent_objects};
 use crate::clusters::ownership;
 use crate::clusters::ownership::take::{TakeError, observe};
 use crate::missing::ignore_missing;
@@ -45,24 +46,44 @@ pub struct Cleaned {
 pub async fn clean(member: &Client, name: &str, wish: Wish) -> Result<Cleaned, JoinError> {
     let account = Account { member, cluster: name };
     let control_plane = holder(member, name).await?;
-    let mut found = owned(member, &control_plane.id).await.map_err(account.failed("discovery"))?;
+    let Removed { deleted, kept } = remove(member, name, &control_plane.id, wish, &BTreeSet::new()).await?;
+    ownership::delete_lease(member, &control_plane.id).await.map_err(account.failed("lease"))?;
+    agent_objects::remove(member, name).await.map_err(account.failed("agent"))?;
+    account.remove().await?;
+    Ok(Cleaned { control_plane, deleted, kept })
+}
+
+/// Objects of a control plane, each described.
+pub(super) struct Removed {
+    pub(super) deleted: Vec<String>,
+    pub(super) kept: Vec<String>,
+}
+
+/// Deletes the objects of control plane `id`, except for its account, what the wish does not include, and `preserved`.
+pub(super) async fn remove(
+    member: &Client,
+    name: &str,
+    id: &str,
+    wish: Wish,
+    preserved: &BTreeSet<String>,
+) -> Result<Removed, JoinError> {
+    let account = Account { member, cluster: name };
+    let mut found = owned(member, id).await.map_err(account.failed("discovery"))?;
     // Policies of admission protect others.
     found.sort_by_key(|(resource, _)| resource.gvk.group != "admissionregistration.k8s.io");
-    let (mut deleted, mut kept) = (Vec::new(), Vec::new());
+    let mut removed = Removed { deleted: Vec::new(), kept: Vec::new() };
     for (resource, object) in found {
-        let description = format!("{} {}", resource.gvk.kind, object.key());
+        let description = described(&object);
         match fate(&object, wish) {
-            Fate::Delete => {
+            Fate::Delete if !preserved.contains(&description) => {
                 delete(member, &resource, &object).await.map_err(account.failed("delete"))?;
-                deleted.push(description);
+                removed.deleted.push(description);
             }
-            Fate::Keep => kept.push(description),
+            Fate::Delete | Fate::Keep => removed.kept.push(description),
             Fate::Account => {}
         }
     }
-    ownership::delete_lease(member, &control_plane.id).await.map_err(account.failed("lease"))?;
-    account.remove().await?;
-    Ok(Cleaned { control_plane, deleted, kept })
+    Ok(removed)
 }
 
 /// The control plane of a member: the holder of the Lease, which must not renew it, or the one that made the namespace.

@@ -6,14 +6,14 @@ use portolan_api::cluster::{Cluster, SyncMode};
 use portolan_api::names;
 use portolan_api::work::Work;
 use portolan_object::ObjectKey;
-use portolan_plan::clusters::leaving::remains;
+use portolan_plan::clusters::leaving::{Wish, preserved, remains};
 use portolan_plan::clusters::ownership::{Holder, lease_key};
 use portolan_runtime::client::{Delete, Selection};
 use portolan_runtime::{Client, ClientError};
 
 use super::account::Account;
-use super::agent_objects::{self, AgentObjects};
-use super::{JoinError, control_plane_id, identity};
+use super::agent_objects;
+use super::{JoinError, clean, control_plane_id, identity};
 use crate::clusters::ownership;
 use crate::missing::ignore_missing;
 
@@ -72,37 +72,42 @@ pub async fn unjoin(hub: &Client, request: &UnjoinRequest<'_>) -> Result<Left, J
         }
         Access::None(reason) => Some(reason.clone()),
     };
-    let mut remaining = Vec::new();
-    if let Some(cause) = &unreachable {
-        let selection = Selection::namespace(names::execution_namespace(name));
-        let works = hub.kind::<Work>().list(&selection).await.map_err(on_hub("works"))?;
-        remaining = remains(name, works.items.iter().map(|seen| &seen.object));
-        if !request.force {
-            return Err(JoinError::Unreachable {
-                cluster: name.to_owned(),
-                cause: cause.clone(),
-                remains: remaining,
-            });
-        }
+    let selection = Selection::namespace(names::execution_namespace(name));
+    let works = hub.kind::<Work>().list(&selection).await.map_err(on_hub("works"))?;
+    let works = || works.items.iter().map(|seen| &seen.object);
+    if let Some(cause) = unreachable.clone().filter(|_| !request.force) {
+        return Err(JoinError::Unreachable {
+            cluster: name.to_owned(),
+            cause,
+            remains: remains(name, works()),
+        });
     }
     clusters.delete(&key, &Delete::default()).await.map_err(on_hub("cluster"))?;
     wait_until_gone(hub, name, request.patience).await?;
     let (member, is_administrator) = match &request.access {
-        Access::Administrator(member) => (*member, true),
-        Access::Account(member) => (*member, false),
-        Access::None(_) => return Ok(Left { remains: remaining, ..Left::default() }),
+        Access::Administrator(member) if unreachable.is_none() => (*member, true),
+        Access::Account(member) if unreachable.is_none() => (*member, false),
+        _ => return Ok(Left { remains: remains(name, works()), ..Left::default() }),
     };
-    if unreachable.is_some() {
-        return Ok(Left { remains: remaining, ..Left::default() });
+    let (own, account) = (control_plane_id(hub).await?, Account { member, cluster: name });
+    let lease = ignore_missing(ownership::leases(member).get(&lease_key()).await);
+    let holder = lease.map_err(account.failed("lease"))?.as_ref().and_then(Holder::of);
+    if let Some(other) = holder.filter(|holder| holder.control_plane.id != own) {
+        return Ok(Left { held_by: Some(other), ..Left::default() });
     }
-    let held_by = remove_account(hub, member, name, is_administrator).await?;
-    if is_administrator && mode == SyncMode::Pull && held_by.is_none() {
-        // Last: the agent itself takes away what the control plane put into the cluster.
-        let agent = AgentObjects { namespace: names::SYSTEM_NAMESPACE, cluster: name };
-        let account = Account { member, cluster: name };
-        agent_objects::remove(member, &agent).await.map_err(account.failed("agent"))?;
+    ownership::delete_lease(member, &own).await.map_err(account.failed("lease"))?;
+    if is_administrator && mode == SyncMode::Pull {
+        // First its account, so that an agent without the control plane writes nothing again. One that did not run has left
+        // everything there.
+        agent_objects::remove(member, name).await.map_err(account.failed("agent"))?;
+        let wish = Wish { propagated: true, definitions: false };
+        let _removed = clean::remove(member, name, &own, wish, &preserved(works())).await?;
     }
-    Ok(Left { held_by, ..Left::default() })
+    match is_administrator {
+        true => account.remove().await?,
+        false => account.remove_itself().await?,
+    }
+    Ok(Left::default())
 }
 
 async fn wait_until_gone(hub: &Client, name: &str, patience: Duration) -> Result<(), JoinError> {
@@ -118,25 +123,4 @@ async fn wait_until_gone(hub: &Client, name: &str, patience: Duration) -> Result
     };
     let left = tokio::time::timeout(patience, left).await;
     left.unwrap_or_else(|_| Err(JoinError::StillLeaving { cluster: name.to_owned(), waited: patience }))
-}
-
-/// Removes what `join` made in the member, unless another control plane holds it; returns that one then.
-async fn remove_account(
-    hub: &Client,
-    member: &Client,
-    name: &str,
-    is_administrator: bool,
-) -> Result<Option<Holder>, JoinError> {
-    let (own, account) = (control_plane_id(hub).await?, Account { member, cluster: name });
-    let lease = ignore_missing(ownership::leases(member).get(&lease_key()).await);
-    let holder = lease.map_err(account.failed("lease"))?.as_ref().and_then(Holder::of);
-    if let Some(other) = holder.filter(|holder| holder.control_plane.id != own) {
-        return Ok(Some(other));
-    }
-    ownership::delete_lease(member, &own).await.map_err(account.failed("lease"))?;
-    match is_administrator {
-        true => account.remove().await?,
-        false => account.remove_itself().await?,
-    }
-    Ok(None)
 }

@@ -114,8 +114,14 @@ impl Progress {
         if let Request::Watch(version) = &self.next { version } else { "" }
     }
 
-    /// Makes the next request a list: so much time has passed that the version is of no use.
-    pub(super) fn list_again(&mut self) {
+    /// Makes the next request a list if it would be a watch: so much time has passed that the version is of no use.
+    pub(super) fn forget_version(&mut self) {
+        if let Request::Watch(_) = self.next {
+            self.list_again();
+        }
+    }
+
+    fn list_again(&mut self) {
         self.next = Self::new(self.must_list).next;
     }
 

@@ -103,6 +103,23 @@ fn watch_until_expired(watch: Answer) -> Answer {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_server_that_is_away_for_long_is_asked_at_the_pace_of_the_back_off() {
+    let [list, _] = list_and_watch();
+    let mut answers = vec![refused(), list, stream(vec![added("b", 6)], false)];
+    answers.extend((0..1000).map(|_| Answer::ConnectionRefused));
+    let mut watched = watched(answers);
+    assert_eq!(watched.changes(2).await, ["a ->1", "b ->1"]);
+    let in_minutes = async |watched: &mut Watched, minutes: u64| {
+        tokio::time::sleep(Duration::from_secs(60 * minutes)).await;
+        watched.paths().len()
+    };
+    in_minutes(&mut watched, 9).await;
+    // Two requests after each of at most 40 pauses.
+    let asked = in_minutes(&mut watched, 15).await;
+    assert!((30..=80).contains(&asked), "{asked} requests in a quarter of an hour");
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_expired_page_leads_to_a_list_without_pages() {
     let page = stream(
         vec![

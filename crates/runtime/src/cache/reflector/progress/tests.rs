@@ -215,8 +215,12 @@ fn versions_that_go_back() {
 fn a_watch_that_is_too_old_is_listed_again() {
     let mut progress = watching();
     assert_eq!(progress.version(), "5");
-    progress.list_again();
+    progress.forget_version();
     assert_eq!((progress.request(), progress.version()), (&Request::StreamingList, ""));
+    // A list that waits for its turn stays: to begin with the streaming list again would be a loop without a pause.
+    let mut progress = listing(Pages::Many);
+    progress.forget_version();
+    assert_eq!(*progress.request(), Request::List(Pages::Many));
 }
 
 #[test]
