@@ -2,6 +2,8 @@
 
 #[path = "commands/every_cluster.rs"]
 mod every_cluster;
+#[path = "commands/karmadactl.rs"]
+mod karmadactl;
 
 use std::process::Command;
 use std::{env, fs};

@@ -86,6 +86,10 @@ pub mod cluster {
     pub const CREDENTIAL_SUSPENDED: &str = "CredentialSuspended";
     /// `Ready` is false: the cluster does not accept its credential.
     pub const CREDENTIAL_REFUSED: &str = "CredentialRefused";
+    /// `Ready` is false: its certificate is not trusted, so nothing is sent.
+    pub const CERTIFICATE_NOT_TRUSTED: &str = "CertificateNotTrusted";
+    /// Reason of the event when the clock of the cluster differs from that of the control plane.
+    pub const CLOCK_DIFFERS: &str = "ClockDiffers";
     /// Whether all its APIs are known.
     pub const COMPLETE_API_ENABLEMENTS: &str = "CompleteAPIEnablements";
     /// `CompleteAPIEnablements` is true.

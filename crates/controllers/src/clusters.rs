@@ -10,6 +10,7 @@ pub mod join;
 mod lifecycle;
 mod ownership;
 pub mod permissions;
+mod prober;
 mod renewal;
 mod silence;
 mod status;

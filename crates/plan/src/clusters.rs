@@ -4,6 +4,7 @@
 //! control plane cannot reach keeps its last numbers: losing sight of it changes its conditions and nothing else.
 
 pub mod agents;
+pub mod clock;
 pub mod impersonation;
 pub mod leaving;
 pub mod ownership;

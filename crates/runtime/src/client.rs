@@ -19,6 +19,7 @@
 
 mod connect;
 mod decode;
+mod dial_error;
 mod discovery;
 mod error;
 mod exec;
@@ -39,6 +40,8 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http::{Method, Request, Response, header};
+use jiff::Timestamp;
+use jiff::fmt::rfc2822;
 use portolan_api::Kind;
 use portolan_net::TraceContext;
 use serde::Serialize;
@@ -306,6 +309,18 @@ impl Client {
     pub async fn text(&self, path: &str) -> Result<String, ClientError> {
         let body = self.exchange(self.request(Method::GET, path, None, Bytes::new())?).await?;
         Ok(String::from_utf8_lossy(&body).into_owned())
+    }
+
+    /// Gets a path that answers in plain text, and the time that the server states in its answer.
+    ///
+    /// # Errors
+    /// Each answer of 400 and above, and each failure to get or read one.
+    pub async fn dated_text(&self, path: &str) -> Result<(String, Option<Timestamp>), ClientError> {
+        let response = self.open(self.request(Method::GET, path, None, Bytes::new())?).await?;
+        let date = response.headers().get(header::DATE).and_then(|date| date.to_str().ok());
+        let stated = date.and_then(|date| rfc2822::parse(date).ok()).map(|date| date.timestamp());
+        let body = self.collect(response.into_body(), self.limits.object_bytes).await?;
+        Ok((String::from_utf8_lossy(&body).into_owned(), stated))
     }
 
     /// Gets a path such as `/version` as JSON.

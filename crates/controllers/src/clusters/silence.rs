@@ -8,8 +8,10 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 use portolan_api::cluster::{Cluster, SyncMode};
+use portolan_api::conditions::cluster::CLOCK_DIFFERS;
 use portolan_api::{names, resources};
 use portolan_object::{Object, ObjectKey};
+use portolan_plan::clusters::clock;
 use portolan_plan::clusters::silence::{Sighting, Silence as Heard, silence, skew, unknown};
 use portolan_runtime::cache::drop_managed_fields;
 use portolan_runtime::client::{Patch, Selection};
@@ -109,14 +111,9 @@ impl Silence {
     /// Tells that the clock of a cluster is wrong, or that of the control plane.
     fn tell_skew(&self, name: &ClusterName, sighting: Sighting) {
         let (Some(skew), Some(cluster)) = (skew(sighting), self.hub.cluster(name)) else { return };
-        let direction = if skew.is_positive() { "ahead of" } else { "behind" };
-        let message = format!(
-            "the clock of cluster {name} is {} s {direction} that of the control plane: tokens and certificates that are new on \
-             one side are not valid on the other; synchronize the clocks",
-            skew.abs().as_secs()
-        );
+        let message = clock::message(name.as_str(), skew);
         tracing::warn!(cluster = %name, message);
-        self.hub.events.record(Regarding::kind(&*cluster), Severity::Warning, "ClockDiffers", message);
+        self.hub.events.record(Regarding::kind(&*cluster), Severity::Warning, CLOCK_DIFFERS, message);
     }
 
     async fn tell(&self, cluster: &Cluster, sighting: Sighting, heard: Heard) -> Result<(), ClientError> {

@@ -18,7 +18,7 @@ use portolan_plan::clusters::probe::{Doubt, Probe, Verdict};
 use portolan_plan::clusters::status::{api_enablements, completeness};
 use portolan_runtime::client::{Discovery, Patch};
 use portolan_runtime::events::{Regarding, Severity};
-use portolan_runtime::members::{Health, HoldState};
+use portolan_runtime::members::Health;
 use portolan_runtime::{Cache, ClientError, Member};
 use serde_json::{Value, json};
 use tokio::sync::Notify;
@@ -26,16 +26,14 @@ use tokio::time::Instant;
 
 use crate::clusters::Probing;
 use crate::clusters::capacity::PacedCapacity;
+use crate::clusters::prober::{Prober, TROUBLE_TOLERANCE, record};
 use crate::definitions::{definition_cache, established_kind};
 use crate::hub::Hub;
 
-const PROBE_TIMEOUT: Duration = Duration::from_secs(5);
 /// Poll interval for the kinds of an established CRD to appear in discovery.
 const DISCOVERY_POLL_INTERVAL: Duration = Duration::from_millis(25);
 /// Maximum polls for the kinds of an established CRD.
 const MAX_DISCOVERY_POLLS: u32 = 40;
-/// Time that caches of an answering member may be without contact before the cluster is not ready.
-const TROUBLE_TOLERANCE: Duration = Duration::from_secs(5);
 const TROUBLE_POLL_INTERVAL: Duration = Duration::from_secs(1);
 /// Longest version of a member that is written into its Cluster, in characters.
 const MAX_VERSION: usize = 128;
@@ -47,13 +45,12 @@ const SUSPENSION_DELAY: Duration = Duration::from_secs(1);
 pub(super) struct Collector {
     hub: Hub,
     member: Arc<Member>,
+    prober: Prober,
     probing: Probing,
     doubt: Doubt,
     definitions: Cache<Object>,
     capacity: PacedCapacity,
     changed: Arc<Notify>,
-    /// Since when the member answers although caches of it have no contact.
-    unwatchable_since: Option<Instant>,
     /// Whether a cache had no contact at the last probe.
     was_in_trouble: bool,
     /// Caches that were listed again because the versions of the member went back, at the last probe.
@@ -79,13 +76,13 @@ impl Collector {
         });
         Self {
             hub: hub.clone(),
+            prober: Prober::new(hub, member.clone()),
             capacity: PacedCapacity::new(hub.capacities.of(member.name().as_str())),
             member,
             probing,
             doubt: Doubt::default(),
             definitions,
             changed,
-            unwatchable_since: None,
             was_in_trouble: false,
             rewinds: 0,
         }
@@ -94,11 +91,11 @@ impl Collector {
     pub(super) async fn run(mut self) {
         let mut held = self.member.hold().watch();
         if let Some(over_budget) = self.member.over_budget() {
-            self.record(MEMORY_BUDGET_EXCEEDED, over_budget.to_string());
+            record(&self.hub, &self.member, MEMORY_BUDGET_EXCEEDED, over_budget.to_string());
         }
         if let Some(reason) = self.member.suspension() {
             tokio::time::sleep(SUSPENSION_DELAY).await;
-            self.record(CREDENTIAL_SUSPENDED, reason.to_owned());
+            record(&self.hub, &self.member, CREDENTIAL_SUSPENDED, reason.to_owned());
         }
         loop {
             held.borrow_and_update();
@@ -110,7 +107,7 @@ impl Collector {
                     WRITE_RETRY
                 }
             };
-            let pause = if self.unwatchable_since.is_some() { pause.min(TROUBLE_TOLERANCE) } else { pause };
+            let pause = if self.prober.is_in_trouble() { pause.min(TROUBLE_TOLERANCE) } else { pause };
             let next = started + pause;
             loop {
                 tokio::select! {
@@ -142,20 +139,13 @@ impl Collector {
         }
     }
 
-    /// Records a warning about the cluster.
-    fn record(&self, reason: &str, message: String) {
-        if let Some(cluster) = self.hub.cluster(self.member.name()) {
-            self.hub.events.record(Regarding::kind(&*cluster), Severity::Warning, reason, message);
-        }
-    }
-
     /// Tells when caches were listed again because the versions of the member went back.
     fn report_rewinds(&mut self) {
         let rewinds = self.member.client().rewinds();
         if rewinds > std::mem::replace(&mut self.rewinds, rewinds) {
             let message = "resource versions are lower than before: the etcd of the cluster was restored from a backup; \
                            its objects are read again";
-            self.record(RESOURCE_VERSIONS_WENT_BACK, message.to_owned());
+            record(&self.hub, &self.member, RESOURCE_VERSIONS_WENT_BACK, message.to_owned());
         }
     }
 
@@ -169,29 +159,11 @@ impl Collector {
         }
     }
 
-    /// The state of a member that answers: healthy, unless caches have had no contact for a while.
-    fn watched(&mut self) -> Probe {
-        let Some((resource, trouble)) = self.member.trouble() else {
-            self.unwatchable_since = None;
-            return Probe::Healthy;
-        };
-        // A cache may still wait although the API server is back.
-        self.member.retry_caches();
-        let since = *self.unwatchable_since.get_or_insert_with(Instant::now);
-        if since.elapsed() < TROUBLE_TOLERANCE {
-            return Probe::Healthy;
-        }
-        Probe::Unwatchable(format!("{resource}: {trouble}"))
-    }
-
     /// Probes the member once and writes the status if it changed.
     async fn poll(&mut self) -> Result<(), ClientError> {
-        let probe = self.probe().await;
+        let probe = self.prober.probe().await;
         self.report_rewinds();
         self.was_in_trouble = self.member.trouble().is_some();
-        if !probe.is_answered() {
-            self.unwatchable_since = None;
-        }
         let Some(cluster) = self.hub.cluster(self.member.name()) else { return Ok(()) };
         let elapsed = self.hub.clock.elapsed();
         let (conditions, thresholds) = (&cluster.status.conditions, self.probing.thresholds);
@@ -240,35 +212,14 @@ impl Collector {
         match health {
             Health::NotReady => {
                 tracing::warn!(%cluster, cause, "cluster is not ready, its objects stay as they are");
-                self.record(&probe.condition("").reason, format!("cluster {cluster} is not ready: {cause}"));
+                record(
+                    &self.hub,
+                    &self.member,
+                    &probe.condition("").reason,
+                    format!("cluster {cluster} is not ready: {cause}"),
+                );
             }
             Health::Ready | Health::Unknown => tracing::info!(%cluster, "cluster is ready"),
-        }
-    }
-
-    async fn probe(&mut self) -> Probe {
-        if let Some(over_budget) = self.member.over_budget() {
-            return Probe::OverBudget(over_budget.to_string());
-        }
-        if let Some(reason) = self.member.suspension() {
-            return Probe::Suspended(reason.to_owned());
-        }
-        let client = self.member.client().clone().with_timeout(PROBE_TIMEOUT);
-        let mut answer = client.text("/readyz").await;
-        if matches!(answer, Err(ClientError::NotFound(_))) {
-            answer = client.text("/healthz").await;
-        }
-        match answer {
-            Ok(_) => match self.member.hold().state() {
-                HoldState::Refused(refusal) => {
-                    Probe::NotHeld { reason: refusal.reason.to_owned(), message: refusal.message.clone() }
-                }
-                HoldState::Unknown | HoldState::Held(_) | HoldState::Released => self.watched(),
-            },
-            Err(error @ ClientError::Unreachable { .. }) => Probe::Unreachable(error.to_string()),
-            // 401 and 403.
-            Err(error @ ClientError::Forbidden(_)) => Probe::Refused(error.to_string()),
-            Err(error) => Probe::Unhealthy(error.to_string()),
         }
     }
 

@@ -21,6 +21,7 @@ mod federation;
 mod housekeeping;
 mod interpreters;
 mod kubefed;
+mod member_health;
 mod membership;
 mod needless_writes;
 mod ownership;

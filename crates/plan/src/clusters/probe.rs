@@ -29,6 +29,8 @@ pub enum Probe {
     Suspended(String),
     /// It does not accept the credential; the text is the answer.
     Refused(String),
+    /// Its certificate is not trusted; the text says why.
+    Distrusted(String),
 }
 
 impl Probe {
@@ -74,6 +76,14 @@ impl Probe {
                 );
                 (false, reasons::CREDENTIAL_REFUSED, message)
             }
+            Self::Distrusted(detail) => {
+                let message = format!(
+                    "what answers at the address of the cluster has a certificate that is not trusted, so nothing is sent: \
+                     {detail}; if the cluster has a new authority or name, `portolan join` again; if its certificate is \
+                     expired or not valid yet, compare the clocks; otherwise another server has the address"
+                );
+                (false, reasons::CERTIFICATE_NOT_TRUSTED, message)
+            }
         };
         Condition::new(reasons::READY, status, reason, message, now)
     }
@@ -100,7 +110,7 @@ impl Probe {
             // Nothing is read, so nothing is known any more.
             Self::OverBudget(_) => Duration::ZERO,
             // Not a matter of contact.
-            Self::Suspended(_) | Self::Refused(_) => Duration::ZERO,
+            Self::Suspended(_) | Self::Refused(_) | Self::Distrusted(_) => Duration::ZERO,
         }
     }
 
@@ -120,7 +130,8 @@ impl Probe {
             | Self::Unreachable(_)
             | Self::OverBudget(_)
             | Self::Suspended(_)
-            | Self::Refused(_) => None,
+            | Self::Refused(_)
+            | Self::Distrusted(_) => None,
         }
     }
 }
@@ -334,5 +345,6 @@ mod tests {
         assert_eq!(reason(Probe::OverBudget(String::new())), "MemoryBudgetExceeded");
         assert_eq!(reason(Probe::Suspended(String::new())), "CredentialSuspended");
         assert_eq!(reason(Probe::Refused(String::new())), "CredentialRefused");
+        assert_eq!(reason(Probe::Distrusted(String::new())), "CertificateNotTrusted");
     }
 }

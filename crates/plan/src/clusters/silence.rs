@@ -12,6 +12,8 @@ use jiff::{SignedDuration, Timestamp};
 use portolan_api::conditions::cluster as reasons;
 use portolan_api::meta::{Condition, ConditionStatus, condition};
 
+use super::clock;
+
 /// Time without a renewal after which an agent is silent.
 pub const GRACE: Duration = Duration::from_secs(40);
 
@@ -94,15 +96,9 @@ pub fn unknown(
     Some(ready)
 }
 
-/// Difference of the clocks of the cluster and of the control plane from which on it is told: tokens and certificates that
-/// one of them takes for valid are not valid for the other.
-const TOLD_SKEW: SignedDuration = SignedDuration::from_secs(60);
-
-/// How far the clock of a cluster is from that of the control plane, if it matters; positive if it is ahead.
+/// How far the clock of a cluster is from that of the control plane by a renewal, if it matters; positive if it is ahead.
 pub fn skew(sighting: Sighting) -> Option<SignedDuration> {
-    let renewed = sighting.renewed.filter(|_| sighting.is_live)?;
-    let skew = sighting.seen.duration_until(renewed);
-    (skew.abs() > TOLD_SKEW).then_some(skew)
+    clock::skew(sighting.renewed.filter(|_| sighting.is_live)?, sighting.seen)
 }
 
 #[cfg(test)]

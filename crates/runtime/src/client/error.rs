@@ -7,6 +7,7 @@ use std::time::Duration;
 use http::StatusCode;
 use portolan_object::Status;
 
+use super::dial_error::is_distrusted;
 use crate::limits::{Excess, MAX_REPETITIONS};
 
 /// metav1 `CauseTypeResourceVersionTooLarge`.
@@ -143,6 +144,12 @@ impl ClientError {
     /// Whether there was no answer.
     pub fn is_unreachable(&self) -> bool {
         matches!(self, Self::Unreachable { .. })
+    }
+
+    /// Whether there was no answer because the certificate of the server is not trusted: of another authority, for another
+    /// name, expired, or not valid yet.
+    pub fn is_distrusted(&self) -> bool {
+        if let Self::Unreachable { source, .. } = self { is_distrusted(source.as_ref()) } else { false }
     }
 
     /// Whether the server has not reached the resource version of the request yet (504, metav1

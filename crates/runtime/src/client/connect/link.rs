@@ -3,7 +3,6 @@
 //! One is opened at the first request, another where the others have as many streams as the server accepts (kube-apiserver
 //! accepts 100), and again after one broke.
 
-use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -18,6 +17,7 @@ use super::dial::Target;
 use super::http1::Pool;
 use super::http2::{self, ReservedStream};
 use super::protocol::{Connection as _, SendError};
+use crate::client::dial_error::{DialError, is_distrusted};
 use crate::client::error::{BoxError, chain};
 use crate::client::transport::Body;
 
@@ -50,18 +50,6 @@ enum Connected {
     /// The server chose HTTP/1.1; its connections are in the pool.
     Http1,
 }
-
-/// Why there is no connection. Shared by all requests that waited for it.
-#[derive(Debug, Clone)]
-struct DialError(Arc<str>);
-
-impl fmt::Display for DialError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl std::error::Error for DialError {}
 
 impl Link {
     /// A link without a connection.
@@ -161,8 +149,8 @@ fn start(target: Arc<Target>) -> Connecting {
     let opening = tokio::spawn(async move { open(&target).await });
     let opened = opening.map(|opened| match opened {
         Ok(Ok(connected)) => Ok(connected),
-        Ok(Err(error)) => Err(DialError(chain(error.as_ref()).into())),
-        Err(_) => Err(DialError("the program is stopping".into())),
+        Ok(Err(error)) => Err(DialError::new(chain(error.as_ref()), is_distrusted(error.as_ref()))),
+        Err(_) => Err(DialError::new("the program is stopping".to_owned(), false)),
     });
     opened.boxed().shared()
 }
