@@ -27,7 +27,7 @@ use crate::kubeconfig::{ContextEntry, ContextUser, KubeconfigFile};
 use crate::proxy_role;
 use crate::service_cidr::ServiceCidr;
 use crate::state::{DIRECTORY, StateDirectory, StateError};
-use crate::trust::{self, distrust};
+use crate::trust::{self, distrust, tell_agents};
 
 /// Name of the context in the kubeconfig of the control plane.
 const CONTEXT: &str = "portolan";
@@ -117,6 +117,9 @@ impl ControlPlane {
             clock: &settings.clock,
         };
         let server = EmbeddedServer::start(settings, scope).await?;
+        let distrust = distrust(restored.as_deref(), server.damaged_objects().len(), clock.now());
+        // Before an agent has had time to connect.
+        tell_agents(&server.client, distrust.as_ref()).await.map_err(InstallError::from)?;
         federation.connect(&server.client);
         clusters.connect(&server.client);
         definitions::install(&server.client).await?;
@@ -125,7 +128,6 @@ impl ControlPlane {
         agent_roles::install(&server.client).await.map_err(InstallError::from)?;
         let administrator = server.administrator(CONTEXT);
         let (client, metrics) = (server.client.clone(), Metrics::default());
-        let distrust = distrust(restored.as_deref(), server.damaged_objects().len(), clock.now());
         let dial = Some(clusters.dial());
         Ok(Self { client, server: Some(server), administrator, metrics, federation, distrust, dial })
     }

@@ -9,9 +9,13 @@
 use std::sync::Arc;
 
 use jiff::Timestamp;
+use portolan_api::annotations::cluster::STATE_NOT_TRUSTED;
+use portolan_api::cluster::Cluster;
 use portolan_controllers::Distrust;
 use portolan_object::time::format_time;
-use serde_json::Value;
+use portolan_runtime::client::{Patch, Selection};
+use portolan_runtime::{Client, ClientError};
+use serde_json::{Value, json};
 
 /// Why the state is not trusted; `None` if it is. `restored` is the record of the last restore (`StateDirectory::restored`),
 /// `damaged` the number of objects that cannot be read, `now` the start of the process.
@@ -28,6 +32,25 @@ pub(crate) fn distrust(restored: Option<&str>, damaged: usize, now: Timestamp) -
     let created = record["created"].as_str().unwrap_or("an unknown time");
     let reason = format!("the control plane was restored from a backup of {created}");
     Some(Distrust { since: format_time(time), reason })
+}
+
+/// Tells the agents of clusters in pull mode, which delete by themselves, whether the state is trusted.
+///
+/// # Errors
+/// When the Clusters cannot be read or written.
+pub(crate) async fn tell_agents(client: &Client, distrust: Option<&Distrust>) -> Result<(), ClientError> {
+    let api = client.kind::<Cluster>();
+    let clusters = match api.list(&Selection::all()).await {
+        // A new control plane.
+        Err(ClientError::NotFound(_)) => return Ok(()),
+        clusters => clusters?,
+    };
+    for cluster in clusters.items.iter().map(|seen| &seen.object) {
+        let Some(annotation) = Distrust::to_tell_agent(distrust, cluster) else { continue };
+        let patch = json!({ "metadata": { "annotations": { STATE_NOT_TRUSTED: annotation } } });
+        api.patch(&cluster.metadata.key(), &Patch::Merge(patch)).await?;
+    }
+    Ok(())
 }
 
 /// Groups of which every kind decides about members. Bindings and Works do not: they are made again from what does.

@@ -1,5 +1,7 @@
 //! Objects leave clusters with taints, and workloads leave clusters where they fail.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use portolan_controllers::FailoverSettings;
@@ -8,7 +10,10 @@ use portolan_runtime::Resource;
 use portolan_runtime::client::Selection;
 use serde_json::{Value, json};
 
-use crate::federation::{BINDING, CLUSTER, DEPLOYMENT, Federation, condition, deployment, message, policy};
+use crate::federation::{
+    BINDING, CLUSTER, DEPLOYMENT, Federation, condition, deployment, message, policy, taints,
+};
+use crate::outages::{cut, taint_policy};
 
 fn evicting() -> FailoverSettings {
     FailoverSettings { evicts_by_taint: true, evictions_per_second: 100.0, ..FailoverSettings::default() }
@@ -143,6 +148,70 @@ async fn a_failing_workload_moves_and_its_old_copy_stays_until_the_user_releases
     task["suppressDeletion"] = json!(false);
     set.hub.patch(BINDING, PATH, json!({ "spec": { "gracefulEvictionTasks": [task] } })).await;
     set.member("eu").when_gone(DEPLOYMENT, "default/web").await;
+    assert!(set.member("us").get(DEPLOYMENT, "default/web").await.is_some());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_failing_workload_is_replaced_at_once_and_takes_its_state_along() {
+    let set = Federation::start(&["eu", "us"]).await;
+    let rule = json!({ "aliasLabelName": "failover.example/updated", "jsonPath": "{ .updatedReplicas }" });
+    let application = json!({ "decisionConditions": { "tolerationSeconds": 1 }, "purgeMode": "Directly",
+        "statePreservation": { "rules": [rule] } });
+    set.hub.create(deployment("web", 1)).await;
+    set.hub.create(one_of(&["eu", "us"], json!({ "application": application }))).await;
+    runs(&set, "eu").await;
+    set.hub.when(BINDING, PATH, |binding| is_healthy_in(binding, "eu")).await;
+    let failing = json!({ "status": { "availableReplicas": 0, "readyReplicas": 0 } });
+    set.member("eu").patch_status(DEPLOYMENT, "default/web", failing).await;
+    let copy = set.member("us").when_there(DEPLOYMENT, "default/web").await;
+    assert_eq!(copy.label("failover.example/updated"), Some("1"));
+    assert!(
+        set.member("eu").get(DEPLOYMENT, "default/web").await.is_none(),
+        "it went before the new one came"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_failing_workload_leaves_gracefully_once_it_runs_elsewhere() {
+    let set = Federation::start(&["eu", "us"]).await;
+    let application = json!({ "decisionConditions": { "tolerationSeconds": 1 }, "purgeMode": "Gracefully" });
+    set.hub.create(deployment("web", 1)).await;
+    set.hub.create(one_of(&["eu", "us"], json!({ "application": application }))).await;
+    runs(&set, "eu").await;
+    set.hub.when(BINDING, PATH, |binding| is_healthy_in(binding, "eu")).await;
+    let failing = json!({ "status": { "availableReplicas": 0, "readyReplicas": 0 } });
+    set.member("eu").patch_status(DEPLOYMENT, "default/web", failing).await;
+    set.member("us").when_there(DEPLOYMENT, "default/web").await;
+    assert!(set.member("eu").get(DEPLOYMENT, "default/web").await.is_some(), "it does not run in us yet");
+    runs(&set, "us").await;
+    set.member("eu").when_gone(DEPLOYMENT, "default/web").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cluster_that_fails_is_evicted_and_gives_its_copy_up_when_it_is_back() {
+    let mut set = Federation::start_with_failover(&["us"], evicting()).await;
+    let is_cut = Arc::new(AtomicBool::new(false));
+    let link = is_cut.clone();
+    set.join_behind("eu", move |server| cut(server, link)).await;
+    set.is_ready("eu").await;
+    set.hub.create(taint_policy()).await;
+    set.hub.create(deployment("web", 1)).await;
+    set.hub.create(one_of(&["eu", "us"], Value::Null)).await;
+    runs(&set, "eu").await;
+    set.hub.when(BINDING, PATH, |binding| is_healthy_in(binding, "eu")).await;
+
+    is_cut.store(true, Ordering::Relaxed);
+    set.member("eu").drain();
+    set.hub.when(CLUSTER, "eu", |cluster| condition(cluster, "Ready") == "False").await;
+    runs(&set, "us").await;
+    set.hub.when(BINDING, PATH, |binding| is_healthy_in(binding, "us") && tasks(binding).is_empty()).await;
+    assert!(set.member("eu").get(DEPLOYMENT, "default/web").await.is_some(), "nothing reaches it");
+
+    is_cut.store(false, Ordering::Relaxed);
+    set.is_ready("eu").await;
+    set.member("eu").when_gone(DEPLOYMENT, "default/web").await;
+    let has_evicting_taint = |cluster: &Object| taints(cluster).contains(&"failed".to_owned());
+    set.hub.when(CLUSTER, "eu", |cluster| !has_evicting_taint(cluster)).await;
     assert!(set.member("us").get(DEPLOYMENT, "default/web").await.is_some());
 }
 

@@ -44,6 +44,8 @@ pub(crate) struct Federation {
     limits: MemberLimits,
     brake: BrakeOptions,
     failover: FailoverSettings,
+    /// How controllers and agents that are started from now on probe.
+    pub(crate) probing: Probing,
     /// The endpoints of all connections that controllers asked for.
     pub(crate) endpoints: Arc<Mutex<Vec<Endpoint>>>,
     scope: Shutdown,
@@ -280,8 +282,11 @@ impl Federation {
         }
         let (controllers, endpoints) = (Mutex::default(), Arc::default());
         let members = BTreeMap::new();
+        let short = Duration::from_millis(100);
+        let thresholds = Thresholds { success: short, failure: short };
+        let probing = Probing { interval: short, thresholds, patience: short * 15 };
         let federation =
-            Self { hub, members, dialled, controllers, limits, brake, failover, endpoints, scope };
+            Self { hub, members, dialled, controllers, limits, brake, failover, probing, endpoints, scope };
         federation.run_controllers();
         federation
     }
@@ -322,12 +327,7 @@ impl Federation {
             let found = dialled.lock().get(name.as_str()).cloned();
             found.map_or_else(nowhere, Ok)
         };
-        let short = Duration::from_millis(100);
-        let probing = Probing {
-            interval: short,
-            thresholds: Thresholds { success: short, failure: short },
-            patience: short * 15,
-        };
+        let (short, probing) = (Duration::from_millis(100), self.probing);
         let leasing = Leasing { name: String::new(), renewal: short, duration: short * 10 };
         let (dial, limits, brake): (Dial, _, _) = (Arc::new(dial), self.limits, self.brake.clone());
         let failover = self.failover;
@@ -394,11 +394,7 @@ impl Federation {
     pub(crate) fn run_agent(&self, name: &str) -> Shutdown {
         let short = Duration::from_millis(100);
         let options = AgentOptions {
-            probing: Probing {
-                interval: short,
-                thresholds: Thresholds { success: short, failure: short },
-                ..Probing::default()
-            },
+            probing: self.probing,
             leasing: Leasing { name: String::new(), renewal: short, duration: short * 10 },
             ..AgentOptions::new(name)
         };

@@ -109,6 +109,29 @@ async fn a_pull_cluster_that_leaves_is_as_before() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_agent_holds_what_a_restored_control_plane_withdraws() {
+    let (set, _agent) = with_agent().await;
+    set.hub.create(config_map("app", "1")).await;
+    set.hub.create(policy("app", CONFIG_MAP, "app", &["eu"])).await;
+    set.member("eu").when_there(CONFIG_MAP, "default/app").await;
+    let annotate = |name: &str, value: &str| json!({ "metadata": { "annotations": { name: value } } });
+    let restored =
+        json!({ "since": "2026-01-01T00:00:00Z", "reason": "the control plane was restored" }).to_string();
+    set.hub.patch(CLUSTER, "eu", annotate("portolan.dev/state-not-trusted", &restored)).await;
+
+    let elsewhere = json!({ "spec": { "placement": { "clusterAffinity": { "clusterNames": ["us"] } } } });
+    set.hub.patch("policy.karmada.io/v1alpha1/PropagationPolicy", "default/app", elsewhere).await;
+    let is_held = |cluster: &Object| condition(cluster, "DeletionsHeld") == "True";
+    let cluster = set.hub.when(CLUSTER, "eu", is_held).await;
+    let text = message(&cluster, "DeletionsHeld");
+    assert!(text.contains("was restored") && text.contains("portolan release eu"), "{text}");
+    assert!(set.member("eu").get(CONFIG_MAP, "default/app").await.is_some(), "it is held");
+
+    set.hub.patch(CLUSTER, "eu", annotate("portolan.dev/deletions-released", "2099-01-01T00:00:00Z")).await;
+    set.member("eu").when_gone(CONFIG_MAP, "default/app").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_stolen_key_of_an_agent_reaches_no_other_cluster() {
     let (mut set, _agent) = with_agent().await;
     set.register("us").await;

@@ -5,7 +5,6 @@
 //! `PORTOLAN_FIRST_SEED` is the first one, and `RUST_LOG=portolan_controllers=debug` prints what the controllers do.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::env;
 use std::panic::{AssertUnwindSafe, resume_unwind};
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,9 +16,9 @@ use portolan_object::Object;
 use portolan_runtime::cache::Change;
 use portolan_runtime::{Cache, Resource};
 use serde_json::{Value, json};
-use tokio::runtime::Runtime;
 
 use crate::federation::{BINDING, CLUSTER, CONFIG_MAP, Federation, WORK, config_map, policy};
+use crate::seeded::{Process, Random, number};
 
 const POLICY: &str = "policy.karmada.io/v1alpha1/PropagationPolicy";
 /// `us` is in pull mode.
@@ -27,60 +26,6 @@ const CLUSTERS: [&str; 2] = ["eu", "us"];
 const NAMES: [&str; 3] = ["a", "b", "c"];
 /// Steps of one seed.
 const STEPS: usize = 14;
-
-/// A random sequence (splitmix64) that is the same for the same seed everywhere.
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, end: usize) -> usize {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        let mixed = mixed ^ (mixed >> 31);
-        usize::try_from(mixed % end as u64).expect("below a usize")
-    }
-}
-
-/// Controllers, or an agent, in a runtime of their own, which ends without letting a pass finish.
-struct Process(Option<Runtime>);
-
-/// Time for the threads of a runtime to notice its end.
-const END_TIMEOUT: Duration = Duration::from_secs(20);
-
-impl Process {
-    fn of_hub(set: &Federation) -> Self {
-        Self::start(|| drop(set.run_controllers()))
-    }
-
-    fn of_agent(set: &Federation) -> Self {
-        Self::start(|| drop(set.run_agent("us")))
-    }
-
-    fn start(program: impl FnOnce()) -> Self {
-        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
-        let runtime = runtime.expect("a runtime");
-        let entered = runtime.enter();
-        program();
-        drop(entered);
-        Self(Some(runtime))
-    }
-
-    /// Ends it at its present await. Afterwards nothing of it runs any more, as after SIGKILL.
-    async fn kill(&mut self) {
-        let Some(runtime) = self.0.take() else { return };
-        let ended = tokio::task::spawn_blocking(move || runtime.shutdown_timeout(END_TIMEOUT));
-        ended.await.expect("the runtime ends");
-    }
-}
-
-impl Drop for Process {
-    fn drop(&mut self) {
-        if let Some(runtime) = self.0.take() {
-            runtime.shutdown_background();
-        }
-    }
-}
 
 /// What the user asked for.
 #[derive(Debug, Default)]
@@ -151,7 +96,7 @@ impl Run<'_> {
             }
             5 => {
                 agent.kill().await;
-                *agent = Process::of_agent(self.set);
+                *agent = Process::of_agent(self.set, "us");
             }
             1 => self.place(name).await,
             2 => self.toggle_template(name).await,
@@ -269,10 +214,6 @@ impl Run<'_> {
     }
 }
 
-fn number(name: &str, default: u64) -> u64 {
-    env::var(name).ok().map_or(default, |text| text.parse().expect("a number"))
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn a_killed_hub_or_agent_deletes_nothing_by_itself_and_converges() {
     let filter = tracing_subscriber::EnvFilter::from_default_env();
@@ -283,10 +224,10 @@ async fn a_killed_hub_or_agent_deletes_nothing_by_itself_and_converges() {
     let set = set;
     let scope = Shutdown::new();
     let deleted = record_deletions(&set, &scope).await;
-    let (mut hub, mut agent) = (Process::of_hub(&set), Process::of_agent(&set));
+    let (mut hub, mut agent) = (Process::of_hub(&set), Process::of_agent(&set, "us"));
     let first = number("PORTOLAN_FIRST_SEED", 1);
     for seed in first..first + number("PORTOLAN_SEEDS", 4) {
-        let mut run = Run { set: &set, seed, random: Random(seed), wanted: Wanted::default() };
+        let mut run = Run { set: &set, seed, random: Random::new(seed), wanted: Wanted::default() };
         run.begin().await;
         for _ in 0..STEPS {
             run.step(&mut hub, &mut agent).await;

@@ -7,13 +7,14 @@
 
 use std::time::Duration;
 
-use portolan_api::annotations::cluster::DELETIONS_RELEASED;
-use portolan_api::cluster::Cluster;
+use portolan_api::annotations::cluster::{DELETIONS_RELEASED, STATE_NOT_TRUSTED};
+use portolan_api::cluster::{Cluster, SyncMode};
 use portolan_api::conditions::cluster::{
     DELETION_BUDGET_EXCEEDED, DELETIONS_HELD, NO_DELETIONS_HELD, STATE_NOT_TRUSTED,
 };
 use portolan_api::meta::{Condition, condition};
 use portolan_api::work::Work;
+use serde::{Deserialize, Serialize};
 
 use super::removal::{Cause, Origin};
 
@@ -60,12 +61,32 @@ pub struct Load {
 
 /// Why the state of the control plane is not trusted: it comes from a backup, or objects in it are damaged. Withdrawals are
 /// then held whatever their number, and so are deletions from before `since`.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Distrust {
     /// Start, in the format of `metav1.Time`. A release after it ends the distrust for a cluster.
     pub since: String,
     /// The cause, as a part of a sentence.
     pub reason: String,
+}
+
+impl Distrust {
+    /// What the control plane has written on a Cluster for its agent. A text that cannot be read is distrust from now on.
+    pub fn told_to_agent(cluster: &Cluster, now: &str) -> Option<Self> {
+        let text = cluster.metadata.annotation(STATE_NOT_TRUSTED)?;
+        let unreadable = |error| Self {
+            since: now.to_owned(),
+            reason: format!("annotation {STATE_NOT_TRUSTED} of the cluster cannot be read: {error}"),
+        };
+        Some(serde_json::from_str(text).unwrap_or_else(unreadable))
+    }
+
+    /// The annotation of a Cluster for its agent; `None` if it is as it should be. The outer value is what is written, and
+    /// `None` in it removes it.
+    pub fn to_tell_agent(distrust: Option<&Self>, cluster: &Cluster) -> Option<Option<String>> {
+        let is_pull = cluster.spec.sync_mode == SyncMode::Pull;
+        let wanted = distrust.filter(|_| is_pull).map(|distrust| serde_json::json!(distrust).to_string());
+        (cluster.metadata.annotation(STATE_NOT_TRUSTED) != wanted.as_deref()).then_some(wanted)
+    }
 }
 
 /// What happens to a deletion that counts.
@@ -212,6 +233,30 @@ mod tests {
 
     fn restored() -> Distrust {
         Distrust { since: "2026-05-01T10:30:00Z".to_owned(), reason: "it was restored".to_owned() }
+    }
+
+    #[test]
+    fn an_agent_is_told_whether_the_state_is_trusted() {
+        let told = |distrust: Option<&Distrust>, cluster: &mut Cluster| {
+            let change = Distrust::to_tell_agent(distrust, cluster);
+            match change.clone().flatten() {
+                Some(text) => drop(cluster.metadata.annotations.insert(STATE_NOT_TRUSTED.to_owned(), text)),
+                None if change.is_some() => drop(cluster.metadata.annotations.remove(STATE_NOT_TRUSTED)),
+                None => {}
+            }
+            (change.is_some(), Distrust::told_to_agent(cluster, AFTER))
+        };
+        let mut push = cluster(None);
+        assert_eq!(told(Some(&restored()), &mut push), (false, None));
+        let mut pull = cluster(None);
+        pull.spec.sync_mode = SyncMode::Pull;
+        assert_eq!(told(None, &mut pull), (false, None));
+        assert_eq!(told(Some(&restored()), &mut pull), (true, Some(restored())));
+        assert_eq!(told(Some(&restored()), &mut pull), (false, Some(restored())));
+        assert_eq!(told(None, &mut pull), (true, None));
+        pull.metadata.annotations.insert(STATE_NOT_TRUSTED.to_owned(), "{".to_owned());
+        let unreadable = Distrust::told_to_agent(&pull, AFTER).expect("distrust");
+        assert_eq!(unreadable.since, AFTER);
     }
 
     #[test]

@@ -82,7 +82,8 @@ impl Brake {
     /// The outcome of a pass that must not delete the object of `work` now; `None` if it may. The deletion is then counted.
     pub(super) fn delay(&self, hub: &Hub, name: &ClusterName, work: &Work) -> Option<Outcome> {
         let cluster = hub.cluster(name)?;
-        let decision = self.decision(&cluster);
+        let told = Distrust::told_to_agent(&cluster, &hub.now());
+        let decision = self.decision(&cluster, told.as_ref());
         if !decision.counts(work) {
             return None;
         }
@@ -106,8 +107,24 @@ impl Brake {
         None
     }
 
-    fn decision<'a>(&'a self, cluster: &'a Cluster) -> Decision<'a> {
-        Decision { budget: self.options.budget, distrust: self.options.distrust.as_ref(), cluster }
+    /// `told` is what the control plane has told this agent.
+    fn decision<'a>(&'a self, cluster: &'a Cluster, told: Option<&'a Distrust>) -> Decision<'a> {
+        let distrust = self.options.distrust.as_ref().or(told);
+        Decision { budget: self.options.budget, distrust, cluster }
+    }
+
+    /// Reads the Cluster before a deletion by an agent: a control plane that was restored says on it that deletions are held,
+    /// and its Works may arrive first.
+    pub(super) async fn ask(&self, hub: &Hub, name: &ClusterName) -> Result<(), ClientError> {
+        if !hub.is_agent {
+            return Ok(());
+        }
+        let key = ObjectKey::cluster(name.as_str());
+        if let Some(cluster) = ignore_missing(hub.client.kind::<Cluster>().get(&key).await)? {
+            let version = cluster.metadata.resource_version.clone();
+            hub.clusters.written(key, &version, cluster);
+        }
+        Ok(())
     }
 
     fn load(&self, hub: &Hub, name: &ClusterName, decision: &Decision<'_>) -> Load {
@@ -154,7 +171,8 @@ impl Reconciler for HeldDeletions {
 
 impl HeldDeletions {
     async fn report(&self, name: &ClusterName, cluster: &Cluster) -> Result<(), ClientError> {
-        let decision = self.brake.decision(cluster);
+        let told = Distrust::told_to_agent(cluster, &self.hub.now());
+        let decision = self.brake.decision(cluster, told.as_ref());
         let load = self.brake.load(&self.hub, name, &decision);
         let namespace = names::execution_namespace(name.as_str());
         let mut objects: Vec<String> = counted(&self.hub, &namespace, &decision)

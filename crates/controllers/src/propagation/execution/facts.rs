@@ -9,7 +9,8 @@ use portolan_runtime::{ClientError, ClusterName};
 use crate::hub::{Hub, binding_of};
 use crate::missing::ignore_missing;
 
-/// The facts for `portolan_plan::propagation::removal::decide`. An agent asks the control plane for nothing.
+/// The facts for `portolan_plan::propagation::removal::decide`. For an agent, the control plane has looked at
+/// them before it deleted the Work.
 pub(super) async fn facts(hub: &Hub, cluster: &ClusterName, work: &Work) -> Result<Facts, ClientError> {
     let cluster = hub.cluster(cluster);
     let is_cluster_leaving = cluster.is_none_or(|cluster| cluster.metadata.is_deleting());

@@ -52,10 +52,11 @@ impl Executor {
             // What the binding writes queues the Work again.
             return Ok(Outcome::Done);
         }
-        if let Removal::Delete(_) = removal
-            && let Some(outcome) = self.brake.delay(&self.hub, self.member.name(), work)
-        {
-            return Ok(outcome);
+        if let Removal::Delete(_) = removal {
+            self.brake.ask(&self.hub, self.member.name()).await?;
+            if let Some(outcome) = self.brake.delay(&self.hub, self.member.name(), work) {
+                return Ok(outcome);
+            }
         }
         if let Some(manifest) = manifest(work)
             && let Some(resource) = self.member.resource(&manifest.group_version_kind())
