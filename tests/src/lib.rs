@@ -11,6 +11,7 @@ pub mod playground;
 pub mod processes;
 pub mod programs;
 pub mod proxy;
+pub mod random;
 pub mod rbac_matrix;
 pub mod server;
 pub mod steps;

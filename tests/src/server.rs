@@ -73,6 +73,24 @@ impl Server {
         state(&self.folder)
     }
 
+    /// Sends SIGKILL.
+    ///
+    /// # Panics
+    /// When it does not run.
+    pub fn kill(&mut self) {
+        self.child.kill().expect("the server runs");
+        self.child.wait().expect("a killed child can be waited for");
+    }
+
+    /// Starts it again after [`Server::kill`].
+    ///
+    /// # Panics
+    /// When it does not start.
+    pub fn restart(&mut self) {
+        self.child = spawn(&self.folder, self.address, &[]);
+        self.starts += 1;
+    }
+
     fn stop(&mut self) {
         send_signal(&self.child, "TERM");
         eventually("the server to end after SIGTERM", || match self.child.try_wait() {

@@ -1,5 +1,8 @@
 //! A playground that is killed or stopped, and starts again on the same folder.
 
+#[path = "restarts/kills.rs"]
+mod kills;
+
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::path::Path;
