@@ -51,7 +51,7 @@ pub mod cluster {
     /// Time (RFC 3339) until which held deletions are released; `portolan release` writes it.
     pub const DELETIONS_RELEASED: &str = "portolan.dev/deletions-released";
     /// Tells the agent of a cluster in pull mode since when the state of the control plane is not trusted, and why, as JSON.
-    pub const STATE_NOT_TRUSTED: &str = "portolan.dev/state-not-trusted";
+    pub const DISTRUST: &str = "portolan.dev/state-not-trusted";
 }
 
 /// Of Namespaces in members.

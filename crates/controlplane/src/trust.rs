@@ -9,7 +9,7 @@
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use portolan_api::annotations::cluster::STATE_NOT_TRUSTED;
+use portolan_api::annotations::cluster::DISTRUST;
 use portolan_api::cluster::Cluster;
 use portolan_controllers::Distrust;
 use portolan_object::time::format_time;
@@ -47,7 +47,7 @@ pub(crate) async fn tell_agents(client: &Client, distrust: Option<&Distrust>) ->
     };
     for cluster in clusters.items.iter().map(|seen| &seen.object) {
         let Some(annotation) = Distrust::to_tell_agent(distrust, cluster) else { continue };
-        let patch = json!({ "metadata": { "annotations": { STATE_NOT_TRUSTED: annotation } } });
+        let patch = json!({ "metadata": { "annotations": { DISTRUST: annotation } } });
         api.patch(&cluster.metadata.key(), &Patch::Merge(patch)).await?;
     }
     Ok(())

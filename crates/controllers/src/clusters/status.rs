@@ -17,7 +17,6 @@ use portolan_object::{Object, ObjectKey};
 use portolan_plan::clusters::probe::{Doubt, Probe, Verdict};
 use portolan_plan::clusters::status::{api_enablements, completeness};
 use portolan_runtime::client::{Discovery, Patch};
-use portolan_runtime::events::{Regarding, Severity};
 use portolan_runtime::members::Health;
 use portolan_runtime::{Cache, ClientError, Member};
 use serde_json::{Value, json};

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use http::Request;
-use http_body_util::BodyExt as _;
+use http_body_util::BodyExt;
 use portolan_apiserver::LocalService;
 use portolan_runtime::Client;
 use portolan_runtime::client::{Body, BoxError};

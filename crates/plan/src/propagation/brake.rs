@@ -7,7 +7,7 @@
 
 use std::time::Duration;
 
-use portolan_api::annotations::cluster::{DELETIONS_RELEASED, STATE_NOT_TRUSTED};
+use portolan_api::annotations::cluster::{DELETIONS_RELEASED, DISTRUST};
 use portolan_api::cluster::{Cluster, SyncMode};
 use portolan_api::conditions::cluster::{
     DELETION_BUDGET_EXCEEDED, DELETIONS_HELD, NO_DELETIONS_HELD, STATE_NOT_TRUSTED,
@@ -72,10 +72,10 @@ pub struct Distrust {
 impl Distrust {
     /// What the control plane has written on a Cluster for its agent. A text that cannot be read is distrust from now on.
     pub fn told_to_agent(cluster: &Cluster, now: &str) -> Option<Self> {
-        let text = cluster.metadata.annotation(STATE_NOT_TRUSTED)?;
+        let text = cluster.metadata.annotation(DISTRUST)?;
         let unreadable = |error| Self {
             since: now.to_owned(),
-            reason: format!("annotation {STATE_NOT_TRUSTED} of the cluster cannot be read: {error}"),
+            reason: format!("annotation {DISTRUST} of the cluster cannot be read: {error}"),
         };
         Some(serde_json::from_str(text).unwrap_or_else(unreadable))
     }
@@ -85,7 +85,7 @@ impl Distrust {
     pub fn to_tell_agent(distrust: Option<&Self>, cluster: &Cluster) -> Option<Option<String>> {
         let is_pull = cluster.spec.sync_mode == SyncMode::Pull;
         let wanted = distrust.filter(|_| is_pull).map(|distrust| serde_json::json!(distrust).to_string());
-        (cluster.metadata.annotation(STATE_NOT_TRUSTED) != wanted.as_deref()).then_some(wanted)
+        (cluster.metadata.annotation(DISTRUST) != wanted.as_deref()).then_some(wanted)
     }
 }
 
@@ -240,8 +240,8 @@ mod tests {
         let told = |distrust: Option<&Distrust>, cluster: &mut Cluster| {
             let change = Distrust::to_tell_agent(distrust, cluster);
             match change.clone().flatten() {
-                Some(text) => drop(cluster.metadata.annotations.insert(STATE_NOT_TRUSTED.to_owned(), text)),
-                None if change.is_some() => drop(cluster.metadata.annotations.remove(STATE_NOT_TRUSTED)),
+                Some(text) => drop(cluster.metadata.annotations.insert(DISTRUST.to_owned(), text)),
+                None if change.is_some() => drop(cluster.metadata.annotations.remove(DISTRUST)),
                 None => {}
             }
             (change.is_some(), Distrust::told_to_agent(cluster, AFTER))
@@ -254,7 +254,7 @@ mod tests {
         assert_eq!(told(Some(&restored()), &mut pull), (true, Some(restored())));
         assert_eq!(told(Some(&restored()), &mut pull), (false, Some(restored())));
         assert_eq!(told(None, &mut pull), (true, None));
-        pull.metadata.annotations.insert(STATE_NOT_TRUSTED.to_owned(), "{".to_owned());
+        pull.metadata.annotations.insert(DISTRUST.to_owned(), "{".to_owned());
         let unreadable = Distrust::told_to_agent(&pull, AFTER).expect("distrust");
         assert_eq!(unreadable.since, AFTER);
     }

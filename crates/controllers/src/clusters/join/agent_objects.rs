@@ -119,10 +119,10 @@ async fn installed_in(member: &Client) -> Result<Option<String>, ClientError> {
 async fn has_others(member: &Client, namespace: &str) -> Result<bool, ClientError> {
     for (resource, own) in [
         (resources::SERVICE_ACCOUNT, &[DEFAULT_ACCOUNT, ACCOUNT][..]),
-        (resources::DEPLOYMENT, &DEPLOYMENTS),
-        (resources::STATEFUL_SET, &[]),
-        (resources::DAEMON_SET, &[]),
-        (resources::SERVICE, &[]),
+        (resources::DEPLOYMENT, &DEPLOYMENTS[..]),
+        (resources::STATEFUL_SET, &[][..]),
+        (resources::DAEMON_SET, &[][..]),
+        (resources::SERVICE, &[][..]),
     ] {
         let found = own_namespace::names(member, &resource.into(), namespace).await?;
         if found.iter().any(|name| !own.contains(&name.as_str())) {
