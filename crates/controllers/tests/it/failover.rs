@@ -201,7 +201,6 @@ async fn a_cluster_that_fails_is_evicted_and_gives_its_copy_up_when_it_is_back()
     set.hub.when(BINDING, PATH, |binding| is_healthy_in(binding, "eu")).await;
 
     is_cut.store(true, Ordering::Relaxed);
-    set.member("eu").drain();
     set.hub.when(CLUSTER, "eu", |cluster| condition(cluster, "Ready") == "False").await;
     runs(&set, "us").await;
     set.hub.when(BINDING, PATH, |binding| is_healthy_in(binding, "us") && tasks(binding).is_empty()).await;

@@ -102,7 +102,6 @@ async fn kills_and_short_outages_evict_nothing() {
                 }
                 2 => {
                     set.is_cut.store(true, Ordering::Relaxed);
-                    federation.member("eu").drain();
                     tokio::time::sleep(pause).await;
                     set.is_cut.store(false, Ordering::Relaxed);
                 }

@@ -26,8 +26,6 @@ enum Fault {
     NoRights,
     /// The account may not keep the Lease.
     NoLease,
-    /// Watches fail, as on an etcd that does not serve them.
-    NoWatches,
     /// Its certificate is of another authority.
     OtherAuthority,
     /// Its certificate is not valid yet.
@@ -49,13 +47,12 @@ fn certificate(error: CertificateError) -> BoxError {
 }
 
 /// The answer to a request that the fault concerns.
-fn answer(fault: Fault, path: &str, query: &str) -> Option<Result<Response<Body>, BoxError>> {
+fn answer(fault: Fault, path: &str) -> Option<Result<Response<Body>, BoxError>> {
     let is_health = ["/readyz", "/healthz", "/version"].contains(&path);
     match fault {
         Fault::TokenRefused => Some(status(401, "Unauthorized")),
         Fault::NoRights if !is_health => Some(status(403, "Forbidden")),
         Fault::NoLease if path.contains("/leases/") => Some(status(403, "Forbidden")),
-        Fault::NoWatches if query.contains("watch=true") => Some(status(500, "InternalError")),
         Fault::OtherAuthority => Some(Err(certificate(CertificateError::UnknownIssuer))),
         Fault::NotValidYet => Some(Err(certificate(CertificateError::NotValidYet))),
         Fault::Unhealthy if path == "/readyz" => Some(status(500, "InternalError")),
@@ -67,8 +64,7 @@ fn answer(fault: Fault, path: &str, query: &str) -> Option<Result<Response<Body>
 /// A client of a member that has the fault of the moment.
 fn faulty(server: LocalService, fault: Arc<Mutex<Fault>>) -> Client {
     Client::in_process(service_fn(move |request: Request<Body>| {
-        let (path, query) = (request.uri().path(), request.uri().query().unwrap_or_default());
-        let wrong = answer(*fault.lock(), path, query);
+        let wrong = answer(*fault.lock(), request.uri().path());
         let right = wrong.is_none().then(|| server.clone().call(request));
         async move {
             match (wrong, right) {
@@ -103,7 +99,6 @@ async fn what_makes_a_member_useless_is_said_with_its_cure_and_goes_by_itself() 
             "LeaseRefused",
             vec!["leases.coordination.k8s.io", "the credential in the cluster's secret"],
         ),
-        (Fault::NoWatches, "ClusterNotReady", vec!["changes there are not seen", "etcd"]),
         (Fault::OtherAuthority, "CertificateNotTrusted", vec!["UnknownIssuer", "`portolan join`"]),
         (Fault::NotValidYet, "CertificateNotTrusted", vec!["valid yet", "clocks"]),
         (Fault::Unhealthy, "ClusterNotReady", vec!["responded without ok"]),
@@ -111,7 +106,6 @@ async fn what_makes_a_member_useless_is_said_with_its_cure_and_goes_by_itself() 
     ];
     for (what, wanted, words) in cases {
         *fault.lock() = what;
-        set.member("eu").drain();
         let is_told = |cluster: &Object| condition(cluster, "Ready") == "False" && reason(cluster) == wanted;
         let cluster = set.hub.when(CLUSTER, "eu", is_told).await;
         let text = message(&cluster, "Ready");

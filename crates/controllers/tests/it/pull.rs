@@ -110,9 +110,11 @@ async fn a_pull_cluster_that_leaves_is_as_before() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_agent_holds_what_a_restored_control_plane_withdraws() {
-    let (set, _agent) = with_agent().await;
+    let (mut set, _agent) = with_agent().await;
+    set.join("us").await;
+    set.is_ready("us").await;
     set.hub.create(config_map("app", "1")).await;
-    set.hub.create(policy("app", CONFIG_MAP, "app", &["eu"])).await;
+    set.hub.create(policy("app", CONFIG_MAP, "app", &["eu", "us"])).await;
     set.member("eu").when_there(CONFIG_MAP, "default/app").await;
     let annotate = |name: &str, value: &str| json!({ "metadata": { "annotations": { name: value } } });
     let restored =
