@@ -54,6 +54,8 @@ pub(crate) enum Command {
     Clusterset(ClusterSet),
     /// Measure the health checks of a server while it is attacked
     Attacked(Attacked),
+    /// Measure how fast bindings are placed
+    Schedule(Scheduling),
     /// Measure how fast the public records of federated Services are planned
     Records(Records),
     /// Answer as one of the measured servers; `dns` starts this program so
@@ -65,6 +67,17 @@ pub(crate) enum Command {
         /// Where it keeps its state
         directory: PathBuf,
     },
+}
+
+/// How much is placed.
+#[derive(Debug, Args)]
+pub(crate) struct Scheduling {
+    /// Bindings
+    #[arg(long, default_value_t = 5000, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub(crate) bindings: u32,
+    /// Clusters
+    #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub(crate) clusters: u32,
 }
 
 /// How much is planned.

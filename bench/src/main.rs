@@ -19,6 +19,7 @@ mod objects;
 mod propagation;
 mod report;
 mod run;
+mod scheduling;
 mod start;
 mod statistics;
 mod walkthrough;
@@ -46,6 +47,9 @@ fn main() -> ExitCode {
         Some(Command::Serve { directory }) => return ending(serve(directory)),
         Some(Command::Records(sizes)) => {
             federated_records::run(sizes).inspect(|report| print!("{}", report.render()))
+        }
+        Some(Command::Schedule(sizes)) => {
+            scheduling::run(sizes).inspect(|report| print!("{}", report.render()))
         }
         Some(Command::Clusterset(_) | Command::Attacked(_)) | None => measure(&arguments),
     };

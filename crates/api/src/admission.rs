@@ -97,7 +97,7 @@ pub fn admit(
             config::admit_webhooks(object)?
         }
         ("cluster.karmada.io", Cluster::KIND) => cluster::admit(object, old)?,
-        ("policy.karmada.io", FederatedResourceQuota::KIND) => quota::admit(object)?,
+        ("policy.karmada.io", FederatedResourceQuota::KIND) => return quota::admit(object),
         ("policy.karmada.io", ClusterTaintPolicy::KIND) => taint_policies::admit(object)?,
         ("autoscaling.karmada.io", FederatedHPA::KIND) => return autoscaling::admit(object),
         ("autoscaling.karmada.io", CronFederatedHPA::KIND) => cron_autoscaling::admit(object)?,

@@ -24,6 +24,8 @@ pub mod binding {
     pub const DEPENDENCIES: &str = "resourcebinding.karmada.io/dependencies";
     /// Clusters, separated by commas, in which the Work of the object was deleted by hand and is not made again yet.
     pub const REMADE_WORKS: &str = "portolan.dev/remade-works";
+    /// The clusters that the workload left because it was unhealthy there, and the generation of its template: JSON.
+    pub const FAILED_CLUSTERS: &str = "portolan.dev/failed-clusters";
 }
 
 /// Of ClusterResourceBindings.

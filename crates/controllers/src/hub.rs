@@ -21,6 +21,7 @@ use portolan_runtime::{Cache, Client, ClusterName, EventRecorder, Members, Succe
 
 use crate::capacity::{Capacities, Estimator};
 use crate::estimator_service::EstimatorService;
+use crate::released::Released;
 pub(crate) use cluster_sets::{ClusterSets, JoinProgress, MembershipState};
 pub(crate) use federated_types::FederatedTypes;
 pub(crate) use federations::Federations;
@@ -56,6 +57,7 @@ pub(crate) struct Hub {
     pub(crate) estimator: Estimator,
     pub(crate) quotas: Quotas,
     pub(crate) federated_types: FederatedTypes,
+    pub(crate) released: Released,
     /// The estimators of clusters, if they are asked.
     pub(crate) estimator_service: Option<EstimatorService>,
     /// Whether this is the agent of one cluster, which reads and writes only what belongs to that cluster.
@@ -151,6 +153,7 @@ impl Hub {
             estimator: Estimator::new(&capacities),
             quotas: Quotas::new(client, &rest),
             federated_types: FederatedTypes::start(client, &rest),
+            released: Released::default(),
             estimator_service: None,
             capacities,
             skipped: Arc::new(skipped),

@@ -40,6 +40,7 @@ pub mod preview;
 mod propagation;
 mod quota;
 mod rebalance;
+mod released;
 mod remedies;
 mod removal;
 mod start;

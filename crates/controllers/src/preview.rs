@@ -1,6 +1,7 @@
 //! Reads for `portolan plan`: the hub as it is, and as it would be with manifests applied. Nothing is written; the API
 //! server gives the manifests their defaults in a dry run.
 
+mod federations;
 mod hub;
 mod manifests;
 
@@ -89,14 +90,14 @@ pub enum PlanError {
     },
 }
 
-/// Makes the plan of `manifests`, as `kubectl apply` would apply them.
+/// Makes the plan of `manifests`, as `kubectl apply` would apply them: those without a namespace are in `namespace`.
 ///
 /// # Errors
 /// When a manifest would be refused, or the hub cannot be read.
-pub async fn plan(hub: &Client, manifests: Vec<Object>) -> Result<Plan, PlanError> {
+pub async fn plan(hub: &Client, namespace: &str, manifests: Vec<Object>) -> Result<Plan, PlanError> {
     let discovery = hub.discover().await;
     let discovery = discovery.map_err(|source| PlanError::Unread { what: "the kinds".to_owned(), source })?;
-    let mut applied = manifests::dry_run(hub, &discovery, manifests).await?;
+    let mut applied = manifests::dry_run(hub, &discovery, namespace, manifests).await?;
     let before = hub::read(hub, &discovery, &applied).await?;
     let mut after = before.clone();
     let mut changes = Vec::new();
@@ -106,6 +107,7 @@ pub async fn plan(hub: &Client, manifests: Vec<Object>) -> Result<Plan, PlanErro
     }
     let mut members = preview(&before, &after);
     members.notes.extend(unknown_kinds(&applied));
+    members.notes.extend(federations::notes(hub, &discovery, &applied).await?);
     Ok(Plan { hub: changes, members })
 }
 
@@ -148,7 +150,7 @@ fn unknown_kinds(applied: &[manifests::Applied]) -> Vec<String> {
         OverridePolicy::KIND,
         ClusterOverridePolicy::KIND,
     ];
-    let groups = ["karmada.io", "portolan.dev"];
+    let groups = ["karmada.io", "kubefed.io", "portolan.dev"];
     let kinds: BTreeSet<String> = applied
         .iter()
         .map(|one| one.object.group_version_kind())

@@ -229,7 +229,11 @@ impl Pipeline {
         let pipeline = self.clone();
         self.bindings.observe(move |change| pipeline.binding_changed(change));
         let (queue, namespaces) = (self.binding_queue.clone(), self.namespace_queue.clone());
+        let released = self.hub.released.clone();
         self.hub.works.observe(move |change| {
+            if change.new.is_none() {
+                released.ended(&change.key);
+            }
             let Some(work) = change.latest() else { return };
             if change.new.is_none()
                 && let Some(name) = namespace::of_work(work)
@@ -291,6 +295,9 @@ impl Pipeline {
         let lost_claim = !change.is_own
             && change.new.is_some()
             && change.old.as_ref().map(claims) != change.new.as_ref().map(claims);
+        if change.new.is_none() {
+            self.hub.released.ended(&change.key);
+        }
         if let Some(old) = &change.old
             && (change.new.is_none() || lost_claim)
         {

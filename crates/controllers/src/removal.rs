@@ -29,6 +29,9 @@ pub(crate) async fn release(hub: &Hub, work: &Work) -> Result<(), ClientError> {
     let patch = json!({ "metadata": {
         "resourceVersion": work.metadata.resource_version, "finalizers": finalizers } });
     let key = work.metadata.key();
+    if Cause::of(work).is_none() {
+        hub.released.note(key.clone());
+    }
     ignore_missing(hub.client.kind::<Work>().patch(&key, &Patch::Merge(patch)).await).map(drop)
 }
 

@@ -28,15 +28,24 @@ fn is_dynamic(placement: &Placement) -> bool {
     })
 }
 
-/// Pods that no node of their cluster can run for at least `threshold`. `age` is the time since a moment, RFC 3339.
+/// Pods of a workload that no node of their cluster can run for at least `threshold`. `age` is the time since a moment,
+/// RFC 3339.
+///
+/// Only pods of the newest revision count, which is that of the pod that was created last: those of an older one go by
+/// themselves when the rollout goes on (karmada pkg/estimator/server/replica/replica.go).
 pub fn unschedulable<'a>(
-    pods: impl IntoIterator<Item = &'a MemberPod>,
+    pods: impl IntoIterator<Item = &'a MemberPod> + Clone,
     age: impl Fn(&str) -> Option<Duration>,
     threshold: Duration,
 ) -> i32 {
+    let revision = |pod: &'a MemberPod| Some(&*pod.workload.as_ref()?.revision);
+    let newest = pods.clone().into_iter().max_by_key(|pod| &pod.created).and_then(revision);
     let is_old = |since: &str| age(since).is_some_and(|age| age >= threshold);
-    let old = |pod: &&MemberPod| {
-        !pod.is_finished && pod.node.is_empty() && pod.unschedulable_since.as_deref().is_some_and(is_old)
+    let old = |pod: &&'a MemberPod| {
+        revision(pod) == newest
+            && !pod.is_finished
+            && pod.node.is_empty()
+            && pod.unschedulable_since.as_deref().is_some_and(is_old)
     };
     i32::try_from(pods.into_iter().filter(old).count()).unwrap_or(i32::MAX)
 }
@@ -89,6 +98,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
+    use crate::capacity::Workload;
 
     #[test]
     fn clusters_give_back_what_they_cannot_run() {
@@ -153,5 +163,21 @@ mod tests {
         let pods = [pod("", Some("old")), pod("", Some("new")), pod("n1", Some("old")), pod("", None)];
         let age = |since: &str| Some(Duration::from_secs(if since == "old" { 301 } else { 10 }));
         assert_eq!(unschedulable(&pods, age, Duration::from_secs(300)), 1);
+
+        let of = |revision: &str, created: &str| MemberPod {
+            created: created.into(),
+            workload: Some(Workload {
+                kind: "Deployment".into(),
+                name: "web".into(),
+                revision: revision.into(),
+            }),
+            ..pod("", Some("old"))
+        };
+        let rollout = [
+            of("a", "2026-01-01T00:00:00Z"),
+            of("a", "2026-01-01T00:00:00Z"),
+            of("b", "2026-01-01T00:09:00Z"),
+        ];
+        assert_eq!(unschedulable(&rollout, age, Duration::from_secs(300)), 1, "of the newest revision only");
     }
 }

@@ -11,10 +11,12 @@
 //! | `preserved_state.rs` | which fields of the old status are kept; `propagation::preserved_labels` puts them on the new copy |
 //! | `eviction.rs` | the task of an eviction |
 //! | `graceful.rs` | when a task ends |
+//! | `failed_clusters.rs` | which clusters a failed workload does not go back to |
 
 mod application;
 mod decide;
 mod eviction;
+mod failed_clusters;
 mod graceful;
 mod preserved_state;
 mod taints;
@@ -22,5 +24,7 @@ mod taints;
 pub use application::unhealthy_clusters;
 pub use decide::{Decision, Facts, decide};
 pub use eviction::Settings;
+pub(crate) use failed_clusters::failed_clusters;
+pub use failed_clusters::is_outdated;
 pub use preserved_state::StateError;
 pub use taints::set_times;

@@ -93,6 +93,9 @@ pub fn preview(before: &Hub, after: &Hub) -> Preview {
     for key in keys {
         let old = outcome::of(before, key);
         let new = outcome::of(after, key);
+        if old == new && before.templates.get(key) == after.templates.get(key) {
+            continue;
+        }
         problems.extend(new.problems.difference(&old.problems).cloned());
         notes.extend(new.notes.iter().cloned());
         notes.extend(new.suspended.iter().map(|(object, cluster)| {

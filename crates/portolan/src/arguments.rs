@@ -320,9 +320,9 @@ pub(crate) struct DnsRecords {
     pub(crate) hub: HubAccess,
     /// Name of the Service.
     pub(crate) service: String,
-    /// Its namespace
-    #[arg(short, long, value_name = "NAMESPACE", default_value = "default")]
-    pub(crate) namespace: String,
+    /// Its namespace [default: that of the context]
+    #[arg(short, long, value_name = "NAMESPACE")]
+    pub(crate) namespace: Option<String>,
 }
 
 /// A change of the member's CoreDNS.
@@ -577,9 +577,9 @@ pub(crate) enum ClusterSetCommand {
 pub(crate) struct Services {
     #[command(flatten)]
     pub(crate) hub: HubAccess,
-    /// Namespace.
-    #[arg(short, long, default_value = "default")]
-    pub(crate) namespace: String,
+    /// Namespace [default: that of the context]
+    #[arg(short, long)]
+    pub(crate) namespace: Option<String>,
     /// All namespaces.
     #[arg(short = 'A', long)]
     pub(crate) all_namespaces: bool,

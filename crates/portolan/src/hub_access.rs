@@ -37,6 +37,13 @@ pub(crate) struct Hub {
     pub(crate) namespace: String,
 }
 
+impl Hub {
+    /// The namespace that a command names, or that of the context.
+    pub(crate) fn namespace_or<'a>(&'a self, named: Option<&'a str>) -> &'a str {
+        named.unwrap_or(&self.namespace)
+    }
+}
+
 impl HubAccess {
     /// Reads the kubeconfig by kubectl's rules. Nothing is sent yet.
     pub(crate) async fn hub(&self) -> Result<Hub> {

@@ -8,7 +8,6 @@ use portolan_controllers::preview::{Plan, Written, plan};
 use portolan_plan::preview::{Action, Change};
 
 use crate::output::HasChanges;
-use crate::servers::connect;
 use arguments::Plan as Arguments;
 
 /// Prints the plan; ends with status 2 if something would change.
@@ -20,8 +19,8 @@ pub(crate) async fn run(arguments: Arguments) -> Result<()> {
     if manifests.is_empty() {
         bail!("there is no manifest in {}", arguments.files.join(", "));
     }
-    let hub = connect(&arguments.hub).await?;
-    let plan = plan(&hub, manifests).await?;
+    let hub = arguments.hub.hub().await?;
+    let plan = plan(&hub.client, hub.namespace_or(arguments.namespace.as_deref()), manifests).await?;
     match arguments.output {
         Some(_) => {
             let text = serde_json::to_string_pretty(&plan).context("cannot print JSON")?;

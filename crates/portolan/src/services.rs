@@ -19,7 +19,7 @@ use portolan_runtime::{Client, ClientError};
 
 use crate::arguments::{self, ServicesOutput};
 use crate::output::table::align;
-use crate::servers::{connect, members_with_credentials};
+use crate::servers::members_with_credentials;
 use crate::survey::{GROUP, list, lost, property, read_all};
 
 /// Time between two reads with `--watch`.
@@ -29,8 +29,10 @@ const NONE: &str = "-";
 
 /// Prints the services. A member that cannot be read is reported on standard error.
 pub(crate) async fn run(arguments: arguments::Services) -> Result<()> {
-    let hub = connect(&arguments.hub).await?;
-    let namespace = if arguments.all_namespaces { "" } else { arguments.namespace.as_str() };
+    let hub = arguments.hub.hub().await?;
+    let namespace =
+        if arguments.all_namespaces { "" } else { hub.namespace_or(arguments.namespace.as_deref()) };
+    let (namespace, hub) = (&namespace.to_owned(), hub.client);
     let page = Printer { output: arguments.output, namespaces: arguments.all_namespaces };
     let seen = poll(&hub, namespace).await?;
     page.print(&seen.services, Heading::Shown)?;

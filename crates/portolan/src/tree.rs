@@ -15,7 +15,6 @@ use portolan_runtime::Client;
 
 use crate::kinds::named;
 use crate::output::table::align;
-use crate::servers::connect;
 use crate::why::{age_of, connect_member, parts};
 use arguments::Tree;
 
@@ -26,13 +25,15 @@ const NONE: &str = "-";
 
 /// Prints the tree.
 pub(crate) async fn run(arguments: Tree) -> Result<()> {
-    let hub = connect(&arguments.hub).await?;
+    let hub = arguments.hub.hub().await?;
+    let namespace = hub.namespace_or(arguments.namespace.as_deref()).to_owned();
+    let hub = hub.client;
     let (kind, name) = parts(&arguments.object)?;
     let discovery = hub.discover().await.context("cannot read the kinds of the control plane")?;
     let Some(found) = named(&discovery, kind) else {
         bail!("the control plane has no kind called {kind:?}: kubectl api-resources lists its kinds");
     };
-    let namespace = if found.resource.namespaced { arguments.namespace.as_str() } else { "" };
+    let namespace = if found.resource.namespaced { namespace.as_str() } else { "" };
     let key = ObjectKey::namespaced(namespace, name);
     let question = Question { found: found.clone(), key, only: arguments.cluster.clone() };
     let mut seen = None;

@@ -94,7 +94,7 @@ impl Outcome {
 }
 
 /// Whether an API server refuses a write because the namespace is being deleted.
-fn is_terminating(status: &Status) -> bool {
+pub fn is_terminating(status: &Status) -> bool {
     let causes = status.details.as_ref().map(|details| details.causes.as_slice()).unwrap_or_default();
     causes.iter().any(|cause| cause.reason == NAMESPACE_TERMINATING)
 }

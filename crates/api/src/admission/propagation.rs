@@ -57,6 +57,7 @@ pub(super) fn admit<T: Propagation>(
     let spec = policy.spec();
     let before = spec.clone();
     complete(spec, namespace);
+    keep_identity::<T>(object, old);
     check_unchanged::<T>(object, old, spec)?;
     let mut errors = Vec::new();
     check(spec, namespace, &mut errors);
@@ -143,6 +144,28 @@ fn complete(spec: &mut PropagationSpec, namespace: &str) {
     }
 }
 
+/// The identity of a policy; an empty label is none.
+fn identity<T: Propagation>(object: &Value) -> Option<&str> {
+    object["metadata"]["labels"][T::ID].as_str().filter(|id| !id.is_empty())
+}
+
+/// A policy that is replaced by a manifest (`kubectl replace`) keeps the identity and the finalizer, which are in no manifest.
+fn keep_identity<T: Propagation>(object: &mut Value, old: Option<&Value>) {
+    let Some(old) = old else { return };
+    if identity::<T>(object).is_some() {
+        return;
+    }
+    let Some(id) = identity::<T>(old) else { return };
+    let is_held =
+        old["metadata"]["finalizers"].as_array().is_some_and(|list| list.contains(&json!(T::FINALIZER)));
+    let mut tree = Object(object.take());
+    tree.set_label(T::ID, id.to_owned());
+    if is_held {
+        hold(&mut tree, T::FINALIZER);
+    }
+    *object = tree.0;
+}
+
 fn check_unchanged<T: Propagation>(
     object: &Value,
     old: Option<&Value>,
@@ -153,14 +176,11 @@ fn check_unchanged<T: Propagation>(
     if before.spec().scheduler_name != spec.scheduler_name {
         return Err(denied(T::WEBHOOK, "the schedulerName should not be updated"));
     }
-    let id = |object: &Value| object["metadata"]["labels"][T::ID].as_str().map(str::to_owned);
-    let had = id(old).filter(|id| !id.is_empty());
-    if had.is_some() && id(object) != had {
-        let fault = FieldError::invalid(
-            format!("metadata.labels[{}]", T::ID),
-            &json!(id(object)),
-            "label is immutable",
-        );
+    let had = identity::<T>(old);
+    let has = identity::<T>(object);
+    if had.is_some() && has != had {
+        let fault =
+            FieldError::invalid(format!("metadata.labels[{}]", T::ID), &json!(has), "label is immutable");
         return deny_for(T::WEBHOOK, &[fault]);
     }
     Ok(())

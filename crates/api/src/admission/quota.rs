@@ -37,9 +37,12 @@ const STANDARD: &[&str] = &[
 /// The first of the names in [`STANDARD`] of which there are only whole numbers.
 const FIRST_COUNT: usize = 10;
 
-/// Validates a quota.
-pub(super) fn admit(object: &Value) -> Result<(), Status> {
-    let Some(quota) = typed::<FederatedResourceQuota>(object) else { return Ok(()) };
+/// Resources without a domain of which the overall use is known: what pods request.
+const REQUESTED: &[&str] = &["cpu", "memory", "ephemeral-storage"];
+
+/// Validates a quota. The texts returned are warnings.
+pub(super) fn admit(object: &Value) -> Result<Vec<String>, Status> {
+    let Some(quota) = typed::<FederatedResourceQuota>(object) else { return Ok(Vec::new()) };
     let mut errors = Vec::new();
     let name = &quota.metadata.name;
     if name.len() > MAX_QUOTA_NAME {
@@ -56,7 +59,23 @@ pub(super) fn admit(object: &Value) -> Result<(), Status> {
         check_list(&format!("{path}.hard"), &cluster.hard, &mut errors);
         check_list(&format!("{path}.used"), &cluster.used, &mut errors);
     }
-    deny_for(WEBHOOK, &errors)
+    deny_for(WEBHOOK, &errors)?;
+    Ok(quota.spec.overall.keys().filter(|name| !is_requested(name)).map(|name| uncounted(name)).collect())
+}
+
+/// Whether pods request the resource by this name, so that its overall use is known.
+fn is_requested(name: &str) -> bool {
+    let is_extended = is_qualified(name) && !name.starts_with("requests.") && !name.starts_with("count/");
+    REQUESTED.contains(&name) || is_extended || name.starts_with("hugepages-")
+}
+
+fn uncounted(name: &str) -> String {
+    let request = name.strip_prefix("requests.").filter(|request| is_requested(request));
+    let instead = request.map(|request| format!("; write {request}")).unwrap_or_default();
+    format!(
+        "spec.overall[{name}] limits nothing by itself: only what pods request is counted over all clusters (cpu, memory, \
+         ephemeral-storage, extended resources){instead}. In clusters of staticAssignments it limits as in a ResourceQuota"
+    )
 }
 
 fn check_spec(spec: &FederatedResourceQuotaSpec, errors: &mut Vec<FieldError>) {
@@ -158,7 +177,7 @@ mod tests {
             let quota = json!({ "metadata": { "name": name }, "spec": spec });
             let answer = admit(&quota);
             match field {
-                None => assert_eq!(answer, Ok(()), "{quota}"),
+                None => assert!(answer.is_ok(), "{answer:?}"),
                 Some(field) => {
                     let refusal = answer.expect_err(field);
                     assert_eq!(refusal.code, 403, "{quota}");
@@ -166,5 +185,19 @@ mod tests {
                 }
             }
         }
+    }
+    #[test]
+    fn limits_of_what_is_not_counted_are_warned_about() {
+        let overall = json!({ "cpu": "1", "memory": "1Gi", "example.com/gpu": "2", "hugepages-2Mi": "4Mi",
+            "pods": "20", "requests.cpu": "1", "count/deployments.apps": "3" });
+        let quota = json!({ "metadata": { "name": "q" }, "spec": { "overall": overall } });
+        let warned = admit(&quota).expect("accepted");
+        let fields: Vec<&str> = warned.iter().filter_map(|text| text.split(' ').next()).collect();
+        assert_eq!(
+            fields,
+            ["spec.overall[count/deployments.apps]", "spec.overall[pods]", "spec.overall[requests.cpu]"]
+        );
+        assert!(warned[2].contains("write cpu"), "{}", warned[2]);
+        assert!(!warned[1].contains("write"), "{}", warned[1]);
     }
 }

@@ -230,7 +230,7 @@ fn what_may_not_change_is_refused() {
     let mut scheduler = old.clone();
     scheduler["spec"]["schedulerName"] = json!("mine");
     let mut identity = old.clone();
-    identity["metadata"]["labels"] = json!({});
+    identity["metadata"]["labels"]["propagationpolicy.karmada.io/permanent-id"] = json!("another");
     for (name, mut new, want) in
         [("scheduler", scheduler, "schedulerName"), ("identity", identity, "label is immutable")]
     {
@@ -238,6 +238,19 @@ fn what_may_not_change_is_refused() {
             admit(Operation::Update, &kind("PropagationPolicy"), "shop", &mut new, Some(&old), String::new);
         assert!(refused.unwrap_err().message.contains(want), "{name}");
     }
+}
+
+#[test]
+fn a_replaced_policy_keeps_its_identity_and_its_finalizer() {
+    let old = created("PropagationPolicy", policy(json!({}))).unwrap();
+    let mut new = old.clone();
+    new["metadata"]["labels"] = json!({"mine": "yes"});
+    new["metadata"]["finalizers"] = json!([]);
+    admit(Operation::Update, &kind("PropagationPolicy"), "shop", &mut new, Some(&old), String::new).unwrap();
+    let id = "propagationpolicy.karmada.io/permanent-id";
+    assert_eq!(new["metadata"]["labels"][id], old["metadata"]["labels"][id]);
+    assert_eq!(new["metadata"]["labels"]["mine"], "yes");
+    assert_eq!(new["metadata"]["finalizers"], old["metadata"]["finalizers"]);
 }
 
 #[test]

@@ -9,6 +9,7 @@ use portolan_api::autoscaling::{AutoscalerCondition, AutoscalerStatus, Federated
 use portolan_api::labels::template::RETAIN_REPLICAS;
 use portolan_object::{Object, ObjectKey};
 use portolan_plan::autoscaling::{Decision, History, Observed, Settings, condition_of, evaluate};
+use portolan_runtime::cache::Change;
 use portolan_runtime::client::{BoxError, Patch};
 use portolan_runtime::events::{Regarding, Severity};
 use portolan_runtime::scope::spawn_until_stop;
@@ -19,7 +20,7 @@ use super::members::{self, Answers};
 use super::scale::{ScaleError, Workload, replicas};
 use crate::hub::Hub;
 use crate::merge::difference;
-use crate::propagation::Pipeline;
+use crate::propagation::{Binding, Pipeline};
 
 const WORKERS: usize = 8;
 /// Time between two looks (karmada `--horizontal-pod-autoscaler-sync-period`).
@@ -63,10 +64,34 @@ pub(super) fn start(hub: &Hub, pipeline: &Pipeline) {
                 changed.add(change.key.clone());
             }
         });
+        let (moved, targeting) = (queue.clone(), autoscalers.clone());
+        pipeline.observe_binding_changes(move |change| {
+            for autoscaler in moved_target(change, &targeting) {
+                moved.add(autoscaler);
+            }
+        });
         let scope = hub.scope.clone();
         let reconciler = Autoscalers { hub, pipeline, autoscalers, histories: Mutex::default() };
         driver::run(Arc::new(reconciler), &queue, WORKERS, &scope);
     });
+}
+
+/// The autoscalers of a target that has other clusters than before, which are not to wait for their next turn.
+fn moved_target(change: &Change<Binding>, autoscalers: &Cache<FederatedHPA>) -> Vec<ObjectKey> {
+    let names = |binding: &Option<Arc<Binding>>| {
+        let clusters = binding.as_ref().map(|binding| binding.spec.clusters.as_slice()).unwrap_or_default();
+        clusters.iter().map(|target| target.name.clone()).collect::<Vec<_>>()
+    };
+    let Some(binding) = change.latest().filter(|_| names(&change.old) != names(&change.new)) else {
+        return Vec::new();
+    };
+    let resource = &binding.spec.resource;
+    let listed = autoscalers.list_namespace(&change.key.namespace).into_iter();
+    let is_targeting = |autoscaler: &Arc<FederatedHPA>| {
+        let target = &autoscaler.spec.scale_target_ref;
+        (&target.kind, &target.name) == (&resource.kind, &resource.name)
+    };
+    listed.filter(is_targeting).map(|autoscaler| autoscaler.metadata.key()).collect()
 }
 
 impl Reconciler for Autoscalers {

@@ -54,6 +54,10 @@ impl FederatedObjects {
         let object = self.with_finalizer(key, object).await?;
         let assessment = assess(&self.pipeline, &object, configured);
         if let Some(selected) = &assessment.selected {
+            let binding = binding_key(object.kind(), &key.key);
+            if let Some(delay) = self.pipeline.hub().released.wait(&binding) {
+                return Ok(Outcome::RequeueAfter(delay));
+            }
             self.bind(&object, of, selected).await?;
         }
         self.report(key, of, &object, &assessment).await

@@ -12,8 +12,8 @@ use serde_json::Value;
 
 use super::{PlanError, title};
 
-/// Namespace of objects without one, as in kubectl.
-const DEFAULT_NAMESPACE: &str = "default";
+/// A namespace that every API server has, for the dry run of objects in a namespace that does not exist yet.
+const EXISTING_NAMESPACE: &str = "default";
 
 /// What happens to an object on the hub.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -40,6 +40,7 @@ pub(super) struct Applied {
 pub(super) async fn dry_run(
     hub: &Client,
     discovery: &Discovery,
+    default_namespace: &str,
     manifests: Vec<Object>,
 ) -> Result<Vec<Applied>, PlanError> {
     let new_namespaces: BTreeSet<String> = manifests
@@ -48,26 +49,28 @@ pub(super) async fn dry_run(
         .map(|manifest| manifest.name().to_owned())
         .collect();
     let mut applied = Vec::new();
-    for manifest in manifests {
-        applied.push(apply_one(hub, discovery, manifest, &new_namespaces).await?);
+    for mut manifest in manifests {
+        let found = served(discovery, &manifest)?;
+        if found.resource.namespaced && manifest.namespace().is_empty() {
+            manifest.metadata_mut().insert("namespace".to_owned(), default_namespace.into());
+        }
+        applied.push(apply_one(hub, found, manifest, &new_namespaces).await?);
     }
     Ok(applied)
 }
 
+fn served<'a>(discovery: &'a Discovery, manifest: &Object) -> Result<&'a Discovered, PlanError> {
+    let kind = manifest.group_version_kind();
+    let found = discovery.resources.iter().find(|found| found.resource.gvk == kind);
+    found.ok_or_else(|| PlanError::NotServed { object: title(manifest) })
+}
+
 async fn apply_one(
     hub: &Client,
-    discovery: &Discovery,
+    found: &Discovered,
     mut manifest: Object,
     new_namespaces: &BTreeSet<String>,
 ) -> Result<Applied, PlanError> {
-    let kind = manifest.group_version_kind();
-    let served = |found: &&Discovered| found.resource.gvk == kind;
-    let Some(found) = discovery.resources.iter().find(served) else {
-        return Err(PlanError::NotServed { object: title(&manifest) });
-    };
-    if found.resource.namespaced && manifest.namespace().is_empty() {
-        manifest.metadata_mut().insert("namespace".to_owned(), DEFAULT_NAMESPACE.into());
-    }
     let api = hub.resource::<Object>(&found.resource);
     let refused = |source| PlanError::Refused { object: title(&manifest), source };
     match api.get(&manifest.key()).await {
@@ -84,7 +87,7 @@ async fn apply_one(
                 new_namespaces.contains(&namespace) && !namespace_exists(hub, &namespace).await;
             if is_in_new_namespace {
                 // A dry run needs a namespace that exists; defaults do not depend on it.
-                manifest.metadata_mut().insert("namespace".to_owned(), DEFAULT_NAMESPACE.into());
+                manifest.metadata_mut().insert("namespace".to_owned(), EXISTING_NAMESPACE.into());
                 let name = format!("{}-portolan-plan", manifest.name());
                 manifest.metadata_mut().insert("name".to_owned(), name.into());
             }

@@ -4,6 +4,7 @@
 //! After that `schedule` keeps them up to date.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use portolan_api::admission::quota_exceeded;
 use portolan_api::events::GET_REPLICAS_SUCCEED;
@@ -35,6 +36,8 @@ pub(super) enum Applied {
     AsItWas,
     /// Another object must go first: another pass.
     Later,
+    /// The binding was deleted by hand, and is made after this time.
+    After(Duration),
 }
 
 /// The policy requires something that does not exist.
@@ -120,6 +123,9 @@ async fn write(pipeline: &Pipeline, source: Source<'_>, claim: &Claim) -> Result
     let template = source.template;
     let key = binding_key(template.kind(), &template.key());
     let Some(present) = pipeline.bindings.get(&key) else {
+        if let Some(delay) = pipeline.hub.released.wait(&key) {
+            return Ok(Applied::After(delay));
+        }
         let new = new_binding(pipeline, source, claim).await;
         let created = pipeline.bindings.api(&key).create(&new).await;
         pipeline.bindings.written(created.inspect_err(|_| pipeline.drop_decision(&key))?);

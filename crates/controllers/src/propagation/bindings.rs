@@ -18,7 +18,7 @@ use serde_json::json;
 use crate::failures::Failures;
 use crate::missing::ignore_missing;
 use crate::propagation::Pipeline;
-use crate::propagation::failover::reconcile_failover;
+use crate::propagation::failover::{forget_failures, reconcile_failover};
 use crate::propagation::remade_works::remake;
 use crate::propagation::scoped::Binding;
 use crate::propagation::source::Source;
@@ -52,8 +52,17 @@ impl Bindings {
             // Members keep what they have; the federated object says why.
             Err(_) => return Ok(Outcome::Done),
         };
+        let binding = &match source.is_template() {
+            true => forget_failures(&self.0, key, binding, source.object()).await?,
+            false => binding.clone(),
+        };
         let (binding, scheduled) = schedule::reconcile_schedule(&self.0, key, (**binding).clone()).await?;
         let works = works::sync_works(&self.0, key, &binding, &source).await;
+        if let Some(delay) = works.again {
+            // Until then the status stays as the Works had it.
+            works.result?;
+            return Ok(Outcome::RequeueAfter(delay));
+        }
         let decided = report::Decided {
             scheduled,
             failed_overrides: works.failed_overrides,
@@ -61,7 +70,7 @@ impl Bindings {
         };
         let reported = report::aggregate_status(&self.0, key, &binding, &source, decided).await?;
         let again = match source.is_template() {
-            true => reconcile_failover(&self.0, key).await?,
+            true => reconcile_failover(&self.0, key, source.object()).await?,
             // The placement of a federated object knows no taints.
             false => None,
         };
@@ -99,6 +108,7 @@ impl Bindings {
     /// which queues this key again.
     async fn leave(&self, key: &ObjectKey, binding: &Binding) -> Result<(), BoxError> {
         if lost_bindings::is_needed(&self.0, binding).await? {
+            self.0.hub.released.note(key.clone());
             return Ok(self.release(key, binding).await?);
         }
         let works = works::of_binding(&self.0.hub, key);

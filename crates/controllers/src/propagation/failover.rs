@@ -5,17 +5,22 @@ mod turns;
 mod unhealthy;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
+use portolan_api::annotations::binding::FAILED_CLUSTERS;
 use portolan_api::conditions::cluster::READY;
 use portolan_api::conditions::work::APPLIED;
 use portolan_api::meta::{Taint, condition};
 use portolan_api::names;
 use portolan_api::work::Work;
-use portolan_object::ObjectKey;
-use portolan_plan::failover::{Decision, Facts, Settings, decide, unhealthy_clusters};
+use portolan_object::{Object, ObjectKey};
+use portolan_plan::failover::{Decision, Facts, Settings, decide, is_outdated, unhealthy_clusters};
+use portolan_plan::propagation::reschedule::View;
 use portolan_runtime::ClientError;
+use portolan_runtime::client::Patch;
 use portolan_runtime::events::{Regarding, Severity};
+use serde_json::{Value, json};
 
 use crate::propagation::Pipeline;
 use crate::propagation::scoped::Binding;
@@ -48,10 +53,34 @@ impl Failover {
     }
 }
 
+/// Removes the note about clusters in which the workload failed, if it holds no longer. Returns the binding as it is then.
+pub(super) async fn forget_failures(
+    pipeline: &Pipeline,
+    key: &ObjectKey,
+    binding: &Arc<Binding>,
+    template: &Object,
+) -> Result<Arc<Binding>, ClientError> {
+    let view = View { metadata: &binding.metadata, spec: &binding.spec, status: &binding.status };
+    if !is_outdated(view, generation(template)) {
+        return Ok(binding.clone());
+    }
+    let version = &binding.metadata.resource_version;
+    let patch = json!({ "metadata": { "resourceVersion": version, "annotations": { FAILED_CLUSTERS: Value::Null } } });
+    let mut written = pipeline.bindings.api(key).patch(key, &Patch::Merge(patch)).await?;
+    written.metadata.managed_fields.clear();
+    pipeline.bindings.written(written.clone());
+    Ok(Arc::new(written))
+}
+
+fn generation(template: &Object) -> i64 {
+    template.at(&["metadata", "generation"]).and_then(Value::as_i64).unwrap_or_default()
+}
+
 /// Evicts a binding from clusters, and ends its evictions. Returns the time after which to look again without an event.
 pub(super) async fn reconcile_failover(
     pipeline: &Pipeline,
     key: &ObjectKey,
+    template: &Object,
 ) -> Result<Option<Duration>, ClientError> {
     let Some(binding) = pipeline.bindings.get(key).filter(|binding| !binding.metadata.is_deleting()) else {
         return Ok(None);
@@ -75,6 +104,7 @@ pub(super) async fn reconcile_failover(
         spec: &binding.spec,
         status: &binding.status,
         taints: &taints,
+        template_generation: generation(template),
         unhealthy_for: &unhealthy_for,
         current: &current,
         settings: failover.settings,
@@ -140,7 +170,10 @@ async fn write(
         );
     }
     let Some(spec) = decision.spec else { return Ok(()) };
-    let wanted = Binding { spec, ..binding.clone() };
+    let mut wanted = Binding { spec, ..binding.clone() };
+    if let Some(failed) = decision.failed_clusters {
+        wanted.metadata.annotations.insert(FAILED_CLUSTERS.to_owned(), failed);
+    }
     let written = match pipeline.bindings.api(key).replace(&wanted).await {
         Ok(written) => written,
         Err(error) => {

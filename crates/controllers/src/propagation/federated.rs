@@ -68,7 +68,11 @@ pub(super) async fn federate(pipeline: &Pipeline, template: &Object) -> Result<O
     let claim = Claim::Federation { name: federation.metadata.name.clone() };
     let applied =
         bind_to(pipeline, template, &propagation(demand.replicas), &claim, &demand, targets).await?;
-    Ok(if applied == Applied::Later { Outcome::Stale } else { Outcome::Done })
+    Ok(match applied {
+        Applied::Later => Outcome::Stale,
+        Applied::After(delay) => Outcome::RequeueAfter(delay),
+        Applied::Written | Applied::AsItWas => Outcome::Done,
+    })
 }
 
 /// Says on a template that a policy took it from the federation that selects it.

@@ -12,7 +12,9 @@ use portolan_runtime::{Outcome, Reconciler};
 
 use crate::failures::Failures;
 use crate::propagation::Pipeline;
-use crate::propagation::works::{report_failed_override, send, views, write_for};
+use crate::propagation::works::events::report_failed_override;
+use crate::propagation::works::views;
+use crate::propagation::works::write::{send, write_for};
 use crate::removal::remove;
 
 pub(super) struct Namespaces(pub(super) Pipeline);
@@ -26,24 +28,26 @@ impl Reconciler for Namespaces {
 }
 
 impl Namespaces {
-    async fn sync_works(&self, key: &ObjectKey) -> Result<(), BoxError> {
+    async fn sync_works(&self, key: &ObjectKey) -> Result<Outcome, BoxError> {
         let hub = &self.0.hub;
         // Absent from the cache is no proof of deletion. The Works are garbage-collected with the namespace.
-        let Some(object) = hub.namespaces.get(key) else { return Ok(()) };
+        let Some(object) = hub.namespaces.get(key) else { return Ok(Outcome::Done) };
         if object.is_deleting() {
-            return self.withdraw(key).await;
+            self.withdraw(key).await?;
+            return Ok(Outcome::Done);
         }
         if !namespace::is_propagated(&object) || hub.skipped.has_namespace(&key.name) {
             // The label and the flag stop propagation; existing copies stay.
-            return Ok(());
+            return Ok(Outcome::Done);
         }
         if self.0.federated_namespace(&key.name).is_some() {
             // It says in which clusters the namespace is.
-            return Ok(());
+            return Ok(Outcome::Done);
         }
         let policies = self.0.overrides.cluster.list();
         let policies = views(&policies);
         let mut writes = Vec::new();
+        let mut again = None;
         let mut failures = Failures::default();
         for cluster in hub.clusters.list() {
             if cluster.metadata.is_deleting() {
@@ -58,7 +62,11 @@ impl Namespaces {
             let id = id.map_or_else(|| uuid::Uuid::new_v4().to_string(), str::to_owned);
             match namespace::work(&object, &cluster, &policies, &id) {
                 Ok(new) => {
-                    writes.extend(write_for(old.as_deref(), new, &object).map(|write| send(hub, write)))
+                    let write = write_for(old.as_deref(), new, &object);
+                    match write.as_ref().and_then(|write| write.wait(hub)) {
+                        Some(wait) => again = again.max(Some(wait)),
+                        None => writes.extend(write.map(|write| send(hub, write))),
+                    }
                 }
                 Err(error) => {
                     report_failed_override(hub, &object, &error);
@@ -67,7 +75,8 @@ impl Namespaces {
             }
         }
         failures.append(Failures::of_all(writes).await);
-        failures.into_result()
+        failures.into_result()?;
+        Ok(again.map_or(Outcome::Done, Outcome::RequeueAfter))
     }
 
     /// Deletes the copies of a namespace that is being deleted on the hub, where Portolan created them.

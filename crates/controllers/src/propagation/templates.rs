@@ -120,7 +120,7 @@ impl Templates {
             }
             Activation::NowAndForget => (None, bind(&self.0, template, policy.spec, claim).await?),
         };
-        if present != record.as_deref() && applied != Applied::Later {
+        if present != record.as_deref() && matches!(applied, Applied::Written | Applied::AsItWas) {
             claims::record(&self.0, template, record.as_deref()).await?;
         }
         Ok(applied)
@@ -167,6 +167,7 @@ impl Templates {
             }
             Ok(Applied::AsItWas) => Ok(Outcome::Done),
             Ok(Applied::Later) => Ok(Outcome::Stale),
+            Ok(Applied::After(delay)) => Ok(Outcome::RequeueAfter(delay)),
             Err(error) if is_race(&error) => Err(error),
             Err(error) => {
                 let message = policy_messages::not_applied(policy.metadata, &error);

@@ -3,7 +3,7 @@
 use portolan_object::Object;
 use serde_json::{Value, json};
 
-use crate::federation::{BINDING, DEPLOYMENT, Federation, Plane, condition, deployment, message, policy};
+use crate::federation::{DEPLOYMENT, Federation, Plane, condition, deployment, message, policy};
 
 const AUTOSCALER: &str = "autoscaling.karmada.io/v1alpha1/FederatedHPA";
 const CRON: &str = "autoscaling.karmada.io/v1alpha1/CronFederatedHPA";
@@ -77,8 +77,10 @@ async fn busy_members_get_more_replicas() {
     }
     set.hub.create(autoscaler(10)).await;
     set.hub.when(DEPLOYMENT, "default/web", |web| web.at(&["spec", "replicas"]) == Some(&json!(4))).await;
-    let done = set.hub.when(AUTOSCALER, "default/web", |one| condition(one, "ScalingActive") == "True").await;
-    assert_eq!(done.at(&["status", "desiredReplicas"]), Some(&json!(4)));
+    let is_scaled = |one: &Object| {
+        condition(one, "ScalingActive") == "True" && one.at(&["status", "desiredReplicas"]) == Some(&json!(4))
+    };
+    let done = set.hub.when(AUTOSCALER, "default/web", is_scaled).await;
     let current = &done.0["status"]["currentMetrics"][0]["resource"]["current"];
     assert_eq!(current, &json!({ "averageUtilization": 100, "averageValue": "100m" }));
     set.member("eu")
@@ -97,7 +99,6 @@ async fn members_without_metrics_are_named() {
 
     set.hub.create(policy("web", DEPLOYMENT, "web", &["eu"])).await;
     set.member("eu").when_there(DEPLOYMENT, "default/web").await;
-    set.hub.when_there(BINDING, "default/web-deployment").await;
     // A change of the spec is looked at without waiting for the period.
     set.hub.patch(AUTOSCALER, "default/web", json!({ "spec": { "maxReplicas": 9 } })).await;
     let told =

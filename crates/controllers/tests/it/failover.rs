@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use portolan_api::annotations::binding::FAILED_CLUSTERS;
 use portolan_controllers::FailoverSettings;
 use portolan_object::Object;
 use portolan_runtime::Resource;
@@ -226,6 +227,34 @@ async fn a_workload_that_runs_nowhere_keeps_its_old_copy_for_the_grace_period() 
     set.member("us").when_there(DEPLOYMENT, "default/web").await;
     set.member("eu").when_gone(DEPLOYMENT, "default/web").await;
     assert!(created.elapsed() >= Duration::from_secs(4), "{:?}", created.elapsed());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_duplicated_workload_returns_to_where_it_failed_only_after_its_template_changes() {
+    let set = Federation::start(&["eu", "us"]).await;
+    let application = json!({ "decisionConditions": { "tolerationSeconds": 1 }, "purgeMode": "Directly" });
+    let mut policy = policy("web", DEPLOYMENT, "web", &["eu", "us"]);
+    policy["spec"]["propagateDeps"] = json!(true);
+    policy["spec"]["failover"] = json!({ "application": application });
+    set.hub.create(deployment("web", 1)).await;
+    set.hub.create(policy).await;
+    for cluster in ["eu", "us"] {
+        runs(&set, cluster).await;
+        set.hub.when(BINDING, PATH, |binding| is_healthy_in(binding, cluster)).await;
+    }
+    let failing = json!({ "status": { "availableReplicas": 0, "readyReplicas": 0 } });
+    set.member("eu").patch_status(DEPLOYMENT, "default/web", failing).await;
+    set.member("eu").when_gone(DEPLOYMENT, "default/web").await;
+    set.hub.when(BINDING, PATH, |binding| tasks(binding).is_empty()).await;
+
+    // The binding has been scheduled again when this label has arrived.
+    set.hub.patch(DEPLOYMENT, "default/web", json!({ "metadata": { "labels": { "tier": "front" } } })).await;
+    set.member("us").when(DEPLOYMENT, "default/web", |copy| copy.label("tier") == Some("front")).await;
+    assert!(set.member("eu").get(DEPLOYMENT, "default/web").await.is_none());
+
+    set.hub.patch(DEPLOYMENT, "default/web", json!({ "spec": { "minReadySeconds": 1 } })).await;
+    set.member("eu").when_there(DEPLOYMENT, "default/web").await;
+    set.hub.when(BINDING, PATH, |binding| binding.annotation(FAILED_CLUSTERS).is_none()).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -39,5 +39,6 @@ mod resources;
 mod restarts;
 mod scheduling;
 mod seeded;
+mod selectors;
 mod template_status;
 mod workloads;

@@ -71,7 +71,7 @@ async fn apply(set: &Federation, manifests: &[Value]) {
 }
 
 async fn plan_of(set: &Federation, manifests: &[Value]) -> Plan {
-    plan(&set.hub.client, manifests.iter().cloned().map(Object).collect()).await.expect("a plan")
+    plan(&set.hub.client, "default", manifests.iter().cloned().map(Object).collect()).await.expect("a plan")
 }
 
 /// Plans and applies, and compares the plan with what happens.
@@ -138,11 +138,13 @@ async fn a_plan_writes_nothing_and_says_what_would_be_refused() {
     assert!(set.hub.get(CONFIG_MAP, "default/app").await.is_none());
 
     let unknown = json!({ "apiVersion": "example.io/v1", "kind": "Widget", "metadata": { "name": "w" } });
-    let error = plan(&set.hub.client, vec![Object(unknown)]).await.expect_err("not served").to_string();
+    let error =
+        plan(&set.hub.client, "default", vec![Object(unknown)]).await.expect_err("not served").to_string();
     assert!(error.contains("CustomResourceDefinition"), "{error}");
     let mut invalid = config_map("app", "1");
     invalid["data"] = json!({ "k": 5 });
-    let error = plan(&set.hub.client, vec![Object(invalid)]).await.expect_err("refused").to_string();
+    let error =
+        plan(&set.hub.client, "default", vec![Object(invalid)]).await.expect_err("refused").to_string();
     assert!(error.contains("would be refused"), "{error}");
 }
 
@@ -157,4 +159,19 @@ async fn objects_in_a_new_namespace_are_planned() {
     let made = plan_of(&set, &[namespace, map, of_shop]).await;
     let want = ["eu Create shop ", "eu Create shop/app "].map(str::to_owned);
     assert_eq!(planned(&made), BTreeSet::from(want));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_federations_and_federated_objects_do_is_noted_as_not_planned() {
+    let set = Federation::start(&["eu"]).await;
+    let federation = json!({ "apiVersion": "portolan.dev/v1alpha1", "kind": "Federation",
+        "metadata": { "name": "maps" }, "spec": { "kinds": [{ "apiVersion": "v1", "kind": "ConfigMap" }] } });
+    set.hub.create(federation).await;
+    let federated = json!({ "apiVersion": "types.kubefed.io/v1beta1", "kind": "FederatedConfigMap",
+        "metadata": { "namespace": "default", "name": "old" },
+        "spec": { "template": { "data": {} }, "placement": { "clusters": [{ "name": "eu" }] } } });
+    let made = plan_of(&set, &[config_map("app", "1"), federated]).await;
+    let notes = made.members.notes.join("\n");
+    assert!(notes.contains("Federation maps selects ConfigMap default/app"), "{notes}");
+    assert!(notes.contains("what a FederatedConfigMap does in the members is not in this plan"), "{notes}");
 }

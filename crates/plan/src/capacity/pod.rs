@@ -17,6 +17,8 @@ pub struct MemberPod {
     pub request: Amounts,
     /// Since when no node of the cluster can run it, RFC 3339.
     pub unschedulable_since: Option<Box<str>>,
+    /// When it was created, RFC 3339.
+    pub created: Box<str>,
     /// The workload that made it.
     pub workload: Option<Workload>,
 }
@@ -28,6 +30,8 @@ pub struct Workload {
     pub kind: Box<str>,
     /// Name.
     pub name: Box<str>,
+    /// The revision of its pod template: the hash in the names of the ReplicaSets of a Deployment. Empty for other kinds.
+    pub revision: Box<str>,
 }
 
 #[derive(Deserialize, Default)]
@@ -42,6 +46,7 @@ struct Source {
 #[serde(rename_all = "camelCase", default)]
 struct SourceMetadata {
     labels: SourceLabels,
+    creation_timestamp: String,
     owner_references: Vec<SourceOwner>,
 }
 
@@ -90,6 +95,7 @@ impl From<Source> for MemberPod {
             node: spec.node_name.into(),
             is_finished: matches!(status.phase.as_str(), "Succeeded" | "Failed"),
             unschedulable_since: unschedulable.map(|condition| condition.last_transition_time.into()),
+            created: metadata.creation_timestamp.as_str().into(),
             workload: workload(metadata),
         }
     }
@@ -98,12 +104,15 @@ impl From<Source> for MemberPod {
 /// The controller of the pod; for one of a Deployment the Deployment, which names its ReplicaSets `NAME-HASH`.
 fn workload(metadata: SourceMetadata) -> Option<Workload> {
     let owner = metadata.owner_references.into_iter().find(|owner| owner.controller)?;
-    let suffix = format!("-{}", metadata.labels.pod_template_hash);
-    let (kind, name) = match owner.name.strip_suffix(&suffix) {
-        Some(deployment) if owner.kind == "ReplicaSet" && suffix.len() > 1 => ("Deployment", deployment),
-        _ => (owner.kind.as_str(), owner.name.as_str()),
+    let hash = metadata.labels.pod_template_hash;
+    let suffix = format!("-{hash}");
+    let (kind, name, revision) = match owner.name.strip_suffix(&suffix) {
+        Some(deployment) if owner.kind == "ReplicaSet" && suffix.len() > 1 => {
+            ("Deployment", deployment, hash.as_str())
+        }
+        _ => (owner.kind.as_str(), owner.name.as_str(), ""),
     };
-    Some(Workload { kind: kind.into(), name: name.into() })
+    Some(Workload { kind: kind.into(), name: name.into(), revision: revision.into() })
 }
 
 #[cfg(test)]
@@ -125,7 +134,8 @@ mod tests {
             "status": { "phase": "Pending", "conditions": [{ "type": "PodScheduled", "status": "False",
                 "reason": "Unschedulable", "lastTransitionTime": "2026-01-01T00:00:00Z" }] }
         }));
-        assert_eq!(read.workload, Some(Workload { kind: "Deployment".into(), name: "web".into() }));
+        let workload = Workload { kind: "Deployment".into(), name: "web".into(), revision: "5d8f".into() };
+        assert_eq!(read.workload, Some(workload));
         assert_eq!(read.unschedulable_since.as_deref(), Some("2026-01-01T00:00:00Z"));
         assert!(read.node.is_empty() && !read.is_finished);
     }

@@ -271,6 +271,9 @@ fn cure(facts: &Facts, binding: &Binding, known: &Condition, unchosen: &[Unchose
         Some((cluster, Rejection::Evicted)) => {
             format!("wait until the eviction from {cluster} is done, or name another cluster in the policy")
         }
+        Some((cluster, Rejection::Failed)) => {
+            format!("correct the template: it may go back to {cluster} then, or after a WorkloadRebalancer asks for it")
+        }
         Some((cluster, Rejection::MissingProperty(by))) => {
             format!("give the clusters what spreadConstraints spread over ({by:?}), such as {cluster}: kubectl edit cluster {cluster}")
         }

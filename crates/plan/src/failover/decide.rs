@@ -10,6 +10,7 @@ use portolan_api::work::{ResourceBindingSpec, ResourceBindingStatus};
 
 use super::application::failed;
 use super::eviction::{Eviction, Settings, evict};
+use super::failed_clusters::remembered;
 use super::graceful::{Copies, assess};
 use super::preserved_state::{StateError, preserve};
 use super::taints::{Tolerance, tolerance};
@@ -32,6 +33,8 @@ pub struct Facts<'a> {
     pub status: &'a ResourceBindingStatus,
     /// Taints of the targets, by cluster.
     pub taints: &'a BTreeMap<String, Vec<Taint>>,
+    /// `metadata.generation` of the template.
+    pub template_generation: i64,
     /// For how long the workload has been unhealthy, by cluster.
     pub unhealthy_for: &'a BTreeMap<String, Duration>,
     /// Targets that have reported on the manifest as it is now.
@@ -49,6 +52,8 @@ pub struct Facts<'a> {
 pub struct Decision {
     /// The new spec; `None` if it stays.
     pub spec: Option<ResourceBindingSpec>,
+    /// The new value of the annotation `portolan.dev/failed-clusters` of the binding; `None` if it stays.
+    pub failed_clusters: Option<String>,
     /// Clusters that the object leaves from now on.
     pub evicted: Vec<String>,
     /// Clusters whose tasks ended.
@@ -135,6 +140,7 @@ fn leave_failed(facts: Facts<'_>, spec: &mut ResourceBindingSpec, decision: &mut
     let Some(application) = failover.and_then(|failover| failover.application.as_ref()) else { return };
     let (failed, next) = failed(application, facts.unhealthy_for);
     decision.next = [decision.next, next].into_iter().flatten().min();
+    let mut left = Vec::new();
     for cluster in failed {
         let preservation = application.state_preservation.as_ref();
         let preserved = match preserve(preservation, &facts.status.aggregated_status, cluster) {
@@ -159,7 +165,11 @@ fn leave_failed(facts: Facts<'_>, spec: &mut ResourceBindingSpec, decision: &mut
         };
         if evict(spec, eviction) {
             decision.evicted.push(cluster.to_owned());
+            left.push(cluster);
         }
+    }
+    if !left.is_empty() {
+        decision.failed_clusters = Some(remembered(facts.metadata, facts.template_generation, left));
     }
 }
 

@@ -26,7 +26,7 @@ use crate::propagation::{namespace, work};
 const UIDS: [&str; 2] = ["", "b"];
 
 /// What a template is, in the end.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, PartialEq)]
 pub(super) struct Outcome {
     /// The manifest of each cluster.
     pub(super) manifests: BTreeMap<String, Object>,

@@ -59,10 +59,7 @@ pub fn is_fresh(view: View<'_>) -> bool {
 /// bindings are scheduled in every pass, so that they follow new clusters.
 pub fn is_due(view: View<'_>, is_leaving: impl Fn(&str) -> bool) -> bool {
     let Some(placement) = &view.spec.placement else { return false };
-    let recorded = view.metadata.annotation(annotations::policy::APPLIED_PLACEMENT);
-    let recorded = recorded.and_then(|text| serde_json::from_str::<Placement>(text).ok());
-    let observed = &view.status.scheduler_observed_affinity_name;
-    if recorded.is_none_or(|recorded| is_changed(placement, &recorded, observed)) || is_fresh(view) {
+    if has_other_placement(view) || is_fresh(view) {
         return true;
     }
     let is_workload = view.spec.replicas > 0 || !view.spec.components.is_empty();
@@ -76,6 +73,15 @@ pub fn is_due(view: View<'_>, is_leaving: impl Fn(&str) -> bool) -> bool {
         assigned == i64::from(view.spec.replicas)
     };
     !is_placed || view.spec.clusters.iter().any(|target| is_leaving(&target.name))
+}
+
+/// Whether the placement of a binding differs from the one used last, or none was used.
+pub fn has_other_placement(view: View<'_>) -> bool {
+    let Some(placement) = &view.spec.placement else { return false };
+    let recorded = view.metadata.annotation(annotations::policy::APPLIED_PLACEMENT);
+    let recorded = recorded.and_then(|text| serde_json::from_str::<Placement>(text).ok());
+    let observed = &view.status.scheduler_observed_affinity_name;
+    recorded.is_none_or(|recorded| is_changed(placement, &recorded, observed))
 }
 
 /// Whether a placement differs from the one used last. Of `clusterAffinities` only the group in use counts; the affinity

@@ -21,6 +21,8 @@ mod spread;
 mod strategy;
 mod tiers;
 
+use std::collections::BTreeSet;
+
 use portolan_api::cluster::Cluster;
 use portolan_api::policy::Placement;
 use portolan_api::work::{TargetCluster, TargetComponent};
@@ -53,6 +55,16 @@ pub fn schedule(request: &Request<'_>, clusters: &[&Cluster]) -> Result<Placed, 
 
 /// Schedules as [`schedule`] does, and tells every step.
 pub fn explain<'a>(request: &Request<'a>, clusters: &[&'a Cluster]) -> Explanation<'a> {
+    let explanation = explain_once(request, clusters);
+    if explanation.result.is_ok() || request.failed_in.is_empty() {
+        return explanation;
+    }
+    // Rather where it failed than nowhere.
+    let again = explain_once(&Request { failed_in: BTreeSet::new(), ..request.clone() }, clusters);
+    if again.result.is_ok() { again } else { explanation }
+}
+
+fn explain_once<'a>(request: &Request<'a>, clusters: &[&'a Cluster]) -> Explanation<'a> {
     let mut clusters = clusters.to_vec();
     clusters.sort_by(|one, other| one.metadata.name.cmp(&other.metadata.name));
     let constraints = Constraints::of(request.placement);

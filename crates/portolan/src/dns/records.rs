@@ -27,13 +27,14 @@ use portolan_runtime::{Client, ClientError};
 use crate::arguments::DnsRecords;
 use crate::output::causes;
 use crate::output::table::align;
-use crate::servers::{connect, members_with_credentials};
+use crate::servers::members_with_credentials;
 use crate::survey::read_all;
 
 /// Prints a table for every zone. A zone or a cluster that cannot be read is reported on standard error.
 pub(super) async fn run(arguments: DnsRecords) -> Result<()> {
-    let hub = connect(&arguments.hub).await?;
-    let key = ObjectKey::namespaced(&*arguments.namespace, &*arguments.service);
+    let hub = arguments.hub.hub().await?;
+    let key = ObjectKey::namespaced(hub.namespace_or(arguments.namespace.as_deref()), &*arguments.service);
+    let hub = hub.client;
     let (federation, reports) = federated(&hub, &key).await?;
     let services = hub.resource::<Object>(&resources::SERVICE.into());
     let template = services.get(&key).await.with_context(|| format!("cannot read Service {key}"))?;

@@ -26,9 +26,9 @@ pub(crate) struct Federate {
     /// Name of the object.
     #[arg(value_name = "NAME", required = true)]
     pub(crate) name: Option<String>,
-    /// Namespace of the object
-    #[arg(short, long, default_value = "default")]
-    pub(crate) namespace: String,
+    /// Namespace of the object [default: that of the context]
+    #[arg(short, long)]
+    pub(crate) namespace: Option<String>,
     /// Federate the objects that it refers to as well
     #[arg(long)]
     pub(crate) dependencies: bool,

@@ -13,7 +13,6 @@ use portolan_runtime::{ClientError, Resource};
 
 use super::arguments::Federate;
 use super::{discover, kind, print};
-use crate::servers::connect;
 
 /// The control plane, its kinds, and the federated forms of these.
 struct Control {
@@ -27,9 +26,11 @@ pub(super) async fn federate(arguments: Federate) -> Result<()> {
     let (Some(asked), Some(name)) = (&arguments.kind, &arguments.name) else {
         bail!("name the type and the object");
     };
-    let control = Control::read(connect(&arguments.hub).await?).await?;
+    let hub = arguments.hub.hub().await?;
+    let namespace = hub.namespace_or(arguments.namespace.as_deref()).to_owned();
+    let control = Control::read(hub.client).await?;
     let found = kind(&control.discovery, asked)?;
-    let namespace = if found.resource.namespaced { arguments.namespace.as_str() } else { "" };
+    let namespace = if found.resource.namespaced { namespace.as_str() } else { "" };
     let is_namespace = found.resource.gvk.group.is_empty() && found.resource.gvk.kind == "Namespace";
     if arguments.contents && !is_namespace {
         bail!("--contents is about a namespace: portolan federate namespace NAME --contents");

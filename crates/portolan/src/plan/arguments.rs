@@ -1,7 +1,9 @@
 //! Arguments of `portolan plan`.
 
 use clap::{Args, ValueEnum};
+use clap_complete::engine::ArgValueCompleter;
 
+use crate::completion::candidates::namespaces;
 use crate::hub_access::HubAccess;
 
 const EXAMPLES: &str = "\
@@ -29,6 +31,9 @@ pub(crate) struct Plan {
     pub(crate) kustomize: Option<String>,
     #[command(flatten)]
     pub(crate) hub: HubAccess,
+    /// Namespace of manifests without one [default: that of the context]
+    #[arg(short, long, add = ArgValueCompleter::new(namespaces))]
+    pub(crate) namespace: Option<String>,
     /// Output format
     #[arg(short, long, value_enum)]
     pub(crate) output: Option<PlanOutput>,

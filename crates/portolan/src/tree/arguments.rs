@@ -22,9 +22,9 @@ pub(crate) struct Tree {
     pub(crate) object: Vec<String>,
     #[command(flatten)]
     pub(crate) hub: HubAccess,
-    /// Namespace.
-    #[arg(short, long, default_value = "default", add = ArgValueCompleter::new(namespaces))]
-    pub(crate) namespace: String,
+    /// Namespace [default: that of the context]
+    #[arg(short, long, add = ArgValueCompleter::new(namespaces))]
+    pub(crate) namespace: Option<String>,
     /// Only this cluster.
     #[arg(long = "in", value_name = "CLUSTER", add = ArgValueCompleter::new(clusters))]
     pub(crate) cluster: Option<String>,

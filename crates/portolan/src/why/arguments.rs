@@ -47,9 +47,9 @@ pub(crate) struct WhyObject {
     pub(crate) object: Vec<String>,
     #[command(flatten)]
     pub(crate) hub: HubAccess,
-    /// Namespace.
-    #[arg(short, long, default_value = "default", add = ArgValueCompleter::new(namespaces))]
-    pub(crate) namespace: String,
+    /// Namespace [default: that of the context]
+    #[arg(short, long, add = ArgValueCompleter::new(namespaces))]
+    pub(crate) namespace: Option<String>,
     /// Only the path to this cluster. The object may also be one that the cluster made from it, such as a Pod
     #[arg(long = "in", value_name = "CLUSTER", add = ArgValueCompleter::new(clusters))]
     pub(crate) cluster: Option<String>,
@@ -66,13 +66,13 @@ pub(crate) enum WhyOutput {
 
 #[derive(Debug, Args)]
 pub(crate) struct WhyService {
-    /// Name of the service.
+    /// Name of the service, or NAMESPACE/NAME.
     pub(crate) name: String,
     #[command(flatten)]
     pub(crate) hub: HubAccess,
-    /// Namespace.
-    #[arg(short, long, default_value = "default", add = ArgValueCompleter::new(namespaces))]
-    pub(crate) namespace: String,
+    /// Namespace [default: that of the context]
+    #[arg(short, long, add = ArgValueCompleter::new(namespaces))]
+    pub(crate) namespace: Option<String>,
     /// The cluster that uses the service [default: every cluster that the service is for]
     #[arg(long, value_name = "CLUSTER", add = ArgValueCompleter::new(clusters))]
     pub(crate) from: Option<String>,

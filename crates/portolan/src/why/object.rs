@@ -14,12 +14,13 @@ use super::arguments::WhyObject;
 use super::render::render;
 use crate::kinds::named;
 use crate::output::causes;
-use crate::servers::{connect, member_with_credential};
+use crate::servers::member_with_credential;
 
 /// Prints the path of an object; fails if a step is broken.
 pub(super) async fn run(arguments: &WhyObject) -> Result<()> {
-    let hub = connect(&arguments.hub).await?;
-    let diagnosis = explain(&hub, arguments).await?;
+    let hub = arguments.hub.hub().await?;
+    let namespace = hub.namespace_or(arguments.namespace.as_deref());
+    let diagnosis = explain(&hub.client, arguments, namespace).await?;
     match arguments.output {
         Some(_) => {
             let mut document = serde_json::json!(diagnosis);
@@ -34,11 +35,11 @@ pub(super) async fn run(arguments: &WhyObject) -> Result<()> {
     }
 }
 
-async fn explain(hub: &Client, arguments: &WhyObject) -> Result<Diagnosis> {
+async fn explain(hub: &Client, arguments: &WhyObject, namespace: &str) -> Result<Diagnosis> {
     let discovery = hub.discover().await.context("cannot read the kinds of the control plane")?;
     let question = match &arguments.cluster {
-        Some(cluster) => question_in(hub, &discovery, arguments, cluster).await?,
-        None => question(&discovery, arguments)?,
+        Some(cluster) => question_in(hub, &discovery, arguments, (namespace, cluster)).await?,
+        None => question(&discovery, arguments, namespace)?,
     };
     let facts = facts(hub, question, async |cluster: &Cluster| connect_member(hub, cluster).await).await;
     Ok(diagnose(&facts))
@@ -49,12 +50,12 @@ pub(crate) async fn connect_member(hub: &Client, cluster: &Cluster) -> Read<Clie
     member_with_credential(hub, cluster).await.map_err(|error| ReadError(causes(&error)))
 }
 
-fn question(discovery: &Discovery, arguments: &WhyObject) -> Result<Question> {
+fn question(discovery: &Discovery, arguments: &WhyObject, namespace: &str) -> Result<Question> {
     let (kind, name) = parts(&arguments.object)?;
     let Some(found) = named(discovery, kind) else {
         bail!("the control plane has no kind called {kind:?}: kubectl api-resources lists its kinds");
     };
-    let namespace = if found.resource.namespaced { arguments.namespace.as_str() } else { "" };
+    let namespace = if found.resource.namespaced { namespace } else { "" };
     let key = ObjectKey::namespaced(namespace, name);
     Ok(Question { found: found.clone(), key, only: arguments.cluster.clone() })
 }
@@ -64,7 +65,7 @@ async fn question_in(
     hub: &Client,
     discovery: &Discovery,
     arguments: &WhyObject,
-    cluster: &str,
+    (namespace, cluster): (&str, &str),
 ) -> Result<Question> {
     let cluster = match hub.kind::<Cluster>().get(&ObjectKey::cluster(cluster)).await {
         Ok(cluster) => cluster,
@@ -78,19 +79,18 @@ async fn question_in(
     let client = match member_with_credential(hub, &cluster).await {
         Ok(client) => client,
         // The path on the hub is explained without the member.
-        Err(_) => return question(discovery, arguments),
+        Err(_) => return question(discovery, arguments, namespace),
     };
-    let Ok(served) = client.discover().await else { return question(discovery, arguments) };
+    let Ok(served) = client.discover().await else { return question(discovery, arguments, namespace) };
     let (kind, name) = parts(&arguments.object)?;
-    let Some(found) = named(&served, kind) else { return question(discovery, arguments) };
-    let namespace = if found.resource.namespaced { arguments.namespace.as_str() } else { "" };
-    let key = ObjectKey::namespaced(namespace, name);
+    let Some(found) = named(&served, kind) else { return question(discovery, arguments, namespace) };
+    let key = ObjectKey::namespaced(if found.resource.namespaced { namespace } else { "" }, name);
     let origin = match origin(hub, &cluster, &client, &served, &found.resource, &key).await {
         Ok(Some(origin)) => origin,
-        Ok(None) => return question(discovery, arguments),
+        Ok(None) => return question(discovery, arguments, namespace),
         // An object that is in the way of a template of the same name.
         Err(OriginError::NotManaged { .. }) if is_on_hub(hub, discovery, kind, &key).await => {
-            return question(discovery, arguments);
+            return question(discovery, arguments, namespace);
         }
         Err(error) => return Err(error.into()),
     };

@@ -8,14 +8,14 @@ mod view;
 
 use std::collections::BTreeMap;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use portolan_object::ObjectKey;
 use portolan_plan::discovery::why::{Diagnosis, Facts, Finding, Hop, Member, Verdict, consumers, diagnose};
 use portolan_runtime::Client;
 
 use super::arguments::WhyService;
 use crate::output::{Ended, causes};
-use crate::servers::{connect, members_with_credentials};
+use crate::servers::members_with_credentials;
 use crate::survey::{lost, read_all};
 
 /// Exit codes. 2 is that of wrong usage.
@@ -38,9 +38,25 @@ pub(super) async fn run(arguments: WhyService) -> Result<()> {
     result(&service, &diagnoses)
 }
 
+/// The service: `NAME` in the namespace of the command or else of the context, or `NAMESPACE/NAME`.
+fn key(name: &str, named: Option<&str>, of_context: &str) -> Result<ObjectKey> {
+    let (namespace, name) = match name.split_once('/') {
+        None => (named.unwrap_or(of_context), name),
+        Some((namespace, rest)) if !namespace.is_empty() && !rest.is_empty() && !rest.contains('/') => {
+            if named.is_some_and(|named| named != namespace) {
+                bail!("{name} and --namespace name two namespaces");
+            }
+            (namespace, rest)
+        }
+        Some(_) => bail!("name the service as NAME or NAMESPACE/NAME, such as shop/web"),
+    };
+    Ok(ObjectKey::namespaced(namespace, name))
+}
+
 async fn ask(arguments: WhyService) -> Result<(ObjectKey, Vec<Diagnosis>)> {
-    let hub = connect(&arguments.hub).await?;
-    let key = ObjectKey::namespaced(arguments.namespace.clone(), arguments.name.clone());
+    let hub = arguments.hub.hub().await?;
+    let key = key(&arguments.name, arguments.namespace.as_deref(), &hub.namespace)?;
+    let hub = hub.client;
     let connected = members_with_credentials(&hub, &[]).await?;
     let mut known = known::of_members(&hub).await.context("cannot read the control plane")?;
     let clients: BTreeMap<String, Client> = connected
@@ -151,6 +167,29 @@ mod tests {
              · dns         not looked at\n  \
              · connection  not looked at\n"
         );
+    }
+
+    #[test]
+    fn a_service_is_named_with_or_without_its_namespace() {
+        let cases = [
+            (("web", None), Ok("of-context/web")),
+            (("web", Some("shop")), Ok("shop/web")),
+            (("shop/web", None), Ok("shop/web")),
+            (("shop/web", Some("shop")), Ok("shop/web")),
+            (("shop/web", Some("other")), Err("two namespaces")),
+            (("/web", None), Err("NAMESPACE/NAME")),
+            (("shop/web/x", None), Err("NAMESPACE/NAME")),
+        ];
+        for ((name, named), want) in cases {
+            let got = key(name, named, "of-context");
+            match want {
+                Ok(want) => assert_eq!(got.expect("a name").to_string(), want),
+                Err(text) => {
+                    let error = got.expect_err(name).to_string();
+                    assert!(error.contains(text), "{name}: {error}");
+                }
+            }
+        }
     }
 
     #[test]

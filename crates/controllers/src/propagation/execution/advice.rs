@@ -1,6 +1,7 @@
 //! What a user can do when a member refuses an object. It follows the cause in the message of the Work's condition.
 
 use portolan_runtime::ClientError;
+use portolan_runtime::driver::is_terminating;
 
 /// The text of an error, with the advice.
 pub(super) fn with_advice(error: &ClientError) -> String {
@@ -13,6 +14,9 @@ pub(super) fn with_advice(error: &ClientError) -> String {
 /// The advice for an error; `None` if the error says what to do, or nothing can be done.
 fn advice(error: &ClientError) -> Option<&'static str> {
     Some(match error {
+        ClientError::Forbidden(status) if is_terminating(status) => {
+            "it is tried again, and the namespace is made again when it is gone"
+        }
         ClientError::Forbidden(_) => {
             "give the control plane's account in the cluster the right, or remove the rule there that forbids it; \
              `portolan cluster permissions` tells and grants what it needs"

@@ -286,7 +286,10 @@ impl Executor {
         let known = condition(&work.status.conditions, APPLIED);
         if known.is_none_or(|known| !known.message.ends_with(&text)) {
             let message = format!("Failed to apply manifest to cluster {}: {text}", self.member.name());
-            self.hub.events.record(Regarding::kind(work), Severity::Warning, "SyncFailed", message);
+            self.hub.events.record(Regarding::kind(work), Severity::Warning, "SyncFailed", message.clone());
+            if let Some(template) = self.template(work) {
+                self.hub.events.record(template, Severity::Warning, "SyncFailed", message);
+            }
         }
     }
 }

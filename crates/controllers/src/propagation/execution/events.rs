@@ -1,6 +1,7 @@
 //! Events of a Work that was applied (karmada pkg/controllers/execution/execution_controller.go,
 //! pkg/controllers/status/work_status_controller.go).
 
+use portolan_api::annotations;
 use portolan_api::conditions::work::{APPLIED, DISPATCHING};
 use portolan_api::meta::{Condition, condition};
 use portolan_api::work::{ResourceHealth, Work, WorkStatus};
@@ -64,17 +65,17 @@ impl Executor {
         let message =
             format!("Sync work({}/{}) to cluster({cluster}) successful.", metadata.namespace, metadata.name);
         self.hub.events.success(Regarding::kind(work), "SyncSucceed", message);
-        // An agent may write no events about templates.
-        if let Some(manifest) = manifest(work).filter(|_| !self.hub.is_agent) {
-            let message = format!(
-                "Successfully applied resource({}/{}) to cluster {cluster}",
-                manifest.namespace(),
-                manifest.name()
-            );
-            let uid =
-                manifest.annotation(portolan_api::annotations::template::UID).unwrap_or_default().to_owned();
-            let template = Regarding { gvk: manifest.group_version_kind(), key: manifest.key(), uid };
+        if let Some(template) = self.template(work) {
+            let (namespace, name) = (&template.key.namespace, &template.key.name);
+            let message = format!("Successfully applied resource({namespace}/{name}) to cluster {cluster}");
             self.hub.events.success(template, "SyncSucceed", message);
         }
+    }
+
+    /// The template of a Work. `None` in an agent, which may write no events about templates.
+    pub(super) fn template(&self, work: &Work) -> Option<Regarding> {
+        let manifest = manifest(work).filter(|_| !self.hub.is_agent)?;
+        let uid = manifest.annotation(annotations::template::UID).unwrap_or_default().to_owned();
+        Some(Regarding { gvk: manifest.group_version_kind(), key: manifest.key(), uid })
     }
 }

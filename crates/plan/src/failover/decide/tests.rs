@@ -42,6 +42,7 @@ impl Case {
             spec: &self.spec,
             status: &self.status,
             taints: &self.taints,
+            template_generation: 7,
             unhealthy_for: &self.unhealthy_for,
             current: &["us"],
             settings: self.settings,

@@ -22,6 +22,8 @@ pub enum Rejection {
     MissingApi,
     /// The binding is being evicted from it.
     Evicted,
+    /// The workload left it because it was unhealthy there.
+    Failed,
     /// It has no value for the field or label over which a spread constraint spreads.
     MissingProperty(GroupBy),
     /// A workload of the same affinity group is in other clusters.
@@ -44,6 +46,7 @@ impl fmt::Display for Rejection {
             }
             Rejection::MissingApi => f.write_str("cluster(s) did not have the API resource"),
             Rejection::Evicted => f.write_str("cluster(s) are in the process of eviction"),
+            Rejection::Failed => f.write_str("cluster(s) were left because the workload was unhealthy there"),
             Rejection::MissingProperty(GroupBy::Label(key)) => {
                 write!(f, "cluster(s) did not have label {key}")
             }
@@ -77,6 +80,9 @@ pub(super) fn check(
     let name = &cluster.metadata.name;
     if request.evicted_from.contains(&name.as_str()) {
         return Err(Rejection::Evicted);
+    }
+    if request.failed_in.contains(name) && !request.is_target(name) {
+        return Err(Rejection::Failed);
     }
     if let Some(lacking) = spread.iter().find(|one| one.by.values(cluster).is_empty()) {
         return Err(Rejection::MissingProperty(lacking.by.clone()));

@@ -1,12 +1,13 @@
 //! What one scheduling needs to know about a binding.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use portolan_api::meta::ObjectMeta;
 use portolan_api::policy::Placement;
 use portolan_api::work::{Component, ResourceBindingSpec, TargetCluster};
 use portolan_object::{GroupVersion, GroupVersionKind};
 
+use crate::failover::failed_clusters;
 use crate::propagation::reschedule::{View, is_fresh};
 
 /// One binding to be placed.
@@ -26,6 +27,9 @@ pub struct Request<'a> {
     pub current: &'a [TargetCluster],
     /// Clusters from which it is being evicted.
     pub evicted_from: Vec<&'a str>,
+    /// Clusters that the workload left because it was unhealthy there; they are chosen only if no other placement is
+    /// possible.
+    pub failed_in: BTreeSet<String>,
     /// The group of `clusterAffinities` that was used last; an earlier one is not tried again.
     pub observed_affinity: &'a str,
     /// Whether to forget the current targets: the first group of clusters is tried again, and replicas are divided as for
@@ -55,6 +59,7 @@ impl<'a> Request<'a> {
                 .iter()
                 .map(|task| task.from_cluster.as_str())
                 .collect(),
+            failed_in: failed_clusters(binding.metadata),
             observed_affinity: &binding.status.scheduler_observed_affinity_name,
             is_fresh: is_fresh(binding),
             estimates,

@@ -196,6 +196,7 @@ struct BindingCase<'a> {
     components: &'a [portolan_api::work::Component],
     current: &'a [TargetCluster],
     evicted_from: &'a [String],
+    failed_in: &'a [&'a str],
     observed_affinity: &'a str,
     is_fresh: bool,
     estimates: Estimates,
@@ -210,6 +211,7 @@ impl Default for BindingCase<'_> {
             components: &[],
             current: &[],
             evicted_from: &[],
+            failed_in: &[],
             observed_affinity: "",
             is_fresh: false,
             estimates: Estimates::default(),
@@ -230,6 +232,7 @@ impl BindingCase<'_> {
             components: self.components,
             current: self.current,
             evicted_from: self.evicted_from.iter().map(String::as_str).collect(),
+            failed_in: self.failed_in.iter().map(ToString::to_string).collect(),
             observed_affinity: self.observed_affinity,
             is_fresh: self.is_fresh,
             estimates: &self.estimates,
@@ -330,6 +333,16 @@ fn a_cluster_that_is_being_emptied_is_no_target() {
     let evicted = ["m1".to_owned()];
     let binding = BindingCase { evicted_from: &evicted, ..BindingCase::default() };
     assert_eq!(render(&binding.schedule(&clusters("m1 m2"))), Ok("m2".to_owned()));
+}
+
+#[test]
+fn a_workload_does_not_go_back_to_where_it_failed() {
+    let binding = BindingCase { failed_in: &["m1"], ..BindingCase::default() };
+    assert_eq!(render(&binding.schedule(&clusters("m1 m2"))), Ok("m2".to_owned()));
+    assert_eq!(render(&binding.schedule(&clusters("m1"))), Ok("m1".to_owned()), "rather there than nowhere");
+    let current = [TargetCluster { name: "m1".to_owned(), ..TargetCluster::default() }];
+    let settled = BindingCase { current: &current, ..binding };
+    assert_eq!(render(&settled.schedule(&clusters("m1 m2"))), Ok("m1 m2".to_owned()), "it is there again");
 }
 
 #[test]

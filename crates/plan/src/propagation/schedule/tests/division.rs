@@ -139,6 +139,7 @@ fn an_explanation_has_the_arithmetic() {
         components: &[],
         current: &[],
         evicted_from: Vec::new(),
+        failed_in: BTreeSet::new(),
         observed_affinity: "",
         is_fresh: false,
         estimates: &estimates,

@@ -253,6 +253,7 @@ fn constraints_beside_static_weights_are_noted() {
         components: &[],
         current: &[],
         evicted_from: Vec::new(),
+        failed_in: BTreeSet::new(),
         observed_affinity: "",
         is_fresh: false,
         estimates: &Estimates::default(),
