@@ -20,6 +20,9 @@ use super::removal::{Cause, Origin};
 
 /// Time between the first of many withdrawals and their execution, so that all of them are counted before one is executed.
 pub const SETTLING_TIME: Duration = Duration::from_secs(2);
+/// Time without another withdrawal from the cluster after which a few are executed. Those of one mistake come at once: the
+/// first one waits until all of them are counted.
+pub const QUIET_TIME: Duration = Duration::from_millis(500);
 /// Objects that the message of the condition names, at most.
 const MAX_NAMED: usize = 5;
 
@@ -57,6 +60,8 @@ pub struct Load {
     pub pending: usize,
     /// Deletions that counted within the window.
     pub recent: usize,
+    /// Time since the last withdrawal was asked for.
+    pub quiet_for: Duration,
 }
 
 /// Why the state of the control plane is not trusted: it comes from a backup, or objects in it are damaged. Withdrawals are
@@ -94,6 +99,8 @@ impl Distrust {
 pub enum Verdict {
     /// It is executed.
     Go,
+    /// It waits until no more withdrawals come; see [`QUIET_TIME`].
+    Gather,
     /// It waits until all withdrawals are counted; see [`SETTLING_TIME`].
     Settle,
     /// It is held, because the budget is exceeded.
@@ -144,10 +151,10 @@ impl Brake<'_> {
         if known.is_some_and(Condition::is_true) || !self.budget.allows(load) {
             return Verdict::HoldMany;
         }
-        match load.pending + load.recent > self.budget.objects {
-            true => Verdict::Settle,
-            false => Verdict::Go,
+        if load.pending + load.recent > self.budget.objects {
+            return Verdict::Settle;
         }
+        if load.quiet_for < QUIET_TIME { Verdict::Gather } else { Verdict::Go }
     }
 
     /// The condition of the Cluster; `None` if it needs none. `names` are the objects that wait.
@@ -155,7 +162,7 @@ impl Brake<'_> {
         let verdict = self.decide(load);
         let cluster = &self.cluster.metadata.name;
         let reason = match verdict {
-            Verdict::Go | Verdict::Settle => {
+            Verdict::Go | Verdict::Gather | Verdict::Settle => {
                 condition(&self.cluster.status.conditions, DELETIONS_HELD)?;
                 let message = "No deletion is held.";
                 return Some(Condition::new(DELETIONS_HELD, false, NO_DELETIONS_HELD, message, now));
@@ -273,11 +280,21 @@ mod tests {
             ("drop by drop, too many", 60, 1, 40, Verdict::HoldMany),
         ];
         for (name, objects, pending, recent, want) in cases {
-            let load = Load { objects, pending, recent };
+            let load = Load { objects, pending, recent, quiet_for: QUIET_TIME };
             assert_eq!(brake(&cluster, None).decide(load), want, "{name}");
         }
         let off = Brake { budget: Budget { percent: 100, ..Budget::default() }, ..brake(&cluster, None) };
-        assert_eq!(off.decide(Load { objects: 100, pending: 100, recent: 0 }), Verdict::Settle);
+        assert_eq!(off.decide(Load { objects: 100, pending: 100, ..Load::default() }), Verdict::Settle);
+    }
+
+    #[test]
+    fn the_first_withdrawal_waits_for_those_that_come_with_it() {
+        let cluster = cluster(None);
+        let first = Load { objects: 100, pending: 1, ..Load::default() };
+        assert_eq!(brake(&cluster, None).decide(first), Verdict::Gather);
+        assert_eq!(brake(&cluster, None).decide(Load { quiet_for: QUIET_TIME, ..first }), Verdict::Go);
+        let more = Load { pending: 31, ..first };
+        assert_eq!(brake(&cluster, None).decide(more), Verdict::HoldMany, "none was executed");
     }
 
     #[test]
@@ -298,7 +315,7 @@ mod tests {
     fn a_restored_state_withdraws_nothing_until_it_is_released() {
         let distrust = restored();
         let unreleased = cluster(None);
-        let one = Load { objects: 100, pending: 1, recent: 0 };
+        let one = Load { objects: 100, pending: 1, quiet_for: QUIET_TIME, ..Load::default() };
         assert_eq!(brake(&unreleased, Some(&distrust)).decide(one), Verdict::HoldDistrusted);
         assert!(
             brake(&unreleased, Some(&distrust)).counts(&work(Cause::TemplateDeleted, BEFORE)),
@@ -321,7 +338,7 @@ mod tests {
     #[test]
     fn a_hold_lasts_until_nothing_waits() {
         let mut cluster = cluster(None);
-        let many = Load { objects: 40, pending: 30, recent: 0 };
+        let many = Load { objects: 40, pending: 30, ..Load::default() };
         let names: Vec<String> = (0..30).map(|index| format!("ConfigMap shop/c{index}")).collect();
         let held = brake(&cluster, None).condition(many, &names, "t").expect("held");
         assert!(held.is_true());
@@ -333,7 +350,7 @@ mod tests {
              policy, the placement or the labels of the cluster that placed them here; they then stay."
         );
         set_condition(&mut cluster.status.conditions, held);
-        let few = Load { objects: 40, pending: 2, recent: 0 };
+        let few = Load { objects: 40, pending: 2, ..Load::default() };
         assert_eq!(
             brake(&cluster, None).decide(few),
             Verdict::HoldMany,

@@ -15,7 +15,10 @@ use portolan_api::names;
 use portolan_api::work::Work;
 use portolan_object::ObjectKey;
 use portolan_object::time::age;
-use portolan_plan::propagation::brake::{Brake as Decision, Budget, Distrust, Load, SETTLING_TIME, Verdict};
+use portolan_plan::propagation::brake::{
+    Brake as Decision, Budget, Distrust, Load, QUIET_TIME, SETTLING_TIME, Verdict,
+};
+use portolan_plan::propagation::removal::Cause;
 use portolan_runtime::client::Patch;
 use portolan_runtime::events::{Regarding, Severity};
 use portolan_runtime::{ClientError, ClusterName, Outcome, Queue, Reconciler, driver};
@@ -46,6 +49,8 @@ pub(in crate::propagation) struct Brake {
     options: Arc<BrakeOptions>,
     /// Uids of the Works with a deletion that was let through and counted, per cluster, with the time of that.
     recent: Arc<Mutex<HashMap<ClusterName, HashMap<String, Instant>>>>,
+    /// When the last withdrawal from a cluster was asked for.
+    asked: Arc<Mutex<HashMap<ClusterName, Instant>>>,
     queue: Queue<ClusterName>,
 }
 
@@ -53,7 +58,22 @@ impl Brake {
     /// Starts the controller of the condition.
     pub(super) fn start(hub: &Hub, options: BrakeOptions) -> Self {
         let queue: Queue<ClusterName> = hub.client.metrics().queue("held-deletions", None);
-        let brake = Self { options: Arc::new(options), recent: Arc::default(), queue: queue.clone() };
+        let brake = Self {
+            options: Arc::new(options),
+            recent: Arc::default(),
+            asked: Arc::default(),
+            queue: queue.clone(),
+        };
+        let asked = brake.asked.clone();
+        hub.works.observe(move |change| {
+            let is_asked = |work: &Option<Arc<Work>>| work.as_ref().is_some_and(|work| is_withdrawn(work));
+            if let Some(cluster) = names::cluster_of_execution_namespace(&change.key.namespace)
+                && is_asked(&change.new)
+                && !is_asked(&change.old)
+            {
+                asked.lock().insert(ClusterName::new(cluster), Instant::now());
+            }
+        });
         let (changed, known) = (queue.clone(), hub.clone());
         hub.works.observe(move |change| {
             let is_deletion = change.latest().is_some_and(|work| work.metadata.is_deleting());
@@ -98,6 +118,7 @@ impl Brake {
                 self.queue.add(name.clone());
                 return Some(Outcome::RequeueAfter(HELD_RECHECK));
             }
+            Verdict::Gather => return Some(Outcome::RequeueAfter(QUIET_TIME)),
             Verdict::Settle if age(deleted, hub.clock.now()).unwrap_or_default() < SETTLING_TIME => {
                 return Some(Outcome::RequeueAfter(SETTLING_TIME));
             }
@@ -133,11 +154,13 @@ impl Brake {
         let mut recent = self.recent.lock();
         let recent = recent.entry(name.clone()).or_default();
         recent.retain(|_, time| time.elapsed() < window);
+        let quiet_for = self.asked.lock().get(name).map_or(Duration::MAX, Instant::elapsed);
         let waits = |work: &Arc<Work>| !recent.contains_key(&work.metadata.uid);
         Load {
             objects: hub.works.count_by_index(WORKS_OF_CLUSTER, &namespace),
             pending: counted(hub, &namespace, decision).iter().filter(|work| waits(work)).count(),
             recent: recent.len(),
+            quiet_for,
         }
     }
 }
@@ -147,6 +170,11 @@ fn counted(hub: &Hub, namespace: &str, decision: &Decision<'_>) -> Vec<Arc<Work>
     let mut works = hub.works.by_index(DELETED_WORKS, namespace);
     works.retain(|work| decision.counts(work));
     works
+}
+
+/// Whether a Work is being deleted because of a conclusion of the control plane.
+fn is_withdrawn(work: &Work) -> bool {
+    work.metadata.is_deleting() && Cause::of(work).is_some_and(|cause| !cause.is_deletion_by_user())
 }
 
 /// Whether the Cluster says that deletions are held.
