@@ -111,11 +111,7 @@ fn cluster(index: u32) -> Cluster {
     let labels = [("tier", "web".to_owned()), ("size", (index % 3).to_string())];
     cluster.metadata.labels = labels.map(|(key, value)| (key.to_owned(), value)).into();
     cluster.spec.region = format!("region-{}", index % 10);
-    let resource = ApiResource {
-        name: "deployments".to_owned(),
-        kind: "Deployment".to_owned(),
-        ..ApiResource::default()
-    };
+    let resource = ApiResource { name: "deployments".to_owned(), kind: "Deployment".to_owned() };
     cluster.status.api_enablements =
         vec![ApiEnablement { group_version: "apps/v1".to_owned(), resources: vec![resource] }];
     cluster

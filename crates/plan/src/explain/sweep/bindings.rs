@@ -8,11 +8,13 @@ use portolan_api::conditions::work::APPLIED;
 use portolan_api::meta::{Condition, condition};
 use portolan_api::names;
 use portolan_api::work::{ResourceHealth, Work};
+use portolan_object::{Object, ObjectKey};
 
 use super::policies::is_claimed;
 use super::{Federation, Groups};
 use crate::explain::refusal::{Refusal, message};
 use crate::explain::step::Verdict;
+use crate::propagation::claim::Claim;
 use crate::propagation::snapshot::Binding;
 use crate::propagation::work::manifest;
 
@@ -68,22 +70,38 @@ fn unhealthy(binding: &Binding, object: &str, groups: &mut Groups) {
 fn unbound(federation: &Federation, bindings: &[Binding], groups: &mut Groups) {
     let bound: BTreeSet<String> = bindings.iter().map(|binding| binding.metadata.key().to_string()).collect();
     for object in federation.templates.values().filter_map(|read| read.as_ref().ok()).flatten() {
-        let key = portolan_object::ObjectKey::namespaced(
-            object.namespace(),
-            names::binding(object.kind(), object.name()),
-        );
-        if is_claimed(object) && !object.is_deleting() && !bound.contains(&key.to_string()) {
-            let cause = "a policy holds the object, and the control plane has made no binding".to_owned();
-            let cure = "see the log and /readyz of portolan server".to_owned();
-            groups.add(
-                Verdict::Broken,
-                cause,
-                Some(format!("{} {}", object.kind(), object.key())),
-                None,
-                cure,
-            );
+        let key = ObjectKey::namespaced(object.namespace(), names::binding(object.kind(), object.name()));
+        if !is_claimed(object) || object.is_deleting() || bound.contains(&key.to_string()) {
+            continue;
         }
+        let (verdict, cause, cure) = match has_lazy_policy(federation, object) {
+            true => (
+                Verdict::Waiting,
+                "the policy takes effect with the next change of the object (activationPreference: Lazy)",
+                "change the object, or remove spec.activationPreference from the policy",
+            ),
+            false => (
+                Verdict::Broken,
+                "a policy holds the object, and the control plane has made no binding",
+                "see the log and /readyz of portolan server",
+            ),
+        };
+        let object = format!("{} {}", object.kind(), object.key());
+        groups.add(verdict, cause.to_owned(), Some(object), None, cure.to_owned());
     }
+}
+
+/// Whether the policy that holds an object takes effect with the next change of the object only.
+fn has_lazy_policy(federation: &Federation, object: &Object) -> bool {
+    let holder = match Claim::on(object) {
+        Some(Claim::Namespaced { policy, .. }) => policy,
+        Some(Claim::Cluster { policy, .. }) => ObjectKey::cluster(policy),
+        _ => return false,
+    };
+    let policies = federation.policies.as_deref().unwrap_or_default();
+    policies
+        .iter()
+        .any(|policy| policy.metadata.key() == holder && policy.spec.activation_preference.is_some())
 }
 
 /// Adds the troubles of Works. Those of clusters that are not ready are part of the cluster's trouble.

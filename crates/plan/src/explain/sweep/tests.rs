@@ -116,6 +116,25 @@ fn policies_without_effect_are_told() {
 }
 
 #[test]
+fn a_held_object_without_a_binding_is_broken_unless_its_policy_waits() {
+    let mut held = config_map("app");
+    held.set_label("propagationpolicy.karmada.io/permanent-id", "id".to_owned());
+    held.0["metadata"]["annotations"] = json!({ "propagationpolicy.karmada.io/namespace": "shop",
+        "propagationpolicy.karmada.io/name": "p" });
+    let mut policy = policy("p", "v1", "ConfigMap", "app");
+    policy["metadata"]["labels"] = json!({ "propagationpolicy.karmada.io/permanent-id": "id" });
+    for (preference, want) in [(Value::Null, Verdict::Broken), (json!("Lazy"), Verdict::Waiting)] {
+        policy["spec"]["activationPreference"] = preference;
+        let mut unbound = federation();
+        let key = GroupKind { group: String::new(), kind: "ConfigMap".to_owned() };
+        unbound.templates.insert(key, Ok(vec![held.clone()]));
+        unbound.policies = Ok(vec![read(policy.clone())]);
+        let verdicts: Vec<Verdict> = sweep(&unbound).iter().map(|trouble| trouble.verdict).collect();
+        assert_eq!(verdicts, [want], "{:?}", lines(&unbound));
+    }
+}
+
+#[test]
 fn one_cause_is_one_line() {
     let mut broken = federation();
     broken.clusters = Ok(vec![read(cluster("eu", "True")), read(cluster("us", "False"))]);
