@@ -18,6 +18,7 @@ use crate::auth::{User, user};
 use crate::bootstrap::{self, BootstrapError};
 use crate::compute::Compute;
 use crate::config::Config;
+use crate::configured::Configured;
 use crate::crd::lifecycle::Lifecycle;
 use crate::fairness::Fairness;
 use crate::metrics::Metrics;
@@ -94,6 +95,7 @@ impl ApiServer {
             forwarder: config.forwarder,
             root_ca: config.root_ca,
             access: Access::new(store.clone()),
+            configured: Configured::new(store.clone()),
             store,
             registry: Registry::default(),
             authentication: config.authentication,

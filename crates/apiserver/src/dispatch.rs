@@ -112,7 +112,7 @@ async fn answer(
         interrupt: Interrupt::default(),
         share: Mutex::new(share),
     });
-    if let Some(warning) = call.resource.as_custom().and_then(|version| version.deprecation.as_deref()) {
+    if let Some(warning) = call.resource.deprecation() {
         call.warn(warning);
     }
     let limit = if call.info.verb == "watch" { None } else { Some(timeout::from_query(&call.query)) };

@@ -26,7 +26,7 @@
 //! 4. Add cases to the tests beside the kind. `cargo test -p portolan-apiserver kinds` walks the registry and refuses a
 //!    kind without a schema, without a reason for a missing hook, or with a table that has other cells than columns.
 
-mod admissionregistration;
+pub(crate) mod admissionregistration;
 mod apiextensions;
 mod apiregistration;
 mod apps;
@@ -67,7 +67,7 @@ pub use version_order::by_version;
 
 use builtin::{
     DEFAULT_TABLE, NAME_AND_NAMESPACE, NO_DEFAULTS, NO_DELETION_STATE, NO_INITIAL_STATE, NO_KEPT_STATE,
-    NO_SPEC_RULES, NO_WARNINGS, ONE_FORM, review,
+    NO_WARNINGS, ONE_FORM, review,
 };
 
 /// All verbs of a full resource, in the order discovery lists them.

@@ -54,6 +54,7 @@ mod call;
 mod cluster_info;
 mod compute;
 mod config;
+mod configured;
 pub mod crd;
 mod damage;
 pub mod discovery;

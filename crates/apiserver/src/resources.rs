@@ -85,6 +85,9 @@ pub enum Source {
     Custom(Arc<CustomVersion>),
 }
 
+const ENDPOINTS_DEPRECATION: &str =
+    "v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice";
+
 impl Resource {
     /// A resource of the built-in registry.
     pub fn builtin(definition: &'static BuiltinKind) -> Self {
@@ -142,7 +145,7 @@ impl Resource {
             verbs: CUSTOM_VERBS,
             subresources: version.subresources(&kind),
             rules: Rules {
-                generation: Generation::All,
+                generation: Generation::ContentAndLabels,
                 names: NameRule::Subdomain,
                 create_on_update: false,
                 update_requires_version: true,
@@ -163,6 +166,15 @@ impl Resource {
         match &self.source {
             Source::Custom(version) => Some(version),
             Source::Builtin(_) => None,
+        }
+    }
+
+    /// The warning that every request gets, for a version that should no longer be used.
+    pub(crate) fn deprecation(&self) -> Option<&str> {
+        match &self.source {
+            Source::Builtin(_) if self.is("", "endpoints") => Some(ENDPOINTS_DEPRECATION),
+            Source::Builtin(_) => None,
+            Source::Custom(version) => version.deprecation.as_deref(),
         }
     }
 

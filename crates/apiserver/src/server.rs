@@ -25,6 +25,7 @@ use crate::admission::Admission;
 use crate::allocation::Services;
 use crate::auth::{Authentication, Credentials, User};
 use crate::compute::Compute;
+use crate::configured::Configured;
 use crate::fairness::Fairness;
 use crate::metrics::Metrics;
 use crate::proxy::{Forwarder, Kubelets};
@@ -52,6 +53,8 @@ pub(crate) struct Server {
     pub(crate) root_ca: Option<String>,
     /// Admission plugins, in the order in which they are called.
     pub(crate) admission: Vec<Arc<dyn Admission>>,
+    /// Admission that objects configure.
+    pub(crate) configured: Configured,
     /// The clock that timestamps and ages are taken from.
     pub(crate) clock: Clock,
     /// `gitVersion` at `/version`.

@@ -3,12 +3,17 @@
 //! [`housekeeping`] starts the namespace controller and the garbage collector, for every API server. [`workloads`] starts
 //! the controllers of pods and endpoints, for clusters with nodes. The decisions are in `plan::kubernetes`.
 
+mod autoscalers;
+mod cron_jobs;
+mod daemon_sets;
 mod deployments;
+mod disruption_budgets;
 mod endpoints;
 mod endpoints_mirror;
 mod expectations;
 mod garbage;
 mod idle;
+mod jobs;
 mod namespaces;
 mod replica_sets;
 mod resource_quotas;
@@ -70,7 +75,7 @@ pub fn certificates(client: &Client, sign: Sign, clock: &Clock, scope: &Shutdown
     signing_requests::start(client, sign, clock, scope);
 }
 
-/// Starts the controllers of Deployments, ReplicaSets, StatefulSets, EndpointSlices and ResourceQuotas.
+/// Starts the controllers of workloads, EndpointSlices, disruption budgets and quotas.
 pub fn workloads(caches: &Caches, clock: &Clock, scope: &Shutdown) {
     let client = caches.client();
     let pods = caches.of(&resources::POD.into());
@@ -82,6 +87,13 @@ pub fn workloads(caches: &Caches, clock: &Clock, scope: &Shutdown) {
     stateful_sets::start(client, &pods, clock, scope);
     endpoints::start(caches, &pods, scope);
     resource_quotas::start(caches, &pods, scope);
+    daemon_sets::start(caches, &pods, scope);
+    disruption_budgets::start(caches, &pods, clock, scope);
+    let jobs = caches.of(&resources::JOB.into());
+    jobs.add_index("controller", |_, job| controller_uid(job));
+    jobs::start(client, &jobs, &pods, clock, scope);
+    cron_jobs::start(client, &jobs, clock, scope);
+    autoscalers::start(client, clock, scope);
 }
 
 fn controller_uid(object: &Object) -> Vec<String> {

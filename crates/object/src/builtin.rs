@@ -7,6 +7,7 @@
 mod custom;
 mod nodes;
 pub(crate) mod table;
+mod zero;
 
 use std::io::Read as _;
 use std::sync::LazyLock;
@@ -15,6 +16,7 @@ use crate::key::{GroupVersion, GroupVersionKind};
 use crate::schema::Schema;
 pub use custom::openapi_for_crds;
 use nodes::Nodes;
+use serde_json::Value;
 use table::Table;
 
 #[cfg(test)]
@@ -67,6 +69,13 @@ documents! {
 pub fn schema(kind: &GroupVersionKind) -> Option<Schema<'static>> {
     let model = TABLE.kind(&kind.api_version(), &kind.kind)?;
     Some(NODES.set.view(NODES.get(model)?))
+}
+
+/// What Go prints for an object of a built-in kind without content, apart from its type: `spec: {}` and `status: {}` of most
+/// kinds, and null for lists that are always printed.
+pub fn zero(kind: &GroupVersionKind) -> Option<Value> {
+    let model = TABLE.kind(&kind.api_version(), &kind.kind)?;
+    Some(Value::Object(zero::object(&TABLE, model)))
 }
 
 /// The schema of `metadata`, the same for every kind and for custom resources.

@@ -79,6 +79,11 @@ impl Program {
         Ok(Self { root, free })
     }
 
+    /// Variables that the expression does not bind itself.
+    pub(crate) fn free(&self) -> &[String] {
+        &self.free
+    }
+
     /// Whether the expression reads a variable.
     pub(crate) fn mentions(&self, variable: &str) -> bool {
         self.free.iter().any(|name| name == variable)

@@ -11,6 +11,8 @@ pub mod builtin;
 mod cel;
 pub mod dns_label;
 pub mod envelope;
+#[cfg(feature = "cel")]
+pub mod expression;
 pub mod jsonpath;
 pub mod key;
 pub mod object;

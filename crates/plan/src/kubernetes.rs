@@ -3,14 +3,19 @@
 //!
 //! Members with a real control plane have their own controllers and do not need this.
 
+pub mod cron_job;
+pub mod daemon_set;
 pub mod deployment;
+pub mod disruption_budget;
 pub mod endpoints;
 pub mod endpoints_mirror;
 pub mod garbage;
 pub mod idle;
+pub mod job;
 pub mod namespace;
 pub mod pods;
 pub mod replica_set;
 pub mod resource_quota;
+mod share;
 pub mod signing_request;
 pub mod stateful_set;

@@ -24,6 +24,7 @@ mod error;
 mod load_balancer;
 mod member;
 mod nodes;
+mod pod_metrics;
 mod pull;
 mod site;
 

@@ -99,7 +99,10 @@ pub fn subject_access(mut review: Value, rules: &Rules) -> Result<Value, Status>
 /// # Errors
 /// As [`subject_access`], and when the body has another namespace.
 pub fn local_subject_access(mut review: Value, namespace: &str, rules: &Rules) -> Result<Value, Status> {
-    let own = tree::str_at(&review, "/metadata/namespace").to_owned();
+    let own = match tree::str_at(&review, "/metadata/namespace") {
+        "" => namespace.to_owned(),
+        own => own.to_owned(),
+    };
     let mut faults = targets(&review);
     faults.extend(subject(&review));
     faults.extend(metadata(&review, "must be empty except for namespace"));

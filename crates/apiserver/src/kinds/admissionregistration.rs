@@ -7,6 +7,7 @@ mod mutating_admission_policy_binding;
 mod mutating_webhook_configuration;
 mod policies;
 mod rules;
+pub(crate) mod run_here;
 mod validating_admission_policy;
 mod validating_admission_policy_binding;
 mod validating_webhook_configuration;

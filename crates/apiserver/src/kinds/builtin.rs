@@ -108,9 +108,6 @@ pub(super) const NO_DEFAULTS: &str = "upstream sets no defaults for the kind";
 pub(super) const NO_INITIAL_STATE: &str = "the server sets no field of a new object";
 pub(super) const NO_KEPT_STATE: &str = "the server owns no field outside metadata and status";
 pub(super) const NO_DELETION_STATE: &str = "deletion needs no state besides deletionTimestamp";
-/// A difference from upstream that `docs/differences.md` lists.
-pub(super) const NO_SPEC_RULES: &str =
-    "schema and metadata are checked; upstream's rules for the spec are not, as nothing here acts on it";
 pub(super) const NO_WARNINGS: &str = "no valid object is worth a warning";
 pub(super) const DEFAULT_TABLE: &str = "the default table with name and creation time is enough";
 pub(super) const NAME_AND_NAMESPACE: &str = "upstream selects the kind by name and namespace only";

@@ -72,8 +72,10 @@ pub enum Generation {
     Spec,
     /// 1 at first, one more with every change of `spec` or `metadata.annotations`.
     SpecAndAnnotations,
-    /// 1 at first, one more with every change outside `metadata` and `status`, or of `metadata.labels`.
-    All,
+    /// 1 at first, one more with every change outside `metadata` and `status`.
+    Content,
+    /// The same, and with every change of `metadata.labels`.
+    ContentAndLabels,
 }
 
 /// Rule for `metadata.name`; [`crate::validation::metadata`] holds the texts.

@@ -176,13 +176,3 @@ fn rules_that_clients_depend_on() {
         ]
     );
 }
-
-/// The list in `docs/differences.md`.
-#[test]
-fn kinds_without_rules_for_their_spec_are_documented() {
-    let documented = include_str!("../../../../docs/differences.md");
-    let row = documented.lines().find(|line| line.starts_with("| validation |")).unwrap();
-    for kind in all().filter(|kind| kind.validate.reason() == Some(NO_SPEC_RULES)) {
-        assert!(row.contains(kind.resource.kind), "{} is not in the list", name(kind));
-    }
-}

@@ -165,7 +165,7 @@ impl WriteOptions {
     /// Parses and validates the options of a write.
     pub fn parse(query: &Query, kind: WriteKind) -> Result<Self, Status> {
         let mut errors = Vec::new();
-        let dry_run: Vec<&str> = query.all("dryRun").filter(|value| !value.is_empty()).collect();
+        let dry_run: Vec<&str> = query.all("dryRun").collect();
         errors.extend(dry_run_error(&dry_run));
         let manager = query.get("fieldManager").unwrap_or_default();
         errors.extend(manager_error(manager));

@@ -225,6 +225,14 @@ fn check_builtin_type(expected: &GroupVersionKind, value: &mut Value) -> Result<
     let member = |name: &str| object.get(name).and_then(Value::as_str).unwrap_or_default();
     let (api_version, kind) = (member("apiVersion"), member("kind"));
     if !kind.is_empty() && kind != name {
+        let is_registered = |sent: GroupVersion| builtin::schema(&sent.kind(kind)).is_some();
+        if !api_version.parse().is_ok_and(is_registered) {
+            return Err(Status::bad_request(format!(
+                "{kind} in version {:?} cannot be handled as a {name}: no kind {kind:?} is registered for version \
+                 {api_version:?}",
+                api_version.rsplit('/').next().unwrap_or_default()
+            )));
+        }
         let version = api_version.rsplit('/').next().unwrap_or_default();
         let group = expected.group.split('.').next().filter(|group| !group.is_empty()).unwrap_or("core");
         return Err(Status::bad_request(format!(

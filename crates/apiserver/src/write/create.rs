@@ -136,6 +136,7 @@ async fn prepare(
     let resource = &call.resource;
     let name = metadata::name_of(object).to_owned();
     strategy::drop_status(resource, object);
+    strategy::complete_status(resource, object);
     namespaces::admit_content(&call.server.store, resource, &call.info.namespace, &name)?;
     if resource.as_custom().is_some_and(|version| version.definition.is_terminating) {
         let cause = "create not allowed while custom resource definition is terminating";
@@ -159,6 +160,7 @@ async fn prepare(
         return Err(resource.invalid(&name, &validation.errors));
     }
     authorization::check_creation(call)?;
+    admission::validate(call, options.dry_run, object, None).await?;
     signing_requests::check_create(call, object)?;
     validation.warnings.into_iter().for_each(|warning| call.warn(warning));
     Ok(claim)

@@ -20,7 +20,8 @@ pub(super) fn next(resource: &Resource, old: &Value, new: &Value) -> Option<i64>
         (Source::Custom(_), _) => differs_outside(old, new, resource.has_status()),
         (_, Generation::Spec) => spec(),
         (_, Generation::SpecAndAnnotations) => spec() || metadata("annotations"),
-        (_, Generation::All) => differs_outside(old, new, true) || metadata("labels"),
+        (_, Generation::Content) => differs_outside(old, new, true),
+        (_, Generation::ContentAndLabels) => differs_outside(old, new, true) || metadata("labels"),
     };
     Some(if grows { current + 1 } else { current.max(1) })
 }

@@ -128,8 +128,8 @@ pub(super) fn update(
     let name = name_of(old).to_owned();
     check_name(&name, name_of(new))?;
     set_namespace(resource, old["metadata"]["namespace"].as_str().unwrap_or_default(), new)?;
-    check_version(resource, &name, old, new)?;
     check_uid(resource, &name, old, new, origin)?;
+    check_version(resource, &name, old, new)?;
     let stored = &old["metadata"];
     let metadata = metadata_of(new);
     for kept in ["uid", "creationTimestamp", "generation", "deletionGracePeriodSeconds", "generateName"] {

@@ -25,7 +25,8 @@ pub(crate) async fn bind(call: &Call, body: Body) -> Result<Response<Body>, Stat
     let binding = read(call, &GroupVersionKind::new("", "v1", "Binding"), body).await?;
     let node = binding["target"]["name"].as_str().unwrap_or_default();
     if node.is_empty() {
-        return Err(Status::bad_request("target.name: Required value"));
+        // As upstream, which answers with the plain error (kubernetes pkg/registry/core/pod/storage/storage.go).
+        return Err(Status::new(500, "", "target.name: Required value"));
     }
     let name = call.info.name.as_str();
     let manager = FieldManager::update(call, &options);
@@ -84,6 +85,9 @@ fn set_scheduled(pod: &mut Value, now: &str) {
 pub(crate) async fn evict(call: &Call, body: Body) -> Result<Response<Body>, Status> {
     let reply = Reply::negotiate(&call.headers, &call.query, Offer::Document)?;
     let eviction = read(call, &GroupVersionKind::new("policy", "v1", "Eviction"), body).await?;
+    if super::metadata::name_of(&eviction) != call.info.name {
+        return Err(Status::bad_request("name in URL does not match name in Eviction object"));
+    }
     let sent = eviction.get("deleteOptions").filter(|options| options.is_object());
     let options = DeleteOptions::parse(&call.query, sent)?;
     let (resource, info) = (&call.resource, &call.info);

@@ -128,6 +128,9 @@ async fn prepare(
     let resource = &call.resource;
     metadata::update(resource, old, &mut new, change.origin)?;
     let mut new = isolate(resource, change.target, old, new);
+    if change.target == WriteTarget::Status {
+        strategy::complete_status(resource, &mut new);
+    }
     resource.strategy().apply_defaults(&mut new);
     // Fields that are set from here on have no manager.
     if change.target != WriteTarget::Binding {
@@ -147,6 +150,7 @@ async fn prepare(
         return Err(resource.invalid(&call.info.name, &validation.errors));
     }
     signing_requests::check_update(call, change.target, old, &new)?;
+    admission::validate(call, change.options.dry_run, &new, Some(old)).await?;
     validation.warnings.into_iter().for_each(|warning| call.warn(warning));
     // Neither the status of an object nor the node of a pod changes its generation.
     let is_observed = matches!(change.target, WriteTarget::Status | WriteTarget::Binding);

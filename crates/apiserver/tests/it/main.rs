@@ -28,3 +28,4 @@ mod stored_for_clusters;
 mod updates;
 mod watches;
 mod web_sockets;
+mod webhooks;

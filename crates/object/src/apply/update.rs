@@ -5,6 +5,8 @@ use serde_json::Value;
 use super::Writer;
 use super::managers::{Managers, Operation};
 use super::root::compare_objects;
+use crate::builtin;
+use crate::key::GroupVersion;
 use crate::schema::Schema;
 
 /// Sets `metadata.managedFields` of `new`, the object that is about to be stored in place of `old`.
@@ -32,7 +34,10 @@ pub fn update(old: Option<&Value>, new: &mut Value, schema: Schema<'_>, writer: 
     if managers.is_empty() && old.is_some() {
         return;
     }
-    let changes = compare_objects(old.unwrap_or(&Value::Null), new, schema, writer.scope);
+    let changes = match old {
+        Some(old) => compare_objects(old, new, schema, writer.scope),
+        None => compare_objects(&empty(new), new, schema, writer.scope),
+    };
     if !changes.is_empty() {
         managers.release(&changes.all(), None);
         let api_version = new.get("apiVersion").and_then(Value::as_str).unwrap_or_default().to_owned();
@@ -40,6 +45,13 @@ pub fn update(old: Option<&Value>, new: &mut Value, schema: Schema<'_>, writer: 
         managers.cap();
     }
     managers.write(new);
+}
+
+/// What a new object is compared with: structs that an object without content has as well have no owner.
+fn empty(new: &Value) -> Value {
+    let text = |field: &str| new.get(field).and_then(Value::as_str).unwrap_or_default();
+    let version: Option<GroupVersion> = text("apiVersion").parse().ok();
+    version.and_then(|version| builtin::zero(&version.kind(text("kind")))).unwrap_or_default()
 }
 
 fn remove_sent(new: &mut Value) {

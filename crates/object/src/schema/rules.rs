@@ -25,6 +25,7 @@ use crate::cel::{Key, Program, Regexes, Value as CelValue, absent, present};
 use crate::status::FieldError;
 
 pub use compiling::{Compilation, compile};
+pub(crate) use values::plain;
 
 #[cfg(test)]
 mod cost_tests;

@@ -10,10 +10,13 @@ use serde_json::{Value, json};
 
 use super::pods::{self, controller_reference};
 use super::replica_set::desired_replicas;
+use super::share::{Rounding, share};
 
 /// The label that tells the pods of one template from those of another.
 pub const TEMPLATE_HASH: &str = "pod-template-hash";
 const REVISION: &str = "deployment.kubernetes.io/revision";
+/// `maxSurge` and `maxUnavailable` of a Deployment that does not have them.
+const DEFAULT_SHARE: IntOrString<'_> = IntOrString::String("25%");
 
 /// One change that brings the cluster closer to the Deployment.
 #[derive(Debug, Clone, PartialEq)]
@@ -131,15 +134,9 @@ fn beyond_history(spec: &DeploymentSpec<'_>, old: &[&Object]) -> Vec<DeploymentA
     empty.into_iter().take(surplus).map(|set| DeploymentAction::Delete(set.key())).collect()
 }
 
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Rounding {
-    Up,
-    Down,
-}
-
 /// `maxSurge` as pods. Both limits rounding to zero would stop every rollout, so surge is then one.
 fn max_surge(limits: &RollingUpdate<'_>, wanted: i64) -> i64 {
-    match pods_of(limits.max_surge, wanted, Rounding::Up) {
+    match share(limits.max_surge.unwrap_or(DEFAULT_SHARE), wanted, Rounding::Up) {
         0 if max_unavailable(limits, wanted) == 0 => 1,
         pods => pods,
     }
@@ -147,20 +144,7 @@ fn max_surge(limits: &RollingUpdate<'_>, wanted: i64) -> i64 {
 
 /// `maxUnavailable` as pods.
 fn max_unavailable(limits: &RollingUpdate<'_>, wanted: i64) -> i64 {
-    pods_of(limits.max_unavailable, wanted, Rounding::Down)
-}
-
-/// A count or a percentage of `wanted` as pods; 25% if absent.
-fn pods_of(limit: Option<IntOrString<'_>>, wanted: i64, rounding: Rounding) -> i64 {
-    let text = match limit.unwrap_or(IntOrString::String("25%")) {
-        IntOrString::Int(pods) => return pods,
-        IntOrString::String(text) => text,
-    };
-    let percent = text.strip_suffix('%').and_then(|percent| percent.parse::<i64>().ok()).unwrap_or_default();
-    match rounding {
-        Rounding::Up => (wanted * percent + 99) / 100,
-        Rounding::Down => wanted * percent / 100,
-    }
+    share(limits.max_unavailable.unwrap_or(DEFAULT_SHARE), wanted, Rounding::Down)
 }
 
 fn revision(set: &Object) -> i64 {

@@ -22,6 +22,7 @@ use crate::federation::dns;
 use crate::federation::error::{InClusterExt, MemberError, StartError};
 use crate::federation::load_balancer;
 use crate::federation::nodes::{self, MemberNodes, NodeError};
+use crate::federation::pod_metrics;
 use crate::federation::pull;
 use crate::federation::site::{MachineAddresses, MemberSite};
 use crate::network::Network;
@@ -114,6 +115,7 @@ async fn start_machines(
     if site.api_server.is_some() {
         kubernetes::workloads(&caches, site.clock, scope);
         load_balancer::start(client, &caches, site.machines.member_index, scope);
+        pod_metrics::start(client, &caches, site.clock, scope);
     }
     let nodes = nodes::start(site, &caches, certificates, scope).await?;
     dns::start(site, &caches, scope).await?;

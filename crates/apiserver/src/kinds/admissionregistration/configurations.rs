@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use serde_json::{Map, Value, json};
 
-use super::rules;
+use super::{rules, run_here};
 use crate::kinds::table::{AGE, Column, NAME, Table};
 use crate::tree::{self, child_if_present, children, default};
 use crate::validation::path::Path;
@@ -39,24 +39,20 @@ pub(super) fn default_mutating(object: &mut Map<String, Value>) {
 /// Checks all webhooks of a configuration.
 pub(super) fn validate(new: &Value, _: Option<&Value>, errors: &mut FieldErrors) {
     let (list, mut seen) = (Path::root("webhooks"), BTreeSet::new());
+    let is_run_here = run_here::is_run_here(new);
     for (index, webhook) in tree::list(new, "/webhooks").iter().enumerate() {
         let path = list.index(index);
         check_webhook(&path, webhook, errors);
+        rules::check_conditions(&path.child("matchConditions"), webhook, errors);
+        if is_run_here {
+            check_run_here(&path, webhook, errors);
+        }
         check_reviews(&path.child("admissionReviewVersions"), webhook, errors);
         let name = tree::str_at(webhook, "/name");
         if !name.is_empty() && !seen.insert(name) {
             errors.duplicate(&path.child("name"), name);
         }
     }
-}
-
-/// Says that the webhooks are not called by this API server.
-pub(super) fn warn(_: &Value, _: Option<&Value>) -> Vec<String> {
-    vec![
-        "this API server stores the configuration and does not call its webhooks; a policy can propagate it to clusters \
-         that do"
-            .to_owned(),
-    ]
 }
 
 fn check_webhook(path: &Path<'_>, webhook: &Value, errors: &mut FieldErrors) {
@@ -88,6 +84,19 @@ fn check_webhook(path: &Path<'_>, webhook: &Value, errors: &mut FieldErrors) {
     let client = webhook.get("clientConfig").unwrap_or(&Value::Null);
     webhook_client::check(client, &path.child("clientConfig").to_string(), &mut found);
     errors.extend(found);
+}
+
+/// What this server needs to call a webhook.
+fn check_run_here(path: &Path<'_>, webhook: &Value, errors: &mut FieldErrors) {
+    if tree::str_at(webhook, "/clientConfig/caBundle").is_empty() {
+        let detail = "this API server trusts no certificate authorities of its system";
+        errors.required(&path.child("clientConfig").child("caBundle"), detail);
+    }
+    let list = path.child("matchConditions");
+    for (index, condition) in tree::list(webhook, "/matchConditions").iter().enumerate() {
+        let (at, source) = (list.index(index), tree::str_at(condition, "/expression"));
+        run_here::check_expression(&at.child("expression"), source, &run_here::WEBHOOK_VARIABLES, errors);
+    }
 }
 
 /// The name of a webhook is a domain of at least three segments.

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{GROUP, policies};
+use super::{GROUP, policies, run_here};
 use crate::kinds::Hook::{Defined, NotNeeded};
 use crate::kinds::table::cells::Row;
 use crate::kinds::table::{AGE, Column, NAME, Table};
@@ -20,15 +20,15 @@ pub(in crate::kinds) static KIND: BuiltinKind = BuiltinKind {
         .category(&["api-extensions"])
         .update_requires_version(),
     names: NameRule::Subdomain,
-    generation: Generation::All,
+    generation: Generation::Content,
     status: StatusRule::None,
-    finalizers: FinalizerRule::Standard,
+    finalizers: FinalizerRule::Unchecked,
     defaults: Defined(policies::default_policy),
     prepare_for_create: NotNeeded(NO_INITIAL_STATE),
     prepare_for_update: NotNeeded(NO_KEPT_STATE),
     prepare_for_delete: NotNeeded(NO_DELETION_STATE),
     validate: Defined(validate),
-    warnings: Defined(policies::warn),
+    warnings: Defined(run_here::warn),
     table: Defined(&TABLE),
     selectable: NotNeeded(NAME_AND_NAMESPACE),
     conversion: NotNeeded(ONE_FORM),
@@ -38,6 +38,7 @@ const PATCHES: &[&str] = &["ApplyConfiguration", "JSONPatch"];
 const REINVOCATIONS: &[&str] = &["IfNeeded", "Never"];
 
 fn validate(new: &Value, _: Option<&Value>, errors: &mut FieldErrors) {
+    run_here::refuse(new, errors);
     policies::validate_policy(new, errors);
     let spec = Path::root("spec");
     let (list, mutations) = (spec.child("mutations"), tree::list(new, "/spec/mutations"));

@@ -1,6 +1,6 @@
 //! Configurations of mutating webhooks.
 
-use super::{GROUP, configurations};
+use super::{GROUP, configurations, run_here};
 use crate::kinds::Hook::{Defined, NotNeeded};
 use crate::kinds::{
     BuiltinKind, BuiltinResource, FinalizerRule, Generation, NAME_AND_NAMESPACE, NO_DELETION_STATE,
@@ -18,15 +18,15 @@ pub(in crate::kinds) static KIND: BuiltinKind = BuiltinKind {
     .category(&["api-extensions"])
     .update_requires_version(),
     names: NameRule::Subdomain,
-    generation: Generation::All,
+    generation: Generation::Content,
     status: StatusRule::None,
-    finalizers: FinalizerRule::Standard,
+    finalizers: FinalizerRule::Unchecked,
     defaults: Defined(configurations::default_mutating),
     prepare_for_create: NotNeeded(NO_INITIAL_STATE),
     prepare_for_update: NotNeeded(NO_KEPT_STATE),
     prepare_for_delete: NotNeeded(NO_DELETION_STATE),
     validate: Defined(configurations::validate),
-    warnings: Defined(configurations::warn),
+    warnings: Defined(run_here::warn),
     table: Defined(&configurations::WEBHOOKS),
     selectable: NotNeeded(NAME_AND_NAMESPACE),
     conversion: NotNeeded(ONE_FORM),

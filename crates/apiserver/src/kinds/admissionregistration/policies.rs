@@ -50,6 +50,7 @@ pub(super) fn validate_policy(new: &Value, errors: &mut FieldErrors) {
             }
         }
     }
+    rules::check_conditions(&path.child("matchConditions"), spec, errors);
     let constraints = path.child("matchConstraints");
     match tree::present(spec, "/matchConstraints") {
         None => errors.required(&constraints, ""),
@@ -97,14 +98,6 @@ fn check_parameters(path: &Path<'_>, parameters: &Value, errors: &mut FieldError
     }
     let action = tree::str_at(parameters, "/parameterNotFoundAction");
     errors.one_of(&path.child("parameterNotFoundAction"), action, NOT_FOUND_ACTIONS);
-}
-
-/// Says that the policy or binding has no effect in this API server.
-pub(super) fn warn(object: &Value, _: Option<&Value>) -> Vec<String> {
-    let kind = tree::str_at(object, "/kind");
-    vec![format!(
-        "this API server stores the {kind} and does not run it; a policy can propagate it to clusters that do"
-    )]
 }
 
 /// The table of both kinds of bindings.

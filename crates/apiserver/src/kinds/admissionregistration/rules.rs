@@ -145,3 +145,23 @@ pub(super) fn supported(
         errors.not_supported(&path.child(field), word, allowed);
     }
 }
+
+/// Checks conditions under which a webhook or a policy is asked.
+pub(super) fn check_conditions(path: &Path<'_>, parent: &Value, errors: &mut FieldErrors) {
+    let mut seen = BTreeSet::new();
+    for (index, condition) in tree::list(parent, "/matchConditions").iter().enumerate() {
+        let path = path.index(index);
+        if tree::str_at(condition, "/expression").trim().is_empty() {
+            errors.required(&path.child("expression"), "");
+        }
+        match tree::str_at(condition, "/name") {
+            "" => errors.required(&path.child("name"), ""),
+            name => {
+                errors.texts(&path.child("name"), name, names::label_key_errors(name));
+                if !seen.insert(name) {
+                    errors.duplicate(&path.child("name"), name);
+                }
+            }
+        }
+    }
+}

@@ -1,8 +1,10 @@
 //! Validating admission policies.
 
+use std::collections::BTreeSet;
+
 use serde_json::{Value, json};
 
-use super::{GROUP, policies};
+use super::{GROUP, policies, run_here};
 use crate::kinds::Hook::{Defined, NotNeeded};
 use crate::kinds::table::cells::Row;
 use crate::kinds::table::{AGE, Column, NAME, Table};
@@ -11,8 +13,8 @@ use crate::kinds::{
     NO_INITIAL_STATE, NO_KEPT_STATE, NameRule, ONE_FORM, StatusRule, Subresource,
 };
 use crate::tree;
-use crate::validation::FieldErrors;
 use crate::validation::path::Path;
+use crate::validation::{FieldErrors, names};
 
 pub(in crate::kinds) static KIND: BuiltinKind = BuiltinKind {
     resource: BuiltinResource::new(GROUP, "v1", "ValidatingAdmissionPolicy", "validatingadmissionpolicies")
@@ -21,15 +23,15 @@ pub(in crate::kinds) static KIND: BuiltinKind = BuiltinKind {
         .update_requires_version()
         .subresources(&[Subresource::status("ValidatingAdmissionPolicy")]),
     names: NameRule::Subdomain,
-    generation: Generation::All,
+    generation: Generation::Content,
     status: StatusRule::DroppedOnCreate,
-    finalizers: FinalizerRule::Standard,
+    finalizers: FinalizerRule::Unchecked,
     defaults: Defined(policies::default_policy),
     prepare_for_create: NotNeeded(NO_INITIAL_STATE),
     prepare_for_update: NotNeeded(NO_KEPT_STATE),
     prepare_for_delete: NotNeeded(NO_DELETION_STATE),
     validate: Defined(validate),
-    warnings: Defined(policies::warn),
+    warnings: Defined(warn),
     table: Defined(&TABLE),
     selectable: NotNeeded(NAME_AND_NAMESPACE),
     conversion: NotNeeded(ONE_FORM),
@@ -46,12 +48,95 @@ fn validate(new: &Value, _: Option<&Value>, errors: &mut FieldErrors) {
         errors.required(&spec.child("validations"), detail);
         errors.required(&spec.child("auditAnnotations"), detail);
     }
+    let is_run_here = run_here::is_run_here(new);
+    check_variables(&spec.child("variables"), new, errors);
+    check_annotations(&spec.child("auditAnnotations"), new, errors);
     let list = spec.child("validations");
     for (index, validation) in tree::list(new, "/spec/validations").iter().enumerate() {
+        let path = list.index(index);
         if tree::str_at(validation, "/expression").trim().is_empty() {
-            errors.required(&list.index(index).child("expression"), "expression is not specified");
+            errors.required(&path.child("expression"), "expression is not specified");
+        }
+        if let Some(reason) = tree::present(validation, "/reason").and_then(Value::as_str)
+            && !REASONS.contains(&reason)
+        {
+            errors.not_supported(&path.child("reason"), reason, &SUGGESTED_REASONS);
         }
     }
+    if is_run_here {
+        check_expressions(&spec, new, errors);
+    }
+}
+
+/// Reasons of a refusal; errors name those without `Unauthorized`, as upstream does.
+const REASONS: [&str; 4] = ["Unauthorized", "Forbidden", "Invalid", "RequestEntityTooLarge"];
+const SUGGESTED_REASONS: [&str; 3] = ["Forbidden", "Invalid", "RequestEntityTooLarge"];
+
+fn check_variables(list: &Path<'_>, policy: &Value, errors: &mut FieldErrors) {
+    let mut seen = BTreeSet::new();
+    for (index, variable) in tree::list(policy, "/spec/variables").iter().enumerate() {
+        let (path, name) = (list.index(index), tree::str_at(variable, "/name"));
+        if name.is_empty() {
+            errors.required(&path.child("name"), "name is not specified");
+        } else {
+            let is_inner = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
+            if !name.bytes().all(is_inner) || name.starts_with(|first: char| first.is_ascii_digit()) {
+                errors.invalid(&path.child("name"), name, "must be a valid CEL identifier");
+            }
+            if !seen.insert(name) {
+                errors.duplicate(&path.child("name"), name);
+            }
+        }
+        if tree::str_at(variable, "/expression").trim().is_empty() {
+            errors.required(&path.child("expression"), "expression is not specified");
+        }
+    }
+}
+
+fn check_annotations(list: &Path<'_>, policy: &Value, errors: &mut FieldErrors) {
+    let (name, mut seen) = (tree::str_at(policy, "/metadata/name"), BTreeSet::new());
+    for (index, annotation) in tree::list(policy, "/spec/auditAnnotations").iter().enumerate() {
+        let (path, key) = (list.index(index), tree::str_at(annotation, "/key"));
+        if name.is_empty() {
+            errors.invalid(&path.child("key"), key, "requires metadata.name be non-empty");
+        } else {
+            let whole = format!("{name}/{key}");
+            errors.texts(&path.child("key"), &whole, names::label_key_errors(&whole));
+        }
+        if tree::str_at(annotation, "/valueExpression").trim().is_empty() {
+            errors.required(&path.child("valueExpression"), "valueExpression is not specified");
+        }
+        if !seen.insert(key) {
+            errors.duplicate(&path.child("key"), key);
+        }
+    }
+}
+
+/// A policy that is run here must have expressions that can be evaluated here.
+fn check_expressions(spec: &Path<'_>, policy: &Value, errors: &mut FieldErrors) {
+    for (field, members) in [
+        ("matchConditions", ["expression", ""]),
+        ("variables", ["expression", ""]),
+        ("validations", ["expression", "messageExpression"]),
+    ] {
+        let list = spec.child(field);
+        for (index, item) in tree::list(policy, &format!("/spec/{field}")).iter().enumerate() {
+            let path = list.index(index);
+            for member in members.into_iter().filter(|member| !tree::is_unset(item.get(member))) {
+                let source = tree::str_at(item, &format!("/{member}"));
+                run_here::check_expression(&path.child(member), source, &run_here::POLICY_VARIABLES, errors);
+            }
+        }
+    }
+}
+
+/// What a policy that is run here cannot do.
+fn warn(policy: &Value, old: Option<&Value>) -> Vec<String> {
+    let mut warnings = run_here::warn(policy, old);
+    if run_here::is_run_here(policy) && !tree::list(policy, "/spec/auditAnnotations").is_empty() {
+        warnings.push(format!("spec.auditAnnotations: {}", run_here::NO_AUDIT));
+    }
+    warnings
 }
 
 static TABLE: Table = Table {

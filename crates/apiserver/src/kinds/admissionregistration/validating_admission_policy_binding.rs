@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{GROUP, policies};
+use super::{GROUP, policies, run_here};
 use crate::kinds::Hook::{Defined, NotNeeded};
 use crate::kinds::{
     BuiltinKind, BuiltinResource, FinalizerRule, Generation, NAME_AND_NAMESPACE, NO_DELETION_STATE,
@@ -23,15 +23,15 @@ pub(in crate::kinds) static KIND: BuiltinKind = BuiltinKind {
     .category(&["api-extensions"])
     .update_requires_version(),
     names: NameRule::Subdomain,
-    generation: Generation::All,
+    generation: Generation::Content,
     status: StatusRule::None,
-    finalizers: FinalizerRule::Standard,
+    finalizers: FinalizerRule::Unchecked,
     defaults: Defined(policies::default_binding),
     prepare_for_create: NotNeeded(NO_INITIAL_STATE),
     prepare_for_update: NotNeeded(NO_KEPT_STATE),
     prepare_for_delete: NotNeeded(NO_DELETION_STATE),
     validate: Defined(validate),
-    warnings: Defined(policies::warn),
+    warnings: Defined(warn),
     table: Defined(&policies::BINDING_TABLE),
     selectable: NotNeeded(NAME_AND_NAMESPACE),
     conversion: NotNeeded(ONE_FORM),
@@ -60,4 +60,15 @@ fn validate(new: &Value, _: Option<&Value>, errors: &mut FieldErrors) {
     if actions.is_empty() {
         errors.required(&path, "at least one validation action is required");
     }
+}
+
+/// What a binding that is run here cannot do.
+fn warn(binding: &Value, old: Option<&Value>) -> Vec<String> {
+    let mut warnings = run_here::warn(binding, old);
+    if run_here::is_run_here(binding)
+        && tree::strings_at(binding, "/spec/validationActions").any(|action| action == "Audit")
+    {
+        warnings.push(format!("spec.validationActions: Audit: {}", run_here::NO_AUDIT));
+    }
+    warnings
 }

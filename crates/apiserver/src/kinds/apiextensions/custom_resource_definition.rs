@@ -21,7 +21,7 @@ pub(in crate::kinds) static KIND: BuiltinKind = BuiltinKind {
     names: NameRule::Subdomain,
     generation: Generation::Spec,
     status: StatusRule::DroppedOnCreate,
-    finalizers: FinalizerRule::Standard,
+    finalizers: FinalizerRule::Unchecked,
     defaults: Defined(crd::apply_defaults),
     prepare_for_create: Defined(crd::prepare_for_create),
     prepare_for_update: Defined(crd::prepare_for_update),

@@ -23,7 +23,7 @@ pub(in crate::kinds) static KIND: BuiltinKind = BuiltinKind {
     names: NameRule::PathSegment,
     generation: Generation::None,
     status: StatusRule::DroppedOnCreate,
-    finalizers: FinalizerRule::Standard,
+    finalizers: FinalizerRule::Unchecked,
     defaults: Defined(defaults),
     prepare_for_create: Defined(prepare_for_create),
     prepare_for_update: NotNeeded(NO_KEPT_STATE),

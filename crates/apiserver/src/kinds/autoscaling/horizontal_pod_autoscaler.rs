@@ -26,7 +26,7 @@ pub(in crate::kinds) static KIND: BuiltinKind = BuiltinKind {
         .category(&["all"])
         .subresources(&[Subresource::status("HorizontalPodAutoscaler")]),
     names: NameRule::Subdomain,
-    generation: Generation::Spec,
+    generation: Generation::None,
     status: StatusRule::DroppedOnCreate,
     finalizers: FinalizerRule::Standard,
     defaults: Defined(defaults),

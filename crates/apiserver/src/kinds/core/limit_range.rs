@@ -1,6 +1,7 @@
 //! Limit ranges.
 
 pub(crate) mod enforcement;
+mod validation;
 
 use serde_json::{Map, Value};
 
@@ -8,10 +9,11 @@ use super::GROUP;
 use crate::kinds::Hook::{Defined, NotNeeded};
 use crate::kinds::{
     BuiltinKind, BuiltinResource, DEFAULT_TABLE, FinalizerRule, Generation, NAME_AND_NAMESPACE,
-    NO_DELETION_STATE, NO_INITIAL_STATE, NO_KEPT_STATE, NO_SPEC_RULES, NO_WARNINGS, NameRule, ONE_FORM,
-    StatusRule, quantities,
+    NO_DELETION_STATE, NO_KEPT_STATE, NO_WARNINGS, NameRule, ONE_FORM, StatusRule, quantities,
 };
+use crate::tree;
 use crate::tree::{child, child_if_present, children};
+use crate::validation::FieldErrors;
 
 pub(in crate::kinds) static KIND: BuiltinKind = BuiltinKind {
     resource: BuiltinResource::new(GROUP, "v1", "LimitRange", "limitranges")
@@ -24,10 +26,10 @@ pub(in crate::kinds) static KIND: BuiltinKind = BuiltinKind {
     status: StatusRule::None,
     finalizers: FinalizerRule::Standard,
     defaults: Defined(defaults),
-    prepare_for_create: NotNeeded(NO_INITIAL_STATE),
+    prepare_for_create: Defined(name_after_uid),
     prepare_for_update: NotNeeded(NO_KEPT_STATE),
     prepare_for_delete: NotNeeded(NO_DELETION_STATE),
-    validate: NotNeeded(NO_SPEC_RULES),
+    validate: Defined(validate),
     warnings: NotNeeded(NO_WARNINGS),
     table: NotNeeded(DEFAULT_TABLE),
     selectable: NotNeeded(NAME_AND_NAMESPACE),
@@ -56,4 +58,15 @@ fn copy_missing(parent: &mut Map<String, Value>, from: &str, to: &str) {
             target.entry(name).or_insert(amount);
         }
     }
+}
+
+/// A range without a name gets one (`PrepareForCreate` of kubernetes pkg/registry/core/limitrange/strategy.go).
+fn name_after_uid(object: &mut Value) {
+    if tree::str_at(object, "/metadata/name").is_empty() {
+        object["metadata"]["name"] = object["metadata"]["uid"].clone();
+    }
+}
+
+fn validate(new: &Value, _: Option<&Value>, errors: &mut FieldErrors) {
+    validation::validate(new, errors);
 }

@@ -7,6 +7,7 @@ pub(crate) mod runtime_class;
 mod table;
 mod validation;
 
+use portolan_object::FieldError;
 use portolan_object::quantity::Quantity;
 use serde_json::{Map, Value, json};
 
@@ -149,6 +150,13 @@ fn quality_of_service(pod: &Value) -> &'static str {
         (true, true) => "Guaranteed",
         (true, false) => "Burstable",
     }
+}
+
+/// A resize keeps the class (`ValidatePodResize` of kubernetes pkg/apis/core/validation/validation.go).
+pub(crate) fn check_resize(new: &Value, old: &Value) -> Option<FieldError> {
+    let class = quality_of_service(old);
+    let detail = "Pod QOS Class may not change as a result of resizing";
+    (class != quality_of_service(new)).then(|| FieldError::invalid("spec", &json!(class), detail))
 }
 
 const SELECTABLE: &[SelectableField] = &[

@@ -19,7 +19,7 @@ pub(in crate::kinds) static KIND: BuiltinKind = BuiltinKind {
         .namespaced()
         .delete_returns_object(),
     names: NameRule::Subdomain,
-    generation: Generation::All,
+    generation: Generation::Content,
     status: StatusRule::None,
     finalizers: FinalizerRule::Standard,
     defaults: Defined(defaults),

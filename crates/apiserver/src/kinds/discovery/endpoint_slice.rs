@@ -28,7 +28,7 @@ pub(in crate::kinds) static KIND: BuiltinKind = BuiltinKind {
         .singular("endpointslice")
         .namespaced(),
     names: NameRule::Subdomain,
-    generation: Generation::All,
+    generation: Generation::ContentAndLabels,
     status: StatusRule::None,
     finalizers: FinalizerRule::Standard,
     defaults: Defined(defaults),

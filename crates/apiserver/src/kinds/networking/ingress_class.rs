@@ -13,7 +13,7 @@ use crate::kinds::{
 use crate::tree;
 use crate::tree::{child_if_present, default};
 use crate::validation::path::Path;
-use crate::validation::{FieldErrors, metadata};
+use crate::validation::{FieldErrors, metadata, names};
 
 const SPEC: Path<'static> = Path::root("spec");
 
@@ -54,8 +54,39 @@ fn validate(new: &Value, old: Option<&Value>, errors: &mut FieldErrors) {
         }
         _ => errors.invalid(&path, controller, "must be a domain-prefixed path (such as \"acme.io/foo\")"),
     }
+    if let Some(parameters) = tree::present(new, "/spec/parameters") {
+        check_parameters(&SPEC.child("parameters"), parameters, errors);
+    }
     if let Some(old) = old {
         errors.immutable(&path, new, old, "/spec/controller");
+    }
+}
+
+fn check_parameters(path: &Path<'_>, parameters: &Value, errors: &mut FieldErrors) {
+    if let Some(group) = tree::present(parameters, "/apiGroup").and_then(Value::as_str) {
+        errors.texts(&path.child("apiGroup"), group, names::subdomain(group));
+    }
+    for field in ["kind", "name"] {
+        match tree::str_at(parameters, &format!("/{field}")) {
+            "" => errors.required(&path.child(field), ""),
+            text => errors.texts(&path.child(field), text, names::path_segment(text)),
+        }
+    }
+    let scope = tree::present(parameters, "/scope").and_then(Value::as_str);
+    let namespace = tree::present(parameters, "/namespace").and_then(Value::as_str);
+    match (scope, namespace) {
+        (None, _) => errors.required(&path.child("scope"), ""),
+        (Some("Cluster"), Some(_)) => {
+            errors.forbidden(&path.child("namespace"), "`parameters.scope` is set to 'Cluster'");
+        }
+        (Some("Namespace"), None | Some("")) => {
+            errors.required(&path.child("namespace"), "`parameters.scope` is set to 'Namespace'");
+        }
+        (Some("Namespace"), Some(namespace)) => {
+            errors.texts(&path.child("namespace"), namespace, names::label(namespace));
+        }
+        (Some("Cluster"), None) => {}
+        (Some(other), _) => errors.not_supported(&path.child("scope"), other, &["Cluster", "Namespace"]),
     }
 }
 

@@ -11,7 +11,7 @@ use crate::kinds::{
 };
 use crate::tree;
 use crate::validation::path::Path;
-use crate::validation::{FieldErrors, names};
+use crate::validation::{FieldErrors, metadata, names};
 
 pub(in crate::kinds) static KIND: BuiltinKind = BuiltinKind {
     resource: BuiltinResource::new(GROUP, "v1", "RuntimeClass", "runtimeclasses")
@@ -39,6 +39,8 @@ fn validate(new: &Value, old: Option<&Value>, errors: &mut FieldErrors) {
         "" => errors.required(&path, ""),
         handler => errors.texts(&path, handler, names::label(handler)),
     }
+    let scheduling = Path::root("scheduling");
+    metadata::labels(&scheduling.child("nodeSelector"), tree::at(new, "/scheduling/nodeSelector"), errors);
     if let Some(old) = old {
         errors.immutable(&path, new, old, "/handler");
     }

@@ -65,10 +65,11 @@ fn validate(new: &Value, _: Option<&Value>, errors: &mut FieldErrors) {
     if let Some(selector) = tree::present(spec, "/selector") {
         selectors::selector(&SPEC.child("selector"), selector, errors);
     }
-    let policy = tree::str_at(spec, "/unhealthyPodEvictionPolicy");
-    if !policy.is_empty() {
-        let path = SPEC.child("unhealthyPodEvictionPolicy");
-        errors.one_of(&path, policy, &["AlwaysAllow", "IfHealthyBudget"]);
+    let policies = ["AlwaysAllow", "IfHealthyBudget"];
+    if let Some(policy) = tree::present(spec, "/unhealthyPodEvictionPolicy").and_then(Value::as_str)
+        && !policies.contains(&policy)
+    {
+        errors.not_supported(&SPEC.child("unhealthyPodEvictionPolicy"), policy, &policies);
     }
 }
 

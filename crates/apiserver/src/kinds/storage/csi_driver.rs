@@ -16,6 +16,7 @@ use crate::validation::FieldErrors;
 use crate::validation::path::Path;
 
 const SPEC: Path<'static> = Path::root("spec");
+const LIFECYCLES: [&str; 2] = ["Persistent", "Ephemeral"];
 
 pub(in crate::kinds) static KIND: BuiltinKind = BuiltinKind {
     resource: BuiltinResource::new(GROUP, "v1", "CSIDriver", "csidrivers")
@@ -51,6 +52,13 @@ fn defaults(object: &mut Map<String, Value>) {
 }
 
 fn validate(new: &Value, old: Option<&Value>, errors: &mut FieldErrors) {
+    for mode in
+        tree::list(new, "/spec/volumeLifecycleModes").iter().map(|mode| mode.as_str().unwrap_or_default())
+    {
+        if !LIFECYCLES.contains(&mode) {
+            errors.not_supported(&SPEC.child("volumeLifecycleModes"), mode, &LIFECYCLES);
+        }
+    }
     let Some(old) = old else { return };
     errors.immutable(&SPEC.child("attachedRequired"), new, old, "/spec/attachRequired");
     errors.immutable(&SPEC.child("volumeLifecycleModes"), new, old, "/spec/volumeLifecycleModes");

@@ -41,9 +41,7 @@ fn defaults(object: &mut Map<String, Value>) {
 }
 
 fn validate(new: &Value, old: Option<&Value>, errors: &mut FieldErrors) {
-    if tree::str_at(new, "/provisioner").is_empty() {
-        errors.required(&Path::root("provisioner"), "");
-    }
+    super::check_provisioner(&Path::root("provisioner"), tree::str_at(new, "/provisioner"), errors);
     let policy = tree::str_at(new, "/reclaimPolicy");
     errors.one_of(&Path::root("reclaimPolicy"), policy, &["Delete", "Retain"]);
     let mode = tree::str_at(new, "/volumeBindingMode");

@@ -75,7 +75,7 @@ pub(super) fn visible_name(name: &str, schema: Schema<'_>) -> String {
 }
 
 /// A value without a schema.
-fn plain(value: &Value) -> CelValue {
+pub(crate) fn plain(value: &Value) -> CelValue {
     match value {
         Value::Null => CelValue::Null,
         Value::Bool(flag) => CelValue::Bool(*flag),

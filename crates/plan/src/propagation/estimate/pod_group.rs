@@ -44,7 +44,7 @@ impl PodGroup {
     }
 
     /// Whether the pods can run on a node, apart from its resources.
-    pub(super) fn fits(&self, node: &MemberNode) -> bool {
+    pub(crate) fn fits(&self, node: &MemberNode) -> bool {
         let tolerations = self.claim.as_ref().map(|claim| claim.tolerations.as_slice()).unwrap_or_default();
         let tolerates = |taint: &Taint| {
             !matches!(taint.effect.as_str(), "NoSchedule" | "NoExecute")
