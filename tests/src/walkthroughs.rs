@@ -182,8 +182,7 @@ pub fn federated_service(playground: &Playground) {
         ("Name:", "nginx"),
         ("Namespace:", "default"),
         ("Labels:", "run=nginx"),
-        // The node port of the hub is not forced on members.
-        ("Annotations:", "portolan.dev/allocated-node-ports: 80/TCP"),
+        ("Annotations:", "<none>"),
         ("Selector:", "run=nginx"),
         ("Type:", "LoadBalancer"),
         ("Session Affinity:", "None"),

@@ -380,3 +380,64 @@ fn a_status_does_not_lead_to_writes_into_the_member() {
     }
     assert_eq!(writes_of_deployments(&member), before);
 }
+
+/// kubefedctl with the kubeconfigs of a playground.
+fn kubefedctl(playground: &Playground, arguments: &[&str]) -> String {
+    let folder = playground.directory();
+    let kubeconfigs = std::env::join_paths([folder.join("portolan.config"), folder.join("members.config")]);
+    let output = Command::new(programs::kubernetes("kubefedctl"))
+        .env("KUBECONFIG", kubeconfigs.expect("paths without colons"))
+        .args(arguments)
+        .args(["--host-cluster-context", "portolan"])
+        .output()
+        .expect("kubefedctl starts");
+    let (out, error) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success(), "kubefedctl {arguments:?}: {out}{error}");
+    out.into_owned()
+}
+
+#[test]
+fn kubefedctl_joins_federates_and_unjoins() {
+    let playground = Playground::start();
+    let (hub, member1) = (playground.hub(), playground.member("member1"));
+    let system = "kube-federation-system";
+    hub.eventually(&["get", "kfc", "-n", system], "both clusters are ready", |table| {
+        table.matches("True").count() == 2
+    });
+    let config = "{apiVersion: core.kubefed.io/v1beta1, kind: KubeFedConfig, \
+                  metadata: {name: kubefed, namespace: kube-federation-system}, spec: {scope: Cluster}}";
+    apply_text(&hub, config);
+    hub.ok(&["delete", "kfc", "member2", "-n", system]);
+    hub.eventually(&["get", "clusters"], "member2 has left", |table| !table.contains("member2"));
+    kubefedctl(&playground, &["join", "member2", "--cluster-context", "member2"]);
+    hub.eventually(&["get", "clusters"], "member2 is ready", |table| {
+        table.lines().any(|line| line.starts_with("member2") && line.contains("True"))
+    });
+    hub.eventually(&["get", "kfc", "-n", system], "both clusters are ready", |table| {
+        table.matches("True").count() == 2
+    });
+
+    hub.ok(&["create", "namespace", "shop"]);
+    hub.ok(&["create", "configmap", "app", "-n", "shop", "--from-literal=k=v"]);
+    kubefedctl(&playground, &["federate", "namespace", "shop", "--contents"]);
+    for name in ["member1", "member2"] {
+        let member = playground.member(name);
+        member
+            .eventually(&["get", "configmaps", "-n", "shop"], "the ConfigMap", |table| table.contains("app"));
+    }
+    let orphaning = |what: &str| {
+        kubefedctl(&playground, &["orphaning-deletion", what, "federatedconfigmap", "app", "-n", "shop"])
+    };
+    assert_eq!(orphaning("status").trim(), "Disabled");
+    orphaning("enable");
+    assert_eq!(orphaning("status").trim(), "Enabled");
+    hub.ok(&["delete", "federatedconfigmap", "app", "-n", "shop"]);
+    member1.ok(&["get", "configmap", "app", "-n", "shop"]);
+
+    let disabled = kubefedctl(&playground, &["disable", "configmaps"]);
+    assert!(disabled.contains("Propagation controller for FederatedTypeConfig"), "{disabled}");
+    kubefedctl(&playground, &["federate", "configmap", "app", "-n", "shop", "--enable-type"]);
+    hub.eventually(&["get", "ftc", "configmaps", "-n", system], "it runs", |table| table.contains("Running"));
+    kubefedctl(&playground, &["unjoin", "member2", "--cluster-context", "member2"]);
+    hub.eventually(&["get", "clusters"], "member2 has left", |table| !table.contains("member2"));
+}

@@ -39,7 +39,17 @@ const PROGRAMS: &[Program] = &[
     kubernetes("etcd", "go.etcd.io/etcd/server/v3"),
     OLD_ETCD,
     COREDNS,
+    KUBEFEDCTL,
 ];
+
+/// KubeFed's command line, with which a test joins and federates. It has a separate module because it needs older Kubernetes
+/// client modules than the other programs.
+const KUBEFEDCTL: Program = Program {
+    name: "kubefedctl",
+    module: "tools/kubefed",
+    package: "sigs.k8s.io/kubefed/cmd/kubefedctl",
+    build: BuildKind::Program,
+};
 
 /// CoreDNS, which answers from the keys that the provider for etcd writes. It has a separate module because its
 /// dependencies would move the versions of the other programs.

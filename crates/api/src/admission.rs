@@ -16,7 +16,6 @@ mod placement;
 mod propagation;
 mod quota;
 mod remedies;
-mod service;
 mod taint_policies;
 
 pub use agents::{AgentWrite, agent_of, confine_agent, make_role};
@@ -91,7 +90,6 @@ pub fn admit(
             identify(object, labels::cluster_binding::PERMANENT_ID, new_id);
         }
         ("work.karmada.io", work::Work::KIND) => identify(object, labels::work::PERMANENT_ID, new_id),
-        ("", "Service") => service::note_allocated_ports(object, old),
         ("config.karmada.io", ResourceInterpreterCustomization::KIND) => config::admit_customization(object)?,
         ("config.karmada.io", ResourceInterpreterWebhookConfiguration::KIND) => {
             config::admit_webhooks(object)?

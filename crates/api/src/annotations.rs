@@ -56,8 +56,11 @@ pub mod cluster {
     pub const DISTRUST: &str = "portolan.dev/state-not-trusted";
 }
 
-/// Of Namespaces in members.
+/// Of Namespaces.
 pub mod namespace {
+    /// `true` on the Namespace `kube-federation-system` of the hub when the FederatedTypeConfigs of the built-in kinds were
+    /// made.
+    pub const FEDERATED_TYPES: &str = "portolan.dev/federated-types-created";
     /// `true` on a Namespace of ours in which an object was preserved: it stays when the namespace on the hub is deleted.
     pub const HOLDS_PRESERVED: &str = "portolan.dev/holds-preserved-objects";
 }
@@ -74,7 +77,8 @@ pub mod template {
     pub const MANAGED_LABELS: &str = "resourcetemplate.karmada.io/managed-labels";
     /// The annotation keys that came from the control plane, sorted and joined by commas, this one among them.
     pub const MANAGED_ANNOTATIONS: &str = "resourcetemplate.karmada.io/managed-annotations";
-    /// The ports of a Service with node ports that the control plane allocated, such as `80/TCP`, joined by commas.
+    /// The ports of a Service with node ports that the control plane allocated, such as `80/TCP`, joined by commas. Not on
+    /// the stored template.
     pub const ALLOCATED_PORTS: &str = "portolan.dev/allocated-node-ports";
     /// The `healthCheckNodePort` of a Service in the value of [`ALLOCATED_PORTS`].
     pub const HEALTH_CHECK_PORT: &str = "healthCheckNodePort";

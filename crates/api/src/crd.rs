@@ -11,8 +11,8 @@ use serde_json::{Value, json};
 
 use crate::kind::Kind;
 use crate::{
-    about, annotations, apps, autoscaling, cluster, clusterset, config, federation, kubefed, multicluster,
-    policy, remedy, work,
+    about, annotations, apps, autoscaling, cluster, clusterset, config, external_dns, federation, kubefed,
+    multicluster, policy, remedy, work,
 };
 use columns::Column;
 pub use federated::federated_definition;
@@ -87,6 +87,7 @@ pub fn all() -> Vec<Value> {
             columns::FEDERATION,
         ),
     ];
+    definitions.push(dns_endpoint());
     definitions.extend(members());
     definitions.extend(federated::built_in());
     definitions.extend(kubefed_kinds());
@@ -106,6 +107,7 @@ fn kubefed_kinds() -> Vec<Value> {
             columns::REPLICA_PREFERENCE,
         ),
         define::<kubefed::FederatedTypeConfig>(&with_status(&["ftc"]), ONLY_V1BETA1, columns::TYPE_CONFIG),
+        define::<kubefed::KubeFedCluster>(&with_status(&["kfc"]), ONLY_V1BETA1, columns::KUBEFED_CLUSTER),
         define::<kubefed::KubeFedConfig>(&without_status, ONLY_V1BETA1, &[]),
     ]
 }
@@ -132,6 +134,12 @@ fn standard(mut definition: Value) -> Value {
         "multicluster.x-k8s.io/crd-schema-revision": "0",
     });
     approve(definition, "https://github.com/kubernetes/enhancements/pull/1646")
+}
+
+fn dns_endpoint() -> Value {
+    let names = Names { short: &[], categories: &[], has_status: true };
+    let definition = define::<external_dns::DNSEndpoint>(&names, ONLY_V1ALPHA1, &[]);
+    approve(definition, "https://github.com/kubernetes-sigs/external-dns/pull/2007")
 }
 
 fn cluster_property() -> Value {

@@ -3,12 +3,17 @@
 //! A federated object, such as a FederatedDeployment, holds the template of a Deployment, the clusters that get it, and
 //! the changes for single clusters.
 
+mod cluster;
 mod config;
 mod object;
 mod preferences;
 mod type_config;
 mod types;
 
+pub use cluster::{
+    CLUSTER_FINALIZER, CLUSTER_UID, COMMON_LABELS, ClusterSecret, KubeFedCluster, KubeFedClusterCondition,
+    KubeFedClusterSpec, KubeFedClusterStatus, TlsValidation,
+};
 pub use config::{
     CONFIG_NAME, FeatureGate, KubeFedConfig, KubeFedConfigSpec, SYSTEM_NAMESPACE, Scope, Switch,
     SyncController,

@@ -17,6 +17,7 @@ pub mod config;
 pub mod crd;
 pub mod credential;
 pub mod events;
+pub mod external_dns;
 pub mod federation;
 pub mod finalizers;
 pub mod kind;

@@ -10,6 +10,7 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use portolan_net::Shutdown;
 use portolan_object::{GroupKind, Object};
+use portolan_plan::propagation::node_ports::note_allocated;
 use portolan_runtime::cache::{Change, drop_managed_fields};
 use portolan_runtime::client::Discovered;
 use portolan_runtime::{Backoff, Cache, Client, ClientError, Resource};
@@ -31,7 +32,7 @@ type Filter = dyn Fn(&Discovered) -> bool + Send + Sync;
 /// Fields of the objects that the caches keep.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Extent {
-    /// All fields except `managedFields`.
+    /// All fields except `managedFields`, which [`trim_template`] reads before they are dropped.
     Whole,
     /// Name, uid, owners and deletion timestamp; of Namespaces also spec and status.
     Identity,
@@ -276,7 +277,7 @@ impl Inner {
         let scope = self.scope.child();
         let cache = Cache::of(&self.client, resource.clone());
         let cache = match self.extent {
-            Extent::Whole => cache.trim(drop_managed_fields),
+            Extent::Whole => cache.trim(trim_template),
             Extent::Identity if resource.gvk.kind == "Namespace" => cache.trim(keep_identity),
             Extent::Identity => {
                 let kind = resource.gvk.clone();
@@ -289,6 +290,12 @@ impl Inner {
         };
         (cache.start(&scope), scope)
     }
+}
+
+/// Drops `managedFields` of a template, and notes what propagation needs of them.
+pub(crate) fn trim_template(template: &mut Object) {
+    note_allocated(template);
+    drop_managed_fields(template);
 }
 
 fn keep_identity(object: &mut Object) {

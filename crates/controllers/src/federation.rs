@@ -9,10 +9,11 @@
 //! | 2 | Shards and clusters are gathered; host names of load balancers are looked up. Clusters without contact are probed. | `observed.rs`, `hosts.rs`, `probe.rs` | `plan::federation::dns::observed` |
 //! | 3 | The zones that will have records are noted in the status, before anything is written to them. | `federation.rs` | `zones` |
 //! | 4 | The wanted record sets are computed and compared with those of the zone. | `records.rs`, `zone_writer.rs` | `planner`, `registry`, `difference` |
-//! | 5 | The difference is written. | `credentials.rs`, crate `portolan_providers` | |
+//! | 5 | The difference is written. | `credentials.rs`, `dns_endpoints.rs`, crate `portolan_providers` | |
 //! | 6 | Status, conditions and events say what is published and what failed. | `federation.rs`, `records.rs` | `plan::federation::status` |
 
 mod credentials;
+mod dns_endpoints;
 mod endpoints;
 mod hosts;
 mod observed;
@@ -48,7 +49,7 @@ use endpoints::Endpoints;
 use hosts::Hosts;
 use observed::Observer;
 use records::Records;
-use zone_writer::{RESYNC, ZoneWriters};
+use zone_writer::RESYNC;
 
 /// Time for which changes are gathered for one pass.
 const BATCH: Duration = Duration::from_millis(100);
@@ -60,7 +61,7 @@ const WORKERS: usize = 4;
 struct Federations {
     hub: Hub,
     pipeline: Pipeline,
-    records: Records,
+    records: Arc<Records>,
 }
 
 /// Starts the controller. Its keys are Federations.
@@ -82,7 +83,7 @@ pub(crate) fn start(hub: &Hub, pipeline: &Pipeline) {
         observe(&hub, &pipeline, &queue);
         let observer =
             Observer { hub: hub.clone(), pipeline: pipeline.clone(), endpoints, hosts: Hosts::default() };
-        let records = Records { observer, writers: ZoneWriters::default() };
+        let records = Arc::new(Records::new(observer, queue.clone()));
         let scope = hub.scope.clone();
         driver::run(Arc::new(Federations { hub, pipeline, records }), &queue, WORKERS, &scope);
     });
@@ -166,7 +167,8 @@ impl Federations {
         }
         let Some(federation) = self.announce(federation, &targets).await? else { return Ok(Outcome::Done) };
         status.zones.clone_from(&federation.status.zones);
-        let observed = self.records.observer.observe(&federation).await;
+        let (federation, observer) = (Arc::new(federation), &self.records.observer);
+        let observed = Arc::new(observer.observe(&federation).await);
         let reports = self.records.publish(&federation, &targets, &observed).await;
         status.clusters.clone_from(&observed.places);
         status.zones =

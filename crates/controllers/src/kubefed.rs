@@ -10,11 +10,13 @@
 //! | `assessment` | what it asks for, as far as it can be told |
 //! | `facts` | reads what the decisions need from the caches |
 //! | `report` | the status, from the Works |
+//! | `clusters` | KubeFedClusters and Clusters, each made from the other |
 //! | `preferences` | divides the replicas of federated workloads |
 //! | `type_configs` | the status of FederatedTypeConfigs |
 //! | `waiting` | since when answers of clusters are awaited |
 
 mod assessment;
+mod clusters;
 mod facts;
 mod objects;
 mod preferences;
@@ -25,8 +27,9 @@ mod waiting;
 use std::sync::Arc;
 use std::time::Duration;
 
-use portolan_api::kubefed::{ReplicaSchedulingPreference, is_federated};
-use portolan_object::{Object, ObjectKey};
+use portolan_api::kubefed::{KubeFedCluster, ReplicaSchedulingPreference, is_federated};
+use portolan_object::{GroupVersionKind, Object, ObjectKey};
+use portolan_plan::kubefed::type_config::read;
 use portolan_plan::propagation::detect::is_relevant;
 use portolan_runtime::cache::Change;
 use portolan_runtime::scope::spawn_until_stop;
@@ -52,6 +55,15 @@ pub(crate) fn start(hub: &Hub, pipeline: &Pipeline) {
     spawn_until_stop(&hub.scope, async move {
         if of_preferences.synced().await && preferences.synced().await {
             preferences::start(&of_preferences, &preferences);
+        }
+    });
+    let mirrors = Cache::<KubeFedCluster>::of_kind(&hub.client)
+        .trim(|mirror| mirror.metadata.managed_fields.clear())
+        .start(&hub.scope);
+    let with_clusters = hub.clone();
+    spawn_until_stop(&hub.scope, async move {
+        if with_clusters.clusters.synced().await && mirrors.synced().await {
+            clusters::start(&with_clusters, mirrors);
         }
     });
     let (pipeline, scope) = (pipeline.clone(), hub.scope.clone());
@@ -95,7 +107,13 @@ impl Triggers {
         let triggers = self.clone();
         self.hub.federated_types.settings.observe(move |_| triggers.queue_all(|_| true));
         let triggers = self.clone();
-        self.hub.federated_types.configs.observe(move |_| triggers.queue_all(|_| true));
+        self.hub.federated_types.configs.observe(move |change| {
+            triggers.queue_all(|_| true);
+            // A kind without a FederatedTypeConfig any more is not among the types.
+            if let Some(Ok(before)) = change.old.as_ref().map(|config| read(config)) {
+                triggers.queue_kind(&before.of.federated.gvk, &|_| true);
+            }
+        });
         let triggers = self.clone();
         self.hub.clusters.observe(move |change| {
             if facts::is_relevant(change) {
@@ -123,11 +141,14 @@ impl Triggers {
     /// Queues the federated objects with these keys.
     fn queue_all(&self, is_concerned: impl Fn(&ObjectKey) -> bool) {
         for configured in self.hub.federated_types.list() {
-            let kind = &configured.of.federated.gvk;
-            let keys = self.pipeline.templates_of(kind).into_iter().map(|object| object.key());
-            for key in keys.filter(|key| is_concerned(key)) {
-                self.queue.add(TemplateKey { kind: kind.clone(), key });
-            }
+            self.queue_kind(&configured.of.federated.gvk, &is_concerned);
+        }
+    }
+
+    fn queue_kind(&self, kind: &GroupVersionKind, is_concerned: &impl Fn(&ObjectKey) -> bool) {
+        let keys = self.pipeline.templates_of(kind).into_iter().map(|object| object.key());
+        for key in keys.filter(|key| is_concerned(key)) {
+            self.queue.add(TemplateKey { kind: kind.clone(), key });
         }
     }
 }

@@ -32,6 +32,7 @@ pub mod explain;
 mod failures;
 pub mod federation;
 mod hub;
+mod initial_objects;
 mod kubefed;
 pub mod kubernetes;
 mod merge;

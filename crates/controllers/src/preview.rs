@@ -15,6 +15,7 @@ use portolan_api::policy::{
 use portolan_object::Object;
 use portolan_plan::preview::apply::MergeError;
 use portolan_plan::preview::{Hub, Preview, preview};
+use portolan_plan::propagation::node_ports::note_allocated;
 use portolan_runtime::{Client, ClientError};
 use serde::Serialize;
 
@@ -133,7 +134,9 @@ fn put(hub: &mut Hub, object: &Object) -> Result<(), PlanError> {
         hub.clusters.retain(|one| one.metadata.name != cluster.metadata.name);
         hub.clusters.push(cluster);
     } else {
-        hub.templates.insert((kind.group_kind(), object.key()), object.clone());
+        let mut template = object.clone();
+        note_allocated(&mut template);
+        hub.templates.insert((kind.group_kind(), template.key()), template);
     }
     Ok(())
 }

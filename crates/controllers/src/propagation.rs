@@ -64,12 +64,12 @@ use portolan_plan::failover::Settings;
 use portolan_plan::propagation::binding::belongs_to_another;
 use portolan_plan::propagation::reschedule::{View, is_concerned};
 use portolan_plan::propagation::{autoscaled, claim, detect, namespace};
-use portolan_runtime::cache::{Change, drop_managed_fields};
+use portolan_runtime::cache::Change;
 use portolan_runtime::driver;
 use portolan_runtime::scope::spawn_until_stop;
 use portolan_runtime::{Cache, Queue, Resource};
 
-use crate::collections::{Collections, Extent};
+use crate::collections::{Collections, Extent, trim_template};
 use crate::hub::{Hub, binding_of};
 pub(crate) use bind::binding_key;
 pub use execution::BrakeOptions;
@@ -479,7 +479,7 @@ impl Pipeline {
     /// Inserts the result of our own write of a template or federated object before the watch delivers it.
     pub(crate) fn template_written(&self, mut object: Object) {
         let Some(cache) = self.templates.of_kind(&object.group_version_kind().group_kind()) else { return };
-        drop_managed_fields(&mut object);
+        trim_template(&mut object);
         let version = object.resource_version().to_owned();
         cache.written(object.key(), &version, object);
     }

@@ -15,8 +15,8 @@ use crate::estimator_service::{EstimatorService, EstimatorSettings};
 use crate::hub::{Hub, HubSettings, Quotas, Reach};
 use crate::propagation::BrakeOptions;
 use crate::{
-    agents, autoscaling, cluster_sets, clusters, discovery, federation, kubefed, propagation, rebalance,
-    remedies, taint_policies,
+    agents, autoscaling, cluster_sets, clusters, discovery, federation, initial_objects, kubefed,
+    propagation, rebalance, remedies, taint_policies,
 };
 
 /// How controllers run.
@@ -85,6 +85,7 @@ impl Controllers {
         let mut shared = Hub::start(hub, members.clone(), settings, scope);
         shared.estimator_service = estimators.map(|settings| EstimatorService::new(hub, settings));
         // The observers first, then the members, so that no observer misses one.
+        initial_objects::start(&shared);
         agents::start(&shared);
         clusters::start(&shared, probing, leasing);
         cluster_sets::start(&shared);

@@ -10,6 +10,7 @@
 
 pub mod binding;
 pub mod changes;
+pub mod cluster;
 pub mod config;
 pub mod federate;
 mod patch;

@@ -22,6 +22,7 @@ use crate::completion::shell::{CompletionShell, KUBECTL_COMMAND};
 use crate::describe::arguments::Describe;
 use crate::exec::arguments::Exec;
 use crate::federate::arguments::Federate;
+use crate::federation::arguments::FederationArguments;
 use crate::get::arguments::Get;
 use crate::hub_access::HubAccess;
 use crate::interpret::Interpret;
@@ -162,6 +163,8 @@ pub(crate) enum Command {
     Plan(Plan),
     /// Turn objects of the control plane into federated objects of KubeFed, or give a kind a federated form.
     Federate(Federate),
+    /// Make plain Services appear in every cluster, as Federation v1 did, and show their state.
+    Federation(FederationArguments),
     /// Write the state of a control plane into one file: objects, certificates and keys. The server may run meanwhile.
     Backup(Backup),
     /// Replace the state of a control plane by a backup. Its server must not run.
@@ -308,6 +311,28 @@ pub(crate) enum Dns {
     Uninstall {
         #[command(flatten)]
         change: DnsChange,
+    },
+    /// Answer the names SERVICE.NAMESPACE.FEDERATION in pods: leads them to the public names in the zone of the cluster.
+    Federation {
+        /// Name of the Federation.
+        name: String,
+        #[command(flatten)]
+        change: DnsChange,
+        /// The public domain of the Federation
+        #[arg(long, value_name = "DOMAIN", required_unless_present = "remove")]
+        domain: Option<String>,
+        /// Region of the cluster [default: that of its nodes]
+        #[arg(long, value_name = "NAME")]
+        region: Option<String>,
+        /// Zone of the cluster [default: the first of its nodes]
+        #[arg(long, value_name = "NAME")]
+        zone: Option<String>,
+        /// Domain of the cluster
+        #[arg(long, value_name = "DOMAIN", default_value = "cluster.local")]
+        cluster_domain: String,
+        /// Remove the block
+        #[arg(long, conflicts_with_all = ["domain", "region", "zone"])]
+        remove: bool,
     },
     /// Print the public records of a federated Service, wanted and published.
     Records(DnsRecords),

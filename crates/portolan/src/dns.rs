@@ -6,9 +6,13 @@ mod records;
 use std::net::IpAddr;
 
 use anyhow::{Context, Result, bail};
+use portolan_api::cluster::Cluster;
+use portolan_api::federation::ClusterPlace;
 use portolan_api::resources;
 use portolan_object::{Object, ObjectKey};
 use portolan_plan::dns::corefile;
+use portolan_plan::federation::dns::observed::place;
+use portolan_runtime::client::Selection;
 use portolan_runtime::{Client, ClientError};
 use serde_json::Value;
 
@@ -26,11 +30,35 @@ pub(crate) async fn run(command: Dns) -> Result<()> {
             apply(&client, &change, |text| corefile::install(text, &zone, &addresses)).await
         }
         Dns::Records(arguments) => records::run(arguments).await,
+        Dns::Federation { name, change, remove: true, .. } => {
+            let client = change.member.client().await.context("cannot reach the member")?;
+            apply(&client, &change, |text| corefile::uninstall_federation(text, &name)).await
+        }
+        Dns::Federation { name, change, domain, region, zone, cluster_domain, remove: false } => {
+            let client = change.member.client().await.context("cannot reach the member")?;
+            let place = place_of(&client).await?;
+            let names = corefile::FederationNames {
+                federation: &name,
+                cluster_domain: &cluster_domain,
+                region: region.as_deref().unwrap_or(&place.region),
+                zone: zone.as_deref().or(place.zones.first().map(String::as_str)).unwrap_or_default(),
+                domain: domain.as_deref().unwrap_or_default(),
+            };
+            apply(&client, &change, |text| corefile::install_federation(text, &names)).await
+        }
         Dns::Uninstall { change } => {
             let client = change.member.client().await.context("cannot reach the member")?;
             apply(&client, &change, corefile::uninstall).await
         }
     }
+}
+
+/// Region and zones of the nodes of a member.
+async fn place_of(client: &Client) -> Result<ClusterPlace> {
+    let nodes = client.resource::<Object>(&resources::NODE.into()).list(&Selection::all()).await;
+    let nodes = nodes.context("cannot list the nodes of the member")?;
+    let labels: Vec<_> = nodes.items.iter().map(|seen| seen.object.labels()).collect();
+    Ok(place(&Cluster::default(), Some(labels.iter()), None))
 }
 
 /// The addresses of the agent's Service.

@@ -17,6 +17,7 @@ mod describe;
 mod dns;
 mod exec;
 mod federate;
+mod federation;
 mod get;
 mod hub_access;
 mod interpret;
@@ -140,6 +141,7 @@ async fn run(command: Command) -> anyhow::Result<()> {
         Command::Tree(arguments) => tree::run(arguments).await,
         Command::Plan(arguments) => plan::run(arguments).await,
         Command::Federate(arguments) => federate::run(arguments).await,
+        Command::Federation(arguments) => federation::run(arguments).await,
         Command::Backup(arguments) => backup::backup(arguments).await,
         Command::Restore(arguments) => backup::restore(arguments).await,
         Command::Completion { shell } => completion::print_script(shell),

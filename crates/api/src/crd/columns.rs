@@ -66,6 +66,12 @@ pub(super) const TYPE_CONFIG: &[Column] = &[
     Column::age("Age"),
 ];
 
+pub(super) const KUBEFED_CLUSTER: &[Column] = &[
+    Column::age("age"),
+    Column::text("ready", r#".status.conditions[?(@.type=="Ready")].status"#),
+    Column::text("kubernetes-version", ".status.kubernetesVersion"),
+];
+
 pub(super) const BINDING: &[Column] = &[
     Column::text("Scheduled", r#".status.conditions[?(@.type=="Scheduled")].status"#),
     Column::text("FullyApplied", r#".status.conditions[?(@.type=="FullyApplied")].status"#),

@@ -4,6 +4,7 @@ use schemars::{JsonSchema, Schema};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
+use crate::names::SYSTEM_NAMESPACE;
 use crate::schema::is_default;
 
 /// TSIG algorithm when none is given.
@@ -74,14 +75,18 @@ pub struct DnsProvider {
     /// AWS Route 53.
     #[serde(skip_serializing_if = "is_default")]
     pub route53: Option<Route53Provider>,
+    /// An ExternalDNS that reads DNSEndpoints of the hub: Azure DNS, Cloudflare, Google Cloud DNS and others.
+    #[serde(skip_serializing_if = "is_default", rename = "externalDNS")]
+    pub external_dns: Option<ExternalDnsProvider>,
 }
 
 fn exactly_one(schema: &mut Schema) {
     schema.insert(
         "x-kubernetes-validations".to_owned(),
         json!([{
-            "rule": "(has(self.rfc2136) ? 1 : 0) + (has(self.coreDNS) ? 1 : 0) + (has(self.route53) ? 1 : 0) == 1",
-            "message": "name exactly one provider: rfc2136, coreDNS or route53",
+            "rule": "(has(self.rfc2136) ? 1 : 0) + (has(self.coreDNS) ? 1 : 0) + (has(self.route53) ? 1 : 0) \
+                     + (has(self.externalDNS) ? 1 : 0) == 1",
+            "message": "name exactly one provider: rfc2136, coreDNS, route53 or externalDNS",
         }]),
     );
 }
@@ -150,6 +155,23 @@ pub struct Route53Provider {
     pub secret_ref: Option<SecretReference>,
 }
 
+/// DNSEndpoints for an ExternalDNS with the source `crd`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", default)]
+pub struct ExternalDnsProvider {
+    /// Namespace of the DNSEndpoints in the hub. `karmada-system` when absent.
+    #[serde(skip_serializing_if = "is_default")]
+    #[schemars(length(max = 63))]
+    pub namespace: String,
+}
+
+impl ExternalDnsProvider {
+    /// Namespace of the DNSEndpoints.
+    pub fn namespace(&self) -> &str {
+        if self.namespace.is_empty() { SYSTEM_NAMESPACE } else { &self.namespace }
+    }
+}
+
 /// A Secret in a fixed namespace.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
@@ -208,6 +230,8 @@ impl DnsProvider {
         let core_dns =
             self.core_dns.as_ref().map(|etcd| format!("coredns {} {}", etcd.endpoint, etcd.prefix));
         let route53 = self.route53.as_ref().map(|aws| format!("route53 {} {}", aws.endpoint, aws.zone_id));
-        rfc2136.or(core_dns).or(route53).unwrap_or_default()
+        let external_dns =
+            self.external_dns.as_ref().map(|external| format!("externalDNS {}", external.namespace()));
+        rfc2136.or(core_dns).or(route53).or(external_dns).unwrap_or_default()
     }
 }

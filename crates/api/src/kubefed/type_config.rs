@@ -3,8 +3,10 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::config::{Scope, Switch};
+use super::config::{SYSTEM_NAMESPACE, Scope, Switch};
+use super::types::{FederatedType, TypeName};
 use crate::kind::kind;
+use crate::meta::ObjectMeta;
 use crate::schema::is_default;
 
 kind! {
@@ -21,6 +23,30 @@ kind! {
 
 /// Finalizer that KubeFed puts on FederatedTypeConfigs.
 pub const TYPE_CONFIG_FINALIZER: &str = "core.kubefed.io/federated-type-config";
+
+impl FederatedTypeConfig {
+    /// The FederatedTypeConfig of a type.
+    pub fn of(of: &FederatedType, propagation: Switch) -> Self {
+        let resource = |name: &TypeName| ApiResource {
+            group: name.gvk.group.clone(),
+            version: name.gvk.version.clone(),
+            kind: name.gvk.kind.clone(),
+            plural_name: name.plural.clone(),
+            scope: if name.namespaced { Scope::Namespaced } else { Scope::Cluster },
+        };
+        let (target_type, federated_type) = (resource(&of.target), resource(&of.federated));
+        Self {
+            metadata: ObjectMeta::namespaced(SYSTEM_NAMESPACE, of.name()),
+            spec: FederatedTypeConfigSpec {
+                target_type,
+                federated_type,
+                propagation,
+                ..FederatedTypeConfigSpec::default()
+            },
+            ..Self::default()
+        }
+    }
+}
 
 /// A kind and its federated form.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -69,6 +95,9 @@ pub struct FederatedTypeConfigStatus {
     /// Whether the status of their objects in members is collected.
     #[serde(skip_serializing_if = "is_default")]
     pub status_controller: Option<ControllerStatus>,
+    /// Why the propagation does not run, and what to do.
+    #[serde(skip_serializing_if = "is_default")]
+    pub message: String,
 }
 
 /// Whether something runs.

@@ -90,8 +90,8 @@ const fn built_in(target: StaticResource, short_names: &'static [&'static str]) 
 
 const RBAC: &str = "rbac.authorization.k8s.io";
 
-/// The built-in kinds that are federated without a FederatedTypeConfig: those of KubeFed's chart, and the others that
-/// users deploy. Short names as `kubefedctl enable` makes them. ResourceQuotas are not among them: Karmada has a kind
+/// The built-in kinds with a definition and a FederatedTypeConfig from the start: those of KubeFed's chart, and the others
+/// that users deploy. Short names as `kubefedctl enable` makes them. ResourceQuotas are not among them: Karmada has a kind
 /// FederatedResourceQuota.
 pub const BUILT_IN: &[BuiltIn] = &[
     built_in(resources::CLUSTER_ROLE, &[]),

@@ -13,6 +13,9 @@ use portolan_object::Object;
 use portolan_providers::rfc2136::{self, Rfc2136, TransactionKey, TransactionKeyError};
 use portolan_providers::skydns::{self, Credentials, SkyDns, TlsFiles};
 use portolan_providers::{Provider, ProviderError, Publisher};
+use portolan_runtime::Client;
+
+use super::dns_endpoints::DnsEndpoints;
 
 /// A provider cannot be used as the Federation describes it. No message has a secret.
 #[derive(Debug, thiserror::Error)]
@@ -38,7 +41,7 @@ pub enum CredentialsError {
     #[error(transparent)]
     Provider(#[from] ProviderError),
     /// The provider has no entry.
-    #[error("the zone names no provider: add rfc2136, coreDNS or route53")]
+    #[error("the zone names no provider: add rfc2136, coreDNS, route53 or externalDNS")]
     NoProvider,
     /// The AWS SDK is not built in.
     #[cfg(not(feature = "route53"))]
@@ -56,11 +59,12 @@ pub fn secret_of(provider: &DnsProvider) -> Option<&str> {
     tsig.or(etcd).or(aws).map(|reference| reference.name.as_str())
 }
 
-/// A publisher with the credentials in `secret`, which is [`secret_of`] the provider.
+/// A publisher with the credentials in `secret`, which is [`secret_of`] the provider. DNSEndpoints are written into `hub`.
 ///
 /// # Errors
 /// When the Secret is missing or lacks something, or a credential cannot be used.
 pub async fn publisher(
+    hub: &Client,
     provider: &DnsProvider,
     secret: Option<&Object>,
 ) -> Result<Publisher, CredentialsError> {
@@ -68,6 +72,8 @@ pub async fn publisher(
         Arc::new(rfc2136(server, secret)?)
     } else if let Some(etcd) = &provider.core_dns {
         Arc::new(core_dns(etcd, secret)?)
+    } else if let Some(external) = &provider.external_dns {
+        Arc::new(DnsEndpoints { hub: hub.clone(), namespace: external.namespace().to_owned() })
     } else if let Some(aws) = &provider.route53 {
         route53(aws, secret).await?
     } else {
@@ -171,6 +177,7 @@ mod tests {
             json!({ "coreDNS": { "endpoint": "https://127.0.0.1:2379", "secretRef": { "name": "dns" } } });
         // In base64: the secret "c2VjcmV0" of the key, and one that is no base64 itself.
         let (good, bad) = (STANDARD.encode("c2VjcmV0"), STANDARD.encode("not base64"));
+        let hub = Client::refusing("hub", "a test without a hub");
         for (provider, data, want) in [
             (tsig.clone(), Some(json!({ "secret": good })), ""),
             (tsig.clone(), None, "the Secret karmada-system/dns does not exist"),
@@ -184,7 +191,7 @@ mod tests {
         ] {
             let provider: DnsProvider = serde_json::from_value(provider).unwrap();
             let secret = data.map(secret);
-            let said = publisher(&provider, secret.as_ref()).await.err().map(|error| error.to_string());
+            let said = publisher(&hub, &provider, secret.as_ref()).await.err().map(|error| error.to_string());
             let said = said.unwrap_or_default();
             assert_eq!(said.is_empty(), want.is_empty(), "{provider:?}: {said}");
             assert!(said.contains(want) && !said.contains("c2VjcmV0"), "{provider:?}: {said}");

@@ -2,8 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures::future::join_all;
+use parking_lot::Mutex;
 use portolan_api::federation::{Federation, PublishedZone};
 use portolan_api::names::SYSTEM_NAMESPACE;
 use portolan_api::resources;
@@ -11,7 +13,11 @@ use portolan_object::{Object, ObjectKey};
 use portolan_plan::federation::dns::difference::Wanted;
 use portolan_plan::federation::dns::record::DomainName;
 use portolan_plan::federation::dns::zones::{Target, Unnamed, problems, wanted};
+use portolan_providers::ProviderError;
+use portolan_runtime::Queue;
 use portolan_runtime::events::{Regarding, Severity};
+use tokio::task::JoinHandle;
+use tokio::time::Instant;
 
 use super::credentials::secret_of;
 use super::observed::{Observed, Observer};
@@ -23,6 +29,9 @@ const PUBLISHED: &str = "RecordsPublished";
 const NOT_PUBLISHED: &str = "RecordsNotPublished";
 /// Event on a Federation: a zone cannot be written.
 const ZONE_FAILED: &str = "ZoneFailed";
+
+/// Time for which a pass waits for its zones.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 /// The result for one zone.
 pub(super) struct ZoneReport {
@@ -36,17 +45,68 @@ pub(super) struct ZoneReport {
 pub(super) struct Records {
     pub(super) observer: Observer,
     pub(super) writers: ZoneWriters,
+    /// The Federations with zones that are still written when their pass has ended, by the identity of the zone.
+    running: Mutex<BTreeMap<String, JoinHandle<Option<ZoneReport>>>>,
+    /// Receives a Federation when such a zone has ended.
+    queue: Queue<ObjectKey>,
 }
 
 impl Records {
-    /// Brings all zones up to date, at the same time.
+    pub(super) fn new(observer: Observer, queue: Queue<ObjectKey>) -> Self {
+        Self { observer, writers: ZoneWriters::default(), running: Mutex::default(), queue }
+    }
+
+    /// Brings all zones up to date, at the same time. A zone that takes longer than [`PATIENCE`] goes on by itself, so that
+    /// a provider that does not answer holds up no other zone: its report is the last one until it ends.
     pub(super) async fn publish(
-        &self,
-        federation: &Federation,
+        self: &Arc<Self>,
+        federation: &Arc<Federation>,
         targets: &[Target],
-        observed: &Observed,
+        observed: &Arc<Observed>,
     ) -> Vec<ZoneReport> {
-        join_all(targets.iter().map(|target| self.publish_zone(federation, target, observed))).await
+        join_all(targets.iter().map(|target| self.zone(federation, target, observed))).await
+    }
+
+    /// The report of a zone that has ended since the last pass, or that ends soon; the last one otherwise.
+    async fn zone(
+        self: &Arc<Self>,
+        federation: &Arc<Federation>,
+        target: &Target,
+        observed: &Arc<Observed>,
+    ) -> ZoneReport {
+        let identity = target.identity();
+        let running = self.running.lock().remove(&identity);
+        let mut task = match running.filter(|task| !task.is_finished()) {
+            Some(task) => task,
+            None => self.start(federation, target, observed),
+        };
+        match tokio::time::timeout(PATIENCE, &mut task).await {
+            Ok(Ok(Some(report))) => report,
+            // The task panicked, or the controllers stop.
+            Ok(Ok(None) | Err(_)) => ZoneReport { zone: unanswered(federation, target), is_cleared: false },
+            Err(_) => {
+                self.running.lock().insert(identity, task);
+                ZoneReport { zone: unanswered(federation, target), is_cleared: false }
+            }
+        }
+    }
+
+    fn start(
+        self: &Arc<Self>,
+        federation: &Arc<Federation>,
+        target: &Target,
+        observed: &Arc<Observed>,
+    ) -> JoinHandle<Option<ZoneReport>> {
+        let (records, federation) = (self.clone(), federation.clone());
+        let (target, observed) = (target.clone(), observed.clone());
+        self.observer.hub.scope.spawn(async move {
+            let begun = Instant::now();
+            let report = records.publish_zone(&federation, &target, &observed).await;
+            if begun.elapsed() > PATIENCE {
+                records.queue.add(federation.metadata.key());
+            }
+            report
+        })
     }
 
     async fn publish_zone(
@@ -62,6 +122,11 @@ impl Records {
         let mut zone = target.zone.clone();
         let is_clearing = target.domains.is_empty();
         match result {
+            // A zone that is not there has no records to delete.
+            Err(ZoneError::Provider(ProviderError::NoZone { .. })) if is_clearing => {
+                self.writers.forget(&target.identity());
+                ZoneReport { zone, is_cleared: true }
+            }
             Err(error) => {
                 zone.message = error.to_string();
                 self.report_zone(federation, &mut writer, &zone);
@@ -96,7 +161,7 @@ impl Records {
     ) -> Result<Written, ZoneError> {
         let provider = &target.zone.provider;
         let secret = secret_of(provider).and_then(|name| self.secret(name));
-        writer.configure(provider, secret.as_deref()).await?;
+        writer.configure(&self.observer.hub.client, provider, secret.as_deref()).await?;
         let zone = DomainName::parse(&target.zone.zone)?;
         writer.write(&zone, &target.registry(), wanted).await
     }
@@ -149,4 +214,15 @@ impl Records {
         }
         writer.reported = said;
     }
+}
+
+/// The status of a zone that has not answered in this pass: as it was.
+fn unanswered(federation: &Federation, target: &Target) -> PublishedZone {
+    let place = |zone: &PublishedZone| (zone.zone.clone(), zone.provider.clone(), zone.owner.clone());
+    let known = federation.status.zones.iter().find(|zone| place(zone) == place(&target.zone));
+    let mut zone = known.unwrap_or(&target.zone).clone();
+    if zone.message.is_empty() {
+        "it has not answered yet; it is tried until it does".clone_into(&mut zone.message);
+    }
+    zone
 }

@@ -11,6 +11,7 @@ use portolan_plan::federation::dns::difference::{Conflict, Wanted, difference};
 use portolan_plan::federation::dns::record::{Change, DomainName, NameError, RecordKey, RecordSet, Write};
 use portolan_plan::federation::dns::registry::Registry;
 use portolan_providers::{Mode, ProviderError, Publisher};
+use portolan_runtime::Client;
 use tokio::time::Instant;
 
 use super::credentials::{CredentialsError, publisher};
@@ -81,6 +82,7 @@ impl ZoneWriter {
     /// Takes over settings and credentials. Others than before may be for another server: the zone is read again.
     pub(super) async fn configure(
         &mut self,
+        hub: &Client,
         provider: &DnsProvider,
         secret: Option<&Object>,
     ) -> Result<(), CredentialsError> {
@@ -91,7 +93,7 @@ impl ZoneWriter {
         }
         self.publisher = None;
         self.known = None;
-        self.publisher = Some((settings, publisher(provider, secret).await?));
+        self.publisher = Some((settings, publisher(hub, provider, secret).await?));
         Ok(())
     }
 

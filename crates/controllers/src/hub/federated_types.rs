@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use parking_lot::RwLock;
 use portolan_api::kubefed::{
-    BUILT_IN, CONFIG_NAME, FederatedType, FederatedTypeConfig, KubeFedConfig, SYSTEM_NAMESPACE,
+    CONFIG_NAME, FederatedType, FederatedTypeConfig, KubeFedConfig, SYSTEM_NAMESPACE,
 };
 use portolan_api::{names, resources};
 use portolan_net::Shutdown;
@@ -19,7 +19,7 @@ use portolan_runtime::{Cache, Client};
 /// Time between two looks whether a cache is told that its kind is not served.
 const TROUBLE_POLL_INTERVAL: Duration = Duration::from_millis(100);
 
-/// The types: those of FederatedTypeConfigs, and the built-in ones. Clones share state.
+/// The types of the FederatedTypeConfigs. Clones share state.
 #[derive(Clone)]
 pub(crate) struct FederatedTypes {
     /// The FederatedTypeConfigs.
@@ -40,8 +40,6 @@ impl FederatedTypes {
             .trim(|config| config.metadata.managed_fields.clear())
             .start(scope);
         let types: Arc<RwLock<BTreeMap<String, Arc<Configured>>>> = Arc::default();
-        let built_in = BUILT_IN.iter().map(|one| built_in(FederatedType::of(one.target.into())));
-        types.write().extend(built_in);
         let changed = types.clone();
         configs.observe(move |change| {
             if change.key.namespace != SYSTEM_NAMESPACE {
@@ -49,7 +47,7 @@ impl FederatedTypes {
             }
             let configured = change.new.as_ref().and_then(|config| read(config).ok());
             let mut types = changed.write();
-            match configured.or_else(|| default_of(&change.key.name)) {
+            match configured {
                 Some(configured) => drop(types.insert(change.key.name.clone(), Arc::new(configured))),
                 None => drop(types.remove(&change.key.name)),
             }
@@ -112,14 +110,4 @@ async fn read_if_served<T: Content>(cache: &Cache<T>) -> bool {
             return true;
         }
     }
-}
-
-fn built_in(of: FederatedType) -> (String, Arc<Configured>) {
-    (of.name(), Arc::new(Configured::built_in(of)))
-}
-
-/// What a type is without its FederatedTypeConfig.
-fn default_of(name: &str) -> Option<Configured> {
-    let mut types = BUILT_IN.iter().map(|one| FederatedType::of(one.target.into()));
-    types.find(|of| of.name() == name).map(Configured::built_in)
 }

@@ -78,7 +78,10 @@ fn place(
     let selected = facts::selected(clusters, spec)?;
     let gate = facts::gate(pipeline, clusters, object, of)?;
     let reason = (gate == NamespaceGate::NotFederated).then_some(Reason::NamespaceNotFederated);
-    let findings = Findings { reason, message: String::new(), unknown: selected.unknown };
+    let overridden = spec.overrides.iter().map(|entry| &entry.cluster_name);
+    let unknown_in_overrides = overridden.filter(|name| !clusters.contains_key(*name)).cloned().collect();
+    let findings =
+        Findings { reason, message: String::new(), unknown: selected.unknown, unknown_in_overrides };
     Ok((gate.allow(selected.clusters), findings))
 }
 

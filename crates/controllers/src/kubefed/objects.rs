@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use portolan_api::kubefed::{FINALIZER, FederatedType};
+use portolan_api::kubefed::{FINALIZER, FederatedType, TypeName};
 use portolan_api::policy::ConflictResolution;
 use portolan_object::{Object, ObjectKey};
 use portolan_plan::kubefed::binding::{self, Leaving, is_orphaned, leaving};
@@ -11,7 +11,7 @@ use portolan_plan::kubefed::type_config::Configured;
 use portolan_plan::propagation::binding::{belongs_to_another, differs, unclaimed_metadata};
 use portolan_runtime::client::{BoxError, Delete, Patch};
 use portolan_runtime::events::{Regarding, Severity};
-use portolan_runtime::{Api, ClientError, Outcome, Reconciler};
+use portolan_runtime::{Api, ClientError, Outcome, Reconciler, Resource};
 use serde_json::json;
 
 use super::assessment::{Assessment, assess};
@@ -36,10 +36,14 @@ impl Reconciler for FederatedObjects {
         if object.is_deleting() {
             return self.leave(key, &object).await.into();
         }
-        match self.pipeline.hub().federated_types.of_federated(&key.kind.group_kind()) {
-            Some(configured) => self.sync(key, &configured, object).await.into(),
-            None => Outcome::Done,
+        if let Some(configured) = self.pipeline.hub().federated_types.of_federated(&key.kind.group_kind()) {
+            return self.sync(key, &configured, object).await.into();
         }
+        let Some(Resource { gvk, plural, namespaced }) = self.pipeline.resource_of(&key.kind) else {
+            return Outcome::Done;
+        };
+        let configured = Configured::without_config(TypeName { gvk, plural, namespaced });
+        self.sync(key, &configured, object).await.into()
     }
 }
 

@@ -61,6 +61,9 @@ impl TypeConfigs {
                 "the API server does not serve {}: create its definition with `portolan federate enable {}`",
                 configured.of.federated.gvk.kind, key.name
             )),
+            Ok(configured) if configured.is_enabled && !settings.propagates => {
+                Some("the feature gate PushReconciler of the KubeFedConfig is off".to_owned())
+            }
             Ok(_) => None,
         };
         let is_enabled = configured.as_ref().is_ok_and(|configured| configured.is_enabled);
@@ -70,12 +73,13 @@ impl TypeConfigs {
             observed_generation: config.metadata.generation,
             propagation_controller: ControllerStatus::from(runs),
             status_controller: collects.then(|| ControllerStatus::from(runs && settings.collects_status)),
+            message: obstacle.unwrap_or_default(),
         };
         let waits = is_enabled && !is_served;
         if status != config.status {
-            if let Some(obstacle) = obstacle {
+            if !status.message.is_empty() {
                 let about = Regarding::kind(config);
-                hub.events.record(about, Severity::Warning, "PropagationNotRunning", obstacle);
+                hub.events.record(about, Severity::Warning, "PropagationNotRunning", status.message.clone());
             }
             self.write(key, &status).await?;
         }
@@ -86,7 +90,8 @@ impl TypeConfigs {
         let hub = self.0.hub();
         // All fields: two are required by the schema.
         let patch = json!({ "status": { "observedGeneration": status.observed_generation,
-            "propagationController": status.propagation_controller, "statusController": status.status_controller } });
+            "propagationController": status.propagation_controller, "statusController": status.status_controller,
+            "message": (!status.message.is_empty()).then_some(&status.message) } });
         let api = hub.client.kind::<FederatedTypeConfig>();
         if let Some(written) = ignore_missing(api.patch_status(key, &Patch::Merge(patch)).await)? {
             let version = written.metadata.resource_version.clone();

@@ -11,6 +11,7 @@ use portolan_api::resources;
 use portolan_api::work::{ClusterResourceBinding, ResourceBinding, Work};
 use portolan_object::{GroupKind, GroupVersion, Object, ObjectKey};
 use portolan_plan::preview::Hub;
+use portolan_plan::propagation::node_ports::note_allocated;
 use portolan_plan::propagation::snapshot::{Binding, Override, Policy};
 use portolan_runtime::client::{Discovery, Selection};
 use portolan_runtime::{Client, Resource};
@@ -46,6 +47,7 @@ pub(super) async fn read(hub: &Client, discovery: &Discovery, applied: &[Applied
             }
         }
     }
+    read.templates.values_mut().for_each(note_allocated);
     Ok(read)
 }
 

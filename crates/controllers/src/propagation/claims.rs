@@ -10,6 +10,7 @@ use portolan_runtime::client::{BoxError, Patch};
 use portolan_runtime::{Api, ClientError};
 use serde_json::{Map, Value, json};
 
+use crate::collections::trim_template;
 use crate::failures::Failures;
 use crate::missing::ignore_missing;
 use crate::propagation::scoped::Binding;
@@ -118,7 +119,7 @@ async fn write(pipeline: &Pipeline, template: &Object, mut metadata: Value) -> R
     metadata["resourceVersion"] = json!(template.resource_version());
     let patch = Patch::Merge(json!({ "metadata": metadata }));
     let mut written = api(pipeline, template)?.patch(&template.key(), &patch).await?;
-    portolan_runtime::cache::drop_managed_fields(&mut written);
+    trim_template(&mut written);
     if let Some(cache) = pipeline.templates.of_kind(&written.group_version_kind().group_kind()) {
         cache.written(written.key(), written.resource_version(), written.clone());
     }

@@ -14,13 +14,13 @@ use portolan_plan::propagation::aggregate::status_patch;
 use portolan_plan::propagation::status::{
     Shortfall, aggregated, binding_dispatching, fully_applied, held_back,
 };
-use portolan_runtime::cache::drop_managed_fields;
 use portolan_runtime::client::{BoxError, Patch};
 use portolan_runtime::events::{Regarding, Severity};
 use portolan_runtime::{ClientError, Outcome};
 use serde_json::json;
 use tokio::time::Instant;
 
+use crate::collections::trim_template;
 use crate::missing::ignore_missing;
 use crate::propagation::schedule::{self, Scheduled};
 use crate::propagation::scoped::Binding;
@@ -191,7 +191,7 @@ async fn write_template_status(
     let Some(patch) = aggregated?.and_then(|status| status_patch(template, &status)) else { return Ok(()) };
     let api = pipeline.hub.client.resource::<Object>(cache.resource());
     if let Some(mut written) = ignore_missing(api.patch_status(&key, &Patch::Merge(patch)).await)? {
-        drop_managed_fields(&mut written);
+        trim_template(&mut written);
         let version = written.resource_version().to_owned();
         cache.written(key, &version, written);
         let message = "Update Resource with AggregatedStatus successfully.";

@@ -68,13 +68,10 @@ impl World {
         }
         let balancer = TcpListener::bind("127.0.0.12:0").expect("a load balancer");
         let port = balancer.local_addr().expect("an address").port();
-        for namespace in ["karmada-system", "myns"] {
-            if set.hub.get("v1/Namespace", namespace).await.is_none() {
-                let namespace =
-                    json!({ "apiVersion": "v1", "kind": "Namespace", "metadata": { "name": namespace } });
-                set.hub.create(namespace).await;
-            }
-        }
+        set.hub
+            .create(json!({ "apiVersion": "v1", "kind": "Namespace", "metadata": { "name": "myns" } }))
+            .await;
+        set.hub.when_there("v1/Namespace", "karmada-system").await;
         set.hub
             .create(json!({ "apiVersion": "v1", "kind": "Secret", "stringData": { "secret": SECRET },
                 "metadata": { "namespace": "karmada-system", "name": "bind" } }))
@@ -193,11 +190,7 @@ async fn what_cannot_be_published_is_said_with_its_cure() {
     set.hub.when(FEDERATION, "myfed", says("the Secret karmada-system/missing does not exist")).await;
     // A deletion waits for the records only while there may be some.
     set.hub.delete(FEDERATION, "myfed").await;
-    if set.hub.get("v1/Namespace", "karmada-system").await.is_none() {
-        let namespace =
-            json!({ "apiVersion": "v1", "kind": "Namespace", "metadata": { "name": "karmada-system" } });
-        set.hub.create(namespace).await;
-    }
+    set.hub.when_there("v1/Namespace", "karmada-system").await;
     set.hub
         .create(json!({ "apiVersion": "v1", "kind": "Secret", "stringData": { "secret": SECRET },
             "metadata": { "namespace": "karmada-system", "name": "missing" } }))
@@ -207,4 +200,88 @@ async fn what_cannot_be_published_is_said_with_its_cure() {
     elsewhere["spec"]["dns"]["zones"][0]["domain"] = json!("example.org");
     set.hub.create(elsewhere).await;
     set.hub.when(FEDERATION, "myfed", says("create it there, or correct the name of the zone")).await;
+}
+
+const ENDPOINT: &str = "externaldns.k8s.io/v1alpha1/DNSEndpoint";
+
+/// One cluster with a healthy shard of the Service, and a Federation with these zones.
+async fn one_cluster(zones: Value) -> Federation {
+    let set = Federation::start(&["c1"]).await;
+    let place = json!({ "spec": { "region": "us-central1", "zones": ["us-central1-a"] } });
+    set.hub.patch(CLUSTER, "c1", place).await;
+    let namespace = json!({ "apiVersion": "v1", "kind": "Namespace", "metadata": { "name": "myns" } });
+    set.hub.create(namespace).await;
+    set.hub.when_there("v1/Namespace", "karmada-system").await;
+    set.hub
+        .create(json!({ "apiVersion": "portolan.dev/v1alpha1", "kind": "Federation",
+            "metadata": { "name": "myfed" }, "spec": { "dns": { "zones": zones } } }))
+        .await;
+    set.hub
+        .create(json!({ "apiVersion": "v1", "kind": "Service", "metadata": { "namespace": "myns", "name": "nginx" },
+            "spec": { "type": "LoadBalancer", "selector": { "run": "nginx" }, "ports": [{ "port": 80 }] } }))
+        .await;
+    let member = set.member("c1");
+    member.when_there(SERVICE, NGINX).await;
+    member.create(slice(true)).await;
+    let ingress = json!({ "status": { "loadBalancer": { "ingress": [{ "ip": "192.0.2.11" }] } } });
+    member.patch_status(SERVICE, NGINX, ingress).await;
+    set
+}
+
+fn endpoint(name: &str) -> String {
+    format!("karmada-system/{name}")
+}
+
+fn leads_to(kind: &'static str, target: &'static str) -> impl Fn(&Object) -> bool {
+    move |object| {
+        let endpoints = &object.0["spec"]["endpoints"];
+        endpoints[0]["recordType"] == kind
+            && endpoints[0]["targets"] == json!([target])
+            && endpoints[1].is_null()
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_external_dns_gets_the_names_as_dns_endpoints() {
+    let set = one_cluster(json!([{ "domain": "example.com", "provider": { "externalDNS": {} } }])).await;
+    let theirs = json!({ "apiVersion": "externaldns.k8s.io/v1alpha1", "kind": "DNSEndpoint",
+        "metadata": { "namespace": "karmada-system", "name": "www.example.com" },
+        "spec": { "endpoints": [{ "dnsName": "www.example.com", "recordType": "A", "targets": ["192.0.2.80"] }] } });
+    set.hub.create(theirs).await;
+    set.hub.when(ENDPOINT, &endpoint(GLOBAL), leads_to("A", "192.0.2.11")).await;
+    set.hub.when(ENDPOINT, &endpoint(ZONE_A), leads_to("A", "192.0.2.11")).await;
+    let is_published = |federation: &Object| condition(federation, "RecordsPublished") == "True";
+    set.hub.when(FEDERATION, "myfed", is_published).await;
+
+    let endpoints = slice(false)["endpoints"].clone();
+    set.member("c1").patch(SLICE, "myns/nginx-1", json!({ "endpoints": endpoints })).await;
+    set.hub.when_gone(ENDPOINT, &endpoint(GLOBAL)).await;
+    set.hub.when(ENDPOINT, &endpoint(ZONE_A), leads_to("CNAME", REGION_US)).await;
+
+    set.hub.delete(FEDERATION, "myfed").await;
+    set.hub.when_gone(FEDERATION, "myfed").await;
+    assert!(set.hub.get(ENDPOINT, &endpoint(ZONE_A)).await.is_none(), "deleted before the Federation");
+    assert!(set.hub.get(ENDPOINT, &endpoint("www.example.com")).await.is_some(), "not the Federation's");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_provider_that_does_not_answer_holds_up_no_other_zone() {
+    // It accepts connections and says nothing.
+    let silent = TcpListener::bind("127.0.0.1:0").expect("a server");
+    let server = silent.local_addr().expect("an address").to_string();
+    let set = one_cluster(json!([
+        { "domain": "example.net", "provider": { "rfc2136": { "server": server } } },
+        { "domain": "example.com", "provider": { "externalDNS": {} } },
+    ]))
+    .await;
+    let done = async {
+        set.hub.when(ENDPOINT, &endpoint(GLOBAL), leads_to("A", "192.0.2.11")).await;
+        let ingress = json!({ "status": { "loadBalancer": { "ingress": [{ "ip": "192.0.2.12" }] } } });
+        set.member("c1").patch_status(SERVICE, NGINX, ingress).await;
+        set.hub.when(ENDPOINT, &endpoint(GLOBAL), leads_to("A", "192.0.2.12")).await;
+    };
+    let within = std::time::Duration::from_secs(25);
+    tokio::time::timeout(within, done).await.expect("less than five attempts of 10 s at the silent server");
+    let says = |federation: &Object| message(federation, "RecordsPublished").contains("zone example.net: ");
+    set.hub.when(FEDERATION, "myfed", says).await;
 }

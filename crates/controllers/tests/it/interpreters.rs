@@ -271,29 +271,30 @@ async fn a_deployment_is_available_once_all_members_say_so() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_node_port_that_is_taken_is_allocated_by_the_member() {
     let set = Federation::start(&["eu", "us"]).await;
-    let service = |name: &str, node_port: Option<i64>, annotations: Value| {
+    let service = |name: &str, node_port: Option<i64>| {
         let mut port = json!({ "port": 80 });
         if let Some(node_port) = node_port {
             port["nodePort"] = json!(node_port);
         }
         json!({ "apiVersion": "v1", "kind": "Service",
-            "metadata": { "namespace": "default", "name": name, "annotations": annotations },
+            "metadata": { "namespace": "default", "name": name },
             "spec": { "type": "NodePort", "selector": { "app": "web" }, "ports": [port] } })
     };
     const SERVICE: &str = "v1/Service";
     let port = |service: &Object| service.0["spec"]["ports"][0]["nodePort"].as_i64().unwrap_or_default();
-    set.member("eu").create(service("theirs", Some(30_080), json!({}))).await;
-    // The embedded API server of the test has no admission: the note is written by hand.
-    let noted = json!({ "portolan.dev/allocated-node-ports": "80/TCP" });
-    set.hub.create(service("web", Some(30_080), noted)).await;
-    set.hub.create(service("fixed", Some(30_081), json!({}))).await;
+    let allocated = port(&set.hub.create(service("web", None)).await);
+    let written = if allocated == 30_081 { 30_082 } else { 30_081 };
+    set.hub.create(service("fixed", Some(written))).await;
+    set.member("eu").create(service("theirs", Some(allocated))).await;
     for name in ["web", "fixed"] {
         set.hub.create(policy(name, SERVICE, name, &["eu", "us"])).await;
     }
     let eu = set.member("eu").when_there(SERVICE, "default/web").await;
     let us = set.member("us").when_there(SERVICE, "default/web").await;
-    assert_ne!(port(&eu), 30_080);
-    assert_eq!(port(&us), 30_080);
+    assert_ne!(port(&eu), allocated);
+    assert_eq!(port(&us), allocated);
+    let fixed = set.member("eu").when_there(SERVICE, "default/fixed").await;
+    assert_eq!(port(&fixed), written);
     let is_applied = |binding: &Object| condition(binding, "FullyApplied") == "True";
     set.hub.when(BINDING, "default/web-service", is_applied).await;
     // A change of the template leaves the port that the member has allocated.

@@ -4,7 +4,7 @@ use portolan_object::Object;
 use serde_json::{Value, json};
 
 use crate::federation::{
-    BINDING, CONFIG_MAP, DEPLOYMENT, Federation, WORK, condition, config_map, deployment, policy,
+    BINDING, CLUSTER, CONFIG_MAP, DEPLOYMENT, Federation, WORK, condition, config_map, deployment, policy,
 };
 
 const FEDERATED_CONFIG_MAP: &str = "types.kubefed.io/v1beta1/FederatedConfigMap";
@@ -91,7 +91,7 @@ async fn a_selector_follows_the_labels_of_clusters() {
     set.hub.create(app).await;
     set.hub.when(FEDERATED_CONFIG_MAP, "default/app", is_propagated).await;
     let label = json!({ "metadata": { "labels": { "env": "prod" } } });
-    set.hub.patch(crate::federation::CLUSTER, "us", label).await;
+    set.hub.patch(CLUSTER, "us", label).await;
     set.member("us").when_there(CONFIG_MAP, "default/app").await;
     assert!(set.member("eu").get(CONFIG_MAP, "default/app").await.is_none());
 }
@@ -290,7 +290,7 @@ async fn any_kind_is_federated_by_a_type_config_and_members_without_it_say_so() 
                 "names": { "kind": "Boat", "plural": "boats", "singular": "boat", "listKind": "BoatList" },
                 "versions": [{ "name": "v1", "served": true, "storage": true, "schema": schema }] } }))
         .await;
-    create_namespace(&set, SYSTEM).await;
+    set.hub.when_there(NAMESPACE, SYSTEM).await;
     let boat = |group: &str, version: &str, kind: &str, plural: &str| json!({ "group": group, "version": version, "kind": kind, "pluralName": plural, "scope": "Namespaced" });
     set.hub
         .create(json!({ "apiVersion": "core.kubefed.io/v1beta1", "kind": "FederatedTypeConfig",
@@ -340,9 +340,33 @@ async fn any_kind_is_federated_by_a_type_config_and_members_without_it_say_so() 
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_built_in_kind_is_federated_until_its_type_config_is_deleted() {
+    const TYPE_CONFIG: &str = "core.kubefed.io/v1beta1/FederatedTypeConfig";
+    let set = Federation::start(&["eu"]).await;
+    let is_complete =
+        |namespace: &Object| namespace.annotation("portolan.dev/federated-types-created") == Some("true");
+    set.hub.when(NAMESPACE, SYSTEM, is_complete).await;
+    let mut app = federated(FEDERATED_CONFIG_MAP, "app", data("1"), &["eu"]);
+    app["spec"]["overrides"] =
+        json!([{ "clusterName": "mars", "clusterOverrides": [{ "path": "/data/k", "value": "2" }] }]);
+    set.hub.create(app).await;
+    let found = set.hub.when(FEDERATED_CONFIG_MAP, "default/app", is_propagated).await;
+    let message = found.0["status"]["conditions"][0]["message"].as_str().unwrap_or_default();
+    assert_eq!(message, "spec.overrides names clusters that do not exist: mars");
+
+    set.hub.delete(TYPE_CONFIG, &format!("{SYSTEM}/configmaps")).await;
+    let is_off = |object: &Object| object.0["status"]["conditions"][0]["reason"] == "PropagationDisabled";
+    set.hub.when(FEDERATED_CONFIG_MAP, "default/app", is_off).await;
+    set.hub.create(federated(FEDERATED_CONFIG_MAP, "late", data("1"), &["eu"])).await;
+    let late = set.hub.when(FEDERATED_CONFIG_MAP, "default/late", is_off).await;
+    assert!(late.0["status"].to_string().contains("portolan federate enable"), "{}", late.0["status"]);
+    assert!(set.member("eu").get(CONFIG_MAP, "default/app").await.is_some(), "it stays");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn with_a_kubefed_config_namespaces_must_be_federated_and_adoption_can_be_off() {
     let set = Federation::start(&["eu"]).await;
-    create_namespace(&set, SYSTEM).await;
+    set.hub.when_there(NAMESPACE, SYSTEM).await;
     create_namespace(&set, "shop").await;
     set.hub
         .create(json!({ "apiVersion": "core.kubefed.io/v1beta1", "kind": "KubeFedConfig",
@@ -365,4 +389,34 @@ async fn with_a_kubefed_config_namespaces_must_be_federated_and_adoption_can_be_
     set.hub.when(FEDERATED_CONFIG_MAP, "shop/theirs", has(&["eu=AlreadyExists"])).await;
     let theirs = eu.get(CONFIG_MAP, "shop/theirs").await.expect("not adopted");
     assert_eq!(theirs.str_at(&["data", "k"]), "theirs");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cluster_has_a_kubefed_cluster_with_its_labels_and_both_go_together() {
+    const KUBEFED_CLUSTER: &str = "core.kubefed.io/v1beta1/KubeFedCluster";
+    let set = Federation::start(&["eu", "us"]).await;
+    let (eu, us) = (format!("{SYSTEM}/eu"), format!("{SYSTEM}/us"));
+    let is_ready = |object: &Object| condition(object, "Ready") == "True";
+    set.hub.when(KUBEFED_CLUSTER, &eu, is_ready).await;
+    let label = |value: &str| json!({ "metadata": { "labels": { "env": value } } });
+    set.hub.patch(KUBEFED_CLUSTER, &eu, label("prod")).await;
+    set.hub.when(CLUSTER, "eu", |cluster| cluster.label("env") == Some("prod")).await;
+    set.hub.patch(CLUSTER, "eu", label("test")).await;
+    set.hub.when(KUBEFED_CLUSTER, &eu, |object| object.label("env") == Some("test")).await;
+
+    set.hub.delete(KUBEFED_CLUSTER, &eu).await;
+    set.hub.when_gone(CLUSTER, "eu").await;
+    set.hub.when_gone(KUBEFED_CLUSTER, &eu).await;
+    set.hub.when(KUBEFED_CLUSTER, &us, is_ready).await;
+    set.hub.delete(CLUSTER, "us").await;
+    set.hub.when_gone(KUBEFED_CLUSTER, &us).await;
+
+    let unreachable = json!({ "apiVersion": "core.kubefed.io/v1beta1", "kind": "KubeFedCluster",
+        "metadata": { "namespace": SYSTEM, "name": "asia" },
+        "spec": { "apiEndpoint": "https://127.0.0.1:1", "secretRef": { "name": "missing" } } });
+    set.hub.create(unreachable).await;
+    let is_malformed = |object: &Object| condition(object, "ConfigMalformed") == "True";
+    let asia = set.hub.when(KUBEFED_CLUSTER, &format!("{SYSTEM}/asia"), is_malformed).await;
+    let message = asia.0["status"].to_string();
+    assert!(message.contains("the Secret kube-federation-system/missing has no token"), "{message}");
 }

@@ -8,6 +8,7 @@
 //! `zones` says which zones of which providers have the record sets.
 
 pub mod difference;
+pub mod endpoint_object;
 pub mod observed;
 pub mod overview;
 pub mod planner;

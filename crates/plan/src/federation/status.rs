@@ -49,11 +49,12 @@ pub fn status(federation: &Federation, facts: Facts<'_>, now: &str) -> Federatio
 
 /// Sets the condition about the zones in the status. Returns whether every zone has what it shall have.
 pub fn published(federation: &Federation, status: &mut FederationStatus, now: &str) -> bool {
-    let mut troubles = status.zones.iter().filter(|zone| !zone.message.is_empty());
-    let trouble = troubles.next().map(|zone| format!("zone {}: {}", zone.zone, zone.message));
-    let (is_published, reason, message) = match trouble {
-        None => (true, "Published", "every zone has the records of every Service".to_owned()),
-        Some(message) => (false, "NotPublished", message),
+    let troubles = status.zones.iter().filter(|zone| !zone.message.is_empty());
+    let troubles: Vec<String> =
+        troubles.map(|zone| format!("zone {}: {}", zone.zone, zone.message)).collect();
+    let (is_published, reason, message) = match troubles.as_slice() {
+        [] => (true, "Published", "every zone has the records of every Service".to_owned()),
+        troubles => (false, "NotPublished", troubles.join("; ")),
     };
     let mut condition = Condition::new(PUBLISHED, is_published, reason, message, now);
     condition.observed_generation = Some(federation.metadata.generation);

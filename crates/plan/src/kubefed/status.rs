@@ -162,6 +162,8 @@ pub struct Findings {
     pub message: String,
     /// Clusters that the placement lists and that do not exist.
     pub unknown: BTreeSet<String>,
+    /// Clusters that the overrides name and that do not exist.
+    pub unknown_in_overrides: BTreeSet<String>,
 }
 
 /// The status of a federated object of this generation; `clusters` are sorted by name.
@@ -199,9 +201,10 @@ fn message(findings: &Findings) -> String {
     if !findings.message.is_empty() {
         sentences.push(findings.message.clone());
     }
-    if !findings.unknown.is_empty() {
-        let names: Vec<&str> = findings.unknown.iter().map(String::as_str).collect();
-        sentences.push(format!("spec.placement names clusters that do not exist: {}", names.join(", ")));
+    let unknown = [("spec.placement", &findings.unknown), ("spec.overrides", &findings.unknown_in_overrides)];
+    for (field, names) in unknown.into_iter().filter(|(_, names)| !names.is_empty()) {
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        sentences.push(format!("{field} names clusters that do not exist: {}", names.join(", ")));
     }
     sentences.join("; ")
 }
@@ -314,8 +317,12 @@ mod tests {
 
     #[test]
     fn unknown_clusters_are_named() {
-        let findings = Findings { unknown: BTreeSet::from(["zz".to_owned()]), ..Findings::default() };
+        let names = |name: &str| BTreeSet::from([name.to_owned()]);
+        let findings =
+            Findings { unknown: names("zz"), unknown_in_overrides: names("yy"), ..Findings::default() };
         let status = status(&FederatedStatus::default(), 1, &findings, vec![], "t");
-        assert_eq!(status.conditions[0].message, "spec.placement names clusters that do not exist: zz");
+        let want = "spec.placement names clusters that do not exist: zz; \
+                    spec.overrides names clusters that do not exist: yy";
+        assert_eq!(status.conditions[0].message, want);
     }
 }

@@ -35,7 +35,8 @@ pub enum TemplateError {
     UnknownType(String),
     /// The propagation of the type is switched off.
     #[error(
-        "the propagation of {0} is switched off by its FederatedTypeConfig or by the KubeFedConfig; members keep what they have"
+        "the propagation of {0} is switched off, by its FederatedTypeConfig or the KubeFedConfig, or because it has no \
+         FederatedTypeConfig (`portolan federate enable` makes one); members keep what they have"
     )]
     Disabled(String),
     /// A FederatedNamespace is not named after its namespace.

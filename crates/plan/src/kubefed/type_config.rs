@@ -17,9 +17,10 @@ pub struct Configured {
 }
 
 impl Configured {
-    /// A type without a FederatedTypeConfig.
-    pub fn built_in(of: FederatedType) -> Self {
-        Self { of, is_enabled: true, collects_status: false }
+    /// A federated kind without a FederatedTypeConfig: its objects are not propagated. `of.target` has no meaning.
+    pub fn without_config(federated: TypeName) -> Self {
+        let of = FederatedType { target: federated.clone(), federated };
+        Self { of, is_enabled: false, collects_status: false }
     }
 }
 

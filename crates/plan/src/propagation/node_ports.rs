@@ -1,13 +1,60 @@
 //! Node ports of propagated Services.
 //!
-//! The control plane's API server allocates a node port where the user wrote none, and notes which ones (admission of
-//! Services). Members get these as a preference, so that a Service has the same ports everywhere if they are free. In a
-//! member where one is taken the member allocates another, and keeps it. A port that the user wrote is never changed.
+//! The control plane's API server allocates a node port where the user wrote none. Members get these ports as a preference,
+//! so that a Service has the same ports everywhere if they are free. In a member where one is taken the member allocates
+//! another, and keeps it. A port that the user wrote is never changed.
+//!
+//! Once stored, written and allocated ports differ in `managedFields` only: an allocated port has no manager. Caches drop
+//! `managedFields`, so [`note_allocated`] puts the answer into an annotation of the cached copy, from which the manifests of
+//! Works get it. The stored template has no such annotation.
 
 use portolan_api::annotations::template::{ALLOCATED_PORTS, HEALTH_CHECK_PORT};
 use portolan_api::resources;
 use portolan_object::{Object, Status};
 use serde_json::{Value, json};
+
+/// Writes the annotation with the allocated ports of a Service, from its `managedFields`. Other objects stay as they are.
+pub fn note_allocated(template: &mut Object) {
+    if !resources::SERVICE.is_kind_of(template) {
+        return;
+    }
+    let noted = allocated(template).join(",");
+    if !noted.is_empty() {
+        template.set_annotation(ALLOCATED_PORTS, noted);
+    } else if let Some(annotations) =
+        template.metadata_mut().get_mut("annotations").and_then(Value::as_object_mut)
+    {
+        annotations.remove(ALLOCATED_PORTS);
+    }
+}
+
+fn allocated(service: &Object) -> Vec<String> {
+    let spec = &service.0["spec"];
+    let mut found: Vec<String> = Vec::new();
+    for port in spec["ports"].as_array().into_iter().flatten() {
+        let number = port["port"].as_i64().unwrap_or_default();
+        let protocol = port["protocol"].as_str().unwrap_or("TCP");
+        let has_one = port["nodePort"].as_i64().is_some_and(|node_port| node_port > 0);
+        let field = format!("k:{}", json!({ "port": number, "protocol": protocol }));
+        if has_one && !is_managed(service, &["f:spec", "f:ports", &field, "f:nodePort"]) {
+            found.push(key(port));
+        }
+    }
+    let has_health_check = spec["healthCheckNodePort"].as_i64().is_some_and(|port| port > 0);
+    if has_health_check && !is_managed(service, &["f:spec", "f:healthCheckNodePort"]) {
+        found.push(HEALTH_CHECK_PORT.to_owned());
+    }
+    found
+}
+
+/// Whether a manager has set the field.
+fn is_managed(object: &Object, field: &[&str]) -> bool {
+    let managers = object.at(&["metadata", "managedFields"]).and_then(Value::as_array);
+    managers
+        .into_iter()
+        .flatten()
+        .any(|manager| field.iter().try_fold(&manager["fieldsV1"], |fields, name| fields.get(name)).is_some())
+}
 
 /// Takes over the node ports that the member has allocated instead of the preferred ones.
 pub(super) fn retain(manifest: &mut Object, observed: &Object) {
@@ -71,6 +118,44 @@ mod tests {
 
     fn preferred() -> Object {
         service(json!([{"port": 80, "nodePort": 30001}, {"port": 443, "nodePort": 30443}]))
+    }
+
+    #[test]
+    fn a_port_without_a_manager_was_allocated() {
+        let stored = |port_fields: Value, spec_fields: Value| {
+            let mut fields =
+                json!({ "f:ports": { ".": {}, "k:{\"port\":80,\"protocol\":\"TCP\"}": port_fields } });
+            let more = spec_fields.as_object().cloned().unwrap_or_default();
+            fields.as_object_mut().expect("fields").extend(more);
+            Object(json!({ "apiVersion": "v1", "kind": "Service",
+                "metadata": { "managedFields": [{ "manager": "kubectl", "fieldsV1": { "f:spec": fields } }] },
+                "spec": { "type": "LoadBalancer", "healthCheckNodePort": 31000,
+                    "ports": [{ "port": 80, "protocol": "TCP", "nodePort": 30001 }] } }))
+        };
+        let cases = [
+            (stored(json!({ "f:port": {} }), json!({})), Some("80/TCP,healthCheckNodePort")),
+            (stored(json!({ "f:nodePort": {} }), json!({})), Some("healthCheckNodePort")),
+            (stored(json!({ "f:port": {} }), json!({ "f:healthCheckNodePort": {} })), Some("80/TCP")),
+            (stored(json!({ "f:nodePort": {} }), json!({ "f:healthCheckNodePort": {} })), None),
+        ];
+        for (mut service, want) in cases {
+            note_allocated(&mut service);
+            assert_eq!(
+                service.annotation(ALLOCATED_PORTS),
+                want,
+                "{}",
+                service.0["metadata"]["managedFields"]
+            );
+        }
+        let mut plain =
+            Object(json!({ "apiVersion": "v1", "kind": "Service", "spec": { "ports": [{ "port": 80 }] },
+            "metadata": { "annotations": { ALLOCATED_PORTS: "80/TCP" } } }));
+        note_allocated(&mut plain);
+        assert_eq!(plain.annotation(ALLOCATED_PORTS), None, "it has no node port");
+        let mut other = Object(json!({ "apiVersion": "example.com/v1", "kind": "Service",
+            "spec": { "ports": [{ "port": 80, "nodePort": 30001 }] } }));
+        note_allocated(&mut other);
+        assert_eq!(other.annotation(ALLOCATED_PORTS), None);
     }
 
     #[test]

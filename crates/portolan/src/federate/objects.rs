@@ -2,7 +2,7 @@
 
 use anyhow::{Context, Result, bail};
 use portolan_api::config::DependentObjectReference;
-use portolan_api::kubefed::{FederatedType, FederatedTypeConfig, SYSTEM_NAMESPACE, TypeName};
+use portolan_api::kubefed::{FederatedType, FederatedTypeConfig, SYSTEM_NAMESPACE};
 use portolan_object::{GroupVersion, Object, ObjectKey};
 use portolan_plan::kubefed::federate::{can_be_federated, federated_form};
 use portolan_plan::kubefed::type_config::read;
@@ -78,10 +78,8 @@ impl Control {
         let discovery = discover(&hub).await?;
         let configs = hub.kind::<FederatedTypeConfig>().list(&Selection::namespace(SYSTEM_NAMESPACE)).await;
         let configs = configs.context("cannot read the FederatedTypeConfigs")?;
-        let configured = configs.items.iter().filter_map(|seen| read(&seen.object).ok()).map(|one| one.of);
-        let built_in =
-            portolan_api::kubefed::BUILT_IN.iter().map(|one| FederatedType::of(TypeName::from(one.target)));
-        let types = configured.chain(built_in).collect();
+        let configured = configs.items.iter().filter_map(|seen| read(&seen.object).ok());
+        let types = configured.map(|configured| configured.of).collect();
         Ok(Self { hub, discovery, types })
     }
 

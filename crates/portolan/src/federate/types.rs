@@ -5,10 +5,9 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 use portolan_api::crd::federated_definition;
 use portolan_api::kubefed::{
-    ApiResource, BUILT_IN, ControllerStatus, FederatedType, FederatedTypeConfig, FederatedTypeConfigSpec,
-    SYSTEM_NAMESPACE, Scope, Switch, TypeName, is_federated,
+    BUILT_IN, ControllerStatus, FederatedType, FederatedTypeConfig, SYSTEM_NAMESPACE, Switch, TypeName,
+    is_federated,
 };
-use portolan_api::meta::ObjectMeta;
 use portolan_api::{Kind, resources};
 use portolan_object::{Object, ObjectKey};
 use portolan_plan::kubefed::federate::{has_replicas, short_names};
@@ -27,7 +26,7 @@ pub(super) async fn enable(hub: &Client, asked: &str, is_printed: bool) -> Resul
     let discovery = discover(hub).await?;
     let found = kind(&discovery, asked)?;
     let of = federated_type(found)?;
-    let mut objects = vec![type_config(&of, Switch::Enabled).to_object()];
+    let mut objects = vec![FederatedTypeConfig::of(&of, Switch::Enabled).to_object()];
     if !is_built_in(&of) {
         let definition = federated_definition(&of, &aliases(found), with_replicas(hub, &of).await?);
         objects.push(Object(definition));
@@ -70,7 +69,7 @@ pub(super) async fn disable(hub: &Client, asked: &str, deletes_definition: bool)
     }
     let configs = hub.kind::<FederatedTypeConfig>();
     create_system_namespace(hub).await?;
-    match configs.create(&type_config(&of, Switch::Disabled)).await {
+    match configs.create(&FederatedTypeConfig::of(&of, Switch::Disabled)).await {
         Ok(_) => {}
         Err(ClientError::AlreadyExists(_)) => {
             let patch = json!({ "spec": { "propagation": Switch::Disabled } });
@@ -84,10 +83,6 @@ pub(super) async fn disable(hub: &Client, asked: &str, deletes_definition: bool)
     anstream::println!("Disabled propagation for FederatedTypeConfig \"{key}\"");
     wait_until_stopped(hub, &key).await?;
     anstream::println!("Propagation controller for FederatedTypeConfig \"{key}\" is stopped");
-    if is_built_in(&of) {
-        // Without it, the built-in type is propagated again.
-        return Ok(());
-    }
     configs.delete(&key, &Delete::background()).await.context("cannot delete the FederatedTypeConfig")?;
     anstream::println!("federatedtypeconfig \"{key}\" deleted");
     if deletes_definition {
@@ -128,26 +123,6 @@ async fn with_replicas(hub: &Client, of: &FederatedType) -> Result<bool> {
         Ok(definition) => Ok(has_replicas(&definition, &target.gvk.version)),
         Err(error) if error.is_not_found() => Ok(false),
         Err(error) => Err(error).with_context(|| format!("cannot read the definition {}", key.name)),
-    }
-}
-
-fn type_config(of: &FederatedType, propagation: Switch) -> FederatedTypeConfig {
-    let resource = |name: &TypeName| ApiResource {
-        group: name.gvk.group.clone(),
-        version: name.gvk.version.clone(),
-        kind: name.gvk.kind.clone(),
-        plural_name: name.plural.clone(),
-        scope: if name.namespaced { Scope::Namespaced } else { Scope::Cluster },
-    };
-    FederatedTypeConfig {
-        metadata: ObjectMeta::namespaced(SYSTEM_NAMESPACE, of.name()),
-        spec: FederatedTypeConfigSpec {
-            target_type: resource(&of.target),
-            federated_type: resource(&of.federated),
-            propagation,
-            ..FederatedTypeConfigSpec::default()
-        },
-        ..FederatedTypeConfig::default()
     }
 }
 

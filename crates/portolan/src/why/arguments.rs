@@ -36,7 +36,8 @@ pub(crate) struct Why {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum WhyOther {
-    /// Walk from a service's export to a connection, and show the first hop that is broken.
+    /// Walk from a service's export to a connection, and show the first hop that is broken; of a Service of a Federation,
+    /// show its clusters and its public names.
     Service(WhyService),
 }
 

@@ -11,9 +11,11 @@ use std::collections::BTreeMap;
 use anyhow::{Context, Result, bail};
 use portolan_object::ObjectKey;
 use portolan_plan::discovery::why::{Diagnosis, Facts, Finding, Hop, Member, Verdict, consumers, diagnose};
+use portolan_plan::federation::why::Meaning;
 use portolan_runtime::Client;
 
 use super::arguments::WhyService;
+use crate::federation::explain;
 use crate::output::{Ended, causes};
 use crate::servers::members_with_credentials;
 use crate::survey::{lost, read_all};
@@ -28,10 +30,18 @@ mod exit_code {
 /// Prints the diagnosis. What keeps the control plane from being read is an answer too: it cannot be told.
 pub(super) async fn run(arguments: WhyService) -> Result<()> {
     let asked = ask(arguments).await;
-    let (service, diagnoses) = asked.map_err(|error| Ended {
+    let answer = asked.map_err(|error| Ended {
         code: exit_code::CANNOT_TELL,
         message: format!("cannot tell: {}", causes(&error)),
     })?;
+    let (service, diagnoses) = match answer {
+        Answer::OfClusterSet(service, diagnoses) => (service, diagnoses),
+        Answer::OfFederation(service, Meaning::Broken) => {
+            let message = format!("service {service} is broken");
+            return Err(Ended { code: exit_code::BROKEN, message }.into());
+        }
+        Answer::OfFederation(..) => return Ok(()),
+    };
     for diagnosis in shown(&diagnoses) {
         anstream::print!("{}", render(diagnosis));
     }
@@ -53,10 +63,21 @@ fn key(name: &str, named: Option<&str>, of_context: &str) -> Result<ObjectKey> {
     Ok(ObjectKey::namespaced(namespace, name))
 }
 
-async fn ask(arguments: WhyService) -> Result<(ObjectKey, Vec<Diagnosis>)> {
+/// What is found out.
+enum Answer {
+    /// A service that is exported and imported, as each consumer sees it.
+    OfClusterSet(ObjectKey, Vec<Diagnosis>),
+    /// A Service of a Federation, which is found by its public names; the findings are printed.
+    OfFederation(ObjectKey, Meaning),
+}
+
+async fn ask(arguments: WhyService) -> Result<Answer> {
     let hub = arguments.hub.hub().await?;
     let key = key(&arguments.name, arguments.namespace.as_deref(), &hub.namespace)?;
     let hub = hub.client;
+    if let Some(worst) = explain(&hub, &key).await? {
+        return Ok(Answer::OfFederation(key, worst));
+    }
     let connected = members_with_credentials(&hub, &[]).await?;
     let mut known = known::of_members(&hub).await.context("cannot read the control plane")?;
     let clients: BTreeMap<String, Client> = connected
@@ -84,7 +105,7 @@ async fn ask(arguments: WhyService) -> Result<(ObjectKey, Vec<Diagnosis>)> {
         // No client cluster is known: what the exporters lack is said nevertheless.
         diagnoses.push(diagnose(&facts, "any cluster"));
     }
-    Ok((facts.service, diagnoses))
+    Ok(Answer::OfClusterSet(facts.service, diagnoses))
 }
 
 /// The diagnoses to print: one, if the fault is in the exporting clusters and so the same for all.

@@ -75,7 +75,8 @@ impl KubeconfigFiles {
         Ok(self.read()?.contexts.into_iter().map(|entry| entry.name).collect())
     }
 
-    fn paths(&self) -> &[PathBuf] {
+    /// The paths of the files, which may be missing.
+    pub fn paths(&self) -> &[PathBuf] {
         match self {
             Self::Named(path) | Self::Default(Some(path)) => std::slice::from_ref(path),
             Self::Listed(paths) => paths,

@@ -16,6 +16,10 @@ const PLAIN: &str = "\
 ";
 const ZONE: &str = "clusterset.local";
 
+fn misplaced(line: usize) -> CorefileError {
+    CorefileError::Marks { begin: BEGIN.to_owned(), end: END.to_owned(), line }
+}
+
 fn servers(texts: &[&str]) -> Vec<IpAddr> {
     texts.iter().map(|text| text.parse().unwrap()).collect()
 }
@@ -78,9 +82,9 @@ fn refuses() {
         ("with port and scheme", "dns://ClusterSet.local.:53 {\n}\n".to_owned(), ZONE, &one, taken(1)),
         ("among several names", "a.org, clusterset.local b.org {\n}\n".to_owned(), ZONE, &one, taken(1)),
         ("names on two lines", "a.org\nclusterset.local {\n}\n".to_owned(), ZONE, &one, taken(2)),
-        ("a mark without its end", format!("{BEGIN}\nx\n"), ZONE, &one, CorefileError::Marks { line: 1 }),
-        ("a mark without its beginning", format!("x\n{END}\n"), ZONE, &one, CorefileError::Marks { line: 2 }),
-        ("two blocks", format!("{0}{0}", block("10.0.0.1")), ZONE, &one, CorefileError::Marks { line: 8 }),
+        ("a mark without its end", format!("{BEGIN}\nx\n"), ZONE, &one, misplaced(1)),
+        ("a mark without its beginning", format!("x\n{END}\n"), ZONE, &one, misplaced(2)),
+        ("two blocks", format!("{0}{0}", block("10.0.0.1")), ZONE, &one, misplaced(8)),
         ("no zone", String::new(), "a b", &one, CorefileError::Zone { zone: "a b".to_owned() }),
         ("no address", String::new(), ZONE, &[], CorefileError::NoAddress { zone: ZONE.to_owned() }),
     ];
