@@ -124,6 +124,18 @@ pub mod control_plane {
     pub const CLUSTER: &str = "portolan.dev/cluster";
 }
 
+/// Of the Leases of agents, by which they tell that they run.
+pub mod agent {
+    /// What the agent has found out about imported endpoints, as JSON; see [`crate::probes`].
+    pub const PROBES: &str = "portolan.dev/probes";
+}
+
+/// Of imported EndpointSlices.
+pub mod endpoint_slice {
+    /// That the endpoints are not ready here although their own cluster says so: `Drain` or `Withdraw`.
+    pub const NOT_USED: &str = "portolan.dev/not-used";
+}
+
 /// Of CRDs in groups that Kubernetes owns: who approved the API.
 pub const API_APPROVED: &str = "api-approved.kubernetes.io";
 

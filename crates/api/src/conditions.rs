@@ -158,6 +158,14 @@ pub mod multicluster {
     pub const ALL_READ: &str = "AllRead";
     /// `portolan.dev/ExportersRead` is false: a cluster cannot be reached.
     pub const EXPORTER_UNREACHABLE: &str = "ExporterUnreachable";
+    /// Whether the ready endpoints of every exporter of an import get traffic in this cluster.
+    pub const EXPORTERS_USED: &str = "portolan.dev/ExportersUsed";
+    /// `portolan.dev/ExportersUsed` is true.
+    pub const ALL_USED: &str = "AllUsed";
+    /// `portolan.dev/ExportersUsed` is false: the endpoints of an exporter are withdrawn or drained.
+    pub const EXPORTER_NOT_USED: &str = "ExporterNotUsed";
+    /// `portolan.dev/ExportersUsed` is false: the endpoints of an exporter would be withdrawn, but are the only ready ones.
+    pub const NO_OTHER_ENDPOINT: &str = "NoOtherEndpoint";
     /// `Conflict` is true: which endpoints are preferred differs.
     pub const TRAFFIC_DISTRIBUTION_CONFLICT: &str = "TrafficDistributionConflict";
     /// `Conflict` is true: clients of one address family reach only a part of the endpoints.

@@ -104,6 +104,12 @@ pub mod endpoint_slice {
     pub const SOURCE_CLUSTER: &str = "multicluster.kubernetes.io/source-cluster";
 }
 
+/// Of the Leases of agents.
+pub mod agent {
+    /// Marks the Lease, with value [`TRUE`](super::TRUE).
+    pub const LEASE: &str = "portolan.dev/agent";
+}
+
 /// Of bindings of federated objects.
 pub mod federation {
     /// Name of the Federation that an object belongs to.

@@ -28,6 +28,7 @@ pub mod meta;
 pub mod multicluster;
 pub mod names;
 pub mod policy;
+pub mod probes;
 pub mod quantity;
 pub mod remedy;
 pub mod resources;

@@ -11,6 +11,10 @@ pub const CLUSTER_NAMESPACE: &str = "karmada-cluster";
 /// Namespace of the control plane's own objects.
 pub const SYSTEM_NAMESPACE: &str = "karmada-system";
 
+/// Namespaces of a member in which a Lease with label [`portolan.dev/agent`](crate::labels::agent::LEASE) counts as one of an agent: users
+/// do not write there.
+pub const AGENT_NAMESPACES: [&str; 3] = ["portolan-system", "kube-system", SYSTEM_NAMESPACE];
+
 /// The service account that the control plane acts through in a member when it impersonates users.
 pub const IMPERSONATOR: &str = "karmada-impersonator";
 

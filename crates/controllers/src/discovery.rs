@@ -35,14 +35,16 @@ mod member_writer;
 mod problems;
 mod refusals;
 mod set_import;
+mod sightings;
 mod site;
+mod withdrawal;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use parking_lot::RwLock;
 use portolan_api::cluster::Cluster;
-use portolan_net::Clock;
+use portolan_net::{Clock, Shutdown};
 use portolan_object::ObjectKey;
 use portolan_runtime::members::MembershipChange;
 use portolan_runtime::scope::spawn_until_stop;
@@ -56,7 +58,9 @@ use exporters_read::not_ready_since;
 use importer::Importer;
 use problems::Problems;
 use refusals::Refusals;
+use sightings::Sightings;
 use site::Site;
+use withdrawal::Withdrawals;
 
 /// Concurrent reconciliations of imports per member.
 const WORKERS_PER_MEMBER: usize = 4;
@@ -70,7 +74,12 @@ struct Discovery {
     exports: ExportCache,
     refusals: Refusals,
     problems: Problems,
+    sightings: Sightings,
+    withdrawals: Withdrawals,
+    /// Events of Clusters in the hub.
+    hub_events: EventRecorder,
     clock: Clock,
+    scope: Shutdown,
 }
 
 /// Starts the controllers for every present and future member.
@@ -82,7 +91,11 @@ pub(crate) fn start(hub: &Hub) {
         exports: ExportCache::default(),
         refusals: Refusals::default(),
         problems: Problems::default(),
+        sightings: Sightings::default(),
+        withdrawals: Withdrawals::default(),
+        hub_events: hub.events.clone(),
         clock: hub.clock.clone(),
+        scope: hub.scope.clone(),
     });
     let joining = discovery.clone();
     hub.members.observe(move |change| match change {
@@ -103,6 +116,7 @@ pub(crate) fn start(hub: &Hub) {
             }
         }
     });
+    spawn_until_stop(&hub.scope, withdrawal::run(discovery.clone()));
     let mut memberships = hub.cluster_sets.watch();
     spawn_until_stop(&hub.scope, async move {
         let mut before = discovery.membership_states();
@@ -149,6 +163,8 @@ impl Discovery {
     fn leave(&self, name: &ClusterName) {
         self.sites.write().remove(name);
         self.exports.invalidate_all();
+        self.sightings.forget(name);
+        self.withdrawals.forget(name);
         let concerned =
             self.refusals.forget_member(name).into_iter().chain(self.problems.forget_member(name));
         concerned.for_each(|service| self.queue_exporters(&service));

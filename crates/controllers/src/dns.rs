@@ -18,9 +18,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use portolan_net::{Clock, Shutdown};
-use portolan_object::ObjectKey;
+use portolan_object::{Object, ObjectKey};
 use portolan_plan::dns::{Problem, RecordSink, ZoneKind};
-use portolan_runtime::Client;
+use portolan_runtime::{Cache, Client};
 use portolan_runtime::cache::Caches;
 use prometheus_client::registry::Registry;
 
@@ -98,6 +98,12 @@ impl Follower {
             }
         }
         true
+    }
+
+    /// The imported EndpointSlices, of the zone of the cluster set; `None` without that zone.
+    pub fn imported_slices(&self) -> Option<Cache<Object>> {
+        let zone = self.sources.iter().find(|source| source.kind() == ZoneKind::ClusterSet);
+        zone.map(|source| source.slices().clone())
     }
 
     /// Adds the age and the completeness of what is published to `registry`.

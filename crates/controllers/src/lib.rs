@@ -38,6 +38,7 @@ pub mod kubernetes;
 mod merge;
 mod missing;
 pub mod preview;
+pub mod probing;
 mod propagation;
 mod quota;
 mod rebalance;

@@ -25,6 +25,7 @@ mod load_balancer;
 mod member;
 mod nodes;
 mod pod_metrics;
+mod probes;
 mod pull;
 mod site;
 

@@ -1,6 +1,7 @@
 //! `portolan agent`: the DNS server of the cluster set, in a member; with `--pull`, all work of the member.
 //!
-//! Connects three things: a follower of the member's objects, the DNS server, and HTTP pages about their state.
+//! Connects four things: a follower of the member's objects, the DNS server, probes of imported endpoints, and HTTP pages about
+//! their state.
 
 use std::net::IpAddr;
 use std::num::NonZero;
@@ -9,6 +10,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use portolan_controllers::agent::{self, AgentOptions};
 use portolan_controllers::dns::{Follower, Zone};
+use portolan_controllers::probing::{LeaseName, Probes, connect_directly};
 use portolan_dns::{Server, ZoneSettings, Zones};
 use portolan_net::telemetry::{Pages, Readiness};
 use portolan_net::{Clock, Shutdown};
@@ -66,6 +68,10 @@ pub(crate) async fn run(arguments: arguments::Agent) -> Result<()> {
         portolan_dns::metrics::register(&zones, &statistics, registry);
         follower.register_metrics(registry);
     });
+    if let Some(slices) = follower.imported_slices() {
+        let name = LeaseName { namespace: arguments.lease_namespace, agent: arguments.agent_name.unwrap_or_else(host_name) };
+        Probes::start(&client, &slices, connect_directly(), name, &Clock::system(), &scope);
+    }
     let observed = follower.clone();
     Pages::new(metrics, move || readiness(&observed)).serve(pages, &scope);
     tokio::select! {
@@ -99,6 +105,13 @@ fn readiness(follower: &Follower) -> Readiness {
         }
         (None, None) => Readiness::Ready(None),
     }
+}
+
+/// The name of the machine, which is that of the pod in a cluster.
+fn host_name() -> String {
+    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    let name = name.trim().to_lowercase();
+    if portolan_object::dns_label::is_label(&name) { name } else { "agent".to_owned() }
 }
 
 fn default_workers() -> usize {

@@ -9,10 +9,11 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use jiff::Timestamp;
 use portolan_api::clusterset::ID_PROPERTY;
+use portolan_api::probes::ProbeReport;
 use portolan_net::Clock;
 use portolan_object::age;
 use portolan_plan::discovery::overview::{
-    ExporterSummary, ImporterSummary, MemberObjects, MemberSnapshot, Overview, ServiceSummary, overview,
+    ExporterSummary, ImporterSummary, MemberObjects, MemberSnapshot, Overview, ProbeSummary, ServiceSummary, overview,
 };
 use portolan_runtime::client::Selection;
 use portolan_runtime::{Client, ClientError};
@@ -20,7 +21,7 @@ use portolan_runtime::{Client, ClientError};
 use crate::arguments::{self, ServicesOutput};
 use crate::output::table::align;
 use crate::servers::members_with_credentials;
-use crate::survey::{GROUP, list, lost, property, read_all};
+use crate::survey::{GROUP, agents, list, lost, property, read_all};
 
 /// Time between two reads with `--watch`.
 const WATCH_INTERVAL: Duration = Duration::from_secs(2);
@@ -83,7 +84,8 @@ async fn read(client: Client, namespace: String) -> Result<(Option<String>, Memb
         list(&client, &discovery, ("discovery.k8s.io", "EndpointSlice"), &selection),
         property(&client, &discovery, ID_PROPERTY),
     )?;
-    Ok((id, MemberObjects { exports, imports, slices }))
+    let probes = agents(&client).await.iter().filter_map(ProbeReport::of_lease).collect();
+    Ok((id, MemberObjects { exports, imports, slices, probes }))
 }
 
 /// Reports members that cannot be read, unless they were reported before.
@@ -151,7 +153,7 @@ impl Printer {
         let mut lines: Vec<Vec<String>> = Vec::new();
         if heading == Heading::Shown {
             let names = ["NAME", "TYPE", "EXPORTERS", "IMPORTERS", "CONFLICTS", "CHANGED"];
-            let more: &[&str] = if wide { &["PORTS", "IPS", "MESSAGE"] } else { &[] };
+            let more: &[&str] = if wide { &["PORTS", "IPS", "PROBES", "MESSAGE"] } else { &[] };
             let place = self.namespaces.then_some("NAMESPACE");
             lines.push(place.iter().chain(&names).chain(more).map(|&name| name.to_owned()).collect());
         }
@@ -168,6 +170,7 @@ impl Printer {
                 line.push(joined(
                     service.importers.iter().filter(|importer| !importer.ips.is_empty()).map(addresses),
                 ));
+                line.push(joined(service.importers.iter().flat_map(|importer| probes(importer, now))));
                 line.push(joined(service.exporters.iter().filter_map(message)));
             }
             lines.push(line);
@@ -184,10 +187,12 @@ fn joined(parts: impl Iterator<Item = String>) -> String {
     or_none(parts.collect::<Vec<_>>().join(","))
 }
 
-/// `member1(2/3)`: ready of all endpoints; a question mark means that the cluster did not answer.
+/// `member1(2/3)`: ready of all endpoints; a question mark means that the cluster did not answer, and an exclamation mark
+/// that a cluster does not use them.
 fn exporter(exporter: &ExporterSummary) -> String {
     let invalid = exporter.invalid.split(':').next().unwrap_or_default();
-    let counts = format!("{}/{}", exporter.ready_endpoints, exporter.endpoints);
+    let not_used = if exporter.not_used_in.is_empty() { "" } else { "!" };
+    let counts = format!("{}/{}{not_used}", exporter.ready_endpoints, exporter.endpoints);
     match (exporter.reachable, invalid) {
         (true, "") => format!("{}({counts})", exporter.cluster),
         (true, reason) => format!("{}({reason})", exporter.cluster),
@@ -199,9 +204,23 @@ fn addresses(importer: &ImporterSummary) -> String {
     format!("{}={}", importer.cluster, importer.ips.join("+"))
 }
 
+/// `us→eu:ok(3s)`: whether the agent of `us` got a connection to `eu`, and how long ago.
+fn probes(importer: &ImporterSummary, now: Timestamp) -> Vec<String> {
+    let text = |probe: &ProbeSummary| {
+        let result = if probe.answers { "ok" } else { "fails" };
+        format!("{}→{}:{result}({})", importer.cluster, probe.exporter, changed(&probe.time, now))
+    };
+    importer.probes.iter().map(text).collect()
+}
+
 fn message(exporter: &ExporterSummary) -> Option<String> {
-    let text = if exporter.invalid.is_empty() { &exporter.conflict_message } else { &exporter.invalid };
-    (!text.is_empty()).then(|| format!("{}: {text}", exporter.cluster))
+    let not_used = match exporter.not_used_in.join(" and ") {
+        clusters if clusters.is_empty() => clusters,
+        clusters => format!("not used in {clusters}: condition portolan.dev/ExportersUsed of the import there says why"),
+    };
+    let texts = [exporter.invalid.clone(), exporter.conflict_message.clone(), not_used];
+    let text = texts.into_iter().find(|text| !text.is_empty())?;
+    Some(format!("{}: {text}", exporter.cluster))
 }
 
 fn changed(time: &str, now: Timestamp) -> String {
@@ -235,6 +254,7 @@ mod tests {
                     cluster: "b".to_owned(),
                     ready_endpoints: 1,
                     endpoints: 1,
+                    not_used_in: vec!["d".to_owned()],
                     ..ExporterSummary::default()
                 },
                 ExporterSummary {
@@ -244,7 +264,16 @@ mod tests {
                     ..ExporterSummary::default()
                 },
             ],
-            importers: vec![ImporterSummary { cluster: "d".to_owned(), ips: vec!["10.1.0.9".to_owned()] }],
+            importers: vec![ImporterSummary {
+                cluster: "d".to_owned(),
+                ips: vec!["10.1.0.9".to_owned()],
+                probes: vec![ProbeSummary {
+                    exporter: "b".to_owned(),
+                    answers: true,
+                    endpoint: "10.2.0.5:8080".to_owned(),
+                    time: "2026-01-01T00:01:27Z".to_owned(),
+                }],
+            }],
             last_change: "2026-01-01T00:00:00Z".to_owned(),
         }
     }
@@ -258,8 +287,8 @@ mod tests {
         let page = Printer { output: None, namespaces: false };
         assert_eq!(
             page.table(&[service()], Heading::Shown, now()),
-            "NAME   TYPE           EXPORTERS                     IMPORTERS   CONFLICTS      CHANGED\n\
-             web    ClusterSetIP   a(2/3),b(1/1?),c(NoService)   d           PortConflict   90s\n"
+            "NAME   TYPE           EXPORTERS                      IMPORTERS   CONFLICTS      CHANGED\n\
+             web    ClusterSetIP   a(2/3),b(1/1!?),c(NoService)   d           PortConflict   90s\n"
         );
     }
 
@@ -269,7 +298,7 @@ mod tests {
         let text = page.table(&[service()], Heading::Hidden, now());
         assert!(text.starts_with("shop   web"), "{text}");
         assert!(
-            text.ends_with("http:80/TCP   d=10.1.0.9   a: port http,c: NoService: it has none\n"),
+            text.ends_with("http:80/TCP   d=10.1.0.9   d→b:ok(3s)   a: port http,b: not used in d: condition portolan.dev/ExportersUsed of the import there says why,c: NoService: it has none\n"),
             "{text}"
         );
     }

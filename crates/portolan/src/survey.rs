@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use anyhow::Result;
 use futures::StreamExt;
-use portolan_api::Kind;
+use portolan_api::{Kind, labels, names, resources};
 use portolan_api::about::ClusterProperty;
 use portolan_api::multicluster::ServiceExport;
 use portolan_object::{Object, ObjectKey};
@@ -115,6 +115,14 @@ pub(crate) async fn find(
         Err(ClientError::NotFound(_)) => Ok(None),
         Err(error) => Err(error),
     }
+}
+
+/// The Leases of the agents of a member. None if they cannot be read: what agents see is a help, not a need.
+pub(crate) async fn agents(client: &Client) -> Vec<Object> {
+    let marked = Selection::labels(format!("{}={}", labels::agent::LEASE, labels::TRUE));
+    let leases = client.resource::<Object>(&Resource::from(resources::LEASE)).list(&marked).await;
+    let leases = leases.map(|listed| listed.items).unwrap_or_default().into_iter().map(|seen| seen.object);
+    leases.filter(|lease| names::AGENT_NAMESPACES.contains(&lease.namespace())).collect()
 }
 
 /// The value of a ClusterProperty (KEP-2149); `None` if it is not set.

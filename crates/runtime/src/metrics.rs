@@ -48,6 +48,7 @@ struct Figures {
     rewinds: Family<ClusterLabel, Counter>,
     budgets: budgets::Budgets,
     refused_slices: Family<ClusterLabel, Gauge>,
+    withdrawn_exporters: Family<ClusterLabel, Gauge>,
     contested: Family<ClusterLabel, Gauge>,
     resources: BoundedLabel,
 }
@@ -67,6 +68,7 @@ impl Default for Figures {
             rewinds: Family::default(),
             budgets: budgets::Budgets::default(),
             refused_slices: Family::default(),
+            withdrawn_exporters: Family::default(),
             contested: Family::default(),
             resources: BoundedLabel::new(MAX_RESOURCES),
         }
@@ -116,6 +118,8 @@ impl Metrics {
         figures.budgets.register(registry);
         let help = "Imported EndpointSlices that the cluster's API server refuses as invalid";
         registry.register("portolan_refused_slices", help, figures.refused_slices.clone());
+        let help = "Exporting clusters of which the cluster does not use the endpoints, because they do not answer";
+        registry.register("portolan_withdrawn_exporters", help, figures.withdrawn_exporters.clone());
         let help = "Objects in the cluster that another writer changes back, so that writes to them wait";
         registry.register("portolan_contested_objects", help, figures.contested.clone());
     }
@@ -183,6 +187,12 @@ impl Metrics {
         self.inner.refused_slices.get(&labels).set(i64::try_from(count).unwrap_or(i64::MAX));
     }
 
+    /// Reports the number of exporters of which a member does not use the endpoints.
+    pub fn set_withdrawn_exporters(&self, cluster: &ClusterName, count: usize) {
+        let labels = ClusterLabel { cluster: cluster.to_string() };
+        self.inner.withdrawn_exporters.get(&labels).set(i64::try_from(count).unwrap_or(i64::MAX));
+    }
+
     /// Reports the number of objects in a member that another writer changes back.
     pub(crate) fn set_contested(&self, cluster: Option<&ClusterName>, count: usize) {
         let cluster = cluster.map(ToString::to_string).unwrap_or_default();
@@ -202,6 +212,7 @@ impl Metrics {
         self.inner.rewinds.retain(|labels| labels.cluster != name);
         self.inner.budgets.forget(name);
         self.inner.refused_slices.retain(|labels| labels.cluster != name);
+        self.inner.withdrawn_exporters.retain(|labels| labels.cluster != name);
         self.inner.contested.retain(|labels| labels.cluster != name);
     }
 }

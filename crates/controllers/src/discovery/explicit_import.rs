@@ -6,7 +6,7 @@ use portolan_api::labels;
 use portolan_object::{Object, ObjectKey};
 use portolan_plan::discovery::derived_service::updated_service;
 use portolan_plan::discovery::explicit_import::{
-    ExplicitImport, ExplicitImportAction, Exporter, plan_explicit_import, problems,
+    ExplicitImport, ExplicitImportAction, Exporter, plan_explicit_import, problems, usage_of_exporters,
 };
 use portolan_plan::discovery::problem::ImportProblem;
 use portolan_plan::import_marks::is_of_explicit_import;
@@ -53,6 +53,7 @@ impl Importer {
             unreachable: unreachable.iter().map(String::as_str).collect(),
             service: service.as_deref(),
             slices: slices.iter().map(AsRef::as_ref).collect(),
+            not_used: self.discovery.not_used(&self.site),
         };
         let (actions, found) = (plan_explicit_import(&seen), problems(&seen));
         let mut failure = None;
@@ -67,7 +68,9 @@ impl Importer {
             }
         }
         if let Some(import) = &import {
-            keep_first(&mut failure, self.write_unread(import, &clusters).await.map_err(ImportError::from));
+            let not_used = (&seen.not_used, &usage_of_exporters(&seen));
+            let written = self.write_exporters(import, &clusters, not_used).await;
+            keep_first(&mut failure, written.map_err(ImportError::from));
         }
         failure.map_or(Ok(found), Err)
     }

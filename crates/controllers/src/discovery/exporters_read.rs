@@ -1,14 +1,18 @@
-//! Tells the owners of clients which exporters the control plane cannot read: a condition and an Event on the import.
+//! Tells the owners of clients which exporters the control plane cannot read, and which are not used: conditions and Events of
+//! the import.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use portolan_api::cluster::Cluster;
 use portolan_api::conditions::cluster::READY;
-use portolan_api::conditions::multicluster::EXPORTERS_READ;
-use portolan_api::meta::condition;
+use portolan_api::conditions::multicluster::{EXPORTERS_READ, EXPORTERS_USED};
+use portolan_api::meta::{condition, set_condition};
 use portolan_object::{Object, ObjectKey};
-use portolan_plan::discovery::conditions::present;
-use portolan_plan::discovery::exporters_read::{UnreadExporter, exporters_read};
+use portolan_plan::discovery::conditions::{Exporters, present};
+use portolan_plan::discovery::exporters_read::UnreadExporter;
+use portolan_plan::discovery::exporters_used::NotUsed;
+use portolan_plan::discovery::usage::Usage;
 use portolan_runtime::events::{Regarding, Severity};
 use portolan_runtime::{ClientError, ClusterName};
 use serde_json::json;
@@ -17,6 +21,9 @@ use super::Discovery;
 use super::importer::Importer;
 use super::member_writer::MemberWriter;
 use crate::missing::ignore_missing;
+
+/// Conditions of an import about its exporters.
+const ABOUT_EXPORTERS: [&str; 2] = [EXPORTERS_READ, EXPORTERS_USED];
 
 /// Since when a cluster has not been ready; `None` while it is, and before its first probe.
 pub(super) fn not_ready_since(cluster: &Cluster) -> Option<String> {
@@ -51,11 +58,13 @@ impl Discovery {
 }
 
 impl Importer {
-    /// Writes the condition of an explicit import, of which nothing else in the status is Portolan's.
-    pub(super) async fn write_unread(
+    /// Writes the conditions of an explicit import, of which nothing else in the status is Portolan's. `not_used` has what is
+    /// not used in the cluster, and what is done with each exporter of the import.
+    pub(super) async fn write_exporters(
         &self,
         import: &Arc<Object>,
         exporters: &[ClusterName],
+        (not_used, effective): (&BTreeMap<String, NotUsed>, &BTreeMap<String, Usage>),
     ) -> Result<(), ClientError> {
         let Some(cache) = self.site.import_cache() else { return Ok(()) };
         let unread = exporters.iter().filter_map(|cluster| {
@@ -63,35 +72,39 @@ impl Importer {
             Some(UnreadExporter { cluster: cluster.to_string(), since })
         });
         let unread: Vec<UnreadExporter> = unread.collect();
+        let mut not_used = not_used.clone();
+        not_used.retain(|source, _| exporters.iter().any(|cluster| cluster.as_str() == source));
         let before = present(import);
         let now = crate::time::rfc3339(&self.discovery.clock);
-        let Some(mut wanted) = exporters_read(&unread, &before, &now) else { return Ok(()) };
-        if let Some(known) = condition(&before, EXPORTERS_READ) {
-            if known.status == wanted.status && known.message == wanted.message {
-                return Ok(());
-            }
-            if known.status == wanted.status {
-                wanted.last_transition_time.clone_from(&known.last_transition_time);
-            }
+        let about = Exporters { unread: &unread, not_used: &not_used, effective };
+        let mut after = before.clone();
+        for wanted in about.conditions(&before, &now) {
+            set_condition(&mut after, wanted);
+        }
+        if after == before {
+            return Ok(());
         }
         let mut status = Object::new(&cache.resource().gvk, &import.key());
-        status.0["status"] = json!({ "conditions": [wanted] });
+        after.retain(|condition| ABOUT_EXPORTERS.contains(&condition.kind.as_str()));
+        status.0["status"] = json!({ "conditions": after });
         let writer = MemberWriter { member: self.site.member(), cache: &cache };
         if ignore_missing(writer.apply_status(&status).await)?.is_some() {
-            self.report_unread(Some(import), &status);
+            self.report_exporters(Some(import), &status);
         }
         Ok(())
     }
 
-    /// Emits an Event if the control plane stops or starts to read an exporter.
-    pub(super) fn report_unread(&self, before: Option<&Object>, after: &Object) {
-        let find = |import: &Object| condition(&present(import), EXPORTERS_READ).cloned();
-        let (then, Some(now)) = (before.and_then(find), find(after)) else { return };
-        if then.is_some_and(|then| then.status == now.status) {
-            return;
+    /// Emits an Event for each condition about the exporters that has changed.
+    pub(super) fn report_exporters(&self, before: Option<&Object>, after: &Object) {
+        for kind in ABOUT_EXPORTERS {
+            let find = |import: &Object| condition(&present(import), kind).cloned();
+            let (then, Some(now)) = (before.and_then(find), find(after)) else { continue };
+            if then.is_some_and(|then| then.status == now.status) {
+                continue;
+            }
+            let severity = if now.is_true() { Severity::Normal } else { Severity::Warning };
+            let regarding = Regarding::object(before.unwrap_or(after));
+            self.events.record(regarding, severity, &now.reason, now.message.clone());
         }
-        let severity = if now.is_true() { Severity::Normal } else { Severity::Warning };
-        let regarding = Regarding::object(before.unwrap_or(after));
-        self.events.record(regarding, severity, &now.reason, now.message.clone());
     }
 }

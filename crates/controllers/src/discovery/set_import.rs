@@ -164,6 +164,7 @@ impl Importer {
                 known: &exports.known,
                 unknown: &exports.unknown,
                 unreachable: self.discovery.unreachable_members(&membership.set),
+                not_used: self.discovery.not_used(&self.site),
             }
         });
         let service = self.site.service(&set_import.derived_service);
@@ -182,7 +183,8 @@ impl Importer {
         let now = crate::time::rfc3339(&self.discovery.clock);
         let named = self.site.slices(&set_import.derived_service);
         let named: Vec<&Object> = named.iter().map(AsRef::as_ref).collect();
-        (plan_set_import(key, exported.as_ref(), &member, &now), problems(&member, &named))
+        let found = problems(exported.as_ref(), &member, &named);
+        (plan_set_import(key, exported.as_ref(), &member, &now), found)
     }
 
     /// Takes the steps of one pass. A failed EndpointSlice does not stop the steps after it.
@@ -240,7 +242,7 @@ impl Importer {
             SetImportAction::PutStatus(import) => {
                 let before = imports.cache.get(&import.key());
                 imports.put_status(&import).await?;
-                self.report_unread(before.as_deref(), &import);
+                self.report_exporters(before.as_deref(), &import);
                 Ok(())
             }
             SetImportAction::PutSlice(slice) => self.put_slice(key, slice).await,

@@ -13,7 +13,7 @@ use portolan_api::{Kind, labels, names};
 use portolan_object::{Object, ObjectKey};
 use portolan_plan::discovery::importable::has_refused;
 use portolan_plan::import_marks::{is_of_set, service_of_slice};
-use portolan_runtime::cache::Change;
+use portolan_runtime::cache::{CacheBuilder, Change, drop_managed_fields};
 use portolan_runtime::client::Selection;
 use portolan_runtime::{Cache, Member, Queue, Resource};
 use serde_json::Value;
@@ -38,6 +38,8 @@ pub(crate) struct Site {
     slices: Cache<Object>,
     services: Cache<Object>,
     namespaces: Cache<Object>,
+    /// Leases of agents.
+    agents: Cache<Object>,
     types: RwLock<MultiClusterCaches>,
     /// Address families of all Services seen so far. Collected by an observer, so that no pass lists all Services.
     families: RwLock<BTreeSet<String>>,
@@ -62,12 +64,15 @@ impl Site {
             member.cache(&service_resource(), Selection::all(), |builder| builder.trim(trim_service), |_| {});
         let namespaces =
             member.cache(&namespaces(), Selection::all(), |builder| builder.trim(trim_namespace), |_| {});
+        let marked = Selection::labels(format!("{}={}", labels::agent::LEASE, labels::TRUE));
+        let trim = |builder: CacheBuilder<Object>| builder.trim(drop_managed_fields);
+        let agents = member.cache(&resources::LEASE.into(), marked, trim, |_| {});
         let metrics = member.client().metrics();
         let imports_queue = metrics.queue("imports", Some(member.name()));
         let exports_queue = metrics.queue("exports", Some(member.name()));
         let types = RwLock::default();
         let families = RwLock::default();
-        Self { member, slices, services, namespaces, types, families, imports_queue, exports_queue }
+        Self { member, slices, services, namespaces, agents, types, families, imports_queue, exports_queue }
     }
 
     pub(super) fn member(&self) -> &Member {
@@ -127,6 +132,13 @@ impl Site {
                 return;
             }
             keys_of(change, set_import_of).into_iter().for_each(|key| site.imports_queue.add(key));
+        });
+        let (site, discoveries) = both();
+        self.agents.observe(move |change| {
+            let (Some(site), Some(discovery)) = (site.upgrade(), discoveries.upgrade()) else { return };
+            if discovery.sightings.note(site.member.name(), change, discovery.clock.elapsed()) {
+                discovery.withdrawals.wake();
+            }
         });
         let (site, discoveries) = both();
         self.services.observe(move |change| {

@@ -116,6 +116,14 @@ impl ZoneSource {
         source
     }
 
+    pub(super) fn kind(&self) -> ZoneKind {
+        self.zone.kind
+    }
+
+    pub(super) fn slices(&self) -> &Cache<Object> {
+        &self.slices
+    }
+
     fn cache(&self, client: &Client, resource: &Resource, scope: &Shutdown) -> Cache<Object> {
         Cache::of_objects(client, resource.clone()).start(scope)
     }

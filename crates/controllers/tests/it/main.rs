@@ -41,4 +41,5 @@ mod scheduling;
 mod seeded;
 mod selectors;
 mod template_status;
+mod withdrawal;
 mod workloads;

@@ -7,6 +7,7 @@ use portolan_object::Object;
 use serde_json::Value;
 
 use super::derived_service::FOREIGN_FIELDS;
+use super::usage::Usage;
 use crate::covers::covers_metadata;
 
 /// Whether a derived Service equals `wanted`. Fields without a default must be absent if they are not wanted.
@@ -49,7 +50,11 @@ fn copied_fields<'a>(port: &ServicePort<'a>) -> (&'a str, i64, Option<&'a str>, 
 /// are removed here too; other fields of the metadata may be added.
 pub(super) fn same_slice(actual: &Object, wanted: &Object) -> bool {
     let same = |name: &str| present_field(actual, name) == present_field(wanted, name);
-    same("endpoints") && same("ports") && same("addressType") && covers_metadata(actual, wanted)
+    same("endpoints")
+        && same("ports")
+        && same("addressType")
+        && Usage::of_slice(actual) == Usage::of_slice(wanted)
+        && covers_metadata(actual, wanted)
 }
 
 /// A field of the object; `null` and an empty list count as absent.

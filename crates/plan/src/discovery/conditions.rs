@@ -3,6 +3,8 @@
 //! The controllers write the result to `status` if it differs from the present one. `lastTransitionTime` changes only
 //! with the status of a condition, so an unchanged result causes no write.
 
+use std::collections::BTreeMap;
+
 use portolan_api::conditions::multicluster as reasons;
 use portolan_api::meta::{Condition, set_condition};
 use portolan_object::Object;
@@ -11,7 +13,9 @@ use serde_json::{Value, json};
 
 use super::export::InvalidExport;
 use super::exporters_read::{UnreadExporter, exporters_read};
+use super::exporters_used::{NotUsed, exporters_used};
 use super::merge::Merged;
+use super::usage::Usage;
 
 /// Maximum length of a condition message in the API (`metav1.Condition`).
 const MAX_MESSAGE: usize = 32_768;
@@ -116,20 +120,40 @@ pub enum Usability {
     NoFamily(String),
 }
 
+/// Exporters of an import that need a word to its clients.
+#[derive(Debug, Clone, Copy)]
+pub struct Exporters<'a> {
+    /// Those that the control plane cannot read.
+    pub unread: &'a [UnreadExporter],
+    /// Those with endpoints that are not used.
+    pub not_used: &'a BTreeMap<String, NotUsed>,
+    /// What is done with the endpoints of each exporter.
+    pub effective: &'a BTreeMap<String, Usage>,
+}
+
+impl Exporters<'_> {
+    /// The conditions about them, of an import with the conditions `before`.
+    pub fn conditions(&self, before: &[Condition], now: &str) -> Vec<Condition> {
+        let read = exporters_read(self.unread, before, now);
+        let used = exporters_used(self.not_used, self.effective, before, now);
+        read.into_iter().chain(used).collect()
+    }
+}
+
 /// Desired status of an import, with the present conditions of other controllers.
 pub fn import_status(
     import: &Object,
     mut clusters: Vec<String>,
     has_slices: bool,
     usability: &Usability,
-    unread: &[UnreadExporter],
+    exporters: Exporters<'_>,
     now: &str,
 ) -> Value {
     let mut conditions = present(import);
     let generation = Some(import.generation()).filter(|generation| *generation > 0);
-    if let Some(mut read) = exporters_read(unread, &conditions, now) {
-        read.observed_generation = generation;
-        set_condition(&mut conditions, read);
+    for mut about in exporters.conditions(&conditions, now) {
+        about.observed_generation = generation;
+        set_condition(&mut conditions, about);
     }
     let (status, reason, message) = match usability {
         Usability::Usable => (true, reasons::READY, "the service can be used in this cluster".to_owned()),
@@ -185,8 +209,8 @@ mod tests {
             internal_traffic_policy: None,
             traffic_distribution: None,
             families: vec!["IPv4".to_owned()],
-            labels: std::collections::BTreeMap::new(),
-            annotations: std::collections::BTreeMap::new(),
+            labels: BTreeMap::new(),
+            annotations: BTreeMap::new(),
         }
     }
 
@@ -322,7 +346,9 @@ mod tests {
         ];
         for (name, usability, want) in cases {
             let clusters = ["west".to_owned(), "east".to_owned()];
-            let status = import_status(&export(json!([])), clusters.to_vec(), true, &usability, &[], "t1");
+            let (not_used, effective) = (BTreeMap::new(), BTreeMap::new());
+            let exporters = Exporters { unread: &[], not_used: &not_used, effective: &effective };
+            let status = import_status(&export(json!([])), clusters.to_vec(), true, &usability, exporters, "t1");
             assert_eq!(status["clusters"], json!([{ "cluster": "east" }, { "cluster": "west" }]), "{name}");
             assert_eq!(status["endpointSliceObjects"], "Present");
             let conditions: Vec<Condition> = serde_json::from_value(status["conditions"].clone()).unwrap();

@@ -11,9 +11,11 @@ use portolan_object::{Object, ObjectKey};
 
 use super::compare::{same_service, same_slice};
 use super::derived_service::{derived_service, is_headless};
+use super::exporters_used::{self, NotUsed};
 use super::port_names::{PortNames, match_ports};
 use super::problem::{ImportProblem, foreign_slices};
 use super::slices::{imported_slice, is_exportable};
+use super::usage::{Usage, failing_open, ready_at_source, set_usage};
 use crate::clusters::ownership::{is_own, stamp, stamped};
 use crate::import_marks::{
     has_selector, is_of_explicit_import, is_slice_of_explicit_import, is_slice_of_selector,
@@ -47,6 +49,8 @@ pub struct ExplicitImport<'a> {
     pub service: Option<&'a Object>,
     /// EndpointSlices of the derived Service in the member.
     pub slices: Vec<&'a Object>,
+    /// Exporters with endpoints that this member does not use, by their names.
+    pub not_used: BTreeMap<String, NotUsed>,
 }
 
 /// Step in the importing member.
@@ -86,7 +90,9 @@ pub fn plan_explicit_import(seen: &ExplicitImport<'_>) -> Vec<ExplicitImportActi
         Some(service) if same_service(service, &wanted) => {}
         _ => actions.push(ExplicitImportAction::Apply(wanted)),
     }
-    let wanted = wanted_slices(seen, import);
+    let mut wanted = wanted_slices(seen, import);
+    let usage = usage_of_exporters(seen);
+    wanted.values_mut().for_each(|slice| set_usage(slice, usage_of(slice, &usage)));
     let has_selector = seen.service.is_some_and(has_selector);
     let is_managed = |slice: &&&Object| {
         is_slice_of_explicit_import(slice)
@@ -104,12 +110,47 @@ pub fn plan_explicit_import(seen: &ExplicitImport<'_>) -> Vec<ExplicitImportActi
         // A source that this control plane does not know has left it, or has not joined it yet after another one.
         let has_left =
             is_own(slice, seen.control_plane) || seen.known.contains(&source) || is_slice_of_selector(slice);
-        if !wanted.contains_key(name) && !seen.unreachable.contains(&source) && has_left {
+        if wanted.contains_key(name) {
+            continue;
+        }
+        if seen.unreachable.contains(&source) && is_own(slice, seen.control_plane) {
+            let usage = usage_of(slice, &usage);
+            if Usage::of_slice(slice) != usage {
+                let mut slice = slice.clone();
+                set_usage(&mut slice, usage);
+                actions.push(ExplicitImportAction::Apply(slice));
+            }
+        } else if !seen.unreachable.contains(&source) && has_left {
             let delete = ExplicitImportAction::DeleteSlice(slice.key());
             actions.extend(stamp_before(slice, seen.control_plane).into_iter().chain([delete]));
         }
     }
     actions
+}
+
+fn usage_of(slice: &Object, usage: &BTreeMap<String, Usage>) -> Usage {
+    let source = slice.label(labels::endpoint_slice::SOURCE_CLUSTER).unwrap_or_default();
+    usage.get(source).copied().unwrap_or_default()
+}
+
+/// What is done with the endpoints of each exporter, so that some endpoint stays in use.
+pub fn usage_of_exporters(seen: &ExplicitImport<'_>) -> BTreeMap<String, Usage> {
+    if seen.not_used.is_empty() {
+        return BTreeMap::new();
+    }
+    let mut ready: BTreeMap<String, usize> = BTreeMap::new();
+    for exporter in &seen.exporters {
+        let slices = exporter.slices.iter().filter(|slice| is_exportable(slice));
+        *ready.entry(exporter.cluster.to_owned()).or_default() += slices.map(|slice| ready_at_source(slice)).sum::<usize>();
+    }
+    // The endpoints of exporters that cannot be read are those that were imported last.
+    for slice in seen.slices.iter().filter(|slice| is_slice_of_explicit_import(slice)) {
+        let source = slice.label(labels::endpoint_slice::SOURCE_CLUSTER).unwrap_or_default();
+        if !seen.exporters.iter().any(|exporter| exporter.cluster == source) {
+            *ready.entry(source.to_owned()).or_default() += ready_at_source(slice);
+        }
+    }
+    failing_open(&ready, |source| seen.not_used.get(source).map_or(Usage::Keep, |not_used| not_used.usage))
 }
 
 /// Deletes the managed objects of a deleted import; those of an earlier control plane get the label of this one before.
@@ -162,7 +203,9 @@ pub fn problems(seen: &ExplicitImport<'_>) -> Vec<ImportProblem> {
         (!ports.is_empty())
             .then(|| ImportProblem::MissingPorts { exporter: exporter.cluster.to_owned(), ports })
     });
-    missing.chain(foreign_slices(seen.service, &seen.slices)).collect()
+    let usage = usage_of_exporters(seen);
+    let not_used = exporters_used::problems(&seen.not_used, &usage);
+    missing.chain(not_used).chain(foreign_slices(seen.service, &seen.slices)).collect()
 }
 
 #[cfg(test)]

@@ -16,6 +16,8 @@ pub use member::{MemberObjects, MemberSnapshot};
 use member::{conflict, endpoints, exported_by, invalid, last_change, ports};
 pub(crate) use member::{is_imported_slice, is_own_slice};
 
+use super::usage::{Usage, ready_at_source};
+
 /// All services, by namespace and name.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Overview {
@@ -67,6 +69,8 @@ pub struct ExporterSummary {
     pub ready_endpoints: usize,
     /// All endpoints.
     pub endpoints: usize,
+    /// Clusters that have its endpoints and do not use them.
+    pub not_used_in: Vec<String>,
     /// Reason and message of condition `Valid` if it is false; otherwise empty.
     pub invalid: String,
     /// Reasons of condition `Conflict` if it is true; otherwise empty.
@@ -83,6 +87,22 @@ pub struct ImporterSummary {
     pub cluster: String,
     /// Addresses of the import.
     pub ips: Vec<String>,
+    /// What the agents of the cluster see of each exporter.
+    pub probes: Vec<ProbeSummary>,
+}
+
+/// The last connection of an agent to an endpoint of one exporter.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ProbeSummary {
+    /// Name of the exporting cluster.
+    pub exporter: String,
+    /// Whether the endpoint answered.
+    pub answers: bool,
+    /// Its address and port.
+    pub endpoint: String,
+    /// Time of the connection, RFC 3339.
+    pub time: String,
 }
 
 impl ServiceSummary {
@@ -136,6 +156,11 @@ fn service(key: &ObjectKey, clusters: &[MemberSnapshot]) -> ServiceSummary {
     let importers = imports.iter().map(|(cluster, import)| ImporterSummary {
         cluster: (*cluster).to_owned(),
         ips: import.spec.ips.iter().map(|ip| (*ip).to_owned()).collect(),
+        probes: read
+            .iter()
+            .filter(|(name, _)| name == cluster)
+            .flat_map(|(_, objects)| probes(key, objects, clusters))
+            .collect(),
     });
     let changes = read.iter().flat_map(|(_, objects)| objects.objects_of(key)).map(last_change);
     ServiceSummary {
@@ -162,6 +187,7 @@ fn exporters(key: &ObjectKey, clusters: &[MemberSnapshot]) -> Vec<ExporterSummar
                 reachable: true,
                 ready_endpoints: ready,
                 endpoints: all,
+                not_used_in: not_used_in(key, cluster, clusters),
                 invalid: invalid(export),
                 conflict,
                 conflict_message,
@@ -170,17 +196,49 @@ fn exporters(key: &ObjectKey, clusters: &[MemberSnapshot]) -> Vec<ExporterSummar
         Err(_) => {
             // The last known endpoints are in the clusters that imported them.
             let importers = others.iter().filter(|objects| exported_by(objects, key, cluster));
-            let counts = importers.map(|objects| endpoints(objects.slices_from(key, cluster)));
+            let counts = importers.map(|objects| {
+                let slices = || objects.slices_from(key, cluster);
+                (slices().map(ready_at_source).sum(), endpoints(slices()).1)
+            });
             let (ready, all) = counts.max()?;
             Some(ExporterSummary {
                 cluster: cluster.name.clone(),
                 ready_endpoints: ready,
                 endpoints: all,
+                not_used_in: not_used_in(key, cluster, clusters),
                 ..ExporterSummary::default()
             })
         }
     };
     clusters.iter().filter_map(exporter).collect()
+}
+
+/// Clusters that have the endpoints of an exporter and do not use them.
+fn not_used_in(key: &ObjectKey, exporter: &MemberSnapshot, clusters: &[MemberSnapshot]) -> Vec<String> {
+    let importing = clusters.iter().filter(|cluster| {
+        let objects = cluster.objects.as_ref().ok();
+        objects.is_some_and(|objects| {
+            objects.slices_from(key, exporter).any(|slice| Usage::of_slice(slice) != Usage::Keep)
+        })
+    });
+    importing.map(|cluster| cluster.name.clone()).collect()
+}
+
+/// What the agents of a cluster see of each exporter of a service.
+fn probes(key: &ObjectKey, objects: &MemberObjects, clusters: &[MemberSnapshot]) -> Vec<ProbeSummary> {
+    let of_exporter = |exporter: &MemberSnapshot| {
+        let names = [exporter.name.as_str(), exporter.id.as_deref().unwrap_or(&exporter.name)];
+        let seen = objects.probes.iter().filter_map(|report| report.service(&names, &key.namespace, &key.name));
+        // One agent of several that connects is enough.
+        let seen = seen.max_by_key(|seen| (seen.answers, seen.time.clone()))?;
+        Some(ProbeSummary {
+            exporter: exporter.name.clone(),
+            answers: seen.answers,
+            endpoint: seen.endpoint.clone(),
+            time: seen.time.clone(),
+        })
+    };
+    clusters.iter().filter_map(of_exporter).collect()
 }
 
 #[cfg(test)]

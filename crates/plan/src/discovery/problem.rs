@@ -8,6 +8,7 @@ use std::fmt;
 use portolan_api::kubernetes::{EndpointSlice, Service, View};
 use portolan_object::{Object, ObjectKey};
 
+use super::exporters_used::NotUsed;
 use super::slices::is_exportable;
 use crate::import_marks::{is_of_explicit_import, is_of_set, is_slice_of_explicit_import, is_slice_of_set};
 
@@ -41,6 +42,13 @@ pub enum ImportProblem {
         /// The message of the API server.
         message: String,
     },
+    /// The endpoints of the exporter are known, and get no traffic in this cluster.
+    NotUsed {
+        /// Name or id of the exporting cluster.
+        exporter: String,
+        /// What is done with them, and why.
+        not_used: NotUsed,
+    },
     /// An EndpointSlice that is not Portolan's names the derived Service, so that its endpoints get a part of the traffic.
     ForeignSlice {
         /// The slice.
@@ -59,7 +67,9 @@ impl ImportProblem {
     /// Whether the problem concerns the export of a cluster, which is called by one of `names`.
     pub fn concerns(&self, names: &[&str]) -> bool {
         match self {
-            Self::MissingPorts { exporter, .. } => names.contains(&exporter.as_str()),
+            Self::MissingPorts { exporter, .. } | Self::NotUsed { exporter, .. } => {
+                names.contains(&exporter.as_str())
+            }
             _ => true,
         }
     }
@@ -88,6 +98,11 @@ impl fmt::Display for ImportProblem {
             Self::NoFamily { message } => {
                 write!(f, "it has none of the service's address families: {message}")
             }
+            Self::NotUsed { not_used, .. } => write!(
+                f,
+                "the endpoints of this cluster are {} there (since {}): {}",
+                not_used.usage, not_used.since, not_used.cause
+            ),
             Self::ForeignSlice { slice, service } => write!(
                 f,
                 "EndpointSlice {slice} is not Portolan's and names Service {service}, so that its endpoints get a part \

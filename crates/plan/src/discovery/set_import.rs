@@ -24,11 +24,14 @@ use portolan_api::multicluster::{ServiceImportType, ServiceImportView};
 use portolan_object::{Object, ObjectKey};
 
 use super::compare::same_slice;
-use super::conditions::{Usability, import_status};
+use super::conditions::{Exporters, Usability, import_status};
 use super::export::ValidExport;
 use super::exporters_read::UnreadExporter;
+use super::exporters_used::{self, NotUsed};
 use super::merge::{Merged, merge};
 use super::problem::{ImportProblem, foreign_slices};
+use super::slices::is_exportable;
+use super::usage::{Usage, failing_open, ready_at_source, set_usage};
 use crate::clusters::ownership::{is_own, stamped};
 use crate::import_marks::{has_selector, is_of_set, is_slice_of_selector, is_slice_of_set};
 use service::ServicePlan;
@@ -52,6 +55,8 @@ pub struct ExportedService<'a> {
     pub unknown: &'a BTreeSet<String>,
     /// Members of the set that cannot be reached. What was read of them before is used.
     pub unreachable: Vec<UnreadExporter>,
+    /// Exporters with endpoints that this member does not use, by their ids.
+    pub not_used: BTreeMap<String, NotUsed>,
 }
 
 /// Objects of the service in the importing member.
@@ -229,6 +234,19 @@ fn plan_slices(pass: &Pass<'_>, import: &Object) -> Vec<SetImportAction> {
     let managed = pass.member.slices.iter().filter(is_managed);
     let present: BTreeMap<&str, &Object> = managed.map(|slice| (slice.name(), *slice)).collect();
     let own = pass.member.control_plane;
+    let usage = usage_of_sources(pass.exported, pass.member);
+    wanted.values_mut().for_each(|slice| set_usage(slice, usage_of(slice, &usage)));
+    let last_known = present.values().filter(|slice| !wanted.contains_key(slice.name()) && is_own(slice, own));
+    let changed: Vec<SetImportAction> = last_known
+        .filter(|slice| is_slice_of_set(slice) && !is_source_known(slice, pass.exported, own))
+        .filter(|slice| Usage::of_slice(slice) != usage_of(slice, &usage))
+        .map(|slice| {
+            let mut slice = (**slice).clone();
+            let usage = usage_of(&slice, &usage);
+            set_usage(&mut slice, usage);
+            SetImportAction::PutSlice(slice)
+        })
+        .collect();
     let unwanted = present.values().filter(|slice| !wanted.contains_key(slice.name()));
     let deleted: Vec<SetImportAction> = unwanted
         .filter(|slice| is_slice_of_selector(slice) || is_source_known(slice, pass.exported, own))
@@ -236,17 +254,56 @@ fn plan_slices(pass: &Pass<'_>, import: &Object) -> Vec<SetImportAction> {
         .collect();
     let is_current = |slice: &Object| present.get(slice.name()).is_some_and(|old| same_slice(old, slice));
     let put = wanted.into_values().filter(|slice| !is_current(slice)).map(SetImportAction::PutSlice);
-    put.chain(deleted).collect()
+    put.chain(changed).chain(deleted).collect()
+}
+
+fn usage_of(slice: &Object, usage: &BTreeMap<String, Usage>) -> Usage {
+    let source = slice.label(labels::endpoint_slice::SOURCE_CLUSTER).unwrap_or_default();
+    usage.get(source).copied().unwrap_or_default()
+}
+
+/// What is done with the endpoints of each exporter, so that some endpoint stays in use. The importing member's own endpoints
+/// are always used.
+fn usage_of_sources(exported: &ExportedService<'_>, member: &ImportingMember<'_>) -> BTreeMap<String, Usage> {
+    let not_used = &exported.not_used;
+    if not_used.is_empty() {
+        return BTreeMap::new();
+    }
+    let mut ready: BTreeMap<String, usize> = BTreeMap::new();
+    for source in &exported.sources {
+        let slices = source.slices.iter().filter(|slice| is_exportable(slice));
+        *ready.entry(source.cluster.to_owned()).or_default() += slices.map(|slice| ready_at_source(slice)).sum::<usize>();
+    }
+    // The endpoints of exporters that cannot be read are those that were imported last.
+    for slice in member.slices.iter().filter(|slice| is_slice_of_set(slice)) {
+        let source = slice.label(labels::endpoint_slice::SOURCE_CLUSTER).unwrap_or_default();
+        if !exported.sources.iter().any(|known| known.cluster == source) {
+            *ready.entry(source.to_owned()).or_default() += ready_at_source(slice);
+        }
+    }
+    let is_local = |cluster: &str| exported.sources.iter().any(|source| source.is_local && source.cluster == cluster);
+    failing_open(&ready, |source| match not_used.get(source) {
+        Some(not_used) if !is_local(source) => not_used.usage,
+        _ => Usage::Keep,
+    })
 }
 
 /// Problems of a present import that its plan cannot solve. `slices` are those that name the derived Service.
-pub fn problems(member: &ImportingMember<'_>, slices: &[&Object]) -> Vec<ImportProblem> {
+pub fn problems(
+    exported: Option<&ExportedService<'_>>,
+    member: &ImportingMember<'_>,
+    slices: &[&Object],
+) -> Vec<ImportProblem> {
     if member.import.is_none() {
         return Vec::new();
     }
     let refused = member.refused.filter(|_| member.derived_service.is_none());
     let family = refused.map(|refused| ImportProblem::NoFamily { message: refused.message.clone() });
-    family.into_iter().chain(foreign_slices(member.derived_service, slices)).collect()
+    let not_used = exported.into_iter().flat_map(|exported| {
+        let usage = usage_of_sources(exported, member);
+        exporters_used::problems(&exported.not_used, &usage).collect::<Vec<_>>()
+    });
+    family.into_iter().chain(not_used).chain(foreign_slices(member.derived_service, slices)).collect()
 }
 
 fn plan_status(
@@ -261,7 +318,11 @@ fn plan_status(
     let unreachable = pass.exported.unreachable.iter();
     let unread: Vec<UnreadExporter> =
         unreachable.filter(|unread| clusters.contains(&unread.cluster)).cloned().collect();
-    let status = import_status(import, clusters, has_slices, usability, &unread, now);
+    let mut not_used = pass.exported.not_used.clone();
+    not_used.retain(|cluster, _| clusters.contains(cluster));
+    let effective = usage_of_sources(pass.exported, pass.member);
+    let exporters = Exporters { unread: &unread, not_used: &not_used, effective: &effective };
+    let status = import_status(import, clusters, has_slices, usability, exporters, now);
     (import.0.get("status") != Some(&status)).then(|| {
         let mut written = import.clone();
         written.0["status"] = status;

@@ -30,6 +30,7 @@ mod unwritten;
 
 use std::fmt;
 
+pub use connection::Proof;
 pub use facts::{Clusterset, Dns, Facts, Known, Listed, LookupError, Member, Namespace, Ready, View};
 pub use finding::Finding;
 
@@ -133,6 +134,15 @@ impl Diagnosis {
         self.path.iter().any(|(hop, finding)| *hop == Hop::Connection && matches!(finding, Finding::Good(_)))
     }
 
+    /// What the agent of the client cluster saw, if nothing tried the name itself.
+    fn as_probed(&self) -> Option<&str> {
+        let is_asked = !self.path.iter().any(|(hop, found)| *hop == Hop::Dns && matches!(found, Finding::NotSeen(_)));
+        self.path.iter().filter(|_| !is_asked).find_map(|(hop, found)| match found {
+            Finding::Good(words) if *hop == Hop::Connection => Some(words.as_str()),
+            _ => None,
+        })
+    }
+
     /// The first broken hop.
     pub fn broken(&self) -> Option<(Hop, &str)> {
         self.path.iter().find_map(|(hop, finding)| match finding {
@@ -166,7 +176,10 @@ impl Diagnosis {
         });
         let doubt = unclear.or(warning);
         match (self.verdict(), doubt) {
-            (Verdict::Works, _) => format!("{subject}: works"),
+            (Verdict::Works, _) => match self.as_probed() {
+                Some(words) => format!("{subject}: works as far as is probed: {words}"),
+                None => format!("{subject}: works"),
+            },
             (Verdict::CannotTell, Some((hop, cause))) => format!("{subject}: cannot tell at {hop}: {cause}"),
             (_, Some((hop, cause))) if self.is_connected() => {
                 format!("{subject}: works, with a doubt at {hop}: {cause}")

@@ -21,6 +21,7 @@ use crate::federation::certificates::{self, KubeletCertificates};
 use crate::federation::dns;
 use crate::federation::error::{InClusterExt, MemberError, StartError};
 use crate::federation::load_balancer;
+use crate::federation::probes;
 use crate::federation::nodes::{self, MemberNodes, NodeError};
 use crate::federation::pod_metrics;
 use crate::federation::pull;
@@ -119,6 +120,7 @@ async fn start_machines(
     }
     let nodes = nodes::start(site, &caches, certificates, scope).await?;
     dns::start(site, &caches, scope).await?;
+    probes::start(site, &caches, scope);
     Ok(nodes)
 }
 

@@ -4,6 +4,7 @@ use portolan_api::conditions::multicluster;
 use portolan_api::kubernetes::{Condition, EndpointSlice, ServicePort, View, condition};
 use portolan_api::labels::endpoint_slice::{IMPORT_NAME, SERVICE_NAME, SOURCE_CLUSTER};
 use portolan_api::multicluster::ServiceImportView;
+use portolan_api::probes::ProbeReport;
 use portolan_object::{Object, ObjectKey};
 use serde_json::Value;
 
@@ -30,6 +31,8 @@ pub struct MemberObjects {
     pub imports: Vec<Object>,
     /// EndpointSlices, imported ones included.
     pub slices: Vec<Object>,
+    /// What its agents see of imported endpoints.
+    pub probes: Vec<ProbeReport>,
 }
 
 impl MemberSnapshot {

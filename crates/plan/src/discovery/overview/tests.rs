@@ -49,7 +49,7 @@ fn cluster(name: &str, exports: Vec<Object>, imports: Vec<Object>, slices: Vec<O
     MemberSnapshot {
         name: name.to_owned(),
         id: None,
-        objects: Ok(MemberObjects { exports, imports, slices }),
+        objects: Ok(MemberObjects { exports, imports, slices, probes: Vec::new() }),
     }
 }
 

@@ -91,6 +91,7 @@ struct World {
     has_namespace: bool,
     refused: Option<RefusedFamilies>,
     cluster: Cluster,
+    not_used: BTreeMap<String, NotUsed>,
 }
 
 impl World {
@@ -111,6 +112,7 @@ impl World {
             has_namespace: true,
             refused: None,
             cluster: Cluster::default(),
+            not_used: BTreeMap::new(),
         }
     }
 
@@ -130,6 +132,7 @@ impl World {
             known: &known,
             unknown: &self.unknown,
             unreachable: Vec::new(),
+            not_used: self.not_used.clone(),
         });
         let member = ImportingMember {
             control_plane: self.control_plane,
@@ -504,4 +507,49 @@ fn what_an_exporter_has_withdrawn_goes_with_the_label_of_the_new_control_plane()
     }
     world.run();
     assert_eq!(owners(&world), Vec::<String>::new(), "nothing is exported any more");
+}
+
+#[test]
+fn endpoints_of_a_withdrawn_exporter_are_not_ready_while_another_has_some() {
+    let mut world = World::new();
+    world.exports.push(export("west", "2026-01-02T00:00:00Z", "10.12.0.9", json!([{ "name": "http", "port": 80 }])));
+    world.sources.push(("west", vec![slice("serve-b", "10.20.0.5")]));
+    world.run();
+    let dead = NotUsed { usage: Usage::Withdraw, since: "t0".to_owned(), cause: "it is dead".to_owned() };
+    world.not_used.insert("east".to_owned(), dead);
+    assert_eq!(
+        world.run(),
+        [vec!["put slice of east".to_owned(), r#"put status [{"cluster":"east"},{"cluster":"west"}]"#.to_owned()]]
+    );
+    let ready = |world: &World, source: &str| {
+        let mut slices = world.cluster.slices.values();
+        let of_source = slices.find(|slice| slice.label(labels::endpoint_slice::SOURCE_CLUSTER) == Some(source));
+        of_source.expect("a slice").0["endpoints"][0]["conditions"]["ready"] == true
+    };
+    assert!(!ready(&world, "east") && ready(&world, "west"));
+
+    // After a restart of the control plane, which cannot read the dead exporter.
+    let (exports, sources) = (world.exports.clone(), world.sources.clone());
+    world.exports.retain(|export| export.cluster != "east");
+    world.sources.retain(|(cluster, _)| *cluster != "east");
+    world.unknown.insert("east".to_owned());
+    world.run();
+    assert!(!ready(&world, "east"), "no flap");
+    // Its endpoints answer again, before its API server does.
+    world.not_used.clear();
+    world.run();
+    assert!(ready(&world, "east"));
+
+    // The other exporter has no ready endpoint any more.
+    (world.exports, world.sources) = (exports, sources);
+    world.unknown.clear();
+    let dead = NotUsed { usage: Usage::Withdraw, since: "t0".to_owned(), cause: "it is dead".to_owned() };
+    world.not_used.insert("east".to_owned(), dead);
+    world.run();
+    assert!(!ready(&world, "east"));
+    world.sources[1].1[0].0["endpoints"][0]["conditions"]["ready"] = json!(false);
+    world.run();
+    assert!(ready(&world, "east"), "the only ready endpoints stay in use");
+    let status = &world.cluster.import.as_ref().expect("an import").0["status"]["conditions"];
+    assert!(status.to_string().contains("NoOtherEndpoint"), "{status}");
 }

@@ -1,4 +1,6 @@
-//! TCP connections that a probe tried.
+//! TCP connections that a probe tried, and those that the agent of a cluster makes all the time.
+
+use std::time::Duration;
 
 /// What a connection is tried to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,5 +37,28 @@ impl Connection {
     /// Whether it was established.
     pub fn is_open(&self) -> bool {
         self.outcome == Outcome::Open
+    }
+}
+
+/// The last connection of an agent to an endpoint of the service.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Proof {
+    /// The value of the source-cluster label of its EndpointSlice.
+    pub source: String,
+    /// Address and port.
+    pub endpoint: String,
+    /// Whether it was established.
+    pub answers: bool,
+    /// Time since then.
+    pub age: Duration,
+}
+
+impl Proof {
+    /// Age from which on a connection proves nothing.
+    const MAX_AGE: Duration = Duration::from_secs(90);
+
+    /// Whether it is recent enough to prove something.
+    pub fn is_recent(&self) -> bool {
+        self.age <= Self::MAX_AGE
     }
 }

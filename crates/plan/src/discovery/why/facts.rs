@@ -8,9 +8,10 @@ use portolan_api::multicluster::ServiceImportView;
 use portolan_api::names;
 use portolan_object::{Object, ObjectKey};
 
-use super::connection::Connection;
+use super::connection::{Connection, Proof};
 use crate::discovery::Lost;
 use crate::discovery::export::{InvalidExport, validate_export};
+use crate::discovery::usage::Usage;
 use crate::discovery::overview::{is_imported_slice, is_own_slice};
 use crate::dns::ZoneKind;
 use crate::import_marks::{is_import_of_set, is_of_explicit_import, is_of_set};
@@ -109,6 +110,8 @@ pub struct View {
     pub dns: Dns,
     /// Connections that a probe pod tried.
     pub connections: Vec<Connection>,
+    /// Connections that the agents of the member made.
+    pub proofs: Vec<Proof>,
 }
 
 /// Last line that nslookup printed when it failed.
@@ -190,11 +193,19 @@ impl Facts {
         addresses(self.imported_slices(view).filter(from_source), Wanted::Ready)
     }
 
+    /// What is done in a member with the endpoints that it has from `source`, if they are not used.
+    pub(super) fn not_used(&self, view: &View, source: &Member) -> Option<Usage> {
+        let mut slices = self.imported_slices(view);
+        let is_from = |slice: &&Object| source.is_called(slice.label(SOURCE_CLUSTER).unwrap_or_default());
+        let usage = slices.find(is_from).map(Usage::of_slice)?;
+        (usage != Usage::Keep).then_some(usage)
+    }
+
     /// Whether the import or the EndpointSlices of a member name `source` as exporter.
     pub(super) fn names_exporter(&self, view: &View, source: &Member) -> bool {
         let import = view.import.as_ref().and_then(|import| ServiceImportView::read(import).ok());
         let mut listed = import.into_iter().flat_map(|import| import.status.clusters);
-        listed.any(|listed| source.is_called(listed.cluster)) || !self.received(view, source).is_empty()
+        listed.any(|listed| source.is_called(listed.cluster)) || !self.received(view, source).is_empty() || self.not_used(view, source).is_some()
     }
 
     /// Addresses of the service in an importing member.

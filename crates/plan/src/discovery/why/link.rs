@@ -52,6 +52,9 @@ pub(super) fn link(facts: &Facts, from: &str) -> Vec<Finding> {
 /// Clusters that hold endpoints of a lost one, such as `c sends traffic to 2 endpoints of b`.
 fn holders(facts: &Facts, lost: &Member) -> Vec<String> {
     let holds = |(member, view): (&Member, &super::View)| {
+        if let Some(usage) = facts.not_used(view, lost) {
+            return Some(format!("in {} the endpoints of {} are {usage}", member.name, lost.name));
+        }
         let count = facts.received(view, lost).len();
         facts
             .names_exporter(view, lost)

@@ -3,9 +3,9 @@
 use std::collections::BTreeSet;
 
 use super::address_range::overlap;
-use super::connection::{Connection, Outcome, Target};
+use super::connection::{Connection, Outcome, Proof, Target};
 use super::facts::{Facts, Member, View};
-use super::finding::{Finding, joined};
+use super::finding::{Finding, joined, of_exporters};
 
 /// Checks that the DNS name resolves to the addresses of the import.
 pub(super) fn dns(facts: &Facts, from: &str) -> Vec<Finding> {
@@ -83,7 +83,7 @@ pub(super) fn connection(facts: &Facts, from: &str) -> Vec<Finding> {
     }
     let name = facts.dns_name(view);
     if by_name.is_empty() {
-        found.push(Finding::NotSeen(format!("not tried: `--probe` connects from a Pod in {from}")));
+        found.extend(standing(facts, from, view));
         return found;
     }
     found.extend(by_source(facts, from, view, by_name.iter().all(|one| one.is_open())));
@@ -101,6 +101,34 @@ pub(super) fn connection(facts: &Facts, from: &str) -> Vec<Finding> {
         found.push(Finding::Good(format!("a Pod in {from} connects to {name} on port {}", open.join(", "))));
     }
     joined(found)
+}
+
+/// What the agent of the client cluster has seen lately: it connects to the endpoints all the time.
+fn standing(facts: &Facts, from: &str, view: &View) -> Vec<Finding> {
+    let mut found = Vec::new();
+    for member in &facts.members {
+        let mut proofs: Vec<&Proof> =
+            view.proofs.iter().filter(|proof| proof.is_recent() && member.is_called(&proof.source)).collect();
+        // One agent of several that connects is enough.
+        proofs.sort_by_key(|proof| (!proof.answers, proof.age));
+        let Some(proof) = proofs.first() else { continue };
+        let (cluster, endpoint, age) = (&member.name, &proof.endpoint, proof.age.as_secs());
+        found.push(match proof.answers {
+            true => Finding::Good(format!("the agent of {from} connected to {endpoint} of {cluster} {age} s ago")),
+            false => Finding::broken(
+                format!("the agent of {from} got no connection to {endpoint} of {cluster} {age} s ago"),
+                format!(
+                    "that the Pods of {cluster} listen there; routes, firewalls and NetworkPolicies between the Pods of {from} \
+                     and {cluster}"
+                ),
+            ),
+        });
+    }
+    if found.is_empty() {
+        let why = "no agent there has probed an endpoint lately";
+        found.push(Finding::NotSeen(format!("not tried, and {why}: `--probe` connects from a Pod in {from}")));
+    }
+    joined(of_exporters(found))
 }
 
 /// The name does not answer. Endpoints that do tell that the Service is not forwarded.

@@ -2,7 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use portolan_api::kubernetes::{EndpointSlice, View as _};
+use portolan_api::conditions::multicluster::EXPORTERS_USED;
+use portolan_api::kubernetes::{EndpointSlice, View as _, condition};
 use portolan_api::labels::endpoint_slice::SOURCE_CLUSTER;
 use portolan_object::Object;
 
@@ -11,6 +12,7 @@ use super::finding::{Finding, joined, of_exporters};
 use super::unwritten::why_unwritten;
 use crate::discovery::importable::check_endpoint;
 use crate::discovery::problem::foreign_slices;
+use crate::discovery::usage::Usage;
 use crate::import_marks::service_of_slice;
 
 /// Checks that the client cluster has exactly the ready endpoints of the exporters.
@@ -39,6 +41,9 @@ fn of_exporter(facts: &Facts, member: &Member, view: &View, exporter: &Member, s
     let (from, cluster) = (&member.name, &exporter.name);
     let there = facts.received(view, exporter);
     let (ready, all) = (importable_addresses(facts, source), facts.own_addresses(source));
+    if let Some(usage) = facts.not_used(view, exporter) {
+        return not_used(from, cluster, view, usage);
+    }
     if there.is_empty() && !ready.is_empty() {
         let (cause, next) = why_unwritten(facts, member, view);
         return Finding::broken(
@@ -73,6 +78,16 @@ fn of_exporter(facts: &Facts, member: &Member, view: &View, exporter: &Member, s
         );
     }
     Finding::Good(format!("{from} has the {} ready endpoints of {cluster}", there.len()))
+}
+
+/// The endpoints of an exporter have arrived, and are not used.
+fn not_used(from: &str, cluster: &str, view: &View, usage: Usage) -> Finding {
+    let condition = view.import.as_ref().and_then(|import| condition(import, EXPORTERS_USED));
+    let why = condition.map(|condition| condition.message).unwrap_or_default();
+    Finding::warning(
+        format!("in {from} the endpoints of {cluster} are {usage}: {why}"),
+        format!("they are used again a few seconds after one of them answers in {from}: start or repair {cluster}"),
+    )
 }
 
 /// Ready addresses of an exporter that an import can have.

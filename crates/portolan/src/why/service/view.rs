@@ -1,16 +1,21 @@
 //! Reads the objects of one member that concern a service.
 
+use std::time::Duration;
+
 use portolan_api::clusterset::{ID_PROPERTY, SET_PROPERTY};
+use jiff::Timestamp;
 use portolan_api::kubernetes::{Service, View as _};
+use portolan_api::probes::ProbeReport;
 use portolan_api::{annotations, names, resources};
+use portolan_net::Clock;
 use portolan_object::{Object, ObjectKey};
-use portolan_plan::discovery::why::{Clusterset, Dns, Namespace, View};
+use portolan_plan::discovery::why::{Clusterset, Dns, Namespace, Proof, View};
 use portolan_plan::dns::ZoneKind;
 use portolan_runtime::client::{Discovery, Selection};
 use portolan_runtime::{Client, ClientError, Resource};
 use serde_json::{Value, json};
 
-use crate::survey::{GROUP, find, list, property};
+use crate::survey::{GROUP, agents, find, list, property};
 
 /// Reads a member. Rights and Pods that cannot be read are left out: they explain a problem and are none.
 pub(super) async fn read(client: Client, key: ObjectKey) -> Result<View, ClientError> {
@@ -58,7 +63,26 @@ pub(super) async fn read(client: Client, key: ObjectKey) -> Result<View, ClientE
         pod_ranges: nodes.iter().flat_map(pod_ranges).collect(),
         dns,
         connections: Vec::new(),
+        proofs: proofs(&agents(&client).await, &key, Clock::system().now()),
     })
+}
+
+/// The last connections of the agents of a member to endpoints of the service.
+fn proofs(leases: &[Object], key: &ObjectKey, now: Timestamp) -> Vec<Proof> {
+    let reports = leases.iter().filter_map(ProbeReport::of_lease);
+    let sources = reports.flat_map(|report| report.sources);
+    let proofs = sources.flat_map(|source| {
+        let services = source.services.into_iter();
+        let of_service = services.filter(|one| one.namespace == key.namespace && one.name == key.name);
+        let cluster = source.cluster;
+        of_service.filter_map(move |one| {
+            // A clock that is ahead makes a proof look like one of the future: it is new.
+            let time: Timestamp = one.time.parse().ok()?;
+            let age = Duration::try_from(now.duration_since(time)).unwrap_or_default();
+            Some(Proof { source: cluster.clone(), endpoint: one.endpoint, answers: one.answers, age })
+        })
+    });
+    proofs.collect()
 }
 
 async fn find_of(

@@ -1,0 +1,142 @@
+//! What the agents of all members see of the clusters that they import from.
+//!
+//! An agent writes it into its Lease. A Lease counts from its first renewal that is seen to happen, so that one that was left
+//! behind by an agent long ago says nothing after a restart of the control plane.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use portolan_api::names;
+use portolan_api::probes::{ProbeReport, Sight};
+use portolan_object::{Object, ObjectKey};
+use portolan_runtime::ClusterName;
+use portolan_runtime::cache::Change;
+
+/// Time without a renewal after which what a Lease says is too old: two renewals of an agent and some.
+pub(super) const MAX_AGE: Duration = Duration::from_secs(12);
+
+/// What one agent sees.
+struct Seen {
+    /// Time of the last renewal, by the clock of the control plane; `None` before the first one that was seen to happen.
+    renewed: Option<Duration>,
+    /// By the label of the exporting cluster.
+    sights: BTreeMap<String, Sight>,
+}
+
+/// The results of all agents, by importing cluster and Lease.
+#[derive(Default)]
+pub(super) struct Sightings(Mutex<BTreeMap<ClusterName, BTreeMap<ObjectKey, Seen>>>);
+
+impl Sightings {
+    /// Notes a changed Lease of an agent. True if it says something else than before.
+    pub(super) fn note(&self, importer: &ClusterName, change: &Change<Object>, now: Duration) -> bool {
+        if !names::AGENT_NAMESPACES.contains(&change.key.namespace.as_str()) {
+            return false;
+        }
+        let mut sightings = self.0.lock();
+        let agents = sightings.entry(importer.clone()).or_default();
+        let Some(lease) = &change.new else { return agents.remove(&change.key).is_some() };
+        let renewal = |lease: &Object| lease.str_at(&["spec", "renewTime"]).to_owned();
+        let is_renewed = change.old.as_deref().is_some_and(|old| renewal(old) != renewal(lease));
+        let sources = ProbeReport::of_lease(lease).unwrap_or_default().sources;
+        let sights = sources.into_iter().map(|source| (source.cluster, source.sight)).collect();
+        let before = agents.remove(&change.key);
+        let known = before.as_ref().and_then(|seen| seen.renewed);
+        let renewed = if is_renewed { Some(now) } else { known };
+        let is_new = before.is_none_or(|before| before.sights != sights) || known.is_none() && is_renewed;
+        agents.insert(change.key.clone(), Seen { renewed, sights });
+        is_new
+    }
+
+    /// Forgets a member that left.
+    pub(super) fn forget(&self, importer: &ClusterName) {
+        self.0.lock().remove(importer);
+    }
+
+    /// Whether a member has an agent, even if it is silent at present.
+    pub(super) fn has_agent(&self, importer: &ClusterName) -> bool {
+        self.0.lock().get(importer).is_some_and(|agents| !agents.is_empty())
+    }
+
+    /// The best sight of each source by the agents of each member, from results that are not too old.
+    pub(super) fn recent(&self, now: Duration) -> BTreeMap<ClusterName, BTreeMap<String, Sight>> {
+        let is_recent = |seen: &&Seen| seen.renewed.is_some_and(|renewed| now.saturating_sub(renewed) <= MAX_AGE);
+        let sightings = self.0.lock();
+        let members = sightings.iter().map(|(importer, agents)| {
+            let mut best: BTreeMap<String, Sight> = BTreeMap::new();
+            for (source, sight) in agents.values().filter(is_recent).flat_map(|seen| &seen.sights) {
+                let known = best.entry(source.clone()).or_insert(*sight);
+                if order(*sight) < order(*known) {
+                    *known = *sight;
+                }
+            }
+            (importer.clone(), best)
+        });
+        members.collect()
+    }
+
+    /// Sources that some agent sees less than well.
+    pub(super) fn suspects(&self) -> BTreeSet<(ClusterName, String)> {
+        let sightings = self.0.lock();
+        let suspects = sightings.iter().flat_map(|(importer, agents)| {
+            let sights = agents.values().flat_map(|seen| &seen.sights);
+            let failing = sights.filter(|(_, sight)| **sight != Sight::Answering);
+            failing.map(move |(source, _)| (importer.clone(), source.clone()))
+        });
+        suspects.collect()
+    }
+}
+
+/// Several agents of a cluster look from different nodes: the best sight counts.
+fn order(sight: Sight) -> u8 {
+    match sight {
+        Sight::Answering => 0,
+        Sight::Doubtful => 1,
+        Sight::Refused => 2,
+        Sight::Silent => 3,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use serde_json::json;
+
+    use super::*;
+
+    fn lease(name: &str, renewed: &str, sight: &str) -> Arc<Object> {
+        let report = json!({ "sources": [{ "cluster": "east", "sight": sight }] }).to_string();
+        Arc::new(Object(json!({ "metadata": { "namespace": "portolan-system", "name": name,
+            "annotations": { "portolan.dev/probes": report } }, "spec": { "renewTime": renewed } })))
+    }
+
+    fn change(old: Option<Arc<Object>>, new: Option<Arc<Object>>) -> Change<Object> {
+        let key = new.as_ref().or(old.as_ref()).expect("a state").key();
+        Change { key, old, new, is_own: false }
+    }
+
+    #[test]
+    fn a_lease_counts_from_its_first_seen_renewal_until_it_is_too_old() {
+        let (sightings, west) = (Sightings::default(), ClusterName::new("west"));
+        let second = Duration::from_secs;
+        let sight = |now: u64| sightings.recent(second(now)).get(&west).and_then(|seen| seen.get("east").copied());
+        sightings.note(&west, &change(None, Some(lease("a", "t0", "Silent"))), second(0));
+        assert_eq!(sight(0), None, "found at the start");
+        assert!(sightings.has_agent(&west) && sightings.suspects().len() == 1);
+        let renewed = change(Some(lease("a", "t0", "Silent")), Some(lease("a", "t1", "Silent")));
+        assert!(sightings.note(&west, &renewed, second(3)));
+        assert_eq!(sight(3), Some(Sight::Silent));
+        let other = change(Some(lease("b", "t0", "Answering")), Some(lease("b", "t1", "Answering")));
+        sightings.note(&west, &other, second(4));
+        assert_eq!(sight(5), Some(Sight::Answering), "the best of two agents");
+        assert_eq!(sight(20), None, "too old");
+        let mut foreign = lease("c", "t1", "Refused").as_ref().clone();
+        foreign.metadata_mut().insert("namespace".to_owned(), "shop".into());
+        assert!(!sightings.note(&west, &change(None, Some(Arc::new(foreign))), second(5)), "a user's Lease");
+        assert!(sightings.note(&west, &change(Some(lease("b", "t1", "Answering")), None), second(5)), "an agent that was removed");
+        sightings.forget(&west);
+        assert!(!sightings.has_agent(&west));
+    }
+}

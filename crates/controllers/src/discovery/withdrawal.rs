@@ -1,0 +1,298 @@
+//! Decides for each importing member which exporters it uses: collects the facts, asks API servers of suspected clusters, and
+//! queues the imports that change.
+//!
+//! `portolan_plan::discovery::withdrawal` decides. The decisions survive a restart in the marks of the imported EndpointSlices.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use portolan_api::labels::endpoint_slice::SOURCE_CLUSTER;
+use portolan_api::probes::Sight;
+use portolan_object::ObjectKey;
+use portolan_plan::discovery::exporters_used::NotUsed;
+use portolan_plan::discovery::usage::Usage;
+use portolan_plan::discovery::withdrawal::{Contact, Decision, Facts, Timing};
+use portolan_runtime::events::{Regarding, Severity};
+use portolan_runtime::scope::spawn_until_stop;
+use portolan_runtime::{ClientError, ClusterName};
+use tokio::sync::Notify;
+
+use super::Discovery;
+use super::site::Site;
+use crate::hub::MembershipState;
+
+/// Time for an API server to answer before the contact counts as lost.
+const CONTACT_TIMEOUT: Duration = Duration::from_secs(1);
+/// Time between two questions to one API server, and between two looks while something is in doubt.
+const TICK: Duration = Duration::from_millis(250);
+/// Time between two looks otherwise: results of agents grow old.
+const IDLE_TICK: Duration = Duration::from_secs(3);
+
+/// A decision, and since when it has held.
+#[derive(Debug, Clone, Default)]
+struct Held {
+    decision: Decision,
+    since: String,
+}
+
+/// The decisions, by importing cluster and label of the exporter.
+#[derive(Default)]
+pub(super) struct Withdrawals {
+    decisions: Mutex<BTreeMap<(ClusterName, String), Held>>,
+    /// Members with imported EndpointSlices that were looked at for decisions of an earlier run.
+    inherited: Mutex<BTreeSet<ClusterName>>,
+    contacts: Mutex<BTreeMap<ClusterName, Contact>>,
+    asking: Mutex<BTreeSet<ClusterName>>,
+    changed: Notify,
+}
+
+impl Withdrawals {
+    /// Something about the facts has changed.
+    pub(super) fn wake(&self) {
+        self.changed.notify_one();
+    }
+
+    /// Forgets a member that left.
+    pub(super) fn forget(&self, cluster: &ClusterName) {
+        self.decisions.lock().retain(|(importer, _), _| importer != cluster);
+        self.inherited.lock().remove(cluster);
+        self.contacts.lock().remove(cluster);
+    }
+
+    fn is_pending(&self) -> bool {
+        self.decisions.lock().values().any(|held| held.decision.is_pending() || held.decision.withdrawn.is_some())
+    }
+}
+
+/// Follows the facts until the control plane stops.
+pub(super) async fn run(discovery: Arc<Discovery>) {
+    loop {
+        let suspects = discovery.suspects();
+        discovery.ask(&suspects);
+        discovery.decide();
+        let is_quiet = suspects.is_empty() && !discovery.withdrawals.is_pending();
+        let pause = if is_quiet { IDLE_TICK } else { TICK };
+        // At most one look per tick, however often agents write.
+        tokio::select! {
+            () = tokio::time::sleep(pause) => {}
+            () = discovery.withdrawals.changed.notified() => {}
+        }
+    }
+}
+
+impl Discovery {
+    /// Exporters that `site` does not use, by the label of their EndpointSlices.
+    pub(super) fn not_used(&self, site: &Site) -> BTreeMap<String, NotUsed> {
+        self.inherit(site);
+        let importer = site.member().name();
+        let decisions = self.withdrawals.decisions.lock();
+        let of_importer = decisions.iter().filter(|((cluster, _), _)| cluster == importer);
+        let withdrawn = of_importer.filter_map(|((_, source), held)| {
+            let cause = held.decision.withdrawn?.to_string();
+            Some((source.clone(), NotUsed { usage: held.decision.usage(), since: held.since.clone(), cause }))
+        });
+        withdrawn.collect()
+    }
+
+    /// Takes over the decisions that imported EndpointSlices of a synced member show, once.
+    fn inherit(&self, site: &Site) {
+        let importer = site.member().name();
+        if !site.is_synced() || !self.withdrawals.inherited.lock().insert(importer.clone()) {
+            return;
+        }
+        let slices = site.slice_cache().list();
+        let mut decisions = self.withdrawals.decisions.lock();
+        for slice in slices.iter().filter(|slice| Usage::of_slice(slice) == Usage::Withdraw) {
+            let Some(source) = slice.label(SOURCE_CLUSTER) else { continue };
+            decisions.entry((importer.clone(), source.to_owned())).or_insert_with(|| Held {
+                decision: Decision::inherited(Usage::Withdraw),
+                since: crate::time::rfc3339(&self.clock),
+            });
+        }
+    }
+
+    /// The cluster that an importing member calls `source`.
+    fn exporter_called(&self, importer: &ClusterName, source: &str) -> ClusterName {
+        if let MembershipState::Member(membership) | MembershipState::Pending(membership) = self.sets.state(importer) {
+            let mut members = self.sets.members_of(&membership.set).into_iter();
+            if let Some((cluster, _)) = members.find(|(_, member)| member.id == source) {
+                return cluster;
+            }
+        }
+        ClusterName::new(source)
+    }
+
+    /// Clusters that an agent sees less than well, and those with withdrawn endpoints.
+    fn suspects(&self) -> BTreeSet<ClusterName> {
+        let decisions = self.withdrawals.decisions.lock();
+        let withdrawn = decisions.iter().filter(|(_, held)| held.decision.withdrawn.is_some()).map(|(key, _)| key);
+        let suspects: BTreeSet<(ClusterName, String)> = withdrawn.cloned().chain(self.sightings.suspects()).collect();
+        drop(decisions);
+        suspects.iter().map(|(importer, source)| self.exporter_called(importer, source)).collect()
+    }
+
+    /// Asks the API servers of suspected clusters, each once at a time.
+    fn ask(self: &Arc<Self>, suspects: &BTreeSet<ClusterName>) {
+        self.withdrawals.contacts.lock().retain(|cluster, _| suspects.contains(cluster));
+        for cluster in suspects {
+            let Some(site) = self.site(cluster) else { continue };
+            if !self.withdrawals.asking.lock().insert(cluster.clone()) {
+                continue;
+            }
+            let (discovery, cluster, client) = (self.clone(), cluster.clone(), site.member().client().clone());
+            spawn_until_stop(&self.scope, async move {
+                let contact = match client.with_timeout(CONTACT_TIMEOUT).text("/livez").await {
+                    // Every answer of the server is contact, also a refusal.
+                    Err(ClientError::Unreachable { .. }) => Contact::Lost,
+                    _ => Contact::Present,
+                };
+                let before = discovery.withdrawals.contacts.lock().insert(cluster.clone(), contact);
+                if before != Some(contact) {
+                    discovery.withdrawals.wake();
+                }
+                tokio::time::sleep(TICK).await;
+                discovery.withdrawals.asking.lock().remove(&cluster);
+            });
+        }
+    }
+
+    /// Decides again about every exporter that an agent sees or that is withdrawn.
+    fn decide(self: &Arc<Self>) {
+        for site in self.all_sites() {
+            self.inherit(&site);
+        }
+        let now = self.clock.elapsed();
+        let recent = self.sightings.recent(now);
+        let mut pairs: BTreeSet<(ClusterName, String)> = self.withdrawals.decisions.lock().keys().cloned().collect();
+        for (importer, sights) in &recent {
+            pairs.extend(sights.keys().map(|source| (importer.clone(), source.clone())));
+        }
+        for (importer, source) in self.sightings_of_others(&recent) {
+            pairs.insert((importer, source));
+        }
+        let mut changed = BTreeSet::new();
+        for (importer, source) in pairs {
+            let exporter = self.exporter_called(&importer, &source);
+            let facts = self.facts(&recent, &importer, &source, &exporter);
+            if self.decide_one((importer.clone(), source), &exporter, &facts, now) {
+                changed.insert((importer, exporter));
+            }
+        }
+        for (importer, exporter) in changed {
+            self.report_withdrawn(&importer);
+            self.queue_imports_of(&importer, &exporter);
+            self.queue_exports_of(&exporter);
+        }
+    }
+
+    /// Pairs of importing members without agents of their own and the exporters that agents of others do not see.
+    fn sightings_of_others(
+        &self,
+        recent: &BTreeMap<ClusterName, BTreeMap<String, Sight>>,
+    ) -> BTreeSet<(ClusterName, String)> {
+        let failed: BTreeSet<ClusterName> = recent
+            .iter()
+            .flat_map(|(importer, sights)| {
+                let failed = sights.iter().filter(|(_, sight)| sight.is_failed());
+                failed.map(|(source, _)| self.exporter_called(importer, source))
+            })
+            .collect();
+        if failed.is_empty() {
+            return BTreeSet::new();
+        }
+        let mut pairs = BTreeSet::new();
+        for site in self.all_sites() {
+            let importer = site.member().name().clone();
+            for slice in site.slice_cache().list() {
+                let Some(source) = slice.label(SOURCE_CLUSTER) else { continue };
+                if failed.contains(&self.exporter_called(&importer, source)) {
+                    pairs.insert((importer.clone(), source.to_owned()));
+                }
+            }
+        }
+        pairs
+    }
+
+    fn facts(
+        &self,
+        recent: &BTreeMap<ClusterName, BTreeMap<String, Sight>>,
+        importer: &ClusterName,
+        source: &str,
+        exporter: &ClusterName,
+    ) -> Facts {
+        let others = recent.iter().filter(|(other, _)| *other != importer).flat_map(|(other, sights)| {
+            let of_exporter = sights.iter().filter(|(source, _)| self.exporter_called(other, source) == *exporter);
+            of_exporter.map(|(_, sight)| *sight)
+        });
+        Facts {
+            own: recent.get(importer).and_then(|sights| sights.get(source)).copied(),
+            has_agent: self.sightings.has_agent(importer),
+            others: others.collect(),
+            contact: self.withdrawals.contacts.lock().get(exporter).copied().unwrap_or_default(),
+        }
+    }
+
+    /// Decides about one exporter. True if its endpoints are to be used in another way than before.
+    fn decide_one(&self, key: (ClusterName, String), exporter: &ClusterName, facts: &Facts, now: Duration) -> bool {
+        let mut decisions = self.withdrawals.decisions.lock();
+        let before = decisions.get(&key).cloned().unwrap_or_default();
+        let decision = before.decision.next(facts, &Timing::default(), now);
+        if decision == Decision::default() {
+            decisions.remove(&key);
+            return false;
+        }
+        let is_changed = decision.usage() != before.decision.usage();
+        let since = if is_changed { crate::time::rfc3339(&self.clock) } else { before.since };
+        decisions.insert(key.clone(), Held { decision, since });
+        drop(decisions);
+        if is_changed {
+            self.tell(&key.0, exporter, &decision);
+        }
+        is_changed
+    }
+
+    /// Tells of a changed decision: in the log, and as an Event of the exporting Cluster.
+    fn tell(&self, importer: &ClusterName, exporter: &ClusterName, decision: &Decision) {
+        let Some(cluster) = self.clusters.get(&ObjectKey::cluster(exporter.as_str())) else { return };
+        let regarding = Regarding::kind(&*cluster);
+        match decision.withdrawn {
+            Some(cause) => {
+                let message = format!("cluster {importer} does not use the endpoints of cluster {exporter}: {cause}");
+                tracing::warn!(%importer, %exporter, "{message}");
+                self.hub_events.record(regarding, Severity::Warning, "EndpointsWithdrawn", message);
+            }
+            None => {
+                let message = format!("cluster {importer} uses the endpoints of cluster {exporter} again: they answer");
+                tracing::info!(%importer, %exporter, "{message}");
+                self.hub_events.record(regarding, Severity::Normal, "EndpointsUsed", message);
+            }
+        }
+    }
+
+    fn report_withdrawn(&self, importer: &ClusterName) {
+        let decisions = self.withdrawals.decisions.lock();
+        let withdrawn = decisions.iter().filter(|((cluster, _), held)| cluster == importer && held.decision.withdrawn.is_some());
+        let count = withdrawn.count();
+        drop(decisions);
+        if let Some(site) = self.site(importer) {
+            site.member().client().metrics().set_withdrawn_exporters(importer, count);
+        }
+    }
+
+    /// Queues what `importer` imports from `exporter`.
+    fn queue_imports_of(&self, importer: &ClusterName, exporter: &ClusterName) {
+        let Some(site) = self.site(importer) else { return };
+        let mut names = BTreeSet::from([exporter.to_string()]);
+        names.extend(self.sets.membership(exporter).map(|membership| membership.id));
+        site.imported_from(&names).into_iter().for_each(|key| site.imports_queue().add(key));
+    }
+
+    /// Queues the conditions of the exports of a cluster, which say who does not use them.
+    fn queue_exports_of(&self, exporter: &ClusterName) {
+        if let Some(site) = self.site(exporter) {
+            site.queue_exports();
+        }
+    }
+}

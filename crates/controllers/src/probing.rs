@@ -1,0 +1,92 @@
+//! The probes of an agent: connects to the endpoints that its cluster imports, and writes what it sees into its Lease.
+//!
+//! `portolan_plan::discovery::probing` chooses the endpoints and judges the answers.
+//!
+//! ```text
+//! imported EndpointSlices ─► targets ─► connections ─► history of each exporter ─► Lease of the agent ─► control plane
+//! ```
+//!
+//! Bounded: at most [`PROBES_PER_ROUND`] connections in a round, each closed after [`CONNECT_TIMEOUT`].
+
+mod lease;
+mod watch;
+
+use std::collections::BTreeMap;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::future::BoxFuture;
+use parking_lot::Mutex;
+use portolan_api::probes::{ProbeReport, Sight};
+use portolan_net::{Clock, Shutdown};
+use portolan_object::Object;
+use portolan_runtime::scope::spawn_until_stop;
+use portolan_runtime::{Cache, Client};
+use tokio::sync::Notify;
+
+use lease::LeaseWriter;
+pub use lease::LeaseName;
+use watch::Watch;
+
+/// Time between two rounds of probes.
+const INTERVAL: Duration = Duration::from_millis(500);
+/// The same after every endpoint of a cluster has refused.
+const SHORT_INTERVAL: Duration = Duration::from_millis(200);
+/// Time for a connection; two requests are sent within it.
+const CONNECT_TIMEOUT: Duration = Duration::from_millis(2500);
+/// Connections in one round, over all exporting clusters.
+const PROBES_PER_ROUND: usize = 150;
+/// Connections to one exporting cluster in one round.
+const PROBES_PER_SOURCE: usize = 3;
+
+/// Opens and closes a connection from inside the cluster.
+pub type Connect = Arc<dyn Fn(SocketAddr) -> BoxFuture<'static, io::Result<()>> + Send + Sync>;
+
+/// Connects from this process.
+pub fn connect_directly() -> Connect {
+    Arc::new(|to| Box::pin(async move { tokio::net::TcpStream::connect(to).await.map(drop) }))
+}
+
+/// What the agent sees; clones share state.
+#[derive(Debug, Clone, Default)]
+pub struct Probes {
+    report: Arc<Mutex<ProbeReport>>,
+    changed: Arc<Notify>,
+}
+
+impl Probes {
+    /// Starts to probe the endpoints of `slices`, with [`Connect`], and to write the Lease.
+    pub fn start(
+        client: &Client,
+        slices: &Cache<Object>,
+        connect: Connect,
+        name: LeaseName,
+        clock: &Clock,
+        scope: &Shutdown,
+    ) -> Self {
+        let probes = Self::default();
+        let watch = Watch::new(slices, connect, probes.clone(), clock);
+        spawn_until_stop(scope, watch.run());
+        let writer = LeaseWriter::new(client, name, probes.clone(), clock);
+        spawn_until_stop(scope, writer.run());
+        probes
+    }
+
+    /// The present report.
+    pub fn report(&self) -> ProbeReport {
+        self.report.lock().clone()
+    }
+
+    /// Replaces the report, and wakes the writer if a cluster is seen in another way than before.
+    fn set(&self, report: ProbeReport) {
+        let sights = |report: &ProbeReport| -> BTreeMap<String, Sight> {
+            report.sources.iter().map(|source| (source.cluster.clone(), source.sight)).collect()
+        };
+        let before = std::mem::replace(&mut *self.report.lock(), report.clone());
+        if sights(&before) != sights(&report) {
+            self.changed.notify_one();
+        }
+    }
+}
