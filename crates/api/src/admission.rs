@@ -11,6 +11,7 @@ mod cron_autoscaling;
 mod failover;
 mod federation;
 mod kubefed;
+mod multi_cluster_services;
 mod overrides;
 mod placement;
 mod propagation;
@@ -32,6 +33,7 @@ use crate::config::{
 use crate::federation::Federation;
 use crate::kind::Kind;
 use crate::kubefed::{FederatedTypeConfig, KubeFedConfig};
+use crate::networking::MultiClusterService;
 use crate::policy::{
     ClusterOverridePolicy, ClusterPropagationPolicy, ClusterTaintPolicy, FederatedResourceQuota,
     OverridePolicy, PropagationPolicy,
@@ -103,6 +105,9 @@ pub fn admit(
         ("core.kubefed.io", KubeFedConfig::KIND) => return kubefed::admit_config(object, namespace),
         ("core.kubefed.io", FederatedTypeConfig::KIND) => {
             return Ok(kubefed::type_config_warnings(object, namespace));
+        }
+        ("networking.karmada.io", MultiClusterService::KIND) => {
+            return multi_cluster_services::admit(object, old, new_id);
         }
         ("remedy.karmada.io", Remedy::KIND) => return Ok(remedies::warnings(object)),
         _ => {}

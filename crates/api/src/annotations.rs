@@ -134,6 +134,8 @@ pub mod agent {
 pub mod endpoint_slice {
     /// That the endpoints are not ready here although their own cluster says so: `Drain` or `Withdraw`.
     pub const NOT_USED: &str = "portolan.dev/not-used";
+    /// The cluster that an EndpointSlice of a MultiClusterService comes from.
+    pub const PROVISION_CLUSTER: &str = "endpointslice.karmada.io/provision-cluster";
 }
 
 /// Of CRDs in groups that Kubernetes owns: who approved the API.

@@ -112,6 +112,22 @@ pub mod cluster {
     pub const TAINT_UNREACHABLE: &str = "cluster.karmada.io/unreachable";
 }
 
+/// Of MultiClusterServices (karmada pkg/apis/networking/v1alpha1/service_types.go).
+pub mod multi_cluster_service {
+    /// Whether the Service is bound to its clusters.
+    pub const SERVICE_APPLIED: &str = "ServiceApplied";
+    /// `ServiceApplied` is true.
+    pub const SERVICE_APPLIED_SUCCEED: &str = "ServiceAppliedSucceed";
+    /// `ServiceApplied` is false.
+    pub const SERVICE_APPLIED_FAILED: &str = "ServiceAppliedFailed";
+    /// Whether the EndpointSlices are in the clusters with clients.
+    pub const DISPATCHED: &str = "EndpointSliceDispatched";
+    /// `EndpointSliceDispatched` is true.
+    pub const DISPATCHED_SUCCEED: &str = "EndpointSliceDispatchedSucceed";
+    /// `EndpointSliceDispatched` is false.
+    pub const DISPATCHED_FAILED: &str = "EndpointSliceDispatchedFailed";
+}
+
 /// On ServiceExports and ServiceImports (KEP-1645 and the standard reasons of the Multi-Cluster Services API).
 pub mod multicluster {
     /// Whether the exporting cluster has a Service that can be exported.

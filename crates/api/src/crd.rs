@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use crate::kind::Kind;
 use crate::{
     about, annotations, apps, autoscaling, cluster, clusterset, config, external_dns, federation, kubefed,
-    multicluster, policy, remedy, work,
+    multicluster, networking, policy, remedy, work,
 };
 use columns::Column;
 pub use federated::federated_definition;
@@ -75,6 +75,7 @@ pub fn all() -> Vec<Value> {
             ONLY_V1ALPHA1,
             columns::CRON_AUTOSCALER,
         ),
+        define::<networking::MultiClusterService>(&with_status(&["mcs"]), ONLY_V1ALPHA1, &[]),
         define::<remedy::Remedy>(&plain(&[]), ONLY_V1ALPHA1, &[]),
         define::<clusterset::ClusterSet>(
             &Names { short: &[], categories: &[], has_status: true },

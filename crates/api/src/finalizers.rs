@@ -17,5 +17,7 @@ pub const FEDERATION_RECORDS: &str = "portolan.dev/federation-records";
 pub const EXECUTION: &str = "karmada.io/execution-controller";
 /// On a Work with an EndpointSlice collected for a ServiceExport until the imported slices are gone.
 pub const ENDPOINT_SLICE: &str = "karmada.io/endpointslice-controller";
+/// On a MultiClusterService until its Service is released.
+pub const MULTI_CLUSTER_SERVICE: &str = "karmada.io/multiclusterservice-controller";
 /// On a Cluster until its execution namespace is gone and no binding names it.
 pub const CLUSTER: &str = "karmada.io/cluster-controller";

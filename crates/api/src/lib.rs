@@ -27,6 +27,7 @@ pub mod labels;
 pub mod meta;
 pub mod multicluster;
 pub mod names;
+pub mod networking;
 pub mod policy;
 pub mod probes;
 pub mod quantity;

@@ -94,7 +94,8 @@ mod tests {
 
     #[test]
     fn a_report_is_read_from_a_lease_of_any_content() {
-        let lease = |text: &str| Object(json!({ "metadata": { "annotations": { "portolan.dev/probes": text } } }));
+        let lease =
+            |text: &str| Object(json!({ "metadata": { "annotations": { "portolan.dev/probes": text } } }));
         let report = r#"{"sources":[{"cluster":"east","sight":"Silent","services":[{"namespace":"shop","name":"web"}]}]}"#;
         let read = ProbeReport::of_lease(&lease(report)).expect("a report");
         assert!(read.sources[0].sight.is_failed());

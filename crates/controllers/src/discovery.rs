@@ -26,6 +26,7 @@
 //! | 11 | Encodes the records, and replaces the snapshot of the zone. | `dns/src/{zones,zone,service,record_set}.rs` |
 //! | 12 | A query looks up its name in the snapshot and copies the records into the answer. | `dns/src/{server,datagrams,respond}.rs` |
 
+mod dispatcher;
 mod explicit_import;
 mod export_cache;
 mod exporter;
@@ -44,6 +45,7 @@ use std::sync::Arc;
 
 use parking_lot::RwLock;
 use portolan_api::cluster::Cluster;
+use portolan_api::networking::MultiClusterService;
 use portolan_net::{Clock, Shutdown};
 use portolan_object::ObjectKey;
 use portolan_runtime::members::MembershipChange;
@@ -52,6 +54,8 @@ use portolan_runtime::{Cache, ClusterName, EventRecorder, Member};
 
 use crate::MANAGER;
 use crate::hub::{ClusterSets, Hub, MembershipState};
+use crate::multi_cluster_services::{Dispatches, Services};
+use dispatcher::Dispatcher;
 use export_cache::ExportCache;
 use exporter::Exporter;
 use exporters_read::not_ready_since;
@@ -74,6 +78,8 @@ struct Discovery {
     exports: ExportCache,
     refusals: Refusals,
     problems: Problems,
+    services: Cache<MultiClusterService>,
+    dispatches: Dispatches,
     sightings: Sightings,
     withdrawals: Withdrawals,
     /// Events of Clusters in the hub.
@@ -83,7 +89,7 @@ struct Discovery {
 }
 
 /// Starts the controllers for every present and future member.
-pub(crate) fn start(hub: &Hub) {
+pub(crate) fn start(hub: &Hub, services: &Services) {
     let discovery = Arc::new(Discovery {
         sites: RwLock::new(BTreeMap::new()),
         clusters: hub.clusters.clone(),
@@ -91,6 +97,8 @@ pub(crate) fn start(hub: &Hub) {
         exports: ExportCache::default(),
         refusals: Refusals::default(),
         problems: Problems::default(),
+        services: services.cache.clone(),
+        dispatches: services.dispatches.clone(),
         sightings: Sightings::default(),
         withdrawals: Withdrawals::default(),
         hub_events: hub.events.clone(),
@@ -107,13 +115,24 @@ pub(crate) fn start(hub: &Hub) {
         let cluster = ClusterName::new(change.key.name.as_str());
         match &change.new {
             // An unjoined cluster: delete its endpoints in all other members.
-            None => withdrawing.queue_cluster(&cluster, []),
+            None => {
+                withdrawing.queue_cluster(&cluster, []);
+                withdrawing.queue_dispatches();
+            }
             Some(new) => {
                 let before = change.old.as_deref().and_then(not_ready_since);
                 if before != not_ready_since(new) {
                     withdrawing.queue_imports_from(&cluster);
                 }
             }
+        }
+    });
+    let dispatching = discovery.clone();
+    services.cache.observe(move |change| {
+        let seen =
+            |service: &Arc<MultiClusterService>| (service.spec.clone(), service.metadata.is_deleting());
+        if change.old.as_ref().map(seen) != change.new.as_ref().map(seen) {
+            dispatching.queue_dispatch(&change.key);
         }
     });
     spawn_until_stop(&hub.scope, withdrawal::run(discovery.clone()));
@@ -139,6 +158,8 @@ impl Discovery {
         portolan_runtime::driver::run(importer, site.imports_queue(), WORKERS_PER_MEMBER, member.scope());
         let exporter = Arc::new(Exporter { discovery: self.clone(), site: site.clone(), events });
         portolan_runtime::driver::run(exporter, site.exports_queue(), 1, member.scope());
+        let dispatcher = Arc::new(Dispatcher { discovery: self.clone(), site: site.clone() });
+        portolan_runtime::driver::run(dispatcher, site.dispatch_queue(), WORKERS_PER_MEMBER, member.scope());
 
         let (discovery, mut discovered) = (self.clone(), member.watch_discovery());
         let mut held = member.hold().watch();
@@ -164,6 +185,7 @@ impl Discovery {
         self.sites.write().remove(name);
         self.exports.invalidate_all();
         self.sightings.forget(name);
+        self.dispatches.forget_member(name);
         self.withdrawals.forget(name);
         let concerned =
             self.refusals.forget_member(name).into_iter().chain(self.problems.forget_member(name));
@@ -207,6 +229,7 @@ impl Discovery {
     fn site_synced(&self, site: &Site) {
         let cluster = site.member().name();
         self.queue_cluster(cluster, [&self.sets.state(cluster)]);
+        self.queue_dispatches();
     }
 
     /// Re-queues services after a cluster joined, left, or changed its membership: in that cluster every service, and in
@@ -252,6 +275,8 @@ impl Discovery {
     fn queue_namespace(&self, site: &Site, namespace: &str) {
         let exported = self.all_sites().into_iter().flat_map(|site| site.exported_in(namespace));
         exported.chain(site.imported_in(namespace)).for_each(|key| site.imports_queue().add(key));
+        let services = self.services.list_namespace(namespace);
+        services.iter().for_each(|service| site.dispatch_queue().add(service.metadata.key()));
     }
 
     /// Queues a service in every member that imports it, after its endpoints changed.

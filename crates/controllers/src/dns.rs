@@ -20,8 +20,8 @@ use std::time::Duration;
 use portolan_net::{Clock, Shutdown};
 use portolan_object::{Object, ObjectKey};
 use portolan_plan::dns::{Problem, RecordSink, ZoneKind};
-use portolan_runtime::{Cache, Client};
 use portolan_runtime::cache::Caches;
+use portolan_runtime::{Cache, Client};
 use prometheus_client::registry::Registry;
 
 use contact::Contact;

@@ -37,6 +37,7 @@ mod kubefed;
 pub mod kubernetes;
 mod merge;
 mod missing;
+mod multi_cluster_services;
 pub mod preview;
 pub mod probing;
 mod propagation;

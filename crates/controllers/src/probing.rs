@@ -26,8 +26,8 @@ use portolan_runtime::scope::spawn_until_stop;
 use portolan_runtime::{Cache, Client};
 use tokio::sync::Notify;
 
-use lease::LeaseWriter;
 pub use lease::LeaseName;
+use lease::LeaseWriter;
 use watch::Watch;
 
 /// Time between two rounds of probes.

@@ -418,7 +418,7 @@ impl Pipeline {
     }
 
     /// Whether a policy or a federation that exists claims a binding, or another binding depends on it, or it is that of a
-    /// federated object of KubeFed.
+    /// federated object of KubeFed or of a MultiClusterService.
     fn is_governed(&self, binding: &Binding) -> bool {
         if kubefed::is_federated(&binding.template_kind()) {
             return true;
@@ -426,6 +426,7 @@ impl Pipeline {
         let policy = claim::policy(&binding.metadata).and_then(|key| self.policies.get(&key));
         policy.is_some_and(|policy| !policy.metadata.is_deleting())
             || federated::is_federated(self, binding)
+            || binding.metadata.label(labels::binding::MANAGED_BY).is_some()
             || !binding.spec.required_by.is_empty()
     }
 

@@ -16,6 +16,7 @@ use crate::hub::{Hub, HubSettings, Quotas, Reach};
 use crate::propagation::BrakeOptions;
 use crate::{
     agents, autoscaling, cluster_sets, clusters, discovery, federation, initial_objects, kubefed,
+    multi_cluster_services,
     propagation, rebalance, remedies, taint_policies,
 };
 
@@ -89,8 +90,10 @@ impl Controllers {
         agents::start(&shared);
         clusters::start(&shared, probing, leasing);
         cluster_sets::start(&shared);
-        discovery::start(&shared);
+        let services = multi_cluster_services::Services::new(&shared);
+        discovery::start(&shared, &services);
         let pipeline = propagation::start(&shared, brake, failover);
+        multi_cluster_services::start(&services, &pipeline);
         autoscaling::start(&shared, &pipeline);
         federation::start(&shared, &pipeline);
         kubefed::start(&shared, &pipeline);

@@ -46,6 +46,11 @@ pub fn is_slice_of_set(slice: &Object) -> bool {
     is_of_set(slice) && is_managed_by(slice, labels::endpoint_slice::CLUSTER_SET_MANAGER)
 }
 
+/// Whether Portolan made the EndpointSlice for a MultiClusterService.
+pub fn is_slice_of_multi_cluster_service(slice: &Object) -> bool {
+    is_managed(slice) && is_managed_by(slice, labels::endpoint_slice::DISPATCH_MANAGER)
+}
+
 /// Whether the cluster's own controller made the EndpointSlice for a derived Service
 /// that was given a selector in the cluster.
 /// That controller copies the labels of the Service.

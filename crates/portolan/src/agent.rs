@@ -69,7 +69,10 @@ pub(crate) async fn run(arguments: arguments::Agent) -> Result<()> {
         follower.register_metrics(registry);
     });
     if let Some(slices) = follower.imported_slices() {
-        let name = LeaseName { namespace: arguments.lease_namespace, agent: arguments.agent_name.unwrap_or_else(host_name) };
+        let name = LeaseName {
+            namespace: arguments.lease_namespace,
+            agent: arguments.agent_name.unwrap_or_else(host_name),
+        };
         Probes::start(&client, &slices, connect_directly(), name, &Clock::system(), &scope);
     }
     let observed = follower.clone();

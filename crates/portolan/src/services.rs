@@ -13,7 +13,8 @@ use portolan_api::probes::ProbeReport;
 use portolan_net::Clock;
 use portolan_object::age;
 use portolan_plan::discovery::overview::{
-    ExporterSummary, ImporterSummary, MemberObjects, MemberSnapshot, Overview, ProbeSummary, ServiceSummary, overview,
+    ExporterSummary, ImporterSummary, MemberObjects, MemberSnapshot, Overview, ProbeSummary, ServiceSummary,
+    overview,
 };
 use portolan_runtime::client::Selection;
 use portolan_runtime::{Client, ClientError};
@@ -216,7 +217,9 @@ fn probes(importer: &ImporterSummary, now: Timestamp) -> Vec<String> {
 fn message(exporter: &ExporterSummary) -> Option<String> {
     let not_used = match exporter.not_used_in.join(" and ") {
         clusters if clusters.is_empty() => clusters,
-        clusters => format!("not used in {clusters}: condition portolan.dev/ExportersUsed of the import there says why"),
+        clusters => format!(
+            "not used in {clusters}: condition portolan.dev/ExportersUsed of the import there says why"
+        ),
     };
     let texts = [exporter.invalid.clone(), exporter.conflict_message.clone(), not_used];
     let text = texts.into_iter().find(|text| !text.is_empty())?;

@@ -8,9 +8,9 @@ use std::time::Duration;
 
 use anyhow::Result;
 use futures::StreamExt;
-use portolan_api::{Kind, labels, names, resources};
 use portolan_api::about::ClusterProperty;
 use portolan_api::multicluster::ServiceExport;
+use portolan_api::{Kind, labels, names, resources};
 use portolan_object::{Object, ObjectKey};
 use portolan_plan::discovery::{Lost, LostCause};
 use portolan_runtime::client::{Discovery, Selection};

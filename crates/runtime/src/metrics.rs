@@ -118,7 +118,8 @@ impl Metrics {
         figures.budgets.register(registry);
         let help = "Imported EndpointSlices that the cluster's API server refuses as invalid";
         registry.register("portolan_refused_slices", help, figures.refused_slices.clone());
-        let help = "Exporting clusters of which the cluster does not use the endpoints, because they do not answer";
+        let help =
+            "Exporting clusters of which the cluster does not use the endpoints, because they do not answer";
         registry.register("portolan_withdrawn_exporters", help, figures.withdrawn_exporters.clone());
         let help = "Objects in the cluster that another writer changes back, so that writes to them wait";
         registry.register("portolan_contested_objects", help, figures.contested.clone());

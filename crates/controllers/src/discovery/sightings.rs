@@ -61,7 +61,8 @@ impl Sightings {
 
     /// The best sight of each source by the agents of each member, from results that are not too old.
     pub(super) fn recent(&self, now: Duration) -> BTreeMap<ClusterName, BTreeMap<String, Sight>> {
-        let is_recent = |seen: &&Seen| seen.renewed.is_some_and(|renewed| now.saturating_sub(renewed) <= MAX_AGE);
+        let is_recent =
+            |seen: &&Seen| seen.renewed.is_some_and(|renewed| now.saturating_sub(renewed) <= MAX_AGE);
         let sightings = self.0.lock();
         let members = sightings.iter().map(|(importer, agents)| {
             let mut best: BTreeMap<String, Sight> = BTreeMap::new();
@@ -121,7 +122,8 @@ mod tests {
     fn a_lease_counts_from_its_first_seen_renewal_until_it_is_too_old() {
         let (sightings, west) = (Sightings::default(), ClusterName::new("west"));
         let second = Duration::from_secs;
-        let sight = |now: u64| sightings.recent(second(now)).get(&west).and_then(|seen| seen.get("east").copied());
+        let sight =
+            |now: u64| sightings.recent(second(now)).get(&west).and_then(|seen| seen.get("east").copied());
         sightings.note(&west, &change(None, Some(lease("a", "t0", "Silent"))), second(0));
         assert_eq!(sight(0), None, "found at the start");
         assert!(sightings.has_agent(&west) && sightings.suspects().len() == 1);
@@ -135,7 +137,10 @@ mod tests {
         let mut foreign = lease("c", "t1", "Refused").as_ref().clone();
         foreign.metadata_mut().insert("namespace".to_owned(), "shop".into());
         assert!(!sightings.note(&west, &change(None, Some(Arc::new(foreign))), second(5)), "a user's Lease");
-        assert!(sightings.note(&west, &change(Some(lease("b", "t1", "Answering")), None), second(5)), "an agent that was removed");
+        assert!(
+            sightings.note(&west, &change(Some(lease("b", "t1", "Answering")), None), second(5)),
+            "an agent that was removed"
+        );
         sightings.forget(&west);
         assert!(!sightings.has_agent(&west));
     }

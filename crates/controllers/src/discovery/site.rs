@@ -12,7 +12,7 @@ use portolan_api::resources;
 use portolan_api::{Kind, labels, names};
 use portolan_object::{Object, ObjectKey};
 use portolan_plan::discovery::importable::has_refused;
-use portolan_plan::import_marks::{is_of_set, service_of_slice};
+use portolan_plan::import_marks::{is_of_set, is_slice_of_multi_cluster_service, service_of_slice};
 use portolan_runtime::cache::{CacheBuilder, Change, drop_managed_fields};
 use portolan_runtime::client::Selection;
 use portolan_runtime::{Cache, Member, Queue, Resource};
@@ -45,6 +45,7 @@ pub(crate) struct Site {
     families: RwLock<BTreeSet<String>>,
     imports_queue: Queue<ObjectKey>,
     exports_queue: Queue<ObjectKey>,
+    dispatch_queue: Queue<ObjectKey>,
 }
 
 impl Site {
@@ -70,9 +71,21 @@ impl Site {
         let metrics = member.client().metrics();
         let imports_queue = metrics.queue("imports", Some(member.name()));
         let exports_queue = metrics.queue("exports", Some(member.name()));
+        let dispatch_queue = metrics.queue("dispatches", Some(member.name()));
         let types = RwLock::default();
         let families = RwLock::default();
-        Self { member, slices, services, namespaces, agents, types, families, imports_queue, exports_queue }
+        Self {
+            member,
+            slices,
+            services,
+            namespaces,
+            agents,
+            types,
+            families,
+            imports_queue,
+            exports_queue,
+            dispatch_queue,
+        }
     }
 
     pub(super) fn member(&self) -> &Member {
@@ -85,6 +98,11 @@ impl Site {
 
     pub(super) fn exports_queue(&self) -> &Queue<ObjectKey> {
         &self.exports_queue
+    }
+
+    /// Services of MultiClusterServices.
+    pub(super) fn dispatch_queue(&self) -> &Queue<ObjectKey> {
+        &self.dispatch_queue
     }
 
     pub(super) fn slice_cache(&self) -> &Cache<Object> {
@@ -110,6 +128,9 @@ impl Site {
         self.slices.observe(move |change| {
             let (Some(site), Some(discovery)) = (site.upgrade(), discoveries.upgrade()) else { return };
             for key in keys_of(change, service_of_slice) {
+                if !change.is_own {
+                    discovery.dispatch_source_changed(&key);
+                }
                 if site.exports_service(&key) {
                     discovery.queue_importers(&key);
                     // The conditions of the export name the endpoints that cannot be imported, and slices without ports.
@@ -153,6 +174,7 @@ impl Site {
             if site.exports_service(&change.key) {
                 discovery.queue_service(&change.key);
             }
+            discovery.dispatch_source_changed(&change.key);
         });
         let (site, discoveries) = both();
         self.namespaces.observe(move |change| {
@@ -347,6 +369,8 @@ impl Site {
             .for_each(|key| self.imports_queue.add(key));
         let slices = self.slices.list();
         slices.iter().filter_map(|slice| set_import_of(slice)).for_each(|key| self.imports_queue.add(key));
+        let dispatched = slices.iter().filter(|slice| is_slice_of_multi_cluster_service(slice));
+        dispatched.filter_map(|slice| service_of_slice(slice)).for_each(|key| self.dispatch_queue.add(key));
     }
 }
 

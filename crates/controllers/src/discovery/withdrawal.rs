@@ -62,7 +62,10 @@ impl Withdrawals {
     }
 
     fn is_pending(&self) -> bool {
-        self.decisions.lock().values().any(|held| held.decision.is_pending() || held.decision.withdrawn.is_some())
+        self.decisions
+            .lock()
+            .values()
+            .any(|held| held.decision.is_pending() || held.decision.withdrawn.is_some())
     }
 }
 
@@ -115,7 +118,9 @@ impl Discovery {
 
     /// The cluster that an importing member calls `source`.
     fn exporter_called(&self, importer: &ClusterName, source: &str) -> ClusterName {
-        if let MembershipState::Member(membership) | MembershipState::Pending(membership) = self.sets.state(importer) {
+        if let MembershipState::Member(membership) | MembershipState::Pending(membership) =
+            self.sets.state(importer)
+        {
             let mut members = self.sets.members_of(&membership.set).into_iter();
             if let Some((cluster, _)) = members.find(|(_, member)| member.id == source) {
                 return cluster;
@@ -127,8 +132,10 @@ impl Discovery {
     /// Clusters that an agent sees less than well, and those with withdrawn endpoints.
     fn suspects(&self) -> BTreeSet<ClusterName> {
         let decisions = self.withdrawals.decisions.lock();
-        let withdrawn = decisions.iter().filter(|(_, held)| held.decision.withdrawn.is_some()).map(|(key, _)| key);
-        let suspects: BTreeSet<(ClusterName, String)> = withdrawn.cloned().chain(self.sightings.suspects()).collect();
+        let withdrawn =
+            decisions.iter().filter(|(_, held)| held.decision.withdrawn.is_some()).map(|(key, _)| key);
+        let suspects: BTreeSet<(ClusterName, String)> =
+            withdrawn.cloned().chain(self.sightings.suspects()).collect();
         drop(decisions);
         suspects.iter().map(|(importer, source)| self.exporter_called(importer, source)).collect()
     }
@@ -141,7 +148,8 @@ impl Discovery {
             if !self.withdrawals.asking.lock().insert(cluster.clone()) {
                 continue;
             }
-            let (discovery, cluster, client) = (self.clone(), cluster.clone(), site.member().client().clone());
+            let (discovery, cluster, client) =
+                (self.clone(), cluster.clone(), site.member().client().clone());
             spawn_until_stop(&self.scope, async move {
                 let contact = match client.with_timeout(CONTACT_TIMEOUT).text("/livez").await {
                     // Every answer of the server is contact, also a refusal.
@@ -165,7 +173,8 @@ impl Discovery {
         }
         let now = self.clock.elapsed();
         let recent = self.sightings.recent(now);
-        let mut pairs: BTreeSet<(ClusterName, String)> = self.withdrawals.decisions.lock().keys().cloned().collect();
+        let mut pairs: BTreeSet<(ClusterName, String)> =
+            self.withdrawals.decisions.lock().keys().cloned().collect();
         for (importer, sights) in &recent {
             pairs.extend(sights.keys().map(|source| (importer.clone(), source.clone())));
         }
@@ -223,7 +232,8 @@ impl Discovery {
         exporter: &ClusterName,
     ) -> Facts {
         let others = recent.iter().filter(|(other, _)| *other != importer).flat_map(|(other, sights)| {
-            let of_exporter = sights.iter().filter(|(source, _)| self.exporter_called(other, source) == *exporter);
+            let of_exporter =
+                sights.iter().filter(|(source, _)| self.exporter_called(other, source) == *exporter);
             of_exporter.map(|(_, sight)| *sight)
         });
         Facts {
@@ -235,7 +245,13 @@ impl Discovery {
     }
 
     /// Decides about one exporter. True if its endpoints are to be used in another way than before.
-    fn decide_one(&self, key: (ClusterName, String), exporter: &ClusterName, facts: &Facts, now: Duration) -> bool {
+    fn decide_one(
+        &self,
+        key: (ClusterName, String),
+        exporter: &ClusterName,
+        facts: &Facts,
+        now: Duration,
+    ) -> bool {
         let mut decisions = self.withdrawals.decisions.lock();
         let before = decisions.get(&key).cloned().unwrap_or_default();
         let decision = before.decision.next(facts, &Timing::default(), now);
@@ -259,12 +275,14 @@ impl Discovery {
         let regarding = Regarding::kind(&*cluster);
         match decision.withdrawn {
             Some(cause) => {
-                let message = format!("cluster {importer} does not use the endpoints of cluster {exporter}: {cause}");
+                let message =
+                    format!("cluster {importer} does not use the endpoints of cluster {exporter}: {cause}");
                 tracing::warn!(%importer, %exporter, "{message}");
                 self.hub_events.record(regarding, Severity::Warning, "EndpointsWithdrawn", message);
             }
             None => {
-                let message = format!("cluster {importer} uses the endpoints of cluster {exporter} again: they answer");
+                let message =
+                    format!("cluster {importer} uses the endpoints of cluster {exporter} again: they answer");
                 tracing::info!(%importer, %exporter, "{message}");
                 self.hub_events.record(regarding, Severity::Normal, "EndpointsUsed", message);
             }
@@ -273,7 +291,9 @@ impl Discovery {
 
     fn report_withdrawn(&self, importer: &ClusterName) {
         let decisions = self.withdrawals.decisions.lock();
-        let withdrawn = decisions.iter().filter(|((cluster, _), held)| cluster == importer && held.decision.withdrawn.is_some());
+        let withdrawn = decisions
+            .iter()
+            .filter(|((cluster, _), held)| cluster == importer && held.decision.withdrawn.is_some());
         let count = withdrawn.count();
         drop(decisions);
         if let Some(site) = self.site(importer) {
@@ -287,6 +307,7 @@ impl Discovery {
         let mut names = BTreeSet::from([exporter.to_string()]);
         names.extend(self.sets.membership(exporter).map(|membership| membership.id));
         site.imported_from(&names).into_iter().for_each(|key| site.imports_queue().add(key));
+        self.services.keys().into_iter().for_each(|key| site.dispatch_queue().add(key));
     }
 
     /// Queues the conditions of the exports of a cluster, which say who does not use them.

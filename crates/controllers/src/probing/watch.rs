@@ -13,7 +13,9 @@ use portolan_plan::discovery::probing::{History, Round, Target, targets};
 use portolan_runtime::Cache;
 use tokio::sync::mpsc;
 
-use super::{CONNECT_TIMEOUT, Connect, INTERVAL, PROBES_PER_ROUND, PROBES_PER_SOURCE, Probes, SHORT_INTERVAL};
+use super::{
+    CONNECT_TIMEOUT, Connect, INTERVAL, PROBES_PER_ROUND, PROBES_PER_SOURCE, Probes, SHORT_INTERVAL,
+};
 
 /// Shortest time between two computations of the targets.
 const TARGETS_INTERVAL: Duration = Duration::from_secs(1);

@@ -24,6 +24,7 @@ mod interpreters;
 mod kubefed;
 mod member_health;
 mod membership;
+mod multi_cluster_services;
 mod needless_writes;
 mod outages;
 mod ownership;

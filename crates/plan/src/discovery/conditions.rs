@@ -348,7 +348,8 @@ mod tests {
             let clusters = ["west".to_owned(), "east".to_owned()];
             let (not_used, effective) = (BTreeMap::new(), BTreeMap::new());
             let exporters = Exporters { unread: &[], not_used: &not_used, effective: &effective };
-            let status = import_status(&export(json!([])), clusters.to_vec(), true, &usability, exporters, "t1");
+            let status =
+                import_status(&export(json!([])), clusters.to_vec(), true, &usability, exporters, "t1");
             assert_eq!(status["clusters"], json!([{ "cluster": "east" }, { "cluster": "west" }]), "{name}");
             assert_eq!(status["endpointSliceObjects"], "Present");
             let conditions: Vec<Condition> = serde_json::from_value(status["conditions"].clone()).unwrap();

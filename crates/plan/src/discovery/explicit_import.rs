@@ -141,7 +141,8 @@ pub fn usage_of_exporters(seen: &ExplicitImport<'_>) -> BTreeMap<String, Usage> 
     let mut ready: BTreeMap<String, usize> = BTreeMap::new();
     for exporter in &seen.exporters {
         let slices = exporter.slices.iter().filter(|slice| is_exportable(slice));
-        *ready.entry(exporter.cluster.to_owned()).or_default() += slices.map(|slice| ready_at_source(slice)).sum::<usize>();
+        *ready.entry(exporter.cluster.to_owned()).or_default() +=
+            slices.map(|slice| ready_at_source(slice)).sum::<usize>();
     }
     // The endpoints of exporters that cannot be read are those that were imported last.
     for slice in seen.slices.iter().filter(|slice| is_slice_of_explicit_import(slice)) {

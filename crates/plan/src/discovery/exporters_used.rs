@@ -65,7 +65,10 @@ pub fn problems(
 ) -> impl Iterator<Item = ImportProblem> {
     let is_left_out = |cluster: &str| effective.get(cluster).is_some_and(|usage| *usage != Usage::Keep);
     let left_out = not_used.iter().filter(move |(cluster, _)| is_left_out(cluster));
-    left_out.map(|(cluster, not_used)| ImportProblem::NotUsed { exporter: cluster.clone(), not_used: not_used.clone() })
+    left_out.map(|(cluster, not_used)| ImportProblem::NotUsed {
+        exporter: cluster.clone(),
+        not_used: not_used.clone(),
+    })
 }
 
 #[cfg(test)]
@@ -79,7 +82,11 @@ mod tests {
 
     #[test]
     fn the_condition_says_which_exporters_are_left_out_and_which_only_would_be() {
-        assert_eq!(exporters_used(&not_used(&[]), &BTreeMap::new(), &[], "t1"), None, "nothing was ever left out");
+        assert_eq!(
+            exporters_used(&not_used(&[]), &BTreeMap::new(), &[], "t1"),
+            None,
+            "nothing was ever left out"
+        );
         let gone = BTreeMap::from([("east".to_owned(), Usage::Withdraw)]);
         let said = exporters_used(&not_used(&["east"]), &gone, &[], "t1").expect("a condition");
         assert_eq!((said.is_true(), said.reason.as_str()), (false, reasons::EXPORTER_NOT_USED));

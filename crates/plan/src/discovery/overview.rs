@@ -228,7 +228,8 @@ fn not_used_in(key: &ObjectKey, exporter: &MemberSnapshot, clusters: &[MemberSna
 fn probes(key: &ObjectKey, objects: &MemberObjects, clusters: &[MemberSnapshot]) -> Vec<ProbeSummary> {
     let of_exporter = |exporter: &MemberSnapshot| {
         let names = [exporter.name.as_str(), exporter.id.as_deref().unwrap_or(&exporter.name)];
-        let seen = objects.probes.iter().filter_map(|report| report.service(&names, &key.namespace, &key.name));
+        let seen =
+            objects.probes.iter().filter_map(|report| report.service(&names, &key.namespace, &key.name));
         // One agent of several that connects is enough.
         let seen = seen.max_by_key(|seen| (seen.answers, seen.time.clone()))?;
         Some(ProbeSummary {

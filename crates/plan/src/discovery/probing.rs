@@ -13,7 +13,7 @@ use portolan_api::labels::endpoint_slice::SOURCE_CLUSTER;
 use portolan_api::probes::Sight;
 use portolan_object::{Object, ObjectKey};
 
-use crate::import_marks::import_of_slice;
+use crate::import_marks::{import_of_slice, is_slice_of_multi_cluster_service, service_of_slice};
 
 /// Endpoints of one service in one cluster that are probed.
 const MAX_ENDPOINTS_OF_SERVICE: usize = 2;
@@ -39,7 +39,9 @@ pub fn targets<'a>(slices: impl IntoIterator<Item = &'a Object>) -> BTreeMap<Str
     let mut targets: BTreeMap<String, Vec<Target>> = BTreeMap::new();
     let mut of_service: BTreeMap<(String, ObjectKey), usize> = BTreeMap::new();
     for slice in slices {
-        let (Some(service), Some(source)) = (import_of_slice(slice), slice.label(SOURCE_CLUSTER)) else { continue };
+        let (Some(service), Some(source)) = (service_of(slice), slice.label(SOURCE_CLUSTER)) else {
+            continue;
+        };
         let Ok(view) = EndpointSlice::read(slice) else { continue };
         let port = view.ports.iter().find(|port| port.protocol.unwrap_or("TCP") == "TCP");
         let Some(port) = port.and_then(|port| u16::try_from(port.port?).ok()) else { continue };
@@ -47,7 +49,9 @@ pub fn targets<'a>(slices: impl IntoIterator<Item = &'a Object>) -> BTreeMap<Str
         let count = of_service.entry((source.to_owned(), service.clone())).or_default();
         let wanted = view.endpoints.iter().filter(|endpoint| is_probed(endpoint, is_not_used));
         for endpoint in wanted {
-            let Some(address) = endpoint.addresses.first().and_then(|address| address.parse().ok()) else { continue };
+            let Some(address) = endpoint.addresses.first().and_then(|address| address.parse().ok()) else {
+                continue;
+            };
             if *count == MAX_ENDPOINTS_OF_SERVICE {
                 break;
             }
@@ -57,6 +61,12 @@ pub fn targets<'a>(slices: impl IntoIterator<Item = &'a Object>) -> BTreeMap<Str
         }
     }
     targets
+}
+
+/// The import of an imported slice, or the service of one that a MultiClusterService brought.
+fn service_of(slice: &Object) -> Option<ObjectKey> {
+    let of_service = || service_of_slice(slice).filter(|_| is_slice_of_multi_cluster_service(slice));
+    import_of_slice(slice).or_else(of_service)
 }
 
 /// Ready endpoints, and those that are ready in their own cluster only; see [`super::usage`].
@@ -140,16 +150,57 @@ mod tests {
         let none = json!({});
         let withdrawn = json!({ "portolan.dev/not-used": "Withdraw" });
         let cases = [
-            ("ready", slice("east", none.clone(), tcp.clone(), json!([ready("10.0.0.1"), unused("10.0.0.2", true)])), vec!["10.0.0.1:8080"]),
-            ("two of three", slice("east", none.clone(), tcp.clone(), json!([ready("10.0.0.1"), ready("10.0.0.2"), ready("10.0.0.3")])), vec!["10.0.0.1:8080", "10.0.0.2:8080"]),
-            ("not used here", slice("east", withdrawn, tcp.clone(), json!([unused("10.0.0.1", true), unused("10.0.0.2", false)])), vec!["10.0.0.1:8080"]),
-            ("only UDP", slice("east", none.clone(), json!([{ "port": 53, "protocol": "UDP" }]), json!([ready("10.0.0.1")])), vec![]),
+            (
+                "ready",
+                slice(
+                    "east",
+                    none.clone(),
+                    tcp.clone(),
+                    json!([ready("10.0.0.1"), unused("10.0.0.2", true)]),
+                ),
+                vec!["10.0.0.1:8080"],
+            ),
+            (
+                "two of three",
+                slice(
+                    "east",
+                    none.clone(),
+                    tcp.clone(),
+                    json!([ready("10.0.0.1"), ready("10.0.0.2"), ready("10.0.0.3")]),
+                ),
+                vec!["10.0.0.1:8080", "10.0.0.2:8080"],
+            ),
+            (
+                "not used here",
+                slice(
+                    "east",
+                    withdrawn,
+                    tcp.clone(),
+                    json!([unused("10.0.0.1", true), unused("10.0.0.2", false)]),
+                ),
+                vec!["10.0.0.1:8080"],
+            ),
+            (
+                "only UDP",
+                slice(
+                    "east",
+                    none.clone(),
+                    json!([{ "port": 53, "protocol": "UDP" }]),
+                    json!([ready("10.0.0.1")]),
+                ),
+                vec![],
+            ),
             ("no port", slice("east", none.clone(), json!([]), json!([ready("10.0.0.1")])), vec![]),
-            ("no address", slice("east", none, tcp, json!([ready("host.example"), { "addresses": [] }])), vec![]),
+            (
+                "no address",
+                slice("east", none, tcp, json!([ready("host.example"), { "addresses": [] }])),
+                vec![],
+            ),
         ];
         for (name, slice, want) in cases {
             let found = targets([&slice]);
-            let addresses: Vec<String> = found.values().flatten().map(|target| target.address.to_string()).collect();
+            let addresses: Vec<String> =
+                found.values().flatten().map(|target| target.address.to_string()).collect();
             assert_eq!(addresses, want, "{name}");
         }
         let mut own = slice("east", json!({}), json!([{ "port": 80 }]), json!([ready("10.0.0.1")]));
@@ -172,7 +223,12 @@ mod tests {
             ("a longer one", vec![(500, answer)], 3500, Sight::Silent),
             ("one refusal", vec![(500, answer), (1000, refusal)], 1000, Sight::Doubtful),
             ("two refusals", vec![(500, answer), (1000, refusal), (1200, refusal)], 1200, Sight::Refused),
-            ("interrupted", vec![(500, answer), (1000, refusal), (1200, answer), (1400, refusal)], 1400, Sight::Doubtful),
+            (
+                "interrupted",
+                vec![(500, answer), (1000, refusal), (1200, answer), (1400, refusal)],
+                1400,
+                Sight::Doubtful,
+            ),
         ];
         for (name, rounds, now, want) in cases {
             let mut history = History::new(Duration::ZERO);

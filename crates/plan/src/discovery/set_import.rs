@@ -236,7 +236,8 @@ fn plan_slices(pass: &Pass<'_>, import: &Object) -> Vec<SetImportAction> {
     let own = pass.member.control_plane;
     let usage = usage_of_sources(pass.exported, pass.member);
     wanted.values_mut().for_each(|slice| set_usage(slice, usage_of(slice, &usage)));
-    let last_known = present.values().filter(|slice| !wanted.contains_key(slice.name()) && is_own(slice, own));
+    let last_known =
+        present.values().filter(|slice| !wanted.contains_key(slice.name()) && is_own(slice, own));
     let changed: Vec<SetImportAction> = last_known
         .filter(|slice| is_slice_of_set(slice) && !is_source_known(slice, pass.exported, own))
         .filter(|slice| Usage::of_slice(slice) != usage_of(slice, &usage))
@@ -272,7 +273,8 @@ fn usage_of_sources(exported: &ExportedService<'_>, member: &ImportingMember<'_>
     let mut ready: BTreeMap<String, usize> = BTreeMap::new();
     for source in &exported.sources {
         let slices = source.slices.iter().filter(|slice| is_exportable(slice));
-        *ready.entry(source.cluster.to_owned()).or_default() += slices.map(|slice| ready_at_source(slice)).sum::<usize>();
+        *ready.entry(source.cluster.to_owned()).or_default() +=
+            slices.map(|slice| ready_at_source(slice)).sum::<usize>();
     }
     // The endpoints of exporters that cannot be read are those that were imported last.
     for slice in member.slices.iter().filter(|slice| is_slice_of_set(slice)) {
@@ -281,7 +283,8 @@ fn usage_of_sources(exported: &ExportedService<'_>, member: &ImportingMember<'_>
             *ready.entry(source.to_owned()).or_default() += ready_at_source(slice);
         }
     }
-    let is_local = |cluster: &str| exported.sources.iter().any(|source| source.is_local && source.cluster == cluster);
+    let is_local =
+        |cluster: &str| exported.sources.iter().any(|source| source.is_local && source.cluster == cluster);
     failing_open(&ready, |source| match not_used.get(source) {
         Some(not_used) if !is_local(source) => not_used.usage,
         _ => Usage::Keep,

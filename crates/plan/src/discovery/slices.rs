@@ -43,9 +43,7 @@ pub(super) fn imported_slice(
     }
     imported.set_label(labels::endpoint_slice::SERVICE_NAME, names::derived_service(service));
     imported.0["addressType"] = json!(view.address_type);
-    let endpoints =
-        view.endpoints.iter().filter(|endpoint| check_endpoint(view.address_type, endpoint).is_ok());
-    imported.0["endpoints"] = endpoints.map(|endpoint| Value::Object(imported_endpoint(endpoint))).collect();
+    imported.0["endpoints"] = imported_endpoints(&view);
     // Other fields of the ports are copied, also those that the view does not know.
     let ports = slice.0.get("ports").and_then(Value::as_array).into_iter().flatten();
     let is_valid = |(index, _): &(usize, &Value)| {
@@ -55,6 +53,12 @@ pub(super) fn imported_slice(
     let ports = ports.enumerate().filter(is_valid).filter_map(|(_, port)| renamed(port, names));
     imported.0["ports"] = ports.collect();
     Ok(imported)
+}
+
+/// The endpoints of a slice that an importing API server accepts.
+pub fn imported_endpoints(view: &EndpointSlice<'_>) -> Value {
+    let valid = view.endpoints.iter().filter(|endpoint| check_endpoint(view.address_type, endpoint).is_ok());
+    valid.map(|endpoint| Value::Object(imported_endpoint(endpoint))).collect()
 }
 
 /// A port with its name in the import; `None` if another port has that name there.

@@ -67,7 +67,10 @@ pub fn ready_at_source(slice: &Object) -> usize {
 
 /// What is done with each source of a service, so that some endpoint stays in use: `wanted` unless no other source has a
 /// ready endpoint. `ready` is the number of ready endpoints of each source.
-pub fn failing_open(ready: &BTreeMap<String, usize>, wanted: impl Fn(&str) -> Usage) -> BTreeMap<String, Usage> {
+pub fn failing_open(
+    ready: &BTreeMap<String, usize>,
+    wanted: impl Fn(&str) -> Usage,
+) -> BTreeMap<String, Usage> {
     let is_left = ready.iter().any(|(source, count)| *count > 0 && wanted(source) == Usage::Keep);
     ready.keys().map(|source| (source.clone(), if is_left { wanted(source) } else { Usage::Keep })).collect()
 }
@@ -109,15 +112,22 @@ mod tests {
     use super::*;
 
     fn slice() -> Object {
-        let endpoint = |address: &str, ready: Value, terminating: bool| json!({ "addresses": [address],
-            "conditions": { "ready": ready, "serving": true, "terminating": terminating } });
+        let endpoint = |address: &str, ready: Value, terminating: bool| {
+            json!({ "addresses": [address],
+            "conditions": { "ready": ready, "serving": true, "terminating": terminating } })
+        };
         Object(json!({ "metadata": { "name": "x" }, "addressType": "IPv4", "endpoints": [
             endpoint("10.0.0.1", json!(true), false), endpoint("10.0.0.2", Value::Null, false),
             endpoint("10.0.0.3", json!(false), true)] }))
     }
 
     fn ready(slice: &Object) -> Vec<bool> {
-        EndpointSlice::read(slice).expect("a slice").endpoints.iter().map(|endpoint| endpoint.is_ready()).collect()
+        EndpointSlice::read(slice)
+            .expect("a slice")
+            .endpoints
+            .iter()
+            .map(|endpoint| endpoint.is_ready())
+            .collect()
     }
 
     #[test]
@@ -139,7 +149,11 @@ mod tests {
         set_usage(&mut drained, Usage::Drain);
         assert_eq!((Usage::of_slice(&drained), ready_at_source(&drained)), (Usage::Drain, 2));
         let conditions = &drained.0["endpoints"][0]["conditions"];
-        assert_eq!(*conditions, json!({ "ready": false, "serving": true, "terminating": true }), "as a proxy falls back to");
+        assert_eq!(
+            *conditions,
+            json!({ "ready": false, "serving": true, "terminating": true }),
+            "as a proxy falls back to"
+        );
     }
 
     #[test]
@@ -151,7 +165,8 @@ mod tests {
         ];
         for (name, ready, want) in cases {
             let ready = ready.into_iter().map(|(source, count)| (source.to_owned(), count)).collect();
-            let wanted = |source: &str| if source.starts_with("east") { Usage::Withdraw } else { Usage::Keep };
+            let wanted =
+                |source: &str| if source.starts_with("east") { Usage::Withdraw } else { Usage::Keep };
             assert_eq!(failing_open(&ready, wanted)["east"], want, "{name}");
         }
     }

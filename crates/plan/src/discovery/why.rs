@@ -136,7 +136,8 @@ impl Diagnosis {
 
     /// What the agent of the client cluster saw, if nothing tried the name itself.
     fn as_probed(&self) -> Option<&str> {
-        let is_asked = !self.path.iter().any(|(hop, found)| *hop == Hop::Dns && matches!(found, Finding::NotSeen(_)));
+        let is_asked =
+            !self.path.iter().any(|(hop, found)| *hop == Hop::Dns && matches!(found, Finding::NotSeen(_)));
         self.path.iter().filter(|_| !is_asked).find_map(|(hop, found)| match found {
             Finding::Good(words) if *hop == Hop::Connection => Some(words.as_str()),
             _ => None,

@@ -201,13 +201,21 @@ mod tests {
         let cases = [
             ("nobody looks, no contact", facts(None, &[], Lost), Evidence::None),
             ("a cut link: endpoints answer", facts(Some(Answering), &[], Lost), Evidence::Alive),
-            ("a dead API server, seen by another cluster", facts(None, &[Answering, Silent], Lost), Evidence::Alive),
+            (
+                "a dead API server, seen by another cluster",
+                facts(None, &[Answering, Silent], Lost),
+                Evidence::Alive,
+            ),
             ("a dead cluster", facts(Some(Silent), &[Silent], Lost), dead),
             ("a cluster that refuses", facts(Some(Refused), &[], Lost), dead),
             ("a dead cluster that only others see", facts(None, &[Silent, Refused], Lost), dead),
             ("others are not sure", facts(None, &[Silent, Doubtful], Lost), Evidence::None),
             ("a stall", facts(Some(Doubtful), &[], Lost), Evidence::None),
-            ("the network between the two", facts(Some(Silent), &[Answering], Present), Evidence::Failed(Cause::Unreachable)),
+            (
+                "the network between the two",
+                facts(Some(Silent), &[Answering], Present),
+                Evidence::Failed(Cause::Unreachable),
+            ),
             ("own sight counts more than that of others", facts(Some(Silent), &[Answering], Lost), dead),
             ("the contact is not known yet", facts(Some(Silent), &[], Unknown), Evidence::None),
             ("nobody looks, with contact", facts(None, &[], Present), Evidence::Alive),
@@ -235,17 +243,44 @@ mod tests {
         // Each row: steps of (second, facts, whether the endpoints are withdrawn then).
         let cases = [
             ("a dead cluster goes at once", Usage::Keep, vec![(0, &answers, false), (1, &dead, true)]),
-            ("the network gets more time", Usage::Keep, vec![(0, &cut, false), (9, &cut, false), (10, &cut, true)]),
-            ("an answer in between", Usage::Keep, vec![(0, &cut, false), (9, &answers, false), (11, &cut, false), (20, &cut, false)]),
-            ("a return takes five seconds", Usage::Keep, vec![(0, &dead, true), (10, &answers, true), (14, &answers, true), (15, &answers, false)]),
+            (
+                "the network gets more time",
+                Usage::Keep,
+                vec![(0, &cut, false), (9, &cut, false), (10, &cut, true)],
+            ),
+            (
+                "an answer in between",
+                Usage::Keep,
+                vec![(0, &cut, false), (9, &answers, false), (11, &cut, false), (20, &cut, false)],
+            ),
+            (
+                "a return takes five seconds",
+                Usage::Keep,
+                vec![(0, &dead, true), (10, &answers, true), (14, &answers, true), (15, &answers, false)],
+            ),
             (
                 "the second return takes ten",
                 Usage::Keep,
-                vec![(0, &dead, true), (10, &answers, true), (15, &answers, false), (20, &dead, true), (30, &answers, true),
-                     (39, &answers, true), (40, &answers, false)],
+                vec![
+                    (0, &dead, true),
+                    (10, &answers, true),
+                    (15, &answers, false),
+                    (20, &dead, true),
+                    (30, &answers, true),
+                    (39, &answers, true),
+                    (40, &answers, false),
+                ],
             ),
-            ("what is unknown changes nothing", Usage::Keep, vec![(0, &nothing, false), (100, &nothing, false), (101, &dead, true), (200, &nothing, true)]),
-            ("a restart with a dead cluster", Usage::Withdraw, vec![(0, &nothing, true), (60, &nothing, true), (61, &dead, true)]),
+            (
+                "what is unknown changes nothing",
+                Usage::Keep,
+                vec![(0, &nothing, false), (100, &nothing, false), (101, &dead, true), (200, &nothing, true)],
+            ),
+            (
+                "a restart with a dead cluster",
+                Usage::Withdraw,
+                vec![(0, &nothing, true), (60, &nothing, true), (61, &dead, true)],
+            ),
         ];
         for (name, inherited, steps) in cases {
             let mut decision = Decision::inherited(inherited);

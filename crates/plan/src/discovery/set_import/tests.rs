@@ -512,18 +512,27 @@ fn what_an_exporter_has_withdrawn_goes_with_the_label_of_the_new_control_plane()
 #[test]
 fn endpoints_of_a_withdrawn_exporter_are_not_ready_while_another_has_some() {
     let mut world = World::new();
-    world.exports.push(export("west", "2026-01-02T00:00:00Z", "10.12.0.9", json!([{ "name": "http", "port": 80 }])));
+    world.exports.push(export(
+        "west",
+        "2026-01-02T00:00:00Z",
+        "10.12.0.9",
+        json!([{ "name": "http", "port": 80 }]),
+    ));
     world.sources.push(("west", vec![slice("serve-b", "10.20.0.5")]));
     world.run();
     let dead = NotUsed { usage: Usage::Withdraw, since: "t0".to_owned(), cause: "it is dead".to_owned() };
     world.not_used.insert("east".to_owned(), dead);
     assert_eq!(
         world.run(),
-        [vec!["put slice of east".to_owned(), r#"put status [{"cluster":"east"},{"cluster":"west"}]"#.to_owned()]]
+        [vec![
+            "put slice of east".to_owned(),
+            r#"put status [{"cluster":"east"},{"cluster":"west"}]"#.to_owned()
+        ]]
     );
     let ready = |world: &World, source: &str| {
         let mut slices = world.cluster.slices.values();
-        let of_source = slices.find(|slice| slice.label(labels::endpoint_slice::SOURCE_CLUSTER) == Some(source));
+        let of_source =
+            slices.find(|slice| slice.label(labels::endpoint_slice::SOURCE_CLUSTER) == Some(source));
         of_source.expect("a slice").0["endpoints"][0]["conditions"]["ready"] == true
     };
     assert!(!ready(&world, "east") && ready(&world, "west"));

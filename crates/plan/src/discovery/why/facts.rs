@@ -11,8 +11,8 @@ use portolan_object::{Object, ObjectKey};
 use super::connection::{Connection, Proof};
 use crate::discovery::Lost;
 use crate::discovery::export::{InvalidExport, validate_export};
-use crate::discovery::usage::Usage;
 use crate::discovery::overview::{is_imported_slice, is_own_slice};
+use crate::discovery::usage::Usage;
 use crate::dns::ZoneKind;
 use crate::import_marks::{is_import_of_set, is_of_explicit_import, is_of_set};
 
@@ -205,7 +205,9 @@ impl Facts {
     pub(super) fn names_exporter(&self, view: &View, source: &Member) -> bool {
         let import = view.import.as_ref().and_then(|import| ServiceImportView::read(import).ok());
         let mut listed = import.into_iter().flat_map(|import| import.status.clusters);
-        listed.any(|listed| source.is_called(listed.cluster)) || !self.received(view, source).is_empty() || self.not_used(view, source).is_some()
+        listed.any(|listed| source.is_called(listed.cluster))
+            || !self.received(view, source).is_empty()
+            || self.not_used(view, source).is_some()
     }
 
     /// Addresses of the service in an importing member.

@@ -126,7 +126,8 @@ fn standing(facts: &Facts, from: &str, view: &View) -> Vec<Finding> {
     }
     if found.is_empty() {
         let why = "no agent there has probed an endpoint lately";
-        found.push(Finding::NotSeen(format!("not tried, and {why}: `--probe` connects from a Pod in {from}")));
+        found
+            .push(Finding::NotSeen(format!("not tried, and {why}: `--probe` connects from a Pod in {from}")));
     }
     joined(of_exporters(found))
 }

@@ -86,7 +86,9 @@ fn not_used(from: &str, cluster: &str, view: &View, usage: Usage) -> Finding {
     let why = condition.map(|condition| condition.message).unwrap_or_default();
     Finding::warning(
         format!("in {from} the endpoints of {cluster} are {usage}: {why}"),
-        format!("they are used again a few seconds after one of them answers in {from}: start or repair {cluster}"),
+        format!(
+            "they are used again a few seconds after one of them answers in {from}: start or repair {cluster}"
+        ),
     )
 }
 

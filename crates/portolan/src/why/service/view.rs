@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use portolan_api::clusterset::{ID_PROPERTY, SET_PROPERTY};
 use jiff::Timestamp;
+use portolan_api::clusterset::{ID_PROPERTY, SET_PROPERTY};
 use portolan_api::kubernetes::{Service, View as _};
 use portolan_api::probes::ProbeReport;
 use portolan_api::{annotations, names, resources};
