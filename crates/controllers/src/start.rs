@@ -16,8 +16,7 @@ use crate::hub::{Hub, HubSettings, Quotas, Reach};
 use crate::propagation::BrakeOptions;
 use crate::{
     agents, autoscaling, cluster_sets, clusters, discovery, federation, initial_objects, kubefed,
-    multi_cluster_services,
-    propagation, rebalance, remedies, taint_policies,
+    multi_cluster_services, propagation, rebalance, remedies, taint_policies,
 };
 
 /// How controllers run.

@@ -57,7 +57,10 @@ async fn consumers_get_the_service_and_the_endpoints_of_the_providers() {
     us.when_there(SLICE, "default/eu-serve-1").await;
     let moved = json!({ "endpoints": [{ "addresses": ["10.10.0.6"], "conditions": { "ready": true } }] });
     eu.patch(SLICE, "default/serve-1", moved).await;
-    us.when(SLICE, "default/eu-serve-1", |slice| slice.0["endpoints"][0]["addresses"] == json!(["10.10.0.6"])).await;
+    us.when(SLICE, "default/eu-serve-1", |slice| {
+        slice.0["endpoints"][0]["addresses"] == json!(["10.10.0.6"])
+    })
+    .await;
 
     // Other consumers, and a cluster that does not exist.
     hub.patch(MCS, SERVE, json!({ "spec": between(&["eu", "gone"], &["asia"]) })).await;
