@@ -4,6 +4,8 @@
 mod every_cluster;
 #[path = "commands/karmadactl.rs"]
 mod karmadactl;
+#[path = "commands/look_ups.rs"]
+mod look_ups;
 
 use std::process::Command;
 use std::{env, fs};

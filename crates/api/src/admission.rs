@@ -16,6 +16,7 @@ mod overrides;
 mod placement;
 mod propagation;
 mod quota;
+mod registries;
 mod remedies;
 mod taint_policies;
 
@@ -39,6 +40,7 @@ use crate::policy::{
     OverridePolicy, PropagationPolicy,
 };
 use crate::remedy::Remedy;
+use crate::search::{self, ResourceRegistry};
 use crate::{annotations, labels};
 use crate::{cluster::Cluster, work};
 
@@ -109,6 +111,7 @@ pub fn admit(
         ("networking.karmada.io", MultiClusterService::KIND) => {
             return multi_cluster_services::admit(object, old, new_id);
         }
+        (search::GROUP, ResourceRegistry::KIND) => return registries::admit(object),
         ("remedy.karmada.io", Remedy::KIND) => return Ok(remedies::warnings(object)),
         _ => {}
     }

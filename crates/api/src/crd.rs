@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use crate::kind::Kind;
 use crate::{
     about, annotations, apps, autoscaling, cluster, clusterset, config, external_dns, federation, kubefed,
-    multicluster, networking, policy, remedy, work,
+    multicluster, networking, policy, remedy, search, work,
 };
 use columns::Column;
 pub use federated::federated_definition;
@@ -43,6 +43,7 @@ pub fn all() -> Vec<Value> {
     let plain = |short| Names { short, categories: KARMADA, has_status: false };
     let with_status = |short| Names { short, categories: KARMADA, has_status: true };
     let bare = Names { short: &[], categories: &[], has_status: false };
+    let bare_with_status = Names { short: &[], categories: &[], has_status: true };
     let mut definitions = vec![
         define::<policy::PropagationPolicy>(&plain(&["pp"]), ONLY_V1ALPHA1, columns::POLICY),
         define::<policy::ClusterPropagationPolicy>(&plain(&["cpp"]), ONLY_V1ALPHA1, columns::POLICY),
@@ -77,6 +78,7 @@ pub fn all() -> Vec<Value> {
         ),
         define::<networking::MultiClusterService>(&with_status(&["mcs"]), ONLY_V1ALPHA1, &[]),
         define::<remedy::Remedy>(&plain(&[]), ONLY_V1ALPHA1, &[]),
+        define::<search::ResourceRegistry>(&bare_with_status, ONLY_V1ALPHA1, &[]),
         define::<clusterset::ClusterSet>(
             &Names { short: &[], categories: &[], has_status: true },
             ONLY_V1ALPHA1,

@@ -34,6 +34,7 @@ pub mod quantity;
 pub mod remedy;
 pub mod resources;
 mod schema;
+pub mod search;
 pub mod work;
 
 pub use kind::Kind;

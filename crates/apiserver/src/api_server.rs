@@ -93,6 +93,7 @@ impl ApiServer {
             services,
             kubelets: config.kubelets,
             forwarder: config.forwarder,
+            mounted: config.mounted,
             root_ca: config.root_ca,
             access: Access::new(store.clone()),
             configured: Configured::new(store.clone()),

@@ -11,6 +11,7 @@ use portolan_net::telemetry::Metrics;
 
 use crate::admission::Admission;
 use crate::auth::Authentication;
+use crate::mounted::Mounted;
 use crate::proxy::{Forwarder, Kubelets};
 
 /// The Kubernetes version of the served API.
@@ -30,6 +31,8 @@ pub struct Config {
     pub kubelets: Option<Kubelets>,
     /// Subresources that other API servers answer.
     pub forwarder: Option<Forwarder>,
+    /// Paths that the embedding program answers.
+    pub mounted: Option<Arc<dyn Mounted>>,
     /// Address of the Service `default/kubernetes`; without it and without an endpoint, there is no such Service.
     pub kubernetes_address: Option<IpAddr>,
     /// Endpoint of the Service `default/kubernetes`, by which clients inside the cluster reach the server.
@@ -57,6 +60,7 @@ impl Default for Config {
             node_ports: 30_000..=32_767,
             kubelets: None,
             forwarder: None,
+            mounted: None,
             kubernetes_address: None,
             endpoint: None,
             root_ca: None,
@@ -78,6 +82,7 @@ impl fmt::Debug for Config {
             .field("node_ports", &self.node_ports)
             .field("kubelets", &self.kubelets)
             .field("forwarder", &self.forwarder)
+            .field("mounted", &self.mounted.is_some())
             .field("kubernetes_address", &self.kubernetes_address)
             .field("endpoint", &self.endpoint)
             .field("admission", &self.admission.len())

@@ -5,6 +5,7 @@
 //! 1. authentication, done by [`crate::service`];
 //! 2. impersonation and authorization ([`authorize`]);
 //! 3. for paths that are not resources: health, discovery, OpenAPI and other documents (`documents`);
+//!    paths of the embedding program (`mounted`);
 //! 4. for resources: find the resource, make a [`Call`], read the body, pick the handler (`route`, `subresources`), here
 //!    or on a compute thread (`offload`);
 //! 5. errors become replies, and [`respond::finish`] adds the headers that every reply has;
@@ -16,6 +17,7 @@
 //! module.
 
 mod documents;
+mod mounted;
 mod observe;
 mod offload;
 mod refusal;
@@ -25,20 +27,22 @@ mod subresources;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use http::{HeaderMap, Request, Response};
+use http::{HeaderMap, Request, Response, request};
 use parking_lot::Mutex;
 use portolan_object::Status;
 use tracing::Instrument;
 
 use crate::auth::{Attributes, Decision, User, impersonation};
 use crate::call::Call;
-use crate::fairness;
+use crate::fairness::{self, Share};
 use crate::interrupt::{Interrupt, timed_out};
+use crate::mounted::Mounted;
 use crate::negotiate::Reply;
 use crate::request::query::Query;
 use crate::request::{RequestInfo, timeout};
 use crate::respond::{self, Body};
 use crate::server::Server;
+use mounted::{MountedCall, Outcome};
 use observe::Subject;
 
 /// Marks a request of a caller in this process.
@@ -89,6 +93,10 @@ async fn answer(
         let subject = Subject { info, resource: None, user: Some(user) };
         return (subject, finish(answered, &headers, &query, &[]));
     }
+    if let Some(mounted) = mounted::find(&server, &info).cloned() {
+        let call = MountedCall { server, user, info, query, headers };
+        return answer_mounted(&mounted, call, parts, body, share).await;
+    }
     let snapshot = server.registry.snapshot();
     let resource = match route::find(&snapshot, &parts.method, &info) {
         Ok(resource) => Arc::clone(resource),
@@ -130,6 +138,28 @@ async fn answer(
         }
     };
     (subject, response)
+}
+
+/// Answers a request for a path that the embedding program answers.
+async fn answer_mounted(
+    mounted: &Arc<dyn Mounted>,
+    call: MountedCall,
+    parts: request::Parts,
+    body: Body,
+    mut share: Option<Share>,
+) -> (Subject, Response<Body>) {
+    let limit = if call.query.flag("watch") { None } else { Some(timeout::from_query(&call.query)) };
+    let answered = within(limit, mounted::answer(mounted, &call, parts, body, &mut share)).await;
+    let answered = match answered {
+        Ok(Outcome::Response(response)) => fairness::attach(share, response),
+        Ok(Outcome::Here(request)) => {
+            drop(share);
+            return Box::pin(answer(call.server, Ok(call.user), request)).await;
+        }
+        Err(status) => Err(status),
+    };
+    let response = finish(answered, &call.headers, &call.query, &[]);
+    (Subject { info: call.info, resource: None, user: Some(call.user) }, response)
 }
 
 /// Exchanges the user for an impersonated one, and checks that the request is allowed.

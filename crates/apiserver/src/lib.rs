@@ -67,6 +67,7 @@ mod health;
 mod interrupt;
 pub mod kinds;
 mod metrics;
+pub mod mounted;
 pub mod negotiate;
 pub mod openapi;
 pub mod proxy;

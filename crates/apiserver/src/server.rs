@@ -28,6 +28,7 @@ use crate::compute::Compute;
 use crate::configured::Configured;
 use crate::fairness::Fairness;
 use crate::metrics::Metrics;
+use crate::mounted::Mounted;
 use crate::proxy::{Forwarder, Kubelets};
 use crate::record::Record;
 use crate::resources::Registry;
@@ -49,6 +50,8 @@ pub(crate) struct Server {
     pub(crate) kubelets: Option<Kubelets>,
     /// Subresources that other API servers answer.
     pub(crate) forwarder: Option<Forwarder>,
+    /// Paths that the embedding program answers.
+    pub(crate) mounted: Option<Arc<dyn Mounted>>,
     /// The authority of the server's certificate, PEM.
     pub(crate) root_ca: Option<String>,
     /// Admission plugins, in the order in which they are called.

@@ -54,6 +54,7 @@ mod target;
 pub(crate) mod token;
 mod update;
 
+pub(crate) use body::decode_any;
 pub(crate) use create::create;
 pub(crate) use delete::{delete, delete_collection, delete_internally};
 pub(crate) use patch::patch;

@@ -46,6 +46,7 @@ mod rebalance;
 mod released;
 mod remedies;
 mod removal;
+pub mod search;
 mod start;
 mod taint_policies;
 pub mod time;

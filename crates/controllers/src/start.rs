@@ -14,6 +14,7 @@ use crate::descheduler::{self, Descheduling};
 use crate::estimator_service::{EstimatorService, EstimatorSettings};
 use crate::hub::{Hub, HubSettings, Quotas, Reach};
 use crate::propagation::BrakeOptions;
+use crate::search::{self, SearchCaches};
 use crate::{
     agents, autoscaling, cluster_sets, clusters, discovery, federation, initial_objects, kubefed,
     multi_cluster_services, propagation, rebalance, remedies, taint_policies,
@@ -44,6 +45,8 @@ pub struct Options {
     pub estimators: Option<EstimatorSettings>,
     /// How the descheduler runs; `None` if it does not.
     pub descheduling: Option<Descheduling>,
+    /// The caches of ResourceRegistries, for look-ups.
+    pub search: SearchCaches,
     /// Where controllers, caches and clients report.
     pub metrics: Metrics,
 }
@@ -76,6 +79,7 @@ impl Controllers {
             skipped,
             estimators,
             descheduling,
+            search,
             metrics,
         } = options;
         let hub = &hub.clone().with_metrics(&metrics, None);
@@ -99,6 +103,7 @@ impl Controllers {
         rebalance::start(&shared);
         taint_policies::start(&shared);
         remedies::start(&shared);
+        search::start(&shared, &search);
         members::follow(hub, &members, &shared.clusters, scope);
         if let Some(descheduling) = descheduling {
             descheduler::start(&shared, descheduling);

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use portolan_controllers::clusters::Leasing;
 use portolan_controllers::kubernetes::IdleKinds;
+use portolan_controllers::search::SearchCaches;
 use portolan_controllers::{BrakeOptions, Controllers, Distrust, Options as ControllerOptions};
 use portolan_net::files::FileError;
 use portolan_net::{Clock, Shutdown, telemetry};
@@ -25,6 +26,7 @@ use crate::definitions::{self, InstallError};
 use crate::embedded::{EmbeddedServer, EmbeddedServerError, Settings};
 use crate::kubeconfig::{ContextEntry, ContextUser, KubeconfigFile};
 use crate::proxy_role;
+use crate::search::Search;
 use crate::service_cidr::ServiceCidr;
 use crate::state::{DIRECTORY, StateDirectory, StateError};
 use crate::trust::{self, distrust, tell_agents};
@@ -84,6 +86,8 @@ pub struct ControlPlane {
     distrust: Option<Distrust>,
     /// How members are dialled; `None` for ordinary connections.
     dial: Option<Dial>,
+    /// The caches from which an embedded API server answers look-ups.
+    search: SearchCaches,
 }
 
 impl ControlPlane {
@@ -100,6 +104,7 @@ impl ControlPlane {
         state.note_restore();
         let federation = Arc::new(admission::Federation::default());
         let clusters = Arc::new(ClusterServers::default());
+        let search = SearchCaches::default();
         let (restored, clock) = (state.restored(), settings.clock.clone());
         let settings = Settings {
             name: "the control plane",
@@ -112,6 +117,7 @@ impl ControlPlane {
             admission: vec![federation.clone()],
             kubelets: None,
             backends: Some(clusters.clone()),
+            mounted: Some(Arc::new(Search::new(search.clone()))),
             certificates: settings.certificates,
             metrics: settings.metrics.clone(),
             clock: &settings.clock,
@@ -129,7 +135,7 @@ impl ControlPlane {
         let administrator = server.administrator(CONTEXT);
         let (client, metrics) = (server.client.clone(), Metrics::default());
         let dial = Some(clusters.dial());
-        Ok(Self { client, server: Some(server), administrator, metrics, federation, distrust, dial })
+        Ok(Self { client, server: Some(server), administrator, metrics, federation, distrust, dial, search })
     }
 
     /// Uses an API server that runs already and has the federation's kinds.
@@ -151,6 +157,7 @@ impl ControlPlane {
             federation: Arc::default(),
             distrust: None,
             dial: None,
+            search: SearchCaches::default(),
         })
     }
 
@@ -201,7 +208,8 @@ impl ControlPlane {
         let leasing = Leasing { name, ..options.leasing };
         let brake = BrakeOptions { distrust: self.distrust.clone(), ..options.brake };
         let dial = options.dial.clone().or_else(|| self.dial.clone());
-        let options = ControllerOptions { metrics, leasing, brake, dial, ..options };
+        let search = self.search.clone();
+        let options = ControllerOptions { metrics, leasing, brake, dial, search, ..options };
         self.federation.tell_evictions(options.failover.evicts_by_taint);
         let controllers = Controllers::start(&self.client, options, scope);
         self.federation.enforce(controllers.quotas());

@@ -12,6 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use portolan_apiserver::auth::{Authentication, User as ApiUser};
+use portolan_apiserver::mounted::Mounted;
 use portolan_apiserver::proxy::{Backends, Forwarder, Kubelets};
 use portolan_apiserver::{Admission, ApiServer, Record};
 use portolan_controllers::kubernetes;
@@ -111,6 +112,8 @@ pub struct Settings<'a> {
     pub kubelets: Option<Kubelets>,
     /// Subresources that other API servers answer.
     pub backends: Option<Arc<dyn Backends>>,
+    /// Paths that the program answers.
+    pub mounted: Option<Arc<dyn Mounted>>,
     /// Life and renewal of its certificates.
     pub certificates: CertificatePolicy,
     /// The metrics of the process, to which it adds its own and which it serves at `/metrics`; `None` for a server that
@@ -163,6 +166,7 @@ impl EmbeddedServer {
             service_cidr: Some(settings.service_cidr.primary),
             second_service_cidr: settings.service_cidr.secondary,
             kubelets: settings.kubelets.clone(),
+            mounted: settings.mounted.clone(),
             forwarder: settings.backends.clone().map(|backends| Forwarder::new(backends, scope)),
             kubernetes_address: settings.service_cidr.api_server_addresses().next(),
             // Kubernetes has no endpoints at loopback addresses.

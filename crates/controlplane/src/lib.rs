@@ -24,6 +24,7 @@ pub mod embedded;
 pub mod kubeconfig;
 mod metrics;
 mod proxy_role;
+mod search;
 mod service_cidr;
 mod state;
 mod trust;

@@ -25,4 +25,5 @@ pub mod propagation;
 pub mod quota;
 pub mod rebalance;
 pub mod remedies;
+pub mod search;
 pub mod taint_policies;

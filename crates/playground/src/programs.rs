@@ -40,6 +40,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::network::Interface;
 
+pub(crate) use self::image_reference::is_absent;
 pub use self::log::{ContainerLog, LogEntry, LogReader, NextEntry};
 pub use self::streams::{Input, InputWriter, Output, Stream};
 pub use self::terminal::{Typed, typed};
@@ -97,6 +98,8 @@ pub struct Image {
     entrypoint: &'static [&'static str],
     command: &'static [&'static str],
     executables: &'static [Executable],
+    /// Executables of the image that it is built on.
+    base: &'static [Executable],
 }
 
 /// A command line with its executable.
@@ -133,6 +136,7 @@ static SILENT: Image = Image {
     entrypoint: &["/silent"],
     command: &[],
     executables: &[Executable { path: "/silent", run: pause::run }],
+    base: &[],
 };
 
 /// The built-in image for a reference, from any registry and with any tag.
@@ -181,7 +185,8 @@ impl Image {
     /// A command line for `exec`.
     pub fn execute(&self, arguments: Vec<String>) -> Result<Invocation, ExecutableNotFound> {
         let word = arguments.first().map(String::as_str).unwrap_or_default();
-        let found = self.executables.iter().find(|executable| executable.is_called(word));
+        let mut executables = self.executables.iter().chain(self.base);
+        let found = executables.find(|executable| executable.is_called(word));
         match found {
             Some(executable) => Ok(Invocation { arguments, run: executable.run }),
             None => Err(ExecutableNotFound { executable: word.to_owned() }),

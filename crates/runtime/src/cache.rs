@@ -306,6 +306,12 @@ impl<T> Cache<T> {
         synced.wait_for(|&synced| synced).await.is_ok()
     }
 
+    /// The version up to which the watch has delivered all changes, as the server's `resourceVersion`. `None` before the
+    /// first list, and for a server with versions that are no numbers.
+    pub fn version(&self) -> Option<u64> {
+        self.shared.version()
+    }
+
     /// Why the cache has no contact with its server at the moment. `None` until the second failure in a row.
     pub fn trouble(&self) -> Option<Trouble> {
         self.shared.trouble()

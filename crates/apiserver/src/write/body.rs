@@ -105,6 +105,14 @@ pub(super) fn untyped(
     }
 }
 
+/// Decodes an object of any kind.
+///
+/// # Errors
+/// 400 for anything else.
+pub(crate) fn decode_any(bytes: &Bytes, body_type: BodyType) -> Result<Value, Status> {
+    untyped("", bytes, body_type, None).map(|decoded| decoded.value)
+}
+
 /// A body that is not YAML.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum YamlBodyError {

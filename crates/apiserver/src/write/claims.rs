@@ -1,6 +1,7 @@
 //! Resources of the cluster that a write claims: addresses and ports of a Service, the service account of a pod.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use portolan_object::Status;
 use rand::RngExt as _;
@@ -16,6 +17,11 @@ use crate::server::Server;
 
 /// Letters of the random suffix of the token volume.
 const SUFFIX_LETTERS: &[u8] = b"bcdfghjklmnpqrstvwxz2456789";
+/// The account of pods that name none.
+const DEFAULT_ACCOUNT: &str = "default";
+/// How often a new pod looks for that account, and how long it waits after each time.
+const MAX_ACCOUNT_POLLS: u32 = 10;
+const ACCOUNT_POLL_INTERVAL: Duration = Duration::from_millis(100);
 
 /// Claims what a new object (`old` is `None`) or a changed one needs. Commit the reservation once the write is durable;
 /// dropping it releases the claims.
@@ -41,6 +47,27 @@ pub(super) fn claim(
         resource.strategy().apply_defaults(object);
     }
     Ok(None)
+}
+
+/// Waits a moment for the account `default`, if a new pod runs as it and it does not exist: a controller makes it soon after
+/// its namespace, and clients create pods at once (kubernetes plugin/pkg/admission/serviceaccount `getServiceAccount`).
+pub(super) async fn await_default_account(call: &Call, object: &Value) {
+    if !call.resource.is("", "pods")
+        || call.server.authentication.issuer().is_none()
+        || account::account_name(object) != DEFAULT_ACCOUNT
+    {
+        return;
+    }
+    let is_missing = || {
+        let objects = CoreObjects(&call.server.store);
+        objects.find("serviceaccounts", &call.info.namespace, DEFAULT_ACCOUNT).is_none()
+    };
+    for _ in 0..MAX_ACCOUNT_POLLS {
+        if !is_missing() {
+            return;
+        }
+        tokio::time::sleep(ACCOUNT_POLL_INTERVAL).await;
+    }
 }
 
 fn attach_account(call: &Call, pod: &mut Value) -> Result<(), Status> {

@@ -153,6 +153,7 @@ async fn prepare(
     call.interrupt.check()?;
     pod_admission::check_default_class(call, object)?;
     pod_admission::check_limits(call, object, None)?;
+    claims::await_default_account(call, object).await;
     let claim = claims::claim(call, object, None, options.dry_run)?;
     let validation = resource.strategy().validate_create(object, &call.interrupt.for_computations());
     call.interrupt.check()?;

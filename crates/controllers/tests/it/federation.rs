@@ -13,6 +13,7 @@ use portolan_apiserver::{ApiServer, Config, LocalService, User};
 use portolan_controllers::agent::{self, AgentOptions};
 use portolan_controllers::clusters::join::{JoinError, JoinRequest, Joined, join};
 use portolan_controllers::clusters::{Leasing, Probing};
+use portolan_controllers::search::SearchCaches;
 use portolan_controllers::{BrakeOptions, Controllers, FailoverSettings, Options, kubernetes};
 use portolan_net::{Clock, Shutdown};
 use portolan_object::{GroupVersion, Object, ObjectKey};
@@ -48,6 +49,8 @@ pub(crate) struct Federation {
     pub(crate) probing: Probing,
     /// The endpoints of all connections that controllers asked for.
     pub(crate) endpoints: Arc<Mutex<Vec<Endpoint>>>,
+    /// The caches that registries ask for.
+    pub(crate) search: SearchCaches,
     scope: Shutdown,
 }
 
@@ -281,12 +284,23 @@ impl Federation {
             hub.define(definition).await;
         }
         let (controllers, endpoints) = (Mutex::default(), Arc::default());
-        let members = BTreeMap::new();
+        let (members, search) = (BTreeMap::new(), SearchCaches::default());
         let short = Duration::from_millis(100);
         let thresholds = Thresholds { success: short, failure: short };
         let probing = Probing { interval: short, thresholds, patience: short * 15 };
-        let federation =
-            Self { hub, members, dialled, controllers, limits, brake, failover, probing, endpoints, scope };
+        let federation = Self {
+            hub,
+            members,
+            dialled,
+            controllers,
+            limits,
+            brake,
+            failover,
+            probing,
+            endpoints,
+            search,
+            scope,
+        };
         federation.run_controllers();
         federation
     }
@@ -330,9 +344,9 @@ impl Federation {
         let (short, probing) = (Duration::from_millis(100), self.probing);
         let leasing = Leasing { name: String::new(), renewal: short, duration: short * 10 };
         let (dial, limits, brake): (Dial, _, _) = (Arc::new(dial), self.limits, self.brake.clone());
-        let failover = self.failover;
+        let (dial, failover, search) = (Some(dial), self.failover, self.search.clone());
         let options =
-            Options { probing, leasing, dial: Some(dial), limits, brake, failover, ..Options::default() };
+            Options { probing, leasing, dial, limits, brake, failover, search, ..Options::default() };
         let scope = self.scope.child();
         self.controllers.lock().push(scope.clone());
         Controllers::start(&self.hub.client, options, &scope)

@@ -303,3 +303,17 @@ async fn a_node_port_that_is_taken_is_allocated_by_the_member() {
     let changed = set.member("eu").when(SERVICE, "default/web", is_new).await;
     assert_eq!(port(&changed), port(&eu));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_service_that_a_member_has_already_keeps_its_node_port_when_it_is_taken_over() {
+    let set = Federation::start(&["eu"]).await;
+    let service = json!({ "apiVersion": "v1", "kind": "Service", "metadata": { "namespace": "default", "name": "web" },
+        "spec": { "type": "NodePort", "selector": { "app": "web" }, "ports": [{ "port": 80, "nodePort": 30_082 }] } });
+    set.member("eu").create(service.clone()).await;
+    set.hub.create(service).await;
+    let mut overwriting = policy("web", "v1/Service", "web", &["eu"]);
+    overwriting["spec"]["conflictResolution"] = json!("Overwrite");
+    set.hub.create(overwriting).await;
+    let is_applied = |binding: &Object| condition(binding, "FullyApplied") == "True";
+    set.hub.when(BINDING, "default/web-service", is_applied).await;
+}

@@ -39,6 +39,7 @@ mod removal;
 mod resources;
 mod restarts;
 mod scheduling;
+mod search;
 mod seeded;
 mod selectors;
 mod template_status;

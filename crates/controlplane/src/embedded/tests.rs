@@ -53,6 +53,7 @@ impl Running {
             admission: Vec::new(),
             kubelets: None,
             backends: None,
+            mounted: None,
             certificates: CertificatePolicy { lifetime: LIFETIME, check_interval: Duration::from_millis(5) },
             metrics: None,
             clock: &clock,

@@ -85,6 +85,7 @@ pub(super) async fn start(
                 admission: Vec::new(),
                 kubelets: Some(kubelets),
                 backends: None,
+                mounted: None,
                 certificates: CertificatePolicy::default(),
                 metrics: None,
                 clock: settings.clock,

@@ -263,6 +263,21 @@ async fn programs_that_end_leave_their_mark() {
 }
 
 #[tokio::test]
+async fn an_image_that_no_registry_has_is_not_started() {
+    let world = world().await;
+    let mut pods = world.pods();
+    pods.api
+        .create(&pod("absent", "Always", json!({ "image": "fake/nginx:1.19.0" })))
+        .await
+        .expect("created");
+    let waits = |pod: Option<&Object>| {
+        pod.is_some_and(|pod| container(pod)["state"]["waiting"]["reason"] == "ImagePullBackOff")
+    };
+    let absent = pods.until("absent", waits).await.expect("a pod");
+    assert_eq!(absent.str_at(&["status", "phase"]), "Pending");
+}
+
+#[tokio::test]
 async fn containers_follow_their_init_containers() {
     let world = world().await;
     let mut pods = world.pods();

@@ -8,10 +8,16 @@ use tokio::io::AsyncReadExt;
 use crate::programs::web::{self, FetchError};
 use crate::programs::{Executable, Image, Process, Running, TERMINATED};
 
-pub(crate) const IMAGE: Image =
-    Image { repositories: &["busybox", "alpine"], entrypoint: &[], command: &["sh"], executables: COMMANDS };
+pub(crate) const IMAGE: Image = Image {
+    repositories: &["busybox", "alpine"],
+    entrypoint: &[],
+    command: &["sh"],
+    executables: COMMANDS,
+    base: &[],
+};
 
-const COMMANDS: &[Executable] = &[
+/// The commands, which images of a distribution have too.
+pub(crate) const COMMANDS: &[Executable] = &[
     Executable { path: "/bin/sh", run: |process| ended_by_signal(process, shell) },
     Executable { path: "/bin/sleep", run: |process| ended_by_signal(process, sleep) },
     Executable { path: "/bin/echo", run: |process| ended_by_signal(process, echo) },

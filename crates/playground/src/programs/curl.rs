@@ -16,6 +16,7 @@ pub(crate) const IMAGE: Image = Image {
         Executable { path: "/entrypoint.sh", run: run_entrypoint },
         Executable { path: "/usr/bin/curl", run },
     ],
+    base: &[],
 };
 
 /// Exit codes of curl (man page, "EXIT CODES").

@@ -12,6 +12,7 @@ pub(crate) const IMAGE: Image = Image {
     entrypoint: &["/echo"],
     command: &[],
     executables: &[Executable { path: "/echo", run }],
+    base: &[],
 };
 
 const FLAGS: &[Flag] =

@@ -13,6 +13,7 @@ pub(crate) const IMAGE: Image = Image {
     entrypoint: &["/http-echo"],
     command: &[],
     executables: &[Executable { path: "/http-echo", run }],
+    base: &[],
 };
 
 const FLAGS: &[Flag] = &[

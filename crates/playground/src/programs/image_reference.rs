@@ -10,6 +10,11 @@ pub(crate) fn repository(reference: &str) -> &str {
     }
 }
 
+/// Whether no registry has the image: those below `fake/`, for workloads that are meant to fail.
+pub(crate) fn is_absent(reference: &str) -> bool {
+    repository(reference).starts_with("fake/")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -28,5 +33,12 @@ mod tests {
         for (reference, want) in cases {
             assert_eq!(repository(reference), want, "{reference}");
         }
+    }
+
+    #[test]
+    fn images_below_fake_are_in_no_registry() {
+        assert!(is_absent("fake/nginx:1.19.0"));
+        assert!(!is_absent("registry.example/fake/nginx"));
+        assert!(!is_absent("fake"));
     }
 }

@@ -8,7 +8,7 @@ use http::{HeaderValue, StatusCode, header};
 use http_body_util::Full;
 
 use crate::programs::web::{self, Answer};
-use crate::programs::{Executable, Image, Process, Running};
+use crate::programs::{Executable, Image, Process, Running, busybox};
 
 pub(crate) const IMAGE: Image = Image {
     repositories: &["nginx"],
@@ -18,6 +18,7 @@ pub(crate) const IMAGE: Image = Image {
         Executable { path: "/docker-entrypoint.sh", run },
         Executable { path: "/usr/sbin/nginx", run },
     ],
+    base: busybox::COMMANDS,
 };
 
 const PORT: u16 = 80;
@@ -34,6 +35,9 @@ const WELCOME: &str = "<!DOCTYPE html>
 
 fn run(process: Process) -> Running {
     Box::pin(async move {
+        process
+            .stdout
+            .line(format_args!("/docker-entrypoint.sh: nginx, simulated by Portolan, starts on port {PORT}"));
         match web::serve(&process.network, PORT, &process.stopping, answer).await {
             Ok(()) => 0,
             Err(error) => {

@@ -7,6 +7,7 @@ pub(crate) const IMAGE: Image = Image {
     entrypoint: &["/pause"],
     command: &[],
     executables: &[Executable { path: "/pause", run }],
+    base: &[],
 };
 
 pub(crate) fn run(process: Process) -> Running {

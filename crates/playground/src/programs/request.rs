@@ -18,6 +18,7 @@ pub(crate) const IMAGE: Image = Image {
     entrypoint: &["/request"],
     command: &[],
     executables: &[Executable { path: "/request", run }],
+    base: &[],
 };
 
 const FLAGS: &[Flag] = &[

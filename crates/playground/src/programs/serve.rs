@@ -17,6 +17,7 @@ pub(crate) const IMAGE: Image = Image {
     entrypoint: &["/serve"],
     command: &[],
     executables: &[Executable { path: "/serve", run }],
+    base: &[],
 };
 
 const FLAGS: &[Flag] = &[

@@ -17,6 +17,7 @@ pub(crate) const IMAGE: Image = Image {
     entrypoint: &["socat"],
     command: &[],
     executables: &[Executable { path: "/usr/bin/socat", run }],
+    base: &[],
 };
 
 const MAX_DATAGRAM_BYTES: usize = 65_535;

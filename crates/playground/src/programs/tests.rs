@@ -286,8 +286,10 @@ async fn a_second_listener_on_a_port_fails() {
     let second = start(pod, "nginx", &[], &[]);
     let log = second.log.clone();
     assert_eq!(second.code().await, 1);
-    assert_eq!(printed(&log), "nginx: [emerg] bind() to 0.0.0.0:80 failed (address already in use)\n");
-    assert_eq!(first.printed(), "");
+    let started = "/docker-entrypoint.sh: nginx, simulated by Portolan, starts on port 80\n";
+    let failed = "nginx: [emerg] bind() to 0.0.0.0:80 failed (address already in use)\n";
+    assert_eq!(printed(&log), format!("{started}{failed}"));
+    assert_eq!(first.printed(), started);
 }
 
 #[test]
@@ -315,6 +317,7 @@ fn command_lines_follow_entrypoint_and_arguments() {
         ("nginx", "", "", "/docker-entrypoint.sh nginx -g daemon off;"),
         ("nginx", "", "-q", "/docker-entrypoint.sh -q"),
         ("nginx", "/usr/sbin/nginx -q", "", "/usr/sbin/nginx -q"),
+        ("nginx", "echo hello", "", "echo hello"),
         ("busybox", "", "", "sh"),
         ("busybox", "", "sleep 5", "sleep 5"),
         ("busybox", "/bin/sleep", "5", "/bin/sleep 5"),

@@ -2,6 +2,7 @@
 
 use anyhow::Result;
 use futures::StreamExt;
+use portolan_api::search::CACHE_SOURCE;
 use portolan_object::{GroupVersionKind, Object, ObjectKey};
 use portolan_runtime::client::{Client, Discovery, Selection, Table};
 use portolan_runtime::{ClientError, Resource};
@@ -13,8 +14,6 @@ use crate::kinds::resolve;
 use crate::output::causes;
 use crate::servers::Server;
 
-/// Annotation with the name of the cluster on printed objects of members, as karmada's search has it.
-const FROM_CLUSTER: &str = "resource.karmada.io/cached-from-cluster";
 /// Servers that are read at the same time.
 const MAX_CONCURRENT: usize = 256;
 
@@ -83,7 +82,7 @@ impl Answer<'_> {
 /// An object as it is printed.
 pub(super) fn printed(mut object: Object, server: &Server, has_managed_fields: bool) -> Value {
     if server.is_member {
-        object.set_annotation(FROM_CLUSTER, server.name.as_str());
+        object.set_annotation(CACHE_SOURCE, server.name.as_str());
     }
     if !has_managed_fields {
         object.metadata_mut().remove("managedFields");

@@ -188,6 +188,11 @@ impl<T> SharedCache<T> {
         self.state.write().add_index(name, values);
     }
 
+    /// The version up to which the watch has delivered all changes.
+    pub(super) fn version(&self) -> Option<u64> {
+        Some(self.announcing.lock().newest).filter(|&version| version > 0)
+    }
+
     pub(super) fn trouble(&self) -> Option<Trouble> {
         self.contact.lock().trouble.clone()
     }

@@ -171,15 +171,20 @@ impl Executor {
             return self.update(&api, work, manifest, &observed).await;
         }
         // Not in the cache: nearly always it does not exist, and creating it is the only request.
-        match create(&api, &manifest).await {
-            Err(ClientError::AlreadyExists(_)) => {}
-            result => {
-                let created = result?;
+        let observed = match create(&api, &manifest).await {
+            Ok(created) => {
                 managed.written(created.key(), created.resource_version(), created.clone());
                 return Ok(created);
             }
-        }
-        let observed = api.get(&manifest.key()).await?;
+            Err(ClientError::AlreadyExists(_)) => api.get(&manifest.key()).await?,
+            // An API server claims addresses and node ports before it looks for the name (kubernetes
+            // pkg/registry/core/service/storage), so that a Service is refused for the port that it has already.
+            Err(ClientError::Invalid(refusal)) => match api.get(&manifest.key()).await {
+                Ok(observed) => observed,
+                Err(_) => return Err(ClientError::Invalid(refusal).into()),
+            },
+            Err(error) => return Err(error.into()),
+        };
         let is_ours = observed.label(labels::MANAGED) == Some(labels::TRUE);
         if is_ours || wants_overwrite(&manifest) {
             return self.update(&api, work, manifest, &observed).await;

@@ -24,6 +24,8 @@ use crate::sandbox::{ProgramNotInstalled, SandboxError, Streams, launch};
 
 /// Poll interval for missing ConfigMaps and Secrets.
 const CONFIG_POLL_INTERVAL: Duration = Duration::from_secs(5);
+/// Interval of attempts to pull an image.
+const PULL_INTERVAL: Duration = Duration::from_secs(20);
 /// Exit code of a container that could not be started, as container runtimes report it.
 const START_ERROR_CODE: i32 = 128;
 
@@ -66,6 +68,13 @@ impl Lifecycle {
         };
         let spec = running.container_spec(container).clone();
         let about = regarding(pod);
+        if programs::is_absent(&spec.image) {
+            let message = format!("Failed to pull image {:?}: not found in any registry", spec.image);
+            self.events.record(about, Severity::Warning, "Failed", message);
+            let waiting = format!("Back-off pulling image {:?}", spec.image);
+            running.record_mut(container).set_waiting("ImagePullBackOff", waiting);
+            return Some(PULL_INTERVAL);
+        }
         let pulled = format!("Container image {:?} already present on machine", spec.image);
         self.events.record(about.clone(), Severity::Normal, "Pulled", pulled);
         let program = match self.program(running, container, &variables).await {
