@@ -3,6 +3,7 @@
 //! Authorization, admission and routing all use the same `RequestInfo`, so they cannot disagree about a path. Bodies
 //! and headers are not read here. Upstream: kubernetes staging/src/k8s.io/apiserver/pkg/endpoints/request.
 
+pub(crate) mod head;
 pub mod options;
 pub mod query;
 pub(crate) mod timeout;

@@ -16,6 +16,7 @@ use tower::Service;
 
 use crate::auth::User;
 use crate::dispatch::{InProcess, dispatch};
+use crate::request::head;
 use crate::respond::{Body, BoxError};
 use crate::server::Server;
 
@@ -81,7 +82,9 @@ where
 
     fn call(&mut self, request: Request<B>) -> Reply {
         let server = Arc::clone(&self.server);
-        let user = server.authenticate(&request).map(Arc::new);
+        let user = head::check(request.version(), request.headers())
+            .and_then(|()| server.authenticate(&request))
+            .map(Arc::new);
         Box::pin(async move { Ok(dispatch(server, user, request.map(boxed)).await) })
     }
 }

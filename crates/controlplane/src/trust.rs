@@ -120,6 +120,8 @@ mod tests {
             (0..7).map(|n| format!("cluster.karmada.io/clusters/c{n}").into()).collect();
         let text = missing_decisions(&many).expect("damaged");
         assert!(text.contains("clusters/c4 and 2 more; restore"), "{text}");
+        // They do not start by themselves when the damaged object is deleted: its successor is not there yet.
+        assert!(text.ends_with("create it again, and start the server again"), "{text}");
     }
 
     #[test]

@@ -7,10 +7,11 @@
 //!
 //! ```text
 //! source ─► parse (crate cel) ─► lower ─► tree ─► evaluate (objects)
-//!                                              └► estimate (definitions)
+//!                                              └► check, estimate (definitions)
 //! ```
 
 mod access;
+mod check;
 mod cost;
 mod declaration;
 mod equality;
@@ -35,6 +36,7 @@ mod tree;
 
 use kube_cel::cel::parser::Parser;
 
+pub(crate) use check::{Expected, Mistake, check};
 pub(crate) use declaration::{Declaration, Declarations};
 pub(crate) use estimate::estimate;
 pub(crate) use evaluate::Variables;
@@ -53,6 +55,17 @@ const MAX_LENGTH: usize = 10_240;
 /// Expressions with more operators and brackets than this are not compiled, for the same reason.
 const MAX_OPERATORS: usize = 600;
 
+/// Why an expression is not compiled.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum Unparsed {
+    /// It is no expression: the first complaint of the parser.
+    #[error("{0}")]
+    Syntax(String),
+    /// It cannot be evaluated here.
+    #[error("{0}")]
+    Unsupported(String),
+}
+
 /// A parsed expression.
 #[derive(Debug)]
 pub(crate) struct Program {
@@ -65,17 +78,18 @@ impl Program {
     /// Parses an expression.
     ///
     /// # Errors
-    /// The first complaint of the parser, or why the expression cannot be evaluated here.
-    pub(crate) fn parse(source: &str) -> Result<Self, String> {
+    /// [`Unparsed`].
+    pub(crate) fn parse(source: &str) -> Result<Self, Unparsed> {
         let operators = source.bytes().filter(|byte| b"!-+*/%?.,:<>=&|([{".contains(byte)).count();
         if source.len() > MAX_LENGTH || operators > MAX_OPERATORS {
-            return Err("too long".to_owned());
+            return Err(Unparsed::Unsupported("too long".to_owned()));
         }
         let parser = Parser::default().enable_optional_syntax(true);
         let expression = parser.parse(source).map_err(|error| {
-            error.to_string().lines().next().unwrap_or("the expression cannot be parsed").to_owned()
+            let first = error.to_string().lines().next().map(str::to_owned);
+            Unparsed::Syntax(first.unwrap_or_else(|| "the expression cannot be parsed".to_owned()))
         })?;
-        let (root, free) = lower::lower(&expression)?;
+        let (root, free) = lower::lower(&expression).map_err(Unparsed::Unsupported)?;
         Ok(Self { root, free })
     }
 

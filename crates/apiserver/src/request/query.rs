@@ -33,10 +33,10 @@ impl Query {
         self.get(name).is_some()
     }
 
-    /// A parameter as a boolean: any value except an empty one, `0` and `false` is true.
+    /// A parameter as a boolean: any value except `0` and `false` is true.
     ///
-    /// Observed on kube-apiserver 1.36: `watch=foo` watches.
+    /// Observed on kube-apiserver 1.36: `watch=foo` and `watch=` watch.
     pub fn flag(&self, name: &str) -> bool {
-        self.get(name).is_some_and(|value| !matches!(value, "" | "0") && !value.eq_ignore_ascii_case("false"))
+        self.get(name).is_some_and(|value| value != "0" && !value.eq_ignore_ascii_case("false"))
     }
 }

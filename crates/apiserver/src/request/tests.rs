@@ -44,6 +44,7 @@ fn paths_become_attributes() {
         ("namespace collection", get.clone(), "/api/v1/namespaces", "list -/v1 - namespaces -"),
         ("watch", get.clone(), "/api/v1/pods?watch=true", "watch -/v1 - pods -"),
         ("any word watches", get.clone(), "/api/v1/pods?watch=foo", "watch -/v1 - pods -"),
+        ("watch without a value watches", get.clone(), "/api/v1/pods?watch", "watch -/v1 - pods -"),
         ("watch=0 lists", get.clone(), "/api/v1/pods?watch=0", "list -/v1 - pods -"),
         ("watch=False lists", get.clone(), "/api/v1/pods?watch=False", "list -/v1 - pods -"),
         ("watch on a name gets", get.clone(), "/api/v1/namespaces/a/pods/p?watch=1", "get -/v1 a pods p"),

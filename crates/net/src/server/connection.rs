@@ -37,6 +37,8 @@ const CONNECTION_WINDOW: u32 = 1 << 20;
 const SEND_BUFFER: usize = 16 << 10;
 /// Bytes that are buffered for an HTTP/1.1 connection in each direction, and so the limit of a request's head.
 const HTTP1_BUFFER: usize = 16 << 10;
+/// Header fields of an HTTP/1.1 request. A proxy sends one for each group of the user that it impersonates.
+const HTTP1_HEADERS: usize = 500;
 /// Bytes that are encrypted at once, and so the records that are buffered for a connection when its client reads slowly. With
 /// what a record adds, it fits into 8 KiB.
 const TLS_BUFFER: usize = (8 << 10) - 64;
@@ -218,6 +220,7 @@ fn protocol(context: &Context) -> Builder<Tasks> {
         .header_read_timeout(limits.idle_timeout)
         // One buffer for each connection, which is used again, in place of many that wait for their client.
         .writev(false)
+        .max_headers(HTTP1_HEADERS)
         .max_buf_size(HTTP1_BUFFER);
     builder
         .http2()

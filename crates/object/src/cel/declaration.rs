@@ -42,13 +42,25 @@ pub(crate) struct Declaration {
     pub(super) elements: Option<Arc<Declaration>>,
     /// Characters, bytes, elements or entries; 0 where a size means nothing, as upstream.
     pub(super) max_elements: u64,
+    /// Whether a number is an integer.
+    pub(super) is_whole: bool,
+    /// Whether a time is a duration.
+    pub(super) is_duration: bool,
     /// Bytes of the shortest JSON of a value.
     min_bytes: u64,
 }
 
 impl Declaration {
     fn simple(kind: Kind, max_elements: u64, min_bytes: u64) -> Self {
-        Self { kind, fields: BTreeMap::new(), elements: None, max_elements, min_bytes }
+        Self {
+            kind,
+            fields: BTreeMap::new(),
+            elements: None,
+            max_elements,
+            is_whole: false,
+            is_duration: false,
+            min_bytes,
+        }
     }
 
     /// The keys of maps, for which upstream assumes no length.
@@ -89,7 +101,10 @@ impl Declarations {
         Some(match &node.shape {
             Shape::Any => return None,
             Shape::Boolean => Declaration::simple(Kind::Bool, 0, 4),
-            Shape::Integer | Shape::Number => Declaration::simple(Kind::Number, 0, 1),
+            Shape::Integer | Shape::Number => {
+                let is_whole = matches!(node.shape, Shape::Integer);
+                Declaration { is_whole, ..Declaration::simple(Kind::Number, 0, 1) }
+            }
             Shape::IntOrString => {
                 let max = checks.and_then(|checks| checks.max_length);
                 let max = max.map_or(MAX_TEXT, |length| length.saturating_mul(4));
@@ -142,7 +157,7 @@ fn text(checks: Option<&Checks>) -> Declaration {
     let format = checks.and_then(|checks| checks.format.as_deref());
     match format {
         Some("byte") => Declaration::simple(Kind::Bytes, max_length.unwrap_or(MAX_TEXT), 2),
-        Some("duration") => Declaration::simple(Kind::Time, 32, 3),
+        Some("duration") => Declaration { is_duration: true, ..Declaration::simple(Kind::Time, 32, 3) },
         Some("date") => Declaration::simple(Kind::Time, 12, 12),
         Some("date-time" | "datetime") => Declaration::simple(Kind::Time, 32, 21),
         _ => {

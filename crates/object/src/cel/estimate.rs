@@ -89,6 +89,8 @@ impl Shape {
 
     fn field(&self, name: &str) -> Self {
         match &self.declaration {
+            // A part of the name of a type, such as `google.protobuf.Timestamp`.
+            None if self.kind == Kind::Scalar => self.clone(),
             Some(declared) if declared.kind == Kind::Object => {
                 declared.fields.get(name).map_or_else(Self::any, Self::declared)
             }
@@ -137,7 +139,9 @@ impl<'a> Estimator<'a> {
             Node::Constant(value) => Estimate::new(Cost::fixed(0), constant(value)),
             Node::Variable(name) => {
                 let known = self.scope.iter().rev().find(|(known, _)| *known == &**name);
-                Estimate::new(Cost::fixed(1), known.map_or_else(Shape::any, |(_, shape)| shape.clone()))
+                // Another name is that of a type, such as `int`.
+                let of_type = || Shape::of(Kind::Scalar, Some(Size::fixed(1)));
+                Estimate::new(Cost::fixed(1), known.map_or_else(of_type, |(_, shape)| shape.clone()))
             }
             Node::Select { operand, field, access } => self.select(operand, field, *access),
             Node::Index { operand, index, is_optional } => {
@@ -166,6 +170,15 @@ impl<'a> Estimator<'a> {
             Node::Binary(operator, left, right) => {
                 let (left, right) = (self.node(left), self.node(right));
                 binary(*operator, &left, &right)
+            }
+            Node::Call { function, target: None, arguments } if &**function == "lists.range" => {
+                let count = match arguments.as_slice() {
+                    [Node::Constant(Value::Int(count))] => Size::fixed(u64::try_from(*count).unwrap_or(0)),
+                    _ => Size::UNKNOWN,
+                };
+                let operands = arguments.iter().fold(Cost::fixed(0), |cost, part| cost.plus(self.node(part).cost));
+                let numbers = Shape::list_of(Shape::of(Kind::Number, None), Some(count));
+                Estimate::new(operands.plus(count).plus(Cost::fixed(LIST_COST)), numbers)
             }
             Node::Call { function, target, arguments } => {
                 let target = target.as_deref().map(|target| self.node(target));
@@ -326,7 +339,11 @@ fn binary(operator: Operator, left: &Estimate, right: &Estimate) -> Estimate {
     let smaller = left.size().max.min(right.size().max);
     let equality = Cost { min: u64::from(smaller > 0), max: smaller }.scaled(TEXT_FACTOR);
     let (cost, shape) = match operator {
-        Operator::Equal | Operator::NotEqual => (equality, Shape::of(Kind::Bool, None)),
+        Operator::Equal | Operator::NotEqual => {
+            // Addresses, quantities and the like have a constant size.
+            let cost = if left.kind == Kind::Scalar { Cost::fixed(1) } else { equality };
+            (cost, Shape::of(Kind::Bool, None))
+        }
         Operator::Less | Operator::LessEqual | Operator::Greater | Operator::GreaterEqual => {
             let cost = if may_be(&[Kind::String, Kind::Bytes]) {
                 equality.or(Cost::fixed(1))

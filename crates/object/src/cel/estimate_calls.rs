@@ -166,9 +166,6 @@ fn lists(function: &str, shapes: &[&Shape]) -> Option<(Cost, Shape)> {
             let each = logarithm(list.size()).times(comparison(&list.element()));
             (list.size().times(each).plus(Cost::fixed(NEW_LIST)), (*list).clone())
         }
-        ("lists.range", [_]) => {
-            (Size::UNKNOWN, Shape::list_of(Shape::of(Kind::Number, None), Some(Size::UNKNOWN)))
-        }
         ("first" | "last", [list]) => (Cost::fixed(1), Shape::optional(list.element())),
         ("optional.of" | "optional.ofNonZeroValue", [value]) => {
             (Cost::fixed(1), Shape::optional((*value).clone()))
@@ -196,7 +193,7 @@ fn result_kind(function: &str) -> Kind {
         | "isLinkLocalMulticast"
         | "isLinkLocalUnicast"
         | "isGlobalUnicast" => Kind::Bool,
-        "type" | "add" | "sub" | "masked" => Kind::Scalar,
+        "add" | "sub" | "masked" => Kind::Scalar,
         "timestamp" | "duration" => Kind::Time,
         "getScheme" | "getHost" | "getHostname" | "getPort" | "getEscapedPath" => Kind::String,
         name if name.starts_with("get") => Kind::Number,

@@ -31,6 +31,8 @@ pub(crate) use values::plain;
 mod cost_tests;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod type_tests;
 
 /// Cost that all rules on one object may cause, in units of CEL (`RuntimeCELCostBudget` in
 /// k8s.io/apiserver/pkg/apis/cel/config.go): about a second.

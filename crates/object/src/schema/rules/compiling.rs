@@ -6,10 +6,10 @@ use serde_json::{Value, json};
 
 use super::total_cost::TotalCost;
 use super::{Program, Reason, Rule, Rules, values};
-use crate::cel::{Declaration, Declarations, estimate};
+use crate::cel::{Declaration, Declarations, Expected, Mistake, Unparsed, check, estimate};
 use crate::schema::structural::Structural;
 use crate::schema::{ListKind, NodeId, Schema, Shape, field_path};
-use crate::status::FieldError;
+use crate::status::{FieldError, FieldErrorKind};
 
 /// Bytes of a rule that are shown in a warning.
 const MAX_SHOWN: usize = 200;
@@ -57,6 +57,15 @@ struct Place {
     declaration: Option<Arc<Declaration>>,
     /// How often the value may occur in an object.
     cardinality: u64,
+}
+
+/// What an expression sees, and what it has to result in.
+#[derive(Clone, Copy)]
+struct Sees<'a> {
+    rule: &'a Value,
+    place: &'a Place,
+    old_is_optional: bool,
+    expected: Expected,
 }
 
 impl Compiler {
@@ -117,8 +126,9 @@ impl Compiler {
     fn rule(&mut self, rule: &Value, path: &str, place: &Place) -> Option<Rule> {
         let text = |name: &str| rule[name].as_str().map(str::trim).filter(|text| !text.is_empty());
         let source = text("rule")?;
-        let program = self.program(source, &format!("{path}.rule"))?;
         let old_is_optional = &rule["optionalOldSelf"];
+        let sees = Sees { rule, place, old_is_optional: *old_is_optional == true, expected: Expected::Bool };
+        let program = self.program(source, &format!("{path}.rule"), sees)?;
         let cost = place.estimate(&program, *old_is_optional == true).saturating_mul(place.cardinality);
         let over_limit = self.total_cost.add(&format!("{path}.rule"), "estimated rule cost", cost);
         self.compilation.errors.extend(over_limit);
@@ -139,7 +149,7 @@ impl Compiler {
         let message_expression = text("messageExpression");
         let message_expression = message_expression.and_then(|source| {
             let path = format!("{path}.messageExpression");
-            let program = self.program(source, &path)?;
+            let program = self.program(source, &path, Sees { expected: Expected::String, ..sees })?;
             let cost = place.estimate(&program, *old_is_optional == true);
             let over_limit = self.total_cost.add(&path, "estimated messageExpression cost", cost);
             self.compilation.errors.extend(over_limit);
@@ -162,14 +172,34 @@ impl Compiler {
         })
     }
 
-    /// Compiles an expression, or warns that it will have no effect.
-    fn program(&mut self, source: &str, path: &str) -> Option<Program> {
-        Program::parse(source)
-            .map_err(|cause| {
+    /// Compiles an expression; refuses what kube-apiserver refuses, and warns about what it could evaluate.
+    fn program(&mut self, source: &str, path: &str, sees: Sees<'_>) -> Option<Program> {
+        let prefix = if sees.expected == Expected::Bool { "" } else { "messageExpression " };
+        let refusal = match Program::parse(source) {
+            Ok(program) => match sees.check(&program) {
+                Ok(()) => return Some(program),
+                Err(Mistake::Untyped(cause)) => format!("{prefix}compilation failed: {cause}"),
+                Err(Mistake::OtherResult) if sees.expected == Expected::Bool => {
+                    "cel expression must evaluate to a bool".to_owned()
+                }
+                Err(Mistake::OtherResult) => "messageExpression must evaluate to a string".to_owned(),
+            },
+            Err(Unparsed::Syntax(cause)) => format!("{prefix}compilation failed: {cause}"),
+            Err(Unparsed::Unsupported(cause)) => {
                 let shown: String = source.chars().take(MAX_SHOWN).collect();
                 self.compilation.warnings.push(format!("{path}: not enforced: {shown:?}: {cause}"));
-            })
-            .ok()
+                return None;
+            }
+        };
+        let refusal = FieldErrorKind::Invalid(whole(sees.rule), refusal);
+        self.compilation.errors.push(FieldError::new(path, refusal));
+        None
+    }
+}
+
+impl Sees<'_> {
+    fn check(&self, program: &Program) -> Result<(), Mistake> {
+        check(program, self.place.declaration.as_ref(), self.old_is_optional, self.expected)
     }
 }
 
@@ -177,6 +207,21 @@ impl Place {
     fn estimate(&self, program: &Program, old_is_optional: bool) -> u64 {
         estimate(program, self.declaration.as_ref(), old_is_optional).max
     }
+}
+
+/// A rule as upstream prints it: the Go structure, in the JSON of Go.
+fn whole(rule: &Value) -> String {
+    let text = |name: &str| json!(rule[name].as_str().unwrap_or_default());
+    let printed = format!(
+        "{{\"Rule\":{},\"Message\":{},\"MessageExpression\":{},\"Reason\":{},\"FieldPath\":{},\"OptionalOldSelf\":{}}}",
+        text("rule"),
+        text("message"),
+        text("messageExpression"),
+        rule["reason"],
+        text("fieldPath"),
+        rule["optionalOldSelf"]
+    );
+    printed.replace('<', "\\u003c").replace('>', "\\u003e").replace('&', "\\u0026")
 }
 
 /// How many values of each part a value has; `None` without a limit.

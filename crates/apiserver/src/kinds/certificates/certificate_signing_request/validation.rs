@@ -18,6 +18,8 @@ const CONDITIONS: Path<'static> = STATUS.child("conditions");
 
 /// The signer of client certificates for the API server.
 const API_SERVER_CLIENT: &str = "kubernetes.io/kube-apiserver-client";
+/// The signer that only version v1beta1 had.
+const LEGACY: &str = "kubernetes.io/legacy-unknown";
 /// The shortest life that can be asked for, in seconds.
 const SHORTEST: i64 = 600;
 /// Maximum length of the domain of a signer, in characters.
@@ -132,6 +134,10 @@ fn signer_name(name: &str, errors: &mut FieldErrors) {
     let path = SPEC.child("signerName");
     if name.is_empty() {
         errors.required(&path, "");
+        return;
+    }
+    if name == LEGACY {
+        errors.invalid(&path, name, "the legacy signerName is not allowed via this API version");
         return;
     }
     let Some((domain, segment)) = name.split_once('/').filter(|(_, segment)| !segment.contains('/')) else {

@@ -43,6 +43,11 @@ fn new_requests() {
         ("usage twice", json!({ "usages": ["any", "any"] }), r#"spec.usages[1]: Duplicate value: "any""#),
         ("no signer", json!({ "signerName": "" }), "spec.signerName: Required value"),
         (
+            "legacy signer",
+            json!({ "signerName": "kubernetes.io/legacy-unknown" }),
+            r#"spec.signerName: Invalid value: "kubernetes.io/legacy-unknown": the legacy signerName is not allowed via this API version"#,
+        ),
+        (
             "no path",
             json!({ "signerName": "signer" }),
             r#"spec.signerName: Invalid value: "signer": must be a fully qualified domain and path of the form 'example.com/signer-name'"#,
