@@ -14,8 +14,8 @@ use anyhow::{Context, Result, bail};
 
 use crate::client::Client;
 
-/// Time to start or to end.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// Time to start or to end, on a machine that is used by others too.
+const PATIENCE: Duration = Duration::from_secs(180);
 
 /// How a start ended.
 pub(crate) enum Start {

@@ -21,6 +21,13 @@ pub(crate) struct Tally {
 impl Tally {
     pub(crate) const HEADER: &str = "class        attempts  refused  harmless  succeeded  lost  health checks  failed  P99 ms  slowest ms";
 
+    /// Of a class that could not run to its end, which counts as a success of the attack.
+    pub(crate) fn of_broken_class(error: &anyhow::Error) -> Self {
+        let mut tally = Self::default();
+        tally.succeeded(format!("the class ended early: {error:#}"));
+        tally
+    }
+
     /// The attempt was answered with an error.
     pub(crate) fn refused(&mut self) {
         self.attempts += 1;
