@@ -82,9 +82,7 @@ where
 
     fn call(&mut self, request: Request<B>) -> Reply {
         let server = Arc::clone(&self.server);
-        let user = head::check(request.version(), request.headers())
-            .and_then(|()| server.authenticate(&request))
-            .map(Arc::new);
+        let user = head::check(request.headers()).and_then(|()| server.authenticate(&request)).map(Arc::new);
         Box::pin(async move { Ok(dispatch(server, user, request.map(boxed)).await) })
     }
 }

@@ -171,20 +171,7 @@ impl<'a> Estimator<'a> {
                 let (left, right) = (self.node(left), self.node(right));
                 binary(*operator, &left, &right)
             }
-            Node::Call { function, target: None, arguments } if &**function == "lists.range" => {
-                let count = match arguments.as_slice() {
-                    [Node::Constant(Value::Int(count))] => Size::fixed(u64::try_from(*count).unwrap_or(0)),
-                    _ => Size::UNKNOWN,
-                };
-                let operands = arguments.iter().fold(Cost::fixed(0), |cost, part| cost.plus(self.node(part).cost));
-                let numbers = Shape::list_of(Shape::of(Kind::Number, None), Some(count));
-                Estimate::new(operands.plus(count).plus(Cost::fixed(LIST_COST)), numbers)
-            }
-            Node::Call { function, target, arguments } => {
-                let target = target.as_deref().map(|target| self.node(target));
-                let arguments: Vec<Estimate> = arguments.iter().map(|part| self.node(part)).collect();
-                self.call(function, target, &arguments)
-            }
+            Node::Call { function, target, arguments } => self.call(function, target.as_deref(), arguments),
             Node::List(elements) => self.list(elements),
             Node::Map(entries) => self.map(entries),
             Node::Fold(fold) => self.fold(fold),

@@ -2,22 +2,35 @@
 
 use super::cost::{Cost, REGEX_FACTOR, Size, TEXT_FACTOR};
 use super::declaration::Kind;
+use super::Value;
 use super::estimate::{Estimate, Estimator, Shape, comparison, logarithm};
+use super::tree::Node;
 
 /// Characters that the longest regular expression of a named format is taken to have.
 const FORMAT_REGEX: f64 = 128.0;
 /// Cost of a list that a function makes.
 const NEW_LIST: u64 = 11;
 
-impl Estimator<'_> {
-    #[expect(clippy::unused_self, reason = "a method like those of the other parts of an expression")]
-    pub(super) fn call(&self, function: &str, target: Option<Estimate>, arguments: &[Estimate]) -> Estimate {
+impl<'a> Estimator<'a> {
+    pub(super) fn call(
+        &mut self,
+        function: &str,
+        target: Option<&'a Node>,
+        arguments: &'a [Node],
+    ) -> Estimate {
+        let constant = match (function, arguments) {
+            ("lists.range", [Node::Constant(Value::Int(count))]) => u64::try_from(*count).ok(),
+            _ => None,
+        };
+        let target = target.map(|target| self.node(target));
+        let arguments: Vec<Estimate> = arguments.iter().map(|part| self.node(part)).collect();
         // `f(x)` and `x.f()` cost the same.
-        let all: Vec<&Estimate> = target.iter().chain(arguments).collect();
+        let all: Vec<&Estimate> = target.iter().chain(&arguments).collect();
         let operands = all.iter().fold(Cost::fixed(0), |total, part| total.plus(part.cost));
         let shapes: Vec<&Shape> = all.iter().map(|part| &part.shape).collect();
         let (cost, shape) = texts(function, &shapes)
             .or_else(|| lists(function, &shapes))
+            .or_else(|| (function == "lists.range").then(|| range(constant)))
             .unwrap_or_else(|| (Cost::fixed(1), Shape::of(result_kind(function), None)));
         let is_dyn = function == "dyn" && shapes.len() == 1;
         let shape = match shapes.first() {
@@ -136,6 +149,12 @@ fn replaced(target: Size, from: Size, to: Size) -> Size {
     };
     let count = Size { min: min_count, max: max_count };
     count.times(to).plus(Size { min: min_kept, max: max_kept })
+}
+
+/// A list of as many numbers as a constant says, or any number of them.
+fn range(constant: Option<u64>) -> (Cost, Shape) {
+    let count = constant.map_or(Size::UNKNOWN, Size::fixed);
+    (count.plus(Cost::fixed(NEW_LIST)), Shape::list_of(Shape::of(Kind::Number, None), Some(count)))
 }
 
 /// Functions of lists.
