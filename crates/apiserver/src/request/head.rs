@@ -1,8 +1,8 @@
 //! Heads of requests that a server must refuse, because a proxy before it may understand them differently (RFC 9112,
 //! sections 3.2 and 6.1).
 
-use http::header::{HOST, TRANSFER_ENCODING};
 use http::HeaderMap;
+use http::header::{HOST, TRANSFER_ENCODING};
 use portolan_object::Status;
 
 /// Checks the head of a request.

@@ -102,7 +102,9 @@ impl<'a> Checker<'a> {
                 };
                 let body = self.within(variable, content, body)?;
                 match (is_flat, &body) {
-                    (false, _) | (true, Type::Optional(_) | Type::Dyn | Type::Open) => Ok(Type::optional(body)),
+                    (false, _) | (true, Type::Optional(_) | Type::Dyn | Type::Open) => {
+                        Ok(Type::optional(body))
+                    }
                     (true, _) => {
                         let parts = [Type::Bool, body, Type::optional(Type::Open)];
                         Err(signature::no_match("_?_:_", None, &parts))
@@ -114,7 +116,11 @@ impl<'a> Checker<'a> {
                 let element = self.range(&list)?.1;
                 let keys = self.within(variable, element, key)?;
                 if !signature::is_ordered(&keys) {
-                    return Err(signature::no_match("@sortByAssociatedKeys", Some(&list), &[Type::list(keys)]));
+                    return Err(signature::no_match(
+                        "@sortByAssociatedKeys",
+                        Some(&list),
+                        &[Type::list(keys)],
+                    ));
                 }
                 Ok(list)
             }

@@ -1,8 +1,8 @@
 //! Estimates of function calls (k8s.io/apiserver/pkg/cel/library/cost.go, google/cel-go checker/cost.go and ext).
 
+use super::Value;
 use super::cost::{Cost, REGEX_FACTOR, Size, TEXT_FACTOR};
 use super::declaration::Kind;
-use super::Value;
 use super::estimate::{Estimate, Estimator, Shape, comparison, logarithm};
 use super::tree::Node;
 
