@@ -20,6 +20,7 @@
 //! | | A template without a policy that a Federation selects gets a binding to every cluster. | `propagation/federated.rs` | `plan::federation` |
 //! | | A policy without effect says so by an event. | `propagation/effects.rs` | `effect` |
 //! | 12 | A binding that is deleted while its template is claimed is made again, over the same Works. | `propagation/lost_bindings.rs` | |
+//! | 13 | A Work that is deleted by hand is made again; like a binding after a second without it (`released.rs`). | `propagation/remade_works.rs` | `remade` |
 //!
 //! With `propagateDeps` in its policy, a template takes the objects along that it refers to (`propagation/dependencies.rs`): each
 //! of them has a binding, too, which lists the bindings that require it.

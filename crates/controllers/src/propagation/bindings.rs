@@ -4,9 +4,9 @@
 
 use std::sync::Arc;
 
-use portolan_api::finalizers;
 use portolan_api::kubefed::is_federated;
 use portolan_api::work::Work;
+use portolan_api::{finalizers, names};
 use portolan_object::{Object, ObjectKey};
 use portolan_plan::kubefed::binding::is_orphaned;
 use portolan_plan::propagation::binding::belongs_to_another;
@@ -107,11 +107,10 @@ impl Bindings {
     /// Deletes the Works first, unless the binding is made again. Each is released after its object in the member is deleted,
     /// which queues this key again.
     async fn leave(&self, key: &ObjectKey, binding: &Binding) -> Result<(), BoxError> {
-        if lost_bindings::is_needed(&self.0, binding).await? {
-            self.0.hub.released.note(key.clone());
-            return Ok(self.release(key, binding).await?);
-        }
         let works = works::of_binding(&self.0.hub, key);
+        if lost_bindings::is_needed(&self.0, binding).await? {
+            return Ok(self.release_to_next(key, binding, &works).await?);
+        }
         remake(&self.0, key, binding, &works, &[]).await?;
         let works = works::of_binding(&self.0.hub, key);
         if !works.is_empty() {
@@ -122,6 +121,27 @@ impl Bindings {
                 .into_result();
         }
         Ok(self.release(key, binding).await?)
+    }
+
+    /// Releases a binding that is made again. What it knows of Works that were deleted by hand does not pass to the next
+    /// binding: these Works end first, and others stand in for them.
+    async fn release_to_next(
+        &self,
+        key: &ObjectKey,
+        binding: &Binding,
+        works: &[Arc<Work>],
+    ) -> Result<(), ClientError> {
+        if works.iter().any(|work| work.metadata.is_deleting() && Cause::of(work).is_none()) {
+            let clusters: Vec<&str> = works
+                .iter()
+                .filter_map(|work| names::cluster_of_execution_namespace(&work.metadata.namespace))
+                .collect();
+            // The end of the last one queues the binding again.
+            return remake(&self.0, key, binding, works, &clusters).await;
+        }
+        remake(&self.0, key, binding, works, &[]).await?;
+        self.0.hub.released.note(key.clone());
+        self.release(key, binding).await
     }
 
     /// Removes the finalizer of a binding that is being deleted.

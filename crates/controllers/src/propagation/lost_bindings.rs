@@ -3,8 +3,11 @@
 //! Such a binding is made again at once, and until then its Works stay: deleting them would delete the objects in the
 //! members. The Works are found by the name of the binding, which the next binding of the template has too.
 
+use std::sync::Arc;
+
 use portolan_api::kubefed::is_federated;
 use portolan_api::names;
+use portolan_api::work::Work;
 use portolan_object::{GroupVersionKind, Object, ObjectKey};
 use portolan_plan::propagation::binding::belongs_to_another;
 use portolan_plan::propagation::claim::Claim;
@@ -16,18 +19,14 @@ use crate::failures::Failures;
 use crate::propagation::scoped::Binding;
 use crate::propagation::works::of_binding;
 use crate::propagation::{Pipeline, TemplateKey};
-use crate::removal::remove;
+use crate::removal::{release, remove};
 
 /// Whether the template of a binding that is being deleted still needs it. The API server has the last word: with the
 /// template of a stale cache the Works would stay for ever.
 pub(super) async fn is_needed(pipeline: &Pipeline, binding: &Binding) -> Result<bool, ClientError> {
     let (kind, key) = (binding.template_kind(), binding.template_key());
     let needs = |template: &Object| {
-        !template.is_deleting()
-            && (Claim::on(template).is_some()
-                || pipeline.hub.federations.of(template).is_some()
-                || is_federated(&kind))
-            && !belongs_to_another(&binding.metadata, template)
+        has_binding(pipeline, &kind, template) && !belongs_to_another(&binding.metadata, template)
     };
     if !pipeline.template(&kind, &key).is_some_and(|template| needs(&template)) {
         return Ok(false);
@@ -40,21 +39,40 @@ pub(super) async fn is_needed(pipeline: &Pipeline, binding: &Binding) -> Result<
     }
 }
 
-/// Handles the Works of a binding that is not there: a claimed template gets its binding again, and the Works of a
-/// template that the API server does not have are deleted.
+/// Whether a template is to have a binding.
+fn has_binding(pipeline: &Pipeline, kind: &GroupVersionKind, template: &Object) -> bool {
+    !template.is_deleting()
+        && (Claim::on(template).is_some()
+            || pipeline.hub.federations.of(template).is_some()
+            || is_federated(kind))
+}
+
+/// Releases the Works that were deleted by hand: no binding makes them again, and the objects stay.
+async fn release_deleted(pipeline: &Pipeline, works: &[Arc<Work>]) -> Result<(), BoxError> {
+    let by_hand = works.iter().filter(|work| work.metadata.is_deleting() && Cause::of(work).is_none());
+    Failures::of_all(by_hand.map(|work| release(&pipeline.hub, work))).await.into_result()
+}
+
+/// Handles the Works of a binding that is not there: a claimed template gets its binding again, which decides about those
+/// that were deleted by hand; the Works of a template that the API server does not have are deleted.
 pub(super) async fn without_binding(pipeline: &Pipeline, key: &ObjectKey) -> Result<(), BoxError> {
     let works = of_binding(&pipeline.hub, key);
     let manifest = works.first().and_then(|work| work.spec.workload.manifests.first());
     let Some(manifest) = manifest.map(|manifest| Object(manifest.clone())) else { return Ok(()) };
-    let Some(kind) = template_kind(pipeline, key, &manifest) else { return Ok(()) };
+    let Some(kind) = template_kind(pipeline, key, &manifest) else {
+        return release_deleted(pipeline, &works).await;
+    };
     // The template is in the namespace of the binding; an override cannot change its name.
     let template = ObjectKey::namespaced(&*key.namespace, manifest.name());
-    if pipeline.template(&kind, &template).is_some() {
+    if let Some(found) = pipeline.template(&kind, &template) {
+        let has_binding = has_binding(pipeline, &kind, &found);
         // A federated object is queued by the deletion of its binding.
         pipeline.template_queue.add(TemplateKey { kind, key: template });
-        return Ok(());
+        return if has_binding { Ok(()) } else { release_deleted(pipeline, &works).await };
     }
-    let Some(cache) = pipeline.templates.of_kind(&kind.group_kind()) else { return Ok(()) };
+    let Some(cache) = pipeline.templates.of_kind(&kind.group_kind()) else {
+        return release_deleted(pipeline, &works).await;
+    };
     match pipeline.hub.client.resource::<Object>(cache.resource()).get(&template).await {
         // The status names the object, so the type is served and the object does not exist.
         Err(ClientError::NotFound(status))

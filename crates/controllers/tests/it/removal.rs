@@ -194,3 +194,21 @@ async fn works_whose_namespace_is_gone_are_collected() {
     set.hub.when_gone(NAMESPACE, "shop").await;
     set.hub.when_gone(WORK, "karmada-es-eu/left").await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_object_goes_with_its_template_after_its_work_and_its_binding_were_deleted_by_hand() {
+    let (set, _) = with_config_map().await;
+    set.hub.delete(WORK, &work("app")).await;
+    set.hub.delete(BINDING, "default/app-configmap").await;
+    set.hub.delete(CONFIG_MAP, "default/app").await;
+    set.member("eu").when_gone(CONFIG_MAP, "default/app").await;
+    set.hub.when_gone(WORK, &work("app")).await;
+
+    let (set, _) = with_config_map().await;
+    set.hub.delete(BINDING, "default/app-configmap").await;
+    set.hub.when_gone(BINDING, "default/app-configmap").await;
+    set.hub.delete(WORK, &work("app")).await;
+    set.hub.delete(CONFIG_MAP, "default/app").await;
+    set.member("eu").when_gone(CONFIG_MAP, "default/app").await;
+    set.hub.when_gone(WORK, &work("app")).await;
+}

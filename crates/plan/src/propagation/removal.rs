@@ -128,8 +128,6 @@ pub struct Facts {
     pub is_cluster_leaving: bool,
     /// The API server says that the namespace from which the Work was made does not exist.
     pub is_namespace_gone: bool,
-    /// The binding from which the Work was made exists.
-    pub has_binding: bool,
     /// Only the control plane can see bindings and namespaces; this is the agent of the cluster.
     pub is_agent: bool,
 }
@@ -151,9 +149,10 @@ pub enum Removal {
 pub fn decide(work: &Work, facts: Facts) -> Removal {
     let cause = match (Origin::of(work), Cause::of(work)) {
         (Origin::User, cause) => return delete_or_preserve(work, cause),
+        // The binding is in the control plane, or comes again. Without one, the template decides.
+        (Origin::Binding, None) => return Removal::Wait,
         // The control plane records the cause, or releases the Work.
-        (Origin::Binding | Origin::Namespace { .. }, None) if facts.is_agent => return Removal::Wait,
-        (Origin::Binding, None) if facts.has_binding => return Removal::Wait,
+        (Origin::Namespace { .. }, None) if facts.is_agent => return Removal::Wait,
         (_, Some(Cause::BindingRemade)) => return Removal::Keep,
         (_, Some(Cause::TemplateOrphaned)) => return Removal::Preserve,
         // The cluster stayed after all.
@@ -241,19 +240,11 @@ mod tests {
         use Cause::*;
         let leaving = Facts { is_cluster_leaving: true, ..Facts::default() };
         let gone = Facts { is_namespace_gone: true, ..Facts::default() };
-        let bound = Facts { has_binding: true, ..Facts::default() };
         let none = Facts::default();
         let cases = [
-            ("deleted by hand", work("binding", None, false), none, Removal::Keep),
-            ("by hand, preserved", work("binding", None, true), none, Removal::Keep),
-            ("by hand, of a binding that is there", work("binding", None, false), bound, Removal::Wait),
-            ("the binding is made again", work("binding", Some(BindingRemade), false), bound, Removal::Keep),
-            (
-                "template deleted, the binding is still there",
-                work("binding", Some(TemplateDeleted), false),
-                bound,
-                Removal::Delete(Some(TemplateDeleted)),
-            ),
+            ("deleted by hand", work("binding", None, false), none, Removal::Wait),
+            ("by hand, preserved", work("binding", None, true), none, Removal::Wait),
+            ("the binding is made again", work("binding", Some(BindingRemade), false), none, Removal::Keep),
             (
                 "template deleted",
                 work("binding", Some(TemplateDeleted), false),

@@ -49,7 +49,7 @@ impl Executor {
         let removal = decide(work, facts);
         tracing::debug!(cluster = %self.member.name(), work = %work.metadata.key(), ?removal, "a work is being deleted");
         if removal == Removal::Wait {
-            // What the binding writes queues the Work again.
+            // What is written about the binding queues the Work again.
             return Ok(Outcome::Done);
         }
         if let Removal::Delete(_) = removal {

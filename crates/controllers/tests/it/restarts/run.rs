@@ -181,6 +181,12 @@ impl<'a> Run<'a> {
     async fn replace_policy(&mut self, template: Template) {
         let clusters = self.wanted(template).clusters.clone();
         let (kind, path, policy) = template.policy(&clusters);
+        let (binding_kind, binding_path) = template.binding();
+        let binding = self.set.hub.get(binding_kind, &binding_path).await;
+        if binding.is_some_and(|binding| binding.is_deleting()) {
+            // The user deletes both.
+            self.wanted(template).deletable.extend(CLUSTERS);
+        }
         self.set.hub.delete(kind, &path).await;
         self.set.hub.when_gone(kind, &path).await;
         self.set.hub.create(policy).await;
