@@ -112,7 +112,7 @@ impl Reply {
 }
 
 fn wants_pretty(headers: &HeaderMap, query: &Query) -> bool {
-    if query.has("pretty") {
+    if query.non_empty("pretty").is_some() {
         return query.flag("pretty");
     }
     let agent = header(headers, &USER_AGENT);
