@@ -9,6 +9,7 @@ mod agent_objects;
 mod clean;
 mod credential;
 mod dry_run;
+mod ensure;
 mod error;
 mod own_namespace;
 mod proof;
@@ -17,14 +18,14 @@ mod unjoin;
 
 use portolan_api::cluster::{Cluster, ClusterSpec, LocalSecretReference, SyncMode, is_name};
 use portolan_api::meta::ObjectMeta;
+use portolan_api::names;
 use portolan_api::resources;
-use portolan_api::{labels, names};
 use portolan_object::{Object, ObjectKey};
 use portolan_plan::clusters::ownership::{ControlPlane, Holder};
 use portolan_plan::clusters::permissions::everything;
 use portolan_plan::clusters::token::TokenLife;
 use portolan_runtime::client::{Patch, Selection};
-use portolan_runtime::{Client, ClientError, Resource};
+use portolan_runtime::{Client, ClientError};
 use serde_json::{Value, json};
 
 use super::ownership::take::{self, recorded_membership, restore_membership, stamp_identity};
@@ -32,6 +33,7 @@ pub use super::ownership::take::{SetMembership, TakeError};
 use account::Account;
 pub use clean::{Cleaned, clean};
 pub use dry_run::{Planned, dry_run};
+use ensure::{ensure, namespace};
 pub use error::JoinError;
 pub use register::{RegisterError, RegisterRequest, register};
 pub use unjoin::{Access, Left, UnjoinRequest, unjoin};
@@ -240,19 +242,6 @@ fn addressing(spec: &ClusterSpec) -> Value {
         "impersonatorSecretRef": spec.impersonator_secret_ref,
         "insecureSkipTLSVerification": spec.insecure_skip_tls_verification,
     })
-}
-
-/// Creates an object unless it exists.
-async fn ensure(client: &Client, resource: &Resource, object: &Object) -> Result<(), ClientError> {
-    match client.resource::<Object>(resource).create(object).await {
-        Ok(_) | Err(ClientError::AlreadyExists(_)) => Ok(()),
-        Err(error) => Err(error),
-    }
-}
-
-fn namespace(name: &str) -> Object {
-    Object(json!({ "apiVersion": "v1", "kind": "Namespace",
-        "metadata": { "name": name, "labels": { labels::SYSTEM: labels::TRUE } } }))
 }
 
 #[cfg(test)]

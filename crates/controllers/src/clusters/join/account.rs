@@ -11,8 +11,9 @@ use portolan_runtime::client::{Delete, Patch};
 use portolan_runtime::{Client, ClientError, Resource};
 use serde_json::{Value, json};
 
+use super::JoinError;
+use super::ensure::{ensure, namespace};
 use super::own_namespace::{self, DEFAULT_ACCOUNT};
-use super::{JoinError, ensure, namespace};
 use crate::missing::ignore_missing;
 
 /// Requested lifetime of tokens: ten years. The member's API server may grant less.

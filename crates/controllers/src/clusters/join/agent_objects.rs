@@ -9,8 +9,8 @@ use portolan_runtime::client::{Apply, Delete, Endpoint};
 use portolan_runtime::{Client, ClientError, Resource};
 use serde_json::json;
 
+use super::ensure::{ensure, namespace};
 use super::own_namespace::{self, DEFAULT_ACCOUNT, is_unused};
-use super::{ensure, namespace};
 use crate::MANAGER;
 use crate::agents::agent_kubeconfig;
 use crate::missing::ignore_missing;

@@ -7,7 +7,8 @@ use serde_json::json;
 
 use super::account::Account;
 use super::credential::{self, Tokens};
-use super::{JoinError, JoinRequest, check, cluster_object, namespace, proof};
+use super::ensure::namespace;
+use super::{JoinError, JoinRequest, check, cluster_object, proof};
 
 /// The objects that joining would create.
 #[derive(Debug)]
