@@ -18,14 +18,14 @@ mod unjoin;
 
 use portolan_api::cluster::{Cluster, ClusterSpec, LocalSecretReference, SyncMode, is_name};
 use portolan_api::meta::ObjectMeta;
-use portolan_api::names;
-use portolan_api::resources;
+
+use portolan_api::{names, resources};
 use portolan_object::{Object, ObjectKey};
 use portolan_plan::clusters::ownership::{ControlPlane, Holder};
 use portolan_plan::clusters::permissions::everything;
 use portolan_plan::clusters::token::TokenLife;
+use portolan_runtime::Client;
 use portolan_runtime::client::{Patch, Selection};
-use portolan_runtime::{Client, ClientError};
 use serde_json::{Value, json};
 
 use super::ownership::take::{self, recorded_membership, restore_membership, stamp_identity};
