@@ -18,7 +18,6 @@ mod unjoin;
 
 use portolan_api::cluster::{Cluster, ClusterSpec, LocalSecretReference, SyncMode, is_name};
 use portolan_api::meta::ObjectMeta;
-
 use portolan_api::{names, resources};
 use portolan_object::{Object, ObjectKey};
 use portolan_plan::clusters::ownership::{ControlPlane, Holder};
