@@ -11,6 +11,7 @@ use anyhow::{Context, Result};
 use portolan_controllers::agent::{self, AgentOptions};
 use portolan_controllers::dns::{Follower, Zone};
 use portolan_controllers::probing::{LeaseName, Probes, connect_directly};
+use portolan_controllers::{BrakeOptions, Budget};
 use portolan_dns::{Server, ZoneSettings, Zones};
 use portolan_net::telemetry::{Pages, Readiness};
 use portolan_net::{Clock, Shutdown};
@@ -32,7 +33,8 @@ pub(crate) async fn run(arguments: arguments::Agent) -> Result<()> {
     let client = arguments.member.client().await.context("cannot reach the member")?;
     let client = client.with_metrics(&of_clients, None);
     if arguments.pull {
-        pull(&client, arguments.namespace, &of_clients, &scope);
+        let budget = Budget { percent: arguments.deletion_budget, ..Budget::default() };
+        pull(&client, arguments.namespace, budget, &of_clients, &scope);
     }
     let kinds = [
         Some((ZoneKind::ClusterSet, arguments.clusterset_zone)),
@@ -90,10 +92,19 @@ pub(crate) async fn run(arguments: arguments::Agent) -> Result<()> {
 }
 
 /// Starts the agent of pull mode.
-fn pull(member: &Client, namespace: String, metrics: &portolan_runtime::Metrics, scope: &Shutdown) {
+fn pull(
+    member: &Client,
+    namespace: String,
+    budget: Budget,
+    metrics: &portolan_runtime::Metrics,
+    scope: &Shutdown,
+) {
     let (member, metrics, stop) = (member.clone(), metrics.clone(), scope.clone());
-    let options =
-        move |cluster: &str| AgentOptions { metrics: metrics.clone(), ..AgentOptions::new(cluster) };
+    let options = move |cluster: &str| AgentOptions {
+        brake: BrakeOptions { budget, ..BrakeOptions::default() },
+        metrics: metrics.clone(),
+        ..AgentOptions::new(cluster)
+    };
     // The scope waits for the task, so the handle is not needed.
     let _handle = scope.spawn(async move { agent::run(&member, &namespace, options, &stop).await });
 }

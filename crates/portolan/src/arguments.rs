@@ -290,6 +290,10 @@ pub(crate) struct Agent {
     /// With --pull: namespace of the Secret that `portolan register` made
     #[arg(long, requires = "pull", default_value = portolan_api::names::SYSTEM_NAMESPACE, value_name = "NAMESPACE")]
     pub(crate) namespace: String,
+    /// With --pull: share of the cluster's objects that may be withdrawn within a minute, in percent; more are held until
+    /// `portolan release`. Twenty objects may always be; 100 turns the limit off
+    #[arg(long, requires = "pull", value_name = "PERCENT", default_value_t = 30, value_parser = clap::value_parser!(u8).range(0..=100))]
+    pub(crate) deletion_budget: u8,
     /// Export traces to the OpenTelemetry collector at this http URL, with OTLP over HTTP; /v1/traces is appended
     #[cfg(feature = "otel")]
     #[arg(long, value_name = "URL", env = "OTEL_EXPORTER_OTLP_ENDPOINT", value_parser = parse_endpoint)]
