@@ -111,6 +111,9 @@ fn kubefed_kinds() -> Vec<Value> {
         ),
         define::<kubefed::FederatedTypeConfig>(&with_status(&["ftc"]), ONLY_V1BETA1, columns::TYPE_CONFIG),
         define::<kubefed::KubeFedCluster>(&with_status(&["kfc"]), ONLY_V1BETA1, columns::KUBEFED_CLUSTER),
+        define::<kubefed::Domain>(&without_status, ONLY_V1ALPHA1, &[]),
+        define::<kubefed::ServiceDNSRecord>(&with_status(&[]), ONLY_V1ALPHA1, &[]),
+        define::<kubefed::IngressDNSRecord>(&with_status(&[]), ONLY_V1ALPHA1, &[]),
         define::<kubefed::KubeFedConfig>(&without_status, ONLY_V1BETA1, &[]),
     ]
 }

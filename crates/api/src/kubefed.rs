@@ -5,6 +5,7 @@
 
 mod cluster;
 mod config;
+mod dns;
 mod object;
 mod preferences;
 mod type_config;
@@ -17,6 +18,10 @@ pub use cluster::{
 pub use config::{
     CONFIG_NAME, FeatureGate, KubeFedConfig, KubeFedConfigSpec, SYSTEM_NAMESPACE, Scope, Switch,
     SyncController,
+};
+pub use dns::{
+    ClusterDns, DnsRecordStatus, Domain, IngressDNSRecord, IngressDnsRecordSpec, ServiceDNSRecord,
+    ServiceDnsRecordSpec,
 };
 pub use object::{
     ClusterOverride, ClusterOverrides, ClusterReference, FederatedSpec, FederatedStatus, MemberStatus,

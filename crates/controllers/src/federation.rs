@@ -11,9 +11,12 @@
 //! | 4 | The wanted record sets are computed and compared with those of the zone. | `records.rs`, `zone_writer.rs` | `planner`, `registry`, `difference` |
 //! | 5 | The difference is written. | `credentials.rs`, `dns_endpoints.rs`, crate `portolan_providers` | |
 //! | 6 | Status, conditions and events say what is published and what failed. | `federation.rs`, `records.rs` | `plan::federation::status` |
+//!
+//! `dns_records.rs` publishes the ServiceDNSRecords and IngressDNSRecords of KubeFed, as DNSEndpoints.
 
 mod credentials;
 mod dns_endpoints;
+mod dns_records;
 mod endpoints;
 mod hosts;
 mod observed;
@@ -21,7 +24,7 @@ mod probe;
 mod records;
 mod zone_writer;
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use portolan_api::cluster::Cluster;
@@ -58,6 +61,9 @@ const RETRY: Duration = Duration::from_secs(10);
 /// A slow provider holds up one worker.
 const WORKERS: usize = 4;
 
+/// Is told of Services with changed endpoints.
+type OnService = Box<dyn Fn(ObjectKey) + Send + Sync>;
+
 struct Federations {
     hub: Hub,
     pipeline: Pipeline,
@@ -67,22 +73,29 @@ struct Federations {
 /// Starts the controller. Its keys are Federations.
 pub(crate) fn start(hub: &Hub, pipeline: &Pipeline) {
     let queue: Queue<ObjectKey> = hub.client.metrics().queue("federations", None);
+    // Records of KubeFed are told of changed endpoints when their controller runs.
+    let record_changed: Arc<OnceLock<OnService>> = Arc::default();
     let endpoints = {
-        let (queue, pipeline) = (queue.clone(), pipeline.clone());
+        let (queue, pipeline, record_changed) = (queue.clone(), pipeline.clone(), record_changed.clone());
         Endpoints::follow(&hub.members, move |service| {
             if let Some(federation) = pipeline.federation_of(&resources::SERVICE.gvk(), &service) {
                 queue.add_after(ObjectKey::cluster(federation), BATCH);
             }
+            if let Some(changed) = record_changed.get() {
+                changed(service);
+            }
         })
     };
+    let hosts = Arc::new(Hosts::default());
+    let observer = Observer { hub: hub.clone(), pipeline: pipeline.clone(), endpoints, hosts };
+    // It is set once.
+    let _ = record_changed.set(Box::new(dns_records::start(hub, pipeline, observer.clone())));
     let (hub, pipeline, scope) = (hub.clone(), pipeline.clone(), hub.scope.clone());
     spawn_until_stop(&scope, async move {
         if !(hub.federations.synced().await && pipeline.synced().await) {
             return;
         }
         observe(&hub, &pipeline, &queue);
-        let observer =
-            Observer { hub: hub.clone(), pipeline: pipeline.clone(), endpoints, hosts: Hosts::default() };
         let records = Arc::new(Records::new(observer, queue.clone()));
         let scope = hub.scope.clone();
         driver::run(Arc::new(Federations { hub, pipeline, records }), &queue, WORKERS, &scope);

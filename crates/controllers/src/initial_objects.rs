@@ -16,14 +16,23 @@ use serde_json::json;
 
 use crate::hub::Hub;
 
+/// The namespaces; one that is deleted is made again.
+const NAMESPACES: [&str; 2] = [names::SYSTEM_NAMESPACE, SYSTEM_NAMESPACE];
+
 struct InitialObjects(Client);
 
 /// Starts the controller. Its keys are the two namespaces.
 pub(crate) fn start(hub: &Hub) {
     let queue = hub.client.metrics().queue("initial-objects", None);
-    for name in [names::SYSTEM_NAMESPACE, SYSTEM_NAMESPACE] {
+    for name in NAMESPACES {
         queue.add(ObjectKey::cluster(name));
     }
+    let removed = queue.clone();
+    hub.namespaces.observe(move |change| {
+        if change.new.is_none() && NAMESPACES.contains(&change.key.name.as_str()) {
+            removed.add(change.key.clone());
+        }
+    });
     driver::run(Arc::new(InitialObjects(hub.client.clone())), &queue, 1, &hub.scope);
 }
 

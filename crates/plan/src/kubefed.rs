@@ -12,6 +12,7 @@ pub mod binding;
 pub mod changes;
 pub mod cluster;
 pub mod config;
+pub mod dns_records;
 pub mod federate;
 mod patch;
 pub mod placement;

@@ -13,6 +13,8 @@ use tokio::time::{Instant, timeout};
 
 /// Time after which a name is looked up again.
 pub(super) const MAX_AGE: Duration = Duration::from_secs(60);
+/// Time after which a name that nobody asked for is forgotten.
+const FORGOTTEN_AFTER: Duration = Duration::from_secs(600);
 /// Time for one look-up.
 const LOOK_UP: Duration = Duration::from_secs(5);
 /// Look-ups at the same time.
@@ -31,11 +33,11 @@ struct Known {
 }
 
 impl Hosts {
-    /// Looks up the names that are new or old, and forgets all others.
+    /// Looks up the names that are new or old, and forgets those that were not asked for during [`FORGOTTEN_AFTER`].
     pub(super) async fn refresh(&self, names: BTreeSet<DomainName>) {
         let due: Vec<DomainName> = {
             let mut known = self.0.lock();
-            known.retain(|name, _| names.contains(name));
+            known.retain(|name, one| names.contains(name) || one.at.elapsed() < FORGOTTEN_AFTER);
             let is_due = |name: &DomainName| known.get(name).is_none_or(|one| one.at.elapsed() >= MAX_AGE);
             names.into_iter().take(MAX_NAMES).filter(is_due).collect()
         };
@@ -81,12 +83,15 @@ async fn look_up(name: &DomainName) -> Option<Vec<IpAddr>> {
 mod tests {
     use super::*;
 
-    #[tokio::test]
+    #[tokio::test(start_paused = true)]
     async fn names_are_looked_up_and_unused_ones_are_forgotten() {
         let (hosts, name) = (Hosts::default(), DomainName::parse("localhost").unwrap());
         hosts.refresh(BTreeSet::from([name.clone()])).await;
         assert!(hosts.addresses(&name).iter().all(IpAddr::is_loopback));
         assert!(!hosts.addresses(&name).is_empty());
+        hosts.refresh(BTreeSet::new()).await;
+        assert!(!hosts.addresses(&name).is_empty(), "another Federation may ask for it");
+        tokio::time::advance(FORGOTTEN_AFTER).await;
         hosts.refresh(BTreeSet::new()).await;
         assert!(hosts.addresses(&name).is_empty());
     }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use portolan_api::federation::{ClusterPlace, Federation};
 use portolan_api::resources;
 use portolan_api::work::AggregatedStatusItem;
-use portolan_object::Object;
+use portolan_object::{Object, ObjectKey};
 use portolan_plan::federation::dns::observed::{
     Contact, DEAD_AFTER, contact, has_names, place, shards, tcp_ports,
 };
@@ -36,22 +36,23 @@ pub(super) struct Observed {
     pub(super) again: Option<Duration>,
 }
 
-/// Where observations come from.
+/// Where observations come from; clones share state.
+#[derive(Clone)]
 pub(super) struct Observer {
     pub(super) hub: Hub,
     pub(super) pipeline: Pipeline,
     pub(super) endpoints: Endpoints,
-    pub(super) hosts: Hosts,
+    pub(super) hosts: Arc<Hosts>,
 }
 
 impl Observer {
     pub(super) async fn observe(&self, federation: &Federation) -> Observed {
         let reported = self.reported(&federation.metadata.name);
-        let names = host_names(&reported);
+        let names = host_names(reported.iter().map(|(_, reports)| reports.as_slice()));
         let has_hosts = !names.is_empty();
         self.hosts.refresh(names).await;
         let services: Vec<FederatedService> =
-            reported.iter().map(|(template, reports)| self.service(template, reports)).collect();
+            reported.iter().map(|(template, reports)| self.service(template.key(), reports)).collect();
         let mut observed = Observed {
             clusters: Vec::new(),
             places: Vec::new(),
@@ -63,6 +64,22 @@ impl Observer {
             observed.templates.insert(service.resource(), template.clone());
         }
         self.add_clusters(federation, &mut observed).await;
+        observed
+    }
+
+    /// One Service or Ingress from the reports of its clusters, with every cluster.
+    pub(super) async fn observe_one(&self, key: &ObjectKey, reports: &[AggregatedStatusItem]) -> Observed {
+        let names = host_names([reports]);
+        let has_hosts = !names.is_empty();
+        self.hosts.refresh(names).await;
+        let mut observed = Observed {
+            clusters: Vec::new(),
+            places: Vec::new(),
+            templates: BTreeMap::new(),
+            again: has_hosts.then_some(hosts::MAX_AGE),
+            services: vec![self.service(key.clone(), reports)],
+        };
+        self.add_clusters(&Federation::default(), &mut observed).await;
         observed
     }
 
@@ -79,8 +96,7 @@ impl Observer {
             .collect()
     }
 
-    fn service(&self, template: &Object, reports: &[AggregatedStatusItem]) -> FederatedService {
-        let key = template.key();
+    fn service(&self, key: ObjectKey, reports: &[AggregatedStatusItem]) -> FederatedService {
         let shards = shards(
             reports,
             |cluster| self.endpoints.are_ready(cluster, &key),
@@ -127,9 +143,9 @@ impl Observer {
 }
 
 /// Host names of load balancers.
-fn host_names(reported: &[(Arc<Object>, Vec<AggregatedStatusItem>)]) -> BTreeSet<DomainName> {
-    let read = |reports: &Vec<AggregatedStatusItem>| shards(reports, |_| true, |_| Vec::new());
-    let ingress = reported.iter().flat_map(|(_, reports)| read(reports)).flat_map(|shard| shard.ingress);
+fn host_names<'a>(reported: impl IntoIterator<Item = &'a [AggregatedStatusItem]>) -> BTreeSet<DomainName> {
+    let read = |reports| shards(reports, |_| true, |_| Vec::new());
+    let ingress = reported.into_iter().flat_map(read).flat_map(|shard| shard.ingress);
     ingress
         .filter_map(|ingress| match ingress {
             Ingress::Host { name, .. } => Some(name),

@@ -76,7 +76,12 @@ impl Records {
     ) -> ZoneReport {
         let identity = target.identity();
         let running = self.running.lock().remove(&identity);
-        let mut task = match running.filter(|task| !task.is_finished()) {
+        let mut task = match running {
+            // What failed is reported, and tried again with a later pass. After a success there may be changes since then.
+            Some(task) if task.is_finished() => match task.await {
+                Ok(Some(report)) if !report.zone.message.is_empty() => return report,
+                _ => self.start(federation, target, observed),
+            },
             Some(task) => task,
             None => self.start(federation, target, observed),
         };

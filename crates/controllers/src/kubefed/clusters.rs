@@ -193,7 +193,7 @@ impl KubeFedClusters {
         let Some(finalizers) = mirror.metadata.without_finalizers(&[CLUSTER_FINALIZER]) else {
             return Ok(Outcome::Done);
         };
-        if let Some(cluster) = cluster {
+        if let Some(cluster) = cluster.filter(|_| !self.is_namespace_leaving()) {
             if !cluster.metadata.is_deleting() {
                 let options = Delete::default().uid(cluster.metadata.uid.clone());
                 let api = self.hub.client.kind::<Cluster>();
@@ -207,6 +207,12 @@ impl KubeFedClusters {
         let api = self.hub.client.kind::<KubeFedCluster>();
         ignore_missing(api.patch(&mirror.metadata.key(), &Patch::Merge(patch)).await)?;
         Ok(Outcome::Done)
+    }
+
+    /// Whether all KubeFedClusters go with their namespace. No cluster leaves for that: they come back with the namespace.
+    fn is_namespace_leaving(&self) -> bool {
+        let namespace = self.hub.namespaces.get(&ObjectKey::cluster(SYSTEM_NAMESPACE));
+        namespace.is_none_or(|namespace| namespace.is_deleting())
     }
 
     async fn remove(&self, mirror: &KubeFedCluster) -> Result<Outcome, ClientError> {

@@ -271,6 +271,7 @@ async fn a_provider_that_does_not_answer_holds_up_no_other_zone() {
     let server = silent.local_addr().expect("an address").to_string();
     let set = one_cluster(json!([
         { "domain": "example.net", "provider": { "rfc2136": { "server": server } } },
+        { "domain": "example.org", "provider": { "rfc2136": { "server": "127.0.0.1:1" } } },
         { "domain": "example.com", "provider": { "externalDNS": {} } },
     ]))
     .await;
@@ -282,6 +283,10 @@ async fn a_provider_that_does_not_answer_holds_up_no_other_zone() {
     };
     let within = std::time::Duration::from_secs(25);
     tokio::time::timeout(within, done).await.expect("less than five attempts of 10 s at the silent server");
-    let says = |federation: &Object| message(federation, "RecordsPublished").contains("zone example.net: ");
+    let says = |federation: &Object| {
+        let message = message(federation, "RecordsPublished");
+        message.contains("zone example.net: it has not answered yet")
+            && message.contains("zone example.org: cannot reach 127.0.0.1:1")
+    };
     set.hub.when(FEDERATION, "myfed", says).await;
 }

@@ -404,6 +404,13 @@ async fn a_cluster_has_a_kubefed_cluster_with_its_labels_and_both_go_together() 
     set.hub.patch(CLUSTER, "eu", label("test")).await;
     set.hub.when(KUBEFED_CLUSTER, &eu, |object| object.label("env") == Some("test")).await;
 
+    // The namespace takes no cluster away.
+    let uid = |object: &Object| object.uid().to_owned();
+    let before = set.hub.get(KUBEFED_CLUSTER, &eu).await.as_ref().map(uid);
+    set.hub.delete(NAMESPACE, SYSTEM).await;
+    set.hub.when(KUBEFED_CLUSTER, &eu, |object| Some(uid(object)) != before && is_ready(object)).await;
+    assert!(set.hub.get(CLUSTER, "eu").await.is_some());
+
     set.hub.delete(KUBEFED_CLUSTER, &eu).await;
     set.hub.when_gone(CLUSTER, "eu").await;
     set.hub.when_gone(KUBEFED_CLUSTER, &eu).await;
@@ -419,4 +426,53 @@ async fn a_cluster_has_a_kubefed_cluster_with_its_labels_and_both_go_together() 
     let asia = set.hub.when(KUBEFED_CLUSTER, &format!("{SYSTEM}/asia"), is_malformed).await;
     let message = asia.0["status"].to_string();
     assert!(message.contains("the Secret kube-federation-system/missing has no token"), "{message}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_service_dns_record_becomes_a_dns_endpoint() {
+    const RECORD: &str = "multiclusterdns.kubefed.io/v1alpha1/ServiceDNSRecord";
+    const ENDPOINT: &str = "externaldns.k8s.io/v1alpha1/DNSEndpoint";
+    let set = Federation::start(&["eu"]).await;
+    set.hub.patch(CLUSTER, "eu", json!({ "spec": { "region": "europe", "zones": ["europe-a"] } })).await;
+    let port = json!({ "type": "LoadBalancer", "selector": { "app": "web" }, "ports": [{ "port": 80 }] });
+    let service = "types.kubefed.io/v1beta1/FederatedService";
+    set.hub.create(federated(service, "web", json!({ "spec": port }), &["eu"])).await;
+    let eu = set.member("eu");
+    eu.when_there("v1/Service", "default/web").await;
+    eu.create(json!({ "apiVersion": "discovery.k8s.io/v1", "kind": "EndpointSlice", "addressType": "IPv4",
+        "metadata": { "namespace": "default", "name": "web-1", "labels": { "kubernetes.io/service-name": "web" } },
+        "endpoints": [{ "addresses": ["10.0.0.1"], "conditions": { "ready": true } }] }))
+        .await;
+    let ingress = json!({ "status": { "loadBalancer": { "ingress": [{ "ip": "192.0.2.1" }] } } });
+    eu.patch_status("v1/Service", "default/web", ingress).await;
+    let dns = |kind: &str, namespace: &str, name: &str| {
+        json!({ "apiVersion": "multiclusterdns.kubefed.io/v1alpha1", "kind": kind,
+            "metadata": { "namespace": namespace, "name": name } })
+    };
+    let mut record = dns("ServiceDNSRecord", "default", "web");
+    record["spec"] = json!({ "domainRef": "myfed", "dnsPrefix": "www" });
+    set.hub.create(record).await;
+    let has_no_domain = |record: &Object| record.0["status"].to_string().contains("there is no Domain");
+    set.hub.when(RECORD, "default/web", has_no_domain).await;
+    let mut domain = dns("Domain", SYSTEM, "myfed");
+    domain["domain"] = json!("example.com");
+    set.hub.create(domain).await;
+    let has = |want: &'static str| {
+        move |endpoint: &Object| {
+            let endpoints = endpoint.0["spec"]["endpoints"].as_array().cloned().unwrap_or_default();
+            let line = |one: &Value| format!("{} {} {}", one["dnsName"], one["recordType"], one["targets"]);
+            endpoints.iter().any(|one| line(one).replace('"', "") == want)
+        }
+    };
+    let zone = "web.default.myfed.svc.europe-a.europe.example.com A [192.0.2.1]";
+    set.hub.when(ENDPOINT, "default/service-web", has(zone)).await;
+    let prefix = "www.example.com CNAME [web.default.myfed.svc.example.com]";
+    set.hub.when(ENDPOINT, "default/service-web", has(prefix)).await;
+    let is_shown = |record: &Object| {
+        let found = &record.0["status"]["dns"][0];
+        found["region"] == "europe" && found["loadBalancer"]["ingress"][0]["ip"] == "192.0.2.1"
+    };
+    set.hub.when(RECORD, "default/web", is_shown).await;
+    set.hub.delete(RECORD, "default/web").await;
+    set.hub.when_gone(ENDPOINT, "default/service-web").await;
 }

@@ -111,7 +111,8 @@ fn new(namespace: &str, name: &DomainName) -> DNSEndpoint {
     DNSEndpoint { metadata, spec: DnsEndpointSpec::default(), ..DNSEndpoint::default() }
 }
 
-fn endpoint(set: &RecordSet) -> Endpoint {
+/// A record set as ExternalDNS takes it.
+pub fn endpoint(set: &RecordSet) -> Endpoint {
     let bare = |target: &String| target.strip_suffix('.').unwrap_or(target).to_owned();
     Endpoint {
         dns_name: set.name.without_dot().to_owned(),
