@@ -45,10 +45,12 @@ pub(super) async fn remake(
         let patch =
             json!({ "metadata": { "resourceVersion": version, "annotations": { REMADE_WORKS: value } } });
         let patched = ignore_missing(pipeline.bindings.api(key).patch(key, &Patch::Merge(patch)).await)?;
-        if let Some(mut written) = patched {
-            written.metadata.managed_fields.clear();
-            pipeline.bindings.written(written);
-        }
+        let Some(mut written) = patched else {
+            // The cache is behind: the next binding decides about these Works.
+            return Ok(());
+        };
+        written.metadata.managed_fields.clear();
+        pipeline.bindings.written(written);
     }
     for work in &remaking.released {
         release(&pipeline.hub, work).await?;
