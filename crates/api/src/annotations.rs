@@ -48,8 +48,10 @@ pub mod work {
     pub const PRESERVED_LABELS: &str = "portolan.dev/preserved-labels";
 }
 
-/// Of Clusters, about the deletion of objects there.
+/// Of Clusters.
 pub mod cluster {
+    /// Since when traffic is moved away from the cluster, RFC 3339: its endpoints are drained in all others.
+    pub const DRAINED: &str = "portolan.dev/drained-since";
     /// Time (RFC 3339) until which held deletions are released; `portolan release` writes it.
     pub const DELETIONS_RELEASED: &str = "portolan.dev/deletions-released";
     /// Tells the agent of a cluster in pull mode since when the state of the control plane is not trusted, and why, as JSON.

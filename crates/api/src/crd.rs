@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use crate::kind::Kind;
 use crate::{
     about, annotations, apps, autoscaling, cluster, clusterset, config, external_dns, federation, kubefed,
-    multicluster, networking, policy, remedy, search, work,
+    multicluster, networking, policy, remedy, search, traffic, work,
 };
 use columns::Column;
 pub use federated::federated_definition;
@@ -79,6 +79,7 @@ pub fn all() -> Vec<Value> {
         define::<networking::MultiClusterService>(&with_status(&["mcs"]), ONLY_V1ALPHA1, &[]),
         define::<remedy::Remedy>(&plain(&[]), ONLY_V1ALPHA1, &[]),
         define::<search::ResourceRegistry>(&bare_with_status, ONLY_V1ALPHA1, &[]),
+        define::<traffic::TrafficPolicy>(&plain(&[]), ONLY_V1ALPHA1, &[]),
         define::<clusterset::ClusterSet>(
             &Names { short: &[], categories: &[], has_status: true },
             ONLY_V1ALPHA1,

@@ -35,6 +35,7 @@ pub mod remedy;
 pub mod resources;
 mod schema;
 pub mod search;
+pub mod traffic;
 pub mod work;
 
 pub use kind::Kind;

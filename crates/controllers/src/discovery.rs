@@ -30,6 +30,7 @@ mod dispatcher;
 mod explicit_import;
 mod export_cache;
 mod exporter;
+mod exporter_names;
 mod exporters_read;
 mod importer;
 mod member_writer;
@@ -38,14 +39,17 @@ mod refusals;
 mod set_import;
 mod sightings;
 mod site;
+mod traffic;
 mod withdrawal;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use parking_lot::RwLock;
+use portolan_api::annotations::cluster::DRAINED;
 use portolan_api::cluster::Cluster;
 use portolan_api::networking::MultiClusterService;
+use portolan_api::traffic::TrafficPolicy;
 use portolan_net::{Clock, Shutdown};
 use portolan_object::ObjectKey;
 use portolan_runtime::members::MembershipChange;
@@ -79,6 +83,7 @@ struct Discovery {
     refusals: Refusals,
     problems: Problems,
     services: Cache<MultiClusterService>,
+    policies: Cache<TrafficPolicy>,
     dispatches: Dispatches,
     sightings: Sightings,
     withdrawals: Withdrawals,
@@ -98,6 +103,9 @@ pub(crate) fn start(hub: &Hub, services: &Services) {
         refusals: Refusals::default(),
         problems: Problems::default(),
         services: services.cache.clone(),
+        policies: Cache::<TrafficPolicy>::of_kind(&hub.client)
+            .trim(|policy| policy.metadata.managed_fields.clear())
+            .start(&hub.scope),
         dispatches: services.dispatches.clone(),
         sightings: Sightings::default(),
         withdrawals: Withdrawals::default(),
@@ -121,12 +129,17 @@ pub(crate) fn start(hub: &Hub, services: &Services) {
             }
             Some(new) => {
                 let before = change.old.as_deref().and_then(not_ready_since);
-                if before != not_ready_since(new) {
+                let drained = |cluster: &Cluster| cluster.metadata.annotation(DRAINED).map(str::to_owned);
+                let was_drained = change.old.as_deref().and_then(drained);
+                if before != not_ready_since(new) || was_drained != drained(new) {
                     withdrawing.queue_imports_from(&cluster);
+                    withdrawing.queue_dispatches();
                 }
             }
         }
     });
+    let deciding = discovery.clone();
+    discovery.policies.observe(move |change| deciding.queue_in_namespace(&change.key.namespace));
     let dispatching = discovery.clone();
     services.cache.observe(move |change| {
         let seen =
@@ -277,6 +290,11 @@ impl Discovery {
         exported.chain(site.imported_in(namespace)).for_each(|key| site.imports_queue().add(key));
         let services = self.services.list_namespace(namespace);
         services.iter().for_each(|service| site.dispatch_queue().add(service.metadata.key()));
+    }
+
+    /// Re-queues the services of one namespace in every member.
+    fn queue_in_namespace(&self, namespace: &str) {
+        self.all_sites().iter().for_each(|site| self.queue_namespace(site, namespace));
     }
 
     /// Queues a service in every member that imports it, after its endpoints changed.

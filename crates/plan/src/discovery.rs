@@ -29,6 +29,7 @@ pub mod problem;
 mod read_error;
 pub mod set_import;
 pub mod slices;
+pub mod traffic_policy;
 pub mod usage;
 pub mod why;
 pub mod withdrawal;

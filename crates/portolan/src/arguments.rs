@@ -20,6 +20,7 @@ use crate::cluster_access::ClusterAccess;
 use crate::collector_endpoint::{CollectorEndpoint, parse_endpoint};
 use crate::completion::shell::{CompletionShell, KUBECTL_COMMAND};
 use crate::describe::arguments::Describe;
+use crate::drain::Drain;
 use crate::exec::arguments::Exec;
 use crate::federate::arguments::Federate;
 use crate::federation::arguments::FederationArguments;
@@ -135,6 +136,12 @@ pub(crate) enum Command {
     Apply(Box<Apply>),
     /// Make templates of objects that run in a cluster, in place.
     Promote(Box<Promote>),
+    /// Move the traffic of exported services away from a cluster.
+    #[command(subcommand)]
+    Drain(Drain),
+    /// Use the endpoints of a cluster again.
+    #[command(subcommand)]
+    Undrain(Drain),
     /// Schedule workloads again, once.
     Rebalance(Rebalance),
     /// Keep new workloads from clusters.

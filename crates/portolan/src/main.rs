@@ -15,6 +15,7 @@ mod collector_endpoint;
 mod completion;
 mod describe;
 mod dns;
+mod drain;
 mod exec;
 mod federate;
 mod federation;
@@ -132,6 +133,8 @@ async fn run(command: Command) -> anyhow::Result<()> {
         Command::Taint(arguments) => taint::run(arguments).await,
         Command::Apply(arguments) => apply::run(*arguments).await,
         Command::Promote(arguments) => promote::run(*arguments).await,
+        Command::Drain(what) => drain::drain(what).await,
+        Command::Undrain(what) => drain::undrain(what).await,
         Command::Rebalance(arguments) => rebalance::run(arguments).await,
         #[cfg(feature = "playground")]
         Command::Inside { .. } => anyhow::bail!("a process inside of a pod has no runtime"),

@@ -35,6 +35,7 @@ impl Reconciler for Dispatcher {
     async fn reconcile(&self, key: &ObjectKey) -> Outcome {
         if !self.site.is_synced()
             || !self.discovery.services.is_synced()
+            || !self.discovery.policies.is_synced()
             || !self.discovery.clusters.is_synced()
         {
             // The key is queued again after the caches have synced.
@@ -65,7 +66,7 @@ impl Dispatcher {
             service: provider.service.as_deref(),
             slices: provider.slices.iter().map(AsRef::as_ref).collect(),
         });
-        let not_used = self.discovery.not_used(&self.site);
+        let not_used = self.discovery.not_used(&self.site, key);
         let actions = plan(&Dispatch {
             control_plane: own,
             service: key,

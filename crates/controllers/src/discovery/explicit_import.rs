@@ -53,7 +53,7 @@ impl Importer {
             unreachable: unreachable.iter().map(String::as_str).collect(),
             service: service.as_deref(),
             slices: slices.iter().map(AsRef::as_ref).collect(),
-            not_used: self.discovery.not_used(&self.site),
+            not_used: self.discovery.not_used(&self.site, key),
         };
         let (actions, found) = (plan_explicit_import(&seen), problems(&seen));
         let mut failure = None;

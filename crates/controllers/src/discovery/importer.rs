@@ -55,7 +55,10 @@ impl Reconciler for Importer {
     type Key = ObjectKey;
 
     async fn reconcile(&self, key: &ObjectKey) -> Outcome {
-        if !self.site.is_synced() || !self.discovery.clusters.is_synced() {
+        if !self.site.is_synced()
+            || !self.discovery.clusters.is_synced()
+            || !self.discovery.policies.is_synced()
+        {
             // The key is queued again after the caches have synced.
             return Outcome::Done;
         }

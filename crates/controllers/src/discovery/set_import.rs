@@ -164,7 +164,7 @@ impl Importer {
                 known: &exports.known,
                 unknown: &exports.unknown,
                 unreachable: self.discovery.unreachable_members(&membership.set),
-                not_used: self.discovery.not_used(&self.site),
+                not_used: self.discovery.not_used(&self.site, key),
             }
         });
         let service = self.site.service(&set_import.derived_service);

@@ -24,6 +24,12 @@ struct Seen {
     sights: BTreeMap<String, Sight>,
 }
 
+impl Seen {
+    fn is_recent(&self, now: Duration) -> bool {
+        self.renewed.is_some_and(|renewed| now.saturating_sub(renewed) <= MAX_AGE)
+    }
+}
+
 /// The results of all agents, by importing cluster and Lease.
 #[derive(Default)]
 pub(super) struct Sightings(Mutex<BTreeMap<ClusterName, BTreeMap<ObjectKey, Seen>>>);
@@ -61,12 +67,12 @@ impl Sightings {
 
     /// The best sight of each source by the agents of each member, from results that are not too old.
     pub(super) fn recent(&self, now: Duration) -> BTreeMap<ClusterName, BTreeMap<String, Sight>> {
-        let is_recent =
-            |seen: &&Seen| seen.renewed.is_some_and(|renewed| now.saturating_sub(renewed) <= MAX_AGE);
         let sightings = self.0.lock();
         let members = sightings.iter().map(|(importer, agents)| {
             let mut best: BTreeMap<String, Sight> = BTreeMap::new();
-            for (source, sight) in agents.values().filter(is_recent).flat_map(|seen| &seen.sights) {
+            for (source, sight) in
+                agents.values().filter(|seen| seen.is_recent(now)).flat_map(|seen| &seen.sights)
+            {
                 let known = best.entry(source.clone()).or_insert(*sight);
                 if order(*sight) < order(*known) {
                     *known = *sight;
@@ -77,11 +83,22 @@ impl Sightings {
         members.collect()
     }
 
+    /// All importing members with the sources that their agents have seen, also long ago.
+    pub(super) fn pairs(&self) -> BTreeSet<(ClusterName, String)> {
+        let sightings = self.0.lock();
+        let pairs = sightings.iter().flat_map(|(importer, agents)| {
+            let sources = agents.values().flat_map(|seen| seen.sights.keys());
+            sources.map(move |source| (importer.clone(), source.clone()))
+        });
+        pairs.collect()
+    }
+
     /// Sources that some agent sees less than well.
-    pub(super) fn suspects(&self) -> BTreeSet<(ClusterName, String)> {
+    pub(super) fn suspects(&self, now: Duration) -> BTreeSet<(ClusterName, String)> {
         let sightings = self.0.lock();
         let suspects = sightings.iter().flat_map(|(importer, agents)| {
-            let sights = agents.values().flat_map(|seen| &seen.sights);
+            let recent = agents.values().filter(|seen| seen.is_recent(now));
+            let sights = recent.flat_map(|seen| &seen.sights);
             let failing = sights.filter(|(_, sight)| **sight != Sight::Answering);
             failing.map(move |(source, _)| (importer.clone(), source.clone()))
         });
@@ -126,10 +143,10 @@ mod tests {
             |now: u64| sightings.recent(second(now)).get(&west).and_then(|seen| seen.get("east").copied());
         sightings.note(&west, &change(None, Some(lease("a", "t0", "Silent"))), second(0));
         assert_eq!(sight(0), None, "found at the start");
-        assert!(sightings.has_agent(&west) && sightings.suspects().len() == 1);
+        assert!(sightings.has_agent(&west) && sightings.suspects(second(0)).is_empty());
         let renewed = change(Some(lease("a", "t0", "Silent")), Some(lease("a", "t1", "Silent")));
         assert!(sightings.note(&west, &renewed, second(3)));
-        assert_eq!(sight(3), Some(Sight::Silent));
+        assert_eq!((sight(3), sightings.suspects(second(3)).len()), (Some(Sight::Silent), 1));
         let other = change(Some(lease("b", "t0", "Answering")), Some(lease("b", "t1", "Answering")));
         sightings.note(&west, &other, second(4));
         assert_eq!(sight(5), Some(Sight::Answering), "the best of two agents");

@@ -11,17 +11,16 @@ use parking_lot::Mutex;
 use portolan_api::labels::endpoint_slice::SOURCE_CLUSTER;
 use portolan_api::probes::Sight;
 use portolan_object::ObjectKey;
-use portolan_plan::discovery::exporters_used::NotUsed;
 use portolan_plan::discovery::usage::Usage;
-use portolan_plan::discovery::withdrawal::{Contact, Decision, Facts, Timing};
+use portolan_plan::discovery::withdrawal::{Cause, Contact, Decision, Facts, Timing};
 use portolan_runtime::events::{Regarding, Severity};
 use portolan_runtime::scope::spawn_until_stop;
 use portolan_runtime::{ClientError, ClusterName};
 use tokio::sync::Notify;
 
 use super::Discovery;
+use super::exporter_names::ExporterNames;
 use super::site::Site;
-use crate::hub::MembershipState;
 
 /// Time for an API server to answer before the contact counts as lost.
 const CONTACT_TIMEOUT: Duration = Duration::from_secs(1);
@@ -86,17 +85,24 @@ pub(super) async fn run(discovery: Arc<Discovery>) {
 }
 
 impl Discovery {
-    /// Exporters that `site` does not use, by the label of their EndpointSlices.
-    pub(super) fn not_used(&self, site: &Site) -> BTreeMap<String, NotUsed> {
+    /// Why exporters do not answer in a member, and since when, by the label of their EndpointSlices.
+    pub(super) fn withdrawn(&self, site: &Site) -> BTreeMap<String, (Cause, String)> {
         self.inherit(site);
         let importer = site.member().name();
         let decisions = self.withdrawals.decisions.lock();
         let of_importer = decisions.iter().filter(|((cluster, _), _)| cluster == importer);
         let withdrawn = of_importer.filter_map(|((_, source), held)| {
-            let cause = held.decision.withdrawn?.to_string();
-            Some((source.clone(), NotUsed { usage: held.decision.usage(), since: held.since.clone(), cause }))
+            Some((source.clone(), (held.decision.withdrawn?, held.since.clone())))
         });
         withdrawn.collect()
+    }
+
+    /// Whether the API server of a cluster does not answer, and no agent tells whether its endpoints do.
+    pub(super) fn is_unseen(&self, cluster: &ClusterName) -> bool {
+        let (recent, names) = (self.sightings.recent(self.clock.elapsed()), self.exporter_names());
+        !recent
+            .iter()
+            .any(|(importer, seen)| seen.keys().any(|source| names.cluster(importer, source) == *cluster))
     }
 
     /// Takes over the decisions that imported EndpointSlices of a synced member show, once.
@@ -116,28 +122,16 @@ impl Discovery {
         }
     }
 
-    /// The cluster that an importing member calls `source`.
-    fn exporter_called(&self, importer: &ClusterName, source: &str) -> ClusterName {
-        if let MembershipState::Member(membership) | MembershipState::Pending(membership) =
-            self.sets.state(importer)
-        {
-            let mut members = self.sets.members_of(&membership.set).into_iter();
-            if let Some((cluster, _)) = members.find(|(_, member)| member.id == source) {
-                return cluster;
-            }
-        }
-        ClusterName::new(source)
-    }
-
     /// Clusters that an agent sees less than well, and those with withdrawn endpoints.
     fn suspects(&self) -> BTreeSet<ClusterName> {
         let decisions = self.withdrawals.decisions.lock();
         let withdrawn =
             decisions.iter().filter(|(_, held)| held.decision.withdrawn.is_some()).map(|(key, _)| key);
         let suspects: BTreeSet<(ClusterName, String)> =
-            withdrawn.cloned().chain(self.sightings.suspects()).collect();
+            withdrawn.cloned().chain(self.sightings.suspects(self.clock.elapsed())).collect();
         drop(decisions);
-        suspects.iter().map(|(importer, source)| self.exporter_called(importer, source)).collect()
+        let names = self.exporter_names();
+        suspects.iter().map(|(importer, source)| names.cluster(importer, source)).collect()
     }
 
     /// Asks the API servers of suspected clusters, each once at a time.
@@ -171,20 +165,28 @@ impl Discovery {
         for site in self.all_sites() {
             self.inherit(&site);
         }
-        let now = self.clock.elapsed();
+        let (now, names) = (self.clock.elapsed(), self.exporter_names());
         let recent = self.sightings.recent(now);
+        let mut sights: BTreeMap<ClusterName, Vec<(&ClusterName, Sight)>> = BTreeMap::new();
+        for (importer, seen) in &recent {
+            for (source, sight) in seen {
+                sights.entry(names.cluster(importer, source)).or_default().push((importer, *sight));
+            }
+        }
         let mut pairs: BTreeSet<(ClusterName, String)> =
             self.withdrawals.decisions.lock().keys().cloned().collect();
-        for (importer, sights) in &recent {
-            pairs.extend(sights.keys().map(|source| (importer.clone(), source.clone())));
-        }
-        for (importer, source) in self.sightings_of_others(&recent) {
-            pairs.insert((importer, source));
-        }
+        pairs.extend(self.sightings.pairs());
+        pairs.extend(self.pairs_without_agent(&names, &sights));
         let mut changed = BTreeSet::new();
         for (importer, source) in pairs {
-            let exporter = self.exporter_called(&importer, &source);
-            let facts = self.facts(&recent, &importer, &source, &exporter);
+            let exporter = names.cluster(&importer, &source);
+            let others = sights.get(&exporter).into_iter().flatten().filter(|(other, _)| **other != importer);
+            let facts = Facts {
+                own: recent.get(&importer).and_then(|seen| seen.get(&source)).copied(),
+                has_agent: self.sightings.has_agent(&importer),
+                others: others.map(|(_, sight)| *sight).collect(),
+                contact: self.withdrawals.contacts.lock().get(&exporter).copied().unwrap_or_default(),
+            };
             if self.decide_one((importer.clone(), source), &exporter, &facts, now) {
                 changed.insert((importer, exporter));
             }
@@ -196,52 +198,32 @@ impl Discovery {
         }
     }
 
-    /// Pairs of importing members without agents of their own and the exporters that agents of others do not see.
-    fn sightings_of_others(
+    /// Importing members without an agent, each with the exporters that agents of others do not see.
+    fn pairs_without_agent(
         &self,
-        recent: &BTreeMap<ClusterName, BTreeMap<String, Sight>>,
+        names: &ExporterNames,
+        sights: &BTreeMap<ClusterName, Vec<(&ClusterName, Sight)>>,
     ) -> BTreeSet<(ClusterName, String)> {
-        let failed: BTreeSet<ClusterName> = recent
-            .iter()
-            .flat_map(|(importer, sights)| {
-                let failed = sights.iter().filter(|(_, sight)| sight.is_failed());
-                failed.map(|(source, _)| self.exporter_called(importer, source))
-            })
-            .collect();
-        if failed.is_empty() {
-            return BTreeSet::new();
-        }
+        let is_failed = |seen: &Vec<(&ClusterName, Sight)>| seen.iter().any(|(_, sight)| sight.is_failed());
+        let failed: BTreeSet<&ClusterName> =
+            sights.iter().filter(|(_, seen)| is_failed(seen)).map(|(exporter, _)| exporter).collect();
         let mut pairs = BTreeSet::new();
+        if failed.is_empty() {
+            return pairs;
+        }
         for site in self.all_sites() {
-            let importer = site.member().name().clone();
+            let importer = site.member().name();
+            if self.sightings.has_agent(importer) {
+                continue;
+            }
             for slice in site.slice_cache().list() {
                 let Some(source) = slice.label(SOURCE_CLUSTER) else { continue };
-                if failed.contains(&self.exporter_called(&importer, source)) {
+                if failed.contains(&names.cluster(importer, source)) {
                     pairs.insert((importer.clone(), source.to_owned()));
                 }
             }
         }
         pairs
-    }
-
-    fn facts(
-        &self,
-        recent: &BTreeMap<ClusterName, BTreeMap<String, Sight>>,
-        importer: &ClusterName,
-        source: &str,
-        exporter: &ClusterName,
-    ) -> Facts {
-        let others = recent.iter().filter(|(other, _)| *other != importer).flat_map(|(other, sights)| {
-            let of_exporter =
-                sights.iter().filter(|(source, _)| self.exporter_called(other, source) == *exporter);
-            of_exporter.map(|(_, sight)| *sight)
-        });
-        Facts {
-            own: recent.get(importer).and_then(|sights| sights.get(source)).copied(),
-            has_agent: self.sightings.has_agent(importer),
-            others: others.collect(),
-            contact: self.withdrawals.contacts.lock().get(exporter).copied().unwrap_or_default(),
-        }
     }
 
     /// Decides about one exporter. True if its endpoints are to be used in another way than before.

@@ -151,3 +151,30 @@ async fn the_only_endpoints_of_a_service_stay_in_use() {
     assert!(message(&import, EXPORTERS_USED).starts_with("eu stays in use, because"), "{import:?}");
     when_ready(us, true).await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_drained_cluster_keeps_its_connections_and_gets_no_new_ones() {
+    let is_cut = Arc::new(AtomicBool::new(false));
+    let federation = exporting(&is_cut).await;
+    let (us, hub) = (federation.member("us"), &federation.hub);
+    let drained =
+        |since: Value| json!({ "metadata": { "annotations": { "portolan.dev/drained-since": since } } });
+    hub.patch(CLUSTER, "eu", drained(json!("2026-01-01T00:00:00Z"))).await;
+    let slice = when_ready(us, false).await;
+    let conditions = &slice.0["endpoints"][0]["conditions"];
+    assert_eq!(*conditions, json!({ "ready": false, "serving": true, "terminating": true }));
+    let import = us.when(IMPORT, SERVE, |import| condition(import, EXPORTERS_USED) == "False").await;
+    let said = message(&import, EXPORTERS_USED);
+    assert!(said.starts_with("eu is drained (since 2026-01-01T00:00:00Z)"), "{said}");
+    hub.patch(CLUSTER, "eu", drained(Value::Null)).await;
+    when_ready(us, true).await;
+
+    // The same for one service.
+    let policy = json!({ "apiVersion": "portolan.dev/v1alpha1", "kind": "TrafficPolicy",
+        "metadata": { "namespace": "default", "name": "drain-serve" },
+        "spec": { "services": ["serve"], "drainedClusters": ["eu"] } });
+    hub.create(policy).await;
+    when_ready(us, false).await;
+    hub.delete("portolan.dev/v1alpha1/TrafficPolicy", "default/drain-serve").await;
+    when_ready(us, true).await;
+}

@@ -21,7 +21,7 @@ const MAX_ENDPOINTS_OF_SERVICE: usize = 2;
 pub const DOUBT: Duration = Duration::from_millis(1500);
 /// Time without an answer after which a cluster is silent. Longer than a stall of two seconds; ten connection requests are
 /// sent within it, so that 5 % of lost packets do not look like silence.
-pub const SILENCE: Duration = Duration::from_secs(3);
+pub const SILENCE: Duration = Duration::from_millis(3500);
 /// Rounds in a row in which every endpoint refuses, after which a cluster refuses.
 const REFUSED_ROUNDS: u32 = 2;
 
@@ -220,7 +220,7 @@ mod tests {
             ("lost packets", vec![(500, answer), (1000, silence)], 1100, Sight::Answering),
             ("a stall of two seconds", vec![(500, answer)], 2500, Sight::Doubtful),
             ("it ends", vec![(500, answer), (2600, answer)], 2700, Sight::Answering),
-            ("a longer one", vec![(500, answer)], 3500, Sight::Silent),
+            ("a longer one", vec![(500, answer)], 4000, Sight::Silent),
             ("one refusal", vec![(500, answer), (1000, refusal)], 1000, Sight::Doubtful),
             ("two refusals", vec![(500, answer), (1000, refusal), (1200, refusal)], 1200, Sight::Refused),
             (

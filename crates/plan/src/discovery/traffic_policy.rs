@@ -33,7 +33,11 @@ pub struct ExporterState {
 }
 
 /// What is done with the endpoints of an exporter, and why; `None` if they are used.
-pub fn usage(exporter: &str, state: ExporterState, policy: Option<&TrafficPolicy>) -> Option<(Usage, String)> {
+pub fn usage(
+    exporter: &str,
+    state: ExporterState,
+    policy: Option<&TrafficPolicy>,
+) -> Option<(Usage, String)> {
     let defaults = WithdrawalPolicy::default();
     let withdrawal = policy.map_or(&defaults, |policy| &policy.spec.withdrawal);
     let by_facts = state.withdrawn.map(|cause| {
@@ -47,7 +51,8 @@ pub fn usage(exporter: &str, state: ExporterState, policy: Option<&TrafficPolicy
         let cause = "its API server does not answer the control plane, and no agent tells whether its endpoints answer";
         (used(withdrawal.unseen.unwrap_or_default()), cause.to_owned())
     });
-    let is_named = policy.is_some_and(|policy| policy.spec.drained_clusters.iter().any(|name| name == exporter));
+    let is_named =
+        policy.is_some_and(|policy| policy.spec.drained_clusters.iter().any(|name| name == exporter));
     let by_user = match (state.is_drained, is_named, policy) {
         (true, ..) => Some((Usage::Drain, "the cluster is drained: `portolan drain cluster`".to_owned())),
         (_, true, Some(policy)) => {
@@ -84,7 +89,8 @@ mod tests {
     fn the_oldest_policy_that_selects_a_service_counts() {
         let policies = [policy("b", "t2", &["web"]), policy("a", "t3", &[]), policy("c", "t1", &["db"])];
         let named = |name: &str| {
-            policy_of(&ObjectKey::namespaced("shop", name), &policies).map(|policy| policy.metadata.name.as_str())
+            policy_of(&ObjectKey::namespaced("shop", name), &policies)
+                .map(|policy| policy.metadata.name.as_str())
         };
         assert_eq!((named("web"), named("db"), named("other")), (Some("b"), Some("c"), Some("a")));
         assert!(policy_of(&ObjectKey::namespaced("other", "web"), &policies).is_none());
@@ -103,12 +109,24 @@ mod tests {
             ("all is well", "west", state(None, false, false), None, None),
             ("dead", "west", state(dead, false, false), None, Some(Usage::Withdraw)),
             ("dead and kept", "west", state(dead, false, false), Some(&keeping), None),
-            ("unreachable and drained", "west", state(Some(Cause::Unreachable), false, false), Some(&keeping), Some(Usage::Drain)),
+            (
+                "unreachable and drained",
+                "west",
+                state(Some(Cause::Unreachable), false, false),
+                Some(&keeping),
+                Some(Usage::Drain),
+            ),
             ("unseen", "west", state(None, true, false), None, None),
             ("unseen and withdrawn", "west", state(None, true, false), Some(&keeping), Some(Usage::Withdraw)),
             ("a drained cluster", "west", state(None, false, true), None, Some(Usage::Drain)),
             ("a drained cluster that is dead", "west", state(dead, false, true), None, Some(Usage::Withdraw)),
-            ("drained for the service", "east", state(None, false, false), Some(&keeping), Some(Usage::Drain)),
+            (
+                "drained for the service",
+                "east",
+                state(None, false, false),
+                Some(&keeping),
+                Some(Usage::Drain),
+            ),
         ];
         for (name, exporter, state, policy, want) in cases {
             assert_eq!(usage(exporter, state, policy).map(|(usage, _)| usage), want, "{name}");

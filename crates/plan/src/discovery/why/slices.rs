@@ -87,7 +87,8 @@ fn not_used(from: &str, cluster: &str, view: &View, usage: Usage) -> Finding {
     Finding::warning(
         format!("in {from} the endpoints of {cluster} are {usage}: {why}"),
         format!(
-            "they are used again a few seconds after one of them answers in {from}: start or repair {cluster}"
+            "repair {cluster}, or the network between it and {from}: the endpoints are used again a few seconds after one of \
+             them answers in {from}"
         ),
     )
 }

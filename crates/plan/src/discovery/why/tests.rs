@@ -202,3 +202,28 @@ fn a_conflict_that_traffic_survives_is_a_doubt_for_every_reason() {
         assert_eq!(diagnosis.verdict(), Verdict::WorksWithDoubts, "{reason}");
     }
 }
+
+#[test]
+fn connections_of_the_agent_are_told_with_their_age() {
+    let proof = |answers, seconds| Proof {
+        source: "id-a".to_owned(),
+        endpoint: "10.1.0.5:8080".to_owned(),
+        answers,
+        age: std::time::Duration::from_secs(seconds),
+    };
+    let connects = "the agent of b connected to 10.1.0.5:8080 of a 3 s ago";
+    let does_not = "broken at connection: the agent of b got no connection to 10.1.0.5:8080 of a 3 s ago";
+    let cases = [
+        ("it connects", vec![proof(true, 3)], Verdict::Works, connects),
+        ("one agent of two connects", vec![proof(false, 1), proof(true, 3)], Verdict::Works, connects),
+        ("it does not", vec![proof(false, 3)], Verdict::Broken, does_not),
+        ("too old", vec![proof(true, 600)], Verdict::CannotTell, "cannot tell"),
+        ("no agent", vec![], Verdict::CannotTell, "cannot tell"),
+    ];
+    for (name, proofs, want, says) in cases {
+        let facts = untried("b", |view| view.proofs = proofs);
+        let diagnosis = diagnose(&facts, "b");
+        assert_eq!(diagnosis.verdict(), want, "{name}: {}", diagnosis.headline());
+        assert!(diagnosis.headline().contains(says), "{name}: {}", diagnosis.headline());
+    }
+}
