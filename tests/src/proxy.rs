@@ -28,6 +28,8 @@ pub struct Request {
     pub path: String,
     /// `Content-Type` of the body.
     pub content_type: &'static str,
+    /// `Accept`.
+    pub accept: &'static str,
     /// The body; null for none.
     pub body: Value,
 }
@@ -37,7 +39,10 @@ pub struct Request {
 pub struct Reply {
     /// Status code.
     pub code: u16,
-    /// The body; null when it is not JSON, and for watches.
+    /// Texts of the `Warning` headers.
+    pub warnings: Vec<String>,
+    /// The body; the array of its lines when these are JSON, such as the events of a watch that ends; null when it is not
+    /// JSON, and for watches without an end.
     pub body: Value,
 }
 
@@ -71,11 +76,12 @@ impl Proxy {
     pub fn send(&self, user: &str, request: &Request) -> Reply {
         let body = if request.body.is_null() { String::new() } else { request.body.to_string() };
         let mut head = format!(
-            "{} {} HTTP/1.1\r\nHost: {}\r\nAccept: application/json\r\nConnection: close\r\n\
+            "{} {} HTTP/1.1\r\nHost: {}\r\nAccept: {}\r\nConnection: close\r\n\
              Content-Type: {}\r\nContent-Length: {}\r\n",
             request.method,
             request.path,
             self.address,
+            request.accept,
             request.content_type,
             body.len()
         );
@@ -85,8 +91,8 @@ impl Proxy {
         let mut stream = TcpStream::connect(&self.address).expect("kubectl proxy listens");
         stream.set_read_timeout(Some(TIMEOUT)).expect("a time can be set");
         stream.write_all(format!("{head}\r\n{body}").as_bytes()).expect("kubectl proxy reads");
-        // The reply to a watch has no end: its head is enough.
-        let is_endless = request.path.contains("watch=");
+        // The reply to a watch has no end unless it has a timeout: its head is enough.
+        let is_endless = request.path.contains("watch=") && !request.path.contains("timeoutSeconds=");
         let text = read(stream, is_endless);
         let (head, body) = text.split_once("\r\n\r\n").unwrap_or((&text, ""));
         let code = head.split(' ').nth(1).and_then(|code| code.parse().ok());
@@ -94,9 +100,23 @@ impl Proxy {
         let body = if is_chunked { unchunked(body) } else { body.to_owned() };
         Reply {
             code: code.unwrap_or_else(|| panic!("{} {}: {text}", request.method, request.path)),
-            body: serde_json::from_str(&body).unwrap_or_default(),
+            warnings: head.lines().filter_map(warning).collect(),
+            body: serde_json::from_str(&body).unwrap_or_else(|_| lines(&body)),
         }
     }
+}
+
+/// The text of a header `Warning: 299 - "text"`.
+fn warning(line: &str) -> Option<String> {
+    let (name, value) = line.split_once(':')?;
+    let text = value.split_once('"')?.1.trim_end().strip_suffix('"')?;
+    name.eq_ignore_ascii_case("warning").then(|| text.replace("\\\"", "\""))
+}
+
+/// The lines of a body as JSON; null when one is not.
+fn lines(body: &str) -> Value {
+    let lines: Result<Vec<Value>, _> = body.lines().map(serde_json::from_str).collect();
+    lines.map(Value::Array).unwrap_or_default()
 }
 
 fn read(stream: TcpStream, only_head: bool) -> String {

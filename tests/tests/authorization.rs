@@ -12,6 +12,7 @@ fn create(proxy: &Proxy, collection: &str, object: &Value) {
         method: "POST",
         path: collection.to_owned(),
         content_type: "application/json",
+        accept: "application/json",
         body: object.clone(),
     };
     eventually(&format!("{} to be created", object["metadata"]["name"]), || {

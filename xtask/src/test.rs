@@ -35,7 +35,7 @@ const EMBEDDED: [&str; 10] = [
 ];
 
 /// End-to-end tests that need kube-apiserver, kube-controller-manager and etcd.
-const REAL_KUBERNETES: [&str; 2] = ["real_kubernetes", "authorization"];
+const REAL_KUBERNETES: [&str; 3] = ["real_kubernetes", "authorization", "parity"];
 
 /// Time for each class of attacks.
 const ATTACK_SECONDS: u64 = 10;

@@ -52,8 +52,10 @@ pub enum Scope {
     Whole,
     /// All but `status`, which is written through its subresource.
     ExceptStatus,
-    /// Only `status`.
+    /// Only `status`: a custom resource.
     Status,
+    /// `status`, and the metadata that is written with it: a built-in kind.
+    StatusAndMetadata,
 }
 
 /// Behaviour of apply on conflicts.

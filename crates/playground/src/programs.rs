@@ -6,7 +6,7 @@
 //!
 //! | file | purpose |
 //! | --- | --- |
-//! | `busybox`, `curl`, `echo`, `http_echo`, `nginx`, `pause`, `request`, `serve`, `socat` | one image each |
+//! | `busybox`, `curl`, `echo`, `http_echo`, `nginx`, `pause`, `perl`, `request`, `serve`, `socat` | one image each |
 //! | `go_flags`, `go_time`, `template` | flags, times and templates as Go programs have them |
 //! | `web` | HTTP server and client for programs |
 //! | `streams`, `log`, `terminal` | standard streams, bounded output, line discipline |
@@ -23,6 +23,7 @@ mod image_reference;
 mod log;
 mod nginx;
 mod pause;
+mod perl;
 mod request;
 mod serve;
 mod socat;
@@ -127,6 +128,7 @@ static IMAGES: &[Image] = &[
     nginx::IMAGE,
     busybox::IMAGE,
     curl::IMAGE,
+    perl::IMAGE,
     pause::IMAGE,
 ];
 

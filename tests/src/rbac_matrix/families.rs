@@ -104,14 +104,20 @@ impl Kind {
 }
 
 fn read(path: String) -> Request {
-    Request { method: "GET", path, content_type: JSON, body: Value::Null }
+    Request { method: "GET", path, content_type: JSON, accept: JSON, body: Value::Null }
 }
 
 /// A dry run.
 fn write(method: &'static str, path: &str, content_type: &'static str, body: Value) -> Request {
     let separator = if path.contains('?') { '&' } else { '?' };
     let manager = if content_type == APPLY { "&fieldManager=matrix&force=true" } else { "" };
-    Request { method, path: format!("{path}{separator}dryRun=All{manager}"), content_type, body }
+    Request {
+        method,
+        path: format!("{path}{separator}dryRun=All{manager}"),
+        content_type,
+        accept: JSON,
+        body,
+    }
 }
 
 /// Every verb alone, for all objects, one that exists, one that does not; and the verbs that an update of a missing
@@ -374,6 +380,7 @@ fn actions() -> Family {
             method: "POST",
             path: format!("{root}/serviceaccounts/held/token"),
             content_type: JSON,
+            accept: JSON,
             body: token,
         },
         write("POST", &format!("{root}/pods/held/eviction"), JSON, eviction),

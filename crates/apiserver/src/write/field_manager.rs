@@ -36,7 +36,8 @@ impl FieldManager {
     /// The manager as `portolan_object::apply` takes it.
     pub(super) fn at<'a>(&'a self, resource: &Resource, now: &'a str) -> apply::Writer<'a> {
         let scope = match self.subresource.as_str() {
-            "status" => Scope::Status,
+            "status" if resource.as_custom().is_some() => Scope::Status,
+            "status" => Scope::StatusAndMetadata,
             _ if resource.has_status() => Scope::ExceptStatus,
             _ => Scope::Whole,
         };

@@ -31,7 +31,7 @@ impl Scope {
             _ if matches!(name, "apiVersion" | "kind" | "metadata") => false,
             Self::Whole => true,
             Self::ExceptStatus => name != "status",
-            Self::Status => name == "status",
+            Self::Status | Self::StatusAndMetadata => name == "status",
         }
     }
 

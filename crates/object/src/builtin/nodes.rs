@@ -121,10 +121,12 @@ impl Nodes {
             embedded: BTreeMap::new(),
             omitted_zeros: BTreeSet::new(),
         };
-        let preserve_unknown = codec == Codec::Raw;
+        // Content of any form has one owner.
+        let is_any = codec == Codec::Raw;
         let node = self.set.push(Node {
             shape,
-            preserve_unknown,
+            preserve_unknown: is_any,
+            atomic: is_any,
             native: Some(Arc::new(native)),
             ..Node::default()
         });

@@ -14,7 +14,7 @@ use crate::kinds::{
     NO_KEPT_STATE, NO_WARNINGS, NameRule, ONE_FORM, StatusRule, Subresource, pod_spec, quantities,
 };
 use crate::tree;
-use crate::tree::child_if_present;
+use crate::tree::{child_if_present, is_unset};
 use crate::validation::errors::printed;
 use crate::validation::names::{label_key_errors, label_value_errors};
 use crate::validation::path::Path;
@@ -47,12 +47,23 @@ pub(in crate::kinds) static KIND: BuiltinKind = BuiltinKind {
 };
 
 fn defaults(object: &mut Map<String, Value>) {
+    if let Some(spec) = child_if_present(object, "spec") {
+        complete_ranges(spec);
+    }
     let Some(status) = child_if_present(object, "status") else { return };
     quantities::canonical_map(status, "capacity");
     quantities::canonical_map(status, "allocatable");
     let capacity = status.get("capacity").filter(|capacity| capacity.is_object()).cloned();
     if let (Some(capacity), None | Some(Value::Null)) = (capacity, status.get("allocatable")) {
         status.insert("allocatable".to_owned(), capacity);
+    }
+}
+
+/// `podCIDR` is the first of `podCIDRs` (kubernetes pkg/apis/core/v1/conversion.go).
+fn complete_ranges(spec: &mut Map<String, Value>) {
+    let range = spec.get("podCIDR").filter(|range| range.as_str().is_some_and(|range| !range.is_empty())).cloned();
+    if let (Some(range), true) = (range, is_unset(spec.get("podCIDRs"))) {
+        spec.insert("podCIDRs".to_owned(), json!([range]));
     }
 }
 
