@@ -65,12 +65,19 @@ fn pi(count: usize) -> String {
         }
         let carries = digit == 10;
         if carries {
-            held.iter_mut().enumerate().for_each(|(place, digit)| *digit = if place == 0 { *digit + 1 } else { 0 });
+            held.iter_mut()
+                .enumerate()
+                .for_each(|(place, digit)| *digit = if place == 0 { *digit + 1 } else { 0 });
         }
         found.append(&mut held);
         held.push(u8::try_from(digit % 10).unwrap_or_default());
     }
-    let text: String = found.iter().skip_while(|digit| **digit == 0).take(count).map(|digit| char::from(b'0' + digit)).collect();
+    let text: String = found
+        .iter()
+        .skip_while(|digit| **digit == 0)
+        .take(count)
+        .map(|digit| char::from(b'0' + digit))
+        .collect();
     match text.split_at_checked(1) {
         Some((whole, fraction)) if !fraction.is_empty() => format!("{whole}.{fraction}"),
         _ => text,

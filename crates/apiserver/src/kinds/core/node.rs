@@ -61,7 +61,8 @@ fn defaults(object: &mut Map<String, Value>) {
 
 /// `podCIDR` is the first of `podCIDRs` (kubernetes pkg/apis/core/v1/conversion.go).
 fn complete_ranges(spec: &mut Map<String, Value>) {
-    let range = spec.get("podCIDR").filter(|range| range.as_str().is_some_and(|range| !range.is_empty())).cloned();
+    let range =
+        spec.get("podCIDR").filter(|range| range.as_str().is_some_and(|range| !range.is_empty())).cloned();
     if let (Some(range), true) = (range, is_unset(spec.get("podCIDRs"))) {
         spec.insert("podCIDRs".to_owned(), json!([range]));
     }
