@@ -73,7 +73,8 @@ fn kubectl(kubeconfig: &Path, folder: &Path) -> Kubectl {
 
 fn create(proxy: &Proxy, collection: &str, object: &Value) {
     let (path, body) = (collection.to_owned(), object.clone());
-    let request = Request { method: "POST", path, content_type: "application/json", body };
+    let request =
+        Request { method: "POST", path, content_type: "application/json", accept: "application/json", body };
     eventually(&format!("{} to be created", object["metadata"]["name"]), || {
         let reply = proxy.send("", &request);
         if matches!(reply.code, 201 | 409) { Ok(()) } else { Err(format!("{} {}", reply.code, reply.body)) }

@@ -118,8 +118,13 @@ async fn aims(hub: &Server, one: &Server, two: &Server, folder: &Path, agent: &s
 /// What an intruder asks for: reads and writes of all kinds, and what leads to more rights.
 fn requests() -> Vec<Request> {
     let mut requests: Vec<Request> = families().into_iter().flat_map(|family| family.requests).collect();
-    let read =
-        |path: &str| Request { method: "GET", path: path.to_owned(), content_type: "", body: Value::Null };
+    let read = |path: &str| Request {
+        method: "GET",
+        path: path.to_owned(),
+        content_type: "",
+        accept: media::JSON,
+        body: Value::Null,
+    };
     requests.extend(
         [
             "/api/v1/secrets",
@@ -136,6 +141,7 @@ fn requests() -> Vec<Request> {
         method,
         path: path.to_owned(),
         content_type,
+        accept: media::JSON,
         body,
     };
     requests.extend([
