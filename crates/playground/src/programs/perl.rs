@@ -8,6 +8,7 @@ pub(crate) const IMAGE: Image = Image {
     entrypoint: &[],
     command: &["perl"],
     executables: &[Executable { path: "/usr/local/bin/perl", run }],
+    base: &[],
 };
 
 /// More digits take longer than a playground waits.
