@@ -37,7 +37,7 @@ enum Fault {
 }
 
 fn status(code: u16, reason: &str) -> Result<Response<Body>, BoxError> {
-    let status = Status::new(code, reason, &format!("the member says {reason}")).to_value().to_string();
+    let status = Status::new(code, reason, format!("the member says {reason}")).to_value().to_string();
     let body = Full::from(status).map_err(|never| match never {}).boxed_unsync();
     Ok(Response::builder().status(code).header(header::CONTENT_TYPE, "application/json").body(body)?)
 }
