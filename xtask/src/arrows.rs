@@ -17,7 +17,10 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("controllers", &["object", "api", "plan", "lua", "providers", "runtime", "net"]),
     ("dns", &["object", "api", "plan", "net"]),
     ("providers", &["plan", "dns", "net"]),
-    ("controlplane", &["object", "api", "lua", "store", "net", "apiserver", "runtime", "controllers"]),
+    (
+        "controlplane",
+        &["object", "api", "plan", "lua", "store", "net", "apiserver", "runtime", "controllers"],
+    ),
     (
         "playground",
         &[

@@ -18,7 +18,7 @@ use crate::auth::{User, user};
 use crate::bootstrap::{self, BootstrapError};
 use crate::compute::Compute;
 use crate::config::Config;
-use crate::configured::Configured;
+use crate::configured::sources::Configured;
 use crate::crd::lifecycle::Lifecycle;
 use crate::fairness::Fairness;
 use crate::metrics::Metrics;

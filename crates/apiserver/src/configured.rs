@@ -15,92 +15,34 @@ mod client;
 mod load;
 mod matching;
 mod policies;
+mod policy;
 mod review;
+pub(crate) mod sources;
 mod types;
+mod webhook;
 mod webhooks;
 
 #[cfg(test)]
 mod tests;
 
-use std::fmt;
 use std::sync::Arc;
 
-use parking_lot::Mutex;
 use portolan_object::Status;
-use portolan_store::{Query, Store, Watch};
 use serde_json::Value;
-use tokio::sync::{Semaphore, SemaphorePermit};
 
 use crate::call::Call;
-use crate::record::Record;
+use load::InForce;
 pub(crate) use matching::Asked;
-use policies::Policy;
-use webhooks::Webhook;
 
-/// Key prefix of all configurations.
-const PREFIX: &str = "admissionregistration.k8s.io/";
-/// Maximum number of calls of webhooks at a time; a further call fails.
-const MAX_CALLS: usize = 256;
-
-/// The configurations in force. Read from the store when first needed, and again after any of them changed.
-pub(crate) struct Configured {
-    store: Store<Record>,
-    current: Mutex<Option<Current>>,
-    calls: Semaphore,
-}
-
-/// Configurations, and a watch that has an event once they are outdated.
-struct Current {
-    in_force: Arc<InForce>,
-    watch: Watch<Record>,
-}
-
-/// Everything that is asked about a write.
-#[derive(Debug, Default)]
-pub(crate) struct InForce {
-    mutating: Vec<Webhook>,
-    validating: Vec<Webhook>,
-    policies: Vec<Policy>,
-}
-
-impl fmt::Debug for Configured {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Configured").finish_non_exhaustive()
+/// What is asked about the writes of a request.
+///
+/// # Errors
+/// 500 when the store cannot be read.
+pub(crate) fn in_force(call: &Call) -> Result<Arc<InForce>, Status> {
+    if call.is_own || call.resource.kind.group == "admissionregistration.k8s.io" {
+        return Ok(Arc::default());
     }
-}
-
-impl Configured {
-    pub(crate) fn new(store: Store<Record>) -> Self {
-        Self { store, current: Mutex::new(None), calls: Semaphore::new(MAX_CALLS) }
-    }
-
-    /// Room for one call of a webhook.
-    fn permit(&self) -> Result<SemaphorePermit<'_>, String> {
-        self.calls.try_acquire().map_err(|_| format!("{MAX_CALLS} calls of webhooks are under way"))
-    }
-
-    /// What is asked about the writes of a request; every change that was answered is included.
-    ///
-    /// # Errors
-    /// 500 when the store cannot be read: without the configurations no write can be decided.
-    pub(crate) fn in_force(&self, call: &Call) -> Result<Arc<InForce>, Status> {
-        if call.is_own || call.resource.kind.group == "admissionregistration.k8s.io" {
-            return Ok(Arc::default());
-        }
-        let mut current = self.current.lock();
-        if let Some(current) = current.as_mut()
-            && matches!(current.watch.try_next(), Ok(None))
-        {
-            return Ok(Arc::clone(&current.in_force));
-        }
-        *current = None;
-        let unread = |error| Status::internal(format!("configurations of admission cannot be read: {error}"));
-        let page = self.store.range(&Query::prefix(PREFIX)).map_err(unread)?;
-        let objects: Vec<Value> = page.items.iter().map(|item| item.value.value()).collect();
-        let watch = self.store.watch(PREFIX, page.revision).map_err(unread)?;
-        let in_force = Arc::new(load::in_force(&objects));
-        Ok(Arc::clone(&current.insert(Current { in_force, watch }).in_force))
-    }
+    call.server.configured.in_force()
 }
 
 impl InForce {

@@ -25,7 +25,7 @@ use crate::admission::Admission;
 use crate::allocation::Services;
 use crate::auth::{Authentication, Credentials, User};
 use crate::compute::Compute;
-use crate::configured::Configured;
+use crate::configured::sources::Configured;
 use crate::fairness::Fairness;
 use crate::metrics::Metrics;
 use crate::mounted::Mounted;

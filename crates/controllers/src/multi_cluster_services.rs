@@ -9,6 +9,7 @@ mod dispatches;
 mod report;
 mod service;
 mod services;
+mod unapplied;
 
 use std::sync::Arc;
 

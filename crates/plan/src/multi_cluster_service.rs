@@ -16,8 +16,8 @@ use portolan_object::{Object, ObjectKey};
 use serde_json::Value;
 
 use crate::clusters::ownership::{is_own, stamp};
-use crate::discovery::exporters_used::NotUsed;
 use crate::discovery::slices::{imported_endpoints, is_exportable};
+use crate::discovery::usage::NotUsed;
 use crate::discovery::usage::{Usage, failing_open, ready_at_source, set_usage};
 use crate::import_marks::is_slice_of_multi_cluster_service;
 

@@ -58,7 +58,7 @@ fn a_registry_makes_the_objects_of_all_clusters_one_list() {
     let server = hub.ok(&["config", "view", "--minify", "-o", "jsonpath={.clusters[0].cluster.server}"]);
     let server = format!("--server={}{PROXY}", server.trim());
     let replaced = hub.run_with_input(&[&server, "replace", "-f", "-"], &edited);
-    assert!(replaced.status.success(), "{replaced:?}");
+    assert!(replaced.success, "{}", replaced.stderr);
     let second = two.ok(&["get", "configmap", "second", "-o", "yaml"]);
     assert!(second.contains("b: \"3\"") && !second.contains("cached-from-cluster"), "{second}");
     all(&hub, &["delete", "configmap", "second"]);

@@ -12,7 +12,7 @@ use http::{Request, Uri};
 use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
-use portolan_store::Query;
+use portolan_store::{Query, Store};
 use rustls::{ClientConfig as TlsConfig, RootCertStore};
 use rustls_pki_types::pem::PemObject as _;
 use rustls_pki_types::{CertificateDer, ServerName};
@@ -22,7 +22,7 @@ use tokio_rustls::TlsConnector;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::types::{ClientConfig, ServiceReference};
-use crate::server::Server;
+use crate::record::Record;
 use crate::tree;
 
 /// Maximum size of an answer, in bytes: that of an object with room for a review around it.
@@ -89,11 +89,16 @@ impl Client {
     ///
     /// # Errors
     /// What went wrong.
-    pub(super) async fn post(&self, server: &Server, seconds: u32, review: &Value) -> Result<Bytes, String> {
+    pub(super) async fn post(
+        &self,
+        store: &Store<Record>,
+        seconds: u32,
+        review: &Value,
+    ) -> Result<Bytes, String> {
         let (host, dialed, port, path) = match &self.place {
             Place::Url { host, port, path } => (host.clone(), host.clone(), *port, path.clone()),
             Place::Service(service) => {
-                let (address, port) = endpoint(server, service)?;
+                let (address, port) = endpoint(store, service)?;
                 (server_name(service), address, port, slashed(&service.path))
             }
         };
@@ -139,9 +144,9 @@ fn slashed(path: &str) -> String {
 }
 
 /// Address and port of an endpoint of a Service: this server is not behind the Service proxy of a node.
-fn endpoint(server: &Server, reference: &ServiceReference) -> Result<(String, u16), String> {
+fn endpoint(store: &Store<Record>, reference: &ServiceReference) -> Result<(String, u16), String> {
     let ServiceReference { namespace, name, .. } = reference;
-    let stored = server.store.get(&format!("core/services/{namespace}/{name}"));
+    let stored = store.get(&format!("core/services/{namespace}/{name}"));
     let service = stored.ok_or_else(|| format!("service {name:?} not found"))?.value.value();
     let wanted = port(reference);
     let ports = tree::list(&service, "/spec/ports");
@@ -152,7 +157,7 @@ fn endpoint(server: &Server, reference: &ServiceReference) -> Result<(String, u1
     let found = found.ok_or_else(|| format!("no service port {wanted} found for service {name:?}"))?;
     let port_name = tree::str_at(found, "/name");
     let prefix = format!("discovery.k8s.io/endpointslices/{namespace}/");
-    let page = server.store.range(&Query::prefix(prefix)).map_err(text)?;
+    let page = store.range(&Query::prefix(prefix)).map_err(text)?;
     let slices = page.items.iter().map(|item| item.value.value());
     let mut own = slices.filter(|slice| {
         tree::map(slice, "/metadata/labels")

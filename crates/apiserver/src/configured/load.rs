@@ -6,12 +6,19 @@ use std::sync::Arc;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use super::InForce;
-use super::policies::{self, Policy};
+use super::policy::{Policy, Rules};
 use super::types::{BindingSpec, PolicySpec, WebhookConfiguration};
-use super::webhooks::Webhook;
+use super::webhook::Webhook;
 use crate::kinds::admissionregistration::run_here::is_run_here;
 use crate::tree;
+
+/// Everything that is asked about a write.
+#[derive(Debug, Default)]
+pub(crate) struct InForce {
+    pub(super) mutating: Vec<Webhook>,
+    pub(super) validating: Vec<Webhook>,
+    pub(super) policies: Vec<Policy>,
+}
 
 /// Reads all configurations; `objects` are in the order of their keys, which is that of kinds and names.
 pub(super) fn in_force(objects: &[Value]) -> InForce {
@@ -25,7 +32,7 @@ pub(super) fn in_force(objects: &[Value]) -> InForce {
             "ValidatingWebhookConfiguration" => found.validating.extend(webhooks(object)),
             "ValidatingAdmissionPolicy" => {
                 if let Some(spec) = read::<PolicySpec>(object, "/spec") {
-                    policies.insert(name.to_owned(), Arc::new(policies::Rules::compile(name, spec)));
+                    policies.insert(name.to_owned(), Arc::new(Rules::compile(name, spec)));
                 }
             }
             "ValidatingAdmissionPolicyBinding" => {

@@ -5,106 +5,22 @@ use std::sync::Arc;
 
 use portolan_object::Status;
 use portolan_object::budget::Budget;
-use portolan_object::expression::{Expression, Variables};
+use portolan_object::expression::Variables;
 use portolan_object::schema::rules::OBJECT_COST_LIMIT;
 use portolan_object::status::Cause;
 use portolan_store::Query;
 use serde_json::Value;
 
 use super::matching::{Asked, Facts, selects};
+use super::policy::{Compiled, Policy, Validation};
 use super::review;
-use super::types::{
-    BindingSpec, FailurePolicy, MatchResources, NamedExpression, ParamKind, ParamRef, PolicySpec,
-};
+use super::types::FailurePolicy;
 use crate::admission::Operation;
 use crate::call::Call;
-use crate::kinds::admissionregistration::run_here::POLICY_VARIABLES;
 use crate::resources::Resource;
 
 /// The variable with the entries of `spec.variables`.
 const COMPUTED: &str = "variables";
-
-/// An expression, or why it cannot be evaluated.
-type Compiled = Result<Expression, String>;
-
-/// A compiled policy.
-#[derive(Debug)]
-pub(super) struct Rules {
-    name: String,
-    failure_policy: FailurePolicy,
-    constraints: MatchResources,
-    param_kind: Option<ParamKind>,
-    conditions: Vec<(String, Compiled)>,
-    variables: Vec<(String, Compiled)>,
-    validations: Vec<Validation>,
-}
-
-#[derive(Debug)]
-struct Validation {
-    source: String,
-    rule: Compiled,
-    message: String,
-    message_expression: Option<Compiled>,
-    reason: String,
-}
-
-/// A policy that a binding puts in force.
-#[derive(Debug)]
-pub(super) struct Policy {
-    rules: Arc<Rules>,
-    binding: String,
-    resources: Option<MatchResources>,
-    parameters: Option<ParamRef>,
-    actions: Vec<String>,
-}
-
-impl Rules {
-    pub(super) fn compile(name: &str, spec: PolicySpec) -> Self {
-        let named = |expressions: Vec<NamedExpression>| -> Vec<(String, Compiled)> {
-            let compile = |named: NamedExpression| {
-                (named.name, Expression::compile(&named.expression, &POLICY_VARIABLES))
-            };
-            expressions.into_iter().map(compile).collect()
-        };
-        let validation = |validation: super::types::Validation| Validation {
-            rule: Expression::compile(&validation.expression, &POLICY_VARIABLES),
-            source: validation.expression.trim().to_owned(),
-            message: validation.message,
-            message_expression: (!validation.message_expression.is_empty())
-                .then(|| Expression::compile(&validation.message_expression, &POLICY_VARIABLES)),
-            reason: validation.reason,
-        };
-        Self {
-            name: name.to_owned(),
-            failure_policy: spec.failure_policy,
-            constraints: spec.match_constraints,
-            param_kind: spec.param_kind,
-            conditions: named(spec.match_conditions),
-            variables: named(spec.variables),
-            validations: spec.validations.into_iter().map(validation).collect(),
-        }
-    }
-}
-
-impl Policy {
-    pub(super) fn new(rules: Arc<Rules>, binding: String, spec: BindingSpec) -> Self {
-        Self {
-            rules,
-            binding,
-            resources: spec.match_resources,
-            parameters: spec.param_ref,
-            actions: spec.validation_actions,
-        }
-    }
-
-    fn denies(&self) -> bool {
-        self.actions.iter().any(|action| action == "Deny")
-    }
-
-    fn warns(&self) -> bool {
-        self.actions.iter().any(|action| action == "Warn")
-    }
-}
 
 /// A rule that does not hold, or that could not be evaluated.
 struct Violation {

@@ -5,28 +5,18 @@ use std::time::Duration;
 
 use portolan_object::Status;
 use portolan_object::budget::Budget;
-use portolan_object::expression::{Expression, Variables};
+use portolan_object::expression::Variables;
 use portolan_object::schema::decode::{self, Source};
 use portolan_object::schema::rules::OBJECT_COST_LIMIT;
 use serde_json::Value;
 
-use super::client::Client;
 use super::matching::{Asked, Facts, converted};
 use super::review::{self, Decision};
-use super::types::{FailurePolicy, ReinvocationPolicy, WebhookSpec};
+use super::types::{FailurePolicy, ReinvocationPolicy};
+use super::webhook::Webhook;
 use crate::admission::Operation;
 use crate::call::Call;
-use crate::kinds::admissionregistration::run_here::WEBHOOK_VARIABLES;
 use crate::resources::{Resource, Source as Origin};
-
-/// A webhook in force.
-#[derive(Debug)]
-pub(super) struct Webhook {
-    spec: WebhookSpec,
-    client: Result<Client, String>,
-    /// Match conditions with their names.
-    conditions: Vec<(String, Result<Expression, String>)>,
-}
 
 /// Why a webhook gave no decision, and the URL that was asked.
 struct Failed {
@@ -35,15 +25,6 @@ struct Failed {
 }
 
 impl Webhook {
-    pub(super) fn new(spec: WebhookSpec) -> Self {
-        let compiled = |condition: &super::types::NamedExpression| {
-            (condition.name.clone(), Expression::compile(&condition.expression, &WEBHOOK_VARIABLES))
-        };
-        let conditions = spec.match_conditions.iter().map(compiled).collect();
-        let client = Client::new(&spec.client_config);
-        Self { spec, client, conditions }
-    }
-
     /// The version of the resource in which the webhook is to be asked about a request; `None` if it is not to be asked.
     fn asked_version(&self, facts: &Facts<'_>) -> Option<Arc<Resource>> {
         let spec = &self.spec;
@@ -135,7 +116,7 @@ impl Webhook {
         let _permit = call.server.configured.permit().map_err(failed)?;
         let review = review::review(version, request);
         let seconds = self.spec.timeout_seconds;
-        let answer = client.post(&call.server, seconds, &review);
+        let answer = client.post(&call.server.store, seconds, &review);
         let limit = Duration::from_secs(u64::from(seconds));
         let bytes = match tokio::time::timeout(limit, answer).await {
             Ok(answered) => answered.map_err(failed)?,

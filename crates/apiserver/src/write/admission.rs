@@ -9,7 +9,7 @@ use super::metadata;
 use crate::admission::{Attributes, Operation};
 use crate::auth::escalation;
 use crate::call::Call;
-use crate::configured::Asked;
+use crate::configured::{self, Asked};
 
 /// Admits a create (`old` is `None`) or an update.
 ///
@@ -25,7 +25,7 @@ pub(super) async fn admit(
         escalation::check(&call.user, &*call.server.access.rules()?, object, old)?;
     }
     let operation = operation(old);
-    let in_force = call.server.configured.in_force(call)?;
+    let in_force = configured::in_force(call)?;
     let name = metadata::name_of(object).to_owned();
     let asked = Asked { operation, name: &name, is_dry_run };
     in_force.mutate(call, &asked, object, old).await?;
@@ -42,7 +42,7 @@ pub(super) async fn validate(
     object: &Value,
     old: Option<&Value>,
 ) -> Result<(), Status> {
-    let in_force = call.server.configured.in_force(call)?;
+    let in_force = configured::in_force(call)?;
     let asked = Asked { operation: operation(old), name: metadata::name_of(object), is_dry_run };
     in_force.validate(call, &asked, object, old).await
 }
@@ -56,7 +56,7 @@ fn operation(old: Option<&Value>) -> Operation {
 /// # Errors
 /// The status of the plugin that refuses.
 pub(super) async fn admit_deletion(call: &Call, is_dry_run: bool, old: &Value) -> Result<(), Status> {
-    let in_force = call.server.configured.in_force(call)?;
+    let in_force = configured::in_force(call)?;
     let asked = Asked { operation: Operation::Delete, name: metadata::name_of(old), is_dry_run };
     in_force.mutate(call, &asked, &mut Value::Null, Some(old)).await?;
     if !call.server.admission.is_empty() {

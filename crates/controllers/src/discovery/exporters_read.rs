@@ -11,7 +11,7 @@ use portolan_api::meta::{condition, set_condition};
 use portolan_object::{Object, ObjectKey};
 use portolan_plan::discovery::conditions::{Exporters, present};
 use portolan_plan::discovery::exporters_read::UnreadExporter;
-use portolan_plan::discovery::exporters_used::NotUsed;
+use portolan_plan::discovery::usage::NotUsed;
 use portolan_plan::discovery::usage::Usage;
 use portolan_runtime::events::{Regarding, Severity};
 use portolan_runtime::{ClientError, ClusterName};

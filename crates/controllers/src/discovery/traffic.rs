@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use portolan_api::annotations::cluster::DRAINED;
 use portolan_object::ObjectKey;
-use portolan_plan::discovery::exporters_used::NotUsed;
 use portolan_plan::discovery::traffic_policy::{ExporterState, policy_of, usage};
+use portolan_plan::discovery::usage::NotUsed;
 use portolan_runtime::ClusterName;
 
 use super::Discovery;

@@ -16,7 +16,7 @@ use portolan_api::kubefed::{
 use portolan_api::resources;
 use portolan_object::{Object, ObjectKey};
 use portolan_plan::kubefed::cluster::{
-    Labels, SpecError, address, common_labels, malformed, merge_labels, mirror, status,
+    Labels, SpecError, address, common_labels, malformed, merge_labels, mirror, stands_for, status,
 };
 use portolan_runtime::client::{ConnectError, Credential, Delete, Endpoint, Patch};
 use portolan_runtime::events::{Regarding, Severity};
@@ -193,7 +193,8 @@ impl KubeFedClusters {
         let Some(finalizers) = mirror.metadata.without_finalizers(&[CLUSTER_FINALIZER]) else {
             return Ok(Outcome::Done);
         };
-        if let Some(cluster) = cluster.filter(|_| !self.is_namespace_leaving()) {
+        let own = cluster.filter(|cluster| stands_for(mirror, cluster));
+        if let Some(cluster) = own.filter(|_| !self.is_namespace_leaving()) {
             if !cluster.metadata.is_deleting() {
                 let options = Delete::default().uid(cluster.metadata.uid.clone());
                 let api = self.hub.client.kind::<Cluster>();

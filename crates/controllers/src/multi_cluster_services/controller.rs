@@ -7,8 +7,8 @@ use portolan_runtime::client::{BoxError, Patch};
 use portolan_runtime::{ClientError, Outcome, Reconciler};
 use serde_json::json;
 
-use super::service::Unapplied;
 use super::services::Services;
+use super::unapplied::Unapplied;
 use crate::missing::ignore_missing;
 use crate::propagation::Pipeline;
 

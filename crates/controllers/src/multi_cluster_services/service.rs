@@ -14,17 +14,9 @@ use portolan_runtime::client::{BoxError, Patch};
 use serde_json::{Value, json};
 
 use super::controller::Controller;
+use super::unapplied::Unapplied;
 use crate::missing::ignore_missing;
 use crate::propagation::{Binding, binding_key};
-
-/// Why the Service is not bound.
-#[derive(Debug, thiserror::Error)]
-pub(super) enum Unapplied {
-    #[error("the Service of this name does not exist in the control plane: create it")]
-    NoService,
-    #[error("{0}")]
-    Failed(#[from] BoxError),
-}
 
 impl Controller {
     /// Claims the Service, and binds it to the clusters with endpoints and those with clients.

@@ -13,9 +13,9 @@ use serde_json::{Value, json};
 
 use super::export::InvalidExport;
 use super::exporters_read::{UnreadExporter, exporters_read};
-use super::exporters_used::{NotUsed, exporters_used};
+use super::exporters_used::exporters_used;
 use super::merge::Merged;
-use super::usage::Usage;
+use super::usage::{NotUsed, Usage};
 
 /// Maximum length of a condition message in the API (`metav1.Condition`).
 const MAX_MESSAGE: usize = 32_768;

@@ -11,11 +11,11 @@ use portolan_object::{Object, ObjectKey};
 
 use super::compare::{same_service, same_slice};
 use super::derived_service::{derived_service, is_headless};
-use super::exporters_used::{self, NotUsed};
+use super::exporters_used;
 use super::port_names::{PortNames, match_ports};
 use super::problem::{ImportProblem, foreign_slices};
 use super::slices::{imported_slice, is_exportable};
-use super::usage::{Usage, failing_open, ready_at_source, set_usage};
+use super::usage::{NotUsed, Usage, failing_open, ready_at_source, set_usage};
 use crate::clusters::ownership::{is_own, stamp, stamped};
 use crate::import_marks::{
     has_selector, is_of_explicit_import, is_slice_of_explicit_import, is_slice_of_selector,

@@ -6,21 +6,10 @@ use portolan_api::conditions::multicluster as reasons;
 use portolan_api::meta::Condition;
 
 use super::problem::ImportProblem;
-use super::usage::Usage;
+use super::usage::{NotUsed, Usage};
 
 /// Exporters that are named, at most.
 const MAX_NAMED: usize = 20;
-
-/// An exporter with endpoints that are not used.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct NotUsed {
-    /// What is done with them.
-    pub usage: Usage,
-    /// Since when, RFC 3339.
-    pub since: String,
-    /// Why.
-    pub cause: String,
-}
 
 /// The condition of an import with the conditions `before`. `None` if it has never been false: it would say nothing.
 ///

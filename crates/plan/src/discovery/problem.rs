@@ -8,8 +8,8 @@ use std::fmt;
 use portolan_api::kubernetes::{EndpointSlice, Service, View};
 use portolan_object::{Object, ObjectKey};
 
-use super::exporters_used::NotUsed;
 use super::slices::is_exportable;
+use super::usage::NotUsed;
 use crate::import_marks::{is_of_explicit_import, is_of_set, is_slice_of_explicit_import, is_slice_of_set};
 
 /// Maximum foreign slices and slices without ports that are named.

@@ -44,6 +44,17 @@ impl Usage {
     }
 }
 
+/// An exporter with endpoints that are not used.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NotUsed {
+    /// What is done with them.
+    pub usage: Usage,
+    /// Since when, RFC 3339.
+    pub since: String,
+    /// Why.
+    pub cause: String,
+}
+
 impl fmt::Display for Usage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {

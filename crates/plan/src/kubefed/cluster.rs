@@ -94,6 +94,11 @@ pub fn common_labels(mirror: &KubeFedCluster) -> Labels {
     noted.and_then(|noted| serde_json::from_str(noted).ok()).unwrap_or_default()
 }
 
+/// Whether `mirror` stands for `cluster`, and not for an earlier Cluster of the name. Only this one leaves with it.
+pub fn stands_for(mirror: &KubeFedCluster, cluster: &Cluster) -> bool {
+    mirror.metadata.annotations.get(CLUSTER_UID).is_some_and(|uid| *uid == cluster.metadata.uid)
+}
+
 /// A KubeFedCluster for a Cluster, without status. `old` is the present one: what others wrote stays, except the address,
 /// which is the Cluster's.
 pub fn mirror(cluster: &Cluster, labels: &Labels, old: Option<&KubeFedCluster>) -> KubeFedCluster {
@@ -209,6 +214,21 @@ mod tests {
             let merged = merge_labels(&labels(common), &labels(of_mirror), &labels(of_cluster));
             assert_eq!(merged, labels(want), "{common:?} {of_mirror:?} {of_cluster:?}");
         }
+    }
+
+    #[test]
+    fn a_new_cluster_of_the_name_does_not_leave_with_the_old_one() {
+        let cluster = |uid: &str| {
+            let metadata = ObjectMeta { uid: uid.to_owned(), ..ObjectMeta::cluster("eu") };
+            Cluster { metadata, ..Cluster::default() }
+        };
+        let old = mirror(&cluster("1"), &Labels::new(), None);
+        assert!(stands_for(&old, &cluster("1")));
+        assert!(!stands_for(&old, &cluster("2")));
+        assert!(
+            !stands_for(&KubeFedCluster::default(), &cluster("")),
+            "it was made by a user, and stands for none yet"
+        );
     }
 
     #[test]
