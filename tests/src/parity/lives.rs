@@ -135,7 +135,7 @@ fn subresources(path: &str, object: &Value) -> Vec<Named> {
     let status = format!("{path}/status");
     let annotated = json!({ "metadata": { "annotations": { "status": "1" }, "labels": { "status": "1" } }, "spec": { "x": 1 } });
     let conditions = json!({ "status": { "conditions": [{ "type": "A", "status": "True" }] } });
-    vec![
+    let mut requests = vec![
         ("get the status", read(status.clone(), JSON)),
         ("patch metadata by the status", write("PATCH", status.clone(), MERGE, annotated)),
         ("patch the status", write("PATCH", status.clone(), MERGE, conditions)),
@@ -151,7 +151,11 @@ fn subresources(path: &str, object: &Value) -> Vec<Named> {
             write("PATCH", format!("{path}/scale"), MERGE, json!({ "spec": { "replicas": -2 } }))
         }),
         ("get after all writes", read(path.to_owned(), JSON)),
-    ]
+    ];
+    // A controller of kube-apiserver writes this status at the same time, so that the version is not always current.
+    let is_written_there = object["kind"] == "APIService";
+    requests.retain(|(name, _)| !(is_written_there && *name == "update the status"));
+    requests
 }
 
 fn deletion(collection: &str, path: &str) -> Vec<Named> {
