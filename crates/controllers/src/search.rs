@@ -1,7 +1,7 @@
 //! The caches that ResourceRegistries ask for, and the condition of each registry.
 //!
 //! The decisions are in `portolan_plan::search`. A cache runs for each collection that a registry names in a cluster that is
-//! ready; without a registry there is none. [`SearchCaches`] lets the control plane answer look-ups from them.
+//! ready. Without a registry no cache runs. [`SearchCaches`] lets the control plane answer look-ups from them.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;

@@ -74,7 +74,7 @@ impl Search {
             return Err(Status::bad_request(format!("{path} is not the path of a resource")));
         }
         let options = ListOptions::parse(request.query, false)?;
-        // As upstream, a kind that nobody caches has an empty list.
+        // As upstream, the list is empty for a kind that no registry names.
         let Some(cached) = self.cached(&target) else {
             let gvk = portolan_object::GroupVersionKind::new(&*target.group, &*target.version, "");
             let kind = Kind { gvk, plural: target.resource };

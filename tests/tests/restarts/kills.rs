@@ -47,7 +47,7 @@ struct Set {
     folder: TempDir,
     /// Content of the objects that the user wants.
     wanted: BTreeMap<String, String>,
-    /// Uids of the copies, by cluster and name. A copy that was deleted by nobody has another one afterwards.
+    /// Uids of the copies, by cluster and name. A copy that was deleted and made again has another uid.
     uids: BTreeMap<(String, String), String>,
 }
 

@@ -144,7 +144,7 @@ fn complete(spec: &mut PropagationSpec, namespace: &str) {
     }
 }
 
-/// The identity of a policy; an empty label is none.
+/// The permanent id of a policy. `None` without the label, and for an empty one.
 fn identity<T: Propagation>(object: &Value) -> Option<&str> {
     object["metadata"]["labels"][T::ID].as_str().filter(|id| !id.is_empty())
 }

@@ -237,8 +237,8 @@ impl DnsRecords {
         }
     }
 
-    /// Writes the DNSEndpoint if it differs; `false` if it is somebody else's. One without record sets is kept: it says that
-    /// there are none.
+    /// Writes the DNSEndpoint if it differs. Returns `false` if it has another owner. A DNSEndpoint without record sets is kept,
+    /// so that ExternalDNS removes the records.
     async fn write(&self, wanted: &DNSEndpoint) -> Result<bool, ClientError> {
         let api = self.observer.hub.client.kind::<DNSEndpoint>();
         let key = wanted.metadata.key();

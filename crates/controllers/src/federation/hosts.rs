@@ -13,7 +13,7 @@ use tokio::time::{Instant, timeout};
 
 /// Time after which a name is looked up again.
 pub(super) const MAX_AGE: Duration = Duration::from_secs(60);
-/// Time after which a name that nobody asked for is forgotten.
+/// A host name is removed from the cache when it was not resolved for this time.
 const FORGOTTEN_AFTER: Duration = Duration::from_secs(600);
 /// Time for one look-up.
 const LOOK_UP: Duration = Duration::from_secs(5);

@@ -1,6 +1,6 @@
 //! The controllers, and the agent of a cluster in pull mode, are killed at random points while a user creates, edits, moves
-//! and deletes objects of three kinds, replaces policies, overrides, and deletes Works and bindings by hand. Whatever happens,
-//! the members end as the user asked, and no object in a member is deleted unless the user deleted its template or took the
+//! and deletes objects of three kinds, replaces policies, overrides, and deletes Works and bindings by hand. After every
+//! order of these the members end as the user asked, and no object in a member is deleted unless the user deleted its template or took the
 //! cluster from its placement.
 //!
 //! `PORTOLAN_SEEDS=1000 cargo test -p portolan-controllers --test it restarts -- --nocapture` runs more seeds than the normal

@@ -86,7 +86,7 @@ pub fn failing_open(
     ready.keys().map(|source| (source.clone(), if is_left { wanted(source) } else { Usage::Keep })).collect()
 }
 
-/// The slice with its endpoints used as `usage` says, whatever was done with them before.
+/// Sets how the endpoints of a slice are used. An earlier usage is undone first.
 pub fn set_usage(slice: &mut Object, usage: Usage) {
     let before = Usage::of_slice(slice);
     if before == usage {

@@ -33,7 +33,7 @@ pub enum RecordKind {
 }
 
 impl RecordKind {
-    /// The kind whose shards are published, in members.
+    /// The kind of the members' objects with the published addresses.
     pub fn target(self) -> &'static str {
         match self {
             Self::Service => "Service",

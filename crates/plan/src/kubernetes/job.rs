@@ -5,8 +5,7 @@
 //!                          └ no ──► missing or surplus pods, after the back-off of the last failure ─► status
 //! ```
 //!
-//! Pods are counted while they exist. The counters never go back, so that a finished pod that somebody deletes is not run
-//! again before the others are done.
+//! Pods are counted while they exist. The counters only grow, so that a finished pod that is deleted does not run again.
 
 mod counts;
 mod status;
