@@ -12,6 +12,7 @@
 //! ```
 
 mod client;
+mod conditions;
 mod load;
 mod matching;
 mod policies;

@@ -4,6 +4,7 @@
 //! the controllers of pods and endpoints, for clusters with nodes. The decisions are in `plan::kubernetes`.
 
 mod autoscalers;
+mod controller;
 mod cron_jobs;
 mod daemon_sets;
 mod deployments;

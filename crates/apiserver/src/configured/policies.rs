@@ -11,8 +11,9 @@ use portolan_object::status::Cause;
 use portolan_store::Query;
 use serde_json::Value;
 
+use super::conditions::{evaluate, meet};
 use super::matching::{Asked, Facts, selects};
-use super::policy::{Compiled, Policy, Validation};
+use super::policy::{Policy, Validation};
 use super::review;
 use super::types::FailurePolicy;
 use crate::admission::Operation;
@@ -112,7 +113,7 @@ fn violations(
         variables.bind("request", request);
         variables.bind("params", &parameter);
         variables.bind("namespaceObject", &namespace_object(call, facts));
-        match meets(&rules.conditions, &variables, budget) {
+        match meet(&rules.conditions, &variables, budget) {
             Ok(true) => {}
             Ok(false) => continue,
             Err(message) => {
@@ -143,31 +144,6 @@ fn violations(
         }
     }
     found
-}
-
-fn evaluate(
-    expression: &Compiled,
-    variables: &Variables,
-    budget: &Budget,
-) -> Result<portolan_object::expression::Evaluated, String> {
-    match expression {
-        Ok(expression) => expression.evaluate(variables, budget).map_err(|error| error.to_string()),
-        Err(error) => Err(error.clone()),
-    }
-}
-
-/// Whether all conditions hold; a false one decides, whatever errors the others have.
-fn meets(conditions: &[(String, Compiled)], variables: &Variables, budget: &Budget) -> Result<bool, String> {
-    let mut errors = Vec::new();
-    for (name, condition) in conditions {
-        match evaluate(condition, variables, budget).map(|value| value.as_bool()) {
-            Ok(Some(true)) => {}
-            Ok(Some(false)) => return Ok(false),
-            Ok(None) => errors.push(format!("match condition '{name}' is not a truth value")),
-            Err(error) => errors.push(format!("match condition '{name}' resulted in error: {error}")),
-        }
-    }
-    if errors.is_empty() { Ok(true) } else { Err(errors.join(", ")) }
 }
 
 impl Validation {

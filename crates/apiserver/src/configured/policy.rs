@@ -4,14 +4,12 @@ use std::sync::Arc;
 
 use portolan_object::expression::Expression;
 
+use super::conditions::Compiled;
 use super::types::{
     BindingSpec, FailurePolicy, MatchResources, NamedExpression, ParamKind, ParamRef, PolicySpec,
     Validation as ValidationSpec,
 };
 use crate::kinds::admissionregistration::run_here::POLICY_VARIABLES;
-
-/// An expression, or why it cannot be evaluated.
-pub(super) type Compiled = Result<Expression, String>;
 
 /// A compiled policy.
 #[derive(Debug)]

@@ -3,6 +3,7 @@
 use portolan_object::expression::Expression;
 
 use super::client::Client;
+use super::conditions::Compiled;
 use super::types::{NamedExpression, WebhookSpec};
 use crate::kinds::admissionregistration::run_here::WEBHOOK_VARIABLES;
 
@@ -12,7 +13,7 @@ pub(super) struct Webhook {
     pub(super) spec: WebhookSpec,
     pub(super) client: Result<Client, String>,
     /// Match conditions with their names.
-    pub(super) conditions: Vec<(String, Result<Expression, String>)>,
+    pub(super) conditions: Vec<(String, Compiled)>,
 }
 
 impl Webhook {

@@ -10,6 +10,7 @@ use portolan_object::schema::decode::{self, Source};
 use portolan_object::schema::rules::OBJECT_COST_LIMIT;
 use serde_json::Value;
 
+use super::conditions::meet;
 use super::matching::{Asked, Facts, converted};
 use super::review::{self, Decision};
 use super::types::{FailurePolicy, ReinvocationPolicy};
@@ -76,7 +77,7 @@ impl Webhook {
         }
     }
 
-    /// Evaluates the match conditions; a false one decides, whatever errors the others have.
+    /// Whether the match conditions hold.
     fn meets_conditions(&self, call: &Call, request: &Value) -> Result<bool, String> {
         if self.conditions.is_empty() {
             return Ok(true);
@@ -86,20 +87,7 @@ impl Webhook {
         variables.bind("oldObject", &request["oldObject"]);
         variables.bind("request", request);
         let budget = Budget::new(OBJECT_COST_LIMIT, &call.interrupt.for_computations());
-        let mut errors = Vec::new();
-        for (name, condition) in &self.conditions {
-            let value = match condition {
-                Ok(condition) => condition.evaluate(&variables, &budget).map_err(|error| error.to_string()),
-                Err(error) => Err(error.clone()),
-            };
-            match value.map(|value| value.as_bool()) {
-                Ok(Some(true)) => {}
-                Ok(Some(false)) => return Ok(false),
-                Ok(None) => errors.push(format!("{name}: the result is not a truth value")),
-                Err(error) => errors.push(format!("{name}: {error}")),
-            }
-        }
-        if errors.is_empty() { Ok(true) } else { Err(errors.join(", ")) }
+        meet(&self.conditions, &variables, &budget)
     }
 
     async fn ask(&self, call: &Call, uid: &str, request: &Value) -> Result<Decision, Failed> {

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use portolan_api::kubernetes::controller;
 use portolan_api::resources;
 use portolan_net::{Clock, Shutdown};
 use portolan_object::{Object, ObjectKey};
@@ -14,6 +13,7 @@ use portolan_runtime::{
     Api, Cache, Client, ClientError, EventRecorder, Outcome, Queue, Reconciler, Resource, driver,
 };
 
+use super::controller::controller_of_kind;
 use crate::failures::Failures;
 use crate::merge::status_patch;
 use crate::missing::ignore_missing;
@@ -37,7 +37,8 @@ pub(super) fn start(client: &Client, jobs: &Cache<Object>, clock: &Clock, scope:
     cron_jobs.observe(move |change| adder.add(change.key.clone()));
     let adder = queue.clone();
     jobs.observe(move |change| {
-        let owners = change.old.iter().chain(&change.new).filter_map(|job| owner(job));
+        let owners =
+            change.old.iter().chain(&change.new).filter_map(|job| controller_of_kind(job, "CronJob"));
         owners.for_each(|owner| adder.add(owner));
     });
     let controller = CronJobs {
@@ -49,12 +50,6 @@ pub(super) fn start(client: &Client, jobs: &Cache<Object>, clock: &Clock, scope:
         clock: clock.clone(),
     };
     driver::run(Arc::new(controller), &queue, WORKERS, scope);
-}
-
-/// The CronJob that controls a Job.
-fn owner(job: &Object) -> Option<ObjectKey> {
-    let controller = controller(job).filter(|owner| owner.kind == "CronJob")?;
-    Some(ObjectKey::namespaced(job.namespace(), controller.name))
 }
 
 impl Reconciler for CronJobs {

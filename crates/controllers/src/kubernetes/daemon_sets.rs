@@ -1,11 +1,8 @@
 //! Runs `plan::kubernetes::daemon_set` over the DaemonSets of a cluster.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use parking_lot::Mutex;
-use portolan_api::kubernetes::controller;
 use portolan_api::resources;
 use portolan_net::Shutdown;
 use portolan_object::{Object, ObjectKey};
@@ -15,6 +12,7 @@ use portolan_runtime::client::Delete;
 use portolan_runtime::{Api, Cache, ClientError, Outcome, Queue, Reconciler, Resource, driver};
 
 use super::WORKERS;
+use super::controller::controller_of_kind;
 use super::expectations::{CREATION_TIMEOUT, Expectations};
 use crate::failures::Failures;
 use crate::merge::status_patch;
@@ -30,8 +28,6 @@ struct DaemonSets {
     pods: Cache<Object>,
     nodes: Cache<Object>,
     expectations: Arc<Expectations>,
-    /// DaemonSets that have waited once for their creations. The second time they run with the cache as it is.
-    waited: Mutex<BTreeSet<ObjectKey>>,
 }
 
 pub(super) fn start(caches: &Caches, pods: &Cache<Object>, scope: &Shutdown) {
@@ -53,13 +49,7 @@ pub(super) fn start(caches: &Caches, pods: &Cache<Object>, scope: &Shutdown) {
             all.list().iter().for_each(|set| adder.add_after(set.key(), BATCH));
         }
     });
-    let (adder, seen) = (queue.clone(), expectations.clone());
-    pods.observe(move |change| {
-        for owner in change.old.iter().chain(&change.new).filter_map(|pod| owner(pod)) {
-            seen.seen(&owner, &change.key);
-            adder.add(owner);
-        }
-    });
+    expectations.observe(pods, &queue, |pod| controller_of_kind(pod, "DaemonSet"));
     let controller = DaemonSets {
         api: client.resource(&resource),
         pods_api: client.resource(pods.resource()),
@@ -67,15 +57,8 @@ pub(super) fn start(caches: &Caches, pods: &Cache<Object>, scope: &Shutdown) {
         pods: pods.clone(),
         nodes,
         expectations,
-        waited: Mutex::default(),
     };
     driver::run(Arc::new(controller), &queue, WORKERS, scope);
-}
-
-/// The DaemonSet that controls a pod.
-fn owner(pod: &Object) -> Option<ObjectKey> {
-    let controller = controller(pod).filter(|owner| owner.kind == "DaemonSet")?;
-    Some(ObjectKey::namespaced(pod.namespace(), controller.name))
 }
 
 impl Reconciler for DaemonSets {
@@ -89,10 +72,9 @@ impl Reconciler for DaemonSets {
             self.expectations.forget(key);
             return Outcome::Done;
         };
-        if self.expectations.are_pending(key, &self.pods) && self.waited.lock().insert(key.clone()) {
+        if self.expectations.must_wait(key, &self.pods) {
             return Outcome::RequeueAfter(CREATION_TIMEOUT);
         }
-        self.waited.lock().remove(key);
         let (pods, nodes) = (self.pods.by_index("controller", set.uid()), self.nodes.list());
         let pods: Vec<&Object> = pods.iter().map(|pod| &**pod).collect();
         let nodes: Vec<&Object> = nodes.iter().map(|node| &**node).collect();

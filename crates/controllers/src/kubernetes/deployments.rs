@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use portolan_api::kubernetes::controller;
 use portolan_api::resources;
 use portolan_net::{Clock, Shutdown};
 use portolan_object::{Object, ObjectKey};
@@ -12,6 +11,7 @@ use portolan_runtime::{Api, Cache, Client, ClientError, Outcome, Queue, Reconcil
 use serde_json::json;
 
 use super::WORKERS;
+use super::controller::controller_of_kind;
 use crate::merge::status_patch;
 use crate::missing::ignore_missing;
 
@@ -31,11 +31,9 @@ pub(super) fn start(client: &Client, sets: &Cache<Object>, clock: &Clock, scope:
     deployments.observe(move |change| adder.add(change.key.clone()));
     let adder = queue.clone();
     sets.observe(move |change| {
-        for set in change.old.iter().chain(&change.new) {
-            if let Some(owner) = controller(set).filter(|owner| owner.kind == "Deployment") {
-                adder.add(ObjectKey::namespaced(set.namespace(), owner.name));
-            }
-        }
+        let owners =
+            change.old.iter().chain(&change.new).filter_map(|set| controller_of_kind(set, "Deployment"));
+        owners.for_each(|owner| adder.add(owner));
     });
     let controller = Deployments {
         api: client.resource(&resource),

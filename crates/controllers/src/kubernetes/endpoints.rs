@@ -1,9 +1,7 @@
 //! Runs `plan::kubernetes::endpoints` over the Services of a cluster.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use parking_lot::Mutex;
 use portolan_api::resources;
 use portolan_net::Shutdown;
 use portolan_object::{Object, ObjectKey};
@@ -27,7 +25,6 @@ struct Endpoints {
     slices: Cache<Object>,
     pods: Cache<Object>,
     expectations: Arc<Expectations>,
-    waited: Mutex<BTreeSet<ObjectKey>>,
 }
 
 pub(super) fn start(caches: &Caches, pods: &Cache<Object>, scope: &Shutdown) {
@@ -43,13 +40,7 @@ pub(super) fn start(caches: &Caches, pods: &Cache<Object>, scope: &Shutdown) {
     let expectations = Arc::new(Expectations::default());
     let adder = queue.clone();
     services.observe(move |change| adder.add(change.key.clone()));
-    let (adder, seen) = (queue.clone(), expectations.clone());
-    slices.observe(move |change| {
-        for key in change.old.iter().chain(&change.new).filter_map(|slice| service_of_slice(slice)) {
-            seen.seen(&key, &change.key);
-            adder.add(key);
-        }
-    });
+    expectations.observe(&slices, &queue, service_of_slice);
     let (adder, selecting) = (queue.clone(), services.clone());
     pods.observe(move |change| {
         for service in selecting.list_namespace(&change.key.namespace) {
@@ -66,7 +57,6 @@ pub(super) fn start(caches: &Caches, pods: &Cache<Object>, scope: &Shutdown) {
         slices,
         pods: pods.clone(),
         expectations,
-        waited: Mutex::default(),
     };
     driver::run(Arc::new(controller), &queue, WORKERS, scope);
 }
@@ -82,13 +72,9 @@ impl Reconciler for Endpoints {
             return Outcome::Done;
         }
         let service = self.services.get(key);
-        if service.is_some()
-            && self.expectations.are_pending(key, &self.slices)
-            && self.waited.lock().insert(key.clone())
-        {
+        if service.is_some() && self.expectations.must_wait(key, &self.slices) {
             return Outcome::RequeueAfter(CREATION_TIMEOUT);
         }
-        self.waited.lock().remove(key);
         let pods = match &service {
             Some(service) => {
                 let mut pods = self.pods.list_namespace(&key.namespace);

@@ -1,11 +1,8 @@
 //! Runs `plan::kubernetes::job` over the Jobs of a cluster.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use parking_lot::Mutex;
-use portolan_api::kubernetes::controller;
 use portolan_net::{Clock, Shutdown};
 use portolan_object::{Object, ObjectKey};
 use portolan_plan::kubernetes::job::{JobAction, plan};
@@ -14,6 +11,7 @@ use portolan_runtime::events::{Regarding, Severity};
 use portolan_runtime::{Api, Cache, Client, ClientError, EventRecorder, Outcome, Queue, Reconciler, driver};
 
 use super::WORKERS;
+use super::controller::controller_of_kind;
 use super::expectations::{CREATION_TIMEOUT, Expectations};
 use crate::failures::Failures;
 use crate::merge::status_patch;
@@ -25,8 +23,6 @@ struct Jobs {
     jobs: Cache<Object>,
     pods: Cache<Object>,
     expectations: Arc<Expectations>,
-    /// Jobs that have waited once for their creations. The second time they run with the cache as it is.
-    waited: Mutex<BTreeSet<ObjectKey>>,
     events: EventRecorder,
     clock: Clock,
 }
@@ -42,30 +38,17 @@ pub(super) fn start(
     let expectations = Arc::new(Expectations::default());
     let adder = queue.clone();
     jobs.observe(move |change| adder.add(change.key.clone()));
-    let (adder, seen) = (queue.clone(), expectations.clone());
-    pods.observe(move |change| {
-        for owner in change.old.iter().chain(&change.new).filter_map(|pod| owner(pod)) {
-            seen.seen(&owner, &change.key);
-            adder.add(owner);
-        }
-    });
+    expectations.observe(pods, &queue, |pod| controller_of_kind(pod, "Job"));
     let controller = Jobs {
         api: client.resource(jobs.resource()),
         pods_api: client.resource(pods.resource()),
         jobs: jobs.clone(),
         pods: pods.clone(),
         expectations,
-        waited: Mutex::default(),
         events: EventRecorder::new(client, "job-controller", clock.clone(), scope),
         clock: clock.clone(),
     };
     driver::run(Arc::new(controller), &queue, WORKERS, scope);
-}
-
-/// The Job that controls a pod.
-fn owner(pod: &Object) -> Option<ObjectKey> {
-    let controller = controller(pod).filter(|owner| owner.kind == "Job")?;
-    Some(ObjectKey::namespaced(pod.namespace(), controller.name))
 }
 
 impl Reconciler for Jobs {
@@ -79,10 +62,9 @@ impl Reconciler for Jobs {
             self.expectations.forget(key);
             return Outcome::Done;
         };
-        if self.expectations.are_pending(key, &self.pods) && self.waited.lock().insert(key.clone()) {
+        if self.expectations.must_wait(key, &self.pods) {
             return Outcome::RequeueAfter(CREATION_TIMEOUT);
         }
-        self.waited.lock().remove(key);
         let pods = self.pods.by_index("controller", job.uid());
         let pods: Vec<&Object> = pods.iter().map(|pod| &**pod).collect();
         let now = self.clock.now();

@@ -2,8 +2,6 @@
 
 use std::sync::Arc;
 
-use parking_lot::Mutex;
-use portolan_api::kubernetes::controller;
 use portolan_net::Shutdown;
 use portolan_object::{Object, ObjectKey};
 use portolan_plan::kubernetes::replica_set::{ReplicaSetAction, plan};
@@ -11,6 +9,7 @@ use portolan_runtime::client::Delete;
 use portolan_runtime::{Api, Cache, Client, ClientError, Outcome, Queue, Reconciler, driver};
 
 use super::WORKERS;
+use super::controller::controller_of_kind;
 use super::expectations::{CREATION_TIMEOUT, Expectations};
 use crate::failures::Failures;
 use crate::merge::status_patch;
@@ -22,8 +21,6 @@ struct ReplicaSets {
     sets: Cache<Object>,
     pods: Cache<Object>,
     expectations: Arc<Expectations>,
-    /// ReplicaSets that have waited once for their creations. The second time they run with the cache as it is.
-    waited: Mutex<std::collections::BTreeSet<ObjectKey>>,
 }
 
 pub(super) fn start(client: &Client, sets: &Cache<Object>, pods: &Cache<Object>, scope: &Shutdown) {
@@ -31,30 +28,15 @@ pub(super) fn start(client: &Client, sets: &Cache<Object>, pods: &Cache<Object>,
     let expectations = Arc::new(Expectations::default());
     let adder = queue.clone();
     sets.observe(move |change| adder.add(change.key.clone()));
-    let (adder, seen) = (queue.clone(), expectations.clone());
-    pods.observe(move |change| {
-        for pod in change.old.iter().chain(&change.new) {
-            if let Some(owner) = owner(pod) {
-                seen.seen(&owner, &change.key);
-                adder.add(owner);
-            }
-        }
-    });
+    expectations.observe(pods, &queue, |pod| controller_of_kind(pod, "ReplicaSet"));
     let controller = ReplicaSets {
         api: client.resource(sets.resource()),
         pods_api: client.resource(pods.resource()),
         sets: sets.clone(),
         pods: pods.clone(),
         expectations,
-        waited: Mutex::default(),
     };
     driver::run(Arc::new(controller), &queue, WORKERS, scope);
-}
-
-/// The ReplicaSet that controls a pod.
-fn owner(pod: &Object) -> Option<ObjectKey> {
-    let controller = controller(pod).filter(|owner| owner.kind == "ReplicaSet")?;
-    Some(ObjectKey::namespaced(pod.namespace(), controller.name))
 }
 
 impl Reconciler for ReplicaSets {
@@ -68,10 +50,9 @@ impl Reconciler for ReplicaSets {
             self.expectations.forget(key);
             return Outcome::Done;
         };
-        if self.expectations.are_pending(key, &self.pods) && self.waited.lock().insert(key.clone()) {
+        if self.expectations.must_wait(key, &self.pods) {
             return Outcome::RequeueAfter(CREATION_TIMEOUT);
         }
-        self.waited.lock().remove(key);
         let pods = self.pods.by_index("controller", set.uid());
         let pods: Vec<&Object> = pods.iter().map(|pod| &**pod).collect();
         let writes = plan(&set, &pods).into_iter().map(|action| self.take(&set, action));

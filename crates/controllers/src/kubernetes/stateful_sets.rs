@@ -6,7 +6,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use portolan_api::kubernetes::controller;
 use portolan_api::resources;
 use portolan_net::{Clock, Shutdown};
 use portolan_object::{Object, ObjectKey};
@@ -20,6 +19,7 @@ use portolan_runtime::{
 use serde_json::json;
 
 use super::WORKERS;
+use super::controller::controller_of_kind;
 use crate::merge::status_patch;
 
 const COMPONENT: &str = "statefulset-controller";
@@ -59,7 +59,11 @@ pub(super) fn start(client: &Client, pods: &Cache<Object>, clock: &Clock, scope:
     for owned in [pods, &revisions] {
         let adder = queue.clone();
         owned.observe(move |change| {
-            let owners = change.old.iter().chain(&change.new).filter_map(|object| owner(object));
+            let owners = change
+                .old
+                .iter()
+                .chain(&change.new)
+                .filter_map(|object| controller_of_kind(object, "StatefulSet"));
             owners.for_each(|owner| adder.add(owner));
         });
     }
@@ -74,12 +78,6 @@ pub(super) fn start(client: &Client, pods: &Cache<Object>, clock: &Clock, scope:
         clock: clock.clone(),
     };
     driver::run(Arc::new(controller), &queue, WORKERS, scope);
-}
-
-/// The StatefulSet that controls an object.
-fn owner(object: &Object) -> Option<ObjectKey> {
-    let controller = controller(object).filter(|owner| owner.kind == "StatefulSet")?;
-    Some(ObjectKey::namespaced(object.namespace(), controller.name))
 }
 
 impl Reconciler for StatefulSets {

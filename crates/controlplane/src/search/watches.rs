@@ -115,10 +115,14 @@ fn follow(
             }
         };
         loop {
-            let told = match watch.next().await {
-                Ok(Some(event)) => Told::Event(event),
-                Ok(None) => Told::Ended,
-                Err(error) => Told::Failed(error),
+            let told = tokio::select! {
+                // The client left.
+                () = sender.closed() => return,
+                next = watch.next() => match next {
+                    Ok(Some(event)) => Told::Event(event),
+                    Ok(None) => Told::Ended,
+                    Err(error) => Told::Failed(error),
+                },
             };
             let is_over = !matches!(told, Told::Event(_));
             if sender.send(told).await.is_err() || is_over {

@@ -17,6 +17,8 @@
 
 use std::collections::HashMap;
 
+use serde_json::Value;
+
 /// The whole table.
 #[derive(Debug)]
 pub(crate) struct Table {
@@ -108,6 +110,20 @@ pub(crate) enum Scalar {
     SchemaOrArray,
     SchemaOrBool,
     SchemaOrStrings,
+}
+
+impl Scalar {
+    /// The value of a field that is not set, as Go's JSON encoder writes it; `Null` for what it writes as `null`.
+    pub(crate) fn zero(self) -> Value {
+        match self {
+            Self::String | Self::Bytes => Value::String(String::new()),
+            Self::Bool => Value::Bool(false),
+            Self::Int32 | Self::Int64 | Self::Double | Self::IntOrString => 0.into(),
+            Self::Quantity => "0".into(),
+            Self::Time | Self::MicroTime | Self::Raw => Value::Null,
+            Self::SchemaOrArray | Self::SchemaOrBool | Self::SchemaOrStrings => Value::Null,
+        }
+    }
 }
 
 impl Table {

@@ -3,7 +3,7 @@
 
 use serde_json::{Map, Value};
 
-use super::table::{Kind, ModelId, Scalar, Table, Typed};
+use super::table::{Kind, ModelId, Table, Typed};
 
 /// The zero value of a model. Lists and maps without `omitempty` are null.
 pub(super) fn object(table: &Table, model: ModelId) -> Map<String, Value> {
@@ -25,13 +25,6 @@ fn value(table: &Table, typed: &Typed) -> Value {
         // A struct that is not behind a pointer does not contain itself.
         Kind::Model(model) => Value::Object(object(table, *model)),
         Kind::List(_) | Kind::Map(_) | Kind::Items(_) => Value::Null,
-        Kind::Scalar(scalar) => match scalar {
-            Scalar::String | Scalar::Bytes => Value::String(String::new()),
-            Scalar::Bool => Value::Bool(false),
-            Scalar::Int32 | Scalar::Int64 | Scalar::Double | Scalar::IntOrString => 0.into(),
-            Scalar::Quantity => "0".into(),
-            Scalar::Time | Scalar::MicroTime | Scalar::Raw => Value::Null,
-            Scalar::SchemaOrArray | Scalar::SchemaOrBool | Scalar::SchemaOrStrings => Value::Null,
-        },
+        Kind::Scalar(scalar) => scalar.zero(),
     }
 }

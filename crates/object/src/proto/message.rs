@@ -100,14 +100,7 @@ impl<'t> Decoder<'t> {
         Ok(match &typed.kind {
             Kind::Model(model) => Value::Object(self.message(*model, &[], depth + 1)?),
             Kind::List(_) | Kind::Map(_) | Kind::Items(_) => Value::Null,
-            Kind::Scalar(scalar) => match scalar {
-                Scalar::String | Scalar::Bytes => Value::String(String::new()),
-                Scalar::Bool => Value::Bool(false),
-                Scalar::Int32 | Scalar::Int64 | Scalar::Double | Scalar::IntOrString => 0.into(),
-                Scalar::Quantity => "0".into(),
-                Scalar::Time | Scalar::MicroTime | Scalar::Raw => Value::Null,
-                Scalar::SchemaOrArray | Scalar::SchemaOrBool | Scalar::SchemaOrStrings => Value::Null,
-            },
+            Kind::Scalar(scalar) => scalar.zero(),
         })
     }
 

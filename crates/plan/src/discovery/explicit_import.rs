@@ -15,7 +15,7 @@ use super::exporters_used;
 use super::port_names::{PortNames, match_ports};
 use super::problem::{ImportProblem, foreign_slices};
 use super::slices::{imported_slice, is_exportable};
-use super::usage::{NotUsed, Usage, failing_open, ready_at_source, set_usage};
+use super::usage::{NotUsed, Usage, failing_open, ready_by_source, set_usage, usage_of_source};
 use crate::clusters::ownership::{is_own, stamp, stamped};
 use crate::import_marks::{
     has_selector, is_of_explicit_import, is_slice_of_explicit_import, is_slice_of_selector,
@@ -92,7 +92,7 @@ pub fn plan_explicit_import(seen: &ExplicitImport<'_>) -> Vec<ExplicitImportActi
     }
     let mut wanted = wanted_slices(seen, import);
     let usage = usage_of_exporters(seen);
-    wanted.values_mut().for_each(|slice| set_usage(slice, usage_of(slice, &usage)));
+    wanted.values_mut().for_each(|slice| set_usage(slice, usage_of_source(slice, &usage)));
     let has_selector = seen.service.is_some_and(has_selector);
     let is_managed = |slice: &&&Object| {
         is_slice_of_explicit_import(slice)
@@ -114,7 +114,7 @@ pub fn plan_explicit_import(seen: &ExplicitImport<'_>) -> Vec<ExplicitImportActi
             continue;
         }
         if seen.unreachable.contains(&source) && is_own(slice, seen.control_plane) {
-            let usage = usage_of(slice, &usage);
+            let usage = usage_of_source(slice, &usage);
             if Usage::of_slice(slice) != usage {
                 let mut slice = slice.clone();
                 set_usage(&mut slice, usage);
@@ -128,29 +128,14 @@ pub fn plan_explicit_import(seen: &ExplicitImport<'_>) -> Vec<ExplicitImportActi
     actions
 }
 
-fn usage_of(slice: &Object, usage: &BTreeMap<String, Usage>) -> Usage {
-    let source = slice.label(labels::endpoint_slice::SOURCE_CLUSTER).unwrap_or_default();
-    usage.get(source).copied().unwrap_or_default()
-}
-
 /// What is done with the endpoints of each exporter, so that some endpoint stays in use.
 pub fn usage_of_exporters(seen: &ExplicitImport<'_>) -> BTreeMap<String, Usage> {
     if seen.not_used.is_empty() {
         return BTreeMap::new();
     }
-    let mut ready: BTreeMap<String, usize> = BTreeMap::new();
-    for exporter in &seen.exporters {
-        let slices = exporter.slices.iter().filter(|slice| is_exportable(slice));
-        *ready.entry(exporter.cluster.to_owned()).or_default() +=
-            slices.map(|slice| ready_at_source(slice)).sum::<usize>();
-    }
-    // The endpoints of exporters that cannot be read are those that were imported last.
-    for slice in seen.slices.iter().filter(|slice| is_slice_of_explicit_import(slice)) {
-        let source = slice.label(labels::endpoint_slice::SOURCE_CLUSTER).unwrap_or_default();
-        if !seen.exporters.iter().any(|exporter| exporter.cluster == source) {
-            *ready.entry(source.to_owned()).or_default() += ready_at_source(slice);
-        }
-    }
+    let exported = seen.exporters.iter().map(|exporter| (exporter.cluster, exporter.slices.as_slice()));
+    let imported = seen.slices.iter().copied().filter(|slice| is_slice_of_explicit_import(slice));
+    let ready = ready_by_source(exported, imported);
     failing_open(&ready, |source| seen.not_used.get(source).map_or(Usage::Keep, |not_used| not_used.usage))
 }
 

@@ -30,8 +30,7 @@ use super::exporters_read::UnreadExporter;
 use super::exporters_used;
 use super::merge::{Merged, merge};
 use super::problem::{ImportProblem, foreign_slices};
-use super::slices::is_exportable;
-use super::usage::{NotUsed, Usage, failing_open, ready_at_source, set_usage};
+use super::usage::{NotUsed, Usage, failing_open, ready_by_source, set_usage, usage_of_source};
 use crate::clusters::ownership::{is_own, stamped};
 use crate::import_marks::{has_selector, is_of_set, is_slice_of_selector, is_slice_of_set};
 use service::ServicePlan;
@@ -235,15 +234,15 @@ fn plan_slices(pass: &Pass<'_>, import: &Object) -> Vec<SetImportAction> {
     let present: BTreeMap<&str, &Object> = managed.map(|slice| (slice.name(), *slice)).collect();
     let own = pass.member.control_plane;
     let usage = usage_of_sources(pass.exported, pass.member);
-    wanted.values_mut().for_each(|slice| set_usage(slice, usage_of(slice, &usage)));
+    wanted.values_mut().for_each(|slice| set_usage(slice, usage_of_source(slice, &usage)));
     let last_known =
         present.values().filter(|slice| !wanted.contains_key(slice.name()) && is_own(slice, own));
     let changed: Vec<SetImportAction> = last_known
         .filter(|slice| is_slice_of_set(slice) && !is_source_known(slice, pass.exported, own))
-        .filter(|slice| Usage::of_slice(slice) != usage_of(slice, &usage))
+        .filter(|slice| Usage::of_slice(slice) != usage_of_source(slice, &usage))
         .map(|slice| {
             let mut slice = (**slice).clone();
-            let usage = usage_of(&slice, &usage);
+            let usage = usage_of_source(&slice, &usage);
             set_usage(&mut slice, usage);
             SetImportAction::PutSlice(slice)
         })
@@ -258,11 +257,6 @@ fn plan_slices(pass: &Pass<'_>, import: &Object) -> Vec<SetImportAction> {
     put.chain(changed).chain(deleted).collect()
 }
 
-fn usage_of(slice: &Object, usage: &BTreeMap<String, Usage>) -> Usage {
-    let source = slice.label(labels::endpoint_slice::SOURCE_CLUSTER).unwrap_or_default();
-    usage.get(source).copied().unwrap_or_default()
-}
-
 /// What is done with the endpoints of each exporter, so that some endpoint stays in use. The importing member's own endpoints
 /// are always used.
 fn usage_of_sources(exported: &ExportedService<'_>, member: &ImportingMember<'_>) -> BTreeMap<String, Usage> {
@@ -270,19 +264,9 @@ fn usage_of_sources(exported: &ExportedService<'_>, member: &ImportingMember<'_>
     if not_used.is_empty() {
         return BTreeMap::new();
     }
-    let mut ready: BTreeMap<String, usize> = BTreeMap::new();
-    for source in &exported.sources {
-        let slices = source.slices.iter().filter(|slice| is_exportable(slice));
-        *ready.entry(source.cluster.to_owned()).or_default() +=
-            slices.map(|slice| ready_at_source(slice)).sum::<usize>();
-    }
-    // The endpoints of exporters that cannot be read are those that were imported last.
-    for slice in member.slices.iter().filter(|slice| is_slice_of_set(slice)) {
-        let source = slice.label(labels::endpoint_slice::SOURCE_CLUSTER).unwrap_or_default();
-        if !exported.sources.iter().any(|known| known.cluster == source) {
-            *ready.entry(source.to_owned()).or_default() += ready_at_source(slice);
-        }
-    }
+    let read = exported.sources.iter().map(|source| (source.cluster, source.slices.as_slice()));
+    let imported = member.slices.iter().copied().filter(|slice| is_slice_of_set(slice));
+    let ready = ready_by_source(read, imported);
     let is_local =
         |cluster: &str| exported.sources.iter().any(|source| source.is_local && source.cluster == cluster);
     failing_open(&ready, |source| match not_used.get(source) {

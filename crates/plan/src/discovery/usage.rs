@@ -4,13 +4,16 @@
 //! out, and the agent goes on probing them. `conditions.serving` keeps what the exporter has said, so that the endpoints can
 //! be used again while the exporter cannot be read.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use portolan_api::annotations::endpoint_slice::NOT_USED;
 use portolan_api::kubernetes::{EndpointSlice, View};
+use portolan_api::labels;
 use portolan_object::Object;
 use serde_json::{Value, json};
+
+use super::slices::is_exportable;
 
 /// What a cluster does with the endpoints of an exporter.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -84,6 +87,34 @@ pub fn failing_open(
 ) -> BTreeMap<String, Usage> {
     let is_left = ready.iter().any(|(source, count)| *count > 0 && wanted(source) == Usage::Keep);
     ready.keys().map(|source| (source.clone(), if is_left { wanted(source) } else { Usage::Keep })).collect()
+}
+
+/// What `usage` says of the source of an imported slice.
+pub(super) fn usage_of_source(slice: &Object, usage: &BTreeMap<String, Usage>) -> Usage {
+    usage.get(source_of(slice)).copied().unwrap_or_default()
+}
+
+/// The number of ready endpoints of each source: those of its exported slices, and for sources that cannot be read those that
+/// were imported last. A slice among `imported` of a source in `exported` does not count.
+pub(super) fn ready_by_source<'a>(
+    exported: impl IntoIterator<Item = (&'a str, &'a [&'a Object])>,
+    imported: impl IntoIterator<Item = &'a Object>,
+) -> BTreeMap<String, usize> {
+    let mut ready: BTreeMap<String, usize> = BTreeMap::new();
+    for (source, slices) in exported {
+        let slices = slices.iter().filter(|slice| is_exportable(slice));
+        *ready.entry(source.to_owned()).or_default() +=
+            slices.map(|slice| ready_at_source(slice)).sum::<usize>();
+    }
+    let read: BTreeSet<String> = ready.keys().cloned().collect();
+    for slice in imported.into_iter().filter(|slice| !read.contains(source_of(slice))) {
+        *ready.entry(source_of(slice).to_owned()).or_default() += ready_at_source(slice);
+    }
+    ready
+}
+
+fn source_of(slice: &Object) -> &str {
+    slice.label(labels::endpoint_slice::SOURCE_CLUSTER).unwrap_or_default()
 }
 
 /// Sets how the endpoints of a slice are used. An earlier usage is undone first.
