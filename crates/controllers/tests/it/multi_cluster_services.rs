@@ -68,6 +68,8 @@ async fn consumers_get_the_service_and_the_endpoints_of_the_providers() {
     us.when_gone(SLICE, "default/eu-serve-1").await;
     hub.when(MCS, SERVE, |mcs| message(mcs, "ServiceApplied").ends_with("do not exist: gone")).await;
 
+    asia.when_there("v1/Service", SERVE).await;
+
     // The Service stays where it is, and policies can have it.
     hub.delete(MCS, SERVE).await;
     hub.when_gone(MCS, SERVE).await;
