@@ -51,6 +51,21 @@ fn a_registry_makes_the_objects_of_all_clusters_one_list() {
         hub.fails(&["get", "--raw", &format!("{PROXY}/api/v1/namespaces/default/configmaps/{ambiguous}")]);
     assert!(refusal.contains("ambiguous objects in clusters [member1, member2]"), "{refusal}");
 
+    // A watch has the objects of both, and says where each comes from. A table has the columns of the kind.
+    let watch = format!("{PROXY}/api/v1/namespaces/default/configmaps?watch=true&timeoutSeconds=2");
+    let events = hub.ok(&["get", "--raw", &watch]);
+    for (name, cluster) in [("first", "member1"), ("second", "member2")] {
+        let is_added = |line: &&str| line.contains("ADDED") && line.contains(name) && line.contains(cluster);
+        assert!(events.lines().any(|line| is_added(&line)), "{name}: {events}");
+    }
+    assert!(all(&hub, &["get", "configmaps"]).starts_with("NAME"), "{names}");
+    // The right to read objects of the control plane is not enough.
+    hub.ok(&["create", "clusterrolebinding", "eve", "--clusterrole=view", "--user=eve"]);
+    for path in [SEARCH, PROXY] {
+        let refusal = hub.fails(&["--as=eve", "get", "--raw", &format!("{path}/api/v1/configmaps")]);
+        assert!(refusal.contains("search.karmada.io") && refusal.contains("orbidden"), "{refusal}");
+    }
+
     // Changes go to the cluster that has the object.
     all(&hub, &["label", "configmap", "first", "tier=gold"]);
     assert!(one.ok(&["get", "configmap", "first", "--show-labels"]).contains("tier=gold"));

@@ -76,7 +76,7 @@ pub(super) async fn run(discovery: Arc<Discovery>) {
         discovery.decide();
         let is_quiet = suspects.is_empty() && !discovery.withdrawals.is_pending();
         let pause = if is_quiet { IDLE_TICK } else { TICK };
-        // At most one look per tick, however often agents write.
+        // Agents wake it only when one of them sees a cluster in another way than before.
         tokio::select! {
             () = tokio::time::sleep(pause) => {}
             () = discovery.withdrawals.changed.notified() => {}

@@ -47,7 +47,7 @@ impl DnsEndpoints {
                 server: SERVER.to_owned(),
                 name: name.clone(),
                 reason: format!(
-                    "the DNSEndpoint {key} is somebody else's: delete it, or name another namespace"
+                    "the DNSEndpoint {key} has another owner: delete it, or name another namespace"
                 ),
             },
         })?;

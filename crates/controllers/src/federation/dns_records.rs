@@ -77,7 +77,7 @@ enum RecordError {
     NoDomain(String),
     #[error(transparent)]
     Name(#[from] NameError),
-    #[error("the DNSEndpoint {0} is somebody else's: delete it, or rename the record")]
+    #[error("the DNSEndpoint {0} has another owner: delete it, or rename the record")]
     Taken(ObjectKey),
 }
 

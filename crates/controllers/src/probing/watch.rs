@@ -19,6 +19,8 @@ use super::{
 
 /// Shortest time between two computations of the targets.
 const TARGETS_INTERVAL: Duration = Duration::from_secs(1);
+/// Longest time between two reports. A changed sight is reported at once.
+const REPORT_INTERVAL: Duration = Duration::from_secs(1);
 /// Lateness of a round from which on the agent itself was stalled.
 const STALL: Duration = Duration::from_millis(250);
 
@@ -61,6 +63,8 @@ pub(super) struct Watch {
     changed: Arc<AtomicBool>,
     sources: BTreeMap<String, Source>,
     round: u64,
+    /// Time of the last report.
+    reported: Duration,
     ended: (mpsc::UnboundedSender<Ended>, mpsc::UnboundedReceiver<Ended>),
 }
 
@@ -79,6 +83,7 @@ impl Watch {
             changed,
             sources: BTreeMap::new(),
             round: 0,
+            reported: Duration::ZERO,
             ended,
         }
     }
@@ -100,7 +105,10 @@ impl Watch {
                 computed = Some(now);
             }
             self.start_rounds(now);
-            self.publish(now);
+            let is_changed = self.sources.values().any(|source| source.history.sight(now) != source.sight);
+            if is_changed || now.saturating_sub(self.reported) >= REPORT_INTERVAL {
+                self.publish(now);
+            }
             tick = now + SHORT_INTERVAL;
             let next = tokio::time::Instant::now() + SHORT_INTERVAL;
             loop {
@@ -202,6 +210,7 @@ impl Watch {
 
     /// Publishes what is seen now.
     fn publish(&mut self, now: Duration) {
+        self.reported = now;
         let mut left = MAX_SERVICES;
         let time = crate::time::rfc3339(&self.clock);
         let sources = self.sources.iter_mut().map(|(cluster, source)| {

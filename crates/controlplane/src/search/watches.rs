@@ -63,7 +63,11 @@ pub(super) fn watch(
         labels: options.label_selector.clone(),
         fields: fields.clone(),
     };
-    let mut versions = ClusterVersions::parse(&options.resource_version);
+    // A client that asks for the initial events has kept nothing, whatever version it names.
+    let mut versions = match options.send_initial_events {
+        Some(true) => ClusterVersions::default(),
+        _ => ClusterVersions::parse(&options.resource_version),
+    };
     let mut initial = Vec::new();
     let mut sources = SelectAll::new();
     for one in &collections {
@@ -71,8 +75,10 @@ pub(super) fn watch(
         if versions.get(&part).is_none() {
             let version = one.cache.version().unwrap_or_default().to_string();
             versions.advance(&part, &version);
-            let objects = selected.objects(std::slice::from_ref(one));
-            initial.extend(objects.map(|(cluster, _, object)| Event::Added(marked(&object, &cluster))));
+            if options.send_initial_events != Some(false) {
+                let objects = selected.objects(std::slice::from_ref(one));
+                initial.extend(objects.map(|(cluster, _, object)| Event::Added(marked(&object, &cluster))));
+            }
         }
         let start = versions.get(&part).unwrap_or_default().to_owned();
         sources.push(Box::pin(follow(one, &cached.resource, selection(one), start, part)));
