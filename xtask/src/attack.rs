@@ -21,6 +21,9 @@ pub(crate) struct Arguments {
     /// Attack a build for development, as the gate does [default: a release build]
     #[arg(long)]
     pub(crate) debug: bool,
+    /// Features of the build, such as portolan/otel,portolan/route53
+    #[arg(long, value_name = "FEATURES")]
+    pub(crate) features: Option<String>,
 }
 
 /// Builds the program and the attacker, and runs it.
@@ -29,6 +32,9 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     let root = workspace::root()?;
     let mut build = Command::new(&cargo);
     build.args(["build", "--workspace", "--bin", "portolan", "--bin", "portolan-attack"]).current_dir(&root);
+    if let Some(features) = &arguments.features {
+        build.args(["--features", features]);
+    }
     let profile = if arguments.debug { "debug" } else { "release" };
     if !arguments.debug {
         build.arg("--release");

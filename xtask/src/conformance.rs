@@ -51,6 +51,11 @@ pub(crate) struct Arguments {
 }
 
 impl Arguments {
+    /// The whole suite against a playground of this binary.
+    pub(crate) fn of_binary(portolan: PathBuf) -> Self {
+        Self { portolan: Some(portolan), ..Self::default() }
+    }
+
     fn selection(&self) -> Selection {
         match (&self.focus, &self.labels) {
             (None, None) => Selection::All,

@@ -34,6 +34,9 @@ const EMBEDDED: [&str; 10] = [
     "agent",
 ];
 
+/// End-to-end tests of the providers of public DNS, against BIND, Knot, CoreDNS and moto.
+const PEERS: [&str; 1] = ["peers"];
+
 /// End-to-end tests that need kube-apiserver, kube-controller-manager and etcd.
 const REAL_KUBERNETES: [&str; 3] = ["real_kubernetes", "authorization", "parity"];
 
@@ -42,68 +45,37 @@ const ATTACK_SECONDS: u64 = 10;
 /// The same attempts in each run of the gate, so that a failure comes from the change; runs by hand have random seeds.
 const ATTACK_SEED: u64 = 8_977_458_666_821_491_499;
 
+/// Features that release builds switch on. The full gate has them in every step, so that nothing is compiled twice.
+const RELEASE_FEATURES: &str = "portolan/otel,portolan/route53";
+
 /// Runs every check and stops at the first that fails.
 pub(crate) fn run(scope: Scope) -> Result<()> {
-    let needs = if scope == Scope::Full { Needs::ControlPlane } else { Needs::Client };
     step("format", cargo(&["fmt", "--all", "--check"]))?;
-    step("lints", cargo(&["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]))?;
+    step("lints", whole(scope, &["clippy", "--all-targets"], &["-D", "warnings"]))?;
     println!("==> generated files");
     crds::generated().check()?;
     reference::generated().check()?;
     if scope == Scope::Full {
-        // The control plane alone; as another selection of features it compiles dependencies once more.
-        step(
-            "server without the playground",
-            cargo(&["clippy", "--package", "portolan", "--no-default-features", "--", "-D", "warnings"]),
-        )?;
-        codegen::run(&workspace::root()?, codegen::Mode::Check)?;
-        step(
-            "licences, sources and duplicate versions",
-            cargo(&["deny", "check", "bans", "licenses", "sources"]),
-        )?;
-        // cargo-machete takes this variable, which `cargo xtask` sets, for a sign that it was not called by cargo.
-        let mut machete = cargo(&["machete"]);
-        machete.env_remove("CARGO_PKG_NAME");
-        step("unused dependencies", machete)?;
+        checks_of_the_full_gate()?;
     }
-    // Always the whole workspace, narrowed by targets: with another selection of packages, cargo chooses other features
-    // and compiles every dependency once more.
-    step("unit and in-process tests", cargo(&["test", "--workspace", "--lib", "--bins", "--test", "it"]))?;
-    step("fuzz targets, bounded", cargo(&["test", "--workspace", "--test", "bounded"]))?;
-    step("documentation tests", cargo(&["test", "--workspace", "--doc"]))?;
-    let assets = tools::provide(needs)?;
-    step("binary", cargo(&["build", "--workspace", "--bin", "portolan"]))?;
+    let in_process = ["test", "--lib", "--bins", "--test", "it", "--test", "bounded"];
+    step("unit and in-process tests", whole(scope, &in_process, &[]))?;
+    step("documentation tests", whole(scope, &["test", "--doc"], &[]))?;
+    let assets = tools::provide(if scope == Scope::Full { Needs::ControlPlane } else { Needs::Client })?;
+    step("binary", whole(scope, &["build", "--bin", "portolan"], &[]))?;
     if scope == Scope::Full {
-        let lint =
-            ["test", "--workspace", "--bin", "portolan", "--", "--ignored", "promtool_accepts_the_metrics"];
-        step("metrics by promtool's rules", cargo(&lint))?;
-        // As another selection of features it compiles our crates once more.
-        let traces =
-            ["test", "--workspace", "--features", "portolan/otel", "--bin", "portolan", "a_trace_goes_from"];
-        step("traces over OTLP", cargo(&traces))?;
+        let lint = whole(scope, &["test", "--bin", "portolan"], &["--ignored", "promtool_accepts_the_metrics"]);
+        step("metrics by promtool's rules", lint)?;
         tools::conformance_suite()?;
     }
-    if scope == Scope::Full {
-        let peers = cargo(&[
-            "test",
-            "--workspace",
-            "--features",
-            "portolan-providers/route53",
-            "--test",
-            "peers",
-            "--",
-            "--test-threads=1",
-        ]);
-        step("DNS providers against real servers", with_assets(peers, &assets))?;
-    }
-    let mut end_to_end = vec!["test", "--workspace"];
+    let mut end_to_end = vec!["test"];
     end_to_end.extend(EMBEDDED.iter().flat_map(|name| ["--test", name]));
     if scope == Scope::Full {
-        end_to_end.extend(REAL_KUBERNETES.iter().flat_map(|name| ["--test", name]));
+        end_to_end.extend(PEERS.iter().chain(&REAL_KUBERNETES).flat_map(|name| ["--test", name]));
     }
     // One at a time: each starts whole clusters, and two cores are enough for one of them.
-    end_to_end.extend(["--", "--test-threads=1"]);
-    step("end-to-end tests", with_assets(cargo(&end_to_end), &assets))?;
+    let end_to_end = whole(scope, &end_to_end, &["--test-threads=1"]);
+    step("end-to-end tests", with_assets(end_to_end, &assets))?;
     if scope == Scope::Full {
         println!("==> attacks, bounded");
         attack::run(&attack::Arguments {
@@ -111,11 +83,40 @@ pub(crate) fn run(scope: Scope) -> Result<()> {
             seconds: ATTACK_SECONDS,
             seed: Some(ATTACK_SEED),
             debug: true,
+            features: Some(RELEASE_FEATURES.to_owned()),
         })?;
         println!("==> conformance");
-        conformance::run(&conformance::Arguments::default())?;
+        let portolan = workspace::target_directory()?.join("debug/portolan");
+        conformance::run(&conformance::Arguments::of_binary(portolan))?;
     }
     Ok(())
+}
+
+/// Checks that the quick form leaves out, without tests.
+fn checks_of_the_full_gate() -> Result<()> {
+    // The control plane alone; as another selection of features it compiles dependencies once more.
+    step(
+        "server without the playground",
+        cargo(&["clippy", "--package", "portolan", "--no-default-features", "--", "-D", "warnings"]),
+    )?;
+    codegen::run(&workspace::root()?, codegen::Mode::Check)?;
+    step("licences, sources and duplicate versions", cargo(&["deny", "check", "bans", "licenses", "sources"]))?;
+    // cargo-machete takes this variable, which `cargo xtask` sets, for a sign that it was not called by cargo.
+    let mut machete = cargo(&["machete"]);
+    machete.env_remove("CARGO_PKG_NAME");
+    step("unused dependencies", machete)
+}
+
+/// A command for the whole workspace, narrowed by targets only: with another selection of packages or features, cargo
+/// compiles every dependency once more. `rest` follows `--`.
+fn whole(scope: Scope, command: &[&str], rest: &[&str]) -> Command {
+    let mut built = cargo(&command[..1]);
+    built.arg("--workspace");
+    if scope == Scope::Full {
+        built.args(["--features", RELEASE_FEATURES]);
+    }
+    built.args(&command[1..]).arg("--").args(rest);
+    built
 }
 
 fn cargo(arguments: &[&str]) -> Command {
