@@ -21,6 +21,9 @@ pub const IMPERSONATOR: &str = "karmada-impersonator";
 /// Secret in a member, and key in it, with the kubeconfig by which the member's agent reaches the control plane.
 pub const AGENT_KUBECONFIG: &str = "karmada-kubeconfig";
 
+/// Name of the ClusterRole of the agent in a cluster in pull mode, and of its binding.
+pub const AGENT_ROLE: &str = "karmada-agent";
+
 /// Lease in [`CLUSTER_NAMESPACE`] of a member that says which control plane holds the member.
 pub const CONTROL_PLANE_LEASE: &str = "portolan-control-plane";
 

@@ -22,6 +22,7 @@ use crate::configured::sources::Configured;
 use crate::crd::lifecycle::Lifecycle;
 use crate::fairness::Fairness;
 use crate::metrics::Metrics;
+use crate::proxy::Forwarder;
 use crate::record::Record;
 use crate::resources::Registry;
 use crate::server::Server;
@@ -84,6 +85,7 @@ impl ApiServer {
             });
         }
         let tasks = Shutdown::new();
+        let announced = config.forwarder.as_ref().map(Forwarder::announced).unwrap_or_default();
         let server = Arc::new(Server {
             scope: tasks.clone(),
             compute,
@@ -98,7 +100,7 @@ impl ApiServer {
             access: Access::new(store.clone()),
             configured: Configured::new(store.clone()),
             store,
-            registry: Registry::default(),
+            registry: Registry::new(announced),
             authentication: config.authentication,
             admission: config.admission,
             clock: config.clock,

@@ -35,7 +35,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::respond::Body;
 
-pub use backend::{Accept, Backend, BackendDialer, Backends, Forwarder, Locating, Upgraded};
+pub use backend::{Accept, Announced, Backend, BackendDialer, Backends, Forwarder, Locating, Upgraded};
 pub use dial::{Connection, Dialing, DirectDialer, KubeletAddress, KubeletDialer, TlsError, client_config};
 pub use target::{KubeletTarget, PodAction};
 

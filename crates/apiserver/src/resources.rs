@@ -19,7 +19,9 @@ use portolan_store::Versioned;
 use serde_json::Value;
 
 use crate::crd::CustomVersion;
+use crate::kinds::core::PROXY_VERBS;
 use crate::kinds::{BuiltinKind, Generation, NameRule, ServedSubresource, StatusRule, Strategy};
+use crate::proxy::Announced;
 use crate::record::{self, Change, Opening, Record};
 
 pub use registry::{Group, Registry, Snapshot, Version};
@@ -159,6 +161,20 @@ impl Resource {
             builtin_schema: None,
             kind,
         }
+    }
+
+    /// Lists those of the subresources that belong to this resource, before its own.
+    fn announce(&mut self, announced: &[Announced]) {
+        let own = announced.iter().filter(|one| one.group == self.kind.group && one.resource == self.plural);
+        let own: Vec<ServedSubresource> = own
+            .map(|one| ServedSubresource {
+                name: one.subresource,
+                kind: self.kind.group_version().kind(one.kind),
+                is_foreign: false,
+                verbs: PROXY_VERBS,
+            })
+            .collect();
+        self.subresources.splice(..0, own);
     }
 
     /// The custom version behind the resource, if it is one.

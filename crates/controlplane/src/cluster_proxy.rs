@@ -14,7 +14,7 @@ use portolan_api::cluster::Cluster;
 use portolan_api::resources;
 use portolan_apiserver::User;
 use portolan_apiserver::auth::user;
-use portolan_apiserver::proxy::{Accept, Backend, BackendDialer, Backends, Connection, Locating};
+use portolan_apiserver::proxy::{Accept, Announced, Backend, BackendDialer, Backends, Connection, Locating};
 use portolan_net::tunnel::Tunnels;
 use portolan_object::{Object, ObjectKey, Status};
 use portolan_runtime::client::{Address, http_1_config};
@@ -107,6 +107,11 @@ impl ClusterServers {
 }
 
 impl Backends for ClusterServers {
+    fn announced(&self) -> Vec<Announced> {
+        let (group, resource) = (Cluster::GROUP, Cluster::PLURAL);
+        vec![Announced { group, resource, subresource: "proxy", kind: "ClusterProxyOptions" }]
+    }
+
     fn answers(&self, group: &str, resource: &str, subresource: &str) -> bool {
         (group, resource) == (Cluster::GROUP, Cluster::PLURAL) && matches!(subresource, "proxy" | "tunnel")
     }

@@ -11,6 +11,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use portolan_controlplane::{ServiceCidr, TlsSan, parse_advertise_address};
+use portolan_plan::clusters::permissions::Placeable;
 use portolan_plan::dns::ZoneKind;
 
 use self::controllers::ControllerFlags;
@@ -490,6 +491,10 @@ pub(crate) struct Register {
     /// Zones of the cluster.
     #[arg(long, value_delimiter = ',', value_name = "ZONE")]
     pub(crate) cluster_zones: Vec<String>,
+    /// Kinds that the agent may place in the cluster, such as deployments.apps,configmaps; `*` for every kind, which needs
+    /// all rights there. `portolan token create` prints what policies name [default: none]
+    #[arg(long, value_delimiter = ',', value_name = "RESOURCE.GROUP")]
+    pub(crate) place: Vec<Placeable>,
     /// Life of the agent's certificate; the agent renews it.
     #[arg(long, default_value = "168h", value_parser = duration::parse_duration, value_name = "DURATION")]
     pub(crate) certificate_lifetime: std::time::Duration,
@@ -535,7 +540,8 @@ pub(crate) struct Release {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum ClusterCommand {
-    /// Print the rights that the control plane's account needs in a cluster, from what is placed there, or grant them.
+    /// Print the rights that the control plane, or the agent in pull mode, needs in a cluster, from what is placed there, or
+    /// grant them.
     Permissions(Permissions),
 }
 
@@ -547,10 +553,10 @@ pub(crate) struct Permissions {
     pub(crate) hub: HubAccess,
     #[command(flatten)]
     pub(crate) access: ClusterAccess,
-    /// Replace the present rights by these. The credential that the control plane has can only give rights up.
+    /// Replace the present rights by these. The credential that the control plane has can only give its own rights up.
     #[arg(long)]
     pub(crate) apply: bool,
-    /// All rights, as after `join`.
+    /// All rights, as after `join` and `register --place '*'`.
     #[arg(long)]
     pub(crate) all: bool,
 }

@@ -24,7 +24,7 @@ const MAX_OBJECTS: usize = 1000;
 pub(crate) async fn run(arguments: Describe) -> Result<()> {
     arguments.scope.check()?;
     let hub = arguments.hub.hub().await?;
-    let namespace = arguments.namespace.clone().unwrap_or_else(|| hub.namespace.clone());
+    let namespace = arguments.objects.namespace(&hub.namespace);
     let servers = servers(&hub, &arguments.scope).await?;
     ensure!(!servers.is_empty(), "no cluster has joined this federation: `portolan join` adds one");
     let ask = Ask::new(&arguments, &namespace)?;
@@ -69,7 +69,7 @@ impl<'a> Ask<'a> {
             None => (arguments.kind.as_str(), names),
         };
         ensure!(
-            names.is_empty() || arguments.selector.is_empty() && !arguments.all_namespaces,
+            names.is_empty() || arguments.objects.selector.is_empty() && !arguments.objects.all_namespaces,
             "a name cannot be given together with a selector or --all-namespaces"
         );
         Ok(Self { arguments, kind, names, namespace })
@@ -93,20 +93,14 @@ impl<'a> Ask<'a> {
 
     async fn objects(&self, client: &Client, resource: &Resource) -> Result<Vec<Object>> {
         let api = client.resource::<Object>(resource);
-        let is_everywhere = !resource.namespaced || self.arguments.all_namespaces;
-        let namespace = if is_everywhere { "" } else { self.namespace };
+        let selection = self.arguments.objects.selection(self.namespace, resource.namespaced, "");
         if self.names.is_empty() {
-            let selection = Selection {
-                namespace: namespace.to_owned(),
-                labels: self.arguments.selector.clone(),
-                fields: String::new(),
-            };
             let list = api.list(&selection).await?;
             return Ok(list.items.into_iter().map(|seen| seen.object).collect());
         }
         let mut objects = Vec::new();
         for name in &self.names {
-            objects.push(api.get(&ObjectKey::namespaced(namespace, *name)).await?);
+            objects.push(api.get(&ObjectKey::namespaced(&*selection.namespace, *name)).await?);
         }
         Ok(objects)
     }

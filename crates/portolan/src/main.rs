@@ -28,6 +28,7 @@ mod logs;
 mod manifests;
 mod member;
 mod metrics;
+mod object_scope;
 mod output;
 mod permissions;
 mod plan;

@@ -3,6 +3,8 @@
 use anyhow::{Context, Result};
 use portolan_controllers::clusters::join::{JoinRequest, RegisterRequest, register};
 
+use portolan_plan::clusters::permissions::Placeable;
+
 use crate::arguments::Register;
 use crate::join::check_address;
 
@@ -18,6 +20,7 @@ pub(crate) async fn run(arguments: Register) -> Result<()> {
         key_hashes: arguments.discovery_token_ca_cert_hash,
         lifetime: arguments.certificate_lifetime,
         namespace: arguments.namespace.clone(),
+        placeable: arguments.place.into_iter().collect(),
         cluster: JoinRequest {
             name: name.clone(),
             url: context.server().to_owned(),
@@ -33,6 +36,17 @@ pub(crate) async fn run(arguments: Register) -> Result<()> {
     };
     register(&member, &request).await.with_context(|| format!("cluster {name} cannot register"))?;
     anstream::println!("cluster({name}) is joined successfully");
+    match &request.placeable {
+        Placeable::Everything => anstream::println!("its agent has all rights in the cluster"),
+        Placeable::Only(placed) => {
+            let placed: Vec<String> = placed.iter().map(ToString::to_string).collect();
+            let placed = if placed.is_empty() { "nothing yet".to_owned() } else { placed.join(", ") };
+            anstream::println!(
+                "its agent may place {placed}; when policies name other kinds, `portolan cluster permissions {name} --apply \
+                 --cluster-kubeconfig FILE` grants the rights, with the kubeconfigs of the control plane and of the cluster"
+            );
+        }
+    }
     anstream::println!(
         "its agent is not started by this command: run `portolan agent --pull` in the cluster, with the service account \
          karmada-agent-sa of namespace {} (deploy/agent/pull.yaml)",

@@ -22,9 +22,6 @@ use crate::cluster_access::ClusterAccess;
 use crate::hub_access::{Hub, HubAccess};
 use scope::ClusterScope;
 
-/// `compiler` at `/version` of the embedded API server; kube-apiserver says `gc`.
-const EMBEDDED_COMPILER: &str = "rustc";
-
 /// One API server.
 #[derive(Debug)]
 pub(crate) struct Server {
@@ -97,13 +94,8 @@ async fn clusters(hub: &Client, only: &[String]) -> Result<Vec<Cluster>> {
     Ok(clusters)
 }
 
-/// Whether the control plane serves `clusters/NAME/proxy`: the embedded API server, which does not list it in discovery, or
-/// Karmada's aggregated one, which does.
+/// Whether the control plane serves `clusters/NAME/proxy`: the embedded API server and Karmada's aggregated one do.
 async fn has_proxy(hub: &Client) -> bool {
-    let version = hub.json::<Value>("/version").await.unwrap_or_default();
-    if version["compiler"] == EMBEDDED_COMPILER {
-        return true;
-    }
     let path = format!("/apis/{}/{}", Cluster::GROUP, Cluster::VERSION);
     let wanted = format!("{}/proxy", Cluster::PLURAL);
     let served = hub.json::<Value>(&path).await.unwrap_or_default();

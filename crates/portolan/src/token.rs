@@ -3,6 +3,7 @@
 use anyhow::{Context, Result};
 use portolan_api::agents::token::{BootstrapToken, Token};
 use portolan_api::cluster::is_name;
+use portolan_controllers::clusters::permissions::placed;
 use portolan_controllers::agents::{TokenRequest, create_token, delete_token, registration_address, tokens};
 use portolan_net::Clock;
 use portolan_object::age::human;
@@ -32,8 +33,11 @@ pub(crate) async fn run(command: TokenCommand) -> Result<()> {
             }
             let place = registration_address(&hub).await?;
             let name = request.cluster.as_deref().unwrap_or("NAME");
+            let placed = placed(&hub, None, name).await.context("cannot read what is placed in clusters")?;
+            let placed: Vec<String> = placed.iter().map(ToString::to_string).collect();
+            let rights = if placed.is_empty() { String::new() } else { format!(" --place {}", placed.join(",")) };
             anstream::println!(
-                "portolan register {} --token {} --discovery-token-ca-cert-hash {} --cluster-name {name}",
+                "portolan register {} --token {} --discovery-token-ca-cert-hash {} --cluster-name {name}{rights}",
                 place.address,
                 token.token,
                 place.key_hash

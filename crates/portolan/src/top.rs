@@ -27,25 +27,22 @@ pub(crate) async fn run(arguments: Top) -> Result<()> {
 }
 
 async fn pods(mut arguments: TopPods) -> Result<()> {
-    let has_selector = !arguments.selector.is_empty() || !arguments.field_selector.is_empty();
-    if arguments.name.is_some() && (has_selector || arguments.all_namespaces) {
+    let objects = &arguments.objects;
+    let has_selector = !objects.selector.is_empty() || !arguments.field_selector.is_empty();
+    if arguments.name.is_some() && (has_selector || objects.all_namespaces) {
         bail!("only one of a name, a selector or --all-namespaces can be given");
     }
     let hub = arguments.hub.hub().await?;
-    let namespace = arguments.namespace.clone().unwrap_or_else(|| hub.namespace.clone());
+    let namespace = objects.namespace(&hub.namespace);
     let servers = servers(&hub, members(&mut arguments.scope)?).await?;
     let resource = Resource::namespaced(GROUP, VERSION, "PodMetrics", "pods");
-    let selection = Selection {
-        namespace: if arguments.all_namespaces { String::new() } else { namespace.clone() },
-        labels: arguments.selector.clone(),
-        fields: arguments.field_selector.clone(),
-    };
+    let selection = objects.selection(&namespace, true, &arguments.field_selector);
     let name = arguments.name.as_deref();
     let read = async |client: &Client| read(client, &resource, &selection, name).await;
     let measured = read_all(&servers, read).await?;
     if measured.is_empty() {
         let place =
-            if arguments.all_namespaces { String::new() } else { format!(" in {namespace} namespace.") };
+            if objects.all_namespaces { String::new() } else { format!(" in {namespace} namespace.") };
         anstream::eprintln!("No resources found{place}");
         return Ok(());
     }

@@ -143,6 +143,8 @@ fn a_cluster_registers_works_through_its_agent_and_leaves_as_it_was() {
     set.hub.hub().ok(&is_ready);
     apply_text(&set.hub.hub(), DEPLOYMENT);
     apply_text(&set.hub.hub(), &POLICY.replace("[member1]", "[site, member1]"));
+    rights_come_by_command(&set);
+    set.hub.hub().ok(&is_ready);
     let deployment = ["get", "deployment", "web"];
     set.site().eventually(&deployment, "both replicas", |table| table.contains("2/2"));
     set.hub.hub().eventually(&deployment, "the status of both clusters", |table| table.contains("4/2"));
@@ -181,8 +183,19 @@ fn commands_reach_it(set: &Site) {
     let pod = pods.lines().next().expect("a pod");
     set.ok(&["logs", pod, "-C", "site"]);
     assert!(set.ok(&["why", "deployment", "web"]).contains("Everything is as the policy wants"));
-    let refused = set.run(&["cluster", "permissions", "site"]);
-    assert!(refused.stderr.contains("pull mode"), "{refused}");
+}
+
+/// The token was made when no policy named a kind.
+fn rights_come_by_command(set: &Site) {
+    let work = ["get", "works", "-n", "karmada-es-site", "-o", "yaml"];
+    set.hub.hub().eventually(&work, "the refusal with its cure", |works| {
+        works.contains("is forbidden") && works.contains("`portolan cluster permissions`")
+    });
+    let permissions = ["cluster", "permissions", "site"];
+    let role = set.ok(&permissions);
+    assert!(role.contains("name: karmada-agent") && role.contains("deployments"), "{role}");
+    let granted = set.ok(&[&permissions[..], &["--apply"], &set.access("--cluster-")].concat());
+    assert!(granted.starts_with("cluster(site): the agent has "), "{granted}");
 }
 
 fn services_flow_both_ways(set: &Site) {
@@ -206,12 +219,14 @@ fn services_flow_both_ways(set: &Site) {
 fn a_cluster_without_its_agent_leaves_as_it_was() {
     let set = Site::start_with(&["--cluster-monitor-grace-period", "15s"]);
     let before = inventory(&set.site());
-    let printed = set.ok(&["token", "create", "--cluster", "site"]);
-    let register = [&register_command(&printed)[..], &set.access("--"), &["--namespace", "agents"]].concat();
-    assert_eq!(portolan(&register).code, Some(0));
-    let agent = set.agent("agents");
     apply_text(&set.hub.hub(), DEPLOYMENT);
     apply_text(&set.hub.hub(), &POLICY.replace("member1", "site"));
+    let printed = set.ok(&["token", "create", "--cluster", "site"]);
+    assert!(printed.trim_end().ends_with(" --place deployments.apps"), "{printed}");
+    let register = [&register_command(&printed)[..], &set.access("--"), &["--namespace", "agents"]].concat();
+    let registered = portolan(&register);
+    assert!(registered.stdout.contains("its agent may place deployments.apps; "), "{registered}");
+    let agent = set.agent("agents");
     set.site().eventually(&["get", "deployment", "web"], "both replicas", |table| table.contains("2/2"));
     drop(agent);
     assert!(inventory(&set.site()).contains(&"Secret agents/karmada-kubeconfig".to_owned()));

@@ -18,29 +18,38 @@ const GROUP: &str = "rbac.authorization.k8s.io";
 ///
 /// # Errors
 /// 403 with the permissions that the user does not have, 404 when the role of a binding does not exist.
-pub fn check(user: &User, rules: &Rules, new: &Value, old: Option<&Value>) -> Result<(), Status> {
+pub fn check(
+    user: &User,
+    rules: &Rules,
+    requested: &str,
+    new: &Value,
+    old: Option<&Value>,
+) -> Result<(), Status> {
     if user.is_master() || old.is_some_and(|old| changes_only_ownership(new, old)) {
         return Ok(());
     }
     match tree::str_at(new, "/kind") {
-        "Role" => check_role(user, rules, "roles", new, old),
-        "ClusterRole" => check_role(user, rules, "clusterroles", new, old),
+        "Role" => check_role(user, rules, ("roles", requested), new, old),
+        "ClusterRole" => check_role(user, rules, ("clusterroles", requested), new, old),
         "RoleBinding" => check_binding(user, rules, "rolebindings", new),
         "ClusterRoleBinding" => check_binding(user, rules, "clusterrolebindings", new),
         _ => Ok(()),
     }
 }
 
+/// `requested` is the name in the path of the request.
 fn check_role(
     user: &User,
     rules: &Rules,
-    resource: &str,
+    (resource, requested): (&str, &str),
     new: &Value,
     old: Option<&Value>,
 ) -> Result<(), Status> {
     let namespace = tree::str_at(new, "/metadata/namespace");
     let name = tree::str_at(new, "/metadata/name");
-    let target = ResourceTarget { group: GROUP, resource, namespace, name, subresource: "" };
+    // The name of the object does not count: a rule with names does not cover a POST (kubernetes
+    // pkg/registry/rbac/escalation_check.go).
+    let target = ResourceTarget { group: GROUP, resource, namespace, name: requested, subresource: "" };
     if is_allowed(user, rules, "escalate", target) {
         return Ok(());
     }

@@ -24,7 +24,8 @@ use super::Group;
 const GROUP: &str = "";
 
 const CONNECT_VERBS: &[&str] = &["create", "get"];
-const PROXY_VERBS: &[&str] = &["create", "delete", "get", "patch", "update"];
+/// Verbs of a subresource that forwards all methods, in discovery order.
+pub(crate) const PROXY_VERBS: &[&str] = &["create", "delete", "get", "patch", "update"];
 const WITHOUT_COLLECTION: &[&str] = &["create", "delete", "get", "list", "patch", "update", "watch"];
 
 pub(super) static API_GROUP: Group = Group {

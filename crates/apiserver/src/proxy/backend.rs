@@ -95,8 +95,26 @@ impl Backend {
 /// The search for a backend.
 pub type Locating<'a> = Pin<Box<dyn Future<Output = Result<Backend, Status>> + Send + 'a>>;
 
+/// A subresource that discovery lists beside those of the resource itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Announced {
+    /// Group of the resource.
+    pub group: &'static str,
+    /// Plural of the resource.
+    pub resource: &'static str,
+    /// Name of the subresource.
+    pub subresource: &'static str,
+    /// Kind of its options.
+    pub kind: &'static str,
+}
+
 /// Which subresources other servers answer.
 pub trait Backends: Send + Sync + 'static {
+    /// The subresources that discovery lists, with the verbs of a proxy.
+    fn announced(&self) -> Vec<Announced> {
+        Vec::new()
+    }
+
     /// Whether another server answers requests for this subresource.
     fn answers(&self, group: &str, resource: &str, subresource: &str) -> bool;
 
@@ -136,6 +154,11 @@ impl Forwarder {
     #[cfg(test)]
     pub(super) fn free(&self) -> usize {
         self.connections.available_permits()
+    }
+
+    /// [`Backends::announced`].
+    pub(crate) fn announced(&self) -> Vec<Announced> {
+        self.backends.announced()
     }
 
     /// [`Backends::answers`].

@@ -10,6 +10,7 @@ use crate::crd::CustomVersion;
 use crate::discovery::Documents;
 use crate::kinds::{self, by_version};
 use crate::openapi::Specifications;
+use crate::proxy::Announced;
 
 /// One API group.
 #[derive(Debug)]
@@ -46,7 +47,7 @@ impl Snapshot {
     /// Orders and indexes the built-in resources together with custom ones.
     ///
     /// A custom resource cannot take the path of a built-in one.
-    fn new(builtin: &[Arc<Resource>], custom: &[Arc<CustomVersion>]) -> Self {
+    fn new(builtin: &[Arc<Resource>], custom: &[Arc<CustomVersion>], announced: &[Announced]) -> Self {
         let mut snapshot = Self::default();
         for resource in builtin {
             snapshot.add(Arc::clone(resource));
@@ -54,7 +55,9 @@ impl Snapshot {
         for version in custom {
             let definition = &version.definition;
             if snapshot.find(&definition.group, &version.name, &definition.names.plural).is_none() {
-                snapshot.add(Arc::new(Resource::custom(Arc::clone(version))));
+                let mut resource = Resource::custom(Arc::clone(version));
+                resource.announce(announced);
+                snapshot.add(Arc::new(resource));
             }
         }
         snapshot.sort();
@@ -128,18 +131,25 @@ impl Snapshot {
 #[derive(Debug)]
 pub struct Registry {
     builtin: Vec<Arc<Resource>>,
+    /// Subresources of custom resources that other servers answer.
+    announced: Vec<Announced>,
     current: ArcSwap<Snapshot>,
 }
 
 impl Default for Registry {
     fn default() -> Self {
-        let builtin: Vec<_> = kinds::all().map(|kind| Arc::new(Resource::builtin(kind))).collect();
-        let current = ArcSwap::from_pointee(Snapshot::new(&builtin, &[]));
-        Self { builtin, current }
+        Self::new(Vec::new())
     }
 }
 
 impl Registry {
+    /// Serves the built-in resources.
+    pub fn new(announced: Vec<Announced>) -> Self {
+        let builtin: Vec<_> = kinds::all().map(|kind| Arc::new(Resource::builtin(kind))).collect();
+        let current = ArcSwap::from_pointee(Snapshot::new(&builtin, &[], &announced));
+        Self { builtin, announced, current }
+    }
+
     /// The newest snapshot.
     pub fn snapshot(&self) -> Arc<Snapshot> {
         self.current.load_full()
@@ -148,7 +158,7 @@ impl Registry {
     /// Serves these custom resources from now on, and no others.
     pub fn replace(&self, custom: &[Arc<CustomVersion>]) {
         let current = self.current.load();
-        let mut next = Snapshot::new(&self.builtin, custom);
+        let mut next = Snapshot::new(&self.builtin, custom, &self.announced);
         next.former = current.specifications.get().or(current.former.as_ref()).cloned();
         self.current.store(Arc::new(next));
     }

@@ -22,7 +22,7 @@ pub(super) async fn admit(
     old: Option<&Value>,
 ) -> Result<(), Status> {
     if !call.user.is_master() && call.resource.kind.group == "rbac.authorization.k8s.io" {
-        escalation::check(&call.user, &*call.server.access.rules()?, object, old)?;
+        escalation::check(&call.user, &*call.server.access.rules()?, &call.info.name, object, old)?;
     }
     let operation = operation(old);
     let in_force = configured::in_force(call)?;

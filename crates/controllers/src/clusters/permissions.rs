@@ -1,4 +1,4 @@
-//! Reads and writes the rights of the control plane's account in a cluster, for `portolan cluster permissions`.
+//! Reads and writes the rights of the control plane and its agent in a cluster, for `portolan cluster permissions`.
 //!
 //! `portolan_plan::clusters::permissions` decides what is needed.
 
@@ -8,18 +8,19 @@ use portolan_api::policy::{ClusterPropagationPolicy, PropagationPolicy, Propagat
 use portolan_api::work::Work;
 use portolan_api::{names, resources};
 use portolan_object::{GroupVersion, Object, ObjectKey};
-use portolan_plan::clusters::permissions::{DEPENDENCIES, GroupResource};
+use portolan_plan::clusters::permissions::{GroupResource, dependencies};
 use portolan_runtime::client::{Discovery, Patch, Selection};
 use portolan_runtime::{Client, ClientError};
 use serde_json::{Value, json};
 
-/// What policies name and what Works of the cluster hold, by the names that the control plane or the cluster serves it under.
+/// What policies name and what Works of the cluster hold, by the names that the cluster or the control plane serves it under.
+/// Without a client of the cluster, kinds that the control plane does not serve are left out.
 ///
 /// # Errors
 /// When one of the collections cannot be read.
 pub async fn placed(
     hub: &Client,
-    member: &Client,
+    member: Option<&Client>,
     cluster: &str,
 ) -> Result<BTreeSet<GroupResource>, ClientError> {
     let everywhere = Selection::all();
@@ -44,26 +45,29 @@ pub async fn placed(
             kinds.insert((kind.group, kind.kind));
         }
     }
-    let served: [Discovery; 2] = [member.discover().await?, hub.discover().await?];
+    let mut served: Vec<Discovery> = Vec::new();
+    for client in member.into_iter().chain([hub]) {
+        served.push(client.discover().await?);
+    }
     let mut placed: BTreeSet<GroupResource> = kinds
         .into_iter()
         .filter_map(|(group, kind)| {
             let found = served.iter().find_map(|discovery| discovery.find(&group, &kind))?;
-            Some((group, found.resource.plural.clone()))
+            Some(GroupResource::new(&group, &found.resource.plural))
         })
         .collect();
     if specs.iter().any(|spec| spec.propagate_deps) {
-        placed.extend(DEPENDENCIES.map(|(group, resource)| (group.to_owned(), resource.to_owned())));
+        placed.extend(dependencies());
     }
     Ok(placed)
 }
 
-/// Replaces the rights of the control plane's account in a cluster.
+/// Replaces the rules of a ClusterRole in a cluster.
 ///
 /// # Errors
 /// When the role does not exist, or the client may not grant these rights.
-pub async fn grant(member: &Client, cluster: &str, rules: &[Value]) -> Result<(), ClientError> {
-    let key = ObjectKey::cluster(names::cluster_role(cluster));
+pub async fn grant(member: &Client, role: &str, rules: &[Value]) -> Result<(), ClientError> {
     let patch = Patch::Merge(json!({ "rules": rules }));
-    member.resource::<Object>(&resources::CLUSTER_ROLE.into()).patch(&key, &patch).await.map(drop)
+    let roles = member.resource::<Object>(&resources::CLUSTER_ROLE.into());
+    roles.patch(&ObjectKey::cluster(role), &patch).await.map(drop)
 }

@@ -100,7 +100,7 @@ impl Collector {
             held.borrow_and_update();
             let started = Instant::now();
             let pause = match self.poll().await {
-                Ok(()) => self.probing.interval,
+                Ok(()) => self.doubt.pause(self.probing.interval),
                 Err(error) => {
                     tracing::debug!(cluster = %self.member.name(), %error, "status not written, trying again");
                     WRITE_RETRY
@@ -160,13 +160,14 @@ impl Collector {
 
     /// Probes the member once and writes the status if it changed.
     async fn poll(&mut self) -> Result<(), ClientError> {
+        let asked = self.hub.clock.elapsed();
         let probe = self.prober.probe().await;
         self.report_rewinds();
         self.was_in_trouble = self.member.trouble().is_some();
         let Some(cluster) = self.hub.cluster(self.member.name()) else { return Ok(()) };
-        let elapsed = self.hub.clock.elapsed();
+        let now = self.hub.clock.elapsed();
         let (conditions, thresholds) = (&cluster.status.conditions, self.probing.thresholds);
-        let verdict = self.doubt.verdict(conditions, &probe, elapsed, thresholds);
+        let verdict = self.doubt.verdict(conditions, &probe, asked, now, thresholds);
         // The member is used again after the first success, and not used only after the failure threshold.
         if probe.is_answered() {
             self.set_health(Health::Ready, &probe);

@@ -106,6 +106,22 @@ impl Plane {
         Client::in_process(self.api_server.local(user))
     }
 
+    /// A client that may do what `rules` of the ClusterRole `federation` say, which this creates.
+    async fn as_limited(&self, rules: Value) -> Client {
+        let group = "rbac.authorization.k8s.io";
+        let api_version = format!("{group}/v1");
+        let metadata = json!({ "name": "federation" });
+        let role =
+            json!({ "apiVersion": api_version, "kind": "ClusterRole", "metadata": metadata, "rules": rules });
+        self.create(role).await;
+        self.create(json!({ "apiVersion": api_version, "kind": "ClusterRoleBinding", "metadata": metadata,
+            "roleRef": { "apiGroup": group, "kind": "ClusterRole", "name": "federation" },
+            "subjects": [{ "apiGroup": group, "kind": "User", "name": "federation" }] }))
+            .await;
+        let user = User { name: "federation".to_owned(), ..User::default() };
+        Client::in_process(self.api_server.local(user))
+    }
+
     /// The API server as an administrator sees it.
     pub(crate) fn service(&self) -> LocalService {
         self.api_server.local(admin())
@@ -368,19 +384,7 @@ impl Federation {
     /// Joins a member with a credential that may do what `rules` of a ClusterRole `federation` say.
     pub(crate) async fn join_limited(&mut self, name: &str, rules: Value) {
         let member = Plane::start(&self.scope).await;
-        let user = User { name: "federation".to_owned(), ..User::default() };
-        let client = Client::in_process(member.api_server.local(user));
-        let group = "rbac.authorization.k8s.io";
-        let api_version = format!("{group}/v1");
-        let metadata = json!({ "name": "federation" });
-        let role =
-            json!({ "apiVersion": api_version, "kind": "ClusterRole", "metadata": metadata, "rules": rules });
-        member.create(role).await;
-        member
-            .create(json!({ "apiVersion": api_version, "kind": "ClusterRoleBinding", "metadata": metadata,
-                "roleRef": { "apiGroup": group, "kind": "ClusterRole", "name": "federation" },
-                "subjects": [{ "apiGroup": group, "kind": "User", "name": "federation" }] }))
-            .await;
+        let client = member.as_limited(rules).await;
         self.join_through(name, member, client).await;
     }
 
@@ -406,6 +410,15 @@ impl Federation {
 
     /// Starts the agent of a member in pull mode; it ends with the scope that is returned, or with the federation.
     pub(crate) fn run_agent(&self, name: &str) -> Shutdown {
+        self.run_agent_as(name, &self.members[name].client)
+    }
+
+    /// The same, with an account that may do in the cluster what `rules` of the ClusterRole `federation` say.
+    pub(crate) async fn run_limited_agent(&self, name: &str, rules: Value) -> Shutdown {
+        self.run_agent_as(name, &self.members[name].as_limited(rules).await)
+    }
+
+    fn run_agent_as(&self, name: &str, member: &Client) -> Shutdown {
         let short = Duration::from_millis(100);
         let options = AgentOptions {
             probing: self.probing,
@@ -413,7 +426,7 @@ impl Federation {
             ..AgentOptions::new(name)
         };
         let scope = self.scope.child();
-        agent::start(&self.hub.as_agent(name), &self.members[name].client, options, &scope);
+        agent::start(&self.hub.as_agent(name), member, options, &scope);
         scope
     }
 

@@ -99,7 +99,7 @@ async fn a_member_that_cannot_be_watched_is_not_ready() {
     let cluster = set.hub.when(CLUSTER, "eu", |cluster| condition(cluster, "Ready") == "False").await;
     let reason = message(&cluster, "Ready");
     assert!(reason.contains("changes there are not seen: nodes.v1: "), "{reason}");
-    assert!(reason.contains("is forbidden") && reason.contains("the credential in its secret"), "{reason}");
+    assert!(reason.contains("is forbidden") && reason.contains("`portolan cluster permissions`"), "{reason}");
 
     let role = "rbac.authorization.k8s.io/v1/ClusterRole";
     let rules = rules(&["namespaces", "services", "configmaps", "pods", "resourcequotas", "nodes"]);

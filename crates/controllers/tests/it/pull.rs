@@ -9,6 +9,7 @@ use portolan_controllers::kubernetes::{self, Sign};
 use portolan_net::Clock;
 use portolan_net::pki::Authority;
 use portolan_object::{Object, ObjectKey};
+use portolan_plan::clusters::permissions::{GroupResource, Placeable, needed_by_agent};
 use portolan_runtime::ClientError;
 use portolan_runtime::client::{Patch, Selection};
 use serde_json::json;
@@ -51,6 +52,33 @@ async fn a_policy_reaches_a_cluster_in_pull_mode_and_its_status_comes_back() {
     set.hub.delete(DEPLOYMENT, "default/web").await;
     set.member("eu").when_gone(DEPLOYMENT, "default/web").await;
     assert!(set.endpoints.lock().is_empty(), "the control plane dials no cluster in pull mode");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_right_that_the_agent_does_not_have_is_told_with_its_cure_and_counts_when_it_is_granted() {
+    let mut set = Federation::start(&[]).await;
+    set.register("eu").await;
+    let rules = |placed: &[GroupResource]| {
+        json!(needed_by_agent(&Placeable::Only(placed.iter().cloned().collect())))
+    };
+    let _agent = set.run_limited_agent("eu", rules(&[])).await;
+    set.is_ready("eu").await;
+    set.hub.create(config_map("app", "1")).await;
+    set.hub.create(policy("app", CONFIG_MAP, "app", &["eu"])).await;
+    let work = format!("karmada-es-eu/{}", portolan_api::names::work("ConfigMap", "app", "default"));
+    let is_refused = |work: &Object| condition(work, "Applied") == "False";
+    let refused = set.hub.when(WORK, &work, is_refused).await;
+    let text = message(&refused, "Applied");
+    assert!(text.contains("is forbidden") && text.contains("`portolan cluster permissions`"), "{text}");
+    let is_told = |cluster: &Object| condition(cluster, "Ready") == "False";
+    let text = message(&set.hub.when(CLUSTER, "eu", is_told).await, "Ready");
+    assert!(text.contains("configmaps.v1: ") && text.contains("`portolan cluster permissions`"), "{text}");
+
+    let role = "rbac.authorization.k8s.io/v1/ClusterRole";
+    let granted = rules(&[GroupResource::new("", "configmaps")]);
+    set.member("eu").patch(role, "federation", json!({ "rules": granted })).await;
+    set.member("eu").when_there(CONFIG_MAP, "default/app").await;
+    set.is_ready("eu").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

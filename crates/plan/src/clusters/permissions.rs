@@ -1,27 +1,95 @@
-//! The rights that the account of the control plane needs in a cluster, from what is placed there.
+//! The rights that the control plane and its agent need in a cluster, from what is placed there.
 
 use std::collections::BTreeSet;
+use std::fmt;
+use std::str::FromStr;
 
 use portolan_api::names;
 use serde_json::{Value, json};
 
-/// Group and plural of a resource; `*` as plural stands for all of the group.
-pub type GroupResource = (String, String);
+/// A resource without its version; written as `deployments.apps`, or `configmaps` of the core group.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct GroupResource {
+    /// API group; empty for the core group.
+    pub group: String,
+    /// Plural of the kind.
+    pub resource: String,
+}
+
+impl GroupResource {
+    /// A resource of a group.
+    pub fn new(group: &str, resource: &str) -> Self {
+        Self { group: group.to_owned(), resource: resource.to_owned() }
+    }
+}
+
+impl fmt::Display for GroupResource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.group.as_str() {
+            "" => f.write_str(&self.resource),
+            group => write!(f, "{}.{group}", self.resource),
+        }
+    }
+}
+
+/// What may be placed in a cluster.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Placeable {
+    /// Every kind.
+    Everything,
+    /// These resources.
+    Only(BTreeSet<GroupResource>),
+}
+
+impl Default for Placeable {
+    fn default() -> Self {
+        Self::Only(BTreeSet::new())
+    }
+}
+
+impl FromIterator<Self> for Placeable {
+    fn from_iter<T: IntoIterator<Item = Self>>(all: T) -> Self {
+        all.into_iter().fold(Self::default(), |sum, next| match (sum, next) {
+            (Self::Only(mut sum), Self::Only(next)) => {
+                sum.extend(next);
+                Self::Only(sum)
+            }
+            _ => Self::Everything,
+        })
+    }
+}
+
+impl FromStr for Placeable {
+    type Err = String;
+
+    /// Reads `RESOURCE.GROUP`, or `*` for everything.
+    fn from_str(text: &str) -> Result<Self, String> {
+        if text == "*" {
+            return Ok(Self::Everything);
+        }
+        let (resource, group) = text.split_once('.').unwrap_or((text, ""));
+        let is_word = |word: &str| {
+            word.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"-.".contains(&byte))
+        };
+        if resource.is_empty() || !is_word(resource) || !is_word(group) {
+            return Err(format!("{text:?} is no resource: RESOURCE.GROUP such as deployments.apps, or configmaps"));
+        }
+        Ok(Self::Only([GroupResource::new(group, resource)].into()))
+    }
+}
 
 const READ: [&str; 3] = ["get", "list", "watch"];
 const WRITE: [&str; 7] = ["get", "list", "watch", "create", "update", "patch", "delete"];
 const RBAC: &str = "rbac.authorization.k8s.io";
+const ROLES: [&str; 2] = ["clusterroles", "clusterrolebindings"];
 
 /// What policies with `propagateDeps` place together with a workload.
-pub const DEPENDENCIES: [(&str, &str); 5] = [
-    ("", "configmaps"),
-    ("", "secrets"),
-    ("", "serviceaccounts"),
-    ("", "persistentvolumeclaims"),
-    ("", "services"),
-];
+pub fn dependencies() -> impl Iterator<Item = GroupResource> {
+    let core = ["configmaps", "secrets", "serviceaccounts", "persistentvolumeclaims", "services"];
+    core.into_iter().map(|resource| GroupResource::new("", resource))
+}
 
-/// The rules of a ClusterRole that allows everything: what `join` makes.
+/// The rules of a ClusterRole that allows everything.
 pub fn everything() -> Vec<Value> {
     vec![
         json!({ "apiGroups": ["*"], "resources": ["*"], "verbs": ["*"] }),
@@ -29,45 +97,91 @@ pub fn everything() -> Vec<Value> {
     ]
 }
 
-/// The rules of a ClusterRole for the account of `cluster`: what the control plane itself needs, and all writes of
-/// `placed`. An account that writes roles with rights that it does not have needs the verbs `escalate` and `bind`.
+/// The rules of a ClusterRole for the account of the control plane in `cluster`: what it needs itself, and all writes of
+/// `placed`.
 pub fn needed(cluster: &str, placed: &BTreeSet<GroupResource>) -> Vec<Value> {
-    let mut rules = own_needs(cluster);
-    let groups: BTreeSet<&str> = placed.iter().map(|(group, _)| group.as_str()).collect();
+    with_writes(own_needs(cluster), placed)
+}
+
+/// The rules of a ClusterRole for the agent of a cluster in pull mode: what it needs itself, and all writes of what may be
+/// placed.
+pub fn needed_by_agent(placeable: &Placeable) -> Vec<Value> {
+    match placeable {
+        Placeable::Everything => everything(),
+        Placeable::Only(placed) => with_writes(needs_of_agent(), placed),
+    }
+}
+
+/// The rules of a Role for the agent in its own namespace: it replaces its credential for the control plane.
+pub fn credential_of_agent() -> Vec<Value> {
+    vec![named("", &["secrets"], json!([names::AGENT_KUBECONFIG]), &["get", "list", "watch", "patch"])]
+}
+
+/// Adds all writes of `placed`. An account that writes roles with rights that it does not have needs the verbs `escalate`
+/// and `bind`.
+fn with_writes(mut rules: Vec<Value>, placed: &BTreeSet<GroupResource>) -> Vec<Value> {
+    let groups: BTreeSet<&str> = placed.iter().map(|one| one.group.as_str()).collect();
     for group in groups {
-        let resources: Vec<&str> =
-            placed.iter().filter(|(own, _)| own == group).map(|(_, resource)| resource.as_str()).collect();
+        let of_group = placed.iter().filter(|one| one.group == group);
+        let resources: Vec<&str> = of_group.map(|one| one.resource.as_str()).collect();
         let granting: &[&str] = if group == RBAC { &["escalate", "bind"] } else { &[] };
         let verbs: Vec<&str> = WRITE.iter().chain(granting).copied().collect();
-        rules.push(json!({ "apiGroups": [group], "resources": resources, "verbs": verbs }));
+        rules.push(rule(group, &resources, &verbs));
     }
     rules
+}
+
+fn rule(group: &str, resources: &[&str], verbs: &[&str]) -> Value {
+    json!({ "apiGroups": [group], "resources": resources, "verbs": verbs })
+}
+
+fn named(group: &str, resources: &[&str], names: Value, verbs: &[&str]) -> Value {
+    json!({ "apiGroups": [group], "resources": resources, "resourceNames": names, "verbs": verbs })
 }
 
 /// What health, capacity, discovery, cluster sets, renewal of tokens and leaving need.
 fn own_needs(cluster: &str) -> Vec<Value> {
     let role = names::cluster_role(cluster);
     let accounts = [names::service_account(cluster), names::IMPERSONATOR.to_owned()];
-    let rule = |group: &str, resources: &[&str], verbs: &[&str]| json!({ "apiGroups": [group], "resources": resources, "verbs": verbs });
-    let named = |group: &str, resources: &[&str], names: Value, verbs: &[&str]| json!({ "apiGroups": [group], "resources": resources, "resourceNames": names, "verbs": verbs });
     let admission = ["validatingadmissionpolicies", "validatingadmissionpolicybindings"];
-    let roles = ["clusterroles", "clusterrolebindings"];
-    vec![
+    let mut rules = vec![
         rule("", &["namespaces", "services"], &WRITE),
         rule("", &["nodes", "pods", "resourcequotas", "serviceaccounts"], &READ),
-        rule("apps", &["*"], &READ),
         rule("discovery.k8s.io", &["endpointslices"], &WRITE),
         rule("multicluster.x-k8s.io", &["*"], &WRITE),
         rule("about.k8s.io", &["*"], &WRITE),
         rule("apiextensions.k8s.io", &["customresourcedefinitions"], &WRITE),
-        rule("coordination.k8s.io", &["leases"], &WRITE),
         rule("admissionregistration.k8s.io", &admission, &WRITE),
-        rule(RBAC, &roles, &READ),
-        rule(RBAC, &roles, &["create"]),
-        named(RBAC, &roles, json!([names::IMPERSONATOR]), &["update", "patch", "delete", "escalate", "bind"]),
-        named(RBAC, &roles, json!([role]), &["patch", "delete"]),
+        named(RBAC, &ROLES, json!([role]), &["patch", "delete"]),
         named("", &["serviceaccounts/token"], json!(accounts), &["create"]),
         named("", &["serviceaccounts"], json!(accounts), &["patch", "delete"]),
+    ];
+    rules.extend(shared_needs());
+    rules
+}
+
+/// What health, capacity, DNS and leaving need. Cluster sets are in the hands of the control plane.
+fn needs_of_agent() -> Vec<Value> {
+    let mut rules = vec![
+        rule("", &["namespaces"], &WRITE),
+        rule("", &["nodes", "pods", "resourcequotas", "services"], &READ),
+        rule("discovery.k8s.io", &["endpointslices"], &READ),
+        rule("multicluster.x-k8s.io", &["*"], &READ),
+        rule("apiextensions.k8s.io", &["customresourcedefinitions"], &READ),
+    ];
+    rules.extend(shared_needs());
+    rules
+}
+
+/// What the control plane needs in push mode and the agent in pull mode: health and owners of Pods, Leases, and the role of
+/// the impersonator.
+fn shared_needs() -> [Value; 6] {
+    [
+        rule("apps", &["*"], &READ),
+        rule("coordination.k8s.io", &["leases"], &WRITE),
+        rule(RBAC, &ROLES, &READ),
+        rule(RBAC, &ROLES, &["create"]),
+        named(RBAC, &ROLES, json!([names::IMPERSONATOR]), &["update", "patch", "delete", "escalate", "bind"]),
         json!({ "nonResourceURLs": ["*"], "verbs": ["get"] }),
     ]
 }
@@ -88,8 +202,7 @@ mod tests {
 
     #[test]
     fn what_is_placed_can_be_written_and_nothing_else() {
-        let placed = [("apps", "deployments"), ("batch", "jobs")];
-        let placed = placed.map(|(group, resource)| (group.to_owned(), resource.to_owned())).into();
+        let placed = [GroupResource::new("apps", "deployments"), GroupResource::new("batch", "jobs")].into();
         let rules = needed("eu", &placed);
         let cases = [
             ("apps", "deployments", "create", true),
@@ -110,7 +223,41 @@ mod tests {
 
     #[test]
     fn who_places_roles_can_grant_what_they_hold() {
-        let placed = [("rbac.authorization.k8s.io".to_owned(), "clusterroles".to_owned())].into();
-        assert!(grants(&needed("eu", &placed), "rbac.authorization.k8s.io", "clusterroles", "escalate"));
+        let placed = [GroupResource::new(RBAC, "clusterroles")].into();
+        assert!(grants(&needed("eu", &placed), RBAC, "clusterroles", "escalate"));
+    }
+
+    #[test]
+    fn an_agent_writes_what_may_be_placed_and_nothing_else() {
+        let given = ["deployments.apps", "configmaps"].map(|text| text.parse::<Placeable>().expect("a resource"));
+        let rules = needed_by_agent(&given.into_iter().collect());
+        let cases = [
+            ("apps", "deployments", "patch", true),
+            ("", "configmaps", "delete", true),
+            ("", "namespaces", "create", true),
+            ("", "nodes", "watch", true),
+            ("", "secrets", "get", false),
+            ("", "services", "create", false),
+            ("", "serviceaccounts/token", "create", false),
+            ("apps", "statefulsets", "create", false),
+            (RBAC, "clusterroles", "escalate", false),
+        ];
+        for (group, resource, verb, want) in cases {
+            assert_eq!(grants(&rules, group, resource, verb), want, "{verb} {resource}.{group}");
+        }
+    }
+
+    #[test]
+    fn what_may_be_placed_is_written_as_kubectl_writes_resources() {
+        let read = |text: &str| text.parse::<Placeable>();
+        assert_eq!(read("jobs.batch"), Ok(Placeable::Only([GroupResource::new("batch", "jobs")].into())));
+        assert_eq!(read("*"), Ok(Placeable::Everything));
+        assert_eq!(GroupResource::new("networking.k8s.io", "ingresses").to_string(), "ingresses.networking.k8s.io");
+        assert_eq!(GroupResource::new("", "secrets").to_string(), "secrets");
+        for wrong in ["", ".apps", "Deployment", "apps/v1", "*.apps"] {
+            assert!(read(wrong).is_err(), "{wrong:?}");
+        }
+        let all: Placeable = [read("secrets"), read("*")].into_iter().flatten().collect();
+        assert_eq!(all, Placeable::Everything);
     }
 }

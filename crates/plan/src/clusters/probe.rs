@@ -62,7 +62,8 @@ impl Probe {
             Self::Unwatchable(detail) => {
                 let message = format!(
                     "cluster is reachable, but changes there are not seen: {detail}; check that its API server and etcd \
-                     serve lists and watches, and that the credential in its secret may list and watch this resource"
+                     serve lists and watches, and that the account of the control plane there (of the agent, in pull mode) may list \
+                     and watch this resource: `portolan cluster permissions` prints and grants the rights that are needed"
                 );
                 (false, reasons::CLUSTER_NOT_READY, message)
             }
@@ -147,9 +148,12 @@ pub struct Thresholds {
 
 impl Default for Thresholds {
     fn default() -> Self {
-        Self { success: Duration::from_secs(30), failure: Duration::from_secs(30) }
+        Self { success: Duration::from_secs(30), failure: Duration::from_secs(8) }
     }
 }
+
+/// Longest time between two probes while they contradict the published state.
+const INTERVAL_IN_DOUBT: Duration = Duration::from_secs(2);
 
 /// What a probe changes in the published `Ready` condition.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -171,7 +175,8 @@ pub struct Doubt {
 }
 
 impl Doubt {
-    /// What to publish of `probe` now, given the published `conditions` and the time `elapsed` on a monotonic clock.
+    /// What to publish of `probe` now, given the published `conditions`. `asked` and `now` are times on a monotonic clock: a
+    /// probe that failed says that the cluster has failed since it was asked.
     ///
     /// The first observation is published immediately. A probe that agrees resets the doubt. A change is published once
     /// the new state has lasted for its threshold. After a restart, a cluster that does not answer is unknown until then.
@@ -179,7 +184,8 @@ impl Doubt {
         &mut self,
         conditions: &[Condition],
         probe: &Probe,
-        elapsed: Duration,
+        asked: Duration,
+        now: Duration,
         thresholds: Thresholds,
     ) -> Verdict {
         self.was_seen |= probe.is_healthy();
@@ -197,8 +203,8 @@ impl Doubt {
             self.since = None;
             return Verdict::Publish;
         }
-        let since = *self.since.get_or_insert(elapsed);
-        if elapsed.saturating_sub(since) >= probe.threshold(thresholds) {
+        let since = *self.since.get_or_insert(asked);
+        if now.saturating_sub(since) >= probe.threshold(thresholds) {
             self.since = None;
             return Verdict::Publish;
         }
@@ -206,6 +212,11 @@ impl Doubt {
             true => Verdict::NotSeen,
             false => Verdict::Keep,
         }
+    }
+
+    /// Time from the start of one probe to the start of the next; `interval` is the usual one.
+    pub fn pause(&self, interval: Duration) -> Duration {
+        if self.since.is_some() { interval.min(INTERVAL_IN_DOUBT) } else { interval }
     }
 }
 
@@ -314,10 +325,36 @@ mod tests {
             let mut doubt = Doubt::default();
             for (second, probe, want) in probes {
                 let elapsed = Duration::from_secs(*second);
-                let published = doubt.verdict(conditions, probe, elapsed, Thresholds::default());
+                let thresholds = Thresholds { success: Duration::from_secs(30), failure: Duration::from_secs(30) };
+                let published = doubt.verdict(conditions, probe, elapsed, elapsed, thresholds);
                 assert_eq!(published, *want, "{name} at {second} s");
             }
         }
+    }
+
+    /// The second in which a cluster that fails at the second 0 is published as not ready. It was ready; the next probe is at
+    /// the second `first`, and each takes `takes`.
+    fn published_after(first: u64, takes: u64) -> f64 {
+        let ready = [Probe::Healthy.condition("t")];
+        let (thresholds, interval) = (Thresholds::default(), Duration::from_secs(10));
+        let lost = Probe::Unreachable("refused".to_owned());
+        let mut doubt = Doubt { since: None, was_seen: true };
+        let mut asked = Duration::from_secs(first);
+        loop {
+            let now = asked + Duration::from_secs(takes);
+            if doubt.verdict(&ready, &lost, asked, now, thresholds) == Verdict::Publish {
+                return now.as_secs_f64();
+            }
+            asked = now.max(asked + doubt.pause(interval));
+        }
+    }
+
+    #[test]
+    fn a_dead_cluster_is_not_ready_within_ten_seconds() {
+        // A connection that breaks starts a probe within a second, and the probe is refused at once.
+        assert!(published_after(1, 0) <= 10.0, "{}", published_after(1, 0));
+        // Packets that are dropped are noticed at the next probe, which ends after its timeout.
+        assert!(published_after(10, 5) <= 20.0, "{}", published_after(10, 5));
     }
 
     #[test]

@@ -8,6 +8,10 @@ use clap::{ArgMatches, CommandFactory as _};
 use super::shell::KUBECTL_COMMAND;
 use crate::arguments::Arguments;
 use crate::hub_access::HubAccess;
+use crate::servers::scope::{ClusterScope, Scope};
+
+/// Time for each answer of a member, in seconds: less than a person waits for all of them.
+const CLUSTER_TIMEOUT: u64 = 1;
 
 /// What the words say about the objects to complete.
 #[derive(Debug, Clone)]
@@ -15,7 +19,7 @@ pub(crate) struct Line {
     pub(super) hub: HubAccess,
     pub(super) namespace: Option<String>,
     pub(super) all_namespaces: bool,
-    pub(super) clusters: Vec<String>,
+    pub(super) scope: ClusterScope,
     /// The kind that stands before the names.
     pub(super) kind: Option<String>,
 }
@@ -61,7 +65,11 @@ impl Line {
             hub,
             namespace: text("namespace"),
             all_namespaces: flag("all_namespaces").unwrap_or_default(),
-            clusters: [texts("clusters"), texts("cluster")].concat(),
+            scope: ClusterScope {
+                operation_scope: matches.try_get_one::<Scope>("operation_scope").ok().flatten().copied(),
+                clusters: [texts("clusters"), texts("cluster")].concat(),
+                cluster_timeout: CLUSTER_TIMEOUT,
+            },
             kind: text("resource").or_else(|| text("kind")),
         }
     }
@@ -77,12 +85,16 @@ mod tests {
         let found =
             line("portolan -- portolan get pods -n shop -C eu,us --kubeconfig /k we").expect("a line");
         assert_eq!((found.namespace.as_deref(), found.kind.as_deref()), (Some("shop"), Some("pods")));
-        assert_eq!(found.clusters, ["eu", "us"]);
+        assert_eq!(found.scope.clusters, ["eu", "us"]);
+        assert!(found.scope.has_members() && !found.scope.has_hub());
         assert_eq!(found.hub.kubeconfig, Some("/k".into()));
         let found = line("portolan __complete describe deploy -A ").expect("a line");
         assert_eq!((found.kind.as_deref(), found.all_namespaces), (Some("deploy"), true));
+        assert!(found.scope.has_hub());
+        let found = line("portolan __complete get pods -s all ").expect("a line");
+        assert!(found.scope.has_hub() && found.scope.has_members());
         let found = line("portolan __complete promote deploy -C eu --context c ").expect("a line");
-        assert_eq!((found.clusters, found.hub.context.as_deref()), (vec!["eu".to_owned()], Some("c")));
+        assert_eq!((found.scope.clusters, found.hub.context.as_deref()), (vec!["eu".to_owned()], Some("c")));
         assert!(line("portolan get pods").is_none(), "a run of the command itself");
     }
 }

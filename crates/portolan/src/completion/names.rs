@@ -15,7 +15,8 @@ use super::candidates::Names;
 use super::line::Line;
 use crate::hub_access::Hub;
 use crate::kinds::resolve;
-use crate::servers::cluster;
+use crate::servers::scope::Scope;
+use crate::servers::servers;
 
 /// Time for all answers; a person waits.
 const TIMEOUT: Duration = Duration::from_secs(2);
@@ -46,8 +47,8 @@ fn clusters(current: &OsStr) -> Vec<CompletionCandidate> {
 /// Names of namespaces.
 fn namespaces(current: &OsStr) -> Vec<CompletionCandidate> {
     let names = ask(|line, hub| async move {
-        let client = server(&hub, &line).await?;
-        self::names(&client, &resources::NAMESPACE.into(), "").await
+        let namespaces = &resources::NAMESPACE.into();
+        union(&hub, &line, |client| async move { self::names(&client, namespaces, "").await }).await
     });
     matching(current, ' ', names)
 }
@@ -68,12 +69,13 @@ fn kinds(current: &OsStr) -> Vec<CompletionCandidate> {
         return matching(current, '/', names);
     }
     let names = ask(|line, hub| async move {
-        let discovery = server(&hub, &line).await?.discover().await?;
-        let served = discovery.resources.iter().filter(|found| found.preferred && found.allows(&["list"]));
-        let mut names: Vec<String> = served.map(|found| found.resource.plural.clone()).collect();
+        let mut names = union(&hub, &line, |client| async move {
+            let discovery = client.discover().await?;
+            let served = discovery.resources.iter().filter(|found| found.preferred && found.allows(&["list"]));
+            Ok(served.map(|found| found.resource.plural.clone()).collect())
+        })
+        .await?;
         names.push("all".to_owned());
-        names.sort();
-        names.dedup();
         Ok(names)
     });
     matching(current, ',', names)
@@ -93,19 +95,10 @@ fn pods(current: &OsStr) -> Vec<CompletionCandidate> {
     if current.to_string_lossy().contains('/') {
         return kinds(current);
     }
-    let names = ask(|line, hub| async move {
-        let mut clusters = line.clusters.clone();
-        if clusters.is_empty() {
-            let list = hub.client.kind::<Cluster>().list(&Selection::all()).await?;
-            clusters = list.items.into_iter().map(|item| item.key.name).collect();
-        }
-        let (hub, namespace) = (&hub, namespace(&hub, &line));
-        let reading = clusters.iter().map(|name| async {
-            let client = cluster(hub, name).await?;
-            self::names(&client, &resources::POD.into(), &namespace).await
-        });
-        let answers = futures::future::join_all(reading).await;
-        Ok(answers.into_iter().flat_map(Result::<Vec<String>>::unwrap_or_default).collect())
+    let names = ask(|mut line, hub| async move {
+        // Pods of the control plane are templates.
+        line.scope.operation_scope.get_or_insert(Scope::Members);
+        objects_of(&hub, &line, "pods").await
     });
     matching(current, ' ', names)
 }
@@ -136,12 +129,19 @@ where
     answer.ok().and_then(Result::ok).unwrap_or_default()
 }
 
-/// The control plane, or the first cluster of the line.
-async fn server(hub: &Hub, line: &Line) -> Result<Client> {
-    match line.clusters.first() {
-        Some(name) => cluster(hub, name).await,
-        None => Ok(hub.client.clone()),
-    }
+/// What `question` finds on the servers that the line names, those that answer.
+async fn union<F>(hub: &Hub, line: &Line, question: impl Fn(Client) -> F) -> Result<Vec<String>>
+where
+    F: Future<Output = Result<Vec<String>>>,
+{
+    let servers = servers(hub, &line.scope).await?;
+    let clients = servers.into_iter().filter_map(|server| server.client.ok());
+    let answers = futures::future::join_all(clients.map(question)).await;
+    let mut names: Vec<String> =
+        answers.into_iter().flat_map(Result::<Vec<String>>::unwrap_or_default).collect();
+    names.sort();
+    names.dedup();
+    Ok(names)
 }
 
 fn namespace(hub: &Hub, line: &Line) -> String {
@@ -152,13 +152,16 @@ fn namespace(hub: &Hub, line: &Line) -> String {
 }
 
 async fn objects_of(hub: &Hub, line: &Line, kind: &str) -> Result<Vec<String>> {
-    let client = server(hub, line).await?;
-    let mut names = Vec::new();
-    for resource in resolve(&client.discover().await?, kind)? {
-        let namespace = if resource.namespaced { namespace(hub, line) } else { String::new() };
-        names.extend(self::names(&client, &resource, &namespace).await?);
-    }
-    Ok(names)
+    let namespace = &namespace(hub, line);
+    union(hub, line, |client| async move {
+        let mut names = Vec::new();
+        for resource in resolve(&client.discover().await?, kind)? {
+            let namespace = if resource.namespaced { namespace } else { "" };
+            names.extend(self::names(&client, &resource, namespace).await?);
+        }
+        Ok(names)
+    })
+    .await
 }
 
 async fn names(client: &Client, resource: &Resource, namespace: &str) -> Result<Vec<String>> {

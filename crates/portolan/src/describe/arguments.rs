@@ -3,8 +3,9 @@
 use clap::{ArgAction, Args};
 use clap_complete::engine::ArgValueCompleter;
 
-use crate::completion::candidates::{kinds, namespaces, objects};
+use crate::completion::candidates::{kinds, objects};
 use crate::hub_access::HubAccess;
+use crate::object_scope::ObjectScope;
 use crate::servers::scope::ClusterScope;
 
 const EXAMPLES: &str = "\
@@ -29,17 +30,10 @@ pub(crate) struct Describe {
     pub(crate) names: Vec<String>,
     #[command(flatten)]
     pub(crate) hub: HubAccess,
-    /// Namespace [default: that of the context, or `default`]
-    #[arg(short, long, add = ArgValueCompleter::new(namespaces))]
-    pub(crate) namespace: Option<String>,
-    /// All namespaces
-    #[arg(short = 'A', long)]
-    pub(crate) all_namespaces: bool,
+    #[command(flatten)]
+    pub(crate) objects: ObjectScope,
     #[command(flatten)]
     pub(crate) scope: ClusterScope,
-    /// Label selector, such as `app=web`
-    #[arg(short = 'l', long, default_value = "", hide_default_value = true, value_name = "SELECTOR")]
-    pub(crate) selector: String,
     /// Print events; `--show-events=false` leaves them out
     #[arg(
         long, action = ArgAction::Set, num_args = 0..=1, default_value_t = true, default_missing_value = "true",

@@ -1,7 +1,6 @@
 //! What `portolan get` asks for: kinds, names and selectors.
 
 use anyhow::{Result, bail, ensure};
-use portolan_runtime::client::Selection;
 
 use super::arguments::Get;
 
@@ -43,22 +42,12 @@ pub(super) fn queries(arguments: &Get) -> Result<Vec<Query>> {
     let has_names = queries.iter().any(|query| !query.names.is_empty());
     ensure!(!queries.is_empty(), "name a kind, such as `pods`: kubectl api-resources lists them");
     ensure!(
-        !(has_names && arguments.all_namespaces),
+        !(has_names && arguments.objects.all_namespaces),
         "a resource cannot be retrieved by name across all namespaces"
     );
-    let has_selector = !arguments.selector.is_empty() || !arguments.field_selector.is_empty();
+    let has_selector = !arguments.objects.selector.is_empty() || !arguments.field_selector.is_empty();
     ensure!(!(has_names && has_selector), "a selector and names cannot be given together");
     Ok(queries)
-}
-
-/// The selection of a kind's objects. `namespace` is that of the flags or of the context.
-pub(super) fn selection(arguments: &Get, namespace: &str, is_namespaced: bool) -> Selection {
-    let namespace = if is_namespaced && !arguments.all_namespaces { namespace } else { "" };
-    Selection {
-        namespace: namespace.to_owned(),
-        labels: arguments.selector.clone(),
-        fields: arguments.field_selector.clone(),
-    }
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use portolan_runtime::client::{Selection, TableOptions};
 
 use super::arguments::Get;
 use super::format::{Format, relaxed};
-use super::query::{Query, queries, selection};
+use super::query::{Query, queries};
 use crate::output::table::Columns;
 
 /// The checked command line.
@@ -29,7 +29,7 @@ impl Request {
         let format = Format::read(arguments.output.as_deref(), arguments.template.as_deref())?;
         let queries = queries(&arguments)?;
         let sort_by = arguments.sort_by.as_deref().map(relaxed).transpose()?;
-        let namespace = arguments.namespace.clone().unwrap_or_else(|| namespace.to_owned());
+        let namespace = arguments.objects.namespace(namespace);
         let request = Self { arguments, format, queries, sort_by, namespace };
         request.check()?;
         Ok(request)
@@ -77,7 +77,8 @@ impl Request {
 
     /// The objects of a kind that are asked for.
     pub(super) fn selection(&self, resource: &Resource) -> Selection {
-        selection(&self.arguments, &self.namespace, resource.namespaced)
+        let Get { objects, field_selector, .. } = &self.arguments;
+        objects.selection(&self.namespace, resource.namespaced, field_selector)
     }
 
     /// How tables are read.
@@ -90,7 +91,7 @@ impl Request {
         Columns {
             events: self.arguments.output_watch_events,
             wide: self.format == Format::Table { wide: true },
-            namespaces: self.arguments.all_namespaces,
+            namespaces: self.arguments.objects.all_namespaces,
             label_values: self.arguments.label_columns.clone(),
             labels: self.arguments.show_labels,
         }
@@ -98,7 +99,7 @@ impl Request {
 
     /// The text for nothing; kubectl's.
     pub(super) fn nothing_found(&self, all_are_namespaced: bool) -> String {
-        match all_are_namespaced && !self.arguments.all_namespaces {
+        match all_are_namespaced && !self.arguments.objects.all_namespaces {
             true => format!("No resources found in {} namespace.", self.namespace),
             false => "No resources found".to_owned(),
         }

@@ -1,10 +1,9 @@
 //! Arguments of `portolan top`.
 
 use clap::{Args, Subcommand, ValueEnum};
-use clap_complete::engine::ArgValueCompleter;
 
-use crate::completion::candidates::namespaces;
 use crate::hub_access::HubAccess;
+use crate::object_scope::ObjectScope;
 use crate::servers::scope::ClusterScope;
 
 const POD_EXAMPLES: &str = "\
@@ -41,17 +40,10 @@ pub(crate) struct TopPods {
     pub(crate) name: Option<String>,
     #[command(flatten)]
     pub(crate) hub: HubAccess,
-    /// Namespace [default: that of the context, or `default`]
-    #[arg(short, long, add = ArgValueCompleter::new(namespaces))]
-    pub(crate) namespace: Option<String>,
-    /// All namespaces
-    #[arg(short = 'A', long)]
-    pub(crate) all_namespaces: bool,
+    #[command(flatten)]
+    pub(crate) objects: ObjectScope,
     #[command(flatten)]
     pub(crate) scope: ClusterScope,
-    /// Label selector, such as `app=web`
-    #[arg(short = 'l', long, default_value = "", hide_default_value = true, value_name = "SELECTOR")]
-    pub(crate) selector: String,
     /// Field selector, such as `metadata.name=web-1`
     #[arg(long, default_value = "", hide_default_value = true, value_name = "SELECTOR")]
     pub(crate) field_selector: String,

@@ -89,7 +89,7 @@ pub(super) fn pods_table(measured: &[Measured], arguments: &TopPods) -> String {
         if arguments.containers {
             row.insert(0, pod.to_owned());
         }
-        if arguments.all_namespaces {
+        if arguments.objects.all_namespaces {
             row.insert(0, namespace.to_owned());
         }
         row.extend(cells);

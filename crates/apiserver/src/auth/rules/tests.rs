@@ -263,7 +263,7 @@ fn users_cannot_grant_permissions_that_they_do_not_have() {
     ];
     let grant = |rules: Value| role("n", "new", rules);
     let check = |objects: &[Value], new: &Value| {
-        escalation::check(&alice(), &Rules::build(objects), new, None).map_err(|status| status.message)
+        escalation::check(&alice(), &Rules::build(objects), "", new, None).map_err(|status| status.message)
     };
     let within = grant(json!([
         { "verbs": ["get"], "apiGroups": [""], "resources": ["pods"], "resourceNames": ["x"] },
@@ -298,6 +298,20 @@ fn users_cannot_grant_permissions_that_they_do_not_have() {
 }
 
 #[test]
+fn the_right_to_escalate_a_named_role_does_not_cover_its_creation() {
+    let rules = json!([{ "verbs": ["escalate"], "apiGroups": ["rbac.authorization.k8s.io"],
+        "resources": ["clusterroles"], "resourceNames": ["own"] }]);
+    let objects = [
+        role("", "named", rules),
+        binding("", "named", "ClusterRole", json!({ "kind": "User", "name": "alice" })),
+    ];
+    let new = role("", "own", json!([{ "verbs": ["*"], "apiGroups": ["*"], "resources": ["*"] }]));
+    let check = |requested: &str| escalation::check(&alice(), &Rules::build(&objects), requested, &new, None).is_ok();
+    assert!(check("own"), "a patch or an update has the name in its path");
+    assert!(!check(""), "a POST has not");
+}
+
+#[test]
 fn an_aggregation_rule_needs_all_permissions() {
     let objects = [
         role("", "all", json!([{ "verbs": ["*"], "apiGroups": ["*"], "resources": ["*"] }])),
@@ -307,13 +321,13 @@ fn an_aggregation_rule_needs_all_permissions() {
     new["aggregationRule"] = json!({ "clusterRoleSelectors": [{}] });
     let user = alice();
     // `escalate` is among all verbs, so a user of all resources passes; one who holds less does not.
-    assert!(escalation::check(&user, &Rules::build(&objects), &new, None).is_ok());
-    let status = escalation::check(&user, &Rules::default(), &new, None).unwrap_err();
+    assert!(escalation::check(&user, &Rules::build(&objects), "", &new, None).is_ok());
+    let status = escalation::check(&user, &Rules::default(), "", &new, None).unwrap_err();
     assert!(
         status.message.ends_with("must have cluster-admin privileges to use the aggregationRule"),
         "{status}"
     );
     let mut freed = new.clone();
     freed["metadata"]["finalizers"] = json!([]);
-    assert!(escalation::check(&user, &Rules::default(), &freed, Some(&new)).is_ok(), "garbage collection");
+    assert!(escalation::check(&user, &Rules::default(), "new", &freed, Some(&new)).is_ok(), "garbage collection");
 }

@@ -1,4 +1,4 @@
-//! The hub's account in a member: a ServiceAccount with all permissions, and one for impersonating users.
+//! The hub's account in a member: a ServiceAccount, and one for impersonating users.
 //!
 //! A ServiceAccount is deleted and created again at every join, which revokes all tokens of earlier joins: an API server
 //! accepts a token only for the uid that it was issued for.
@@ -87,6 +87,16 @@ impl Account<'_> {
             self.renew(names::IMPERSONATOR).await.map_err(failed)?;
         }
         self.token(names::IMPERSONATOR).await
+    }
+
+    /// Creates the role of the impersonator, without rights. The agent may change it and could not create it: the verb
+    /// `escalate` on a name does not cover a POST.
+    pub(super) async fn impersonator_role(&self, control_plane: &str) -> Result<(), JoinError> {
+        let mut role = cluster_role(names::IMPERSONATOR, &[]);
+        role.set_label(labels::MANAGED, labels::TRUE);
+        role.set_label(labels::CONTROL_PLANE, control_plane);
+        let created = ensure(self.member, &resources::CLUSTER_ROLE.into(), &role).await;
+        created.map_err(self.failed("impersonator"))
     }
 
     /// Creates a service account; one of the name is deleted first.

@@ -1,13 +1,15 @@
 //! What an agent needs in its cluster: a namespace, an account with rights, and the Secret with its credential for the
-//! control plane. Names are Karmada's (karmada pkg/karmadactl/register/register.go).
+//! control plane. Names are Karmada's (karmada pkg/karmadactl/register/register.go), which grants all rights.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use portolan_api::{labels, names, resources};
+use portolan_api::names::{self, AGENT_ROLE};
+use portolan_api::{labels, resources};
 use portolan_object::{Object, ObjectKey};
+use portolan_plan::clusters::permissions::{Placeable, credential_of_agent, needed_by_agent};
 use portolan_runtime::client::{Apply, Delete, Endpoint};
 use portolan_runtime::{Client, ClientError, Resource};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::ensure::{ensure, namespace};
 use super::own_namespace::{self, DEFAULT_ACCOUNT, is_unused};
@@ -15,12 +17,11 @@ use crate::MANAGER;
 use crate::agents::agent_kubeconfig;
 use crate::missing::ignore_missing;
 
-/// Name of the account, with `-sa`, of its role and of the binding.
-const AGENT: &str = "karmada-agent";
+const RBAC: &str = "rbac.authorization.k8s.io";
 /// Name of the account.
 const ACCOUNT: &str = "karmada-agent-sa";
 /// Names of the Deployment: of `deploy/agent/pull.yaml`, and of karmadactl.
-const DEPLOYMENTS: [&str; 2] = ["portolan-agent", AGENT];
+const DEPLOYMENTS: [&str; 2] = ["portolan-agent", "karmada-agent"];
 
 /// Where the agent of a cluster is.
 #[derive(Debug, Clone, Copy)]
@@ -36,23 +37,34 @@ impl AgentObjects<'_> {
         ObjectKey::namespaced(self.namespace, names::AGENT_KUBECONFIG)
     }
 
-    /// The account, its role and the binding.
-    fn objects(&self) -> [(Resource, Object); 3] {
-        let label = json!({ labels::SYSTEM: labels::TRUE });
-        let rbac = "rbac.authorization.k8s.io";
-        let account = json!({ "apiVersion": "v1", "kind": "ServiceAccount",
-            "metadata": { "name": ACCOUNT, "namespace": self.namespace, "labels": label } });
-        let role = json!({ "apiVersion": format!("{rbac}/v1"), "kind": "ClusterRole",
-            "metadata": { "name": AGENT, "labels": label },
-            "rules": portolan_plan::clusters::permissions::everything() });
-        let binding = json!({ "apiVersion": format!("{rbac}/v1"), "kind": "ClusterRoleBinding",
-            "metadata": { "name": AGENT, "labels": label },
-            "roleRef": { "apiGroup": rbac, "kind": "ClusterRole", "name": AGENT },
-            "subjects": [{ "kind": "ServiceAccount", "name": ACCOUNT, "namespace": self.namespace }] });
+    /// The account, its roles and their bindings. The last one is the binding of the ClusterRole.
+    fn objects(&self, placeable: &Placeable) -> [(Resource, Object); 5] {
+        let metadata = |name: &str| json!({ "name": name, "labels": { labels::SYSTEM: labels::TRUE } });
+        let here = |name: &str| {
+            let mut metadata = metadata(name);
+            metadata["namespace"] = json!(self.namespace);
+            metadata
+        };
+        let role = |kind: &str, metadata: Value, rules: Vec<Value>| {
+            json!({ "apiVersion": format!("{RBAC}/v1"), "kind": kind, "metadata": metadata, "rules": rules })
+        };
+        let binding = |kind: &str, role: &str, metadata: Value| {
+            json!({ "apiVersion": format!("{RBAC}/v1"), "kind": kind, "metadata": metadata,
+                "roleRef": { "apiGroup": RBAC, "kind": role, "name": AGENT_ROLE },
+                "subjects": [{ "kind": "ServiceAccount", "name": ACCOUNT, "namespace": self.namespace }] })
+        };
+        let account = json!({ "apiVersion": "v1", "kind": "ServiceAccount", "metadata": here(ACCOUNT) });
+        let in_cluster = role("ClusterRole", metadata(AGENT_ROLE), needed_by_agent(placeable));
+        let in_namespace = role("Role", here(AGENT_ROLE), credential_of_agent());
         [
             (resources::SERVICE_ACCOUNT.into(), Object(account)),
-            (resources::CLUSTER_ROLE.into(), Object(role)),
-            (resources::CLUSTER_ROLE_BINDING.into(), Object(binding)),
+            (resources::ROLE.into(), Object(in_namespace)),
+            (resources::ROLE_BINDING.into(), Object(binding("RoleBinding", "Role", here(AGENT_ROLE)))),
+            (resources::CLUSTER_ROLE.into(), Object(in_cluster)),
+            (
+                resources::CLUSTER_ROLE_BINDING.into(),
+                Object(binding("ClusterRoleBinding", "ClusterRole", metadata(AGENT_ROLE))),
+            ),
         ]
     }
 }
@@ -61,12 +73,13 @@ impl AgentObjects<'_> {
 pub(super) async fn put(
     member: &Client,
     agent: &AgentObjects<'_>,
+    placeable: &Placeable,
     endpoint: &Endpoint,
 ) -> Result<(), ClientError> {
     let options = Apply { manager: MANAGER.to_owned(), force: true };
     // One that exists belongs to others, and gets no label.
     ensure(member, &resources::NAMESPACE.into(), &namespace(agent.namespace)).await?;
-    for (resource, object) in agent.objects() {
+    for (resource, object) in agent.objects(placeable) {
         member.resource::<Object>(&resource).apply(&object, &options).await?;
     }
     let mut secret = Object::new(&resources::SECRET.gvk(), &agent.secret_key());
@@ -85,9 +98,9 @@ pub(super) async fn remove(member: &Client, cluster: &str) -> Result<(), ClientE
     let agent = AgentObjects { namespace: &namespace, cluster };
     let secret = member.resource::<Object>(&resources::SECRET.into());
     ignore_missing(secret.delete(&agent.secret_key(), &options).await)?;
-    let [account, role, binding] = agent.objects();
-    // The binding last: it tells a second attempt where the agent is.
-    for own in [account, role] {
+    // Only the names matter. The binding of the ClusterRole last: it tells a second attempt where the agent is.
+    let [others @ .., binding] = agent.objects(&Placeable::default());
+    for own in others {
         delete_own(member, own).await?;
     }
     if is_unused(member, &namespace).await? && !has_others(member, &namespace).await? {
@@ -110,7 +123,7 @@ async fn delete_own(member: &Client, (resource, object): (Resource, Object)) -> 
 /// The namespace of the agent, which the binding of its role names; `None` if the cluster has no agent.
 async fn installed_in(member: &Client) -> Result<Option<String>, ClientError> {
     let bindings = member.resource::<Object>(&resources::CLUSTER_ROLE_BINDING.into());
-    let binding = ignore_missing(bindings.get(&ObjectKey::cluster(AGENT)).await)?;
+    let binding = ignore_missing(bindings.get(&ObjectKey::cluster(AGENT_ROLE)).await)?;
     let named = binding.as_ref().and_then(|binding| binding.0.pointer("/subjects/0/namespace")?.as_str());
     Ok(named.map(str::to_owned))
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use portolan_api::agents::token::Token;
 use portolan_api::cluster::{Cluster, SyncMode};
 use portolan_object::ObjectKey;
-use portolan_plan::clusters::permissions::needed;
+use portolan_plan::clusters::permissions::{Placeable, needed};
 use portolan_runtime::Client;
 use portolan_runtime::client::{ConnectError, Credential, Endpoint};
 
@@ -35,6 +35,8 @@ pub struct RegisterRequest {
     pub cluster: JoinRequest,
     /// Namespace of the agent in the cluster.
     pub namespace: String,
+    /// What the agent may place in the cluster.
+    pub placeable: Placeable,
 }
 
 /// A cluster could not be registered.
@@ -93,6 +95,7 @@ pub async fn register(member: &Client, request: &RegisterRequest) -> Result<Endp
     // The agent applies Works; the control plane itself finds services there, and no more.
     let controller = account.controller_token(&needed(name, &Default::default())).await?;
     let impersonator = account.impersonator_token().await?;
+    account.impersonator_role(&own.id).await?;
     stamp_identity(member, name, &own.id).await.map_err(account.failed("labels"))?;
     let desired = match known {
         Some(known) => known,
@@ -106,7 +109,7 @@ pub async fn register(member: &Client, request: &RegisterRequest) -> Result<Endp
     let on_hub = |source| JoinError::Hub { step: "secret", source };
     credential::put_secrets(&hub, &desired, &request.cluster.ca_pem, &tokens).await.map_err(on_hub)?;
     let objects = AgentObjects { namespace: &request.namespace, cluster: name };
-    agent_objects::put(member, &objects, &endpoint).await.map_err(account.failed("agent"))?;
+    agent_objects::put(member, &objects, &request.placeable, &endpoint).await.map_err(account.failed("agent"))?;
     Ok(endpoint)
 }
 

@@ -18,8 +18,8 @@ fn advice(error: &ClientError) -> Option<&'static str> {
             "it is tried again, and the namespace is made again when it is gone"
         }
         ClientError::Forbidden(_) => {
-            "give the control plane's account in the cluster the right, or remove the rule there that forbids it; \
-             `portolan cluster permissions` tells and grants what it needs"
+            "give the account of the control plane in the cluster (of the agent, in pull mode) the right, or remove the rule \
+             there that forbids it; `portolan cluster permissions` tells and grants what it needs"
         }
         ClientError::Invalid(_) => {
             "change the template or the override policy; a field that cannot be changed once it is set needs the object \
