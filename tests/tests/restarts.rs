@@ -1,7 +1,13 @@
 //! A playground that is killed or stopped, and starts again on the same folder.
 
+#[path = "restarts/half_open.rs"]
+mod half_open;
 #[path = "restarts/kills.rs"]
 mod kills;
+#[path = "restarts/program.rs"]
+mod program;
+#[path = "restarts/wanted.rs"]
+mod wanted;
 
 use std::fs;
 use std::io::{BufRead, BufReader};

@@ -88,8 +88,10 @@ pub mod cluster {
     pub const CREDENTIAL_REFUSED: &str = "CredentialRefused";
     /// `Ready` is false: its certificate is not trusted, so nothing is sent.
     pub const CERTIFICATE_NOT_TRUSTED: &str = "CertificateNotTrusted";
-    /// Reason of the event when the clock of the cluster differs from that of the control plane.
+    /// Whether the clock of the cluster differs from that of the control plane; also the reason of the event.
     pub const CLOCK_DIFFERS: &str = "ClockDiffers";
+    /// Reason when the clocks do not differ any more.
+    pub const CLOCKS_AGREE: &str = "ClocksAgree";
     /// Whether all its APIs are known.
     pub const COMPLETE_API_ENABLEMENTS: &str = "CompleteAPIEnablements";
     /// `CompleteAPIEnablements` is true.

@@ -2,9 +2,8 @@
 //!
 //! `PORTOLAN_SEEDS=1000 cargo test -p portolan-e2e --test restarts sigkill -- --nocapture` is the long form.
 
-use std::collections::BTreeMap;
 use std::fs;
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use portolan_e2e::binary::portolan;
@@ -13,42 +12,20 @@ use portolan_e2e::steps::apply_text;
 use portolan_e2e::{Kubectl, Playground, Server, eventually, programs, text};
 use tempfile::TempDir;
 
+use super::program::Program;
+use super::wanted::{Change, POLICY, SELECTOR, Wanted};
+
 /// `push` has joined, `pull` has registered.
 const CLUSTERS: [&str; 2] = ["push", "pull"];
-/// Objects that the user changes.
-const NAMES: u64 = 6;
 /// What a control plane puts into a cluster.
 const KINDS: &str = "namespaces,serviceaccounts,secrets,configmaps,roles,rolebindings,clusterroles,clusterrolebindings,leases,\
                      customresourcedefinitions";
-const POLICY: &str = "\
-apiVersion: policy.karmada.io/v1alpha1
-kind: PropagationPolicy
-metadata: {name: kills}
-spec:
-  resourceSelectors: [{apiVersion: v1, kind: ConfigMap, labelSelector: {matchLabels: {kills: all}}}]
-  placement: {}
-";
-
-/// A program of this test; killed when dropped.
-struct Program(Child);
-
-impl Drop for Program {
-    fn drop(&mut self) {
-        // It may have ended already.
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
 struct Set {
     hub: Server,
     members: Playground,
     agent: Option<Program>,
     folder: TempDir,
-    /// Content of the objects that the user wants.
-    wanted: BTreeMap<String, String>,
-    /// Uids of the copies, by cluster and name. A copy that was deleted and made again has another uid.
-    uids: BTreeMap<(String, String), String>,
+    wanted: Wanted,
 }
 
 impl Set {
@@ -58,8 +35,7 @@ impl Set {
         fs::write(&file, "clusters:\n- name: push\n- name: pull\n").expect("the folder is writable");
         let members = Playground::start_with(&["--config", text(&file)]);
         let hub = Server::start("127.0.0.1", &[]);
-        let (wanted, uids) = (BTreeMap::new(), BTreeMap::new());
-        let set = Self { hub, members, agent: None, folder, wanted, uids };
+        let set = Self { hub, members, agent: None, folder, wanted: Wanted::default() };
         for cluster in CLUSTERS {
             // Their own control plane lets them go.
             set.unjoin(cluster, text(&set.members.directory().join("portolan.config")));
@@ -109,19 +85,7 @@ impl Set {
 
     /// One change by the user, with a kill in it.
     fn step(&mut self, random: &mut Random) {
-        let name = format!("kills-{}", random.below(NAMES));
-        let manifest = if self.wanted.contains_key(&name) && random.below(3) == 0 {
-            self.wanted.remove(&name);
-            self.uids.retain(|(_, known), _| *known != name);
-            None
-        } else {
-            let content = random.below(1000).to_string();
-            self.wanted.insert(name.clone(), content.clone());
-            Some(format!(
-                "apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: {name}, labels: {{kills: all}}}}\n\
-                 data: {{k: \"{content}\"}}\n"
-            ))
-        };
+        let Change { name, manifest } = self.wanted.change(random);
         let file = self.folder.path().join("change.yaml");
         fs::write(&file, manifest.clone().unwrap_or_default()).expect("the folder is writable");
         let delete = ["delete", "configmap", &*name, "--ignore-not-found"];
@@ -149,24 +113,10 @@ impl Set {
         self.hub.kubectl().ok(arguments);
     }
 
-    /// Waits until the members hold what the user wants, and compares the identity of each copy.
+    /// Waits until the members hold what the user wants.
     fn converges(&mut self, seed: u64) {
-        let format = "-ojsonpath={range .items[*]}{.metadata.name} {.data.k} {.metadata.uid}{\"\\n\"}{end}";
         for cluster in CLUSTERS {
-            let member = self.members.member(cluster);
-            let copies = eventually(&format!("seed {seed}: what the user wants, in {cluster}"), || {
-                let listed = member.ok(&["get", "configmaps", "-l", "kills=all", format]);
-                let rows: Vec<Vec<String>> =
-                    listed.lines().map(|line| line.split(' ').map(str::to_owned).collect()).collect();
-                let found: BTreeMap<String, String> =
-                    rows.iter().map(|row| (row[0].clone(), row[1].clone())).collect();
-                if found == self.wanted { Ok(rows) } else { Err(format!("{found:?}, not {:?}", self.wanted)) }
-            });
-            for copy in copies {
-                let key = (cluster.to_owned(), copy[0].clone());
-                let uid = self.uids.entry(key).or_insert_with(|| copy[2].clone());
-                assert_eq!(*uid, copy[2], "seed {seed}: {} was deleted in {cluster} by nobody", copy[0]);
-            }
+            self.wanted.reached(seed, cluster, &self.members.member(cluster));
         }
     }
 
@@ -196,7 +146,7 @@ fn sigkill_of_hub_and_agent_deletes_nothing_and_leaves_nothing() {
             println!("seed {seed} of {range:?}");
         }
     }
-    set.hub.kubectl().ok(&["delete", "configmaps", "-l", "kills=all"]);
+    set.hub.kubectl().ok(&[&["delete"], &SELECTOR[..]].concat());
     set.wanted.clear();
     set.converges(range.end);
     for (cluster, before) in CLUSTERS.into_iter().zip(before) {

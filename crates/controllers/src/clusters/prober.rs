@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use portolan_api::conditions::cluster::CLOCK_DIFFERS;
 use portolan_plan::clusters::clock;
 use portolan_plan::clusters::probe::Probe;
@@ -24,13 +24,18 @@ pub(super) struct Prober {
     member: Arc<Member>,
     /// Since when the member answers although caches of it have no contact.
     unwatchable_since: Option<Instant>,
-    /// Whether the clock of the member differed at the last probe.
-    has_other_clock: bool,
+    /// How far the clock of the member was off when it was stated last, if that matters.
+    skew: Option<SignedDuration>,
 }
 
 impl Prober {
     pub(super) fn new(hub: &Hub, member: Arc<Member>) -> Self {
-        Self { hub: hub.clone(), member, unwatchable_since: None, has_other_clock: false }
+        Self { hub: hub.clone(), member, unwatchable_since: None, skew: None }
+    }
+
+    /// How far the clock of the member is off, if that matters; positive if it is ahead.
+    pub(super) fn skew(&self) -> Option<SignedDuration> {
+        self.skew
     }
 
     /// Whether the member answers and caches of it have no contact.
@@ -80,12 +85,12 @@ impl Prober {
     /// Tells once when the clock of the member begins to differ.
     fn compare_clocks(&mut self, stated: Timestamp) {
         let skew = clock::skew(stated, self.hub.clock.now());
-        if let (Some(skew), false) = (skew, self.has_other_clock) {
+        if let (Some(skew), None) = (skew, self.skew) {
             let message = clock::message(self.member.name().as_str(), skew);
             tracing::warn!(cluster = %self.member.name(), message);
             record(&self.hub, &self.member, CLOCK_DIFFERS, message);
         }
-        self.has_other_clock = skew.is_some();
+        self.skew = skew;
     }
 
     /// The state of a member that answers: healthy, unless caches have had no contact for a while.

@@ -14,6 +14,7 @@ use portolan_api::conditions::cluster::{
 use portolan_api::meta::set_condition;
 use portolan_object::patch::difference;
 use portolan_object::{Object, ObjectKey};
+use portolan_plan::clusters::clock::clock_condition;
 use portolan_plan::clusters::probe::{Doubt, Probe, Verdict};
 use portolan_plan::clusters::status::{api_enablements, completeness};
 use portolan_runtime::client::{Discovery, Patch};
@@ -175,14 +176,18 @@ impl Collector {
             self.set_health(Health::NotReady, &probe);
         }
         let answers = if probe.is_answered() { self.ask().await } else { None };
+        let mut status = cluster.status.clone();
+        let (name, skew) = (self.member.name().as_str(), self.prober.skew());
+        if let Some(clock) = clock_condition(&status.conditions, name, skew, &self.hub.now()) {
+            set_condition(&mut status.conditions, clock);
+        }
         if self.member.has_agent() {
-            // The agent reports.
+            // The agent reports the rest.
             if let Some(answers) = answers {
                 self.member.set_discovery(answers.discovery);
             }
-            return Ok(());
+            return self.write_changed(&cluster, &status).await;
         }
-        let mut status = cluster.status.clone();
         let ready = match verdict {
             Verdict::Publish => Some(probe.condition(&self.hub.now())),
             Verdict::NotSeen => Some(probe.not_seen(&self.hub.now())),
@@ -198,10 +203,14 @@ impl Collector {
             self.fill(&mut status, answers);
             self.capacity.fill(&cluster, &mut status);
         }
-        if status == cluster.status {
+        self.write_changed(&cluster, &status).await
+    }
+
+    async fn write_changed(&self, cluster: &Cluster, status: &ClusterStatus) -> Result<(), ClientError> {
+        if *status == cluster.status {
             return Ok(());
         }
-        self.write(&cluster, &status).await
+        self.write(cluster, status).await
     }
 
     fn set_health(&self, health: Health, probe: &Probe) {

@@ -12,6 +12,7 @@ use portolan_object::{Object, ObjectKey};
 use portolan_plan::discovery::probing::{History, Round, Target, targets};
 use portolan_runtime::Cache;
 use tokio::sync::mpsc;
+use tokio::time::Instant;
 
 use super::{
     CONNECT_TIMEOUT, Connect, INTERVAL, PROBES_PER_ROUND, PROBES_PER_SOURCE, Probes, SHORT_INTERVAL,
@@ -21,6 +22,8 @@ use super::{
 const TARGETS_INTERVAL: Duration = Duration::from_secs(1);
 /// Longest time between two reports. A changed sight is reported at once.
 const REPORT_INTERVAL: Duration = Duration::from_secs(1);
+/// Time after which a first refusal is confirmed by another round.
+const CONFIRMATION: Duration = Duration::from_millis(100);
 /// Lateness of a round from which on the agent itself was stalled.
 const STALL: Duration = Duration::from_millis(250);
 
@@ -110,11 +113,13 @@ impl Watch {
                 self.publish(now);
             }
             tick = now + SHORT_INTERVAL;
-            let next = tokio::time::Instant::now() + SHORT_INTERVAL;
+            let mut next = Instant::now() + SHORT_INTERVAL;
             loop {
                 tokio::select! {
                     () = tokio::time::sleep_until(next) => break,
-                    Some(ended) = self.ended.1.recv() => self.note(ended),
+                    Some(ended) = self.ended.1.recv() => if self.note(ended) {
+                        next = next.min(Instant::now() + CONFIRMATION);
+                    },
                 }
             }
         }
@@ -168,10 +173,11 @@ impl Watch {
         }
     }
 
-    fn note(&mut self, ended: Ended) {
+    /// Notes the end of a probe. True if another round is to confirm soon that the cluster refuses.
+    fn note(&mut self, ended: Ended) -> bool {
         let Ended { source, round, target, answer } = ended;
         let (now, time) = (self.clock.elapsed(), crate::time::rfc3339(&self.clock));
-        let Some(source) = self.sources.get_mut(&source) else { return };
+        let Some(source) = self.sources.get_mut(&source) else { return false };
         if source.targets.contains(&target) {
             let report = ServiceReport {
                 namespace: target.service.namespace.clone(),
@@ -182,7 +188,7 @@ impl Watch {
             };
             source.services.insert(target.service.clone(), report);
         }
-        let Some((left, counts)) = source.open.get_mut(&round) else { return };
+        let Some((left, counts)) = source.open.get_mut(&round) else { return false };
         match answer {
             Answer::Taken => {
                 counts.answered += 1;
@@ -194,18 +200,25 @@ impl Watch {
             Answer::Silent => counts.silent += 1,
         }
         *left = left.saturating_sub(1);
+        let mut is_refusal = false;
         if *left == 0 {
             let counts = *counts;
             source.open.remove(&round);
             // An answer was noted when it came.
             if counts.answered == 0 {
                 source.history.note(counts, now);
+                is_refusal = counts.refused > 0 && counts.silent == 0;
             }
         }
-        let before = source.sight;
-        if source.history.sight(now) != before {
+        let sight = source.history.sight(now);
+        let is_unconfirmed = is_refusal && sight != Sight::Refused;
+        if is_unconfirmed {
+            source.due = now + CONFIRMATION;
+        }
+        if sight != source.sight {
             self.publish(now);
         }
+        is_unconfirmed
     }
 
     /// Publishes what is seen now.

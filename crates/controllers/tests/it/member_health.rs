@@ -34,12 +34,21 @@ enum Fault {
     Unhealthy,
     /// The connection is refused.
     Down,
+    /// It states its time, which is this many hours ahead.
+    Clock(i64),
 }
 
 fn status(code: u16, reason: &str) -> Result<Response<Body>, BoxError> {
     let status = Status::new(code, reason, format!("the member says {reason}")).to_value().to_string();
     let body = Full::from(status).map_err(|never| match never {}).boxed_unsync();
     Ok(Response::builder().status(code).header(header::CONTENT_TYPE, "application/json").body(body)?)
+}
+
+fn dated(hours: i64) -> Result<Response<Body>, BoxError> {
+    let later = jiff::Timestamp::now() + jiff::SignedDuration::from_hours(hours);
+    let date = later.strftime("%a, %d %b %Y %H:%M:%S GMT").to_string();
+    let body = Full::from("ok").map_err(|never| match never {}).boxed_unsync();
+    Ok(Response::builder().header(header::DATE, date).body(body)?)
 }
 
 fn certificate(error: CertificateError) -> BoxError {
@@ -56,6 +65,7 @@ fn answer(fault: Fault, path: &str) -> Option<Result<Response<Body>, BoxError>> 
         Fault::OtherAuthority => Some(Err(certificate(CertificateError::UnknownIssuer))),
         Fault::NotValidYet => Some(Err(certificate(CertificateError::NotValidYet))),
         Fault::Unhealthy if path == "/readyz" => Some(status(500, "InternalError")),
+        Fault::Clock(hours) if path == "/readyz" => Some(dated(hours)),
         Fault::Down => Some(Err("connection refused".into())),
         _ => None,
     }
@@ -113,4 +123,20 @@ async fn what_makes_a_member_useless_is_said_with_its_cure_and_goes_by_itself() 
         *fault.lock() = Fault::None;
         set.is_ready("eu").await;
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_clock_that_is_an_hour_off_is_a_condition_with_its_cure_and_goes_by_itself() {
+    let fault = Arc::new(Mutex::new(Fault::Clock(1)));
+    let mut set = Federation::start(&[]).await;
+    let shared = fault.clone();
+    set.join_behind("eu", move |server| faulty(server, shared)).await;
+    let differs = |wanted: &'static str| {
+        move |cluster: &Object| condition(cluster, "ClockDiffers") == wanted
+    };
+    let text = message(&set.hub.when(CLUSTER, "eu", differs("True")).await, "ClockDiffers");
+    assert!(text.contains("s ahead of") && text.contains("synchronize the clocks"), "{text}");
+    *fault.lock() = Fault::Clock(0);
+    set.hub.when(CLUSTER, "eu", differs("False")).await;
+    set.is_ready("eu").await;
 }

@@ -9,6 +9,7 @@ use portolan_controllers::agents::{TokenRequest, create_token, registration_addr
 use portolan_controllers::clusters::join::{JoinRequest, RegisterRequest, register};
 use portolan_net::{Clock, Shutdown};
 use portolan_object::{Object, ObjectKey};
+use portolan_plan::clusters::permissions::Placeable;
 use portolan_runtime::client::{Credential, Endpoint};
 use portolan_runtime::{Client, ClientError, Resource};
 use serde_json::{Value, json};
@@ -48,6 +49,8 @@ pub(super) async fn start(
             key_hashes: vec![place.key_hash],
             lifetime: CERTIFICATE_LIFETIME,
             namespace: names::SYSTEM_NAMESPACE.to_owned(),
+            // A playground is for trying out every kind.
+            placeable: Placeable::Everything,
             cluster: request,
         };
         register(member, &request).await.map_err(Box::new)?;
