@@ -8,6 +8,7 @@ use std::num::NonZero;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
+use portolan_api::names::AGENT_NAMESPACES;
 use portolan_controllers::agent::{self, AgentOptions};
 use portolan_controllers::dns::{Follower, Zone};
 use portolan_controllers::probing::{LeaseName, Probes, connect_directly};
@@ -32,6 +33,7 @@ pub(crate) async fn run(arguments: arguments::Agent) -> Result<()> {
     let (metrics, of_clients) = (metrics::of_process("agent"), portolan_runtime::Metrics::default());
     let client = arguments.member.client().await.context("cannot reach the member")?;
     let client = client.with_metrics(&of_clients, None);
+    let lease_namespace = lease_namespace(&arguments);
     if arguments.pull {
         let budget = Budget { percent: arguments.deletion_budget, ..Budget::default() };
         pull(&client, arguments.namespace, budget, &of_clients, &scope);
@@ -72,7 +74,7 @@ pub(crate) async fn run(arguments: arguments::Agent) -> Result<()> {
     });
     if let Some(slices) = follower.imported_slices() {
         let name = LeaseName {
-            namespace: arguments.lease_namespace,
+            namespace: lease_namespace,
             agent: arguments.agent_name.unwrap_or_else(host_name),
         };
         Probes::start(&client, &slices, connect_directly(), name, &Clock::system(), &scope);
@@ -119,6 +121,15 @@ fn readiness(follower: &Follower) -> Readiness {
         }
         (None, None) => Readiness::Ready(None),
     }
+}
+
+/// The namespace of the Lease. In pull mode the agent is in the namespace that `register` has made.
+fn lease_namespace(arguments: &arguments::Agent) -> String {
+    let of_agent = Some(&arguments.namespace).filter(|namespace| {
+        arguments.pull && AGENT_NAMESPACES.contains(&namespace.as_str())
+    });
+    let chosen = arguments.lease_namespace.as_ref().or(of_agent);
+    chosen.map_or_else(|| AGENT_NAMESPACES[0].to_owned(), Clone::clone)
 }
 
 /// The name of the machine, which is that of the pod in a cluster.

@@ -286,9 +286,10 @@ pub(crate) struct Agent {
     /// Name of this agent among those of its cluster [default: the name of the machine, which is that of the pod]
     #[arg(long, value_name = "NAME")]
     pub(crate) agent_name: Option<String>,
-    /// Namespace of the Lease by which the agent tells that it runs, and which clusters it reaches
-    #[arg(long, value_name = "NAMESPACE", default_value = portolan_api::names::AGENT_NAMESPACES[0], value_parser = portolan_api::names::AGENT_NAMESPACES)]
-    pub(crate) lease_namespace: String,
+    /// Namespace of the Lease by which the agent tells that it runs, and which clusters it reaches [default:
+    /// portolan-system, or with --pull that of --namespace]
+    #[arg(long, value_name = "NAMESPACE", value_parser = portolan_api::names::AGENT_NAMESPACES)]
+    pub(crate) lease_namespace: Option<String>,
     /// Threads that answer UDP [default: one per core, at most four]
     #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u16).range(1..=256))]
     pub(crate) workers: Option<u16>,

@@ -3,6 +3,7 @@
 //! `PORTOLAN_SEEDS=1000 cargo test -p portolan-e2e --test restarts sigkill -- --nocapture` is the long form.
 
 use std::fs;
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
@@ -67,6 +68,7 @@ impl Set {
         let words: Vec<&str> = printed.split_whitespace().skip_while(|word| *word != "register").collect();
         let registered = portolan(&[&words[..], &["--kubeconfig", &members, "--context", "pull"]].concat());
         assert_eq!(registered.code, Some(0), "{registered}");
+        self.make_agent_config();
         self.start_agent();
         for cluster in CLUSTERS {
             let name = format!("cluster/{cluster}");
@@ -74,10 +76,25 @@ impl Set {
         }
     }
 
+    fn agent_config(&self) -> PathBuf {
+        self.folder.path().join("agent.config")
+    }
+
+    /// The agent acts with the account and the rights that registering has given it.
+    fn make_agent_config(&self) {
+        let account = ["create", "token", "karmada-agent-sa", "-n", "karmada-system", "--duration", "24h"];
+        let token = self.members.member("pull").ok(&account);
+        let file = self.agent_config();
+        fs::copy(self.members_config(), &file).expect("the folder is writable");
+        let config = Kubectl::new(&file, self.folder.path());
+        config.ok(&["config", "set-credentials", "agent", "--token", token.trim()]);
+        config.ok(&["config", "set-context", "pull", "--user", "agent"]);
+    }
+
     fn start_agent(&mut self) {
         let log = fs::OpenOptions::new().create(true).append(true).open(self.folder.path().join("agent.log"));
         let mut command = Command::new(programs::portolan());
-        command.args(["agent", "--pull", "--kubeconfig", &self.members_config(), "--context", "pull"]);
+        command.args(["agent", "--pull", "--kubeconfig", text(&self.agent_config()), "--context", "pull"]);
         command.args(["--dns-listen", "127.0.0.1:0", "--http-listen", "127.0.0.1:0"]);
         command.stdout(Stdio::null()).stderr(log.expect("the folder is writable"));
         self.agent = Some(Program(command.spawn().expect("the binary starts")));
@@ -135,8 +152,9 @@ impl Set {
 fn sigkill_of_hub_and_agent_deletes_nothing_and_leaves_nothing() {
     let mut set = Set::start();
     let before = CLUSTERS.map(|cluster| set.inventory(cluster));
-    set.join();
+    // The agent may place what policies name when its token is made.
     apply_text(&set.hub.kubectl(), POLICY);
+    set.join();
     let range = seeds(4);
     for seed in range.clone() {
         let mut random = Random::new(seed);
