@@ -92,6 +92,12 @@ pub mod cluster {
     pub const CLOCK_DIFFERS: &str = "ClockDiffers";
     /// Reason when the clocks do not differ any more.
     pub const CLOCKS_AGREE: &str = "ClocksAgree";
+    /// Whether policies place kinds in the cluster that the account of the control plane, or of the agent, may not read there.
+    pub const RIGHTS_MISSING: &str = "RightsMissing";
+    /// Reason of `RightsMissing` when it is true.
+    pub const FORBIDDEN: &str = "Forbidden";
+    /// Reason of `RightsMissing` when it is false again.
+    pub const RIGHTS_GRANTED: &str = "RightsGranted";
     /// Whether all its APIs are known.
     pub const COMPLETE_API_ENABLEMENTS: &str = "CompleteAPIEnablements";
     /// `CompleteAPIEnablements` is true.

@@ -4,6 +4,7 @@
 //! `ownership` keeps the Lease in each member, by which other control planes see who holds it. The
 //! decisions are in `portolan_plan::clusters`.
 
+mod answers;
 mod capacity;
 mod impersonation;
 pub mod join;

@@ -106,6 +106,8 @@ pub struct Trouble {
     pub since: Instant,
     /// Whether the server does not serve the resource (404), for example because its CustomResourceDefinition is gone.
     pub is_not_served: bool,
+    /// Whether the account may not read the resource (403).
+    pub is_forbidden: bool,
 }
 
 impl fmt::Display for Trouble {

@@ -95,6 +95,10 @@ impl Prober {
 
     /// The state of a member that answers: healthy, unless caches have had no contact for a while.
     fn watched(&mut self) -> Probe {
+        if !self.member.forbidden().is_empty() {
+            // The right may have been granted since.
+            self.member.retry_caches();
+        }
         let Some((resource, trouble)) = self.member.trouble() else {
             self.unwatchable_since = None;
             return Probe::Healthy;

@@ -4,6 +4,7 @@
 //! wakes it before the interval ends, so that the kinds of a new CRD can be used without delay. Changes of its nodes and
 //! pods are written without a probe, every few seconds at most.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,28 +16,24 @@ use portolan_api::meta::set_condition;
 use portolan_object::patch::difference;
 use portolan_object::{Object, ObjectKey};
 use portolan_plan::clusters::clock::clock_condition;
+use portolan_plan::clusters::permissions::{GroupResource, rights_condition};
 use portolan_plan::clusters::probe::{Doubt, Probe, Verdict};
 use portolan_plan::clusters::status::{api_enablements, completeness};
-use portolan_runtime::client::{Discovery, Patch};
+use portolan_runtime::client::Patch;
 use portolan_runtime::members::Health;
-use portolan_runtime::{Cache, ClientError, Member};
-use serde_json::{Value, json};
+use portolan_runtime::{Cache, ClientError, Member, Resource};
+use serde_json::json;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use crate::clusters::Probing;
+use crate::clusters::answers::Answers;
 use crate::clusters::capacity::PacedCapacity;
 use crate::clusters::prober::{Prober, TROUBLE_TOLERANCE, record};
-use crate::definitions::{definition_cache, established_kind};
+use crate::definitions::definition_cache;
 use crate::hub::Hub;
 
-/// Poll interval for the kinds of an established CRD to appear in discovery.
-const DISCOVERY_POLL_INTERVAL: Duration = Duration::from_millis(25);
-/// Maximum polls for the kinds of an established CRD.
-const MAX_DISCOVERY_POLLS: u32 = 40;
 const TROUBLE_POLL_INTERVAL: Duration = Duration::from_secs(1);
-/// Longest version of a member that is written into its Cluster, in characters.
-const MAX_VERSION: usize = 128;
 /// Delay after a failed write, which is shorter than the probe interval.
 const WRITE_RETRY: Duration = Duration::from_millis(200);
 /// Time before a suspended credential is reported: `join` writes the Secret and the Cluster one after the other.
@@ -51,16 +48,10 @@ pub(super) struct Collector {
     definitions: Cache<Object>,
     capacity: PacedCapacity,
     changed: Arc<Notify>,
-    /// Whether a cache had no contact at the last probe.
-    was_in_trouble: bool,
+    /// Whether a cache had no contact at the last probe, and what might not be read.
+    was_in_trouble: (bool, BTreeSet<Resource>),
     /// Caches that were listed again because the versions of the member went back, at the last probe.
     rewinds: u64,
-}
-
-/// The answers of a healthy member.
-struct Answers {
-    version: String,
-    discovery: Discovery,
 }
 
 impl Collector {
@@ -83,7 +74,7 @@ impl Collector {
             doubt: Doubt::default(),
             definitions,
             changed,
-            was_in_trouble: false,
+            was_in_trouble: Default::default(),
             rewinds: 0,
         }
     }
@@ -149,14 +140,18 @@ impl Collector {
         }
     }
 
-    /// Waits until caches of the member lose contact, or have it again.
+    /// Waits until caches of the member lose contact or rights, or have them again.
     async fn trouble_changed(&self) {
         loop {
             tokio::time::sleep(TROUBLE_POLL_INTERVAL).await;
-            if self.member.trouble().is_some() != self.was_in_trouble {
+            if self.trouble() != self.was_in_trouble {
                 return;
             }
         }
+    }
+
+    fn trouble(&self) -> (bool, BTreeSet<Resource>) {
+        (self.member.trouble().is_some(), self.member.forbidden())
     }
 
     /// Probes the member once and writes the status if it changed.
@@ -164,7 +159,7 @@ impl Collector {
         let asked = self.hub.clock.elapsed();
         let probe = self.prober.probe().await;
         self.report_rewinds();
-        self.was_in_trouble = self.member.trouble().is_some();
+        self.was_in_trouble = self.trouble();
         let Some(cluster) = self.hub.cluster(self.member.name()) else { return Ok(()) };
         let now = self.hub.clock.elapsed();
         let (conditions, thresholds) = (&cluster.status.conditions, self.probing.thresholds);
@@ -175,7 +170,7 @@ impl Collector {
         } else if verdict == Verdict::Publish {
             self.set_health(Health::NotReady, &probe);
         }
-        let answers = if probe.is_answered() { self.ask().await } else { None };
+        let answers = if probe.is_answered() { Answers::of(&self.member, &self.definitions).await } else { None };
         let mut status = cluster.status.clone();
         let (name, skew) = (self.member.name().as_str(), self.prober.skew());
         if let Some(clock) = clock_condition(&status.conditions, name, skew, &self.hub.now()) {
@@ -201,9 +196,20 @@ impl Collector {
         }
         if let Some(answers) = answers {
             self.fill(&mut status, answers);
+            self.fill_rights(&mut status);
             self.capacity.fill(&cluster, &mut status);
         }
         self.write_changed(&cluster, &status).await
+    }
+
+    fn fill_rights(&self, status: &mut ClusterStatus) {
+        let (_, forbidden) = &self.was_in_trouble;
+        let missing: BTreeSet<GroupResource> =
+            forbidden.iter().map(|one| GroupResource::new(&one.gvk.group, &one.plural)).collect();
+        let (name, now) = (self.member.name().as_str(), self.hub.now());
+        if let Some(rights) = rights_condition(&status.conditions, name, &missing, &now) {
+            set_condition(&mut status.conditions, rights);
+        }
     }
 
     async fn write_changed(&self, cluster: &Cluster, status: &ClusterStatus) -> Result<(), ClientError> {
@@ -230,28 +236,6 @@ impl Collector {
             }
             Health::Ready | Health::Unknown => tracing::info!(%cluster, "cluster is ready"),
         }
-    }
-
-    /// Version and APIs; `None` if the member stops answering in between.
-    async fn ask(&self) -> Option<Answers> {
-        let version = self.member.client().json::<Value>("/version").await.ok()?;
-        let version = version["gitVersion"].as_str().unwrap_or_default().chars().take(MAX_VERSION).collect();
-        let mut discovery = self.member.client().discover().await.ok()?;
-        for _ in 0..MAX_DISCOVERY_POLLS {
-            if self.serves_definitions(&discovery) {
-                break;
-            }
-            tokio::time::sleep(DISCOVERY_POLL_INTERVAL).await;
-            discovery = self.member.client().discover().await.ok()?;
-        }
-        Some(Answers { version, discovery })
-    }
-
-    /// Whether every established definition is in the list.
-    fn serves_definitions(&self, discovery: &Discovery) -> bool {
-        let definitions = self.definitions.list();
-        let mut kinds = definitions.iter().filter_map(|definition| established_kind(definition));
-        kinds.all(|kind| discovery.find(&kind.group, &kind.kind).is_some())
     }
 
     fn fill(&self, status: &mut ClusterStatus, answers: Answers) {

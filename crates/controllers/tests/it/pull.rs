@@ -70,15 +70,18 @@ async fn a_right_that_the_agent_does_not_have_is_told_with_its_cure_and_counts_w
     let refused = set.hub.when(WORK, &work, is_refused).await;
     let text = message(&refused, "Applied");
     assert!(text.contains("is forbidden") && text.contains("`portolan cluster permissions`"), "{text}");
-    let is_told = |cluster: &Object| condition(cluster, "Ready") == "False";
-    let text = message(&set.hub.when(CLUSTER, "eu", is_told).await, "Ready");
-    assert!(text.contains("configmaps.v1: ") && text.contains("`portolan cluster permissions`"), "{text}");
+    let is_told = |cluster: &Object| condition(cluster, "RightsMissing") == "True";
+    let cluster = set.hub.when(CLUSTER, "eu", is_told).await;
+    let text = message(&cluster, "RightsMissing");
+    assert!(text.contains("configmaps; `portolan cluster permissions eu --apply"), "{text}");
+    assert_eq!(condition(&cluster, "Ready"), "True", "other kinds can be placed");
 
     let role = "rbac.authorization.k8s.io/v1/ClusterRole";
     let granted = rules(&[GroupResource::new("", "configmaps")]);
     set.member("eu").patch(role, "federation", json!({ "rules": granted })).await;
     set.member("eu").when_there(CONFIG_MAP, "default/app").await;
-    set.is_ready("eu").await;
+    set.hub.when(CLUSTER, "eu", |cluster| condition(cluster, "RightsMissing") == "False").await;
+    set.hub.when(WORK, &work, |work| condition(work, "Applied") == "True").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -4,6 +4,8 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::str::FromStr;
 
+use portolan_api::conditions::cluster::{FORBIDDEN, RIGHTS_GRANTED, RIGHTS_MISSING};
+use portolan_api::meta::{Condition, condition};
 use portolan_api::names;
 use serde_json::{Value, json};
 
@@ -97,6 +99,39 @@ pub fn everything() -> Vec<Value> {
     ]
 }
 
+/// Resources that a condition names, at most.
+const MAX_NAMED: usize = 10;
+
+/// The condition `RightsMissing`, with the resources of placed objects that may not be read in `cluster`. `None` if it says
+/// nothing new: a cluster in which nothing ever was missing has no such condition.
+pub fn rights_condition(
+    conditions: &[Condition],
+    cluster: &str,
+    missing: &BTreeSet<GroupResource>,
+    now: &str,
+) -> Option<Condition> {
+    let before = condition(conditions, RIGHTS_MISSING);
+    let condition = if missing.is_empty() {
+        before.filter(|before| before.is_true())?;
+        Condition::new(RIGHTS_MISSING, false, RIGHTS_GRANTED, "what is placed can be read and written", now)
+    } else {
+        let mut named: Vec<String> = missing.iter().take(MAX_NAMED).map(ToString::to_string).collect();
+        if missing.len() > MAX_NAMED {
+            named.push(format!("{} more", missing.len() - MAX_NAMED));
+        }
+        let message = format!(
+            "policies place what the account of the control plane there (of the agent, in pull mode) has no rights for: {}; \
+             `portolan cluster permissions {cluster} --apply --cluster-kubeconfig FILE` grants them",
+            named.join(", ")
+        );
+        Condition::new(RIGHTS_MISSING, true, FORBIDDEN, message, now)
+    };
+    let is_new = before.is_none_or(|before| {
+        (before.is_true(), &before.message) != (condition.is_true(), &condition.message)
+    });
+    is_new.then_some(condition)
+}
+
 /// The rules of a ClusterRole for the account of the control plane in `cluster`: what it needs itself, and all writes of
 /// `placed`.
 pub fn needed(cluster: &str, placed: &BTreeSet<GroupResource>) -> Vec<Value> {
@@ -187,77 +222,4 @@ fn shared_needs() -> [Value; 6] {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn grants(rules: &[Value], group: &str, resource: &str, verb: &str) -> bool {
-        let has = |rule: &Value, field: &str, wanted: &str| {
-            let list = rule[field].as_array().into_iter().flatten();
-            list.filter_map(Value::as_str).any(|one| one == wanted || one == "*")
-        };
-        rules.iter().filter(|rule| rule["resourceNames"].is_null()).any(|rule| {
-            has(rule, "apiGroups", group) && has(rule, "resources", resource) && has(rule, "verbs", verb)
-        })
-    }
-
-    #[test]
-    fn what_is_placed_can_be_written_and_nothing_else() {
-        let placed = [GroupResource::new("apps", "deployments"), GroupResource::new("batch", "jobs")].into();
-        let rules = needed("eu", &placed);
-        let cases = [
-            ("apps", "deployments", "create", true),
-            ("batch", "jobs", "delete", true),
-            ("apps", "daemonsets", "list", true),
-            ("apps", "daemonsets", "create", false),
-            ("", "secrets", "list", false),
-            ("", "pods", "list", true),
-            ("", "pods", "create", false),
-            ("rbac.authorization.k8s.io", "clusterroles", "update", false),
-            ("rbac.authorization.k8s.io", "clusterroles", "escalate", false),
-        ];
-        for (group, resource, verb, want) in cases {
-            assert_eq!(grants(&rules, group, resource, verb), want, "{verb} {resource}.{group}");
-        }
-        assert!(grants(&everything(), "", "secrets", "delete"));
-    }
-
-    #[test]
-    fn who_places_roles_can_grant_what_they_hold() {
-        let placed = [GroupResource::new(RBAC, "clusterroles")].into();
-        assert!(grants(&needed("eu", &placed), RBAC, "clusterroles", "escalate"));
-    }
-
-    #[test]
-    fn an_agent_writes_what_may_be_placed_and_nothing_else() {
-        let given = ["deployments.apps", "configmaps"].map(|text| text.parse::<Placeable>().expect("a resource"));
-        let rules = needed_by_agent(&given.into_iter().collect());
-        let cases = [
-            ("apps", "deployments", "patch", true),
-            ("", "configmaps", "delete", true),
-            ("", "namespaces", "create", true),
-            ("", "nodes", "watch", true),
-            ("", "secrets", "get", false),
-            ("", "services", "create", false),
-            ("", "serviceaccounts/token", "create", false),
-            ("apps", "statefulsets", "create", false),
-            (RBAC, "clusterroles", "escalate", false),
-        ];
-        for (group, resource, verb, want) in cases {
-            assert_eq!(grants(&rules, group, resource, verb), want, "{verb} {resource}.{group}");
-        }
-    }
-
-    #[test]
-    fn what_may_be_placed_is_written_as_kubectl_writes_resources() {
-        let read = |text: &str| text.parse::<Placeable>();
-        assert_eq!(read("jobs.batch"), Ok(Placeable::Only([GroupResource::new("batch", "jobs")].into())));
-        assert_eq!(read("*"), Ok(Placeable::Everything));
-        assert_eq!(GroupResource::new("networking.k8s.io", "ingresses").to_string(), "ingresses.networking.k8s.io");
-        assert_eq!(GroupResource::new("", "secrets").to_string(), "secrets");
-        for wrong in ["", ".apps", "Deployment", "apps/v1", "*.apps"] {
-            assert!(read(wrong).is_err(), "{wrong:?}");
-        }
-        let all: Placeable = [read("secrets"), read("*")].into_iter().flatten().collect();
-        assert_eq!(all, Placeable::Everything);
-    }
-}
+mod tests;

@@ -26,7 +26,7 @@ use tracing::Span;
 
 use crate::backoff::Backoff;
 use crate::cache::Content;
-use crate::cache::state::SharedCache;
+use crate::cache::state::{Refusal, SharedCache};
 use crate::client::{Api, ClientError, Seen, Selection, WatchEvent, WatchStart, WatchStream};
 use crate::cluster_name::ClusterName;
 use crate::limits::{Budget, Excess};
@@ -91,8 +91,13 @@ impl ReflectorError {
         }
     }
 
-    fn is_not_served(&self) -> bool {
-        matches!(self, Self::Client(ClientError::NotFound(_)))
+    /// Whether the server refuses to serve the collection.
+    fn refusal(&self) -> Option<Refusal> {
+        match self {
+            Self::Client(ClientError::NotFound(_)) => Some(Refusal::NotServed),
+            Self::Client(ClientError::Forbidden(status)) if status.code == 403 => Some(Refusal::Forbidden),
+            _ => None,
+        }
     }
 }
 
@@ -193,7 +198,7 @@ impl<T: Content> Reflector<T> {
         let (resource, cluster) = (self.api.resource(), self.api.client().cluster());
         let cluster = cluster.map(ClusterName::as_str);
         tracing::debug!(cluster, %resource, %excess, "cache stops");
-        self.shared.failed(format!("the server sent {excess}"), false, true);
+        self.shared.failed(format!("the server sent {excess}"), None, true);
         budget.end(&excess, resource.to_string());
         std::future::pending().await
     }
@@ -210,7 +215,7 @@ impl<T: Content> Reflector<T> {
             tracing::debug!(%resource, %error, failures, "watch ended");
         }
         let is_visible = failures > ORDINARY_FAILURES;
-        self.shared.failed(error.to_string(), error.is_not_served(), is_visible);
+        self.shared.failed(error.to_string(), error.refusal(), is_visible);
         let started = Instant::now();
         let delay = BACKOFF.random_delay(failures).max(at_least);
         tokio::time::sleep(at_least).await;

@@ -18,6 +18,15 @@ use crate::metrics::{CacheReader, CacheStatus};
 /// Called for each change. Returns false to be removed.
 pub(super) type Observer<T> = Box<dyn Fn(&Change<T>) -> bool + Send + Sync>;
 
+/// Why a server does not serve a collection to this client.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Refusal {
+    /// It does not have the resource.
+    NotServed,
+    /// The account may not read it.
+    Forbidden,
+}
+
 /// State shared by readers, observers and the reflector.
 pub(super) struct SharedCache<T> {
     state: RwLock<CacheState<T>>,
@@ -213,11 +222,13 @@ impl<T> SharedCache<T> {
     }
 
     /// Notes that a request failed. Readers see the trouble if `is_visible`.
-    pub(super) fn failed(&self, reason: String, is_not_served: bool, is_visible: bool) {
+    pub(super) fn failed(&self, reason: String, refusal: Option<Refusal>, is_visible: bool) {
         let mut contact = self.contact.lock();
         contact.failures += 1;
         let since = *contact.failed_since.get_or_insert_with(Instant::now);
-        contact.trouble = is_visible.then_some(Trouble { reason, since, is_not_served });
+        let (is_not_served, is_forbidden) =
+            (refusal == Some(Refusal::NotServed), refusal == Some(Refusal::Forbidden));
+        contact.trouble = is_visible.then_some(Trouble { reason, since, is_not_served, is_forbidden });
     }
 
     /// Wakes [`SharedCache::retried`], if the reflector waits there.

@@ -1,6 +1,6 @@
 //! One member cluster: client, health, discovery and caches.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 
@@ -204,8 +204,7 @@ impl Member {
 
     /// [`Member::managed`]. The first call for a cache calls `started` with it.
     pub fn managed_with(&self, resource: &Resource, started: impl FnOnce(&Cache<Object>)) -> Cache<Object> {
-        let selector = format!("{}={}", labels::MANAGED, labels::TRUE);
-        self.cache(resource, Selection::labels(selector), |builder| builder, started)
+        self.cache(resource, placed(), |builder| builder, started)
     }
 
     /// The cache of the member's objects of `resource` that match `selection`. The first call starts it, with the settings
@@ -245,14 +244,23 @@ impl Member {
     }
 
     /// The cache that has been without contact for the longest time, and why. Resources that the member does not serve
-    /// do not count: their CustomResourceDefinitions come and go.
+    /// do not count: their CustomResourceDefinitions come and go. Nor do those of [`Member::forbidden`].
     pub fn trouble(&self) -> Option<(Resource, Trouble)> {
         let caches = self.caches.lock();
-        let troubles = caches.values().filter_map(|cache| Some((cache.resource().clone(), cache.trouble()?)));
+        let counting = caches.iter().filter(|((_, selection), cache)| !is_placed_and_forbidden(selection, cache));
+        let troubles =
+            counting.filter_map(|(_, cache)| Some((cache.resource().clone(), cache.trouble()?)));
         let typed = self.typed_caches.lock();
         let troubles = troubles.chain(typed.iter().filter_map(|cache| cache.trouble()));
         let served = troubles.filter(|(_, trouble)| !trouble.is_not_served);
         served.min_by_key(|(_, trouble)| trouble.since)
+    }
+
+    /// The resources of placed objects that the account of this process may not read.
+    pub fn forbidden(&self) -> BTreeSet<Resource> {
+        let caches = self.caches.lock();
+        let forbidden = caches.iter().filter(|((_, selection), cache)| is_placed_and_forbidden(selection, cache));
+        forbidden.map(|((resource, _), _)| resource.clone()).collect()
     }
 
     /// Ends the back-off of caches without contact: a probe has reached the member.
@@ -260,6 +268,17 @@ impl Member {
         self.caches.lock().values().for_each(Cache::retry);
         self.typed_caches.lock().iter().for_each(|cache| cache.retry());
     }
+}
+
+/// Selects the objects that policies placed in a member.
+fn placed() -> Selection {
+    Selection::labels(format!("{}={}", labels::MANAGED, labels::TRUE))
+}
+
+/// Whether policies place a kind that the account may not read. This is a matter of that kind alone: whoever may write a policy
+/// must not make the cluster useless for others.
+fn is_placed_and_forbidden(selection: &Selection, cache: &Cache<Object>) -> bool {
+    *selection == placed() && cache.trouble().is_some_and(|trouble| trouble.is_forbidden)
 }
 
 impl fmt::Debug for Member {
