@@ -73,10 +73,8 @@ pub(crate) async fn run(arguments: arguments::Agent) -> Result<()> {
         follower.register_metrics(registry);
     });
     if let Some(slices) = follower.imported_slices() {
-        let name = LeaseName {
-            namespace: lease_namespace,
-            agent: arguments.agent_name.unwrap_or_else(host_name),
-        };
+        let name =
+            LeaseName { namespace: lease_namespace, agent: arguments.agent_name.unwrap_or_else(host_name) };
         Probes::start(&client, &slices, connect_directly(), name, &Clock::system(), &scope);
     }
     let observed = follower.clone();
@@ -125,9 +123,8 @@ fn readiness(follower: &Follower) -> Readiness {
 
 /// The namespace of the Lease. In pull mode the agent is in the namespace that `register` has made.
 fn lease_namespace(arguments: &arguments::Agent) -> String {
-    let of_agent = Some(&arguments.namespace).filter(|namespace| {
-        arguments.pull && AGENT_NAMESPACES.contains(&namespace.as_str())
-    });
+    let of_agent = Some(&arguments.namespace)
+        .filter(|namespace| arguments.pull && AGENT_NAMESPACES.contains(&namespace.as_str()));
     let chosen = arguments.lease_namespace.as_ref().or(of_agent);
     chosen.map_or_else(|| AGENT_NAMESPACES[0].to_owned(), Clone::clone)
 }

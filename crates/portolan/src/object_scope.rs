@@ -36,6 +36,10 @@ impl ObjectScope {
     /// The objects of a kind, with a field selector. `namespace` is that of [`ObjectScope::namespace`].
     pub(crate) fn selection(&self, namespace: &str, is_namespaced: bool, fields: &str) -> Selection {
         let namespace = if is_namespaced && !self.all_namespaces { namespace } else { "" };
-        Selection { namespace: namespace.to_owned(), labels: self.selector.clone(), fields: fields.to_owned() }
+        Selection {
+            namespace: namespace.to_owned(),
+            labels: self.selector.clone(),
+            fields: fields.to_owned(),
+        }
     }
 }

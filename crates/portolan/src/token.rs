@@ -3,8 +3,8 @@
 use anyhow::{Context, Result};
 use portolan_api::agents::token::{BootstrapToken, Token};
 use portolan_api::cluster::is_name;
-use portolan_controllers::clusters::permissions::placed;
 use portolan_controllers::agents::{TokenRequest, create_token, delete_token, registration_address, tokens};
+use portolan_controllers::clusters::permissions::placed;
 use portolan_net::Clock;
 use portolan_object::age::human;
 use portolan_object::time::format_time;
@@ -35,7 +35,8 @@ pub(crate) async fn run(command: TokenCommand) -> Result<()> {
             let name = request.cluster.as_deref().unwrap_or("NAME");
             let placed = placed(&hub, None, name).await.context("cannot read what is placed in clusters")?;
             let placed: Vec<String> = placed.iter().map(ToString::to_string).collect();
-            let rights = if placed.is_empty() { String::new() } else { format!(" --place {}", placed.join(",")) };
+            let rights =
+                if placed.is_empty() { String::new() } else { format!(" --place {}", placed.join(",")) };
             anstream::println!(
                 "portolan register {} --token {} --discovery-token-ca-cert-hash {} --cluster-name {name}{rights}",
                 place.address,

@@ -170,7 +170,8 @@ impl Collector {
         } else if verdict == Verdict::Publish {
             self.set_health(Health::NotReady, &probe);
         }
-        let answers = if probe.is_answered() { Answers::of(&self.member, &self.definitions).await } else { None };
+        let answers =
+            if probe.is_answered() { Answers::of(&self.member, &self.definitions).await } else { None };
         let mut status = cluster.status.clone();
         let (name, skew) = (self.member.name().as_str(), self.prober.skew());
         if let Some(clock) = clock_condition(&status.conditions, name, skew, &self.hub.now()) {

@@ -131,9 +131,7 @@ async fn a_clock_that_is_an_hour_off_is_a_condition_with_its_cure_and_goes_by_it
     let mut set = Federation::start(&[]).await;
     let shared = fault.clone();
     set.join_behind("eu", move |server| faulty(server, shared)).await;
-    let differs = |wanted: &'static str| {
-        move |cluster: &Object| condition(cluster, "ClockDiffers") == wanted
-    };
+    let differs = |wanted: &'static str| move |cluster: &Object| condition(cluster, "ClockDiffers") == wanted;
     let text = message(&set.hub.when(CLUSTER, "eu", differs("True")).await, "ClockDiffers");
     assert!(text.contains("s ahead of") && text.contains("synchronize the clocks"), "{text}");
     *fault.lock() = Fault::Clock(0);

@@ -58,9 +58,8 @@ async fn a_policy_reaches_a_cluster_in_pull_mode_and_its_status_comes_back() {
 async fn a_right_that_the_agent_does_not_have_is_told_with_its_cure_and_counts_when_it_is_granted() {
     let mut set = Federation::start(&[]).await;
     set.register("eu").await;
-    let rules = |placed: &[GroupResource]| {
-        json!(needed_by_agent(&Placeable::Only(placed.iter().cloned().collect())))
-    };
+    let rules =
+        |placed: &[GroupResource]| json!(needed_by_agent(&Placeable::Only(placed.iter().cloned().collect())));
     let _agent = set.run_limited_agent("eu", rules(&[])).await;
     set.is_ready("eu").await;
     set.hub.create(config_map("app", "1")).await;

@@ -71,10 +71,13 @@ impl FromStr for Placeable {
         }
         let (resource, group) = text.split_once('.').unwrap_or((text, ""));
         let is_word = |word: &str| {
-            word.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"-.".contains(&byte))
+            word.bytes()
+                .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"-.".contains(&byte))
         };
         if resource.is_empty() || !is_word(resource) || !is_word(group) {
-            return Err(format!("{text:?} is no resource: RESOURCE.GROUP such as deployments.apps, or configmaps"));
+            return Err(format!(
+                "{text:?} is no resource: RESOURCE.GROUP such as deployments.apps, or configmaps"
+            ));
         }
         Ok(Self::Only([GroupResource::new(group, resource)].into()))
     }

@@ -71,7 +71,8 @@ fn kinds(current: &OsStr) -> Vec<CompletionCandidate> {
     let names = ask(|line, hub| async move {
         let mut names = union(&hub, &line, |client| async move {
             let discovery = client.discover().await?;
-            let served = discovery.resources.iter().filter(|found| found.preferred && found.allows(&["list"]));
+            let served =
+                discovery.resources.iter().filter(|found| found.preferred && found.allows(&["list"]));
             Ok(served.map(|found| found.resource.plural.clone()).collect())
         })
         .await?;

@@ -247,9 +247,9 @@ impl Member {
     /// do not count: their CustomResourceDefinitions come and go. Nor do those of [`Member::forbidden`].
     pub fn trouble(&self) -> Option<(Resource, Trouble)> {
         let caches = self.caches.lock();
-        let counting = caches.iter().filter(|((_, selection), cache)| !is_placed_and_forbidden(selection, cache));
-        let troubles =
-            counting.filter_map(|(_, cache)| Some((cache.resource().clone(), cache.trouble()?)));
+        let counting =
+            caches.iter().filter(|((_, selection), cache)| !is_placed_and_forbidden(selection, cache));
+        let troubles = counting.filter_map(|(_, cache)| Some((cache.resource().clone(), cache.trouble()?)));
         let typed = self.typed_caches.lock();
         let troubles = troubles.chain(typed.iter().filter_map(|cache| cache.trouble()));
         let served = troubles.filter(|(_, trouble)| !trouble.is_not_served);
@@ -259,7 +259,8 @@ impl Member {
     /// The resources of placed objects that the account of this process may not read.
     pub fn forbidden(&self) -> BTreeSet<Resource> {
         let caches = self.caches.lock();
-        let forbidden = caches.iter().filter(|((_, selection), cache)| is_placed_and_forbidden(selection, cache));
+        let forbidden =
+            caches.iter().filter(|((_, selection), cache)| is_placed_and_forbidden(selection, cache));
         forbidden.map(|((resource, _), _)| resource.clone()).collect()
     }
 

@@ -306,7 +306,8 @@ fn the_right_to_escalate_a_named_role_does_not_cover_its_creation() {
         binding("", "named", "ClusterRole", json!({ "kind": "User", "name": "alice" })),
     ];
     let new = role("", "own", json!([{ "verbs": ["*"], "apiGroups": ["*"], "resources": ["*"] }]));
-    let check = |requested: &str| escalation::check(&alice(), &Rules::build(&objects), requested, &new, None).is_ok();
+    let check =
+        |requested: &str| escalation::check(&alice(), &Rules::build(&objects), requested, &new, None).is_ok();
     assert!(check("own"), "a patch or an update has the name in its path");
     assert!(!check(""), "a POST has not");
 }
@@ -329,5 +330,8 @@ fn an_aggregation_rule_needs_all_permissions() {
     );
     let mut freed = new.clone();
     freed["metadata"]["finalizers"] = json!([]);
-    assert!(escalation::check(&user, &Rules::default(), "new", &freed, Some(&new)).is_ok(), "garbage collection");
+    assert!(
+        escalation::check(&user, &Rules::default(), "new", &freed, Some(&new)).is_ok(),
+        "garbage collection"
+    );
 }

@@ -45,9 +45,7 @@ impl AgentObjects<'_> {
             metadata["namespace"] = json!(self.namespace);
             metadata
         };
-        let role = |kind: &str, metadata: Value, rules: Vec<Value>| {
-            json!({ "apiVersion": format!("{RBAC}/v1"), "kind": kind, "metadata": metadata, "rules": rules })
-        };
+        let role = |kind: &str, metadata: Value, rules: Vec<Value>| json!({ "apiVersion": format!("{RBAC}/v1"), "kind": kind, "metadata": metadata, "rules": rules });
         let binding = |kind: &str, role: &str, metadata: Value| {
             json!({ "apiVersion": format!("{RBAC}/v1"), "kind": kind, "metadata": metadata,
                 "roleRef": { "apiGroup": RBAC, "kind": role, "name": AGENT_ROLE },

@@ -109,7 +109,9 @@ pub async fn register(member: &Client, request: &RegisterRequest) -> Result<Endp
     let on_hub = |source| JoinError::Hub { step: "secret", source };
     credential::put_secrets(&hub, &desired, &request.cluster.ca_pem, &tokens).await.map_err(on_hub)?;
     let objects = AgentObjects { namespace: &request.namespace, cluster: name };
-    agent_objects::put(member, &objects, &request.placeable, &endpoint).await.map_err(account.failed("agent"))?;
+    agent_objects::put(member, &objects, &request.placeable, &endpoint)
+        .await
+        .map_err(account.failed("agent"))?;
     Ok(endpoint)
 }
 

@@ -79,7 +79,10 @@ fn what_may_be_placed_is_written_as_kubectl_writes_resources() {
     let read = |text: &str| text.parse::<Placeable>();
     assert_eq!(read("jobs.batch"), Ok(Placeable::Only([GroupResource::new("batch", "jobs")].into())));
     assert_eq!(read("*"), Ok(Placeable::Everything));
-    assert_eq!(GroupResource::new("networking.k8s.io", "ingresses").to_string(), "ingresses.networking.k8s.io");
+    assert_eq!(
+        GroupResource::new("networking.k8s.io", "ingresses").to_string(),
+        "ingresses.networking.k8s.io"
+    );
     assert_eq!(GroupResource::new("", "secrets").to_string(), "secrets");
     for wrong in ["", ".apps", "Deployment", "apps/v1", "*.apps"] {
         assert!(read(wrong).is_err(), "{wrong:?}");
