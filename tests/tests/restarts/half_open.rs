@@ -125,7 +125,7 @@ impl Set {
     /// Breaks one link, and waits until everything is as the user wants after it.
     fn step(&mut self, seed: u64) {
         let mut random = Random::new(seed);
-        let (cluster, address) = LINKS[usize::from(seed % 2 == 0)];
+        let (cluster, address) = LINKS[usize::from(seed.is_multiple_of(2))];
         std::thread::sleep(Duration::from_millis(random.below(300)));
         let since = Instant::now();
         for end in ["saddr", "daddr"] {
