@@ -185,6 +185,8 @@ fn own_needs(cluster: &str) -> Vec<Value> {
     let mut rules = vec![
         rule("", &["namespaces", "services"], &WRITE),
         rule("", &["nodes", "pods", "resourcequotas", "serviceaccounts"], &READ),
+        // What `portolan tree` shows below a workload.
+        rule("apps", &["*"], &READ),
         rule("discovery.k8s.io", &["endpointslices"], &WRITE),
         rule("multicluster.x-k8s.io", &["*"], &WRITE),
         rule("about.k8s.io", &["*"], &WRITE),
@@ -211,11 +213,9 @@ fn needs_of_agent() -> Vec<Value> {
     rules
 }
 
-/// What the control plane needs in push mode and the agent in pull mode: health and owners of Pods, Leases, and the role of
-/// the impersonator.
-fn shared_needs() -> [Value; 6] {
+/// What the control plane needs in push mode and the agent in pull mode: health, Leases, and the role of the impersonator.
+fn shared_needs() -> [Value; 5] {
     [
-        rule("apps", &["*"], &READ),
         rule("coordination.k8s.io", &["leases"], &WRITE),
         rule(RBAC, &ROLES, &READ),
         rule(RBAC, &ROLES, &["create"]),

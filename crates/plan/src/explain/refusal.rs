@@ -83,7 +83,8 @@ impl Refusal {
             Self::Quota => format!("raise the ResourceQuota in {cluster}, or ask for less"),
             Self::NoRight => {
                 format!(
-                    "give the control plane's account in {cluster} the right: portolan join {cluster} renews it"
+                    "give the account of the control plane in {cluster} (of the agent, in pull mode) the right: \
+                     portolan cluster permissions {cluster} --apply --cluster-kubeconfig FILE"
                 )
             }
             Self::Unauthorized => format!("renew the credential: portolan join {cluster}"),

@@ -49,7 +49,7 @@ fn an_agent_writes_what_may_be_placed_and_nothing_else() {
         ("", "secrets", "get", false),
         ("", "services", "create", false),
         ("", "serviceaccounts/token", "create", false),
-        ("apps", "statefulsets", "create", false),
+        ("apps", "statefulsets", "list", false),
         (RBAC, "clusterroles", "escalate", false),
     ];
     for (group, resource, verb, want) in cases {

@@ -271,7 +271,7 @@ fn clusters() -> Vec<Fault> {
             .after(|facts| refuse(facts, "eu", "resource(kind=Deployment, shop/web) already exists in the cluster eu and …")),
         Fault::new("a kind that the cluster lost", Member, "does not serve", "CustomResourceDefinition of Deployment.apps").in_eu()
             .after(|facts| refuse(facts, "eu", "cluster eu does not serve apps/v1, Kind=Deployment yet")),
-        Fault::new("no right", Member, "cannot create resource", "portolan join eu renews it").in_eu()
+        Fault::new("no right", Member, "cannot create resource", "portolan cluster permissions eu --apply").in_eu()
             .after(|facts| refuse(facts, "eu", "deployments.apps is forbidden: User \"x\" cannot create resource \"deployments\"")),
         Fault::new("a token that expired", Member, "Unauthorized", "portolan join eu").in_eu().after(|facts| refuse(facts, "eu", "Unauthorized")),
         Fault::new("a quota", Member, "exceeded quota", "ResourceQuota in eu").in_eu()
