@@ -148,7 +148,7 @@ pub struct Thresholds {
 
 impl Default for Thresholds {
     fn default() -> Self {
-        Self { success: Duration::from_secs(30), failure: Duration::from_secs(8) }
+        Self { success: Duration::from_secs(30), failure: Duration::from_secs(7) }
     }
 }
 

@@ -20,7 +20,7 @@ pub(crate) struct FailoverFlags {
     #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = parse_duration)]
     cluster_success_threshold: Duration,
     /// Time for which a cluster may fail before it is not ready
-    #[arg(long, value_name = "DURATION", default_value = "8s", value_parser = parse_duration)]
+    #[arg(long, value_name = "DURATION", default_value = "7s", value_parser = parse_duration)]
     cluster_failure_threshold: Duration,
     /// Time without a heartbeat of its agent after which the state of a cluster in pull mode is unknown
     #[arg(long, value_name = "DURATION", default_value = "40s", value_parser = parse_duration)]
