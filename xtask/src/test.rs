@@ -64,7 +64,8 @@ pub(crate) fn run(scope: Scope) -> Result<()> {
     let assets = tools::provide(if scope == Scope::Full { Needs::ControlPlane } else { Needs::Client })?;
     step("binary", whole(scope, &["build", "--bin", "portolan"], &[]))?;
     if scope == Scope::Full {
-        let lint = whole(scope, &["test", "--bin", "portolan"], &["--ignored", "promtool_accepts_the_metrics"]);
+        let lint =
+            whole(scope, &["test", "--bin", "portolan"], &["--ignored", "promtool_accepts_the_metrics"]);
         step("metrics by promtool's rules", lint)?;
         tools::conformance_suite()?;
     }
@@ -100,7 +101,10 @@ fn checks_of_the_full_gate() -> Result<()> {
         cargo(&["clippy", "--package", "portolan", "--no-default-features", "--", "-D", "warnings"]),
     )?;
     codegen::run(&workspace::root()?, codegen::Mode::Check)?;
-    step("licences, sources and duplicate versions", cargo(&["deny", "check", "bans", "licenses", "sources"]))?;
+    step(
+        "licences, sources and duplicate versions",
+        cargo(&["deny", "check", "bans", "licenses", "sources"]),
+    )?;
     // cargo-machete takes this variable, which `cargo xtask` sets, for a sign that it was not called by cargo.
     let mut machete = cargo(&["machete"]);
     machete.env_remove("CARGO_PKG_NAME");
