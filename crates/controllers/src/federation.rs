@@ -42,7 +42,8 @@ use portolan_runtime::scope::spawn_until_stop;
 use portolan_runtime::{ClientError, Outcome, Queue, Reconciler, driver};
 use serde_json::json;
 
-pub use credentials::{CredentialsError, publisher, secret_of};
+pub use credentials::{CredentialsError, OwnTargets, publisher, secret_of};
+pub use portolan_providers::PublicDns;
 
 use crate::hub::Hub;
 use crate::merge::difference;

@@ -16,6 +16,7 @@ use portolan_api::{names, resources};
 use portolan_net::{Clock, Shutdown};
 use portolan_object::{Object, ObjectKey};
 use portolan_plan::propagation::detect::Skipped;
+use portolan_providers::PublicDns;
 use portolan_runtime::client::Selection;
 use portolan_runtime::{Cache, Client, ClusterName, EventRecorder, Members, SuccessEvents};
 
@@ -60,6 +61,8 @@ pub(crate) struct Hub {
     pub(crate) released: Released,
     /// The estimators of clusters, if they are asked.
     pub(crate) estimator_service: Option<EstimatorService>,
+    /// The DNS server of this process for the zones of federations, if it runs.
+    pub(crate) public_dns: Option<PublicDns>,
     /// Whether this is the agent of one cluster, which reads and writes only what belongs to that cluster.
     pub(crate) is_agent: bool,
 }
@@ -155,6 +158,7 @@ impl Hub {
             federated_types: FederatedTypes::start(client, &rest),
             released: Released::default(),
             estimator_service: None,
+            public_dns: None,
             capacities,
             skipped: Arc::new(skipped),
             is_agent: matches!(reach, Reach::Cluster(_)),

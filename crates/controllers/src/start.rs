@@ -5,6 +5,7 @@ use std::fmt;
 use portolan_net::{Clock, Shutdown};
 use portolan_plan::failover::Settings as FailoverSettings;
 use portolan_plan::propagation::detect::Skipped;
+use portolan_providers::PublicDns;
 use portolan_runtime::limits::MemberLimits;
 use portolan_runtime::members::{self, Dial};
 use portolan_runtime::{Client, Members, Metrics, SuccessEvents};
@@ -45,6 +46,8 @@ pub struct Options {
     pub estimators: Option<EstimatorSettings>,
     /// How the descheduler runs; `None` if it does not.
     pub descheduling: Option<Descheduling>,
+    /// The DNS server of this process for the zones of federations, if it runs.
+    pub public_dns: Option<PublicDns>,
     /// The caches of ResourceRegistries, for look-ups.
     pub search: SearchCaches,
     /// Where controllers, caches and clients report.
@@ -79,6 +82,7 @@ impl Controllers {
             skipped,
             estimators,
             descheduling,
+            public_dns,
             search,
             metrics,
         } = options;
@@ -88,6 +92,7 @@ impl Controllers {
         let settings = HubSettings { clock, successes: success_events, skipped, reach: Reach::Everything };
         let mut shared = Hub::start(hub, members.clone(), settings, scope);
         shared.estimator_service = estimators.map(|settings| EstimatorService::new(hub, settings));
+        shared.public_dns = public_dns;
         // The observers first, then the members, so that no observer misses one.
         initial_objects::start(&shared);
         agents::start(&shared);

@@ -1,7 +1,8 @@
 //! The DNS server: authoritative answers for the services of a cluster and of its cluster set.
 //!
 //! [`Zones`] receives the records of one service at a time and encodes them once; a query is answered by copying the
-//! encoded bytes. The server forwards no queries, and keeps answering from its last state when updates stop.
+//! encoded bytes. The server forwards no queries, and keeps answering from its last state when updates stop. [`public`] zones
+//! have the names of federated Services instead, and can be copied to secondary name servers.
 //! `portolan_plan::dns` decides which records exist. This crate reads no Kubernetes objects: a service is a namespace
 //! and a name (`ObjectKey`) with a list of records.
 //!
@@ -18,6 +19,7 @@ pub mod fuzzing;
 mod lookup;
 pub mod metrics;
 mod name;
+pub mod public;
 mod record_set;
 mod request;
 mod respond;

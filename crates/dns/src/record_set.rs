@@ -53,6 +53,12 @@ impl RecordSet {
         }
     }
 
+    /// Time to live in seconds.
+    pub(crate) fn ttl(&self) -> u32 {
+        // A set is never empty, and every record has its head.
+        self.record(0)[6..10].iter().fold(0, |ttl, octet| ttl << 8 | u32::from(*octet))
+    }
+
     /// One record.
     pub(crate) fn record(&self, index: usize) -> &[u8] {
         match &self.ends {

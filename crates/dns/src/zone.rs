@@ -3,15 +3,20 @@
 //! Cloning a zone is cheap, because the maps are persistent: a change of one service copies the path to that service in
 //! two maps and shares the rest.
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 
 use portolan_object::ObjectKey;
 use portolan_plan::dns::{ServiceRecords, ZoneKind};
+use portolan_plan::federation::dns::record::{DomainName, RecordSet as PlannedSet};
 use rpds::HashTrieMapSync;
 
 use crate::lookup::Lookup;
 use crate::name::{Name, relative_wire};
+use crate::public::journal::{Delta, Journal};
+use crate::public::names::PublicNames;
+use crate::public::settings::{APEX_TTL, PublicZoneError, PublicZoneSettings, Transfers};
 use crate::record_set::{A, AAAA, EncodeError, NS, RecordSet, RecordSetBuilder, SOA, TXT};
 use crate::reverse::Reverse;
 use crate::service::{Service, Sets};
@@ -31,8 +36,8 @@ struct Origin {
     wire: Box<[u8]>,
     labels: usize,
     ttl_secs: u32,
-    /// Host name in the NS and SOA records.
-    server: String,
+    /// Host names in the NS records; the first is in the SOA record.
+    servers: Vec<String>,
     /// Names outside of `svc`, such as `dns-version` and `ns.dns`.
     fixed: FixedNames,
 }
@@ -46,6 +51,16 @@ enum Content {
         namespaces: HashTrieMapSync<Box<[u8]>, usize>,
     },
     Reverse(Reverse),
+    Public(Public),
+}
+
+/// What only a public zone has.
+#[derive(Debug, Clone)]
+struct Public {
+    names: PublicNames,
+    journal: Arc<Journal>,
+    serial: u32,
+    transfers: Option<Arc<Transfers>>,
 }
 
 /// A zone; cheap to clone.
@@ -69,18 +84,51 @@ impl Zone {
             services: HashTrieMapSync::new_sync(),
             namespaces: HashTrieMapSync::new_sync(),
         };
-        Self::new(&settings.name, server, settings.ttl_secs, fixed, content)
+        Self::new(&settings.name, vec![server], settings.ttl_secs, fixed, content)
     }
 
     /// The empty reverse zone of one address family, served together with a cluster's zone.
     pub(crate) fn of_reverse(reverse: Reverse, settings: &ZoneSettings) -> Result<Self, ZoneError> {
         let server = format!("ns.dns.{}", settings.name);
-        Self::new(reverse.origin(), server, settings.ttl_secs, Box::default(), Content::Reverse(reverse))
+        let origin = reverse.origin();
+        Self::new(origin, vec![server], settings.ttl_secs, Box::default(), Content::Reverse(reverse))
+    }
+
+    /// A public zone with the names of `old`, or without any. It is not synced.
+    pub(crate) fn of_public(
+        settings: &PublicZoneSettings,
+        old: Option<&Self>,
+        serial: u32,
+    ) -> Result<Self, ZoneError> {
+        let name = settings.name.without_dot();
+        let bad = || ZoneError::Name { name: name.to_owned() };
+        let servers: Vec<String> =
+            settings.name_servers.iter().map(|server| server.name.without_dot().to_owned()).collect();
+        if servers.is_empty() {
+            return Err(bad());
+        }
+        let fixed = encode_name_servers(settings).map_err(|EncodeError| bad())?;
+        let public = match old.map(|old| &old.content) {
+            Some(Content::Public(public)) => public.clone(),
+            _ => Public { names: PublicNames::default(), journal: Arc::default(), serial, transfers: None },
+        };
+        let serial = old.map_or(serial, |old| serial.max(old.serial().wrapping_add(1)));
+        // The apex may differ, so that earlier changes lead to another zone.
+        let public = Public {
+            journal: Arc::default(),
+            serial,
+            transfers: settings.transfers.clone().map(Arc::new),
+            ..public
+        };
+        let mut zone = Self::new(name, servers, APEX_TTL, fixed, Content::Public(public))?;
+        zone.is_synced = old.is_some_and(|old| old.is_synced);
+        zone.set_serial(serial)?;
+        Ok(zone)
     }
 
     fn new(
         text: &str,
-        server: String,
+        servers: Vec<String>,
         ttl_secs: u32,
         fixed: FixedNames,
         content: Content,
@@ -89,7 +137,7 @@ impl Zone {
         let name = name.ok_or_else(|| ZoneError::Name { name: text.to_owned() })?;
         let (wire, labels) = (name.suffix(0).into(), name.labels());
         let text = text.trim_end_matches('.').to_ascii_lowercase();
-        let origin = Arc::new(Origin { text, wire, labels, ttl_secs, server, fixed });
+        let origin = Arc::new(Origin { text, wire, labels, ttl_secs, servers, fixed });
         let mut zone = Self { origin, apex: Arc::new([]), content, records: 0, is_synced: false };
         zone.set_serial(1)?;
         Ok(zone)
@@ -102,7 +150,10 @@ impl Zone {
 
     /// Number of records, without those of the zone apex and the fixed names.
     pub(crate) fn records(&self) -> usize {
-        self.records
+        match &self.content {
+            Content::Public(public) => public.names.records(),
+            _ => self.records,
+        }
     }
 
     /// Name of the zone in wire format.
@@ -141,16 +192,25 @@ impl Zone {
 
     /// Encodes SOA and NS records with a new serial number.
     pub(crate) fn set_serial(&mut self, serial: u32) -> Result<(), ZoneError> {
-        let Origin { text, ttl_secs, server, .. } = &*self.origin;
+        let Origin { text, ttl_secs, servers, .. } = &*self.origin;
         let encode = || {
-            let (mut soa, mut ns) =
-                (RecordSetBuilder::new(SOA, *ttl_secs), RecordSetBuilder::new(NS, *ttl_secs));
-            soa.authority(server, &format!("hostmaster.{text}"), serial)?;
-            ns.name_server(server)?;
-            Ok([soa.finish(), ns.finish()].into_iter().flatten().collect())
+            let mut ns = RecordSetBuilder::new(NS, *ttl_secs);
+            servers.iter().try_for_each(|server| ns.name_server(server))?;
+            Ok([Some(self.encode_soa(serial)?), ns.finish()].into_iter().flatten().collect())
         };
         self.apex = encode().map_err(|EncodeError| ZoneError::Name { name: text.clone() })?;
+        if let Content::Public(public) = &mut self.content {
+            public.serial = serial;
+        }
         Ok(())
+    }
+
+    fn encode_soa(&self, serial: u32) -> Result<RecordSet, EncodeError> {
+        let Origin { text, ttl_secs, servers, .. } = &*self.origin;
+        let mut soa = RecordSetBuilder::new(SOA, *ttl_secs);
+        let server = servers.first().ok_or(EncodeError)?;
+        soa.authority(server, &format!("hostmaster.{text}"), serial)?;
+        soa.finish().ok_or(EncodeError)
     }
 
     /// Looks up a name that the zone contains.
@@ -162,6 +222,11 @@ impl Zone {
         }
         match &self.content {
             Content::Reverse(reverse) => reverse.find(name, relative),
+            Content::Public(public) => {
+                let prefix = name.range(0, relative);
+                let found = public.names.find(prefix).or_else(|| self.fixed(prefix));
+                found.map_or(Lookup::NoName, Lookup::Exists)
+            }
             Content::Services { services, namespaces } if name.label(relative - 1) == b"svc" => {
                 let found = match relative {
                     1 => Some(&[][..]),
@@ -173,11 +238,14 @@ impl Zone {
                 found.map_or(Lookup::NoName, Lookup::Exists)
             }
             Content::Services { .. } => {
-                let prefix = name.range(0, relative);
-                let found = self.origin.fixed.iter().find(|(fixed, _)| **fixed == *prefix);
-                found.map_or(Lookup::NoName, |(_, sets)| Lookup::Exists(sets))
+                self.fixed(name.range(0, relative)).map_or(Lookup::NoName, Lookup::Exists)
             }
         }
+    }
+
+    fn fixed(&self, prefix: &[u8]) -> Option<&[RecordSet]> {
+        let found = self.origin.fixed.iter().find(|(fixed, _)| **fixed == *prefix);
+        found.map(|(_, sets)| &**sets)
     }
 
     /// Replaces the records of one service. Returns the old and the new service, for the reverse zones; `None` when
@@ -229,6 +297,117 @@ impl Zone {
             reverse.set(address, key, new.as_deref(), ttl_secs);
         }
     }
+}
+
+/// What only public zones can do; the others answer `None`.
+impl Zone {
+    /// Whether this is a public zone.
+    pub(crate) fn is_public(&self) -> bool {
+        matches!(self.content, Content::Public(_))
+    }
+
+    fn public(&self) -> Option<&Public> {
+        match &self.content {
+            Content::Public(public) => Some(public),
+            _ => None,
+        }
+    }
+
+    /// Who may copy the zone.
+    pub(crate) fn transfers(&self) -> Option<Arc<Transfers>> {
+        self.public()?.transfers.clone()
+    }
+
+    /// Serial number; 0 for zones that are not public.
+    pub(crate) fn serial(&self) -> u32 {
+        self.public().map_or(0, |public| public.serial)
+    }
+
+    /// The changes since a serial number, if they are known.
+    pub(crate) fn changes_since(&self, serial: u32) -> Option<Vec<Arc<Delta>>> {
+        self.public()?.journal.since(serial)
+    }
+
+    /// The SOA record with a serial number.
+    pub(crate) fn soa(&self, serial: u32) -> Option<RecordSet> {
+        self.encode_soa(serial).ok()
+    }
+
+    /// The record sets of the zone's own name without the SOA record.
+    pub(crate) fn apex_after_soa(&self) -> &[RecordSet] {
+        self.apex.get(1..).unwrap_or_default()
+    }
+
+    /// Every name below the zone's own, relative to it and in wire format, with its record sets.
+    pub(crate) fn all_names(&self) -> impl Iterator<Item = (&[u8], &[RecordSet])> {
+        let fixed = self.origin.fixed.iter().map(|(name, sets)| (&**name, &**sets));
+        self.public().into_iter().flat_map(|public| public.names.all()).chain(fixed)
+    }
+
+    /// Every record set that was written.
+    pub(crate) fn written(&self) -> impl Iterator<Item = &PlannedSet> {
+        self.public().into_iter().flat_map(|public| public.names.all_written())
+    }
+
+    /// The record sets of a name that were written.
+    pub(crate) fn written_at(&self, name: &DomainName) -> &[PlannedSet] {
+        let relative = self.relative(name);
+        self.public().zip(relative).map(|(public, name)| public.names.written(&name)).unwrap_or_default()
+    }
+
+    /// Replaces the record sets of names. Without a difference the serial number stays.
+    pub(crate) fn change_public(
+        &mut self,
+        changes: Vec<(DomainName, Vec<PlannedSet>)>,
+        serial: u32,
+    ) -> Result<bool, PublicZoneError> {
+        let mut names = Vec::new();
+        for (name, sets) in changes {
+            let Some(relative) = self.relative(&name).filter(|relative| !relative.is_empty()) else {
+                return Err(PublicZoneError::Record(format!("{name} in the zone {}", self.name())));
+            };
+            let full = [&*relative, self.origin()].concat();
+            let Content::Public(public) = &mut self.content else { return Ok(false) };
+            let put = public.names.put(&relative, sets);
+            let put = put.map_err(|EncodeError| PublicZoneError::Record(name.to_string()))?;
+            names.extend(put.map(|(old, new)| (full.into_boxed_slice(), old, new)));
+        }
+        if names.is_empty() {
+            return Ok(false);
+        }
+        if let Content::Public(public) = &mut self.content {
+            let delta = Delta { from: public.serial, to: serial, names };
+            Arc::make_mut(&mut public.journal).push(delta);
+        }
+        self.set_serial(serial)?;
+        Ok(true)
+    }
+
+    /// A name in the zone in wire format, without the labels of the zone.
+    fn relative(&self, name: &DomainName) -> Option<Vec<u8>> {
+        let name = Name::parse(name.as_str()).filter(|name| self.contains(name))?;
+        Some(name.range(0, name.labels() - self.origin.labels).to_vec())
+    }
+}
+
+/// Encodes the addresses of name servers in the zone, and the names between these and the zone.
+fn encode_name_servers(settings: &PublicZoneSettings) -> Result<FixedNames, EncodeError> {
+    let mut names: BTreeMap<Vec<u8>, Sets> = BTreeMap::new();
+    for server in &settings.name_servers {
+        let suffix = format!(".{}", settings.name);
+        let Some(relative) = server.name.as_str().strip_suffix(&suffix) else { continue };
+        let (mut v4, mut v6) = (RecordSetBuilder::new(A, APEX_TTL), RecordSetBuilder::new(AAAA, APEX_TTL));
+        for address in &server.addresses {
+            if address.is_ipv4() { v4.address(*address) } else { v6.address(*address) }
+        }
+        let mut ancestor = relative;
+        while let Some((_, parent)) = ancestor.split_once('.') {
+            names.entry(relative_wire(parent)).or_default();
+            ancestor = parent;
+        }
+        names.insert(relative_wire(relative), [v4, v6].into_iter().filter_map(RecordSetBuilder::finish).collect());
+    }
+    Ok(names.into_iter().map(|(name, sets)| (name.into_boxed_slice(), sets)).collect())
 }
 
 /// Encodes the names that do not belong to a service: `dns-version`, `dns` and `ns.dns`.

@@ -9,7 +9,7 @@
 
 use portolan_api::annotations::work::CONFLICT_RESOLUTION;
 use portolan_api::meta::ObjectMeta;
-use portolan_api::names;
+use portolan_api::{Kind, names};
 use portolan_api::policy::{
     ClusterAffinity, ClusterPropagationPolicy, ConflictResolution, Placement, PropagationPolicy,
     PropagationSpec, ResourceSelector,
@@ -62,7 +62,22 @@ pub fn policy_of_manifest(manifest: &Object, clusters: &[String]) -> OnePolicy {
     policy(manifest, "", spec)
 }
 
-fn selector(object: &Object) -> ResourceSelector {
+/// The policy that places the template of a federated object, which the clusters have already.
+pub(crate) fn policy_of_federated(template: &Object, placement: Placement) -> Object {
+    let spec = PropagationSpec {
+        resource_selectors: vec![selector(template)],
+        placement,
+        conflict_resolution: ConflictResolution::Overwrite,
+        ..PropagationSpec::default()
+    };
+    match policy(template, "", spec) {
+        OnePolicy::Namespaced(policy) => policy.to_object(),
+        OnePolicy::Cluster(policy) => policy.to_object(),
+    }
+}
+
+/// Selects one object, in the namespace of the policy.
+pub(crate) fn selector(object: &Object) -> ResourceSelector {
     ResourceSelector {
         api_version: object.api_version().to_owned(),
         kind: object.kind().to_owned(),

@@ -14,11 +14,13 @@ pub mod cluster;
 pub mod config;
 pub mod dns_records;
 pub mod federate;
+pub mod migrate;
 mod patch;
 pub mod placement;
 pub mod preferences;
 pub mod replicas;
 pub mod status;
+pub mod take_over;
 pub mod template;
 pub mod type_config;
 

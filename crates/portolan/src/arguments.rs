@@ -30,6 +30,7 @@ use crate::hub_access::HubAccess;
 use crate::interpret::Interpret;
 use crate::logs::arguments::Logs;
 use crate::member::MemberAccess;
+use crate::migrate::arguments::Migrate;
 use crate::plan::arguments::Plan;
 #[cfg(feature = "playground")]
 use crate::playground::arguments::{Playground, Quickstart};
@@ -171,7 +172,9 @@ pub(crate) enum Command {
     Plan(Plan),
     /// Turn objects of the control plane into federated objects of KubeFed, or give a kind a federated form.
     Federate(Federate),
-    /// Make plain Services appear in every cluster, as Federation v1 did, and show their state.
+    /// Make templates with policies of federated objects of KubeFed. The clusters keep what they have.
+    Migrate(Migrate),
+    /// Make plain Services appear in every cluster, as Federation v1 did, show their state, or take a KubeFed host over.
     Federation(FederationArguments),
     /// Write the state of a control plane into one file: objects, certificates and keys. The server may run meanwhile.
     Backup(Backup),

@@ -5,6 +5,7 @@ mod context;
 mod explain;
 pub(crate) mod published;
 mod status;
+mod take_over;
 
 use anyhow::{Context, Result};
 use portolan_api::federation::Federation;
@@ -20,6 +21,7 @@ pub(crate) use explain::explain;
 pub(crate) async fn run(arguments: FederationArguments) -> Result<()> {
     match arguments.command {
         FederationCommand::Init { name, new_context, hub } => init(&name, &new_context, &hub).await,
+        FederationCommand::TakeOver(arguments) => take_over::run(&arguments).await,
         FederationCommand::Status { name, hub } => status::run(&connect(&hub).await?, name.as_deref()).await,
     }
 }

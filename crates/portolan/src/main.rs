@@ -19,6 +19,7 @@ mod drain;
 mod exec;
 mod federate;
 mod federation;
+mod federation_dns;
 mod get;
 mod hub_access;
 mod interpret;
@@ -28,6 +29,7 @@ mod logs;
 mod manifests;
 mod member;
 mod metrics;
+mod migrate;
 mod object_scope;
 mod output;
 mod permissions;
@@ -145,6 +147,7 @@ async fn run(command: Command) -> anyhow::Result<()> {
         Command::Tree(arguments) => tree::run(arguments).await,
         Command::Plan(arguments) => plan::run(arguments).await,
         Command::Federate(arguments) => federate::run(arguments).await,
+        Command::Migrate(arguments) => migrate::run(arguments).await,
         Command::Federation(arguments) => federation::run(arguments).await,
         Command::Backup(arguments) => backup::backup(arguments).await,
         Command::Restore(arguments) => backup::restore(arguments).await,

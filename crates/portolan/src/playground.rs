@@ -13,6 +13,8 @@ use portolan_playground::federation::{Options, Playground};
 use portolan_playground::rights;
 use portolan_playground::state::members_kubeconfig;
 
+use crate::federation_dns;
+
 /// Time for open requests to finish when the playground stops.
 const DRAIN: Duration = Duration::from_secs(5);
 
@@ -35,7 +37,11 @@ pub(crate) async fn run(arguments: arguments::Playground) -> Result<()> {
     let state = StateDirectory::open(&dir)?;
     let scope = Shutdown::new();
     scope.request_on_signals().context("cannot listen for signals")?;
-    let controllers = arguments.controllers.options(Clock::system())?;
+    let clock = Clock::system();
+    let dns = arguments.controllers.federation_dns_listen;
+    let dns = dns.map(|address| federation_dns::serve(address, &clock, &scope)).transpose()?;
+    let mut controllers = arguments.controllers.options(clock)?;
+    controllers.public_dns = dns.map(|(dns, _)| dns);
     let options = Options { port: arguments.port, controllers, ..Options::new(Clock::system()) };
     let playground = Playground::start(&config, &state, &options, &scope).await?;
     anstream::println!("control plane: {}", state.hub_kubeconfig().display());

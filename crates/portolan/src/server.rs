@@ -7,7 +7,7 @@ use portolan_controlplane::{ControlPlane, ControlPlaneSettings, ControllerOption
 use portolan_net::{Clock, Shutdown};
 use portolan_runtime::limits::MemberLimits;
 
-use crate::{arguments, metrics};
+use crate::{arguments, federation_dns, metrics};
 
 /// Time for open requests to finish when the server stops; the store is closed within the rest of
 /// [`GRACE`](portolan_net::shutdown::GRACE).
@@ -47,13 +47,21 @@ pub(crate) async fn run(arguments: arguments::Server) -> Result<()> {
     };
     let limits =
         MemberLimits { memory_bytes: arguments.member_memory << 20, objects: arguments.member_objects };
-    let options = ControllerOptions { limits, ..arguments.controllers.options(clock)? };
+    let dns = arguments.controllers.federation_dns_listen;
+    let dns = dns.map(|address| federation_dns::serve(address, &clock, &scope)).transpose()?;
+    let public_dns = dns.as_ref().map(|(dns, _)| dns.clone());
+    let options = ControllerOptions { limits, public_dns, ..arguments.controllers.options(clock)? };
     match control_plane.missing_decisions() {
         None => drop(control_plane.start_controllers_with(options, &scope)),
         // The API is served, so that the objects can be repaired.
         Some(missing) => control_plane.report_missing_decisions(missing),
     }
-    metrics.register(|registry| control_plane.register_metrics(registry));
+    metrics.register(|registry| {
+        control_plane.register_metrics(registry);
+        if let Some((dns, statistics)) = &dns {
+            portolan_dns::metrics::register(&dns.zones, statistics, registry);
+        }
+    });
     if let Some(address) = arguments.metrics_listen {
         metrics::serve(&metrics, address, &scope)?;
     }

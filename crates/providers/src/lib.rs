@@ -10,6 +10,7 @@
 //! ```
 
 mod batches;
+pub mod built_in;
 mod error;
 mod http;
 mod provider;
@@ -20,6 +21,7 @@ pub mod rfc2136;
 pub mod route53;
 pub mod skydns;
 
+pub use built_in::{BuiltIn, PublicDns};
 pub use error::{ProviderError, Unsupported};
 pub use provider::{Limits, Provider};
 pub use publisher::{Mode, Publisher, Report};

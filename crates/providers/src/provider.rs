@@ -61,4 +61,8 @@ pub trait Provider: fmt::Debug + Send + Sync {
         zone: &'a DomainName,
         batch: &'a [Change],
     ) -> BoxFuture<'a, Vec<Result<(), ProviderError>>>;
+
+    /// Called when a zone has everything that it is to have; `is_cleared` if that is nothing for good. By default there is
+    /// nothing to do then.
+    fn complete(&self, _zone: &DomainName, _is_cleared: bool) {}
 }

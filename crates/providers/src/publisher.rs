@@ -106,6 +106,11 @@ impl Publisher {
         Report { results, requests }
     }
 
+    /// See [`Provider::complete`].
+    pub fn complete(&self, zone: &DomainName, is_cleared: bool) {
+        self.provider.complete(zone, is_cleared);
+    }
+
     /// Waits until the rate limit allows a request.
     async fn turn(&self) {
         let at = {

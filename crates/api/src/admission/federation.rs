@@ -1,5 +1,7 @@
 //! Admission of Federations.
 
+use std::net::IpAddr;
+
 use portolan_object::dns_label::{is_label, is_subdomain};
 use portolan_object::{FieldError, GroupVersion, Status};
 use serde_json::{Value, json};
@@ -55,6 +57,17 @@ fn check_dns(dns: &FederationDns, errors: &mut Vec<FieldError>) {
                 errors.push(FieldError::invalid(path(field), &json!(name), detail));
             }
         }
+        let transfers = zone.provider.built_in.as_ref().and_then(|built_in| built_in.transfers.as_ref());
+        let networks = transfers.iter().flat_map(|transfers| &transfers.from);
+        for (place, network) in networks.enumerate().filter(|(_, network)| !is_network(network)) {
+            let at = path(&format!("provider.builtIn.transfers.from[{place}]"));
+            errors.push(FieldError::invalid(at, &json!(network), "must be a network such as 192.0.2.0/24"));
+        }
+        if transfers.is_some_and(|transfers| transfers.from.is_empty() && transfers.tsig.is_none()) {
+            let detail = "must have from, tsig or both: it says who may copy the zone";
+            let at = path("provider.builtIn.transfers");
+            errors.push(FieldError::invalid(at, &json!({}), detail));
+        }
         let bare = |name: &str| name.trim_end_matches('.').to_ascii_lowercase();
         let (domain, outer) = (bare(&zone.domain), bare(zone.zone()));
         if domain != outer && !domain.ends_with(&format!(".{outer}")) {
@@ -62,6 +75,13 @@ fn check_dns(dns: &FederationDns, errors: &mut Vec<FieldError>) {
             errors.push(FieldError::invalid(path("zone"), &json!(zone.zone), detail));
         }
     }
+}
+
+/// Whether a text is an address and the length of its prefix.
+fn is_network(text: &str) -> bool {
+    let Some((address, length)) = text.split_once('/') else { return false };
+    let (Ok(address), Ok(length)) = (address.parse::<IpAddr>(), length.parse::<u8>()) else { return false };
+    length <= if address.is_ipv4() { 32 } else { 128 }
 }
 
 #[cfg(test)]
@@ -80,6 +100,10 @@ mod tests {
             |api_version: &str, kind: &str| json!({ "kinds": [{ "apiVersion": api_version, "kind": kind }] });
         let zone =
             |domain: &str, zone: &str| json!({ "dns": { "zones": [{ "domain": domain, "zone": zone }] } });
+        let transfers = |transfers: Value| {
+            json!({ "dns": { "zones": [{ "domain": "example.com",
+                "provider": { "builtIn": { "transfers": transfers } } }] } })
+        };
         for (name, spec, want) in [
             ("myfed", json!({}), ""),
             ("myfed", kinds("apps/v1", "Deployment"), ""),
@@ -87,6 +111,9 @@ mod tests {
             ("myfed", zone("example.com", ""), ""),
             ("myfed", zone("example.com", "example.org"), "spec.dns.zones[0].zone"),
             ("myfed", zone("exa mple.com", ""), "spec.dns.zones[0].domain"),
+            ("myfed", transfers(json!({ "from": ["192.0.2.0/24", "2001:db8::/32"] })), ""),
+            ("myfed", transfers(json!({ "from": ["192.0.2.1"] })), "provider.builtIn.transfers.from[0]"),
+            ("myfed", transfers(json!({ "notify": ["192.0.2.1:53"] })), "says who may copy the zone"),
             ("my.fed", json!({}), "metadata.name"),
             ("myfed", kinds("a/b/c", "Deployment"), "spec.kinds[0].apiVersion"),
             ("myfed", kinds("v1", "Namespace"), "spec.kinds[0].kind"),

@@ -75,6 +75,9 @@ pub struct DnsProvider {
     /// AWS Route 53.
     #[serde(skip_serializing_if = "is_default")]
     pub route53: Option<Route53Provider>,
+    /// The DNS server of the control plane itself, which `portolan server --federation-dns-listen` starts.
+    #[serde(skip_serializing_if = "is_default")]
+    pub built_in: Option<BuiltInProvider>,
     /// An ExternalDNS that reads DNSEndpoints of the hub: Azure DNS, Cloudflare, Google Cloud DNS and others.
     #[serde(skip_serializing_if = "is_default", rename = "externalDNS")]
     pub external_dns: Option<ExternalDnsProvider>,
@@ -85,8 +88,8 @@ fn exactly_one(schema: &mut Schema) {
         "x-kubernetes-validations".to_owned(),
         json!([{
             "rule": "(has(self.rfc2136) ? 1 : 0) + (has(self.coreDNS) ? 1 : 0) + (has(self.route53) ? 1 : 0) \
-                     + (has(self.externalDNS) ? 1 : 0) == 1",
-            "message": "name exactly one provider: rfc2136, coreDNS, route53 or externalDNS",
+                     + (has(self.builtIn) ? 1 : 0) + (has(self.externalDNS) ? 1 : 0) == 1",
+            "message": "name exactly one provider: rfc2136, coreDNS, route53, builtIn or externalDNS",
         }]),
     );
 }
@@ -153,6 +156,50 @@ pub struct Route53Provider {
     /// where the server runs.
     #[serde(skip_serializing_if = "is_default")]
     pub secret_ref: Option<SecretReference>,
+}
+
+/// The DNS server of the control plane.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", default)]
+pub struct BuiltInProvider {
+    /// Name servers of the zone: this server, and its secondaries. The zone's parent must delegate it to the same names. `ns1`
+    /// below the zone when absent.
+    #[serde(skip_serializing_if = "is_default")]
+    #[schemars(length(max = 13))]
+    pub name_servers: Vec<ZoneNameServer>,
+    /// Secondary name servers that copy the zone. Nobody may when absent.
+    #[serde(skip_serializing_if = "is_default")]
+    pub transfers: Option<ZoneTransfers>,
+}
+
+/// A name server of a zone.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", default)]
+pub struct ZoneNameServer {
+    /// Host name.
+    #[schemars(length(min = 1, max = 253))]
+    pub name: String,
+    /// Its addresses, if the name is in the zone.
+    #[serde(skip_serializing_if = "is_default")]
+    #[schemars(length(max = 16))]
+    pub addresses: Vec<String>,
+}
+
+/// Secondary name servers. A copy needs an address of `from` and a signature of `tsig`, as far as each is given; at least one is.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", default)]
+pub struct ZoneTransfers {
+    /// Networks such as `192.0.2.0/24`. Any address when absent.
+    #[serde(skip_serializing_if = "is_default")]
+    #[schemars(length(max = 64))]
+    pub from: Vec<String>,
+    /// Key that signs requests and answers.
+    #[serde(skip_serializing_if = "is_default")]
+    pub tsig: Option<TsigKey>,
+    /// Secondaries that are told of every change, by address and port: `192.0.2.53:53`.
+    #[serde(skip_serializing_if = "is_default")]
+    #[schemars(length(max = 13))]
+    pub notify: Vec<String>,
 }
 
 /// DNSEndpoints for an ExternalDNS with the source `crd`.
@@ -232,6 +279,7 @@ impl DnsProvider {
         let route53 = self.route53.as_ref().map(|aws| format!("route53 {} {}", aws.endpoint, aws.zone_id));
         let external_dns =
             self.external_dns.as_ref().map(|external| format!("externalDNS {}", external.namespace()));
-        rfc2136.or(core_dns).or(route53).or(external_dns).unwrap_or_default()
+        let built_in = self.built_in.as_ref().map(|_| "builtIn".to_owned());
+        rfc2136.or(core_dns).or(route53).or(built_in).or(external_dns).unwrap_or_default()
     }
 }

@@ -1,18 +1,21 @@
 //! Providers with the credentials that Secrets of the hub have.
 
+use std::str::FromStr;
 use std::sync::Arc;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use portolan_api::federation::{
-    CoreDnsProvider, DEFAULT_ALGORITHM, DEFAULT_PREFIX, DnsProvider, Rfc2136Provider, Route53Provider,
-    SecretReference,
+    BuiltInProvider, CoreDnsProvider, DEFAULT_ALGORITHM, DEFAULT_PREFIX, DnsProvider, Rfc2136Provider,
+    Route53Provider, SecretReference, TsigKey,
 };
 use portolan_api::names::SYSTEM_NAMESPACE;
 use portolan_object::Object;
+use portolan_plan::federation::dns::record::DomainName;
+use portolan_providers::built_in::{NameServer, PublicZoneSettings, Transfers};
 use portolan_providers::rfc2136::{self, Rfc2136, TransactionKey, TransactionKeyError};
 use portolan_providers::skydns::{self, Credentials, SkyDns, TlsFiles};
-use portolan_providers::{Provider, ProviderError, Publisher};
+use portolan_providers::{BuiltIn, Provider, ProviderError, PublicDns, Publisher};
 use portolan_runtime::Client;
 
 use super::dns_endpoints::DnsEndpoints;
@@ -40,8 +43,24 @@ pub enum CredentialsError {
     /// A certificate or a key cannot be read.
     #[error(transparent)]
     Provider(#[from] ProviderError),
+    /// The server of this process does not run.
+    #[error(
+        "the control plane answers no DNS for federations: start `portolan server` with --federation-dns-listen, or name another \
+         provider"
+    )]
+    NotListening,
+    /// A name or an address of the provider cannot be used.
+    #[error("{field} is {value:?}: {want}")]
+    Field {
+        /// The field.
+        field: &'static str,
+        /// Its value.
+        value: String,
+        /// What it has to be.
+        want: &'static str,
+    },
     /// The provider has no entry.
-    #[error("the zone names no provider: add rfc2136, coreDNS, route53 or externalDNS")]
+    #[error("the zone names no provider: add rfc2136, coreDNS, route53, builtIn or externalDNS")]
     NoProvider,
     /// The AWS SDK is not built in.
     #[cfg(not(feature = "route53"))]
@@ -56,15 +75,27 @@ pub fn secret_of(provider: &DnsProvider) -> Option<&str> {
     let tsig = provider.rfc2136.as_ref().and_then(|server| server.tsig.as_ref()).map(|key| &key.secret_ref);
     let etcd = provider.core_dns.as_ref().and_then(|etcd| etcd.secret_ref.as_ref());
     let aws = provider.route53.as_ref().and_then(|aws| aws.secret_ref.as_ref());
-    tsig.or(etcd).or(aws).map(|reference| reference.name.as_str())
+    let transfers = provider.built_in.as_ref().and_then(|built_in| built_in.transfers.as_ref());
+    let copies = transfers.and_then(|transfers| transfers.tsig.as_ref()).map(|key| &key.secret_ref);
+    tsig.or(etcd).or(aws).or(copies).map(|reference| reference.name.as_str())
 }
 
-/// A publisher with the credentials in `secret`, which is [`secret_of`] the provider. DNSEndpoints are written into `hub`.
+/// Where providers write that are part of this control plane.
+#[derive(Debug, Clone)]
+pub struct OwnTargets {
+    /// The control plane, for DNSEndpoints.
+    pub hub: Client,
+    /// The DNS server of this process, if it runs.
+    pub dns: Option<PublicDns>,
+}
+
+/// A publisher for a zone, with the credentials in `secret`, which is [`secret_of`] the provider.
 ///
 /// # Errors
 /// When the Secret is missing or lacks something, or a credential cannot be used.
 pub async fn publisher(
-    hub: &Client,
+    own: &OwnTargets,
+    zone: &str,
     provider: &DnsProvider,
     secret: Option<&Object>,
 ) -> Result<Publisher, CredentialsError> {
@@ -73,7 +104,9 @@ pub async fn publisher(
     } else if let Some(etcd) = &provider.core_dns {
         Arc::new(core_dns(etcd, secret)?)
     } else if let Some(external) = &provider.external_dns {
-        Arc::new(DnsEndpoints { hub: hub.clone(), namespace: external.namespace().to_owned() })
+        Arc::new(DnsEndpoints { hub: own.hub.clone(), namespace: external.namespace().to_owned() })
+    } else if let Some(server) = &provider.built_in {
+        Arc::new(built_in(own.dns.as_ref(), zone, server, secret)?)
     } else if let Some(aws) = &provider.route53 {
         route53(aws, secret).await?
     } else {
@@ -109,18 +142,63 @@ async fn route53(_: &Route53Provider, _: Option<&Object>) -> Result<Arc<dyn Prov
     Err(CredentialsError::NotBuilt)
 }
 
-fn rfc2136(server: &Rfc2136Provider, secret: Option<&Object>) -> Result<Rfc2136, CredentialsError> {
-    let key = match &server.tsig {
+fn key(tsig: Option<&TsigKey>, secret: Option<&Object>) -> Result<Option<TransactionKey>, CredentialsError> {
+    let Some(tsig) = tsig else { return Ok(None) };
+    let secret = text(existing(&tsig.secret_ref, secret)?, "secret")?;
+    let algorithm = match tsig.algorithm.as_str() {
+        "" => DEFAULT_ALGORITHM,
+        algorithm => algorithm,
+    };
+    Ok(Some(TransactionKey::new(&tsig.key_name, algorithm, &secret)?))
+}
+
+fn built_in(
+    dns: Option<&PublicDns>,
+    zone: &str,
+    server: &BuiltInProvider,
+    secret: Option<&Object>,
+) -> Result<BuiltIn, CredentialsError> {
+    let dns = dns.ok_or(CredentialsError::NotListening)?;
+    let domain = |field, value: &str| {
+        let want = "it must be a domain name";
+        DomainName::parse(value).map_err(|_| CredentialsError::Field { field, value: value.to_owned(), want })
+    };
+    let name = domain("zone", zone)?;
+    let mut name_servers = Vec::new();
+    for server in &server.name_servers {
+        let addresses = all(&server.addresses, "nameServers.addresses", "it must be an address such as 192.0.2.53")?;
+        name_servers.push(NameServer { name: domain("nameServers.name", &server.name)?, addresses });
+    }
+    if name_servers.is_empty() {
+        let name = domain("nameServers.name", &format!("ns1.{zone}"))?;
+        name_servers.push(NameServer { name, addresses: Vec::new() });
+    }
+    let mut secondaries = Vec::new();
+    let transfers = match &server.transfers {
         None => None,
-        Some(tsig) => {
-            let secret = text(existing(&tsig.secret_ref, secret)?, "secret")?;
-            let algorithm = match tsig.algorithm.as_str() {
-                "" => DEFAULT_ALGORITHM,
-                algorithm => algorithm,
-            };
-            Some(TransactionKey::new(&tsig.key_name, algorithm, &secret)?)
+        Some(transfers) => {
+            secondaries =
+                all(&transfers.notify, "transfers.notify", "it must be an address with a port: 192.0.2.53:53")?;
+            let from = all(&transfers.from, "transfers.from", "it must be a network such as 192.0.2.0/24")?;
+            Some(Transfers { from, key: key(transfers.tsig.as_ref(), secret)? })
         }
     };
+    Ok(BuiltIn::new(dns.clone(), PublicZoneSettings { name, name_servers, transfers }, secondaries)?)
+}
+
+fn all<T: FromStr>(
+    texts: &[String],
+    field: &'static str,
+    want: &'static str,
+) -> Result<Vec<T>, CredentialsError> {
+    let parse = |text: &String| {
+        text.parse().map_err(|_| CredentialsError::Field { field, value: text.clone(), want })
+    };
+    texts.iter().map(parse).collect()
+}
+
+fn rfc2136(server: &Rfc2136Provider, secret: Option<&Object>) -> Result<Rfc2136, CredentialsError> {
+    let key = key(server.tsig.as_ref(), secret)?;
     Ok(Rfc2136::new(rfc2136::Settings::new(&*server.server, key)))
 }
 
@@ -177,7 +255,7 @@ mod tests {
             json!({ "coreDNS": { "endpoint": "https://127.0.0.1:2379", "secretRef": { "name": "dns" } } });
         // In base64: the secret "c2VjcmV0" of the key, and one that is no base64 itself.
         let (good, bad) = (STANDARD.encode("c2VjcmV0"), STANDARD.encode("not base64"));
-        let hub = Client::refusing("hub", "a test without a hub");
+        let own = OwnTargets { hub: Client::refusing("hub", "a test without a hub"), dns: None };
         for (provider, data, want) in [
             (tsig.clone(), Some(json!({ "secret": good })), ""),
             (tsig.clone(), None, "the Secret karmada-system/dns does not exist"),
@@ -187,11 +265,13 @@ mod tests {
             (etcd.clone(), None, "does not exist"),
             (etcd, Some(json!({})), "has no text under ca.crt"),
             (json!({ "coreDNS": { "endpoint": "http://127.0.0.1:2379" } }), None, ""),
+            (json!({ "builtIn": {} }), None, "start `portolan server` with --federation-dns-listen"),
             (json!({}), None, "names no provider"),
         ] {
             let provider: DnsProvider = serde_json::from_value(provider).unwrap();
             let secret = data.map(secret);
-            let said = publisher(&hub, &provider, secret.as_ref()).await.err().map(|error| error.to_string());
+            let said = publisher(&own, "example.com", &provider, secret.as_ref()).await.err();
+            let said = said.map(|error| error.to_string());
             let said = said.unwrap_or_default();
             assert_eq!(said.is_empty(), want.is_empty(), "{provider:?}: {said}");
             assert!(said.contains(want) && !said.contains("c2VjcmV0"), "{provider:?}: {said}");

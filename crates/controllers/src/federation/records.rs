@@ -19,7 +19,7 @@ use portolan_runtime::events::{Regarding, Severity};
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
-use super::credentials::secret_of;
+use super::credentials::{OwnTargets, secret_of};
 use super::observed::{Observed, Observer};
 use super::zone_writer::{Written, ZoneError, ZoneWriter, ZoneWriters};
 
@@ -166,9 +166,11 @@ impl Records {
     ) -> Result<Written, ZoneError> {
         let provider = &target.zone.provider;
         let secret = secret_of(provider).and_then(|name| self.secret(name));
-        writer.configure(&self.observer.hub.client, provider, secret.as_deref()).await?;
+        let hub = &self.observer.hub;
+        let own = OwnTargets { hub: hub.client.clone(), dns: hub.public_dns.clone() };
+        writer.configure(&own, &target.zone, secret.as_deref()).await?;
         let zone = DomainName::parse(&target.zone.zone)?;
-        writer.write(&zone, &target.registry(), wanted).await
+        writer.write(&zone, &target.registry(), wanted, target.domains.is_empty()).await
     }
 
     fn secret(&self, name: &str) -> Option<Arc<Object>> {

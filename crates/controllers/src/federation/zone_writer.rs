@@ -5,16 +5,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use parking_lot::Mutex;
-use portolan_api::federation::DnsProvider;
+use portolan_api::federation::{DnsProvider, PublishedZone};
 use portolan_object::Object;
 use portolan_plan::federation::dns::difference::{Conflict, Wanted, difference};
 use portolan_plan::federation::dns::record::{Change, DomainName, NameError, RecordKey, RecordSet, Write};
 use portolan_plan::federation::dns::registry::Registry;
 use portolan_providers::{Mode, ProviderError, Publisher};
-use portolan_runtime::Client;
 use tokio::time::Instant;
 
-use super::credentials::{CredentialsError, publisher};
+use super::credentials::{CredentialsError, OwnTargets, publisher};
 
 /// Time after which a zone is read again, so that what others changed in it is put right.
 pub(super) const RESYNC: Duration = Duration::from_secs(60);
@@ -82,10 +81,11 @@ impl ZoneWriter {
     /// Takes over settings and credentials. Others than before may be for another server: the zone is read again.
     pub(super) async fn configure(
         &mut self,
-        hub: &Client,
-        provider: &DnsProvider,
+        own: &OwnTargets,
+        zone: &PublishedZone,
         secret: Option<&Object>,
     ) -> Result<(), CredentialsError> {
+        let provider = &zone.provider;
         let version = secret.map(|secret| format!("{} {}", secret.uid(), secret.resource_version()));
         let settings = Settings { provider: provider.clone(), secret: version };
         if self.publisher.as_ref().is_some_and(|(before, _)| *before == settings) {
@@ -93,7 +93,7 @@ impl ZoneWriter {
         }
         self.publisher = None;
         self.known = None;
-        self.publisher = Some((settings, publisher(hub, provider, secret).await?));
+        self.publisher = Some((settings, publisher(own, &zone.zone, provider, secret).await?));
         Ok(())
     }
 
@@ -103,6 +103,7 @@ impl ZoneWriter {
         zone: &DomainName,
         registry: &Registry,
         wanted: &[Wanted],
+        is_clearing: bool,
     ) -> Result<Written, ZoneError> {
         let Some((_, publisher)) = &self.publisher else { return Err(CredentialsError::NoProvider.into()) };
         let known = match self.known.take() {
@@ -131,6 +132,7 @@ impl ZoneWriter {
         }
         // After a failure the content of the zone is unknown until it is read again.
         if written.failed.is_empty() {
+            publisher.complete(zone, is_clearing);
             self.known = Some(Known { sets, read: known.read });
         }
         Ok(written)

@@ -7,8 +7,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 use portolan_api::cluster::Cluster;
 use portolan_api::kubefed::{
     CLUSTER_FINALIZER, CLUSTER_UID, KubeFedCluster, KubeFedClusterStatus, SYSTEM_NAMESPACE,
@@ -16,7 +14,7 @@ use portolan_api::kubefed::{
 use portolan_api::resources;
 use portolan_object::{Object, ObjectKey};
 use portolan_plan::kubefed::cluster::{
-    Labels, SpecError, address, common_labels, malformed, merge_labels, mirror, stands_for, status,
+    Labels, SpecError, address, common_labels, malformed, merge_labels, mirror, stands_for, status, token,
 };
 use portolan_runtime::client::{ConnectError, Credential, Delete, Endpoint, Patch};
 use portolan_runtime::events::{Regarding, Severity};
@@ -179,9 +177,7 @@ impl KubeFedClusters {
         let secrets = self.hub.client.resource::<Object>(&resources::SECRET.into());
         let secret = ignore_missing(secrets.get(key).await);
         let secret = secret.map_err(|error| RegistrationError::Secret(key.clone(), error))?;
-        let encoded = secret.as_ref().map(|secret| secret.str_at(&["data", "token"]));
-        let token = encoded.and_then(|encoded| String::from_utf8(STANDARD.decode(encoded).ok()?).ok());
-        token.filter(|token| !token.is_empty()).ok_or_else(|| RegistrationError::NoToken(key.clone()))
+        secret.as_ref().and_then(token).ok_or_else(|| RegistrationError::NoToken(key.clone()))
     }
 
     /// Removes the Cluster of a KubeFedCluster that is being deleted, and then lets it go.

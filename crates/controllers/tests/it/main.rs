@@ -22,6 +22,7 @@ mod federation;
 mod housekeeping;
 mod interpreters;
 mod kubefed;
+mod kubefed_moves;
 mod member_health;
 mod membership;
 mod multi_cluster_services;

@@ -21,6 +21,7 @@ use tokio::time::{Instant, timeout};
 use super::Limits;
 use super::slots::{ClientAddress, ConnectionId, Slots};
 use crate::counters::{Counters, TcpCounters};
+use crate::public::transfer;
 use crate::respond::{Transport, respond};
 use crate::zones::Zones;
 
@@ -58,7 +59,7 @@ pub(super) fn spawn(
             async move {
                 tokio::select! {
                     // Ignore disconnect errors.
-                    _ = serve_connection(stream, &zones, &answers, &slot, limits.idle) => {}
+                    _ = serve_connection(stream, peer.ip(), &zones, &answers, &slot, limits.idle) => {}
                     // The sender is dropped, never used.
                     _ = closed => {}
                     () = stop.requested() => {}
@@ -74,6 +75,7 @@ pub(super) fn spawn(
 /// not a query.
 async fn serve_connection(
     stream: TcpStream,
+    peer: IpAddr,
     zones: &Zones,
     counters: &Counters,
     slot: &Slot,
@@ -90,6 +92,11 @@ async fn serve_connection(
         .await??;
         slot.used();
         turn = turn.wrapping_add(1);
+        if let Some(request) = transfer::Request::parse(&query) {
+            let snapshot = zones.snapshot_owned();
+            counters.count(Some(request.serve(&snapshot, peer, &mut stream, idle).await?));
+            continue;
+        }
         let answered = respond(&zones.snapshot(), &query, Transport::Tcp, turn, &mut answer);
         counters.count(answered);
         if answered.is_none() {

@@ -11,6 +11,7 @@ use portolan_api::kubefed::{
     KubeFedClusterSpec, KubeFedClusterStatus, SYSTEM_NAMESPACE, TlsValidation,
 };
 use portolan_api::meta::{ConditionStatus, ObjectMeta, condition};
+use portolan_object::Object;
 
 /// Labels of an object.
 pub type Labels = BTreeMap<String, String>;
@@ -69,6 +70,12 @@ pub fn address(spec: &KubeFedClusterSpec) -> Result<Address, SpecError> {
     let insecure = spec.disabled_tls_validations.contains(&TlsValidation::All);
     let ca_pem = STANDARD.decode(&spec.ca_bundle).map_err(|_| SpecError::CaBundle)?;
     Ok(Address { url, ca_pem, insecure })
+}
+
+/// The token in the Secret of a KubeFedCluster; `None` without one.
+pub fn token(secret: &Object) -> Option<String> {
+    let decoded = STANDARD.decode(secret.str_at(&["data", "token"])).ok()?;
+    String::from_utf8(decoded).ok().filter(|token| !token.is_empty())
 }
 
 /// The labels of both objects after a change of either: what differs from the labels that they had in common. If both

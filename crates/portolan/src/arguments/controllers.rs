@@ -1,5 +1,7 @@
 //! Flags of the controllers, which `portolan server` and `portolan playground` have in common.
 
+use std::net::SocketAddr;
+
 use anyhow::Result;
 use clap::Args;
 use portolan_controllers::{BrakeOptions, Budget, Skipped};
@@ -27,6 +29,9 @@ pub(crate) struct ControllerFlags {
     /// release`. Twenty objects may always be; 100 turns the limit off
     #[arg(long, value_name = "PERCENT", default_value_t = 30, value_parser = clap::value_parser!(u8).range(0..=100))]
     deletion_budget: u8,
+    /// Answer DNS on this address for the zones of Federations with the provider builtIn, over UDP and TCP [default: no DNS]
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    pub(crate) federation_dns_listen: Option<SocketAddr>,
     #[command(flatten)]
     failover: FailoverFlags,
     #[command(flatten)]

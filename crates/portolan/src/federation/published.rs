@@ -13,7 +13,7 @@ use portolan_api::federation::Federation;
 use portolan_api::names::SYSTEM_NAMESPACE;
 use portolan_api::work::{AggregatedStatusItem, ResourceBinding};
 use portolan_api::{labels, names, resources};
-use portolan_controllers::federation::{publisher, secret_of};
+use portolan_controllers::federation::{OwnTargets, publisher, secret_of};
 use portolan_object::{Object, ObjectKey};
 use portolan_plan::federation::dns::observed::{
     Contact, DEAD_AFTER, contact, has_names, has_ready_endpoints, shards,
@@ -203,7 +203,11 @@ async fn zone_rows(
             }
         }
     };
-    let publisher = publisher(hub, &target.zone.provider, secret.as_ref()).await?;
+    if target.zone.provider.built_in.is_some() {
+        bail!("the control plane serves it: what it answers is what is wanted, as its name server says");
+    }
+    let own = OwnTargets { hub: hub.clone(), dns: None };
+    let publisher = publisher(&own, &target.zone.zone, &target.zone.provider, secret.as_ref()).await?;
     let listed = publisher.list(&DomainName::parse(&target.zone.zone)?).await?;
     let registry = target.registry();
     Ok(rows(&registry, &service.resource(), &wanted, &registry.read(listed)))

@@ -21,13 +21,21 @@ impl Knot {
         let zone = "  - domain: example.com\n    file: zone\n    acl: [writer, reader]\n";
         let acl = "  - id: writer\n    key: portolan\n    action: [transfer, update]\n\
                    \x20 - id: reader\n    key: reader\n    action: transfer\n";
-        Self::start_with("", acl, zone, Some(ZONE_FILE))
+        Self::start_with(free_port(), "", acl, zone, Some(ZONE_FILE))
+    }
+
+    /// Starts Knot as secondary of the server at `primary`, which it copies the zone from, with the key `portolan`.
+    pub(crate) fn start_secondary(port: u16, primary: u16) -> Self {
+        let remotes = format!("remote:\n  - id: primary\n    address: 127.0.0.1@{primary}\n    key: portolan\n");
+        let acl = "  - id: primary\n    address: 127.0.0.0/8\n    key: portolan\n    action: notify\n";
+        let zone = "  - domain: example.com\n    master: primary\n    acl: primary\n    zonefile-load: none\n";
+        Self::start_with(port, &remotes, acl, zone, None)
     }
 
     /// Starts Knot with these sections.
-    pub(crate) fn start_with(remotes: &str, acl: &str, zone: &str, file: Option<&str>) -> Self {
+    fn start_with(port: u16, remotes: &str, acl: &str, zone: &str, file: Option<&str>) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
-        let (path, port) = (folder.path().display(), free_port());
+        let path = folder.path().display();
         let config = format!(
             "server:\n    rundir: {path}\n    listen: 127.0.0.1@{port}\n    user: root\n    udp-workers: 1\n\
              \x20   tcp-workers: 1\n    background-workers: 1\n\

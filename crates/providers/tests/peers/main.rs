@@ -4,6 +4,7 @@
 //! with `PORTOLAN_SKIP_DNS_PEERS` set they are left out.
 
 mod bind;
+mod built_in;
 mod coredns;
 mod knot;
 mod process;

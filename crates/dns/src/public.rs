@@ -1,0 +1,17 @@
+//! Public zones: names that a provider writes at run time, their history, and their copies on secondary name servers.
+//!
+//! | file | what it has |
+//! | --- | --- |
+//! | `settings` | name servers of a zone, and who may copy it |
+//! | `names` | the names of a zone at one instant |
+//! | `journal` | the last changes, for incremental transfers |
+//! | `transfer` | answers to AXFR (RFC 5936) and IXFR (RFC 1995) |
+//! | `notify` | NOTIFY messages (RFC 1996) |
+
+pub(crate) mod journal;
+pub(crate) mod names;
+pub mod notify;
+pub(crate) mod settings;
+pub(crate) mod transfer;
+
+pub use settings::{NameServer, PublicZoneError, PublicZoneSettings, Transfers};

@@ -1,0 +1,311 @@
+//! A federated object as a template with a PropagationPolicy and an OverridePolicy: the clusters get exactly the same.
+
+use std::collections::BTreeSet;
+
+use portolan_api::cluster::Cluster;
+use portolan_api::kubefed::{FederatedSpec, FederatedType, MANAGED, OverrideOperation};
+use portolan_api::labels::template::RETAIN_REPLICAS;
+use portolan_api::meta::{ObjectMeta, Toleration};
+use portolan_api::policy::{
+    ClusterAffinity, ClusterOverridePolicy, OverrideOperator, OverridePolicy, OverrideRule, OverrideSpec, Overriders,
+    Placement, PlaintextOverrider,
+};
+use portolan_api::{Kind, labels};
+use portolan_object::Object;
+use serde_json::Value;
+
+use super::changes::{ChangeError, Changes};
+use super::patch;
+use super::template::{self, TemplateError};
+use crate::adoption::policy_of_federated;
+use crate::propagation::overrides::{self, Policy};
+use crate::propagation::prune::prune;
+
+/// What takes the place of a federated object.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Migrated {
+    /// The template.
+    pub template: Object,
+    /// The PropagationPolicy or ClusterPropagationPolicy that places it.
+    pub policy: Object,
+    /// The OverridePolicy or ClusterOverridePolicy with its changes for single clusters, if it has any.
+    pub overrides: Option<Object>,
+}
+
+/// A federated object stays one.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+pub enum MigrateError {
+    /// Its template cannot be used.
+    #[error(transparent)]
+    Template(#[from] TemplateError),
+    /// Its overrides cannot be applied.
+    #[error(transparent)]
+    Change(#[from] ChangeError),
+    /// A namespace.
+    #[error(
+        "policies do not limit where a namespace is: migrate what is in it, then delete the FederatedNamespace; the namespace \
+         goes to every cluster then, unless it has the label namespace.karmada.io/skip-auto-propagation"
+    )]
+    Namespace,
+    /// It is in no cluster.
+    #[error("it is in no cluster: there is nothing to migrate")]
+    NoClusters,
+    /// An override policy would make another object of it.
+    #[error("an OverridePolicy cannot say its overrides for cluster {cluster}: {reason}")]
+    Differs {
+        /// The cluster.
+        cluster: String,
+        /// Why.
+        reason: String,
+    },
+}
+
+/// Where a federated object goes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Clusters {
+    /// The clusters that it is in.
+    pub names: BTreeSet<String>,
+    /// Whether its selector alone says so, and keeps saying so for clusters to come.
+    pub by_selector: bool,
+}
+
+/// The objects that take the place of a federated object.
+///
+/// # Errors
+/// Why it cannot be migrated.
+pub fn migrate(
+    federated: &Object,
+    of: &FederatedType,
+    clusters: &Clusters,
+) -> Result<Migrated, MigrateError> {
+    if of.is_namespace() {
+        return Err(MigrateError::Namespace);
+    }
+    if clusters.names.is_empty() {
+        return Err(MigrateError::NoClusters);
+    }
+    let spec = template::spec(federated)?;
+    let mut template = template::template(federated, &spec, of)?;
+    prune(&mut template);
+    let plain = template.clone();
+    if spec.retain_replicas {
+        template.set_label(RETAIN_REPLICAS, labels::TRUE);
+    }
+    let changes = Changes::of(&spec);
+    let mut rules = Vec::new();
+    for cluster in &clusters.names {
+        let mut wanted = plain.clone();
+        changes.apply(&mut wanted, cluster)?;
+        let plaintext = overriders(&spec, &template, cluster)?;
+        if !plaintext.is_empty() {
+            let overriders = Overriders { plaintext, ..Overriders::default() };
+            rules.push(OverrideRule { target_cluster: Some(named([cluster.clone()])), overriders });
+        }
+        verify(&template, &rules, cluster, wanted)?;
+    }
+    let policy = policy_of_federated(&template, placement(&spec, clusters));
+    let overrides = (!rules.is_empty()).then(|| override_policy(&template, &policy, rules));
+    Ok(Migrated { template, policy, overrides })
+}
+
+fn named(names: impl IntoIterator<Item = String>) -> ClusterAffinity {
+    ClusterAffinity { cluster_names: names.into_iter().collect(), ..ClusterAffinity::default() }
+}
+
+/// As in KubeFed, taints of clusters do not count.
+fn placement(spec: &FederatedSpec, clusters: &Clusters) -> Placement {
+    let selector = spec.placement.as_ref().and_then(|placement| placement.cluster_selector.clone());
+    let affinity = match selector.filter(|_| clusters.by_selector) {
+        Some(selector) => ClusterAffinity { label_selector: Some(selector), ..ClusterAffinity::default() },
+        None => named(clusters.names.iter().cloned()),
+    };
+    let any = Toleration { operator: "Exists".to_owned(), ..Toleration::default() };
+    Placement { cluster_affinity: Some(affinity), cluster_tolerations: vec![any], ..Placement::default() }
+}
+
+/// The overrides for a cluster, in the operations of RFC 6902.
+fn overriders(
+    spec: &FederatedSpec,
+    template: &Object,
+    cluster: &str,
+) -> Result<Vec<PlaintextOverrider>, ChangeError> {
+    let entry = spec.overrides.iter().find(|entry| entry.cluster_name == cluster);
+    let changes = entry.map(|entry| entry.cluster_overrides.as_slice()).unwrap_or_default();
+    let mut overriders = Vec::new();
+    let mut object = template.clone();
+    for change in changes {
+        let failed = |fault| {
+            let (cluster, path) = (cluster.to_owned(), change.path.clone());
+            ChangeError::Override { cluster, path, fault }
+        };
+        let operation = change.operation();
+        let operation = operation.ok_or_else(|| failed(patch::PatchFault::Operation(change.op.clone())))?;
+        let path = absolute(&object.0, &change.path, operation);
+        let operator = match operation {
+            OverrideOperation::Remove => OverrideOperator::Remove,
+            OverrideOperation::Replace if object.0.pointer(&path).is_some() => OverrideOperator::Replace,
+            OverrideOperation::Add | OverrideOperation::Replace => OverrideOperator::Add,
+        };
+        patch::apply(&mut object.0, operation, &change.path, change.value.as_ref()).map_err(failed)?;
+        let value = (operator != OverrideOperator::Remove).then(|| change.value.clone().unwrap_or_default());
+        overriders.push(PlaintextOverrider { path, operator, value });
+    }
+    if spec.retain_replicas && changes.iter().any(|change| change.path == "/spec/replicas") {
+        let path = format!("/metadata/labels/{}", RETAIN_REPLICAS.replace('/', "~1"));
+        overriders.push(PlaintextOverrider { path, operator: OverrideOperator::Remove, value: None });
+    }
+    Ok(overriders)
+}
+
+/// The path with indices from the start of their lists.
+fn absolute(object: &Value, path: &str, operation: OverrideOperation) -> String {
+    let mut walked = String::new();
+    let parts: Vec<&str> = path.split('/').skip(1).collect();
+    for (place, part) in parts.iter().enumerate() {
+        let is_last = place + 1 == parts.len();
+        let list = object.pointer(&walked).and_then(Value::as_array);
+        let length = list.map(|list| list.len() + usize::from(is_last && operation == OverrideOperation::Add));
+        let index = length.and_then(|length| {
+            let back: usize = part.strip_prefix('-')?.parse().ok()?;
+            length.checked_sub(back)
+        });
+        match index {
+            Some(index) => walked.push_str(&format!("/{index}")),
+            None => walked.push_str(&format!("/{part}")),
+        }
+    }
+    walked
+}
+
+/// Whether the policies make what the federated object makes.
+fn verify(
+    template: &Object,
+    rules: &[OverrideRule],
+    cluster: &str,
+    mut wanted: Object,
+) -> Result<(), MigrateError> {
+    let differs = |reason: String| MigrateError::Differs { cluster: cluster.to_owned(), reason };
+    let spec = OverrideSpec { override_rules: rules.to_vec(), ..OverrideSpec::default() };
+    let policy = Policy { metadata: &ObjectMeta::default(), spec: &spec };
+    let place = Cluster { metadata: ObjectMeta::cluster(cluster), ..Cluster::default() };
+    let mut made = template.clone();
+    overrides::apply(&[policy], &mut made, &place).map_err(|error| differs(error.fault.to_string()))?;
+    if let Some(labels) = wanted.0.pointer_mut("/metadata/labels").and_then(Value::as_object_mut) {
+        labels.remove(MANAGED);
+    }
+    for object in [&mut made, &mut wanted] {
+        prune(object);
+    }
+    match made == wanted {
+        true => Ok(()),
+        false => Err(differs("the result is another object".to_owned())),
+    }
+}
+
+fn override_policy(template: &Object, policy: &Object, rules: Vec<OverrideRule>) -> Object {
+    let name = policy.name().to_owned();
+    let spec = OverrideSpec {
+        resource_selectors: vec![crate::adoption::selector(template)],
+        override_rules: rules,
+        ..OverrideSpec::default()
+    };
+    match template.namespace() {
+        "" => ClusterOverridePolicy { metadata: ObjectMeta::cluster(name), spec, ..Default::default() }.to_object(),
+        namespace => {
+            let metadata = ObjectMeta::namespaced(namespace, name);
+            OverridePolicy { metadata, spec, ..Default::default() }.to_object()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use portolan_api::resources;
+    use serde_json::json;
+
+    use super::*;
+
+    fn federated(spec: Value) -> Object {
+        Object(json!({ "apiVersion": "types.kubefed.io/v1beta1", "kind": "FederatedDeployment",
+            "metadata": { "namespace": "shop", "name": "web", "uid": "u", "generation": 2 }, "spec": spec }))
+    }
+
+    fn migrated(spec: Value, names: &[&str], by_selector: bool) -> Result<Migrated, MigrateError> {
+        let names = names.iter().map(|&name| name.to_owned()).collect();
+        let of = FederatedType::of(resources::DEPLOYMENT.into());
+        migrate(&federated(spec), &of, &Clusters { names, by_selector })
+    }
+
+    fn template() -> Value {
+        json!({ "metadata": { "labels": { "app": "web" } }, "spec": { "replicas": 3,
+            "template": { "spec": { "containers": [{ "name": "web", "image": "nginx", "args": ["-g", "x"] }] } } } })
+    }
+
+    fn plaintext(found: &Migrated, rule: usize) -> Vec<String> {
+        let overrides = &found.overrides.as_ref().expect("overrides").0;
+        let plaintext = overrides["spec"]["overrideRules"][rule]["overriders"]["plaintext"].as_array().cloned();
+        let line = |one: &Value| format!("{} {} {}", one["operator"], one["path"], one["value"]).replace('"', "");
+        plaintext.expect("a list").iter().map(line).collect()
+    }
+
+    #[test]
+    fn the_policies_say_what_the_federated_object_said() {
+        let spec = json!({ "template": template(), "placement": { "clusters": [{ "name": "eu" }, { "name": "us" }] },
+            "overrides": [{ "clusterName": "eu", "clusterOverrides": [
+                { "path": "/spec/replicas", "value": 5 },
+                { "path": "/spec/paused", "value": true },
+                { "path": "/metadata/annotations", "op": "add", "value": { "foo": "bar" } },
+                { "path": "/metadata/annotations/foo", "op": "remove" },
+                { "path": "/spec/template/spec/containers/0/args/-1", "value": "y" },
+            ] }] });
+        let found = migrated(spec, &["eu", "us"], false).expect("migrated");
+        assert_eq!(found.template.0["metadata"], json!({ "namespace": "shop", "name": "web", "labels": { "app": "web" } }));
+        let want = [
+            "replace /spec/replicas 5",
+            "add /spec/paused true",
+            "add /metadata/annotations {foo:bar}",
+            "remove /metadata/annotations/foo null",
+            "replace /spec/template/spec/containers/0/args/1 y",
+        ];
+        assert_eq!(plaintext(&found, 0), want);
+        let policy = &found.policy.0["spec"];
+        assert_eq!(policy["placement"]["clusterAffinity"], json!({ "clusterNames": ["eu", "us"] }));
+        assert_eq!(policy["placement"]["clusterTolerations"][0]["operator"], "Exists");
+        assert_eq!(policy["conflictResolution"], "Overwrite");
+        assert_eq!(found.policy.name(), found.overrides.as_ref().expect("overrides").name());
+    }
+
+    #[test]
+    fn retained_replicas_are_a_label_except_where_they_are_overridden() {
+        let spec = json!({ "template": template(), "retainReplicas": true,
+            "overrides": [{ "clusterName": "eu", "clusterOverrides": [{ "path": "/spec/replicas", "value": 5 }] }] });
+        let found = migrated(spec, &["eu", "us"], false).expect("migrated");
+        assert_eq!(found.template.label(RETAIN_REPLICAS), Some("true"));
+        let want = ["replace /spec/replicas 5",
+            "remove /metadata/labels/resourcetemplate.karmada.io~1retain-replicas null"];
+        assert_eq!(plaintext(&found, 0), want);
+    }
+
+    #[test]
+    fn a_selector_stays_one_unless_a_namespace_limits_it() {
+        let spec = json!({ "template": template(),
+            "placement": { "clusterSelector": { "matchLabels": { "env": "prod" } } } });
+        let affinity = |by_selector| {
+            let found = migrated(spec.clone(), &["eu"], by_selector).expect("migrated");
+            found.policy.0["spec"]["placement"]["clusterAffinity"].clone()
+        };
+        assert_eq!(affinity(true), json!({ "labelSelector": { "matchLabels": { "env": "prod" } } }));
+        assert_eq!(affinity(false), json!({ "clusterNames": ["eu"] }));
+    }
+
+    #[test]
+    fn what_policies_cannot_say_stays_federated() {
+        assert_eq!(migrated(json!({ "template": template() }), &[], false), Err(MigrateError::NoClusters));
+        let bad = json!({ "template": template(), "overrides": [{ "clusterName": "eu",
+            "clusterOverrides": [{ "path": "/no/such", "value": 1 }] }] });
+        assert!(matches!(migrated(bad, &["eu"], false), Err(MigrateError::Change(_))));
+        let of = FederatedType::of(resources::NAMESPACE.into());
+        let clusters = Clusters { names: ["eu".to_owned()].into(), by_selector: false };
+        assert_eq!(migrate(&federated(json!({})), &of, &clusters), Err(MigrateError::Namespace));
+    }
+}

@@ -1,0 +1,243 @@
+//! The objects of KubeFed in its members, before and after a take-over.
+
+use std::collections::BTreeMap;
+
+use futures::StreamExt;
+use futures::stream;
+use portolan_api::kubefed::{FederatedType, KubeFedCluster, MANAGED, SYSTEM_NAMESPACE};
+use portolan_api::labels;
+use portolan_object::{Object, ObjectKey};
+use portolan_plan::field_changes::{FieldChange, manifest_changes};
+use portolan_plan::kubefed::cluster::{address, token};
+use portolan_plan::kubefed::take_over::{Host, TakeOver, replacement};
+use portolan_plan::kubefed::type_config::read;
+use portolan_runtime::client::{Credential, Endpoint, Selection};
+use portolan_runtime::{Client, Resource};
+
+/// Requests to one cluster at a time.
+const PARALLEL: usize = 8;
+
+/// The members of a host, with the tokens that KubeFed has.
+pub(super) struct Members {
+    clients: BTreeMap<String, Result<Client, String>>,
+    types: Vec<FederatedType>,
+    federated: BTreeMap<(String, ObjectKey), Object>,
+}
+
+/// The objects of KubeFed by cluster, kind and key; an error is of a cluster, or of one kind in it.
+#[derive(Default)]
+pub(super) struct Objects {
+    found: BTreeMap<(String, String, ObjectKey), Object>,
+    errors: Vec<String>,
+}
+
+/// What a take-over changes in members, in lines.
+#[derive(Default)]
+pub(super) struct Changes {
+    /// By cluster, kind and key.
+    fields: BTreeMap<(String, String, ObjectKey), Vec<FieldChange>>,
+    unknown: Vec<String>,
+}
+
+impl Members {
+    pub(super) async fn connect(host: &Host, plan: &TakeOver) -> Self {
+        let clients = host.clusters.iter().map(|cluster| (cluster.metadata.name.clone(), connect(host, cluster)));
+        let types = host.type_configs.iter().filter_map(|config| read(config).ok());
+        let types: Vec<FederatedType> = types.map(|configured| configured.of).collect();
+        let federated = plan.federated.iter().filter_map(|object| {
+            let of = types.iter().find(|of| of.federated.gvk.kind == object.kind())?;
+            Some(((of.target.gvk.kind.clone(), target_key(object, of)), object.clone()))
+        });
+        Self { clients: clients.collect(), federated: federated.collect(), types: types.clone() }
+    }
+
+    pub(super) fn count(&self) -> usize {
+        self.clients.len()
+    }
+
+    /// The objects that KubeFed manages in the members.
+    pub(super) async fn objects(&self) -> Objects {
+        let mut objects = Objects::default();
+        for (cluster, client) in &self.clients {
+            let client = match client {
+                Ok(client) => client,
+                Err(error) => {
+                    objects.errors.push(format!("cluster {cluster}: {error}"));
+                    continue;
+                }
+            };
+            let used = self.types.iter().filter(|of| self.federated.keys().any(|(kind, _)| *kind == of.target.gvk.kind));
+            for of in used {
+                let selection = Selection::labels(format!("{MANAGED}={}", labels::TRUE));
+                match client.resource::<Object>(&resource(of)).list(&selection).await {
+                    Ok(listed) => objects.found.extend(listed.items.into_iter().map(|seen| {
+                        let key = (cluster.clone(), of.target.gvk.kind.clone(), seen.object.key());
+                        (key, seen.object)
+                    })),
+                    Err(error) => {
+                        objects.errors.push(format!("cluster {cluster}: {} are not read: {error}", of.target.plural))
+                    }
+                }
+            }
+        }
+        objects
+    }
+
+    /// What their API servers say that the federated objects change in them. Nothing is written.
+    pub(super) async fn changes(&self, objects: &Objects) -> Changes {
+        let judged: Vec<_> = stream::iter(&objects.found)
+            .map(|((cluster, kind, key), observed)| async move {
+                let change = self.change(cluster, kind, key, observed).await;
+                ((cluster.clone(), kind.clone(), key.clone()), change)
+            })
+            .buffer_unordered(PARALLEL)
+            .collect()
+            .await;
+        let mut changes = Changes::default();
+        for (place, change) in judged {
+            match change {
+                Ok(fields) if fields.is_empty() => {}
+                Ok(fields) => drop(changes.fields.insert(place, fields)),
+                Err(error) => changes.unknown.push(format!("cluster {}: {} {}: {error}", place.0, place.1, place.2)),
+            }
+        }
+        changes.unknown.sort();
+        changes
+    }
+
+    async fn change(
+        &self,
+        cluster: &str,
+        kind: &str,
+        key: &ObjectKey,
+        observed: &Object,
+    ) -> Result<Vec<FieldChange>, String> {
+        // KubeFed forgot to remove what has no federated object; nothing touches it here.
+        let Some(federated) = self.federated.get(&(kind.to_owned(), key.clone())) else { return Ok(Vec::new()) };
+        let of = self.types.iter().find(|of| of.federated.gvk.kind == federated.kind());
+        let (Some(of), Some(Ok(client))) = (of, self.clients.get(cluster)) else { return Ok(Vec::new()) };
+        if of.is_namespace() {
+            // Used as it is.
+            return Ok(Vec::new());
+        }
+        let wanted = replacement(federated, of, cluster, observed).map_err(|error| error.to_string())?;
+        let answered = client.resource::<Object>(&resource(of)).dry_run().replace(&wanted).await;
+        let answered = answered.map_err(|error| format!("its API server refuses the change: {error}"))?;
+        Ok(manifest_changes(observed, &answered))
+    }
+}
+
+impl Objects {
+    pub(super) fn count(&self) -> usize {
+        self.found.len()
+    }
+
+    /// Every cluster, how many objects it has, and what changes in them.
+    pub(super) fn render(&self, changes: &Changes) -> String {
+        let mut counts: BTreeMap<&str, (usize, usize)> = BTreeMap::new();
+        for place in self.found.keys() {
+            let count = counts.entry(&place.0).or_default();
+            count.0 += 1;
+            count.1 += usize::from(!changes.fields.contains_key(place));
+        }
+        let mut text = String::new();
+        for (cluster, (all, same)) in counts {
+            text.push_str(&format!("cluster {cluster}: {all} objects of KubeFed, {same} stay as they are\n"));
+            let of_cluster = changes.fields.iter().filter(|(place, _)| place.0 == cluster);
+            for ((_, kind, key), fields) in of_cluster {
+                text.push_str(&format!("  {kind} {key}\n"));
+                fields.iter().for_each(|field| text.push_str(&format!("      {field}\n")));
+            }
+        }
+        self.errors.iter().chain(&changes.unknown).for_each(|error| text.push_str(&format!("{error}\n")));
+        text
+    }
+
+    /// Objects that were made again, or have another spec, than in `self`.
+    pub(super) fn differences(&self, after: &Self) -> Vec<String> {
+        let differs = |(place, before): (&(String, String, ObjectKey), &Object)| {
+            let (cluster, kind, key) = place;
+            let what = match after.found.get(place) {
+                None => "is not there any more",
+                Some(now) if now.uid() != before.uid() => "was made again",
+                Some(now) if now.generation() != before.generation() => "has another spec",
+                Some(_) => return None,
+            };
+            Some(format!("cluster {cluster}: {kind} {key} {what}"))
+        };
+        self.found.iter().filter_map(differs).collect()
+    }
+}
+
+impl Changes {
+    /// Whether more than labels and annotations change, or it cannot be told what does.
+    pub(super) fn is_harmful(&self) -> bool {
+        let is_harmful = |field: &FieldChange| !field.path.starts_with("metadata.");
+        !self.unknown.is_empty() || self.fields.values().flatten().any(is_harmful)
+    }
+}
+
+/// The key of the object in a member.
+fn target_key(federated: &Object, of: &FederatedType) -> ObjectKey {
+    match of.target.namespaced {
+        true => federated.key(),
+        false => ObjectKey::cluster(federated.name()),
+    }
+}
+
+fn resource(of: &FederatedType) -> Resource {
+    let target = &of.target;
+    Resource { gvk: target.gvk.clone(), plural: target.plural.clone(), namespaced: target.namespaced }
+}
+
+fn connect(host: &Host, cluster: &KubeFedCluster) -> Result<Client, String> {
+    let address = address(&cluster.spec).map_err(|error| error.to_string())?;
+    let key = ObjectKey::namespaced(SYSTEM_NAMESPACE, &*cluster.spec.secret_ref.name);
+    let secret = host.secrets.iter().find(|secret| secret.key() == key);
+    let token = secret.and_then(token).ok_or_else(|| format!("the Secret {key} of the host has no token"))?;
+    let endpoint = Endpoint {
+        url: address.url,
+        ca_pem: address.ca_pem,
+        credential: Credential::Token(token),
+        insecure_skip_verify: address.insecure,
+        is_tunnelled: false,
+    };
+    Client::connect(endpoint).map_err(|error| error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn place(name: &str) -> (String, String, ObjectKey) {
+        ("eu".to_owned(), "Deployment".to_owned(), ObjectKey::namespaced("shop", name))
+    }
+
+    fn objects(all: &[(&str, &str, i64)]) -> Objects {
+        let object = |(name, uid, generation): &(&str, &str, i64)| {
+            (place(name), Object(json!({ "metadata": { "uid": uid, "generation": generation } })))
+        };
+        Objects { found: all.iter().map(object).collect(), errors: Vec::new() }
+    }
+
+    #[test]
+    fn what_was_made_again_or_changed_is_found() {
+        let before = objects(&[("a", "1", 1), ("b", "2", 1), ("c", "3", 1), ("d", "4", 1)]);
+        let after = objects(&[("a", "1", 1), ("b", "9", 1), ("c", "3", 2), ("new", "5", 1)]);
+        let want = ["shop/b was made again", "shop/c has another spec", "shop/d is not there any more"];
+        assert_eq!(before.differences(&after), want.map(|what| format!("cluster eu: Deployment {what}")));
+    }
+
+    #[test]
+    fn labels_alone_do_no_harm() {
+        let change = |path: &str| FieldChange { path: path.to_owned(), old: None, new: Some(json!(5)) };
+        let changes = |path: &str| Changes { fields: [(place("a"), vec![change(path)])].into(), unknown: Vec::new() };
+        assert!(!changes("metadata.labels.app").is_harmful());
+        assert!(changes("spec.replicas").is_harmful());
+        let text = objects(&[("a", "1", 1), ("b", "2", 1)]).render(&changes("spec.replicas"));
+        let want = "cluster eu: 2 objects of KubeFed, 1 stay as they are\n  Deployment shop/a\n      spec.replicas: 5 (added)\n";
+        assert_eq!(text, want);
+    }
+}

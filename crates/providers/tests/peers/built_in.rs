@@ -1,0 +1,187 @@
+//! The DNS server of the control plane, asked by dig and copied by BIND and Knot.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+
+use portolan_dns::{Server as DnsServer, Zones};
+use portolan_net::{Clock, Shutdown};
+use portolan_plan::federation::dns::record::{Change, RecordSet, RecordType};
+use portolan_providers::built_in::{BuiltIn, NameServer, PublicDns, PublicZoneSettings, Transfers};
+use portolan_providers::{Mode, Publisher};
+
+use crate::bind::Bind;
+use crate::knot::Knot;
+use crate::process::{are_left_out, dig, eventually, free_port};
+use crate::zone::{SECRET, creation, deletion, key, lines, name, set, zone};
+
+const GLOBAL: &str = "nginx.myns.myfed.svc.example.com";
+const REGION: &str = "nginx.myns.myfed.svc.eu.example.com";
+
+/// A server with one zone; ends with the test.
+struct Served {
+    port: u16,
+    publisher: Publisher,
+    scope: Shutdown,
+}
+
+impl Drop for Served {
+    fn drop(&mut self) {
+        self.scope.request();
+    }
+}
+
+fn serve(transfers: Option<Transfers>, secondaries: Vec<SocketAddr>) -> Served {
+    let scope = Shutdown::new();
+    let zones: Arc<Zones> = Zones::new(Vec::new()).expect("no zones");
+    let server = DnsServer::bind(zones.clone(), SocketAddr::from((Ipv4Addr::LOCALHOST, 0)), 1).expect("a port");
+    let port = server.addresses()[0].port();
+    server.start(&scope).expect("threads");
+    let name_servers = vec![NameServer {
+        name: name("ns1.dns.example.com"),
+        addresses: vec!["192.0.2.53".parse().expect("an address")],
+    }];
+    let dns = PublicDns { zones, clock: Clock::system(), scope: scope.clone() };
+    let settings = PublicZoneSettings { name: zone(), name_servers, transfers };
+    let publisher = Publisher::new(Arc::new(BuiltIn::new(dns, settings, secondaries).expect("a zone")));
+    Served { port, publisher, scope }
+}
+
+impl Served {
+    async fn write(&self, changes: &[Change]) {
+        let report = self.publisher.publish(&zone(), changes, Mode::Write).await;
+        assert!(report.results.iter().all(Result::is_ok), "{:?}", report.results);
+        self.publisher.complete(&zone(), false);
+    }
+}
+
+fn shards(addresses: &[&str]) -> RecordSet {
+    set(GLOBAL, RecordType::A, addresses)
+}
+
+fn alias() -> RecordSet {
+    set(REGION, RecordType::Cname, &["nginx.myns.myfed.svc.example.com."])
+}
+
+/// The status of an answer and the number of its records, as in `NXDOMAIN 0 1`: answers and authority.
+fn status(port: u16, question: &[&str]) -> String {
+    let answer = dig(port, question);
+    let after = |text: &str, end: char| {
+        let rest = answer.split_once(text).map(|(_, rest)| rest).unwrap_or_default();
+        rest.split(end).next().unwrap_or_default().to_owned()
+    };
+    format!("{} {} {}", after("status: ", ','), after("ANSWER: ", ','), after("AUTHORITY: ", ','))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn names_are_answered_with_their_chains_and_what_is_missing_is_denied() {
+    if are_left_out() {
+        return;
+    }
+    let served = serve(None, Vec::new());
+    let port = served.port;
+    assert_eq!(status(port, &[GLOBAL]), "SERVFAIL 0 0", "a zone without its records denies nothing");
+    served.write(&[creation(shards(&["192.0.2.1", "192.0.2.2"])), creation(alias())]).await;
+    let addresses = dig(port, &["+short", GLOBAL]);
+    assert_eq!(addresses.lines().count(), 2, "{addresses}");
+    let chain = dig(port, &["+short", REGION]);
+    assert!(chain.starts_with(&format!("{GLOBAL}.")) && chain.lines().count() == 3, "{chain}");
+    for (question, want) in [
+        (vec![GLOBAL, "AAAA"], "NOERROR 0 1"),
+        (vec!["eu.example.com"], "NOERROR 0 1"),
+        (vec!["other.example.com"], "NXDOMAIN 0 1"),
+        (vec!["example.com", "SOA"], "NOERROR 1 0"),
+        (vec!["example.com", "NS"], "NOERROR 1 0"),
+        (vec!["ns1.dns.example.com"], "NOERROR 1 0"),
+        (vec!["dns.example.com"], "NOERROR 0 1"),
+        (vec!["example.org"], "REFUSED 0 0"),
+    ] {
+        assert_eq!(status(port, &question), want, "{question:?}");
+    }
+    let refused = dig(port, &["example.com", "AXFR"]);
+    assert!(refused.contains("Transfer failed"), "{refused}");
+
+    let listed = served.publisher.list(&zone()).await.expect("the zone");
+    assert_eq!(listed.len(), 4, "two sets with their marks: {:?}", lines(&listed));
+    served.write(&[deletion(alias())]).await;
+    assert_eq!(status(port, &[REGION]), "NXDOMAIN 0 1");
+    assert_eq!(status(port, &["eu.example.com"]), "NXDOMAIN 0 1");
+    served.write(&[deletion(shards(&["192.0.2.1", "192.0.2.2"]))]).await;
+    served.publisher.complete(&zone(), true);
+    assert_eq!(status(port, &["example.com", "SOA"]), "REFUSED 0 0", "a zone that is left is not served");
+}
+
+fn transfers() -> Option<Transfers> {
+    let from = vec!["127.0.0.0/8".parse().expect("a network")];
+    Some(Transfers { from, key: key("portolan", SECRET) })
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn copies_need_the_key_and_tell_what_changed() {
+    if are_left_out() {
+        return;
+    }
+    let served = serve(transfers(), Vec::new());
+    let port = served.port;
+    let many: Vec<Change> = (0..600)
+        .map(|number| creation(set(&format!("s{number}.{GLOBAL}"), RecordType::A, &["192.0.2.9"])))
+        .collect();
+    served.write(&many).await;
+    let serial = |port| -> u32 {
+        let soa = dig(port, &["+short", "example.com", "SOA"]);
+        soa.split(' ').nth(2).and_then(|serial| serial.parse().ok()).expect("a serial number")
+    };
+    let before = serial(port);
+    assert!(dig(port, &["example.com", "AXFR"]).contains("Transfer failed"));
+    let signed = format!("hmac-sha256:portolan:{SECRET}");
+    let wrong = format!("hmac-sha256:portolan:{}", "AAAA".repeat(11));
+    let refused = dig(port, &["-y", &wrong, "example.com", "AXFR"]);
+    assert!(!refused.contains("s599."), "{refused}");
+    let whole = dig(port, &["-y", &signed, "+onesoa", "example.com", "AXFR"]);
+    assert!(!whole.contains("Couldn't verify signature"), "{whole}");
+    // SOA, NS, the address of the name server, and the sets with their marks.
+    assert!(whole.contains("XFR size: 1204 records"), "{whole}");
+
+    served.write(&[creation(shards(&["192.0.2.1"]))]).await;
+    let since = dig(port, &["-y", &signed, "example.com", &format!("IXFR={before}")]);
+    assert!(since.contains(GLOBAL) && !since.contains("s599."), "{since}");
+    let now = serial(port);
+    let nothing = dig(port, &["-y", &signed, "example.com", &format!("IXFR={now}")]);
+    assert!(nothing.contains("XFR size: 1 records") || nothing.matches("SOA").count() == 1, "{nothing}");
+}
+
+/// The secondary server on the port copies the zone, and what changes in it.
+async fn is_copied<T>(secondary: impl Fn(u16, u16) -> T) {
+    let port = free_port();
+    let served = serve(transfers(), vec![SocketAddr::from((Ipv4Addr::LOCALHOST, port))]);
+    served.write(&[creation(shards(&["192.0.2.1"])), creation(alias())]).await;
+    let _secondary = secondary(port, served.port);
+    let has = |want: &'static str| {
+        move || {
+            let answer = dig(port, &["+short", GLOBAL]);
+            if answer == want { Ok(()) } else { Err(answer) }
+        }
+    };
+    let copied = has("192.0.2.1");
+    tokio::task::spawn_blocking(move || eventually("the zone is copied", copied)).await.expect("copied");
+    // Two hours before it would ask by itself: NOTIFY says that it must.
+    let changes = [deletion(shards(&["192.0.2.1"])), creation(shards(&["192.0.2.7"]))];
+    for change in changes {
+        served.write(&[change]).await;
+    }
+    let changed = has("192.0.2.7");
+    tokio::task::spawn_blocking(move || eventually("the change is copied", changed)).await.expect("copied");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn bind_copies_the_zone_and_follows_it() {
+    if !are_left_out() {
+        is_copied(Bind::start_secondary).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn knot_copies_the_zone_and_follows_it() {
+    if !are_left_out() {
+        is_copied(Knot::start_secondary).await;
+    }
+}
